@@ -1,0 +1,83 @@
+# sipward: `sudo make run` and `sudo make test` are all a newcomer needs; they install what is missing.
+BUILD ?= build
+SAN ?=
+CC ?= gcc
+VERSION := 0.1.0
+
+CFLAGS_COMMON = -std=gnu11 -D_GNU_SOURCE -DSIPWARD_VERSION='"$(VERSION)"' -I. -g -fno-omit-frame-pointer -fno-strict-aliasing \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith -Wundef -Werror -MMD -MP
+ifneq ($(SAN),)
+CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=address,undefined
+else
+CFLAGS += $(CFLAGS_COMMON) -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+LDFLAGS += -Wl,--as-needed
+
+# folder of each part, and the programs' libraries: a worker links only what it uses
+PARTS := common ipc transport sip master tls
+DIR_common := common
+DIR_ipc := ipc
+DIR_transport := worker-transport
+DIR_sip := worker-sip
+DIR_master := master
+DIR_tls := worker-tls
+LIBS_common := -lsodium
+LIBS_ipc := -lzmq -lsodium
+LIBS_transport := -lzmq -lsodium
+LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lzmq -lsodium
+LIBS_master := -lconfuse -ljansson -lsodium
+LIBS_tls := -lcrypto -lsodium
+# files with a main() of their own
+MAINS := master/main.c master/ctl.c worker-transport/main.c worker-sip/main.c worker-tls/main.c
+
+SOURCES_of = $(filter-out $(MAINS),$(wildcard $(DIR_$(1))/*.c))
+OBJECTS_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SOURCES_of,$(1)))
+
+PROGRAMS := sipward sipwardctl sipward-transport sipward-sip sipward-tls
+all: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+define PART
+objects-$(1): $(call OBJECTS_of,$(1))
+$(BUILD)/lib/$(1).a: $(call OBJECTS_of,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,$(PARTS),$(eval $(call PART,$(p))))
+
+# program: its main, its part's archive, then ipc and common
+define PROGRAM
+$(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a $(BUILD)/lib/ipc.a
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3))
+endef
+$(eval $(call PROGRAM,sipward,master/main,master))
+$(eval $(call PROGRAM,sipwardctl,master/ctl,master))
+$(eval $(call PROGRAM,sipward-transport,worker-transport/main,transport))
+$(eval $(call PROGRAM,sipward-sip,worker-sip/main,sip))
+$(eval $(call PROGRAM,sipward-tls,worker-tls/main,tls))
+
+# unit tests: tests/unit/PART-NOUN.c, each a Criterion program of its own
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+part_of = $(firstword $(subst -, ,$(1)))
+define UNIT_TEST
+$(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) -lzmq -lcriterion -lpthread
+endef
+$(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
+unit-test: $(BUILD)/unit/$(T)
+	$(BUILD)/unit/$(T)
+unit: $(UNIT:%=$(BUILD)/unit/%)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all clean unit unit-test $(PARTS:%=objects-%)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

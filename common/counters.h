@@ -1,0 +1,51 @@
+/* counters.h - the shared page of a worker: its counters and its progress mark.
+ *
+ * The master makes one memfd a worker; the worker writes with relaxed stores and without locks, the master reads. It survives the worker: a
+ * successor goes on counting. Names, kinds and help come from counters.def, the one table.
+ */
+#ifndef SIPWARD_COMMON_COUNTERS_H
+#define SIPWARD_COMMON_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum counter {
+#define COUNTER(id, name, help) COUNTER_##id,
+#define GAUGE(id, name, help) COUNTER_##id,
+#include "counters.def"
+#undef COUNTER
+#undef GAUGE
+	COUNTER_COUNT
+};
+
+/* The layout of the shared page. */
+struct page {
+	uint64_t progress;              /* the loop's turns; the watchdog's mark */
+	uint64_t healthy;               /* 1 once the worker has said READY in this life */
+	uint64_t reserved[6];
+	uint64_t counter[COUNTER_COUNT];
+};
+
+struct counter_row {
+	const char *name; /* as in `sipwardctl status` and, with sipward_ before it, in Prometheus text */
+	const char *help;
+	int gauge;        /* 1: goes up and down */
+};
+extern const struct counter_row counter_rows[COUNTER_COUNT];
+
+/* The page of this process; a private one until counters_attach. One writer: no locked operation is needed. */
+extern struct page *counters_page;
+void counters_attach(struct page *page);
+
+static inline void counter_add(enum counter c, uint64_t n)
+{
+	uint64_t *at = &counters_page->counter[c];
+	__atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+static inline void counter_set(enum counter c, uint64_t value)
+{
+	__atomic_store_n(&counters_page->counter[c], value, __ATOMIC_RELAXED);
+}
+#define count(id) counter_add(COUNTER_##id, 1)
+
+#endif

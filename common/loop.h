@@ -1,0 +1,47 @@
+/* loop.h - one epoll loop with the timer wheel: the heart of every worker and of the master. */
+#ifndef SIPWARD_COMMON_LOOP_H
+#define SIPWARD_COMMON_LOOP_H
+
+#include "wheel.h"
+
+#include <stdint.h>
+
+struct loop;
+struct loop_source;
+
+/* events: EPOLLIN, EPOLLOUT, ... as epoll_wait gave them. The callback may remove any source, its own too. */
+typedef void (*loop_callback)(void *arg, uint32_t events);
+/* Runs once at the end of each turn, before the loop sleeps. Returns true where it left work that must be done without
+ * sleeping (the next turn then starts at once). */
+typedef bool (*loop_turn)(void *arg);
+
+int loop_new(struct loop **out); /* -errno */
+void loop_free(struct loop *l);
+
+/* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for the calls below. */
+int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
+int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
+void loop_remove(struct loop *l, struct loop_source *s); /* NULL is a no-op; safe within any callback */
+
+/* Registers callback for the end of each turn, in the order of registration; -ENOSPC after LOOP_TURN_MAX. */
+#define LOOP_TURN_MAX 8
+int loop_on_turn(struct loop *l, loop_turn callback, void *arg);
+
+/* Milliseconds and nanoseconds of CLOCK_MONOTONIC, read once at the start of the turn. */
+uint64_t loop_now(const struct loop *l);
+uint64_t loop_now_ns(const struct loop *l);
+
+/* Arms t to fire delay milliseconds after loop_now, rounded up. */
+void loop_set(struct loop *l, struct timer *t, uint64_t delay);
+void loop_unset(struct loop *l, struct timer *t);
+
+/* Runs until loop_stop; without work it sleeps until the next timer or event and makes no periodic wake-up. 0, or -errno of epoll_wait. */
+int loop_run(struct loop *l);
+/* One turn; waits at most timeout_ms (-1: as loop_run). For tests. */
+int loop_once(struct loop *l, int timeout_ms);
+void loop_stop(struct loop *l);
+
+/* progress, where set, is incremented (relaxed) each turn: the mark that the master's watchdog looks at. */
+void loop_progress(struct loop *l, uint64_t *progress);
+
+#endif

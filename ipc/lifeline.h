@@ -1,0 +1,128 @@
+/* lifeline.h - the SOCK_SEQPACKET pair between the master and one worker: config, fds and orders down; readiness, logs and replies up.
+ *
+ * One packet is struct lifeline_header and the body of its type, with at most LIFELINE_FDS_MAX fds. The table in lifeline.def gives for each type who may send it, the bounds of its
+ * size and how many fds it carries; lifeline_receive refuses what does not fit. What is larger than a packet goes in a sealed memfd.
+ */
+#ifndef SIPWARD_IPC_LIFELINE_H
+#define SIPWARD_IPC_LIFELINE_H
+
+#include "../common/str.h"
+#include "mesh.h"
+#include "slot.h"
+#include "token.h"
+
+#define LIFELINE_FD 3            /* the worker's end, after exec */
+#define LIFELINE_PACKET_MAX 65536
+#define LIFELINE_FDS_MAX 4
+#define LIFELINE_PATH_MAX 104
+
+enum lifeline_type {
+	LIFELINE_NONE,
+#define LIFELINE(id, sender, min, max, fds) LIFELINE_##id,
+#include "lifeline.def"
+#undef LIFELINE
+	LIFELINE_TYPE_COUNT
+};
+struct lifeline_header {
+	uint16_t type;
+	uint16_t zero;
+	uint32_t size; /* of the body */
+};
+
+/* ---- master -> worker ---- */
+struct lifeline_welcome { /* first of all; one fd: the shared page */
+	uint32_t incarnation;    /* 24 bits */
+	uint8_t role;            /* enum peer_role */
+	uint8_t index;
+	uint8_t log_level;
+	uint8_t drop;            /* 1: take uid and gid below */
+	uint32_t uid, gid;
+	uint32_t fds_limit;      /* RLIMIT_NOFILE */
+	char root[LIFELINE_PATH_MAX]; /* folder to be confined to; "" none (used by the jail step) */
+};
+/* SETTINGS: one fd, the sealed memfd of struct settings. USERS: one fd, of struct users. No body. */
+struct lifeline_socket { /* one fd */
+	uint16_t listener;       /* settings index; NONE_INDEX: the mesh endpoint */
+	uint8_t transport;
+	uint8_t zero[5];
+	char path[LIFELINE_PATH_MAX]; /* of the mesh endpoint */
+};
+struct lifeline_keys { /* what each role may hold; the rest is zero */
+	struct hash_key slot_key;     /* transport and SIP workers */
+	struct token_keys minting;    /* SIP workers */
+	uint8_t nonce_key[32];        /* SIP workers: digest nonces */
+	uint8_t tag_key[16];          /* transport workers: To-tags of stateless answers */
+};
+struct lifeline_allow { /* listener: peer shows this token; answered by ACK */
+	uint32_t sequence;
+	uint16_t peer;
+	uint16_t zero;
+	uint8_t token[MESH_TOKEN_SIZE];
+};
+struct lifeline_edge { /* connecter: an edge to peer */
+	uint16_t peer;
+	uint8_t zero[6];
+	uint8_t token[MESH_TOKEN_SIZE];
+	char path[LIFELINE_PATH_MAX];
+};
+struct lifeline_peer { /* PEER_UP: peer has a new life: say hello. PEER_DOWN: it died (LMDB readers to be checked, its flows are gone) */
+	uint16_t peer;
+	uint16_t zero;
+	uint32_t incarnation; /* of the life that began or ended */
+};
+/* SLOTS: struct slot_map */
+/* GO: no body: the first configuration is whole: close the jail and start */
+struct lifeline_stop {
+	uint32_t grace_ms; /* finish what can be finished within this time, then leave */
+	uint32_t zero;
+};
+struct lifeline_query { /* answered by any number of REPLY, the last with last = 1 */
+	uint32_t id;
+	uint16_t what;     /* enum query */
+	uint16_t zero;
+	char argument[256]; /* NUL-terminated */
+};
+enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
+
+/* ---- worker -> master ---- */
+/* READY: no body */
+struct lifeline_ack {
+	uint32_t sequence;
+	int32_t error; /* 0 or negative errno */
+};
+struct lifeline_log { /* followed by the line, 1 to LOG_LINE_MAX bytes */
+	uint8_t level;
+	uint8_t zero[7];
+};
+struct lifeline_reply { /* followed by text: whole JSON objects, one a line */
+	uint32_t id;
+	uint8_t last;
+	uint8_t zero[3];
+};
+struct lifeline_step { /* a step of the jail: 0 taken, negative errno not taken */
+	uint16_t step; /* enum jail_step */
+	uint16_t zero;
+	int32_t error;
+};
+
+/* A received packet. body is 8-byte aligned. */
+struct lifeline_packet {
+	uint16_t type;
+	uint32_t size;                 /* of body */
+	int fd[LIFELINE_FDS_MAX];      /* -1 where none; the receiver's to close */
+	unsigned fds;
+	_Alignas(8) unsigned char body[LIFELINE_PACKET_MAX];
+};
+
+/* Sends one packet with fds (may be NULL with count 0). Never blocks: -EAGAIN when the peer does not read; -EPIPE when it is gone; -EINVAL for what the table does not allow.
+ * more/more_size: what follows the fixed body (log line, reply text), or NULL, 0. */
+int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds, unsigned count);
+
+/* Receives one packet. from_master: who sends on this fd. 0; -EAGAIN nothing there; -EPIPE closed; -EBADMSG a packet that the table does not allow (its fds are closed) - the caller
+ * ends the connection. All fds arrive close-on-exec. */
+int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet);
+
+/* The name of a type, for logs. */
+const char *lifeline_name(uint16_t type);
+
+#endif

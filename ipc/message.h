@@ -1,0 +1,153 @@
+/* message.h - the parsed message: one contiguous block that a transport worker makes and a SIP worker checks and reads.
+ *
+ * Layout: struct message, then header_count struct message_header, then the raw bytes (raw_size), then zero bytes up to a multiple of 8. No pointers:
+ * every position is a struct span relative to the raw bytes. The raw bytes are the message exactly as received.
+ * The sender is not trusted: message_check comes before anything else.
+ */
+#ifndef SIPWARD_IPC_MESSAGE_H
+#define SIPWARD_IPC_MESSAGE_H
+
+#include "flow.h"
+
+#define MESSAGE_VERSION 1
+/* The largest SIP message, bytes: what fits a UDP datagram fits here, and spans stay 16 bits. */
+#define MESSAGE_RAW_MAX 65535
+/* The most header lines: RFC 4475's longest has under 60; 0xff in first[] means "none". */
+#define MESSAGE_HEADERS_MAX 200
+/* The largest block. */
+#define MESSAGE_BLOCK_MAX (sizeof(struct message) + MESSAGE_HEADERS_MAX * sizeof(struct message_header) + MESSAGE_RAW_MAX + 8)
+
+enum method {
+	METHOD_UNKNOWN = 0,
+#define METHOD(id, name) METHOD_##id,
+#include "methods.def"
+#undef METHOD
+	METHOD_COUNT
+};
+
+enum header {
+#define HEADER(id, name, compact) HEADER_##id,
+#include "headers.def"
+#undef HEADER
+	HEADER_COUNT,
+	HEADER_OTHER = 0xff /* in message_header.id: a name without an id */
+};
+
+enum uri_scheme { URI_NONE = 0, URI_SIP, URI_SIPS, URI_TEL, URI_OTHER };
+
+/* Bytes [at, at + length) of the raw message. Absent: length 0. */
+struct span {
+	uint16_t at;
+	uint16_t length;
+};
+
+struct message_header {
+	uint8_t id;           /* enum header, HEADER_OTHER */
+	uint8_t name_length;  /* the name starts at line */
+	uint16_t line;        /* first byte of the header line(s) */
+	uint16_t end;         /* one past the CRLF that ends it, folded lines included */
+	struct span value;    /* without white space at its ends; folds stand inside as they came */
+};
+_Static_assert(sizeof(struct message_header) == 10, "crosses process borders");
+
+/* A URI as its parts, all undecoded (RFC 3261 section 19.1). */
+struct uri {
+	struct span whole;
+	struct span user;    /* without password; for tel: the number */
+	struct span host;    /* an IPv6 reference with its brackets */
+	struct span params;  /* from after the first ';' */
+	struct span headers; /* from after the '?' */
+	uint16_t port;       /* 0: none given */
+	uint8_t scheme;      /* enum uri_scheme */
+	uint8_t zero;
+};
+_Static_assert(sizeof(struct uri) == 24, "crosses process borders");
+
+struct message {
+	uint32_t size;         /* of the whole block, a multiple of 8 */
+	uint16_t version;      /* MESSAGE_VERSION */
+	uint8_t is_request;    /* 1 request, 0 response */
+	uint8_t method;        /* enum method; of a response: its CSeq's */
+	struct flow flow;      /* where it came from: the way back */
+	uint64_t received_ns;  /* CLOCK_MONOTONIC */
+	uint32_t raw_size;     /* start line to the end of the body */
+	uint32_t cseq;         /* 0 to 2^31 - 1 (RFC 3261 section 8.1.1.5) */
+	uint16_t status;       /* of a response: 100 to 699 */
+	uint16_t header_count;
+	int16_t max_forwards;  /* 0 to 255, -1: no such header */
+	uint8_t slot;          /* that the sender found; the receiver finds it again */
+	uint8_t via_transport; /* enum transport of the top Via, 0: another */
+	int64_t expires;       /* value of Expires, -1: none */
+
+	struct span start_line; /* without its CRLF */
+	struct span method_name;
+	struct span reason;     /* reason phrase of a response */
+	struct uri request_uri;
+
+	struct span via;          /* the whole first via-parm of the top Via */
+	struct span via_host;     /* sent-by host */
+	uint16_t via_port;        /* 0: none given */
+	uint16_t via_count;       /* Via values in all */
+	struct span via_branch;
+	struct span via_params;   /* from the first ';' of that via-parm to its end, the ';' included; empty: none */
+	struct span call_id;
+	struct span from_tag;
+	struct span to_tag;
+	struct uri from;
+	struct uri to;
+	struct uri contact;       /* the first Contact's URI; whole.length 0: no Contact, or "*" */
+	uint16_t contact_count;
+	uint8_t contact_star;     /* 1: Contact is "*" */
+	uint8_t rport;            /* 1: the top Via has rport without a value (RFC 3581) */
+	struct span content_type; /* value */
+	struct span body;
+
+	uint8_t first[HEADER_COUNT]; /* index of the first header line with that id, 0xff: none */
+};
+
+static inline const struct message_header *message_headers(const struct message *m)
+{
+	return (const struct message_header *)(const void *)(m + 1);
+}
+static inline const char *message_raw(const struct message *m)
+{
+	return (const char *)(message_headers(m) + m->header_count);
+}
+static inline struct str message_str(const struct message *m, struct span s)
+{
+	return (struct str){message_raw(m) + s.at, s.length};
+}
+/* The bytes a block with this many headers and raw bytes takes. */
+static inline size_t message_block_size(size_t header_count, size_t raw_size)
+{
+	return (sizeof(struct message) + header_count * sizeof(struct message_header) + raw_size + 7) & ~(size_t)7;
+}
+
+/* Checks a block from another process before anything in it is believed: size equals the header's own count, version, counts, ranges, every span inside the
+ * raw bytes and every header inside the header part and in order, first[] in step with the table, mandatory fields present, sub-spans of URIs inside their whole.
+ * 0, or -EBADMSG. Constant memory, linear in the header count. */
+int message_check(const void *block, size_t size);
+
+/* The first header with that id, or NULL; message_next: the next one with the same id, or NULL. */
+const struct message_header *message_first(const struct message *m, enum header id);
+const struct message_header *message_next(const struct message *m, const struct message_header *h);
+/* The value of the first header with that id; n == 0 where there is none. */
+struct str message_value(const struct message *m, enum header id);
+static inline struct str message_header_value(const struct message *m, const struct message_header *h)
+{
+	return message_str(m, h->value);
+}
+static inline struct str message_header_name(const struct message *m, const struct message_header *h)
+{
+	return (struct str){message_raw(m) + h->line, h->name_length};
+}
+
+/* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is case-sensitive (RFC 3261 section 7.1). */
+const char *header_name(enum header id);
+uint8_t header_of(struct str name);
+const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
+uint8_t method_of(struct str name);
+/* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown" otherwise. */
+const char *status_reason(unsigned status);
+
+#endif

@@ -1,0 +1,73 @@
+/* record.h - what travels over the mesh: a batch of records.
+ *
+ * A batch is one ZeroMQ message: struct batch_header, then records, each struct record_header and its data, padded with zero bytes to a multiple of 8.
+ * A batch decodes to its exact end or is refused whole. Everything is little-endian and naturally aligned.
+ */
+#ifndef SIPWARD_IPC_RECORD_H
+#define SIPWARD_IPC_RECORD_H
+
+#include "message.h"
+
+#define BATCH_MAGIC 0x42575053u /* "SPWB" */
+/* Largest batch; a record alone may not be larger. ZMQ_MAXMSGSIZE is set to this. */
+#define BATCH_MAX (256u * 1024)
+
+struct batch_header {
+	uint32_t magic;
+	uint32_t count; /* records */
+};
+struct record_header {
+	uint32_t size; /* of the data, without this header and the padding */
+	uint16_t type; /* enum record_type */
+	uint16_t zero;
+};
+
+enum record_type {
+	RECORD_HELLO = 1,   /* connecter -> listener: no data; lets the listener answer */
+	RECORD_MESSAGE,     /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
+	RECORD_FLOW_CLOSED, /* transport -> SIP, SIP -> SIP: struct record_flow_closed */
+	RECORD_SEND_FAILED, /* transport -> SIP: struct record_send_failed */
+	RECORD_SEND,        /* SIP -> transport: struct record_send and the bytes */
+	RECORD_WATCH,       /* SIP -> transport: struct record_watch */
+	RECORD_PENALTY,     /* SIP -> transport: struct record_penalty */
+	RECORD_TYPE_COUNT
+};
+
+struct record_flow_closed {
+	uint64_t flow;
+	uint8_t slot;      /* the slot that watches it */
+	uint8_t zero[7];
+};
+/* A send that could not be made: no such flow, refused, timed out, too long a queue. Only for sends with a cookie. */
+struct record_send_failed {
+	uint64_t cookie;
+	int32_t error;     /* negative errno: -ENOTCONN the flow is gone, -ECONNREFUSED, -ETIMEDOUT, -EAGAIN its queue is full, -EACCES not allowed, -EMSGSIZE */
+	uint32_t zero;
+};
+struct record_send {
+	struct flow flow;  /* destination (flow.h says what its forms mean) */
+	uint64_t cookie;   /* 0: no report wanted */
+	uint32_t size;     /* of the bytes that follow; 1 to MESSAGE_RAW_MAX */
+	uint8_t close;     /* 1: close the stream once they are written */
+	uint8_t reserve;   /* 1: a response or in-dialog request; may use the reserve of a full queue */
+	uint8_t zero[2];
+};
+/* Asks to be told, for a slot, when a stream flow ends; answered with RECORD_FLOW_CLOSED at once where it is already gone. */
+struct record_watch {
+	uint64_t flow;
+	uint8_t slot;
+	uint8_t zero[7];
+};
+/* A wrong digest on a valid nonce bound to this source (DESIGN: counts towards a ban). Sent to every transport worker. */
+struct record_penalty {
+	struct endpoint source;
+	uint16_t listener;
+	uint8_t zero[6];
+};
+
+/* Checks a received batch to its exact end (types known, sizes, padding, count). 0 or -EBADMSG. */
+int batch_check(const void *batch, size_t size);
+/* Walks a checked batch: *at starts at 0. The next record's header and data, or NULL at the end. */
+const struct record_header *batch_next(const void *batch, size_t size, size_t *at, const void **data);
+
+#endif
