@@ -1,0 +1,127 @@
+/* lifeline.c - sends and receives the packets of the lifeline. Relies on SOCK_SEQPACKET: one send is one packet, whole or not at all. */
+#include "lifeline.h"
+
+#include "../common/log.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+_Static_assert(LOG_LINE_MAX == 1024, "lifeline.def bounds LOG by it");
+_Static_assert(sizeof(struct lifeline_header) == 8, "crosses process borders");
+
+static const struct {
+	const char *name;
+	char sender;
+	uint32_t min, max;
+	unsigned fds;
+} table[LIFELINE_TYPE_COUNT] = {
+#define LIFELINE(id, sender, min, max, fds) [LIFELINE_##id] = {#id, sender, min, max, fds},
+#include "lifeline.def"
+#undef LIFELINE
+};
+
+#define LIFELINE(id, sender, min, max, fds) \
+	_Static_assert((max) <= LIFELINE_PACKET_MAX && (fds) <= LIFELINE_FDS_MAX, "fits struct lifeline_packet");
+#include "lifeline.def"
+#undef LIFELINE
+
+union control {
+	char room[CMSG_SPACE(sizeof(int) * LIFELINE_FDS_MAX)];
+	struct cmsghdr align;
+};
+
+const char *lifeline_name(uint16_t type)
+{
+	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT ? table[type].name : "?";
+}
+
+static bool table_allows(unsigned type, size_t size, unsigned fds)
+{
+	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT && size >= table[type].min && size <= table[type].max && fds == table[type].fds;
+}
+
+int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds, unsigned count)
+{
+	struct lifeline_header header = {.type = (uint16_t)type, .size = (uint32_t)(size + more_size)};
+	struct iovec part[3] = {{&header, sizeof(header)}, {(void *)(uintptr_t)body, size}, {(void *)(uintptr_t)more, more_size}};
+	union control control = {.room = {0}};
+	struct msghdr message = {.msg_iov = part, .msg_iovlen = 3};
+	ssize_t sent;
+
+	if (size > LIFELINE_PACKET_MAX || more_size > LIFELINE_PACKET_MAX || !table_allows(type, size + more_size, count))
+		return -EINVAL;
+	if (count) {
+		struct cmsghdr *c;
+		message.msg_control = control.room;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		c = CMSG_FIRSTHDR(&message);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
+	}
+	do
+		sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent >= 0)
+		return 0;
+	switch (errno) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ETOOMANYREFS: /* too many fds in flight: the peer has to read first */
+		return -EAGAIN;
+	case EPIPE:
+	case ECONNRESET:
+	case ENOTCONN:
+		return -EPIPE;
+	default:
+		return -errno;
+	}
+}
+
+static void take_fds(struct msghdr *message, struct lifeline_packet *packet)
+{
+	for (unsigned i = 0; i < LIFELINE_FDS_MAX; i++)
+		packet->fd[i] = -1;
+	packet->fds = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t bytes = c->cmsg_len - CMSG_LEN(0);
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= bytes && packet->fds < LIFELINE_FDS_MAX; at += sizeof(int))
+			memcpy(&packet->fd[packet->fds++], CMSG_DATA(c) + at, sizeof(int));
+	}
+}
+
+int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
+{
+	struct lifeline_header header;
+	struct iovec part[2] = {{&header, sizeof(header)}, {packet->body, sizeof(packet->body)}};
+	union control control;
+	struct msghdr message = {.msg_iov = part, .msg_iovlen = 2, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	take_fds(&message, packet);
+	if (n == 0 && packet->fds == 0)
+		return -EPIPE;
+	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) && header.zero == 0 &&
+	    header.size == (size_t)n - sizeof(header) && table_allows(header.type, header.size, packet->fds) &&
+	    (table[header.type].sender == 'M') == from_master) {
+		packet->type = header.type;
+		packet->size = header.size;
+		return 0;
+	}
+	for (unsigned i = 0; i < packet->fds; i++) {
+		close(packet->fd[i]);
+		packet->fd[i] = -1;
+	}
+	packet->fds = 0;
+	return -EBADMSG;
+}
