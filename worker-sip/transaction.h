@@ -46,6 +46,10 @@ struct kept *transaction_request(const struct transaction *t);
 /* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2 until
  * transaction_acknowledged. -EALREADY after a final answer. */
 int transaction_answer(struct transaction *t, unsigned status, struct wire *bytes);
+/* The tag of local answers: the one that the last response carried or that was minted before for this transaction, else a new one (room is where it may be written). n == 0 where the request has a To-tag. */
+struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH]);
+/* No final answer can be made (it would be too large, no memory): ends the transaction as failed, from the loop. */
+void transaction_abandon(struct transaction *t, int error);
 /* The dialog got the ACK of this INVITE's 2xx. */
 void transaction_acknowledged(struct transaction *t);
 /* The user no longer wants callbacks. */
