@@ -12,6 +12,7 @@ const char *jail_step_name(enum jail_step step);
 
 /* Each step is asserted after it was taken and reported to the master (STEP). A step that a process without privileges cannot take is reported and passed over; a step that should
  * have worked and did not returns -errno. Root folder, Landlock and seccomp are the jails issue's to fill: their places are here. */
+int jail_stray_fds(struct worker *w); /* worker_begin's: closes all fds above the lifeline, before any other arrives over it */
 int jail_confine(struct worker *w);
 int jail_limit(struct worker *w);
 int jail_seal(struct worker *w);

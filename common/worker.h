@@ -15,6 +15,7 @@
 #define SIPWARD_COMMON_WORKER_H
 
 #include "../ipc/lifeline.h"
+#include "counters.h"
 #include "log.h"
 #include "loop.h"
 
@@ -37,7 +38,18 @@ struct worker {
 	struct loop_source *source;
 	struct timer deadline;
 	struct lifeline_packet *buffer;
+	enum peer_role role;
+	struct page *page;               /* the shared page */
+	int error;                       /* why the loop ended, where it was not asked to: negative errno */
+	int signals;                     /* signalfd: SIGTERM is a STOP */
+	struct loop_source *signal_source;
+	struct worker_unsent *unsent;    /* packets that the lifeline did not take yet, oldest first */
+	struct worker_unsent **unsent_end;
+	size_t unsent_bytes;             /* at most WORKER_UNSENT_MAX */
 };
+
+/* Bytes of packets that wait for the master to read; one more is refused with -EAGAIN. */
+#define WORKER_UNSENT_MAX (4u * 1024 * 1024)
 
 /* All return 0 or -errno after having logged what failed; main ends with EXIT_FAILURE then. */
 int worker_begin(struct worker *w, enum peer_role role, worker_packet packet, worker_stop stop, void *arg);
@@ -45,7 +57,8 @@ int worker_receive(struct worker *w);
 int worker_run(struct worker *w);
 void worker_leave(struct worker *w);
 
-/* Sends a packet to the master; a full lifeline drops logs (counted) and retries the rest in order. */
+/* Sends a packet to the master; a full lifeline drops logs (counted) and retries the rest in order. 0 sent or kept for later; -EAGAIN: WORKER_UNSENT_MAX reached; -EPIPE the master is gone;
+ * -EINVAL what the table does not allow. */
 int worker_send(struct worker *w, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size);
 
 /* Maps a sealed memfd read-only; refuses an fd without F_SEAL_WRITE, F_SEAL_SHRINK and F_SEAL_SEAL. munmap is the caller's. */

@@ -1,0 +1,163 @@
+/* jail.c - the steps by which a worker gives up what it does not need. Relies on being called before any library has started a thread: credentials,
+ * capabilities and no_new_privs are per thread. Each step looks at the kernel's answer afterwards; what did not happen is an error, not a hope. */
+#include "jail.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Capabilities that this build has no name for are found by asking the kernel up to here. */
+#define CAPABILITY_MAX 63
+
+static const char *const names[JAIL_STEP_COUNT] = {
+	[JAIL_STRAY_FDS] = "stray-fds", [JAIL_ROOT] = "root", [JAIL_IDENTITY] = "identity", [JAIL_CAPABILITIES] = "capabilities",
+	[JAIL_NO_NEW_PRIVILEGES] = "no-new-privileges", [JAIL_NOT_DUMPABLE] = "not-dumpable", [JAIL_LIMITS] = "limits",
+	[JAIL_LANDLOCK] = "landlock", [JAIL_NO_PROCESSES] = "no-processes", [JAIL_SECCOMP] = "seccomp",
+};
+
+const char *jail_step_name(enum jail_step step)
+{
+	return (unsigned)step < JAIL_STEP_COUNT && names[step] ? names[step] : "?";
+}
+
+/* Tells the master how a step went. Returns the error that ends the worker: that of a step which should have worked. */
+static int report(struct worker *w, enum jail_step step, int error)
+{
+	struct lifeline_step body = {.step = (uint16_t)step, .error = error};
+	int sent = worker_send(w, LIFELINE_STEP, &body, sizeof(body), NULL, 0);
+
+	if (sent)
+		return sent;
+	if (error == 0)
+		return 0;
+	if (error == -ENOSYS || error == -EPERM) {
+		log_debug("jail-step-not-taken", "step=%s error=%d", jail_step_name(step), -error);
+		return 0;
+	}
+	log_error("jail-step-failed", "step=%s error=%d", jail_step_name(step), -error);
+	return error;
+}
+
+int jail_stray_fds(struct worker *w)
+{
+	int error = 0;
+
+	if (syscall(SYS_close_range, LIFELINE_FD + 1, ~0u, 0) < 0) {
+		struct rlimit limit;
+		if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+			error = -errno;
+		else
+			for (rlim_t fd = LIFELINE_FD + 1; fd < limit.rlim_cur; fd++)
+				close((int)fd);
+	}
+	return report(w, JAIL_STRAY_FDS, error);
+}
+
+/* The bounding set can only be emptied while CAP_SETPCAP is held, that is before the identity goes. */
+static int empty_bounding_set(void)
+{
+	for (int c = 0; c <= CAPABILITY_MAX; c++) {
+		int held = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
+		if (held < 0)
+			break; /* past the kernel's last capability */
+		if (held && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int take_identity(uint32_t uid, uint32_t gid)
+{
+	uid_t u[3];
+	gid_t g[3];
+
+	if (uid == 0 || gid == 0 || uid == (uint32_t)-1 || gid == (uint32_t)-1)
+		return -EINVAL;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return errno == EPERM ? -EACCES : -errno; /* the master thought we could: not a step to pass over */
+	if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0)
+		return -errno;
+	for (int i = 0; i < 3; i++)
+		if (u[i] != uid || g[i] != gid)
+			return -ENOTRECOVERABLE;
+	if (getgroups(0, NULL) != 0 || setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || setegid(0) == 0)
+		return -ENOTRECOVERABLE;
+	return 0;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return -errno;
+	memset(data, 0xff, sizeof(data));
+	header.version = _LINUX_CAPABILITY_VERSION_3;
+	header.pid = 0;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		if (data[i].effective || data[i].permitted || data[i].inheritable)
+			return -ENOTRECOVERABLE;
+	return 0;
+}
+
+int jail_confine(struct worker *w)
+{
+	int bounding, error;
+
+	if ((error = report(w, JAIL_ROOT, -ENOSYS)))
+		return error;
+	bounding = empty_bounding_set();
+	if ((error = report(w, JAIL_IDENTITY, w->welcome.drop ? take_identity(w->welcome.uid, w->welcome.gid) : -EPERM)))
+		return error;
+	error = drop_capabilities();
+	if ((error = report(w, JAIL_CAPABILITIES, error ? error : bounding)))
+		return error;
+	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -ENOTRECOVERABLE;
+	if ((error = report(w, JAIL_NO_NEW_PRIVILEGES, error)))
+		return error;
+	error = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -ENOTRECOVERABLE;
+	return report(w, JAIL_NOT_DUMPABLE, error);
+}
+
+/* Sets a limit with no way back up. */
+static int limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit now, wanted = {value, value};
+
+	if (getrlimit(resource, &now) < 0)
+		return -errno;
+	if (value > now.rlim_max) {
+		log_warn("jail-limit-low", "resource=%d wanted=%llu possible=%llu", (int)resource, (unsigned long long)value, (unsigned long long)now.rlim_max);
+		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+	}
+	if (setrlimit(resource, &wanted) < 0 || getrlimit(resource, &now) < 0)
+		return -errno;
+	return now.rlim_cur == wanted.rlim_cur && now.rlim_max == wanted.rlim_max ? 0 : -ENOTRECOVERABLE;
+}
+
+int jail_limit(struct worker *w)
+{
+	int error = limit(RLIMIT_CORE, 0);
+
+	if (!error && w->welcome.fds_limit)
+		error = limit(RLIMIT_NOFILE, w->welcome.fds_limit);
+	if ((error = report(w, JAIL_LIMITS, error)))
+		return error;
+	return report(w, JAIL_LANDLOCK, -ENOSYS);
+}
+
+int jail_seal(struct worker *w)
+{
+	int error = report(w, JAIL_NO_PROCESSES, -ENOSYS);
+
+	return error ? error : report(w, JAIL_SECCOMP, -ENOSYS);
+}
