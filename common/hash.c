@@ -1,7 +1,6 @@
 /* hash.c - SipHash-2-4 and buffered randomness. Relies on libsodium; a process is single-threaded where it asks for random numbers. */
 #include "hash.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 

@@ -5,7 +5,6 @@
 
 #include "counters.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
