@@ -138,13 +138,13 @@ static size_t escape(struct str s, char unit[8], size_t *used)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char c = (unsigned char)s.p[0];
-	const char *named = c ? strchr("\"\"\\\\\nn\rr\tt", c) : NULL; /* pairs: the byte, its letter */
+	char letter = c == '"' || c == '\\' ? (char)c : c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : 0;
 	size_t length = printable((const unsigned char *)s.p, s.n);
 
 	*used = 1;
-	if (c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t') {
+	if (letter) {
 		unit[0] = '\\';
-		unit[1] = named[1];
+		unit[1] = letter;
 		return 2;
 	}
 	if (length == 0) {
