@@ -1,0 +1,308 @@
+/* flow.c - flow ids, connection reuse, watches, and the orders of SIP workers.
+ *
+ * An id is worker, incarnation and a number that counts up; it is never given twice in a life, so an old id finds nothing rather than a stranger. Reports that a full queue refuses wait in a ring
+ * of fixed size. Relies on: udp_send, stream_send, tcp_connect, admit.
+ */
+#include "flow.h"
+
+#include "../common/counters.h"
+#include "../ipc/mesh.h"
+#include "admit.h"
+#include "stream.h"
+#include "tcp.h"
+#include "transport.h"
+#include "udp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct report {
+	uint16_t type; /* RECORD_FLOW_CLOSED or RECORD_SEND_FAILED */
+	uint16_t peer; /* of RECORD_SEND_FAILED; the other goes to whoever owns the slot then */
+	union {
+		struct record_flow_closed closed;
+		struct record_send_failed failed;
+	};
+};
+
+struct flows {
+	struct transport_worker *t;
+	struct hash_key key;
+	struct table by_id, by_peer;
+	uint32_t number;       /* of the stream opened last */
+	struct report *report; /* ring */
+	size_t first, waiting;
+	struct timer retry;
+};
+
+static void retry(struct timer *timer, void *arg)
+{
+	(void)timer;
+	flow_reports_flush(arg);
+}
+
+int flows_new(struct flows **out, struct transport_worker *t)
+{
+	struct flows *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->t = t;
+	hash_key_random(&f->key);
+	timer_init(&f->retry, retry, f);
+	f->report = calloc(FLOW_REPORTS_MAX, sizeof(*f->report));
+	if (!f->report || table_init(&f->by_id, 256))
+		goto fail;
+	if (table_init(&f->by_peer, 256)) {
+		table_free(&f->by_id);
+		goto fail;
+	}
+	*out = f;
+	return 0;
+fail:
+	free(f->report);
+	free(f);
+	return -ENOMEM;
+}
+
+void flows_free(struct flows *f)
+{
+	if (!f)
+		return;
+	loop_unset(f->t->loop, &f->retry);
+	table_free(&f->by_id);
+	table_free(&f->by_peer);
+	free(f->report);
+	free(f);
+}
+
+/* ---- ids ---- */
+
+static bool same_id(const struct table_node *node, const void *key)
+{
+	return container_of(node, struct flow_node, by_id)->flow.id == *(const uint64_t *)key;
+}
+
+static bool same_peer(const struct table_node *node, const void *key)
+{
+	const struct flow *have = &container_of(node, struct flow_node, by_peer)->flow, *want = key;
+
+	return have->listener == want->listener && have->transport == want->transport && endpoint_equal(&have->peer, &want->peer);
+}
+
+static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)
+{
+	return hash_bytes(&f->key, peer, sizeof(*peer));
+}
+
+struct flow_node *flow_find(const struct flows *f, uint64_t id)
+{
+	struct table_node *node = table_find(&f->by_id, hash_bytes(&f->key, &id, sizeof(id)), same_id, &id);
+
+	return node ? container_of(node, struct flow_node, by_id) : NULL;
+}
+
+struct flow_node *flow_to_peer(const struct flows *f, const struct flow *to)
+{
+	struct table_node *node = table_find(&f->by_peer, peer_hash(f, &to->peer), same_peer, to);
+
+	return node ? container_of(node, struct flow_node, by_peer) : NULL;
+}
+
+void flow_open(struct flows *f, struct flow_node *n)
+{
+	do {
+		if (++f->number == 0) /* an id without connection would be no id */
+			f->number = 1;
+		n->flow.id = FLOW_ID(f->t->index, f->t->incarnation, f->number);
+	} while (flow_find(f, n->flow.id)); /* after 2^32 connections the number may meet one that is still open */
+	memset(n->watch, 0, sizeof(n->watch));
+	table_add(&f->by_id, &n->by_id, hash_bytes(&f->key, &n->flow.id, sizeof(n->flow.id)));
+	table_add(&f->by_peer, &n->by_peer, peer_hash(f, &n->flow.peer));
+	n->listed = true;
+	counter_set(COUNTER_STREAMS, f->by_id.count);
+}
+
+void flow_unlist(struct flows *f, struct flow_node *n)
+{
+	if (n->listed)
+		table_remove(&f->by_peer, &n->by_peer);
+	n->listed = false;
+}
+
+size_t flow_count(const struct flows *f)
+{
+	return f->by_id.count;
+}
+
+struct walk {
+	bool (*visit)(struct flow_node *n, void *arg);
+	void *arg;
+};
+
+static bool walk_one(struct table_node *node, void *arg)
+{
+	struct walk *w = arg;
+
+	return w->visit(container_of(node, struct flow_node, by_id), w->arg);
+}
+
+void flow_each(struct flows *f, bool (*visit)(struct flow_node *n, void *arg), void *arg)
+{
+	table_each(&f->by_id, walk_one, &(struct walk){visit, arg});
+}
+
+/* ---- reports ---- */
+
+static int report_send(struct flows *f, const struct report *r)
+{
+	bool closed = r->type == RECORD_FLOW_CLOSED;
+	size_t size = closed ? sizeof(r->closed) : sizeof(r->failed);
+	uint16_t peer = closed ? PEER(PEER_SIP, f->t->slots.worker[r->closed.slot]) : r->peer;
+	void *data;
+	int error = f->t->upstream.record(f->t->upstream.arg, peer, r->type, size, true, &data);
+
+	if (error == 0)
+		memcpy(data, closed ? (const void *)&r->closed : (const void *)&r->failed, size);
+	return error;
+}
+
+void flow_reports_flush(struct flows *f)
+{
+	while (f->waiting) {
+		int error = report_send(f, &f->report[f->first]);
+
+		if (error == -EAGAIN) {
+			loop_set(f->t->loop, &f->retry, FLOW_REPORT_RETRY_MS);
+			return;
+		}
+		if (error) /* whoever it was for is gone, and with it what the report was about */
+			count(REPORTS_LOST);
+		f->first = (f->first + 1) % FLOW_REPORTS_MAX;
+		f->waiting--;
+	}
+}
+
+size_t flow_reports(const struct flows *f)
+{
+	return f->waiting;
+}
+
+static void report(struct flows *f, const struct report *r)
+{
+	if (f->waiting == FLOW_REPORTS_MAX) {
+		count(REPORTS_LOST);
+		return;
+	}
+	f->report[(f->first + f->waiting++) % FLOW_REPORTS_MAX] = *r;
+	if (f->waiting == 1)
+		flow_reports_flush(f);
+}
+
+void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cookie, int error)
+{
+	count(FLOW_SEND_FAILED);
+	if (cookie)
+		report(t->flows, &(struct report){.type = RECORD_SEND_FAILED, .peer = peer, .failed = {.cookie = cookie, .error = error}});
+}
+
+static void report_closed(struct flows *f, uint64_t id, uint8_t slot)
+{
+	count(FLOW_CLOSED_REPORTS);
+	report(f, &(struct report){.type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
+}
+
+void flow_close(struct flows *f, struct flow_node *n)
+{
+	flow_unlist(f, n);
+	table_remove(&f->by_id, &n->by_id);
+	counter_set(COUNTER_STREAMS, f->by_id.count);
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (n->watch[slot / 8] & 1u << slot % 8)
+			report_closed(f, n->flow.id, (uint8_t)slot);
+}
+
+/* ---- orders ---- */
+
+static bool is_endpoint(const struct endpoint *e)
+{
+	return (e->family == 4 || e->family == 6) && e->port != 0;
+}
+
+int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+{
+	struct flow_node *n;
+	struct stream *s;
+	bool permitted;
+	unsigned zone;
+	int error;
+
+	if (to->id) {
+		if (FLOW_WORKER(to->id) != t->index || FLOW_INCARNATION(to->id) != (t->incarnation & 0xffffff))
+			return -ENOTCONN;
+		n = flow_find(t->flows, to->id);
+		return n ? stream_send(container_of(n, struct stream, node), out) : -ENOTCONN;
+	}
+	zone = settings_zone_of(t->settings, to->listener, &to->peer, &permitted);
+	/* a trusted zone's listener reaches that zone's sources and nobody else */
+	if (settings_zone(t->settings, zone)->trust && !permitted)
+		return -EACCES;
+	if (to->transport == TRANSPORT_UDP)
+		return udp_send(t->udp, to, out);
+	if (!settings_zone(t->settings, zone)->trust)
+		return -EACCES;
+	n = flow_to_peer(t->flows, to);
+	if (n)
+		return stream_send(container_of(n, struct stream, node), out);
+	error = tcp_connect(t->tcp, to, &s);
+	return error ? error : stream_send(s, out);
+}
+
+static void send_record(struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
+{
+	int error;
+
+	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX || size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
+	    r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport || (!r->flow.id && !is_endpoint(&r->flow.peer))) {
+		count(BAD_RECORDS);
+		return;
+	}
+	error = flow_send(t, &r->flow, &(struct outgoing){.bytes = r + 1, .size = r->size, .cookie = r->cookie, .peer = peer, .close = r->close, .reserve = r->reserve});
+	if (error)
+		flow_report_failed(t, peer, r->cookie, error);
+}
+
+static void watch_record(struct transport_worker *t, const struct record_watch *r)
+{
+	struct flow_node *n = flow_find(t->flows, r->flow);
+
+	if (n)
+		n->watch[r->slot / 8] |= (uint8_t)(1u << r->slot % 8);
+	else
+		report_closed(t->flows, r->flow, r->slot);
+}
+
+static void penalty_record(struct transport_worker *t, const struct record_penalty *r)
+{
+	if (r->listener >= t->settings->listeners.count || (r->source.family != 4 && r->source.family != 6)) {
+		count(BAD_RECORDS);
+		return;
+	}
+	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
+		streams_close_source(t->streams, r->listener, &r->source);
+}
+
+void flow_record(void *transport, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	struct transport_worker *t = transport;
+
+	if (type == RECORD_SEND)
+		send_record(t, peer, data, size);
+	else if (type == RECORD_WATCH && size == sizeof(struct record_watch))
+		watch_record(t, data);
+	else if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
+		penalty_record(t, data);
+	else if (type != RECORD_HELLO)
+		count(BAD_RECORDS);
+}

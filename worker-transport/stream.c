@@ -1,0 +1,571 @@
+/* stream.c - a connection's bytes: framed on their way in, queued on their way out, and bounded in memory and time in both directions.
+ *
+ * A whole message is parsed where the read put it; only a part of one is kept, in a buffer that exists just for that long. A stream that ends within a callback is freed at the end of the turn, so no
+ * caller holds a pointer to nothing. Relies on: frame_next for the boundaries, flow.c for ids and reports.
+ */
+#include "stream.h"
+
+#include "../common/counters.h"
+#include "admit.h"
+#include "transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* fds for everything that is no stream: listeners, the mesh with its peers, the lifeline, epoll. libzmq ends the process when it finds none. */
+#define FD_RESERVE 160
+/* The first buffer for part of a message, bytes. */
+#define PARTIAL_MIN 2048
+#define WRITE_CHUNKS 32
+
+struct chunk {
+	struct chunk *next;
+	uint64_t cookie;
+	size_t size, written;
+	uint16_t worker;
+	bool message; /* counts as one; a keep-alive does not */
+	char data[];
+};
+
+struct streams {
+	struct transport_worker *t;
+	struct stream *all, *dirty, *dead;
+	size_t count, queued;
+	bool stopped;
+	char scratch[STREAM_TURN_BYTES];
+};
+
+int streams_new(struct streams **out, struct transport_worker *t)
+{
+	struct streams *ss = calloc(1, sizeof(*ss));
+
+	if (!ss)
+		return -ENOMEM;
+	ss->t = t;
+	*out = ss;
+	return 0;
+}
+
+static void bury(struct streams *ss)
+{
+	struct stream *s;
+
+	while ((s = ss->dead)) {
+		ss->dead = s->next_dead;
+		free(s);
+	}
+}
+
+void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg), void *arg)
+{
+	struct stream *next;
+
+	for (struct stream *s = ss->all; s; s = next) {
+		next = s->next;
+		visit(s, arg);
+	}
+}
+
+static void close_one(struct stream *s, void *arg)
+{
+	(void)arg;
+	stream_close(s, -ENOTCONN);
+}
+
+void streams_free(struct streams *ss)
+{
+	if (!ss)
+		return;
+	streams_each(ss, close_one, NULL);
+	bury(ss);
+	free(ss);
+}
+
+size_t streams_count(const struct streams *ss)
+{
+	return ss->count;
+}
+
+size_t streams_max(const struct streams *ss)
+{
+	size_t fds = ss->t->fds_limit > FD_RESERVE ? ss->t->fds_limit - FD_RESERVE : 1;
+
+	return ss->t->settings->connections_max < fds ? ss->t->settings->connections_max : fds;
+}
+
+size_t streams_queued(const struct streams *ss)
+{
+	return ss->queued;
+}
+
+/* ---- state ---- */
+
+static void watch_events(struct stream *s)
+{
+	uint32_t events = s->wants;
+
+	if (s->state == STREAM_OPENING || s->blocked)
+		events |= EPOLLOUT;
+	if (s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped))
+		events |= EPOLLIN;
+	if (events != s->events)
+		loop_modify(s->streams->t->loop, s->source, events);
+	s->events = events;
+}
+
+/* From here on its id names nothing. */
+static void unname(struct stream *s)
+{
+	if (s->named)
+		flow_close(s->streams->t->flows, &s->node);
+	s->named = false;
+}
+
+static void chunk_drop(struct stream *s)
+{
+	struct chunk *c = s->first;
+	size_t cost = sizeof(*c) + c->size;
+
+	s->first = c->next;
+	if (!s->first)
+		s->last = &s->first;
+	s->queued -= cost;
+	s->streams->queued -= cost;
+	free(c);
+}
+
+void stream_close(struct stream *s, int error)
+{
+	struct streams *ss = s->streams;
+
+	if (s->state == STREAM_DEAD)
+		return;
+	s->state = STREAM_DEAD;
+	unname(s);
+	while (s->first) {
+		if (s->first->message)
+			flow_report_failed(ss->t, s->first->worker, s->first->cookie, error);
+		chunk_drop(s);
+	}
+	loop_unset(ss->t->loop, &s->deadline);
+	loop_unset(ss->t->loop, &s->idle);
+	loop_remove(ss->t->loop, s->source);
+	if (s->layer->end)
+		s->layer->end(s);
+	close(s->fd);
+	free(s->in);
+	s->in = NULL;
+	admit_disconnect(ss->t->admit, s->held);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	ss->count--;
+	s->next_dead = ss->dead;
+	ss->dead = s;
+}
+
+/* All is written: tell the peer, and give it time to read before the socket goes. */
+static void linger(struct stream *s)
+{
+	s->state = STREAM_LINGERING;
+	unname(s);
+	s->layer->shut(s);
+	loop_unset(s->streams->t->loop, &s->idle);
+	loop_set(s->streams->t->loop, &s->deadline, STREAM_LINGER_MS);
+	watch_events(s);
+}
+
+static void make_dirty(struct stream *s)
+{
+	if (s->dirty)
+		return;
+	s->dirty = true;
+	s->next_dirty = s->streams->dirty;
+	s->streams->dirty = s;
+}
+
+void stream_finish(struct stream *s)
+{
+	if (s->state == STREAM_OPENING) {
+		/* nothing was exchanged yet */
+		stream_close(s, -ENOTCONN);
+	} else if (s->state == STREAM_OPEN) {
+		s->state = STREAM_FINISHING;
+		flow_unlist(s->streams->t->flows, &s->node);
+		make_dirty(s); /* flush lingers once nothing is left */
+	}
+}
+
+/* ---- out ---- */
+
+int stream_send(struct stream *s, const struct outgoing *out)
+{
+	struct streams *ss = s->streams;
+	struct chunk *c;
+
+	if (s->state > STREAM_OPEN)
+		return -ENOTCONN;
+	/* one message always fits: the bound is for those that wait behind one */
+	if (s->first && s->queued + sizeof(*c) + out->size > ss->t->settings->connection_queue) {
+		count(STREAM_QUEUE_FULL);
+		stream_close(s, -EAGAIN);
+		return -EAGAIN;
+	}
+	c = malloc(sizeof(*c) + out->size);
+	if (!c)
+		return -EAGAIN;
+	*c = (struct chunk){.cookie = out->cookie, .size = out->size, .worker = out->peer, .message = out->size > 2 /* not the CRLF of a keep-alive */};
+	memcpy(c->data, out->bytes, out->size);
+	*s->last = c;
+	s->last = &c->next;
+	s->queued += sizeof(*c) + out->size;
+	ss->queued += sizeof(*c) + out->size;
+	make_dirty(s);
+	if (out->close) {
+		if (s->state == STREAM_OPEN)
+			s->state = STREAM_FINISHING;
+		flow_unlist(ss->t->flows, &s->node);
+	}
+	return 0;
+}
+
+static void written(struct stream *s, size_t n)
+{
+	counter_add(COUNTER_TX_BYTES, n);
+	while (n) {
+		struct chunk *c = s->first;
+		size_t part = c->size - c->written < n ? c->size - c->written : n;
+
+		c->written += part;
+		n -= part;
+		if (c->written < c->size)
+			return;
+		if (c->message) {
+			count(TX_MESSAGES);
+			s->messages_out++;
+			s->active = loop_now(s->streams->t->loop);
+		}
+		chunk_drop(s);
+	}
+}
+
+static void flush(struct stream *s)
+{
+	if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING)
+		return;
+	s->blocked = false;
+	while (s->first) {
+		struct iovec iov[WRITE_CHUNKS];
+		unsigned n = 0;
+		ssize_t sent;
+
+		for (struct chunk *c = s->first; c && n < WRITE_CHUNKS; c = c->next)
+			iov[n++] = (struct iovec){c->data + c->written, c->size - c->written};
+		sent = s->layer->send(s, iov, n);
+		if (sent == -EAGAIN) {
+			s->blocked = true;
+			break;
+		}
+		if (sent < 0) {
+			count(STREAM_ERRORS);
+			stream_close(s, (int)sent);
+			return;
+		}
+		written(s, (size_t)sent);
+	}
+	if (!s->first && s->state == STREAM_FINISHING)
+		linger(s);
+	else
+		watch_events(s);
+}
+
+void streams_flush(struct streams *ss)
+{
+	struct stream *s;
+
+	while ((s = ss->dirty)) {
+		ss->dirty = s->next_dirty;
+		s->dirty = false;
+		flush(s);
+	}
+	bury(ss); /* after the dirty list, where a dead one may still have stood */
+}
+
+/* ---- in ---- */
+
+/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. */
+static size_t take(struct stream *s, const char *buffer, size_t size)
+{
+	struct transport_worker *t = s->streams->t;
+	size_t done = 0;
+	bool ping = false;
+
+	while (done < size && s->state == STREAM_OPEN) {
+		struct frame_step step = {0};
+
+		switch (frame_next(&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
+		case FRAME_PING:
+			count(STREAM_PINGS);
+			ping = true;
+			break;
+		case FRAME_PONG:
+			count(STREAM_PONGS);
+			break;
+		case FRAME_MESSAGE:
+			s->messages_in++;
+			s->begun = false;
+			forward_message(t, &s->node.flow, loop_now_ns(t->loop), (struct str){buffer + done, step.consume});
+			break;
+		case FRAME_BAD:
+			counter_add(step.counter, 1);
+			if (step.status && step.header_size)
+				forward_refuse(t, &s->node.flow, (struct str){buffer + done, step.header_size}, step.status, step.reason);
+			stream_finish(s);
+			return size;
+		case FRAME_MORE:
+			if (step.begun && !s->begun) {
+				s->begun = true;
+				loop_set(t->loop, &s->deadline, t->settings->message_ms);
+			}
+			goto out;
+		}
+		s->active = loop_now(t->loop);
+		done += step.consume;
+	}
+out:
+	/* one answer however many came at once: a flood of keep-alives costs its sender more than us */
+	if (ping && s->state == STREAM_OPEN)
+		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
+	if (!s->begun && s->state == STREAM_OPEN)
+		loop_unset(t->loop, &s->deadline);
+	return s->state == STREAM_OPEN ? done : size;
+}
+
+/* Room for more of a message that has begun. */
+static bool make_room(struct stream *s)
+{
+	size_t most = s->streams->t->settings->message_max, size = s->in_size;
+	char *in;
+
+	if (s->in_used < s->in_size)
+		return true;
+	size = size ? size * 2 : PARTIAL_MIN;
+	if (size > most)
+		size = most;
+	if (size <= s->in_used) /* framing gives a result before that */
+		return false;
+	in = realloc(s->in, size);
+	if (!in)
+		return false;
+	s->in = in;
+	s->in_size = size;
+	return true;
+}
+
+static bool keep(struct stream *s, const char *rest, size_t size)
+{
+	while (s->in_size < size) {
+		s->in_used = s->in_size;
+		if (!make_room(s))
+			return false;
+	}
+	memcpy(s->in, rest, size);
+	s->in_used = size;
+	return true;
+}
+
+static void receive(struct stream *s)
+{
+	struct streams *ss = s->streams;
+	bool partial = s->in_used > 0;
+	size_t size, done;
+	ssize_t got;
+
+	if (partial && !make_room(s)) {
+		count(STREAM_ERRORS);
+		stream_close(s, -ENOMEM);
+		return;
+	}
+	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used) : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
+	if (got == -EAGAIN)
+		return;
+	if (got <= 0) {
+		if (got < 0)
+			count(STREAM_ERRORS);
+		else
+			count(STREAM_ENDED);
+		if (got == 0 && s->in_used)
+			count(STREAM_CUT_MESSAGES);
+		stream_close(s, -ENOTCONN);
+		return;
+	}
+	counter_add(COUNTER_RX_BYTES, (uint64_t)got);
+	if (s->state == STREAM_LINGERING)
+		return; /* nobody is there to hear it */
+	if (!partial) {
+		done = take(s, ss->scratch, (size_t)got);
+		if (done < (size_t)got && !keep(s, ss->scratch + done, (size_t)got - done)) {
+			count(STREAM_ERRORS);
+			stream_close(s, -ENOMEM);
+		}
+		return;
+	}
+	size = s->in_used + (size_t)got;
+	done = take(s, s->in, size);
+	if (s->state == STREAM_DEAD)
+		return;
+	s->in_used = size - done;
+	if (s->in_used) {
+		memmove(s->in, s->in + done, s->in_used);
+	} else {
+		free(s->in);
+		s->in = NULL;
+		s->in_size = 0;
+	}
+}
+
+/* ---- events ---- */
+
+static void go_on_opening(struct stream *s)
+{
+	int error = s->layer->open(s);
+
+	if (error == -EAGAIN) {
+		watch_events(s);
+	} else if (error) {
+		count(STREAM_OPEN_FAILED);
+		stream_close(s, error);
+	} else {
+		loop_unset(s->streams->t->loop, &s->deadline);
+		/* told to close after its last byte before it was open */
+		s->state = s->node.listed ? STREAM_OPEN : STREAM_FINISHING;
+		s->active = loop_now(s->streams->t->loop);
+		make_dirty(s); /* its flush sees to the events too */
+	}
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct stream *s = arg;
+
+	s->wants = 0;
+	if (s->state == STREAM_OPENING) {
+		go_on_opening(s);
+		return;
+	}
+	if (events & EPOLLOUT)
+		flush(s);
+	if (s->state == STREAM_FINISHING && events & (EPOLLERR | EPOLLHUP))
+		stream_close(s, -ENOTCONN);
+	else if ((s->state == STREAM_OPEN || s->state == STREAM_LINGERING) && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		receive(s);
+	if (s->state != STREAM_DEAD)
+		watch_events(s);
+}
+
+static void on_deadline(struct timer *timer, void *arg)
+{
+	struct stream *s = arg;
+
+	(void)timer;
+	if (s->state == STREAM_OPENING)
+		count(STREAM_OPEN_LATE);
+	else if (s->state != STREAM_LINGERING)
+		count(STREAM_SLOW);
+	stream_close(s, -ETIMEDOUT);
+}
+
+static void on_idle(struct timer *timer, void *arg)
+{
+	struct stream *s = arg;
+	struct transport_worker *t = s->streams->t;
+	uint64_t passed = loop_now(t->loop) - s->active;
+
+	if (passed < t->settings->idle_ms) {
+		loop_set(t->loop, timer, t->settings->idle_ms - passed);
+		return;
+	}
+	count(STREAM_IDLE);
+	stream_close(s, -ETIMEDOUT);
+}
+
+int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, bool outgoing, struct source *held, struct stream **out)
+{
+	struct transport_worker *t = ss->t;
+	struct stream *s = calloc(1, sizeof(*s));
+	int error;
+
+	if (!s)
+		return -ENOMEM;
+	s->node.flow = *flow;
+	s->streams = ss;
+	s->layer = layer;
+	s->fd = fd;
+	s->outgoing = outgoing;
+	s->held = held;
+	s->last = &s->first;
+	s->state = layer->open ? STREAM_OPENING : STREAM_OPEN;
+	s->events = s->state == STREAM_OPENING ? EPOLLOUT : EPOLLIN;
+	error = loop_add(t->loop, fd, s->events, on_event, s, &s->source);
+	if (error) {
+		free(s);
+		return error;
+	}
+	s->opened = s->active = loop_now(t->loop);
+	timer_init(&s->deadline, on_deadline, s);
+	timer_init(&s->idle, on_idle, s);
+	if (s->state == STREAM_OPENING)
+		loop_set(t->loop, &s->deadline, outgoing ? t->settings->connect_ms : t->settings->message_ms);
+	loop_set(t->loop, &s->idle, t->settings->idle_ms);
+	flow_open(t->flows, &s->node);
+	s->named = true;
+	s->link = &ss->all;
+	s->next = ss->all;
+	if (s->next)
+		s->next->link = &s->next;
+	ss->all = s;
+	ss->count++;
+	*out = s;
+	return 0;
+}
+
+struct ban {
+	struct streams *streams;
+	const struct endpoint *source;
+	unsigned zone;
+};
+
+static void close_banned(struct stream *s, void *arg)
+{
+	const struct ban *b = arg;
+	const struct flow *flow = &s->node.flow;
+	bool permitted;
+
+	if (!admit_same_source(&flow->peer, b->source) || settings_zone_of(b->streams->t->settings, flow->listener, &flow->peer, &permitted) != b->zone)
+		return;
+	count(STREAM_BANNED);
+	stream_close(s, -EACCES);
+}
+
+void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source)
+{
+	bool permitted;
+	struct ban b = {.streams = ss, .source = source, .zone = settings_zone_of(ss->t->settings, listener, source, &permitted)};
+
+	streams_each(ss, close_banned, &b);
+}
+
+static void stop_one(struct stream *s, void *arg)
+{
+	(void)arg;
+	watch_events(s);
+}
+
+void streams_stop(struct streams *ss)
+{
+	ss->stopped = true;
+	streams_each(ss, stop_one, NULL);
+}

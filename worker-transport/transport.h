@@ -1,0 +1,44 @@
+/* transport.h - the one context of a transport worker. */
+#ifndef SIPWARD_TRANSPORT_TRANSPORT_H
+#define SIPWARD_TRANSPORT_TRANSPORT_H
+
+#include "../common/hash.h"
+#include "../common/loop.h"
+#include "../ipc/settings.h"
+#include "../ipc/slot.h"
+#include "forward.h"
+
+struct transport_worker {
+	struct loop *loop;
+	const struct settings *settings;
+	struct slot_map slots;
+	struct hash_key slot_key, tag_key;
+	uint32_t incarnation;      /* 24 bits */
+	uint32_t fds_limit;        /* RLIMIT_NOFILE */
+	uint8_t index;             /* this worker's */
+	bool stopping;             /* nothing new is taken; what is queued is still written */
+
+	struct upstream upstream;  /* the SIP workers */
+	struct admit *admit;       /* limits and bans */
+	struct forward *forward;   /* towards the SIP workers */
+	struct flows *flows;       /* flow ids, watches, and what is to be reported of them */
+	struct udp *udp;
+	struct tcp *tcp;
+	struct streams *streams;
+};
+
+/* Makes and ends the parts above from loop, settings, keys and index, which the caller has set. -errno. */
+int transport_start(struct transport_worker *t);
+void transport_end(struct transport_worker *t);
+
+/* A listening socket of the master's; fd is the transport's on success. */
+int transport_listen(struct transport_worker *t, int fd, uint16_t listener);
+
+/* The end of a turn: writes what was gathered. True where work is left that needs no waiting. A loop_turn; to be registered before the mesh's, so that what fails here travels in this turn. */
+bool transport_turn(void *arg);
+
+/* Takes nothing new from now on. transport_idle: everything queued is written. */
+void transport_stop(struct transport_worker *t);
+bool transport_idle(const struct transport_worker *t);
+
+#endif

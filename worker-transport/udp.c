@@ -1,0 +1,406 @@
+/* udp.c - datagrams in and out, many per system call.
+ *
+ * What goes out is gathered during a turn in one buffer per socket and written at its end; where the kernel has no room it stays there, bounded, until the socket is writable. The queue is a
+ * ring of places and a buffer that is moved together when its end is reached. Relies on: forward_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come from.
+ */
+#include "udp.h"
+
+#include "../common/counters.h"
+#include "../common/log.h"
+#include "admit.h"
+#include "parse.h"
+#include "transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define DATAGRAM_MAX 65535
+#define CONTROL_SIZE 64 /* one in_pktinfo or in6_pktinfo with its header */
+_Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "a packet's address fits");
+
+struct queued {
+	struct endpoint peer, local;
+	uint64_t cookie;
+	uint32_t at, size; /* in buffer */
+	uint16_t worker;   /* the SIP worker that gave it */
+};
+
+struct udp_socket {
+	struct udp_socket *next;
+	struct udp *udp;
+	struct loop_source *source;
+	struct endpoint bound;
+	int fd;
+	int family;        /* AF_INET or AF_INET6 */
+	uint16_t listener;
+	bool wildcard;
+	bool blocked;      /* waits for EPOLLOUT */
+	bool stopped;
+	/* the queue out */
+	struct queued *queued; /* ring */
+	unsigned first, count;
+	unsigned char *buffer;
+	uint32_t used;         /* end of the last datagram in buffer */
+};
+
+struct batch {
+	struct mmsghdr message[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_storage address[UDP_BATCH];
+	_Alignas(struct cmsghdr) unsigned char control[UDP_BATCH][CONTROL_SIZE];
+};
+
+struct udp {
+	struct transport_worker *t;
+	struct udp_socket *sockets;
+	struct batch in, out; /* two: an answer may have to be flushed while the rest of a batch is still to be read */
+	unsigned char (*datagram)[DATAGRAM_MAX];
+};
+
+int udp_new(struct udp **out, struct transport_worker *t)
+{
+	struct udp *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->t = t;
+	/* the kernel touches only what datagrams fill */
+	u->datagram = malloc((size_t)UDP_BATCH * DATAGRAM_MAX);
+	if (!u->datagram) {
+		free(u);
+		return -ENOMEM;
+	}
+	*out = u;
+	return 0;
+}
+
+void udp_free(struct udp *u)
+{
+	struct udp_socket *s;
+
+	if (!u)
+		return;
+	while ((s = u->sockets)) {
+		u->sockets = s->next;
+		loop_remove(u->t->loop, s->source);
+		close(s->fd);
+		free(s->queued);
+		free(s->buffer);
+		free(s);
+	}
+	free(u->datagram);
+	free(u);
+}
+
+/* ---- in ---- */
+
+/* Where the packet was sent to: the address from its control data, the port that the socket is bound to. */
+static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
+{
+	struct endpoint local = s->bound;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		struct sockaddr_storage room = {0};
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct sockaddr_in *in = (struct sockaddr_in *)&room;
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			in->sin_family = AF_INET;
+			in->sin_addr = info.ipi_addr;
+			endpoint_from_sockaddr((struct sockaddr *)&room, sizeof(*in), &local);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&room;
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			in6->sin6_family = AF_INET6;
+			in6->sin6_addr = info.ipi6_addr;
+			if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+				in6->sin6_scope_id = info.ipi6_ifindex;
+			endpoint_from_sockaddr((struct sockaddr *)&room, sizeof(*in6), &local);
+		}
+	}
+	local.port = s->bound.port;
+	return local;
+}
+
+/* STUN (RFC 8489 section 5) as phones send it to hold a NAT open: the two top bits are zero and the magic cookie stands at 4. */
+static bool is_stun(const unsigned char *p, size_t n)
+{
+	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
+}
+
+static void take(struct udp_socket *s, unsigned i)
+{
+	struct transport_worker *t = s->udp->t;
+	struct msghdr *h = &s->udp->in.message[i].msg_hdr;
+	const char *bytes = (const char *)s->udp->datagram[i];
+	size_t size = s->udp->in.message[i].msg_len;
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = s->listener};
+
+	counter_add(COUNTER_RX_BYTES, size);
+	if (endpoint_from_sockaddr(h->msg_name, h->msg_namelen, &flow.peer) || flow.peer.port == 0) {
+		count(DROP_BAD_SOURCE);
+		return;
+	}
+	if (admit_source(t->admit, s->listener, &flow.peer, loop_now(t->loop)))
+		return;
+	if (size == 0 || parse_keepalive(bytes, size)) {
+		count(UDP_KEEPALIVES);
+		return;
+	}
+	if (is_stun((const unsigned char *)bytes, size)) {
+		count(UDP_STUN);
+		return;
+	}
+	if (h->msg_flags & MSG_TRUNC) {
+		count(DROP_TRUNCATED);
+		return;
+	}
+	flow.local = local_of(s, h);
+	forward_message(t, &flow, loop_now_ns(t->loop), (struct str){bytes, size});
+}
+
+static void receive(struct udp_socket *s)
+{
+	struct udp *u = s->udp;
+	struct batch *in = &u->in;
+
+	for (unsigned taken = 0; taken < UDP_TURN && !s->stopped;) {
+		int n;
+
+		for (unsigned i = 0; i < UDP_BATCH; i++) {
+			in->iov[i] = (struct iovec){u->datagram[i], DATAGRAM_MAX};
+			in->message[i].msg_hdr = (struct msghdr){.msg_name = &in->address[i], .msg_namelen = sizeof(in->address[i]), .msg_iov = &in->iov[i], .msg_iovlen = 1,
+				.msg_control = in->control[i], .msg_controllen = CONTROL_SIZE};
+		}
+		n = recvmmsg(s->fd, in->message, UDP_BATCH, MSG_DONTWAIT, NULL);
+		if (n < 0) {
+			/* a pending ICMP error is a peer's matter: reading it has cleared it */
+			if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH)
+				continue;
+			if (errno != EAGAIN)
+				log_warn("udp-receive-failed", "listener=%u error=%s", s->listener, strerrorname_np(errno));
+			return;
+		}
+		for (int i = 0; i < n; i++)
+			take(s, (unsigned)i);
+		taken += (unsigned)n;
+		if (n < UDP_BATCH) /* drained: the next look would find nothing */
+			return;
+	}
+}
+
+/* ---- out ---- */
+
+static void fill_control(const struct udp_socket *s, const struct endpoint *local, struct msghdr *h, unsigned char *control)
+{
+	struct sockaddr_storage room;
+	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
+
+	if (!s->wildcard || local->family == 0 || endpoint_is_wildcard(local))
+		return;
+	endpoint_to_sockaddr(local, &room);
+	memset(control, 0, CONTROL_SIZE);
+	if (s->family == AF_INET && local->family == 4) {
+		struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&room)->sin_addr};
+
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		h->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else if (s->family == AF_INET6 && local->family == 6) {
+		struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&room)->sin6_addr, .ipi6_ifindex = local->scope};
+
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		h->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else {
+		return;
+	}
+	h->msg_control = control;
+}
+
+static struct queued *at(const struct udp_socket *s, unsigned i)
+{
+	return &s->queued[(s->first + i) % UDP_QUEUE_DATAGRAMS];
+}
+
+static void drop_first(struct udp_socket *s)
+{
+	s->first = (s->first + 1) % UDP_QUEUE_DATAGRAMS;
+	if (--s->count == 0)
+		s->used = 0;
+}
+
+static void block(struct udp_socket *s, bool blocked)
+{
+	if (s->blocked == blocked)
+		return;
+	s->blocked = blocked;
+	if (blocked)
+		count(UDP_BLOCKED);
+	loop_modify(s->udp->t->loop, s->source, (s->stopped ? 0 : EPOLLIN) | (blocked ? EPOLLOUT : 0));
+}
+
+static void flush(struct udp_socket *s)
+{
+	struct batch *out = &s->udp->out;
+
+	while (s->count && !s->blocked) {
+		unsigned n = s->count < UDP_BATCH ? s->count : UDP_BATCH;
+		int sent;
+
+		for (unsigned i = 0; i < n; i++) {
+			const struct queued *q = at(s, i);
+			struct msghdr *h = &out->message[i].msg_hdr;
+
+			out->iov[i] = (struct iovec){s->buffer + q->at, q->size};
+			*h = (struct msghdr){.msg_name = &out->address[i], .msg_iov = &out->iov[i], .msg_iovlen = 1};
+			h->msg_namelen = endpoint_to_sockaddr(&q->peer, &out->address[i]);
+			fill_control(s, &q->local, h, out->control[i]);
+		}
+		sent = sendmmsg(s->fd, out->message, n, MSG_DONTWAIT);
+		if (sent < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN || errno == ENOBUFS) {
+				block(s, true);
+				return;
+			}
+			/* the first one cannot be sent (too large, no route, refused by a firewall): it fails, the others go on */
+			flow_report_failed(s->udp->t, at(s, 0)->worker, at(s, 0)->cookie, -errno);
+			drop_first(s);
+			continue;
+		}
+		for (int i = 0; i < sent; i++) {
+			count(TX_MESSAGES);
+			counter_add(COUNTER_TX_BYTES, at(s, 0)->size);
+			drop_first(s);
+		}
+	}
+}
+
+/* Moves what is queued to the start of the buffer. */
+static void compact(struct udp_socket *s)
+{
+	uint32_t from = s->count ? at(s, 0)->at : 0;
+
+	if (from == 0)
+		return;
+	memmove(s->buffer, s->buffer + from, s->used - from);
+	for (unsigned i = 0; i < s->count; i++)
+		at(s, i)->at -= from;
+	s->used -= from;
+}
+
+int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
+{
+	struct udp_socket *s = u->sockets;
+	unsigned datagrams = UDP_QUEUE_DATAGRAMS;
+	uint32_t bytes = UDP_QUEUE_BYTES;
+
+	while (s && s->listener != to->listener)
+		s = s->next;
+	if (!s)
+		return -ENOTCONN;
+	if (to->peer.family != (s->family == AF_INET ? 4 : 6))
+		return -EAFNOSUPPORT;
+	if (s->count == UDP_BATCH && !s->blocked)
+		flush(s);
+	if (!out->reserve) {
+		datagrams -= UDP_QUEUE_RESERVE(datagrams);
+		bytes -= UDP_QUEUE_RESERVE(bytes);
+	}
+	if (s->count && at(s, 0)->at > 0 && s->used + out->size > UDP_QUEUE_BYTES)
+		compact(s);
+	if (s->count >= datagrams || s->used - (s->count ? at(s, 0)->at : 0) + out->size > bytes || s->used + out->size > UDP_QUEUE_BYTES) {
+		count(UDP_QUEUE_FULL);
+		return -EAGAIN;
+	}
+	memcpy(s->buffer + s->used, out->bytes, out->size);
+	*at(s, s->count) = (struct queued){.peer = to->peer, .local = to->local, .cookie = out->cookie, .worker = out->peer, .at = s->used, .size = (uint32_t)out->size};
+	s->used += (uint32_t)out->size;
+	s->count++;
+	return 0;
+}
+
+void udp_flush(struct udp *u)
+{
+	for (struct udp_socket *s = u->sockets; s; s = s->next)
+		flush(s);
+}
+
+size_t udp_queued(const struct udp *u)
+{
+	size_t n = 0;
+
+	for (struct udp_socket *s = u->sockets; s; s = s->next)
+		n += s->count;
+	return n;
+}
+
+/* ---- sockets ---- */
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct udp_socket *s = arg;
+
+	if (events & (EPOLLOUT | EPOLLERR)) {
+		block(s, false);
+		flush(s);
+	}
+	if (events & (EPOLLIN | EPOLLERR))
+		receive(s);
+}
+
+int udp_add(struct udp *u, int fd, uint16_t listener)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	int on = 1, error;
+	struct udp_socket *s;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length))
+		return -errno;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	*s = (struct udp_socket){.udp = u, .fd = fd, .family = address.ss_family, .listener = listener};
+	error = endpoint_from_sockaddr((struct sockaddr *)&address, length, &s->bound);
+	if (!error && s->bound.port == 0)
+		error = -EINVAL;
+	if (error)
+		goto fail;
+	s->wildcard = endpoint_is_wildcard(&s->bound);
+	if (s->family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))) {
+		error = -errno;
+		goto fail;
+	}
+	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
+	s->buffer = malloc(UDP_QUEUE_BYTES);
+	error = s->queued && s->buffer ? loop_add(u->t->loop, fd, EPOLLIN, on_event, s, &s->source) : -ENOMEM;
+	if (error)
+		goto fail;
+	s->next = u->sockets;
+	u->sockets = s;
+	return 0;
+fail:
+	free(s->queued);
+	free(s->buffer);
+	free(s);
+	return error;
+}
+
+void udp_stop(struct udp *u)
+{
+	for (struct udp_socket *s = u->sockets; s; s = s->next) {
+		s->stopped = true;
+		loop_modify(u->t->loop, s->source, s->blocked ? EPOLLOUT : 0);
+	}
+}
