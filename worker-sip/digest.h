@@ -4,6 +4,9 @@
 
 #include "sip.h"
 
+/* Does one hash of each kind: OpenSSL opens its files at the first, which must come before the jail closes. 0 or -ENOSYS where a hash is not to be had. */
+int digest_init(void);
+
 /* Credentials as they stand in Authorization or Proxy-Authorization. Strings point into the header. */
 struct credentials {
 	struct str username, realm, nonce, uri, response, cnonce, nc, qop, opaque, algorithm_name;
@@ -17,8 +20,10 @@ int credentials_parse(struct str value, struct credentials *out);
 size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX]);
 /* 0: minted by us for this slot and source, not older than max_age_ms; *serial then names it for the replay window. -ESTALE: ours, but old, or of another slot or source. -EINVAL: not ours. */
 int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, uint64_t *serial);
+/* When a nonce that nonce_check called ours was minted, ms of the clock given to nonce_make. */
+uint64_t nonce_minted(struct str nonce);
 
-/* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the response. */
+/* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
 /* hex of H(username:realm:password); room has 65 bytes. Returns its length. */
 size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char room[65]);

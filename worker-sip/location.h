@@ -7,6 +7,13 @@
 #define BINDINGS_MAX 32          /* of one address of record, whatever the config says */
 #define BINDING_CONTACT_MAX 512
 #define BINDING_PATH_MAX 1024
+#define BINDING_CALL_ID_MAX 256
+#define BINDING_INSTANCE_MAX 255
+#define BINDING_USER_AGENT_MAX 64
+/* The bound of the store, bytes: some two million bindings of phones. The file takes what it needs. */
+#define LOCATION_MAP_SIZE ((size_t)1 << 30)
+/* Addresses of record that may be written in one turn of the loop; further ones are refused with -EAGAIN. */
+#define LOCATION_PENDING_MAX 4096
 
 /* One binding. The strings belong to the store's read transaction or to the caller. */
 struct binding {
@@ -26,13 +33,23 @@ struct location;
 
 /* Opens (creates) the store in directory, before the jail closes. A store of another boot that does not check clean is set aside. -errno. */
 int location_open(struct location **out, const char *directory, struct loop *loop);
+/* The same with a bound of its own on the store, bytes. */
+int location_open_bounded(struct location **out, const char *directory, struct loop *loop, size_t map_size);
 void location_close(struct location *l);
 
-/* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only. Returns their number (0: registered nowhere), or -errno. */
+/* From now on this process tends the records that mine() says are its own (of its slots): expired bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A first pass starts soon; call it
+ * again when slots have come to this process. Later passes come at the earliest expiry, at least LOCATION_TEND_MIN_MS apart, and only while the store has records. */
+#define LOCATION_TEND_MIN_MS 60000
+void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
+
+/* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only. Returns their number (0: registered nowhere), or
+ * -errno (-EBADMSG: the record is damaged, counted). Whether the flow's listener exists is the caller's to check: another process wrote the record. */
 int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg);
-/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: durable for other processes at the end of the loop's turn, visible to this one at once; done is called then with 0 or -errno. */
+/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: durable for other processes at the end of the loop's turn, visible to this one at once; done (may be NULL) is called
+ * then with 0 or -errno (-ENOSPC: the store is full). An error returned at once means that nothing was taken and done will not be called: -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
 int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg);
-/* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty: at the start); returns the number visited, at most limit. */
+/* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty: at the start); returns the number visited, at most limit
+ * (at least BINDINGS_MAX: an address of record is never split over two pages); 0: the end. */
 int location_list(struct location *l, struct str after, unsigned limit, void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg);
 /* A sibling died: frees its reader slots. */
 void location_reader_check(struct location *l);

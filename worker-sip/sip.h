@@ -5,6 +5,7 @@
 #include "../common/counters.h"
 #include "../common/loop.h"
 #include "../common/worker.h"
+#include "../ipc/record.h"
 #include "../ipc/settings.h"
 #include "../ipc/syntax.h"
 #include "wire.h"
@@ -15,6 +16,7 @@ struct location;
 struct registrar;
 struct dialogs;
 struct routes;
+struct call;
 
 struct sip {
 	struct worker worker;
@@ -33,11 +35,15 @@ struct sip {
 	struct location *location;
 	struct registrar *registrar;
 	struct routes *routes;
-	uint32_t calls;            /* live calls, for the limit */
+	struct replay *replay;     /* used nonce counts; made by authorize with its first challenge or credentials */
+	struct call *call_list;    /* all calls, early ones too */
+	uint32_t calls;            /* their number and that of unanswered INVITEs, for the limit */
 
 	/* Where sip_send goes in unit tests instead of the mesh; NULL in the worker. */
 	int (*send_hook)(void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
 	void *send_arg;
+	/* Where penalties go in unit tests instead of the mesh; NULL in the worker. */
+	void (*penalty_hook)(void *arg, const struct record_penalty *penalty);
 };
 
 /* Sends the finished bytes to a flow through the transport worker that owns it (a datagram: through the one that its peer's hash names, so that order to one peer is kept). cookie: see record.h, 0 for no

@@ -1,0 +1,235 @@
+/* digest.c - digest authentication (digest.h). MD5 is libcrypto's, everything else libsodium's.
+ *
+ * A nonce is hex of: time (6 bytes, big-endian ms), serial (8 random bytes), a MAC over both that says "ours" (8 bytes), and a MAC over both, the slot and the source address that says "for you" (16 bytes). Two MACs, so
+ * that a nonce that wandered (the phone's next request went to another slot, its address changed) can be told from one that was made up. The source is bound by address without port: a phone opens a new connection, or its
+ * NAT a new port, between a challenge and its answer. The slot is bound because the slot's owner alone knows which counts were used (replay.h).
+ */
+#include "digest.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <sodium.h>
+
+#define NONCE_HEAD 14
+#define NONCE_OURS 8
+#define NONCE_BOUND 16
+#define NONCE_BYTES (NONCE_HEAD + NONCE_OURS + NONCE_BOUND)
+_Static_assert(2 * NONCE_BYTES <= NONCE_LENGTH_MAX, "room for a nonce");
+/* How far in the future a nonce may lie: the clock was set back, or another worker's reading was a little ahead. */
+#define NONCE_SKEW_MS 5000
+
+/* ---- hashes ---- */
+
+struct hasher {
+	uint8_t algorithm;
+	bool failed;
+	EVP_MD_CTX *md5;
+	crypto_hash_sha256_state sha256;
+};
+
+static void hasher_begin(struct hasher *h, uint8_t algorithm)
+{
+	*h = (struct hasher){.algorithm = algorithm};
+	if (algorithm == DIGEST_SHA256) {
+		crypto_hash_sha256_init(&h->sha256);
+		return;
+	}
+	h->md5 = EVP_MD_CTX_new();
+	h->failed = !h->md5 || EVP_DigestInit_ex(h->md5, EVP_md5(), NULL) != 1;
+}
+
+static void hasher_add(struct hasher *h, struct str s)
+{
+	if (h->algorithm == DIGEST_SHA256)
+		crypto_hash_sha256_update(&h->sha256, (const unsigned char *)s.p, s.n);
+	else if (!h->failed)
+		h->failed = EVP_DigestUpdate(h->md5, s.p, s.n) != 1;
+}
+
+/* Hex of the hash into room, its length returned; 0 where the hash failed. */
+static size_t hasher_end(struct hasher *h, char room[65])
+{
+	unsigned char hash[32];
+	size_t n = h->algorithm == DIGEST_SHA256 ? 32 : 16;
+	if (h->algorithm == DIGEST_SHA256)
+		crypto_hash_sha256_final(&h->sha256, hash);
+	else if (!h->failed)
+		h->failed = EVP_DigestFinal_ex(h->md5, hash, NULL) != 1;
+	EVP_MD_CTX_free(h->md5);
+	if (h->failed)
+		return 0;
+	sodium_bin2hex(room, 2 * n + 1, hash, n);
+	return 2 * n;
+}
+
+static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned parts, char room[65])
+{
+	struct hasher h;
+	hasher_begin(&h, algorithm);
+	for (unsigned i = 0; i < parts; i++) {
+		if (i)
+			hasher_add(&h, S(":"));
+		hasher_add(&h, part[i]);
+	}
+	return hasher_end(&h, room);
+}
+
+size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char room[65])
+{
+	return hash_joined(algorithm, (const struct str[]){username, realm, password}, 3, room);
+}
+
+int digest_init(void)
+{
+	char room[65];
+	if (sodium_init() < 0)
+		return -ENOSYS;
+	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), room) && digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), room) ? 0 : -ENOSYS;
+}
+
+bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
+{
+	char a2[65], right[65];
+	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
+	if (c->algorithm == 0 || ha1.n != length || c->response.n != length || !str_equal_nocase(c->qop, S("auth")))
+		return false;
+	size_t n = hash_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
+	if (!n || !hash_joined(c->algorithm, (const struct str[]){ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}}, 6, right))
+		return false;
+	return sodium_memcmp(right, c->response.p, length) == 0;
+}
+
+/* ---- credentials ---- */
+
+static bool is_hex(struct str s, size_t length)
+{
+	if (s.n != length)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+			return false;
+	return true;
+}
+
+/* Where a known parameter goes. */
+static struct str *place(struct credentials *c, struct str name)
+{
+	const struct {
+		struct str name;
+		struct str *at;
+	} known[] = {
+		{S("username"), &c->username}, {S("realm"), &c->realm}, {S("nonce"), &c->nonce}, {S("uri"), &c->uri}, {S("response"), &c->response},
+		{S("cnonce"), &c->cnonce}, {S("nc"), &c->nc}, {S("qop"), &c->qop}, {S("opaque"), &c->opaque}, {S("algorithm"), &c->algorithm_name},
+	};
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (str_equal_nocase(name, known[i].name))
+			return known[i].at;
+	return NULL;
+}
+
+static uint8_t algorithm_of(struct str name)
+{
+	if (!name.p || str_equal_nocase(name, S("MD5")))
+		return DIGEST_MD5;
+	return str_equal_nocase(name, S("SHA-256")) ? DIGEST_SHA256 : 0;
+}
+
+int credentials_parse(struct str value, struct credentials *out)
+{
+	struct credentials c = {0};
+	struct str name, text, scheme = S("Digest");
+	int error;
+	if (value.n <= scheme.n || !str_equal_nocase((struct str){value.p, scheme.n}, scheme))
+		return -EINVAL;
+	struct str rest = str_from(value, scheme.n);
+	if (str_trim(rest).p == rest.p)
+		return -EINVAL; /* a longer word */
+	rest = str_trim(rest);
+	while (!(error = auth_param_next(&rest, &name, &text))) {
+		struct str *at = place(&c, name);
+		if (!at)
+			continue; /* RFC 7616 section 3.4: unknown ones are ignored */
+		if (at->p)
+			return -EINVAL;
+		*at = text;
+	}
+	if (error != -ENOENT || !c.username.p || !c.realm.p || !c.nonce.p || !c.uri.p || !c.response.p)
+		return -EINVAL;
+	c.algorithm = algorithm_of(c.algorithm_name);
+	if (c.algorithm && !is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))
+		return -EINVAL;
+	/* RFC 7616 section 3.4: with qop these must be there */
+	if (c.qop.p && (!c.cnonce.p || !is_hex(c.nc, 8)))
+		return -EINVAL;
+	*out = c;
+	return 0;
+}
+
+/* ---- nonces ---- */
+
+static void mac_ours(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
+{
+	uint8_t mac[crypto_generichash_BYTES_MIN];
+	crypto_generichash(mac, sizeof mac, head, NONCE_HEAD, key, 32);
+	memcpy(out, mac, NONCE_OURS);
+}
+
+static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot, const struct endpoint *source, uint8_t out[NONCE_BOUND])
+{
+	uint8_t text[NONCE_HEAD + 2 + sizeof source->address + sizeof source->scope];
+	memcpy(text, head, NONCE_HEAD);
+	text[NONCE_HEAD] = slot;
+	text[NONCE_HEAD + 1] = source->family;
+	memcpy(text + NONCE_HEAD + 2, source->address, sizeof source->address);
+	memcpy(text + NONCE_HEAD + 2 + sizeof source->address, &source->scope, sizeof source->scope);
+	crypto_generichash(out, NONCE_BOUND, text, sizeof text, key, 32);
+}
+
+size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX])
+{
+	uint8_t nonce[NONCE_BYTES];
+	char hex[2 * NONCE_BYTES + 1];
+	for (unsigned i = 0; i < 6; i++)
+		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
+	randombytes_buf(nonce + 6, 8);
+	mac_ours(key, nonce, nonce + NONCE_HEAD);
+	mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
+	sodium_bin2hex(hex, sizeof hex, nonce, sizeof nonce);
+	memcpy(room, hex, 2 * NONCE_BYTES);
+	return 2 * NONCE_BYTES;
+}
+
+static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
+{
+	size_t n;
+	return is_hex(nonce, 2 * NONCE_BYTES) && sodium_hex2bin(out, NONCE_BYTES, nonce.p, nonce.n, NULL, &n, NULL) == 0 && n == NONCE_BYTES;
+}
+
+uint64_t nonce_minted(struct str nonce)
+{
+	uint8_t bytes[NONCE_BYTES];
+	uint64_t ms = 0;
+	if (!nonce_bytes(nonce, bytes))
+		return 0;
+	for (unsigned i = 0; i < 6; i++)
+		ms = ms << 8 | bytes[i];
+	return ms;
+}
+
+int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, uint64_t *serial)
+{
+	uint8_t bytes[NONCE_BYTES], ours[NONCE_OURS], bound[NONCE_BOUND];
+	if (!nonce_bytes(nonce, bytes))
+		return -EINVAL;
+	mac_ours(key, bytes, ours);
+	if (sodium_memcmp(ours, bytes + NONCE_HEAD, sizeof ours) != 0)
+		return -EINVAL;
+	uint64_t minted = nonce_minted(nonce);
+	mac_bound(key, bytes, slot, source, bound);
+	if (sodium_memcmp(bound, bytes + NONCE_HEAD + NONCE_OURS, sizeof bound) != 0)
+		return -ESTALE;
+	if (minted > now_ms + NONCE_SKEW_MS || (now_ms > minted && now_ms - minted > max_age_ms))
+		return -ESTALE;
+	memcpy(serial, bytes + 6, sizeof *serial);
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* store.h - an LMDB file in the state directory, shared by all SIP workers: opening it, and knowing when not to trust it.
+ *
+ * Opened without MDB_WRITEMAP: a full disk is then an error of one write and not a SIGBUS, the file takes only what it needs, and a stray pointer of ours cannot write into it. Without synchronising: what is
+ * stored survives the crash of any process, and a power loss only where the file system was kind. So the boot id is kept beside the file: a store of another boot is walked through whole, in a child process (a
+ * torn B-tree can crash who reads it), and set aside where it is not clean.
+ */
+#ifndef SIPWARD_SIP_STORE_H
+#define SIPWARD_SIP_STORE_H
+
+#include "../common/str.h"
+
+#include <lmdb.h>
+
+/* Reader slots: SIP workers, and those of dead ones until they are cleared. */
+#define STORE_READERS_MAX 256
+/* How long a store of another boot may take to be walked through, seconds. */
+#define STORE_CHECK_SECONDS 30
+
+struct store {
+	MDB_env *env;
+	MDB_dbi dbi;
+	int lock; /* shared lock, held as long as the store is open: whoever gets it exclusively knows that nobody else has the store open */
+};
+
+/* True where a value may stand under this key. */
+typedef bool (*store_clean)(struct str key, struct str value);
+
+/* Opens (creates) directory/name.mdb with its companions name.mdb-lock, name.boot and name.lock. map_size: bytes, the bound of the file. Must come before the jail closes (it may fork, waits for a sibling that checks the
+ * store, and reads the boot id from /proc; without that the store is checked at each start). What is set aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
+int store_open(struct store *out, const char *directory, const char *name, size_t map_size, store_clean clean);
+void store_close(struct store *s);
+/* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EBADMSG for a damaged file. */
+int store_error(int lmdb);
+
+#endif
