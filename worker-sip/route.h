@@ -17,6 +17,8 @@ struct target {
 	char room[BINDING_CONTACT_MAX + BINDING_PATH_MAX]; /* what the strings point into */
 };
 #define TARGETS_MAX 32
+/* Copies a target; its strings then point into its own room. */
+void target_copy(struct target *to, const struct target *from);
 
 /* The compiled rules (regular expressions) of the settings. */
 int routes_new(struct routes **out, const struct settings *settings); /* -errno; a bad expression is logged (the master has checked it) */

@@ -1,0 +1,10 @@
+/* core.h - the user agent core of RFC 3261 section 8.2: what each received message is for. */
+#ifndef SIPWARD_SIP_CORE_H
+#define SIPWARD_SIP_CORE_H
+
+#include "sip.h"
+
+/* Takes one checked message of a slot of ours. */
+void core_message(struct sip *sip, const struct message *m, uint8_t slot);
+
+#endif

@@ -1,0 +1,300 @@
+/* main.c - sipward-sip: transactions, dialogs, calls and bindings of the slots that this worker owns (DESIGN.md section 5).
+ *
+ * Interface: lifeline on fd 3; mesh endpoint and edges as the master says. No arguments, no environment.
+ */
+#include "../common/jail.h"
+#include "../ipc/mesh.h"
+#include "call.h"
+#include "core.h"
+#include "dialog.h"
+#include "registrar.h"
+#include "route.h"
+#include "transaction.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Rows of `sipwardctl registrations` read in one step. */
+#define LIST_PAGE 256
+/* Text of a REPLY packet is sent on when it holds this much. */
+#define REPLY_CHUNK 32768
+
+struct reply {
+	struct sip *sip;
+	uint32_t id;
+	size_t n;
+	char text[REPLY_CHUNK + 8192];
+	char after[AOR_MAX]; /* last address of record listed */
+	size_t after_length;
+};
+
+/* The edges and sockets that came before GO. */
+struct pending {
+	int mesh_fd;
+	char mesh_path[LIFELINE_PATH_MAX];
+	struct lifeline_allow allow[MESH_PEERS_MAX];
+	struct lifeline_edge edge[MESH_PEERS_MAX];
+	unsigned allows, edges;
+};
+
+struct context {
+	struct sip sip;
+	struct pending pending;
+};
+
+static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	struct sip *sip = arg;
+	switch (type) {
+	case RECORD_HELLO:
+		if (PEER_ROLE(peer) == PEER_TRANSPORT)
+			sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
+		return;
+	case RECORD_MESSAGE: {
+		const struct message *m = data;
+		if (message_check(data, size)) {
+			count(MESSAGE_BAD_BLOCK);
+			return;
+		}
+		uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
+		if (owner != sip->index) {
+			void *copy;
+			if (PEER_ROLE(peer) != PEER_TRANSPORT || mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
+				count(MESSAGE_MISDIRECTED);
+				return;
+			}
+			memcpy(copy, data, size);
+			count(MESSAGE_FORWARDED);
+			return;
+		}
+		core_message(sip, m, slot);
+		return;
+	}
+	case RECORD_FLOW_CLOSED: {
+		const struct record_flow_closed *closed = data;
+		registrar_flow_closed(sip->registrar, closed->flow, closed->slot);
+		call_flow_closed(sip, closed->flow);
+		return;
+	}
+	case RECORD_SEND_FAILED: {
+		const struct record_send_failed *failed = data;
+		transactions_send_failed(sip->transactions, failed->cookie, failed->error);
+		return;
+	}
+	default:
+		count(MESH_BAD_BATCH); /* not for SIP workers */
+	}
+}
+
+static void reply_send(struct reply *r, bool last)
+{
+	struct lifeline_reply head = {.id = r->id, .last = last};
+	worker_send(&r->sip->worker, LIFELINE_REPLY, &head, sizeof(head), r->text, r->n);
+	r->n = 0;
+}
+
+static void reply_line(void *arg, struct str json)
+{
+	struct reply *r = arg;
+	if (json.n + 1 > sizeof(r->text) - r->n)
+		return;
+	memcpy(r->text + r->n, json.p, json.n);
+	r->n += json.n;
+	r->text[r->n++] = '\n';
+	if (r->n >= REPLY_CHUNK)
+		reply_send(r, false);
+}
+
+static void reply_binding(void *arg, struct str aor, const struct binding *b)
+{
+	struct reply *r = arg;
+	char room[4096], peer[ENDPOINT_TEXT_SIZE];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	size_t length = endpoint_text(&b->flow.peer, peer);
+	/* Contacts and addresses passed the parser: neither quotes nor control bytes stand in a URI. */
+	int n = snprintf(room, sizeof(room), "{\"aor\":\"%.*s\",\"contact\":\"%.*s\",\"transport\":\"%s\",\"source\":\"%.*s\",\"q\":%u.%03u,\"expires\":%llu}", STR(aor),
+	                 STR(b->contact), transport_name(b->flow.transport), (int)length, peer, b->q / 1000, b->q % 1000,
+	                 (unsigned long long)(b->expires_at > ms ? (b->expires_at - ms) / 1000 : 0));
+	if (n > 0 && (size_t)n < sizeof(room))
+		reply_line(r, (struct str){room, (size_t)n});
+	if (aor.n <= sizeof(r->after)) {
+		memcpy(r->after, aor.p, aor.n);
+		r->after_length = aor.n;
+	}
+}
+
+static void query(struct sip *sip, const struct lifeline_query *q)
+{
+	static struct reply r;
+	r.sip = sip;
+	r.id = q->id;
+	r.n = 0;
+	if (q->what == QUERY_CALLS) {
+		call_list(sip, reply_line, &r);
+	} else if (q->what == QUERY_REGISTRATIONS) {
+		r.after_length = 0;
+		while (location_list(sip->location, (struct str){r.after, r.after_length}, LIST_PAGE, reply_binding, &r) >= LIST_PAGE)
+			;
+	}
+	reply_send(&r, true);
+}
+
+static int take_settings(struct sip *sip, struct lifeline_packet *p)
+{
+	const void *image;
+	size_t size;
+	struct routes *routes;
+	int error = worker_map(p->fd[0], &image, &size);
+	if (error)
+		return error;
+	error = settings_check(image, size);
+	if (!error)
+		error = routes_new(&routes, image);
+	if (error) {
+		munmap((void *)image, size);
+		return error;
+	}
+	routes_free(sip->routes);
+	sip->routes = routes;
+	if (sip->settings)
+		munmap((void *)sip->settings, sip->settings_size);
+	sip->settings = image;
+	sip->settings_size = size;
+	return 0;
+}
+
+static int take_users(struct sip *sip, struct lifeline_packet *p)
+{
+	const void *image;
+	size_t size;
+	int error = worker_map(p->fd[0], &image, &size);
+	if (error)
+		return error;
+	error = users_check(image, size);
+	if (error) {
+		munmap((void *)image, size);
+		return error;
+	}
+	if (sip->users)
+		munmap((void *)sip->users, sip->users_size);
+	sip->users = image;
+	sip->users_size = size;
+	return 0;
+}
+
+static int on_packet(void *arg, struct lifeline_packet *p)
+{
+	struct context *c = arg;
+	struct sip *sip = &c->sip;
+	struct pending *pending = &c->pending;
+	const void *body = p->body;
+	switch (p->type) {
+	case LIFELINE_SETTINGS:
+		return take_settings(sip, p);
+	case LIFELINE_USERS:
+		return take_users(sip, p);
+	case LIFELINE_KEYS:
+		memcpy(&sip->keys, body, sizeof(sip->keys));
+		return 0;
+	case LIFELINE_SOCKET:
+		pending->mesh_fd = p->fd[0];
+		p->fd[0] = -1;
+		memcpy(pending->mesh_path, ((const struct lifeline_socket *)body)->path, sizeof(pending->mesh_path));
+		return 0;
+	case LIFELINE_ALLOW: {
+		const struct lifeline_allow *allow = body;
+		struct lifeline_ack ack = {.sequence = allow->sequence};
+		if (sip->mesh)
+			ack.error = mesh_allow(sip->mesh, allow->peer, allow->token);
+		else if (pending->allows < MESH_PEERS_MAX)
+			pending->allow[pending->allows++] = *allow;
+		else
+			ack.error = -ENOSPC;
+		return worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0);
+	}
+	case LIFELINE_EDGE: {
+		const struct lifeline_edge *edge = body;
+		if (sip->mesh)
+			return mesh_connect(sip->mesh, edge->peer, edge->path, edge->token);
+		if (pending->edges < MESH_PEERS_MAX)
+			pending->edge[pending->edges++] = *edge;
+		return 0;
+	}
+	case LIFELINE_PEER_UP:
+		if (sip->mesh && PEER_ROLE(((const struct lifeline_peer *)body)->peer) == PEER_SIP)
+			mesh_hello(sip->mesh, ((const struct lifeline_peer *)body)->peer);
+		return 0;
+	case LIFELINE_PEER_DOWN:
+		if (sip->location)
+			location_reader_check(sip->location);
+		return 0;
+	case LIFELINE_SLOTS:
+		memcpy(&sip->slots, body, sizeof(sip->slots));
+		return 0;
+	case LIFELINE_QUERY:
+		query(sip, body);
+		return 0;
+	}
+	return 0;
+}
+
+static int open_stores(struct sip *sip)
+{
+	char path[4096];
+	struct str directory = settings_str(sip->settings, sip->settings->state_directory);
+	snprintf(path, sizeof(path), "%.*s/location", STR(directory));
+	int error = location_open(&sip->location, path, sip->loop);
+	if (error)
+		log_error("store-failed", "path=%s error=%s", path, strerror(-error));
+	return error;
+}
+
+static int start(struct context *c)
+{
+	struct sip *sip = &c->sip;
+	struct pending *pending = &c->pending;
+	int error;
+	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)))
+		return error;
+	if ((error = mesh_new(&sip->mesh, sip->loop, PEER(PEER_SIP, sip->index), on_record, sip)))
+		return error;
+	if ((error = mesh_listen(sip->mesh, pending->mesh_fd, pending->mesh_path)))
+		return error;
+	for (unsigned i = 0; i < pending->allows && !error; i++)
+		error = mesh_allow(sip->mesh, pending->allow[i].peer, pending->allow[i].token);
+	for (unsigned i = 0; i < pending->edges && !error; i++)
+		error = mesh_connect(sip->mesh, pending->edge[i].peer, pending->edge[i].path, pending->edge[i].token);
+	explicit_bzero(pending, sizeof(*pending));
+	return error;
+}
+
+int main(void)
+{
+	static struct context context;
+	struct sip *sip = &context.sip;
+	struct worker *w = &sip->worker;
+
+	if (worker_begin(w, PEER_SIP, on_packet, NULL, &context))
+		return EXIT_FAILURE;
+	sip->loop = w->loop;
+	sip->index = w->welcome.index;
+	if (worker_receive(w))
+		return EXIT_FAILURE;
+	if (jail_confine(w))
+		return EXIT_FAILURE;
+	if (open_stores(sip))
+		return EXIT_FAILURE;
+	if (jail_limit(w))
+		return EXIT_FAILURE;
+	if (start(&context))
+		return EXIT_FAILURE;
+	if (jail_seal(w))
+		return EXIT_FAILURE;
+	return worker_run(w) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
