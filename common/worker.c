@@ -350,6 +350,9 @@ static void on_lifeline(void *arg, uint32_t events)
 			packet_done(w->buffer);
 			finish(w, stop.grace_ms);
 			break;
+		case LIFELINE_PING: /* that it came is all: this turn has moved the progress mark */
+			packet_done(w->buffer);
+			break;
 		case LIFELINE_WELCOME:
 		case LIFELINE_GO:
 			packet_done(w->buffer);

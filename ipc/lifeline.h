@@ -84,6 +84,8 @@ struct lifeline_query { /* answered by any number of REPLY, the last with last =
 };
 enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
 
+/* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
+
 /* ---- worker -> master ---- */
 /* READY: no body */
 struct lifeline_ack {

@@ -1,0 +1,169 @@
+/* listen.c - binds the SIP listeners. The master never reads from these sockets. */
+#include "listen.h"
+#include "../common/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct listen_row {
+	struct endpoint bind;
+	uint8_t transport;
+	char name[NAME_MAX_LENGTH + 1];
+};
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+/* One socket bound to a listener's address. share: with SO_REUSEPORT. */
+static int bind_one(const struct listen_row *listener, bool share, int *out)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(&listener->bind, &address);
+	bool stream = transport_is_stream(listener->transport);
+	int fd = socket(address.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a datagram socket has none, and there the option would share the port. */
+	if (stream)
+		error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (error == 0 && share)
+		error = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	/* IPv4 has listeners of its own: a source must not appear in two forms. */
+	if (error == 0 && address.ss_family == AF_INET6)
+		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (error == 0 && !stream) {
+		/* The address a datagram came to: the one to answer from. */
+		error = address.ss_family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less room is no reason not to start. */
+		if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, LISTEN_RECEIVE_BUFFER) < 0)
+			(void)set(fd, SOL_SOCKET, SO_RCVBUF, LISTEN_RECEIVE_BUFFER);
+	}
+	if (error == 0 && bind(fd, (struct sockaddr *)&address, length) < 0)
+		error = -errno;
+	if (error == 0 && stream && share && listen(fd, LISTEN_BACKLOG) < 0)
+		error = -errno;
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+	*out = fd;
+	return 0;
+}
+
+static void log_failed(const struct listen_row *listener, int error)
+{
+	char text[ENDPOINT_TEXT_SIZE], name[80];
+
+	endpoint_text(&listener->bind, text);
+	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"", log_value(str_of(listener->name), name, sizeof name),
+		transport_name(listener->transport), text, -error,
+		error == -EADDRINUSE ? "another process holds this port" : error == -EADDRNOTAVAIL ? "no interface has this address" : strerror(-error));
+}
+
+int listen_resume(struct listen *l, unsigned worker)
+{
+	for (unsigned i = 0; i < l->listeners; i++) {
+		int *fd = &l->fd[worker * l->listeners + i];
+
+		if (*fd >= 0)
+			continue;
+		int error = bind_one(&l->row[i], true, fd);
+		if (error < 0) {
+			log_failed(&l->row[i], error);
+			return error;
+		}
+	}
+	return 0;
+}
+
+void listen_suspend(struct listen *l, unsigned worker)
+{
+	for (unsigned i = 0; i < l->listeners; i++) {
+		int *fd = &l->fd[worker * l->listeners + i];
+
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+}
+
+int listen_open(struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
+{
+	struct listen mine = {.listeners = listeners, .workers = workers};
+	size_t n = (size_t)listeners * workers;
+	int error = 0;
+
+	mine.fd = malloc((n ? n : 1) * sizeof *mine.fd);
+	mine.row = calloc(listeners ? listeners : 1, sizeof *mine.row);
+	if (!mine.fd || !mine.row) {
+		free(mine.fd);
+		free(mine.row);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++)
+		mine.fd[i] = -1;
+	for (unsigned i = 0; i < listeners && error == 0; i++) {
+		struct listen_row *row = &mine.row[i];
+		int probe;
+
+		row->bind = rows[i].bind;
+		row->transport = rows[i].transport;
+		snprintf(row->name, sizeof row->name, "%s", rows[i].name);
+		error = bind_one(row, false, &probe);
+		if (error < 0)
+			log_failed(row, error);
+		else
+			close(probe);
+	}
+	for (unsigned w = 0; w < workers && error == 0; w++)
+		error = listen_resume(&mine, w);
+	if (error < 0) {
+		listen_close(&mine);
+		return error;
+	}
+	*l = mine;
+	return 0;
+}
+
+void listen_close(struct listen *l)
+{
+	if (!l->fd)
+		return;
+	for (unsigned w = 0; w < l->workers; w++)
+		listen_suspend(l, w);
+	free(l->fd);
+	free(l->row);
+	*l = (struct listen){0};
+}
+
+int listen_socket(const struct listen *l, unsigned worker, unsigned listener)
+{
+	if (worker >= l->workers || listener >= l->listeners)
+		return -1;
+	return l->fd[worker * l->listeners + listener];
+}
+
+uint8_t listen_transport(const struct listen *l, unsigned listener)
+{
+	return l->row[listener].transport;
+}
+
+bool listen_pending(const struct listen *l, unsigned worker)
+{
+	for (unsigned i = 0; i < l->listeners; i++) {
+		struct pollfd p = {.fd = listen_socket(l, worker, i), .events = POLLIN};
+
+		if (p.fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLIN))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,294 @@
+/* main.c - sipward, the master: owns every listening socket, starts the workers, and starts them again.
+ *
+ *     sipward -c FILE     runs in the foreground; logs go to stderr; SIGTERM and SIGINT stop it, SIGHUP reloads the config
+ *     sipward -n -c FILE  checks the config and ends
+ *     sipward -V, -h      version, help
+ *
+ * One thread, one loop. It reads nothing from the network, and links neither libzmq nor OpenSSL nor libosip2.
+ */
+#include "account.h"
+#include "commands.h"
+#include "control.h"
+#include "reload.h"
+#include "spawn.h"
+
+#include "../common/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Fds of a worker beside those of its connections: listeners, endpoints of all possible peers, stores, epoll, lifeline. */
+#define FDS_RESERVE 1024
+#define FDS_TLS 64
+
+static struct master master = {
+	.runtime = {.fd = -1, .lock = -1},
+	.state = {.fd = -1},
+	.userwatch = {.fd = -1},
+	.signals = -1,
+};
+static char program[ROLE_COUNT][CONFIG_PATH_MAX];
+
+static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
+#define ROLES (sizeof roles / sizeof roles[0])
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct master *m = arg;
+	struct signalfd_siginfo info;
+	bool reap = false;
+
+	(void)events;
+	while (read(m->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			reap = true;
+			break;
+		case SIGHUP: {
+			static struct config_errors errors;
+
+			if (!m->supervisor.stopping)
+				reload_config(m, &errors);
+			break;
+		}
+		default:
+			log_info("stopping", "signal=%s from_pid=%d", sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
+			/* Told twice: at once. */
+			supervise_stop(&m->supervisor, m->supervisor.stopping);
+		}
+	}
+	if (reap)
+		supervise_reap(&m->supervisor);
+}
+
+static int watch_signals(struct master *m)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signals < 0)
+		return -errno;
+	return loop_add(m->loop, m->signals, EPOLLIN, on_signal, m, &m->signal_source);
+}
+
+static void on_reply(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text)
+{
+	query_reply(&((struct master *)arg)->queries, w, id, last, text);
+}
+
+static void on_died(void *arg, struct worker_slot *w)
+{
+	query_died(&((struct master *)arg)->queries, w);
+}
+
+static void on_stopped(void *arg)
+{
+	loop_stop(((struct master *)arg)->loop);
+}
+
+static void on_users_changed(void *arg)
+{
+	static struct config_errors errors;
+
+	reload_users(arg, &errors);
+}
+
+/* The master holds every socket of every worker. */
+static rlim_t raise_fds(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 1024;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	return r.rlim_max;
+}
+
+static int prepare_roles(struct master *m)
+{
+	struct supervisor *s = &m->supervisor;
+	rlim_t most = raise_fds();
+
+	for (size_t i = 0; i < ROLES; i++) {
+		unsigned r = roles[i];
+		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE : r == PEER_SIP ? FDS_RESERVE : FDS_TLS;
+		int error = 0;
+
+		s->role_count[r] = m->config->workers[r];
+		if (!s->role_count[r])
+			continue;
+		if (fds > most) {
+			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r), (unsigned long long)fds, (unsigned long long)most);
+			fds = most;
+		}
+		s->fds_limit[r] = (uint32_t)fds;
+		error = account_find(role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
+		if (error < 0)
+			return error;
+		error = spawn_program(role_name(r), program[r], sizeof program[r]);
+		if (error < 0) {
+			log_error("program-missing", "path=%s errno=%d", program[r], -error);
+			return error;
+		}
+		s->program[r] = program[r];
+	}
+	return 0;
+}
+
+static int start(struct master *m, struct config *config)
+{
+	struct supervisor *s = &m->supervisor;
+	int error = loop_new(&m->loop);
+
+	if (error == 0)
+		error = watch_signals(m);
+	if (error < 0) {
+		log_error("loop", "errno=%d", -error);
+		return error;
+	}
+	m->started = loop_now(m->loop);
+	*s = (struct supervisor){
+		.loop = m->loop, .runtime = &m->runtime, .lives = &m->state, .listen = &m->listen, .reply = on_reply, .died = on_died, .stopped = on_stopped,
+		.arg = m, .settings = {-1, -1, -1, -1}, .users = -1,
+	};
+	queries_init(&m->queries, m->loop, s);
+	error = reload_use(m, config);
+	if (error < 0) {
+		config_free(config);
+		return error;
+	}
+	error = prepare_roles(m);
+	if (error == 0)
+		error = runtime_open(&m->runtime, config->runtime_directory);
+	if (error == 0)
+		error = state_open(&m->state, config->state_directory, s->account[PEER_SIP].uid, s->account[PEER_SIP].gid);
+	if (error == 0)
+		error = keys_open(m->state.fd, (uint64_t)time(NULL), &m->keys);
+	s->keys = m->keys;
+	if (error == 0)
+		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count, config->workers[PEER_TRANSPORT]);
+	if (error == 0)
+		error = supervise_open(s);
+	if (error == 0)
+		error = commands_open(m);
+	if (error == 0) {
+		error = userwatch_open(&m->userwatch, m->loop, on_users_changed, m);
+		if (error < 0)
+			log_error("users-watch", "errno=%d", -error);
+	}
+	if (error < 0)
+		return error;
+	userwatch_set(&m->userwatch, m->config);
+	for (size_t i = 0; i < config->warning_count; i++)
+		log_warn("config", "%s", config->warnings[i]);
+	supervise_start(s);
+	return 0;
+}
+
+static void finish(struct master *m)
+{
+	struct supervisor *s = &m->supervisor;
+
+	if (m->loop) {
+		queries_close(&m->queries);
+		control_close(m->control);
+		if (m->userwatch.fd >= 0)
+			userwatch_close(&m->userwatch);
+		if (s->worker)
+			supervise_close(s);
+		loop_remove(m->loop, m->signal_source);
+		loop_free(m->loop);
+		for (unsigned r = 0; r < ROLE_COUNT; r++)
+			if (s->settings[r] > 0)
+				close(s->settings[r]);
+		if (s->users > 0)
+			close(s->users);
+	}
+	listen_close(&m->listen);
+	keys_close(m->keys);
+	state_close(&m->state);
+	runtime_close(&m->runtime);
+	config_free(m->config);
+}
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: sipward [-c FILE] [-n]\n"
+		    "  -c FILE  the configuration (%s)\n"
+		    "  -n       check it and end\n"
+		    "  -V       version\n"
+		    "  -h       this help\n", CONFIG_PATH_DEFAULT);
+	return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct master *m = &master;
+	static struct config_errors errors;
+	struct config *config;
+	bool check = false;
+	int option;
+
+	m->config_path = CONFIG_PATH_DEFAULT;
+	while ((option = getopt(argc, argv, "c:nVh")) != -1)
+		switch (option) {
+		case 'c':
+			m->config_path = optarg;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'V':
+			puts("sipward " SIPWARD_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			return usage(stdout);
+		default:
+			return usage(stderr);
+		}
+	if (optind != argc)
+		return usage(stderr);
+	if (sodium_init() < 0) {
+		fprintf(stderr, "sipward: libsodium cannot be initialised\n");
+		return EXIT_FAILURE;
+	}
+	if (check)
+		return config_check_main(m->config_path);
+	/* It holds keys and tokens. */
+	prctl(PR_SET_DUMPABLE, 0);
+	log_init("master", -1, LOG_INFO, NULL, NULL);
+	if (config_load(m->config_path, &config, &errors) < 0) {
+		config_errors_print(&errors, stderr);
+		return EXIT_FAILURE;
+	}
+	int error = start(m, config);
+	if (error == 0) {
+		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
+		error = loop_run(m->loop);
+		if (error < 0)
+			log_error("loop", "errno=%d", -error);
+	}
+	finish(m);
+	if (error == 0)
+		log_info("stopped", "%s", "");
+	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,167 @@
+/* reload.c - what may change while everything runs, and how it does.
+ *
+ * Everything is built before anything is replaced: a config that is refused changes nothing. Listeners, numbers of workers, accounts and directories are tied to sockets, processes and files that
+ * exist: these need a restart.
+ */
+#include "reload.h"
+#include "../common/log.h"
+#include "settings_builder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
+#define ROLES (sizeof roles / sizeof roles[0])
+
+static void replace(int *fd, int with)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = with;
+}
+
+int reload_use(struct master *m, struct config *config)
+{
+	int settings[ROLE_COUNT], users = -1, error = 0;
+
+	for (unsigned r = 0; r < ROLE_COUNT; r++)
+		settings[r] = -1;
+	for (size_t i = 0; i < ROLES && error == 0; i++)
+		error = settings_build(config, roles[i], m->generation + 1, &settings[roles[i]]);
+	if (error == 0)
+		error = users_build(config, &users);
+	if (error < 0) {
+		for (unsigned r = 0; r < ROLE_COUNT; r++)
+			if (settings[r] >= 0)
+				close(settings[r]);
+		log_error("settings-build", "errno=%d", -error);
+		return error;
+	}
+	for (size_t i = 0; i < ROLES; i++)
+		replace(&m->supervisor.settings[roles[i]], settings[roles[i]]);
+	replace(&m->supervisor.users, users);
+	m->generation++;
+	config_forget_users(config);
+	config_free(m->config);
+	m->config = config;
+	m->supervisor.log_level = config->log_level;
+	log_set_level(config->log_level);
+	return 0;
+}
+
+static void refuse_text(struct config_errors *errors, const struct config *then, const char *what, const char *a, const char *b)
+{
+	if (strcmp(a, b) != 0)
+		config_error_add(errors, then->path, 0, "%s cannot change from \"%s\" to \"%s\" while running: restart sipward", what, a, b);
+}
+
+static void refuse_listeners(const struct config *now, const struct config *then, struct config_errors *errors)
+{
+	if (now->listener_count != then->listener_count)
+		config_error_add(errors, then->path, 0, "listeners cannot be added or removed while running (there are %zu, the file has %zu): restart sipward",
+			now->listener_count, then->listener_count);
+	for (size_t i = 0; i < now->listener_count && i < then->listener_count; i++) {
+		const struct config_listener *a = &now->listeners[i], *b = &then->listeners[i];
+
+		if (strcmp(a->name, b->name) != 0)
+			config_error_add(errors, then->path, b->line, "listener \"%s\" stands where \"%s\" stood: renaming or re-ordering listeners needs a restart of sipward", b->name,
+				a->name);
+		else if (!endpoint_equal(&a->bind, &b->bind) || a->transport != b->transport)
+			config_error_add(errors, then->path, b->line, "listener \"%s\" cannot be bound to another address while running: restart sipward", b->name);
+	}
+}
+
+size_t reload_refusals(const struct config *now, const struct config *then, struct config_errors *errors)
+{
+	size_t before = errors->count + errors->dropped;
+
+	for (size_t i = 0; i < ROLES; i++) {
+		unsigned r = roles[i];
+
+		if (now->workers[r] != then->workers[r])
+			config_error_add(errors, then->path, 0, "the number of %s workers cannot change from %u to %u while running: restart sipward", role_name(r), now->workers[r],
+				then->workers[r]);
+		refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
+		refuse_text(errors, then, "the group of a role", now->group[r], then->group[r]);
+	}
+	refuse_text(errors, then, "the runtime directory", now->runtime_directory, then->runtime_directory);
+	refuse_text(errors, then, "the state directory", now->state_directory, then->state_directory);
+	refuse_text(errors, then, "the control socket's path", now->control_path, then->control_path);
+	refuse_text(errors, then, "the control socket's group", now->control_group, then->control_group);
+	if (now->control_mode != then->control_mode)
+		config_error_add(errors, then->path, 0, "the control socket's mode cannot change while running: restart sipward");
+	refuse_listeners(now, then, errors);
+	return errors->count + errors->dropped - before;
+}
+
+static void log_refused(const char *event, const struct config_errors *errors)
+{
+	char room[CONFIG_ERROR_TEXT_MAX + 64];
+
+	count(RELOADS_REFUSED);
+	for (size_t i = 0; i < errors->count; i++)
+		log_error(event, "error=%s", log_value(str_of(errors->text[i]), room, sizeof room));
+}
+
+int reload_config(struct master *m, struct config_errors *errors)
+{
+	struct config *config;
+	int error = config_load(m->config_path, &config, errors);
+
+	if (error == 0 && reload_refusals(m->config, config, errors)) {
+		config_free(config);
+		error = -EINVAL;
+	}
+	if (error == 0) {
+		error = reload_use(m, config);
+		if (error < 0) {
+			config_error_add(errors, m->config_path, 0, "could not be taken into use: %s", strerror(-error));
+			config_free(config);
+		}
+	}
+	if (error < 0) {
+		log_refused("reload-refused", errors);
+		return error;
+	}
+	supervise_settings(&m->supervisor);
+	supervise_users(&m->supervisor);
+	userwatch_set(&m->userwatch, m->config);
+	count(RELOADS);
+	log_info("reloaded", "generation=%llu", (unsigned long long)m->generation);
+	for (size_t i = 0; i < m->config->warning_count; i++)
+		log_warn("config", "%s", m->config->warnings[i]);
+	return 0;
+}
+
+int reload_users(struct master *m, struct config_errors *errors)
+{
+	struct config *c = m->config;
+	int error = 0, users = -1;
+
+	*errors = (struct config_errors){.count = 0};
+	for (size_t i = 0; i < c->domain_count; i++) {
+		struct config_domain *d = &c->domains[i];
+		int one = userfile_load(d->users_path, &d->users, errors);
+
+		if (one < 0 && one != -EINVAL)
+			config_error_add(errors, d->users_path, 0, "%s", strerror(-one));
+		if (one < 0)
+			error = one;
+	}
+	if (error == 0) {
+		error = users_build(c, &users);
+		if (error < 0)
+			config_error_add(errors, c->path, 0, "the users could not be taken into use: %s", strerror(-error));
+	}
+	config_forget_users(c);
+	if (error < 0) {
+		log_refused("users-refused", errors);
+		return error;
+	}
+	replace(&m->supervisor.users, users);
+	supervise_users(&m->supervisor);
+	count(RELOADS);
+	log_info("users-reloaded", "%s", "");
+	return 0;
+}

@@ -1,0 +1,253 @@
+/* runtime.c - the runtime directory of one master.
+ *
+ * Everything below it is made by the master and removed by it. The lock, not the presence of files, decides whether another master runs: a killed one leaves its files but no lock.
+ * Relies on a file system with hard links and Unix sockets (tmpfs has both).
+ */
+#include "runtime.h"
+#include "../common/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The longest name below the directory: "/edge/transport-255/sip-255.sock". */
+#define RUNTIME_TAIL_MAX 34
+/* Connects that may wait while a worker is respawned: every peer reconnects at once. */
+#define ENDPOINT_BACKLOG 256
+/* Folders in folders: PATH/edge/ROLE-N is the deepest. */
+#define CLEAN_DEPTH_MAX 3
+/* 1 once the jail makes the edges folder the worker's root. */
+#define EDGES_ARE_ROOT 0
+
+const char *role_name(unsigned role)
+{
+	switch (role) {
+	case PEER_TRANSPORT: return "transport";
+	case PEER_SIP: return "sip";
+	case PEER_TLS: return "tls";
+	default: return "?";
+	}
+}
+
+/* Removes name below folder, with all that is in it. Symbolic links are removed, never followed. */
+static void clean(int folder, const char *name, unsigned depth)
+{
+	if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+		return;
+	if ((errno != EISDIR && errno != EPERM) || depth >= CLEAN_DEPTH_MAX)
+		return;
+	int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			clean(dirfd(d), e->d_name, depth + 1);
+	closedir(d);
+	if (unlinkat(folder, name, AT_REMOVEDIR) < 0)
+		log_warn("runtime-clean", "name=%s errno=%d", name, errno);
+}
+
+static void clean_all(struct runtime *r)
+{
+	clean(r->fd, "mesh", 0);
+	clean(r->fd, "edge", 0);
+	clean(r->fd, "control.sock", 0);
+}
+
+/* The lock file may be removed by its last owner between our open and our lock: then the name is another file by now, and we start over. */
+static int take_lock(int folder, int *out)
+{
+	for (unsigned tries = 0; tries < 10; tries++) {
+		int fd = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			int error = errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+			close(fd);
+			return error;
+		}
+		struct stat mine, named;
+		if (fstat(fd, &mine) == 0 && fstatat(folder, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 && mine.st_ino == named.st_ino &&
+		    mine.st_dev == named.st_dev) {
+			*out = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return -EBUSY;
+}
+
+static int make_folder(int parent, const char *name, mode_t mode, uid_t uid, gid_t gid)
+{
+	if (mkdirat(parent, name, 0700) < 0)
+		return -errno;
+	if (geteuid() == 0 && fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return fchmodat(parent, name, mode, 0) < 0 ? -errno : 0;
+}
+
+int runtime_open(struct runtime *r, const char *path)
+{
+	struct runtime mine = {.fd = -1, .lock = -1};
+	int error;
+
+	if (strlen(path) + RUNTIME_TAIL_MAX > LIFELINE_PATH_MAX) {
+		log_error("runtime-path-long", "path=%s length=%zu max=%d hint=\"a Unix socket address has room for no more\"", path, strlen(path),
+			LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX);
+		return -ENAMETOOLONG;
+	}
+	strcpy(mine.path, path);
+	if (mkdir(path, 0755) == 0)
+		mine.made = true;
+	else if (errno != EEXIST) {
+		error = -errno;
+		log_error("runtime-make", "path=%s errno=%d", path, -error);
+		return error;
+	}
+	mine.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (mine.fd < 0) {
+		error = -errno;
+		log_error("runtime-open", "path=%s errno=%d", path, -error);
+		return error;
+	}
+	/* Whoever may write here could put his own socket where a worker looks for its peer. */
+	struct stat st;
+	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+		log_error("runtime-unsafe", "path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"", path);
+		close(mine.fd);
+		return -EPERM;
+	}
+	error = take_lock(mine.fd, &mine.lock);
+	if (error < 0) {
+		if (error == -EBUSY)
+			log_error("runtime-busy", "path=%s hint=\"another sipward runs there\"", path);
+		else
+			log_error("runtime-lock", "path=%s errno=%d", path, -error);
+		close(mine.fd);
+		return error;
+	}
+	*r = mine;
+	if (mine.made && fchmod(mine.fd, 0755) < 0)
+		log_warn("runtime-mode", "path=%s errno=%d", path, errno);
+	clean_all(r);
+	/* The endpoints are reached through the edges folders only. */
+	error = make_folder(r->fd, "mesh", 0700, geteuid(), getegid());
+	if (error == 0)
+		error = make_folder(r->fd, "edge", 0711, geteuid(), getegid());
+	if (error < 0) {
+		log_error("runtime-folder", "path=%s errno=%d", path, -error);
+		runtime_close(r);
+	}
+	return error;
+}
+
+void runtime_close(struct runtime *r)
+{
+	if (r->fd < 0)
+		return;
+	clean_all(r);
+	unlinkat(r->fd, "lock", 0);
+	close(r->lock);
+	close(r->fd);
+	if (r->made)
+		rmdir(r->path);
+	r->fd = r->lock = -1;
+}
+
+int listen_unix(const char *path, mode_t mode, int *out)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	/* Nobody connects before the mode is the one wanted: bind makes the file with the mode of the umask, listen comes after chmod. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, mode) < 0 || listen(fd, ENDPOINT_BACKLOG) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	*out = fd;
+	return 0;
+}
+
+void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX])
+{
+	snprintf(out, LIFELINE_PATH_MAX, "%.*s/mesh/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, index & 0xff);
+}
+
+int runtime_endpoint(struct runtime *r, unsigned index, int *fd)
+{
+	char path[LIFELINE_PATH_MAX];
+
+	runtime_endpoint_path(r, index, path);
+	/* Whoever reaches a link may connect; who reaches which link is the folders' matter. */
+	int error = listen_unix(path, 0666, fd);
+	if (error < 0)
+		log_error("endpoint-listen", "path=%s errno=%d", path, -error);
+	return error;
+}
+
+int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid, gid_t gid)
+{
+	char folder[48], from[32], to[96];
+	int error;
+
+	snprintf(folder, sizeof folder, "edge/%s-%u", role_name(role), index);
+	if (mkdirat(r->fd, folder, 0700) < 0) {
+		error = -errno;
+		log_error("edges-folder", "path=%s/%s errno=%d", r->path, folder, -error);
+		return error;
+	}
+	for (unsigned i = 0; i < sip_workers; i++) {
+		if (role == PEER_SIP && i == index)
+			continue;
+		snprintf(from, sizeof from, "mesh/sip-%u.sock", i);
+		snprintf(to, sizeof to, "%s/sip-%u.sock", folder, i);
+		if (linkat(r->fd, from, r->fd, to, 0) < 0) {
+			error = -errno;
+			log_error("edges-link", "path=%s/%s errno=%d", r->path, to, -error);
+			return error;
+		}
+	}
+	/* Given away last. Its owner could open it up again, but only for itself: it stands below nothing that others may write. */
+	if (geteuid() == 0 && (fchmodat(r->fd, folder, 0500, 0) < 0 || fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)) {
+		error = -errno;
+		log_error("edges-owner", "path=%s/%s errno=%d", r->path, folder, -error);
+		return error;
+	}
+	return 0;
+}
+
+void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX])
+{
+	if (EDGES_ARE_ROOT)
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff);
+	else
+		out[0] = '\0';
+}
+
+void runtime_edge_path(const struct runtime *r, unsigned role, unsigned index, unsigned to, char out[LIFELINE_PATH_MAX])
+{
+	if (EDGES_ARE_ROOT)
+		snprintf(out, LIFELINE_PATH_MAX, "/sip-%u.sock", to & 0xff);
+	else
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff,
+			to & 0xff);
+}

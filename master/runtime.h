@@ -1,0 +1,47 @@
+/* runtime.h - the runtime directory: who owns it, what stands in it, and that nothing of it stays behind.
+ *
+ *     PATH/lock               flock: one master at a time
+ *     PATH/control.sock       operators (made by control.c)
+ *     PATH/mesh/sip-N.sock    the SIP workers' endpoints, listened on by the master
+ *     PATH/edge/ROLE-N/       hard links to the endpoints that worker ROLE N may reach and nothing else
+ */
+#ifndef SIPWARD_MASTER_RUNTIME_H
+#define SIPWARD_MASTER_RUNTIME_H
+
+#include "../ipc/lifeline.h"
+
+#include <sys/types.h>
+
+struct runtime {
+	char path[LIFELINE_PATH_MAX];
+	int fd;       /* the directory */
+	int lock;
+	bool made;    /* it did not exist before */
+};
+
+/* Makes the directory where it is missing (its parent must exist), takes the lock and clears away what a killed master left. -EBUSY: another master runs there; -EPERM: the directory
+ * is somebody else's or writable by others; -ENAMETOOLONG: paths below it would not fit a Unix socket address. Logged. */
+int runtime_open(struct runtime *r, const char *path);
+/* Removes everything in it, and the directory itself where runtime_open made it. */
+void runtime_close(struct runtime *r);
+
+/* "transport", "sip", "tls", or "?". */
+const char *role_name(unsigned role);
+
+/* Makes the mesh endpoint of SIP worker index: a listening Unix stream socket, which the caller owns. */
+int runtime_endpoint(struct runtime *r, unsigned index, int *fd);
+/* The path of that endpoint, for the worker that listens on it. */
+void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX]);
+
+/* Makes the edges folder of a connecting worker, reachable by uid and gid only, with a link to the endpoint of each SIP worker but itself (endpoints made before). Where the process
+ * is not root, uid and gid must be its own. */
+int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid, gid_t gid);
+/* The folder that a worker is to be confined to; "" none. */
+void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX]);
+/* The path by which that worker reaches SIP worker to: the one place that knows whether its root is its edges folder. */
+void runtime_edge_path(const struct runtime *r, unsigned role, unsigned index, unsigned to, char out[LIFELINE_PATH_MAX]);
+
+/* A listening Unix stream socket at path with that mode; the caller owns *fd. */
+int listen_unix(const char *path, mode_t mode, int *fd);
+
+#endif

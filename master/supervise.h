@@ -1,0 +1,155 @@
+/* supervise.h - the workers: one plain table, their lives, and what each life is told.
+ *
+ * A worker that dies is respawned at once; only lives that never became READY are backed off. Everything here runs in the master's one thread on its loop.
+ */
+#ifndef SIPWARD_MASTER_SUPERVISE_H
+#define SIPWARD_MASTER_SUPERVISE_H
+
+#include "../common/counters.h"
+#include "config.h"
+#include "edges.h"
+#include "keys.h"
+#include "listen.h"
+#include "outbox.h"
+#include "runtime.h"
+#include "state.h"
+
+/* Back-off of a worker that dies before it is ready: doubling, milliseconds. */
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 30000
+/* A back-off from this length on means that a transport worker stays away: its sockets are closed, so that the others get its share. */
+#define AWAY_MS 5000
+/* From exec to READY: stores may have to be checked. */
+#define START_MAX_MS 30000
+/* A transport worker starts without the edges that have not been acknowledged by then. */
+#define EDGE_WAIT_MS 2000
+/* Between STOP and SIGKILL. */
+#define STOP_GRACE_MS 2000
+/* Between a closed lifeline and SIGKILL. */
+#define HANG_UP_MS 1000
+/* How often progress is looked at, and how often an idle worker is woken to show that it lives. */
+#define WATCHDOG_MS 2000
+#define WATCHDOG_IDLE_MS 10000
+/* Lines a second that a worker may log. */
+#define LOG_RATE_MAX 2000
+
+enum worker_state {
+	WORKER_DOWN = 0, /* no process */
+	WORKER_STARTING, /* told its configuration; GO not sent */
+	WORKER_GOING,    /* GO sent; not READY */
+	WORKER_READY,
+	WORKER_STOPPING  /* STOP or SIGKILL sent */
+};
+const char *worker_state_name(enum worker_state state);
+
+struct account {
+	bool drop; /* false: workers keep the master's uid and gid */
+	uid_t uid;
+	gid_t gid;
+};
+
+struct supervisor;
+struct worker_slot {
+	struct supervisor *supervisor;
+	uint8_t role, index;
+	enum worker_state state;
+	pid_t pid;
+	uint32_t incarnation;
+	int lifeline;
+	struct loop_source *source;
+	struct outbox outbox;
+	struct page *page;       /* shared with the worker */
+	int page_fd;
+	int endpoint;            /* SIP workers: the mesh endpoint; else -1 */
+	struct timer timer;      /* DOWN: respawn; STARTING: GO in any case; GOING: give up; STOPPING: kill */
+	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
+	uint64_t starts, deaths, hangs;
+	unsigned failures;       /* lives in a row that never became ready */
+	const char *killed;      /* why we killed it, or NULL */
+	char last_end[64];       /* how the last life ended; "" none did */
+	int16_t step_error[16];  /* errno of the jail's steps in this life, by enum jail_step; 0 taken, -1 not reported */
+	/* watchdog */
+	uint64_t seen;           /* progress at the last look */
+	uint64_t pinged;         /* loop time of the last PING */
+	bool waiting;            /* it has not been answered yet */
+	bool idle;               /* nothing but PINGs has moved the mark since it was last found idle */
+	/* log rate */
+	uint64_t log_second;
+	unsigned log_lines;
+};
+
+/* A REPLY of worker, whose text is whole JSON lines, not checked. */
+typedef void (*supervisor_reply)(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text);
+/* worker has died; its QUERYs are not going to be answered. */
+typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
+/* All workers have left after supervise_stop. */
+typedef void (*supervisor_stopped)(void *arg);
+
+struct supervisor {
+	/* set by the caller before supervise_open; must outlive the supervisor */
+	struct loop *loop;
+	struct runtime *runtime;
+	struct state *lives;
+	struct keys *keys;
+	struct listen *listen;
+	unsigned role_count[ROLE_COUNT];
+	struct account account[ROLE_COUNT];
+	uint32_t fds_limit[ROLE_COUNT];
+	const char *program[ROLE_COUNT];
+	uint8_t log_level;
+	int settings[ROLE_COUNT]; /* sealed memfds, the caller's; replaced with supervise_settings */
+	int users;
+	supervisor_reply reply;
+	supervisor_died died;
+	supervisor_stopped stopped;
+	void *arg;
+	/* its own */
+	struct worker_slot *worker;
+	unsigned count;
+	struct edges edges;
+	struct slot_map slots;
+	struct lifeline_packet *packet;
+	struct timer watchdog, stop_timer;
+	unsigned stop_stage; /* 0: running; role being stopped + 1 ... */
+	bool stopping;
+};
+
+/* Makes the table, pages, endpoints and edges folders; starts nothing. -errno, logged. */
+int supervise_open(struct supervisor *s);
+/* Starts all workers. */
+void supervise_start(struct supervisor *s);
+/* SIGCHLD has come. */
+void supervise_reap(struct supervisor *s);
+/* Stops transport, SIP and TLS workers in this order, each with STOP_GRACE_MS; now: with SIGKILL at once. Ends with the stopped callback, from the loop. */
+void supervise_stop(struct supervisor *s, bool now);
+/* Frees; all workers have left. */
+void supervise_close(struct supervisor *s);
+
+struct worker_slot *supervise_worker(const struct supervisor *s, unsigned role, unsigned index); /* NULL: none such */
+/* Sends or queues a packet. False: the worker is not there to be told (or is being killed for not reading). */
+bool worker_tell(struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd);
+/* SIGKILL, with the reason that its death is to be logged with. */
+void worker_kill(struct worker_slot *w, const char *reason);
+static inline bool worker_lives(const struct worker_slot *w)
+{
+	return w->state == WORKER_STARTING || w->state == WORKER_GOING || w->state == WORKER_READY;
+}
+
+/* Hands the settings and users in force (s->settings, s->users) to all living workers. */
+void supervise_settings(struct supervisor *s);
+void supervise_users(struct supervisor *s);
+
+/* ---- introduce.c: what a life is told, and whom it is told of ---- */
+
+/* A new life: everything up to GO, which for transport workers waits for the acknowledgement of their edges. */
+void introduce(struct worker_slot *w);
+/* GO without waiting any longer. */
+void introduce_go(struct worker_slot *w);
+void introduce_acknowledged(struct worker_slot *w, const struct lifeline_ack *ack);
+void introduce_ready(struct worker_slot *w);
+void introduce_death(struct worker_slot *w);
+
+/* ---- watchdog.c ---- */
+void watchdog_start(struct supervisor *s);
+
+#endif
