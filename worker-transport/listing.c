@@ -1,0 +1,173 @@
+/* listing.c - the streams as text.
+ *
+ * A listing goes on from the id it ended with whenever its taker has room again, so that it needs neither a copy of the table nor a bound on it. The list of streams has the newest first; ids
+ * count up. Relies on: streams_each's order.
+ */
+#include "listing.h"
+
+#include "stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RETRY_MS 10
+#define LINE_MAX_SIZE 1024
+
+struct listing {
+	struct listings *listings;
+	struct timer retry;
+	uint64_t before;  /* ids below this are still to be listed */
+	uint32_t id;
+	bool used;
+	/* while it runs */
+	uint64_t lowest;  /* in text */
+	size_t size;
+	int error;
+	char text[LISTING_PIECE];
+};
+
+struct listings {
+	struct transport_worker *t;
+	listing_take take;
+	void *arg;
+	struct listing *listing[LISTINGS_MAX];
+};
+
+static const char *const state_names[] = {
+	[STREAM_OPENING] = "opening", [STREAM_OPEN] = "open", [STREAM_FINISHING] = "finishing", [STREAM_LINGERING] = "lingering", [STREAM_DEAD] = "dead",
+};
+
+/* s as the inside of a JSON string: names come from the config and may hold anything printable. */
+static void json_text(struct str s, char *room, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n && n + 7 < size; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\')
+			room[n++] = '\\';
+		if (c < ' ' || c == 0x7f)
+			n += (size_t)snprintf(room + n, size - n, "\\u%04x", c);
+		else
+			room[n++] = (char)c;
+	}
+	room[n] = 0;
+}
+
+static size_t line_of(const struct stream *s, struct transport_worker *t, char room[LINE_MAX_SIZE])
+{
+	const struct flow *flow = &s->node.flow;
+	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE], listener[128], zone[128];
+	uint64_t now = loop_now(t->loop);
+	bool permitted;
+	int n;
+
+	endpoint_text(&flow->peer, peer);
+	endpoint_text(&flow->local, local);
+	json_text(settings_str(t->settings, settings_listener(t->settings, flow->listener)->name), listener, sizeof(listener));
+	json_text(settings_str(t->settings, settings_zone(t->settings, settings_zone_of(t->settings, flow->listener, &flow->peer, &permitted))->name), zone, sizeof(zone));
+	n = snprintf(room, LINE_MAX_SIZE,
+		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\",\"peer\":\"%s\",\"local\":\"%s\",\"direction\":\"%s\",\"state\":\"%s\","
+		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,\"queued\":%zu}\n",
+		(unsigned long long)flow->id, transport_name(flow->transport), listener, zone, peer, local, s->outgoing ? "out" : "in", state_names[s->state],
+		(unsigned long long)(now - s->opened), (unsigned long long)(now - s->active), (unsigned long long)s->messages_in, (unsigned long long)s->messages_out, s->queued);
+	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;
+}
+
+static void hand_on(struct listing *l)
+{
+	if (l->error || l->size == 0)
+		return;
+	l->error = l->listings->take(l->listings->arg, l->id, l->text, l->size, false);
+	if (l->error == 0)
+		l->before = l->lowest;
+	l->size = 0;
+}
+
+static void visit(struct stream *s, void *arg)
+{
+	struct listing *l = arg;
+	char line[LINE_MAX_SIZE];
+	size_t n;
+
+	if (l->error || s->node.flow.id >= l->before)
+		return;
+	n = line_of(s, l->listings->t, line);
+	if (l->size + n > sizeof(l->text))
+		hand_on(l);
+	if (l->error)
+		return;
+	memcpy(l->text + l->size, line, n);
+	l->size += n;
+	l->lowest = s->node.flow.id;
+}
+
+static void run(struct listing *l)
+{
+	struct listings *all = l->listings;
+
+	l->size = 0;
+	l->error = 0;
+	streams_each(all->t->streams, visit, l);
+	hand_on(l);
+	if (l->error == 0)
+		l->error = all->take(all->arg, l->id, "", 0, true);
+	if (l->error == -EAGAIN)
+		loop_set(all->t->loop, &l->retry, RETRY_MS);
+	else
+		l->used = false;
+}
+
+static void retry(struct timer *timer, void *arg)
+{
+	(void)timer;
+	run(arg);
+}
+
+int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg)
+{
+	struct listings *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	*l = (struct listings){.t = t, .take = take, .arg = arg};
+	*out = l;
+	return 0;
+}
+
+void listings_free(struct listings *l)
+{
+	if (!l)
+		return;
+	for (unsigned i = 0; i < LISTINGS_MAX; i++) {
+		if (l->listing[i])
+			loop_unset(l->t->loop, &l->listing[i]->retry);
+		free(l->listing[i]);
+	}
+	free(l);
+}
+
+int listing_start(struct listings *all, uint32_t id)
+{
+	for (unsigned i = 0; i < LISTINGS_MAX; i++) {
+		struct listing *l = all->listing[i];
+
+		if (l && l->used)
+			continue;
+		if (!l) {
+			l = all->listing[i] = calloc(1, sizeof(*l));
+			if (!l)
+				return -ENOMEM;
+			l->listings = all;
+			timer_init(&l->retry, retry, l);
+		}
+		l->used = true;
+		l->id = id;
+		l->before = UINT64_MAX;
+		run(l);
+		return 0;
+	}
+	return -EBUSY;
+}

@@ -1,0 +1,269 @@
+/* main.c - sipward-transport: the network. Frames, parses and admits what comes in, hands it to the SIP worker that owns its slot, and writes what those ask for (DESIGN.md sections 2 and 4).
+ *
+ * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no environment.
+ */
+#include "../common/jail.h"
+#include "../ipc/mesh.h"
+#include "admit.h"
+#include "flow.h"
+#include "listing.h"
+#include "transport.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* What came before GO and can be used only after it. */
+struct pending {
+	struct {
+		int fd;
+		uint16_t listener;
+	} socket[LISTENERS_MAX];
+	struct lifeline_edge edge[MESH_PEERS_MAX];
+	unsigned sockets, edges;
+};
+
+struct context {
+	struct worker worker;
+	struct transport_worker transport;
+	struct mesh *mesh;         /* NULL until GO */
+	struct listings *listings;
+	size_t settings_size;
+	bool keys, slots;          /* have come */
+	struct pending pending;
+};
+
+static struct context context;
+
+/* ---- packets of the master ---- */
+
+static bool same_text(const struct settings *a, struct text ta, const struct settings *b, struct text tb)
+{
+	return str_equal(settings_str(a, ta), settings_str(b, tb));
+}
+
+/* Sockets and flows know their listener by its index: it must go on meaning the same. */
+static bool same_listeners(const struct settings *a, const struct settings *b)
+{
+	if (a->listeners.count != b->listeners.count)
+		return false;
+	for (unsigned i = 0; i < a->listeners.count; i++) {
+		const struct listener_settings *la = settings_listener(a, i), *lb = settings_listener(b, i);
+
+		if (!same_text(a, la->name, b, lb->name) || la->transport != lb->transport || !endpoint_equal(&la->bind, &lb->bind))
+			return false;
+	}
+	return true;
+}
+
+static int take_settings(struct context *c, struct lifeline_packet *packet)
+{
+	const struct settings *old = c->transport.settings, *settings;
+	const void *image;
+	size_t size;
+	int error = worker_map(packet->fd[0], &image, &size);
+
+	if (error)
+		return error;
+	settings = image;
+	error = settings_check(image, size);
+	if (!error && c->mesh && !same_listeners(old, settings))
+		error = -EINVAL;
+	if (error) {
+		munmap((void *)(uintptr_t)image, size);
+		return error;
+	}
+	c->transport.settings = settings;
+	if (c->mesh)
+		admit_settings(c->transport.admit, settings);
+	if (old)
+		munmap((void *)(uintptr_t)old, c->settings_size);
+	c->settings_size = size;
+	return 0;
+}
+
+static void take_keys(struct context *c, const struct lifeline_keys *keys)
+{
+	c->transport.slot_key = keys->slot_key;
+	memcpy(c->transport.tag_key.byte, keys->tag_key, sizeof(keys->tag_key));
+	c->keys = true;
+}
+
+static int take_socket(struct context *c, struct lifeline_packet *packet)
+{
+	const struct lifeline_socket *socket = (const void *)packet->body;
+	int error;
+
+	if (c->mesh) {
+		error = transport_listen(&c->transport, packet->fd[0], socket->listener);
+		if (error)
+			return error;
+	} else {
+		if (c->pending.sockets == LISTENERS_MAX)
+			return -ENOSPC;
+		c->pending.socket[c->pending.sockets].fd = packet->fd[0];
+		c->pending.socket[c->pending.sockets++].listener = socket->listener;
+	}
+	packet->fd[0] = -1;
+	return 0;
+}
+
+static int take_edge(struct context *c, struct lifeline_edge *edge)
+{
+	edge->path[sizeof(edge->path) - 1] = 0;
+	if (c->mesh)
+		return mesh_connect(c->mesh, edge->peer, edge->path, edge->token);
+	if (c->pending.edges == MESH_PEERS_MAX)
+		return -ENOSPC;
+	c->pending.edge[c->pending.edges++] = *edge;
+	return 0;
+}
+
+static int reply(void *arg, uint32_t id, const char *text, size_t size, bool last)
+{
+	struct context *c = arg;
+
+	return worker_send(&c->worker, LIFELINE_REPLY, &(struct lifeline_reply){.id = id, .last = last}, sizeof(struct lifeline_reply), text, size);
+}
+
+static void take_query(struct context *c, const struct lifeline_query *query)
+{
+	/* what this role knows nothing of has an empty answer */
+	if (query->what != QUERY_FLOWS || !c->listings || listing_start(c->listings, query->id))
+		reply(c, query->id, "", 0, true);
+}
+
+static int on_packet(void *arg, struct lifeline_packet *packet)
+{
+	struct context *c = arg;
+	void *body = packet->body;
+
+	switch (packet->type) {
+	case LIFELINE_SETTINGS:
+		return take_settings(c, packet);
+	case LIFELINE_KEYS:
+		take_keys(c, body);
+		return 0;
+	case LIFELINE_SOCKET:
+		return take_socket(c, packet);
+	case LIFELINE_EDGE:
+		return take_edge(c, body);
+	case LIFELINE_SLOTS:
+		memcpy(&c->transport.slots, body, sizeof(c->transport.slots));
+		c->slots = true;
+		return 0;
+	case LIFELINE_PEER_UP:
+		if (c->mesh)
+			mesh_hello(c->mesh, ((const struct lifeline_peer *)body)->peer); /* no edge to it yet: one will come */
+		return 0;
+	case LIFELINE_PEER_DOWN:
+		return 0; /* what is queued waits for its successor */
+	case LIFELINE_QUERY:
+		take_query(c, body);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* ---- the end ---- */
+
+static void on_stop(void *arg, uint32_t grace_ms)
+{
+	struct context *c = arg;
+
+	(void)grace_ms;
+	transport_stop(&c->transport);
+}
+
+/* After transport and mesh had their turn. */
+static bool on_turn(void *arg)
+{
+	struct context *c = arg;
+
+	if (c->transport.stopping && transport_idle(&c->transport))
+		worker_leave(&c->worker);
+	return false;
+}
+
+/* ---- the start ---- */
+
+static int record(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
+{
+	return mesh_record(arg, peer, type, size, reserve, data);
+}
+
+static int start_sockets(struct context *c)
+{
+	for (unsigned i = 0; i < c->pending.sockets; i++) {
+		int error = transport_listen(&c->transport, c->pending.socket[i].fd, c->pending.socket[i].listener);
+
+		if (error) {
+			log_error("listener-failed", "listener=%u error=%s", c->pending.socket[i].listener, strerrorname_np(-error));
+			return error;
+		}
+	}
+	return 0;
+}
+
+static int start(struct context *c)
+{
+	struct transport_worker *t = &c->transport;
+	int error;
+
+	if (!t->settings || !c->keys || !c->slots) {
+		log_error("configuration-incomplete", "settings=%d keys=%d slots=%d", t->settings != NULL, c->keys, c->slots);
+		return -EPROTO;
+	}
+	t->loop = c->worker.loop;
+	t->index = c->worker.welcome.index;
+	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
+	t->fds_limit = c->worker.welcome.fds_limit;
+	error = transport_start(t);
+	if (!error)
+		error = listings_new(&c->listings, t, reply, c);
+	if (!error)
+		error = loop_on_turn(t->loop, transport_turn, t); /* before the mesh's, so that what fails is reported in the same turn */
+	if (!error)
+		error = mesh_new(&c->mesh, t->loop, PEER(PEER_TRANSPORT, t->index), flow_record, t);
+	if (!error)
+		error = loop_on_turn(t->loop, on_turn, c);
+	if (error) {
+		log_error("start-failed", "error=%s", strerrorname_np(-error));
+		return error;
+	}
+	t->upstream = (struct upstream){.record = record, .arg = c->mesh};
+	for (unsigned i = 0; i < c->pending.edges && !error; i++)
+		error = take_edge(c, &c->pending.edge[i]);
+	if (!error)
+		error = start_sockets(c);
+	sodium_memzero(&c->pending, sizeof(c->pending)); /* tokens */
+	return error;
+}
+
+int main(void)
+{
+	struct context *c = &context;
+	struct worker *w = &c->worker;
+
+	if (worker_begin(w, PEER_TRANSPORT, on_packet, on_stop, c))
+		return EXIT_FAILURE;
+	if (worker_receive(w))
+		return EXIT_FAILURE;
+	if (jail_confine(w))
+		return EXIT_FAILURE;
+	if (jail_limit(w))
+		return EXIT_FAILURE;
+	if (start(c))
+		return EXIT_FAILURE;
+	if (jail_seal(w))
+		return EXIT_FAILURE;
+	if (worker_run(w))
+		return EXIT_FAILURE;
+	listings_free(c->listings);
+	transport_end(&c->transport);
+	mesh_free(c->mesh);
+	return EXIT_SUCCESS;
+}
