@@ -55,10 +55,10 @@ $(foreach p,$(PARTS),$(eval $(call PART,$(p))))
 define PROGRAM
 $(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a $(BUILD)/lib/ipc.a
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3))
+	$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(4)
 endef
 $(eval $(call PROGRAM,sipward,master/main,master))
-$(eval $(call PROGRAM,sipwardctl,master/ctl,master))
+$(eval $(call PROGRAM,sipwardctl,master/ctl,master,-lcrypto))
 $(eval $(call PROGRAM,sipward-transport,worker-transport/main,transport))
 $(eval $(call PROGRAM,sipward-sip,worker-sip/main,sip))
 $(eval $(call PROGRAM,sipward-tls,worker-tls/main,tls))
@@ -76,8 +76,56 @@ unit-test: $(BUILD)/unit/$(T)
 	$(BUILD)/unit/$(T)
 unit: $(UNIT:%=$(BUILD)/unit/%)
 
+# what Debian has to give; installs only what is missing, and only as root
+PACKAGES = $(shell awk '!/^\#/ && NF==2 {print $$2}' deploy/packages)
+deps:
+	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" != 0 ]; then echo "sipward needs these packages:$$missing"; echo "run: sudo make deps"; exit 1; fi; \
+		echo "installing:$$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; apt-get -q update >/dev/null && apt-get -q install -y --no-install-recommends $$missing >/dev/null; \
+	fi
+	@if [ "$$(id -u)" = 0 ]; then for u in _sipward-transport _sipward-sip _sipward-tls; do \
+		getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done; fi
+
+run: deps
+	@$(MAKE) --no-print-directory -s all
+	@deploy/run-demo $(BUILD)/bin
+
+test: deps
+	@$(MAKE) --no-print-directory -s -j2 all unit
+	@tests/run --build $(BUILD)
+
+test-asan: deps
+	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit
+	@tests/run --build $(BUILD)/asan
+
+# fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) -lzmq -lsodium
+fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
+		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 $(BUILD)/corpus/$$t tests/torture/valid tests/torture/invalid || exit 1; done
+
+bench: deps
+	@$(MAKE) --no-print-directory -s all
+	@tests/bench/run --build $(BUILD)
+
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
+	install -m 0755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/sbin
+	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
+
+format:
+	clang-format -i $(wildcard */*.c */*.h tests/*/*.c)
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps run test test-asan fuzz bench install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
