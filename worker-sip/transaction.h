@@ -7,6 +7,8 @@
 struct transactions;
 struct transaction;
 
+/* The callbacks below come from the loop only (a message, a report, a timer), never from within a call into this layer: what fails below transaction_answer is told afterwards. They may call anything here; t is freed only after gone. */
+
 /* The user of a server transaction. All may be NULL. t stays valid until gone returns. */
 struct server_user {
 	void (*cancelled)(void *user, struct transaction *t, const struct message *cancel); /* CANCEL came before a final answer; it has its 200 already */
@@ -24,6 +26,7 @@ struct client_user {
 };
 
 int transactions_new(struct transactions **out, struct sip *sip);
+/* Frees all transactions without calling their users. */
 void transactions_free(struct transactions *ts);
 
 /* What a received request is. */
@@ -44,7 +47,8 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 /* The request: valid while the transaction has not been answered finally; hold it (kept_hold) for longer. */
 struct kept *transaction_request(const struct transaction *t);
 /* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2 until
- * transaction_acknowledged. -EALREADY after a final answer. */
+ * transaction_acknowledged. -EALREADY after a final answer. Of a request other than INVITE, provisional answers and 408 are not sent (RFC 4320): 100 is
+ * the layer's own affair. */
 int transaction_answer(struct transaction *t, unsigned status, struct wire *bytes);
 /* The tag of local answers: the one that the last response carried or that was minted before for this transaction, else a new one (room is where it may be written). n == 0 where the request has a To-tag. */
 struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH]);
@@ -52,12 +56,13 @@ struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH]
 void transaction_abandon(struct transaction *t, int error);
 /* The dialog got the ACK of this INVITE's 2xx. */
 void transaction_acknowledged(struct transaction *t);
-/* The user no longer wants callbacks. */
+/* The user no longer wants callbacks (gone neither) and must forget t, but may still answer it in the same turn of the loop: an INVITE that has no final answer then is answered 500; a client's INVITE is cancelled. */
 void transaction_detach(struct transaction *t);
 bool transaction_answered(const struct transaction *t); /* finally */
 
 /* ---- client ---- */
-/* Sends a request (not ACK). bytes carry a top Via whose branch is the token of branch (TOKEN_BRANCH); a reference is taken. CANCEL has its INVITE's branch. */
+/* Sends a request (not ACK). bytes carry a top Via whose branch is the token of branch (TOKEN_BRANCH); a reference is taken. CANCEL has its INVITE's branch. 0; where it cannot even
+ * be handed to a transport worker -errno of sip_send, -ENOMEM, -EEXIST: there is no transaction then and nothing is called. */
 int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot, const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user, struct transaction **out);
 /* Cancels an INVITE client transaction: CANCEL goes out at once when a provisional has come, else with the first one (RFC 3261 section 9.1); its request is built from the INVITE's bytes. When no final response follows
  * within 64*T1 the INVITE fails with 408. headers: further header lines for the CANCEL (Reason), may be empty. */

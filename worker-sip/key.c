@@ -1,0 +1,72 @@
+/* key.c - what makes two requests the same: the key of a server transaction (RFC 3261 section 17.2.3) and that of a merged request (section 8.2.2.2). Relies on a 128-bit SipHash under a secret key being as good as comparing the fields. */
+#include "machine.h"
+
+#include <sodium.h>
+
+/* A field longer than this counts by its own hash, so that the text of a key has a fixed bound. */
+#define PART_MAX 128
+
+static struct transaction_key hash_of(const struct transactions *ts, const char *p, size_t n)
+{
+	struct transaction_key key;
+
+	_Static_assert(sizeof(ts->secret) == crypto_shorthash_siphashx24_KEYBYTES && sizeof(key) == crypto_shorthash_siphashx24_BYTES, "SipHash of 128 bits");
+	crypto_shorthash_siphashx24((unsigned char *)key.part, (const unsigned char *)p, n, ts->secret);
+	return key;
+}
+
+/* Appends a field in lower case where it is compared without regard to case, with its length, so that no two lists of fields read the same. */
+static void write_part(struct writer *w, const struct transactions *ts, struct str s, bool lower)
+{
+	char folded[PART_MAX];
+	struct transaction_key hash;
+
+	write_number(w, s.n);
+	write_literal(w, ":");
+	if (s.n > PART_MAX) {
+		hash = hash_of(ts, s.p, s.n);
+		write_bytes(w, (const char *)hash.part, sizeof(hash.part));
+		return;
+	}
+	for (size_t i = 0; i < s.n; i++)
+		folded[i] = lower && s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+	write_bytes(w, folded, s.n);
+}
+
+struct transaction_key key_of_server(const struct transactions *ts, const struct message *m, struct str method)
+{
+	struct str branch = message_str(m, m->via_branch);
+	char room[8 * (PART_MAX + 24)];
+	struct writer w = WRITER(room);
+
+	write_part(&w, ts, method, false);
+	if (branch.n > sizeof(BRANCH_COOKIE) - 1 && strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
+		/* a token: without regard to case (RFC 3261 section 7.3.1) */
+		write_part(&w, ts, branch, true);
+		write_part(&w, ts, message_str(m, m->via_host), true);
+		write_number(&w, m->via_port ? m->via_port : m->via_transport == TRANSPORT_TLS || m->via_transport == TRANSPORT_WSS ? 5061 : 5060);
+	} else {
+		/* RFC 2543: the whole top Via stands for the branch. The To-tag of an ACK is its response's, and CANCEL may lack it: it counts only where neither can be meant */
+		write_part(&w, ts, message_str(m, m->via), false);
+		write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+		write_part(&w, ts, message_str(m, m->call_id), false);
+		write_part(&w, ts, message_str(m, m->from_tag), false);
+		write_number(&w, m->cseq);
+		if (!str_equal(method, S("INVITE")) && !str_equal(method, S("CANCEL")))
+			write_part(&w, ts, message_str(m, m->to_tag), false);
+	}
+	return hash_of(ts, w.p, w.n);
+}
+
+struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m)
+{
+	char room[8 * (PART_MAX + 24)];
+	struct writer w = WRITER(room);
+
+	write_part(&w, ts, message_str(m, m->from_tag), false);
+	write_part(&w, ts, message_str(m, m->call_id), false);
+	write_part(&w, ts, message_str(m, m->method_name), false);
+	write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+	write_number(&w, m->cseq);
+	return hash_of(ts, w.p, w.n);
+}
