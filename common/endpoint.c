@@ -1,5 +1,7 @@
-/* endpoint.c - addresses and ports: kernel form, text form, comparison. Relies on inet_pton being strict (four decimal parts, no leading zeros) and never asks a resolver or,
- * for interface names, the kernel: the text may be a stranger's and the jail may have no socket().
+/* endpoint.c - addresses and ports: kernel form, text form, comparison.
+ *
+ * Relies on inet_pton being strict (four decimal parts, no leading zeros) and never asks a resolver or, for interface names, the kernel:
+ * the text may be a stranger's and the jail may have no socket().
  */
 #include "endpoint.h"
 

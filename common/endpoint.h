@@ -32,7 +32,7 @@ int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t length, struct e
 socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out);
 
 /* Parses "192.0.2.1", "[2001:db8::1]" or "2001:db8::1" (no port) into *out with the given port. -EINVAL where it is no
- * numeric address; names are never resolved. */
+ * numeric address; names are never resolved. A link-local IPv6 address may carry "%SCOPE", a number; interface names are refused. */
 int endpoint_parse_host(struct str host, uint16_t port, struct endpoint *out);
 
 /* Parses "HOST:PORT" or "[HOST]:PORT". -EINVAL otherwise. */
@@ -44,7 +44,7 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e);
 
 /* Writes "192.0.2.1:5060" or "[2001:db8::1]:5060" into room; returns the length without the NUL. */
 size_t endpoint_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE]);
-/* The same without the port; an IPv6 address in brackets (the host of a URI or sent-by). */
+/* The same without the port; an IPv6 address in brackets and without its scope id (the host of a URI or sent-by). */
 size_t endpoint_host_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE]);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);      /* address and port */

@@ -44,7 +44,7 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
-/* ISO 8601 in UTC with milliseconds; returns the length. The calendar is the proleptic Gregorian one, counted in eras of 400 years from 1 March of the year 0. */
+/* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March of the year 0. */
 static size_t time_text(char *room, size_t size)
 {
 	struct timespec ts;
@@ -60,12 +60,13 @@ static size_t time_text(char *room, size_t size)
 	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
 	unsigned year = (unsigned)(era * 400 + year_of_era + (month <= 2));
 
-	int n = snprintf(room, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day, (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60),
-		(unsigned)(rest % 60), (unsigned)(ts.tv_nsec / 1000000));
+	int n = snprintf(room, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day, (unsigned)(rest / 3600),
+		(unsigned)(rest / 60 % 60), (unsigned)(rest % 60), (unsigned)(ts.tv_nsec / 1000000));
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
-/* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a broken, overlong or surrogate one, or a control character of either set. */
+/* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a broken, overlong or surrogate one, or a
+ * control character of either set. */
 static size_t printable(const unsigned char *p, size_t n)
 {
 	if (p[0] < 0x80)
@@ -76,8 +77,8 @@ static size_t printable(const unsigned char *p, size_t n)
 	for (size_t i = 1; i < length; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-		(p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return length;
 }

@@ -1,8 +1,9 @@
-/* loop.c - the event loop: epoll for what comes from outside, the wheel for time. Relies on wheel.c and on epoll_wait counting whole milliseconds
- * from its call, never less.
+/* loop.c - the event loop: epoll for what comes from outside, the wheel for time. Relies on wheel.c and on epoll_wait counting whole
+ * milliseconds from its call, never less.
  *
- * A turn: sleep, read the clock, events, timers, turn callbacks. Events go before timers, so that an answer that waited in a socket while this process
- * was held up is seen before its time-out fires. A source removed while events of the same batch are pending is kept, marked dead, until the turn ends.
+ * A turn: sleep, read the clock, events, timers, turn callbacks. Events go before timers, so that an answer that waited in a socket while
+ * this process was held up is seen before its time-out fires. A source removed while events of the same batch are pending is kept, marked
+ * dead, until the turn ends.
  */
 #include "loop.h"
 
@@ -195,8 +196,8 @@ void loop_unset(struct loop *l, struct timer *t)
 	wheel_stop(l->wheel, t);
 }
 
-/* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded up: rounded down it would come back just
- * before the deadline and spin there. */
+/* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded up: rounded down it would come back
+ * just before the deadline and spin there. */
 static int sleep_ms(const struct loop *l, int limit)
 {
 	if (l->again)

@@ -21,7 +21,8 @@ void loop_free(struct loop *l);
 /* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for the calls below. */
 int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
-void loop_remove(struct loop *l, struct loop_source *s); /* NULL is a no-op; safe within any callback */
+/* NULL is a no-op; safe within any callback. To be called before fd is closed: a duplicate elsewhere would keep it on the watch. */
+void loop_remove(struct loop *l, struct loop_source *s);
 
 /* Registers callback for the end of each turn, in the order of registration; -ENOSPC after LOOP_TURN_MAX. */
 #define LOOP_TURN_MAX 8

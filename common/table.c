@@ -62,7 +62,8 @@ static void table_grow(struct table *t)
 
 void table_add(struct table *t, struct table_node *node, uint64_t hash)
 {
-	/* At one node a bucket; where growing failed it is tried again only after as many more, so that a lack of memory costs no allocation a node. */
+	/* At one node a bucket; where growing failed it is tried again only after as many more, so that a lack of memory does not cost an
+	 * allocation a node. */
 	if (t->count && (t->count & t->mask) == 0)
 		table_grow(t);
 	struct table_node **head = &t->bucket[hash & t->mask];

@@ -1,10 +1,12 @@
 /* wheel.c - eight levels of 256 slots: every 64 bit time has its place and no list has to be kept apart for the far future.
  *
- * A timer stands at the level of the highest byte in which its due time differs from the wheel's cursor, in the slot that this byte names. So
- * all of level n is due before any of level n + 1, a set bit is always ahead of the cursor, and the first set bit of the lowest level in use is the next thing to
- * happen: two find-first-set instructions, however long the gap. When the cursor reaches a slot above level 0 its timers move down, at most seven times in a life.
+ * A timer stands at the level of the highest byte in which its due time differs from the wheel's cursor, in the slot that this byte
+ * names. So all of level n is due before any of level n + 1, a set bit is always ahead of the cursor, and the first set bit of the
+ * lowest level in use is the next thing to happen: two find-first-set instructions, however long the gap. When the cursor reaches a slot
+ * above level 0 its timers move down, at most seven times in a life.
  *
- * Lists are last-in first-out and turned round before use, so that timers of one tick fire in the order in which they were set. Relies on nothing.
+ * Lists are last-in first-out and turned round before use, so that timers of one tick fire in the order in which they were set.
+ * Relies on nothing.
  */
 #include "wheel.h"
 
@@ -125,7 +127,7 @@ void wheel_stop(struct wheel *w, struct timer *t)
 	if (!t->link)
 		return;
 
-	/* The last one of a slot: its link is the slot's head, from which level and index follow. A stale bit would mean a wake-up for nothing. */
+	/* The last one of a slot: its link is the slot's head, from which level and index follow. A stale bit would wake us for nothing. */
 	uintptr_t head = (uintptr_t)t->link, first = (uintptr_t)&w->slot[0][0];
 	bool alone = !t->next && head >= first && head < first + sizeof(w->slot);
 	list_unlink(t);

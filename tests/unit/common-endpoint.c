@@ -169,8 +169,9 @@ Test(endpoint, prefixes_contain_what_they_say)
 
 Test(endpoint, refuses_bad_prefixes)
 {
-	static const char *const row[] = {"192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/24 ", "192.0.2.0/0024", "2001:db8::1/64", "2001:db8::/129",
-		"/24", "", "example.net/24", "::ffff:192.0.2.0/95", "::ffff:192.0.2.1/120", "192.0.2.0/24/24", "1.0.0.0/0", "8000::/0"};
+	static const char *const row[] = {"192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/24 ", "192.0.2.0/0024",
+		"2001:db8::1/64", "2001:db8::/129", "/24", "", "example.net/24", "::ffff:192.0.2.0/95",
+		"::ffff:192.0.2.1/120", "192.0.2.0/24/24", "1.0.0.0/0", "8000::/0"};
 	EACH(row) {
 		struct prefix p = {.bits = 99};
 		cr_assert_eq(prefix_parse(str_of(row[i]), &p), -EINVAL, "%s", row[i]);
@@ -213,7 +214,8 @@ Test(endpoint, kernel_forms_are_made_canonical)
 Test(endpoint, answers_questions)
 {
 	struct endpoint a = at("192.0.2.1"), b = a, none = {0};
-	struct endpoint zero4 = at("0.0.0.0"), zero6 = at("::"), local4 = at("127.9.9.9"), local6 = at("::1"), link2 = at("fe80::1%2"), link3 = at("fe80::1%3");
+	struct endpoint zero4 = at("0.0.0.0"), zero6 = at("::"), local4 = at("127.9.9.9"), local6 = at("::1");
+	struct endpoint link2 = at("fe80::1%2"), link3 = at("fe80::1%3");
 	char room[ENDPOINT_TEXT_SIZE];
 	struct sockaddr_storage sa;
 

@@ -241,6 +241,21 @@ Test(loop, timers_never_fire_early_and_never_spin)
 	}
 }
 
+Test(loop, timers_do_not_fire_early_in_a_busy_loop)
+{
+	/* Turns follow each other without sleep, so that a timer fires as soon as the loop thinks it may. */
+	for (int i = 0; i < 20; i++) {
+		struct alarm a = {0};
+		timer_init(&a.timer, on_alarm, &a);
+		cr_assert_eq(loop_once(loop, 0), 0);
+		uint64_t armed = loop_now_ns(loop);
+		loop_set(loop, &a.timer, 1);
+		while (!a.fired_ns)
+			cr_assert_eq(loop_once(loop, 0), 0);
+		cr_assert_geq(a.fired_ns - armed, MS, "fired %lu ns early", (unsigned long)(MS - (a.fired_ns - armed)));
+	}
+}
+
 Test(loop, a_timer_without_delay_fires_in_the_next_turn)
 {
 	struct alarm a = {0};

@@ -62,7 +62,9 @@ static struct model *expected(void)
 
 	for (size_t i = 0; i < TIMERS; i++) {
 		struct model *m = &model[i];
-		if (m->armed && !m->deferred && m->tick <= now && (!first || m->tick < first->tick || (m->tick == first->tick && m->order < first->order)))
+		if (!m->armed || m->deferred || m->tick > now)
+			continue;
+		if (!first || m->tick < first->tick || (m->tick == first->tick && m->order < first->order))
 			first = m;
 	}
 	return first;
@@ -227,15 +229,41 @@ Test(wheel, a_clock_that_steps_back_fires_nothing_early)
 {
 	struct timer t;
 
-	begin(1, 1000);
+	begin(1, 0x500);
 	timer_init(&t, note, NULL);
-	wheel_set(wheel, &t, 1005);
-	wheel_advance(wheel, 900);
+	wheel_set(wheel, &t, 0x505);
+	/* Back over the border of a slot of the level above. */
+	wheel_advance(wheel, 0x4f0);
 	cr_assert_eq(fired, 0);
-	wheel_advance(wheel, 1004);
+	cr_assert_eq(wheel_next(wheel), 0x505);
+	wheel_advance(wheel, 0x504);
 	cr_assert_eq(fired, 0);
-	wheel_advance(wheel, 1005);
+	wheel_advance(wheel, 0x505);
 	cr_assert_eq(fired, 1);
+	wheel_free(wheel);
+}
+
+Test(wheel, a_stopped_timer_asks_for_no_wake_up)
+{
+	struct timer early, twin, late;
+
+	begin(1, 0);
+	timer_init(&early, note, NULL);
+	timer_init(&twin, note, NULL);
+	timer_init(&late, note, NULL);
+	for (unsigned shift = 0; shift < 63; shift++) {
+		uint64_t due = UINT64_C(1) << shift;
+		wheel_set(wheel, &late, due * 2);
+		wheel_set(wheel, &early, due);
+		wheel_set(wheel, &twin, due);
+		cr_assert_eq(wheel_next(wheel), due);
+		wheel_stop(wheel, &twin);
+		cr_assert_eq(wheel_next(wheel), due);
+		wheel_stop(wheel, &early);
+		cr_assert_eq(wheel_next(wheel), due * 2);
+		wheel_stop(wheel, &late);
+		cr_assert_eq(wheel_next(wheel), UINT64_MAX);
+	}
 	wheel_free(wheel);
 }
 
