@@ -224,6 +224,8 @@ int store_open(struct store *out, const char *directory, const char *name, size_
 	int error = names_make(&n, directory, name);
 	if (error)
 		return error;
+	if (mkdir(directory, 0700) && errno != EEXIST)
+		return -errno;
 	s.lock = open(n.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s.lock < 0)
 		return -errno;

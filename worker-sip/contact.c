@@ -1,0 +1,104 @@
+/* contact.c - reading the Contact values of a REGISTER (contact.h). Relies on ipc/syntax.h for the grammar. */
+#include "contact.h"
+
+#include <errno.h>
+
+int q_read(struct str text, uint16_t *out)
+{
+	uint16_t thousandths = 0, weight = 100;
+	if (text.n == 0 || text.n > 5 || (text.p[0] != '0' && text.p[0] != '1') || (text.n > 1 && text.p[1] != '.'))
+		return -EINVAL;
+	for (size_t i = 2; i < text.n; i++, weight /= 10) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return -EINVAL;
+		thousandths = (uint16_t)(thousandths + (text.p[i] - '0') * weight);
+	}
+	if (text.p[0] == '1')
+		thousandths = (uint16_t)(thousandths + 1000);
+	if (thousandths > 1000)
+		return -EINVAL;
+	*out = thousandths;
+	return 0;
+}
+
+/* delta-seconds; what is larger than 2^32 - 1 is that (RFC 3261 section 20.19). */
+static int seconds_read(struct str text, uint32_t *out)
+{
+	uint64_t number;
+	if (text.n == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return -EINVAL;
+	*out = str_number(text, UINT32_MAX, &number) ? UINT32_MAX : (uint32_t)number;
+	return 0;
+}
+
+static struct str unquoted(struct str s)
+{
+	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+		return (struct str){s.p + 1, s.n - 2};
+	return s;
+}
+
+static bool has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static int contact_read(const struct message *m, const struct address *a, struct contact *out)
+{
+	struct contact c = {.uri = a->uri, .q = 1000};
+	struct str value;
+	uint64_t number;
+	if (c.uri.scheme != URI_SIP && c.uri.scheme != URI_SIPS)
+		return -EINVAL;
+	if (c.uri.headers.n)
+		c.uri.whole.n = (size_t)(c.uri.headers.p - 1 - c.uri.whole.p);
+	c.uri.headers = (struct str){NULL, 0};
+	if (c.uri.whole.n > BINDING_CONTACT_MAX)
+		return -EINVAL;
+	if (param_find(a->params, S("q"), &value) && q_read(value, &c.q))
+		return -EINVAL;
+	if (param_find(a->params, S("expires"), &value))
+		c.timed = seconds_read(value, &c.expires) == 0;
+	else if (m->expires >= 0) {
+		c.timed = true;
+		c.expires = m->expires > UINT32_MAX ? UINT32_MAX : (uint32_t)m->expires;
+	}
+	if (param_find(a->params, S("+sip.instance"), &value)) {
+		c.instance = unquoted(value);
+		if (c.instance.n > BINDING_INSTANCE_MAX || has_control(c.instance))
+			return -EINVAL;
+	}
+	/* RFC 5626 section 6: a reg-id without an instance is as if it was not there */
+	if (c.instance.n && param_find(a->params, S("reg-id"), &value)) {
+		if (str_number(value, INT32_MAX, &number) || number == 0)
+			return -EINVAL;
+		c.reg_id = (uint32_t)number;
+	}
+	*out = c;
+	return 0;
+}
+
+int contacts_read(const struct message *m, struct contact *out, unsigned limit)
+{
+	unsigned n = 0;
+	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h; h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		struct address a;
+		int error;
+		while (!(error = address_next(&rest, &a))) {
+			if (n == limit)
+				return -E2BIG;
+			if (contact_read(m, &a, &out[n++]))
+				return -EINVAL;
+		}
+		if (error != -ENOENT)
+			return -EINVAL;
+	}
+	return (int)n;
+}
