@@ -7,6 +7,10 @@
 
 #include "message.h"
 
+/* The most parameters of one URI, one address or one via-parm, and the most headers of a URI: more is -E2BIG. Real ones have under twenty; whoever compares
+ * two lists of them does so in the square of their length. */
+#define SYNTAX_PARAMS_MAX 64
+
 /* A URI as strings. */
 struct uri_parts {
 	struct str whole, user, password, host, params, headers;
@@ -15,7 +19,7 @@ struct uri_parts {
 };
 
 /* Parses all of text as an addr-spec: sip:, sips:, tel: and absolute URIs. Refuses control bytes, bytes outside the URI grammar, broken escapes, "%00", ports outside 1..65535,
- * broken IPv6 references. -EINVAL. */
+ * broken IPv6 references. -EINVAL; -E2BIG. */
 int uri_parse(struct str text, struct uri_parts *out);
 
 /* One name-addr or addr-spec with its header parameters. */
@@ -27,8 +31,24 @@ struct address {
 	bool bracketed;           /* the URI stood in < > */
 };
 /* Parses the next element of a comma list of addresses from *rest and moves *rest past it and its comma. 0; -ENOENT at the end; -EINVAL. In the addr-spec form a ';'
- * or '?' ends the URI (RFC 3261 section 20.10). */
+ * or '?' ends the URI (RFC 3261 section 20.10). -E2BIG: too many parameters. */
 int address_next(struct str *rest, struct address *out);
+
+/* One via-parm (RFC 3261 section 20.42). */
+struct via {
+	struct str whole;     /* this element */
+	struct str transport; /* "UDP", ... or another token */
+	struct str host;      /* of sent-by; an IPv6 reference with its brackets */
+	struct str params;    /* from the first ';' on, the ';' included; n == 0: none */
+	struct str branch;    /* n == 0: none */
+	uint16_t port;        /* 0: none */
+	bool rport;           /* rport without a value (RFC 3581) */
+};
+/* Parses the next via-parm from *rest and moves *rest past it and its comma. 0; -ENOENT at the end; -EINVAL: a broken sent-by, a broken parameter, a branch that is empty, nothing but
+ * the magic cookie, or there twice; -E2BIG: too many parameters; -EPROTONOSUPPORT: well-formed, but of another version than SIP/2.0 (*out and *rest are set: a 505 is sent by it). */
+int via_next(struct str *rest, struct via *out);
+/* Whether params (after their first ';') is a list of generic-params and of at most SYNTAX_PARAMS_MAX. 0, -EINVAL, -E2BIG. */
+int params_check(struct str params);
 
 /* Takes the next parameter "name" or "name=value" (token, host or quoted string) of a ';' list from *rest, which starts at a name. value.p is NULL where there is no '='; a quoted
  * value keeps its quotes. 0; -ENOENT at the end; -EINVAL. */
@@ -46,6 +66,10 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value);
 
 bool is_token(struct str s);  /* RFC 3261 token, at least one byte */
 bool is_host(struct str s);   /* hostname, IPv4address or IPv6reference */
+bool is_ipv6(struct str s);   /* IPv6address, without brackets */
+/* Take a host, or a port of 1 to 65535, from the front of *rest. -EINVAL. */
+int host_take(struct str *rest, struct str *host);
+int port_take(struct str *rest, uint16_t *port);
 
 /* Undoes %HH escapes of s into room; returns the length, or -EINVAL (broken escape, a NUL) or -ENOBUFS. */
 long uri_unescape(struct str s, char *room, size_t size);

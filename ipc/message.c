@@ -1,0 +1,181 @@
+/* message.c - checking and reading the block of a parsed message.
+ *
+ * message_check stands between a process that reads the network and one that trusts its block: it believes nothing, reads nothing before it has been found to lie inside, and reads the
+ * raw bytes of the header part once. What has passed is safe to read through the typed fields; whether values keep the grammar is the parser's word, and the reader's to doubt.
+ */
+#include "message.h"
+
+#include <errno.h>
+
+static bool inside(struct span s, uint32_t from, uint32_t to)
+{
+	return s.at >= from && s.at <= to && s.length <= to - s.at;
+}
+static bool absent(struct span s)
+{
+	return s.length == 0;
+}
+static bool within(struct span s, struct span whole)
+{
+	return inside(s, whole.at, (uint32_t)whole.at + whole.length);
+}
+static bool same(struct span a, struct span b)
+{
+	return a.at == b.at && a.length == b.length;
+}
+/* within whole, or absent; an absent one must still not point out of the block, since pointers are made of it */
+static bool optional(const struct message *m, struct span s, struct span whole)
+{
+	return absent(s) ? s.at <= m->raw_size : within(s, whole);
+}
+
+static bool check_endpoint(const struct endpoint *e, bool may_be_none)
+{
+	static const uint8_t none[16];
+
+	if (e->zero)
+		return false;
+	switch (e->family) {
+	case 0: return may_be_none && !e->port && !e->scope && !memcmp(e->address, none, 16);
+	case 4: return !e->scope && !memcmp(e->address + 4, none, 12);
+	case 6: return true;
+	default: return false;
+	}
+}
+
+static bool check_flow(const struct flow *f)
+{
+	static const uint8_t zero[sizeof(f->zero)];
+
+	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT && !memcmp(f->zero, zero, sizeof(zero)) && check_endpoint(&f->peer, false) &&
+		check_endpoint(&f->local, true);
+}
+
+static bool check_uri(const struct message *m, const struct uri *u, struct span whole)
+{
+	if (u->zero || u->scheme > URI_OTHER)
+		return false;
+	if (absent(u->whole))
+		return u->scheme == URI_NONE && u->whole.at <= m->raw_size && absent(u->user) && u->user.at <= m->raw_size && absent(u->host) && u->host.at <= m->raw_size &&
+			absent(u->params) && u->params.at <= m->raw_size && absent(u->headers) && u->headers.at <= m->raw_size && !u->port;
+	return u->scheme != URI_NONE && within(u->whole, whole) && optional(m, u->user, u->whole) && optional(m, u->host, u->whole) && optional(m, u->params, u->whole) &&
+		optional(m, u->headers, u->whole);
+}
+
+/* The header lines follow each other without a gap from the start line to the blank line, each ends with the one CRLF that is no fold, and id says what the name says: who strips
+ * headers by id must not miss one. Returns the start of the body, 0 where anything is wrong. */
+static uint32_t check_headers(const struct message *m, const char *raw)
+{
+	const struct message_header *h = message_headers(m);
+	uint32_t at = (uint32_t)m->start_line.length + 2;
+	uint8_t first[HEADER_COUNT];
+
+	memset(first, 0xff, sizeof(first));
+	for (unsigned i = 0; i < m->header_count; i++, h++) {
+		if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length || at + h->name_length >= h->end - 2u ||
+		    !inside(h->value, at + h->name_length + 1u, h->end - 2u))
+			return 0;
+		/* one line feed, or several with a space or tab behind all but the last */
+		for (const char *p = raw + at, *end = raw + h->end;;) {
+			p = memchr(p, '\n', (size_t)(end - p));
+			if (!p || p[-1] != '\r')
+				return 0;
+			if (++p == end)
+				break;
+			if (*p != ' ' && *p != '\t')
+				return 0;
+		}
+		if (h->id != header_of(message_header_name(m, h)))
+			return 0;
+		if (h->id != HEADER_OTHER && first[h->id] == 0xff)
+			first[h->id] = (uint8_t)i;
+		at = h->end;
+	}
+	if (memcmp(first, m->first, sizeof(first)) || m->raw_size - at < 2 || raw[at] != '\r' || raw[at + 1] != '\n')
+		return 0;
+	return memchr(raw, 0, at) ? 0 : at + 2;
+}
+
+static bool check_start_line(const struct message *m, const char *raw)
+{
+	struct span line = m->start_line;
+
+	if (line.at || !line.length || line.length + 4u > m->raw_size || raw[line.length] != '\r' || raw[line.length + 1] != '\n' || memchr(raw, '\n', line.length))
+		return false;
+	if (!m->is_request)
+		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) && absent(m->request_uri.whole);
+	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size && !m->method_name.at && within(m->method_name, line) && !absent(m->request_uri.whole);
+}
+
+static struct span first_value(const struct message *m, enum header id)
+{
+	return message_headers(m)[m->first[id]].value;
+}
+
+static bool check_fields(const struct message *m)
+{
+	static const enum header mandatory[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	const struct span none = {0, 0};
+
+	for (size_t i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
+		if (m->first[mandatory[i]] == 0xff)
+			return false;
+	struct span via = first_value(m, HEADER_VIA), from = first_value(m, HEADER_FROM), to = first_value(m, HEADER_TO), cseq = first_value(m, HEADER_CSEQ);
+	bool has_contact = m->first[HEADER_CONTACT] != 0xff, has_type = m->first[HEADER_CONTENT_TYPE] != 0xff;
+
+	return check_uri(m, &m->request_uri, m->start_line) && absent(m->via) == false && within(m->via, via) && !absent(m->via_host) && within(m->via_host, m->via) &&
+		optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params) && m->via_count && same(m->call_id, first_value(m, HEADER_CALL_ID)) &&
+		!absent(m->call_id) && !absent(m->from.whole) && check_uri(m, &m->from, from) && optional(m, m->from_tag, from) && !absent(m->to.whole) &&
+		check_uri(m, &m->to, to) && optional(m, m->to_tag, to) && check_uri(m, &m->contact, has_contact ? first_value(m, HEADER_CONTACT) : none) &&
+		(absent(m->contact.whole) ? m->contact_count == 0 : m->contact_count > 0 && !m->contact_star) && (has_contact || !m->contact_star) &&
+		(m->is_request ? !absent(m->method_name) : !absent(m->method_name) && within(m->method_name, cseq)) && method_of(message_str(m, m->method_name)) == m->method &&
+		(has_type ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE)) : absent(m->content_type) && m->content_type.at <= m->raw_size);
+}
+
+int message_check(const void *block, size_t size)
+{
+	const struct message *m = block;
+
+	if (size < sizeof(*m) || size > MESSAGE_BLOCK_MAX || m->size != size || m->version != MESSAGE_VERSION)
+		return -EBADMSG;
+	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX || message_block_size(m->header_count, m->raw_size) != size)
+		return -EBADMSG;
+	if (m->is_request > 1 || m->method >= METHOD_COUNT || m->cseq > INT32_MAX || m->max_forwards < -1 || m->max_forwards > 255 || m->via_transport >= TRANSPORT_COUNT ||
+	    m->expires < -1 || m->expires > UINT32_MAX || m->contact_star > 1 || m->rport > 1 || !check_flow(&m->flow))
+		return -EBADMSG;
+	const char *raw = message_raw(m);
+
+	for (const char *p = raw + m->raw_size; p < (const char *)block + size; p++)
+		if (*p)
+			return -EBADMSG;
+	if (!check_start_line(m, raw))
+		return -EBADMSG;
+	uint32_t body = check_headers(m, raw);
+
+	if (!body || m->body.at + (uint32_t)m->body.length != m->raw_size || (m->body.length && m->body.at != body) || m->raw_size < body ||
+	    (!m->body.length && m->raw_size != body))
+		return -EBADMSG;
+	return check_fields(m) ? 0 : -EBADMSG;
+}
+
+const struct message_header *message_first(const struct message *m, enum header id)
+{
+	return m->first[id] == 0xff ? NULL : &message_headers(m)[m->first[id]];
+}
+
+const struct message_header *message_next(const struct message *m, const struct message_header *h)
+{
+	const struct message_header *end = message_headers(m) + m->header_count;
+
+	for (const struct message_header *next = h + 1; next < end; next++)
+		if (next->id == h->id)
+			return next;
+	return NULL;
+}
+
+struct str message_value(const struct message *m, enum header id)
+{
+	const struct message_header *h = message_first(m, id);
+
+	return h ? message_header_value(m, h) : (struct str){NULL, 0};
+}

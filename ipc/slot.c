@@ -1,0 +1,56 @@
+/* slot.c - the slot of a message (DESIGN.md section 4). Relies on the tokens' clear text (token.h) and on the canonical address of record (syntax.h). */
+#include "slot.h"
+#include "syntax.h"
+#include "token.h"
+
+uint8_t slot_of_aor(struct str canonical_aor, const struct hash_key *key)
+{
+	return (uint8_t)(hash_str(key, canonical_aor) % SLOT_COUNT);
+}
+
+uint8_t slot_of_call_id(struct str call_id, const struct hash_key *key)
+{
+	return (uint8_t)(hash_str(key, call_id) % SLOT_COUNT);
+}
+
+static bool branch_slot(struct str branch, uint8_t *slot)
+{
+	const size_t cookie = sizeof(BRANCH_COOKIE) - 1;
+
+	return branch.n > cookie && !strncasecmp(branch.p, BRANCH_COOKIE, cookie) && !token_slot(str_from(branch, cookie), slot);
+}
+
+/* What the registrar answers: both sides of a binding's life, its refreshing and its watching, meet in one slot. */
+static bool is_about_registration(const struct message *m)
+{
+	if (m->method == METHOD_REGISTER)
+		return true;
+	if (m->method != METHOD_SUBSCRIBE)
+		return false;
+	struct str event = message_value(m, HEADER_EVENT);
+
+	event.n = str_find(event, ';');
+	return str_equal_nocase(str_trim(event), S("reg"));
+}
+
+uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
+{
+	char room[AOR_MAX];
+	uint8_t slot;
+
+	if (!m->is_request) {
+		if (branch_slot(message_str(m, m->via_branch), &slot))
+			return slot;
+	} else {
+		if (!token_slot(message_str(m, m->to_tag), &slot) || !token_slot(message_str(m, m->request_uri.user), &slot))
+			return slot;
+		if (is_about_registration(m)) {
+			struct uri_parts to = uri_of(m, &m->to);
+			long n = aor_of(&to, room);
+
+			if (n > 0)
+				return slot_of_aor((struct str){room, (size_t)n}, key);
+		}
+	}
+	return slot_of_call_id(message_str(m, m->call_id), key);
+}

@@ -1,0 +1,422 @@
+/* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: the second half of syntax.h (RFC 3261 section 25.1).
+ *
+ * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right. White space is taken in any mixture of space, tab, CR and LF: that a CRLF in a
+ * value is a fold is the parser's to see.
+ *
+ * More lenient than the grammar: a display name without quotes may hold UTF-8 (phones send it).
+ */
+#include "octet.h"
+#include "syntax.h"
+
+#include <errno.h>
+
+struct cursor {
+	const char *p, *end;
+};
+
+static inline void skip_space(struct cursor *c)
+{
+	c->p = octet_span(c->p, c->end, OCTET_LWS);
+}
+
+static inline bool at_char(const struct cursor *c, char wanted)
+{
+	return c->p < c->end && *c->p == wanted;
+}
+
+static inline struct str str_between(const char *from, const char *to)
+{
+	return (struct str){from, (size_t)(to - from)};
+}
+
+/* from .. to without the white space before to */
+static inline struct str str_until(const char *from, const char *to)
+{
+	while (to > from && octet_is(to[-1], OCTET_LWS))
+		to--;
+	return str_between(from, to);
+}
+
+/* The quoted string at c, quotes included. */
+static bool take_quoted(struct cursor *c, struct str *out)
+{
+	const char *p = c->p + 1;
+
+	for (; p < c->end; p++) {
+		if (*p == '\\') {
+			if (++p == c->end)
+				break;
+		} else if (*p == '"') {
+			p++;
+			*out = str_between(c->p, p);
+			c->p = p;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_token(struct cursor *c, struct str *out)
+{
+	const char *end = octet_span(c->p, c->end, OCTET_TOKEN);
+
+	if (end == c->p)
+		return false;
+	*out = str_between(c->p, end);
+	c->p = end;
+	return true;
+}
+
+bool is_token(struct str s)
+{
+	return s.n && octet_span(s.p, s.p + s.n, OCTET_TOKEN) == s.p + s.n;
+}
+
+/* One generic-param at c (RFC 3261 section 25.1), the white space around it included. loose: a URI's parameter, whose octets are more. */
+static int take_param(struct cursor *c, bool loose, struct str *name, struct str *value)
+{
+	const unsigned classes = loose ? OCTET_TOKEN | OCTET_PARAM : OCTET_TOKEN;
+	const char *end;
+
+	skip_space(c);
+	end = octet_span(c->p, c->end, classes);
+	if (end == c->p)
+		return -EINVAL;
+	*name = str_between(c->p, end);
+	*value = (struct str){NULL, 0};
+	c->p = end;
+	skip_space(c);
+	if (!at_char(c, '='))
+		return 0;
+	c->p++;
+	skip_space(c);
+	if (at_char(c, '"')) {
+		if (!take_quoted(c, value))
+			return -EINVAL;
+	} else {
+		end = octet_span(c->p, c->end, classes);
+		if (!loose && end < c->end && octet_is(*end, OCTET_REFERENCE)) {
+			end = octet_span(end, c->end, OCTET_TOKEN | OCTET_REFERENCE);
+			*value = str_between(c->p, end);
+			if (!is_host(*value) && !is_ipv6(*value))
+				return -EINVAL;
+		}
+		*value = str_between(c->p, end);
+		if (!value->n)
+			return -EINVAL;
+		c->p = end;
+	}
+	skip_space(c);
+	return 0;
+}
+
+/* A list of generic-params, the cursor standing behind its first ';', up to the first octet that belongs to none. */
+static int take_params(struct cursor *c)
+{
+	struct str name, value;
+
+	for (unsigned n = 1;; n++) {
+		int error = n > SYNTAX_PARAMS_MAX ? -E2BIG : take_param(c, false, &name, &value);
+
+		if (error || !at_char(c, ';'))
+			return error;
+		c->p++;
+	}
+}
+
+int params_check(struct str params)
+{
+	struct cursor c = {params.p, params.p + params.n};
+	int error = take_params(&c);
+
+	return error ? error : c.p == c.end ? 0 : -EINVAL;
+}
+
+int param_next(struct str *rest, struct str *name, struct str *value)
+{
+	struct cursor c = {rest->p, rest->p + rest->n};
+	struct str n, v;
+
+	skip_space(&c);
+	if (c.p == c.end)
+		return -ENOENT;
+	if (take_param(&c, true, &n, &v))
+		return -EINVAL;
+	if (c.p < c.end) {
+		if (*c.p != ';')
+			return -EINVAL;
+		c.p++;
+		skip_space(&c);
+		if (c.p == c.end)
+			return -EINVAL;
+	}
+	*rest = str_between(c.p, c.end);
+	*name = n;
+	*value = v;
+	return 0;
+}
+
+bool param_find(struct str params, struct str name, struct str *value)
+{
+	struct str n, v;
+
+	while (!param_next(&params, &n, &v)) {
+		if (str_equal_nocase(n, name)) {
+			*value = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Moves past the comma after an element, or to the end. A comma must be followed by another element. */
+static int end_element(struct cursor *c, struct str *rest)
+{
+	skip_space(c);
+	if (c->p < c->end) {
+		if (*c->p != ',')
+			return -EINVAL;
+		c->p++;
+		skip_space(c);
+		if (c->p == c->end)
+			return -EINVAL;
+	}
+	*rest = str_between(c->p, c->end);
+	return 0;
+}
+
+/* display-name and "<" (RFC 3261 section 20.10), or nothing where the URI stands by itself. */
+static int take_display(struct cursor *c, struct address *a)
+{
+	const char *start = c->p;
+
+	if (at_char(c, '"')) {
+		if (!take_quoted(c, &a->display))
+			return -EINVAL;
+		skip_space(c);
+		a->bracketed = at_char(c, '<');
+		return a->bracketed ? 0 : -EINVAL;
+	}
+	c->p = octet_span(c->p, c->end, OCTET_TOKEN | OCTET_LWS | OCTET_HIGH);
+	a->bracketed = at_char(c, '<');
+	if (a->bracketed)
+		a->display = str_until(start, c->p);
+	else
+		c->p = start;
+	return 0;
+}
+
+int address_next(struct str *rest, struct address *out)
+{
+	struct cursor c = {rest->p, rest->p + rest->n};
+	struct address a = {.bracketed = false};
+	struct str uri;
+	int error;
+
+	skip_space(&c);
+	if (c.p == c.end)
+		return -ENOENT;
+	const char *start = c.p;
+
+	error = take_display(&c, &a);
+	if (error)
+		return error;
+	if (a.bracketed) {
+		const char *close = memchr(c.p, '>', (size_t)(c.end - c.p));
+
+		if (!close)
+			return -EINVAL;
+		uri = str_between(c.p + 1, close);
+		c.p = close + 1;
+	} else {
+		const char *p = c.p;
+
+		while (p < c.end && *p != ';' && *p != ',' && *p != '?' && !octet_is(*p, OCTET_LWS))
+			p++;
+		uri = str_between(c.p, p);
+		c.p = p;
+	}
+	error = uri_parse(uri, &a.uri);
+	if (error)
+		return error;
+	const char *end = c.p;
+
+	skip_space(&c);
+	if (at_char(&c, ';')) {
+		const char *params = ++c.p;
+
+		error = take_params(&c);
+		if (error)
+			return error;
+		a.params = str_until(octet_span(params, c.p, OCTET_LWS), c.p);
+		end = c.p;
+	}
+	a.whole = str_until(start, end);
+	error = end_element(&c, rest);
+	if (!error)
+		*out = a;
+	return error;
+}
+
+/* sent-protocol: "SIP" / "2.0" / transport, with white space around the slashes. */
+static bool take_protocol(struct cursor *c, struct str *version, struct str *transport)
+{
+	struct str name;
+
+	if (!take_token(c, &name))
+		return false;
+	skip_space(c);
+	if (!at_char(c, '/'))
+		return false;
+	c->p++;
+	skip_space(c);
+	if (!take_token(c, version))
+		return false;
+	skip_space(c);
+	if (!at_char(c, '/'))
+		return false;
+	c->p++;
+	skip_space(c);
+	return take_token(c, transport) && str_equal_nocase(name, S("SIP"));
+}
+
+static int take_sent_by(struct cursor *c, struct via *v)
+{
+	struct str rest = str_between(c->p, c->end);
+
+	if (host_take(&rest, &v->host))
+		return -EINVAL;
+	c->p = rest.p;
+	skip_space(c);
+	if (!at_char(c, ':'))
+		return 0;
+	c->p++;
+	skip_space(c);
+	rest = str_between(c->p, c->end);
+	if (port_take(&rest, &v->port))
+		return -EINVAL;
+	c->p = rest.p;
+	skip_space(c);
+	return 0;
+}
+
+/* The parameters of a via-parm, of which branch and rport are picked out. */
+static int take_via_params(struct cursor *c, struct via *v)
+{
+	for (unsigned n = 1; at_char(c, ';'); n++) {
+		struct str name, value;
+
+		c->p++;
+		if (n > SYNTAX_PARAMS_MAX)
+			return -E2BIG;
+		if (take_param(c, false, &name, &value))
+			return -EINVAL;
+		if (name.n == 6 && str_equal_nocase(name, S("branch"))) {
+			/* a bare cookie says "unique" and is not: transactions of different calls would be one (RFC 4475 section 3.2.1) */
+			if (v->branch.n || !is_token(value) || str_equal_nocase(value, S("z9hG4bK")))
+				return -EINVAL;
+			v->branch = value;
+		} else if (name.n == 5 && str_equal_nocase(name, S("rport")) && !value.p) {
+			v->rport = true;
+		}
+	}
+	return 0;
+}
+
+int via_next(struct str *rest, struct via *out)
+{
+	struct cursor c = {rest->p, rest->p + rest->n};
+	struct via v = {.port = 0};
+	struct str version;
+	int error;
+
+	skip_space(&c);
+	if (c.p == c.end)
+		return -ENOENT;
+	const char *start = c.p;
+
+	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end || !octet_is(*c.p, OCTET_LWS))
+		return -EINVAL;
+	skip_space(&c);
+	error = take_sent_by(&c, &v);
+	if (error)
+		return error;
+	const char *params = c.p;
+
+	error = take_via_params(&c, &v);
+	if (error)
+		return error;
+	v.params = str_until(params, c.p);
+	v.whole = str_until(start, c.p);
+	error = end_element(&c, rest);
+	if (error)
+		return error;
+	*out = v;
+	return str_equal(version, S("2.0")) ? 0 : -EPROTONOSUPPORT;
+}
+
+int list_next(struct str *rest, struct str *item)
+{
+	struct cursor c = {rest->p, rest->p + rest->n};
+	const char *comma;
+
+	skip_space(&c);
+	if (c.p == c.end)
+		return -ENOENT;
+	comma = memchr(c.p, ',', (size_t)(c.end - c.p));
+	struct str found = str_until(c.p, comma ? comma : c.end);
+
+	if (!found.n)
+		return -EINVAL;
+	c.p = comma ? comma : c.end;
+	int error = end_element(&c, rest);
+	if (!error)
+		*item = found;
+	return error;
+}
+
+bool list_has(struct str value, struct str token)
+{
+	struct str item;
+
+	while (!list_next(&value, &item))
+		if (str_equal_nocase(item, token))
+			return true;
+	return false;
+}
+
+int auth_param_next(struct str *rest, struct str *name, struct str *value)
+{
+	struct cursor c = {rest->p, rest->p + rest->n};
+	struct str n, v;
+
+	skip_space(&c);
+	if (c.p == c.end)
+		return -ENOENT;
+	if (!take_token(&c, &n))
+		return -EINVAL;
+	skip_space(&c);
+	if (!at_char(&c, '='))
+		return -EINVAL;
+	c.p++;
+	skip_space(&c);
+	if (at_char(&c, '"')) {
+		if (!take_quoted(&c, &v))
+			return -EINVAL;
+		v = (struct str){v.p + 1, v.n - 2};
+	} else {
+		const char *start = c.p;
+
+		while (c.p < c.end && *c.p != ',' && *c.p != '"' && !octet_is(*c.p, OCTET_LWS))
+			c.p++;
+		v = str_between(start, c.p);
+		if (!v.n)
+			return -EINVAL;
+	}
+	int error = end_element(&c, rest);
+	if (error)
+		return error;
+	*name = n;
+	*value = v;
+	return 0;
+}

@@ -1,0 +1,498 @@
+/* uri.c - URIs and hosts: the first half of syntax.h (RFC 3261 sections 19.1 and 25.1, RFC 3966, RFC 5118 for IPv6 references).
+ *
+ * Relies on octet.h's table. Works on bytes in place.
+ *
+ * Stricter than the grammar: "%00" is refused everywhere, because C code behind it would end the string there. More lenient: host names may have "_" (RFC 3986's reg-name; container and
+ * service names have it) and their last label may start with a digit as long as it is not all digits.
+ */
+#include "octet.h"
+#include "syntax.h"
+
+#include <errno.h>
+
+static int hex_value(char c)
+{
+	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* The end of a run of octets of the classes and of escapes; NULL for a broken escape or "%00". */
+static const char *escaped_span(const char *p, const char *end, unsigned classes)
+{
+	for (;;) {
+		p = octet_span(p, end, classes);
+		if (p == end || *p != '%')
+			return p;
+		if (end - p < 3 || !octet_is(p[1], OCTET_HEX) || !octet_is(p[2], OCTET_HEX) || (p[1] == '0' && p[2] == '0'))
+			return NULL;
+		p += 3;
+	}
+}
+
+static bool is_ipv4(struct str s)
+{
+	unsigned parts = 0, digits = 0, value = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i == s.n || s.p[i] == '.') {
+			if (!digits || value > 255 || ++parts > 4)
+				return false;
+			digits = value = 0;
+		} else {
+			if (!octet_is(s.p[i], OCTET_DIGIT) || ++digits > 3)
+				return false;
+			value = value * 10 + (unsigned)(s.p[i] - '0');
+		}
+	}
+	return parts == 4;
+}
+
+/* IPv6address without brackets. "x:::1.2.3.4" is taken as "x::1.2.3.4": RFC 3261's own grammar makes it and RFC 5118 section 4.10 wants it tolerated. */
+bool is_ipv6(struct str s)
+{
+	const char *p = s.p, *end = s.p + s.n;
+	unsigned groups = 0;
+	bool gap = false;
+
+	if (s.n < 2 || s.n > 46)
+		return false;
+	if (p[0] == ':' && p[1] != ':')
+		return false;
+	while (p < end) {
+		const char *start = p;
+
+		if (*p == ':') {
+			if (p + 1 < end && p[1] == ':') {
+				if (gap)
+					return false;
+				gap = true;
+				p += 2;
+				if (p == end)
+					break;
+				if (*p == ':') {
+					const char *digits = octet_span(p + 1, end, OCTET_DIGIT);
+
+					if (digits == end || *digits != '.')
+						return false;
+					p++;
+				}
+				start = p;
+			} else if (groups) {
+				start = ++p;
+			} else {
+				return false;
+			}
+		} else if (groups) {
+			return false;
+		}
+		p = octet_span(p, end, OCTET_HEX);
+		if (p < end && *p == '.') {
+			groups += 2;
+			return is_ipv4((struct str){start, (size_t)(end - start)}) && (gap ? groups <= 7 : groups == 8);
+		}
+		if (p == start || p - start > 4 || ++groups > 8)
+			return false;
+	}
+	return gap ? groups <= 7 : groups == 8;
+}
+
+static bool is_host_name(struct str s)
+{
+	size_t start = 0;
+	bool numeric = false, any = false;
+
+	if (s.n > 255)
+		return false;
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '.') {
+			if (!octet_is(s.p[i], OCTET_HOST))
+				return false;
+			numeric = (i == start || numeric) && octet_is(s.p[i], OCTET_DIGIT);
+			continue;
+		}
+		if (i == start) /* an empty label: only the one after a final dot */
+			return any && i == s.n && !numeric;
+		if (i - start > 63 || s.p[start] == '-' || s.p[i - 1] == '-')
+			return false;
+		any = true;
+		start = i + 1;
+	}
+	return numeric ? is_ipv4(s) : any;
+}
+
+bool is_host(struct str s)
+{
+	if (s.n && s.p[0] == '[')
+		return s.n > 2 && s.p[s.n - 1] == ']' && is_ipv6((struct str){s.p + 1, s.n - 2});
+	return is_host_name(s);
+}
+
+int host_take(struct str *rest, struct str *host)
+{
+	const char *at = rest->p, *end = rest->p + rest->n;
+
+	if (at < end && *at == '[') {
+		at = memchr(at, ']', (size_t)(end - at));
+		if (!at)
+			return -EINVAL;
+		at++;
+	} else {
+		at = octet_span(at, end, OCTET_HOST);
+	}
+	struct str h = {rest->p, (size_t)(at - rest->p)};
+
+	if (!is_host(h))
+		return -EINVAL;
+	*host = h;
+	*rest = str_from(*rest, h.n);
+	return 0;
+}
+
+int port_take(struct str *rest, uint16_t *port)
+{
+	size_t n = (size_t)(octet_span(rest->p, rest->p + rest->n, OCTET_DIGIT) - rest->p);
+	uint64_t number;
+
+	if (str_number((struct str){rest->p, n}, 65535, &number) || !number)
+		return -EINVAL;
+	*port = (uint16_t)number;
+	*rest = str_from(*rest, n);
+	return 0;
+}
+
+/* uri-parameters after their first ';', up to '?' or the end. */
+static int uri_params(const char **p, const char *end, struct str *params)
+{
+	const char *at = *p;
+
+	for (unsigned n = 1;; n++) {
+		const char *start = at;
+
+		if (n > SYNTAX_PARAMS_MAX)
+			return -E2BIG;
+		at = escaped_span(at, end, OCTET_PARAM);
+		if (!at || at == start)
+			return -EINVAL;
+		if (at < end && *at == '=') {
+			start = ++at;
+			at = escaped_span(at, end, OCTET_PARAM);
+			if (!at || at == start)
+				return -EINVAL;
+		}
+		if (at == end || *at != ';')
+			break;
+		at++;
+	}
+	*params = (struct str){*p, (size_t)(at - *p)};
+	*p = at;
+	return 0;
+}
+
+/* headers after '?', to the end. */
+static int uri_headers(const char *p, const char *end, struct str *headers)
+{
+	*headers = (struct str){p, (size_t)(end - p)};
+	for (unsigned n = 1;; n++) {
+		const char *start = p;
+
+		if (n > SYNTAX_PARAMS_MAX)
+			return -E2BIG;
+		p = escaped_span(p, end, OCTET_HNV);
+		if (!p || p == start || p == end || *p != '=')
+			return -EINVAL;
+		p = escaped_span(p + 1, end, OCTET_HNV);
+		if (!p)
+			return -EINVAL;
+		if (p == end)
+			return 0;
+		if (*p++ != '&')
+			return -EINVAL;
+	}
+}
+
+static int parse_sip(const char *p, const char *end, struct uri_parts *u)
+{
+	/* an '@' stands nowhere else in a SIP URI, while ';' and '?' may stand in the user part */
+	const char *at = memchr(p, '@', (size_t)(end - p)), *q;
+	int error;
+
+	if (at) {
+		q = escaped_span(p, at, OCTET_USER);
+		if (!q || q == p)
+			return -EINVAL;
+		u->user = (struct str){p, (size_t)(q - p)};
+		if (q < at) {
+			if (*q != ':')
+				return -EINVAL;
+			p = q + 1;
+			q = escaped_span(p, at, OCTET_PASSWORD);
+			if (q != at)
+				return -EINVAL;
+			u->password = (struct str){p, (size_t)(q - p)};
+		}
+		p = at + 1;
+	}
+	struct str rest = {p, (size_t)(end - p)};
+
+	error = host_take(&rest, &u->host);
+	if (error)
+		return error;
+	if (rest.n && *rest.p == ':') {
+		rest = str_from(rest, 1);
+		error = port_take(&rest, &u->port);
+		if (error)
+			return error;
+	}
+	p = rest.p;
+	if (p < end && *p == ';') {
+		p++;
+		error = uri_params(&p, end, &u->params);
+		if (error)
+			return error;
+	}
+	if (p < end && *p == '?')
+		return uri_headers(p + 1, end, &u->headers);
+	return p == end ? 0 : -EINVAL;
+}
+
+/* RFC 3966: "+" and digits, or a local number of hexadecimal digits, "*" and "#"; visual separators in both. */
+static int parse_tel(const char *p, const char *end, struct uri_parts *u)
+{
+	const char *start = p;
+	bool digit = false, global = p < end && *p == '+';
+
+	if (global)
+		p++;
+	for (; p < end && *p != ';'; p++) {
+		if (octet_is(*p, OCTET_DIGIT) || (!global && (octet_is(*p, OCTET_HEX) || *p == '*' || *p == '#')))
+			digit = true;
+		else if (*p != '-' && *p != '.' && *p != '(' && *p != ')')
+			return -EINVAL;
+	}
+	if (!digit)
+		return -EINVAL;
+	u->user = (struct str){start, (size_t)(p - start)};
+	if (p == end)
+		return 0;
+	p++;
+	int error = uri_params(&p, end, &u->params);
+	return error ? error : p == end ? 0 : -EINVAL;
+}
+
+int uri_parse(struct str text, struct uri_parts *out)
+{
+	struct uri_parts u = {.whole = text};
+	const char *p = text.p, *end = text.p + text.n;
+	int error;
+
+	if (!text.n || !octet_is(*p, OCTET_ALPHA))
+		return -EINVAL;
+	while (p < end && (octet_is(*p, OCTET_ALPHA | OCTET_DIGIT) || *p == '+' || *p == '-' || *p == '.'))
+		p++;
+	if (p == end || *p != ':')
+		return -EINVAL;
+	struct str scheme = {text.p, (size_t)(p - text.p)};
+	p++;
+	if (str_equal_nocase(scheme, S("sip"))) {
+		u.scheme = URI_SIP;
+		error = parse_sip(p, end, &u);
+	} else if (str_equal_nocase(scheme, S("sips"))) {
+		u.scheme = URI_SIPS;
+		error = parse_sip(p, end, &u);
+	} else if (str_equal_nocase(scheme, S("tel"))) {
+		u.scheme = URI_TEL;
+		error = parse_tel(p, end, &u);
+	} else {
+		u.scheme = URI_OTHER;
+		error = p < end && escaped_span(p, end, OCTET_URIC) == end ? 0 : -EINVAL;
+	}
+	if (error)
+		return error;
+	*out = u;
+	return 0;
+}
+
+long uri_unescape(struct str s, char *room, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++, n++) {
+		char c = s.p[i];
+
+		if (c == '%') {
+			if (s.n - i < 3 || !octet_is(s.p[i + 1], OCTET_HEX) || !octet_is(s.p[i + 2], OCTET_HEX))
+				return -EINVAL;
+			c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
+			i += 2;
+		}
+		if (!c)
+			return -EINVAL;
+		if (n == size)
+			return -ENOBUFS;
+		room[n] = c;
+	}
+	return (long)n;
+}
+
+long aor_of(const struct uri_parts *uri, char room[AOR_MAX])
+{
+	static const struct str scheme = {"sip:", 4};
+	size_t n = scheme.n;
+	uint16_t port = uri->port;
+
+	if ((uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || !uri->user.n || !uri->host.n)
+		return -EINVAL;
+	long user = uri_unescape(uri->user, room + n, AOR_MAX - n);
+	if (user < 0)
+		return user;
+	/* an escaped control byte would stand bare in what is made of this: logs, keys, headers */
+	for (long i = 0; i < user; i++)
+		if ((uint8_t)room[n + (size_t)i] < 0x20 || room[n + (size_t)i] == 0x7f)
+			return -EINVAL;
+	memcpy(room, scheme.p, scheme.n);
+	n += (size_t)user;
+	if (port == (uri->scheme == URI_SIPS ? 5061 : 5060))
+		port = 0;
+	size_t host = uri->host.n;
+	if (host > 1 && uri->host.p[host - 1] == '.') /* the root's dot names the same host */
+		host--;
+	if (AOR_MAX - n < host + sizeof("@:65535"))
+		return -ENOBUFS;
+	room[n++] = '@';
+	for (size_t i = 0; i < host; i++)
+		room[n++] = octet_lower(uri->host.p[i]);
+	if (port) {
+		char digits[5];
+		unsigned count = 0;
+
+		for (; port; port /= 10)
+			digits[count++] = (char)('0' + port % 10);
+		room[n++] = ':';
+		while (count)
+			room[n++] = digits[--count];
+	}
+	room[n] = 0;
+	return (long)n;
+}
+
+struct uri_parts uri_of(const struct message *m, const struct uri *uri)
+{
+	struct uri_parts u = {
+		.whole = message_str(m, uri->whole),
+		.user = message_str(m, uri->user),
+		.host = message_str(m, uri->host),
+		.params = message_str(m, uri->params),
+		.headers = message_str(m, uri->headers),
+		.port = uri->port,
+		.scheme = uri->scheme,
+	};
+
+	/* the password is not carried over; it stands between the user part and the '@' before the host */
+	if (u.scheme != URI_TEL && u.user.n && u.host.p > u.user.p + u.user.n + 1)
+		u.password = (struct str){u.user.p + u.user.n + 1, (size_t)(u.host.p - u.user.p) - u.user.n - 2};
+	return u;
+}
+
+/* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal to the characters themselves (RFC 3261 section 19.1.4), so their value is moved out of the
+ * range of octets. */
+static int octet_at(struct str s, size_t *i)
+{
+	char c = s.p[*i];
+
+	*i += 1;
+	if (c != '%' || s.n - *i < 2 || !octet_is(s.p[*i], OCTET_HEX) || !octet_is(s.p[*i + 1], OCTET_HEX))
+		return (uint8_t)c;
+	int value = hex_value(s.p[*i]) << 4 | hex_value(s.p[*i + 1]);
+	*i += 2;
+	return memchr(";/?:@&=+$,", value, 10) ? value + 256 : value;
+}
+
+static bool same(struct str a, struct str b, bool nocase)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a.n && j < b.n) {
+		int x = octet_at(a, &i), y = octet_at(b, &j);
+
+		if (nocase && x < 256 && y < 256) {
+			x = (uint8_t)octet_lower((char)x);
+			y = (uint8_t)octet_lower((char)y);
+		}
+		if (x != y)
+			return false;
+	}
+	return i == a.n && j == b.n;
+}
+
+/* Takes the next "name[=value]" up to separator from *rest. The URI has been parsed: there is nothing to refuse. */
+static bool pair_next(struct str *rest, char separator, struct str *name, struct str *value)
+{
+	if (!rest->n)
+		return false;
+	size_t end = str_find(*rest, separator), equals;
+	struct str pair = {rest->p, end};
+
+	*rest = str_from(*rest, end < rest->n ? end + 1 : end);
+	equals = str_find(pair, '=');
+	*name = (struct str){pair.p, equals};
+	*value = equals < pair.n ? str_from(pair, equals + 1) : (struct str){NULL, 0};
+	return true;
+}
+
+static bool has_pair(struct str list, char separator, struct str name, struct str value, bool *there)
+{
+	struct str n, v;
+
+	*there = false;
+	while (pair_next(&list, separator, &n, &v)) {
+		if (!same(n, name, true))
+			continue;
+		*there = true;
+		if ((v.p != NULL) == (value.p != NULL) && same(v, value, true))
+			return true;
+	}
+	return false;
+}
+
+/* What stands in only one of two URIs and makes them differ. */
+static bool must_match(struct str name)
+{
+	static const struct str names[] = {{"transport", 9}, {"user", 4}, {"ttl", 3}, {"method", 6}, {"maddr", 5}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (same(name, names[i], true))
+			return true;
+	return false;
+}
+
+static bool params_match(struct str a, struct str b)
+{
+	struct str name, value;
+	bool there;
+
+	while (pair_next(&a, ';', &name, &value))
+		if (!has_pair(b, ';', name, value, &there) && (there || must_match(name)))
+			return false;
+	return true;
+}
+
+static bool headers_match(struct str a, struct str b)
+{
+	struct str name, value;
+	bool there;
+
+	while (pair_next(&a, '&', &name, &value))
+		if (!has_pair(b, '&', name, value, &there))
+			return false;
+	return true;
+}
+
+bool uri_equal(const struct uri_parts *a, const struct uri_parts *b)
+{
+	if (a->scheme != b->scheme)
+		return false;
+	if (a->scheme == URI_OTHER)
+		return same(a->whole, b->whole, false);
+	return same(a->user, b->user, false) && same(a->password, b->password, false) && str_equal_nocase(a->host, b->host) && a->port == b->port &&
+		params_match(a->params, b->params) && params_match(b->params, a->params) &&
+		headers_match(a->headers, b->headers) && headers_match(b->headers, a->headers);
+}
