@@ -2,6 +2,10 @@
 BUILD ?= build
 SAN ?=
 CC ?= gcc
+# make V=1 shows the commands
+V ?=
+Q := $(if $(V),,@)
+say = @$(if $(V),true,echo '  $(1)')
 VERSION := 0.1.0
 
 CFLAGS_COMMON = -std=gnu11 -D_GNU_SOURCE -DSIPWARD_VERSION='"$(VERSION)"' -I. -g -fno-omit-frame-pointer -fno-strict-aliasing \
@@ -40,14 +44,15 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,cc $<)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 
 define PART
 objects-$(1): $(call OBJECTS_of,$(1))
 $(BUILD)/lib/$(1).a: $(call OBJECTS_of,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach p,$(PARTS),$(eval $(call PART,$(p))))
 
@@ -55,7 +60,8 @@ $(foreach p,$(PARTS),$(eval $(call PART,$(p))))
 define PROGRAM
 $(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a $(BUILD)/lib/ipc.a
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(4)
+	$(call say,link $(1))
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(4)
 endef
 $(eval $(call PROGRAM,sipward,master/main,master))
 $(eval $(call PROGRAM,sipwardctl,master/ctl,master,-lcrypto))
@@ -69,7 +75,8 @@ part_of = $(firstword $(subst -, ,$(1)))
 define UNIT_TEST
 $(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) -lzmq -lcriterion -lpthread
+	$(call say,link unit/$(1))
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) -lzmq -lcriterion -lpthread
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)

@@ -1,0 +1,378 @@
+"""A gateway of its own for a scenario test, on a loopback address that nobody else uses; and SIP peers in Python for what sipp and phones cannot say.
+
+Everything waits for conditions and is bounded in time.
+"""
+import hashlib, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, time
+
+BUILD = pathlib.Path(os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+BIN = BUILD / "bin"
+WAIT = 20  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
+
+
+def own_address():
+    """A loopback address that this process takes for itself: 127/8 is all loopback."""
+    while True:
+        ip = f"127.{random.randint(1, 250)}.{random.randint(0, 255)}.{random.randint(2, 250)}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            try:
+                s.bind((ip, 5060))
+            except OSError:
+                continue
+        return ip
+
+
+def wait_for(condition, what, seconds=WAIT):
+    """Calls condition until it is true; returns its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+CONFIG = """
+runtime-directory = "{dir}/run"
+state-directory = "{dir}/state"
+workers {{ transport = {transport}  sip = {sip}  tls = {tls} }}
+{extra}
+zone "access" {{ trust = no   auth = digest {access} }}
+zone "core"   {{ trust = yes  auth = none     sources = {{ "127.0.0.0/8" }} }}
+listener "udp"  {{ bind = "udp:{ip}:5060"  zone = "access" }}
+listener "tcp"  {{ bind = "tcp:{ip}:5060"  zone = "access" }}
+listener "core" {{ bind = "udp:{ip}:5062"  zone = "core" }}
+listener "core-tcp" {{ bind = "tcp:{ip}:5062"  zone = "core" }}
+domain "example.net" {{ users = "users"  algorithms = {{ "SHA-256", "MD5" }}  expires = "60s..3600s" }}
+trunk "pbx" {{ zone = "core"  target = {{ {targets} }} {trunk} }}
+route "users" {{ from = {{ "access", "core" }}  to-domain = "example.net"  action = "registered" }}
+route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action = "trunk"  trunk = {{ "pbx" }} }}
+{routes}
+"""
+
+
+class Gateway:
+    """A running sipward with the usual test config: users alice, bob, carol (password = name + "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
+
+    def __init__(self, transport=1, sip=1, tls=0, targets=None, access="", trunk="", routes="", extra="", users=("alice", "bob", "carol"), config=None, start=True):
+        self.ip = own_address()
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-"))
+        os.chmod(self.dir, 0o755)
+        self.process = None
+        targets = targets or [f"sip:{self.ip}:5080"]
+        text = config if config is not None else CONFIG
+        self.config = self.dir / "sipward.conf"
+        self.config.write_text(text.format(dir=self.dir, ip=self.ip, transport=transport, sip=sip, tls=tls, extra=extra, access=access, trunk=trunk, routes=routes,
+                                           targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets)))
+        self.write_users(users)
+        if start:
+            self.start()
+
+    def write_users(self, users, realm="example.net"):
+        lines = []
+        for u in users:
+            for name, h in (("MD5", hashlib.md5), ("SHA-256", hashlib.sha256)):
+                lines.append(f"{u}:{realm}:{name}:{h(f'{u}:{realm}:{u}-secret'.encode()).hexdigest()}")
+        path = self.dir / "users.new"
+        path.write_text("\n".join(lines) + "\n")
+        os.chmod(path, 0o644)
+        path.rename(self.dir / "users")
+
+    def start(self):
+        self.log = open(self.dir / "log", "ab")
+        self.process = subprocess.Popen([BIN / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+        wait_for(self.ready, "gateway ready\n" + self.log_text())
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError("gateway ended at once:\n" + self.log_text())
+        try:
+            rows = self.ctl("workers")
+        except (subprocess.CalledProcessError, json.JSONDecodeError):
+            return False
+        return rows and all(r.get("state") == "ready" for r in rows)
+
+    def ctl(self, *words, check=True):
+        """Rows of a sipwardctl command (its --json)."""
+        done = subprocess.run([BIN / "sipwardctl", "-s", self.dir / "run/control.sock", "--json", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
+        if check:
+            done.check_returncode()
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def counters(self):
+        """All counters by name, summed over the workers."""
+        return {r["name"]: r["value"] for r in self.ctl("counters")}
+
+    def workers(self, role):
+        return [r for r in self.ctl("workers") if r["role"] == role]
+
+    def log_text(self):
+        try:
+            return (self.dir / "log").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def stop(self):
+        """Ends the gateway; asserts that it leaves nothing behind."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(WAIT)
+        code = self.process.returncode if self.process else 0
+        self.log.close()
+        text = self.log_text()
+        left = [p for p in (self.dir / "run").rglob("*") if p.is_socket()] if (self.dir / "run").exists() else []
+        return code, text, left
+
+    def close(self):
+        """For addCleanup: stops and removes everything, and says what went wrong."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+                try:
+                    self.process.wait(WAIT)
+                except subprocess.TimeoutExpired:
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                    self.process.wait()
+                    raise AssertionError("gateway did not end:\n" + self.log_text())
+            text = self.log_text()
+            if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ERROR: LeakSanitizer" in text:
+                raise AssertionError(text)
+        finally:
+            if os.environ.get("SIPWARD_KEEP"):
+                print("kept", self.dir, file=sys.stderr)
+            else:
+                shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Message:
+    """A SIP message taken apart, spelling and order kept."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        head, _, self.body = raw.partition(b"\r\n\r\n")
+        lines = re.sub(rb"\r\n[ \t]+", b" ", head).decode("utf-8", "surrogateescape").split("\r\n")
+        self.start = lines[0]
+        self.headers = [tuple(x.strip() for x in line.split(":", 1)) for line in lines[1:]]
+        self.status = int(self.start.split()[1]) if self.start.startswith("SIP/2.0 ") else None
+        self.method = None if self.status else self.start.split()[0]
+        self.uri = None if self.status else self.start.split()[1]
+
+    COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "r": "refer-to"}
+
+    def all(self, name):
+        return [v for n, v in self.headers if self.COMPACT.get(n.lower(), n.lower()) == name.lower()]
+
+    def get(self, name):
+        values = self.all(name)
+        return values[0] if values else None
+
+    def tag(self, name):
+        m = re.search(r";\s*tag\s*=\s*([^;>\s]+)", (self.get(name) or "").rsplit(">", 1)[-1])
+        return m.group(1) if m else None
+
+    @property
+    def cseq(self):
+        number, method = self.get("CSeq").split()
+        return int(number), method
+
+    def contact_uri(self):
+        value = self.get("Contact") or ""
+        m = re.search(r"<([^>]*)>", value)
+        return m.group(1) if m else value.split(";")[0]
+
+    def __repr__(self):
+        return self.raw.decode("utf-8", "replace")
+
+
+class Peer:
+    """A SIP endpoint on a UDP or TCP socket, driven step by step."""
+
+    def __init__(self, ip, port=0, to=None, name="peer", transport="UDP"):
+        self.ip, self.name, self.transport, self.to = ip, name, transport, to
+        self.buffer, self.waiting, self.number = b"", [], 0
+        if transport == "UDP":
+            self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sock.bind((ip, port))
+        else:
+            self.sock = socket.create_connection(to, timeout=WAIT)
+        self.port = self.sock.getsockname()[1]
+        self.id = f"{os.getpid()}-{random.getrandbits(48):012x}"
+
+    def close(self):
+        self.sock.close()
+
+    def send_raw(self, data, to=None):
+        if self.transport == "UDP":
+            self.sock.sendto(data, to or self.to)
+        else:
+            self.sock.sendall(data)
+
+    def _read(self, seconds):
+        self.sock.settimeout(max(seconds, 0.001))
+        if self.transport == "UDP":
+            data, self.last_from = self.sock.recvfrom(65535)
+            return data
+        while True:
+            while self.buffer.startswith(b"\r\n"):
+                self.buffer = self.buffer[2:]
+            head, sep, rest = self.buffer.partition(b"\r\n\r\n")
+            if sep:
+                m = re.search(rb"(?im)^(?:content-length|l)\s*:\s*(\d+)", head)
+                n = int(m.group(1)) if m else 0
+                if len(rest) >= n:
+                    self.buffer = rest[n:]
+                    return head + sep + rest[:n]
+            more = self.sock.recv(65536)
+            if not more:
+                raise ConnectionError("closed by the gateway")
+            self.buffer += more
+
+    def receive(self, want, seconds=WAIT, what=""):
+        """The next message for which want(message) is true; others stay for later calls, in order."""
+        for i, m in enumerate(self.waiting):
+            if want(m):
+                return self.waiting.pop(i)
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise AssertionError(f"{self.name}: no {what or 'message'} within {seconds} s; had {[m.start for m in self.waiting]}")
+            try:
+                m = Message(self._read(left))
+            except (TimeoutError, socket.timeout):
+                continue
+            if want(m):
+                return m
+            self.waiting.append(m)
+
+    def request(self, method, seconds=WAIT):
+        return self.receive(lambda m: m.method == method, seconds, method)
+
+    def response(self, status, method=None, seconds=WAIT):
+        """The next response with that status (or a predicate of it)."""
+        fits = status if callable(status) else lambda s: s == status
+        return self.receive(lambda m: m.status is not None and fits(m.status) and (method is None or m.cseq[1] == method), seconds, f"{status} {method or ''}")
+
+    def final(self, method=None, seconds=WAIT):
+        return self.response(lambda s: s >= 200, method, seconds)
+
+    def silence(self, seconds=0.5):
+        """Asserts that nothing comes for a while."""
+        try:
+            m = self.receive(lambda m: True, seconds)
+        except AssertionError:
+            return
+        raise AssertionError(f"{self.name}: unexpected {m!r}")
+
+    def make(self, method, uri, *, sender="alice@example.net", to="bob@example.net", call_id=None, cseq=1, from_tag=None, to_tag=None, branch=None, contact=True, headers=(), body=b"",
+             content_type="application/sdp", max_forwards=70, rport=True):
+        """The bytes of a request."""
+        self.number += 1
+        branch = branch or f"z9hG4bK-{self.id}-{self.number}"
+        lines = [f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/{self.transport} {self.ip}:{self.port};branch={branch}" + (";rport" if rport else ""),
+                 f"Max-Forwards: {max_forwards}", f"From: <sip:{sender}>;tag={from_tag or 'f' + self.id}", f"To: <sip:{to}>" + (f";tag={to_tag}" if to_tag else ""),
+                 f"Call-ID: {call_id or 'c' + self.id + str(self.number)}", f"CSeq: {cseq} {method}"]
+        if contact:
+            lines.append(f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "TCP" else "") + ">")
+        lines += headers
+        if isinstance(body, str):
+            body = body.encode()
+        if body:
+            lines.append(f"Content-Type: {content_type}")
+        lines.append(f"Content-Length: {len(body)}")
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+    def answer(self, request, status, reason="OK", *, tag=None, headers=(), body=b"", contact=True, to=None):
+        """Answers a received request; returns the tag used."""
+        tag = tag or request.tag("To") or f"t{self.id}"
+        lines = [f"SIP/2.0 {status} {reason}"]
+        for name, value in request.headers:
+            n = Message.COMPACT.get(name.lower(), name.lower())
+            if n in ("via", "from", "call-id", "cseq", "record-route"):
+                lines.append(f"{name}: {value}")
+            elif n == "to":
+                lines.append(f"{name}: {value}" + ("" if request.tag("To") or status == 100 else f";tag={tag}"))
+        if contact:
+            lines.append(f"Contact: <sip:{self.name}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "TCP" else "") + ">")
+        lines += headers
+        if isinstance(body, str):
+            body = body.encode()
+        if body:
+            lines.append("Content-Type: application/sdp")
+        lines.append(f"Content-Length: {len(body)}")
+        self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, to or getattr(self, "last_from", None))
+        return tag
+
+
+def digest(challenge, method, uri, user, password, nc=1, cnonce="abcdef01"):
+    """The credentials for a WWW-Authenticate or Proxy-Authenticate value."""
+    p = {k.lower(): a or b for k, a, b in re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]+))', challenge)}
+    algorithm = p.get("algorithm", "MD5")
+    h = lambda s: (hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5)(s.encode()).hexdigest()
+    ha1, ha2 = h(f"{user}:{p['realm']}:{password}"), h(f"{method}:{uri}")
+    response = h(f"{ha1}:{p['nonce']}:{nc:08x}:{cnonce}:auth:{ha2}")
+    return (f'Digest username="{user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", response="{response}", algorithm={algorithm}, '
+            f'cnonce="{cnonce}", qop=auth, nc={nc:08x}' + (f', opaque="{p["opaque"]}"' if "opaque" in p else ""))
+
+
+SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+
+
+class Phone(Peer):
+    """A peer that registers and authenticates as a user of example.net."""
+
+    def __init__(self, gateway, user, transport="UDP", ip=None):
+        super().__init__(ip or gateway.ip, 0, (gateway.ip, 5060), user, transport)
+        self.gateway, self.user, self.password = gateway, user, user + "-secret"
+
+    def challenged(self, method, uri, challenge_index=0, **words):
+        """Sends a request, answers its challenge; returns (the final answer or what answer_wanted gave, the parts used)."""
+        words.setdefault("sender", f"{self.user}@example.net")
+        words.setdefault("call_id", f"c{self.id}-{self.number}")
+        cseq = words.pop("cseq", 1)
+        headers = list(words.pop("headers", ()))
+        self.send_raw(self.make(method, uri, cseq=cseq, headers=headers, **words))
+        first = self.receive(lambda m: m.status in (401, 407) or (m.status or 0) >= 200, what="challenge")
+        if first.status not in (401, 407):
+            return first, words
+        if method == "INVITE":
+            self.ack_failure(uri, first, words, cseq)
+        name, reply = ("WWW-Authenticate", "Authorization") if first.status == 401 else ("Proxy-Authenticate", "Proxy-Authorization")
+        credentials = digest(first.all(name)[challenge_index], method, uri, self.user, self.password)
+        words["cseq"] = cseq + 1
+        self.last_request = self.make(method, uri, headers=headers + [f"{reply}: {credentials}"], **words)
+        self.send_raw(self.last_request)
+        return None, words
+
+    def ack_failure(self, uri, response, words, cseq):
+        via = response.all("Via")[0]
+        branch = re.search(r"branch=([^;\s]+)", via).group(1)
+        self.send_raw(self.make("ACK", uri, sender=words["sender"], to=words.get("to", "bob@example.net"), call_id=words["call_id"], cseq=cseq, to_tag=response.tag("To"), branch=branch,
+                                contact=False, from_tag=words.get("from_tag")))
+
+    def register(self, expires=600, **words):
+        uri = "sip:example.net"
+        answer, _ = self.challenged("REGISTER", uri, to=f"{self.user}@example.net", headers=[f"Expires: {expires}"] + list(words.pop("headers", ())), **words)
+        return answer or self.final("REGISTER")
+
+    def invite(self, to, body=SDP, **words):
+        """Starts a call; returns the parts for later requests. The answers are the caller's to read."""
+        answer, parts = self.challenged("INVITE", f"sip:{to}", to=to, body=body, **words)
+        if answer is not None:
+            raise AssertionError(f"INVITE was not challenged: {answer!r}")
+        parts["uri"] = f"sip:{to}"
+        return parts
+
+    def in_dialog(self, method, answer, parts, cseq, **words):
+        """A request in the dialog that `answer` (a response to our INVITE) made."""
+        routes = [f"Route: {r.strip()}" for v in reversed(answer.all("Record-Route")) for r in reversed(v.split(","))]
+        self.send_raw(self.make(method, answer.contact_uri(), sender=parts["sender"], to=parts.get("to", "bob@example.net"), call_id=parts["call_id"], cseq=cseq, to_tag=answer.tag("To"),
+                                from_tag=parts.get("from_tag"), headers=routes + list(words.pop("headers", ())), **words))
+
+
+def serve(peer, request, method_wanted):
+    """Answers a request in a dialog with 200."""
+    m = peer.request(method_wanted)
+    peer.answer(m, 200)
+    return m
