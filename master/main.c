@@ -198,8 +198,7 @@ static int start(struct master *m, struct config *config)
 	if (error < 0)
 		return error;
 	userwatch_set(&m->userwatch, m->config);
-	for (size_t i = 0; i < config->warning_count; i++)
-		log_warn("config", "%s", config->warnings[i]);
+	reload_log_warnings(config);
 	supervise_start(s);
 	return 0;
 }

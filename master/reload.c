@@ -104,6 +104,14 @@ static void log_refused(const char *event, const struct config_errors *errors)
 		log_error(event, "error=%s", log_value(str_of(errors->text[i]), room, sizeof room));
 }
 
+void reload_log_warnings(const struct config *c)
+{
+	char room[LOG_LINE_MAX];
+
+	for (size_t i = 0; i < c->warning_count; i++)
+		log_warn("config-warning", "text=%s", log_value(str_of(c->warnings[i]), room, sizeof room));
+}
+
 int reload_config(struct master *m, struct config_errors *errors)
 {
 	struct config *config;
@@ -129,8 +137,7 @@ int reload_config(struct master *m, struct config_errors *errors)
 	userwatch_set(&m->userwatch, m->config);
 	count(RELOADS);
 	log_info("reloaded", "generation=%llu", (unsigned long long)m->generation);
-	for (size_t i = 0; i < m->config->warning_count; i++)
-		log_warn("config", "%s", m->config->warnings[i]);
+	reload_log_warnings(m->config);
 	return 0;
 }
 
