@@ -98,14 +98,15 @@ class Gateway:
         done = subprocess.run([BIN / "sipwardctl", "-s", self.dir / "run/control.sock", "--json", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
         if check:
             done.check_returncode()
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        reply = json.loads(done.stdout) if done.stdout.strip() else None
+        return reply["rows"] if isinstance(reply, dict) and "rows" in reply else reply
 
     def counters(self):
         """All counters by name, summed over the workers."""
-        return {r["name"]: r["value"] for r in self.ctl("counters")}
+        return {r["counter"]: r["total"] for r in self.ctl("counters")}
 
     def workers(self, role):
-        return [r for r in self.ctl("workers") if r["role"] == role]
+        return [r for r in self.ctl("workers") if r["worker"].startswith(role + "-")]
 
     def log_text(self):
         try:
