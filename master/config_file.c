@@ -15,6 +15,8 @@
 
 /* A list that each section with a title has by default: libconfuse hands its value to take_value when the section begins, which is the only way to learn that line. */
 #define BEGINS "--begins"
+/* Braces within braces: three levels mean something. */
+#define NESTING_MAX 16
 
 static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
@@ -64,26 +66,16 @@ struct parsing {
 	struct begun *begun;
 	size_t begun_count;
 	char *text;
-	bool retry;          /* text was mended: parse once more */
+	bool retry; /* text was mended: parse once more */
+	int line;   /* where the last pass ended */
 };
 static struct parsing *current;
 
 /* ---- mending the text ---- */
 
-/* Moves past white space and comments. */
 static char *skip_space(char *p)
 {
-	for (;;) {
-		p += strspn(p, " \t\r\n");
-		if (*p == '#' || (p[0] == '/' && p[1] == '/')) {
-			p += strcspn(p, "\n");
-		} else if (p[0] == '/' && p[1] == '*') {
-			char *end = strstr(p + 2, "*/");
-			p = end ? end + 2 : p + strlen(p);
-		} else {
-			return p;
-		}
-	}
+	return p + strspn(p, " \t\r\n");
 }
 
 /* Moves past one token of libconfuse: a quoted string, a sign, or a bare word. */
@@ -101,6 +93,65 @@ static char *skip_token(char *p)
 	return p;
 }
 
+/* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no end. */
+static bool blank_comment(char **at, int *line)
+{
+	char *p = *at, *end;
+
+	if (p[0] == '/' && p[1] == '*') {
+		end = strstr(p + 2, "*/");
+		if (!end)
+			return false;
+		end += 2;
+	} else {
+		end = p + strcspn(p, "\n");
+	}
+	for (; p < end; p++) {
+		*line += *p == '\n';
+		if (*p != '\n')
+			*p = ' ';
+	}
+	*at = end;
+	return true;
+}
+
+/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end of the file cuts off for a whole one. So comments are blanked out before it sees them, and all that opens has to
+ * close. False with an error where it does not. */
+static bool prepare(struct parsing *p)
+{
+	int line = 1, depth = 0, opened[NESTING_MAX], began;
+	const char *unclosed = NULL;
+	char *at = p->text, *end;
+
+	while (*at && !unclosed) {
+		began = line;
+		if (*at == '"' || *at == '\'') {
+			char quote = *at;
+			end = skip_token(at);
+			if (end < at + 2 || end[-1] != quote)
+				unclosed = "quote";
+			for (; at < end; at++)
+				line += *at == '\n';
+		} else if (*at == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
+			if (!blank_comment(&at, &line))
+				unclosed = "comment";
+		} else {
+			if (*at == '{' && depth < NESTING_MAX)
+				opened[depth++] = line;
+			else if (*at == '}' && depth)
+				depth--;
+			line += *at++ == '\n';
+		}
+	}
+	if (!unclosed && depth) {
+		unclosed = "brace";
+		began = opened[depth - 1];
+	}
+	if (unclosed)
+		config_error_add(p->errors, p->path, began, "the %s that opens here is never closed", unclosed);
+	return !unclosed;
+}
+
 /* Moves past "{ ... }" with what is nested in it. p is at the brace. */
 static char *skip_braces(char *p)
 {
@@ -108,13 +159,10 @@ static char *skip_braces(char *p)
 
 	while (*p) {
 		char *token = p = skip_space(p);
-		if (*p == '{')
-			depth++;
+		depth += *p == '{';
 		p = skip_token(p);
 		if (*token == '}' && --depth == 0)
 			return p;
-		if (p == token && *p)
-			p++;
 	}
 	return p;
 }
@@ -358,6 +406,7 @@ static int parse_once(struct parsing *p, cfg_t **out)
 	p->retry = false;
 	result = cfg_parse_buf(cfg, p->text);
 	forget_begun(p);
+	p->line = cfg->line;
 	if (result != CFG_SUCCESS) {
 		cfg_free(cfg);
 		return -EINVAL;
@@ -373,13 +422,17 @@ int config_file_parse(const char *path, cfg_t **out, struct config_errors *error
 
 	if (error)
 		return error;
+	if (!prepare(&p)) {
+		free(p.text);
+		return -EINVAL;
+	}
 	current = &p;
 	/* ends: each further pass has one unknown name less, and stops when the room for errors is full */
 	do {
 		size_t before = errors->count;
 		error = parse_once(&p, out);
 		if (error == -EINVAL && errors->count == before)
-			config_error_add(errors, path, 0, "cannot be parsed");
+			config_error_add(errors, path, p.line, "cannot be parsed");
 	} while (error == -EINVAL && p.retry && errors->dropped == 0);
 	current = NULL;
 	free(p.text);

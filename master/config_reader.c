@@ -183,15 +183,14 @@ void read_path(struct reader *r, cfg_t *section, const char *option, char **out)
 void read_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out)
 {
 	const struct config_value *v = config_value(section, option);
-	size_t n;
+	bool fits;
 
 	if (!v)
 		return;
-	n = strlen(v->text);
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)v->text[i] < 0x20 || v->text[i] == 0x7f || v->text[i] == '"' || v->text[i] == '\\')
-			n = most + 1;
-	if (n == 0 || n > most) {
+	fits = v->text[0] && strlen(v->text) <= most;
+	for (const char *p = v->text; *p && fits; p++)
+		fits = (unsigned char)*p >= 0x20 && *p != 0x7f && *p != '"' && *p != '\\';
+	if (!fits) {
 		reader_expected(r, section, option, v, "1 to %zu bytes without quotes, backslashes and control characters", most);
 		return;
 	}

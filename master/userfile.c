@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -277,24 +278,28 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-/* The rename is in the folder, so the folder has to reach the disk too. */
-static int sync_folder(const char *path)
+/* Opens the folder of the file and locks it, so that of two edits at a time none is lost. Waits for nobody: -EAGAIN. */
+static int lock_folder(const char *path, int *out)
 {
 	char copy[PATH_MAX];
-	int fd, error;
+	int fd;
 
 	if (str_copy(str_of(path), copy, sizeof(copy)))
 		return -ENAMETOOLONG;
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	error = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return error;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int error = errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		close(fd);
+		return error;
+	}
+	*out = fd;
+	return 0;
 }
 
-/* Puts text in the file's place. st: the file that was there (st_mode 0: none). */
-static int replace_file(const char *path, const struct stat *st, const char *text, size_t n)
+/* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in the folder, so the folder has to reach the disk too. */
+static int replace_file(int folder, const char *path, const struct stat *st, const char *text, size_t n)
 {
 	char temporary[PATH_MAX];
 	int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path), fd, error = 0;
@@ -320,7 +325,7 @@ static int replace_file(const char *path, const struct stat *st, const char *tex
 		unlink(temporary);
 		return error;
 	}
-	return sync_folder(path);
+	return fsync(folder) < 0 ? -errno : 0;
 }
 
 static bool entry_valid(const struct userfile_entry *e)
@@ -352,7 +357,7 @@ static bool selected(const struct selection *s, const struct userfile_entry *e)
 }
 
 /* Writes the file again without the selected lines and with the new entries at its end. must_find: -ENOENT where nothing was selected. */
-static int edit(const char *path, const struct selection *s, bool must_find, size_t *gone)
+static int edit_locked(int folder, const char *path, const struct selection *s, bool must_find, size_t *gone)
 {
 	struct text_buffer b = {0}, out = {0};
 	struct str rest, line;
@@ -391,11 +396,22 @@ static int edit(const char *path, const struct selection *s, bool must_find, siz
 	else if (out.n > USERFILE_MAX)
 		error = -EFBIG;
 	else
-		error = replace_file(path, &b.st, out.p, out.n);
+		error = replace_file(folder, path, &b.st, out.p, out.n);
 	buffer_free(&b);
 	buffer_free(&out);
 	if (error == 0 && gone)
 		*gone = removed;
+	return error;
+}
+
+static int edit(const char *path, const struct selection *s, bool must_find, size_t *gone)
+{
+	int folder, error = lock_folder(path, &folder);
+
+	if (error)
+		return error;
+	error = edit_locked(folder, path, s, must_find, gone);
+	close(folder);
 	return error;
 }
 

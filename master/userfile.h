@@ -41,7 +41,7 @@ bool userfile_name_valid(struct str name);
 bool userfile_realm_valid(struct str realm);
 
 /* Puts the count entries (line is not looked at) into the file, replacing lines of the same name, realm and algorithm; other lines stay as they are, comments too. The file is made (mode 0640) where it is
- * missing; otherwise mode and owner are kept. Atomic: a temporary file beside it, fsync, rename. -EINVAL for a bad entry, -errno. *replaced (may be NULL): lines that went. */
+ * missing; otherwise mode and owner are kept. Atomic: a temporary file beside it, fsync, rename. -EINVAL for a bad entry; -EAGAIN while somebody else edits a file in that folder; -errno. *replaced (may be NULL): lines that went. */
 int userfile_put(const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced);
 /* Takes all lines of name in realm (NULL: any realm) out, the same way. 0 or -errno; -ENOENT where there was none. */
 int userfile_remove(const char *path, const char *name, const char *realm, size_t *removed);
