@@ -249,7 +249,10 @@ int loop_run(struct loop *l)
 {
 	int rc = 0;
 
-	/* A stop before the run counts too: it may come from setting up. */
+	/* A stop before the run counts too: it may come from setting up. The first turn does not sleep: setting up may have taken an event off an edge-triggered fd (libzmq's), and
+	 * only the end of a turn looks what came of it. */
+	if (!l->stopped)
+		rc = loop_once(l, 0);
 	while (!l->stopped && rc == 0)
 		rc = loop_once(l, -1);
 	l->stopped = false;
