@@ -186,7 +186,7 @@ static void on_readable(void *arg, uint32_t events)
 
 static int socket_open(struct mesh *m, struct socket *s, struct link *l, int type, socket_take take)
 {
-	*s = (struct socket){.mesh = m, .link = l, .take = take};
+	*s = (struct socket){.mesh = m, .link = l, .take = take, .used = true}; /* bind and connect read its edge-triggered fd too */
 	s->zmq = zmq_socket(m->context, type);
 	if (!s->zmq)
 		return -errno;
