@@ -1,0 +1,225 @@
+/* transport-admit.c - limits and bans of sources, with a clock of the test's own. */
+#include "transport-fixture.h"
+
+struct limits {
+	struct image image;
+	struct admit *a;
+};
+
+static struct limits *limits_new(uint32_t rate, uint32_t window)
+{
+	struct limits *l = calloc(1, sizeof(*l));
+
+	cr_assert_geq(sodium_init(), 0);
+	make_settings(&l->image);
+	l->image.zone[ZONE_ACCESS].rate = rate;
+	l->image.zone[ZONE_ACCESS].rate_window_ms = window;
+	cr_assert_eq(admit_new(&l->a, &l->image.s), 0);
+	return l;
+}
+
+static void limits_free(struct limits *l)
+{
+	admit_free(l->a);
+	free(l);
+}
+
+static unsigned taken(struct limits *l, const char *host, unsigned tries, uint64_t now)
+{
+	struct endpoint e = at(host, 5060);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < tries; i++)
+		n += admit_request(l->a, ACCESS_UDP, &e, now) == 0;
+	return n;
+}
+
+static bool punish(struct limits *l, const char *host, uint64_t now)
+{
+	struct endpoint e = at(host, 5060);
+
+	return admit_penalty(l->a, ACCESS_UDP, &e, now);
+}
+
+static int passes(struct limits *l, unsigned listener, const char *host, uint64_t now)
+{
+	struct endpoint e = at(host, 1234);
+
+	return admit_source(l->a, listener, &e, now);
+}
+
+Test(admit, rate_is_exact_and_refills)
+{
+	struct limits *l = limits_new(50, 1000);
+
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 1000), 50);
+	cr_assert_eq(COUNTED(DROP_RATE), 150);
+	cr_assert_eq(taken(l, "192.0.2.1", 10, 1019), 0); /* 20 ms a request */
+	cr_assert_eq(taken(l, "192.0.2.1", 10, 1020), 1);
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 1520), 25);
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 100000), 50); /* never more than a window's worth */
+	cr_assert_eq(taken(l, "192.0.2.2", 200, 100000), 50); /* each for itself */
+	limits_free(l);
+}
+
+Test(admit, slow_rates_work)
+{
+	struct limits *l = limits_new(1, 60000);
+
+	cr_assert_eq(taken(l, "192.0.2.1", 5, 1), 1);
+	cr_assert_eq(taken(l, "192.0.2.1", 5, 60000), 0);
+	cr_assert_eq(taken(l, "192.0.2.1", 5, 60001), 1);
+	limits_free(l);
+}
+
+Test(admit, no_rate_no_limit)
+{
+	struct limits *l = limits_new(0, 0);
+
+	cr_assert_eq(taken(l, "192.0.2.1", 10000, 1), 10000);
+	limits_free(l);
+}
+
+Test(admit, ipv6_counts_by_64)
+{
+	struct limits *l = limits_new(10, 1000);
+
+	cr_assert_eq(taken(l, "2001:db8:1:2::1", 7, 1), 7);
+	cr_assert_eq(taken(l, "2001:db8:1:2:ffff::9", 7, 1), 3);
+	cr_assert_eq(taken(l, "2001:db8:1:3::1", 20, 1), 10);
+	limits_free(l);
+}
+
+Test(admit, trusted_sources_only_and_without_limit)
+{
+	struct limits *l = limits_new(1, 1000);
+	struct endpoint core = at("127.0.0.1", 5060);
+
+	l->image.zone[ZONE_CORE].rate = 1;
+	l->image.zone[ZONE_CORE].rate_window_ms = 1000;
+	l->image.zone[ZONE_CORE].ban_failures = 1;
+	l->image.zone[ZONE_CORE].ban_window_ms = l->image.zone[ZONE_CORE].ban_ms = 1000;
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.1", 1), 0);
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.2", 1), -EACCES);
+	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 1);
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(admit_request(l->a, CORE_UDP, &core, 1), 0);
+		cr_assert_not(admit_penalty(l->a, CORE_UDP, &core, 1));
+	}
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.1", 1), 0);
+	limits_free(l);
+}
+
+Test(admit, failures_ban_for_a_time)
+{
+	struct limits *l = limits_new(0, 0);
+
+	cr_assert_not(punish(l, "192.0.2.1", 1000));
+	cr_assert_not(punish(l, "192.0.2.1", 1500));
+	cr_assert_not(punish(l, "192.0.2.2", 1500)); /* somebody else's failure */
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 1500), 0);
+	cr_assert(punish(l, "192.0.2.1", 1900));
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 1900), -EPERM);
+	cr_assert_eq(passes(l, ACCESS_TCP, "192.0.2.1", 1900), -EPERM); /* the same zone */
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.2", 1900), 0);
+	cr_assert_not(punish(l, "192.0.2.1", 2000)); /* told once */
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 61899), -EPERM);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 61900), 0);
+	cr_assert_eq(COUNTED(BANS_MADE), 1);
+	cr_assert_eq(COUNTED(BANS), 0);
+	cr_assert_eq(COUNTED(DROP_BANNED), 3);
+	limits_free(l);
+}
+
+Test(admit, failures_out_of_the_window_do_not_add_up)
+{
+	struct limits *l = limits_new(0, 0);
+
+	for (uint64_t now = 1000; now < 100000; now += 501)
+		cr_assert_not(punish(l, "192.0.2.1", now), "at %llu", (unsigned long long)now);
+	limits_free(l);
+}
+
+Test(admit, connections_per_source)
+{
+	struct limits *l = limits_new(0, 0);
+	struct endpoint a = at("192.0.2.1", 1), b = at("192.0.2.2", 1), core = at("127.0.0.1", 1);
+	struct source *held[3], *other;
+
+	l->image.zone[ZONE_ACCESS].connections_per_source = 3;
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &a, 1, &held[i]), 0);
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &a, 1, &other), -EMFILE);
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &b, 1, &other), 0);
+	admit_disconnect(l->a, held[1]);
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &a, 1, &held[1]), 0);
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &a, 1, &other), -EMFILE);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(admit_connect(l->a, CORE_TCP, &core, 1, &other), 0);
+	cr_assert_null(other);
+	limits_free(l);
+}
+
+/* A flood from forged addresses makes room from its own, not from bans and connections. */
+Test(admit, the_table_is_bounded)
+{
+	struct limits *l = limits_new(1, 60000);
+	struct endpoint connected = at("198.51.100.1", 1), e = at("10.0.0.0", 5060);
+	struct source *held;
+
+	l->image.zone[ZONE_ACCESS].connections_per_source = 1;
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &connected, 1, &held), 0);
+	for (int i = 0; i < 3; i++)
+		punish(l, "198.51.100.2", 1);
+	cr_assert_eq(taken(l, "198.51.100.3", 1, 1), 1);
+	for (uint32_t i = 0; i < SOURCES_MAX + 10; i++) {
+		uint32_t n = htonl(0x0a000000 + i);
+
+		memcpy(e.address, &n, 4);
+		cr_assert_eq(admit_request(l->a, ACCESS_UDP, &e, 2), 0);
+	}
+	cr_assert_eq(COUNTED(SOURCES), SOURCES_MAX);
+	cr_assert_eq(COUNTED(ADMIT_FORGOTTEN), 13); /* the flood, and three before it */
+	cr_assert_eq(taken(l, "198.51.100.3", 1, 2), 1); /* forgotten */
+	cr_assert_eq(passes(l, ACCESS_UDP, "198.51.100.2", 2), -EPERM);
+	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &connected, 2, &held), -EMFILE);
+	limits_free(l);
+}
+
+Test(admit, bans_are_bounded)
+{
+	struct limits *l = limits_new(0, 0);
+	struct endpoint e = at("10.0.0.0", 5060);
+
+	log_set_level(LOG_ERROR);
+	l->image.zone[ZONE_ACCESS].ban_failures = 1;
+	for (uint32_t i = 0; i < BANS_MAX + 1; i++) {
+		uint32_t n = htonl(0x0a000000 + i);
+
+		memcpy(e.address, &n, 4);
+		cr_assert(admit_penalty(l->a, ACCESS_UDP, &e, 1));
+	}
+	cr_assert_eq(COUNTED(BANS), BANS_MAX);
+	cr_assert_eq(COUNTED(BANS_CUT), 1);
+	cr_assert_eq(passes(l, ACCESS_UDP, "10.0.0.0", 2), 0);
+	cr_assert_eq(passes(l, ACCESS_UDP, "10.0.0.1", 2), -EPERM);
+	cr_assert_eq(passes(l, ACCESS_UDP, "10.0.64.0", 2), -EPERM);
+	limits_free(l);
+}
+
+Test(admit, bans_outlive_a_reload)
+{
+	struct limits *l = limits_new(0, 0);
+	struct image other;
+
+	for (int i = 0; i < 3; i++)
+		punish(l, "192.0.2.1", 1);
+	make_settings(&other);
+	admit_settings(l->a, &other.s);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), -EPERM);
+	strcpy(other.pool + other.zone[ZONE_ACCESS].name.at - offsetof(struct image, pool), "outside");
+	other.zone[ZONE_ACCESS].name.length = 6; /* "outsid": the name of another zone */
+	admit_settings(l->a, &other.s);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), 0);
+	limits_free(l);
+}

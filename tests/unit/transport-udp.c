@@ -1,0 +1,435 @@
+/* transport-udp.c - datagrams over loopback: in to the SIP workers, out to peers, and everything that is refused between. */
+#include "transport-fixture.h"
+
+#include <sys/syscall.h>
+
+/* Stands before the C library's: no loopback socket ever has a full send buffer. */
+static int refused_sends;
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	if (refused_sends) {
+		errno = refused_sends;
+		return -1;
+	}
+	return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
+}
+
+static char buffer[70000];
+static char raw[2048];
+
+static ssize_t heard(struct fixture *f, int fd)
+{
+	ssize_t n;
+
+	UNTIL(f, (n = hear(fd, buffer, sizeof(buffer))) > 0);
+	return n;
+}
+
+/* Whether nothing comes of what was sent last: proved by a message sent after it on the same socket. */
+static void barrier(struct fixture *f, int fd, int port)
+{
+	unsigned before = f->count;
+	size_t n = request(raw, "OPTIONS", 999, NULL, "UDP");
+
+	throw_at(fd, "127.0.0.1", port, raw, n);
+	UNTIL(f, f->count > before);
+	cr_assert_eq(f->count, before + 1);
+}
+
+Test(udp, a_message_reaches_the_owner_of_its_slot)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
+	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
+	const struct message *m;
+	struct endpoint e;
+
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	UNTIL(f, f->count == 1);
+	m = message_at(f, 0);
+	cr_assert_eq(m->raw_size, n);
+	cr_assert_eq(memcmp(message_raw(m), raw, n), 0);
+	cr_assert_eq(m->flow.id, 0);
+	cr_assert_eq(m->flow.transport, TRANSPORT_UDP);
+	cr_assert_eq(m->flow.listener, ACCESS_UDP);
+	e = at("127.0.0.1", port);
+	cr_assert(endpoint_equal(&m->flow.peer, &e));
+	e = at("127.0.0.1", f->port[ACCESS_UDP]);
+	cr_assert(endpoint_equal(&m->flow.local, &e));
+	cr_assert_gt(m->received_ns, 0);
+	cr_assert_eq(m->slot, slot_of_message(m, &f->t.slot_key));
+	cr_assert_eq(f->noted[0].peer, PEER(PEER_SIP, m->slot % 2));
+	cr_assert_not(f->noted[0].reserve);
+	cr_assert_eq(COUNTED(RX_MESSAGES), 1);
+	cr_assert_eq(COUNTED(RX_BYTES), n);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, many_in_one_batch_keep_their_order)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	char id[32];
+
+	for (unsigned i = 0; i < 150; i++) {
+		size_t n = request(raw, "OPTIONS", i, NULL, "UDP");
+		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	}
+	UNTIL(f, f->count == 150);
+	for (unsigned i = 0; i < 150; i++) {
+		snprintf(id, sizeof(id), "call-%u@example", i);
+		cr_assert(str_equal(message_value(message_at(f, i), HEADER_CALL_ID), str_of(id)));
+	}
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, keepalives_and_stun_are_ignored)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "", 0);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\r\n\r\n", 4);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\0\0\0\0", 4);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\0\1\0\0\x21\x12\xa4\x42" "abcdefghijkl", 20);
+	barrier(f, fd, f->port[ACCESS_UDP]);
+	cr_assert_eq(COUNTED(UDP_KEEPALIVES), 3);
+	cr_assert_eq(COUNTED(UDP_STUN), 1);
+	cr_assert_eq(COUNTED(RX_MESSAGES), 1);
+	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, a_trusted_listener_hears_its_sources_only)
+{
+	struct fixture *f = fixture_new(NULL);
+	int stranger = bound("127.0.0.2", SOCK_DGRAM, NULL), fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
+
+	throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
+	barrier(f, fd, f->port[CORE_UDP]);
+	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 1);
+	close(fd);
+	close(stranger);
+	fixture_free(f);
+}
+
+Test(udp, a_banned_source_is_not_heard)
+{
+	struct fixture *f = fixture_new(NULL);
+	int banned = bound("127.0.0.2", SOCK_DGRAM, NULL), fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	struct record_penalty penalty = {.source = at("127.0.0.2", 9), .listener = ACCESS_UDP};
+	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
+
+	for (int i = 0; i < 3; i++)
+		flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
+	throw_at(banned, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	barrier(f, fd, f->port[ACCESS_UDP]);
+	cr_assert_eq(COUNTED(DROP_BANNED), 1);
+	close(fd);
+	close(banned);
+	fixture_free(f);
+}
+
+static void two_a_minute(struct image *image)
+{
+	image->zone[ZONE_ACCESS].rate = 2;
+	image->zone[ZONE_ACCESS].rate_window_ms = 60000;
+}
+
+Test(udp, only_requests_outside_dialogs_count_against_the_rate)
+{
+	struct fixture *f = fixture_new(two_a_minute);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t n;
+
+	for (unsigned i = 0; i < 5; i++) {
+		n = request(raw, "INVITE", i, NULL, "UDP");
+		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	}
+	n = request(raw, "OPTIONS", 5, "foreign", "UDP"); /* a tag that is none of ours makes no dialog */
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	for (unsigned i = 6; i < 10; i++) {
+		n = request(raw, "BYE", i, "sw0000123456789abcdef0123456789abcdef", "UDP");
+		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	}
+	UNTIL(f, f->count >= 6);
+	cr_assert_eq(f->count, 6); /* 2 INVITE, 4 BYE */
+	cr_assert_eq(COUNTED(DROP_RATE), 4);
+	cr_assert_not(f->noted[1].reserve);
+	cr_assert(f->noted[2].reserve);
+	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0); /* a flood is not answered */
+	/* malformed ones get no more answers than well-formed ones get through */
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: x INVITE\r\nContent-Length: 0\r\n\r\n", 150);
+	n = request(raw, "BYE", 11, "sw0000123456789abcdef0123456789abcdef", "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	UNTIL(f, f->count == 7);
+	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, a_malformed_request_is_answered)
+{
+	static const char bad[] = "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: many\r\nContent-Length: 0\r\n\r\n";
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
+	char expected[64];
+
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], bad, sizeof(bad) - 1);
+	heard(f, fd); /* at its source, whatever its Via says */
+	cr_assert(strncmp(buffer, "SIP/2.0 400 ", 12) == 0, "%s", buffer);
+	snprintf(expected, sizeof(expected), ";received=127.0.0.1;rport=%d\r\n", port);
+	cr_assert(strstr(buffer, expected), "%s", buffer);
+	cr_assert_eq(COUNTED(REFUSED), 1);
+	cr_assert_eq(f->count, 0);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, answers_come_from_the_address_that_was_written_to)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t n = request(raw, "OPTIONS", 1, NULL, "UDP");
+	struct sockaddr_in from;
+	socklen_t length = sizeof(from);
+	struct endpoint e;
+	struct flow flow;
+
+	throw_at(fd, "127.0.0.5", f->port[ANY_UDP], raw, n);
+	UNTIL(f, f->count == 1);
+	flow = message_at(f, 0)->flow;
+	e = at("127.0.0.5", f->port[ANY_UDP]);
+	cr_assert(endpoint_equal(&flow.local, &e));
+	order(f, &flow, "SIP/2.0 200 OK", 14, 0, false);
+	loop_once(f->t.loop, 0);
+	n = 0;
+	UNTIL(f, (ssize_t)(n = (size_t)recvfrom(fd, buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *)&from, &length)) > 0);
+	cr_assert_eq(n, 14);
+	cr_assert_eq(from.sin_addr.s_addr, inet_addr("127.0.0.5"));
+	cr_assert_eq(ntohs(from.sin_port), f->port[ANY_UDP]);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, orders_are_sent_in_their_order)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(raw, sizeof(raw), "message %03d", i);
+		order(f, &flow, raw, 11, (uint64_t)i + 1, false);
+	}
+	loop_once(f->t.loop, 0);
+	for (int i = 0; i < 200; i++) {
+		cr_assert_eq(hear(fd, buffer, sizeof(buffer)), 11, "%d", i);
+		cr_assert_eq(atoi(buffer + 8), i);
+	}
+	cr_assert_eq(f->count, 0);
+	cr_assert_eq(COUNTED(TX_MESSAGES), 200);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, orders_that_may_not_be_are_refused)
+{
+	struct fixture *f = fixture_new(NULL);
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.2", 5060)};
+	struct record_send r = {.flow = flow, .size = 5, .cookie = 9};
+
+	order(f, &flow, "hello", 5, 1, false); /* the core's listener reaches the core's sources only */
+	cr_assert_eq(failure_of(f, 1), -EACCES);
+	flow.peer = at("127.0.0.1", 5060);
+	flow.listener = LISTENERS;
+	order(f, &flow, "hello", 5, 2, false);
+	flow.listener = CORE_TCP; /* its transport is another */
+	order(f, &flow, "hello", 5, 3, false);
+	flow.listener = CORE_UDP;
+	flow.peer.port = 0;
+	order(f, &flow, "hello", 5, 4, false);
+	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r)); /* shorter than it says */
+	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r) - 1);
+	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_MESSAGE, &r, sizeof(r));
+	cr_assert_eq(f->count, 1);
+	cr_assert_eq(COUNTED(BAD_RECORDS), 6);
+	fixture_free(f);
+}
+
+Test(udp, a_full_send_buffer_makes_a_bounded_queue)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port), size = 8 << 20;
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	struct outgoing out = {.bytes = buffer, .size = 100, .cookie = 5, .peer = PEER(PEER_SIP, 1)};
+	unsigned ordinary = 0, reserved = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	refused_sends = EAGAIN;
+	while (flow_send(&f->t, &flow, &out) == 0)
+		ordinary++;
+	out.reserve = true;
+	while (flow_send(&f->t, &flow, &out) == 0)
+		reserved++;
+	cr_assert_eq(ordinary, UDP_QUEUE_DATAGRAMS - UDP_QUEUE_RESERVE(UDP_QUEUE_DATAGRAMS));
+	cr_assert_eq(ordinary + reserved, UDP_QUEUE_DATAGRAMS);
+	cr_assert_eq(flow_send(&f->t, &flow, &out), -EAGAIN);
+	cr_assert_eq(udp_queued(f->t.udp), UDP_QUEUE_DATAGRAMS);
+	refused_sends = 0;
+	UNTIL(f, udp_queued(f->t.udp) == 0);
+	for (unsigned i = 0; i < ordinary + reserved; i++)
+		cr_assert_eq(hear(fd, buffer, sizeof(buffer)), 100, "%u", i);
+	cr_assert_eq(flow_send(&f->t, &flow, &out), 0);
+	close(fd);
+	fixture_free(f);
+}
+
+/* The buffer's free part moves: what stays queued must stay the same. */
+Test(udp, the_queue_keeps_its_bytes_when_moved)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port), size = 8 << 20;
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	static char out[60000];
+	struct outgoing o = {.bytes = out, .size = sizeof(out), .reserve = true};
+	unsigned sent = 0, got = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	refused_sends = EAGAIN;
+	for (;;) {
+		memset(out, (int)(sent & 0x7f), sizeof(out));
+		if (flow_send(&f->t, &flow, &o))
+			break;
+		sent++;
+	}
+	cr_assert_eq(sent, UDP_QUEUE_BYTES / sizeof(out));
+	for (int round = 0; round < 3; round++) {
+		/* a host that is no route fails one datagram at a time: the queue moves on by one */
+		refused_sends = 0;
+		UNTIL(f, udp_queued(f->t.udp) == 0);
+		while (hear(fd, buffer, sizeof(buffer)) == (ssize_t)sizeof(out)) {
+			cr_assert_eq(buffer[0], (char)(got & 0x7f));
+			cr_assert_eq(buffer[sizeof(out) - 1], (char)(got & 0x7f));
+			got++;
+		}
+		refused_sends = EAGAIN;
+		for (;;) {
+			memset(out, (int)(sent & 0x7f), sizeof(out));
+			if (flow_send(&f->t, &flow, &o))
+				break;
+			sent++;
+		}
+	}
+	refused_sends = 0;
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, a_send_that_the_kernel_refuses_is_reported)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+
+	order(f, &flow, buffer, 65530, 7, false); /* more than a datagram holds */
+	order(f, &flow, "next", 4, 8, false);
+	heard(f, fd);
+	cr_assert_str_eq(buffer, "next");
+	cr_assert_eq(failure_of(f, 7), -EMSGSIZE);
+	cr_assert_eq(f->noted[0].peer, PEER(PEER_SIP, 1));
+	cr_assert_eq(f->count, 1);
+	close(fd);
+	fixture_free(f);
+}
+
+/* DESIGN.md section 3: when a queue is full. */
+Test(udp, a_full_sip_worker_refuses_only_what_is_new)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	char old[2048], *tag, ack[2048];
+	size_t n, old_size = request(old, "INVITE", 1, NULL, "UDP");
+
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], old, old_size);
+	UNTIL(f, f->count == 1);
+	f->full = f->full_reserve = -EAGAIN;
+	/* the retransmission of what got through: silence */
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], old, old_size);
+	UNTIL(f, COUNTED(FULL_RETRANSMISSIONS) == 1);
+	/* an ACK, a response, a request in a dialog, a CANCEL: silence */
+	n = request(raw, "ACK", 2, "theirs", "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	n = request(raw, "BYE", 2, "sw0000123456789abcdef0123456789abcdef", "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	n = request(raw, "CANCEL", 1, NULL, "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	n = (size_t)snprintf(raw, sizeof(raw), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	UNTIL(f, COUNTED(FULL_ACKS) == 1 && COUNTED(FULL_IN_DIALOG) == 2 && COUNTED(FULL_RESPONSES) == 1);
+	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0);
+	/* something new: 503, and its ACK goes no further */
+	n = request(raw, "INVITE", 3, NULL, "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	heard(f, fd);
+	cr_assert(strncmp(buffer, "SIP/2.0 503 ", 12) == 0, "%s", buffer);
+	cr_assert(strstr(buffer, "\r\nRetry-After: "), "%s", buffer);
+	cr_assert_eq(COUNTED(FULL_REFUSED), 1);
+	f->full = f->full_reserve = 0;
+	tag = strstr(buffer, ";tag=st") + 5;
+	tag[18] = 0;
+	n = request(ack, "ACK", 3, tag, "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], ack, n);
+	barrier(f, fd, f->port[ACCESS_UDP]);
+	cr_assert_eq(COUNTED(ABSORBED_ACKS), 1);
+	/* what was refused may come again, and is taken */
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, request(raw, "INVITE", 3, NULL, "UDP"));
+	UNTIL(f, f->count == 3);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, the_reserve_is_for_what_belongs_to_calls)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t n;
+
+	f->full = -EAGAIN;
+	n = request(raw, "INVITE", 1, NULL, "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	n = request(raw, "CANCEL", 1, NULL, "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	n = request(raw, "ACK", 1, "theirs", "UDP");
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	UNTIL(f, f->count == 2);
+	cr_assert_eq(message_at(f, 0)->method, METHOD_CANCEL);
+	cr_assert_eq(message_at(f, 1)->method, METHOD_ACK);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(udp, stops_reading_and_still_writes)
+{
+	struct fixture *f = fixture_new(NULL);
+	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
+	struct flow flow = {.transport = TRANSPORT_UDP, .listener = ACCESS_UDP, .peer = at("127.0.0.1", port)};
+	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
+
+	order(f, &flow, "last", 4, 0, false);
+	cr_assert_not(transport_idle(&f->t));
+	transport_stop(&f->t);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	heard(f, fd);
+	cr_assert_str_eq(buffer, "last");
+	for (int i = 0; i < 3; i++)
+		loop_once(f->t.loop, 0);
+	cr_assert_eq(f->count, 0);
+	cr_assert(transport_idle(&f->t));
+	close(fd);
+	fixture_free(f);
+}
