@@ -1,0 +1,302 @@
+/* master-control.c - the control socket: whole lines, bounds, clients that leave. */
+#include "common/counters.h"
+#include "common/log.h"
+#include "master/control.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char base[64], path[80];
+static struct loop *loop;
+static struct control *control;
+static struct request *held; /* by the command "hold" */
+static unsigned served;
+
+static void quiet(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level, (void)line, (void)length;
+}
+
+static void dispatch(void *arg, struct request *r, json_t *message)
+{
+	const char *command = json_string_value(json_object_get(message, "command"));
+
+	(void)arg;
+	served++;
+	if (command && strcmp(command, "hold") == 0)
+		held = r;
+	else if (command && strcmp(command, "large") == 0) {
+		char *text = malloc(4000001);
+
+		memset(text, 'x', 4000000);
+		text[4000000] = '\0';
+		request_answer(r, json_pack("{s:s}", "text", text));
+		free(text);
+	} else
+		request_answer(r, json_pack("{s:b, s:i}", "ok", 1, "uid", (int)request_uid(r)));
+}
+
+static void setup(void)
+{
+	log_init("test", -1, LOG_ERROR, quiet, NULL);
+	strcpy(base, "/tmp/sipward-control-XXXXXX");
+	cr_assert_not_null(mkdtemp(base));
+	cr_assert_eq(chmod(base, 0755), 0);
+	snprintf(path, sizeof path, "%s/control.sock", base);
+	cr_assert_eq(loop_new(&loop), 0);
+	cr_assert_eq(control_open(&control, loop, path, 0600, (gid_t)-1, dispatch, NULL), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	control_close(control);
+	loop_free(loop);
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(control, .init = setup, .fini = teardown);
+
+static int reach(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	size_t n = strlen(text);
+
+	while (n) {
+		ssize_t sent = send(fd, text, n, MSG_NOSIGNAL);
+
+		if (sent > 0) {
+			text += sent;
+			n -= (size_t)sent;
+		}
+		cr_assert_geq(loop_once(loop, 0), 0);
+	}
+}
+
+/* Turns the loop until a whole line has come; its length, 0 when closed first. */
+static size_t hear(int fd, char *room, size_t size)
+{
+	size_t have = 0;
+
+	for (unsigned turns = 0; turns < 20000; turns++) {
+		ssize_t n = recv(fd, room + have, size - have - 1, 0);
+
+		if (n == 0)
+			return 0;
+		if (n > 0) {
+			have += (size_t)n;
+			room[have] = '\0';
+			if (memchr(room, '\n', have))
+				return have;
+			continue;
+		}
+		loop_once(loop, 1);
+	}
+	cr_assert_fail("no answer");
+	return 0;
+}
+
+Test(control, answers_each_line_in_order)
+{
+	char room[512];
+	int fd = reach();
+
+	say(fd, "{\"command\":\"a\"");
+	cr_expect_eq(served, 0, "a line is a line when it ends");
+	say(fd, "}\n{\"command\":\"b\"}\n");
+	hear(fd, room, sizeof room);
+	cr_expect(strstr(room, "\"ok\":true"));
+	if (!strchr(strchr(room, '\n') + 1, '\n'))
+		hear(fd, room, sizeof room);
+	cr_expect_eq(served, 2);
+	close(fd);
+}
+
+Test(control, refuses_what_is_no_request)
+{
+	static const char *const bad[] = {"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n", "{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
+	char room[512];
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		int fd = reach();
+
+		say(fd, bad[i]);
+		hear(fd, room, sizeof room);
+		cr_expect(strstr(room, "\"ok\":false"), "%s", bad[i]);
+		close(fd);
+	}
+	cr_expect_eq(served, 0);
+	cr_expect_eq(counters_page->counter[COUNTER_CONTROL_BAD], sizeof bad / sizeof bad[0]);
+}
+
+Test(control, a_line_without_end_is_refused_and_closed)
+{
+	char room[512], *line = malloc(CONTROL_LINE_MAX + 1);
+	int fd = reach();
+
+	memset(line, 'a', CONTROL_LINE_MAX);
+	line[CONTROL_LINE_MAX] = '\0';
+	say(fd, line);
+	free(line);
+	hear(fd, room, sizeof room);
+	cr_expect(strstr(room, "too long"));
+	cr_expect_eq(hear(fd, room, sizeof room), 0);
+	close(fd);
+}
+
+Test(control, one_request_at_a_time_and_the_next_waits)
+{
+	char room[512];
+	int fd = reach();
+
+	say(fd, "{\"command\":\"hold\"}\n{\"command\":\"next\"}\n");
+	while (!held)
+		loop_once(loop, 10);
+	loop_once(loop, 0);
+	cr_expect_eq(served, 1);
+	request_answer(held, json_pack("{s:s}", "held", "done"));
+	hear(fd, room, sizeof room);
+	cr_expect(strstr(room, "held"));
+	while (served < 2)
+		loop_once(loop, 10);
+	close(fd);
+}
+
+Test(control, a_client_that_left_is_no_error)
+{
+	int fd = reach();
+
+	say(fd, "{\"command\":\"hold\"}\n");
+	while (!held)
+		loop_once(loop, 10);
+	close(fd);
+	for (unsigned i = 0; i < 5; i++)
+		loop_once(loop, 1);
+	request_answer(held, json_pack("{s:s}", "held", "done"));
+	loop_once(loop, 1);
+	fd = reach();
+	cr_expect_geq(fd, 0, "others are served");
+	close(fd);
+}
+
+Test(control, a_large_answer_comes_whole_through_a_small_socket)
+{
+	char *room = malloc(5000000);
+	int fd = reach();
+
+	say(fd, "{\"command\":\"large\"}\n");
+	cr_expect_gt(hear(fd, room, 5000000), 4000000u);
+	free(room);
+	close(fd);
+}
+
+Test(control, the_number_of_clients_is_bounded)
+{
+	int fd[CONTROL_CLIENTS_MAX + 1];
+	char room[256];
+
+	for (unsigned i = 0; i <= CONTROL_CLIENTS_MAX; i++) {
+		fd[i] = reach();
+		loop_once(loop, 10);
+	}
+	hear(fd[CONTROL_CLIENTS_MAX], room, sizeof room);
+	cr_expect(strstr(room, "too many"));
+	close(fd[0]);
+	loop_once(loop, 10);
+	close(fd[CONTROL_CLIENTS_MAX]);
+	fd[0] = reach();
+	say(fd[0], "{}\n");
+	hear(fd[0], room, sizeof room);
+	cr_expect(strstr(room, "\"ok\":true"), "room again");
+}
+
+/* Connects as another user and group; true where it got the answer to a request. */
+static bool served_as(uid_t uid, gid_t gid, gid_t also)
+{
+	int wait_for[2];
+
+	cr_assert_eq(pipe(wait_for), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		char room[256] = "";
+
+		close(wait_for[0]);
+		if (setgroups(1, &also) || setgid(gid) || setuid(uid))
+			_exit(2);
+		int fd = reach();
+		if (fd >= 0) {
+			(void)!write(fd, "{}\n", 3);
+			for (unsigned i = 0; i < 500 && !strchr(room, '\n'); i++) {
+				ssize_t n = recv(fd, room, sizeof room - 1, 0);
+
+				if (n == 0)
+					break;
+				if (n < 0)
+					usleep(10000);
+			}
+		}
+		_exit(strstr(room, "\"ok\":true") ? 0 : 1);
+	}
+	int status;
+	while (waitpid(child, &status, WNOHANG) == 0)
+		loop_once(loop, 10);
+	return status == 0;
+}
+
+Test(control, only_root_and_the_group_are_served)
+{
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	control_close(control);
+	cr_assert_eq(control_open(&control, loop, path, 0660, 4242, dispatch, NULL), 0);
+	/* The file's mode must not be all that keeps others out. */
+	cr_assert_eq(chmod(path, 0666), 0);
+	cr_expect(served_as(1234, 4242, 65534), "its group");
+	cr_expect(served_as(1234, 65534, 4242), "a supplementary group");
+	cr_expect_not(served_as(1234, 65534, 65534), "somebody");
+	cr_expect_eq(counters_page->counter[COUNTER_CONTROL_REFUSED], 1);
+	cr_expect(served_as(0, 0, 0), "root");
+}
+
+Test(control, a_stale_socket_is_replaced_and_a_live_one_is_not)
+{
+	struct control *other;
+	char file[96];
+
+	cr_expect_eq(control_open(&other, loop, path, 0600, (gid_t)-1, dispatch, NULL), -EADDRINUSE);
+	snprintf(file, sizeof file, "%s/file", base);
+	fclose(fopen(file, "w"));
+	cr_expect_eq(control_open(&other, loop, file, 0600, (gid_t)-1, dispatch, NULL), -EEXIST);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	snprintf(a.sun_path, sizeof a.sun_path, "%s/stale", base);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	close(fd);
+	cr_assert_eq(control_open(&other, loop, a.sun_path, 0600, (gid_t)-1, dispatch, NULL), 0);
+	control_close(other);
+	cr_expect_neq(access(a.sun_path, F_OK), 0);
+}

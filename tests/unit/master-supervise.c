@@ -1,0 +1,384 @@
+/* master-supervise.c - lives of workers, with real processes that do no work (master-fixture.h). */
+#include "master-fixture.h"
+
+#include "common/counters.h"
+#include "master/query.h"
+#include "master/supervise.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sodium.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char base[64], path[80], program[ROLE_COUNT][96];
+static struct loop *loop;
+static struct runtime runtime;
+static struct state state;
+static struct listen no_listeners;
+static struct supervisor s;
+static struct queries queries;
+static int signals;
+static bool stopped;
+static unsigned dead;
+
+static void quiet(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level;
+	if (getenv("SHOW"))
+		fprintf(stderr, "%.*s\n", (int)length, line);
+}
+
+static void on_reply(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text)
+{
+	(void)arg;
+	query_reply(&queries, w, id, last, text);
+}
+
+static void on_died(void *arg, struct worker_slot *w)
+{
+	(void)arg;
+	dead++;
+	query_died(&queries, w);
+}
+
+static void on_stopped(void *arg)
+{
+	(void)arg;
+	stopped = true;
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)arg, (void)events;
+	while (read(signals, &info, sizeof info) > 0)
+		;
+	supervise_reap(&s);
+}
+
+static int image(void)
+{
+	int fd = memfd_create("test-image", MFD_CLOEXEC);
+
+	cr_assert_eq(ftruncate(fd, 4096), 0);
+	return fd;
+}
+
+/* The name of the worker's program: a link to this one (master-fixture.h). */
+static void link_program(enum peer_role role, const char *name)
+{
+	char self[256] = "";
+
+	cr_assert_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
+	snprintf(program[role], sizeof program[role], "%s/%s", base, name);
+	unlink(program[role]);
+	cr_assert_eq(symlink(self, program[role]), 0);
+	s.program[role] = program[role];
+}
+
+static void setup(void)
+{
+	sigset_t set;
+
+	cr_assert(sodium_init() >= 0);
+	log_init("test", -1, LOG_INFO, quiet, NULL);
+	strcpy(base, "/tmp/sipward-sup-XXXXXX");
+	cr_assert_not_null(mkdtemp(base));
+	snprintf(path, sizeof path, "%s/run", base);
+	cr_assert_eq(loop_new(&loop), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	cr_assert_eq(loop_add(loop, signals, EPOLLIN, on_signal, NULL, NULL), 0);
+	cr_assert_eq(runtime_open(&runtime, path), 0);
+	snprintf(path, sizeof path, "%s/state", base);
+	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
+	s = (struct supervisor){
+		.loop = loop, .runtime = &runtime, .lives = &state, .listen = &no_listeners, .role_count = {0, 2, 2, 1}, .fds_limit = {64, 64, 64, 64}, .log_level = LOG_INFO,
+		.settings = {-1, image(), image(), image()}, .users = image(), .reply = on_reply, .died = on_died, .stopped = on_stopped,
+	};
+	for (unsigned r = PEER_TRANSPORT; r <= PEER_TLS; r++)
+		s.account[r] = (struct account){.uid = geteuid(), .gid = getegid()};
+	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+	link_program(PEER_TRANSPORT, "sipward-transport");
+	link_program(PEER_SIP, "sipward-sip");
+	link_program(PEER_TLS, "sipward-tls");
+	queries_init(&queries, loop, &s);
+	cr_assert_eq(supervise_open(&s), 0);
+}
+
+/* Turns the loop until condition is true, for at most 20 s. */
+#define UNTIL(condition) \
+	do { \
+		uint64_t until_ = loop_now(loop) + 20000; \
+		while (!(condition)) { \
+			cr_assert_lt(loop_now(loop), until_, "waited in vain for: " #condition); \
+			loop_once(loop, 50); \
+		} \
+	} while (0)
+
+static unsigned ready(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s.count; i++)
+		n += s.worker[i].state == WORKER_READY;
+	return n;
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	if (!stopped) {
+		supervise_stop(&s, true);
+		UNTIL(stopped);
+	}
+	queries_close(&queries);
+	supervise_close(&s);
+	keys_close(s.keys);
+	runtime_close(&runtime);
+	loop_free(loop);
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(supervise, .init = setup, .fini = teardown, .timeout = 60);
+
+/* ---- questions ---- */
+
+static json_t *rows, *missing;
+
+static void keep(void *arg, json_t *r, json_t *m)
+{
+	(void)arg;
+	json_decref(rows);
+	json_decref(missing);
+	rows = r;
+	missing = m;
+}
+
+static void ask(unsigned role, const char *argument)
+{
+	json_decref(rows);
+	json_decref(missing);
+	rows = missing = NULL;
+	cr_assert_eq(query_start(&queries, role, false, QUERY_CALLS, argument, keep, NULL), 0);
+	cr_assert_null(rows, "never before query_start returns");
+	UNTIL(rows);
+}
+
+static void tell(struct worker_slot *w, const char *what)
+{
+	struct lifeline_query q = {.id = 99999, .what = QUERY_CALLS};
+
+	snprintf(q.argument, sizeof q.argument, "%s", what);
+	cr_assert(worker_tell(w, LIFELINE_QUERY, &q, sizeof q, -1));
+}
+
+static int number(size_t row, const char *key)
+{
+	return (int)json_integer_value(json_object_get(json_array_get(rows, row), key));
+}
+
+/* ---- */
+
+Test(supervise, all_workers_start_with_what_they_need)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	ask(PEER_TRANSPORT, "");
+	cr_assert_eq(json_array_size(rows), 2);
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_eq(number(i, "settings"), 1);
+		cr_expect_eq(number(i, "users"), 0);
+		cr_expect_eq(number(i, "keys"), 1);
+		cr_expect_eq(number(i, "edges"), 2);
+	}
+	ask(PEER_SIP, "");
+	cr_assert_eq(json_array_size(rows), 2);
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_eq(number(i, "users"), 1);
+		cr_expect_eq(number(i, "sockets"), 1);
+		cr_expect_eq(number(i, "allows"), 3);
+		cr_expect_eq(number(i, "edges"), 1);
+	}
+}
+
+Test(supervise, a_dead_worker_is_there_again_at_once_and_its_peers_know)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 1);
+	uint32_t life = w->incarnation;
+	pid_t pid = w->pid;
+	uint64_t before = loop_now(loop);
+
+	kill(pid, SIGKILL);
+	UNTIL(dead == 1 && ready() == 5);
+	cr_expect_neq(w->pid, pid);
+	cr_expect_gt(w->incarnation, life);
+	cr_expect_eq(w->deaths, 1);
+	cr_expect_str_eq(w->last_end, "signal 9 (KILL)");
+	cr_expect_lt(loop_now(loop) - before, 2000);
+	ask(PEER_SIP, "");
+	/* The successor knows all three living peers' tokens and has its own edge. */
+	size_t at = number(0, "worker") == 1 ? 0 : 1;
+	cr_expect_eq(number(at, "allows"), 3);
+	cr_expect_eq(number(at, "edges"), 1);
+	cr_expect_eq(number(1 - at, "allows"), 4, "the token of its new life");
+	cr_expect_eq(number(1 - at, "downs"), 1);
+	ask(PEER_TRANSPORT, "");
+	for (size_t i = 0; i < 2; i++) {
+		cr_expect_eq(number(i, "edges"), 2, "their tokens are still good");
+		cr_expect_eq(number(i, "downs"), 1);
+		cr_expect_geq(number(i, "ups"), 1);
+	}
+}
+
+Test(supervise, a_healthy_worker_is_not_throttled)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+
+	for (unsigned i = 1; i <= 20; i++) {
+		uint64_t before = loop_now(loop);
+
+		kill(w->pid, SIGSEGV);
+		UNTIL(dead == i && w->state == WORKER_READY);
+		cr_assert_lt(loop_now(loop) - before, 2000, "after death %u", i);
+	}
+	cr_expect_eq(w->failures, 0);
+	cr_expect_eq(w->deaths, 20);
+	cr_expect_eq(counters_page->counter[COUNTER_WORKER_DEATHS], 20);
+}
+
+Test(supervise, one_that_is_never_ready_is_backed_off)
+{
+	link_program(PEER_TLS, "sipward-broken");
+	supervise_start(&s);
+	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+	uint64_t before = loop_now(loop);
+
+	UNTIL(w->deaths == 4);
+	/* 100, 200 and 400 ms between them. */
+	cr_expect_geq(loop_now(loop) - before, 700);
+	cr_expect_eq(w->failures, 4);
+	cr_expect_str_eq(w->last_end, "exit 9");
+	UNTIL(ready() == 4);
+	link_program(PEER_TLS, "sipward-tls");
+	UNTIL(ready() == 5);
+	cr_expect_eq(w->failures, 0);
+}
+
+Test(supervise, a_missing_program_is_backed_off_too)
+{
+	unlink(program[PEER_TLS]);
+	supervise_start(&s);
+	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+
+	UNTIL(w->deaths == 2);
+	cr_expect_str_eq(w->last_end, "exit 127 (exec failed)");
+}
+
+Test(supervise, one_that_hangs_is_killed_and_idle_ones_are_not)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 0);
+
+	tell(w, "hang");
+	UNTIL(w->hangs == 1 && ready() == 5);
+	cr_expect_str_eq(w->killed ? w->killed : "no", "no", "a new life");
+	uint64_t later = loop_now(loop) + 3 * WATCHDOG_MS + 100;
+	while (loop_now(loop) < later)
+		loop_once(loop, 100);
+	cr_expect_eq(dead, 1);
+	cr_expect_eq(counters_page->counter[COUNTER_WORKER_HANGS], 1);
+}
+
+Test(supervise, an_idle_worker_is_left_asleep)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+
+	/* After it was found idle, nothing wakes it for WATCHDOG_IDLE_MS. */
+	UNTIL(w->idle);
+	uint64_t progress = w->page->progress, until = loop_now(loop) + WATCHDOG_IDLE_MS - 2 * WATCHDOG_MS;
+	while (loop_now(loop) < until)
+		loop_once(loop, 100);
+	cr_expect_eq(w->page->progress, progress);
+}
+
+Test(supervise, a_packet_that_does_not_fit_ends_its_worker)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 1);
+
+	tell(w, "nonsense");
+	UNTIL(dead == 1 && ready() == 5);
+	cr_expect_eq(counters_page->counter[COUNTER_WORKER_MISBEHAVED], 1);
+}
+
+Test(supervise, answers_that_do_not_come_are_missing)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	uint64_t before = loop_now(loop);
+
+	ask(PEER_SIP, "silent");
+	cr_expect_geq(loop_now(loop) - before, QUERY_MAX_MS);
+	cr_expect_eq(json_array_size(rows), 0);
+	cr_expect_eq(json_array_size(missing), 2);
+	ask(PEER_SIP, "garbage");
+	cr_expect_eq(json_array_size(missing), 2);
+	before = loop_now(loop);
+	ask(PEER_SIP, "die");
+	cr_expect_eq(json_array_size(missing), 2);
+	cr_expect_lt(loop_now(loop) - before, QUERY_MAX_MS, "a death is an answer");
+}
+
+Test(supervise, stops_everything_in_order)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	supervise_stop(&s, false);
+	UNTIL(stopped);
+	for (unsigned i = 0; i < s.count; i++)
+		cr_expect_eq(s.worker[i].state, WORKER_DOWN);
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "no child is left");
+	cr_expect_eq(counters_page->counter[COUNTER_WORKER_DEATHS], 0);
+}
+
+Test(supervise, one_that_does_not_leave_is_killed)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	tell(supervise_worker(&s, PEER_SIP, 0), "hang");
+	uint64_t before = loop_now(loop);
+	supervise_stop(&s, false);
+	UNTIL(stopped);
+	cr_expect_geq(loop_now(loop) - before, STOP_GRACE_MS);
+	cr_expect_lt(loop_now(loop) - before, 2 * STOP_GRACE_MS);
+}
+
+Test(supervise, stopping_twice_is_at_once)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	tell(supervise_worker(&s, PEER_TRANSPORT, 0), "hang");
+	uint64_t before = loop_now(loop);
+	supervise_stop(&s, false);
+	supervise_stop(&s, true);
+	UNTIL(stopped);
+	cr_expect_lt(loop_now(loop) - before, STOP_GRACE_MS / 2);
+}
