@@ -57,6 +57,10 @@ static uint16_t message_size(struct frame *f, const char *buffer, size_t message
 {
 	uint64_t body;
 
+	if (f->twice) { /* two readers could take two different ones: what is body to one is a request to the other */
+		*reason = "More Than One Content-Length";
+		return 400;
+	}
 	if (!f->value) { /* RFC 3261 section 20.14: on a stream it must be there */
 		*reason = "Missing Content-Length";
 		return 400;
@@ -75,24 +79,22 @@ static uint16_t message_size(struct frame *f, const char *buffer, size_t message
 	return 0;
 }
 
-/* One whole line, [f->line, end) with its CRLF. False: a second Content-Length. */
-static bool take_line(struct frame *f, const char *buffer, uint32_t end)
+/* One whole line, [f->line, end) with its CRLF. */
+static void take_line(struct frame *f, const char *buffer, uint32_t end)
 {
 	uint32_t value;
 
 	if (f->line && (buffer[f->line] == ' ' || buffer[f->line] == '\t')) {
 		if (f->in_length)
 			f->value_end = end;
-		return true;
+		return;
 	}
 	f->in_length = f->line && is_content_length((struct str){buffer + f->line, end - 2 - f->line}, &value);
 	if (!f->in_length)
-		return true;
-	if (f->value)
-		return false;
+		return;
+	f->twice |= f->value != 0;
 	f->value = f->line + value;
 	f->value_end = end;
-	return true;
 }
 
 /* Responses are never answered. */
@@ -131,8 +133,8 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		f->scanned = end;
 		if (f->line && end == f->line + 2)
 			f->header_size = end;
-		else if (!take_line(f, buffer, end))
-			return bad(step, answer(buffer, 400), COUNTER_FRAME_LENGTH, "More Than One Content-Length", 0);
+		else
+			take_line(f, buffer, end);
 		f->line = end;
 	}
 	if (!f->total) {
