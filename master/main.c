@@ -288,6 +288,6 @@ int main(int argc, char **argv)
 	}
 	finish(m);
 	if (error == 0)
-		log_info("stopped", "%s", "");
+		log_info("stopped", "pid=%d", (int)getpid());
 	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

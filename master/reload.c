@@ -169,6 +169,6 @@ int reload_users(struct master *m, struct config_errors *errors)
 	replace(&m->supervisor.users, users);
 	supervise_users(&m->supervisor);
 	count(RELOADS);
-	log_info("users-reloaded", "%s", "");
+	log_info("users-reloaded", "domains=%zu", c->domain_count);
 	return 0;
 }

@@ -251,6 +251,10 @@ static void spawn(struct worker_slot *w)
 	for (size_t i = 0; i < sizeof w->step_error / sizeof w->step_error[0]; i++)
 		w->step_error[i] = -1;
 	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
+	/* Counters go on over lives; what a gauge told of the last life is over. */
+	for (int c = 0; c < COUNTER_COUNT; c++)
+		if (counter_rows[c].gauge)
+			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index, (int)w->pid, w->incarnation);
 	error = loop_add(s->loop, w->lifeline, EPOLLIN, lifeline_event, w, &w->source);

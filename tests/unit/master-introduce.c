@@ -1,0 +1,251 @@
+/* master-introduce.c - what lives are told, packet by packet: the test holds the workers' ends of the lifelines. */
+#include "common/log.h"
+#include "master/supervise.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char base[64], path[80];
+static struct loop *loop;
+static struct runtime runtime;
+static struct state state;
+static struct listen no_listeners;
+static struct supervisor s;
+static int end[8]; /* the worker's end, by place in the table */
+static struct lifeline_packet packet;
+
+static void quiet(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level, (void)line, (void)length;
+}
+
+static int image(void)
+{
+	return memfd_create("test-image", MFD_CLOEXEC);
+}
+
+static void setup(void)
+{
+	cr_assert(sodium_init() >= 0);
+	log_init("test", -1, LOG_ERROR, quiet, NULL);
+	strcpy(base, "/tmp/sipward-intro-XXXXXX");
+	cr_assert_not_null(mkdtemp(base));
+	snprintf(path, sizeof path, "%s/run", base);
+	cr_assert_eq(loop_new(&loop), 0);
+	cr_assert_eq(runtime_open(&runtime, path), 0);
+	snprintf(path, sizeof path, "%s/state", base);
+	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
+	s = (struct supervisor){
+		.loop = loop, .runtime = &runtime, .lives = &state, .listen = &no_listeners, .role_count = {0, 1, 2, 0}, .settings = {-1, image(), image(), image()},
+		.users = image(),
+	};
+	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+	cr_assert_eq(supervise_open(&s), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	supervise_close(&s);
+	keys_close(s.keys);
+	runtime_close(&runtime);
+	loop_free(loop);
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(introduce, .init = setup, .fini = teardown);
+
+static size_t place(const struct worker_slot *w)
+{
+	return (size_t)(w - s.worker);
+}
+
+/* A new life without a process. */
+static void live(struct worker_slot *w)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	w->lifeline = pair[0];
+	end[place(w)] = pair[1];
+	w->incarnation++;
+	w->state = WORKER_STARTING;
+	introduce(w);
+}
+
+static void die(struct worker_slot *w)
+{
+	close(w->lifeline);
+	close(end[place(w)]);
+	w->lifeline = -1;
+	w->state = WORKER_DOWN;
+	loop_unset(loop, &w->timer);
+	introduce_death(w);
+}
+
+/* The type of the next packet that w gets; 0: there is none. */
+static unsigned next(const struct worker_slot *w)
+{
+	if (lifeline_receive(end[place(w)], true, &packet) == -EAGAIN)
+		return 0;
+	for (unsigned i = 0; i < packet.fds; i++)
+		close(packet.fd[i]);
+	return packet.type;
+}
+
+/* Reads on until a packet of that type. */
+static bool find(const struct worker_slot *w, unsigned type)
+{
+	unsigned got;
+
+	while ((got = next(w)) && got != type)
+		;
+	return got == type;
+}
+
+static struct lifeline_allow allow_of(const struct worker_slot *listener)
+{
+	cr_assert(find(listener, LIFELINE_ALLOW), "no ALLOW");
+	return *(struct lifeline_allow *)packet.body;
+}
+
+static void acknowledge(struct worker_slot *listener, const struct lifeline_allow *allow)
+{
+	struct lifeline_ack ack = {.sequence = allow->sequence};
+
+	introduce_acknowledged(listener, &ack);
+}
+
+Test(introduce, a_connecter_gets_its_token_when_the_listener_knows_it)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct lifeline_allow allow;
+
+	live(sip);
+	cr_expect(find(sip, LIFELINE_GO), "a SIP worker waits for nobody");
+	cr_expect_eq(sip->state, WORKER_GOING);
+	live(transport);
+	cr_expect_eq(transport->state, WORKER_STARTING);
+	cr_expect_not(find(transport, LIFELINE_EDGE), "not before the acknowledgement");
+	allow = allow_of(sip);
+	cr_expect_eq(allow.peer, PEER(PEER_TRANSPORT, 0));
+	acknowledge(sip, &allow);
+	cr_assert_eq(next(transport), LIFELINE_EDGE);
+	const struct lifeline_edge *edge = (const void *)packet.body;
+	cr_expect_eq(edge->peer, PEER(PEER_SIP, 0));
+	cr_expect_eq(memcmp(edge->token, allow.token, MESH_TOKEN_SIZE), 0);
+	cr_expect_eq(access(edge->path, F_OK), 0);
+	/* The other SIP worker does not live: nothing to wait for. */
+	cr_expect_eq(next(transport), LIFELINE_GO);
+}
+
+Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	static const struct lifeline_keys zero;
+
+	live(transport);
+	cr_assert_eq(next(transport), LIFELINE_WELCOME);
+	cr_assert_eq(next(transport), LIFELINE_KEYS);
+	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting, sizeof zero.minting), 0);
+	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
+	cr_expect_eq(next(transport), LIFELINE_SLOTS);
+	live(sip);
+	cr_assert(find(sip, LIFELINE_USERS));
+}
+
+Test(introduce, a_successor_of_the_listener_knows_all_before_it_starts)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0), *other = supervise_worker(&s, PEER_SIP, 1);
+	struct lifeline_allow first, again;
+	unsigned allows = 0, type;
+
+	live(sip);
+	live(other);
+	live(transport);
+	find(sip, LIFELINE_GO);
+	allow_of(sip);                  /* of the other SIP worker */
+	first = allow_of(sip);
+	cr_assert_eq(first.peer, PEER(PEER_TRANSPORT, 0));
+	acknowledge(sip, &first);
+	find(transport, LIFELINE_EDGE);
+	die(sip);
+	cr_expect(find(transport, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 1);
+	live(sip);
+	while ((type = next(sip)) && type != LIFELINE_GO)
+		if (type == LIFELINE_ALLOW) {
+			allows++;
+			if (((struct lifeline_allow *)packet.body)->peer == first.peer)
+				again = *(struct lifeline_allow *)packet.body;
+		}
+	cr_assert_eq(type, LIFELINE_GO);
+	cr_expect_eq(allows, 2, "before GO");
+	cr_expect_eq(memcmp(first.token, again.token, MESH_TOKEN_SIZE), 0);
+	acknowledge(sip, &again);
+	cr_expect_not(find(transport, LIFELINE_EDGE), "it has it");
+	introduce_ready(sip);
+	cr_expect(find(transport, LIFELINE_PEER_UP));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 2);
+}
+
+Test(introduce, a_successor_of_the_connecter_has_another_token)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct lifeline_allow first, second;
+
+	live(sip);
+	find(sip, LIFELINE_GO);
+	live(transport);
+	first = allow_of(sip);
+	die(transport);
+	cr_assert_eq(next(sip), LIFELINE_PEER_DOWN);
+	live(transport);
+	second = allow_of(sip);
+	cr_expect_neq(memcmp(first.token, second.token, MESH_TOKEN_SIZE), 0);
+	/* What the listener still had to say about the first life. */
+	acknowledge(sip, &first);
+	cr_expect_not(find(transport, LIFELINE_EDGE));
+	acknowledge(sip, &second);
+	cr_assert(find(transport, LIFELINE_EDGE));
+	cr_expect_eq(memcmp(((struct lifeline_edge *)packet.body)->token, second.token, MESH_TOKEN_SIZE), 0);
+}
+
+Test(introduce, a_listener_that_dies_holds_nobody_up)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+
+	live(sip);
+	live(transport);
+	cr_expect_not(find(transport, LIFELINE_GO));
+	die(sip);
+	cr_expect(find(transport, LIFELINE_GO));
+}
+
+Test(introduce, sip_workers_reach_each_other)
+{
+	struct worker_slot *a = supervise_worker(&s, PEER_SIP, 0), *b = supervise_worker(&s, PEER_SIP, 1);
+	struct lifeline_allow to_a, to_b;
+
+	live(a);
+	find(a, LIFELINE_GO);
+	live(b);
+	to_b = allow_of(b);
+	cr_expect_eq(to_b.peer, PEER(PEER_SIP, 0));
+	to_a = allow_of(a);
+	cr_expect_eq(to_a.peer, PEER(PEER_SIP, 1));
+	acknowledge(a, &to_a);
+	cr_assert(find(b, LIFELINE_EDGE));
+	cr_expect_eq(((struct lifeline_edge *)packet.body)->peer, PEER(PEER_SIP, 0));
+	acknowledge(b, &to_b);
+	cr_assert(find(a, LIFELINE_EDGE));
+	cr_expect_eq(((struct lifeline_edge *)packet.body)->peer, PEER(PEER_SIP, 1));
+}
