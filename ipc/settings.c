@@ -1,12 +1,15 @@
-/* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the layout in settings.h; every look-up is over an image that has passed its check. */
+/* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the layout in settings.h; every look-up is
+ * over an image that has passed its check. */
 #include "settings.h"
 #include "message.h"
 
 #include <errno.h>
 
 _Static_assert(sizeof(struct settings) % 8 == 0, "arrays follow the header, aligned");
-_Static_assert(sizeof(struct zone_settings) % 8 == 0 && sizeof(struct listener_settings) % 8 == 0 && sizeof(struct domain_settings) % 8 == 0, "rows keep the next array aligned");
-_Static_assert(sizeof(struct target_settings) % 8 == 0 && sizeof(struct trunk_settings) % 8 == 0 && sizeof(struct route_settings) % 8 == 0, "rows keep the next array aligned");
+_Static_assert(sizeof(struct zone_settings) % 8 == 0 && sizeof(struct listener_settings) % 8 == 0 &&
+	sizeof(struct domain_settings) % 8 == 0, "rows keep the next array aligned");
+_Static_assert(sizeof(struct target_settings) % 8 == 0 && sizeof(struct trunk_settings) % 8 == 0 &&
+	sizeof(struct route_settings) % 8 == 0, "rows keep the next array aligned");
 
 static bool array_fits(const struct settings *s, struct array a, size_t row)
 {
@@ -61,7 +64,8 @@ static bool listeners_sane(const struct settings *s)
 		return false;
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
-		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) || !endpoint_sane(&l->bind) || l->zone >= s->zones.count || !transport_sane(l->transport))
+		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) || !endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
+			!transport_sane(l->transport))
 			return false;
 	}
 	return true;
@@ -89,11 +93,13 @@ static bool trunks_sane(const struct settings *s)
 		return false;
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *t = settings_trunk(s, i);
-		if (!text_fits(s, t->name) || t->zone >= s->zones.count || t->targets.count == 0 || !array_fits(s, t->targets, sizeof(struct target_settings)))
+		if (!text_fits(s, t->name) || t->zone >= s->zones.count || t->targets.count == 0 ||
+			!array_fits(s, t->targets, sizeof(struct target_settings)))
 			return false;
 		for (unsigned k = 0; k < t->targets.count; k++) {
 			const struct target_settings *g = SETTINGS_ROW(s, struct target_settings, t->targets, k);
-			if (!text_fits(s, g->uri) || !endpoint_sane(&g->endpoint) || !g->endpoint.port || !transport_sane(g->transport) || g->explicit_transport > 1)
+			if (!text_fits(s, g->uri) || !endpoint_sane(&g->endpoint) || !g->endpoint.port || !transport_sane(g->transport) ||
+				g->explicit_transport > 1)
 				return false;
 			if (g->listener >= s->listeners.count || settings_listener(s, g->listener)->zone != t->zone)
 				return false;

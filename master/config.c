@@ -1,4 +1,5 @@
-/* config.c - loads the config file: defaults, the options outside the sections with a title, then these, then the checks. Relies on config_file.c for the syntax. */
+/* config.c - loads the config file: defaults, the options outside the sections with a title, then these, then the checks. Relies on
+ * config_file.c for the syntax. */
 #include "config.h"
 
 #include "../common/log.h"
@@ -33,7 +34,8 @@ static void set_defaults(struct reader *r)
 	c->t2_ms = 4000;
 	c->t4_ms = 5000;
 	c->connect_ms = 2000;
-	c->idle_ms = 65 * 60 * 1000; /* longer than the longest expiry a domain gives by default: a phone that never pings keeps its flow until it registers again */
+	/* longer than the longest expiry that a domain gives by default: a phone that never pings keeps its flow until it registers again */
+	c->idle_ms = 65 * 60 * 1000;
 	c->message_ms = 10000;
 	c->connections_max = 4096;
 	c->connection_queue = 256 * 1024;
@@ -143,7 +145,9 @@ static void read_top(struct reader *r, cfg_t *root)
 
 	read_path(r, root, "runtime-directory", &c->runtime_directory);
 	if (v && c->runtime_directory && strlen(c->runtime_directory) > CONFIG_RUNTIME_DIRECTORY_MAX)
-		reader_error(r, root, v->line, "runtime-directory: expected at most %d bytes, because sockets are made in it; \"%.100s\" has %zu", CONFIG_RUNTIME_DIRECTORY_MAX, c->runtime_directory,
+		reader_error(r, root, v->line,
+			"runtime-directory: expected at most %d bytes, because sockets are made in it; \"%.100s\" has %zu",
+			CONFIG_RUNTIME_DIRECTORY_MAX, c->runtime_directory,
 			strlen(c->runtime_directory));
 	read_path(r, root, "state-directory", &c->state_directory);
 	read_word(r, root, "log-level", levels, 4, &level);

@@ -1,7 +1,8 @@
 /* config.h - the operator's config file, checked whole, as plain C arrays that the master works from.
  *
- * The file is in libconfuse's syntax (DESIGN.md section 9). Nothing of it is used before all of it has been checked: names, units, ranges, references between sections, the users files. Every error
- * says FILE:LINE, what was expected and what is near it; up to CONFIG_ERRORS_MAX are collected in one go. Relative paths in the file are relative to the folder of the file.
+ * The file is in libconfuse's syntax (DESIGN.md section 9). Nothing of it is used before all of it has been checked: names, units,
+ * ranges, references between sections, the users files. Every error says FILE:LINE, what was expected and what is near it; up to
+ * CONFIG_ERRORS_MAX are collected in one go. Relative paths in the file are relative to the folder of the file.
  */
 #ifndef SIPWARD_MASTER_CONFIG_H
 #define SIPWARD_MASTER_CONFIG_H
@@ -138,15 +139,17 @@ struct config {
 	size_t warning_count;
 };
 
-/* Loads and checks the file. 0 and *out, the caller's to free with config_free; -EINVAL with at least one error added; -ENOMEM; another -errno where the file cannot be read (an error is added too).
- * *errors is the caller's, cleared here. Not reentrant: libconfuse's error function has no argument of ours. */
+/* Loads and checks the file. 0 and *out, the caller's to free with config_free; -EINVAL with at least one error added; -ENOMEM; another
+ * -errno where the file cannot be read (an error is added too). *errors is the caller's, cleared here. Not reentrant: libconfuse's error
+ * function has no argument of ours. */
 int config_load(const char *path, struct config **out, struct config_errors *errors);
 /* Wipes what is secret, then frees. NULL is permitted. */
 void config_free(struct config *c);
 /* Wipes and frees the HA1s once users_build has made their image. */
 void config_forget_users(struct config *c);
 
-/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the warnings (stdout). Returns the exit code: EXIT_SUCCESS or EXIT_FAILURE. */
+/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the warnings (stdout). Returns the exit
+ * code: EXIT_SUCCESS or EXIT_FAILURE. */
 int config_check_main(const char *path);
 
 #endif

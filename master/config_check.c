@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void complain(struct reader *r, const char *kind, const char *name, int line, const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void complain(struct reader *r, const char *kind, const char *name, int line, const char *format,
+	...) __attribute__((format(printf, 5, 6)));
 static void complain(struct reader *r, const char *kind, const char *name, int line, const char *format, ...)
 {
 	char message[CONFIG_ERROR_TEXT_MAX];
@@ -23,11 +24,14 @@ static void complain(struct reader *r, const char *kind, const char *name, int l
 static void check_zone(struct reader *r, const struct config_zone *z)
 {
 	if (z->trust && z->source_count == 0)
-		complain(r, "zone", z->name, z->line, "a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: whoever else could reach its listeners would be trusted too");
+		complain(r, "zone", z->name, z->line,
+			"a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: whoever else could reach its listeners would be trusted too");
 	if (z->trust)
-		reader_warn(r, z->line, "zone \"%s\" is trusted: requests from its sources are believed%s", z->name, z->auth == ZONE_AUTH_NONE ? " without credentials" : "");
+		reader_warn(r, z->line, "zone \"%s\" is trusted: requests from its sources are believed%s", z->name,
+			z->auth == ZONE_AUTH_NONE ? " without credentials" : "");
 	if (!z->trust && z->auth == ZONE_AUTH_NONE)
-		reader_warn(r, z->line, "zone \"%s\" is untrusted and has auth = none: anyone may use the routes from it without credentials", z->name);
+		reader_warn(r, z->line, "zone \"%s\" is untrusted and has auth = none: anyone may use the routes from it without credentials",
+			z->name);
 	for (size_t i = 0; z->trust && i < z->source_count; i++)
 		if (z->sources[i].bits == 0)
 			reader_warn(r, z->line, "zone \"%s\" trusts every address there is", z->name);
@@ -38,7 +42,8 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 /* TLS, WS and WSS are TCP ports to the kernel. */
 static bool same_port(const struct config_listener *a, const struct config_listener *b)
 {
-	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) || a->bind.port != b->bind.port || a->bind.family != b->bind.family)
+	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) || a->bind.port != b->bind.port ||
+		a->bind.family != b->bind.family)
 		return false;
 	return endpoint_is_wildcard(&a->bind) || endpoint_is_wildcard(&b->bind) || endpoint_same_host(&a->bind, &b->bind);
 }
@@ -57,12 +62,14 @@ static void check_listeners(struct reader *r)
 			if (!b->bind.family || !same_port(a, b))
 				continue;
 			endpoint_text(&b->bind, room);
-			complain(r, "listener", a->name, a->line, "bind: the port is taken by listener \"%s\" (%s %s, line %d)", b->name, transport_name(b->transport), room, b->line);
+			complain(r, "listener", a->name, a->line, "bind: the port is taken by listener \"%s\" (%s %s, line %d)", b->name,
+				transport_name(b->transport), room, b->line);
 			break;
 		}
 	}
 	if (c->listener_count == 0)
-		config_error_add(r->errors, c->path, 0, "there is no listener: expected at least one, as in listener \"udp\" { bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
+		config_error_add(r->errors, c->path, 0,
+			"there is no listener: expected at least one, as in listener \"udp\" { bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
 }
 
 static void check_readable(struct reader *r, const struct config_certificate *c, const char *option, const char *path)
@@ -93,7 +100,8 @@ static void check_certificates(struct reader *r)
 
 /* ---- trunks ---- */
 
-/* The listener of the zone that reaches the target: same transport and family, and where there is a choice the one that is on loopback as the target is. */
+/* The listener of the zone that reaches the target: same transport and family, and where there is a choice the one that is on loopback as
+ * the target is. */
 static uint16_t sending_listener(const struct config *c, unsigned zone, const struct config_target *t)
 {
 	uint16_t found = NONE_INDEX;
@@ -118,14 +126,16 @@ static void check_target(struct reader *r, const struct config_trunk *trunk, str
 
 	t->listener = sending_listener(c, trunk->zone, t);
 	if (t->listener == NONE_INDEX)
-		complain(r, "trunk", trunk->name, t->line, "target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from", z->name, transport_name(t->transport), t->endpoint.family, t->uri);
+		complain(r, "trunk", trunk->name, t->line, "target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from", z->name,
+			transport_name(t->transport), t->endpoint.family, t->uri);
 	for (size_t i = 0; i < c->listener_count; i++)
 		if (c->listeners[i].transport == t->transport && endpoint_equal(&c->listeners[i].bind, &t->endpoint))
 			complain(r, "trunk", trunk->name, t->line, "target: \"%s\" is our own listener \"%s\"", t->uri, c->listeners[i].name);
 	for (size_t i = 0; i < z->source_count && !among; i++)
 		among = prefix_contains(&z->sources[i], &t->endpoint);
 	if (!among)
-		reader_warn(r, t->line, "trunk \"%s\": target \"%s\" is not among the sources of zone \"%s\": what it sends to us is dropped", trunk->name, t->uri, z->name);
+		reader_warn(r, t->line, "trunk \"%s\": target \"%s\" is not among the sources of zone \"%s\": what it sends to us is dropped",
+			trunk->name, t->uri, z->name);
 }
 
 /* ---- users ---- */
@@ -133,7 +143,8 @@ static void check_target(struct reader *r, const struct config_trunk *trunk, str
 static bool realm_of_sibling(const struct config *c, const struct config_domain *d, const char *realm)
 {
 	for (size_t i = 0; i < c->domain_count; i++)
-		if (c->domains[i].users_path && c->domains[i].realm && strcmp(c->domains[i].users_path, d->users_path) == 0 && strcmp(c->domains[i].realm, realm) == 0)
+		if (c->domains[i].users_path && c->domains[i].realm && strcmp(c->domains[i].users_path, d->users_path) == 0 &&
+			strcmp(c->domains[i].realm, realm) == 0)
 			return true;
 	return false;
 }
@@ -165,7 +176,8 @@ static void check_algorithms(struct reader *r, const struct config_domain *d)
 		lacks = d->algorithms & (uint8_t)~has;
 		for (uint8_t bit = 1; bit <= lacks; bit = (uint8_t)(bit << 1))
 			if (lacks & bit)
-				config_error_add(r->errors, d->users_path, sorted[i]->line, "user \"%s\" has no line for %s, which domain \"%s\" (%s:%d) asks for", sorted[i]->name,
+				config_error_add(r->errors, d->users_path, sorted[i]->line,
+					"user \"%s\" has no line for %s, which domain \"%s\" (%s:%d) asks for", sorted[i]->name,
 					digest_algorithm_name(bit), d->name, r->c->path, d->line);
 	}
 	if (n == 0)
@@ -188,11 +200,14 @@ static void check_users(struct reader *r, struct config_domain *d)
 	if (error)
 		return;
 	if (stat(d->users_path, &st) == 0 && (st.st_mode & 0007))
-		reader_warn(r, d->users_line, "domain \"%s\": everyone on this machine can read \"%s\"; its mode should be 0640", d->name, d->users_path);
+		reader_warn(r, d->users_line, "domain \"%s\": everyone on this machine can read \"%s\"; its mode should be 0640", d->name,
+			d->users_path);
 	for (size_t i = 0; i < d->users.count; i++) {
 		const struct userfile_entry *e = &d->users.entries[i];
 		if (!realm_of_sibling(r->c, d, e->realm))
-			config_error_add(r->errors, d->users_path, e->line, "user \"%s\" has realm \"%s\"; the realm of domain \"%s\" (%s:%d) is \"%s\"", e->name, e->realm, d->name, r->c->path, d->line,
+			config_error_add(r->errors, d->users_path, e->line,
+				"user \"%s\" has realm \"%s\"; the realm of domain \"%s\" (%s:%d) is \"%s\"", e->name, e->realm, d->name, r->c->path,
+				d->line,
 				d->realm);
 	}
 	check_algorithms(r, d);
@@ -213,5 +228,6 @@ void config_check(struct reader *r)
 		check_users(r, &c->domains[i]);
 	for (size_t i = 0; i < c->zone_count && c->domain_count == 0; i++)
 		if (c->zones[i].auth == ZONE_AUTH_DIGEST)
-			reader_warn(r, c->zones[i].line, "zone \"%s\" asks for credentials, but there is no domain whose users could have any", c->zones[i].name);
+			reader_warn(r, c->zones[i].line, "zone \"%s\" asks for credentials, but there is no domain whose users could have any",
+				c->zones[i].name);
 }

@@ -1,6 +1,7 @@
 /* config_file.c - see config_file.h. Relies on libconfuse for the syntax.
  *
- * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the text that has the unknown name is blanked out and the text parsed again.
+ * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the text that has the unknown name is
+ * blanked out and the text parsed again.
  */
 #include "config_file.h"
 
@@ -13,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A list that each section with a title has by default: libconfuse hands its value to take_value when the section begins, which is the only way to learn that line. */
+/* A list that each section with a title has by default: libconfuse hands its value to take_value when the section begins, which is the
+ * only way to learn that line. */
 #define BEGINS "--begins"
 /* Braces within braces: three levels mean something. */
 #define NESTING_MAX 16
@@ -25,32 +27,38 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 #define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, take_value, free)
 #define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, take_begin, free)
 
-static cfg_opt_t workers_options[] = {VALUE("transport"), VALUE("sip"), VALUE("tls"), VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()};
+static cfg_opt_t workers_options[] = {
+	VALUE("transport"), VALUE("sip"), VALUE("tls"), VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()
+};
 static cfg_opt_t control_options[] = {VALUE("group"), VALUE("mode"), CFG_END()};
 static cfg_opt_t timers_options[] = {VALUE("t1"), VALUE("t2"), VALUE("t4"), CFG_END()};
 static cfg_opt_t limits_options[] = {
-	VALUE("connect-timeout"), VALUE("idle-timeout"), VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"), VALUE("message-size"), VALUE("transactions"), VALUE("calls"),
-	VALUE("forks"), VALUE("nonce-age"), VALUE("max-forwards"), CFG_END()
+	VALUE("connect-timeout"), VALUE("idle-timeout"), VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"),
+	VALUE("message-size"), VALUE("transactions"), VALUE("calls"), VALUE("forks"), VALUE("nonce-age"), VALUE("max-forwards"), CFG_END()
 };
 static cfg_opt_t zone_options[] = {
-	BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"), VALUE("rate"), VALUE("ban"), VALUE("nat-expires"), VALUE("connections-per-source"), CFG_END()
+	BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"), VALUE("rate"), VALUE("ban"), VALUE("nat-expires"),
+	VALUE("connections-per-source"), CFG_END()
 };
 static cfg_opt_t listener_options[] = {BEGIN_LINE, VALUE("bind"), VALUE("zone"), VALUE("advertise"), VALUE("certificate"), CFG_END()};
 static cfg_opt_t certificate_options[] = {BEGIN_LINE, VALUE("chain"), VALUE("key"), LIST("names"), CFG_END()};
 static cfg_opt_t domain_options[] = {
-	BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"), VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"), CFG_END()
+	BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"), VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"),
+	CFG_END()
 };
-static cfg_opt_t trunk_options[] = {BEGIN_LINE, VALUE("zone"), LIST("target"), VALUE("answer-timeout"), VALUE("ring-timeout"), CFG_END()};
+static cfg_opt_t trunk_options[] = {
+	BEGIN_LINE, VALUE("zone"), LIST("target"), VALUE("answer-timeout"), VALUE("ring-timeout"), CFG_END()
+};
 static cfg_opt_t route_options[] = {
 	BEGIN_LINE, LIST("from"), VALUE("to-domain"), VALUE("number"), VALUE("action"), LIST("trunk"), VALUE("status"), CFG_END()
 };
-#define NAMED_SECTION (CFGF_MULTI | CFGF_TITLE)
+#define NAMED_SECTION(name, options) CFG_SEC(name, options, CFGF_MULTI | CFGF_TITLE)
 static cfg_opt_t root_options[] = {
 	VALUE("runtime-directory"), VALUE("state-directory"), VALUE("log-level"), VALUE("server"),
 	CFG_SEC("workers", workers_options, CFGF_NONE), CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE),
-	CFG_SEC("zone", zone_options, NAMED_SECTION), CFG_SEC("listener", listener_options, NAMED_SECTION), CFG_SEC("certificate", certificate_options, NAMED_SECTION),
-	CFG_SEC("domain", domain_options, NAMED_SECTION), CFG_SEC("trunk", trunk_options, NAMED_SECTION), CFG_SEC("route", route_options, NAMED_SECTION), CFG_END()
+	NAMED_SECTION("zone", zone_options), NAMED_SECTION("listener", listener_options), NAMED_SECTION("certificate", certificate_options),
+	NAMED_SECTION("domain", domain_options), NAMED_SECTION("trunk", trunk_options), NAMED_SECTION("route", route_options), CFG_END()
 };
 
 /* A section that began in the present pass. */
@@ -115,8 +123,8 @@ static bool blank_comment(char **at, int *line)
 	return true;
 }
 
-/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end of the file cuts off for a whole one. So comments are blanked out before it sees them, and all that opens has to
- * close. False with an error where it does not. */
+/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end of the file cuts off for a whole one.
+ * So comments are blanked out before it sees them, and all that opens has to close. False with an error where it does not. */
 static bool prepare(struct parsing *p)
 {
 	int line = 1, depth = 0, opened[NESTING_MAX], began;
@@ -167,7 +175,8 @@ static char *skip_braces(char *p)
 	return p;
 }
 
-/* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins with the bare word name on the given line. False where it is not found. */
+/* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins with the bare word name on the given
+ * line. False where it is not found. */
 static bool blank_out(char *text, int line, const char *name)
 {
 	char *p = text, *start, *end;
@@ -241,7 +250,8 @@ static void unknown_name(cfg_t *cfg, const char *name)
 	nearest = config_nearest(name, known, n);
 	where(cfg, room, sizeof(room));
 	if (nearest)
-		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, room, nearest);
+		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, room,
+			nearest);
 	else
 		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s", name, room);
 	current->retry = blank_out(current->text, cfg->line, name);
@@ -304,9 +314,11 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 
 	if (!v)
 		return -1;
-	/* libconfuse would let the last one win. The first value of an assignment is number 1 of its list; def.number is free in options of this kind and private to the section. */
+	/* libconfuse would let the last one win. The first value of an assignment is number 1 of its list; def.number is free in options of
+	 * this kind and private to the section. */
 	if (opt->nvalues == 1 && opt->def.number)
-		config_error_add(current->errors, current->path, cfg->line, "option \"%s\" in %s is set already in line %ld", opt->name, where(cfg, room, sizeof(room)), opt->def.number);
+		config_error_add(current->errors, current->path, cfg->line, "option \"%s\" in %s is set already in line %ld", opt->name,
+			where(cfg, room, sizeof(room)), opt->def.number);
 	if (opt->nvalues == 1)
 		opt->def.number = cfg->line;
 	*(void **)result = v;
@@ -324,7 +336,8 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	for (size_t i = 0; i < current->begun_count; i++) {
 		const struct begun *b = &current->begun[i];
 		if (strcmp(b->kind, cfg->name) == 0 && strcasecmp(b->title, cfg->title) == 0)
-			config_error_add(current->errors, current->path, cfg->line, "there is a %s \"%.64s\" already in line %d", cfg->name, cfg->title, b->line);
+			config_error_add(current->errors, current->path, cfg->line, "there is a %s \"%.64s\" already in line %d", cfg->name,
+				cfg->title, b->line);
 	}
 	more = reallocarray(current->begun, current->begun_count + 1, sizeof(*more));
 	if (more) {

@@ -12,8 +12,9 @@ struct config_value {
 	char text[];
 };
 
-/* Reads and parses the file. Errors of syntax, unknown names, repeated options and sections are added to errors, as many as there are where the rest can still be read. 0 and *out (cfg_free), also where errors
- * were added and the rest can be looked at; -EINVAL where it cannot; another -errno where the file cannot be read (an error is added too). Not reentrant. */
+/* Reads and parses the file. Errors of syntax, unknown names, repeated options and sections are added to errors, as many as there are
+ * where the rest can still be read. 0 and *out (cfg_free), also where errors were added and the rest can be looked at; -EINVAL where it
+ * cannot; another -errno where the file cannot be read (an error is added too). Not reentrant. */
 int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors);
 
 /* The value of an option of a section, or NULL where it is not set; the number of a list's values and one of them. */

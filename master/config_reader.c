@@ -73,7 +73,8 @@ void *reader_array(struct reader *r, size_t count, size_t size)
 	return p;
 }
 
-static void read_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint64_t step_ms, uint32_t *out)
+static void read_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint64_t step_ms,
+	uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
@@ -114,7 +115,8 @@ void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t le
 		*out = (uint32_t)bytes;
 		return;
 	}
-	reader_expected(r, section, option, v, "a size with its unit (B, KB, MB) from %s to %s", unit_size_text(least, from), unit_size_text(most, to));
+	reader_expected(r, section, option, v, "a size with its unit (B, KB, MB) from %s to %s", unit_size_text(least, from),
+		unit_size_text(most, to));
 }
 
 void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most, uint32_t *out)
@@ -128,7 +130,8 @@ void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t l
 		*out = (uint32_t)n;
 		return;
 	}
-	reader_expected(r, section, option, v, "a number from %llu to %llu without a unit", (unsigned long long)least, (unsigned long long)most);
+	reader_expected(r, section, option, v, "a number from %llu to %llu without a unit", (unsigned long long)least,
+		(unsigned long long)most);
 }
 
 void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out)
@@ -203,7 +206,8 @@ static const char *row_name(const void *rows, size_t stride, size_t i)
 	return *(char *const *)(const void *)((const char *)rows + i * stride);
 }
 
-uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind, const void *rows, size_t count, size_t stride)
+uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind,
+	const void *rows, size_t count, size_t stride)
 {
 	const char **names, *nearest;
 
@@ -219,7 +223,8 @@ uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const
 	if (nearest)
 		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\": did you mean \"%s\"?", option, kind, v->text, nearest);
 	else if (count)
-		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\" (the first there is: \"%s\")", option, kind, v->text, names[0] ? names[0] : "");
+		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\" (the first there is: \"%s\")", option, kind, v->text,
+			names[0] ? names[0] : "");
 	else
 		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\", nor any other", option, kind, v->text);
 	free(names);

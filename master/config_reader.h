@@ -15,7 +15,8 @@ struct reader {
 /* Adds an error at line: "FILE:LINE: zone "access": ...". */
 void reader_error(struct reader *r, cfg_t *section, int line, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same for a value: "... OPTION: expected EXPECTED, found "VALUE"". */
-void reader_expected(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void reader_expected(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *format,
+	...) __attribute__((format(printf, 5, 6)));
 /* Adds a sentence for the start log. */
 void reader_warn(struct reader *r, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -36,7 +37,9 @@ void read_text(struct reader *r, cfg_t *section, const char *option, size_t most
 char *reader_copy(struct reader *r, const char *text);
 void *reader_array(struct reader *r, size_t count, size_t size);
 
-/* The index of the row with that name in an array of structs that begin with char *name, or NONE_INDEX with an error that names what is near. kind: "zone", ... */
-uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind, const void *rows, size_t count, size_t stride);
+/* The index of the row with that name in an array of structs that begin with char *name, or NONE_INDEX with an error that names what is
+ * near. kind: "zone", ... */
+uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind,
+	const void *rows, size_t count, size_t stride);
 
 #endif

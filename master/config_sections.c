@@ -1,4 +1,5 @@
-/* config_sections.c - see config_sections.h. A section with an error keeps its place in its array, so that references to it are not errors too. */
+/* config_sections.c - see config_sections.h. A section with an error keeps its place in its array, so that references to it are not
+ * errors too. */
 #include "config_sections.h"
 
 #include "config_units.h"
@@ -26,7 +27,8 @@ static size_t begin(struct reader *r, cfg_t *root, const char *kind, size_t most
 	size_t count = cfg_size(root, kind);
 
 	if (count > most) {
-		reader_error(r, root, config_section_line(cfg_getnsec(root, kind, (unsigned)most)), "there are %zu %s sections; at most %zu are possible", count, kind, most);
+		reader_error(r, root, config_section_line(cfg_getnsec(root, kind, (unsigned)most)),
+			"there are %zu %s sections; at most %zu are possible", count, kind, most);
 		count = most;
 	}
 	*(void **)rows = reader_array(r, count, size);
@@ -40,7 +42,8 @@ static char *take_name(struct reader *r, cfg_t *section)
 	size_t n = strlen(title);
 
 	if (n == 0 || n > NAME_MAX_LENGTH || strspn(title, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
-		reader_error(r, section, config_section_line(section), "expected a name of 1 to %d letters, digits, dots, hyphens or underscores", NAME_MAX_LENGTH);
+		reader_error(r, section, config_section_line(section),
+			"expected a name of 1 to %d letters, digits, dots, hyphens or underscores", NAME_MAX_LENGTH);
 	return reader_copy(r, title);
 }
 
@@ -197,14 +200,19 @@ static void read_bind(struct reader *r, cfg_t *section, struct config_listener *
 	if (colon < text.n)
 		l->transport = transport_of(transport);
 	if (!l->transport || endpoint_parse(str_from(text, colon + 1), &l->bind) != 0 || l->bind.port == 0) {
-		reader_expected(r, section, "bind", v, "TRANSPORT:ADDRESS:PORT with a numeric address, as in \"udp:192.0.2.1:5060\" or \"tcp:[2001:db8::1]:5060\"");
+		reader_expected(r, section, "bind", v,
+			"TRANSPORT:ADDRESS:PORT with a numeric address, as in \"udp:192.0.2.1:5060\" or \"tcp:[2001:db8::1]:5060\"");
 		l->bind = (struct endpoint){0};
 		return;
 	}
 	if (l->transport == TRANSPORT_TLS || l->transport == TRANSPORT_WSS)
-		reader_error(r, section, v->line, "%.*s: listeners need the TLS handshake, which this version does not serve yet; take the listener out or bind \"tcp:...\"", STR(transport));
+		reader_error(r, section, v->line,
+			"%.*s: listeners need the TLS handshake, which this version does not serve yet; take the listener out or bind \"tcp:...\"",
+			STR(transport));
 	if (l->transport == TRANSPORT_WS)
-		reader_error(r, section, v->line, "%.*s: listeners need WebSocket, which this version does not serve yet; take the listener out or bind \"tcp:...\"", STR(transport));
+		reader_error(r, section, v->line,
+			"%.*s: listeners need WebSocket, which this version does not serve yet; take the listener out or bind \"tcp:...\"",
+			STR(transport));
 }
 
 /* "HOST", "HOST:PORT", "2001:db8::1", "[2001:db8::1]:PORT" */
@@ -228,9 +236,13 @@ static void read_advertise(struct reader *r, cfg_t *section, struct config_liste
 			return;
 		}
 	} else {
+		bool sane;
 		colon = str_find(text, ':');
 		host.n = colon;
-		if (is_host_name(host) && host.p[host.n - 1] != '.' && (colon == text.n || (str_number(str_from(text, colon + 1), 65535, &port) == 0 && port))) {
+		sane = is_host_name(host) && host.p[host.n - 1] != '.';
+		if (colon < text.n)
+			sane = sane && str_number(str_from(text, colon + 1), 65535, &port) == 0 && port;
+		if (sane) {
 			free(l->advertise_host);
 			l->advertise_host = strndup(host.p, host.n);
 			if (!l->advertise_host)
@@ -240,7 +252,8 @@ static void read_advertise(struct reader *r, cfg_t *section, struct config_liste
 			return;
 		}
 	}
-	reader_expected(r, section, "advertise", v, "the host by which peers reach this listener, as in \"203.0.113.7\" or \"sip.example.net:5060\"");
+	reader_expected(r, section, "advertise", v,
+		"the host by which peers reach this listener, as in \"203.0.113.7\" or \"sip.example.net:5060\"");
 }
 
 static void read_listener(struct reader *r, cfg_t *section, struct config_listener *l)
@@ -260,7 +273,8 @@ static void read_listener(struct reader *r, cfg_t *section, struct config_listen
 		l->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
 	v = config_value(section, "certificate");
 	if (v)
-		l->certificate = reader_find(r, section, "certificate", v, "certificate", r->c->certificates, r->c->certificate_count, sizeof(*r->c->certificates));
+		l->certificate = reader_find(r, section, "certificate", v, "certificate", r->c->certificates, r->c->certificate_count,
+			sizeof(*r->c->certificates));
 	if (v && (l->transport == TRANSPORT_UDP || l->transport == TRANSPORT_TCP))
 		reader_error(r, section, v->line, "certificate: only listeners on tls: and wss: have one");
 }
@@ -288,7 +302,8 @@ static void read_expires(struct reader *r, cfg_t *section, struct config_domain 
 	const struct config_value *v = config_value(section, "expires");
 	uint64_t least = 60 * SECOND, most = HOUR;
 
-	if (v && (unit_duration_range(str_of(v->text), &least, &most) != 0 || least < SECOND || most > 30 * DAY || least % SECOND || most % SECOND)) {
+	if (v && (unit_duration_range(str_of(v->text), &least, &most) != 0 || least < SECOND || most > 30 * DAY || least % SECOND ||
+		most % SECOND)) {
 		reader_expected(r, section, "expires", v, "a range from 1s to 30d with units, as in \"60s..3600s\"");
 		least = 60 * SECOND;
 		most = HOUR;
@@ -346,7 +361,8 @@ static bool read_target_params(struct reader *r, cfg_t *section, const struct co
 	if (t->transport == TRANSPORT_UDP || t->transport == TRANSPORT_TCP)
 		return true;
 	if (t->transport)
-		reader_error(r, section, v->line, "target: transport=%.*s is not served by this version yet; expected transport=udp or transport=tcp", STR(value));
+		reader_error(r, section, v->line,
+			"target: transport=%.*s is not served by this version yet; expected transport=udp or transport=tcp", STR(value));
 	else
 		reader_expected(r, section, "target", v, "transport=udp or transport=tcp");
 	return false;
@@ -361,7 +377,8 @@ static bool read_target(struct reader *r, cfg_t *section, const struct config_va
 	t->line = v->line;
 	t->transport = TRANSPORT_UDP;
 	if (text.n > 5 && strncasecmp(text.p, "sips:", 5) == 0) {
-		reader_error(r, section, v->line, "target: \"%.80s\": sips: needs TLS, which this version does not serve yet; expected sip:", v->text);
+		reader_error(r, section, v->line, "target: \"%.80s\": sips: needs TLS, which this version does not serve yet; expected sip:",
+			v->text);
 		return false;
 	}
 	if (text.n <= 4 || strncasecmp(text.p, "sip:", 4) != 0 || memchr(text.p, '@', text.n) || memchr(text.p, '?', text.n)) {
@@ -376,9 +393,11 @@ static bool read_target(struct reader *r, cfg_t *section, const struct config_va
 	if (endpoint_parse_host(host, 5060, &t->endpoint) != 0 && endpoint_parse(host, &t->endpoint) != 0) {
 		size_t colon = str_find(host, ':');
 		if (is_host_name((struct str){host.p, colon}) && !isdigit((unsigned char)host.p[colon - 1]))
-			reader_error(r, section, v->line, "target: \"%.80s\" has a host name; names are not resolved yet: expected a numeric address, as in \"sip:192.0.2.9:5060\"", v->text);
+			reader_error(r, section, v->line,
+				"target: \"%.80s\" has a host name; names are not resolved yet: expected a numeric address, as in \"sip:192.0.2.9:5060\"", v->text);
 		else
-			reader_expected(r, section, "target", v, "a SIP URI with a numeric address and a port from 1 to 65535, as in \"sip:192.0.2.9:5060\"");
+			reader_expected(r, section, "target", v,
+				"a SIP URI with a numeric address and a port from 1 to 65535, as in \"sip:192.0.2.9:5060\"");
 		return false;
 	}
 	if (t->endpoint.port == 0 || endpoint_is_wildcard(&t->endpoint)) {
@@ -425,7 +444,8 @@ static void read_from(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	required(r, section, "from", "{ \"access\" }");
 	for (size_t i = 0; i < config_list_count(section, "from"); i++) {
-		uint16_t zone = reader_find(r, section, "from", config_list(section, "from", i), "zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
+		uint16_t zone = reader_find(r, section, "from", config_list(section, "from", i), "zone", r->c->zones, r->c->zone_count,
+			sizeof(*r->c->zones));
 		if (zone != NONE_INDEX)
 			t->from |= UINT64_C(1) << zone;
 	}
@@ -504,7 +524,8 @@ static void read_route(struct reader *r, cfg_t *section, struct config_route *t)
 	else if (v)
 		reader_error(r, section, v->line, "status: only action = \"refuse\" has one");
 	if (t->action == ROUTE_REGISTERED && config_value(section, "action") && r->c->domain_count == 0)
-		reader_error(r, section, config_value(section, "action")->line, "action: \"registered\" needs a domain whose users can be registered, and there is none");
+		reader_error(r, section, config_value(section, "action")->line,
+			"action: \"registered\" needs a domain whose users can be registered, and there is none");
 }
 
 /* ---- all ---- */

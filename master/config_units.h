@@ -1,4 +1,5 @@
-/* config_units.h - the values of the config file that carry units, from text to numbers. Spaces between the parts are permitted, other bytes are not. */
+/* config_units.h - the values of the config file that carry units, from text to numbers. Spaces between the parts are permitted, other
+ * bytes are not. */
 #ifndef SIPWARD_MASTER_CONFIG_UNITS_H
 #define SIPWARD_MASTER_CONFIG_UNITS_H
 

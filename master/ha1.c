@@ -18,7 +18,8 @@ int ha1_compute(uint8_t algorithm, struct str name, struct str realm, struct str
 	ctx = EVP_MD_CTX_new(); /* its free wipes what it hashed */
 	if (!ctx)
 		return -ENOMEM;
-	done = EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, name.p, name.n) && EVP_DigestUpdate(ctx, ":", 1) && EVP_DigestUpdate(ctx, realm.p, realm.n) &&
+	done = EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, name.p, name.n) && EVP_DigestUpdate(ctx, ":", 1) &&
+		EVP_DigestUpdate(ctx, realm.p, realm.n) &&
 	       EVP_DigestUpdate(ctx, ":", 1) && EVP_DigestUpdate(ctx, password.p, password.n) && EVP_DigestFinal_ex(ctx, digest, &length);
 	EVP_MD_CTX_free(ctx);
 	if (!done || length * 2 != digest_ha1_length(algorithm))

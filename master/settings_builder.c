@@ -1,4 +1,5 @@
-/* settings_builder.c - see settings_builder.h. An image is put together in memory, checked with the same function that its reader uses, and written into a memfd that nobody can change any more. */
+/* settings_builder.c - see settings_builder.h. An image is put together in memory, checked with the same function that its reader uses,
+ * and written into a memfd that nobody can change any more. */
 #include "settings_builder.h"
 
 #include <assert.h>
@@ -77,8 +78,10 @@ static struct array build_zones(struct image *m, const struct config *c)
 	for (size_t i = 0; rows && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		rows[i] = (struct zone_settings){
-			.name = append_text(m, z->name), .sources = append_array(m, z->sources, z->source_count, sizeof(*z->sources)), .trust = z->trust, .auth = z->auth,
-			.rate = z->rate, .rate_window_ms = z->rate_window_ms, .ban_failures = z->ban_failures, .ban_window_ms = z->ban_window_ms, .ban_ms = z->ban_ms,
+			.name = append_text(m, z->name), .sources = append_array(m, z->sources, z->source_count, sizeof(*z->sources)),
+			.trust = z->trust, .auth = z->auth,
+			.rate = z->rate, .rate_window_ms = z->rate_window_ms, .ban_failures = z->ban_failures, .ban_window_ms = z->ban_window_ms,
+			.ban_ms = z->ban_ms,
 			.expires_max = z->nat_expires, .connections_per_source = z->connections_per_source,
 		};
 	}
@@ -96,7 +99,8 @@ static struct array build_listeners(struct image *m, const struct config *c)
 	for (size_t i = 0; rows && i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
 		rows[i] = (struct listener_settings){
-			.name = append_text(m, l->name), .advertise_host = append_text(m, l->advertise_host), .bind = l->bind, .advertise_port = l->advertise_port, .zone = l->zone, .transport = l->transport,
+			.name = append_text(m, l->name), .advertise_host = append_text(m, l->advertise_host), .bind = l->bind,
+			.advertise_port = l->advertise_port, .zone = l->zone, .transport = l->transport,
 		};
 	}
 	if (rows)
@@ -113,7 +117,8 @@ static struct array build_domains(struct image *m, const struct config *c)
 	for (size_t i = 0; rows && i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
 		rows[i] = (struct domain_settings){
-			.name = append_text(m, d->name), .realm = append_text(m, d->realm), .expires_min = d->expires_min, .expires_max = d->expires_max, .expires_default = d->expires_default,
+			.name = append_text(m, d->name), .realm = append_text(m, d->realm), .expires_min = d->expires_min,
+			.expires_max = d->expires_max, .expires_default = d->expires_default,
 			.bindings_max = d->bindings_max, .algorithms = d->algorithms,
 		};
 	}
@@ -131,7 +136,8 @@ static struct array build_targets(struct image *m, const struct config_trunk *t)
 	for (size_t i = 0; rows && i < t->target_count; i++) {
 		const struct config_target *g = &t->targets[i];
 		rows[i] = (struct target_settings){
-			.uri = append_text(m, g->uri), .endpoint = g->endpoint, .transport = g->transport, .explicit_transport = g->explicit_transport, .listener = g->listener,
+			.uri = append_text(m, g->uri), .endpoint = g->endpoint, .transport = g->transport,
+			.explicit_transport = g->explicit_transport, .listener = g->listener,
 		};
 	}
 	if (rows)
@@ -148,7 +154,8 @@ static struct array build_trunks(struct image *m, const struct config *c)
 	for (size_t i = 0; rows && i < c->trunk_count; i++) {
 		const struct config_trunk *t = &c->trunks[i];
 		rows[i] = (struct trunk_settings){
-			.name = append_text(m, t->name), .targets = build_targets(m, t), .zone = t->zone, .answer_ms = t->answer_ms, .ring_ms = t->ring_ms,
+			.name = append_text(m, t->name), .targets = build_targets(m, t), .zone = t->zone, .answer_ms = t->answer_ms,
+			.ring_ms = t->ring_ms,
 		};
 	}
 	if (rows)
@@ -165,7 +172,8 @@ static struct array build_routes(struct image *m, const struct config *c)
 	for (size_t i = 0; rows && i < c->route_count; i++) {
 		const struct config_route *t = &c->routes[i];
 		rows[i] = (struct route_settings){
-			.name = append_text(m, t->name), .from = t->from, .number = append_text(m, t->number), .trunks = append_array(m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
+			.name = append_text(m, t->name), .from = t->from, .number = append_text(m, t->number),
+			.trunks = append_array(m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
 			.to_domain = t->to_domain, .status = t->status, .action = t->action,
 		};
 	}
@@ -209,9 +217,12 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 {
 	struct image m = {0};
 	struct settings s = {
-		.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .generation = generation, .transport_workers = (uint8_t)c->workers[PEER_TRANSPORT], .sip_workers = (uint8_t)c->workers[PEER_SIP],
-		.tls_workers = (uint8_t)c->workers[PEER_TLS], .t1_ms = c->t1_ms, .t2_ms = c->t2_ms, .t4_ms = c->t4_ms, .connect_ms = c->connect_ms, .idle_ms = c->idle_ms, .message_ms = c->message_ms,
-		.connections_max = c->connections_max, .connection_queue = c->connection_queue, .message_max = c->message_max, .transactions_max = c->transactions_max, .calls_max = c->calls_max,
+		.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .generation = generation,
+		.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT], .sip_workers = (uint8_t)c->workers[PEER_SIP],
+		.tls_workers = (uint8_t)c->workers[PEER_TLS], .t1_ms = c->t1_ms, .t2_ms = c->t2_ms, .t4_ms = c->t4_ms,
+		.connect_ms = c->connect_ms, .idle_ms = c->idle_ms, .message_ms = c->message_ms,
+		.connections_max = c->connections_max, .connection_queue = c->connection_queue, .message_max = c->message_max,
+		.transactions_max = c->transactions_max, .calls_max = c->calls_max,
 		.forks_max = c->forks_max, .nonce_ms = c->nonce_ms, .max_forwards = c->max_forwards,
 	};
 	int error;

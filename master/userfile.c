@@ -1,4 +1,5 @@
-/* userfile.c - reading, checking and editing users files. Relies on libsodium only for wiping memory; files are edited by one atomic rename. */
+/* userfile.c - reading, checking and editing users files. Relies on libsodium only for wiping memory; files are edited by one atomic
+ * rename. */
 #include "userfile.h"
 
 #include <errno.h>
@@ -204,7 +205,8 @@ static int report_duplicates(const char *path, const struct userfile *f, struct 
 		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
 		if (strcmp(a->name, b->name) || strcmp(a->realm, b->realm) || a->algorithm != b->algorithm)
 			continue;
-		config_error_add(errors, path, b->line, "user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name, digest_algorithm_name(b->algorithm), b->realm, a->line);
+		config_error_add(errors, path, b->line, "user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
+			digest_algorithm_name(b->algorithm), b->realm, a->line);
 		found = -EINVAL;
 	}
 	free(sorted);
@@ -298,7 +300,8 @@ static int lock_folder(const char *path, int *out)
 	return 0;
 }
 
-/* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in the folder, so the folder has to reach the disk too. */
+/* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in the folder, so the folder has to reach
+ * the disk too. */
 static int replace_file(int folder, const char *path, const struct stat *st, const char *text, size_t n)
 {
 	char temporary[PATH_MAX];
@@ -351,7 +354,8 @@ static bool selected(const struct selection *s, const struct userfile_entry *e)
 	if (s->count == 0)
 		return strcmp(e->name, s->name) == 0 && (!s->realm || strcmp(e->realm, s->realm) == 0);
 	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(e->name, s->entries[i].name) == 0 && strcmp(e->realm, s->entries[i].realm) == 0 && e->algorithm == s->entries[i].algorithm)
+		if (strcmp(e->name, s->entries[i].name) == 0 && strcmp(e->realm, s->entries[i].realm) == 0 &&
+			e->algorithm == s->entries[i].algorithm)
 			return true;
 	return false;
 }
@@ -389,7 +393,8 @@ static int edit_locked(int folder, const char *path, const struct selection *s, 
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct userfile_entry *e = &s->entries[i];
-		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s\n", e->name, e->realm, digest_algorithm_name(e->algorithm), e->ha1);
+		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s\n", e->name, e->realm,
+			digest_algorithm_name(e->algorithm), e->ha1);
 	}
 	if (must_find && removed == 0)
 		error = -ENOENT;
