@@ -36,7 +36,7 @@ static struct caught caught[512];
 static unsigned caught_count;
 static int send_error; /* what the next sends return */
 static struct flow udp = {.transport = TRANSPORT_UDP, .peer = {.family = 4, .port = 5070, .address = {192, 0, 2, 1}}, .local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
-static struct flow tcp = {
+static struct flow tcp __attribute__((unused)) = {
 	.id = FLOW_ID(1, 2, 3), .transport = TRANSPORT_TCP, .peer = {.family = 4, .port = 40000, .address = {192, 0, 2, 1}}, .local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
 
 static inline uint64_t clock_ms(void)
