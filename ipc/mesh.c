@@ -200,6 +200,7 @@ static int socket_watch(struct socket *s)
 
 	if (zmq_getsockopt(s->zmq, ZMQ_FD, &fd, &size) < 0)
 		return -errno;
+	loop_set(s->mesh->loop, &s->mesh->wake, 0); /* what came while it was set up raises no edge any more: on_turn looks */
 	return loop_add(s->mesh->loop, fd, EPOLLIN, on_readable, s, &s->source);
 }
 
