@@ -1,0 +1,50 @@
+/* sign.h - the key edge between a transport worker and a TLS worker: one SOCK_SEQPACKET pair made by the master (DESIGN.md section 7).
+ *
+ * One packet is one struct below with its bytes; it decodes to its exact end or is refused. The TLS worker believes nothing: it answers only sign requests of permitted shape for certificates it serves. There is no other
+ * operation: no decrypt, no export, no signature over arbitrary text or a bare hash.
+ */
+#ifndef SIPWARD_IPC_SIGN_H
+#define SIPWARD_IPC_SIGN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest text: TLS 1.3's is at most 64 + 33 + 1 + 64 bytes; TLS 1.2's both randoms and ECDHE parameters (4 + 133), or a CertificateVerify transcript, which we do not sign over 1.2 as a client when it is longer. */
+#define SIGN_TEXT_MAX 512
+/* The longest signature: RSA-4096. */
+#define SIGNATURE_MAX 512
+/* The largest packet either way. */
+#define SIGN_PACKET_MAX 1024
+/* Requests without an answer on one edge, at most; a further one waits in the transport worker. */
+#define SIGN_PENDING_MAX 64
+
+enum sign_kind { SIGN_REQUEST = 1, SIGN_REPLY = 2, SIGN_TICKETS = 3 };
+
+struct sign_request {         /* transport -> TLS, followed by size bytes of text */
+	uint16_t kind;        /* SIGN_REQUEST */
+	uint16_t scheme;      /* SignatureScheme code point of RFC 8446 section 4.2.3 */
+	uint32_t id;          /* the requester's own; comes back in the reply */
+	uint32_t generation;  /* of the certificates */
+	uint16_t certificate; /* index within the generation */
+	uint16_t size;        /* 1 to SIGN_TEXT_MAX */
+};
+struct sign_reply {           /* TLS -> transport, followed by size bytes of signature */
+	uint16_t kind;        /* SIGN_REPLY */
+	uint16_t size;        /* 0 on error */
+	uint32_t id;
+	int32_t error;        /* 0; -EACCES text or scheme not permitted; -ENOENT no such certificate or generation; -EIO could not sign */
+	uint32_t zero;
+};
+/* Session ticket keys, TLS -> transport, unasked: the newest encrypts, all decrypt until they expire. */
+#define TICKET_KEYS_MAX 3
+struct sign_tickets {
+	uint16_t kind;        /* SIGN_TICKETS */
+	uint16_t count;       /* 0: tickets are off */
+	uint32_t zero;
+	struct {
+		uint8_t name[16], aes[32], hmac[32];
+		uint64_t expires_ms; /* CLOCK_MONOTONIC */
+	} key[TICKET_KEYS_MAX];
+};
+
+#endif
