@@ -239,8 +239,6 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	int error;
 
 	if (to->id) {
-		if (FLOW_WORKER(to->id) != t->index || FLOW_INCARNATION(to->id) != (t->incarnation & 0xffffff))
-			return -ENOTCONN;
 		n = flow_find(t->flows, to->id);
 		return n ? stream_send(container_of(n, struct stream, node), out) : -ENOTCONN;
 	}

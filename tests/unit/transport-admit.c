@@ -57,8 +57,10 @@ Test(admit, rate_is_exact_and_refills)
 	cr_assert_eq(taken(l, "192.0.2.1", 10, 1019), 0); /* 20 ms a request */
 	cr_assert_eq(taken(l, "192.0.2.1", 10, 1020), 1);
 	cr_assert_eq(taken(l, "192.0.2.1", 200, 1520), 25);
-	cr_assert_eq(taken(l, "192.0.2.1", 200, 100000), 50); /* never more than a window's worth */
-	cr_assert_eq(taken(l, "192.0.2.2", 200, 100000), 50); /* each for itself */
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 100000), 50);
+	cr_assert_eq(taken(l, "192.0.2.1", 10, 200000), 10);
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 300000), 50); /* never more than a window's worth, whatever was left */
+	cr_assert_eq(taken(l, "192.0.2.2", 200, 300000), 50); /* each for itself */
 	limits_free(l);
 }
 

@@ -68,6 +68,14 @@ struct fixture {
 /* The counter of this process. */
 #define COUNTED(id) (counters_page->counter[COUNTER_##id])
 
+static inline uint64_t clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static inline struct endpoint at(const char *host, int port)
 {
 	struct endpoint e;
