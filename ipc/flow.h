@@ -27,7 +27,8 @@ static inline bool transport_is_stream(uint8_t transport)
 struct flow {
 	uint64_t id;
 	uint8_t transport;  /* enum transport */
-	uint8_t zero[5];
+	uint8_t zero[3];
+	uint16_t profile;   /* as a destination on TLS: trunk index + 1, whose name and verification apply; 0: none */
 	uint16_t listener;  /* index into the settings' listeners: whose zone the peer is in */
 	struct endpoint peer;
 	struct endpoint local; /* our address as the peer sees it in the packet; never a wildcard on what was received */

@@ -86,7 +86,46 @@ enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
 
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
 
+/* ---- TLS ---- */
+struct lifeline_key_edge { /* one fd: this worker's end of a new pair with peer, a TLS or a transport worker (ipc/sign.h); replaces the one it had */
+	uint16_t peer;
+	uint8_t zero[6];
+};
+/* One certificate of a generation, followed by its names (separated by spaces), its chain and, for TLS workers alone, its key, both PEM. The receiver wipes the packet. */
+#define CERTIFICATES_MAX 64
+struct lifeline_certificate {
+	uint32_t generation;
+	uint16_t index;        /* 0, 1, ... in order */
+	uint16_t names_size;
+	uint32_t chain_size;
+	uint32_t key_size;     /* 0 for transport workers */
+	char name[64];         /* of the section in the config */
+};
+enum certificates_act {
+	CERTIFICATES_CHECK = 1, /* the generation is whole: check it (TLS worker: pairs, a test signature; transport worker: chain, names, a test signature over the key edge) and answer */
+	CERTIFICATES_COMMIT,    /* from now on new handshakes use it */
+	CERTIFICATES_DROP,      /* forget it (aborted, or replaced long enough ago) */
+};
+struct lifeline_certificates {
+	uint32_t sequence;     /* of the CERTIFICATES_RESULT */
+	uint32_t generation;
+	uint16_t act;          /* enum certificates_act */
+	uint8_t tickets;       /* 1: session tickets are on (TLS workers make and rotate their keys) */
+	uint8_t zero[5];
+};
+/* AUTHORITIES: one fd, a sealed memfd of PEM certificates: body says what they are for */
+struct lifeline_authorities {
+	uint16_t listener;     /* settings index: who may authenticate clients there; NONE_INDEX: the trust store for servers we connect to */
+	uint8_t zero[6];
+};
+
 /* ---- worker -> master ---- */
+struct lifeline_certificates_result { /* followed by text saying what is wrong, for people; none on success */
+	uint32_t sequence;
+	int32_t error;
+	uint16_t index;        /* the certificate that is wrong; 0xffff: none in particular */
+	uint8_t zero[6];
+};
 /* READY: no body */
 struct lifeline_ack {
 	uint32_t sequence;

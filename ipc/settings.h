@@ -49,8 +49,12 @@ struct listener_settings {
 	uint16_t advertise_port;    /* 0: the bound port */
 	uint16_t zone;
 	uint8_t transport;          /* enum transport */
-	uint8_t zero[3];
+	uint8_t client_auth;        /* enum client_auth, TLS and WSS */
+	uint8_t zero[2];
+	struct array certificates;  /* uint16_t certificate indexes, padded to 8 bytes; the first is the default */
+	struct array origins;       /* struct text: Origins a WebSocket client may come from; count 0: any */
 };
+enum client_auth { CLIENT_AUTH_NONE = 0, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
 enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2 }; /* bits */
 
 struct domain_settings {
@@ -76,7 +80,10 @@ struct trunk_settings {
 	uint16_t zero;
 	uint32_t answer_ms;         /* no provisional within this time: the next target (4 s) */
 	uint32_t ring_ms;           /* timer C (at least 180 s, RFC 3261 section 16.6) */
-	uint32_t zero2;
+	uint16_t certificate;       /* shown when the server asks for one; NONE_INDEX: none */
+	uint8_t verify;             /* 1: the server's certificate must be valid and carry tls_name (the default) */
+	uint8_t zero2;
+	struct text tls_name;       /* SIP domain or host that the server's certificate must name (RFC 5922 section 7); length 0: the target's address */
 };
 enum route_action { ROUTE_REGISTERED = 1, ROUTE_TRUNK = 2, ROUTE_REFUSE = 3 };
 
@@ -115,7 +122,11 @@ struct settings {
 	uint32_t forks_max;                    /* targets per call */
 	uint32_t nonce_ms;                     /* age of a digest nonce before stale */
 	uint32_t max_forwards;                 /* written where a request has none (70) */
-	uint32_t zero4;
+	uint32_t handshake_ms;                 /* a TLS handshake or WebSocket upgrade must be done within this time */
+	uint32_t handshakes_max;               /* TLS handshakes in progress per transport worker */
+	uint32_t handshakes_per_source;
+	uint8_t tickets;                       /* 1: TLS session tickets are on */
+	uint8_t zero4[3];
 };
 
 /* 0 or -EBADMSG: magic, version, size, every array and text inside the image and aligned, every index in range. */
