@@ -21,6 +21,9 @@
 #define TEND_PAUSE_MS 2
 #define TEND_SOON_MS 1000
 #define TEND_MAX_MS 3600000
+/* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not reach. */
+#define PAGE_SIZE 4096
+#define TREE_DEPTH 6
 
 struct waiter {
 	struct waiter *next;
@@ -221,11 +224,28 @@ static int write_one(struct location *l, MDB_txn *txn, const struct pending *p)
 	return mdb_put(txn, l->store.dbi, &key, &value, 0);
 }
 
+/* Pages that writing the list from p on may take: each record and its way down the tree. */
+static size_t pages_of(const struct pending *p, bool alone)
+{
+	size_t pages = 0;
+	for (; p; p = alone ? NULL : p->next)
+		pages += p->record ? p->size / PAGE_SIZE + 1 + TREE_DEPTH : 0;
+	return pages;
+}
+
 /* Writes the list from p on: all of it, or (alone) its first only. */
 static int commit(struct location *l, const struct pending *p, bool alone)
 {
 	MDB_txn *txn;
-	int error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
+	size_t pages = pages_of(p, alone);
+	int error = pages ? read_begin(l) : 0;
+	if (error)
+		return error;
+	bool room = pages == 0 || store_has_room(&l->store, l->read, pages);
+	read_end(l); /* the pages of an old state could not be used again */
+	if (!room)
+		return -ENOSPC;
+	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
 	for (; p && !error; p = alone ? NULL : p->next)

@@ -263,6 +263,33 @@ failed:
 	return error;
 }
 
+bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	MDB_cursor *cursor;
+	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &stat))
+		return false;
+	size_t all = info.me_mapsize / stat.ms_psize, room = all - info.me_last_pgno - 1;
+	if (room >= pages + STORE_RESERVE)
+		return true;
+	if (mdb_cursor_open(read, 0, &cursor))
+		return false;
+	MDB_val key, value;
+	while (room < pages + STORE_RESERVE && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+		size_t id, free_pages;
+		if (key.mv_size != sizeof id || value.mv_size < sizeof free_pages)
+			break;
+		memcpy(&id, key.mv_data, sizeof id);
+		memcpy(&free_pages, value.mv_data, sizeof free_pages);
+		if (id >= info.me_last_txnid)
+			break;
+		room += free_pages;
+	}
+	mdb_cursor_close(cursor);
+	return room >= pages + STORE_RESERVE;
+}
+
 void store_close(struct store *s)
 {
 	mdb_env_close(s->env);

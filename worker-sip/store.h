@@ -29,6 +29,10 @@ typedef bool (*store_clean)(struct str key, struct str value);
  * store, and reads the boot id from /proc; without that the store is checked at each start). What is set aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
 int store_open(struct store *out, const char *directory, const char *name, size_t map_size, store_clean clean);
 void store_close(struct store *s);
+/* Whether `pages` more pages may be taken for new content. STORE_RESERVE of them stay for removing: LMDB copies what it changes, and a map full to its last page cannot even be emptied. The pages that the last
+ * transaction freed do not count, as they cannot be used yet. read: a read transaction on the newest state. */
+#define STORE_RESERVE 64
+bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
 /* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EBADMSG for a damaged file. */
 int store_error(int lmdb);
 

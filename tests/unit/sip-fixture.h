@@ -210,8 +210,11 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 		*(id == HEADER_FROM ? &m->from : &m->to) = fixture_uri(raw, &a.uri);
 		*(id == HEADER_FROM ? &m->from_tag : &m->to_tag) = fixture_span(raw, tag);
 	} else if (id == HEADER_VIA) { /* "SIP/2.0/UDP host;branch=..." */
-		struct str after = str_from(value, str_find(value, ' ') + 1);
+		size_t space = str_find(value, ' ');
+		cr_assert_lt(space, value.n);
+		struct str after = str_from(value, space + 1);
 		size_t n = str_find(after, ';');
+		cr_assert_lt(n, after.n);
 		m->via = fixture_span(raw, value);
 		m->via_count++;
 		m->via_host = fixture_span(raw, (struct str){after.p, n});
@@ -227,7 +230,7 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 		m->expires = str_number(value, UINT32_MAX, &number) ? -1 : (int64_t)number;
 	} else if (id == HEADER_CONTACT && str_equal(value, S("*"))) {
 		m->contact_star = 1;
-	} else if (id == HEADER_CONTACT) {
+	} else if (id == HEADER_CONTACT && !m->contact_star) {
 		while (address_next(&rest, &a) == 0 && m->contact_count++ == 0)
 			m->contact = fixture_uri(raw, &a.uri);
 	}

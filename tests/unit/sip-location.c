@@ -1,0 +1,586 @@
+/* sip-location.c - the records and the store: what is put is found, by this process at once, by others at the end of the turn; what is damaged is refused; what is full says so. */
+#include "sip-fixture.h"
+#include "worker-sip/binding.h"
+#include "worker-sip/store.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct bench {
+	struct loop *loop;
+	struct location *location;
+	char directory[64];
+};
+static struct bench bench;
+
+static void bench_open(size_t map_size)
+{
+	cr_assert_eq(loop_new(&bench.loop), 0);
+	cr_assert_eq(location_open_bounded(&bench.location, bench.directory, bench.loop, map_size), 0);
+}
+
+static void bench_close(void)
+{
+	location_close(bench.location);
+	loop_free(bench.loop);
+}
+
+static void set_up(void)
+{
+	log_init("test", -1, LOG_ERROR, NULL, NULL);
+	strcpy(bench.directory, "/tmp/sipward-test-XXXXXX");
+	cr_assert_not_null(mkdtemp(bench.directory));
+	bench_open(1 << 20);
+}
+
+static void tear_down(void)
+{
+	char command[128];
+	bench_close();
+	snprintf(command, sizeof command, "rm -rf %s", bench.directory);
+	cr_assert_eq(system(command), 0);
+}
+TestSuite(location, .init = set_up, .fini = tear_down);
+
+static struct binding sample(const char *contact, uint64_t expires_in)
+{
+	return (struct binding){.flow = {.transport = TRANSPORT_UDP, .listener = 3, .peer = fixture_endpoint("198.51.100.7:5060"), .local = fixture_endpoint("192.0.2.1:5060")}, .expires_at = fixture_now() + expires_in,
+		.cseq = 7, .q = 500, .contact = str_of(contact), .call_id = S("abc@host"), .path = S("<sip:p1;lr>, <sip:p2;lr>"), .instance = S("<urn:uuid:1>"), .reg_id = 2, .user_agent = S("phone/1.0")};
+}
+
+struct seen {
+	unsigned count;
+	char contact[64][64];
+	struct binding last;
+};
+
+static void see(void *arg, const struct binding *b)
+{
+	struct seen *s = arg;
+	if (s->count < 64)
+		str_copy(b->contact, s->contact[s->count], sizeof s->contact[0]);
+	s->count++;
+	s->last = *b;
+}
+
+static struct seen look(const char *aor)
+{
+	struct seen s = {0};
+	int n = location_lookup(bench.location, str_of(aor), see, &s);
+	cr_assert_eq(n, (int)s.count, "%d", n);
+	return s;
+}
+
+static int results[4096];
+static unsigned done_count;
+static void done(void *arg, int error)
+{
+	(void)arg;
+	results[done_count++ % 4096] = error;
+}
+
+Test(binding, round_trip)
+{
+	char room[BINDINGS_SIZE_MAX];
+	struct binding in[2], out[BINDINGS_MAX];
+	in[0] = sample("sip:alice@198.51.100.7:5060;ob", 60000);
+	in[1] = (struct binding){.flow = {.id = FLOW_ID(3, 4, 5), .transport = TRANSPORT_TLS, .listener = 1, .peer = fixture_endpoint("[2001:db8::1]:49152")},
+		.expires_at = UINT64_MAX, .cseq = INT32_MAX, .q = 1000, .contact = S("sip:x")};
+	in[1].flow.peer.scope = 9;
+	long n = bindings_encode(in, 2, room, sizeof room);
+	cr_assert_gt(n, 0);
+	cr_assert_leq(n, 500);
+	cr_assert_eq(bindings_decode((struct str){room, (size_t)n}, out), 2);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(memcmp(&in[i].flow, &out[i].flow, sizeof in[i].flow), 0);
+		cr_assert(in[i].expires_at == out[i].expires_at && in[i].cseq == out[i].cseq && in[i].reg_id == out[i].reg_id && in[i].q == out[i].q);
+		cr_assert(str_equal(in[i].contact, out[i].contact) && str_equal(in[i].call_id, out[i].call_id) && str_equal(in[i].path, out[i].path) && str_equal(in[i].instance, out[i].instance) &&
+			str_equal(in[i].user_agent, out[i].user_agent));
+	}
+}
+
+Test(binding, decodes_to_the_exact_end)
+{
+	char room[BINDINGS_SIZE_MAX];
+	struct binding b[2] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000)}, out[BINDINGS_MAX];
+	size_t n = (size_t)bindings_encode(b, 2, room, sizeof room - 1);
+	for (size_t i = 0; i < n; i++) {
+		char *exact = malloc(i ? i : 1); /* so that a sanitizer sees one byte too many */
+		memcpy(exact, room, i);
+		cr_assert_eq(bindings_decode((struct str){exact, i}, out), -EBADMSG, "cut at %zu", i);
+		free(exact);
+	}
+	room[n] = 0;
+	cr_assert_eq(bindings_decode((struct str){room, n + 1}, out), -EBADMSG);
+	room[0]++;
+	cr_assert_eq(bindings_decode((struct str){room, n}, out), -EBADMSG, "another version");
+}
+
+Test(binding, whatever_stands_there_is_refused_or_whole)
+{
+	char room[BINDINGS_SIZE_MAX], bad[512];
+	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
+	size_t n = (size_t)bindings_encode(&b, 1, room, sizeof room);
+	cr_assert_lt(n, sizeof bad);
+	for (size_t i = 0; i < n; i++)
+		for (unsigned value = 0; value < 256; value++) {
+			memcpy(bad, room, n);
+			bad[i] = (char)value;
+			int got = bindings_decode((struct str){bad, n}, out);
+			cr_assert(got == -EBADMSG || got == 1);
+			if (got != 1)
+				continue;
+			cr_assert(out[0].q <= 1000 && out[0].flow.transport < TRANSPORT_COUNT && out[0].flow.id == (transport_is_stream(out[0].flow.transport) ? out[0].flow.id : 0));
+			for (size_t j = 0; j < out[0].contact.n; j++)
+				cr_assert_geq((unsigned char)out[0].contact.p[j], 0x20);
+		}
+}
+
+Test(binding, what_cannot_be_read_is_not_written)
+{
+	char room[BINDINGS_SIZE_MAX], longer[BINDING_PATH_MAX + 1];
+	memset(longer, 'a', sizeof longer);
+	struct binding good = sample("sip:a@b", 1), b = good;
+	cr_assert_gt(bindings_encode(&b, 1, room, sizeof room), 0);
+	cr_assert_eq(bindings_encode(&b, 0, room, sizeof room), -EINVAL);
+	cr_assert_eq(bindings_encode(&b, BINDINGS_MAX + 1, room, sizeof room), -EINVAL);
+	b.contact = S("sip:a@b\r\nX: y");
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL);
+	b = good, b.contact = (struct str){longer, BINDING_CONTACT_MAX + 1};
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL);
+	b = good, b.path = (struct str){longer, sizeof longer};
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL);
+	b = good, b.flow.transport = TRANSPORT_TCP;
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL, "a stream without its connection");
+	b = good, b.flow.id = 5;
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL);
+	b = good, b.q = 1001;
+	cr_assert_eq(bindings_encode(&b, 1, room, sizeof room), -EINVAL);
+	cr_assert_eq(bindings_encode(&good, 1, room, 20), -EINVAL);
+}
+
+Test(location, a_put_is_seen_at_once_and_done_at_the_end_of_the_turn)
+{
+	struct binding b = sample("sip:alice@198.51.100.7", 60000);
+	cr_assert_eq(look("sip:alice@example.net").count, 0);
+	cr_assert_eq(location_put(bench.location, S("sip:alice@example.net"), &b, 1, done, NULL), 0);
+	struct seen s = look("sip:alice@example.net");
+	cr_assert_eq(s.count, 1);
+	cr_assert_str_eq(s.contact[0], "sip:alice@198.51.100.7");
+	cr_assert_eq(done_count, 0);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(done_count, 1);
+	cr_assert_eq(results[0], 0);
+	cr_assert_eq(look("sip:alice@example.net").count, 1);
+	cr_assert_eq(look("sip:alic@example.net").count, 0);
+	bench_close();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:alice@example.net").count, 1, "it is in the file");
+}
+
+Test(location, the_last_put_of_a_turn_counts_and_every_done_is_called)
+{
+	struct binding b[2] = {sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+	location_put(bench.location, S("sip:a@x"), b, 2, done, NULL);
+	location_put(bench.location, S("sip:a@x"), b + 1, 1, done, NULL);
+	location_put(bench.location, S("sip:b@x"), b, 2, done, NULL);
+	location_put(bench.location, S("sip:b@x"), NULL, 0, done, NULL);
+	cr_assert_eq(look("sip:b@x").count, 0);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(done_count, 4);
+	struct seen s = look("sip:a@x");
+	cr_assert_eq(s.count, 1);
+	cr_assert_str_eq(s.contact[0], "sip:two@198.51.100.7");
+	cr_assert_eq(look("sip:b@x").count, 0);
+}
+
+static void put_again(void *arg, int error)
+{
+	struct binding *b = arg;
+	cr_assert_eq(error, 0);
+	cr_assert_eq(look("sip:a@x").count, 1);
+	cr_assert_eq(location_put(bench.location, S("sip:a@x"), b, 2, done, NULL), 0);
+}
+
+Test(location, done_may_put)
+{
+	struct binding b[2] = {sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+	location_put(bench.location, S("sip:a@x"), b, 1, put_again, b);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(look("sip:a@x").count, 2);
+	loop_once(bench.loop, -1); /* must not sleep: the turn left work */
+	cr_assert_eq(done_count, 1);
+	cr_assert_eq(look("sip:a@x").count, 2);
+}
+
+Test(location, expired_bindings_are_not_found)
+{
+	struct binding b[2] = {sample("sip:old@x", 0), sample("sip:new@x", 60000)};
+	location_put(bench.location, S("sip:a@x"), b, 2, NULL, NULL);
+	struct seen s = look("sip:a@x");
+	cr_assert_eq(s.count, 1);
+	cr_assert_str_eq(s.contact[0], "sip:new@x");
+	loop_once(bench.loop, 0);
+	cr_assert_eq(look("sip:a@x").count, 1);
+}
+
+Test(location, another_process_reads_and_writes)
+{
+	struct binding b = sample("sip:parent@x", 60000);
+	location_put(bench.location, S("sip:a@x"), &b, 1, done, NULL);
+	loop_once(bench.loop, 0);
+	pid_t child = fork();
+	if (child == 0) {
+		/* a life of its own: nothing of the parent's environment is used */
+		struct bench own = {0};
+		struct seen s = {0};
+		struct binding mine = sample("sip:child@x", 60000);
+		if (loop_new(&own.loop) || location_open_bounded(&own.location, bench.directory, own.loop, 1 << 20))
+			_exit(1);
+		if (location_lookup(own.location, S("sip:a@x"), see, &s) != 1 || strcmp(s.contact[0], "sip:parent@x"))
+			_exit(2);
+		if (location_put(own.location, S("sip:b@x"), &mine, 1, NULL, NULL))
+			_exit(3);
+		loop_once(own.loop, 0);
+		/* dies as a reader with an open transaction */
+		location_lookup(own.location, S("sip:a@x"), see, &s);
+		raise(SIGKILL);
+	}
+	int status;
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFSIGNALED(status), "%d", WEXITSTATUS(status));
+	location_reader_check(bench.location);
+	struct seen s = look("sip:b@x");
+	cr_assert_eq(s.count, 1);
+	cr_assert_str_eq(s.contact[0], "sip:child@x");
+}
+
+/* The whole map is 1 MB: fills it, one record a turn. */
+static unsigned fill(void)
+{
+	char aor[64], path[BINDING_PATH_MAX];
+	memset(path, 'p', sizeof path);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct binding b = sample("sip:alice@198.51.100.7", 3600000);
+		b.path = (struct str){path, sizeof path};
+		snprintf(aor, sizeof aor, "sip:user%06u@example.net", i);
+		done_count = 0;
+		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
+		loop_once(bench.loop, 0);
+		cr_assert_eq(done_count, 1);
+		if (results[0]) {
+			cr_assert_eq(results[0], -ENOSPC);
+			return i;
+		}
+	}
+	cr_assert_fail("it never became full");
+	return 0;
+}
+
+Test(location, a_full_store_says_so_and_empties_again)
+{
+	char aor[64];
+	unsigned n = fill();
+	cr_assert_gt(n, 150);
+	snprintf(aor, sizeof aor, "sip:user%06u@example.net", n);
+	cr_assert_eq(look(aor).count, 0, "what was refused is not there");
+	/* one that fits nowhere does not take others of its turn with it */
+	struct binding b = sample("sip:alice@198.51.100.7", 3600000);
+	done_count = 0;
+	char path[BINDING_PATH_MAX];
+	memset(path, 'p', sizeof path);
+	b.path = (struct str){path, sizeof path};
+	struct binding many[BINDINGS_MAX];
+	for (unsigned i = 0; i < BINDINGS_MAX; i++)
+		many[i] = b;
+	location_put(bench.location, S("sip:user000000@example.net"), NULL, 0, done, NULL);
+	location_put(bench.location, str_of(aor), many, BINDINGS_MAX, done, NULL);
+	location_put(bench.location, S("sip:user000001@example.net"), NULL, 0, done, NULL);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(done_count, 3);
+	cr_assert_eq(results[0], 0);
+	cr_assert_eq(results[1], -ENOSPC);
+	cr_assert_eq(results[2], 0);
+	for (unsigned i = 2; i < n; i++) {
+		snprintf(aor, sizeof aor, "sip:user%06u@example.net", i);
+		done_count = 0;
+		location_put(bench.location, str_of(aor), NULL, 0, done, NULL);
+		loop_once(bench.loop, 0);
+		cr_assert_eq(results[0], 0, "removing %u", i);
+	}
+	cr_assert_geq(fill(), n - 5);
+}
+
+Test(location, one_turn_takes_so_many_and_no_more)
+{
+	struct binding b = sample("sip:a@b", 60000);
+	char aor[64];
+	bench_close();
+	bench_open(16 << 20);
+	for (unsigned i = 0; i < LOCATION_PENDING_MAX; i++) {
+		snprintf(aor, sizeof aor, "sip:%u@x", i);
+		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
+	}
+	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), -EAGAIN);
+	cr_assert_eq(location_put(bench.location, S("sip:0@x"), &b, 1, NULL, NULL), 0, "one that waits already may change");
+	loop_once(bench.loop, 0);
+	cr_assert_eq(done_count, LOCATION_PENDING_MAX);
+	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), 0);
+	char longest[AOR_MAX];
+	memset(longest, 'a', sizeof longest);
+	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX}, &b, 1, done, NULL), -ENAMETOOLONG);
+	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX - 1}, &b, 1, done, NULL), 0);
+	done_count = 0;
+	loop_once(bench.loop, 0);
+	cr_assert_eq(results[1], 0, "LMDB takes the longest address of record");
+}
+
+struct rows {
+	unsigned count;
+	char last[AOR_MAX];
+};
+static void row(void *arg, struct str aor, const struct binding *b)
+{
+	struct rows *r = arg;
+	(void)b;
+	r->count++;
+	str_copy(aor, r->last, sizeof r->last);
+}
+
+Test(location, lists_page_by_page)
+{
+	struct binding b[3] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000), sample("sip:e@f", 0)};
+	char aor[64];
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(aor, sizeof aor, "sip:%02u@x", i);
+		location_put(bench.location, str_of(aor), b, 3, NULL, NULL);
+	}
+	loop_once(bench.loop, 0);
+	struct rows r = {0};
+	unsigned pages = 0;
+	int n;
+	while ((n = location_list(bench.location, str_of(r.last), 64, row, &r)) > 0) {
+		cr_assert_leq(n, 64);
+		pages++;
+	}
+	cr_assert_eq(n, 0);
+	cr_assert_eq(r.count, 200);
+	cr_assert_gt(pages, 3);
+}
+
+/* ---- damage ---- */
+
+static void file_of(char room[128], const char *name)
+{
+	snprintf(room, 128, "%s/%s", bench.directory, name);
+}
+
+/* Writes bytes under a key as a sibling that was taken over could. */
+static void write_raw(struct str key, struct str value)
+{
+	char path[128];
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, v = {value.n, (void *)(uintptr_t)value.p};
+	file_of(path, "location.mdb");
+	pid_t child = fork();
+	if (child == 0) {
+		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR, 0600) || mdb_txn_begin(env, NULL, 0, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_put(txn, dbi, &k, &v, 0) || mdb_txn_commit(txn))
+			_exit(1);
+		_exit(0);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+Test(location, a_damaged_record_is_refused_and_counted)
+{
+	struct seen s = {0};
+	write_raw(S("sip:evil@x"), S("\1\1no record"));
+	cr_assert_eq(location_lookup(bench.location, S("sip:evil@x"), see, &s), -EBADMSG);
+	cr_assert_eq(counters_page->counter[COUNTER_LOCATION_DAMAGED], 1);
+	struct binding b = sample("sip:a@b", 60000);
+	location_put(bench.location, S("sip:evil@x"), &b, 1, NULL, NULL);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(look("sip:evil@x").count, 1);
+}
+
+static bool exists(const char *name)
+{
+	char path[128];
+	struct stat st;
+	file_of(path, name);
+	return stat(path, &st) == 0;
+}
+
+static void other_boot(void)
+{
+	char path[128];
+	file_of(path, "location.boot");
+	FILE *f = fopen(path, "w");
+	fputs("another boot\n", f);
+	fclose(f);
+}
+
+static void store_ten(void)
+{
+	struct binding b = sample("sip:a@b", 3600000);
+	char aor[64];
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(aor, sizeof aor, "sip:%03u@x", i);
+		location_put(bench.location, str_of(aor), &b, 1, NULL, NULL);
+	}
+	loop_once(bench.loop, 0);
+	bench_close();
+}
+
+Test(location, a_clean_store_of_another_boot_is_kept)
+{
+	store_ten();
+	other_boot();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 1);
+	cr_assert_not(exists("location.mdb.aside"));
+}
+
+Test(location, a_store_of_another_boot_with_a_damaged_record_is_set_aside)
+{
+	write_raw(S("sip:evil@x"), S("nonsense"));
+	store_ten();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 1, "of this boot: kept");
+	bench_close();
+	other_boot();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 0);
+	cr_assert(exists("location.mdb.aside"));
+	bench_close();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 0);
+}
+
+Test(location, torn_pages_of_another_boot_are_set_aside)
+{
+	char path[128];
+	struct stat st;
+	store_ten();
+	file_of(path, "location.mdb");
+	cr_assert_eq(stat(path, &st), 0);
+	/* every page but the two that say what is there */
+	FILE *f = fopen(path, "r+");
+	fseek(f, 2 * 4096, SEEK_SET);
+	for (long i = 2 * 4096; i < st.st_size; i++)
+		fputc((int)(i * 31 & 0xff), f);
+	fclose(f);
+	other_boot();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 0);
+	cr_assert(exists("location.mdb.aside"));
+	struct binding b = sample("sip:a@b", 60000);
+	location_put(bench.location, S("sip:a@x"), &b, 1, done, NULL);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(results[0], 0);
+}
+
+Test(location, a_cut_store_of_another_boot_is_set_aside)
+{
+	char path[128];
+	store_ten();
+	file_of(path, "location.mdb");
+	cr_assert_eq(truncate(path, 3 * 4096), 0);
+	other_boot();
+	bench_open(1 << 20);
+	cr_assert_eq(look("sip:003@x").count, 0);
+	cr_assert(exists("location.mdb.aside"));
+}
+
+Test(location, what_is_no_store_is_set_aside)
+{
+	char path[128];
+	bench_close();
+	file_of(path, "location.mdb");
+	FILE *f = fopen(path, "w");
+	for (int i = 0; i < 20000; i++)
+		fputc('x', f);
+	fclose(f);
+	bench_open(1 << 20);
+	cr_assert(exists("location.mdb.aside"));
+	cr_assert_eq(look("sip:a@x").count, 0);
+}
+
+Test(location, a_directory_that_cannot_be_is_an_error)
+{
+	struct location *l = NULL;
+	cr_assert_lt(location_open(&l, "/proc/none/here", bench.loop), 0);
+	cr_assert_null(l);
+}
+
+/* ---- tending ---- */
+
+static bool even(void *arg, struct str aor)
+{
+	(void)arg;
+	return (aor.p[str_find(aor, '@') - 1] - '0') % 2 == 0;
+}
+
+static unsigned seen_live;
+static void tend_seen(void *arg, struct str aor, const struct binding *b)
+{
+	(void)arg;
+	(void)aor;
+	(void)b;
+	seen_live++;
+}
+
+static unsigned stored_records(void)
+{
+	unsigned n = 0;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_stat stat;
+	char path[128];
+	int fd[2];
+	file_of(path, "location.mdb");
+	cr_assert_eq(pipe(fd), 0);
+	if (fork() == 0) { /* one process must not open a store twice */
+		stat.ms_entries = 0;
+		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0600) || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_stat(txn, dbi, &stat))
+			stat.ms_entries = 999999;
+		n = (unsigned)stat.ms_entries;
+		if (write(fd[1], &n, sizeof n) != sizeof n)
+			_exit(1);
+		_exit(0);
+	}
+	cr_assert_eq(read(fd[0], &n, sizeof n), sizeof n);
+	close(fd[0]);
+	close(fd[1]);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	return n;
+}
+
+Test(location, tending_removes_what_expired_of_its_own_and_shows_what_lives)
+{
+	struct binding b[2] = {sample("sip:old@b", 1), sample("sip:new@b", 3600000)};
+	char aor[64];
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(aor, sizeof aor, "sip:%03u@x", i);
+		location_put(bench.location, str_of(aor), b + (i >= 500), 1, NULL, NULL);
+	}
+	loop_once(bench.loop, 0);
+	while (fixture_now() <= b[0].expires_at)
+		;
+	cr_assert_eq(stored_records(), 1000);
+	location_tend(bench.location, even, tend_seen, NULL);
+	uint64_t deadline = fixture_now() + 10000;
+	while ((counters_page->counter[COUNTER_BINDINGS_EXPIRED] < 250 || seen_live < 250) && fixture_now() < deadline)
+		loop_once(bench.loop, 2000);
+	loop_once(bench.loop, 0);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_EXPIRED], 250);
+	cr_assert_eq(seen_live, 250);
+	cr_assert_eq(stored_records(), 750);
+}
