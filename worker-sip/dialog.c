@@ -131,6 +131,11 @@ struct dialog *dialog_of_contact(struct sip *sip, struct str user)
 	uint64_t id;
 	if (token_prove(&sip->keys.minting, TOKEN_CONTACT, user, &slot, &id))
 		return NULL;
+	return dialog_of_id(sip, id);
+}
+
+struct dialog *dialog_of_id(struct sip *sip, uint64_t id)
+{
 	struct table_node *node = table_find(&sip->dialogs->by_tag, id, same_id, &id);
 	return node ? container_of(node, struct dialog, node) : NULL;
 }

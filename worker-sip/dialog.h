@@ -54,6 +54,8 @@ struct dialog *dialog_of_request(struct sip *sip, const struct message *m);
 struct dialog *dialog_of_tags(struct sip *sip, struct str call_id, struct str ours, struct str theirs);
 /* By our Contact's user part, the first one with that id. */
 struct dialog *dialog_of_contact(struct sip *sip, struct str user);
+/* The first one with that id: the early dialogs of one branch share theirs towards the callee. */
+struct dialog *dialog_of_id(struct sip *sip, uint64_t id);
 
 /* Takes the Contact of a target refresh request or its 2xx as the new remote target, and in an untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). */
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);

@@ -4,13 +4,14 @@
 
 #include "dialog.h"
 
-/* The dialog that a Replaces value names (call-id;to-tag;from-tag as its sender's peer - we - has it), or NULL. */
+/* The dialog that a Replaces value names (call-id;to-tag;from-tag as its sender's peer - we - has it, or the name that map_address gave it), or NULL. */
 struct dialog *map_replaces_dialog(struct sip *sip, struct str value);
 /* Writes the Replaces value as the other leg of that dialog knows it; early-only stays. */
 void map_replaces(struct writer *w, const struct dialog *other, struct str value);
 /* Target-Dialog, likewise. False where it names none of ours. */
 bool map_target_dialog(struct writer *w, struct sip *sip, struct str value);
-/* Refer-To and Referred-By: a URI that is our own Contact on one side gets our address on the other; its Replaces stays, for it will come back to us. */
+/* Refer-To and Referred-By: a URI that is our own Contact on one side gets our address on the other; a Replaces in its headers gets our own name for
+ * its dialog, for it will come back to us. */
 void map_address(struct writer *w, struct sip *sip, struct str value, const struct flow *to);
 
 #endif
