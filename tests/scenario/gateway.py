@@ -136,6 +136,8 @@ class Gateway:
                     os.killpg(self.process.pid, signal.SIGKILL)
                     self.process.wait()
                     raise AssertionError("gateway did not end:\n" + self.log_text())
+            if self.process:
+                self.log.close()
             text = self.log_text()
             if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ERROR: LeakSanitizer" in text:
                 raise AssertionError(text)
@@ -192,11 +194,12 @@ class Peer:
     def __init__(self, ip, port=0, to=None, name="peer", transport="UDP"):
         self.ip, self.name, self.transport, self.to = ip, name, transport, to
         self.buffer, self.waiting, self.number = b"", [], 0
+        self.sent, self.received = [], []  # all messages, for checks over a whole test
         if transport == "UDP":
             self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.sock.bind((ip, port))
         else:
-            self.sock = socket.create_connection(to, timeout=WAIT)
+            self.sock = socket.create_connection(to, timeout=WAIT, source_address=(ip, port))
         self.port = self.sock.getsockname()[1]
         self.id = f"{os.getpid()}-{random.getrandbits(48):012x}"
 
@@ -204,6 +207,8 @@ class Peer:
         self.sock.close()
 
     def send_raw(self, data, to=None):
+        if re.match(rb"SIP/2.0 \d{3} |[^ \r\n]+ [^ \r\n]+ SIP/2.0\r\n", data):
+            self.sent.append(Message(data))
         if self.transport == "UDP":
             self.sock.sendto(data, to or self.to)
         else:
@@ -243,6 +248,7 @@ class Peer:
                 m = Message(self._read(left))
             except (TimeoutError, socket.timeout):
                 continue
+            self.received.append(m)
             if want(m):
                 return m
             self.waiting.append(m)
@@ -284,7 +290,7 @@ class Peer:
         lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
-    def answer(self, request, status, reason="OK", *, tag=None, headers=(), body=b"", contact=True, to=None):
+    def answer(self, request, status, reason="OK", *, tag=None, headers=(), body=b"", contact=True, to=None, content_type="application/sdp"):
         """Answers a received request; returns the tag used."""
         tag = tag or request.tag("To") or f"t{self.id}"
         lines = [f"SIP/2.0 {status} {reason}"]
@@ -300,7 +306,7 @@ class Peer:
         if isinstance(body, str):
             body = body.encode()
         if body:
-            lines.append("Content-Type: application/sdp")
+            lines.append(f"Content-Type: {content_type}")
         lines.append(f"Content-Length: {len(body)}")
         self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, to or getattr(self, "last_from", None))
         return tag
