@@ -33,6 +33,8 @@ LIBS_transport := -lzmq -lsodium
 LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lzmq -lsodium
 LIBS_master := -lconfuse -ljansson -lsodium
 LIBS_tls := -lcrypto -lsodium
+# what only sipwardctl and the unit tests of its files need
+LIBS_ctl := -lcrypto
 # files with a main() of their own
 MAINS := master/main.c master/ctl.c worker-transport/main.c worker-sip/main.c worker-tls/main.c
 
@@ -64,7 +66,7 @@ $(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(
 	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(4)
 endef
 $(eval $(call PROGRAM,sipward,master/main,master))
-$(eval $(call PROGRAM,sipwardctl,master/ctl,master,-lcrypto))
+$(eval $(call PROGRAM,sipwardctl,master/ctl,master,$(LIBS_ctl)))
 $(eval $(call PROGRAM,sipward-transport,worker-transport/main,transport))
 $(eval $(call PROGRAM,sipward-sip,worker-sip/main,sip))
 $(eval $(call PROGRAM,sipward-tls,worker-tls/main,tls))
@@ -76,7 +78,7 @@ define UNIT_TEST
 $(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) -lzmq -lcriterion -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) -lzmq -lcriterion -lpthread
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)
