@@ -178,12 +178,20 @@ static void on_stop(void *arg, uint32_t grace_ms)
 	transport_stop(&c->transport);
 }
 
+static bool all_sent(const struct context *c)
+{
+	for (unsigned i = 0; i < c->transport.settings->sip_workers; i++)
+		if (mesh_backlog(c->mesh, PEER(PEER_SIP, i)))
+			return false;
+	return transport_idle(&c->transport);
+}
+
 /* After transport and mesh had their turn. */
 static bool on_turn(void *arg)
 {
 	struct context *c = arg;
 
-	if (c->transport.stopping && transport_idle(&c->transport))
+	if (c->transport.stopping && all_sent(c))
 		worker_leave(&c->worker);
 	return false;
 }

@@ -1,0 +1,112 @@
+/* transport-listing.c - the list of streams, and that it goes on where its reader stopped it. */
+#include "transport-fixture.h"
+#include "worker-transport/listing.h"
+
+struct reader {
+	char text[200000];
+	size_t size, room; /* room: bytes taken before it says -EAGAIN, once */
+	unsigned pieces, lasts;
+	bool gone;
+};
+
+static int take(void *arg, uint32_t id, const char *text, size_t size, bool last)
+{
+	struct reader *r = arg;
+
+	cr_assert_eq(id, 77);
+	cr_assert_eq(r->lasts, 0);
+	cr_assert_leq(size, LISTING_PIECE);
+	if (r->gone)
+		return -EPIPE;
+	if (r->room && r->size + size > r->room) {
+		r->room = 0;
+		return -EAGAIN;
+	}
+	memcpy(r->text + r->size, text, size);
+	r->size += size;
+	r->text[r->size] = 0;
+	r->pieces++;
+	r->lasts += last;
+	return 0;
+}
+
+static void many(struct image *image)
+{
+	image->s.connections_max = 1000;
+	image->zone[ZONE_ACCESS].connections_per_source = 1000;
+	strcpy(image->pool + image->listener[ACCESS_TCP].name.at - offsetof(struct image, pool), "t\"p");
+}
+
+static unsigned lines(const struct reader *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->size; i++)
+		n += r->text[i] == '\n';
+	return n;
+}
+
+Test(listing, one_line_a_stream)
+{
+	struct fixture *f = fixture_new(many);
+	struct reader *r = calloc(1, sizeof(*r));
+	int fd = dial("127.0.0.3", f->port[ACCESS_TCP]);
+	struct listings *l;
+
+	UNTIL(f, flow_count(f->t.flows) == 1);
+	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
+	cr_assert_eq(listing_start(l, 77), 0);
+	cr_assert_eq(r->lasts, 1);
+	cr_assert_eq(lines(r), 1);
+	cr_assert(str_starts(str_of(r->text), S("{\"flow\":\"0300000700000001\",\"transport\":\"TCP\",\"listener\":\"t\\\"p\",\"zone\":\"access\",\"peer\":\"127.0.0.3:")), "%s", r->text);
+	cr_assert(strstr(r->text, "\"direction\":\"in\",\"state\":\"open\""), "%s", r->text);
+	listings_free(l);
+	close(fd);
+	free(r);
+	fixture_free(f);
+}
+
+Test(listing, goes_on_when_there_is_room_again)
+{
+	struct fixture *f = fixture_new(many);
+	struct reader *r = calloc(1, sizeof(*r));
+	struct listings *l;
+	char id[64];
+	int fd[300];
+
+	for (int i = 0; i < 300; i++) {
+		fd[i] = dial("127.0.0.3", f->port[ACCESS_TCP]);
+		UNTIL(f, flow_count(f->t.flows) == (size_t)i + 1);
+	}
+	r->room = 50000;
+	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
+	cr_assert_eq(listing_start(l, 77), 0);
+	cr_assert_eq(r->lasts, 0);
+	UNTIL(f, r->lasts == 1);
+	cr_assert_gt(r->pieces, 2);
+	cr_assert_eq(lines(r), 300);
+	for (unsigned i = 1; i <= 300; i++) {
+		snprintf(id, sizeof(id), "{\"flow\":\"03000007%08x\"", i);
+		cr_assert(strstr(r->text, id), "%u", i);
+	}
+	listings_free(l);
+	for (int i = 0; i < 300; i++)
+		close(fd[i]);
+	free(r);
+	fixture_free(f);
+}
+
+Test(listing, ends_with_its_reader_and_is_bounded)
+{
+	struct fixture *f = fixture_new(NULL);
+	struct reader *r = calloc(1, sizeof(*r));
+	struct listings *l;
+
+	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
+	r->gone = true;
+	for (int i = 0; i < LISTINGS_MAX * 2; i++)
+		cr_assert_eq(listing_start(l, 77), 0); /* each ends at once and leaves its place */
+	listings_free(l);
+	free(r);
+	fixture_free(f);
+}
