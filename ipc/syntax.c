@@ -14,6 +14,14 @@ struct cursor {
 	const char *p, *end;
 };
 
+/* An empty string may have no bytes at all; pointers are not made from NULL. */
+static inline struct cursor cursor_of(struct str s)
+{
+	static const char nothing[1];
+
+	return s.n ? (struct cursor){s.p, s.p + s.n} : (struct cursor){nothing, nothing};
+}
+
 static inline void skip_space(struct cursor *c)
 {
 	c->p = octet_span(c->p, c->end, OCTET_LWS);
@@ -126,7 +134,7 @@ static int take_params(struct cursor *c)
 
 int params_check(struct str params)
 {
-	struct cursor c = {params.p, params.p + params.n};
+	struct cursor c = cursor_of(params);
 	int error = take_params(&c);
 
 	return error ? error : c.p == c.end ? 0 : -EINVAL;
@@ -134,7 +142,7 @@ int params_check(struct str params)
 
 int param_next(struct str *rest, struct str *name, struct str *value)
 {
-	struct cursor c = {rest->p, rest->p + rest->n};
+	struct cursor c = cursor_of(*rest);
 	struct str n, v;
 
 	skip_space(&c);
@@ -208,7 +216,7 @@ static int take_display(struct cursor *c, struct address *a)
 
 int address_next(struct str *rest, struct address *out)
 {
-	struct cursor c = {rest->p, rest->p + rest->n};
+	struct cursor c = cursor_of(*rest);
 	struct address a = {.bracketed = false};
 	struct str uri;
 	int error;
@@ -325,7 +333,7 @@ static int take_via_params(struct cursor *c, struct via *v)
 
 int via_next(struct str *rest, struct via *out)
 {
-	struct cursor c = {rest->p, rest->p + rest->n};
+	struct cursor c = cursor_of(*rest);
 	struct via v = {.port = 0};
 	struct str version;
 	int error;
@@ -357,7 +365,7 @@ int via_next(struct str *rest, struct via *out)
 
 int list_next(struct str *rest, struct str *item)
 {
-	struct cursor c = {rest->p, rest->p + rest->n};
+	struct cursor c = cursor_of(*rest);
 	const char *comma;
 
 	skip_space(&c);
@@ -387,7 +395,7 @@ bool list_has(struct str value, struct str token)
 
 int auth_param_next(struct str *rest, struct str *name, struct str *value)
 {
-	struct cursor c = {rest->p, rest->p + rest->n};
+	struct cursor c = cursor_of(*rest);
 	struct str n, v;
 
 	skip_space(&c);

@@ -281,11 +281,12 @@ static int parse_tel(const char *p, const char *end, struct uri_parts *u)
 int uri_parse(struct str text, struct uri_parts *out)
 {
 	struct uri_parts u = {.whole = text};
-	const char *p = text.p, *end = text.p + text.n;
 	int error;
 
-	if (!text.n || !octet_is(*p, OCTET_ALPHA))
+	if (!text.n || !octet_is(*text.p, OCTET_ALPHA))
 		return -EINVAL;
+	const char *p = text.p, *end = text.p + text.n;
+
 	while (p < end && (octet_is(*p, OCTET_ALPHA | OCTET_DIGIT) || *p == '+' || *p == '-' || *p == '.'))
 		p++;
 	if (p == end || *p != ':')

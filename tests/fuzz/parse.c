@@ -1,0 +1,109 @@
+/* parse.c - fuzz target of the parser and of stream framing: any bytes.
+ *
+ * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes again gives the same block; what may be answered has what an
+ * answer copies; framing gives the same results whole and octet by octet.
+ */
+#include "../../ipc/slot.h"
+#include "../../ipc/syntax.h"
+#include "../../worker-transport/frame.h"
+#include "../../worker-transport/parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CHECK(condition)               \
+	do {                           \
+		if (!(condition))      \
+			__builtin_trap(); \
+	} while (0)
+
+static _Alignas(8) char room[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
+
+static void check_parsed(void)
+{
+	static const struct hash_key key;
+	struct message *m = (struct message *)(void *)room;
+	struct parse_error error;
+
+	m->flow.transport = TRANSPORT_UDP;
+	m->flow.peer.family = 4;
+	void *exact = malloc(m->size); /* so that a read behind the block is seen */
+	CHECK(exact);
+	memcpy(exact, m, m->size);
+	CHECK(message_check(exact, m->size) == 0);
+	const struct message *copy = exact;
+	struct uri_parts uri = uri_of(copy, &copy->from), other = uri_of(copy, &copy->to);
+	char aor[AOR_MAX];
+
+	aor_of(&uri, aor);
+	uri_equal(&uri, &other);
+	CHECK(uri_equal(&uri, &uri));
+	slot_of_message(copy, &key);
+	CHECK(parse_message(message_raw(copy), copy->raw_size, again, sizeof(again), &error) == 0);
+	struct message *second = (struct message *)(void *)again;
+	second->flow = m->flow;
+	CHECK(second->size == m->size && !memcmp(second, m, m->size));
+	free(exact);
+}
+
+static void check_answerable(void)
+{
+	static const enum header copied[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	const struct message *m = (struct message *)(void *)room;
+
+	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length);
+	for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++) {
+		const struct message_header *h = message_first(m, copied[i]);
+
+		CHECK(h);
+		for (; h; h = message_next(m, h)) {
+			struct str value = message_header_value(m, h);
+
+			CHECK(value.p + value.n <= (const char *)m + m->size && (!value.n || !memchr(value.p, 0, value.n)));
+			for (size_t at = 0; at < value.n; at++)
+				CHECK(value.p[at] != '\n' || (at && value.p[at - 1] == '\r' && at + 1 < value.n && (value.p[at + 1] == ' ' || value.p[at + 1] == '\t')));
+		}
+	}
+}
+
+static void check_frames(const char *bytes, size_t size)
+{
+	struct frame whole = {.scanned = 0}, single = {.scanned = 0};
+	size_t at = 0;
+
+	if (size > 1024)
+		return; /* octet by octet is slow enough */
+	for (;;) {
+		struct frame_step a, b;
+		enum frame_result x = frame_next(&whole, bytes + at, size - at, 512, &a), y = FRAME_MORE;
+
+		for (size_t n = 0; n <= size - at && y == FRAME_MORE; n++)
+			y = frame_next(&single, bytes + at, n, 512, &b);
+		CHECK(x == y && a.consume == b.consume && a.status == b.status && a.header_size == b.header_size && a.reason == b.reason);
+		CHECK(x != FRAME_MORE || size - at < 512);
+		if (x == FRAME_MORE || x == FRAME_BAD)
+			return;
+		CHECK(a.consume && a.consume <= size - at);
+		at += a.consume;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct parse_error error;
+	const char *bytes = (const char *)data;
+
+	if (size > MESSAGE_RAW_MAX)
+		return 0;
+	int result = parse_message(bytes, size, room, sizeof(room), &error);
+
+	CHECK(result == 0 || result == -EBADMSG);
+	if (!result)
+		check_parsed();
+	else if (error.answerable)
+		check_answerable();
+	CHECK(!result || (error.reason && (error.status != 0) == error.answerable));
+	check_frames(bytes, size);
+	return 0;
+}
