@@ -63,6 +63,7 @@ static void exchange_check(struct exchange *x)
 {
 	if (x->server || x->client || x->held)
 		return;
+	loop_unset(x->sip->loop, &x->patience);
 	exchange_unlink(x);
 	kept_drop(x->request);
 	wire_drop(x->ack);
@@ -75,6 +76,20 @@ void exchange_release(struct exchange *x)
 	exchange_check(x);
 }
 
+/* The other leg does not answer the BYE. Its sender waits no longer than timer F, and an answer after that is none (RFC 4320 section 4.2): it gets its 200 in time, while the other leg's BYE is still repeated. */
+static void patience_over(struct timer *t, void *arg)
+{
+	struct exchange *x = arg;
+	(void)t;
+	if (x->answered || !x->call)
+		return;
+	x->answered = true;
+	if (x->server && !transaction_answered(x->server))
+		answer(x->sip, x->server, 200, S(""));
+	count(CALLS_ENDED);
+	call_free(x->call);
+}
+
 static struct exchange *exchange_new(struct call *call, struct dialog *in, struct dialog *out, uint8_t method)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
@@ -85,6 +100,7 @@ static struct exchange *exchange_new(struct call *call, struct dialog *in, struc
 	x->in = in;
 	x->out = out;
 	x->method = method;
+	timer_init(&x->patience, patience_over, x);
 	x->next = call->exchanges;
 	x->link = &call->exchanges;
 	if (x->next)
@@ -470,8 +486,10 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 		call->refer_in[d == call->a ? 0 : 1] = x->in_cseq;
 		call->refer_out[d == call->a ? 0 : 1] = x->out_cseq;
 	}
-	if (m->method == METHOD_BYE)
+	if (m->method == METHOD_BYE) {
 		call->ending = true;
+		loop_set(sip->loop, &x->patience, 32u * sip->settings->t1_ms);
+	}
 	uint64_t branch = random_u64();
 	struct flow flow = dialog_flow(sip, other);
 	struct wire *bytes;

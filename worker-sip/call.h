@@ -40,6 +40,7 @@ struct exchange {
 	struct transaction *server, *client;
 	struct kept *request;           /* until it is finally answered */
 	struct wire *ack;               /* as sent for the 2xx of an INVITE */
+	struct timer patience;          /* BYE: when its sender is answered though the other leg is silent */
 	uint32_t in_cseq, out_cseq;
 	uint8_t method;
 	bool answered, accepted;        /* finally; with a 2xx to an INVITE */
