@@ -324,15 +324,20 @@ static void numbered_caller(void)
 
 Test(mesh, a_connecter_is_replaced_by_its_successor)
 {
-	int go[3];
-	pid_t pid[3];
+	int go[4];
+	pid_t pid[4];
 	struct end listener;
+	uint8_t token_c[MESH_TOKEN_SIZE];
 
 	child_token = token_a;
 	child_number = 100;
 	pid[0] = child_of(numbered_caller, &go[0]);
 	child_number = 300;
 	pid[2] = child_of(numbered_caller, &go[2]); /* comes late with the token of the first */
+	randombytes_buf(token_c, sizeof(token_c));
+	child_token = token_c;
+	child_number = 400;
+	pid[3] = child_of(numbered_caller, &go[3]);
 	child_token = token_b;
 	child_number = 200;
 	pid[1] = child_of(numbered_caller, &go[1]);
@@ -359,7 +364,15 @@ Test(mesh, a_connecter_is_replaced_by_its_successor)
 	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 1);
 	cr_assert_eq(number(listener.mesh, CALLER, 4), 0);
 	RUN_UNTIL(listener.last == 4);
+
+	/* a successor that comes before anybody noticed the death */
 	end_child(pid[1]);
+	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_c), 0);
+	release(go[3]);
+	RUN_UNTIL(listener.last == 400);
+	cr_assert_eq(number(listener.mesh, CALLER, 5), 0);
+	RUN_UNTIL(listener.last == 5);
+	end_child(pid[3]);
 	end_child(pid[2]);
 	close_ends(&listener, NULL);
 }
