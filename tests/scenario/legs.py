@@ -105,7 +105,7 @@ def hop_words(peer):
         words.update(t for t in (m.tag("From"), m.tag("To")) if t)
         for v in m.all("Via"):
             words.update(re.findall(r"branch=([^;,\s]+)", v))
-        if m.contact_uri():
+        if m.contact_uri() and (m.method or m.cseq[1] != "REGISTER"):
             words.add(m.contact_uri())
         for name in ("Record-Route", "Route", "Path", "Service-Route"):
             words.update(re.findall(r"<([^>]*)>", " ".join(m.all(name))))
@@ -123,9 +123,11 @@ def leaks(peers, public=()):
         for q in peers:
             if p is q or p.ip == q.ip:
                 continue
-            for w in words[q] - words_sent(p) - set(public):
+            for w in words[q] - words_sent(p) - {f":{p.port}", f"={p.port}"} - set(public):
                 pattern = re.compile(re.escape(w) + (r"(?!\d)" if w[-1].isdigit() else ""))
                 for m in p.received:
+                    if m.cseq[1] == "REGISTER":
+                        continue  # a user may know all bindings of his
                     head = m.raw.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
                     if pattern.search(head):
                         found.append((p.name, q.name, w, head))
