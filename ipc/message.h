@@ -125,7 +125,8 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
 
 /* Checks a block from another process before anything in it is believed: size equals the header's own count, version, counts, ranges, every span inside the
  * raw bytes and every header inside the header part and in order, first[] in step with the table, mandatory fields present, sub-spans of URIs inside their whole.
- * 0, or -EBADMSG. Constant memory, linear in the header count. */
+ * Also: header lines follow each other without a gap, each ends with its only CRLF that is no fold, its id is its name's, and there is no NUL before the body: who strips headers by id cannot be
+ * made to miss one. 0, or -EBADMSG. Constant memory, linear in the size of the header part. */
 int message_check(const void *block, size_t size);
 
 /* The first header with that id, or NULL; message_next: the next one with the same id, or NULL. */

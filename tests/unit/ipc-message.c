@@ -170,6 +170,8 @@ Test(message, broken)
 	BREAKS(h[0].id = HEADER_OTHER);
 	BREAKS(h[1].id = HEADER_TO);
 	BREAKS(h[1].id = HEADER_COUNT);
+	BREAKS(h[5].id = HEADER_OTHER);
+	BREAKS(m->call_id.length = h[3].value.length = 0);
 	BREAKS(h[1].line++);
 	BREAKS(h[1].line = 0);
 	BREAKS(h[1].end--);
