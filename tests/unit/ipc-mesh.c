@@ -186,6 +186,7 @@ Test(mesh, carries_records_both_ways_in_order)
 Test(mesh, a_wrong_token_is_refused_until_it_is_allowed)
 {
 	struct end caller, listener;
+	uint64_t begin = now_ms();
 
 	new_loop();
 	open_end(&listener, LISTENER);
@@ -195,6 +196,7 @@ Test(mesh, a_wrong_token_is_refused_until_it_is_allowed)
 	cr_assert_eq(mesh_connect(caller.mesh, LISTENER, path, token_b), 0);
 	cr_assert_eq(number(caller.mesh, LISTENER, 1), 0);
 	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 3);
+	cr_assert_lt(now_ms() - begin, 1500, "it waits as for a lost connection");
 	cr_assert_eq(listener.hellos + listener.records, 0);
 	cr_assert_eq(mesh_backlog(caller.mesh, LISTENER), 1);
 	cr_assert_eq(number(caller.mesh, LISTENER, 2), 0);
