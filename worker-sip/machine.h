@@ -1,4 +1,4 @@
-/* machine.h - inside the transaction layer: struct transaction, and libosip2's state machine that drives it while it lives. Included by transaction.c, server.c, client.c, key.c, merged.c and machine.c only.
+/* machine.h - inside the transaction layer: struct transaction, and libosip2's state machine that drives it while it lives. Included by transaction.c, server.c, client.c, key.c, merged.c, machine.c and timers.c only.
  *
  * A transaction has a machine as long as the machine can still do something that we cannot read off a deadline. In the long last states (Completed of a non-INVITE server transaction, Confirmed, Accepted, ...) it has none:
  * key, wire bytes and a deadline are all that is left (LIBRARIES.md, libosip2, scale point 4).
@@ -116,7 +116,7 @@ bool merged_find(const struct transactions *ts, const struct transaction_key *ke
 void merged_add(struct transaction *t, const struct transaction_key *key);
 void merged_remove(struct transaction *t);
 
-/* ---- the machine (machine.c) ---- */
+/* ---- the machine (machine.c, timers.c) ---- */
 enum outcome {
 	OUTCOME_DELIVER = 1, /* a new response for the user */
 	OUTCOME_TIMEOUT = 2, /* timer B or F */

@@ -97,6 +97,26 @@ Test(cancel, from_another_host_is_481)
 	cr_assert_eq(notes.cancelled, 1);
 }
 
+Test(cancel, from_another_host_of_a_trusted_zone)
+{
+	static struct {
+		struct settings settings;
+		struct zone_settings zone;
+		struct listener_settings listener;
+	} image;
+	struct flow other = udp;
+
+	image.settings = settings;
+	image.settings.zones = (struct array){offsetof(__typeof__(image), zone), 1};
+	image.settings.listeners = (struct array){offsetof(__typeof__(image), listener), 1};
+	image.zone.trust = 1;
+	sip.settings = &image.settings;
+	serve(REQUEST(&udp, "INVITE"), &notes);
+	other.peer.address[3] = 77;
+	receive_request(REQUEST(&other, "CANCEL"), NULL);
+	cr_assert_eq(notes.cancelled, 1);
+}
+
 static void answer_487(void *user, struct transaction *t, const struct message *m)
 {
 	on_cancelled(user, t, m);

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define T1 8u
-#define T2 (4 * T1)
+#define T2 (8 * T1)
 #define T4 (5 * T1)
 #define PATIENCE 5000 /* ms; far more than any test waits when all is well */
 
