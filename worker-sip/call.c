@@ -508,6 +508,7 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 
 void call_flow_closed(struct sip *sip, uint64_t flow)
 {
+	invite_flow_closed(sip, flow);
 	for (struct call *call = sip->call_list; call; call = call->next) {
 		if (!call->answered || (call->a->flow.id != flow && call->b->flow.id != flow))
 			continue;

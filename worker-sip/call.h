@@ -68,6 +68,8 @@ void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason);
 /* The exchange of the initial INVITE once its 2xx has gone to the caller: takes over the server transaction; held until exchange_release. */
 int exchange_adopt(struct call *call, struct transaction *server, uint32_t in_cseq, uint32_t out_cseq, struct exchange **out);
 void exchange_release(struct exchange *x);
+/* A stream flow has ended: unanswered branches that wait on it fail now. */
+void invite_flow_closed(struct sip *sip, uint64_t flow);
 /* The caller gives the INVITE up: 487, and nobody rings on. */
 void invite_abandon(struct invite *v);
 /* Sends ACK and BYE for a 2xx that nobody wants. */

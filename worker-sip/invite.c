@@ -32,6 +32,7 @@ struct branch {
 };
 
 struct invite {
+	struct invite *following, **link; /* of sip->invite_list */
 	struct sip *sip;
 	struct transaction *server;     /* NULL: gone or handed to the call */
 	struct kept *request;
@@ -66,6 +67,9 @@ static void release(struct invite *v)
 			exchange_release(b->answer);
 		wire_drop(b->refused_ack);
 	}
+	*v->link = v->following;
+	if (v->following)
+		v->following->link = v->link;
 	kept_drop(v->request);
 	kept_drop(v->best);
 	free(v->branches);
@@ -334,6 +338,11 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	b->provisional = true;
 	if (b->done || v->answered)
 		return;
+	if (!b->flow.id && m->flow.id) {
+		/* the connection that the transport worker opened: now it has a name */
+		b->flow.id = m->flow.id;
+		sip_watch(v->sip, &b->flow, v->slot);
+	}
 	loop_set(v->sip->loop, &b->timer, b->ring_ms);
 	if (m->status == 100 || !v->server)
 		return;
@@ -405,6 +414,7 @@ static bool start(struct branch *b, bool udp)
 	b->flow = f.flow;
 	b->switched = f.switched;
 	v->transactions++;
+	sip_watch(v->sip, &b->flow, v->slot);
 	loop_set(v->sip->loop, &b->timer, b->answer_ms);
 	return true;
 }
@@ -432,6 +442,27 @@ static void next_targets(struct invite *v)
 		if (v->branches[i].sent && !v->branches[i].done)
 			return;
 	finish(v);
+}
+
+void invite_flow_closed(struct sip *sip, uint64_t flow)
+{
+	struct invite *following;
+	for (struct invite *v = sip->invite_list; v; v = following) {
+		following = v->following;
+		v->transactions++; /* held: the failure of its last branch must not free it */
+		for (unsigned i = 0; i < v->next; i++) {
+			struct branch *b = &v->branches[i];
+			if (!b->client || b->done || b->flow.id != flow)
+				continue;
+			transaction_detach(b->client);
+			b->client = NULL;
+			v->transactions--;
+			/* a phone whose flow is gone is not there; a trunk's next target may be */
+			branch_failed(b, b->target->trunk == NONE_INDEX ? 480 : 503, NULL);
+		}
+		v->transactions--;
+		release(v);
+	}
 }
 
 static void abandon(struct invite *v, struct str reason)
@@ -521,6 +552,11 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		timer_init(&b->timer, branch_timer, b);
 	}
 	(void)m;
+	v->following = sip->invite_list;
+	v->link = &sip->invite_list;
+	if (v->following)
+		v->following->link = &v->following;
+	sip->invite_list = v;
 	sip->calls++;
 	counter_add(COUNTER_CALLS, 1);
 	transaction_serve(t, &invite_user, v);
