@@ -188,6 +188,17 @@ class Forking(CallCase):
         self.refuse(stays, 486)
         self.end(request, 486)
 
+    def test_tcp_phone_vanishes_while_ringing(self):
+        """Its branch fails at once, the next one rings."""
+        stays, goes = self.start_with("0.5")[0], self.binding("0.9", transport="TCP")
+        request = self.call(self.caller, "bob@example.net")
+        goes.answer(goes.request("INVITE"), 180, "Ringing")
+        self.caller.response(180)
+        goes.close()
+        stays.answer(stays.receive(lambda m: m.method == "INVITE", 3, "INVITE"), 486, "Busy Here", contact=False)
+        stays.request("ACK")
+        self.end(request, 486)
+
     def test_no_binding(self):
         self.start()
         self.caller = self.phone("alice")
