@@ -6,6 +6,7 @@
 #include "call.h"
 
 #include "../ipc/token.h"
+#include "json.h"
 #include "map.h"
 
 #include <errno.h>
@@ -552,33 +553,6 @@ void call_stray_answer(struct sip *sip, const struct message *m)
 	unsigned zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
 	if (permitted)
 		call_refuse_answer(sip, m, &m->flow, (uint16_t)zone, NULL);
-}
-
-/* s as the inside of a JSON string. */
-static void write_json(struct writer *w, struct str s)
-{
-	static const char hex[] = "0123456789abcdef";
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c == '"' || c == '\\') {
-			write_literal(w, "\\");
-			write_bytes(w, s.p + i, 1);
-		} else if (c < 0x20 || c >= 0x7f) {
-			char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-			write_bytes(w, escape, sizeof(escape));
-		} else {
-			write_bytes(w, s.p + i, 1);
-		}
-	}
-}
-
-static void write_json_field(struct writer *w, const char *name, struct str value)
-{
-	write_literal(w, "\"");
-	write_str(w, str_of(name));
-	write_literal(w, "\":\"");
-	write_json(w, value);
-	write_literal(w, "\",");
 }
 
 void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg)

@@ -7,7 +7,10 @@
 #include "call.h"
 #include "core.h"
 #include "dialog.h"
+#include "digest.h"
+#include "listing.h"
 #include "registrar.h"
+#include "replay.h"
 #include "route.h"
 #include "transaction.h"
 
@@ -17,20 +20,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Rows of `sipwardctl registrations` read in one step. */
-#define LIST_PAGE 256
-/* Text of a REPLY packet is sent on when it holds this much. */
-#define REPLY_CHUNK 32768
-
-struct reply {
-	struct sip *sip;
-	uint32_t id;
-	size_t n;
-	char text[REPLY_CHUNK + 8192];
-	char after[AOR_MAX]; /* last address of record listed */
-	size_t after_length;
-};
 
 /* The edges and sockets that came before GO. */
 struct pending {
@@ -90,61 +79,6 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 	}
 }
 
-static void reply_send(struct reply *r, bool last)
-{
-	struct lifeline_reply head = {.id = r->id, .last = last};
-	worker_send(&r->sip->worker, LIFELINE_REPLY, &head, sizeof(head), r->text, r->n);
-	r->n = 0;
-}
-
-static void reply_line(void *arg, struct str json)
-{
-	struct reply *r = arg;
-	if (json.n + 1 > sizeof(r->text) - r->n)
-		return;
-	memcpy(r->text + r->n, json.p, json.n);
-	r->n += json.n;
-	r->text[r->n++] = '\n';
-	if (r->n >= REPLY_CHUNK)
-		reply_send(r, false);
-}
-
-static void reply_binding(void *arg, struct str aor, const struct binding *b)
-{
-	struct reply *r = arg;
-	char room[4096], peer[ENDPOINT_TEXT_SIZE];
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	size_t length = endpoint_text(&b->flow.peer, peer);
-	/* Contacts and addresses passed the parser: neither quotes nor control bytes stand in a URI. */
-	int n = snprintf(room, sizeof(room), "{\"aor\":\"%.*s\",\"contact\":\"%.*s\",\"transport\":\"%s\",\"source\":\"%.*s\",\"q\":%u.%03u,\"expires\":%llu}", STR(aor),
-	                 STR(b->contact), transport_name(b->flow.transport), (int)length, peer, b->q / 1000, b->q % 1000,
-	                 (unsigned long long)(b->expires_at > ms ? (b->expires_at - ms) / 1000 : 0));
-	if (n > 0 && (size_t)n < sizeof(room))
-		reply_line(r, (struct str){room, (size_t)n});
-	if (aor.n <= sizeof(r->after)) {
-		memcpy(r->after, aor.p, aor.n);
-		r->after_length = aor.n;
-	}
-}
-
-static void query(struct sip *sip, const struct lifeline_query *q)
-{
-	static struct reply r;
-	r.sip = sip;
-	r.id = q->id;
-	r.n = 0;
-	if (q->what == QUERY_CALLS) {
-		call_list(sip, reply_line, &r);
-	} else if (q->what == QUERY_REGISTRATIONS) {
-		r.after_length = 0;
-		while (location_list(sip->location, (struct str){r.after, r.after_length}, LIST_PAGE, reply_binding, &r) >= LIST_PAGE)
-			;
-	}
-	reply_send(&r, true);
-}
-
 static int take_settings(struct sip *sip, struct lifeline_packet *p)
 {
 	const void *image;
@@ -186,6 +120,22 @@ static int take_users(struct sip *sip, struct lifeline_packet *p)
 	sip->users = image;
 	sip->users_size = size;
 	return 0;
+}
+
+static void take_slots(struct sip *sip, const struct slot_map *map)
+{
+	bool gained = false;
+	for (unsigned i = 0; i < SLOT_COUNT; i++)
+		gained |= map->worker[i] == sip->index && sip->slots.worker[i] != sip->index;
+	sip->slots = *map;
+	if (sip->registrar)
+		registrar_slots_changed(sip->registrar);
+	if (gained && sip->replay) {
+		/* which nonces their earlier owner saw used is not known here */
+		struct timespec now;
+		clock_gettime(CLOCK_REALTIME, &now);
+		replay_horizon(sip->replay, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+	}
 }
 
 static int on_packet(void *arg, struct lifeline_packet *p)
@@ -230,15 +180,19 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 		if (sip->mesh && PEER_ROLE(((const struct lifeline_peer *)body)->peer) == PEER_SIP)
 			mesh_hello(sip->mesh, ((const struct lifeline_peer *)body)->peer);
 		return 0;
-	case LIFELINE_PEER_DOWN:
+	case LIFELINE_PEER_DOWN: {
+		const struct lifeline_peer *down = body;
 		if (sip->location)
 			location_reader_check(sip->location);
+		if (sip->registrar && PEER_ROLE(down->peer) == PEER_TRANSPORT)
+			registrar_transport_gone(sip->registrar, PEER_INDEX(down->peer), down->incarnation);
 		return 0;
+	}
 	case LIFELINE_SLOTS:
-		memcpy(&sip->slots, body, sizeof(sip->slots));
+		take_slots(sip, body);
 		return 0;
 	case LIFELINE_QUERY:
-		query(sip, body);
+		listing_answer(sip, body);
 		return 0;
 	}
 	return 0;
@@ -259,7 +213,9 @@ static int start(struct context *c)
 {
 	struct sip *sip = &c->sip;
 	struct pending *pending = &c->pending;
-	int error;
+	int error = digest_init();
+	if (error)
+		return error;
 	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)))
 		return error;
 	if ((error = mesh_new(&sip->mesh, sip->loop, PEER(PEER_SIP, sip->index), on_record, sip)))

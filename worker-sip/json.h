@@ -1,0 +1,12 @@
+/* json.h - JSON text in a writer, for the rows that sipwardctl shows. */
+#ifndef SIPWARD_SIP_JSON_H
+#define SIPWARD_SIP_JSON_H
+
+#include "wire.h"
+
+/* s as the inside of a JSON string: bytes outside ASCII as \u00HH. */
+void write_json(struct writer *w, struct str s);
+/* "name":"value", - with its comma. */
+void write_json_field(struct writer *w, const char *name, struct str value);
+
+#endif

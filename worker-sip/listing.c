@@ -1,0 +1,85 @@
+/* listing.c - the rows that sipwardctl shows of this worker, as JSON lines in REPLY packets. */
+#include "listing.h"
+
+#include "call.h"
+#include "json.h"
+#include "location.h"
+
+#include <time.h>
+
+/* Rows of `sipwardctl registrations` read in one step. */
+#define LIST_PAGE 256
+/* The text of a REPLY packet is sent on when it holds this much. */
+#define REPLY_CHUNK 32768
+
+struct reply {
+	struct sip *sip;
+	uint32_t id;
+	size_t n;
+	char text[REPLY_CHUNK + 8192];
+	char after[AOR_MAX]; /* last address of record listed */
+	size_t after_length;
+};
+
+static void reply_send(struct reply *r, bool last)
+{
+	struct lifeline_reply head = {.id = r->id, .last = last};
+	worker_send(&r->sip->worker, LIFELINE_REPLY, &head, sizeof(head), r->text, r->n);
+	r->n = 0;
+}
+
+static void reply_line(void *arg, struct str json)
+{
+	struct reply *r = arg;
+	if (json.n + 1 > sizeof(r->text) - r->n)
+		return;
+	memcpy(r->text + r->n, json.p, json.n);
+	r->n += json.n;
+	r->text[r->n++] = '\n';
+	if (r->n >= REPLY_CHUNK)
+		reply_send(r, false);
+}
+
+static void reply_binding(void *arg, struct str aor, const struct binding *b)
+{
+	struct reply *r = arg;
+	char room[8192], peer[ENDPOINT_TEXT_SIZE];
+	struct writer w = WRITER(room);
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	write_literal(&w, "{");
+	write_json_field(&w, "aor", aor);
+	write_json_field(&w, "contact", b->contact);
+	write_json_field(&w, "transport", str_of(transport_name(b->flow.transport)));
+	write_json_field(&w, "source", (struct str){peer, endpoint_text(&b->flow.peer, peer)});
+	write_literal(&w, "\"q\":");
+	write_number(&w, b->q / 1000);
+	write_literal(&w, ".");
+	write_number(&w, b->q % 1000 / 100);
+	write_literal(&w, ",\"expires\":");
+	write_number(&w, b->expires_at > ms ? (b->expires_at - ms) / 1000 : 0);
+	write_literal(&w, "}");
+	if (!w.full)
+		reply_line(r, written(&w));
+	if (aor.n <= sizeof(r->after)) {
+		memcpy(r->after, aor.p, aor.n);
+		r->after_length = aor.n;
+	}
+}
+
+void listing_answer(struct sip *sip, const struct lifeline_query *q)
+{
+	static struct reply r;
+	r.sip = sip;
+	r.id = q->id;
+	r.n = 0;
+	if (q->what == QUERY_CALLS) {
+		call_list(sip, reply_line, &r);
+	} else if (q->what == QUERY_REGISTRATIONS) {
+		r.after_length = 0;
+		while (location_list(sip->location, (struct str){r.after, r.after_length}, LIST_PAGE, reply_binding, &r) > 0)
+			;
+	}
+	reply_send(&r, true);
+}
