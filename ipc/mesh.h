@@ -1,4 +1,4 @@
-/* mesh.h - batches of records between workers over ZeroMQ ipc://; mesh.c is the only file that includes zmq.h.
+/* mesh.h - batches of records between workers over ZeroMQ ipc://; the mesh*.c are the only files that include zmq.h.
  *
  * A worker listens on at most one ROUTER (a listening fd that the master made, adopted with ZMQ_USE_FD) and connects to any number of peers with a DEALER each. Each edge
  * authenticates with its 32-byte token through ZAP (PLAIN; user name: the connecter's peer number in decimal). A peer is known by the User-Id that ZAP returned.
@@ -26,7 +26,7 @@ typedef void (*mesh_record_callback)(void *arg, uint16_t peer, uint16_t type, co
 /* Makes the context (and with it libzmq's threads, at the first socket). self: this worker's peer number. Registers its fds and its end-of-turn
  * flush with the loop. -errno. */
 int mesh_new(struct mesh **out, struct loop *loop, uint16_t self, mesh_record_callback callback, void *arg);
-void mesh_free(struct mesh *m); /* linger 0 */
+void mesh_free(struct mesh *m); /* linger 0; the loop must not run again */
 
 /* Adopts the listening Unix socket fd bound at path. */
 int mesh_listen(struct mesh *m, int fd, const char *path);

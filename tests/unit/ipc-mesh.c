@@ -32,19 +32,26 @@ static void quiet(void *arg, enum log_level level, const char *line, size_t leng
 	(void)arg, (void)level, (void)line, (void)length;
 }
 
-static void setup(void)
+static int listen_at(const char *at)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	strcpy(name.sun_path, at);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	cr_assert_eq(listen(fd, 64), 0);
+	return fd;
+}
+
+static void setup(void)
+{
 
 	cr_assert_geq(sodium_init(), 0);
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
 	strcpy(dir, "/tmp/mesh-XXXXXX");
 	cr_assert_not_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/sip-0.sock", dir);
-	strcpy(name.sun_path, path);
-	listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	cr_assert_eq(bind(listening, (struct sockaddr *)&name, sizeof(name)), 0);
-	cr_assert_eq(listen(listening, 64), 0);
+	listening = listen_at(path);
 	randombytes_buf(token_a, sizeof(token_a));
 	randombytes_buf(token_b, sizeof(token_b));
 }
@@ -229,6 +236,40 @@ Test(mesh, a_token_is_good_for_its_own_peer_only)
 	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 2);
 	cr_assert_eq(listener.hellos, 0);
 	close_ends(&listener, &caller);
+}
+
+/* As SIP workers do: each listens and has an edge to the other. */
+Test(mesh, two_listeners_have_an_edge_each_way)
+{
+	struct end one, two;
+	char other[80];
+	const uint16_t first = LISTENER, second = PEER(PEER_SIP, 1);
+
+	snprintf(other, sizeof(other), "%s/sip-1.sock", dir);
+	new_loop();
+	open_end(&one, first);
+	open_end(&two, second);
+	cr_assert_eq(mesh_listen(one.mesh, listening, path), 0);
+	cr_assert_eq(mesh_listen(two.mesh, listen_at(other), other), 0);
+	cr_assert_eq(mesh_allow(one.mesh, second, token_a), 0);
+	cr_assert_eq(mesh_allow(two.mesh, first, token_b), 0);
+	cr_assert_eq(mesh_connect(one.mesh, second, other, token_b), 0);
+	cr_assert_eq(mesh_connect(two.mesh, first, path, token_a), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		cr_assert_eq(number(one.mesh, second, i), 0);
+		cr_assert_eq(number(two.mesh, first, i), 0);
+	}
+	RUN_UNTIL(one.records == 1000 && two.records == 1000);
+	cr_assert_eq(one.disorder + two.disorder, 0);
+	cr_assert_eq(one.peer, second);
+	cr_assert_eq(two.peer, first);
+	/* the same token again changes nothing for who stands */
+	cr_assert_eq(mesh_allow(one.mesh, second, token_a), 0);
+	cr_assert_eq(mesh_disconnect(one.mesh, second), 0);
+	cr_assert_eq(number(one.mesh, second, 1000), 0, "back over the other's edge");
+	RUN_UNTIL(two.records == 1001);
+	unlink(other);
+	close_ends(&one, &two);
 }
 
 /* ---- children ---- */
