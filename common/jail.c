@@ -1,5 +1,7 @@
-/* jail.c - the steps by which a worker gives up what it does not need. Relies on being called before any library has started a thread: credentials,
- * capabilities and no_new_privs are per thread. Each step looks at the kernel's answer afterwards; what did not happen is an error, not a hope. */
+/* jail.c - the steps by which a worker gives up what it does not need. Relies on being called before any library has started a thread:
+ * credentials,
+ * capabilities and no_new_privs are per thread. Each step looks at the kernel's answer afterwards; what did not happen is an error, not a
+ * hope. */
 #include "jail.h"
 
 #include <errno.h>
@@ -136,7 +138,8 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 	if (getrlimit(resource, &now) < 0)
 		return -errno;
 	if (value > now.rlim_max) {
-		log_warn("jail-limit-low", "resource=%d wanted=%llu possible=%llu", (int)resource, (unsigned long long)value, (unsigned long long)now.rlim_max);
+		log_warn("jail-limit-low", "resource=%d wanted=%llu possible=%llu", (int)resource, (unsigned long long)value,
+			 (unsigned long long)now.rlim_max);
 		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
 	}
 	if (setrlimit(resource, &wanted) < 0 || getrlimit(resource, &now) < 0)

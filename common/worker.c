@@ -1,4 +1,5 @@
-/* worker.c - the skeleton of every worker: lifeline, welcome, log, first configuration, loop, end. Relies on the master having put the lifeline on LIFELINE_FD
+/* worker.c - the skeleton of every worker: lifeline, welcome, log, first configuration, loop, end. Relies on the master having put the
+ * lifeline on LIFELINE_FD
  * and on nothing of this process having started a thread before worker_begin. */
 #include "worker.h"
 
@@ -19,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a worker waits for each packet of its first configuration. The master sends them in one go; ACKs of other workers may lie between. */
+/* How long a worker waits for each packet of its first configuration. The master sends them in one go; ACKs of other workers may lie
+ * between. */
 #define WELCOME_MS 5000
 #define CONFIGURE_MS 30000
 /* Time to finish when nobody says how long: the master is gone, or SIGTERM came from elsewhere. */

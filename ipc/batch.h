@@ -7,9 +7,11 @@
 
 #include "record.h"
 
-/* A batch is closed before it grows past this: enough to share the cost of a message (LIBRARIES: 45 µs alone, 1 to 2 in a stream), little enough that the receiver starts early. */
+/* A batch is closed before it grows past this: enough to share the cost of a message (LIBRARIES: 45 µs alone, 1 to 2 in a stream), little
+ * enough that the receiver starts early. */
 #define BATCH_TARGET (64u * 1024)
-/* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve (responses, in-dialog requests) up to the second. */
+/* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve (responses, in-dialog requests) up to the
+ * second. */
 #define OUTGOING_SOFT_MAX (4u * 1024 * 1024)
 #define OUTGOING_HARD_MAX (8u * 1024 * 1024)
 /* Buffers kept for use again: those on the way in libzmq and one open for each of a few peers. */

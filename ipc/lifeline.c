@@ -39,10 +39,12 @@ const char *lifeline_name(uint16_t type)
 
 static bool table_allows(unsigned type, size_t size, unsigned fds)
 {
-	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT && size >= table[type].min && size <= table[type].max && fds == table[type].fds;
+	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT && size >= table[type].min &&
+	       size <= table[type].max && fds == table[type].fds;
 }
 
-int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds, unsigned count)
+int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds,
+		  unsigned count)
 {
 	struct lifeline_header header = {.type = (uint16_t)type, .size = (uint32_t)(size + more_size)};
 	struct iovec part[3] = {{&header, sizeof(header)}, {(void *)(uintptr_t)body, size}, {(void *)(uintptr_t)more, more_size}};

@@ -1,4 +1,5 @@
-/* mesh.c - batches of records over ZeroMQ: peers, sending, the end of each turn. mesh_listen.c has the listening side, mesh_edge.c the connecting one, mesh_socket.c what both need.
+/* mesh.c - batches of records over ZeroMQ: peers, sending, the end of each turn. mesh_listen.c has the listening side, mesh_edge.c the
+ * connecting one, mesh_socket.c what both need.
  * Relies on a batch not being touched once libzmq has it: its I/O thread frees it. */
 #include "mesh_private.h"
 

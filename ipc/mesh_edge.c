@@ -1,4 +1,5 @@
-/* mesh_edge.c - edges to listening peers: a DEALER each, with a monitor that tells when its handshake stands. Batches are handed over only while it does: what libzmq holds at a
+/* mesh_edge.c - edges to listening peers: a DEALER each, with a monitor that tells when its handshake stands. Batches are handed over only
+ * while it does: what libzmq holds at a
  * refusal is lost, what waits with us is not. */
 #include "mesh_private.h"
 
@@ -7,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A killed listener was answering again after 6 ms with 1; the listening socket stays with the master, so that connecting rarely fails and never storms. */
+/* A killed listener was answering again after 6 ms with 1; the listening socket stays with the master, so that connecting rarely fails and
+ * never storms. */
 #define RECONNECT_MS 1
 #define RECONNECT_MAX_MS 100
 /* After a refusal: the listener may be about to learn our token. Doubles up to the greater. */

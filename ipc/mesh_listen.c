@@ -1,4 +1,5 @@
-/* mesh_listen.c - the listening side: the ROUTER on the master's fd, who may connect (ZAP, RFC 27/ZAP), and the way back to each peer. Relies on the "User-Id"
+/* mesh_listen.c - the listening side: the ROUTER on the master's fd, who may connect (ZAP, RFC 27/ZAP), and the way back to each peer.
+ * Relies on the "User-Id"
  * of a message being what take_zap answered at that connection's handshake. */
 #include "mesh_private.h"
 
@@ -10,7 +11,8 @@
 #define ZAP_FIELDS 8
 #define ZAP_FIELD_MAX 255
 
-/* The way back to a connecter is the one it used last: by life, then by libzmq's running number, for what an ended connection sent may be read after its successor's first. */
+/* The way back to a connecter is the one it used last: by life, then by libzmq's running number, for what an ended connection sent may be
+ * read after its successor's first. */
 static void learn_route(struct link *l, uint32_t generation, const uint8_t id[ROUTING_ID_SIZE])
 {
 	uint32_t known, now;

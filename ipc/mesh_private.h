@@ -1,7 +1,9 @@
-/* mesh_private.h - what the files of the mesh share: its sockets and links. For ipc/mesh*.c only, which are the only files that include zmq.h.
+/* mesh_private.h - what the files of the mesh share: its sockets and links. For ipc/mesh*.c only, which are the only files that include
+ * zmq.h.
  *
- * All rely on libzmq 4.3's behaviour as measured: ZMQ_FD is edge-triggered (so whoever calls into a socket sets used, and ZMQ_EVENTS is read before the loop sleeps); a refused DEALER tries
- * no more (so it is made anew); a ROUTER with ZMQ_ROUTER_MANDATORY says EHOSTUNREACH and EAGAIN instead of dropping; data is freed in the I/O thread.
+ * All rely on libzmq 4.3's behaviour as measured: ZMQ_FD is edge-triggered (so whoever calls into a socket sets used, and ZMQ_EVENTS is
+ * read before the loop sleeps); a refused DEALER tries no more (so it is made anew); a ROUTER with ZMQ_ROUTER_MANDATORY says EHOSTUNREACH
+ * and EAGAIN instead of dropping; data is freed in the I/O thread.
  */
 #ifndef SIPWARD_IPC_MESH_PRIVATE_H
 #define SIPWARD_IPC_MESH_PRIVATE_H
@@ -88,7 +90,8 @@ bool socket_look(struct socket *s);      /* reads ZMQ_EVENTS where it was called
 bool frame_receive(struct socket *s, zmq_msg_t *frame);      /* false: none there, frame is closed */
 unsigned frames_drop(struct socket *s, zmq_msg_t *last);     /* those that follow last; how many */
 void batch_refuse(struct mesh *m, uint16_t peer, size_t size);
-const void *batch_checked(struct mesh *m, uint16_t peer, zmq_msg_t *frame); /* the batch in frame, aligned; NULL: refused. Good until the next call */
+/* The batch in frame, aligned, good until the next call; NULL: refused. */
+const void *batch_checked(struct mesh *m, uint16_t peer, zmq_msg_t *frame);
 void batch_deliver(struct mesh *m, uint16_t peer, const void *batch, size_t size); /* record by record */
 bool may_log(struct mesh *m, uint64_t *left_out);
 

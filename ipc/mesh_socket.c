@@ -1,11 +1,13 @@
-/* mesh_socket.c - the mesh's ZeroMQ sockets in the loop: options, edge-triggered readiness, frames, checked batches. Relies on mesh.c to look at every
+/* mesh_socket.c - the mesh's ZeroMQ sockets in the loop: options, edge-triggered readiness, frames, checked batches. Relies on mesh.c to
+ * look at every
  * socket that was called before the loop sleeps. */
 #include "mesh_private.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 
-/* Batches per edge inside libzmq, either way. They can be neither taken back nor answered with 503, and die with a killed receiver: as few as keep the I/O thread busy for a turn. */
+/* Batches per edge inside libzmq, either way. They can be neither taken back nor answered with 503, and die with a killed receiver: as few
+ * as keep the I/O thread busy for a turn. */
 #define SEND_HWM 8
 #define RECEIVE_HWM 8
 /* A peer that connects and says nothing holds an fd of the listener for this long. */
@@ -117,7 +119,8 @@ void batch_refuse(struct mesh *m, uint16_t peer, size_t size)
 
 	count(MESH_BAD_BATCH);
 	if (may_log(m, &left_out))
-		log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu", PEER_ROLE(peer), PEER_INDEX(peer), size, (unsigned long long)left_out);
+		log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu", PEER_ROLE(peer), PEER_INDEX(peer), size,
+			 (unsigned long long)left_out);
 }
 
 const void *batch_checked(struct mesh *m, uint16_t peer, zmq_msg_t *frame)

@@ -1,4 +1,5 @@
-/* record.c - checks and walks batches of records. Relies on the caller for the 8-byte alignment of the batch; believes nothing else of it. */
+/* record.c - checks and walks batches of records. Relies on the caller for the 8-byte alignment of the batch; believes nothing else of it.
+ * */
 #include "record.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The mesh over real sockets: authentication, order, full queues, and peers that are killed, replaced or hostile. Children are forked before this process has a mesh: a ZeroMQ context
+/* The mesh over real sockets: authentication, order, full queues, and peers that are killed, replaced or hostile. Children are forked
+ * before this process has a mesh: a ZeroMQ context
  * does not survive fork. */
 #include "common/counters.h"
 #include "common/log.h"
