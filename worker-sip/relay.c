@@ -9,6 +9,7 @@
 
 struct relay_branch {
 	struct relay *relay;
+	uint64_t id;        /* of our From tag, Call-ID, Contact towards this target */
 	bool sent, done, switched;
 };
 
@@ -20,7 +21,7 @@ struct relay {
 	struct target *targets;
 	struct relay_branch *branches;
 	unsigned count, next, transactions, best_status, zone;
-	uint64_t id;        /* of our From tag, Call-ID, Contact */
+	uint64_t id;        /* of our To tag and Contact towards the sender: ids stand in clear, and no side may know another's */
 	uint8_t slot;
 	bool answered;
 };
@@ -142,9 +143,9 @@ static bool start(struct relay_branch *b, bool udp)
 	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer), w_referred = WRITER(referred);
 	struct forwarded f;
 	struct splice s = {.sip = r->sip, .in = m, .slot = r->slot, .from_zone = r->zone, .to_zone = target->zone};
-	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, r->id, tag);
-	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
-	token_mint(&r->sip->keys.minting, TOKEN_CALL_ID, r->slot, r->id + (uint64_t)(b - r->branches), call_id);
+	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, b->id, tag);
+	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, b->id, user);
+	token_mint(&r->sip->keys.minting, TOKEN_CALL_ID, r->slot, b->id, call_id);
 	write_address_tag(&w_from, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)});
 	write_address_tag(&w_to, message_value(m, HEADER_TO), S(""));
 	if (message_first(m, HEADER_REFER_TO))
@@ -231,6 +232,7 @@ void relay_request(struct sip *sip, struct transaction *t, const struct message 
 	for (unsigned i = 0; i < count; i++) {
 		target_copy(&copy[i], &targets[i]);
 		branches[i].relay = r;
+		branches[i].id = random_u64();
 	}
 	counter_add(COUNTER_RELAYED, 1);
 	transaction_serve(t, &relay_server, r);
