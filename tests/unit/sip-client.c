@@ -88,8 +88,7 @@ Test(client, failure_over_tcp_is_gone_at_once)
 	send_request(&tcp, METHOD_INVITE, &notes);
 	receive_response(&tcp, "INVITE", 503, "r");
 	cr_assert_eq(caught_count, 2);
-	pass(2);
-	cr_assert_eq(notes.gone, 1);
+	WAIT(notes.gone);
 }
 
 Test(client, ack_that_cannot_go_out_does_not_hide_the_failure)
@@ -214,8 +213,7 @@ Test(client, final_response_over_tcp_is_gone_at_once)
 	send_request(&tcp, METHOD_BYE, &notes);
 	receive_response(&tcp, "BYE", 481, "r");
 	cr_assert_eq(notes.gone, 0);
-	pass(2);
-	cr_assert_eq(notes.gone, 1);
+	WAIT(notes.gone);
 	cr_assert_eq(notes.status, 481);
 }
 

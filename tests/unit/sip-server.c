@@ -115,8 +115,7 @@ Test(server, failure_over_tcp_is_sent_once_and_its_ack_ends_it)
 	cr_assert_eq(caught_count, 1);
 	cr_assert_eq(notes.gone, 0);
 	cr_assert_eq(receive_request(REQUEST(&tcp, "ACK", .to_tag = "x"), NULL), REQUEST_ABSORBED);
-	pass(2);
-	cr_assert_eq(notes.gone, 1);
+	WAIT(notes.gone);
 }
 
 Test(server, reliable_transports_are_all_but_udp)
@@ -222,8 +221,7 @@ Test(server, other_request_over_tcp_is_gone_at_once)
 
 	answer_with(serve(REQUEST(&tcp, "BYE", .transport = "TCP", .to_tag = "x"), &notes), 200);
 	cr_assert_eq(notes.gone, 0);
-	pass(2);
-	cr_assert_eq(notes.gone, 1);
+	WAIT(notes.gone);
 }
 
 Test(server, other_request_gets_100_only_when_the_client_is_at_t2)

@@ -102,8 +102,9 @@ static inline void pass(unsigned ms)
 {
 	uint64_t until = clock_ms() + ms;
 
-	while (clock_ms() < until)
+	do
 		loop_once(sip.loop, 2);
+	while (clock_ms() < until);
 }
 
 /* Asserts that ms or more have passed between two readings of clock_ms; the turn's own clock may be a little behind the readings. */
