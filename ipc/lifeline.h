@@ -106,7 +106,7 @@ enum certificates_act {
 	CERTIFICATES_COMMIT,    /* from now on new handshakes use it */
 	CERTIFICATES_DROP,      /* forget it (aborted, or replaced long enough ago) */
 };
-struct lifeline_certificates {
+struct lifeline_certificates { /* where SETTINGS changed too, they come right before COMMIT: indexes in them are those of the generation committed */
 	uint32_t sequence;     /* of the CERTIFICATES_RESULT */
 	uint32_t generation;
 	uint16_t act;          /* enum certificates_act */
@@ -120,7 +120,9 @@ struct lifeline_authorities {
 };
 
 /* ---- worker -> master ---- */
-struct lifeline_certificates_result { /* followed by text saying what is wrong, for people; none on success */
+/* The answer to CHECK; COMMIT and DROP have none. Followed by text saying what is wrong, for people, or on success: from a TLS worker, int64_t unix seconds when each certificate of the generation (the first of its
+ * chain to do so) expires, in order; from a transport worker nothing. -EKEYEXPIRED: nothing but dates is wrong. */
+struct lifeline_certificates_result {
 	uint32_t sequence;
 	int32_t error;
 	uint16_t index;        /* the certificate that is wrong; 0xffff: none in particular */

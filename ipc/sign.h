@@ -35,7 +35,16 @@ struct sign_reply {           /* TLS -> transport, followed by size bytes of sig
 	int32_t error;        /* 0; -EACCES text or scheme not permitted; -ENOENT no such certificate or generation; -EIO could not sign */
 	uint32_t zero;
 };
-/* Session ticket keys, TLS -> transport, unasked: the newest encrypts, all decrypt until they expire. */
+/* Generations of certificates alive at once, at most: one staged, one committed, the others until their last handshakes are over (CERTIFICATES_DROP). */
+#define GENERATIONS_MAX 8
+
+/* What is permitted (anything else is -EACCES, counted and logged as an attack):
+ *   TLS 1.3 server or client CertificateVerify (RFC 8446 section 4.4.3) over a SHA-256 or SHA-384 transcript hash, with the scheme of the key;
+ *   TLS 1.2 ServerKeyExchange (RFC 8422 section 5.4): both randoms, a named curve (secp256r1, secp384r1, secp521r1, x25519, x448) and its whole uncompressed point; ECDSA with SHA-256, SHA-384 or SHA-512 on
+ *   either curve, RSA with PSS or PKCS#1 v1.5, Ed25519. No DHE.
+ * A TLS 1.2 CertificateVerify signs the whole transcript, whose shape cannot be bounded: as a client we authenticate over TLS 1.3 only. */
+
+/* Session ticket keys, TLS -> transport, unasked, at the start of an edge and at each change: key[0] is the newest and encrypts, all decrypt until they expire. Each TLS worker has its own. */
 #define TICKET_KEYS_MAX 3
 struct sign_tickets {
 	uint16_t kind;        /* SIGN_TICKETS */

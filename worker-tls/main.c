@@ -1,45 +1,154 @@
-/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file.
+/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It answers sign requests of permitted shape (sign.c) over one key edge per transport worker (edge.c) and nothing else.
  *
- * Begins, receives its configuration, confines itself and waits for orders; signing joins with the key store.
+ * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no environment.
  */
 #include "../common/jail.h"
 #include "../common/worker.h"
 #include "../ipc/settings.h"
+#include "edge.h"
+#include "tickets.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
-struct keeper {
-	const struct settings *settings;
-	size_t settings_size;
+/* Transport workers that a master may have (their index is 8 bits). */
+#define EDGES_MAX 256
+
+struct context {
+	struct worker worker;
+	struct keystore *keys;
+	struct tickets *tickets;
+	struct edge *edge[EDGES_MAX];
 };
 
-static int take_settings(struct keeper *k, int fd)
+static struct context context;
+
+/* ---- packets of the master ---- */
+
+/* This role needs nothing of them; that they are sane says that the master and we are of one build. */
+static int take_settings(int fd)
 {
 	const void *image;
 	size_t size;
 	int error = worker_map(fd, &image, &size);
 
-	if (error < 0)
+	if (error)
 		return error;
 	error = settings_check(image, size);
-	if (error < 0) {
-		munmap((void *)(uintptr_t)image, size);
+	munmap((void *)(uintptr_t)image, size);
+	return error;
+}
+
+static void tell_tickets(struct context *c, struct edge *e)
+{
+	unsigned char packet[SIGN_PACKET_MAX];
+	size_t size = tickets_packet(c->tickets, packet);
+
+	edge_tickets(e, packet, size);
+	sodium_memzero(packet, sizeof(packet));
+}
+
+static void on_tickets(void *arg)
+{
+	struct context *c = arg;
+
+	for (unsigned i = 0; i < EDGES_MAX; i++)
+		if (c->edge[i])
+			tell_tickets(c, c->edge[i]);
+}
+
+static int take_edge(struct context *c, struct lifeline_packet *packet)
+{
+	const struct lifeline_key_edge *body = (const void *)packet->body;
+	unsigned index = PEER_INDEX(body->peer);
+	struct edge *e;
+	int error;
+
+	if (PEER_ROLE(body->peer) != PEER_TRANSPORT || index >= EDGES_MAX)
+		return -EPROTO;
+	error = edge_new(&e, c->worker.loop, packet->fd[0], index, c->keys);
+	if (error)
 		return error;
-	}
-	if (k->settings)
-		munmap((void *)(uintptr_t)k->settings, k->settings_size);
-	k->settings = image;
-	k->settings_size = size;
+	packet->fd[0] = -1;
+	edge_free(c->edge[index]);
+	c->edge[index] = e;
+	if (tickets_on(c->tickets))
+		tell_tickets(c, e);
 	return 0;
+}
+
+static int take_certificate(struct context *c, struct lifeline_packet *packet)
+{
+	int error = keystore_take(c->keys, packet->body, packet->size);
+
+	/* CHECK will say that it is not there. */
+	if (error == -ENOSPC) {
+		log_error("generations-full", "most=%d", GENERATIONS_MAX);
+		return 0;
+	}
+	return error;
+}
+
+static int answer(struct context *c, uint32_t sequence, int error, uint16_t index, const void *more, size_t size)
+{
+	struct lifeline_certificates_result result = {.sequence = sequence, .error = error, .index = index};
+
+	return worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), more, size);
+}
+
+static int check(struct context *c, const struct lifeline_certificates *order)
+{
+	char text[KEYSTORE_TEXT_MAX];
+	int64_t not_after[CERTIFICATES_MAX];
+	uint16_t index;
+	unsigned n;
+	int error = keystore_check(c->keys, order->generation, time(NULL), &index, text, not_after, &n);
+
+	if (error)
+		return answer(c, order->sequence, error, index, text, strlen(text));
+	return answer(c, order->sequence, 0, index, not_after, n * sizeof(not_after[0]));
+}
+
+static int take_order(struct context *c, const struct lifeline_certificates *order)
+{
+	int error = 0;
+
+	switch (order->act) {
+	case CERTIFICATES_CHECK:
+		return check(c, order);
+	case CERTIFICATES_COMMIT:
+		if (keystore_commit(c->keys, order->generation)) {
+			log_error("certificates-missing", "generation=%u", order->generation);
+			break;
+		}
+		log_info("certificates", "generation=%u", order->generation);
+		error = tickets_set(c->tickets, order->tickets == 1);
+		break;
+	case CERTIFICATES_DROP:
+		keystore_drop(c->keys, order->generation);
+		break;
+	default:
+		return -EPROTO;
+	}
+	return error;
 }
 
 static int on_packet(void *arg, struct lifeline_packet *packet)
 {
+	struct context *c = arg;
+
 	switch (packet->type) {
 	case LIFELINE_SETTINGS:
-		return take_settings(arg, packet->fd[0]);
+		return take_settings(packet->fd[0]);
+	case LIFELINE_KEY_EDGE:
+		return take_edge(c, packet);
+	case LIFELINE_CERTIFICATE:
+		return take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES:
+		return take_order(c, (const void *)packet->body);
 	default:
 		return -EPROTO;
 	}
@@ -47,12 +156,21 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 
 int main(void)
 {
-	static struct keeper keeper;
-	static struct worker worker;
+	struct context *c = &context;
+	struct worker *w = &c->worker;
 
-	if (worker_begin(&worker, PEER_TLS, on_packet, NULL, &keeper) || worker_receive(&worker))
+	if (worker_begin(w, PEER_TLS, on_packet, NULL, c))
 		return EXIT_FAILURE;
-	if (jail_confine(&worker) || jail_limit(&worker) || jail_seal(&worker))
+	/* Before the first certificate, and before the jail closes: OpenSSL opens no file afterwards. */
+	if (keystore_begin() || keystore_new(&c->keys) || tickets_new(&c->tickets, w->loop, on_tickets, c))
 		return EXIT_FAILURE;
-	return worker_run(&worker) ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (worker_receive(w))
+		return EXIT_FAILURE;
+	if (jail_confine(w))
+		return EXIT_FAILURE;
+	if (jail_limit(w))
+		return EXIT_FAILURE;
+	if (jail_seal(w))
+		return EXIT_FAILURE;
+	return worker_run(w) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

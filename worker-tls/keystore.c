@@ -1,0 +1,472 @@
+/* keystore.c - private keys by generation.
+ *
+ * The key text is parsed from guarded memory that is wiped at once. OpenSSL keeps a parsed key on its own heap, so its allocator is replaced by one that wipes what it frees: then nothing of the text, the DER or the
+ * intermediate numbers outlives the parse. Relies on the caller's wiping the packet as a whole.
+ */
+#include "keystore.h"
+
+#include "../common/counters.h"
+#include "../common/log.h"
+#include "certificate.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct key {
+	EVP_PKEY *private;
+	EVP_PKEY *public;       /* the certificate's, which the private key must match */
+	enum key_kind kind;
+	int64_t not_before, not_after; /* unix seconds, over the whole chain */
+	char name[64];
+};
+
+struct generation {
+	uint32_t number;        /* 0: free */
+	bool committed;
+	unsigned count;
+	struct key *key[CERTIFICATES_MAX];
+	int error;              /* the first fault found while taking it; 0: none */
+	uint16_t error_index;
+	char error_text[KEYSTORE_TEXT_MAX];
+};
+
+struct keystore {
+	struct generation generation[GENERATIONS_MAX];
+};
+
+/* ---- OpenSSL ---- */
+
+static void *wiping_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return malloc(n);
+}
+
+static void wiping_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (!p)
+		return;
+	sodium_memzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *wiping_realloc(void *p, size_t n, const char *file, int line)
+{
+	size_t had = p ? malloc_usable_size(p) : 0;
+	void *q;
+
+	if (n == 0) {
+		wiping_free(p, file, line);
+		return NULL;
+	}
+	if (p && n <= had && n > had / 2)
+		return p;
+	q = malloc(n);
+	if (q && p) {
+		memcpy(q, p, n < had ? n : had);
+		wiping_free(p, file, line);
+	}
+	return q;
+}
+
+/* Makes a key of each kind and signs with it, so that all that is loaded on first use is there before the jail closes. */
+static bool warm_up(void)
+{
+	static const struct {
+		const char *type;
+		const char *curve;
+		enum key_kind kind;
+	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384}, {"ED25519", NULL, KEY_ED25519}, {"RSA", NULL, KEY_RSA}};
+	unsigned char hash[32] = {0}, text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
+	size_t size = sign_verify_text(hash, sizeof(hash), text), n;
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && good; i++) {
+		struct key k = {.kind = kinds[i].kind};
+
+		if (kinds[i].curve)
+			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, kinds[i].curve);
+		else if (kinds[i].kind == KEY_RSA)
+			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, (size_t)1024);
+		else
+			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type);
+		good = k.private && key_sign(&k, sign_default_scheme(k.kind), text, size, signature, &n) == 0;
+		EVP_PKEY_free(k.private);
+	}
+	return good;
+}
+
+int keystore_begin(void)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+
+	tzset();
+	gmtime_r(&now, &tm);
+	if (CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1 ||
+	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS, NULL) != 1 || !warm_up()) {
+		log_error("openssl-failed", "code=%lx", ERR_peek_last_error());
+		return -EIO;
+	}
+	ERR_clear_error();
+	return 0;
+}
+
+/* ---- taking ---- */
+
+/* An encrypted key would ask on a terminal. */
+static int no_password(char *room, int size, int writing, void *arg)
+{
+	(void)room;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static enum key_kind kind_of(EVP_PKEY *p)
+{
+	char group[32] = "";
+	size_t n;
+
+	switch (EVP_PKEY_get_base_id(p)) {
+	case EVP_PKEY_RSA:
+		n = (size_t)EVP_PKEY_get_bits(p);
+		return n == 2048 || n == 3072 || n == 4096 ? KEY_RSA : KEY_NONE;
+	case EVP_PKEY_EC:
+		if (EVP_PKEY_get_group_name(p, group, sizeof(group), &n) != 1)
+			return KEY_NONE;
+		return strcmp(group, "prime256v1") == 0 ? KEY_P256 : strcmp(group, "secp384r1") == 0 ? KEY_P384 : KEY_NONE;
+	case EVP_PKEY_ED25519:
+		return KEY_ED25519;
+	default:
+		return KEY_NONE;
+	}
+}
+
+static void key_free(struct key *k)
+{
+	if (!k)
+		return;
+	EVP_PKEY_free(k->private);
+	EVP_PKEY_free(k->public);
+	free(k);
+}
+
+__attribute__((format(printf, 4, 5))) static void fault(struct generation *g, unsigned index, int error, const char *format, ...)
+{
+	va_list args;
+
+	if (g->error)
+		return;
+	g->error = error;
+	g->error_index = (uint16_t)index;
+	va_start(args, format);
+	vsnprintf(g->error_text, sizeof(g->error_text), format, args);
+	va_end(args);
+}
+
+/* The private key in PEM text, or NULL with the reason. */
+static EVP_PKEY *parse_private(const char *text, size_t size, const char **why)
+{
+	bool encrypted = memmem(text, size, "ENCRYPTED", 9) != NULL;
+	BIO *bio = BIO_new_mem_buf(text, (int)size);
+	EVP_PKEY *p = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!p)
+		*why = encrypted ? "the key is encrypted: expected one without a password" : "the key file holds no private key in PEM form";
+	return p;
+}
+
+/* What chain and key give; 0 or the fault's errno with text. */
+static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain, const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
+{
+	struct key *k = calloc(1, sizeof(*k));
+	struct certificate_facts facts;
+	const char *why = "out of memory";
+	int error = k ? certificate_read(chain, names, &facts, text) : -ENOMEM;
+
+	if (error) {
+		free(k);
+		return error;
+	}
+	memcpy(k->name, head->name, sizeof(k->name));
+	k->public = facts.public;
+	k->not_before = facts.not_before;
+	k->not_after = facts.not_after;
+	k->private = parse_private(guarded, head->key_size, &why);
+	if (k->private) {
+		k->kind = kind_of(k->private);
+		if (k->kind == KEY_NONE)
+			why = "expected a key of RSA 2048, 3072 or 4096, EC P-256 or P-384, or Ed25519";
+		else if (EVP_PKEY_eq(k->private, k->public) != 1)
+			why = "the key does not belong to the first certificate of the chain";
+		else
+			why = NULL;
+		ERR_clear_error();
+	}
+	if (why) {
+		snprintf(text, KEYSTORE_TEXT_MAX, "%s", why);
+		key_free(k);
+		return -EKEYREJECTED;
+	}
+	*out = k;
+	return 0;
+}
+
+static struct generation *generation_of(const struct keystore *s, uint32_t number)
+{
+	for (size_t i = 0; i < GENERATIONS_MAX && number; i++)
+		if (s->generation[i].number == number)
+			return (struct generation *)(uintptr_t)&s->generation[i];
+	return NULL;
+}
+
+static struct generation *generation_make(struct keystore *s, uint32_t number)
+{
+	struct generation *g = generation_of(s, number);
+
+	for (size_t i = 0; i < GENERATIONS_MAX && !g && number; i++)
+		if (!s->generation[i].number) {
+			g = &s->generation[i];
+			g->number = number;
+		}
+	return g;
+}
+
+static void take(struct generation *g, const struct lifeline_certificate *head, char *rest)
+{
+	char text[KEYSTORE_TEXT_MAX] = "";
+	struct str names = {rest, head->names_size}, chain = {rest + head->names_size, head->chain_size};
+	char *key = rest + head->names_size + head->chain_size, *guarded;
+	int error;
+
+	if (g->committed || head->index >= CERTIFICATES_MAX || head->index != g->count) {
+		fault(g, head->index, -EBADMSG, "certificate %u came out of order", head->index);
+		return;
+	}
+	g->count++;
+	guarded = sodium_malloc(head->key_size ? head->key_size : 1);
+	if (guarded) {
+		memcpy(guarded, key, head->key_size);
+		sodium_memzero(key, head->key_size);
+		sodium_mprotect_readonly(guarded);
+		error = build_key(head, names, chain, guarded, &g->key[head->index], text);
+		sodium_free(guarded);
+	} else {
+		error = -ENOMEM;
+	}
+	if (error)
+		fault(g, head->index, error, "certificate \"%s\": %s", head->name, text[0] ? text : "out of memory");
+}
+
+int keystore_take(struct keystore *s, void *body, size_t size)
+{
+	struct lifeline_certificate head;
+	struct generation *g;
+
+	if (size < sizeof(head))
+		return -EBADMSG;
+	memcpy(&head, body, sizeof(head));
+	if (size != sizeof(head) + (uint64_t)head.names_size + head.chain_size + head.key_size || memchr(head.name, 0, sizeof(head.name)) == NULL || !head.generation) {
+		sodium_memzero(body, size);
+		return -EBADMSG;
+	}
+	g = generation_make(s, head.generation);
+	if (g)
+		take(g, &head, (char *)body + sizeof(head));
+	sodium_memzero(body, size);
+	return g ? 0 : -ENOSPC;
+}
+
+/* ---- checking ---- */
+
+static bool test_signature(const struct key *k)
+{
+	unsigned char hash[32], text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
+	uint16_t scheme = sign_default_scheme(k->kind);
+	size_t size, n;
+	EVP_MD_CTX *c;
+	EVP_PKEY_CTX *p;
+	bool good;
+
+	randombytes_buf(hash, sizeof(hash));
+	size = sign_verify_text(hash, sizeof(hash), text);
+	if (sign_permitted(k->kind, scheme, text, size) || key_sign(k, scheme, text, size, signature, &n))
+		return false;
+	c = EVP_MD_CTX_new();
+	good = c && EVP_DigestVerifyInit(c, &p, k->kind == KEY_ED25519 ? NULL : k->kind == KEY_P384 ? EVP_sha384() : EVP_sha256(), NULL, k->public) == 1 &&
+	       (k->kind != KEY_RSA || (EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+	       EVP_DigestVerify(c, signature, n, text, size) == 1;
+	EVP_MD_CTX_free(c);
+	ERR_clear_error();
+	return good;
+}
+
+static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_MAX])
+{
+	char date[CERTIFICATE_DATE_SIZE];
+
+	if (!test_signature(k)) {
+		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": a test signature with its key failed", k->name);
+		return -EIO;
+	}
+	if (now < k->not_before)
+		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s", k->name, certificate_date(k->not_before, date));
+	else if (now > k->not_after)
+		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": expired at %s", k->name, certificate_date(k->not_after, date));
+	else
+		return 0;
+	return -EKEYEXPIRED;
+}
+
+int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index, char text[KEYSTORE_TEXT_MAX], int64_t not_after[CERTIFICATES_MAX], unsigned *count)
+{
+	struct generation *g = generation_of(s, generation);
+	char one[KEYSTORE_TEXT_MAX];
+	int error = 0;
+
+	*index = 0xffff;
+	if (!g) {
+		snprintf(text, KEYSTORE_TEXT_MAX, "there is no generation %u of certificates", generation);
+		return -ENOENT;
+	}
+	if (g->error) {
+		*index = g->error_index;
+		snprintf(text, KEYSTORE_TEXT_MAX, "%s", g->error_text);
+		return g->error;
+	}
+	for (unsigned i = 0; i < g->count; i++) {
+		int found = check_key(g->key[i], now, one);
+
+		not_after[i] = g->key[i]->not_after;
+		/* Dates are the least of faults: another one goes before. */
+		if (found && (!error || (error == -EKEYEXPIRED && found != -EKEYEXPIRED))) {
+			error = found;
+			*index = (uint16_t)i;
+			memcpy(text, one, sizeof(one));
+		}
+	}
+	*count = g->count;
+	return error;
+}
+
+int keystore_commit(struct keystore *s, uint32_t generation)
+{
+	struct generation *g = generation_of(s, generation);
+
+	if (!g || g->error)
+		return -ENOENT;
+	g->committed = true;
+	return 0;
+}
+
+void keystore_drop(struct keystore *s, uint32_t generation)
+{
+	struct generation *g = generation_of(s, generation);
+
+	if (!g)
+		return;
+	for (unsigned i = 0; i < g->count; i++)
+		key_free(g->key[i]);
+	*g = (struct generation){.number = 0};
+}
+
+const struct key *keystore_find(const struct keystore *s, uint32_t generation, uint16_t certificate)
+{
+	const struct generation *g = generation_of(s, generation);
+
+	return g && !g->error && certificate < g->count ? g->key[certificate] : NULL;
+}
+
+enum key_kind key_kind(const struct key *k)
+{
+	return k->kind;
+}
+
+const char *key_name(const struct key *k)
+{
+	return k->name;
+}
+
+/* ---- signing ---- */
+
+static const EVP_MD *digest_of(uint16_t scheme)
+{
+	switch (scheme) {
+	case SCHEME_RSA_PKCS1_SHA256:
+	case SCHEME_RSA_PSS_SHA256:
+	case SCHEME_ECDSA_SHA256:
+		return EVP_sha256();
+	case SCHEME_RSA_PKCS1_SHA384:
+	case SCHEME_RSA_PSS_SHA384:
+	case SCHEME_ECDSA_SHA384:
+		return EVP_sha384();
+	case SCHEME_RSA_PKCS1_SHA512:
+	case SCHEME_RSA_PSS_SHA512:
+	case SCHEME_ECDSA_SHA512:
+		return EVP_sha512();
+	default:
+		return NULL;
+	}
+}
+
+static bool is_pss(uint16_t scheme)
+{
+	return scheme == SCHEME_RSA_PSS_SHA256 || scheme == SCHEME_RSA_PSS_SHA384 || scheme == SCHEME_RSA_PSS_SHA512;
+}
+
+int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *p;
+	size_t n = SIGNATURE_MAX;
+	/* RFC 8446 section 4.2.3: the salt is as long as the digest, and MGF1 uses the same. */
+	bool good = c && EVP_DigestSignInit(c, &p, digest_of(scheme), NULL, k->private) == 1 &&
+		    (!is_pss(scheme) || (EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+		    EVP_DigestSign(c, signature, &n, text, size) == 1;
+
+	EVP_MD_CTX_free(c);
+	if (!good) {
+		log_error("sign-failed", "certificate=%s scheme=%04x code=%lx", k->name, scheme, ERR_peek_last_error());
+		ERR_clear_error();
+		return -EIO;
+	}
+	*signature_size = n;
+	return 0;
+}
+
+int keystore_new(struct keystore **out)
+{
+	struct keystore *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	*out = s;
+	return 0;
+}
+
+void keystore_free(struct keystore *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < GENERATIONS_MAX; i++)
+		if (s->generation[i].number)
+			keystore_drop(s, s->generation[i].number);
+	free(s);
+}
