@@ -28,7 +28,8 @@ int account_find(const char *role, const char *user, const char *group, struct a
 	}
 	const struct passwd *p = getpwnam(user);
 	if (!p) {
-		log_error("account-missing", "role=%s user=%s hint=\"make it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s\"", role,
+		log_error("account-missing",
+			"role=%s user=%s hint=\"make it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s\"", role,
 			log_value(str_of(user), quoted, sizeof quoted), user);
 		return -ENOENT;
 	}

@@ -1,7 +1,7 @@
 /* commands.c - what the control commands do.
  *
- * An answer is {"ok": true} with one of: "object" (flat), "rows" (array of flat objects) and, where workers were asked, "missing", or "text"; or {"ok": false, "error": ...} and perhaps
- * "errors". Requests come from local operators, and are checked all the same.
+ * An answer is {"ok": true} with one of: "object" (flat), "rows" (array of flat objects) and, where workers were asked, "missing", or
+ * "text"; or {"ok": false, "error": ...} and perhaps "errors". Requests come from local operators, and are checked all the same.
  */
 #include "commands.h"
 #include "account.h"
@@ -71,10 +71,14 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 			*c = (char)tolower((unsigned char)*c);
 		json_array_append_new(listeners, json_string(text));
 	}
-	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state", s->stopping ? "stopping" : ready == s->count ? "running" : "degraded",
-		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
-		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready, "worker_deaths",
-		(json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS], "slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
+	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state",
+		s->stopping	    ? "stopping"
+		: ready == s->count ? "running"
+				    : "degraded",
+		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)((loop_now(m->loop) - m->started) / 1000),
+		"generation", (json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready, "worker_deaths",
+		(json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS], "slot_epoch", (json_int_t)s->slots.epoch, "listeners",
+		listeners);
 	/* All gauges, summed over the workers. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t sum = 0;
@@ -114,11 +118,13 @@ static void run_workers(struct master *m, struct request *r, json_t *arguments)
 		char name[32];
 
 		snprintf(name, sizeof name, "%s-%u", role_name(w->role), w->index);
-		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}", "worker", name, "state", worker_state_name(w->state), "pid", (int)w->pid,
-				"incarnation", (int)w->incarnation, "uptime_s", (json_int_t)(w->state == WORKER_DOWN ? 0 : (loop_now(m->loop) - w->started) / 1000), "starts",
-				(json_int_t)w->starts, "deaths", (json_int_t)w->deaths, "hangs", (json_int_t)w->hangs, "slots",
-				w->role == PEER_SIP ? (int)slots_owned(&s->slots, w->index) : 0, "last_end", w->last_end, "jail", jail_text(w)));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}", "worker", name, "state",
+				      worker_state_name(w->state), "pid", (int)w->pid, "incarnation", (int)w->incarnation, "uptime_s",
+				      (json_int_t)(w->state == WORKER_DOWN ? 0 : (loop_now(m->loop) - w->started) / 1000), "starts",
+				      (json_int_t)w->starts, "deaths", (json_int_t)w->deaths, "hangs", (json_int_t)w->hangs, "slots",
+				      w->role == PEER_SIP ? (int)slots_owned(&s->slots, w->index) : 0, "last_end", w->last_end, "jail",
+				      jail_text(w)));
 	}
 	answer_rows(r, rows);
 }
@@ -178,8 +184,8 @@ static void run_domains(struct master *m, struct request *r, json_t *arguments)
 	for (size_t i = 0; i < m->config->domain_count; i++) {
 		const struct config_domain *d = &m->config->domains[i];
 
-		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:o, s:s}", "domain", d->name, "realm", d->realm, "algorithms", algorithm_list(d->algorithms), "users", d->users_path));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:s}", "domain", d->name, "realm", d->realm, "algorithms",
+						    algorithm_list(d->algorithms), "users", d->users_path));
 	}
 	answer_rows(r, rows);
 }
@@ -290,7 +296,8 @@ static bool list_users(json_t *rows, const struct config_domain *d, struct confi
 		const struct userfile_entry *e = &file.entries[i];
 
 		if (strcmp(e->realm, d->realm) == 0)
-			json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", e->name, "domain", d->name, "algorithm", digest_algorithm_name(e->algorithm)));
+			json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", e->name, "domain", d->name, "algorithm",
+							    digest_algorithm_name(e->algorithm)));
 	}
 	userfile_free(&file);
 	return true;
@@ -333,7 +340,8 @@ static void run_reload(struct master *m, struct request *r, json_t *arguments)
 	if (reload_config(m, &errors) < 0)
 		refuse_all(r, "nothing was changed", &errors);
 	else
-		request_answer(r, json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded", "generation", (json_int_t)m->generation));
+		request_answer(r,
+			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded", "generation", (json_int_t)m->generation));
 }
 
 static void run_counters(struct master *m, struct request *r, json_t *arguments)
@@ -360,8 +368,8 @@ static void run_help(struct master *m, struct request *r, json_t *arguments)
 	(void)m;
 	(void)arguments;
 	for (int i = 0; i < COMMAND_COUNT; i++)
-		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:s}", "command", command_rows[i].name, "arguments", command_rows[i].arguments, "help", command_rows[i].help));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "command", command_rows[i].name, "arguments",
+						    command_rows[i].arguments, "help", command_rows[i].help));
 	answer_rows(r, rows);
 }
 
@@ -401,7 +409,8 @@ static void dispatch(void *arg, struct request *r, json_t *message)
 		return;
 	}
 	if (command_rows[row].writes)
-		log_info("control-command", "command=\"%s\" uid=%d pid=%d", command_rows[row].name, (int)request_uid(r), (int)request_pid(r));
+		log_info("control-command", "command=\"%s\" uid=%d pid=%d", command_rows[row].name, (int)request_uid(r),
+			(int)request_pid(r));
 	run[row](m, r, arguments);
 }
 
@@ -410,7 +419,8 @@ int commands_open(struct master *m)
 	gid_t group = (gid_t)-1;
 
 	if (*m->config->control_group && account_group(m->config->control_group, &group) < 0) {
-		log_error("control-group-missing", "group=%s hint=\"make it with: groupadd --system %s\"", m->config->control_group, m->config->control_group);
+		log_error("control-group-missing", "group=%s hint=\"make it with: groupadd --system %s\"", m->config->control_group,
+			m->config->control_group);
 		return -ENOENT;
 	}
 	return control_open(&m->control, m->loop, m->config->control_path, m->config->control_mode, group, dispatch, m);

@@ -145,6 +145,9 @@ struct config {
 int config_load(const char *path, struct config **out, struct config_errors *errors);
 /* Wipes what is secret, then frees. NULL is permitted. */
 void config_free(struct config *c);
+/* Reads and checks the users files of all domains again, as config_load does, into domains[].users, which must be empty (config_forget_users). 0; -EINVAL with all
+ * errors in *errors (cleared here); -ENOMEM. */
+int config_load_users(struct config *c, struct config_errors *errors);
 /* Wipes and frees the HA1s once users_build has made their image. */
 void config_forget_users(struct config *c);
 

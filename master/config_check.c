@@ -231,3 +231,17 @@ void config_check(struct reader *r)
 			reader_warn(r, c->zones[i].line, "zone \"%s\" asks for credentials, but there is no domain whose users could have any",
 				c->zones[i].name);
 }
+
+int config_load_users(struct config *c, struct config_errors *errors)
+{
+	struct reader r = {.c = c, .errors = errors};
+	size_t warnings = c->warning_count;
+
+	*errors = (struct config_errors){.count = 0};
+	for (size_t i = 0; i < c->domain_count; i++)
+		check_users(&r, &c->domains[i]);
+	/* The start log has said them. */
+	while (c->warning_count > warnings)
+		free(c->warnings[--c->warning_count]);
+	return r.no_memory ? -ENOMEM : errors->count || errors->dropped ? -EINVAL : 0;
+}

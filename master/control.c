@@ -1,6 +1,7 @@
 /* control.c - the control socket.
  *
- * Clients are local and known to the kernel, but nothing here waits for one: requests and answers are buffered within bounds and idle clients are closed. Relies on jansson's strict decoder.
+ * Clients are local and known to the kernel, but nothing here waits for one: requests and answers are buffered within bounds and idle
+ * clients are closed. Relies on jansson's strict decoder.
  */
 #include "control.h"
 #include "runtime.h"
@@ -288,7 +289,8 @@ static void accept_one(void *arg, uint32_t events)
 	if (fd < 0)
 		return;
 	if (!permitted(c, fd, &peer)) {
-		static const char sorry[] = "{\"ok\":false,\"error\":\"permission denied: root, sipward's own user or a member of its control group\"}\n";
+		static const char sorry[] =
+			"{\"ok\":false,\"error\":\"permission denied: root, sipward's own user or a member of its control group\"}\n";
 
 		count(CONTROL_REFUSED);
 		log_warn("control-refused", "uid=%d pid=%d", (int)peer.uid, (int)peer.pid);
@@ -367,7 +369,9 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 		error = loop_add(loop, c->fd, EPOLLIN, accept_one, c, &c->source);
 	if (error < 0) {
 		log_error("control-open", "path=%s errno=%d error=\"%s\"", path, -error,
-			error == -EADDRINUSE ? "another process listens there" : error == -EEXIST ? "there is something that is not a socket" : strerror(-error));
+			error == -EADDRINUSE ? "another process listens there"
+			: error == -EEXIST   ? "there is something that is not a socket"
+					     : strerror(-error));
 		if (c->fd >= 0) {
 			close(c->fd);
 			unlink(path);

@@ -1,6 +1,7 @@
 /* control.h - the control socket: local operators, one JSON request a line, one JSON answer a line.
  *
- * Who may: root, the master's own user, and members of the control group (SO_PEERCRED and SO_PEERGROUPS, asked of the kernel). A client has one request under way at a time.
+ * Who may: root, the master's own user, and members of the control group (SO_PEERCRED and SO_PEERGROUPS, asked of the kernel). A client has
+ * one request under way at a time.
  */
 #ifndef SIPWARD_MASTER_CONTROL_H
 #define SIPWARD_MASTER_CONTROL_H
@@ -20,7 +21,8 @@ struct request;
 /* Serves message, an object that the control keeps for the time of the call. Ends with request_answer, then or later. */
 typedef void (*control_dispatch)(void *arg, struct request *r, json_t *message);
 
-/* Listens at path with that mode, owned by group ((gid_t)-1: nobody's but the master's). A stale socket is replaced, a live one is -EADDRINUSE. Logged. */
+/* Listens at path with that mode, owned by group ((gid_t)-1: nobody's but the master's). A stale socket is replaced, a live one is
+ * -EADDRINUSE. Logged. */
 int control_open(struct control **out, struct loop *loop, const char *path, mode_t mode, gid_t group, control_dispatch dispatch, void *arg);
 void control_close(struct control *c); /* requests under way must have been answered; NULL is a no-op */
 

@@ -1,6 +1,7 @@
 /* ctl.c - sipwardctl, the operator's end of the control socket.
  *
- * Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the master cannot be reached. Tables for people, --json for programs. With -f FILE the user commands work on a users file without a master.
+ * Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the master cannot be reached. Tables for people, --json for programs. With -f FILE
+ * the user commands work on a users file without a master.
  */
 #include "commands.h"
 #include "ctl_password.h"
@@ -148,7 +149,8 @@ static json_t *exchange(const struct options *o, json_t *request)
 		}
 	}
 	if (error < 0)
-		fprintf(stderr, "sipwardctl: %s: %s%s\n", o->socket, strerror(-error), error == -ENOENT || error == -ECONNREFUSED ? " (is sipward running? -s names its socket)" : "");
+		fprintf(stderr, "sipwardctl: %s: %s%s\n", o->socket, strerror(-error),
+			error == -ENOENT || error == -ECONNREFUSED ? " (is sipward running? -s names its socket)" : "");
 	if (line)
 		explicit_bzero(line, strlen(line));
 	free(line);
@@ -187,7 +189,8 @@ static int ask_domain(const struct options *o, const char *domain, char realm[RE
 	if (!json_is_true(json_object_get(answer, "ok")))
 		return show(o, answer);
 	json_array_foreach(json_object_get(answer, "rows"), i, row) {
-		const char *name = json_string_value(json_object_get(row, "domain")), *text = json_string_value(json_object_get(row, "realm"));
+		const char *name = json_string_value(json_object_get(row, "domain")),
+			   *text = json_string_value(json_object_get(row, "realm"));
 
 		if (!name || !text || strcasecmp(name, domain) != 0 || str_copy(str_of(text), realm, REALM_MAX + 1) < 0)
 			continue;
@@ -240,9 +243,11 @@ static int user_add(const struct options *o, const char *address)
 		return EXIT_REFUSED;
 	json_t *rows = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(rows, json_pack("{s:s, s:s}", "algorithm", digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s}", "algorithm", digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
 	explicit_bzero(entry, sizeof entry);
-	return show(o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add", "arguments", "name@domain", address, "ha1", rows)));
+	return show(
+		o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add", "arguments", "name@domain", address, "ha1", rows)));
 }
 
 static int file_failed(const struct options *o, int error)
@@ -264,8 +269,8 @@ static int file_list(const struct options *o)
 		return error == -EINVAL ? EXIT_REFUSED : file_failed(o, error);
 	}
 	for (size_t i = 0; i < file.count; i++)
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", file.entries[i].name, "realm", file.entries[i].realm, "algorithm",
-			digest_algorithm_name(file.entries[i].algorithm)));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", file.entries[i].name, "realm", file.entries[i].realm,
+						    "algorithm", digest_algorithm_name(file.entries[i].algorithm)));
 	userfile_free(&file);
 	return show(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
 }
@@ -291,14 +296,17 @@ static int on_file(const struct options *o, enum command command, const char *ad
 	if (command == COMMAND_user_remove) {
 		int error = userfile_remove(o->file, user, realm, &changed);
 
-		return error < 0 ? file_failed(o, error) : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result", "removed"));
+		return error < 0 ? file_failed(o, error)
+				 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result", "removed"));
 	}
 	int n = make_entries(o, user, realm, ALGORITHMS_DEFAULT, entry);
 	if (n < 0)
 		return EXIT_REFUSED;
 	int error = userfile_put(o->file, entry, (size_t)n, &changed);
 	explicit_bzero(entry, sizeof entry);
-	return error < 0 ? file_failed(o, error) : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result", changed ? "changed" : "added"));
+	return error < 0 ? file_failed(o, error)
+			 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result",
+					   changed ? "changed" : "added"));
 }
 
 /* ---- the command line ---- */
@@ -358,7 +366,8 @@ static int unknown(const char *word)
 	for (int i = 0; i < COMMAND_COUNT; i++)
 		names[i] = command_rows[i].name;
 	const char *near = config_nearest(word, names, COMMAND_COUNT);
-	fprintf(stderr, "sipwardctl: unknown command \"%s\"%s%s%s; -h lists them\n", word, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	fprintf(stderr, "sipwardctl: unknown command \"%s\"%s%s%s; -h lists them\n", word, near ? ": did you mean \"" : "",
+		near ? near : "", near ? "\"?" : "");
 	return EXIT_USAGE;
 }
 

@@ -1,7 +1,8 @@
 /* edges.h - the tokens of the edges between workers, and the order in which they are told.
  *
- * An edge leads from a connecting worker (transport, SIP) to a listening one (SIP). Its token is minted for one life of the connecter. The listener acknowledges it (ALLOW, ACK) before the
- * connecter gets it (EDGE). Tokens lie in guarded memory for as long as their connecter lives, for a successor of the listener has to be told them too.
+ * An edge leads from a connecting worker (transport, SIP) to a listening one (SIP). Its token is minted for one life of the connecter. The
+ * listener acknowledges it (ALLOW, ACK) before the connecter gets it (EDGE). Tokens lie in guarded memory for as long as their connecter
+ * lives, for a successor of the listener has to be told them too.
  */
 #ifndef SIPWARD_MASTER_EDGES_H
 #define SIPWARD_MASTER_EDGES_H
@@ -38,9 +39,11 @@ void edges_wipe(struct edges *e, uint16_t connecter);
 /* The listener died: what it had not acknowledged it is to be told again. */
 void edges_forget(struct edges *e, unsigned listener);
 
-/* Fills the ALLOW that tells listener of connecter's token. A MINTED edge becomes ALLOWING; an OPEN one stays so (the listener is a successor). False: nothing to tell. The caller wipes *out. */
+/* Fills the ALLOW that tells listener of connecter's token. A MINTED edge becomes ALLOWING; an OPEN one stays so (the listener is a
+ * successor). False: nothing to tell. The caller wipes *out. */
 bool edges_allow(struct edges *e, uint16_t connecter, unsigned listener, struct lifeline_allow *out);
-/* listener acknowledged sequence. True: the edge of *connecter has become OPEN and EDGE is to be sent. False: a stale acknowledgement, or one of an edge open before. */
+/* listener acknowledged sequence. True: the edge of *connecter has become OPEN and EDGE is to be sent. False: a stale acknowledgement, or
+ * one of an edge open before. */
 bool edges_acknowledged(struct edges *e, unsigned listener, uint32_t sequence, uint16_t *connecter);
 /* The number of connecter's edges that wait for an acknowledgement. */
 unsigned edges_waiting(const struct edges *e, uint16_t connecter);

@@ -1,7 +1,8 @@
 /* introduce.c - what a new life of a worker is told, and what the others are told of it.
  *
- * The order matters: a listener knows a token before its connecter does (edges.h), and a listener's successor knows all living peers' tokens before it listens, so that no
- * connecter is ever refused. SIP workers get GO at once, for they wait for each other's acknowledgements; transport workers, which would have nowhere to send to, wait for theirs.
+ * The order matters: a listener knows a token before its connecter does (edges.h), and a listener's successor knows all living peers'
+ * tokens before it listens, so that no connecter is ever refused. SIP workers get GO at once, for they wait for each other's
+ * acknowledgements; transport workers, which would have nowhere to send to, wait for theirs.
  */
 #include "supervise.h"
 #include "../common/log.h"
@@ -40,8 +41,14 @@ static void tell_basics(struct worker_slot *w)
 	struct supervisor *s = w->supervisor;
 	const struct account *account = &s->account[w->role];
 	struct lifeline_welcome welcome = {
-		.incarnation = w->incarnation, .role = w->role, .index = w->index, .log_level = s->log_level, .drop = account->drop, .uid = account->uid,
-		.gid = account->gid, .fds_limit = s->fds_limit[w->role],
+		.incarnation = w->incarnation,
+		.role = w->role,
+		.index = w->index,
+		.log_level = s->log_level,
+		.drop = account->drop,
+		.uid = account->uid,
+		.gid = account->gid,
+		.fds_limit = s->fds_limit[w->role],
 	};
 	struct lifeline_keys keys;
 
@@ -159,7 +166,8 @@ void introduce_death(struct worker_slot *w)
 	for (unsigned i = 0; i < s->count; i++) {
 		struct worker_slot *other = &s->worker[i];
 
-		if (other == w || other->role == PEER_TLS || !worker_lives(other) || (w->role == PEER_TRANSPORT && other->role == PEER_TRANSPORT))
+		if (other == w || other->role == PEER_TLS || !worker_lives(other) ||
+			(w->role == PEER_TRANSPORT && other->role == PEER_TRANSPORT))
 			continue;
 		worker_tell(other, LIFELINE_PEER_DOWN, &body, sizeof body, -1);
 		/* One acknowledgement less to wait for. */

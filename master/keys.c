@@ -1,7 +1,7 @@
 /* keys.c - the master's keys in STATE/keys.
  *
- * The slot key never changes: it says which slot an address of record or a Call-ID belongs to, for as long as anything stored refers to slots. Relies on libsodium for random and
- * guarded memory.
+ * The slot key never changes: it says which slot an address of record or a Call-ID belongs to, for as long as anything stored refers to
+ * slots. Relies on libsodium for random and guarded memory.
  */
 #include "keys.h"
 #include "../common/log.h"

@@ -9,8 +9,9 @@
 
 struct keys;
 
-/* Reads STATE/keys (directory: the open state directory), rotates the minting keys where they are old, and writes the file (0600, atomically) where it is new or has changed. *out lies in
- * guarded memory. -EBADMSG: the file is damaged; -errno. now: seconds since the epoch. Logged. */
+/* Reads STATE/keys (directory: the open state directory), rotates the minting keys where they are old, and writes the file (0600,
+ * atomically) where it is new or has changed. *out lies in guarded memory. -EBADMSG: the file is damaged; -errno. now: seconds since the
+ * epoch. Logged. */
 int keys_open(int directory, uint64_t now, struct keys **out);
 void keys_close(struct keys *k); /* wipes; NULL is a no-op */
 

@@ -32,7 +32,8 @@ static int bind_one(const struct listen_row *listener, bool share, int *out)
 
 	if (fd < 0)
 		return -errno;
-	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a datagram socket has none, and there the option would share the port. */
+	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a datagram socket has none, and there the
+	 * option would share the port. */
 	if (stream)
 		error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (error == 0 && share)
@@ -66,7 +67,9 @@ static void log_failed(const struct listen_row *listener, int error)
 	endpoint_text(&listener->bind, text);
 	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"", log_value(str_of(listener->name), name, sizeof name),
 		transport_name(listener->transport), text, -error,
-		error == -EADDRINUSE ? "another process holds this port" : error == -EADDRNOTAVAIL ? "no interface has this address" : strerror(-error));
+		error == -EADDRINUSE	  ? "another process holds this port"
+		: error == -EADDRNOTAVAIL ? "no interface has this address"
+					  : strerror(-error));
 }
 
 int listen_resume(struct listen *l, unsigned worker)

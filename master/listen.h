@@ -7,7 +7,8 @@
 
 #include "config.h"
 
-/* Asked of the kernel for each datagram socket, bytes: a second of 1 KB messages at 4,000 a second, the time that a respawn may take under load. */
+/* Asked of the kernel for each datagram socket, bytes: a second of 1 KB messages at 4,000 a second, the time that a respawn may take under
+ * load. */
 #define LISTEN_RECEIVE_BUFFER (4 * 1024 * 1024)
 /* Connections that may wait for accept: what comes while a worker is respawned. */
 #define LISTEN_BACKLOG 4096
@@ -20,7 +21,8 @@ struct listen {
 	int *fd; /* [worker * listeners + listener]; -1: not open */
 };
 
-/* Opens everything. A port that another process holds is -EADDRINUSE, even where that process would share it: two gateways must not split one port's traffic. Logged. */
+/* Opens everything. A port that another process holds is -EADDRINUSE, even where that process would share it: two gateways must not split
+ * one port's traffic. Logged. */
 int listen_open(struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers);
 void listen_close(struct listen *l);
 /* The socket of listener for transport worker, or -1. It stays the listen's. */

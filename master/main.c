@@ -130,14 +130,17 @@ static int prepare_roles(struct master *m)
 
 	for (size_t i = 0; i < ROLES; i++) {
 		unsigned r = roles[i];
-		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE : r == PEER_SIP ? FDS_RESERVE : FDS_TLS;
+		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE
+			       : r == PEER_SIP	   ? FDS_RESERVE
+						   : FDS_TLS;
 		int error = 0;
 
 		s->role_count[r] = m->config->workers[r];
 		if (!s->role_count[r])
 			continue;
 		if (fds > most) {
-			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r), (unsigned long long)fds, (unsigned long long)most);
+			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r), (unsigned long long)fds,
+				(unsigned long long)most);
 			fds = most;
 		}
 		s->fds_limit[r] = (uint32_t)fds;
@@ -167,8 +170,16 @@ static int start(struct master *m, struct config *config)
 	}
 	m->started = loop_now(m->loop);
 	*s = (struct supervisor){
-		.loop = m->loop, .runtime = &m->runtime, .lives = &m->state, .listen = &m->listen, .reply = on_reply, .died = on_died, .stopped = on_stopped,
-		.arg = m, .settings = {-1, -1, -1, -1}, .users = -1,
+		.loop = m->loop,
+		.runtime = &m->runtime,
+		.lives = &m->state,
+		.listen = &m->listen,
+		.reply = on_reply,
+		.died = on_died,
+		.stopped = on_stopped,
+		.arg = m,
+		.settings = {-1, -1, -1, -1},
+		.users = -1,
 	};
 	queries_init(&m->queries, m->loop, s);
 	error = reload_use(m, config);

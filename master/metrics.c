@@ -24,9 +24,9 @@ json_t *metrics_rows(const struct supervisor *s, bool all)
 		}
 		if (total || all)
 			json_array_append_new(rows,
-				json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "counter", counter_rows[c].name, "total", (json_int_t)total, "transport",
-					(json_int_t)role[PEER_TRANSPORT], "sip", (json_int_t)role[PEER_SIP], "tls", (json_int_t)role[PEER_TLS], "master", (json_int_t)own,
-					"help", counter_rows[c].help));
+				json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "counter", counter_rows[c].name, "total",
+					(json_int_t)total, "transport", (json_int_t)role[PEER_TRANSPORT], "sip", (json_int_t)role[PEER_SIP],
+					"tls", (json_int_t)role[PEER_TLS], "master", (json_int_t)own, "help", counter_rows[c].help));
 	}
 	return rows;
 }
@@ -35,7 +35,8 @@ static void worker_text(FILE *f, const struct supervisor *s)
 {
 	fputs("# HELP sipward_worker_up 1 while the worker is ready\n# TYPE sipward_worker_up gauge\n", f);
 	for (unsigned i = 0; i < s->count; i++)
-		fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n", role_name(s->worker[i].role), s->worker[i].index, s->worker[i].state == WORKER_READY);
+		fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n", role_name(s->worker[i].role), s->worker[i].index,
+			s->worker[i].state == WORKER_READY);
 }
 
 json_t *metrics_text(const struct supervisor *s)
@@ -52,11 +53,12 @@ json_t *metrics_text(const struct supervisor *s)
 		/* Prometheus counters end in _total. */
 		const char *end = row->gauge ? "" : "_total";
 
-		fprintf(f, "# HELP sipward_%s%s %s\n# TYPE sipward_%s%s %s\n", row->name, end, row->help, row->name, end, row->gauge ? "gauge" : "counter");
+		fprintf(f, "# HELP sipward_%s%s %s\n# TYPE sipward_%s%s %s\n", row->name, end, row->help, row->name, end,
+			row->gauge ? "gauge" : "counter");
 		fprintf(f, "sipward_%s%s{role=\"master\",worker=\"0\"} %llu\n", row->name, end, (unsigned long long)load(counters_page, c));
 		for (unsigned i = 0; i < s->count; i++)
-			fprintf(f, "sipward_%s%s{role=\"%s\",worker=\"%u\"} %llu\n", row->name, end, role_name(s->worker[i].role), s->worker[i].index,
-				(unsigned long long)load(s->worker[i].page, c));
+			fprintf(f, "sipward_%s%s{role=\"%s\",worker=\"%u\"} %llu\n", row->name, end, role_name(s->worker[i].role),
+				s->worker[i].index, (unsigned long long)load(s->worker[i].page, c));
 	}
 	json_t *out = fclose(f) == 0 ? json_stringn(text, size) : NULL;
 	free(text);

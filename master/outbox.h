@@ -14,8 +14,9 @@ struct outbox {
 };
 
 void outbox_init(struct outbox *o);
-/* Sends a packet over lifeline, or queues it behind what waits already. fd (-1: none) is duplicated where it has to wait; it stays the caller's. Returns 0 sent, 1 queued (watch
- * for EPOLLOUT and call outbox_flush), -ENOBUFS the queue is full, or another negative errno of lifeline_send. */
+/* Sends a packet over lifeline, or queues it behind what waits already. fd (-1: none) is duplicated where it has to wait; it stays the
+ * caller's. Returns 0 sent, 1 queued (watch for EPOLLOUT and call outbox_flush), -ENOBUFS the queue is full, or another negative errno of
+ * lifeline_send. */
 int outbox_send(struct outbox *o, int lifeline, enum lifeline_type type, const void *body, size_t size, int fd);
 /* Sends what waits. 0: nothing is left, 1: some is, or a negative errno. */
 int outbox_flush(struct outbox *o, int lifeline);

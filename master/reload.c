@@ -1,7 +1,7 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
- * Everything is built before anything is replaced: a config that is refused changes nothing. Listeners, numbers of workers, accounts and directories are tied to sockets, processes and files that
- * exist: these need a restart.
+ * Everything is built before anything is replaced: a config that is refused changes nothing. Listeners, numbers of workers, accounts and
+ * directories are tied to sockets, processes and files that exist: these need a restart.
  */
 #include "reload.h"
 #include "../common/log.h"
@@ -53,22 +53,26 @@ int reload_use(struct master *m, struct config *config)
 static void refuse_text(struct config_errors *errors, const struct config *then, const char *what, const char *a, const char *b)
 {
 	if (strcmp(a, b) != 0)
-		config_error_add(errors, then->path, 0, "%s cannot change from \"%s\" to \"%s\" while running: restart sipward", what, a, b);
+		config_error_add(
+			errors, then->path, 0, "%s cannot change from \"%s\" to \"%s\" while running: restart sipward", what, a, b);
 }
 
 static void refuse_listeners(const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	if (now->listener_count != then->listener_count)
-		config_error_add(errors, then->path, 0, "listeners cannot be added or removed while running (there are %zu, the file has %zu): restart sipward",
+		config_error_add(errors, then->path, 0,
+			"listeners cannot be added or removed while running (there are %zu, the file has %zu): restart sipward",
 			now->listener_count, then->listener_count);
 	for (size_t i = 0; i < now->listener_count && i < then->listener_count; i++) {
 		const struct config_listener *a = &now->listeners[i], *b = &then->listeners[i];
 
 		if (strcmp(a->name, b->name) != 0)
-			config_error_add(errors, then->path, b->line, "listener \"%s\" stands where \"%s\" stood: renaming or re-ordering listeners needs a restart of sipward", b->name,
-				a->name);
+			config_error_add(errors, then->path, b->line,
+				"listener \"%s\" stands where \"%s\" stood: renaming or re-ordering listeners needs a restart of sipward",
+				b->name, a->name);
 		else if (!endpoint_equal(&a->bind, &b->bind) || a->transport != b->transport)
-			config_error_add(errors, then->path, b->line, "listener \"%s\" cannot be bound to another address while running: restart sipward", b->name);
+			config_error_add(errors, then->path, b->line,
+				"listener \"%s\" cannot be bound to another address while running: restart sipward", b->name);
 	}
 }
 
@@ -80,8 +84,9 @@ size_t reload_refusals(const struct config *now, const struct config *then, stru
 		unsigned r = roles[i];
 
 		if (now->workers[r] != then->workers[r])
-			config_error_add(errors, then->path, 0, "the number of %s workers cannot change from %u to %u while running: restart sipward", role_name(r), now->workers[r],
-				then->workers[r]);
+			config_error_add(errors, then->path, 0,
+				"the number of %s workers cannot change from %u to %u while running: restart sipward", role_name(r),
+				now->workers[r], then->workers[r]);
 		refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
 		refuse_text(errors, then, "the group of a role", now->group[r], then->group[r]);
 	}
@@ -144,18 +149,8 @@ int reload_config(struct master *m, struct config_errors *errors)
 int reload_users(struct master *m, struct config_errors *errors)
 {
 	struct config *c = m->config;
-	int error = 0, users = -1;
+	int users = -1, error = config_load_users(c, errors);
 
-	*errors = (struct config_errors){.count = 0};
-	for (size_t i = 0; i < c->domain_count; i++) {
-		struct config_domain *d = &c->domains[i];
-		int one = userfile_load(d->users_path, &d->users, errors);
-
-		if (one < 0 && one != -EINVAL)
-			config_error_add(errors, d->users_path, 0, "%s", strerror(-one));
-		if (one < 0)
-			error = one;
-	}
 	if (error == 0) {
 		error = users_build(c, &users);
 		if (error < 0)

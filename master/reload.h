@@ -4,11 +4,12 @@
 
 #include "master.h"
 
-/* Builds the images of config and puts them in force (supervisor's settings and users); config becomes the master's. On failure nothing has changed and config is still the caller's. -errno. */
+/* Builds the images of config and puts them in force (supervisor's settings and users); config becomes the master's. On failure nothing has
+ * changed and config is still the caller's. -errno. */
 int reload_use(struct master *m, struct config *config);
 
-/* Reads the config file again and, where all of it is good and nothing in it needs a restart, takes it into use in all workers. Otherwise nothing changes, *errors has all reasons and -EINVAL (or
- * another -errno) is returned. Logged and counted. */
+/* Reads the config file again and, where all of it is good and nothing in it needs a restart, takes it into use in all workers. Otherwise
+ * nothing changes, *errors has all reasons and -EINVAL (or another -errno) is returned. Logged and counted. */
 int reload_config(struct master *m, struct config_errors *errors);
 
 /* The same for the users files alone. */

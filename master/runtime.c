@@ -1,7 +1,7 @@
 /* runtime.c - the runtime directory of one master.
  *
- * Everything below it is made by the master and removed by it. The lock, not the presence of files, decides whether another master runs: a killed one leaves its files but no lock.
- * Relies on a file system with hard links and Unix sockets (tmpfs has both).
+ * Everything below it is made by the master and removed by it. The lock, not the presence of files, decides whether another master runs: a
+ * killed one leaves its files but no lock. Relies on a file system with hard links and Unix sockets (tmpfs has both).
  */
 #include "runtime.h"
 #include "../common/log.h"
@@ -104,8 +104,8 @@ int runtime_open(struct runtime *r, const char *path)
 	int error;
 
 	if (strlen(path) + RUNTIME_TAIL_MAX > LIFELINE_PATH_MAX) {
-		log_error("runtime-path-long", "path=%s length=%zu max=%d hint=\"a Unix socket address has room for no more\"", path, strlen(path),
-			LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX);
+		log_error("runtime-path-long", "path=%s length=%zu max=%d hint=\"a Unix socket address has room for no more\"", path,
+			strlen(path), LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX);
 		return -ENAMETOOLONG;
 	}
 	strcpy(mine.path, path);
@@ -125,7 +125,8 @@ int runtime_open(struct runtime *r, const char *path)
 	/* Whoever may write here could put his own socket where a worker looks for its peer. */
 	struct stat st;
 	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
-		log_error("runtime-unsafe", "path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"", path);
+		log_error("runtime-unsafe",
+			"path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"", path);
 		close(mine.fd);
 		return -EPERM;
 	}
@@ -238,7 +239,8 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX])
 {
 	if (EDGES_ARE_ROOT)
-		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff);
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role),
+			index & 0xff);
 	else
 		out[0] = '\0';
 }
@@ -248,6 +250,6 @@ void runtime_edge_path(const struct runtime *r, unsigned role, unsigned index, u
 	if (EDGES_ARE_ROOT)
 		snprintf(out, LIFELINE_PATH_MAX, "/sip-%u.sock", to & 0xff);
 	else
-		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff,
-			to & 0xff);
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path,
+			role_name(role), index & 0xff, to & 0xff);
 }

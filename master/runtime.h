@@ -19,8 +19,9 @@ struct runtime {
 	bool made;    /* it did not exist before */
 };
 
-/* Makes the directory where it is missing (its parent must exist), takes the lock and clears away what a killed master left. -EBUSY: another master runs there; -EPERM: the directory
- * is somebody else's or writable by others; -ENAMETOOLONG: paths below it would not fit a Unix socket address. Logged. */
+/* Makes the directory where it is missing (its parent must exist), takes the lock and clears away what a killed master left. -EBUSY:
+ * another master runs there; -EPERM: the directory is somebody else's or writable by others; -ENAMETOOLONG: paths below it would not fit a
+ * Unix socket address. Logged. */
 int runtime_open(struct runtime *r, const char *path);
 /* Removes everything in it, and the directory itself where runtime_open made it. */
 void runtime_close(struct runtime *r);
@@ -33,8 +34,8 @@ int runtime_endpoint(struct runtime *r, unsigned index, int *fd);
 /* The path of that endpoint, for the worker that listens on it. */
 void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX]);
 
-/* Makes the edges folder of a connecting worker, reachable by uid and gid only, with a link to the endpoint of each SIP worker but itself (endpoints made before). Where the process
- * is not root, uid and gid must be its own. */
+/* Makes the edges folder of a connecting worker, reachable by uid and gid only, with a link to the endpoint of each SIP worker but itself
+ * (endpoints made before). Where the process is not root, uid and gid must be its own. */
 int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid, gid_t gid);
 /* The folder that a worker is to be confined to; "" none. */
 void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX]);

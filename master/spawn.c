@@ -1,7 +1,7 @@
 /* spawn.c - fork and exec of a worker.
  *
- * Exec, not only fork: no address-space layout, heap or key of the master is in the child. Its life is bound to the lifeline, which it sees close when the master is gone; a signal on the
- * parent's death would leave it no time to finish. Relies on the master having one thread.
+ * Exec, not only fork: no address-space layout, heap or key of the master is in the child. Its life is bound to the lifeline, which it sees
+ * close when the master is gone; a signal on the parent's death would leave it no time to finish. Relies on the master having one thread.
  */
 #include "spawn.h"
 #include "../ipc/lifeline.h"

@@ -81,7 +81,8 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 	}
 	struct stat st;
 	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
-		log_error("state-unsafe", "path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"", path);
+		log_error("state-unsafe", "path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"",
+			path);
 		close(mine.fd);
 		return -EPERM;
 	}

@@ -1,7 +1,7 @@
 /* supervise.c - the lives of the workers.
  *
- * A death is learnt from SIGCHLD only; a closed lifeline or a packet that makes no sense merely leads to one. Workers are less trusted than the master: every packet is checked against the
- * state that its worker is in, and what does not fit ends that worker.
+ * A death is learnt from SIGCHLD only; a closed lifeline or a packet that makes no sense merely leads to one. Workers are less trusted than
+ * the master: every packet is checked against the state that its worker is in, and what does not fit ends that worker.
  */
 #include "supervise.h"
 #include "../common/log.h"
@@ -111,8 +111,8 @@ static void became_ready(struct worker_slot *w)
 	w->waiting = w->idle = false;
 	w->pinged = w->ready;
 	loop_unset(s->loop, &w->timer);
-	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu", role_name(w->role), w->index, (int)w->pid, w->incarnation,
-		(unsigned long long)(w->ready - w->started));
+	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu", role_name(w->role), w->index, (int)w->pid,
+		w->incarnation, (unsigned long long)(w->ready - w->started));
 	introduce_ready(w);
 }
 
@@ -222,7 +222,8 @@ static void back_off(struct worker_slot *w)
 	if (delay > BACKOFF_MAX_MS)
 		delay = BACKOFF_MAX_MS;
 	w->failures++;
-	log_warn("worker-back-off", "peer=%s-%u failures=%u delay_ms=%llu", role_name(w->role), w->index, w->failures, (unsigned long long)delay);
+	log_warn("worker-back-off", "peer=%s-%u failures=%u delay_ms=%llu", role_name(w->role), w->index, w->failures,
+		(unsigned long long)delay);
 	loop_set(s->loop, &w->timer, delay);
 	if (w->role == PEER_TRANSPORT && delay >= AWAY_MS)
 		listen_suspend(s->listen, w->index);
@@ -302,7 +303,8 @@ static void died(struct worker_slot *w, int status)
 	if (WIFSIGNALED(status))
 		snprintf(w->last_end, sizeof w->last_end, "signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
 	else
-		snprintf(w->last_end, sizeof w->last_end, "exit %d%s", WEXITSTATUS(status), WEXITSTATUS(status) == 127 ? " (exec failed)" : "");
+		snprintf(w->last_end, sizeof w->last_end, "exit %d%s", WEXITSTATUS(status),
+			WEXITSTATUS(status) == 127 ? " (exec failed)" : "");
 	loop_remove(s->loop, w->source);
 	w->source = NULL;
 	close(w->lifeline);
@@ -315,8 +317,9 @@ static void died(struct worker_slot *w, int status)
 	} else {
 		w->deaths++;
 		count(WORKER_DEATHS);
-		log_error("worker-died", "peer=%s-%u pid=%d incarnation=%u reason=\"%s\" killed=%s lived_ms=%llu ready=%s", role_name(w->role), w->index, (int)w->pid,
-			w->incarnation, w->last_end, w->killed ? w->killed : "no", (unsigned long long)(loop_now(s->loop) - w->started), was_ready ? "yes" : "no");
+		log_error("worker-died", "peer=%s-%u pid=%d incarnation=%u reason=\"%s\" killed=%s lived_ms=%llu ready=%s",
+			role_name(w->role), w->index, (int)w->pid, w->incarnation, w->last_end, w->killed ? w->killed : "no",
+			(unsigned long long)(loop_now(s->loop) - w->started), was_ready ? "yes" : "no");
 	}
 	w->pid = 0;
 	s->died(s->arg, w);
@@ -415,7 +418,8 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	struct worker_slot *w = &s->worker[s->count];
 	int error;
 
-	*w = (struct worker_slot){.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .endpoint = -1};
+	*w = (struct worker_slot){
+		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .endpoint = -1};
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, timer_fired, w);
 	s->count++;
@@ -450,7 +454,8 @@ int supervise_open(struct supervisor *s)
 		const struct worker_slot *w = &s->worker[i];
 
 		if (w->role != PEER_TLS)
-			error = runtime_edges(s->runtime, w->role, w->index, s->role_count[PEER_SIP], s->account[w->role].uid, s->account[w->role].gid);
+			error = runtime_edges(
+				s->runtime, w->role, w->index, s->role_count[PEER_SIP], s->account[w->role].uid, s->account[w->role].gid);
 	}
 	if (error < 0)
 		supervise_close(s);

@@ -1,6 +1,7 @@
 /* supervise.h - the workers: one plain table, their lives, and what each life is told.
  *
- * A worker that dies is respawned at once; only lives that never became READY are backed off. Everything here runs in the master's one thread on its loop.
+ * A worker that dies is respawned at once; only lives that never became READY are backed off. Everything here runs in the master's one
+ * thread on its loop.
  */
 #ifndef SIPWARD_MASTER_SUPERVISE_H
 #define SIPWARD_MASTER_SUPERVISE_H
@@ -120,7 +121,8 @@ int supervise_open(struct supervisor *s);
 void supervise_start(struct supervisor *s);
 /* SIGCHLD has come. */
 void supervise_reap(struct supervisor *s);
-/* Stops transport, SIP and TLS workers in this order, each with STOP_GRACE_MS; now: with SIGKILL at once. Ends with the stopped callback, from the loop. */
+/* Stops transport, SIP and TLS workers in this order, each with STOP_GRACE_MS; now: with SIGKILL at once. Ends with the stopped callback,
+ * from the loop. */
 void supervise_stop(struct supervisor *s, bool now);
 /* Frees; all workers have left. */
 void supervise_close(struct supervisor *s);

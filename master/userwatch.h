@@ -23,7 +23,8 @@ struct userwatch {
 };
 
 int userwatch_open(struct userwatch *u, struct loop *loop, void (*changed)(void *arg), void *arg); /* -errno */
-/* Watches the users files of config's domains instead of those before. A folder that cannot be watched is logged: its files then need a reload. */
+/* Watches the users files of config's domains instead of those before. A folder that cannot be watched is logged: its files then need a
+ * reload. */
 void userwatch_set(struct userwatch *u, const struct config *config);
 void userwatch_close(struct userwatch *u);
 

@@ -1,7 +1,8 @@
 /* watchdog.c - finds workers that hang, by the progress mark in their shared page.
  *
- * The mark moves with every turn of a worker's loop, and an idle worker makes none. So a mark that stands still is questioned with a PING, which makes a healthy worker turn; one that has not turned by the next
- * look hangs and is killed. A worker is questioned when it has just stopped moving or has input waiting, and otherwise only now and then, so that an idle one is left asleep.
+ * The mark moves with every turn of a worker's loop, and an idle worker makes none. So a mark that stands still is questioned with a PING,
+ * which makes a healthy worker turn; one that has not turned by the next look hangs and is killed. A worker is questioned when it has just
+ * stopped moving or has input waiting, and otherwise only now and then, so that an idle one is left asleep.
  */
 #include "supervise.h"
 #include "../common/log.h"
@@ -32,8 +33,8 @@ static void look(struct worker_slot *w, uint64_t now)
 	if (w->waiting) {
 		w->hangs++;
 		count(WORKER_HANGS);
-		log_error("worker-hangs", "peer=%s-%u pid=%d incarnation=%u silent_ms=%llu", role_name(w->role), w->index, (int)w->pid, w->incarnation,
-			(unsigned long long)(now - w->pinged));
+		log_error("worker-hangs", "peer=%s-%u pid=%d incarnation=%u silent_ms=%llu", role_name(w->role), w->index, (int)w->pid,
+			w->incarnation, (unsigned long long)(now - w->pinged));
 		worker_kill(w, "hangs");
 		return;
 	}

@@ -138,7 +138,8 @@ Test(control, answers_each_line_in_order)
 
 Test(control, refuses_what_is_no_request)
 {
-	static const char *const bad[] = {"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n", "{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
+	static const char *const bad[] = {
+		"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n", "{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
 	char room[512];
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -1,7 +1,8 @@
 /* master-fixture.h - a worker of any role without any work, for tests of the master.
  *
- * The test's own program is that worker, where it is started by the name of one (a symbolic link "sipward-ROLE" to it) with a lifeline: a constructor takes over before the tests' main. What it does beyond
- * the skeleton is told by QUERY's argument, so that the test stays in control of its life.
+ * The test's own program is that worker, where it is started by the name of one (a symbolic link "sipward-ROLE" to it) with a lifeline: a
+ * constructor takes over before the tests' main. What it does beyond the skeleton is told by QUERY's argument, so that the test stays in
+ * control of its life.
  */
 #ifndef SIPWARD_TEST_MASTER_FIXTURE_H
 #define SIPWARD_TEST_MASTER_FIXTURE_H
@@ -41,8 +42,9 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 		snprintf(text, sizeof text, "{\"a\":1}\n[not json\n");
 	else
 		snprintf(text, sizeof text,
-			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"allows\":%u,\"edges\":%u,\"ups\":%u,\"downs\":%u}\n", f->worker.welcome.index,
-			f->settings, f->users, f->sockets, f->keys, f->allows, f->edges, f->ups, f->downs);
+			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"allows\":%u,\"edges\":%u,\"ups\":%u,"
+			"\"downs\":%u}\n",
+			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->allows, f->edges, f->ups, f->downs);
 	worker_send(&f->worker, LIFELINE_REPLY, &reply, sizeof reply, text, strlen(text));
 }
 
@@ -92,7 +94,8 @@ static inline void fake_main(enum peer_role role)
 {
 	static struct fake fake;
 
-	if (worker_begin(&fake.worker, role, fake_packet, NULL, &fake) || worker_receive(&fake.worker) || jail_confine(&fake.worker) || jail_limit(&fake.worker))
+	if (worker_begin(&fake.worker, role, fake_packet, NULL, &fake) || worker_receive(&fake.worker) || jail_confine(&fake.worker) ||
+		jail_limit(&fake.worker))
 		_exit(1);
 	_exit(worker_run(&fake.worker) ? 1 : 0);
 }

@@ -42,7 +42,12 @@ static void setup(void)
 	snprintf(path, sizeof path, "%s/state", base);
 	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
 	s = (struct supervisor){
-		.loop = loop, .runtime = &runtime, .lives = &state, .listen = &no_listeners, .role_count = {0, 1, 2, 0}, .settings = {-1, image(), image(), image()},
+		.loop = loop,
+		.runtime = &runtime,
+		.lives = &state,
+		.listen = &no_listeners,
+		.role_count = {0, 1, 2, 0},
+		.settings = {-1, image(), image(), image()},
 		.users = image(),
 	};
 	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
@@ -164,7 +169,8 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 
 Test(introduce, a_successor_of_the_listener_knows_all_before_it_starts)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0), *other = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0),
+			   *other = supervise_worker(&s, PEER_SIP, 1);
 	struct lifeline_allow first, again;
 	unsigned allows = 0, type;
 

@@ -100,8 +100,18 @@ static void setup(void)
 	snprintf(path, sizeof path, "%s/state", base);
 	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
 	s = (struct supervisor){
-		.loop = loop, .runtime = &runtime, .lives = &state, .listen = &no_listeners, .role_count = {0, 2, 2, 1}, .fds_limit = {64, 64, 64, 64}, .log_level = LOG_INFO,
-		.settings = {-1, image(), image(), image()}, .users = image(), .reply = on_reply, .died = on_died, .stopped = on_stopped,
+		.loop = loop,
+		.runtime = &runtime,
+		.lives = &state,
+		.listen = &no_listeners,
+		.role_count = {0, 2, 2, 1},
+		.fds_limit = {64, 64, 64, 64},
+		.log_level = LOG_INFO,
+		.settings = {-1, image(), image(), image()},
+		.users = image(),
+		.reply = on_reply,
+		.died = on_died,
+		.stopped = on_stopped,
 	};
 	for (unsigned r = PEER_TRANSPORT; r <= PEER_TLS; r++)
 		s.account[r] = (struct account){.uid = geteuid(), .gid = getegid()};

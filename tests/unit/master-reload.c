@@ -1,0 +1,165 @@
+/* master-reload.c - what may change while everything runs, and that changed users files are noticed. */
+#include "common/log.h"
+#include "master/reload.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char base[64];
+static struct config_errors errors;
+static struct master m;
+
+static void quiet(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level, (void)line, (void)length;
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[128], new[128];
+
+	snprintf(path, sizeof path, "%s/%s", base, name);
+	snprintf(new, sizeof new, "%s/%s.part", base, name);
+	FILE *f = fopen(new, "w");
+	cr_assert_not_null(f);
+	fputs(text, f);
+	fclose(f);
+	cr_assert_eq(rename(new, path), 0);
+}
+
+/* A whole config; the arguments are what the tests change. */
+static void put_config(unsigned sip, const char *bind, const char *runtime, const char *t1)
+{
+	char text[2048];
+
+	snprintf(text, sizeof text,
+		"runtime-directory = \"%s\"\nstate-directory = \"/tmp/state\"\nworkers { transport = 1 sip = %u tls = 0 }\n"
+		"zone \"access\" { trust = no auth = digest }\nlistener \"udp\" { bind = \"%s\" zone = \"access\" }\n"
+		"domain \"example.net\" { users = \"users\" }\nroute \"users\" { from = { \"access\" } to-domain = \"example.net\" action "
+		"= \"registered\" }\n"
+		"timers { t1 = \"%s\" }\n",
+		runtime, sip, bind, t1);
+	put("sipward.conf", text);
+}
+
+#define HALF "0123456789abcdef0123456789abcdef"
+#define LINES(name) name ":example.net:MD5:" HALF "\n" name ":example.net:SHA-256:" HALF HALF "\n"
+#define USER LINES("alice")
+
+static void setup(void)
+{
+	static char path[128];
+
+	log_init("test", -1, LOG_ERROR, quiet, NULL);
+	strcpy(base, "/tmp/sipward-reload-XXXXXX");
+	cr_assert_not_null(mkdtemp(base));
+	put("users", USER);
+	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	snprintf(path, sizeof path, "%s/sipward.conf", base);
+	m = (struct master){.config_path = path};
+	for (unsigned r = 0; r < ROLE_COUNT; r++)
+		m.supervisor.settings[r] = -1;
+	m.supervisor.users = -1;
+	cr_assert_eq(loop_new(&m.loop), 0);
+	struct config *c = NULL;
+	cr_assert_eq(config_load(path, &c, &errors), 0, "%s", errors.text[0]);
+	cr_assert_eq(reload_use(&m, c), 0);
+	cr_assert_eq(userwatch_open(&m.userwatch, m.loop, NULL, NULL), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	userwatch_close(&m.userwatch);
+	config_free(m.config);
+	loop_free(m.loop);
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(reload, .init = setup, .fini = teardown);
+
+static void refused(const char *word)
+{
+	const struct config *before = m.config;
+	int users = m.supervisor.users;
+
+	cr_expect_lt(reload_config(&m, &errors), 0);
+	cr_assert_geq(errors.count, 1);
+	cr_expect(strstr(errors.text[0], word), "%s", errors.text[0]);
+	cr_expect_eq(m.config, before, "nothing changes");
+	cr_expect_eq(m.supervisor.users, users);
+	cr_expect_eq(m.generation, 1);
+}
+
+Test(reload, timers_change_while_running)
+{
+	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "800ms");
+	cr_assert_eq(reload_config(&m, &errors), 0);
+	cr_expect_eq(m.config->t1_ms, 800);
+	cr_expect_eq(m.generation, 2);
+}
+
+Test(reload, what_is_tied_to_processes_and_sockets_needs_a_restart)
+{
+	put_config(3, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	refused("sip workers");
+	put_config(2, "udp:127.0.0.1:5070", "/tmp/run", "500ms");
+	refused("listener \"udp\"");
+	put_config(2, "tcp:127.0.0.1:5060", "/tmp/run", "500ms");
+	refused("listener \"udp\"");
+	put_config(2, "udp:127.0.0.1:5060", "/tmp/run2", "500ms");
+	refused("runtime directory");
+}
+
+Test(reload, a_bad_file_changes_nothing)
+{
+	put("sipward.conf", "zone {");
+	refused("sipward.conf");
+	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	put("users", "broken\n");
+	refused("users");
+}
+
+Test(reload, bad_users_files_leave_the_old_users)
+{
+	int users = m.supervisor.users;
+
+	put("users", USER "broken\n");
+	cr_expect_eq(reload_users(&m, &errors), -EINVAL);
+	cr_expect_eq(m.supervisor.users, users);
+	put("users", USER "bob:example.net:MD5:" HALF "\n");
+	cr_expect_eq(reload_users(&m, &errors), -EINVAL, "what a restart would refuse");
+	put("users", USER LINES("bob"));
+	cr_expect_eq(reload_users(&m, &errors), 0);
+	cr_expect_eq(m.config->domains[0].users.count, 0, "no HA1 stays with the master");
+}
+
+static unsigned changes;
+
+static void changed(void *arg)
+{
+	(void)arg;
+	changes++;
+}
+
+Test(reload, a_changed_users_file_is_noticed_once)
+{
+	userwatch_close(&m.userwatch);
+	cr_assert_eq(userwatch_open(&m.userwatch, m.loop, changed, NULL), 0);
+	userwatch_set(&m.userwatch, m.config);
+	put("other", "x");
+	for (unsigned i = 0; i < 3; i++)
+		loop_once(m.loop, 10);
+	cr_expect_not(timer_armed(&m.userwatch.timer), "another file");
+	put("users", USER);
+	put("users", USER);
+	for (unsigned i = 0; i < 1000 && !changes; i++)
+		loop_once(m.loop, 10);
+	cr_expect_eq(changes, 1);
+	cr_expect_not(timer_armed(&m.userwatch.timer));
+}
