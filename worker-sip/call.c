@@ -244,6 +244,8 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	if (status < 200)
 		return;
 	x->answered = true;
+	kept_drop(x->request); /* the rest of its life, 64*T1, it only absorbs */
+	x->request = NULL;
 	x->accepted = x->method == METHOD_INVITE && status < 300;
 	struct call *call = x->call;
 	if (x->method == METHOD_BYE && status != 401 && status != 407) {
@@ -346,12 +348,17 @@ static int splice_across(struct exchange *x, const struct message *m, const stru
 		uint64_t number;
 		if (str_number((struct str){rest.p, second}, UINT32_MAX, &number) == 0) {
 			uint32_t in = from_a ? call->invite_in : call->back_in, mapped = from_a ? call->invite_out : call->back_out;
-			write_bytes(&w_rack, value.p, space);
-			write_literal(&w_rack, " ");
-			write_number(&w_rack, number == in ? mapped : number);
-			write_str(&w_rack, str_from(rest, second));
-			s.rack = w_rack.full ? S("") : written(&w_rack);
+			/* Any other number could name an INVITE of the other leg that was not meant. */
+			if (number == in) {
+				write_bytes(&w_rack, value.p, space);
+				write_literal(&w_rack, " ");
+				write_number(&w_rack, mapped);
+				write_str(&w_rack, str_from(rest, second));
+				s.rack = w_rack.full ? S("") : written(&w_rack);
+			}
 		}
+		if (m->method == METHOD_PRACK && !s.rack.n)
+			return -ESRCH; /* RFC 3262 section 3: it matches no provisional response */
 	}
 	if ((value = message_value(m, HEADER_REFER_TO)).n) {
 		map_address(&w_refer, x->sip, value, to);
@@ -501,7 +508,7 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 	}
 	if (error) {
 		x->answered = true;
-		answer(sip, t, m->method == METHOD_BYE ? 200 : 500, S(""));
+		answer(sip, t, m->method == METHOD_BYE ? 200 : error == -ESRCH ? 481 : 500, S(""));
 		if (m->method == METHOD_BYE)
 			call_end(call, false, false, S(""));
 	}
