@@ -154,6 +154,23 @@ static void write_event(struct writer *w, const struct splice *s, const struct m
 	write_literal(w, "\r\n");
 }
 
+/* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are not trusted. */
+static bool identity_private(const struct message *m)
+{
+	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h; h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		while (rest.n) {
+			size_t end = 0;
+			while (end < rest.n && rest.p[end] != ';' && rest.p[end] != ',')
+				end++;
+			if (str_equal_nocase(str_trim((struct str){rest.p, end}), S("id")))
+				return true;
+			rest = end < rest.n ? str_from(rest, end + 1) : (struct str){"", 0};
+		}
+	}
+	return false;
+}
+
 /* Everything of s->in that passes, by the tables. ours: called at the place of each header of ours. */
 static void write_rest(struct writer *w, const struct splice *s, void (*ours)(struct writer *, const struct splice *, const struct message_header *))
 {
@@ -161,11 +178,14 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 	const struct message_header *h = message_headers(m), *last = h + m->header_count;
 	const char *raw = message_raw(m);
 	bool trusted = settings_zone(s->sip->settings, s->from_zone)->trust;
+	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust && identity_private(m);
 	size_t run = 0, run_end = 0;
 	for (; h < last; h++) {
 		uint8_t policy = policy_of(m, h);
 		bool pass = policy == POLICY_PASS || (policy == POLICY_TRUSTED && trusted);
 		struct str value = message_header_value(m, h), mapped = {"", 0};
+		if (h->id == HEADER_P_ASSERTED_IDENTITY && hide_identity)
+			pass = false;
 		if (policy == POLICY_CREDENTIALS)
 			pass = !our_realm(s->sip->settings, realm_of(value));
 		if (policy == POLICY_CHALLENGE)
