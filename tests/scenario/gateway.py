@@ -55,8 +55,8 @@ route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action
 class Gateway:
     """A running sipward with the usual test config: users alice, bob, carol (password = name + "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
 
-    def __init__(self, transport=1, sip=1, tls=0, targets=None, access="", trunk="", routes="", extra="", users=("alice", "bob", "carol"), config=None, start=True):
-        self.ip = own_address()
+    def __init__(self, transport=1, sip=1, tls=0, targets=None, access="", trunk="", routes="", extra="", users=("alice", "bob", "carol"), config=None, start=True, bin=BIN):
+        self.ip, self.bin = own_address(), pathlib.Path(bin)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-"))
         os.chmod(self.dir, 0o755)
         self.process = None
@@ -79,9 +79,13 @@ class Gateway:
         os.chmod(path, 0o644)
         path.rename(self.dir / "users")
 
-    def start(self):
+    def launch(self):
+        """Starts the master and waits for nothing."""
         self.log = open(self.dir / "log", "ab")
-        self.process = subprocess.Popen([BIN / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen([self.bin / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def start(self):
+        self.launch()
         wait_for(self.ready, "gateway ready\n" + self.log_text())
 
     def ready(self):
@@ -95,7 +99,7 @@ class Gateway:
 
     def ctl(self, *words, check=True):
         """Rows of a sipwardctl command (its --json)."""
-        done = subprocess.run([BIN / "sipwardctl", "-s", self.dir / "run/control.sock", "--json", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
+        done = subprocess.run([self.bin / "sipwardctl", "-s", self.dir / "run/control.sock", "--json", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
         if check:
             done.check_returncode()
         reply = json.loads(done.stdout) if done.stdout.strip() else None
@@ -161,7 +165,8 @@ class Message:
         self.method = None if self.status else self.start.split()[0]
         self.uri = None if self.status else self.start.split()[1]
 
-    COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "r": "refer-to"}
+    COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "r": "refer-to",
+               "b": "referred-by", "o": "event", "u": "allow-events", "x": "session-expires", "e": "content-encoding"}
 
     def all(self, name):
         return [v for n, v in self.headers if self.COMPACT.get(n.lower(), n.lower()) == name.lower()]

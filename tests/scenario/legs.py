@@ -11,6 +11,11 @@ def address_of(value):
     return value[: value.index(">") + 1] if ">" in value else value.split(";")[0]
 
 
+def lines_of(message):
+    """The header lines as they are, folding kept."""
+    return re.split(rb"\r\n(?![ \t])", message.raw.partition(b"\r\n\r\n")[0])[1:]
+
+
 def branch_of(message):
     return re.search(r"branch=([^;,\s]+)", message.get("Via")).group(1)
 

@@ -165,6 +165,8 @@ class Calls(CallCase):
         self.assertEqual(progress.get("Require"), "100rel")
         self.assertEqual(progress.get("RSeq"), "4711")
         early = Dialog.of_answer(caller, request, progress)
+        early.send("PRACK", headers=[f"RAck: 4711 {invite.cseq[0]} INVITE"])  # no such INVITE on this leg
+        caller.response(481, "PRACK")
         early.send("PRACK", headers=[f"RAck: 4711 {request.cseq[0]} INVITE"])
         prack = callee.request("PRACK")
         self.assertEqual(prack.get("RAck"), f"4711 {invite.cseq[0]} INVITE")
