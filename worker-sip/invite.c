@@ -17,7 +17,8 @@
 
 struct branch {
 	struct invite *invite;
-	const struct target *target;
+	const struct target *target;    /* NULL once the INVITE is settled */
+	uint16_t zone, trunk;           /* of the target */
 	struct transaction *client;     /* NULL: not sent or gone */
 	struct flow flow;
 	uint64_t id;                    /* of our From tag and Contact */
@@ -94,6 +95,18 @@ static void own_tag(const struct invite *v, char tag[TOKEN_LENGTH])
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, v->id, tag);
 }
 
+/* What only an unanswered INVITE needs goes: what is left lives 64*T1 longer, and there are many of it. */
+static void trim(struct invite *v)
+{
+	kept_drop(v->request);
+	kept_drop(v->best);
+	free(v->targets);
+	v->request = v->best = NULL;
+	v->targets = NULL;
+	for (unsigned i = 0; i < v->count; i++)
+		v->branches[i].target = NULL;
+}
+
 /* The INVITE has its final answer: what lives on only absorbs and forwards late 2xx. */
 static void settled(struct invite *v)
 {
@@ -111,10 +124,11 @@ static void refuse(struct invite *v, unsigned status)
 	own_tag(v, tag);
 	struct response r = {.status = status, .to_tag = {tag, sizeof(tag)}};
 	settled(v);
-	if (v->server && response_build(v->sip, &v->request->message, &r, &bytes) == 0) {
+	if (v->server && v->request && response_build(v->sip, &v->request->message, &r, &bytes) == 0) {
 		transaction_answer(v->server, status, bytes);
 		wire_drop(bytes);
 	}
+	trim(v);
 }
 
 static void cancel_branches(struct invite *v, const struct branch *except, struct str reason)
@@ -167,6 +181,7 @@ static void finish(struct invite *v)
 	if (splice_response(&s, &v->request->message, status, (struct str){tag, sizeof(tag)}, &bytes) == 0) {
 		transaction_answer(v->server, status, bytes);
 		wire_drop(bytes);
+		trim(v);
 	} else {
 		refuse(v, 500);
 	}
@@ -191,7 +206,7 @@ static void branch_failed(struct branch *b, unsigned status, const struct messag
 	if (status >= 600)
 		cancel_branches(v, b, S(""));
 	/* A trunk's own answer is final: only what says "not I" goes on to its next target. */
-	if (b->target->trunk != NONE_INDEX && status != 503 && status != 408)
+	if (b->trunk != NONE_INDEX && status != 503 && status != 408)
 		v->stopped = true;
 	for (unsigned i = 0; i < v->next; i++)
 		if (v->branches[i].sent && !v->branches[i].done && !(v->branches[i].cancelled && v->branches[i].target->trunk != NONE_INDEX))
@@ -239,7 +254,7 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	struct dialog_parts a = {.id = id, .slot = v->slot, .zone = (uint16_t)v->who.zone, .flow = &request->flow, .call_id = message_str(request, request->call_id),
 		.local = written(&a_local), .remote = message_value(request, HEADER_FROM), .remote_tag = message_str(request, request->from_tag), .route = written(&a_route),
 		.target = message_str(request, request->contact.whole), .local_cseq = 0, .remote_cseq = request->cseq};
-	struct dialog_parts c = {.id = b->id, .slot = v->slot, .zone = (uint16_t)b->target->zone, .flow = &m->flow, .call_id = {b->call_id, sizeof(b->call_id)},
+	struct dialog_parts c = {.id = b->id, .slot = v->slot, .zone = b->zone, .flow = &m->flow, .call_id = {b->call_id, sizeof(b->call_id)},
 		.local = written(&b_local), .remote = message_value(m, HEADER_TO), .remote_tag = tag, .route = written(&b_route),
 		.target = m->contact.whole.length ? message_str(m, m->contact.whole) : b->target->request_uri, .local_cseq = 1};
 	struct call *call;
@@ -261,7 +276,7 @@ static int pass(struct branch *b, const struct message *m, struct call *call)
 	char user[TOKEN_LENGTH], tag[TOKEN_LENGTH];
 	splice_of(v, &s);
 	s.in = m;
-	s.from_zone = b->target->zone;
+	s.from_zone = b->zone;
 	s.to_zone = v->who.zone;
 	if (call) {
 		token_mint(&v->sip->keys.minting, TOKEN_CONTACT, v->slot, call->a->id, user);
@@ -290,13 +305,13 @@ static void answered(struct branch *b, const struct message *m)
 		return;
 	}
 	if (v->answered || !v->server || !m->to_tag.length) {
-		call_refuse_answer(v->sip, m, &m->flow, (uint16_t)b->target->zone, &b->refused_ack);
+		call_refuse_answer(v->sip, m, &m->flow, b->zone, &b->refused_ack);
 		b->done = true;
 		return;
 	}
 	struct call *call = early_call(b, m);
 	if (!call) {
-		call_refuse_answer(v->sip, m, &m->flow, (uint16_t)b->target->zone, &b->refused_ack);
+		call_refuse_answer(v->sip, m, &m->flow, b->zone, &b->refused_ack);
 		branch_failed(b, 500, NULL);
 		return;
 	}
@@ -320,6 +335,7 @@ static void answered(struct branch *b, const struct message *m)
 		if (&v->branches[i] != b)
 			drop_early(&v->branches[i], NULL);
 	cancel_branches(v, b, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
+	trim(v);
 }
 
 static void on_response(void *user, struct transaction *t, const struct message *m)
@@ -362,7 +378,7 @@ static void on_failed(void *user, struct transaction *t, unsigned status, int er
 			return;
 	}
 	/* A binding whose flow is gone is a phone that is not there. */
-	if (b->target->trunk == NONE_INDEX && error)
+	if (b->trunk == NONE_INDEX && error)
 		status = 480;
 	branch_failed(b, status, NULL);
 }
@@ -397,7 +413,7 @@ static bool start(struct branch *b, bool udp)
 		return false;
 	s.in = request;
 	s.from_zone = v->who.zone;
-	s.to_zone = b->target->zone;
+	s.to_zone = b->zone;
 	s.contact_user = (struct str){user, sizeof(user)};
 	s.request_uri = b->target->request_uri;
 	s.from = written(&w_from);
@@ -458,7 +474,7 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 			b->client = NULL;
 			v->transactions--;
 			/* a phone whose flow is gone is not there; a trunk's next target may be */
-			branch_failed(b, b->target->trunk == NONE_INDEX ? 480 : 503, NULL);
+			branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);
 		}
 		v->transactions--;
 		release(v);
@@ -504,6 +520,7 @@ static void on_server_failed(void *user, struct transaction *t, int error)
 	/* The caller cannot be told; nobody shall ring for it. */
 	settled(v);
 	cancel_branches(v, NULL, S(""));
+	trim(v);
 }
 
 static void on_server_gone(void *user, struct transaction *t)
@@ -544,6 +561,8 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		struct branch *b = &branches[i];
 		b->invite = v;
 		b->target = to;
+		b->zone = (uint16_t)to->zone;
+		b->trunk = to->trunk;
 		b->id = random_u64();
 		bool trunk = to->trunk != NONE_INDEX;
 		b->answer_ms = trunk ? settings_trunk(sip->settings, to->trunk)->answer_ms : TIMER_C_MS;
