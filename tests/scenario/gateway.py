@@ -345,7 +345,7 @@ class Phone(Peer):
         cseq = words.pop("cseq", 1)
         headers = list(words.pop("headers", ()))
         self.send_raw(self.make(method, uri, cseq=cseq, headers=headers, **words))
-        first = self.receive(lambda m: m.status in (401, 407) or (m.status or 0) >= 200, what="challenge")
+        first = self.receive(lambda m: (m.status or 0) >= 200 and m.get("Call-ID") == words["call_id"] and m.cseq == (cseq, method), what="challenge")
         if first.status not in (401, 407):
             return first, words
         if method == "INVITE":
