@@ -1,6 +1,7 @@
 /* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the layout in settings.h; every look-up is
  * over an image that has passed its check. */
 #include "settings.h"
+#include "lifeline.h"
 #include "message.h"
 
 #include <errno.h>
@@ -58,6 +59,16 @@ static bool zones_sane(const struct settings *s)
 	return true;
 }
 
+static bool texts_fit(const struct settings *s, struct array a)
+{
+	if (!array_fits(s, a, sizeof(struct text)))
+		return false;
+	for (unsigned i = 0; i < a.count; i++)
+		if (!text_fits(s, *SETTINGS_ROW(s, struct text, a, i)))
+			return false;
+	return true;
+}
+
 static bool listeners_sane(const struct settings *s)
 {
 	if (s->listeners.count > LISTENERS_MAX || !array_fits(s, s->listeners, sizeof(struct listener_settings)))
@@ -65,8 +76,12 @@ static bool listeners_sane(const struct settings *s)
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
 		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) || !endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
-			!transport_sane(l->transport))
+			!transport_sane(l->transport) || l->client_auth > CLIENT_AUTH_REQUIRED || !array_fits(s, l->certificates, sizeof(uint16_t)) ||
+			!texts_fit(s, l->origins))
 			return false;
+		for (unsigned k = 0; k < l->certificates.count; k++)
+			if (*SETTINGS_ROW(s, uint16_t, l->certificates, k) >= CERTIFICATES_MAX)
+				return false;
 	}
 	return true;
 }
@@ -94,7 +109,8 @@ static bool trunks_sane(const struct settings *s)
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *t = settings_trunk(s, i);
 		if (!text_fits(s, t->name) || t->zone >= s->zones.count || t->targets.count == 0 ||
-			!array_fits(s, t->targets, sizeof(struct target_settings)))
+			!array_fits(s, t->targets, sizeof(struct target_settings)) || t->verify > 1 ||
+			(t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX) || !text_fits(s, t->tls_name))
 			return false;
 		for (unsigned k = 0; k < t->targets.count; k++) {
 			const struct target_settings *g = SETTINGS_ROW(s, struct target_settings, t->targets, k);

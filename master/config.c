@@ -40,11 +40,15 @@ static void set_defaults(struct reader *r)
 	c->connections_max = 4096;
 	c->connection_queue = 256 * 1024;
 	c->message_max = MESSAGE_RAW_MAX;
-	c->transactions_max = 100000;
-	c->calls_max = 10000;
+	c->transactions_max = 400000;
+	c->calls_max = 100000;
 	c->forks_max = 16;
 	c->nonce_ms = 300000;
 	c->max_forwards = 70;
+	c->handshake_ms = 10000;
+	c->handshakes_max = 1024;
+	c->handshakes_per_source = 64;
+	c->trust = reader_copy(r, TRUST_PATH_DEFAULT);
 }
 
 /* "user" or "user:group" */
@@ -133,6 +137,9 @@ static void read_limits(struct reader *r, cfg_t *timers, cfg_t *limits)
 	read_count(r, limits, "forks", 1, 64, &c->forks_max);
 	read_duration_ms(r, limits, "nonce-age", 10 * SECOND, HOUR, &c->nonce_ms);
 	read_count(r, limits, "max-forwards", 1, 255, &c->max_forwards);
+	read_duration_ms(r, limits, "handshake-timeout", 500, MINUTE, &c->handshake_ms);
+	read_count(r, limits, "handshakes", 1, 100000, &c->handshakes_max);
+	read_count(r, limits, "handshakes-per-source", 1, 100000, &c->handshakes_per_source);
 }
 
 static void read_top(struct reader *r, cfg_t *root)
@@ -156,6 +163,8 @@ static void read_top(struct reader *r, cfg_t *root)
 	read_workers(r, cfg_getsec(root, "workers"));
 	read_control(r, cfg_getsec(root, "control"));
 	read_limits(r, cfg_getsec(root, "timers"), cfg_getsec(root, "limits"));
+	read_bool(r, cfg_getsec(root, "tls"), "tickets", &c->tickets);
+	read_path(r, cfg_getsec(root, "tls"), "trust", &c->trust);
 	snprintf(control, sizeof(control), "%s/control.sock", c->runtime_directory ? c->runtime_directory : "");
 	c->control_path = reader_copy(r, control);
 }
@@ -224,6 +233,10 @@ static void free_sections(struct config *c)
 	for (size_t i = 0; i < c->listener_count; i++) {
 		free(c->listeners[i].name);
 		free(c->listeners[i].advertise_host);
+		free(c->listeners[i].client_ca);
+		for (size_t n = 0; n < c->listeners[i].origin_count; n++)
+			free(c->listeners[i].origins[n]);
+		free(c->listeners[i].origins);
 	}
 	for (size_t i = 0; i < c->certificate_count; i++) {
 		struct config_certificate *k = &c->certificates[i];
@@ -243,6 +256,7 @@ static void free_sections(struct config *c)
 		for (size_t n = 0; n < c->trunks[i].target_count; n++)
 			free(c->trunks[i].targets[n].uri);
 		free(c->trunks[i].targets);
+		free(c->trunks[i].tls_name);
 		free(c->trunks[i].name);
 	}
 	for (size_t i = 0; i < c->route_count; i++) {
@@ -275,6 +289,7 @@ void config_free(struct config *c)
 	free(c->control_path);
 	free(c->control_group);
 	free(c->server);
+	free(c->trust);
 	free(c);
 }
 

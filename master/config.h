@@ -7,18 +7,20 @@
 #ifndef SIPWARD_MASTER_CONFIG_H
 #define SIPWARD_MASTER_CONFIG_H
 
-#include "../ipc/mesh.h"
+#include "../ipc/lifeline.h"
 #include "../ipc/settings.h"
 #include "userfile.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/sipward/sipward.conf"
+#define TRUST_PATH_DEFAULT "/etc/ssl/certs/ca-certificates.crt"
 #define CONFIG_FILE_MAX (1u << 20) /* bytes */
 #define CONFIG_WARNINGS_MAX 64
 #define CONFIG_PATH_MAX 4096
 #define CONFIG_RUNTIME_DIRECTORY_MAX 64 /* bytes: endpoints inside it must fit a Unix socket address */
 
 /* Bounds of the arrays; ZONES_MAX and LISTENERS_MAX are in settings.h. */
-#define CERTIFICATES_MAX 64
+#define LISTENER_CERTIFICATES_MAX 16
+#define ORIGINS_MAX 64       /* per listener */
 #define DOMAINS_MAX 256
 #define TRUNKS_MAX 256
 #define ROUTES_MAX 1024
@@ -52,9 +54,19 @@ struct config_listener {
 	int line;
 	uint16_t advertise_port; /* 0: the bound port */
 	uint16_t zone;           /* index */
-	uint16_t certificate;    /* index, NONE_INDEX */
+	uint16_t certificates[LISTENER_CERTIFICATES_MAX]; /* indexes, the first is the default */
+	size_t certificate_count;
+	char *client_ca;         /* absolute path; NULL: none */
+	char **origins;          /* lower case */
+	size_t origin_count;
 	uint8_t transport;       /* enum transport */
+	uint8_t client_auth;     /* enum client_auth */
 };
+
+static inline bool config_transport_is_tls(uint8_t transport)
+{
+	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
+}
 
 struct config_certificate {
 	char *name;
@@ -91,7 +103,18 @@ struct config_trunk {
 	int line;
 	uint16_t zone;
 	uint32_t answer_ms, ring_ms;
+	char *tls_name;          /* lower case; "": the target's address */
+	uint16_t certificate;    /* index, NONE_INDEX */
+	bool verify;
 };
+
+static inline bool config_trunk_uses_tls(const struct config_trunk *t)
+{
+	for (size_t i = 0; i < t->target_count; i++)
+		if (t->targets[i].transport == TRANSPORT_TLS)
+			return true;
+	return false;
+}
 
 struct config_route {
 	char *name;
@@ -133,6 +156,9 @@ struct config {
 	uint32_t connections_max, connection_queue, message_max;
 	uint32_t transactions_max, calls_max, forks_max;
 	uint32_t nonce_ms, max_forwards;
+	uint32_t handshake_ms, handshakes_max, handshakes_per_source;
+	bool tickets;
+	char *trust;             /* absolute path: certificates of authorities for the servers that we connect to */
 
 	/* What the start log has to repeat, one sentence each ("zone \"access\" (sipward.conf:12): ..."). */
 	char *warnings[CONFIG_WARNINGS_MAX];

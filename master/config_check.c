@@ -72,30 +72,44 @@ static void check_listeners(struct reader *r)
 			"there is no listener: expected at least one, as in listener \"udp\" { bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
 }
 
-static void check_readable(struct reader *r, const struct config_certificate *c, const char *option, const char *path)
+static void check_readable(struct reader *r, const char *kind, const char *name, int line, const char *option, const char *path)
 {
 	if (path && access(path, R_OK) < 0)
-		complain(r, "certificate", c->name, c->line, "%s: \"%s\" cannot be read: %s", option, path, strerror(errno));
+		complain(r, kind, name, line, "%s: \"%s\" cannot be read: %s", option, path, strerror(errno));
 }
 
-/* Only certificates that a listener shows have to be there. */
 static void check_certificates(struct reader *r)
 {
 	const struct config *c = r->c;
 
-	for (size_t i = 0; i < c->certificate_count; i++)
-		for (size_t k = 0; k < c->listener_count; k++) {
-			if (c->listeners[k].certificate != i)
-				continue;
-			check_readable(r, &c->certificates[i], "chain", c->certificates[i].chain);
-			check_readable(r, &c->certificates[i], "key", c->certificates[i].key);
-			break;
-		}
-	for (size_t k = 0; k < c->listener_count; k++) {
-		const struct config_listener *l = &c->listeners[k];
-		if ((l->transport == TRANSPORT_TLS || l->transport == TRANSPORT_WSS) && l->certificate == NONE_INDEX)
-			complain(r, "listener", l->name, l->line, "certificate is missing: for instance certificate = \"main\"");
+	for (size_t i = 0; i < c->certificate_count; i++) {
+		const struct config_certificate *k = &c->certificates[i];
+		struct stat st;
+
+		check_readable(r, "certificate", k->name, k->line, "chain", k->chain);
+		check_readable(r, "certificate", k->name, k->line, "key", k->key);
+		if (k->key && stat(k->key, &st) == 0 && (st.st_mode & 0007))
+			reader_warn(r, k->line, "certificate \"%s\": everyone on this machine can read \"%s\"; its mode should be 0600", k->name, k->key);
 	}
+	for (size_t i = 0; i < c->listener_count; i++)
+		check_readable(r, "listener", c->listeners[i].name, c->listeners[i].line, "client-ca", c->listeners[i].client_ca);
+}
+
+/* Who needs the TLS workers, and what they need. */
+static void check_tls(struct reader *r)
+{
+	const struct config *c = r->c;
+	bool needed = c->certificate_count != 0;
+
+	for (size_t i = 0; i < c->trunk_count; i++) {
+		const struct config_trunk *t = &c->trunks[i];
+
+		if (config_trunk_uses_tls(t) && t->verify && c->trust && access(c->trust, R_OK) < 0)
+			complain(r, "trunk", t->name, t->line, "its server's certificate is to be verified, but tls trust \"%s\" cannot be read: %s", c->trust,
+				strerror(errno));
+	}
+	if (needed && c->workers[PEER_TLS] == 0)
+		config_error_add(r->errors, c->path, 0, "workers: tls = 0, but there are certificates, whose keys only a TLS worker holds: expected at least 1");
 }
 
 /* ---- trunks ---- */
@@ -221,6 +235,7 @@ void config_check(struct reader *r)
 		check_zone(r, &c->zones[i]);
 	check_listeners(r);
 	check_certificates(r);
+	check_tls(r);
 	for (size_t i = 0; i < c->trunk_count; i++)
 		for (size_t k = 0; c->trunks[i].zone != NONE_INDEX && k < c->trunks[i].target_count; k++)
 			check_target(r, &c->trunks[i], &c->trunks[i].targets[k]);

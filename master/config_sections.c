@@ -205,14 +205,6 @@ static void read_bind(struct reader *r, cfg_t *section, struct config_listener *
 		l->bind = (struct endpoint){0};
 		return;
 	}
-	if (l->transport == TRANSPORT_TLS || l->transport == TRANSPORT_WSS)
-		reader_error(r, section, v->line,
-			"%.*s: listeners need the TLS handshake, which this version does not serve yet; take the listener out or bind \"tcp:...\"",
-			STR(transport));
-	if (l->transport == TRANSPORT_WS)
-		reader_error(r, section, v->line,
-			"%.*s: listeners need WebSocket, which this version does not serve yet; take the listener out or bind \"tcp:...\"",
-			STR(transport));
 }
 
 /* "HOST", "HOST:PORT", "2001:db8::1", "[2001:db8::1]:PORT" */
@@ -256,6 +248,91 @@ static void read_advertise(struct reader *r, cfg_t *section, struct config_liste
 		"the host by which peers reach this listener, as in \"203.0.113.7\" or \"sip.example.net:5060\"");
 }
 
+static void read_listener_certificates(struct reader *r, cfg_t *section, struct config_listener *l)
+{
+	size_t count = config_list_count(section, "certificate");
+
+	if (count && l->transport && !config_transport_is_tls(l->transport)) {
+		reader_error(r, section, config_list(section, "certificate", 0)->line, "certificate: only listeners on tls: and wss: have one");
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct config_value *v = config_list(section, "certificate", i);
+		uint16_t found = reader_find(r, section, "certificate", v, "certificate", r->c->certificates, r->c->certificate_count,
+			sizeof(*r->c->certificates));
+		if (l->certificate_count == LISTENER_CERTIFICATES_MAX) {
+			reader_error(r, section, v->line, "certificate: at most %d are possible", LISTENER_CERTIFICATES_MAX);
+			return;
+		}
+		if (found != NONE_INDEX)
+			l->certificates[l->certificate_count++] = found;
+	}
+	if (!count && config_transport_is_tls(l->transport))
+		required(r, section, "certificate", "\"main\"");
+}
+
+static void read_client_auth(struct reader *r, cfg_t *section, struct config_listener *l)
+{
+	static const char *const words[] = {[CLIENT_AUTH_NONE] = "none", [CLIENT_AUTH_OPTIONAL] = "optional", [CLIENT_AUTH_REQUIRED] = "required"};
+	const struct config_value *auth = config_value(section, "client-auth"), *ca = config_value(section, "client-ca");
+	unsigned word = CLIENT_AUTH_NONE;
+
+	if ((auth || ca) && l->transport && !config_transport_is_tls(l->transport)) {
+		reader_error(r, section, (auth ? auth : ca)->line, "%s: only listeners on tls: and wss: ask clients for certificates",
+			auth ? "client-auth" : "client-ca");
+		return;
+	}
+	read_word(r, section, "client-auth", words, 3, &word);
+	l->client_auth = (uint8_t)word;
+	read_path(r, section, "client-ca", &l->client_ca);
+	if (l->client_auth != CLIENT_AUTH_NONE)
+		required(r, section, "client-ca", "\"clients.pem\"");
+}
+
+/* RFC 6454 section 6.2: scheme, host and port, nothing else. */
+static bool is_origin(struct str s)
+{
+	size_t slashes = 0, colon;
+	uint64_t port;
+
+	if (str_starts(s, S("https://")))
+		slashes = 8;
+	else if (str_starts(s, S("http://")))
+		slashes = 7;
+	else
+		return false;
+	s = str_from(s, slashes);
+	colon = str_find(s, ':');
+	return is_host_name((struct str){s.p, colon}) && (colon == s.n || (str_number(str_from(s, colon + 1), 65535, &port) == 0 && port));
+}
+
+static void read_origins(struct reader *r, cfg_t *section, struct config_listener *l)
+{
+	size_t count = config_list_count(section, "origins");
+
+	if (count && l->transport && l->transport != TRANSPORT_WS && l->transport != TRANSPORT_WSS) {
+		reader_error(r, section, config_list(section, "origins", 0)->line, "origins: only listeners on ws: and wss: have them");
+		return;
+	}
+	if (count > ORIGINS_MAX) {
+		reader_error(r, section, config_list(section, "origins", ORIGINS_MAX)->line, "origins: at most %d are possible", ORIGINS_MAX);
+		count = ORIGINS_MAX;
+	}
+	l->origins = reader_array(r, count, sizeof(*l->origins));
+	for (size_t i = 0; l->origins && i < count; i++) {
+		const struct config_value *v = config_list(section, "origins", i);
+		char *origin = reader_copy(r, v->text);
+
+		lower(origin);
+		if (origin && is_origin(str_of(origin))) {
+			l->origins[l->origin_count++] = origin;
+			continue;
+		}
+		free(origin);
+		reader_expected(r, section, "origins", v, "the origin of a web page, as in \"https://phone.example.net\"");
+	}
+}
+
 static void read_listener(struct reader *r, cfg_t *section, struct config_listener *l)
 {
 	const struct config_value *v;
@@ -263,7 +340,7 @@ static void read_listener(struct reader *r, cfg_t *section, struct config_listen
 	l->line = config_section_line(section);
 	l->name = take_name(r, section);
 	l->advertise_host = reader_copy(r, "");
-	l->zone = l->certificate = NONE_INDEX;
+	l->zone = NONE_INDEX;
 	required(r, section, "bind", "\"udp:192.0.2.1:5060\"");
 	required(r, section, "zone", "\"access\"");
 	read_bind(r, section, l);
@@ -271,12 +348,9 @@ static void read_listener(struct reader *r, cfg_t *section, struct config_listen
 	v = config_value(section, "zone");
 	if (v)
 		l->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
-	v = config_value(section, "certificate");
-	if (v)
-		l->certificate = reader_find(r, section, "certificate", v, "certificate", r->c->certificates, r->c->certificate_count,
-			sizeof(*r->c->certificates));
-	if (v && (l->transport == TRANSPORT_UDP || l->transport == TRANSPORT_TCP))
-		reader_error(r, section, v->line, "certificate: only listeners on tls: and wss: have one");
+	read_listener_certificates(r, section, l);
+	read_client_auth(r, section, l);
+	read_origins(r, section, l);
 }
 
 /* ---- domain ---- */
@@ -356,41 +430,38 @@ static bool read_target_params(struct reader *r, cfg_t *section, const struct co
 		return false;
 	}
 	value = str_from(params, 10);
-	t->transport = transport_of(value);
 	t->explicit_transport = true;
-	if (t->transport == TRANSPORT_UDP || t->transport == TRANSPORT_TCP)
+	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
+	if (t->transport == TRANSPORT_TLS && (str_equal_nocase(value, S("tcp")) || str_equal_nocase(value, S("tls"))))
 		return true;
-	if (t->transport)
-		reader_error(r, section, v->line,
-			"target: transport=%.*s is not served by this version yet; expected transport=udp or transport=tcp", STR(value));
-	else
-		reader_expected(r, section, "target", v, "transport=udp or transport=tcp");
+	if (t->transport != TRANSPORT_TLS) {
+		t->transport = transport_of(value);
+		if (t->transport == TRANSPORT_UDP || t->transport == TRANSPORT_TCP || t->transport == TRANSPORT_TLS)
+			return true;
+	}
+	reader_expected(r, section, "target", v, "transport=udp, transport=tcp or transport=tls (of a sips: URI: tcp or tls)");
 	return false;
 }
 
-/* "sip:ADDRESS[:PORT][;transport=...]" */
+/* "sip:ADDRESS[:PORT][;transport=...]", "sips:..." */
 static bool read_target(struct reader *r, cfg_t *section, const struct config_value *v, struct config_target *t)
 {
 	struct str text = str_of(v->text), host;
+	bool sips = text.n > 5 && strncasecmp(text.p, "sips:", 5) == 0;
 	size_t end;
 
 	t->line = v->line;
-	t->transport = TRANSPORT_UDP;
-	if (text.n > 5 && strncasecmp(text.p, "sips:", 5) == 0) {
-		reader_error(r, section, v->line, "target: \"%.80s\": sips: needs TLS, which this version does not serve yet; expected sip:",
-			v->text);
-		return false;
-	}
-	if (text.n <= 4 || strncasecmp(text.p, "sip:", 4) != 0 || memchr(text.p, '@', text.n) || memchr(text.p, '?', text.n)) {
+	t->transport = sips ? TRANSPORT_TLS : TRANSPORT_UDP;
+	if (text.n <= 4 || (!sips && strncasecmp(text.p, "sip:", 4) != 0) || memchr(text.p, '@', text.n) || memchr(text.p, '?', text.n)) {
 		reader_expected(r, section, "target", v, "a SIP URI without user part, as in \"sip:192.0.2.9:5060\"");
 		return false;
 	}
-	host = str_from(text, 4);
+	host = str_from(text, sips ? 5 : 4);
 	end = str_find(host, ';');
 	if (!read_target_params(r, section, v, end < host.n ? str_from(host, end + 1) : S(""), t))
 		return false;
 	host.n = end;
-	if (endpoint_parse_host(host, 5060, &t->endpoint) != 0 && endpoint_parse(host, &t->endpoint) != 0) {
+	if (endpoint_parse_host(host, t->transport == TRANSPORT_TLS ? 5061 : 5060, &t->endpoint) != 0 && endpoint_parse(host, &t->endpoint) != 0) {
 		size_t colon = str_find(host, ':');
 		if (is_host_name((struct str){host.p, colon}) && !isdigit((unsigned char)host.p[colon - 1]))
 			reader_error(r, section, v->line,
@@ -406,6 +477,35 @@ static bool read_target(struct reader *r, cfg_t *section, const struct config_va
 	}
 	t->uri = reader_copy(r, v->text);
 	return t->uri != NULL;
+}
+
+static void read_trunk_tls(struct reader *r, cfg_t *section, struct config_trunk *t)
+{
+	static const char *const options[] = {"certificate", "verify", "tls-name"};
+	const struct config_value *v = config_value(section, "certificate");
+	bool tls = config_trunk_uses_tls(t);
+
+	t->certificate = NONE_INDEX;
+	t->verify = true;
+	t->tls_name = reader_copy(r, "");
+	for (size_t i = 0; i < 3 && !tls && t->target_count; i++)
+		if (config_value(section, options[i]))
+			reader_error(r, section, config_value(section, options[i])->line, "%s: only trunks with a target over TLS have one", options[i]);
+	if (v)
+		t->certificate = reader_find(r, section, "certificate", v, "certificate", r->c->certificates, r->c->certificate_count,
+			sizeof(*r->c->certificates));
+	read_bool(r, section, "verify", &t->verify);
+	v = config_value(section, "tls-name");
+	if (v && is_host_name(str_of(v->text))) {
+		free(t->tls_name);
+		t->tls_name = reader_copy(r, v->text);
+		lower(t->tls_name);
+	} else if (v) {
+		reader_expected(r, section, "tls-name", v, "the SIP domain or the host that the server's certificate must name");
+	}
+	if (tls && !t->verify)
+		reader_warn(r, config_value(section, "verify")->line, "trunk \"%s\": verify = no: whoever answers at its targets is taken for it",
+			t->name ? t->name : "");
 }
 
 static void read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
@@ -436,6 +536,7 @@ static void read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 	t->ring_ms = 180000;
 	read_duration_ms(r, section, "answer-timeout", 500, 32 * SECOND, &t->answer_ms);
 	read_duration_ms(r, section, "ring-timeout", 180 * SECOND, HOUR, &t->ring_ms);
+	read_trunk_tls(r, section, t);
 }
 
 /* ---- route ---- */

@@ -91,6 +91,19 @@ static struct array build_zones(struct image *m, const struct config *c)
 	return a;
 }
 
+static struct array build_texts(struct image *m, char *const *texts, size_t count)
+{
+	struct text *rows = rows_of(m, count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < count; i++)
+		rows[i] = append_text(m, texts[i]);
+	if (rows)
+		a = append_array(m, rows, count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 static struct array build_listeners(struct image *m, const struct config *c)
 {
 	struct listener_settings *rows = rows_of(m, c->listener_count, sizeof(*rows));
@@ -100,7 +113,9 @@ static struct array build_listeners(struct image *m, const struct config *c)
 		const struct config_listener *l = &c->listeners[i];
 		rows[i] = (struct listener_settings){
 			.name = append_text(m, l->name), .advertise_host = append_text(m, l->advertise_host), .bind = l->bind,
-			.advertise_port = l->advertise_port, .zone = l->zone, .transport = l->transport,
+			.advertise_port = l->advertise_port, .zone = l->zone, .transport = l->transport, .client_auth = l->client_auth,
+			.certificates = append_array(m, l->certificates, l->certificate_count, sizeof(l->certificates[0])),
+			.origins = build_texts(m, l->origins, l->origin_count),
 		};
 	}
 	if (rows)
@@ -155,13 +170,21 @@ static struct array build_trunks(struct image *m, const struct config *c)
 		const struct config_trunk *t = &c->trunks[i];
 		rows[i] = (struct trunk_settings){
 			.name = append_text(m, t->name), .targets = build_targets(m, t), .zone = t->zone, .answer_ms = t->answer_ms,
-			.ring_ms = t->ring_ms,
+			.ring_ms = t->ring_ms, .certificate = t->certificate, .verify = t->verify, .tls_name = append_text(m, t->tls_name),
 		};
 	}
 	if (rows)
 		a = append_array(m, rows, c->trunk_count, sizeof(*rows));
 	free(rows);
 	return a;
+}
+
+static bool any_trunk_over_tls(const struct config *c)
+{
+	for (size_t i = 0; i < c->trunk_count; i++)
+		if (config_trunk_uses_tls(&c->trunks[i]))
+			return true;
+	return false;
 }
 
 static struct array build_routes(struct image *m, const struct config *c)
@@ -224,6 +247,8 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 		.connections_max = c->connections_max, .connection_queue = c->connection_queue, .message_max = c->message_max,
 		.transactions_max = c->transactions_max, .calls_max = c->calls_max,
 		.forks_max = c->forks_max, .nonce_ms = c->nonce_ms, .max_forwards = c->max_forwards,
+		.handshake_ms = c->handshake_ms, .handshakes_max = c->handshakes_max, .handshakes_per_source = c->handshakes_per_source,
+		.tickets = c->tickets,
 	};
 	int error;
 
@@ -231,10 +256,12 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	if (role != PEER_TLS) {
 		s.zones = build_zones(&m, c);
 		s.listeners = build_listeners(&m, c);
+		/* a transport worker verifies the servers of trunks over TLS, and has no other use for trunks */
+		if (role == PEER_SIP || any_trunk_over_tls(c))
+			s.trunks = build_trunks(&m, c);
 	}
 	if (role == PEER_SIP) {
 		s.domains = build_domains(&m, c);
-		s.trunks = build_trunks(&m, c);
 		s.routes = build_routes(&m, c);
 		s.state_directory = append_text(&m, c->state_directory);
 		s.server = append_text(&m, c->server);

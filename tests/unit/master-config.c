@@ -307,7 +307,7 @@ Test(config, references)
 	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6, "number: expected a POSIX extended regular expression|\"[0-9\"");
 	refused(ZONES LISTENERS "route x { from = access action = registered }", 3, "needs a domain");
 	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6, "there is no zone \"nowhere\"");
-	refused(SANE "listener t { bind = \"udp:127.0.0.1:6000\" zone = access certificate = c }", 6, "certificate: there is no certificate \"c\", nor any other");
+	refused(SANE "listener t { bind = \"tls:127.0.0.1:6000\" zone = access certificate = c }", 6, "certificate: there is no certificate \"c\", nor any other");
 }
 
 Test(config, listeners)
@@ -320,13 +320,157 @@ Test(config, listeners)
 	refused(SANE "listener x { bind = \"127.0.0.1:5070\" zone = access }", 6, "TRANSPORT:ADDRESS:PORT");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:0\" zone = access }", 6, "bind: expected");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:70000\" zone = access }", 6, "bind: expected");
-	refused(SANE "listener x { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m }\ncertificate m { chain = m.pem key = m.key }", 6, "tls: listeners need");
 	refused(SANE "listener x { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m }\ncertificate m { chain = m.pem key = m.key }", 7, "m.pem\" cannot be read");
-	refused(SANE "listener x { bind = \"ws:127.0.0.1:5061\" zone = access }", 6, "ws: listeners need");
-	load(SANE "certificate m { chain = m.pem key = m.key }");
+	refused(SANE "certificate m { chain = m.pem key = m.key }", 6, "m.key\" cannot be read");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" }", 6, "zone is missing");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"a b\" }", 6, "advertise: expected");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"0.0.0.0\" }", 6, "advertise: expected");
+}
+
+#define CERTIFICATES "certificate m { chain = m.pem key = m.key names = { \"sip.example.net\", \"*.Example.org\" } } certificate n { chain = m.pem key = m.key }\n"
+#define TLS SANE CERTIFICATES
+
+static void put_certificates(void)
+{
+	put_file("m.pem", "x");
+	put_file("m.key", "x");
+}
+
+Test(config, tls_listeners)
+{
+	const struct config_listener *l;
+
+	put_certificates();
+	load(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = n }");
+	l = &c->listeners[2];
+	cr_expect_eq(l->transport, TRANSPORT_TLS);
+	cr_expect_eq(l->certificate_count, 1);
+	cr_expect_eq(l->certificates[0], 1);
+	cr_expect_eq(l->client_auth, CLIENT_AUTH_NONE);
+	cr_expect_null(l->client_ca);
+	cr_expect_str_eq(c->certificates[0].names[1], "*.example.org");
+	load(TLS "listener t { bind = \"wss:127.0.0.1:5443\" zone = access certificate = { n, m } client-auth = required client-ca = m.pem origins = { \"https://A.example\", \"http://b:8080\" } }\n"
+		"listener w { bind = \"ws:127.0.0.1:5080\" zone = access }\n"
+		"tls { tickets = yes trust = m.pem } limits { handshake-timeout = 3s handshakes = 7 handshakes-per-source = 2 }");
+	l = &c->listeners[2];
+	cr_expect_eq(l->certificate_count, 2);
+	cr_expect_eq(l->certificates[0], 1);
+	cr_expect_eq(l->certificates[1], 0);
+	cr_expect_eq(l->client_auth, CLIENT_AUTH_REQUIRED);
+	cr_expect(strstr(l->client_ca, "/m.pem") != NULL && l->client_ca[0] == '/');
+	cr_expect_eq(l->origin_count, 2);
+	cr_expect_str_eq(l->origins[0], "https://a.example");
+	cr_expect_str_eq(l->origins[1], "http://b:8080");
+	cr_expect(c->tickets);
+	cr_expect_eq(c->handshake_ms, 3000);
+	cr_expect_eq(c->handshakes_max, 7);
+	cr_expect_eq(c->handshakes_per_source, 2);
+	cr_expect(strstr(c->trust, "/m.pem") != NULL);
+}
+
+Test(config, tls_defaults)
+{
+	load(SANE);
+	cr_expect_not(c->tickets);
+	cr_expect_eq(c->handshake_ms, 10000);
+	cr_expect_gt(c->handshakes_max, 0);
+	cr_expect_gt(c->handshakes_per_source, 0);
+	cr_expect_str_eq(c->trust, TRUST_PATH_DEFAULT);
+	cr_expect(c->trunks[0].verify);
+	cr_expect_eq(c->trunks[0].certificate, NONE_INDEX);
+	cr_expect_str_eq(c->trunks[0].tls_name, "");
+}
+
+Test(config, tls_listeners_that_cannot_be)
+{
+	put_certificates();
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access }", 7, "certificate is missing");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = { m, o } }", 7, "there is no certificate \"o\"");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access certificate = m }", 7, "certificate: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-auth = required }", 7, "client-auth: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-ca = m.pem }", 7, "client-ca: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = optional }", 7, "client-ca is missing");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = maybe }", 7, "client-auth: expected none, optional or required");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = required client-ca = q.pem }", 7, "client-ca|q.pem\" cannot be read");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m origins = \"https://a\" }", 7, "origins: only listeners on ws: and wss:");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"https://a/\" }", 7, "origins: expected the origin of a web page");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"a.example\" }", 7, "origins: expected");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access certificate = m }", 7, "certificate: only");
+	refused(TLS "workers { tls = 0 }", 0, "only a TLS worker holds");
+	refused(TLS "tls { tickets = maybe }", 7, "tickets: expected yes or no");
+	refused(TLS "limits { handshake-timeout = 2h }", 7, "handshake-timeout: expected a time");
+	refused(TLS "limits { handshakes = 0 }", 7, "handshakes: expected a number");
+}
+
+static bool warned(const char *text)
+{
+	for (size_t i = 0; i < c->warning_count; i++)
+		if (strstr(c->warnings[i], text))
+			return true;
+	return false;
+}
+
+Test(config, tls_trunks)
+{
+#define TLS_CORE TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { trust = m.pem }\n"
+	const struct config_trunk *t;
+
+	put_certificates();
+	load(TLS_CORE "trunk x { zone = core target = { \"sip:127.0.0.2;transport=tls\", \"sips:127.0.0.3\", \"sips:127.0.0.4:7;transport=tcp\" } certificate = n tls-name = \"Carrier.example\" }");
+	t = &c->trunks[1];
+	for (size_t i = 0; i < 3; i++)
+		cr_expect_eq(t->targets[i].transport, TRANSPORT_TLS);
+	cr_expect_eq(t->targets[0].endpoint.port, 5061);
+	cr_expect_eq(t->targets[1].endpoint.port, 5061);
+	cr_expect_eq(t->targets[2].endpoint.port, 7);
+	cr_expect_eq(t->targets[0].listener, 2);
+	cr_expect_eq(t->certificate, 1);
+	cr_expect(t->verify);
+	cr_expect_str_eq(t->tls_name, "carrier.example");
+	load(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" verify = no }");
+	cr_expect_not(c->trunks[1].verify);
+	cr_expect(warned("verify = no"));
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" verify = no }", 8, "verify: only trunks with a target over TLS");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" certificate = m }", 8, "certificate: only trunks");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" tls-name = \"a b\" }", 8, "tls-name: expected");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2;transport=udp\" }", 8, "target: expected transport=udp");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2;transport=ws\" }", 8, "target: expected transport=udp");
+	refused(TLS "trunk x { zone = core target = \"sips:127.0.0.2\" }", 7, "has no TLS listener");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { trust = none.pem } trunk x { zone = core target = \"sips:127.0.0.2\" }", 7, "tls trust|none.pem\" cannot be read");
+}
+
+Test(config, tls_settings_reach_the_workers)
+{
+	const struct settings *s;
+	const struct listener_settings *l;
+	const struct trunk_settings *t;
+	int fd;
+
+	put_certificates();
+	load(TLS "listener t { bind = \"wss:127.0.0.1:5061\" zone = core certificate = { n, m } client-auth = optional client-ca = m.pem origins = \"https://a\" }\n"
+		"listener u { bind = \"tls:127.0.0.1:5062\" zone = core certificate = m } tls { trust = m.pem tickets = yes }\n"
+		"trunk x { zone = core target = \"sips:127.0.0.2\" certificate = n tls-name = carrier.example verify = no }");
+	cr_assert_eq(settings_build(c, PEER_TRANSPORT, 1, &fd), 0);
+	s = mmap(NULL, (size_t)lseek(fd, 0, SEEK_END), PROT_READ, MAP_PRIVATE, fd, 0);
+	cr_assert_neq(s, MAP_FAILED);
+	cr_assert_eq(settings_check(s, s->size), 0);
+	cr_expect_eq(s->tickets, 1);
+	cr_expect_eq(s->handshake_ms, 10000);
+	l = settings_listener(s, 2);
+	cr_expect_eq(l->client_auth, CLIENT_AUTH_OPTIONAL);
+	cr_expect_eq(l->certificates.count, 2);
+	cr_expect_eq(*SETTINGS_ROW(s, uint16_t, l->certificates, 0), 1);
+	cr_expect_eq(*SETTINGS_ROW(s, uint16_t, l->certificates, 1), 0);
+	cr_expect(str_equal(settings_str(s, *SETTINGS_ROW(s, struct text, l->origins, 0)), S("https://a")));
+	cr_assert_eq(s->trunks.count, 2);
+	cr_expect_eq(settings_trunk(s, 0)->certificate, NONE_INDEX);
+	cr_expect_eq(settings_trunk(s, 0)->verify, 1);
+	t = settings_trunk(s, 1);
+	cr_expect_eq(t->certificate, 1);
+	cr_expect_eq(t->verify, 0);
+	cr_expect(str_equal(settings_str(s, t->tls_name), S("carrier.example")));
+	cr_expect_eq(s->routes.count, 0);
+	close(fd);
 }
 
 Test(config, zones)
@@ -352,9 +496,8 @@ Test(config, trunks)
 	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6, "names are not resolved yet");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:99999\" }", 6, "port from 1 to 65535");
 	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6, "without user part");
-	refused(SANE "trunk x { zone = core target = \"sips:127.0.0.1\" }", 6, "sips: needs TLS");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;lr\" }", 6, "no other URI parameter than transport");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6, "transport=udp or transport=tcp");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6, "transport=udp, transport=tcp or transport=tls");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=tcp\" }", 6, "zone \"core\" has no TCP listener");
 	refused(SANE "trunk x { zone = core target = \"sip:[::1]\" }", 6, "no UDP listener on IPv6");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5060\" }", 6, "our own listener \"udp\"");
