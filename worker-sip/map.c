@@ -17,20 +17,6 @@ static struct str dialog_parameters(struct str value, struct str *call_id)
 	return semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0};
 }
 
-/* Our own name for d: a Call-ID token of the dialog's id with our tag as both tags, which no real dialog has. */
-static void write_pseudonym(struct writer *w, struct sip *sip, const struct dialog *d, bool early_only)
-{
-	char token[TOKEN_LENGTH];
-	token_mint(&sip->keys.minting, TOKEN_CALL_ID, d->slot, d->id, token);
-	write_bytes(w, token, sizeof(token));
-	write_literal(w, "%3Bto-tag%3D");
-	write_bytes(w, d->tag, sizeof(d->tag));
-	write_literal(w, "%3Bfrom-tag%3D");
-	write_bytes(w, d->tag, sizeof(d->tag));
-	if (early_only)
-		write_literal(w, "%3Bearly-only");
-}
-
 struct dialog *map_replaces_dialog(struct sip *sip, struct str value)
 {
 	uint8_t slot;
@@ -74,55 +60,111 @@ bool map_target_dialog(struct writer *w, struct sip *sip, struct str value)
 	return true;
 }
 
-/* Writes text, which ends where `headers` of its URI end or later, with the Replaces among those headers replaced by our own name for its dialog; one that names no dialog of ours is left out. */
-static void write_with_headers(struct writer *w, struct sip *sip, struct str text, struct str headers)
+/* A Replaces among the headers of a URI that names a dialog of ours, whichever SIP worker has it: the tag's token proves it. */
+struct named {
+	uint8_t slot;
+	uint64_t id;
+	char tag[TOKEN_LENGTH];
+	bool early_only;
+};
+
+/* The next header of a URI from *rest. False at the end. */
+static bool uri_header_next(struct str *rest, struct str *name, struct str *value)
 {
-	if (!headers.n) {
-		write_str(w, text);
-		return;
+	if (!rest->n)
+		return false;
+	size_t end = str_find(*rest, '&');
+	struct str header = {rest->p, end};
+	size_t equals = str_find(header, '=');
+	*rest = end < rest->n ? str_from(*rest, end + 1) : (struct str){"", 0};
+	*name = (struct str){header.p, equals};
+	*value = equals < header.n ? str_from(header, equals + 1) : (struct str){"", 0};
+	return true;
+}
+
+static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
+{
+	struct str name, value, call_id, ours;
+	char room[1024];
+	while (uri_header_next(&headers, &name, &value)) {
+		if (!str_equal_nocase(name, S("Replaces")))
+			continue;
+		long n = uri_unescape(value, room, sizeof(room));
+		if (n <= 0)
+			return false;
+		struct str params = dialog_parameters((struct str){room, (size_t)n}, &call_id);
+		if (!param_find(params, S("to-tag"), &ours) || token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
+			return false;
+		memcpy(out->tag, ours.p, TOKEN_LENGTH);
+		out->early_only = param_find(params, S("early-only"), NULL);
+		return true;
 	}
-	struct str rest = headers;
-	char before = '?';
-	write_bytes(w, text.p, (size_t)(headers.p - text.p) - 1);
-	while (rest.n) {
-		size_t end = str_find(rest, '&');
-		struct str header = {rest.p, end};
-		size_t equals = str_find(header, '=');
-		rest = end < rest.n ? str_from(rest, end + 1) : (struct str){"", 0};
-		if (str_equal_nocase((struct str){header.p, equals}, S("Replaces"))) {
-			char room[1024];
-			long n = equals < header.n ? uri_unescape(str_from(header, equals + 1), room, sizeof(room)) : 0;
-			struct str plain = {room, n > 0 ? (size_t)n : 0}, call_id;
-			struct dialog *d = plain.n ? map_replaces_dialog(sip, plain) : NULL;
-			if (!d)
-				continue;
-			write_bytes(w, &before, 1);
-			write_literal(w, "Replaces=");
-			write_pseudonym(w, sip, d, param_find(dialog_parameters(plain, &call_id), S("early-only"), NULL));
-		} else {
-			write_bytes(w, &before, 1);
-			write_str(w, header);
-		}
+	return false;
+}
+
+/* The headers of a URI with Replaces as our own name for its dialog: a Call-ID token of the dialog's id and our tag as both tags, which no real dialog has. d NULL: without Replaces. */
+static void write_uri_headers(struct writer *w, struct sip *sip, struct str headers, const struct named *d)
+{
+	struct str name, value;
+	char token[TOKEN_LENGTH], before = '?';
+	while (uri_header_next(&headers, &name, &value)) {
+		bool replaces = str_equal_nocase(name, S("Replaces"));
+		if (replaces && !d)
+			continue;
+		write_bytes(w, &before, 1);
 		before = '&';
+		write_str(w, name);
+		write_literal(w, "=");
+		if (!replaces) {
+			write_str(w, value);
+			continue;
+		}
+		token_mint(&sip->keys.minting, TOKEN_CALL_ID, d->slot, d->id, token);
+		write_bytes(w, token, sizeof(token));
+		write_literal(w, "%3Bto-tag%3D");
+		write_bytes(w, d->tag, sizeof(d->tag));
+		write_literal(w, "%3Bfrom-tag%3D");
+		write_bytes(w, d->tag, sizeof(d->tag));
+		if (d->early_only)
+			write_literal(w, "%3Bearly-only");
 	}
-	write_str(w, str_from(text, (size_t)(headers.p + headers.n - text.p)));
 }
 
 void map_address(struct writer *w, struct sip *sip, struct str value, const struct flow *to)
 {
 	struct str rest = value;
 	struct address a;
+	struct named d;
+	uint8_t slot;
+	uint64_t id;
 	if (address_next(&rest, &a))
 		return;
-	if (!dialog_of_contact(sip, a.uri.user)) {
-		write_with_headers(w, sip, value, a.uri.headers);
-		return;
+	struct str uri = a.uri.whole, headers = a.uri.headers;
+	bool ours = names_dialog(sip, headers, &d);
+	/* The URI without its headers; what follows it is the value's rest. */
+	size_t length = headers.n ? (size_t)(headers.p - uri.p) - 1 : uri.n;
+	write_bytes(w, value.p, (size_t)(uri.p - value.p));
+	if (ours) {
+		/* An INVITE with that Replaces is for the far leg of its dialog wherever it is sent: sent to our Contact it comes to the worker that has the dialog. */
+		char token[TOKEN_LENGTH];
+		token_mint(&sip->keys.minting, TOKEN_CONTACT, d.slot, d.id, token);
+		write_literal(w, "sip:");
+		write_bytes(w, token, sizeof(token));
+		write_literal(w, "@");
+		write_sent_by(w, sip, to);
+		if (to->transport == TRANSPORT_TCP)
+			write_literal(w, ";transport=tcp");
+	} else if (token_prove(&sip->keys.minting, TOKEN_CONTACT, a.uri.user, &slot, &id) == 0) {
+		size_t head = (size_t)(a.uri.host.p - uri.p), end = head + a.uri.host.n;
+		write_bytes(w, uri.p, head);
+		write_sent_by(w, sip, to);
+		if (a.uri.port && end < length && uri.p[end] == ':')
+			while (++end < length && uri.p[end] >= '0' && uri.p[end] <= '9')
+				;
+		write_bytes(w, uri.p + end, length - end);
+	} else {
+		write_bytes(w, uri.p, length);
 	}
-	write_bytes(w, value.p, (size_t)(a.uri.host.p - value.p));
-	write_sent_by(w, sip, to);
-	size_t host_end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
-	if (a.uri.port && host_end < value.n && value.p[host_end] == ':')
-		while (++host_end < value.n && value.p[host_end] >= '0' && value.p[host_end] <= '9')
-			;
-	write_with_headers(w, sip, str_from(value, host_end), a.uri.headers);
+	write_uri_headers(w, sip, headers, ours ? &d : NULL);
+	write_str(w, str_from(value, (size_t)(uri.p - value.p) + uri.n));
 }

@@ -10,8 +10,8 @@ struct dialog *map_replaces_dialog(struct sip *sip, struct str value);
 void map_replaces(struct writer *w, const struct dialog *other, struct str value);
 /* Target-Dialog, likewise. False where it names none of ours. */
 bool map_target_dialog(struct writer *w, struct sip *sip, struct str value);
-/* Refer-To and Referred-By: a URI that is our own Contact on one side gets our address on the other; a Replaces in its headers gets our own name for
- * its dialog, for it will come back to us. */
+/* Writes a Refer-To or Referred-By value for the other leg: our own Contact gets our address there; where the URI has a Replaces for one of our dialogs it becomes our Contact of that dialog, and the Replaces
+ * our own name for it, for the INVITE that follows will come back to us. A Replaces for any other dialog is left out. */
 void map_address(struct writer *w, struct sip *sip, struct str value, const struct flow *to);
 
 #endif
