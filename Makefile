@@ -29,7 +29,7 @@ DIR_master := master
 DIR_tls := worker-tls
 LIBS_common := -lsodium
 LIBS_ipc := -lzmq -lsodium
-LIBS_transport := -lzmq -lsodium
+LIBS_transport := -lwslay -lssl -lcrypto -lzmq -lsodium
 LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lzmq -lsodium
 LIBS_master := -lconfuse -ljansson -lsodium
 LIBS_tls := -lcrypto -lsodium
@@ -115,7 +115,7 @@ FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) -lzmq -lsodium
+	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport)
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
 		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 $(BUILD)/corpus/$$t tests/torture/valid tests/torture/invalid || exit 1; done

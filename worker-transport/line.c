@@ -35,8 +35,7 @@ static const char *next_control(const char *p, const char *limit, uint64_t *high
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first octet is the lowest");
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static bool is_utf8(const char *text, const char *end)
+bool line_is_utf8(const char *text, const char *end)
 {
 	const uint8_t *p = (const uint8_t *)text, *limit = (const uint8_t *)end;
 
@@ -113,7 +112,7 @@ static enum line_fault find_end(const char *start, const char *limit, bool folds
 	}
 	if (control && !is_quoted(start, *end))
 		return LINE_CONTROL;
-	return high && !is_utf8(start, *end) ? LINE_UTF8 : LINE_OK;
+	return high && !line_is_utf8(start, *end) ? LINE_UTF8 : LINE_OK;
 }
 
 enum line_fault line_end(const char *p, const char *limit, const char **end)

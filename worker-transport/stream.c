@@ -8,6 +8,7 @@
 #include "../common/counters.h"
 #include "admit.h"
 #include "transport.h"
+#include "ws.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ struct chunk {
 
 struct streams {
 	struct transport_worker *t;
-	struct stream *all, *dirty, *dead;
+	struct stream *all, *dirty, *dead, *again;
 	size_t count, queued;
 	bool stopped;
 	char scratch[STREAM_TURN_BYTES];
@@ -51,12 +52,18 @@ int streams_new(struct streams **out, struct transport_worker *t)
 
 static void bury(struct streams *ss)
 {
-	struct stream *s;
+	struct stream *s, *kept = NULL;
 
 	while ((s = ss->dead)) {
 		ss->dead = s->next_dead;
-		free(s);
+		if (s->again) { /* it still stands on that list */
+			s->next_dead = kept;
+			kept = s;
+		} else {
+			free(s);
+		}
 	}
+	ss->dead = kept;
 }
 
 void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg), void *arg)
@@ -80,6 +87,8 @@ void streams_free(struct streams *ss)
 	if (!ss)
 		return;
 	streams_each(ss, close_one, NULL);
+	for (struct stream *s = ss->again; s; s = s->next_again)
+		s->again = false;
 	bury(ss);
 	free(ss);
 }
@@ -101,13 +110,18 @@ size_t streams_queued(const struct streams *ss)
 	return ss->queued;
 }
 
+struct transport_worker *stream_worker(const struct stream *s)
+{
+	return s->streams->t;
+}
+
 /* ---- state ---- */
 
 static void watch_events(struct stream *s)
 {
 	uint32_t events = s->wants;
 
-	if (s->state == STREAM_OPENING || s->blocked)
+	if (s->blocked)
 		events |= EPOLLOUT;
 	if (s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped))
 		events |= EPOLLIN;
@@ -153,6 +167,8 @@ void stream_close(struct stream *s, int error)
 	loop_unset(ss->t->loop, &s->deadline);
 	loop_unset(ss->t->loop, &s->idle);
 	loop_remove(ss->t->loop, s->source);
+	if (s->framing)
+		s->framing->end(s);
 	if (s->layer->end)
 		s->layer->end(s);
 	close(s->fd);
@@ -201,33 +217,59 @@ void stream_finish(struct stream *s)
 
 /* ---- out ---- */
 
-int stream_send(struct stream *s, const struct outgoing *out)
+/* out says whose it is and what it is to whom; its bytes go behind head. */
+static int enqueue(struct stream *s, const void *head, size_t head_size, const struct outgoing *out, bool message)
 {
 	struct streams *ss = s->streams;
+	size_t size = head_size + out->size;
 	struct chunk *c;
 
-	if (s->state > STREAM_OPEN)
-		return -ENOTCONN;
 	/* one message always fits: the bound is for those that wait behind one */
-	if (s->first && s->queued + sizeof(*c) + out->size > ss->t->settings->connection_queue) {
+	if (s->first && s->queued + sizeof(*c) + size > ss->t->settings->connection_queue) {
 		count(STREAM_QUEUE_FULL);
 		stream_close(s, -EAGAIN);
 		return -EAGAIN;
 	}
-	c = malloc(sizeof(*c) + out->size);
+	c = malloc(sizeof(*c) + size);
 	if (!c)
 		return -EAGAIN;
-	*c = (struct chunk){.cookie = out->cookie, .size = out->size, .worker = out->peer, .message = out->size > 2 /* not the CRLF of a keep-alive */};
-	memcpy(c->data, out->bytes, out->size);
+	*c = (struct chunk){.cookie = out->cookie, .size = size, .worker = out->peer, .message = message};
+	if (head_size)
+		memcpy(c->data, head, head_size);
+	memcpy(c->data + head_size, out->bytes, out->size);
 	*s->last = c;
 	s->last = &c->next;
-	s->queued += sizeof(*c) + out->size;
-	ss->queued += sizeof(*c) + out->size;
+	s->queued += sizeof(*c) + size;
+	ss->queued += sizeof(*c) + size;
 	make_dirty(s);
+	return 0;
+}
+
+int stream_queue(struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size)
+{
+	if (s->state > STREAM_FINISHING)
+		return -ENOTCONN;
+	return enqueue(s, head, head_size, &(struct outgoing){.bytes = bytes, .size = size}, false);
+}
+
+int stream_send(struct stream *s, const struct outgoing *out)
+{
+	uint8_t head[STREAM_HEAD_MAX];
+	int head_size = 0, error;
+
+	if (s->state > STREAM_OPEN)
+		return -ENOTCONN;
+	if (s->framing)
+		head_size = s->framing->head(s, out->bytes, out->size, head);
+	if (head_size < 0)
+		return head_size;
+	error = enqueue(s, head, (size_t)head_size, out, out->size > 2 /* not the CRLF of a keep-alive */);
+	if (error)
+		return error;
 	if (out->close) {
 		if (s->state == STREAM_OPEN)
 			s->state = STREAM_FINISHING;
-		flow_unlist(ss->t->flows, &s->node);
+		flow_unlist(s->streams->t->flows, &s->node);
 	}
 	return 0;
 }
@@ -252,12 +294,17 @@ static void written(struct stream *s, size_t n)
 	}
 }
 
+static bool has_last_words(struct stream *s)
+{
+	return s->state == STREAM_FINISHING && s->framing && s->framing->farewell(s);
+}
+
 static void flush(struct stream *s)
 {
 	if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING)
 		return;
 	s->blocked = false;
-	while (s->first) {
+	while (s->first || has_last_words(s)) {
 		struct iovec iov[WRITE_CHUNKS];
 		unsigned n = 0;
 		ssize_t sent;
@@ -278,20 +325,8 @@ static void flush(struct stream *s)
 	}
 	if (!s->first && s->state == STREAM_FINISHING)
 		linger(s);
-	else
+	else if (s->state != STREAM_DEAD)
 		watch_events(s);
-}
-
-void streams_flush(struct streams *ss)
-{
-	struct stream *s;
-
-	while ((s = ss->dirty)) {
-		ss->dirty = s->next_dirty;
-		s->dirty = false;
-		flush(s);
-	}
-	bury(ss); /* after the dirty list, where a dead one may still have stood */
 }
 
 /* ---- in ---- */
@@ -303,6 +338,8 @@ static size_t take(struct stream *s, const char *buffer, size_t size)
 	size_t done = 0;
 	bool ping = false;
 
+	if (s->framing)
+		return s->framing->take(s, buffer, size);
 	while (done < size && s->state == STREAM_OPEN) {
 		struct frame_step step = {0};
 
@@ -377,7 +414,8 @@ static bool keep(struct stream *s, const char *rest, size_t size)
 	return true;
 }
 
-static void receive(struct stream *s)
+/* Reads once. True where it is worth another try. */
+static bool receive(struct stream *s)
 {
 	struct streams *ss = s->streams;
 	bool partial = s->in_used > 0;
@@ -387,36 +425,36 @@ static void receive(struct stream *s)
 	if (partial && !make_room(s)) {
 		count(STREAM_ERRORS);
 		stream_close(s, -ENOMEM);
-		return;
+		return false;
 	}
 	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used) : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
 	if (got == -EAGAIN)
-		return;
+		return false;
 	if (got <= 0) {
 		if (got < 0)
 			count(STREAM_ERRORS);
 		else
 			count(STREAM_ENDED);
-		if (got == 0 && s->in_used)
+		if (got == 0 && (s->in_used || s->begun))
 			count(STREAM_CUT_MESSAGES);
 		stream_close(s, -ENOTCONN);
-		return;
+		return false;
 	}
 	counter_add(COUNTER_RX_BYTES, (uint64_t)got);
 	if (s->state == STREAM_LINGERING)
-		return; /* nobody is there to hear it */
+		return true; /* nobody is there to hear it */
 	if (!partial) {
 		done = take(s, ss->scratch, (size_t)got);
 		if (done < (size_t)got && !keep(s, ss->scratch + done, (size_t)got - done)) {
 			count(STREAM_ERRORS);
 			stream_close(s, -ENOMEM);
 		}
-		return;
+		return true;
 	}
 	size = s->in_used + (size_t)got;
 	done = take(s, s->in, size);
 	if (s->state == STREAM_DEAD)
-		return;
+		return false;
 	s->in_used = size - done;
 	if (s->in_used) {
 		memmove(s->in, s->in + done, s->in_used);
@@ -425,43 +463,106 @@ static void receive(struct stream *s)
 		s->in = NULL;
 		s->in_size = 0;
 	}
+	return true;
+}
+
+static bool may_read(const struct stream *s)
+{
+	return s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped);
+}
+
+/* Reads what one event has brought, and what the layer holds back of earlier ones; the rest has its turn after the others. */
+static void receive_all(struct stream *s)
+{
+	uint64_t before = counters_page->counter[COUNTER_RX_BYTES];
+
+	while (may_read(s) && receive(s)) {
+		if (!may_read(s) || !s->layer->pending || !s->layer->pending(s))
+			return;
+		if (counters_page->counter[COUNTER_RX_BYTES] - before < STREAM_TURN_BYTES)
+			continue;
+		if (!s->again) {
+			s->again = true;
+			s->next_again = s->streams->again;
+			s->streams->again = s;
+		}
+		return;
+	}
+}
+
+bool streams_flush(struct streams *ss)
+{
+	struct stream *s, *again = ss->again;
+
+	ss->again = NULL;
+	while ((s = again)) {
+		again = s->next_again;
+		s->again = false;
+		receive_all(s);
+	}
+	while ((s = ss->dirty)) {
+		ss->dirty = s->next_dirty;
+		s->dirty = false;
+		flush(s);
+	}
+	bury(ss); /* after the dirty list, where a dead one may still have stood */
+	return ss->again != NULL;
 }
 
 /* ---- events ---- */
 
-static void go_on_opening(struct stream *s)
+void stream_go_on(struct stream *s)
 {
-	int error = s->layer->open(s);
+	int error;
 
+	if (s->state != STREAM_OPENING)
+		return;
+	s->wants = 0;
+	error = s->layer->open(s);
 	if (error == -EAGAIN) {
 		watch_events(s);
-	} else if (error) {
+		return;
+	}
+	if (error) {
 		count(STREAM_OPEN_FAILED);
 		stream_close(s, error);
-	} else {
-		loop_unset(s->streams->t->loop, &s->deadline);
-		/* told to close after its last byte before it was open */
-		s->state = s->node.listed ? STREAM_OPEN : STREAM_FINISHING;
-		s->active = loop_now(s->streams->t->loop);
-		make_dirty(s); /* its flush sees to the events too */
+		return;
 	}
+	s->wants = 0;
+	loop_unset(s->streams->t->loop, &s->deadline);
+	if (s->framing && s->framing->open(s)) {
+		count(STREAM_OPEN_FAILED);
+		stream_close(s, -ENOMEM);
+		return;
+	}
+	/* told to close after its last byte before it was open */
+	s->state = s->node.listed ? STREAM_OPEN : STREAM_FINISHING;
+	s->active = loop_now(s->streams->t->loop);
+	make_dirty(s); /* its flush sees to the events too */
+	if (s->layer->pending && s->layer->pending(s))
+		receive_all(s);
 }
 
 static void on_event(void *arg, uint32_t events)
 {
 	struct stream *s = arg;
+	uint32_t wanted = s->wants;
 
-	s->wants = 0;
 	if (s->state == STREAM_OPENING) {
-		go_on_opening(s);
+		/* it waits for nothing of the socket's, but this it has to be told: the peer is gone */
+		if (!wanted && events & (EPOLLERR | EPOLLHUP))
+			stream_close(s, -ECONNRESET);
+		else
+			stream_go_on(s);
 		return;
 	}
-	if (events & EPOLLOUT)
+	s->wants = 0;
+	if (events & EPOLLOUT || (s->blocked && events & wanted))
 		flush(s);
 	if (s->state == STREAM_FINISHING && events & (EPOLLERR | EPOLLHUP))
 		stream_close(s, -ENOTCONN);
-	else if ((s->state == STREAM_OPEN || s->state == STREAM_LINGERING) && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		receive(s);
+	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | wanted))
+		receive_all(s);
 	if (s->state != STREAM_DEAD)
 		watch_events(s);
 }
@@ -492,7 +593,7 @@ static void on_idle(struct timer *timer, void *arg)
 	stream_close(s, -ETIMEDOUT);
 }
 
-int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, bool outgoing, struct source *held, struct stream **out)
+int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held, struct stream **out)
 {
 	struct transport_worker *t = ss->t;
 	struct stream *s = calloc(1, sizeof(*s));
@@ -503,12 +604,14 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct
 	s->node.flow = *flow;
 	s->streams = ss;
 	s->layer = layer;
+	s->layer_state = layer_state;
 	s->fd = fd;
 	s->outgoing = outgoing;
 	s->held = held;
 	s->last = &s->first;
 	s->state = layer->open ? STREAM_OPENING : STREAM_OPEN;
-	s->events = s->state == STREAM_OPENING ? EPOLLOUT : EPOLLIN;
+	s->wants = s->state == STREAM_OPEN ? 0 : outgoing ? EPOLLOUT : EPOLLIN; /* connecting; or the peer speaks first */
+	s->events = s->state == STREAM_OPEN ? EPOLLIN : s->wants;
 	error = loop_add(t->loop, fd, s->events, on_event, s, &s->source);
 	if (error) {
 		free(s);
@@ -517,8 +620,17 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct
 	s->opened = s->active = loop_now(t->loop);
 	timer_init(&s->deadline, on_deadline, s);
 	timer_init(&s->idle, on_idle, s);
+	if (flow->transport == TRANSPORT_WS || flow->transport == TRANSPORT_WSS)
+		s->framing = &ws_framing;
+	if (s->framing && s->state == STREAM_OPEN)
+		error = s->framing->open(s);
+	if (error) {
+		loop_remove(t->loop, s->source);
+		free(s);
+		return error;
+	}
 	if (s->state == STREAM_OPENING)
-		loop_set(t->loop, &s->deadline, outgoing ? t->settings->connect_ms : t->settings->message_ms);
+		loop_set(t->loop, &s->deadline, outgoing ? t->settings->connect_ms : t->settings->handshake_ms);
 	loop_set(t->loop, &s->idle, t->settings->idle_ms);
 	flow_open(t->flows, &s->node);
 	s->named = true;

@@ -1,6 +1,6 @@
 /* stream.h - one connection that carries SIP: framing in, a bounded queue out, its time limits (RFC 3261 section 18, RFC 5626 section 4.4.1).
  *
- * Between the socket and the framing stands a layer: plain TCP in tcp.c; TLS and WebSocket are others.
+ * Between the socket and the framing stands a layer: plain TCP in tcp.c, TLS in tls.c.
  */
 #ifndef SIPWARD_TRANSPORT_STREAM_H
 #define SIPWARD_TRANSPORT_STREAM_H
@@ -19,16 +19,29 @@ struct transport_worker;
 
 /* Bytes read from a stream before others get their turn. */
 #define STREAM_TURN_BYTES 65536
+/* The most bytes that a framing puts before a message. */
+#define STREAM_HEAD_MAX 16
 /* After its last byte was written a stream is kept this long for the peer to read it: closing earlier could reset it away. */
 #define STREAM_LINGER_MS 2000
 
-/* What carries the bytes. Results are counts of bytes or 0, or -errno; -EAGAIN: not now. A layer that waits for another event than the direction it was asked for adds it to stream->wants. */
+/* What carries the bytes. Results are counts of bytes or 0, or -errno; -EAGAIN: not now. A layer that waits for another event than the direction it was asked for adds it to
+ * stream->wants. */
 struct stream_layer {
-	int (*open)(struct stream *s);       /* goes on opening: 0 once open; NULL: open from the start */
+	int (*open)(struct stream *s);       /* goes on opening: 0 once open; NULL: open from the start. With -EAGAIN, wants is set to all that it waits for; 0: stream_go_on will be called */
 	ssize_t (*receive)(struct stream *s, void *room, size_t size); /* 0: the peer has ended */
+	bool (*pending)(const struct stream *s); /* bytes were taken off the socket that receive has not given yet; NULL: never */
 	ssize_t (*send)(struct stream *s, const struct iovec *iov, unsigned n);
 	void (*shut)(struct stream *s);      /* nothing more will be sent */
 	void (*end)(struct stream *s);       /* frees stream->layer_state, or NULL; the fd is the stream's */
+};
+
+/* How messages stand among those bytes, where that is not SIP's own framing: WebSocket. It knows nothing of the layer below. */
+struct stream_framing {
+	int (*open)(struct stream *s);  /* the layer is open; -errno */
+	size_t (*take)(struct stream *s, const char *bytes, size_t size); /* how many of the bytes are used up; the rest comes again, with more behind it. May finish or close the stream */
+	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX]); /* writes what goes before a message; its length, or -errno where none can be sent */
+	bool (*farewell)(struct stream *s); /* all is written and the stream is to end: true where it has queued last words */
+	void (*end)(struct stream *s);  /* frees stream->framing_state */
 };
 
 enum stream_state {
@@ -46,6 +59,8 @@ struct stream {
 	struct streams *streams;
 	const struct stream_layer *layer;
 	void *layer_state;
+	const struct stream_framing *framing; /* NULL: SIP's own */
+	void *framing_state;
 	struct source *held;       /* the place it takes among its source's connections */
 	struct loop_source *source;
 	uint32_t events, wants;
@@ -56,8 +71,9 @@ struct stream {
 	bool begun;                /* part of a message has come: deadline runs */
 	bool dirty;                /* on the list of what has something to write */
 	bool blocked;              /* the layer took no more: waits for room */
+	bool again;                /* on the list of what has more to read without an event */
 	struct stream *next, **link; /* all streams */
-	struct stream *next_dirty, *next_dead;
+	struct stream *next_dirty, *next_dead, *next_again;
 	struct timer deadline;     /* of opening, of a message, of lingering */
 	struct timer idle;
 	uint64_t opened, active;   /* ms */
@@ -77,11 +93,18 @@ size_t streams_count(const struct streams *ss);
 /* The most streams: the setting, or what the fd limit leaves. */
 size_t streams_max(const struct streams *ss);
 
-/* A stream over fd (non-blocking), which it owns on success. flow: all but the id. held: from admit_connect, given back with the stream. -errno. */
-int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, bool outgoing, struct source *held, struct stream **out);
+/* A stream over fd (non-blocking), which it owns on success. flow: all but the id. held: from admit_connect, given back with the stream. -errno; layer_state is then the caller's still. */
+int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held, struct stream **out);
 
-/* Queues bytes; written at the end of the turn. 0; -ENOTCONN it takes nothing any more; -EAGAIN its queue was full, and it has been closed: a peer that does not read is of no use. */
+/* Goes on with opening: what it waited for besides the socket has come. To be called from the loop. */
+void stream_go_on(struct stream *s);
+
+struct transport_worker *stream_worker(const struct stream *s);
+
+/* Queues a message; written at the end of the turn. 0; -ENOTCONN it takes nothing any more; -EAGAIN its queue was full, and it has been closed: a peer that does not read is of no use. */
 int stream_send(struct stream *s, const struct outgoing *out);
+/* Queues head and bytes as they are, for the framing; also on a stream that finishes. Errors as stream_send's. */
+int stream_queue(struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size);
 
 /* Ends it now: its id names nothing any more, watchers are told, what is queued fails with error (negative errno). */
 void stream_close(struct stream *s, int error);
@@ -91,8 +114,8 @@ void stream_finish(struct stream *s);
 /* Closes all streams of a source that was banned on listener. */
 void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source);
 
-/* Writes what is queued and frees the dead: at the end of each turn. */
-void streams_flush(struct streams *ss);
+/* Reads what is left to be read, writes what is queued and frees the dead: at the end of each turn. True where something is left to be read. */
+bool streams_flush(struct streams *ss);
 /* Calls visit for each stream that is not dead; visit may close it. */
 void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg), void *arg);
 /* Bytes that are still queued. */

@@ -62,7 +62,7 @@ static void plain_shut(struct stream *s)
 	shutdown(s->fd, SHUT_WR);
 }
 
-static int connect_open(struct stream *s)
+int tcp_connected(struct stream *s)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(int);
@@ -74,15 +74,18 @@ static int connect_open(struct stream *s)
 		return -error;
 	length = sizeof(address);
 	if (getpeername(s->fd, (struct sockaddr *)&address, &length))
-		return errno == ENOTCONN ? -EAGAIN : -errno;
+		goto not_yet;
 	length = sizeof(address);
 	if (getsockname(s->fd, (struct sockaddr *)&address, &length) == 0)
 		endpoint_from_sockaddr((struct sockaddr *)&address, length, &s->node.flow.local);
 	return 0;
+not_yet:
+	s->wants = EPOLLOUT;
+	return errno == ENOTCONN ? -EAGAIN : -errno;
 }
 
 static const struct stream_layer accepted_layer = {.receive = plain_receive, .send = plain_send, .shut = plain_shut};
-static const struct stream_layer connected_layer = {.open = connect_open, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
+static const struct stream_layer connected_layer = {.open = tcp_connected, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
 
 static void set_options(int fd)
 {
@@ -97,7 +100,7 @@ static void set_options(int fd)
 static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct transport_worker *t = l->tcp->t;
-	struct flow flow = {.transport = TRANSPORT_TCP, .listener = l->listener};
+	struct flow flow = {.transport = settings_listener(t->settings, l->listener)->transport, .listener = l->listener};
 	struct sockaddr_storage own;
 	struct source *held;
 	struct stream *s;
@@ -120,7 +123,7 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 	if (getsockname(fd, (struct sockaddr *)&own, &length) || endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
 		flow.local = l->bound;
 	set_options(fd);
-	if (stream_new(t->streams, fd, &flow, &accepted_layer, false, held, &s)) {
+	if (stream_new(t->streams, fd, &flow, &accepted_layer, NULL, false, held, &s)) {
 		count(STREAM_ERRORS);
 		admit_disconnect(t->admit, held);
 		close(fd);
@@ -217,7 +220,7 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		error = -errno;
 		goto fail;
 	}
-	error = stream_new(t->streams, fd, &flow, &connected_layer, true, NULL, out);
+	error = stream_new(t->streams, fd, &flow, &connected_layer, NULL, true, NULL, out);
 	if (error)
 		goto fail;
 	count(STREAM_CONNECTS);

@@ -22,6 +22,9 @@ int tcp_add(struct tcp *tcp, int fd, uint16_t listener);
 /* Starts a connection to flow.peer from the address of flow.listener. The caller has seen that it may. 0; -EAGAIN there are as many connections as may be; -errno. */
 int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out);
 
+/* Goes on with a connection out: 0 once it stands, and flow.local is known; -EAGAIN not yet, or -errno. As stream_layer.open. */
+int tcp_connected(struct stream *s);
+
 /* Accepts no more. */
 void tcp_stop(struct tcp *tcp);
 

@@ -50,6 +50,7 @@ int transport_listen(struct transport_worker *t, int fd, uint16_t listener)
 	case TRANSPORT_UDP:
 		return udp_add(t->udp, fd, listener);
 	case TRANSPORT_TCP:
+	case TRANSPORT_WS:
 		return tcp_add(t->tcp, fd, listener);
 	default:
 		return -EPROTONOSUPPORT;
@@ -60,10 +61,12 @@ bool transport_turn(void *arg)
 {
 	struct transport_worker *t = arg;
 
+	bool more;
+
 	udp_flush(t->udp);
-	streams_flush(t->streams);
+	more = streams_flush(t->streams);
 	flow_reports_flush(t->flows);
-	return false;
+	return more;
 }
 
 void transport_stop(struct transport_worker *t)
