@@ -25,14 +25,15 @@
 
 /* Zone access is open, zone core trusts 127.0.0.1 alone. */
 enum { ZONE_ACCESS, ZONE_CORE, ZONES };
-enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, CORE_TCP, ANY_UDP, LISTENERS };
+enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, CORE_TCP, ANY_UDP, ACCESS_WS, LISTENERS };
 
 struct image {
 	struct settings s;
 	struct zone_settings zone[ZONES];
 	struct listener_settings listener[LISTENERS];
 	struct prefix source;
-	char pool[64];
+	struct text origin[2];
+	char pool[128];
 };
 
 #define RECORDS_MAX 256
@@ -132,13 +133,14 @@ static inline void make_settings(struct image *image)
 	} rows[LISTENERS] = {
 		{"udp", "127.0.0.1", TRANSPORT_UDP, ZONE_ACCESS}, {"tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_ACCESS}, {"core-udp", "127.0.0.1", TRANSPORT_UDP, ZONE_CORE},
 		{"core-tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_CORE}, {"any", "0.0.0.0", TRANSPORT_UDP, ZONE_ACCESS},
+		{"ws", "127.0.0.1", TRANSPORT_WS, ZONE_ACCESS},
 	};
 	uint32_t used = 1;
 
 	memset(image, 0, sizeof(*image));
 	image->s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(*image), .zones = {offsetof(struct image, zone), ZONES},
 		.listeners = {offsetof(struct image, listener), LISTENERS}, .transport_workers = 1, .sip_workers = 2, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .connect_ms = 2000,
-		.idle_ms = 60000, .message_ms = 10000, .connections_max = 100, .connection_queue = 262144, .message_max = MESSAGE_RAW_MAX};
+		.idle_ms = 60000, .message_ms = 10000, .handshake_ms = 10000, .handshakes_max = 50, .connections_max = 100, .connection_queue = 262144, .message_max = MESSAGE_RAW_MAX};
 	image->zone[ZONE_ACCESS] = (struct zone_settings){.auth = ZONE_AUTH_DIGEST, .ban_failures = 3, .ban_window_ms = 1000, .ban_ms = 60000, .connections_per_source = 50};
 	image->zone[ZONE_ACCESS].name = text_in(image, &used, "access");
 	image->zone[ZONE_CORE] = (struct zone_settings){.trust = 1, .sources = {offsetof(struct image, source), 1}};

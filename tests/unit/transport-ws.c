@@ -1,0 +1,408 @@
+/* transport-ws.c - SIP over WebSocket over loopback: one message in each, fragments, control frames, the close, the bounds. */
+#include "transport-fixture.h"
+
+#define REQUEST \
+	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" \
+	"Sec-WebSocket-Protocol: sip\r\n"
+enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10, FIN = 0x80 };
+
+static char raw[2048], buffer[70000], big[70000];
+static size_t heard;
+
+static void tell(int fd, const void *bytes, size_t size)
+{
+	cr_assert_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+/* Whether size bytes lie in buffer. */
+static bool hears(int fd, size_t size)
+{
+	ssize_t n = recv(fd, buffer + heard, sizeof(buffer) - heard, MSG_DONTWAIT);
+
+	heard += n > 0 ? (size_t)n : 0;
+	return heard >= size;
+}
+
+static bool ended(int fd)
+{
+	return recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) == 0;
+}
+
+/* A frame as clients send it. */
+static size_t frame(char *room, int first, const void *payload, size_t size, bool masked)
+{
+	static const unsigned char mask[4] = {0xa1, 0x0b, 0xc2, 0x3d};
+	size_t n = 0;
+
+	room[n++] = (char)first;
+	if (size < 126) {
+		room[n++] = (char)size;
+	} else {
+		room[n++] = 126;
+		room[n++] = (char)(size >> 8);
+		room[n++] = (char)size;
+	}
+	if (masked) {
+		room[1] |= (char)0x80;
+		memcpy(room + n, mask, 4);
+		n += 4;
+	}
+	for (size_t i = 0; i < size; i++)
+		room[n++] = (char)(((const unsigned char *)payload)[i] ^ (masked ? mask[i % 4] : 0));
+	return n;
+}
+
+static void tell_frame(int fd, int first, const void *payload, size_t size)
+{
+	static char room[70100];
+
+	tell(fd, room, frame(room, first, payload, size, true));
+}
+
+static int open_ws(struct fixture *f)
+{
+	int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+
+	tell(fd, REQUEST "\r\n", sizeof(REQUEST "\r\n") - 1);
+	heard = 0;
+	UNTIL(f, hears(fd, 4) && memcmp(buffer + heard - 4, "\r\n\r\n", 4) == 0);
+	cr_assert(strncmp(buffer, "HTTP/1.1 101 ", 13) == 0);
+	heard = 0;
+	return fd;
+}
+
+/* The server's close frame with code, and then nothing. */
+static void expect_close(struct fixture *f, int fd, unsigned code)
+{
+	UNTIL(f, hears(fd, 4));
+	cr_assert_eq((unsigned char)buffer[0], FIN | CLOSE);
+	cr_assert_eq(buffer[1], 2);
+	cr_assert_eq((unsigned char)buffer[2] << 8 | (unsigned char)buffer[3], code, "%u", (unsigned char)buffer[2] << 8 | (unsigned char)buffer[3]);
+	cr_assert_eq(heard, 4);
+	UNTIL(f, ended(fd));
+	close(fd);
+	UNTIL(f, streams_count(f->t.streams) == 0);
+}
+
+Test(ws, one_message_in_each)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+	size_t n = request(raw, "OPTIONS", 1, NULL, "WS");
+	const struct message *m;
+	char *body;
+
+	tell_frame(fd, FIN | TEXT, raw, n);
+	UNTIL(f, f->count == 1);
+	m = message_at(f, 0);
+	cr_assert_eq(m->flow.transport, TRANSPORT_WS);
+	cr_assert_eq(m->flow.listener, ACCESS_WS);
+	cr_assert_neq(m->flow.id, 0);
+	cr_assert_eq(m->raw_size, n);
+	/* binary, and no Content-Length (RFC 7118 section 5): the frame says where it ends */
+	n = request(raw, "MESSAGE", 2, NULL, "WS");
+	body = strstr(raw, "Content-Length");
+	cr_assert(body);
+	strcpy(body, "Content-Type: text/plain\r\n\r\nhello");
+	n = strlen(raw);
+	tell_frame(fd, FIN | BINARY, raw, n);
+	UNTIL(f, f->count == 2);
+	cr_assert_eq(message_at(f, 1)->raw_size, n);
+	cr_assert_eq(COUNTED(UPGRADES), 1);
+	close(fd);
+	UNTIL(f, flow_count(f->t.flows) == 0);
+	cr_assert_eq(COUNTED(STREAM_ENDED), 1);
+	cr_assert_eq(COUNTED(STREAM_CUT_MESSAGES), 0);
+	fixture_free(f);
+}
+
+Test(ws, however_it_is_cut)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+	static char all[8192];
+	size_t n = request(raw, "OPTIONS", 1, NULL, "WS"), size = 0;
+
+	memcpy(all, REQUEST "\r\n", sizeof(REQUEST "\r\n") - 1);
+	size = sizeof(REQUEST "\r\n") - 1;
+	size += frame(all + size, TEXT, raw, 100, true);
+	size += frame(all + size, FIN | PING, "are you there", 13, true); /* control frames may stand between fragments */
+	size += frame(all + size, CONTINUATION, raw + 100, 0, true);
+	size += frame(all + size, FIN | CONTINUATION, raw + 100, n - 100, true);
+	for (size_t i = 0; i < size; i++) {
+		tell(fd, all + i, 1);
+		loop_once(f->t.loop, 50);
+	}
+	UNTIL(f, f->count == 1);
+	cr_assert_eq(message_at(f, 0)->raw_size, n);
+	heard = 0;
+	UNTIL(f, hears(fd, 15) && memcmp(buffer + heard - 15, "\x8a\x0d" "are you there", 15) == 0);
+	close(fd);
+	fd = dial("127.0.0.1", f->port[ACCESS_WS]); /* all at once, twice over */
+	memcpy(all + size, all + sizeof(REQUEST "\r\n") - 1, size - (sizeof(REQUEST "\r\n") - 1));
+	tell(fd, all, size + size - (sizeof(REQUEST "\r\n") - 1));
+	UNTIL(f, f->count == 3);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(ws, what_goes_out)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+	struct flow flow;
+
+	tell_frame(fd, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"));
+	UNTIL(f, f->count == 1);
+	flow = message_at(f, 0)->flow;
+	order(f, &flow, "short", 5, 0, false);
+	UNTIL(f, hears(fd, 7));
+	cr_assert_eq(memcmp(buffer, "\x81\x05short", 7), 0);
+	heard = 0;
+	order(f, &flow, "not \xc3(", 6, 0, false); /* no UTF-8: binary */
+	UNTIL(f, hears(fd, 8));
+	cr_assert_eq(memcmp(buffer, "\x82\x06not \xc3(", 8), 0);
+	heard = 0;
+	memset(big, 'x', 60000);
+	order(f, &flow, big, 126, 0, false);
+	UNTIL(f, hears(fd, 130));
+	cr_assert_eq(memcmp(buffer, "\x81\x7e\x00\x7exx", 6), 0);
+	heard = 0;
+	order(f, &flow, big, 60000, 0, false);
+	UNTIL(f, hears(fd, 60004));
+	cr_assert_eq(memcmp(buffer, "\x81\x7e\xea\x60xx", 6), 0);
+	/* the last message, then the close */
+	heard = 0;
+	order(f, &flow, "bye", 3, 0, true);
+	UNTIL(f, hears(fd, 9));
+	cr_assert_eq(memcmp(buffer, "\x81\x03" "bye\x88\x02\x03\xe9", 9), 0); /* 1001 */
+	UNTIL(f, ended(fd));
+	close(fd);
+	UNTIL(f, streams_count(f->t.streams) == 0);
+	fixture_free(f);
+}
+
+Test(ws, keep_alives)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+	char many[64];
+	size_t n = 0;
+
+	tell_frame(fd, FIN | PING, "", 0);
+	UNTIL(f, hears(fd, 2));
+	cr_assert_eq(memcmp(buffer, "\x8a\x00", 2), 0);
+	tell_frame(fd, FIN | PONG, "x", 1);
+	tell_frame(fd, FIN | TEXT, "\r\n", 2);
+	tell_frame(fd, FIN | TEXT, "", 0);
+	UNTIL(f, COUNTED(STREAM_PONGS) == 3);
+	cr_assert_eq(COUNTED(STREAM_PINGS), 1);
+	heard = 0;
+	n = frame(many, FIN | TEXT, "\r\n\r\n", 4, true);
+	n += frame(many + n, FIN | TEXT, "\r\n\r\n", 4, true);
+	tell(fd, many, n);
+	UNTIL(f, hears(fd, 4));
+	cr_assert_eq(memcmp(buffer, "\x81\x02\r\n", 4), 0);
+	UNTIL(f, COUNTED(STREAM_PINGS) == 3);
+	cr_assert_eq(f->count, 0);
+	cr_assert_eq(COUNTED(RX_MESSAGES), 0);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(ws, close_is_answered)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+
+	tell_frame(fd, FIN | CLOSE, "\x03\xe8", 2);
+	expect_close(f, fd, 1000);
+	cr_assert_eq(COUNTED(WS_CLOSED), 1);
+	fd = open_ws(f); /* without a code */
+	tell_frame(fd, FIN | CLOSE, "", 0);
+	UNTIL(f, hears(fd, 2));
+	cr_assert_eq(memcmp(buffer, "\x88\x00", 2), 0);
+	UNTIL(f, ended(fd));
+	close(fd);
+	fixture_free(f);
+}
+
+Test(ws, protocol_errors)
+{
+	static const struct {
+		int first;
+		const char *payload;
+		size_t size;
+		unsigned code;
+	} rows[] = {
+		{FIN | TEXT | 0x40, "x", 1, 1002},         /* reserved bit */
+		{FIN | 3, "x", 1, 1002},                   /* unknown opcode */
+		{FIN | CONTINUATION, "x", 1, 1002},        /* of nothing */
+		{FIN | TEXT, "\xc3(", 2, 1007},            /* text not in UTF-8 */
+		{FIN | CLOSE, "\x03\xee", 2, 1002},        /* 1006 is never sent */
+	};
+	struct fixture *f = fixture_new(NULL);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = open_ws(f);
+
+		tell_frame(fd, rows[i].first, rows[i].payload, rows[i].size);
+		expect_close(f, fd, rows[i].code);
+		cr_assert_eq(COUNTED(WS_PROTOCOL_ERRORS), i + 1, "%zu", i);
+	}
+	cr_assert_eq(f->count, 0);
+	fixture_free(f);
+}
+
+Test(ws, a_mask_is_a_must)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+	char room[2048];
+
+	tell(fd, room, frame(room, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), false));
+	expect_close(f, fd, 1002);
+	cr_assert_eq(COUNTED(WS_PROTOCOL_ERRORS), 1);
+	cr_assert_eq(f->count, 0);
+	fixture_free(f);
+}
+
+Test(ws, long_control_frames)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+
+	memset(big, 'x', 126);
+	tell_frame(fd, FIN | PING, big, 126);
+	UNTIL(f, ended(fd));
+	UNTIL(f, COUNTED(WS_PROTOCOL_ERRORS) == 1);
+	close(fd);
+	fixture_free(f);
+}
+
+static void small_messages(struct image *image)
+{
+	image->s.message_max = 4096;
+}
+
+Test(ws, too_large)
+{
+	struct fixture *f = fixture_new(small_messages);
+	int fd = open_ws(f);
+
+	memset(big, 'x', 5000);
+	tell_frame(fd, FIN | BINARY, big, 4097); /* in one frame */
+	expect_close(f, fd, 1009);
+	fd = open_ws(f);
+	tell_frame(fd, BINARY, big, 4000); /* in two */
+	tell_frame(fd, FIN | CONTINUATION, big, 97);
+	expect_close(f, fd, 1009);
+	cr_assert_eq(COUNTED(WS_TOO_LARGE), 2);
+	fd = open_ws(f); /* announced only: 2^40 bytes */
+	tell(fd, "\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" "maskx", 15);
+	expect_close(f, fd, 1009);
+	fd = open_ws(f); /* the bound itself */
+	tell_frame(fd, BINARY, big, 4000);
+	tell_frame(fd, FIN | CONTINUATION, big, 96);
+	tell_frame(fd, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"));
+	UNTIL(f, f->count == 1);
+	close(fd);
+	fixture_free(f);
+}
+
+static void soon(struct image *image)
+{
+	image->s.message_ms = image->s.handshake_ms = 50;
+}
+
+Test(ws, slow_peers)
+{
+	struct fixture *f = fixture_new(soon);
+	int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+
+	tell(fd, REQUEST, 20);
+	UNTIL(f, ended(fd));
+	cr_assert_eq(COUNTED(STREAM_SLOW), 1);
+	close(fd);
+	fd = open_ws(f);
+	tell_frame(fd, TEXT, "OPTIONS", 7);
+	UNTIL(f, ended(fd));
+	cr_assert_eq(COUNTED(STREAM_SLOW), 2);
+	close(fd);
+	fixture_free(f);
+}
+
+static void one_origin(struct image *image)
+{
+	uint32_t used = sizeof(image->pool) - 32;
+
+	image->origin[0] = text_in(image, &used, "https://app.example.net");
+	image->listener[ACCESS_WS].origins = (struct array){offsetof(struct image, origin), 1};
+	cr_assert_eq(settings_check(image, sizeof(*image)), 0);
+}
+
+Test(ws, origins)
+{
+	static const struct {
+		const char *line, *start;
+	} rows[] = {
+		{"Origin: https://app.example.net\r\n\r\n", "HTTP/1.1 101 "}, {"Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 "}, {"Origin: null\r\n\r\n", "HTTP/1.1 403 "}, {"\r\n", "HTTP/1.1 403 "},
+	};
+	struct fixture *f = fixture_new(one_origin);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+
+		tell(fd, REQUEST, sizeof(REQUEST) - 1);
+		tell(fd, rows[i].line, strlen(rows[i].line));
+		heard = 0;
+		UNTIL(f, hears(fd, 20));
+		cr_assert(strncmp(buffer, rows[i].start, 13) == 0, "%zu: %.30s", i, buffer);
+		if (i)
+			UNTIL(f, ended(fd));
+		close(fd);
+	}
+	cr_assert_eq(COUNTED(UPGRADE_ORIGIN), 3);
+	cr_assert_eq(COUNTED(UPGRADES), 1);
+	fixture_free(f);
+}
+
+Test(ws, nothing_goes_out_before_the_upgrade)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+	struct flow to = {.transport = TRANSPORT_WS, .listener = ACCESS_WS};
+	struct sockaddr_in own;
+	socklen_t length = sizeof(own);
+
+	UNTIL(f, streams_count(f->t.streams) == 1);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&own, &length), 0);
+	to.peer = at("127.0.0.1", ntohs(own.sin_port));
+	to.local = at("127.0.0.1", f->port[ACCESS_WS]);
+	order(f, &to, "x", 1, 7, false);
+	UNTIL(f, failure_of(f, 7) != 0);
+	close(fd);
+	fixture_free(f);
+}
+
+static void short_queue(struct image *image)
+{
+	image->s.connection_queue = 4096;
+}
+
+Test(ws, a_peer_that_does_not_read)
+{
+	struct fixture *f = fixture_new(short_queue);
+	int fd = open_ws(f), small = 1024;
+	static char pings[64 * 131];
+	size_t n = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	for (unsigned i = 0; i < 64; i++)
+		n += frame(pings + n, FIN | PING, big, 125, true);
+	tell(fd, pings, n); /* its answers cannot all wait */
+	UNTIL(f, COUNTED(STREAM_QUEUE_FULL) == 1);
+	cr_assert_eq(streams_count(f->t.streams), 0);
+	close(fd);
+	fixture_free(f);
+}
