@@ -73,7 +73,25 @@ static void refuse_listeners(const struct config *now, const struct config *then
 		else if (!endpoint_equal(&a->bind, &b->bind) || a->transport != b->transport)
 			config_error_add(errors, then->path, b->line,
 				"listener \"%s\" cannot be bound to another address while running: restart sipward", b->name);
+		else if (a->zone != b->zone)
+			config_error_add(errors, then->path, b->line,
+				"listener \"%s\" cannot move to another zone while running: restart sipward", b->name);
 	}
+}
+
+/* Calls and bindings that stand name zones and domains by their place: new ones come last, none goes. */
+static void refuse_places(const struct config *now, const struct config *then, struct config_errors *errors)
+{
+	for (size_t i = 0; i < now->zone_count; i++)
+		if (i >= then->zone_count || strcmp(now->zones[i].name, then->zones[i].name) != 0)
+			config_error_add(errors, then->path, i < then->zone_count ? then->zones[i].line : 0,
+				"zone \"%s\" has lost its place: zones can be changed and added at the end while running, the rest needs a restart of sipward",
+				now->zones[i].name);
+	for (size_t i = 0; i < now->domain_count; i++)
+		if (i >= then->domain_count || strcmp(now->domains[i].name, then->domains[i].name) != 0)
+			config_error_add(errors, then->path, i < then->domain_count ? then->domains[i].line : 0,
+				"domain \"%s\" has lost its place: domains can be changed and added at the end while running, the rest needs a restart of sipward",
+				now->domains[i].name);
 }
 
 size_t reload_refusals(const struct config *now, const struct config *then, struct config_errors *errors)
@@ -97,6 +115,7 @@ size_t reload_refusals(const struct config *now, const struct config *then, stru
 	if (now->control_mode != then->control_mode)
 		config_error_add(errors, then->path, 0, "the control socket's mode cannot change while running: restart sipward");
 	refuse_listeners(now, then, errors);
+	refuse_places(now, then, errors);
 	return errors->count + errors->dropped - before;
 }
 

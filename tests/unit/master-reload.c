@@ -116,6 +116,25 @@ Test(reload, what_is_tied_to_processes_and_sockets_needs_a_restart)
 	refused("runtime directory");
 }
 
+#define TWO_ZONES(listener_zone, first, second)                                                                                        \
+	"runtime-directory = \"/tmp/run\"\nstate-directory = \"/tmp/state\"\nworkers { transport = 1 sip = 2 tls = 0 }\n"               \
+	"zone \"" first "\" { trust = no auth = digest }\nzone \"" second "\" { trust = no auth = digest }\n"                            \
+	"listener \"udp\" { bind = \"udp:127.0.0.1:5060\" zone = \"" listener_zone "\" }\n"                                             \
+	"domain \"example.net\" { users = \"users\" }\ntimers { t1 = \"500ms\" }\n"
+
+Test(reload, zones_keep_their_places)
+{
+	put("sipward.conf", TWO_ZONES("access", "access", "guests"));
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	m.generation = 1;
+	put("sipward.conf", TWO_ZONES("guests", "access", "guests"));
+	refused("another zone");
+	put("sipward.conf", TWO_ZONES("access", "guests", "access"));
+	refused("another zone");
+	put("sipward.conf", TWO_ZONES("access", "access", "visitors"));
+	refused("lost its place");
+}
+
 Test(reload, a_bad_file_changes_nothing)
 {
 	put("sipward.conf", "zone {");
