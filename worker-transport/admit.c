@@ -36,6 +36,7 @@ struct source {
 	uint64_t banned_until;  /* 0: not banned */
 	uint32_t failures;
 	uint32_t connections;
+	uint32_t handshakes;    /* of those connections, in progress */
 };
 
 struct admit {
@@ -277,6 +278,24 @@ void admit_disconnect(struct admit *a, struct source *held)
 	assert(held->connections > 0);
 	held->connections--;
 	settle(a, held);
+}
+
+int admit_handshake(struct source *held, unsigned limit)
+{
+	if (!held)
+		return 0;
+	if (limit && held->handshakes >= limit)
+		return -EBUSY;
+	held->handshakes++;
+	return 0;
+}
+
+void admit_handshake_done(struct source *held)
+{
+	if (!held)
+		return;
+	assert(held->handshakes > 0);
+	held->handshakes--;
 }
 
 /* Makes room on the list of bans: ends what is over, and the oldest where all places are taken. */

@@ -29,6 +29,9 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 /* Counts one connection of the source in; *held (NULL for a source without limits) is to be given to admit_disconnect when it ends. 0, or -EMFILE where the source has as many as its zone allows. */
 int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now, struct source **held);
 void admit_disconnect(struct admit *a, struct source *held);
+/* Counts a TLS handshake of a source, which has a connection, in and out; NULL: a source without limits. 0, or -EBUSY where limit of them (0: no limit) are in progress. */
+int admit_handshake(struct source *held, unsigned limit);
+void admit_handshake_done(struct source *held);
 /* A failed authentication of the source. True where it is banned by this one: the caller closes its connections. Logged. */
 bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Whether both peers count as one source (zones aside). */

@@ -88,7 +88,8 @@ static bool same_peer(const struct table_node *node, const void *key)
 {
 	const struct flow *have = &container_of(node, struct flow_node, by_peer)->flow, *want = key;
 
-	return have->listener == want->listener && have->transport == want->transport && endpoint_equal(&have->peer, &want->peer);
+	/* the profile too: a connection was verified for the one that it was made for */
+	return have->listener == want->listener && have->transport == want->transport && have->profile == want->profile && endpoint_equal(&have->peer, &want->peer);
 }
 
 static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)

@@ -4,9 +4,11 @@
  */
 #include "../common/jail.h"
 #include "../ipc/mesh.h"
-#include "admit.h"
+#include "certificates.h"
 #include "flow.h"
+#include "keys.h"
 #include "listing.h"
+#include "tls.h"
 #include "transport.h"
 
 #include <errno.h>
@@ -77,7 +79,7 @@ static int take_settings(struct context *c, struct lifeline_packet *packet)
 	}
 	c->transport.settings = settings;
 	if (c->mesh)
-		admit_settings(c->transport.admit, settings);
+		transport_settings(&c->transport);
 	if (old)
 		munmap((void *)(uintptr_t)old, c->settings_size);
 	c->settings_size = size;
@@ -121,6 +123,68 @@ static int take_edge(struct context *c, struct lifeline_edge *edge)
 	return 0;
 }
 
+static int take_key_edge(struct context *c, struct lifeline_packet *packet)
+{
+	int error = keys_edge(c->transport.keys, ((const struct lifeline_key_edge *)(const void *)packet->body)->peer, packet->fd[0]);
+
+	if (error == 0)
+		packet->fd[0] = -1;
+	return error;
+}
+
+static int take_certificate(struct context *c, const struct lifeline_packet *packet)
+{
+	int error = certificates_take(c->transport.certificates, packet->body, packet->size);
+
+	/* the check will say that it is not there */
+	if (error == -ENOSPC || error == -ENOMEM) {
+		log_error("certificates-full", "error=%s", strerrorname_np(-error));
+		return 0;
+	}
+	return error;
+}
+
+static void checked(void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
+{
+	struct context *c = arg;
+	struct lifeline_certificates_result result = {.sequence = sequence, .error = error, .index = index};
+
+	worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), text, error ? strnlen(text, CERTIFICATES_TEXT_MAX - 1) : 0);
+}
+
+static int take_certificates(struct context *c, const struct lifeline_certificates *order)
+{
+	switch (order->act) {
+	case CERTIFICATES_CHECK:
+		certificates_check(c->transport.certificates, order->generation, order->sequence, checked, c);
+		return 0;
+	case CERTIFICATES_COMMIT:
+		/* a generation that cannot be used leaves things as they are; that it cannot is in the log */
+		if (certificates_commit(c->transport.certificates, order->generation) == 0)
+			log_info("certificates", "generation=%u", order->generation);
+		return 0;
+	case CERTIFICATES_DROP:
+		certificates_drop(c->transport.certificates, order->generation);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+static int take_authorities(struct context *c, const struct lifeline_packet *packet)
+{
+	const struct lifeline_authorities *body = (const void *)packet->body;
+	const void *text;
+	size_t size;
+	int error = worker_map(packet->fd[0], &text, &size);
+
+	if (error)
+		return error;
+	tls_authorities(c->transport.tls, body->listener, (struct str){text, size}); /* what cannot be used is in the log */
+	munmap((void *)(uintptr_t)text, size);
+	return 0;
+}
+
 static int reply(void *arg, uint32_t id, const char *text, size_t size, bool last)
 {
 	struct context *c = arg;
@@ -150,6 +214,14 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 		return take_socket(c, packet);
 	case LIFELINE_EDGE:
 		return take_edge(c, body);
+	case LIFELINE_KEY_EDGE:
+		return take_key_edge(c, packet);
+	case LIFELINE_CERTIFICATE:
+		return take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES:
+		return take_certificates(c, body);
+	case LIFELINE_AUTHORITIES:
+		return take_authorities(c, packet);
 	case LIFELINE_SLOTS:
 		memcpy(&c->transport.slots, body, sizeof(c->transport.slots));
 		c->slots = true;
@@ -225,7 +297,6 @@ static int start(struct context *c)
 		log_error("configuration-incomplete", "settings=%d keys=%d slots=%d", t->settings != NULL, c->keys, c->slots);
 		return -EPROTO;
 	}
-	t->loop = c->worker.loop;
 	t->index = c->worker.welcome.index;
 	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
 	t->fds_limit = c->worker.welcome.fds_limit;
@@ -257,6 +328,9 @@ int main(void)
 	struct worker *w = &c->worker;
 
 	if (worker_begin(w, PEER_TRANSPORT, on_packet, on_stop, c))
+		return EXIT_FAILURE;
+	c->transport.loop = w->loop;
+	if (transport_prepare(&c->transport)) /* OpenSSL looks for its files now or never; certificates come with the first configuration */
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

@@ -8,6 +8,7 @@
 #include "../common/counters.h"
 #include "../common/log.h"
 #include "admit.h"
+#include "tls.h"
 #include "transport.h"
 
 #include <errno.h>
@@ -87,6 +88,11 @@ not_yet:
 static const struct stream_layer accepted_layer = {.receive = plain_receive, .send = plain_send, .shut = plain_shut};
 static const struct stream_layer connected_layer = {.open = tcp_connected, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
 
+static bool is_secure(uint8_t transport)
+{
+	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
+}
+
 static void set_options(int fd)
 {
 	int on = 1, unacknowledged = TCP_UNACKNOWLEDGED_MS;
@@ -104,6 +110,8 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 	struct sockaddr_storage own;
 	struct source *held;
 	struct stream *s;
+	void *state = NULL;
+	bool secure;
 
 	count(STREAM_ACCEPTED);
 	if (endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer) || admit_source(t->admit, l->listener, &flow.peer, loop_now(t->loop))) {
@@ -123,8 +131,15 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 	if (getsockname(fd, (struct sockaddr *)&own, &length) || endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
 		flow.local = l->bound;
 	set_options(fd);
-	if (stream_new(t->streams, fd, &flow, &accepted_layer, NULL, false, held, &s)) {
+	secure = is_secure(flow.transport);
+	if (secure && tls_accept(t->tls, fd, &flow, held, &state)) {
+		admit_disconnect(t->admit, held);
+		close(fd);
+		return;
+	}
+	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &accepted_layer, state, false, held, &s)) {
 		count(STREAM_ERRORS);
+		tls_abandon(state);
 		admit_disconnect(t->admit, held);
 		close(fd);
 	}
@@ -187,9 +202,10 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 	struct flow flow = *to;
 	struct sockaddr_storage address;
 	socklen_t length;
+	void *state = NULL;
 	int fd, error, on = 1;
 
-	if (to->transport != TRANSPORT_TCP)
+	if (to->transport != TRANSPORT_TCP && to->transport != TRANSPORT_TLS)
 		return -EPROTONOSUPPORT;
 	if (tcp->stopped)
 		return -ENOTCONN;
@@ -220,13 +236,19 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		error = -errno;
 		goto fail;
 	}
-	error = stream_new(t->streams, fd, &flow, &connected_layer, NULL, true, NULL, out);
+	if (to->transport == TRANSPORT_TLS) {
+		error = tls_connect(t->tls, fd, to, &state);
+		if (error)
+			goto fail;
+	}
+	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &connected_layer, state, true, NULL, out);
 	if (error)
 		goto fail;
 	count(STREAM_CONNECTS);
 	return 0;
 fail:
 	count(STREAM_OPEN_FAILED);
+	tls_abandon(state);
 	close(fd);
 	return error;
 }

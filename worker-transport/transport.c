@@ -2,15 +2,42 @@
 #include "transport.h"
 
 #include "admit.h"
+#include "certificates.h"
+#include "keyless.h"
+#include "keys.h"
+#include "stream.h"
 #include "tcp.h"
+#include "tls.h"
 #include "udp.h"
+#include "ws.h"
 
 #include <errno.h>
 
+int transport_prepare(struct transport_worker *t)
+{
+	int error = keyless_begin();
+
+	if (!error)
+		error = keys_new(&t->keys, t->loop);
+	if (!error)
+		error = keyless_new(&t->keyless, t->keys);
+	if (!error)
+		error = certificates_new(&t->certificates, t);
+	if (!error)
+		error = tls_new(&t->tls, t);
+	if (error)
+		transport_end(t);
+	return error;
+}
+
 int transport_start(struct transport_worker *t)
 {
-	int error = admit_new(&t->admit, t->settings);
+	int error = ws_prepare();
 
+	if (!error && !t->tls)
+		error = transport_prepare(t);
+	if (!error)
+		error = admit_new(&t->admit, t->settings);
 	if (!error)
 		error = forward_new(&t->forward);
 	if (!error)
@@ -34,6 +61,14 @@ void transport_end(struct transport_worker *t)
 	flows_free(t->flows);
 	forward_free(t->forward);
 	admit_free(t->admit);
+	tls_free(t->tls);
+	certificates_free(t->certificates);
+	keyless_free(t->keyless);
+	keys_free(t->keys);
+	t->tls = NULL;
+	t->certificates = NULL;
+	t->keyless = NULL;
+	t->keys = NULL;
 	t->tcp = NULL;
 	t->udp = NULL;
 	t->streams = NULL;
@@ -50,11 +85,27 @@ int transport_listen(struct transport_worker *t, int fd, uint16_t listener)
 	case TRANSPORT_UDP:
 		return udp_add(t->udp, fd, listener);
 	case TRANSPORT_TCP:
+	case TRANSPORT_TLS:
 	case TRANSPORT_WS:
+	case TRANSPORT_WSS:
 		return tcp_add(t->tcp, fd, listener);
 	default:
 		return -EPROTONOSUPPORT;
 	}
+}
+
+static void look_at_profile(struct stream *s, void *arg)
+{
+	struct transport_worker *t = arg;
+
+	if (s->outgoing && s->node.flow.transport == TRANSPORT_TLS && !tls_profile_holds(s))
+		flow_unlist(t->flows, &s->node);
+}
+
+void transport_settings(struct transport_worker *t)
+{
+	admit_settings(t->admit, t->settings);
+	streams_each(t->streams, look_at_profile, t);
 }
 
 bool transport_turn(void *arg)

@@ -8,6 +8,11 @@
 #include "../ipc/slot.h"
 #include "forward.h"
 
+struct keys;
+struct keyless;
+struct certificates;
+struct tls;
+
 struct transport_worker {
 	struct loop *loop;
 	const struct settings *settings;
@@ -25,8 +30,17 @@ struct transport_worker {
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;
+	/* TLS: these begin before the rest, for certificates come with the first configuration */
+	struct keys *keys;         /* edges to the TLS workers */
+	struct keyless *keyless;   /* keys that are there */
+	struct certificates *certificates;
+	struct tls *tls;           /* with the rest */
 };
 
+/* Makes the first TLS parts from the loop, which the caller has set; before transport_start. -errno. */
+int transport_prepare(struct transport_worker *t);
+/* The settings are new: connections out that were made by what they no longer say serve no new request. */
+void transport_settings(struct transport_worker *t);
 /* Makes and ends the parts above from loop, settings, keys and index, which the caller has set. -errno. */
 int transport_start(struct transport_worker *t);
 void transport_end(struct transport_worker *t);

@@ -25,7 +25,9 @@
 
 /* Zone access is open, zone core trusts 127.0.0.1 alone. */
 enum { ZONE_ACCESS, ZONE_CORE, ZONES };
-enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, CORE_TCP, ANY_UDP, ACCESS_WS, LISTENERS };
+enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, CORE_TCP, ANY_UDP, ACCESS_WS, ACCESS_TLS, CORE_TLS, LISTENERS };
+/* Trunks to TLS peers. */
+enum { TRUNK_NAMED, TRUNK_ADDRESS, TRUNK_UNVERIFIED, TRUNK_CERTIFIED, TRUNKS };
 
 struct image {
 	struct settings s;
@@ -33,7 +35,10 @@ struct image {
 	struct listener_settings listener[LISTENERS];
 	struct prefix source;
 	struct text origin[2];
-	char pool[128];
+	_Alignas(8) uint16_t certificates[4];
+	struct trunk_settings trunk[TRUNKS];
+	struct target_settings target;
+	char pool[256];
 };
 
 #define RECORDS_MAX 256
@@ -133,7 +138,7 @@ static inline void make_settings(struct image *image)
 	} rows[LISTENERS] = {
 		{"udp", "127.0.0.1", TRANSPORT_UDP, ZONE_ACCESS}, {"tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_ACCESS}, {"core-udp", "127.0.0.1", TRANSPORT_UDP, ZONE_CORE},
 		{"core-tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_CORE}, {"any", "0.0.0.0", TRANSPORT_UDP, ZONE_ACCESS},
-		{"ws", "127.0.0.1", TRANSPORT_WS, ZONE_ACCESS},
+		{"ws", "127.0.0.1", TRANSPORT_WS, ZONE_ACCESS}, {"tls", "127.0.0.1", TRANSPORT_TLS, ZONE_ACCESS}, {"core-tls", "127.0.0.1", TRANSPORT_TLS, ZONE_CORE},
 	};
 	uint32_t used = 1;
 
@@ -149,6 +154,18 @@ static inline void make_settings(struct image *image)
 	for (unsigned i = 0; i < LISTENERS; i++) {
 		image->listener[i] = (struct listener_settings){.bind = at(rows[i].host, 5060), .zone = rows[i].zone, .transport = rows[i].transport};
 		image->listener[i].name = text_in(image, &used, rows[i].name);
+		if (rows[i].transport == TRANSPORT_TLS)
+			image->listener[i].certificates = (struct array){offsetof(struct image, certificates), 3};
+	}
+	for (uint16_t i = 0; i < 4; i++)
+		image->certificates[i] = i;
+	image->s.trunks = (struct array){offsetof(struct image, trunk), TRUNKS};
+	image->target = (struct target_settings){.endpoint = at("127.0.0.1", 5061), .transport = TRANSPORT_TLS, .listener = CORE_TLS};
+	for (unsigned i = 0; i < TRUNKS; i++) {
+		image->trunk[i] = (struct trunk_settings){.targets = {offsetof(struct image, target), 1}, .zone = ZONE_CORE, .certificate = i == TRUNK_CERTIFIED ? 0 : NONE_INDEX, .verify = i != TRUNK_UNVERIFIED};
+		image->trunk[i].name = text_in(image, &used, "trunk");
+		if (i != TRUNK_ADDRESS)
+			image->trunk[i].tls_name = text_in(image, &used, "pbx.example.net");
 	}
 	cr_assert_leq(used, sizeof(image->pool));
 	cr_assert_eq(settings_check(image, sizeof(*image)), 0);
