@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static void refuse(struct request *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -53,6 +54,22 @@ static uint64_t page_counter(const struct worker_slot *w, enum counter c)
 
 /* ---- status, workers ---- */
 
+/* "main until 2027-03-01" ..., after what is wrong with them. */
+static json_t *certificates_text(const struct master *m)
+{
+	const struct certificate_set *set = certificates_committed(m->certificates);
+	json_t *list = json_array();
+
+	json_array_append_new(list, json_string(certificates_state(m->certificates)));
+	for (size_t i = 0; set && i < set->count; i++) {
+		char text[160], date[METRICS_DATE_SIZE];
+
+		snprintf(text, sizeof text, "%s until %s", set->entry[i].name, metrics_date(set->entry[i].not_after, date));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
 static void run_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
@@ -79,6 +96,7 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		"generation", (json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready, "worker_deaths",
 		(json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS], "slot_epoch", (json_int_t)s->slots.epoch, "listeners",
 		listeners);
+	json_object_set_new(object, "certificates", certificates_text(m));
 	/* All gauges, summed over the workers. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t sum = 0;
@@ -332,16 +350,118 @@ static void run_user_list(struct master *m, struct request *r, json_t *arguments
 
 /* ---- reload, counters, metrics, help ---- */
 
+static void answer_reloaded(struct master *m, struct request *r)
+{
+	request_answer(
+		r, json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded", "generation", (json_int_t)m->generation));
+}
+
+static void reload_ended(void *arg, int error, struct config_errors *errors)
+{
+	struct master *m = arg;
+
+	if (error < 0)
+		refuse_all(m->reloading, "nothing was changed", errors);
+	else
+		answer_reloaded(m, m->reloading);
+}
+
 static void run_reload(struct master *m, struct request *r, json_t *arguments)
 {
 	static struct config_errors errors;
+	int error = reload_begin(m, reload_ended, m, &errors);
 
 	(void)arguments;
-	if (reload_config(m, &errors) < 0)
+	if (error == 1)
+		m->reloading = r;
+	else if (error < 0)
 		refuse_all(r, "nothing was changed", &errors);
 	else
+		answer_reloaded(m, r);
+}
+
+/* ---- certificates ---- */
+
+static void add_certificates(json_t *rows, const struct certificate_set *set, const char *state)
+{
+	for (size_t i = 0; set && i < set->count; i++) {
+		const struct certificate_entry *e = &set->entry[i];
+		char expires[METRICS_DATE_SIZE];
+
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "certificate", e->name, "state", state, "generation", (json_int_t)set->generation, "expires",
+				metrics_date(e->not_after, expires), "days_left", (json_int_t)(e->not_after ? (e->not_after - (int64_t)time(NULL)) / 86400 : 0), "names", e->names));
+	}
+}
+
+static void run_cert_list(struct master *m, struct request *r, json_t *arguments)
+{
+	json_t *rows = json_array();
+
+	(void)arguments;
+	add_certificates(rows, certificates_committed(m->certificates), certificates_state(m->certificates));
+	add_certificates(rows, certificates_staged(m->certificates), "staged");
+	answer_rows(r, rows);
+}
+
+static void staging_ended(void *arg, int error, const char *text)
+{
+	struct master *m = arg;
+
+	if (error < 0)
+		refuse(m->staging, "nothing was staged: %s", text);
+	else
+		request_answer(m->staging,
+			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "staged", "generation",
+				(json_int_t)certificates_staged(m->certificates)->generation));
+}
+
+static void run_cert_stage(struct master *m, struct request *r, json_t *arguments)
+{
+	static struct config_errors errors;
+	struct certificate_set *set;
+	int error;
+
+	(void)arguments;
+	errors = (struct config_errors){.count = 0};
+	if (!certificates_configured(m->config)) {
+		refuse(r, "no certificate is configured");
+		return;
+	}
+	error = certificate_set_read(m->config, &set, &errors);
+	if (error < 0) {
+		refuse_all(r, "nothing was staged", &errors);
+		return;
+	}
+	error = certificates_stage(m->certificates, set, staging_ended, m);
+	if (error < 0)
+		refuse(r, "certificates are being checked already: try again");
+	else
+		m->staging = r;
+}
+
+static void run_cert_commit(struct master *m, struct request *r, json_t *arguments)
+{
+	int error = certificates_commit(m->certificates);
+
+	(void)arguments;
+	if (error == -EBUSY)
+		refuse(r, "they are still being checked");
+	else if (error < 0)
+		refuse(r, "nothing is staged");
+	else
 		request_answer(r,
-			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded", "generation", (json_int_t)m->generation));
+			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "in force", "generation",
+				(json_int_t)certificates_committed(m->certificates)->generation));
+}
+
+static void run_cert_abort(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	if (certificates_abort(m->certificates) < 0)
+		refuse(r, "nothing is staged");
+	else
+		request_answer(r, json_pack("{s:b, s:{s:s}}", "ok", 1, "object", "result", "forgotten"));
 }
 
 static void run_counters(struct master *m, struct request *r, json_t *arguments)
@@ -354,7 +474,7 @@ static void run_counters(struct master *m, struct request *r, json_t *arguments)
 static void run_metrics(struct master *m, struct request *r, json_t *arguments)
 {
 	(void)arguments;
-	json_t *text = metrics_text(&m->supervisor);
+	json_t *text = metrics_text(&m->supervisor, certificates_committed(m->certificates));
 	if (!text)
 		refuse(r, "out of memory");
 	else

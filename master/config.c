@@ -86,7 +86,8 @@ static void read_workers(struct reader *r, cfg_t *section)
 	for (enum peer_role role = PEER_TRANSPORT; role <= PEER_TLS; role++) {
 		uint32_t n = r->c->workers[role];
 		/* without TLS listeners nobody misses the key worker */
-		read_count(r, section, role_names[role], role == PEER_TLS ? 0 : 1, ROLE_WORKERS_MAX, &n);
+		read_count(r, section, role_names[role], role == PEER_TLS ? 0 : 1,
+			role == PEER_TLS ? TLS_WORKERS_MAX : ROLE_WORKERS_MAX, &n);
 		r->c->workers[role] = n;
 		read_identity(r, section, role);
 	}

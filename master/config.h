@@ -31,6 +31,7 @@
 #define NAME_MAX_LENGTH 64   /* bytes of a section's title */
 #define PATTERN_MAX 512      /* bytes of a route's number */
 #define ROLE_WORKERS_MAX 32  /* workers of one role */
+#define TLS_WORKERS_MAX 16   /* a transport worker has an edge to each */
 #define ROLE_COUNT (PEER_TLS + 1)
 
 /* All strings below are owned by the config, NUL-terminated and never NULL unless said so. line: where the section begins. */

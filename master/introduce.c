@@ -6,6 +6,7 @@
  */
 #include "supervise.h"
 #include "../common/log.h"
+#include "certificates.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -88,6 +89,7 @@ void introduce(struct worker_slot *w)
 
 	tell_basics(w);
 	tell_sockets(w);
+	certificates_introduce(s->certificates, w);
 	if (w->role == PEER_TLS) {
 		introduce_go(w);
 		return;
@@ -142,6 +144,7 @@ void introduce_ready(struct worker_slot *w)
 	struct supervisor *s = w->supervisor;
 	struct lifeline_peer body = {.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
 
+	certificates_ready(s->certificates, w);
 	if (w->role != PEER_SIP)
 		return;
 	for (unsigned i = 0; i < s->count; i++) {
@@ -158,6 +161,7 @@ void introduce_death(struct worker_slot *w)
 	struct supervisor *s = w->supervisor;
 	struct lifeline_peer body = {.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
 
+	certificates_died(s->certificates, w);
 	if (w->role == PEER_TLS)
 		return;
 	edges_wipe(&s->edges, PEER(w->role, w->index));

@@ -157,7 +157,7 @@ static int prepare_roles(struct master *m)
 	return 0;
 }
 
-static int start(struct master *m, struct config *config)
+static int start(struct master *m, struct config *config, struct config_errors *errors)
 {
 	struct supervisor *s = &m->supervisor;
 	int error = loop_new(&m->loop);
@@ -197,6 +197,11 @@ static int start(struct master *m, struct config *config)
 	s->keys = m->keys;
 	if (error == 0)
 		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count, config->workers[PEER_TRANSPORT]);
+	if (error == 0) {
+		error = reload_start_certificates(m, errors);
+		if (error < 0)
+			config_errors_print(errors, stderr);
+	}
 	if (error == 0)
 		error = supervise_open(s);
 	if (error == 0)
@@ -220,6 +225,8 @@ static void finish(struct master *m)
 
 	if (m->loop) {
 		queries_close(&m->queries);
+		m->supervisor.certificates = NULL;
+		certificates_free(m->certificates);
 		control_close(m->control);
 		if (m->userwatch.fd >= 0)
 			userwatch_close(&m->userwatch);
@@ -290,7 +297,7 @@ int main(int argc, char **argv)
 		config_errors_print(&errors, stderr);
 		return EXIT_FAILURE;
 	}
-	int error = start(m, config);
+	int error = start(m, config, &errors);
 	if (error == 0) {
 		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
 		error = loop_run(m->loop);

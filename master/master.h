@@ -2,12 +2,22 @@
 #ifndef SIPWARD_MASTER_MASTER_H
 #define SIPWARD_MASTER_MASTER_H
 
+#include "certificates.h"
 #include "config.h"
 #include "query.h"
 #include "supervise.h"
 #include "userwatch.h"
 
 struct control;
+struct request;
+
+/* A reload whose certificates are being checked. */
+struct reload {
+	struct config *config;    /* NULL: none is under way */
+	void (*done)(void *arg, int error, struct config_errors *errors); /* NULL: nobody waits for it */
+	void *arg;
+	bool users_changed;       /* meanwhile */
+};
 
 struct master {
 	struct loop *loop;
@@ -20,6 +30,9 @@ struct master {
 	struct listen listen;
 	struct supervisor supervisor;
 	struct queries queries;
+	struct certificates *certificates;
+	struct reload reload;
+	struct request *reloading, *staging; /* the commands that wait for certificates being checked */
 	struct userwatch userwatch;
 	struct control *control;
 	int signals;

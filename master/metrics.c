@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static uint64_t load(const struct page *page, int c)
 {
@@ -39,7 +40,28 @@ static void worker_text(FILE *f, const struct supervisor *s)
 			s->worker[i].state == WORKER_READY);
 }
 
-json_t *metrics_text(const struct supervisor *s)
+const char *metrics_date(int64_t seconds, char room[METRICS_DATE_SIZE])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!seconds || !gmtime_r(&t, &tm) || strftime(room, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		snprintf(room, METRICS_DATE_SIZE, "unknown");
+	return room;
+}
+
+static void certificates_text(FILE *f, const struct certificate_set *set)
+{
+	if (!set || !set->count)
+		return;
+	fputs("# HELP sipward_certificate_expiry_seconds when a certificate in force expires, unix time\n"
+	      "# TYPE sipward_certificate_expiry_seconds gauge\n", f);
+	for (size_t i = 0; i < set->count; i++)
+		if (set->entry[i].not_after)
+			fprintf(f, "sipward_certificate_expiry_seconds{certificate=\"%s\"} %lld\n", set->entry[i].name, (long long)set->entry[i].not_after);
+}
+
+json_t *metrics_text(const struct supervisor *s, const struct certificate_set *certificates)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -48,6 +70,7 @@ json_t *metrics_text(const struct supervisor *s)
 	if (!f)
 		return NULL;
 	worker_text(f, s);
+	certificates_text(f, certificates);
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		const struct counter_row *row = &counter_rows[c];
 		/* Prometheus counters end in _total. */

@@ -136,33 +136,125 @@ void reload_log_warnings(const struct config *c)
 		log_warn("config-warning", "text=%s", log_value(str_of(c->warnings[i]), room, sizeof room));
 }
 
-int reload_config(struct master *m, struct config_errors *errors)
+/* All that could be wrong has been found right, but for memory. */
+static int apply(struct master *m, struct config *config, struct config_errors *errors)
 {
-	struct config *config;
-	int error = config_load(m->config_path, &config, errors);
+	int error = reload_use(m, config);
 
-	if (error == 0 && reload_refusals(m->config, config, errors)) {
-		config_free(config);
-		error = -EINVAL;
-	}
-	if (error == 0) {
-		error = reload_use(m, config);
-		if (error < 0) {
-			config_error_add(errors, m->config_path, 0, "could not be taken into use: %s", strerror(-error));
-			config_free(config);
-		}
-	}
 	if (error < 0) {
-		log_refused("reload-refused", errors);
+		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s", strerror(-error));
+		config_free(config);
 		return error;
 	}
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
+	/* Right after the settings, whose certificates are those of this generation. */
+	if (m->certificates && certificates_staged(m->certificates)) {
+		certificates_keep(m->certificates, m->config->handshake_ms);
+		certificates_commit(m->certificates);
+	}
 	userwatch_set(&m->userwatch, m->config);
 	count(RELOADS);
 	log_info("reloaded", "generation=%llu", (unsigned long long)m->generation);
 	reload_log_warnings(m->config);
 	return 0;
+}
+
+static void on_checked(void *arg, int error, const char *text)
+{
+	static struct config_errors errors;
+	struct master *m = arg;
+	struct reload r = m->reload;
+
+	m->reload = (struct reload){.config = NULL};
+	errors = (struct config_errors){.count = 0};
+	if (error < 0) {
+		config_error_add(&errors, r.config->path, 0, "%s", text);
+		config_free(r.config);
+	} else {
+		error = apply(m, r.config, &errors);
+		if (error < 0)
+			certificates_abort(m->certificates);
+	}
+	if (error < 0)
+		log_refused("reload-refused", &errors);
+	if (r.users_changed) {
+		static struct config_errors ignored;
+
+		reload_users(m, &ignored);
+	}
+	if (r.done)
+		r.done(r.arg, error, &errors);
+}
+
+/* 0: there is nothing to check; 1: under way, config is held. */
+static int check_certificates(struct master *m, struct config *config, struct config_errors *errors)
+{
+	struct certificate_set *set;
+	int error;
+
+	if (!m->certificates || (!certificates_configured(config) && !certificates_committed(m->certificates)))
+		return 0;
+	error = certificate_set_read(config, &set, errors);
+	if (error == 0) {
+		error = certificates_stage(m->certificates, set, on_checked, m);
+		if (error < 0)
+			config_error_add(errors, m->config_path, 0, "certificates are being checked already: try again");
+	}
+	return error < 0 ? error : 1;
+}
+
+int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors), void *arg, struct config_errors *errors)
+{
+	struct config *config;
+	int error;
+
+	if (m->reload.config) {
+		*errors = (struct config_errors){.count = 0};
+		config_error_add(errors, m->config_path, 0, "another reload is under way: try again");
+		return -EBUSY;
+	}
+	error = config_load(m->config_path, &config, errors);
+	if (error == 0) {
+		if (reload_refusals(m->config, config, errors))
+			error = -EINVAL;
+		else
+			error = check_certificates(m, config, errors);
+		if (error < 0)
+			config_free(config);
+	}
+	if (error == 1) {
+		m->reload = (struct reload){.config = config, .done = done, .arg = arg};
+		return 1;
+	}
+	if (error == 0)
+		error = apply(m, config, errors);
+	if (error < 0)
+		log_refused("reload-refused", errors);
+	return error;
+}
+
+int reload_config(struct master *m, struct config_errors *errors)
+{
+	return reload_begin(m, NULL, NULL, errors);
+}
+
+int reload_start_certificates(struct master *m, struct config_errors *errors)
+{
+	struct certificate_set *set;
+	int error = certificates_new(&m->certificates, &m->supervisor);
+
+	*errors = (struct config_errors){.count = 0};
+	if (error < 0)
+		return error;
+	m->supervisor.certificates = m->certificates;
+	certificates_keep(m->certificates, m->config->handshake_ms);
+	if (!certificates_configured(m->config))
+		return 0;
+	error = certificate_set_read(m->config, &set, errors);
+	if (error == 0)
+		certificates_start(m->certificates, set);
+	return error;
 }
 
 int reload_users(struct master *m, struct config_errors *errors)
@@ -182,6 +274,7 @@ int reload_users(struct master *m, struct config_errors *errors)
 	}
 	replace(&m->supervisor.users, users);
 	supervise_users(&m->supervisor);
+	m->reload.users_changed = m->reload.config != NULL;
 	count(RELOADS);
 	log_info("users-reloaded", "domains=%zu", c->domain_count);
 	return 0;

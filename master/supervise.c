@@ -5,6 +5,7 @@
  */
 #include "supervise.h"
 #include "../common/log.h"
+#include "certificates.h"
 #include "slots.h"
 #include "spawn.h"
 
@@ -146,6 +147,8 @@ static bool take_packet(struct worker_slot *w, const struct lifeline_packet *p, 
 			return false;
 		became_ready(w);
 		return true;
+	case LIFELINE_CERTIFICATES_RESULT:
+		return last || certificates_result(s->certificates, w, (const void *)p->body, p->size);
 	case LIFELINE_ACK:
 		if (w->role != PEER_SIP)
 			return false;

@@ -86,6 +86,8 @@ typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
 /* All workers have left after supervise_stop. */
 typedef void (*supervisor_stopped)(void *arg);
 
+struct certificates;
+
 struct supervisor {
 	/* set by the caller before supervise_open; must outlive the supervisor */
 	struct loop *loop;
@@ -93,6 +95,7 @@ struct supervisor {
 	struct state *lives;
 	struct keys *keys;
 	struct listen *listen;
+	struct certificates *certificates; /* may be NULL: none are told of */
 	unsigned role_count[ROLE_COUNT];
 	struct account account[ROLE_COUNT];
 	uint32_t fds_limit[ROLE_COUNT];

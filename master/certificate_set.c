@@ -1,0 +1,274 @@
+/* certificate_set.c - reads the files of one generation of certificates. Relies on libsodium for guarded memory. */
+#include "certificate_set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <= LIFELINE_PACKET_MAX, "a certificate fits a packet");
+
+#define PEM_CERTIFICATE "-----BEGIN CERTIFICATE-----"
+#define PEM_TRUSTED "-----BEGIN TRUSTED CERTIFICATE-----"
+#define PEM_PRIVATE "PRIVATE KEY-----"
+
+/* Where an error is told to be. */
+struct place {
+	const struct config *config;
+	struct config_errors *errors;
+	int line;
+	const char *kind, *name, *option;
+};
+
+static int refuse(const struct place *p, const char *path, const char *why)
+{
+	config_error_add(p->errors, p->config->path, p->line, "%s \"%s\": %s: \"%s\" %s", p->kind, p->name, p->option, path, why);
+	return -EINVAL;
+}
+
+/* Reads a whole file into guarded memory: text with *size bytes, the caller's to sodium_free. */
+static int read_guarded(const struct place *p, const char *path, size_t most, char **text, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
+	struct stat st;
+	size_t n = 0;
+	char *room;
+
+	if (fd < 0)
+		return refuse(p, path, strerrordesc_np(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 || (uint64_t)st.st_size > most) {
+		close(fd);
+		return refuse(p, path, "is empty, too large, or no file");
+	}
+	room = sodium_malloc((size_t)st.st_size);
+	if (!room) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (n < (size_t)st.st_size && error == 0) {
+		ssize_t got = read(fd, room + n, (size_t)st.st_size - n);
+		if (got > 0)
+			n += (size_t)got;
+		else if (got == 0)
+			error = refuse(p, path, "was cut short while it was read");
+		else if (errno != EINTR)
+			error = refuse(p, path, strerrordesc_np(errno));
+	}
+	close(fd);
+	if (error) {
+		sodium_free(room);
+		return error;
+	}
+	*text = room;
+	*size = n;
+	return 0;
+}
+
+static bool has(const char *text, size_t size, const char *word)
+{
+	return memmem(text, size, word, strlen(word)) != NULL;
+}
+
+static int seal(const char *name, const char *text, size_t size, int *out)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t n = 0; n < size;) {
+		ssize_t w = write(fd, text + n, size - n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0) {
+			close(fd);
+			return w < 0 ? -errno : -EIO;
+		}
+		n += (size_t)w;
+	}
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		close(fd);
+		return -ENOTRECOVERABLE;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int read_chain(struct place *p, const char *path, struct certificate_entry *e)
+{
+	char *text;
+	int error;
+
+	p->option = "chain";
+	error = read_guarded(p, path, CHAIN_MAX, &text, &e->chain_size);
+	if (error)
+		return error;
+	if (has(text, e->chain_size, PEM_PRIVATE))
+		error = refuse(p, path, "holds a private key: the chain is given to every transport worker, so keep the key in the key file alone");
+	else if (!has(text, e->chain_size, PEM_CERTIFICATE))
+		error = refuse(p, path, "holds no certificate in PEM form");
+	else if (!(e->chain = malloc(e->chain_size)))
+		error = -ENOMEM;
+	else
+		memcpy(e->chain, text, e->chain_size);
+	sodium_free(text);
+	return error;
+}
+
+static int read_key(struct place *p, const char *path, struct certificate_entry *e)
+{
+	char *text;
+	int error;
+
+	p->option = "key";
+	error = read_guarded(p, path, KEY_MAX, &text, &e->key_size);
+	if (error)
+		return error;
+	error = has(text, e->key_size, PEM_PRIVATE) ? seal("sipward-key", text, e->key_size, &e->key) : refuse(p, path, "holds no private key in PEM form");
+	sodium_free(text);
+	return error;
+}
+
+static int read_certificate(const struct config *c, const struct config_certificate *from, struct certificate_entry *e, struct config_errors *errors)
+{
+	struct place place = {.config = c, .errors = errors, .line = from->line, .kind = "certificate", .name = from->name};
+	size_t bytes = 1;
+	int chain, key;
+
+	snprintf(e->name, sizeof(e->name), "%s", from->name);
+	for (size_t i = 0; i < from->name_count; i++)
+		bytes += strlen(from->names[i]) + 1;
+	e->names = calloc(1, bytes);
+	if (!e->names)
+		return -ENOMEM;
+	for (size_t i = 0; i < from->name_count; i++) {
+		if (i)
+			strcat(e->names, " ");
+		strcat(e->names, from->names[i]);
+	}
+	/* Both, so that one check tells all that is wrong. */
+	chain = read_chain(&place, from->chain, e);
+	key = read_key(&place, from->key, e);
+	return chain ? chain : key;
+}
+
+static int read_authorities(struct place *p, const char *path, uint16_t listener, struct certificate_set *s)
+{
+	struct authority_entry *a = &s->authority[s->authority_count];
+	char *text;
+	size_t size;
+	int error = read_guarded(p, path, AUTHORITIES_MAX, &text, &size);
+
+	if (error)
+		return error;
+	if (!has(text, size, PEM_CERTIFICATE) && !has(text, size, PEM_TRUSTED))
+		error = refuse(p, path, "holds no certificate in PEM form");
+	else
+		error = seal("sipward-authorities", text, size, &a->fd);
+	if (!error) {
+		a->listener = listener;
+		s->authority_count++;
+	}
+	sodium_free(text);
+	return error;
+}
+
+static bool needs_trust(const struct config *c)
+{
+	for (size_t i = 0; i < c->trunk_count; i++)
+		if (config_trunk_uses_tls(&c->trunks[i]) && c->trunks[i].verify)
+			return true;
+	return false;
+}
+
+bool certificates_configured(const struct config *c)
+{
+	return c->certificate_count != 0 || needs_trust(c);
+}
+
+int certificate_set_read(const struct config *c, struct certificate_set **out, struct config_errors *errors)
+{
+	struct certificate_set *s = calloc(1, sizeof(*s));
+	int error = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->tickets = c->tickets;
+	for (size_t i = 0; i < c->certificate_count && error != -ENOMEM; i++) {
+		int one;
+
+		s->entry[i].key = -1;
+		s->count = i + 1;
+		one = read_certificate(c, &c->certificates[i], &s->entry[i], errors);
+		error = one ? one : error;
+	}
+	for (size_t i = 0; i < c->listener_count && error != -ENOMEM; i++) {
+		const struct config_listener *l = &c->listeners[i];
+		struct place place = {.config = c, .errors = errors, .line = l->line, .kind = "listener", .name = l->name, .option = "client-ca"};
+		int one = l->client_auth != CLIENT_AUTH_NONE ? read_authorities(&place, l->client_ca, (uint16_t)i, s) : 0;
+
+		error = one ? one : error;
+	}
+	if (needs_trust(c) && error != -ENOMEM) {
+		struct place place = {.config = c, .errors = errors, .kind = "tls", .name = "trust", .option = "trust"};
+		int one = read_authorities(&place, c->trust, NONE_INDEX, s);
+
+		error = one ? one : error;
+	}
+	if (error) {
+		if (error != -EINVAL && error != -ENOMEM)
+			config_error_add(errors, c->path, 0, "the certificates cannot be taken: %s", strerror(-error));
+		certificate_set_free(s);
+		return error;
+	}
+	*out = s;
+	return 0;
+}
+
+void certificate_set_free(struct certificate_set *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		free(s->entry[i].names);
+		free(s->entry[i].chain);
+		if (s->entry[i].key >= 0)
+			close(s->entry[i].key);
+	}
+	for (size_t i = 0; i < s->authority_count; i++)
+		close(s->authority[i].fd);
+	free(s);
+}
+
+ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *room)
+{
+	const struct certificate_entry *e = &s->entry[index];
+	struct lifeline_certificate head = {
+		.generation = s->generation,
+		.index = (uint16_t)index,
+		.names_size = (uint16_t)strlen(e->names),
+		.chain_size = (uint32_t)e->chain_size,
+		.key_size = with_key ? (uint32_t)e->key_size : 0,
+	};
+	char *at = room;
+	size_t n = 0;
+
+	memcpy(head.name, e->name, sizeof(head.name));
+	memcpy(at, &head, sizeof(head));
+	at += sizeof(head);
+	memcpy(at, e->names, head.names_size);
+	at += head.names_size;
+	memcpy(at, e->chain, e->chain_size);
+	at += e->chain_size;
+	while (n < head.key_size) {
+		ssize_t got = pread(e->key, at + n, head.key_size - n, (off_t)n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		n += (size_t)got;
+	}
+	return (ssize_t)(sizeof(head) + head.names_size + head.chain_size + head.key_size);
+}
