@@ -1,7 +1,8 @@
 /* message.c - checking and reading the block of a parsed message.
  *
- * message_check stands between a process that reads the network and one that trusts its block: it believes nothing, reads nothing before it has been found to lie inside, and reads the
- * raw bytes of the header part once. What has passed is safe to read through the typed fields; whether values keep the grammar is the parser's word, and the reader's to doubt.
+ * message_check stands between a process that reads the network and one that trusts its block: it believes nothing, reads nothing
+ * before it has been found to lie inside, and reads the raw bytes of the header part once. What has passed is safe to read through the
+ * typed fields; whether values keep the grammar is the parser's word, and the reader's to doubt.
  */
 #include "message.h"
 
@@ -47,23 +48,25 @@ static bool check_flow(const struct flow *f)
 {
 	static const uint8_t zero[sizeof(f->zero)];
 
-	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT && !memcmp(f->zero, zero, sizeof(zero)) && check_endpoint(&f->peer, false) &&
-		check_endpoint(&f->local, true);
+	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT && !memcmp(f->zero, zero, sizeof(zero)) &&
+		check_endpoint(&f->peer, false) && check_endpoint(&f->local, true);
 }
 
 static bool check_uri(const struct message *m, const struct uri *u, struct span whole)
 {
-	if (u->zero || u->scheme > URI_OTHER)
+	const struct span part[] = {u->user, u->host, u->params, u->headers};
+	const bool none = absent(u->whole);
+
+	if (u->zero || u->scheme > URI_OTHER || none != (u->scheme == URI_NONE) || !optional(m, u->whole, whole) || (none && u->port))
 		return false;
-	if (absent(u->whole))
-		return u->scheme == URI_NONE && u->whole.at <= m->raw_size && absent(u->user) && u->user.at <= m->raw_size && absent(u->host) && u->host.at <= m->raw_size &&
-			absent(u->params) && u->params.at <= m->raw_size && absent(u->headers) && u->headers.at <= m->raw_size && !u->port;
-	return u->scheme != URI_NONE && within(u->whole, whole) && optional(m, u->user, u->whole) && optional(m, u->host, u->whole) && optional(m, u->params, u->whole) &&
-		optional(m, u->headers, u->whole);
+	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
+		if (!optional(m, part[i], u->whole) || (none && !absent(part[i])))
+			return false;
+	return true;
 }
 
-/* The header lines follow each other without a gap from the start line to the blank line, each ends with the one CRLF that is no fold, and id says what the name says: who strips
- * headers by id must not miss one. Returns the start of the body, 0 where anything is wrong. */
+/* The header lines follow each other without a gap from the start line to the blank line, each ends with the one CRLF that is no fold,
+ * and id says what the name says: who strips headers by id must not miss one. Returns the start of the body, 0 where anything is wrong. */
 static uint32_t check_headers(const struct message *m, const char *raw)
 {
 	const struct message_header *h = message_headers(m);
@@ -100,11 +103,12 @@ static bool check_start_line(const struct message *m, const char *raw)
 {
 	struct span line = m->start_line;
 
-	if (line.at || !line.length || line.length + 4u > m->raw_size || raw[line.length] != '\r' || raw[line.length + 1] != '\n' || memchr(raw, '\n', line.length))
+	if (line.at || !line.length || line.length + 4u > m->raw_size || memchr(raw, '\n', line.length) || memcmp(raw + line.length, "\r\n", 2))
 		return false;
 	if (!m->is_request)
 		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) && absent(m->request_uri.whole);
-	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size && !m->method_name.at && within(m->method_name, line) && !absent(m->request_uri.whole);
+	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size && !m->method_name.at && within(m->method_name, line) &&
+		!absent(m->request_uri.whole);
 }
 
 static struct span first_value(const struct message *m, enum header id)
@@ -112,24 +116,55 @@ static struct span first_value(const struct message *m, enum header id)
 	return message_headers(m)[m->first[id]].value;
 }
 
+static bool check_via(const struct message *m)
+{
+	return m->via_count && !absent(m->via) && within(m->via, first_value(m, HEADER_VIA)) && !absent(m->via_host) &&
+		within(m->via_host, m->via) && optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params);
+}
+
+static bool check_party(const struct message *m, enum header id, const struct uri *uri, struct span tag)
+{
+	struct span value = first_value(m, id);
+
+	return !absent(uri->whole) && check_uri(m, uri, value) && optional(m, tag, value);
+}
+
+static bool check_contact(const struct message *m)
+{
+	const bool there = m->first[HEADER_CONTACT] != 0xff, uri = !absent(m->contact.whole);
+	const struct span none = {0, 0};
+
+	return check_uri(m, &m->contact, there ? first_value(m, HEADER_CONTACT) : none) && uri == (m->contact_count != 0) &&
+		(!m->contact_star || (there && !uri));
+}
+
+/* A request's method stands in its start line, a response's in its CSeq. */
+static bool check_method(const struct message *m)
+{
+	return !absent(m->method_name) && (m->is_request || within(m->method_name, first_value(m, HEADER_CSEQ))) &&
+		method_of(message_str(m, m->method_name)) == m->method;
+}
+
 static bool check_fields(const struct message *m)
 {
 	static const enum header mandatory[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
-	const struct span none = {0, 0};
 
 	for (size_t i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
 		if (m->first[mandatory[i]] == 0xff)
 			return false;
-	struct span via = first_value(m, HEADER_VIA), from = first_value(m, HEADER_FROM), to = first_value(m, HEADER_TO), cseq = first_value(m, HEADER_CSEQ);
-	bool has_contact = m->first[HEADER_CONTACT] != 0xff, has_type = m->first[HEADER_CONTENT_TYPE] != 0xff;
+	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
 
-	return check_uri(m, &m->request_uri, m->start_line) && absent(m->via) == false && within(m->via, via) && !absent(m->via_host) && within(m->via_host, m->via) &&
-		optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params) && m->via_count && same(m->call_id, first_value(m, HEADER_CALL_ID)) &&
-		!absent(m->call_id) && !absent(m->from.whole) && check_uri(m, &m->from, from) && optional(m, m->from_tag, from) && !absent(m->to.whole) &&
-		check_uri(m, &m->to, to) && optional(m, m->to_tag, to) && check_uri(m, &m->contact, has_contact ? first_value(m, HEADER_CONTACT) : none) &&
-		(absent(m->contact.whole) ? m->contact_count == 0 : m->contact_count > 0 && !m->contact_star) && (has_contact || !m->contact_star) &&
-		(m->is_request ? !absent(m->method_name) : !absent(m->method_name) && within(m->method_name, cseq)) && method_of(message_str(m, m->method_name)) == m->method &&
-		(has_type ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE)) : absent(m->content_type) && m->content_type.at <= m->raw_size);
+	return check_uri(m, &m->request_uri, m->start_line) && check_via(m) && !absent(m->call_id) &&
+		same(m->call_id, first_value(m, HEADER_CALL_ID)) && check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
+		check_party(m, HEADER_TO, &m->to, m->to_tag) && check_contact(m) && check_method(m) &&
+		(typed ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE)) : absent(m->content_type)) && m->content_type.at <= m->raw_size;
+}
+
+/* The numbers of the fixed part, which stand for themselves. */
+static bool check_numbers(const struct message *m)
+{
+	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX && m->max_forwards >= -1 && m->max_forwards <= 255 &&
+		m->via_transport < TRANSPORT_COUNT && m->expires >= -1 && m->expires <= UINT32_MAX && m->contact_star <= 1 && m->rport <= 1;
 }
 
 int message_check(const void *block, size_t size)
@@ -138,10 +173,9 @@ int message_check(const void *block, size_t size)
 
 	if (size < sizeof(*m) || size > MESSAGE_BLOCK_MAX || m->size != size || m->version != MESSAGE_VERSION)
 		return -EBADMSG;
-	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX || message_block_size(m->header_count, m->raw_size) != size)
+	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX)
 		return -EBADMSG;
-	if (m->is_request > 1 || m->method >= METHOD_COUNT || m->cseq > INT32_MAX || m->max_forwards < -1 || m->max_forwards > 255 || m->via_transport >= TRANSPORT_COUNT ||
-	    m->expires < -1 || m->expires > UINT32_MAX || m->contact_star > 1 || m->rport > 1 || !check_flow(&m->flow))
+	if (message_block_size(m->header_count, m->raw_size) != size || !check_numbers(m) || !check_flow(&m->flow))
 		return -EBADMSG;
 	const char *raw = message_raw(m);
 
@@ -152,8 +186,7 @@ int message_check(const void *block, size_t size)
 		return -EBADMSG;
 	uint32_t body = check_headers(m, raw);
 
-	if (!body || m->body.at + (uint32_t)m->body.length != m->raw_size || (m->body.length && m->body.at != body) || m->raw_size < body ||
-	    (!m->body.length && m->raw_size != body))
+	if (!body || m->body.at != body || m->body.at + (uint32_t)m->body.length != m->raw_size)
 		return -EBADMSG;
 	return check_fields(m) ? 0 : -EBADMSG;
 }

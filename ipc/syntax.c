@@ -1,7 +1,7 @@
 /* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: the second half of syntax.h (RFC 3261 section 25.1).
  *
- * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right. White space is taken in any mixture of space, tab, CR and LF: that a CRLF in a
- * value is a fold is the parser's to see.
+ * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right. White space is taken in any mixture
+ * of space, tab, CR and LF: that a CRLF in a value is a fold is the parser's to see.
  *
  * More lenient than the grammar: a display name without quotes may hold UTF-8 (phones send it).
  */

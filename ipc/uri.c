@@ -2,8 +2,9 @@
  *
  * Relies on octet.h's table. Works on bytes in place.
  *
- * Stricter than the grammar: "%00" is refused everywhere, because C code behind it would end the string there. More lenient: host names may have "_" (RFC 3986's reg-name; container and
- * service names have it) and their last label may start with a digit as long as it is not all digits.
+ * Stricter than the grammar: "%00" is refused everywhere, because C code behind it would end the string there. More lenient: host names
+ * may have "_" (RFC 3986's reg-name; container and service names have it) and their last label may start with a digit as long as it is
+ * not all digits.
  */
 #include "octet.h"
 #include "syntax.h"
@@ -46,7 +47,8 @@ static bool is_ipv4(struct str s)
 	return parts == 4;
 }
 
-/* IPv6address without brackets. "x:::1.2.3.4" is taken as "x::1.2.3.4": RFC 3261's own grammar makes it and RFC 5118 section 4.10 wants it tolerated. */
+/* IPv6address without brackets. "x:::1.2.3.4" is taken as "x::1.2.3.4": RFC 3261's own grammar makes it and RFC 5118 section 4.10 wants
+ * it tolerated. */
 bool is_ipv6(struct str s)
 {
 	const char *p = s.p, *end = s.p + s.n;
@@ -393,8 +395,8 @@ struct uri_parts uri_of(const struct message *m, const struct uri *uri)
 	return u;
 }
 
-/* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal to the characters themselves (RFC 3261 section 19.1.4), so their value is moved out of the
- * range of octets. */
+/* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal to the characters themselves (RFC
+ * 3261 section 19.1.4), so their value is moved out of the range of octets. */
 static int octet_at(struct str s, size_t *i)
 {
 	char c = s.p[*i];
@@ -493,7 +495,7 @@ bool uri_equal(const struct uri_parts *a, const struct uri_parts *b)
 		return false;
 	if (a->scheme == URI_OTHER)
 		return same(a->whole, b->whole, false);
-	return same(a->user, b->user, false) && same(a->password, b->password, false) && str_equal_nocase(a->host, b->host) && a->port == b->port &&
-		params_match(a->params, b->params) && params_match(b->params, a->params) &&
+	return same(a->user, b->user, false) && same(a->password, b->password, false) && str_equal_nocase(a->host, b->host) &&
+		a->port == b->port && params_match(a->params, b->params) && params_match(b->params, a->params) &&
 		headers_match(a->headers, b->headers) && headers_match(b->headers, a->headers);
 }

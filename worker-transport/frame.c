@@ -1,4 +1,5 @@
-/* frame.c - finding messages in a stream (frame.h). Relies on nothing but the bytes; what a header means beyond Content-Length is the parser's. */
+/* frame.c - finding messages in a stream (frame.h). Relies on nothing but the bytes; what a header means beyond Content-Length is the
+ * parser's. */
 #include "frame.h"
 #include "../ipc/octet.h"
 #include "../common/str.h"

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The largest header part on a stream, bytes, blank line included: bounds what a peer can make us hold before it has said how long its message is. */
+/* The largest header part on a stream, bytes, blank line included: bounds what a peer can make us hold before it has said how long its
+ * message is. */
 #define FRAME_HEADER_MAX 32768
 
 enum frame_result {
@@ -41,11 +42,12 @@ struct frame_step {
 	uint16_t status;      /* BAD: 400 or 513; 0: close without an answer */
 	enum counter counter; /* BAD: the caller counts it */
 	const char *reason;   /* BAD: static reason phrase */
-	size_t header_size;   /* BAD: bytes that may be given to parse_message to see whether and what to answer (status above goes before its); 0: nothing to answer to */
+	size_t header_size;   /* BAD: bytes that parse_message may see, to learn whether an answer (with status above) can be sent; 0: none */
 };
 
-/* Looks at buffer, which starts at the first byte not consumed and holds at least what it held in the last call. message_max: the largest message, bytes, at most
- * MESSAGE_RAW_MAX; a buffer of message_max bytes always suffices to get a result other than MORE. Call again after each result that consumes, until MORE or BAD. */
+/* Looks at buffer, which starts at the first byte not consumed and holds at least what it held in the last call. message_max: the
+ * largest message, bytes, at most MESSAGE_RAW_MAX; a buffer of message_max bytes always suffices to get a result other than MORE. Call
+ * again after each result that consumes, until MORE or BAD. */
 enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, size_t message_max, struct frame_step *step);
 
 #endif

@@ -1,4 +1,5 @@
-/* line.c - finding the ends of lines, eight octets at a time: nearly all octets of a message pass through here and need no more than this look. */
+/* line.c - finding the ends of lines, eight octets at a time: nearly all octets of a message pass through here and need no more than
+ * this look. */
 #include "line.h"
 
 #define ONES UINT64_C(0x0101010101010101)

@@ -13,7 +13,8 @@ enum line_fault {
 	LINE_UTF8     /* octets from 0x80 on that are not UTF-8 */
 };
 
-/* Finds the end of the header line that starts at p, folded lines included. *end: its final CRLF. LINE_OPEN, LINE_NUL and LINE_BARE leave no line to go on behind, the others do. */
+/* Finds the end of the header line that starts at p, folded lines included. *end: its final CRLF. LINE_OPEN, LINE_NUL and LINE_BARE
+ * leave no line to go on behind, the others do. */
 enum line_fault line_end(const char *p, const char *limit, const char **end);
 /* The same for the start line, which is never folded. */
 enum line_fault line_end_unfolded(const char *p, const char *limit, const char **end);

@@ -1,7 +1,8 @@
 /* parse.c - the strict parser (parse.h): start line, header lines, and what they must be together.
  *
- * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h. The header table is written in place, the raw bytes behind it once its size is known.
- * After a fault it goes on through the lines, so that a 400 can carry the Via, From, To, Call-ID and CSeq that it must carry; the first fault is the one that is told.
+ * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h. The header table is written in
+ * place, the raw bytes behind it once its size is known. After a fault it goes on through the lines, so that a 400 can carry the Via,
+ * From, To, Call-ID and CSeq that it must carry; the first fault is the one that is told.
  */
 #include "parse.h"
 #include "../ipc/octet.h"
@@ -67,7 +68,8 @@ static void parse_status_line(struct parser *p, struct str line)
 		m->reason = span_of(p, str_from(line, 12));
 }
 
-/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version. False where this is another protocol's line. */
+/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version. False where this is another protocol's
+ * line. */
 static bool parse_request_line(struct parser *p, struct str line)
 {
 	struct message *m = p->message;

@@ -1,7 +1,7 @@
 /* parse.h - the strict parser: raw bytes from the network into the one block that crosses to the SIP worker (ipc/message.h).
  *
- * What is malformed ends here, in the process that has least to lose: either with the status to answer or to be dropped, always with the counter of its reason.
- * Linear in the size of the input whatever it holds; nothing is allocated.
+ * What is malformed ends here, in the process that has least to lose: either with the status to answer or to be dropped, always with
+ * the counter of its reason. Linear in the size of the input whatever it holds; nothing is allocated.
  */
 #ifndef SIPWARD_TRANSPORT_PARSE_H
 #define SIPWARD_TRANSPORT_PARSE_H
@@ -9,10 +9,11 @@
 #include "../common/counters.h"
 #include "../ipc/message.h"
 
-/* The most elements of all comma lists of one message. A proxy chain may not be longer than Max-Forwards' 70; lists are walked by code further in whose
- * cost grows with the square of their length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
+/* The most elements of all comma lists of one message. A proxy chain may not be longer than Max-Forwards' 70; lists are walked by code
+ * further in whose cost grows with the square of their length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
 #define PARSE_ITEMS_MAX 512
-/* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and media types have SYNTAX_PARAMS_MAX parameters at most (ipc/syntax.h). */
+/* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and media types have SYNTAX_PARAMS_MAX
+ * parameters at most (ipc/syntax.h). */
 #define PARSE_PARAMS_MAX 64
 /* The most Via values: the 70 hops that Max-Forwards starts from (RFC 3261 section 8.1.1.6), and room for a client that starts higher. */
 #define PARSE_VIAS_MAX 128
@@ -24,14 +25,17 @@ struct parse_error {
 	const char *reason;   /* static reason phrase that says what is wrong, e.g. "Missing Call-ID" */
 };
 
-/* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before the start line are skipped; bytes past Content-Length are
- * cut off (RFC 3261 section 18.3; a stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. room: 8-byte aligned, at least
- * message_block_size(MESSAGE_HEADERS_MAX, size) bytes; raw must not lie in it. Only the block's own bytes are written.
+/* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before the start line are skipped; bytes
+ * past Content-Length are cut off (RFC 3261 section 18.3; a stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. room:
+ * 8-byte aligned, at least message_block_size(MESSAGE_HEADERS_MAX, size) bytes; raw must not lie in it. Only the block's own bytes are
+ * written.
  *
- * 0: room holds the block (message->size bytes), which passes message_check once the caller has filled in flow, received_ns and slot (they are zero).
- * -EBADMSG: *error says why. Where error->answerable, room holds a block with header table and raw bytes, of which the caller may use is_request, method, start_line,
- * method_name, via*, rport, and message_first/message_next/message_header_value for VIA, FROM, TO, CALL_ID and CSEQ: each is there, in UTF-8 without NUL or bare line ends,
- * and its top Via is well-formed. From, To and CSeq are not known to be well-formed; to_tag is set where To is and has one. It does not pass message_check.
+ * 0: room holds the block (message->size bytes), which passes message_check once the caller has filled in flow, received_ns and slot
+ * (they are zero).
+ * -EBADMSG: *error says why. Where error->answerable, room holds a block with header table and raw bytes, of which the caller may use
+ * is_request, method, start_line, method_name, via*, rport, and message_first/message_next/message_header_value for VIA, FROM, TO,
+ * CALL_ID and CSEQ: each is there, in UTF-8 without NUL or bare line ends, and its top Via is well-formed. From, To and CSeq are not
+ * known to be well-formed; to_tag is set where To is and has one. It does not pass message_check.
  * -ENOBUFS: room is too small. */
 int parse_message(const char *raw, size_t size, void *room, size_t room_size, struct parse_error *error);
 

@@ -1,6 +1,7 @@
 /* value.c - the values of known header fields (value.h). Relies on ipc/syntax.h.
  *
- * What the gateway reads later, or what code behind it is known to stumble over, is checked here; other headers pass as the octets they are, within the limits of parse.h.
+ * What the gateway reads later, or what code behind it is known to stumble over, is checked here; other headers pass as the octets they
+ * are, within the limits of parse.h.
  */
 #include "value.h"
 #include "../ipc/octet.h"
@@ -26,11 +27,12 @@ static const char *const duplicate[HEADER_COUNT] = {
 
 /* What may stand once (RFC 3261 section 7.3.1: no comma list, so no second line). */
 static const bool single[HEADER_COUNT] = {
-	[HEADER_FROM] = true, [HEADER_TO] = true, [HEADER_CALL_ID] = true, [HEADER_CSEQ] = true, [HEADER_MAX_FORWARDS] = true, [HEADER_CONTENT_LENGTH] = true,
-	[HEADER_CONTENT_TYPE] = true, [HEADER_CONTENT_DISPOSITION] = true, [HEADER_EXPIRES] = true, [HEADER_MIN_EXPIRES] = true, [HEADER_EVENT] = true,
-	[HEADER_SUBSCRIPTION_STATE] = true, [HEADER_REFER_TO] = true, [HEADER_REFERRED_BY] = true, [HEADER_REPLACES] = true, [HEADER_JOIN] = true,
-	[HEADER_TARGET_DIALOG] = true, [HEADER_RACK] = true, [HEADER_RSEQ] = true, [HEADER_SESSION_EXPIRES] = true, [HEADER_MIN_SE] = true, [HEADER_SIP_ETAG] = true,
-	[HEADER_SIP_IF_MATCH] = true, [HEADER_DATE] = true, [HEADER_MIME_VERSION] = true, [HEADER_TIMESTAMP] = true, [HEADER_RETRY_AFTER] = true, [HEADER_REPLY_TO] = true,
+	[HEADER_FROM] = true, [HEADER_TO] = true, [HEADER_CALL_ID] = true, [HEADER_CSEQ] = true, [HEADER_MAX_FORWARDS] = true,
+	[HEADER_CONTENT_LENGTH] = true, [HEADER_CONTENT_TYPE] = true, [HEADER_CONTENT_DISPOSITION] = true, [HEADER_EXPIRES] = true,
+	[HEADER_MIN_EXPIRES] = true, [HEADER_EVENT] = true, [HEADER_SUBSCRIPTION_STATE] = true, [HEADER_REFER_TO] = true,
+	[HEADER_REFERRED_BY] = true, [HEADER_REPLACES] = true, [HEADER_JOIN] = true, [HEADER_TARGET_DIALOG] = true, [HEADER_RACK] = true,
+	[HEADER_RSEQ] = true, [HEADER_SESSION_EXPIRES] = true, [HEADER_MIN_SE] = true, [HEADER_SIP_ETAG] = true, [HEADER_SIP_IF_MATCH] = true,
+	[HEADER_DATE] = true, [HEADER_MIME_VERSION] = true, [HEADER_TIMESTAMP] = true, [HEADER_RETRY_AFTER] = true, [HEADER_REPLY_TO] = true,
 	[HEADER_FLOW_TIMER] = true, [HEADER_REFER_SUB] = true,
 };
 

@@ -1,4 +1,5 @@
-/* value.h - the values of known header fields, each against its grammar (RFC 3261 sections 20 and 25.1), into the typed fields of the block. Inner part of the parser: parse.h is its face. */
+/* value.h - the values of known header fields, each against its grammar (RFC 3261 sections 20 and 25.1), into the typed fields of the
+ * block. Inner part of the parser: parse.h is its face. */
 #ifndef SIPWARD_TRANSPORT_VALUE_H
 #define SIPWARD_TRANSPORT_VALUE_H
 

@@ -1,7 +1,8 @@
 /* message.c - fuzz target of message_check: a hostile block from a transport worker that was taken over.
  *
- * The input is a message's raw bytes, a NUL NUL, and edits of the block made from it: each three octets, of which two say where and one what. So the fuzzer starts from blocks that
- * pass. Without edits or a parsable message, the input itself is the block. Whatever passes the check is read through every accessor.
+ * The input is a message's raw bytes, a NUL NUL, and edits of the block made from it: each three octets, of which two say where and one
+ * what. So the fuzzer starts from blocks that pass. Without edits or a parsable message, the input itself is the block. Whatever passes
+ * the check is read through every accessor.
  */
 #include "../../ipc/slot.h"
 #include "../../ipc/syntax.h"
@@ -40,7 +41,8 @@ static void read_all(const void *block, size_t size)
 
 	if (message_check(block, size))
 		return;
-	const struct span spans[] = {m->start_line, m->method_name, m->reason, m->via, m->via_host, m->via_branch, m->via_params, m->call_id, m->from_tag, m->to_tag, m->content_type, m->body};
+	const struct span spans[] = {m->start_line, m->method_name, m->reason, m->via, m->via_host, m->via_branch, m->via_params, m->call_id,
+		m->from_tag, m->to_tag, m->content_type, m->body};
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(*spans); i++)
 		touch(message_str(m, spans[i]));

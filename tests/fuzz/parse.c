@@ -1,7 +1,7 @@
 /* parse.c - fuzz target of the parser and of stream framing: any bytes.
  *
- * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes again gives the same block; what may be answered has what an
- * answer copies; framing gives the same results whole and octet by octet.
+ * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes
+ * again gives the same block; what may be answered has what an answer copies; framing gives the same results whole and octet by octet.
  */
 #include "../../ipc/slot.h"
 #include "../../ipc/syntax.h"
@@ -61,7 +61,8 @@ static void check_answerable(void)
 
 			CHECK(value.p + value.n <= (const char *)m + m->size && (!value.n || !memchr(value.p, 0, value.n)));
 			for (size_t at = 0; at < value.n; at++)
-				CHECK(value.p[at] != '\n' || (at && value.p[at - 1] == '\r' && at + 1 < value.n && (value.p[at + 1] == ' ' || value.p[at + 1] == '\t')));
+				CHECK(value.p[at] != '\n' || (at && value.p[at - 1] == '\r' && at + 1 < value.n && (value.p[at + 1] == ' ' ||
+					value.p[at + 1] == '\t')));
 		}
 	}
 }

@@ -1,5 +1,5 @@
-/* syntax.c - fuzz target of the grammar of header values: each function of ipc/syntax.h over the same bytes, in a room of exactly their size. The elements that a list function gives lie inside the
- * list, in order. */
+/* syntax.c - fuzz target of the grammar of header values: each function of ipc/syntax.h over the same bytes, in a room of exactly their
+ * size. The elements that a list function gives lie inside the list, in order. */
 #include "../../ipc/syntax.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ static void check_uri(const struct uri_parts *u, struct str text)
 	char aor[AOR_MAX], undone[256];
 	struct uri_parts same;
 
-	CHECK(inside(u->whole, text) && inside(u->user, u->whole) && inside(u->password, u->whole) && inside(u->host, u->whole) && inside(u->params, u->whole) && inside(u->headers, u->whole));
+	CHECK(inside(u->whole, text) && inside(u->user, u->whole) && inside(u->password, u->whole) && inside(u->host, u->whole) &&
+		inside(u->params, u->whole) && inside(u->headers, u->whole));
 	CHECK(uri_parse(u->whole, &same) == 0 && uri_equal(u, &same));
 	long n = aor_of(u, aor);
 	CHECK(n < 0 || (n < AOR_MAX && aor[n] == 0 && strlen(aor) == (size_t)n));
@@ -49,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!uri_parse(text, &uri))
 		check_uri(&uri, text);
 	for (rest = text; !(error = address_next(&rest, &address));) {
-		CHECK(inside(address.whole, text) && inside(address.display, address.whole) && inside(address.params, address.whole) && inside(rest, text));
+		CHECK(inside(address.whole, text) && inside(address.display, address.whole) && inside(address.params, address.whole) && inside(rest,
+			text));
 		check_uri(&address.uri, address.whole);
 		CHECK(!address.params.n || params_check(address.params) == 0);
 		for (struct str params = address.params; !(error = param_next(&params, &name, &value));)

@@ -1,4 +1,5 @@
-/* ipc-message.c - the block between transport and SIP workers: its check against a hostile sender, its accessors, and the tables of names. */
+/* ipc-message.c - the block between transport and SIP workers: its check against a hostile sender, its accessors, and the tables of
+ * names. */
 #include "../../ipc/message.h"
 
 #include <criterion/criterion.h>
@@ -32,7 +33,8 @@ static struct message *make(void)
 
 	memset(room, 0, sizeof(room));
 	*m = (struct message){
-		.version = MESSAGE_VERSION, .is_request = 1, .method = METHOD_OPTIONS, .raw_size = sizeof(raw) - 1, .cseq = 7, .header_count = 6, .max_forwards = -1, .expires = -1,
+		.version = MESSAGE_VERSION, .is_request = 1, .method = METHOD_OPTIONS, .raw_size = sizeof(raw) - 1, .cseq = 7, .header_count = 6,
+			.max_forwards = -1, .expires = -1,
 		.via_transport = TRANSPORT_UDP, .via_count = 2,
 		.flow = {.transport = TRANSPORT_UDP, .peer = {.family = 4, .port = 5060, .address = {192, 0, 2, 1}}},
 	};
@@ -41,7 +43,8 @@ static struct message *make(void)
 	for (unsigned i = 0; i < 6; i++) {
 		const char *end = strstr(raw + line, "\r\n");
 
-		h[i] = (struct message_header){.id = ids[i], .name_length = (uint8_t)strcspn(raw + line, ":"), .line = line, .end = (uint16_t)(end + 2 - raw), .value = find(raw, values[i])};
+		h[i] = (struct message_header){.id = ids[i], .name_length = (uint8_t)strcspn(raw + line, ":"), .line = line,
+			.end = (uint16_t)(end + 2 - raw), .value = find(raw, values[i])};
 		if (ids[i] == HEADER_CALL_ID)
 			h[i].value = (struct span){(uint16_t)(end - raw - 1), 1};
 		if (m->first[ids[i]] == 0xff)

@@ -99,11 +99,15 @@ Test(slot, by_address_of_record)
 	cr_assert_neq(expected, slot_of_call_id(call, &key), "else this test could not fail: choose another key");
 	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_user = "alice", .to_host = "example.com"}), expected);
 	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_user = "%61lice", .to_host = "EXAMPLE.com"}), expected);
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "reg;id=1"}), expected);
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "presence"}), slot_of_call_id(call, &key));
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "regx"}), slot_of_call_id(call, &key));
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "reg;id=1"}),
+		expected);
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "presence"}),
+		slot_of_call_id(call, &key));
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "regx"}),
+		slot_of_call_id(call, &key));
 	cr_assert_eq(slot((struct parts){.method = METHOD_INVITE, .to_user = "alice", .to_host = "example.com"}), slot_of_call_id(call, &key));
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_host = "example.com"}), slot_of_call_id(call, &key), "no user: no address of record");
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_host = "example.com"}), slot_of_call_id(call, &key),
+		"no user: no address of record");
 }
 
 Test(slot, by_call_id)

@@ -1,4 +1,5 @@
-/* transport-frame.c - framing of streams: every split of the bytes gives the same messages; keep-alives, pipelining, limits and what ends a stream. */
+/* transport-frame.c - framing of streams: every split of the bytes gives the same messages; keep-alives, pipelining, limits and what
+ * ends a stream. */
 #include "../../worker-transport/frame.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* transport-parse.c - the strict parser: what must pass, what must be refused and why, the torture messages of RFC 4475 and RFC 5118, and the inputs that hurt the code behind it. */
+/* transport-parse.c - the strict parser: what must pass, what must be refused and why, the torture messages of RFC 4475 and RFC 5118,
+ * and the inputs that hurt the code behind it. */
 #include "../../ipc/syntax.h"
 #include "../../worker-transport/parse.h"
 
@@ -173,7 +174,8 @@ Test(parse, lines)
 	refused(REQUEST("Subject: a\x7f\r\n"), 400, "Control Byte in Headers");
 	cr_assert_eq(parse(REQUEST("Reply-To: \"a\\\x01\\\x7f\" <sip:a@b>\r\n")), 0, "quoted-pair");
 	cr_assert_eq(parse(REQUEST("Subject: \xe5\xa4\xa7\r\n")), 0, "UTF-8");
-	static const char *const bad[] = {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xc3", "\xe5\xa4", "\xf0\x80\x80\x80"};
+	static const char *const bad[] = {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xc3", "\xe5\xa4",
+		"\xf0\x80\x80\x80"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		char text[1024];
 
@@ -216,7 +218,8 @@ Test(parse, mandatory_and_single)
 	refused(REQUEST("l: 0\r\nContent-Length: 0\r\n"), 400, "More Than One Content-Length");
 	refused(REQUEST("c: a/b\r\nContent-Type: a/b\r\n"), 400, "More Than One Content-Type");
 	refused("INVITE sip:b SIP/2.0\r\n" V F T C "CSeq: 1 INVITE\r\n\r\n", 400, "Missing Contact");
-	refused("INVITE sip:b SIP/2.0\r\n" V F T C "CSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nContact: <sip:a@b>\r\n\r\n", 400, "More Than One Contact");
+	refused("INVITE sip:b SIP/2.0\r\n" V F T C "CSeq: 1 INVITE\r\nContact: <sip:a@b>\r\nContact: <sip:a@b>\r\n\r\n", 400,
+		"More Than One Contact");
 	refused("INVITE sip:b SIP/2.0\r\n" V F T C "CSeq: 1 INVITE\r\nContact: *\r\n\r\n", 400, "Malformed Contact");
 	/* an ACK is never answered */
 	refused("ACK sip:b SIP/2.0\r\n" V F T C "CSeq: 1 INVITE\r\n\r\n", 0, "CSeq of Another Method");
@@ -231,31 +234,50 @@ Test(parse, values)
 	static const struct {
 		const char *line, *reason;
 	} bad[] = {
-		{"Max-Forwards: 256", "Malformed Max-Forwards"}, {"Max-Forwards: -1", "Malformed Max-Forwards"}, {"Max-Forwards:", "Malformed Max-Forwards"},
-		{"Max-Forwards: 1 1", "Malformed Max-Forwards"}, {"Contact: <sip:a@b>,", "Malformed Contact"}, {"Contact: <sip:a@b> x", "Malformed Contact"},
+		{"Max-Forwards: 256", "Malformed Max-Forwards"}, {"Max-Forwards: -1", "Malformed Max-Forwards"}, {"Max-Forwards:",
+			"Malformed Max-Forwards"},
+		{"Max-Forwards: 1 1", "Malformed Max-Forwards"}, {"Contact: <sip:a@b>,", "Malformed Contact"}, {"Contact: <sip:a@b> x",
+			"Malformed Contact"},
 		{"Contact:", "Malformed Contact"}, {"Contact: <sip:a@b", "Malformed Contact"}, {"Contact: \"x <sip:a@b>", "Malformed Contact"},
-		{"Contact: sip:a@b?x=y", "Malformed Contact"}, {"Contact: <sip:a@b>;=x", "Malformed Contact"}, {"Contact: <sip:a@b>;x=", "Malformed Contact"},
-		{"Route: sip:a@b", "Malformed Route"}, {"Record-Route: <sip:a@b>;", "Malformed Record-Route"}, {"Path: <a>", "Malformed Path"}, {"Route:", "Malformed Route"},
-		{"Refer-To: <sip:a@b>, <sip:c@d>", "Malformed Refer-To"}, {"r: x", "Malformed Refer-To"}, {"Referred-By: <sip:%00@b>", "Malformed Referred-By"},
+		{"Contact: sip:a@b?x=y", "Malformed Contact"}, {"Contact: <sip:a@b>;=x", "Malformed Contact"}, {"Contact: <sip:a@b>;x=",
+			"Malformed Contact"},
+		{"Route: sip:a@b", "Malformed Route"}, {"Record-Route: <sip:a@b>;", "Malformed Record-Route"}, {"Path: <a>", "Malformed Path"},
+			{"Route:", "Malformed Route"},
+		{"Refer-To: <sip:a@b>, <sip:c@d>", "Malformed Refer-To"}, {"r: x", "Malformed Refer-To"}, {"Referred-By: <sip:%00@b>",
+			"Malformed Referred-By"},
 		{"Via: SIP/2.0/UDP", "Malformed Via"}, {"Via: SIP/2.0 UDP a", "Malformed Via"}, {"Via: SIP/1.0/UDP a;branch=z9hG4bKx", "Malformed Via"},
-		{"Via: SIP/2.0/UDP a;branch", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=z9hG4bK", "Malformed Via"},
-		{"Via: SIP/2.0/UDP a;branch=1;branch=2", "Malformed Via"}, {"Via: SIP/2.0/UDP a:0", "Malformed Via"}, {"Via: SIP/2.0/UDP a b", "Malformed Via"}, {"Via:", "Malformed Via"},
-		{"Via: SIP/2.0/UDP [::1", "Malformed Via"}, {"Via: SIP/2.0/UDP a;received=x:y", "Malformed Via"}, {"Content-Length: 5abc", "Malformed Content-Length"},
-		{"Content-Length: -1", "Malformed Content-Length"}, {"Content-Length: 4294967301", "Malformed Content-Length"}, {"Content-Length: +0", "Malformed Content-Length"},
-		{"Content-Length: 0x0", "Malformed Content-Length"}, {"Content-Length:", "Malformed Content-Length"}, {"Content-Length: 0 0", "Malformed Content-Length"},
-		{"Content-Length: 1", "Body Shorter Than Content-Length"}, {"Content-Type: text", "Malformed Content-Type"}, {"Content-Type: text/", "Malformed Content-Type"},
-		{"Content-Type: text/plain;", "Malformed Content-Type"}, {"Require: a,,b", "Malformed Require"}, {"Supported: a b", "Malformed Supported"},
-		{"Allow: INVITE,", "Malformed Allow"}, {"Authorization: Digest", "Malformed Authorization"}, {"Authorization: Digest a", "Malformed Authorization"},
-		{"Authorization: Digest a=\"b", "Malformed Authorization"}, {"Authorization:", "Malformed Authorization"}, {"Authorization: Digest a=b c=d", "Malformed Authorization"},
-		{"Event: ;x", "Malformed Event"}, {"Session-Expires: x", "Malformed Session-Expires"}, {"RAck: 1 INVITE", "Malformed RAck"}, {"RAck: 1 2", "Malformed RAck"},
+		{"Via: SIP/2.0/UDP a;branch", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=z9hG4bK",
+			"Malformed Via"},
+		{"Via: SIP/2.0/UDP a;branch=1;branch=2", "Malformed Via"}, {"Via: SIP/2.0/UDP a:0", "Malformed Via"}, {"Via: SIP/2.0/UDP a b",
+			"Malformed Via"}, {"Via:", "Malformed Via"},
+		{"Via: SIP/2.0/UDP [::1", "Malformed Via"}, {"Via: SIP/2.0/UDP a;received=x:y", "Malformed Via"}, {"Content-Length: 5abc",
+			"Malformed Content-Length"},
+		{"Content-Length: -1", "Malformed Content-Length"}, {"Content-Length: 4294967301", "Malformed Content-Length"}, {"Content-Length: +0",
+			"Malformed Content-Length"},
+		{"Content-Length: 0x0", "Malformed Content-Length"}, {"Content-Length:", "Malformed Content-Length"}, {"Content-Length: 0 0",
+			"Malformed Content-Length"},
+		{"Content-Length: 1", "Body Shorter Than Content-Length"}, {"Content-Type: text", "Malformed Content-Type"}, {"Content-Type: text/",
+			"Malformed Content-Type"},
+		{"Content-Type: text/plain;", "Malformed Content-Type"}, {"Require: a,,b", "Malformed Require"}, {"Supported: a b",
+			"Malformed Supported"},
+		{"Allow: INVITE,", "Malformed Allow"}, {"Authorization: Digest", "Malformed Authorization"}, {"Authorization: Digest a",
+			"Malformed Authorization"},
+		{"Authorization: Digest a=\"b", "Malformed Authorization"}, {"Authorization:", "Malformed Authorization"},
+			{"Authorization: Digest a=b c=d", "Malformed Authorization"},
+		{"Event: ;x", "Malformed Event"}, {"Session-Expires: x", "Malformed Session-Expires"}, {"RAck: 1 INVITE", "Malformed RAck"},
+			{"RAck: 1 2", "Malformed RAck"},
 		{"RSeq: x", "Malformed RSeq"}, {"Date: yesterday", "Malformed Date"},
 	};
 	static const char *const good[] = {
-		"Contact: sip:a@b;x=y", "Contact: <tel:+1234>", "Route: <sip:a;lr>, \"x,y\" <sip:b;lr>;p=\"q;,\"", "Via: SIP/2.0/UDP [::1]:5060;received=::1;rport=5060;branch=x",
+		"Contact: sip:a@b;x=y", "Contact: <tel:+1234>", "Route: <sip:a;lr>, \"x,y\" <sip:b;lr>;p=\"q;,\"",
+			"Via: SIP/2.0/UDP [::1]:5060;received=::1;rport=5060;branch=x",
 		"Via: SIP/2.0/FOO a.b.", "Content-Type: text/plain ; charset = \"utf-8\"", "Require:", "Supported: ", "Allow: INVITE , ACK",
-		"Authorization: Digest username=\"a\\\"b,c\", nc=00000001 ,qop=auth", "Authorization: Other abc==", "Event: presence;id=1", "Session-Expires: 90;refresher=uac",
-		"RAck: 1 2 INVITE", "Date: Sat, 13 Nov 2010 23:29:00 GMT", "Expires: 99999999999999999999", "Replaces: a@b;to-tag=1;from-tag=2", "X-Any: ,,;;\"",
-		"Contact: \xe5\xa4\xa7 <sip:a@b>", "Contact: a b <sip:a@b>", "Contact:<sip:a@b>;+sip.instance=\"<urn:uuid:1>\";reg-id=1", "P-Asserted-Identity: \"x\" <sip:a@b>, tel:+1",
+		"Authorization: Digest username=\"a\\\"b,c\", nc=00000001 ,qop=auth", "Authorization: Other abc==", "Event: presence;id=1",
+			"Session-Expires: 90;refresher=uac",
+		"RAck: 1 2 INVITE", "Date: Sat, 13 Nov 2010 23:29:00 GMT", "Expires: 99999999999999999999", "Replaces: a@b;to-tag=1;from-tag=2",
+			"X-Any: ,,;;\"",
+		"Contact: \xe5\xa4\xa7 <sip:a@b>", "Contact: a b <sip:a@b>", "Contact:<sip:a@b>;+sip.instance=\"<urn:uuid:1>\";reg-id=1",
+			"P-Asserted-Identity: \"x\" <sip:a@b>, tel:+1",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -277,7 +299,8 @@ Test(parse, values)
 Test(parse, parties)
 {
 	static const char *const bad[] = {
-		"<sip:a@b>;tag", "<sip:a@b>;tag=", "<sip:a@b>;tag=1;tag=2", "<sip:a@b>;tag=\"x\"", "<sip:a@b>, <sip:c@d>;tag=1", "", "x", "sip:a@b c", "<sip:a@b>;tag=a=b", "a@b",
+		"<sip:a@b>;tag", "<sip:a@b>;tag=", "<sip:a@b>;tag=1;tag=2", "<sip:a@b>;tag=\"x\"", "<sip:a@b>, <sip:c@d>;tag=1", "", "x", "sip:a@b c",
+			"<sip:a@b>;tag=a=b", "a@b",
 		"<sip:a@b>>;tag=1", "<>;tag=1", "<sip:alice%00evil@x>;tag=1", "sip:a@b?x=y;tag=1", "\"a\" sip:a@b;tag=1",
 	};
 
@@ -296,7 +319,8 @@ Test(parse, parties)
 
 Test(parse, cseq_and_call_id)
 {
-	static const char *const cseqs[] = {"2147483648 OPTIONS", "1", "OPTIONS", "1OPTIONS", "-1 OPTIONS", "1 OPTIONS x", "", "99999999999999999999 OPTIONS"};
+	static const char *const cseqs[] = {"2147483648 OPTIONS", "1", "OPTIONS", "1OPTIONS", "-1 OPTIONS", "1 OPTIONS x", "",
+		"99999999999999999999 OPTIONS"};
 	static const char *const ids[] = {"", "a b", "a@", "@a", "a@b@c", "a,b", "a;b"};
 	char text[1024];
 
@@ -470,21 +494,29 @@ static void torture(const char *folder, const struct torture *row, size_t rows)
 Test(parse, rfc4475)
 {
 	static const struct torture rows[] = {
-		/* 3.1.1 valid; two of them carry NULs, raw or escaped, and are refused on purpose: C code behind the parser would end its strings there */
-		{"wsinv", 0, NULL}, {"intmeth", 0, "NUL in Headers"}, {"intmeth-without-nul", 0, NULL}, {"esc01", 0, NULL}, {"escnull", 400, "Malformed To"}, {"esc02", 0, NULL},
-		{"lwsdisp", 0, NULL}, {"longreq", 0, NULL}, {"dblreq", 0, NULL}, {"semiuri", 0, NULL}, {"transports", 0, NULL}, {"mpart01", 0, NULL}, {"unreason", 0, NULL},
+		/* 3.1.1 valid; two of them carry NULs, raw or escaped, and are refused on purpose: C code behind the parser would end its strings
+		 * there */
+		{"wsinv", 0, NULL}, {"intmeth", 0, "NUL in Headers"}, {"intmeth-without-nul", 0, NULL}, {"esc01", 0, NULL}, {"escnull", 400,
+			"Malformed To"}, {"esc02", 0, NULL},
+		{"lwsdisp", 0, NULL}, {"longreq", 0, NULL}, {"dblreq", 0, NULL}, {"semiuri", 0, NULL}, {"transports", 0, NULL}, {"mpart01", 0, NULL},
+			{"unreason", 0, NULL},
 		{"noreason", 0, NULL},
 		/* 3.1.2 invalid; badinv01's only Via is broken, so nothing says where an answer would go */
 		{"badinv01", 0, "Malformed Via"}, {"clerr", 400, "Body Shorter Than Content-Length"}, {"ncl", 400, "Malformed Content-Length"},
-		{"scalar02", 400, "Malformed CSeq"}, {"scalarlg", 0, "Malformed CSeq"}, {"quotbal", 400, "Malformed To"}, {"ltgtruri", 400, "Malformed Request-URI"},
+		{"scalar02", 400, "Malformed CSeq"}, {"scalarlg", 0, "Malformed CSeq"}, {"quotbal", 400, "Malformed To"}, {"ltgtruri", 400,
+			"Malformed Request-URI"},
 		{"lwsruri", 400, "Malformed Request-Line"}, {"lwsstart", 400, "Malformed Request-Line"}, {"trws", 400, "Malformed Request-Line"},
-		{"escruri", 400, "Malformed Request-URI"}, {"baddate", 400, "Malformed Date"}, {"regbadct", 400, "Malformed Contact"}, {"badaspec", 400, "Malformed To"},
+		{"escruri", 400, "Malformed Request-URI"}, {"baddate", 400, "Malformed Date"}, {"regbadct", 400, "Malformed Contact"}, {"badaspec", 400,
+			"Malformed To"},
 		{"baddn", 400, "Malformed From"}, {"badvers", 505, "Version Not Supported"}, {"mismatch01", 400, "CSeq of Another Method"},
 		{"mismatch02", 400, "CSeq of Another Method"}, {"bigcode", 0, "Malformed Status-Line"},
 		/* 3.2 to 3.4: what is for layers above parses */
-		{"badbranch", 0, "Malformed Via"}, {"insuf", 0, "Missing From"}, {"unkscm", 0, NULL}, {"novelsc", 0, NULL}, {"unksm2", 0, NULL}, {"bext01", 0, NULL},
-		{"invut", 0, NULL}, {"regaut01", 0, NULL}, {"multi01", 400, "More Than One CSeq"}, {"mcl01", 400, "More Than One Content-Length"}, {"bcast", 0, NULL},
-		{"zeromf", 0, NULL}, {"cparam01", 0, NULL}, {"cparam02", 0, NULL}, {"regescrt", 0, NULL}, {"sdp01", 0, NULL}, {"inv2543", 400, "Missing Contact"},
+		{"badbranch", 0, "Malformed Via"}, {"insuf", 0, "Missing From"}, {"unkscm", 0, NULL}, {"novelsc", 0, NULL}, {"unksm2", 0, NULL},
+			{"bext01", 0, NULL},
+		{"invut", 0, NULL}, {"regaut01", 0, NULL}, {"multi01", 400, "More Than One CSeq"}, {"mcl01", 400, "More Than One Content-Length"},
+			{"bcast", 0, NULL},
+		{"zeromf", 0, NULL}, {"cparam01", 0, NULL}, {"cparam02", 0, NULL}, {"regescrt", 0, NULL}, {"sdp01", 0, NULL}, {"inv2543", 400,
+			"Missing Contact"},
 	};
 
 	torture("rfc4475", rows, sizeof(rows) / sizeof(*rows));
@@ -517,7 +549,8 @@ Test(parse, rfc5118)
 {
 	static const struct torture rows[] = {
 		{"ipv6-good", 0, NULL}, {"ipv6-bad", 400, "Malformed Request-URI"}, {"port-ambiguous", 0, NULL}, {"port-unambiguous", 0, NULL},
-		{"via-received-param-with-delim", 0, NULL}, {"via-received-param-no-delim", 0, NULL}, {"ipv6-in-sdp", 0, NULL}, {"mult-ip-in-header", 0, NULL},
+		{"via-received-param-with-delim", 0, NULL}, {"via-received-param-no-delim", 0, NULL}, {"ipv6-in-sdp", 0, NULL}, {"mult-ip-in-header", 0,
+			NULL},
 		{"mult-ip-in-sdp", 0, NULL}, {"ipv4-mapped-ipv6", 0, NULL}, {"ipv6-bug-abnf-3-colons", 0, NULL}, {"ipv6-correct-abnf-2-colons", 0, NULL},
 	};
 
