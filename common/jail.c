@@ -4,9 +4,15 @@
  * hope. */
 #include "jail.h"
 
+#include "landlock.h"
+#include "root.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -16,7 +22,7 @@
 #define CAPABILITY_MAX 63
 
 static const char *const names[JAIL_STEP_COUNT] = {
-	[JAIL_STRAY_FDS] = "stray-fds", [JAIL_ROOT] = "root", [JAIL_IDENTITY] = "identity", [JAIL_CAPABILITIES] = "capabilities",
+	[JAIL_STRAY_FDS] = "stray-fds", [JAIL_NAMESPACES] = "namespaces", [JAIL_ROOT] = "root", [JAIL_IDENTITY] = "identity", [JAIL_CAPABILITIES] = "capabilities",
 	[JAIL_NO_NEW_PRIVILEGES] = "no-new-privileges", [JAIL_NOT_DUMPABLE] = "not-dumpable", [JAIL_LIMITS] = "limits",
 	[JAIL_LANDLOCK] = "landlock", [JAIL_NO_PROCESSES] = "no-processes", [JAIL_SECCOMP] = "seccomp",
 };
@@ -36,7 +42,7 @@ static int report(struct worker *w, enum jail_step step, int error)
 		return sent;
 	if (error == 0)
 		return 0;
-	if (error == -ENOSYS || error == -EPERM) {
+	if (error == -ENOSYS || error == -EPERM || error == -ENOTSUP) {
 		log_debug("jail-step-not-taken", "step=%s error=%d", jail_step_name(step), -error);
 		return 0;
 	}
@@ -111,11 +117,46 @@ static int drop_capabilities(void)
 	return 0;
 }
 
+int jail_stores(struct worker *w, struct str folder)
+{
+	char path[PATH_MAX];
+
+	if (str_copy(folder, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	w->stores = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (w->stores < 0) {
+		int error = -errno;
+		log_error("stores-folder", "path=%s error=%d", path, -error);
+		return error;
+	}
+	return 0;
+}
+
+/* A build with sanitizers reads /proc/self and its own program to say what is wrong: it stays where that is. */
+static int enter_root(struct worker *w)
+{
+	int error;
+
+	if (SANITIZED || !w->welcome.root[0]) {
+		error = w->stores >= 0 && fchdir(w->stores) < 0 ? -errno : -ENOTSUP;
+		if (error == -ENOTSUP && w->welcome.root[0] && (w->back = open(w->welcome.root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+			error = -errno;
+	} else {
+		error = root_enter(w->welcome.root, w->stores, &w->back);
+	}
+	if (w->stores >= 0)
+		close(w->stores);
+	w->stores = -1;
+	return error;
+}
+
 int jail_confine(struct worker *w)
 {
 	int bounding, error;
 
-	if ((error = report(w, JAIL_ROOT, -ENOSYS)))
+	if ((error = report(w, JAIL_NAMESPACES, SANITIZED ? -ENOTSUP : root_namespaces(w->role == PEER_TRANSPORT))))
+		return error;
+	if ((error = report(w, JAIL_ROOT, enter_root(w))))
 		return error;
 	bounding = empty_bounding_set();
 	if ((error = report(w, JAIL_IDENTITY, w->welcome.drop ? take_identity(w->welcome.uid, w->welcome.gid) : -EPERM)))
@@ -149,18 +190,29 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 
 int jail_limit(struct worker *w)
 {
-	int error = limit(RLIMIT_CORE, 0);
+	int error = root_leave_stores(w->back);
 
+	w->back = -1;
+	if (error) {
+		log_error("jail-step-failed", "step=%s error=%d", jail_step_name(JAIL_ROOT), -error);
+		return error;
+	}
+	error = limit(RLIMIT_CORE, 0);
 	if (!error && w->welcome.fds_limit)
 		error = limit(RLIMIT_NOFILE, w->welcome.fds_limit);
+	if (!error)
+		error = limit(RLIMIT_MSGQUEUE, 0);
+	/* Where SIP workers stop is the size of their stores' maps. An ignored SIGXFSZ makes it an error of one write: standard error may be a file. */
+	if (!error && w->role != PEER_SIP && !SANITIZED)
+		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno : limit(RLIMIT_FSIZE, 0);
 	if ((error = report(w, JAIL_LIMITS, error)))
 		return error;
-	return report(w, JAIL_LANDLOCK, -ENOSYS);
+	return report(w, JAIL_LANDLOCK, SANITIZED ? -ENOTSUP : landlock_close(w->role == PEER_TRANSPORT));
 }
 
 int jail_seal(struct worker *w)
 {
-	int error = report(w, JAIL_NO_PROCESSES, -ENOSYS);
+	int error = report(w, JAIL_NO_PROCESSES, SANITIZED ? -ENOTSUP : limit(RLIMIT_NPROC, 0));
 
 	return error ? error : report(w, JAIL_SECCOMP, -ENOSYS);
 }

@@ -227,7 +227,7 @@ int worker_begin(struct worker *w, enum peer_role role, worker_packet packet, wo
 	char name[16];
 	int error;
 
-	*w = (struct worker){.packet = packet, .stop = stop, .arg = arg, .lifeline = LIFELINE_FD, .role = role, .signals = -1};
+	*w = (struct worker){.packet = packet, .stop = stop, .arg = arg, .lifeline = LIFELINE_FD, .role = role, .signals = -1, .stores = -1, .back = -1};
 	w->unsent_end = &w->unsent;
 	log_init(role_name(role), -1, LOG_INFO, NULL, NULL);
 	if (sodium_init() < 0 || !(w->buffer = calloc(1, sizeof(*w->buffer)))) {

@@ -4,8 +4,8 @@
  *
  *     worker_begin      lifeline on fd 3, WELCOME with the shared page, log through the lifeline, stray fds closed
  *     worker_receive    settings, keys, sockets, edges, slots ... until GO; each packet is handed to the role's callback
- *     jail_confine      own root, own uid and gid with no way back, no capabilities, no new privileges, not dumpable
- *     (open stores)     the role's own step, for roles that have any
+ *     jail_confine      own namespaces and root, own uid and gid with no way back, no capabilities, no new privileges, not dumpable
+ *     (open stores)     the role's own step, for roles that have any: with relative paths, see jail.h
  *     jail_limit        rlimits (no core; fds with reserve; file size), Landlock
  *     (start)           libraries and their threads: mesh, TLS
  *     jail_seal         no further processes, seccomp with TSYNC, last
@@ -40,6 +40,8 @@ struct worker {
 	struct lifeline_packet *buffer;
 	enum peer_role role;
 	struct page *page;               /* the shared page */
+	int stores;                      /* the folder of the stores, until jail_confine; -1 none */
+	int back;                        /* the root folder, until jail_limit; -1 none */
 	int error;                       /* why the loop ended, where it was not asked to: negative errno */
 	int signals;                     /* signalfd: SIGTERM is a STOP */
 	struct loop_source *signal_source;

@@ -32,7 +32,7 @@ static void tell_edge(struct worker_slot *connecter, unsigned listener)
 	struct lifeline_edge body = {.peer = PEER(PEER_SIP, listener)};
 
 	memcpy(body.token, edge->token, sizeof body.token);
-	runtime_edge_path(s->runtime, connecter->role, connecter->index, listener, body.path);
+	runtime_edge_path(listener, body.path);
 	worker_tell(connecter, LIFELINE_EDGE, &body, sizeof body, -1);
 	sodium_memzero(&body, sizeof body);
 }

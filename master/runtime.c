@@ -22,8 +22,6 @@
 #define ENDPOINT_BACKLOG 256
 /* Folders in folders: PATH/edge/ROLE-N is the deepest. */
 #define CLEAN_DEPTH_MAX 3
-/* 1 once the jail makes the edges folder the worker's root. */
-#define EDGES_ARE_ROOT 0
 
 const char *role_name(unsigned role)
 {
@@ -216,7 +214,7 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 		log_error("edges-folder", "path=%s/%s errno=%d", r->path, folder, -error);
 		return error;
 	}
-	for (unsigned i = 0; i < sip_workers; i++) {
+	for (unsigned i = 0; role != PEER_TLS && i < sip_workers; i++) {
 		if (role == PEER_SIP && i == index)
 			continue;
 		snprintf(from, sizeof from, "mesh/sip-%u.sock", i);
@@ -238,18 +236,10 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 
 void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX])
 {
-	if (EDGES_ARE_ROOT)
-		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role),
-			index & 0xff);
-	else
-		out[0] = '\0';
+	snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff);
 }
 
-void runtime_edge_path(const struct runtime *r, unsigned role, unsigned index, unsigned to, char out[LIFELINE_PATH_MAX])
+void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX])
 {
-	if (EDGES_ARE_ROOT)
-		snprintf(out, LIFELINE_PATH_MAX, "/sip-%u.sock", to & 0xff);
-	else
-		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path,
-			role_name(role), index & 0xff, to & 0xff);
+	snprintf(out, LIFELINE_PATH_MAX, "sip-%u.sock", to & 0xff);
 }

@@ -34,13 +34,14 @@ int runtime_endpoint(struct runtime *r, unsigned index, int *fd);
 /* The path of that endpoint, for the worker that listens on it. */
 void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX]);
 
-/* Makes the edges folder of a connecting worker, reachable by uid and gid only, with a link to the endpoint of each SIP worker but itself
- * (endpoints made before). Where the process is not root, uid and gid must be its own. */
+/* Makes the edges folder of a worker, reachable by uid and gid only, with a link to the endpoint of each SIP worker but itself
+ * (endpoints made before); that of a TLS worker is empty. Where the process is not root, uid and gid must be its own. */
 int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid, gid_t gid);
-/* The folder that a worker is to be confined to; "" none. */
+/* The folder that a worker is confined to: its edges folder. */
 void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX]);
-/* The path by which that worker reaches SIP worker to: the one place that knows whether its root is its edges folder. */
-void runtime_edge_path(const struct runtime *r, unsigned role, unsigned index, unsigned to, char out[LIFELINE_PATH_MAX]);
+/* The path by which a worker reaches SIP worker to. It is relative: the working directory is the edges folder, whether the worker could
+ * make that its root or not. */
+void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX]);
 
 /* A listening Unix stream socket at path with that mode; the caller owns *fd. */
 int listen_unix(const char *path, mode_t mode, int *fd);

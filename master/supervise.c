@@ -456,9 +456,7 @@ int supervise_open(struct supervisor *s)
 	for (unsigned i = 0; i < s->count && error == 0; i++) {
 		const struct worker_slot *w = &s->worker[i];
 
-		if (w->role != PEER_TLS)
-			error = runtime_edges(
-				s->runtime, w->role, w->index, s->role_count[PEER_SIP], s->account[w->role].uid, s->account[w->role].gid);
+		error = runtime_edges(s->runtime, w->role, w->index, s->role_count[PEER_SIP], s->account[w->role].uid, s->account[w->role].gid);
 	}
 	if (error < 0)
 		supervise_close(s);

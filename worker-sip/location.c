@@ -452,7 +452,7 @@ static bool clean(struct str key, struct str value)
 	return key.n > 0 && key.n < AOR_MAX && bindings_decode(value, bindings) > 0;
 }
 
-int location_open_bounded(struct location **out, const char *directory, struct loop *loop, size_t map_size)
+int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size)
 {
 	struct location *l = calloc(1, sizeof *l);
 	if (!l)
@@ -463,7 +463,7 @@ int location_open_bounded(struct location **out, const char *directory, struct l
 	hash_key_random(&l->key);
 	int error = table_init(&l->pending, 64);
 	if (!error) {
-		error = store_open(&l->store, directory, "location", map_size, clean);
+		error = store_open(&l->store, directory, "location", boot, map_size, clean);
 		if (!error) {
 			error = loop_on_turn(loop, turn, l);
 			if (!error) {
@@ -479,9 +479,9 @@ int location_open_bounded(struct location **out, const char *directory, struct l
 	return error;
 }
 
-int location_open(struct location **out, const char *directory, struct loop *loop)
+int location_open(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop)
 {
-	return location_open_bounded(out, directory, loop, LOCATION_MAP_SIZE);
+	return location_open_bounded(out, directory, boot, loop, LOCATION_MAP_SIZE);
 }
 
 /* The loop must not turn any more: its end-of-turn callback cannot be taken back. */

@@ -3,6 +3,7 @@
 #define SIPWARD_SIP_LOCATION_H
 
 #include "sip.h"
+#include "store.h"
 
 #define BINDINGS_MAX 32          /* of one address of record, whatever the config says */
 #define BINDING_CONTACT_MAX 512
@@ -32,9 +33,9 @@ struct binding {
 struct location;
 
 /* Opens (creates) the store in directory, before the jail closes. A store of another boot that does not check clean is set aside. -errno. */
-int location_open(struct location **out, const char *directory, struct loop *loop);
+int location_open(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop);
 /* The same with a bound of its own on the store, bytes. */
-int location_open_bounded(struct location **out, const char *directory, struct loop *loop, size_t map_size);
+int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size);
 void location_close(struct location *l);
 
 /* From now on this process tends the records that mine() says are its own (of its slots): expired bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A first pass starts soon; call it

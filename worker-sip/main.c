@@ -198,14 +198,12 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	return 0;
 }
 
-static int open_stores(struct sip *sip)
+/* The working directory is the state directory until jail_limit. */
+static int open_stores(struct sip *sip, const struct boot_id *boot)
 {
-	char path[4096];
-	struct str directory = settings_str(sip->settings, sip->settings->state_directory);
-	snprintf(path, sizeof(path), "%.*s/location", STR(directory));
-	int error = location_open(&sip->location, path, sip->loop);
+	int error = location_open(&sip->location, "location", boot, sip->loop);
 	if (error)
-		log_error("store-failed", "path=%s error=%s", path, strerror(-error));
+		log_error("store-failed", "store=location error=%s", strerror(-error));
 	return error;
 }
 
@@ -235,6 +233,7 @@ int main(void)
 	static struct context context;
 	struct sip *sip = &context.sip;
 	struct worker *w = &sip->worker;
+	struct boot_id boot;
 
 	if (worker_begin(w, PEER_SIP, on_packet, NULL, &context))
 		return EXIT_FAILURE;
@@ -242,9 +241,12 @@ int main(void)
 	sip->index = w->welcome.index;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
+	boot_id_read(&boot);
+	if (jail_stores(w, settings_str(sip->settings, sip->settings->state_directory)))
+		return EXIT_FAILURE;
 	if (jail_confine(w))
 		return EXIT_FAILURE;
-	if (open_stores(sip))
+	if (open_stores(sip, &boot))
 		return EXIT_FAILURE;
 	if (jail_limit(w))
 		return EXIT_FAILURE;

@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BOOT_ID_SIZE 64
-
 struct names {
 	char data[PATH_MAX], aside[PATH_MAX], boot[PATH_MAX], lock[PATH_MAX];
 };
@@ -62,6 +60,13 @@ static struct str read_line(const char *path, char room[BOOT_ID_SIZE])
 	if (fd >= 0)
 		close(fd);
 	return str_trim((struct str){room, n > 0 ? (size_t)n : 0});
+}
+
+void boot_id_read(struct boot_id *out)
+{
+	char room[BOOT_ID_SIZE];
+	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", room), out->text, sizeof out->text))
+		out->text[0] = 0;
 }
 
 static int boot_write(const char *path, struct str id)
@@ -188,10 +193,9 @@ static int set_aside(const struct names *n)
 }
 
 /* Decides whether what an earlier boot left may be used. Called with the exclusive lock. */
-static int settle(const struct names *n, size_t map_size, store_clean clean)
+static int settle(const struct names *n, struct str now, size_t map_size, store_clean clean)
 {
-	char now_room[BOOT_ID_SIZE], was_room[BOOT_ID_SIZE];
-	struct str now = read_line("/proc/sys/kernel/random/boot_id", now_room);
+	char was_room[BOOT_ID_SIZE];
 	struct str was = read_line(n->boot, was_room);
 	if (now.n && str_equal(now, was))
 		return 0;
@@ -217,7 +221,7 @@ static int dbi_open(MDB_env *env, MDB_dbi *out)
 	return mdb_txn_commit(txn);
 }
 
-int store_open(struct store *out, const char *directory, const char *name, size_t map_size, store_clean clean)
+int store_open(struct store *out, const char *directory, const char *name, const struct boot_id *boot, size_t map_size, store_clean clean)
 {
 	struct names n;
 	struct store s = {.lock = -1};
@@ -231,7 +235,7 @@ int store_open(struct store *out, const char *directory, const char *name, size_
 		return -errno;
 	bool alone = flock(s.lock, LOCK_EX | LOCK_NB) == 0;
 	if (alone)
-		error = settle(&n, map_size, clean);
+		error = settle(&n, str_of(boot->text), map_size, clean);
 	else if (flock(s.lock, LOCK_SH))
 		error = -errno;
 	if (error)

@@ -25,9 +25,16 @@ struct store {
 /* True where a value may stand under this key. */
 typedef bool (*store_clean)(struct str key, struct str value);
 
+/* The id of this boot of the kernel, read from /proc: before the root is changed. "" where it cannot be read. */
+#define BOOT_ID_SIZE 64
+struct boot_id {
+	char text[BOOT_ID_SIZE];
+};
+void boot_id_read(struct boot_id *out);
+
 /* Opens (creates) directory/name.mdb with its companions name.mdb-lock, name.boot and name.lock. map_size: bytes, the bound of the file. Must come before the jail closes (it may fork, waits for a sibling that checks the
- * store, and reads the boot id from /proc; without that the store is checked at each start). What is set aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
-int store_open(struct store *out, const char *directory, const char *name, size_t map_size, store_clean clean);
+ * store). boot: with "" the store is checked at each start. What is set aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
+int store_open(struct store *out, const char *directory, const char *name, const struct boot_id *boot, size_t map_size, store_clean clean);
 void store_close(struct store *s);
 /* Whether `pages` more pages may be taken for new content. STORE_RESERVE of them stay for removing: LMDB copies what it changes, and a map full to its last page cannot even be emptied. The pages that the last
  * transaction freed do not count, as they cannot be used yet. read: a read transaction on the newest state. */

@@ -29,6 +29,7 @@ static struct page *page;
 static pid_t child;
 static struct lifeline_packet packet;
 static struct worker worker;
+static char stores[] = "/tmp/sipward-stores-XXXXXX", root[] = "/tmp/sipward-root-XXXXXX";
 
 static int memfd(size_t size, unsigned seals)
 {
@@ -75,6 +76,8 @@ static void send_welcome(enum peer_role role, uint32_t drop)
 	struct lifeline_welcome w = {.incarnation = 1, .role = (uint8_t)role, .index = 2, .log_level = LOG_INFO, .drop = (uint8_t)drop,
 				     .uid = 65534, .gid = 65533, .fds_limit = 100};
 
+	if (root[strlen(root) - 1] != 'X')
+		strcpy(w.root, root);
 	send_to(LIFELINE_WELCOME, &w, sizeof(w), page_fd);
 }
 
@@ -396,15 +399,15 @@ Test(worker, maps_only_what_nobody_can_change)
 
 /* ---- jail ---- */
 
+/* Opened before: the jail has no /proc. */
+static int status_fd;
+
 static bool status_has(const char *line)
 {
 	static char text[8192];
-	FILE *f = fopen("/proc/self/status", "r");
-	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	ssize_t n = pread(status_fd, text, sizeof(text) - 1, 0);
 
-	text[n] = 0;
-	if (f)
-		fclose(f);
+	text[n > 0 ? n : 0] = 0;
 	return strstr(text, line) != NULL;
 }
 
@@ -417,13 +420,26 @@ static int jailed(void)
 		return WRONG;
 	if (worker_begin(&worker, PEER_SIP, take_packet, NULL, NULL) || worker_receive(&worker))
 		return FAILED;
-	if (jail_confine(&worker) || jail_limit(&worker) || jail_seal(&worker))
+	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	if (jail_stores(&worker, str_of(stores)))
+		return FAILED;
+	if (jail_confine(&worker))
+		return FAILED;
+	int store = open("store", O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* its stores can be opened now, and only now */
+	if (store < 0)
+		return 15;
+	if (jail_limit(&worker))
+		return FAILED;
+	if (!SANITIZED && (open("store", O_RDWR) >= 0 || open(stores, O_RDONLY) >= 0 || open("/", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0))
+		return 16;
+	if (write(store, "x", 1) != 1)
+		return 17;
+	if (jail_seal(&worker))
 		return FAILED;
 	if (getrlimit(RLIMIT_CORE, &core) || core.rlim_cur || core.rlim_max || getrlimit(RLIMIT_NOFILE, &files) || files.rlim_max != 100)
 		return 10;
 	if (prctl(PR_GET_DUMPABLE) != 0)
 		return 11;
-	prctl(PR_SET_DUMPABLE, 1); /* or /proc/self is closed to us */
 	if (!status_has("NoNewPrivs:\t1\n"))
 		return 12;
 	if (!status_has("CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n") ||
@@ -438,10 +454,15 @@ static int jailed(void)
 
 static void confine(uint32_t drop)
 {
+	char store[96];
 	int error[JAIL_STEP_COUNT];
 	unsigned order = 0;
 
 	memset(error, 0x7f, sizeof(error));
+	cr_assert_not_null(mkdtemp(stores));
+	cr_assert_not_null(mkdtemp(root));
+	if (drop)
+		cr_assert(chown(stores, 65534, 65533) == 0 && chown(root, 65534, 65533) == 0);
 	start(jailed);
 	send_welcome(PEER_SIP, drop);
 	send_to(LIFELINE_GO, NULL, 0, -1);
@@ -466,8 +487,13 @@ static void confine(uint32_t drop)
 	cr_assert_eq(error[JAIL_LIMITS], 0);
 	if (drop)
 		cr_assert_eq(error[JAIL_CAPABILITIES], 0);
+	if (drop && !SANITIZED)
+		cr_assert_eq(error[JAIL_ROOT], 0);
 	send_stop(0);
 	cr_assert_eq(exit_code(), LEFT);
+	snprintf(store, sizeof(store), "%s/store", stores);
+	cr_assert_eq(unlink(store), 0);
+	cr_assert(rmdir(stores) == 0 && rmdir(root) == 0);
 }
 
 Test(worker, is_confined_without_privileges)

@@ -147,6 +147,9 @@ Test(introduce, a_connecter_gets_its_token_when_the_listener_knows_it)
 	const struct lifeline_edge *edge = (const void *)packet.body;
 	cr_expect_eq(edge->peer, PEER(PEER_SIP, 0));
 	cr_expect_eq(memcmp(edge->token, allow.token, MESH_TOKEN_SIZE), 0);
+	char folder[LIFELINE_PATH_MAX];
+	runtime_root(s.runtime, PEER_TRANSPORT, 0, folder);
+	cr_assert_eq(chdir(folder), 0);
 	cr_expect_eq(access(edge->path, F_OK), 0);
 	/* The other SIP worker does not live: nothing to wait for. */
 	cr_expect_eq(next(transport), LIFELINE_GO);

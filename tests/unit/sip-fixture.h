@@ -20,6 +20,8 @@
 enum { ZONE_ACCESS, ZONE_CORE, ZONE_OPEN, ZONES };
 enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, OPEN_UDP, LISTENERS };
 
+static const struct boot_id test_boot = {"this boot"};
+
 struct image {
 	struct settings s;
 	struct zone_settings zone[ZONES];
@@ -127,7 +129,7 @@ static void fixture_penalty(void *arg, const struct record_penalty *penalty)
 
 static inline void fixture_open(struct fixture *f)
 {
-	cr_assert_eq(location_open(&f->sip.location, f->directory, f->sip.loop), 0);
+	cr_assert_eq(location_open(&f->sip.location, f->directory, &test_boot, f->sip.loop), 0);
 	cr_assert_eq(transactions_new(&f->sip.transactions, &f->sip), 0);
 	cr_assert_eq(registrar_new(&f->sip.registrar, &f->sip), 0);
 }

@@ -17,7 +17,7 @@ static struct bench bench;
 static void bench_open(size_t map_size)
 {
 	cr_assert_eq(loop_new(&bench.loop), 0);
-	cr_assert_eq(location_open_bounded(&bench.location, bench.directory, bench.loop, map_size), 0);
+	cr_assert_eq(location_open_bounded(&bench.location, bench.directory, &test_boot, bench.loop, map_size), 0);
 }
 
 static void bench_close(void)
@@ -236,7 +236,7 @@ Test(location, another_process_reads_and_writes)
 		struct bench own = {0};
 		struct seen s = {0};
 		struct binding mine = sample("sip:child@x", 60000);
-		if (loop_new(&own.loop) || location_open_bounded(&own.location, bench.directory, own.loop, 1 << 20))
+		if (loop_new(&own.loop) || location_open_bounded(&own.location, bench.directory, &test_boot, own.loop, 1 << 20))
 			_exit(1);
 		if (location_lookup(own.location, S("sip:a@x"), see, &s) != 1 || strcmp(s.contact[0], "sip:parent@x"))
 			_exit(2);
@@ -536,7 +536,7 @@ Test(location, what_is_no_store_is_set_aside)
 Test(location, a_directory_that_cannot_be_is_an_error)
 {
 	struct location *l = NULL;
-	cr_assert_lt(location_open(&l, "/proc/none/here", bench.loop), 0);
+	cr_assert_lt(location_open(&l, "/proc/none/here", &test_boot, bench.loop), 0);
 	cr_assert_null(l);
 }
 

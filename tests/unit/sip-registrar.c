@@ -296,7 +296,7 @@ Test(registrar, a_full_store_is_503)
 	location_close(f->sip.location);
 	loop_free(f->sip.loop);
 	cr_assert_eq(loop_new(&f->sip.loop), 0);
-	cr_assert_eq(location_open_bounded(&f->sip.location, f->directory, f->sip.loop, 16 * 4096), 0);
+	cr_assert_eq(location_open_bounded(&f->sip.location, f->directory, &test_boot, f->sip.loop, 16 * 4096), 0);
 	cr_assert_eq(transactions_new(&f->sip.transactions, &f->sip), 0);
 	cr_assert_eq(registrar_new(&f->sip.registrar, &f->sip), 0);
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 503);
