@@ -46,12 +46,12 @@ class Sipp:
             raise AssertionError(f"sipp {self.scenario} did not end: {self.last()}")
         return self.last()
 
-    def end(self):
-        """Stops it whatever it does; its statistics."""
+    def end(self, seconds=2):
+        """Stops it, whatever it does, within so many seconds; its statistics."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGUSR1)
             try:
-                self.process.wait(3)
+                self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
