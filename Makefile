@@ -118,7 +118,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*
 	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport)
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
-		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 $(BUILD)/corpus/$$t tests/torture/valid tests/torture/invalid || exit 1; done
+		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all
