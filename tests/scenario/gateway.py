@@ -67,7 +67,11 @@ class Gateway:
                                            targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets)))
         self.write_users(users)
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     def write_users(self, users, realm="example.net"):
         lines = []

@@ -167,7 +167,11 @@ class CallCase(unittest.TestCase):
         words.setdefault("targets", [f"sip:{self.trunk_ip}:5080"])
         self.gateway = Gateway(**words)
         self.addCleanup(self.gateway.close)
+        self.addCleanup(self.all_alive, self.gateway)
         return self.gateway
+
+    def all_alive(self, gateway):
+        self.assertNotIn("worker-died", gateway.log_text())
 
     def keep(self, peer):
         self.peers.append(peer)
