@@ -5,6 +5,7 @@
 #include "json.h"
 #include "location.h"
 
+#include <errno.h>
 #include <time.h>
 
 /* Rows of `sipwardctl registrations` read in one step. */
@@ -19,6 +20,7 @@ struct reply {
 	char text[REPLY_CHUNK + 8192];
 	char after[AOR_MAX]; /* last address of record listed */
 	size_t after_length;
+	struct str asked; /* the address of record asked for */
 };
 
 static void reply_send(struct reply *r, bool last)
@@ -68,6 +70,28 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	}
 }
 
+static void reply_one(void *arg, const struct binding *b)
+{
+	struct reply *r = arg;
+	reply_binding(arg, r->asked, b);
+}
+
+/* The bindings of the address of record that the operator named, with or without its scheme. One that names nobody has none. */
+static void reply_address(struct reply *r, struct str name)
+{
+	char text[sizeof(((struct lifeline_query *)0)->argument) + 4], room[AOR_MAX];
+	struct writer w = WRITER(text);
+	struct uri_parts uri;
+	if (!str_starts(name, S("sip:")) && !str_starts(name, S("sips:")))
+		write_literal(&w, "sip:");
+	write_str(&w, name);
+	long n = w.full || uri_parse(written(&w), &uri) ? -EINVAL : aor_of(&uri, room);
+	if (n <= 0)
+		return;
+	r->asked = (struct str){room, (size_t)n};
+	location_lookup(r->sip->location, r->asked, reply_one, r);
+}
+
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
 	static struct reply r;
@@ -76,6 +100,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 	r.n = 0;
 	if (q->what == QUERY_CALLS) {
 		call_list(sip, reply_line, &r);
+	} else if (q->what == QUERY_REGISTRATIONS && q->argument[0]) {
+		reply_address(&r, str_of(q->argument));
 	} else if (q->what == QUERY_REGISTRATIONS) {
 		r.after_length = 0;
 		while (location_list(sip->location, (struct str){r.after, r.after_length}, LIST_PAGE, reply_binding, &r) > 0)
