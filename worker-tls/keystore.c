@@ -82,27 +82,26 @@ static void *wiping_realloc(void *p, size_t n, const char *file, int line)
 	return q;
 }
 
-/* Makes a key of each kind and signs with it, so that all that is loaded on first use is there before the jail closes. */
+/* Makes keys and signs with them, so that all that is loaded on first use is there before the jail closes. */
 static bool warm_up(void)
 {
 	static const struct {
 		const char *type;
 		const char *curve;
 		enum key_kind kind;
-	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384}, {"ED25519", NULL, KEY_ED25519}, {"RSA", NULL, KEY_RSA}};
+	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384}, {"ED25519", NULL, KEY_ED25519}};
 	unsigned char hash[32] = {0}, text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
 	size_t size = sign_verify_text(hash, sizeof(hash), text), n;
-	bool good = true;
+	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(NULL, "RSA", NULL); /* whose keys take long to make */
+	EVP_KEYMGMT *rsa_keys = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
+	bool good = rsa && rsa_keys;
 
+	EVP_SIGNATURE_free(rsa);
+	EVP_KEYMGMT_free(rsa_keys);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && good; i++) {
 		struct key k = {.kind = kinds[i].kind};
 
-		if (kinds[i].curve)
-			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, kinds[i].curve);
-		else if (kinds[i].kind == KEY_RSA)
-			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, (size_t)1024);
-		else
-			k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type);
+		k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, kinds[i].curve);
 		good = k.private && key_sign(&k, sign_default_scheme(k.kind), text, size, signature, &n) == 0;
 		EVP_PKEY_free(k.private);
 	}
