@@ -34,7 +34,8 @@ static bool contact_target(struct sip *sip, const struct message *m, struct targ
 	if (!d || !d->call->answered)
 		return false;
 	struct dialog *other = d == d->call->a ? d->call->b : d->call->a;
-	if (other->target.n > BINDING_CONTACT_MAX)
+	uint8_t transport = dialog_flow(sip, other).transport;
+	if (other->target.n > BINDING_CONTACT_MAX || (m->request_uri.scheme == URI_SIPS && transport != TRANSPORT_TLS && transport != TRANSPORT_WSS))
 		return false;
 	*target = (struct target){.flow = dialog_flow(sip, other), .zone = other->zone, .trunk = NONE_INDEX, .explicit_transport = 1};
 	memcpy(target->room, other->target.p, other->target.n);

@@ -157,8 +157,28 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a trusted peer's dialog could be drawn to the Internet. */
 	bool permitted;
 	if (!settings_zone(sip->settings, d->zone)->trust && settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) == d->zone &&
-	    permitted)
+	    permitted) {
+		bool moved = d->flow.id != m->flow.id;
 		d->flow = m->flow;
+		if (moved && d->state == DIALOG_CONFIRMED)
+			sip_watch(sip, &d->flow, d->slot);
+	}
+}
+
+/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its certificate holds wherever it wants to be reached. 0: none, the certificate must then name the address. */
+static uint16_t profile_of(const struct settings *s, const struct dialog *d, const struct endpoint *peer)
+{
+	if (d->flow.profile)
+		return d->flow.profile;
+	for (unsigned i = 0; i < s->trunks.count; i++) {
+		const struct trunk_settings *trunk = settings_trunk(s, i);
+		for (unsigned k = 0; k < trunk->targets.count && trunk->zone == d->zone; k++) {
+			const struct target_settings *t = SETTINGS_ROW(s, struct target_settings, trunk->targets, k);
+			if (t->transport == TRANSPORT_TLS && endpoint_same_host(&t->endpoint, peer))
+				return (uint16_t)(i + 1);
+		}
+	}
+	return 0;
 }
 
 /* A numeric next hop within the zone's sources, or false. */
@@ -169,9 +189,12 @@ static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_tex
 	struct str value;
 	if (uri_parse(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
 		return false;
-	if (endpoint_parse_host(uri.host, uri.port ? uri.port : 5060, &peer))
-		return false;
 	uint8_t transport = param_find(uri.params, S("transport"), &value) ? transport_of(value) : TRANSPORT_UDP;
+	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
+	if (uri.scheme == URI_SIPS && transport != TRANSPORT_WS)
+		transport = TRANSPORT_TLS;
+	if (endpoint_parse_host(uri.host, uri.port ? uri.port : transport == TRANSPORT_TLS ? 5061 : 5060, &peer))
+		return false;
 	const struct settings *s = sip->settings;
 	const struct zone_settings *zone = settings_zone(s, d->zone);
 	bool source = false;
@@ -186,6 +209,8 @@ static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_tex
 		if (d->flow.transport == transport && endpoint_equal(&d->flow.peer, &peer))
 			return true; /* the flow that it has: a connection stays in use */
 		*flow = (struct flow){.transport = transport, .listener = (uint16_t)i, .peer = peer};
+		if (transport == TRANSPORT_TLS)
+			flow->profile = profile_of(s, d, &peer);
 		if (d->flow.listener == i)
 			flow->local = d->flow.local;
 		return true;

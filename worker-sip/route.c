@@ -85,7 +85,13 @@ struct gathering {
 	struct sip *sip;
 	struct target *targets;
 	unsigned count, limit;
+	bool secure; /* of a sips: URI: TLS on every hop (RFC 3261 section 26.2.2) */
 };
+
+static bool is_secure(uint8_t transport)
+{
+	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
+}
 
 static void add_binding(void *arg, const struct binding *b)
 {
@@ -96,7 +102,7 @@ static void add_binding(void *arg, const struct binding *b)
 	    settings_listener(s, b->flow.listener)->transport != b->flow.transport)
 		return; /* stored under another config */
 	unsigned zone = settings_zone_of(s, b->flow.listener, &b->flow.peer, &permitted);
-	if (!permitted)
+	if (!permitted || (g->secure && !is_secure(b->flow.transport)))
 		return;
 	unsigned at = g->count;
 	while (at && g->targets[at - 1].q < b->q)
@@ -157,9 +163,14 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 			out->status = 482; /* it would come back to us */
 			continue;
 		}
+		if (g->secure && !is_secure(t->transport))
+			continue;
 		memset(to, 0, offsetof(struct target, room));
 		struct writer w = WRITER(to->room);
-		write_literal(&w, "sip:");
+		if (g->secure)
+			write_literal(&w, "sips:");
+		else
+			write_literal(&w, "sip:");
 		if (uri->user.n) {
 			write_str(&w, uri->user);
 			write_literal(&w, "@");
@@ -169,9 +180,13 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 		write_number(&w, t->endpoint.port);
 		if (t->transport == TRANSPORT_TCP)
 			write_literal(&w, ";transport=tcp");
+		else if (t->transport == TRANSPORT_TLS && !g->secure)
+			write_literal(&w, ";transport=tls");
 		if (w.full)
 			continue;
 		to->flow = (struct flow){.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+		if (t->transport == TRANSPORT_TLS)
+			to->flow.profile = (uint16_t)(index + 1);
 		to->request_uri = written(&w);
 		to->zone = trunk->zone;
 		to->q = 1000;
@@ -189,11 +204,12 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 	char number[NUMBER_MAX + 1];
 	*out = (struct decision){.route = NONE_INDEX};
 	unsigned domain = NONE_INDEX;
-	if (uri.scheme == URI_SIPS) {
-		out->status = 416; /* it promises TLS on every hop (RFC 5630 section 5.3) */
+	if (uri.scheme == URI_SIPS && !is_secure(m->flow.transport)) {
+		out->status = 416; /* it promises TLS on every hop, and came over one without (RFC 5630 section 5.3) */
 		return;
 	}
-	if (uri.scheme == URI_SIP) {
+	g.secure = uri.scheme == URI_SIPS;
+	if (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) {
 		bool ours = settings_listener_at(s, uri.host, uri.port) != NONE_INDEX;
 		domain = settings_domain_of(s, uri.host);
 		if (domain == NONE_INDEX && ours && s->domains.count)

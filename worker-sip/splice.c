@@ -250,15 +250,19 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 	write_bytes(w, raw + run, run_end - run);
 }
 
-static void write_contact(struct writer *w, const struct splice *s, const struct flow *flow)
+/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261 section 12.1.1); such a URI needs no word of its TLS. */
+static void write_contact(struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
 {
-	write_literal(w, "Contact: <sip:");
+	if (sips)
+		write_literal(w, "Contact: <sips:");
+	else
+		write_literal(w, "Contact: <sip:");
 	write_str(w, s->contact_user);
 	write_literal(w, "@");
 	write_sent_by(w, s->sip, flow);
 	if (flow->transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
-	else if (flow->transport == TRANSPORT_TLS)
+	else if (flow->transport == TRANSPORT_TLS && !sips)
 		write_literal(w, ";transport=tls");
 	else if (flow->transport == TRANSPORT_WS || flow->transport == TRANSPORT_WSS)
 		write_literal(w, ";transport=ws");
@@ -277,6 +281,11 @@ static void write_body(struct writer *w, const struct message *m)
 static struct str method_of_splice(const struct message *m)
 {
 	return message_str(m, m->method_name);
+}
+
+static bool is_sips(struct str uri)
+{
+	return uri.n > 5 && strncasecmp(uri.p, "sips:", 5) == 0;
 }
 
 static void request_ours(struct writer *w, const struct splice *s, const struct message_header *h)
@@ -332,7 +341,7 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 		break;
 	case HEADER_CONTACT:
 		if (s->contact_user.n)
-			write_contact(w, s, s->to);
+			write_contact(w, s, s->to, is_sips(s->request_uri));
 		break;
 	}
 }
@@ -347,7 +356,7 @@ int splice_request(const struct splice *s, struct wire **out)
 	write_literal(&w, " SIP/2.0\r\n");
 	write_rest(&w, s, request_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
-		write_contact(&w, s, s->to);
+		write_contact(&w, s, s->to, is_sips(s->request_uri));
 	write_body(&w, s->in);
 	if (w.full)
 		return -ENOBUFS;
@@ -370,7 +379,7 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 		for (const struct message_header *h = message_first(request, HEADER_RECORD_ROUTE); h; h = message_next(request, h))
 			write_bytes(&w, message_raw(request) + h->line, (size_t)(h->end - h->line));
 	if (s->contact_user.n)
-		write_contact(&w, s, &request->flow);
+		write_contact(&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
 	write_rest(&w, s, NULL);
 	write_body(&w, m);
 	if (w.full)
