@@ -1,5 +1,5 @@
 """SIP over WebSocket (RFC 7118): the upgrade, registration, calls from and to a browser's kind of phone, frames, the end of a connection."""
-import json, struct, unittest
+import json, ssl, struct, subprocess, unittest
 
 from gateway import CONFIG
 from legs import SDP, CallCase, own_address, wait_for
@@ -8,6 +8,10 @@ from websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, WebSocketPhone
 LISTENERS = """
 listener "ws" {{ bind = "ws:{ip}:8080"  zone = "access"  origins = {{ "https://app.example.net" }} }}
 listener "any" {{ bind = "ws:{ip}:8081"  zone = "access" }}
+"""
+SECURE = """
+certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "edge.example.net" }} }}
+listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"  origins = {{ "https://app.example.net" }} }}
 """
 ORIGIN = "https://app.example.net"
 
@@ -121,6 +125,25 @@ class WebSockets(CallCase):
             self.assertEqual(ws.frame(), (CLOSE, struct.pack(">H", code)))
         self.counted("ws_protocol_errors", 3)
         self.counted("ws_too_large")
+
+    def secure(self):
+        """A gateway with wss: and a certificate of its own; returns what clients trust."""
+        gateway = super().start(config=CONFIG + SECURE, tls=1, start=False)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=edge.example.net",
+                        "-addext", "subjectAltName=DNS:edge.example.net", "-keyout", gateway.dir / "main.key", "-out", gateway.dir / "main.pem"], check=True, capture_output=True)
+        gateway.start()
+        return ssl.create_default_context(cafile=str(gateway.dir / "main.pem"))
+
+    def test_secure(self):
+        tls = self.secure()
+        a, b = self.browser("alice", port=8443, transport="WSS", tls=tls), self.phone("bob")
+        x, y = self.establish(a, b, "bob@example.net")
+        self.assertRegex(x.target, rf"^sip:[^@]+@{self.gateway.ip}:8443;transport=ws$")
+        self.hang_up(x, y)
+        x, y = self.establish(b, a, "alice@example.net")
+        self.assertRegex(self.invite_received.get("Via"), rf"^SIP/2.0/WSS {self.gateway.ip}:8443;")
+        self.hang_up(x, y)
+        self.no_calls()
 
 
 if __name__ == "__main__":
