@@ -1,0 +1,92 @@
+"""Load by sipp: calls to a trunk and registrations, none of which may fail. SIPWARD_LOAD_CALLS and SIPWARD_LOAD_REGISTRATIONS change the numbers, SIPWARD_LOAD_RATE the rate."""
+import os, time, unittest
+
+from gateway import own_address
+from load import Sipp, at_rest, figure
+from legs import CallCase
+from processes import CORE_OUT, SANITIZED
+
+RATE = int(os.environ.get("SIPWARD_LOAD_RATE", 100 if SANITIZED else 500))  # a second
+CALLS = int(os.environ.get("SIPWARD_LOAD_CALLS", 500 if SANITIZED else 5000))
+REGISTRATIONS = int(os.environ.get("SIPWARD_LOAD_REGISTRATIONS", 300 if SANITIZED else 2000))
+SECONDS = max(CALLS, REGISTRATIONS) // RATE + 40
+
+# no limit for what comes from one source: it is all of the load
+NO_LIMIT = 'rate = "off"  ban = "off"'
+
+
+class Load(CallCase):
+    def users(self, count):
+        """Users and sipp's input file with their credentials, in order."""
+        names = [f"user{i:05d}" for i in range(count)]
+        self.gateway.write_users(names)
+        path = self.gateway.dir / "users.csv"
+        path.write_text("SEQUENTIAL\n" + "".join(f"{n};[authentication username={n} password={n}-secret]\n" for n in names))
+        return path
+
+    def load_gateway(self, **words):
+        # sipp takes the last challenge: with one algorithm there is one
+        g = self.start(transport=2, sip=2, access=NO_LIMIT, start=False, routes=CORE_OUT, **words)
+        g.config.write_text(g.config.read_text().replace('{ "SHA-256", "MD5" }', '{ "MD5" }'))
+        return g
+
+    def good(self, sipp, count):
+        stats = sipp.wait()
+        about = {k: v for k, v in stats.items() if v}
+        self.assertEqual(stats["SuccessfulCall"], count, f"{about}\n{sipp.errors_text()}")
+        for name in ("FailedCall", "FailedUnexpectedMessage", "FailedMaxUDPRetrans", "OutOfCallMsgs", "DeadCallMsgs"):
+            self.assertEqual(stats[name], 0, f"{name}: {about}\n{sipp.errors_text()}")
+        self.assertEqual(sipp.code, 0, about)
+        return stats
+
+    def calls(self, scenario, port, *words):
+        g = self.gateway
+        carrier = Sipp(self, "uas", self.trunk_ip, 5080, calls=CALLS, seconds=SECONDS)
+        start = time.monotonic()
+        caller = Sipp(self, scenario, own_address(), 5090, *words, calls=CALLS, to=(g.ip, port), rate=RATE, limit=CALLS, seconds=SECONDS)
+        there = self.good(caller, CALLS)
+        took = time.monotonic() - start
+        here = self.good(carrier, CALLS)
+        self.assertEqual(at_rest(g), [])
+        counters = g.counters()
+        self.assertEqual((counters["calls"], counters["calls_answered"], counters["calls_ended"]), (CALLS, CALLS, CALLS))
+        self.assertEqual(g.ctl("status")["object"]["worker_deaths"], 0)
+        figure(f"{scenario}: {CALLS} calls at {RATE}/s in {took:.1f} s, 0 failed, 0 unexpected; retransmissions: caller {there['Retransmissions']}, carrier {here['Retransmissions']}; "
+               f"processor seconds of the gateway {processor_seconds(g):.1f}")
+
+    def test_calls_of_a_trusted_zone(self):
+        self.load_gateway().start()
+        self.calls("uac", 5062)
+
+    def test_calls_of_users(self):
+        g = self.load_gateway()
+        path = self.users(100)
+        g.start()
+        self.calls("uac-digest", 5060, "-inf", path, "-auth_uri", "+4930123456@example.net")
+
+    def test_registrations(self):
+        g = self.load_gateway()
+        path = self.users(REGISTRATIONS)
+        g.start()
+        start = time.monotonic()
+        phones = Sipp(self, "register", own_address(), 5090, "-inf", path, "-auth_uri", "example.net", calls=REGISTRATIONS, to=(g.ip, 5060), rate=RATE, limit=REGISTRATIONS, seconds=SECONDS)
+        stats = self.good(phones, REGISTRATIONS)
+        took = time.monotonic() - start
+        found = {r["aor"] for r in g.ctl("registrations")}
+        self.assertEqual(found, {f"sip:user{i:05d}@example.net" for i in range(REGISTRATIONS)})
+        self.assertEqual(g.counters()["register_ok"], REGISTRATIONS)
+        figure(f"registrations: {REGISTRATIONS} with digest at {RATE}/s in {took:.1f} s, 0 failed, {len(found)} found; retransmissions {stats['Retransmissions']}; "
+               f"processor seconds of the gateway {processor_seconds(g):.1f}")
+
+
+def processor_seconds(gateway):
+    ticks = 0
+    for row in gateway.ctl("workers"):
+        with open(f"/proc/{row['pid']}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    unittest.main()
