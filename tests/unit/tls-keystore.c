@@ -270,18 +270,41 @@ static unsigned find_in_memory(const unsigned char *inverted, size_t size)
 	return found;
 }
 
-Test(keystore, nothing_of_the_key_text_stays)
+/* Takes a key after having noted two parts of it, and counts what stays: its text, and its number as DER has it. */
+static void take_and_search(const char *kind, unsigned *texts, unsigned *numbers)
 {
-	static unsigned char inverted[40];
-	struct pair p = make_pair("P-256", NULL, -DAY, DAY);
+	static unsigned char text_part[24], number_part[24];
+	struct pair p = make_pair(kind, NULL, -DAY, DAY);
 	char *middle = strchr(p.key, '\n') + 20;
+	BIGNUM *number = NULL;
+	unsigned char bytes[512];
 
+	cr_assert_eq(EVP_PKEY_get_bn_param(p.public, kind[0] == 'P' ? "priv" : "rsa-factor1", &number), 1);
+	BN_bn2bin(number, bytes);
+	for (size_t i = 0; i < sizeof(text_part); i++) {
+		text_part[i] = (unsigned char)~middle[i];
+		number_part[i] = (unsigned char)~bytes[i + 4];
+	}
+	explicit_bzero(bytes, sizeof(bytes));
+	BN_clear_free(number);
 	EVP_PKEY_free(p.public);
-	for (size_t i = 0; i < sizeof(inverted); i++)
-		inverted[i] = (unsigned char)~middle[i];
-	cr_expect_geq(find_in_memory(inverted, sizeof(inverted)), 1, "the search works");
+	cr_expect_geq(find_in_memory(text_part, sizeof(text_part)), 1, "the search works");
 	put_pair(s, 1, 0, "main", "", p.chain, p.key);
 	cr_assert_eq(check(1), 0);
 	explicit_bzero(p.key, strlen(p.key));
-	cr_expect_eq(find_in_memory(inverted, sizeof(inverted)), 0);
+	*texts = find_in_memory(text_part, sizeof(text_part));
+	*numbers = find_in_memory(number_part, sizeof(number_part));
+}
+
+Test(keystore, nothing_of_the_key_text_stays)
+{
+	unsigned texts, numbers;
+
+	take_and_search("P-256", &texts, &numbers);
+	cr_expect_eq(texts, 0);
+	cr_expect_eq(numbers, 0);
+	keystore_drop(s, 1);
+	take_and_search("2048", &texts, &numbers);
+	cr_expect_eq(texts, 0);
+	cr_expect_eq(numbers, 0);
 }
