@@ -86,7 +86,8 @@ unit-test: $(BUILD)/unit/$(T)
 unit: $(UNIT:%=$(BUILD)/unit/%)
 
 # what Debian has to give; installs only what is missing, and only as root
-PACKAGES = $(shell awk '!/^\#/ && NF==2 {print $$2}' deploy/packages)
+KINDS = build test
+PACKAGES = $(shell awk -v kinds="$(KINDS)" '!/^\#/ && NF==2 && index(" " kinds " ", " " $$1 " ") {print $$2}' deploy/packages)
 deps:
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
@@ -108,6 +109,18 @@ test: deps
 test-asan: deps
 	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit
 	@tests/run --build $(BUILD)/asan
+
+# a browser as a phone: Chromium, and JsSIP from npm. npm comes with some builds of node; Debian's is installed only where there is none
+BROWSER := $(BUILD)/browser
+$(BROWSER)/jssip.js: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	$(call say,npm ci)
+	$(Q)cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && \
+		node_modules/.bin/esbuild node_modules/jssip/lib/JsSIP.js --bundle --format=iife --global-name=JsSIP --log-level=warning --outfile=jssip.js
+test-browser:
+	@$(MAKE) --no-print-directory -s deps KINDS="build test browser $(if $(shell command -v npm),,npm)"
+	@$(MAKE) --no-print-directory -s -j2 all $(BROWSER)/jssip.js
+	@SIPWARD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 timeout 600 python3 -m unittest -v tests/browser/test_browser.py
 
 # fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
 FUZZ_SECONDS ?= 600
@@ -136,5 +149,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps run test test-asan fuzz bench install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps run test test-asan test-browser fuzz bench install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

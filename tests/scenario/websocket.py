@@ -7,9 +7,11 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def upgrade_request(key, host="edge.example.net", origin=None, protocol="sip", version=13, extra=()):
-    lines = ["GET /sip HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: keep-alive, Upgrade", f"Sec-WebSocket-Key: {key}", f"Sec-WebSocket-Version: {version}",
-             f"Sec-WebSocket-Protocol: {protocol}"] + ([f"Origin: {origin}"] if origin else []) + list(extra)
+def upgrade_request(key, host="edge.example.net", path="/sip", origin=None, protocol="sip", version=13, extra=()):
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: keep-alive, Upgrade", f"Sec-WebSocket-Key: {key}", f"Sec-WebSocket-Version: {version}"]
+    lines += [f"Sec-WebSocket-Protocol: {protocol}"] if protocol else []
+    lines += [f"Origin: {origin}"] if origin else []
+    lines += extra
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
@@ -34,7 +36,7 @@ class WebSocket:
         status, headers = self.http()
         if status == 101:
             assert headers["sec-websocket-accept"] == base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode(), headers
-            assert headers["sec-websocket-protocol"] == "sip", headers
+            assert headers.get("sec-websocket-protocol") == words.get("protocol", "sip"), headers
         return status, headers
 
     def http(self):
