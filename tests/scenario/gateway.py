@@ -60,10 +60,11 @@ class Gateway:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-"))
         os.chmod(self.dir, 0o755)
         self.process = None
+        self.violations = False  # a test that makes some says so
         targets = targets or [f"sip:{self.ip}:5080"]
         text = config if config is not None else CONFIG
         self.config = self.dir / "sipward.conf"
-        self.config.write_text(text.format(dir=self.dir, ip=self.ip, transport=transport, sip=sip, tls=tls, extra=extra, access=access, trunk=trunk, routes=routes,
+        self.config.write_text(text.format(dir=self.dir, ip=self.ip, transport=transport, sip=sip, tls=tls, extra=extra + "\n" + os.environ.get("SIPWARD_EXTRA", ""), access=access, trunk=trunk, routes=routes,
                                            targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets)))
         self.write_users(users)
         if start:
@@ -147,6 +148,8 @@ class Gateway:
             if self.process:
                 self.log.close()
             text = self.log_text()
+            if "jail-violation" in text and not self.violations:
+                raise AssertionError("a worker did what its filter does not allow:\n" + text)
             if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ERROR: LeakSanitizer" in text:
                 raise AssertionError(text)
         finally:
@@ -290,7 +293,7 @@ class Peer:
                  f"Max-Forwards: {max_forwards}", f"From: <sip:{sender}>;tag={from_tag or 'f' + self.id}", f"To: <sip:{to}>" + (f";tag={to_tag}" if to_tag else ""),
                  f"Call-ID: {call_id or 'c' + self.id + str(self.number)}", f"CSeq: {cseq} {method}"]
         if contact:
-            lines.append(f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "TCP" else "") + ">")
+            lines.append(f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}" + (f";transport={self.transport.lower()}" if self.transport in ("TCP", "TLS") else "") + ">")
         lines += headers
         if isinstance(body, str):
             body = body.encode()
@@ -310,7 +313,7 @@ class Peer:
             elif n == "to":
                 lines.append(f"{name}: {value}" + ("" if request.tag("To") or status == 100 else f";tag={tag}"))
         if contact:
-            lines.append(f"Contact: <sip:{self.name}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "TCP" else "") + ">")
+            lines.append(f"Contact: <sip:{self.name}@{self.ip}:{self.port}" + (f";transport={self.transport.lower()}" if self.transport in ("TCP", "TLS") else "") + ">")
         lines += headers
         if isinstance(body, str):
             body = body.encode()

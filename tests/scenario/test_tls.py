@@ -1,0 +1,214 @@
+"""TLS: listeners, certificates by name, client certificates, phones and trunks over TLS."""
+import re, ssl, unittest
+
+from gateway import SDP, wait_for
+from legs import NUMBER
+from tls import TlsCase, TlsServer, in_background
+
+
+class Listeners(TlsCase):
+    def test_versions_and_keys(self):
+        """openssl s_client with TLS 1.2 and 1.3; ECDSA, RSA and Ed25519, chosen by server name among three."""
+        self.secure()
+        for version in ("TLSv1.2", "TLSv1.3"):
+            for name, common, kind in (("sip.example.net", "main", "ECDSA"), ("phones.example.net", "rsa", "RSA-PSS"), ("a.example.org", "ed", "ed25519")):
+                with self.subTest(version=version, name=name):
+                    code, out = self.s_client("-servername", name, "-" + version.lower().replace("v", "").replace(".", "_"), "-verify_hostname", name)
+                    self.assertEqual(code, 0, out)
+                    self.assertIn(f"Protocol version: {version}", out)
+                    self.assertIn(f"Peer certificate: CN = {common}", out)
+                    self.assertIn(f"Signature type: {kind}", out)
+        self.assertEqual(self.gateway.counters()["tls_handshakes"], 6)
+
+    def test_default_certificate(self):
+        self.secure()
+        for words in (["-noservername"], ["-servername", "unknown.example.com"], ["-servername", "a.b.example.org"]):
+            code, out = self.s_client(*words)
+            self.assertEqual(code, 0, out)
+            self.assertIn("Peer certificate: CN = main", out)
+
+    def test_old_versions_are_refused(self):
+        self.secure()
+        code, out = self.s_client("-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
+        self.assertNotEqual(code, 0)
+        self.assertIn("alert protocol version", out)
+        # a key exchange that needs the private key to decrypt
+        code, out = self.s_client("-tls1_2", "-cipher", "AES128-GCM-SHA256", "-servername", "phones.example.net")
+        self.assertNotEqual(code, 0)
+        self.assertIn("handshake failure", out)
+        wait_for(lambda: self.gateway.counters().get("tls_failed_protocol") == 2, "two failures counted")
+
+    def test_application_protocol(self):
+        self.secure()
+        for offered, chosen in (("sip", "ALPN protocol: sip"), ("h2,sip/2", "ALPN protocol: sip/2"), ("h2", "No ALPN negotiated")):
+            code, out = self.s_client("-alpn", offered)
+            self.assertEqual(code, 0, out)
+            if chosen.startswith("ALPN"):
+                full = self.full_s_client("-alpn", offered)
+                self.assertIn(chosen, full)
+
+    def full_s_client(self, *words, port=5061):
+        import subprocess
+        return subprocess.run(["openssl", "s_client", "-connect", f"{self.gateway.ip}:{port}", *words], input="", capture_output=True, text=True, timeout=20).stdout
+
+    def test_client_certificates(self):
+        """none, optional, required; accepted and refused."""
+        self.secure()
+        good_pem, good_key = self.clients.issue("phone", "URI:sip:alice@example.net")
+        bad_pem, bad_key = self.authority.issue("stranger", "DNS:stranger.example.com")
+        old_pem, old_key = self.clients.issue("old", "DNS:old.example.com", end="20210101000000Z")
+        good, bad, old = (["-cert", str(p), "-key", str(k)] for p, k in ((good_pem, good_key), (bad_pem, bad_key), (old_pem, old_key)))
+        for version in ("-tls1_2", "-tls1_3"):
+            for port, words, taken in ((5063, [], True), (5063, good, True), (5063, bad, False), (5065, [], False), (5065, good, True), (5065, bad, False), (5065, old, False),
+                                       (5065, good + ["-servername", "phones.example.net"], True), (5065, bad + ["-servername", "phones.example.net"], False)):
+                with self.subTest(version=version, port=port, words=words):
+                    before = self.gateway.counters()
+                    # what TLS 1.3 refuses is heard only after the client's own side is done
+                    self.s_client(version, *words, port=port, text="\r\n\r\n")
+                    name = "tls_handshakes" if taken else "tls_failed_peer"
+                    wait_for(lambda: self.gateway.counters().get(name, 0) == before.get(name, 0) + 1, f"{name} to rise")
+        text = self.gateway.log_text()
+        self.assertRegex(text, r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="it shows no certificate"')
+        self.assertRegex(text, r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of its chain: certificate has expired"')
+
+    def test_no_session_is_resumed_where_tickets_are_off(self):
+        self.secure()
+        for version in ("-tls1_2", "-tls1_3"):
+            out = self.full_s_client(version, "-reconnect") if version == "-tls1_2" else self.full_s_client(version)
+            self.assertNotIn("Reused", out)
+            self.assertNotIn("TLS session ticket:", out)
+
+
+class Calls(TlsCase):
+    def test_phone_to_phone(self):
+        """A TLS phone registers, calls a UDP phone and is called by it."""
+        self.secure()
+        alice, bob = self.tls_phone("alice"), self.phone("bob")
+        a, b = self.establish(alice, bob, "bob@example.net")
+        self.assertIn(";transport=tls", self.invite_answer_contact(alice))
+        self.hang_up(a, b)
+        b, a = self.establish(bob, alice, "alice@example.net")
+        self.assertIn("SIP/2.0/TLS", self.invite_received.get("Via"))
+        self.hang_up(b, a)
+        self.no_calls()
+
+    def invite_answer_contact(self, peer):
+        return [m for m in peer.received if m.status == 200 and m.cseq[1] == "INVITE"][-1].get("Contact")
+
+    def server(self, names="URI:sip:pbx.example.net", adjust=None, authority=None, **words):
+        pem, key = (authority or self.authority).issue("pbx", names, **words)
+        server = TlsServer(self.trunk_ip, 5081, pem, key, adjust)
+        self.addCleanup(server.close)
+        return server
+
+    def test_trunk(self):
+        """A call to a trunk over TLS: verified by its SIP domain, with the server's name sent; the next call takes the same connection, and so do requests in dialogs, both ways."""
+        self.secure()
+        seen = []
+        server = self.server(adjust=lambda c: setattr(c, "sni_callback", lambda s, name, c2: seen.append(name)))
+        alice = self.tls_phone("alice")
+        accepted = in_background(server.accept)
+        self.call(alice, NUMBER + "@example.net")
+        trunk = self.keep(accepted())
+        invite = trunk.request("INVITE")
+        self.assertRegex(invite.uri, r"^sip:\+4930123456@[^;]+:5081;transport=tls$")
+        self.assertIn("SIP/2.0/TLS", invite.get("Via"))
+        self.assertIn(";transport=tls", invite.get("Contact"))
+        self.assertEqual(seen, ["pbx.example.net"])
+        trunk.answer(invite, 486, contact=False)
+        alice.final("INVITE")
+        a, b = self.establish(alice, trunk, NUMBER + "@example.net")
+        b.send("INFO")
+        alice.answer(alice.request("INFO"), 200, contact=False)
+        trunk.response(200, "INFO")
+        self.hang_up(a, b)
+        self.assertEqual(len(seen), 1)
+
+    def refused(self, reason, **words):
+        """The call is refused, nothing of it is sent, and the log says why."""
+        server = self.server(**words)
+        alice = self.phone("alice")
+        why = in_background(server.refuse)
+        self.call(alice, NUMBER + "@example.net")
+        self.assertIn(alice.final("INVITE").status, (408, 480, 500, 502, 503))
+        why()
+        self.assertRegex(self.gateway.log_text(), r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=\S+ reason=".*' + reason)
+        self.assertEqual(self.gateway.counters().get("tls_failed_peer"), 1)
+
+    def test_trunk_with_another_name(self):
+        self.secure()
+        self.refused(r"not that of pbx\.example\.net", names="URI:sip:other.example.net,DNS:pbx.example.net")
+
+    def test_trunk_with_a_wildcard(self):
+        self.secure()
+        self.refused(r"not that of pbx\.example\.net", names="DNS:*.example.net")
+
+    def test_trunk_that_has_expired(self):
+        self.secure()
+        self.refused("certificate has expired", end="20210101000000Z")
+
+    def test_trunk_of_another_authority(self):
+        self.secure()
+        self.refused("unable to get local issuer certificate", authority=self.clients)
+
+    def test_trunk_by_address(self):
+        self.secure(trunk="")
+        server = self.server(names=f"IP:{self.trunk_ip}")
+        alice = self.phone("alice")
+        accepted = in_background(server.accept)
+        self.call(alice, NUMBER + "@example.net")
+        trunk = self.keep(accepted())
+        trunk.answer(trunk.request("INVITE"), 486, contact=False)
+        self.assertEqual(alice.final("INVITE").status, 486)
+
+    def test_trunk_unverified(self):
+        self.secure(trunk="verify = no")
+        server = self.server(names="DNS:whoever.example.com", authority=self.clients)
+        alice = self.phone("alice")
+        accepted = in_background(server.accept)
+        self.call(alice, NUMBER + "@example.net")
+        trunk = self.keep(accepted())
+        trunk.answer(trunk.request("INVITE"), 486, contact=False)
+        self.assertEqual(alice.final("INVITE").status, 486)
+        self.assertRegex(self.gateway.log_text(), r"verify = no")
+
+    def test_trunk_that_asks_for_our_certificate(self):
+        """Shown over TLS 1.3, its signature made by the key worker."""
+        self.secure(trunk='tls-name = "pbx.example.net"  certificate = "rsa"')
+
+        def adjust(context):
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.authority.pem)
+        server = self.server(adjust=adjust)
+        alice = self.phone("alice")
+        accepted = in_background(server.accept)
+        self.call(alice, NUMBER + "@example.net")
+        trunk = self.keep(accepted())
+        trunk.answer(trunk.request("INVITE"), 486, contact=False)
+        self.assertEqual(alice.final("INVITE").status, 486)
+        self.assertIn(("DNS", "phones.example.net"), trunk.sock.getpeercert()["subjectAltName"])
+
+    def test_sips(self):
+        """sips: is kept only where every hop is TLS: 416 where it came over another, 480 where nothing else leads on."""
+        self.secure()
+        server = self.server()
+        alice, bob, carol = self.tls_phone("alice"), self.phone("bob"), self.tls_phone("carol")
+        accepted = in_background(server.accept)
+        for caller, uri, status in ((bob, "sips:alice@example.net", 416), (alice, "sips:bob@example.net", 480)):
+            answer, _ = caller.challenged("INVITE", uri, to="bob@example.net", body=SDP)
+            self.assertEqual((answer or caller.final("INVITE")).status, status, uri)
+        alice.challenged("INVITE", "sips:carol@example.net", to="carol@example.net", body=SDP)
+        carol.answer(carol.request("INVITE"), 200, body=SDP)
+        ok = alice.response(200, "INVITE")
+        self.assertRegex(ok.get("Contact"), r"^<sips:[^;]+>$")
+        alice.challenged("INVITE", f"sips:{NUMBER}@example.net", to=f"{NUMBER}@example.net", body=SDP)
+        trunk = self.keep(accepted())
+        invite = trunk.request("INVITE")
+        self.assertRegex(invite.uri, r"^sips:\+4930123456@[^;]+:5081$")
+        self.assertRegex(invite.get("Contact"), r"^<sips:[^;]+>$")
+        trunk.answer(invite, 486, contact=False)
+        self.assertEqual(alice.final("INVITE").status, 486)
+
+
+if __name__ == "__main__":
+    unittest.main()
