@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define PADDING 64 /* spaces before the context string: they keep these texts apart from TLS 1.2's, which begin with a random and go on with a 3 at 64 */
-static const char server_context[33] __attribute__((nonstring)) = "TLS 1.3, server CertificateVerify";
-static const char client_context[33] __attribute__((nonstring)) = "TLS 1.3, client CertificateVerify";
+static const char server_context[] = "TLS 1.3, server CertificateVerify"; /* with its zero byte, which is signed too */
+static const char client_context[] = "TLS 1.3, client CertificateVerify";
+_Static_assert(sizeof(server_context) == sizeof(client_context), "one shape");
 
 #define RANDOMS 64 /* client_random, server_random */
 #define CURVE_NAMED 3
@@ -27,7 +28,7 @@ static const struct {
 
 static enum sign_shape verify_shape(const unsigned char *text, size_t size)
 {
-	const size_t fixed = PADDING + sizeof(server_context) + 1;
+	const size_t fixed = PADDING + sizeof(server_context);
 
 	/* The hash is that of the cipher suite: those of TLS 1.3 have SHA-256 or SHA-384, whatever the scheme hashes with. */
 	if (size != fixed + 32 && size != fixed + 48)
@@ -35,8 +36,6 @@ static enum sign_shape verify_shape(const unsigned char *text, size_t size)
 	for (size_t i = 0; i < PADDING; i++)
 		if (text[i] != ' ')
 			return SHAPE_NONE;
-	if (text[fixed - 1] != 0)
-		return SHAPE_NONE;
 	if (memcmp(text + PADDING, server_context, sizeof(server_context)) == 0)
 		return SHAPE_SERVER_VERIFY;
 	if (memcmp(text + PADDING, client_context, sizeof(client_context)) == 0)
@@ -113,7 +112,6 @@ size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned ch
 {
 	memset(room, ' ', PADDING);
 	memcpy(room + PADDING, server_context, sizeof(server_context));
-	room[PADDING + sizeof(server_context)] = 0;
-	memcpy(room + PADDING + sizeof(server_context) + 1, hash, hash_size);
-	return PADDING + sizeof(server_context) + 1 + hash_size;
+	memcpy(room + PADDING + sizeof(server_context), hash, hash_size);
+	return PADDING + sizeof(server_context) + hash_size;
 }
