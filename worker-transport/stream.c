@@ -589,6 +589,11 @@ static void on_idle(struct timer *timer, void *arg)
 		loop_set(t->loop, timer, t->settings->idle_ms - passed);
 		return;
 	}
+	if (s->active >= s->probed && s->state == STREAM_OPEN && s->framing && s->framing->probe(s)) {
+		s->probed = loop_now(t->loop);
+		loop_set(t->loop, timer, t->settings->idle_ms < STREAM_PROBE_MS ? t->settings->idle_ms : STREAM_PROBE_MS);
+		return;
+	}
 	count(STREAM_IDLE);
 	stream_close(s, -ETIMEDOUT);
 }

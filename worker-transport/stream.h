@@ -21,6 +21,8 @@ struct transport_worker;
 #define STREAM_TURN_BYTES 65536
 /* The most bytes that a framing puts before a message. */
 #define STREAM_HEAD_MAX 16
+/* How long at most a peer that was asked for an answer has for it. */
+#define STREAM_PROBE_MS 10000
 /* After its last byte was written a stream is kept this long for the peer to read it: closing earlier could reset it away. */
 #define STREAM_LINGER_MS 2000
 
@@ -41,6 +43,7 @@ struct stream_framing {
 	size_t (*take)(struct stream *s, const char *bytes, size_t size); /* how many of the bytes are used up; the rest comes again, with more behind it. May finish or close the stream */
 	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX]); /* writes what goes before a message; its length, or -errno where none can be sent */
 	bool (*farewell)(struct stream *s); /* all is written and the stream is to end: true where it has queued last words */
+	bool (*probe)(struct stream *s); /* asks a peer that has been silent for an answer: false where it cannot */
 	void (*end)(struct stream *s);  /* frees stream->framing_state */
 };
 
@@ -76,6 +79,7 @@ struct stream {
 	struct stream *next_dirty, *next_dead, *next_again;
 	struct timer deadline;     /* of opening, of a message, of lingering */
 	struct timer idle;
+	uint64_t probed;           /* ms; when it was asked for an answer last */
 	uint64_t opened, active;   /* ms */
 	uint64_t messages_in, messages_out;
 	/* in */

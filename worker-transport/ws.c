@@ -300,11 +300,10 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 	return size;
 }
 
-static bool ws_farewell(struct stream *s)
+/* Queues a control frame that wslay was given, if it took it. False where nothing went or the stream has ended by it. */
+static bool send_control(struct ws *ws, int error)
 {
-	struct ws *ws = s->framing_state;
-
-	if (!ws->frames || wslay_event_queue_close(ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0))
+	if (error)
 		return false;
 	ws->inside = true;
 	wslay_event_send(ws->frames);
@@ -313,6 +312,21 @@ static bool ws_farewell(struct stream *s)
 		return true;
 	ws_free(ws);
 	return false;
+}
+
+static bool ws_farewell(struct stream *s)
+{
+	struct ws *ws = s->framing_state;
+
+	return ws->frames && send_control(ws, wslay_event_queue_close(ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
+}
+
+/* Scripts in a browser cannot send pings, but every browser answers them. */
+static bool ws_probe(struct stream *s)
+{
+	struct ws *ws = s->framing_state;
+
+	return ws->frames && send_control(ws, wslay_event_queue_msg(ws->frames, &(struct wslay_event_msg){.opcode = WSLAY_PING}));
 }
 
 static int ws_open(struct stream *s)
@@ -338,7 +352,7 @@ static void ws_end(struct stream *s)
 	s->framing_state = NULL;
 }
 
-const struct stream_framing ws_framing = {.open = ws_open, .take = ws_take, .head = ws_head, .farewell = ws_farewell, .end = ws_end};
+const struct stream_framing ws_framing = {.open = ws_open, .take = ws_take, .head = ws_head, .farewell = ws_farewell, .probe = ws_probe, .end = ws_end};
 
 int ws_prepare(void)
 {

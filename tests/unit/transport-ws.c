@@ -332,6 +332,32 @@ Test(ws, slow_peers)
 	fixture_free(f);
 }
 
+static void soon_idle(struct image *image)
+{
+	image->s.idle_ms = 50;
+}
+
+Test(ws, the_silent_are_asked)
+{
+	struct fixture *f = fixture_new(soon_idle);
+	int fd = open_ws(f);
+
+	for (unsigned i = 0; i < 3; i++) {
+		UNTIL(f, hears(fd, 2));
+		cr_assert_eq(memcmp(buffer, "\x89\x00", 2), 0); /* and once only */
+		cr_assert_eq(heard, 2);
+		heard = 0;
+		tell_frame(fd, FIN | PONG, "", 0);
+		UNTIL(f, COUNTED(STREAM_PONGS) == i + 1);
+	}
+	cr_assert_eq(COUNTED(STREAM_IDLE), 0);
+	UNTIL(f, hears(fd, 2));
+	UNTIL(f, ended(fd)); /* no answer this time */
+	cr_assert_eq(COUNTED(STREAM_IDLE), 1);
+	close(fd);
+	fixture_free(f);
+}
+
 static void one_origin(struct image *image)
 {
 	uint32_t used = sizeof(image->pool) - 32;
