@@ -66,6 +66,9 @@ static void check_listeners(struct reader *r)
 				transport_name(b->transport), room, b->line);
 			break;
 		}
+		if (a->transport == TRANSPORT_WS && !endpoint_is_loopback(&a->bind))
+			reader_warn(r, a->line, "listener \"%s\": ws: is not encrypted, and no page that came over https may use it: "
+				"it is for a proxy on this machine; bind \"wss:...\" for clients", a->name);
 	}
 	if (c->listener_count == 0)
 		config_error_add(r->errors, c->path, 0,

@@ -410,6 +410,14 @@ static bool warned(const char *text)
 	return false;
 }
 
+Test(config, plain_websocket)
+{
+	load(SANE "listener w { bind = \"ws:127.0.0.1:8080\" zone = access }");
+	cr_expect(!warned("ws: is not encrypted"));
+	load(SANE "listener w { bind = \"ws:192.0.2.1:8080\" zone = access }");
+	cr_expect(warned(":6: listener \"w\": ws: is not encrypted"));
+}
+
 Test(config, tls_trunks)
 {
 #define TLS_CORE TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { trust = m.pem }\n"
