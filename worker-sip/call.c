@@ -202,6 +202,12 @@ static void splice_base(const struct exchange *x, struct splice *s, bool back, c
 	s->contact_user = (struct str){user, TOKEN_LENGTH};
 }
 
+/* Whether a 481 or 408 to it says that the call is over and not only that a subscription or a provisional response is unknown (RFC 5057 section 5.3, RFC 3262 section 3). */
+static bool ends_dialog(uint8_t method)
+{
+	return method != METHOD_NOTIFY && method != METHOD_SUBSCRIBE && method != METHOD_REFER && method != METHOD_PRACK;
+}
+
 static void on_response(void *user, struct transaction *t, const struct message *m)
 {
 	struct exchange *x = user;
@@ -248,12 +254,14 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	x->request = NULL;
 	x->accepted = x->method == METHOD_INVITE && status < 300;
 	struct call *call = x->call;
+	if (!x->accepted)
+		exchange_unlink(x); /* what only absorbs is not in progress */
 	if (x->method == METHOD_BYE && status != 401 && status != 407) {
 		count(CALLS_ENDED);
 		call_free(call);
 	} else if (x->method == METHOD_BYE) {
 		call->ending = false;
-	} else if (status == 481 || status == 408) {
+	} else if ((status == 481 || status == 408) && ends_dialog(x->method)) {
 		/* RFC 3261 section 12.2.1.2: that leg's dialog is over, and a call of one leg is none */
 		if (call->answered)
 			call_end(call, true, true, S("Reason: SIP;cause=481;text=\"Leg gone\"\r\n"));
@@ -270,13 +278,15 @@ static void on_failed(void *user, struct transaction *t, unsigned status, int er
 	x->answered = true;
 	if (x->server && !transaction_answered(x->server))
 		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status == 503 ? 500 : status, S(""));
-	if (!x->call)
+	struct call *call = x->call;
+	if (!call)
 		return;
+	exchange_unlink(x);
 	if (x->method == METHOD_BYE) {
 		count(CALLS_ENDED);
-		call_free(x->call);
-	} else if (status == 408 && x->call->answered) {
-		call_end(x->call, true, true, S("Reason: SIP;cause=408;text=\"Leg gone\"\r\n"));
+		call_free(call);
+	} else if (status == 408 && call->answered && ends_dialog(x->method)) {
+		call_end(call, true, true, S("Reason: SIP;cause=408;text=\"Leg gone\"\r\n"));
 	}
 }
 
@@ -443,7 +453,14 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 		return;
 	}
 	d->remote_cseq = m->cseq;
-	loop_unset(sip->loop, &call->grace);
+	if (call->lost && d->flow.id == call->lost) {
+		/* it is back, by another connection */
+		dialog_refresh(sip, d, m);
+		if (d->flow.id != call->lost) {
+			loop_unset(sip->loop, &call->grace);
+			call->lost = 0;
+		}
+	}
 	if (call->ending) {
 		/* both hang up at once: each gets its 200 */
 		answer(sip, t, m->method == METHOD_BYE ? 200 : 481, S(""));
@@ -518,10 +535,19 @@ void call_flow_closed(struct sip *sip, uint64_t flow)
 {
 	invite_flow_closed(sip, flow);
 	for (struct call *call = sip->call_list; call; call = call->next) {
-		if (!call->answered || (call->a->flow.id != flow && call->b->flow.id != flow))
+		if (!call->answered)
 			continue;
-		if (!timer_armed(&call->grace))
-			loop_set(sip->loop, &call->grace, LEG_GRACE_MS);
+		struct dialog *legs[] = {call->a, call->b};
+		for (unsigned i = 0; i < 2; i++) {
+			if (legs[i]->flow.id != flow)
+				continue;
+			if (settings_zone(sip->settings, legs[i]->zone)->trust) {
+				legs[i]->flow.id = 0; /* a trunk may close a connection that is idle: the next request opens another */
+			} else if (!timer_armed(&call->grace)) {
+				call->lost = flow;
+				loop_set(sip->loop, &call->grace, LEG_GRACE_MS);
+			}
+		}
 	}
 }
 
@@ -558,6 +584,12 @@ void call_stray_answer(struct sip *sip, const struct message *m)
 {
 	bool permitted;
 	unsigned zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
+	struct dialog *d = dialog_of_tags(sip, message_str(m, m->call_id), message_str(m, m->from_tag), message_str(m, m->to_tag));
+	if (d && permitted && d->zone == zone) {
+		/* a late repetition of an answer whose call stands */
+		wire_drop(send_ack(sip, d, m->cseq));
+		return;
+	}
 	if (permitted)
 		call_refuse_answer(sip, m, &m->flow, (uint16_t)zone, NULL);
 }

@@ -29,6 +29,7 @@ struct call {
 	uint16_t exchange_count;
 	bool ending;                 /* a BYE is on its way through */
 	struct timer grace;          /* armed while a leg's flow is gone */
+	uint64_t lost;               /* that flow; 0: none */
 };
 
 /* One request within a call, on its way from one leg to the other, and the way back of its answer. */

@@ -304,7 +304,12 @@ static void answered(struct branch *b, const struct message *m)
 		}
 		return;
 	}
-	if (v->answered || !v->server || !m->to_tag.length) {
+	if (!m->to_tag.length) {
+		/* RFC 3261 section 12.1.2: no dialog can be made of it, and none is there to be ended */
+		branch_failed(b, 500, NULL);
+		return;
+	}
+	if (v->answered || !v->server) {
 		call_refuse_answer(v->sip, m, &m->flow, b->zone, &b->refused_ack);
 		b->done = true;
 		return;
