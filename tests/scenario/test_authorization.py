@@ -307,6 +307,30 @@ class AccessByFlow(CallCase):
         moved.answer(moved.request("BYE"), 200, contact=False)
         trunk.response(200, "BYE")
 
+    def test_phone_comes_back_by_another_connection(self):
+        trunk, alice = self.trunk(), self.phone("alice", "TCP")
+        a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
+        alice.close()
+        self.counted("stream_ended")
+        back = self.phone("alice", "TCP", register=False)
+        back.name = "alice-back"
+        self.peers.remove(back)
+        d = Dialog(back, a.call_id, a.local, a.remote, a.target, [], a.cseq)
+        d.send("INFO")
+        trunk.answer(trunk.request("INFO"), 200, contact=False)
+        back.response(200, "INFO")
+        b.send("BYE")
+        back.answer(back.request("BYE"), 200, contact=False)
+        trunk.response(200, "BYE")
+        self.no_calls()
+
+    def test_no_contact(self):
+        """RFC 3261 section 8.1.1.8: an INVITE must have one."""
+        trunk = self.trunk()
+        for headers in ((), ("Contact: *",)):
+            trunk.send_raw(trunk.make("INVITE", "sip:bob@example.net", sender="x@carrier.example", contact=False, headers=headers), trunk.to)
+            self.assertEqual(trunk.final("INVITE").status, 400)
+
     def test_answers_go_to_the_source(self):
         """Whatever Via says, with rport and without (DESIGN: access is by flow)."""
         trunk = self.trunk()

@@ -65,6 +65,18 @@ class Calls(CallCase):
         a, b = self.phone("alice", register=False), self.phone("bob")
         self.basic(a, b, "bob@example.net")
 
+    def test_addressed_to_our_address(self):
+        """Our own address stands for the first domain, escaped letters for themselves."""
+        self.start()
+        b, t = self.phone("bob"), self.trunk()
+        for to in (f"bob@{self.gateway.ip}:5062", "b%6Fb@example.net", "bob@EXAMPLE.net"):
+            request = self.call(t, to)
+            invite = b.request("INVITE")
+            self.assertEqual(invite.uri, f"sip:bob@{b.ip}:{b.port}")
+            b.answer(invite, 486, "Busy Here", contact=False)
+            b.request("ACK")
+            failure_ack(t, request, t.response(486))
+
     def test_trying_comes_at_once(self):
         self.start()
         a, b = self.phone("alice"), self.phone("bob")
@@ -349,6 +361,30 @@ class Transfers(CallCase):
         self.hang_up(new, Dialog.of_request(trunk, invite, tag))
         self.no_calls()
 
+    def test_blind_transfer_to_our_contact(self):
+        """A Refer-To that is our Contact in another call leads to that call's other side, and once that call is over nowhere."""
+        self.start()
+        alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
+        first, bobs = self.establish(alice, bob, "bob@example.net")
+        second, trunks = self.establish(alice, trunk, f"{NUMBER}@example.net")
+        first.send("REFER", headers=[f"Refer-To: {second.target}"])
+        refer = bob.request("REFER")
+        bob.answer(refer, 202, "Accepted")
+        alice.response(202, "REFER")
+        self.assertEqual(refer.get("Refer-To"), second.target)
+        self.public = {second.target}
+        bob.challenged("INVITE", second.target, to="alice@example.net", body=SDP)
+        invite = trunk.request("INVITE")
+        self.assertEqual(invite.uri, f"sip:trunk@{self.trunk_ip}:5080")
+        tag = trunk.answer(invite, 200, body=ANSWER)
+        new = Dialog.of_answer(bob, Message(bob.last_request), bob.response(200, "INVITE"))
+        new.ack()
+        trunk.request("ACK")
+        self.hang_up(second, trunks)
+        self.hang_up(new, Dialog.of_request(trunk, invite, tag))
+        bob.challenged("INVITE", second.target, to="alice@example.net", body=SDP, call_id="too-late")
+        failure_ack(bob, Message(bob.last_request), bob.response(403, "INVITE"))
+
     def test_replaces_of_no_dialog(self):
         self.start()
         alice, bob = self.phone("alice"), self.phone("bob")
@@ -403,6 +439,16 @@ class LargeRequests(CallCase):
         ok = alice.response(200, "INVITE")
         Dialog.of_answer(alice, request, ok).ack()
         trunk.request("ACK")
+
+    def test_phone_is_reached_by_its_flow_however_large(self):
+        self.start()
+        bob, trunk = self.phone("bob"), self.trunk()
+        request = self.call(trunk, "bob@example.net", body=self.BIG)
+        invite = bob.request("INVITE")
+        self.assertEqual(invite.body.decode(), self.BIG)
+        bob.answer(invite, 486, "Busy Here", contact=False)
+        bob.request("ACK")
+        failure_ack(trunk, request, trunk.response(486))
 
     def test_small_one_stays_on_udp(self):
         self.start()

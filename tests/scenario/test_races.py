@@ -1,6 +1,7 @@
 """What crosses on the wire: CANCEL against answers, glare, lost ACKs and BYEs, dialogs and tokens that do not exist (RFC 3261 sections 9, 12.2, 13.3.1.4, 14, 15; RFC 6026)."""
 import re, unittest
 
+from gateway import wait_for
 from legs import NUMBER, SDP, CallCase, Dialog, Message, branch_of, cancel, failure_ack
 
 FAST = "timers { t1 = 100ms  t2 = 1s  t4 = 1s }"  # 64*T1 is 6.4 s
@@ -231,6 +232,35 @@ class Glare(CallCase):
         self.a.peer.answer(bye, 200, contact=False)
         self.no_calls()
 
+    def test_481_to_a_notify_ends_no_call(self):
+        """RFC 5057: it is the subscription that is unknown; nor does one to PRACK or REFER."""
+        for method in ("NOTIFY", "REFER"):
+            self.a.send(method, headers=["Event: refer", "Subscription-State: active", "Refer-To: <sip:x@example.net>"])
+            self.b.peer.answer(self.b.peer.request(method), 481, "Subscription does not exist", contact=False)
+            self.a.peer.response(481, method)
+        self.hang_up(self.a, self.b)
+
+    def test_too_much_at_once(self):
+        """Requests in progress are bounded: 500 with Retry-After, and the call goes on."""
+        for n in range(20):  # one after the other: no limit
+            self.a.send("INFO")
+            self.b.peer.answer(self.b.peer.request("INFO"), 200, contact=False)
+            self.a.peer.response(200, "INFO")
+        for n in range(20):
+            self.a.send("INFO")
+        refused = self.a.peer.response(500, "INFO")
+        self.assertIsNotNone(refused.get("Retry-After"))
+        self.counted("rx_messages", 20)
+        answered = set()
+        while len(answered) < 15:  # and the INVITE
+            info = self.b.peer.request("INFO")
+            if info.cseq not in answered:
+                answered.add(info.cseq)
+                self.b.peer.answer(info, 200, contact=False)
+                self.a.peer.response(200, "INFO")
+        self.b.peer.waiting.clear()
+        self.hang_up(self.a, self.b)
+
     def test_unknown_dialogs(self):
         a = self.a
         for change in ({"call_id": "somebody-elses"}, {"local": a.local.replace("tag=", "tag=x")}, {"remote": re.sub(r"tag=.*", "tag=unknown", a.remote)}):
@@ -334,6 +364,32 @@ class Retransmissions(CallCase):
         trunk.request("ACK")
         alice.waiting.clear()
         alice.silence(1.5)
+
+    def test_answer_repeated_after_its_transaction(self):
+        """A 200 that wanders in when its client transaction is gone does not end the call."""
+        self.start(extra=FAST)
+        a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
+        wait_for(lambda: self.gateway.counters().get("transactions", 0) == 0, "all transactions gone")
+        b.peer.answer(self.invite_received, 200, tag=b.local_tag, body=SDP)
+        self.assertEqual(b.peer.request("ACK").cseq, (self.invite_received.cseq[0], "ACK"))
+        # of another fork, it does
+        b.peer.answer(self.invite_received, 200, tag="fork-of-old", body=SDP)
+        self.assertEqual(b.peer.request("ACK").tag("To"), "fork-of-old")
+        bye = b.peer.request("BYE")
+        self.assertEqual(bye.tag("To"), "fork-of-old")
+        b.peer.answer(bye, 200, contact=False)
+        self.hang_up(a, b)
+
+    def test_answer_without_a_tag(self):
+        """No dialog can be made of it: the caller is not left waiting."""
+        self.start()
+        alice, trunk = self.phone("alice"), self.trunk()
+        request = self.call(alice, f"{NUMBER}@example.net")
+        invite = trunk.request("INVITE")
+        trunk.send_raw(b"SIP/2.0 200 OK\r\n" + b"".join(f"{n}: {invite.get(n)}\r\n".encode() for n in ("Via", "From", "To", "Call-ID", "CSeq"))
+                       + f"Contact: <sip:{trunk.ip}:{trunk.port}>\r\nContent-Length: 0\r\n\r\n".encode(), trunk.last_from)
+        failure_ack(alice, request, alice.response(500, "INVITE"))
+        self.no_calls()
 
     def test_ack_never_comes(self):
         """RFC 3261 section 13.3.1.4: after 64*T1 without ACK the session is ended, on both legs; the callee is acknowledged first."""

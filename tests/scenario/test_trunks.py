@@ -1,5 +1,5 @@
 """Calls over trunks: which failures go on to the next target, what a trunk's refusal looks like to the caller (RFC 3261 sections 16.7, 17.1, 21.4.27; RFC 3263 section 4.3)."""
-import unittest
+import re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
 from gateway import digest, own_address
@@ -188,6 +188,53 @@ class Trunks(CallCase):
         # the connection is used again
         request = self.call(self.alice, f"{NUMBER}@example.net")
         self.answers(trunk, request)
+
+    def test_connection_closed_during_the_call(self):
+        """A trunk may close what is idle: the next request opens another connection."""
+        self.start(targets=[f"sip:{self.trunk_ip}:5080;transport=tcp"])
+        self.alice, server = self.phone("alice"), self.listen()
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        trunk = self.accept(server)
+        invite = trunk.request("INVITE")
+        trunk.answer(invite, 200, body=SDP)
+        a = Dialog.of_answer(self.alice, request, self.alice.response(200, "INVITE"))
+        a.ack()
+        trunk.request("ACK")
+        trunk.close()
+        self.counted("stream_ended")
+        a.send("BYE")
+        again = self.accept(server, "trunk-again")
+        again.answer(again.request("BYE"), 200, contact=False)
+        self.alice.response(200, "BYE")
+        self.no_calls()
+
+    def test_contact_outside_the_zone(self):
+        """A trunk's Contact that is no source of its zone: its requests still go to where it is."""
+        one, _ = self.two()
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        invite = one.request("INVITE")
+        one.answer(invite, 200, body=SDP, contact=False, headers=["Contact: <sip:far@192.0.2.99:5070>"])
+        a = Dialog.of_answer(self.alice, request, self.alice.response(200, "INVITE"))
+        a.ack()
+        self.assertEqual(one.request("ACK").uri, "sip:far@192.0.2.99:5070")
+        a.send("BYE")
+        one.answer(one.request("BYE"), 200, contact=False)
+        self.alice.response(200, "BYE")
+
+    def test_tel_uri(self):
+        one, _ = self.two()
+        uri = "tel:+49-30-123456"
+        self.alice.challenged("INVITE", uri, to="x@example.net", body=SDP)
+        invite = one.request("INVITE")
+        self.assertRegex(invite.uri, rf"^sip:\+[-\d]*@{self.trunk_ip}:5080$")
+        self.assertEqual(re.sub(r"\D", "", invite.uri.split("@")[0]), "4930123456")
+        self.answers(one, Message(self.alice.last_request), invite)
+
+    def test_sips_is_refused(self):
+        """RFC 5630 section 5.3: it promises what we do not keep."""
+        self.two()
+        self.alice.challenged("INVITE", f"sips:{NUMBER}@example.net", to="x@example.net", body=SDP)
+        self.fails(Message(self.alice.last_request), 416)
 
     def test_connection_lost_while_ringing(self):
         """The branch fails at once, not after 32 s."""
