@@ -329,6 +329,15 @@ Test(ws, slow_peers)
 	UNTIL(f, ended(fd));
 	cr_assert_eq(COUNTED(STREAM_SLOW), 2);
 	close(fd);
+	fd = open_ws(f); /* in time */
+	tell_frame(fd, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"));
+	UNTIL(f, f->count == 1);
+	uint64_t later = clock_ms() + 120;
+	UNTIL(f, clock_ms() > later);
+	tell_frame(fd, FIN | PING, "", 0);
+	UNTIL(f, hears(fd, 2));
+	cr_assert_eq(COUNTED(STREAM_SLOW), 2);
+	close(fd);
 	fixture_free(f);
 }
 
