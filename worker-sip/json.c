@@ -10,6 +10,8 @@ void write_json(struct writer *w, struct str s)
 		if (c == '"' || c == '\\') {
 			write_literal(w, "\\");
 			write_bytes(w, s.p + i, 1);
+		} else if (!c) {
+			write_literal(w, "\\ufffd"); /* readers of JSON refuse a NUL, and with it the whole line */
 		} else if (c < 0x20 || c >= 0x7f) {
 			char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
 			write_bytes(w, escape, sizeof(escape));

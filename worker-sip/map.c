@@ -143,7 +143,11 @@ void map_address(struct writer *w, struct sip *sip, struct str value, const stru
 	bool ours = names_dialog(sip, headers, &d);
 	/* The URI without its headers; what follows it is the value's rest. */
 	size_t length = headers.n ? (size_t)(headers.p - uri.p) - 1 : uri.n;
-	write_bytes(w, value.p, (size_t)(uri.p - value.p));
+	/* a display name with a NUL, and parameters with one, stay behind */
+	if (a.display.n && memchr(a.display.p, 0, a.display.n))
+		write_literal(w, "<");
+	else
+		write_bytes(w, value.p, (size_t)(uri.p - value.p));
 	if (ours) {
 		/* An INVITE with that Replaces is for the far leg of its dialog wherever it is sent: sent to our Contact it comes to the worker that has the dialog. */
 		char token[TOKEN_LENGTH];
@@ -166,5 +170,8 @@ void map_address(struct writer *w, struct sip *sip, struct str value, const stru
 		write_bytes(w, uri.p, length);
 	}
 	write_uri_headers(w, sip, headers, ours ? &d : NULL);
-	write_str(w, str_from(value, (size_t)(uri.p - value.p) + uri.n));
+	struct str after = str_from(value, (size_t)(uri.p - value.p) + uri.n);
+	if (after.n && memchr(after.p, 0, after.n))
+		after.n = a.bracketed ? 1 : 0;
+	write_str(w, after);
 }

@@ -219,6 +219,10 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 			return;
 		}
 	}
+	if (uri_unescape(uri.user, number, NUMBER_MAX) == -EINVAL) {
+		out->status = who->trusted ? 404 : 403; /* "%00": behind us another user could be read in it, the one before the NUL */
+		return;
+	}
 	size_t n = called(&uri, number);
 	for (unsigned i = 0; i < s->routes.count; i++) {
 		const struct route_settings *r = settings_route(s, i);

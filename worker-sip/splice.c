@@ -64,6 +64,12 @@ static struct str realm_of(struct str value)
 	return (struct str){"", 0};
 }
 
+/* Software on the other leg may end its strings at a NUL, and read another name or another header than we did. */
+static bool has_nul(struct str s)
+{
+	return s.n && memchr(s.p, 0, s.n);
+}
+
 /* "name: value CRLF" with the name as it was received. */
 static void write_line(struct writer *w, const struct message *m, const struct message_header *h, struct str value)
 {
@@ -179,6 +185,7 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 	const char *raw = message_raw(m);
 	bool trusted = settings_zone(s->sip->settings, s->from_zone)->trust;
 	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust && identity_private(m);
+	bool nuls = has_nul((struct str){raw, m->body.at});
 	size_t run = 0, run_end = 0;
 	for (; h < last; h++) {
 		uint8_t policy = policy_of(m, h);
@@ -198,6 +205,13 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 		}
 		if (policy == POLICY_MAPPED && h->id == HEADER_EVENT && !s->event_id.n)
 			pass = true;
+		if (nuls && has_nul((struct str){raw + h->line, (size_t)(h->end - h->line)})) {
+			/* what is written anew is clean; the line itself does not pass */
+			pass = false;
+			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
+				policy = POLICY_NEVER;
+			count(HEADERS_WITH_NUL);
+		}
 		if (pass) {
 			if (run == run_end)
 				run = h->line;
@@ -242,7 +256,7 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 				write_event(w, s, h);
 				break;
 			}
-			if (mapped.n)
+			if (mapped.n && !has_nul(mapped))
 				write_line(w, m, h, mapped);
 			break;
 		}
@@ -424,13 +438,19 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 		return;
 	}
 	params = a.params;
-	/* everything before the parameters, as written */
-	size_t head = params.n ? (size_t)(params.p - value.p) : value.n;
-	while (params.n && head && value.p[head - 1] != ';')
-		head--;
-	write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));
+	if (has_nul(a.display)) {
+		write_literal(w, "<");
+		write_str(w, a.uri.whole);
+		write_literal(w, ">");
+	} else {
+		/* everything before the parameters, as written */
+		size_t head = params.n ? (size_t)(params.p - value.p) : value.n;
+		while (params.n && head && value.p[head - 1] != ';')
+			head--;
+		write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));
+	}
 	while (param_next(&params, &name, &item) == 0) {
-		if (str_equal_nocase(name, S("tag")))
+		if (str_equal_nocase(name, S("tag")) || has_nul(item))
 			continue;
 		write_literal(w, ";");
 		write_str(w, name);

@@ -1,5 +1,5 @@
 /* splice.h - writing an outgoing message from a received one: a new start line and our own hop-by-hop headers, everything else copied from the raw bytes in its original order and spelling, less what must not pass
- * (DESIGN.md section 2). Nothing is rebuilt from a tree. */
+ * (DESIGN.md section 2). Nothing is rebuilt from a tree. A header line with a NUL (in a quoted-pair: ipc/message.h) does not pass. */
 #ifndef SIPWARD_SIP_SPLICE_H
 #define SIPWARD_SIP_SPLICE_H
 
@@ -33,7 +33,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 /* Option tags: 0 where the request's Require (and Proxy-Require) can be kept across legs, else 420 with the Unsupported header line written. */
 unsigned splice_require(const struct message *m, struct writer *unsupported);
 
-/* The value of a From or To header without its tag parameter, and with tag (n == 0: none). */
+/* The value of a From or To header without its tag parameter, and with tag (n == 0: none). A display name or a
+ * parameter with a NUL is left out. */
 void write_address_tag(struct writer *w, struct str value, struct str tag);
 
 #endif
