@@ -5,6 +5,7 @@
  * typed fields; whether values keep the grammar is the parser's word, and the reader's to doubt.
  */
 #include "message.h"
+#include "syntax.h"
 
 #include <errno.h>
 
@@ -65,6 +66,17 @@ static bool check_uri(const struct message *m, const struct uri *u, struct span 
 	return true;
 }
 
+/* The NULs of a header line: in quoted-pairs of its value, and only where a reader expects them. */
+static bool check_nul(const struct message *m, const struct message_header *h, const char *raw)
+{
+	const uint32_t value_end = (uint32_t)h->value.at + h->value.length;
+
+	if (!memchr(raw + h->line, 0, (size_t)(h->end - h->line)))
+		return true;
+	return header_takes_nul(h->id) && !memchr(raw + h->line, 0, (size_t)(h->value.at - h->line)) &&
+		!memchr(raw + value_end, 0, h->end - value_end) && controls_quoted(message_header_value(m, h));
+}
+
 /* The header lines follow each other without a gap from the start line to the blank line, each ends with the one CRLF that is no fold,
  * and id says what the name says: who strips headers by id must not miss one. Returns the start of the body, 0 where anything is wrong. */
 static uint32_t check_headers(const struct message *m, const char *raw)
@@ -72,6 +84,7 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 	const struct message_header *h = message_headers(m);
 	uint32_t at = (uint32_t)m->start_line.length + 2;
 	uint8_t first[HEADER_COUNT];
+	const bool nul = memchr(raw, 0, m->body.at <= m->raw_size ? m->body.at : m->raw_size);
 
 	memset(first, 0xff, sizeof(first));
 	for (unsigned i = 0; i < m->header_count; i++, h++) {
@@ -88,7 +101,7 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 			if (*p != ' ' && *p != '\t')
 				return 0;
 		}
-		if (h->id != header_of(message_header_name(m, h)))
+		if (h->id != header_of(message_header_name(m, h)) || (nul && !check_nul(m, h, raw)))
 			return 0;
 		if (h->id != HEADER_OTHER && first[h->id] == 0xff)
 			first[h->id] = (uint8_t)i;
@@ -96,14 +109,14 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 	}
 	if (memcmp(first, m->first, sizeof(first)) || m->raw_size - at < 2 || raw[at] != '\r' || raw[at + 1] != '\n')
 		return 0;
-	return memchr(raw, 0, at) ? 0 : at + 2;
+	return at + 2;
 }
 
 static bool check_start_line(const struct message *m, const char *raw)
 {
 	struct span line = m->start_line;
 
-	if (line.at || !line.length || line.length + 4u > m->raw_size || memchr(raw, '\n', line.length) || memcmp(raw + line.length, "\r\n", 2))
+	if (line.at || !line.length || line.length + 4u > m->raw_size || memchr(raw, '\n', line.length) || memchr(raw, 0, line.length) || memcmp(raw + line.length, "\r\n", 2))
 		return false;
 	if (!m->is_request)
 		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) && absent(m->request_uri.whole);

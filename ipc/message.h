@@ -125,8 +125,8 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
 
 /* Checks a block from another process before anything in it is believed: size equals the header's own count, version, counts, ranges, every span inside the
  * raw bytes and every header inside the header part and in order, first[] in step with the table, mandatory fields present, sub-spans of URIs inside their whole.
- * Also: header lines follow each other without a gap, each ends with its only CRLF that is no fold, its id is its name's, and there is no NUL before the body: who strips headers by id cannot be
- * made to miss one. 0, or -EBADMSG. Constant memory, linear in the size of the header part. */
+ * Also: header lines follow each other without a gap, each ends with its only CRLF that is no fold, its id is its name's: who strips headers by id cannot be made to miss
+ * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header part. */
 int message_check(const void *block, size_t size);
 
 /* The first header with that id, or NULL; message_next: the next one with the same id, or NULL. */
@@ -146,6 +146,8 @@ static inline struct str message_header_name(const struct message *m, const stru
 /* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is case-sensitive (RFC 3261 section 7.1). */
 const char *header_name(enum header id);
 uint8_t header_of(struct str name);
+/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are written without it (worker-sip/splice.h). */
+bool header_takes_nul(uint8_t id);
 const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
 uint8_t method_of(struct str name);
 /* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown" otherwise. */

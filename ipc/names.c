@@ -73,6 +73,24 @@ const char *header_name(enum header id)
 	return headers[id].name.p;
 }
 
+bool header_takes_nul(uint8_t id)
+{
+	switch (id) {
+	case HEADER_FROM:
+	case HEADER_TO:
+	case HEADER_CONTACT:
+	case HEADER_REPLY_TO:
+	case HEADER_REFER_TO:
+	case HEADER_REFERRED_BY:
+	case HEADER_P_ASSERTED_IDENTITY:
+	case HEADER_P_PREFERRED_IDENTITY:
+	case HEADER_REMOTE_PARTY_ID:
+	case HEADER_DIVERSION:
+	case HEADER_HISTORY_INFO: return true;
+	default: return false;
+	}
+}
+
 const char *method_name(uint8_t method)
 {
 	return method < METHOD_COUNT ? methods[method].p : "?";

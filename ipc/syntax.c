@@ -80,6 +80,24 @@ bool is_token(struct str s)
 	return s.n && octet_span(s.p, s.p + s.n, OCTET_TOKEN) == s.p + s.n;
 }
 
+bool controls_quoted(struct str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+	bool quoted = false;
+
+	for (; p < end; p++) {
+		uint8_t c = (uint8_t)*p;
+
+		if (quoted && c == '\\' && p + 1 < end && p[1] != '\r' && p[1] != '\n')
+			p++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+			return false;
+	}
+	return !quoted;
+}
+
 /* One generic-param at c (RFC 3261 section 25.1), the white space around it included. loose: a URI's parameter, whose octets are more. */
 static int take_param(struct cursor *c, bool loose, struct str *name, struct str *value)
 {
@@ -328,6 +346,22 @@ static int take_via_params(struct cursor *c, struct via *v)
 			v->rport = true;
 		}
 	}
+	return 0;
+}
+
+int via_front(struct str text, struct via *out)
+{
+	struct cursor c = cursor_of(str_trim(text));
+	struct via v = {.whole = str_between(c.p, c.end)};
+	struct str version;
+
+	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end || !octet_is(*c.p, OCTET_LWS))
+		return -EINVAL;
+	skip_space(&c);
+	if (take_sent_by(&c, &v))
+		return -EINVAL;
+	v.params = str_between(c.p, c.end);
+	*out = v;
 	return 0;
 }
 

@@ -18,8 +18,8 @@ struct uri_parts {
 	uint8_t scheme;
 };
 
-/* Parses all of text as an addr-spec: sip:, sips:, tel: and absolute URIs. Refuses control bytes, bytes outside the URI grammar, broken escapes, "%00", ports outside 1..65535,
- * broken IPv6 references. -EINVAL; -E2BIG. */
+/* Parses all of text as an addr-spec: sip:, sips:, tel: and absolute URIs. Refuses control bytes, bytes outside the URI grammar, broken escapes, ports outside 1..65535,
+ * broken IPv6 references. "%00" is an escape like others: it is uri_unescape that refuses it. -EINVAL; -E2BIG. */
 int uri_parse(struct str text, struct uri_parts *out);
 
 /* One name-addr or addr-spec with its header parameters. */
@@ -47,6 +47,9 @@ struct via {
 /* Parses the next via-parm from *rest and moves *rest past it and its comma. 0; -ENOENT at the end; -EINVAL: a broken sent-by, a broken parameter, a branch that is empty, nothing but
  * the magic cookie, or there twice; -E2BIG: too many parameters; -EPROTONOSUPPORT: well-formed, but of another version than SIP/2.0 (*out and *rest are set: a 505 is sent by it). */
 int via_next(struct str *rest, struct via *out);
+/* The front of a via-parm, sent-protocol and sent-by, where what follows may be anything: enough to answer by. *out: whole is all of text, params all behind sent-by, whatever it is; no
+ * branch, no rport. -EINVAL. */
+int via_front(struct str text, struct via *out);
 /* Whether params (after their first ';') is a list of generic-params and of at most SYNTAX_PARAMS_MAX. 0, -EINVAL, -E2BIG. */
 int params_check(struct str params);
 
@@ -64,6 +67,9 @@ bool list_has(struct str value, struct str token);
 /* The next auth-param "name=value" of a comma list (credentials after their scheme); value without quotes where it was quoted (escapes stay). 0; -ENOENT; -EINVAL. */
 int auth_param_next(struct str *rest, struct str *name, struct str *value);
 
+/* Whether control bytes other than tab, CR and LF stand only in quoted-pairs of quoted strings that are closed (RFC 3261 section 25.1). */
+bool controls_quoted(struct str text);
+
 bool is_token(struct str s);  /* RFC 3261 token, at least one byte */
 bool is_host(struct str s);   /* hostname, IPv4address or IPv6reference */
 bool is_ipv6(struct str s);   /* IPv6address, without brackets */
@@ -75,14 +81,15 @@ int port_take(struct str *rest, uint16_t *port);
 long uri_unescape(struct str s, char *room, size_t size);
 
 /* The canonical address of record of a URI (RFC 3261 section 10.3): "sip:" user "@" host, user unescaped, host in lower case, no port where it is the default, no parameters.
- * Writes it with a NUL, returns its length; -EINVAL for a URI without user or not sip/sips; -ENOBUFS. */
+ * Writes it with a NUL, returns its length; -EINVAL for a URI without user, not sip/sips, or whose user has an escaped control byte, NUL among them; -ENOBUFS. */
 #define AOR_MAX 512
 long aor_of(const struct uri_parts *uri, char room[AOR_MAX]);
 
 /* The parts of one of the message's typed URIs as strings. */
 struct uri_parts uri_of(const struct message *m, const struct uri *uri);
 
-/* Whether two URIs are equal by RFC 3261 section 19.1.4 (escapes, case, the parameters transport, user, ttl, method, maddr). */
+/* Whether two URIs are equal by RFC 3261 section 19.1.4 (escapes, case, the parameters transport, user, ttl, method, maddr), tel: URIs by RFC 3966 section 4
+ * (without visual separators). */
 bool uri_equal(const struct uri_parts *a, const struct uri_parts *b);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * Relies on octet.h's table. Works on bytes in place.
  *
- * Stricter than the grammar: "%00" is refused everywhere, because C code behind it would end the string there. More lenient: host names
- * may have "_" (RFC 3986's reg-name; container and service names have it) and their last label may start with a digit as long as it is
+ * "%00" is in the grammar and stays as it is written; whoever undoes escapes is refused (uri_unescape), so that it never ends a name. More
+ * lenient than the grammar: host names may have "_" (RFC 3986's reg-name; container and service names have it) and their last label may start with a digit as long as it is
  * not all digits.
  */
 #include "octet.h"
@@ -16,14 +16,14 @@ static int hex_value(char c)
 	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
-/* The end of a run of octets of the classes and of escapes; NULL for a broken escape or "%00". */
+/* The end of a run of octets of the classes and of escapes; NULL for a broken escape. */
 static const char *escaped_span(const char *p, const char *end, unsigned classes)
 {
 	for (;;) {
 		p = octet_span(p, end, classes);
 		if (p == end || *p != '%')
 			return p;
-		if (end - p < 3 || !octet_is(p[1], OCTET_HEX) || !octet_is(p[2], OCTET_HEX) || (p[1] == '0' && p[2] == '0'))
+		if (end - p < 3 || !octet_is(p[1], OCTET_HEX) || !octet_is(p[2], OCTET_HEX))
 			return NULL;
 		p += 3;
 	}
@@ -489,10 +489,43 @@ static bool headers_match(struct str a, struct str b)
 	return true;
 }
 
+/* Text of a tel: URI, without visual separators and case (RFC 3966 sections 4 and 5.1.1). */
+static bool same_digits(struct str a, struct str b)
+{
+	for (size_t i = 0, j = 0;; i++, j++) {
+		while (i < a.n && memchr("-.()", a.p[i], 4))
+			i++;
+		while (j < b.n && memchr("-.()", b.p[j], 4))
+			j++;
+		if (i == a.n || j == b.n)
+			return i == a.n && j == b.n;
+		if (octet_lower(a.p[i]) != octet_lower(b.p[j]))
+			return false;
+	}
+}
+
+/* Each parameter of a stands in b with the same value; an extension, or a context that is a number, without its visual separators. */
+static bool tel_params_match(struct str a, struct str list)
+{
+	struct str name, value, n, v;
+
+	while (pair_next(&a, ';', &name, &value)) {
+		bool digits = same(name, S("ext"), true) || (same(name, S("phone-context"), true) && value.n && *value.p == '+'), found = false;
+
+		for (struct str b = list; !found && pair_next(&b, ';', &n, &v);)
+			found = same(n, name, true) && (v.p != NULL) == (value.p != NULL) && (digits ? same_digits(v, value) : same(v, value, true));
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 bool uri_equal(const struct uri_parts *a, const struct uri_parts *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
+	if (a->scheme == URI_TEL)
+		return same_digits(a->user, b->user) && tel_params_match(a->params, b->params) && tel_params_match(b->params, a->params);
 	if (a->scheme == URI_OTHER)
 		return same(a->whole, b->whole, false);
 	return same(a->user, b->user, false) && same(a->password, b->password, false) && str_equal_nocase(a->host, b->host) &&

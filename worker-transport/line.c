@@ -1,6 +1,7 @@
 /* line.c - finding the ends of lines, eight octets at a time: nearly all octets of a message pass through here and need no more than
  * this look. */
 #include "line.h"
+#include "../ipc/syntax.h"
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS (ONES * 0x80)
@@ -66,28 +67,10 @@ bool line_is_utf8(const char *text, const char *end)
 	return true;
 }
 
-/* Whether control bytes stand only in quoted-pairs of quoted strings (RFC 3261 section 25.1), tabs and folds aside. */
-static bool is_quoted(const char *p, const char *end)
-{
-	bool quoted = false;
-
-	for (; p < end; p++) {
-		uint8_t c = (uint8_t)*p;
-
-		if (quoted && c == '\\' && p + 1 < end && p[1] != '\r' && p[1] != '\n')
-			p++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 static enum line_fault find_end(const char *start, const char *limit, bool folds, const char **end)
 {
 	uint64_t high = 0;
-	bool control = false;
+	bool control = false, nul = false;
 
 	for (const char *p = start;; p++) {
 		p = next_control(p, limit, &high);
@@ -107,12 +90,11 @@ static enum line_fault find_end(const char *start, const char *limit, bool folds
 		}
 		if (*p == '\n')
 			return LINE_BARE;
-		if (!*p)
-			return LINE_NUL;
+		nul |= !*p;
 		control |= *p != '\t';
 	}
-	if (control && !is_quoted(start, *end))
-		return LINE_CONTROL;
+	if (control && (!folds || !controls_quoted((struct str){start, (size_t)(*end - start)})))
+		return nul ? LINE_NUL : LINE_CONTROL;
 	return high && !line_is_utf8(start, *end) ? LINE_UTF8 : LINE_OK;
 }
 

@@ -7,14 +7,14 @@
 enum line_fault {
 	LINE_OK,
 	LINE_OPEN,    /* the bytes end before the line does */
-	LINE_NUL,     /* a NUL */
 	LINE_BARE,    /* a CR or LF by itself */
-	LINE_CONTROL, /* another control byte where the grammar has none: outside of a quoted-pair */
+	LINE_NUL,     /* a NUL where the grammar has none: outside of a quoted-pair in a quoted string, or in the start line */
+	LINE_CONTROL, /* another control byte there */
 	LINE_UTF8     /* octets from 0x80 on that are not UTF-8 */
 };
 
-/* Finds the end of the header line that starts at p, folded lines included. *end: its final CRLF. LINE_OPEN, LINE_NUL and LINE_BARE
- * leave no line to go on behind, the others do. */
+/* Finds the end of the header line that starts at p, folded lines included. *end: its final CRLF. LINE_OPEN and LINE_BARE leave
+ * no line to go on behind, the others do. */
 enum line_fault line_end(const char *p, const char *limit, const char **end);
 /* The same for the start line, which is never folded. */
 enum line_fault line_end_unfolded(const char *p, const char *limit, const char **end);

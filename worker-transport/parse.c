@@ -40,7 +40,7 @@ static bool note_fault(struct parser *p, enum line_fault fault)
 	switch (fault) {
 	case LINE_OK: return true;
 	case LINE_OPEN: parse_fail(p, 400, COUNTER_PARSE_LINE, "Headers Without End"); return false;
-	case LINE_NUL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers"); return false;
+	case LINE_NUL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers"); return true;
 	case LINE_BARE: parse_fail(p, 400, COUNTER_PARSE_LINE, "Line End Other Than CRLF"); return false;
 	case LINE_CONTROL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Control Byte in Headers"); return true;
 	case LINE_UTF8: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8"); return true;
@@ -123,6 +123,10 @@ static void parse_header(struct parser *p, const char *line, const char *end)
 	}
 	struct str value = str_trim((struct str){colon + 1, (size_t)(end - colon - 1)});
 	uint8_t id = header_of(name);
+	if (!header_takes_nul(id) && value.n && memchr(value.p, 0, value.n)) {
+		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers");
+		return;
+	}
 	struct message_header *h = (struct message_header *)(void *)(m + 1) + m->header_count;
 
 	*h = (struct message_header){
@@ -201,17 +205,12 @@ static void finish(struct parser *p)
 	memset(raw + m->raw_size, 0, m->size - (size_t)(raw + m->raw_size - (char *)m));
 }
 
+/* The way back is the top Via's to say; what else is missing from the request is missing from its answer (RFC 4475 section 3.3.1). */
 static bool is_answerable(const struct parser *p)
 {
-	static const uint8_t copied[] = {HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 	const struct message *m = p->message;
 
-	if (!m->is_request || m->method == METHOD_ACK || !m->method_name.length || !m->via.length)
-		return false;
-	for (size_t i = 0; i < sizeof(copied); i++)
-		if (m->first[copied[i]] == 0xff)
-			return false;
-	return true;
+	return m->is_request && m->method != METHOD_ACK && m->method_name.length && m->via.length;
 }
 
 static int refuse(struct parser *p, bool answerable, struct parse_error *error)

@@ -34,8 +34,10 @@ struct parse_error {
  * (they are zero).
  * -EBADMSG: *error says why. Where error->answerable, room holds a block with header table and raw bytes, of which the caller may use
  * is_request, method, start_line, method_name, via*, rport, and message_first/message_next/message_header_value for VIA, FROM, TO,
- * CALL_ID and CSEQ: each is there, in UTF-8 without NUL or bare line ends, and its top Via is well-formed. From, To and CSeq are not
- * known to be well-formed; to_tag is set where To is and has one. It does not pass message_check.
+ * CALL_ID and CSEQ: Via is there, the others may be missing; each is in UTF-8 without bare line ends, a NUL stands in From and To alone
+ * and there in quoted-pairs. The top Via has a well-formed sent-by; via_params may be anything, and via_branch be missing where it is not
+ * a list of parameters. From, To and CSeq are not known to be well-formed; to_tag is set where To is and has one. It does not pass
+ * message_check.
  * -ENOBUFS: room is too small. */
 int parse_message(const char *raw, size_t size, void *room, size_t room_size, struct parse_error *error);
 

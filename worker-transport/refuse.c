@@ -1,7 +1,7 @@
 /* refuse.c - stateless answers.
  *
- * From and To may be malformed: they are copied as they are, and their tags are looked for without trusting their grammar. Every loop is linear in the request. Relies on: parse_message, which has seen that what is
- * copied here has no control bytes and that the top Via is well-formed.
+ * From and To may be malformed, and so may be the top Via's parameters: they are copied as they are, and their tags are looked for without trusting their grammar. Every loop is linear in the request. Relies on: parse_message, which has seen that what is
+ * copied here has no control bytes but in quoted-pairs and that the top Via has a sent-by.
  */
 #include "refuse.h"
 
@@ -46,6 +46,13 @@ static void put_field(struct writer *w, const char *name, struct str value)
 	put_format(w, "%s: ", name);
 	put(w, value);
 	put(w, S("\r\n"));
+}
+
+/* What a malformed request lacks, its answer lacks too. */
+static void put_copy(struct writer *w, const struct message *m, enum header id)
+{
+	if (message_first(m, id))
+		put_field(w, header_name(id), message_value(m, id));
 }
 
 /* The position of the first ';' or ',' outside quotes and angle brackets, or s.n. */
@@ -162,16 +169,18 @@ long refuse(const struct hash_key *tag_key, const struct message *m, const struc
 	put_via(&w, m, peer);
 	while ((via = message_next(m, via)))
 		put_field(&w, "Via", message_header_value(m, via));
-	put_field(&w, "From", message_value(m, HEADER_FROM));
-	put(&w, S("To: "));
-	put(&w, message_value(m, HEADER_TO));
-	if (tag_in(message_value(m, HEADER_TO)).n == 0) {
-		tag_of(tag_key, m, tag);
-		put_format(&w, ";tag=%s", tag);
+	put_copy(&w, m, HEADER_FROM);
+	if (message_first(m, HEADER_TO)) {
+		put(&w, S("To: "));
+		put(&w, message_value(m, HEADER_TO));
+		if (tag_in(message_value(m, HEADER_TO)).n == 0) {
+			tag_of(tag_key, m, tag);
+			put_format(&w, ";tag=%s", tag);
+		}
+		put(&w, S("\r\n"));
 	}
-	put(&w, S("\r\n"));
-	put_field(&w, "Call-ID", message_value(m, HEADER_CALL_ID));
-	put_field(&w, "CSeq", message_value(m, HEADER_CSEQ));
+	put_copy(&w, m, HEADER_CALL_ID);
+	put_copy(&w, m, HEADER_CSEQ);
 	if (why->server.n)
 		put_field(&w, "Server", why->server);
 	if (why->retry_after)

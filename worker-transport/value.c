@@ -104,8 +104,16 @@ static void value_via(struct parser *p, struct str value)
 		m->via_transport = transport_of(via.transport);
 		m->rport = via.rport;
 	}
-	if (error != -ENOENT || !any)
-		fail_value(p, HEADER_VIA, error);
+	if (error == -ENOENT && any)
+		return;
+	fail_value(p, HEADER_VIA, error);
+	/* with a sent-by that can be read, a refusal finds its way back all the same */
+	if (!m->via_count++ && !via_front(value, &via)) {
+		m->via = span_of(p, via.whole);
+		m->via_host = span_of(p, via.host);
+		m->via_port = via.port;
+		m->via_params = span_of(p, via.params);
+	}
 }
 
 /* From and To: one address; a tag that is a token and stands once (RFC 3261 sections 19.3 and 20.20). */

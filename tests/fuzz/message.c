@@ -2,7 +2,7 @@
  *
  * The input is a message's raw bytes, a NUL NUL, and edits of the block made from it: each three octets, of which two say where and one
  * what. So the fuzzer starts from blocks that pass. Without edits or a parsable message, the input itself is the block. Whatever passes
- * the check is read through every accessor.
+ * the check is read through every accessor, and has a NUL in its header part only in quoted-pairs.
  */
 #include "../../ipc/slot.h"
 #include "../../ipc/syntax.h"
@@ -57,6 +57,10 @@ static void read_all(const void *block, size_t size)
 		}
 	}
 	slot_of_message(m, &key);
+	const struct message_header *h = message_headers(m);
+	for (unsigned i = 0; i < m->header_count; i++, h++)
+		if (memchr(message_raw(m) + h->line, 0, (size_t)(h->end - h->line)) && (!header_takes_nul(h->id) || !controls_quoted(message_header_value(m, h))))
+			__builtin_trap();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* parse.c - fuzz target of the parser and of stream framing: any bytes.
  *
  * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes
- * again gives the same block; what may be answered has what an answer copies; framing gives the same results whole and octet by octet.
+ * again gives the same block; what may be answered has a way back and is answered; framing gives the same results whole and octet by octet.
  */
 #include "../../ipc/slot.h"
 #include "../../ipc/syntax.h"
@@ -39,6 +39,13 @@ static void check_parsed(void)
 	uri_equal(&uri, &other);
 	CHECK(uri_equal(&uri, &uri));
 	slot_of_message(copy, &key);
+	CHECK(aor_of(&uri, aor) < 0 || !memchr(aor, 0, (size_t)aor_of(&uri, aor)));
+	const struct message_header *h = message_headers(copy);
+	for (unsigned i = 0; i < copy->header_count; i++, h++) {
+		struct str value = message_header_value(copy, h);
+
+		CHECK(!memchr(message_raw(copy) + h->line, 0, (size_t)(h->end - h->line)) || (header_takes_nul(h->id) && controls_quoted(value)));
+	}
 	CHECK(parse_message(message_raw(copy), copy->raw_size, again, sizeof(again), &error) == 0);
 	struct message *second = (struct message *)(void *)again;
 	second->flow = m->flow;
@@ -51,15 +58,17 @@ static void check_answerable(void)
 	static const enum header copied[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 	const struct message *m = (struct message *)(void *)room;
 
-	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length);
+	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length && message_first(m, HEADER_VIA));
+	/* what is written behind the top Via's element lies in its line */
+	struct str line = message_value(m, HEADER_VIA), top = message_str(m, m->via);
+	CHECK(top.p >= line.p && top.p + top.n <= line.p + line.n);
 	for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++) {
-		const struct message_header *h = message_first(m, copied[i]);
-
-		CHECK(h);
-		for (; h; h = message_next(m, h)) {
+		for (const struct message_header *h = message_first(m, copied[i]); h; h = message_next(m, h)) {
 			struct str value = message_header_value(m, h);
 
-			CHECK(value.p + value.n <= (const char *)m + m->size && (!value.n || !memchr(value.p, 0, value.n)));
+			CHECK(value.p + value.n <= (const char *)m + m->size);
+			if (value.n && memchr(value.p, 0, value.n))
+				CHECK(header_takes_nul(h->id) && controls_quoted(value));
 			for (size_t at = 0; at < value.n; at++)
 				CHECK(value.p[at] != '\n' || (at && value.p[at - 1] == '\r' && at + 1 < value.n && (value.p[at + 1] == ' ' ||
 					value.p[at + 1] == '\t')));

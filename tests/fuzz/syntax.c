@@ -27,7 +27,9 @@ static void check_uri(const struct uri_parts *u, struct str text)
 	long n = aor_of(u, aor);
 	CHECK(n < 0 || (n < AOR_MAX && aor[n] == 0 && strlen(aor) == (size_t)n));
 	n = uri_unescape(u->user, undone, sizeof(undone));
-	CHECK(n >= 0 || n == -ENOBUFS); /* what was parsed has no broken escape and no NUL */
+	/* what was parsed has no broken escape, and no NUL but an escaped one */
+	CHECK(n == -ENOBUFS || (n < 0) == (u->user.n && memmem(u->user.p, u->user.n, "%00", 3)));
+	CHECK(n <= 0 || !memchr(undone, 0, (size_t)n));
 	if (u->scheme == URI_SIP || u->scheme == URI_SIPS)
 		CHECK(is_host(u->host));
 }
@@ -60,6 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (rest = text; !(error = via_next(&rest, &via)) || error == -EPROTONOSUPPORT;)
 		CHECK(is_host(via.host) && inside(via.params, via.whole) && inside(via.branch, via.params) && inside(via.whole, text));
+	if (!via_front(text, &via))
+		CHECK(is_host(via.host) && inside(via.params, via.whole) && inside(via.whole, text));
+	controls_quoted(text);
 	for (rest = text; !param_next(&rest, &name, &value);)
 		CHECK(name.n && inside(name, text) && inside(value, text));
 	for (rest = text; !list_next(&rest, &value);)

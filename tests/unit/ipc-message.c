@@ -195,6 +195,39 @@ Test(message, broken)
 	BREAKS(memcpy(raw + h[1].line + 6, "\r\nP", 3));
 }
 
+/* From with a NUL, in place of "<sip:d@e>;tag=1". */
+static int check_with(const char *name, const char *value)
+{
+	struct message *m = make();
+	struct message_header *h = header(m, 1);
+	char *raw = (char *)(header(m, 0) + 6);
+
+	memcpy(raw + h->line, name, 4);
+	memcpy(raw + h->value.at, value, 15);
+	return message_check(m, m->size);
+}
+
+Test(message, nul_only_in_a_quoted_pair)
+{
+	cr_assert_eq(check_with("From", "<sip:d@e>;tag=1"), 0);
+	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\0\"=1"), 0, "what the grammar makes of it is the parser's word");
+	cr_assert_eq(check_with("From", "<sip:d@e>\\\0g=1\""), -EBADMSG);
+	cr_assert_eq(check_with("From", "<sip:d@e>\"\0\"x=1"), -EBADMSG);
+	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\0g=1"), -EBADMSG);
+	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\\\0\"1"), -EBADMSG);
+	BREAKS(memcpy(raw + m->via_params.at, ";\"\\\0\"", 5));
+	BREAKS(raw[h[1].line + 4] = 0);
+	BREAKS(raw[h[1].value.at - 1] = 0);
+	BREAKS(raw[3] = 0);
+	/* quotes that only the value as its reader sees it has */
+	BREAKS((memcpy(raw + h[1].value.at, "<sip:d@e>\"\\\0\"=1", 15), h[1].value.at += 10, h[1].value.length -= 10));
+	BREAKS((memcpy(raw + h[1].value.at, "<sip:d@e>\"\\\0\"=1", 15), h[1].value.length -= 5));
+	for (unsigned id = 0; id < HEADER_COUNT; id++)
+		cr_assert_eq(header_takes_nul((uint8_t)id), id == HEADER_FROM || id == HEADER_TO || id == HEADER_CONTACT || id == HEADER_REPLY_TO || id == HEADER_REFER_TO || id == HEADER_REFERRED_BY ||
+			id == HEADER_P_ASSERTED_IDENTITY || id == HEADER_P_PREFERRED_IDENTITY || id == HEADER_REMOTE_PARTY_ID || id == HEADER_DIVERSION || id == HEADER_HISTORY_INFO, "%s", header_name(id));
+	cr_assert_not(header_takes_nul(HEADER_OTHER));
+}
+
 Test(message, sizes)
 {
 	struct message *m = make();

@@ -44,6 +44,12 @@ Test(syntax, uri_parts)
 	uri("sip:a@my_host.local");
 	uri("sip:a@3f4a5b6c7d8e");
 	uri("sip:a@b.");
+	uri("x:%00");
+	u = uri("sip:alice%00evil:%00@b;x=%00?y=%00");
+	EQ(u.user, "alice%00evil");
+	EQ(u.password, "%00");
+	EQ(u.params, "x=%00");
+	EQ(u.headers, "y=%00");
 	uri("sip:a:@b");
 }
 
@@ -52,13 +58,12 @@ Test(syntax, uri_refused)
 	static const char *const bad[] = {
 		"", "sip", "sip:", ":a", "1sip:a", "sip:@b", "sip:a@", "sip:a@b@c", "sip:a b@c", "sip:a@b c", "sip:a@b:", "sip:a@b:0", "sip:a@b:65536",
 			"sip:a@b:5060x", "sip:a@b;", "sip:a@b;;x",
-		"sip:a@b;x=", "sip:a@b;=x", "sip:a@b?", "sip:a@b?x", "sip:a@b?x=y&", "sip:a@b?=y", "sip:a%@b", "sip:a%4@b", "sip:a%zz@b", "sip:a%00b@c",
-			"sip:a@b;x=%00", "sip:a@b?x=%00", "sip:a:%00@b",
+		"sip:a@b;x=", "sip:a@b;=x", "sip:a@b?", "sip:a@b?x", "sip:a@b?x=y&", "sip:a@b?=y", "sip:a%@b", "sip:a%4@b", "sip:a%zz@b", "sip:a%0@b",
 		"sip:a@[::1", "sip:a@::1", "sip:a@[::g]", "sip:a@[]", "sip:a@[1.2.3.4]", "sip:a@[1:2:3:4:5:6:7:8:9]", "sip:a@[1::2::3]", "sip:a@-b",
 			"sip:a@b-", "sip:a@b..c", "sip:a@.b", "sip:a@1.2.3",
 		"sip:a@1.2.3.256", "sip:a@1.2.3.4.", "sip:a@1.2.3.4.5", "sip:a@b\"", "sip:<a@b", "sip:a@b>", "sip:a\x80@b", "sip:a\x01@b", "tel:",
 			"tel:+", "tel:-", "tel:+a", "tel:1;", "tel:1 2", "x:", "x:a b",
-		"x:%00", "x:<", "sip:a\r\n@b", "sips:a@b#c", "sip:a@[fe80::1%25eth0]", "sip:a@[::12345]", "sip:a@[:1::]", "sip:a@[1::2:]", "sip:a@[:::1]",
+		"x:<", "sip:a\r\n@b", "sips:a@b#c", "sip:a@[fe80::1%25eth0]", "sip:a@[::12345]", "sip:a@[:1::]", "sip:a@[1::2:]", "sip:a@[:::1]",
 	};
 	struct uri_parts u;
 
@@ -241,6 +246,10 @@ Test(syntax, address_of_record)
 	aor("sip:b", NULL);
 	aor("tel:+1", NULL);
 	aor("sip:a%0d%0ab@c", NULL);
+	aor("sip:alice%00evil@example.net", NULL);
+	aor("sip:alice%00@example.net", NULL);
+	aor("sip:%00@example.net", NULL);
+	aor("sip:alice@example.net;x=%00", "sip:alice@example.net");
 	char text[AOR_MAX + 20] = "sip:", room[AOR_MAX];
 	memset(text + 4, 'a', AOR_MAX);
 	strcpy(text + AOR_MAX, "@b");
@@ -259,6 +268,8 @@ Test(syntax, unescape)
 	cr_assert_eq(uri_unescape(S("%4"), room, 4), -EINVAL);
 	cr_assert_eq(uri_unescape(S("%"), room, 4), -EINVAL);
 	cr_assert_eq(uri_unescape(S("%00"), room, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(S("a%00b"), room, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(((struct str){"a\0b", 3}), room, 4), -EINVAL);
 }
 
 /* The examples of RFC 3261 section 19.1.4. */
@@ -271,7 +282,10 @@ Test(syntax, equality)
 		{"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
 			"sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com"},
 		{"sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x"},
-		{"urn:a", "urn:a"},
+		{"urn:a", "urn:a"}, {"sip:%00@b", "sip:%00@b"},
+		/* RFC 3966 section 4 */
+		{"tel:+1-201-555-0123", "tel:+12015550123"}, {"tel:+1(201)555.0123", "TEL:+1-2015550123-"}, {"tel:7042;phone-context=Example.com", "tel:70-42;phone-context=example.com"},
+		{"tel:863-1234;phone-context=+1-914-555", "tel:8631234;Phone-Context=+1914555"}, {"tel:+1;ext=1-2;isub=a%41", "tel:+1;isub=aa;EXT=12"}, {"tel:aF*#", "tel:Af-*#"},
 	};
 	static const char *const other[][2] = {
 		{"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"}, {"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"},
@@ -279,7 +293,9 @@ Test(syntax, equality)
 		{"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"}, {"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"},
 		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"}, {"sip:a@b", "sips:a@b"}, {"sip:a@b", "sip:a:p@b"},
 			{"sip:a%40@b", "sip:a%41@b"},
-		{"sip:a%3B@b", "sip:a;@b"},
+		{"sip:a%3B@b", "sip:a;@b"}, {"sip:%00@b", "sip:%00%00@b"}, {"sip:alice%00evil@b", "sip:alice@b"},
+		{"tel:+12015550123", "tel:12015550123"}, {"tel:+1", "tel:+12"}, {"tel:+1;ext=1", "tel:+1"}, {"tel:+1;ext=1", "tel:+1;ext=2"}, {"tel:+1;x", "tel:+1;x=1"},
+		{"tel:1;phone-context=a-b.example", "tel:1;phone-context=ab.example"}, {"tel:+1", "sip:+1@b"},
 	};
 
 	for (size_t i = 0; i < COUNT(same); i++) {
@@ -290,4 +306,36 @@ Test(syntax, equality)
 		struct uri_parts a = uri(other[i][0]), b = uri(other[i][1]);
 		cr_assert(!uri_equal(&a, &b) && !uri_equal(&b, &a), "%s", other[i][0]);
 	}
+}
+
+Test(syntax, front_of_a_via)
+{
+	struct via v;
+
+	cr_assert_eq(via_front(S(" SIP / 2.0 / UDP [::1] : 5070 ;;x, y "), &v), 0);
+	EQ(v.host, "[::1]");
+	cr_assert_eq(v.port, 5070);
+	EQ(v.transport, "UDP");
+	EQ(v.params, ";;x, y");
+	EQ(v.whole, "SIP / 2.0 / UDP [::1] : 5070 ;;x, y");
+	cr_assert_eq(via_front(S("SIP/2.0/UDP a"), &v), 0);
+	cr_assert_eq(v.params.n, 0);
+	static const char *const bad[] = {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0/UDP ;a", "SIP/2.0 a", "SIP/2.0/UDP a:0", "SIP/2.0/UDP a:"};
+	for (size_t i = 0; i < COUNT(bad); i++)
+		cr_assert_eq(via_front(str_of(bad[i]), &v), -EINVAL, "%s", bad[i]);
+}
+
+Test(syntax, control_bytes)
+{
+#define QUOTED(text) controls_quoted((struct str){text, sizeof(text) - 1})
+	cr_assert(QUOTED(""));
+	cr_assert(QUOTED("a\r\n\tb"));
+	cr_assert(QUOTED("\"\\\0\\\x01\\\x7f\\\"\\\0\" x \"\\\0\""));
+	cr_assert_not(QUOTED("\0"));
+	cr_assert_not(QUOTED("\\\0"));
+	cr_assert_not(QUOTED("\"\0\""));
+	cr_assert_not(QUOTED("\"\\\\\0\""));
+	cr_assert_not(QUOTED("\"\\\0"));
+	cr_assert_not(QUOTED("\"\" \\\0"));
+	cr_assert_not(QUOTED("\x7f"));
 }

@@ -182,10 +182,6 @@ Test(parse, lines)
 		snprintf(text, sizeof(text), REQUEST("Subject: %s\r\n"), bad[i]);
 		refused(text, 400, "Headers Not in UTF-8");
 	}
-	static const char nul[] = "OPTIONS sip:bob@example.net SIP/2.0\r\n" FIELDS "CSeq: 1 OPTIONS\r\nSubject: a\0b\r\n\r\n";
-	cr_assert_eq(parse_bytes(nul, sizeof(nul) - 1), -EBADMSG);
-	cr_assert_eq(failure.counter, COUNTER_PARSE_CONTROL);
-	cr_assert_eq(failure.status, 0);
 	/* a name of 255 octets fits, one of 256 does not */
 	char name[257], text[2048];
 	memset(name, 'x', sizeof(name));
@@ -193,6 +189,52 @@ Test(parse, lines)
 	cr_assert_eq(parse(text), 0);
 	snprintf(text, sizeof(text), REQUEST("%.256s: v\r\n"), name);
 	refused(text, 400, "Malformed Header Line");
+}
+
+Test(parse, nul)
+{
+#define OF(text) {text, sizeof(text) - 1}
+	static const struct str bad[] = {
+		OF("Subject: a\0b"), OF("Subject: \"a\\\0b\""), OF("X-Other: \"\\\0\""), OF("User-Agent: \"\\\0\""), OF("Contact: \"a\0b\" <sip:a@b>"),
+		OF("Contact: a\0 <sip:a@b>"), OF("Contact: a\\\0 <sip:a@b>"), OF("Contact: \"a\\\\\0b\" <sip:a@b>"), OF("Contact: <sip:a\0@b>"),
+		OF("Contact: <sip:a\\\0@b>"), OF("Contact: <sip:a@b>;x=\0"), OF("Contact: <sip:a@b>;x=\"\\\0"), OF("Con\0tact: <sip:a@b>"),
+		OF("Reply-To: <sip:a@b>\0"), OF("\0"), OF("Route: \"\\\0\" <sip:a@b>"), OF("Via: SIP/2.0/UDP a;x=\"\\\0\""), OF("Call-ID: \"\\\0\""),
+		OF("Remote-Party-ID: \"\\\0"), OF("Contact: \"a\r\n \0\" <sip:a@b>"),
+	};
+	static const struct str good[] = {
+		OF("Contact: \"a\\\0b\" <sip:a@b>"), OF("Contact: <sip:a@b>;x=\"\\\0\""), OF("Reply-To: \"\\\0\r\n \\\0\"\r\n <sip:a@b>"),
+		OF("Remote-Party-ID: \"\\\\\\\0\" <sip:a@b>"),
+	};
+	char text[1024], *at;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad) + sizeof(good) / sizeof(*good); i++) {
+		bool fits = i >= sizeof(bad) / sizeof(*bad);
+		struct str line = fits ? good[i - sizeof(bad) / sizeof(*bad)] : bad[i];
+
+		at = stpcpy(text, "OPTIONS sip:bob@example.net SIP/2.0\r\n" FIELDS "CSeq: 1 OPTIONS\r\n");
+		memcpy(at, line.p, line.n);
+		at = stpcpy(at + line.n, "\r\n\r\n");
+		cr_assert_eq(parse_bytes(text, (size_t)(at - text)), fits ? 0 : -EBADMSG, "%zu: %s", i, failure.reason);
+		if (fits)
+			continue;
+		cr_assert_str_eq(failure.reason, "NUL in Headers", "%zu: %s", i, failure.reason);
+		cr_assert_eq(failure.status, 400);
+		cr_assert_eq(failure.counter, COUNTER_PARSE_CONTROL);
+	}
+	static const struct str lines[] = {OF("OPTIONS sip:b\0 SIP/2.0"), OF("OPTIONS\0 sip:b SIP/2.0"), OF("SIP/2.0 200 \"\\\0\""), OF("\0")};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		memcpy(text, lines[i].p, lines[i].n);
+		at = stpcpy(text + lines[i].n, "\r\n" FIELDS "CSeq: 1 OPTIONS\r\n\r\n");
+		cr_assert_eq(parse_bytes(text, (size_t)(at - text)), -EBADMSG);
+		cr_assert_str_eq(failure.reason, "Not SIP");
+	}
+	refused("SIP/2.0 200 \"\\\x01\"\r\n" FIELDS "CSeq: 1 OPTIONS\r\n\r\n", 0, "Not SIP");
+	refused(REQUEST("Reply-To: \"a\\\x01 <sip:a@b>\r\n"), 400, "Control Byte in Headers");
+	/* escaped it is a URI's like any other; what it is undone to is refused by whoever undoes it */
+	char aor[AOR_MAX];
+	cr_assert_eq(parse("REGISTER sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:alice%00evil@example.net>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n\r\n"), 0);
+	struct uri_parts to = uri_of(block(), &block()->to);
+	cr_assert_eq(aor_of(&to, aor), -EINVAL);
 }
 
 Test(parse, mandatory_and_single)
@@ -204,12 +246,14 @@ Test(parse, mandatory_and_single)
 #define Q "CSeq: 1 OPTIONS\r\n"
 #define L "OPTIONS sip:b SIP/2.0\r\n"
 	cr_assert_eq(parse(L V F T C Q "\r\n"), 0);
-	/* what an answer must carry is missing: nothing can be answered */
+	/* without a Via nothing says where an answer would go; with one it is sent without what is missing */
 	refused(L F T C Q "\r\n", 0, "Missing Via");
-	refused(L V T C Q "\r\n", 0, "Missing From");
-	refused(L V F C Q "\r\n", 0, "Missing To");
-	refused(L V F T Q "\r\n", 0, "Missing Call-ID");
-	refused(L V F T C "\r\n", 0, "Missing CSeq");
+	refused(L V T C Q "\r\n", 400, "Missing From");
+	refused(L V F C Q "\r\n", 400, "Missing To");
+	refused(L V F T Q "\r\n", 400, "Missing Call-ID");
+	refused(L V F T C "\r\n", 400, "Missing CSeq");
+	refused(L V "\r\n", 400, "Missing From");
+	refused("ACK sip:b SIP/2.0\r\n" V "\r\n", 0, "Missing From");
 	refused(L V F T C Q F "\r\n", 400, "More Than One From");
 	refused(L V F T C Q T "\r\n", 400, "More Than One To");
 	refused(L V F T C Q C "\r\n", 400, "More Than One Call-ID");
@@ -243,7 +287,7 @@ Test(parse, values)
 			"Malformed Contact"},
 		{"Route: sip:a@b", "Malformed Route"}, {"Record-Route: <sip:a@b>;", "Malformed Record-Route"}, {"Path: <a>", "Malformed Path"},
 			{"Route:", "Malformed Route"},
-		{"Refer-To: <sip:a@b>, <sip:c@d>", "Malformed Refer-To"}, {"r: x", "Malformed Refer-To"}, {"Referred-By: <sip:%00@b>",
+		{"Refer-To: <sip:a@b>, <sip:c@d>", "Malformed Refer-To"}, {"r: x", "Malformed Refer-To"}, {"Referred-By: <sip:%0@b>",
 			"Malformed Referred-By"},
 		{"Via: SIP/2.0/UDP", "Malformed Via"}, {"Via: SIP/2.0 UDP a", "Malformed Via"}, {"Via: SIP/1.0/UDP a;branch=z9hG4bKx", "Malformed Via"},
 		{"Via: SIP/2.0/UDP a;branch", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=", "Malformed Via"}, {"Via: SIP/2.0/UDP a;branch=z9hG4bK",
@@ -301,7 +345,7 @@ Test(parse, parties)
 	static const char *const bad[] = {
 		"<sip:a@b>;tag", "<sip:a@b>;tag=", "<sip:a@b>;tag=1;tag=2", "<sip:a@b>;tag=\"x\"", "<sip:a@b>, <sip:c@d>;tag=1", "", "x", "sip:a@b c",
 			"<sip:a@b>;tag=a=b", "a@b",
-		"<sip:a@b>>;tag=1", "<>;tag=1", "<sip:alice%00evil@x>;tag=1", "sip:a@b?x=y;tag=1", "\"a\" sip:a@b;tag=1",
+		"<sip:a@b>>;tag=1", "<>;tag=1", "<sip:alice%0gevil@x>;tag=1", "sip:a@b?x=y;tag=1", "\"a\" sip:a@b;tag=1",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -429,6 +473,25 @@ Test(parse, refused_but_answerable)
 	eq(m->method_name, "INVITE");
 }
 
+/* The way back is the sent-by of the top Via, whatever stands behind it; a further Via does not take its place. */
+Test(parse, answerable_by_a_broken_via)
+{
+	cr_assert_eq(parse(L "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" V F T C Q "\r\n"), -EBADMSG);
+	cr_assert(failure.answerable);
+	cr_assert_str_eq(failure.reason, "Malformed Via");
+	eq(block()->via, "SIP/2.0/UDP 192.0.2.15;;,;,,");
+	eq(block()->via_host, "192.0.2.15");
+	eq(block()->via_params, ";;,;,,");
+	cr_assert_eq(block()->via_branch.length, 0);
+	static const char *const none[] = {"Via: SIP/2.0/UDP\r\n", "Via: SIP/2.0/UDP ;branch=x\r\n", "Via: SIP/2.0/UDP a:0\r\n", "Via:\r\n", "Via: ,\r\n", "Via: HTTP/1.1/TCP a\r\n"};
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), L "%s" V F T C Q "\r\n", none[i]);
+		refused(text, 0, "Malformed Via");
+	}
+}
+
 Test(parse, small_room)
 {
 	const char *text = REQUEST("");
@@ -494,15 +557,13 @@ static void torture(const char *folder, const struct torture *row, size_t rows)
 Test(parse, rfc4475)
 {
 	static const struct torture rows[] = {
-		/* 3.1.1 valid; two of them carry NULs, raw or escaped, and are refused on purpose: C code behind the parser would end its strings
-		 * there */
-		{"wsinv", 0, NULL}, {"intmeth", 0, "NUL in Headers"}, {"intmeth-without-nul", 0, NULL}, {"esc01", 0, NULL}, {"escnull", 400,
-			"Malformed To"}, {"esc02", 0, NULL},
+		/* 3.1.1 valid */
+		{"wsinv", 0, NULL}, {"intmeth", 0, NULL}, {"intmeth-without-nul", 0, NULL}, {"esc01", 0, NULL}, {"escnull", 0, NULL}, {"esc02", 0, NULL},
 		{"lwsdisp", 0, NULL}, {"longreq", 0, NULL}, {"dblreq", 0, NULL}, {"semiuri", 0, NULL}, {"transports", 0, NULL}, {"mpart01", 0, NULL},
 			{"unreason", 0, NULL},
 		{"noreason", 0, NULL},
-		/* 3.1.2 invalid; badinv01's only Via is broken, so nothing says where an answer would go */
-		{"badinv01", 0, "Malformed Via"}, {"clerr", 400, "Body Shorter Than Content-Length"}, {"ncl", 400, "Malformed Content-Length"},
+		/* 3.1.2 invalid */
+		{"badinv01", 400, "Malformed Via"}, {"clerr", 400, "Body Shorter Than Content-Length"}, {"ncl", 400, "Malformed Content-Length"},
 		{"scalar02", 400, "Malformed CSeq"}, {"scalarlg", 0, "Malformed CSeq"}, {"quotbal", 400, "Malformed To"}, {"ltgtruri", 400,
 			"Malformed Request-URI"},
 		{"lwsruri", 400, "Malformed Request-Line"}, {"lwsstart", 400, "Malformed Request-Line"}, {"trws", 400, "Malformed Request-Line"},
@@ -511,7 +572,7 @@ Test(parse, rfc4475)
 		{"baddn", 400, "Malformed From"}, {"badvers", 505, "Version Not Supported"}, {"mismatch01", 400, "CSeq of Another Method"},
 		{"mismatch02", 400, "CSeq of Another Method"}, {"bigcode", 0, "Malformed Status-Line"},
 		/* 3.2 to 3.4: what is for layers above parses */
-		{"badbranch", 0, "Malformed Via"}, {"insuf", 0, "Missing From"}, {"unkscm", 0, NULL}, {"novelsc", 0, NULL}, {"unksm2", 0, NULL},
+		{"badbranch", 400, "Malformed Via"}, {"insuf", 400, "Missing From"}, {"unkscm", 0, NULL}, {"novelsc", 0, NULL}, {"unksm2", 0, NULL},
 			{"bext01", 0, NULL},
 		{"invut", 0, NULL}, {"regaut01", 0, NULL}, {"multi01", 400, "More Than One CSeq"}, {"mcl01", 400, "More Than One Content-Length"},
 			{"bcast", 0, NULL},
@@ -524,7 +585,8 @@ Test(parse, rfc4475)
 
 Test(parse, rfc4475_fields)
 {
-	static const struct torture wsinv = {"wsinv", 0, NULL}, intmeth = {"intmeth-without-nul", 0, NULL}, dblreq = {"dblreq", 0, NULL};
+	static const struct torture wsinv = {"wsinv", 0, NULL}, intmeth = {"intmeth", 0, NULL}, dblreq = {"dblreq", 0, NULL},
+		escnull = {"escnull", 0, NULL};
 
 	torture("rfc4475", &wsinv, 1);
 	eq(block()->via_host, "192.0.2.2");
@@ -541,6 +603,11 @@ Test(parse, rfc4475_fields)
 	eq(block()->from_tag, "_token~1'+`*%!-.");
 	cr_assert_eq(block()->method, METHOD_UNKNOWN);
 	cr_assert_eq(block()->max_forwards, 255);
+	cr_assert(str_starts(message_value(block(), HEADER_TO), S("\"BEL:\\\x07 NUL:\\\0 DEL:\\\x7f\" <sip:1_")), "the bytes are as they came");
+	torture("rfc4475", &escnull, 1);
+	eq(block()->to.user, "null-%00-null");
+	cr_assert_eq(block()->contact_count, 2);
+	eq(block()->contact.whole, "sip:%00@host5.example.com");
 	torture("rfc4475", &dblreq, 1);
 	cr_assert_eq(block()->body.length, 0, "the second request is cut off");
 }

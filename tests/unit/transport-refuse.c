@@ -63,6 +63,26 @@ Test(refuse, a_malformed_request_is_answered_from_what_it_has)
 	cr_assert(strstr(a, ";received=198.51.100.4\r\n"), "%s", a); /* no rport asked for */
 }
 
+Test(refuse, what_is_missing_is_missing_from_the_answer)
+{
+	const char *a = answer("INVITE sip:user@example.com SIP/2.0\r\nCSeq: 193942 INVITE\r\nVia: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf\r\nl: 0\r\n\r\n", "198.51.100.4", 5060,
+		(struct refusal){.status = 400, .reason = "Missing From"});
+
+	cr_assert_str_eq(a, "SIP/2.0 400 Missing From\r\nVia: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf;received=198.51.100.4\r\nCSeq: 193942 INVITE\r\nContent-Length: 0\r\n\r\n");
+	a = answer("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nTo: <sip:a@b>\r\n\r\n", "198.51.100.4", 5060, (struct refusal){.status = 400});
+	cr_assert(strstr(a, "\r\nTo: <sip:a@b>;tag=st"), "%s", a);
+}
+
+Test(refuse, by_a_via_that_is_broken_behind_its_host)
+{
+	const char *a = answer("OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.15:9;rport;x;;y,;,,\r\nVia: SIP/2.0/UDP second\r\nCall-ID: c\r\n\r\n", "198.51.100.4", 1024,
+		(struct refusal){.status = 400});
+
+	cr_assert_str_eq(a, "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP 192.0.2.15:9;x;;y;received=198.51.100.4;rport=1024\r\nVia: SIP/2.0/UDP second\r\nCall-ID: c\r\nContent-Length: 0\r\n\r\n");
+	a = answer("OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP h\"\r\n\r\n", "2001:db8::1", 1024, (struct refusal){.status = 400});
+	cr_assert(strstr(a, "Via: SIP/2.0/UDP h;received=2001:db8::1\r\n"), "%s", a);
+}
+
 Test(refuse, never_an_ack_nor_a_response)
 {
 	struct endpoint peer = at("192.0.2.1", 5060);
