@@ -110,6 +110,7 @@ struct signer {
 	int error;                  /* answers this instead */
 };
 
+/* 0: the scheme does not fit the key. */
 static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char *text, size_t size, unsigned char room[SIGNATURE_MAX])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
@@ -119,8 +120,10 @@ static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char
 	const EVP_MD *digest = scheme == 0x0807 ? NULL : hash == 0 ? EVP_sha256() : hash == 1 ? EVP_sha384() : EVP_sha512();
 	size_t n = SIGNATURE_MAX;
 
-	cr_assert_eq(EVP_PKEY_is_a(key, "RSA"), pss || pkcs1, "scheme %04x", scheme);
-	cr_assert_eq(EVP_PKEY_is_a(key, "ED25519"), scheme == 0x0807, "scheme %04x", scheme);
+	if (EVP_PKEY_is_a(key, "RSA") != (pss || pkcs1) || EVP_PKEY_is_a(key, "ED25519") != (scheme == 0x0807)) {
+		EVP_MD_CTX_free(c);
+		return 0;
+	}
 	cr_assert_eq(EVP_DigestSignInit(c, &p, digest, NULL, key), 1);
 	if (pss) {
 		EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING);
@@ -163,8 +166,8 @@ static inline void signer_event(void *arg, uint32_t events)
 		} else {
 			size_t size = sign_as(s->key[r.certificate], r.scheme, text, r.size, signature);
 
-			n = (ssize_t)sign_reply_encode(r.id, 0, signature, size, packet);
-			s->signed_++;
+			n = (ssize_t)sign_reply_encode(r.id, size ? 0 : -EACCES, signature, size, packet);
+			s->signed_ += size != 0;
 		}
 		cr_assert_eq(sign_packet_send(s->fd, packet, (size_t)n), 0);
 	}
