@@ -33,6 +33,8 @@ LIBS_transport := -lwslay -lssl -lcrypto -lzmq -lsodium
 LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lzmq -lsodium
 LIBS_master := -lconfuse -ljansson -lsodium
 LIBS_tls := -lcrypto -lsodium
+# the filters; linked where they are used
+LIBS_jail := -lseccomp
 # what only sipwardctl and the unit tests of its files need
 LIBS_ctl := -lcrypto
 # files with a main() of their own
@@ -63,7 +65,7 @@ define PROGRAM
 $(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a $(BUILD)/lib/ipc.a
 	@mkdir -p $$(@D)
 	$(call say,link $(1))
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(4)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(LIBS_jail) $(4)
 endef
 $(eval $(call PROGRAM,sipward,master/main,master))
 $(eval $(call PROGRAM,sipwardctl,master/ctl,master,$(LIBS_ctl)))
@@ -78,7 +80,7 @@ define UNIT_TEST
 $(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) -lzmq -lcriterion -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) $(LIBS_jail) -lzmq -lcriterion -lpthread
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)
@@ -128,7 +130,7 @@ FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport)
+	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport) $(LIBS_jail)
 fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
 		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done

@@ -6,12 +6,14 @@
 
 #include "landlock.h"
 #include "root.h"
+#include "seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -20,6 +22,8 @@
 
 /* Capabilities that this build has no name for are found by asking the kernel up to here. */
 #define CAPABILITY_MAX 63
+/* How long the master may leave the lifeline full. */
+#define NOTIFIER_MS 5000
 
 static const char *const names[JAIL_STEP_COUNT] = {
 	[JAIL_STRAY_FDS] = "stray-fds", [JAIL_NAMESPACES] = "namespaces", [JAIL_ROOT] = "root", [JAIL_IDENTITY] = "identity", [JAIL_CAPABILITIES] = "capabilities",
@@ -210,9 +214,34 @@ int jail_limit(struct worker *w)
 	return report(w, JAIL_LANDLOCK, SANITIZED ? -ENOTSUP : landlock_close(w->role == PEER_TRANSPORT));
 }
 
+/* Only the master may answer the filter's questions: this process must not keep the notifier. */
+static int send_notifier(struct worker *w, int notifier)
+{
+	for (;;) {
+		struct pollfd p = {.fd = w->lifeline, .events = POLLOUT};
+		int error = lifeline_send(w->lifeline, LIFELINE_NOTIFIER, NULL, 0, NULL, 0, &notifier, 1);
+
+		if (error != -EAGAIN)
+			return error;
+		if (poll(&p, 1, NOTIFIER_MS) == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+static int filter(struct worker *w)
+{
+	int notifier, error = seccomp_close(w->role, &notifier);
+
+	if (error || notifier < 0)
+		return error;
+	error = send_notifier(w, notifier);
+	close(notifier);
+	return error;
+}
+
 int jail_seal(struct worker *w)
 {
 	int error = report(w, JAIL_NO_PROCESSES, SANITIZED ? -ENOTSUP : limit(RLIMIT_NPROC, 0));
 
-	return error ? error : report(w, JAIL_SECCOMP, -ENOSYS);
+	return error ? error : report(w, JAIL_SECCOMP, SANITIZED ? -ENOTSUP : filter(w));
 }

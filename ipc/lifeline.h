@@ -142,6 +142,7 @@ struct lifeline_reply { /* followed by text: whole JSON objects, one a line */
 	uint8_t last;
 	uint8_t zero[3];
 };
+/* NOTIFIER: no body; one fd: where the kernel asks about system calls that the worker's filter does not allow (seccomp_unotify(2)). Once, before READY. */
 struct lifeline_step { /* a step of the jail: 0 taken, negative errno not taken */
 	uint16_t step; /* enum jail_step */
 	uint16_t zero;

@@ -192,6 +192,14 @@ static void nothing_to_do(struct timer *t, void *arg)
 
 /* ---- the interface ---- */
 
+/* libzmq starts them with the first socket, which may be wanted only when the jail has closed: then none could be started any more. */
+static int start_threads(void *context)
+{
+	void *socket = zmq_socket(context, ZMQ_PAIR);
+
+	return socket && zmq_close(socket) == 0 ? 0 : -errno;
+}
+
 int mesh_new(struct mesh **out, struct loop *loop, uint16_t self, mesh_record_callback callback, void *arg)
 {
 	struct mesh *m = calloc(1, sizeof(*m));
@@ -211,6 +219,8 @@ int mesh_new(struct mesh **out, struct loop *loop, uint16_t self, mesh_record_ca
 		goto failed;
 	error = -EINVAL;
 	if (zmq_ctx_set(m->context, ZMQ_IO_THREADS, 1) < 0 || zmq_ctx_set(m->context, ZMQ_BLOCKY, 0) < 0)
+		goto failed;
+	if ((error = start_threads(m->context)))
 		goto failed;
 	if ((error = loop_on_turn(loop, on_turn, m)))
 		goto failed;

@@ -145,11 +145,11 @@ static void read_limits(struct reader *r, cfg_t *timers, cfg_t *limits)
 
 static void read_top(struct reader *r, cfg_t *root)
 {
-	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	static const char *const levels[] = {"error", "warn", "info", "debug"}, *const jails[] = {"enforce", "log"};
 	struct config *c = r->c;
 	const struct config_value *v = config_value(root, "runtime-directory");
 	char control[CONFIG_PATH_MAX];
-	unsigned level = c->log_level;
+	unsigned level = c->log_level, jail = 0;
 
 	read_path(r, root, "runtime-directory", &c->runtime_directory);
 	if (v && c->runtime_directory && strlen(c->runtime_directory) > CONFIG_RUNTIME_DIRECTORY_MAX)
@@ -160,6 +160,9 @@ static void read_top(struct reader *r, cfg_t *root)
 	read_path(r, root, "state-directory", &c->state_directory);
 	read_word(r, root, "log-level", levels, 4, &level);
 	c->log_level = (uint8_t)level;
+	read_word(r, root, "jail", jails, 2, &jail);
+	c->jail_log = jail == 1;
+	read_bool(r, root, "require-jail", &c->jail_required);
 	read_text(r, root, "server", 128, &c->server);
 	read_workers(r, cfg_getsec(root, "workers"));
 	read_control(r, cfg_getsec(root, "control"));

@@ -138,6 +138,8 @@ struct config {
 	uint32_t control_mode;   /* permission bits, 0600 to 0660 */
 	char *server;            /* Server and User-Agent text; "": none is sent */
 	uint8_t log_level;       /* enum log_level */
+	bool jail_log;           /* what the filters of the workers do not allow is logged, not prevented */
+	bool jail_required;      /* without a whole jail no service */
 	/* by enum peer_role; [0] is unused */
 	unsigned workers[ROLE_COUNT];
 	char *user[ROLE_COUNT];  /* name of the user that the role's workers run as (when started as root) */

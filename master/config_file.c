@@ -60,7 +60,7 @@ static cfg_opt_t route_options[] = {
 };
 #define NAMED_SECTION(name, options) CFG_SEC(name, options, CFGF_MULTI | CFGF_TITLE)
 static cfg_opt_t root_options[] = {
-	VALUE("runtime-directory"), VALUE("state-directory"), VALUE("log-level"), VALUE("server"),
+	VALUE("runtime-directory"), VALUE("state-directory"), VALUE("log-level"), VALUE("jail"), VALUE("require-jail"), VALUE("server"),
 	CFG_SEC("workers", workers_options, CFGF_NONE), CFG_SEC("control", control_options, CFGF_NONE),
 	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE), CFG_SEC("tls", tls_options, CFGF_NONE),
 	NAMED_SECTION("zone", zone_options), NAMED_SECTION("listener", listener_options), NAMED_SECTION("certificate", certificate_options),

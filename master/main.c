@@ -304,6 +304,8 @@ int main(int argc, char **argv)
 		if (error < 0)
 			log_error("loop", "errno=%d", -error);
 	}
+	if (m->supervisor.refused)
+		error = -EPERM;
 	finish(m);
 	if (error == 0)
 		log_info("stopped", "pid=%d", (int)getpid());

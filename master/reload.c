@@ -46,6 +46,8 @@ int reload_use(struct master *m, struct config *config)
 	config_free(m->config);
 	m->config = config;
 	m->supervisor.log_level = config->log_level;
+	m->supervisor.jail_log = config->jail_log;
+	m->supervisor.jail_required = config->jail_required;
 	log_set_level(config->log_level);
 	return 0;
 }

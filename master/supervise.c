@@ -118,7 +118,7 @@ static void became_ready(struct worker_slot *w)
 }
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only what it leaves behind counts. */
-static bool take_packet(struct worker_slot *w, const struct lifeline_packet *p, bool last)
+static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -126,13 +126,13 @@ static bool take_packet(struct worker_slot *w, const struct lifeline_packet *p, 
 	case LIFELINE_LOG:
 		pass_log(w, p);
 		return true;
-	case LIFELINE_STEP: {
-		const struct lifeline_step *step = (const void *)p->body;
+	case LIFELINE_STEP:
+		return warden_step(w, (const void *)p->body);
+	case LIFELINE_NOTIFIER: {
+		int fd = p->fd[0];
 
-		if (step->step >= sizeof w->step_error / sizeof w->step_error[0] || step->error > 0 || step->error < -4095)
-			return false;
-		w->step_error[step->step] = (int16_t)-step->error;
-		return true;
+		p->fd[0] = -1;
+		return warden_notifier(w, fd);
 	}
 	case LIFELINE_REPLY: {
 		const struct lifeline_reply *reply = (const void *)p->body;
@@ -170,12 +170,12 @@ static void take_packets(struct worker_slot *w, unsigned most, bool last)
 		if (error == -EAGAIN)
 			return;
 		if (error == 0) {
+			if (!take_packet(w, s->packet, last))
+				error = -EBADMSG;
 			for (unsigned i = 0; i < s->packet->fds; i++)
 				if (s->packet->fd[i] >= 0)
 					close(s->packet->fd[i]);
-			if (!take_packet(w, s->packet, last))
-				error = -EBADMSG;
-			else if (w->lifeline < 0)
+			if (!error && w->lifeline < 0)
 				return;
 		}
 		if (error == 0)
@@ -312,6 +312,7 @@ static void died(struct worker_slot *w, int status)
 	w->source = NULL;
 	close(w->lifeline);
 	w->lifeline = -1;
+	notifier_close(&w->notifier);
 	outbox_clear(&w->outbox);
 	loop_unset(s->loop, &w->timer);
 	w->state = WORKER_DOWN;
@@ -422,7 +423,7 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	int error;
 
 	*w = (struct worker_slot){
-		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .endpoint = -1};
+		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .endpoint = -1, .notifier = {.fd = -1}};
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, timer_fired, w);
 	s->count++;

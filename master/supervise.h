@@ -14,6 +14,7 @@
 #include "outbox.h"
 #include "runtime.h"
 #include "state.h"
+#include "warden.h"
 
 /* Back-off of a worker that dies before it is ready: doubling, milliseconds. */
 #define BACKOFF_FIRST_MS 100
@@ -33,6 +34,8 @@
 #define WATCHDOG_IDLE_MS 10000
 /* Lines a second that a worker may log. */
 #define LOG_RATE_MAX 2000
+/* Lines a second about what one worker may not do; the counter goes on. */
+#define VIOLATION_RATE_MAX 100
 
 enum worker_state {
 	WORKER_DOWN = 0, /* no process */
@@ -69,6 +72,9 @@ struct worker_slot {
 	const char *killed;      /* why we killed it, or NULL */
 	char last_end[64];       /* how the last life ended; "" none did */
 	int16_t step_error[16];  /* errno of the jail's steps in this life, by enum jail_step; 0 taken, -1 not reported */
+	struct notifier notifier;
+	uint64_t violation_second;
+	unsigned violation_lines;
 	/* watchdog */
 	uint64_t seen;           /* progress at the last look */
 	uint64_t pinged;         /* loop time of the last PING */
@@ -101,6 +107,8 @@ struct supervisor {
 	uint32_t fds_limit[ROLE_COUNT];
 	const char *program[ROLE_COUNT];
 	uint8_t log_level;
+	bool jail_log;           /* what the filters do not allow is logged and let through */
+	bool jail_required;      /* a step of the jail that cannot be taken ends the service */
 	int settings[ROLE_COUNT]; /* sealed memfds, the caller's; replaced with supervise_settings */
 	int users;
 	supervisor_reply reply;
@@ -116,6 +124,8 @@ struct supervisor {
 	struct timer watchdog, stop_timer;
 	unsigned stop_stage; /* 0: running; role being stopped + 1 ... */
 	bool stopping;
+	bool refused;            /* a step was required and could not be taken */
+	uint32_t steps_missing[ROLE_COUNT]; /* bits of enum jail_step: named in the log */
 };
 
 /* Makes the table, pages, endpoints and edges folders; starts nothing. -errno, logged. */

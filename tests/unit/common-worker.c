@@ -8,14 +8,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -434,8 +437,6 @@ static int jailed(void)
 		return 16;
 	if (write(store, "x", 1) != 1)
 		return 17;
-	if (jail_seal(&worker))
-		return FAILED;
 	if (getrlimit(RLIMIT_CORE, &core) || core.rlim_cur || core.rlim_max || getrlimit(RLIMIT_NOFILE, &files) || files.rlim_max != 100)
 		return 10;
 	if (prctl(PR_GET_DUMPABLE) != 0)
@@ -449,6 +450,10 @@ static int jailed(void)
 	    (!status_has("Uid:\t65534\t65534\t65534\t65534\nGid:\t65533\t65533\t65533\t65533\n") || !status_has("Groups:\t \n") ||
 	     !status_has("CapBnd:\t0000000000000000\n")))
 		return 14;
+	if (jail_seal(&worker))
+		return FAILED;
+	if (!SANITIZED && !status_has("Seccomp:\t2\n"))
+		return 18;
 	return worker_run(&worker) ? FAILED : LEFT;
 }
 
@@ -475,6 +480,8 @@ static void confine(uint32_t drop)
 		}
 		if (packet.type == LIFELINE_READY)
 			break;
+		if (packet.type == LIFELINE_NOTIFIER)
+			close(packet.fd[0]);
 		if (packet.type != LIFELINE_STEP)
 			continue;
 		cr_assert_eq(step->step, ++order, "steps in their order");
@@ -494,6 +501,40 @@ static void confine(uint32_t drop)
 	snprintf(store, sizeof(store), "%s/store", stores);
 	cr_assert_eq(unlink(store), 0);
 	cr_assert(rmdir(stores) == 0 && rmdir(root) == 0);
+}
+
+static int forbidden(void)
+{
+	if (worker_begin(&worker, PEER_TLS, take_packet, NULL, NULL) || worker_receive(&worker) || jail_confine(&worker) || jail_limit(&worker) ||
+	    jail_seal(&worker))
+		return FAILED;
+	if (syscall(1000) != -1 || errno != ENOSYS) /* newer than this build */
+		return 20;
+	syscall(SYS_ptrace, 1, 2, 3, 4);
+	return WRONG;
+}
+
+Test(worker, asks_the_master_about_what_its_filter_does_not_allow)
+{
+	struct seccomp_notif question = {0};
+	struct pollfd p = {.events = POLLIN};
+	int status;
+
+	if (SANITIZED)
+		cr_skip_test("such a build has no filter");
+	start(forbidden);
+	send_welcome(PEER_TLS, 0);
+	send_to(LIFELINE_GO, NULL, 0, -1);
+	expect(LIFELINE_NOTIFIER);
+	p.fd = packet.fd[0];
+	cr_assert_eq(poll(&p, 1, PATIENCE_MS), 1);
+	cr_assert_eq(ioctl(p.fd, SECCOMP_IOCTL_NOTIF_RECV, &question), 0);
+	cr_assert_eq(question.data.nr, SYS_ptrace);
+	cr_assert_eq(question.data.args[3], 4);
+	cr_assert_eq((pid_t)question.pid, child);
+	kill(child, SIGKILL);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFSIGNALED(status));
 }
 
 Test(worker, is_confined_without_privileges)
