@@ -1,4 +1,5 @@
-/* stream.h - one connection that carries SIP: framing in, a bounded queue out, its time limits (RFC 3261 section 18, RFC 5626 section 4.4.1).
+/* stream.h - one connection that carries SIP: framing in, a bounded queue out, its time limits (RFC 3261 section 18, RFC 5626 section
+ * 4.4.1).
  *
  * Between the socket and the framing stands a layer: plain TCP in tcp.c, TLS in tls.c.
  */
@@ -26,7 +27,8 @@ struct transport_worker;
 /* After its last byte was written a stream is kept this long for the peer to read it: closing earlier could reset it away. */
 #define STREAM_LINGER_MS 2000
 
-/* What carries the bytes. Results are counts of bytes or 0, or -errno; -EAGAIN: not now. A layer that waits for another event than the direction it was asked for adds it to
+/* What carries the bytes. Results are counts of bytes or 0, or -errno; -EAGAIN: not now. A layer that waits for another event than the
+ * direction it was asked for adds it to
  * stream->wants. */
 struct stream_layer {
 	int (*open)(struct stream *s);       /* goes on opening: 0 once open; NULL: open from the start. With -EAGAIN, wants is set to all that it waits for; 0: stream_go_on will be called */
@@ -40,8 +42,10 @@ struct stream_layer {
 /* How messages stand among those bytes, where that is not SIP's own framing: WebSocket. It knows nothing of the layer below. */
 struct stream_framing {
 	int (*open)(struct stream *s);  /* the layer is open; -errno */
-	size_t (*take)(struct stream *s, const char *bytes, size_t size); /* how many of the bytes are used up; the rest comes again, with more behind it. May finish or close the stream */
-	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX]); /* writes what goes before a message; its length, or -errno where none can be sent */
+	/* How many of the bytes are used up; the rest comes again, with more behind it. May finish or close the stream. */
+	size_t (*take)(struct stream *s, const char *bytes, size_t size);
+	/* Writes what goes before a message; its length, or -errno where none can be sent. */
+	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX]);
 	bool (*farewell)(struct stream *s); /* all is written and the stream is to end: true where it has queued last words */
 	bool (*probe)(struct stream *s); /* asks a peer that has been silent for an answer: false where it cannot */
 	void (*end)(struct stream *s);  /* frees stream->framing_state */
@@ -97,7 +101,8 @@ size_t streams_count(const struct streams *ss);
 /* The most streams: the setting, or what the fd limit leaves. */
 size_t streams_max(const struct streams *ss);
 
-/* A stream over fd (non-blocking), which it owns on success. flow: all but the id. held: from admit_connect, given back with the stream. -errno; layer_state is then the caller's still. */
+/* A stream over fd (non-blocking), which it owns on success. flow: all but the id. held: from admit_connect, given back with the
+ * stream. -errno; layer_state is then the caller's still. */
 int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held, struct stream **out);
 
 /* Goes on with opening: what it waited for besides the socket has come. To be called from the loop. */
@@ -105,7 +110,8 @@ void stream_go_on(struct stream *s);
 
 struct transport_worker *stream_worker(const struct stream *s);
 
-/* Queues a message; written at the end of the turn. 0; -ENOTCONN it takes nothing any more; -EAGAIN its queue was full, and it has been closed: a peer that does not read is of no use. */
+/* Queues a message; written at the end of the turn. 0; -ENOTCONN it takes nothing any more; -EAGAIN its queue was full, and it has
+ * been closed: a peer that does not read is of no use. */
 int stream_send(struct stream *s, const struct outgoing *out);
 /* Queues head and bytes as they are, for the framing; also on a stream that finishes. Errors as stream_send's. */
 int stream_queue(struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size);
@@ -118,7 +124,8 @@ void stream_finish(struct stream *s);
 /* Closes all streams of a source that was banned on listener. */
 void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source);
 
-/* Reads what is left to be read, writes what is queued and frees the dead: at the end of each turn. True where something is left to be read. */
+/* Reads what is left to be read, writes what is queued and frees the dead: at the end of each turn. True where something is left to be
+ * read. */
 bool streams_flush(struct streams *ss);
 /* Calls visit for each stream that is not dead; visit may close it. */
 void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg), void *arg);

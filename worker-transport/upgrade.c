@@ -1,6 +1,7 @@
 /* upgrade.c - the HTTP upgrade, strictly: no folded lines, no bare line ends, no body, nothing twice that may come once.
  *
- * Lines are judged as they become whole, so that what is no HTTP is refused at its first line; the headers are read once the blank line has come. Relies on: libcrypto for SHA-1, which RFC 6455 uses as a mark of
+ * Lines are judged as they become whole, so that what is no HTTP is refused at its first line; the headers are read once the blank
+ * line has come. Relies on: libcrypto for SHA-1, which RFC 6455 uses as a mark of
  * having understood, not for security.
  */
 #include "upgrade.h"
@@ -136,7 +137,8 @@ static bool is_key(struct str key)
 	unsigned char bytes[KEY_SIZE];
 	size_t size;
 
-	return key.n == KEY_LENGTH && sodium_base642bin(bytes, sizeof(bytes), key.p, key.n, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 && size == KEY_SIZE;
+	return key.n == KEY_LENGTH &&
+		sodium_base642bin(bytes, sizeof(bytes), key.p, key.n, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 && size == KEY_SIZE;
 }
 
 int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1])
@@ -184,7 +186,8 @@ static enum upgrade_result judge(struct str lines, const struct upgrade_rules *r
 	return UPGRADE_DONE;
 }
 
-enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules, struct upgrade_step *step)
+enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules,
+	struct upgrade_step *step)
 {
 	size_t limit = size < UPGRADE_MAX ? size : UPGRADE_MAX;
 
@@ -238,7 +241,10 @@ size_t upgrade_answer(const struct upgrade_step *step, char room[UPGRADE_ANSWER_
 {
 	if (step->status == 101)
 		return (size_t)snprintf(room, UPGRADE_ANSWER_MAX,
-			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: sip\r\n\r\n", step->accept);
-	return (size_t)snprintf(room, UPGRADE_ANSWER_MAX, "HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status, phrase(step->status),
+			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: sip\r\n\r\n",
+			step->accept);
+	return (size_t)snprintf(room, UPGRADE_ANSWER_MAX, "HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
+		phrase(step->status),
 		step->status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : step->status == 405 ? "Allow: GET\r\n" : "");
 }

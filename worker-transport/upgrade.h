@@ -45,13 +45,16 @@ struct upgrade_step {
 	char accept[UPGRADE_ACCEPT_LENGTH + 1]; /* DONE */
 };
 
-/* Looks at buffer, which holds what has come since the connection began. A buffer of UPGRADE_MAX bytes always suffices to get a result other than MORE. */
-enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules, struct upgrade_step *step);
+/* Looks at buffer, which holds what has come since the connection began. A buffer of UPGRADE_MAX bytes always suffices to get a result
+ * other than MORE. */
+enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules,
+	struct upgrade_step *step);
 
 /* Writes the answer to room; returns its length. */
 size_t upgrade_answer(const struct upgrade_step *step, char room[UPGRADE_ANSWER_MAX]);
 
-/* Sec-WebSocket-Accept for a Sec-WebSocket-Key, with a NUL. 0; -EIO where the library has no SHA-1. Its first call may open files: to be made before the jail closes. */
+/* Sec-WebSocket-Accept for a Sec-WebSocket-Key, with a NUL. 0; -EIO where the library has no SHA-1. Its first call may open files: to
+ * be made before the jail closes. */
 int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1]);
 
 #endif

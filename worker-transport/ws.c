@@ -1,7 +1,9 @@
 /* ws.c - SIP over WebSocket.
  *
- * wslay checks and unmasks the frames and answers pings and closes; messages are put together here, so that memory follows the bytes that have come and not the length or the number of frames that a peer announces.
- * Nothing is called from within wslay that could free it: a stream that ends meanwhile leaves that to the end of ws_take. Relies on: upgrade.c, stream.c for all that is queued.
+ * wslay checks and unmasks the frames and answers pings and closes; messages are put together here, so that memory follows the bytes
+ * that have come and not the length or the number of frames that a peer announces.
+ * Nothing is called from within wslay that could free it: a stream that ends meanwhile leaves that to the end of ws_take. Relies on:
+ * upgrade.c, stream.c for all that is queued.
  */
 #include "ws.h"
 
@@ -205,7 +207,11 @@ static bool origin_allowed(void *arg, struct str origin)
 static int begin_frames(struct ws *ws)
 {
 	static const struct wslay_event_callbacks callbacks = {
-		.recv_callback = on_receive, .send_callback = on_send, .on_frame_recv_start_callback = on_frame, .on_frame_recv_chunk_callback = on_payload, .on_msg_recv_callback = on_message,
+		.recv_callback = on_receive,
+		.send_callback = on_send,
+		.on_frame_recv_start_callback = on_frame,
+		.on_frame_recv_chunk_callback = on_payload,
+		.on_msg_recv_callback = on_message,
 	};
 
 	if (wslay_event_context_server_init(&ws->frames, &callbacks, ws)) {
@@ -352,7 +358,9 @@ static void ws_end(struct stream *s)
 	s->framing_state = NULL;
 }
 
-const struct stream_framing ws_framing = {.open = ws_open, .take = ws_take, .head = ws_head, .farewell = ws_farewell, .probe = ws_probe, .end = ws_end};
+const struct stream_framing ws_framing = {
+	.open = ws_open, .take = ws_take, .head = ws_head, .farewell = ws_farewell, .probe = ws_probe, .end = ws_end,
+};
 
 int ws_prepare(void)
 {

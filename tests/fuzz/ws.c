@@ -1,7 +1,9 @@
 /* ws.c - fuzz target of WebSocket: any bytes on a connection, before and after its upgrade.
  *
- * The first octet says how: its lowest bit whether a good upgrade goes before the rest, the others in what pieces it comes. The stream is a real one over a layer made here; SIP workers take some messages and have no
- * room for others, so that answers are written from within. Beyond memory safety: what reaches a SIP worker passes its check, and what is written is an HTTP answer, then whole frames as servers send them, nothing after
+ * The first octet says how: its lowest bit whether a good upgrade goes before the rest, the others in what pieces it comes. The stream
+ * is a real one over a layer made here; SIP workers take some messages and have no
+ * room for others, so that answers are written from within. Beyond memory safety: what reaches a SIP worker passes its check, and what
+ * is written is an HTTP answer, then whole frames as servers send them, nothing after
  * a Close.
  */
 #include "../../common/counters.h"
@@ -22,8 +24,8 @@
 			__builtin_trap(); \
 	} while (0)
 #define UPGRADE \
-	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" \
-	"Sec-WebSocket-Protocol: sip\r\n\r\n"
+	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
 #define CLOSE 8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -100,8 +102,10 @@ static const struct stream_layer layer = {.receive = give, .send = take, .shut =
 static void start(void)
 {
 	CHECK(sodium_init() >= 0);
-	image.s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(image), .zones = {offsetof(struct image, zone), 1},
-		.listeners = {offsetof(struct image, listener), 1}, .transport_workers = 1, .sip_workers = 1, .idle_ms = 60000, .message_ms = 60000, .handshake_ms = 60000, .connections_max = 10,
+	image.s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(image),
+		.zones = {offsetof(struct image, zone), 1},
+		.listeners = {offsetof(struct image, listener), 1}, .transport_workers = 1, .sip_workers = 1,
+		.idle_ms = 60000, .message_ms = 60000, .handshake_ms = 60000, .connections_max = 10,
 		.connection_queue = 3000, .message_max = 4096, .handshakes_max = 10, .handshakes_per_source = 10};
 	image.listener.transport = TRANSPORT_WS;
 	image.listener.bind.family = 4;

@@ -48,7 +48,8 @@ Test(upgrade, good)
 	cr_assert_eq(size, strlen(room));
 	/* RFC 6455 section 1.3 */
 	cr_assert_str_eq(room,
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: sip\r\n\r\n");
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: sip\r\n\r\n");
 }
 
 Test(upgrade, however_it_is_cut)
@@ -65,8 +66,9 @@ Test(upgrade, however_it_is_cut)
 
 Test(upgrade, spellings)
 {
-	cr_assert_eq(status_of("GET http://edge/ HTTP/1.1\r\nhost:edge\r\nUPGRADE:h2c , WebSocket\r\nconnection:upgrade\r\nsec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==  \r\n"
-		"sec-websocket-version: 13\r\nSec-WebSocket-Protocol: msrp\r\nSec-WebSocket-Protocol: xmpp ,sip\r\n" ORIGIN "Content-Length: 0\r\n\r\n"), 101);
+	cr_assert_eq(status_of("GET http://edge/ HTTP/1.1\r\nhost:edge\r\nUPGRADE:h2c , WebSocket\r\nconnection:upgrade\r\n"
+		"sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==  \r\nsec-websocket-version: 13\r\nSec-WebSocket-Protocol: msrp\r\n"
+		"Sec-WebSocket-Protocol: xmpp ,sip\r\n" ORIGIN "Content-Length: 0\r\n\r\n"), 101);
 }
 
 Test(upgrade, refusals)
@@ -101,7 +103,8 @@ Test(upgrade, refusals)
 		{START HOST UPGRADE VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE KEY KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED}, /* 18 bytes */
+		/* 18 bytes */
+		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBs*SBub25jZQ==\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE KEY VERSION PROTOCOL END, 403, COUNTER_UPGRADE_ORIGIN},
 		{START HOST UPGRADE KEY VERSION PROTOCOL "Origin: https://evil.example\r\n" END, 403, COUNTER_UPGRADE_ORIGIN},

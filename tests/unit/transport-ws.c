@@ -2,8 +2,8 @@
 #include "transport-fixture.h"
 
 #define REQUEST \
-	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" \
-	"Sec-WebSocket-Protocol: sip\r\n"
+	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
 enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10, FIN = 0x80 };
 
 static char raw[2048], buffer[70000], big[70000];
@@ -74,10 +74,13 @@ static int open_ws(struct fixture *f)
 /* The server's close frame with code, and then nothing. */
 static void expect_close(struct fixture *f, int fd, unsigned code)
 {
+	unsigned got;
+
 	UNTIL(f, hears(fd, 4));
 	cr_assert_eq((unsigned char)buffer[0], FIN | CLOSE);
 	cr_assert_eq(buffer[1], 2);
-	cr_assert_eq((unsigned char)buffer[2] << 8 | (unsigned char)buffer[3], code, "%u", (unsigned char)buffer[2] << 8 | (unsigned char)buffer[3]);
+	got = (unsigned)((unsigned char)buffer[2] << 8 | (unsigned char)buffer[3]);
+	cr_assert_eq(got, code, "%u", got);
 	cr_assert_eq(heard, 4);
 	UNTIL(f, ended(fd));
 	close(fd);
@@ -381,7 +384,10 @@ Test(ws, origins)
 	static const struct {
 		const char *line, *start;
 	} rows[] = {
-		{"Origin: https://app.example.net\r\n\r\n", "HTTP/1.1 101 "}, {"Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 "}, {"Origin: null\r\n\r\n", "HTTP/1.1 403 "}, {"\r\n", "HTTP/1.1 403 "},
+		{"Origin: https://app.example.net\r\n\r\n", "HTTP/1.1 101 "},
+		{"Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 "},
+		{"Origin: null\r\n\r\n", "HTTP/1.1 403 "},
+		{"\r\n", "HTTP/1.1 403 "},
 	};
 	struct fixture *f = fixture_new(one_origin);
 
