@@ -316,6 +316,15 @@ static void on_unacknowledged(void *user, struct transaction *t)
 		call_end(x->call, true, true, S("Reason: SIP;cause=408;text=\"ACK missing\"\r\n"));
 }
 
+static void on_server_failed(void *user, struct transaction *t, int error)
+{
+	struct exchange *x = user;
+	(void)error;
+	/* A 2xx that cannot be sent is not repeated any more: its ACK will not come. */
+	if (x->accepted && !x->ack)
+		on_unacknowledged(user, t);
+}
+
 static void on_server_gone(void *user, struct transaction *t)
 {
 	struct exchange *x = user;
@@ -325,7 +334,7 @@ static void on_server_gone(void *user, struct transaction *t)
 }
 
 static const struct client_user exchange_client = {.response = on_response, .failed = on_failed, .gone = on_client_gone};
-static const struct server_user exchange_server = {.cancelled = on_cancelled, .unacknowledged = on_unacknowledged, .gone = on_server_gone};
+static const struct server_user exchange_server = {.cancelled = on_cancelled, .unacknowledged = on_unacknowledged, .failed = on_server_failed, .gone = on_server_gone};
 
 /* ---- the way out ---- */
 

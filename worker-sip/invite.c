@@ -465,12 +465,23 @@ static void next_targets(struct invite *v)
 	finish(v);
 }
 
+static void abandon(struct invite *v, struct str reason)
+{
+	refuse(v, 487);
+	cancel_branches(v, NULL, reason);
+	for (unsigned i = 0; i < v->next; i++)
+		drop_early(&v->branches[i], NULL);
+}
+
 void invite_flow_closed(struct sip *sip, uint64_t flow)
 {
 	struct invite *following;
 	for (struct invite *v = sip->invite_list; v; v = following) {
 		following = v->following;
 		v->transactions++; /* held: the failure of its last branch must not free it */
+		/* The caller is told by its own transport that its INVITE has failed (RFC 3261 section 17.1.4): nobody shall ring for it. */
+		if (!v->answered && v->server && transaction_flow(v->server)->id == flow)
+			abandon(v, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
 		for (unsigned i = 0; i < v->next; i++) {
 			struct branch *b = &v->branches[i];
 			if (!b->client || b->done || b->flow.id != flow)
@@ -484,14 +495,6 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 		v->transactions--;
 		release(v);
 	}
-}
-
-static void abandon(struct invite *v, struct str reason)
-{
-	refuse(v, 487);
-	cancel_branches(v, NULL, reason);
-	for (unsigned i = 0; i < v->next; i++)
-		drop_early(&v->branches[i], NULL);
 }
 
 static void on_cancelled(void *user, struct transaction *t, const struct message *cancel)
@@ -584,6 +587,7 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 	sip->calls++;
 	counter_add(COUNTER_CALLS, 1);
 	transaction_serve(t, &invite_user, v);
+	sip_watch(sip, transaction_flow(t), slot);
 	v->transactions++; /* held while targets are started: a failure on the spot must not free it */
 	next_targets(v);
 	v->transactions--;
