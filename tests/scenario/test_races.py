@@ -126,6 +126,20 @@ class Cancels(CallCase):
         self.trunk_peer.request("ACK")
         self.no_calls()
 
+    def test_caller_whose_connection_ends(self):
+        """Nobody rings for a caller who is gone."""
+        bob = self.phone("bob", "TCP", register=False)
+        self.call(bob, f"{NUMBER}@example.net")
+        invite = self.trunk_peer.request("INVITE")
+        tag = self.trunk_peer.answer(invite, 180, "Ringing")
+        bob.response(180)
+        bob.close()
+        c = self.trunk_peer.receive(lambda m: m.method == "CANCEL", 3, "CANCEL")
+        self.trunk_peer.answer(c, 200, contact=False)
+        self.trunk_peer.answer(invite, 487, "Request Terminated", tag=tag, contact=False)
+        self.trunk_peer.request("ACK")
+        self.no_calls()
+
     def test_of_a_reinvite(self):
         a, b = self.establish(self.alice, self.trunk_peer, f"{NUMBER}@example.net")
         for side, other in ((a, b), (b, a)):
