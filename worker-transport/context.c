@@ -40,7 +40,8 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 	params[2] = OSSL_PARAM_construct_end();
 	if (EVP_MAC_CTX_set_params(mac, params) != 1 || EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
 		return -1;
-	return encrypt || key == newest ? 1 : 2;
+	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): each resumption brings the next */
+	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
 static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)

@@ -434,6 +434,7 @@ void keyless_free(struct keyless *k)
 	if (k->provider)
 		OSSL_PROVIDER_unload(k->provider);
 	OSSL_LIB_CTX_free(k->context);
+	ASYNC_cleanup_thread(); /* the stacks of jobs that have ended */
 	free(k);
 }
 

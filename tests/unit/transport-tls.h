@@ -308,6 +308,7 @@ static inline struct secure *secure_new(void (*adjust)(struct image *image))
 	static char pem[8192];
 
 	signal(SIGPIPE, SIG_IGN);
+	memset(counters_page->counter, 0, sizeof(counters_page->counter));
 	s->f = fixture_new(adjust);
 	s->authority = make_authority("Authority");
 	s->signer[0].fd = s->signer[1].fd = -1;
