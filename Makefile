@@ -124,6 +124,12 @@ test-browser:
 	@$(MAKE) --no-print-directory -s -j2 all $(BROWSER)/jssip.js
 	@SIPWARD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 timeout 600 python3 -m unittest -v tests/browser/test_browser.py
 
+# the real programs under valgrind, from start to stop; its own system calls and /proc are what a jail takes away
+valgrind:
+	@$(MAKE) --no-print-directory -s deps KINDS="build test valgrind"
+	@CFLAGS=-DSIPWARD_VALGRIND $(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/valgrind all
+	@tests/valgrind --build $(BUILD)/valgrind
+
 # fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
@@ -151,5 +157,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps run test test-asan test-browser fuzz bench install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps run test test-asan valgrind test-browser fuzz bench install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

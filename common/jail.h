@@ -4,9 +4,9 @@
 
 #include "worker.h"
 
-/* What finds errors for us (AddressSanitizer and its kin) needs /proc, its program's file, threads and processes of its own: such a build leaves out
+/* What finds errors for us (AddressSanitizer and its kin, valgrind) needs /proc, its program's file, threads and processes of its own: such a build leaves out
  * the steps that take these away, and says so (ENOTSUP). */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(SIPWARD_VALGRIND)
 #define SANITIZED 1
 #else
 #define SANITIZED 0

@@ -6,7 +6,7 @@ import hashlib, json, os, pathlib, random, re, shutil, signal, socket, subproces
 
 BUILD = pathlib.Path(os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
 BIN = BUILD / "bin"
-WAIT = 20  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
+WAIT = int(os.environ.get("SIPWARD_WAIT", 20))  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
 
 
 def own_address():
@@ -84,10 +84,13 @@ class Gateway:
         os.chmod(path, 0o644)
         path.rename(self.dir / "users")
 
+    def command(self):
+        return [self.bin / "sipward", "-c", self.config]
+
     def launch(self):
         """Starts the master and waits for nothing."""
         self.log = open(self.dir / "log", "ab")
-        self.process = subprocess.Popen([self.bin / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def start(self):
         self.launch()
