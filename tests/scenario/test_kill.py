@@ -72,6 +72,8 @@ def total(callers, seconds):
 
 
 class UnderLoad(CallCase):
+    kills = True
+
     def one(self, worker):
         g = self.start(transport=2, sip=2, tls=1, routes=CORE_OUT, targets=[f"sip:{self.trunk_ip}:5080"])
         for user in ("alice", "bob", "carol"):

@@ -120,19 +120,22 @@ Test(packet, sends_and_receives_whole_packets_only)
 
 Test(packet, an_fd_sent_along_does_not_arrive)
 {
-	int pair[2], before = dup(0);
+	int pair[2], before, after;
 	char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec part = {bytes, 20};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-	close(before);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	before = dup(pair[0]); /* the lowest number that is free */
+	close(before);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &pair[0], sizeof(int));
 	cr_assert_eq(sendmsg(pair[0], &m, 0), 20);
 	cr_assert_eq(sign_packet_receive(pair[1], room), -EBADMSG);
-	cr_assert_eq(dup(0), pair[1] + 1);
+	after = dup(pair[0]);
+	cr_assert_eq(after, before, "nothing has taken a number");
+	close(after);
 }
