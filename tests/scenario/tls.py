@@ -1,5 +1,5 @@
 """What tests of TLS stand on: a gateway with certificates of three kinds, TLS phones, a TLS peer behind."""
-import ssl, subprocess, threading
+import select, socket, ssl, subprocess, threading
 
 from certs import Authority
 from gateway import WAIT, Gateway, Peer, Phone, own_address
@@ -54,7 +54,6 @@ class TlsServer:
     """A TLS peer that the gateway connects to; accept() gives the next connection as a Peer."""
 
     def __init__(self, ip, port, pem, key, adjust=None):
-        import socket
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(pem, key)
         if adjust:
@@ -132,3 +131,58 @@ def in_background(function, *words):
             raise AssertionError("not done in time")
         return result[0]
     return wait
+
+
+class Relay:
+    """TCP on one side, TLS to the gateway on the other: for load programs that speak no TLS."""
+
+    def __init__(self, ip, port, gateway, authority, name="sip.example.net"):
+        self.listener = socket.create_server((ip, port))
+        self.address, self.name = (gateway.ip, 5061), name
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.load_verify_locations(authority.pem)
+        self.ended = 0  # by the gateway
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                plain, _ = self.listener.accept()
+            except OSError:
+                return
+            secure = self.context.wrap_socket(socket.create_connection(self.address), server_hostname=self.name)
+            threading.Thread(target=self.carry, args=(plain, secure), daemon=True).start()
+
+    def carry(self, plain, secure):
+        """One thread for both ways: an SSL object is not for two."""
+        for s in (plain, secure):
+            s.setblocking(False)
+        waiting = {plain: b"", secure: b""}  # to be written there
+        with plain, secure:
+            while True:
+                read = [s for s in (plain, secure) if len(waiting[secure if s is plain else plain]) < 1 << 20]
+                select.select([] if secure.pending() else read, [s for s in waiting if waiting[s]], [], 1)
+                for s, other in ((plain, secure), (secure, plain)):
+                    try:
+                        data = s.recv(65536) if s in read else None
+                        if data == b"":
+                            self.ended += s is secure
+                            return
+                        waiting[other] += data or b""
+                    except (BlockingIOError, ssl.SSLWantReadError):
+                        pass
+                    except OSError:
+                        self.ended += s is secure
+                        return
+                for s in waiting:
+                    try:
+                        while waiting[s]:
+                            waiting[s] = waiting[s][s.send(waiting[s][:16384]):]
+                    except (BlockingIOError, ssl.SSLWantWriteError):
+                        pass
+                    except OSError:
+                        self.ended += s is secure
+                        return
+
+    def close(self):
+        self.listener.close()
