@@ -245,6 +245,8 @@ static inline struct transaction *send_request(const struct flow *flow, uint8_t 
 	struct wire *w = wire_of(client_text(method_name(method)));
 	struct transaction *t = NULL;
 
+	/* Timers count from the turn's start: on a busy machine the last turn may be long ago. */
+	turn();
 	cr_assert(transaction_send(sip.transactions, method, 1, 7, flow, w, &client_notes, to, &t) == 0);
 	wire_drop(w);
 	return t;
