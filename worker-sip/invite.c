@@ -248,7 +248,7 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, id, a_tag);
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, b_tag);
 	write_address_tag(&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_address_tag(&b_local, message_value(request, HEADER_FROM), (struct str){b_tag, sizeof(b_tag)});
+	write_party(&b_local, v->sip, message_value(request, HEADER_FROM), (struct str){b_tag, sizeof(b_tag)}, &b->target->flow);
 	if (!write_route_set(&a_route, request, false) || !write_route_set(&b_route, m, true) || a_local.full || b_local.full)
 		return NULL;
 	struct dialog_parts a = {.id = id, .slot = v->slot, .zone = (uint16_t)v->who.zone, .flow = &request->flow, .call_id = message_str(request, request->call_id),
@@ -411,8 +411,8 @@ static bool start(struct branch *b, bool udp)
 	splice_of(v, &s);
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, tag);
 	token_mint(&v->sip->keys.minting, TOKEN_CONTACT, v->slot, b->id, user);
-	write_address_tag(&w_from, message_value(request, HEADER_FROM), (struct str){tag, sizeof(tag)});
-	write_address_tag(&w_to, message_value(request, HEADER_TO), S(""));
+	write_party(&w_from, v->sip, message_value(request, HEADER_FROM), (struct str){tag, sizeof(tag)}, &b->target->flow);
+	write_party(&w_to, v->sip, message_value(request, HEADER_TO), S(""), &b->target->flow);
 	write_str(&w_refer, message_value(request, HEADER_REFERRED_BY));
 	if (w_from.full || w_to.full)
 		return false;

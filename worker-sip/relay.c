@@ -146,8 +146,8 @@ static bool start(struct relay_branch *b, bool udp)
 	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, b->id, tag);
 	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, b->id, user);
 	token_mint(&r->sip->keys.minting, TOKEN_CALL_ID, r->slot, b->id, call_id);
-	write_address_tag(&w_from, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)});
-	write_address_tag(&w_to, message_value(m, HEADER_TO), S(""));
+	write_party(&w_from, r->sip, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)}, &target->flow);
+	write_party(&w_to, r->sip, message_value(m, HEADER_TO), S(""), &target->flow);
 	if (message_first(m, HEADER_REFER_TO))
 		map_address(&w_refer, r->sip, message_value(m, HEADER_REFER_TO), &target->flow);
 	if (message_first(m, HEADER_REFERRED_BY))

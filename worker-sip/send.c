@@ -49,17 +49,22 @@ void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot)
 		*(struct record_watch *)data = (struct record_watch){.flow = flow->id, .slot = slot};
 }
 
-void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow)
+void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow)
 {
 	char room[ENDPOINT_TEXT_SIZE];
 	const struct listener_settings *l = settings_listener(sip->settings, flow->listener);
-	uint16_t port = l->advertise_port ? l->advertise_port : l->bind.port;
 	if (l->advertise_host.length) {
 		write_str(w, settings_str(sip->settings, l->advertise_host));
 	} else {
 		const struct endpoint *e = endpoint_is_wildcard(&l->bind) && flow->local.family ? &flow->local : &l->bind;
 		write_bytes(w, room, endpoint_host_text(e, room));
 	}
+}
+
+void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow)
+{
+	const struct listener_settings *l = settings_listener(sip->settings, flow->listener);
+	write_own_host(w, sip, flow);
 	write_literal(w, ":");
-	write_number(w, port);
+	write_number(w, l->advertise_port ? l->advertise_port : l->bind.port);
 }

@@ -57,6 +57,8 @@ void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot);
 /* Our address as the peer of this flow shall see it: host and port for Via sent-by and Contact (the listener's advertised address, else flow->local, else the bound one).
  * Writes "host:port". */
 void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow);
+/* The host of that alone. */
+void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow);
 
 /* ---- local answers (response.c) ---- */
 struct response {

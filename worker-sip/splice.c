@@ -429,6 +429,29 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 	return any ? 420 : 0;
 }
 
+void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to)
+{
+	char room[8192];
+	struct writer hidden = WRITER(room);
+	struct str rest = value;
+	struct address a;
+	struct endpoint e;
+	/* A numeric address in From or To is a host of that side, a PBX's own more often than not. */
+	if (address_next(&rest, &a) == 0 && endpoint_parse_host(a.uri.host, 0, &e) == 0 && settings_listener_at(sip->settings, a.uri.host, a.uri.port) == NONE_INDEX) {
+		size_t end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
+		write_bytes(&hidden, value.p, (size_t)(a.uri.host.p - value.p));
+		write_own_host(&hidden, sip, to);
+		if (a.uri.port && end < value.n && value.p[end] == ':')
+			while (++end < value.n && value.p[end] >= '0' && value.p[end] <= '9')
+				;
+		write_str(&hidden, str_from(value, end));
+		if (hidden.full)
+			w->full = true;
+		value = written(&hidden);
+	}
+	write_address_tag(w, value, tag);
+}
+
 void write_address_tag(struct writer *w, struct str value, struct str tag)
 {
 	struct str rest = value, params, name, item;

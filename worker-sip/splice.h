@@ -37,4 +37,7 @@ unsigned splice_require(const struct message *m, struct writer *unsupported);
  * parameter with a NUL is left out. */
 void write_address_tag(struct writer *w, struct str value, struct str tag);
 
+/* The same for the other leg (flow to): a numeric address that is not ours, as PBXs write their own there, is replaced by ours on that leg. */
+void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to);
+
 #endif

@@ -60,6 +60,30 @@ class Calls(CallCase):
         b, t = self.phone("bob"), self.trunk()
         self.basic(t, b, "bob@example.net")
 
+    def test_pbx_that_writes_its_address(self):
+        """A numeric host in From is the far side's own: the phone sees ours, the PBX its own again in what comes back."""
+        self.start()
+        b, t = self.phone("bob"), self.trunk()
+        request = self.call(t, "bob@example.net", sender=f"100@{self.trunk_ip}:5080")
+        invite = b.request("INVITE")
+        self.assertIn(f"<sip:100@{self.gateway.ip}>", invite.get("From"))
+        tag = b.answer(invite, 200, body=ANSWER)
+        ok = t.response(200, "INVITE")
+        self.assertEqual(ok.get("From"), request.get("From"))
+        a, callee = Dialog.of_answer(t, request, ok), Dialog.of_request(b, invite, tag)
+        a.ack()
+        b.request("ACK")
+        callee.send("BYE")
+        bye = t.request("BYE")
+        self.assertIn(f"<sip:100@{self.trunk_ip}:5080>", bye.get("To"))
+        t.answer(bye, 200)
+        b.response(200, "BYE")
+        t.send_raw(t.make("MESSAGE", "sip:bob@example.net", sender=f"100@{self.trunk_ip}", body="hello", content_type="text/plain", contact=False), t.to)
+        relayed = b.request("MESSAGE")
+        self.assertIn(f"<sip:100@{self.gateway.ip}>", relayed.get("From"))
+        b.answer(relayed, 200, contact=False)
+        self.assertIn(f"<sip:100@{self.trunk_ip}>", t.response(200, "MESSAGE").get("From"))
+
     def test_unregistered_phone_calls(self):
         self.start()
         a, b = self.phone("alice", register=False), self.phone("bob")
