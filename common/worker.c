@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include "jail.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -271,6 +272,16 @@ int worker_receive(struct worker *w)
 			packet_done(w->buffer);
 			log_info("worker-stopped", "before=go");
 			return -ECANCELED;
+		case LIFELINE_PROBE:
+			if (!w->probe)
+				w->probe = calloc(1, sizeof(*w->probe));
+			if (w->probe)
+				memcpy(w->probe, w->buffer->body, sizeof(*w->probe));
+			packet_done(w->buffer);
+			if (!w->probe)
+				return -ENOMEM;
+			w->probe->path[sizeof(w->probe->path) - 1] = 0;
+			continue;
 		case LIFELINE_WELCOME:
 			packet_done(w->buffer);
 			log_error("worker-configure-failed", "error=%d", EPROTO);
@@ -356,6 +367,7 @@ static void on_lifeline(void *arg, uint32_t events)
 			packet_done(w->buffer);
 			break;
 		case LIFELINE_WELCOME:
+		case LIFELINE_PROBE:
 		case LIFELINE_GO:
 			packet_done(w->buffer);
 			log_error("lifeline-failed", "error=%d", EPROTO);
@@ -379,10 +391,29 @@ static void on_signal(void *arg, uint32_t events)
 		finish(w, ORPHAN_GRACE_MS);
 }
 
+/* The jail is closed: there is nothing else to do here than to try it. */
+static void run_probe(struct worker *w) __attribute__((noreturn));
+static void run_probe(struct worker *w)
+{
+	struct lifeline_probe_result result = {.act = w->probe->act, .variant = w->probe->variant};
+
+	result.error = probe_try(w->probe);
+	worker_send(w, LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0);
+	while (w->unsent || w->probe->act == PROBE_HOLD) {
+		int error = receive_blocking(w, CONFIGURE_MS);
+		if (error)
+			_exit(error == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE);
+		packet_done(w->buffer);
+	}
+	_exit(EXIT_SUCCESS);
+}
+
 int worker_run(struct worker *w)
 {
 	int error;
 
+	if (w->probe)
+		run_probe(w);
 	timer_init(&w->deadline, deadline_passed, w);
 	error = loop_add(w->loop, w->lifeline, EPOLLIN, on_lifeline, w, &w->source);
 	if (!error)

@@ -42,6 +42,7 @@ struct worker {
 	struct page *page;               /* the shared page */
 	int stores;                      /* the folder of the stores, until jail_confine; -1 none */
 	int back;                        /* the root folder, until jail_limit; -1 none */
+	struct lifeline_probe *probe;    /* this process is here to try that; NULL: it is a worker */
 	int error;                       /* why the loop ended, where it was not asked to: negative errno */
 	int signals;                     /* signalfd: SIGTERM is a STOP */
 	struct loop_source *signal_source;

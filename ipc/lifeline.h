@@ -86,6 +86,17 @@ enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
 
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
 
+/* PROBE, before GO: this process is no worker. When its jail is closed it tries an act (common/probe.h) in place of READY, answers PROBE_RESULT if it still can, and leaves; after the act HOLD when the lifeline closes. */
+#define PROBE_PATH_MAX 1024
+struct lifeline_probe {
+	uint16_t act;                   /* enum probe_act */
+	uint16_t variant;
+	int32_t pid;                    /* a sibling */
+	char path[PROBE_PATH_MAX];      /* a file, or a Unix socket, "@..." for an abstract one */
+	char user[8];                   /* of the mesh, and a token */
+	uint8_t token[MESH_TOKEN_SIZE];
+};
+
 /* ---- TLS ---- */
 struct lifeline_key_edge { /* one fd: this worker's end of a new pair with peer, a TLS or a transport worker (ipc/sign.h); replaces the one it had */
 	uint16_t peer;
@@ -141,6 +152,11 @@ struct lifeline_reply { /* followed by text: whole JSON objects, one a line */
 	uint32_t id;
 	uint8_t last;
 	uint8_t zero[3];
+};
+struct lifeline_probe_result {
+	uint16_t act;
+	uint16_t variant;
+	int32_t error; /* 0: it could be done; negative errno: it was refused */
 };
 /* NOTIFIER: no body; one fd: where the kernel asks about system calls that the worker's filter does not allow (seccomp_unotify(2)). Once, before READY. */
 struct lifeline_step { /* a step of the jail: 0 taken, negative errno not taken */

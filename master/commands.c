@@ -8,6 +8,7 @@
 #include "control.h"
 #include "metrics.h"
 #include "reload.h"
+#include "sandbox.h"
 #include "slots.h"
 
 #include "../common/jail.h"
@@ -70,6 +71,20 @@ static json_t *certificates_text(const struct master *m)
 	return list;
 }
 
+/* Steps that some role's workers could not take. */
+static json_t *missing_steps(const struct supervisor *s)
+{
+	json_t *list = json_array();
+	uint32_t missing = 0;
+
+	for (unsigned r = 0; r < ROLE_COUNT; r++)
+		missing |= s->steps_missing[r];
+	for (int i = 1; i < JAIL_STEP_COUNT; i++)
+		if (missing & 1u << i)
+			json_array_append_new(list, json_string(jail_step_name((enum jail_step)i)));
+	return list;
+}
+
 static void run_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
@@ -96,6 +111,8 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		"generation", (json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready, "worker_deaths",
 		(json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS], "slot_epoch", (json_int_t)s->slots.epoch, "listeners",
 		listeners);
+	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
+	json_object_set_new(object, "jail_missing", missing_steps(s));
 	json_object_set_new(object, "certificates", certificates_text(m));
 	/* All gauges, summed over the workers. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
@@ -346,6 +363,26 @@ static void run_user_list(struct master *m, struct request *r, json_t *arguments
 		refuse_all(r, "the users files cannot be read", &errors);
 	else
 		refuse(r, "no such domain is configured");
+}
+
+/* ---- sandbox ---- */
+
+static void verified(void *arg, json_t *rows, unsigned bad)
+{
+	if (bad)
+		request_answer(arg, json_pack("{s:b, s:o, s:s}", "ok", 0, "rows", rows, "error", "the jails do not hold: read what stands in capital letters, and who differs"));
+	else
+		request_answer(arg, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
+}
+
+static void run_sandbox_verify(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	int error = sandbox_start(m, verified, r);
+	if (error == -EBUSY)
+		refuse(r, "a verification is under way");
+	else if (error < 0)
+		refuse(r, "%s", strerror(-error));
 }
 
 /* ---- reload, counters, metrics, help ---- */

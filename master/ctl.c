@@ -20,6 +20,8 @@
 #define SOCKET_DEFAULT "/run/sipward/control.sock"
 /* The master answers within 2 s, or says that it could not. */
 #define ANSWER_TIMEOUT_S 15
+/* A hundred processes have to be started for it. */
+#define VERIFY_TIMEOUT_S 300
 #define ANSWER_MAX (64u << 20)
 #define ALGORITHMS_DEFAULT (DIGEST_SHA256 | DIGEST_MD5)
 
@@ -78,10 +80,10 @@ static int completion(void)
 
 /* ---- the socket ---- */
 
-static int reach(const char *path)
+static int reach(const char *path, int timeout_s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+	struct timeval timeout = {.tv_sec = timeout_s};
 
 	if (str_copy(str_of(path), address.sun_path, sizeof address.sun_path) < 0)
 		return -ENAMETOOLONG;
@@ -104,7 +106,9 @@ static json_t *exchange(const struct options *o, json_t *request)
 {
 	char *line = json_dumps(request, JSON_COMPACT), *answer = NULL;
 	size_t have = 0, room = 0;
-	int fd = reach(o->socket), error = fd < 0 ? fd : 0;
+	const char *command = json_string_value(json_object_get(request, "command"));
+	bool verify = command && strcmp(command, command_rows[COMMAND_sandbox_verify].name) == 0;
+	int fd = reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S), error = fd < 0 ? fd : 0;
 	json_t *parsed = NULL;
 
 	json_decref(request);

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "control.h"
 #include "reload.h"
+#include "sandbox.h"
 #include "spawn.h"
 
 #include "../common/log.h"
@@ -63,6 +64,7 @@ static void on_signal(void *arg, uint32_t events)
 		}
 		default:
 			log_info("stopping", "signal=%s from_pid=%d", sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
+			sandbox_close(m);
 			/* Told twice: at once. */
 			supervise_stop(&m->supervisor, m->supervisor.stopping);
 		}
@@ -97,6 +99,11 @@ static void on_reply(void *arg, struct worker_slot *w, uint32_t id, bool last, s
 static void on_died(void *arg, struct worker_slot *w)
 {
 	query_died(&((struct master *)arg)->queries, w);
+}
+
+static void on_stranger(void *arg, pid_t pid, int status)
+{
+	sandbox_reaped(arg, pid, status);
 }
 
 static void on_stopped(void *arg)
@@ -176,6 +183,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		.listen = &m->listen,
 		.reply = on_reply,
 		.died = on_died,
+		.stranger = on_stranger,
 		.stopped = on_stopped,
 		.arg = m,
 		.settings = {-1, -1, -1, -1},
@@ -224,6 +232,7 @@ static void finish(struct master *m)
 	struct supervisor *s = &m->supervisor;
 
 	if (m->loop) {
+		sandbox_close(m);
 		queries_close(&m->queries);
 		m->supervisor.certificates = NULL;
 		certificates_free(m->certificates);

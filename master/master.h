@@ -9,6 +9,7 @@
 #include "userwatch.h"
 
 struct control;
+struct sandbox;
 struct request;
 
 /* A reload whose certificates are being checked. */
@@ -35,6 +36,7 @@ struct master {
 	struct request *reloading, *staging; /* the commands that wait for certificates being checked */
 	struct userwatch userwatch;
 	struct control *control;
+	struct sandbox *sandbox;  /* a verification under way, or NULL */
 	int signals;
 	struct loop_source *signal_source;
 	uint64_t started;         /* loop time */

@@ -341,12 +341,16 @@ void supervise_reap(struct supervisor *s)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < s->count; i++)
-			if (s->worker[i].state != WORKER_DOWN && s->worker[i].pid == pid) {
-				died(&s->worker[i], status);
-				break;
-			}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		unsigned i = 0;
+
+		while (i < s->count && (s->worker[i].state == WORKER_DOWN || s->worker[i].pid != pid))
+			i++;
+		if (i < s->count)
+			died(&s->worker[i], status);
+		else if (s->stranger)
+			s->stranger(s->arg, pid, status);
+	}
 	if (s->stopping)
 		stop_next(s);
 }

@@ -89,6 +89,8 @@ struct worker_slot {
 typedef void (*supervisor_reply)(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text);
 /* worker has died; its QUERYs are not going to be answered. */
 typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
+/* A child that is no worker has ended. */
+typedef void (*supervisor_stranger)(void *arg, pid_t pid, int status);
 /* All workers have left after supervise_stop. */
 typedef void (*supervisor_stopped)(void *arg);
 
@@ -113,6 +115,7 @@ struct supervisor {
 	int users;
 	supervisor_reply reply;
 	supervisor_died died;
+	supervisor_stranger stranger;
 	supervisor_stopped stopped;
 	void *arg;
 	/* its own */

@@ -1,0 +1,168 @@
+"""The jails of a running gateway: what they prevent, that live workers stand in them, and what happens to a worker that tries."""
+import ctypes, json, os, platform, pwd, re, subprocess, unittest
+
+from gateway import Gateway, Phone, wait_for
+from processes import SANITIZED, status
+
+ROOT = os.geteuid() == 0
+ROLES = ("transport", "sip", "tls")
+# What each role may do by design; everything else has to be refused.
+PERMITTED = {("socket: stream of Unix", "transport"), ("socket: stream of Unix", "sip"), ("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
+SCHED_YIELD = 24  # harmless, and no worker may make it; its 0 is no event to the call that it takes the place of
+
+
+class Ordinary(Gateway):
+    """A gateway started by a user without any privilege."""
+
+    def launch(self):
+        user = pwd.getpwnam("nobody")
+        for path in (self.dir, *self.dir.iterdir()):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        self.log = open(self.dir / "log", "ab")
+        self.process = subprocess.Popen([self.bin / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True,
+                                        user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+
+
+class Registers(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_ulonglong) for n in "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs".split()]
+
+
+def make_call(pid, number):
+    """Has a process that sleeps in a system call make another one, as if it had been taken over."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+    def ptrace(what, data=None):
+        if libc.ptrace(what, pid, None, data) < 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    ptrace(16)  # attach
+    os.waitpid(pid, 0)
+    r = Registers()
+    ptrace(12, ctypes.cast(ctypes.pointer(r), ctypes.c_void_p))
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        memory.seek(r.rip - 2)
+        assert memory.read(2) == b"\x0f\x05", "not in a system call"
+    r.rip -= 2
+    r.rax, r.orig_rax = number, ctypes.c_ulonglong(-1).value
+    ptrace(13, ctypes.cast(ctypes.pointer(r), ctypes.c_void_p))
+    ptrace(17)  # detach
+
+
+@unittest.skipIf(SANITIZED, "such a build has no whole jail")
+class Jail(unittest.TestCase):
+    def gateway(self, kind=Gateway, **words):
+        g = kind(**words)
+        self.addCleanup(g.close)
+        return g
+
+    def verify(self, g):
+        done = subprocess.run([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], capture_output=True, text=True, timeout=170)
+        rows = json.loads(done.stdout)["rows"]
+        return done.returncode, [r for r in rows if not r["act"].startswith("jail of")], {r["act"].split()[-1]: r for r in rows if r["act"].startswith("jail of")}
+
+    def assert_holds(self, g, roles=ROLES):
+        code, acts, live = self.verify(g)
+        self.assertGreater(len(acts), 35)
+        for row in acts:
+            self.assertEqual(set(row), {"act", *roles})
+            for role in roles:
+                want = r"permitted$" if (row["act"], role) in PERMITTED else r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
+                self.assertRegex(row[role], want, row["act"])
+        for name, row in live.items():
+            self.assertEqual(row[name.split("-")[0]], "same", name)
+        self.assertEqual(set(live), {r["worker"] for r in g.ctl("workers")})
+        self.assertEqual(code, 0)
+
+    def assert_serves(self, g):
+        phone = Phone(g, "alice")
+        self.addCleanup(phone.close)
+        self.assertEqual(phone.register().status, 200)
+
+    def respawned(self, g, role, pid):
+        return wait_for(lambda: [r for r in g.workers(role) if r["state"] == "ready" and r["pid"] != pid], f"another {role} worker")[0]
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_as_root(self):
+        g = self.gateway(transport=2, sip=2, tls=1)
+        self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"closed"})
+        self.assert_holds(g)
+        self.assert_serves(g)
+
+    def test_as_an_ordinary_user(self):
+        g = self.gateway(Ordinary if ROOT else Gateway, transport=1, sip=2, tls=1)
+        self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"no identity"})
+        self.assertEqual(len(re.findall("jail-step-missing role=\\w+ step=identity reason=EPERM", g.log_text())), 3, "each role's once")
+        self.assert_holds(g)
+        self.assert_serves(g)
+
+    def test_of_a_small_gateway_that_only_logs(self):
+        """The probes are never in a weaker jail."""
+        g = self.gateway(transport=1, sip=1, tls=0, extra="jail = log")
+        self.assert_holds(g, ("transport", "sip"))
+
+    def test_twice_at_once(self):
+        g = self.gateway()
+        first = subprocess.Popen([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], stdout=subprocess.PIPE)
+        wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
+        self.assertIn("under way", g.ctl("sandbox", "verify", check=False)["error"])
+        first.communicate(timeout=170)
+        self.assertEqual(first.returncode, 0)
+
+    def test_stopped_meanwhile(self):
+        g = self.gateway()
+        asking = subprocess.Popen([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], stdout=subprocess.PIPE)
+        wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
+        code, _, left = g.stop()
+        self.assertEqual((code, left), (0, []))
+        asking.communicate(timeout=20)
+        self.assertNotEqual(asking.returncode, 0)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_a_live_worker_that_differs(self):
+        g = self.gateway(sip=2)
+        pid = [r["pid"] for r in g.workers("sip") if r["worker"] == "sip-1"][0]
+        uid, gid = (int(status(pid)[field].split()[0]) for field in ("Uid", "Gid"))
+        subprocess.run(["prlimit", "--pid", str(pid), "--nofile=900:900"], check=True, user=uid, group=gid, extra_groups=[])
+        code, _, live = self.verify(g)
+        self.assertEqual(code, 1)
+        self.assertEqual(live["sip-0"]["sip"], "same")
+        self.assertRegex(live["sip-1"]["sip"], "Max open files 900")
+
+    @unittest.skipUnless(ROOT and platform.machine() == "x86_64", "needs root, and registers that it knows")
+    def test_a_worker_that_tries_is_killed_and_replaced(self):
+        g = self.gateway(tls=1)
+        g.violations = True
+        for role in ROLES:
+            pid = g.workers(role)[0]["pid"]
+            make_call(pid, SCHED_YIELD)
+            wait_for(lambda: re.search(rf"jail-violation peer={role}-0 pid={pid} syscall=sched_yield number=24 thread={pid} args=0x", g.log_text()), "the log line")
+            after = self.respawned(g, role, pid)
+            self.assertEqual((after["last_end"], after["deaths"]), ("signal 9 (KILL)", 1))
+            self.assertRegex(g.log_text(), f"worker-died peer={role}-0 pid={pid} .*killed=jail-violation")
+        self.assertEqual(g.counters()["jail_violations"], 3)
+        self.assert_serves(g)
+
+    @unittest.skipUnless(ROOT and platform.machine() == "x86_64", "needs root, and registers that it knows")
+    def test_only_logging(self):
+        g = self.gateway(extra="jail = log")
+        g.violations = True
+        pid = g.workers("sip")[0]["pid"]
+        make_call(pid, SCHED_YIELD)
+        wait_for(lambda: re.search(rf"jail-violation peer=sip-0 pid={pid} syscall=sched_yield .* allowed=log", g.log_text()), "the log line")
+        self.assert_serves(g)
+        self.assertEqual(g.workers("sip")[0]["pid"], pid)
+
+    def test_required(self):
+        g = Ordinary(extra="require-jail = yes", start=False) if ROOT else Gateway(extra="require-jail = yes", start=False)
+        self.addCleanup(g.close)
+        g.launch()
+        self.assertNotEqual(g.process.wait(20), 0)
+        self.assertRegex(g.log_text(), "jail-incomplete peer=\\S+ step=identity")
+        if ROOT:
+            whole = self.gateway(extra="require-jail = yes")
+            self.assert_serves(whole)
+
+
+if __name__ == "__main__":
+    unittest.main()
