@@ -1,6 +1,7 @@
 /* certificates.c - generations of certificates.
  *
- * A check asks for one test signature per certificate, one after the other, over the very edge that handshakes use; it lives in the generation and dies with it. Relies on keyless.c for keys, context.c for SSL_CTXs, identity.c for names.
+ * A check asks for one test signature per certificate, one after the other, over the very edge that handshakes use; it lives in the
+ * generation and dies with it. Relies on keyless.c for keys, context.c for SSL_CTXs, identity.c for names.
  */
 #include "certificates.h"
 
@@ -140,7 +141,7 @@ static bool read_chain(struct certificate *c, const char *pem, size_t size)
 	unsigned n = 0;
 
 	c->chain = sk_X509_new_null();
-	while (in && c->chain && (x = PEM_read_bio_X509(in, NULL, NULL, (void *)(uintptr_t)""))) {
+	while (in && c->chain && (x = PEM_read_bio_X509(in, NULL, NULL, (void *)(uintptr_t) ""))) {
 		int64_t end = unix_time(X509_get0_notAfter(x));
 
 		if (n == 0 || end < c->not_after)
@@ -247,7 +248,8 @@ static void read_certificate(struct generation *g, uint16_t index, struct str na
 	public = X509_get0_pubkey(c->leaf);
 	error = public ? keyless_key(t->keyless, public, g->number, index, &c->key) : -EBADMSG;
 	if (error) {
-		wrong(c, error == -EOPNOTSUPP ? "its key is none of EC P-256, EC P-384, RSA of 2048 to 4096 bits, Ed25519" : "its public key cannot be used");
+		wrong(c, error == -EOPNOTSUPP ? "its key is none of EC P-256, EC P-384, RSA of 2048 to 4096 bits, Ed25519"
+					      : "its public key cannot be used");
 		return;
 	}
 	c->context = context_new(t, true);
@@ -269,7 +271,8 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 	if (size < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, body, sizeof(head));
-	if (head.key_size != 0 || head.names_size > size - sizeof(head) || head.chain_size != size - sizeof(head) - head.names_size || head.name[sizeof(head.name) - 1])
+	if (head.key_size != 0 || head.names_size > size - sizeof(head) || head.chain_size != size - sizeof(head) - head.names_size ||
+		head.name[sizeof(head.name) - 1])
 		return -EBADMSG;
 	g = find(c, head.generation);
 	if (!g) {
@@ -315,10 +318,12 @@ static void on_signature(struct signing *s, void *arg)
 	char text[CERTIFICATES_TEXT_MAX];
 
 	if (s->state != SIGNING_DONE) {
-		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name, s->error == -ETIMEDOUT ? "no key worker answers" : strerrordesc_np(-s->error));
+		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name,
+			s->error == -ETIMEDOUT ? "no key worker answers" : strerrordesc_np(-s->error));
 		checked(k, -EIO, text);
 	} else if (!keyless_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature, s->signature_size)) {
-		snprintf(text, sizeof(text), "certificate \"%s\": its key does not belong to it: the test signature does not verify", c->name);
+		snprintf(text, sizeof(text), "certificate \"%s\": its key does not belong to it: the test signature does not verify",
+			c->name);
 		checked(k, -EKEYREJECTED, text);
 	} else {
 		k->index++;
@@ -335,7 +340,11 @@ static void next_signature(struct check *k)
 		checked(k, 0, "");
 		return;
 	}
-	*s = (struct signing){.generation = g->number, .certificate = k->index, .scheme = keyless_scheme(X509_get0_pubkey(g->certificate[k->index].leaf)), .done = on_signature, .arg = k};
+	*s = (struct signing){.generation = g->number,
+		.certificate = k->index,
+		.scheme = keyless_scheme(X509_get0_pubkey(g->certificate[k->index].leaf)),
+		.done = on_signature,
+		.arg = k};
 	memset(s->text, ' ', 64);
 	memcpy(s->text + 64, TEST_CONTEXT, sizeof(TEST_CONTEXT)); /* and the zero byte */
 	s->size = 64 + sizeof(TEST_CONTEXT) + TEST_HASH;

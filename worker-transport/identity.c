@@ -1,4 +1,5 @@
-/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart; what it gives may hold NUL bytes and is compared whole. */
+/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart; what it gives may hold NUL bytes and is compared
+ * whole. */
 #include "identity.h"
 
 #include <openssl/x509v3.h>
@@ -28,7 +29,8 @@ static struct str unrooted(struct str name)
 	return name;
 }
 
-/* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922 section 7.1: never to be taken for a domain's). */
+/* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922 section 7.1: never to be taken for a domain's).
+ */
 static struct str sip_domain(struct str uri)
 {
 	struct str none = {NULL, 0}, host;

@@ -1,8 +1,9 @@
 /* keyless.c - the OpenSSL 3 provider of keys that are elsewhere.
  *
- * libssl takes the keymgmt of the key that a certificate was loaded with, looks for a signature algorithm of the same provider, and calls digest_sign_init and digest_sign with the whole text (the one-shot form; TLS 1.2
- * and 1.3 use no other). Export refuses whatever asks for a private part: that is what makes OpenSSL look here and not copy the key into its own provider. Everything public is asked of an ordinary EVP_PKEY of the
- * public half. Relies on keys.c for the signature and on OpenSSL's async jobs for the suspension.
+ * libssl takes the keymgmt of the key that a certificate was loaded with, looks for a signature algorithm of the same provider, and calls
+ * digest_sign_init and digest_sign with the whole text (the one-shot form; TLS 1.2 and 1.3 use no other). Export refuses whatever asks for
+ * a private part: that is what makes OpenSSL look here and not copy the key into its own provider. Everything public is asked of an
+ * ordinary EVP_PKEY of the public half. Relies on keys.c for the signature and on OpenSSL's async jobs for the suspension.
  */
 #include "keyless.h"
 
@@ -25,6 +26,8 @@
 #define PROVIDER "keyless"
 #define REFERENCE "reference" /* parameter of a key: struct reference */
 
+enum kind { KIND_NONE, KIND_P256, KIND_P384, KIND_RSA, KIND_ED25519 };
+
 struct keyless {
 	OSSL_LIB_CTX *context;
 	OSSL_PROVIDER *provider;
@@ -35,6 +38,7 @@ struct keyless {
 struct reference {
 	struct keys *keys;
 	EVP_PKEY *public;
+	enum kind kind;
 	uint32_t generation;
 	uint16_t certificate;
 };
@@ -47,8 +51,6 @@ struct held {
 
 /* ---- schemes ---- */
 
-enum kind { KIND_NONE, KIND_P256, KIND_P384, KIND_RSA, KIND_ED25519 };
-
 static enum kind kind_of(const EVP_PKEY *public)
 {
 	char group[64];
@@ -59,7 +61,9 @@ static enum kind kind_of(const EVP_PKEY *public)
 		return KIND_ED25519;
 	if (!EVP_PKEY_is_a(public, "EC") || !EVP_PKEY_get_group_name(public, group, sizeof(group), NULL))
 		return KIND_NONE;
-	return strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0 ? KIND_P256 : strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0 ? KIND_P384 : KIND_NONE;
+	if (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0)
+		return KIND_P256;
+	return strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0 ? KIND_P384 : KIND_NONE;
 }
 
 static uint16_t scheme_of(enum kind kind, unsigned hash, int padding)
@@ -91,10 +95,12 @@ bool keyless_verify(EVP_PKEY *public, const void *text, size_t size, const void 
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	enum kind kind = kind_of(public);
-	bool good = c && EVP_DigestVerifyInit(c, &p, kind == KIND_ED25519 ? NULL : kind == KIND_P384 ? EVP_sha384() : EVP_sha256(), NULL, public) == 1;
+	const EVP_MD *digest = kind == KIND_ED25519 ? NULL : kind == KIND_P384 ? EVP_sha384() : EVP_sha256();
+	bool good = c && EVP_DigestVerifyInit(c, &p, digest, NULL, public) == 1;
 
 	if (good && kind == KIND_RSA)
-		good = EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) > 0 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) > 0;
+		good = EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) > 0 &&
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) > 0;
 	good = good && EVP_DigestVerify(c, signature, signature_size, text, size) == 1;
 	EVP_MD_CTX_free(c);
 	ERR_clear_error();
@@ -159,8 +165,11 @@ static int key_import(void *key, int selection, const OSSL_PARAM params[])
 static const OSSL_PARAM *key_export_types(int selection)
 {
 	static const OSSL_PARAM types[] = {
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0), OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0), OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
-		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0), OSSL_PARAM_END,
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0),
+		OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0),
+		OSSL_PARAM_END,
 	};
 
 	return selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY ? NULL : types;
@@ -183,9 +192,13 @@ static int key_get_params(void *key, OSSL_PARAM params[])
 static const OSSL_PARAM *key_gettable_params(void *provider)
 {
 	static const OSSL_PARAM known[] = {
-		OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL), OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL), OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0), OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
-		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_MANDATORY_DIGEST, NULL, 0), OSSL_PARAM_END,
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),
+		OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0),
+		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_MANDATORY_DIGEST, NULL, 0),
+		OSSL_PARAM_END,
 	};
 
 	(void)provider;
@@ -198,21 +211,24 @@ static const char *ec_operation(int operation)
 }
 
 #define FUNCTION(id, function) {(id), (void (*)(void))(function)}
-#define KEYMGMT_FUNCTIONS \
-	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new), FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free), FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has), FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match), \
-	FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import), FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_import_types), FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export), \
-	FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_export_types), FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params), FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable_params)
+#define KEYMGMT_FUNCTIONS                                                                                                               \
+	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new), FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free), FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has), \
+		FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match), FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import),                           \
+		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_import_types), FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export),             \
+		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_export_types), FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params),     \
+		FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable_params)
 
 static const OSSL_DISPATCH keymgmt_functions[] = {KEYMGMT_FUNCTIONS, {0, NULL}};
-static const OSSL_DISPATCH keymgmt_ec_functions[] = {KEYMGMT_FUNCTIONS, FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, ec_operation), {0, NULL}};
+static const OSSL_DISPATCH keymgmt_ec_functions[] = {
+	KEYMGMT_FUNCTIONS, FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, ec_operation), {0, NULL}};
 
 /* ---- signature ---- */
 
 struct operation {
 	struct held *key;
-	unsigned hash;    /* bits; 0: the key's own */
-	int padding;      /* of RSA */
-	int salt;         /* of PSS: must be the hash's length, as TLS has it */
+	unsigned hash; /* bits; 0: the key's own */
+	int padding;   /* of RSA */
+	int salt;      /* of PSS: must be the hash's length, as TLS has it */
 };
 
 static void *signature_new(void *provider, const char *properties)
@@ -247,6 +263,13 @@ static void *signature_dup(void *operation)
 	return o;
 }
 
+static int padding_of(const char *mode)
+{
+	if (strcmp(mode, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0)
+		return RSA_PKCS1_PSS_PADDING;
+	return strcmp(mode, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING : 0;
+}
+
 static int set_params(void *operation, const OSSL_PARAM params[])
 {
 	struct operation *o = operation;
@@ -257,7 +280,7 @@ static int set_params(void *operation, const OSSL_PARAM params[])
 	p = OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
 	if (p) {
 		if (p->data_type == OSSL_PARAM_UTF8_STRING)
-			o->padding = strcmp(p->data, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0 ? RSA_PKCS1_PSS_PADDING : strcmp(p->data, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING : 0;
+			o->padding = padding_of(p->data);
 		else if (!OSSL_PARAM_get_int(p, &o->padding))
 			return 0;
 	}
@@ -273,7 +296,8 @@ static int set_params(void *operation, const OSSL_PARAM params[])
 
 static const OSSL_PARAM *settable_params(void *operation, void *provider)
 {
-	static const OSSL_PARAM known[] = {OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL), OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL), OSSL_PARAM_END};
+	static const OSSL_PARAM known[] = {OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL),
+		OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL), OSSL_PARAM_END};
 
 	(void)operation;
 	(void)provider;
@@ -310,7 +334,7 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 	const struct operation *o = operation;
 	const struct reference *r = &o->key->r;
 	struct signing *s = keys_entered(r->keys);
-	uint16_t scheme = scheme_of(kind_of(r->public), o->hash, o->padding);
+	uint16_t scheme = scheme_of(r->kind, o->hash, o->padding);
 
 	if (!scheme || (o->padding == RSA_PKCS1_PSS_PADDING && o->salt != RSA_PSS_SALTLEN_DIGEST))
 		return 0;
@@ -345,9 +369,14 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 }
 
 static const OSSL_DISPATCH signature_functions[] = {
-	FUNCTION(OSSL_FUNC_SIGNATURE_NEWCTX, signature_new), FUNCTION(OSSL_FUNC_SIGNATURE_FREECTX, signature_free), FUNCTION(OSSL_FUNC_SIGNATURE_DUPCTX, signature_dup),
-	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, sign_init), FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN, sign), FUNCTION(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, set_params),
-	FUNCTION(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, settable_params), {0, NULL},
+	FUNCTION(OSSL_FUNC_SIGNATURE_NEWCTX, signature_new),
+	FUNCTION(OSSL_FUNC_SIGNATURE_FREECTX, signature_free),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DUPCTX, signature_dup),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, sign_init),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN, sign),
+	FUNCTION(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, set_params),
+	FUNCTION(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, settable_params),
+	{0, NULL},
 };
 
 /* ---- the provider ---- */
@@ -395,12 +424,15 @@ static const char *error_text(char room[256])
 
 int keyless_begin(void)
 {
+	const uint64_t options =
+		OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT;
 	char text[256];
 	unsigned char random[16];
 
 	tzset(); /* gmtime looks at the time zone's file when it is first called */
-	if (!OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT, NULL) ||
-	    RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1 || !ASYNC_init_thread(0, 0) /* handshakes in progress are bounded in tls.c */) {
+	/* no bound on jobs: handshakes in progress are bounded in tls.c */
+	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1 ||
+		!ASYNC_init_thread(0, 0)) {
 		log_error("openssl-failed", "step=begin error=\"%s\"", error_text(text));
 		return -EIO;
 	}
@@ -441,9 +473,9 @@ void keyless_free(struct keyless *k)
 int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate, EVP_PKEY **out)
 {
 	static const char *const names[] = {[KIND_P256] = "EC", [KIND_P384] = "EC", [KIND_RSA] = "RSA", [KIND_ED25519] = "ED25519"};
-	struct reference r = {.keys = k->keys, .public = public, .generation = generation, .certificate = certificate};
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(REFERENCE, &r, sizeof(r)), OSSL_PARAM_construct_end()};
 	enum kind kind = kind_of(public);
+	struct reference r = {.keys = k->keys, .public = public, .kind = kind, .generation = generation, .certificate = certificate};
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(REFERENCE, &r, sizeof(r)), OSSL_PARAM_construct_end()};
 	EVP_PKEY_CTX *c;
 	EVP_PKEY *key = NULL;
 	char text[256];

@@ -1,7 +1,8 @@
 /* keys.c - requests to the TLS workers: who has which, and who gets those of the dead.
  *
- * A request stands on one list: that of the edge it was sent over, or that of those that wait for an edge with room, in the order they came; those of a dead worker go to its front. Each attempt has an id of its own, so a
- * late answer to an earlier one meets nothing. Relies on packet.c: one packet, whole or not at all.
+ * A request stands on one list: that of the edge it was sent over, or that of those that wait for an edge with room, in the order they
+ * came; those of a dead worker go to its front. Each attempt has an id of its own, so a late answer to an earlier one meets nothing. Relies
+ * on packet.c: one packet, whole or not at all.
  */
 #include "keys.h"
 
@@ -31,9 +32,9 @@ struct key_edge {
 	struct loop_source *source;
 	struct list sent;
 	unsigned pending;
-	int fd;          /* -1: no edge */
+	int fd; /* -1: no edge */
 	uint16_t peer;
-	bool blocked;    /* the socket took no more: waits for room */
+	bool blocked; /* the socket took no more: waits for room */
 };
 
 struct keys {
@@ -42,9 +43,10 @@ struct keys {
 	struct list waiting;
 	struct signing *entered;
 	unsigned pending;
-	uint32_t id;       /* of the last attempt */
-	unsigned turn;     /* edge that is asked first */
-	bool missing;      /* requests failed for want of a TLS worker, and the log says so */
+	uint32_t id;      /* of the last attempt */
+	unsigned turn;    /* edge that is asked first */
+	bool missing;     /* requests failed for want of a TLS worker, and the log says so */
+	uint64_t refused; /* the second of the last refusal that the log tells of */
 	unsigned tickets;
 	struct ticket_key ticket[TICKETS_MAX];
 };
@@ -147,7 +149,8 @@ static void pump(struct keys *k)
 	struct key_edge *e;
 
 	while ((s = k->waiting.first) && (e = choose(k, NULL))) {
-		struct sign_request request = {.scheme = s->scheme, .id = ++k->id, .generation = s->generation, .certificate = s->certificate};
+		struct sign_request request = {
+			.scheme = s->scheme, .id = ++k->id, .generation = s->generation, .certificate = s->certificate};
 		size_t size = sign_request_encode(&request, s->text, s->size, packet);
 		int error = sign_packet_send(e->fd, packet, size);
 
@@ -200,9 +203,11 @@ static void on_timer(struct timer *timer, void *arg)
 	struct signing *s = arg;
 	struct keys *k = s->keys;
 
+	(void)timer;
 	if (loop_now(k->loop) >= s->deadline) {
 		if (!k->missing)
-			log_warn("signature-missing", "reason=%s waited_ms=%d", keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
+			log_warn(
+				"signature-missing", "reason=%s waited_ms=%d", keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
 		k->missing = true;
 		finish(s, -ETIMEDOUT);
 		return;
@@ -217,7 +222,7 @@ static void on_timer(struct timer *timer, void *arg)
 		pump(k);
 		slow->blocked = was;
 	} else {
-		loop_set(k->loop, timer, s->deadline - loop_now(k->loop));
+		arm(s, SIGN_RETRY_MS); /* one may come */
 	}
 }
 
@@ -263,6 +268,7 @@ unsigned keys_pending(const struct keys *k)
 
 static void take_reply(struct key_edge *e, const unsigned char *packet, size_t size)
 {
+	struct keys *k = e->keys;
 	struct sign_reply reply;
 	const unsigned char *signature;
 	struct signing *s;
@@ -278,9 +284,12 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 		count(SIGN_STRAY); /* the answer to an attempt that was given up */
 		return;
 	}
-	e->keys->missing = false;
+	k->missing = false;
 	if (reply.error) {
-		log_error("signature-refused", "certificate=%u generation=%u scheme=%04x error=%s", s->certificate, s->generation, s->scheme, strerrorname_np(-reply.error));
+		if (k->refused != loop_now(k->loop) / 1000)
+			log_error("signature-refused", "certificate=%u generation=%u scheme=%04x error=%s", s->certificate, s->generation,
+				s->scheme, strerrorname_np(-reply.error));
+		k->refused = loop_now(k->loop) / 1000;
 		finish(s, reply.error);
 		return;
 	}

@@ -1,7 +1,8 @@
 /* tls.c - TLS connections.
  *
- * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its own that goes with it. A suspended handshake is an OpenSSL job with a stack: before its SSL is freed the job must have come
- * to its end, so giving one up means failing its signature and letting it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
+ * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its own that goes with it. A suspended
+ * handshake is an OpenSSL job with a stack: before its SSL is freed the job must have come to its end, so giving one up means failing its
+ * signature and letting it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
  */
 #include "tls.h"
 
@@ -28,9 +29,12 @@
 #define REASON_MAX 192
 #define TICKETS_PER_HANDSHAKE 1
 
+#define DIGEST_SIZE 32
+
 struct authorities {
 	X509_STORE *store;
 	STACK_OF(X509_NAME) *names;
+	unsigned char digest[DIGEST_SIZE]; /* of their text; zero: none */
 };
 
 struct tls {
@@ -39,6 +43,7 @@ struct tls {
 	SSL_CTX *client;
 	X509_STORE *nobody; /* of listeners that ask for a certificate and were told no authority */
 	struct authorities authorities[LISTENERS_MAX];
+	unsigned char trust[DIGEST_SIZE]; /* of the text of those that the client's store holds */
 	unsigned handshakes;
 	uint64_t log_second;
 	unsigned logged, left_out;
@@ -49,8 +54,8 @@ struct tls {
 struct handshake {
 	struct signing signing;
 	struct source *held;
-	uint64_t started;   /* ms */
-	bool counted;       /* how it failed */
+	uint64_t started;       /* ms */
+	bool counted;           /* how it failed */
 	char wrong[REASON_MAX]; /* with the peer's certificate; "": nothing so far */
 };
 
@@ -144,8 +149,10 @@ static void log_failed(struct connection *c, const char *event, const char *reas
 	if (!log_enabled(LOG_INFO) || !may_log(c->tls))
 		return;
 	endpoint_text(&c->peer, peer);
-	log_info(event, "peer=%s listener=%s direction=%s%s%s reason=%s", peer, log_value(settings_str(s, settings_listener(s, c->listener)->name), listener, sizeof(listener)), c->outgoing ? "out" : "in",
-		c->outgoing ? " name=" : "", c->outgoing ? log_value(str_of(c->name), name, sizeof(name)) : "", log_value(str_of(reason), text, sizeof(text)));
+	log_info(event, "peer=%s listener=%s direction=%s%s%s reason=%s", peer,
+		log_value(settings_str(s, settings_listener(s, c->listener)->name), listener, sizeof(listener)), c->outgoing ? "out" : "in",
+		c->outgoing ? " name=" : "", c->outgoing ? log_value(str_of(c->name), name, sizeof(name)) : "",
+		log_value(str_of(reason), text, sizeof(text)));
 }
 
 /* ---- the peer's certificate ---- */
@@ -163,7 +170,8 @@ static int verify_peer(int good, X509_STORE_CTX *store)
 		return 0;
 	}
 	if (!good && !c->handshake->wrong[0])
-		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s", X509_STORE_CTX_get_error_depth(store) + 1, X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s", X509_STORE_CTX_get_error_depth(store) + 1,
+			X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
 	return good;
 }
 
@@ -175,7 +183,8 @@ static bool set_authorities(struct connection *c)
 
 	if (l->client_auth == CLIENT_AUTH_NONE)
 		return true;
-	SSL_set_verify(c->ssl, SSL_VERIFY_PEER | (l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), verify_peer);
+	SSL_set_verify(
+		c->ssl, SSL_VERIFY_PEER | (l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), verify_peer);
 	if (!a->store) /* a certificate is asked for and nobody is there to believe: none is good */
 		return SSL_set1_verify_cert_store(c->ssl, c->tls->nobody) == 1;
 	names = SSL_dup_CA_list(a->names);
@@ -219,7 +228,8 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size, c
 
 	(void)arg;
 	/* a client that offers only others is let in all the same: SIP over TLS needs none (RFC 3261 knows of none) */
-	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip, (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip, (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in, in_size) !=
+		OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_NOACK;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -350,12 +360,28 @@ static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struc
 	return 0;
 }
 
+/* A session is resumed only where it would be made anew: on a listener of that name, which asks clients for the same. */
+static bool set_session_context(struct connection *c)
+{
+	const struct settings *s = c->tls->t->settings;
+	const struct listener_settings *l = settings_listener(s, c->listener);
+	struct str name = settings_str(s, l->name);
+	unsigned char digest[DIGEST_SIZE];
+	EVP_MD_CTX *d = EVP_MD_CTX_new();
+	bool good = d && EVP_DigestInit_ex(d, EVP_sha256(), NULL) &&
+		    EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) && EVP_DigestUpdate(d, &l->client_auth, 1) &&
+		    EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
+		    SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
+
+	EVP_MD_CTX_free(d);
+	return good;
+}
+
 int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *held, void **state)
 {
 	const struct settings *s = tls->t->settings;
 	const struct listener_settings *l = settings_listener(s, flow->listener);
 	const struct certificate *certificate = certificates_choose(tls->t->certificates, l, (struct str){NULL, 0});
-	struct str name = settings_str(s, l->name);
 	struct connection *c;
 	int error;
 
@@ -366,8 +392,7 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 	error = connection_new(tls, fd, certificate->context, flow, held, &c);
 	if (error)
 		return error;
-	/* a session of one listener is none of another's, which may ask clients for more */
-	if (!set_authorities(c) || SSL_set_session_id_context(c->ssl, (const unsigned char *)name.p, (unsigned)(name.n < SSL_MAX_SID_CTX_LENGTH ? name.n : SSL_MAX_SID_CTX_LENGTH)) != 1) {
+	if (!set_authorities(c) || !set_session_context(c)) {
 		tls_abandon(c);
 		return -ENOMEM;
 	}
@@ -442,7 +467,8 @@ bool tls_profile_holds(const struct stream *s)
 	const struct connection *c = s->layer_state;
 	struct profile p;
 
-	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 && p.verify == c->verify && p.certificate == c->certificate && strcmp(p.name, c->name) == 0;
+	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 && p.verify == c->verify && p.certificate == c->certificate &&
+	       strcmp(p.name, c->name) == 0;
 }
 
 unsigned tls_handshakes(const struct tls *tls)
@@ -471,12 +497,14 @@ static int failed(struct connection *c, int kind, int saved)
 	char text[REASON_MAX];
 
 	if (h->signing.state == SIGNING_FAILED) {
-		snprintf(text, sizeof(text), "no signature: %s", h->signing.error == -ETIMEDOUT ? "no key worker answered" : strerrordesc_np(-h->signing.error));
+		snprintf(text, sizeof(text), "no signature: %s",
+			h->signing.error == -ETIMEDOUT ? "no key worker answered" : strerrordesc_np(-h->signing.error));
 		count_failure(h, COUNTER_TLS_FAILED_KEY);
 		log_failed(c, "tls-handshake-failed", text);
 		return -EIO;
 	}
-	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE || ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
+		ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		count_failure(h, COUNTER_TLS_FAILED_PEER);
 		log_failed(c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
 		return -EKEYREJECTED;
@@ -610,32 +638,42 @@ static void tls_end(struct stream *s)
 	connection_free(c);
 }
 
-const struct stream_layer tls_layer = {.open = tls_open, .receive = tls_receive, .pending = tls_pending, .send = tls_send, .shut = tls_shut, .end = tls_end};
+const struct stream_layer tls_layer = {
+	.open = tls_open, .receive = tls_receive, .pending = tls_pending, .send = tls_send, .shut = tls_shut, .end = tls_end};
 
 /* ---- whom we believe ---- */
 
 int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
 {
 	STACK_OF(X509_NAME) *names = NULL;
+	unsigned char digest[DIGEST_SIZE], *known;
 	X509_STORE *store;
 	unsigned n;
 	int error;
 
 	if (listener != NONE_INDEX && listener >= LISTENERS_MAX)
 		return -EINVAL;
+	known = listener == NONE_INDEX ? tls->trust : tls->authorities[listener].digest;
+	/* they come with every commit of certificates, and a trust store takes its time to read */
+	if (!EVP_Digest(pem.p, pem.n, digest, NULL, EVP_sha256(), NULL))
+		return -ENOMEM;
+	if (memcmp(digest, known, DIGEST_SIZE) == 0)
+		return 0;
 	error = context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
 	if (error) {
 		log_error("authorities-unusable", "listener=%d error=%s", listener == NONE_INDEX ? -1 : listener, strerrorname_np(-error));
 		return error;
 	}
 	log_debug("authorities", "listener=%d certificates=%u", listener == NONE_INDEX ? -1 : listener, n);
+	memcpy(known, digest, DIGEST_SIZE);
 	if (listener == NONE_INDEX) {
 		SSL_CTX_set_cert_store(tls->client, store);
 		return 0;
 	}
 	X509_STORE_free(tls->authorities[listener].store);
 	sk_X509_NAME_pop_free(tls->authorities[listener].names, X509_NAME_free);
-	tls->authorities[listener] = (struct authorities){store, names};
+	tls->authorities[listener].store = store;
+	tls->authorities[listener].names = names;
 	return 0;
 }
 
@@ -649,8 +687,9 @@ int tls_new(struct tls **out, struct transport_worker *t)
 	tls->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
 	tls->client = context_new(t, false);
 	tls->nobody = X509_STORE_new();
-	if (!tls->bio || !tls->client || !tls->nobody || !BIO_meth_set_write(tls->bio, bio_write) || !BIO_meth_set_read(tls->bio, bio_read) || !BIO_meth_set_ctrl(tls->bio, bio_control) ||
-	    !BIO_meth_set_create(tls->bio, bio_create)) {
+	if (!tls->bio || !tls->client || !tls->nobody || !BIO_meth_set_write(tls->bio, bio_write) ||
+		!BIO_meth_set_read(tls->bio, bio_read) || !BIO_meth_set_ctrl(tls->bio, bio_control) ||
+		!BIO_meth_set_create(tls->bio, bio_create)) {
 		tls_free(tls);
 		return -ENOMEM;
 	}

@@ -1,4 +1,5 @@
-/* transport-certificates.c - identities of certificates (RFC 5922 section 7), choosing among them by server name, generations from staging to being dropped. */
+/* transport-certificates.c - identities of certificates (RFC 5922 section 7), choosing among them by server name, generations from staging
+ * to being dropped. */
 #include "transport-tls.h"
 #include "worker-transport/identity.h"
 
@@ -92,12 +93,21 @@ Test(identity, patterns)
 		const char *pattern, *name;
 		bool covers;
 	} rows[] = {
-		{"sip.example.net", "SIP.example.net", true}, {"*.example.net", "a.example.net", true}, {"*.example.net", "a.b.example.net", false}, {"*.example.net", "example.net", false},
-		{"*.example.net", ".example.net", false}, {"*", "x", false}, {"*.", "x.", false}, {"sip.example.net.", "sip.example.net", true}, {"a.example.net", "b.example.net", false}, {"", "", false},
+		{"sip.example.net", "SIP.example.net", true},
+		{"*.example.net", "a.example.net", true},
+		{"*.example.net", "a.b.example.net", false},
+		{"*.example.net", "example.net", false},
+		{"*.example.net", ".example.net", false},
+		{"*", "x", false},
+		{"*.", "x.", false},
+		{"sip.example.net.", "sip.example.net", true},
+		{"a.example.net", "b.example.net", false},
+		{"", "", false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_expect_eq(identity_covers(str_of(rows[i].pattern), str_of(rows[i].name)), rows[i].covers, "%s %s", rows[i].pattern, rows[i].name);
+		cr_expect_eq(identity_covers(str_of(rows[i].pattern), str_of(rows[i].name)), rows[i].covers, "%s %s", rows[i].pattern,
+			rows[i].name);
 }
 
 /* ---- choosing ---- */
@@ -203,13 +213,17 @@ Test(certificates, what_a_check_finds)
 	struct authority *a = &s->authority;
 	EVP_PKEY *small = make_key("RSA1024"), *odd = make_key("P-521");
 
-	try(s, "phones.example.net", make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key), a->certificate, 0, "");
+	try(s, "phones.example.net", make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key),
+		a->certificate, 0, "");
 	try(s, "phones.example.net", make_certificate(s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key), NULL, 0, "");
 	try(s, "*.example.net", make_certificate(s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key), NULL, 0, "");
-	try(s, "phones.example.net sip.example.net", make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG, "does not name sip.example.net");
+	try(s, "phones.example.net sip.example.net",
+		make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG,
+		"does not name sip.example.net");
 	try(s, "", make_certificate(s->key[1], "x", "DNS:x", -2 * DAY, -DAY, a->certificate, a->key), NULL, -EBADMSG, "expired");
 	try(s, "", make_certificate(s->key[1], "x", "DNS:x", DAY, 2 * DAY, a->certificate, a->key), NULL, -EBADMSG, "not valid yet");
-	try(s, "", make_certificate(s->key[0], "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EIO, "no test signature"); /* the signer has RSA there */
+	try(s, "", make_certificate(s->key[0], "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EIO,
+		"no test signature"); /* the signer has RSA there */
 	try(s, "", make_certificate(small, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG, "its key is none of");
 	try(s, "", make_certificate(odd, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG, "its key is none of");
 	EVP_PKEY_free(small);
@@ -224,7 +238,8 @@ Test(certificates, another_key_of_the_same_kind)
 	EVP_PKEY *other = make_key("RSA2048");
 
 	s->signer[0].key[1] = other;
-	try(s, "", make_certificate(s->key[1], "x", "DNS:x", -DAY, DAY, s->authority.certificate, s->authority.key), NULL, -EKEYREJECTED, "does not belong to it");
+	try(s, "", make_certificate(s->key[1], "x", "DNS:x", -DAY, DAY, s->authority.certificate, s->authority.key), NULL, -EKEYREJECTED,
+		"does not belong to it");
 	EVP_PKEY_free(other);
 	secure_free(s);
 }

@@ -1,4 +1,5 @@
-/* transport-keyless.c - handshakes whose keys are elsewhere: every kind of key in both versions, many at once, and TLS workers that die, hang, refuse or lie. */
+/* transport-keyless.c - handshakes whose keys are elsewhere: every kind of key in both versions, many at once, and TLS workers that die,
+ * hang, refuse or lie. */
 #include "transport-tls.h"
 
 static void one_certificate(struct image *image)

@@ -1,4 +1,5 @@
-/* transport-tls.c - TLS streams over loopback: bytes however they are cut, who is let in, what a handshake may cost, connections out and whom they believe. */
+/* transport-tls.c - TLS streams over loopback: bytes however they are cut, who is let in, what a handshake may cost, connections out and
+ * whom they believe. */
 #include "transport-tls.h"
 
 static char raw[2048], big[66000];
@@ -47,8 +48,10 @@ Test(tls, messages_however_they_are_cut)
 static size_t large(size_t body)
 {
 	size_t n = (size_t)snprintf(big, sizeof(big),
-		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
-		"Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", body);
+		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+		"<sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
+		"Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
+		body);
 
 	for (size_t i = 0; i < body; i++)
 		big[n + i] = (char)('a' + i % 26);
@@ -378,6 +381,22 @@ Test(tls, tickets_where_they_are_on)
 	}
 }
 
+Test(tls, a_listener_that_asks_for_more_resumes_nothing)
+{
+	struct secure *s = secure_new(with_tickets);
+
+	SSL_SESSION_free(session);
+	session = NULL;
+	give_tickets(s, 3, 1);
+	cr_assert_not(resumes(s, TLS1_3_VERSION));
+	cr_assert(resumes(s, TLS1_3_VERSION));
+	s->f->image.listener[ACCESS_TLS].client_auth = CLIENT_AUTH_OPTIONAL;
+	cr_assert_not(resumes(s, TLS1_3_VERSION));
+	cr_assert(resumes(s, TLS1_3_VERSION));
+	cr_assert_eq(COUNTED(TLS_RESUMED), 2);
+	secure_free(s);
+}
+
 Test(tls, no_tickets_where_they_are_off)
 {
 	struct secure *s = secure_new(NULL);
@@ -456,7 +475,8 @@ static void server_step(struct server *v)
 
 static struct flow towards(const struct server *v, unsigned trunk)
 {
-	return (struct flow){.transport = TRANSPORT_TLS, .listener = CORE_TLS, .peer = at("127.0.0.1", v->port), .profile = (uint16_t)trunk};
+	return (struct flow){
+		.transport = TRANSPORT_TLS, .listener = CORE_TLS, .peer = at("127.0.0.1", v->port), .profile = (uint16_t)trunk};
 }
 
 /* Sends over a trunk; the error that is reported, or 0 where the server has it. */
@@ -602,7 +622,8 @@ Test(tls, authorities_that_are_none)
 
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("")), -EBADMSG);
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("nonsense")), -EBADMSG);
-	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")), -EBADMSG);
+	cr_assert_eq(
+		tls_authorities(s->f->t.tls, NONE_INDEX, S("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")), -EBADMSG);
 	cr_assert_eq(tls_authorities(s->f->t.tls, LISTENERS_MAX, S("")), -EINVAL);
 	secure_free(s);
 }

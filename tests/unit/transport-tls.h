@@ -1,4 +1,5 @@
-/* transport-tls.h - what tests of TLS need besides a transport worker: an authority that makes certificates, a TLS worker that signs as told, peers of OpenSSL's. */
+/* transport-tls.h - what tests of TLS need besides a transport worker: an authority that makes certificates, a TLS worker that signs as
+ * told, peers of OpenSSL's. */
 #ifndef SIPWARD_TEST_TRANSPORT_TLS_H
 #define SIPWARD_TEST_TRANSPORT_TLS_H
 
@@ -23,7 +24,9 @@
 
 static inline EVP_PKEY *make_key(const char *kind)
 {
-	EVP_PKEY *key = strncmp(kind, "RSA", 3) == 0 ? EVP_RSA_gen((unsigned)atoi(kind + 3)) : strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen(kind);
+	EVP_PKEY *key = strncmp(kind, "RSA", 3) == 0   ? EVP_RSA_gen((unsigned)atoi(kind + 3))
+			: strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
+						       : EVP_EC_gen(kind);
 
 	cr_assert_not_null(key, "%s", kind);
 	return key;
@@ -41,8 +44,10 @@ static inline void extend(X509 *x, X509 *issuer, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
-/* names: subjectAltName as openssl.cnf has it, or NULL for none; valid from now + begin to now + end, seconds. issuer NULL: signed by itself, an authority. */
-static inline X509 *make_certificate(EVP_PKEY *key, const char *common, const char *names, long begin, long end, X509 *issuer, EVP_PKEY *issuer_key)
+/* names: subjectAltName as openssl.cnf has it, or NULL for none; valid from now + begin to now + end, seconds. issuer NULL: signed by
+ * itself, an authority. */
+static inline X509 *make_certificate(
+	EVP_PKEY *key, const char *common, const char *names, long begin, long end, X509 *issuer, EVP_PKEY *issuer_key)
 {
 	static long serial;
 	X509 *x = X509_new();
@@ -106,8 +111,8 @@ struct signer {
 	int fd;                     /* -1: it is dead */
 	EVP_PKEY *key[SIGNERS_MAX]; /* by certificate */
 	unsigned signed_, asked;
-	bool mute;                  /* takes requests and never answers */
-	int error;                  /* answers this instead */
+	bool mute; /* takes requests and never answers */
+	int error; /* answers this instead */
 };
 
 /* 0: the scheme does not fit the key. */
@@ -210,10 +215,10 @@ struct peer {
 	SSL_CTX *context;
 	SSL *ssl;
 	int fd;
-	int result;       /* of the handshake: 0 under way, 1 done, -1 failed */
-	char text[4096];  /* what has been read */
+	int result;      /* of the handshake: 0 under way, 1 done, -1 failed */
+	char text[4096]; /* what has been read */
 	size_t size;
-	bool closed;      /* by close_notify */
+	bool closed; /* by close_notify */
 };
 
 /* One step of handshake or reading; true where it is open. */
@@ -230,7 +235,8 @@ static inline bool peer_step(struct peer *p)
 	if (p->result == 1) {
 		int r;
 
-		while (p->size < sizeof(p->text) - 1 && (r = SSL_read_ex(p->ssl, p->text + p->size, sizeof(p->text) - 1 - p->size, &n)) == 1)
+		while (p->size < sizeof(p->text) - 1 &&
+			(r = SSL_read_ex(p->ssl, p->text + p->size, sizeof(p->text) - 1 - p->size, &n)) == 1)
 			p->size += n;
 		p->text[p->size] = 0;
 		if (p->size < sizeof(p->text) - 1) {
@@ -289,7 +295,8 @@ static inline void peer_free(struct peer *p)
 	free(p);
 }
 
-/* A fixture with three certificates (P-256 sip.example.net, RSA phones.example.net, Ed25519 *.example.org) in generation 1 and a TLS worker. */
+/* A fixture with three certificates (P-256 sip.example.net, RSA phones.example.net, Ed25519 *.example.org) in generation 1 and a TLS
+ * worker. */
 struct secure {
 	struct fixture *f;
 	struct authority authority;
@@ -300,7 +307,8 @@ struct secure {
 
 static const char *const secure_kinds[3] = {"P-256", "RSA2048", "ED25519"};
 static const char *const secure_names[3] = {"sip.example.net", "phones.example.net", "*.example.org"};
-static const char *const secure_alternatives[3] = {"DNS:sip.example.net,URI:sip:example.net", "DNS:phones.example.net", "DNS:*.example.org"};
+static const char *const secure_alternatives[3] = {
+	"DNS:sip.example.net,URI:sip:example.net", "DNS:phones.example.net", "DNS:*.example.org"};
 
 static inline struct secure *secure_new(void (*adjust)(struct image *image))
 {
@@ -314,7 +322,8 @@ static inline struct secure *secure_new(void (*adjust)(struct image *image))
 	s->signer[0].fd = s->signer[1].fd = -1;
 	for (uint16_t i = 0; i < 3; i++) {
 		s->key[i] = make_key(secure_kinds[i]);
-		s->x[i] = make_certificate(s->key[i], secure_names[i], secure_alternatives[i], -DAY, DAY, s->authority.certificate, s->authority.key);
+		s->x[i] = make_certificate(
+			s->key[i], secure_names[i], secure_alternatives[i], -DAY, DAY, s->authority.certificate, s->authority.key);
 		cr_assert_eq(hand_over(&s->f->t, 1, i, secure_names[i], s->x[i], NULL), 0);
 		s->signer[0].key[i] = s->signer[1].key[i] = s->key[i];
 	}
