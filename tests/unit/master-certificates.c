@@ -157,6 +157,15 @@ static unsigned next(unsigned i)
 	return packet.type;
 }
 
+/* The same where one has to come. */
+static unsigned must(unsigned i)
+{
+	unsigned type = next(i);
+
+	cr_assert_neq(type, 0, "nothing came");
+	return type;
+}
+
 static const struct lifeline_certificates *order(void)
 {
 	return (const void *)packet.body;
@@ -269,7 +278,7 @@ Test(certificates, a_bad_start_is_told_and_shown)
 	pass(TLS0, 2);
 	live(TRANSPORT);
 	ready(TRANSPORT);
-	while (next(TRANSPORT) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK)
+	while (must(TRANSPORT) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK)
 		;
 	answer(TRANSPORT, order()->sequence, 0, "");
 	cr_expect_eq(ended, 0);
@@ -403,7 +412,7 @@ Test(certificates, a_worker_that_dies_in_a_check_is_asked_again)
 	die(TLS0);
 	cr_expect_eq(ended, 1, "nobody could tell: wait for a successor");
 	live(TLS0);
-	while (next(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK || order()->generation != 3)
+	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK || order()->generation != 3)
 		;
 	cr_assert(answer(TLS0, order()->sequence, 0, ""));
 	cr_expect_eq(ended, 1);
@@ -425,7 +434,7 @@ Test(certificates, replaced_generations_live_on_for_a_while)
 		while (next(TLS1))
 			;
 		for (unsigned i = 0; i < 3; i += 2)
-			while (next(i) != LIFELINE_CERTIFICATE)
+			while (must(i) != LIFELINE_CERTIFICATE)
 				;
 		pass(TLS0, g);
 		/* the other one's answer to the check that was read away */
@@ -445,6 +454,23 @@ Test(certificates, replaced_generations_live_on_for_a_while)
 		expect_act(TLS0, g, CERTIFICATES_COMMIT);
 	}
 	cr_expect_eq(next(TLS0), 0);
+}
+
+Test(certificates, a_transport_worker_is_asked_when_its_loop_runs)
+{
+	certificates_start(c, set_of(""));
+	live(TLS0);
+	ready(TLS0);
+	live(TRANSPORT);
+	stage("");
+	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK || order()->generation != 2)
+		;
+	cr_assert(answer(TLS0, order()->sequence, 0, ""));
+	while (next(TRANSPORT))
+		cr_expect(packet.type != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK);
+	ready(TRANSPORT);
+	pass(TRANSPORT, 2);
+	cr_expect_eq(ended, 0);
 }
 
 Test(certificates, authorities_and_tickets)

@@ -44,6 +44,7 @@ static void teardown(void)
 	edge_free(edge);
 	keystore_free(s);
 	loop_free(loop);
+	fixture_end();
 }
 
 TestSuite(edge, .init = setup, .fini = teardown);

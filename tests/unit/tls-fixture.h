@@ -22,6 +22,8 @@ struct pair {
 	EVP_PKEY *public;
 };
 
+static struct pair made[64];
+static unsigned made_count;
 static char logged[8192];
 
 static void keep(void *arg, enum log_level level, const char *line, size_t length)
@@ -88,7 +90,20 @@ static inline struct pair make_pair(const char *kind, const char *names, long fr
 	PEM_write_bio_X509(chain, x);
 	PEM_write_bio_PrivateKey(key, k, NULL, NULL, 0, NULL, NULL);
 	X509_free(x);
-	return (struct pair){text_of(chain), text_of(key), k};
+	cr_assert_lt(made_count, 64);
+	made[made_count] = (struct pair){text_of(chain), text_of(key), k};
+	return made[made_count++];
+}
+
+/* Forgets all pairs. */
+static inline void fixture_end(void)
+{
+	while (made_count--) {
+		free(made[made_count].chain);
+		free(made[made_count].key);
+		EVP_PKEY_free(made[made_count].public);
+	}
+	made_count = 0;
 }
 
 /* The body of a CERTIFICATE packet in room. */
