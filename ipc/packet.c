@@ -7,8 +7,9 @@
 
 _Static_assert(sizeof(struct sign_request) == 16 && sizeof(struct sign_reply) == 16, "cross process borders");
 _Static_assert(sizeof(struct sign_tickets) == 8 + TICKET_KEYS_MAX * 88, "crosses process borders without gaps");
-_Static_assert(sizeof(struct sign_request) + SIGN_TEXT_MAX <= SIGN_PACKET_MAX && sizeof(struct sign_reply) + SIGNATURE_MAX <= SIGN_PACKET_MAX &&
-	sizeof(struct sign_tickets) <= SIGN_PACKET_MAX, "fit a packet");
+_Static_assert(sizeof(struct sign_request) + SIGN_TEXT_MAX <= SIGN_PACKET_MAX &&
+		sizeof(struct sign_reply) + SIGNATURE_MAX <= SIGN_PACKET_MAX && sizeof(struct sign_tickets) <= SIGN_PACKET_MAX,
+	"fit a packet");
 
 size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char room[SIGN_PACKET_MAX])
 {

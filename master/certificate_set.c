@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <= LIFELINE_PACKET_MAX, "a certificate fits a packet");
+_Static_assert(
+	sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <= LIFELINE_PACKET_MAX, "a certificate fits a packet");
 
 #define PEM_CERTIFICATE "-----BEGIN CERTIFICATE-----"
 #define PEM_TRUSTED "-----BEGIN TRUSTED CERTIFICATE-----"
@@ -106,7 +107,8 @@ static int read_chain(struct place *p, const char *path, struct certificate_entr
 	if (error)
 		return error;
 	if (has(text, e->chain_size, PEM_PRIVATE))
-		error = refuse(p, path, "holds a private key: the chain is given to every transport worker, so keep the key in the key file alone");
+		error = refuse(p, path,
+			"holds a private key: the chain is given to every transport worker, so keep the key in the key file alone");
 	else if (!has(text, e->chain_size, PEM_CERTIFICATE))
 		error = refuse(p, path, "holds no certificate in PEM form");
 	else if (!(e->chain = malloc(e->chain_size)))
@@ -126,12 +128,14 @@ static int read_key(struct place *p, const char *path, struct certificate_entry 
 	error = read_guarded(p, path, KEY_MAX, &text, &e->key_size);
 	if (error)
 		return error;
-	error = has(text, e->key_size, PEM_PRIVATE) ? seal("sipward-key", text, e->key_size, &e->key) : refuse(p, path, "holds no private key in PEM form");
+	error = has(text, e->key_size, PEM_PRIVATE) ? seal("sipward-key", text, e->key_size, &e->key)
+						    : refuse(p, path, "holds no private key in PEM form");
 	sodium_free(text);
 	return error;
 }
 
-static int read_certificate(const struct config *c, const struct config_certificate *from, struct certificate_entry *e, struct config_errors *errors)
+static int read_certificate(
+	const struct config *c, const struct config_certificate *from, struct certificate_entry *e, struct config_errors *errors)
 {
 	struct place place = {.config = c, .errors = errors, .line = from->line, .kind = "certificate", .name = from->name};
 	size_t bytes = 1;
@@ -206,7 +210,8 @@ int certificate_set_read(const struct config *c, struct certificate_set **out, s
 	}
 	for (size_t i = 0; i < c->listener_count && error != -ENOMEM; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		struct place place = {.config = c, .errors = errors, .line = l->line, .kind = "listener", .name = l->name, .option = "client-ca"};
+		struct place place = {
+			.config = c, .errors = errors, .line = l->line, .kind = "listener", .name = l->name, .option = "client-ca"};
 		int one = l->client_auth != CLIENT_AUTH_NONE ? read_authorities(&place, l->client_ca, (uint16_t)i, s) : 0;
 
 		error = one ? one : error;

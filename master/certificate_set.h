@@ -35,11 +35,13 @@ struct certificate_set {
 	struct authority_entry authority[LISTENERS_MAX + 1];
 };
 
-/* Reads all files that the config names. 0 and *out, to be freed with certificate_set_free; -EINVAL with errors added ("FILE:LINE: certificate "main": ..."); -ENOMEM. */
+/* Reads all files that the config names. 0 and *out, to be freed with certificate_set_free; -EINVAL with errors added ("FILE:LINE:
+ * certificate "main": ..."); -ENOMEM. */
 int certificate_set_read(const struct config *c, struct certificate_set **out, struct config_errors *errors);
 void certificate_set_free(struct certificate_set *s); /* NULL is a no-op */
 
-/* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX bytes, guarded: the caller wipes it), with its key or without. Its size, or -errno. */
+/* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX bytes, guarded: the caller wipes it), with
+ * its key or without. Its size, or -errno. */
 ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *room);
 
 /* Whether a config has anything that such a set would hold. */

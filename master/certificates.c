@@ -1,4 +1,5 @@
-/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the order of packets: what COMMIT names has come before it. */
+/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the order of packets: what COMMIT names has
+ * come before it. */
 #include "certificates.h"
 #include "../common/log.h"
 #include "../ipc/sign.h"
@@ -62,7 +63,8 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 
 		if (n < 0) {
 			/* Its check will miss it, or its handshakes fail: never silently another certificate. */
-			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d", role_name(w->role), w->index, set->entry[i].name, (int)-n);
+			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d", role_name(w->role), w->index,
+				set->entry[i].name, (int)-n);
 			break;
 		}
 		worker_tell(w, LIFELINE_CERTIFICATE, room, (size_t)n, -1);
@@ -254,7 +256,8 @@ static void check_late(struct timer *t, void *arg)
 		passed(c);
 		return;
 	}
-	snprintf(text, sizeof text, c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them", c->waiting_count, role);
+	snprintf(text, sizeof text, c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them",
+		c->waiting_count, role);
 	failed(c, -ETIMEDOUT, text);
 }
 
@@ -297,8 +300,8 @@ static void take_start_result(struct certificates *c, const struct lifeline_cert
 		return;
 	count(CERTIFICATES_REFUSED);
 	snprintf(c->state, sizeof c->state, "%s: %.500s", r->error == -EKEYEXPIRED ? "in force" : "refused", text);
-	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused", "error=%s tls=%s", log_value(str_of(text), room, sizeof room),
-		r->error == -EKEYEXPIRED ? "served" : "not-served");
+	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused", "error=%s tls=%s",
+		log_value(str_of(text), room, sizeof room), r->error == -EKEYEXPIRED ? "served" : "not-served");
 }
 
 bool certificates_result(struct certificates *c, struct worker_slot *w, const struct lifeline_certificates_result *r, size_t size)
@@ -312,7 +315,8 @@ bool certificates_result(struct certificates *c, struct worker_slot *w, const st
 	plain(r->error ? rest : S(""), text);
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
-	else if (c->phase != PHASE_IDLE && r->sequence == c->check && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) && c->waiting[w->index])
+	else if (c->phase != PHASE_IDLE && r->sequence == c->check && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
+		c->waiting[w->index])
 		set = c->staged;
 	else
 		return true; /* of a check that has ended */

@@ -1,7 +1,9 @@
-/* certificates.h - generations of certificates over all TLS and transport workers: staged, checked, committed, dropped (DESIGN.md section 7).
+/* certificates.h - generations of certificates over all TLS and transport workers: staged, checked, committed, dropped (DESIGN.md section
+ * 7).
  *
- * Staging hands a generation to every worker and has it checked, first by the TLS workers (pairs, dates, a test signature), then by the transport workers (chain, names, a test signature over the key edge).
- * Only what all of them found good can be committed; a commit is one packet to each worker. Handshakes that began with the generation before go on with it until it is dropped. A new life of a worker is told
+ * Staging hands a generation to every worker and has it checked, first by the TLS workers (pairs, dates, a test signature), then by the
+ * transport workers (chain, names, a test signature over the key edge). Only what all of them found good can be committed; a commit is one
+ * packet to each worker. Handshakes that began with the generation before go on with it until it is dropped. A new life of a worker is told
  * of all generations that live.
  */
 #ifndef SIPWARD_MASTER_CERTIFICATES_H
@@ -26,7 +28,8 @@ void certificates_free(struct certificates *c);
 /* How long a replaced generation is kept for its handshakes. */
 void certificates_keep(struct certificates *c, uint32_t handshake_ms);
 
-/* The set (stolen) of a start: it is in force before there are workers; they check it as they come up. What is wrong then is logged and shown by certificates_state, and TLS alone goes without. */
+/* The set (stolen) of a start: it is in force before there are workers; they check it as they come up. What is wrong then is logged and
+ * shown by certificates_state, and TLS alone goes without. */
 void certificates_start(struct certificates *c, struct certificate_set *set);
 
 /* Stages set (stolen in any case); what was staged before is dropped. 0: done will be called; -EBUSY: a check is under way. */

@@ -8,11 +8,13 @@
  * changed and config is still the caller's. -errno. */
 int reload_use(struct master *m, struct config *config);
 
-/* The certificates of a start: reads the files that the config in force names and gives them to the workers to come. -EINVAL with errors; -errno. */
+/* The certificates of a start: reads the files that the config in force names and gives them to the workers to come. -EINVAL with errors;
+ * -errno. */
 int reload_start_certificates(struct master *m, struct config_errors *errors);
 
 /* As reload_config, and tells the end: done is called with error 0 or what is in errors, unless this returns 0 or an error at once. */
-int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors), void *arg, struct config_errors *errors);
+int reload_begin(
+	struct master *m, void (*done)(void *arg, int error, struct config_errors *errors), void *arg, struct config_errors *errors);
 
 /* Reads the config file again and, where all of it is good and nothing in it needs a restart, takes it into use in all workers. Otherwise
  * nothing changes, *errors has all reasons and -EINVAL (or another -errno) is returned. Logged and counted. 1: its certificates are being

@@ -45,7 +45,8 @@ static bool covers_domain(X509 *x, const char *name)
 
 		if (g->type != GEN_URI)
 			continue;
-		uri = (struct str){(const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier), (size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)};
+		uri = (struct str){(const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
+			(size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)};
 		found = uri.n == n + 4 && strncasecmp(uri.p, "sip:", 4) == 0 && strncasecmp(uri.p + 4, name, n) == 0;
 	}
 	GENERAL_NAMES_free(names);
@@ -71,7 +72,8 @@ static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX
 
 		names = str_from(names, n < names.n ? n + 1 : n);
 		if (name.n && !covers(x, name)) {
-			snprintf(text, CERTIFICATE_TEXT_MAX, "the first certificate of the chain does not name \"%.*s\"", (int)(name.n < 200 ? name.n : 200), name.p);
+			snprintf(text, CERTIFICATE_TEXT_MAX, "the first certificate of the chain does not name \"%.*s\"",
+				(int)(name.n < 200 ? name.n : 200), name.p);
 			return -EBADMSG;
 		}
 	}
@@ -111,8 +113,12 @@ int certificate_read(struct str chain, struct str names, struct certificate_fact
 
 		if (!x) {
 			/* The end of the text, or a block that is none. */
-			if (number == 0 || ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_PEM || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-				snprintf(text, CERTIFICATE_TEXT_MAX, number ? "certificate %d of the chain cannot be parsed" : "the chain holds no certificate in PEM form", number + 1);
+			if (number == 0 || ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_PEM ||
+				ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+				snprintf(text, CERTIFICATE_TEXT_MAX,
+					number ? "certificate %d of the chain cannot be parsed"
+					       : "the chain holds no certificate in PEM form",
+					number + 1);
 				error = -EBADMSG;
 			}
 			break;

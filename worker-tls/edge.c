@@ -1,4 +1,5 @@
-/* edge.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET packets, on the policy in sign.c and on level-triggered epoll: what is left in the socket brings the next turn. */
+/* edge.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET packets, on the policy in sign.c and on
+ * level-triggered epoll: what is left in the socket brings the next turn. */
 #include "edge.h"
 
 #include "../common/counters.h"
@@ -48,8 +49,8 @@ static void log_refused(struct edge *e, const char *reason, const struct sign_re
 		return;
 	}
 	e->lines++;
-	log_error("sign-refused", "peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u left_out=%u", e->peer, reason, r ? r->scheme : 0, r ? r->size : 0,
-		r ? r->generation : 0, r ? r->certificate : 0, e->left_out);
+	log_error("sign-refused", "peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u left_out=%u", e->peer,
+		reason, r ? r->scheme : 0, r ? r->size : 0, r ? r->generation : 0, r ? r->certificate : 0, e->left_out);
 	e->left_out = 0;
 }
 

@@ -1,7 +1,8 @@
 /* edge.h - one key edge: the sign requests of one transport worker and their answers (ipc/sign.h).
  *
- * The peer is not trusted. What may not be signed is refused, counted and logged as an attack; what does not decode is counted and dropped. In one turn an edge gets EDGE_REQUESTS_PER_TURN requests or
- * EDGE_TURN_NS of signing, whichever ends first; then the others have theirs. A peer that does not read its answers is not read from.
+ * The peer is not trusted. What may not be signed is refused, counted and logged as an attack; what does not decode is counted and dropped.
+ * In one turn an edge gets EDGE_REQUESTS_PER_TURN requests or EDGE_TURN_NS of signing, whichever ends first; then the others have theirs. A
+ * peer that does not read its answers is not read from.
  */
 #ifndef SIPWARD_TLS_EDGE_H
 #define SIPWARD_TLS_EDGE_H

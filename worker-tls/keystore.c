@@ -1,7 +1,8 @@
 /* keystore.c - private keys by generation.
  *
- * The key text is parsed from guarded memory that is wiped at once. OpenSSL keeps a parsed key on its own heap, so its allocator is replaced by one that wipes what it frees: then nothing of the text, the DER or the
- * intermediate numbers outlives the parse. Relies on the caller's wiping the packet as a whole.
+ * The key text is parsed from guarded memory that is wiped at once. OpenSSL keeps a parsed key on its own heap, so its allocator is
+ * replaced by one that wipes what it frees: then nothing of the text, the DER or the intermediate numbers outlives the parse. Relies on the
+ * caller's wiping the packet as a whole.
  */
 #include "keystore.h"
 
@@ -116,12 +117,46 @@ int keystore_begin(void)
 	tzset();
 	gmtime_r(&now, &tm);
 	if (CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1 ||
-	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS, NULL) != 1 || !warm_up()) {
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
+				OPENSSL_INIT_ADD_ALL_DIGESTS,
+			NULL) != 1 ||
+		!warm_up()) {
 		log_error("openssl-failed", "code=%lx", ERR_peek_last_error());
 		return -EIO;
 	}
 	ERR_clear_error();
 	return 0;
+}
+
+/* ---- schemes ---- */
+
+static const EVP_MD *digest_of(uint16_t scheme)
+{
+	switch (scheme) {
+	case SCHEME_RSA_PKCS1_SHA256:
+	case SCHEME_RSA_PSS_SHA256:
+	case SCHEME_ECDSA_SHA256:
+		return EVP_sha256();
+	case SCHEME_RSA_PKCS1_SHA384:
+	case SCHEME_RSA_PSS_SHA384:
+	case SCHEME_ECDSA_SHA384:
+		return EVP_sha384();
+	case SCHEME_RSA_PKCS1_SHA512:
+	case SCHEME_RSA_PSS_SHA512:
+	case SCHEME_ECDSA_SHA512:
+		return EVP_sha512();
+	default:
+		return NULL;
+	}
+}
+
+/* RFC 8446 section 4.2.3: the salt of PSS is as long as the digest, and MGF1 uses the same. */
+static bool set_padding(EVP_PKEY_CTX *p, uint16_t scheme)
+{
+	if (scheme != SCHEME_RSA_PSS_SHA256 && scheme != SCHEME_RSA_PSS_SHA384 && scheme != SCHEME_RSA_PSS_SHA512)
+		return true;
+	return EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
 /* ---- taking ---- */
@@ -188,12 +223,14 @@ static EVP_PKEY *parse_private(const char *text, size_t size, const char **why)
 	BIO_free(bio);
 	ERR_clear_error();
 	if (!p)
-		*why = encrypted ? "the key is encrypted: expected one without a password" : "the key file holds no private key in PEM form";
+		*why = encrypted ? "the key is encrypted: expected one without a password"
+				 : "the key file holds no private key in PEM form";
 	return p;
 }
 
 /* What chain and key give; 0 or the fault's errno with text. */
-static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain, const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
+static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain, const char *guarded, struct key **out,
+	char text[KEYSTORE_TEXT_MAX])
 {
 	struct key *k = calloc(1, sizeof(*k));
 	struct certificate_facts facts;
@@ -282,7 +319,8 @@ int keystore_take(struct keystore *s, void *body, size_t size)
 	if (size < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, body, sizeof(head));
-	if (size != sizeof(head) + (uint64_t)head.names_size + head.chain_size + head.key_size || memchr(head.name, 0, sizeof(head.name)) == NULL || !head.generation) {
+	if (size != sizeof(head) + (uint64_t)head.names_size + head.chain_size + head.key_size ||
+		memchr(head.name, 0, sizeof(head.name)) == NULL || !head.generation) {
 		sodium_memzero(body, size);
 		return -EBADMSG;
 	}
@@ -309,8 +347,7 @@ static bool test_signature(const struct key *k)
 	if (sign_permitted(k->kind, scheme, text, size) || key_sign(k, scheme, text, size, signature, &n))
 		return false;
 	c = EVP_MD_CTX_new();
-	good = c && EVP_DigestVerifyInit(c, &p, k->kind == KEY_ED25519 ? NULL : k->kind == KEY_P384 ? EVP_sha384() : EVP_sha256(), NULL, k->public) == 1 &&
-	       (k->kind != KEY_RSA || (EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+	good = c && EVP_DigestVerifyInit(c, &p, digest_of(scheme), NULL, k->public) == 1 && set_padding(p, scheme) &&
 	       EVP_DigestVerify(c, signature, n, text, size) == 1;
 	EVP_MD_CTX_free(c);
 	ERR_clear_error();
@@ -326,7 +363,8 @@ static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_M
 		return -EIO;
 	}
 	if (now < k->not_before)
-		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s", k->name, certificate_date(k->not_before, date));
+		snprintf(
+			text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s", k->name, certificate_date(k->not_before, date));
 	else if (now > k->not_after)
 		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": expired at %s", k->name, certificate_date(k->not_after, date));
 	else
@@ -334,7 +372,8 @@ static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_M
 	return -EKEYEXPIRED;
 }
 
-int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index, char text[KEYSTORE_TEXT_MAX], int64_t not_after[CERTIFICATES_MAX], unsigned *count)
+int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index, char text[KEYSTORE_TEXT_MAX],
+	int64_t not_after[CERTIFICATES_MAX], unsigned *count)
 {
 	struct generation *g = generation_of(s, generation);
 	char one[KEYSTORE_TEXT_MAX];
@@ -405,39 +444,13 @@ const char *key_name(const struct key *k)
 
 /* ---- signing ---- */
 
-static const EVP_MD *digest_of(uint16_t scheme)
-{
-	switch (scheme) {
-	case SCHEME_RSA_PKCS1_SHA256:
-	case SCHEME_RSA_PSS_SHA256:
-	case SCHEME_ECDSA_SHA256:
-		return EVP_sha256();
-	case SCHEME_RSA_PKCS1_SHA384:
-	case SCHEME_RSA_PSS_SHA384:
-	case SCHEME_ECDSA_SHA384:
-		return EVP_sha384();
-	case SCHEME_RSA_PKCS1_SHA512:
-	case SCHEME_RSA_PSS_SHA512:
-	case SCHEME_ECDSA_SHA512:
-		return EVP_sha512();
-	default:
-		return NULL;
-	}
-}
-
-static bool is_pss(uint16_t scheme)
-{
-	return scheme == SCHEME_RSA_PSS_SHA256 || scheme == SCHEME_RSA_PSS_SHA384 || scheme == SCHEME_RSA_PSS_SHA512;
-}
-
-int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
+int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX],
+	size_t *signature_size)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	size_t n = SIGNATURE_MAX;
-	/* RFC 8446 section 4.2.3: the salt is as long as the digest, and MGF1 uses the same. */
-	bool good = c && EVP_DigestSignInit(c, &p, digest_of(scheme), NULL, k->private) == 1 &&
-		    (!is_pss(scheme) || (EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+	bool good = c && EVP_DigestSignInit(c, &p, digest_of(scheme), NULL, k->private) == 1 && set_padding(p, scheme) &&
 		    EVP_DigestSign(c, signature, &n, text, size) == 1;
 
 	EVP_MD_CTX_free(c);

@@ -1,4 +1,5 @@
-/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It answers sign requests of permitted shape (sign.c) over one key edge per transport worker (edge.c) and nothing else.
+/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It answers sign requests of permitted shape
+ * (sign.c) over one key edge per transport worker (edge.c) and nothing else.
  *
  * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no environment.
  */

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define PADDING 64 /* spaces before the context string: they keep these texts apart from TLS 1.2's, which begin with a random and go on with a 3 at 64 */
+/* Spaces before the context string: they keep these texts apart from TLS 1.2's, which begin with a random and go on with a 3 at 64. */
+#define PADDING 64
 static const char server_context[] = "TLS 1.3, server CertificateVerify"; /* with its zero byte, which is signed too */
 static const char client_context[] = "TLS 1.3, client CertificateVerify";
 _Static_assert(sizeof(server_context) == sizeof(client_context), "one shape");
@@ -13,7 +14,8 @@ _Static_assert(sizeof(server_context) == sizeof(client_context), "one shape");
 #define RANDOMS 64 /* client_random, server_random */
 #define CURVE_NAMED 3
 
-/* The groups of a key exchange and the sizes of their points (RFC 8422 section 5.4: uncompressed, 0x04; x25519 and x448 have no first byte of their own). */
+/* The groups of a key exchange and the sizes of their points (RFC 8422 section 5.4: uncompressed, 0x04; x25519 and x448 have no first byte
+ * of their own). */
 static const struct {
 	uint16_t group;
 	uint8_t size;
@@ -51,7 +53,8 @@ static bool is_key_exchange(const unsigned char *text, size_t size)
 		return false;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
 		if (((unsigned)params[1] << 8 | params[2]) == groups[i].group)
-			return params[3] == groups[i].size && size == RANDOMS + 4u + groups[i].size && (!groups[i].uncompressed || params[4] == 4);
+			return params[3] == groups[i].size && size == RANDOMS + 4u + groups[i].size &&
+				(!groups[i].uncompressed || params[4] == 4);
 	return false;
 }
 
@@ -64,7 +67,8 @@ enum sign_shape sign_shape_of(const unsigned char *text, size_t size)
 	return shape;
 }
 
-/* Schemes by kind of key: TLS 1.3 ties the curve to the hash and has no PKCS#1 v1.5 (RFC 8446 section 4.2.3); in TLS 1.2 the client's list decides. */
+/* Schemes by kind of key: TLS 1.3 ties the curve to the hash and has no PKCS#1 v1.5 (RFC 8446 section 4.2.3); in TLS 1.2 the client's list
+ * decides. */
 static bool scheme_fits(enum key_kind kind, uint16_t scheme, bool key_exchange)
 {
 	switch (scheme) {

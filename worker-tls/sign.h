@@ -1,7 +1,7 @@
 /* sign.h - what may be signed: the policy that stands between a transport worker and a private key (DESIGN.md section 7).
  *
- * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a peer could choose freely, and no shape that could be taken for another. Pure functions: no key, no
- * OpenSSL.
+ * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a peer could choose freely, and no shape
+ * that could be taken for another. Pure functions: no key, no OpenSSL.
  */
 #ifndef SIPWARD_TLS_SIGN_H
 #define SIPWARD_TLS_SIGN_H

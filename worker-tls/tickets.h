@@ -1,6 +1,8 @@
-/* tickets.h - the keys of TLS session tickets (RFC 5077, RFC 8446 section 4.6.1): made here, handed to the transport workers with an expiry, and rotated.
+/* tickets.h - the keys of TLS session tickets (RFC 5077, RFC 8446 section 4.6.1): made here, handed to the transport workers with an
+ * expiry, and rotated.
  *
- * Off by default: a SIP connection lives long. A key encrypts for TICKETS_ROTATE_MS and decrypts until TICKET_KEYS_MAX times that have passed since it was made. The keys lie in guarded memory.
+ * Off by default: a SIP connection lives long. A key encrypts for TICKETS_ROTATE_MS and decrypts until TICKET_KEYS_MAX times that have
+ * passed since it was made. The keys lie in guarded memory.
  */
 #ifndef SIPWARD_TLS_TICKETS_H
 #define SIPWARD_TLS_TICKETS_H

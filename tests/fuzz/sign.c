@@ -1,7 +1,9 @@
-/* sign.c - fuzz target of what stands before a private key: the decoder of sign requests and the policy of what may be signed (worker-tls/sign.c).
+/* sign.c - fuzz target of what stands before a private key: the decoder of sign requests and the policy of what may be signed
+ * (worker-tls/sign.c).
  *
- * The input is a packet, or, by its first octet, edits of a text that may be signed: a scheme, a change of size, then three octets each, of which two say where and one what. Whatever decodes goes to its exact end;
- * whatever is permitted has one of three shapes, which is checked here a second time, in other words.
+ * The input is a packet, or, by its first octet, edits of a text that may be signed: a scheme, a change of size, then three octets each, of
+ * which two say where and one what. Whatever decodes goes to its exact end; whatever is permitted has one of three shapes, which is checked
+ * here a second time, in other words.
  */
 #include "../../ipc/packet.h"
 #include "../../worker-tls/sign.c"
@@ -34,13 +36,14 @@ static void judge(enum key_kind kind, uint16_t scheme, const unsigned char *text
 	REQUIRE(kind != KEY_NONE && size <= SIGN_TEXT_MAX);
 	if (size == 130 || size == 146) {
 		REQUIRE(all_are(text, 64, ' ') && text[97] == 0);
-		REQUIRE(memcmp(text + 64, "TLS 1.3, server CertificateVerify", 33) == 0 || memcmp(text + 64, "TLS 1.3, client CertificateVerify", 33) == 0);
+		REQUIRE(memcmp(text + 64, "TLS 1.3, server CertificateVerify", 33) == 0 ||
+			memcmp(text + 64, "TLS 1.3, client CertificateVerify", 33) == 0);
 		REQUIRE(scheme != 0x0401 && scheme != 0x0501 && scheme != 0x0601 && scheme != 0x0603);
 		return;
 	}
 	REQUIRE(size > 68 && text[64] == 3 && text[65] == 0 && text[67] == point);
-	REQUIRE((text[66] == 23 && point == 65 && text[68] == 4) || (text[66] == 24 && point == 97 && text[68] == 4) || (text[66] == 25 && point == 133 && text[68] == 4) ||
-		(text[66] == 29 && point == 32) || (text[66] == 30 && point == 56));
+	REQUIRE((text[66] == 23 && point == 65 && text[68] == 4) || (text[66] == 24 && point == 97 && text[68] == 4) ||
+		(text[66] == 25 && point == 133 && text[68] == 4) || (text[66] == 29 && point == 32) || (text[66] == 30 && point == 56));
 }
 
 static void decode(const uint8_t *data, size_t size)

@@ -67,8 +67,12 @@ Test(packet, a_reply_comes_back)
 Test(packet, a_reply_that_makes_no_sense_is_refused)
 {
 	const struct sign_reply bad[] = {
-		{.kind = SIGN_REPLY, .size = 4, .error = -EACCES}, {.kind = SIGN_REPLY, .size = 4, .error = 1}, {.kind = SIGN_REPLY, .size = 4, .zero = 1},
-		{.kind = SIGN_REQUEST, .size = 4}, {.kind = SIGN_REPLY, .size = 0}, {.kind = SIGN_REPLY, .size = SIGNATURE_MAX + 1},
+		{.kind = SIGN_REPLY, .size = 4, .error = -EACCES},
+		{.kind = SIGN_REPLY, .size = 4, .error = 1},
+		{.kind = SIGN_REPLY, .size = 4, .zero = 1},
+		{.kind = SIGN_REQUEST, .size = 4},
+		{.kind = SIGN_REPLY, .size = 0},
+		{.kind = SIGN_REPLY, .size = SIGNATURE_MAX + 1},
 	};
 	struct sign_reply got;
 	const unsigned char *signature;

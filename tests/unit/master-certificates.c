@@ -443,7 +443,8 @@ Test(certificates, replaced_generations_live_on_for_a_while)
 		cr_assert_eq(ended, 0);
 		cr_assert_eq(certificates_commit(c), 0);
 		/* as many as a worker has room for: with one to be staged, the eighth drops the first */
-		expect_act(TLS0, g > GENERATIONS_MAX - 1 ? g - (GENERATIONS_MAX - 1) : g, g > GENERATIONS_MAX - 1 ? CERTIFICATES_DROP : CERTIFICATES_COMMIT);
+		expect_act(TLS0, g > GENERATIONS_MAX - 1 ? g - (GENERATIONS_MAX - 1) : g,
+			g > GENERATIONS_MAX - 1 ? CERTIFICATES_DROP : CERTIFICATES_COMMIT);
 	}
 	/* a new life knows all of them, and may serve handshakes that began with any */
 	die(TLS0);
@@ -475,7 +476,8 @@ Test(certificates, a_transport_worker_is_asked_when_its_loop_runs)
 
 Test(certificates, authorities_and_tickets)
 {
-	static const char more[] = "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = main client-auth = required client-ca = ca.pem }\ntls { tickets = yes trust = ca.pem }\n";
+	static const char more[] =
+		"listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = main client-auth = required client-ca = ca.pem }\ntls { tickets = yes trust = ca.pem }\n";
 
 	certificates_start(c, set_of(more));
 	live(TRANSPORT);
@@ -506,7 +508,8 @@ Test(certificates, answers_that_make_no_sense)
 	cr_expect(answer(TLS0, sequence + 7, 0, ""), "another check");
 	cr_expect(answer(TRANSPORT, sequence, 0, ""), "not asked");
 	cr_expect_eq(ended, 1);
-	cr_expect_not(certificates_result(NULL, &slot[TLS0], &(struct lifeline_certificates_result){.sequence = 1}, sizeof(struct lifeline_certificates_result)));
+	cr_expect_not(certificates_result(
+		NULL, &slot[TLS0], &(struct lifeline_certificates_result){.sequence = 1}, sizeof(struct lifeline_certificates_result)));
 }
 
 Test(certificates, the_end_answers_who_waits)

@@ -102,9 +102,14 @@ Test(edge, refuses_and_says_so)
 		bool spoil;
 		int error;
 	} row[] = {
-		{5, 0, SCHEME_ED25519, false, -EACCES}, {5, 0, SCHEME_RSA_PKCS1_SHA256, false, -EACCES}, {5, 0, SCHEME_ECDSA_SHA384, false, -EACCES},
-		{5, 0, SCHEME_ECDSA_SHA256, true, -EACCES}, {5, 1, SCHEME_ECDSA_SHA256, false, -ENOENT}, {4, 0, SCHEME_ECDSA_SHA256, false, -ENOENT},
-		{0, 0, SCHEME_ECDSA_SHA256, false, -ENOENT}, {5, 65535, SCHEME_ECDSA_SHA256, false, -ENOENT},
+		{5, 0, SCHEME_ED25519, false, -EACCES},
+		{5, 0, SCHEME_RSA_PKCS1_SHA256, false, -EACCES},
+		{5, 0, SCHEME_ECDSA_SHA384, false, -EACCES},
+		{5, 0, SCHEME_ECDSA_SHA256, true, -EACCES},
+		{5, 1, SCHEME_ECDSA_SHA256, false, -ENOENT},
+		{4, 0, SCHEME_ECDSA_SHA256, false, -ENOENT},
+		{0, 0, SCHEME_ECDSA_SHA256, false, -ENOENT},
+		{5, 65535, SCHEME_ECDSA_SHA256, false, -ENOENT},
 	};
 
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {

@@ -107,10 +107,15 @@ static inline void fixture_end(void)
 }
 
 /* The body of a CERTIFICATE packet in room. */
-static inline size_t packet_of(void *room, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
+static inline size_t packet_of(
+	void *room, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
 {
 	struct lifeline_certificate head = {
-		.generation = generation, .index = (uint16_t)index, .names_size = (uint16_t)strlen(names), .chain_size = (uint32_t)strlen(chain), .key_size = (uint32_t)strlen(key),
+		.generation = generation,
+		.index = (uint16_t)index,
+		.names_size = (uint16_t)strlen(names),
+		.chain_size = (uint32_t)strlen(chain),
+		.key_size = (uint32_t)strlen(key),
 	};
 	char *at = room;
 
@@ -123,7 +128,8 @@ static inline size_t packet_of(void *room, uint32_t generation, unsigned index, 
 	return sizeof(head) + head.names_size + head.chain_size + head.key_size;
 }
 
-static inline int put_pair(struct keystore *s, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
+static inline int put_pair(
+	struct keystore *s, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
 {
 	static char room[LIFELINE_PACKET_MAX];
 	size_t n = packet_of(room, generation, index, name, names, chain, key);
@@ -134,7 +140,8 @@ static inline int put_pair(struct keystore *s, uint32_t generation, unsigned ind
 	return error;
 }
 
-static inline bool verifies(EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size, const unsigned char *signature, size_t n)
+static inline bool verifies(
+	EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size, const unsigned char *signature, size_t n)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
@@ -144,7 +151,8 @@ static inline bool verifies(EVP_PKEY *public, uint16_t scheme, const unsigned ch
 	bool good = EVP_DigestVerifyInit(c, &p, md, NULL, public) == 1;
 
 	if (good && last && scheme != SCHEME_ED25519)
-		good = EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
+		good = EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 &&
+			EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
 	good = good && EVP_DigestVerify(c, signature, n, text, size) == 1;
 	EVP_MD_CTX_free(c);
 	return good;

@@ -50,7 +50,9 @@ Test(keystore, signs_with_every_kind_of_key)
 		{"P-256", KEY_P256, {SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA512}},
 		{"P-384", KEY_P384, {SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA512}},
 		{"ED25519", KEY_ED25519, {SCHEME_ED25519}},
-		{"2048", KEY_RSA, {SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512, SCHEME_RSA_PKCS1_SHA256, SCHEME_RSA_PKCS1_SHA384, SCHEME_RSA_PKCS1_SHA512}},
+		{"2048", KEY_RSA,
+			{SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512, SCHEME_RSA_PKCS1_SHA256,
+				SCHEME_RSA_PKCS1_SHA384, SCHEME_RSA_PKCS1_SHA512}},
 		{"3072", KEY_RSA, {SCHEME_RSA_PSS_SHA256}},
 		{"4096", KEY_RSA, {SCHEME_RSA_PSS_SHA256}},
 	};
@@ -74,7 +76,8 @@ Test(keystore, signs_with_every_kind_of_key)
 		for (unsigned j = 0; row[i].schemes[j]; j++) {
 			cr_assert_eq(sign_permitted(row[i].is, row[i].schemes[j], exchange, sizeof(exchange)), 0);
 			cr_assert_eq(key_sign(k, row[i].schemes[j], exchange, sizeof(exchange), signature, &size), 0);
-			cr_expect(verifies(pair[i].public, row[i].schemes[j], exchange, sizeof(exchange), signature, size), "%s %04x", row[i].kind, row[i].schemes[j]);
+			cr_expect(verifies(pair[i].public, row[i].schemes[j], exchange, sizeof(exchange), signature, size), "%s %04x",
+				row[i].kind, row[i].schemes[j]);
 			exchange[0] ^= 1;
 			cr_expect_not(verifies(pair[i].public, row[i].schemes[j], exchange, sizeof(exchange), signature, size));
 		}
@@ -86,7 +89,8 @@ Test(keystore, signs_with_every_kind_of_key)
 
 Test(keystore, a_key_of_another_certificate)
 {
-	struct pair a = make_pair("P-256", NULL, -DAY, DAY), b = make_pair("P-256", NULL, -DAY, DAY), c = make_pair("2048", NULL, -DAY, DAY);
+	struct pair a = make_pair("P-256", NULL, -DAY, DAY), b = make_pair("P-256", NULL, -DAY, DAY),
+		    c = make_pair("2048", NULL, -DAY, DAY);
 
 	put_pair(s, 1, 0, "good", "", a.chain, a.key);
 	put_pair(s, 1, 1, "main", "", a.chain, b.key);
@@ -152,7 +156,8 @@ Test(keystore, a_key_file_may_begin_with_its_parameters)
 
 Test(keystore, dates)
 {
-	struct pair old = make_pair("P-256", NULL, -2 * DAY, -DAY), new = make_pair("P-256", NULL, DAY, 2 * DAY), good = make_pair("P-256", NULL, -DAY, DAY), other = make_pair("P-256", NULL, -DAY, DAY);
+	struct pair old = make_pair("P-256", NULL, -2 * DAY, -DAY), new = make_pair("P-256", NULL, DAY, 2 * DAY),
+		    good = make_pair("P-256", NULL, -DAY, DAY), other = make_pair("P-256", NULL, -DAY, DAY);
 	char chain[8192];
 
 	put_pair(s, 1, 0, "main", "", old.chain, old.key);
@@ -174,8 +179,10 @@ Test(keystore, dates)
 Test(keystore, names)
 {
 	struct pair p = make_pair("P-256", "DNS:sip.example.net,DNS:*.wild.example,IP:192.0.2.1,URI:sip:example.org", -DAY, DAY);
-	static const char *const good[] = {"sip.example.net", "SIP.Example.NET", "a.wild.example", "*.wild.example", "192.0.2.1", "example.org", "sip.example.net example.org", ""};
-	static const char *const wrong[] = {"example.net", "x.sip.example.net", "wild.example", "a.b.wild.example", "192.0.2.2", "*.example.net", "sip.example.net other"};
+	static const char *const good[] = {"sip.example.net", "SIP.Example.NET", "a.wild.example", "*.wild.example", "192.0.2.1",
+		"example.org", "sip.example.net example.org", ""};
+	static const char *const wrong[] = {"example.net", "x.sip.example.net", "wild.example", "a.b.wild.example", "192.0.2.2",
+		"*.example.net", "sip.example.net other"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		put_pair(s, 1, 0, "main", good[i], p.chain, p.key);
