@@ -18,6 +18,13 @@
 
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
+/* Gathering waits for about so many messages, within these bounds: less would hardly share a wake-up, and call set-up feels the longest two or three times. */
+#define GATHER_MESSAGES 3
+#define GATHER_NS_MIN UINT64_C(500000)
+#define GATHER_NS_MAX UINT64_C(999000)
+/* The time between messages is averaged over about so many; one longer than this counts as this: that soon a lull is seen. */
+#define GATHER_WEIGHT 8
+#define GATHER_GAP_NS_MAX UINT64_C(8000000)
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -26,6 +33,7 @@ struct loop_source {
 	int fd;
 	uint32_t events;
 	bool dead;
+	bool gathered; /* watched by loop.input */
 	loop_callback callback;
 	void *arg;
 };
@@ -44,6 +52,12 @@ struct loop {
 	bool again;   /* a turn callback left work */
 	bool stopped;
 	uint64_t *progress;
+	/* What gathers: its sources are watched by an epoll of their own, which the loop's watches (one shot) only while nothing is gathering. */
+	int input;            /* -1: none */
+	unsigned taken;       /* messages since input was last looked at */
+	uint64_t gap_ns;      /* average time between messages */
+	uint64_t looked_ns;   /* when input last had something */
+	uint64_t look_due_ns; /* when to look again; 0: it is watched */
 };
 
 static uint64_t clock_ns(void)
@@ -61,6 +75,7 @@ int loop_new(struct loop **out)
 
 	if (!l)
 		return -ENOMEM;
+	l->input = -1;
 	l->now_ns = clock_ns();
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
@@ -111,19 +126,26 @@ void loop_free(struct loop *l)
 	sources_free(&l->live);
 	sources_free(&l->dead);
 	wheel_free(l->wheel);
+	if (l->input >= 0)
+		close(l->input);
 	close(l->epoll);
 	free(l);
 }
 
-int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+static int epoll_of(const struct loop *l, const struct loop_source *s)
+{
+	return s->gathered ? l->input : l->epoll;
+}
+
+static int add(struct loop *l, int fd, uint32_t events, bool gathered, loop_callback callback, void *arg, struct loop_source **out)
 {
 	struct loop_source *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct loop_source){.fd = fd, .events = events, .callback = callback, .arg = arg};
+	*s = (struct loop_source){.fd = fd, .events = events, .gathered = gathered, .callback = callback, .arg = arg};
 	struct epoll_event event = {.events = events, .data.ptr = s};
-	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+	if (epoll_ctl(epoll_of(l, s), EPOLL_CTL_ADD, fd, &event) < 0) {
 		int rc = -errno;
 		free(s);
 		return rc;
@@ -134,12 +156,45 @@ int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, vo
 	return 0;
 }
 
+int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+{
+	return add(l, fd, events, false, callback, arg, out);
+}
+
+int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+{
+	return add(l, fd, events, l->input >= 0, callback, arg, out);
+}
+
+int loop_gather(struct loop *l)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+
+	assert(l->input < 0);
+	l->input = epoll_create1(EPOLL_CLOEXEC);
+	if (l->input < 0)
+		return -errno;
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->input, &event) < 0) {
+		int rc = -errno;
+		close(l->input);
+		l->input = -1;
+		return rc;
+	}
+	l->gap_ns = GATHER_GAP_NS_MAX;
+	return 0;
+}
+
+void loop_took(struct loop *l)
+{
+	l->taken++;
+}
+
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = s};
 
 	assert(!s->dead);
-	if (epoll_ctl(l->epoll, EPOLL_CTL_MOD, s->fd, &event) < 0)
+	if (epoll_ctl(epoll_of(l, s), EPOLL_CTL_MOD, s->fd, &event) < 0)
 		return -errno;
 	s->events = events;
 	return 0;
@@ -151,7 +206,7 @@ void loop_remove(struct loop *l, struct loop_source *s)
 		return;
 	assert(!s->dead);
 	/* Fails where fd was closed before: the kernel has forgotten it then. */
-	epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	epoll_ctl(epoll_of(l, s), EPOLL_CTL_DEL, s->fd, NULL);
 	source_unlink(s);
 	if (!l->in_turn) {
 		free(s);
@@ -214,25 +269,89 @@ static int sleep_ms(const struct loop *l, int limit)
 	return limit >= 0 && (uint64_t)limit < wait ? limit : (int)wait;
 }
 
+/* epoll_wait with sleep_ms; while input gathers, no longer than until it is due. */
+static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH], int limit)
+{
+	int wait = sleep_ms(l, limit);
+
+	if (l->look_due_ns && wait != 0) {
+		uint64_t now = clock_ns(), left = l->look_due_ns > now ? l->look_due_ns - now : 0;
+		struct timespec pause = {.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
+
+		return epoll_pwait2(l->epoll, batch, LOOP_BATCH, &pause, NULL);
+	}
+	return epoll_wait(l->epoll, batch, LOOP_BATCH, wait);
+}
+
+static void call(const struct epoll_event batch[LOOP_BATCH], int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct loop_source *s = batch[i].data.ptr;
+
+		/* Events that an earlier callback of this batch took off the watch are no longer its business. */
+		uint32_t events = batch[i].events & (s->events | EPOLLERR | EPOLLHUP);
+		if (!s->dead && events)
+			s->callback(s->arg, events);
+	}
+}
+
+/* How long to gather, going by what came since input was last looked at; 0: not at all, for a further message is not likely to come within that time. */
+static uint64_t gathering(struct loop *l)
+{
+	uint64_t gap = (l->now_ns - l->looked_ns) / (l->taken ? l->taken : 1), wait;
+
+	if (gap > GATHER_GAP_NS_MAX)
+		gap = GATHER_GAP_NS_MAX;
+	l->gap_ns += (int64_t)(gap - l->gap_ns) / GATHER_WEIGHT;
+	l->looked_ns = l->now_ns;
+	l->taken = 0;
+	if (l->gap_ns > GATHER_NS_MAX)
+		return 0;
+	wait = GATHER_MESSAGES * l->gap_ns;
+	return wait < GATHER_NS_MIN ? GATHER_NS_MIN : wait > GATHER_NS_MAX ? GATHER_NS_MAX : wait;
+}
+
+/* Takes what has gathered. Where there was something and the loop is busy, more may gather; else input is watched again. */
+static int look(struct loop *l)
+{
+	struct epoll_event batch[LOOP_BATCH], event = {.events = EPOLLIN | EPOLLONESHOT};
+	int n = epoll_wait(l->input, batch, LOOP_BATCH, 0);
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	uint64_t wait = 0;
+	if (n > 0) {
+		call(batch, n);
+		wait = gathering(l);
+	}
+	l->look_due_ns = n == LOOP_BATCH ? l->now_ns : wait ? l->now_ns + wait : 0;
+	if (!l->look_due_ns && epoll_ctl(l->epoll, EPOLL_CTL_MOD, l->input, &event) < 0)
+		return -errno;
+	return 0;
+}
+
 int loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event batch[LOOP_BATCH];
+	int rc = 0;
 
 	assert(!l->in_turn);
-	int n = epoll_wait(l->epoll, batch, LOOP_BATCH, sleep_ms(l, timeout_ms < 0 ? -1 : timeout_ms));
+	int n = sleep_until(l, batch, timeout_ms < 0 ? -1 : timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ns = clock_ns();
 	l->again = false;
 	l->in_turn = true;
 
-	for (int i = 0; i < n; i++) {
-		struct loop_source *s = batch[i].data.ptr;
-		/* Events that an earlier callback of this batch took off the watch are no longer its business. */
-		uint32_t events = batch[i].events & (s->events | EPOLLERR | EPOLLHUP);
-		if (!s->dead && events)
-			s->callback(s->arg, events);
-	}
+	bool input = l->look_due_ns && l->now_ns >= l->look_due_ns;
+	for (int i = 0; i < n; i++)
+		if (!batch[i].data.ptr) { /* the epoll of what gathers */
+			input = true;
+			batch[i--] = batch[--n];
+		}
+	call(batch, n);
+	if (input)
+		rc = look(l);
 	wheel_advance(l->wheel, loop_now(l));
 	for (int i = 0; i < l->turns; i++)
 		if (l->turn[i].callback(l->turn[i].arg))
@@ -242,7 +361,7 @@ int loop_once(struct loop *l, int timeout_ms)
 	sources_free(&l->dead);
 	if (l->progress)
 		__atomic_store_n(l->progress, __atomic_load_n(l->progress, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-	return 0;
+	return rc;
 }
 
 int loop_run(struct loop *l)

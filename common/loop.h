@@ -20,6 +20,8 @@ void loop_free(struct loop *l);
 
 /* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for the calls below. */
 int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
+/* As loop_add, for what strangers send: after loop_gather its events wait, while the loop is busy, until others have joined them. */
+int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
 /* NULL is a no-op; safe within any callback. To be called before fd is closed: a duplicate elsewhere would keep it on the watch. */
 void loop_remove(struct loop *l, struct loop_source *s);
@@ -41,6 +43,12 @@ int loop_run(struct loop *l);
 /* One turn; waits at most timeout_ms (-1: as loop_run). For tests. */
 int loop_once(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
+
+/* From now on a loop that is busy looks at sources of loop_add_input only so often (every half to whole millisecond, by the rate that loop_took shows), as a network card moderates its interrupts: one wake-up of everybody
+ * behind it then serves several messages. All else is seen at once, and below some 1,000 messages a second nothing waits. Once, before the first loop_add_input. -errno. */
+int loop_gather(struct loop *l);
+/* A callback of loop_add_input has taken one message. */
+void loop_took(struct loop *l);
 
 /* progress, where set, is incremented (relaxed) each turn: the mark that the master's watchdog looks at. */
 void loop_progress(struct loop *l, uint64_t *progress);

@@ -187,6 +187,7 @@ void forward_message(struct transport_worker *t, const struct flow *flow, uint64
 		return;
 	}
 	count(RX_MESSAGES);
+	loop_took(t->loop);
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key);

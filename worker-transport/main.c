@@ -300,7 +300,9 @@ static int start(struct context *c)
 	t->index = c->worker.welcome.index;
 	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
 	t->fds_limit = c->worker.welcome.fds_limit;
-	error = transport_start(t);
+	error = loop_gather(t->loop);
+	if (!error)
+		error = transport_start(t);
 	if (!error)
 		error = listings_new(&c->listings, t, reply, c);
 	if (!error)

@@ -1,6 +1,7 @@
 /* stream.c - a connection's bytes: framed on their way in, queued on their way out, and bounded in memory and time in both directions.
  *
- * A whole message is parsed where the read put it; only a part of one is kept, in a buffer that exists just for that long. A stream that ends within a callback is freed at the end of the turn, so no
+ * A whole message is parsed where the read put it; only a part of one is kept, in a buffer that exists just for that long. A stream
+ * that ends within a callback is freed at the end of the turn, so no
  * caller holds a pointer to nothing. Relies on: frame_next for the boundaries, flow.c for ids and reports.
  */
 #include "stream.h"
@@ -16,7 +17,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* fds for everything that is no stream: listeners, the mesh with its peers, the lifeline, epoll. libzmq ends the process when it finds none. */
+/* fds for everything that is no stream: listeners, the mesh with its peers, the lifeline, epoll. libzmq ends the process when it finds
+ * none. */
 #define FD_RESERVE 160
 /* The first buffer for part of a message, bytes. */
 #define PARTIAL_MIN 2048
@@ -617,7 +619,7 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct
 	s->state = layer->open ? STREAM_OPENING : STREAM_OPEN;
 	s->wants = s->state == STREAM_OPEN ? 0 : outgoing ? EPOLLOUT : EPOLLIN; /* connecting; or the peer speaks first */
 	s->events = s->state == STREAM_OPEN ? EPOLLIN : s->wants;
-	error = loop_add(t->loop, fd, s->events, on_event, s, &s->source);
+	error = loop_add_input(t->loop, fd, s->events, on_event, s, &s->source);
 	if (error) {
 		free(s);
 		return error;

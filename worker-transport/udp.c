@@ -384,7 +384,7 @@ int udp_add(struct udp *u, int fd, uint16_t listener)
 	}
 	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
 	s->buffer = malloc(UDP_QUEUE_BYTES);
-	error = s->queued && s->buffer ? loop_add(u->t->loop, fd, EPOLLIN, on_event, s, &s->source) : -ENOMEM;
+	error = s->queued && s->buffer ? loop_add_input(u->t->loop, fd, EPOLLIN, on_event, s, &s->source) : -ENOMEM;
 	if (error)
 		goto fail;
 	s->next = u->sockets;

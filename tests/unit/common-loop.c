@@ -426,3 +426,101 @@ Test(loop, serves_more_sources_than_a_batch_holds)
 		close_end(&many[i]);
 	}
 }
+
+/* ---- gathering ---- */
+
+static uint64_t taken_at;
+
+static void on_input(void *arg, uint32_t events)
+{
+	on_pipe(arg, events);
+	taken_at = loop_now_ns(loop);
+	loop_took(loop);
+}
+
+static void open_input(struct end *e)
+{
+	*e = (struct end){0};
+	cr_assert_eq(pipe(e->fd), 0);
+	cr_assert_eq(loop_add_input(loop, e->fd[0], EPOLLIN, on_input, e, &e->source), 0);
+}
+
+/* Pokes and waits until that was seen; how long after the input before. */
+static uint64_t next_input(struct end *e)
+{
+	uint64_t before = taken_at;
+	int seen = e->calls;
+
+	poke(e);
+	while (e->calls == seen)
+		cr_assert_eq(loop_once(loop, -1), 0);
+	return taken_at - before;
+}
+
+Test(loop, gathers_input_while_busy)
+{
+	struct end input;
+	int waited = 0;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&input);
+	for (int i = 0; i < 100; i++)
+		next_input(&input); /* comes to know the rate */
+	for (int i = 0; i < 200; i++)
+		waited += next_input(&input) >= MS / 2;
+	cr_assert_geq(waited, 150, "%d", waited);
+	close_end(&input);
+}
+
+Test(loop, sees_all_else_while_input_gathers)
+{
+	struct end input, plain;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&input);
+	open_end(&plain);
+	for (int i = 0; i < 100; i++)
+		next_input(&input);
+	for (int i = 1; i <= 20; i++) {
+		poke(&plain);
+		cr_assert_eq(loop_once(loop, -1), 0);
+		cr_assert_eq(plain.calls, i);
+	}
+	close_end(&input);
+	close_end(&plain);
+}
+
+Test(loop, sees_input_at_once_where_little_comes)
+{
+	struct end input;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&input);
+	for (int i = 1; i <= 20; i++) {
+		poke(&input);
+		cr_assert_eq(loop_once(loop, -1), 0);
+		cr_assert_eq(input.calls, i);
+		loop_once(loop, 10);
+	}
+	close_end(&input);
+}
+
+Test(loop, gathered_sources_change_and_go)
+{
+	struct end a, b;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&a);
+	open_input(&b);
+	poke(&a);
+	poke(&b);
+	cr_assert_eq(loop_modify(loop, a.source, 0), 0);
+	a.victim = NULL;
+	b.victim = &a;
+	cr_assert_eq(loop_once(loop, 1000), 0);
+	cr_assert_eq(a.calls, 0);
+	cr_assert_eq(b.calls, 1);
+	cr_assert_null(a.source);
+	close_end(&a);
+	close_end(&b);
+}
