@@ -165,7 +165,8 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	}
 }
 
-/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its certificate holds wherever it wants to be reached. 0: none, the certificate must then name the address. */
+/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its certificate holds wherever it wants to
+ * be reached. 0: none, the certificate must then name the address. */
 static uint16_t profile_of(const struct settings *s, const struct dialog *d, const struct endpoint *peer)
 {
 	if (d->flow.profile)

@@ -264,7 +264,8 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 	write_bytes(w, raw + run, run_end - run);
 }
 
-/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261 section 12.1.1); such a URI needs no word of its TLS. */
+/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261 section 12.1.1); such a URI needs no word of its
+ * TLS. */
 static void write_contact(struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
 {
 	if (sips)

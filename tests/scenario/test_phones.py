@@ -31,7 +31,7 @@ class Baresip:
     def __init__(self, case, gateway, user, transport, *words):
         self.user, self.dir = user, pathlib.Path(tempfile.mkdtemp(prefix="sipward-phone-"))
         self.out = self.dir / "out"
-        env = dict(os.environ, SIPWARD_PROXY=f"{gateway.ip}:5060", SIPWARD_PASSWORD=f"{user}-secret", SIPWARD_PHONE_PORT=str(free_port()), TMPDIR=str(self.dir))
+        env = dict(os.environ, SIPWARD_PROXY=f"{gateway.ip}:{5061 if transport == 'tls' else 5060}", SIPWARD_PASSWORD=f"{user}-secret", SIPWARD_PHONE_PORT=str(free_port()), TMPDIR=str(self.dir))
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen([DEMO_PHONE, user, transport, "-t", "60", *words], stdin=subprocess.PIPE, stdout=out, stderr=out, env=env, start_new_session=True)
         case.addCleanup(self.close)
