@@ -131,8 +131,9 @@ struct lifeline_authorities {
 };
 
 /* ---- worker -> master ---- */
-/* The answer to CHECK; COMMIT and DROP have none. Followed by text saying what is wrong, for people, or on success: from a TLS worker, int64_t unix seconds when each certificate of the generation (the first of its
- * chain to do so) expires, in order; from a transport worker nothing. -EKEYEXPIRED: nothing but dates is wrong. */
+/* The answer to CHECK; COMMIT and DROP have none. Followed, from a TLS worker that answers 0 or -EKEYEXPIRED (nothing but dates is wrong), by
+ * int64_t unix seconds when each certificate of the generation (the first of its chain to do so) expires, in order; then, on an error, by
+ * text saying what is wrong, for people. */
 struct lifeline_certificates_result {
 	uint32_t sequence;
 	int32_t error;

@@ -312,7 +312,6 @@ bool certificates_result(struct certificates *c, struct worker_slot *w, const st
 
 	if (!c || !concerned(w) || r->error > 0 || r->error < -4095)
 		return false;
-	plain(r->error ? rest : S(""), text);
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
 	else if (c->phase != PHASE_IDLE && r->sequence == c->check && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
@@ -320,10 +319,15 @@ bool certificates_result(struct certificates *c, struct worker_slot *w, const st
 		set = c->staged;
 	else
 		return true; /* of a check that has ended */
-	if (r->error == 0 && rest.n != (w->role == PEER_TLS ? set->count * sizeof(int64_t) : 0))
-		return false;
-	if (r->error == 0 && w->role == PEER_TLS)
+	if (w->role == PEER_TLS && (r->error == 0 || r->error == -EKEYEXPIRED)) {
+		if (rest.n < set->count * sizeof(int64_t))
+			return false;
 		take_dates(set, rest.p);
+		rest = str_from(rest, set->count * sizeof(int64_t));
+	}
+	if (r->error == 0 && rest.n)
+		return false;
+	plain(rest, text);
 	if (set == c->committed) {
 		take_start_result(c, r, text);
 		return true;

@@ -102,15 +102,16 @@ static int answer(struct context *c, uint32_t sequence, int error, uint16_t inde
 
 static int check(struct context *c, const struct lifeline_certificates *order)
 {
-	char text[KEYSTORE_TEXT_MAX];
+	char text[KEYSTORE_TEXT_MAX] = "", more[CERTIFICATES_MAX * sizeof(int64_t) + KEYSTORE_TEXT_MAX];
 	int64_t not_after[CERTIFICATES_MAX];
 	uint16_t index;
-	unsigned n;
+	unsigned n = 0;
 	int error = keystore_check(c->keys, order->generation, time(NULL), &index, text, not_after, &n);
+	size_t dates = error == 0 || error == -EKEYEXPIRED ? n * sizeof(not_after[0]) : 0;
 
-	if (error)
-		return answer(c, order->sequence, error, index, text, strlen(text));
-	return answer(c, order->sequence, 0, index, not_after, n * sizeof(not_after[0]));
+	memcpy(more, not_after, dates);
+	memcpy(more + dates, text, strlen(text));
+	return answer(c, order->sequence, error, index, more, dates + strlen(text));
 }
 
 static int take_order(struct context *c, const struct lifeline_certificates *order)

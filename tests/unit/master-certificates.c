@@ -210,9 +210,10 @@ static bool answer(unsigned i, uint32_t sequence, int error, const char *text)
 	int64_t date = 2000000000;
 
 	memcpy(body.rest, text, size);
-	if (!error && slot[i].role == PEER_TLS && !size) {
+	if ((!error && slot[i].role == PEER_TLS && !size) || error == -EKEYEXPIRED) {
 		memcpy(body.rest, &date, sizeof date);
-		size = sizeof date;
+		memcpy(body.rest + sizeof date, text, size);
+		size += sizeof date;
 	}
 	return certificates_result(c, &slot[i], &body.r, sizeof body.r + size);
 }
@@ -295,6 +296,7 @@ Test(certificates, an_expired_one_is_served_at_a_start)
 	cr_assert(answer(TLS0, order()->sequence, -EKEYEXPIRED, "expired"));
 	cr_expect_str_eq(certificates_state(c), "in force: expired");
 	cr_expect(strstr(logged, "certificates-expired"));
+	cr_expect_eq(certificates_committed(c)->entry[0].not_after, 2000000000, "its date is shown");
 }
 
 Test(certificates, staging_asks_tls_first_then_transport)
