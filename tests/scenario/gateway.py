@@ -85,7 +85,7 @@ class Gateway:
         path.rename(self.dir / "users")
 
     def command(self):
-        return [self.bin / "sipward", "-c", self.config]
+        return [*os.environ.get("SIPWARD_UNDER", "").split(), self.bin / "sipward", "-c", self.config]
 
     def launch(self):
         """Starts the master and waits for nothing."""
