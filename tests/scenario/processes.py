@@ -3,6 +3,8 @@ import datetime, pathlib, re, subprocess
 
 from gateway import BIN
 
+# A load generator that is starved of processor time is no trunk that is down.
+PATIENT = 'answer-timeout = "30s"'
 CORE_OUT = 'route "core-out" { from = { "core" }  action = "trunk"  trunk = { "pbx" } }'
 
 

@@ -4,7 +4,7 @@ import os, signal, time, unittest
 from gateway import SDP, Message, Peer, own_address, wait_for
 from legs import CallCase, Dialog
 from load import Sipp, figure
-from processes import CORE_OUT, SANITIZED, events
+from processes import CORE_OUT, PATIENT, SANITIZED, events
 
 RATE = 100 if SANITIZED else 200  # calls a second
 CALLS = 4 * RATE
@@ -75,7 +75,7 @@ class UnderLoad(CallCase):
     kills = True
 
     def one(self, worker):
-        g = self.start(transport=2, sip=2, tls=1, routes=CORE_OUT, targets=[f"sip:{self.trunk_ip}:5080"])
+        g = self.start(transport=2, sip=2, tls=1, routes=CORE_OUT, trunk=PATIENT, targets=[f"sip:{self.trunk_ip}:5080"])
         for user in ("alice", "bob", "carol"):
             self.phone(user)
         bindings = g.ctl("registrations")
@@ -123,7 +123,7 @@ class UnderLoad(CallCase):
 
     def test_tls(self):
         stats, _ = self.one("tls-0")
-        self.assertEqual((stats["SuccessfulCall"], stats["Retransmissions"]), (CALLS, 0))
+        self.assertEqual(stats["SuccessfulCall"], CALLS)
 
 
 if __name__ == "__main__":
