@@ -408,7 +408,7 @@ static int status_fd;
 static bool status_has(const char *line)
 {
 	static char text[8192];
-	ssize_t n = pread(status_fd, text, sizeof(text) - 1, 0);
+	ssize_t n = lseek(status_fd, 0, SEEK_SET) == 0 ? read(status_fd, text, sizeof(text) - 1) : -1; /* what the filter leaves */
 
 	text[n > 0 ? n : 0] = 0;
 	return strstr(text, line) != NULL;
