@@ -4,7 +4,7 @@ import os, time, unittest
 from gateway import own_address
 from load import Sipp, at_rest, figure
 from legs import CallCase
-from processes import CORE_OUT, SANITIZED
+from processes import CORE_OUT, PATIENT, SANITIZED
 
 RATE = int(os.environ.get("SIPWARD_LOAD_RATE", 100 if SANITIZED else 500))  # a second
 CALLS = int(os.environ.get("SIPWARD_LOAD_CALLS", 500 if SANITIZED else 5000))
@@ -26,7 +26,7 @@ class Load(CallCase):
 
     def load_gateway(self, **words):
         # sipp takes the last challenge: with one algorithm there is one
-        g = self.start(transport=2, sip=2, access=NO_LIMIT, start=False, routes=CORE_OUT, **words)
+        g = self.start(transport=2, sip=2, access=NO_LIMIT, start=False, routes=CORE_OUT, trunk=PATIENT, **words)
         g.config.write_text(g.config.read_text().replace('{ "SHA-256", "MD5" }', '{ "MD5" }'))
         return g
 
