@@ -1,5 +1,5 @@
 """The jails of a running gateway: what they prevent, that live workers stand in them, and what happens to a worker that tries."""
-import ctypes, json, os, platform, pwd, re, subprocess, unittest
+import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
 from gateway import Gateway, Phone, wait_for
 from processes import SANITIZED, status
@@ -17,10 +17,14 @@ class Ordinary(Gateway):
 
     def launch(self):
         user = pwd.getpwnam("nobody")
+        # where the build is, perhaps in somebody's home, this user may not look
+        programs = self.dir / "bin"
+        if not programs.exists():
+            shutil.copytree(self.bin, programs)
         for path in (self.dir, *self.dir.iterdir()):
             os.chown(path, user.pw_uid, user.pw_gid)
         self.log = open(self.dir / "log", "ab")
-        self.process = subprocess.Popen([self.bin / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True,
+        self.process = subprocess.Popen([programs / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True,
                                         user=user.pw_uid, group=user.pw_gid, extra_groups=[])
 
 
