@@ -1,5 +1,5 @@
 """TLS: listeners, certificates by name, client certificates, phones and trunks over TLS."""
-import shutil, ssl, unittest
+import re, shutil, ssl, unittest
 
 from gateway import SDP, wait_for
 from legs import NUMBER
@@ -133,7 +133,8 @@ class Calls(TlsCase):
         self.call(alice, NUMBER + "@example.net")
         self.assertIn(alice.final("INVITE").status, (408, 480, 500, 502, 503))
         why()
-        self.assertRegex(self.gateway.log_text(), r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=\S+ reason=".*' + reason)
+        said = re.compile(r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=\S+ reason=".*' + reason)
+        wait_for(lambda: said.search(self.gateway.log_text()), said.pattern)
         self.assertEqual(self.gateway.counters().get("tls_failed_peer"), 1)
 
     def test_trunk_with_another_name(self):

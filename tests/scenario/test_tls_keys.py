@@ -1,6 +1,7 @@
 """Where private keys are, and what happens when those who hold them die or change."""
 import os, pathlib, re, selectors, signal, socket, ssl, subprocess, threading, time, unittest
 
+from gateway import wait_for
 from processes import SANITIZED
 from tls import TlsCase, issue_all
 
@@ -174,8 +175,8 @@ class Keys(TlsCase):
             storm = Storm((g.ip, 5061), self.authority)
             storm.run(0.1, 3)
             self.assertEqual((storm.done, len(storm.failed)), (0, 3))
-            self.assertRegex(g.log_text(), r'signature-missing reason=\S+ waited_ms=')
-            self.assertRegex(g.log_text(), r'tls-handshake-failed .*reason="no signature: no key worker answered"')
+            wait_for(lambda: re.search(r'signature-missing reason=\S+ waited_ms=', g.log_text()), "signature-missing")
+            wait_for(lambda: re.search(r'tls-handshake-failed .*reason="no signature: no key worker answered"', g.log_text()), "tls-handshake-failed")
             self.hang_up(a, b)
         finally:
             os.kill(stopped, signal.SIGCONT)
@@ -201,7 +202,11 @@ class Certificates(TlsCase):
         def reload():
             issue_all(self.authority)
             g.ctl("reload")
-            serials.add(self.serial())
+
+            def new():
+                serial = self.serial()
+                return serial not in serials and [serial]
+            serials.add(wait_for(new, "the new certificate")[0])
         thread.start()
         try:
             # the storm goes on in the meantime: reloads are made beside it
