@@ -247,7 +247,7 @@ class Certificates(TlsCase):
         g.ctl("cert", "stage")
         self.assertEqual(self.serial(), before)
         g.ctl("cert", "commit")
-        self.assertNotEqual(self.serial(), before)
+        wait_for(lambda: self.serial() != before, "the new certificate")
 
 
 if __name__ == "__main__":
