@@ -18,13 +18,14 @@
 
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
-/* Gathering waits for about so many messages, within these bounds: less would hardly share a wake-up, and call set-up feels the longest two or three times. */
-#define GATHER_MESSAGES 3
-#define GATHER_NS_MIN UINT64_C(500000)
+/* How long to gather: where messages come 333 µs apart a millisecond, less where they come faster, for batches then fill by themselves, and call set-up feels each wait two or three times. From a quarter of a
+ * millisecond downwards nothing is saved any more. (Kamailio's CPU per call = 1: at 500 calls a second 1.2 without, 0.9 with; at 1,000 0.9 and 0.7.) */
+#define GATHER_NS(gap) (9 * (gap) / 2 - 500000)
+#define GATHER_GAP_NS_MIN UINT64_C(166667)
 #define GATHER_NS_MAX UINT64_C(999000)
-/* The time between messages is averaged over about so many; one longer than this counts as this: that soon a lull is seen. */
-#define GATHER_WEIGHT 8
-#define GATHER_GAP_NS_MAX UINT64_C(8000000)
+/* The time between messages is averaged over about so many looks; longer pauses count as GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
+#define GATHER_LOOKS 8
+#define GATHER_PAUSE_NS UINT64_C(20000000)
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -54,9 +55,9 @@ struct loop {
 	uint64_t *progress;
 	/* What gathers: its sources are watched by an epoll of their own, which the loop's watches (one shot) only while nothing is gathering. */
 	int input;            /* -1: none */
-	unsigned taken;       /* messages since input was last looked at */
-	uint64_t gap_ns;      /* average time between messages */
 	uint64_t looked_ns;   /* when input last had something */
+	unsigned taken;       /* messages since then */
+	uint64_t sum_ns, sum; /* time and messages (in 1/256), older looks counting ever less */
 	uint64_t look_due_ns; /* when to look again; 0: it is watched */
 };
 
@@ -180,7 +181,7 @@ int loop_gather(struct loop *l)
 		l->input = -1;
 		return rc;
 	}
-	l->gap_ns = GATHER_GAP_NS_MAX;
+	l->sum_ns = GATHER_PAUSE_NS;
 	return 0;
 }
 
@@ -298,17 +299,17 @@ static void call(const struct epoll_event batch[LOOP_BATCH], int n)
 /* How long to gather, going by what came since input was last looked at; 0: not at all, for a further message is not likely to come within that time. */
 static uint64_t gathering(struct loop *l)
 {
-	uint64_t gap = (l->now_ns - l->looked_ns) / (l->taken ? l->taken : 1), wait;
+	uint64_t passed = l->now_ns - l->looked_ns, gap;
 
-	if (gap > GATHER_GAP_NS_MAX)
-		gap = GATHER_GAP_NS_MAX;
-	l->gap_ns += (int64_t)(gap - l->gap_ns) / GATHER_WEIGHT;
+	l->sum_ns += (passed < GATHER_PAUSE_NS ? passed : GATHER_PAUSE_NS) - l->sum_ns / GATHER_LOOKS;
+	l->sum += (l->taken ? l->taken : 1) * UINT64_C(256) - l->sum / GATHER_LOOKS;
 	l->looked_ns = l->now_ns;
 	l->taken = 0;
-	if (l->gap_ns > GATHER_NS_MAX)
+	gap = l->sum_ns / (l->sum / 256);
+	if (gap > GATHER_NS_MAX)
 		return 0;
-	wait = GATHER_MESSAGES * l->gap_ns;
-	return wait < GATHER_NS_MIN ? GATHER_NS_MIN : wait > GATHER_NS_MAX ? GATHER_NS_MAX : wait;
+	uint64_t wait = GATHER_NS(gap > GATHER_GAP_NS_MIN ? gap : GATHER_GAP_NS_MIN);
+	return wait > GATHER_NS_MAX ? GATHER_NS_MAX : wait;
 }
 
 /* Takes what has gathered. Where there was something and the loop is busy, more may gather; else input is watched again. */
