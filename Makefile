@@ -145,6 +145,17 @@ bench: deps
 	@$(MAKE) --no-print-directory -s all
 	@tests/bench/run --build $(BUILD)
 
+# isolated keys against keys in the same process, and registrations over TLS against Kamailio's; the wrapped functions are the bench's switch
+$(BUILD)/bench/tls: tests/bench/tls.c $(BUILD)/lib/transport.a $(BUILD)/lib/tls.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+	@mkdir -p $(@D)
+	$(call say,link bench/tls)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--wrap=keyless_key,--wrap=SSL_CTX_ctrl -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_transport) $(LIBS_jail)
+bench-tls:
+	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
+	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/tls
+	@$(BUILD)/bench/tls
+	@tests/bench/register-tls $(BUILD)/bin
+
 PREFIX ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
@@ -157,5 +168,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps run test test-asan valgrind test-browser fuzz bench install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps run test test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
