@@ -315,8 +315,12 @@ static SSL *dial(uint16_t port)
 	SSL_set_fd(ssl, fd);
 	SSL_set_tlsext_host_name(ssl, NAME);
 	SSL_set_connect_state(ssl);
-	if (session)
-		SSL_set_session(ssl, session);
+	if (session) { /* a copy: OpenSSL has each session of TLS 1.3 used once only */
+		SSL_SESSION *copy = SSL_SESSION_dup(session);
+
+		NEED(copy && SSL_set_session(ssl, copy) == 1);
+		SSL_SESSION_free(copy);
+	}
 	return ssl;
 }
 
