@@ -97,7 +97,8 @@ static int stream(int family)
 
 static int try_port(bool out)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
+	/* Bound is any port: one that is taken would look like a denial. */
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(out ? PORT : 0), .sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
 	int fd = stream(AF_INET);
 
 	if (fd < 0)
