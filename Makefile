@@ -108,6 +108,11 @@ test: deps
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@tests/run --build $(BUILD)
 
+# the load tests at full size: 5,000 calls and 2,000 registrations at 500 a second; wants the machine for itself
+test-load: deps
+	@$(MAKE) --no-print-directory -s -j2 all
+	@SIPWARD_LOAD_RATE=500 SIPWARD_LOAD_CALLS=5000 SIPWARD_LOAD_REGISTRATIONS=2000 tests/run --build $(BUILD) --scenario --only test_sipp
+
 test-asan: deps
 	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit
 	@tests/run --build $(BUILD)/asan
@@ -168,5 +173,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps run test test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps run test test-load test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

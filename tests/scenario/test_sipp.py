@@ -6,9 +6,9 @@ from load import Sipp, at_rest, figure
 from legs import CallCase
 from processes import CORE_OUT, PATIENT, SANITIZED
 
-RATE = int(os.environ.get("SIPWARD_LOAD_RATE", 100 if SANITIZED else 500))  # a second
-CALLS = int(os.environ.get("SIPWARD_LOAD_CALLS", 500 if SANITIZED else 5000))
-REGISTRATIONS = int(os.environ.get("SIPWARD_LOAD_REGISTRATIONS", 300 if SANITIZED else 2000))
+RATE = int(os.environ.get("SIPWARD_LOAD_RATE", 100 if SANITIZED else 200))  # a second
+CALLS = int(os.environ.get("SIPWARD_LOAD_CALLS", 500 if SANITIZED else 1000))
+REGISTRATIONS = int(os.environ.get("SIPWARD_LOAD_REGISTRATIONS", 300 if SANITIZED else 1000))
 SECONDS = max(CALLS, REGISTRATIONS) // RATE + 40
 
 # no limit for what comes from one source: it is all of the load
