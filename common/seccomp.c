@@ -33,7 +33,7 @@
 #define PROGRAM_MAX 4096
 #define PROLOGUE 5
 
-enum { T = 1 << PEER_TRANSPORT, S = 1 << PEER_SIP, K = 1 << PEER_TLS };
+enum { M = 1, T = 1 << PEER_TRANSPORT, S = 1 << PEER_SIP, K = 1 << PEER_TLS };
 enum {
 #define GROUP(group, roles, reason) roles_##group = roles,
 #define CALL(group, call)
@@ -121,7 +121,7 @@ static void prologue(struct sock_filter *program)
 	memcpy(program, head, sizeof(head));
 }
 
-static int make(enum peer_role role, uint32_t otherwise, struct sock_filter *program, unsigned *length)
+static int make(unsigned role, uint32_t otherwise, struct sock_filter *program, unsigned *length)
 {
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	int error;
@@ -132,7 +132,7 @@ static int make(enum peer_role role, uint32_t otherwise, struct sock_filter *pro
 	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!error)
-		error = add_rules(filter, 1u << role);
+		error = add_rules(filter, role);
 	if (!error)
 		error = export(filter, program + PROLOGUE, length);
 	seccomp_release(filter);
@@ -155,7 +155,7 @@ int seccomp_close(enum peer_role role, int *notifier)
 {
 	static struct sock_filter program[PROGRAM_MAX];
 	unsigned length = 0;
-	int result = make(role, SCMP_ACT_NOTIFY, program, &length);
+	int result = make(1u << role, SCMP_ACT_NOTIFY, program, &length);
 
 	if (!result)
 		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_NEW_LISTENER);
@@ -166,7 +166,7 @@ int seccomp_close(enum peer_role role, int *notifier)
 	if (result != -EBUSY && result != -EINVAL)
 		return result;
 	log_debug("seccomp-notifier", "error=%d", -result);
-	result = make(role, SCMP_ACT_KILL_PROCESS, program, &length);
+	result = make(1u << role, SCMP_ACT_KILL_PROCESS, program, &length);
 	if (!result)
 		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC);
 	if (result > 0) /* a thread that could not be reached */
@@ -174,4 +174,14 @@ int seccomp_close(enum peer_role role, int *notifier)
 	if (!result)
 		*notifier = -1;
 	return result;
+}
+
+int seccomp_close_master(void)
+{
+	static struct sock_filter program[PROGRAM_MAX];
+	unsigned length = 0;
+	/* TRACE without a tracer is ENOSYS, and of two filters' answers the kernel takes NOTIFY before TRACE: an errno would come before both, and hide from the master what a worker tried. */
+	int result = make(M, SCMP_ACT_TRACE(0), program, &length);
+
+	return result ? result : put(program, length, 0);
 }

@@ -9,4 +9,7 @@
  * -ENOSYS: no seccomp; another -errno: the filter could not be made or put. */
 int seccomp_close(enum peer_role role, int *notifier);
 
+/* The master's filter, which the processes that it starts inherit: what it does not allow is ENOSYS, unless their own filter asks about it. */
+int seccomp_close_master(void);
+
 #endif

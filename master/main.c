@@ -8,6 +8,7 @@
  */
 #include "account.h"
 #include "commands.h"
+#include "confine.h"
 #include "control.h"
 #include "reload.h"
 #include "sandbox.h"
@@ -223,6 +224,10 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		return error;
 	userwatch_set(&m->userwatch, m->config);
 	reload_log_warnings(config);
+	/* A kernel that cannot do all of it is no reason to stay away, unless the config says so. */
+	error = confine_master();
+	if (error < 0 && config->jail_required)
+		return error;
 	supervise_start(s);
 	return 0;
 }

@@ -94,6 +94,16 @@ class Jail(unittest.TestCase):
         self.assert_holds(g)
         self.assert_serves(g)
 
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_of_the_master(self):
+        """It keeps what workers and reloads take, and nothing else."""
+        g = self.gateway()
+        s = status(g.process.pid)
+        kept = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8, "NET_BIND_SERVICE": 10, "IPC_LOCK": 14, "SYS_CHROOT": 18, "SYS_PTRACE": 19, "SYS_ADMIN": 21}
+        for field in ("CapEff", "CapPrm", "CapBnd"):
+            self.assertEqual(int(s[field], 16) & ~sum(1 << bit for bit in kept.values()), 0, field)
+        self.assertEqual((s["NoNewPrivs"], s["Seccomp"], s["Seccomp_filters"]), ("1", "2", "1"))
+
     def test_as_an_ordinary_user(self):
         g = self.gateway(Ordinary if ROOT else Gateway, transport=1, sip=2, tls=1)
         self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"no identity"})
