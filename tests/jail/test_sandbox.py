@@ -9,6 +9,8 @@ ROLES = ("transport", "sip", "tls")
 # What each role may do by design; everything else has to be refused.
 PERMITTED = {("socket: stream of Unix", "transport"), ("socket: stream of Unix", "sip"), ("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
 CAN_TRACE = ROOT and platform.machine() == "x86_64" and "SIPWARD_UNDER" not in os.environ
+# The kernel gives an ordinary user no namespaces inside a chroot, and some distributions nowhere.
+NAMESPACES = subprocess.run(["unshare", "--user", "true"], stderr=subprocess.DEVNULL, **({"user": "nobody", "extra_groups": []} if ROOT else {})).returncode == 0
 SCHED_YIELD = 24  # harmless, and no worker may make it; its 0 is no event to the call that it takes the place of
 
 
@@ -106,9 +108,10 @@ class Jail(unittest.TestCase):
 
     def test_as_an_ordinary_user(self):
         g = self.gateway(Ordinary if ROOT else Gateway, transport=1, sip=2, tls=1)
-        self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"no identity"})
+        self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"no identity" if NAMESPACES else "no namespaces, no root, no identity, no capabilities"})
         self.assertEqual(len(re.findall("jail-step-missing role=\\w+ step=identity reason=EPERM", g.log_text())), 3, "each role's once")
-        self.assert_holds(g)
+        if NAMESPACES:
+            self.assert_holds(g)
         self.assert_serves(g)
 
     def test_of_a_small_gateway_that_only_logs(self):
@@ -173,7 +176,7 @@ class Jail(unittest.TestCase):
         self.addCleanup(g.close)
         g.launch()
         self.assertNotEqual(g.process.wait(20), 0)
-        self.assertRegex(g.log_text(), "jail-incomplete peer=\\S+ step=identity")
+        self.assertRegex(g.log_text(), "jail-incomplete peer=\\S+ step=" + ("identity" if NAMESPACES else "namespaces"))
         if ROOT:
             whole = self.gateway(extra="require-jail = yes")
             self.assert_serves(whole)
