@@ -27,6 +27,7 @@
 
 /* A port that nobody has. */
 #define PORT 40961
+#define PORTS 100 /* tried, one after the other */
 #define ANSWER_MS 3000
 /* Raw IPv4 comes after all families. */
 #define FAMILIES AF_MAX
@@ -95,15 +96,20 @@ static int stream(int family)
 	return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
+/* A port that is named: the kernel's choice of one, which connections out need, is allowed. One that is taken proves nothing. */
 static int try_port(bool out)
 {
-	/* Bound is any port: one that is taken would look like a denial. */
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(out ? PORT : 0), .sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
-	int fd = stream(AF_INET);
+	for (uint16_t port = PORT;; port++) {
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
+		int fd = stream(AF_INET);
 
-	if (fd < 0)
-		return -errno;
-	return result(out ? connect(fd, (struct sockaddr *)&a, sizeof(a)) : bind(fd, (struct sockaddr *)&a, sizeof(a)));
+		if (fd < 0)
+			return -errno;
+		int error = result(out ? connect(fd, (struct sockaddr *)&a, sizeof(a)) : bind(fd, (struct sockaddr *)&a, sizeof(a)));
+		if (out || error != -EADDRINUSE || port == PORT + PORTS)
+			return error;
+		close(fd);
+	}
 }
 
 static int try_listen(void)
