@@ -23,7 +23,7 @@
 #define ORIGINS_MAX 64       /* per listener */
 #define DOMAINS_MAX 256
 #define TRUNKS_MAX 256
-#define ROUTES_MAX 1024
+#define ROUTES_MAX 16384
 #define TARGETS_MAX 16       /* per trunk */
 #define ROUTE_TRUNKS_MAX 16  /* per route */
 #define SOURCES_MAX 1024     /* per zone */

@@ -1,6 +1,8 @@
 /* route.c - the rules: which targets a request has. Pure over message, settings, users and location store. */
 #include "route.h"
 
+#include "prefix.h"
+
 #include <errno.h>
 #include <regex.h>
 #include <stdio.h>
@@ -10,35 +12,64 @@
 #define NUMBER_MAX 128
 
 struct routes {
+	const struct settings *settings;
 	unsigned count;
-	regex_t *number; /* one a route; unused where the route has no expression */
+	struct prefixes *prefixes; /* of all routes; those without expression have an empty one */
+	regex_t *number;           /* one a route: set where compiled says so */
 	bool *compiled;
 };
+
+static int compile(struct routes *r, unsigned i)
+{
+	if (regcomp(&r->number[i], settings_str(r->settings, settings_route(r->settings, i)->number).p, REG_EXTENDED | REG_NOSUB)) {
+		log_error("route-expression-bad", "route=%u", i);
+		return -EINVAL;
+	}
+	r->compiled[i] = true;
+	return 0;
+}
+
+/* All expressions are compiled here, for the settings are not believed; kept are those that any number may match. The others wait, uncompiled again, for a number that begins as they do: ten thousand would take 80 MB. */
+static int prepare(struct routes *r, unsigned i)
+{
+	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
+	struct prefix_start start[2] = {{{0}, 0}};
+	unsigned starts = 1;
+
+	if (expression.n) {
+		int error = compile(r, i);
+		if (error)
+			return error;
+		starts = prefix_of_expression(expression.p, start);
+		if (start[0].length && (starts == 1 || start[1].length)) {
+			regfree(&r->number[i]);
+			r->compiled[i] = false;
+		}
+	}
+	for (unsigned k = 0; k < starts; k++)
+		prefix_add(r->prefixes, &start[k], i);
+	return 0;
+}
 
 int routes_new(struct routes **out, const struct settings *settings)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 	unsigned count = settings->routes.count;
+	int error;
 	if (!r)
 		return -ENOMEM;
+	r->settings = settings;
+	r->count = count;
 	r->number = calloc(count ? count : 1, sizeof(*r->number));
 	r->compiled = calloc(count ? count : 1, sizeof(*r->compiled));
-	if (!r->number || !r->compiled) {
+	error = r->number && r->compiled ? prefixes_new(&r->prefixes, count) : -ENOMEM;
+	for (unsigned i = 0; i < count && !error; i++)
+		error = prepare(r, i);
+	if (error) {
 		routes_free(r);
-		return -ENOMEM;
+		return error;
 	}
-	r->count = count;
-	for (unsigned i = 0; i < count; i++) {
-		const struct route_settings *route = settings_route(settings, i);
-		if (!route->number.length)
-			continue;
-		if (regcomp(&r->number[i], settings_str(settings, route->number).p, REG_EXTENDED | REG_NOSUB)) {
-			log_error("route-expression-bad", "route=%u", i);
-			routes_free(r);
-			return -EINVAL;
-		}
-		r->compiled[i] = true;
-	}
+	prefixes_sort(r->prefixes);
 	*out = r;
 	return 0;
 }
@@ -47,12 +78,20 @@ void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; i < r->count; i++)
+	for (unsigned i = 0; r->compiled && r->number && i < r->count; i++)
 		if (r->compiled[i])
 			regfree(&r->number[i]);
+	prefixes_free(r->prefixes);
 	free(r->number);
 	free(r->compiled);
 	free(r);
+}
+
+static bool number_matches(struct routes *r, unsigned i, const char *number)
+{
+	if (!r->compiled[i] && compile(r, i))
+		return false;
+	return regexec(&r->number[i], number, 0, NULL, 0) == 0;
 }
 
 /* The called number or user as the rules see it: unescaped, for tel: without visual separators (RFC 3966 section 5.1.1). Returns its length, 0 where there is none that fits. */
@@ -224,11 +263,14 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		return;
 	}
 	size_t n = called(&uri, number);
-	for (unsigned i = 0; i < s->routes.count; i++) {
+	struct prefix_walk walk;
+	uint32_t i;
+	prefix_walk(sip->routes->prefixes, (struct str){number, n}, &walk);
+	while (prefix_next(&walk, &i)) {
 		const struct route_settings *r = settings_route(s, i);
 		if (!(r->from >> who->zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != domain))
 			continue;
-		if (r->number.length && (!n || regexec(&sip->routes->number[i], number, 0, NULL, 0)))
+		if (r->number.length && (!n || !number_matches(sip->routes, i, number)))
 			continue;
 		if (r->action == ROUTE_REGISTERED && (domain == NONE_INDEX || !registered(&g, &uri, domain, out)))
 			continue;

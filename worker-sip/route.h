@@ -20,7 +20,7 @@ struct target {
 /* Copies a target; its strings then point into its own room. */
 void target_copy(struct target *to, const struct target *from);
 
-/* The compiled rules (regular expressions) of the settings. */
+/* The rules of the settings with their compiled expressions, indexed by what numbers they match begin with. The settings have to stay as long. */
 int routes_new(struct routes **out, const struct settings *settings); /* -errno; a bad expression is logged (the master has checked it) */
 void routes_free(struct routes *r);
 
