@@ -13,7 +13,7 @@
 
 #define CONFIG_PATH_DEFAULT "/etc/sipward/sipward.conf"
 #define TRUST_PATH_DEFAULT "/etc/ssl/certs/ca-certificates.crt"
-#define CONFIG_FILE_MAX (1u << 20) /* bytes */
+#define CONFIG_FILE_MAX (4u << 20) /* bytes: some 30,000 routes */
 #define CONFIG_WARNINGS_MAX 64
 #define CONFIG_PATH_MAX 4096
 #define CONFIG_RUNTIME_DIRECTORY_MAX 64 /* bytes: endpoints inside it must fit a Unix socket address */

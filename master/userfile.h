@@ -10,7 +10,7 @@
 #include "../ipc/settings.h"
 #include "config_errors.h"
 
-#define USERFILE_MAX (16u << 20) /* bytes */
+#define USERFILE_MAX (128u << 20) /* bytes: some million users with two algorithms each */
 #define USERFILE_LINE_MAX 1024
 #define REALM_MAX 255
 
