@@ -542,20 +542,18 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 
 void call_flow_closed(struct sip *sip, uint64_t flow)
 {
+	struct carried *carried;
 	invite_flow_closed(sip, flow);
-	for (struct call *call = sip->call_list; call; call = call->next) {
-		if (!call->answered)
+	while ((carried = carried_pop(&dialogs_carriage(sip->dialogs)->legs, flow))) {
+		struct dialog *d = container_of(carried, struct dialog, carried);
+		struct call *call = d->call;
+		if (!call || !call->answered)
 			continue;
-		struct dialog *legs[] = {call->a, call->b};
-		for (unsigned i = 0; i < 2; i++) {
-			if (legs[i]->flow.id != flow)
-				continue;
-			if (settings_zone(sip->settings, legs[i]->zone)->trust) {
-				legs[i]->flow.id = 0; /* a trunk may close a connection that is idle: the next request opens another */
-			} else if (!timer_armed(&call->grace)) {
-				call->lost = flow;
-				loop_set(sip->loop, &call->grace, LEG_GRACE_MS);
-			}
+		if (settings_zone(sip->settings, d->zone)->trust) {
+			d->flow.id = 0; /* a trunk may close a connection that is idle: the next request opens another */
+		} else if (!timer_armed(&call->grace)) {
+			call->lost = flow;
+			loop_set(sip->loop, &call->grace, LEG_GRACE_MS);
 		}
 	}
 }

@@ -11,6 +11,7 @@
 
 struct dialogs {
 	struct table by_tag;
+	struct carriage carriage;
 };
 
 int dialogs_new(struct dialogs **out)
@@ -19,8 +20,14 @@ int dialogs_new(struct dialogs **out)
 	if (!ds)
 		return -ENOMEM;
 	int error = table_init(&ds->by_tag, 1024);
+	if (!error)
+		error = carriers_init(&ds->carriage.legs);
+	if (!error)
+		error = carriers_init(&ds->carriage.branches);
+	if (!error)
+		error = carriers_init(&ds->carriage.callers);
 	if (error) {
-		free(ds);
+		dialogs_free(ds);
 		return error;
 	}
 	*out = ds;
@@ -31,8 +38,16 @@ void dialogs_free(struct dialogs *ds)
 {
 	if (!ds)
 		return;
+	carriers_free(&ds->carriage.legs);
+	carriers_free(&ds->carriage.branches);
+	carriers_free(&ds->carriage.callers);
 	table_free(&ds->by_tag);
 	free(ds);
+}
+
+struct carriage *dialogs_carriage(struct dialogs *ds)
+{
+	return &ds->carriage;
 }
 
 size_t dialogs_count(const struct dialogs *ds)
@@ -79,6 +94,7 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	d->target = put(&target, parts->target);
 	token_mint(&sip->keys.minting, TOKEN_TAG, d->slot, d->id, d->tag);
 	table_add(&sip->dialogs->by_tag, &d->node, d->id);
+	carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
 	*out = d;
 	return 0;
 }
@@ -88,6 +104,7 @@ void dialog_free(struct sip *sip, struct dialog *d)
 	if (!d)
 		return;
 	table_remove(&sip->dialogs->by_tag, &d->node);
+	carried_end(&sip->dialogs->carriage.legs, &d->carried);
 	free(d->text);
 	free(d->target_text);
 	free(d);
@@ -160,6 +177,7 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	    permitted) {
 		bool moved = d->flow.id != m->flow.id;
 		d->flow = m->flow;
+		carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
 		if (moved && d->state == DIALOG_CONFIRMED)
 			sip_watch(sip, &d->flow, d->slot);
 	}

@@ -6,6 +6,7 @@
 #define SIPWARD_SIP_DIALOG_H
 
 #include "../common/table.h"
+#include "carried.h"
 #include "sip.h"
 
 struct dialogs;
@@ -18,6 +19,7 @@ struct dialog {
 	uint64_t id;             /* of our tag's token and of our Contact's */
 	struct call *call;
 	struct flow flow;        /* how the peer is reached */
+	struct carried carried;  /* by that flow */
 	uint32_t local_cseq;     /* the last we sent */
 	uint32_t remote_cseq;    /* the last we received; 0: none yet */
 	uint16_t zone;
@@ -43,6 +45,11 @@ struct dialog_parts {
 int dialogs_new(struct dialogs **out);
 void dialogs_free(struct dialogs *ds);
 size_t dialogs_count(const struct dialogs *ds);
+/* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their way. */
+struct carriage {
+	struct carriers legs, branches, callers;
+};
+struct carriage *dialogs_carriage(struct dialogs *ds);
 
 /* Makes an early dialog and adds it. -ENOMEM. */
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out);

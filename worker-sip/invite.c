@@ -21,6 +21,7 @@ struct branch {
 	uint16_t zone, trunk;           /* of the target */
 	struct transaction *client;     /* NULL: not sent or gone */
 	struct flow flow;
+	struct carried carried;         /* by that flow */
 	uint64_t id;                    /* of our From tag and Contact */
 	char call_id[TOKEN_LENGTH];
 	struct call *early[EARLY_MAX];
@@ -33,9 +34,9 @@ struct branch {
 };
 
 struct invite {
-	struct invite *following, **link; /* of sip->invite_list */
 	struct sip *sip;
 	struct transaction *server;     /* NULL: gone or handed to the call */
+	struct carried caller;          /* by the flow that the INVITE came by, until it is answered */
 	struct kept *request;
 	struct identity who;
 	struct target *targets;
@@ -62,15 +63,14 @@ static void release(struct invite *v)
 	for (unsigned i = 0; i < v->count; i++) {
 		struct branch *b = &v->branches[i];
 		loop_unset(v->sip->loop, &b->timer);
+		carried_end(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried);
 		for (unsigned k = 0; k < b->early_count; k++)
 			call_free(b->early[k]);
 		if (b->answer)
 			exchange_release(b->answer);
 		wire_drop(b->refused_ack);
 	}
-	*v->link = v->following;
-	if (v->following)
-		v->following->link = v->link;
+	carried_end(&dialogs_carriage(v->sip->dialogs)->callers, &v->caller);
 	kept_drop(v->request);
 	kept_drop(v->best);
 	free(v->branches);
@@ -111,6 +111,7 @@ static void trim(struct invite *v)
 static void settled(struct invite *v)
 {
 	v->answered = v->stopped = true;
+	carried_end(&dialogs_carriage(v->sip->dialogs)->callers, &v->caller);
 	if (v->counted)
 		v->sip->calls--;
 	v->counted = false;
@@ -362,6 +363,7 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	if (!b->flow.id && m->flow.id) {
 		/* the connection that the transport worker opened: now it has a name */
 		b->flow.id = m->flow.id;
+		carried_by(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried, b->flow.id);
 		sip_watch(v->sip, &b->flow, v->slot);
 	}
 	loop_set(v->sip->loop, &b->timer, b->ring_ms);
@@ -433,6 +435,7 @@ static bool start(struct branch *b, bool udp)
 	b->sent = true;
 	b->client = f.client;
 	b->flow = f.flow;
+	carried_by(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried, b->flow.id);
 	b->switched = f.switched;
 	v->transactions++;
 	sip_watch(v->sip, &b->flow, v->slot);
@@ -475,23 +478,28 @@ static void abandon(struct invite *v, struct str reason)
 
 void invite_flow_closed(struct sip *sip, uint64_t flow)
 {
-	struct invite *following;
-	for (struct invite *v = sip->invite_list; v; v = following) {
-		following = v->following;
-		v->transactions++; /* held: the failure of its last branch must not free it */
-		/* The caller is told by its own transport that its INVITE has failed (RFC 3261 section 17.1.4): nobody shall ring for it. */
-		if (!v->answered && v->server && transaction_flow(v->server)->id == flow)
+	struct carriage *carriage = dialogs_carriage(sip->dialogs);
+	struct carried *carried;
+	/* The caller is told by its own transport that its INVITE has failed (RFC 3261 section 17.1.4): nobody shall ring for it. */
+	while ((carried = carried_pop(&carriage->callers, flow))) {
+		struct invite *v = container_of(carried, struct invite, caller);
+		v->transactions++; /* held: nothing of what follows frees it */
+		if (!v->answered && v->server)
 			abandon(v, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
-		for (unsigned i = 0; i < v->next; i++) {
-			struct branch *b = &v->branches[i];
-			if (!b->client || b->done || b->flow.id != flow)
-				continue;
-			transaction_detach(b->client);
-			b->client = NULL;
-			v->transactions--;
-			/* a phone whose flow is gone is not there; a trunk's next target may be */
-			branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);
-		}
+		v->transactions--;
+		release(v);
+	}
+	while ((carried = carried_pop(&carriage->branches, flow))) {
+		struct branch *b = container_of(carried, struct branch, carried);
+		struct invite *v = b->invite;
+		if (!b->client || b->done)
+			continue;
+		v->transactions++;
+		transaction_detach(b->client);
+		b->client = NULL;
+		v->transactions--;
+		/* a phone whose flow is gone is not there; a trunk's next target may be */
+		branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);
 		v->transactions--;
 		release(v);
 	}
@@ -578,12 +586,7 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		token_mint(&sip->keys.minting, TOKEN_CALL_ID, slot, b->id, b->call_id);
 		timer_init(&b->timer, branch_timer, b);
 	}
-	(void)m;
-	v->following = sip->invite_list;
-	v->link = &sip->invite_list;
-	if (v->following)
-		v->following->link = &v->following;
-	sip->invite_list = v;
+	carried_by(&dialogs_carriage(sip->dialogs)->callers, &v->caller, m->flow.id);
 	sip->calls++;
 	counter_add(COUNTER_CALLS, 1);
 	transaction_serve(t, &invite_user, v);

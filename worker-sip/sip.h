@@ -17,7 +17,6 @@ struct registrar;
 struct dialogs;
 struct routes;
 struct call;
-struct invite;
 
 struct sip {
 	struct worker worker;
@@ -38,7 +37,6 @@ struct sip {
 	struct routes *routes;
 	struct replay *replay;     /* used nonce counts; made by authorize with its first challenge or credentials */
 	struct call *call_list;    /* all calls, early ones too */
-	struct invite *invite_list; /* INVITEs on their way or just settled */
 	uint32_t calls;            /* their number and that of unanswered INVITEs, for the limit */
 
 	/* Where sip_send goes in unit tests instead of the mesh; NULL in the worker. */
