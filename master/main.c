@@ -138,8 +138,9 @@ static int prepare_roles(struct master *m)
 
 	for (size_t i = 0; i < ROLES; i++) {
 		unsigned r = roles[i];
+		/* libzmq aborts where accepting fails for want of fds: a transport worker that was taken over must not have more of them than a SIP worker can take. */
 		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE
-			       : r == PEER_SIP	   ? FDS_RESERVE
+			       : r == PEER_SIP	   ? FDS_RESERVE + (uint64_t)m->config->workers[PEER_TRANSPORT] * s->fds_limit[PEER_TRANSPORT]
 						   : FDS_TLS;
 		int error = 0;
 

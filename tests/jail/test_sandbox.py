@@ -58,6 +58,12 @@ def make_call(pid, number):
 
 @unittest.skipIf(SANITIZED, "such a build has no whole jail")
 class Jail(unittest.TestCase):
+    def setUp(self):
+        """Whatever all gateways of this run are told: here each test says how jails are."""
+        extra = os.environ.pop("SIPWARD_EXTRA", None)
+        if extra is not None:
+            self.addCleanup(os.environ.__setitem__, "SIPWARD_EXTRA", extra)
+
     def gateway(self, kind=Gateway, **words):
         g = kind(**words)
         self.addCleanup(g.close)
