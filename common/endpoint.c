@@ -182,6 +182,33 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e)
 	return rest == 0 || ((p->network.address[whole] ^ e->address[whole]) >> (8 - rest)) == 0;
 }
 
+static size_t write_decimal(char *p, unsigned number)
+{
+	char digit[10];
+	size_t n = 0;
+
+	do
+		digit[n++] = (char)('0' + number % 10);
+	while (number /= 10);
+	for (size_t i = 0; i < n; i++)
+		p[i] = digit[n - 1 - i];
+	return n;
+}
+
+/* Addresses of our own go into every message, more than once: not by way of printf. */
+static size_t ipv4_text(const uint8_t address[4], char room[ENDPOINT_TEXT_SIZE])
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (i)
+			room[n++] = '.';
+		n += write_decimal(room + n, address[i]);
+	}
+	room[n] = '\0';
+	return n;
+}
+
 /* The host alone; a scope is written only where asked for. */
 static size_t host_text(const struct endpoint *e, bool with_scope, char room[ENDPOINT_TEXT_SIZE])
 {
@@ -189,8 +216,8 @@ static size_t host_text(const struct endpoint *e, bool with_scope, char room[END
 	int n;
 
 	if (e->family == 4)
-		n = snprintf(room, ENDPOINT_TEXT_SIZE, "%s", inet_ntop(AF_INET, e->address, address, sizeof(address)));
-	else if (e->family == 6 && e->scope && with_scope)
+		return ipv4_text(e->address, room);
+	if (e->family == 6 && e->scope && with_scope)
 		n = snprintf(room, ENDPOINT_TEXT_SIZE, "[%s%%%u]", inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
 	else if (e->family == 6)
 		n = snprintf(room, ENDPOINT_TEXT_SIZE, "[%s]", inet_ntop(AF_INET6, e->address, address, sizeof(address)));
@@ -203,8 +230,11 @@ size_t endpoint_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE])
 {
 	size_t n = host_text(e, true, room);
 
-	if (e->family)
-		n += (size_t)snprintf(room + n, ENDPOINT_TEXT_SIZE - n, ":%u", e->port);
+	if (e->family) {
+		room[n++] = ':';
+		n += write_decimal(room + n, e->port);
+		room[n] = '\0';
+	}
 	return n;
 }
 

@@ -62,9 +62,9 @@ static void table_grow(struct table *t)
 
 void table_add(struct table *t, struct table_node *node, uint64_t hash)
 {
-	/* At one node a bucket; where growing failed it is tried again only after as many more, so that a lack of memory does not cost an
-	 * allocation a node. */
-	if (t->count && (t->count & t->mask) == 0)
+	/* At one node in two buckets: most searches are for what is not there, and each node on the way is a cache miss. Where growing failed it is tried again only after as many more, so that a lack of memory
+	 * does not cost an allocation a node. */
+	if (t->count && (t->count & t->mask >> 1) == 0 && t->count > t->mask >> 1)
 		table_grow(t);
 	struct table_node **head = &t->bucket[hash & t->mask];
 	node->hash = hash;

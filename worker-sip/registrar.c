@@ -51,8 +51,9 @@ struct request {
 	struct writer strings;
 	unsigned count, changed;
 	bool repeated;
-	struct binding binding[2 * BINDINGS_MAX];
 	bool fresh[2 * BINDINGS_MAX]; /* written by this request */
+	/* from here on not cleared: count says how much is valid */
+	struct binding binding[2 * BINDINGS_MAX];
 	char room[AOR_MAX];
 };
 
@@ -498,7 +499,13 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 {
 	const struct settings *s = r->sip->settings;
 	bool permitted;
-	struct request q = {.r = r, .t = t, .m = m, .now_ms = now_ms(), .strings = WRITER(r->strings)};
+	struct request q;
+	memset(&q, 0, offsetof(struct request, binding));
+	q.r = r;
+	q.t = t;
+	q.m = m;
+	q.now_ms = now_ms();
+	q.strings = WRITER(r->strings);
 	unsigned zone = m->flow.listener < s->listeners.count ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
 	if (zone >= s->zones.count || domain >= s->domains.count) {
 		refuse(&q, COUNTER_REGISTER_BAD, 403, S(""), S(""));
