@@ -1,10 +1,12 @@
-/* counters.h - the shared page of a worker: its counters and its progress mark.
+/* counters.h - the shared page of a worker: its counters, its progress mark and what it has in hand.
  *
  * The master makes one memfd a worker; the worker writes with relaxed stores and without locks, the master reads. It survives the worker: a
  * successor goes on counting. Names, kinds and help come from counters.def, the one table.
  */
 #ifndef SIPWARD_COMMON_COUNTERS_H
 #define SIPWARD_COMMON_COUNTERS_H
+
+#include "hand.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,6 +26,8 @@ struct page {
 	uint64_t healthy;               /* 1 once the worker has said READY in this life */
 	uint64_t reserved[6];
 	uint64_t counter[COUNTER_COUNT];
+	_Alignas(64) struct hand work;  /* the message or record that is being worked on */
+	_Alignas(64) struct hand stream; /* the bytes of a stream that are being framed; work lies within them then */
 };
 
 struct counter_row {

@@ -7,6 +7,7 @@
 #define SIPWARD_IPC_LIFELINE_H
 
 #include "../common/str.h"
+#include "fingerprint.h"
 #include "mesh.h"
 #include "slot.h"
 #include "token.h"
@@ -83,6 +84,13 @@ struct lifeline_query { /* answered by any number of REPLY, the last with last =
 	char argument[256]; /* NUL-terminated */
 };
 enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
+
+/* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of what was told earlier. Before GO, and whenever the list changes. */
+struct lifeline_quarantine {
+	uint32_t count;
+	uint32_t zero;
+	struct fingerprint print[FINGERPRINTS_MAX];
+};
 
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
 

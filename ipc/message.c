@@ -204,6 +204,19 @@ int message_check(const void *block, size_t size)
 	return check_fields(m) ? 0 : -EBADMSG;
 }
 
+struct str message_raw_unchecked(const void *block, size_t size)
+{
+	const struct message *m = block;
+	size_t at;
+
+	if (size < sizeof(*m))
+		return (struct str){NULL, 0};
+	at = sizeof(*m) + m->header_count * sizeof(struct message_header);
+	if (m->raw_size == 0 || m->raw_size > MESSAGE_RAW_MAX || at > size || m->raw_size > size - at)
+		return (struct str){NULL, 0};
+	return (struct str){(const char *)block + at, m->raw_size};
+}
+
 const struct message_header *message_first(const struct message *m, enum header id)
 {
 	return m->first[id] == 0xff ? NULL : &message_headers(m)[m->first[id]];

@@ -128,6 +128,8 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
  * Also: header lines follow each other without a gap, each ends with its only CRLF that is no fold, its id is its name's: who strips headers by id cannot be made to miss
  * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header part. */
 int message_check(const void *block, size_t size);
+/* Where the raw bytes of a block would be that nobody has checked yet; {NULL, 0} where they would not lie inside. To know which message it is, and for nothing else. */
+struct str message_raw_unchecked(const void *block, size_t size);
 
 /* The first header with that id, or NULL; message_next: the next one with the same id, or NULL. */
 const struct message_header *message_first(const struct message *m, enum header id);

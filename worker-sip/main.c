@@ -35,9 +35,8 @@ struct context {
 	struct pending pending;
 };
 
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+static void take_record(struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
-	struct sip *sip = arg;
 	switch (type) {
 	case RECORD_HELLO:
 		if (PEER_ROLE(peer) == PEER_TRANSPORT)
@@ -77,6 +76,23 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 	default:
 		count(MESH_BAD_BATCH); /* not for SIP workers */
 	}
+}
+
+/* What comes from a transport worker is in hand until it is done with: should it be the end of this worker, the next ones refuse it. Copies may wait in the queues of transport workers that have let it pass before. */
+static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	struct sip *sip = arg;
+	struct str raw = {NULL, 0};
+	if (type == RECORD_MESSAGE)
+		raw = message_raw_unchecked(data, size);
+	if (raw.n && refusals_refuse(&sip->refusals, HAND_MESSAGE, raw, NULL, loop_now(sip->loop)))
+		return;
+	if (raw.n)
+		hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+	else
+		hand_take(&counters_page->work, HAND_RECORD, data, size);
+	take_record(sip, peer, type, data, size);
+	hand_drop(&counters_page->work);
 }
 
 static int take_settings(struct sip *sip, struct lifeline_packet *p)
@@ -191,6 +207,10 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_SLOTS:
 		take_slots(sip, body);
 		return 0;
+	case LIFELINE_QUARANTINE: {
+		const struct lifeline_quarantine *quarantine = body;
+		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
+	}
 	case LIFELINE_QUERY:
 		listing_answer(sip, body);
 		return 0;

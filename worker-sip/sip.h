@@ -27,6 +27,7 @@ struct sip {
 	size_t settings_size, users_size;
 	struct lifeline_keys keys;
 	struct slot_map slots;
+	struct refusals refusals;  /* bytes that ended a worker before */
 	uint8_t index;             /* of this SIP worker */
 	uint64_t transports;       /* bits: transport workers that have said hello */
 

@@ -1,7 +1,8 @@
 /* forward.c - which SIP worker gets a message, and what happens when it has no room.
  *
  * A message is parsed into a scratch block and copied once, into the batch of the worker that owns its slot, which is known only after parsing. When that worker's queue is full, new requests are answered 503, so that
- * their senders go elsewhere, but a retransmission of a request that got through is dropped: a 503 would end a call that already rings. Relies on: parse_message, slot_of_message, refuse.
+ * their senders go elsewhere, but a retransmission of a request that got through is dropped: a 503 would end a call that already rings. What ended a worker before is dropped without an answer, which would take reading it.
+ * Relies on: parse_message, slot_of_message, refuse.
  */
 #include "forward.h"
 
@@ -167,7 +168,7 @@ static bool is_outside(const struct message *m)
 	return m->is_request && m->method != METHOD_ACK && m->method != METHOD_CANCEL && token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
-void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+static void forward(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	struct forward *f = t->forward;
 	struct message *m = (struct message *)f->block;
@@ -206,4 +207,13 @@ void forward_message(struct transport_worker *t, const struct flow *flow, uint64
 	memcpy(room, m, m->size);
 	if (outside && flow->transport == TRANSPORT_UDP)
 		remember(f, m, loop_now(t->loop));
+}
+
+void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+{
+	if (refusals_refuse(&t->refusals, HAND_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
+		return;
+	hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+	forward(t, flow, received_ns, raw);
+	hand_drop(&counters_page->work);
 }

@@ -185,6 +185,11 @@ static int take_authorities(struct context *c, const struct lifeline_packet *pac
 	return 0;
 }
 
+static int take_quarantine(struct context *c, const struct lifeline_quarantine *body)
+{
+	return refusals_set(&c->transport.refusals, body->print, body->count);
+}
+
 static int reply(void *arg, uint32_t id, const char *text, size_t size, bool last)
 {
 	struct context *c = arg;
@@ -226,6 +231,8 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 		memcpy(&c->transport.slots, body, sizeof(c->transport.slots));
 		c->slots = true;
 		return 0;
+	case LIFELINE_QUARANTINE:
+		return take_quarantine(c, body);
 	case LIFELINE_PEER_UP:
 		if (c->mesh)
 			mesh_hello(c->mesh, ((const struct lifeline_peer *)body)->peer); /* no edge to it yet: one will come */

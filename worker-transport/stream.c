@@ -8,6 +8,7 @@
 
 #include "../common/counters.h"
 #include "admit.h"
+#include "parse.h"
 #include "transport.h"
 #include "ws.h"
 
@@ -333,8 +334,7 @@ static void flush(struct stream *s)
 
 /* ---- in ---- */
 
-/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. */
-static size_t take(struct stream *s, const char *buffer, size_t size)
+static size_t take_whole(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
 	size_t done = 0;
@@ -381,6 +381,25 @@ out:
 	if (!s->begun && s->state == STREAM_OPEN)
 		loop_unset(t->loop, &s->deadline);
 	return s->state == STREAM_OPEN ? done : size;
+}
+
+/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. */
+static size_t take(struct stream *s, const char *buffer, size_t size)
+{
+	struct transport_worker *t = s->streams->t;
+	size_t done;
+
+	/* Keep-alives are everybody's, and nothing is read while the body of a message is awaited: who sends it byte by byte shall not have it copied each time. */
+	if (parse_keepalive(buffer, size) || (!s->framing && size < s->frame.total))
+		return take_whole(s, buffer, size);
+	if (refusals_refuse(&t->refusals, HAND_STREAM, (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
+		stream_finish(s);
+		return size;
+	}
+	hand_take(&counters_page->stream, HAND_STREAM, buffer, size);
+	done = take_whole(s, buffer, size);
+	hand_drop(&counters_page->stream);
+	return done;
 }
 
 /* Room for more of a message that has begun. */

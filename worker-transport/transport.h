@@ -4,6 +4,7 @@
 
 #include "../common/hash.h"
 #include "../common/loop.h"
+#include "../ipc/fingerprint.h"
 #include "../ipc/settings.h"
 #include "../ipc/slot.h"
 #include "forward.h"
@@ -23,6 +24,7 @@ struct transport_worker {
 	uint8_t index;             /* this worker's */
 	bool stopping;             /* nothing new is taken; what is queued is still written */
 
+	struct refusals refusals;  /* bytes that ended a worker before */
 	struct upstream upstream;  /* the SIP workers */
 	struct admit *admit;       /* limits and bans */
 	struct forward *forward;   /* towards the SIP workers */

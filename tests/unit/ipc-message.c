@@ -207,6 +207,26 @@ static int check_with(const char *name, const char *value)
 	return message_check(m, m->size);
 }
 
+Test(message, raw_bytes_before_the_check)
+{
+	struct message *m = make();
+	size_t size = m->size;
+	struct str raw = message_raw_unchecked(m, size);
+
+	cr_assert_eq(raw.p, message_raw(m));
+	cr_assert_eq(raw.n, m->raw_size);
+	cr_assert_eq(message_raw_unchecked(m, 0).n, 0);
+	cr_assert_eq(message_raw_unchecked(m, sizeof(*m) - 1).n, 0);
+	cr_assert_eq(message_raw_unchecked(m, size - 8).n, 0, "they would end outside");
+	m->header_count = UINT16_MAX;
+	cr_assert_eq(message_raw_unchecked(m, size).n, 0);
+	m->header_count = 6;
+	m->raw_size = UINT32_MAX;
+	cr_assert_eq(message_raw_unchecked(m, size).n, 0);
+	m->raw_size = 0;
+	cr_assert_null(message_raw_unchecked(m, size).p);
+}
+
 Test(message, nul_only_in_a_quoted_pair)
 {
 	cr_assert_eq(check_with("From", "<sip:d@e>;tag=1"), 0);
