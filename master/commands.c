@@ -7,6 +7,7 @@
 #include "account.h"
 #include "control.h"
 #include "metrics.h"
+#include "quarantine.h"
 #include "reload.h"
 #include "sandbox.h"
 #include "slots.h"
@@ -16,6 +17,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -113,6 +115,7 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		listeners);
 	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
 	json_object_set_new(object, "jail_missing", missing_steps(s));
+	json_object_set_new(object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
 	json_object_set_new(object, "certificates", certificates_text(m));
 	/* All gauges, summed over the workers. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
@@ -383,6 +386,87 @@ static void run_sandbox_verify(struct master *m, struct request *r, json_t *argu
 		refuse(r, "a verification is under way");
 	else if (error < 0)
 		refuse(r, "%s", strerror(-error));
+}
+
+/* ---- quarantine ---- */
+
+static json_t *poison_row(const struct poison *p)
+{
+	char print[FINGERPRINT_TEXT_SIZE], date[METRICS_DATE_SIZE];
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint", fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date), "kind", hand_kind_name(p->print.kind), "worker", p->worker,
+		"reason", p->reason, "size", (int)p->print.size, "deaths", (int)p->deaths, "refused", fingerprint_refusable(&p->print) ? "yes" : "no");
+}
+
+static void run_quarantine_list(struct master *m, struct request *r, json_t *arguments)
+{
+	json_t *rows = json_array();
+
+	(void)arguments;
+	for (size_t i = 0; i < quarantine_count(m->quarantine); i++)
+		json_array_append_new(rows, poison_row(quarantine_at(m->quarantine, i)));
+	answer_rows(r, rows);
+}
+
+/* The one that the argument names. False after having refused. */
+static bool poison_argument(struct master *m, struct request *r, json_t *arguments, size_t *i)
+{
+	const char *digits = json_string_value(json_object_get(arguments, "fingerprint"));
+	int error = digits ? quarantine_find(m->quarantine, digits, i) : -EINVAL;
+
+	if (error == -EINVAL)
+		refuse(r, "expected a fingerprint: %d to %d hexadecimal digits in lower case", QUARANTINE_PREFIX_MIN, FINGERPRINT_TEXT_SIZE - 1);
+	else if (error == -ENOTUNIQ)
+		refuse(r, "several fingerprints begin like this");
+	else if (error < 0)
+		refuse(r, "nothing with this fingerprint is in quarantine");
+	return error == 0;
+}
+
+static void run_quarantine_show(struct master *m, struct request *r, json_t *arguments)
+{
+	static unsigned char bytes[HAND_MAX];
+	static char base64[sodium_base64_ENCODED_LEN(HAND_MAX, sodium_base64_VARIANT_ORIGINAL)];
+	char *text = NULL;
+	size_t i, size, length;
+
+	if (!poison_argument(m, r, arguments, &i))
+		return;
+	int error = quarantine_read(m->quarantine, i, bytes, &size);
+	if (error < 0) {
+		refuse(r, "its bytes cannot be read: %s", strerror(-error));
+		return;
+	}
+	FILE *f = open_memstream(&text, &length);
+	if (f) {
+		quarantine_print(bytes, size, f);
+		fputc('\n', f);
+	}
+	if (!f || fclose(f) != 0)
+		refuse(r, "out of memory");
+	else
+		request_answer(r, json_pack("{s:b, s:o, s:s, s:s}", "ok", 1, "object", poison_row(quarantine_at(m->quarantine, i)), "text", text, "base64",
+					  sodium_bin2base64(base64, sizeof base64, bytes, size, sodium_base64_VARIANT_ORIGINAL)));
+	free(text);
+}
+
+static void run_quarantine_clear(struct master *m, struct request *r, json_t *arguments)
+{
+	size_t before = quarantine_count(m->quarantine), i;
+	int error;
+
+	if (json_object_get(arguments, "fingerprint")) {
+		if (!poison_argument(m, r, arguments, &i))
+			return;
+		error = quarantine_remove(m->quarantine, i);
+	} else {
+		error = quarantine_clear(m->quarantine);
+	}
+	blame_changed(&m->supervisor);
+	if (error < 0)
+		refuse(r, "they are refused no longer, but a file could not be removed: %s", strerror(-error));
+	else
+		request_answer(r, json_pack("{s:b, s:{s:s, s:i}}", "ok", 1, "object", "result", "cleared", "removed", (int)(before - quarantine_count(m->quarantine))));
 }
 
 /* ---- reload, counters, metrics, help ---- */

@@ -23,6 +23,7 @@
 /* A hundred processes have to be started for it. */
 #define VERIFY_TIMEOUT_S 300
 #define ANSWER_MAX (64u << 20)
+#define HELP_COLUMN 34
 #define ALGORITHMS_DEFAULT (DIGEST_SHA256 | DIGEST_MD5)
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
@@ -39,9 +40,9 @@ static int usage(FILE *to)
 	for (int i = 0; i < COMMAND_COUNT; i++) {
 		int n = fprintf(to, "  %s %s", command_rows[i].name, command_rows[i].arguments);
 
-		fprintf(to, "%*s%s\n", n < 28 ? 28 - n : 1, "", command_rows[i].help);
+		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", command_rows[i].help);
 	}
-	fprintf(to, "  %-26sa completion script for bash\n\n", "completion");
+	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, "completion");
 	fprintf(to, "  -s SOCKET         the master's control socket (%s)\n"
 		    "  -f USERSFILE      work on a users file; no master is needed\n"
 		    "  --realm REALM     its realm (the domain)\n"

@@ -142,6 +142,8 @@ void ctl_print(const json_t *answer, FILE *to)
 		print_object(object, to);
 	if (rows)
 		print_rows(rows, to);
+	if (object && text)
+		fputc('\n', to);
 	if (text)
 		fputs(text, to);
 	if (error) {

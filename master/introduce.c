@@ -88,6 +88,7 @@ void introduce(struct worker_slot *w)
 	struct supervisor *s = w->supervisor;
 
 	tell_basics(w);
+	blame_introduce(w);
 	tell_sockets(w);
 	certificates_introduce(s->certificates, w);
 	if (w->role == PEER_TLS) {

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "confine.h"
 #include "control.h"
+#include "quarantine.h"
 #include "reload.h"
 #include "sandbox.h"
 #include "spawn.h"
@@ -206,6 +207,9 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		error = keys_open(m->state.fd, (uint64_t)time(NULL), &m->keys);
 	s->keys = m->keys;
 	if (error == 0)
+		error = quarantine_open(&m->quarantine, m->state.fd);
+	s->quarantine = m->quarantine;
+	if (error == 0)
 		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count, config->workers[PEER_TRANSPORT]);
 	if (error == 0) {
 		error = reload_start_certificates(m, errors);
@@ -256,6 +260,7 @@ static void finish(struct master *m)
 			close(s->users);
 	}
 	listen_close(&m->listen);
+	quarantine_close(m->quarantine);
 	keys_close(m->keys);
 	state_close(&m->state);
 	runtime_close(&m->runtime);

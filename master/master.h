@@ -29,6 +29,7 @@ struct master {
 	struct state state;
 	struct keys *keys;
 	struct listen listen;
+	struct quarantine *quarantine;
 	struct supervisor supervisor;
 	struct queries queries;
 	struct certificates *certificates;

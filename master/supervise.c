@@ -326,6 +326,7 @@ static void died(struct worker_slot *w, int status)
 			(unsigned long long)(loop_now(s->loop) - w->started), was_ready ? "yes" : "no");
 	}
 	w->pid = 0;
+	blame_death(w, status);
 	s->died(s->arg, w);
 	introduce_death(w);
 	if (s->stopping)

@@ -37,6 +37,10 @@
 /* Lines a second about what one worker may not do; the counter goes on. */
 #define VIOLATION_RATE_MAX 100
 
+/* Reasons of worker_kill that speak against what the worker had in hand (blame.c). */
+#define KILLED_HANGS "hangs"
+#define KILLED_VIOLATION "jail-violation"
+
 enum worker_state {
 	WORKER_DOWN = 0, /* no process */
 	WORKER_STARTING, /* told its configuration; GO not sent */
@@ -95,6 +99,7 @@ typedef void (*supervisor_stranger)(void *arg, pid_t pid, int status);
 typedef void (*supervisor_stopped)(void *arg);
 
 struct certificates;
+struct quarantine;
 
 struct supervisor {
 	/* set by the caller before supervise_open; must outlive the supervisor */
@@ -104,6 +109,7 @@ struct supervisor {
 	struct keys *keys;
 	struct listen *listen;
 	struct certificates *certificates; /* may be NULL: none are told of */
+	struct quarantine *quarantine; /* may be NULL: nothing is kept */
 	unsigned role_count[ROLE_COUNT];
 	struct account account[ROLE_COUNT];
 	uint32_t fds_limit[ROLE_COUNT];
@@ -166,6 +172,15 @@ void introduce_go(struct worker_slot *w);
 void introduce_acknowledged(struct worker_slot *w, const struct lifeline_ack *ack);
 void introduce_ready(struct worker_slot *w);
 void introduce_death(struct worker_slot *w);
+
+/* ---- blame.c: what dead workers had in hand ---- */
+
+/* worker has died with that status of waitpid: keeps what it died of, if that is what it died of, and tells all. Its hands are empty then. */
+void blame_death(struct worker_slot *w, int status);
+/* Tells worker what to refuse; of a new life, before GO. */
+void blame_introduce(struct worker_slot *w);
+/* The list has changed: tells all living workers. */
+void blame_changed(struct supervisor *s);
 
 /* ---- watchdog.c ---- */
 void watchdog_start(struct supervisor *s);

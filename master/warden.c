@@ -129,7 +129,7 @@ static void violated(void *arg, const struct violation *v)
 		log_error("jail-violation", "peer=%s-%u pid=%d %s%s", role_name(w->role), w->index, (int)w->pid, text, w->notifier.go_on ? " allowed=log" : "");
 	}
 	if (!w->notifier.go_on)
-		worker_kill(w, "jail-violation");
+		worker_kill(w, KILLED_VIOLATION);
 }
 
 bool warden_step(struct worker_slot *w, const struct lifeline_step *step)

@@ -35,7 +35,7 @@ static void look(struct worker_slot *w, uint64_t now)
 		count(WORKER_HANGS);
 		log_error("worker-hangs", "peer=%s-%u pid=%d incarnation=%u silent_ms=%llu", role_name(w->role), w->index, (int)w->pid,
 			w->incarnation, (unsigned long long)(now - w->pinged));
-		worker_kill(w, "hangs");
+		worker_kill(w, KILLED_HANGS);
 		return;
 	}
 	bool pending = w->role == PEER_TRANSPORT && listen_pending(w->supervisor->listen, w->index);

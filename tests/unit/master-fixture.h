@@ -18,6 +18,7 @@
 struct fake {
 	struct worker worker;
 	unsigned settings, users, sockets, keys, allows, edges, ups, downs;
+	unsigned refused; /* fingerprints in the last list */
 };
 
 static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
@@ -34,6 +35,10 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 		_exit(3);
 	if (strcmp(q->argument, "silent") == 0)
 		return;
+	if (strncmp(q->argument, "hold ", 5) == 0) /* and does not let go */
+		hand_take(&f->worker.page->work, HAND_MESSAGE, q->argument + 5, strlen(q->argument + 5));
+	if (strcmp(q->argument, "lie") == 0) /* as whoever has taken it over may */
+		f->worker.page->work.what = (uint64_t)HAND_MESSAGE << 32 | 0xfffffff0;
 	if (strcmp(q->argument, "nonsense") == 0) {
 		worker_send(&f->worker, LIFELINE_READY, NULL, 0, NULL, 0);
 		return;
@@ -43,8 +48,8 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 	else
 		snprintf(text, sizeof text,
 			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"allows\":%u,\"edges\":%u,\"ups\":%u,"
-			"\"downs\":%u}\n",
-			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->allows, f->edges, f->ups, f->downs);
+			"\"downs\":%u,\"refused\":%u}\n",
+			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->allows, f->edges, f->ups, f->downs, f->refused);
 	worker_send(&f->worker, LIFELINE_REPLY, &reply, sizeof reply, text, strlen(text));
 }
 
@@ -80,6 +85,9 @@ static inline int fake_packet(void *arg, struct lifeline_packet *p)
 		break;
 	case LIFELINE_PEER_DOWN:
 		f->downs++;
+		break;
+	case LIFELINE_QUARANTINE:
+		f->refused = ((const struct lifeline_quarantine *)(const void *)p->body)->count;
 		break;
 	case LIFELINE_QUERY:
 		fake_answer(f, (const void *)p->body);

@@ -2,6 +2,7 @@
 #include "master-fixture.h"
 
 #include "common/counters.h"
+#include "master/quarantine.h"
 #include "master/query.h"
 #include "master/supervise.h"
 
@@ -116,6 +117,7 @@ static void setup(void)
 	for (unsigned r = PEER_TRANSPORT; r <= PEER_TLS; r++)
 		s.account[r] = (struct account){.uid = geteuid(), .gid = getegid()};
 	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+	cr_assert_eq(quarantine_open(&s.quarantine, state.fd), 0);
 	link_program(PEER_TRANSPORT, "sipward-transport");
 	link_program(PEER_SIP, "sipward-sip");
 	link_program(PEER_TLS, "sipward-tls");
@@ -152,6 +154,7 @@ static void teardown(void)
 	}
 	queries_close(&queries);
 	supervise_close(&s);
+	quarantine_close(s.quarantine);
 	keys_close(s.keys);
 	runtime_close(&runtime);
 	loop_free(loop);
@@ -295,6 +298,107 @@ Test(supervise, a_missing_program_is_backed_off_too)
 
 	UNTIL(w->deaths == 2);
 	cr_expect_str_eq(w->last_end, "exit 127 (exec failed)");
+}
+
+/* ---- what was in hand ---- */
+
+/* Ends w by signal, and waits until all are there again. */
+static void end(struct worker_slot *w, int signal)
+{
+	unsigned before = dead;
+
+	kill(w->pid, signal);
+	UNTIL(dead == before + 1 && ready() == 5);
+}
+
+/* How many fingerprints each worker of role has been told last. */
+static void assert_refused(unsigned role, int n)
+{
+	ask(role, "");
+	cr_assert_eq(json_array_size(rows), 2);
+	for (size_t i = 0; i < 2; i++)
+		cr_expect_eq(number(i, "refused"), n, "role %u", role);
+}
+
+Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 1);
+	unsigned char bytes[HAND_MAX];
+	size_t size;
+
+	assert_refused(PEER_TRANSPORT, 0);
+	ask(PEER_SIP, "hold INVITE sip:bob");
+	end(w, SIGABRT); /* a sanitizer would make an exit of a fault */
+	cr_assert_eq(quarantine_count(s.quarantine), 1);
+	const struct poison *p = quarantine_at(s.quarantine, 0);
+	cr_expect_str_eq(p->worker, "sip-1");
+	cr_expect_str_eq(p->reason, "ABRT");
+	cr_expect_eq(p->print.kind, HAND_MESSAGE);
+	cr_expect_eq(p->deaths, 1);
+	cr_assert_eq(quarantine_read(s.quarantine, 0, bytes, &size), 0);
+	cr_expect(size == 14 && memcmp(bytes, "INVITE sip:bob", 14) == 0);
+	assert_refused(PEER_TRANSPORT, 1); /* those that live */
+	assert_refused(PEER_SIP, 1);	   /* and the successor */
+	/* the other one still holds the same */
+	end(supervise_worker(&s, PEER_SIP, 0), SIGSEGV);
+	cr_assert_eq(quarantine_count(s.quarantine), 1);
+	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
+	cr_expect_eq(counters_page->counter[COUNTER_QUARANTINED], 1);
+	/* whose successors have nothing in hand */
+	end(w, SIGSEGV);
+	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
+	quarantine_clear(s.quarantine);
+	blame_changed(&s);
+	assert_refused(PEER_TRANSPORT, 0);
+	assert_refused(PEER_SIP, 0);
+}
+
+Test(supervise, a_kill_from_elsewhere_speaks_against_no_message)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 0);
+
+	ask(PEER_SIP, "hold INVITE sip:bob");
+	end(w, SIGKILL);
+	cr_expect_eq(quarantine_count(s.quarantine), 0);
+	ask(PEER_SIP, "hold INVITE sip:bob");
+	end(w, SIGTERM); /* leaves in order, with status 0 */
+	cr_expect_eq(quarantine_count(s.quarantine), 0);
+	ask(PEER_SIP, "hold INVITE sip:bob");
+	tell(w, "nonsense"); /* killed for a packet */
+	UNTIL(dead == 3 && ready() == 5);
+	cr_expect_eq(quarantine_count(s.quarantine), 0);
+	ask(PEER_SIP, "hold INVITE sip:bob");
+	tell(w, "exit");
+	UNTIL(dead == 4 && ready() == 5);
+	cr_assert_eq(quarantine_count(s.quarantine), 1);
+	cr_expect_str_eq(quarantine_at(s.quarantine, 0)->reason, "exit-3");
+}
+
+Test(supervise, a_hang_speaks_against_what_was_in_hand)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+
+	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
+	tell(w, "hang");
+	UNTIL(w->hangs == 1 && ready() == 5);
+	cr_assert_eq(quarantine_count(s.quarantine), 1);
+	cr_expect_str_eq(quarantine_at(s.quarantine, 0)->reason, "hangs");
+}
+
+Test(supervise, what_stands_in_a_page_is_not_believed)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	ask(PEER_SIP, "lie");
+	end(supervise_worker(&s, PEER_SIP, 0), SIGSEGV);
+	cr_expect_eq(quarantine_count(s.quarantine), 0);
+	cr_expect_eq(supervise_worker(&s, PEER_SIP, 0)->page->work.what, 0);
 }
 
 Test(supervise, one_that_hangs_is_killed_and_idle_ones_are_not)
