@@ -73,6 +73,26 @@ $(eval $(call PROGRAM,sipward-transport,worker-transport/main,transport))
 $(eval $(call PROGRAM,sipward-sip,worker-sip/main,sip))
 $(eval $(call PROGRAM,sipward-tls,worker-tls/main,tls))
 
+# the programs once more, with workers that a message can end (common/crash_hook.h): for tests, never in bin
+HOOK := $(BUILD)/hook
+HOOKED_transport := worker-transport/forward worker-transport/stream
+HOOKED_sip := worker-sip/main
+$(HOOK)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,cc $< (hook))
+	$(Q)$(CC) $(CFLAGS) -DSIPWARD_CRASH_HOOK -c $< -o $@
+define HOOKED
+$(HOOK)/bin/sipward-$(1): $(HOOKED_$(1):%=$(HOOK)/obj/%.o) $(HOOK)/obj/tests/hook/crash_hook.o $(BUILD)/bin/sipward-$(1)
+	@mkdir -p $$(@D)
+	$(call say,link sipward-$(1) (hook))
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(if $(filter worker-$(1)/main,$(HOOKED_$(1))),,$(BUILD)/obj/worker-$(1)/main.o) -Wl,--start-group $(BUILD)/lib/$(1).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(1)) $(LIBS_jail)
+endef
+$(foreach w,transport sip,$(eval $(call HOOKED,$(w))))
+$(foreach p,sipward sipwardctl sipward-tls,$(HOOK)/bin/$(p)): $(HOOK)/bin/%: $(BUILD)/bin/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+hook: $(PROGRAMS:%=$(HOOK)/bin/%)
+
 # unit tests: tests/unit/PART-NOUN.c, each a Criterion program of its own
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 part_of = $(firstword $(subst -, ,$(1)))
@@ -105,7 +125,7 @@ run: deps
 	@deploy/run-demo $(BUILD)/bin
 
 test: deps
-	@$(MAKE) --no-print-directory -s -j2 all unit
+	@$(MAKE) --no-print-directory -s -j2 all unit hook
 	@tests/run --build $(BUILD)
 
 # the load tests at full size: 5,000 calls and 2,000 registrations at 500 a second; wants the machine for itself
@@ -114,7 +134,7 @@ test-load: deps
 	@SIPWARD_LOAD_RATE=500 SIPWARD_LOAD_CALLS=5000 SIPWARD_LOAD_REGISTRATIONS=2000 tests/run --build $(BUILD) --scenario --only test_sipp
 
 test-asan: deps
-	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit
+	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit hook
 	@tests/run --build $(BUILD)/asan
 
 # a browser as a phone: Chromium, and JsSIP from npm. npm comes with some builds of node; Debian's is installed only where there is none
@@ -177,5 +197,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps run test test-load test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

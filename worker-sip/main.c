@@ -2,6 +2,7 @@
  *
  * Interface: lifeline on fd 3; mesh endpoint and edges as the master says. No arguments, no environment.
  */
+#include "../common/crash_hook.h"
 #include "../common/jail.h"
 #include "../ipc/mesh.h"
 #include "call.h"
@@ -91,6 +92,7 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 		hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
 	else
 		hand_take(&counters_page->work, HAND_RECORD, data, size);
+	crash_hook("sip", raw);
 	take_record(sip, peer, type, data, size);
 	hand_drop(&counters_page->work);
 }

@@ -7,6 +7,7 @@
 #include "forward.h"
 
 #include "../common/counters.h"
+#include "../common/crash_hook.h"
 #include "../ipc/mesh.h"
 #include "../ipc/token.h"
 #include "admit.h"
@@ -214,6 +215,7 @@ void forward_message(struct transport_worker *t, const struct flow *flow, uint64
 	if (refusals_refuse(&t->refusals, HAND_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
 		return;
 	hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+	crash_hook("transport", raw);
 	forward(t, flow, received_ns, raw);
 	hand_drop(&counters_page->work);
 }

@@ -7,6 +7,7 @@
 #include "stream.h"
 
 #include "../common/counters.h"
+#include "../common/crash_hook.h"
 #include "admit.h"
 #include "parse.h"
 #include "transport.h"
@@ -397,6 +398,7 @@ static size_t take(struct stream *s, const char *buffer, size_t size)
 		return size;
 	}
 	hand_take(&counters_page->stream, HAND_STREAM, buffer, size);
+	crash_hook("stream", (struct str){buffer, size});
 	done = take_whole(s, buffer, size);
 	hand_drop(&counters_page->stream);
 	return done;
