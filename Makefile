@@ -115,7 +115,7 @@ deps:
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" != 0 ]; then echo "sipward needs these packages:$$missing"; echo "run: sudo make deps"; exit 1; fi; \
 		echo "installing:$$missing"; \
-		export DEBIAN_FRONTEND=noninteractive; apt-get -q update >/dev/null && apt-get -q install -y --no-install-recommends $$missing >/dev/null; \
+		deploy/install-packages $$missing; \
 	fi
 	@if [ "$$(id -u)" = 0 ]; then for u in _sipward-transport _sipward-sip _sipward-tls; do \
 		getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done; fi
@@ -170,8 +170,21 @@ fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
 		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done
 
-bench: deps
-	@$(MAKE) --no-print-directory -s all
+# the steps of a message's way one by one, in instructions that repeat; their figures stand in tests/bench/BASELINE.md
+MICRO := $(wildcard tests/bench/micro*.c)
+$(BUILD)/bench/micro: $(MICRO) $(wildcard tests/bench/micro*.h ipc/*.h common/*.h worker-sip/*.h) $(BUILD)/lib/sip.a $(BUILD)/lib/transport.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+	@mkdir -p $(@D)
+	$(call say,link bench/micro)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_sip) $(LIBS_jail)
+bench-micro bench-baseline:
+	@$(MAKE) --no-print-directory -s deps KINDS="build valgrind"
+	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/bench/micro
+	@tests/bench/micro.py --build $(BUILD) $(if $(filter %-baseline,$@),--baseline)
+
+# all figures in one table, against Kamailio; wants the machine for itself, for about an hour
+bench:
+	@$(MAKE) --no-print-directory -s deps KINDS="build test bench valgrind"
+	@$(MAKE) --no-print-directory -s -j2 all $(BUILD)/bench/micro
 	@tests/bench/run --build $(BUILD)
 
 # isolated keys against keys in the same process, and registrations over TLS against Kamailio's; the wrapped functions are the bench's switch
@@ -197,5 +210,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,13 +1,14 @@
 /* load.c - makes SIP load for the benches and measures what comes of it; prints one JSON object.
  *
- *	load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp] [--sdp LINES] [--headers N] [--stay] [--caller]
+ *	load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp] [--sdp LINES] [--headers N] [--mixed] [--stay] [--caller] [--users N [--spread N]]
  *	load options  --server IP:PORT [--window N] [--seconds N]
- *	load register --server IP:PORT --users N [--first N] [--rate N | --window N] [--seconds N] [--reuse] [--domain NAME]
+ *	load register --server IP:PORT --users N [--spread N] [--rate N | --window N] [--seconds N] [--reuse] [--domain NAME] [--callee]
  *
  * calls: caller and callee in one process (callee on 127.0.0.1:5080): INVITE with SDP, 180, 200, ACK, hold, BYE, 200; with the retransmissions of RFC 3261. Calls start evenly spread. --limit: so many calls in all; --stay:
- * calls are never ended and "up" is printed when the last stands; --caller: somebody else is the callee. It counts messages of one call and direction that overtake each other: a 180 after its 200, an ACK after its BYE.
+ * calls are never ended and "up" is printed when the last stands; --caller: somebody else is the callee; --mixed: every call has an INFO, a re-INVITE and, beside it, an OPTIONS through the server; --users: they are called one
+ * after the other, at the address of record, else bob. It counts messages of one call and direction that overtake each other: a 180 after its 200, an ACK after its BYE.
  * options: asks the server itself, --window requests outstanding at any time. register: users u000000 and on with the password "secret": REGISTER, 401, REGISTER with digest (MD5), 200; with --reuse a
- * nonce is used again with the next count until the server finds it stale.
+ * nonce is used again with the next count until the server finds it stale; --spread: the users are that many, and those who register lie scattered among them; --callee: from the callee's port, so that calls find it.
  *
  * sipp does the same with 20 times the CPU, of which there is none to spare on the machine that the server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it needs.
  */
@@ -64,10 +65,10 @@ static struct {
 	struct sockaddr_in server;
 	char server_text[32];
 	double rate, seconds;
-	unsigned hold, limit, window, users, first, sdp, headers;
-	bool tcp, stay, reuse, caller;
+	unsigned hold, limit, window, users, spread, sdp, headers;
+	bool tcp, stay, reuse, caller, callee, mixed;
 	const char *domain;
-} opt = {.rate = 0, .seconds = 8, .hold = 500, .window = 64, .users = 1000, .domain = "example.net"};
+} opt = {.rate = 0, .seconds = 8, .hold = 500, .window = 64, .domain = "example.net"};
 
 /* ---- text ---- */
 
@@ -114,6 +115,12 @@ static struct text after(struct text t, const char *what, const char *stop)
 }
 
 #define T(t) (int)(t).n, (t).p
+
+/* The number of the i-th user: a prime's multiples reach each once. */
+static uint32_t user_of(uint32_t i)
+{
+	return opt.spread ? (uint32_t)((uint64_t)i * 7919 % opt.spread) : i;
+}
 
 /* ---- sockets ---- */
 
@@ -258,7 +265,7 @@ static void port_receive(struct port *p, receiver take)
 
 /* ---- time: a wheel of single shots ---- */
 
-enum due { DUE_INVITE, DUE_BYE, DUE_BYE_AGAIN, DUE_ANSWER, DUE_REGISTER };
+enum due { DUE_INVITE, DUE_INFO, DUE_BYE, DUE_BYE_AGAIN, DUE_ANSWER, DUE_REGISTER };
 struct event {
 	struct event *next;
 	uint32_t n;
@@ -325,6 +332,7 @@ struct call {
 	char *target, *route, *to; /* of the dialog; NULL before the 200 */
 	uint8_t state;             /* 0 not begun, 1 INVITE sent, 2 up, 3 BYE sent, 4 over, 5 failed */
 	bool ringing;              /* its 180 has come */
+	uint8_t answered;          /* mixed: bits of what was answered besides */
 };
 struct answered {
 	char *ok;   /* the 200, until its ACK */
@@ -351,23 +359,46 @@ static struct port *port_of(uint32_t n)
 
 static void send_invite(uint32_t n)
 {
-	char m[MESSAGE_MAX];
+	char m[MESSAGE_MAX], target[64];
 	struct port *p = port_of(n);
 	unsigned port = ntohs(p->address.sin_port);
-	int size = snprintf(m, sizeof(m), "INVITE sip:bob@%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKi%u\r\nFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: \"Bob\" <sip:bob@example.net>\r\n"
+	if (opt.users)
+		snprintf(target, sizeof(target), "u%06u@%s", user_of(n % opt.users), opt.domain);
+	else
+		snprintf(target, sizeof(target), "bob@%s", opt.server_text);
+	int size = snprintf(m, sizeof(m), "INVITE sip:%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKi%u\r\nFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: \"Bob\" <sip:bob@example.net>\r\n"
 		"Call-ID: %u-%d@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@127.0.0.1:%u;transport=%s>\r\nMax-Forwards: 70\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY\r\n"
 		"Supported: timer, outbound, path\r\nUser-Agent: loadgen/1.0\r\n%sContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
-		opt.server_text, via_transport, port, n, n, n, getpid(), port, via_transport, extra, sdp_size, sdp);
+		target, via_transport, port, n, n, n, getpid(), port, via_transport, extra, sdp_size, sdp);
 	port_send(p, &opt.server, m, (size_t)size);
 }
+
+/* CSeq of the caller's requests. */
+enum { CSEQ_INVITE = 1, CSEQ_INFO, CSEQ_AGAIN, CSEQ_BYE, CSEQ_OPTIONS };
+#define MIXED_ANSWERS (1 << CSEQ_INFO | 1 << CSEQ_AGAIN | 1 << CSEQ_OPTIONS)
 
 static void send_in_dialog(uint32_t n, const char *method, unsigned cseq)
 {
 	char m[MESSAGE_MAX];
 	struct call *c = &call[n];
 	struct port *p = port_of(n);
-	int size = snprintf(m, sizeof(m), "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bK%s%u\r\n%sFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: %s\r\nCall-ID: %u-%d@127.0.0.1\r\n"
-		"CSeq: %u %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", method, c->target, via_transport, ntohs(p->address.sin_port), method, n, c->route, n, c->to, n, getpid(), cseq, method);
+	unsigned port = ntohs(p->address.sin_port);
+	bool offer = method[0] == 'I' && cseq == CSEQ_AGAIN;
+	int size = snprintf(m, sizeof(m), "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bK%s%u.%u\r\n%sFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: %s\r\nCall-ID: %u-%d@127.0.0.1\r\n"
+		"CSeq: %u %s\r\nMax-Forwards: 70\r\n", method, c->target, via_transport, port, method, cseq, n, c->route, n, c->to, n, getpid(), cseq, method);
+	if (offer)
+		size += snprintf(m + size, sizeof(m) - (size_t)size, "Contact: <sip:alice@127.0.0.1:%u;transport=%s>\r\nContent-Type: application/sdp\r\n", port, via_transport);
+	size += snprintf(m + size, sizeof(m) - (size_t)size, "Content-Length: %zu\r\n\r\n%s", offer ? sdp_size : 0, offer ? sdp : "");
+	port_send(p, &opt.server, m, (size_t)size);
+}
+
+/* Beside a call: asks the callee, through the server. */
+static void send_options_through(uint32_t n)
+{
+	char m[MESSAGE_MAX];
+	struct port *p = port_of(n);
+	int size = snprintf(m, sizeof(m), "OPTIONS sip:bob@%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKo%u\r\nFrom: <sip:alice@example.net>;tag=o%u\r\nTo: <sip:bob@example.net>\r\n"
+		"Call-ID: %u-%d-o@127.0.0.1\r\nCSeq: %u OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", opt.server_text, via_transport, ntohs(p->address.sin_port), n, n, n, getpid(), CSEQ_OPTIONS);
 	port_send(p, &opt.server, m, (size_t)size);
 }
 
@@ -401,6 +432,8 @@ static void call_up(uint32_t n, const char *m, size_t size)
 	up++;
 	if (!opt.stay)
 		later(DUE_BYE, n, opt.hold);
+	if (opt.mixed)
+		later(DUE_INFO, n, opt.hold / 4);
 }
 
 static void call_over(uint32_t n, bool well)
@@ -426,7 +459,16 @@ static void take_response(struct port *p, const struct sockaddr_in *from, char *
 		return;
 	}
 	struct call *c = &call[n];
-	if (cseq.p[0] == '1') {
+	unsigned number = (unsigned)strtoul(cseq.p, NULL, 10);
+	if (number == CSEQ_AGAIN || number == CSEQ_INFO || number == CSEQ_OPTIONS) {
+		if (status < 200 || status >= 300 || c->state != 2)
+			return;
+		if (number == CSEQ_AGAIN)
+			send_in_dialog(n, "ACK", CSEQ_AGAIN);
+		if (number == CSEQ_INFO && !(c->answered & 1 << CSEQ_INFO))
+			send_in_dialog(n, "INVITE", CSEQ_AGAIN);
+		c->answered |= (uint8_t)(1 << number);
+	} else if (number == CSEQ_INVITE) {
 		if (status == 180) {
 			if (!c->ringing && c->state != 1)
 				out_of_order++;
@@ -438,10 +480,10 @@ static void take_response(struct port *p, const struct sockaddr_in *from, char *
 			if (c->state == 1)
 				call_up(n, m, size);
 			if (c->state == 2 || c->state == 3)
-				send_in_dialog(n, "ACK", 1);
+				send_in_dialog(n, "ACK", CSEQ_INVITE);
 		}
 	} else if (c->state == 3 && status >= 200) {
-		call_over(n, status < 300);
+		call_over(n, status < 300 && (!opt.mixed || c->answered == MIXED_ANSWERS));
 	}
 }
 
@@ -489,9 +531,14 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 	struct answered *a = *place ? &answered_call[*place] : NULL;
 
 	if (!memcmp(m, "INVITE ", 7)) {
-		if (a) {
-			if (a->ok)
-				port_send(p, &a->to, a->ok, a->size);
+		if (a && a->ok) {
+			port_send(p, &a->to, a->ok, a->size);
+			return;
+		}
+		if (a) { /* within the dialog; its answer is not repeated: loopback loses nothing but under overload, and then the call counts as failed */
+			size_t n = respond(out, m, size, "200 OK", "", false);
+			n += (size_t)sprintf(out + n, "Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s", CALLEE_PORT, via_transport, sdp_size, sdp);
+			port_send(p, from, out, n);
 			return;
 		}
 		if (answered_count + 1 >= calls_room)
@@ -517,6 +564,10 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 		a->acked = true;
 		free(a->ok);
 		a->ok = NULL;
+	} else if (!memcmp(m, "OPTIONS ", 8) || (a && !memcmp(m, "INFO ", 5))) {
+		size_t n = respond(out, m, size, "200 OK", a ? "" : ";tag=o", false);
+		n += (size_t)sprintf(out + n, "Content-Length: 0\r\n\r\n");
+		port_send(p, from, out, n);
 	} else if (a && !memcmp(m, "BYE ", 4)) {
 		a->over = true;
 		size_t n = respond(out, m, size, "200 OK", "", false);
@@ -550,10 +601,13 @@ static void fire_call(const struct event *e)
 			send_invite(e->n);
 		}
 		later(DUE_INVITE, e->n, next);
+	} else if (e->what == DUE_INFO && c->state == 2) {
+		send_in_dialog(e->n, "INFO", CSEQ_INFO);
+		send_options_through(e->n);
 	} else if (e->what == DUE_BYE && c->state == 2) {
 		c->state = 3;
 		c->asked = now_ns();
-		send_in_dialog(e->n, "BYE", 2);
+		send_in_dialog(e->n, "BYE", CSEQ_BYE);
 		later(DUE_BYE_AGAIN, e->n, T1);
 	} else if (e->what == DUE_BYE_AGAIN && c->state == 3) {
 		if (now_ns() - c->asked > GIVE_UP * UINT64_C(1000000)) {
@@ -562,7 +616,7 @@ static void fire_call(const struct event *e)
 		}
 		if (!opt.tcp) {
 			retransmitted++;
-			send_in_dialog(e->n, "BYE", 2);
+			send_in_dialog(e->n, "BYE", CSEQ_BYE);
 		}
 		later(DUE_BYE_AGAIN, e->n, next < T2 ? next : T2);
 	}
@@ -673,21 +727,21 @@ static void send_register(uint32_t i)
 	char m[2048], credentials[768] = "", text[512], ha1[33], ha2[33], response[33];
 	if (u->nonce) {
 		u->count++;
-		snprintf(text, sizeof(text), "u%06u:%s:secret", i + opt.first, opt.domain);
+		snprintf(text, sizeof(text), "u%06u:%s:secret", user_of(i), opt.domain);
 		hex_md5(ha1, text);
 		snprintf(text, sizeof(text), "REGISTER:sip:%s", opt.domain);
 		hex_md5(ha2, text);
 		snprintf(text, sizeof(text), "%s:%s:%08x:abcdef01:auth:%s", ha1, u->nonce, u->count, ha2);
 		hex_md5(response, text);
 		snprintf(credentials, sizeof(credentials), "Authorization: Digest username=\"u%06u\", realm=\"%s\", nonce=\"%s\", uri=\"sip:%s\", response=\"%s\", algorithm=MD5, cnonce=\"abcdef01\", qop=auth, nc=%08x\r\n",
-			 i + opt.first, opt.domain, u->nonce, opt.domain, response, u->count);
+			 user_of(i), opt.domain, u->nonce, opt.domain, response, u->count);
 	}
 	u->state = u->nonce ? 2 : 1;
 	u->cseq++;
 	unsigned port = ntohs(caller[0].address.sin_port);
 	int size = snprintf(m, sizeof(m), "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKr%u.%u;rport\r\nFrom: <sip:u%06u@%s>;tag=r%u\r\nTo: <sip:u%06u@%s>\r\nCall-ID: %u-%d@127.0.0.1\r\n"
 		"CSeq: %u REGISTER\r\nContact: <sip:u%06u@127.0.0.1:%u>;expires=3600\r\nMax-Forwards: 70\r\nUser-Agent: loadgen/1.0\r\n%sContent-Length: 0\r\n\r\n",
-		opt.domain, port, i, u->cseq, i + opt.first, opt.domain, i, i + opt.first, opt.domain, i, opt.stay ? 1 : getpid(), u->cseq, i + opt.first, port, credentials);
+		opt.domain, port, i, u->cseq, user_of(i), opt.domain, i, user_of(i), opt.domain, i, opt.stay ? 1 : getpid(), u->cseq, user_of(i), port, credentials);
 	requests++;
 	port_send(&caller[0], &opt.server, m, (size_t)size);
 }
@@ -914,6 +968,10 @@ int main(int count, char **word)
 			opt.stay = true;
 		else if (!strcmp(w, "--caller"))
 			opt.caller = true;
+		else if (!strcmp(w, "--callee"))
+			opt.callee = true;
+		else if (!strcmp(w, "--mixed"))
+			opt.mixed = true;
 		else if (!strcmp(w, "--reuse"))
 			opt.reuse = true;
 		else if (i++, !strcmp(w, "--rate"))
@@ -928,8 +986,8 @@ int main(int count, char **word)
 			opt.window = (unsigned)atoi(v);
 		else if (!strcmp(w, "--users"))
 			opt.users = (unsigned)atoi(v);
-		else if (!strcmp(w, "--first"))
-			opt.first = (unsigned)atoi(v);
+		else if (!strcmp(w, "--spread"))
+			opt.spread = (unsigned)atoi(v);
 		else if (!strcmp(w, "--sdp"))
 			opt.sdp = (unsigned)atoi(v);
 		else if (!strcmp(w, "--headers"))
@@ -953,7 +1011,9 @@ int main(int count, char **word)
 	if (!strcmp(mode, "calls"))
 		prepare_calls();
 	else
-		port_udp(&caller[0], 0);
+		port_udp(&caller[0], opt.callee ? CALLEE_PORT : 0);
+	if (!opt.users && !strcmp(mode, "register"))
+		opt.users = 1000;
 	start_ns = now_ns();
 	if (!strcmp(mode, "calls"))
 		run_calls();
