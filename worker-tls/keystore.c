@@ -9,6 +9,7 @@
 #include "../common/counters.h"
 #include "../common/log.h"
 #include "certificate.h"
+#include "signer.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -17,15 +18,14 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <openssl/rsa.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct key {
-	EVP_PKEY *private;
-	EVP_PKEY *public;       /* the certificate's, which the private key must match */
+	struct signer *signer;
+	EVP_PKEY *public;       /* the certificate's, which the private key matches */
 	enum key_kind kind;
 	int64_t not_before, not_after; /* unix seconds, over the whole chain */
 	char name[64];
@@ -100,11 +100,13 @@ static bool warm_up(void)
 	EVP_SIGNATURE_free(rsa);
 	EVP_KEYMGMT_free(rsa_keys);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && good; i++) {
-		struct key k = {.kind = kinds[i].kind};
+		EVP_PKEY *private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, kinds[i].curve);
+		struct signer *signer = NULL;
 
-		k.private = EVP_PKEY_Q_keygen(NULL, NULL, kinds[i].type, kinds[i].curve);
-		good = k.private && key_sign(&k, sign_default_scheme(k.kind), text, size, signature, &n) == 0;
-		EVP_PKEY_free(k.private);
+		good = private && signer_new(&signer, private) == 0 &&
+		       signer_sign(signer, sign_default_scheme(kinds[i].kind), text, size, signature, &n) == 0;
+		signer_free(signer);
+		EVP_PKEY_free(private);
 	}
 	return good;
 }
@@ -126,37 +128,6 @@ int keystore_begin(void)
 	}
 	ERR_clear_error();
 	return 0;
-}
-
-/* ---- schemes ---- */
-
-static const EVP_MD *digest_of(uint16_t scheme)
-{
-	switch (scheme) {
-	case SCHEME_RSA_PKCS1_SHA256:
-	case SCHEME_RSA_PSS_SHA256:
-	case SCHEME_ECDSA_SHA256:
-		return EVP_sha256();
-	case SCHEME_RSA_PKCS1_SHA384:
-	case SCHEME_RSA_PSS_SHA384:
-	case SCHEME_ECDSA_SHA384:
-		return EVP_sha384();
-	case SCHEME_RSA_PKCS1_SHA512:
-	case SCHEME_RSA_PSS_SHA512:
-	case SCHEME_ECDSA_SHA512:
-		return EVP_sha512();
-	default:
-		return NULL;
-	}
-}
-
-/* RFC 8446 section 4.2.3: the salt of PSS is as long as the digest, and MGF1 uses the same. */
-static bool set_padding(EVP_PKEY_CTX *p, uint16_t scheme)
-{
-	if (scheme != SCHEME_RSA_PSS_SHA256 && scheme != SCHEME_RSA_PSS_SHA384 && scheme != SCHEME_RSA_PSS_SHA512)
-		return true;
-	return EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 &&
-	       EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
 /* ---- taking ---- */
@@ -195,7 +166,7 @@ static void key_free(struct key *k)
 {
 	if (!k)
 		return;
-	EVP_PKEY_free(k->private);
+	signer_free(k->signer);
 	EVP_PKEY_free(k->public);
 	free(k);
 }
@@ -235,6 +206,7 @@ static int build_key(const struct lifeline_certificate *head, struct str names, 
 	struct key *k = calloc(1, sizeof(*k));
 	struct certificate_facts facts;
 	const char *why = "out of memory";
+	EVP_PKEY *private;
 	int error = k ? certificate_read(chain, names, &facts, text) : -ENOMEM;
 
 	if (error) {
@@ -245,15 +217,16 @@ static int build_key(const struct lifeline_certificate *head, struct str names, 
 	k->public = facts.public;
 	k->not_before = facts.not_before;
 	k->not_after = facts.not_after;
-	k->private = parse_private(guarded, head->key_size, &why);
-	if (k->private) {
-		k->kind = kind_of(k->private);
+	private = parse_private(guarded, head->key_size, &why);
+	if (private) {
+		k->kind = kind_of(private);
 		if (k->kind == KEY_NONE)
 			why = "expected a key of RSA 2048, 3072 or 4096, EC P-256 or P-384, or Ed25519";
-		else if (EVP_PKEY_eq(k->private, k->public) != 1)
+		else if (EVP_PKEY_eq(private, k->public) != 1)
 			why = "the key does not belong to the first certificate of the chain";
-		else
+		else if (signer_new(&k->signer, private) == 0)
 			why = NULL;
+		EVP_PKEY_free(private);
 		ERR_clear_error();
 	}
 	if (why) {
@@ -338,18 +311,12 @@ static bool test_signature(const struct key *k)
 	unsigned char hash[32], text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
 	uint16_t scheme = sign_default_scheme(k->kind);
 	size_t size, n;
-	EVP_MD_CTX *c;
-	EVP_PKEY_CTX *p;
 	bool good;
 
 	randombytes_buf(hash, sizeof(hash));
 	size = sign_verify_text(hash, sizeof(hash), text);
-	if (sign_permitted(k->kind, scheme, text, size) || key_sign(k, scheme, text, size, signature, &n))
-		return false;
-	c = EVP_MD_CTX_new();
-	good = c && EVP_DigestVerifyInit(c, &p, digest_of(scheme), NULL, k->public) == 1 && set_padding(p, scheme) &&
-	       EVP_DigestVerify(c, signature, n, text, size) == 1;
-	EVP_MD_CTX_free(c);
+	good = sign_permitted(k->kind, scheme, text, size) == 0 && key_sign(k, scheme, text, size, signature, &n) == 0 &&
+	       signer_verify(k->public, scheme, text, size, signature, n);
 	ERR_clear_error();
 	return good;
 }
@@ -447,19 +414,11 @@ const char *key_name(const struct key *k)
 int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX],
 	size_t *signature_size)
 {
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *p;
-	size_t n = SIGNATURE_MAX;
-	bool good = c && EVP_DigestSignInit(c, &p, digest_of(scheme), NULL, k->private) == 1 && set_padding(p, scheme) &&
-		    EVP_DigestSign(c, signature, &n, text, size) == 1;
-
-	EVP_MD_CTX_free(c);
-	if (!good) {
+	if (signer_sign(k->signer, scheme, text, size, signature, signature_size)) {
 		log_error("sign-failed", "certificate=%s scheme=%04x code=%lx", k->name, scheme, ERR_peek_last_error());
 		ERR_clear_error();
 		return -EIO;
 	}
-	*signature_size = n;
 	return 0;
 }
 
