@@ -19,9 +19,13 @@ struct edge {
 	const struct keystore *keys;
 	int fd;
 	unsigned peer;
-	size_t answer_size;  /* an answer that the socket had no room for; 0: none */
-	size_t tickets_size; /* ... ticket keys */
-	unsigned char answer[SIGN_PACKET_MAX], tickets[SIGN_PACKET_MAX];
+	bool blocked; /* the socket takes no more: waits for room */
+	/* the answers of a turn, and how many of them are sent; they wait where the socket has no room */
+	unsigned answers, sent;
+	size_t answer_size[EDGE_REQUESTS_PER_TURN];
+	unsigned char answer[EDGE_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
+	size_t tickets_size; /* ticket keys that wait for room; 0: none */
+	unsigned char tickets[SIGN_PACKET_MAX];
 	/* the log of refusals */
 	uint64_t window;     /* when it began */
 	unsigned lines, left_out;
@@ -63,15 +67,17 @@ static void stop(struct edge *e)
 		close(e->fd);
 	e->fd = -1;
 	sodium_memzero(e->tickets, sizeof(e->tickets));
-	e->answer_size = e->tickets_size = 0;
+	e->answers = e->sent = 0;
+	e->tickets_size = 0;
 }
 
 static void watch(struct edge *e)
 {
-	bool blocked = e->answer_size || e->tickets_size;
+	bool blocked = e->answers || e->tickets_size;
 
-	if (e->source)
+	if (e->source && blocked != e->blocked)
 		loop_modify(e->loop, e->source, blocked ? EPOLLOUT : EPOLLIN);
+	e->blocked = blocked;
 }
 
 /* Sends what waits. False: it still waits, or the edge is closed. */
@@ -86,15 +92,15 @@ static bool flush(struct edge *e)
 			e->tickets_size = 0;
 		}
 	}
-	if (!error && e->answer_size) {
-		error = sign_packet_send(e->fd, e->answer, e->answer_size);
-		if (!error)
-			e->answer_size = 0;
+	while (!error && e->sent < e->answers) {
+		error = sign_packet_send(e->fd, e->answer[e->sent], e->answer_size[e->sent]);
+		e->sent += !error;
 	}
 	if (error == -EAGAIN)
 		return false;
 	if (error)
 		stop(e);
+	e->answers = e->sent = 0;
 	return !error;
 }
 
@@ -143,8 +149,9 @@ static bool next(struct edge *e)
 		return true;
 	}
 	error = serve(e, &request, text, signature, &n);
-	e->answer_size = sign_reply_encode(request.id, error, signature, error ? 0 : n, e->answer);
-	return flush(e);
+	e->answer_size[e->answers] = sign_reply_encode(request.id, error, signature, error ? 0 : n, e->answer[e->answers]);
+	e->answers++;
+	return true;
 }
 
 static void on_edge(void *arg, uint32_t events)
@@ -152,7 +159,7 @@ static void on_edge(void *arg, uint32_t events)
 	struct edge *e = arg;
 	uint64_t until = clock_ns() + EDGE_TURN_NS;
 
-	if ((e->answer_size || e->tickets_size) && !flush(e)) {
+	if ((e->answers || e->tickets_size) && !flush(e)) {
 		if (events & (EPOLLHUP | EPOLLERR))
 			stop(e);
 		return;
@@ -160,6 +167,8 @@ static void on_edge(void *arg, uint32_t events)
 	for (unsigned i = 0; i < EDGE_REQUESTS_PER_TURN; i++)
 		if (!next(e) || clock_ns() >= until)
 			break;
+	if (e->answers)
+		flush(e);
 	watch(e);
 }
 

@@ -1,8 +1,8 @@
 /* edge.h - one key edge: the sign requests of one transport worker and their answers (ipc/sign.h).
  *
  * The peer is not trusted. What may not be signed is refused, counted and logged as an attack; what does not decode is counted and dropped.
- * In one turn an edge gets EDGE_REQUESTS_PER_TURN requests or EDGE_TURN_NS of signing, whichever ends first; then the others have theirs. A
- * peer that does not read its answers is not read from.
+ * In one turn an edge gets EDGE_REQUESTS_PER_TURN requests or EDGE_TURN_NS of signing, whichever ends first; their answers leave together,
+ * so that the peer wakes up once for them; then the others have their turn. A peer that does not read its answers is not read from.
  */
 #ifndef SIPWARD_TLS_EDGE_H
 #define SIPWARD_TLS_EDGE_H
@@ -11,7 +11,7 @@
 #include "keystore.h"
 
 #define EDGE_REQUESTS_PER_TURN 16
-#define EDGE_TURN_NS 5000000
+#define EDGE_TURN_NS 2000000
 /* Lines of event sign-refused per edge in EDGE_LOG_WINDOW_MS; the next line tells how many were left out. */
 #define EDGE_LOG_LINES 10
 #define EDGE_LOG_WINDOW_MS 60000

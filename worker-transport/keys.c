@@ -51,19 +51,6 @@ struct keys {
 	struct ticket_key ticket[TICKETS_MAX];
 };
 
-int keys_new(struct keys **out, struct loop *loop)
-{
-	struct keys *k = calloc(1, sizeof(*k));
-
-	if (!k)
-		return -ENOMEM;
-	k->loop = loop;
-	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
-		k->edge[i] = (struct key_edge){.keys = k, .fd = -1};
-	*out = k;
-	return 0;
-}
-
 /* ---- lists ---- */
 
 static struct list *list_of(struct signing *s)
@@ -241,8 +228,17 @@ int keys_sign(struct keys *k, struct signing *s)
 	k->pending++;
 	counter_set(COUNTER_SIGN_PENDING, k->pending);
 	arm(s, SIGN_WAIT_MS);
-	pump(k);
-	return 0;
+	return 0; /* it leaves with the others of this turn */
+}
+
+/* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for while it signs the first the others come. */
+static bool on_turn(void *arg)
+{
+	struct keys *k = arg;
+
+	if (k->waiting.first)
+		pump(k);
+	return false;
 }
 
 void keys_cancel(struct signing *s)
@@ -369,12 +365,32 @@ static void on_event(void *arg, uint32_t events)
 			sodium_memzero(packet, sizeof(packet));
 		} else {
 			take_reply(e, packet, (size_t)n);
+			if (e->pending == 0) /* no need to ask whether there is more: the next packet brings its own event */
+				break;
 		}
 	}
-	pump(k);
 }
 
 /* ---- edges ---- */
+
+int keys_new(struct keys **out, struct loop *loop)
+{
+	struct keys *k = calloc(1, sizeof(*k));
+	int error;
+
+	if (!k)
+		return -ENOMEM;
+	error = loop_on_turn(loop, on_turn, k);
+	if (error) {
+		free(k);
+		return error;
+	}
+	k->loop = loop;
+	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
+		k->edge[i] = (struct key_edge){.keys = k, .fd = -1};
+	*out = k;
+	return 0;
+}
 
 unsigned keys_edges(const struct keys *k)
 {

@@ -59,7 +59,7 @@ int keys_edge(struct keys *k, uint16_t peer, int fd);
 /* TLS workers that can be asked. */
 unsigned keys_edges(const struct keys *k);
 
-/* Asks for a signature. 0; -EINVAL: a text of no or too great a size. */
+/* Asks for a signature; the request leaves at the end of the loop's turn, with the others of that turn. 0; -EINVAL: a text of no or too great a size. */
 int keys_sign(struct keys *k, struct signing *s);
 /* Takes a request back: done is not called any more. */
 void keys_cancel(struct signing *s);
