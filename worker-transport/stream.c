@@ -129,6 +129,10 @@ static void watch_events(struct stream *s)
 		events |= EPOLLOUT;
 	if (s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped))
 		events |= EPOLLIN;
+	/* a handshake that waits for its signature wants nothing of the socket, whose peer has nothing to say either: should it speak all the
+	 * same, on_event takes it off the watch */
+	if (!events && s->state == STREAM_OPENING)
+		return;
 	if (events != s->events)
 		loop_modify(s->streams->t->loop, s->source, events);
 	s->events = events;
@@ -573,10 +577,14 @@ static void on_event(void *arg, uint32_t events)
 
 	if (s->state == STREAM_OPENING) {
 		/* it waits for nothing of the socket's, but this it has to be told: the peer is gone */
-		if (!wanted && events & (EPOLLERR | EPOLLHUP))
-			stream_close(s, -ECONNRESET);
-		else
+		if (wanted) {
 			stream_go_on(s);
+		} else if (events & (EPOLLERR | EPOLLHUP)) {
+			stream_close(s, -ECONNRESET);
+		} else {
+			loop_modify(s->streams->t->loop, s->source, 0);
+			s->events = 0;
+		}
 		return;
 	}
 	s->wants = 0;

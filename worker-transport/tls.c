@@ -452,6 +452,8 @@ int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, c->verify ? verify_peer : NULL);
 	if (c->certificate != NONE_INDEX)
 		SSL_set_cert_cb(c->ssl, show_certificate, c);
+	else
+		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC); /* nothing to sign */
 	/* an address is no server name (RFC 6066 section 3) */
 	if (endpoint_parse_host(str_of(c->name), 0, &address) && SSL_set_tlsext_host_name(c->ssl, c->name) != 1) {
 		tls_abandon(c);
@@ -542,6 +544,9 @@ static int tls_open(struct stream *s)
 	result = SSL_do_handshake(c->ssl);
 	saved = errno;
 	keys_enter(t->keys, NULL);
+	/* a handshake has one signature of ours, and what follows needs no job */
+	if (c->handshake->signing.state == SIGNING_IDLE && c->handshake->signing.signature_size)
+		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
 	if (result == 1)
 		return opened(c);
 	kind = SSL_get_error(c->ssl, result);

@@ -297,6 +297,27 @@ Test(keyless, a_peer_that_leaves_takes_its_request_along)
 	bench_free(b);
 }
 
+Test(keyless, a_peer_that_speaks_meanwhile_waits_for_its_turn)
+{
+	static const unsigned char change_cipher_spec[] = {20, 3, 3, 0, 1, 1}; /* RFC 8446 section 5: to be ignored */
+	struct bench *b = bench_new("P-256");
+	struct peer *p = client_new(&b->a, TLS1_3_VERSION);
+	uint64_t start;
+
+	client_dial(p, b->f->port[ACCESS_TLS], "sip.example.net");
+	UNTIL(b->f, peer_step(p) || keys_pending(b->f->t.keys) == 1);
+	cr_assert_eq(send(p->fd, change_cipher_spec, sizeof(change_cipher_spec), 0), sizeof(change_cipher_spec));
+	loop_once(b->f->t.loop, 1000);
+	start = clock_ms();
+	loop_once(b->f->t.loop, 50);
+	cr_assert_geq(clock_ms() - start, 40, "the loop spins");
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	UNTIL(b->f, peer_step(p));
+	UNTIL(b->f, COUNTED(TLS_HANDSHAKES) == 1);
+	peer_free(p);
+	bench_free(b);
+}
+
 Test(keyless, an_edge_that_talks_nonsense_is_closed)
 {
 	struct bench *b = bench_new("P-256");
