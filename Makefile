@@ -109,6 +109,7 @@ unit: $(UNIT:%=$(BUILD)/unit/%)
 
 # what Debian has to give; installs only what is missing, and only as root
 KINDS = build test
+# daemons among them (Kamailio) are not to start by themselves
 PACKAGES = $(shell awk -v kinds="$(KINDS)" '!/^\#/ && NF==2 && index(" " kinds " ", " " $$1 " ") {print $$2}' deploy/packages)
 deps:
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
@@ -127,6 +128,12 @@ run: deps
 test: deps
 	@$(MAKE) --no-print-directory -s -j2 all unit hook
 	@tests/run --build $(BUILD)
+
+# calls to a Kamailio over TLS; part of `make test` too where it is there, but not installed for that
+test-peers:
+	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
+	@$(MAKE) --no-print-directory -s -j2 all
+	@tests/run --build $(BUILD) --scenario --only kamailio
 
 # the load tests at full size: 5,000 calls and 2,000 registrations at 500 a second; wants the machine for itself
 test-load: deps
@@ -210,5 +217,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline test-peers install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,4 +1,4 @@
-"""A browser as a phone: headless Chromium with JsSIP registers over WSS with digest, calls a SIP peer and is called back (RFC 7118). Run by `make test-browser`.
+"""A browser as a phone: headless Chromium with JsSIP registers over WSS with digest, calls a sipp and is called by one (RFC 7118). Run by `make test-browser`.
 
 The browser is driven through its own debugging socket. Media need not flow: the peer's session description is one that WebRTC takes, and nobody is behind it.
 """
@@ -7,7 +7,8 @@ import http.server, json, os, pathlib, shutil, signal, subprocess, sys, tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 from gateway import BUILD, CONFIG, WAIT, wait_for  # noqa: E402
-from legs import CallCase, Dialog  # noqa: E402
+from legs import NUMBER, CallCase, Dialog  # noqa: E402
+from load import Sipp  # noqa: E402
 from websocket import WebSocket  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "chromium")
@@ -137,7 +138,40 @@ class Browser(CallCase):
         browser.saw("registered")
         return browser
 
-    def test_register_call_and_be_called(self):
+    def sipp(self, scenario, *words, **more):
+        sipp = Sipp(self, HERE / scenario, self.trunk_ip, 5080, *words, calls=1, **more)
+        self.addCleanup(lambda: sipp.process.poll() is None and sipp.end())
+        return sipp
+
+    def good(self, sipp):
+        stats = sipp.wait()
+        self.assertEqual((sipp.code, stats.get("SuccessfulCall"), stats.get("FailedCall")), (0, 1, 0), f"{stats}\n{sipp.errors_text()}\n{self.gateway.log_text()[-3000:]}")
+
+    def test_register_call_sipp_and_be_called(self):
+        """The browser calls a carrier, which is sipp, and hangs up; a sipp calls the browser, which answers and hangs up."""
+        a = self.registered()
+        carrier = self.sipp("uas")
+        a.run(f"call('sip:{NUMBER}@example.net')")
+        for event in ("progress remote", "accepted remote", "confirmed"):
+            a.saw(event)
+        a.run("session.terminate()")
+        a.saw("ended local")
+        self.good(carrier)
+        self.no_calls()
+        caller = self.sipp("uac", to=(self.gateway.ip, 5062), service="alice@example.net")
+        a.saw("newRTCSession remote")
+        a.run("answer()")
+        a.saw("confirmed remote")
+        a.run("session.terminate()")
+        a.saw("ended local")
+        self.good(caller)
+        self.no_calls()
+        a.run("ua.unregister(); 0")
+        a.saw("unregistered")
+        wait_for(lambda: "alice" not in json.dumps(self.gateway.ctl("registrations")), "the binding to be gone")
+
+    def test_what_passes_to_the_peer(self):
+        """The same with a peer that looks at what comes: nothing of the browser's side shows."""
         a, b = self.registered(), self.phone("bob")
         # the browser calls and hangs up
         a.run("call('sip:bob@example.net')")
