@@ -226,7 +226,7 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 	t.fds_limit = 8192;
 	t.incarnation = 1;
 	t.upstream = (struct upstream){.record = no_record};
-	NEED(loop_new(&t.loop) == 0 && transport_start(&t) == 0 && loop_on_turn(t.loop, transport_turn, &t) == 0);
+	NEED(loop_new(&t.loop) == 0 && loop_gather(t.loop) == 0 && transport_start(&t) == 0 && loop_on_turn(t.loop, transport_turn, &t) == 0);
 	NEED(keys_edge(t.keys, PEER(PEER_TLS, 0), fd) == 0);
 	NEED(certificates_take(t.certificates, room, packet_of(pair, false, room)) == 0 && certificates_commit(t.certificates, 1) == 0);
 	NEED(transport_listen(&t, listener, 0) == 0);
