@@ -165,7 +165,8 @@ valgrind:
 # fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error
+FUZZ_COUNT ?=
+FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error $(FUZZ_COUNT)
 FUZZ_MASTER = config control userfile
 $(FUZZ_MASTER:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c master/*.c ipc/*.h common/*.h master/*.h)
 	@mkdir -p $(@D)
@@ -173,9 +174,17 @@ $(FUZZ_MASTER:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport) $(LIBS_jail)
-fuzz: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+fuzz:
+	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
+	@$(MAKE) --no-print-directory -s -j2 $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
-		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done
+		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done
+
+# the same targets counting lines: which of the parser's and of the block check's does the corpus reach?
+fuzz-coverage:
+	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
+	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/coverage FUZZ_COUNT="-fprofile-instr-generate -fcoverage-mapping" $(BUILD)/coverage/fuzz/parse $(BUILD)/coverage/fuzz/message
+	@tests/fuzz/coverage --build $(BUILD)/coverage $(if $(wildcard $(BUILD)/corpus),--corpus $(BUILD)/corpus)
 
 # the steps of a message's way one by one, in instructions that repeat; their figures stand in tests/bench/BASELINE.md
 MICRO := $(wildcard tests/bench/micro*.c)
@@ -217,5 +226,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline test-peers install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline test-peers fuzz-coverage install format unit unit-test $(PARTS:%=objects-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

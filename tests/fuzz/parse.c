@@ -1,7 +1,8 @@
 /* parse.c - fuzz target of the parser and of stream framing: any bytes.
  *
  * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes
- * again gives the same block; what may be answered has a way back and is answered; framing gives the same results whole and octet by octet.
+ * again gives the same block; what may be answered has a way back and is answered; a keep-alive is no message; a room too small for any
+ * message of that size is refused; framing gives the same results whole and octet by octet.
  */
 #include "../../ipc/slot.h"
 #include "../../ipc/syntax.h"
@@ -114,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (error.answerable)
 		check_answerable();
 	CHECK(!result || (error.reason && (error.status != 0) == error.answerable));
+	CHECK(!parse_keepalive(bytes, size) || (result && !error.answerable));
+	CHECK(parse_message(bytes, size, again, message_block_size(MESSAGE_HEADERS_MAX, size) - 1, &error) == -ENOBUFS);
 	check_frames(bytes, size);
 	return 0;
 }
