@@ -39,6 +39,9 @@ int mesh_connect(struct mesh *m, uint16_t peer, const char *path, const uint8_t 
 int mesh_hello(struct mesh *m, uint16_t peer);
 int mesh_disconnect(struct mesh *m, uint16_t peer);
 
+/* Logs that a record was refused by whoever takes them; all peers together get one line a second. Counting is the caller's. */
+void mesh_refused(struct mesh *m, uint16_t peer, uint16_t type, size_t size);
+
 /* Room for one record of size bytes in the open batch to peer: the caller writes the data at *data (8-byte aligned, not cleared) before the next mesh call. Every listener can answer a peer once that one has said hello.
  * When the peer's queue is full: -EAGAIN for ordinary records; reserve records (responses, in-dialog) are taken until the reserve is full too. -ENOTCONN: no such peer (yet). -EMSGSIZE. Counted. */
 int mesh_record(struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data);

@@ -123,6 +123,14 @@ void batch_refuse(struct mesh *m, uint16_t peer, size_t size)
 			 (unsigned long long)left_out);
 }
 
+void mesh_refused(struct mesh *m, uint16_t peer, uint16_t type, size_t size)
+{
+	uint64_t left_out;
+
+	if (may_log(m, &left_out))
+		log_warn("mesh-bad-record", "peer=%u.%u type=%u size=%zu left_out=%llu", PEER_ROLE(peer), PEER_INDEX(peer), type, size, (unsigned long long)left_out);
+}
+
 const void *batch_checked(struct mesh *m, uint16_t peer, zmq_msg_t *frame)
 {
 	const void *p = zmq_msg_data(frame);

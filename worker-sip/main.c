@@ -36,47 +36,69 @@ struct context {
 	struct pending pending;
 };
 
-static void take_record(struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
+/* A transport worker speaks of its own connections only: one that was taken over must not end, or answer for, those of another. */
+static bool is_own_flow(uint16_t peer, uint64_t flow)
+{
+	return PEER_ROLE(peer) != PEER_TRANSPORT || (flow && FLOW_WORKER(flow) == PEER_INDEX(peer));
+}
+
+/* Where a message says that it came from: a listener of ours, over its transport, on a flow of whoever sends it. */
+static bool is_way_in(const struct sip *sip, uint16_t peer, const struct flow *f)
+{
+	if (f->listener >= sip->settings->listeners.count || f->transport != settings_listener(sip->settings, f->listener)->transport)
+		return false;
+	return transport_is_stream(f->transport) ? f->id && is_own_flow(peer, f->id) : !f->id;
+}
+
+static bool take_message(struct sip *sip, uint16_t peer, const struct message *m, size_t size)
+{
+	if (message_check(m, size) || !is_way_in(sip, peer, &m->flow)) {
+		count(MESSAGE_BAD_BLOCK);
+		return false;
+	}
+	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
+	if (owner != sip->index) {
+		void *copy;
+		if (PEER_ROLE(peer) != PEER_TRANSPORT || mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
+			count(MESSAGE_MISDIRECTED);
+			return true;
+		}
+		memcpy(copy, m, size);
+		count(MESSAGE_FORWARDED);
+		return true;
+	}
+	core_message(sip, m, slot);
+	return true;
+}
+
+/* False: not a record that this peer may send. */
+static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	switch (type) {
 	case RECORD_HELLO:
 		if (PEER_ROLE(peer) == PEER_TRANSPORT)
 			sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
-		return;
-	case RECORD_MESSAGE: {
-		const struct message *m = data;
-		if (message_check(data, size)) {
-			count(MESSAGE_BAD_BLOCK);
-			return;
-		}
-		uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
-		if (owner != sip->index) {
-			void *copy;
-			if (PEER_ROLE(peer) != PEER_TRANSPORT || mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
-				count(MESSAGE_MISDIRECTED);
-				return;
-			}
-			memcpy(copy, data, size);
-			count(MESSAGE_FORWARDED);
-			return;
-		}
-		core_message(sip, m, slot);
-		return;
-	}
+		return true;
+	case RECORD_MESSAGE:
+		return take_message(sip, peer, data, size);
 	case RECORD_FLOW_CLOSED: {
 		const struct record_flow_closed *closed = data;
+		if (!is_own_flow(peer, closed->flow))
+			break;
 		registrar_flow_closed(sip->registrar, closed->flow, closed->slot);
 		call_flow_closed(sip, closed->flow);
-		return;
+		return true;
 	}
 	case RECORD_SEND_FAILED: {
 		const struct record_send_failed *failed = data;
+		if (PEER_ROLE(peer) != PEER_TRANSPORT)
+			break;
 		transactions_send_failed(sip->transactions, failed->cookie, failed->error);
-		return;
+		return true;
 	}
-	default:
-		count(MESH_BAD_BATCH); /* not for SIP workers */
 	}
+	count(BAD_RECORDS);
+	return false;
 }
 
 /* What comes from a transport worker is in hand until it is done with: should it be the end of this worker, the next ones refuse it. Copies may wait in the queues of transport workers that have let it pass before. */
@@ -93,7 +115,8 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 	else
 		hand_take(&counters_page->work, HAND_RECORD, data, size);
 	crash_hook("sip", raw);
-	take_record(sip, peer, type, data, size);
+	if (!take_record(sip, peer, type, data, size))
+		mesh_refused(sip->mesh, peer, type, size);
 	hand_drop(&counters_page->work);
 }
 

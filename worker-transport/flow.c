@@ -258,18 +258,17 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	return error ? error : stream_send(s, out);
 }
 
-static void send_record(struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
+static bool send_record(struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
 {
 	int error;
 
 	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX || size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
-	    r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport || (!r->flow.id && !is_endpoint(&r->flow.peer))) {
-		count(BAD_RECORDS);
-		return;
-	}
+	    r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport || (!r->flow.id && !is_endpoint(&r->flow.peer)))
+		return false;
 	error = flow_send(t, &r->flow, &(struct outgoing){.bytes = r + 1, .size = r->size, .cookie = r->cookie, .peer = peer, .close = r->close, .reserve = r->reserve});
 	if (error)
 		flow_report_failed(t, peer, r->cookie, error);
+	return true;
 }
 
 static void watch_record(struct transport_worker *t, const struct record_watch *r)
@@ -282,26 +281,32 @@ static void watch_record(struct transport_worker *t, const struct record_watch *
 		report_closed(t->flows, r->flow, r->slot);
 }
 
-static void penalty_record(struct transport_worker *t, const struct record_penalty *r)
+static bool penalty_record(struct transport_worker *t, const struct record_penalty *r)
 {
-	if (r->listener >= t->settings->listeners.count || (r->source.family != 4 && r->source.family != 6)) {
-		count(BAD_RECORDS);
-		return;
-	}
+	if (r->listener >= t->settings->listeners.count || (r->source.family != 4 && r->source.family != 6))
+		return false;
 	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
 		streams_close_source(t->streams, r->listener, &r->source);
+	return true;
 }
 
-void flow_record(void *transport, uint16_t peer, uint16_t type, const void *data, size_t size)
+static bool take_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
-	struct transport_worker *t = transport;
-
 	if (type == RECORD_SEND)
-		send_record(t, peer, data, size);
-	else if (type == RECORD_WATCH && size == sizeof(struct record_watch))
+		return send_record(t, peer, data, size);
+	if (type == RECORD_WATCH && size == sizeof(struct record_watch)) {
 		watch_record(t, data);
-	else if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
-		penalty_record(t, data);
-	else if (type != RECORD_HELLO)
-		count(BAD_RECORDS);
+		return true;
+	}
+	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
+		return penalty_record(t, data);
+	return type == RECORD_HELLO;
+}
+
+bool flow_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	if (take_record(t, peer, type, data, size))
+		return true;
+	count(BAD_RECORDS);
+	return false;
 }

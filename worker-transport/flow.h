@@ -53,8 +53,8 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 /* Reports that a send failed; no-op without cookie. */
 void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cookie, int error);
 
-/* A record from a SIP worker: a mesh_record_callback, arg is the transport. What is out of range is counted and dropped. */
-void flow_record(void *transport, uint16_t peer, uint16_t type, const void *data, size_t size);
+/* A record from a SIP worker. What is out of range is counted and dropped: false. */
+bool flow_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size);
 
 /* Tries again to deliver reports that found no room. Runs at the end of each turn. */
 void flow_reports_flush(struct flows *f);

@@ -277,6 +277,14 @@ static bool on_turn(void *arg)
 
 /* ---- the start ---- */
 
+static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	struct context *c = arg;
+
+	if (!flow_record(&c->transport, peer, type, data, size))
+		mesh_refused(c->mesh, peer, type, size);
+}
+
 static int record(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	return mesh_record(arg, peer, type, size, reserve, data);
@@ -315,7 +323,7 @@ static int start(struct context *c)
 	if (!error)
 		error = loop_on_turn(t->loop, transport_turn, t); /* before the mesh's, so that what fails is reported in the same turn */
 	if (!error)
-		error = mesh_new(&c->mesh, t->loop, PEER(PEER_TRANSPORT, t->index), flow_record, t);
+		error = mesh_new(&c->mesh, t->loop, PEER(PEER_TRANSPORT, t->index), on_record, c);
 	if (!error)
 		error = loop_on_turn(t->loop, on_turn, c);
 	if (error) {
