@@ -20,6 +20,8 @@
 /* Supplementary groups looked at. */
 #define GROUPS_MAX 1024
 
+static const char full[] = "{\"ok\":false,\"error\":\"too many control clients\"}\n";
+
 struct client {
 	struct client *next;
 	struct control *control;
@@ -27,6 +29,7 @@ struct client {
 	struct ucred peer;
 	struct loop_source *source;
 	struct timer idle;
+	uint64_t active;         /* when it last asked, or read of an answer */
 	struct request *request; /* under way */
 	char *line;              /* CONTROL_LINE_MAX */
 	size_t have;
@@ -81,6 +84,12 @@ static void client_close(struct client *k)
 	free(k);
 }
 
+static void be_active(struct client *k)
+{
+	k->active = loop_now(k->control->loop);
+	loop_set(k->control->loop, &k->idle, CONTROL_IDLE_MS);
+}
+
 static void idle_passed(struct timer *t, void *arg)
 {
 	struct client *k = arg;
@@ -118,7 +127,7 @@ static bool write_answer(struct client *k)
 			return false;
 		}
 		k->written += (size_t)n;
-		loop_set(k->control->loop, &k->idle, CONTROL_IDLE_MS);
+		be_active(k);
 	}
 	free(k->answer);
 	k->answer = NULL;
@@ -222,7 +231,7 @@ static void take_lines(struct client *k)
 	memcpy(text, k->line, n);
 	k->have -= n + 1;
 	memmove(k->line, end + 1, k->have);
-	loop_set(k->control->loop, &k->idle, CONTROL_IDLE_MS);
+	be_active(k);
 	serve(k, text, n);
 	free(text);
 }
@@ -279,6 +288,22 @@ static bool permitted(const struct control *c, int fd, struct ucred *peer)
 	return false;
 }
 
+/* Whoever has been idle longest makes room: many connections that ask nothing must not keep the operator out. False: all are being served. */
+static bool make_room(struct control *c)
+{
+	struct client *idlest = NULL;
+
+	for (struct client *k = c->first; k; k = k->next)
+		if (!k->request && (!idlest || k->active <= idlest->active))
+			idlest = k;
+	if (!idlest)
+		return false;
+	if (!idlest->answer)
+		(void)!send(idlest->fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	client_close(idlest);
+	return true;
+}
+
 static void accept_one(void *arg, uint32_t events)
 {
 	struct control *c = arg;
@@ -299,12 +324,12 @@ static void accept_one(void *arg, uint32_t events)
 		return;
 	}
 	if (c->count >= CONTROL_CLIENTS_MAX) {
-		static const char full[] = "{\"ok\":false,\"error\":\"too many control clients\"}\n";
-
 		count(CONTROL_FULL);
-		(void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		close(fd);
-		return;
+		if (!make_room(c)) {
+			(void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			close(fd);
+			return;
+		}
 	}
 	struct client *k = calloc(1, sizeof *k);
 	char *line = malloc(CONTROL_LINE_MAX);
@@ -322,7 +347,7 @@ static void accept_one(void *arg, uint32_t events)
 	c->first = k;
 	c->count++;
 	timer_init(&k->idle, idle_passed, k);
-	loop_set(c->loop, &k->idle, CONTROL_IDLE_MS);
+	be_active(k);
 }
 
 /* Removes the socket of a master that was killed. -EADDRINUSE where somebody still listens, -EEXIST where it is no socket. */
