@@ -105,7 +105,13 @@ endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)
 	$(BUILD)/unit/$(T)
-unit: $(UNIT:%=$(BUILD)/unit/%)
+unit: $(UNIT:%=$(BUILD)/unit/%) $(BUILD)/jail/driver
+
+# a worker that was taken over (tests/jail)
+$(BUILD)/jail/driver: tests/jail/driver.c $(BUILD)/lib/transport.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+	@mkdir -p $(@D)
+	$(call say,link jail/driver)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_transport) $(LIBS_jail)
 
 # what Debian has to give; installs only what is missing, and only as root
 KINDS = build test

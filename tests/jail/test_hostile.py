@@ -1,16 +1,11 @@
-"""Taken-over workers and strangers at the doors of a SIP worker: they are refused and counted, and it goes on as if nothing were."""
-import pathlib, resource, socket, struct, unittest
+"""Strangers at the doors of a SIP worker, and clients of the control socket: they are refused and counted, and whoever is behind the door goes on as if nothing were."""
+import json, os, random, resource, socket, struct, subprocess, unittest
 
-from gateway import Gateway, Phone, wait_for
-from processes import SANITIZED, limit
+from gateway import WAIT, Gateway, Phone, wait_for
+from processes import GROWTH_MAX, SANITIZED, limit, memory
 
 CONNECTIONS = 256
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"PLAIN".ljust(20, b"\0") + bytes(32)
-GROWTH_MAX = 64 << 20  # bytes of memory that a siege may cost while it lasts
-
-
-def memory(pid):
-    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 class Mesh(unittest.TestCase):
@@ -91,6 +86,89 @@ class Mesh(unittest.TestCase):
         wait_for(lambda: self.g.counters().get("mesh_auth_refused", 0) > 0, "refusals")
         self.assert_unmoved()
         self.assertLess(self.g.log_text().count("mesh-auth-refused"), 50, "it does not fill the log")
+
+
+class Control(unittest.TestCase):
+    def setUp(self):
+        self.g = Gateway()
+        self.addCleanup(self.g.close)
+        self.path = str(self.g.dir / "run/control.sock")
+        self.g.ctl("status")
+        self.before = memory(self.g.process.pid)
+        self.open = []
+        self.addCleanup(lambda: [s.close() for s in self.open])
+
+    def tearDown(self):
+        """The operator is served, and so are phones."""
+        self.assertEqual(self.g.ctl("status")["object"]["worker_deaths"], 0)
+        self.assertIsNone(self.g.process.poll())
+        if not SANITIZED:
+            self.assertLess(memory(self.g.process.pid) - self.before, GROWTH_MAX)
+        phone = Phone(self.g, "alice")
+        self.addCleanup(phone.close)
+        self.assertEqual(phone.register().status, 200)
+
+    def reach(self, data=b""):
+        s = socket.socket(socket.AF_UNIX)
+        self.open.append(s)
+        s.connect(self.path)  # blocking: there may be more of us than the backlog takes
+        s.settimeout(WAIT)
+        try:
+            s.sendall(data)
+        except OSError:
+            pass
+        return s
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_without_rights(self):
+        """The folder of the socket lets nobody in; where somebody opened it, the master asks the kernel who calls."""
+        ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{}\\n' * 100); print(s.recv(4096).decode())"
+        run = lambda: subprocess.run(["python3", "-c", ask, self.path], user=65534, group=65534, extra_groups=[], capture_output=True, text=True, timeout=WAIT)
+        self.assertIn("PermissionError", run().stderr)
+        os.chmod(self.path, 0o666)
+        for _ in range(20):
+            done = run()
+            self.assertTrue("permission denied" in done.stdout or "ConnectionResetError" in done.stderr or "BrokenPipeError" in done.stderr, done)
+        self.assertEqual(self.g.counters()["control_refused"], 20)
+        self.assertIn("control-refused uid=65534", self.g.log_text())
+        self.assertEqual(self.g.counters().get("control_bad", 0), 0, "nothing of it was read")
+
+    def test_garbage(self):
+        rng = random.Random(4)
+        deep = b'{"command": ' + b"[" * 30000 + b"]" * 30000 + b"}\n"
+        for line in (b"\0" * 1000 + b"\n", deep, b'{"command": 1e999}\n', b'{"command": "\\ud800"}\n', b'{"command": "\xff"}\n', b'{"command": "calls", "arguments": {"": 99999999999999999999999}}\n', b'"' + b"x" * 65000 + b'"\n',
+                     b'{"command": "user add", "arguments": {"name@domain": "' + b"a" * 60000 + b'@example.net", "ha1": []}}\n', *(bytes(b for b in rng.randbytes(5000) if b != 10) + b"\n" for _ in range(100))):
+            answer = json.loads(self.reach(line).makefile().readline())
+            self.assertIs(answer["ok"], False)
+        self.assertGreater(self.g.counters()["control_bad"], 100)
+
+    def test_a_thousand_idle_connections(self):
+        """They do not keep the operator out: whoever asks nothing makes room for whoever comes."""
+        for _ in range(1000):
+            self.reach()
+        for _ in range(5):
+            self.assertTrue(self.g.ctl("workers"))
+        self.assertGreater(self.g.counters()["control_full"], 900)
+        self.assertLess(len(os.listdir(f"/proc/{self.g.process.pid}/fd")), 200)
+
+    def test_half_requests(self):
+        for n in range(200):
+            s = self.reach(b'{"command": "status", "x": "' + b"y" * (n * 300))
+            if n % 2:
+                s.shutdown(socket.SHUT_WR)
+        self.assertTrue(self.g.ctl("workers"))
+
+    def test_answers_that_nobody_reads(self):
+        """A client has one answer under way; what it asks meanwhile waits in its own socket."""
+        for _ in range(20):
+            s = self.reach()
+            s.setblocking(False)
+            try:
+                for _ in range(100000):
+                    s.send(b'{"command": "counters"}\n' * 100)
+            except BlockingIOError:
+                pass
+            self.assertTrue(self.g.ctl("workers"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What /proc says of processes, for tests of who lives, as whom, and with what."""
-import datetime, pathlib, re, subprocess
+import datetime, pathlib, re, resource, subprocess
 
 from gateway import BIN
 
 # A load generator that is starved of processor time is no trunk that is down.
 PATIENT = 'answer-timeout = "30s"'
+GROWTH_MAX = 64 << 20  # bytes of memory that a siege may cost while it lasts
 CORE_OUT = 'route "core-out" { from = { "core" }  action = "trunk"  trunk = { "pbx" } }'
 
 
@@ -47,6 +48,11 @@ def children(pid):
 def status(pid):
     """/proc/PID/status as a dictionary."""
     return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+def memory(pid):
+    """Resident bytes."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def limit(pid, name):
