@@ -38,7 +38,9 @@ static void read_all(const void *block, size_t size)
 {
 	static const struct hash_key key;
 	const struct message *m = block;
+	struct str raw = message_raw_unchecked(block, size);
 
+	touch(raw); /* what goes on record before the check */
 	if (message_check(block, size))
 		return;
 	const struct span spans[] = {m->start_line, m->method_name, m->reason, m->via, m->via_host, m->via_branch, m->via_params, m->call_id,
