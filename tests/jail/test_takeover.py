@@ -3,7 +3,7 @@ import json, os, pathlib, random, re, shutil, socket, ssl, struct, subprocess, t
 
 from certs import Authority
 from gateway import BIN, BUILD, WAIT, Gateway, Phone, wait_for
-from processes import GROWTH_MAX, SANITIZED, memory
+from processes import GROWTH_MAX, SANITIZED, fds_of, memory
 
 TRANSPORT, SIP, TLS = 1, 2, 3  # enum peer_role
 HELLO, MESSAGE, FLOW_CLOSED, SEND_FAILED, SEND, WATCH, PENALTY, RECORD_TYPES = range(1, 9)
@@ -419,12 +419,12 @@ class TransportToTls(Takeover):
         self.take("transport", config=TLS_CONFIG, prepare=certify, transport=2, sip=1, tls=1)
         self.victim = self.before["tls-0"]
         self.generation = int(re.search(r"certificates generation=(\d+)", self.g.log_text()).group(1))
-        self.fds = len(os.listdir(f"/proc/{self.victim}/fd"))
+        self.fds = fds_of(self.victim)
 
     def tearDown(self):
         self.assert_handshake()
         self.assert_unmoved()
-        self.assertLessEqual(len(os.listdir(f"/proc/{self.victim}/fd")), self.fds)
+        self.assertLessEqual(fds_of(self.victim), self.fds)
 
     def assert_handshake(self):
         """Through the other transport worker, which the kernel picks by the ports."""
@@ -529,7 +529,7 @@ class WorkerToMaster(Takeover):
                  packet(t["NOTIFIER"]), packet(t["STEP"], bytes(8)), packet(t["STEP"], struct.pack("<HHi", 99, 0, 0)), packet(t["STEP"], struct.pack("<HHi", 1, 0, 5)), packet(0), packet(len(t) + 1), packet(65535),
                  packet(t["LOG"], bytes(8)), packet(t["LOG"], bytes(8 + 1025)), packet(t["LOG"], b"x" * 20, size=21), packet(t["LOG"], b"x" * 20, zero=1), packet(t["REPLY"], bytes(4)), b"\1", bytes(7), packet(t["REPLY"], bytes(60001)),
                  packet(t["CERTIFICATES_RESULT"], bytes(4)), packet(t["LOG"], bytes(70000))]
-        before = len(os.listdir(f"/proc/{self.g.process.pid}/fd"))
+        before = fds_of(self.g.process.pid)
         for data in wrong:
             self.assert_ended(data)
         for fds in (1, 4, 15):
@@ -537,7 +537,7 @@ class WorkerToMaster(Takeover):
         self.assert_ended(packet(t["NOTIFIER"]), fds=1)
         self.assertGreaterEqual(self.count("worker_misbehaved"), len(wrong) + 4)
         self.wait_log("worker-misbehaved peer=transport-0 pid=\\d+ packet=")
-        self.assertEqual(len(os.listdir(f"/proc/{self.g.process.pid}/fd")), before, "fds stay behind")
+        self.assertEqual(fds_of(self.g.process.pid), before, "fds stay behind")
 
     def test_leaving_the_lifeline(self):
         """Closed by a process that stays; and a packet of no bytes, which is all that an end looks like."""

@@ -55,6 +55,14 @@ def memory(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def fds_of(pid):
+    """How many fds a process has; where only root may look, the size of its table, which grows with them."""
+    try:
+        return sum(1 for _ in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        return int(status(pid)["FDSize"])
+
+
 def limit(pid, name):
     """(soft, hard) of a line of /proc/PID/limits."""
     for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines():
