@@ -5,8 +5,8 @@
 #include "worker.h"
 
 /* What finds errors for us (AddressSanitizer and its kin, valgrind) needs /proc, its program's file, threads and processes of its own: such a build leaves out
- * the steps that take these away, and says so (ENOTSUP). */
-#if defined(__SANITIZE_ADDRESS__) || defined(SIPWARD_VALGRIND)
+ * the steps that take these away, and says so (ENOTSUP). The bench that tells what the jails cost is the other one to do so. */
+#if defined(__SANITIZE_ADDRESS__) || defined(SIPWARD_UNJAILED)
 #define SANITIZED 1
 #else
 #define SANITIZED 0
