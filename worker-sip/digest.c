@@ -22,23 +22,36 @@ _Static_assert(2 * NONCE_BYTES <= NONCE_LENGTH_MAX, "room for a nonce");
 
 /* Found once, by digest_init: looking it up costs as much as a hash. Never changed after that. */
 static const EVP_MD *md5;
+/* Used for every MD5, one after the other: making a context costs as much as a hash, too. */
+static EVP_MD_CTX *context;
 
 struct hasher {
 	uint8_t algorithm;
 	bool failed;
-	EVP_MD_CTX *md5;
 	crypto_hash_sha256_state sha256;
 };
 
+/* Without a branch or a table: the time tells nothing of a hash that is to be compared. */
+static void write_hex(char *to, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned high = bytes[i] >> 4, low = bytes[i] & 15;
+		to[2 * i] = (char)('0' + high + ((9 - high) >> 8 & ('a' - '0' - 10)));
+		to[2 * i + 1] = (char)('0' + low + ((9 - low) >> 8 & ('a' - '0' - 10)));
+	}
+}
+
 static void hasher_begin(struct hasher *h, uint8_t algorithm)
 {
-	*h = (struct hasher){.algorithm = algorithm};
+	h->algorithm = algorithm;
+	h->failed = false;
 	if (algorithm == DIGEST_SHA256) {
 		crypto_hash_sha256_init(&h->sha256);
 		return;
 	}
-	h->md5 = EVP_MD_CTX_new();
-	h->failed = !h->md5 || EVP_DigestInit_ex(h->md5, md5 ? md5 : EVP_md5(), NULL) != 1;
+	if (!context)
+		context = EVP_MD_CTX_new();
+	h->failed = !context || EVP_DigestInit_ex(context, md5 ? md5 : EVP_md5(), NULL) != 1;
 }
 
 static void hasher_add(struct hasher *h, struct str s)
@@ -46,7 +59,7 @@ static void hasher_add(struct hasher *h, struct str s)
 	if (h->algorithm == DIGEST_SHA256)
 		crypto_hash_sha256_update(&h->sha256, (const unsigned char *)s.p, s.n);
 	else if (!h->failed)
-		h->failed = EVP_DigestUpdate(h->md5, s.p, s.n) != 1;
+		h->failed = EVP_DigestUpdate(context, s.p, s.n) != 1;
 }
 
 /* Hex of the hash into room, its length returned; 0 where the hash failed. */
@@ -57,11 +70,11 @@ static size_t hasher_end(struct hasher *h, char room[65])
 	if (h->algorithm == DIGEST_SHA256)
 		crypto_hash_sha256_final(&h->sha256, hash);
 	else if (!h->failed)
-		h->failed = EVP_DigestFinal_ex(h->md5, hash, NULL) != 1;
-	EVP_MD_CTX_free(h->md5);
+		h->failed = EVP_DigestFinal_ex(context, hash, NULL) != 1;
 	if (h->failed)
 		return 0;
-	sodium_bin2hex(room, 2 * n + 1, hash, n);
+	write_hex(room, hash, n);
+	room[2 * n] = 0;
 	return 2 * n;
 }
 
@@ -106,35 +119,34 @@ bool digest_verify(const struct credentials *c, struct str method, struct str ha
 
 /* ---- credentials ---- */
 
+/* Of lower-case hex the digit's value and one; 0: none. */
+static const uint8_t hex_digit[256] = {['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16};
+
 static bool is_hex(struct str s, size_t length)
 {
 	if (s.n != length)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+		if (!hex_digit[(unsigned char)s.p[i]])
 			return false;
 	return true;
-}
-
-/* Of lower-case hex. */
-static uint8_t hex_digit(char c)
-{
-	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 /* Where a known parameter goes. */
 static struct str *place(struct credentials *c, struct str name)
 {
-	const struct {
-		struct str name;
-		struct str *at;
+#define KNOWN(text, member) {text, sizeof text - 1, offsetof(struct credentials, member)}
+	static const struct {
+		char name[10];
+		uint8_t length, at;
 	} known[] = {
-		{S("username"), &c->username}, {S("realm"), &c->realm}, {S("nonce"), &c->nonce}, {S("uri"), &c->uri}, {S("response"), &c->response},
-		{S("cnonce"), &c->cnonce}, {S("nc"), &c->nc}, {S("qop"), &c->qop}, {S("opaque"), &c->opaque}, {S("algorithm"), &c->algorithm_name},
+		KNOWN("username", username), KNOWN("realm", realm), KNOWN("nonce", nonce), KNOWN("uri", uri), KNOWN("response", response), KNOWN("cnonce", cnonce), KNOWN("nc", nc), KNOWN("qop", qop),
+		KNOWN("opaque", opaque), KNOWN("algorithm", algorithm_name),
 	};
+#undef KNOWN
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (str_equal_nocase(name, known[i].name))
-			return known[i].at;
+		if (name.n == known[i].length && str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
+			return (struct str *)(void *)((char *)c + known[i].at);
 	return NULL;
 }
 
@@ -178,11 +190,13 @@ int credentials_parse(struct str value, struct credentials *out)
 
 /* ---- nonces ---- */
 
+/* SipHash, a key of its own for each: a message authentication code for short texts. */
+_Static_assert(crypto_shorthash_siphash24_BYTES == NONCE_OURS && crypto_shorthash_siphashx24_BYTES == NONCE_BOUND, "lengths of the codes");
+_Static_assert(crypto_shorthash_siphash24_KEYBYTES + crypto_shorthash_siphashx24_KEYBYTES == 32, "two keys");
+
 static void mac_ours(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
 {
-	uint8_t mac[crypto_generichash_BYTES_MIN];
-	crypto_generichash(mac, sizeof mac, head, NONCE_HEAD, key, 32);
-	memcpy(out, mac, NONCE_OURS);
+	crypto_shorthash_siphash24(out, head, NONCE_HEAD, key);
 }
 
 static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot, const struct endpoint *source, uint8_t out[NONCE_BOUND])
@@ -193,31 +207,34 @@ static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uin
 	text[NONCE_HEAD + 1] = source->family;
 	memcpy(text + NONCE_HEAD + 2, source->address, sizeof source->address);
 	memcpy(text + NONCE_HEAD + 2 + sizeof source->address, &source->scope, sizeof source->scope);
-	crypto_generichash(out, NONCE_BOUND, text, sizeof text, key, 32);
+	crypto_shorthash_siphashx24(out, text, sizeof text, key + crypto_shorthash_siphash24_KEYBYTES);
 }
 
 size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX])
 {
 	uint8_t nonce[NONCE_BYTES];
-	char hex[2 * NONCE_BYTES + 1];
+	uint64_t serial = random_u64();
 	for (unsigned i = 0; i < 6; i++)
 		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-	randombytes_buf(nonce + 6, 8);
+	memcpy(nonce + 6, &serial, sizeof serial);
 	mac_ours(key, nonce, nonce + NONCE_HEAD);
 	mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
-	sodium_bin2hex(hex, sizeof hex, nonce, sizeof nonce);
-	memcpy(room, hex, 2 * NONCE_BYTES);
+	write_hex(room, nonce, sizeof nonce);
 	return 2 * NONCE_BYTES;
 }
 
 static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 {
-	if (!is_hex(nonce, 2 * NONCE_BYTES))
+	bool bad = false;
+	if (nonce.n != 2 * NONCE_BYTES)
 		return false;
 	/* nothing in it is secret: sodium's takes ten times as long */
-	for (size_t i = 0; i < NONCE_BYTES; i++)
-		out[i] = (uint8_t)(hex_digit(nonce.p[2 * i]) << 4 | hex_digit(nonce.p[2 * i + 1]));
-	return true;
+	for (size_t i = 0; i < NONCE_BYTES; i++) {
+		uint8_t high = hex_digit[(unsigned char)nonce.p[2 * i]], low = hex_digit[(unsigned char)nonce.p[2 * i + 1]];
+		bad |= !high || !low;
+		out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
+	}
+	return !bad;
 }
 
 static uint64_t minted(const uint8_t bytes[NONCE_BYTES])

@@ -21,6 +21,11 @@
 #define TEND_PAUSE_MS 2
 #define TEND_SOON_MS 1000
 #define TEND_MAX_MS 3600000
+/* One transaction in so many ms where they follow each other closely: a page that several records share is then written once. GROUP_BURST of them go at once before that, so that a store with little to do waits for nothing. */
+#define GROUP_MS 5
+#define GROUP_BURST 8
+/* Records that are not held back any longer. */
+#define GROUP_MAX 256
 /* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not reach. */
 #define PAGE_SIZE 4096
 #define TREE_DEPTH 6
@@ -48,6 +53,9 @@ struct location {
 	struct hash_key key;
 	struct table pending;
 	struct pending *first, **last;
+	struct timer group;        /* what is pending waits for it */
+	uint64_t credit_at;        /* ms of loop_now up to which credit is counted */
+	unsigned credit;           /* transactions that may go at once */
 	struct timer tend;
 	bool (*mine)(void *arg, struct str aor);
 	void (*seen)(void *arg, struct str aor, const struct binding *b);
@@ -269,13 +277,35 @@ static void finish(struct pending *p, int error)
 	pending_free(p);
 }
 
+/* Whether the next transaction may go now; if not, the loop is woken when it may. */
+static bool may_commit(struct location *l)
+{
+	uint64_t now = loop_now(l->loop), earned = (now - l->credit_at) / GROUP_MS;
+	l->credit_at += earned * GROUP_MS;
+	l->credit = earned < GROUP_BURST - l->credit ? l->credit + (unsigned)earned : GROUP_BURST;
+	if (!l->credit && l->pending.count < GROUP_MAX) {
+		if (!timer_armed(&l->group))
+			loop_set(l->loop, &l->group, l->credit_at + GROUP_MS - now);
+		return false;
+	}
+	l->credit -= l->credit > 0;
+	return true;
+}
+
+/* The turn that it wakes does the work, at its end. */
+static void group_fired(struct timer *t, void *arg)
+{
+	(void)t;
+	(void)arg;
+}
+
 /* The end of a turn. The callbacks may put again: then the next turn starts at once. */
 static bool turn(void *arg)
 {
 	struct location *l = arg;
 	read_end(l);
 	struct pending *list = l->first;
-	if (!list)
+	if (!list || !may_commit(l))
 		return false;
 	int error = commit(l, list, false);
 	/* one record that does not fit must not take the others of its turn with it: each by itself then */
@@ -460,6 +490,9 @@ int location_open_bounded(struct location **out, const char *directory, const st
 	l->loop = loop;
 	l->last = &l->first;
 	timer_init(&l->tend, tend_fired, l);
+	timer_init(&l->group, group_fired, l);
+	l->credit = GROUP_BURST;
+	l->credit_at = loop_now(loop);
 	hash_key_random(&l->key);
 	int error = table_init(&l->pending, 64);
 	if (!error) {
@@ -494,6 +527,7 @@ void location_close(struct location *l)
 		pending_free(p);
 	}
 	loop_unset(l->loop, &l->tend);
+	loop_unset(l->loop, &l->group);
 	if (l->read)
 		mdb_txn_abort(l->read);
 	store_close(&l->store);

@@ -68,11 +68,13 @@ static uint64_t now_ms(void)
 static struct str keep(struct request *q, struct str s)
 {
 	struct str out = {q->strings.p + q->strings.n, s.n};
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == '\t' ? ' ' : s.p[i];
-		write_bytes(&q->strings, &c, 1);
-	}
-	return q->strings.full ? (struct str){NULL, 0} : out;
+	write_str(&q->strings, s);
+	if (q->strings.full)
+		return (struct str){NULL, 0};
+	for (char *c = q->strings.p + q->strings.n - s.n; c < q->strings.p + q->strings.n; c++)
+		if (*c == '\r' || *c == '\n' || *c == '\t')
+			*c = ' ';
+	return out;
 }
 
 /* ---- answers ---- */
