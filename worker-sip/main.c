@@ -14,6 +14,7 @@
 #include "replay.h"
 #include "route.h"
 #include "transaction.h"
+#include "trim.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -259,7 +260,7 @@ static int start(struct context *c)
 	int error = digest_init();
 	if (error)
 		return error;
-	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)))
+	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)) || (error = trim_start(sip->loop)))
 		return error;
 	if ((error = mesh_new(&sip->mesh, sip->loop, PEER(PEER_SIP, sip->index), on_record, sip)))
 		return error;
