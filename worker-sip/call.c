@@ -5,6 +5,7 @@
  */
 #include "call.h"
 
+#include "../common/slab.h"
 #include "../ipc/token.h"
 #include "json.h"
 #include "map.h"
@@ -25,13 +26,15 @@ static void grace_over(struct timer *t, void *arg)
 
 int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_parts *b, struct call **out)
 {
-	struct call *call = calloc(1, sizeof(*call));
+	struct slab *slab = dialogs_slab(sip->dialogs);
+	struct call *call = slab_take(slab, sizeof(*call));
 	if (!call)
 		return -ENOMEM;
+	memset(call, 0, sizeof(*call));
 	call->sip = sip;
 	if (dialog_new(sip, a, &call->a) || dialog_new(sip, b, &call->b)) {
 		dialog_free(sip, call->a);
-		free(call);
+		slab_give(slab, call, sizeof(*call));
 		return -ENOMEM;
 	}
 	call->a->call = call->b->call = call;
@@ -123,7 +126,7 @@ void call_free(struct call *call)
 	dialog_free(sip, call->a);
 	dialog_free(sip, call->b);
 	sip->calls--;
-	free(call);
+	slab_give(dialogs_slab(sip->dialogs), call, sizeof(*call));
 }
 
 /* The 2xx has gone out: both dialogs stand. */

@@ -4,6 +4,7 @@
  */
 #include "dialog.h"
 
+#include "../common/slab.h"
 #include "../ipc/token.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 struct dialogs {
 	struct table by_tag;
 	struct carriage carriage;
+	struct slab slab;
 };
 
 int dialogs_new(struct dialogs **out)
@@ -32,6 +34,11 @@ int dialogs_new(struct dialogs **out)
 	}
 	*out = ds;
 	return 0;
+}
+
+struct slab *dialogs_slab(struct dialogs *ds)
+{
+	return &ds->slab;
 }
 
 void dialogs_free(struct dialogs *ds)
@@ -67,15 +74,15 @@ static struct str put(char **at, struct str s)
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out)
 {
 	size_t size = parts->call_id.n + parts->local.n + parts->remote.n + parts->remote_tag.n + parts->route.n;
-	struct dialog *d = calloc(1, sizeof(*d));
-	char *text = malloc(size ? size : 1);
-	char *target = malloc(parts->target.n ? parts->target.n : 1);
-	if (!d || !text || !target) {
-		free(d);
-		free(text);
-		free(target);
+	struct slab *slab = &sip->dialogs->slab;
+	struct dialog *d = slab_take(slab, sizeof(*d) + size);
+	char *target = slab_take(slab, parts->target.n);
+	if (!d || !target) {
+		slab_give(slab, d, sizeof(*d) + size);
+		slab_give(slab, target, parts->target.n);
 		return -ENOMEM;
 	}
+	memset(d, 0, sizeof(*d));
 	d->id = parts->id;
 	d->slot = parts->slot;
 	d->zone = parts->zone;
@@ -83,14 +90,13 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	d->local_cseq = parts->local_cseq;
 	d->remote_cseq = parts->remote_cseq;
 	d->state = DIALOG_EARLY;
-	d->text = text;
-	char *at = text;
+	d->text_size = (uint32_t)size;
+	char *at = d->text;
 	d->call_id = put(&at, parts->call_id);
 	d->local = put(&at, parts->local);
 	d->remote = put(&at, parts->remote);
 	d->remote_tag = put(&at, parts->remote_tag);
 	d->route = put(&at, parts->route);
-	d->target_text = target;
 	d->target = put(&target, parts->target);
 	token_mint(&sip->keys.minting, TOKEN_TAG, d->slot, d->id, d->tag);
 	table_add(&sip->dialogs->by_tag, &d->node, d->id);
@@ -105,9 +111,9 @@ void dialog_free(struct sip *sip, struct dialog *d)
 		return;
 	table_remove(&sip->dialogs->by_tag, &d->node);
 	carried_end(&sip->dialogs->carriage.legs, &d->carried);
-	free(d->text);
-	free(d->target_text);
-	free(d);
+	struct slab *slab = &sip->dialogs->slab;
+	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
+	slab_give(slab, d, sizeof(*d) + d->text_size);
 }
 
 struct wanted {
@@ -162,11 +168,10 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	if (m->contact.whole.length) {
 		struct str target = message_str(m, m->contact.whole);
 		if (!str_equal(target, d->target)) {
-			char *text = malloc(target.n);
+			char *text = slab_take(&sip->dialogs->slab, target.n);
 			if (text) {
 				memcpy(text, target.p, target.n);
-				free(d->target_text);
-				d->target_text = text;
+				slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p, d->target.n);
 				d->target = (struct str){text, target.n};
 			}
 		}

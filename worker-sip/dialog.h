@@ -27,8 +27,9 @@ struct dialog {
 	uint8_t slot;
 	char tag[TOKEN_LENGTH];  /* our tag */
 	struct str call_id, local, remote, remote_tag, route; /* in text */
-	struct str target;       /* the peer's remote target URI; replaced by target refresh */
-	char *text, *target_text;
+	struct str target;       /* the peer's remote target URI, in memory of its own; replaced by target refresh */
+	uint32_t text_size;
+	char text[];
 };
 
 /* What a dialog is made of; strings are copied. tag of `local` is to be in its value already. */
@@ -45,6 +46,8 @@ struct dialog_parts {
 int dialogs_new(struct dialogs **out);
 void dialogs_free(struct dialogs *ds);
 size_t dialogs_count(const struct dialogs *ds);
+/* Memory for what stands as long as a dialog. */
+struct slab *dialogs_slab(struct dialogs *ds);
 /* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their way. */
 struct carriage {
 	struct carriers legs, branches, callers;
