@@ -165,7 +165,7 @@ test-browser:
 # the real programs under valgrind, from start to stop; its own system calls and /proc are what a jail takes away
 valgrind:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test valgrind"
-	@CFLAGS=-DSIPWARD_UNJAILED $(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/valgrind all
+	@CFLAGS="-DSIPWARD_UNJAILED -DSIPWARD_VALGRIND" $(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/valgrind all
 	@tests/valgrind --build $(BUILD)/valgrind
 
 # fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
