@@ -22,7 +22,7 @@
 #define TEND_SOON_MS 1000
 #define TEND_MAX_MS 3600000
 /* One transaction in so many ms where they follow each other closely: a page that several records share is then written once. GROUP_BURST of them go at once before that, so that a store with little to do waits for nothing. */
-#define GROUP_MS 5
+#define GROUP_MS 2
 #define GROUP_BURST 8
 /* Records that are not held back any longer. */
 #define GROUP_MAX 256
