@@ -19,10 +19,12 @@
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
 /* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, seven a round through both workers and libzmq's threads, and they cost the same for one message as for
- * twenty: with a quarter of a millisecond in its place a call cost a third more CPU at 1,000 calls a second and a quarter more at 3,000, and its 99th percentile of set-up was no better. Where they come so fast that
- * GATHER_MESSAGES are there earlier, it looks earlier: more gain nothing. */
+ * twenty: at a quarter of a millisecond a call cost a third more CPU at 1,000 calls a second and a quarter more at 3,000 than at three quarters, and its 99th percentile of set-up was no better. Where too few come in
+ * that time to share a round it is up to a millisecond; where they come so fast that GATHER_FULL are there earlier, it looks earlier: more gain nothing. */
 #define GATHER_NS UINT64_C(750000)
-#define GATHER_MESSAGES 32
+#define GATHER_NS_MAX UINT64_C(999000)
+#define GATHER_FEW 4
+#define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
 /* The time between messages is averaged over about so many looks; longer pauses count as GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
 #define GATHER_LOOKS 8
@@ -309,7 +311,11 @@ static uint64_t gathering(struct loop *l)
 	gap = l->sum_ns / (l->sum / 256);
 	if (gap > GATHER_GAP_NS_MAX)
 		return 0;
-	return gap * GATHER_MESSAGES < GATHER_NS ? gap * GATHER_MESSAGES : GATHER_NS;
+	if (gap * GATHER_FULL < GATHER_NS)
+		return gap * GATHER_FULL;
+	if (gap * GATHER_FEW <= GATHER_NS)
+		return GATHER_NS;
+	return gap * GATHER_FEW < GATHER_NS_MAX ? gap * GATHER_FEW : GATHER_NS_MAX;
 }
 
 /* Takes what has gathered. Where there was something and the loop is busy, more may gather; else input is watched again. */

@@ -44,7 +44,7 @@ int loop_run(struct loop *l);
 int loop_once(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
 
-/* From now on a loop that is busy looks at sources of loop_add_input only so often (every three quarters of a millisecond, earlier only where loop_took shows that many have come by then), as a network card
+/* From now on a loop that is busy looks at sources of loop_add_input only so often (every three quarters to whole millisecond, earlier only where loop_took shows that many have come by then), as a network card
  * moderates its interrupts: one wake-up of those behind it then serves several messages. All else is seen at once, and below some 1,000 messages a second nothing waits. Once, before the first loop_add_input. -errno. */
 int loop_gather(struct loop *l);
 /* A callback of loop_add_input has taken one message. */
