@@ -120,7 +120,7 @@ PACKAGES = $(shell awk -v kinds="$(KINDS)" '!/^\#/ && NF==2 && index(" " kinds "
 deps:
 	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" != 0 ]; then echo "sipward needs these packages:$$missing"; echo "run: sudo make deps"; exit 1; fi; \
+		if [ "$$(id -u)" != 0 ]; then echo "sipward needs these packages:$$missing"; echo "run: sudo make deps KINDS='$(KINDS)'"; exit 1; fi; \
 		echo "installing:$$missing"; \
 		deploy/install-packages $$missing; \
 	fi

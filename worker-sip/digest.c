@@ -232,7 +232,7 @@ static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 	for (size_t i = 0; i < NONCE_BYTES; i++) {
 		uint8_t high = hex_digit[(unsigned char)nonce.p[2 * i]], low = hex_digit[(unsigned char)nonce.p[2 * i + 1]];
 		bad |= !high || !low;
-		out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
+		out[i] = (uint8_t)((high - 1u) << 4 | (low - 1u));
 	}
 	return !bad;
 }

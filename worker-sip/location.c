@@ -292,6 +292,17 @@ static bool may_commit(struct location *l)
 	return true;
 }
 
+void location_hurry(struct location *l)
+{
+	l->credit = GROUP_BURST;
+	l->credit_at = loop_now(l->loop);
+}
+
+bool location_pending(const struct location *l, struct str aor)
+{
+	return pending_find(l, aor) != NULL;
+}
+
 /* The turn that it wakes does the work, at its end. */
 static void group_fired(struct timer *t, void *arg)
 {

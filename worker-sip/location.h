@@ -46,9 +46,13 @@ void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), 
 /* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only. Returns their number (0: registered nowhere), or
  * -errno (-EBADMSG: the record is damaged, counted). Whether the flow's listener exists is the caller's to check: another process wrote the record. */
 int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg);
-/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other processes at the end of the loop's turn, or where many follow each other within 5 ms, visible to this one at once; done (may be NULL) is called
+/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other processes at the end of the loop's turn, or where many follow each other within 3 ms, visible to this one at once; done (may be NULL) is called
  * then with 0 or -errno (-ENOSPC: the store is full). An error returned at once means that nothing was taken and done will not be called: -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
 int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg);
+/* True where what was put for aor has not been stored yet: it may still be lost. */
+bool location_pending(const struct location *l, struct str aor);
+/* What waits for others to share its transaction waits no longer than this turn: before the loop ends. */
+void location_hurry(struct location *l);
 /* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty: at the start); returns the number visited, at most limit
  * (at least BINDINGS_MAX: an address of record is never split over two pages); 0: the end. */
 int location_list(struct location *l, struct str after, unsigned limit, void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg);

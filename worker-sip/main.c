@@ -253,6 +253,17 @@ static int open_stores(struct sip *sip, const struct boot_id *boot)
 	return error;
 }
 
+/* What is held back to be stored together is stored and answered in this turn, the last. */
+static void on_stop(void *arg, uint32_t grace_ms)
+{
+	struct context *c = arg;
+
+	(void)grace_ms;
+	if (c->sip.location)
+		location_hurry(c->sip.location);
+	worker_leave(&c->sip.worker);
+}
+
 static int start(struct context *c)
 {
 	struct sip *sip = &c->sip;
@@ -281,7 +292,7 @@ int main(void)
 	struct worker *w = &sip->worker;
 	struct boot_id boot;
 
-	if (worker_begin(w, PEER_SIP, on_packet, NULL, &context))
+	if (worker_begin(w, PEER_SIP, on_packet, on_stop, &context))
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;

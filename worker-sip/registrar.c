@@ -531,7 +531,8 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 	}
 	if (!read_path(&q) || !apply(&q))
 		return;
-	if (q.changed) {
+	/* what an earlier request changed and is not stored yet may still be lost: nobody is told of it before */
+	if (q.changed || location_pending(r->sip->location, q.aor)) {
 		store(&q);
 		return;
 	}

@@ -17,7 +17,7 @@ static bool turn(void *arg)
 	uint64_t now = counters_page->counter[COUNTER_TRANSACTIONS];
 	if (now > t->most)
 		t->most = now;
-	if (t->most < TRIM_LEAST || now > t->most / 2)
+	if (t->most < TRIM_LEAST || now > t->most / 8)
 		return false;
 	t->most = now;
 	malloc_trim(0);

@@ -7,8 +7,8 @@
 /* Fewer transactions than that are no peak: some megabytes. */
 #define TRIM_LEAST 4096
 
-/* From now on, at the end of the turn in which the transactions (the gauge of the counters' page) have become half of what they were at most since the last time, free pages of the heap go back to the kernel. Takes a millisecond
- * for every some ten megabytes; a load that only wavers never causes it. -ENOMEM, -ENOSPC of loop_on_turn. For the life of the process. */
+/* From now on, at the end of the turn in which the transactions (the gauge of the counters' page) have become an eighth of what they were at most since the last time, free pages of the heap go back to the kernel. It walks the heap and
+ * holds this worker up meanwhile: a load that wavers never causes it, one that ends does it a few times. -ENOMEM, -ENOSPC of loop_on_turn. For the life of the process. */
 int trim_start(struct loop *loop);
 
 #endif

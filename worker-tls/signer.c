@@ -101,7 +101,8 @@ static bool make_ready(struct signer *s, size_t i)
 static bool sign_whole(struct signer *s, const unsigned char *text, size_t size, unsigned char *signature, size_t *n)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	bool good = c && EVP_DigestSignInit(c, NULL, NULL, NULL, s->private) == 1 && EVP_DigestSign(c, signature, n, text, size) == 1;
+	/* any other key would sign with a digest of its own choice */
+	bool good = c && EVP_PKEY_is_a(s->private, "ED25519") && EVP_DigestSignInit(c, NULL, NULL, NULL, s->private) == 1 && EVP_DigestSign(c, signature, n, text, size) == 1;
 
 	EVP_MD_CTX_free(c);
 	return good;
