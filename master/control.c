@@ -173,6 +173,7 @@ void request_answer(struct request *r, json_t *answer)
 		return;
 	}
 	k->request = NULL;
+	be_active(k); /* it was the gateway's time, not this client's */
 	/* Written from the loop: the caller may be deep inside the same client's reading. */
 	if (put_answer(k, answer))
 		watch(k);

@@ -135,14 +135,23 @@ int quarantine_clear(struct quarantine *q)
 	return error;
 }
 
-/* Where it belongs by its time; the oldest one makes room. */
+/* Who makes room: the oldest of those that are kept for analysis only, or where there is none the oldest. A worker that dies of its state must not have what is refused let in again. */
+static size_t least(const struct quarantine *q)
+{
+	for (size_t i = 0; i < q->count; i++)
+		if (!fingerprint_refusable(&q->poison[i].print))
+			return i;
+	return 0;
+}
+
+/* Where it belongs by its time; another one makes room. */
 static struct poison *insert(struct quarantine *q, const struct poison *p)
 {
 	size_t at;
 
 	if (q->count == QUARANTINE_MAX) {
 		count(QUARANTINE_REMOVED);
-		quarantine_remove(q, 0);
+		quarantine_remove(q, least(q));
 	}
 	for (at = q->count; at > 0 && q->poison[at - 1].time > p->time; at--)
 		q->poison[at] = q->poison[at - 1];
@@ -151,34 +160,43 @@ static struct poison *insert(struct quarantine *q, const struct poison *p)
 	return &q->poison[at];
 }
 
-int quarantine_keep(struct quarantine *q, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out)
+static int store(struct quarantine *q, struct poison *p, const unsigned char *bytes, size_t size)
 {
-	struct poison p = {.time = time, .deaths = 1};
 	char name[QUARANTINE_NAME_MAX];
 	int error;
+
+	name_of(p, name);
+	error = write_file(q->fd, name, bytes, size);
+	p->stored = error == 0;
+	if (error < 0) {
+		count(QUARANTINE_NOT_KEPT);
+		log_error("quarantine-write", "file=%s errno=%d", name, -error);
+	}
+	return error;
+}
+
+int quarantine_keep(struct quarantine *q, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out)
+{
+	struct poison p = {.time = time, .deaths = 1}, *added;
 
 	fingerprint_of(kind, bytes, size, &p.print);
 	for (size_t i = 0; i < q->count; i++)
 		if (same(&q->poison[i].print, &p.print)) {
-			q->poison[i].deaths++;
-			*out = &q->poison[i];
-			return 0;
+			struct poison *again = &q->poison[i];
+
+			again->deaths++;
+			*out = again;
+			return again->stored ? 0 : store(q, again, bytes, size); /* there may be room by now */
 		}
 	/* A clock that went back: the newest is the last all the same, or it might be the first to go. */
 	if (q->count && p.time < q->poison[q->count - 1].time)
 		p.time = q->poison[q->count - 1].time;
 	if (!take_word(str_of(worker), p.worker, sizeof p.worker) || !take_word(str_of(reason), p.reason, sizeof p.reason))
 		return -EINVAL;
-	name_of(&p, name);
-	error = write_file(q->fd, name, bytes, size);
-	p.stored = error == 0;
 	count(QUARANTINED);
-	if (error < 0) {
-		count(QUARANTINE_NOT_KEPT);
-		log_error("quarantine-write", "file=%s errno=%d", name, -error);
-	}
-	*out = insert(q, &p);
-	return error;
+	/* in this order: whom it replaces leaves room on the disk */
+	*out = added = insert(q, &p);
+	return store(q, added, bytes, size);
 }
 
 size_t quarantine_count(const struct quarantine *q)
@@ -261,6 +279,10 @@ static void load(struct quarantine *q, const char *name)
 	for (size_t i = 0; error == 0 && i < q->count; i++)
 		if (same(&q->poison[i].print, &p.print))
 			error = -EEXIST;
+	if (error == -EEXIST) {
+		unlinkat(q->fd, name, 0); /* the same bytes twice: cleared once, they would come back */
+		return;
+	}
 	if (error < 0) {
 		log_warn("quarantine-file", "file=%.*s errno=%d hint=\"left alone\"", QUARANTINE_NAME_MAX, name, -error);
 		return;

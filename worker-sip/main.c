@@ -94,7 +94,7 @@ static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const voi
 		const struct record_send_failed *failed = data;
 		if (PEER_ROLE(peer) != PEER_TRANSPORT)
 			break;
-		transactions_send_failed(sip->transactions, failed->cookie, failed->error);
+		transactions_send_failed(sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
 		return true;
 	}
 	}
@@ -113,7 +113,7 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 		return;
 	if (raw.n)
 		hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
-	else
+	else if (size) /* a greeting has nothing to keep */
 		hand_take(&counters_page->work, HAND_RECORD, data, size);
 	crash_hook("sip", raw);
 	if (!take_record(sip, peer, type, data, size))

@@ -56,7 +56,7 @@ static void cookie_give(struct transaction *t)
 	ts->cookie_free = t->index;
 }
 
-void transactions_send_failed(struct transactions *ts, uint64_t cookie, int error)
+void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error)
 {
 	uint32_t index = (uint32_t)cookie;
 	struct transaction *t;
@@ -66,6 +66,10 @@ void transactions_send_failed(struct transactions *ts, uint64_t cookie, int erro
 		return;
 	}
 	t = ts->cookie[index].t;
+	if (error >= 0 || (t->flow.id && FLOW_WORKER(t->flow.id) != worker)) {
+		count(TRANSACTION_REPORTS_STALE);
+		return;
+	}
 	if (t->stage == STAGE_ENDED)
 		return;
 	/* a full queue is a lost datagram */

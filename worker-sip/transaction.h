@@ -39,8 +39,8 @@ enum request_kind transactions_request(struct transactions *ts, const struct mes
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to end
  * (ACK and BYE); otherwise 0. */
 int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch);
-/* RECORD_SEND_FAILED for a cookie that a transaction gave. */
-void transactions_send_failed(struct transactions *ts, uint64_t cookie, int error);
+/* RECORD_SEND_FAILED from that transport worker (its index) for a cookie that a transaction gave: of a connection only the worker that has it is believed. error: negative errno. */
+void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error);
 
 /* ---- server ---- */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);

@@ -388,14 +388,23 @@ out:
 	return s->state == STREAM_OPEN ? done : size;
 }
 
-/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. */
+/* The body of a message is awaited, or the end of a line: who sends them byte by byte shall not have all of it copied each time. */
+static bool nothing_to_read(const struct stream *s, const char *buffer, size_t size)
+{
+	const struct frame *f = &s->frame;
+
+	if (f->total)
+		return size < f->total;
+	return f->scanned && f->scanned <= size && !memchr(buffer + f->scanned, '\n', size - f->scanned);
+}
+
+/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. Keep-alives are everybody's (a WebSocket's stand in frames) and not in hand. */
 static size_t take(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
 	size_t done;
 
-	/* Keep-alives are everybody's, and nothing is read while the body of a message is awaited: who sends it byte by byte shall not have it copied each time. */
-	if (parse_keepalive(buffer, size) || (!s->framing && size < s->frame.total))
+	if (!s->framing && (parse_keepalive(buffer, size) || nothing_to_read(s, buffer, size)))
 		return take_whole(s, buffer, size);
 	if (refusals_refuse(&t->refusals, HAND_STREAM, (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
 		stream_finish(s);

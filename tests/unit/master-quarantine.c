@@ -156,6 +156,23 @@ Test(quarantine, the_oldest_makes_room)
 	cr_assert_eq(quarantine_count(q), QUARANTINE_MAX);
 }
 
+Test(quarantine, what_is_not_refused_makes_room_first)
+{
+	const struct poison *p;
+	char text[32];
+
+	keep("refused and oldest", 1);
+	cr_assert_eq(quarantine_keep(q, HAND_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 2, &p), 0);
+	for (int i = 2; i < QUARANTINE_MAX; i++) {
+		snprintf(text, sizeof text, "message %d", i);
+		keep(text, 1000 + i);
+	}
+	keep("one more", 2000);
+	cr_assert_eq(quarantine_count(q), QUARANTINE_MAX);
+	cr_assert_eq(quarantine_at(q, 0)->time, 1);
+	cr_assert_eq(quarantine_at(q, 1)->time, 1002);
+}
+
 Test(quarantine, one_is_found_by_some_digits)
 {
 	char print[FINGERPRINT_TEXT_SIZE], digits[8];

@@ -281,7 +281,7 @@ Test(client, send_that_fails_later)
 Test(client, reported_failure_is_503)
 {
 	send_request(&tcp, METHOD_INVITE, &notes);
-	transactions_send_failed(sip.transactions, caught[0].cookie, -ECONNREFUSED);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.gone, 1);
 	cr_assert_eq(notes.status, 503);
@@ -292,7 +292,7 @@ Test(client, report_after_the_final_response_changes_nothing)
 {
 	send_request(&udp, METHOD_INVITE, &notes);
 	receive_response(&udp, "INVITE", 200, "r");
-	transactions_send_failed(sip.transactions, caught[0].cookie, -ECONNREFUSED);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
 	cr_assert_eq(notes.failed + notes.gone, 0);
 }
 

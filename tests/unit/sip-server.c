@@ -324,16 +324,18 @@ Test(server, reported_failure_ends_it)
 
 	answer_with(t, 180);
 	cookie = caught[0].cookie;
-	transactions_send_failed(sip.transactions, cookie ^ UINT64_C(1) << 40, -ENOTCONN);
-	transactions_send_failed(sip.transactions, 0, -ENOTCONN);
-	transactions_send_failed(sip.transactions, UINT64_MAX, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie ^ UINT64_C(1) << 40, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), 0, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), UINT64_MAX, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id) + 1, cookie, -ENOTCONN); /* another worker's connection */
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, 0);
 	cr_assert_eq(notes.failed, 0);
-	transactions_send_failed(sip.transactions, cookie, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, -ENOTCONN);
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.gone, 1);
 	/* a second report, and one for a successor at the same place */
 	serve(REQUEST(&tcp, "INVITE", .branch = "z9hG4bKtwo", .cseq = 2, .transport = "TCP"), &notes);
-	transactions_send_failed(sip.transactions, cookie, -ENOTCONN);
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, -ENOTCONN);
 	cr_assert_eq(notes.failed, 1);
 }
 

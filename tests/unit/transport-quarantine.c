@@ -125,6 +125,29 @@ Test(quarantine, the_rest_of_a_body_is_not_copied_again_and_again)
 	fixture_free(f);
 }
 
+Test(quarantine, a_line_byte_by_byte_is_not_copied_again_and_again)
+{
+	struct fixture *f = begin();
+	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
+	size_t n;
+
+	request(raw, "OPTIONS", 1, NULL, "TCP");
+	n = (size_t)(strstr(raw, "Content-Length") - raw);
+	tell(fd, raw, n);
+	UNTIL(f, COUNTED(RX_BYTES) == n);
+	counters_page->stream.byte[0] = 'x';
+	for (unsigned i = 0; i < 8; i++) {
+		tell(fd, raw + n + i, 1);
+		UNTIL(f, COUNTED(RX_BYTES) == n + i + 1);
+		cr_assert_eq(counters_page->stream.byte[0], 'x');
+	}
+	tell(fd, raw + n + 8, strlen(raw) - n - 8);
+	UNTIL(f, f->count == 1);
+	assert_holds(&stream, HAND_STREAM, raw, strlen(raw));
+	close(fd);
+	fixture_free(f);
+}
+
 Test(quarantine, a_listed_message_is_left_out_of_its_stream)
 {
 	struct fixture *f = begin();
