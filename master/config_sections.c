@@ -3,6 +3,7 @@
 #include "config_sections.h"
 
 #include "config_units.h"
+#include "expression.h"
 
 #include <ctype.h>
 #include <regex.h>
@@ -555,6 +556,7 @@ static void read_from(struct reader *r, cfg_t *section, struct config_route *t)
 static void read_number(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	const struct config_value *v = config_value(section, "number");
+	const char *fault;
 	regex_t compiled;
 	char why[128];
 	int error;
@@ -563,6 +565,11 @@ static void read_number(struct reader *r, cfg_t *section, struct config_route *t
 		return;
 	if (!v->text[0] || strlen(v->text) > PATTERN_MAX) {
 		reader_expected(r, section, "number", v, "a regular expression of 1 to %d bytes", PATTERN_MAX);
+		return;
+	}
+	fault = expression_fault(v->text);
+	if (fault) {
+		reader_error(r, section, v->line, "number: expected a POSIX extended regular expression, found \"%.80s\": %s", v->text, fault);
 		return;
 	}
 	error = regcomp(&compiled, v->text, REG_EXTENDED | REG_NOSUB);

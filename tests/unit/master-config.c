@@ -304,6 +304,7 @@ Test(config, references)
 	refused(SANE "route x { action = refuse }", 6, "from is missing");
 	refused(SANE "route x { from = access }", 6, "action is missing");
 	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6, "number: expected a POSIX extended|\"^(0\"");
+	refused(SANE "route x { from = access number = \"^[0-9]****$\" action = refuse }", 6, "number: expected a POSIX extended regular expression|a repetition of a repetition");
 	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6, "number: expected a POSIX extended regular expression|\"[0-9\"");
 	refused(ZONES LISTENERS "route x { from = access action = registered }", 3, "needs a domain");
 	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6, "there is no zone \"nowhere\"");
