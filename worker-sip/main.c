@@ -34,6 +34,7 @@ struct pending {
 
 struct context {
 	struct sip sip;
+	struct trim trim;
 	struct pending pending;
 };
 
@@ -271,7 +272,7 @@ static int start(struct context *c)
 	int error = digest_init();
 	if (error)
 		return error;
-	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)) || (error = trim_start(sip->loop)))
+	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)) || (error = trim_start(&c->trim, sip->loop)))
 		return error;
 	if ((error = mesh_new(&sip->mesh, sip->loop, PEER(PEER_SIP, sip->index), on_record, sip)))
 		return error;

@@ -3,13 +3,7 @@
 
 #include "../common/counters.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <stdlib.h>
-
-struct trim {
-	uint64_t most; /* transactions since the last time */
-};
 
 static bool turn(void *arg)
 {
@@ -25,13 +19,8 @@ static bool turn(void *arg)
 	return false;
 }
 
-int trim_start(struct loop *loop)
+int trim_start(struct trim *t, struct loop *loop)
 {
-	struct trim *t = calloc(1, sizeof *t);
-	if (!t)
-		return -ENOMEM;
-	int error = loop_on_turn(loop, turn, t);
-	if (error)
-		free(t);
-	return error;
+	*t = (struct trim){0};
+	return loop_on_turn(loop, turn, t);
 }

@@ -342,12 +342,12 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	assert_refused(PEER_TRANSPORT, 1); /* those that live */
 	assert_refused(PEER_SIP, 1);	   /* and the successor */
 	/* the other one still holds the same */
-	end(supervise_worker(&s, PEER_SIP, 0), SIGSEGV);
+	end(supervise_worker(&s, PEER_SIP, 0), SIGABRT);
 	cr_assert_eq(quarantine_count(s.quarantine), 1);
 	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
 	cr_expect_eq(counters_page->counter[COUNTER_QUARANTINED], 1);
 	/* whose successors have nothing in hand */
-	end(w, SIGSEGV);
+	end(w, SIGABRT);
 	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
 	quarantine_clear(s.quarantine);
 	blame_changed(&s);
@@ -396,7 +396,7 @@ Test(supervise, what_stands_in_a_page_is_not_believed)
 	supervise_start(&s);
 	UNTIL(ready() == 5);
 	ask(PEER_SIP, "lie");
-	end(supervise_worker(&s, PEER_SIP, 0), SIGSEGV);
+	end(supervise_worker(&s, PEER_SIP, 0), SIGABRT);
 	cr_expect_eq(quarantine_count(s.quarantine), 0);
 	cr_expect_eq(supervise_worker(&s, PEER_SIP, 0)->page->work.what, 0);
 }

@@ -33,8 +33,9 @@ Test(trim, gives_back_after_a_peak)
 {
 	static char *piece[PIECES];
 	struct loop *loop;
+	struct trim trim;
 	cr_assert_eq(loop_new(&loop), 0);
-	cr_assert_eq(trim_start(loop), 0);
+	cr_assert_eq(trim_start(&trim, loop), 0);
 	cr_assert_eq(trims(loop, TRIM_LEAST - 1), 0);
 	cr_assert_eq(trims(loop, 0), 0, "no peak");
 	for (unsigned i = 0; i < PIECES; i++) {
@@ -57,4 +58,5 @@ Test(trim, gives_back_after_a_peak)
 	cr_assert_eq(trims(loop, PIECES / 8), 1, "once");
 	for (unsigned i = 0; i < PIECES; i += 4096)
 		free(piece[i]);
+	loop_free(loop);
 }
