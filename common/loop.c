@@ -19,7 +19,7 @@
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
 /* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, seven a round through both workers and libzmq's threads, and they cost the same for one message as for
- * twenty: at a quarter of a millisecond a call cost a third more CPU at 1,000 calls a second and a quarter more at 3,000 than at three quarters, and its 99th percentile of set-up was no better. Where too few come in
+ * twenty: at a quarter of a millisecond a call cost a third more CPU at 1,000 calls a second and a tenth more at 3,000 than at three quarters, and its 99th percentile of set-up was no better. Where too few come in
  * that time to share a round it is up to a millisecond; where they come so fast that GATHER_FULL are there earlier, it looks earlier: more gain nothing. */
 #define GATHER_NS UINT64_C(750000)
 #define GATHER_NS_MAX UINT64_C(999000)
