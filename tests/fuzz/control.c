@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		up = take(fd);
 	}
 	shutdown(fd, SHUT_WR);
-	for (int i = 0; i < 1000 && up; i++) {
+	for (size_t i = 0; i < 2 * size + 100 && up; i++) { /* a line may take two turns */
 		loop_once(loop, 0);
 		up = take(fd);
 	}
