@@ -28,9 +28,9 @@ DIR_sip := worker-sip
 DIR_master := master
 DIR_tls := worker-tls
 LIBS_common := -lsodium
-LIBS_ipc := -lzmq -lsodium
-LIBS_transport := -lwslay -lssl -lcrypto -lzmq -lsodium
-LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lzmq -lsodium
+LIBS_ipc := -lsodium
+LIBS_transport := -lwslay -lssl -lcrypto -lsodium
+LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lsodium
 LIBS_master := -lconfuse -ljansson -lsodium
 LIBS_tls := -lcrypto -lsodium
 # the filters; linked where they are used
@@ -100,7 +100,7 @@ define UNIT_TEST
 $(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) $(LIBS_jail) -lzmq -lcriterion -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) $(LIBS_jail) -lcriterion -lpthread
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)
@@ -176,7 +176,7 @@ FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sani
 FUZZ_MASTER = config control userfile
 $(FUZZ_MASTER:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c master/*.c ipc/*.h common/*.h master/*.h)
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c master/*.c)) $(LIBS_master) $(LIBS_ctl) -lzmq $(LIBS_jail)
+	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c master/*.c)) $(LIBS_master) $(LIBS_ctl) $(LIBS_jail)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport) $(LIBS_jail)

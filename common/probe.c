@@ -9,7 +9,6 @@
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +27,6 @@
 /* A port that nobody has. */
 #define PORT 40961
 #define PORTS 100 /* tried, one after the other */
-#define ANSWER_MS 3000
 /* Raw IPv4 comes after all families. */
 #define FAMILIES AF_MAX
 
@@ -67,6 +65,14 @@ static int result(long n)
 static int try_open(const char *path, int flags)
 {
 	return result(open(path, flags | O_CLOEXEC, 0600));
+}
+
+/* A sibling's fd, and so its edges. What stands in for its pidfd is a fd that is none, for there is no way to a true one: the kernel's word on that would mean that the filter has let the call through. */
+static int try_take_fd(void)
+{
+	int error = result(syscall(SYS_pidfd_getfd, LIFELINE_FD, LIFELINE_FD, 0));
+
+	return error == -EBADF ? 0 : error;
 }
 
 static int try_proc(const struct lifeline_probe *p)
@@ -146,53 +152,6 @@ static int try_reach(const char *path)
 	return fd < 0 ? fd : 0;
 }
 
-/* Waits for n bytes. */
-static int take(int fd, unsigned char *room, size_t n)
-{
-	for (size_t have = 0; have < n;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		ssize_t got;
-
-		if (poll(&p, 1, ANSWER_MS) <= 0)
-			return -ETIMEDOUT;
-		got = recv(fd, room + have, n - have, 0);
-		if (got <= 0)
-			return got ? -errno : -ECONNRESET;
-		have += (size_t)got;
-	}
-	return 0;
-}
-
-/* The handshake of ZMTP 3.0 with the PLAIN mechanism, by hand: libzmq would hide its end from us. The listener answers WELCOME to whom it believes. */
-static int try_mesh(const struct lifeline_probe *p, bool token)
-{
-	unsigned char greeting[64] = {0xff, [9] = 0x7f, 3, 0, 'P', 'L', 'A', 'I', 'N'}, hello[64] = {4, 0, 5, 'H', 'E', 'L', 'L', 'O'}, answer[255];
-	size_t n = 8, user = token ? strnlen(p->user, sizeof(p->user) - 1) : 0;
-	int fd = reach(p->path), error;
-
-	if (fd < 0)
-		return fd;
-	hello[n++] = (unsigned char)user;
-	memcpy(hello + n, p->user, user);
-	n += user;
-	hello[n++] = token ? MESH_TOKEN_SIZE : 0;
-	if (token) {
-		memcpy(hello + n, p->token, MESH_TOKEN_SIZE);
-		n += MESH_TOKEN_SIZE;
-	}
-	hello[1] = (unsigned char)(n - 2);
-	if (send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) < 0)
-		return -errno;
-	error = take(fd, greeting, sizeof(greeting));
-	if (!error && send(fd, hello, n, MSG_NOSIGNAL) < 0)
-		error = -errno;
-	if (!error)
-		error = take(fd, answer, 10); /* a command's head and the longest name asked for */
-	if (error)
-		return error;
-	return memcmp(answer + 2, "\7WELCOME", 8) == 0 ? 0 : -EACCES;
-}
-
 static int try_read_memory(pid_t pid)
 {
 	char byte;
@@ -254,6 +213,7 @@ int probe_try(const struct lifeline_probe *p)
 {
 	char *const none[] = {NULL};
 	char byte = ' ';
+	int pair[2];
 
 	switch ((enum probe_act)p->act) {
 	case PROBE_HOLD: return 0;
@@ -273,8 +233,8 @@ int probe_try(const struct lifeline_probe *p)
 	case PROBE_LISTEN: return try_listen();
 	case PROBE_CONNECT_ABSTRACT:
 	case PROBE_CONNECT_CONTROL: return try_reach(p->path);
-	case PROBE_MESH_NO_TOKEN: return try_mesh(p, false);
-	case PROBE_MESH_OTHER_TOKEN: return try_mesh(p, true);
+	case PROBE_PAIR: return result(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	case PROBE_TAKE_FD: return try_take_fd();
 	case PROBE_PTRACE: return result(ptrace(PTRACE_SEIZE, p->pid, 0, 0));
 	case PROBE_KILL: return result(kill(p->pid, 0));
 	case PROBE_PROC_MEM: return try_proc(p);

@@ -38,12 +38,10 @@ enum {
 #define GROUP(group, roles, reason) roles_##group = roles,
 #define CALL(group, call)
 #define CALL_IF(group, call, ...)
-#define REFUSE(roles, call, error, reason)
 #include "seccomp.def"
 #undef GROUP
 #undef CALL
 #undef CALL_IF
-#undef REFUSE
 };
 
 static int add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call, unsigned count, const struct scmp_arg_cmp *conditions)
@@ -64,14 +62,10 @@ static int add_rules(scmp_filter_ctx filter, unsigned role)
 		const struct scmp_arg_cmp conditions[] = {__VA_ARGS__}; \
 		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), sizeof(conditions) / sizeof(conditions[0]), conditions); \
 	}
-#define REFUSE(roles, call, errno_value, reason) \
-	if (!error) \
-		error = add(filter, (roles) & role, SCMP_ACT_ERRNO(errno_value), SCMP_SYS(call), 0, NULL);
 #include "seccomp.def"
 #undef GROUP
 #undef CALL
 #undef CALL_IF
-#undef REFUSE
 	return error;
 }
 

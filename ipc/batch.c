@@ -1,4 +1,4 @@
-/* batch.c - builds batches in place and keeps them in order until they are taken. Relies on one owning thread, but for batch_give. */
+/* batch.c - builds batches in place and keeps them in order until they are taken. */
 #include "batch.h"
 
 #include <assert.h>
@@ -13,37 +13,32 @@ static size_t padded(size_t size)
 struct batch *batch_take(struct batch_pool *pool, size_t size)
 {
 	size_t capacity = size > BATCH_TARGET ? size : BATCH_TARGET;
-	struct batch *b = NULL;
+	struct batch *b;
 
-	if (capacity == BATCH_TARGET)
-		for (int i = 0; i < BATCH_POOL_SIZE && !b; i++)
-			if (__atomic_load_n(&pool->slot[i], __ATOMIC_RELAXED))
-				b = __atomic_exchange_n(&pool->slot[i], NULL, __ATOMIC_ACQUIRE);
-	if (!b && !(b = malloc(sizeof(*b) + capacity)))
+	if (capacity == BATCH_TARGET && pool->count)
+		b = pool->kept[--pool->count];
+	else if (!(b = malloc(sizeof(*b) + capacity)))
 		return NULL;
 	b->next = NULL;
-	b->pool = pool;
 	b->capacity = capacity;
 	b->used = sizeof(struct batch_header);
-	b->handed_over = false;
 	*(struct batch_header *)(void *)b->data = (struct batch_header){.magic = BATCH_MAGIC};
 	return b;
 }
 
-void batch_give(struct batch *b)
+void batch_give(struct batch_pool *pool, struct batch *b)
 {
 	/* A large buffer was for one large record: it is not worth keeping. */
-	if (b->capacity == BATCH_TARGET)
-		for (int i = 0; i < BATCH_POOL_SIZE && b; i++)
-			if (!__atomic_load_n(&b->pool->slot[i], __ATOMIC_RELAXED))
-				b = __atomic_exchange_n(&b->pool->slot[i], b, __ATOMIC_ACQ_REL);
-	free(b);
+	if (b->capacity == BATCH_TARGET && pool->count < BATCH_POOL_SIZE)
+		pool->kept[pool->count++] = b;
+	else
+		free(b);
 }
 
 void batch_pool_free(struct batch_pool *pool)
 {
-	for (int i = 0; i < BATCH_POOL_SIZE; i++)
-		free(__atomic_exchange_n(&pool->slot[i], NULL, __ATOMIC_ACQUIRE));
+	while (pool->count)
+		free(pool->kept[--pool->count]);
 }
 
 static struct batch_header *head(const struct batch *b)
@@ -117,7 +112,7 @@ void outgoing_close(struct outgoing *o)
 	if (!o->open)
 		return;
 	if (batch_records(o->open) == 0) {
-		batch_give(o->open);
+		batch_give(o->pool, o->open);
 	} else {
 		*o->end = o->open;
 		o->end = &o->open->next;
@@ -153,6 +148,6 @@ size_t outgoing_clear(struct outgoing *o)
 
 	outgoing_close(o);
 	while (o->first)
-		batch_give(outgoing_pop(o));
+		batch_give(o->pool, outgoing_pop(o));
 	return records;
 }

@@ -1,40 +1,35 @@
 /* batch.h - what waits to be sent to one peer: an open batch that records are written into, and closed ones behind which it stands.
- *
- * Knows nothing of ZeroMQ: mesh.c takes closed batches off and hands them over.
+ * mesh.c takes closed batches off and puts them into the peer's pair.
  */
 #ifndef SIPWARD_IPC_BATCH_H
 #define SIPWARD_IPC_BATCH_H
 
 #include "record.h"
 
-/* A batch is closed before it grows past this: enough to share the cost of a message (LIBRARIES: 45 µs alone, 1 to 2 in a stream), little
- * enough that the receiver starts early. */
+/* A batch is closed before it grows past this: enough to share the cost of waking its receiver, little enough that that one starts early
+ * and that the kernel finds room for it in a pair. */
 #define BATCH_TARGET (64u * 1024)
 /* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve (responses, in-dialog requests) up to the
  * second. */
 #define OUTGOING_SOFT_MAX (4u * 1024 * 1024)
 #define OUTGOING_HARD_MAX (8u * 1024 * 1024)
-/* Buffers kept for use again: those on the way in libzmq and one open for each of a few peers. */
+/* Buffers kept for use again: one open for each of a few peers, and those that wait for one that is behind. */
 #define BATCH_POOL_SIZE 16
-
-struct batch_pool;
 
 struct batch {
 	struct batch *next;
-	struct batch_pool *pool;
 	size_t capacity;
 	size_t used;
-	bool handed_over; /* whoever frees it gives it back to the pool */
 	_Alignas(8) unsigned char data[];
 };
 
-/* Buffers come back from libzmq's I/O thread: single slots that are exchanged, no lock. */
 struct batch_pool {
-	struct batch *slot[BATCH_POOL_SIZE];
+	struct batch *kept[BATCH_POOL_SIZE];
+	unsigned count;
 };
 struct batch *batch_take(struct batch_pool *pool, size_t size); /* NULL: out of memory */
-void batch_give(struct batch *b);                               /* from any thread */
-void batch_pool_free(struct batch_pool *pool);                  /* once no other thread holds a batch */
+void batch_give(struct batch_pool *pool, struct batch *b);
+void batch_pool_free(struct batch_pool *pool);
 uint32_t batch_records(const struct batch *b);
 
 struct outgoing {

@@ -42,11 +42,10 @@ struct lifeline_welcome { /* first of all; one fd: the shared page */
 	char root[LIFELINE_PATH_MAX]; /* folder to be confined to; "" none (used by the jail step) */
 };
 /* SETTINGS: one fd, the sealed memfd of struct settings. USERS: one fd, of struct users. No body. */
-struct lifeline_socket { /* one fd */
-	uint16_t listener;       /* settings index; NONE_INDEX: the mesh endpoint */
+struct lifeline_socket { /* transport workers; one fd */
+	uint16_t listener;       /* settings index */
 	uint8_t transport;
 	uint8_t zero[5];
-	char path[LIFELINE_PATH_MAX]; /* of the mesh endpoint */
 };
 struct lifeline_keys { /* what each role may hold; the rest is zero */
 	struct hash_key slot_key;     /* transport and SIP workers */
@@ -54,22 +53,14 @@ struct lifeline_keys { /* what each role may hold; the rest is zero */
 	uint8_t nonce_key[32];        /* SIP workers: digest nonces */
 	uint8_t tag_key[16];          /* transport workers: To-tags of stateless answers */
 };
-struct lifeline_allow { /* listener: peer shows this token; answered by ACK */
-	uint32_t sequence;
-	uint16_t peer;
-	uint16_t zero;
-	uint8_t token[MESH_TOKEN_SIZE];
-};
-struct lifeline_edge { /* connecter: an edge to peer */
+struct lifeline_edge { /* transport and SIP workers; one fd: this worker's end of a new pair with peer (mesh.h); replaces the one it had with an earlier life */
 	uint16_t peer;
 	uint8_t zero[6];
-	uint8_t token[MESH_TOKEN_SIZE];
-	char path[LIFELINE_PATH_MAX];
 };
-struct lifeline_peer { /* PEER_UP: peer has a new life: say hello. PEER_DOWN: it died (LMDB readers to be checked, its flows are gone) */
+struct lifeline_peer { /* PEER_DOWN: peer died (LMDB readers to be checked, its flows are gone) */
 	uint16_t peer;
 	uint16_t zero;
-	uint32_t incarnation; /* of the life that began or ended */
+	uint32_t incarnation; /* of the life that ended */
 };
 /* SLOTS: struct slot_map */
 /* GO: no body: the first configuration is whole: close the jail and start */
@@ -101,15 +92,10 @@ struct lifeline_probe {
 	uint16_t variant;
 	int32_t pid;                    /* a sibling */
 	char path[PROBE_PATH_MAX];      /* a file, or a Unix socket, "@..." for an abstract one */
-	char user[8];                   /* of the mesh, and a token */
-	uint8_t token[MESH_TOKEN_SIZE];
 };
 
 /* ---- TLS ---- */
-struct lifeline_key_edge { /* one fd: this worker's end of a new pair with peer, a TLS or a transport worker (ipc/sign.h); replaces the one it had */
-	uint16_t peer;
-	uint8_t zero[6];
-};
+/* KEY_EDGE: struct lifeline_edge; one fd: the same between a transport and a TLS worker (ipc/sign.h). */
 /* One certificate of a generation, followed by its names (separated by spaces), its chain and, for TLS workers alone, its key, both PEM. The receiver wipes the packet. */
 #define CERTIFICATES_MAX 64
 struct lifeline_certificate {
@@ -149,10 +135,6 @@ struct lifeline_certificates_result {
 	uint8_t zero[6];
 };
 /* READY: no body */
-struct lifeline_ack {
-	uint32_t sequence;
-	int32_t error; /* 0 or negative errno */
-};
 struct lifeline_log { /* followed by the line, 1 to LOG_LINE_MAX bytes */
 	uint8_t level;
 	uint8_t zero[7];

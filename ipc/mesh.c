@@ -1,24 +1,261 @@
-/* mesh.c - batches of records over ZeroMQ: peers, sending, the end of each turn. mesh_listen.c has the listening side, mesh_edge.c the
- * connecting one, mesh_socket.c what both need.
- * Relies on a batch not being touched once libzmq has it: its I/O thread frees it. */
-#include "mesh_private.h"
+/* mesh.c - batches of records over the master's pairs: edges, sending at the end of each turn, taking what comes.
+ *
+ * Relies on SOCK_SEQPACKET as Linux has it: a packet goes whole or not at all; what a dead peer sent can still be read, and then 0 comes; a packet without bytes looks like that end and has no place here. Fds that a peer
+ * sends along are closed by the kernel, for there is no room for them.
+ */
+#include "mesh.h"
+#include "../common/counters.h"
+#include "../common/log.h"
+#include "batch.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-/* Look again at a full socket: its wake-up can have been consumed by a call for another peer. Only while something waits. */
-#define STALLED_MS 20
-/* Copying this much costs less than a reference-counted message that another thread frees. */
-#define COPY_MAX 4096
+/* Peers are found by role and index: one more than the last role. */
+#define ROLES 4
+#define BATCH_NEAR_FULL (BATCH_TARGET / 2)
+/* Batches taken from one peer in one turn: everything else in the loop gets its share. */
+#define TAKE_PER_TURN 16
+/* The kernel had no memory for a packet: once more after this long. */
+#define RETRY_MS 20
+#define LOG_INTERVAL_MS 1000
 
-struct link *link_find(const struct mesh *m, uint16_t peer)
+struct link {
+	struct mesh *mesh;
+	uint16_t peer;
+	int fd;                     /* -1: its pair has ended, or there was none yet */
+	bool blocked;               /* watched for room, too */
+	struct loop_source *source;
+	struct outgoing out;
+};
+
+struct mesh {
+	struct loop *loop;
+	mesh_record_callback callback;
+	void *arg;
+	struct link *by_peer[ROLES][256];
+	struct link *link[MESH_PEERS_MAX];
+	unsigned links;
+	unsigned edges;             /* that stand */
+	struct timer retry;
+	uint64_t log_due;
+	uint64_t log_left_out;
+	struct batch_pool pool;
+	unsigned char *room;        /* BATCH_MAX bytes, aligned: the batch being taken */
+};
+
+static struct link *link_find(const struct mesh *m, uint16_t peer)
 {
 	return PEER_ROLE(peer) < ROLES ? m->by_peer[PEER_ROLE(peer)][PEER_INDEX(peer)] : NULL;
 }
 
-int link_need(struct mesh *m, uint16_t peer, struct link **out)
+/* What waits for a SIP worker may be somebody's call; what waits for a transport worker belongs to its connections, which have ended with it. */
+static bool waits_for_successor(uint16_t peer)
+{
+	return PEER_ROLE(peer) == PEER_SIP;
+}
+
+/* What peers can cause as often as they like gets one line a second. */
+static bool may_log(struct mesh *m, uint64_t *left_out)
+{
+	uint64_t now = loop_now(m->loop);
+
+	if (now < m->log_due) {
+		m->log_left_out++;
+		return false;
+	}
+	*left_out = m->log_left_out;
+	m->log_left_out = 0;
+	m->log_due = now + LOG_INTERVAL_MS;
+	return true;
+}
+
+/* ---- taking ---- */
+
+static void link_end(struct link *l)
+{
+	struct mesh *m = l->mesh;
+
+	if (l->fd < 0)
+		return;
+	loop_remove(m->loop, l->source);
+	close(l->fd);
+	l->fd = -1;
+	l->source = NULL;
+	l->blocked = false;
+	counter_set(COUNTER_MESH_EDGES, --m->edges);
+	if (!waits_for_successor(l->peer))
+		counter_add(COUNTER_MESH_UNREACHABLE, outgoing_clear(&l->out));
+}
+
+static void batch_take_in(struct link *l, size_t size)
+{
+	struct mesh *m = l->mesh;
+	const struct record_header *h;
+	const void *data;
+	size_t at = 0;
+	uint64_t left_out;
+
+	if (size > BATCH_MAX || batch_check(m->room, size)) {
+		count(MESH_BAD_BATCH);
+		if (may_log(m, &left_out))
+			log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu", PEER_ROLE(l->peer), PEER_INDEX(l->peer), size, (unsigned long long)left_out);
+		return;
+	}
+	count(MESH_BATCHES_RECEIVED);
+	while ((h = batch_next(m->room, size, &at, &data))) {
+		count(MESH_RECORDS_RECEIVED);
+		m->callback(m->arg, l->peer, h->type, data, h->size);
+	}
+}
+
+/* Takes one batch. Its size; -EAGAIN: there is none; -EPIPE: there will be none. */
+static ssize_t link_take(struct link *l)
+{
+	ssize_t n;
+
+	do /* ECONNRESET is told once, before what is left: the peer died with something of ours unread */
+		n = recv(l->fd, l->mesh->room, BATCH_MAX, MSG_DONTWAIT | MSG_TRUNC);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : -EPIPE;
+	if (n == 0)
+		return -EPIPE;
+	batch_take_in(l, (size_t)n);
+	return n;
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct link *l = arg;
+	ssize_t n = BATCH_TARGET;
+
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return; /* there is room again: the end of the turn uses it */
+	/* One that is not near full is most likely the last: asking again would cost a system call for nothing. Should there be more, the loop comes back. */
+	for (int i = 0; i < TAKE_PER_TURN && n >= BATCH_NEAR_FULL; i++)
+		n = link_take(l);
+	if (n == -EPIPE)
+		link_end(l);
+}
+
+/* ---- sending ---- */
+
+static void watch(struct link *l, bool blocked)
+{
+	if (l->blocked != blocked && loop_modify(l->mesh->loop, l->source, EPOLLIN | (blocked ? EPOLLOUT : 0)) == 0)
+		l->blocked = blocked;
+}
+
+/* Puts b into the pair. 0: it has gone, one way or the other. Negative errno: it is left to the caller. */
+static int batch_send(struct link *l, const struct batch *b)
+{
+	uint64_t left_out;
+	ssize_t n;
+
+	do
+		n = send(l->fd, b->data, b->used, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0) {
+		count(MESH_BATCHES_SENT);
+		counter_add(COUNTER_MESH_RECORDS_SENT, batch_records(b));
+		return 0;
+	}
+	if (errno != EMSGSIZE)
+		return -errno;
+	/* The master sizes pairs for the largest batch: this one would never go. */
+	counter_add(COUNTER_MESH_OVERSIZE, batch_records(b));
+	if (may_log(l->mesh, &left_out))
+		log_error("mesh-send-failed", "peer=%u.%u error=EMSGSIZE size=%zu", PEER_ROLE(l->peer), PEER_INDEX(l->peer), b->used);
+	return 0;
+}
+
+static void link_flush(struct link *l)
+{
+	int error = 0;
+
+	while (!error) {
+		struct batch *b;
+		if (!l->out.first)
+			outgoing_close(&l->out); /* not earlier: while the peer is behind, the open batch goes on filling */
+		if (!l->out.first)
+			break;
+		b = outgoing_pop(&l->out);
+		error = batch_send(l, b);
+		if (error)
+			outgoing_put_back(&l->out, b);
+		else
+			batch_give(&l->mesh->pool, b);
+	}
+	/* Where the peer is gone, taking comes to the end of the pair and ends it. */
+	watch(l, error == -EAGAIN);
+	if ((error == -ENOBUFS || error == -ENOMEM) && !timer_armed(&l->mesh->retry))
+		loop_set(l->mesh->loop, &l->mesh->retry, RETRY_MS);
+}
+
+void mesh_flush(struct mesh *m)
+{
+	for (unsigned i = 0; i < m->links; i++)
+		if (m->link[i]->fd >= 0 && (m->link[i]->out.records || m->link[i]->blocked))
+			link_flush(m->link[i]);
+}
+
+static bool on_turn(void *arg)
+{
+	mesh_flush(arg);
+	return false;
+}
+
+static void on_retry(struct timer *t, void *arg)
+{
+	(void)t;
+	(void)arg; /* being awake is all: on_turn does the rest */
+}
+
+/* ---- the interface ---- */
+
+int mesh_new(struct mesh **out, struct loop *loop, mesh_record_callback callback, void *arg)
+{
+	struct mesh *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	*m = (struct mesh){.loop = loop, .callback = callback, .arg = arg};
+	timer_init(&m->retry, on_retry, m);
+	if (!(m->room = aligned_alloc(64, BATCH_MAX))) {
+		free(m);
+		return -ENOMEM;
+	}
+	*out = m;
+	return 0;
+}
+
+int mesh_start(struct mesh *m)
+{
+	return loop_on_turn(m->loop, on_turn, m);
+}
+
+void mesh_free(struct mesh *m)
+{
+	if (!m)
+		return;
+	loop_unset(m->loop, &m->retry);
+	for (unsigned i = 0; i < m->links; i++) {
+		link_end(m->link[i]);
+		outgoing_clear(&m->link[i]->out);
+		free(m->link[i]);
+	}
+	batch_pool_free(&m->pool);
+	free(m->room);
+	free(m);
+}
+
+/* The link to peer, made where there is none. */
+static int link_need(struct mesh *m, uint16_t peer, struct link **out)
 {
 	struct link *l = link_find(m, peer);
 
@@ -29,10 +266,8 @@ int link_need(struct mesh *m, uint16_t peer, struct link **out)
 			return -ENOSPC;
 		if (!(l = calloc(1, sizeof(*l))))
 			return -ENOMEM;
-		l->mesh = m;
-		l->peer = peer;
+		*l = (struct link){.mesh = m, .peer = peer, .fd = -1};
 		outgoing_init(&l->out, &m->pool);
-		edge_init(l);
 		m->link[m->links++] = l;
 		m->by_peer[PEER_ROLE(peer)][PEER_INDEX(peer)] = l;
 	}
@@ -40,223 +275,30 @@ int link_need(struct mesh *m, uint16_t peer, struct link **out)
 	return 0;
 }
 
-/* ---- sending ---- */
-
-static void batch_done(void *data, void *hint)
+int mesh_edge(struct mesh *m, uint16_t peer, int fd)
 {
-	struct batch *b = hint;
+	struct loop_source *source;
+	struct link *l;
+	int error = link_need(m, peer, &l);
 
-	(void)data;
-	if (b->handed_over)
-		batch_give(b);
+	if (error || (error = loop_add(m->loop, fd, EPOLLIN, on_event, l, &source)))
+		return error;
+	/* The master makes a new pair when the other end of the old one is closed: there is an end to what is in it. */
+	while (l->fd >= 0 && link_take(l) > 0)
+		;
+	link_end(l);
+	l->fd = fd;
+	l->source = source;
+	counter_set(COUNTER_MESH_EDGES, ++m->edges);
+	return 0;
 }
 
-/* Hands b over. 0: it is libzmq's now. Negative errno: still the caller's. */
-static int batch_send(void *zmq, struct batch *b)
-{
-	zmq_msg_t frame;
-	bool copied = b->used <= COPY_MAX;
-	int error;
-
-	if (copied) {
-		if (zmq_msg_init_size(&frame, b->used) < 0)
-			return -errno;
-		memcpy(zmq_msg_data(&frame), b->data, b->used);
-	} else if (zmq_msg_init_data(&frame, b->data, b->used, batch_done, b) < 0) {
-		return -errno;
-	}
-	b->handed_over = true;
-	if (zmq_msg_send(&frame, zmq, ZMQ_DONTWAIT) >= 0) {
-		if (copied)
-			batch_give(b);
-		return 0;
-	}
-	error = -errno;
-	b->handed_over = false; /* closing the frame below must not free it */
-	zmq_msg_close(&frame);
-	return error;
-}
-
-static int link_send(struct link *l, struct batch *b)
-{
-	struct mesh *m = l->mesh;
-	int error;
-
-	if (l->path) {
-		l->dealer.used = true;
-		return batch_send(l->dealer.zmq, b);
-	}
-	m->router.used = true;
-	/* Whether this peer can be reached and has room is decided here; the second frame follows the first. */
-	if (zmq_send(m->router.zmq, l->routing_id, ROUTING_ID_SIZE, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-		return -errno;
-	error = batch_send(m->router.zmq, b);
-	if (error) /* the open message must be ended or it would swallow the next */
-		zmq_send(m->router.zmq, NULL, 0, ZMQ_DONTWAIT);
-	return error;
-}
-
-static bool sendable(const struct link *l)
-{
-	return l->path ? l->up : l->routed && l->mesh->router.zmq;
-}
-
-/* Sends what it can. True where something that could be sent is left for want of room. */
-static bool link_flush(struct link *l)
+void mesh_refused(struct mesh *m, uint16_t peer, uint16_t type, size_t size)
 {
 	uint64_t left_out;
 
-	if (!sendable(l))
-		return false;
-	if (l->path && l->hello && edge_hello(l))
-		return true;
-	for (;;) {
-		struct batch *b;
-		uint32_t records;
-		int error;
-		if (!l->out.first)
-			outgoing_close(&l->out); /* not earlier: while the peer is behind, the open batch goes on filling */
-		if (!l->out.first)
-			return false;
-		b = outgoing_pop(&l->out);
-		records = batch_records(b);
-		error = link_send(l, b);
-		if (!error) {
-			count(MESH_BATCHES_SENT);
-			counter_add(COUNTER_MESH_RECORDS_SENT, records);
-			continue;
-		}
-		if (error == -EHOSTUNREACH) {
-			counter_add(COUNTER_MESH_UNREACHABLE, records);
-			batch_give(b);
-			l->routed = false;
-			return false;
-		}
-		outgoing_put_back(&l->out, b);
-		if (error != -EAGAIN && error != -EINTR && may_log(l->mesh, &left_out))
-			log_error("mesh-send-failed", "peer=%u.%u error=%d", PEER_ROLE(l->peer), PEER_INDEX(l->peer), -error);
-		return true;
-	}
-}
-
-/* Sends from all links. True where there is something to read. */
-static bool flush_all(struct mesh *m)
-{
-	bool stalled = true, readable = false;
-
-	for (int pass = 0; pass < 2 && stalled; pass++) { /* looking at the events may have made room: once more */
-		stalled = false;
-		for (unsigned i = 0; i < m->links; i++)
-			stalled |= link_flush(m->link[i]);
-		readable = socket_look(&m->router);
-		readable |= socket_look(&m->zap);
-		for (unsigned i = 0; i < m->links; i++) {
-			readable |= socket_look(&m->link[i]->dealer);
-			readable |= socket_look(&m->link[i]->monitor);
-		}
-	}
-	if (!stalled)
-		loop_unset(m->loop, &m->stalled);
-	else if (!timer_armed(&m->stalled))
-		loop_set(m->loop, &m->stalled, STALLED_MS);
-	return readable;
-}
-
-static bool drain_left(struct socket *s)
-{
-	if (!s->zmq || !s->more)
-		return false;
-	socket_drain(s);
-	return true;
-}
-
-static bool on_turn(void *arg)
-{
-	struct mesh *m = arg;
-	bool worked = drain_left(&m->zap);
-
-	worked |= drain_left(&m->router);
-	for (unsigned i = 0; i < m->links; i++) {
-		worked |= drain_left(&m->link[i]->monitor);
-		worked |= drain_left(&m->link[i]->dealer);
-	}
-	/* After work the next turn comes at once, so that whoever's turn callback ran before ours sees its fruits. */
-	return flush_all(m) || worked;
-}
-
-static void nothing_to_do(struct timer *t, void *arg)
-{
-	(void)t;
-	(void)arg; /* being awake is all: on_turn does the rest */
-}
-
-/* ---- the interface ---- */
-
-/* libzmq starts them with the first socket, which may be wanted only when the jail has closed: then none could be started any more. */
-static int start_threads(void *context)
-{
-	void *socket = zmq_socket(context, ZMQ_PAIR);
-
-	return socket && zmq_close(socket) == 0 ? 0 : -errno;
-}
-
-int mesh_new(struct mesh **out, struct loop *loop, uint16_t self, mesh_record_callback callback, void *arg)
-{
-	struct mesh *m = calloc(1, sizeof(*m));
-	int error = -ENOMEM;
-
-	if (!m)
-		return error;
-	m->loop = loop;
-	m->self = self;
-	m->callback = callback;
-	m->arg = arg;
-	timer_init(&m->wake, nothing_to_do, m);
-	timer_init(&m->stalled, nothing_to_do, m);
-	if (!(m->aligned = aligned_alloc(8, BATCH_MAX)))
-		goto failed;
-	if (!(m->context = zmq_ctx_new()))
-		goto failed;
-	error = -EINVAL;
-	if (zmq_ctx_set(m->context, ZMQ_IO_THREADS, 1) < 0 || zmq_ctx_set(m->context, ZMQ_BLOCKY, 0) < 0)
-		goto failed;
-	if ((error = start_threads(m->context)))
-		goto failed;
-	if ((error = loop_on_turn(loop, on_turn, m)))
-		goto failed;
-	*out = m;
-	return 0;
-failed:
-	if (m->context)
-		zmq_ctx_term(m->context);
-	free(m->aligned);
-	free(m);
-	return error;
-}
-
-void mesh_free(struct mesh *m)
-{
-	if (!m)
-		return;
-	loop_unset(m->loop, &m->wake);
-	loop_unset(m->loop, &m->stalled);
-	for (unsigned i = 0; i < m->links; i++) {
-		edge_close(m->link[i]);
-		outgoing_clear(&m->link[i]->out);
-	}
-	socket_close(&m->router);
-	socket_close(&m->zap);
-	/* Ends the I/O thread: only now nobody else holds a batch. */
-	while (zmq_ctx_term(m->context) < 0 && errno == EINTR)
-		;
-	batch_pool_free(&m->pool);
-	for (unsigned i = 0; i < m->links; i++) {
-		free(m->link[i]->path);
-		sodium_memzero(m->link[i], sizeof(*m->link[i]));
-		free(m->link[i]);
-	}
-	free(m->aligned);
-	free(m);
+	if (may_log(m, &left_out))
+		log_warn("mesh-bad-record", "peer=%u.%u type=%u size=%zu left_out=%llu", PEER_ROLE(peer), PEER_INDEX(peer), type, size, (unsigned long long)left_out);
 }
 
 int mesh_record(struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
@@ -264,7 +306,7 @@ int mesh_record(struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool 
 	struct link *l = link_find(m, peer);
 	int error = -ENOTCONN;
 
-	if (l && (l->path || l->routed))
+	if (l && (l->fd >= 0 || waits_for_successor(peer)))
 		error = outgoing_record(&l->out, type, size, reserve, data);
 	switch (error) {
 	case 0:
@@ -287,13 +329,6 @@ void mesh_shrink(struct mesh *m, uint16_t peer, size_t size)
 
 	assert(l);
 	outgoing_shrink(&l->out, size);
-}
-
-void mesh_flush(struct mesh *m)
-{
-	/* Outside a turn nobody would look at what became readable meanwhile. */
-	if (flush_all(m))
-		loop_set(m->loop, &m->wake, 0);
 }
 
 size_t mesh_backlog(const struct mesh *m, uint16_t peer)

@@ -8,7 +8,6 @@
 static const struct {
 	size_t min, max;
 } bounds[RECORD_TYPE_COUNT] = {
-	[RECORD_HELLO] = {0, 0},
 	[RECORD_MESSAGE] = {sizeof(struct message), MESSAGE_BLOCK_MAX},
 	[RECORD_FLOW_CLOSED] = {sizeof(struct record_flow_closed), sizeof(struct record_flow_closed)},
 	[RECORD_SEND_FAILED] = {sizeof(struct record_send_failed), sizeof(struct record_send_failed)},

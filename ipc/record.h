@@ -1,6 +1,6 @@
 /* record.h - what travels over the mesh: a batch of records.
  *
- * A batch is one ZeroMQ message: struct batch_header, then records, each struct record_header and its data, padded with zero bytes to a multiple of 8.
+ * A batch is one packet of an edge: struct batch_header, then records, each struct record_header and its data, padded with zero bytes to a multiple of 8.
  * A batch decodes to its exact end or is refused whole. Everything is little-endian and naturally aligned.
  */
 #ifndef SIPWARD_IPC_RECORD_H
@@ -9,7 +9,7 @@
 #include "message.h"
 
 #define BATCH_MAGIC 0x42575053u /* "SPWB" */
-/* Largest batch; a record alone may not be larger. ZMQ_MAXMSGSIZE is set to this. */
+/* Largest batch; a record alone may not be larger. The master gives every edge room for one. */
 #define BATCH_MAX (256u * 1024)
 
 struct batch_header {
@@ -23,8 +23,7 @@ struct record_header {
 };
 
 enum record_type {
-	RECORD_HELLO = 1,   /* connecter -> listener: no data; lets the listener answer */
-	RECORD_MESSAGE,     /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
+	RECORD_MESSAGE = 1, /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
 	RECORD_FLOW_CLOSED, /* transport -> SIP, SIP -> SIP: struct record_flow_closed */
 	RECORD_SEND_FAILED, /* transport -> SIP: struct record_send_failed */
 	RECORD_SEND,        /* SIP -> transport: struct record_send and the bytes */

@@ -98,22 +98,6 @@ static void tell_commit(struct worker_slot *w, const struct certificate_set *set
 	tell_act(w, set, CERTIFICATES_COMMIT, 0);
 }
 
-/* A pair for two living workers; each takes it in place of the one that it had with the other's last life. */
-static void make_edge(struct worker_slot *a, struct worker_slot *b)
-{
-	struct lifeline_key_edge to_a = {.peer = PEER(b->role, b->index)}, to_b = {.peer = PEER(a->role, a->index)};
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
-		log_error("key-edge", "peer=%s-%u with=%s-%u errno=%d", role_name(a->role), a->index, role_name(b->role), b->index, errno);
-		return;
-	}
-	worker_tell(a, LIFELINE_KEY_EDGE, &to_a, sizeof to_a, pair[0]);
-	worker_tell(b, LIFELINE_KEY_EDGE, &to_b, sizeof to_b, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
-}
-
 /* Edges of w to all living workers of the other role. */
 static void make_edges(struct certificates *c, struct worker_slot *w)
 {
@@ -121,7 +105,7 @@ static void make_edges(struct certificates *c, struct worker_slot *w)
 
 	for (unsigned i = 0; i < s->count; i++)
 		if (concerned(&s->worker[i]) && s->worker[i].role != w->role && worker_lives(&s->worker[i]))
-			make_edge(w, &s->worker[i]);
+			edge_make(w, &s->worker[i]);
 }
 
 /* The first certificates of a gateway that began without any. */

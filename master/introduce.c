@@ -1,41 +1,12 @@
 /* introduce.c - what a new life of a worker is told, and what the others are told of it.
  *
- * The order matters: a listener knows a token before its connecter does (edges.h), and a listener's successor knows all living peers'
- * tokens before it listens, so that no connecter is ever refused. SIP workers get GO at once, for they wait for each other's
- * acknowledgements; transport workers, which would have nowhere to send to, wait for theirs.
+ * Its edges come before GO, so that it has somebody to send to from its first message on; what is sent to a peer that is still starting waits in the pair. A peer that does not live yet gets its edge when it does.
  */
 #include "supervise.h"
 #include "../common/log.h"
 #include "certificates.h"
 
 #include <sodium.h>
-#include <stdio.h>
-
-/* Tells listener of connecter's token. */
-static void allow(struct worker_slot *connecter, struct worker_slot *listener)
-{
-	struct supervisor *s = listener->supervisor;
-	struct lifeline_allow body;
-
-	if (!worker_lives(listener) || !worker_lives(connecter))
-		return;
-	if (!edges_allow(&s->edges, PEER(connecter->role, connecter->index), listener->index, &body))
-		return;
-	worker_tell(listener, LIFELINE_ALLOW, &body, sizeof body, -1);
-	sodium_memzero(&body, sizeof body);
-}
-
-static void tell_edge(struct worker_slot *connecter, unsigned listener)
-{
-	struct supervisor *s = connecter->supervisor;
-	const struct edge *edge = edges_of(&s->edges, PEER(connecter->role, connecter->index), listener);
-	struct lifeline_edge body = {.peer = PEER(PEER_SIP, listener)};
-
-	memcpy(body.token, edge->token, sizeof body.token);
-	runtime_edge_path(listener, body.path);
-	worker_tell(connecter, LIFELINE_EDGE, &body, sizeof body, -1);
-	sodium_memzero(&body, sizeof body);
-}
 
 static void tell_basics(struct worker_slot *w)
 {
@@ -53,7 +24,7 @@ static void tell_basics(struct worker_slot *w)
 	};
 	struct lifeline_keys keys;
 
-	runtime_root(s->runtime, w->role, w->index, welcome.root);
+	runtime_root(s->runtime, welcome.root);
 	worker_tell(w, LIFELINE_WELCOME, &welcome, sizeof welcome, w->page_fd);
 	if (w->role != PEER_TLS) {
 		keys_for(s->keys, w->role, &keys);
@@ -75,12 +46,12 @@ static void tell_sockets(struct worker_slot *w)
 
 			worker_tell(w, LIFELINE_SOCKET, &body, sizeof body, listen_socket(s->listen, w->index, i));
 		}
-	if (w->role == PEER_SIP) {
-		struct lifeline_socket body = {.listener = NONE_INDEX};
+}
 
-		runtime_endpoint_path(s->runtime, w->index, body.path);
-		worker_tell(w, LIFELINE_SOCKET, &body, sizeof body, w->endpoint);
-	}
+/* Transport workers talk to SIP workers, and those to each other. */
+static bool talk(const struct worker_slot *a, const struct worker_slot *b)
+{
+	return a != b && a->role != PEER_TLS && b->role != PEER_TLS && (a->role == PEER_SIP || b->role == PEER_SIP);
 }
 
 void introduce(struct worker_slot *w)
@@ -91,70 +62,18 @@ void introduce(struct worker_slot *w)
 	blame_introduce(w);
 	tell_sockets(w);
 	certificates_introduce(s->certificates, w);
-	if (w->role == PEER_TLS) {
-		introduce_go(w);
-		return;
-	}
-	worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof s->slots, -1);
-	/* The tokens of its own edges first: then the peers that it must know are all that live, itself left out. */
-	edges_mint(&s->edges, PEER(w->role, w->index));
-	for (unsigned i = 0; i < s->count; i++) {
-		struct worker_slot *other = &s->worker[i];
-
-		if (other == w)
-			continue;
-		if (w->role == PEER_SIP)
-			allow(other, w);
-		if (other->role == PEER_SIP)
-			allow(w, other);
-	}
-	if (w->role == PEER_SIP || edges_waiting(&s->edges, PEER(w->role, w->index)) == 0)
-		introduce_go(w);
-	else
-		loop_set(s->loop, &w->timer, EDGE_WAIT_MS);
-}
-
-void introduce_go(struct worker_slot *w)
-{
-	w->state = WORKER_GOING;
-	loop_set(w->supervisor->loop, &w->timer, START_MAX_MS);
+	if (w->role != PEER_TLS)
+		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof s->slots, -1);
+	for (unsigned i = 0; i < s->count; i++)
+		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
+			edge_make(w, &s->worker[i]);
+	loop_set(s->loop, &w->timer, START_MAX_MS);
 	worker_tell(w, LIFELINE_GO, NULL, 0, -1);
-}
-
-void introduce_acknowledged(struct worker_slot *w, const struct lifeline_ack *ack)
-{
-	struct supervisor *s = w->supervisor;
-	uint16_t peer;
-
-	if (ack->error != 0) {
-		worker_kill(w, "token-refused");
-		return;
-	}
-	if (!edges_acknowledged(&s->edges, w->index, ack->sequence, &peer))
-		return;
-	struct worker_slot *connecter = supervise_worker(s, PEER_ROLE(peer), PEER_INDEX(peer));
-	if (!connecter || !worker_lives(connecter))
-		return;
-	tell_edge(connecter, w->index);
-	if (connecter->state == WORKER_STARTING && edges_waiting(&s->edges, peer) == 0)
-		introduce_go(connecter);
 }
 
 void introduce_ready(struct worker_slot *w)
 {
-	struct supervisor *s = w->supervisor;
-	struct lifeline_peer body = {.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
-
-	certificates_ready(s->certificates, w);
-	if (w->role != PEER_SIP)
-		return;
-	for (unsigned i = 0; i < s->count; i++) {
-		struct worker_slot *other = &s->worker[i];
-		const struct edge *edge = edges_of(&s->edges, PEER(other->role, other->index), w->index);
-
-		if (edge && edge->state == EDGE_OPEN && worker_lives(other))
-			worker_tell(other, LIFELINE_PEER_UP, &body, sizeof body, -1);
-	}
+	certificates_ready(w->supervisor->certificates, w);
 }
 
 void introduce_death(struct worker_slot *w)
@@ -163,20 +82,7 @@ void introduce_death(struct worker_slot *w)
 	struct lifeline_peer body = {.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
 
 	certificates_died(s->certificates, w);
-	if (w->role == PEER_TLS)
-		return;
-	edges_wipe(&s->edges, PEER(w->role, w->index));
-	if (w->role == PEER_SIP)
-		edges_forget(&s->edges, w->index);
-	for (unsigned i = 0; i < s->count; i++) {
-		struct worker_slot *other = &s->worker[i];
-
-		if (other == w || other->role == PEER_TLS || !worker_lives(other) ||
-			(w->role == PEER_TRANSPORT && other->role == PEER_TRANSPORT))
-			continue;
-		worker_tell(other, LIFELINE_PEER_DOWN, &body, sizeof body, -1);
-		/* One acknowledgement less to wait for. */
-		if (other->state == WORKER_STARTING && edges_waiting(&s->edges, PEER(other->role, other->index)) == 0)
-			introduce_go(other);
-	}
+	for (unsigned i = 0; i < s->count; i++)
+		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], LIFELINE_PEER_DOWN, &body, sizeof body, -1);
 }

@@ -4,7 +4,7 @@
  *     sipward -n -c FILE  checks the config and ends
  *     sipward -V, -h      version, help
  *
- * One thread, one loop. It reads nothing from the network, and links neither libzmq nor OpenSSL nor libosip2.
+ * One thread, one loop. It reads nothing from the network, and links neither OpenSSL nor libosip2.
  */
 #include "account.h"
 #include "commands.h"
@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Fds of a worker beside those of its connections: listeners, endpoints of all possible peers, stores, epoll, lifeline. */
+/* Fds of a worker beside those of its connections: listeners, edges to all possible peers, stores, epoll, lifeline. */
 #define FDS_RESERVE 1024
 #define FDS_TLS 64
 
@@ -139,10 +139,7 @@ static int prepare_roles(struct master *m)
 
 	for (size_t i = 0; i < ROLES; i++) {
 		unsigned r = roles[i];
-		/* libzmq aborts where accepting fails for want of fds: a transport worker that was taken over must not have more of them than a SIP worker can take. */
-		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE
-			       : r == PEER_SIP	   ? FDS_RESERVE + (uint64_t)m->config->workers[PEER_TRANSPORT] * s->fds_limit[PEER_TRANSPORT]
-						   : FDS_TLS;
+		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE : r == PEER_SIP ? FDS_RESERVE : FDS_TLS;
 		int error = 0;
 
 		s->role_count[r] = m->config->workers[r];

@@ -1,7 +1,7 @@
 /* runtime.c - the runtime directory of one master.
  *
  * Everything below it is made by the master and removed by it. The lock, not the presence of files, decides whether another master runs: a
- * killed one leaves its files but no lock. Relies on a file system with hard links and Unix sockets (tmpfs has both).
+ * killed one leaves its files but no lock. Relies on a file system with Unix sockets.
  */
 #include "runtime.h"
 #include "../common/log.h"
@@ -16,11 +16,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The longest name below the directory: "/edge/transport-255/sip-255.sock". */
+/* Room for the longest name below the directory: "/control.sock". */
 #define RUNTIME_TAIL_MAX 34
-/* Connects that may wait while a worker is respawned: every peer reconnects at once. */
-#define ENDPOINT_BACKLOG 256
-/* Folders in folders: PATH/edge/ROLE-N is the deepest. */
+/* Connects that may wait for the master. */
+#define BACKLOG 256
+/* Folders in folders: an earlier version's PATH/edge/ROLE-N is the deepest. */
 #define CLEAN_DEPTH_MAX 3
 
 const char *role_name(unsigned role)
@@ -58,6 +58,7 @@ static void clean(int folder, const char *name, unsigned depth)
 
 static void clean_all(struct runtime *r)
 {
+	clean(r->fd, "root", 0);
 	clean(r->fd, "mesh", 0);
 	clean(r->fd, "edge", 0);
 	clean(r->fd, "control.sock", 0);
@@ -87,15 +88,6 @@ static int take_lock(int folder, int *out)
 	return -EBUSY;
 }
 
-static int make_folder(int parent, const char *name, mode_t mode, uid_t uid, gid_t gid)
-{
-	if (mkdirat(parent, name, 0700) < 0)
-		return -errno;
-	if (geteuid() == 0 && fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	return fchmodat(parent, name, mode, 0) < 0 ? -errno : 0;
-}
-
 int runtime_open(struct runtime *r, const char *path)
 {
 	struct runtime mine = {.fd = -1, .lock = -1};
@@ -120,7 +112,7 @@ int runtime_open(struct runtime *r, const char *path)
 		log_error("runtime-open", "path=%s errno=%d", path, -error);
 		return error;
 	}
-	/* Whoever may write here could put his own socket where a worker looks for its peer. */
+	/* Whoever may write here could put his own socket where operators look for ours. */
 	struct stat st;
 	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
 		log_error("runtime-unsafe",
@@ -141,11 +133,8 @@ int runtime_open(struct runtime *r, const char *path)
 	if (mine.made && fchmod(mine.fd, 0755) < 0)
 		log_warn("runtime-mode", "path=%s errno=%d", path, errno);
 	clean_all(r);
-	/* The endpoints are reached through the edges folders only. */
-	error = make_folder(r->fd, "mesh", 0700, geteuid(), getegid());
-	if (error == 0)
-		error = make_folder(r->fd, "edge", 0711, geteuid(), getegid());
-	if (error < 0) {
+	if (mkdirat(r->fd, "root", 0700) < 0 || fchmodat(r->fd, "root", 0555, 0) < 0) {
+		error = -errno;
 		log_error("runtime-folder", "path=%s errno=%d", path, -error);
 		runtime_close(r);
 	}
@@ -176,7 +165,7 @@ int listen_unix(const char *path, mode_t mode, int *out)
 	if (fd < 0)
 		return -errno;
 	/* Nobody connects before the mode is the one wanted: bind makes the file with the mode of the umask, listen comes after chmod. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, mode) < 0 || listen(fd, ENDPOINT_BACKLOG) < 0) {
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		int error = -errno;
 
 		close(fd);
@@ -186,60 +175,7 @@ int listen_unix(const char *path, mode_t mode, int *out)
 	return 0;
 }
 
-void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX])
+void runtime_root(const struct runtime *r, char out[LIFELINE_PATH_MAX])
 {
-	snprintf(out, LIFELINE_PATH_MAX, "%.*s/mesh/sip-%u.sock", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, index & 0xff);
-}
-
-int runtime_endpoint(struct runtime *r, unsigned index, int *fd)
-{
-	char path[LIFELINE_PATH_MAX];
-
-	runtime_endpoint_path(r, index, path);
-	/* Whoever reaches a link may connect; who reaches which link is the folders' matter. */
-	int error = listen_unix(path, 0666, fd);
-	if (error < 0)
-		log_error("endpoint-listen", "path=%s errno=%d", path, -error);
-	return error;
-}
-
-int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid, gid_t gid)
-{
-	char folder[48], from[32], to[96];
-	int error;
-
-	snprintf(folder, sizeof folder, "edge/%s-%u", role_name(role), index);
-	if (mkdirat(r->fd, folder, 0700) < 0) {
-		error = -errno;
-		log_error("edges-folder", "path=%s/%s errno=%d", r->path, folder, -error);
-		return error;
-	}
-	for (unsigned i = 0; role != PEER_TLS && i < sip_workers; i++) {
-		if (role == PEER_SIP && i == index)
-			continue;
-		snprintf(from, sizeof from, "mesh/sip-%u.sock", i);
-		snprintf(to, sizeof to, "%s/sip-%u.sock", folder, i);
-		if (linkat(r->fd, from, r->fd, to, 0) < 0) {
-			error = -errno;
-			log_error("edges-link", "path=%s/%s errno=%d", r->path, to, -error);
-			return error;
-		}
-	}
-	/* Given away last. Its owner could open it up again, but only for itself: it stands below nothing that others may write. */
-	if (geteuid() == 0 && (fchmodat(r->fd, folder, 0500, 0) < 0 || fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)) {
-		error = -errno;
-		log_error("edges-owner", "path=%s/%s errno=%d", r->path, folder, -error);
-		return error;
-	}
-	return 0;
-}
-
-void runtime_root(const struct runtime *r, unsigned role, unsigned index, char out[LIFELINE_PATH_MAX])
-{
-	snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, role_name(role), index & 0xff);
-}
-
-void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX])
-{
-	snprintf(out, LIFELINE_PATH_MAX, "sip-%u.sock", to & 0xff);
+	snprintf(out, LIFELINE_PATH_MAX, "%.*s/root", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path);
 }

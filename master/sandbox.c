@@ -1,6 +1,6 @@
 /* sandbox.c - sipwardctl sandbox verify (sandbox.h).
  *
- * The probes are children of the master beside the workers: same program, same packets, same jail, but no keys, no sockets of listeners and a token of nobody. A few run at a time; each is killed when its time is up. An act may
+ * The probes are children of the master beside the workers: same program, same packets, same jail, but no keys, no sockets of listeners and no edges. A few run at a time; each is killed when its time is up. An act may
  * end its process: then what the filter asked, or the signal, is the answer.
  */
 #include "sandbox.h"
@@ -64,7 +64,7 @@ struct sandbox {
 	struct probe probe[PROBES_MAX];
 	struct cell cell[PROBE_COUNT][ROLE_COUNT];
 	unsigned act, role, variant; /* the next to be started */
-	int page, endpoint, abstract;
+	int page, abstract;
 	char abstract_name[48];
 	json_t *live;
 	unsigned bad;
@@ -238,9 +238,6 @@ static void aim(struct sandbox *x, const struct probe *p, struct lifeline_probe 
 	const struct master *m = x->master;
 	const struct supervisor *s = &m->supervisor;
 	const struct worker_slot *sibling = supervise_worker(s, p->role, 0);
-	/* The edges folder is that of worker 0, which has no edge to itself. */
-	unsigned listener = p->role == PEER_SIP ? 1 : 0, other = listener ? 0 : 1;
-	const struct edge *edge = edges_of(&s->edges, PEER(PEER_TRANSPORT, 0), other);
 
 	*body = (struct lifeline_probe){.act = p->act, .variant = p->variant, .pid = sibling ? sibling->pid : 1};
 	switch (p->act) {
@@ -255,15 +252,6 @@ static void aim(struct sandbox *x, const struct probe *p, struct lifeline_probe 
 		break;
 	case PROBE_CONNECT_CONTROL:
 		snprintf(body->path, sizeof body->path, "%s", m->config->control_path);
-		break;
-	case PROBE_MESH_NO_TOKEN:
-	case PROBE_MESH_OTHER_TOKEN:
-		snprintf(body->path, sizeof body->path, "sip-%u.sock", listener);
-		snprintf(body->user, sizeof body->user, "%u", PEER(PEER_TRANSPORT, 0));
-		if (edge && edge->state == EDGE_OPEN)
-			memcpy(body->token, edge->token, sizeof body->token);
-		else
-			randombytes_buf(body->token, sizeof body->token);
 		break;
 	}
 }
@@ -287,12 +275,11 @@ static int tell_all(struct sandbox *x, struct probe *p)
 		.gid = account->gid,
 		.fds_limit = s->fds_limit[p->role],
 	};
-	struct lifeline_socket socket = {.listener = NONE_INDEX, .path = "/probe.sock"};
 	struct lifeline_keys keys = {0};
 	struct lifeline_probe aimed;
 	int error;
 
-	runtime_root(s->runtime, p->role, 0, welcome.root);
+	runtime_root(s->runtime, welcome.root);
 	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof welcome, x->page);
 	if (error == 0 && p->role != PEER_TLS)
 		error = tell(p, LIFELINE_KEYS, &keys, sizeof keys, -1);
@@ -300,14 +287,11 @@ static int tell_all(struct sandbox *x, struct probe *p)
 		error = tell(p, LIFELINE_SETTINGS, NULL, 0, s->settings[p->role]);
 	if (error == 0 && p->role == PEER_SIP)
 		error = tell(p, LIFELINE_USERS, NULL, 0, s->users);
-	if (error == 0 && p->role == PEER_SIP)
-		error = tell(p, LIFELINE_SOCKET, &socket, sizeof socket, x->endpoint);
 	if (error == 0 && p->role != PEER_TLS)
 		error = tell(p, LIFELINE_SLOTS, &s->slots, sizeof s->slots, -1);
 	aim(x, p, &aimed);
 	if (error == 0)
 		error = tell(p, LIFELINE_PROBE, &aimed, sizeof aimed, -1);
-	sodium_memzero(&aimed, sizeof aimed);
 	return error ? error : tell(p, LIFELINE_GO, NULL, 0, -1);
 }
 
@@ -411,8 +395,6 @@ static void end(struct sandbox *x)
 	x->done(x->arg, rows, x->bad);
 	json_decref(x->live);
 	close(x->page);
-	if (x->endpoint >= 0)
-		close(x->endpoint);
 	if (x->abstract >= 0)
 		close(x->abstract);
 	free(x);
@@ -457,7 +439,6 @@ void sandbox_reaped(struct master *m, pid_t pid, int status)
 	}
 }
 
-/* A listening Unix socket: of the SIP probes' mesh, which nobody is to reach, and one with an abstract name. */
 static int listen_at(const struct sockaddr_un *a, socklen_t size, int *out)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -478,7 +459,6 @@ static int prepare(struct sandbox *x)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	unsigned char random[8];
 	char hex[2 * sizeof random + 1];
-	int error;
 
 	x->page = memfd_create("sipward-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (x->page < 0 || ftruncate(x->page, sizeof(struct page)) < 0 || fcntl(x->page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -488,11 +468,7 @@ static int prepare(struct sandbox *x)
 	snprintf(x->abstract_name, sizeof x->abstract_name, "@sipward-probe-%s", hex);
 	memcpy(a.sun_path, x->abstract_name, strlen(x->abstract_name));
 	a.sun_path[0] = '\0';
-	error = listen_at(&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)), &x->abstract);
-	if (error < 0)
-		return error;
-	/* Without a name the kernel gives it one, abstract and random. */
-	return listen_at(&(struct sockaddr_un){.sun_family = AF_UNIX}, sizeof(sa_family_t), &x->endpoint);
+	return listen_at(&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)), &x->abstract);
 }
 
 int sandbox_start(struct master *m, sandbox_done done, void *arg)
@@ -505,7 +481,7 @@ int sandbox_start(struct master *m, sandbox_done done, void *arg)
 	x->master = m;
 	x->done = done;
 	x->arg = arg;
-	x->page = x->endpoint = x->abstract = -1;
+	x->page = x->abstract = -1;
 	x->act = PROBE_HOLD;
 	x->live = json_array();
 	int error = prepare(x);

@@ -28,7 +28,7 @@ static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* i
 
 const char *worker_state_name(enum worker_state state)
 {
-	static const char *const name[] = {"down", "starting", "going", "ready", "stopping"};
+	static const char *const name[] = {"down", "starting", "ready", "stopping"};
 
 	return name[state];
 }
@@ -143,18 +143,12 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 	case LIFELINE_READY:
 		if (last || w->state == WORKER_STOPPING)
 			return true;
-		if (w->state != WORKER_GOING)
+		if (w->state != WORKER_STARTING)
 			return false;
 		became_ready(w);
 		return true;
 	case LIFELINE_CERTIFICATES_RESULT:
 		return last || certificates_result(s->certificates, w, (const void *)p->body, p->size);
-	case LIFELINE_ACK:
-		if (w->role != PEER_SIP)
-			return false;
-		if (!last && worker_lives(w))
-			introduce_acknowledged(w, (const void *)p->body);
-		return true;
 	default:
 		return false;
 	}
@@ -281,10 +275,6 @@ static void timer_fired(struct timer *t, void *arg)
 			spawn(w);
 		break;
 	case WORKER_STARTING:
-		log_warn("edges-late", "peer=%s-%u", role_name(w->role), w->index);
-		introduce_go(w);
-		break;
-	case WORKER_GOING:
 		worker_kill(w, "never-ready");
 		break;
 	case WORKER_READY:
@@ -428,15 +418,13 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	int error;
 
 	*w = (struct worker_slot){
-		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .endpoint = -1, .notifier = {.fd = -1}};
+		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .notifier = {.fd = -1}};
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, timer_fired, w);
 	s->count++;
 	error = make_page(w);
 	if (error < 0)
 		log_error("worker-page", "errno=%d", -error);
-	if (error == 0 && role == PEER_SIP)
-		error = runtime_endpoint(s->runtime, index, &w->endpoint);
 	return error;
 }
 
@@ -453,17 +441,10 @@ int supervise_open(struct supervisor *s)
 	if (!s->worker || !s->packet)
 		error = -ENOMEM;
 	if (error == 0)
-		error = edges_new(&s->edges, s->role_count[PEER_TRANSPORT], s->role_count[PEER_SIP]);
-	if (error == 0)
 		slots_spread(&s->slots, s->role_count[PEER_SIP]);
 	for (size_t r = 0; r < ROLES && error == 0; r++)
 		for (unsigned i = 0; i < s->role_count[roles[r]] && error == 0; i++)
 			error = make_worker(s, roles[r], i);
-	for (unsigned i = 0; i < s->count && error == 0; i++) {
-		const struct worker_slot *w = &s->worker[i];
-
-		error = runtime_edges(s->runtime, w->role, w->index, s->role_count[PEER_SIP], s->account[w->role].uid, s->account[w->role].gid);
-	}
 	if (error < 0)
 		supervise_close(s);
 	return error;
@@ -471,7 +452,7 @@ int supervise_open(struct supervisor *s)
 
 void supervise_start(struct supervisor *s)
 {
-	/* Listeners first: when the transport workers start there is somebody to acknowledge their tokens. */
+	/* Those that transport workers talk to first: these have edges to all of them from the start. */
 	static const enum peer_role order[] = {PEER_TLS, PEER_SIP, PEER_TRANSPORT};
 
 	for (size_t r = 0; r < ROLES; r++)
@@ -491,12 +472,9 @@ void supervise_close(struct supervisor *s)
 			munmap(w->page, sizeof *w->page);
 		if (w->page_fd >= 0)
 			close(w->page_fd);
-		if (w->endpoint >= 0)
-			close(w->endpoint);
 	}
 	free(s->worker);
 	free(s->packet);
-	edges_free(&s->edges);
 	s->worker = NULL;
 	s->packet = NULL;
 	s->count = 0;

@@ -8,7 +8,6 @@
 
 #include "../common/counters.h"
 #include "config.h"
-#include "edges.h"
 #include "keys.h"
 #include "listen.h"
 #include "outbox.h"
@@ -23,8 +22,6 @@
 #define AWAY_MS 5000
 /* From exec to READY: stores may have to be checked. */
 #define START_MAX_MS 30000
-/* A transport worker starts without the edges that have not been acknowledged by then. */
-#define EDGE_WAIT_MS 2000
 /* Between STOP and SIGKILL. */
 #define STOP_GRACE_MS 2000
 /* Between a closed lifeline and SIGKILL. */
@@ -43,8 +40,7 @@
 
 enum worker_state {
 	WORKER_DOWN = 0, /* no process */
-	WORKER_STARTING, /* told its configuration; GO not sent */
-	WORKER_GOING,    /* GO sent; not READY */
+	WORKER_STARTING,    /* told its configuration; not READY */
 	WORKER_READY,
 	WORKER_STOPPING  /* STOP or SIGKILL sent */
 };
@@ -68,8 +64,7 @@ struct worker_slot {
 	struct outbox outbox;
 	struct page *page;       /* shared with the worker */
 	int page_fd;
-	int endpoint;            /* SIP workers: the mesh endpoint; else -1 */
-	struct timer timer;      /* DOWN: respawn; STARTING: GO in any case; GOING: give up; STOPPING: kill */
+	struct timer timer;      /* DOWN: respawn; STARTING: give up; STOPPING: kill */
 	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
 	uint64_t starts, deaths, hangs;
 	unsigned failures;       /* lives in a row that never became ready */
@@ -127,7 +122,6 @@ struct supervisor {
 	/* its own */
 	struct worker_slot *worker;
 	unsigned count;
-	struct edges edges;
 	struct slot_map slots;
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
@@ -137,7 +131,7 @@ struct supervisor {
 	uint32_t steps_missing[ROLE_COUNT]; /* bits of enum jail_step: named in the log */
 };
 
-/* Makes the table, pages, endpoints and edges folders; starts nothing. -errno, logged. */
+/* Makes the table and pages; starts nothing. -errno, logged. */
 int supervise_open(struct supervisor *s);
 /* Starts all workers. */
 void supervise_start(struct supervisor *s);
@@ -156,7 +150,7 @@ bool worker_tell(struct worker_slot *w, enum lifeline_type type, const void *bod
 void worker_kill(struct worker_slot *w, const char *reason);
 static inline bool worker_lives(const struct worker_slot *w)
 {
-	return w->state == WORKER_STARTING || w->state == WORKER_GOING || w->state == WORKER_READY;
+	return w->state == WORKER_STARTING || w->state == WORKER_READY;
 }
 
 /* Hands the settings and users in force (s->settings, s->users) to all living workers. */
@@ -165,13 +159,15 @@ void supervise_users(struct supervisor *s);
 
 /* ---- introduce.c: what a life is told, and whom it is told of ---- */
 
-/* A new life: everything up to GO, which for transport workers waits for the acknowledgement of their edges. */
+/* A new life: everything up to GO, and its edges' other ends to its peers. */
 void introduce(struct worker_slot *w);
-/* GO without waiting any longer. */
-void introduce_go(struct worker_slot *w);
-void introduce_acknowledged(struct worker_slot *w, const struct lifeline_ack *ack);
 void introduce_ready(struct worker_slot *w);
 void introduce_death(struct worker_slot *w);
+
+/* ---- edge.c ---- */
+
+/* Makes a pair for two living workers and hands each its end; it takes the place of the one that it had with an earlier life of the other. What fails is logged: they do without it. */
+void edge_make(struct worker_slot *a, struct worker_slot *b);
 
 /* ---- blame.c: what dead workers had in hand ---- */
 

@@ -158,7 +158,7 @@ bool warden_step(struct worker_slot *w, const struct lifeline_step *step)
 bool warden_notifier(struct worker_slot *w, int fd)
 {
 	/* One, when the jail closes: a worker that has been taken over since has none to offer. */
-	if (w->state != WORKER_GOING || w->notifier.fd >= 0) {
+	if (w->state != WORKER_STARTING || w->notifier.fd >= 0) {
 		close(fd);
 		return false;
 	}

@@ -1,6 +1,6 @@
 /* main.c - sipward-sip: transactions, dialogs, calls and bindings of the slots that this worker owns (DESIGN.md section 5).
  *
- * Interface: lifeline on fd 3; mesh endpoint and edges as the master says. No arguments, no environment.
+ * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
 #include "../common/crash_hook.h"
 #include "../common/jail.h"
@@ -23,19 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The edges and sockets that came before GO. */
-struct pending {
-	int mesh_fd;
-	char mesh_path[LIFELINE_PATH_MAX];
-	struct lifeline_allow allow[MESH_PEERS_MAX];
-	struct lifeline_edge edge[MESH_PEERS_MAX];
-	unsigned allows, edges;
-};
-
 struct context {
 	struct sip sip;
 	struct trim trim;
-	struct pending pending;
 };
 
 /* A transport worker speaks of its own connections only: one that was taken over must not end, or answer for, those of another. */
@@ -77,10 +67,6 @@ static bool take_message(struct sip *sip, uint16_t peer, const struct message *m
 static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	switch (type) {
-	case RECORD_HELLO:
-		if (PEER_ROLE(peer) == PEER_TRANSPORT)
-			sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
-		return true;
 	case RECORD_MESSAGE:
 		return take_message(sip, peer, data, size);
 	case RECORD_FLOW_CLOSED: {
@@ -114,7 +100,7 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 		return;
 	if (raw.n)
 		hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
-	else if (size) /* a greeting has nothing to keep */
+	else
 		hand_take(&counters_page->work, HAND_RECORD, data, size);
 	crash_hook("sip", raw);
 	if (!take_record(sip, peer, type, data, size))
@@ -181,11 +167,22 @@ static void take_slots(struct sip *sip, const struct slot_map *map)
 	}
 }
 
+static int take_edge(struct sip *sip, struct lifeline_packet *p)
+{
+	uint16_t peer = ((const struct lifeline_edge *)(const void *)p->body)->peer;
+	int error = mesh_edge(sip->mesh, peer, p->fd[0]);
+	if (error)
+		return error;
+	p->fd[0] = -1;
+	if (PEER_ROLE(peer) == PEER_TRANSPORT)
+		sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
+	return 0;
+}
+
 static int on_packet(void *arg, struct lifeline_packet *p)
 {
 	struct context *c = arg;
 	struct sip *sip = &c->sip;
-	struct pending *pending = &c->pending;
 	const void *body = p->body;
 	switch (p->type) {
 	case LIFELINE_SETTINGS:
@@ -195,34 +192,8 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_KEYS:
 		memcpy(&sip->keys, body, sizeof(sip->keys));
 		return 0;
-	case LIFELINE_SOCKET:
-		pending->mesh_fd = p->fd[0];
-		p->fd[0] = -1;
-		memcpy(pending->mesh_path, ((const struct lifeline_socket *)body)->path, sizeof(pending->mesh_path));
-		return 0;
-	case LIFELINE_ALLOW: {
-		const struct lifeline_allow *allow = body;
-		struct lifeline_ack ack = {.sequence = allow->sequence};
-		if (sip->mesh)
-			ack.error = mesh_allow(sip->mesh, allow->peer, allow->token);
-		else if (pending->allows < MESH_PEERS_MAX)
-			pending->allow[pending->allows++] = *allow;
-		else
-			ack.error = -ENOSPC;
-		return worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0);
-	}
-	case LIFELINE_EDGE: {
-		const struct lifeline_edge *edge = body;
-		if (sip->mesh)
-			return mesh_connect(sip->mesh, edge->peer, edge->path, edge->token);
-		if (pending->edges < MESH_PEERS_MAX)
-			pending->edge[pending->edges++] = *edge;
-		return 0;
-	}
-	case LIFELINE_PEER_UP:
-		if (sip->mesh && PEER_ROLE(((const struct lifeline_peer *)body)->peer) == PEER_SIP)
-			mesh_hello(sip->mesh, ((const struct lifeline_peer *)body)->peer);
-		return 0;
+	case LIFELINE_EDGE:
+		return take_edge(sip, p);
 	case LIFELINE_PEER_DOWN: {
 		const struct lifeline_peer *down = body;
 		if (sip->location)
@@ -268,22 +239,12 @@ static void on_stop(void *arg, uint32_t grace_ms)
 static int start(struct context *c)
 {
 	struct sip *sip = &c->sip;
-	struct pending *pending = &c->pending;
 	int error = digest_init();
 	if (error)
 		return error;
 	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)) || (error = trim_start(&c->trim, sip->loop)))
 		return error;
-	if ((error = mesh_new(&sip->mesh, sip->loop, PEER(PEER_SIP, sip->index), on_record, sip)))
-		return error;
-	if ((error = mesh_listen(sip->mesh, pending->mesh_fd, pending->mesh_path)))
-		return error;
-	for (unsigned i = 0; i < pending->allows && !error; i++)
-		error = mesh_allow(sip->mesh, pending->allow[i].peer, pending->allow[i].token);
-	for (unsigned i = 0; i < pending->edges && !error; i++)
-		error = mesh_connect(sip->mesh, pending->edge[i].peer, pending->edge[i].path, pending->edge[i].token);
-	explicit_bzero(pending, sizeof(*pending));
-	return error;
+	return mesh_start(sip->mesh); /* last: what the stores answer at the end of a turn leaves in it */
 }
 
 int main(void)
@@ -297,6 +258,8 @@ int main(void)
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
+	if (mesh_new(&sip->mesh, sip->loop, on_record, sip)) /* edges come with the first configuration */
+		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
 	boot_id_read(&boot);

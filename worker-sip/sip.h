@@ -29,7 +29,7 @@ struct sip {
 	struct slot_map slots;
 	struct refusals refusals;  /* bytes that ended a worker before */
 	uint8_t index;             /* of this SIP worker */
-	uint64_t transports;       /* bits: transport workers that have said hello */
+	uint64_t transports;       /* bits: transport workers that there has been an edge to */
 
 	struct transactions *transactions;
 	struct dialogs *dialogs;

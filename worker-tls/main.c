@@ -63,7 +63,7 @@ static void on_tickets(void *arg)
 
 static int take_edge(struct context *c, struct lifeline_packet *packet)
 {
-	const struct lifeline_key_edge *body = (const void *)packet->body;
+	const struct lifeline_edge *body = (const void *)packet->body;
 	unsigned index = PEER_INDEX(body->peer);
 	struct edge *e;
 	int error;

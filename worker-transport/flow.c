@@ -300,7 +300,7 @@ static bool take_record(struct transport_worker *t, uint16_t peer, uint16_t type
 	}
 	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
 		return penalty_record(t, data);
-	return type == RECORD_HELLO;
+	return false;
 }
 
 bool flow_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)

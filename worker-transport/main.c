@@ -12,7 +12,6 @@
 #include "transport.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,17 +22,17 @@ struct pending {
 		int fd;
 		uint16_t listener;
 	} socket[LISTENERS_MAX];
-	struct lifeline_edge edge[MESH_PEERS_MAX];
-	unsigned sockets, edges;
+	unsigned sockets;
 };
 
 struct context {
 	struct worker worker;
 	struct transport_worker transport;
-	struct mesh *mesh;         /* NULL until GO */
+	struct mesh *mesh;
 	struct listings *listings;
 	size_t settings_size;
 	bool keys, slots;          /* have come */
+	bool started;              /* GO has come */
 	struct pending pending;
 };
 
@@ -71,14 +70,14 @@ static int take_settings(struct context *c, struct lifeline_packet *packet)
 		return error;
 	settings = image;
 	error = settings_check(image, size);
-	if (!error && c->mesh && !same_listeners(old, settings))
+	if (!error && c->started && !same_listeners(old, settings))
 		error = -EINVAL;
 	if (error) {
 		munmap((void *)(uintptr_t)image, size);
 		return error;
 	}
 	c->transport.settings = settings;
-	if (c->mesh)
+	if (c->started)
 		transport_settings(&c->transport);
 	if (old)
 		munmap((void *)(uintptr_t)old, c->settings_size);
@@ -98,7 +97,7 @@ static int take_socket(struct context *c, struct lifeline_packet *packet)
 	const struct lifeline_socket *socket = (const void *)packet->body;
 	int error;
 
-	if (c->mesh) {
+	if (c->started) {
 		error = transport_listen(&c->transport, packet->fd[0], socket->listener);
 		if (error)
 			return error;
@@ -112,20 +111,10 @@ static int take_socket(struct context *c, struct lifeline_packet *packet)
 	return 0;
 }
 
-static int take_edge(struct context *c, struct lifeline_edge *edge)
+static int take_edge(struct context *c, struct lifeline_packet *packet)
 {
-	edge->path[sizeof(edge->path) - 1] = 0;
-	if (c->mesh)
-		return mesh_connect(c->mesh, edge->peer, edge->path, edge->token);
-	if (c->pending.edges == MESH_PEERS_MAX)
-		return -ENOSPC;
-	c->pending.edge[c->pending.edges++] = *edge;
-	return 0;
-}
-
-static int take_key_edge(struct context *c, struct lifeline_packet *packet)
-{
-	int error = keys_edge(c->transport.keys, ((const struct lifeline_key_edge *)(const void *)packet->body)->peer, packet->fd[0]);
+	const struct lifeline_edge *edge = (const void *)packet->body;
+	int error = packet->type == LIFELINE_EDGE ? mesh_edge(c->mesh, edge->peer, packet->fd[0]) : keys_edge(c->transport.keys, edge->peer, packet->fd[0]);
 
 	if (error == 0)
 		packet->fd[0] = -1;
@@ -218,9 +207,8 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_SOCKET:
 		return take_socket(c, packet);
 	case LIFELINE_EDGE:
-		return take_edge(c, body);
 	case LIFELINE_KEY_EDGE:
-		return take_key_edge(c, packet);
+		return take_edge(c, packet);
 	case LIFELINE_CERTIFICATE:
 		return take_certificate(c, packet);
 	case LIFELINE_CERTIFICATES:
@@ -233,10 +221,6 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 		return 0;
 	case LIFELINE_QUARANTINE:
 		return take_quarantine(c, body);
-	case LIFELINE_PEER_UP:
-		if (c->mesh)
-			mesh_hello(c->mesh, ((const struct lifeline_peer *)body)->peer); /* no edge to it yet: one will come */
-		return 0;
 	case LIFELINE_PEER_DOWN:
 		return 0; /* what is queued waits for its successor */
 	case LIFELINE_QUERY:
@@ -303,6 +287,17 @@ static int start_sockets(struct context *c)
 	return 0;
 }
 
+/* What the first configuration needs. The loop does not run before GO. */
+static int prepare(struct context *c)
+{
+	struct loop *loop = c->transport.loop;
+	int error = transport_prepare(&c->transport); /* OpenSSL looks for its files now or never; certificates come with the first configuration */
+
+	if (!error)
+		error = loop_gather(loop);
+	return error ? error : mesh_new(&c->mesh, loop, on_record, c);
+}
+
 static int start(struct context *c)
 {
 	struct transport_worker *t = &c->transport;
@@ -315,15 +310,13 @@ static int start(struct context *c)
 	t->index = c->worker.welcome.index;
 	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
 	t->fds_limit = c->worker.welcome.fds_limit;
-	error = loop_gather(t->loop);
-	if (!error)
-		error = transport_start(t);
+	error = transport_start(t);
 	if (!error)
 		error = listings_new(&c->listings, t, reply, c);
 	if (!error)
 		error = loop_on_turn(t->loop, transport_turn, t); /* before the mesh's, so that what fails is reported in the same turn */
 	if (!error)
-		error = mesh_new(&c->mesh, t->loop, PEER(PEER_TRANSPORT, t->index), on_record, c);
+		error = mesh_start(c->mesh);
 	if (!error)
 		error = loop_on_turn(t->loop, on_turn, c);
 	if (error) {
@@ -331,12 +324,8 @@ static int start(struct context *c)
 		return error;
 	}
 	t->upstream = (struct upstream){.record = record, .arg = c->mesh};
-	for (unsigned i = 0; i < c->pending.edges && !error; i++)
-		error = take_edge(c, &c->pending.edge[i]);
-	if (!error)
-		error = start_sockets(c);
-	sodium_memzero(&c->pending, sizeof(c->pending)); /* tokens */
-	return error;
+	c->started = true;
+	return start_sockets(c);
 }
 
 int main(void)
@@ -347,7 +336,7 @@ int main(void)
 	if (worker_begin(w, PEER_TRANSPORT, on_packet, on_stop, c))
 		return EXIT_FAILURE;
 	c->transport.loop = w->loop;
-	if (transport_prepare(&c->transport)) /* OpenSSL looks for its files now or never; certificates come with the first configuration */
+	if (prepare(c))
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

@@ -19,8 +19,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* fds for everything that is no stream: listeners, the mesh with its peers, the lifeline, epoll. libzmq ends the process when it finds
- * none. */
+/* fds for everything that is no stream: listeners, edges, the lifeline, epoll. */
 #define FD_RESERVE 160
 /* The first buffer for part of a message, bytes. */
 #define PARTIAL_MIN 2048

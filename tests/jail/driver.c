@@ -1,4 +1,4 @@
-/* driver.c - a worker that was taken over, for tests/jail/test_takeover.py: stands where a worker's program is expected, is started, configured and given its tokens, edges and keys by the real master like any other, and
+/* driver.c - a worker that was taken over, for tests/jail/test_takeover.py: stands where a worker's program is expected, is started, configured and given its edges and keys by the real master like any other, and
  * then sends what the test tells it to, byte for byte, past all that would keep an honest worker from it. Closes no jail: what a jail prevents is another test's matter.
  *
  * Its role is in the name that it was started by. Only the worker with index 0 was taken over: with another index it becomes the program of the same name in the folder "honest" beside it.
@@ -6,7 +6,7 @@
  * Interface: a datagram socket "ROLE.act" beside the program takes commands, struct command and its bytes; each is answered with struct answer, to whoever sent the last one. What arrives from the victims goes there too.
  */
 #include "common/worker.h"
-#include "ipc/mesh_private.h"
+#include "ipc/mesh.h"
 #include "ipc/packet.h"
 #include "worker-transport/parse.h"
 
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -27,7 +26,7 @@
 #define COMMAND_MAX (512u * 1024)
 
 struct command {
-	char op;         /* M: a ZeroMQ message to peer; F: one of several frames, each with its size (4 octets) before it; L: a packet to the master with fds; K: a packet on the key edge to peer; P: parse the bytes and
+	char op;         /* M: a packet on the edge to peer, with fds; S: shut that edge down; X: close it and stay; L: a packet to the master with fds; K: a packet on the key edge to peer, with fds; P: parse the bytes and
 	                  * answer with the block; D: stop (fds 1) or go on reading what the master says; H: tell (fds 1) or not of records that come; G: fill the shared page's counters with the first byte; C: close the
 	                  * lifeline and stay */
 	uint8_t fds;
@@ -44,22 +43,23 @@ struct answer {
 };
 _Static_assert(sizeof(struct command) == 12 && sizeof(struct answer) == 12, "as the test packs them");
 
+/* Its end of a pair with a peer. */
+struct edge {
+	uint16_t peer;
+	int fd;
+	struct loop_source *source; /* NULL: it has ended, or there was none */
+};
+
 static struct {
 	struct worker worker;
-	struct mesh *mesh;
-	int act, null, endpoint;
-	int key[256];
-	struct loop_source *key_source[256];
+	int act, null;
+	struct edge edge[4][256]; /* by role and index of the peer */
 	struct sockaddr_un test;
 	socklen_t test_size;
-	char endpoint_path[LIFELINE_PATH_MAX];
-	struct lifeline_edge edge[MESH_PEERS_MAX];
-	struct lifeline_allow allow[MESH_PEERS_MAX];
-	unsigned edges, allows;
 	bool hears;
-} d = {.act = -1, .endpoint = -1};
+} d = {.act = -1};
 
-static _Alignas(8) unsigned char room[COMMAND_MAX], block[MESSAGE_BLOCK_MAX];
+static _Alignas(8) unsigned char room[COMMAND_MAX], block[MESSAGE_BLOCK_MAX], batch[BATCH_MAX];
 
 static uint64_t clock_ms(void)
 {
@@ -79,71 +79,58 @@ static void tell(const struct answer *a, const void *data, size_t size)
 		sendmsg(d.act, &message, (a->op >= 'a' ? MSG_DONTWAIT : 0) | MSG_NOSIGNAL);
 }
 
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+static struct edge *edge_of(uint16_t peer)
 {
-	(void)arg;
-	if (d.hears)
-		tell(&(struct answer){.op = 'm', .peer = peer, .error = type}, data, size);
+	return &d.edge[PEER_ROLE(peer) & 3][PEER_INDEX(peer)];
 }
 
-static void on_key(void *arg, uint32_t events)
+static void hear_batch(const struct edge *e, size_t size)
 {
-	unsigned char packet[SIGN_PACKET_MAX];
-	unsigned peer = (unsigned)(uintptr_t)arg;
+	const struct record_header *h;
+	const void *data;
+	size_t at = 0;
+
+	if (!d.hears || batch_check(batch, size))
+		return;
+	while ((h = batch_next(batch, size, &at, &data)))
+		tell(&(struct answer){.op = 'm', .peer = e->peer, .error = h->type}, data, h->size);
+}
+
+static void on_edge(void *arg, uint32_t events)
+{
+	struct edge *e = arg;
 	ssize_t n;
 
 	(void)events;
-	while ((n = sign_packet_receive(d.key[peer], packet)) > 0)
-		tell(&(struct answer){.op = 'k', .peer = (uint16_t)peer}, packet, (size_t)n);
-	if (n != -EAGAIN) {
-		loop_remove(d.worker.loop, d.key_source[peer]);
-		d.key_source[peer] = NULL;
+	while ((n = recv(e->fd, batch, sizeof(batch), MSG_DONTWAIT)) > 0)
+		if (PEER_ROLE(e->peer) == PEER_TLS || d.worker.role == PEER_TLS)
+			tell(&(struct answer){.op = 'k', .peer = PEER_INDEX(e->peer)}, batch, (size_t)n);
+		else
+			hear_batch(e, (size_t)n);
+	if (n == 0 || (errno != EAGAIN && errno != ECONNRESET)) {
+		loop_remove(d.worker.loop, e->source);
+		e->source = NULL;
 	}
 }
 
-static int take_key(struct lifeline_packet *p)
+static int take_edge(struct lifeline_packet *p)
 {
-	unsigned peer = PEER_INDEX(((const struct lifeline_key_edge *)(const void *)p->body)->peer);
+	uint16_t peer = ((const struct lifeline_edge *)(const void *)p->body)->peer;
+	struct edge *e = edge_of(peer);
 
-	loop_remove(d.worker.loop, d.key_source[peer]);
-	d.key[peer] = p->fd[0];
+	loop_remove(d.worker.loop, e->source);
+	*e = (struct edge){.peer = peer, .fd = p->fd[0]};
 	p->fd[0] = -1;
-	return loop_add(d.worker.loop, d.key[peer], EPOLLIN, on_key, (void *)(uintptr_t)peer, &d.key_source[peer]);
+	return loop_add(d.worker.loop, e->fd, EPOLLIN, on_edge, e, &e->source);
 }
 
 static int on_packet(void *arg, struct lifeline_packet *p)
 {
 	(void)arg;
 	switch (p->type) {
-	case LIFELINE_SOCKET: /* a listener's stays with the master; nobody reads it here */
-		if (d.worker.role == PEER_SIP) {
-			memcpy(d.endpoint_path, ((struct lifeline_socket *)(void *)p->body)->path, sizeof(d.endpoint_path));
-			d.endpoint = p->fd[0];
-			p->fd[0] = -1;
-		}
-		return 0;
-	case LIFELINE_EDGE: {
-		const struct lifeline_edge *edge = (void *)p->body;
-
-		if (d.mesh)
-			return mesh_connect(d.mesh, edge->peer, edge->path, edge->token);
-		d.edge[d.edges++] = *edge;
-		return 0;
-	}
-	case LIFELINE_ALLOW: {
-		struct lifeline_allow *allow = (void *)p->body;
-		struct lifeline_ack ack = {.sequence = allow->sequence};
-
-		if (d.mesh)
-			ack.error = mesh_allow(d.mesh, allow->peer, allow->token);
-		else
-			d.allow[d.allows++] = *allow;
-		return worker_send(&d.worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0);
-	}
-	case LIFELINE_PEER_UP:
-		if (d.mesh)
-			mesh_hello(d.mesh, ((struct lifeline_peer *)(void *)p->body)->peer);
-		return 0;
+	case LIFELINE_EDGE:
+	case LIFELINE_KEY_EDGE:
+		return take_edge(p);
 	case LIFELINE_CERTIFICATES: {
 		const struct lifeline_certificates *order = (void *)p->body;
 		struct lifeline_certificates_result result = {.sequence = order->sequence, .index = 0xffff};
@@ -152,8 +139,6 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 			return worker_send(&d.worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), NULL, 0);
 		return 0;
 	}
-	case LIFELINE_KEY_EDGE:
-		return take_key(p);
 	case LIFELINE_QUERY:
 		tell(&(struct answer){.op = 'l', .error = p->type}, p->body, p->size);
 		return 0;
@@ -163,38 +148,6 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 }
 
 /* ---- what is sent ---- */
-
-static int send_frames(void *zmq, const unsigned char *at, size_t size)
-{
-	while (size >= 4) {
-		uint32_t n;
-
-		memcpy(&n, at, 4);
-		at += 4;
-		size -= 4;
-		if (n > size || zmq_send(zmq, at, n, ZMQ_DONTWAIT | (n < size ? ZMQ_SNDMORE : 0)) < 0)
-			return n > size ? -EINVAL : -errno;
-		at += n;
-		size -= n;
-	}
-	return 0;
-}
-
-static int send_mesh(const struct command *c, const unsigned char *bytes, size_t size)
-{
-	struct link *l = link_find(d.mesh, c->peer);
-	void *zmq;
-
-	if (!l || !(l->path ? l->up : l->routed))
-		return -ENOTCONN;
-	zmq = l->path ? l->dealer.zmq : d.mesh->router.zmq;
-	(l->path ? &l->dealer : &d.mesh->router)->used = true;
-	if (!l->path && zmq_send(zmq, l->routing_id, ROUTING_ID_SIZE, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-		return -errno;
-	if (c->op == 'F')
-		return send_frames(zmq, bytes, size);
-	return zmq_send(zmq, bytes, size, ZMQ_DONTWAIT) < 0 ? -errno : 0;
-}
 
 static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned fds)
 {
@@ -219,16 +172,40 @@ static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned
 	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+static int send_edge(uint16_t peer, const unsigned char *bytes, size_t size, unsigned fds)
+{
+	const struct edge *e = edge_of(peer);
+	int error = e->source ? send_packet(e->fd, bytes, size, fds) : -ENOTCONN;
+
+	return error == -EPIPE || error == -ECONNRESET ? -ENOTCONN : error; /* its next life will have another */
+}
+
+static int end_edge(uint16_t peer, bool keep)
+{
+	struct edge *e = edge_of(peer);
+
+	if (!e->source)
+		return -ENOTCONN;
+	if (keep)
+		return shutdown(e->fd, SHUT_RDWR) < 0 ? -errno : 0;
+	loop_remove(d.worker.loop, e->source);
+	e->source = NULL;
+	close(e->fd);
+	return 0;
+}
+
 static int do_once(const struct command *c, const unsigned char *bytes, size_t size)
 {
 	switch (c->op) {
 	case 'M':
-	case 'F':
-		return send_mesh(c, bytes, size);
+		return send_edge(c->peer, bytes, size, c->fds & 15);
+	case 'S':
+	case 'X':
+		return end_edge(c->peer, c->op == 'S');
 	case 'L':
 		return send_packet(d.worker.lifeline, bytes, size, c->fds & 15);
 	case 'K':
-		return send_packet(d.key[c->peer & 255], bytes, size, c->fds & 15);
+		return send_edge(PEER(d.worker.role == PEER_TLS ? PEER_TRANSPORT : PEER_TLS, c->peer & 255), bytes, size, c->fds & 15);
 	case 'D':
 		loop_modify(d.worker.loop, d.worker.source, c->fds ? 0 : EPOLLIN);
 		return 0;
@@ -312,21 +289,8 @@ static int listen_to_test(const char *program)
 
 static int start(const char *program)
 {
-	struct worker *w = &d.worker;
-	int error = 0;
-
 	d.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (w->welcome.root[0] && chdir(w->welcome.root) < 0) /* the paths of edges begin there */
-		return -errno;
-	if (w->role != PEER_TLS)
-		error = mesh_new(&d.mesh, w->loop, PEER(w->role, w->welcome.index), on_record, NULL);
-	if (!error && w->role == PEER_SIP)
-		error = mesh_listen(d.mesh, d.endpoint, d.endpoint_path);
-	for (unsigned i = 0; i < d.allows && !error; i++)
-		error = mesh_allow(d.mesh, d.allow[i].peer, d.allow[i].token);
-	for (unsigned i = 0; i < d.edges && !error; i++)
-		error = mesh_connect(d.mesh, d.edge[i].peer, d.edge[i].path, d.edge[i].token);
-	return error ? error : listen_to_test(program);
+	return listen_to_test(program);
 }
 
 /* The program of this name that was not taken over. */

@@ -7,7 +7,7 @@ from processes import SANITIZED, status
 ROOT = os.geteuid() == 0
 ROLES = ("transport", "sip", "tls")
 # What each role may do by design; everything else has to be refused.
-PERMITTED = {("socket: stream of Unix", "transport"), ("socket: stream of Unix", "sip"), ("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
+PERMITTED = {("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
 CAN_TRACE = ROOT and platform.machine() == "x86_64" and "SIPWARD_UNDER" not in os.environ
 # The kernel gives an ordinary user no namespaces inside a chroot, and some distributions nowhere.
 NAMESPACES = subprocess.run(["unshare", "--user", "true"], stderr=subprocess.DEVNULL, **({"user": "nobody", "extra_groups": []} if ROOT else {})).returncode == 0

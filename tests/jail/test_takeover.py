@@ -1,4 +1,4 @@
-"""Workers that were taken over: tests/jail/driver.c stands in the place of one, with its tokens, edges and keys, and says what no honest one says. Whoever is talked to counts, logs and goes on; honest calls are served."""
+"""Workers that were taken over: tests/jail/driver.c stands in the place of one, with its edges and keys, and says what no honest one says. Whoever is talked to counts, logs and goes on; honest calls are served."""
 import json, os, pathlib, random, re, shutil, socket, ssl, struct, subprocess, tempfile, threading, time, unittest
 
 from certs import Authority
@@ -6,7 +6,7 @@ from gateway import BIN, BUILD, WAIT, Gateway, Phone, wait_for
 from processes import GROWTH_MAX, SANITIZED, fds_of, memory
 
 TRANSPORT, SIP, TLS = 1, 2, 3  # enum peer_role
-HELLO, MESSAGE, FLOW_CLOSED, SEND_FAILED, SEND, WATCH, PENALTY, RECORD_TYPES = range(1, 9)
+MESSAGE, FLOW_CLOSED, SEND_FAILED, SEND, WATCH, PENALTY, RECORD_TYPES = range(1, 8)
 UDP, TCP = 1, 2
 MAGIC = 0x42575053
 BATCH_MAX = 256 << 10
@@ -227,31 +227,52 @@ class TransportToSip(Takeover):
             self.assertEqual(self.send(batch(*(record(MESSAGE, b) for b in blocks[n:n + 40])), n // 40 % 2)[0], 0)
         self.wait_count("mesh_records_received", had + len(blocks))
         self.assertGreater(self.count("message_bad_block"), len(blocks) // 2)
-        self.wait_log("mesh-bad-record peer=1.0 type=2")
+        self.wait_log("mesh-bad-record peer=1.0 type=1")
 
     def test_batches_that_lie(self):
         good = record(MESSAGE, self.block())
-        lies = [b"", b"\0", bytes(7), bytes(16), batch(), batch(good, magic=1), batch(good, count=0), batch(good, count=2), batch(good, good, count=1), batch(good, count=0xffffffff), batch(good) + bytes(8), batch(good) + b"x",
-                batch(good)[:-8], batch(record(MESSAGE, b"", size=0xffffffff)), batch(record(MESSAGE, b"", size=0xfffffff9)), batch(record(MESSAGE, b"short")), batch(record(HELLO, b"12345678")), batch(record(HELLO, zero=1)),
+        lies = [b"\0", bytes(7), bytes(16), batch(), batch(good, magic=1), batch(good, count=0), batch(good, count=2), batch(good, good, count=1), batch(good, count=0xffffffff), batch(good) + bytes(8), batch(good) + b"x",
+                batch(good)[:-8], batch(record(MESSAGE, b"", size=0xffffffff)), batch(record(MESSAGE, b"", size=0xfffffff9)), batch(record(MESSAGE, b"short")), batch(record(FLOW_CLOSED, b"12345678")), batch(record(FLOW_CLOSED, bytes(16), zero=1)),
                 batch(record(0)), batch(record(RECORD_TYPES)), batch(record(65535)), batch(record(FLOW_CLOSED, bytes(8))), batch(record(FLOW_CLOSED, bytes(24))), batch(record(SEND_FAILED, bytes(4))),
                 batch(record(SEND_FAILED, bytes(16), size=13)[:-1] + b"\1"), batch(record(SEND, flow(UDP, 0, "127.0.0.1", 9) + struct.pack("<QIBBH", 0, 5, 0, 0, 0) + b"x")), batch(record(MESSAGE, bytes(200000)))]
         for at, lie in enumerate(lies):
             self.assertEqual(self.send(lie, at % 2)[0], 0)
         self.wait_count("mesh_bad_batch", len(lies))
         self.wait_log("mesh-bad-batch peer=1.0")
-        frames = [batch(good), b"", batch(good)]
-        self.assertEqual(self.d.act(b"F", b"".join(struct.pack("<I", len(f)) + f for f in frames), peer(SIP, 0))[0], 0)
+        # one that is too long for any batch, and thousands of the smallest
+        self.assertEqual(self.send(batch(good), pad=BATCH_MAX + 8)[0], 0)
         self.wait_count("mesh_bad_batch", len(lies) + 1)
-        # one that is too long for any batch ends the connection, which may come back; what was under way is lost
-        stale = self.count("transaction_reports_stale")
-        self.send(batch(good), pad=BATCH_MAX + 8)
-        wait_for(lambda: self.send(batch(record(SEND_FAILED, bytes(16))))[0] == 0 and self.count("transaction_reports_stale") > stale, "its successor")
+        sent = self.send(b"x", repeat=5000)[1]
+        self.wait_count("mesh_bad_batch", len(lies) + 1 + sent)
+        self.sync()
+
+    def test_fds_on_an_edge(self):
+        """The kernel closes them: nobody has asked for any."""
+        had = {name: fds_of(pid) for name, pid in self.before.items() if name.startswith("sip")}
+        for to in (0, 1):
+            for _ in range(200):
+                self.assertEqual(self.send(batch(record(SEND_FAILED, bytes(16))), to, fds=15)[0], 0)
+        self.sync()
+        for name, fds in had.items():
+            self.assertLessEqual(fds_of(self.before[name]), fds, name)
+
+    def test_an_edge_that_ends_while_its_worker_lives(self):
+        """Shut down, closed, ended by an empty packet: whoever is at the other end goes on without it; the worker's successor has a good one again."""
+        edges = {1: (b"S", 0), 2: (b"X", 1), 3: (b"M", 0)}
+        for lives, (act, to) in edges.items():
+            self.assertEqual(self.d.act(act, b"", peer(SIP, to))[0], 0)
+            self.assert_served(self.phone)
+            if act == b"X":
+                self.assertEqual(self.send(b"x", to, patient=False)[0], -ENOTCONN)
+            os.kill(self.g.workers("transport")[0]["pid"], 9)
+            wait_for(lambda: self.g.workers("transport")[0]["starts"] == lives + 1, "its successor")
+            self.sync()
 
     def test_what_is_not_its_to_send(self):
         others = [record(SEND, flow(UDP, 0, "127.0.0.1", 9) + struct.pack("<QIBBH", 0, 1, 0, 0, 0) + b"x"), record(WATCH, bytes(16)), record(PENALTY, endpoint("127.0.0.1", 9) + bytes(8))]
         self.send(batch(*others * 50))
         self.wait_count("bad_records", 150)
-        self.wait_log("mesh-bad-record peer=1.0 type=[567]")
+        self.wait_log("mesh-bad-record peer=1.0 type=[456]")
         self.assertEqual(self.count("auth_penalties"), 0)
 
     def test_forged_ways_in(self):
@@ -372,15 +393,36 @@ class SipToTransport(Takeover):
 
     def test_batches_that_lie(self):
         good = self.order(flow(UDP, 0, self.g.ip, 9))
-        lies = [b"", bytes(16), batch(good, count=9), batch(good) + bytes(8), batch(good, good, count=1), batch(record(RECORD_TYPES)), batch(record(PENALTY, bytes(31))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=8)),
+        lies = [bytes(16), batch(good, count=9), batch(good) + bytes(8), batch(good, good, count=1), batch(record(RECORD_TYPES)), batch(record(PENALTY, bytes(31))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=8)),
                 batch(self.order(flow(UDP, 0, self.g.ip, 9), data=b"")), batch(self.order(flow(UDP, 0, self.g.ip, 9), data=b"x" * (RAW_MAX + 1))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=0xffffffff))]
         for lie in lies:
             self.assertEqual(self.d.act(b"M", lie, peer(TRANSPORT, 0))[0], 0)
         self.wait_count("mesh_bad_batch", len(lies))
         self.wait_log("mesh-bad-batch peer=2.0")
-        # larger than any batch: the connection ends, and comes back
-        self.d.act(b"M", batch(good), peer(TRANSPORT, 0), pad=BATCH_MAX + 8)
+        # larger than any batch
+        self.assertEqual(self.d.act(b"M", batch(good), peer(TRANSPORT, 0), pad=BATCH_MAX + 8)[0], 0)
+        self.wait_count("mesh_bad_batch", len(lies) + 1)
         self.assertEqual(self.failures(self.order(flow(TCP, LISTENERS["tcp"], self.g.ip, 5999), cookie=99)), {99: -EACCES})
+
+    def test_fds_on_an_edge(self):
+        """The kernel closes them: nobody has asked for any."""
+        had = fds_of(self.before["transport-0"])
+        for _ in range(200):
+            self.assertEqual(self.send(record(WATCH, struct.pack("<QB7x", 1, 1)), fds=15)[0], 0)
+        self.failures(self.order(flow(TCP, LISTENERS["tcp"], self.g.ip, 5999), cookie=7))
+        self.assertLessEqual(fds_of(self.before["transport-0"]), had)
+
+    def test_edges_that_end_while_their_worker_lives(self):
+        """To the transport worker and to the other SIP worker; both go on, and the successor has good ones again."""
+        for lives, act in ((1, b"S"), (2, b"X")):
+            for to in (peer(TRANSPORT, 0), peer(SIP, 1)):
+                self.assertEqual(self.d.act(act, b"", to)[0], 0)
+            self.assert_served(self.phone)
+            os.kill(self.g.workers("sip")[0]["pid"], 9)
+            wait_for(lambda: self.g.workers("sip")[0]["starts"] == lives + 1, "its successor")
+            self.assertEqual(self.failures(self.order(flow(TCP, LISTENERS["tcp"], self.g.ip, 5999), cookie=lives)), {lives: -EACCES})
+            self.assertEqual(self.d.act(b"M", batch(record(MESSAGE, bytes(1000))), peer(SIP, 1))[0], 0)
+            self.wait_count("message_bad_block", lives)
 
     def test_a_flood_that_reads_nothing(self):
         """Every order fails and asks for a report; the reports wait in a ring of fixed size, those that find no room are counted."""
@@ -525,7 +567,7 @@ class WorkerToMaster(Takeover):
     def test_packets_that_do_not_fit(self):
         """Everything that only the master says, everything at the wrong time, and everything of a wrong size or with fds."""
         t = self.TYPES
-        wrong = [packet(t["WELCOME"], bytes(100)), packet(t["GO"]), packet(t["STOP"], bytes(8)), packet(t["PING"]), packet(t["READY"]), packet(t["ACK"], bytes(8)), packet(t["PROBE_RESULT"], bytes(8)),
+        wrong = [packet(t["WELCOME"], bytes(100)), packet(t["GO"]), packet(t["STOP"], bytes(8)), packet(t["PING"]), packet(t["READY"]), packet(t["PROBE_RESULT"], bytes(8)),
                  packet(t["NOTIFIER"]), packet(t["STEP"], bytes(8)), packet(t["STEP"], struct.pack("<HHi", 99, 0, 0)), packet(t["STEP"], struct.pack("<HHi", 1, 0, 5)), packet(0), packet(len(t) + 1), packet(65535),
                  packet(t["LOG"], bytes(8)), packet(t["LOG"], bytes(8 + 1025)), packet(t["LOG"], b"x" * 20, size=21), packet(t["LOG"], b"x" * 20, zero=1), packet(t["REPLY"], bytes(4)), b"\1", bytes(7), packet(t["REPLY"], bytes(60001)),
                  packet(t["CERTIFICATES_RESULT"], bytes(4)), packet(t["LOG"], bytes(70000))]

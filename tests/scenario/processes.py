@@ -10,7 +10,7 @@ CORE_OUT = 'route "core-out" { from = { "core" }  action = "trunk"  trunk = { "p
 
 
 def libraries(program):
-    """All that the loader loads for a program, by bare name: libzmq, libcrypto, ..."""
+    """All that the loader loads for a program, by bare name: libssl, libcrypto, ..."""
     text = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     return {m.group(1) for m in re.finditer(r"^\s*(lib[\w+-]+?)(?:-[\d.]+)?\.so", text, re.M)}
 

@@ -1,8 +1,6 @@
 /* The acts that jails are tried with: outside of a jail they must be found possible, or a jail that lets them pass would not be noticed. */
 #include "common/log.h"
-#include "common/loop.h"
 #include "common/probe.h"
-#include "ipc/mesh.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -30,7 +28,7 @@ static void setup(void)
 static void teardown(void)
 {
 	unlink("probe");
-	unlink("sip-0.sock");
+	unlink("a.sock");
 	cr_expect_eq(rmdir(folder), 0);
 }
 
@@ -68,8 +66,8 @@ Test(probe, finds_possible_what_no_jail_prevents)
 
 Test(probe, reaches_unix_sockets_with_and_without_a_name_in_the_file_system)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "sip-0.sock"};
-	struct lifeline_probe p = {.act = PROBE_CONNECT_CONTROL, .path = "sip-0.sock"};
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "a.sock"};
+	struct lifeline_probe p = {.act = PROBE_CONNECT_CONTROL, .path = "a.sock"};
 	int named = socket(AF_UNIX, SOCK_STREAM, 0), abstract = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	cr_expect_eq(tried(&p), ENOENT);
@@ -84,52 +82,10 @@ Test(probe, reaches_unix_sockets_with_and_without_a_name_in_the_file_system)
 	cr_expect_eq(tried(&p), 0);
 }
 
-static void nothing(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+Test(probe, makes_a_pair_where_nothing_forbids_it)
 {
-	(void)arg, (void)peer, (void)type, (void)data, (void)size;
-}
-
-/* Serves the mesh until the child that tries is done. */
-static int tried_at(struct loop *loop, const struct lifeline_probe *p)
-{
-	pid_t child = fork();
-	int status;
-
-	if (child == 0)
-		_exit(-probe_try(p) & 0xff);
-	while (waitpid(child, &status, WNOHANG) == 0)
-		loop_once(loop, 5);
-	cr_assert(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-Test(probe, is_believed_by_a_listener_only_with_its_own_token)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "sip-0.sock"};
-	struct lifeline_probe p = {.act = PROBE_MESH_OTHER_TOKEN, .path = "sip-0.sock"};
-	uint8_t token[MESH_TOKEN_SIZE];
-	struct loop *loop;
-	struct mesh *mesh;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	memset(token, 7, sizeof(token));
-	cr_assert(bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 8) == 0);
-	cr_assert_eq(loop_new(&loop), 0);
-	cr_assert_eq(mesh_new(&mesh, loop, PEER(PEER_SIP, 0), nothing, NULL), 0);
-	cr_assert_eq(mesh_listen(mesh, fd, "sip-0.sock"), 0);
-	cr_assert_eq(mesh_allow(mesh, PEER(PEER_TRANSPORT, 0), token), 0);
-	snprintf(p.user, sizeof(p.user), "%u", PEER(PEER_TRANSPORT, 0));
-	memcpy(p.token, token, sizeof(token));
-	cr_expect_eq(tried_at(loop, &p), 0, "the right one");
-	p.token[31] ^= 1;
-	cr_expect_eq(tried_at(loop, &p), EACCES);
-	memcpy(p.token, token, sizeof(token));
-	snprintf(p.user, sizeof(p.user), "%u", PEER(PEER_TRANSPORT, 1));
-	cr_expect_eq(tried_at(loop, &p), EACCES, "another's");
-	p.act = PROBE_MESH_NO_TOKEN;
-	cr_expect_eq(tried_at(loop, &p), EACCES);
-	mesh_free(mesh);
-	loop_free(loop);
+	cr_expect_eq(probe_try(&(struct lifeline_probe){.act = PROBE_PAIR}), 0);
+	cr_expect_eq(probe_try(&(struct lifeline_probe){.act = PROBE_TAKE_FD}), 0, "no filter has stopped the call");
 }
 
 Test(probe, is_named_and_permitted_by_the_table)

@@ -129,6 +129,12 @@ static int count_fds(void)
 	return n;
 }
 
+/* What it answers to a QUERY. */
+struct counted {
+	unsigned packets;
+	int fds;
+};
+
 static int take_packet(void *arg, struct lifeline_packet *p)
 {
 	(void)arg;
@@ -138,8 +144,9 @@ static int take_packet(void *arg, struct lifeline_packet *p)
 		p->fd[0] = -1;
 	}
 	if (p->type == LIFELINE_QUERY) {
-		struct lifeline_ack ack = {.sequence = packets, .error = count_fds()};
-		return worker_send(&worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0);
+		struct counted counted = {packets, count_fds()};
+		struct lifeline_reply reply = {.last = 1};
+		return worker_send(&worker, LIFELINE_REPLY, &reply, sizeof(reply), &counted, sizeof(counted));
 	}
 	return p->type == LIFELINE_PEER_DOWN ? -ENOTSUP : 0;
 }
@@ -174,13 +181,13 @@ static void send_stop(uint32_t grace_ms)
 	send_to(LIFELINE_STOP, &stop, sizeof(stop), -1);
 }
 
-static void query_fds(struct lifeline_ack *ack)
+static void query_fds(struct counted *counted)
 {
 	struct lifeline_query query = {.id = 1};
 
 	send_to(LIFELINE_QUERY, &query, sizeof(query), -1);
-	expect(LIFELINE_ACK);
-	memcpy(ack, packet.body, sizeof(*ack));
+	expect(LIFELINE_REPLY);
+	memcpy(counted, packet.body + sizeof(struct lifeline_reply), sizeof(*counted));
 }
 
 Test(worker, lives_from_welcome_to_stop)
@@ -209,13 +216,13 @@ Test(worker, lives_from_welcome_to_stop)
 Test(worker, is_not_healthy_before_ready)
 {
 	struct slot_map map = {.epoch = 1};
-	struct lifeline_ack ack;
+	struct counted counted;
 
 	page->healthy = 1;
 	start(plain);
 	send_welcome(PEER_SIP, 0);
 	send_to(LIFELINE_SLOTS, &map, sizeof(map), -1);
-	query_fds(&ack);
+	query_fds(&counted);
 	cr_assert_eq(page->healthy, 0);
 	send_stop(0);
 	cr_assert_eq(exit_code(), FAILED);
@@ -224,7 +231,7 @@ Test(worker, is_not_healthy_before_ready)
 Test(worker, closes_fds_that_nobody_takes)
 {
 	struct lifeline_socket not_taken = {.listener = 0}, take = {.listener = 1};
-	struct lifeline_ack before, after;
+	struct counted before, after;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	start(plain);
@@ -234,16 +241,16 @@ Test(worker, closes_fds_that_nobody_takes)
 		send_to(LIFELINE_SOCKET, &not_taken, sizeof(not_taken), null);
 	send_to(LIFELINE_SOCKET, &take, sizeof(take), null);
 	query_fds(&after);
-	cr_assert_eq(after.error, before.error + 1);
-	cr_assert_eq(after.sequence, before.sequence + 12);
+	cr_assert_eq(after.fds, before.fds + 1);
+	cr_assert_eq(after.packets, before.packets + 12);
 	/* 0, 1, 2, lifeline, SIGTERM's, epoll's: none of this process's */
-	cr_assert_leq(before.error, 6);
+	cr_assert_leq(before.fds, 6);
 	send_to(LIFELINE_GO, NULL, 0, -1);
 	expect(LIFELINE_READY);
 	for (int i = 0; i < 10; i++)
 		send_to(LIFELINE_SOCKET, &not_taken, sizeof(not_taken), null);
 	query_fds(&after);
-	cr_assert_eq(after.error, before.error + 1);
+	cr_assert_eq(after.fds, before.fds + 1);
 	close(lifeline); /* the master is gone */
 	lifeline = -1;
 	cr_assert_eq(waitpid(child, &null, 0), child);

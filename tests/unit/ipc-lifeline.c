@@ -89,15 +89,15 @@ Test(lifeline, body_and_more_are_one)
 
 Test(lifeline, send_refuses_what_the_table_does_not_allow)
 {
-	struct lifeline_ack ack = {0};
+	struct lifeline_probe_result result = {0};
 	struct lifeline_log log = {0};
 	char line[1025] = {0};
 	int fd = 0;
 
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_NONE, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_TYPE_COUNT, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_ACK, &ack, sizeof(ack) - 1, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_ACK, &ack, sizeof(ack), NULL, 0, &fd, 1), -EINVAL);
+	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result) - 1, NULL, 0, NULL, 0), -EINVAL);
+	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0, &fd, 1), -EINVAL);
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_SETTINGS, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 1025, NULL, 0), -EINVAL);
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 0, NULL, 0), -EINVAL);
@@ -156,24 +156,24 @@ Test(lifeline, receive_refuses_and_leaks_nothing)
 
 Test(lifeline, a_full_pair_does_not_block)
 {
-	struct lifeline_ack ack = {0};
+	struct lifeline_probe_result result = {0};
 	int error;
 	uint32_t sent = 0;
 
-	while (!(error = lifeline_send(pair[1], LIFELINE_ACK, &ack, sizeof(ack), NULL, 0, NULL, 0)))
-		ack.sequence = ++sent;
+	while (!(error = lifeline_send(pair[1], LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0, NULL, 0)))
+		result.error = (int32_t)++sent;
 	cr_assert_eq(error, -EAGAIN);
 	for (uint32_t i = 0; i < sent; i++) {
 		cr_assert_eq(lifeline_receive(pair[0], false, &packet), 0);
-		memcpy(&ack, packet.body, sizeof(ack));
-		cr_assert_eq(ack.sequence, i);
+		memcpy(&result, packet.body, sizeof(result));
+		cr_assert_eq(result.error, (int32_t)i);
 	}
 	cr_assert_eq(lifeline_receive(pair[0], false, &packet), -EAGAIN);
 }
 
 Test(lifeline, names_come_from_the_table)
 {
-	cr_assert_str_eq(lifeline_name(LIFELINE_PEER_UP), "PEER_UP");
+	cr_assert_str_eq(lifeline_name(LIFELINE_PEER_DOWN), "PEER_DOWN");
 	cr_assert_str_eq(lifeline_name(0), "?");
 	cr_assert_str_eq(lifeline_name(LIFELINE_TYPE_COUNT), "?");
 }

@@ -35,7 +35,7 @@ static void add_send(const char *bytes)
 static void three(void)
 {
 	begin();
-	add(RECORD_HELLO, 0);
+	add(RECORD_FLOW_CLOSED, sizeof(struct record_flow_closed));
 	add_send("OPTIONS sip:a");
 	add(RECORD_WATCH, sizeof(struct record_watch));
 }
@@ -49,7 +49,7 @@ Test(record, walks_to_the_end)
 	three();
 	cr_assert_eq(batch_check(room, used), 0);
 	h = batch_next(room, used, &at, &data);
-	cr_assert_eq(h->type, RECORD_HELLO);
+	cr_assert_eq(h->type, RECORD_FLOW_CLOSED);
 	h = batch_next(room, used, &at, &data);
 	cr_assert_eq(h->type, RECORD_SEND);
 	cr_assert_eq(((const struct record_send *)data)->size, 13);
@@ -88,7 +88,7 @@ Test(record, header_is_checked)
 	cr_assert_eq(batch_check(room, used), -EBADMSG);
 	h->type = RECORD_TYPE_COUNT;
 	cr_assert_eq(batch_check(room, used), -EBADMSG);
-	h->type = RECORD_HELLO;
+	h->type = RECORD_FLOW_CLOSED;
 	h->zero = 1;
 	cr_assert_eq(batch_check(room, used), -EBADMSG);
 	h->zero = 0;
@@ -116,7 +116,7 @@ Test(record, sizes_are_those_of_the_type)
 		uint32_t size;
 		int expected;
 	} rows[] = {
-		{RECORD_HELLO, 8, -EBADMSG},
+		{RECORD_FLOW_CLOSED, 0, -EBADMSG},
 		{RECORD_WATCH, 8, -EBADMSG},
 		{RECORD_WATCH, sizeof(struct record_watch) + 1, -EBADMSG},
 		{RECORD_FLOW_CLOSED, sizeof(struct record_flow_closed), 0},
@@ -176,7 +176,7 @@ Test(outgoing, batches_are_whole_and_in_order)
 			memcpy(&mark, data, sizeof(mark));
 			cr_assert_eq(mark, next++);
 		}
-		batch_give(b);
+		batch_give(&pool, b);
 	}
 	cr_assert_eq(records, 10000);
 	cr_assert_eq(o.records, 0);

@@ -82,7 +82,6 @@ static void live(unsigned i)
 	end[i] = pair[1];
 	slot[i].state = WORKER_STARTING;
 	certificates_introduce(c, &slot[i]);
-	slot[i].state = WORKER_GOING;
 }
 
 static void ready(unsigned i)
@@ -196,7 +195,7 @@ static void expect_act(unsigned i, uint32_t generation, uint16_t act)
 static void expect_edge(unsigned i, unsigned role, unsigned index)
 {
 	cr_assert_eq(next(i), LIFELINE_KEY_EDGE);
-	cr_expect_eq(((const struct lifeline_key_edge *)(const void *)packet.body)->peer, PEER(role, index));
+	cr_expect_eq(((const struct lifeline_edge *)(const void *)packet.body)->peer, PEER(role, index));
 }
 
 /* Answers the check that has just been read from i. */

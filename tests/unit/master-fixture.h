@@ -17,7 +17,7 @@
 
 struct fake {
 	struct worker worker;
-	unsigned settings, users, sockets, keys, allows, edges, ups, downs;
+	unsigned settings, users, sockets, keys, edges, downs;
 	unsigned refused; /* fingerprints in the last list */
 };
 
@@ -47,9 +47,9 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 		snprintf(text, sizeof text, "{\"a\":1}\n[not json\n");
 	else
 		snprintf(text, sizeof text,
-			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"allows\":%u,\"edges\":%u,\"ups\":%u,"
+			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"edges\":%u,"
 			"\"downs\":%u,\"refused\":%u}\n",
-			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->allows, f->edges, f->ups, f->downs, f->refused);
+			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->edges, f->downs, f->refused);
 	worker_send(&f->worker, LIFELINE_REPLY, &reply, sizeof reply, text, strlen(text));
 }
 
@@ -70,18 +70,8 @@ static inline int fake_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_KEYS:
 		f->keys++;
 		break;
-	case LIFELINE_ALLOW: {
-		const struct lifeline_allow *allow = (const void *)p->body;
-		struct lifeline_ack ack = {.sequence = allow->sequence};
-
-		f->allows++;
-		return worker_send(&f->worker, LIFELINE_ACK, &ack, sizeof ack, NULL, 0);
-	}
 	case LIFELINE_EDGE:
 		f->edges++;
-		break;
-	case LIFELINE_PEER_UP:
-		f->ups++;
 		break;
 	case LIFELINE_PEER_DOWN:
 		f->downs++;

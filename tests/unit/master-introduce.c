@@ -18,6 +18,7 @@ static struct state state;
 static struct listen no_listeners;
 static struct supervisor s;
 static int end[8]; /* the worker's end, by place in the table */
+static int edge_fd;
 static struct lifeline_packet packet;
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
@@ -46,7 +47,7 @@ static void setup(void)
 		.runtime = &runtime,
 		.lives = &state,
 		.listen = &no_listeners,
-		.role_count = {0, 1, 2, 0},
+		.role_count = {[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1},
 		.settings = {-1, image(), image(), image()},
 		.users = image(),
 	};
@@ -96,13 +97,17 @@ static void die(struct worker_slot *w)
 	introduce_death(w);
 }
 
-/* The type of the next packet that w gets; 0: there is none. */
+/* The type of the next packet that w gets; 0: there is none. Of an edge its end stays open, in edge_fd. */
 static unsigned next(const struct worker_slot *w)
 {
 	if (lifeline_receive(end[place(w)], true, &packet) == -EAGAIN)
 		return 0;
+	edge_fd = -1;
 	for (unsigned i = 0; i < packet.fds; i++)
-		close(packet.fd[i]);
+		if (packet.type == LIFELINE_EDGE)
+			edge_fd = packet.fd[i];
+		else
+			close(packet.fd[i]);
 	return packet.type;
 }
 
@@ -116,43 +121,92 @@ static bool find(const struct worker_slot *w, unsigned type)
 	return got == type;
 }
 
-static struct lifeline_allow allow_of(const struct worker_slot *listener)
+/* The end of an edge to peer, which comes next but for other packets. */
+static int edge_to(const struct worker_slot *w, uint16_t peer)
 {
-	cr_assert(find(listener, LIFELINE_ALLOW), "no ALLOW");
-	return *(struct lifeline_allow *)packet.body;
+	cr_assert(find(w, LIFELINE_EDGE), "no EDGE");
+	cr_assert_eq(((struct lifeline_edge *)packet.body)->peer, peer);
+	cr_assert_geq(edge_fd, 0);
+	return edge_fd;
 }
 
-static void acknowledge(struct worker_slot *listener, const struct lifeline_allow *allow)
+/* Two ends of one pair; closes them. */
+static bool joined(int a, int b)
 {
-	struct lifeline_ack ack = {.sequence = allow->sequence};
+	char byte = 0;
+	bool is = send(a, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 && recv(b, &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
 
-	introduce_acknowledged(listener, &ack);
+	close(a);
+	close(b);
+	return is;
 }
 
-Test(introduce, a_connecter_gets_its_token_when_the_listener_knows_it)
+Test(introduce, each_of_two_gets_an_end_of_one_pair)
 {
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *a = supervise_worker(&s, PEER_SIP, 0), *b = supervise_worker(&s, PEER_SIP, 1);
+	int of_a, of_b;
+
+	live(a);
+	cr_expect(find(a, LIFELINE_GO), "nobody is there yet");
+	live(b);
+	of_b = edge_to(b, PEER(PEER_SIP, 0));
+	cr_expect_eq(next(b), LIFELINE_GO, "no edge to those that do not live");
+	cr_expect(joined(edge_to(a, PEER(PEER_SIP, 1)), of_b));
+	live(transport);
+	of_a = edge_to(transport, PEER(PEER_SIP, 0));
+	of_b = edge_to(transport, PEER(PEER_SIP, 1));
+	cr_expect_eq(next(transport), LIFELINE_GO, "edges before GO");
+	cr_expect_eq(transport->state, WORKER_STARTING);
+	cr_expect(joined(edge_to(a, PEER(PEER_TRANSPORT, 0)), of_a));
+	cr_expect(joined(edge_to(b, PEER(PEER_TRANSPORT, 0)), of_b));
+	cr_expect_eq(next(a), 0);
+	cr_expect_eq(next(b), 0);
+}
+
+Test(introduce, an_edge_holds_the_largest_batch_either_way)
+{
+	static char batch[BATCH_MAX], got[BATCH_MAX];
 	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
-	struct lifeline_allow allow;
+	int a, b;
 
 	live(sip);
-	cr_expect(find(sip, LIFELINE_GO), "a SIP worker waits for nobody");
-	cr_expect_eq(sip->state, WORKER_GOING);
 	live(transport);
-	cr_expect_eq(transport->state, WORKER_STARTING);
-	cr_expect_not(find(transport, LIFELINE_EDGE), "not before the acknowledgement");
-	allow = allow_of(sip);
-	cr_expect_eq(allow.peer, PEER(PEER_TRANSPORT, 0));
-	acknowledge(sip, &allow);
-	cr_assert_eq(next(transport), LIFELINE_EDGE);
-	const struct lifeline_edge *edge = (const void *)packet.body;
-	cr_expect_eq(edge->peer, PEER(PEER_SIP, 0));
-	cr_expect_eq(memcmp(edge->token, allow.token, MESH_TOKEN_SIZE), 0);
-	char folder[LIFELINE_PATH_MAX];
-	runtime_root(s.runtime, PEER_TRANSPORT, 0, folder);
-	cr_assert_eq(chdir(folder), 0);
-	cr_expect_eq(access(edge->path, F_OK), 0);
-	/* The other SIP worker does not live: nothing to wait for. */
-	cr_expect_eq(next(transport), LIFELINE_GO);
+	a = edge_to(transport, PEER(PEER_SIP, 0));
+	b = edge_to(sip, PEER(PEER_TRANSPORT, 0));
+	memset(batch, 7, sizeof batch);
+	cr_expect_eq(send(a, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
+	cr_expect_eq(send(b, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
+	cr_expect_eq(recv(b, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
+	cr_expect_eq(memcmp(batch, got, sizeof got), 0);
+	cr_expect_eq(recv(a, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
+	close(a);
+	close(b);
+}
+
+Test(introduce, the_master_keeps_no_end)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	char byte;
+	int a;
+
+	live(sip);
+	live(transport);
+	a = edge_to(transport, PEER(PEER_SIP, 0));
+	close(edge_to(sip, PEER(PEER_TRANSPORT, 0)));
+	cr_expect_eq(recv(a, &byte, 1, MSG_DONTWAIT), 0, "its only other end is closed");
+	close(a);
+}
+
+Test(introduce, transport_workers_have_no_edge_to_each_other)
+{
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *tls = supervise_worker(&s, PEER_TLS, 0);
+
+	live(a);
+	live(b);
+	live(tls);
+	cr_expect_not(find(a, LIFELINE_EDGE));
+	cr_expect_not(find(b, LIFELINE_EDGE));
+	cr_expect_not(find(tls, LIFELINE_EDGE));
 }
 
 Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
@@ -170,91 +224,40 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 	cr_assert(find(sip, LIFELINE_USERS));
 }
 
-Test(introduce, a_successor_of_the_listener_knows_all_before_it_starts)
+Test(introduce, a_new_life_has_new_edges)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0),
-			   *other = supervise_worker(&s, PEER_SIP, 1);
-	struct lifeline_allow first, again;
-	unsigned allows = 0, type;
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0), *other = supervise_worker(&s, PEER_SIP, 1);
+	int old;
 
 	live(sip);
 	live(other);
 	live(transport);
-	find(sip, LIFELINE_GO);
-	allow_of(sip);                  /* of the other SIP worker */
-	first = allow_of(sip);
-	cr_assert_eq(first.peer, PEER(PEER_TRANSPORT, 0));
-	acknowledge(sip, &first);
-	find(transport, LIFELINE_EDGE);
+	old = edge_to(transport, PEER(PEER_SIP, 0));
+	close(edge_to(transport, PEER(PEER_SIP, 1)));
 	die(sip);
-	cr_expect(find(transport, LIFELINE_PEER_DOWN));
+	cr_assert(find(transport, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->peer, PEER(PEER_SIP, 0));
 	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 1);
+	cr_expect(find(other, LIFELINE_PEER_DOWN));
 	live(sip);
-	while ((type = next(sip)) && type != LIFELINE_GO)
-		if (type == LIFELINE_ALLOW) {
-			allows++;
-			if (((struct lifeline_allow *)packet.body)->peer == first.peer)
-				again = *(struct lifeline_allow *)packet.body;
-		}
-	cr_assert_eq(type, LIFELINE_GO);
-	cr_expect_eq(allows, 2, "before GO");
-	cr_expect_eq(memcmp(first.token, again.token, MESH_TOKEN_SIZE), 0);
-	acknowledge(sip, &again);
-	cr_expect_not(find(transport, LIFELINE_EDGE), "it has it");
-	introduce_ready(sip);
-	cr_expect(find(transport, LIFELINE_PEER_UP));
-	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 2);
+	int its = edge_to(transport, PEER(PEER_SIP, 0));
+	cr_expect_eq(send(old, "x", 1, MSG_NOSIGNAL), -1, "nobody holds the other end of the old one");
+	close(old);
+	cr_expect(joined(edge_to(sip, PEER(PEER_TRANSPORT, 0)), its));
+	its = edge_to(sip, PEER(PEER_SIP, 1));
+	cr_expect_eq(next(sip), LIFELINE_GO);
+	cr_expect(joined(edge_to(other, PEER(PEER_SIP, 0)), its));
 }
 
-Test(introduce, a_successor_of_the_connecter_has_another_token)
+Test(introduce, a_death_is_told_to_those_that_it_talked_to)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
-	struct lifeline_allow first, second;
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *sip = supervise_worker(&s, PEER_SIP, 0);
 
 	live(sip);
-	find(sip, LIFELINE_GO);
-	live(transport);
-	first = allow_of(sip);
-	die(transport);
-	cr_assert_eq(next(sip), LIFELINE_PEER_DOWN);
-	live(transport);
-	second = allow_of(sip);
-	cr_expect_neq(memcmp(first.token, second.token, MESH_TOKEN_SIZE), 0);
-	/* What the listener still had to say about the first life. */
-	acknowledge(sip, &first);
-	cr_expect_not(find(transport, LIFELINE_EDGE));
-	acknowledge(sip, &second);
-	cr_assert(find(transport, LIFELINE_EDGE));
-	cr_expect_eq(memcmp(((struct lifeline_edge *)packet.body)->token, second.token, MESH_TOKEN_SIZE), 0);
-}
-
-Test(introduce, a_listener_that_dies_holds_nobody_up)
-{
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
-
-	live(sip);
-	live(transport);
-	cr_expect_not(find(transport, LIFELINE_GO));
-	die(sip);
-	cr_expect(find(transport, LIFELINE_GO));
-}
-
-Test(introduce, sip_workers_reach_each_other)
-{
-	struct worker_slot *a = supervise_worker(&s, PEER_SIP, 0), *b = supervise_worker(&s, PEER_SIP, 1);
-	struct lifeline_allow to_a, to_b;
-
 	live(a);
-	find(a, LIFELINE_GO);
 	live(b);
-	to_b = allow_of(b);
-	cr_expect_eq(to_b.peer, PEER(PEER_SIP, 0));
-	to_a = allow_of(a);
-	cr_expect_eq(to_a.peer, PEER(PEER_SIP, 1));
-	acknowledge(a, &to_a);
-	cr_assert(find(b, LIFELINE_EDGE));
-	cr_expect_eq(((struct lifeline_edge *)packet.body)->peer, PEER(PEER_SIP, 0));
-	acknowledge(b, &to_b);
-	cr_assert(find(a, LIFELINE_EDGE));
-	cr_expect_eq(((struct lifeline_edge *)packet.body)->peer, PEER(PEER_SIP, 1));
+	die(a);
+	cr_expect(find(sip, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->peer, PEER(PEER_TRANSPORT, 0));
+	cr_expect_not(find(b, LIFELINE_PEER_DOWN));
 }
