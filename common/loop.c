@@ -18,14 +18,18 @@
 
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
-/* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, seven a round through both workers and libzmq's threads, and they cost the same for one message as for
- * twenty: at a quarter of a millisecond a call cost a third more CPU at 1,000 calls a second and a tenth more at 3,000 than at three quarters, and its 99th percentile of set-up was no better. Where too few come in
- * that time to share a round it is up to a millisecond; where they come so fast that GATHER_FULL are there earlier, it looks earlier: more gain nothing. */
-#define GATHER_NS UINT64_C(750000)
+/* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, three a round through both workers and back, and they cost the same for one message as for twenty. Against a
+ * quarter of a millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at 3,000, and doubled the time of set-up; nothing would be gained below. Where fewer than GATHER_FEW would come in that
+ * time (GATHER_FEW_EACH for each of several processes, or four would be woken for one message each) it is up to a millisecond; where they come so fast that GATHER_FULL for each are there earlier, it looks earlier: more gain
+ * nothing. */
+#define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
-#define GATHER_FEW 4
+#define GATHER_FEW 2
+#define GATHER_FEW_EACH 8
 #define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
+/* How long to wait for what answers what was gathered and handed on. */
+#define ANSWERS_NS UINT64_C(100000)
 /* The time between messages is averaged over about so many looks; longer pauses count as GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
 #define GATHER_LOOKS 8
 #define GATHER_PAUSE_NS UINT64_C(20000000)
@@ -37,7 +41,7 @@ struct loop_source {
 	int fd;
 	uint32_t events;
 	bool dead;
-	bool gathered; /* watched by loop.input */
+	int epoll;     /* that watches it: the loop's, input or answers */
 	loop_callback callback;
 	void *arg;
 };
@@ -62,6 +66,10 @@ struct loop {
 	unsigned taken;       /* messages since then */
 	uint64_t sum_ns, sum; /* time and messages (in 1/256), older looks counting ever less */
 	uint64_t look_due_ns; /* when to look again; 0: it is watched */
+	/* What answers what was gathered, in an epoll of its own, too. */
+	int answers;             /* -1: none */
+	unsigned share;          /* processes that it is handed on to */
+	uint64_t answers_due_ns; /* when to look; 0: it is watched */
 };
 
 static uint64_t clock_ns(void)
@@ -79,7 +87,7 @@ int loop_new(struct loop **out)
 
 	if (!l)
 		return -ENOMEM;
-	l->input = -1;
+	l->input = l->answers = -1;
 	l->now_ns = clock_ns();
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
@@ -132,24 +140,21 @@ void loop_free(struct loop *l)
 	wheel_free(l->wheel);
 	if (l->input >= 0)
 		close(l->input);
+	if (l->answers >= 0)
+		close(l->answers);
 	close(l->epoll);
 	free(l);
 }
 
-static int epoll_of(const struct loop *l, const struct loop_source *s)
-{
-	return s->gathered ? l->input : l->epoll;
-}
-
-static int add(struct loop *l, int fd, uint32_t events, bool gathered, loop_callback callback, void *arg, struct loop_source **out)
+static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback callback, void *arg, struct loop_source **out)
 {
 	struct loop_source *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct loop_source){.fd = fd, .events = events, .gathered = gathered, .callback = callback, .arg = arg};
+	*s = (struct loop_source){.fd = fd, .events = events, .epoll = epoll, .callback = callback, .arg = arg};
 	struct epoll_event event = {.events = events, .data.ptr = s};
-	if (epoll_ctl(epoll_of(l, s), EPOLL_CTL_ADD, fd, &event) < 0) {
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		int rc = -errno;
 		free(s);
 		return rc;
@@ -162,30 +167,64 @@ static int add(struct loop *l, int fd, uint32_t events, bool gathered, loop_call
 
 int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
 {
-	return add(l, fd, events, false, callback, arg, out);
+	return add(l, fd, events, l->epoll, callback, arg, out);
 }
 
 int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
 {
-	return add(l, fd, events, l->input >= 0, callback, arg, out);
+	return add(l, fd, events, l->input >= 0 ? l->input : l->epoll, callback, arg, out);
+}
+
+int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+{
+	return add(l, fd, events, l->answers >= 0 ? l->answers : l->epoll, callback, arg, out);
+}
+
+/* An epoll that the loop's watches for events; its address tells it from sources. */
+static int nest(struct loop *l, uint32_t events, int *out)
+{
+	struct epoll_event event = {.events = events, .data.ptr = out};
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int watch(struct loop *l, uint32_t events, int *nested)
+{
+	struct epoll_event event = {.events = events, .data.ptr = nested};
+
+	return epoll_ctl(l->epoll, EPOLL_CTL_MOD, *nested, &event) < 0 ? -errno : 0;
 }
 
 int loop_gather(struct loop *l)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+	int rc;
 
 	assert(l->input < 0);
-	l->input = epoll_create1(EPOLL_CLOEXEC);
-	if (l->input < 0)
-		return -errno;
-	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->input, &event) < 0) {
-		int rc = -errno;
-		close(l->input);
-		l->input = -1;
+	if ((rc = nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) || (rc = nest(l, EPOLLIN, &l->answers)))
 		return rc;
-	}
 	l->sum_ns = GATHER_PAUSE_NS;
+	l->share = 1;
 	return 0;
+}
+
+void loop_share(struct loop *l, unsigned processes)
+{
+	l->share = processes ? processes : 1;
+}
+
+void loop_expect(struct loop *l)
+{
+	if (l->look_due_ns && !l->answers_due_ns && watch(l, 0, &l->answers) == 0)
+		l->answers_due_ns = clock_ns() + ANSWERS_NS;
 }
 
 void loop_took(struct loop *l)
@@ -197,8 +236,9 @@ int loop_modify(struct loop *l, struct loop_source *s, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = s};
 
+	(void)l;
 	assert(!s->dead);
-	if (epoll_ctl(epoll_of(l, s), EPOLL_CTL_MOD, s->fd, &event) < 0)
+	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->fd, &event) < 0)
 		return -errno;
 	s->events = events;
 	return 0;
@@ -210,7 +250,7 @@ void loop_remove(struct loop *l, struct loop_source *s)
 		return;
 	assert(!s->dead);
 	/* Fails where fd was closed before: the kernel has forgotten it then. */
-	epoll_ctl(epoll_of(l, s), EPOLL_CTL_DEL, s->fd, NULL);
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	source_unlink(s);
 	if (!l->in_turn) {
 		free(s);
@@ -279,7 +319,8 @@ static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH
 	int wait = sleep_ms(l, limit);
 
 	if (l->look_due_ns && wait != 0) {
-		uint64_t now = clock_ns(), left = l->look_due_ns > now ? l->look_due_ns - now : 0;
+		uint64_t due = l->answers_due_ns && l->answers_due_ns < l->look_due_ns ? l->answers_due_ns : l->look_due_ns;
+		uint64_t now = clock_ns(), left = due > now ? due - now : 0;
 		struct timespec pause = {.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
 
 		return epoll_pwait2(l->epoll, batch, LOOP_BATCH, &pause, NULL);
@@ -311,17 +352,16 @@ static uint64_t gathering(struct loop *l)
 	gap = l->sum_ns / (l->sum / 256);
 	if (gap > GATHER_GAP_NS_MAX)
 		return 0;
-	if (gap * GATHER_FULL < GATHER_NS)
-		return gap * GATHER_FULL;
-	if (gap * GATHER_FEW <= GATHER_NS)
-		return GATHER_NS;
-	return gap * GATHER_FEW < GATHER_NS_MAX ? gap * GATHER_FEW : GATHER_NS_MAX;
+	uint64_t full = gap * GATHER_FULL * l->share, few = gap * (l->share == 1 ? GATHER_FEW : GATHER_FEW_EACH * l->share), wait = few > GATHER_NS ? few : GATHER_NS;
+	if (wait > full)
+		wait = full;
+	return wait < GATHER_NS_MAX ? wait : GATHER_NS_MAX;
 }
 
 /* Takes what has gathered. Where there was something and the loop is busy, more may gather; else input is watched again. */
 static int look(struct loop *l)
 {
-	struct epoll_event batch[LOOP_BATCH], event = {.events = EPOLLIN | EPOLLONESHOT};
+	struct epoll_event batch[LOOP_BATCH];
 	int n = epoll_wait(l->input, batch, LOOP_BATCH, 0);
 
 	if (n < 0 && errno != EINTR)
@@ -332,9 +372,22 @@ static int look(struct loop *l)
 		wait = gathering(l);
 	}
 	l->look_due_ns = n == LOOP_BATCH ? l->now_ns : wait ? l->now_ns + wait : 0;
-	if (!l->look_due_ns && epoll_ctl(l->epoll, EPOLL_CTL_MOD, l->input, &event) < 0)
+	return l->look_due_ns ? 0 : watch(l, EPOLLIN | EPOLLONESHOT, &l->input);
+}
+
+/* Takes the answers that have come; from now on further ones are seen at once. */
+static int look_at_answers(struct loop *l)
+{
+	struct epoll_event batch[LOOP_BATCH];
+	int n = epoll_wait(l->answers, batch, LOOP_BATCH, 0);
+
+	if (n < 0 && errno != EINTR)
 		return -errno;
-	return 0;
+	call(batch, n);
+	if (!l->answers_due_ns)
+		return 0;
+	l->answers_due_ns = 0;
+	return watch(l, EPOLLIN, &l->answers);
 }
 
 int loop_once(struct loop *l, int timeout_ms)
@@ -350,14 +403,16 @@ int loop_once(struct loop *l, int timeout_ms)
 	l->again = false;
 	l->in_turn = true;
 
-	bool input = l->look_due_ns && l->now_ns >= l->look_due_ns;
+	bool input = l->look_due_ns && l->now_ns >= l->look_due_ns, answers = l->answers_due_ns && (input || l->now_ns >= l->answers_due_ns);
 	for (int i = 0; i < n; i++)
-		if (!batch[i].data.ptr) { /* the epoll of what gathers */
-			input = true;
+		if (batch[i].data.ptr == &l->input || batch[i].data.ptr == &l->answers) {
+			*(batch[i].data.ptr == &l->input ? &input : &answers) = true;
 			batch[i--] = batch[--n];
 		}
 	call(batch, n);
-	if (input)
+	if (answers)
+		rc = look_at_answers(l);
+	if (input && rc == 0)
 		rc = look(l);
 	wheel_advance(l->wheel, loop_now(l));
 	for (int i = 0; i < l->turns; i++)
@@ -375,8 +430,7 @@ int loop_run(struct loop *l)
 {
 	int rc = 0;
 
-	/* A stop before the run counts too: it may come from setting up. The first turn does not sleep: setting up may have taken an event off an edge-triggered fd (libzmq's), and
-	 * only the end of a turn looks what came of it. */
+	/* A stop before the run counts too: it may come from setting up. The first turn does not sleep: setting up may have left something that the end of a turn sends. */
 	if (!l->stopped)
 		rc = loop_once(l, 0);
 	while (!l->stopped && rc == 0)

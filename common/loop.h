@@ -22,6 +22,8 @@ void loop_free(struct loop *l);
 int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
 /* As loop_add, for what strangers send: after loop_gather its events wait, while the loop is busy, until others have joined them. */
 int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
+/* As loop_add, for what answers what was gathered: after loop_expect its events wait for each other, too. */
+int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
 /* NULL is a no-op; safe within any callback. To be called before fd is closed: a duplicate elsewhere would keep it on the watch. */
 void loop_remove(struct loop *l, struct loop_source *s);
@@ -44,9 +46,13 @@ int loop_run(struct loop *l);
 int loop_once(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
 
-/* From now on a loop that is busy looks at sources of loop_add_input only so often (every three quarters to whole millisecond, earlier only where loop_took shows that many have come by then), as a network card
+/* From now on a loop that is busy looks at sources of loop_add_input only so often (every quarter of a millisecond to a whole one, by what loop_took shows, earlier only where many have come by then), as a network card
  * moderates its interrupts: one wake-up of those behind it then serves several messages. All else is seen at once, and below some 1,000 messages a second nothing waits. Once, before the first loop_add_input. -errno. */
 int loop_gather(struct loop *l);
+/* What is gathered is handed on to so many processes: each is to have its share when it is woken. */
+void loop_share(struct loop *l, unsigned processes);
+/* What was gathered was handed to several processes, all of which are about to answer: where the loop is busy their answers are looked at together, a tenth of a millisecond from now. */
+void loop_expect(struct loop *l);
 /* A callback of loop_add_input has taken one message. */
 void loop_took(struct loop *l);
 

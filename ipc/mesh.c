@@ -199,9 +199,15 @@ static void link_flush(struct link *l)
 
 void mesh_flush(struct mesh *m)
 {
+	unsigned sent = 0;
+
 	for (unsigned i = 0; i < m->links; i++)
-		if (m->link[i]->fd >= 0 && (m->link[i]->out.records || m->link[i]->blocked))
+		if (m->link[i]->fd >= 0 && (m->link[i]->out.records || m->link[i]->blocked)) {
 			link_flush(m->link[i]);
+			sent++;
+		}
+	if (sent > 1)
+		loop_expect(m->loop);
 }
 
 static bool on_turn(void *arg)
@@ -281,7 +287,7 @@ int mesh_edge(struct mesh *m, uint16_t peer, int fd)
 	struct link *l;
 	int error = link_need(m, peer, &l);
 
-	if (error || (error = loop_add(m->loop, fd, EPOLLIN, on_event, l, &source)))
+	if (error || (error = loop_add_answers(m->loop, fd, EPOLLIN, on_event, l, &source)))
 		return error;
 	/* The master makes a new pair when the other end of the old one is closed: there is an end to what is in it. */
 	while (l->fd >= 0 && link_take(l) > 0)

@@ -310,6 +310,7 @@ static int start(struct context *c)
 	t->index = c->worker.welcome.index;
 	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
 	t->fds_limit = c->worker.welcome.fds_limit;
+	loop_share(t->loop, t->settings->sip_workers);
 	error = transport_start(t);
 	if (!error)
 		error = listings_new(&c->listings, t, reply, c);

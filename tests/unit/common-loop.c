@@ -486,9 +486,88 @@ Test(loop, looks_earlier_where_many_come)
 	for (int i = 0; i < 100; i++)
 		next_input(&input);
 	for (int i = 0; i < 200; i++)
-		soon += next_input(&input) < MS / 2;
+		soon += next_input(&input) < MS / 8;
 	cr_assert_geq(soon, 100, "%d", soon);
 	close_end(&input);
+}
+
+/* The same for each of several processes takes longer to come. */
+Test(loop, gathers_a_share_for_each)
+{
+	struct end input;
+	int waited = 0;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	loop_share(loop, 1000);
+	open_input(&input);
+	messages = 1000;
+	for (int i = 0; i < 100; i++)
+		next_input(&input);
+	for (int i = 0; i < 200; i++)
+		waited += next_input(&input) >= MS / 2;
+	cr_assert_geq(waited, 100, "%d", waited);
+	close_end(&input);
+}
+
+static void open_answers(struct end *e)
+{
+	*e = (struct end){0};
+	cr_assert_eq(pipe(e->fd), 0);
+	cr_assert_eq(loop_add_answers(loop, e->fd[0], EPOLLIN, on_pipe, e, &e->source), 0);
+}
+
+Test(loop, looks_at_expected_answers_together)
+{
+	struct end input, a, b;
+	int together = 0;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&input);
+	open_answers(&a);
+	open_answers(&b);
+	for (int i = 1; i <= 100; i++) {
+		for (int n = 0; n < 20; n++)
+			next_input(&input); /* busy */
+		loop_expect(loop);
+		poke(&a);
+		cr_assert_eq(loop_once(loop, 0), 0);
+		poke(&b);
+		while (a.calls < i)
+			cr_assert_eq(loop_once(loop, -1), 0);
+		together += b.calls == i;
+		while (b.calls < i)
+			cr_assert_eq(loop_once(loop, -1), 0);
+	}
+	cr_assert_geq(together, 50, "%d", together); /* where this process was not held up for a tenth of a millisecond */
+	/* From then on they are watched again. */
+	poke(&a);
+	for (int n = 0; n < 2 && a.calls == 100; n++)
+		cr_assert_eq(loop_once(loop, -1), 0);
+	cr_assert_eq(a.calls, 101);
+	close_end(&input);
+	close_end(&a);
+	close_end(&b);
+}
+
+Test(loop, waits_for_no_answers_where_it_is_not_busy)
+{
+	struct end a, plain;
+
+	open_answers(&plain); /* a loop that does not gather */
+	loop_expect(loop);
+	poke(&plain);
+	cr_assert_eq(loop_once(loop, -1), 0);
+	cr_assert_eq(plain.calls, 1);
+	close_end(&plain);
+	cr_assert_eq(loop_gather(loop), 0);
+	open_answers(&a);
+	for (int i = 1; i <= 20; i++) {
+		loop_expect(loop);
+		poke(&a);
+		cr_assert_eq(loop_once(loop, -1), 0);
+		cr_assert_eq(a.calls, i);
+	}
+	close_end(&a);
 }
 
 Test(loop, sees_all_else_while_input_gathers)
