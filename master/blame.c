@@ -1,7 +1,7 @@
 /* blame.c - whether a worker died of what it had in hand, and what follows: it is kept, and all workers are told to refuse it.
  *
- * A fault, an abort, an exit, a system call outside the filter and a hang are taken for the doing of what was in hand. A SIGKILL that the master did not send is not: it comes from an operator or from a system without memory, and
- * says nothing of the message. A worker may have written anything into its page: all it gains is that these bytes are refused.
+ * A fault, an abort, an exit, a system call outside the filter and a hang that uses the processor are taken for the doing of what was in hand. A SIGKILL that the master did not send is not: it comes from an operator or from a system without memory, and
+ * says nothing of the message; nor does one of a process that stands still. A worker may have written anything into its page: all it gains is that these bytes are refused.
  */
 #include "supervise.h"
 #include "../common/log.h"

@@ -37,6 +37,8 @@
 /* Reasons of worker_kill that speak against what the worker had in hand (blame.c). */
 #define KILLED_HANGS "hangs"
 #define KILLED_VIOLATION "jail-violation"
+/* One that does not. */
+#define KILLED_STANDS_STILL "stands-still"
 
 enum worker_state {
 	WORKER_DOWN = 0, /* no process */
@@ -77,6 +79,7 @@ struct worker_slot {
 	/* watchdog */
 	uint64_t seen;           /* progress at the last look */
 	uint64_t pinged;         /* loop time of the last PING */
+	uint64_t pinged_cpu;     /* ms of processor time that it had used then */
 	bool waiting;            /* it has not been answered yet */
 	bool idle;               /* nothing but PINGs has moved the mark since it was last found idle */
 	/* log rate */

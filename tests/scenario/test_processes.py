@@ -302,7 +302,7 @@ class Respawn(ProcessCase):
             row = self.row(worker)
             self.assertEqual((row["hangs"], row["deaths"], row["last_end"]), (1, 1, "signal 9 (KILL)"), row)
             (_, line), = events(g.log_text(), "worker-died", peer=worker)
-            self.assertEqual(line["killed"], "hangs")
+            self.assertEqual(line["killed"], "stands-still")
         self.assertEqual(g.counters()["worker_hangs"], 3)
         print("figure: hung ones replaced after s: " + ", ".join(f"{w} {ms / 1000:.1f}" for w, ms in took.items()))
         self.assertEqual(self.phone("alice").register().status, 200)

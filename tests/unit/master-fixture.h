@@ -28,6 +28,9 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 
 	if (strcmp(q->argument, "hang") == 0)
 		for (;;)
+			__asm__ volatile("");
+	if (strcmp(q->argument, "stand still") == 0)
+		for (;;)
 			pause();
 	if (strcmp(q->argument, "die") == 0)
 		raise(SIGKILL);

@@ -387,6 +387,18 @@ Test(supervise, a_hang_speaks_against_what_was_in_hand)
 	cr_expect_str_eq(quarantine_at(s.quarantine, 0)->reason, "hangs");
 }
 
+Test(supervise, standing_still_speaks_against_nothing)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+
+	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
+	tell(w, "stand still");
+	UNTIL(w->hangs == 1 && ready() == 5);
+	cr_expect_eq(quarantine_count(s.quarantine), 0);
+}
+
 Test(supervise, what_stands_in_a_page_is_not_believed)
 {
 	supervise_start(&s);
