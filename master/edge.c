@@ -6,15 +6,21 @@
 #include "../common/log.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Bytes that an edge holds either way, by the kernel's count, which is above the number of bytes sent: a few batches, and at least the largest. */
-#define EDGE_BUFFER (2 * BATCH_MAX)
+/* Bytes that an edge is asked to hold either way. The kernel doubles that and counts more than what is sent: room for the largest batch, and little that dies with a worker before it was taken. */
+#define EDGE_BUFFER BATCH_MAX
+/* What the kernel needs beside the bytes of a packet. */
+#define EDGE_SPARE 64
 
 static int make_pair(int pair[2])
 {
+	static bool told;
 	const int wanted = EDGE_BUFFER;
+	int size = 0;
+	socklen_t length = sizeof size;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
@@ -22,6 +28,10 @@ static int make_pair(int pair[2])
 		/* Beyond net.core.wmem_max where we may; else up to that, doubled by the kernel. */
 		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) < 0)
 			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+	}
+	if (!told && getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size <= wanted + EDGE_SPARE) {
+		told = true;
+		log_warn("edge-small", "bytes=%d wanted=%d hint=\"larger batches will be dropped: raise net.core.wmem_max\"", size, wanted + EDGE_SPARE);
 	}
 	return 0;
 }
