@@ -25,7 +25,7 @@
 #define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
 #define GATHER_FEW 2
-#define GATHER_FEW_EACH 8
+#define GATHER_FEW_EACH 12
 #define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
 /* How long to wait for what answers what was gathered and handed on. */
