@@ -209,6 +209,25 @@ Test(introduce, transport_workers_have_no_edge_to_each_other)
 	cr_expect_not(find(tls, LIFELINE_EDGE));
 }
 
+/* Key edges are made elsewhere (certificates.c), for transport workers alone. */
+Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
+{
+	struct worker_slot *sip = supervise_worker(&s, PEER_SIP, 0), *tls = supervise_worker(&s, PEER_TLS, 0);
+	unsigned type;
+
+	live(sip);
+	live(tls);
+	while ((type = next(tls))) {
+		cr_expect_neq(type, LIFELINE_EDGE);
+		cr_expect_neq(type, LIFELINE_KEY_EDGE);
+		cr_expect_neq(type, LIFELINE_KEYS);
+		cr_expect_neq(type, LIFELINE_USERS);
+	}
+	cr_assert(find(sip, LIFELINE_GO));
+	die(tls);
+	cr_expect_eq(next(sip), 0, "neither its life nor its death");
+}
+
 Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 {
 	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
