@@ -79,6 +79,23 @@ Test(record, count_is_exact)
 	cr_assert_eq(batch_check(room, used), -EBADMSG);
 }
 
+Test(record, nothing_is_larger_than_a_batch_may_be)
+{
+	struct record_send *send;
+	uint32_t rest;
+
+	begin();
+	for (unsigned i = 0; i < 10000; i++)
+		add(RECORD_WATCH, sizeof(struct record_watch));
+	rest = (uint32_t)(BATCH_MAX - used - sizeof(struct record_header));
+	send = add(RECORD_SEND, rest);
+	send->size = rest - (uint32_t)sizeof(*send);
+	cr_assert_eq(used, BATCH_MAX);
+	cr_expect_eq(batch_check(room, used), 0);
+	add(RECORD_WATCH, sizeof(struct record_watch));
+	cr_expect_eq(batch_check(room, used), -EBADMSG);
+}
+
 Test(record, header_is_checked)
 {
 	struct record_header *h = (void *)(room + sizeof(struct batch_header));
