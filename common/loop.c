@@ -19,7 +19,7 @@
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
 #define LOOP_BATCH 64
 /* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, three a round through both workers and back, and they cost the same for one message as for twenty. Against a
- * quarter of a millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at 3,000, and doubled the time of set-up; nothing would be gained below. Where fewer than GATHER_FEW would come in that
+ * quarter of a millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at 3,000, and doubled the time of set-up. Where fewer than GATHER_FEW would come in that
  * time (GATHER_FEW_EACH for each of several processes, or four would be woken for one message each) it is up to a millisecond; where they come so fast that GATHER_FULL for each are there earlier, it looks earlier: more gain
  * nothing. */
 #define GATHER_NS UINT64_C(250000)

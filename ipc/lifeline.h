@@ -96,6 +96,7 @@ struct lifeline_probe {
 
 /* ---- TLS ---- */
 /* KEY_EDGE: struct lifeline_edge; one fd: the same between a transport and a TLS worker (ipc/sign.h). */
+
 /* One certificate of a generation, followed by its names (separated by spaces), its chain and, for TLS workers alone, its key, both PEM. The receiver wipes the packet. */
 #define CERTIFICATES_MAX 64
 struct lifeline_certificate {

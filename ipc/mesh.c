@@ -17,6 +17,7 @@
 
 /* Peers are found by role and index: one more than the last role. */
 #define ROLES 4
+/* A batch from this size on may have another behind it. */
 #define BATCH_NEAR_FULL (BATCH_TARGET / 2)
 /* Batches taken from one peer in one turn: everything else in the loop gets its share. */
 #define TAKE_PER_TURN 16

@@ -10,8 +10,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* Replaced generations that are kept; with those in force and staged they are what a worker has room for. */
 #define OLD_MAX (GENERATIONS_MAX - 2)

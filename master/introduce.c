@@ -71,11 +71,6 @@ void introduce(struct worker_slot *w)
 	worker_tell(w, LIFELINE_GO, NULL, 0, -1);
 }
 
-void introduce_ready(struct worker_slot *w)
-{
-	certificates_ready(w->supervisor->certificates, w);
-}
-
 void introduce_death(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;

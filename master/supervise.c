@@ -114,7 +114,7 @@ static void became_ready(struct worker_slot *w)
 	loop_unset(s->loop, &w->timer);
 	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu", role_name(w->role), w->index, (int)w->pid,
 		w->incarnation, (unsigned long long)(w->ready - w->started));
-	introduce_ready(w);
+	certificates_ready(w->supervisor->certificates, w);
 }
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only what it leaves behind counts. */

@@ -42,7 +42,7 @@
 
 enum worker_state {
 	WORKER_DOWN = 0, /* no process */
-	WORKER_STARTING,    /* told its configuration; not READY */
+	WORKER_STARTING, /* told its configuration; not READY */
 	WORKER_READY,
 	WORKER_STOPPING  /* STOP or SIGKILL sent */
 };
@@ -164,7 +164,6 @@ void supervise_users(struct supervisor *s);
 
 /* A new life: everything up to GO, and its edges' other ends to its peers. */
 void introduce(struct worker_slot *w);
-void introduce_ready(struct worker_slot *w);
 void introduce_death(struct worker_slot *w);
 
 /* ---- edge.c ---- */
