@@ -8,7 +8,7 @@
  * calls are never ended and "up" is printed when the last stands; --caller: somebody else is the callee; --mixed: every call has an INFO, a re-INVITE and, beside it, an OPTIONS through the server; --users: they are called one
  * after the other, at the address of record, else bob. It counts messages of one call and direction that overtake each other: a 180 after its 200, an ACK after its BYE.
  * options: asks the server itself, --window requests outstanding at any time. register: users u000000 and on with the password "secret": REGISTER, 401, REGISTER with digest (MD5), 200; with --reuse a
- * nonce is used again with the next count until the server finds it stale; --spread: the users are that many, and those who register lie scattered among them; --callee: from the callee's port, so that calls find it.
+ * nonce is used again with the next count until the server finds it stale; --spread: the users are that many, and those who register lie scattered among them; who registered before refreshes, whichever run it was in; --callee: from the callee's port, so that calls find it.
  *
  * sipp does the same with 20 times the CPU, of which there is none to spare on the machine that the server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it needs.
  */
@@ -32,6 +32,7 @@
 #define MESSAGE_MAX 16384
 #define BATCH 32
 #define CALLEE_PORT 5080
+#define PHONES_PORT 5090 /* of all who register: who comes again comes with the same Contact */
 #define WHEEL 65536 /* ms */
 #define T1 500
 #define T2 4000
@@ -739,9 +740,9 @@ static void send_register(uint32_t i)
 	u->state = u->nonce ? 2 : 1;
 	u->cseq++;
 	unsigned port = ntohs(caller[0].address.sin_port);
-	int size = snprintf(m, sizeof(m), "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKr%u.%u;rport\r\nFrom: <sip:u%06u@%s>;tag=r%u\r\nTo: <sip:u%06u@%s>\r\nCall-ID: %u-%d@127.0.0.1\r\n"
+	int size = snprintf(m, sizeof(m), "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKr%u.%u;rport\r\nFrom: <sip:u%06u@%s>;tag=r%u\r\nTo: <sip:u%06u@%s>\r\nCall-ID: %u@127.0.0.1\r\n"
 		"CSeq: %u REGISTER\r\nContact: <sip:u%06u@127.0.0.1:%u>;expires=3600\r\nMax-Forwards: 70\r\nUser-Agent: loadgen/1.0\r\n%sContent-Length: 0\r\n\r\n",
-		opt.domain, port, i, u->cseq, user_of(i), opt.domain, i, user_of(i), opt.domain, i, opt.stay ? 1 : getpid(), u->cseq, user_of(i), port, credentials);
+		opt.domain, port, i, u->cseq, user_of(i), opt.domain, i, user_of(i), opt.domain, user_of(i), u->cseq, user_of(i), port, credentials);
 	requests++;
 	port_send(&caller[0], &opt.server, m, (size_t)size);
 }
@@ -764,7 +765,7 @@ static void begin_register(void)
 
 static void take_register(struct port *p, const struct sockaddr_in *from, char *m, size_t size)
 {
-	struct text id = header(m, size, "Call-ID", 'i', 0), cseq = header(m, size, "CSeq", 0, 0);
+	struct text id = after(header(m, size, "From", 'f', 0), "tag=r", ";"), cseq = header(m, size, "CSeq", 0, 0);
 	uint32_t i = id.n ? (uint32_t)strtoul(id.p, NULL, 10) : UINT32_MAX;
 	unsigned status = (unsigned)atoi(m + 8);
 	(void)p;
@@ -1011,7 +1012,7 @@ int main(int count, char **word)
 	if (!strcmp(mode, "calls"))
 		prepare_calls();
 	else
-		port_udp(&caller[0], opt.callee ? CALLEE_PORT : 0);
+		port_udp(&caller[0], opt.callee ? CALLEE_PORT : strcmp(mode, "register") ? 0 : PHONES_PORT);
 	if (!opt.users && !strcmp(mode, "register"))
 		opt.users = 1000;
 	start_ns = now_ns();
