@@ -22,7 +22,7 @@
 /* One request on its way through. */
 struct attempt {
 	struct sip *sip;
-	struct transaction *t;
+	struct transaction *t; /* NULL: answered without */
 	const struct message *m;
 	const struct zone_settings *zone;
 	const struct domain_settings *domain;
@@ -109,6 +109,15 @@ static void write_challenge(struct writer *w, const struct attempt *a, struct st
 	write_literal(w, "\r\n");
 }
 
+static bool refuse(const struct attempt *a, unsigned status, struct str headers)
+{
+	if (a->t)
+		answer(a->sip, a->t, status, headers);
+	else
+		answer_stateless(a->sip, a->m, status, headers);
+	return false;
+}
+
 /* One challenge for each algorithm of the domain, whether the user has it or not, strongest first (RFC 8760 section 2.1). */
 static bool challenge(const struct attempt *a, bool stale)
 {
@@ -120,18 +129,9 @@ static bool challenge(const struct attempt *a, bool stale)
 		write_challenge(&w, a, text, S("SHA-256"), stale);
 	if (a->domain->algorithms & DIGEST_MD5)
 		write_challenge(&w, a, text, S("MD5"), stale);
-	if (w.full) {
-		answer(a->sip, a->t, 500, S(""));
-		return false;
-	}
-	answer(a->sip, a->t, a->proxy ? 407 : 401, written(&w));
-	return false;
-}
-
-static bool refuse(const struct attempt *a, unsigned status)
-{
-	answer(a->sip, a->t, status, S(""));
-	return false;
+	if (w.full)
+		return refuse(a, 500, S(""));
+	return refuse(a, a->proxy ? 407 : 401, written(&w));
 }
 
 /* ---- what is asked ---- */
@@ -277,19 +277,19 @@ static bool check(struct attempt *a)
 		return stale(a, error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
 	if (!uri_matches(a)) {
 		count(AUTH_URI_MISMATCH);
-		return refuse(a, 400);
+		return refuse(a, 400, S(""));
 	}
 	if (!digest_right(a))
 		return challenge(a, false);
 	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4], c->nc.p[5], c->nc.p[6], c->nc.p[7], 0}, NULL, 16);
 	if (!replay)
-		return refuse(a, 500);
+		return refuse(a, 500, S(""));
 	if (replay_use(replay, serial, nonce_minted(c->nonce), (uint32_t)nc))
 		return stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	if (!owns(a)) {
 		count(AUTH_NOT_OWNER);
 		failed(a, "not-owner");
-		return refuse(a, 403);
+		return refuse(a, 403, S(""));
 	}
 	count(AUTH_OK);
 	return true;
@@ -303,7 +303,7 @@ bool authorize(struct sip *sip, struct transaction *t, const struct message *m, 
 	unsigned zone = m->flow.listener < sip->settings->listeners.count ? settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
 	if (!permitted || zone >= sip->settings->zones.count) {
 		count(AUTH_NOT_PERMITTED);
-		return refuse(&a, 403);
+		return refuse(&a, 403, S(""));
 	}
 	a.zone = settings_zone(sip->settings, zone);
 	struct identity out = {.zone = zone, .trusted = a.zone->trust == 1, .domain = NONE_INDEX};
@@ -312,7 +312,7 @@ bool authorize(struct sip *sip, struct transaction *t, const struct message *m, 
 		return true;
 	}
 	if (!find_domain(&a))
-		return refuse(&a, 403);
+		return refuse(&a, 403, S(""));
 	a.proxy = !to_self(&a);
 	if (!find_credentials(&a)) {
 		count(AUTH_CHALLENGED);

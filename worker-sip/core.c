@@ -67,10 +67,21 @@ static void invite(struct sip *sip, struct transaction *t, const struct message 
 	call_invite(sip, t, m, slot, who, targets, count, replaces.full ? S("") : written(&replaces));
 }
 
+/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good, and brings no ACK. A stranger then costs no memory, and a
+ * phone that registers one transaction instead of two. */
+static bool stateless(const struct message *m)
+{
+	return m->method != METHOD_INVITE && m->method != METHOD_ACK && m->method != METHOD_CANCEL && (!m->to_tag.length || m->method == METHOD_REGISTER) && (m->max_forwards || m->method == METHOD_OPTIONS) &&
+		!message_first(m, HEADER_AUTHORIZATION) && !message_first(m, HEADER_PROXY_AUTHORIZATION);
+}
+
 static void request(struct sip *sip, const struct message *m, uint8_t slot)
 {
 	struct transaction *t = NULL;
 	struct identity who;
+	bool early = stateless(m);
+	if (early && !authorize(sip, NULL, m, slot, &who))
+		return;
 	enum request_kind kind = transactions_request(sip->transactions, m, slot, &t);
 	if (kind == REQUEST_ABSORBED)
 		return;
@@ -87,7 +98,7 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 		call_request(sip, t, m);
 		return;
 	}
-	if (!authorize(sip, t, m, slot, &who))
+	if (!early && !authorize(sip, t, m, slot, &who))
 		return;
 	if (m->request_uri.scheme == URI_OTHER) {
 		answer(sip, t, 416, S(""));

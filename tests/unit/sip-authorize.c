@@ -2,6 +2,7 @@
 #include "sip-fixture.h"
 #include "ipc/slot.h"
 #include "worker-sip/authorize.h"
+#include "worker-sip/core.h"
 
 static struct fixture *f;
 
@@ -138,6 +139,44 @@ Test(authorize, the_right_digest)
 	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example", .user = "carol", .password = "christmas", .realm = "other realm", .nonce = nonce_of("WWW-Authenticate")}), 0);
 	cr_assert_eq(who.domain, 1);
 	cr_assert_eq(f->penalties, 0);
+}
+
+/* A request as core_message gets it; the status that came back, and how many transactions there are then. */
+static unsigned stranger(const char *method, const char *uri, unsigned listener, const char *more, uint64_t *transactions)
+{
+	static char text[2048];
+	struct flow flow = fixture_flow(f, listener, "198.51.100.7:5060", 0);
+	snprintf(text, sizeof text, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKs%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: s\r\nCSeq: 1 %s\r\n%s\r\n", method, uri, f->branch, method, more);
+	struct message *m = (struct message *)(uintptr_t)fixture_message(f, text, &flow);
+	m->max_forwards = strstr(text, "Max-Forwards: 0") ? 0 : 70;
+	f->answers = 0;
+	core_message(&f->sip, m, 0);
+	*transactions = counters_page->counter[COUNTER_TRANSACTIONS_SERVER];
+	return f->answers ? fixture_status(f) : 0;
+}
+
+Test(authorize, nothing_is_kept_of_a_stranger_but_of_an_invite)
+{
+	uint64_t kept;
+	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401);
+	cr_assert_eq(kept, 0);
+	char *tag = strdup(fixture_header(f, "To", 0));
+	char *nonce = strdup(nonce_of("WWW-Authenticate"));
+	cr_assert_not_null(strstr(tag, ";tag="));
+	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401, "a retransmission is challenged again");
+	cr_assert_str_eq(fixture_header(f, "To", 0), tag, "with the same tag (RFC 3261 section 8.2.7)");
+	cr_assert_str_neq(nonce_of("WWW-Authenticate"), nonce);
+	cr_assert_eq(stranger("OPTIONS", "sip:bob@example.net", ACCESS_UDP, "", &kept), 407);
+	cr_assert_eq(stranger("MESSAGE", "sip:bob@example.net", ACCESS_UDP, "Max-Forwards: 0\r\n", &kept), 483, "nothing is challenged that has come to its end");
+	cr_assert_eq(kept, 1);
+	f->branch++;
+	cr_assert_eq(stranger("INVITE", "sip:bob@example.net", ACCESS_UDP, "", &kept), 407);
+	cr_assert_eq(kept, 2, "its ACK must find it");
+	f->branch++;
+	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "Authorization: Digest username=\"alice\", realm=\"else\", nonce=\"0\", uri=\"sip:example.net\", response=\"0123456789abcdef0123456789abcdef\"\r\n", &kept), 401);
+	cr_assert_eq(kept, 3, "with credentials it is looked for repetitions first");
+	free(tag);
+	free(nonce);
 }
 
 Test(authorize, a_wrong_digest_counts_against_its_source)
