@@ -1,6 +1,8 @@
 /* binding.c - encoding and decoding of an address of record's bindings (binding.h). */
 #include "binding.h"
 
+#include "../common/hash.h"
+
 #include <errno.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian");
@@ -102,19 +104,29 @@ static void encode(struct writer *w, const struct binding *b)
 	write_str(w, b->user_agent);
 }
 
+static uint32_t check_of(uint8_t count, const char *rest, size_t n)
+{
+	struct hash_key key = {{count}};
+	return (uint32_t)hash_bytes(&key, rest, n);
+}
+
 long bindings_encode(const struct binding *b, unsigned count, char *room, size_t size)
 {
 	struct writer w = {.p = room, .size = size};
-	char head[2] = {BINDINGS_VERSION, (char)count};
+	char head[BINDINGS_HEAD] = {BINDINGS_VERSION, (char)count};
 	if (count == 0 || count > BINDINGS_MAX)
 		return -EINVAL;
-	write_bytes(&w, head, 2);
+	write_bytes(&w, head, sizeof head);
 	for (unsigned i = 0; i < count; i++) {
 		if (!valid(&b[i]))
 			return -EINVAL;
 		encode(&w, &b[i]);
 	}
-	return w.full ? -EINVAL : (long)w.n;
+	if (w.full)
+		return -EINVAL;
+	uint32_t check = check_of((uint8_t)count, room + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
+	memcpy(room + 2, &check, sizeof check);
+	return (long)w.n;
 }
 
 static void decode(struct reader *r, struct binding *b)
@@ -147,9 +159,11 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 {
 	struct reader r = {.rest = record};
 	uint8_t version, number;
+	uint32_t check;
 	get(&r, &version, 1);
 	get(&r, &number, 1);
-	if (r.bad || version != BINDINGS_VERSION || number == 0 || number > BINDINGS_MAX)
+	get(&r, &check, 4);
+	if (r.bad || check != check_of(number, r.rest.p, r.rest.n) || version != BINDINGS_VERSION || number == 0 || number > BINDINGS_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < number; i++) {
 		decode(&r, &out[i]);

@@ -1,7 +1,7 @@
 /* location.c - the location store: address of record -> bindings (location.h).
  *
  * One slot has one owner, so that reading a record, changing it and putting it back needs no lock here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our own
- * look-ups see at once, and go in one transaction at the end of the turn. The read transaction lives for a turn at most: a reader that sleeps would pin pages.
+ * look-ups see at once, and go in one transaction at the end of the turn. A refresh, which leaves the size of its record as it is, is written in its place at once: of the pages between root and leaf none is copied. The read transaction lives for a turn at most: a reader that sleeps would pin pages.
  * Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
  */
 #include "location.h"
@@ -109,40 +109,50 @@ static struct pending *pending_find(const struct location *l, struct str aor)
 	return node ? container_of(node, struct pending, node) : NULL;
 }
 
-/* Visits the live bindings of one record. The record is copied first: it lies in memory that another process can write. */
-static int visit_record(struct str record, void (*visit)(void *arg, const struct binding *b), void *arg)
+/* Decodes a copy of the record of aor, in room: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is not. */
+static int decode_record(struct location *l, struct str aor, struct str record, char room[BINDINGS_SIZE_MAX], struct binding out[BINDINGS_MAX])
 {
-	struct binding bindings[BINDINGS_MAX];
-	if (record.n > BINDINGS_SIZE_MAX) {
-		count(LOCATION_DAMAGED);
-		return -EBADMSG;
+	int n = -EBADMSG;
+	if (record.n && record.n <= BINDINGS_SIZE_MAX) {
+		memcpy(room, record.p, record.n);
+		n = bindings_decode((struct str){room, record.n}, out);
 	}
-	char *copy = malloc(record.n ? record.n : 1);
-	if (!copy)
-		return -ENOMEM;
-	if (record.n)
-		memcpy(copy, record.p, record.n);
-	int n = bindings_decode((struct str){copy, record.n}, bindings);
-	int live = n;
+	if (n < 0) {
+		long again = store_read(&l->store, aor, room, BINDINGS_SIZE_MAX);
+		n = again > 0 ? bindings_decode((struct str){room, (size_t)again}, out) : -EBADMSG;
+	}
 	if (n < 0)
 		count(LOCATION_DAMAGED);
-	else
-		live = 0;
+	return n;
+}
+
+/* Visits those of n bindings that have not expired. Their number; what is negative is returned as it is. */
+static int visit_live(const struct binding *bindings, int n, void (*visit)(void *arg, const struct binding *b), void *arg)
+{
+	int live = 0;
 	uint64_t now = now_ms();
 	for (int i = 0; i < n; i++)
 		if (bindings[i].expires_at > now) {
 			visit(arg, &bindings[i]);
 			live++;
 		}
-	free(copy);
-	return live;
+	return n < 0 ? n : live;
+}
+
+static int visit_record(struct location *l, struct str aor, struct str record, void (*visit)(void *arg, const struct binding *b), void *arg)
+{
+	char room[BINDINGS_SIZE_MAX];
+	struct binding bindings[BINDINGS_MAX];
+	return visit_live(bindings, decode_record(l, aor, record, room, bindings), visit, arg);
 }
 
 int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	const struct pending *p = pending_find(l, aor);
-	if (p)
-		return p->record ? visit_record((struct str){p->record, p->size}, visit, arg) : 0;
+	if (p) {
+		struct binding bindings[BINDINGS_MAX];
+		return p->record ? visit_live(bindings, bindings_decode((struct str){p->record, p->size}, bindings), visit, arg) : 0;
+	}
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return 0;
 	int error = read_begin(l);
@@ -152,7 +162,7 @@ int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg,
 	error = mdb_get(l->read, l->store.dbi, &key, &value);
 	if (error)
 		return error == MDB_NOTFOUND ? 0 : store_error(error);
-	return visit_record((struct str){value.mv_data, value.mv_size}, visit, arg);
+	return visit_record(l, aor, (struct str){value.mv_data, value.mv_size}, visit, arg);
 }
 
 /* ---- writing ---- */
@@ -218,6 +228,23 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 	}
 	if (count)
 		tend_in(l, LOCATION_TEND_MIN_MS);
+	return 0;
+}
+
+int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count)
+{
+	assert(!pending_find(l, aor));
+	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0)
+		return -ENOENT;
+	long size = bindings_encode(b, count, l->room, sizeof l->room);
+	if (size < 0)
+		return (int)size;
+	int error = store_overwrite(&l->store, aor, (struct str){l->room, (size_t)size});
+	if (error)
+		return error;
+	read_end(l); /* its state may be older than the page that was written */
+	count(LOCATION_REFRESHED);
+	tend_in(l, LOCATION_TEND_MIN_MS);
 	return 0;
 }
 
@@ -338,13 +365,11 @@ static bool turn(void *arg)
 
 /* ---- tending ---- */
 
-/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out. */
-static bool tend_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX], unsigned *live)
+/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out, their strings in room. */
+static bool tend_record(struct location *l, struct str aor, struct str record, char room[BINDINGS_SIZE_MAX], struct binding out[BINDINGS_MAX], unsigned *live)
 {
 	struct binding all[BINDINGS_MAX];
-	int n = bindings_decode(record, all);
-	if (n < 0)
-		count(LOCATION_DAMAGED);
+	int n = decode_record(l, aor, record, room, all);
 	uint64_t now = now_ms();
 	*live = 0;
 	for (int i = 0; i < n; i++) {
@@ -364,6 +389,7 @@ static bool tend_record(struct location *l, struct str aor, struct str record, s
 /* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */
 static int tend_page(struct location *l)
 {
+	char room[BINDINGS_SIZE_MAX];
 	struct binding live[BINDINGS_MAX];
 	MDB_cursor *cursor;
 	int error = read_begin(l);
@@ -376,20 +402,14 @@ static int tend_page(struct location *l)
 	unsigned left = TEND_PAGE;
 	for (error = mdb_cursor_get(cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST); !error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
 		unsigned n;
-		char *copy = NULL, aor_room[AOR_MAX];
+		char aor_room[AOR_MAX];
 		struct str aor = {aor_room, key.mv_size};
-		if (key.mv_size >= AOR_MAX || value.mv_size > BINDINGS_SIZE_MAX || value.mv_size == 0)
+		if (key.mv_size >= AOR_MAX)
 			continue;
 		memcpy(aor_room, key.mv_data, key.mv_size);
 		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
 			continue;
-		copy = malloc(value.mv_size);
-		if (!copy)
-			break;
-		memcpy(copy, value.mv_data, value.mv_size);
-		int full = tend_record(l, aor, (struct str){copy, value.mv_size}, live, &n) ? location_put(l, aor, live, n, NULL, NULL) : 0;
-		free(copy);
-		if (full)
+		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, room, live, &n) && location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
 	}
 	if (!error && key.mv_size < AOR_MAX) {
@@ -469,7 +489,7 @@ int location_list(struct location *l, struct str after, unsigned limit, void (*v
 	unsigned visited = 0;
 	for (error = cursor_after(cursor, after, &key, &value); !error && visited + BINDINGS_MAX <= limit; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
 		struct listing page = {.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
-		int n = visit_record((struct str){value.mv_data, value.mv_size}, listing_visit, &page);
+		int n = visit_record(l, page.aor, (struct str){value.mv_data, value.mv_size}, listing_visit, &page);
 		visited += n > 0 ? (unsigned)n : 0;
 	}
 	mdb_cursor_close(cursor);

@@ -197,10 +197,25 @@ static void stored(void *arg, int error)
 	answering_free(a);
 }
 
+/* Connections that bindings written by this request came by: they are watched for their end. */
+static void watch(struct request *q)
+{
+	for (unsigned i = 0; i < q->count; i++)
+		if (q->fresh[i])
+			reachable_add(q->r->reachable, q->aor, &q->binding[i].flow, slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
+}
+
+/* An earlier request's change that is not stored yet must not be passed, nor told of: then all of it goes that way. */
 static void store(struct request *q)
 {
 	struct registrar *r = q->r;
 	struct str headers = write_bindings(q);
+	if (!location_pending(r->sip->location, q->aor) && location_refresh(r->sip->location, q->aor, q->binding, q->count) == 0) {
+		watch(q);
+		count(REGISTER_OK);
+		answer(r->sip, q->t, 200, headers);
+		return;
+	}
 	struct answering *a = malloc(sizeof *a + headers.n);
 	if (!a) {
 		refuse(q, COUNTER_REGISTER_FAILED, 500, S(""), S(""));
@@ -218,9 +233,7 @@ static void store(struct request *q)
 		return;
 	}
 	transaction_serve(q->t, &answering_user, a);
-	for (unsigned i = 0; i < q->count; i++)
-		if (q->fresh[i])
-			reachable_add(r->reachable, q->aor, &q->binding[i].flow, slot_of_aor(q->aor, &r->sip->keys.slot_key));
+	watch(q);
 }
 
 /* ---- what is asked ---- */

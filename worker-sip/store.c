@@ -294,6 +294,83 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 	return room >= pages + STORE_RESERVE;
 }
 
+/* ---- in place ---- */
+
+/* What LMDB promises: it maps the file as a whole, a value that was read and not written in this transaction lies in the map. What it does not: that a page begins with its number, by which the map's beginning is found. So
+ * what stands at the place that follows from it is read from the file once, and compared. */
+static void find_map(struct store *s, int fd, const char *p, size_t n)
+{
+	char read_back[64];
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE), within = (uintptr_t)p % page_size, number;
+	memcpy(&number, p - within, sizeof number);
+	n = n < sizeof read_back ? n : sizeof read_back;
+	if (number < SIZE_MAX / page_size / 2 && lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 && read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
+		s->map = p - within - number * page_size;
+		return;
+	}
+	s->copies = true;
+	log_warn("store-copies", "reason=\"where the file lies in memory cannot be told\"");
+}
+
+/* The place in the file of n bytes at p in the map. False: not within one page of it. */
+static bool place_of(struct store *s, int fd, const char *p, size_t n, off_t *out)
+{
+	MDB_envinfo info;
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	if ((uintptr_t)p % page_size + n > page_size || mdb_env_info(s->env, &info))
+		return false;
+	if (!s->map && !s->copies)
+		find_map(s, fd, p, n);
+	if (!s->map || p < s->map || (size_t)(p - s->map) / page_size > info.me_last_pgno)
+		return false;
+	*out = (off_t)(p - s->map);
+	return true;
+}
+
+int store_overwrite(struct store *s, struct str key, struct str value)
+{
+	MDB_txn *txn;
+	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, old;
+	off_t place;
+	int fd, error = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (error)
+		return store_error(error);
+	error = store_error(mdb_get(txn, s->dbi, &k, &old));
+	if (!error && (old.mv_size != value.n || mdb_env_get_fd(s->env, &fd) || !place_of(s, fd, old.mv_data, old.mv_size, &place)))
+		error = -ENOENT;
+	if (!error) {
+		const char *was = old.mv_data;
+		size_t from = 0, to = value.n;
+		while (from < to && was[from] == value.p[from])
+			from++;
+		while (to > from && was[to - 1] == value.p[to - 1])
+			to--;
+		ssize_t written = to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
+		if (written != (ssize_t)(to - from))
+			error = written < 0 ? -errno : -EIO;
+	}
+	mdb_txn_abort(txn);
+	return error;
+}
+
+long store_read(struct store *s, struct str key, char *room, size_t size)
+{
+	MDB_txn *txn;
+	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, value;
+	long result = store_error(mdb_txn_begin(s->env, NULL, 0, &txn));
+	if (result)
+		return result;
+	result = store_error(mdb_get(txn, s->dbi, &k, &value));
+	if (!result && value.mv_size > size)
+		result = -EMSGSIZE;
+	if (!result) {
+		memcpy(room, value.mv_data, value.mv_size);
+		result = (long)value.mv_size;
+	}
+	mdb_txn_abort(txn);
+	return result;
+}
+
 void store_close(struct store *s)
 {
 	mdb_env_close(s->env);

@@ -288,6 +288,31 @@ Test(registrar, the_answer_waits_for_the_store)
 	cr_assert_eq(endpoint_equal(&f->answer_to.peer, &flow.peer), true);
 }
 
+/* The answer to a refresh of alice, without a turn between. */
+static unsigned refreshed_at_once(unsigned number, const char *contact)
+{
+	char text[1024];
+	struct flow flow = fixture_flow(f, listener, peer, 0);
+	snprintf(text, sizeof text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKr%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: %u REGISTER\r\nContact: <%s>\r\n\r\n",
+		number, number, contact);
+	const struct message *m = fixture_message(f, text, &flow);
+	struct transaction *t;
+	f->answers = 0;
+	cr_assert_eq(transactions_request(f->sip.transactions, m, 0, &t), REQUEST_NEW);
+	registrar_request(f->sip.registrar, t, m, 0);
+	return f->answers ? fixture_status(f) : 0;
+}
+
+Test(registrar, a_refresh_is_stored_and_answered_at_once_but_passes_no_change)
+{
+	cr_assert_eq(refreshed_at_once(1, "sip:a@h1"), 0, "new: it waits");
+	cr_assert_eq(refreshed_at_once(2, "sip:a@h1"), 0, "what it refreshes waits");
+	fixture_turn(f);
+	cr_assert_eq(f->answers, 2);
+	cr_assert_eq(refreshed_at_once(3, "sip:a@h1"), 200);
+	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=1800");
+}
+
 Test(registrar, a_full_store_is_503)
 {
 	/* the same life on a store that has no room */
