@@ -261,7 +261,8 @@ static bool stale(const struct attempt *a, enum counter reason)
 static bool check(struct attempt *a)
 {
 	struct credentials *c = &a->credentials;
-	uint64_t serial, nc;
+	struct nonce_name nonce;
+	uint64_t nc;
 	struct replay *replay = replay_of(a->sip, a->now_ms);
 	if (!(c->algorithm & a->domain->algorithms)) {
 		count(AUTH_ALGORITHM);
@@ -272,7 +273,7 @@ static bool check(struct attempt *a)
 		count(AUTH_MALFORMED);
 		return challenge(a, false);
 	}
-	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms, a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &serial);
+	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms, a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &nonce);
 	if (error)
 		return stale(a, error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
 	if (!uri_matches(a)) {
@@ -284,7 +285,7 @@ static bool check(struct attempt *a)
 	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4], c->nc.p[5], c->nc.p[6], c->nc.p[7], 0}, NULL, 16);
 	if (!replay)
 		return refuse(a, 500, S(""));
-	if (replay_use(replay, serial, nonce_minted(c->nonce), (uint32_t)nc))
+	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
 		return stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	if (!owns(a)) {
 		count(AUTH_NOT_OWNER);

@@ -23,10 +23,25 @@ static void get(struct reader *r, void *out, size_t n)
 	r->rest = str_from(r->rest, n);
 }
 
+/* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by the subtraction where it was smaller, and by nothing else where it was not set before. */
+static bool has_control(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t del = eight ^ ones * 0x7f;
+	return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & high) != 0;
+}
+
 /* A string from the store goes into headers: a control byte in it would end the line. */
 static bool printable(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
+	uint64_t eight;
+	size_t i = 0;
+	for (; s.n - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, s.p + i, sizeof eight);
+		if (has_control(eight))
+			return false;
+	}
+	for (; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
 			return false;
 	return true;

@@ -10,6 +10,8 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 
+/* What of a hash's input is joined before it is hashed, bytes. */
+#define JOINED_MAX 512
 #define NONCE_HEAD 14
 #define NONCE_OURS 8
 #define NONCE_BOUND 16
@@ -78,15 +80,32 @@ static size_t hasher_end(struct hasher *h, char room[65])
 	return 2 * n;
 }
 
+/* Most of what is hashed is short enough to be joined first: each call of a hash's function costs as much as some fifty bytes. */
+static void join(struct hasher *h, struct writer *w, struct str s)
+{
+	if (s.n > w->size - w->n) {
+		hasher_add(h, written(w));
+		w->n = 0;
+	}
+	if (s.n > w->size)
+		hasher_add(h, s);
+	else
+		write_str(w, s);
+}
+
 static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned parts, char room[65])
 {
+	char joined[JOINED_MAX];
+	struct writer w = WRITER(joined);
 	struct hasher h;
 	hasher_begin(&h, algorithm);
 	for (unsigned i = 0; i < parts; i++) {
 		if (i)
-			hasher_add(&h, S(":"));
-		hasher_add(&h, part[i]);
+			join(&h, &w, S(":"));
+		join(&h, &w, part[i]);
 	}
+	hasher_add(&h, written(&w));
+	sodium_memzero(joined, sizeof joined); /* a password, or what stands for it */
 	return hasher_end(&h, room);
 }
 
@@ -225,16 +244,16 @@ size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const st
 
 static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 {
-	bool bad = false;
+	unsigned bad = 0;
 	if (nonce.n != 2 * NONCE_BYTES)
 		return false;
 	/* nothing in it is secret: sodium's takes ten times as long */
 	for (size_t i = 0; i < NONCE_BYTES; i++) {
-		uint8_t high = hex_digit[(unsigned char)nonce.p[2 * i]], low = hex_digit[(unsigned char)nonce.p[2 * i + 1]];
-		bad |= !high || !low;
-		out[i] = (uint8_t)((high - 1u) << 4 | (low - 1u));
+		unsigned high = hex_digit[(unsigned char)nonce.p[2 * i]] - 1u, low = hex_digit[(unsigned char)nonce.p[2 * i + 1]] - 1u;
+		bad |= high | low; /* of what is no digit all bits */
+		out[i] = (uint8_t)(high << 4 | low);
 	}
-	return !bad;
+	return bad <= 15;
 }
 
 static uint64_t minted(const uint8_t bytes[NONCE_BYTES])
@@ -245,13 +264,7 @@ static uint64_t minted(const uint8_t bytes[NONCE_BYTES])
 	return ms;
 }
 
-uint64_t nonce_minted(struct str nonce)
-{
-	uint8_t bytes[NONCE_BYTES];
-	return nonce_bytes(nonce, bytes) ? minted(bytes) : 0;
-}
-
-int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, uint64_t *serial)
+int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, struct nonce_name *out)
 {
 	uint8_t bytes[NONCE_BYTES], ours[NONCE_OURS], bound[NONCE_BOUND];
 	if (!nonce_bytes(nonce, bytes))
@@ -265,6 +278,7 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 		return -ESTALE;
 	if (at > now_ms + NONCE_SKEW_MS || (now_ms > at && now_ms - at > max_age_ms))
 		return -ESTALE;
-	memcpy(serial, bytes + 6, sizeof *serial);
+	memcpy(&out->serial, bytes + 6, sizeof out->serial);
+	out->minted_ms = at;
 	return 0;
 }

@@ -18,10 +18,13 @@ int credentials_parse(struct str value, struct credentials *out);
 #define NONCE_LENGTH_MAX 96
 /* A nonce: time, random and a MAC over them, slot and source. Returns its length. */
 size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX]);
-/* 0: minted by us for this slot and source, not older than max_age_ms; *serial then names it for the replay window. -ESTALE: ours, but old, or of another slot or source. -EINVAL: not ours. */
-int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, uint64_t *serial);
-/* When a nonce that nonce_check called ours was minted, ms of the clock given to nonce_make. */
-uint64_t nonce_minted(struct str nonce);
+/* What names a nonce for the replay window. */
+struct nonce_name {
+	uint64_t serial;
+	uint64_t minted_ms; /* of the clock given to nonce_make */
+};
+/* 0: minted by us for this slot and source, not older than max_age_ms. -ESTALE: ours, but old, or of another slot or source. -EINVAL: not ours. */
+int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, struct nonce_name *out);
 
 /* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);

@@ -63,7 +63,9 @@ struct location {
 	uint64_t earliest;         /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
 	size_t position_length;    /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
-	char room[BINDINGS_SIZE_MAX];
+	char room[BINDINGS_SIZE_MAX];     /* of the record that is written */
+	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
+	bool visiting;
 };
 
 static uint64_t now_ms(void)
@@ -105,21 +107,24 @@ static bool same_aor(const struct table_node *node, const void *key)
 
 static struct pending *pending_find(const struct location *l, struct str aor)
 {
+	if (!l->pending.count)
+		return NULL;
 	struct table_node *node = table_find(&l->pending, hash_str(&l->key, aor), same_aor, &aor);
 	return node ? container_of(node, struct pending, node) : NULL;
 }
 
-/* Decodes a copy of the record of aor, in room: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is not. */
-static int decode_record(struct location *l, struct str aor, struct str record, char room[BINDINGS_SIZE_MAX], struct binding out[BINDINGS_MAX])
+/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is not. */
+static int decode_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
 {
 	int n = -EBADMSG;
-	if (record.n && record.n <= BINDINGS_SIZE_MAX) {
-		memcpy(room, record.p, record.n);
-		n = bindings_decode((struct str){room, record.n}, out);
+	assert(!l->visiting);
+	if (record.n && record.n <= sizeof l->read_room) {
+		memcpy(l->read_room, record.p, record.n);
+		n = bindings_decode((struct str){l->read_room, record.n}, out);
 	}
 	if (n < 0) {
-		long again = store_read(&l->store, aor, room, BINDINGS_SIZE_MAX);
-		n = again > 0 ? bindings_decode((struct str){room, (size_t)again}, out) : -EBADMSG;
+		long again = store_read(&l->store, aor, l->read_room, sizeof l->read_room);
+		n = again > 0 ? bindings_decode((struct str){l->read_room, (size_t)again}, out) : -EBADMSG;
 	}
 	if (n < 0)
 		count(LOCATION_DAMAGED);
@@ -141,9 +146,12 @@ static int visit_live(const struct binding *bindings, int n, void (*visit)(void 
 
 static int visit_record(struct location *l, struct str aor, struct str record, void (*visit)(void *arg, const struct binding *b), void *arg)
 {
-	char room[BINDINGS_SIZE_MAX];
 	struct binding bindings[BINDINGS_MAX];
-	return visit_live(bindings, decode_record(l, aor, record, room, bindings), visit, arg);
+	int n = decode_record(l, aor, record, bindings);
+	l->visiting = true;
+	int live = visit_live(bindings, n, visit, arg);
+	l->visiting = false;
+	return live;
 }
 
 int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg)
@@ -365,11 +373,11 @@ static bool turn(void *arg)
 
 /* ---- tending ---- */
 
-/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out, their strings in room. */
-static bool tend_record(struct location *l, struct str aor, struct str record, char room[BINDINGS_SIZE_MAX], struct binding out[BINDINGS_MAX], unsigned *live)
+/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out, their strings in read_room. */
+static bool tend_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX], unsigned *live)
 {
 	struct binding all[BINDINGS_MAX];
-	int n = decode_record(l, aor, record, room, all);
+	int n = decode_record(l, aor, record, all);
 	uint64_t now = now_ms();
 	*live = 0;
 	for (int i = 0; i < n; i++) {
@@ -389,7 +397,6 @@ static bool tend_record(struct location *l, struct str aor, struct str record, c
 /* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */
 static int tend_page(struct location *l)
 {
-	char room[BINDINGS_SIZE_MAX];
 	struct binding live[BINDINGS_MAX];
 	MDB_cursor *cursor;
 	int error = read_begin(l);
@@ -409,7 +416,7 @@ static int tend_page(struct location *l)
 		memcpy(aor_room, key.mv_data, key.mv_size);
 		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
 			continue;
-		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, room, live, &n) && location_put(l, aor, live, n, NULL, NULL))
+		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) && location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
 	}
 	if (!error && key.mv_size < AOR_MAX) {

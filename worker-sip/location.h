@@ -43,7 +43,7 @@ void location_close(struct location *l);
 #define LOCATION_TEND_MIN_MS 60000
 void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
 
-/* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only. Returns their number (0: registered nowhere), or
+/* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only, which must not look up or list. Returns their number (0: registered nowhere), or
  * -errno (-EBADMSG: the record is damaged, counted). Whether the flow's listener exists is the caller's to check: another process wrote the record. */
 int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg);
 /* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other processes at the end of the loop's turn, or where many follow each other within 3 ms, visible to this one at once; done (may be NULL) is called

@@ -64,14 +64,19 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* A copy that outlives the read transaction; folds become spaces. */
+/* A copy that outlives the read transaction. */
 static struct str keep(struct request *q, struct str s)
 {
 	struct str out = {q->strings.p + q->strings.n, s.n};
 	write_str(&q->strings, s);
-	if (q->strings.full)
-		return (struct str){NULL, 0};
-	for (char *c = q->strings.p + q->strings.n - s.n; c < q->strings.p + q->strings.n; c++)
+	return q->strings.full ? (struct str){NULL, 0} : out;
+}
+
+/* The same of what came in a message: folds become spaces. */
+static struct str keep_unfolded(struct request *q, struct str s)
+{
+	struct str out = keep(q, s);
+	for (char *c = q->strings.p + q->strings.n - out.n; c < q->strings.p + q->strings.n; c++)
 		if (*c == '\r' || *c == '\n' || *c == '\t')
 			*c = ' ';
 	return out;
@@ -302,7 +307,7 @@ static bool read_path(struct request *q)
 		refuse(q, COUNTER_REGISTER_BAD, 400, S("Path Too Long"), S(""));
 		return false;
 	}
-	q->path = keep(q, written(&w));
+	q->path = keep_unfolded(q, written(&w));
 	return true;
 }
 

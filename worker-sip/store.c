@@ -343,8 +343,8 @@ int store_overwrite(struct store *s, struct str key, struct str value)
 		size_t from = 0, to = value.n;
 		while (from < to && was[from] == value.p[from])
 			from++;
-		while (to > from && was[to - 1] == value.p[to - 1])
-			to--;
+		while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
+			to -= 8;
 		ssize_t written = to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
 		if (written != (ssize_t)(to - from))
 			error = written < 0 ? -errno : -EIO;

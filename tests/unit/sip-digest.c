@@ -109,25 +109,24 @@ Test(digest, a_nonce_is_bound_to_key_slot_address_and_time)
 	char room[NONCE_LENGTH_MAX];
 	struct endpoint source = at("198.51.100.7:5060"), port = at("198.51.100.7:49152"), other = at("198.51.100.8:5060"), six = at("[2001:db8::1]:5060");
 	struct str nonce = {room, nonce_make(key, 1000000, 17, &source, room)};
-	uint64_t serial = 0;
+	struct nonce_name name = {0};
 	cr_assert_leq(nonce.n, NONCE_LENGTH_MAX);
-	cr_assert_eq(nonce_minted(nonce), 1000000);
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &serial), 0);
-	cr_assert_neq(serial, 0);
-	cr_assert_eq(nonce_check(key, nonce, 1300000, 300000, 17, &source, &serial), 0);
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &port, &serial), 0, "the port is not bound");
-	cr_assert_eq(nonce_check(key, nonce, 1300001, 300000, 17, &source, &serial), -ESTALE);
-	cr_assert_eq(nonce_check(key, nonce, 900000, 300000, 17, &source, &serial), -ESTALE, "from the future");
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 18, &source, &serial), -ESTALE);
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &other, &serial), -ESTALE);
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &six, &serial), -ESTALE);
-	cr_assert_eq(nonce_check(other_key, nonce, 1000000, 300000, 17, &source, &serial), -EINVAL);
-	cr_assert_eq(nonce_check(key, (struct str){room, nonce.n - 1}, 1000000, 300000, 17, &source, &serial), -EINVAL);
-	cr_assert_eq(nonce_check(key, S(""), 1000000, 300000, 17, &source, &serial), -EINVAL);
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0);
+	cr_assert(name.serial != 0 && name.minted_ms == 1000000);
+	cr_assert_eq(nonce_check(key, nonce, 1300000, 300000, 17, &source, &name), 0);
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &port, &name), 0, "the port is not bound");
+	cr_assert_eq(nonce_check(key, nonce, 1300001, 300000, 17, &source, &name), -ESTALE);
+	cr_assert_eq(nonce_check(key, nonce, 900000, 300000, 17, &source, &name), -ESTALE, "from the future");
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 18, &source, &name), -ESTALE);
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &other, &name), -ESTALE);
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &six, &name), -ESTALE);
+	cr_assert_eq(nonce_check(other_key, nonce, 1000000, 300000, 17, &source, &name), -EINVAL);
+	cr_assert_eq(nonce_check(key, (struct str){room, nonce.n - 1}, 1000000, 300000, 17, &source, &name), -EINVAL);
+	cr_assert_eq(nonce_check(key, S(""), 1000000, 300000, 17, &source, &name), -EINVAL);
 	for (size_t i = 0; i < nonce.n; i++) {
 		char was = room[i];
 		room[i] = was == '0' ? '1' : '0';
-		cr_assert_neq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &serial), 0, "digit %zu", i);
+		cr_assert_neq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0, "digit %zu", i);
 		room[i] = was;
 	}
 }
@@ -138,10 +137,10 @@ Test(digest, two_nonces_of_one_moment_differ)
 	char a[NONCE_LENGTH_MAX], b[NONCE_LENGTH_MAX];
 	struct endpoint source = at("198.51.100.7:5060");
 	struct str one = {a, nonce_make(key, 5, 1, &source, a)}, two = {b, nonce_make(key, 5, 1, &source, b)};
-	uint64_t first, second;
+	struct nonce_name first, second;
 	cr_assert_eq(nonce_check(key, one, 5, 1000, 1, &source, &first), 0);
 	cr_assert_eq(nonce_check(key, two, 5, 1000, 1, &source, &second), 0);
-	cr_assert_neq(first, second);
+	cr_assert_neq(first.serial, second.serial);
 }
 
 Test(replay, a_count_is_accepted_once)

@@ -167,6 +167,21 @@ Test(binding, what_cannot_be_read_is_not_written)
 	cr_assert_eq(bindings_encode(&good, 1, room, 20), -EINVAL);
 }
 
+Test(binding, a_control_byte_is_found_wherever_it_stands)
+{
+	char room[BINDINGS_SIZE_MAX], contact[19];
+	for (size_t n = 1; n <= sizeof contact; n++)
+		for (size_t at = 0; at < n; at++)
+			for (unsigned value = 0; value < 256; value++) {
+				/* what stands before it may borrow from it */
+				memset(contact, value % 3 ? 0xa0 : 0x80, n);
+				contact[at] = (char)value;
+				struct binding b = sample("", 1);
+				b.contact = (struct str){contact, n};
+				cr_assert_eq(bindings_encode(&b, 1, room, sizeof room) < 0, value < 0x20 || value == 0x7f, "%u at %zu of %zu", value, at, n);
+			}
+}
+
 Test(location, a_put_is_seen_at_once_and_done_at_the_end_of_the_turn)
 {
 	struct binding b = sample("sip:alice@198.51.100.7", 60000);
