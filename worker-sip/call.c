@@ -345,7 +345,8 @@ static const struct server_user exchange_server = {.cancelled = on_cancelled, .u
 static int splice_across(struct exchange *x, const struct message *m, const struct flow *to, uint64_t branch, uint32_t cseq, struct wire **out)
 {
 	struct splice s;
-	char user[TOKEN_LENGTH], rack[64], refer[4096], referred[4096], target[1024], replaces[1024], event[16];
+	static char refer[4096], referred[4096], target[1024], replaces[1024]; /* wire.h */
+	char user[TOKEN_LENGTH], rack[64], event[16];
 	struct writer w_rack = WRITER(rack), w_refer = WRITER(refer), w_referred = WRITER(referred), w_target = WRITER(target), w_replaces = WRITER(replaces), w_event = WRITER(event);
 	struct call *call = x->call;
 	bool from_a = x->in == call->a;

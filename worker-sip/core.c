@@ -67,6 +67,29 @@ static void invite(struct sip *sip, struct transaction *t, const struct message 
 	call_invite(sip, t, m, slot, who, targets, count, replaces.full ? S("") : written(&replaces));
 }
 
+/* What is for somebody behind us: there, or the answer that the routes name. */
+static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *who)
+{
+	static struct target targets[TARGETS_MAX]; /* wire.h */
+	struct decision decision;
+	if (contact_target(sip, m, &targets[0])) {
+		decision = (struct decision){.count = 1, .route = NONE_INDEX};
+	} else {
+		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max : TARGETS_MAX;
+		route_request(sip, m, who, targets, limit, &decision);
+	}
+	if (decision.to_self)
+		relay_self(sip, t, m);
+	else if (decision.status)
+		answer(sip, t, decision.status, S(""));
+	else if (m->max_forwards == 0)
+		relay_self(sip, t, m); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261 section 11) */
+	else if (m->method == METHOD_INVITE)
+		invite(sip, t, m, slot, who, targets, decision.count);
+	else
+		relay_request(sip, t, m, who, targets, decision.count);
+}
+
 /* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good, and brings no ACK. A stranger then costs no memory, and a
  * phone that registers one transaction instead of two. */
 static bool stateless(const struct message *m)
@@ -121,24 +144,7 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 		answer(sip, t, 420, unsupported.full ? S("") : written(&unsupported));
 		return;
 	}
-	struct target targets[TARGETS_MAX];
-	struct decision decision;
-	if (contact_target(sip, m, &targets[0])) {
-		decision = (struct decision){.count = 1, .route = NONE_INDEX};
-	} else {
-		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max : TARGETS_MAX;
-		route_request(sip, m, &who, targets, limit, &decision);
-	}
-	if (decision.to_self)
-		relay_self(sip, t, m);
-	else if (decision.status)
-		answer(sip, t, decision.status, S(""));
-	else if (m->max_forwards == 0)
-		relay_self(sip, t, m); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261 section 11) */
-	else if (m->method == METHOD_INVITE)
-		invite(sip, t, m, slot, &who, targets, decision.count);
-	else
-		relay_request(sip, t, m, &who, targets, decision.count);
+	send_on(sip, t, m, slot, &who);
 }
 
 void core_message(struct sip *sip, const struct message *m, uint8_t slot)

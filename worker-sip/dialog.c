@@ -258,7 +258,8 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 
 int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq, uint64_t branch, struct str headers, struct wire **out)
 {
-	char room[8192], token[TOKEN_LENGTH];
+	static char room[8192]; /* wire.h */
+	char token[TOKEN_LENGTH];
 	struct writer w = WRITER(room);
 	struct flow flow = dialog_flow(sip, d);
 	write_str(&w, method);

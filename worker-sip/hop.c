@@ -55,7 +55,7 @@ struct str wire_to_tag(const struct wire *w)
 static int hop_build(const struct wire *invite, struct str method, struct str to, struct str headers, unsigned max_forwards, struct wire **out)
 {
 	struct str all = {invite->byte, invite->size}, line, value, start;
-	char room[MESSAGE_RAW_MAX];
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
 	struct writer w = WRITER(room);
 	size_t at = 0, space;
 	bool via = false;

@@ -243,7 +243,8 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	if (b->early_count == EARLY_MAX)
 		return NULL;
 
-	char a_room[8192], b_room[8192], a_routes[8192], b_routes[8192], a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
+	static char a_room[8192], b_room[8192], a_routes[8192], b_routes[8192]; /* wire.h */
+	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
 	struct writer a_local = WRITER(a_room), b_local = WRITER(b_room), a_route = WRITER(a_routes), b_route = WRITER(b_routes);
 	uint64_t id = random_u64();
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, id, a_tag);
@@ -406,7 +407,8 @@ static bool start(struct branch *b, bool udp)
 {
 	struct invite *v = b->invite;
 	const struct message *request = &v->request->message;
-	char from[8192], to[8192], refer[2048], tag[TOKEN_LENGTH], user[TOKEN_LENGTH];
+	static char from[8192], to[8192], refer[2048]; /* wire.h */
+	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH];
 	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer);
 	struct splice s;
 	struct forwarded f;

@@ -519,7 +519,7 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 {
 	const struct settings *s = r->sip->settings;
 	bool permitted;
-	struct request q;
+	static struct request q; /* wire.h */
 	memset(&q, 0, offsetof(struct request, binding));
 	q.r = r;
 	q.t = t;

@@ -139,7 +139,8 @@ static bool start(struct relay_branch *b, bool udp)
 	struct relay *r = b->relay;
 	const struct target *target = &r->targets[b - r->branches];
 	const struct message *m = &r->request->message;
-	char from[8192], to[8192], refer[4096], referred[4096], tag[TOKEN_LENGTH], user[TOKEN_LENGTH], call_id[TOKEN_LENGTH];
+	static char from[8192], to[8192], refer[4096], referred[4096]; /* wire.h */
+	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH], call_id[TOKEN_LENGTH];
 	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer), w_referred = WRITER(referred);
 	struct forwarded f;
 	struct splice s = {.sip = r->sip, .in = m, .slot = r->slot, .from_zone = r->zone, .to_zone = target->zone};

@@ -103,7 +103,8 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 
 int response_build(struct sip *sip, const struct message *request, const struct response *r, struct wire **out)
 {
-	char room[MESSAGE_RAW_MAX], minted[TOKEN_LENGTH];
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
+	char minted[TOKEN_LENGTH];
 	struct writer w = WRITER(room);
 	struct str to_tag = r->to_tag, server = sip->settings ? settings_str(sip->settings, sip->settings->server) : (struct str){NULL, 0};
 	struct wire *wire;

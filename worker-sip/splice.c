@@ -363,7 +363,7 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 
 int splice_request(const struct splice *s, struct wire **out)
 {
-	char room[MESSAGE_RAW_MAX];
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
 	struct writer w = WRITER(room);
 	write_str(&w, method_of_splice(s->in));
 	write_literal(&w, " ");
@@ -384,7 +384,7 @@ int splice_request(const struct splice *s, struct wire **out)
 
 int splice_response(const struct splice *s, const struct message *request, unsigned status, struct str to_tag, struct wire **out)
 {
-	char room[MESSAGE_RAW_MAX];
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
 	struct writer w = WRITER(room);
 	const struct message *m = s->in;
 	struct str reason = status && status != m->status ? str_of(status_reason(status)) : message_str(m, m->reason);
@@ -432,7 +432,7 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 
 void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to)
 {
-	char room[8192];
+	static char room[8192]; /* wire.h */
 	struct writer hidden = WRITER(room);
 	struct str rest = value;
 	struct address a;

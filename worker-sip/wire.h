@@ -25,7 +25,10 @@ struct kept *kept_new(const struct message *checked); /* NULL: no memory */
 struct kept *kept_hold(struct kept *k);
 void kept_drop(struct kept *k);
 
-/* Appends to a fixed room; what does not fit sets full and is left out, so that a caller checks once at the end. */
+/* Rooms of many kilobytes on a message's way are static: a frame of theirs would be probed page by page at each call (-fstack-clash-protection), which costs more than what is written into them. A SIP worker has one thread, and
+ * nothing on the way from writing into such a room to taking it out comes by the same function again.
+ *
+ * Appends to a fixed room; what does not fit sets full and is left out, so that a caller checks once at the end. */
 struct writer {
 	char *p;
 	size_t n, size;

@@ -344,38 +344,24 @@ static void measure_challenge(unsigned long times)
 }
 
 /* Refreshes, `group` of them to a commit. */
-static void registrations(unsigned long times, unsigned group)
+static void measure_register(unsigned long times)
 {
-	static char text[16][TEXT_MAX];
-	size_t size[16];
-	for (unsigned long i = 0; i < 2 * USERS + times; i += group) {
+	static char text[TEXT_MAX];
+	for (unsigned long i = 0; i < 2 * USERS + times; i++) {
 		bool counted = i >= 2 * USERS;
-		for (unsigned k = 0; k < group; k++)
-			size[k] = peer_challenged(&sip, (unsigned)((i + k) % USERS), 1 + 2 * (unsigned)((i + k) / USERS), text[k], false);
+		size_t size = peer_challenged(&sip, (unsigned)(i % USERS), 1 + 2 * (unsigned)(i / USERS), text, false);
 		worker_forget();
-		for (unsigned k = 0; k < group; k++) {
-			struct message *m = worker_parsed(&sip, text[k], size[k], ACCESS, REGISTERED);
-			if (counted)
-				measure_begin();
-			core_message(&sip, m, m->slot);
-			if (counted)
-				measure_end();
-		}
+		struct message *m = worker_parsed(&sip, text, size, ACCESS, REGISTERED);
+		if (counted)
+			measure_begin();
+		core_message(&sip, m, m->slot);
+		if (counted)
+			measure_end();
 		worker_wait(&sip, 0, counted);
 		worker_sent("SIP/2.0 200");
 		worker_forget();
-		worker_wait(&sip, CALL_GAP_MS, counted); /* no sooner may the store write again */
+		worker_wait(&sip, CALL_GAP_MS, counted);
 	}
-}
-
-static void measure_register(unsigned long times)
-{
-	registrations(times, 1);
-}
-
-static void measure_register_grouped(unsigned long times)
-{
-	registrations(times, 16);
 }
 
 static void calls(unsigned long times, unsigned counted)
@@ -440,8 +426,7 @@ static const struct {
 	{"location", "location_lookup among 100,000, a read transaction each", measure_location},
 	{"options", "the SIP worker: OPTIONS to the gateway, its answer and its end", measure_options},
 	{"challenge", "the SIP worker: REGISTER without credentials, its 401 and its end", measure_challenge},
-	{"register", "the SIP worker: REGISTER with digest, the binding refreshed, its 200 and its end; one to a commit", measure_register},
-	{"register-grouped", "the same, sixteen to a commit", measure_register_grouped},
+	{"register", "the SIP worker: REGISTER with digest, the binding refreshed, its 200 and its end", measure_register},
 	{"call", "the SIP worker: a whole call, and the end of its transactions", measure_call},
 	{"call-invite", "  of it the INVITE", measure_call_invite},
 	{"call-180", "  the 180", measure_call_180},

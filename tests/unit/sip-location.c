@@ -787,13 +787,13 @@ Test(location, nobody_sees_half_a_refresh_and_none_is_left_by_who_dies, .timeout
 {
 	struct binding b = numbered(0);
 	put_now("sip:a@x", &b, 1);
-	for (unsigned life = 0; life < 20; life++) {
+	for (unsigned life = 0; life < 10; life++) {
 		unsigned seen[2] = {0, 0};
 		pid_t child = sibling(refreshes);
 		uint32_t last = UINT32_MAX;
 		/* until it was seen at work, and some more */
 		uint64_t deadline = fixture_now() + 10000;
-		for (unsigned i = 0; i < 20000 || seen[1] < 100; i++) {
+		for (unsigned i = 0; i < 5000 || seen[1] < 100; i++) {
 			struct seen s = look("sip:a@x");
 			unsigned n = s.last.reg_id - 1;
 			struct binding whole = numbered(n);
