@@ -291,24 +291,35 @@ static void seen(void *arg, const struct binding *b)
 	++*(unsigned long *)arg;
 }
 
-static void measure_location(unsigned long times)
+static struct binding binding_of(char contact[64], unsigned i, uint32_t cseq)
+{
+	size_t n = (size_t)snprintf(contact, 64, "sip:u%06u@" REGISTERED, i);
+	return (struct binding){.flow = {.transport = TRANSPORT_UDP, .listener = ACCESS, .peer = endpoint_of(REGISTERED)},
+		.expires_at = UINT64_MAX / 2 + cseq,
+		.cseq = cseq,
+		.q = 1000,
+		.contact = {contact, n},
+		.call_id = S("1@198.51.100.7"),
+		.user_agent = S("loadgen/1.0")};
+}
+
+static void put_all(void)
 {
 	char aor[64], contact[64];
-	unsigned long found = 0;
 	for (unsigned i = 0; i < AORS; i++) {
-		snprintf(contact, sizeof(contact), "sip:u%06u@" REGISTERED, i);
-		struct binding b = {.flow = {.transport = TRANSPORT_UDP, .listener = ACCESS, .peer = endpoint_of(REGISTERED)},
-			.expires_at = UINT64_MAX / 2,
-			.cseq = 1,
-			.q = 1000,
-			.contact = str_of(contact),
-			.call_id = S("1@198.51.100.7"),
-			.user_agent = S("loadgen/1.0")};
+		struct binding b = binding_of(contact, i, 1);
 		if (location_put(sip.location, (struct str){aor, aor_of_user(aor, i)}, &b, 1, NULL, NULL))
 			fail("put");
 		if (i % 1000 == 999)
 			worker_wait(&sip, 0, false);
 	}
+}
+
+static void measure_location(unsigned long times)
+{
+	char aor[64];
+	unsigned long found = 0;
+	put_all();
 	for (unsigned long i = 0; i < times; i++) {
 		size_t n = aor_of_user(aor, (unsigned)(i * 7919 % AORS));
 		measure_begin();
@@ -318,6 +329,21 @@ static void measure_location(unsigned long times)
 	}
 	if (found != times)
 		fail("not registered");
+}
+
+static void measure_refresh(unsigned long times)
+{
+	char aor[64], contact[64];
+	put_all();
+	for (unsigned long i = 0; i < times; i++) {
+		unsigned user = (unsigned)(i * 7919 % AORS);
+		size_t n = aor_of_user(aor, user);
+		struct binding b = binding_of(contact, user, (uint32_t)i + 2);
+		measure_begin();
+		if (location_refresh(sip.location, (struct str){aor, n}, &b, 1))
+			fail("refresh");
+		measure_end();
+	}
 }
 
 /* ---- whole steps of the SIP worker ---- */
@@ -424,6 +450,7 @@ static const struct {
 	{"transaction-server", "a server transaction: made, answered, ended by timer J", measure_transaction_server},
 	{"transaction-client", "a client transaction: sent, answered, ended by timer K", measure_transaction_client},
 	{"location", "location_lookup among 100,000, a read transaction each", measure_location},
+	{"refresh", "location_refresh of the same: under the write lock, in place", measure_refresh},
 	{"options", "the SIP worker: OPTIONS to the gateway, its answer and its end", measure_options},
 	{"challenge", "the SIP worker: REGISTER without credentials, its 401 and its end", measure_challenge},
 	{"register", "the SIP worker: REGISTER with digest, the binding refreshed, its 200 and its end", measure_register},
