@@ -393,7 +393,7 @@ class SipToTransport(Takeover):
 
     def test_batches_that_lie(self):
         good = self.order(flow(UDP, 0, self.g.ip, 9))
-        lies = [bytes(16), batch(good, count=9), batch(good) + bytes(8), batch(good, good, count=1), batch(record(RECORD_TYPES)), batch(record(PENALTY, bytes(31))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=8)),
+        lies = [b"\0", bytes(7), bytes(16), batch(), batch(good, magic=1), batch(good, count=0), batch(good, count=9), batch(good) + bytes(8), batch(good, good, count=1), batch(record(RECORD_TYPES)), batch(record(PENALTY, bytes(31))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=8)),
                 batch(self.order(flow(UDP, 0, self.g.ip, 9), data=b"")), batch(self.order(flow(UDP, 0, self.g.ip, 9), data=b"x" * (RAW_MAX + 1))), batch(self.order(flow(UDP, 0, self.g.ip, 9), size=0xffffffff))]
         for lie in lies:
             self.assertEqual(self.d.act(b"M", lie, peer(TRANSPORT, 0))[0], 0)
@@ -402,6 +402,10 @@ class SipToTransport(Takeover):
         # larger than any batch
         self.assertEqual(self.d.act(b"M", batch(good), peer(TRANSPORT, 0), pad=BATCH_MAX + 8)[0], 0)
         self.wait_count("mesh_bad_batch", len(lies) + 1)
+        # thousands of the smallest
+        sent = self.d.act(b"M", b"x", peer(TRANSPORT, 0), repeat=5000)[1]
+        self.assertGreater(sent, 0)
+        self.wait_count("mesh_bad_batch", len(lies) + 1 + sent)
         self.assertEqual(self.failures(self.order(flow(TCP, LISTENERS["tcp"], self.g.ip, 5999), cookie=99)), {99: -EACCES})
 
     def test_fds_on_an_edge(self):
@@ -413,8 +417,8 @@ class SipToTransport(Takeover):
         self.assertLessEqual(fds_of(self.before["transport-0"]), had)
 
     def test_edges_that_end_while_their_worker_lives(self):
-        """To the transport worker and to the other SIP worker; both go on, and the successor has good ones again."""
-        for lives, act in ((1, b"S"), (2, b"X")):
+        """To the transport worker and to the other SIP worker, shut down, closed, ended by an empty packet; both go on, and the successor has good ones again."""
+        for lives, act in ((1, b"S"), (2, b"X"), (3, b"M")):
             for to in (peer(TRANSPORT, 0), peer(SIP, 1)):
                 self.assertEqual(self.d.act(act, b"", to)[0], 0)
             self.assert_served(self.phone)
