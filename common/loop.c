@@ -24,7 +24,7 @@
  * nothing. */
 #define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
-#define GATHER_FEW 2
+#define GATHER_FEW 3
 #define GATHER_FEW_EACH 12
 #define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
