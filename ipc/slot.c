@@ -43,7 +43,8 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 		if (branch_slot(message_str(m, m->via_branch), &slot))
 			return slot;
 	} else {
-		if (!token_slot(message_str(m, m->to_tag), &slot) || !token_slot(message_str(m, m->request_uri.user), &slot))
+		/* a REGISTER belongs to no dialog, whatever it says: an address of record has one writer */
+		if (m->method != METHOD_REGISTER && (!token_slot(message_str(m, m->to_tag), &slot) || !token_slot(message_str(m, m->request_uri.user), &slot)))
 			return slot;
 		if (is_about_registration(m)) {
 			struct uri_parts to = uri_of(m, &m->to);

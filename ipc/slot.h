@@ -13,8 +13,8 @@ struct slot_map {
 	uint8_t worker[SLOT_COUNT];
 };
 
-/* The slot of a checked message, by the first rule that applies: token in the top Via branch of a response; in the To-tag of a request; in the user part of its Request-URI; REGISTER and
- * SUBSCRIBE to reg: keyed hash of the canonical address of record of To; everything else: keyed hash of the Call-ID. Reads tokens without proving them. */
+/* The slot of a checked message, by the first rule that applies: REGISTER: keyed hash of the canonical address of record of To (its bindings have one writer); token in the top Via branch of a
+ * response; in the To-tag of a request; in the user part of its Request-URI; SUBSCRIBE to reg: address of record as REGISTER; everything else: keyed hash of the Call-ID. Reads tokens without proving them. */
 uint8_t slot_of_message(const struct message *m, const struct hash_key *key);
 uint8_t slot_of_aor(struct str canonical_aor, const struct hash_key *key);
 uint8_t slot_of_call_id(struct str call_id, const struct hash_key *key);

@@ -78,7 +78,7 @@ Test(slot, by_token)
 	memcpy(tag, token, sizeof(tag));
 	mint(200);
 	cr_assert_eq(slot((struct parts){.method = METHOD_BYE, .to_tag = tag, .user = token}), 9, "the To-tag goes first");
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .user = token, .to_user = "alice", .to_host = "example.com"}), 200);
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .user = token, .to_user = "alice", .to_host = "example.com", .event = "reg"}), 200);
 }
 
 Test(slot, tokens_where_they_do_not_count)
@@ -101,6 +101,9 @@ Test(slot, by_address_of_record)
 	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_user = "%61lice", .to_host = "EXAMPLE.com"}), expected);
 	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "reg;id=1"}),
 		expected);
+	mint((uint8_t)(expected + 1));
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_tag = token, .to_user = "alice", .to_host = "example.com"}), expected, "whatever tag it brings");
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .user = token, .to_user = "alice", .to_host = "example.com"}), expected);
 	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "presence"}),
 		slot_of_call_id(call, &key));
 	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "regx"}),
