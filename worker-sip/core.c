@@ -90,19 +90,19 @@ static void send_on(struct sip *sip, struct transaction *t, const struct message
 		relay_request(sip, t, m, who, targets, decision.count);
 }
 
-/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good, and brings no ACK. A stranger then costs no memory, and a
- * phone that registers one transaction instead of two. */
-static bool stateless(const struct message *m)
+/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good. A stranger then costs no memory, and a phone that registers
+ * one transaction instead of two. Only for methods that may be carried out twice: a reload may have it challenged while an earlier copy, which was not, is on its way. Who is to come again later (503) is told so first. */
+static bool stateless(const struct sip *sip, const struct message *m)
 {
-	return m->method != METHOD_INVITE && m->method != METHOD_ACK && m->method != METHOD_CANCEL && (!m->to_tag.length || m->method == METHOD_REGISTER) && (m->max_forwards || m->method == METHOD_OPTIONS) &&
-		!message_first(m, HEADER_AUTHORIZATION) && !message_first(m, HEADER_PROXY_AUTHORIZATION);
+	return ((m->method == METHOD_REGISTER && m->max_forwards) || (m->method == METHOD_OPTIONS && !m->to_tag.length)) && !message_first(m, HEADER_AUTHORIZATION) && !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
+		!transactions_full(sip->transactions);
 }
 
 static void request(struct sip *sip, const struct message *m, uint8_t slot)
 {
 	struct transaction *t = NULL;
 	struct identity who;
-	bool early = stateless(m);
+	bool early = stateless(sip, m);
 	if (early && !authorize(sip, NULL, m, slot, &who))
 		return;
 	enum request_kind kind = transactions_request(sip->transactions, m, slot, &t);

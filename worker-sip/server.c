@@ -174,6 +174,11 @@ static void receive_cancel(struct transactions *ts, const struct message *m, uin
 	}
 }
 
+bool transactions_full(const struct transactions *ts)
+{
+	return ts->servers.count >= ts->sip->settings->transactions_max;
+}
+
 enum request_kind transactions_request(struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
 {
 	struct transaction_key key, merged_key;

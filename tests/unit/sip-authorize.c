@@ -155,7 +155,7 @@ static unsigned stranger(const char *method, const char *uri, unsigned listener,
 	return f->answers ? fixture_status(f) : 0;
 }
 
-Test(authorize, nothing_is_kept_of_a_stranger_but_of_an_invite)
+Test(authorize, nothing_is_kept_of_a_stranger_who_registers_or_asks)
 {
 	uint64_t kept;
 	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401);
@@ -167,6 +167,7 @@ Test(authorize, nothing_is_kept_of_a_stranger_but_of_an_invite)
 	cr_assert_str_eq(fixture_header(f, "To", 0), tag, "with the same tag (RFC 3261 section 8.2.7)");
 	cr_assert_str_neq(nonce_of("WWW-Authenticate"), nonce);
 	cr_assert_eq(stranger("OPTIONS", "sip:bob@example.net", ACCESS_UDP, "", &kept), 407);
+	cr_assert_eq(kept, 0);
 	cr_assert_eq(stranger("MESSAGE", "sip:bob@example.net", ACCESS_UDP, "Max-Forwards: 0\r\n", &kept), 483, "nothing is challenged that has come to its end");
 	cr_assert_eq(kept, 1);
 	f->branch++;
@@ -175,6 +176,12 @@ Test(authorize, nothing_is_kept_of_a_stranger_but_of_an_invite)
 	f->branch++;
 	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "Authorization: Digest username=\"alice\", realm=\"else\", nonce=\"0\", uri=\"sip:example.net\", response=\"0123456789abcdef0123456789abcdef\"\r\n", &kept), 401);
 	cr_assert_eq(kept, 3, "with credentials it is looked for repetitions first");
+	f->branch++;
+	cr_assert_eq(stranger("MESSAGE", "sip:carol@example.net", ACCESS_UDP, "", &kept), 407);
+	cr_assert_eq(kept, 4, "a message must not arrive twice, even if its sender was not challenged at first");
+	f->image.s.transactions_max = 1;
+	f->branch++;
+	cr_assert_eq(stranger("REGISTER", "sip:other.example", ACCESS_UDP, "", &kept), 503, "who cannot be served is told so before it is challenged");
 	free(tag);
 	free(nonce);
 }
