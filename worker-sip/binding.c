@@ -177,8 +177,13 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 	uint32_t check;
 	get(&r, &version, 1);
 	get(&r, &number, 1);
-	get(&r, &check, 4);
-	if (r.bad || check != check_of(number, r.rest.p, r.rest.n) || version != BINDINGS_VERSION || number == 0 || number > BINDINGS_MAX)
+	if (version == BINDINGS_VERSION) {
+		get(&r, &check, 4);
+		r.bad |= check != check_of(number, r.rest.p, r.rest.n);
+	} else if (version != BINDINGS_VERSION_UNCHECKED) {
+		r.bad = true;
+	}
+	if (r.bad || number == 0 || number > BINDINGS_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < number; i++) {
 		decode(&r, &out[i]);

@@ -2,6 +2,7 @@
  *
  * Record: version (1), count (1), check (4), then each binding: expires_at (8), flow id (8), cseq (4), reg_id (4), q (2), listener (2), transport (1), peer and local (family (1); for 4 and 6: port (2) and address (4; or scope (4) and
  * address (16))), and the strings: lengths of contact (2), call_id (2), path (2), instance (1), user_agent (1), and their bytes. Little-endian. A phone over IPv4 takes about 250 bytes.
+ * Version 1 had no check and is still read.
  * check: the lower half of SipHash-2-4 of all that follows it, the key being count and 15 zeros. It tells a record that is being overwritten (store_overwrite) from a whole one, and keeps out nobody. What a refresh
  * changes, check, expires_at and cseq, stands together.
  */
@@ -11,6 +12,7 @@
 #include "location.h"
 
 #define BINDINGS_VERSION 2
+#define BINDINGS_VERSION_UNCHECKED 1
 #define BINDINGS_HEAD 6
 #define BINDING_SIZE_MAX (30 + 2 * 23 + 8 + BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX + BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX)
 #define BINDINGS_SIZE_MAX (BINDINGS_HEAD + BINDINGS_MAX * BINDING_SIZE_MAX)

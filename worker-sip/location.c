@@ -113,7 +113,8 @@ static struct pending *pending_find(const struct location *l, struct str aor)
 	return node ? container_of(node, struct pending, node) : NULL;
 }
 
-/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is not. */
+/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is
+ * not. Returns the number of bindings (0: it is not there any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
 static int decode_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
 {
 	int n = -EBADMSG;
@@ -122,10 +123,14 @@ static int decode_record(struct location *l, struct str aor, struct str record, 
 		memcpy(l->read_room, record.p, record.n);
 		n = bindings_decode((struct str){l->read_room, record.n}, out);
 	}
-	if (n < 0) {
-		long again = store_read(&l->store, aor, l->read_room, sizeof l->read_room);
-		n = again > 0 ? bindings_decode((struct str){l->read_room, (size_t)again}, out) : -EBADMSG;
-	}
+	if (n >= 0)
+		return n;
+	long again = store_read(&l->store, aor, l->read_room, sizeof l->read_room);
+	if (again == -ENOENT)
+		return 0; /* removed meanwhile */
+	if (again < 0 && again != -EMSGSIZE)
+		return (int)again;
+	n = again >= 0 ? bindings_decode((struct str){l->read_room, (size_t)again}, out) : -EBADMSG;
 	if (n < 0)
 		count(LOCATION_DAMAGED);
 	return n;
@@ -391,7 +396,7 @@ static bool tend_record(struct location *l, struct str aor, struct str record, s
 			l->seen(l->tend_arg, aor, &all[i]);
 		out[(*live)++] = all[i];
 	}
-	return n < 0 || *live < (unsigned)n;
+	return n == -EBADMSG || (n > 0 && *live < (unsigned)n);
 }
 
 /* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */

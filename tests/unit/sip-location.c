@@ -144,6 +144,18 @@ Test(binding, whatever_stands_there_is_refused_or_whole)
 		}
 }
 
+Test(binding, records_of_version_1_are_read)
+{
+	char room[BINDINGS_SIZE_MAX], old[512];
+	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
+	size_t n = (size_t)bindings_encode(&b, 1, room, sizeof room);
+	memcpy(old, (const char[]){1, 1}, 2);
+	memcpy(old + 2, room + BINDINGS_HEAD, n - BINDINGS_HEAD);
+	cr_assert_eq(bindings_decode((struct str){old, n - 4}, out), 1);
+	cr_assert(str_equal(out[0].contact, b.contact) && out[0].cseq == b.cseq && out[0].expires_at == b.expires_at);
+	cr_assert_eq(bindings_decode((struct str){old, n - 5}, out), -EBADMSG);
+}
+
 Test(binding, what_cannot_be_read_is_not_written)
 {
 	char room[BINDINGS_SIZE_MAX], longer[BINDING_PATH_MAX + 1];
