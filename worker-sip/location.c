@@ -1,7 +1,8 @@
 /* location.c - the location store: address of record -> bindings (location.h).
  *
  * One slot has one owner, so that reading a record, changing it and putting it back needs no lock here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our own
- * look-ups see at once, and go in one transaction at the end of the turn. A refresh, which leaves the size of its record as it is, is written in its place at once: of the pages between root and leaf none is copied. The read transaction lives for a turn at most: a reader that sleeps would pin pages.
+ * look-ups see at once, and go in one transaction at the end of the turn. A refresh, which leaves the size of its record as it is, is written in its place at once: of the pages between root and leaf none is copied. The read
+ * transaction lives for a turn at most: a reader that sleeps would pin pages.
  * Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
  */
 #include "location.h"
@@ -246,8 +247,7 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count)
 {
-	assert(!pending_find(l, aor));
-	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0)
+	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_find(l, aor))
 		return -ENOENT;
 	long size = bindings_encode(b, count, l->room, sizeof l->room);
 	if (size < 0)

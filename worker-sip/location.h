@@ -49,8 +49,8 @@ int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg,
 /* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other processes at the end of the loop's turn, or where many follow each other within 3 ms, visible to this one at once; done (may be NULL) is called
  * then with 0 or -errno (-ENOSPC: the store is full). An error returned at once means that nothing was taken and done will not be called: -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
 int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg);
-/* The same at once and without grouping, where the store can change the record in its place: refreshes, which change nothing in size. 0: stored, for this process and the others; -ENOENT: it must be put; other -errno: nothing
- * was stored. Nothing put for aor may be pending. */
+/* The same at once and without grouping, where the store can change the record in its place: refreshes, which change nothing in size. 0: stored, for this process and the others. -ENOENT: it is no
+ * refresh, or what was put for aor is pending; another -errno: it could not be written. It must be put then. */
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count);
 /* True where what was put for aor has not been stored yet: it may still be lost. */
 bool location_pending(const struct location *l, struct str aor);

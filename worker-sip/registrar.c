@@ -210,12 +210,11 @@ static void watch(struct request *q)
 			reachable_add(q->r->reachable, q->aor, &q->binding[i].flow, slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
 }
 
-/* An earlier request's change that is not stored yet must not be passed, nor told of: then all of it goes that way. */
 static void store(struct request *q)
 {
 	struct registrar *r = q->r;
 	struct str headers = write_bindings(q);
-	if (!location_pending(r->sip->location, q->aor) && location_refresh(r->sip->location, q->aor, q->binding, q->count) == 0) {
+	if (location_refresh(r->sip->location, q->aor, q->binding, q->count) == 0) {
 		watch(q);
 		count(REGISTER_OK);
 		answer(r->sip, q->t, 200, headers);

@@ -35,6 +35,8 @@ int store_error(int lmdb)
 		return -ENOENT;
 	case MDB_READERS_FULL:
 		return -EAGAIN;
+	case MDB_PANIC:
+		return -EIO;
 	case MDB_BAD_VALSIZE:
 		return -EINVAL;
 	default:
@@ -298,10 +300,10 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 
 /* What LMDB promises: it maps the file as a whole, a value that was read and not written in this transaction lies in the map. What it does not: that a page begins with its number, by which the map's beginning is found. So
  * what stands at the place that follows from it is read from the file once, and compared. */
-static void find_map(struct store *s, int fd, const char *p, size_t n)
+static void find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
 {
 	char read_back[64];
-	size_t page_size = (size_t)sysconf(_SC_PAGESIZE), within = (uintptr_t)p % page_size, number;
+	size_t within = (uintptr_t)p % page_size, number;
 	memcpy(&number, p - within, sizeof number);
 	n = n < sizeof read_back ? n : sizeof read_back;
 	if (number < SIZE_MAX / page_size / 2 && lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 && read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
@@ -320,7 +322,7 @@ static bool place_of(struct store *s, int fd, const char *p, size_t n, off_t *ou
 	if ((uintptr_t)p % page_size + n > page_size || mdb_env_info(s->env, &info))
 		return false;
 	if (!s->map && !s->copies)
-		find_map(s, fd, p, n);
+		find_map(s, fd, p, n, page_size);
 	if (!s->map || p < s->map || (size_t)(p - s->map) / page_size > info.me_last_pgno)
 		return false;
 	*out = (off_t)(p - s->map);

@@ -1,7 +1,7 @@
 /* store.h - an LMDB file in the state directory, shared by all SIP workers: opening it, and knowing when not to trust it.
  *
- * Opened without MDB_WRITEMAP: a full disk is then an error of one write and not a SIGBUS, the file takes only what it needs, and a stray pointer of ours cannot write into it. What changes a record's bytes only is written into the file in its place (store_overwrite). Without synchronising: what is
- * stored survives the crash of any process, and a power loss only where the file system was kind. So the boot id is kept beside the file: a store of another boot is walked through whole, in a child process (a
+ * Opened without MDB_WRITEMAP: a full disk is then an error of one write and not a SIGBUS, the file takes only what it needs, and a stray pointer of ours cannot write into it. What changes a record's bytes only is written into
+ * the file in its place (store_overwrite). Without synchronising: what is stored survives the crash of any process, and a power loss only where the file system was kind. So the boot id is kept beside the file: a store of another boot is walked through whole, in a child process (a
  * torn B-tree can crash who reads it), and set aside where it is not clean.
  */
 #ifndef SIPWARD_SIP_STORE_H
@@ -44,11 +44,11 @@ void store_close(struct store *s);
 bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
 /* Puts value in the place of one of the same size in the file itself, without copying its page and every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer copies the page; who reads may
  * see a part of the old bytes and a part of the new ones, so that a value must tell whether it is whole, and a reader that finds it is not reads it under the write lock (store_read). The write is one system call within one
- * page: a process that dies leaves all of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it is not known where the file lies: it must be put; other -errno: nothing was changed. */
+ * page: a process that dies leaves all of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it is not known where the file lies; another -errno where it was not written, or not whole. It must be put then. */
 int store_overwrite(struct store *s, struct str key, struct str value);
 /* The value under key, copied while no process writes. Returns its size, -ENOENT, -EMSGSIZE where it does not fit into room, or another -errno. */
 long store_read(struct store *s, struct str key, char *room, size_t size);
-/* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EBADMSG for a damaged file. */
+/* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EIO where LMDB gives up (MDB_PANIC), -EBADMSG for a damaged file. */
 int store_error(int lmdb);
 
 #endif
