@@ -18,7 +18,7 @@ struct identity {
  * challenge for each of the domain's algorithms, strongest first; stale=true for an old nonce, another source or slot, a repeated count; 403 where the authenticated user does not own the To of its REGISTER or the From of anything else.
  * The domain of the challenge is the From's (REGISTER: the To's) when it is ours, else the first. An unknown user and a wrong password get the same answer in the same time. A wrong digest on a valid nonce bound to its source is reported to the
  * transport workers (RECORD_PENALTY) and logged in one fixed line that fail2ban can match.
- * t: the request's transaction, which is answered. NULL: the answer is stateless; for requests without credentials, of which then nothing is kept until they have shown some. */
+ * t: the request's transaction, which is answered. NULL: the answer is stateless, and nothing of the request is kept; only for requests without credentials. */
 bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *who);
 
 #endif

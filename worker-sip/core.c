@@ -95,7 +95,7 @@ static void send_on(struct sip *sip, struct transaction *t, const struct message
 static bool stateless(const struct sip *sip, const struct message *m)
 {
 	return ((m->method == METHOD_REGISTER && m->max_forwards) || (m->method == METHOD_OPTIONS && !m->to_tag.length)) && !message_first(m, HEADER_AUTHORIZATION) && !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
-		!transactions_full(sip->transactions);
+		!transactions_full(sip->transactions, false);
 }
 
 static void request(struct sip *sip, const struct message *m, uint8_t slot)

@@ -174,9 +174,14 @@ static void receive_cancel(struct transactions *ts, const struct message *m, uin
 	}
 }
 
-bool transactions_full(const struct transactions *ts)
+bool transactions_full(const struct transactions *ts, bool in_dialog)
 {
-	return ts->servers.count >= ts->sip->settings->transactions_max;
+	uint64_t limit = ts->sip->settings->transactions_max;
+
+	/* dialogs that stand have an eighth more: what ends a call lightens the load */
+	if (in_dialog)
+		limit += limit / 8;
+	return ts->servers.count >= limit;
 }
 
 enum request_kind transactions_request(struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
@@ -184,7 +189,6 @@ enum request_kind transactions_request(struct transactions *ts, const struct mes
 	struct transaction_key key, merged_key;
 	struct transaction *t;
 	bool in_dialog = m->to_tag.length != 0;
-	uint64_t limit = ts->sip->settings->transactions_max;
 
 	assert(m->is_request);
 	if (m->method == METHOD_ACK)
@@ -206,10 +210,7 @@ enum request_kind transactions_request(struct transactions *ts, const struct mes
 		answer_stateless(ts->sip, m, 482, (struct str){NULL, 0});
 		return REQUEST_ABSORBED;
 	}
-	/* dialogs that stand have an eighth more: what ends a call lightens the load */
-	if (in_dialog)
-		limit += limit / 8;
-	if (ts->servers.count >= limit) {
+	if (transactions_full(ts, in_dialog)) {
 		count(TRANSACTIONS_REFUSED);
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
 		return REQUEST_ABSORBED;

@@ -36,8 +36,8 @@ enum request_kind {
 	REQUEST_ACK,          /* an ACK that belongs to no failure: the dialog's */
 };
 enum request_kind transactions_request(struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
-/* Whether a request outside a dialog would be over the limit. */
-bool transactions_full(const struct transactions *ts);
+/* Whether a new request would be over the limit. */
+bool transactions_full(const struct transactions *ts, bool in_dialog);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to end
  * (ACK and BYE); otherwise 0. */
 int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch);
