@@ -139,6 +139,20 @@ int response_build(struct sip *sip, const struct message *request, const struct 
 	return 0;
 }
 
+/* A request may be nearly as large as a message may be: the status matters more than our headers. */
+static int answer_build(struct sip *sip, const struct message *request, struct response *r, struct wire **out)
+{
+	int error = response_build(sip, request, r, out);
+
+	if (error == -ENOBUFS && r->headers.n) {
+		r->headers = (struct str){NULL, 0};
+		error = response_build(sip, request, r, out);
+	}
+	if (error)
+		count(RESPONSES_NOT_BUILT);
+	return error;
+}
+
 void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason, struct str headers)
 {
 	struct kept *request = transaction_request(t);
@@ -151,14 +165,8 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 		return;
 	if (status > 100)
 		r.to_tag = transaction_tag(t, room);
-	error = response_build(sip, &request->message, &r, &wire);
-	if (error == -ENOBUFS && headers.n) {
-		/* a request nearly as large as a message may be: the status matters more than our headers */
-		r.headers = (struct str){NULL, 0};
-		error = response_build(sip, &request->message, &r, &wire);
-	}
+	error = answer_build(sip, &request->message, &r, &wire);
 	if (error) {
-		count(RESPONSES_NOT_BUILT);
 		if (status >= 200)
 			transaction_abandon(t, error);
 		return;
@@ -187,10 +195,8 @@ void answer_stateless(struct sip *sip, const struct message *request, unsigned s
 	for (size_t i = 0; i < sizeof(tag); i++)
 		tag[i] = digits[hash >> (60 - 4 * i) & 15];
 	r.to_tag = (struct str){tag, sizeof(tag)};
-	if (response_build(sip, request, &r, &wire) != 0) {
-		count(RESPONSES_NOT_BUILT);
+	if (answer_build(sip, request, &r, &wire) != 0)
 		return;
-	}
 	sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
 	wire_drop(wire);
 }

@@ -148,6 +148,11 @@ Test(response, answer_does_without_its_headers_before_it_does_not_answer)
 	answer(&sip, t, 401, (struct str){large, sizeof(large)});
 	cr_assert_eq(sent_status(0), 401);
 	cr_assert(!sent_has(0, "xxx"));
+	struct message *m = options(&udp);
+	answer_stateless(&sip, m, 407, (struct str){large, sizeof(large)});
+	cr_assert_eq(sent_status(1), 407);
+	cr_assert(!sent_has(1, "xxx"));
+	free(m);
 }
 
 Test(response, stateless_answer_never_to_ack)
