@@ -91,7 +91,23 @@ $(foreach w,transport sip,$(eval $(call HOOKED,$(w))))
 $(foreach p,sipward sipwardctl sipward-tls,$(HOOK)/bin/$(p)): $(HOOK)/bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
-hook: $(PROGRAMS:%=$(HOOK)/bin/%)
+# and once more as on a kernel that lacks the gate for programs of another architecture (tests/hook/no_gate.c)
+NO_GATE := $(BUILD)/no-gate
+PART_of_sipward := master
+$(foreach w,transport sip tls,$(eval PART_of_sipward-$(w) := $(w)))
+MAIN_of_sipward := master/main
+$(foreach w,transport sip tls,$(eval MAIN_of_sipward-$(w) := worker-$(w)/main))
+define WITHOUT_GATE
+$(NO_GATE)/bin/$(1): $(BUILD)/obj/tests/hook/no_gate.o $(BUILD)/bin/$(1)
+	@mkdir -p $$(@D)
+	$(call say,link $(1) (no gate))
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(MAIN_of_$(1)).o $$< -Wl,--start-group $(BUILD)/lib/$(PART_of_$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(PART_of_$(1))) $(LIBS_jail)
+endef
+$(foreach p,sipward sipward-transport sipward-sip sipward-tls,$(eval $(call WITHOUT_GATE,$(p))))
+$(NO_GATE)/bin/sipwardctl: $(BUILD)/bin/sipwardctl
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+hook: $(PROGRAMS:%=$(HOOK)/bin/%) $(PROGRAMS:%=$(NO_GATE)/bin/%)
 
 # unit tests: tests/unit/PART-NOUN.c, each a Criterion program of its own
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))

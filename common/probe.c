@@ -4,6 +4,8 @@
  */
 #include "probe.h"
 
+#include "gate.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -197,18 +199,6 @@ static int try_raise_limit(void)
 	return result(setrlimit(RLIMIT_NPROC, &more));
 }
 
-static int try_other_architecture(void)
-{
-#ifdef __x86_64__
-	long n = 20; /* getpid of 32-bit programs */
-
-	__asm__ volatile("int $0x80" : "+a"(n) : : "memory", "r8", "r9", "r10", "r11");
-	return n > 0 ? 0 : (int)n;
-#else
-	return -ENOSYS;
-#endif
-}
-
 int probe_try(const struct lifeline_probe *p)
 {
 	char *const none[] = {NULL};
@@ -256,7 +246,7 @@ int probe_try(const struct lifeline_probe *p)
 	case PROBE_RAISE_LIMIT: return try_raise_limit();
 	case PROBE_DUMPABLE: return result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 	case PROBE_IOCTL: return result(ioctl(0, TIOCSTI, &byte));
-	case PROBE_OTHER_ARCHITECTURE: return try_other_architecture();
+	case PROBE_OTHER_ARCHITECTURE: return gate_call();
 	case PROBE_NONE:
 	case PROBE_COUNT: break;
 	}

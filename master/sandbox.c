@@ -5,6 +5,7 @@
  */
 #include "sandbox.h"
 
+#include "../common/gate.h"
 #include "../common/jail.h"
 #include "../common/probe.h"
 #include "confinement.h"
@@ -68,6 +69,7 @@ struct sandbox {
 	char abstract_name[48];
 	json_t *live;
 	unsigned bad;
+	bool gate; /* the kernel lets programs of another architecture in: what it does not have is prevented */
 	bool closing;
 };
 
@@ -113,6 +115,8 @@ static void judge_end(struct sandbox *x, const struct probe *p, int status)
 	} else if (p->answered) {
 		snprintf(text, sizeof text, "refused: %s", strerrorname_np(-p->error) ?: "?");
 		judge(x, p, text, true);
+	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
+		judge(x, p, "no such gate", true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		judge(x, p, "ended by seccomp: SIGSYS", true);
 	} else {
@@ -483,6 +487,7 @@ int sandbox_start(struct master *m, sandbox_done done, void *arg)
 	x->arg = arg;
 	x->page = x->abstract = -1;
 	x->act = PROBE_HOLD;
+	x->gate = gate_exists();
 	x->live = json_array();
 	int error = prepare(x);
 	if (error < 0) {

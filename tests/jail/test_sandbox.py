@@ -1,13 +1,16 @@
 """The jails of a running gateway: what they prevent, that live workers stand in them, and what happens to a worker that tries."""
 import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
-from gateway import Gateway, Phone, wait_for
+from gateway import BUILD, Gateway, Phone, wait_for
 from processes import SANITIZED, status
 
 ROOT = os.geteuid() == 0
 ROLES = ("transport", "sip", "tls")
 # What each role may do by design; everything else has to be refused.
 PERMITTED = {("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
+# What tells that an act is not possible. A kernel without a gate for programs of another architecture prevents that by having none.
+PREVENTED = r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
+GATE = "a system call of another architecture"
 CAN_TRACE = ROOT and platform.machine() == "x86_64" and "SIPWARD_UNDER" not in os.environ
 # The kernel gives an ordinary user no namespaces inside a chroot, and some distributions nowhere.
 NAMESPACES = subprocess.run(["unshare", "--user", "true"], stderr=subprocess.DEVNULL, **({"user": "nobody", "extra_groups": []} if ROOT else {})).returncode == 0
@@ -80,7 +83,9 @@ class Jail(unittest.TestCase):
         for row in acts:
             self.assertEqual(set(row), {"act", *roles})
             for role in roles:
-                want = r"permitted$" if (row["act"], role) in PERMITTED else r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
+                want = r"permitted$" if (row["act"], role) in PERMITTED else PREVENTED
+                if row["act"] == GATE:
+                    want = rf"{PREVENTED}|no such gate$"
                 self.assertRegex(row[role], want, row["act"])
         for name, row in live.items():
             self.assertEqual(row[name.split("-")[0]], "same", name)
@@ -101,6 +106,14 @@ class Jail(unittest.TestCase):
         self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"closed"})
         self.assert_holds(g)
         self.assert_serves(g)
+
+    def test_on_a_kernel_without_a_gate(self):
+        """What the kernel does not have is prevented, and the table says why."""
+        g = self.gateway(bin=BUILD / "no-gate/bin")
+        code, acts, _ = self.verify(g)
+        rows = [row for row in acts if row["act"] == GATE]
+        self.assertEqual(rows, [{"act": GATE, "transport": "no such gate", "sip": "no such gate"}])
+        self.assertEqual(code, 0 if ROOT or NAMESPACES else 1)
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_of_the_master(self):

@@ -1,9 +1,11 @@
 /* The acts that jails are tried with: outside of a jail they must be found possible, or a jail that lets them pass would not be noticed. */
+#include "common/gate.h"
 #include "common/log.h"
 #include "common/probe.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -96,4 +98,18 @@ Test(probe, is_named_and_permitted_by_the_table)
 	cr_expect_not(probe_permitted(PROBE_CONNECT_OUT, PEER_SIP));
 	cr_expect_not(probe_permitted(PROBE_COUNT, PEER_SIP));
 	cr_expect_eq(probe_try(&(struct lifeline_probe){.act = PROBE_COUNT}), -EINVAL);
+}
+
+/* Which of the two it is, the kernel that the test runs on says; but the act must then end the same way. */
+Test(probe, knows_whether_the_kernel_has_a_gate_for_another_architecture)
+{
+	bool gate = gate_exists();
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(probe_try(&(struct lifeline_probe){.act = PROBE_OTHER_ARCHITECTURE}) == 0 ? 0 : 1);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect_eq(gate, !(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV));
+	cr_expect_eq(waitpid(-1, NULL, 0), -1, "its child has been reaped");
 }
