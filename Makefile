@@ -5,6 +5,7 @@ CC ?= gcc
 # make V=1 shows the commands
 V ?=
 Q := $(if $(V),,@)
+comma := ,
 say = @$(if $(V),true,echo '  $(1)')
 VERSION := 0.1.0
 
@@ -19,31 +20,49 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 LDFLAGS += -Wl,--as-needed
 
-# folder of each part, and the programs' libraries: a worker links only what it uses
-PARTS := common ipc transport sip master tls
+# folder of each part, and the libraries of its own
+PARTS := common ipc worker transport sip tls master ctl
 DIR_common := common
 DIR_ipc := ipc
+DIR_worker := worker
 DIR_transport := worker-transport
 DIR_sip := worker-sip
-DIR_master := master
 DIR_tls := worker-tls
-LIBS_common := -lsodium
-LIBS_ipc := -lsodium
-LIBS_transport := -lwslay -lssl -lcrypto -lsodium
-LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lsodium
-LIBS_master := -lconfuse -ljansson -lsodium
-LIBS_tls := -lcrypto -lsodium
-# the filters; linked where they are used
-LIBS_jail := -lseccomp
-# what only sipwardctl and the unit tests of its files need
-LIBS_ctl := -lcrypto
-# files with a main() of their own
-MAINS := master/main.c master/ctl.c worker-transport/main.c worker-sip/main.c worker-tls/main.c
+DIR_master := master
+DIR_ctl := sipwardctl
+OWN_LIBS_common := -lsodium
+OWN_LIBS_worker := -lseccomp
+OWN_LIBS_transport := -lwslay -lssl -lcrypto
+OWN_LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto
+OWN_LIBS_tls := -lcrypto
+OWN_LIBS_master := -lconfuse -ljansson
+OWN_LIBS_ctl := -ljansson -lcrypto
 
-SOURCES_of = $(filter-out $(MAINS),$(wildcard $(DIR_$(1))/*.c))
+# the arrows: a part uses what is below it, and a program never another program (tests/arrows)
+BELOW_common :=
+BELOW_ipc := common
+BELOW_worker := ipc common
+BELOW_transport := worker ipc common
+BELOW_sip := worker ipc common
+BELOW_tls := worker ipc common
+BELOW_master := worker ipc common
+BELOW_ctl := ipc common
+
+SOURCES_of = $(filter-out $(DIR_$(1))/main.c,$(wildcard $(DIR_$(1))/*.c $(DIR_$(1))/*/*.c))
+HEADERS_of = $(wildcard $(DIR_$(1))/*.h $(DIR_$(1))/*/*.h)
 OBJECTS_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SOURCES_of,$(1)))
+ARCHIVES_of = $(foreach p,$(1) $(BELOW_$(1)),$(BUILD)/lib/$(p).a)
+LIBS_of = $(foreach p,$(1) $(BELOW_$(1)),$(OWN_LIBS_$(p)))
+# links $@ from the objects given; part 1 and what is below it, objects 2, more libraries 3
+LINK = $(Q)$(CC) $(LDFLAGS) -o $@ $(2) $(call ARCHIVES_of,$(1)) $(call LIBS_of,$(1)) $(3)
 
 PROGRAMS := sipward sipwardctl sipward-transport sipward-sip sipward-tls
+PART_of_sipward := master
+PART_of_sipwardctl := ctl
+PART_of_sipward-transport := transport
+PART_of_sipward-sip := sip
+PART_of_sipward-tls := tls
+MAIN_of = $(BUILD)/obj/$(DIR_$(PART_of_$(1)))/main.o
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(BUILD)/obj/%.o: %.c
@@ -60,50 +79,45 @@ $(BUILD)/lib/$(1).a: $(call OBJECTS_of,$(1))
 endef
 $(foreach p,$(PARTS),$(eval $(call PART,$(p))))
 
-# program: its main, its part's archive, then ipc and common
 define PROGRAM
-$(BUILD)/bin/$(1): $(BUILD)/obj/$(2).o $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a $(BUILD)/lib/ipc.a
+$(BUILD)/bin/$(1): $(call MAIN_of,$(1)) $(call ARCHIVES_of,$(PART_of_$(1)))
 	@mkdir -p $$(@D)
 	$(call say,link $(1))
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(2).o -Wl,--start-group $(BUILD)/lib/$(3).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(3)) $(LIBS_jail) $(4)
+	$$(call LINK,$(PART_of_$(1)),$$<)
 endef
-$(eval $(call PROGRAM,sipward,master/main,master))
-$(eval $(call PROGRAM,sipwardctl,master/ctl,master,$(LIBS_ctl)))
-$(eval $(call PROGRAM,sipward-transport,worker-transport/main,transport))
-$(eval $(call PROGRAM,sipward-sip,worker-sip/main,sip))
-$(eval $(call PROGRAM,sipward-tls,worker-tls/main,tls))
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
-# the programs once more, with workers that a message can end (common/crash_hook.h): for tests, never in bin
+# the programs once more, with workers that a message can end (worker/crash_hook.h): for tests, never
+# in bin
 HOOK := $(BUILD)/hook
-HOOKED_transport := worker-transport/forward worker-transport/stream
+HOOKED_transport := worker-transport/to_sip worker-transport/stream
 HOOKED_sip := worker-sip/main
 $(HOOK)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc $< (hook))
 	$(Q)$(CC) $(CFLAGS) -DSIPWARD_CRASH_HOOK -c $< -o $@
 define HOOKED
-$(HOOK)/bin/sipward-$(1): $(HOOKED_$(1):%=$(HOOK)/obj/%.o) $(HOOK)/obj/tests/hook/crash_hook.o $(BUILD)/bin/sipward-$(1)
+$(HOOK)/bin/sipward-$(1): $(HOOKED_$(1):%=$(HOOK)/obj/%.o) $(HOOK)/obj/tests/hook/crash_hook.o \
+		$(if $(filter worker-$(1)/main,$(HOOKED_$(1))),,$(BUILD)/obj/worker-$(1)/main.o) \
+		$(BUILD)/bin/sipward-$(1)
 	@mkdir -p $$(@D)
 	$(call say,link sipward-$(1) (hook))
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(if $(filter worker-$(1)/main,$(HOOKED_$(1))),,$(BUILD)/obj/worker-$(1)/main.o) -Wl,--start-group $(BUILD)/lib/$(1).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(1)) $(LIBS_jail)
+	$$(call LINK,$(1),$$(filter %.o,$$^))
 endef
 $(foreach w,transport sip,$(eval $(call HOOKED,$(w))))
 $(foreach p,sipward sipwardctl sipward-tls,$(HOOK)/bin/$(p)): $(HOOK)/bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
-# and once more as on a kernel that lacks the gate for programs of another architecture (tests/hook/no_gate.c)
+
+# and once more as on a kernel without a gate for another architecture (tests/hook/no_gate.c)
 NO_GATE := $(BUILD)/no-gate
-PART_of_sipward := master
-$(foreach w,transport sip tls,$(eval PART_of_sipward-$(w) := $(w)))
-MAIN_of_sipward := master/main
-$(foreach w,transport sip tls,$(eval MAIN_of_sipward-$(w) := worker-$(w)/main))
 define WITHOUT_GATE
-$(NO_GATE)/bin/$(1): $(BUILD)/obj/tests/hook/no_gate.o $(BUILD)/bin/$(1)
+$(NO_GATE)/bin/$(1): $(call MAIN_of,$(1)) $(BUILD)/obj/tests/hook/no_gate.o $(BUILD)/bin/$(1)
 	@mkdir -p $$(@D)
 	$(call say,link $(1) (no gate))
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $(BUILD)/obj/$(MAIN_of_$(1)).o $$< -Wl,--start-group $(BUILD)/lib/$(PART_of_$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(PART_of_$(1))) $(LIBS_jail)
+	$$(call LINK,$(PART_of_$(1)),$$(filter %.o,$$^))
 endef
-$(foreach p,sipward sipward-transport sipward-sip sipward-tls,$(eval $(call WITHOUT_GATE,$(p))))
+$(foreach p,$(filter-out sipwardctl,$(PROGRAMS)),$(eval $(call WITHOUT_GATE,$(p))))
 $(NO_GATE)/bin/sipwardctl: $(BUILD)/bin/sipwardctl
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
@@ -113,10 +127,10 @@ hook: $(PROGRAMS:%=$(HOOK)/bin/%) $(PROGRAMS:%=$(NO_GATE)/bin/%)
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 part_of = $(firstword $(subst -, ,$(1)))
 define UNIT_TEST
-$(BUILD)/unit/$(1): tests/unit/$(1).c $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+$(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/$(1).o $(call ARCHIVES_of,$(call part_of,$(1)))
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$< -Wl,--start-group $(BUILD)/lib/$(call part_of,$(1)).a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a -Wl,--end-group $(LIBS_$(call part_of,$(1))) $(LIBS_ctl) $(LIBS_jail) -lcriterion -lpthread
+	$$(call LINK,$(call part_of,$(1)),$$<,-lcriterion -lpthread)
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)
@@ -124,10 +138,10 @@ unit-test: $(BUILD)/unit/$(T)
 unit: $(UNIT:%=$(BUILD)/unit/%) $(BUILD)/jail/driver
 
 # a worker that was taken over (tests/jail)
-$(BUILD)/jail/driver: tests/jail/driver.c $(BUILD)/lib/transport.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+$(BUILD)/jail/driver: $(BUILD)/obj/tests/jail/driver.o $(call ARCHIVES_of,transport)
 	@mkdir -p $(@D)
 	$(call say,link jail/driver)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_transport) $(LIBS_jail)
+	$(call LINK,transport,$<)
 
 # what Debian has to give; installs only what is missing, and only as root
 KINDS = build test
@@ -189,13 +203,15 @@ FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_COUNT ?=
 FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error $(FUZZ_COUNT)
-FUZZ_MASTER = config control userfile
-$(FUZZ_MASTER:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c master/*.c ipc/*.h common/*.h master/*.h)
-	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c master/*.c)) $(LIBS_master) $(LIBS_ctl) $(LIBS_jail)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard ipc/*.c common/*.c worker-transport/*.c ipc/*.h common/*.h worker-transport/*.h)
-	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(filter-out $(MAINS),$(wildcard ipc/*.c common/*.c worker-transport/*.c)) $(LIBS_transport) $(LIBS_jail)
+FUZZ_PART_of = $(if $(filter config control userfile,$(1)),master,transport)
+FUZZ_SOURCES_of = $(foreach p,$(1) $(BELOW_$(1)),$(call SOURCES_of,$(p)))
+define FUZZ_TARGET
+$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(foreach p,$(2) $(BELOW_$(2)),$(call SOURCES_of,$(p)) $(call HEADERS_of,$(p)))
+	@mkdir -p $$(@D)
+	$(call say,fuzz target $(1))
+	$(Q)clang $(FUZZ_CFLAGS) -o $$@ $$< $(call FUZZ_SOURCES_of,$(2)) $(call LIBS_of,$(2))
+endef
+$(foreach t,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)),$(eval $(call FUZZ_TARGET,$(t),$(call FUZZ_PART_of,$(t)))))
 fuzz:
 	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
 	@$(MAKE) --no-print-directory -s -j2 $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
@@ -210,10 +226,12 @@ fuzz-coverage:
 
 # the steps of a message's way one by one, in instructions that repeat; their figures stand in tests/bench/BASELINE.md
 MICRO := $(wildcard tests/bench/micro*.c)
-$(BUILD)/bench/micro: $(MICRO) $(wildcard tests/bench/micro*.h ipc/*.h common/*.h worker-sip/*.h) $(BUILD)/lib/sip.a $(BUILD)/lib/transport.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+$(BUILD)/bench/micro: $(MICRO) $(wildcard tests/bench/micro*.h) \
+		$(foreach p,sip transport worker ipc common,$(call HEADERS_of,$(p)) $(BUILD)/lib/$(p).a)
 	@mkdir -p $(@D)
 	$(call say,link bench/micro)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_sip) $(LIBS_jail)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) $(BUILD)/lib/transport.a $(call ARCHIVES_of,sip) \
+		$(call LIBS_of,sip) $(call LIBS_of,transport)
 bench-micro bench-baseline:
 	@$(MAKE) --no-print-directory -s deps KINDS="build valgrind"
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/bench/micro
@@ -226,10 +244,10 @@ bench:
 	@tests/bench/run --build $(BUILD)
 
 # isolated keys against keys in the same process, and registrations over TLS against Kamailio's; the wrapped functions are the bench's switch
-$(BUILD)/bench/tls: tests/bench/tls.c $(BUILD)/lib/transport.a $(BUILD)/lib/tls.a $(BUILD)/lib/ipc.a $(BUILD)/lib/common.a
+$(BUILD)/bench/tls: $(BUILD)/obj/tests/bench/tls.o $(BUILD)/lib/tls.a $(call ARCHIVES_of,transport)
 	@mkdir -p $(@D)
 	$(call say,link bench/tls)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--wrap=keyless_key,--wrap=SSL_CTX_ctrl -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_transport) $(LIBS_jail)
+	$(call LINK,transport,-Wl$(comma)--wrap=keyless_key$(comma)--wrap=SSL_CTX_ctrl $< $(BUILD)/lib/tls.a)
 bench-tls:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/tls
@@ -243,7 +261,7 @@ install: all
 	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
 
 format:
-	clang-format -i $(wildcard */*.c */*.h tests/*/*.c)
+	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD)

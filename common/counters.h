@@ -6,7 +6,7 @@
 #ifndef SIPWARD_COMMON_COUNTERS_H
 #define SIPWARD_COMMON_COUNTERS_H
 
-#include "hand.h"
+#include "crash_evidence.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

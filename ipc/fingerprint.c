@@ -1,8 +1,8 @@
 /* fingerprint.c - fingerprints of bytes, and the list of those that a worker refuses. Relies on libsodium's BLAKE2b: nobody finds other bytes with a fingerprint that is listed. */
 #include "fingerprint.h"
 
-#include "../common/counters.h"
-#include "../common/log.h"
+#include "common/counters.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <sodium.h>

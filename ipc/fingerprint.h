@@ -1,14 +1,14 @@
 /* fingerprint.h - which bytes ended a worker, and how a worker knows them again.
  *
- * The master finds what a dead worker had in hand (common/hand.h), keeps it, and tells the workers its fingerprint; they refuse exactly these bytes. Nothing is parsed for that: code that reads a message is what the message
+ * The master finds what a dead worker had in hand (common/crash_evidence.h), keeps it, and tells the workers its fingerprint; they refuse exactly these bytes. Nothing is parsed for that: code that reads a message is what the message
  * may have killed. So one that was changed by a byte is another one (deploy/THREATS.md).
  */
 #ifndef SIPWARD_IPC_FINGERPRINT_H
 #define SIPWARD_IPC_FINGERPRINT_H
 
-#include "../common/endpoint.h"
-#include "../common/hand.h"
-#include "../common/str.h"
+#include "common/endpoint.h"
+#include "common/crash_evidence.h"
+#include "common/str.h"
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
 #ifndef SIPWARD_IPC_FLOW_H
 #define SIPWARD_IPC_FLOW_H
 
-#include "../common/endpoint.h"
+#include "common/endpoint.h"
 
 enum transport { TRANSPORT_UDP = 1, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_WS, TRANSPORT_WSS, TRANSPORT_COUNT };
 

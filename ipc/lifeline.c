@@ -1,7 +1,7 @@
 /* lifeline.c - sends and receives the packets of the lifeline. Relies on SOCK_SEQPACKET: one send is one packet, whole or not at all. */
 #include "lifeline.h"
 
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -6,7 +6,7 @@
 #ifndef SIPWARD_IPC_LIFELINE_H
 #define SIPWARD_IPC_LIFELINE_H
 
-#include "../common/str.h"
+#include "common/str.h"
 #include "fingerprint.h"
 #include "mesh.h"
 #include "slot.h"
@@ -85,7 +85,7 @@ struct lifeline_quarantine {
 
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
 
-/* PROBE, before GO: this process is no worker. When its jail is closed it tries an act (common/probe.h) in place of READY, answers PROBE_RESULT if it still can, and leaves; after the act HOLD when the lifeline closes. */
+/* PROBE, before GO: this process is no worker. When its jail is closed it tries an act (worker/probe.h) in place of READY, answers PROBE_RESULT if it still can, and leaves; after the act HOLD when the lifeline closes. */
 #define PROBE_PATH_MAX 1024
 struct lifeline_probe {
 	uint16_t act;                   /* enum probe_act */

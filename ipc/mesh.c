@@ -4,8 +4,8 @@
  * sends along are closed by the kernel, for there is no room for them.
  */
 #include "mesh.h"
-#include "../common/counters.h"
-#include "../common/log.h"
+#include "common/counters.h"
+#include "common/log.h"
 #include "batch.h"
 
 #include <assert.h>

@@ -6,7 +6,7 @@
 #ifndef SIPWARD_IPC_MESH_H
 #define SIPWARD_IPC_MESH_H
 
-#include "../common/loop.h"
+#include "common/loop.h"
 #include "record.h"
 
 #define MESH_PEERS_MAX 128

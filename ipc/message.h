@@ -148,7 +148,7 @@ static inline struct str message_header_name(const struct message *m, const stru
 /* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is case-sensitive (RFC 3261 section 7.1). */
 const char *header_name(enum header id);
 uint8_t header_of(struct str name);
-/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are written without it (worker-sip/splice.h). */
+/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are written without it (worker-sip/message/splice.h). */
 bool header_takes_nul(uint8_t id);
 const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
 uint8_t method_of(struct str name);

@@ -6,7 +6,7 @@
 #ifndef SIPWARD_IPC_SETTINGS_H
 #define SIPWARD_IPC_SETTINGS_H
 
-#include "../common/endpoint.h"
+#include "common/endpoint.h"
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u

@@ -2,7 +2,7 @@
 #ifndef SIPWARD_IPC_SLOT_H
 #define SIPWARD_IPC_SLOT_H
 
-#include "../common/hash.h"
+#include "common/hash.h"
 #include "message.h"
 
 #define SLOT_COUNT 256

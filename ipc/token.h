@@ -6,7 +6,7 @@
 #ifndef SIPWARD_IPC_TOKEN_H
 #define SIPWARD_IPC_TOKEN_H
 
-#include "../common/hash.h"
+#include "common/hash.h"
 
 #define TOKEN_LENGTH 37
 #define TOKEN_GENERATIONS 2

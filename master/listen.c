@@ -1,6 +1,6 @@
 /* listen.c - binds the SIP listeners. The master never reads from these sockets. */
 #include "listen.h"
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -5,7 +5,7 @@
 #ifndef SIPWARD_MASTER_LISTEN_H
 #define SIPWARD_MASTER_LISTEN_H
 
-#include "config.h"
+#include "master/config/config.h"
 
 /* Asked of the kernel for each datagram socket, bytes: a second of 1 KB messages at 4,000 a second, the time that a respawn may take under
  * load. */

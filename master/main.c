@@ -6,16 +6,16 @@
  *
  * One thread, one loop. It reads nothing from the network, and links neither OpenSSL nor libosip2.
  */
-#include "account.h"
-#include "commands.h"
-#include "confine.h"
-#include "control.h"
-#include "quarantine.h"
+#include "master/workers/account.h"
+#include "ipc/commands.h"
+#include "master/jail/master_jail.h"
+#include "master/control/control.h"
+#include "master/workers/quarantine.h"
 #include "reload.h"
-#include "sandbox.h"
+#include "master/jail/verify.h"
 #include "spawn.h"
 
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <getopt.h>

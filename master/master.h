@@ -2,11 +2,11 @@
 #ifndef SIPWARD_MASTER_MASTER_H
 #define SIPWARD_MASTER_MASTER_H
 
-#include "certificates.h"
-#include "config.h"
-#include "query.h"
-#include "supervise.h"
-#include "userwatch.h"
+#include "master/certificates/certificates.h"
+#include "master/config/config.h"
+#include "master/control/query.h"
+#include "master/workers/supervise.h"
+#include "master/config/userwatch.h"
 
 struct control;
 struct sandbox;

@@ -4,8 +4,8 @@
  * directories are tied to sockets, processes and files that exist: these need a restart.
  */
 #include "reload.h"
-#include "../common/log.h"
-#include "settings_builder.h"
+#include "common/log.h"
+#include "master/config/settings_builder.h"
 
 #include <errno.h>
 #include <stdlib.h>

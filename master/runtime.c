@@ -4,7 +4,7 @@
  * killed one leaves its files but no lock. Relies on a file system with Unix sockets.
  */
 #include "runtime.h"
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #ifndef SIPWARD_MASTER_RUNTIME_H
 #define SIPWARD_MASTER_RUNTIME_H
 
-#include "../ipc/lifeline.h"
+#include "ipc/lifeline.h"
 
 #include <sys/types.h>
 

@@ -4,7 +4,7 @@
  * close when the master is gone; a signal on the parent's death would leave it no time to finish. Relies on the master having one thread.
  */
 #include "spawn.h"
-#include "../ipc/lifeline.h"
+#include "ipc/lifeline.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* state.c - the state directory. */
 #include "state.h"
-#include "../common/log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,15 +3,15 @@
  */
 #include "core.h"
 
-#include "../ipc/token.h"
-#include "authorize.h"
-#include "call.h"
-#include "map.h"
-#include "registrar.h"
-#include "relay.h"
-#include "route.h"
-#include "splice.h"
-#include "transaction.h"
+#include "ipc/token.h"
+#include "worker-sip/auth/authorize.h"
+#include "worker-sip/call/call.h"
+#include "worker-sip/call/dialog_reference.h"
+#include "worker-sip/registrar/registrar.h"
+#include "worker-sip/routing/relay.h"
+#include "worker-sip/routing/route.h"
+#include "worker-sip/message/splice.h"
+#include "worker-sip/transaction/transaction.h"
 
 static void response(struct sip *sip, const struct message *m)
 {

@@ -1,9 +1,9 @@
 /* listing.c - the rows that sipwardctl shows of this worker, as JSON lines in REPLY packets. */
 #include "listing.h"
 
-#include "call.h"
+#include "worker-sip/call/call.h"
 #include "json.h"
-#include "location.h"
+#include "worker-sip/registrar/location.h"
 
 #include <errno.h>
 #include <time.h>

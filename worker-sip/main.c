@@ -2,19 +2,19 @@
  *
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
-#include "../common/crash_hook.h"
-#include "../common/jail.h"
-#include "../ipc/mesh.h"
-#include "call.h"
+#include "worker/crash_hook.h"
+#include "worker/jail.h"
+#include "ipc/mesh.h"
+#include "worker-sip/call/call.h"
 #include "core.h"
-#include "dialog.h"
-#include "digest.h"
+#include "worker-sip/call/dialog.h"
+#include "worker-sip/auth/digest.h"
 #include "listing.h"
-#include "registrar.h"
-#include "replay.h"
-#include "route.h"
-#include "transaction.h"
-#include "trim.h"
+#include "worker-sip/registrar/registrar.h"
+#include "worker-sip/auth/replay.h"
+#include "worker-sip/routing/route.h"
+#include "worker-sip/transaction/transaction.h"
+#include "memory_trim.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,13 +2,13 @@
 #ifndef SIPWARD_SIP_SIP_H
 #define SIPWARD_SIP_SIP_H
 
-#include "../common/counters.h"
-#include "../common/loop.h"
-#include "../common/worker.h"
-#include "../ipc/record.h"
-#include "../ipc/settings.h"
-#include "../ipc/syntax.h"
-#include "wire.h"
+#include "common/counters.h"
+#include "common/loop.h"
+#include "worker/skeleton.h"
+#include "ipc/record.h"
+#include "ipc/settings.h"
+#include "ipc/syntax.h"
+#include "worker-sip/message/wire.h"
 
 struct transactions;
 struct transaction;

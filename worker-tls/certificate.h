@@ -3,7 +3,7 @@
 #ifndef SIPWARD_TLS_CERTIFICATE_H
 #define SIPWARD_TLS_CERTIFICATE_H
 
-#include "../common/str.h"
+#include "common/str.h"
 
 #include <openssl/evp.h>
 #include <stdint.h>

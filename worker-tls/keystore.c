@@ -6,8 +6,8 @@
  */
 #include "keystore.h"
 
-#include "../common/counters.h"
-#include "../common/log.h"
+#include "common/counters.h"
+#include "common/log.h"
 #include "certificate.h"
 #include "signer.h"
 

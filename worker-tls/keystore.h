@@ -6,9 +6,9 @@
 #ifndef SIPWARD_TLS_KEYSTORE_H
 #define SIPWARD_TLS_KEYSTORE_H
 
-#include "../ipc/lifeline.h"
-#include "../ipc/sign.h"
-#include "sign.h"
+#include "ipc/lifeline.h"
+#include "ipc/sign.h"
+#include "sign_policy.h"
 
 /* Certificates of one chain, at most. */
 #define CHAIN_DEPTH_MAX 16

@@ -3,10 +3,10 @@
  *
  * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no environment.
  */
-#include "../common/jail.h"
-#include "../common/worker.h"
-#include "../ipc/settings.h"
-#include "edge.h"
+#include "worker/jail.h"
+#include "worker/skeleton.h"
+#include "ipc/settings.h"
+#include "sign_server.h"
 #include "tickets.h"
 
 #include <errno.h>

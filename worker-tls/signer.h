@@ -3,8 +3,8 @@
 #ifndef SIPWARD_TLS_SIGNER_H
 #define SIPWARD_TLS_SIGNER_H
 
-#include "../ipc/sign.h"
-#include "sign.h"
+#include "ipc/sign.h"
+#include "sign_policy.h"
 
 #include <openssl/evp.h>
 #include <stdbool.h>

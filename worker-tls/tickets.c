@@ -1,9 +1,9 @@
 /* tickets.c - keys of session tickets. Relies on libsodium for randomness and guarded memory. */
 #include "tickets.h"
 
-#include "../common/counters.h"
-#include "../common/log.h"
-#include "../ipc/packet.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "ipc/sign_packet.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -7,8 +7,8 @@
 #ifndef SIPWARD_TLS_TICKETS_H
 #define SIPWARD_TLS_TICKETS_H
 
-#include "../common/loop.h"
-#include "../ipc/sign.h"
+#include "common/loop.h"
+#include "ipc/sign.h"
 
 #define TICKETS_ROTATE_MS (UINT64_C(4) * 60 * 60 * 1000)
 

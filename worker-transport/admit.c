@@ -5,10 +5,10 @@
  */
 #include "admit.h"
 
-#include "../common/counters.h"
-#include "../common/hash.h"
-#include "../common/log.h"
-#include "../common/table.h"
+#include "common/counters.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/table.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #ifndef SIPWARD_TRANSPORT_ADMIT_H
 #define SIPWARD_TRANSPORT_ADMIT_H
 
-#include "../ipc/settings.h"
+#include "ipc/settings.h"
 
 /* Sources remembered at once. */
 #define SOURCES_MAX 65536

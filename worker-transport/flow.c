@@ -5,8 +5,8 @@
  */
 #include "flow.h"
 
-#include "../common/counters.h"
-#include "../ipc/mesh.h"
+#include "common/counters.h"
+#include "ipc/mesh.h"
 #include "admit.h"
 #include "stream.h"
 #include "tcp.h"

@@ -2,9 +2,9 @@
 #ifndef SIPWARD_TRANSPORT_FLOW_H
 #define SIPWARD_TRANSPORT_FLOW_H
 
-#include "../common/table.h"
-#include "../ipc/flow.h"
-#include "../ipc/slot.h"
+#include "common/table.h"
+#include "ipc/flow.h"
+#include "ipc/slot.h"
 
 struct transport_worker;
 struct flows;

@@ -2,13 +2,13 @@
  *
  * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no environment.
  */
-#include "../common/jail.h"
-#include "../ipc/mesh.h"
-#include "certificates.h"
+#include "worker/jail.h"
+#include "ipc/mesh.h"
+#include "worker-transport/tls/certificates.h"
 #include "flow.h"
-#include "keys.h"
+#include "worker-transport/tls/sign_client.h"
 #include "listing.h"
-#include "tls.h"
+#include "worker-transport/tls/tls.h"
 #include "transport.h"
 
 #include <errno.h>

@@ -6,10 +6,10 @@
  */
 #include "stream.h"
 
-#include "../common/counters.h"
-#include "../common/crash_hook.h"
+#include "common/counters.h"
+#include "worker/crash_hook.h"
 #include "admit.h"
-#include "parse.h"
+#include "worker-transport/parse/parse.h"
 #include "transport.h"
 #include "ws.h"
 

@@ -6,9 +6,9 @@
 #ifndef SIPWARD_TRANSPORT_STREAM_H
 #define SIPWARD_TRANSPORT_STREAM_H
 
-#include "../common/loop.h"
+#include "common/loop.h"
 #include "flow.h"
-#include "frame.h"
+#include "worker-transport/parse/frame.h"
 
 #include <sys/types.h>
 #include <sys/uio.h>

@@ -5,10 +5,10 @@
  */
 #include "tcp.h"
 
-#include "../common/counters.h"
-#include "../common/log.h"
+#include "common/counters.h"
+#include "common/log.h"
 #include "admit.h"
-#include "tls.h"
+#include "worker-transport/tls/tls.h"
 #include "transport.h"
 
 #include <errno.h>

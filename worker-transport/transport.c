@@ -2,12 +2,12 @@
 #include "transport.h"
 
 #include "admit.h"
-#include "certificates.h"
-#include "keyless.h"
-#include "keys.h"
+#include "worker-transport/tls/certificates.h"
+#include "worker-transport/tls/sign_provider.h"
+#include "worker-transport/tls/sign_client.h"
 #include "stream.h"
 #include "tcp.h"
-#include "tls.h"
+#include "worker-transport/tls/tls.h"
 #include "udp.h"
 #include "ws.h"
 

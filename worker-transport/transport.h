@@ -2,12 +2,12 @@
 #ifndef SIPWARD_TRANSPORT_TRANSPORT_H
 #define SIPWARD_TRANSPORT_TRANSPORT_H
 
-#include "../common/hash.h"
-#include "../common/loop.h"
-#include "../ipc/fingerprint.h"
-#include "../ipc/settings.h"
-#include "../ipc/slot.h"
-#include "forward.h"
+#include "common/hash.h"
+#include "common/loop.h"
+#include "ipc/fingerprint.h"
+#include "ipc/settings.h"
+#include "ipc/slot.h"
+#include "to_sip.h"
 
 struct keys;
 struct keyless;

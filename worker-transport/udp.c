@@ -5,10 +5,10 @@
  */
 #include "udp.h"
 
-#include "../common/counters.h"
-#include "../common/log.h"
+#include "common/counters.h"
+#include "common/log.h"
 #include "admit.h"
-#include "parse.h"
+#include "worker-transport/parse/parse.h"
 #include "transport.h"
 
 #include <assert.h>

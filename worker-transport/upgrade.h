@@ -5,8 +5,8 @@
 #ifndef SIPWARD_TRANSPORT_UPGRADE_H
 #define SIPWARD_TRANSPORT_UPGRADE_H
 
-#include "../common/counters.h"
-#include "../common/str.h"
+#include "common/counters.h"
+#include "common/str.h"
 
 #include <stdint.h>
 

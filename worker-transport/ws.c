@@ -7,9 +7,9 @@
  */
 #include "ws.h"
 
-#include "../common/counters.h"
-#include "line.h"
-#include "parse.h"
+#include "common/counters.h"
+#include "worker-transport/parse/parse_line.h"
+#include "worker-transport/parse/parse.h"
 #include "transport.h"
 #include "upgrade.h"
 

@@ -9,12 +9,12 @@
 
 #include "ipc/token.h"
 #include "worker-sip/core.h"
-#include "worker-sip/dialog.h"
-#include "worker-sip/digest.h"
-#include "worker-sip/location.h"
-#include "worker-sip/splice.h"
-#include "worker-sip/transaction.h"
-#include "worker-transport/parse.h"
+#include "worker-sip/call/dialog.h"
+#include "worker-sip/auth/digest.h"
+#include "worker-sip/registrar/location.h"
+#include "worker-sip/message/splice.h"
+#include "worker-sip/transaction/transaction.h"
+#include "worker-transport/parse/parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* micro_peer.c - the peers of the micro-benchmark (micro_peer.h). Relies on the worker's answers being what RFC 3261 says: what is not there ends the program. */
 #include "micro_peer.h"
 
-#include "worker-sip/digest.h"
+#include "worker-sip/auth/digest.h"
 
 #include <stdio.h>
 

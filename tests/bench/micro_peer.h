@@ -1,6 +1,6 @@
 /* micro_peer.h - whom the worker of the micro-benchmark talks to: a phone and a trunk that place and answer a call, and phones that register. */
-#ifndef SIPWARD_BENCH_MICRO_PEER_H
-#define SIPWARD_BENCH_MICRO_PEER_H
+#ifndef SIPWARD_TESTS_BENCH_MICRO_PEER_H
+#define SIPWARD_TESTS_BENCH_MICRO_PEER_H
 
 #include "micro_worker.h"
 

@@ -4,13 +4,13 @@
 #include "micro_worker.h"
 
 #include "worker-sip/core.h"
-#include "worker-sip/dialog.h"
-#include "worker-sip/digest.h"
-#include "worker-sip/location.h"
-#include "worker-sip/registrar.h"
-#include "worker-sip/route.h"
-#include "worker-sip/transaction.h"
-#include "worker-transport/parse.h"
+#include "worker-sip/call/dialog.h"
+#include "worker-sip/auth/digest.h"
+#include "worker-sip/registrar/location.h"
+#include "worker-sip/registrar/registrar.h"
+#include "worker-sip/routing/route.h"
+#include "worker-sip/transaction/transaction.h"
+#include "worker-transport/parse/parse.h"
 
 #include <sodium.h>
 #include <stdio.h>

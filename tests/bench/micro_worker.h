@@ -2,8 +2,8 @@
  *
  * Anything that goes wrong ends the program with a line that says what: a bench has nobody to return an error to.
  */
-#ifndef SIPWARD_BENCH_MICRO_WORKER_H
-#define SIPWARD_BENCH_MICRO_WORKER_H
+#ifndef SIPWARD_TESTS_BENCH_MICRO_WORKER_H
+#define SIPWARD_TESTS_BENCH_MICRO_WORKER_H
 
 #include "worker-sip/sip.h"
 

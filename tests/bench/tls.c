@@ -10,12 +10,12 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/lifeline.h"
-#include "ipc/packet.h"
+#include "ipc/sign_packet.h"
 #include "ipc/settings.h"
-#include "worker-tls/edge.h"
-#include "worker-transport/certificates.h"
-#include "worker-transport/keyless.h"
-#include "worker-transport/keys.h"
+#include "worker-tls/sign_server.h"
+#include "worker-transport/tls/certificates.h"
+#include "worker-transport/tls/sign_provider.h"
+#include "worker-transport/tls/sign_client.h"
 #include "worker-transport/transport.h"
 
 #include <arpa/inet.h>

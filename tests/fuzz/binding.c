@@ -3,7 +3,7 @@
  * The first octet says whether the rest is a record as it is or is given a right check, which would else keep the fuzzer out. Whatever decodes is in every bound, has no control byte, and is the same record
  * when it is encoded again.
  */
-#include "../../worker-sip/binding.c"
+#include "worker-sip/registrar/binding.c"
 
 #include <stdlib.h>
 

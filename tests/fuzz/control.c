@@ -1,6 +1,6 @@
 /* control.c - fuzz target: a client of the control socket, who sends any bytes in any pieces. Every request that is served gets one answer, a line of JSON; a client is never left hanging once it has hung up. */
 #include "common/log.h"
-#include "master/control.h"
+#include "master/control/control.h"
 
 #include <stdio.h>
 #include <stdlib.h>

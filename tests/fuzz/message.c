@@ -4,9 +4,9 @@
  * what. So the fuzzer starts from blocks that pass. Without edits or a parsable message, the input itself is the block. Whatever passes
  * the check is read through every accessor, and has a NUL in its header part only in quoted-pairs.
  */
-#include "../../ipc/slot.h"
-#include "../../ipc/syntax.h"
-#include "../../worker-transport/parse.h"
+#include "ipc/slot.h"
+#include "ipc/syntax.h"
+#include "worker-transport/parse/parse.h"
 
 #include <stdlib.h>
 

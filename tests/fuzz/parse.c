@@ -4,10 +4,10 @@
  * again gives the same block; what may be answered has a way back and is answered; a keep-alive is no message; a room too small for any
  * message of that size is refused; framing gives the same results whole and octet by octet.
  */
-#include "../../ipc/slot.h"
-#include "../../ipc/syntax.h"
-#include "../../worker-transport/frame.h"
-#include "../../worker-transport/parse.h"
+#include "ipc/slot.h"
+#include "ipc/syntax.h"
+#include "worker-transport/parse/frame.h"
+#include "worker-transport/parse/parse.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* sign.c - fuzz target of what stands before a private key: the decoder of sign requests and the policy of what may be signed
- * (worker-tls/sign.c).
+ * (worker-tls/sign_policy.c).
  *
  * The input is a packet, or, by its first octet, edits of a text that may be signed: a scheme, a change of size, then three octets each, of
  * which two say where and one what. Whatever decodes goes to its exact end; whatever is permitted has one of three shapes, which is checked
  * here a second time, in other words.
  */
-#include "../../ipc/packet.h"
-#include "../../worker-tls/sign.c"
+#include "ipc/sign_packet.h"
+#include "worker-tls/sign_policy.c"
 
 #include <stdlib.h>
 

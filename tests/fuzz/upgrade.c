@@ -3,7 +3,7 @@
  * Beyond memory safety: the same result whole and in pieces, within the bounds; what is accepted has its key answered, and every
  * answer is whole and fits.
  */
-#include "../../worker-transport/upgrade.h"
+#include "worker-transport/upgrade.h"
 
 #include <stdlib.h>
 

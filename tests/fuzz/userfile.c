@@ -1,6 +1,6 @@
 /* userfile.c - fuzz target: a users file. Each entry that is accepted must be valid by itself, and putting it into an empty file must give it back. */
 #include "common/log.h"
-#include "master/userfile.h"
+#include "ipc/userfile.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -6,11 +6,11 @@
  * is written is an HTTP answer, then whole frames as servers send them, nothing after
  * a Close.
  */
-#include "../../common/counters.h"
-#include "../../ipc/mesh.h"
-#include "../../worker-transport/flow.h"
-#include "../../worker-transport/stream.h"
-#include "../../worker-transport/transport.h"
+#include "common/counters.h"
+#include "ipc/mesh.h"
+#include "worker-transport/flow.h"
+#include "worker-transport/stream.h"
+#include "worker-transport/transport.h"
 
 #include <errno.h>
 #include <sodium.h>

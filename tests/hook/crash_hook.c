@@ -1,5 +1,5 @@
 /* crash_hook.c - the bug that a test needs: bytes with "X-Sipward-Crash: WHERE ACT" end the worker that has them in hand, or hang it. Acts: fault, abort, exit, violation, hang. */
-#include "common/crash_hook.h"
+#include "worker/crash_hook.h"
 
 #include <signal.h>
 #include <stdio.h>

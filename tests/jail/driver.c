@@ -5,10 +5,10 @@
  *
  * Interface: a datagram socket "ROLE.act" beside the program takes commands, struct command and its bytes; each is answered with struct answer, to whoever sent the last one. What arrives from the victims goes there too.
  */
-#include "common/worker.h"
+#include "worker/skeleton.h"
 #include "ipc/mesh.h"
-#include "ipc/packet.h"
-#include "worker-transport/parse.h"
+#include "ipc/sign_packet.h"
+#include "worker-transport/parse/parse.h"
 
 #include <errno.h>
 #include <fcntl.h>

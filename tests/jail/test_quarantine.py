@@ -1,4 +1,4 @@
-"""Messages that end a worker: what it had in hand is kept, and refused from then on. With programs whose workers a message can end (build/hook, common/crash_hook.h)."""
+"""Messages that end a worker: what it had in hand is kept, and refused from then on. With programs whose workers a message can end (build/hook, worker/crash_hook.h)."""
 import base64, os, re, signal, stat, subprocess, unittest
 
 from gateway import BIN, BUILD, CONFIG, WAIT, Gateway, Peer, Phone, own_address, wait_for

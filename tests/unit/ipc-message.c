@@ -1,6 +1,6 @@
 /* ipc-message.c - the block between transport and SIP workers: its check against a hostile sender, its accessors, and the tables of
  * names. */
-#include "../../ipc/message.h"
+#include "ipc/message.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -285,7 +285,7 @@ Test(message, header_names)
 		cr_assert_neq(header_of((struct str){name, n}), id);
 	}
 #define HEADER(id, name, compact) cr_assert(!sizeof(compact "") || !compact[0] || header_of(str_of(compact)) == HEADER_##id, "%s", name);
-#include "../../ipc/headers.def"
+#include "ipc/headers.def"
 #undef HEADER
 	cr_assert_eq(header_of(S("V")), HEADER_VIA);
 	cr_assert_eq(header_of(S("")), HEADER_OTHER);

@@ -1,6 +1,6 @@
 /* ipc-slot.c - the slot of a message, rule by rule (DESIGN.md section 4). Blocks are made by hand: only what the rules read. */
-#include "../../ipc/slot.h"
-#include "../../ipc/token.h"
+#include "ipc/slot.h"
+#include "ipc/token.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* ipc-syntax.c - the grammar of header values: URIs, hosts, addresses, parameters, lists, via-parms, canonical addresses of record. */
-#include "../../ipc/syntax.h"
+#include "ipc/syntax.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* master-certificates.c - generations over workers: the test holds the workers' ends of the lifelines. */
 #include "common/log.h"
 #include "ipc/sign.h"
-#include "master/certificates.h"
+#include "master/certificates/certificates.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* the config file: what it means, what is refused and how that is said, and the images that workers get. */
-#include "master/config.h"
-#include "master/config_units.h"
-#include "master/settings_builder.h"
+#include "master/config/config.h"
+#include "master/config/units.h"
+#include "master/config/settings_builder.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>

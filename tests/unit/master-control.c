@@ -1,7 +1,7 @@
 /* master-control.c - the control socket: whole lines, bounds, clients that leave. */
 #include "common/counters.h"
 #include "common/log.h"
-#include "master/control.h"
+#include "master/control/control.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* master-expression.c - which regular expressions of the config are compiled. */
-#include "master/expression.h"
+#include "master/config/expression.h"
 
 #include <criterion/criterion.h>
 #include <regex.h>

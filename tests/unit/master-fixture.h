@@ -4,11 +4,11 @@
  * constructor takes over before the tests' main. What it does beyond the skeleton is told by QUERY's argument, so that the test stays in
  * control of its life.
  */
-#ifndef SIPWARD_TEST_MASTER_FIXTURE_H
-#define SIPWARD_TEST_MASTER_FIXTURE_H
+#ifndef SIPWARD_TESTS_UNIT_MASTER_FIXTURE_H
+#define SIPWARD_TESTS_UNIT_MASTER_FIXTURE_H
 
-#include "common/jail.h"
-#include "common/worker.h"
+#include "worker/jail.h"
+#include "worker/skeleton.h"
 
 #include <signal.h>
 #include <stdio.h>

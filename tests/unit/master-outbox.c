@@ -1,5 +1,5 @@
 /* master-outbox.c - packets to a worker that does not read for a while. */
-#include "master/outbox.h"
+#include "master/workers/outbox.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* master-quarantine.c - the folder of what workers died of. */
-#include "master/quarantine.h"
+#include "master/workers/quarantine.h"
 
 #include "common/counters.h"
 #include "common/log.h"

@@ -1,5 +1,5 @@
 /* master-slots.c - the slot map. */
-#include "master/slots.h"
+#include "master/workers/slots.h"
 
 #include <criterion/criterion.h>
 

@@ -2,9 +2,9 @@
 #include "master-fixture.h"
 
 #include "common/counters.h"
-#include "master/quarantine.h"
-#include "master/query.h"
-#include "master/supervise.h"
+#include "master/workers/quarantine.h"
+#include "master/control/query.h"
+#include "master/workers/supervise.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

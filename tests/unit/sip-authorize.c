@@ -1,7 +1,7 @@
 /* sip-authorize.c - challenges, right and wrong answers to them, and what a stranger learns from either. */
 #include "sip-fixture.h"
 #include "ipc/slot.h"
-#include "worker-sip/authorize.h"
+#include "worker-sip/auth/authorize.h"
 #include "worker-sip/core.h"
 
 static struct fixture *f;

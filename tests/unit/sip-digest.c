@@ -1,6 +1,6 @@
 /* sip-digest.c - credentials, nonces, digests and the memory of used counts. */
-#include "worker-sip/digest.h"
-#include "worker-sip/replay.h"
+#include "worker-sip/auth/digest.h"
+#include "worker-sip/auth/replay.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -2,13 +2,13 @@
  *
  * Domain example.net (MD5 and SHA-256, 60 to 3600 s, 3 bindings). Zone access asks for digest, zone core is trusted, zone open asks nobody; each is a network of its own.
  */
-#ifndef SIPWARD_TEST_SIP_FIXTURE_H
-#define SIPWARD_TEST_SIP_FIXTURE_H
+#ifndef SIPWARD_TESTS_UNIT_SIP_FIXTURE_H
+#define SIPWARD_TESTS_UNIT_SIP_FIXTURE_H
 
-#include "worker-sip/digest.h"
-#include "worker-sip/registrar.h"
-#include "worker-sip/replay.h"
-#include "worker-sip/transaction.h"
+#include "worker-sip/auth/digest.h"
+#include "worker-sip/registrar/registrar.h"
+#include "worker-sip/auth/replay.h"
+#include "worker-sip/transaction/transaction.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* sip-location.h - a location store in a folder of its own, for the tests that look at it from several sides. */
-#ifndef SIPWARD_TEST_SIP_LOCATION_H
-#define SIPWARD_TEST_SIP_LOCATION_H
+#ifndef SIPWARD_TESTS_UNIT_SIP_LOCATION_H
+#define SIPWARD_TESTS_UNIT_SIP_LOCATION_H
 
 #include "sip-fixture.h"
-#include "worker-sip/binding.h"
-#include "worker-sip/store.h"
+#include "worker-sip/registrar/binding.h"
+#include "worker-sip/registrar/store.h"
 
 #include <signal.h>
 #include <sys/stat.h>

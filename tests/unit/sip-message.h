@@ -1,8 +1,8 @@
 /* sip-message.h - for tests: makes the parsed block of a message from its text (well-formed, one header value a line), and reads what was sent. */
-#ifndef SIPWARD_TESTS_SIP_MESSAGE_H
-#define SIPWARD_TESTS_SIP_MESSAGE_H
+#ifndef SIPWARD_TESTS_UNIT_SIP_MESSAGE_H
+#define SIPWARD_TESTS_UNIT_SIP_MESSAGE_H
 
-#include "../../ipc/syntax.h"
+#include "ipc/syntax.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>

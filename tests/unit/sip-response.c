@@ -1,5 +1,5 @@
 /* Local answers: RFC 3261 sections 8.2.6, 8.2.7, 18.2.1; RFC 3581. */
-#include "../../ipc/slot.h"
+#include "ipc/slot.h"
 #include "sip-transaction-fixture.h"
 
 #include <criterion/criterion.h>

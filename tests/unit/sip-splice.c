@@ -2,8 +2,8 @@
 #include "sip-fixture.h"
 #include "sip-message.h"
 #include "worker-sip/json.h"
-#include "worker-sip/map.h"
-#include "worker-sip/splice.h"
+#include "worker-sip/call/dialog_reference.h"
+#include "worker-sip/message/splice.h"
 
 static struct wire *wire;
 

@@ -2,11 +2,11 @@
  *
  * Time is the real one: libosip2 reads the clock itself. Tests wait for conditions, with a bound; only where nothing may happen they wait a while.
  */
-#ifndef SIPWARD_TESTS_SIP_TRANSACTION_FIXTURE_H
-#define SIPWARD_TESTS_SIP_TRANSACTION_FIXTURE_H
+#ifndef SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
+#define SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
 
-#include "../../worker-sip/hop.h"
-#include "../../worker-sip/transaction.h"
+#include "worker-sip/transaction/ack_cancel.h"
+#include "worker-sip/transaction/transaction.h"
 #include "sip-message.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* The transaction layer as a whole: what matches what (RFC 3261 section 17.2.3), merged requests, limits, what it holds. */
 #include "sip-transaction-fixture.h"
-#include "../../worker-sip/machine.h"
+#include "worker-sip/transaction/machine.h"
 
 #include <criterion/criterion.h>
 

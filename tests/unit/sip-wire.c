@@ -1,5 +1,5 @@
 /* Shared bytes, kept messages, the writer. */
-#include "../../worker-sip/wire.h"
+#include "worker-sip/message/wire.h"
 #include "sip-message.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* tls-fixture.h - keys and certificates made on the spot, and CERTIFICATE packets of them. */
-#ifndef SIPWARD_TEST_TLS_FIXTURE_H
-#define SIPWARD_TEST_TLS_FIXTURE_H
+#ifndef SIPWARD_TESTS_UNIT_TLS_FIXTURE_H
+#define SIPWARD_TESTS_UNIT_TLS_FIXTURE_H
 
 #include "common/log.h"
 #include "worker-tls/keystore.h"

@@ -1,5 +1,5 @@
 /* Keys of session tickets: made, rotated, told, wiped. */
-#include "ipc/packet.h"
+#include "ipc/sign_packet.h"
 #include "worker-tls/tickets.h"
 
 #include <criterion/criterion.h>

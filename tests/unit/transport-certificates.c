@@ -1,7 +1,7 @@
 /* transport-certificates.c - identities of certificates (RFC 5922 section 7), choosing among them by server name, generations from staging
  * to being dropped. */
 #include "transport-tls.h"
-#include "worker-transport/identity.h"
+#include "worker-transport/tls/identity.h"
 
 static EVP_PKEY *key;
 

@@ -1,6 +1,6 @@
 /* transport-fixture.h - a transport worker without master and mesh: settings made here, SIP workers that only take notes, real sockets on the loopback addresses. */
-#ifndef SIPWARD_TEST_TRANSPORT_FIXTURE_H
-#define SIPWARD_TEST_TRANSPORT_FIXTURE_H
+#ifndef SIPWARD_TESTS_UNIT_TRANSPORT_FIXTURE_H
+#define SIPWARD_TESTS_UNIT_TRANSPORT_FIXTURE_H
 
 #include "common/counters.h"
 #include "common/log.h"

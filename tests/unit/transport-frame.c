@@ -1,6 +1,6 @@
 /* transport-frame.c - framing of streams: every split of the bytes gives the same messages; keep-alives, pipelining, limits and what
  * ends a stream. */
-#include "../../worker-transport/frame.h"
+#include "worker-transport/parse/frame.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

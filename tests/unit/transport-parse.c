@@ -1,7 +1,7 @@
 /* transport-parse.c - the strict parser: what must pass, what must be refused and why, the torture messages of RFC 4475 and RFC 5118,
  * and the inputs that hurt the code behind it. */
-#include "../../ipc/syntax.h"
-#include "../../worker-transport/parse.h"
+#include "ipc/syntax.h"
+#include "worker-transport/parse/parse.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,14 +1,14 @@
 /* transport-tls.h - what tests of TLS need besides a transport worker: an authority that makes certificates, a TLS worker that signs as
  * told, peers of OpenSSL's. */
-#ifndef SIPWARD_TEST_TRANSPORT_TLS_H
-#define SIPWARD_TEST_TRANSPORT_TLS_H
+#ifndef SIPWARD_TESTS_UNIT_TRANSPORT_TLS_H
+#define SIPWARD_TESTS_UNIT_TRANSPORT_TLS_H
 
-#include "ipc/packet.h"
+#include "ipc/sign_packet.h"
 #include "transport-fixture.h"
-#include "worker-transport/certificates.h"
-#include "worker-transport/context.h"
-#include "worker-transport/keyless.h"
-#include "worker-transport/tls.h"
+#include "worker-transport/tls/certificates.h"
+#include "worker-transport/tls/tls_context.h"
+#include "worker-transport/tls/sign_provider.h"
+#include "worker-transport/tls/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -1,0 +1,481 @@
+/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the order of packets: what COMMIT names has
+ * come before it. */
+#include "certificates.h"
+#include "common/log.h"
+#include "ipc/sign.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Replaced generations that are kept; with those in force and staged they are what a worker has room for. */
+#define OLD_MAX (GENERATIONS_MAX - 2)
+
+enum phase { PHASE_IDLE = 0, PHASE_TLS, PHASE_TRANSPORT };
+
+struct old {
+	struct certificate_set *set;
+	uint64_t due;
+};
+
+struct certificates {
+	struct supervisor *supervisor;
+	struct certificate_set *committed, *staged;
+	struct old old[OLD_MAX]; /* the first is the oldest */
+	unsigned old_count;
+	struct timer drop_timer, check_timer;
+	uint64_t keep_ms;
+	uint32_t generation, sequence;
+	bool edges;              /* key edges are made */
+	bool checked;            /* what is in force has been found good, or its fault has been told */
+	char state[CERTIFICATES_TEXT_MAX];
+	/* the check under way */
+	enum phase phase;
+	uint32_t check;          /* its sequence number */
+	bool waiting[ROLE_WORKERS_MAX];
+	unsigned waiting_count, good;
+	uint32_t start_check;    /* the one of a start; 0: none */
+	certificates_done done;
+	void *arg;
+};
+
+static bool concerned(const struct worker_slot *w)
+{
+	return w->role == PEER_TLS || w->role == PEER_TRANSPORT;
+}
+
+/* ---- telling ---- */
+
+static void tell_set(struct worker_slot *w, const struct certificate_set *set)
+{
+	void *room;
+
+	if (!set->count)
+		return;
+	room = sodium_malloc(LIFELINE_PACKET_MAX);
+	for (size_t i = 0; i < set->count; i++) {
+		ssize_t n = room ? certificate_packet(set, i, w->role == PEER_TLS, room) : -ENOMEM;
+
+		if (n < 0) {
+			/* Its check will miss it, or its handshakes fail: never silently another certificate. */
+			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d", role_name(w->role), w->index,
+				set->entry[i].name, (int)-n);
+			break;
+		}
+		worker_tell(w, LIFELINE_CERTIFICATE, room, (size_t)n, -1);
+		sodium_memzero(room, (size_t)n);
+	}
+	sodium_free(room);
+}
+
+static void tell_act(struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
+{
+	struct lifeline_certificates body = {.sequence = sequence, .generation = set->generation, .act = act, .tickets = set->tickets};
+
+	if (set->count)
+		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof body, -1);
+}
+
+static void tell_authorities(struct worker_slot *w, const struct certificate_set *set)
+{
+	if (w->role != PEER_TRANSPORT)
+		return;
+	for (size_t i = 0; i < set->authority_count; i++) {
+		struct lifeline_authorities body = {.listener = set->authority[i].listener};
+
+		worker_tell(w, LIFELINE_AUTHORITIES, &body, sizeof body, set->authority[i].fd);
+	}
+}
+
+static void tell_commit(struct worker_slot *w, const struct certificate_set *set)
+{
+	tell_authorities(w, set);
+	tell_act(w, set, CERTIFICATES_COMMIT, 0);
+}
+
+/* Edges of w to all living workers of the other role. */
+static void make_edges(struct certificates *c, struct worker_slot *w)
+{
+	struct supervisor *s = c->supervisor;
+
+	for (unsigned i = 0; i < s->count; i++)
+		if (concerned(&s->worker[i]) && s->worker[i].role != w->role && worker_lives(&s->worker[i]))
+			edge_make(w, &s->worker[i]);
+}
+
+/* The first certificates of a gateway that began without any. */
+static void make_first_edges(struct certificates *c)
+{
+	struct supervisor *s = c->supervisor;
+
+	if (c->edges)
+		return;
+	c->edges = true;
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_TLS && worker_lives(&s->worker[i]))
+			make_edges(c, &s->worker[i]);
+}
+
+#define EACH(c, w) \
+	for (struct worker_slot *w = (c)->supervisor->worker; w < (c)->supervisor->worker + (c)->supervisor->count; w++) \
+		if (concerned(w) && worker_lives(w))
+
+static void drop_everywhere(struct certificates *c, struct certificate_set *set)
+{
+	EACH(c, w)
+		tell_act(w, set, CERTIFICATES_DROP, 0);
+	certificate_set_free(set);
+}
+
+/* ---- replaced generations ---- */
+
+static void forget_oldest(struct certificates *c)
+{
+	assert(c->old_count);
+	drop_everywhere(c, c->old[0].set);
+	c->old_count--;
+	memmove(&c->old[0], &c->old[1], c->old_count * sizeof c->old[0]);
+}
+
+static void drop_due(struct timer *t, void *arg)
+{
+	struct certificates *c = arg;
+	uint64_t now = loop_now(c->supervisor->loop);
+
+	(void)t;
+	while (c->old_count && c->old[0].due <= now)
+		forget_oldest(c);
+	if (c->old_count)
+		loop_set(c->supervisor->loop, &c->drop_timer, c->old[0].due - now);
+}
+
+static void retire(struct certificates *c, struct certificate_set *set)
+{
+	if (!set)
+		return;
+	if (c->old_count == OLD_MAX)
+		forget_oldest(c);
+	c->old[c->old_count++] = (struct old){set, loop_now(c->supervisor->loop) + c->keep_ms};
+	if (!timer_armed(&c->drop_timer))
+		loop_set(c->supervisor->loop, &c->drop_timer, c->keep_ms);
+}
+
+/* ---- checking ---- */
+
+static void end_check(struct certificates *c)
+{
+	c->phase = PHASE_IDLE;
+	c->waiting_count = c->good = 0;
+	memset(c->waiting, 0, sizeof c->waiting);
+	loop_unset(c->supervisor->loop, &c->check_timer);
+}
+
+static void drop_staged(struct certificates *c)
+{
+	if (c->staged)
+		drop_everywhere(c, c->staged);
+	c->staged = NULL;
+}
+
+static void failed(struct certificates *c, int error, const char *text)
+{
+	char room[CERTIFICATES_TEXT_MAX * 2];
+
+	end_check(c);
+	drop_staged(c);
+	if (error != -ECANCELED) {
+		count(CERTIFICATES_REFUSED);
+		log_error("certificates-refused", "error=%s", log_value(str_of(text), room, sizeof room));
+	}
+	c->done(c->arg, error, text);
+}
+
+static void ask(struct certificates *c, struct worker_slot *w)
+{
+	if (!c->waiting[w->index]) {
+		c->waiting[w->index] = true;
+		c->waiting_count++;
+	}
+	tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
+}
+
+static void begin_check(struct certificates *c, enum phase phase)
+{
+	end_check(c);
+	c->phase = phase;
+	c->check = ++c->sequence ? c->sequence : ++c->sequence;
+	loop_set(c->supervisor->loop, &c->check_timer, c->staged->count ? CERTIFICATES_CHECK_MS : 0);
+	if (!c->staged->count)
+		return;
+	EACH(c, w)
+		/* A transport worker can ask for a signature only when its loop runs. */
+		if (w->role == (phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) && (phase == PHASE_TLS || w->state == WORKER_READY))
+			ask(c, w);
+}
+
+static void passed(struct certificates *c)
+{
+	if (c->phase == PHASE_TLS) {
+		begin_check(c, PHASE_TRANSPORT);
+		return;
+	}
+	end_check(c);
+	log_info("certificates-staged", "generation=%u count=%zu", c->staged->generation, c->staged->count);
+	c->done(c->arg, 0, "");
+}
+
+static void check_late(struct timer *t, void *arg)
+{
+	struct certificates *c = arg;
+	const char *role = c->phase == PHASE_TLS ? "TLS" : "transport";
+	char text[CERTIFICATES_TEXT_MAX];
+
+	(void)t;
+	if (!c->staged->count) { /* nothing but authorities */
+		passed(c);
+		return;
+	}
+	snprintf(text, sizeof text, c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them",
+		c->waiting_count, role);
+	failed(c, -ETIMEDOUT, text);
+}
+
+static void answered(struct certificates *c, struct worker_slot *w)
+{
+	if (!c->waiting[w->index])
+		return;
+	c->waiting[w->index] = false;
+	c->waiting_count--;
+	/* Where the only one that could tell has died, its successor is waited for. */
+	if (!c->waiting_count && c->good)
+		passed(c);
+}
+
+/* Workers' text, for people: nothing in it that is not plain. */
+static void plain(struct str from, char room[CERTIFICATES_TEXT_MAX])
+{
+	size_t n = from.n < CERTIFICATES_TEXT_MAX - 1 ? from.n : CERTIFICATES_TEXT_MAX - 1;
+
+	for (size_t i = 0; i < n; i++)
+		room[i] = from.p[i] >= 0x20 && from.p[i] < 0x7f ? from.p[i] : '?';
+	room[n] = '\0';
+}
+
+static void take_dates(struct certificate_set *set, const void *body)
+{
+	for (size_t i = 0; i < set->count; i++)
+		memcpy(&set->entry[i].not_after, (const char *)body + i * sizeof(int64_t), sizeof(int64_t));
+}
+
+/* What was started with: in force whatever comes, for UDP and TCP do not depend on it. */
+static void take_start_result(struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
+{
+	char room[CERTIFICATES_TEXT_MAX * 2];
+
+	if (c->checked)
+		return;
+	c->checked = true;
+	if (r->error == 0)
+		return;
+	count(CERTIFICATES_REFUSED);
+	snprintf(c->state, sizeof c->state, "%s: %.500s", r->error == -EKEYEXPIRED ? "in force" : "refused", text);
+	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused", "error=%s tls=%s",
+		log_value(str_of(text), room, sizeof room), r->error == -EKEYEXPIRED ? "served" : "not-served");
+}
+
+bool certificates_result(struct certificates *c, struct worker_slot *w, const struct lifeline_certificates_result *r, size_t size)
+{
+	struct str rest = {(const char *)(r + 1), size - sizeof *r};
+	char text[CERTIFICATES_TEXT_MAX];
+	struct certificate_set *set = NULL;
+
+	if (!c || !concerned(w) || r->error > 0 || r->error < -4095)
+		return false;
+	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
+		set = c->committed;
+	else if (c->phase != PHASE_IDLE && r->sequence == c->check && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
+		c->waiting[w->index])
+		set = c->staged;
+	else
+		return true; /* of a check that has ended */
+	if (w->role == PEER_TLS && (r->error == 0 || r->error == -EKEYEXPIRED)) {
+		if (rest.n < set->count * sizeof(int64_t))
+			return false;
+		take_dates(set, rest.p);
+		rest = str_from(rest, set->count * sizeof(int64_t));
+	}
+	if (r->error == 0 && rest.n)
+		return false;
+	plain(rest, text);
+	if (set == c->committed) {
+		take_start_result(c, r, text);
+		return true;
+	}
+	if (r->error) {
+		failed(c, r->error, text[0] ? text : "a worker refused them without a reason");
+		return true;
+	}
+	c->good++;
+	answered(c, w);
+	return true;
+}
+
+/* ---- lives ---- */
+
+void certificates_introduce(struct certificates *c, struct worker_slot *w)
+{
+	if (!c || !concerned(w))
+		return;
+	if (c->edges)
+		make_edges(c, w);
+	/* Its predecessor's handshakes, still waiting for a signature, may be of any of these. */
+	for (unsigned i = 0; i < c->old_count && w->role == PEER_TLS; i++) {
+		tell_set(w, c->old[i].set);
+		tell_act(w, c->old[i].set, CERTIFICATES_COMMIT, 0);
+	}
+	if (c->committed) {
+		tell_set(w, c->committed);
+		if (w->role == PEER_TLS && !c->checked) {
+			if (!c->start_check)
+				c->start_check = ++c->sequence;
+			tell_act(w, c->committed, CERTIFICATES_CHECK, c->start_check);
+		}
+		tell_commit(w, c->committed);
+	}
+	if (c->staged) {
+		tell_set(w, c->staged);
+		if (w->role == PEER_TLS && c->phase == PHASE_TLS)
+			ask(c, w);
+	}
+}
+
+void certificates_ready(struct certificates *c, struct worker_slot *w)
+{
+	if (c && w->role == PEER_TRANSPORT && c->phase == PHASE_TRANSPORT && c->staged->count)
+		ask(c, w);
+}
+
+void certificates_died(struct certificates *c, struct worker_slot *w)
+{
+	if (c && c->phase != PHASE_IDLE && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT))
+		answered(c, w);
+}
+
+/* ---- what operators and reloads ask for ---- */
+
+void certificates_start(struct certificates *c, struct certificate_set *set)
+{
+	set->generation = ++c->generation;
+	c->committed = set;
+	c->edges = set->count != 0;
+	c->checked = set->count == 0;
+	snprintf(c->state, sizeof c->state, "in force");
+}
+
+int certificates_stage(struct certificates *c, struct certificate_set *set, certificates_done done, void *arg)
+{
+	if (c->phase != PHASE_IDLE) {
+		certificate_set_free(set);
+		return -EBUSY;
+	}
+	drop_staged(c);
+	if (set->count)
+		make_first_edges(c);
+	set->generation = ++c->generation;
+	c->staged = set;
+	c->done = done;
+	c->arg = arg;
+	EACH(c, w)
+		tell_set(w, set);
+	begin_check(c, PHASE_TLS);
+	return 0;
+}
+
+int certificates_commit(struct certificates *c)
+{
+	if (c->phase != PHASE_IDLE)
+		return -EBUSY;
+	if (!c->staged)
+		return -ENOENT;
+	retire(c, c->committed);
+	c->committed = c->staged;
+	c->staged = NULL;
+	c->checked = true;
+	c->start_check = 0;
+	snprintf(c->state, sizeof c->state, "in force");
+	/* TLS workers first, for order's sake: they have served it since it was staged. */
+	EACH(c, w)
+		if (w->role == PEER_TLS)
+			tell_commit(w, c->committed);
+	EACH(c, w)
+		if (w->role == PEER_TRANSPORT)
+			tell_commit(w, c->committed);
+	count(CERTIFICATES_COMMITTED);
+	log_info("certificates-committed", "generation=%u count=%zu", c->committed->generation, c->committed->count);
+	return 0;
+}
+
+int certificates_abort(struct certificates *c)
+{
+	if (!c->staged)
+		return -ENOENT;
+	log_info("certificates-aborted", "generation=%u", c->staged->generation);
+	if (c->phase != PHASE_IDLE)
+		failed(c, -ECANCELED, "aborted");
+	else
+		drop_staged(c);
+	return 0;
+}
+
+const struct certificate_set *certificates_committed(const struct certificates *c)
+{
+	return c ? c->committed : NULL;
+}
+
+const struct certificate_set *certificates_staged(const struct certificates *c)
+{
+	return c ? c->staged : NULL;
+}
+
+const char *certificates_state(const struct certificates *c)
+{
+	return c && c->committed && c->committed->count ? c->state : "none";
+}
+
+void certificates_keep(struct certificates *c, uint32_t handshake_ms)
+{
+	c->keep_ms = (uint64_t)handshake_ms + CERTIFICATES_DROP_MARGIN_MS;
+}
+
+int certificates_new(struct certificates **out, struct supervisor *s)
+{
+	struct certificates *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return -ENOMEM;
+	c->supervisor = s;
+	timer_init(&c->drop_timer, drop_due, c);
+	timer_init(&c->check_timer, check_late, c);
+	certificates_keep(c, 10000);
+	*out = c;
+	return 0;
+}
+
+void certificates_free(struct certificates *c)
+{
+	if (!c)
+		return;
+	if (c->phase != PHASE_IDLE) {
+		end_check(c);
+		c->done(c->arg, -ECANCELED, "sipward is stopping");
+	}
+	loop_unset(c->supervisor->loop, &c->drop_timer);
+	certificate_set_free(c->committed);
+	certificate_set_free(c->staged);
+	for (unsigned i = 0; i < c->old_count; i++)
+		certificate_set_free(c->old[i].set);
+	free(c);
+}

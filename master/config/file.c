@@ -1,0 +1,487 @@
+/* file.c - see config_file.h. Relies on libconfuse for the syntax.
+ *
+ * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the text that has the unknown name is
+ * blanked out and the text parsed again.
+ */
+#include "file.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A list that each section with a title has by default: libconfuse hands its value to take_value when the section begins, which is the
+ * only way to learn that line. */
+#define BEGINS "--begins"
+/* Braces within braces: three levels mean something. */
+#define NESTING_MAX 16
+
+static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+
+#define VALUE(name) CFG_PTR_CB(name, 0, CFGF_NODEFAULT, take_value, free)
+#define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, take_value, free)
+#define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, take_begin, free)
+
+static cfg_opt_t workers_options[] = {
+	VALUE("transport"), VALUE("sip"), VALUE("tls"), VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()
+};
+static cfg_opt_t control_options[] = {VALUE("group"), VALUE("mode"), CFG_END()};
+static cfg_opt_t timers_options[] = {VALUE("t1"), VALUE("t2"), VALUE("t4"), CFG_END()};
+static cfg_opt_t limits_options[] = {
+	VALUE("connect-timeout"), VALUE("idle-timeout"), VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"),
+	VALUE("message-size"), VALUE("transactions"), VALUE("calls"), VALUE("forks"), VALUE("nonce-age"), VALUE("max-forwards"),
+	VALUE("handshake-timeout"), VALUE("handshakes"), VALUE("handshakes-per-source"), CFG_END()
+};
+static cfg_opt_t tls_options[] = {VALUE("tickets"), VALUE("trust"), CFG_END()};
+static cfg_opt_t zone_options[] = {
+	BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"), VALUE("rate"), VALUE("ban"), VALUE("nat-expires"),
+	VALUE("connections-per-source"), CFG_END()
+};
+static cfg_opt_t listener_options[] = {
+	BEGIN_LINE, VALUE("bind"), VALUE("zone"), VALUE("advertise"), LIST("certificate"), VALUE("client-auth"), VALUE("client-ca"),
+	LIST("origins"), CFG_END()
+};
+static cfg_opt_t certificate_options[] = {BEGIN_LINE, VALUE("chain"), VALUE("key"), LIST("names"), CFG_END()};
+static cfg_opt_t domain_options[] = {
+	BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"), VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"),
+	CFG_END()
+};
+static cfg_opt_t trunk_options[] = {
+	BEGIN_LINE, VALUE("zone"), LIST("target"), VALUE("answer-timeout"), VALUE("ring-timeout"), VALUE("certificate"), VALUE("verify"),
+	VALUE("tls-name"), CFG_END()
+};
+static cfg_opt_t route_options[] = {
+	BEGIN_LINE, LIST("from"), VALUE("to-domain"), VALUE("number"), VALUE("action"), LIST("trunk"), VALUE("status"), CFG_END()
+};
+#define NAMED_SECTION(name, options) CFG_SEC(name, options, CFGF_MULTI | CFGF_TITLE)
+static cfg_opt_t root_options[] = {
+	VALUE("runtime-directory"), VALUE("state-directory"), VALUE("log-level"), VALUE("jail"), VALUE("require-jail"), VALUE("server"),
+	CFG_SEC("workers", workers_options, CFGF_NONE), CFG_SEC("control", control_options, CFGF_NONE),
+	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE), CFG_SEC("tls", tls_options, CFGF_NONE),
+	NAMED_SECTION("zone", zone_options), NAMED_SECTION("listener", listener_options), NAMED_SECTION("certificate", certificate_options),
+	NAMED_SECTION("domain", domain_options), NAMED_SECTION("trunk", trunk_options), NAMED_SECTION("route", route_options), CFG_END()
+};
+
+/* A section that began in the present pass. */
+struct begun {
+	char *kind, *title;
+	int line;
+};
+
+/* What one config_file_parse is about. libconfuse's callbacks have no argument of ours, hence the one pointer below. */
+struct parsing {
+	const char *path;
+	struct config_errors *errors;
+	struct begun *begun;
+	size_t begun_count;
+	char *text;
+	bool retry; /* text was mended: parse once more */
+	int line;   /* where the last pass ended */
+};
+static struct parsing *current;
+
+/* ---- mending the text ---- */
+
+static char *skip_space(char *p)
+{
+	return p + strspn(p, " \t\r\n");
+}
+
+/* Moves past one token of libconfuse: a quoted string, a sign, or a bare word. */
+static char *skip_token(char *p)
+{
+	if (*p == '"' || *p == '\'') {
+		char quote = *p++;
+		while (*p && *p != quote)
+			p += p[0] == '\\' && p[1] ? 2 : 1;
+		return *p ? p + 1 : p;
+	}
+	if (*p && strchr("{}()=,+", *p))
+		return p + 1;
+	p += strcspn(p, " \t\r\n#\"'{}()=,+");
+	return p;
+}
+
+/* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no end. */
+static bool blank_comment(char **at, int *line)
+{
+	char *p = *at, *end;
+
+	if (p[0] == '/' && p[1] == '*') {
+		end = strstr(p + 2, "*/");
+		if (!end)
+			return false;
+		end += 2;
+	} else {
+		end = p + strcspn(p, "\n");
+	}
+	for (; p < end; p++) {
+		*line += *p == '\n';
+		if (*p != '\n')
+			*p = ' ';
+	}
+	*at = end;
+	return true;
+}
+
+/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end of the file cuts off for a whole one.
+ * So comments are blanked out before it sees them, and all that opens has to close. False with an error where it does not. */
+static bool prepare(struct parsing *p)
+{
+	int line = 1, depth = 0, opened[NESTING_MAX], began;
+	const char *unclosed = NULL;
+	char *at = p->text, *end;
+
+	while (*at && !unclosed) {
+		began = line;
+		if (*at == '"' || *at == '\'') {
+			char quote = *at;
+			end = skip_token(at);
+			if (end < at + 2 || end[-1] != quote)
+				unclosed = "quote";
+			for (; at < end; at++)
+				line += *at == '\n';
+		} else if (*at == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
+			if (!blank_comment(&at, &line))
+				unclosed = "comment";
+		} else {
+			if (*at == '{' && depth < NESTING_MAX)
+				opened[depth++] = line;
+			else if (*at == '}' && depth)
+				depth--;
+			line += *at++ == '\n';
+		}
+	}
+	if (!unclosed && depth) {
+		unclosed = "brace";
+		began = opened[depth - 1];
+	}
+	if (unclosed)
+		config_error_add(p->errors, p->path, began, "the %s that opens here is never closed", unclosed);
+	return !unclosed;
+}
+
+/* Moves past "{ ... }" with what is nested in it. p is at the brace. */
+static char *skip_braces(char *p)
+{
+	size_t depth = 0;
+
+	while (*p) {
+		char *token = p = skip_space(p);
+		depth += *p == '{';
+		p = skip_token(p);
+		if (*token == '}' && --depth == 0)
+			return p;
+	}
+	return p;
+}
+
+/* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins with the bare word name on the given
+ * line. False where it is not found. */
+static bool blank_out(char *text, int line, const char *name)
+{
+	char *p = text, *start, *end;
+	size_t length = strlen(name);
+	int at = 1;
+
+	for (;;) {
+		char *space = skip_space(p);
+		for (; p < space; p++)
+			at += *p == '\n';
+		if (!*p || at > line)
+			return false;
+		end = skip_token(p);
+		if (at == line && (size_t)(end - p) == length && memcmp(p, name, length) == 0)
+			break;
+		if (end == p)
+			end++;
+		for (; p < end; p++)
+			at += *p == '\n';
+	}
+	start = p;
+	p = skip_space(end);
+	if (*p == '+')
+		p = skip_space(p + 1);
+	if (*p == '=') {
+		p = skip_space(p + 1);
+		end = *p == '{' ? skip_braces(p) : skip_token(p);
+	} else {
+		if (*p && *p != '{')
+			p = skip_space(skip_token(p));
+		if (*p != '{')
+			return false;
+		end = skip_braces(p);
+	}
+	for (p = start; p < end; p++)
+		if (*p != '\n')
+			*p = ' ';
+	return true;
+}
+
+/* ---- libconfuse's callbacks ---- */
+
+static bool is_root(const cfg_t *cfg)
+{
+	return !cfg->title && strcmp(cfg->name, "root") == 0;
+}
+
+/* "zone \"access\"" into room, or "the config" at the top. */
+static const char *where(const cfg_t *cfg, char *room, size_t size)
+{
+	if (is_root(cfg))
+		snprintf(room, size, "the config");
+	else if (cfg->title)
+		snprintf(room, size, "%s \"%.*s\"", cfg->name, NAME_MAX_LENGTH, cfg->title);
+	else
+		snprintf(room, size, "%s", cfg->name);
+	return room;
+}
+
+#define OPTIONS_MAX 32
+
+static void unknown_name(cfg_t *cfg, const char *name)
+{
+	const char *known[OPTIONS_MAX], *nearest;
+	char room[NAME_MAX_LENGTH * 2];
+	size_t n = 0;
+
+	for (cfg_opt_t *o = cfg->opts; o->name && n < OPTIONS_MAX; o++)
+		if (strcmp(o->name, BEGINS) != 0)
+			known[n++] = o->name;
+	nearest = config_nearest(name, known, n);
+	where(cfg, room, sizeof(room));
+	if (nearest)
+		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, room,
+			nearest);
+	else
+		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s", name, room);
+	current->retry = blank_out(current->text, cfg->line, name);
+}
+
+/* Up to 60 bytes of a line of the text, trimmed. */
+static struct str line_text(const char *text, int line)
+{
+	struct str s = str_of(text);
+
+	for (; line > 1 && s.n; line--) {
+		size_t end = str_find(s, '\n');
+		s = str_from(s, end < s.n ? end + 1 : end);
+	}
+	s.n = str_find(s, '\n');
+	s = str_trim(s);
+	if (s.n > 60)
+		s.n = 60;
+	return s;
+}
+
+__attribute__((format(printf, 2, 0)))
+static void on_error(cfg_t *cfg, const char *format, va_list args)
+{
+	char message[256];
+	struct str near = line_text(current->text, cfg->line);
+
+	if (strcmp(format, "no such option '%s'") == 0) {
+		va_list copy;
+		va_copy(copy, args);
+		unknown_name(cfg, va_arg(copy, const char *));
+		va_end(copy);
+		return;
+	}
+	vsnprintf(message, sizeof(message), format, args);
+	if (strcmp(message, "premature end of file") == 0)
+		snprintf(message, sizeof(message), "the file ends too early: a closing brace, a quote or a value is missing");
+	if (near.n)
+		config_error_add(current->errors, current->path, cfg->line, "%s, near: %.*s", message, STR(near));
+	else
+		config_error_add(current->errors, current->path, cfg->line, "%s", message);
+}
+
+static struct config_value *new_value(int line, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	struct config_value *v = malloc(sizeof(*v) + n);
+
+	if (v) {
+		v->line = line;
+		memcpy(v->text, text, n);
+	}
+	return v;
+}
+
+static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	char room[NAME_MAX_LENGTH * 2];
+	struct config_value *v = new_value(cfg->line, value);
+
+	if (!v)
+		return -1;
+	/* libconfuse would let the last one win. The first value of an assignment is number 1 of its list; def.number is free in options of
+	 * this kind and private to the section. */
+	if (opt->nvalues == 1 && opt->def.number)
+		config_error_add(current->errors, current->path, cfg->line, "option \"%s\" in %s is set already in line %ld", opt->name,
+			where(cfg, room, sizeof(room)), opt->def.number);
+	if (opt->nvalues == 1)
+		opt->def.number = cfg->line;
+	*(void **)result = v;
+	return 0;
+}
+
+static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	struct config_value *v = new_value(cfg->line, value);
+	struct begun *more;
+	(void)opt;
+
+	if (!v)
+		return -1;
+	for (size_t i = 0; i < current->begun_count; i++) {
+		const struct begun *b = &current->begun[i];
+		if (strcmp(b->kind, cfg->name) == 0 && strcasecmp(b->title, cfg->title) == 0)
+			config_error_add(current->errors, current->path, cfg->line, "there is a %s \"%.64s\" already in line %d", cfg->name,
+				cfg->title, b->line);
+	}
+	more = reallocarray(current->begun, current->begun_count + 1, sizeof(*more));
+	if (more) {
+		current->begun = more;
+		more[current->begun_count] = (struct begun){strdup(cfg->name), strdup(cfg->title), cfg->line};
+		if (more[current->begun_count].kind && more[current->begun_count].title)
+			current->begun_count++;
+	}
+	*(void **)result = v;
+	return 0;
+}
+
+static void forget_begun(struct parsing *p)
+{
+	for (size_t i = 0; i < p->begun_count; i++) {
+		free(p->begun[i].kind);
+		free(p->begun[i].title);
+	}
+	free(p->begun);
+	p->begun = NULL;
+	p->begun_count = 0;
+}
+
+/* ---- the file ---- */
+
+static int read_text(const char *path, char **out, struct config_errors *errors)
+{
+	struct stat st;
+	char *text = NULL;
+	size_t n = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		error = -errno;
+	else if (!S_ISREG(st.st_mode))
+		error = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	else if (st.st_size > CONFIG_FILE_MAX)
+		error = -EFBIG;
+	else if (!(text = calloc(1, (size_t)st.st_size + 1)))
+		error = -ENOMEM;
+	while (error == 0 && n < (size_t)st.st_size) {
+		ssize_t r = read(fd, text + n, (size_t)st.st_size - n);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			error = -errno;
+		if (r <= 0)
+			break;
+		n += (size_t)r;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (error) {
+		config_error_add(errors, path, 0, "cannot be read: %s", strerror(-error));
+		free(text);
+		return error;
+	}
+	for (size_t i = 0, line = 1; i < n; i++) {
+		line += text[i] == '\n';
+		if (text[i] == '\0') {
+			config_error_add(errors, path, (int)line, "there is a zero byte in this line: not a config file?");
+			free(text);
+			return -EINVAL;
+		}
+	}
+	*out = text;
+	return 0;
+}
+
+/* One pass over the text. */
+static int parse_once(struct parsing *p, cfg_t **out)
+{
+	cfg_t *cfg = cfg_init(root_options, CFGF_NONE);
+	int result;
+
+	if (!cfg)
+		return -ENOMEM;
+	cfg_set_error_function(cfg, on_error);
+	p->retry = false;
+	result = cfg_parse_buf(cfg, p->text);
+	forget_begun(p);
+	p->line = cfg->line;
+	if (result != CFG_SUCCESS) {
+		cfg_free(cfg);
+		return -EINVAL;
+	}
+	*out = cfg;
+	return 0;
+}
+
+int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors)
+{
+	struct parsing p = {.path = path, .errors = errors};
+	int error = read_text(path, &p.text, errors);
+
+	if (error)
+		return error;
+	if (!prepare(&p)) {
+		free(p.text);
+		return -EINVAL;
+	}
+	current = &p;
+	/* ends: each further pass has one unknown name less, and stops when the room for errors is full */
+	do {
+		size_t before = errors->count;
+		error = parse_once(&p, out);
+		if (error == -EINVAL && errors->count == before)
+			config_error_add(errors, path, p.line, "cannot be parsed");
+	} while (error == -EINVAL && p.retry && errors->dropped == 0);
+	current = NULL;
+	free(p.text);
+	return error;
+}
+
+/* ---- reading what was parsed ---- */
+
+const struct config_value *config_list(cfg_t *section, const char *option, size_t index)
+{
+	cfg_opt_t *o = cfg_getopt(section, option);
+
+	return o && index < o->nvalues ? o->values[index]->ptr : NULL;
+}
+
+const struct config_value *config_value(cfg_t *section, const char *option)
+{
+	return config_list(section, option, 0);
+}
+
+size_t config_list_count(cfg_t *section, const char *option)
+{
+	cfg_opt_t *o = cfg_getopt(section, option);
+
+	return o ? o->nvalues : 0;
+}
+
+int config_section_line(cfg_t *section)
+{
+	const struct config_value *v = config_value(section, BEGINS);
+
+	return v ? v->line : section->line;
+}

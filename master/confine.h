@@ -1,8 +1,0 @@
-/* confine.h - what the master keeps once it runs. */
-#ifndef SIPWARD_MASTER_CONFINE_H
-#define SIPWARD_MASTER_CONFINE_H
-
-/* No new privileges, of root's capabilities only those that starting, confining and ending workers and reloading take, and a system call filter. All of it is inherited by workers. -errno, logged. */
-int confine_master(void);
-
-#endif

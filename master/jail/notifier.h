@@ -1,0 +1,47 @@
+/* notifier.h - the master's side of the workers' jails: which steps were taken, and what was tried inside. */
+#ifndef SIPWARD_MASTER_JAIL_NOTIFIER_H
+#define SIPWARD_MASTER_JAIL_NOTIFIER_H
+
+#include "ipc/lifeline.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct worker_slot;
+struct loop;
+struct loop_source;
+
+/* A system call that a filter did not allow. */
+struct violation {
+	pid_t thread;
+	uint32_t arch;
+	int number;
+	uint64_t argument[6];
+};
+#define VIOLATION_TEXT_MAX 320
+/* "syscall=openat(257) thread=12 args=0x.." */
+void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX]);
+/* The name of a system call, or "?" in room. */
+const char *violation_call(const struct violation *v, char room[32]);
+
+/* Where the kernel asks about one process's violations. */
+typedef void (*notifier_violation)(void *arg, const struct violation *v);
+struct notifier {
+	int fd; /* -1: none */
+	struct loop *loop;
+	struct loop_source *source;
+	bool go_on; /* let the call be made: only logging */
+	notifier_violation tell;
+	void *arg;
+};
+/* Takes fd; -EINVAL where it is no notifier of a filter (it is closed). Each violation is told; unless go_on is set the thread stands still until it is killed, which is up to whoever is told. */
+int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on, notifier_violation tell, void *arg);
+/* Does nothing where none is open. */
+void notifier_close(struct notifier *n);
+
+/* STEP of worker: names what is missing, once per role and step; where the config requires the whole jail, ends the service. False: it makes no sense. */
+bool warden_step(struct worker_slot *w, const struct lifeline_step *step);
+/* NOTIFIER of worker; fd is taken. False: it makes no sense. */
+bool warden_notifier(struct worker_slot *w, int fd);
+
+#endif

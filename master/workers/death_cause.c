@@ -1,0 +1,90 @@
+/* death_cause.c - whether a worker died of what it had in hand, and what follows: it is kept, and all workers are told to refuse it.
+ *
+ * A fault, an abort, an exit, a system call outside the filter and a hang that uses the processor are taken for the doing of what was in hand. A SIGKILL that the master did not send is not: it comes from an operator or from a system without memory, and
+ * says nothing of the message; nor does one of a process that stands still. A worker may have written anything into its page: all it gains is that these bytes are refused.
+ */
+#include "supervise.h"
+#include "common/log.h"
+#include "quarantine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+
+/* Why the end speaks against what was in hand. False: it does not. */
+static bool reason_of(const struct worker_slot *w, int status, char room[QUARANTINE_REASON_SIZE])
+{
+	if (WIFEXITED(status)) {
+		snprintf(room, QUARANTINE_REASON_SIZE, "exit-%d", WEXITSTATUS(status));
+		return WEXITSTATUS(status) != 0;
+	}
+	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+		if (WTERMSIG(status) == faults[i]) {
+			snprintf(room, QUARANTINE_REASON_SIZE, "%s", sigabbrev_np(faults[i]) ?: "fault");
+			return true;
+		}
+	if (!w->killed || (strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0))
+		return false;
+	snprintf(room, QUARANTINE_REASON_SIZE, "%s", w->killed);
+	return true;
+}
+
+void blame_introduce(struct worker_slot *w)
+{
+	static struct lifeline_quarantine body;
+
+	if (!w->supervisor->quarantine || w->role == PEER_TLS)
+		return;
+	quarantine_list(w->supervisor->quarantine, &body);
+	worker_tell(w, LIFELINE_QUARANTINE, &body, sizeof body, -1);
+}
+
+void blame_changed(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (worker_lives(&s->worker[i]))
+			blame_introduce(&s->worker[i]);
+}
+
+static void keep(struct worker_slot *w, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *reason)
+{
+	struct supervisor *s = w->supervisor;
+	char name[QUARANTINE_WORKER_SIZE], text[FINGERPRINT_TEXT_SIZE];
+	const struct poison *p = NULL;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(name, sizeof name, "%s-%u", role_name(w->role), w->index);
+	int error = quarantine_keep(s->quarantine, kind, bytes, size, name, reason, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &p);
+	if (!p)
+		return;
+	log_error("message-quarantined", "peer=%s reason=%s fingerprint=%s kind=%s size=%zu deaths=%u kept=%s hint=\"sipwardctl quarantine show %.8s\"", name, reason, fingerprint_text(&p->print, text), hand_kind_name(kind), size,
+		p->deaths, error == 0 ? "yes" : "no", text);
+	blame_changed(s);
+}
+
+void blame_death(struct worker_slot *w, int status)
+{
+	static unsigned char room[HAND_MAX];
+	char reason[QUARANTINE_REASON_SIZE];
+	enum hand_kind kind;
+	size_t size;
+
+	if (w->supervisor->quarantine && w->role != PEER_TLS && reason_of(w, status, reason)) {
+		int error = hand_read(&w->page->work, &kind, room, &size);
+
+		if (error == -ENOENT)
+			error = hand_read(&w->page->stream, &kind, room, &size);
+		if (error == 0)
+			keep(w, kind, room, size, reason);
+		else if (error == -EBADMSG)
+			log_warn("hand-unreadable", "peer=%s-%u", role_name(w->role), w->index);
+	}
+	/* Its successor begins with empty hands. */
+	hand_drop(&w->page->work);
+	hand_drop(&w->page->stream);
+}

@@ -1,0 +1,495 @@
+/* supervise.c - the lives of the workers.
+ *
+ * A death is learnt from SIGCHLD only; a closed lifeline or a packet that makes no sense merely leads to one. Workers are less trusted than
+ * the master: every packet is checked against the state that its worker is in, and what does not fit ends that worker.
+ */
+#include "supervise.h"
+#include "common/log.h"
+#include "master/certificates/certificates.h"
+#include "slots.h"
+#include "master/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Packets taken from one worker before the others have their turn, and from a dead one at most. */
+#define PACKETS_PER_TURN 64
+#define PACKETS_LAST 4096
+
+static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
+#define ROLES (sizeof roles / sizeof roles[0])
+
+const char *worker_state_name(enum worker_state state)
+{
+	static const char *const name[] = {"down", "starting", "ready", "stopping"};
+
+	return name[state];
+}
+
+struct worker_slot *supervise_worker(const struct supervisor *s, unsigned role, unsigned index)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == role && s->worker[i].index == index)
+			return &s->worker[i];
+	return NULL;
+}
+
+void worker_kill(struct worker_slot *w, const char *reason)
+{
+	if (w->state == WORKER_DOWN)
+		return;
+	if (!w->killed)
+		w->killed = reason;
+	w->state = WORKER_STOPPING;
+	loop_unset(w->supervisor->loop, &w->timer);
+	/* Not reaped yet, so the number is still its. */
+	kill(w->pid, SIGKILL);
+}
+
+static void watch(struct worker_slot *w)
+{
+	if (w->source)
+		loop_modify(w->supervisor->loop, w->source, EPOLLIN | (w->outbox.first ? EPOLLOUT : 0));
+}
+
+bool worker_tell(struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd)
+{
+	if (w->lifeline < 0)
+		return false;
+	int error = outbox_send(&w->outbox, w->lifeline, type, body, size, fd);
+	if (error == 1)
+		watch(w);
+	if (error >= 0)
+		return true;
+	/* A closed lifeline is seen by reading it. */
+	if (error != -EPIPE && error != -ECONNRESET) {
+		log_warn("worker-tell", "peer=%s-%u packet=%s errno=%d", role_name(w->role), w->index, lifeline_name(type), -error);
+		worker_kill(w, error == -ENOBUFS ? "does-not-read" : "cannot-be-told");
+	}
+	return false;
+}
+
+/* One line to stderr, with nothing in it that could pass for another line. */
+static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
+{
+	const char *text = (const char *)p->body + sizeof(struct lifeline_log);
+	size_t n = p->size - sizeof(struct lifeline_log);
+	char line[LOG_LINE_MAX + 1];
+	uint64_t second = loop_now(w->supervisor->loop) / 1000;
+
+	if (second != w->log_second) {
+		w->log_second = second;
+		w->log_lines = 0;
+	}
+	if (++w->log_lines > LOG_RATE_MAX) {
+		count(WORKER_LOG_DROPPED);
+		return;
+	}
+	if (n > LOG_LINE_MAX)
+		n = LOG_LINE_MAX;
+	for (size_t i = 0; i < n; i++)
+		line[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+	line[n] = '\n';
+	if (write(STDERR_FILENO, line, n + 1) < 0)
+		count(WORKER_LOG_DROPPED);
+}
+
+static void became_ready(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+
+	w->state = WORKER_READY;
+	w->ready = loop_now(s->loop);
+	w->failures = 0;
+	w->seen = __atomic_load_n(&w->page->progress, __ATOMIC_RELAXED);
+	w->waiting = w->idle = false;
+	w->pinged = w->ready;
+	loop_unset(s->loop, &w->timer);
+	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu", role_name(w->role), w->index, (int)w->pid,
+		w->incarnation, (unsigned long long)(w->ready - w->started));
+	certificates_ready(w->supervisor->certificates, w);
+}
+
+/* False: the packet does not fit the state that its worker is in. last: the worker is dead, only what it leaves behind counts. */
+static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
+{
+	struct supervisor *s = w->supervisor;
+
+	switch (p->type) {
+	case LIFELINE_LOG:
+		pass_log(w, p);
+		return true;
+	case LIFELINE_STEP:
+		return warden_step(w, (const void *)p->body);
+	case LIFELINE_NOTIFIER: {
+		int fd = p->fd[0];
+
+		p->fd[0] = -1;
+		return warden_notifier(w, fd);
+	}
+	case LIFELINE_REPLY: {
+		const struct lifeline_reply *reply = (const void *)p->body;
+
+		s->reply(s->arg, w, reply->id, reply->last, (struct str){(const char *)(reply + 1), p->size - sizeof *reply});
+		return true;
+	}
+	case LIFELINE_READY:
+		if (last || w->state == WORKER_STOPPING)
+			return true;
+		if (w->state != WORKER_STARTING)
+			return false;
+		became_ready(w);
+		return true;
+	case LIFELINE_CERTIFICATES_RESULT:
+		return last || certificates_result(s->certificates, w, (const void *)p->body, p->size);
+	default:
+		return false;
+	}
+}
+
+static void take_packets(struct worker_slot *w, unsigned most, bool last)
+{
+	struct supervisor *s = w->supervisor;
+
+	for (unsigned n = 0; n < most; n++) {
+		int error = lifeline_receive(w->lifeline, false, s->packet);
+
+		if (error == -EAGAIN)
+			return;
+		if (error == 0) {
+			if (!take_packet(w, s->packet, last))
+				error = -EBADMSG;
+			for (unsigned i = 0; i < s->packet->fds; i++)
+				if (s->packet->fd[i] >= 0)
+					close(s->packet->fd[i]);
+			if (!error && w->lifeline < 0)
+				return;
+		}
+		if (error == 0)
+			continue;
+		if (last)
+			return;
+		if (error == -EBADMSG) {
+			count(WORKER_MISBEHAVED);
+			log_error("worker-misbehaved", "peer=%s-%u pid=%d packet=%s state=%s", role_name(w->role), w->index, (int)w->pid,
+				lifeline_name(s->packet->type), worker_state_name(w->state));
+			worker_kill(w, "misbehaved");
+		} else {
+			/* It is leaving or has left: SIGCHLD tells; but not one that closed its lifeline to stay. */
+			loop_remove(s->loop, w->source);
+			w->source = NULL;
+			if (w->state != WORKER_STOPPING) {
+				w->state = WORKER_STOPPING;
+				loop_set(s->loop, &w->timer, HANG_UP_MS);
+			}
+		}
+		return;
+	}
+}
+
+static void lifeline_event(void *arg, uint32_t events)
+{
+	struct worker_slot *w = arg;
+
+	if (events & EPOLLOUT) {
+		int left = outbox_flush(&w->outbox, w->lifeline);
+
+		if (left < 0)
+			outbox_clear(&w->outbox);
+		watch(w);
+	}
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		take_packets(w, PACKETS_PER_TURN, false);
+}
+
+static void back_off(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+	uint64_t delay = BACKOFF_FIRST_MS;
+
+	for (unsigned i = 0; i < w->failures && delay < BACKOFF_MAX_MS; i++)
+		delay *= 2;
+	if (delay > BACKOFF_MAX_MS)
+		delay = BACKOFF_MAX_MS;
+	w->failures++;
+	log_warn("worker-back-off", "peer=%s-%u failures=%u delay_ms=%llu", role_name(w->role), w->index, w->failures,
+		(unsigned long long)delay);
+	loop_set(s->loop, &w->timer, delay);
+	if (w->role == PEER_TRANSPORT && delay >= AWAY_MS)
+		listen_suspend(s->listen, w->index);
+}
+
+static void spawn(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+	int error = 0;
+
+	if (w->role == PEER_TRANSPORT)
+		error = listen_resume(s->listen, w->index);
+	if (error == 0)
+		error = spawn_worker(s->program[w->role], w->index, &w->pid, &w->lifeline);
+	if (error < 0) {
+		log_error("worker-spawn", "peer=%s-%u errno=%d", role_name(w->role), w->index, -error);
+		back_off(w);
+		return;
+	}
+	w->incarnation = state_next_life(s->lives);
+	w->state = WORKER_STARTING;
+	w->started = loop_now(s->loop);
+	w->ready = 0;
+	w->killed = NULL;
+	w->starts++;
+	for (size_t i = 0; i < sizeof w->step_error / sizeof w->step_error[0]; i++)
+		w->step_error[i] = -1;
+	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
+	/* Counters go on over lives; what a gauge told of the last life is over. */
+	for (int c = 0; c < COUNTER_COUNT; c++)
+		if (counter_rows[c].gauge)
+			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
+	count(WORKER_STARTS);
+	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index, (int)w->pid, w->incarnation);
+	error = loop_add(s->loop, w->lifeline, EPOLLIN, lifeline_event, w, &w->source);
+	if (error < 0) {
+		log_error("worker-watch", "peer=%s-%u errno=%d", role_name(w->role), w->index, -error);
+		worker_kill(w, "cannot-be-watched");
+		return;
+	}
+	introduce(w);
+}
+
+static void timer_fired(struct timer *t, void *arg)
+{
+	struct worker_slot *w = arg;
+
+	(void)t;
+	switch (w->state) {
+	case WORKER_DOWN:
+		if (!w->supervisor->stopping)
+			spawn(w);
+		break;
+	case WORKER_STARTING:
+		worker_kill(w, "never-ready");
+		break;
+	case WORKER_READY:
+		break;
+	case WORKER_STOPPING:
+		worker_kill(w, "did-not-leave");
+		break;
+	}
+}
+
+static void stop_next(struct supervisor *s);
+
+static void died(struct worker_slot *w, int status)
+{
+	struct supervisor *s = w->supervisor;
+	bool was_ready = w->ready != 0, asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
+
+	take_packets(w, PACKETS_LAST, true);
+	if (WIFSIGNALED(status))
+		snprintf(w->last_end, sizeof w->last_end, "signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
+	else
+		snprintf(w->last_end, sizeof w->last_end, "exit %d%s", WEXITSTATUS(status),
+			WEXITSTATUS(status) == 127 ? " (exec failed)" : "");
+	loop_remove(s->loop, w->source);
+	w->source = NULL;
+	close(w->lifeline);
+	w->lifeline = -1;
+	notifier_close(&w->notifier);
+	outbox_clear(&w->outbox);
+	loop_unset(s->loop, &w->timer);
+	w->state = WORKER_DOWN;
+	if (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		log_info("worker-left", "peer=%s-%u pid=%d", role_name(w->role), w->index, (int)w->pid);
+	} else {
+		w->deaths++;
+		count(WORKER_DEATHS);
+		log_error("worker-died", "peer=%s-%u pid=%d incarnation=%u reason=\"%s\" killed=%s lived_ms=%llu ready=%s",
+			role_name(w->role), w->index, (int)w->pid, w->incarnation, w->last_end, w->killed ? w->killed : "no",
+			(unsigned long long)(loop_now(s->loop) - w->started), was_ready ? "yes" : "no");
+	}
+	w->pid = 0;
+	blame_death(w, status);
+	s->died(s->arg, w);
+	introduce_death(w);
+	if (s->stopping)
+		return;
+	if (was_ready)
+		spawn(w);
+	else
+		back_off(w);
+}
+
+void supervise_reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		unsigned i = 0;
+
+		while (i < s->count && (s->worker[i].state == WORKER_DOWN || s->worker[i].pid != pid))
+			i++;
+		if (i < s->count)
+			died(&s->worker[i], status);
+		else if (s->stranger)
+			s->stranger(s->arg, pid, status);
+	}
+	if (s->stopping)
+		stop_next(s);
+}
+
+/* Tells the workers of the next role to stop when all of those before have left. */
+static void stop_next(struct supervisor *s)
+{
+	for (; s->stop_stage < ROLES; s->stop_stage++) {
+		unsigned role = roles[s->stop_stage], left = 0;
+
+		for (unsigned i = 0; i < s->count; i++) {
+			struct worker_slot *w = &s->worker[i];
+
+			if (w->role != role || w->state == WORKER_DOWN)
+				continue;
+			left++;
+			if (worker_lives(w)) {
+				struct lifeline_stop body = {.grace_ms = STOP_GRACE_MS};
+
+				w->state = WORKER_STOPPING;
+				/* The worker's own bound comes first: it ends by itself if it can. */
+				loop_set(s->loop, &w->timer, STOP_GRACE_MS + STOP_GRACE_MS / 4);
+				worker_tell(w, LIFELINE_STOP, &body, sizeof body, -1);
+			}
+		}
+		if (left)
+			return;
+	}
+	loop_set(s->loop, &s->stop_timer, 0);
+}
+
+static void all_stopped(struct timer *t, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)t;
+	s->stopped(s->arg);
+}
+
+void supervise_stop(struct supervisor *s, bool now)
+{
+	bool first = !s->stopping;
+
+	s->stopping = true;
+	loop_unset(s->loop, &s->watchdog);
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->worker[i].state == WORKER_DOWN)
+			loop_unset(s->loop, &s->worker[i].timer);
+		else if (now)
+			worker_kill(&s->worker[i], "stop-now");
+	}
+	if (first)
+		stop_next(s);
+}
+
+static int make_page(struct worker_slot *w)
+{
+	w->page_fd = memfd_create("sipward-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (w->page_fd < 0)
+		return -errno;
+	/* A worker that could shrink it would kill the master with SIGBUS. */
+	if (ftruncate(w->page_fd, sizeof(struct page)) < 0 || fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	void *at = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	w->page = at;
+	return 0;
+}
+
+static int make_worker(struct supervisor *s, unsigned role, unsigned index)
+{
+	struct worker_slot *w = &s->worker[s->count];
+	int error;
+
+	*w = (struct worker_slot){
+		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .notifier = {.fd = -1}};
+	outbox_init(&w->outbox);
+	timer_init(&w->timer, timer_fired, w);
+	s->count++;
+	error = make_page(w);
+	if (error < 0)
+		log_error("worker-page", "errno=%d", -error);
+	return error;
+}
+
+int supervise_open(struct supervisor *s)
+{
+	unsigned n = 0;
+	int error = 0;
+
+	for (size_t r = 0; r < ROLES; r++)
+		n += s->role_count[roles[r]];
+	timer_init(&s->stop_timer, all_stopped, s);
+	s->worker = calloc(n ? n : 1, sizeof *s->worker);
+	s->packet = malloc(sizeof *s->packet);
+	if (!s->worker || !s->packet)
+		error = -ENOMEM;
+	if (error == 0)
+		slots_spread(&s->slots, s->role_count[PEER_SIP]);
+	for (size_t r = 0; r < ROLES && error == 0; r++)
+		for (unsigned i = 0; i < s->role_count[roles[r]] && error == 0; i++)
+			error = make_worker(s, roles[r], i);
+	if (error < 0)
+		supervise_close(s);
+	return error;
+}
+
+void supervise_start(struct supervisor *s)
+{
+	/* Those that transport workers talk to first: these have edges to all of them from the start. */
+	static const enum peer_role order[] = {PEER_TLS, PEER_SIP, PEER_TRANSPORT};
+
+	for (size_t r = 0; r < ROLES; r++)
+		for (unsigned i = 0; i < s->count; i++)
+			if (s->worker[i].role == order[r])
+				spawn(&s->worker[i]);
+	watchdog_start(s);
+}
+
+void supervise_close(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct worker_slot *w = &s->worker[i];
+
+		loop_unset(s->loop, &w->timer);
+		if (w->page)
+			munmap(w->page, sizeof *w->page);
+		if (w->page_fd >= 0)
+			close(w->page_fd);
+	}
+	free(s->worker);
+	free(s->packet);
+	s->worker = NULL;
+	s->packet = NULL;
+	s->count = 0;
+}
+
+void supervise_settings(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], LIFELINE_SETTINGS, NULL, 0, s->settings[s->worker[i].role]);
+}
+
+void supervise_users(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_SIP && worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], LIFELINE_USERS, NULL, 0, s->users);
+}

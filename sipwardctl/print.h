@@ -1,0 +1,12 @@
+/* print.h - an answer of the master, for people. */
+#ifndef SIPWARD_SIPWARDCTL_PRINT_H
+#define SIPWARD_SIPWARDCTL_PRINT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Prints "object" as lines, "rows" as a table, "text" as it is, "error" and "errors" to stderr, and who is "missing". Whatever came from
+ * the network is printed without control characters. */
+void ctl_print(const json_t *answer, FILE *to);
+
+#endif

@@ -1,0 +1,282 @@
+/* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of the lifelines. */
+#include "common/log.h"
+#include "master/workers/supervise.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static char base[64], path[80];
+static struct loop *loop;
+static struct runtime runtime;
+static struct state state;
+static struct listen no_listeners;
+static struct supervisor s;
+static int end[8]; /* the worker's end, by place in the table */
+static int edge_fd;
+static struct lifeline_packet packet;
+
+static void quiet(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level, (void)line, (void)length;
+}
+
+static int image(void)
+{
+	return memfd_create("test-image", MFD_CLOEXEC);
+}
+
+static void setup(void)
+{
+	cr_assert(sodium_init() >= 0);
+	log_init("test", -1, LOG_ERROR, quiet, NULL);
+	strcpy(base, "/tmp/sipward-intro-XXXXXX");
+	cr_assert_not_null(mkdtemp(base));
+	snprintf(path, sizeof path, "%s/run", base);
+	cr_assert_eq(loop_new(&loop), 0);
+	cr_assert_eq(runtime_open(&runtime, path), 0);
+	snprintf(path, sizeof path, "%s/state", base);
+	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
+	s = (struct supervisor){
+		.loop = loop,
+		.runtime = &runtime,
+		.lives = &state,
+		.listen = &no_listeners,
+		.role_count = {[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1},
+		.settings = {-1, image(), image(), image()},
+		.users = image(),
+	};
+	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+	cr_assert_eq(supervise_open(&s), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	supervise_close(&s);
+	keys_close(s.keys);
+	runtime_close(&runtime);
+	loop_free(loop);
+	snprintf(command, sizeof command, "rm -rf %s", base);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(introduce, .init = setup, .fini = teardown);
+
+static size_t place(const struct worker_slot *w)
+{
+	return (size_t)(w - s.worker);
+}
+
+/* A new life without a process. */
+static void live(struct worker_slot *w)
+{
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	w->lifeline = pair[0];
+	end[place(w)] = pair[1];
+	w->incarnation++;
+	w->state = WORKER_STARTING;
+	introduce(w);
+}
+
+static void die(struct worker_slot *w)
+{
+	close(w->lifeline);
+	close(end[place(w)]);
+	w->lifeline = -1;
+	w->state = WORKER_DOWN;
+	loop_unset(loop, &w->timer);
+	introduce_death(w);
+}
+
+/* The type of the next packet that w gets; 0: there is none. Of an edge its end stays open, in edge_fd. */
+static unsigned next(const struct worker_slot *w)
+{
+	if (lifeline_receive(end[place(w)], true, &packet) == -EAGAIN)
+		return 0;
+	edge_fd = -1;
+	for (unsigned i = 0; i < packet.fds; i++)
+		if (packet.type == LIFELINE_EDGE)
+			edge_fd = packet.fd[i];
+		else
+			close(packet.fd[i]);
+	return packet.type;
+}
+
+/* Reads on until a packet of that type. */
+static bool find(const struct worker_slot *w, unsigned type)
+{
+	unsigned got;
+
+	while ((got = next(w)) && got != type)
+		;
+	return got == type;
+}
+
+/* The end of an edge to peer, which comes next but for other packets. */
+static int edge_to(const struct worker_slot *w, uint16_t peer)
+{
+	cr_assert(find(w, LIFELINE_EDGE), "no EDGE");
+	cr_assert_eq(((struct lifeline_edge *)packet.body)->peer, peer);
+	cr_assert_geq(edge_fd, 0);
+	return edge_fd;
+}
+
+/* Two ends of one pair; closes them. */
+static bool joined(int a, int b)
+{
+	char byte = 0;
+	bool is = send(a, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 && recv(b, &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
+
+	close(a);
+	close(b);
+	return is;
+}
+
+Test(introduce, each_of_two_gets_an_end_of_one_pair)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *a = supervise_worker(&s, PEER_SIP, 0), *b = supervise_worker(&s, PEER_SIP, 1);
+	int of_a, of_b;
+
+	live(a);
+	cr_expect(find(a, LIFELINE_GO), "nobody is there yet");
+	live(b);
+	of_b = edge_to(b, PEER(PEER_SIP, 0));
+	cr_expect_eq(next(b), LIFELINE_GO, "no edge to those that do not live");
+	cr_expect(joined(edge_to(a, PEER(PEER_SIP, 1)), of_b));
+	live(transport);
+	of_a = edge_to(transport, PEER(PEER_SIP, 0));
+	of_b = edge_to(transport, PEER(PEER_SIP, 1));
+	cr_expect_eq(next(transport), LIFELINE_GO, "edges before GO");
+	cr_expect_eq(transport->state, WORKER_STARTING);
+	cr_expect(joined(edge_to(a, PEER(PEER_TRANSPORT, 0)), of_a));
+	cr_expect(joined(edge_to(b, PEER(PEER_TRANSPORT, 0)), of_b));
+	cr_expect_eq(next(a), 0);
+	cr_expect_eq(next(b), 0);
+}
+
+Test(introduce, an_edge_holds_the_largest_batch_either_way)
+{
+	static char batch[BATCH_MAX], got[BATCH_MAX];
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	int a, b;
+
+	live(sip);
+	live(transport);
+	a = edge_to(transport, PEER(PEER_SIP, 0));
+	b = edge_to(sip, PEER(PEER_TRANSPORT, 0));
+	memset(batch, 7, sizeof batch);
+	cr_expect_eq(send(a, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
+	cr_expect_eq(send(b, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
+	cr_expect_eq(recv(b, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
+	cr_expect_eq(memcmp(batch, got, sizeof got), 0);
+	cr_expect_eq(recv(a, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
+	close(a);
+	close(b);
+}
+
+Test(introduce, the_master_keeps_no_end)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	char byte;
+	int a;
+
+	live(sip);
+	live(transport);
+	a = edge_to(transport, PEER(PEER_SIP, 0));
+	close(edge_to(sip, PEER(PEER_TRANSPORT, 0)));
+	cr_expect_eq(recv(a, &byte, 1, MSG_DONTWAIT), 0, "its only other end is closed");
+	close(a);
+}
+
+Test(introduce, transport_workers_have_no_edge_to_each_other)
+{
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *tls = supervise_worker(&s, PEER_TLS, 0);
+
+	live(a);
+	live(b);
+	live(tls);
+	cr_expect_not(find(a, LIFELINE_EDGE));
+	cr_expect_not(find(b, LIFELINE_EDGE));
+	cr_expect_not(find(tls, LIFELINE_EDGE));
+}
+
+/* Key edges are made elsewhere (certificates.c), for transport workers alone. */
+Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
+{
+	struct worker_slot *sip = supervise_worker(&s, PEER_SIP, 0), *tls = supervise_worker(&s, PEER_TLS, 0);
+	unsigned type;
+
+	live(sip);
+	live(tls);
+	while ((type = next(tls))) {
+		cr_expect_neq(type, LIFELINE_EDGE);
+		cr_expect_neq(type, LIFELINE_KEY_EDGE);
+		cr_expect_neq(type, LIFELINE_KEYS);
+		cr_expect_neq(type, LIFELINE_USERS);
+	}
+	cr_assert(find(sip, LIFELINE_GO));
+	die(tls);
+	cr_expect_eq(next(sip), 0, "neither its life nor its death");
+}
+
+Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	static const struct lifeline_keys zero;
+
+	live(transport);
+	cr_assert_eq(next(transport), LIFELINE_WELCOME);
+	cr_assert_eq(next(transport), LIFELINE_KEYS);
+	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting, sizeof zero.minting), 0);
+	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
+	cr_expect_eq(next(transport), LIFELINE_SLOTS);
+	live(sip);
+	cr_assert(find(sip, LIFELINE_USERS));
+}
+
+Test(introduce, a_new_life_has_new_edges)
+{
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0), *other = supervise_worker(&s, PEER_SIP, 1);
+	int old;
+
+	live(sip);
+	live(other);
+	live(transport);
+	old = edge_to(transport, PEER(PEER_SIP, 0));
+	close(edge_to(transport, PEER(PEER_SIP, 1)));
+	die(sip);
+	cr_assert(find(transport, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->peer, PEER(PEER_SIP, 0));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 1);
+	cr_expect(find(other, LIFELINE_PEER_DOWN));
+	live(sip);
+	int its = edge_to(transport, PEER(PEER_SIP, 0));
+	cr_expect_eq(send(old, "x", 1, MSG_NOSIGNAL), -1, "nobody holds the other end of the old one");
+	close(old);
+	cr_expect(joined(edge_to(sip, PEER(PEER_TRANSPORT, 0)), its));
+	its = edge_to(sip, PEER(PEER_SIP, 1));
+	cr_expect_eq(next(sip), LIFELINE_GO);
+	cr_expect(joined(edge_to(other, PEER(PEER_SIP, 0)), its));
+}
+
+Test(introduce, a_death_is_told_to_those_that_it_talked_to)
+{
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *sip = supervise_worker(&s, PEER_SIP, 0);
+
+	live(sip);
+	live(a);
+	live(b);
+	die(a);
+	cr_expect(find(sip, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->peer, PEER(PEER_TRANSPORT, 0));
+	cr_expect_not(find(b, LIFELINE_PEER_DOWN));
+}

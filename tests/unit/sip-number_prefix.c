@@ -1,0 +1,117 @@
+/* sip-number_prefix.c - the index over the beginnings of number rules never leaves out a rule that matches. */
+#include "worker-sip/routing/number_prefix.h"
+
+#include <criterion/criterion.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void check(const char *expression, unsigned variants, const char *a, const char *b)
+{
+	struct prefix_start start[2];
+
+	cr_assert_eq(prefix_of_expression(expression, start), variants, "%s", expression);
+	cr_assert(start[0].length == strlen(a) && memcmp(start[0].text, a, start[0].length) == 0, "%s: %.*s", expression, start[0].length, start[0].text);
+	if (variants == 2)
+		cr_assert(start[1].length == strlen(b) && memcmp(start[1].text, b, start[1].length) == 0, "%s: %.*s", expression, start[1].length, start[1].text);
+}
+
+Test(prefix, of_expressions)
+{
+	check("^\\+49[0-9]+$", 1, "+49", NULL);
+	check("^\\+?49[0-9]{3,15}$", 2, "+49", "49");
+	check("^0049.*", 1, "0049", NULL);
+	check("^100$", 1, "100", NULL);
+	check("^10?$", 1, "1", NULL);
+	check("^10*", 1, "1", NULL);
+	check("^10{2}", 1, "1", NULL);
+	check("^10+", 1, "10", NULL);
+	check("^(49|43)1", 1, "", NULL);
+	check("^49|^43", 1, "", NULL);
+	check("^49(1|2)", 1, "49", NULL);
+	check("^49[|]1", 1, "49", NULL);
+	check("^[]|]49|5", 1, "", NULL);
+	check("^49[[:digit:]|]1", 1, "49", NULL);
+	check("^\\w49", 1, "", NULL);
+	check("49", 1, "", NULL);
+	check("^", 1, "", NULL);
+	check("^^49", 1, "", NULL);
+	check("^\\+?", 2, "+", "");
+	check("^1??2", 1, "", NULL);
+	check("^alice\\.b", 1, "alice.b", NULL);
+	check("^0123456789012345678901234567890123456789", 1, "012345678901234567890123456", NULL);
+}
+
+Test(prefix, names_rules_in_order_and_once)
+{
+	static const char *const text[] = {"", "49", "+49", "49", "4", "5", ""};
+	struct prefixes *p;
+	struct prefix_walk w;
+	uint32_t rule, expected[] = {0, 1, 3, 4, 6}, n = 0;
+
+	cr_assert_eq(prefixes_new(&p, 7), 0);
+	for (uint32_t i = 0; i < 7; i++) {
+		struct prefix_start start = {{0}, (uint8_t)strlen(text[i])};
+		memcpy(start.text, text[i], start.length);
+		prefix_add(p, &start, i);
+		if (i == 1) {
+			start.length = 1; /* the same rule by two prefixes of one number */
+			prefix_add(p, &start, i);
+		}
+	}
+	prefixes_sort(p);
+	prefix_walk(p, (struct str){"4930", 4}, &w);
+	while (prefix_next(&w, &rule)) {
+		cr_assert_lt(n, 5);
+		cr_assert_eq(rule, expected[n++]);
+	}
+	cr_assert_eq(n, 5);
+	prefix_walk(p, (struct str){NULL, 0}, &w);
+	for (n = 0; prefix_next(&w, &rule); n++)
+		cr_assert(rule == 0 || rule == 6);
+	cr_assert_eq(n, 2);
+	prefixes_free(p);
+}
+
+/* Expressions and texts made of few characters, so that many match. */
+Test(prefix, leaves_out_nothing_that_matches)
+{
+	static const char *const piece[] = {"1", "2", "\\+", "?", "*", "+", "{2}", "{0,1}", ".", "[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]"};
+	unsigned matched = 0;
+
+	srand(1);
+	for (unsigned round = 0; round < 40000; round++) {
+		char expression[128] = "^", text[12] = "";
+		struct prefix_start start[2];
+		struct prefixes *p;
+		struct prefix_walk w;
+		regex_t compiled;
+		uint32_t rule;
+		bool named = false;
+
+		if (rand() % 8 == 0)
+			expression[0] = 0;
+		for (int i = rand() % 6; i >= 0; i--)
+			strcat(expression, piece[(unsigned)rand() % (sizeof(piece) / sizeof(piece[0]))]);
+		if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB))
+			continue;
+		for (int i = rand() % 6; i > 0; i--)
+			strcat(text, &"1\0002\0+\0.\0|"[2 * (rand() % 5)]);
+		if (regexec(&compiled, text, 0, NULL, 0) == 0) {
+			unsigned starts = prefix_of_expression(expression, start);
+
+			cr_assert_eq(prefixes_new(&p, 1), 0);
+			for (unsigned i = 0; i < starts; i++)
+				prefix_add(p, &start[i], 0);
+			prefixes_sort(p);
+			prefix_walk(p, str_of(text), &w);
+			while (prefix_next(&w, &rule))
+				named = true;
+			cr_assert(named, "%s matches %s", expression, text);
+			prefixes_free(p);
+			matched++;
+		}
+		regfree(&compiled);
+	}
+	cr_assert_gt(matched, 5000, "%u", matched);
+}

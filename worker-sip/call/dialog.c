@@ -1,0 +1,322 @@
+/* dialog.c - dialogs (RFC 3261 section 12) in a table by our own tag.
+ *
+ * osip_dialog_t is not used as the record: it holds a parsed tree for each header (some forty allocations a call) where four strings in one block do.
+ */
+#include "dialog.h"
+
+#include "common/slab.h"
+#include "ipc/token.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct dialogs {
+	struct table by_tag;
+	struct carriage carriage;
+	struct slab slab;
+};
+
+int dialogs_new(struct dialogs **out)
+{
+	struct dialogs *ds = calloc(1, sizeof(*ds));
+	if (!ds)
+		return -ENOMEM;
+	int error = table_init(&ds->by_tag, 1024);
+	if (!error)
+		error = carriers_init(&ds->carriage.legs);
+	if (!error)
+		error = carriers_init(&ds->carriage.branches);
+	if (!error)
+		error = carriers_init(&ds->carriage.callers);
+	if (error) {
+		dialogs_free(ds);
+		return error;
+	}
+	*out = ds;
+	return 0;
+}
+
+struct slab *dialogs_slab(struct dialogs *ds)
+{
+	return &ds->slab;
+}
+
+void dialogs_free(struct dialogs *ds)
+{
+	if (!ds)
+		return;
+	carriers_free(&ds->carriage.legs);
+	carriers_free(&ds->carriage.branches);
+	carriers_free(&ds->carriage.callers);
+	table_free(&ds->by_tag);
+	free(ds);
+}
+
+struct carriage *dialogs_carriage(struct dialogs *ds)
+{
+	return &ds->carriage;
+}
+
+size_t dialogs_count(const struct dialogs *ds)
+{
+	return ds->by_tag.count;
+}
+
+static struct str put(char **at, struct str s)
+{
+	struct str copy = {*at, s.n};
+	if (s.n)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return copy;
+}
+
+int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out)
+{
+	size_t size = parts->call_id.n + parts->local.n + parts->remote.n + parts->remote_tag.n + parts->route.n;
+	struct slab *slab = &sip->dialogs->slab;
+	struct dialog *d = slab_take(slab, sizeof(*d) + size);
+	char *target = slab_take(slab, parts->target.n);
+	if (!d || !target) {
+		slab_give(slab, d, sizeof(*d) + size);
+		slab_give(slab, target, parts->target.n);
+		return -ENOMEM;
+	}
+	memset(d, 0, sizeof(*d));
+	d->id = parts->id;
+	d->slot = parts->slot;
+	d->zone = parts->zone;
+	d->flow = *parts->flow;
+	d->local_cseq = parts->local_cseq;
+	d->remote_cseq = parts->remote_cseq;
+	d->state = DIALOG_EARLY;
+	d->text_size = (uint32_t)size;
+	char *at = d->text;
+	d->call_id = put(&at, parts->call_id);
+	d->local = put(&at, parts->local);
+	d->remote = put(&at, parts->remote);
+	d->remote_tag = put(&at, parts->remote_tag);
+	d->route = put(&at, parts->route);
+	d->target = put(&target, parts->target);
+	token_mint(&sip->keys.minting, TOKEN_TAG, d->slot, d->id, d->tag);
+	table_add(&sip->dialogs->by_tag, &d->node, d->id);
+	carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
+	*out = d;
+	return 0;
+}
+
+void dialog_free(struct sip *sip, struct dialog *d)
+{
+	if (!d)
+		return;
+	table_remove(&sip->dialogs->by_tag, &d->node);
+	carried_end(&sip->dialogs->carriage.legs, &d->carried);
+	struct slab *slab = &sip->dialogs->slab;
+	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
+	slab_give(slab, d, sizeof(*d) + d->text_size);
+}
+
+struct wanted {
+	uint64_t id;
+	struct str remote_tag, call_id;
+};
+
+static bool same_dialog(const struct table_node *node, const void *key)
+{
+	const struct dialog *d = container_of(node, struct dialog, node);
+	const struct wanted *w = key;
+	return d->id == w->id && str_equal_nocase(d->remote_tag, w->remote_tag) && str_equal(d->call_id, w->call_id);
+}
+
+static bool same_id(const struct table_node *node, const void *key)
+{
+	return ((const struct dialog *)container_of(node, struct dialog, node))->id == *(const uint64_t *)key;
+}
+
+struct dialog *dialog_of_tags(struct sip *sip, struct str call_id, struct str ours, struct str theirs)
+{
+	uint8_t slot;
+	struct wanted w = {.remote_tag = theirs, .call_id = call_id};
+	if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &w.id))
+		return NULL;
+	struct table_node *node = table_find(&sip->dialogs->by_tag, w.id, same_dialog, &w);
+	return node ? container_of(node, struct dialog, node) : NULL;
+}
+
+struct dialog *dialog_of_request(struct sip *sip, const struct message *m)
+{
+	return dialog_of_tags(sip, message_str(m, m->call_id), message_str(m, m->to_tag), message_str(m, m->from_tag));
+}
+
+struct dialog *dialog_of_contact(struct sip *sip, struct str user)
+{
+	uint8_t slot;
+	uint64_t id;
+	if (token_prove(&sip->keys.minting, TOKEN_CONTACT, user, &slot, &id))
+		return NULL;
+	return dialog_of_id(sip, id);
+}
+
+struct dialog *dialog_of_id(struct sip *sip, uint64_t id)
+{
+	struct table_node *node = table_find(&sip->dialogs->by_tag, id, same_id, &id);
+	return node ? container_of(node, struct dialog, node) : NULL;
+}
+
+void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
+{
+	if (m->contact.whole.length) {
+		struct str target = message_str(m, m->contact.whole);
+		if (!str_equal(target, d->target)) {
+			char *text = slab_take(&sip->dialogs->slab, target.n);
+			if (text) {
+				memcpy(text, target.p, target.n);
+				slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p, d->target.n);
+				d->target = (struct str){text, target.n};
+			}
+		}
+	}
+	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a trusted peer's dialog could be drawn to the Internet. */
+	bool permitted;
+	if (!settings_zone(sip->settings, d->zone)->trust && settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) == d->zone &&
+	    permitted) {
+		bool moved = d->flow.id != m->flow.id;
+		d->flow = m->flow;
+		carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
+		if (moved && d->state == DIALOG_CONFIRMED)
+			sip_watch(sip, &d->flow, d->slot);
+	}
+}
+
+/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its certificate holds wherever it wants to
+ * be reached. 0: none, the certificate must then name the address. */
+static uint16_t profile_of(const struct settings *s, const struct dialog *d, const struct endpoint *peer)
+{
+	if (d->flow.profile)
+		return d->flow.profile;
+	for (unsigned i = 0; i < s->trunks.count; i++) {
+		const struct trunk_settings *trunk = settings_trunk(s, i);
+		for (unsigned k = 0; k < trunk->targets.count && trunk->zone == d->zone; k++) {
+			const struct target_settings *t = SETTINGS_ROW(s, struct target_settings, trunk->targets, k);
+			if (t->transport == TRANSPORT_TLS && endpoint_same_host(&t->endpoint, peer))
+				return (uint16_t)(i + 1);
+		}
+	}
+	return 0;
+}
+
+/* A numeric next hop within the zone's sources, or false. */
+static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_text, struct flow *flow)
+{
+	struct uri_parts uri;
+	struct endpoint peer;
+	struct str value;
+	if (uri_parse(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
+		return false;
+	uint8_t transport = param_find(uri.params, S("transport"), &value) ? transport_of(value) : TRANSPORT_UDP;
+	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
+	if (uri.scheme == URI_SIPS && transport != TRANSPORT_WS)
+		transport = TRANSPORT_TLS;
+	if (endpoint_parse_host(uri.host, uri.port ? uri.port : transport == TRANSPORT_TLS ? 5061 : 5060, &peer))
+		return false;
+	const struct settings *s = sip->settings;
+	const struct zone_settings *zone = settings_zone(s, d->zone);
+	bool source = false;
+	for (unsigned i = 0; i < zone->sources.count && !source; i++)
+		source = prefix_contains(SETTINGS_ROW(s, struct prefix, zone->sources, i), &peer);
+	if (!source)
+		return false;
+	for (unsigned i = 0; i < s->listeners.count; i++) {
+		const struct listener_settings *l = settings_listener(s, i);
+		if (l->zone != d->zone || l->transport != transport || l->bind.family != peer.family)
+			continue;
+		if (d->flow.transport == transport && endpoint_equal(&d->flow.peer, &peer))
+			return true; /* the flow that it has: a connection stays in use */
+		*flow = (struct flow){.transport = transport, .listener = (uint16_t)i, .peer = peer};
+		if (transport == TRANSPORT_TLS)
+			flow->profile = profile_of(s, d, &peer);
+		if (d->flow.listener == i)
+			flow->local = d->flow.local;
+		return true;
+	}
+	return false;
+}
+
+struct flow dialog_flow(struct sip *sip, const struct dialog *d)
+{
+	struct flow flow = d->flow;
+	if (!settings_zone(sip->settings, d->zone)->trust)
+		return flow;
+	struct str rest = d->route;
+	struct address first;
+	if (rest.n && address_next(&rest, &first) == 0)
+		next_hop(sip, d, first.uri.whole, &flow);
+	else
+		next_hop(sip, d, d->target, &flow);
+	return flow;
+}
+
+int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq, uint64_t branch, struct str headers, struct wire **out)
+{
+	static char room[8192]; /* wire.h */
+	char token[TOKEN_LENGTH];
+	struct writer w = WRITER(room);
+	struct flow flow = dialog_flow(sip, d);
+	write_str(&w, method);
+	write_literal(&w, " ");
+	write_str(&w, d->target);
+	write_literal(&w, " SIP/2.0\r\nVia: SIP/2.0/");
+	write_str(&w, str_of(transport_name(flow.transport)));
+	write_literal(&w, " ");
+	write_sent_by(&w, sip, &flow);
+	write_literal(&w, ";branch=" BRANCH_COOKIE);
+	token_mint(&sip->keys.minting, TOKEN_BRANCH, d->slot, branch, token);
+	write_bytes(&w, token, sizeof(token));
+	write_literal(&w, "\r\nMax-Forwards: ");
+	write_number(&w, sip->settings->max_forwards);
+	if (d->route.n) {
+		write_literal(&w, "\r\nRoute: ");
+		write_str(&w, d->route);
+	}
+	write_literal(&w, "\r\nFrom: ");
+	write_str(&w, d->local);
+	write_literal(&w, "\r\nTo: ");
+	write_str(&w, d->remote);
+	write_literal(&w, "\r\nCall-ID: ");
+	write_str(&w, d->call_id);
+	write_literal(&w, "\r\nCSeq: ");
+	write_number(&w, cseq);
+	write_literal(&w, " ");
+	write_str(&w, method);
+	write_literal(&w, "\r\n");
+	write_str(&w, headers);
+	write_literal(&w, "Content-Length: 0\r\n\r\n");
+	if (w.full)
+		return -ENOBUFS;
+	*out = wire_new(w.p, w.n);
+	return *out ? 0 : -ENOMEM;
+}
+
+bool write_route_set(struct writer *w, const struct message *m, bool reverse)
+{
+	struct str item[64];
+	size_t count = 0;
+	for (const struct message_header *h = message_first(m, HEADER_RECORD_ROUTE); h; h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		struct address a;
+		int error;
+		while ((error = address_next(&rest, &a)) == 0) {
+			if (count == 64)
+				return false;
+			item[count++] = a.whole;
+		}
+		if (error != -ENOENT)
+			return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			write_literal(w, ", ");
+		write_str(w, item[reverse ? count - 1 - i : i]);
+	}
+	return !w->full;
+}

@@ -1,0 +1,490 @@
+/* splice.c - outgoing messages cut and spliced from received ones. What passes between the legs is said in policy.def and option-tags.def; this file obeys them.
+ *
+ * Lines that pass are copied as runs of raw bytes, so that their order, spelling and folding stay.
+ */
+#include "splice.h"
+
+#include "ipc/token.h"
+
+#include <errno.h>
+
+enum policy { POLICY_PASS = 0, POLICY_OURS, POLICY_NEVER, POLICY_TRUSTED, POLICY_MAPPED, POLICY_OPTIONS, POLICY_CREDENTIALS, POLICY_CHALLENGE, POLICY_WARNING };
+
+static const uint8_t policies[HEADER_COUNT] = {
+#define POLICY(header, what) [HEADER_##header] = POLICY_##what,
+#include "policy.def"
+#undef POLICY
+};
+
+static bool bridged(struct str tag)
+{
+	enum { STRIPPED, BRIDGED };
+	static const struct {
+		struct str tag;
+		uint8_t what;
+	} table[] = {
+#define OPTION(tag, what) {{tag, sizeof(tag) - 1}, what},
+#include "option-tags.def"
+#undef OPTION
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (str_equal_nocase(table[i].tag, tag))
+			return table[i].what == BRIDGED;
+	return false;
+}
+
+static uint8_t policy_of(const struct message *m, const struct message_header *h)
+{
+	if (h->id < HEADER_COUNT)
+		return policies[h->id];
+	/* Private headers (RFC 3427, RFC 7315) of a carrier's network mean something only where they are trusted. */
+	struct str name = message_header_name(m, h);
+	if (name.n > 2 && (name.p[0] | 0x20) == 'p' && name.p[1] == '-')
+		return POLICY_TRUSTED;
+	return POLICY_PASS;
+}
+
+/* True where realm is one of ours. */
+static bool our_realm(const struct settings *s, struct str realm)
+{
+	for (unsigned i = 0; i < s->domains.count; i++)
+		if (str_equal_nocase(settings_str(s, settings_domain(s, i)->realm), realm))
+			return true;
+	return false;
+}
+
+/* The realm of credentials or of a challenge; n == 0 where there is none or it does not parse. */
+static struct str realm_of(struct str value)
+{
+	size_t space = str_find(value, ' ');
+	struct str rest = str_trim(str_from(value, space)), name, item;
+	while (auth_param_next(&rest, &name, &item) == 0)
+		if (str_equal_nocase(name, S("realm")))
+			return item;
+	return (struct str){"", 0};
+}
+
+/* Software on the other leg may end its strings at a NUL, and read another name or another header than we did. */
+static bool has_nul(struct str s)
+{
+	return s.n && memchr(s.p, 0, s.n);
+}
+
+/* "name: value CRLF" with the name as it was received. */
+static void write_line(struct writer *w, const struct message *m, const struct message_header *h, struct str value)
+{
+	write_str(w, message_header_name(m, h));
+	write_literal(w, ": ");
+	write_str(w, value);
+	write_literal(w, "\r\n");
+}
+
+/* A list of option tags without those that are not bridged; nothing where none is left. */
+static void write_options(struct writer *w, const struct message *m, const struct message_header *h)
+{
+	struct str rest = message_header_value(m, h), item;
+	bool any = false;
+	while (list_next(&rest, &item) == 0) {
+		if (!bridged(item))
+			continue;
+		if (!any) {
+			write_str(w, message_header_name(m, h));
+			write_literal(w, ": ");
+		} else {
+			write_literal(w, ", ");
+		}
+		any = true;
+		write_str(w, item);
+	}
+	if (any)
+		write_literal(w, "\r\n");
+}
+
+/* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that does not parse is dropped with all after it. */
+static void write_warning(struct writer *w, const struct message *m, const struct message_header *h)
+{
+	struct str rest = str_trim(message_header_value(m, h));
+	while (rest.n) {
+		size_t space = str_find(rest, ' ');
+		struct str code = {rest.p, space};
+		uint64_t number;
+		if (space == rest.n || str_number(code, 999, &number))
+			return;
+		rest = str_trim(str_from(rest, space));
+		space = str_find(rest, ' ');
+		if (space == rest.n)
+			return;
+		rest = str_trim(str_from(rest, space));
+		if (!rest.n || rest.p[0] != '"')
+			return;
+		size_t end = 1;
+		while (end < rest.n && rest.p[end] != '"')
+			end += rest.p[end] == '\\' ? 2 : 1;
+		if (end >= rest.n)
+			return;
+		struct str text = {rest.p, end + 1};
+		write_str(w, message_header_name(m, h));
+		write_literal(w, ": ");
+		write_str(w, code);
+		write_literal(w, " sipward ");
+		write_str(w, text);
+		write_literal(w, "\r\n");
+		rest = str_trim(str_from(rest, end + 1));
+		if (rest.n && rest.p[0] == ',')
+			rest = str_trim(str_from(rest, 1));
+		else
+			return;
+	}
+}
+
+/* Event with its id mapped (RFC 6665 section 8.2.1): the id of a refer subscription is a CSeq number of the leg. */
+static void write_event(struct writer *w, const struct splice *s, const struct message_header *h)
+{
+	struct str value = message_header_value(s->in, h);
+	size_t semicolon = str_find(value, ';');
+	struct str params = semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0}, name, item;
+	write_str(w, message_header_name(s->in, h));
+	write_literal(w, ": ");
+	write_str(w, str_trim((struct str){value.p, semicolon}));
+	while (param_next(&params, &name, &item) == 0) {
+		bool id = str_equal_nocase(name, S("id"));
+		if (id && s->event_id.n)
+			item = s->event_id;
+		write_literal(w, ";");
+		write_str(w, name);
+		if (item.p) {
+			write_literal(w, "=");
+			write_str(w, item);
+		}
+	}
+	write_literal(w, "\r\n");
+}
+
+/* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are not trusted. */
+static bool identity_private(const struct message *m)
+{
+	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h; h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		while (rest.n) {
+			size_t end = 0;
+			while (end < rest.n && rest.p[end] != ';' && rest.p[end] != ',')
+				end++;
+			if (str_equal_nocase(str_trim((struct str){rest.p, end}), S("id")))
+				return true;
+			rest = end < rest.n ? str_from(rest, end + 1) : (struct str){"", 0};
+		}
+	}
+	return false;
+}
+
+/* Everything of s->in that passes, by the tables. ours: called at the place of each header of ours. */
+static void write_rest(struct writer *w, const struct splice *s, void (*ours)(struct writer *, const struct splice *, const struct message_header *))
+{
+	const struct message *m = s->in;
+	const struct message_header *h = message_headers(m), *last = h + m->header_count;
+	const char *raw = message_raw(m);
+	bool trusted = settings_zone(s->sip->settings, s->from_zone)->trust;
+	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust && identity_private(m);
+	bool nuls = has_nul((struct str){raw, m->body.at});
+	size_t run = 0, run_end = 0;
+	for (; h < last; h++) {
+		uint8_t policy = policy_of(m, h);
+		bool pass = policy == POLICY_PASS || (policy == POLICY_TRUSTED && trusted);
+		struct str value = message_header_value(m, h), mapped = {"", 0};
+		if (h->id == HEADER_P_ASSERTED_IDENTITY && hide_identity)
+			pass = false;
+		if (policy == POLICY_CREDENTIALS)
+			pass = !our_realm(s->sip->settings, realm_of(value));
+		if (policy == POLICY_CHALLENGE)
+			pass = trusted && !our_realm(s->sip->settings, realm_of(value));
+		if (policy == POLICY_OPTIONS) {
+			struct str rest = value, item;
+			pass = true;
+			while (pass && list_next(&rest, &item) == 0)
+				pass = bridged(item);
+		}
+		if (policy == POLICY_MAPPED && h->id == HEADER_EVENT && !s->event_id.n)
+			pass = true;
+		if (nuls && has_nul((struct str){raw + h->line, (size_t)(h->end - h->line)})) {
+			/* what is written anew is clean; the line itself does not pass */
+			pass = false;
+			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
+				policy = POLICY_NEVER;
+			count(HEADERS_WITH_NUL);
+		}
+		if (pass) {
+			if (run == run_end)
+				run = h->line;
+			else if (run_end != h->line) {
+				write_bytes(w, raw + run, run_end - run);
+				run = h->line;
+			}
+			run_end = h->end;
+			continue;
+		}
+		write_bytes(w, raw + run, run_end - run);
+		run = run_end = 0;
+		switch (policy) {
+		case POLICY_OURS:
+			if (ours)
+				ours(w, s, h);
+			break;
+		case POLICY_OPTIONS:
+			write_options(w, m, h);
+			break;
+		case POLICY_WARNING:
+			write_warning(w, m, h);
+			break;
+		case POLICY_MAPPED:
+			switch (h->id) {
+			case HEADER_RACK:
+				mapped = s->rack;
+				break;
+			case HEADER_REFER_TO:
+				mapped = s->refer_to;
+				break;
+			case HEADER_REFERRED_BY:
+				mapped = s->referred_by;
+				break;
+			case HEADER_REPLACES:
+				mapped = s->replaces;
+				break;
+			case HEADER_TARGET_DIALOG:
+				mapped = s->target_dialog;
+				break;
+			case HEADER_EVENT:
+				write_event(w, s, h);
+				break;
+			}
+			if (mapped.n && !has_nul(mapped))
+				write_line(w, m, h, mapped);
+			break;
+		}
+	}
+	write_bytes(w, raw + run, run_end - run);
+}
+
+/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261 section 12.1.1); such a URI needs no word of its
+ * TLS. */
+static void write_contact(struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
+{
+	if (sips)
+		write_literal(w, "Contact: <sips:");
+	else
+		write_literal(w, "Contact: <sip:");
+	write_str(w, s->contact_user);
+	write_literal(w, "@");
+	write_sent_by(w, s->sip, flow);
+	if (flow->transport == TRANSPORT_TCP)
+		write_literal(w, ";transport=tcp");
+	else if (flow->transport == TRANSPORT_TLS && !sips)
+		write_literal(w, ";transport=tls");
+	else if (flow->transport == TRANSPORT_WS || flow->transport == TRANSPORT_WSS)
+		write_literal(w, ";transport=ws");
+	write_literal(w, ">\r\n");
+}
+
+static void write_body(struct writer *w, const struct message *m)
+{
+	struct str body = message_str(m, m->body);
+	write_literal(w, "Content-Length: ");
+	write_number(w, body.n);
+	write_literal(w, "\r\n\r\n");
+	write_str(w, body);
+}
+
+static struct str method_of_splice(const struct message *m)
+{
+	return message_str(m, m->method_name);
+}
+
+static bool is_sips(struct str uri)
+{
+	return uri.n > 5 && strncasecmp(uri.p, "sips:", 5) == 0;
+}
+
+static void request_ours(struct writer *w, const struct splice *s, const struct message_header *h)
+{
+	const struct message *m = s->in;
+	char room[TOKEN_LENGTH];
+	if (message_first(m, h->id) != h)
+		return; /* the further Vias of the other side; any other header of ours stands once */
+	switch (h->id) {
+	case HEADER_VIA:
+		write_str(w, message_header_name(m, h));
+		write_literal(w, ": SIP/2.0/");
+		write_str(w, str_of(transport_name(s->to->transport)));
+		write_literal(w, " ");
+		write_sent_by(w, s->sip, s->to);
+		write_literal(w, ";branch=" BRANCH_COOKIE);
+		token_mint(&s->sip->keys.minting, TOKEN_BRANCH, s->slot, s->branch, room);
+		write_bytes(w, room, sizeof(room));
+		write_literal(w, "\r\n");
+		if (s->route.n) {
+			write_literal(w, "Route: ");
+			write_str(w, s->route);
+			write_literal(w, "\r\n");
+		}
+		if (m->max_forwards < 0) {
+			write_literal(w, "Max-Forwards: ");
+			write_number(w, s->sip->settings->max_forwards);
+			write_literal(w, "\r\n");
+		}
+		break;
+	case HEADER_MAX_FORWARDS:
+		write_str(w, message_header_name(m, h));
+		write_literal(w, ": ");
+		write_number(w, m->max_forwards > 0 ? (uint64_t)m->max_forwards - 1 : 0);
+		write_literal(w, "\r\n");
+		break;
+	case HEADER_FROM:
+		write_line(w, m, h, s->from);
+		break;
+	case HEADER_TO:
+		write_line(w, m, h, s->to_value);
+		break;
+	case HEADER_CALL_ID:
+		write_line(w, m, h, s->call_id);
+		break;
+	case HEADER_CSEQ:
+		write_str(w, message_header_name(m, h));
+		write_literal(w, ": ");
+		write_number(w, s->cseq);
+		write_literal(w, " ");
+		write_str(w, method_of_splice(m));
+		write_literal(w, "\r\n");
+		break;
+	case HEADER_CONTACT:
+		if (s->contact_user.n)
+			write_contact(w, s, s->to, is_sips(s->request_uri));
+		break;
+	}
+}
+
+int splice_request(const struct splice *s, struct wire **out)
+{
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
+	struct writer w = WRITER(room);
+	write_str(&w, method_of_splice(s->in));
+	write_literal(&w, " ");
+	write_str(&w, s->request_uri);
+	write_literal(&w, " SIP/2.0\r\n");
+	write_rest(&w, s, request_ours);
+	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
+		write_contact(&w, s, s->to, is_sips(s->request_uri));
+	write_body(&w, s->in);
+	if (w.full)
+		return -ENOBUFS;
+	struct wire *wire = wire_new(w.p, w.n);
+	if (!wire)
+		return -ENOMEM;
+	*out = wire;
+	return 0;
+}
+
+int splice_response(const struct splice *s, const struct message *request, unsigned status, struct str to_tag, struct wire **out)
+{
+	static char room[MESSAGE_RAW_MAX]; /* wire.h */
+	struct writer w = WRITER(room);
+	const struct message *m = s->in;
+	struct str reason = status && status != m->status ? str_of(status_reason(status)) : message_str(m, m->reason);
+	write_response_head(&w, request, status ? status : m->status, reason, to_tag);
+	/* A dialog's route set is the request's Record-Route (RFC 3261 section 12.1.1). */
+	if (s->contact_user.n && m->status > 100 && m->status < 300)
+		for (const struct message_header *h = message_first(request, HEADER_RECORD_ROUTE); h; h = message_next(request, h))
+			write_bytes(&w, message_raw(request) + h->line, (size_t)(h->end - h->line));
+	if (s->contact_user.n)
+		write_contact(&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
+	write_rest(&w, s, NULL);
+	write_body(&w, m);
+	if (w.full)
+		return -ENOBUFS;
+	struct wire *wire = wire_new(w.p, w.n);
+	if (!wire)
+		return -ENOMEM;
+	*out = wire;
+	return 0;
+}
+
+unsigned splice_require(const struct message *m, struct writer *unsupported)
+{
+	static const uint8_t ids[] = {HEADER_REQUIRE, HEADER_PROXY_REQUIRE};
+	bool any = false;
+	for (size_t i = 0; i < sizeof(ids); i++)
+		for (const struct message_header *h = message_first(m, ids[i]); h; h = message_next(m, h)) {
+			struct str rest = message_header_value(m, h), item;
+			while (list_next(&rest, &item) == 0) {
+				/* What a proxy must understand, a back-to-back user agent must too: nothing of Proxy-Require can be kept. */
+				if (ids[i] == HEADER_REQUIRE && bridged(item))
+					continue;
+				if (any)
+					write_literal(unsupported, ", ");
+				else
+					write_literal(unsupported, "Unsupported: ");
+				write_str(unsupported, item);
+				any = true;
+			}
+		}
+	if (any)
+		write_literal(unsupported, "\r\n");
+	return any ? 420 : 0;
+}
+
+void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to)
+{
+	static char room[8192]; /* wire.h */
+	struct writer hidden = WRITER(room);
+	struct str rest = value;
+	struct address a;
+	struct endpoint e;
+	/* A numeric address in From or To is a host of that side, a PBX's own more often than not. */
+	if (address_next(&rest, &a) == 0 && endpoint_parse_host(a.uri.host, 0, &e) == 0 && settings_listener_at(sip->settings, a.uri.host, a.uri.port) == NONE_INDEX) {
+		size_t end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
+		write_bytes(&hidden, value.p, (size_t)(a.uri.host.p - value.p));
+		write_own_host(&hidden, sip, to);
+		if (a.uri.port && end < value.n && value.p[end] == ':')
+			while (++end < value.n && value.p[end] >= '0' && value.p[end] <= '9')
+				;
+		write_str(&hidden, str_from(value, end));
+		if (hidden.full)
+			w->full = true;
+		value = written(&hidden);
+	}
+	write_address_tag(w, value, tag);
+}
+
+void write_address_tag(struct writer *w, struct str value, struct str tag)
+{
+	struct str rest = value, params, name, item;
+	struct address a;
+	if (address_next(&rest, &a)) {
+		w->full = true; /* the parser lets no such From or To through */
+		return;
+	}
+	params = a.params;
+	if (has_nul(a.display)) {
+		write_literal(w, "<");
+		write_str(w, a.uri.whole);
+		write_literal(w, ">");
+	} else {
+		/* everything before the parameters, as written */
+		size_t head = params.n ? (size_t)(params.p - value.p) : value.n;
+		while (params.n && head && value.p[head - 1] != ';')
+			head--;
+		write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));
+	}
+	while (param_next(&params, &name, &item) == 0) {
+		if (str_equal_nocase(name, S("tag")) || has_nul(item))
+			continue;
+		write_literal(w, ";");
+		write_str(w, name);
+		if (item.p) {
+			write_literal(w, "=");
+			write_str(w, item);
+		}
+	}
+	if (tag.n) {
+		write_literal(w, ";tag=");
+		write_str(w, tag);
+	}
+}

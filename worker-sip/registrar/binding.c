@@ -1,0 +1,194 @@
+/* binding.c - encoding and decoding of an address of record's bindings (binding.h). */
+#include "binding.h"
+
+#include "common/hash.h"
+
+#include <errno.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian");
+
+struct reader {
+	struct str rest;
+	bool bad;
+};
+
+static void get(struct reader *r, void *out, size_t n)
+{
+	if (r->rest.n < n) {
+		r->bad = true;
+		memset(out, 0, n);
+		return;
+	}
+	memcpy(out, r->rest.p, n);
+	r->rest = str_from(r->rest, n);
+}
+
+/* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by the subtraction where it was smaller, and by nothing else where it was not set before. */
+static bool has_control(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t del = eight ^ ones * 0x7f;
+	return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & high) != 0;
+}
+
+/* A string from the store goes into headers: a control byte in it would end the line. */
+static bool printable(struct str s)
+{
+	uint64_t eight;
+	size_t i = 0;
+	for (; s.n - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, s.p + i, sizeof eight);
+		if (has_control(eight))
+			return false;
+	}
+	for (; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* What is in it valid() looks at. */
+static struct str get_str(struct reader *r, size_t n, size_t max)
+{
+	struct str s = {r->rest.p, n};
+	if (n > max || n > r->rest.n) {
+		r->bad = true;
+		return (struct str){NULL, 0};
+	}
+	r->rest = str_from(r->rest, n);
+	return s;
+}
+
+static void write_endpoint(struct writer *w, const struct endpoint *e)
+{
+	write_bytes(w, (const char *)&e->family, 1);
+	if (e->family == 0)
+		return;
+	write_bytes(w, (const char *)&e->port, 2);
+	if (e->family == 6)
+		write_bytes(w, (const char *)&e->scope, 4);
+	write_bytes(w, (const char *)e->address, e->family == 6 ? 16 : 4);
+}
+
+static void get_endpoint(struct reader *r, struct endpoint *e)
+{
+	*e = (struct endpoint){0};
+	get(r, &e->family, 1);
+	if (e->family != 0 && e->family != 4 && e->family != 6)
+		r->bad = true;
+	if (e->family == 0 || r->bad)
+		return;
+	get(r, &e->port, 2);
+	if (e->family == 6)
+		get(r, &e->scope, 4);
+	get(r, e->address, e->family == 6 ? 16 : 4);
+}
+
+static bool valid(const struct binding *b)
+{
+	return b->contact.n > 0 && b->contact.n <= BINDING_CONTACT_MAX && b->call_id.n <= BINDING_CALL_ID_MAX && b->path.n <= BINDING_PATH_MAX && b->instance.n <= BINDING_INSTANCE_MAX &&
+		b->user_agent.n <= BINDING_USER_AGENT_MAX && printable(b->contact) && printable(b->call_id) && printable(b->path) && printable(b->instance) && printable(b->user_agent) &&
+		b->q <= 1000 && b->flow.transport > 0 && b->flow.transport < TRANSPORT_COUNT &&
+		(b->flow.peer.family == 4 || b->flow.peer.family == 6) && (b->flow.local.family == 0 || b->flow.local.family == 4 || b->flow.local.family == 6) &&
+		/* access is by flow only: a stream binding without its connection would have us connect to wherever it says */
+		(b->flow.id != 0) == transport_is_stream(b->flow.transport);
+}
+
+static void encode(struct writer *w, const struct binding *b)
+{
+	uint16_t contact = (uint16_t)b->contact.n, call_id = (uint16_t)b->call_id.n, path = (uint16_t)b->path.n;
+	uint8_t instance = (uint8_t)b->instance.n, user_agent = (uint8_t)b->user_agent.n;
+	write_bytes(w, (const char *)&b->expires_at, 8);
+	write_bytes(w, (const char *)&b->flow.id, 8);
+	write_bytes(w, (const char *)&b->cseq, 4);
+	write_bytes(w, (const char *)&b->reg_id, 4);
+	write_bytes(w, (const char *)&b->q, 2);
+	write_bytes(w, (const char *)&b->flow.listener, 2);
+	write_bytes(w, (const char *)&b->flow.transport, 1);
+	write_endpoint(w, &b->flow.peer);
+	write_endpoint(w, &b->flow.local);
+	write_bytes(w, (const char *)&contact, 2);
+	write_bytes(w, (const char *)&call_id, 2);
+	write_bytes(w, (const char *)&path, 2);
+	write_bytes(w, (const char *)&instance, 1);
+	write_bytes(w, (const char *)&user_agent, 1);
+	write_str(w, b->contact);
+	write_str(w, b->call_id);
+	write_str(w, b->path);
+	write_str(w, b->instance);
+	write_str(w, b->user_agent);
+}
+
+static uint32_t check_of(uint8_t count, const char *rest, size_t n)
+{
+	struct hash_key key = {{count}};
+	return (uint32_t)hash_bytes(&key, rest, n);
+}
+
+long bindings_encode(const struct binding *b, unsigned count, char *room, size_t size)
+{
+	struct writer w = {.p = room, .size = size};
+	char head[BINDINGS_HEAD] = {BINDINGS_VERSION, (char)count};
+	if (count == 0 || count > BINDINGS_MAX)
+		return -EINVAL;
+	write_bytes(&w, head, sizeof head);
+	for (unsigned i = 0; i < count; i++) {
+		if (!valid(&b[i]))
+			return -EINVAL;
+		encode(&w, &b[i]);
+	}
+	if (w.full)
+		return -EINVAL;
+	uint32_t check = check_of((uint8_t)count, room + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
+	memcpy(room + 2, &check, sizeof check);
+	return (long)w.n;
+}
+
+static void decode(struct reader *r, struct binding *b)
+{
+	uint16_t contact, call_id, path;
+	uint8_t instance, user_agent;
+	*b = (struct binding){0};
+	get(r, &b->expires_at, 8);
+	get(r, &b->flow.id, 8);
+	get(r, &b->cseq, 4);
+	get(r, &b->reg_id, 4);
+	get(r, &b->q, 2);
+	get(r, &b->flow.listener, 2);
+	get(r, &b->flow.transport, 1);
+	get_endpoint(r, &b->flow.peer);
+	get_endpoint(r, &b->flow.local);
+	get(r, &contact, 2);
+	get(r, &call_id, 2);
+	get(r, &path, 2);
+	get(r, &instance, 1);
+	get(r, &user_agent, 1);
+	b->contact = get_str(r, contact, BINDING_CONTACT_MAX);
+	b->call_id = get_str(r, call_id, BINDING_CALL_ID_MAX);
+	b->path = get_str(r, path, BINDING_PATH_MAX);
+	b->instance = get_str(r, instance, BINDING_INSTANCE_MAX);
+	b->user_agent = get_str(r, user_agent, BINDING_USER_AGENT_MAX);
+}
+
+int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
+{
+	struct reader r = {.rest = record};
+	uint8_t version, number;
+	uint32_t check;
+	get(&r, &version, 1);
+	get(&r, &number, 1);
+	if (version == BINDINGS_VERSION) {
+		get(&r, &check, 4);
+		r.bad |= check != check_of(number, r.rest.p, r.rest.n);
+	} else if (version != BINDINGS_VERSION_UNCHECKED) {
+		r.bad = true;
+	}
+	if (r.bad || number == 0 || number > BINDINGS_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < number; i++) {
+		decode(&r, &out[i]);
+		if (r.bad || !valid(&out[i]))
+			return -EBADMSG;
+	}
+	return r.rest.n ? -EBADMSG : number;
+}

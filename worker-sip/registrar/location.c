@@ -1,0 +1,579 @@
+/* location.c - the location store: address of record -> bindings (location.h).
+ *
+ * One slot has one owner, so that reading a record, changing it and putting it back needs no lock here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our own
+ * look-ups see at once, and go in one transaction at the end of the turn. A refresh, which leaves the size of its record as it is, is written in its place at once: of the pages between root and leaf none is copied. The read
+ * transaction lives for a turn at most: a reader that sleeps would pin pages.
+ * Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
+ */
+#include "location.h"
+
+#include "common/hash.h"
+#include "common/table.h"
+#include "binding.h"
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Records looked at in one pass of tending, and the pause between passes, ms: some 100,000 records a second at most, in steps of well under a millisecond. */
+#define TEND_PAGE 256
+#define TEND_PAUSE_MS 2
+#define TEND_SOON_MS 1000
+#define TEND_MAX_MS 3600000
+/* One transaction in so many ms where they follow each other closely: a page that several records share is then written once. GROUP_BURST of them go at once before that, so that a store with little to do waits for nothing. */
+#define GROUP_MS 2
+#define GROUP_BURST 8
+/* Records that are not held back any longer. */
+#define GROUP_MAX 256
+/* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not reach. */
+#define PAGE_SIZE 4096
+#define TREE_DEPTH 6
+
+struct waiter {
+	struct waiter *next;
+	void (*done)(void *arg, int error);
+	void *arg;
+};
+struct pending {
+	struct table_node node;
+	struct pending *next;      /* in order of the first put */
+	struct waiter *first, **last;
+	char *record;              /* NULL: removed */
+	size_t size;
+	size_t aor_length;
+	char aor[AOR_MAX];
+};
+
+struct location {
+	struct store store;
+	struct loop *loop;
+	MDB_txn *read;             /* made once, reset at the end of each turn */
+	bool reading;
+	struct hash_key key;
+	struct table pending;
+	struct pending *first, **last;
+	struct timer group;        /* what is pending waits for it */
+	uint64_t credit_at;        /* ms of loop_now up to which credit is counted */
+	unsigned credit;           /* transactions that may go at once */
+	struct timer tend;
+	bool (*mine)(void *arg, struct str aor);
+	void (*seen)(void *arg, struct str aor, const struct binding *b);
+	void *tend_arg;
+	uint64_t earliest;         /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
+	size_t position_length;    /* where the pass goes on; 0: at the start */
+	char position[AOR_MAX];
+	char room[BINDINGS_SIZE_MAX];     /* of the record that is written */
+	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
+	bool visiting;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static MDB_val val_of(struct str s)
+{
+	return (MDB_val){s.n, (void *)(uintptr_t)s.p};
+}
+
+/* ---- reading ---- */
+
+static int read_begin(struct location *l)
+{
+	if (l->reading)
+		return 0;
+	int error = l->read ? mdb_txn_renew(l->read) : mdb_txn_begin(l->store.env, NULL, MDB_RDONLY, &l->read);
+	if (!error)
+		l->reading = true;
+	return store_error(error);
+}
+
+static void read_end(struct location *l)
+{
+	if (l->reading)
+		mdb_txn_reset(l->read);
+	l->reading = false;
+}
+
+static bool same_aor(const struct table_node *node, const void *key)
+{
+	const struct pending *p = container_of(node, const struct pending, node);
+	return str_equal((struct str){p->aor, p->aor_length}, *(const struct str *)key);
+}
+
+static struct pending *pending_find(const struct location *l, struct str aor)
+{
+	if (!l->pending.count)
+		return NULL;
+	struct table_node *node = table_find(&l->pending, hash_str(&l->key, aor), same_aor, &aor);
+	return node ? container_of(node, struct pending, node) : NULL;
+}
+
+/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is
+ * not. Returns the number of bindings (0: it is not there any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
+static int decode_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
+{
+	int n = -EBADMSG;
+	assert(!l->visiting);
+	if (record.n && record.n <= sizeof l->read_room) {
+		memcpy(l->read_room, record.p, record.n);
+		n = bindings_decode((struct str){l->read_room, record.n}, out);
+	}
+	if (n >= 0)
+		return n;
+	long again = store_read(&l->store, aor, l->read_room, sizeof l->read_room);
+	if (again == -ENOENT)
+		return 0; /* removed meanwhile */
+	if (again < 0 && again != -EMSGSIZE)
+		return (int)again;
+	n = again >= 0 ? bindings_decode((struct str){l->read_room, (size_t)again}, out) : -EBADMSG;
+	if (n < 0)
+		count(LOCATION_DAMAGED);
+	return n;
+}
+
+/* Visits those of n bindings that have not expired. Their number; what is negative is returned as it is. */
+static int visit_live(const struct binding *bindings, int n, void (*visit)(void *arg, const struct binding *b), void *arg)
+{
+	int live = 0;
+	uint64_t now = now_ms();
+	for (int i = 0; i < n; i++)
+		if (bindings[i].expires_at > now) {
+			visit(arg, &bindings[i]);
+			live++;
+		}
+	return n < 0 ? n : live;
+}
+
+static int visit_record(struct location *l, struct str aor, struct str record, void (*visit)(void *arg, const struct binding *b), void *arg)
+{
+	struct binding bindings[BINDINGS_MAX];
+	int n = decode_record(l, aor, record, bindings);
+	l->visiting = true;
+	int live = visit_live(bindings, n, visit, arg);
+	l->visiting = false;
+	return live;
+}
+
+int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg)
+{
+	const struct pending *p = pending_find(l, aor);
+	if (p) {
+		struct binding bindings[BINDINGS_MAX];
+		return p->record ? visit_live(bindings, bindings_decode((struct str){p->record, p->size}, bindings), visit, arg) : 0;
+	}
+	if (aor.n == 0 || aor.n >= AOR_MAX)
+		return 0;
+	int error = read_begin(l);
+	if (error)
+		return error;
+	MDB_val key = val_of(aor), value;
+	error = mdb_get(l->read, l->store.dbi, &key, &value);
+	if (error)
+		return error == MDB_NOTFOUND ? 0 : store_error(error);
+	return visit_record(l, aor, (struct str){value.mv_data, value.mv_size}, visit, arg);
+}
+
+/* ---- writing ---- */
+
+static void pending_free(struct pending *p)
+{
+	for (struct waiter *w = p->first, *next; w; w = next) {
+		next = w->next;
+		free(w);
+	}
+	free(p->record);
+	free(p);
+}
+
+static struct pending *pending_new(struct location *l, struct str aor)
+{
+	struct pending *p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->last = &p->first;
+	p->aor_length = aor.n;
+	memcpy(p->aor, aor.p, aor.n);
+	table_add(&l->pending, &p->node, hash_str(&l->key, aor));
+	*l->last = p;
+	l->last = &p->next;
+	return p;
+}
+
+static void tend_in(struct location *l, uint64_t delay)
+{
+	if (l->mine && !timer_armed(&l->tend))
+		loop_set(l->loop, &l->tend, delay);
+}
+
+int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg)
+{
+	if (aor.n == 0 || aor.n >= AOR_MAX)
+		return -ENAMETOOLONG;
+	long size = count ? bindings_encode(b, count, l->room, sizeof l->room) : 0;
+	if (size < 0)
+		return (int)size;
+	struct pending *p = pending_find(l, aor);
+	if (!p && l->pending.count >= LOCATION_PENDING_MAX) {
+		count(LOCATION_BUSY);
+		return -EAGAIN;
+	}
+	char *record = size ? malloc((size_t)size) : NULL;
+	struct waiter *w = done ? malloc(sizeof *w) : NULL;
+	if ((size && !record) || (done && !w) || (!p && !(p = pending_new(l, aor)))) {
+		free(record);
+		free(w);
+		return -ENOMEM;
+	}
+	if (size)
+		memcpy(record, l->room, (size_t)size);
+	free(p->record);
+	p->record = record;
+	p->size = (size_t)size;
+	if (w) {
+		*w = (struct waiter){.done = done, .arg = arg};
+		*p->last = w;
+		p->last = &w->next;
+	}
+	if (count)
+		tend_in(l, LOCATION_TEND_MIN_MS);
+	return 0;
+}
+
+int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count)
+{
+	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_find(l, aor))
+		return -ENOENT;
+	long size = bindings_encode(b, count, l->room, sizeof l->room);
+	if (size < 0)
+		return (int)size;
+	int error = store_overwrite(&l->store, aor, (struct str){l->room, (size_t)size});
+	if (error)
+		return error;
+	read_end(l); /* its state may be older than the page that was written */
+	count(LOCATION_REFRESHED);
+	tend_in(l, LOCATION_TEND_MIN_MS);
+	return 0;
+}
+
+static int write_one(struct location *l, MDB_txn *txn, const struct pending *p)
+{
+	MDB_val key = val_of((struct str){p->aor, p->aor_length});
+	if (!p->record) {
+		int error = mdb_del(txn, l->store.dbi, &key, NULL);
+		return error == MDB_NOTFOUND ? 0 : error;
+	}
+	MDB_val value = val_of((struct str){p->record, p->size});
+	return mdb_put(txn, l->store.dbi, &key, &value, 0);
+}
+
+/* Pages that writing the list from p on may take: each record and its way down the tree. */
+static size_t pages_of(const struct pending *p, bool alone)
+{
+	size_t pages = 0;
+	for (; p; p = alone ? NULL : p->next)
+		pages += p->record ? p->size / PAGE_SIZE + 1 + TREE_DEPTH : 0;
+	return pages;
+}
+
+/* Writes the list from p on: all of it, or (alone) its first only. */
+static int commit(struct location *l, const struct pending *p, bool alone)
+{
+	MDB_txn *txn;
+	size_t pages = pages_of(p, alone);
+	int error = pages ? read_begin(l) : 0;
+	if (error)
+		return error;
+	bool room = pages == 0 || store_has_room(&l->store, l->read, pages);
+	read_end(l); /* the pages of an old state could not be used again */
+	if (!room)
+		return -ENOSPC;
+	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
+	if (error)
+		return store_error(error);
+	for (; p && !error; p = alone ? NULL : p->next)
+		error = write_one(l, txn, p);
+	if (error)
+		mdb_txn_abort(txn);
+	else
+		error = mdb_txn_commit(txn);
+	return store_error(error);
+}
+
+static void finish(struct pending *p, int error)
+{
+	if (error) {
+		char room[AOR_MAX + 8];
+		count(LOCATION_FAILED);
+		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"", log_value((struct str){p->aor, p->aor_length}, room, sizeof room), -error, strerror(-error));
+	}
+	for (struct waiter *w = p->first; w; w = w->next)
+		w->done(w->arg, error);
+	pending_free(p);
+}
+
+/* Whether the next transaction may go now; if not, the loop is woken when it may. */
+static bool may_commit(struct location *l)
+{
+	uint64_t now = loop_now(l->loop), earned = (now - l->credit_at) / GROUP_MS;
+	l->credit_at += earned * GROUP_MS;
+	l->credit = earned < GROUP_BURST - l->credit ? l->credit + (unsigned)earned : GROUP_BURST;
+	if (!l->credit && l->pending.count < GROUP_MAX) {
+		if (!timer_armed(&l->group))
+			loop_set(l->loop, &l->group, l->credit_at + GROUP_MS - now);
+		return false;
+	}
+	l->credit -= l->credit > 0;
+	return true;
+}
+
+void location_hurry(struct location *l)
+{
+	l->credit = GROUP_BURST;
+	l->credit_at = loop_now(l->loop);
+}
+
+bool location_pending(const struct location *l, struct str aor)
+{
+	return pending_find(l, aor) != NULL;
+}
+
+/* The turn that it wakes does the work, at its end. */
+static void group_fired(struct timer *t, void *arg)
+{
+	(void)t;
+	(void)arg;
+}
+
+/* The end of a turn. The callbacks may put again: then the next turn starts at once. */
+static bool turn(void *arg)
+{
+	struct location *l = arg;
+	read_end(l);
+	struct pending *list = l->first;
+	if (!list || !may_commit(l))
+		return false;
+	int error = commit(l, list, false);
+	/* one record that does not fit must not take the others of its turn with it: each by itself then */
+	bool single = error && list->next;
+	l->first = NULL;
+	l->last = &l->first;
+	for (struct pending *p = list; p; p = p->next)
+		table_remove(&l->pending, &p->node);
+	for (struct pending *p = list, *next; p; p = next) {
+		next = p->next;
+		int failed = single ? commit(l, p, true) : error;
+		if (!failed)
+			count(LOCATION_WRITES);
+		finish(p, failed);
+	}
+	read_end(l);
+	return l->first != NULL;
+}
+
+/* ---- tending ---- */
+
+/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out, their strings in read_room. */
+static bool tend_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX], unsigned *live)
+{
+	struct binding all[BINDINGS_MAX];
+	int n = decode_record(l, aor, record, all);
+	uint64_t now = now_ms();
+	*live = 0;
+	for (int i = 0; i < n; i++) {
+		if (all[i].expires_at <= now) {
+			count(BINDINGS_EXPIRED);
+			continue;
+		}
+		if (all[i].expires_at < l->earliest)
+			l->earliest = all[i].expires_at;
+		if (l->seen)
+			l->seen(l->tend_arg, aor, &all[i]);
+		out[(*live)++] = all[i];
+	}
+	return n == -EBADMSG || (n > 0 && *live < (unsigned)n);
+}
+
+/* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */
+static int tend_page(struct location *l)
+{
+	struct binding live[BINDINGS_MAX];
+	MDB_cursor *cursor;
+	int error = read_begin(l);
+	if (error)
+		return error;
+	error = mdb_cursor_open(l->read, l->store.dbi, &cursor);
+	if (error)
+		return store_error(error);
+	MDB_val key = val_of((struct str){l->position, l->position_length}), value;
+	unsigned left = TEND_PAGE;
+	for (error = mdb_cursor_get(cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST); !error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
+		unsigned n;
+		char aor_room[AOR_MAX];
+		struct str aor = {aor_room, key.mv_size};
+		if (key.mv_size >= AOR_MAX)
+			continue;
+		memcpy(aor_room, key.mv_data, key.mv_size);
+		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
+			continue;
+		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) && location_put(l, aor, live, n, NULL, NULL))
+			break; /* this turn takes no more: from here in the next */
+	}
+	if (!error && key.mv_size < AOR_MAX) {
+		l->position_length = key.mv_size;
+		memcpy(l->position, key.mv_data, key.mv_size);
+	}
+	mdb_cursor_close(cursor);
+	return error == MDB_NOTFOUND ? 0 : error ? store_error(error) : 1;
+}
+
+static void tend_fired(struct timer *t, void *arg)
+{
+	struct location *l = arg;
+	(void)t;
+	int more = tend_page(l);
+	if (more > 0) {
+		loop_set(l->loop, &l->tend, TEND_PAUSE_MS);
+		return;
+	}
+	MDB_stat stat;
+	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 && stat.ms_entries == 0 && !l->first;
+	uint64_t now = now_ms(), delay = l->earliest > now ? l->earliest - now : 0;
+	l->position_length = 0;
+	l->earliest = UINT64_MAX;
+	if (delay < LOCATION_TEND_MIN_MS)
+		delay = LOCATION_TEND_MIN_MS;
+	if (!empty)
+		loop_set(l->loop, &l->tend, delay < TEND_MAX_MS ? delay : TEND_MAX_MS);
+}
+
+void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
+{
+	l->mine = mine;
+	l->seen = seen;
+	l->tend_arg = arg;
+	l->position_length = 0;
+	l->earliest = UINT64_MAX;
+	loop_unset(l->loop, &l->tend);
+	if (mine)
+		loop_set(l->loop, &l->tend, TEND_SOON_MS);
+}
+
+/* ---- listing ---- */
+
+struct listing {
+	void (*visit)(void *arg, struct str aor, const struct binding *b);
+	void *arg;
+	struct str aor;
+};
+
+static void listing_visit(void *arg, const struct binding *b)
+{
+	struct listing *p = arg;
+	p->visit(p->arg, p->aor, b);
+}
+
+/* The first key after `after`. */
+static int cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_val *value)
+{
+	*key = val_of(after);
+	int error = mdb_cursor_get(cursor, key, value, after.n ? MDB_SET_RANGE : MDB_FIRST);
+	if (!error && after.n && str_equal((struct str){key->mv_data, key->mv_size}, after))
+		error = mdb_cursor_get(cursor, key, value, MDB_NEXT);
+	return error;
+}
+
+int location_list(struct location *l, struct str after, unsigned limit, void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	assert(limit >= BINDINGS_MAX);
+	int error = read_begin(l);
+	if (!error)
+		error = store_error(mdb_cursor_open(l->read, l->store.dbi, &cursor));
+	if (error)
+		return error;
+	unsigned visited = 0;
+	for (error = cursor_after(cursor, after, &key, &value); !error && visited + BINDINGS_MAX <= limit; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		struct listing page = {.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
+		int n = visit_record(l, page.aor, (struct str){value.mv_data, value.mv_size}, listing_visit, &page);
+		visited += n > 0 ? (unsigned)n : 0;
+	}
+	mdb_cursor_close(cursor);
+	return error && error != MDB_NOTFOUND ? store_error(error) : (int)visited;
+}
+
+void location_reader_check(struct location *l)
+{
+	int dead = 0, error = mdb_reader_check(l->store.env, &dead);
+	if (error)
+		log_warn("location-reader-check", "error=%d", -store_error(error));
+	else if (dead)
+		log_info("location-reader-check", "freed=%d", dead);
+}
+
+/* ---- opening ---- */
+
+static bool clean(struct str key, struct str value)
+{
+	struct binding bindings[BINDINGS_MAX];
+	return key.n > 0 && key.n < AOR_MAX && bindings_decode(value, bindings) > 0;
+}
+
+int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size)
+{
+	struct location *l = calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	l->loop = loop;
+	l->last = &l->first;
+	timer_init(&l->tend, tend_fired, l);
+	timer_init(&l->group, group_fired, l);
+	l->credit = GROUP_BURST;
+	l->credit_at = loop_now(loop);
+	hash_key_random(&l->key);
+	int error = table_init(&l->pending, 64);
+	if (!error) {
+		error = store_open(&l->store, directory, "location", boot, map_size, clean);
+		if (!error) {
+			error = loop_on_turn(loop, turn, l);
+			if (!error) {
+				*out = l;
+				return 0;
+			}
+			store_close(&l->store);
+		}
+		table_free(&l->pending);
+	}
+	free(l);
+	log_error("location-open-failed", "directory=%s error=%d reason=\"%s\"", directory, -error, strerror(-error));
+	return error;
+}
+
+int location_open(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop)
+{
+	return location_open_bounded(out, directory, boot, loop, LOCATION_MAP_SIZE);
+}
+
+/* The loop must not turn any more: its end-of-turn callback cannot be taken back. */
+void location_close(struct location *l)
+{
+	if (!l)
+		return;
+	for (struct pending *p = l->first, *next; p; p = next) {
+		next = p->next;
+		pending_free(p);
+	}
+	loop_unset(l->loop, &l->tend);
+	loop_unset(l->loop, &l->group);
+	if (l->read)
+		mdb_txn_abort(l->read);
+	store_close(&l->store);
+	table_free(&l->pending);
+	free(l);
+}

@@ -1,0 +1,225 @@
+/* client.c - client transactions (RFC 3261 section 17.1, RFC 6026): sending, matching responses, the ACK of a failure, CANCEL.
+ * Relies on branches being our own tokens, proved by the caller: two transactions share one only as INVITE and its CANCEL. */
+#include "ack_cancel.h"
+#include "machine.h"
+
+#include <assert.h>
+#include <errno.h>
+
+struct client_key {
+	uint64_t branch;
+	uint8_t method;
+};
+
+static bool same_key(const struct table_node *node, const void *arg)
+{
+	const struct transaction *t = container_of(node, const struct transaction, node);
+	const struct client_key *key = arg;
+
+	return t->branch == key->branch && t->method == key->method;
+}
+
+static uint64_t hash_of(const struct transactions *ts, uint64_t branch, uint8_t method)
+{
+	struct hash_key key;
+	unsigned char text[9];
+
+	memcpy(&key, ts->secret, sizeof(key));
+	memcpy(text, &branch, sizeof(branch));
+	text[8] = method;
+	return hash_bytes(&key, text, sizeof(text));
+}
+
+static struct transaction *client_find(const struct transactions *ts, uint64_t branch, uint8_t method)
+{
+	struct client_key key = {branch, method};
+	struct table_node *node = table_find(&ts->clients, hash_of(ts, branch, method), same_key, &key);
+
+	return node ? container_of(node, struct transaction, node) : NULL;
+}
+
+int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot, const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user, struct transaction **out)
+{
+	struct transaction *t;
+	int error;
+
+	assert(method != METHOD_ACK);
+	if (client_find(ts, branch, method))
+		return -EEXIST;
+	t = transaction_new(ts, method == METHOD_INVITE ? CLIENT_INVITE : CLIENT_OTHER, method, slot, to);
+	if (!t)
+		return -ENOMEM;
+	t->branch = branch;
+	t->sent = wire_hold(bytes);
+	t->reserve = method == METHOD_CANCEL || wire_to_tag(bytes).n != 0;
+	table_add(&ts->clients, &t->node, hash_of(ts, branch, method));
+	error = machine_take(t);
+	if (!error) {
+		machine_step(t, MACHINE_REQUEST);
+		if (t->outcome & OUTCOME_ERROR)
+			error = t->error;
+	}
+	if (error) {
+		/* the caller knows from the result: no callback was attached yet */
+		count(TRANSACTION_SEND_FAILED);
+		transaction_end(t);
+		return error;
+	}
+	t->client = ops;
+	t->user = user;
+	transaction_arm(t);
+	count(TRANSACTIONS_CLIENT);
+	counter_set(COUNTER_TRANSACTIONS, ts->servers.count + ts->clients.count);
+	*out = t;
+	return 0;
+}
+
+/* ---- CANCEL ---- */
+
+static void cancel_send(struct transaction *t)
+{
+	struct transaction *c;
+	int error = t->cancel ? transaction_send(t->owner, METHOD_CANCEL, t->branch, t->slot, &t->flow, t->cancel, NULL, NULL, &c) : -ENOMEM;
+
+	if (error)
+		count(CANCELS_NOT_SENT);
+	wire_drop(t->cancel);
+	t->cancel = NULL;
+	/* RFC 3261 section 9.1: no final response by then is a final response */
+	t->end_at = transaction_now(t) + 64u * t->owner->sip->settings->t1_ms;
+	transaction_arm(t);
+}
+
+void transaction_cancel(struct transaction *t, struct str headers)
+{
+	assert(t->kind == CLIENT_INVITE);
+	if (t->stage != STAGE_LIVE || t->cancelled)
+		return;
+	t->cancelled = true;
+	if (hop_cancel(t->sent, headers, t->owner->sip->settings->max_forwards, &t->cancel) != 0)
+		t->cancel = NULL;
+	if (t->provisional)
+		cancel_send(t);
+}
+
+/* ---- responses ---- */
+
+/* Moves to what a final response leads to. The machine has made its step. */
+static void client_completed(struct transaction *t, unsigned status)
+{
+	wire_drop(t->cancel);
+	t->cancel = NULL;
+	if (t->kind == CLIENT_INVITE && status < 300) {
+		t->stage = STAGE_ACCEPTED;
+		t->end_at = transaction_now(t) + 64u * t->owner->sip->settings->t1_ms; /* timer M */
+	} else {
+		t->stage = STAGE_COMPLETED;
+		t->end_at = machine_deadline(t); /* timer D or K */
+	}
+	machine_release(t);
+	if (t->kind == CLIENT_OTHER || t->stage == STAGE_ACCEPTED) {
+		/* nothing is sent again */
+		wire_drop(t->sent);
+		t->sent = NULL;
+	}
+	transaction_arm(t);
+}
+
+static void receive_live(struct transaction *t, const struct message *m)
+{
+	enum machine_event event = m->status < 200 ? MACHINE_PROVISIONAL : m->status < 300 ? MACHINE_SUCCESS : MACHINE_FAILURE;
+
+	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE && hop_ack(t->sent, message_value(m, HEADER_TO), t->owner->sip->settings->max_forwards, &t->ack) != 0)
+		count(ACKS_NOT_SENT);
+	machine_step(t, event);
+	if (!(t->outcome & OUTCOME_DELIVER)) {
+		transaction_arm(t);
+		return;
+	}
+	if (event != MACHINE_PROVISIONAL) {
+		client_completed(t, m->status);
+	} else {
+		t->provisional = true;
+		if (t->cancelled && t->cancel)
+			cancel_send(t);
+		else
+			transaction_arm(t);
+	}
+	if (t->client && t->client->response)
+		t->client->response(t->user, t, m);
+}
+
+int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	bool success = m->method == METHOD_INVITE && m->status >= 200 && m->status < 300;
+	struct transaction *t = client_find(ts, branch, m->method);
+
+	assert(!m->is_request);
+	if (!t || t->stage == STAGE_ENDED) {
+		count(RESPONSES_UNMATCHED);
+		return success;
+	}
+	switch (t->stage) {
+	case STAGE_LIVE:
+		if (success && !t->client) {
+			/* whoever placed the call has let go of it: it must not stand */
+			receive_live(t, m);
+			return 1;
+		}
+		receive_live(t, m);
+		return 0;
+	case STAGE_ACCEPTED:
+		/* RFC 6026 section 7.2: every 2xx goes up, retransmissions and other forks' too; the user repeats its ACK */
+		if (success && !t->client)
+			return 1;
+		if (success && t->client->response)
+			t->client->response(t->user, t, m);
+		else
+			count(RESPONSES_ABSORBED);
+		return 0;
+	default:
+		if (success) {
+			/* a fork that answers after another's failure came through */
+			count(RESPONSES_UNMATCHED);
+			return 1;
+		}
+		if (t->kind == CLIENT_INVITE && m->status >= 300 && t->ack)
+			transaction_transmit(t, t->ack, 0);
+		count(RESPONSES_ABSORBED);
+		return 0;
+	}
+}
+
+/* ---- time ---- */
+
+void client_timer(struct transaction *t, uint64_t now)
+{
+	t->outcome = 0;
+	if (t->end_at && t->end_at <= now) {
+		if (t->stage == STAGE_LIVE) {
+			count(TRANSACTION_TIMEOUTS);
+			transaction_fail(t, 408, -ETIMEDOUT); /* cancelled, and no final response */
+		} else {
+			transaction_end(t);
+		}
+		return;
+	}
+	machine_expire(t, now);
+	if (t->outcome & OUTCOME_ERROR) {
+		count(TRANSACTION_SEND_FAILED);
+		transaction_fail(t, 503, t->error);
+	} else if (t->outcome & OUTCOME_TIMEOUT) {
+		count(TRANSACTION_TIMEOUTS);
+		transaction_fail(t, 408, -ETIMEDOUT);
+	} else {
+		transaction_arm(t);
+	}
+}
+
+void client_send_failed(struct transaction *t, int error)
+{
+	if (t->stage != STAGE_LIVE)
+		return;
+	count(TRANSACTION_SEND_FAILED);
+	transaction_fail(t, 503, error);
+}

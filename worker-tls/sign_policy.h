@@ -1,0 +1,46 @@
+/* sign_policy.h - what may be signed: the policy that stands between a transport worker and a private key (DESIGN.md section 7).
+ *
+ * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a peer could choose freely, and no shape
+ * that could be taken for another. Pure functions: no key, no OpenSSL.
+ */
+#ifndef SIPWARD_TLS_SIGN_POLICY_H
+#define SIPWARD_TLS_SIGN_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum key_kind { KEY_NONE = 0, KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
+
+/* SignatureScheme code points of RFC 8446 section 4.2.3. */
+enum sign_scheme {
+	SCHEME_RSA_PKCS1_SHA256 = 0x0401,
+	SCHEME_RSA_PKCS1_SHA384 = 0x0501,
+	SCHEME_RSA_PKCS1_SHA512 = 0x0601,
+	SCHEME_ECDSA_SHA256 = 0x0403, /* TLS 1.3: on P-256 only */
+	SCHEME_ECDSA_SHA384 = 0x0503, /* TLS 1.3: on P-384 only */
+	SCHEME_ECDSA_SHA512 = 0x0603, /* TLS 1.2 only, on the curves that we have */
+	SCHEME_RSA_PSS_SHA256 = 0x0804,
+	SCHEME_RSA_PSS_SHA384 = 0x0805,
+	SCHEME_RSA_PSS_SHA512 = 0x0806,
+	SCHEME_ED25519 = 0x0807,
+};
+
+enum sign_shape {
+	SHAPE_NONE = 0,
+	SHAPE_SERVER_VERIFY,       /* TLS 1.3 CertificateVerify of a server (RFC 8446 section 4.4.3) */
+	SHAPE_CLIENT_VERIFY,       /* ... of a client */
+	SHAPE_SERVER_KEY_EXCHANGE, /* TLS 1.2: both randoms and ServerECDHParams (RFC 8422 section 5.4) */
+};
+
+/* The shape of a text, SHAPE_NONE for any other than exactly one of them. */
+enum sign_shape sign_shape_of(const unsigned char *text, size_t size);
+/* 0; -EACCES where a key of that kind may not sign this text with that scheme. */
+int sign_permitted(enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size);
+/* The scheme that a key of that kind signs TLS 1.3's with first of all. */
+uint16_t sign_default_scheme(enum key_kind kind);
+
+/* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size. For test signatures. */
+#define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
+size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char room[SIGN_VERIFY_MAX]);
+
+#endif

@@ -1,0 +1,211 @@
+/* sign_server.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET packets, on the policy in sign.c and on
+ * level-triggered epoll: what is left in the socket brings the next turn. */
+#include "sign_server.h"
+
+#include "common/counters.h"
+#include "common/log.h"
+#include "ipc/sign_packet.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+struct edge {
+	struct loop *loop;
+	struct loop_source *source;
+	const struct keystore *keys;
+	int fd;
+	unsigned peer;
+	bool blocked; /* the socket takes no more: waits for room */
+	/* the answers of a turn, and how many of them are sent; they wait where the socket has no room */
+	unsigned answers, sent;
+	size_t answer_size[EDGE_REQUESTS_PER_TURN];
+	unsigned char answer[EDGE_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
+	size_t tickets_size; /* ticket keys that wait for room; 0: none */
+	unsigned char tickets[SIGN_PACKET_MAX];
+	/* the log of refusals */
+	uint64_t window;     /* when it began */
+	unsigned lines, left_out;
+};
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* A taken-over transport worker tries what it may not: worth a line, not a flood of them. */
+static void log_refused(struct edge *e, const char *reason, const struct sign_request *r)
+{
+	uint64_t now = loop_now(e->loop);
+
+	if (!e->lines || now - e->window >= EDGE_LOG_WINDOW_MS) {
+		e->window = now;
+		e->lines = 0;
+	}
+	if (e->lines >= EDGE_LOG_LINES) {
+		e->left_out++;
+		return;
+	}
+	e->lines++;
+	log_error("sign-refused", "peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u left_out=%u", e->peer,
+		reason, r ? r->scheme : 0, r ? r->size : 0, r ? r->generation : 0, r ? r->certificate : 0, e->left_out);
+	e->left_out = 0;
+}
+
+/* A closed edge waits for its successor, which the master brings. */
+static void stop(struct edge *e)
+{
+	loop_remove(e->loop, e->source);
+	e->source = NULL;
+	if (e->fd >= 0)
+		close(e->fd);
+	e->fd = -1;
+	sodium_memzero(e->tickets, sizeof(e->tickets));
+	e->answers = e->sent = 0;
+	e->tickets_size = 0;
+}
+
+static void watch(struct edge *e)
+{
+	bool blocked = e->answers || e->tickets_size;
+
+	if (e->source && blocked != e->blocked)
+		loop_modify(e->loop, e->source, blocked ? EPOLLOUT : EPOLLIN);
+	e->blocked = blocked;
+}
+
+/* Sends what waits. False: it still waits, or the edge is closed. */
+static bool flush(struct edge *e)
+{
+	int error = 0;
+
+	if (e->tickets_size) {
+		error = sign_packet_send(e->fd, e->tickets, e->tickets_size);
+		if (!error) {
+			sodium_memzero(e->tickets, e->tickets_size);
+			e->tickets_size = 0;
+		}
+	}
+	while (!error && e->sent < e->answers) {
+		error = sign_packet_send(e->fd, e->answer[e->sent], e->answer_size[e->sent]);
+		e->sent += !error;
+	}
+	if (error == -EAGAIN)
+		return false;
+	if (error)
+		stop(e);
+	e->answers = e->sent = 0;
+	return !error;
+}
+
+static int serve(struct edge *e, const struct sign_request *r, const unsigned char *text, unsigned char signature[SIGNATURE_MAX], size_t *n)
+{
+	const struct key *key = keystore_find(e->keys, r->generation, r->certificate);
+
+	if (!key) {
+		/* Not an attack yet: a request may have crossed the end of its generation. */
+		count(SIGN_UNKNOWN);
+		return -ENOENT;
+	}
+	if (sign_permitted(key_kind(key), r->scheme, text, r->size)) {
+		count(SIGN_REFUSED);
+		log_refused(e, sign_shape_of(text, r->size) == SHAPE_NONE ? "shape" : "scheme", r);
+		return -EACCES;
+	}
+	if (key_sign(key, r->scheme, text, r->size, signature, n)) {
+		count(SIGN_FAILED);
+		return -EIO;
+	}
+	count(SIGN_DONE);
+	return 0;
+}
+
+/* One request. False: the edge has no more to do in this turn. */
+static bool next(struct edge *e)
+{
+	unsigned char packet[SIGN_PACKET_MAX], signature[SIGNATURE_MAX];
+	const unsigned char *text;
+	struct sign_request request;
+	size_t n = 0;
+	ssize_t size = sign_packet_receive(e->fd, packet);
+	int error;
+
+	if (size == -EAGAIN)
+		return false;
+	if (size < 0 && size != -EBADMSG) {
+		stop(e);
+		return false;
+	}
+	if (size < 0 || sign_request_decode(packet, (size_t)size, &request, &text)) {
+		/* Without an id there is nobody to answer. */
+		count(SIGN_BAD_PACKETS);
+		log_refused(e, "packet", NULL);
+		return true;
+	}
+	error = serve(e, &request, text, signature, &n);
+	e->answer_size[e->answers] = sign_reply_encode(request.id, error, signature, error ? 0 : n, e->answer[e->answers]);
+	e->answers++;
+	return true;
+}
+
+static void on_edge(void *arg, uint32_t events)
+{
+	struct edge *e = arg;
+	uint64_t until = clock_ns() + EDGE_TURN_NS;
+
+	if ((e->answers || e->tickets_size) && !flush(e)) {
+		if (events & (EPOLLHUP | EPOLLERR))
+			stop(e);
+		return;
+	}
+	for (unsigned i = 0; i < EDGE_REQUESTS_PER_TURN; i++)
+		if (!next(e) || clock_ns() >= until)
+			break;
+	if (e->answers)
+		flush(e);
+	watch(e);
+}
+
+int edge_new(struct edge **out, struct loop *loop, int fd, unsigned peer, const struct keystore *keys)
+{
+	struct edge *e = calloc(1, sizeof(*e));
+	int error;
+
+	if (!e)
+		return -ENOMEM;
+	e->loop = loop;
+	e->keys = keys;
+	e->peer = peer;
+	error = loop_add(loop, fd, EPOLLIN, on_edge, e, &e->source);
+	if (error) {
+		free(e);
+		return error;
+	}
+	e->fd = fd;
+	*out = e;
+	return 0;
+}
+
+void edge_free(struct edge *e)
+{
+	if (!e)
+		return;
+	stop(e);
+	free(e);
+}
+
+void edge_tickets(struct edge *e, const unsigned char *packet, size_t size)
+{
+	if (e->fd < 0)
+		return;
+	memcpy(e->tickets, packet, size);
+	e->tickets_size = size;
+	flush(e);
+	watch(e);
+}

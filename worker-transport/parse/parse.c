@@ -1,0 +1,277 @@
+/* parse.c - the strict parser (parse.h): start line, header lines, and what they must be together.
+ *
+ * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h. The header table is written in
+ * place, the raw bytes behind it once its size is known. After a fault it goes on through the lines, so that a 400 can carry the Via,
+ * From, To, Call-ID and CSeq that it must carry; the first fault is the one that is told.
+ */
+#include "parse.h"
+#include "ipc/octet.h"
+#include "ipc/syntax.h"
+#include "parse_line.h"
+#include "parse_value.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define SIP_VERSION S("SIP/2.0")
+
+static bool starts_nocase(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_equal_nocase((struct str){s.p, prefix.n}, prefix);
+}
+
+/* "SIP/" 1*DIGIT "." 1*DIGIT, of whatever version. */
+static bool is_version(struct str s)
+{
+	const char *end = s.p + s.n, *dot, *last;
+
+	if (!starts_nocase(s, S("SIP/")))
+		return false;
+	dot = octet_span(s.p + 4, end, OCTET_DIGIT);
+	if (dot == s.p + 4 || dot == end || *dot != '.')
+		return false;
+	last = octet_span(dot + 1, end, OCTET_DIGIT);
+	return last > dot + 1 && last == end;
+}
+
+/* A fault of a line, as the answer to it. False where nothing can be read behind it. */
+static bool note_fault(struct parser *p, enum line_fault fault)
+{
+	switch (fault) {
+	case LINE_OK: return true;
+	case LINE_OPEN: parse_fail(p, 400, COUNTER_PARSE_LINE, "Headers Without End"); return false;
+	case LINE_NUL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers"); return true;
+	case LINE_BARE: parse_fail(p, 400, COUNTER_PARSE_LINE, "Line End Other Than CRLF"); return false;
+	case LINE_CONTROL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Control Byte in Headers"); return true;
+	case LINE_UTF8: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8"); return true;
+	}
+	assert(!"a fault of line.h");
+	return false;
+}
+
+/* Status-Line (RFC 3261 section 7.2). More lenient than the grammar: without a reason phrase the space before it may be missing too. */
+static void parse_status_line(struct parser *p, struct str line)
+{
+	struct message *m = p->message;
+	uint64_t status;
+
+	if (!starts_nocase(line, S("SIP/2.0 "))) {
+		parse_fail(p, 0, COUNTER_PARSE_VERSION, "Version Not Supported");
+		return;
+	}
+	if (line.n < 11 || str_number((struct str){line.p + 8, 3}, 699, &status) || status < 100 || (line.n > 11 && line.p[11] != ' ')) {
+		parse_fail(p, 0, COUNTER_PARSE_START_LINE, "Malformed Status-Line");
+		return;
+	}
+	m->status = (uint16_t)status;
+	if (line.n > 12)
+		m->reason = span_of(p, str_from(line, 12));
+}
+
+/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version. False where this is another protocol's
+ * line. */
+static bool parse_request_line(struct parser *p, struct str line)
+{
+	struct message *m = p->message;
+	const char *end = line.p + line.n, *space = octet_span(line.p, end, OCTET_TOKEN);
+	struct str method = {line.p, (size_t)(space - line.p)}, version;
+	struct uri_parts uri;
+	int error;
+
+	m->is_request = 1;
+	if (!method.n || space == end || *space != ' ')
+		return false;
+	m->method_name = span_of(p, method);
+	m->method = method_of(method);
+	struct str rest = str_from(line, method.n + 1);
+	size_t uri_end = str_find(rest, ' ');
+
+	version = uri_end < rest.n ? str_from(rest, uri_end + 1) : (struct str){end, 0};
+	rest.n = uri_end;
+	if (!str_equal_nocase(version, SIP_VERSION)) {
+		if (is_version(version))
+			parse_fail(p, 505, COUNTER_PARSE_VERSION, "Version Not Supported");
+		else if (memmem(line.p, line.n, " SIP/", 5))
+			parse_fail(p, 400, COUNTER_PARSE_START_LINE, "Malformed Request-Line");
+		else
+			return false;
+	}
+	error = uri_parse(rest, &uri);
+	if (error || uri.headers.n) /* headers have no place in a request URI (RFC 3261 section 19.1.1) */
+		parse_fail(p, 400, COUNTER_PARSE_URI, "Malformed Request-URI");
+	else
+		m->request_uri = uri_spans(p, &uri);
+	return true;
+}
+
+/* One header line of [line, end), its CRLF excluded. */
+static void parse_header(struct parser *p, const char *line, const char *end)
+{
+	struct message *m = p->message;
+	const char *name_end = octet_span(line, end, OCTET_TOKEN), *colon = name_end;
+	struct str name = {line, (size_t)(name_end - line)};
+
+	while (colon < end && (*colon == ' ' || *colon == '\t'))
+		colon++;
+	if (!name.n || name.n > UINT8_MAX || colon == end || *colon != ':') {
+		parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
+		return;
+	}
+	if (m->header_count == MESSAGE_HEADERS_MAX) {
+		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Headers");
+		return;
+	}
+	struct str value = str_trim((struct str){colon + 1, (size_t)(end - colon - 1)});
+	uint8_t id = header_of(name);
+	if (!header_takes_nul(id) && value.n && memchr(value.p, 0, value.n)) {
+		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers");
+		return;
+	}
+	struct message_header *h = (struct message_header *)(void *)(m + 1) + m->header_count;
+
+	*h = (struct message_header){
+		.id = id,
+		.name_length = (uint8_t)name.n,
+		.line = (uint16_t)(line - p->raw),
+		.end = (uint16_t)(end + 2 - p->raw),
+		.value = {(uint16_t)(value.p - p->raw), (uint16_t)value.n},
+	};
+	if (id == HEADER_OTHER) {
+		parse_value(p, id, value, false);
+	} else {
+		bool again = m->first[id] != 0xff;
+
+		if (!again)
+			m->first[id] = (uint8_t)m->header_count;
+		parse_value(p, id, value, again);
+	}
+	m->header_count++;
+}
+
+/* The header lines from at to the blank line. The first octet of the body, or NULL where the lines cannot be followed to their end. */
+static const char *parse_headers(struct parser *p, const char *at, const char *limit)
+{
+	for (;;) {
+		const char *end;
+
+		if (limit - at >= 2 && at[0] == '\r' && at[1] == '\n')
+			return at + 2;
+		enum line_fault fault = line_end(at, limit, &end);
+
+		if (!note_fault(p, fault))
+			return NULL;
+		if (fault == LINE_OK)
+			parse_header(p, at, end);
+		at = end + 2;
+	}
+}
+
+/* What the headers must be together (RFC 3261 section 8.1.1), and the body they speak of. */
+static void parse_whole(struct parser *p, const char *body, const char *limit)
+{
+	static const uint8_t mandatory[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	struct message *m = p->message;
+	size_t length = (size_t)(limit - body);
+
+	for (size_t i = 0; i < sizeof(mandatory); i++)
+		if (m->first[mandatory[i]] == 0xff)
+			parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(mandatory[i]));
+	if (m->is_request && m->method == METHOD_INVITE) {
+		if (!m->contact_count)
+			parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(HEADER_CONTACT));
+		else if (m->contact_count > 1)
+			parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, "More Than One Contact");
+	}
+	if (p->has_length) {
+		if (p->content_length > length)
+			parse_fail(p, 400, COUNTER_PARSE_LENGTH, "Body Shorter Than Content-Length");
+		else
+			length = (size_t)p->content_length;
+	}
+	if (length && m->first[HEADER_CONTENT_TYPE] == 0xff)
+		parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(HEADER_CONTENT_TYPE));
+	m->body = (struct span){(uint16_t)(body - p->raw), (uint16_t)length};
+	m->raw_size = (uint32_t)(body - p->raw) + (uint32_t)length;
+}
+
+/* Puts the raw bytes behind the header table. */
+static void finish(struct parser *p)
+{
+	struct message *m = p->message;
+	char *raw = (char *)(m + 1) + m->header_count * sizeof(struct message_header);
+
+	m->size = (uint32_t)message_block_size(m->header_count, m->raw_size);
+	memcpy(raw, p->raw, m->raw_size);
+	memset(raw + m->raw_size, 0, m->size - (size_t)(raw + m->raw_size - (char *)m));
+}
+
+/* The way back is the top Via's to say; what else is missing from the request is missing from its answer (RFC 4475 section 3.3.1). */
+static bool is_answerable(const struct parser *p)
+{
+	const struct message *m = p->message;
+
+	return m->is_request && m->method != METHOD_ACK && m->method_name.length && m->via.length;
+}
+
+static int refuse(struct parser *p, bool answerable, struct parse_error *error)
+{
+	p->error.answerable = answerable;
+	if (!answerable)
+		p->error.status = 0;
+	*error = p->error;
+	return -EBADMSG;
+}
+
+bool parse_keepalive(const char *raw, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (raw[i] && raw[i] != '\r' && raw[i] != '\n')
+			return false;
+	return true;
+}
+
+int parse_message(const char *raw, size_t size, void *room, size_t room_size, struct parse_error *error)
+{
+	const char *limit = raw + size, *end, *body = NULL;
+
+	assert(size <= MESSAGE_RAW_MAX && !((uintptr_t)room & 7));
+	if (room_size < message_block_size(MESSAGE_HEADERS_MAX, size))
+		return -ENOBUFS;
+	while (limit - raw >= 2 && raw[0] == '\r' && raw[1] == '\n')
+		raw += 2;
+	struct message *m = room;
+	struct parser p = {.raw = raw, .message = m};
+
+	memset(m, 0, sizeof(*m));
+	memset(m->first, 0xff, sizeof(m->first));
+	m->version = MESSAGE_VERSION;
+	m->max_forwards = -1;
+	m->expires = -1;
+
+	if (raw == limit || !octet_is(*raw, OCTET_TOKEN) || line_end_unfolded(raw, limit, &end) != LINE_OK) {
+		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
+		return refuse(&p, false, error);
+	}
+	struct str line = {raw, (size_t)(end - raw)};
+
+	m->start_line = span_of(&p, line);
+	if (starts_nocase(line, S("SIP/"))) {
+		parse_status_line(&p, line);
+	} else if (!parse_request_line(&p, line)) {
+		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
+		return refuse(&p, false, error);
+	}
+	if (!p.failed || m->is_request)
+		body = parse_headers(&p, end + 2, limit);
+	if (body)
+		parse_whole(&p, body, limit);
+	if (p.failed) {
+		bool answerable = body && is_answerable(&p);
+
+		if (answerable)
+			finish(&p);
+		return refuse(&p, answerable, error);
+	}
+	finish(&p);
+	return 0;
+}

@@ -1,0 +1,475 @@
+/* parse_value.c - the values of known header fields (value.h). Relies on ipc/syntax.h.
+ *
+ * What the gateway reads later, or what code behind it is known to stumble over, is checked here; other headers pass as the octets they
+ * are, within the limits of parse.h.
+ */
+#include "parse_value.h"
+#include "ipc/octet.h"
+#include "ipc/syntax.h"
+
+#include <errno.h>
+
+static const char *const malformed[HEADER_COUNT] = {
+#define HEADER(id, name, compact) [HEADER_##id] = "Malformed " name,
+#include "ipc/headers.def"
+#undef HEADER
+};
+static const char *const missing[HEADER_COUNT] = {
+#define HEADER(id, name, compact) [HEADER_##id] = "Missing " name,
+#include "ipc/headers.def"
+#undef HEADER
+};
+static const char *const duplicate[HEADER_COUNT] = {
+#define HEADER(id, name, compact) [HEADER_##id] = "More Than One " name,
+#include "ipc/headers.def"
+#undef HEADER
+};
+
+/* What may stand once (RFC 3261 section 7.3.1: no comma list, so no second line). */
+static const bool single[HEADER_COUNT] = {
+	[HEADER_FROM] = true, [HEADER_TO] = true, [HEADER_CALL_ID] = true, [HEADER_CSEQ] = true, [HEADER_MAX_FORWARDS] = true,
+	[HEADER_CONTENT_LENGTH] = true, [HEADER_CONTENT_TYPE] = true, [HEADER_CONTENT_DISPOSITION] = true, [HEADER_EXPIRES] = true,
+	[HEADER_MIN_EXPIRES] = true, [HEADER_EVENT] = true, [HEADER_SUBSCRIPTION_STATE] = true, [HEADER_REFER_TO] = true,
+	[HEADER_REFERRED_BY] = true, [HEADER_REPLACES] = true, [HEADER_JOIN] = true, [HEADER_TARGET_DIALOG] = true, [HEADER_RACK] = true,
+	[HEADER_RSEQ] = true, [HEADER_SESSION_EXPIRES] = true, [HEADER_MIN_SE] = true, [HEADER_SIP_ETAG] = true, [HEADER_SIP_IF_MATCH] = true,
+	[HEADER_DATE] = true, [HEADER_MIME_VERSION] = true, [HEADER_TIMESTAMP] = true, [HEADER_RETRY_AFTER] = true, [HEADER_REPLY_TO] = true,
+	[HEADER_FLOW_TIMER] = true, [HEADER_REFER_SUB] = true,
+};
+
+const char *missing_reason(uint8_t id)
+{
+	return missing[id];
+}
+
+void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason)
+{
+	if (p->failed)
+		return;
+	p->failed = true;
+	p->error = (struct parse_error){.status = status, .counter = counter, .reason = reason};
+}
+
+static void fail_value(struct parser *p, uint8_t id, int error)
+{
+	if (error == -E2BIG)
+		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Parameters");
+	else
+		parse_fail(p, 400, COUNTER_PARSE_VALUE, malformed[id]);
+}
+
+/* One list element more. False where there are too many: the caller stops reading. */
+static bool count_item(struct parser *p)
+{
+	if (++p->items <= PARSE_ITEMS_MAX)
+		return true;
+	parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many List Elements");
+	return false;
+}
+
+struct uri uri_spans(const struct parser *p, const struct uri_parts *parts)
+{
+	return (struct uri){
+		.whole = span_of(p, parts->whole),
+		.user = span_of(p, parts->user),
+		.host = span_of(p, parts->host),
+		.params = span_of(p, parts->params),
+		.headers = span_of(p, parts->headers),
+		.port = parts->port,
+		.scheme = parts->scheme,
+	};
+}
+
+static void value_via(struct parser *p, struct str value)
+{
+	struct message *m = p->message;
+	struct via via;
+	int error;
+	bool any = false;
+
+	while (!(error = via_next(&value, &via)) || error == -EPROTONOSUPPORT) {
+		any = true;
+		if (error) /* the first fault of a request of that version was its start line; its 505 is sent by this Via */
+			parse_fail(p, 400, COUNTER_PARSE_VERSION, malformed[HEADER_VIA]);
+		if (m->via_count == PARSE_VIAS_MAX) {
+			parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Via");
+			return;
+		}
+		if (m->via_count++)
+			continue;
+		m->via = span_of(p, via.whole);
+		m->via_host = span_of(p, via.host);
+		m->via_port = via.port;
+		m->via_branch = span_of(p, via.branch);
+		m->via_params = span_of(p, via.params);
+		m->via_transport = transport_of(via.transport);
+		m->rport = via.rport;
+	}
+	if (error == -ENOENT && any)
+		return;
+	fail_value(p, HEADER_VIA, error);
+	/* with a sent-by that can be read, a refusal finds its way back all the same */
+	if (!m->via_count++ && !via_front(value, &via)) {
+		m->via = span_of(p, via.whole);
+		m->via_host = span_of(p, via.host);
+		m->via_port = via.port;
+		m->via_params = span_of(p, via.params);
+	}
+}
+
+/* From and To: one address; a tag that is a token and stands once (RFC 3261 sections 19.3 and 20.20). */
+static void value_party(struct parser *p, uint8_t id, struct str value, struct uri *uri, struct span *tag_out)
+{
+	struct address a;
+	struct str name, tag, found = {NULL, 0};
+	int error = address_next(&value, &a);
+
+	if (error || value.n) {
+		fail_value(p, id, error == -ENOENT ? -EINVAL : error);
+		return;
+	}
+	for (struct str params = a.params; !param_next(&params, &name, &tag);) {
+		if (name.n != 3 || !str_equal_nocase(name, S("tag")))
+			continue;
+		if (found.n || !is_token(tag)) {
+			fail_value(p, id, -EINVAL);
+			return;
+		}
+		found = tag;
+	}
+	*uri = uri_spans(p, &a.uri);
+	*tag_out = span_of(p, found);
+}
+
+static void value_contact(struct parser *p, struct str value)
+{
+	struct message *m = p->message;
+	struct address a;
+	int error;
+	bool any = false;
+
+	if (str_equal(value, S("*"))) {
+		if (m->contact_count || m->contact_star || !m->is_request || m->method != METHOD_REGISTER)
+			fail_value(p, HEADER_CONTACT, -EINVAL);
+		else
+			m->contact_star = 1;
+		return;
+	}
+	while (!(error = address_next(&value, &a))) {
+		if (m->contact_star) {
+			error = -EINVAL;
+			break;
+		}
+		any = true;
+		if (!count_item(p))
+			return;
+		if (!m->contact_count++)
+			m->contact = uri_spans(p, &a.uri);
+	}
+	if (error != -ENOENT || !any)
+		fail_value(p, HEADER_CONTACT, error);
+}
+
+/* A list of addresses; bracketed: of name-addr only, as routes are (RFC 3261 sections 20.30 and 20.34). */
+static void value_addresses(struct parser *p, uint8_t id, struct str value, bool bracketed)
+{
+	struct address a;
+	int error;
+	bool any = false;
+
+	while (!(error = address_next(&value, &a))) {
+		if (bracketed && !a.bracketed) {
+			error = -EINVAL;
+			break;
+		}
+		any = true;
+		if (!count_item(p))
+			return;
+	}
+	if (error != -ENOENT || !any)
+		fail_value(p, id, error);
+}
+
+static void value_address(struct parser *p, uint8_t id, struct str value)
+{
+	struct address a;
+	int error = address_next(&value, &a);
+
+	if (error || value.n)
+		fail_value(p, id, error);
+}
+
+static void value_call_id(struct parser *p, struct str value)
+{
+	const char *end = value.p + value.n, *at = octet_span(value.p, end, OCTET_WORD);
+	bool fits = at > value.p;
+
+	if (fits && at < end) {
+		fits = *at == '@' && at + 1 < end;
+		if (fits)
+			fits = octet_span(at + 1, end, OCTET_WORD) == end;
+	}
+	if (fits)
+		p->message->call_id = span_of(p, value);
+	else
+		fail_value(p, HEADER_CALL_ID, -EINVAL);
+}
+
+static void value_cseq(struct parser *p, struct str value)
+{
+	struct message *m = p->message;
+	const char *end = value.p + value.n, *digits = octet_span(value.p, end, OCTET_DIGIT), *method = octet_span(digits, end, OCTET_LWS);
+	struct str name = {method, (size_t)(end - method)};
+	uint64_t number;
+
+	if (method == digits || !is_token(name) || str_number((struct str){value.p, (size_t)(digits - value.p)}, INT32_MAX, &number)) {
+		fail_value(p, HEADER_CSEQ, -EINVAL);
+		return;
+	}
+	m->cseq = (uint32_t)number;
+	if (!m->is_request) {
+		m->method_name = span_of(p, name);
+		m->method = method_of(name);
+	} else if (!str_equal(name, (struct str){p->raw, m->method_name.length})) {
+		parse_fail(p, 400, COUNTER_PARSE_VALUE, "CSeq of Another Method");
+	}
+}
+
+static void value_max_forwards(struct parser *p, struct str value)
+{
+	uint64_t number;
+
+	if (str_number(value, 255, &number))
+		fail_value(p, HEADER_MAX_FORWARDS, -EINVAL);
+	else
+		p->message->max_forwards = (int16_t)number;
+}
+
+/* What is no number counts as one hour (RFC 3261 section 10.2.1.1, as of expires parameters), what is too large as the most there is. */
+static void value_expires(struct parser *p, struct str value)
+{
+	uint64_t number;
+	bool digits = value.n && octet_span(value.p, value.p + value.n, OCTET_DIGIT) == value.p + value.n;
+
+	if (!digits)
+		number = 3600;
+	else if (str_number(value, UINT32_MAX, &number))
+		number = UINT32_MAX;
+	p->message->expires = (int64_t)number;
+}
+
+static void value_content_length(struct parser *p, struct str value)
+{
+	if (str_number(value, MESSAGE_RAW_MAX, &p->content_length))
+		parse_fail(p, 400, COUNTER_PARSE_LENGTH, malformed[HEADER_CONTENT_LENGTH]);
+	else
+		p->has_length = true;
+}
+
+/* first *(";" generic-param), where first has been taken from the front of rest. */
+static void value_params(struct parser *p, uint8_t id, struct str rest)
+{
+	int error;
+
+	rest = str_trim(rest);
+	if (!rest.n)
+		return;
+	error = rest.p[0] == ';' ? params_check(str_from(rest, 1)) : -EINVAL;
+	if (error)
+		fail_value(p, id, error);
+}
+
+static void value_content_type(struct parser *p, struct str value)
+{
+	const char *end = value.p + value.n, *type = octet_span(value.p, end, OCTET_TOKEN), *slash = octet_span(type, end, OCTET_LWS);
+
+	if (type == value.p || slash == end || *slash != '/') {
+		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
+		return;
+	}
+	const char *subtype = octet_span(slash + 1, end, OCTET_LWS), *rest = octet_span(subtype, end, OCTET_TOKEN);
+
+	if (rest == subtype) {
+		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
+		return;
+	}
+	p->message->content_type = span_of(p, value);
+	value_params(p, HEADER_CONTENT_TYPE, (struct str){rest, (size_t)(end - rest)});
+}
+
+/* A token, or a number, with parameters: Event, Session-Expires and the like. */
+static void value_with_params(struct parser *p, uint8_t id, struct str value, unsigned classes)
+{
+	const char *end = value.p + value.n, *rest = octet_span(value.p, end, classes);
+
+	if (rest == value.p)
+		fail_value(p, id, -EINVAL);
+	else
+		value_params(p, id, (struct str){rest, (size_t)(end - rest)});
+}
+
+/* RAck: response-num CSeq-num Method (RFC 3262 section 7.2). */
+static void value_rack(struct parser *p, struct str value)
+{
+	const char *end = value.p + value.n, *at = value.p;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *digits = octet_span(at, end, OCTET_DIGIT);
+		uint64_t number;
+
+		if (str_number((struct str){at, (size_t)(digits - at)}, UINT32_MAX, &number)) {
+			fail_value(p, HEADER_RACK, -EINVAL);
+			return;
+		}
+		at = octet_span(digits, end, OCTET_LWS);
+		if (at == digits) {
+			fail_value(p, HEADER_RACK, -EINVAL);
+			return;
+		}
+	}
+	if (!is_token((struct str){at, (size_t)(end - at)}))
+		fail_value(p, HEADER_RACK, -EINVAL);
+}
+
+/* A comma list of tokens, possibly empty: option tags and methods. */
+static void value_tokens(struct parser *p, uint8_t id, struct str value)
+{
+	struct str item;
+	int error;
+
+	while (!(error = list_next(&value, &item))) {
+		if (!is_token(item)) {
+			error = -EINVAL;
+			break;
+		}
+		if (!count_item(p))
+			return;
+	}
+	if (error != -ENOENT)
+		fail_value(p, id, error);
+}
+
+/* A list whose elements are the reader's matter: only their number is bounded. */
+static void value_list(struct parser *p, struct str value)
+{
+	size_t comma;
+
+	if (!value.n)
+		return;
+	while (count_item(p) && (comma = str_find(value, ',')) < value.n)
+		value = str_from(value, comma + 1);
+}
+
+static void value_auth_params(struct parser *p, uint8_t id, struct str value)
+{
+	struct str name, item;
+	int error;
+	unsigned n = 0;
+
+	while (!(error = auth_param_next(&value, &name, &item))) {
+		if (++n > PARSE_PARAMS_MAX) {
+			error = -E2BIG;
+			break;
+		}
+	}
+	if (error != -ENOENT || !n)
+		fail_value(p, id, error);
+}
+
+/* Credentials and challenges: a scheme, and for Digest auth-params; other schemes are nobody's here. */
+static void value_auth(struct parser *p, uint8_t id, struct str value)
+{
+	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN), *rest = octet_span(scheme, end, OCTET_LWS);
+	struct str params = {rest, (size_t)(end - rest)};
+
+	if (scheme == value.p || rest == scheme || !params.n)
+		fail_value(p, id, -EINVAL);
+	else if (str_equal_nocase((struct str){value.p, (size_t)(scheme - value.p)}, S("Digest")))
+		value_auth_params(p, id, params);
+	else
+		value_list(p, params);
+}
+
+/* rfc1123-date, whose zone is GMT: "Sat, 13 Nov 2010 23:29:00 GMT" (RFC 3261 section 20.17). */
+static void value_date(struct parser *p, struct str value)
+{
+	static const char shape[] = "aaa, dd aaa dddd dd:dd:dd GMT";
+	bool fits = value.n == sizeof(shape) - 1;
+
+	for (size_t i = 0; fits && i < value.n; i++) {
+		if (shape[i] == 'a')
+			fits = octet_is(value.p[i], OCTET_ALPHA);
+		else if (shape[i] == 'd')
+			fits = octet_is(value.p[i], OCTET_DIGIT);
+		else
+			fits = value.p[i] == shape[i];
+	}
+	if (!fits)
+		fail_value(p, HEADER_DATE, -EINVAL);
+}
+
+void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
+{
+	struct message *m = p->message;
+
+	if (id >= HEADER_COUNT) {
+		value_list(p, value);
+		return;
+	}
+	if (again && single[id]) {
+		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, duplicate[id]);
+		return;
+	}
+	switch (id) {
+	case HEADER_VIA: value_via(p, value); break;
+	case HEADER_FROM: value_party(p, id, value, &m->from, &m->from_tag); break;
+	case HEADER_TO: value_party(p, id, value, &m->to, &m->to_tag); break;
+	case HEADER_CALL_ID: value_call_id(p, value); break;
+	case HEADER_CSEQ: value_cseq(p, value); break;
+	case HEADER_CONTACT: value_contact(p, value); break;
+	case HEADER_MAX_FORWARDS: value_max_forwards(p, value); break;
+	case HEADER_CONTENT_LENGTH: value_content_length(p, value); break;
+	case HEADER_CONTENT_TYPE: value_content_type(p, value); break;
+	case HEADER_EXPIRES: value_expires(p, value); break;
+	case HEADER_DATE: value_date(p, value); break;
+	case HEADER_RACK: value_rack(p, value); break;
+	case HEADER_ROUTE:
+	case HEADER_RECORD_ROUTE:
+	case HEADER_PATH:
+	case HEADER_SERVICE_ROUTE: value_addresses(p, id, value, true); break;
+	case HEADER_P_ASSERTED_IDENTITY:
+	case HEADER_P_PREFERRED_IDENTITY: value_addresses(p, id, value, false); break;
+	case HEADER_REFER_TO:
+	case HEADER_REFERRED_BY:
+	case HEADER_REPLY_TO: value_address(p, id, value); break;
+	case HEADER_CONTENT_DISPOSITION:
+	case HEADER_EVENT:
+	case HEADER_SUBSCRIPTION_STATE: value_with_params(p, id, value, OCTET_TOKEN); break;
+	case HEADER_SESSION_EXPIRES:
+	case HEADER_MIN_SE:
+	case HEADER_MIN_EXPIRES:
+	case HEADER_RSEQ:
+	case HEADER_FLOW_TIMER: value_with_params(p, id, value, OCTET_DIGIT); break;
+	case HEADER_REPLACES:
+	case HEADER_JOIN:
+	case HEADER_TARGET_DIALOG: value_with_params(p, id, value, OCTET_TOKEN | OCTET_WORD | OCTET_URIC); break;
+	case HEADER_REQUIRE:
+	case HEADER_PROXY_REQUIRE:
+	case HEADER_SUPPORTED:
+	case HEADER_UNSUPPORTED:
+	case HEADER_ALLOW:
+	case HEADER_ALLOW_EVENTS: value_tokens(p, id, value); break;
+	case HEADER_AUTHORIZATION:
+	case HEADER_PROXY_AUTHORIZATION:
+	case HEADER_WWW_AUTHENTICATE:
+	case HEADER_PROXY_AUTHENTICATE: value_auth(p, id, value); break;
+	case HEADER_AUTHENTICATION_INFO:
+	case HEADER_PROXY_AUTHENTICATION_INFO: value_auth_params(p, id, value); break;
+	case HEADER_SUBJECT:
+	case HEADER_USER_AGENT:
+	case HEADER_SERVER:
+	case HEADER_ORGANIZATION:
+	case HEADER_TIMESTAMP:
+	case HEADER_PRIORITY: break; /* text: a comma in it separates nothing */
+	default: value_list(p, value); break;
+	}
+}

@@ -1,0 +1,470 @@
+/* sign_client.c - requests to the TLS workers: who has which, and who gets those of the dead.
+ *
+ * A request stands on one list: that of the edge it was sent over, or that of those that wait for an edge with room, in the order they
+ * came; those of a dead worker go to its front. Each attempt has an id of its own, so a late answer to an earlier one meets nothing. Relies
+ * on packet.c: one packet, whole or not at all.
+ */
+#include "sign_client.h"
+
+#include "common/counters.h"
+#include "common/log.h"
+#include "ipc/mesh.h"
+#include "ipc/sign_packet.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Packets taken from one edge before others get their turn. */
+#define PACKETS_PER_TURN 64
+
+struct list {
+	struct signing *first, *last;
+};
+
+struct key_edge {
+	struct keys *keys;
+	struct loop_source *source;
+	struct list sent;
+	unsigned pending;
+	int fd; /* -1: no edge */
+	uint16_t peer;
+	bool blocked; /* the socket took no more: waits for room */
+};
+
+struct keys {
+	struct loop *loop;
+	struct key_edge edge[KEY_EDGES_MAX];
+	struct list waiting;
+	struct signing *entered;
+	unsigned pending;
+	uint32_t id;      /* of the last attempt */
+	unsigned turn;    /* edge that is asked first */
+	bool missing;     /* requests failed for want of a TLS worker, and the log says so */
+	uint64_t refused; /* the second of the last refusal that the log tells of */
+	unsigned tickets;
+	struct ticket_key ticket[TICKETS_MAX];
+};
+
+/* ---- lists ---- */
+
+static struct list *list_of(struct signing *s)
+{
+	return s->state == SIGNING_SENT ? &s->edge->sent : &s->keys->waiting;
+}
+
+static void unlink_signing(struct signing *s)
+{
+	struct list *l = list_of(s);
+
+	*(s->previous ? &s->previous->next : &l->first) = s->next;
+	*(s->next ? &s->next->previous : &l->last) = s->previous;
+	s->next = s->previous = NULL;
+	if (s->state == SIGNING_SENT)
+		s->edge->pending--;
+	s->edge = NULL;
+}
+
+static void append(struct list *l, struct signing *s)
+{
+	s->previous = l->last;
+	s->next = NULL;
+	*(l->last ? &l->last->next : &l->first) = s;
+	l->last = s;
+}
+
+static void prepend(struct list *l, struct signing *s)
+{
+	s->next = l->first;
+	s->previous = NULL;
+	*(l->first ? &l->first->previous : &l->last) = s;
+	l->first = s;
+}
+
+static void finish(struct signing *s, int error)
+{
+	struct keys *k = s->keys;
+
+	unlink_signing(s);
+	loop_unset(k->loop, &s->timer);
+	k->pending--;
+	counter_set(COUNTER_SIGN_PENDING, k->pending);
+	s->state = error ? SIGNING_FAILED : SIGNING_DONE;
+	s->error = error;
+	if (error)
+		count(SIGN_MISSED);
+	s->done(s, s->arg);
+}
+
+/* ---- sending ---- */
+
+static void edge_lost(struct key_edge *e);
+
+/* The edge to ask next: fewest requests, each first in its turn where they have equally many. except: not this one. */
+static struct key_edge *choose(struct keys *k, const struct key_edge *except)
+{
+	struct key_edge *best = NULL;
+
+	for (unsigned i = 0; i < KEY_EDGES_MAX; i++) {
+		struct key_edge *e = &k->edge[(k->turn + i) % KEY_EDGES_MAX];
+
+		if (e->fd >= 0 && e != except && !e->blocked && e->pending < SIGN_PENDING_MAX && (!best || e->pending < best->pending))
+			best = e;
+	}
+	if (best)
+		k->turn = (unsigned)(best - k->edge + 1) % KEY_EDGES_MAX;
+	return best;
+}
+
+static void arm(struct signing *s, uint64_t within)
+{
+	uint64_t now = loop_now(s->keys->loop), left = s->deadline > now ? s->deadline - now : 0;
+
+	loop_set(s->keys->loop, &s->timer, left < within ? left : within);
+}
+
+/* Sends what waits, as far as edges take it. */
+static void pump(struct keys *k)
+{
+	unsigned char packet[SIGN_PACKET_MAX];
+	struct signing *s;
+	struct key_edge *e;
+
+	while ((s = k->waiting.first) && (e = choose(k, NULL))) {
+		struct sign_request request = {
+			.scheme = s->scheme, .id = ++k->id, .generation = s->generation, .certificate = s->certificate};
+		size_t size = sign_request_encode(&request, s->text, s->size, packet);
+		int error = sign_packet_send(e->fd, packet, size);
+
+		if (error == -EAGAIN) {
+			e->blocked = true;
+			loop_modify(k->loop, e->source, EPOLLIN | EPOLLOUT);
+			continue;
+		}
+		if (error) {
+			edge_lost(e);
+			continue;
+		}
+		count(SIGN_REQUESTS);
+		unlink_signing(s);
+		s->id = request.id;
+		s->edge = e;
+		s->state = SIGNING_SENT;
+		append(&e->sent, s);
+		e->pending++;
+		arm(s, SIGN_RETRY_MS);
+	}
+}
+
+/* Back to the front of those that wait. */
+static void take_back(struct signing *s)
+{
+	unlink_signing(s);
+	s->state = SIGNING_WAITING;
+	prepend(&s->keys->waiting, s);
+	arm(s, SIGN_WAIT_MS);
+	count(SIGN_RETRIES);
+}
+
+static void edge_lost(struct key_edge *e)
+{
+	if (e->fd < 0)
+		return;
+	loop_remove(e->keys->loop, e->source);
+	close(e->fd);
+	e->fd = -1;
+	e->source = NULL;
+	e->blocked = false;
+	while (e->sent.last) /* the last one first: the oldest ends up in front */
+		take_back(e->sent.last);
+	counter_set(COUNTER_KEY_EDGES, keys_edges(e->keys));
+}
+
+static void on_timer(struct timer *timer, void *arg)
+{
+	struct signing *s = arg;
+	struct keys *k = s->keys;
+
+	(void)timer;
+	if (loop_now(k->loop) >= s->deadline) {
+		if (!k->missing)
+			log_warn(
+				"signature-missing", "reason=%s waited_ms=%d", keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
+		k->missing = true;
+		finish(s, -ETIMEDOUT);
+		return;
+	}
+	/* it waits for room, or its worker may hang: another one is asked, where there is one */
+	if (s->state == SIGNING_SENT && choose(k, s->edge)) {
+		struct key_edge *slow = s->edge;
+		bool was = slow->blocked;
+
+		take_back(s);
+		slow->blocked = true; /* for this pass */
+		pump(k);
+		slow->blocked = was;
+	} else {
+		arm(s, SIGN_RETRY_MS); /* one may come */
+	}
+}
+
+int keys_sign(struct keys *k, struct signing *s)
+{
+	if (s->size == 0 || s->size > SIGN_TEXT_MAX)
+		return -EINVAL;
+	s->keys = k;
+	s->edge = NULL;
+	s->error = 0;
+	s->signature_size = 0;
+	s->state = SIGNING_WAITING;
+	s->deadline = loop_now(k->loop) + SIGN_WAIT_MS;
+	timer_init(&s->timer, on_timer, s);
+	append(&k->waiting, s);
+	k->pending++;
+	counter_set(COUNTER_SIGN_PENDING, k->pending);
+	arm(s, SIGN_WAIT_MS);
+	return 0; /* it leaves with the others of this turn */
+}
+
+/* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for while it signs the first the others come. */
+static bool on_turn(void *arg)
+{
+	struct keys *k = arg;
+
+	if (k->waiting.first)
+		pump(k);
+	return false;
+}
+
+void keys_cancel(struct signing *s)
+{
+	struct keys *k = s->keys;
+
+	if (s->state != SIGNING_WAITING && s->state != SIGNING_SENT)
+		return;
+	unlink_signing(s);
+	loop_unset(k->loop, &s->timer);
+	k->pending--;
+	counter_set(COUNTER_SIGN_PENDING, k->pending);
+	s->state = SIGNING_FAILED;
+	s->error = -ECANCELED;
+}
+
+unsigned keys_pending(const struct keys *k)
+{
+	return k->pending;
+}
+
+/* ---- receiving ---- */
+
+static void take_reply(struct key_edge *e, const unsigned char *packet, size_t size)
+{
+	struct keys *k = e->keys;
+	struct sign_reply reply;
+	const unsigned char *signature;
+	struct signing *s;
+
+	if (sign_reply_decode(packet, size, &reply, &signature)) {
+		log_error("key-edge-refused", "peer=%u reason=packet", e->peer);
+		edge_lost(e);
+		return;
+	}
+	for (s = e->sent.first; s && s->id != reply.id; s = s->next)
+		;
+	if (!s) {
+		count(SIGN_STRAY); /* the answer to an attempt that was given up */
+		return;
+	}
+	k->missing = false;
+	if (reply.error) {
+		if (k->refused != loop_now(k->loop) / 1000)
+			log_error("signature-refused", "certificate=%u generation=%u scheme=%04x error=%s", s->certificate, s->generation,
+				s->scheme, strerrorname_np(-reply.error));
+		k->refused = loop_now(k->loop) / 1000;
+		finish(s, reply.error);
+		return;
+	}
+	s->signature_size = reply.size;
+	memcpy(s->signature, signature, reply.size);
+	finish(s, 0);
+}
+
+/* Older keys of that worker stay, to read the tickets they made, until they expire; the oldest makes room. */
+static void remember(struct keys *k, const struct ticket_key *key)
+{
+	struct ticket_key *to = NULL;
+
+	for (unsigned i = 0; i < k->tickets && !to; i++)
+		if (memcmp(k->ticket[i].name, key->name, sizeof(key->name)) == 0)
+			to = &k->ticket[i];
+	if (!to && k->tickets < TICKETS_MAX)
+		to = &k->ticket[k->tickets++];
+	if (!to) {
+		to = &k->ticket[0];
+		for (unsigned i = 1; i < TICKETS_MAX; i++)
+			if (k->ticket[i].expires < to->expires)
+				to = &k->ticket[i];
+	}
+	*to = *key;
+}
+
+static void take_tickets(struct key_edge *e, const unsigned char *packet, size_t size)
+{
+	struct keys *k = e->keys;
+	struct sign_tickets tickets;
+
+	if (sign_tickets_decode(packet, size, &tickets)) {
+		log_error("key-edge-refused", "peer=%u reason=packet", e->peer);
+		edge_lost(e);
+		return;
+	}
+	for (unsigned i = 0; i < k->tickets; i++)
+		if (k->ticket[i].peer == e->peer)
+			k->ticket[i].current = false;
+	for (unsigned i = tickets.count; i-- > 0;) {
+		struct ticket_key key = {.expires = tickets.key[i].expires_ms, .peer = e->peer, .current = i == 0};
+
+		memcpy(key.name, tickets.key[i].name, sizeof(key.name));
+		memcpy(key.aes, tickets.key[i].aes, sizeof(key.aes));
+		memcpy(key.hmac, tickets.key[i].hmac, sizeof(key.hmac));
+		remember(k, &key);
+		sodium_memzero(&key, sizeof(key));
+	}
+	sodium_memzero(&tickets, sizeof(tickets));
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct key_edge *e = arg;
+	struct keys *k = e->keys;
+	unsigned char packet[SIGN_PACKET_MAX];
+
+	if (events & EPOLLOUT) {
+		e->blocked = false;
+		loop_modify(k->loop, e->source, EPOLLIN);
+	}
+	for (unsigned i = 0; i < PACKETS_PER_TURN && e->fd >= 0; i++) {
+		int fd = e->fd;
+		ssize_t n = sign_packet_receive(fd, packet);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0) {
+			if (n != -EPIPE)
+				log_error("key-edge-refused", "peer=%u error=%s", e->peer, strerrorname_np((int)-n));
+			edge_lost(e);
+			break;
+		}
+		if (sign_packet_kind(packet, (size_t)n) == SIGN_TICKETS) {
+			take_tickets(e, packet, (size_t)n);
+			sodium_memzero(packet, sizeof(packet));
+		} else {
+			take_reply(e, packet, (size_t)n);
+			if (e->pending == 0) /* no need to ask whether there is more: the next packet brings its own event */
+				break;
+		}
+	}
+}
+
+/* ---- edges ---- */
+
+int keys_new(struct keys **out, struct loop *loop)
+{
+	struct keys *k = calloc(1, sizeof(*k));
+	int error;
+
+	if (!k)
+		return -ENOMEM;
+	error = loop_on_turn(loop, on_turn, k);
+	if (error) {
+		free(k);
+		return error;
+	}
+	k->loop = loop;
+	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
+		k->edge[i] = (struct key_edge){.keys = k, .fd = -1};
+	*out = k;
+	return 0;
+}
+
+unsigned keys_edges(const struct keys *k)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
+		n += k->edge[i].fd >= 0;
+	return n;
+}
+
+int keys_edge(struct keys *k, uint16_t peer, int fd)
+{
+	struct key_edge *e;
+	int flags, error;
+
+	if (PEER_ROLE(peer) != PEER_TLS)
+		return -EINVAL;
+	if (PEER_INDEX(peer) >= KEY_EDGES_MAX)
+		return -ENOSPC;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	e = &k->edge[PEER_INDEX(peer)];
+	edge_lost(e);
+	error = loop_add(k->loop, fd, EPOLLIN, on_event, e, &e->source);
+	if (error)
+		return error;
+	e->fd = fd;
+	e->peer = peer;
+	counter_set(COUNTER_KEY_EDGES, keys_edges(k));
+	pump(k);
+	return 0;
+}
+
+void keys_free(struct keys *k)
+{
+	if (!k)
+		return;
+	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
+		edge_lost(&k->edge[i]);
+	while (k->waiting.first)
+		keys_cancel(k->waiting.first);
+	sodium_memzero(k->ticket, sizeof(k->ticket));
+	free(k);
+}
+
+/* ---- session tickets ---- */
+
+const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now)
+{
+	const struct ticket_key *best = NULL;
+
+	for (unsigned i = 0; i < k->tickets; i++)
+		if (k->ticket[i].current && k->ticket[i].expires > now && (!best || k->ticket[i].expires > best->expires))
+			best = &k->ticket[i];
+	return best;
+}
+
+const struct ticket_key *keys_ticket_named(const struct keys *k, const unsigned char name[16], uint64_t now)
+{
+	for (unsigned i = 0; i < k->tickets; i++)
+		if (memcmp(k->ticket[i].name, name, sizeof(k->ticket[i].name)) == 0)
+			return k->ticket[i].expires > now ? &k->ticket[i] : NULL;
+	return NULL;
+}
+
+/* ---- the signing of the handshake that goes on ---- */
+
+void keys_enter(struct keys *k, struct signing *s)
+{
+	k->entered = s;
+}
+
+struct signing *keys_entered(const struct keys *k)
+{
+	return k->entered;
+}

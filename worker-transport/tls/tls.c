@@ -1,0 +1,717 @@
+/* tls.c - TLS connections.
+ *
+ * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its own that goes with it. A suspended
+ * handshake is an OpenSSL job with a stack: before its SSL is freed the job must have come to its end, so giving one up means failing its
+ * signature and letting it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
+ */
+#include "tls.h"
+
+#include "common/counters.h"
+#include "common/log.h"
+#include "worker-transport/admit.h"
+#include "certificates.h"
+#include "tls_context.h"
+#include "identity.h"
+#include "sign_client.h"
+#include "worker-transport/tcp.h"
+#include "worker-transport/transport.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* A record's worth of bytes: what is queued in several pieces is put together up to this. */
+#define RECORD_MAX 16384
+#define REASON_MAX 192
+#define TICKETS_PER_HANDSHAKE 1
+
+#define DIGEST_SIZE 32
+
+struct authorities {
+	X509_STORE *store;
+	STACK_OF(X509_NAME) *names;
+	unsigned char digest[DIGEST_SIZE]; /* of their text; zero: none */
+};
+
+struct tls {
+	struct transport_worker *t;
+	BIO_METHOD *bio;
+	SSL_CTX *client;
+	X509_STORE *nobody; /* of listeners that ask for a certificate and were told no authority */
+	struct authorities authorities[LISTENERS_MAX];
+	unsigned char trust[DIGEST_SIZE]; /* of the text of those that the client's store holds */
+	unsigned handshakes;
+	uint64_t log_second;
+	unsigned logged, left_out;
+	char record[RECORD_MAX];
+};
+
+/* A handshake in progress. */
+struct handshake {
+	struct signing signing;
+	struct source *held;
+	uint64_t started;       /* ms */
+	bool counted;           /* how it failed */
+	char wrong[REASON_MAX]; /* with the peer's certificate; "": nothing so far */
+};
+
+struct connection {
+	struct tls *tls;
+	SSL *ssl;
+	struct stream *stream;
+	struct handshake *handshake; /* NULL once it is done */
+	struct endpoint peer;
+	uint16_t listener;
+	bool outgoing, connected;
+	/* of a connection out: what was asked for */
+	bool verify;
+	uint16_t profile, certificate;
+	char name[IDENTITY_MAX + 1];
+};
+
+/* ---- the socket under OpenSSL ---- */
+
+static int socket_of(BIO *bio)
+{
+	return (int)(intptr_t)BIO_get_data(bio);
+}
+
+static int bio_write(BIO *bio, const char *bytes, int size)
+{
+	ssize_t n;
+
+	BIO_clear_retry_flags(bio);
+	do
+		n = send(socket_of(bio), bytes, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		BIO_set_retry_write(bio);
+	return (int)n;
+}
+
+static int bio_read(BIO *bio, char *room, int size)
+{
+	ssize_t n;
+
+	BIO_clear_retry_flags(bio);
+	do
+		n = recv(socket_of(bio), room, (size_t)size, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		BIO_set_retry_read(bio);
+	if (n == 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	return (int)n;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH ? 1 : command == BIO_CTRL_EOF ? BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 : 0;
+}
+
+static int bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+/* ---- the log ---- */
+
+static bool may_log(struct tls *tls)
+{
+	uint64_t second = loop_now(tls->t->loop) / 1000;
+
+	if (second != tls->log_second) {
+		if (tls->left_out)
+			log_info("tls-log-limited", "left_out=%u", tls->left_out);
+		tls->log_second = second;
+		tls->logged = tls->left_out = 0;
+	}
+	if (tls->logged < TLS_LOG_RATE) {
+		tls->logged++;
+		return true;
+	}
+	tls->left_out++;
+	return false;
+}
+
+static void log_failed(struct connection *c, const char *event, const char *reason)
+{
+	const struct settings *s = c->tls->t->settings;
+	char peer[ENDPOINT_TEXT_SIZE], text[REASON_MAX], listener[64], name[64];
+
+	if (!log_enabled(LOG_INFO) || !may_log(c->tls))
+		return;
+	endpoint_text(&c->peer, peer);
+	log_info(event, "peer=%s listener=%s direction=%s%s%s reason=%s", peer,
+		log_value(settings_str(s, settings_listener(s, c->listener)->name), listener, sizeof(listener)), c->outgoing ? "out" : "in",
+		c->outgoing ? " name=" : "", c->outgoing ? log_value(str_of(c->name), name, sizeof(name)) : "",
+		log_value(str_of(reason), text, sizeof(text)));
+}
+
+/* ---- the peer's certificate ---- */
+
+/* Called for each certificate of the peer's chain, its own last of all. */
+static int verify_peer(int good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct connection *c = SSL_get_app_data(ssl);
+	X509 *x = X509_STORE_CTX_get_current_cert(store);
+
+	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 && !identity_is(x, str_of(c->name))) {
+		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+		snprintf(c->handshake->wrong, REASON_MAX, "its certificate is not that of %.128s (RFC 5922 section 7)", c->name);
+		return 0;
+	}
+	if (!good && !c->handshake->wrong[0])
+		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s", X509_STORE_CTX_get_error_depth(store) + 1,
+			X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+	return good;
+}
+
+static bool set_authorities(struct connection *c)
+{
+	const struct listener_settings *l = settings_listener(c->tls->t->settings, c->listener);
+	const struct authorities *a = &c->tls->authorities[c->listener];
+	STACK_OF(X509_NAME) *names;
+
+	if (l->client_auth == CLIENT_AUTH_NONE)
+		return true;
+	SSL_set_verify(
+		c->ssl, SSL_VERIFY_PEER | (l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), verify_peer);
+	if (!a->store) /* a certificate is asked for and nobody is there to believe: none is good */
+		return SSL_set1_verify_cert_store(c->ssl, c->tls->nobody) == 1;
+	names = SSL_dup_CA_list(a->names);
+	SSL_set0_CA_list(c->ssl, names);
+	return names && SSL_set1_verify_cert_store(c->ssl, a->store) == 1;
+}
+
+/* ---- callbacks of a server's handshake ---- */
+
+int tls_server_name(SSL *ssl, int *alert, void *arg)
+{
+	struct connection *c = SSL_get_app_data(ssl);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct certificate *certificate;
+
+	(void)arg;
+	if (!name)
+		return SSL_TLSEXT_ERR_NOACK;
+	certificate = certificates_choose(c->tls->t->certificates, settings_listener(c->tls->t->settings, c->listener), str_of(name));
+	if (!certificate) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
+	if (SSL_get_SSL_CTX(ssl) == certificate->context)
+		return SSL_TLSEXT_ERR_OK;
+	/* brings the certificate with its key, and forgets whom we believe */
+	if (!SSL_set_SSL_CTX(ssl, certificate->context) || !set_authorities(c)) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
+	return SSL_TLSEXT_ERR_OK;
+}
+
+int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in, unsigned in_size, void *arg)
+{
+	/* the registered name of SIP is sip/2; sip is what is met too */
+	static const unsigned char sip[] = "\005sip/2\003sip", http[] = "\010http/1.1";
+	struct connection *c = SSL_get_app_data(ssl);
+	bool web = settings_listener(c->tls->t->settings, c->listener)->transport == TRANSPORT_WSS;
+	unsigned char *chosen;
+
+	(void)arg;
+	/* a client that offers only others is let in all the same: SIP over TLS needs none (RFC 3261 knows of none) */
+	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip, (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in, in_size) !=
+		OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* A server asks for our certificate. */
+static int show_certificate(SSL *ssl, void *arg)
+{
+	struct connection *c = arg;
+	const struct certificate *own = certificates_at(c->tls->t->certificates, c->certificate);
+
+	if (!own)
+		return 1;
+	if (SSL_version(ssl) != TLS1_3_VERSION) {
+		/* TLS 1.2 would have us sign the whole transcript, which has no shape that a key worker could check */
+		log_failed(c, "tls-certificate-not-shown", "the server speaks TLS 1.2");
+		return 1;
+	}
+	return SSL_use_cert_and_key(ssl, own->leaf, own->key, own->chain, 1);
+}
+
+/* ---- begin and end ---- */
+
+static void on_signature(struct signing *s, void *arg)
+{
+	struct connection *c = arg;
+
+	(void)s;
+	stream_go_on(c->stream);
+}
+
+static void count_failure(struct handshake *h, enum counter counter)
+{
+	if (!h->counted)
+		counter_add(counter, 1);
+	h->counted = true;
+}
+
+/* The handshake is over, well or not. */
+static void handshake_end(struct connection *c)
+{
+	struct tls *tls = c->tls;
+	struct handshake *h = c->handshake;
+
+	if (!h)
+		return;
+	c->handshake = NULL;
+	tls->handshakes--;
+	counter_set(COUNTER_TLS_HANDSHAKING, tls->handshakes);
+	admit_handshake_done(h->held);
+	free(h);
+}
+
+static void connection_free(struct connection *c)
+{
+	struct handshake *h = c->handshake;
+
+	if (h) {
+		bool late = loop_now(c->tls->t->loop) >= h->started + c->tls->t->settings->handshake_ms;
+
+		if (!h->counted && late)
+			log_failed(c, "tls-handshake-failed", "not done in time");
+		count_failure(h, late ? COUNTER_TLS_FAILED_LATE : COUNTER_TLS_FAILED_GONE);
+		if (h->signing.state == SIGNING_WAITING || h->signing.state == SIGNING_SENT) {
+			keys_cancel(&h->signing);
+			ERR_clear_error();
+			SSL_do_handshake(c->ssl); /* the job runs out */
+		}
+	}
+	SSL_free(c->ssl);
+	ERR_clear_error();
+	handshake_end(c);
+	free(c);
+}
+
+void tls_abandon(void *state)
+{
+	struct connection *c = state;
+
+	if (c && c->handshake)
+		c->handshake->counted = true;
+	if (c)
+		connection_free(c);
+}
+
+static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struct flow *flow, struct source *held, struct connection **out)
+{
+	const struct settings *s = tls->t->settings;
+	struct connection *c;
+	BIO *bio;
+
+	if (tls->handshakes >= s->handshakes_max) {
+		count(TLS_REFUSED_FULL);
+		return -EBUSY;
+	}
+	if (admit_handshake(held, s->handshakes_per_source)) {
+		count(TLS_REFUSED_SOURCE);
+		return -EBUSY;
+	}
+	c = calloc(1, sizeof(*c));
+	if (c)
+		c->handshake = calloc(1, sizeof(*c->handshake));
+	if (!c || !c->handshake) {
+		admit_handshake_done(held);
+		free(c);
+		return -ENOMEM;
+	}
+	c->tls = tls;
+	c->peer = flow->peer;
+	c->listener = flow->listener;
+	c->handshake->held = held;
+	c->handshake->started = loop_now(tls->t->loop);
+	c->handshake->signing.done = on_signature;
+	c->handshake->signing.arg = c;
+	tls->handshakes++;
+	counter_set(COUNTER_TLS_HANDSHAKING, tls->handshakes);
+	c->ssl = SSL_new(context);
+	bio = BIO_new(tls->bio);
+	if (!c->ssl || !bio) {
+		BIO_free(bio);
+		tls_abandon(c);
+		return -ENOMEM;
+	}
+	BIO_set_data(bio, (void *)(intptr_t)fd);
+	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_app_data(c->ssl, c);
+	*out = c;
+	return 0;
+}
+
+/* A session is resumed only where it would be made anew: on a listener of that name, which asks clients for the same. */
+static bool set_session_context(struct connection *c)
+{
+	const struct settings *s = c->tls->t->settings;
+	const struct listener_settings *l = settings_listener(s, c->listener);
+	struct str name = settings_str(s, l->name);
+	unsigned char digest[DIGEST_SIZE];
+	EVP_MD_CTX *d = EVP_MD_CTX_new();
+	bool good = d && EVP_DigestInit_ex(d, EVP_sha256(), NULL) &&
+		    EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) && EVP_DigestUpdate(d, &l->client_auth, 1) &&
+		    EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
+		    SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
+
+	EVP_MD_CTX_free(d);
+	return good;
+}
+
+int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *held, void **state)
+{
+	const struct settings *s = tls->t->settings;
+	const struct listener_settings *l = settings_listener(s, flow->listener);
+	const struct certificate *certificate = certificates_choose(tls->t->certificates, l, (struct str){NULL, 0});
+	struct connection *c;
+	int error;
+
+	if (!certificate) {
+		count(TLS_NO_CERTIFICATE);
+		return -ENOENT;
+	}
+	error = connection_new(tls, fd, certificate->context, flow, held, &c);
+	if (error)
+		return error;
+	if (!set_authorities(c) || !set_session_context(c)) {
+		tls_abandon(c);
+		return -ENOMEM;
+	}
+	if (s->tickets && keys_ticket(tls->t->keys, loop_now(tls->t->loop)))
+		SSL_set_num_tickets(c->ssl, TICKETS_PER_HANDSHAKE);
+	else
+		SSL_set_options(c->ssl, SSL_OP_NO_TICKET);
+	SSL_set_accept_state(c->ssl);
+	*state = c;
+	return 0;
+}
+
+struct profile {
+	bool verify;
+	uint16_t certificate;
+	char name[IDENTITY_MAX + 1];
+};
+
+/* What the settings ask of a connection to that peer. -EINVAL: no such trunk. */
+static int profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer, struct profile *out)
+{
+	char host[ENDPOINT_TEXT_SIZE];
+	size_t n = endpoint_host_text(peer, host);
+
+	*out = (struct profile){.verify = true, .certificate = NONE_INDEX};
+	if (number > s->trunks.count)
+		return -EINVAL;
+	if (number) {
+		const struct trunk_settings *trunk = settings_trunk(s, number - 1u);
+		struct str name = settings_str(s, trunk->tls_name);
+
+		out->verify = trunk->verify;
+		out->certificate = trunk->certificate;
+		if (name.n)
+			return str_copy(name, out->name, sizeof(out->name)) ? -EINVAL : 0;
+	}
+	return str_copy((struct str){host, n}, out->name, sizeof(out->name));
+}
+
+int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
+{
+	struct endpoint address;
+	struct connection *c;
+	struct profile p;
+	int error = profile_of(tls->t->settings, to->profile, &to->peer, &p);
+
+	if (error)
+		return error;
+	error = connection_new(tls, fd, tls->client, to, NULL, &c);
+	if (error)
+		return error;
+	c->outgoing = true;
+	c->profile = to->profile;
+	c->verify = p.verify;
+	c->certificate = p.certificate;
+	memcpy(c->name, p.name, sizeof(c->name));
+	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, c->verify ? verify_peer : NULL);
+	if (c->certificate != NONE_INDEX)
+		SSL_set_cert_cb(c->ssl, show_certificate, c);
+	else
+		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC); /* nothing to sign */
+	/* an address is no server name (RFC 6066 section 3) */
+	if (endpoint_parse_host(str_of(c->name), 0, &address) && SSL_set_tlsext_host_name(c->ssl, c->name) != 1) {
+		tls_abandon(c);
+		return -EINVAL;
+	}
+	SSL_set_connect_state(c->ssl);
+	*state = c;
+	return 0;
+}
+
+bool tls_profile_holds(const struct stream *s)
+{
+	const struct connection *c = s->layer_state;
+	struct profile p;
+
+	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 && p.verify == c->verify && p.certificate == c->certificate &&
+	       strcmp(p.name, c->name) == 0;
+}
+
+unsigned tls_handshakes(const struct tls *tls)
+{
+	return tls->handshakes;
+}
+
+/* ---- the layer ---- */
+
+static int opened(struct connection *c)
+{
+	count(TLS_HANDSHAKES);
+	if (SSL_session_reused(c->ssl))
+		count(TLS_RESUMED);
+	/* what is read and written from now on needs no job of its own */
+	SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
+	handshake_end(c);
+	return 0;
+}
+
+static int failed(struct connection *c, int kind, int saved)
+{
+	struct handshake *h = c->handshake;
+	unsigned long error = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(error);
+	char text[REASON_MAX];
+
+	if (h->signing.state == SIGNING_FAILED) {
+		snprintf(text, sizeof(text), "no signature: %s",
+			h->signing.error == -ETIMEDOUT ? "no key worker answered" : strerrordesc_np(-h->signing.error));
+		count_failure(h, COUNTER_TLS_FAILED_KEY);
+		log_failed(c, "tls-handshake-failed", text);
+		return -EIO;
+	}
+	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
+		ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+		count_failure(h, COUNTER_TLS_FAILED_PEER);
+		log_failed(c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
+		return -EKEYREJECTED;
+	}
+	if (kind == SSL_ERROR_SYSCALL || kind == SSL_ERROR_ZERO_RETURN) {
+		count_failure(h, COUNTER_TLS_FAILED_GONE);
+		if (c->outgoing)
+			log_failed(c, "tls-handshake-failed", "the peer ended the connection");
+		return saved ? -saved : -ECONNRESET;
+	}
+	count_failure(h, COUNTER_TLS_FAILED_PROTOCOL);
+	log_failed(c, "tls-handshake-failed", reason ? reason : "protocol error");
+	return -EPROTO;
+}
+
+static int tls_open(struct stream *s)
+{
+	struct connection *c = s->layer_state;
+	struct transport_worker *t = c->tls->t;
+	int result, kind, saved;
+
+	c->stream = s;
+	if (c->outgoing && !c->connected) {
+		int error = tcp_connected(s);
+
+		if (error)
+			return error;
+		c->connected = true;
+		c->handshake->started = loop_now(t->loop);
+		loop_set(t->loop, &s->deadline, t->settings->handshake_ms);
+	}
+	ERR_clear_error();
+	keys_enter(t->keys, &c->handshake->signing);
+	errno = 0;
+	result = SSL_do_handshake(c->ssl);
+	saved = errno;
+	keys_enter(t->keys, NULL);
+	/* a handshake has one signature of ours, and what follows needs no job */
+	if (c->handshake->signing.state == SIGNING_IDLE && c->handshake->signing.signature_size)
+		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
+	if (result == 1)
+		return opened(c);
+	kind = SSL_get_error(c->ssl, result);
+	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE || kind == SSL_ERROR_WANT_ASYNC) {
+		s->wants = kind == SSL_ERROR_WANT_READ ? EPOLLIN : kind == SSL_ERROR_WANT_WRITE ? EPOLLOUT : 0;
+		return -EAGAIN;
+	}
+	result = failed(c, kind, saved);
+	ERR_clear_error();
+	return result;
+}
+
+/* What a read or a write came to. */
+static ssize_t outcome(struct stream *s, const struct connection *c, int result, int saved)
+{
+	switch (SSL_get_error(c->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		s->wants |= EPOLLIN;
+		return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		s->wants |= EPOLLOUT;
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		return saved ? -saved : -ECONNRESET;
+	default:
+		count(TLS_ERRORS);
+		return -EPROTO;
+	}
+}
+
+static ssize_t tls_receive(struct stream *s, void *room, size_t size)
+{
+	struct connection *c = s->layer_state;
+	size_t n;
+	int result;
+
+	ERR_clear_error();
+	errno = 0;
+	result = SSL_read_ex(c->ssl, room, size, &n);
+	return result == 1 ? (ssize_t)n : outcome(s, c, result, errno);
+}
+
+static bool tls_pending(const struct stream *s)
+{
+	const struct connection *c = s->layer_state;
+
+	return SSL_has_pending(c->ssl) == 1;
+}
+
+static ssize_t tls_send(struct stream *s, const struct iovec *iov, unsigned n)
+{
+	struct connection *c = s->layer_state;
+	const void *bytes = iov[0].iov_base;
+	size_t size = iov[0].iov_len, done;
+	ssize_t error;
+	int result;
+
+	if (n > 1 && size < RECORD_MAX) {
+		size = 0;
+		for (unsigned i = 0; i < n && size < RECORD_MAX; i++) {
+			size_t part = iov[i].iov_len < RECORD_MAX - size ? iov[i].iov_len : RECORD_MAX - size;
+
+			memcpy(c->tls->record + size, iov[i].iov_base, part);
+			size += part;
+		}
+		bytes = c->tls->record;
+	}
+	ERR_clear_error();
+	errno = 0;
+	result = SSL_write_ex(c->ssl, bytes, size, &done);
+	if (result == 1)
+		return (ssize_t)done;
+	error = outcome(s, c, result, errno);
+	return error ? error : -EPIPE;
+}
+
+static void tls_shut(struct stream *s)
+{
+	struct connection *c = s->layer_state;
+
+	ERR_clear_error();
+	if (!c->handshake)
+		SSL_shutdown(c->ssl);
+	shutdown(s->fd, SHUT_WR);
+}
+
+static void tls_end(struct stream *s)
+{
+	struct connection *c = s->layer_state;
+
+	s->layer_state = NULL;
+	connection_free(c);
+}
+
+const struct stream_layer tls_layer = {
+	.open = tls_open, .receive = tls_receive, .pending = tls_pending, .send = tls_send, .shut = tls_shut, .end = tls_end};
+
+/* ---- whom we believe ---- */
+
+int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
+{
+	STACK_OF(X509_NAME) *names = NULL;
+	unsigned char digest[DIGEST_SIZE], *known;
+	X509_STORE *store;
+	unsigned n;
+	int error;
+
+	if (listener != NONE_INDEX && listener >= LISTENERS_MAX)
+		return -EINVAL;
+	known = listener == NONE_INDEX ? tls->trust : tls->authorities[listener].digest;
+	/* they come with every commit of certificates, and a trust store takes its time to read */
+	if (!EVP_Digest(pem.p, pem.n, digest, NULL, EVP_sha256(), NULL))
+		return -ENOMEM;
+	if (memcmp(digest, known, DIGEST_SIZE) == 0)
+		return 0;
+	error = context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
+	if (error) {
+		log_error("authorities-unusable", "listener=%d error=%s", listener == NONE_INDEX ? -1 : listener, strerrorname_np(-error));
+		return error;
+	}
+	log_debug("authorities", "listener=%d certificates=%u", listener == NONE_INDEX ? -1 : listener, n);
+	memcpy(known, digest, DIGEST_SIZE);
+	if (listener == NONE_INDEX) {
+		SSL_CTX_set_cert_store(tls->client, store);
+		return 0;
+	}
+	X509_STORE_free(tls->authorities[listener].store);
+	sk_X509_NAME_pop_free(tls->authorities[listener].names, X509_NAME_free);
+	tls->authorities[listener].store = store;
+	tls->authorities[listener].names = names;
+	return 0;
+}
+
+int tls_new(struct tls **out, struct transport_worker *t)
+{
+	struct tls *tls = calloc(1, sizeof(*tls));
+
+	if (!tls)
+		return -ENOMEM;
+	tls->t = t;
+	tls->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
+	tls->client = context_new(t, false);
+	tls->nobody = X509_STORE_new();
+	if (!tls->bio || !tls->client || !tls->nobody || !BIO_meth_set_write(tls->bio, bio_write) ||
+		!BIO_meth_set_read(tls->bio, bio_read) || !BIO_meth_set_ctrl(tls->bio, bio_control) ||
+		!BIO_meth_set_create(tls->bio, bio_create)) {
+		tls_free(tls);
+		return -ENOMEM;
+	}
+	*out = tls;
+	return 0;
+}
+
+void tls_free(struct tls *tls)
+{
+	if (!tls)
+		return;
+	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+		X509_STORE_free(tls->authorities[i].store);
+		sk_X509_NAME_pop_free(tls->authorities[i].names, X509_NAME_free);
+	}
+	SSL_CTX_free(tls->client);
+	X509_STORE_free(tls->nobody);
+	BIO_meth_free(tls->bio);
+	free(tls);
+}

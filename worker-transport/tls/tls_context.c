@@ -1,0 +1,134 @@
+/* tls_context.c - SSL_CTXs. Relies on keyless_begin having readied OpenSSL, and on keys.c for the keys of session tickets. */
+#include "tls_context.h"
+
+#include "common/log.h"
+#include "sign_client.h"
+#include "tls.h"
+#include "worker-transport/transport.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+
+/* TLS 1.2: ephemeral key exchange and authenticated encryption alone. There is no operation to decrypt with a private key, so the rest
+ * could not work either. */
+#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define GROUPS "X25519:P-256:P-384"
+#define SIGNATURES \
+	"ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:" \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+/* Certificates between a peer's and the authority's. */
+#define DEPTH_MAX 8
+
+/* The key of a session ticket (RFC 5077 section 4): those of the TLS workers. 1 it may be used; 2 it may be read and a new one is to be
+ * made; 0 unknown. */
+static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+	const struct transport_worker *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	uint64_t now = loop_now(t->loop);
+	const struct ticket_key *newest = keys_ticket(t->keys, now), *key = encrypt ? newest : keys_ticket_named(t->keys, name, now);
+	OSSL_PARAM params[3];
+
+	if (!key)
+		return 0;
+	if (encrypt) {
+		memcpy(name, key->name, sizeof(key->name));
+		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
+			return -1;
+	}
+	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hmac, sizeof(key->hmac));
+	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
+	params[2] = OSSL_PARAM_construct_end();
+	if (EVP_MAC_CTX_set_params(mac, params) != 1 || EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
+		return -1;
+	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): each resumption brings the next */
+	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
+}
+
+static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)
+{
+	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+			   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+
+	SSL_CTX_set_app_data(c, t);
+	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) != 1 ||
+		SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1 || SSL_CTX_set_ciphersuites(c, CIPHERS_1_3) != 1 ||
+		SSL_CTX_set1_groups_list(c, GROUPS) != 1 || SSL_CTX_set1_sigalgs_list(c, SIGNATURES) != 1 ||
+		SSL_CTX_set1_client_sigalgs_list(c, SIGNATURES) != 1)
+		return false;
+	SSL_CTX_set_mode(
+		c, SSL_MODE_ASYNC | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(c, 1); /* a record in one read */
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_verify_depth(c, DEPTH_MAX);
+	SSL_CTX_set_num_tickets(c, 0);
+	SSL_CTX_set_options(c, options);
+	if (!server) {
+		SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
+	} else {
+		/* whether a connection has tickets is decided with it */
+		if (SSL_CTX_set_tlsext_ticket_key_evp_cb(c, ticket_key) != 1)
+			return false;
+		SSL_CTX_set_tlsext_servername_callback(c, tls_server_name);
+		SSL_CTX_set_alpn_select_cb(c, tls_protocol, NULL);
+	}
+	return true;
+}
+
+SSL_CTX *context_new(struct transport_worker *t, bool server)
+{
+	SSL_CTX *c = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+
+	if (c && !set_up(c, t, server)) {
+		char text[256];
+
+		ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
+		log_error("openssl-failed", "step=context error=\"%s\"", text);
+		SSL_CTX_free(c);
+		c = NULL;
+	}
+	ERR_clear_error();
+	return c;
+}
+
+int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) **names, unsigned *count)
+{
+	BIO *in = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	X509_STORE *store = X509_STORE_new();
+	STACK_OF(X509_NAME) *subjects = sk_X509_NAME_new_null();
+	unsigned n = 0;
+	X509 *x;
+	int error = in && store && subjects ? 0 : -ENOMEM;
+
+	while (!error && (x = PEM_read_bio_X509_AUX(in, NULL, NULL, (void *)(uintptr_t) ""))) {
+		X509_NAME *subject = names ? X509_NAME_dup(X509_get_subject_name(x)) : NULL;
+
+		if (!X509_STORE_add_cert(store, x) || (names && (!subject || !sk_X509_NAME_push(subjects, subject)))) {
+			X509_NAME_free(subject);
+			error = -ENOMEM;
+		}
+		X509_free(x);
+		n++;
+	}
+	/* the end of the text is the one way to end */
+	if (!error && (n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
+		error = -EBADMSG;
+	ERR_clear_error();
+	BIO_free(in);
+	if (error || !names) {
+		sk_X509_NAME_pop_free(subjects, X509_NAME_free);
+		subjects = NULL;
+	}
+	if (error) {
+		X509_STORE_free(store);
+		return error;
+	}
+	*out = store;
+	if (names)
+		*names = subjects;
+	*count = n;
+	return 0;
+}

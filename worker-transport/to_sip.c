@@ -1,0 +1,221 @@
+/* to_sip.c - which SIP worker gets a message, and what happens when it has no room.
+ *
+ * A message is parsed into a scratch block and copied once, into the batch of the worker that owns its slot, which is known only after parsing. When that worker's queue is full, new requests are answered 503, so that
+ * their senders go elsewhere, but a retransmission of a request that got through is dropped: a 503 would end a call that already rings. What ended a worker before is dropped without an answer, which would take reading it.
+ * Relies on: parse_message, slot_of_message, refuse.
+ */
+#include "to_sip.h"
+
+#include "common/counters.h"
+#include "worker/crash_hook.h"
+#include "ipc/mesh.h"
+#include "ipc/token.h"
+#include "admit.h"
+#include "flow.h"
+#include "worker-transport/parse/parse.h"
+#include "worker-transport/parse/stateless_answer.h"
+#include "transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define WAYS 4 /* places a fingerprint may stand in */
+
+struct forwarded {
+	uint64_t print; /* 0: empty */
+	uint64_t at;    /* ms */
+};
+
+struct forward {
+	struct hash_key key;
+	struct forwarded forwarded[FORWARDED_MAX];
+	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
+	char answer[REFUSE_ROOM];
+};
+
+int forward_new(struct forward **out)
+{
+	struct forward *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	hash_key_random(&f->key);
+	*out = f;
+	return 0;
+}
+
+void forward_free(struct forward *f)
+{
+	free(f);
+}
+
+/* ---- what was forwarded lately ---- */
+
+/* RFC 3261 section 17.2.3: branch, sent-by and method tell a transaction; the source keeps strangers from guessing one. */
+static uint64_t print_of(const struct forward *f, const struct message *m)
+{
+	uint64_t part[5] = {
+		hash_str(&f->key, message_str(m, m->via_branch)),
+		hash_str_nocase(&f->key, message_str(m, m->via_host)),
+		hash_str(&f->key, message_str(m, m->method_name)),
+		hash_bytes(&f->key, &m->flow.peer, sizeof(m->flow.peer)),
+		m->via_port,
+	};
+	uint64_t print = hash_bytes(&f->key, part, sizeof(part));
+
+	return print ? print : 1;
+}
+
+static struct forwarded *ways_of(struct forward *f, uint64_t print)
+{
+	return &f->forwarded[print % (FORWARDED_MAX / WAYS) * WAYS];
+}
+
+static bool was_forwarded(struct forward *f, const struct message *m, uint64_t now)
+{
+	uint64_t print = print_of(f, m);
+	const struct forwarded *way = ways_of(f, print);
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (way[i].print == print && now - way[i].at < FORWARDED_MS)
+			return true;
+	return false;
+}
+
+static void remember(struct forward *f, const struct message *m, uint64_t now)
+{
+	uint64_t print = print_of(f, m);
+	struct forwarded *way = ways_of(f, print), *oldest = way;
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (way[i].print == print)
+			return; /* a retransmission does not make its transaction younger */
+		if (way[i].at < oldest->at || way[i].print == 0)
+			oldest = &way[i];
+		if (oldest->print == 0)
+			break;
+	}
+	*oldest = (struct forwarded){.print = print, .at = now};
+}
+
+/* ---- refusals ---- */
+
+static void answer(struct transport_worker *t, const struct flow *flow, const struct message *m, const struct refusal *why)
+{
+	long n = refuse(&t->tag_key, m, &flow->peer, why, t->forward->answer, sizeof(t->forward->answer));
+
+	if (n > 0 && flow_send(t, flow, &(struct outgoing){.bytes = t->forward->answer, .size = (size_t)n}) == 0)
+		count(REFUSED);
+	else
+		count(REFUSED_UNANSWERED);
+}
+
+static struct str server_of(const struct transport_worker *t)
+{
+	return settings_str(t->settings, t->settings->server);
+}
+
+/* What cannot be parsed; the block holds what can be copied where error says so. status and reason go before error's. */
+static void refuse_malformed(struct transport_worker *t, const struct flow *flow, const struct parse_error *error, unsigned status, const char *reason)
+{
+	const struct message *m = (const struct message *)t->forward->block;
+
+	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
+		return;
+	/* answers cost too: a source has no more of them than of requests */
+	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+		return;
+	answer(t, flow, m, &(struct refusal){.status = status, .reason = reason, .server = server_of(t)});
+}
+
+void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw, unsigned status, const char *reason)
+{
+	struct forward *f = t->forward;
+	struct parse_error error = {0};
+	int result = parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
+
+	if (result == 0)
+		error.answerable = true;
+	else if (result != -EBADMSG)
+		return;
+	refuse_malformed(t, flow, &error, status, reason);
+}
+
+/* The SIP worker takes no more (-EAGAIN) or is not there. */
+static void refuse_full(struct transport_worker *t, const struct message *m, bool outside)
+{
+	if (!m->is_request) {
+		count(FULL_RESPONSES);
+	} else if (m->method == METHOD_ACK) {
+		count(FULL_ACKS);
+	} else if (!outside) {
+		count(FULL_IN_DIALOG); /* it comes again */
+	} else if (m->flow.transport == TRANSPORT_UDP && was_forwarded(t->forward, m, loop_now(t->loop))) {
+		count(FULL_RETRANSMISSIONS);
+	} else {
+		count(FULL_REFUSED);
+		answer(t, &m->flow, m, &(struct refusal){.status = 503, .server = server_of(t),
+			.retry_after = RETRY_AFTER_MIN + (unsigned)(random_u64() % (RETRY_AFTER_MAX - RETRY_AFTER_MIN + 1))});
+	}
+}
+
+/* ---- the way in ---- */
+
+/* A request that begins something new: no To-tag of ours, and not the ACK or CANCEL of what was let in before. A foreign To-tag makes no dialog here. */
+static bool is_outside(const struct message *m)
+{
+	uint8_t slot;
+
+	return m->is_request && m->method != METHOD_ACK && m->method != METHOD_CANCEL && token_slot(message_str(m, m->to_tag), &slot) != 0;
+}
+
+static void forward(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+{
+	struct forward *f = t->forward;
+	struct message *m = (struct message *)f->block;
+	struct parse_error error = {0};
+	bool outside;
+	void *room;
+	int result;
+
+	result = raw.n > t->settings->message_max ? -EMSGSIZE : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
+	if (result == -EBADMSG) {
+		counter_add(error.counter, 1);
+		refuse_malformed(t, flow, &error, error.status, error.reason);
+		return;
+	}
+	if (result) {
+		count(DROP_TOO_LARGE);
+		return;
+	}
+	count(RX_MESSAGES);
+	loop_took(t->loop);
+	m->flow = *flow;
+	m->received_ns = received_ns;
+	m->slot = slot_of_message(m, &t->slot_key);
+	if (refuse_is_ack(&t->tag_key, m)) {
+		count(ABSORBED_ACKS);
+		return;
+	}
+	outside = is_outside(m);
+	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+		return;
+	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]), RECORD_MESSAGE, m->size, !outside, &room);
+	if (result) {
+		refuse_full(t, m, outside);
+		return;
+	}
+	memcpy(room, m, m->size);
+	if (outside && flow->transport == TRANSPORT_UDP)
+		remember(f, m, loop_now(t->loop));
+}
+
+void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+{
+	if (refusals_refuse(&t->refusals, HAND_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
+		return;
+	hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+	crash_hook("transport", raw);
+	forward(t, flow, received_ns, raw);
+	hand_drop(&counters_page->work);
+}
