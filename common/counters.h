@@ -26,8 +26,8 @@ struct page {
 	uint64_t healthy;               /* 1 once the worker has said READY in this life */
 	uint64_t reserved[6];
 	uint64_t counter[COUNTER_COUNT];
-	_Alignas(64) struct hand work;  /* the message or record that is being worked on */
-	_Alignas(64) struct hand stream; /* the bytes of a stream that are being framed; work lies within them then */
+	_Alignas(64) struct crash_evidence work;  /* the message or record that is being worked on */
+	_Alignas(64) struct crash_evidence stream; /* the bytes of a stream that are being framed; work lies within them then */
 };
 
 struct counter_row {

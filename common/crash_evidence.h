@@ -10,27 +10,27 @@
 #include <string.h>
 
 /* The most bytes that are copied: any SIP message (MESSAGE_RAW_MAX, ipc/message.h), and what one read of a stream gives. */
-#define HAND_MAX 65536
+#define EVIDENCE_MAX 65536
 
-enum hand_kind {
-	HAND_NOTHING = 0,
-	HAND_MESSAGE, /* a SIP message, start line to the end of its body: the same bytes in transport and SIP workers */
-	HAND_STREAM,  /* bytes of a stream of which no message has been made yet: framing, a WebSocket upgrade, WebSocket frames */
-	HAND_RECORD,  /* a record of the mesh that is no whole message */
-	HAND_KIND_COUNT
+enum evidence_kind {
+	EVIDENCE_NOTHING = 0,
+	EVIDENCE_MESSAGE, /* a SIP message, start line to the end of its body: the same bytes in transport and SIP workers */
+	EVIDENCE_STREAM,  /* bytes of a stream of which no message has been made yet: framing, a WebSocket upgrade, WebSocket frames */
+	EVIDENCE_RECORD,  /* a record of the mesh that is no whole message */
+	EVIDENCE_KIND_COUNT
 };
 /* "message", "stream", "record"; "?" for anything else. */
-const char *hand_kind_name(unsigned kind);
+const char *evidence_kind_name(unsigned kind);
 
-struct hand {
+struct crash_evidence {
 	uint64_t what; /* enum hand_kind << 32 | bytes; 0: nothing */
-	unsigned char byte[HAND_MAX];
+	unsigned char byte[EVIDENCE_MAX];
 };
 
 /* n bytes at p are being worked on from now on; of more than HAND_MAX only the first are copied. */
-static inline void hand_take(struct hand *h, enum hand_kind kind, const void *p, size_t n)
+static inline void evidence_take(struct crash_evidence *h, enum evidence_kind kind, const void *p, size_t n)
 {
-	size_t kept = n < HAND_MAX ? n : HAND_MAX;
+	size_t kept = n < EVIDENCE_MAX ? n : EVIDENCE_MAX;
 
 	if (kept)
 		memcpy(h->byte, p, kept);
@@ -39,7 +39,7 @@ static inline void hand_take(struct hand *h, enum hand_kind kind, const void *p,
 	__atomic_store_n(&h->what, (uint64_t)kind << 32 | kept, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
-static inline void hand_drop(struct hand *h)
+static inline void evidence_drop(struct crash_evidence *h)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	__atomic_store_n(&h->what, 0, __ATOMIC_RELAXED);
@@ -47,6 +47,6 @@ static inline void hand_drop(struct hand *h)
 }
 
 /* For the master, which believes nothing that stands there: copies the bytes into room and sets *kind and *size (1 to HAND_MAX). 0; -ENOENT: nothing was in hand; -EBADMSG: what stands there makes no sense. */
-int hand_read(const struct hand *h, enum hand_kind *kind, unsigned char room[HAND_MAX], size_t *size);
+int evidence_read(const struct crash_evidence *h, enum evidence_kind *kind, unsigned char buffer[EVIDENCE_MAX], size_t *size);
 
 #endif

@@ -82,7 +82,7 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage
 /* An IPv6 address with or without "%SCOPE", without brackets. The scope is a number. */
 static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 {
-	char room[INET6_ADDRSTRLEN];
+	char buffer[INET6_ADDRSTRLEN];
 	uint8_t address[16];
 	uint64_t scope = 0;
 	size_t percent = str_find(text, '%');
@@ -90,7 +90,7 @@ static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 	if (percent < text.n && (str_number(str_from(text, percent + 1), UINT32_MAX, &scope) || scope == 0))
 		return -EINVAL;
 	text.n = percent;
-	if (str_copy(text, room, sizeof(room)) || strlen(room) != text.n || inet_pton(AF_INET6, room, address) != 1)
+	if (str_copy(text, buffer, sizeof(buffer)) || strlen(buffer) != text.n || inet_pton(AF_INET6, buffer, address) != 1)
 		return -EINVAL;
 	if (scope && !is_link_local(address))
 		return -EINVAL;
@@ -100,14 +100,14 @@ static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 
 int endpoint_parse_host(struct str host, uint16_t port, struct endpoint *out)
 {
-	char room[INET_ADDRSTRLEN];
+	char buffer[INET_ADDRSTRLEN];
 	uint8_t address[4];
 
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 		return parse_ipv6((struct str){host.p + 1, host.n - 2}, port, out);
 	if (str_find(host, ':') < host.n)
 		return parse_ipv6(host, port, out);
-	if (str_copy(host, room, sizeof(room)) || strlen(room) != host.n || inet_pton(AF_INET, room, address) != 1)
+	if (str_copy(host, buffer, sizeof(buffer)) || strlen(buffer) != host.n || inet_pton(AF_INET, buffer, address) != 1)
 		return -EINVAL;
 	set_ipv4(out, address, port);
 	return 0;
@@ -196,52 +196,52 @@ static size_t write_decimal(char *p, unsigned number)
 }
 
 /* Addresses of our own go into every message, more than once: not by way of printf. */
-static size_t ipv4_text(const uint8_t address[4], char room[ENDPOINT_TEXT_SIZE])
+static size_t ipv4_text(const uint8_t address[4], char buffer[ENDPOINT_TEXT_SIZE])
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (i)
-			room[n++] = '.';
-		n += write_decimal(room + n, address[i]);
+			buffer[n++] = '.';
+		n += write_decimal(buffer + n, address[i]);
 	}
-	room[n] = '\0';
+	buffer[n] = '\0';
 	return n;
 }
 
 /* The host alone; a scope is written only where asked for. */
-static size_t host_text(const struct endpoint *e, bool with_scope, char room[ENDPOINT_TEXT_SIZE])
+static size_t host_text(const struct endpoint *e, bool with_scope, char buffer[ENDPOINT_TEXT_SIZE])
 {
 	char address[INET6_ADDRSTRLEN];
 	int n;
 
 	if (e->family == 4)
-		return ipv4_text(e->address, room);
+		return ipv4_text(e->address, buffer);
 	if (e->family == 6 && e->scope && with_scope)
-		n = snprintf(room, ENDPOINT_TEXT_SIZE, "[%s%%%u]", inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
+		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s%%%u]", inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
 	else if (e->family == 6)
-		n = snprintf(room, ENDPOINT_TEXT_SIZE, "[%s]", inet_ntop(AF_INET6, e->address, address, sizeof(address)));
+		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s]", inet_ntop(AF_INET6, e->address, address, sizeof(address)));
 	else
-		n = snprintf(room, ENDPOINT_TEXT_SIZE, "none");
+		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "none");
 	return (size_t)n;
 }
 
-size_t endpoint_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE])
+size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
 {
-	size_t n = host_text(e, true, room);
+	size_t n = host_text(e, true, buffer);
 
 	if (e->family) {
-		room[n++] = ':';
-		n += write_decimal(room + n, e->port);
-		room[n] = '\0';
+		buffer[n++] = ':';
+		n += write_decimal(buffer + n, e->port);
+		buffer[n] = '\0';
 	}
 	return n;
 }
 
-size_t endpoint_host_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE])
+size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
 {
 	/* A scope id means nothing to the peer, and the IPv6reference of RFC 3261 section 25.1 has no place for it. */
-	return host_text(e, false, room);
+	return host_text(e, false, buffer);
 }
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)

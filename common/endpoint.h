@@ -43,9 +43,9 @@ int prefix_parse(struct str text, struct prefix *out);
 bool prefix_contains(const struct prefix *p, const struct endpoint *e);
 
 /* Writes "192.0.2.1:5060" or "[2001:db8::1]:5060" into room; returns the length without the NUL. */
-size_t endpoint_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE]);
+size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 /* The same without the port; an IPv6 address in brackets and without its scope id (the host of a URI or sent-by). */
-size_t endpoint_host_text(const struct endpoint *e, char room[ENDPOINT_TEXT_SIZE]);
+size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);      /* address and port */
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b);  /* address only */

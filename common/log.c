@@ -45,7 +45,7 @@ bool log_enabled(enum log_level level)
 }
 
 /* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March of the year 0. */
-static size_t time_text(char *room, size_t size)
+static size_t time_text(char *buffer, size_t size)
 {
 	struct timespec ts;
 
@@ -60,7 +60,7 @@ static size_t time_text(char *room, size_t size)
 	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
 	unsigned year = (unsigned)(era * 400 + year_of_era + (month <= 2));
 
-	int n = snprintf(room, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day, (unsigned)(rest / 3600),
+	int n = snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day, (unsigned)(rest / 3600),
 		(unsigned)(rest / 60 % 60), (unsigned)(rest % 60), (unsigned)(ts.tv_nsec / 1000000));
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
@@ -160,7 +160,7 @@ static size_t escape(struct str s, char unit[8], size_t *used)
 	return length;
 }
 
-const char *log_value(struct str s, char *room, size_t size)
+const char *log_value(struct str s, char *buffer, size_t size)
 {
 	char unit[8];
 	size_t used, at = 0, safe = 0;
@@ -172,29 +172,29 @@ const char *log_value(struct str s, char *room, size_t size)
 		quoted = escape(str_from(s, i), unit, &used) != used || s.p[i] == ' ' || s.p[i] == '=';
 	if (size < sizeof("\"...\"")) {
 		/* No room for anything to be told apart from a whole value. */
-		memset(room, '.', size - 1);
-		room[size - 1] = 0;
-		return room;
+		memset(buffer, '.', size - 1);
+		buffer[size - 1] = 0;
+		return buffer;
 	}
 
 	size_t end = size - 1 - quoted; /* room for the NUL and the closing quote stays */
 	if (quoted)
-		room[at++] = '"';
+		buffer[at++] = '"';
 	safe = at;
 	for (size_t i = 0; i < s.n; i += used) {
 		size_t length = escape(str_from(s, i), unit, &used);
 		if (at + length > end) {
-			memcpy(room + safe, "...", 3);
+			memcpy(buffer + safe, "...", 3);
 			at = safe + 3;
 			break;
 		}
-		memcpy(room + at, unit, length);
+		memcpy(buffer + at, unit, length);
 		at += length;
 		if (at + 3 <= end)
 			safe = at;
 	}
 	if (quoted)
-		room[at++] = '"';
-	room[at] = 0;
-	return room;
+		buffer[at++] = '"';
+	buffer[at] = 0;
+	return buffer;
 }

@@ -32,6 +32,6 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 #define log_debug(event, ...) do { if (log_enabled(LOG_DEBUG)) log_event(LOG_DEBUG, event, __VA_ARGS__); } while (0)
 
 /* s as a logfmt value in room (quoted and escaped where needed, cut with "..." where too long); returns room. For use in log_event's arguments. */
-const char *log_value(struct str s, char *room, size_t size);
+const char *log_value(struct str s, char *buffer, size_t size);
 
 #endif

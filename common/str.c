@@ -22,12 +22,12 @@ int str_number(struct str s, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-int str_copy(struct str s, char *room, size_t size)
+int str_copy(struct str s, char *buffer, size_t size)
 {
 	if (s.n >= size)
 		return -ENOBUFS;
 	if (s.n)
-		memcpy(room, s.p, s.n);
-	room[s.n] = 0;
+		memcpy(buffer, s.p, s.n);
+	buffer[s.n] = 0;
 	return 0;
 }

@@ -19,6 +19,11 @@ struct str {
 /* A struct str over a string literal. */
 #define S(literal) ((struct str){(literal), sizeof(literal) - 1})
 
+/* The empty string, wherever one is meant. */
+#define STR_EMPTY S("")
+/* No string at all, where that is another thing than an empty one: p is NULL. */
+#define STR_NONE ((struct str){NULL, 0})
+
 /* For printf: "%.*s", STR(s). */
 #define STR(s) (int)(s).n, (s).p
 
@@ -73,6 +78,6 @@ static inline size_t str_find(struct str s, char c)
 int str_number(struct str s, uint64_t max, uint64_t *out);
 
 /* Copies s into room[size] with a NUL. 0, or -ENOBUFS where it does not fit (nothing is written then). */
-int str_copy(struct str s, char *room, size_t size);
+int str_copy(struct str s, char *buffer, size_t size);
 
 #endif

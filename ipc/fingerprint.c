@@ -11,7 +11,7 @@
 
 _Static_assert(FINGERPRINT_SIZE == crypto_generichash_BYTES_MIN, "BLAKE2b's output");
 
-void fingerprint_of(enum hand_kind kind, const void *p, size_t n, struct fingerprint *out)
+void fingerprint_of(enum evidence_kind kind, const void *p, size_t n, struct fingerprint *out)
 {
 	crypto_generichash_state state;
 
@@ -22,14 +22,14 @@ void fingerprint_of(enum hand_kind kind, const void *p, size_t n, struct fingerp
 	crypto_generichash_final(&state, out->byte, sizeof(out->byte));
 }
 
-const char *fingerprint_text(const struct fingerprint *f, char room[FINGERPRINT_TEXT_SIZE])
+const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRINT_TEXT_SIZE])
 {
-	return sodium_bin2hex(room, FINGERPRINT_TEXT_SIZE, f->byte, sizeof(f->byte));
+	return sodium_bin2hex(buffer, FINGERPRINT_TEXT_SIZE, f->byte, sizeof(f->byte));
 }
 
 bool fingerprint_refusable(const struct fingerprint *f)
 {
-	return f->kind == HAND_MESSAGE || (f->kind == HAND_STREAM && f->size >= FINGERPRINT_STREAM_MIN);
+	return f->kind == EVIDENCE_MESSAGE || (f->kind == EVIDENCE_STREAM && f->size >= FINGERPRINT_STREAM_MIN);
 }
 
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count)
@@ -58,13 +58,13 @@ static void tell(struct refusals *r, const struct fingerprint *f, const struct e
 	}
 	if (source)
 		endpoint_text(source, from);
-	log_warn("message-refused", "reason=quarantined fingerprint=%s kind=%s size=%u source=%s left_out=%llu", fingerprint_text(f, text), hand_kind_name(f->kind), f->size, from,
+	log_warn("message-refused", "reason=quarantined fingerprint=%s kind=%s size=%u source=%s left_out=%llu", fingerprint_text(f, text), evidence_kind_name(f->kind), f->size, from,
 		(unsigned long long)r->left_out);
 	r->logged = now ? now : 1;
 	r->left_out = 0;
 }
 
-bool refusals_look(struct refusals *r, enum hand_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
+bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
 {
 	struct fingerprint f = {.size = 0};
 

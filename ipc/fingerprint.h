@@ -28,9 +28,9 @@ struct fingerprint {
 };
 _Static_assert(sizeof(struct fingerprint) == 24, "crosses process borders");
 
-void fingerprint_of(enum hand_kind kind, const void *p, size_t n, struct fingerprint *out);
+void fingerprint_of(enum evidence_kind kind, const void *p, size_t n, struct fingerprint *out);
 /* In hexadecimal; returns room. */
-const char *fingerprint_text(const struct fingerprint *f, char room[FINGERPRINT_TEXT_SIZE]);
+const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRINT_TEXT_SIZE]);
 /* Whether such bytes are refused: messages, and pieces of a stream that are long enough. Records are not: what they are about is a state, which died with the worker. */
 bool fingerprint_refusable(const struct fingerprint *f);
 
@@ -45,9 +45,9 @@ struct refusals {
 /* Replaces all. -EINVAL: too many, or what cannot be refused; r is unchanged. */
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count);
 
-bool refusals_look(struct refusals *r, enum hand_kind kind, struct str bytes, const struct endpoint *source, uint64_t now);
+bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now);
 /* Whether bytes are to be refused; where they are, that is counted and logged, at most once a second (now: loop_now). source: who sent them, NULL: not known. One comparison while nothing is listed, and two while nothing of this size is. */
-static inline bool refusals_refuse(struct refusals *r, enum hand_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
+static inline bool refusals_refuse(struct refusals *r, enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
 {
 	return r->count && (r->sizes[bytes.n / 64 % 16] >> bytes.n % 64 & 1) && refusals_look(r, kind, bytes, source, now);
 }

@@ -28,7 +28,7 @@ static const struct {
 #undef LIFELINE
 
 union control {
-	char room[CMSG_SPACE(sizeof(int) * LIFELINE_FDS_MAX)];
+	char buffer[CMSG_SPACE(sizeof(int) * LIFELINE_FDS_MAX)];
 	struct cmsghdr align;
 };
 
@@ -48,7 +48,7 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
 {
 	struct lifeline_header header = {.type = (uint16_t)type, .size = (uint32_t)(size + more_size)};
 	struct iovec part[3] = {{&header, sizeof(header)}, {(void *)(uintptr_t)body, size}, {(void *)(uintptr_t)more, more_size}};
-	union control control = {.room = {0}};
+	union control control = {.buffer = {0}};
 	struct msghdr message = {.msg_iov = part, .msg_iovlen = 3};
 	ssize_t sent;
 
@@ -56,7 +56,7 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
 		return -EINVAL;
 	if (count) {
 		struct cmsghdr *c;
-		message.msg_control = control.room;
+		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
 		c = CMSG_FIRSTHDR(&message);
 		c->cmsg_level = SOL_SOCKET;
@@ -102,7 +102,7 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	struct lifeline_header header;
 	struct iovec part[2] = {{&header, sizeof(header)}, {packet->body, sizeof(packet->body)}};
 	union control control;
-	struct msghdr message = {.msg_iov = part, .msg_iovlen = 2, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	struct msghdr message = {.msg_iov = part, .msg_iovlen = 2, .msg_control = control.buffer, .msg_controllen = sizeof(control.buffer)};
 	ssize_t n;
 
 	do

@@ -46,7 +46,7 @@ struct mesh {
 	uint64_t log_due;
 	uint64_t log_left_out;
 	struct batch_pool pool;
-	unsigned char *room;        /* BATCH_MAX bytes, aligned: the batch being taken */
+	unsigned char *buffer;        /* BATCH_MAX bytes, aligned: the batch being taken */
 };
 
 static struct link *link_find(const struct mesh *m, uint16_t peer)
@@ -101,14 +101,14 @@ static void batch_take_in(struct link *l, size_t size)
 	size_t at = 0;
 	uint64_t left_out;
 
-	if (size > BATCH_MAX || batch_check(m->room, size)) {
+	if (size > BATCH_MAX || batch_check(m->buffer, size)) {
 		count(MESH_BAD_BATCH);
 		if (may_log(m, &left_out))
 			log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu", PEER_ROLE(l->peer), PEER_INDEX(l->peer), size, (unsigned long long)left_out);
 		return;
 	}
 	count(MESH_BATCHES_RECEIVED);
-	while ((h = batch_next(m->room, size, &at, &data))) {
+	while ((h = batch_next(m->buffer, size, &at, &data))) {
 		count(MESH_RECORDS_RECEIVED);
 		m->callback(m->arg, l->peer, h->type, data, h->size);
 	}
@@ -120,7 +120,7 @@ static ssize_t link_take(struct link *l)
 	ssize_t n;
 
 	do /* ECONNRESET is told once, before what is left: the peer died with something of ours unread */
-		n = recv(l->fd, l->mesh->room, BATCH_MAX, MSG_DONTWAIT | MSG_TRUNC);
+		n = recv(l->fd, l->mesh->buffer, BATCH_MAX, MSG_DONTWAIT | MSG_TRUNC);
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return errno == EAGAIN ? -EAGAIN : -EPIPE;
@@ -233,7 +233,7 @@ int mesh_new(struct mesh **out, struct loop *loop, mesh_record_callback callback
 		return -ENOMEM;
 	*m = (struct mesh){.loop = loop, .callback = callback, .arg = arg};
 	timer_init(&m->retry, on_retry, m);
-	if (!(m->room = aligned_alloc(64, BATCH_MAX))) {
+	if (!(m->buffer = aligned_alloc(64, BATCH_MAX))) {
 		free(m);
 		return -ENOMEM;
 	}
@@ -257,7 +257,7 @@ void mesh_free(struct mesh *m)
 		free(m->link[i]);
 	}
 	batch_pool_free(&m->pool);
-	free(m->room);
+	free(m->buffer);
 	free(m);
 }
 

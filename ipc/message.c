@@ -210,10 +210,10 @@ struct str message_raw_unchecked(const void *block, size_t size)
 	size_t at;
 
 	if (size < sizeof(*m))
-		return (struct str){NULL, 0};
+		return STR_NONE;
 	at = sizeof(*m) + m->header_count * sizeof(struct message_header);
 	if (m->raw_size == 0 || m->raw_size > MESSAGE_RAW_MAX || at > size || m->raw_size > size - at)
-		return (struct str){NULL, 0};
+		return STR_NONE;
 	return (struct str){(const char *)block + at, m->raw_size};
 }
 
@@ -236,5 +236,5 @@ struct str message_value(const struct message *m, enum header id)
 {
 	const struct message_header *h = message_first(m, id);
 
-	return h ? message_header_value(m, h) : (struct str){NULL, 0};
+	return h ? message_header_value(m, h) : STR_NONE;
 }

@@ -11,7 +11,7 @@ _Static_assert(sizeof(struct sign_request) + SIGN_TEXT_MAX <= SIGN_PACKET_MAX &&
 		sizeof(struct sign_reply) + SIGNATURE_MAX <= SIGN_PACKET_MAX && sizeof(struct sign_tickets) <= SIGN_PACKET_MAX,
 	"fit a packet");
 
-size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char room[SIGN_PACKET_MAX])
+size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char buffer[SIGN_PACKET_MAX])
 {
 	struct sign_request header = *request;
 
@@ -19,24 +19,24 @@ size_t sign_request_encode(const struct sign_request *request, const void *text,
 		return 0;
 	header.kind = SIGN_REQUEST;
 	header.size = (uint16_t)size;
-	memcpy(room, &header, sizeof(header));
-	memcpy(room + sizeof(header), text, size);
+	memcpy(buffer, &header, sizeof(header));
+	memcpy(buffer + sizeof(header), text, size);
 	return sizeof(header) + size;
 }
 
-size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size, unsigned char room[SIGN_PACKET_MAX])
+size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size, unsigned char buffer[SIGN_PACKET_MAX])
 {
 	struct sign_reply header = {.kind = SIGN_REPLY, .size = (uint16_t)size, .id = id, .error = error};
 
 	if (error > 0 || size > SIGNATURE_MAX || (error == 0) != (size > 0))
 		return 0;
-	memcpy(room, &header, sizeof(header));
+	memcpy(buffer, &header, sizeof(header));
 	if (size)
-		memcpy(room + sizeof(header), signature, size);
+		memcpy(buffer + sizeof(header), signature, size);
 	return sizeof(header) + size;
 }
 
-size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char room[SIGN_PACKET_MAX])
+size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char buffer[SIGN_PACKET_MAX])
 {
 	struct sign_tickets packet = *tickets;
 
@@ -45,7 +45,7 @@ size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char roo
 	packet.kind = SIGN_TICKETS;
 	packet.zero = 0;
 	memset(&packet.key[packet.count], 0, (TICKET_KEYS_MAX - packet.count) * sizeof(packet.key[0]));
-	memcpy(room, &packet, sizeof(packet));
+	memcpy(buffer, &packet, sizeof(packet));
 	explicit_bzero(&packet, sizeof(packet));
 	return sizeof(packet);
 }
@@ -125,9 +125,9 @@ int sign_packet_send(int fd, const void *packet, size_t size)
 	}
 }
 
-ssize_t sign_packet_receive(int fd, unsigned char room[SIGN_PACKET_MAX])
+ssize_t sign_packet_receive(int fd, unsigned char buffer[SIGN_PACKET_MAX])
 {
-	struct iovec part = {room, SIGN_PACKET_MAX};
+	struct iovec part = {buffer, SIGN_PACKET_MAX};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	ssize_t n;
 

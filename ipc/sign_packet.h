@@ -11,10 +11,10 @@
 
 /* Write one packet into room and return its size; 0 where the size of text or signature is out of range. kind and size (and zero fields)
  * are set here. */
-size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char room[SIGN_PACKET_MAX]);
+size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char buffer[SIGN_PACKET_MAX]);
 /* error 0 with 1 to SIGNATURE_MAX bytes of signature, or a negative errno with none. */
-size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size, unsigned char room[SIGN_PACKET_MAX]);
-size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char room[SIGN_PACKET_MAX]);
+size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size, unsigned char buffer[SIGN_PACKET_MAX]);
+size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char buffer[SIGN_PACKET_MAX]);
 
 /* The kind that a packet says it has (enum sign_kind), or 0: too short or none of them. */
 uint16_t sign_packet_kind(const void *packet, size_t size);
@@ -29,6 +29,6 @@ int sign_tickets_decode(const void *packet, size_t size, struct sign_tickets *ou
 int sign_packet_send(int fd, const void *packet, size_t size);
 /* Receives one packet into room (bytes beyond are a packet too long to be one: -EBADMSG). Its size (1 to SIGN_PACKET_MAX), or -EAGAIN
  * nothing there, -EPIPE closed, another negative errno. Fds sent along are refused by the kernel's having no room for them and closed. */
-ssize_t sign_packet_receive(int fd, unsigned char room[SIGN_PACKET_MAX]);
+ssize_t sign_packet_receive(int fd, unsigned char buffer[SIGN_PACKET_MAX]);
 
 #endif

@@ -36,7 +36,7 @@ static bool is_about_registration(const struct message *m)
 
 uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 {
-	char room[AOR_MAX];
+	char buffer[AOR_MAX];
 	uint8_t slot;
 
 	if (!m->is_request) {
@@ -48,10 +48,10 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 			return slot;
 		if (is_about_registration(m)) {
 			struct uri_parts to = uri_of(m, &m->to);
-			long n = aor_of(&to, room);
+			long n = aor_of(&to, buffer);
 
 			if (n > 0)
-				return slot_of_aor((struct str){room, (size_t)n}, key);
+				return slot_of_aor((struct str){buffer, (size_t)n}, key);
 		}
 	}
 	return slot_of_call_id(message_str(m, m->call_id), key);

@@ -109,7 +109,7 @@ static int take_param(struct cursor *c, bool loose, struct str *name, struct str
 	if (end == c->p)
 		return -EINVAL;
 	*name = str_between(c->p, end);
-	*value = (struct str){NULL, 0};
+	*value = STR_NONE;
 	c->p = end;
 	skip_space(c);
 	if (!at_char(c, '='))

@@ -78,12 +78,12 @@ int host_take(struct str *rest, struct str *host);
 int port_take(struct str *rest, uint16_t *port);
 
 /* Undoes %HH escapes of s into room; returns the length, or -EINVAL (broken escape, a NUL) or -ENOBUFS. */
-long uri_unescape(struct str s, char *room, size_t size);
+long uri_unescape(struct str s, char *buffer, size_t size);
 
 /* The canonical address of record of a URI (RFC 3261 section 10.3): "sip:" user "@" host, user unescaped, host in lower case, no port where it is the default, no parameters.
  * Writes it with a NUL, returns its length; -EINVAL for a URI without user, not sip/sips, or whose user has an escaped control byte, NUL among them; -ENOBUFS. */
 #define AOR_MAX 512
-long aor_of(const struct uri_parts *uri, char room[AOR_MAX]);
+long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX]);
 
 /* The parts of one of the message's typed URIs as strings. */
 struct uri_parts uri_of(const struct message *m, const struct uri *uri);

@@ -314,7 +314,7 @@ int uri_parse(struct str text, struct uri_parts *out)
 	return 0;
 }
 
-long uri_unescape(struct str s, char *room, size_t size)
+long uri_unescape(struct str s, char *buffer, size_t size)
 {
 	size_t n = 0;
 
@@ -331,12 +331,12 @@ long uri_unescape(struct str s, char *room, size_t size)
 			return -EINVAL;
 		if (n == size)
 			return -ENOBUFS;
-		room[n] = c;
+		buffer[n] = c;
 	}
 	return (long)n;
 }
 
-long aor_of(const struct uri_parts *uri, char room[AOR_MAX])
+long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX])
 {
 	static const struct str scheme = {"sip:", 4};
 	size_t n = scheme.n;
@@ -344,14 +344,14 @@ long aor_of(const struct uri_parts *uri, char room[AOR_MAX])
 
 	if ((uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || !uri->user.n || !uri->host.n)
 		return -EINVAL;
-	long user = uri_unescape(uri->user, room + n, AOR_MAX - n);
+	long user = uri_unescape(uri->user, buffer + n, AOR_MAX - n);
 	if (user < 0)
 		return user;
 	/* an escaped control byte would stand bare in what is made of this: logs, keys, headers */
 	for (long i = 0; i < user; i++)
-		if ((uint8_t)room[n + (size_t)i] < 0x20 || room[n + (size_t)i] == 0x7f)
+		if ((uint8_t)buffer[n + (size_t)i] < 0x20 || buffer[n + (size_t)i] == 0x7f)
 			return -EINVAL;
-	memcpy(room, scheme.p, scheme.n);
+	memcpy(buffer, scheme.p, scheme.n);
 	n += (size_t)user;
 	if (port == (uri->scheme == URI_SIPS ? 5061 : 5060))
 		port = 0;
@@ -360,20 +360,20 @@ long aor_of(const struct uri_parts *uri, char room[AOR_MAX])
 		host--;
 	if (AOR_MAX - n < host + sizeof("@:65535"))
 		return -ENOBUFS;
-	room[n++] = '@';
+	buffer[n++] = '@';
 	for (size_t i = 0; i < host; i++)
-		room[n++] = octet_lower(uri->host.p[i]);
+		buffer[n++] = octet_lower(uri->host.p[i]);
 	if (port) {
 		char digits[5];
 		unsigned count = 0;
 
 		for (; port; port /= 10)
 			digits[count++] = (char)('0' + port % 10);
-		room[n++] = ':';
+		buffer[n++] = ':';
 		while (count)
-			room[n++] = digits[--count];
+			buffer[n++] = digits[--count];
 	}
-	room[n] = 0;
+	buffer[n] = 0;
 	return (long)n;
 }
 
@@ -437,7 +437,7 @@ static bool pair_next(struct str *rest, char separator, struct str *name, struct
 	*rest = str_from(*rest, end < rest->n ? end + 1 : end);
 	equals = str_find(pair, '=');
 	*name = (struct str){pair.p, equals};
-	*value = equals < pair.n ? str_from(pair, equals + 1) : (struct str){NULL, 0};
+	*value = equals < pair.n ? str_from(pair, equals + 1) : STR_NONE;
 	return true;
 }
 

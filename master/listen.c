@@ -18,7 +18,7 @@ struct listen_row {
 
 static int set(int fd, int level, int option, int value)
 {
-	return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
 /* One socket bound to a listener's address. share: with SO_REUSEPORT. */
@@ -65,7 +65,7 @@ static void log_failed(const struct listen_row *listener, int error)
 	char text[ENDPOINT_TEXT_SIZE], name[80];
 
 	endpoint_text(&listener->bind, text);
-	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"", log_value(str_of(listener->name), name, sizeof name),
+	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"", log_value(str_of(listener->name), name, sizeof(name)),
 		transport_name(listener->transport), text, -error,
 		error == -EADDRINUSE	  ? "another process holds this port"
 		: error == -EADDRNOTAVAIL ? "no interface has this address"
@@ -105,8 +105,8 @@ int listen_open(struct listen *l, const struct config_listener *rows, unsigned l
 	size_t n = (size_t)listeners * workers;
 	int error = 0;
 
-	mine.fd = malloc((n ? n : 1) * sizeof *mine.fd);
-	mine.row = calloc(listeners ? listeners : 1, sizeof *mine.row);
+	mine.fd = malloc((n ? n : 1) * sizeof(*mine.fd));
+	mine.row = calloc(listeners ? listeners : 1, sizeof(*mine.row));
 	if (!mine.fd || !mine.row) {
 		free(mine.fd);
 		free(mine.row);
@@ -120,7 +120,7 @@ int listen_open(struct listen *l, const struct config_listener *rows, unsigned l
 
 		row->bind = rows[i].bind;
 		row->transport = rows[i].transport;
-		snprintf(row->name, sizeof row->name, "%s", rows[i].name);
+		snprintf(row->name, sizeof(row->name), "%s", rows[i].name);
 		error = bind_one(row, false, &probe);
 		if (error < 0)
 			log_failed(row, error);

@@ -43,7 +43,7 @@ static struct master master = {
 static char program[ROLE_COUNT][CONFIG_PATH_MAX];
 
 static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof roles / sizeof roles[0])
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 static void on_signal(void *arg, uint32_t events)
 {
@@ -52,7 +52,7 @@ static void on_signal(void *arg, uint32_t events)
 	bool reap = false;
 
 	(void)events;
-	while (read(m->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
 		case SIGCHLD:
 			reap = true;
@@ -154,7 +154,7 @@ static int prepare_roles(struct master *m)
 		error = account_find(role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
 		if (error < 0)
 			return error;
-		error = spawn_program(role_name(r), program[r], sizeof program[r]);
+		error = spawn_program(role_name(r), program[r], sizeof(program[r]));
 		if (error < 0) {
 			log_error("program-missing", "path=%s errno=%d", program[r], -error);
 			return error;

@@ -30,8 +30,8 @@ static void mint_first(struct keys *k, uint64_t now)
 	hash_key_random(&k->slot_key);
 	for (unsigned i = 0; i < TOKEN_GENERATIONS; i++)
 		hash_key_random(&k->minting.key[i]);
-	randombytes_buf(k->nonce_key, sizeof k->nonce_key);
-	randombytes_buf(k->tag_key, sizeof k->tag_key);
+	randombytes_buf(k->nonce_key, sizeof(k->nonce_key));
+	randombytes_buf(k->tag_key, sizeof(k->tag_key));
 }
 
 static void rotate(struct keys *k, uint64_t now)
@@ -45,12 +45,12 @@ static void rotate(struct keys *k, uint64_t now)
 
 int keys_open(int directory, uint64_t now, struct keys **out)
 {
-	struct keys *k = sodium_malloc(sizeof *k);
+	struct keys *k = sodium_malloc(sizeof(*k));
 	bool changed = false;
 
 	if (!k)
 		return -ENOMEM;
-	int error = state_read(directory, "keys", k, sizeof *k);
+	int error = state_read(directory, "keys", k, sizeof(*k));
 	if (error == -ENOENT) {
 		mint_first(k, now);
 		changed = true;
@@ -64,7 +64,7 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 		changed = true;
 	}
 	if (error == 0 && changed)
-		error = state_write(directory, "keys", k, sizeof *k);
+		error = state_write(directory, "keys", k, sizeof(*k));
 	if (error < 0) {
 		log_error("keys", "file=keys errno=%d", -error);
 		keys_close(k);
@@ -81,13 +81,13 @@ void keys_close(struct keys *k)
 
 void keys_for(const struct keys *k, unsigned role, struct lifeline_keys *out)
 {
-	memset(out, 0, sizeof *out);
+	memset(out, 0, sizeof(*out));
 	if (role == PEER_TRANSPORT || role == PEER_SIP)
 		out->slot_key = k->slot_key;
 	if (role == PEER_SIP) {
 		out->minting = k->minting;
-		memcpy(out->nonce_key, k->nonce_key, sizeof out->nonce_key);
+		memcpy(out->nonce_key, k->nonce_key, sizeof(out->nonce_key));
 	}
 	if (role == PEER_TRANSPORT)
-		memcpy(out->tag_key, k->tag_key, sizeof out->tag_key);
+		memcpy(out->tag_key, k->tag_key, sizeof(out->tag_key));
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof roles / sizeof roles[0])
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 static void replace(int *fd, int with)
 {
@@ -123,19 +123,19 @@ size_t reload_refusals(const struct config *now, const struct config *then, stru
 
 static void log_refused(const char *event, const struct config_errors *errors)
 {
-	char room[CONFIG_ERROR_TEXT_MAX + 64];
+	char buffer[CONFIG_ERROR_TEXT_MAX + 64];
 
 	count(RELOADS_REFUSED);
 	for (size_t i = 0; i < errors->count; i++)
-		log_error(event, "error=%s", log_value(str_of(errors->text[i]), room, sizeof room));
+		log_error(event, "error=%s", log_value(str_of(errors->text[i]), buffer, sizeof(buffer)));
 }
 
 void reload_log_warnings(const struct config *c)
 {
-	char room[LOG_LINE_MAX];
+	char buffer[LOG_LINE_MAX];
 
 	for (size_t i = 0; i < c->warning_count; i++)
-		log_warn("config-warning", "text=%s", log_value(str_of(c->warnings[i]), room, sizeof room));
+		log_warn("config-warning", "text=%s", log_value(str_of(c->warnings[i]), buffer, sizeof(buffer)));
 }
 
 /* All that could be wrong has been found right, but for memory. */

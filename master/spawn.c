@@ -16,16 +16,16 @@
 
 /* Variables that a worker may have: for builds with sanitizers, which read them before main. */
 static const char *const kept[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-#define KEPT (sizeof kept / sizeof kept[0])
+#define KEPT (sizeof(kept) / sizeof(kept[0]))
 
 int spawn_program(const char *role, char *out, size_t size)
 {
 	char folder[4096];
 
 #ifdef SIPWARD_LIBEXEC
-	snprintf(folder, sizeof folder, "%s", SIPWARD_LIBEXEC);
+	snprintf(folder, sizeof(folder), "%s", SIPWARD_LIBEXEC);
 #else
-	ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
+	ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
 	if (n < 0)
 		return -errno;
 	folder[n] = '\0';
@@ -42,15 +42,15 @@ int spawn_program(const char *role, char *out, size_t size)
 static void become(const char *program, unsigned index, int lifeline) __attribute__((noreturn));
 static void become(const char *program, unsigned index, int lifeline)
 {
-	char number[12], *environment[KEPT + 1], room[KEPT][512];
+	char number[12], *environment[KEPT + 1], buffer[KEPT][512];
 	unsigned n = 0;
 	sigset_t none;
 
 	for (size_t i = 0; i < KEPT; i++) {
 		const char *value = getenv(kept[i]);
 
-		if (value && (size_t)snprintf(room[n], sizeof room[n], "%s=%s", kept[i], value) < sizeof room[n]) {
-			environment[n] = room[n];
+		if (value && (size_t)snprintf(buffer[n], sizeof(buffer[n]), "%s=%s", kept[i], value) < sizeof(buffer[n])) {
+			environment[n] = buffer[n];
 			n++;
 		}
 	}
@@ -69,7 +69,7 @@ static void become(const char *program, unsigned index, int lifeline)
 		signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	snprintf(number, sizeof number, "%u", index);
+	snprintf(number, sizeof(number), "%u", index);
 	char *arguments[] = {(char *)(uintptr_t)program, number, NULL};
 	execve(program, arguments, environment);
 	_exit(127);

@@ -33,7 +33,7 @@ int state_write(int directory, const char *name, const void *data, size_t size)
 	char part[64];
 	int error = 0;
 
-	snprintf(part, sizeof part, "%s.new", name);
+	snprintf(part, sizeof(part), "%s.new", name);
 	unlinkat(directory, part, 0);
 	int fd = openat(directory, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -93,7 +93,7 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 		error = make_store(mine.fd, "location", uid, gid);
 	uint32_t next = 1;
 	if (error == 0) {
-		error = state_read(mine.fd, LIVES_FILE, &next, sizeof next);
+		error = state_read(mine.fd, LIVES_FILE, &next, sizeof(next));
 		if (error == -ENOENT)
 			error = 0;
 	}
@@ -118,7 +118,7 @@ uint32_t state_next_life(struct state *s)
 {
 	if (s->next == s->reserved) {
 		uint32_t reserve = s->next + STATE_LIVES_BLOCK;
-		int error = state_write(s->fd, LIVES_FILE, &reserve, sizeof reserve);
+		int error = state_write(s->fd, LIVES_FILE, &reserve, sizeof(reserve));
 
 		/* Without a disk the service goes on; only a restart of everything might then use numbers again. */
 		if (error < 0)

@@ -86,14 +86,14 @@ static int reach(const char *path, int timeout_s)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = timeout_s};
 
-	if (str_copy(str_of(path), address.sun_path, sizeof address.sun_path) < 0)
+	if (str_copy(str_of(path), address.sun_path, sizeof(address.sun_path)) < 0)
 		return -ENAMETOOLONG;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = -errno;
 
 		close(fd);
@@ -106,7 +106,7 @@ static int reach(const char *path, int timeout_s)
 static json_t *exchange(const struct options *o, json_t *request)
 {
 	char *line = json_dumps(request, JSON_COMPACT), *answer = NULL;
-	size_t have = 0, room = 0;
+	size_t have = 0, buffer = 0;
 	const char *command = json_string_value(json_object_get(request, "command"));
 	bool verify = command && strcmp(command, command_rows[COMMAND_sandbox_verify].name) == 0;
 	int fd = reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S), error = fd < 0 ? fd : 0;
@@ -127,17 +127,17 @@ static json_t *exchange(const struct options *o, json_t *request)
 			at += (size_t)sent;
 	}
 	while (error == 0 && !(have && answer[have - 1] == '\n')) {
-		if (have == room) {
-			char *more = room < ANSWER_MAX ? realloc(answer, room ? room * 2 : 65536) : NULL;
+		if (have == buffer) {
+			char *more = buffer < ANSWER_MAX ? realloc(answer, buffer ? buffer * 2 : 65536) : NULL;
 
 			if (!more) {
 				error = -ENOMEM;
 				break;
 			}
 			answer = more;
-			room = room ? room * 2 : 65536;
+			buffer = buffer ? buffer * 2 : 65536;
 		}
-		ssize_t n = recv(fd, answer + have, room - have, 0);
+		ssize_t n = recv(fd, answer + have, buffer - have, 0);
 		if (n < 0)
 			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else if (n == 0)
@@ -224,7 +224,7 @@ static int make_entries(const struct options *o, const char *user, const char *r
 		if (n < 0)
 			fprintf(stderr, "sipwardctl: the digest cannot be computed: %s\n", strerror(-n));
 	}
-	explicit_bzero(password, sizeof password);
+	explicit_bzero(password, sizeof(password));
 	return n;
 }
 
@@ -236,7 +236,7 @@ static int user_add(const struct options *o, const char *address)
 	uint8_t algorithms = 0;
 	struct userfile_entry entry[2];
 
-	if (!at || str_copy((struct str){address, (size_t)(at - address)}, user, sizeof user) < 0) {
+	if (!at || str_copy((struct str){address, (size_t)(at - address)}, user, sizeof(user)) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN\n");
 		return EXIT_USAGE;
 	}
@@ -250,7 +250,7 @@ static int user_add(const struct options *o, const char *address)
 	for (int i = 0; i < n; i++)
 		json_array_append_new(
 			rows, json_pack("{s:s, s:s}", "algorithm", digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
-	explicit_bzero(entry, sizeof entry);
+	explicit_bzero(entry, sizeof(entry));
 	return show(
 		o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add", "arguments", "name@domain", address, "ha1", rows)));
 }
@@ -294,7 +294,7 @@ static int on_file(const struct options *o, enum command command, const char *ad
 		fprintf(stderr, "sipwardctl: -f is for user add, user remove and user list\n");
 		return EXIT_USAGE;
 	}
-	if (!realm || str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)}, user, sizeof user) < 0) {
+	if (!realm || str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)}, user, sizeof(user)) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN, or NAME and --realm REALM\n");
 		return EXIT_USAGE;
 	}
@@ -308,7 +308,7 @@ static int on_file(const struct options *o, enum command command, const char *ad
 	if (n < 0)
 		return EXIT_REFUSED;
 	int error = userfile_put(o->file, entry, (size_t)n, &changed);
-	explicit_bzero(entry, sizeof entry);
+	explicit_bzero(entry, sizeof(entry));
 	return error < 0 ? file_failed(o, error)
 			 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result",
 					   changed ? "changed" : "added"));
@@ -322,7 +322,7 @@ static int command_of(char **words, int count, int *used)
 	for (int n = count < 2 ? count : 2; n > 0; n--) {
 		char name[64];
 
-		snprintf(name, sizeof name, "%s%s%s", words[0], n == 2 ? " " : "", n == 2 ? words[1] : "");
+		snprintf(name, sizeof(name), "%s%s%s", words[0], n == 2 ? " " : "", n == 2 ? words[1] : "");
 		int row = command_find(name);
 		if (row >= 0) {
 			*used = n;
@@ -344,7 +344,7 @@ static json_t *name_arguments(const char *spec, char **words, int count)
 		size_t length = optional ? n - 2 : n;
 
 		if (count) {
-			snprintf(key, sizeof key, "%.*s", (int)length, spec + optional);
+			snprintf(key, sizeof(key), "%.*s", (int)length, spec + optional);
 			for (char *c = key; *c; c++)
 				*c = (char)tolower((unsigned char)*c);
 			json_object_set_new(named, key, json_string(words[0]));

@@ -70,10 +70,10 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 		if (error == 0 && strcmp(out, again) != 0) {
 			fprintf(stderr, "sipwardctl: the two are not the same\n");
 			error = -EINVAL;
-			explicit_bzero(again, sizeof again);
+			explicit_bzero(again, sizeof(again));
 			return error;
 		}
-		explicit_bzero(again, sizeof again);
+		explicit_bzero(again, sizeof(again));
 	}
 	if (error == -EINVAL)
 		fprintf(stderr, "sipwardctl: a password has 1 to %d bytes\n", PASSWORD_MAX - 1);

@@ -38,20 +38,20 @@ static bool contact_target(struct sip *sip, const struct message *m, struct targ
 	if (other->target.n > BINDING_CONTACT_MAX || (m->request_uri.scheme == URI_SIPS && transport != TRANSPORT_TLS && transport != TRANSPORT_WSS))
 		return false;
 	*target = (struct target){.flow = dialog_flow(sip, other), .zone = other->zone, .trunk = NONE_INDEX, .explicit_transport = 1};
-	memcpy(target->room, other->target.p, other->target.n);
-	target->request_uri = (struct str){target->room, other->target.n};
+	memcpy(target->buffer, other->target.p, other->target.n);
+	target->request_uri = (struct str){target->buffer, other->target.n};
 	return true;
 }
 
-static void invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *who, struct target *targets, unsigned count)
+static void invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender, struct target *targets, unsigned count)
 {
-	char room[512];
-	struct writer replaces = WRITER(room);
+	char buffer[512];
+	struct writer replaces = WRITER(buffer);
 	struct str value = message_value(m, HEADER_REPLACES);
 	if (value.n) {
 		struct dialog *d = map_replaces_dialog(sip, value);
 		if (!d) {
-			answer(sip, t, 481, S("")); /* RFC 3891 section 3 */
+			answer(sip, t, 481, STR_EMPTY); /* RFC 3891 section 3 */
 			return;
 		}
 		struct dialog *other = d == d->call->a ? d->call->b : d->call->a;
@@ -59,16 +59,16 @@ static void invite(struct sip *sip, struct transaction *t, const struct message 
 		/* It is for the peer of that dialog's far leg, wherever the Request-URI would lead. */
 		if (other->target.n <= BINDING_CONTACT_MAX) {
 			targets[0] = (struct target){.flow = dialog_flow(sip, other), .zone = other->zone, .trunk = NONE_INDEX, .explicit_transport = 1};
-			memcpy(targets[0].room, other->target.p, other->target.n);
-			targets[0].request_uri = (struct str){targets[0].room, other->target.n};
+			memcpy(targets[0].buffer, other->target.p, other->target.n);
+			targets[0].request_uri = (struct str){targets[0].buffer, other->target.n};
 			count = 1;
 		}
 	}
-	call_invite(sip, t, m, slot, who, targets, count, replaces.full ? S("") : written(&replaces));
+	call_invite(sip, t, m, slot, sender, targets, count, replaces.full ? STR_EMPTY : writer_text(&replaces));
 }
 
 /* What is for somebody behind us: there, or the answer that the routes name. */
-static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *who)
+static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender)
 {
 	static struct target targets[TARGETS_MAX]; /* wire.h */
 	struct decision decision;
@@ -76,18 +76,18 @@ static void send_on(struct sip *sip, struct transaction *t, const struct message
 		decision = (struct decision){.count = 1, .route = NONE_INDEX};
 	} else {
 		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max : TARGETS_MAX;
-		route_request(sip, m, who, targets, limit, &decision);
+		route_request(sip, m, sender, targets, limit, &decision);
 	}
 	if (decision.to_self)
 		relay_self(sip, t, m);
 	else if (decision.status)
-		answer(sip, t, decision.status, S(""));
+		answer(sip, t, decision.status, STR_EMPTY);
 	else if (m->max_forwards == 0)
 		relay_self(sip, t, m); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261 section 11) */
 	else if (m->method == METHOD_INVITE)
-		invite(sip, t, m, slot, who, targets, decision.count);
+		invite(sip, t, m, slot, sender, targets, decision.count);
 	else
-		relay_request(sip, t, m, who, targets, decision.count);
+		relay_request(sip, t, m, sender, targets, decision.count);
 }
 
 /* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good. A stranger then costs no memory, and a phone that registers
@@ -101,9 +101,9 @@ static bool stateless(const struct sip *sip, const struct message *m)
 static void request(struct sip *sip, const struct message *m, uint8_t slot)
 {
 	struct transaction *t = NULL;
-	struct identity who;
+	struct identity sender;
 	bool early = stateless(sip, m);
-	if (early && !authorize(sip, NULL, m, slot, &who))
+	if (early && !authorize(sip, NULL, m, slot, &sender))
 		return;
 	enum request_kind kind = transactions_request(sip->transactions, m, slot, &t);
 	if (kind == REQUEST_ABSORBED)
@@ -114,37 +114,37 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 	}
 	if (m->max_forwards == 0 && m->method != METHOD_OPTIONS) {
 		count(MAX_FORWARDS_REACHED);
-		answer(sip, t, 483, S(""));
+		answer(sip, t, 483, STR_EMPTY);
 		return;
 	}
 	if (m->to_tag.length && m->method != METHOD_REGISTER) {
 		call_request(sip, t, m);
 		return;
 	}
-	if (!early && !authorize(sip, t, m, slot, &who))
+	if (!early && !authorize(sip, t, m, slot, &sender))
 		return;
 	if (m->request_uri.scheme == URI_OTHER) {
-		answer(sip, t, 416, S(""));
+		answer(sip, t, 416, STR_EMPTY);
 		return;
 	}
-	char room[512];
-	struct writer unsupported = WRITER(room);
+	char buffer[512];
+	struct writer unsupported = WRITER(buffer);
 	if (m->method == METHOD_REGISTER) {
 		struct str host = message_str(m, m->to.host);
 		unsigned domain = settings_domain_of(sip->settings, host);
 		if (domain == NONE_INDEX && settings_listener_at(sip->settings, host, m->to.port) != NONE_INDEX && sip->settings->domains.count)
 			domain = 0; /* our own address stands for the first domain */
 		if (domain == NONE_INDEX)
-			answer(sip, t, who.trusted ? 404 : 403, S(""));
+			answer(sip, t, sender.trusted ? 404 : 403, STR_EMPTY);
 		else
 			registrar_request(sip->registrar, t, m, domain);
 		return;
 	}
 	if (splice_require(m, &unsupported)) {
-		answer(sip, t, 420, unsupported.full ? S("") : written(&unsupported));
+		answer(sip, t, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 		return;
 	}
-	send_on(sip, t, m, slot, &who);
+	send_on(sip, t, m, slot, &sender);
 }
 
 void core_message(struct sip *sip, const struct message *m, uint8_t slot)

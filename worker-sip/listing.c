@@ -45,8 +45,8 @@ static void reply_line(void *arg, struct str json)
 static void reply_binding(void *arg, struct str aor, const struct binding *b)
 {
 	struct reply *r = arg;
-	char room[8192], peer[ENDPOINT_TEXT_SIZE];
-	struct writer w = WRITER(room);
+	char buffer[8192], peer[ENDPOINT_TEXT_SIZE];
+	struct writer w = WRITER(buffer);
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
@@ -63,7 +63,7 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	write_number(&w, b->expires_at > ms ? (b->expires_at - ms) / 1000 : 0);
 	write_literal(&w, "}");
 	if (!w.full)
-		reply_line(r, written(&w));
+		reply_line(r, writer_text(&w));
 	if (aor.n <= sizeof(r->after)) {
 		memcpy(r->after, aor.p, aor.n);
 		r->after_length = aor.n;
@@ -79,16 +79,16 @@ static void reply_one(void *arg, const struct binding *b)
 /* The bindings of the address of record that the operator named, with or without its scheme. One that names nobody has none. */
 static void reply_address(struct reply *r, struct str name)
 {
-	char text[sizeof(((struct lifeline_query *)0)->argument) + 4], room[AOR_MAX];
+	char text[sizeof(((struct lifeline_query *)0)->argument) + 4], buffer[AOR_MAX];
 	struct writer w = WRITER(text);
 	struct uri_parts uri;
 	if (!str_starts(name, S("sip:")) && !str_starts(name, S("sips:")))
 		write_literal(&w, "sip:");
 	write_str(&w, name);
-	long n = w.full || uri_parse(written(&w), &uri) ? -EINVAL : aor_of(&uri, room);
+	long n = w.full || uri_parse(writer_text(&w), &uri) ? -EINVAL : aor_of(&uri, buffer);
 	if (n <= 0)
 		return;
-	r->asked = (struct str){room, (size_t)n};
+	r->asked = (struct str){buffer, (size_t)n};
 	location_lookup(r->sip->location, r->asked, reply_one, r);
 }
 

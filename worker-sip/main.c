@@ -96,16 +96,16 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 	struct str raw = {NULL, 0};
 	if (type == RECORD_MESSAGE)
 		raw = message_raw_unchecked(data, size);
-	if (raw.n && refusals_refuse(&sip->refusals, HAND_MESSAGE, raw, NULL, loop_now(sip->loop)))
+	if (raw.n && refusals_refuse(&sip->refusals, EVIDENCE_MESSAGE, raw, NULL, loop_now(sip->loop)))
 		return;
 	if (raw.n)
-		hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+		evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
 	else
-		hand_take(&counters_page->work, HAND_RECORD, data, size);
+		evidence_take(&counters_page->work, EVIDENCE_RECORD, data, size);
 	crash_hook("sip", raw);
 	if (!take_record(sip, peer, type, data, size))
 		mesh_refused(sip->mesh, peer, type, size);
-	hand_drop(&counters_page->work);
+	evidence_drop(&counters_page->work);
 }
 
 static int take_settings(struct sip *sip, struct lifeline_packet *p)

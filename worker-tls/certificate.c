@@ -12,14 +12,14 @@
 _Static_assert(CERTIFICATE_TEXT_MAX == KEYSTORE_TEXT_MAX, "one is said through the other");
 #define NAME_BYTES_MAX 256
 
-const char *certificate_date(int64_t seconds, char room[CERTIFICATE_DATE_SIZE])
+const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE])
 {
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (!gmtime_r(&t, &tm) || strftime(room, CERTIFICATE_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		snprintf(room, CERTIFICATE_DATE_SIZE, "%lld", (long long)seconds);
-	return room;
+	if (!gmtime_r(&t, &tm) || strftime(buffer, CERTIFICATE_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		snprintf(buffer, CERTIFICATE_DATE_SIZE, "%lld", (long long)seconds);
+	return buffer;
 }
 
 static bool seconds_of(const ASN1_TIME *t, int64_t *out)

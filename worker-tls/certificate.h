@@ -22,6 +22,6 @@ struct certificate_facts {
 int certificate_read(struct str chain, struct str names, struct certificate_facts *out, char text[CERTIFICATE_TEXT_MAX]);
 
 /* A time as "2027-03-01 12:00:00 UTC" in room; returns room. */
-const char *certificate_date(int64_t seconds, char room[CERTIFICATE_DATE_SIZE]);
+const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]);
 
 #endif

@@ -133,9 +133,9 @@ int keystore_begin(void)
 /* ---- taking ---- */
 
 /* An encrypted key would ask on a terminal. */
-static int no_password(char *room, int size, int writing, void *arg)
+static int no_password(char *buffer, int size, int writing, void *arg)
 {
-	(void)room;
+	(void)buffer;
 	(void)size;
 	(void)writing;
 	(void)arg;

@@ -112,10 +112,10 @@ uint16_t sign_default_scheme(enum key_kind kind)
 	return 0;
 }
 
-size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char room[SIGN_VERIFY_MAX])
+size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX])
 {
-	memset(room, ' ', PADDING);
-	memcpy(room + PADDING, server_context, sizeof(server_context));
-	memcpy(room + PADDING + sizeof(server_context), hash, hash_size);
+	memset(buffer, ' ', PADDING);
+	memcpy(buffer + PADDING, server_context, sizeof(server_context));
+	memcpy(buffer + PADDING + sizeof(server_context), hash, hash_size);
 	return PADDING + sizeof(server_context) + hash_size;
 }

@@ -41,6 +41,6 @@ uint16_t sign_default_scheme(enum key_kind kind);
 
 /* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size. For test signatures. */
 #define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
-size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char room[SIGN_VERIFY_MAX]);
+size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);
 
 #endif

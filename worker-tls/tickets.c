@@ -96,15 +96,15 @@ bool tickets_on(const struct tickets *t)
 	return t->keys != NULL;
 }
 
-size_t tickets_packet(const struct tickets *t, unsigned char room[SIGN_PACKET_MAX])
+size_t tickets_packet(const struct tickets *t, unsigned char buffer[SIGN_PACKET_MAX])
 {
 	static const struct sign_tickets off;
 	size_t size;
 
 	if (!t->keys)
-		return sign_tickets_encode(&off, room);
+		return sign_tickets_encode(&off, buffer);
 	sodium_mprotect_readonly(t->keys);
-	size = sign_tickets_encode(t->keys, room);
+	size = sign_tickets_encode(t->keys, buffer);
 	sodium_mprotect_noaccess(t->keys);
 	return size;
 }

@@ -22,7 +22,7 @@ void tickets_free(struct tickets *t); /* NULL is a no-op */
 int tickets_set(struct tickets *t, bool on);
 bool tickets_on(const struct tickets *t);
 /* Writes the packet that tells the keys in force (count 0 where tickets are off) into room; returns its size. The caller wipes it. */
-size_t tickets_packet(const struct tickets *t, unsigned char room[SIGN_PACKET_MAX]);
+size_t tickets_packet(const struct tickets *t, unsigned char buffer[SIGN_PACKET_MAX]);
 /* Makes a new key now, as the timer does. */
 void tickets_rotate(struct tickets *t);
 

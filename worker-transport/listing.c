@@ -39,7 +39,7 @@ static const char *const state_names[] = {
 };
 
 /* s as the inside of a JSON string: names come from the config and may hold anything printable. */
-static void json_text(struct str s, char *room, size_t size)
+static void json_text(struct str s, char *buffer, size_t size)
 {
 	size_t n = 0;
 
@@ -47,16 +47,16 @@ static void json_text(struct str s, char *room, size_t size)
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == '"' || c == '\\')
-			room[n++] = '\\';
+			buffer[n++] = '\\';
 		if (c < ' ' || c == 0x7f)
-			n += (size_t)snprintf(room + n, size - n, "\\u%04x", c);
+			n += (size_t)snprintf(buffer + n, size - n, "\\u%04x", c);
 		else
-			room[n++] = (char)c;
+			buffer[n++] = (char)c;
 	}
-	room[n] = 0;
+	buffer[n] = 0;
 }
 
-static size_t line_of(const struct stream *s, struct transport_worker *t, char room[LINE_MAX_SIZE])
+static size_t line_of(const struct stream *s, struct transport_worker *t, char buffer[LINE_MAX_SIZE])
 {
 	const struct flow *flow = &s->node.flow;
 	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE], listener[128], zone[128];
@@ -68,7 +68,7 @@ static size_t line_of(const struct stream *s, struct transport_worker *t, char r
 	endpoint_text(&flow->local, local);
 	json_text(settings_str(t->settings, settings_listener(t->settings, flow->listener)->name), listener, sizeof(listener));
 	json_text(settings_str(t->settings, settings_zone(t->settings, settings_zone_of(t->settings, flow->listener, &flow->peer, &permitted))->name), zone, sizeof(zone));
-	n = snprintf(room, LINE_MAX_SIZE,
+	n = snprintf(buffer, LINE_MAX_SIZE,
 		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\",\"peer\":\"%s\",\"local\":\"%s\",\"direction\":\"%s\",\"state\":\"%s\","
 		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,\"queued\":%zu}\n",
 		(unsigned long long)flow->id, transport_name(flow->transport), listener, zone, peer, local, s->outgoing ? "out" : "in", state_names[s->state],

@@ -28,7 +28,7 @@
 struct chunk {
 	struct chunk *next;
 	uint64_t cookie;
-	size_t size, written;
+	size_t size, writer_text;
 	uint16_t worker;
 	bool message; /* counts as one; a keep-alive does not */
 	char data[];
@@ -281,16 +281,16 @@ int stream_send(struct stream *s, const struct outgoing *out)
 	return 0;
 }
 
-static void written(struct stream *s, size_t n)
+static void writer_text(struct stream *s, size_t n)
 {
 	counter_add(COUNTER_TX_BYTES, n);
 	while (n) {
 		struct chunk *c = s->first;
-		size_t part = c->size - c->written < n ? c->size - c->written : n;
+		size_t part = c->size - c->writer_text < n ? c->size - c->writer_text : n;
 
-		c->written += part;
+		c->writer_text += part;
 		n -= part;
-		if (c->written < c->size)
+		if (c->writer_text < c->size)
 			return;
 		if (c->message) {
 			count(TX_MESSAGES);
@@ -317,7 +317,7 @@ static void flush(struct stream *s)
 		ssize_t sent;
 
 		for (struct chunk *c = s->first; c && n < WRITE_CHUNKS; c = c->next)
-			iov[n++] = (struct iovec){c->data + c->written, c->size - c->written};
+			iov[n++] = (struct iovec){c->data + c->writer_text, c->size - c->writer_text};
 		sent = s->layer->send(s, iov, n);
 		if (sent == -EAGAIN) {
 			s->blocked = true;
@@ -328,7 +328,7 @@ static void flush(struct stream *s)
 			stream_close(s, (int)sent);
 			return;
 		}
-		written(s, (size_t)sent);
+		writer_text(s, (size_t)sent);
 	}
 	if (!s->first && s->state == STREAM_FINISHING)
 		linger(s);
@@ -405,14 +405,14 @@ static size_t take(struct stream *s, const char *buffer, size_t size)
 
 	if (!s->framing && (parse_keepalive(buffer, size) || nothing_to_read(s, buffer, size)))
 		return take_whole(s, buffer, size);
-	if (refusals_refuse(&t->refusals, HAND_STREAM, (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
+	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
 		stream_finish(s);
 		return size;
 	}
-	hand_take(&counters_page->stream, HAND_STREAM, buffer, size);
+	evidence_take(&counters_page->stream, EVIDENCE_STREAM, buffer, size);
 	crash_hook("stream", (struct str){buffer, size});
 	done = take_whole(s, buffer, size);
-	hand_drop(&counters_page->stream);
+	evidence_drop(&counters_page->stream);
 	return done;
 }
 

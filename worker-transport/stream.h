@@ -32,7 +32,7 @@ struct transport_worker;
  * stream->wants. */
 struct stream_layer {
 	int (*open)(struct stream *s);       /* goes on opening: 0 once open; NULL: open from the start. With -EAGAIN, wants is set to all that it waits for; 0: stream_go_on will be called */
-	ssize_t (*receive)(struct stream *s, void *room, size_t size); /* 0: the peer has ended */
+	ssize_t (*receive)(struct stream *s, void *buffer, size_t size); /* 0: the peer has ended */
 	bool (*pending)(const struct stream *s); /* bytes were taken off the socket that receive has not given yet; NULL: never */
 	ssize_t (*send)(struct stream *s, const struct iovec *iov, unsigned n);
 	void (*shut)(struct stream *s);      /* nothing more will be sent */
@@ -45,7 +45,7 @@ struct stream_framing {
 	/* How many of the bytes are used up; the rest comes again, with more behind it. May finish or close the stream. */
 	size_t (*take)(struct stream *s, const char *bytes, size_t size);
 	/* Writes what goes before a message; its length, or -errno where none can be sent. */
-	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX]);
+	int (*head)(struct stream *s, const void *bytes, size_t size, uint8_t buffer[STREAM_HEAD_MAX]);
 	bool (*farewell)(struct stream *s); /* all is written and the stream is to end: true where it has queued last words */
 	bool (*probe)(struct stream *s); /* asks a peer that has been silent for an answer: false where it cannot */
 	void (*end)(struct stream *s);  /* frees stream->framing_state */

@@ -37,12 +37,12 @@ struct tcp {
 
 /* ---- the layer ---- */
 
-static ssize_t plain_receive(struct stream *s, void *room, size_t size)
+static ssize_t plain_receive(struct stream *s, void *buffer, size_t size)
 {
 	ssize_t n;
 
 	do
-		n = recv(s->fd, room, size, MSG_DONTWAIT);
+		n = recv(s->fd, buffer, size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }

@@ -175,7 +175,7 @@ static void forward(struct transport_worker *t, const struct flow *flow, uint64_
 	struct message *m = (struct message *)f->block;
 	struct parse_error error = {0};
 	bool outside;
-	void *room;
+	void *buffer;
 	int result;
 
 	result = raw.n > t->settings->message_max ? -EMSGSIZE : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
@@ -200,22 +200,22 @@ static void forward(struct transport_worker *t, const struct flow *flow, uint64_
 	outside = is_outside(m);
 	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
-	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]), RECORD_MESSAGE, m->size, !outside, &room);
+	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]), RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {
 		refuse_full(t, m, outside);
 		return;
 	}
-	memcpy(room, m, m->size);
+	memcpy(buffer, m, m->size);
 	if (outside && flow->transport == TRANSPORT_UDP)
 		remember(f, m, loop_now(t->loop));
 }
 
 void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
-	if (refusals_refuse(&t->refusals, HAND_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
+	if (refusals_refuse(&t->refusals, EVIDENCE_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
 		return;
-	hand_take(&counters_page->work, HAND_MESSAGE, raw.p, raw.n);
+	evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
 	crash_hook("transport", raw);
 	forward(t, flow, received_ns, raw);
-	hand_drop(&counters_page->work);
+	evidence_drop(&counters_page->work);
 }

@@ -104,18 +104,18 @@ static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
 	struct endpoint local = s->bound;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		struct sockaddr_storage room = {0};
+		struct sockaddr_storage buffer = {0};
 
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct sockaddr_in *in = (struct sockaddr_in *)&room;
+			struct sockaddr_in *in = (struct sockaddr_in *)&buffer;
 			struct in_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			in->sin_family = AF_INET;
 			in->sin_addr = info.ipi_addr;
-			endpoint_from_sockaddr((struct sockaddr *)&room, sizeof(*in), &local);
+			endpoint_from_sockaddr((struct sockaddr *)&buffer, sizeof(*in), &local);
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&room;
+			struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&buffer;
 			struct in6_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
@@ -123,7 +123,7 @@ static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
 			in6->sin6_addr = info.ipi6_addr;
 			if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
 				in6->sin6_scope_id = info.ipi6_ifindex;
-			endpoint_from_sockaddr((struct sockaddr *)&room, sizeof(*in6), &local);
+			endpoint_from_sockaddr((struct sockaddr *)&buffer, sizeof(*in6), &local);
 		}
 	}
 	local.port = s->bound.port;
@@ -201,21 +201,21 @@ static void receive(struct udp_socket *s)
 
 static void fill_control(const struct udp_socket *s, const struct endpoint *local, struct msghdr *h, unsigned char *control)
 {
-	struct sockaddr_storage room;
+	struct sockaddr_storage buffer;
 	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
 
 	if (!s->wildcard || local->family == 0 || endpoint_is_wildcard(local))
 		return;
-	endpoint_to_sockaddr(local, &room);
+	endpoint_to_sockaddr(local, &buffer);
 	memset(control, 0, CONTROL_SIZE);
 	if (s->family == AF_INET && local->family == 4) {
-		struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&room)->sin_addr};
+		struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&buffer)->sin_addr};
 
 		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 		h->msg_controllen = CMSG_SPACE(sizeof(info));
 	} else if (s->family == AF_INET6 && local->family == 6) {
-		struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&room)->sin6_addr, .ipi6_ifindex = local->scope};
+		struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&buffer)->sin6_addr, .ipi6_ifindex = local->scope};
 
 		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));

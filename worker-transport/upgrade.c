@@ -237,14 +237,14 @@ static const char *phrase(unsigned status)
 	}
 }
 
-size_t upgrade_answer(const struct upgrade_step *step, char room[UPGRADE_ANSWER_MAX])
+size_t upgrade_answer(const struct upgrade_step *step, char buffer[UPGRADE_ANSWER_MAX])
 {
 	if (step->status == 101)
-		return (size_t)snprintf(room, UPGRADE_ANSWER_MAX,
+		return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX,
 			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 			"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: sip\r\n\r\n",
 			step->accept);
-	return (size_t)snprintf(room, UPGRADE_ANSWER_MAX, "HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
+	return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX, "HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
 		phrase(step->status),
 		step->status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : step->status == 405 ? "Allow: GET\r\n" : "");
 }

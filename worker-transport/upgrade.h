@@ -51,7 +51,7 @@ enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t s
 	struct upgrade_step *step);
 
 /* Writes the answer to room; returns its length. */
-size_t upgrade_answer(const struct upgrade_step *step, char room[UPGRADE_ANSWER_MAX]);
+size_t upgrade_answer(const struct upgrade_step *step, char buffer[UPGRADE_ANSWER_MAX]);
 
 /* Sec-WebSocket-Accept for a Sec-WebSocket-Key, with a NUL. 0; -EIO where the library has no SHA-1. Its first call may open files: to
  * be made before the jail closes. */

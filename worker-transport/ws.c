@@ -30,7 +30,7 @@ struct ws {
 	const char *bytes;              /* what wslay may take of the bytes in hand */
 	size_t left;
 	char *message;                  /* as much of it as has come */
-	size_t used, room;
+	size_t used, buffer;
 	bool inside;                    /* wslay is at work */
 	bool ended;                     /* the stream has ended meanwhile */
 	bool control;                   /* the frame that passes is a control frame: wslay keeps those */
@@ -58,17 +58,17 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *data, size
 	return (ssize_t)size;
 }
 
-static int ws_head(struct stream *s, const void *bytes, size_t size, uint8_t room[STREAM_HEAD_MAX])
+static int ws_head(struct stream *s, const void *bytes, size_t size, uint8_t buffer[STREAM_HEAD_MAX])
 {
 	const struct ws *ws = s->framing_state;
 	unsigned length_bytes = size < LENGTH_16 ? 0 : size <= UINT16_MAX ? 2 : 8;
 
 	if (!ws->frames || !wslay_event_get_write_enabled(ws->frames))
 		return -ENOTCONN;
-	room[0] = FIN | (line_is_utf8(bytes, (const char *)bytes + size) ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME);
-	room[1] = (uint8_t)(length_bytes == 0 ? size : length_bytes == 2 ? LENGTH_16 : LENGTH_64);
+	buffer[0] = FIN | (line_is_utf8(bytes, (const char *)bytes + size) ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME);
+	buffer[1] = (uint8_t)(length_bytes == 0 ? size : length_bytes == 2 ? LENGTH_16 : LENGTH_64);
 	for (unsigned i = 0; i < length_bytes; i++)
-		room[2 + i] = (uint8_t)(size >> 8 * (length_bytes - 1 - i));
+		buffer[2 + i] = (uint8_t)(size >> 8 * (length_bytes - 1 - i));
 	return (int)(2 + length_bytes);
 }
 
@@ -85,7 +85,7 @@ static void refuse(struct ws *ws, uint16_t code, enum counter counter)
 	wslay_event_shutdown_read(ws->frames);
 }
 
-static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *room, size_t size, int flags, void *arg)
+static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size, int flags, void *arg)
 {
 	struct ws *ws = arg;
 
@@ -96,7 +96,7 @@ static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *room, size_t 
 	}
 	if (size > ws->left)
 		size = ws->left;
-	memcpy(room, ws->bytes, size);
+	memcpy(buffer, ws->bytes, size);
 	ws->bytes += size;
 	ws->left -= size;
 	return (ssize_t)size;
@@ -124,22 +124,22 @@ static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on
 static void on_payload(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
 {
 	struct ws *ws = arg;
-	size_t room = ws->room ? ws->room : MESSAGE_MIN;
+	size_t buffer = ws->buffer ? ws->buffer : MESSAGE_MIN;
 	char *message;
 
 	(void)frames;
 	if (ws->is_refused || ws->control || chunk->data_length == 0)
 		return;
-	while (room < ws->used + chunk->data_length)
-		room *= 2;
-	if (room != ws->room) {
-		message = realloc(ws->message, room);
+	while (buffer < ws->used + chunk->data_length)
+		buffer *= 2;
+	if (buffer != ws->buffer) {
+		message = realloc(ws->message, buffer);
 		if (!message) {
 			refuse(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, COUNTER_STREAM_ERRORS);
 			return;
 		}
 		ws->message = message;
-		ws->room = room;
+		ws->buffer = buffer;
 	}
 	memcpy(ws->message + ws->used, chunk->data, chunk->data_length);
 	ws->used += chunk->data_length;
@@ -168,7 +168,7 @@ static void deliver(struct ws *ws)
 	/* an idle connection keeps nothing */
 	free(ws->message);
 	ws->message = NULL;
-	ws->used = ws->room = 0;
+	ws->used = ws->buffer = 0;
 }
 
 static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *message, void *arg)

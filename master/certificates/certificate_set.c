@@ -36,7 +36,7 @@ static int read_guarded(const struct place *p, const char *path, size_t most, ch
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
 	struct stat st;
 	size_t n = 0;
-	char *room;
+	char *buffer;
 
 	if (fd < 0)
 		return refuse(p, path, strerrordesc_np(errno));
@@ -44,13 +44,13 @@ static int read_guarded(const struct place *p, const char *path, size_t most, ch
 		close(fd);
 		return refuse(p, path, "is empty, too large, or no file");
 	}
-	room = sodium_malloc((size_t)st.st_size);
-	if (!room) {
+	buffer = sodium_malloc((size_t)st.st_size);
+	if (!buffer) {
 		close(fd);
 		return -ENOMEM;
 	}
 	while (n < (size_t)st.st_size && error == 0) {
-		ssize_t got = read(fd, room + n, (size_t)st.st_size - n);
+		ssize_t got = read(fd, buffer + n, (size_t)st.st_size - n);
 		if (got > 0)
 			n += (size_t)got;
 		else if (got == 0)
@@ -60,10 +60,10 @@ static int read_guarded(const struct place *p, const char *path, size_t most, ch
 	}
 	close(fd);
 	if (error) {
-		sodium_free(room);
+		sodium_free(buffer);
 		return error;
 	}
-	*text = room;
+	*text = buffer;
 	*size = n;
 	return 0;
 }
@@ -247,7 +247,7 @@ void certificate_set_free(struct certificate_set *s)
 	free(s);
 }
 
-ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *room)
+ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *buffer)
 {
 	const struct certificate_entry *e = &s->entry[index];
 	struct lifeline_certificate head = {
@@ -257,7 +257,7 @@ ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool w
 		.chain_size = (uint32_t)e->chain_size,
 		.key_size = with_key ? (uint32_t)e->key_size : 0,
 	};
-	char *at = room;
+	char *at = buffer;
 	size_t n = 0;
 
 	memcpy(head.name, e->name, sizeof(head.name));

@@ -42,7 +42,7 @@ void certificate_set_free(struct certificate_set *s); /* NULL is a no-op */
 
 /* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX bytes, guarded: the caller wipes it), with
  * its key or without. Its size, or -errno. */
-ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *room);
+ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *buffer);
 
 /* Whether a config has anything that such a set would hold. */
 bool certificates_configured(const struct config *c);

@@ -51,13 +51,13 @@ static bool concerned(const struct worker_slot *w)
 
 static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 {
-	void *room;
+	void *buffer;
 
 	if (!set->count)
 		return;
-	room = sodium_malloc(LIFELINE_PACKET_MAX);
+	buffer = sodium_malloc(LIFELINE_PACKET_MAX);
 	for (size_t i = 0; i < set->count; i++) {
-		ssize_t n = room ? certificate_packet(set, i, w->role == PEER_TLS, room) : -ENOMEM;
+		ssize_t n = buffer ? certificate_packet(set, i, w->role == PEER_TLS, buffer) : -ENOMEM;
 
 		if (n < 0) {
 			/* Its check will miss it, or its handshakes fail: never silently another certificate. */
@@ -65,10 +65,10 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 				set->entry[i].name, (int)-n);
 			break;
 		}
-		worker_tell(w, LIFELINE_CERTIFICATE, room, (size_t)n, -1);
-		sodium_memzero(room, (size_t)n);
+		worker_tell(w, LIFELINE_CERTIFICATE, buffer, (size_t)n, -1);
+		sodium_memzero(buffer, (size_t)n);
 	}
-	sodium_free(room);
+	sodium_free(buffer);
 }
 
 static void tell_act(struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
@@ -76,7 +76,7 @@ static void tell_act(struct worker_slot *w, const struct certificate_set *set, u
 	struct lifeline_certificates body = {.sequence = sequence, .generation = set->generation, .act = act, .tickets = set->tickets};
 
 	if (set->count)
-		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof body, -1);
+		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof(body), -1);
 }
 
 static void tell_authorities(struct worker_slot *w, const struct certificate_set *set)
@@ -86,7 +86,7 @@ static void tell_authorities(struct worker_slot *w, const struct certificate_set
 	for (size_t i = 0; i < set->authority_count; i++) {
 		struct lifeline_authorities body = {.listener = set->authority[i].listener};
 
-		worker_tell(w, LIFELINE_AUTHORITIES, &body, sizeof body, set->authority[i].fd);
+		worker_tell(w, LIFELINE_AUTHORITIES, &body, sizeof(body), set->authority[i].fd);
 	}
 }
 
@@ -137,7 +137,7 @@ static void forget_oldest(struct certificates *c)
 	assert(c->old_count);
 	drop_everywhere(c, c->old[0].set);
 	c->old_count--;
-	memmove(&c->old[0], &c->old[1], c->old_count * sizeof c->old[0]);
+	memmove(&c->old[0], &c->old[1], c->old_count * sizeof(c->old[0]));
 }
 
 static void drop_due(struct timer *t, void *arg)
@@ -169,7 +169,7 @@ static void end_check(struct certificates *c)
 {
 	c->phase = PHASE_IDLE;
 	c->waiting_count = c->good = 0;
-	memset(c->waiting, 0, sizeof c->waiting);
+	memset(c->waiting, 0, sizeof(c->waiting));
 	loop_unset(c->supervisor->loop, &c->check_timer);
 }
 
@@ -182,13 +182,13 @@ static void drop_staged(struct certificates *c)
 
 static void failed(struct certificates *c, int error, const char *text)
 {
-	char room[CERTIFICATES_TEXT_MAX * 2];
+	char buffer[CERTIFICATES_TEXT_MAX * 2];
 
 	end_check(c);
 	drop_staged(c);
 	if (error != -ECANCELED) {
 		count(CERTIFICATES_REFUSED);
-		log_error("certificates-refused", "error=%s", log_value(str_of(text), room, sizeof room));
+		log_error("certificates-refused", "error=%s", log_value(str_of(text), buffer, sizeof(buffer)));
 	}
 	c->done(c->arg, error, text);
 }
@@ -238,7 +238,7 @@ static void check_late(struct timer *t, void *arg)
 		passed(c);
 		return;
 	}
-	snprintf(text, sizeof text, c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them",
+	snprintf(text, sizeof(text), c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them",
 		c->waiting_count, role);
 	failed(c, -ETIMEDOUT, text);
 }
@@ -255,13 +255,13 @@ static void answered(struct certificates *c, struct worker_slot *w)
 }
 
 /* Workers' text, for people: nothing in it that is not plain. */
-static void plain(struct str from, char room[CERTIFICATES_TEXT_MAX])
+static void plain(struct str from, char buffer[CERTIFICATES_TEXT_MAX])
 {
 	size_t n = from.n < CERTIFICATES_TEXT_MAX - 1 ? from.n : CERTIFICATES_TEXT_MAX - 1;
 
 	for (size_t i = 0; i < n; i++)
-		room[i] = from.p[i] >= 0x20 && from.p[i] < 0x7f ? from.p[i] : '?';
-	room[n] = '\0';
+		buffer[i] = from.p[i] >= 0x20 && from.p[i] < 0x7f ? from.p[i] : '?';
+	buffer[n] = '\0';
 }
 
 static void take_dates(struct certificate_set *set, const void *body)
@@ -273,7 +273,7 @@ static void take_dates(struct certificate_set *set, const void *body)
 /* What was started with: in force whatever comes, for UDP and TCP do not depend on it. */
 static void take_start_result(struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
 {
-	char room[CERTIFICATES_TEXT_MAX * 2];
+	char buffer[CERTIFICATES_TEXT_MAX * 2];
 
 	if (c->checked)
 		return;
@@ -281,14 +281,14 @@ static void take_start_result(struct certificates *c, const struct lifeline_cert
 	if (r->error == 0)
 		return;
 	count(CERTIFICATES_REFUSED);
-	snprintf(c->state, sizeof c->state, "%s: %.500s", r->error == -EKEYEXPIRED ? "in force" : "refused", text);
+	snprintf(c->state, sizeof(c->state), "%s: %.500s", r->error == -EKEYEXPIRED ? "in force" : "refused", text);
 	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused", "error=%s tls=%s",
-		log_value(str_of(text), room, sizeof room), r->error == -EKEYEXPIRED ? "served" : "not-served");
+		log_value(str_of(text), buffer, sizeof(buffer)), r->error == -EKEYEXPIRED ? "served" : "not-served");
 }
 
 bool certificates_result(struct certificates *c, struct worker_slot *w, const struct lifeline_certificates_result *r, size_t size)
 {
-	struct str rest = {(const char *)(r + 1), size - sizeof *r};
+	struct str rest = {(const char *)(r + 1), size - sizeof(*r)};
 	char text[CERTIFICATES_TEXT_MAX];
 	struct certificate_set *set = NULL;
 
@@ -372,7 +372,7 @@ void certificates_start(struct certificates *c, struct certificate_set *set)
 	c->committed = set;
 	c->edges = set->count != 0;
 	c->checked = set->count == 0;
-	snprintf(c->state, sizeof c->state, "in force");
+	snprintf(c->state, sizeof(c->state), "in force");
 }
 
 int certificates_stage(struct certificates *c, struct certificate_set *set, certificates_done done, void *arg)
@@ -405,7 +405,7 @@ int certificates_commit(struct certificates *c)
 	c->staged = NULL;
 	c->checked = true;
 	c->start_check = 0;
-	snprintf(c->state, sizeof c->state, "in force");
+	snprintf(c->state, sizeof(c->state), "in force");
 	/* TLS workers first, for order's sake: they have served it since it was staged. */
 	EACH(c, w)
 		if (w->role == PEER_TLS)
@@ -452,7 +452,7 @@ void certificates_keep(struct certificates *c, uint32_t handshake_ms)
 
 int certificates_new(struct certificates **out, struct supervisor *s)
 {
-	struct certificates *c = calloc(1, sizeof *c);
+	struct certificates *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;

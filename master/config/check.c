@@ -51,7 +51,7 @@ static bool same_port(const struct config_listener *a, const struct config_liste
 static void check_listeners(struct reader *r)
 {
 	const struct config *c = r->c;
-	char room[ENDPOINT_TEXT_SIZE];
+	char buffer[ENDPOINT_TEXT_SIZE];
 
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *a = &c->listeners[i];
@@ -61,9 +61,9 @@ static void check_listeners(struct reader *r)
 			const struct config_listener *b = &c->listeners[k];
 			if (!b->bind.family || !same_port(a, b))
 				continue;
-			endpoint_text(&b->bind, room);
+			endpoint_text(&b->bind, buffer);
 			complain(r, "listener", a->name, a->line, "bind: the port is taken by listener \"%s\" (%s %s, line %d)", b->name,
-				transport_name(b->transport), room, b->line);
+				transport_name(b->transport), buffer, b->line);
 			break;
 		}
 		if (a->transport == TRANSPORT_WS && !endpoint_is_loopback(&a->bind))

@@ -231,15 +231,15 @@ static bool is_root(const cfg_t *cfg)
 }
 
 /* "zone \"access\"" into room, or "the config" at the top. */
-static const char *where(const cfg_t *cfg, char *room, size_t size)
+static const char *where(const cfg_t *cfg, char *buffer, size_t size)
 {
 	if (is_root(cfg))
-		snprintf(room, size, "the config");
+		snprintf(buffer, size, "the config");
 	else if (cfg->title)
-		snprintf(room, size, "%s \"%.*s\"", cfg->name, NAME_MAX_LENGTH, cfg->title);
+		snprintf(buffer, size, "%s \"%.*s\"", cfg->name, NAME_MAX_LENGTH, cfg->title);
 	else
-		snprintf(room, size, "%s", cfg->name);
-	return room;
+		snprintf(buffer, size, "%s", cfg->name);
+	return buffer;
 }
 
 #define OPTIONS_MAX 32
@@ -247,19 +247,19 @@ static const char *where(const cfg_t *cfg, char *room, size_t size)
 static void unknown_name(cfg_t *cfg, const char *name)
 {
 	const char *known[OPTIONS_MAX], *nearest;
-	char room[NAME_MAX_LENGTH * 2];
+	char buffer[NAME_MAX_LENGTH * 2];
 	size_t n = 0;
 
 	for (cfg_opt_t *o = cfg->opts; o->name && n < OPTIONS_MAX; o++)
 		if (strcmp(o->name, BEGINS) != 0)
 			known[n++] = o->name;
 	nearest = config_nearest(name, known, n);
-	where(cfg, room, sizeof(room));
+	where(cfg, buffer, sizeof(buffer));
 	if (nearest)
-		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, room,
+		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, buffer,
 			nearest);
 	else
-		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s", name, room);
+		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s", name, buffer);
 	current->retry = blank_out(current->text, cfg->line, name);
 }
 
@@ -315,7 +315,7 @@ static struct config_value *new_value(int line, const char *text)
 
 static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	char room[NAME_MAX_LENGTH * 2];
+	char buffer[NAME_MAX_LENGTH * 2];
 	struct config_value *v = new_value(cfg->line, value);
 
 	if (!v)
@@ -324,7 +324,7 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	 * this kind and private to the section. */
 	if (opt->nvalues == 1 && opt->def.number)
 		config_error_add(current->errors, current->path, cfg->line, "option \"%s\" in %s is set already in line %ld", opt->name,
-			where(cfg, room, sizeof(room)), opt->def.number);
+			where(cfg, buffer, sizeof(buffer)), opt->def.number);
 	if (opt->nvalues == 1)
 		opt->def.number = cfg->line;
 	*(void **)result = v;

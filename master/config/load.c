@@ -174,14 +174,14 @@ static void read_top(struct reader *r, cfg_t *root)
 }
 
 /* The folder that holds the file, absolute. */
-static int folder_of(const char *path, char room[PATH_MAX])
+static int folder_of(const char *path, char buffer[PATH_MAX])
 {
 	char *slash;
 
-	if (!realpath(path, room))
+	if (!realpath(path, buffer))
 		return -errno;
-	slash = strrchr(room, '/');
-	slash[slash == room] = '\0'; /* "/" keeps its slash */
+	slash = strrchr(buffer, '/');
+	slash[slash == buffer] = '\0'; /* "/" keeps its slash */
 	return 0;
 }
 

@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void section_prefix(cfg_t *section, char *room, size_t size)
+static void section_prefix(cfg_t *section, char *buffer, size_t size)
 {
 	if (section->title)
-		snprintf(room, size, "%s \"%.*s\": ", section->name, NAME_MAX_LENGTH, section->title);
+		snprintf(buffer, size, "%s \"%.*s\": ", section->name, NAME_MAX_LENGTH, section->title);
 	else if (strcmp(section->name, "root") != 0)
-		snprintf(room, size, "%s: ", section->name);
+		snprintf(buffer, size, "%s: ", section->name);
 	else
-		room[0] = '\0';
+		buffer[0] = '\0';
 }
 
 void reader_error(struct reader *r, cfg_t *section, int line, const char *format, ...)

@@ -213,7 +213,7 @@ static void read_advertise(struct reader *r, cfg_t *section, struct config_liste
 {
 	const struct config_value *v = config_value(section, "advertise");
 	struct str text = str_of(v ? v->text : ""), host = text;
-	char room[ENDPOINT_TEXT_SIZE];
+	char buffer[ENDPOINT_TEXT_SIZE];
 	struct endpoint e;
 	uint64_t port = 0;
 	size_t colon;
@@ -222,9 +222,9 @@ static void read_advertise(struct reader *r, cfg_t *section, struct config_liste
 		return;
 	if (endpoint_parse_host(text, 0, &e) == 0 || endpoint_parse(text, &e) == 0) {
 		if (!endpoint_is_wildcard(&e)) {
-			endpoint_host_text(&e, room);
+			endpoint_host_text(&e, buffer);
 			free(l->advertise_host);
-			l->advertise_host = reader_copy(r, room);
+			l->advertise_host = reader_copy(r, buffer);
 			l->advertise_port = e.port;
 			return;
 		}
@@ -459,7 +459,7 @@ static bool read_target(struct reader *r, cfg_t *section, const struct config_va
 	}
 	host = str_from(text, sips ? 5 : 4);
 	end = str_find(host, ';');
-	if (!read_target_params(r, section, v, end < host.n ? str_from(host, end + 1) : S(""), t))
+	if (!read_target_params(r, section, v, end < host.n ? str_from(host, end + 1) : STR_EMPTY, t))
 		return false;
 	host.n = end;
 	if (endpoint_parse_host(host, t->transport == TRANSPORT_TLS ? 5061 : 5060, &t->endpoint) != 0 && endpoint_parse(host, &t->endpoint) != 0) {

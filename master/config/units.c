@@ -186,22 +186,22 @@ int unit_count(struct str text, uint64_t *number)
 	return 0;
 }
 
-static const char *unit_text(uint64_t value, const struct unit *units, size_t count, char room[UNIT_TEXT_SIZE])
+static const char *unit_text(uint64_t value, const struct unit *units, size_t count, char buffer[UNIT_TEXT_SIZE])
 {
 	size_t i = count - 1;
 
 	while (i > 0 && (value == 0 || value % units[i].factor))
 		i--;
-	snprintf(room, UNIT_TEXT_SIZE, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
-	return room;
+	snprintf(buffer, UNIT_TEXT_SIZE, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
+	return buffer;
 }
 
-const char *unit_duration_text(uint64_t ms, char room[UNIT_TEXT_SIZE])
+const char *unit_duration_text(uint64_t ms, char buffer[UNIT_TEXT_SIZE])
 {
-	return unit_text(ms, durations, COUNT_OF(durations), room);
+	return unit_text(ms, durations, COUNT_OF(durations), buffer);
 }
 
-const char *unit_size_text(uint64_t bytes, char room[UNIT_TEXT_SIZE])
+const char *unit_size_text(uint64_t bytes, char buffer[UNIT_TEXT_SIZE])
 {
-	return unit_text(bytes, sizes, COUNT_OF(sizes), room);
+	return unit_text(bytes, sizes, COUNT_OF(sizes), buffer);
 }

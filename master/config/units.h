@@ -22,7 +22,7 @@ int unit_count(struct str text, uint64_t *number);
 
 /* Writes a duration (size) in the greatest unit that divides it, for messages; returns room. */
 #define UNIT_TEXT_SIZE 24
-const char *unit_duration_text(uint64_t ms, char room[UNIT_TEXT_SIZE]);
-const char *unit_size_text(uint64_t bytes, char room[UNIT_TEXT_SIZE]);
+const char *unit_duration_text(uint64_t ms, char buffer[UNIT_TEXT_SIZE]);
+const char *unit_size_text(uint64_t bytes, char buffer[UNIT_TEXT_SIZE]);
 
 #endif

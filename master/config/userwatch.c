@@ -32,17 +32,17 @@ static bool ours(const struct userwatch *u, const struct inotify_event *e)
 static void on_event(void *arg, uint32_t events)
 {
 	struct userwatch *u = arg;
-	_Alignas(struct inotify_event) char room[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+	_Alignas(struct inotify_event) char buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
 	ssize_t n;
 
 	(void)events;
-	while ((n = read(u->fd, room, sizeof room)) > 0)
-		for (char *at = room; at < room + n;) {
+	while ((n = read(u->fd, buffer, sizeof(buffer))) > 0)
+		for (char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *e = (const void *)at;
 
 			if (ours(u, e))
 				loop_set(u->loop, &u->timer, USERWATCH_QUIET_MS);
-			at += sizeof *e + e->len;
+			at += sizeof(*e) + e->len;
 		}
 }
 
@@ -80,7 +80,7 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 	/* A new descriptor forgets all watches; one folder watched twice is one watch. */
 	int error = renew(u);
 	if (error == 0) {
-		u->file = calloc(config->domain_count ? config->domain_count : 1, sizeof *u->file);
+		u->file = calloc(config->domain_count ? config->domain_count : 1, sizeof(*u->file));
 		if (!u->file)
 			error = -ENOMEM;
 	}
@@ -91,7 +91,7 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 	for (size_t i = 0; i < config->domain_count; i++) {
 		char folder[CONFIG_PATH_MAX];
 
-		snprintf(folder, sizeof folder, "%s", config->domains[i].users_path);
+		snprintf(folder, sizeof(folder), "%s", config->domains[i].users_path);
 		char *slash = strrchr(folder, '/');
 		if (!slash)
 			continue;

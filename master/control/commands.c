@@ -30,7 +30,7 @@ static void refuse(struct request *r, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", text);
 	request_answer(r, answer ? answer : json_pack("{s:b, s:s}", "ok", 0, "error", "not text"));
@@ -67,7 +67,7 @@ static json_t *certificates_text(const struct master *m)
 	for (size_t i = 0; set && i < set->count; i++) {
 		char text[160], date[METRICS_DATE_SIZE];
 
-		snprintf(text, sizeof text, "%s until %s", set->entry[i].name, metrics_date(set->entry[i].not_after, date));
+		snprintf(text, sizeof(text), "%s until %s", set->entry[i].name, metrics_date(set->entry[i].not_after, date));
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
@@ -100,7 +100,7 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		char text[ENDPOINT_TEXT_SIZE + 8], bound[ENDPOINT_TEXT_SIZE];
 
 		endpoint_text(&m->config->listeners[i].bind, bound);
-		snprintf(text, sizeof text, "%s:%s", transport_name(m->config->listeners[i].transport), bound);
+		snprintf(text, sizeof(text), "%s:%s", transport_name(m->config->listeners[i].transport), bound);
 		for (char *c = text; *c && *c != ':'; c++)
 			*c = (char)tolower((unsigned char)*c);
 		json_array_append_new(listeners, json_string(text));
@@ -137,10 +137,10 @@ static json_t *jail_text(const struct worker_slot *w)
 	size_t n = 0;
 	bool reported = false;
 
-	for (int i = 1; i < JAIL_STEP_COUNT && n < sizeof text; i++) {
+	for (int i = 1; i < JAIL_STEP_COUNT && n < sizeof(text); i++) {
 		reported |= w->step_error[i] >= 0;
 		if (w->step_error[i] > 0)
-			n += (size_t)snprintf(text + n, sizeof text - n, "%sno %s", n ? ", " : "", jail_step_name(i));
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%sno %s", n ? ", " : "", jail_step_name(i));
 	}
 	return json_string(!reported ? "" : n ? text : "closed");
 }
@@ -155,7 +155,7 @@ static void run_workers(struct master *m, struct request *r, json_t *arguments)
 		const struct worker_slot *w = &s->worker[i];
 		char name[32];
 
-		snprintf(name, sizeof name, "%s-%u", role_name(w->role), w->index);
+		snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
 		json_array_append_new(
 			rows, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}", "worker", name, "state",
 				      worker_state_name(w->state), "pid", (int)w->pid, "incarnation", (int)w->incarnation, "uptime_s",
@@ -257,8 +257,8 @@ static bool ha1_entry(const struct config_domain *d, const char *user, json_t *r
 	out->algorithm = algorithm ? digest_algorithm_of(str_of(algorithm)) : 0;
 	if (!out->algorithm || !ha1 || strlen(ha1) != digest_ha1_length(out->algorithm) || strspn(ha1, "0123456789abcdef") != strlen(ha1))
 		return false;
-	return str_copy(str_of(user), out->name, sizeof out->name) == 0 && str_copy(str_of(d->realm), out->realm, sizeof out->realm) == 0 &&
-	       str_copy(str_of(ha1), out->ha1, sizeof out->ha1) == 0;
+	return str_copy(str_of(user), out->name, sizeof(out->name)) == 0 && str_copy(str_of(d->realm), out->realm, sizeof(out->realm)) == 0 &&
+	       str_copy(str_of(ha1), out->ha1, sizeof(out->ha1)) == 0;
 }
 
 /* After a change of a users file. */
@@ -285,7 +285,7 @@ static void run_user_add(struct master *m, struct request *r, json_t *arguments)
 
 	if (!d)
 		return;
-	if (n < 1 || n > sizeof entry / sizeof entry[0]) {
+	if (n < 1 || n > sizeof(entry) / sizeof(entry[0])) {
 		refuse(r, "expected \"ha1\": one or two of {\"algorithm\", \"ha1\"} (use sipwardctl, which makes them)");
 		return;
 	}
@@ -294,7 +294,7 @@ static void run_user_add(struct master *m, struct request *r, json_t *arguments)
 			error = -EINVAL;
 	if (error == 0)
 		error = userfile_put(d->users_path, entry, n, &replaced);
-	explicit_bzero(entry, sizeof entry);
+	explicit_bzero(entry, sizeof(entry));
 	if (error == -EINVAL)
 		refuse(r, "the HA1s are not as they should be");
 	else if (error < 0)
@@ -394,7 +394,7 @@ static json_t *poison_row(const struct poison *p)
 {
 	char print[FINGERPRINT_TEXT_SIZE], date[METRICS_DATE_SIZE];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint", fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date), "kind", hand_kind_name(p->print.kind), "worker", p->worker,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint", fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date), "kind", evidence_kind_name(p->print.kind), "worker", p->worker,
 		"reason", p->reason, "size", (int)p->print.size, "deaths", (int)p->deaths, "refused", fingerprint_refusable(&p->print) ? "yes" : "no");
 }
 
@@ -425,8 +425,8 @@ static bool poison_argument(struct master *m, struct request *r, json_t *argumen
 
 static void run_quarantine_show(struct master *m, struct request *r, json_t *arguments)
 {
-	static unsigned char bytes[HAND_MAX];
-	static char base64[sodium_base64_ENCODED_LEN(HAND_MAX, sodium_base64_VARIANT_ORIGINAL)];
+	static unsigned char bytes[EVIDENCE_MAX];
+	static char base64[sodium_base64_ENCODED_LEN(EVIDENCE_MAX, sodium_base64_VARIANT_ORIGINAL)];
 	char *text = NULL;
 	size_t i, size, length;
 
@@ -446,7 +446,7 @@ static void run_quarantine_show(struct master *m, struct request *r, json_t *arg
 		refuse(r, "out of memory");
 	else
 		request_answer(r, json_pack("{s:b, s:o, s:s, s:s}", "ok", 1, "object", poison_row(quarantine_at(m->quarantine, i)), "text", text, "base64",
-					  sodium_bin2base64(base64, sizeof base64, bytes, size, sodium_base64_VARIANT_ORIGINAL)));
+					  sodium_bin2base64(base64, sizeof(base64), bytes, size, sodium_base64_VARIANT_ORIGINAL)));
 	free(text);
 }
 
@@ -523,7 +523,7 @@ static void run_cert_list(struct master *m, struct request *r, json_t *arguments
 
 	(void)arguments;
 	/* what is wrong is for status to say, once */
-	snprintf(word, sizeof word, "%.*s", (int)strcspn(state, ":"), state);
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(state, ":"), state);
 	add_certificates(rows, certificates_committed(m->certificates), word);
 	add_certificates(rows, certificates_staged(m->certificates), "staged");
 	answer_rows(r, rows);

@@ -34,7 +34,7 @@ struct client {
 	char *line;              /* CONTROL_LINE_MAX */
 	size_t have;
 	char *answer;            /* being written; NULL none */
-	size_t answer_size, written;
+	size_t answer_size, writer_text;
 	bool ended;              /* it has sent all it will */
 };
 struct request {
@@ -115,8 +115,8 @@ static void take_lines(struct client *k);
 /* Writes what it takes. False: the client is closed. */
 static bool write_answer(struct client *k)
 {
-	while (k->written < k->answer_size) {
-		ssize_t n = send(k->fd, k->answer + k->written, k->answer_size - k->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (k->writer_text < k->answer_size) {
+		ssize_t n = send(k->fd, k->answer + k->writer_text, k->answer_size - k->writer_text, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			watch(k);
@@ -126,7 +126,7 @@ static bool write_answer(struct client *k)
 			client_close(k);
 			return false;
 		}
-		k->written += (size_t)n;
+		k->writer_text += (size_t)n;
 		be_active(k);
 	}
 	free(k->answer);
@@ -159,7 +159,7 @@ static bool put_answer(struct client *k, json_t *answer)
 	line[n] = '\n';
 	k->answer = line;
 	k->answer_size = n + 1;
-	k->written = 0;
+	k->writer_text = 0;
 	return true;
 }
 
@@ -184,7 +184,7 @@ static void serve(struct client *k, const char *text, size_t n)
 	struct control *c = k->control;
 	json_error_t where;
 	json_t *message = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
-	struct request *r = malloc(sizeof *r);
+	struct request *r = malloc(sizeof(*r));
 
 	if (!r) {
 		json_decref(message);
@@ -269,7 +269,7 @@ static void client_event(void *arg, uint32_t events)
 /* As the kernel knows the peer; names are never looked up here. */
 static bool permitted(const struct control *c, int fd, struct ucred *peer)
 {
-	socklen_t length = sizeof *peer;
+	socklen_t length = sizeof(*peer);
 	gid_t groups[GROUPS_MAX];
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &length) < 0)
@@ -280,10 +280,10 @@ static bool permitted(const struct control *c, int fd, struct ucred *peer)
 		return false;
 	if (peer->gid == c->group)
 		return true;
-	length = sizeof groups;
+	length = sizeof(groups);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0)
 		return false;
-	for (size_t i = 0; i < length / sizeof groups[0]; i++)
+	for (size_t i = 0; i < length / sizeof(groups[0]); i++)
 		if (groups[i] == c->group)
 			return true;
 	return false;
@@ -300,7 +300,7 @@ static bool make_room(struct control *c)
 	if (!idlest)
 		return false;
 	if (!idlest->answer)
-		(void)!send(idlest->fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)!send(idlest->fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	client_close(idlest);
 	return true;
 }
@@ -320,19 +320,19 @@ static void accept_one(void *arg, uint32_t events)
 
 		count(CONTROL_REFUSED);
 		log_warn("control-refused", "uid=%d pid=%d", (int)peer.uid, (int)peer.pid);
-		(void)!send(fd, sorry, sizeof sorry - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)!send(fd, sorry, sizeof(sorry) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 		return;
 	}
 	if (c->count >= CONTROL_CLIENTS_MAX) {
 		count(CONTROL_FULL);
 		if (!make_room(c)) {
-			(void)!send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			(void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 			close(fd);
 			return;
 		}
 	}
-	struct client *k = calloc(1, sizeof *k);
+	struct client *k = calloc(1, sizeof(*k));
 	char *line = malloc(CONTROL_LINE_MAX);
 	if (!k || !line || loop_add(c->loop, fd, EPOLLIN, client_event, k, &k->source) < 0) {
 		free(k);
@@ -365,7 +365,7 @@ static int remove_stale(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int error = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+	int error = connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 	close(fd);
 	if (error != ECONNREFUSED)
 		return -EADDRINUSE;
@@ -374,13 +374,13 @@ static int remove_stale(const char *path)
 
 int control_open(struct control **out, struct loop *loop, const char *path, mode_t mode, gid_t group, control_dispatch dispatch, void *arg)
 {
-	struct control *c = calloc(1, sizeof *c);
+	struct control *c = calloc(1, sizeof(*c));
 	int error = 0;
 
 	if (!c)
 		return -ENOMEM;
 	*c = (struct control){.loop = loop, .fd = -1, .group = group, .dispatch = dispatch, .arg = arg};
-	if (strlen(path) >= sizeof c->path)
+	if (strlen(path) >= sizeof(c->path))
 		error = -ENAMETOOLONG;
 	if (error == 0) {
 		strcpy(c->path, path);

@@ -40,14 +40,14 @@ static void worker_text(FILE *f, const struct supervisor *s)
 			s->worker[i].state == WORKER_READY);
 }
 
-const char *metrics_date(int64_t seconds, char room[METRICS_DATE_SIZE])
+const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE])
 {
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (!seconds || !gmtime_r(&t, &tm) || strftime(room, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		snprintf(room, METRICS_DATE_SIZE, "unknown");
-	return room;
+	if (!seconds || !gmtime_r(&t, &tm) || strftime(buffer, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		snprintf(buffer, METRICS_DATE_SIZE, "unknown");
+	return buffer;
 }
 
 static void certificates_text(FILE *f, const struct certificate_set *set)

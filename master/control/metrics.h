@@ -14,6 +14,6 @@ json_t *metrics_text(const struct supervisor *s, const struct certificate_set *c
 
 /* A time in unix seconds as "2027-03-01 12:00:00 UTC", 0 as "unknown"; returns room. */
 #define METRICS_DATE_SIZE 32
-const char *metrics_date(int64_t seconds, char room[METRICS_DATE_SIZE]);
+const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE]);
 
 #endif

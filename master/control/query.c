@@ -32,7 +32,7 @@ static void add_missing(struct question *x, unsigned index)
 {
 	char name[32];
 
-	snprintf(name, sizeof name, "%s-%u", role_name(x->role), index);
+	snprintf(name, sizeof(name), "%s-%u", role_name(x->role), index);
 	json_array_append_new(x->missing, json_string(name));
 }
 
@@ -64,7 +64,7 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 {
 	if (q->count >= QUERIES_MAX)
 		return -EAGAIN;
-	struct question *x = calloc(1, sizeof *x);
+	struct question *x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	*x = (struct question){.queries = q, .role = role, .rows = json_array(), .missing = json_array(), .done = done, .arg = arg};
@@ -84,13 +84,13 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 	q->count++;
 
 	struct lifeline_query body = {.id = x->id, .what = what};
-	snprintf(body.argument, sizeof body.argument, "%s", argument);
+	snprintf(body.argument, sizeof(body.argument), "%s", argument);
 	for (unsigned i = 0; i < q->supervisor->count; i++) {
 		struct worker_slot *w = &q->supervisor->worker[i];
 
 		if (w->role != role || (one && x->waiting_count))
 			continue;
-		if (w->state == WORKER_READY && worker_tell(w, LIFELINE_QUERY, &body, sizeof body, -1)) {
+		if (w->state == WORKER_READY && worker_tell(w, LIFELINE_QUERY, &body, sizeof(body), -1)) {
 			x->waiting[w->index] = true;
 			x->waiting_count++;
 		} else if (!one) {

@@ -27,7 +27,7 @@ static uint64_t kept_bits(void)
 {
 	uint64_t bits = 0;
 
-	for (size_t i = 0; i < sizeof kept; i++)
+	for (size_t i = 0; i < sizeof(kept); i++)
 		bits |= UINT64_C(1) << kept[i];
 	return bits;
 }

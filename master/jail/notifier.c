@@ -24,13 +24,13 @@
 /* Room for what later kernels append. */
 #define QUESTION_ROOM 512
 
-const char *violation_call(const struct violation *v, char room[32])
+const char *violation_call(const struct violation *v, char buffer[32])
 {
 	char *name = seccomp_syscall_resolve_num_arch(v->arch, v->number);
 
-	snprintf(room, 32, "%s", name ? name : "?");
+	snprintf(buffer, 32, "%s", name ? name : "?");
 	free(name);
-	return room;
+	return buffer;
 }
 
 void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX])
@@ -55,14 +55,14 @@ static void on_question(void *arg, uint32_t events)
 {
 	struct notifier *n = arg;
 
-	_Alignas(8) char room[QUESTION_ROOM] = {0};
-	struct seccomp_notif *question = (void *)room;
+	_Alignas(8) char buffer[QUESTION_ROOM] = {0};
+	struct seccomp_notif *question = (void *)buffer;
 
 	/* One at a time: where nobody asks the kernel would have us wait. ENOENT: whoever asked has been killed meanwhile. */
 	if ((events & EPOLLIN) && ioctl(n->fd, SECCOMP_IOCTL_NOTIF_RECV, question) == 0) {
 		struct violation v = {.thread = (pid_t)question->pid, .arch = question->data.arch, .number = question->data.nr};
 
-		memcpy(v.argument, question->data.args, sizeof v.argument);
+		memcpy(v.argument, question->data.args, sizeof(v.argument));
 		n->tell(n->arg, &v);
 		if (n->fd >= 0 && n->go_on)
 			answer(n, question->id);
@@ -76,8 +76,8 @@ static bool is_notifier(int fd)
 {
 	char path[40], link[64];
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(path, link, sizeof link);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(path, link, sizeof(link));
 	return n == (ssize_t)strlen(NOTIFIER_LINK) && memcmp(link, NOTIFIER_LINK, (size_t)n) == 0;
 }
 

@@ -22,7 +22,7 @@ struct violation {
 /* "syscall=openat(257) thread=12 args=0x.." */
 void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX]);
 /* The name of a system call, or "?" in room. */
-const char *violation_call(const struct violation *v, char room[32]);
+const char *violation_call(const struct violation *v, char buffer[32]);
 
 /* Where the kernel asks about one process's violations. */
 typedef void (*notifier_violation)(void *arg, const struct violation *v);

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 static const char *const fields[] = {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:"};
-#define FIELDS (sizeof fields / sizeof fields[0])
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
 static const char *const limits[] = {"Max file size", "Max core file size", "Max processes", "Max open files", "Max msgqueue size"};
-#define LIMITS (sizeof limits / sizeof limits[0])
+#define LIMITS (sizeof(limits) / sizeof(limits[0]))
 static const char *const spaces[] = {"user", "mnt", "net", "ipc", "pid"};
-#define SPACES (sizeof spaces / sizeof spaces[0])
+#define SPACES (sizeof(spaces) / sizeof(spaces[0]))
 
 struct text {
 	char *at;
@@ -40,15 +40,15 @@ static void put(struct text *t, const char *format, ...)
 	t->left -= (size_t)n;
 }
 
-static int read_file(const char *path, char *room, size_t size)
+static int read_file(const char *path, char *buffer, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, room, size - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, buffer, size - 1);
 	int error = n < 0 ? -errno : 0;
 
 	if (fd >= 0)
 		close(fd);
-	room[n > 0 ? n : 0] = '\0';
+	buffer[n > 0 ? n : 0] = '\0';
 	return error;
 }
 
@@ -75,15 +75,15 @@ static void put_threads(struct text *t, pid_t pid, const char *status)
 {
 	char path[64], other[4096], mine[128], its[128];
 
-	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *d = opendir(path);
 	for (struct dirent *e; d && (e = readdir(d));) {
-		snprintf(path, sizeof path, "/proc/%d/task/%.16s/status", (int)pid, e->d_name);
-		if (e->d_name[0] == '.' || read_file(path, other, sizeof other) < 0)
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status", (int)pid, e->d_name);
+		if (e->d_name[0] == '.' || read_file(path, other, sizeof(other)) < 0)
 			continue;
 		for (size_t i = 0; i < FIELDS; i++) {
-			line_of(status, fields[i], mine, sizeof mine);
-			line_of(other, fields[i], its, sizeof its);
+			line_of(status, fields[i], mine, sizeof(mine));
+			line_of(other, fields[i], its, sizeof(its));
 			if (strcmp(mine, its) != 0)
 				put(t, "a thread has %s\n", its);
 		}
@@ -98,13 +98,13 @@ static void put_spaces(struct text *t, pid_t pid)
 	struct stat root, here;
 
 	for (size_t i = 0; i < SPACES; i++) {
-		snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, spaces[i]);
-		ssize_t n = readlink(path, its, sizeof its - 1);
-		snprintf(path, sizeof path, "/proc/self/ns/%s", spaces[i]);
-		ssize_t m = readlink(path, ours, sizeof ours - 1);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, spaces[i]);
+		ssize_t n = readlink(path, its, sizeof(its) - 1);
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", spaces[i]);
+		ssize_t m = readlink(path, ours, sizeof(ours) - 1);
 		put(t, "namespace %s: %s\n", spaces[i], n < 0 || m < 0 ? "not readable" : n == m && memcmp(its, ours, (size_t)n) == 0 ? "the master's" : "its own");
 	}
-	snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
 	if (stat(path, &root) < 0 || stat("/", &here) < 0)
 		put(t, "root: not readable\n");
 	else
@@ -116,21 +116,21 @@ int confinement_read(pid_t pid, char out[CONFINEMENT_MAX])
 	struct text t = {out, CONFINEMENT_MAX};
 	char path[64], text[4096], line[128];
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	int error = read_file(path, text, sizeof text);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int error = read_file(path, text, sizeof(text));
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < FIELDS; i++) {
-		line_of(text, fields[i], line, sizeof line);
+		line_of(text, fields[i], line, sizeof(line));
 		put(&t, "%s\n", line);
 	}
 	put_threads(&t, pid, text);
-	snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
-	error = read_file(path, text, sizeof text);
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	error = read_file(path, text, sizeof(text));
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < LIMITS; i++) {
-		line_of(text, limits[i], line, sizeof line);
+		line_of(text, limits[i], line, sizeof(line));
 		put(&t, "%s\n", line);
 	}
 	put_spaces(&t, pid);

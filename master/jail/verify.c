@@ -33,7 +33,7 @@
 #define VERDICT_MAX 96
 
 static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof roles / sizeof roles[0])
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 /* One process. */
 struct probe {
@@ -73,7 +73,7 @@ struct sandbox {
 	bool closing;
 };
 
-static struct lifeline_packet *packet_room(struct sandbox *x)
+static struct lifeline_packet *packet_buffer(struct sandbox *x)
 {
 	return x->master->supervisor.packet;
 }
@@ -89,7 +89,7 @@ static void judge(struct sandbox *x, const struct probe *p, const char *verdict,
 	x->bad += !refused;
 	/* What was possible is what people have to read. */
 	if (!c->verdict[0] || (!refused && c->refused == c->tried - 1))
-		snprintf(c->verdict, sizeof c->verdict, "%s", verdict);
+		snprintf(c->verdict, sizeof(c->verdict), "%s", verdict);
 	else if (strcmp(c->verdict, verdict) != 0)
 		c->various = true;
 }
@@ -104,23 +104,23 @@ static void judge_end(struct sandbox *x, const struct probe *p, int status)
 		return;
 	}
 	if (p->refused[0]) {
-		snprintf(text, sizeof text, "ended by seccomp: %s", p->refused);
+		snprintf(text, sizeof(text), "ended by seccomp: %s", p->refused);
 		judge(x, p, text, true);
 	} else if (p->answered && p->error == 0) {
 		if (p->act == PROBE_SOCKET_FAMILY)
-			snprintf(text, sizeof text, "POSSIBLE: family %u", p->variant);
+			snprintf(text, sizeof(text), "POSSIBLE: family %u", p->variant);
 		else
-			snprintf(text, sizeof text, "POSSIBLE");
+			snprintf(text, sizeof(text), "POSSIBLE");
 		judge(x, p, text, false);
 	} else if (p->answered) {
-		snprintf(text, sizeof text, "refused: %s", strerrorname_np(-p->error) ?: "?");
+		snprintf(text, sizeof(text), "refused: %s", strerrorname_np(-p->error) ?: "?");
 		judge(x, p, text, true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
 		judge(x, p, "no such gate", true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		judge(x, p, "ended by seccomp: SIGSYS", true);
 	} else {
-		snprintf(text, sizeof text, "NO ANSWER: %s %d", p->late ? "late" : WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		snprintf(text, sizeof(text), "NO ANSWER: %s %d", p->late ? "late" : WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		judge(x, p, text, false);
 	}
 }
@@ -141,16 +141,16 @@ static void compare(struct sandbox *x, const struct probe *p)
 		if (w->role != p->role)
 			continue;
 		if (w->state == WORKER_READY && confinement_read(w->pid, its) == 0) {
-			same = confinement_same(mine, its, difference, sizeof difference);
+			same = confinement_same(mine, its, difference, sizeof(difference));
 			for (int step = 1; same && step < JAIL_STEP_COUNT; step++)
 				if (w->step_error[step] != p->step_error[step]) {
-					snprintf(difference, sizeof difference, "step %s", jail_step_name(step));
+					snprintf(difference, sizeof(difference), "step %s", jail_step_name(step));
 					same = false;
 				}
 			verdict = same ? "same" : difference;
 		}
 		x->bad += !same;
-		snprintf(name, sizeof name, "%s-%u", role_name(w->role), w->index);
+		snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
 		json_t *row = json_pack("{s:s, s:s}", "worker", name, "verdict", verdict);
 		json_array_append_new(x->live, row ? row : json_pack("{s:s, s:s}", "worker", name, "verdict", "?"));
 	}
@@ -185,7 +185,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 
 	switch (packet->type) {
 	case LIFELINE_STEP:
-		if (step->step < sizeof p->step_error / sizeof p->step_error[0])
+		if (step->step < sizeof(p->step_error) / sizeof(p->step_error[0]))
 			p->step_error[step->step] = (int16_t)-step->error;
 		break;
 	case LIFELINE_NOTIFIER:
@@ -213,7 +213,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 static void on_lifeline(void *arg, uint32_t events)
 {
 	struct probe *p = arg;
-	struct lifeline_packet *packet = packet_room(p->sandbox);
+	struct lifeline_packet *packet = packet_buffer(p->sandbox);
 	int error = 0;
 
 	(void)events;
@@ -246,16 +246,16 @@ static void aim(struct sandbox *x, const struct probe *p, struct lifeline_probe 
 	*body = (struct lifeline_probe){.act = p->act, .variant = p->variant, .pid = sibling ? sibling->pid : 1};
 	switch (p->act) {
 	case PROBE_OPEN_CONFIG:
-		snprintf(body->path, sizeof body->path, "%s", m->config->path);
+		snprintf(body->path, sizeof(body->path), "%s", m->config->path);
 		break;
 	case PROBE_OPEN_STORE:
-		snprintf(body->path, sizeof body->path, "%s/%s", m->config->state_directory, p->role == PEER_SIP ? "keys" : "location/location.mdb");
+		snprintf(body->path, sizeof(body->path), "%s/%s", m->config->state_directory, p->role == PEER_SIP ? "keys" : "location/location.mdb");
 		break;
 	case PROBE_CONNECT_ABSTRACT:
-		snprintf(body->path, sizeof body->path, "%s", x->abstract_name);
+		snprintf(body->path, sizeof(body->path), "%s", x->abstract_name);
 		break;
 	case PROBE_CONNECT_CONTROL:
-		snprintf(body->path, sizeof body->path, "%s", m->config->control_path);
+		snprintf(body->path, sizeof(body->path), "%s", m->config->control_path);
 		break;
 	}
 }
@@ -284,18 +284,18 @@ static int tell_all(struct sandbox *x, struct probe *p)
 	int error;
 
 	runtime_root(s->runtime, welcome.root);
-	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof welcome, x->page);
+	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof(welcome), x->page);
 	if (error == 0 && p->role != PEER_TLS)
-		error = tell(p, LIFELINE_KEYS, &keys, sizeof keys, -1);
+		error = tell(p, LIFELINE_KEYS, &keys, sizeof(keys), -1);
 	if (error == 0)
 		error = tell(p, LIFELINE_SETTINGS, NULL, 0, s->settings[p->role]);
 	if (error == 0 && p->role == PEER_SIP)
 		error = tell(p, LIFELINE_USERS, NULL, 0, s->users);
 	if (error == 0 && p->role != PEER_TLS)
-		error = tell(p, LIFELINE_SLOTS, &s->slots, sizeof s->slots, -1);
+		error = tell(p, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
 	aim(x, p, &aimed);
 	if (error == 0)
-		error = tell(p, LIFELINE_PROBE, &aimed, sizeof aimed, -1);
+		error = tell(p, LIFELINE_PROBE, &aimed, sizeof(aimed), -1);
 	return error ? error : tell(p, LIFELINE_GO, NULL, 0, -1);
 }
 
@@ -304,7 +304,7 @@ static int start_probe(struct sandbox *x, struct probe *p)
 	struct loop *loop = x->master->loop;
 
 	*p = (struct probe){.sandbox = x, .role = (uint8_t)x->role, .act = (uint16_t)x->act, .variant = (uint16_t)x->variant, .notifier = {.fd = -1}};
-	for (size_t i = 0; i < sizeof p->step_error / sizeof p->step_error[0]; i++)
+	for (size_t i = 0; i < sizeof(p->step_error) / sizeof(p->step_error[0]); i++)
 		p->step_error[i] = -1;
 	timer_init(&p->timer, time_is_up, p);
 	int error = spawn_worker(x->master->supervisor.program[p->role], PROBE_INDEX, &p->pid, &p->lifeline);
@@ -351,11 +351,11 @@ static json_t *text_of(const struct sandbox *x, unsigned act, unsigned role)
 	if (probe_permitted(act, role) && act != PROBE_HOLD)
 		return json_string("permitted");
 	if (c->refused < c->tried || c->tried <= 1)
-		snprintf(text, sizeof text, "%s", c->verdict[0] ? c->verdict : "NOT TRIED");
+		snprintf(text, sizeof(text), "%s", c->verdict[0] ? c->verdict : "NOT TRIED");
 	else if (c->various)
-		snprintf(text, sizeof text, "all %u refused", c->tried);
+		snprintf(text, sizeof(text), "all %u refused", c->tried);
 	else
-		snprintf(text, sizeof text, "all %u %s", c->tried, c->verdict);
+		snprintf(text, sizeof(text), "all %u %s", c->tried, c->verdict);
 	json_t *value = json_string(text);
 	return value ? value : json_string("?");
 }
@@ -378,8 +378,8 @@ static json_t *rows_of(struct sandbox *x)
 		const char *name = json_string_value(json_object_get(row, "worker"));
 		char column[16];
 
-		snprintf(column, sizeof column, "%.*s", (int)strcspn(name, "-"), name);
-		snprintf(act, sizeof act, "jail of the live worker %s", name);
+		snprintf(column, sizeof(column), "%.*s", (int)strcspn(name, "-"), name);
+		snprintf(act, sizeof(act), "jail of the live worker %s", name);
 		json_t *live = json_pack("{s:s}", "act", act);
 		json_object_set(live, column, json_object_get(row, "verdict"));
 		json_array_append_new(rows, live);
@@ -462,14 +462,14 @@ static int prepare(struct sandbox *x)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	unsigned char random[8];
-	char hex[2 * sizeof random + 1];
+	char hex[2 * sizeof(random) + 1];
 
 	x->page = memfd_create("sipward-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (x->page < 0 || ftruncate(x->page, sizeof(struct page)) < 0 || fcntl(x->page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	randombytes_buf(random, sizeof random);
-	sodium_bin2hex(hex, sizeof hex, random, sizeof random);
-	snprintf(x->abstract_name, sizeof x->abstract_name, "@sipward-probe-%s", hex);
+	randombytes_buf(random, sizeof(random));
+	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
+	snprintf(x->abstract_name, sizeof(x->abstract_name), "@sipward-probe-%s", hex);
 	memcpy(a.sun_path, x->abstract_name, strlen(x->abstract_name));
 	a.sun_path[0] = '\0';
 	return listen_at(&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)), &x->abstract);
@@ -479,7 +479,7 @@ int sandbox_start(struct master *m, sandbox_done done, void *arg)
 {
 	if (m->sandbox)
 		return -EBUSY;
-	struct sandbox *x = calloc(1, sizeof *x);
+	struct sandbox *x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	x->master = m;

@@ -25,11 +25,11 @@ static void tell_basics(struct worker_slot *w)
 	struct lifeline_keys keys;
 
 	runtime_root(s->runtime, welcome.root);
-	worker_tell(w, LIFELINE_WELCOME, &welcome, sizeof welcome, w->page_fd);
+	worker_tell(w, LIFELINE_WELCOME, &welcome, sizeof(welcome), w->page_fd);
 	if (w->role != PEER_TLS) {
 		keys_for(s->keys, w->role, &keys);
-		worker_tell(w, LIFELINE_KEYS, &keys, sizeof keys, -1);
-		sodium_memzero(&keys, sizeof keys);
+		worker_tell(w, LIFELINE_KEYS, &keys, sizeof(keys), -1);
+		sodium_memzero(&keys, sizeof(keys));
 	}
 	worker_tell(w, LIFELINE_SETTINGS, NULL, 0, s->settings[w->role]);
 	if (w->role == PEER_SIP)
@@ -44,7 +44,7 @@ static void tell_sockets(struct worker_slot *w)
 		for (unsigned i = 0; i < s->listen->listeners; i++) {
 			struct lifeline_socket body = {.listener = (uint16_t)i, .transport = listen_transport(s->listen, i)};
 
-			worker_tell(w, LIFELINE_SOCKET, &body, sizeof body, listen_socket(s->listen, w->index, i));
+			worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body), listen_socket(s->listen, w->index, i));
 		}
 }
 
@@ -63,7 +63,7 @@ void introduce(struct worker_slot *w)
 	tell_sockets(w);
 	certificates_introduce(s->certificates, w);
 	if (w->role != PEER_TLS)
-		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof s->slots, -1);
+		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
 	for (unsigned i = 0; i < s->count; i++)
 		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
 			edge_make(w, &s->worker[i]);
@@ -79,5 +79,5 @@ void introduce_death(struct worker_slot *w)
 	certificates_died(s->certificates, w);
 	for (unsigned i = 0; i < s->count; i++)
 		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
-			worker_tell(&s->worker[i], LIFELINE_PEER_DOWN, &body, sizeof body, -1);
+			worker_tell(&s->worker[i], LIFELINE_PEER_DOWN, &body, sizeof(body), -1);
 }

@@ -16,20 +16,20 @@
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
 /* Why the end speaks against what was in hand. False: it does not. */
-static bool reason_of(const struct worker_slot *w, int status, char room[QUARANTINE_REASON_SIZE])
+static bool reason_of(const struct worker_slot *w, int status, char buffer[QUARANTINE_REASON_SIZE])
 {
 	if (WIFEXITED(status)) {
-		snprintf(room, QUARANTINE_REASON_SIZE, "exit-%d", WEXITSTATUS(status));
+		snprintf(buffer, QUARANTINE_REASON_SIZE, "exit-%d", WEXITSTATUS(status));
 		return WEXITSTATUS(status) != 0;
 	}
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (WTERMSIG(status) == faults[i]) {
-			snprintf(room, QUARANTINE_REASON_SIZE, "%s", sigabbrev_np(faults[i]) ?: "fault");
+			snprintf(buffer, QUARANTINE_REASON_SIZE, "%s", sigabbrev_np(faults[i]) ?: "fault");
 			return true;
 		}
 	if (!w->killed || (strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0))
 		return false;
-	snprintf(room, QUARANTINE_REASON_SIZE, "%s", w->killed);
+	snprintf(buffer, QUARANTINE_REASON_SIZE, "%s", w->killed);
 	return true;
 }
 
@@ -40,7 +40,7 @@ void blame_introduce(struct worker_slot *w)
 	if (!w->supervisor->quarantine || w->role == PEER_TLS)
 		return;
 	quarantine_list(w->supervisor->quarantine, &body);
-	worker_tell(w, LIFELINE_QUARANTINE, &body, sizeof body, -1);
+	worker_tell(w, LIFELINE_QUARANTINE, &body, sizeof(body), -1);
 }
 
 void blame_changed(struct supervisor *s)
@@ -50,7 +50,7 @@ void blame_changed(struct supervisor *s)
 			blame_introduce(&s->worker[i]);
 }
 
-static void keep(struct worker_slot *w, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *reason)
+static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *reason)
 {
 	struct supervisor *s = w->supervisor;
 	char name[QUARANTINE_WORKER_SIZE], text[FINGERPRINT_TEXT_SIZE];
@@ -58,33 +58,33 @@ static void keep(struct worker_slot *w, enum hand_kind kind, const unsigned char
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(name, sizeof name, "%s-%u", role_name(w->role), w->index);
+	snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
 	int error = quarantine_keep(s->quarantine, kind, bytes, size, name, reason, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &p);
 	if (!p)
 		return;
-	log_error("message-quarantined", "peer=%s reason=%s fingerprint=%s kind=%s size=%zu deaths=%u kept=%s hint=\"sipwardctl quarantine show %.8s\"", name, reason, fingerprint_text(&p->print, text), hand_kind_name(kind), size,
+	log_error("message-quarantined", "peer=%s reason=%s fingerprint=%s kind=%s size=%zu deaths=%u kept=%s hint=\"sipwardctl quarantine show %.8s\"", name, reason, fingerprint_text(&p->print, text), evidence_kind_name(kind), size,
 		p->deaths, error == 0 ? "yes" : "no", text);
 	blame_changed(s);
 }
 
 void blame_death(struct worker_slot *w, int status)
 {
-	static unsigned char room[HAND_MAX];
+	static unsigned char buffer[EVIDENCE_MAX];
 	char reason[QUARANTINE_REASON_SIZE];
-	enum hand_kind kind;
+	enum evidence_kind kind;
 	size_t size;
 
 	if (w->supervisor->quarantine && w->role != PEER_TLS && reason_of(w, status, reason)) {
-		int error = hand_read(&w->page->work, &kind, room, &size);
+		int error = evidence_read(&w->page->work, &kind, buffer, &size);
 
 		if (error == -ENOENT)
-			error = hand_read(&w->page->stream, &kind, room, &size);
+			error = evidence_read(&w->page->stream, &kind, buffer, &size);
 		if (error == 0)
-			keep(w, kind, room, size, reason);
+			keep(w, kind, buffer, size, reason);
 		else if (error == -EBADMSG)
 			log_warn("hand-unreadable", "peer=%s-%u", role_name(w->role), w->index);
 	}
 	/* Its successor begins with empty hands. */
-	hand_drop(&w->page->work);
-	hand_drop(&w->page->stream);
+	evidence_drop(&w->page->work);
+	evidence_drop(&w->page->stream);
 }

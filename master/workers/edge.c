@@ -20,14 +20,14 @@ static int make_pair(int pair[2])
 	static bool told;
 	const int wanted = EDGE_BUFFER;
 	int size = 0;
-	socklen_t length = sizeof size;
+	socklen_t length = sizeof(size);
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
 	for (int i = 0; i < 2; i++) {
 		/* Beyond net.core.wmem_max where we may; else up to that, doubled by the kernel. */
-		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) < 0)
-			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0)
+			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
 	}
 	if (!told && getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size <= wanted + EDGE_SPARE) {
 		told = true;
@@ -46,8 +46,8 @@ void edge_make(struct worker_slot *a, struct worker_slot *b)
 		log_error("edge", "peer=%s-%u with=%s-%u errno=%d", role_name(a->role), a->index, role_name(b->role), b->index, -error);
 		return;
 	}
-	worker_tell(a, type, &to_a, sizeof to_a, pair[0]);
-	worker_tell(b, type, &to_b, sizeof to_b, pair[1]);
+	worker_tell(a, type, &to_a, sizeof(to_a), pair[0]);
+	worker_tell(b, type, &to_b, sizeof(to_b), pair[1]);
 	close(pair[0]);
 	close(pair[1]);
 }

@@ -42,7 +42,7 @@ int outbox_send(struct outbox *o, int lifeline, enum lifeline_type type, const v
 	}
 	if (o->count >= OUTBOX_MAX)
 		return -ENOBUFS;
-	struct outbox_packet *p = malloc(sizeof *p + size);
+	struct outbox_packet *p = malloc(sizeof(*p) + size);
 	if (!p)
 		return -ENOMEM;
 	*p = (struct outbox_packet){.type = type, .fd = -1, .size = size};

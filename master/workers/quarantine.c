@@ -27,20 +27,20 @@ struct quarantine {
 
 /* ---- names ---- */
 
-static void name_of(const struct poison *p, char room[QUARANTINE_NAME_MAX])
+static void name_of(const struct poison *p, char buffer[QUARANTINE_NAME_MAX])
 {
 	char print[FINGERPRINT_TEXT_SIZE];
 
-	snprintf(room, QUARANTINE_NAME_MAX, "%lld.%s.%s.%s.%s", (long long)p->time, hand_kind_name(p->print.kind), p->worker, p->reason, fingerprint_text(&p->print, print));
+	snprintf(buffer, QUARANTINE_NAME_MAX, "%lld.%s.%s.%s.%s", (long long)p->time, evidence_kind_name(p->print.kind), p->worker, p->reason, fingerprint_text(&p->print, print));
 }
 
 /* A word of letters, digits and hyphens that fits. */
-static bool take_word(struct str s, char *room, size_t size)
+static bool take_word(struct str s, char *buffer, size_t size)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-'))
 			return false;
-	return s.n && str_copy(s, room, size) == 0;
+	return s.n && str_copy(s, buffer, size) == 0;
 }
 
 static bool take_name(const char *name, struct poison *out)
@@ -56,27 +56,27 @@ static bool take_name(const char *name, struct poison *out)
 		rest = str_from(rest, at < rest.n ? at + 1 : at);
 	}
 	*out = (struct poison){.stored = true};
-	if (str_number(field[0], TIME_MAX, &time) < 0 || !take_word(field[2], out->worker, sizeof out->worker) || !take_word(field[3], out->reason, sizeof out->reason))
+	if (str_number(field[0], TIME_MAX, &time) < 0 || !take_word(field[2], out->worker, sizeof(out->worker)) || !take_word(field[3], out->reason, sizeof(out->reason)))
 		return false;
 	out->time = (int64_t)time;
-	for (unsigned k = HAND_NOTHING + 1; k < HAND_KIND_COUNT; k++)
-		if (str_equal(field[1], str_of(hand_kind_name(k))))
+	for (unsigned k = EVIDENCE_NOTHING + 1; k < EVIDENCE_KIND_COUNT; k++)
+		if (str_equal(field[1], str_of(evidence_kind_name(k))))
 			out->print.kind = (uint8_t)k;
-	return out->print.kind && sodium_hex2bin(out->print.byte, sizeof out->print.byte, field[4].p, field[4].n, NULL, &n, NULL) == 0 && n == sizeof out->print.byte;
+	return out->print.kind && sodium_hex2bin(out->print.byte, sizeof(out->print.byte), field[4].p, field[4].n, NULL, &n, NULL) == 0 && n == sizeof(out->print.byte);
 }
 
 /* ---- files ---- */
 
-static int read_file(int folder, const char *name, unsigned char *room, size_t *size)
+static int read_file(int folder, const char *name, unsigned char *buffer, size_t *size)
 {
 	struct stat st;
 	int error;
 
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < 1 || st.st_size > HAND_MAX)
+	if (!S_ISREG(st.st_mode) || st.st_size < 1 || st.st_size > EVIDENCE_MAX)
 		return -EBADMSG;
-	error = state_read(folder, name, room, (size_t)st.st_size);
+	error = state_read(folder, name, buffer, (size_t)st.st_size);
 	if (error == 0)
 		*size = (size_t)st.st_size;
 	return error;
@@ -105,7 +105,7 @@ static int write_file(int folder, const char *name, const unsigned char *bytes, 
 
 static bool same(const struct fingerprint *a, const struct fingerprint *b)
 {
-	return a->kind == b->kind && memcmp(a->byte, b->byte, sizeof a->byte) == 0;
+	return a->kind == b->kind && memcmp(a->byte, b->byte, sizeof(a->byte)) == 0;
 }
 
 int quarantine_remove(struct quarantine *q, size_t i)
@@ -118,7 +118,7 @@ int quarantine_remove(struct quarantine *q, size_t i)
 		error = -errno;
 		log_error("quarantine-remove", "file=%s errno=%d", name, -error);
 	}
-	memmove(&q->poison[i], &q->poison[i + 1], (q->count - i - 1) * sizeof q->poison[0]);
+	memmove(&q->poison[i], &q->poison[i + 1], (q->count - i - 1) * sizeof(q->poison[0]));
 	q->count--;
 	return error;
 }
@@ -175,7 +175,7 @@ static int store(struct quarantine *q, struct poison *p, const unsigned char *by
 	return error;
 }
 
-int quarantine_keep(struct quarantine *q, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out)
+int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out)
 {
 	struct poison p = {.time = time, .deaths = 1}, *added;
 
@@ -191,7 +191,7 @@ int quarantine_keep(struct quarantine *q, enum hand_kind kind, const unsigned ch
 	/* A clock that went back: the newest is the last all the same, or it might be the first to go. */
 	if (q->count && p.time < q->poison[q->count - 1].time)
 		p.time = q->poison[q->count - 1].time;
-	if (!take_word(str_of(worker), p.worker, sizeof p.worker) || !take_word(str_of(reason), p.reason, sizeof p.reason))
+	if (!take_word(str_of(worker), p.worker, sizeof(p.worker)) || !take_word(str_of(reason), p.reason, sizeof(p.reason)))
 		return -EINVAL;
 	count(QUARANTINED);
 	/* in this order: whom it replaces leaves room on the disk */
@@ -230,7 +230,7 @@ int quarantine_find(const struct quarantine *q, const char *digits, size_t *i)
 	return 0;
 }
 
-int quarantine_read(const struct quarantine *q, size_t i, unsigned char *room, size_t *size)
+int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer, size_t *size)
 {
 	const struct poison *p = &q->poison[i];
 	char name[QUARANTINE_NAME_MAX];
@@ -240,10 +240,10 @@ int quarantine_read(const struct quarantine *q, size_t i, unsigned char *room, s
 	if (!p->stored)
 		return -ENOENT;
 	name_of(p, name);
-	error = read_file(q->fd, name, room, size);
+	error = read_file(q->fd, name, buffer, size);
 	if (error < 0)
 		return error;
-	fingerprint_of((enum hand_kind)p->print.kind, room, *size, &print);
+	fingerprint_of((enum evidence_kind)p->print.kind, buffer, *size, &print);
 	return same(&print, &p->print) ? 0 : -EBADMSG;
 }
 
@@ -260,15 +260,15 @@ void quarantine_list(const struct quarantine *q, struct lifeline_quarantine *out
 /* One file of the folder. */
 static void load(struct quarantine *q, const char *name)
 {
-	static unsigned char room[HAND_MAX];
+	static unsigned char buffer[EVIDENCE_MAX];
 	struct poison p;
 	struct fingerprint print;
 	char again[QUARANTINE_NAME_MAX];
 	size_t size;
-	int error = take_name(name, &p) ? read_file(q->fd, name, room, &size) : -EINVAL;
+	int error = take_name(name, &p) ? read_file(q->fd, name, buffer, &size) : -EINVAL;
 
 	if (error == 0) {
-		fingerprint_of((enum hand_kind)p.print.kind, room, size, &print);
+		fingerprint_of((enum evidence_kind)p.print.kind, buffer, size, &print);
 		error = same(&print, &p.print) ? 0 : -EBADMSG;
 		p.print = print;
 		name_of(&p, again);
@@ -318,7 +318,7 @@ static int load_all(struct quarantine *q)
 
 int quarantine_open(struct quarantine **out, int directory)
 {
-	struct quarantine *q = calloc(1, sizeof *q);
+	struct quarantine *q = calloc(1, sizeof(*q));
 	struct stat st;
 	int error = 0;
 

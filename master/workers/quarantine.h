@@ -38,7 +38,7 @@ int quarantine_open(struct quarantine **out, int directory);
 void quarantine_close(struct quarantine *q); /* NULL is a no-op */
 
 /* Keeps size bytes (1 to HAND_MAX), or counts one more death where they are kept already. *out is valid until the next call. 0; -errno: there is no file of it, but it is listed all the same. Logged and counted. */
-int quarantine_keep(struct quarantine *q, enum hand_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out);
+int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out);
 
 /* All of them, oldest first. */
 size_t quarantine_count(const struct quarantine *q);
@@ -46,7 +46,7 @@ const struct poison *quarantine_at(const struct quarantine *q, size_t i);
 /* The one whose fingerprint begins with these hexadecimal digits. -EINVAL: too few, or no such digits; -ENOENT; -ENOTUNIQ. */
 int quarantine_find(const struct quarantine *q, const char *digits, size_t *i);
 /* Its bytes; room has HAND_MAX. -ENOENT: there is no file; -EBADMSG: it is not what it was. */
-int quarantine_read(const struct quarantine *q, size_t i, unsigned char *room, size_t *size);
+int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer, size_t *size);
 /* Removes one, or all of them: files and list. -errno: a file could not be removed; it is not refused any more until the next start. */
 int quarantine_remove(struct quarantine *q, size_t i);
 int quarantine_clear(struct quarantine *q);

@@ -24,7 +24,7 @@
 #define PACKETS_LAST 4096
 
 static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
-#define ROLES (sizeof roles / sizeof roles[0])
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 const char *worker_state_name(enum worker_state state)
 {
@@ -137,7 +137,7 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 	case LIFELINE_REPLY: {
 		const struct lifeline_reply *reply = (const void *)p->body;
 
-		s->reply(s->arg, w, reply->id, reply->last, (struct str){(const char *)(reply + 1), p->size - sizeof *reply});
+		s->reply(s->arg, w, reply->id, reply->last, (struct str){(const char *)(reply + 1), p->size - sizeof(*reply)});
 		return true;
 	}
 	case LIFELINE_READY:
@@ -246,7 +246,7 @@ static void spawn(struct worker_slot *w)
 	w->ready = 0;
 	w->killed = NULL;
 	w->starts++;
-	for (size_t i = 0; i < sizeof w->step_error / sizeof w->step_error[0]; i++)
+	for (size_t i = 0; i < sizeof(w->step_error) / sizeof(w->step_error[0]); i++)
 		w->step_error[i] = -1;
 	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
 	/* Counters go on over lives; what a gauge told of the last life is over. */
@@ -294,9 +294,9 @@ static void died(struct worker_slot *w, int status)
 
 	take_packets(w, PACKETS_LAST, true);
 	if (WIFSIGNALED(status))
-		snprintf(w->last_end, sizeof w->last_end, "signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
+		snprintf(w->last_end, sizeof(w->last_end), "signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
 	else
-		snprintf(w->last_end, sizeof w->last_end, "exit %d%s", WEXITSTATUS(status),
+		snprintf(w->last_end, sizeof(w->last_end), "exit %d%s", WEXITSTATUS(status),
 			WEXITSTATUS(status) == 127 ? " (exec failed)" : "");
 	loop_remove(s->loop, w->source);
 	w->source = NULL;
@@ -364,7 +364,7 @@ static void stop_next(struct supervisor *s)
 				w->state = WORKER_STOPPING;
 				/* The worker's own bound comes first: it ends by itself if it can. */
 				loop_set(s->loop, &w->timer, STOP_GRACE_MS + STOP_GRACE_MS / 4);
-				worker_tell(w, LIFELINE_STOP, &body, sizeof body, -1);
+				worker_tell(w, LIFELINE_STOP, &body, sizeof(body), -1);
 			}
 		}
 		if (left)
@@ -436,8 +436,8 @@ int supervise_open(struct supervisor *s)
 	for (size_t r = 0; r < ROLES; r++)
 		n += s->role_count[roles[r]];
 	timer_init(&s->stop_timer, all_stopped, s);
-	s->worker = calloc(n ? n : 1, sizeof *s->worker);
-	s->packet = malloc(sizeof *s->packet);
+	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
+	s->packet = malloc(sizeof(*s->packet));
 	if (!s->worker || !s->packet)
 		error = -ENOMEM;
 	if (error == 0)
@@ -469,7 +469,7 @@ void supervise_close(struct supervisor *s)
 
 		loop_unset(s->loop, &w->timer);
 		if (w->page)
-			munmap(w->page, sizeof *w->page);
+			munmap(w->page, sizeof(*w->page));
 		if (w->page_fd >= 0)
 			close(w->page_fd);
 	}

@@ -148,14 +148,14 @@ static uint64_t sent, received;
 
 static void port_udp(struct port *p, uint16_t port)
 {
-	int room = 8 << 20;
+	int buffer = 8 << 20;
 	socklen_t length = sizeof(p->address);
 	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	p->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&p->address, sizeof(p->address)))
 		die("bind");
-	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
-		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
+		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	getsockname(p->fd, (struct sockaddr *)&p->address, &length);
 	p->text = need(BATCH, MESSAGE_MAX);
 }
@@ -219,7 +219,7 @@ typedef void (*receiver)(struct port *p, const struct sockaddr_in *from, char *m
 
 static void port_receive(struct port *p, receiver take)
 {
-	static char room[BATCH][MESSAGE_MAX];
+	static char buffer[BATCH][MESSAGE_MAX];
 	if (p->stream) {
 		ssize_t n = read(p->fd, p->in + p->in_used, STREAM_ROOM - p->in_used);
 		size_t at = 0;
@@ -251,13 +251,13 @@ static void port_receive(struct port *p, receiver take)
 		struct iovec v[BATCH];
 		struct sockaddr_in from[BATCH];
 		for (unsigned i = 0; i < BATCH; i++) {
-			v[i] = (struct iovec){room[i], MESSAGE_MAX - 1};
+			v[i] = (struct iovec){buffer[i], MESSAGE_MAX - 1};
 			h[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &v[i], .msg_iovlen = 1}};
 		}
 		int n = recvmmsg(p->fd, h, BATCH, MSG_DONTWAIT, NULL);
 		for (int i = 0; i < n; i++) {
 			received++;
-			take(p, &from[i], room[i], h[i].msg_len);
+			take(p, &from[i], buffer[i], h[i].msg_len);
 		}
 		if (n < BATCH)
 			return;

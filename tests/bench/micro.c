@@ -64,13 +64,13 @@ static struct message *an_invite(void)
 
 static void measure_parse(unsigned long times)
 {
-	static _Alignas(8) unsigned char room[MESSAGE_BLOCK_MAX];
+	static _Alignas(8) unsigned char buffer[MESSAGE_BLOCK_MAX];
 	char m[TEXT_MAX];
 	size_t size = peer_invite(m, 1);
 	struct parse_error error;
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++)
-		if (parse_message(m, size, room, sizeof(room), &error))
+		if (parse_message(m, size, buffer, sizeof(buffer), &error))
 			fail(error.reason);
 	measure_end();
 }
@@ -141,7 +141,7 @@ static void measure_encode_request(unsigned long times)
 		fail("dialog");
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
-		if (dialog_request(&sip, d, S("BYE"), (uint32_t)i + 2, i, S(""), &w))
+		if (dialog_request(&sip, d, S("BYE"), (uint32_t)i + 2, i, STR_EMPTY, &w))
 			fail("request");
 		wire_drop(w);
 	}
@@ -212,14 +212,14 @@ static void measure_digest(unsigned long times)
 
 static void measure_nonce(unsigned long times)
 {
-	char room[NONCE_LENGTH_MAX];
+	char buffer[NONCE_LENGTH_MAX];
 	uint8_t key[32] = {1};
 	struct endpoint source = endpoint_of(REGISTERED);
 	struct nonce_name name;
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
-		size_t n = nonce_make(key, 1000000, 7, &source, room);
-		if (nonce_check(key, (struct str){room, n}, 1000001, 300000, 7, &source, &name))
+		size_t n = nonce_make(key, 1000000, 7, &source, buffer);
+		if (nonce_check(key, (struct str){buffer, n}, 1000001, 300000, 7, &source, &name))
 			fail("nonce");
 	}
 	measure_end();
@@ -280,9 +280,9 @@ static void measure_transaction_client(unsigned long times)
 
 /* ---- location ---- */
 
-static size_t aor_of_user(char room[64], unsigned i)
+static size_t aor_of_user(char buffer[64], unsigned i)
 {
-	return (size_t)snprintf(room, 64, "sip:u%06u@" REALM, i);
+	return (size_t)snprintf(buffer, 64, "sip:u%06u@" REALM, i);
 }
 
 static void seen(void *arg, const struct binding *b)

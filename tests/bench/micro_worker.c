@@ -218,10 +218,10 @@ void worker_start(struct sip *sip)
 
 struct message *worker_parsed(struct sip *sip, const char *text_, size_t size, unsigned listener, const char *peer)
 {
-	static _Alignas(8) unsigned char room[2][(MESSAGE_BLOCK_MAX + 7) & ~(size_t)7];
+	static _Alignas(8) unsigned char buffer[2][(MESSAGE_BLOCK_MAX + 7) & ~(size_t)7];
 	static unsigned next;
 	struct parse_error error;
-	unsigned char *block = room[next++ % 2];
+	unsigned char *block = buffer[next++ % 2];
 	struct message *m = (void *)block;
 	if (parse_message(text_, size, block, MESSAGE_BLOCK_MAX, &error))
 		fail(error.reason);

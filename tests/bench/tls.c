@@ -86,12 +86,12 @@ struct pair {
 	char chain[8192], key[8192]; /* PEM */
 };
 
-static void write_pem(BIO *from, char *room, size_t size)
+static void write_pem(BIO *from, char *buffer, size_t size)
 {
-	int n = BIO_read(from, room, (int)size - 1);
+	int n = BIO_read(from, buffer, (int)size - 1);
 
 	NEED(n > 0);
-	room[n] = 0;
+	buffer[n] = 0;
 	BIO_free(from);
 }
 
@@ -117,14 +117,14 @@ static void make_pair(const char *kind, struct pair *out)
 }
 
 /* The body of a CERTIFICATE packet. */
-static size_t packet_of(const struct pair *pair, bool with_key, char *room)
+static size_t packet_of(const struct pair *pair, bool with_key, char *buffer)
 {
 	struct lifeline_certificate head = {.generation = 1, .names_size = (uint16_t)strlen(NAME), .chain_size = (uint32_t)strlen(pair->chain),
 		.key_size = with_key ? (uint32_t)strlen(pair->key) : 0};
-	char *at = room + sizeof(head);
+	char *at = buffer + sizeof(head);
 
 	strcpy(head.name, "bench");
-	memcpy(room, &head, sizeof(head));
+	memcpy(buffer, &head, sizeof(head));
 	memcpy(at, NAME, head.names_size);
 	memcpy(at + head.names_size, pair->chain, head.chain_size);
 	memcpy(at + head.names_size + head.chain_size, pair->key, head.key_size);
@@ -139,7 +139,7 @@ struct server {
 	struct page *page; /* of the transport worker */
 };
 
-static _Alignas(8) char room[LIFELINE_PACKET_MAX];
+static _Alignas(8) char buffer[LIFELINE_PACKET_MAX];
 
 static void log_line(void *arg, enum log_level level, const char *line, size_t length)
 {
@@ -167,7 +167,7 @@ static _Noreturn void tls_main(const struct pair *pair, int fd, bool tickets)
 
 	child_begin("tls");
 	NEED(keystore_begin() == 0 && loop_new(&loop) == 0 && keystore_new(&keys) == 0);
-	NEED(keystore_take(keys, room, packet_of(pair, true, room)) == 0);
+	NEED(keystore_take(keys, buffer, packet_of(pair, true, buffer)) == 0);
 	NEED(edge_new(&edge, loop, fd, 0, keys) == 0);
 	if (tickets) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
@@ -228,7 +228,7 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 	t.upstream = (struct upstream){.record = no_record};
 	NEED(loop_new(&t.loop) == 0 && loop_gather(t.loop) == 0 && transport_start(&t) == 0 && loop_on_turn(t.loop, transport_turn, &t) == 0);
 	NEED(keys_edge(t.keys, PEER(PEER_TLS, 0), fd) == 0);
-	NEED(certificates_take(t.certificates, room, packet_of(pair, false, room)) == 0 && certificates_commit(t.certificates, 1) == 0);
+	NEED(certificates_take(t.certificates, buffer, packet_of(pair, false, buffer)) == 0 && certificates_commit(t.certificates, 1) == 0);
 	NEED(transport_listen(&t, listener, 0) == 0);
 	loop_run(t.loop);
 	exit(EXIT_FAILURE);

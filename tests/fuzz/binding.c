@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(record, data, size);
 	if (sealed && size >= BINDINGS_HEAD) {
 		uint32_t check = check_of((uint8_t)record[1], record + BINDINGS_HEAD, size - BINDINGS_HEAD);
-		memcpy(record + 2, &check, sizeof check);
+		memcpy(record + 2, &check, sizeof(check));
 	}
 	int n = bindings_decode((struct str){record, size}, b);
 	REQUIRE(n == -EBADMSG || (n > 0 && n <= BINDINGS_MAX));
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		judge_str(&b[i].user_agent, BINDING_USER_AGENT_MAX);
 	}
 	if (n > 0) {
-		long length = bindings_encode(b, (unsigned)n, again, sizeof again);
+		long length = bindings_encode(b, (unsigned)n, again, sizeof(again));
 		size_t head = record[0] == BINDINGS_VERSION ? BINDINGS_HEAD : 2;
 		REQUIRE(length == (long)(size - head + BINDINGS_HEAD) && memcmp(again + BINDINGS_HEAD, record + head, size - head) == 0);
 	}

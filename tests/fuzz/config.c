@@ -37,10 +37,10 @@ static int open_files(void)
 
 	log_init("fuzz", -1, LOG_ERROR, quiet, NULL);
 	REQUIRE(mkdtemp(folder));
-	snprintf(path, sizeof path, "%s/config", folder);
-	snprintf(users, sizeof users, "%s/users", folder);
+	snprintf(path, sizeof(path), "%s/config", folder);
+	snprintf(users, sizeof(users), "%s/users", folder);
 	int fd = open(users, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-	REQUIRE(fd >= 0 && write(fd, user, sizeof user - 1) == sizeof user - 1);
+	REQUIRE(fd >= 0 && write(fd, user, sizeof(user) - 1) == sizeof(user) - 1);
 	close(fd);
 	atexit(remove_files);
 	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

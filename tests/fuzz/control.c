@@ -35,19 +35,19 @@ static void dispatch(void *arg, struct request *r, json_t *message)
 static void open_all(void)
 {
 	log_init("fuzz", -1, LOG_ERROR, quiet, NULL);
-	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/sipward-fuzz-%d.sock", (int)getpid());
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/sipward-fuzz-%d.sock", (int)getpid());
 	REQUIRE(loop_new(&loop) == 0 && control_open(&control, loop, address.sun_path, 0600, (gid_t)-1, dispatch, NULL) == 0);
 }
 
 /* Reads what has come; false: closed. */
 static bool take(int fd)
 {
-	static char room[65536];
+	static char buffer[65536];
 	ssize_t n;
 
-	while ((n = recv(fd, room, sizeof room, MSG_DONTWAIT)) > 0)
+	while ((n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
 		for (ssize_t i = 0; i < n; i++)
-			answered += room[i] == '\n';
+			answered += buffer[i] == '\n';
 	return n < 0;
 }
 
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t piece = (size_t)data[0] * 64 + 1;
 	served = answered = 0;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	for (size_t at = 1; at < size && up; at += piece) {
 		size_t n = size - at < piece ? size - at : piece;
 

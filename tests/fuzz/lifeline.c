@@ -32,7 +32,7 @@ static int next_fd(void)
 static void put(const uint8_t *data, size_t size, unsigned fds)
 {
 	union {
-		char room[CMSG_SPACE(sizeof(int) * 8)];
+		char buffer[CMSG_SPACE(sizeof(int) * 8)];
 		struct cmsghdr align;
 	} control = {{0}};
 	struct iovec part = {(void *)(uintptr_t)data, size};
@@ -40,7 +40,7 @@ static void put(const uint8_t *data, size_t size, unsigned fds)
 
 	if (fds) {
 		struct cmsghdr *c;
-		message.msg_control = control.room;
+		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * fds);
 		c = CMSG_FIRSTHDR(&message);
 		c->cmsg_level = SOL_SOCKET;

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-static _Alignas(8) char room[MESSAGE_BLOCK_MAX];
+static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX];
 static volatile unsigned sink;
 
 static void touch(struct str s)
@@ -74,16 +74,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > MESSAGE_RAW_MAX)
 		return 0;
-	if (end && !parse_message((const char *)data, (size_t)(end - data), room, sizeof(room), &error)) {
-		struct message *m = (struct message *)(void *)room;
+	if (end && !parse_message((const char *)data, (size_t)(end - data), buffer, sizeof(buffer), &error)) {
+		struct message *m = (struct message *)(void *)buffer;
 		uint32_t whole = m->size;
 
 		m->flow.transport = TRANSPORT_UDP;
 		m->flow.peer.family = 4;
 		for (end += 2; data + size - end >= 3; end += 3)
-			room[(end[0] << 8 | end[1]) % whole] ^= (char)end[2];
+			buffer[(end[0] << 8 | end[1]) % whole] ^= (char)end[2];
 		block = malloc(whole);
-		memcpy(block, room, whole);
+		memcpy(block, buffer, whole);
 		read_all(block, whole);
 	} else {
 		block = malloc(size + 1);

@@ -18,12 +18,12 @@
 			__builtin_trap(); \
 	} while (0)
 
-static _Alignas(8) char room[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
+static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
 
 static void check_parsed(void)
 {
 	static const struct hash_key key;
-	struct message *m = (struct message *)(void *)room;
+	struct message *m = (struct message *)(void *)buffer;
 	struct parse_error error;
 
 	m->flow.transport = TRANSPORT_UDP;
@@ -57,7 +57,7 @@ static void check_parsed(void)
 static void check_answerable(void)
 {
 	static const enum header copied[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
-	const struct message *m = (struct message *)(void *)room;
+	const struct message *m = (struct message *)(void *)buffer;
 
 	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length && message_first(m, HEADER_VIA));
 	/* what is written behind the top Via's element lies in its line */
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > MESSAGE_RAW_MAX)
 		return 0;
-	int result = parse_message(bytes, size, room, sizeof(room), &error);
+	int result = parse_message(bytes, size, buffer, sizeof(buffer), &error);
 
 	CHECK(result == 0 || result == -EBADMSG);
 	if (!result)

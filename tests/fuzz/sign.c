@@ -48,7 +48,7 @@ static void judge(enum key_kind kind, uint16_t scheme, const unsigned char *text
 
 static void decode(const uint8_t *data, size_t size)
 {
-	unsigned char *packet = malloc(size ? size : 1), room[SIGN_PACKET_MAX];
+	unsigned char *packet = malloc(size ? size : 1), buffer[SIGN_PACKET_MAX];
 	struct sign_request request;
 	struct sign_reply reply;
 	struct sign_tickets tickets;
@@ -60,15 +60,15 @@ static void decode(const uint8_t *data, size_t size)
 		REQUIRE(bytes + request.size == packet + size);
 		for (unsigned kind = KEY_NONE; kind <= KEY_ED25519; kind++)
 			judge(kind, request.scheme, bytes, request.size);
-		REQUIRE(sign_request_encode(&request, bytes, request.size, room) == size && memcmp(room, packet, size) == 0);
+		REQUIRE(sign_request_encode(&request, bytes, request.size, buffer) == size && memcmp(buffer, packet, size) == 0);
 	}
 	if (sign_reply_decode(packet, size, &reply, &bytes) == 0) {
 		for (size_t i = 0; i < reply.size; i++)
 			sink += bytes[i];
-		REQUIRE(sign_reply_encode(reply.id, reply.error, bytes, reply.size, room) == size && memcmp(room, packet, size) == 0);
+		REQUIRE(sign_reply_encode(reply.id, reply.error, bytes, reply.size, buffer) == size && memcmp(buffer, packet, size) == 0);
 	}
 	if (sign_tickets_decode(packet, size, &tickets) == 0)
-		REQUIRE(sign_tickets_encode(&tickets, room) == size);
+		REQUIRE(sign_tickets_encode(&tickets, buffer) == size);
 	free(packet);
 }
 

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0) {
 		log_init("fuzz", -1, LOG_ERROR, quiet, NULL);
 		fd = memfd_create("users", MFD_CLOEXEC);
-		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	}
 	REQUIRE(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
 	errors.count = errors.dropped = 0;

@@ -59,7 +59,7 @@ static struct {
 	bool hears;
 } d = {.act = -1};
 
-static _Alignas(8) unsigned char room[COMMAND_MAX], block[MESSAGE_BLOCK_MAX], batch[BATCH_MAX];
+static _Alignas(8) unsigned char buffer[COMMAND_MAX], block[MESSAGE_BLOCK_MAX], batch[BATCH_MAX];
 
 static uint64_t clock_ms(void)
 {
@@ -152,7 +152,7 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned fds)
 {
 	union {
-		char room[CMSG_SPACE(sizeof(int) * 16)];
+		char buffer[CMSG_SPACE(sizeof(int) * 16)];
 		struct cmsghdr align;
 	} control = {{0}};
 	struct iovec part = {(void *)(uintptr_t)bytes, size};
@@ -160,7 +160,7 @@ static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned
 
 	if (fds) {
 		struct cmsghdr *c;
-		message.msg_control = control.room;
+		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * fds);
 		c = CMSG_FIRSTHDR(&message);
 		c->cmsg_level = SOL_SOCKET;
@@ -255,19 +255,19 @@ static void on_command(void *arg, uint32_t events)
 
 	(void)arg, (void)events;
 	d.test_size = sizeof(d.test);
-	n = recvfrom(d.act, room, sizeof(room), MSG_DONTWAIT, (struct sockaddr *)&d.test, &d.test_size);
+	n = recvfrom(d.act, buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *)&d.test, &d.test_size);
 	if (n < (ssize_t)sizeof(c))
 		return;
-	memcpy(&c, room, sizeof(c));
+	memcpy(&c, buffer, sizeof(c));
 	n -= (ssize_t)sizeof(c);
-	memmove(room, room + sizeof(c), (size_t)n);
-	if (c.pad > sizeof(room))
-		c.pad = sizeof(room);
+	memmove(buffer, buffer + sizeof(c), (size_t)n);
+	if (c.pad > sizeof(buffer))
+		c.pad = sizeof(buffer);
 	if (c.pad > (size_t)n) {
-		memset(room + n, 0, c.pad - (size_t)n);
+		memset(buffer + n, 0, c.pad - (size_t)n);
 		n = c.pad;
 	}
-	obey(&c, room, (size_t)n);
+	obey(&c, buffer, (size_t)n);
 }
 
 static int listen_to_test(const char *program)

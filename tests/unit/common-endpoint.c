@@ -63,18 +63,18 @@ Test(endpoint, parses_hosts)
 {
 	EACH(hosts) {
 		struct endpoint e = {.family = 99};
-		char room[ENDPOINT_TEXT_SIZE];
+		char buffer[ENDPOINT_TEXT_SIZE];
 		int rc = endpoint_parse_host(str_of(hosts[i].text), 7, &e);
 		cr_assert_eq(rc, hosts[i].expected ? 0 : -EINVAL, "%s", hosts[i].text);
 		if (rc) {
 			cr_assert_eq(e.family, 99, "written although refused: %s", hosts[i].text);
 			continue;
 		}
-		cr_assert_eq(endpoint_text(&e, room), strlen(hosts[i].expected));
-		cr_assert_str_eq(room, hosts[i].expected);
+		cr_assert_eq(endpoint_text(&e, buffer), strlen(hosts[i].expected));
+		cr_assert_str_eq(buffer, hosts[i].expected);
 		/* The text reads back as the same bytes. */
 		struct endpoint back;
-		cr_assert_eq(endpoint_parse(str_of(room), &back), 0);
+		cr_assert_eq(endpoint_parse(str_of(buffer), &back), 0);
 		cr_assert_eq(memcmp(&e, &back, sizeof(e)), 0);
 	}
 }
@@ -108,15 +108,15 @@ Test(endpoint, parses_hosts_with_ports)
 {
 	EACH(pairs) {
 		struct endpoint e = {.family = 99};
-		char room[ENDPOINT_TEXT_SIZE];
+		char buffer[ENDPOINT_TEXT_SIZE];
 		int rc = endpoint_parse(str_of(pairs[i].text), &e);
 		cr_assert_eq(rc, pairs[i].expected ? 0 : -EINVAL, "%s", pairs[i].text);
 		if (rc) {
 			cr_assert_eq(e.family, 99);
 			continue;
 		}
-		endpoint_text(&e, room);
-		cr_assert_str_eq(room, pairs[i].expected);
+		endpoint_text(&e, buffer);
+		cr_assert_str_eq(buffer, pairs[i].expected);
 	}
 }
 
@@ -126,7 +126,7 @@ Test(endpoint, refuses_bytes_behind_a_nul)
 
 	cr_assert_eq(endpoint_parse_host(S("192.0.2.1\0"), 1, &e), -EINVAL);
 	cr_assert_eq(endpoint_parse_host(S("[::1\0x]"), 1, &e), -EINVAL);
-	cr_assert_eq(endpoint_parse_host((struct str){NULL, 0}, 1, &e), -EINVAL);
+	cr_assert_eq(endpoint_parse_host(STR_NONE, 1, &e), -EINVAL);
 }
 
 static struct endpoint at(const char *text)
@@ -216,7 +216,7 @@ Test(endpoint, answers_questions)
 	struct endpoint a = at("192.0.2.1"), b = a, none = {0};
 	struct endpoint zero4 = at("0.0.0.0"), zero6 = at("::"), local4 = at("127.9.9.9"), local6 = at("::1");
 	struct endpoint link2 = at("fe80::1%2"), link3 = at("fe80::1%3");
-	char room[ENDPOINT_TEXT_SIZE];
+	char buffer[ENDPOINT_TEXT_SIZE];
 	struct sockaddr_storage sa;
 
 	b.port = 5061;
@@ -235,12 +235,12 @@ Test(endpoint, answers_questions)
 	cr_assert(!endpoint_is_loopback(&zero6));
 	cr_assert(!endpoint_is_loopback(&none));
 	cr_assert_eq(endpoint_to_sockaddr(&none, &sa), 0);
-	endpoint_text(&none, room);
-	cr_assert_str_eq(room, "none");
-	cr_assert_eq(endpoint_host_text(&a, room), 9);
-	cr_assert_str_eq(room, "192.0.2.1");
-	endpoint_host_text(&local6, room);
-	cr_assert_str_eq(room, "[::1]");
-	endpoint_host_text(&link2, room);
-	cr_assert_str_eq(room, "[fe80::1]");
+	endpoint_text(&none, buffer);
+	cr_assert_str_eq(buffer, "none");
+	cr_assert_eq(endpoint_host_text(&a, buffer), 9);
+	cr_assert_str_eq(buffer, "192.0.2.1");
+	endpoint_host_text(&local6, buffer);
+	cr_assert_str_eq(buffer, "[::1]");
+	endpoint_host_text(&link2, buffer);
+	cr_assert_str_eq(buffer, "[fe80::1]");
 }

@@ -155,23 +155,23 @@ Test(log, quotes_and_escapes_values)
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		char room[64];
-		cr_assert_eq(log_value(row[i].value, room, sizeof(room)), room);
-		cr_assert_str_eq(room, row[i].expected);
+		char buffer[64];
+		cr_assert_eq(log_value(row[i].value, buffer, sizeof(buffer)), buffer);
+		cr_assert_str_eq(buffer, row[i].expected);
 	}
 }
 
 Test(log, cuts_values_at_whole_characters)
 {
-	char room[16];
+	char buffer[16];
 
-	cr_assert_str_eq(log_value(S("0123456789abcde"), room, 16), "0123456789abcde");
-	cr_assert_str_eq(log_value(S("0123456789abcdef"), room, 16), "0123456789ab...");
-	cr_assert_str_eq(log_value(S("a b"), room, 6), "\"a b\"");
-	cr_assert_str_eq(log_value(S("a bc"), room, 6), "\"...\"");
-	cr_assert_str_eq(log_value(S("\n\n\n\n\n\n\n"), room, 16), "\"\\n\\n\\n\\n\\n...\"");
-	cr_assert_str_eq(log_value(S("abcdefgh"), room, 4), "...");
-	cr_assert_str_eq(log_value(S("abcdefgh"), room, 1), "");
+	cr_assert_str_eq(log_value(S("0123456789abcde"), buffer, 16), "0123456789abcde");
+	cr_assert_str_eq(log_value(S("0123456789abcdef"), buffer, 16), "0123456789ab...");
+	cr_assert_str_eq(log_value(S("a b"), buffer, 6), "\"a b\"");
+	cr_assert_str_eq(log_value(S("a bc"), buffer, 6), "\"...\"");
+	cr_assert_str_eq(log_value(S("\n\n\n\n\n\n\n"), buffer, 16), "\"\\n\\n\\n\\n\\n...\"");
+	cr_assert_str_eq(log_value(S("abcdefgh"), buffer, 4), "...");
+	cr_assert_str_eq(log_value(S("abcdefgh"), buffer, 1), "");
 
 	/* Whatever comes in, at whatever size: it ends in time, and a quote that was opened is closed. */
 	for (unsigned seed = 1; seed < 3000; seed++) {

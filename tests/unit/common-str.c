@@ -54,15 +54,15 @@ Test(str, number_never_wraps)
 
 Test(str, copies_what_fits)
 {
-	char room[4] = "zzz";
+	char buffer[4] = "zzz";
 
-	cr_assert_eq(str_copy(S("abcd"), room, sizeof(room)), -ENOBUFS);
-	cr_assert_str_eq(room, "zzz");
-	cr_assert_eq(str_copy(S("abc"), room, sizeof(room)), 0);
-	cr_assert_str_eq(room, "abc");
-	cr_assert_eq(str_copy((struct str){0}, room, sizeof(room)), 0);
-	cr_assert_str_eq(room, "");
-	cr_assert_eq(str_copy(S(""), room, 0), -ENOBUFS);
+	cr_assert_eq(str_copy(S("abcd"), buffer, sizeof(buffer)), -ENOBUFS);
+	cr_assert_str_eq(buffer, "zzz");
+	cr_assert_eq(str_copy(S("abc"), buffer, sizeof(buffer)), 0);
+	cr_assert_str_eq(buffer, "abc");
+	cr_assert_eq(str_copy((struct str){0}, buffer, sizeof(buffer)), 0);
+	cr_assert_str_eq(buffer, "");
+	cr_assert_eq(str_copy(STR_EMPTY, buffer, 0), -ENOBUFS);
 }
 
 Test(str, compares_and_cuts)
@@ -72,7 +72,7 @@ Test(str, compares_and_cuts)
 	cr_assert(str_equal(str_trim(s), S("Via")));
 	cr_assert(str_equal_nocase(S("VIA"), S("via")));
 	cr_assert(!str_equal_nocase(S("VIA"), S("vi")));
-	cr_assert(str_equal((struct str){0}, S("")));
+	cr_assert(str_equal((struct str){0}, STR_EMPTY));
 	cr_assert(str_starts(S("z9hG4bKx"), S("z9hG4bK")));
 	cr_assert(!str_starts(S("z9"), S("z9hG4bK")));
 	cr_assert_eq(str_find(S("a:b:c"), ':'), 1);

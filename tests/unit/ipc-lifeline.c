@@ -33,12 +33,12 @@ static int open_fds(void)
 static void send_raw(const void *p, size_t n, const int *fds, unsigned count)
 {
 	struct iovec part = {(void *)(uintptr_t)p, n};
-	char room[CMSG_SPACE(sizeof(int) * 16)] = {0};
+	char buffer[CMSG_SPACE(sizeof(int) * 16)] = {0};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
 
 	if (count) {
 		struct cmsghdr *c;
-		m.msg_control = room;
+		m.msg_control = buffer;
 		m.msg_controllen = CMSG_SPACE(sizeof(int) * count);
 		c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;

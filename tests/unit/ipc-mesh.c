@@ -75,7 +75,7 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 {
 	struct end *e = arg;
 	const struct record_watch *w = data;
-	void *room;
+	void *buffer;
 
 	e->peer = peer;
 	cr_assert_eq((uintptr_t)data % 8, 0);
@@ -85,8 +85,8 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 		e->disorder++;
 	e->last = w->flow;
 	e->records++;
-	if (e->echo && mesh_record(e->mesh, peer, type, size, true, &room) == 0)
-		memcpy(room, data, size);
+	if (e->echo && mesh_record(e->mesh, peer, type, size, true, &buffer) == 0)
+		memcpy(buffer, data, size);
 }
 
 static void open_end(struct end *e)
@@ -127,11 +127,11 @@ static void join(struct end *a, uint16_t of_a, struct end *b, uint16_t of_b)
 
 static int number(struct mesh *m, uint16_t peer, uint64_t n)
 {
-	void *room;
-	int error = mesh_record(m, peer, RECORD_WATCH, sizeof(struct record_watch), false, &room);
+	void *buffer;
+	int error = mesh_record(m, peer, RECORD_WATCH, sizeof(struct record_watch), false, &buffer);
 
 	if (!error)
-		*(struct record_watch *)room = (struct record_watch){.flow = n};
+		*(struct record_watch *)buffer = (struct record_watch){.flow = n};
 	return error;
 }
 
@@ -215,21 +215,21 @@ Test(mesh, batches_what_one_turn_gives)
 Test(mesh, takes_what_is_large_and_shrinks_what_was_reserved)
 {
 	struct end a, b;
-	void *room;
+	void *buffer;
 
 	open_end(&a);
 	open_end(&b);
 	join(&a, TRANSPORT, &b, SIP);
 	for (uint64_t n = 1; n <= 40; n++) {
-		cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 200000, false, &room), 0);
-		*(struct record_watch *)room = (struct record_watch){.flow = n};
+		cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 200000, false, &buffer), 0);
+		*(struct record_watch *)buffer = (struct record_watch){.flow = n};
 		mesh_shrink(a.mesh, SIP, sizeof(struct record_watch));
 	}
-	cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 100, false, &room), 0);
+	cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 100, false, &buffer), 0);
 	mesh_shrink(a.mesh, SIP, 0);
 	RUN_UNTIL(b.records == 40);
 	cr_expect_eq(b.disorder, 0);
-	cr_expect_eq(mesh_record(a.mesh, SIP, RECORD_SEND, BATCH_MAX, true, &room), -EMSGSIZE);
+	cr_expect_eq(mesh_record(a.mesh, SIP, RECORD_SEND, BATCH_MAX, true, &buffer), -EMSGSIZE);
 	cr_expect_eq(counted(COUNTER_MESH_OVERSIZE), 1);
 	mesh_free(a.mesh);
 	mesh_free(b.mesh);
@@ -239,10 +239,10 @@ Test(mesh, knows_no_peer_without_an_edge)
 {
 	struct end a;
 	int pair[2];
-	void *room;
+	void *buffer;
 
 	open_end(&a);
-	cr_expect_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 16, false, &room), -ENOTCONN);
+	cr_expect_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 16, false, &buffer), -ENOTCONN);
 	cr_expect_eq(counted(COUNTER_MESH_UNREACHABLE), 1);
 	cr_expect_eq(mesh_backlog(a.mesh, SIP), 0);
 	make_pair(pair);
@@ -348,11 +348,11 @@ Test(mesh, keeps_what_could_not_be_sent_any_more)
 Test(mesh, drops_what_waits_for_a_dead_transport_worker)
 {
 	struct end a;
-	void *room;
+	void *buffer;
 	unsigned waiting = 0;
 	int peer = open_bare(&a, TRANSPORT);
 
-	while (mesh_record(a.mesh, TRANSPORT, RECORD_SEND, 1000, false, &room) == 0)
+	while (mesh_record(a.mesh, TRANSPORT, RECORD_SEND, 1000, false, &buffer) == 0)
 		waiting++;
 	mesh_flush(a.mesh); /* some of it goes into the pair, and dies there */
 	cr_assert_gt(mesh_backlog(a.mesh, TRANSPORT), waiting / 2);
@@ -361,7 +361,7 @@ Test(mesh, drops_what_waits_for_a_dead_transport_worker)
 	RUN_UNTIL(counted(COUNTER_MESH_EDGES) == 0);
 	cr_expect_eq(mesh_backlog(a.mesh, TRANSPORT), 0);
 	cr_expect_eq(counted(COUNTER_MESH_UNREACHABLE), waiting);
-	cr_expect_eq(mesh_record(a.mesh, TRANSPORT, RECORD_SEND, 1000, true, &room), -ENOTCONN);
+	cr_expect_eq(mesh_record(a.mesh, TRANSPORT, RECORD_SEND, 1000, true, &buffer), -ENOTCONN);
 	mesh_free(a.mesh);
 }
 
@@ -419,15 +419,15 @@ Test(mesh, outlives_a_killed_peer)
 Test(mesh, bounds_what_waits_and_keeps_a_reserve)
 {
 	struct end a;
-	void *room;
+	void *buffer;
 	size_t ordinary = 0, reserve = 0;
 	int error, peer = open_bare(&a, SIP);
 
-	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, false, &room)))
+	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, false, &buffer)))
 		ordinary++;
 	cr_expect_eq(error, -EAGAIN);
 	cr_expect_leq(ordinary * 1000, OUTGOING_SOFT_MAX);
-	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, true, &room)))
+	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, true, &buffer)))
 		reserve++;
 	cr_expect_eq(error, -EAGAIN);
 	cr_expect_gt(reserve, 0);
@@ -441,21 +441,21 @@ Test(mesh, bounds_what_waits_and_keeps_a_reserve)
 /* Reads at the bare end until nothing waits for it any more; how many records that were. No timer helps: the kernel says when there is room. */
 static size_t read_until_idle(struct end *e, uint16_t of_peer, int peer)
 {
-	static unsigned char room[BATCH_MAX];
+	static unsigned char buffer[BATCH_MAX];
 	size_t taken = 0;
 
 	while (mesh_backlog(e->mesh, of_peer)) {
-		ssize_t n = recv(peer, room, sizeof(room), MSG_DONTWAIT);
+		ssize_t n = recv(peer, buffer, sizeof(buffer), MSG_DONTWAIT);
 		if (n > 0)
-			taken += ((struct batch_header *)room)->count;
+			taken += ((struct batch_header *)buffer)->count;
 		else {
 			uint64_t asleep = now_ms();
 			cr_assert_eq(loop_once(loop, PATIENCE_MS), 0);
 			cr_assert_lt(now_ms() - asleep, PATIENCE_MS / 2, "nothing woke it");
 		}
 	}
-	while (recv(peer, room, sizeof(room), MSG_DONTWAIT) > 0)
-		taken += ((struct batch_header *)room)->count;
+	while (recv(peer, buffer, sizeof(buffer), MSG_DONTWAIT) > 0)
+		taken += ((struct batch_header *)buffer)->count;
 	return taken;
 }
 
@@ -670,11 +670,11 @@ Test(mesh, does_not_take_fds)
 	struct end a;
 	struct one one = ONE(1);
 	union {
-		char room[CMSG_SPACE(sizeof(int))];
+		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {{0}};
 	struct iovec part = {&one, sizeof(one)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.buffer, .msg_controllen = sizeof(control.buffer)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 	int peer = open_bare(&a, TRANSPORT), passed[2];
 	unsigned before;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Alignas(8) char room[4096];
+static _Alignas(8) char buffer[4096];
 
 #define LINE "OPTIONS sip:b@c SIP/2.0\r\n"
 #define HEAD "Via: SIP/2.0/UDP a;branch=x\r\nFrom: <sip:d@e>;tag=1\r\nTo: <sip:f@g>\r\nCall-ID: i\r\nCSeq: 7 OPTIONS\r\nVia: SIP/2.0/TCP h\r\n"
@@ -27,11 +27,11 @@ static struct message *make(void)
 	static const char raw[] = LINE HEAD "\r\nbody";
 	static const char *const values[] = {"SIP/2.0/UDP a;branch=x", "<sip:d@e>;tag=1", "<sip:f@g>", "i\r\n", "7 OPTIONS", "SIP/2.0/TCP h"};
 	static const uint8_t ids[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ, HEADER_VIA};
-	struct message *m = (struct message *)(void *)room;
+	struct message *m = (struct message *)(void *)buffer;
 	struct message_header *h = (struct message_header *)(void *)(m + 1);
 	uint16_t line = sizeof(LINE) - 1;
 
-	memset(room, 0, sizeof(room));
+	memset(buffer, 0, sizeof(buffer));
 	*m = (struct message){
 		.version = MESSAGE_VERSION, .is_request = 1, .method = METHOD_OPTIONS, .raw_size = sizeof(raw) - 1, .cseq = 7, .header_count = 6,
 			.max_forwards = -1, .expires = -1,
@@ -288,7 +288,7 @@ Test(message, header_names)
 #include "ipc/headers.def"
 #undef HEADER
 	cr_assert_eq(header_of(S("V")), HEADER_VIA);
-	cr_assert_eq(header_of(S("")), HEADER_OTHER);
+	cr_assert_eq(header_of(STR_EMPTY), HEADER_OTHER);
 	cr_assert_eq(header_of(S("!")), HEADER_OTHER);
 	cr_assert_eq(header_of(S("\xff")), HEADER_OTHER);
 	cr_assert_eq(header_of(S("Vib")), HEADER_OTHER);

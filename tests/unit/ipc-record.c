@@ -4,23 +4,23 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
-static _Alignas(8) unsigned char room[BATCH_MAX + 64];
+static _Alignas(8) unsigned char buffer[BATCH_MAX + 64];
 static size_t used;
 
 static void begin(void)
 {
-	memset(room, 0, sizeof(room));
-	*(struct batch_header *)(void *)room = (struct batch_header){BATCH_MAGIC, 0};
+	memset(buffer, 0, sizeof(buffer));
+	*(struct batch_header *)(void *)buffer = (struct batch_header){BATCH_MAGIC, 0};
 	used = sizeof(struct batch_header);
 }
 
 static void *add(uint16_t type, uint32_t size)
 {
-	struct record_header *h = (void *)(room + used);
+	struct record_header *h = (void *)(buffer + used);
 
 	*h = (struct record_header){size, type, 0};
 	used += sizeof(*h) + ((size + 7) & ~7u);
-	((struct batch_header *)(void *)room)->count++;
+	((struct batch_header *)(void *)buffer)->count++;
 	return h + 1;
 }
 
@@ -47,36 +47,36 @@ Test(record, walks_to_the_end)
 	const struct record_header *h;
 
 	three();
-	cr_assert_eq(batch_check(room, used), 0);
-	h = batch_next(room, used, &at, &data);
+	cr_assert_eq(batch_check(buffer, used), 0);
+	h = batch_next(buffer, used, &at, &data);
 	cr_assert_eq(h->type, RECORD_FLOW_CLOSED);
-	h = batch_next(room, used, &at, &data);
+	h = batch_next(buffer, used, &at, &data);
 	cr_assert_eq(h->type, RECORD_SEND);
 	cr_assert_eq(((const struct record_send *)data)->size, 13);
 	cr_assert(memcmp((const struct record_send *)data + 1, "OPTIONS sip:a", 13) == 0);
-	h = batch_next(room, used, &at, &data);
+	h = batch_next(buffer, used, &at, &data);
 	cr_assert_eq(h->type, RECORD_WATCH);
-	cr_assert_null(batch_next(room, used, &at, &data));
+	cr_assert_null(batch_next(buffer, used, &at, &data));
 }
 
 Test(record, every_other_length_is_refused)
 {
 	three();
 	for (size_t n = 0; n <= used + 32; n++)
-		cr_assert_eq(batch_check(room, n), n == used ? 0 : -EBADMSG, "%zu", n);
+		cr_assert_eq(batch_check(buffer, n), n == used ? 0 : -EBADMSG, "%zu", n);
 }
 
 Test(record, count_is_exact)
 {
-	struct batch_header *b = (void *)room;
+	struct batch_header *b = (void *)buffer;
 
 	three();
 	for (uint32_t n = 0; n < 6; n++) {
 		b->count = n;
-		cr_assert_eq(batch_check(room, used), n == 3 ? 0 : -EBADMSG);
+		cr_assert_eq(batch_check(buffer, used), n == 3 ? 0 : -EBADMSG);
 	}
 	b->count = UINT32_MAX;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 }
 
 Test(record, nothing_is_larger_than_a_batch_may_be)
@@ -91,39 +91,39 @@ Test(record, nothing_is_larger_than_a_batch_may_be)
 	send = add(RECORD_SEND, rest);
 	send->size = rest - (uint32_t)sizeof(*send);
 	cr_assert_eq(used, BATCH_MAX);
-	cr_expect_eq(batch_check(room, used), 0);
+	cr_expect_eq(batch_check(buffer, used), 0);
 	add(RECORD_WATCH, sizeof(struct record_watch));
-	cr_expect_eq(batch_check(room, used), -EBADMSG);
+	cr_expect_eq(batch_check(buffer, used), -EBADMSG);
 }
 
 Test(record, header_is_checked)
 {
-	struct record_header *h = (void *)(room + sizeof(struct batch_header));
+	struct record_header *h = (void *)(buffer + sizeof(struct batch_header));
 
 	three();
 	h->type = 0;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 	h->type = RECORD_TYPE_COUNT;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 	h->type = RECORD_FLOW_CLOSED;
 	h->zero = 1;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 	h->zero = 0;
-	cr_assert_eq(batch_check(room, used), 0);
+	cr_assert_eq(batch_check(buffer, used), 0);
 	h->size = UINT32_MAX;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 	h->size = 0;
-	room[0] ^= 1;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	buffer[0] ^= 1;
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 }
 
 Test(record, padding_is_zero)
 {
 	begin();
 	add_send("12345");
-	cr_assert_eq(batch_check(room, used), 0);
-	room[used - 1] = 1;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	cr_assert_eq(batch_check(buffer, used), 0);
+	buffer[used - 1] = 1;
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 }
 
 Test(record, sizes_are_those_of_the_type)
@@ -149,12 +149,12 @@ Test(record, sizes_are_those_of_the_type)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin();
 		add(rows[i].type, rows[i].size);
-		cr_assert_eq(batch_check(room, used), rows[i].expected, "row %zu", i);
+		cr_assert_eq(batch_check(buffer, used), rows[i].expected, "row %zu", i);
 	}
 	begin();
 	add_send("abc");
-	((struct record_send *)(void *)(room + 16))->size = 4;
-	cr_assert_eq(batch_check(room, used), -EBADMSG);
+	((struct record_send *)(void *)(buffer + 16))->size = 4;
+	cr_assert_eq(batch_check(buffer, used), -EBADMSG);
 }
 
 /* ---- what waits to be sent ---- */

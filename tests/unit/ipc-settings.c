@@ -155,7 +155,7 @@ Test(settings, domains_in_any_case)
 {
 	cr_assert_eq(settings_domain_of(&im->s, S("EXAMPLE.net")), 0);
 	cr_assert_eq(settings_domain_of(&im->s, S("example.org")), NONE_INDEX);
-	cr_assert_eq(settings_domain_of(&im->s, S("")), NONE_INDEX);
+	cr_assert_eq(settings_domain_of(&im->s, STR_EMPTY), NONE_INDEX);
 }
 
 Test(settings, is_this_us)
@@ -210,7 +210,7 @@ Test(users, found_by_domain_and_name)
 	cr_assert_not_null(users_find(u, 1, S("frank")));
 	cr_assert_null(users_find(u, 1, S("alice")));
 	cr_assert_null(users_find(u, 0, S("Alice")));
-	cr_assert_null(users_find(u, 0, S("")));
+	cr_assert_null(users_find(u, 0, STR_EMPTY));
 	cr_assert_null(users_find(u, 0, S("nobody")));
 	free(u);
 }

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static unsigned char room[SIGN_PACKET_MAX + 16];
+static unsigned char buffer[SIGN_PACKET_MAX + 16];
 static unsigned char bytes[SIGN_TEXT_MAX + 1];
 
 static void fill(void)
@@ -24,10 +24,10 @@ Test(packet, a_request_comes_back)
 	const unsigned char *text;
 
 	for (size_t n = 1; n <= SIGN_TEXT_MAX; n++) {
-		size_t size = sign_request_encode(&r, bytes, n, room);
+		size_t size = sign_request_encode(&r, bytes, n, buffer);
 		cr_assert_eq(size, sizeof(r) + n);
-		cr_assert_eq(sign_packet_kind(room, size), SIGN_REQUEST);
-		cr_assert_eq(sign_request_decode(room, size, &got, &text), 0);
+		cr_assert_eq(sign_packet_kind(buffer, size), SIGN_REQUEST);
+		cr_assert_eq(sign_request_decode(buffer, size, &got, &text), 0);
 		cr_assert_eq(got.scheme, 0x0403);
 		cr_assert_eq(got.id, 77);
 		cr_assert_eq(got.generation, 3);
@@ -36,10 +36,10 @@ Test(packet, a_request_comes_back)
 		cr_assert_arr_eq(text, bytes, n);
 		for (size_t other = 0; other < SIGN_PACKET_MAX; other++)
 			if (other != size)
-				cr_assert_eq(sign_request_decode(room, other, &got, &text), -EBADMSG, "%zu taken for %zu", other, size);
+				cr_assert_eq(sign_request_decode(buffer, other, &got, &text), -EBADMSG, "%zu taken for %zu", other, size);
 	}
-	cr_assert_eq(sign_request_encode(&r, bytes, 0, room), 0);
-	cr_assert_eq(sign_request_encode(&r, bytes, SIGN_TEXT_MAX + 1, room), 0);
+	cr_assert_eq(sign_request_encode(&r, bytes, 0, buffer), 0);
+	cr_assert_eq(sign_request_encode(&r, bytes, SIGN_TEXT_MAX + 1, buffer), 0);
 }
 
 Test(packet, a_reply_comes_back)
@@ -48,20 +48,20 @@ Test(packet, a_reply_comes_back)
 	const unsigned char *signature;
 
 	for (size_t n = 1; n <= SIGNATURE_MAX; n++) {
-		size_t size = sign_reply_encode(9, 0, bytes, n, room);
-		cr_assert_eq(sign_reply_decode(room, size, &got, &signature), 0);
+		size_t size = sign_reply_encode(9, 0, bytes, n, buffer);
+		cr_assert_eq(sign_reply_decode(buffer, size, &got, &signature), 0);
 		cr_assert_eq(got.id, 9);
 		cr_assert_arr_eq(signature, bytes, n);
-		cr_assert_eq(sign_reply_decode(room, size - 1, &got, &signature), -EBADMSG);
-		cr_assert_eq(sign_reply_decode(room, size + 1, &got, &signature), -EBADMSG);
+		cr_assert_eq(sign_reply_decode(buffer, size - 1, &got, &signature), -EBADMSG);
+		cr_assert_eq(sign_reply_decode(buffer, size + 1, &got, &signature), -EBADMSG);
 	}
-	cr_assert_eq(sign_reply_decode(room, sign_reply_encode(9, -EACCES, NULL, 0, room), &got, &signature), 0);
+	cr_assert_eq(sign_reply_decode(buffer, sign_reply_encode(9, -EACCES, NULL, 0, buffer), &got, &signature), 0);
 	cr_assert_eq(got.error, -EACCES);
 	cr_assert_null(signature);
-	cr_assert_eq(sign_reply_encode(9, -EACCES, bytes, 4, room), 0);
-	cr_assert_eq(sign_reply_encode(9, 0, NULL, 0, room), 0);
-	cr_assert_eq(sign_reply_encode(9, 1, NULL, 0, room), 0);
-	cr_assert_eq(sign_reply_encode(9, 0, bytes, SIGNATURE_MAX + 1, room), 0);
+	cr_assert_eq(sign_reply_encode(9, -EACCES, bytes, 4, buffer), 0);
+	cr_assert_eq(sign_reply_encode(9, 0, NULL, 0, buffer), 0);
+	cr_assert_eq(sign_reply_encode(9, 1, NULL, 0, buffer), 0);
+	cr_assert_eq(sign_reply_encode(9, 0, bytes, SIGNATURE_MAX + 1, buffer), 0);
 }
 
 Test(packet, a_reply_that_makes_no_sense_is_refused)
@@ -78,8 +78,8 @@ Test(packet, a_reply_that_makes_no_sense_is_refused)
 	const unsigned char *signature;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		memcpy(room, &bad[i], sizeof(bad[i]));
-		cr_expect_eq(sign_reply_decode(room, sizeof(bad[i]) + bad[i].size, &got, &signature), -EBADMSG, "%zu", i);
+		memcpy(buffer, &bad[i], sizeof(bad[i]));
+		cr_expect_eq(sign_reply_decode(buffer, sizeof(bad[i]) + bad[i].size, &got, &signature), -EBADMSG, "%zu", i);
 	}
 }
 
@@ -89,19 +89,19 @@ Test(packet, tickets_come_back_without_what_is_not_counted)
 	size_t size;
 
 	memset(t.key, 0xaa, sizeof(t.key));
-	size = sign_tickets_encode(&t, room);
-	cr_assert_eq(sign_tickets_decode(room, size, &got), 0);
+	size = sign_tickets_encode(&t, buffer);
+	cr_assert_eq(sign_tickets_decode(buffer, size, &got), 0);
 	cr_assert_eq(got.count, 2);
 	cr_assert_eq(got.zero, 0);
 	cr_assert_eq(got.key[1].aes[31], 0xaa);
 	for (size_t i = 0; i < sizeof(got.key[2]); i++)
 		cr_assert_eq(((unsigned char *)&got.key[2])[i], 0);
-	cr_assert_eq(sign_tickets_decode(room, size - 1, &got), -EBADMSG);
-	cr_assert_eq(sign_tickets_decode(room, size + 1, &got), -EBADMSG);
+	cr_assert_eq(sign_tickets_decode(buffer, size - 1, &got), -EBADMSG);
+	cr_assert_eq(sign_tickets_decode(buffer, size + 1, &got), -EBADMSG);
 	t.count = TICKET_KEYS_MAX + 1;
-	cr_assert_eq(sign_tickets_encode(&t, room), 0);
-	((struct sign_tickets *)(void *)room)->count = TICKET_KEYS_MAX + 1;
-	cr_assert_eq(sign_tickets_decode(room, size, &got), -EBADMSG);
+	cr_assert_eq(sign_tickets_encode(&t, buffer), 0);
+	((struct sign_tickets *)(void *)buffer)->count = TICKET_KEYS_MAX + 1;
+	cr_assert_eq(sign_tickets_decode(buffer, size, &got), -EBADMSG);
 }
 
 Test(packet, sends_and_receives_whole_packets_only)
@@ -110,11 +110,11 @@ Test(packet, sends_and_receives_whole_packets_only)
 	ssize_t n;
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	cr_assert_eq(sign_packet_receive(pair[1], room), -EAGAIN);
+	cr_assert_eq(sign_packet_receive(pair[1], buffer), -EAGAIN);
 	cr_assert_eq(sign_packet_send(pair[0], bytes, 20), 0);
-	cr_assert_eq(sign_packet_receive(pair[1], room), 20);
-	cr_assert_eq(send(pair[0], room, SIGN_PACKET_MAX + 1, 0), SIGN_PACKET_MAX + 1);
-	cr_assert_eq(sign_packet_receive(pair[1], room), -EBADMSG);
+	cr_assert_eq(sign_packet_receive(pair[1], buffer), 20);
+	cr_assert_eq(send(pair[0], buffer, SIGN_PACKET_MAX + 1, 0), SIGN_PACKET_MAX + 1);
+	cr_assert_eq(sign_packet_receive(pair[1], buffer), -EBADMSG);
 	while ((n = sign_packet_send(pair[0], bytes, 512)) == 0)
 		;
 	cr_assert_eq(n, -EAGAIN);
@@ -138,7 +138,7 @@ Test(packet, an_fd_sent_along_does_not_arrive)
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &pair[0], sizeof(int));
 	cr_assert_eq(sendmsg(pair[0], &m, 0), 20);
-	cr_assert_eq(sign_packet_receive(pair[1], room), -EBADMSG);
+	cr_assert_eq(sign_packet_receive(pair[1], buffer), -EBADMSG);
 	after = dup(pair[0]);
 	cr_assert_eq(after, before, "nothing has taken a number");
 	close(after);

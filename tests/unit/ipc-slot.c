@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 static const struct hash_key key = {{1, 2, 3}};
-static _Alignas(8) char room[4096];
+static _Alignas(8) char buffer[4096];
 
 struct parts {
 	bool response;
@@ -17,12 +17,12 @@ struct parts {
 /* A block whose raw bytes are the parts one behind the other. */
 static const struct message *make(struct parts p)
 {
-	struct message *m = (struct message *)(void *)room;
+	struct message *m = (struct message *)(void *)buffer;
 	struct message_header *h = (struct message_header *)(void *)(m + 1);
 	char *raw;
 	size_t n = 0;
 
-	memset(room, 0, sizeof(room));
+	memset(buffer, 0, sizeof(buffer));
 	memset(m->first, 0xff, sizeof(m->first));
 	m->is_request = !p.response;
 	m->method = p.method;

@@ -149,7 +149,7 @@ Test(syntax, params)
 	cr_assert_eq(param_next(&(struct str){"a;", 2}, &name, &value), -EINVAL);
 	cr_assert_eq(param_next(&(struct str){";a", 2}, &name, &value), -EINVAL);
 	cr_assert_eq(param_next(&(struct str){"a=", 2}, &name, &value), -EINVAL);
-	cr_assert_eq(param_next(&(struct str){NULL, 0}, &name, &value), -ENOENT);
+	cr_assert_eq(param_next(&STR_NONE, &name, &value), -ENOENT);
 	cr_assert(param_find(S("x=1;TAG=2"), S("tag"), &value));
 	EQ(value, "2");
 	cr_assert(param_find(S("lr"), S("LR"), &value));
@@ -223,15 +223,15 @@ Test(syntax, vias)
 static void aor(const char *text, const char *expected)
 {
 	struct uri_parts u = uri(text);
-	char room[AOR_MAX];
-	long n = aor_of(&u, room);
+	char buffer[AOR_MAX];
+	long n = aor_of(&u, buffer);
 
 	if (!expected) {
 		cr_assert_eq(n, -EINVAL, "%s", text);
 		return;
 	}
 	cr_assert_eq(n, (long)strlen(expected), "%s", text);
-	cr_assert_str_eq(room, expected);
+	cr_assert_str_eq(buffer, expected);
 }
 
 Test(syntax, address_of_record)
@@ -250,26 +250,26 @@ Test(syntax, address_of_record)
 	aor("sip:alice%00@example.net", NULL);
 	aor("sip:%00@example.net", NULL);
 	aor("sip:alice@example.net;x=%00", "sip:alice@example.net");
-	char text[AOR_MAX + 20] = "sip:", room[AOR_MAX];
+	char text[AOR_MAX + 20] = "sip:", buffer[AOR_MAX];
 	memset(text + 4, 'a', AOR_MAX);
 	strcpy(text + AOR_MAX, "@b");
 	struct uri_parts u = uri(text);
-	cr_assert_eq(aor_of(&u, room), -ENOBUFS);
+	cr_assert_eq(aor_of(&u, buffer), -ENOBUFS);
 }
 
 Test(syntax, unescape)
 {
-	char room[4];
+	char buffer[4];
 
-	cr_assert_eq(uri_unescape(S("a%42c"), room, 4), 3);
-	cr_assert_eq(memcmp(room, "aBc", 3), 0);
-	cr_assert_eq(uri_unescape(S("abcd"), room, 4), 4);
-	cr_assert_eq(uri_unescape(S("abcde"), room, 4), -ENOBUFS);
-	cr_assert_eq(uri_unescape(S("%4"), room, 4), -EINVAL);
-	cr_assert_eq(uri_unescape(S("%"), room, 4), -EINVAL);
-	cr_assert_eq(uri_unescape(S("%00"), room, 4), -EINVAL);
-	cr_assert_eq(uri_unescape(S("a%00b"), room, 4), -EINVAL);
-	cr_assert_eq(uri_unescape(((struct str){"a\0b", 3}), room, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(S("a%42c"), buffer, 4), 3);
+	cr_assert_eq(memcmp(buffer, "aBc", 3), 0);
+	cr_assert_eq(uri_unescape(S("abcd"), buffer, 4), 4);
+	cr_assert_eq(uri_unescape(S("abcde"), buffer, 4), -ENOBUFS);
+	cr_assert_eq(uri_unescape(S("%4"), buffer, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(S("%"), buffer, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(S("%00"), buffer, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(S("a%00b"), buffer, 4), -EINVAL);
+	cr_assert_eq(uri_unescape(((struct str){"a\0b", 3}), buffer, 4), -EINVAL);
 }
 
 /* The examples of RFC 3261 section 19.1.4. */

@@ -99,7 +99,7 @@ Test(token, another_form_is_no_token)
 		cr_assert_eq(token_prove(&k, TOKEN_TAG, text(token), &slot, &id), -EINVAL);
 		token[i] = c;
 	}
-	cr_assert_eq(token_slot((struct str){NULL, 0}, &slot), -EINVAL);
+	cr_assert_eq(token_slot(STR_NONE, &slot), -EINVAL);
 }
 
 Test(token, the_generation_before_proves_and_older_ones_do_not)

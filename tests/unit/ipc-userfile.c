@@ -46,13 +46,13 @@ static void put_text(const char *text)
 
 static const char *get_text(void)
 {
-	static char room[8192];
+	static char buffer[8192];
 	FILE *f = fopen(path, "r");
 
 	cr_assert_not_null(f);
-	room[fread(room, 1, sizeof(room) - 1, f)] = '\0';
+	buffer[fread(buffer, 1, sizeof(buffer) - 1, f)] = '\0';
 	fclose(f);
-	return room;
+	return buffer;
 }
 
 Test(userfile, reads)

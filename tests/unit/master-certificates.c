@@ -39,7 +39,7 @@ static void keep(void *arg, enum log_level level, const char *line, size_t lengt
 
 static void put(const char *name, const char *text)
 {
-	snprintf(path, sizeof path, "%s/%s", base, name);
+	snprintf(path, sizeof(path), "%s/%s", base, name);
 	FILE *f = fopen(path, "w");
 	cr_assert_not_null(f);
 	fputs(text, f);
@@ -55,10 +55,10 @@ static struct config *load(const char *more)
 	char text[2048], file[96];
 	struct config *config;
 
-	snprintf(text, sizeof text, "zone access { trust = no }\nlistener udp { bind = \"udp:127.0.0.1:5060\" zone = access }\n"
+	snprintf(text, sizeof(text), "zone access { trust = no }\nlistener udp { bind = \"udp:127.0.0.1:5060\" zone = access }\n"
 		"certificate main { chain = main.pem key = main.key names = { \"a.example\", \"b.example\" } }\n%s", more);
 	put("sipward.conf", text);
-	snprintf(file, sizeof file, "%s/sipward.conf", base);
+	snprintf(file, sizeof(file), "%s/sipward.conf", base);
 	cr_assert_eq(config_load(file, &config, &errors), 0, "%s", errors.text[0]);
 	return config;
 }
@@ -127,7 +127,7 @@ static void teardown(void)
 
 	certificates_free(c);
 	loop_free(loop);
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -138,7 +138,7 @@ static void done(void *arg, int error, const char *text)
 	cr_assert_eq(arg, &ended);
 	cr_assert_eq(ended, 1, "ends once");
 	ended = error;
-	snprintf(why, sizeof why, "%s", text);
+	snprintf(why, sizeof(why), "%s", text);
 }
 
 static void stage(const char *more)
@@ -179,10 +179,10 @@ static void expect_certificate(unsigned i, uint32_t generation, bool key)
 	cr_expect_eq(head->generation, generation);
 	cr_expect_eq(head->index, 0);
 	cr_expect_str_eq(head->name, "main");
-	cr_assert_eq(packet.size, sizeof *head + head->names_size + head->chain_size + head->key_size);
+	cr_assert_eq(packet.size, sizeof(*head) + head->names_size + head->chain_size + head->key_size);
 	cr_expect(str_equal((struct str){rest, head->names_size}, S("a.example b.example")));
 	cr_expect(str_equal((struct str){rest + head->names_size, head->chain_size}, S(CHAIN)));
-	cr_expect(str_equal((struct str){rest + head->names_size + head->chain_size, head->key_size}, key ? S(KEY) : S("")));
+	cr_expect(str_equal((struct str){rest + head->names_size + head->chain_size, head->key_size}, key ? S(KEY) : STR_EMPTY));
 }
 
 static void expect_act(unsigned i, uint32_t generation, uint16_t act)
@@ -210,11 +210,11 @@ static bool answer(unsigned i, uint32_t sequence, int error, const char *text)
 
 	memcpy(body.rest, text, size);
 	if ((!error && slot[i].role == PEER_TLS && !size) || error == -EKEYEXPIRED) {
-		memcpy(body.rest, &date, sizeof date);
-		memcpy(body.rest + sizeof date, text, size);
-		size += sizeof date;
+		memcpy(body.rest, &date, sizeof(date));
+		memcpy(body.rest + sizeof(date), text, size);
+		size += sizeof(date);
 	}
-	return certificates_result(c, &slot[i], &body.r, sizeof body.r + size);
+	return certificates_result(c, &slot[i], &body.r, sizeof(body.r) + size);
 }
 
 static void pass(unsigned i, uint32_t generation)
@@ -531,7 +531,7 @@ static void unreadable(const char *file, const char *text, const char *what)
 	if (text)
 		put(file, text);
 	else
-		unlink((snprintf(path, sizeof path, "%s/%s", base, file), path));
+		unlink((snprintf(path, sizeof(path), "%s/%s", base, file), path));
 	cr_expect_eq(certificate_set_read(config, &set, &errors), -EINVAL);
 	cr_expect_eq(errors.count, 1);
 	cr_expect(strstr(errors.text[0], what) && strstr(errors.text[0], "sipward.conf:3: certificate \"main\": "), "%s", errors.text[0]);
@@ -544,7 +544,7 @@ Test(certificates, files_that_cannot_be)
 {
 	static char large[CHAIN_MAX + 2];
 
-	memset(large, 'x', sizeof large - 1);
+	memset(large, 'x', sizeof(large) - 1);
 	unreadable("main.pem", NULL, "chain: ");
 	unreadable("main.pem", "", "is empty");
 	unreadable("main.pem", "hello", "holds no certificate in PEM form");

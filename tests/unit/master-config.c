@@ -682,7 +682,7 @@ Test(units, all)
 {
 	uint64_t n = 1, m = 2;
 	uint32_t a, b, d;
-	char room[UNIT_TEXT_SIZE];
+	char buffer[UNIT_TEXT_SIZE];
 
 	cr_assert_eq(unit_duration(S("500ms"), &n), 0);
 	cr_assert_eq(n, 500);
@@ -693,7 +693,7 @@ Test(units, all)
 	cr_assert_eq(unit_duration(S("-5s"), &n), -EINVAL);
 	cr_assert_eq(unit_duration(S("5S"), &n), -EINVAL);
 	cr_assert_eq(unit_duration(S("5.5s"), &n), -EINVAL);
-	cr_assert_eq(unit_duration(S(""), &n), -EINVAL);
+	cr_assert_eq(unit_duration(STR_EMPTY, &n), -EINVAL);
 	cr_assert_eq(unit_duration(S("99999999999999999999999s"), &n), -ERANGE);
 	cr_assert_eq(unit_duration(S("1000000000000d"), &n), -ERANGE);
 	cr_assert_eq(n, 7200000, "written on success only");
@@ -722,8 +722,8 @@ Test(units, all)
 	cr_assert_eq(unit_ban(S("10 failures in 60s for 100d"), &a, &b, &d), -ERANGE);
 	cr_assert_eq(unit_count(S("10"), &n), 0);
 	cr_assert_eq(unit_count(S("10 x"), &n), -EINVAL);
-	cr_assert_str_eq(unit_duration_text(180000, room), "3m");
-	cr_assert_str_eq(unit_duration_text(1500, room), "1500ms");
-	cr_assert_str_eq(unit_duration_text(0, room), "0ms");
-	cr_assert_str_eq(unit_size_text(65536, room), "64KB");
+	cr_assert_str_eq(unit_duration_text(180000, buffer), "3m");
+	cr_assert_str_eq(unit_duration_text(1500, buffer), "1500ms");
+	cr_assert_str_eq(unit_duration_text(0, buffer), "0ms");
+	cr_assert_str_eq(unit_size_text(65536, buffer), "64KB");
 }

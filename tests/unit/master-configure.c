@@ -37,10 +37,10 @@ static void setup(void)
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
 	strcpy(base, "/tmp/sipward-intro-XXXXXX");
 	cr_assert_not_null(mkdtemp(base));
-	snprintf(path, sizeof path, "%s/run", base);
+	snprintf(path, sizeof(path), "%s/run", base);
 	cr_assert_eq(loop_new(&loop), 0);
 	cr_assert_eq(runtime_open(&runtime, path), 0);
-	snprintf(path, sizeof path, "%s/state", base);
+	snprintf(path, sizeof(path), "%s/state", base);
 	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
 	s = (struct supervisor){
 		.loop = loop,
@@ -63,7 +63,7 @@ static void teardown(void)
 	keys_close(s.keys);
 	runtime_close(&runtime);
 	loop_free(loop);
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -173,12 +173,12 @@ Test(introduce, an_edge_holds_the_largest_batch_either_way)
 	live(transport);
 	a = edge_to(transport, PEER(PEER_SIP, 0));
 	b = edge_to(sip, PEER(PEER_TRANSPORT, 0));
-	memset(batch, 7, sizeof batch);
-	cr_expect_eq(send(a, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
-	cr_expect_eq(send(b, batch, sizeof batch, MSG_DONTWAIT), (ssize_t)sizeof batch);
-	cr_expect_eq(recv(b, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
-	cr_expect_eq(memcmp(batch, got, sizeof got), 0);
-	cr_expect_eq(recv(a, got, sizeof got, MSG_DONTWAIT), (ssize_t)sizeof got);
+	memset(batch, 7, sizeof(batch));
+	cr_expect_eq(send(a, batch, sizeof(batch), MSG_DONTWAIT), (ssize_t)sizeof(batch));
+	cr_expect_eq(send(b, batch, sizeof(batch), MSG_DONTWAIT), (ssize_t)sizeof(batch));
+	cr_expect_eq(recv(b, got, sizeof(got), MSG_DONTWAIT), (ssize_t)sizeof(got));
+	cr_expect_eq(memcmp(batch, got, sizeof(got)), 0);
+	cr_expect_eq(recv(a, got, sizeof(got), MSG_DONTWAIT), (ssize_t)sizeof(got));
 	close(a);
 	close(b);
 }
@@ -236,7 +236,7 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 	live(transport);
 	cr_assert_eq(next(transport), LIFELINE_WELCOME);
 	cr_assert_eq(next(transport), LIFELINE_KEYS);
-	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting, sizeof zero.minting), 0);
+	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting, sizeof(zero.minting)), 0);
 	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
 	cr_expect_eq(next(transport), LIFELINE_SLOTS);
 	live(sip);

@@ -50,7 +50,7 @@ static void setup(void)
 	strcpy(base, "/tmp/sipward-control-XXXXXX");
 	cr_assert_not_null(mkdtemp(base));
 	cr_assert_eq(chmod(base, 0755), 0);
-	snprintf(path, sizeof path, "%s/control.sock", base);
+	snprintf(path, sizeof(path), "%s/control.sock", base);
 	cr_assert_eq(loop_new(&loop), 0);
 	cr_assert_eq(control_open(&control, loop, path, 0600, (gid_t)-1, dispatch, NULL), 0);
 }
@@ -61,7 +61,7 @@ static void teardown(void)
 
 	control_close(control);
 	loop_free(loop);
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -73,7 +73,7 @@ static int reach(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	strcpy(a.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		int error = -errno;
 
 		close(fd);
@@ -98,19 +98,19 @@ static void say(int fd, const char *text)
 }
 
 /* Turns the loop until a whole line has come; its length, 0 when closed first. */
-static size_t hear(int fd, char *room, size_t size)
+static size_t hear(int fd, char *buffer, size_t size)
 {
 	size_t have = 0;
 
 	for (unsigned turns = 0; turns < 20000; turns++) {
-		ssize_t n = recv(fd, room + have, size - have - 1, 0);
+		ssize_t n = recv(fd, buffer + have, size - have - 1, 0);
 
 		if (n == 0)
 			return 0;
 		if (n > 0) {
 			have += (size_t)n;
-			room[have] = '\0';
-			if (memchr(room, '\n', have))
+			buffer[have] = '\0';
+			if (memchr(buffer, '\n', have))
 				return have;
 			continue;
 		}
@@ -122,16 +122,16 @@ static size_t hear(int fd, char *room, size_t size)
 
 Test(control, answers_each_line_in_order)
 {
-	char room[512];
+	char buffer[512];
 	int fd = reach();
 
 	say(fd, "{\"command\":\"a\"");
 	cr_expect_eq(served, 0, "a line is a line when it ends");
 	say(fd, "}\n{\"command\":\"b\"}\n");
-	hear(fd, room, sizeof room);
-	cr_expect(strstr(room, "\"ok\":true"));
-	if (!strchr(strchr(room, '\n') + 1, '\n'))
-		hear(fd, room, sizeof room);
+	hear(fd, buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "\"ok\":true"));
+	if (!strchr(strchr(buffer, '\n') + 1, '\n'))
+		hear(fd, buffer, sizeof(buffer));
 	cr_expect_eq(served, 2);
 	close(fd);
 }
@@ -140,38 +140,38 @@ Test(control, refuses_what_is_no_request)
 {
 	static const char *const bad[] = {
 		"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n", "{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
-	char room[512];
+	char buffer[512];
 
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int fd = reach();
 
 		say(fd, bad[i]);
-		hear(fd, room, sizeof room);
-		cr_expect(strstr(room, "\"ok\":false"), "%s", bad[i]);
+		hear(fd, buffer, sizeof(buffer));
+		cr_expect(strstr(buffer, "\"ok\":false"), "%s", bad[i]);
 		close(fd);
 	}
 	cr_expect_eq(served, 0);
-	cr_expect_eq(counters_page->counter[COUNTER_CONTROL_BAD], sizeof bad / sizeof bad[0]);
+	cr_expect_eq(counters_page->counter[COUNTER_CONTROL_BAD], sizeof(bad) / sizeof(bad[0]));
 }
 
 Test(control, a_line_without_end_is_refused_and_closed)
 {
-	char room[512], *line = malloc(CONTROL_LINE_MAX + 1);
+	char buffer[512], *line = malloc(CONTROL_LINE_MAX + 1);
 	int fd = reach();
 
 	memset(line, 'a', CONTROL_LINE_MAX);
 	line[CONTROL_LINE_MAX] = '\0';
 	say(fd, line);
 	free(line);
-	hear(fd, room, sizeof room);
-	cr_expect(strstr(room, "too long"));
-	cr_expect_eq(hear(fd, room, sizeof room), 0);
+	hear(fd, buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "too long"));
+	cr_expect_eq(hear(fd, buffer, sizeof(buffer)), 0);
 	close(fd);
 }
 
 Test(control, one_request_at_a_time_and_the_next_waits)
 {
-	char room[512];
+	char buffer[512];
 	int fd = reach();
 
 	say(fd, "{\"command\":\"hold\"}\n{\"command\":\"next\"}\n");
@@ -180,8 +180,8 @@ Test(control, one_request_at_a_time_and_the_next_waits)
 	loop_once(loop, 0);
 	cr_expect_eq(served, 1);
 	request_answer(held, json_pack("{s:s}", "held", "done"));
-	hear(fd, room, sizeof room);
-	cr_expect(strstr(room, "held"));
+	hear(fd, buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "held"));
 	while (served < 2)
 		loop_once(loop, 10);
 	close(fd);
@@ -206,33 +206,33 @@ Test(control, a_client_that_left_is_no_error)
 
 Test(control, a_large_answer_comes_whole_through_a_small_socket)
 {
-	char *room = malloc(5000000);
+	char *buffer = malloc(5000000);
 	int fd = reach();
 
 	say(fd, "{\"command\":\"large\"}\n");
-	cr_expect_gt(hear(fd, room, 5000000), 4000000u);
-	free(room);
+	cr_expect_gt(hear(fd, buffer, 5000000), 4000000u);
+	free(buffer);
 	close(fd);
 }
 
 Test(control, the_number_of_clients_is_bounded)
 {
 	int fd[CONTROL_CLIENTS_MAX + 1];
-	char room[256];
+	char buffer[256];
 
 	for (unsigned i = 0; i <= CONTROL_CLIENTS_MAX; i++) {
 		fd[i] = reach();
 		loop_once(loop, 10);
 	}
-	hear(fd[0], room, sizeof room);
-	cr_expect(strstr(room, "too many"), "the first, which never asked, makes room");
-	cr_expect_eq(recv(fd[0], room, 1, MSG_DONTWAIT), 0);
+	hear(fd[0], buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "too many"), "the first, which never asked, makes room");
+	cr_expect_eq(recv(fd[0], buffer, 1, MSG_DONTWAIT), 0);
 	say(fd[CONTROL_CLIENTS_MAX], "{}\n");
-	hear(fd[CONTROL_CLIENTS_MAX], room, sizeof room);
-	cr_expect(strstr(room, "\"ok\":true"), "the last is served");
+	hear(fd[CONTROL_CLIENTS_MAX], buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "\"ok\":true"), "the last is served");
 	say(fd[1], "{}\n");
-	hear(fd[1], room, sizeof room);
-	cr_expect(strstr(room, "\"ok\":true"), "and so are the others");
+	hear(fd[1], buffer, sizeof(buffer));
+	cr_expect(strstr(buffer, "\"ok\":true"), "and so are the others");
 }
 
 /* Connects as another user and group; true where it got the answer to a request. */
@@ -243,7 +243,7 @@ static bool served_as(uid_t uid, gid_t gid, gid_t also)
 	cr_assert_eq(pipe(wait_for), 0);
 	pid_t child = fork();
 	if (child == 0) {
-		char room[256] = "";
+		char buffer[256] = "";
 
 		close(wait_for[0]);
 		if (setgroups(1, &also) || setgid(gid) || setuid(uid))
@@ -251,8 +251,8 @@ static bool served_as(uid_t uid, gid_t gid, gid_t also)
 		int fd = reach();
 		if (fd >= 0) {
 			(void)!write(fd, "{}\n", 3);
-			for (unsigned i = 0; i < 500 && !strchr(room, '\n'); i++) {
-				ssize_t n = recv(fd, room, sizeof room - 1, 0);
+			for (unsigned i = 0; i < 500 && !strchr(buffer, '\n'); i++) {
+				ssize_t n = recv(fd, buffer, sizeof(buffer) - 1, 0);
 
 				if (n == 0)
 					break;
@@ -260,7 +260,7 @@ static bool served_as(uid_t uid, gid_t gid, gid_t also)
 					usleep(10000);
 			}
 		}
-		_exit(strstr(room, "\"ok\":true") ? 0 : 1);
+		_exit(strstr(buffer, "\"ok\":true") ? 0 : 1);
 	}
 	int status;
 	while (waitpid(child, &status, WNOHANG) == 0)
@@ -289,13 +289,13 @@ Test(control, a_stale_socket_is_replaced_and_a_live_one_is_not)
 	char file[96];
 
 	cr_expect_eq(control_open(&other, loop, path, 0600, (gid_t)-1, dispatch, NULL), -EADDRINUSE);
-	snprintf(file, sizeof file, "%s/file", base);
+	snprintf(file, sizeof(file), "%s/file", base);
 	fclose(fopen(file, "w"));
 	cr_expect_eq(control_open(&other, loop, file, 0600, (gid_t)-1, dispatch, NULL), -EEXIST);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	snprintf(a.sun_path, sizeof a.sun_path, "%s/stale", base);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/stale", base);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	close(fd);
 	cr_assert_eq(control_open(&other, loop, a.sun_path, 0600, (gid_t)-1, dispatch, NULL), 0);
 	control_close(other);

@@ -39,21 +39,21 @@ static inline void fake_answer(struct fake *f, const struct lifeline_query *q)
 	if (strcmp(q->argument, "silent") == 0)
 		return;
 	if (strncmp(q->argument, "hold ", 5) == 0) /* and does not let go */
-		hand_take(&f->worker.page->work, HAND_MESSAGE, q->argument + 5, strlen(q->argument + 5));
+		evidence_take(&f->worker.page->work, EVIDENCE_MESSAGE, q->argument + 5, strlen(q->argument + 5));
 	if (strcmp(q->argument, "lie") == 0) /* as whoever has taken it over may */
-		f->worker.page->work.what = (uint64_t)HAND_MESSAGE << 32 | 0xfffffff0;
+		f->worker.page->work.what = (uint64_t)EVIDENCE_MESSAGE << 32 | 0xfffffff0;
 	if (strcmp(q->argument, "nonsense") == 0) {
 		worker_send(&f->worker, LIFELINE_READY, NULL, 0, NULL, 0);
 		return;
 	}
 	if (strcmp(q->argument, "garbage") == 0)
-		snprintf(text, sizeof text, "{\"a\":1}\n[not json\n");
+		snprintf(text, sizeof(text), "{\"a\":1}\n[not json\n");
 	else
-		snprintf(text, sizeof text,
+		snprintf(text, sizeof(text),
 			"{\"worker\":%u,\"settings\":%u,\"users\":%u,\"sockets\":%u,\"keys\":%u,\"edges\":%u,"
 			"\"downs\":%u,\"refused\":%u}\n",
 			f->worker.welcome.index, f->settings, f->users, f->sockets, f->keys, f->edges, f->downs, f->refused);
-	worker_send(&f->worker, LIFELINE_REPLY, &reply, sizeof reply, text, strlen(text));
+	worker_send(&f->worker, LIFELINE_REPLY, &reply, sizeof(reply), text, strlen(text));
 }
 
 static inline int fake_packet(void *arg, struct lifeline_packet *p)

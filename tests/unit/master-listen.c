@@ -27,12 +27,12 @@ TestSuite(listen, .init = setup);
 static int foreign(int type, uint16_t *port, bool share)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(*port)};
-	socklen_t n = sizeof a;
+	socklen_t n = sizeof(a);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
 
 	if (share)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	if (type == SOCK_STREAM)
 		cr_assert_eq(listen(fd, 1), 0);
 	getsockname(fd, (struct sockaddr *)&a, &n);
@@ -58,7 +58,7 @@ static uint16_t free_port(void)
 
 		close(foreign(SOCK_DGRAM, &port, false));
 		a.sin_port = htons(port);
-		int error = bind(fd, (struct sockaddr *)&a, sizeof a);
+		int error = bind(fd, (struct sockaddr *)&a, sizeof(a));
 		close(fd);
 		if (error == 0)
 			return port;
@@ -77,7 +77,7 @@ Test(listen, each_worker_has_a_socket_of_each_listener)
 	for (unsigned w = 0; w < 3; w++)
 		for (unsigned i = 0; i < 2; i++) {
 			int fd = listen_socket(&l, w, i), type = 0, value = 0;
-			socklen_t n = sizeof type;
+			socklen_t n = sizeof(type);
 
 			cr_assert_geq(fd, 0);
 			getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n);
@@ -125,7 +125,7 @@ Test(listen, a_worker_that_stays_away_gives_its_share_to_the_others)
 	for (unsigned i = 0; i < 16; i++) {
 		int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-		cr_assert_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
+		cr_assert_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
 		close(fd);
 	}
 	unsigned got = 0;

@@ -37,7 +37,7 @@ static void teardown(void)
 	char command[128];
 
 	state_close(&state);
-	snprintf(command, sizeof command, "rm -rf %s", path);
+	snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -59,7 +59,7 @@ Test(keys, survive_a_restart)
 	struct lifeline_keys a = sip_keys(NOW), b = sip_keys(NOW + 60);
 	struct stat st;
 
-	cr_expect_eq(memcmp(&a, &b, sizeof a), 0);
+	cr_expect_eq(memcmp(&a, &b, sizeof(a)), 0);
 	cr_assert_eq(fstatat(state.fd, "keys", &st, 0), 0);
 	cr_expect_eq(st.st_mode & 07777, 0600);
 }
@@ -76,8 +76,8 @@ Test(keys, rotate_and_the_tokens_of_the_generation_before_are_proved)
 	cr_expect_eq(slot, 9);
 	cr_expect_eq(id, 1234);
 	cr_expect_eq(token_prove(&c.minting, TOKEN_TAG, (struct str){text, TOKEN_LENGTH}, &slot, &id), -EACCES, "two generations ago");
-	cr_expect_eq(memcmp(&a.slot_key, &c.slot_key, sizeof a.slot_key), 0, "slots never move with the keys");
-	cr_expect_neq(memcmp(&a.minting.key[0], &b.minting.key[0], sizeof a.minting.key[0]), 0);
+	cr_expect_eq(memcmp(&a.slot_key, &c.slot_key, sizeof(a.slot_key)), 0, "slots never move with the keys");
+	cr_expect_neq(memcmp(&a.minting.key[0], &b.minting.key[0], sizeof(a.minting.key[0])), 0);
 }
 
 Test(keys, generations_wrap)
@@ -107,13 +107,13 @@ Test(keys, each_role_gets_its_own_only)
 	keys_for(keys, PEER_SIP, &s);
 	keys_for(keys, PEER_TLS, &k);
 	keys_close(keys);
-	cr_expect_eq(memcmp(&t.minting, &zero.minting, sizeof t.minting), 0);
-	cr_expect_eq(memcmp(t.nonce_key, zero.nonce_key, sizeof t.nonce_key), 0);
-	cr_expect_neq(memcmp(t.tag_key, zero.tag_key, sizeof t.tag_key), 0);
-	cr_expect_eq(memcmp(&t.slot_key, &s.slot_key, sizeof t.slot_key), 0);
-	cr_expect_eq(memcmp(s.tag_key, zero.tag_key, sizeof s.tag_key), 0);
-	cr_expect_neq(memcmp(s.nonce_key, zero.nonce_key, sizeof s.nonce_key), 0);
-	cr_expect_eq(memcmp(&k, &zero, sizeof k), 0);
+	cr_expect_eq(memcmp(&t.minting, &zero.minting, sizeof(t.minting)), 0);
+	cr_expect_eq(memcmp(t.nonce_key, zero.nonce_key, sizeof(t.nonce_key)), 0);
+	cr_expect_neq(memcmp(t.tag_key, zero.tag_key, sizeof(t.tag_key)), 0);
+	cr_expect_eq(memcmp(&t.slot_key, &s.slot_key, sizeof(t.slot_key)), 0);
+	cr_expect_eq(memcmp(s.tag_key, zero.tag_key, sizeof(s.tag_key)), 0);
+	cr_expect_neq(memcmp(s.nonce_key, zero.nonce_key, sizeof(s.nonce_key)), 0);
+	cr_expect_eq(memcmp(&k, &zero, sizeof(k)), 0);
 }
 
 Test(keys, a_damaged_or_readable_file_is_refused)

@@ -31,7 +31,7 @@ static int send_peer(uint32_t n)
 {
 	struct lifeline_peer body = {.incarnation = n};
 
-	return outbox_send(&box, pair[0], LIFELINE_PEER_DOWN, &body, sizeof body, -1);
+	return outbox_send(&box, pair[0], LIFELINE_PEER_DOWN, &body, sizeof(body), -1);
 }
 
 Test(outbox, keeps_the_order_over_a_full_lifeline)

@@ -15,7 +15,7 @@
 static char base[64], path[300];
 static int directory;
 static struct quarantine *q;
-static unsigned char bytes[HAND_MAX];
+static unsigned char bytes[EVIDENCE_MAX];
 static size_t size;
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
@@ -36,7 +36,7 @@ static void setup(void)
 static void teardown(void)
 {
 	quarantine_close(q);
-	snprintf(path, sizeof path, "rm -rf %s", base);
+	snprintf(path, sizeof(path), "rm -rf %s", base);
 	cr_assert_eq(system(path), 0);
 }
 
@@ -46,7 +46,7 @@ static const struct poison *keep(const char *text, int64_t time)
 {
 	const struct poison *p = NULL;
 
-	cr_assert_eq(quarantine_keep(q, HAND_MESSAGE, (const unsigned char *)text, strlen(text), "transport-0", "SEGV", time, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)text, strlen(text), "transport-0", "SEGV", time, &p), 0);
 	cr_assert_not_null(p);
 	return p;
 }
@@ -62,7 +62,7 @@ static unsigned files(void)
 	unsigned n = 0;
 	FILE *f;
 
-	snprintf(path, sizeof path, "ls -A %s/quarantine | wc -l", base);
+	snprintf(path, sizeof(path), "ls -A %s/quarantine | wc -l", base);
 	f = popen(path, "r");
 	cr_assert_eq(fscanf(f, "%u", &n), 1);
 	pclose(f);
@@ -73,7 +73,7 @@ static char *name_of(const struct poison *p)
 {
 	char print[FINGERPRINT_TEXT_SIZE];
 
-	snprintf(path, sizeof path, "%s/quarantine/%lld.message.%s.%s.%s", base, (long long)p->time, p->worker, p->reason, fingerprint_text(&p->print, print));
+	snprintf(path, sizeof(path), "%s/quarantine/%lld.message.%s.%s.%s", base, (long long)p->time, p->worker, p->reason, fingerprint_text(&p->print, print));
 	return path;
 }
 
@@ -87,7 +87,7 @@ Test(quarantine, keeps_the_bytes_for_the_master_alone)
 	cr_assert_eq(stat(name_of(p), &st), 0, "%s", path);
 	cr_assert_eq(st.st_mode & 0777, 0600);
 	cr_assert_eq(st.st_size, 38, "nothing but the bytes");
-	snprintf(path, sizeof path, "%s/quarantine", base);
+	snprintf(path, sizeof(path), "%s/quarantine", base);
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0700);
 	cr_assert_eq(quarantine_read(q, 0, bytes, &size), 0);
@@ -113,7 +113,7 @@ Test(quarantine, survives_a_restart)
 	cr_assert_eq(before.count, 2);
 	again();
 	quarantine_list(q, &after);
-	cr_assert_eq(memcmp(&before, &after, sizeof before), 0);
+	cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0);
 	cr_assert_str_eq(quarantine_at(q, 1)->reason, "SEGV");
 	cr_assert_str_eq(quarantine_at(q, 1)->worker, "transport-0");
 	cr_assert_eq(quarantine_at(q, 1)->time, 2000);
@@ -127,8 +127,8 @@ Test(quarantine, what_is_no_message_is_kept_and_not_refused)
 	const struct poison *p;
 	struct lifeline_quarantine list;
 
-	cr_assert_eq(quarantine_keep(q, HAND_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 5, &p), 0);
-	cr_assert_eq(quarantine_keep(q, HAND_STREAM, (const unsigned char *)"GET / HTTP/1.1", 14, "transport-0", "ABRT", 6, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 5, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_STREAM, (const unsigned char *)"GET / HTTP/1.1", 14, "transport-0", "ABRT", 6, &p), 0);
 	again();
 	cr_assert_eq(quarantine_count(q), 2);
 	quarantine_list(q, &list);
@@ -140,7 +140,7 @@ Test(quarantine, the_oldest_makes_room)
 	char text[32];
 
 	for (int i = 0; i < QUARANTINE_MAX; i++) {
-		snprintf(text, sizeof text, "message %d", i);
+		snprintf(text, sizeof(text), "message %d", i);
 		keep(text, 1000 + i);
 	}
 	cr_assert_eq(counters_page->counter[COUNTER_QUARANTINE_REMOVED], 0);
@@ -162,9 +162,9 @@ Test(quarantine, what_is_not_refused_makes_room_first)
 	char text[32];
 
 	keep("refused and oldest", 1);
-	cr_assert_eq(quarantine_keep(q, HAND_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 2, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 2, &p), 0);
 	for (int i = 2; i < QUARANTINE_MAX; i++) {
-		snprintf(text, sizeof text, "message %d", i);
+		snprintf(text, sizeof(text), "message %d", i);
 		keep(text, 1000 + i);
 	}
 	keep("one more", 2000);
@@ -181,7 +181,7 @@ Test(quarantine, one_is_found_by_some_digits)
 	keep("one", 1000);
 	keep("two", 2000);
 	fingerprint_text(&quarantine_at(q, 1)->print, print);
-	snprintf(digits, sizeof digits, "%.7s", print);
+	snprintf(digits, sizeof(digits), "%.7s", print);
 	cr_assert_eq(quarantine_find(q, digits, &i), 0);
 	cr_assert_eq(i, 1);
 	cr_assert_eq(quarantine_find(q, print, &i), 0);
@@ -209,7 +209,7 @@ static void put(const char *name, const char *text, mode_t mode)
 {
 	int fd;
 
-	snprintf(path, sizeof path, "%s/quarantine/%s", base, name);
+	snprintf(path, sizeof(path), "%s/quarantine/%s", base, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
@@ -222,32 +222,32 @@ Test(quarantine, nothing_in_the_folder_is_believed)
 	char print[FINGERPRINT_TEXT_SIZE], name[200];
 	struct fingerprint f;
 
-	fingerprint_of(HAND_MESSAGE, "one", 3, &f);
+	fingerprint_of(EVIDENCE_MESSAGE, "one", 3, &f);
 	fingerprint_text(&f, print);
 	static const char *const wrong[] = {"%s", "1000.message.transport-0.SEGV", "x.message.transport-0.SEGV.%s", "1000.text.transport-0.SEGV.%s", "1000.message.transport_0.SEGV.%s", "1000.message..SEGV.%s",
 		"1000.message.transport-0.SEGV.%sff", "1000.message.transport-0.SEGV.%s.old", "01000.message.transport-0.SEGV.%s", "99999999999999999999.message.transport-0.SEGV.%s", "1000.stream.transport-0.SEGV.%s"};
-	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(name, sizeof name, wrong[i], print);
+		snprintf(name, sizeof(name), wrong[i], print);
 #pragma GCC diagnostic pop
 		put(name, "one", 0600);
 	}
 	/* right by name, but with other bytes, none, or readable by others */
-	snprintf(name, sizeof name, "1000.message.transport-0.SEGV.%s", print);
+	snprintf(name, sizeof(name), "1000.message.transport-0.SEGV.%s", print);
 	put(name, "two", 0600);
-	snprintf(name, sizeof name, "1001.message.transport-0.SEGV.%s", print);
+	snprintf(name, sizeof(name), "1001.message.transport-0.SEGV.%s", print);
 	put(name, "", 0600);
-	snprintf(name, sizeof name, "1002.message.transport-0.SEGV.%s", print);
+	snprintf(name, sizeof(name), "1002.message.transport-0.SEGV.%s", print);
 	put(name, "one", 0644);
-	snprintf(path, sizeof path, "%s/quarantine/1003.message.transport-0.SEGV.%s", base, print);
+	snprintf(path, sizeof(path), "%s/quarantine/1003.message.transport-0.SEGV.%s", base, print);
 	cr_assert_eq(symlink("/etc/hostname", path), 0);
 	again();
 	cr_assert_eq(quarantine_count(q), 0);
 	/* and one that is right, twice */
-	snprintf(name, sizeof name, "1004.message.transport-0.SEGV.%s", print);
+	snprintf(name, sizeof(name), "1004.message.transport-0.SEGV.%s", print);
 	put(name, "one", 0600);
-	snprintf(name, sizeof name, "1005.message.transport-0.SEGV.%s", print);
+	snprintf(name, sizeof(name), "1005.message.transport-0.SEGV.%s", print);
 	put(name, "one", 0600);
 	again();
 	cr_assert_eq(quarantine_count(q), 1);
@@ -270,9 +270,9 @@ Test(quarantine, what_cannot_be_written_is_listed)
 	const struct poison *p = NULL;
 	struct lifeline_quarantine list;
 
-	snprintf(path, sizeof path, "rm -rf %s/quarantine", base);
+	snprintf(path, sizeof(path), "rm -rf %s/quarantine", base);
 	cr_assert_eq(system(path), 0);
-	cr_assert_lt(quarantine_keep(q, HAND_MESSAGE, (const unsigned char *)"one", 3, "sip-1", "hangs", 1000, &p), 0);
+	cr_assert_lt(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)"one", 3, "sip-1", "hangs", 1000, &p), 0);
 	cr_assert_not_null(p);
 	cr_assert_not(p->stored);
 	quarantine_list(q, &list);
@@ -287,7 +287,7 @@ Test(quarantine, a_folder_of_somebody_else_is_refused)
 
 	quarantine_close(q);
 	q = NULL;
-	snprintf(path, sizeof path, "%s/quarantine", base);
+	snprintf(path, sizeof(path), "%s/quarantine", base);
 	cr_assert_eq(chmod(path, 0777), 0);
 	cr_assert_eq(quarantine_open(&other, directory), -EPERM);
 	cr_assert_eq(rmdir(path), 0);
@@ -302,7 +302,7 @@ Test(quarantine, prints_nothing_that_a_terminal_obeys)
 	FILE *f = open_memstream(&text, &length);
 	static const unsigned char hostile[] = "OPTIONS \x1b[2J\r\nA: \\ \xc2\x9b\t\n\r\r\n\0\x7f";
 
-	quarantine_print(hostile, sizeof hostile - 1, f);
+	quarantine_print(hostile, sizeof(hostile) - 1, f);
 	fclose(f);
 	cr_assert_str_eq(text, "OPTIONS \\x1b[2J\nA: \\\\ \\xc2\\x9b\\t\\n\\r\n\\x00\\x7f");
 	free(text);

@@ -21,8 +21,8 @@ static void put(const char *name, const char *text)
 {
 	char path[128], new[128];
 
-	snprintf(path, sizeof path, "%s/%s", base, name);
-	snprintf(new, sizeof new, "%s/%s.part", base, name);
+	snprintf(path, sizeof(path), "%s/%s", base, name);
+	snprintf(new, sizeof(new), "%s/%s.part", base, name);
 	FILE *f = fopen(new, "w");
 	cr_assert_not_null(f);
 	fputs(text, f);
@@ -35,7 +35,7 @@ static void put_config(unsigned sip, const char *bind, const char *runtime, cons
 {
 	char text[2048];
 
-	snprintf(text, sizeof text,
+	snprintf(text, sizeof(text),
 		"runtime-directory = \"%s\"\nstate-directory = \"/tmp/state\"\nworkers { transport = 1 sip = %u tls = 0 }\n"
 		"zone \"access\" { trust = no auth = digest }\nlistener \"udp\" { bind = \"%s\" zone = \"access\" }\n"
 		"domain \"example.net\" { users = \"users\" }\nroute \"users\" { from = { \"access\" } to-domain = \"example.net\" action "
@@ -58,7 +58,7 @@ static void setup(void)
 	cr_assert_not_null(mkdtemp(base));
 	put("users", USER);
 	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
-	snprintf(path, sizeof path, "%s/sipward.conf", base);
+	snprintf(path, sizeof(path), "%s/sipward.conf", base);
 	m = (struct master){.config_path = path};
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
 		m.supervisor.settings[r] = -1;
@@ -77,7 +77,7 @@ static void teardown(void)
 	userwatch_close(&m.userwatch);
 	config_free(m.config);
 	loop_free(m.loop);
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 

@@ -22,14 +22,14 @@ static void setup(void)
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
 	strcpy(base, "/tmp/sipward-run-XXXXXX");
 	cr_assert_not_null(mkdtemp(base));
-	snprintf(path, sizeof path, "%s/run", base);
+	snprintf(path, sizeof(path), "%s/run", base);
 }
 
 static void teardown(void)
 {
 	char command[128];
 
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -39,7 +39,7 @@ static bool exists(const char *name)
 {
 	char full[256];
 
-	snprintf(full, sizeof full, "%s/%s", path, name);
+	snprintf(full, sizeof(full), "%s/%s", path, name);
 	return access(full, F_OK) == 0;
 }
 
@@ -100,9 +100,9 @@ Test(runtime, what_a_killed_master_left_is_cleared)
 		if (runtime_open(&r, path))
 			_exit(1);
 		/* and what an earlier version made */
-		snprintf(old, sizeof old, "%s/edge", path);
+		snprintf(old, sizeof(old), "%s/edge", path);
 		mkdir(old, 0755);
-		snprintf(old, sizeof old, "%s/edge/transport-3", path);
+		snprintf(old, sizeof(old), "%s/edge/transport-3", path);
 		_exit(mkdir(old, 0755) ? 1 : 0);
 	}
 	int status;
@@ -110,17 +110,17 @@ Test(runtime, what_a_killed_master_left_is_cleared)
 	cr_assert_eq(status, 0);
 	cr_assert(exists("edge/transport-3"));
 	/* A link that leads out must be removed, not followed. */
-	snprintf(outside, sizeof outside, "%s/outside", base);
+	snprintf(outside, sizeof(outside), "%s/outside", base);
 	cr_assert_eq(mkdir(outside, 0755), 0);
-	snprintf(outside, sizeof outside, "%s/outside/file", base);
+	snprintf(outside, sizeof(outside), "%s/outside/file", base);
 	fclose(fopen(outside, "w"));
-	snprintf(outside, sizeof outside, "%s/outside", base);
-	snprintf(link, sizeof link, "%s/edge/link", path);
+	snprintf(outside, sizeof(outside), "%s/outside", base);
+	snprintf(link, sizeof(link), "%s/edge/link", path);
 	cr_assert_eq(symlink(outside, link), 0);
 	cr_assert_eq(runtime_open(&r, path), 0);
 	cr_expect_not(exists("edge/transport-3"));
 	cr_expect_not(exists("edge"));
-	snprintf(outside, sizeof outside, "%s/outside/file", base);
+	snprintf(outside, sizeof(outside), "%s/outside/file", base);
 	cr_expect_eq(access(outside, F_OK), 0);
 	runtime_close(&r);
 	cr_expect_eq(access(path, F_OK), 0, "it was there before");
@@ -133,7 +133,7 @@ Test(runtime, a_path_too_long_or_unsafe_is_refused)
 	struct runtime r;
 	char longer[LIFELINE_PATH_MAX];
 
-	memset(longer, 'a', sizeof longer);
+	memset(longer, 'a', sizeof(longer));
 	longer[0] = '/';
 	longer[LIFELINE_PATH_MAX - 20] = '\0';
 	cr_expect_eq(runtime_open(&r, longer), -ENAMETOOLONG);

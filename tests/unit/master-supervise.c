@@ -57,7 +57,7 @@ static void on_signal(void *arg, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)arg, (void)events;
-	while (read(signals, &info, sizeof info) > 0)
+	while (read(signals, &info, sizeof(info)) > 0)
 		;
 	supervise_reap(&s);
 }
@@ -75,8 +75,8 @@ static void link_program(enum peer_role role, const char *name)
 {
 	char self[256] = "";
 
-	cr_assert_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
-	snprintf(program[role], sizeof program[role], "%s/%s", base, name);
+	cr_assert_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	snprintf(program[role], sizeof(program[role]), "%s/%s", base, name);
 	unlink(program[role]);
 	cr_assert_eq(symlink(self, program[role]), 0);
 	s.program[role] = program[role];
@@ -90,7 +90,7 @@ static void setup(void)
 	log_init("test", -1, LOG_INFO, quiet, NULL);
 	strcpy(base, "/tmp/sipward-sup-XXXXXX");
 	cr_assert_not_null(mkdtemp(base));
-	snprintf(path, sizeof path, "%s/run", base);
+	snprintf(path, sizeof(path), "%s/run", base);
 	cr_assert_eq(loop_new(&loop), 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -98,7 +98,7 @@ static void setup(void)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	cr_assert_eq(loop_add(loop, signals, EPOLLIN, on_signal, NULL, NULL), 0);
 	cr_assert_eq(runtime_open(&runtime, path), 0);
-	snprintf(path, sizeof path, "%s/state", base);
+	snprintf(path, sizeof(path), "%s/state", base);
 	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
 	s = (struct supervisor){
 		.loop = loop,
@@ -158,7 +158,7 @@ static void teardown(void)
 	keys_close(s.keys);
 	runtime_close(&runtime);
 	loop_free(loop);
-	snprintf(command, sizeof command, "rm -rf %s", base);
+	snprintf(command, sizeof(command), "rm -rf %s", base);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -191,8 +191,8 @@ static void tell(struct worker_slot *w, const char *what)
 {
 	struct lifeline_query q = {.id = 99999, .what = QUERY_CALLS};
 
-	snprintf(q.argument, sizeof q.argument, "%s", what);
-	cr_assert(worker_tell(w, LIFELINE_QUERY, &q, sizeof q, -1));
+	snprintf(q.argument, sizeof(q.argument), "%s", what);
+	cr_assert(worker_tell(w, LIFELINE_QUERY, &q, sizeof(q), -1));
 }
 
 static int number(size_t row, const char *key)
@@ -321,7 +321,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	supervise_start(&s);
 	UNTIL(ready() == 5);
 	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 1);
-	unsigned char bytes[HAND_MAX];
+	unsigned char bytes[EVIDENCE_MAX];
 	size_t size;
 
 	assert_refused(PEER_TRANSPORT, 0);
@@ -331,7 +331,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	const struct poison *p = quarantine_at(s.quarantine, 0);
 	cr_expect_str_eq(p->worker, "sip-1");
 	cr_expect_str_eq(p->reason, "ABRT");
-	cr_expect_eq(p->print.kind, HAND_MESSAGE);
+	cr_expect_eq(p->print.kind, EVIDENCE_MESSAGE);
 	cr_expect_eq(p->deaths, 1);
 	cr_assert_eq(quarantine_read(s.quarantine, 0, bytes, &size), 0);
 	cr_expect(size == 14 && memcmp(bytes, "INVITE sip:bob", 14) == 0);

@@ -14,7 +14,7 @@ Test(cancel, answered_with_the_tag_of_the_invite)
 	struct transaction *t = serve(REQUEST(&udp, "INVITE"), &notes);
 
 	turn();
-	answer(&sip, t, 180, (struct str){NULL, 0});
+	answer(&sip, t, 180, STR_NONE);
 	cr_assert_eq(receive_request(REQUEST(&udp, "CANCEL"), NULL), REQUEST_ABSORBED);
 	cr_assert_eq(notes.cancelled, 1);
 	cr_assert_eq(caught_count, 3);
@@ -26,7 +26,7 @@ Test(cancel, answered_with_the_tag_of_the_invite)
 	cr_assert_eq(notes.cancelled, 1);
 	cr_assert_str_eq(sent_text(2), sent_text(3));
 	cr_assert(!transaction_answered(t));
-	answer(&sip, t, 487, (struct str){NULL, 0});
+	answer(&sip, t, 487, STR_NONE);
 	cr_assert(str_equal(sent_to_tag(4), sent_to_tag(2)));
 }
 
@@ -36,7 +36,7 @@ Test(cancel, before_any_answer_the_tag_is_that_of_the_487)
 
 	receive_request(REQUEST(&udp, "CANCEL"), NULL);
 	cr_assert_eq(notes.cancelled, 1);
-	answer(&sip, t, 487, (struct str){NULL, 0});
+	answer(&sip, t, 487, STR_NONE);
 	cr_assert_eq(sent_status(0), 200);
 	cr_assert_eq(sent_status(1), 487);
 	cr_assert(sent_to_tag(0).n);
@@ -47,7 +47,7 @@ Test(cancel, after_a_final_answer_it_changes_nothing)
 {
 	struct transaction *t = serve(REQUEST(&udp, "INVITE"), &notes);
 
-	answer(&sip, t, 200, (struct str){NULL, 0});
+	answer(&sip, t, 200, STR_NONE);
 	receive_request(REQUEST(&udp, "CANCEL"), NULL);
 	cr_assert_eq(notes.cancelled, 0);
 	cr_assert_eq(sent_status(1), 200);
@@ -120,7 +120,7 @@ Test(cancel, from_another_host_of_a_trusted_zone)
 static void answer_487(void *user, struct transaction *t, const struct message *m)
 {
 	on_cancelled(user, t, m);
-	answer(&sip, t, 487, (struct str){NULL, 0});
+	answer(&sip, t, 487, STR_NONE);
 	transaction_detach(t);
 }
 
@@ -153,7 +153,7 @@ Test(cancel, goes_out_at_once_after_a_provisional)
 		"CANCEL sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH ";rport\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: <sip:a@example.net>;tag=l\r\n"
 		"To: <sip:b@example.net>\r\nCall-ID: out-1\r\nCSeq: 41 CANCEL\r\nMax-Forwards: 70\r\nReason: SIP;cause=200\r\nContent-Length: 0\r\n\r\n");
 	cr_assert(caught[1].reserve);
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	cr_assert_eq(caught_count, 2);
 	/* it is a transaction of its own: repeated by timer E, its answer stops that and concerns nobody */
 	WAIT(caught_count == 3);
@@ -172,7 +172,7 @@ Test(cancel, waits_for_the_first_provisional)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	pass(4 * T1);
 	cr_assert_eq(caught_count, 1);
 	receive_response(&tcp, "INVITE", 100, "r");
@@ -187,12 +187,12 @@ Test(cancel, never_goes_out_when_the_final_response_comes_first)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	receive_response(&tcp, "INVITE", 200, "r");
 	pass(4 * T1);
 	cr_assert_eq(caught_count, 1);
 	cr_assert_eq(notes.status, 200);
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	cr_assert_eq(caught_count, 1);
 }
 
@@ -200,7 +200,7 @@ Test(cancel, without_any_response_it_is_timer_b)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	WAIT(notes.gone);
 	cr_assert_eq(notes.status, 408);
 	cr_assert_eq(caught_count, 1);
@@ -212,7 +212,7 @@ Test(cancel, without_a_final_response_the_invite_fails_after_64_t1)
 	uint64_t start;
 
 	receive_response(&udp, "INVITE", 180, "r");
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	start = loop_ms();
 	receive_response(&udp, "CANCEL", 200, "r");
 	WAIT(notes.gone);

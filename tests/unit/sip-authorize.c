@@ -37,16 +37,16 @@ static void respond(const struct ask *a, const char *nonce, const char *uri, cha
 	size_t n = digest_ha1(algorithm, str_of(a->user), str_of(a->realm ? a->realm : "example.net"), str_of(a->password), ha1);
 	char a2[65];
 	/* H(x:y:z) with the parts cut at other colons is the same hash */
-	snprintf(method, sizeof method, "%s", a->method);
+	snprintf(method, sizeof(method), "%s", a->method);
 	char *colon = strchr(uri, ':');
 	char scheme[16];
-	snprintf(scheme, sizeof scheme, "%.*s", (int)(colon - uri), uri);
+	snprintf(scheme, sizeof(scheme), "%.*s", (int)(colon - uri), uri);
 	digest_ha1(algorithm, str_of(method), str_of(scheme), str_of(colon + 1), a2);
-	snprintf(all, sizeof all, "%s:%s:%s:%s", a->nc ? a->nc : "00000001", a->cnonce ? a->cnonce : "c0", a->qop ? a->qop : "auth", a2);
+	snprintf(all, sizeof(all), "%s:%s:%s:%s", a->nc ? a->nc : "00000001", a->cnonce ? a->cnonce : "c0", a->qop ? a->qop : "auth", a2);
 	digest_ha1(algorithm, (struct str){ha1, n}, str_of(nonce), str_of(all), out);
 }
 
-static struct identity who;
+static struct identity sender;
 static bool allowed;
 
 /* Returns the status of the answer; 0: it may go on. */
@@ -63,36 +63,36 @@ static unsigned ask(struct ask a)
 	bool proxy = !registers && strchr(a.uri, '@');
 	if (a.user) {
 		respond(&a, a.nonce, uri, response);
-		snprintf(credentials, sizeof credentials, "%s: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\"%s%s%s%s%s%s%s%s%s\r\n", proxy != a.wrong_header ? "Proxy-Authorization" : "Authorization", a.user,
+		snprintf(credentials, sizeof(credentials), "%s: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\"%s%s%s%s%s%s%s%s%s\r\n", proxy != a.wrong_header ? "Proxy-Authorization" : "Authorization", a.user,
 			a.realm ? a.realm : "example.net", a.nonce, uri, response, a.algorithm ? ", algorithm=" : "", a.algorithm ? a.algorithm : "", a.qop && !*a.qop ? "" : ", qop=", a.qop ? a.qop : "auth",
 			a.qop && !*a.qop ? "" : ", nc=", a.qop && !*a.qop ? "" : a.nc ? a.nc : "00000001", a.qop && !*a.qop ? "" : ", cnonce=\"", a.qop && !*a.qop ? "" : a.cnonce ? a.cnonce : "c0", a.qop && !*a.qop ? "" : "\"");
 	}
 	f->branch++;
-	snprintf(text, sizeof text, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %u\r\nCSeq: 1 %s\r\n%s%s\r\n", a.method, a.uri, f->branch, a.from, f->branch, a.to, f->branch, a.method,
+	snprintf(text, sizeof(text), "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %u\r\nCSeq: 1 %s\r\n%s%s\r\n", a.method, a.uri, f->branch, a.from, f->branch, a.to, f->branch, a.method,
 		a.extra ? a.extra : "", credentials);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	f->answers = 0;
 	cr_assert_eq(transactions_request(f->sip.transactions, m, a.slot, &t), REQUEST_NEW);
-	memset(&who, 0xee, sizeof who);
-	allowed = authorize(&f->sip, t, m, a.slot, &who);
+	memset(&sender, 0xee, sizeof(sender));
+	allowed = authorize(&f->sip, t, m, a.slot, &sender);
 	unsigned status = fixture_status(f);
 	cr_assert_eq(allowed, status == 0, "%u", status);
 	if (allowed)
-		answer(&f->sip, t, 200, S(""));
+		answer(&f->sip, t, 200, STR_EMPTY);
 	return status;
 }
 
 /* The nonce of the last answer. */
 static const char *nonce_of(const char *header)
 {
-	static char room[4][256];
+	static char buffer[4][256];
 	static unsigned turn;
 	const char *value = fixture_header(f, header, 0);
 	cr_assert_not_null(value);
 	value = strstr(value, "nonce=\"") + 7;
-	char *to = room[turn++ % 4];
-	snprintf(to, sizeof room[0], "%.*s", (int)strcspn(value, "\""), value);
+	char *to = buffer[turn++ % 4];
+	snprintf(to, sizeof(buffer[0]), "%.*s", (int)strcspn(value, "\""), value);
 	return to;
 }
 
@@ -130,14 +130,14 @@ Test(authorize, the_right_digest)
 {
 	const char *nonce = register_nonce();
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce}), 0);
-	cr_assert(who.authenticated && !who.trusted && who.zone == ZONE_ACCESS && who.domain == 0 && who.name_length == 5 && !strcmp(who.name, "alice"));
+	cr_assert(sender.authenticated && !sender.trusted && sender.zone == ZONE_ACCESS && sender.domain == 0 && sender.name_length == 5 && !strcmp(sender.name, "alice"));
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "SHA-256", .nc = "00000002"}), 0);
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "MD5", .nc = "00000003", .peer = "198.51.100.7:49152"}), 0, "another port of the same address");
 	cr_assert_eq(ask((struct ask){INVITE}), 407);
 	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce_of("Proxy-Authenticate"), .algorithm = "SHA-256"}), 0);
 	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example"}), 401);
 	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example", .user = "carol", .password = "christmas", .realm = "other realm", .nonce = nonce_of("WWW-Authenticate")}), 0);
-	cr_assert_eq(who.domain, 1);
+	cr_assert_eq(sender.domain, 1);
 	cr_assert_eq(f->penalties, 0);
 }
 
@@ -146,7 +146,7 @@ static unsigned stranger(const char *method, const char *uri, unsigned listener,
 {
 	static char text[2048];
 	struct flow flow = fixture_flow(f, listener, "198.51.100.7:5060", 0);
-	snprintf(text, sizeof text, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKs%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: s\r\nCSeq: 1 %s\r\n%s\r\n", method, uri, f->branch, method, more);
+	snprintf(text, sizeof(text), "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKs%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: s\r\nCSeq: 1 %s\r\n%s\r\n", method, uri, f->branch, method, more);
 	struct message *m = (struct message *)(uintptr_t)fixture_message(f, text, &flow);
 	m->max_forwards = strstr(text, "Max-Forwards: 0") ? 0 : 70;
 	f->answers = 0;
@@ -227,7 +227,7 @@ Test(authorize, a_count_is_good_once)
 	replay_free(f->sip.replay);
 	f->sip.replay = NULL;
 	char minted[13];
-	snprintf(minted, sizeof minted, "%s", nonce);
+	snprintf(minted, sizeof(minted), "%s", nonce);
 	while (fixture_now() <= strtoull(minted, NULL, 16))
 		;
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "0000000c"}), 401);
@@ -239,7 +239,7 @@ Test(authorize, a_nonce_that_is_not_for_this_is_stale_and_no_failure)
 	const char *nonce = register_nonce();
 	char forged[256], old[NONCE_LENGTH_MAX + 1] = "";
 	struct endpoint source = fixture_endpoint("198.51.100.7:5060");
-	snprintf(forged, sizeof forged, "%s", nonce);
+	snprintf(forged, sizeof(forged), "%s", nonce);
 	forged[5] ^= 1;
 	nonce_make(f->sip.keys.nonce_key, fixture_now() - 300001, 0, &source, old);
 	struct ask row[] = {
@@ -250,7 +250,7 @@ Test(authorize, a_nonce_that_is_not_for_this_is_stale_and_no_failure)
 		{REGISTER, ALICE, .nonce = "made up"},
 		{REGISTER, .user = "alice", .password = "wrong", .nonce = old},
 	};
-	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		cr_expect_eq(ask(row[i]), 401, "%zu", i);
 		cr_expect(is_stale("WWW-Authenticate"), "%zu", i);
 	}
@@ -270,7 +270,7 @@ Test(authorize, credentials_that_do_not_count)
 		{REGISTER, .user = "", .password = "", .nonce = nonce},
 		{REGISTER, .extra = "Authorization: Basic YTpi\r\nAuthorization: Digest\r\nAuthorization: Digest username=\"alice\"\r\n"},
 	};
-	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		cr_expect_eq(ask(row[i]), 401, "%zu", i);
 		cr_expect_not(is_stale("WWW-Authenticate"), "%zu", i);
 	}
@@ -309,9 +309,9 @@ Test(authorize, everybody_speaks_for_himself)
 Test(authorize, trusted_zones_and_those_that_ask_nobody)
 {
 	cr_assert_eq(ask((struct ask){INVITE, .listener = CORE_UDP, .peer = "10.0.0.9:5060"}), 0);
-	cr_assert(who.trusted && !who.authenticated && who.zone == ZONE_CORE && who.domain == NONE_INDEX && who.name_length == 0);
+	cr_assert(sender.trusted && !sender.authenticated && sender.zone == ZONE_CORE && sender.domain == NONE_INDEX && sender.name_length == 0);
 	cr_assert_eq(ask((struct ask){INVITE, .listener = OPEN_UDP}), 0);
-	cr_assert(!who.trusted && !who.authenticated && who.zone == ZONE_OPEN);
+	cr_assert(!sender.trusted && !sender.authenticated && sender.zone == ZONE_OPEN);
 	cr_assert_eq(ask((struct ask){INVITE, .listener = CORE_UDP, .peer = "10.0.1.9:5060"}), 403, "outside the zone's sources");
 	f->image.s.domains.count = 0;
 	cr_assert_eq(ask((struct ask){INVITE}), 403, "nobody to authenticate as");
@@ -323,7 +323,7 @@ static void sink(void *arg, enum log_level level, const char *line, size_t lengt
 {
 	(void)arg;
 	(void)level;
-	snprintf(logged[lines++ % 4], sizeof logged[0], "%.*s", (int)length, line);
+	snprintf(logged[lines++ % 4], sizeof(logged[0]), "%.*s", (int)length, line);
 }
 
 Test(authorize, one_fixed_line_for_each_failure)

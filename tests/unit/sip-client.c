@@ -311,7 +311,7 @@ Test(client, detached_invite_is_cancelled_and_its_success_is_the_callers_to_end)
 static void cancel_in_response(void *user, struct transaction *t, const struct message *m)
 {
 	on_client_response(user, t, m);
-	transaction_cancel(t, (struct str){NULL, 0});
+	transaction_cancel(t, STR_NONE);
 	transaction_detach(t);
 }
 

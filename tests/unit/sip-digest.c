@@ -55,7 +55,7 @@ Test(digest, without_qop_auth_nothing_is_right)
 	digest_ha1(DIGEST_MD5, S("REGISTER"), S("sip"), S("x"), a2);
 	digest_ha1(DIGEST_MD5, (struct str){ha1, n}, S("abc"), (struct str){a2, 32}, response);
 	char value[256];
-	snprintf(value, sizeof value, "Digest username=\"u\", realm=\"r\", nonce=\"abc\", uri=\"sip:x\", response=\"%s\"", response);
+	snprintf(value, sizeof(value), "Digest username=\"u\", realm=\"r\", nonce=\"abc\", uri=\"sip:x\", response=\"%s\"", response);
 	cr_assert_eq(credentials_parse(str_of(value), &c), 0);
 	cr_assert_not(digest_verify(&c, S("REGISTER"), (struct str){ha1, n}));
 }
@@ -89,7 +89,7 @@ Test(digest, forms_of_credentials)
 		{"Digest ", -EINVAL},
 		{"", -EINVAL},
 	};
-	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		struct credentials c;
 		cr_expect_eq(credentials_parse(str_of(row[i].value), &c), row[i].error, "%s", row[i].value);
 	}
@@ -106,9 +106,9 @@ Test(digest, unknown_algorithms_are_named_none)
 Test(digest, a_nonce_is_bound_to_key_slot_address_and_time)
 {
 	uint8_t key[32] = {1}, other_key[32] = {2};
-	char room[NONCE_LENGTH_MAX];
+	char buffer[NONCE_LENGTH_MAX];
 	struct endpoint source = at("198.51.100.7:5060"), port = at("198.51.100.7:49152"), other = at("198.51.100.8:5060"), six = at("[2001:db8::1]:5060");
-	struct str nonce = {room, nonce_make(key, 1000000, 17, &source, room)};
+	struct str nonce = {buffer, nonce_make(key, 1000000, 17, &source, buffer)};
 	struct nonce_name name = {0};
 	cr_assert_leq(nonce.n, NONCE_LENGTH_MAX);
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0);
@@ -121,13 +121,13 @@ Test(digest, a_nonce_is_bound_to_key_slot_address_and_time)
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &other, &name), -ESTALE);
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &six, &name), -ESTALE);
 	cr_assert_eq(nonce_check(other_key, nonce, 1000000, 300000, 17, &source, &name), -EINVAL);
-	cr_assert_eq(nonce_check(key, (struct str){room, nonce.n - 1}, 1000000, 300000, 17, &source, &name), -EINVAL);
-	cr_assert_eq(nonce_check(key, S(""), 1000000, 300000, 17, &source, &name), -EINVAL);
+	cr_assert_eq(nonce_check(key, (struct str){buffer, nonce.n - 1}, 1000000, 300000, 17, &source, &name), -EINVAL);
+	cr_assert_eq(nonce_check(key, STR_EMPTY, 1000000, 300000, 17, &source, &name), -EINVAL);
 	for (size_t i = 0; i < nonce.n; i++) {
-		char was = room[i];
-		room[i] = was == '0' ? '1' : '0';
+		char was = buffer[i];
+		buffer[i] = was == '0' ? '1' : '0';
 		cr_assert_neq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0, "digit %zu", i);
-		room[i] = was;
+		buffer[i] = was;
 	}
 }
 

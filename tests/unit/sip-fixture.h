@@ -68,8 +68,8 @@ static inline struct endpoint fixture_endpoint(const char *text)
 
 static inline void fixture_settings(struct image *i)
 {
-	memset(i, 0, sizeof *i);
-	i->s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof *i, .generation = 1, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .message_max = MESSAGE_RAW_MAX,
+	memset(i, 0, sizeof(*i));
+	i->s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(*i), .generation = 1, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .message_max = MESSAGE_RAW_MAX,
 		.transactions_max = 1000, .calls_max = 100, .forks_max = 8, .nonce_ms = 300000, .max_forwards = 70, .transport_workers = 1, .sip_workers = 1};
 	i->s.zones = (struct array){offsetof(struct image, zone), ZONES};
 	i->s.listeners = (struct array){offsetof(struct image, listener), LISTENERS};
@@ -86,7 +86,7 @@ static inline void fixture_settings(struct image *i)
 		.algorithms = DIGEST_MD5 | DIGEST_SHA256};
 	i->domain[1] = (struct domain_settings){.name = fixture_text(i, "other.example"), .realm = fixture_text(i, "other realm"), .expires_min = 60, .expires_max = 3600, .expires_default = 1800, .bindings_max = 3,
 		.algorithms = DIGEST_MD5};
-	cr_assert_eq(settings_check(i, sizeof *i), 0);
+	cr_assert_eq(settings_check(i, sizeof(*i)), 0);
 }
 
 static inline void fixture_user(struct fixture *f, unsigned domain, const char *name, const char *password, uint8_t algorithms)
@@ -111,7 +111,7 @@ static int fixture_send(void *arg, const struct flow *to, struct str bytes, uint
 	struct fixture *f = arg;
 	(void)cookie;
 	(void)reserve;
-	cr_assert_lt(bytes.n, sizeof f->answer);
+	cr_assert_lt(bytes.n, sizeof(f->answer));
 	memcpy(f->answer, bytes.p, bytes.n);
 	f->answer[bytes.n] = 0;
 	f->answer_size = bytes.n;
@@ -136,19 +136,19 @@ static inline void fixture_open(struct fixture *f)
 
 static inline struct fixture *fixture_new(void)
 {
-	struct fixture *f = calloc(1, sizeof *f);
+	struct fixture *f = calloc(1, sizeof(*f));
 	cr_assert_not_null(f);
 	cr_assert_eq(digest_init(), 0);
 	log_init("test", -1, LOG_ERROR, NULL, NULL);
 	fixture_settings(&f->image);
-	f->users.head = (struct users){.magic = USERS_MAGIC, .size = sizeof f->users, .mask = 15};
+	f->users.head = (struct users){.magic = USERS_MAGIC, .size = sizeof(f->users), .mask = 15};
 	f->sip.settings = &f->image.s;
 	f->sip.users = &f->users.head;
 	fixture_user(f, 0, "alice", "wonderland", DIGEST_MD5 | DIGEST_SHA256);
 	fixture_user(f, 0, "bob", "builder", DIGEST_MD5);
 	fixture_user(f, 1, "carol", "christmas", DIGEST_MD5);
-	cr_assert_eq(users_check(&f->users, sizeof f->users), 0);
-	memset(&f->sip.keys, 7, sizeof f->sip.keys);
+	cr_assert_eq(users_check(&f->users, sizeof(f->users)), 0);
+	memset(&f->sip.keys, 7, sizeof(f->sip.keys));
 	f->sip.keys.minting.generation = 0;
 	f->sip.send_hook = fixture_send;
 	f->sip.send_arg = f;
@@ -174,7 +174,7 @@ static inline void fixture_free(struct fixture *f)
 {
 	char command[128];
 	fixture_close(f);
-	snprintf(command, sizeof command, "rm -rf %s", f->directory);
+	snprintf(command, sizeof(command), "rm -rf %s", f->directory);
 	cr_assert_eq(system(command), 0);
 	free(f);
 }
@@ -244,7 +244,7 @@ static inline const struct message *fixture_message(struct fixture *f, const cha
 	struct message *m = (struct message *)(void *)f->block;
 	struct message_header header[64];
 	unsigned count = 0;
-	memset(f->block, 0, sizeof f->block);
+	memset(f->block, 0, sizeof(f->block));
 	size_t line_end = (size_t)(strstr(text, "\r\n") - text), at = line_end + 2;
 	while (text[at] != '\r') {
 		const char *colon = strchr(text + at, ':'), *end = text + at;
@@ -258,8 +258,8 @@ static inline const struct message *fixture_message(struct fixture *f, const cha
 	}
 	*m = (struct message){.version = MESSAGE_VERSION, .is_request = 1, .flow = *flow, .raw_size = (uint32_t)at + 2, .header_count = (uint16_t)count, .max_forwards = 70, .expires = -1, .via_transport = flow->transport};
 	m->size = (uint32_t)message_block_size(count, m->raw_size);
-	memcpy(m + 1, header, count * sizeof header[0]);
-	memcpy((char *)(m + 1) + count * sizeof header[0], text, m->raw_size);
+	memcpy(m + 1, header, count * sizeof(header[0]));
+	memcpy((char *)(m + 1) + count * sizeof(header[0]), text, m->raw_size);
 	const char *raw = message_raw(m);
 	m->start_line = (struct span){0, (uint16_t)line_end};
 	struct str line = {raw, line_end};
@@ -272,7 +272,7 @@ static inline const struct message *fixture_message(struct fixture *f, const cha
 	cr_assert_eq(uri_parse(uri, &parts), 0);
 	m->request_uri = fixture_uri(raw, &parts);
 	m->body = (struct span){(uint16_t)m->raw_size, 0};
-	memset(m->first, 0xff, sizeof m->first);
+	memset(m->first, 0xff, sizeof(m->first));
 	for (unsigned i = 0; i < count; i++) {
 		if (header[i].id != HEADER_OTHER && m->first[header[i].id] == 0xff)
 			m->first[header[i].id] = (uint8_t)i;
@@ -308,12 +308,12 @@ static inline unsigned fixture_status(struct fixture *f)
 /* The value of the nth (from 0) header of the last answer whose line starts with name, or NULL. Static room. */
 static inline const char *fixture_header(const struct fixture *f, const char *name, unsigned nth)
 {
-	static char room[4096];
+	static char buffer[4096];
 	size_t n = strlen(name);
 	for (const char *line = strstr(f->answer, "\r\n"); line; line = strstr(line + 2, "\r\n"))
 		if (strncmp(line + 2, name, n) == 0 && line[2 + n] == ':' && nth-- == 0) {
-			snprintf(room, sizeof room, "%.*s", (int)strcspn(line + 4 + n, "\r"), line + 4 + n);
-			return room;
+			snprintf(buffer, sizeof(buffer), "%.*s", (int)strcspn(line + 4 + n, "\r"), line + 4 + n);
+			return buffer;
 		}
 	return NULL;
 }

@@ -103,11 +103,11 @@ Test(location, another_process_reads_and_writes)
 static unsigned fill(void)
 {
 	char aor[64], path[BINDING_PATH_MAX];
-	memset(path, 'p', sizeof path);
+	memset(path, 'p', sizeof(path));
 	for (unsigned i = 0; i < 100000; i++) {
 		struct binding b = sample("sip:alice@198.51.100.7", 3600000);
-		b.path = (struct str){path, sizeof path};
-		snprintf(aor, sizeof aor, "sip:user%06u@example.net", i);
+		b.path = (struct str){path, sizeof(path)};
+		snprintf(aor, sizeof(aor), "sip:user%06u@example.net", i);
 		done_count = 0;
 		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
 		until_done(1);
@@ -125,14 +125,14 @@ Test(location, a_full_store_says_so_and_empties_again)
 	char aor[64];
 	unsigned n = fill();
 	cr_assert_gt(n, 150);
-	snprintf(aor, sizeof aor, "sip:user%06u@example.net", n);
+	snprintf(aor, sizeof(aor), "sip:user%06u@example.net", n);
 	cr_assert_eq(look(aor).count, 0, "what was refused is not there");
 	/* one that fits nowhere does not take others of its turn with it */
 	struct binding b = sample("sip:alice@198.51.100.7", 3600000);
 	done_count = 0;
 	char path[BINDING_PATH_MAX];
-	memset(path, 'p', sizeof path);
-	b.path = (struct str){path, sizeof path};
+	memset(path, 'p', sizeof(path));
+	b.path = (struct str){path, sizeof(path)};
 	struct binding many[BINDINGS_MAX];
 	for (unsigned i = 0; i < BINDINGS_MAX; i++)
 		many[i] = b;
@@ -145,7 +145,7 @@ Test(location, a_full_store_says_so_and_empties_again)
 	cr_assert_eq(results[1], -ENOSPC);
 	cr_assert_eq(results[2], 0);
 	for (unsigned i = 2; i < n; i++) {
-		snprintf(aor, sizeof aor, "sip:user%06u@example.net", i);
+		snprintf(aor, sizeof(aor), "sip:user%06u@example.net", i);
 		done_count = 0;
 		location_put(bench.location, str_of(aor), NULL, 0, done, NULL);
 		until_done(1);
@@ -161,7 +161,7 @@ Test(location, one_turn_takes_so_many_and_no_more)
 	bench_close();
 	bench_open(16 << 20);
 	for (unsigned i = 0; i < LOCATION_PENDING_MAX; i++) {
-		snprintf(aor, sizeof aor, "sip:%u@x", i);
+		snprintf(aor, sizeof(aor), "sip:%u@x", i);
 		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
 	}
 	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), -EAGAIN);
@@ -170,7 +170,7 @@ Test(location, one_turn_takes_so_many_and_no_more)
 	cr_assert_eq(done_count, LOCATION_PENDING_MAX);
 	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), 0);
 	char longest[AOR_MAX];
-	memset(longest, 'a', sizeof longest);
+	memset(longest, 'a', sizeof(longest));
 	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX}, &b, 1, done, NULL), -ENAMETOOLONG);
 	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX - 1}, &b, 1, done, NULL), 0);
 	done_count = 0;
@@ -187,7 +187,7 @@ static void row(void *arg, struct str aor, const struct binding *b)
 	struct rows *r = arg;
 	(void)b;
 	r->count++;
-	str_copy(aor, r->last, sizeof r->last);
+	str_copy(aor, r->last, sizeof(r->last));
 }
 
 Test(location, lists_page_by_page)
@@ -195,7 +195,7 @@ Test(location, lists_page_by_page)
 	struct binding b[3] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000), sample("sip:e@f", 0)};
 	char aor[64];
 	for (unsigned i = 0; i < 100; i++) {
-		snprintf(aor, sizeof aor, "sip:%02u@x", i);
+		snprintf(aor, sizeof(aor), "sip:%02u@x", i);
 		location_put(bench.location, str_of(aor), b, 3, NULL, NULL);
 	}
 	loop_once(bench.loop, 0);
@@ -247,7 +247,7 @@ static void store_many(void)
 	struct binding b = sample("sip:a@b", 3600000);
 	char aor[64];
 	for (unsigned i = 0; i < 200; i++) {
-		snprintf(aor, sizeof aor, "sip:%03u@x", i);
+		snprintf(aor, sizeof(aor), "sip:%03u@x", i);
 		location_put(bench.location, str_of(aor), &b, 1, NULL, NULL);
 	}
 	loop_once(bench.loop, 0);
@@ -309,7 +309,7 @@ Test(location, keys_out_of_order_of_another_boot_are_set_aside)
 	store_many();
 	file_of(path, "location.mdb");
 	FILE *f = fopen(path, "r+");
-	size_t n = fread(all, 1, sizeof all, f), changed = 0;
+	size_t n = fread(all, 1, sizeof(all), f), changed = 0;
 	for (size_t i = 2 * 4096; i + 9 < n; i++)
 		if (memcmp(all + i, "sip:100@x", 9) == 0) { /* as if a page was older than its neighbours */
 			all[i + 4] = '0';
@@ -390,11 +390,11 @@ static unsigned stored_records(void)
 		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0600) || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_stat(txn, dbi, &stat))
 			stat.ms_entries = 999999;
 		n = (unsigned)stat.ms_entries;
-		if (write(fd[1], &n, sizeof n) != sizeof n)
+		if (write(fd[1], &n, sizeof(n)) != sizeof(n))
 			_exit(1);
 		_exit(0);
 	}
-	cr_assert_eq(read(fd[0], &n, sizeof n), sizeof n);
+	cr_assert_eq(read(fd[0], &n, sizeof(n)), sizeof(n));
 	close(fd[0]);
 	close(fd[1]);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -407,7 +407,7 @@ Test(location, tending_removes_what_expired_of_its_own_and_shows_what_lives)
 	struct binding b[2] = {sample("sip:old@b", 1), sample("sip:new@b", 3600000)};
 	char aor[64];
 	for (unsigned i = 0; i < 1000; i++) {
-		snprintf(aor, sizeof aor, "sip:%03u@x", i);
+		snprintf(aor, sizeof(aor), "sip:%03u@x", i);
 		location_put(bench.location, str_of(aor), b + (i >= 500), 1, NULL, NULL);
 	}
 	loop_once(bench.loop, 0);
@@ -431,7 +431,7 @@ Test(location, what_follows_closely_shares_a_transaction)
 	unsigned puts = 0, waited = 0;
 	/* the first go at once; a loop that turns faster than the store may write has some wait for others */
 	for (unsigned i = 0; i < 1000 && !waited; i++) {
-		snprintf(aor, sizeof aor, "sip:user%u@example.net", i);
+		snprintf(aor, sizeof(aor), "sip:user%u@example.net", i);
 		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
 		puts++;
 		loop_once(bench.loop, 0);

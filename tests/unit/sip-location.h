@@ -41,7 +41,7 @@ static inline void tear_down(void)
 {
 	char command[128];
 	bench_close();
-	snprintf(command, sizeof command, "rm -rf %s", bench.directory);
+	snprintf(command, sizeof(command), "rm -rf %s", bench.directory);
 	cr_assert_eq(system(command), 0);
 }
 
@@ -61,7 +61,7 @@ static inline void see(void *arg, const struct binding *b)
 {
 	struct seen *s = arg;
 	if (s->count < 64)
-		str_copy(b->contact, s->contact[s->count], sizeof s->contact[0]);
+		str_copy(b->contact, s->contact[s->count], sizeof(s->contact[0]));
 	s->count++;
 	s->last = *b;
 }
@@ -89,9 +89,9 @@ static inline void until_done(unsigned n)
 		loop_once(bench.loop, 1);
 }
 
-static inline void file_of(char room[128], const char *name)
+static inline void file_of(char buffer[128], const char *name)
 {
-	snprintf(room, 128, "%s/%s", bench.directory, name);
+	snprintf(buffer, 128, "%s/%s", bench.directory, name);
 }
 
 /* Writes bytes under a key as a sibling that was taken over could. */

@@ -66,7 +66,7 @@ Test(prefix, names_rules_in_order_and_once)
 		cr_assert_eq(rule, expected[n++]);
 	}
 	cr_assert_eq(n, 5);
-	prefix_walk(p, (struct str){NULL, 0}, &w);
+	prefix_walk(p, STR_NONE, &w);
 	for (n = 0; prefix_next(&w, &rule); n++)
 		cr_assert(rule == 0 || rule == 6);
 	cr_assert_eq(n, 2);

@@ -63,7 +63,7 @@ static uint64_t transactions_of_store(void)
 	FILE *f = fopen(path, "r");
 	for (int i = 0; i < 2; i++) {
 		fseek(f, i * 4096 + 144, SEEK_SET);
-		cr_assert_eq(fread(&number[i], sizeof number[i], 1, f), 1);
+		cr_assert_eq(fread(&number[i], sizeof(number[i]), 1, f), 1);
 	}
 	fclose(f);
 	return number[0] > number[1] ? number[0] : number[1];
@@ -224,7 +224,7 @@ static int stops_half_way(void)
 	MDB_txn *txn;
 	file_of(path, "location.mdb");
 	int fd = open(path, O_RDWR);
-	ssize_t n = read(fd, all, sizeof all);
+	ssize_t n = read(fd, all, sizeof(all));
 	const char *at = n > 0 ? memmem(all, (size_t)n, "sip:half@x", 10) : NULL;
 	if (!at || mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR, 0600) || mdb_txn_begin(env, NULL, 0, &txn))
 		return 1;
@@ -266,11 +266,11 @@ Test(refresh, who_meets_half_of_one_waits_for_the_whole)
 
 static void write_half(const char *aor)
 {
-	char room[BINDINGS_SIZE_MAX];
+	char buffer[BINDINGS_SIZE_MAX];
 	struct binding b = sample("sip:a@x", 60000);
-	long n = bindings_encode(&b, 1, room, sizeof room);
-	room[BINDINGS_HEAD + 3] ^= 1; /* of expires_at, as a power loss may leave it */
-	write_raw(str_of(aor), (struct str){room, (size_t)n});
+	long n = bindings_encode(&b, 1, buffer, sizeof(buffer));
+	buffer[BINDINGS_HEAD + 3] ^= 1; /* of expires_at, as a power loss may leave it */
+	write_raw(str_of(aor), (struct str){buffer, (size_t)n});
 }
 
 Test(refresh, half_of_one_that_stays_is_damage)

@@ -26,7 +26,7 @@ static unsigned send_as(const char *to, const char *call_id, unsigned cseq, cons
 	static char text[MESSAGE_RAW_MAX];
 	f->branch++;
 	struct flow flow = fixture_flow(f, listener, peer, connection);
-	snprintf(text, sizeof text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n%s\r\n", f->branch, to, f->branch, to, call_id, cseq, headers);
+	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n%s\r\n", f->branch, to, f->branch, to, call_id, cseq, headers);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	f->answers = 0;
@@ -53,9 +53,9 @@ Test(registrar, registers_and_fetches)
 	const char *date = fixture_header(f, "Date", 0);
 	char expected[64];
 	time_t now = time(NULL), before = now - 1;
-	strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+	strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
 	if (strcmp(date, expected))
-		strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&before));
+		strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&before));
 	cr_assert_str_eq(date, expected);
 	cr_assert_eq(reg(""), 200);
 	cr_assert_str_eq(CONTACT(0), "<sip:alice@198.51.100.7:5060>;expires=600");
@@ -120,12 +120,12 @@ Test(registrar, bad_contacts)
 	static const char *bad[] = {"<tel:+1234>", "<mailto:a@b>", "<sip:a@h1>;q=1.001", "<sip:a@h1>;q=0.1234", "<sip:a@h1>;q=", "<sip:a@h1>;q=.5", "<sip:a@h1", "<sip:a@h1>,", "sip:", "<sip:a@h1>;+sip.instance=\"<a>\";reg-id=x",
 		"*, <sip:a@h1>"};
 	char line[256], longer[2048];
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		snprintf(line, sizeof line, "Contact: %s\r\nExpires: 0\r\n", bad[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(line, sizeof(line), "Contact: %s\r\nExpires: 0\r\n", bad[i]);
 		/* what no parser would pass must not hurt either: the fixture's is lenient there */
 		cr_expect_eq(reg(line), 400, "%s", bad[i]);
 	}
-	memset(longer, 'a', sizeof longer);
+	memset(longer, 'a', sizeof(longer));
 	memcpy(longer, "Contact: <sip:", 14);
 	strcpy(longer + 600, "@h>\r\n");
 	cr_assert_eq(reg(longer), 400);
@@ -244,7 +244,7 @@ static void see_path(void *arg, const struct binding *b)
 {
 	struct flow *flow = arg;
 	*flow = b->flow;
-	str_copy(b->path, path_seen, sizeof path_seen);
+	str_copy(b->path, path_seen, sizeof(path_seen));
 }
 
 Test(registrar, path_is_stored_from_a_trusted_zone)
@@ -270,14 +270,14 @@ Test(registrar, path_of_a_stranger_is_ignored)
 	cr_assert_str_eq(path_seen, "");
 	cr_assert_eq(counters_page->counter[COUNTER_REGISTER_PATH_IGNORED], 1);
 	struct flow from = fixture_flow(f, OPEN_UDP, "198.51.100.7:5060", 0);
-	cr_assert_eq(memcmp(&flow, &from, sizeof flow), 0, "reached by where it came from");
+	cr_assert_eq(memcmp(&flow, &from, sizeof(flow)), 0, "reached by where it came from");
 }
 
 Test(registrar, the_answer_waits_for_the_store)
 {
 	char text[1024];
 	struct flow flow = fixture_flow(f, listener, peer, 0);
-	snprintf(text, sizeof text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKw\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@h1>\r\n\r\n");
+	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKw\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@h1>\r\n\r\n");
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	cr_assert_eq(transactions_request(f->sip.transactions, m, 0, &t), REQUEST_NEW);
@@ -293,7 +293,7 @@ static unsigned refreshed_at_once(unsigned number, const char *contact)
 {
 	char text[1024];
 	struct flow flow = fixture_flow(f, listener, peer, 0);
-	snprintf(text, sizeof text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKr%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: %u REGISTER\r\nContact: <%s>\r\n\r\n",
+	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKr%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: %u REGISTER\r\nContact: <%s>\r\n\r\n",
 		number, number, contact);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
@@ -410,7 +410,7 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 	for (unsigned i = 0; i < 3; i++) {
 		connection = FLOW_ID(0, 5, i);
 		char line[64];
-		snprintf(line, sizeof line, "Contact: <sip:a@h%u>\r\n", i);
+		snprintf(line, sizeof(line), "Contact: <sip:a@h%u>\r\n", i);
 		cr_assert_eq(reg(line), 200);
 	}
 	/* and the records of others, put by this worker too */
@@ -418,7 +418,7 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 	char aor[64];
 	for (unsigned i = 0; i < 2000; i++) {
 		b.flow.id = FLOW_ID(0, 5, 1000 + i);
-		snprintf(aor, sizeof aor, "sip:user%u@example.net", i);
+		snprintf(aor, sizeof(aor), "sip:user%u@example.net", i);
 		cr_assert_eq(location_put(f->sip.location, str_of(aor), &b, 1, NULL, NULL), 0);
 	}
 	fixture_turn(f);

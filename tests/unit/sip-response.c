@@ -12,15 +12,15 @@ TestSuite(response, .init = set_up, .fini = tear_down);
 /* The head of a response to text from flow, in a room that the next call overwrites. */
 static const char *head_of(const char *text, const struct flow *flow, unsigned status, const char *tag)
 {
-	static char room[4096];
+	static char buffer[4096];
 	struct message *m = message_of(text, flow);
-	struct writer w = {.p = room, .size = sizeof(room) - 1};
+	struct writer w = {.p = buffer, .size = sizeof(buffer) - 1};
 
-	write_response_head(&w, m, status, (struct str){NULL, 0}, str_of(tag));
+	write_response_head(&w, m, status, STR_NONE, str_of(tag));
 	cr_assert(!w.full);
-	room[w.n] = 0;
+	buffer[w.n] = 0;
 	free(m);
-	return room;
+	return buffer;
 }
 
 static bool has(const char *text, const char *part)
@@ -159,7 +159,7 @@ Test(response, stateless_answer_never_to_ack)
 {
 	struct message *m = REQUEST(&udp, "ACK", .to_tag = "x");
 
-	answer_stateless(&sip, m, 481, (struct str){NULL, 0});
+	answer_stateless(&sip, m, 481, STR_NONE);
 	cr_assert_eq(caught_count, 0);
 	free(m);
 	m = REQUEST(&udp, "BYE", .to_tag = "x");

@@ -7,7 +7,7 @@ TestSuite(server, .init = set_up, .fini = tear_down);
 
 static void answer_with(struct transaction *t, unsigned status)
 {
-	answer(&sip, t, status, (struct str){NULL, 0});
+	answer(&sip, t, status, STR_NONE);
 }
 
 Test(server, invite_gets_100_at_once_and_again_for_each_retransmission)

@@ -29,11 +29,11 @@ static struct message *with_nul(const char *text)
 	return m;
 }
 
-static struct str tagged(const char *value, const char *tag, char room[256])
+static struct str tagged(const char *value, const char *tag, char buffer[256])
 {
 	char copy[256];
 	size_t n = strlen(value);
-	struct writer w = {.p = room, .size = 256};
+	struct writer w = {.p = buffer, .size = 256};
 
 	memcpy(copy, value, n);
 	for (size_t i = 0; i < n; i++)
@@ -41,7 +41,7 @@ static struct str tagged(const char *value, const char *tag, char room[256])
 			copy[i] = 0;
 	write_address_tag(&w, (struct str){copy, n}, str_of(tag));
 	cr_assert(!w.full);
-	return written(&w);
+	return writer_text(&w);
 }
 
 Test(splice, display_names_with_a_nul_stay_behind)
@@ -50,10 +50,10 @@ Test(splice, display_names_with_a_nul_stay_behind)
 		{"\"a\\#b\" <sip:a@b>;tag=1", "<sip:a@b>;tag=x"}, {"\"a\\#b\"<sip:a@b;u?h=v>;p=q;tag=1", "<sip:a@b;u?h=v>;p=q;tag=x"}, {"\"a\" <sip:a@b> ; p ;tag=1;q=\"\\#\"", "\"a\" <sip:a@b>;p;tag=x"},
 		{"\"\\#\"\r\n <sip:a@b>", "<sip:a@b>;tag=x"}, {"\"a\\0b\" <sip:a@b>;p=\"q\"", "\"a\\0b\" <sip:a@b>;p=\"q\";tag=x"},
 	};
-	char room[256];
+	char buffer[256];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct str got = tagged(rows[i][0], "x", room);
+		struct str got = tagged(rows[i][0], "x", buffer);
 
 		cr_assert(str_equal(got, str_of(rows[i][1])), "%.*s", STR(got));
 	}
@@ -111,23 +111,23 @@ Test(splice, mapped_addresses_lose_it)
 	struct flow to = {.transport = TRANSPORT_UDP};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		char room[256], copy[256];
-		struct writer w = WRITER(room);
+		char buffer[256], copy[256];
+		struct writer w = WRITER(buffer);
 		size_t n = strlen(rows[i][0]);
 
 		for (size_t k = 0; k < n; k++)
 			copy[k] = rows[i][0][k] == '#' ? 0 : rows[i][0][k];
 		map_address(&w, &f->sip, (struct str){copy, n}, &to);
-		cr_assert(str_equal(written(&w), str_of(rows[i][1])), "%.*s", STR(written(&w)));
+		cr_assert(str_equal(writer_text(&w), str_of(rows[i][1])), "%.*s", STR(writer_text(&w)));
 	}
 	fixture_free(f);
 }
 
 Test(splice, lists_say_that_it_was_there)
 {
-	char room[64];
-	struct writer w = WRITER(room);
+	char buffer[64];
+	struct writer w = WRITER(buffer);
 
 	write_json(&w, (struct str){"a\0b\x01", 4});
-	cr_assert(str_equal(written(&w), S("a\\ufffdb\\u0001")));
+	cr_assert(str_equal(writer_text(&w), S("a\\ufffdb\\u0001")));
 }

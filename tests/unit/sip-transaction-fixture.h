@@ -180,7 +180,7 @@ static inline struct str sent_to_tag(unsigned i)
 {
 	const char *to = strstr(sent_text(i), "\r\nTo: "), *tag = strstr(to, ";tag="), *end = strstr(to + 2, "\r\n");
 
-	return tag && tag < end ? (struct str){tag + 5, (size_t)(end - tag) - 5} : (struct str){NULL, 0};
+	return tag && tag < end ? (struct str){tag + 5, (size_t)(end - tag) - 5} : STR_NONE;
 }
 
 /* ---- users ---- */

@@ -10,7 +10,7 @@ static struct noted notes;
 
 static void answer_with(struct transaction *t, unsigned status)
 {
-	answer(&sip, t, status, (struct str){NULL, 0});
+	answer(&sip, t, status, STR_NONE);
 }
 
 Test(transaction, branch_sent_by_and_method_make_the_key)
@@ -157,7 +157,7 @@ Test(transaction, many)
 		cr_assert_eq(transaction_send(sip.transactions, i & 2 ? METHOD_INVITE : METHOD_MESSAGE, i / 3 * 2 + 1000 + i, 7, flow, w, &client_notes, &many[i], &t), 0);
 		wire_drop(w);
 		if (i & 2 && i % 9 == 0)
-			transaction_cancel(t, (struct str){NULL, 0});
+			transaction_cancel(t, STR_NONE);
 		forget_sends();
 	}
 	send_error = -ENOTCONN; /* what is repeated from here on fails */

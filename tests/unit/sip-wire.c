@@ -35,33 +35,33 @@ Test(wire, kept_is_the_whole_block)
 {
 	struct flow flow = {.transport = TRANSPORT_UDP, .listener = 3};
 	struct message *m = message_of("OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\nbody", &flow);
-	struct kept *k = kept_new(m), *same;
+	struct held_message *k = held_message_new(m), *same;
 
 	cr_assert_eq(((uintptr_t)&k->message) % 8, 0);
 	cr_assert_eq(memcmp(&k->message, m, m->size), 0);
 	free(m);
-	same = kept_hold(k);
-	kept_drop(k);
+	same = held_message_hold(k);
+	held_message_drop(k);
 	cr_assert(str_equal(message_str(&same->message, same->message.body), S("body")));
 	cr_assert_eq(same->message.flow.listener, 3);
-	kept_drop(same);
-	kept_drop(NULL);
+	held_message_drop(same);
+	held_message_drop(NULL);
 }
 
 Test(wire, writer_leaves_out_what_does_not_fit)
 {
-	char room[8];
-	struct writer w = WRITER(room);
+	char buffer[8];
+	struct writer w = WRITER(buffer);
 
 	write_literal(&w, "abcd");
 	write_number(&w, 0);
 	cr_assert(!w.full);
 	write_str(&w, S("too long"));
 	cr_assert(w.full);
-	cr_assert(str_equal(written(&w), S("abcd0")));
+	cr_assert(str_equal(writer_text(&w), S("abcd0")));
 	/* what fits is still written, but full stays */
 	write_number(&w, 123);
-	cr_assert(str_equal(written(&w), S("abcd0123")));
+	cr_assert(str_equal(writer_text(&w), S("abcd0123")));
 	cr_assert(w.full);
 	write_bytes(&w, NULL, 0);
 	write_number(&w, 1);
@@ -70,13 +70,13 @@ Test(wire, writer_leaves_out_what_does_not_fit)
 
 Test(wire, writer_writes_numbers)
 {
-	char room[64];
-	struct writer w = WRITER(room);
+	char buffer[64];
+	struct writer w = WRITER(buffer);
 
 	write_number(&w, 7);
 	write_literal(&w, " ");
 	write_number(&w, 4294967296);
 	write_literal(&w, " ");
 	write_number(&w, UINT64_MAX);
-	cr_assert(str_equal(written(&w), S("7 4294967296 18446744073709551615")));
+	cr_assert(str_equal(writer_text(&w), S("7 4294967296 18446744073709551615")));
 }

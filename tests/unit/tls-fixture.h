@@ -108,7 +108,7 @@ static inline void fixture_end(void)
 
 /* The body of a CERTIFICATE packet in room. */
 static inline size_t packet_of(
-	void *room, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
+	void *buffer, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
 {
 	struct lifeline_certificate head = {
 		.generation = generation,
@@ -117,7 +117,7 @@ static inline size_t packet_of(
 		.chain_size = (uint32_t)strlen(chain),
 		.key_size = (uint32_t)strlen(key),
 	};
-	char *at = room;
+	char *at = buffer;
 
 	snprintf(head.name, sizeof(head.name), "%s", name);
 	memcpy(at, &head, sizeof(head));
@@ -131,12 +131,12 @@ static inline size_t packet_of(
 static inline int put_pair(
 	struct keystore *s, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
 {
-	static char room[LIFELINE_PACKET_MAX];
-	size_t n = packet_of(room, generation, index, name, names, chain, key);
-	int error = keystore_take(s, room, n);
+	static char buffer[LIFELINE_PACKET_MAX];
+	size_t n = packet_of(buffer, generation, index, name, names, chain, key);
+	int error = keystore_take(s, buffer, n);
 
 	for (size_t i = 0; i < n; i++)
-		cr_assert_eq(room[i], 0, "the packet is wiped");
+		cr_assert_eq(buffer[i], 0, "the packet is wiped");
 	return error;
 }
 

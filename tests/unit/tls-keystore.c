@@ -228,24 +228,24 @@ Test(keystore, order_counts)
 
 Test(keystore, sizes_add_up_or_nothing_is_taken)
 {
-	static char room[LIFELINE_PACKET_MAX];
+	static char buffer[LIFELINE_PACKET_MAX];
 	struct pair p = make_pair("ED25519", NULL, -DAY, DAY);
-	size_t whole = packet_of(room, 1, 0, "main", "", p.chain, p.key);
+	size_t whole = packet_of(buffer, 1, 0, "main", "", p.chain, p.key);
 
 	for (size_t size = 0; size <= whole + 1; size++) {
-		packet_of(room, 1, 0, "main", "", p.chain, p.key);
+		packet_of(buffer, 1, 0, "main", "", p.chain, p.key);
 		if (size != whole)
-			cr_assert_eq(keystore_take(s, room, size), -EBADMSG, "%zu", size);
+			cr_assert_eq(keystore_take(s, buffer, size), -EBADMSG, "%zu", size);
 	}
 	cr_expect_eq(check(1), -ENOENT);
-	packet_of(room, 0, 0, "main", "", p.chain, p.key);
-	cr_expect_eq(keystore_take(s, room, whole), -EBADMSG, "no generation");
-	packet_of(room, 1, 0, "main", "", p.chain, p.key);
-	memset(room + offsetof(struct lifeline_certificate, name), 'x', 64);
-	cr_expect_eq(keystore_take(s, room, whole), -EBADMSG, "a name without end");
-	packet_of(room, 1, 0, "main", "", p.chain, p.key);
-	((struct lifeline_certificate *)(void *)room)->chain_size = UINT32_MAX;
-	cr_expect_eq(keystore_take(s, room, whole), -EBADMSG, "sizes that overflow");
+	packet_of(buffer, 0, 0, "main", "", p.chain, p.key);
+	cr_expect_eq(keystore_take(s, buffer, whole), -EBADMSG, "no generation");
+	packet_of(buffer, 1, 0, "main", "", p.chain, p.key);
+	memset(buffer + offsetof(struct lifeline_certificate, name), 'x', 64);
+	cr_expect_eq(keystore_take(s, buffer, whole), -EBADMSG, "a name without end");
+	packet_of(buffer, 1, 0, "main", "", p.chain, p.key);
+	((struct lifeline_certificate *)(void *)buffer)->chain_size = UINT32_MAX;
+	cr_expect_eq(keystore_take(s, buffer, whole), -EBADMSG, "sizes that overflow");
 }
 
 /* Counts needle in all of this process's writable memory; needle is kept inverted so as not to find itself. */

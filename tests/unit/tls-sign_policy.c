@@ -160,10 +160,10 @@ Test(sign, schemes_fit_keys)
 
 Test(sign, the_test_text_is_permitted)
 {
-	unsigned char hash[48] = {1}, room[SIGN_VERIFY_MAX];
+	unsigned char hash[48] = {1}, buffer[SIGN_VERIFY_MAX];
 
 	for (unsigned kind = KEY_RSA; kind <= KEY_ED25519; kind++) {
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), room, sign_verify_text(hash, 32, room)), 0);
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), room, sign_verify_text(hash, 48, room)), 0);
+		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer, sign_verify_text(hash, 32, buffer)), 0);
+		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer, sign_verify_text(hash, 48, buffer)), 0);
 	}
 }

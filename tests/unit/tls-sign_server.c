@@ -15,7 +15,7 @@ static struct keystore *s;
 static struct edge *edge;
 static struct pair pair;
 static int end;
-static unsigned char room[SIGN_PACKET_MAX], text[SIGN_VERIFY_MAX], hash[32];
+static unsigned char buffer[SIGN_PACKET_MAX], text[SIGN_VERIFY_MAX], hash[32];
 static size_t text_size;
 
 static int make_edge(struct edge **out, unsigned peer)
@@ -53,15 +53,15 @@ static int ask(int fd, uint32_t id, uint32_t generation, uint16_t certificate, u
 {
 	struct sign_request r = {.scheme = scheme, .id = id, .generation = generation, .certificate = certificate};
 
-	return sign_packet_send(fd, room, sign_request_encode(&r, text, text_size, room));
+	return sign_packet_send(fd, buffer, sign_request_encode(&r, text, text_size, buffer));
 }
 
 /* The next answer that is there; -EAGAIN: none. */
 static int take(int fd, struct sign_reply *reply, const unsigned char **signature)
 {
-	ssize_t n = sign_packet_receive(fd, room);
+	ssize_t n = sign_packet_receive(fd, buffer);
 
-	return n < 0 ? (int)n : sign_reply_decode(room, (size_t)n, reply, signature);
+	return n < 0 ? (int)n : sign_reply_decode(buffer, (size_t)n, reply, signature);
 }
 
 static unsigned turns(unsigned most)
@@ -152,7 +152,7 @@ Test(edge, refusals_fill_no_log)
 	for (unsigned i = 0; i < 100; i++) {
 		cr_assert_eq(ask(end, i, 5, 0, SCHEME_ED25519), 0);
 		turns(1);
-		sign_packet_receive(end, room);
+		sign_packet_receive(end, buffer);
 	}
 	for (const char *p = logged; (p = strstr(p, "sign-refused")); p++)
 		lines++;
@@ -216,8 +216,8 @@ Test(edge, ticket_keys_come_when_the_peer_reads_again)
 	memset(tickets.key[0].aes, 0x11, 32);
 	size = sign_tickets_encode(&tickets, packet);
 	edge_tickets(edge, packet, size);
-	cr_assert_eq(sign_packet_receive(end, room), (ssize_t)size);
-	cr_assert_eq(sign_tickets_decode(room, size, &got), 0);
+	cr_assert_eq(sign_packet_receive(end, buffer), (ssize_t)size);
+	cr_assert_eq(sign_tickets_decode(buffer, size, &got), 0);
 	for (unsigned i = 0; i < 100; i++) {
 		while (ask(end, sent, 5, 0, SCHEME_ECDSA_SHA256) == 0)
 			sent++;
@@ -228,12 +228,12 @@ Test(edge, ticket_keys_come_when_the_peer_reads_again)
 	sign_tickets_encode(&tickets, packet);
 	edge_tickets(edge, packet, size);
 	for (unsigned i = 0; i < 10000 && (answers < sent || !told); i++) {
-		while ((n = sign_packet_receive(end, room)) > 0) {
-			if (sign_packet_kind(room, (size_t)n) == SIGN_TICKETS) {
-				cr_assert_eq(sign_tickets_decode(room, (size_t)n, &got), 0);
+		while ((n = sign_packet_receive(end, buffer)) > 0) {
+			if (sign_packet_kind(buffer, (size_t)n) == SIGN_TICKETS) {
+				cr_assert_eq(sign_tickets_decode(buffer, (size_t)n, &got), 0);
 				told++;
 			} else {
-				cr_assert_eq(sign_reply_decode(room, (size_t)n, &reply, &signature), 0);
+				cr_assert_eq(sign_reply_decode(buffer, (size_t)n, &reply, &signature), 0);
 				answers++;
 			}
 		}

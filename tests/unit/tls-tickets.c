@@ -10,7 +10,7 @@
 static struct loop *loop;
 static struct tickets *t;
 static unsigned changes;
-static unsigned char room[SIGN_PACKET_MAX];
+static unsigned char buffer[SIGN_PACKET_MAX];
 
 static void changed(void *arg)
 {
@@ -36,9 +36,9 @@ TestSuite(tickets, .init = setup, .fini = teardown);
 static struct sign_tickets told(void)
 {
 	struct sign_tickets out;
-	size_t n = tickets_packet(t, room);
+	size_t n = tickets_packet(t, buffer);
 
-	cr_assert_eq(sign_tickets_decode(room, n, &out), 0);
+	cr_assert_eq(sign_tickets_decode(buffer, n, &out), 0);
 	return out;
 }
 

@@ -261,22 +261,22 @@ Test(certificates, packets_that_do_not_add_up)
 {
 	struct secure *s = secure_new(NULL);
 	struct certificates *c = s->f->t.certificates;
-	static _Alignas(8) char room[4096];
-	struct lifeline_certificate *head = (void *)room;
+	static _Alignas(8) char buffer[4096];
+	struct lifeline_certificate *head = (void *)buffer;
 
 	*head = (struct lifeline_certificate){.generation = 3, .chain_size = 100};
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) - 1), -EBADMSG);
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) + 99), -EBADMSG);
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) + 101), -EBADMSG);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) - 1), -EBADMSG);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) + 99), -EBADMSG);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) + 101), -EBADMSG);
 	head->key_size = 10; /* a transport worker is never given one */
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) + 110), -EBADMSG);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) + 110), -EBADMSG);
 	head->key_size = 0;
 	head->index = 1;
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) + 100), -EBADMSG);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) + 100), -EBADMSG);
 	certificates_drop(c, 3);
-	memset(room + sizeof(*head), 'x', 100);
+	memset(buffer + sizeof(*head), 'x', 100);
 	head->index = 0;
-	cr_assert_eq(certificates_take(c, room, sizeof(*head) + 100), 0);
+	cr_assert_eq(certificates_take(c, buffer, sizeof(*head) + 100), 0);
 	check(s, 3);
 	cr_assert_eq(told.error, -EBADMSG);
 	cr_assert_not_null(strstr(told.text, "holds no certificate"), "%s", told.text);
@@ -291,13 +291,13 @@ Test(certificates, packets_that_do_not_add_up)
 Test(certificates, a_chain_cut_short)
 {
 	struct secure *s = secure_new(NULL);
-	static _Alignas(8) char room[8192];
-	struct lifeline_certificate *head = (void *)room;
+	static _Alignas(8) char buffer[8192];
+	struct lifeline_certificate *head = (void *)buffer;
 	size_t n = pem_of(s->x[0], (char *)(head + 1), 4000);
 
 	n += pem_of(s->authority.certificate, (char *)(head + 1) + n, 4000) - 40;
 	*head = (struct lifeline_certificate){.generation = 3, .chain_size = (uint32_t)n};
-	cr_assert_eq(certificates_take(s->f->t.certificates, room, sizeof(*head) + n), 0);
+	cr_assert_eq(certificates_take(s->f->t.certificates, buffer, sizeof(*head) + n), 0);
 	check(s, 3);
 	cr_assert_eq(told.error, -EBADMSG);
 	cr_assert_not_null(strstr(told.text, "certificate 2 of the chain cannot be parsed"), "%s", told.text);

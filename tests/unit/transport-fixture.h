@@ -253,19 +253,19 @@ static inline void throw_at(int fd, const char *host, int port, const void *byte
 }
 
 /* What lies on fd, with a NUL; -1: nothing yet; 0: ended. */
-static inline ssize_t hear(int fd, char *room, size_t size)
+static inline ssize_t hear(int fd, char *buffer, size_t size)
 {
-	ssize_t n = recv(fd, room, size - 1, MSG_DONTWAIT);
+	ssize_t n = recv(fd, buffer, size - 1, MSG_DONTWAIT);
 
 	if (n >= 0)
-		room[n] = 0;
+		buffer[n] = 0;
 	return n;
 }
 
 /* A request whose Call-ID, branch and tag are made from number. */
-static inline size_t request(char room[2048], const char *method, unsigned number, const char *to_tag, const char *via)
+static inline size_t request(char buffer[2048], const char *method, unsigned number, const char *to_tag, const char *via)
 {
-	return (size_t)snprintf(room, 2048,
+	return (size_t)snprintf(buffer, 2048,
 		"%s sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/%s 192.0.2.9:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example.net>;tag=f%u\r\n"
 		"To: <sip:bob@example.net>%s%s\r\nCall-ID: call-%u@example\r\nCSeq: 1 %s\r\nContact: <sip:alice@192.0.2.9:5070>\r\nContent-Length: 0\r\n\r\n",
 		method, via, number, number, to_tag ? ";tag=" : "", to_tag ? to_tag : "", number, method);

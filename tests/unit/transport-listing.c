@@ -4,7 +4,7 @@
 
 struct reader {
 	char text[200000];
-	size_t size, room; /* room: bytes taken before it says -EAGAIN, once */
+	size_t size, buffer; /* room: bytes taken before it says -EAGAIN, once */
 	unsigned pieces, lasts;
 	bool gone;
 };
@@ -18,8 +18,8 @@ static int take(void *arg, uint32_t id, const char *text, size_t size, bool last
 	cr_assert_leq(size, LISTING_PIECE);
 	if (r->gone)
 		return -EPIPE;
-	if (r->room && r->size + size > r->room) {
-		r->room = 0;
+	if (r->buffer && r->size + size > r->buffer) {
+		r->buffer = 0;
 		return -EAGAIN;
 	}
 	memcpy(r->text + r->size, text, size);
@@ -78,7 +78,7 @@ Test(listing, goes_on_when_there_is_room_again)
 		fd[i] = dial("127.0.0.3", f->port[ACCESS_TCP]);
 		UNTIL(f, flow_count(f->t.flows) == (size_t)i + 1);
 	}
-	r->room = 50000;
+	r->buffer = 50000;
 	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
 	cr_assert_eq(listing_start(l, 77), 0);
 	cr_assert_eq(r->lasts, 0);

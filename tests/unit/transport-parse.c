@@ -8,25 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Alignas(8) char room[MESSAGE_BLOCK_MAX];
+static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX];
 static struct parse_error failure;
 
 static struct message *block(void)
 {
-	return (struct message *)(void *)room;
+	return (struct message *)(void *)buffer;
 }
 
 /* Parses and, where that went well, checks the block as its receiver would. */
 static int parse_bytes(const char *raw, size_t size)
 {
-	memset(room, 0xee, sizeof(room));
-	int error = parse_message(raw, size, room, sizeof(room), &failure);
+	memset(buffer, 0xee, sizeof(buffer));
+	int error = parse_message(raw, size, buffer, sizeof(buffer), &failure);
 
 	if (!error) {
 		struct message *m = block();
 
 		m->flow = (struct flow){.transport = TRANSPORT_UDP, .peer = {.family = 4, .port = 5060, .address = {192, 0, 2, 1}}};
-		cr_assert_eq(message_check(room, m->size), 0, "what parses passes the receiver's check");
+		cr_assert_eq(message_check(buffer, m->size), 0, "what parses passes the receiver's check");
 	}
 	return error;
 }
@@ -497,8 +497,8 @@ Test(parse, small_room)
 	const char *text = REQUEST("");
 	size_t need = message_block_size(MESSAGE_HEADERS_MAX, strlen(text));
 
-	cr_assert_eq(parse_message(text, strlen(text), room, need - 1, &failure), -ENOBUFS);
-	cr_assert_eq(parse_message(text, strlen(text), room, need, &failure), 0);
+	cr_assert_eq(parse_message(text, strlen(text), buffer, need - 1, &failure), -ENOBUFS);
+	cr_assert_eq(parse_message(text, strlen(text), buffer, need, &failure), 0);
 }
 
 Test(parse, every_prefix)

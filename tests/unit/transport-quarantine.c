@@ -4,7 +4,7 @@
 static char raw[4096], other[2048], buffer[4096];
 
 /* What is in hand when the SIP workers are given a record. */
-static struct hand work, stream;
+static struct crash_evidence work, stream;
 static int look(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	memcpy(&work, &counters_page->work, sizeof(work));
@@ -20,7 +20,7 @@ static struct fixture *begin(void)
 	return f;
 }
 
-static void assert_holds(const struct hand *h, enum hand_kind kind, const void *bytes, size_t size)
+static void assert_holds(const struct crash_evidence *h, enum evidence_kind kind, const void *bytes, size_t size)
 {
 	cr_assert_eq(h->what, (uint64_t)kind << 32 | size);
 	cr_assert_eq(memcmp(h->byte, bytes, size), 0);
@@ -32,7 +32,7 @@ static void assert_empty(void)
 	cr_assert_eq(counters_page->stream.what, 0);
 }
 
-static void refuse(struct fixture *f, enum hand_kind kind, const void *bytes, size_t size)
+static void refuse(struct fixture *f, enum evidence_kind kind, const void *bytes, size_t size)
 {
 	struct fingerprint print;
 
@@ -53,7 +53,7 @@ Test(quarantine, a_datagram_is_in_hand_until_it_is_done_with)
 
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	UNTIL(f, f->count == 1);
-	assert_holds(&work, HAND_MESSAGE, raw, n);
+	assert_holds(&work, EVIDENCE_MESSAGE, raw, n);
 	cr_assert_eq(stream.what, 0);
 	assert_empty();
 	close(fd);
@@ -67,7 +67,7 @@ Test(quarantine, a_listed_datagram_is_dropped_and_others_are_not)
 	size_t n = request(raw, "OPTIONS", 1, NULL, "UDP"), m = request(other, "OPTIONS", 2, NULL, "UDP");
 
 	cr_assert_eq(n, m);
-	refuse(f, HAND_MESSAGE, raw, n);
+	refuse(f, EVIDENCE_MESSAGE, raw, n);
 	for (int i = 0; i < 3; i++)
 		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], other, m);
@@ -91,8 +91,8 @@ Test(quarantine, what_a_stream_brought_is_in_hand_and_each_message_of_it)
 
 	tell(fd, raw, n + m);
 	UNTIL(f, f->count == 2);
-	assert_holds(&stream, HAND_STREAM, raw, n + m);
-	assert_holds(&work, HAND_MESSAGE, raw + n, m);
+	assert_holds(&stream, EVIDENCE_STREAM, raw, n + m);
+	assert_holds(&work, EVIDENCE_MESSAGE, raw + n, m);
 	assert_empty();
 	close(fd);
 	fixture_free(f);
@@ -119,8 +119,8 @@ Test(quarantine, the_rest_of_a_body_is_not_copied_again_and_again)
 	}
 	tell(fd, raw + n + 8, 1);
 	UNTIL(f, f->count == 1);
-	assert_holds(&stream, HAND_STREAM, raw, n + 9);
-	assert_holds(&work, HAND_MESSAGE, raw, n + 9);
+	assert_holds(&stream, EVIDENCE_STREAM, raw, n + 9);
+	assert_holds(&work, EVIDENCE_MESSAGE, raw, n + 9);
 	close(fd);
 	fixture_free(f);
 }
@@ -143,7 +143,7 @@ Test(quarantine, a_line_byte_by_byte_is_not_copied_again_and_again)
 	}
 	tell(fd, raw + n + 8, strlen(raw) - n - 8);
 	UNTIL(f, f->count == 1);
-	assert_holds(&stream, HAND_STREAM, raw, strlen(raw));
+	assert_holds(&stream, EVIDENCE_STREAM, raw, strlen(raw));
 	close(fd);
 	fixture_free(f);
 }
@@ -154,7 +154,7 @@ Test(quarantine, a_listed_message_is_left_out_of_its_stream)
 	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
 	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP"), m = request(raw + n, "OPTIONS", 2, NULL, "TCP");
 
-	refuse(f, HAND_MESSAGE, raw, n);
+	refuse(f, EVIDENCE_MESSAGE, raw, n);
 	tell(fd, raw, n + m);
 	UNTIL(f, f->count == 1);
 	cr_assert_eq(memcmp(message_raw(message_at(f, 0)), raw + n, m), 0);
@@ -171,7 +171,7 @@ Test(quarantine, listed_bytes_of_a_stream_end_it)
 	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP");
 	ssize_t got;
 
-	refuse(f, HAND_STREAM, raw, n);
+	refuse(f, EVIDENCE_STREAM, raw, n);
 	tell(fd, raw, n);
 	UNTIL(f, (got = hear(fd, buffer, sizeof(buffer))) >= 0);
 	cr_assert_eq(got, 0, "closed without an answer");
@@ -195,7 +195,7 @@ Test(quarantine, keep_alives_are_never_refused)
 
 	for (unsigned i = 0; i < sizeof(crlf); i++)
 		crlf[i] = i % 2 ? '\n' : '\r';
-	refuse(f, HAND_STREAM, crlf, sizeof(crlf));
+	refuse(f, EVIDENCE_STREAM, crlf, sizeof(crlf));
 	tell(fd, crlf, sizeof(crlf));
 	UNTIL(f, hear(fd, buffer, sizeof(buffer)) == 2);
 	cr_assert_eq(COUNTED(DROP_QUARANTINED), 0);

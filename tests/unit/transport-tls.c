@@ -103,13 +103,13 @@ Test(tls, a_peer_that_reads_slowly_gets_every_byte)
 			loop_once(s->f->t.loop, 0);
 	}
 	while (had < total && clock_ms() < end) {
-		static char room[4000];
+		static char buffer[4000];
 		size_t got;
 
 		loop_once(s->f->t.loop, 0);
-		while (SSL_read_ex(p->ssl, room, sizeof(room), &got) == 1) {
+		while (SSL_read_ex(p->ssl, buffer, sizeof(buffer), &got) == 1) {
 			for (size_t i = 0; i < got; i++)
-				cr_assert_eq(room[i], big[(had + i) % size]);
+				cr_assert_eq(buffer[i], big[(had + i) % size]);
 			had += got;
 		}
 	}
@@ -620,10 +620,10 @@ Test(tls, authorities_that_are_none)
 {
 	struct secure *s = secure_new(NULL);
 
-	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("")), -EBADMSG);
+	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, STR_EMPTY), -EBADMSG);
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("nonsense")), -EBADMSG);
 	cr_assert_eq(
 		tls_authorities(s->f->t.tls, NONE_INDEX, S("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")), -EBADMSG);
-	cr_assert_eq(tls_authorities(s->f->t.tls, LISTENERS_MAX, S("")), -EINVAL);
+	cr_assert_eq(tls_authorities(s->f->t.tls, LISTENERS_MAX, STR_EMPTY), -EINVAL);
 	secure_free(s);
 }

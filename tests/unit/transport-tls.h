@@ -87,7 +87,7 @@ static inline void authority_free(struct authority *a)
 	EVP_PKEY_free(a->key);
 }
 
-static inline size_t pem_of(X509 *x, char *room, size_t size)
+static inline size_t pem_of(X509 *x, char *buffer, size_t size)
 {
 	BIO *out = BIO_new(BIO_s_mem());
 	char *p;
@@ -96,8 +96,8 @@ static inline size_t pem_of(X509 *x, char *room, size_t size)
 	PEM_write_bio_X509(out, x);
 	n = BIO_get_mem_data(out, &p);
 	cr_assert_lt((size_t)n, size);
-	memcpy(room, p, (size_t)n);
-	room[n] = 0;
+	memcpy(buffer, p, (size_t)n);
+	buffer[n] = 0;
 	BIO_free(out);
 	return (size_t)n;
 }
@@ -116,7 +116,7 @@ struct signer {
 };
 
 /* 0: the scheme does not fit the key. */
-static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char *text, size_t size, unsigned char room[SIGNATURE_MAX])
+static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char *text, size_t size, unsigned char buffer[SIGNATURE_MAX])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
@@ -134,7 +134,7 @@ static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char
 		EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING);
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST);
 	}
-	cr_assert_eq(EVP_DigestSign(c, room, &n, text, size), 1);
+	cr_assert_eq(EVP_DigestSign(c, buffer, &n, text, size), 1);
 	EVP_MD_CTX_free(c);
 	return n;
 }
@@ -195,18 +195,18 @@ static inline void signer_live(struct signer *s, struct loop *loop, struct keys 
 /* Hands it certificate index of a generation. extra: another of the chain, or NULL. */
 static inline int hand_over(struct transport_worker *t, uint32_t generation, uint16_t index, const char *names, X509 *x, X509 *extra)
 {
-	static _Alignas(8) char room[16384];
-	struct lifeline_certificate *head = (void *)room;
+	static _Alignas(8) char buffer[16384];
+	struct lifeline_certificate *head = (void *)buffer;
 	size_t n = strlen(names), chain;
 
 	*head = (struct lifeline_certificate){.generation = generation, .index = index, .names_size = (uint16_t)n};
 	snprintf(head->name, sizeof(head->name), "c%u", index);
 	memcpy(head + 1, names, n);
-	chain = pem_of(x, (char *)(head + 1) + n, sizeof(room) - sizeof(*head) - n);
+	chain = pem_of(x, (char *)(head + 1) + n, sizeof(buffer) - sizeof(*head) - n);
 	if (extra)
-		chain += pem_of(extra, (char *)(head + 1) + n + chain, sizeof(room) - sizeof(*head) - n - chain);
+		chain += pem_of(extra, (char *)(head + 1) + n + chain, sizeof(buffer) - sizeof(*head) - n - chain);
 	head->chain_size = (uint32_t)chain;
-	return certificates_take(t->certificates, room, sizeof(*head) + n + chain);
+	return certificates_take(t->certificates, buffer, sizeof(*head) + n + chain);
 }
 
 /* ---- peers ---- */

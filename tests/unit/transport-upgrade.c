@@ -39,15 +39,15 @@ static unsigned status_of(const char *text)
 
 Test(upgrade, good)
 {
-	char room[UPGRADE_ANSWER_MAX];
+	char buffer[UPGRADE_ANSWER_MAX];
 	size_t size;
 
 	cr_assert_eq(look(GOOD "frames", sizeof(GOOD "frames") - 1), UPGRADE_DONE);
 	cr_assert_eq(step.consume, sizeof(GOOD) - 1);
-	size = upgrade_answer(&step, room);
-	cr_assert_eq(size, strlen(room));
+	size = upgrade_answer(&step, buffer);
+	cr_assert_eq(size, strlen(buffer));
 	/* RFC 6455 section 1.3 */
-	cr_assert_str_eq(room,
+	cr_assert_str_eq(buffer,
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: sip\r\n\r\n");
 }
@@ -118,16 +118,16 @@ Test(upgrade, refusals)
 		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Host : x\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "X: \x01\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
 	};
-	char room[UPGRADE_ANSWER_MAX], start[32];
+	char buffer[UPGRADE_ANSWER_MAX], start[32];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		cr_assert_eq(status_of(rows[i].text), rows[i].status, "%zu: %u", i, step.status);
 		cr_assert_eq(step.counter, rows[i].counter, "%zu", i);
-		cr_assert_lt(upgrade_answer(&step, room), sizeof(room));
+		cr_assert_lt(upgrade_answer(&step, buffer), sizeof(buffer));
 		snprintf(start, sizeof(start), "HTTP/1.1 %u ", rows[i].status);
-		cr_assert(strncmp(room, start, strlen(start)) == 0);
-		cr_assert(strstr(room, "\r\nConnection: close\r\n"));
-		cr_assert_eq(strstr(room, "\r\nSec-WebSocket-Version: 13\r\n") != NULL, rows[i].status == 426);
+		cr_assert(strncmp(buffer, start, strlen(start)) == 0);
+		cr_assert(strstr(buffer, "\r\nConnection: close\r\n"));
+		cr_assert_eq(strstr(buffer, "\r\nSec-WebSocket-Version: 13\r\n") != NULL, rows[i].status == 426);
 	}
 }
 

@@ -29,34 +29,34 @@ static bool ended(int fd)
 }
 
 /* A frame as clients send it. */
-static size_t frame(char *room, int first, const void *payload, size_t size, bool masked)
+static size_t frame(char *out, int first, const void *payload, size_t size, bool masked)
 {
 	static const unsigned char mask[4] = {0xa1, 0x0b, 0xc2, 0x3d};
 	size_t n = 0;
 
-	room[n++] = (char)first;
+	out[n++] = (char)first;
 	if (size < 126) {
-		room[n++] = (char)size;
+		out[n++] = (char)size;
 	} else {
-		room[n++] = 126;
-		room[n++] = (char)(size >> 8);
-		room[n++] = (char)size;
+		out[n++] = 126;
+		out[n++] = (char)(size >> 8);
+		out[n++] = (char)size;
 	}
 	if (masked) {
-		room[1] |= (char)0x80;
-		memcpy(room + n, mask, 4);
+		out[1] |= (char)0x80;
+		memcpy(out + n, mask, 4);
 		n += 4;
 	}
 	for (size_t i = 0; i < size; i++)
-		room[n++] = (char)(((const unsigned char *)payload)[i] ^ (masked ? mask[i % 4] : 0));
+		out[n++] = (char)(((const unsigned char *)payload)[i] ^ (masked ? mask[i % 4] : 0));
 	return n;
 }
 
 static void tell_frame(int fd, int first, const void *payload, size_t size)
 {
-	static char room[70100];
+	static char bytes[70100];
 
-	tell(fd, room, frame(room, first, payload, size, true));
+	tell(fd, bytes, frame(bytes, first, payload, size, true));
 }
 
 static int open_ws(struct fixture *f)
@@ -261,9 +261,9 @@ Test(ws, a_mask_is_a_must)
 {
 	struct fixture *f = fixture_new(NULL);
 	int fd = open_ws(f);
-	char room[2048];
+	char bytes[2048];
 
-	tell(fd, room, frame(room, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), false));
+	tell(fd, bytes, frame(bytes, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), false));
 	expect_close(f, fd, 1002);
 	cr_assert_eq(COUNTED(WS_PROTOCOL_ERRORS), 1);
 	cr_assert_eq(f->count, 0);

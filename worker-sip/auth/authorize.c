@@ -58,8 +58,8 @@ static void failed(const struct attempt *a, const char *reason)
 	struct str address = {source, n};
 	if (n > 2 && source[0] == '[') /* fail2ban knows addresses without brackets */
 		address = (struct str){source + 1, n - 2};
-	log_warn("auth-failed", "source=%.*s zone=%s user=%s domain=%s reason=%s", STR(address), log_value(settings_str(a->sip->settings, a->zone->name), zone, sizeof zone),
-		log_value((struct str){a->name, a->name_length}, user, sizeof user), log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof domain), reason);
+	log_warn("auth-failed", "source=%.*s zone=%s user=%s domain=%s reason=%s", STR(address), log_value(settings_str(a->sip->settings, a->zone->name), zone, sizeof(zone)),
+		log_value((struct str){a->name, a->name_length}, user, sizeof(user)), log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof(domain)), reason);
 }
 
 static void penalize(const struct attempt *a)
@@ -75,10 +75,10 @@ static void penalize(const struct attempt *a)
 		void *data;
 		if (!(sip->transports >> i & 1))
 			continue;
-		if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, i), RECORD_PENALTY, sizeof penalty, false, &data))
+		if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, i), RECORD_PENALTY, sizeof(penalty), false, &data))
 			count(AUTH_PENALTY_LOST);
 		else
-			memcpy(data, &penalty, sizeof penalty);
+			memcpy(data, &penalty, sizeof(penalty));
 	}
 }
 
@@ -121,8 +121,8 @@ static bool refuse(const struct attempt *a, unsigned status, struct str headers)
 /* One challenge for each algorithm of the domain, whether the user has it or not, strongest first (RFC 8760 section 2.1). */
 static bool challenge(const struct attempt *a, bool stale)
 {
-	char room[2048], nonce[NONCE_LENGTH_MAX];
-	struct writer w = WRITER(room);
+	char buffer[2048], nonce[NONCE_LENGTH_MAX];
+	struct writer w = WRITER(buffer);
 	replay_of(a->sip, a->now_ms);
 	struct str text = {nonce, nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
 	if (a->domain->algorithms & DIGEST_SHA256)
@@ -130,8 +130,8 @@ static bool challenge(const struct attempt *a, bool stale)
 	if (a->domain->algorithms & DIGEST_MD5)
 		write_challenge(&w, a, text, S("MD5"), stale);
 	if (w.full)
-		return refuse(a, 500, S(""));
-	return refuse(a, a->proxy ? 407 : 401, written(&w));
+		return refuse(a, 500, STR_EMPTY);
+	return refuse(a, a->proxy ? 407 : 401, writer_text(&w));
 }
 
 /* ---- what is asked ---- */
@@ -212,9 +212,9 @@ static bool find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
 	if (!row || !(row->algorithms & algorithm))
 		return false;
 	if (algorithm == DIGEST_SHA256)
-		memcpy(ha1, row->ha1_sha256, sizeof row->ha1_sha256);
+		memcpy(ha1, row->ha1_sha256, sizeof(row->ha1_sha256));
 	else
-		memcpy(ha1, row->ha1_md5, sizeof row->ha1_md5);
+		memcpy(ha1, row->ha1_md5, sizeof(row->ha1_md5));
 	return true;
 }
 
@@ -223,7 +223,7 @@ static bool digest_right(const struct attempt *a)
 	char ha1[HA1_TEXT_MAX + 1];
 	bool known = find_ha1(a, ha1);
 	bool right = digest_verify(&a->credentials, message_str(a->m, a->m->method_name), (struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
-	sodium_memzero(ha1, sizeof ha1);
+	sodium_memzero(ha1, sizeof(ha1));
 	if (known && right)
 		return true;
 	if (known)
@@ -278,25 +278,25 @@ static bool check(struct attempt *a)
 		return stale(a, error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
 	if (!uri_matches(a)) {
 		count(AUTH_URI_MISMATCH);
-		return refuse(a, 400, S(""));
+		return refuse(a, 400, STR_EMPTY);
 	}
 	if (!digest_right(a))
 		return challenge(a, false);
 	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4], c->nc.p[5], c->nc.p[6], c->nc.p[7], 0}, NULL, 16);
 	if (!replay)
-		return refuse(a, 500, S(""));
+		return refuse(a, 500, STR_EMPTY);
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
 		return stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	if (!owns(a)) {
 		count(AUTH_NOT_OWNER);
 		failed(a, "not-owner");
-		return refuse(a, 403, S(""));
+		return refuse(a, 403, STR_EMPTY);
 	}
 	count(AUTH_OK);
 	return true;
 }
 
-bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *who)
+bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *sender)
 {
 	struct attempt a = {.sip = sip, .t = t, .m = m, .slot = slot, .now_ms = now_ms()};
 	bool permitted = false;
@@ -304,16 +304,16 @@ bool authorize(struct sip *sip, struct transaction *t, const struct message *m, 
 	unsigned zone = m->flow.listener < sip->settings->listeners.count ? settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
 	if (!permitted || zone >= sip->settings->zones.count) {
 		count(AUTH_NOT_PERMITTED);
-		return refuse(&a, 403, S(""));
+		return refuse(&a, 403, STR_EMPTY);
 	}
 	a.zone = settings_zone(sip->settings, zone);
 	struct identity out = {.zone = zone, .trusted = a.zone->trust == 1, .domain = NONE_INDEX};
 	if (out.trusted || a.zone->auth == ZONE_AUTH_NONE) {
-		*who = out;
+		*sender = out;
 		return true;
 	}
 	if (!find_domain(&a))
-		return refuse(&a, 403, S(""));
+		return refuse(&a, 403, STR_EMPTY);
 	a.proxy = !to_self(&a);
 	if (!find_credentials(&a)) {
 		count(AUTH_CHALLENGED);
@@ -325,6 +325,6 @@ bool authorize(struct sip *sip, struct transaction *t, const struct message *m, 
 	out.domain = a.domain_index;
 	out.name_length = a.name_length;
 	memcpy(out.name, a.name, a.name_length);
-	*who = out;
+	*sender = out;
 	return true;
 }

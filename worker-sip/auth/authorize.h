@@ -19,6 +19,6 @@ struct identity {
  * The domain of the challenge is the From's (REGISTER: the To's) when it is ours, else the first. An unknown user and a wrong password get the same answer in the same time. A wrong digest on a valid nonce bound to its source is reported to the
  * transport workers (RECORD_PENALTY) and logged in one fixed line that fail2ban can match.
  * t: the request's transaction, which is answered. NULL: the answer is stateless, and nothing of the request is kept; only for requests without credentials. */
-bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *who);
+bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *sender);
 
 #endif

@@ -65,7 +65,7 @@ static void hasher_add(struct hasher *h, struct str s)
 }
 
 /* Hex of the hash into room, its length returned; 0 where the hash failed. */
-static size_t hasher_end(struct hasher *h, char room[65])
+static size_t hasher_end(struct hasher *h, char buffer[65])
 {
 	unsigned char hash[32];
 	size_t n = h->algorithm == DIGEST_SHA256 ? 32 : 16;
@@ -75,8 +75,8 @@ static size_t hasher_end(struct hasher *h, char room[65])
 		h->failed = EVP_DigestFinal_ex(context, hash, NULL) != 1;
 	if (h->failed)
 		return 0;
-	write_hex(room, hash, n);
-	room[2 * n] = 0;
+	write_hex(buffer, hash, n);
+	buffer[2 * n] = 0;
 	return 2 * n;
 }
 
@@ -84,7 +84,7 @@ static size_t hasher_end(struct hasher *h, char room[65])
 static void join(struct hasher *h, struct writer *w, struct str s)
 {
 	if (s.n > w->size - w->n) {
-		hasher_add(h, written(w));
+		hasher_add(h, writer_text(w));
 		w->n = 0;
 	}
 	if (s.n > w->size)
@@ -93,7 +93,7 @@ static void join(struct hasher *h, struct writer *w, struct str s)
 		write_str(w, s);
 }
 
-static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned parts, char room[65])
+static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned parts, char buffer[65])
 {
 	char joined[JOINED_MAX];
 	struct writer w = WRITER(joined);
@@ -104,24 +104,24 @@ static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned pa
 			join(&h, &w, S(":"));
 		join(&h, &w, part[i]);
 	}
-	hasher_add(&h, written(&w));
-	sodium_memzero(joined, sizeof joined); /* a password, or what stands for it */
-	return hasher_end(&h, room);
+	hasher_add(&h, writer_text(&w));
+	sodium_memzero(joined, sizeof(joined)); /* a password, or what stands for it */
+	return hasher_end(&h, buffer);
 }
 
-size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char room[65])
+size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char buffer[65])
 {
-	return hash_joined(algorithm, (const struct str[]){username, realm, password}, 3, room);
+	return hash_joined(algorithm, (const struct str[]){username, realm, password}, 3, buffer);
 }
 
 int digest_init(void)
 {
-	char room[65];
+	char buffer[65];
 	if (sodium_init() < 0)
 		return -ENOSYS;
 	if (!md5)
 		md5 = EVP_MD_fetch(NULL, "MD5", NULL);
-	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), room) && digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), room) ? 0 : -ENOSYS;
+	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), buffer) && digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), buffer) ? 0 : -ENOSYS;
 }
 
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
@@ -154,7 +154,7 @@ static bool is_hex(struct str s, size_t length)
 /* Where a known parameter goes. */
 static struct str *place(struct credentials *c, struct str name)
 {
-#define KNOWN(text, member) {text, sizeof text - 1, offsetof(struct credentials, member)}
+#define KNOWN(text, member) {text, sizeof(text) - 1, offsetof(struct credentials, member)}
 	static const struct {
 		char name[10];
 		uint8_t length, at;
@@ -163,7 +163,7 @@ static struct str *place(struct credentials *c, struct str name)
 		KNOWN("opaque", opaque), KNOWN("algorithm", algorithm_name),
 	};
 #undef KNOWN
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (name.n == known[i].length && str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
 			return (struct str *)(void *)((char *)c + known[i].at);
 	return NULL;
@@ -220,25 +220,25 @@ static void mac_ours(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint
 
 static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot, const struct endpoint *source, uint8_t out[NONCE_BOUND])
 {
-	uint8_t text[NONCE_HEAD + 2 + sizeof source->address + sizeof source->scope];
+	uint8_t text[NONCE_HEAD + 2 + sizeof(source->address) + sizeof(source->scope)];
 	memcpy(text, head, NONCE_HEAD);
 	text[NONCE_HEAD] = slot;
 	text[NONCE_HEAD + 1] = source->family;
-	memcpy(text + NONCE_HEAD + 2, source->address, sizeof source->address);
-	memcpy(text + NONCE_HEAD + 2 + sizeof source->address, &source->scope, sizeof source->scope);
-	crypto_shorthash_siphashx24(out, text, sizeof text, key + crypto_shorthash_siphash24_KEYBYTES);
+	memcpy(text + NONCE_HEAD + 2, source->address, sizeof(source->address));
+	memcpy(text + NONCE_HEAD + 2 + sizeof(source->address), &source->scope, sizeof(source->scope));
+	crypto_shorthash_siphashx24(out, text, sizeof(text), key + crypto_shorthash_siphash24_KEYBYTES);
 }
 
-size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX])
+size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char buffer[NONCE_LENGTH_MAX])
 {
 	uint8_t nonce[NONCE_BYTES];
 	uint64_t serial = random_u64();
 	for (unsigned i = 0; i < 6; i++)
 		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-	memcpy(nonce + 6, &serial, sizeof serial);
+	memcpy(nonce + 6, &serial, sizeof(serial));
 	mac_ours(key, nonce, nonce + NONCE_HEAD);
 	mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
-	write_hex(room, nonce, sizeof nonce);
+	write_hex(buffer, nonce, sizeof(nonce));
 	return 2 * NONCE_BYTES;
 }
 
@@ -270,15 +270,15 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 	if (!nonce_bytes(nonce, bytes))
 		return -EINVAL;
 	mac_ours(key, bytes, ours);
-	if (sodium_memcmp(ours, bytes + NONCE_HEAD, sizeof ours) != 0)
+	if (sodium_memcmp(ours, bytes + NONCE_HEAD, sizeof(ours)) != 0)
 		return -EINVAL;
 	uint64_t at = minted(bytes);
 	mac_bound(key, bytes, slot, source, bound);
-	if (sodium_memcmp(bound, bytes + NONCE_HEAD + NONCE_OURS, sizeof bound) != 0)
+	if (sodium_memcmp(bound, bytes + NONCE_HEAD + NONCE_OURS, sizeof(bound)) != 0)
 		return -ESTALE;
 	if (at > now_ms + NONCE_SKEW_MS || (now_ms > at && now_ms - at > max_age_ms))
 		return -ESTALE;
-	memcpy(&out->serial, bytes + 6, sizeof out->serial);
+	memcpy(&out->serial, bytes + 6, sizeof(out->serial));
 	out->minted_ms = at;
 	return 0;
 }

@@ -17,7 +17,7 @@ int credentials_parse(struct str value, struct credentials *out);
 
 #define NONCE_LENGTH_MAX 96
 /* A nonce: time, random and a MAC over them, slot and source. Returns its length. */
-size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char room[NONCE_LENGTH_MAX]);
+size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char buffer[NONCE_LENGTH_MAX]);
 /* What names a nonce for the replay window. */
 struct nonce_name {
 	uint64_t serial;
@@ -29,6 +29,6 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 /* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
 /* hex of H(username:realm:password); room has 65 bytes. Returns its length. */
-size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char room[65]);
+size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char buffer[65]);
 
 #endif

@@ -29,8 +29,8 @@ struct replay {
 int replay_new(struct replay **out, size_t nonces, uint64_t now_ms)
 {
 	assert(nonces && (nonces & (nonces - 1)) == 0 && nonces < NONE);
-	struct replay *r = calloc(1, sizeof *r + nonces * sizeof r->nonce[0]);
-	uint32_t *bucket = malloc(nonces * sizeof *bucket);
+	struct replay *r = calloc(1, sizeof(*r) + nonces * sizeof(r->nonce[0]));
+	uint32_t *bucket = malloc(nonces * sizeof(*bucket));
 	if (!r || !bucket) {
 		free(r);
 		free(bucket);

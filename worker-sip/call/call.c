@@ -69,7 +69,7 @@ static void exchange_check(struct exchange *x)
 		return;
 	loop_unset(x->sip->loop, &x->patience);
 	exchange_unlink(x);
-	kept_drop(x->request);
+	held_message_drop(x->request);
 	wire_drop(x->ack);
 	free(x);
 }
@@ -89,7 +89,7 @@ static void patience_over(struct timer *t, void *arg)
 		return;
 	x->answered = true;
 	if (x->server && !transaction_answered(x->server))
-		answer(x->sip, x->server, 200, S(""));
+		answer(x->sip, x->server, 200, STR_EMPTY);
 	count(CALLS_ENDED);
 	call_free(x->call);
 }
@@ -158,7 +158,7 @@ static void send_own(struct sip *sip, struct dialog *d, uint8_t method, struct s
 static struct wire *send_ack(struct sip *sip, const struct dialog *d, uint32_t cseq)
 {
 	struct wire *bytes;
-	if (dialog_request(sip, d, S("ACK"), cseq, random_u64(), S(""), &bytes))
+	if (dialog_request(sip, d, S("ACK"), cseq, random_u64(), STR_EMPTY, &bytes))
 		return NULL;
 	struct flow flow = dialog_flow(sip, d);
 	sip_send(sip, &flow, (struct str){bytes->byte, bytes->size}, 0, true);
@@ -221,7 +221,7 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	if (!x->call) {
 		/* The call ended meanwhile. A 2xx to a re-INVITE needs no BYE of its own: one is on its way. */
 		if (m->status >= 200 && x->server && !transaction_answered(x->server)) {
-			answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : 487, S(""));
+			answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : 487, STR_EMPTY);
 			x->answered = true;
 		}
 		return;
@@ -248,12 +248,12 @@ static void on_response(void *user, struct transaction *t, const struct message 
 		transaction_answer(x->server, status, bytes);
 		wire_drop(bytes);
 	} else if (x->server && status >= 200) {
-		answer(x->sip, x->server, 500, S(""));
+		answer(x->sip, x->server, 500, STR_EMPTY);
 	}
 	if (status < 200)
 		return;
 	x->answered = true;
-	kept_drop(x->request); /* the rest of its life, 64*T1, it only absorbs */
+	held_message_drop(x->request); /* the rest of its life, 64*T1, it only absorbs */
 	x->request = NULL;
 	x->accepted = x->method == METHOD_INVITE && status < 300;
 	struct call *call = x->call;
@@ -280,7 +280,7 @@ static void on_failed(void *user, struct transaction *t, unsigned status, int er
 		return;
 	x->answered = true;
 	if (x->server && !transaction_answered(x->server))
-		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status == 503 ? 500 : status, S(""));
+		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status == 503 ? 500 : status, STR_EMPTY);
 	struct call *call = x->call;
 	if (!call)
 		return;
@@ -307,7 +307,7 @@ static void on_cancelled(void *user, struct transaction *t, const struct message
 	(void)t;
 	(void)cancel;
 	if (x->client && !x->answered)
-		transaction_cancel(x->client, S(""));
+		transaction_cancel(x->client, STR_EMPTY);
 }
 
 static void on_unacknowledged(void *user, struct transaction *t)
@@ -377,7 +377,7 @@ static int splice_across(struct exchange *x, const struct message *m, const stru
 				write_literal(&w_rack, " ");
 				write_number(&w_rack, mapped);
 				write_str(&w_rack, str_from(rest, second));
-				s.rack = w_rack.full ? S("") : written(&w_rack);
+				s.rack = w_rack.full ? STR_EMPTY : writer_text(&w_rack);
 			}
 		}
 		if (m->method == METHOD_PRACK && !s.rack.n)
@@ -385,19 +385,19 @@ static int splice_across(struct exchange *x, const struct message *m, const stru
 	}
 	if ((value = message_value(m, HEADER_REFER_TO)).n) {
 		map_address(&w_refer, x->sip, value, to);
-		s.refer_to = w_refer.full ? S("") : written(&w_refer);
+		s.refer_to = w_refer.full ? STR_EMPTY : writer_text(&w_refer);
 	}
 	if ((value = message_value(m, HEADER_REFERRED_BY)).n) {
 		map_address(&w_referred, x->sip, value, to);
-		s.referred_by = w_referred.full ? S("") : written(&w_referred);
+		s.referred_by = w_referred.full ? STR_EMPTY : writer_text(&w_referred);
 	}
 	if ((value = message_value(m, HEADER_TARGET_DIALOG)).n && map_target_dialog(&w_target, x->sip, value) && !w_target.full)
-		s.target_dialog = written(&w_target);
+		s.target_dialog = writer_text(&w_target);
 	if ((value = message_value(m, HEADER_REPLACES)).n) {
 		struct dialog *d = map_replaces_dialog(x->sip, value);
 		if (d) {
 			map_replaces(&w_replaces, d == d->call->a ? d->call->b : d->call->a, value);
-			s.replaces = w_replaces.full ? S("") : written(&w_replaces);
+			s.replaces = w_replaces.full ? STR_EMPTY : writer_text(&w_replaces);
 		}
 	}
 	if ((value = message_value(m, HEADER_EVENT)).n) {
@@ -406,7 +406,7 @@ static int splice_across(struct exchange *x, const struct message *m, const stru
 		unsigned referrer = from_a ? 1 : 0; /* who sends NOTIFY got the REFER from the other leg */
 		if (param_find(value, S("id"), &id) && id.p && str_number(id, UINT32_MAX, &number) == 0 && number && number == call->refer_out[referrer]) {
 			write_number(&w_event, call->refer_in[referrer]);
-			s.event_id = written(&w_event);
+			s.event_id = writer_text(&w_event);
 		}
 	}
 	return splice_request(&s, out);
@@ -428,7 +428,7 @@ static void ack(struct dialog *d, const struct message *m)
 			transaction_acknowledged(x->server);
 		if (splice_across(x, m, &flow, random_u64(), x->out_cseq, &x->ack))
 			return;
-		kept_drop(x->request);
+		held_message_drop(x->request);
 		x->request = NULL;
 	}
 	sip_send(x->sip, &flow, (struct str){x->ack->byte, x->ack->size}, 0, true);
@@ -456,13 +456,13 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 	bool permitted;
 	if (!d || settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) != d->zone) {
 		count(DIALOG_UNMATCHED);
-		answer(sip, t, 481, S(""));
+		answer(sip, t, 481, STR_EMPTY);
 		return;
 	}
 	struct call *call = d->call;
 	struct dialog *other = d == call->a ? call->b : call->a;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {
-		answer(sip, t, 500, S("")); /* RFC 3261 section 12.2.2: out of order */
+		answer(sip, t, 500, STR_EMPTY); /* RFC 3261 section 12.2.2: out of order */
 		return;
 	}
 	d->remote_cseq = m->cseq;
@@ -476,12 +476,12 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 	}
 	if (call->ending) {
 		/* both hang up at once: each gets its 200 */
-		answer(sip, t, m->method == METHOD_BYE ? 200 : 481, S(""));
+		answer(sip, t, m->method == METHOD_BYE ? 200 : 481, STR_EMPTY);
 		return;
 	}
 	if (call->invite && m->method == METHOD_BYE) {
 		/* The caller may give up an early dialog with BYE (RFC 3261 section 15); the callee may not. */
-		answer(sip, t, d == call->a ? 200 : 481, S(""));
+		answer(sip, t, d == call->a ? 200 : 481, STR_EMPTY);
 		if (d == call->a)
 			invite_abandon(call->invite);
 		return;
@@ -490,7 +490,7 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 		dialog_refresh(sip, d, m);
 	if (m->method == METHOD_INVITE) {
 		if (call->invite || invite_pending(call, other)) {
-			answer(sip, t, 491, S(""));
+			answer(sip, t, 491, STR_EMPTY);
 			return;
 		}
 		if (invite_pending(call, d)) {
@@ -498,10 +498,10 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 			return;
 		}
 	}
-	char room[512];
-	struct writer unsupported = WRITER(room);
+	char buffer[512];
+	struct writer unsupported = WRITER(buffer);
 	if (splice_require(m, &unsupported)) {
-		answer(sip, t, 420, unsupported.full ? S("") : written(&unsupported));
+		answer(sip, t, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 		return;
 	}
 	struct exchange *x = call->exchange_count < EXCHANGES_MAX ? exchange_new(call, d, other, m->method) : NULL;
@@ -509,7 +509,7 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 		answer(sip, t, 500, S("Retry-After: 3\r\n"));
 		return;
 	}
-	x->request = kept_hold(transaction_request(t));
+	x->request = held_message_hold(transaction_request(t));
 	x->server = t;
 	x->in_cseq = m->cseq;
 	x->out_cseq = ++other->local_cseq;
@@ -538,18 +538,18 @@ void call_request(struct sip *sip, struct transaction *t, const struct message *
 	}
 	if (error) {
 		x->answered = true;
-		answer(sip, t, m->method == METHOD_BYE ? 200 : error == -ESRCH ? 481 : 500, S(""));
+		answer(sip, t, m->method == METHOD_BYE ? 200 : error == -ESRCH ? 481 : 500, STR_EMPTY);
 		if (m->method == METHOD_BYE)
-			call_end(call, false, false, S(""));
+			call_end(call, false, false, STR_EMPTY);
 	}
 }
 
 void call_flow_closed(struct sip *sip, uint64_t flow)
 {
-	struct carried *carried;
+	struct flow_user *flow_user;
 	invite_flow_closed(sip, flow);
-	while ((carried = carried_pop(&dialogs_carriage(sip->dialogs)->legs, flow))) {
-		struct dialog *d = container_of(carried, struct dialog, carried);
+	while ((flow_user = flow_users_pop(&dialogs_flow_users(sip->dialogs)->legs, flow))) {
+		struct dialog *d = container_of(flow_user, struct dialog, flow_user);
 		struct call *call = d->call;
 		if (!call || !call->answered)
 			continue;
@@ -577,13 +577,13 @@ void call_refuse_answer(struct sip *sip, const struct message *m, const struct f
 	if (token_slot(message_str(m, m->from_tag), &slot))
 		return;
 	struct dialog_parts parts = {.id = random_u64(), .slot = slot, .zone = zone, .flow = flow, .call_id = message_str(m, m->call_id), .local = message_value(m, HEADER_FROM),
-		.remote = message_value(m, HEADER_TO), .remote_tag = message_str(m, m->to_tag), .route = written(&w),
+		.remote = message_value(m, HEADER_TO), .remote_tag = message_str(m, m->to_tag), .route = writer_text(&w),
 		.target = m->contact.whole.length ? message_str(m, m->contact.whole) : message_str(m, m->to.whole), .local_cseq = m->cseq};
 	if (dialog_new(sip, &parts, &d))
 		return;
 	count(ANSWERS_REFUSED);
 	struct wire *sent = send_ack(sip, d, m->cseq);
-	send_own(sip, d, METHOD_BYE, S(""));
+	send_own(sip, d, METHOD_BYE, STR_EMPTY);
 	dialog_free(sip, d);
 	if (ack_out)
 		*ack_out = sent;
@@ -608,8 +608,8 @@ void call_stray_answer(struct sip *sip, const struct message *m)
 void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg)
 {
 	for (struct call *call = sip->call_list; call; call = call->next) {
-		char room[8192], peer[ENDPOINT_TEXT_SIZE];
-		struct writer w = WRITER(room);
+		char buffer[8192], peer[ENDPOINT_TEXT_SIZE];
+		struct writer w = WRITER(buffer);
 		write_literal(&w, "{");
 		write_json_field(&w, "call-id", call->a->call_id);
 		write_json_field(&w, "state", call->ending ? S("ending") : call->answered ? S("established") : S("early"));
@@ -625,6 +625,6 @@ void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *
 		write_number(&w, sip->index);
 		write_literal(&w, "}");
 		if (!w.full)
-			line(arg, written(&w));
+			line(arg, writer_text(&w));
 	}
 }

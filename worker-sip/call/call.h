@@ -39,7 +39,7 @@ struct exchange {
 	struct call *call;              /* NULL once the call is gone */
 	struct dialog *in, *out;        /* valid while call is not NULL */
 	struct transaction *server, *client;
-	struct kept *request;           /* until it is finally answered */
+	struct held_message *request;           /* until it is finally answered */
 	struct wire *ack;               /* as sent for the 2xx of an INVITE */
 	struct timer patience;          /* BYE: when its sender is answered though the other leg is silent */
 	uint32_t in_cseq, out_cseq;
@@ -49,7 +49,7 @@ struct exchange {
 };
 
 /* An authorized INVITE outside a dialog with its targets (count > 0). Takes over t. replaces: mapped value for the Replaces header, n == 0: none. */
-void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *who, const struct target *targets, unsigned count,
+void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender, const struct target *targets, unsigned count,
                  struct str replaces);
 /* A request with our To-tag: finds the dialog (481 where there is none) and passes it to the other leg. t is NULL for ACK. */
 void call_request(struct sip *sip, struct transaction *t, const struct message *m);

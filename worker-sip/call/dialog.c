@@ -12,7 +12,7 @@
 
 struct dialogs {
 	struct table by_tag;
-	struct carriage carriage;
+	struct flow_user_tables flow_user_tables;
 	struct slab slab;
 };
 
@@ -23,11 +23,11 @@ int dialogs_new(struct dialogs **out)
 		return -ENOMEM;
 	int error = table_init(&ds->by_tag, 1024);
 	if (!error)
-		error = carriers_init(&ds->carriage.legs);
+		error = flow_users_init(&ds->flow_user_tables.legs);
 	if (!error)
-		error = carriers_init(&ds->carriage.branches);
+		error = flow_users_init(&ds->flow_user_tables.branches);
 	if (!error)
-		error = carriers_init(&ds->carriage.callers);
+		error = flow_users_init(&ds->flow_user_tables.callers);
 	if (error) {
 		dialogs_free(ds);
 		return error;
@@ -45,16 +45,16 @@ void dialogs_free(struct dialogs *ds)
 {
 	if (!ds)
 		return;
-	carriers_free(&ds->carriage.legs);
-	carriers_free(&ds->carriage.branches);
-	carriers_free(&ds->carriage.callers);
+	flow_users_free(&ds->flow_user_tables.legs);
+	flow_users_free(&ds->flow_user_tables.branches);
+	flow_users_free(&ds->flow_user_tables.callers);
 	table_free(&ds->by_tag);
 	free(ds);
 }
 
-struct carriage *dialogs_carriage(struct dialogs *ds)
+struct flow_user_tables *dialogs_flow_users(struct dialogs *ds)
 {
-	return &ds->carriage;
+	return &ds->flow_user_tables;
 }
 
 size_t dialogs_count(const struct dialogs *ds)
@@ -100,7 +100,7 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	d->target = put(&target, parts->target);
 	token_mint(&sip->keys.minting, TOKEN_TAG, d->slot, d->id, d->tag);
 	table_add(&sip->dialogs->by_tag, &d->node, d->id);
-	carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
+	flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
 	*out = d;
 	return 0;
 }
@@ -110,7 +110,7 @@ void dialog_free(struct sip *sip, struct dialog *d)
 	if (!d)
 		return;
 	table_remove(&sip->dialogs->by_tag, &d->node);
-	carried_end(&sip->dialogs->carriage.legs, &d->carried);
+	flow_users_remove(&sip->dialogs->flow_user_tables.legs, &d->flow_user);
 	struct slab *slab = &sip->dialogs->slab;
 	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
 	slab_give(slab, d, sizeof(*d) + d->text_size);
@@ -182,7 +182,7 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	    permitted) {
 		bool moved = d->flow.id != m->flow.id;
 		d->flow = m->flow;
-		carried_by(&sip->dialogs->carriage.legs, &d->carried, d->flow.id);
+		flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
 		if (moved && d->state == DIALOG_CONFIRMED)
 			sip_watch(sip, &d->flow, d->slot);
 	}
@@ -258,9 +258,9 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 
 int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq, uint64_t branch, struct str headers, struct wire **out)
 {
-	static char room[8192]; /* wire.h */
+	static char buffer[8192]; /* wire.h */
 	char token[TOKEN_LENGTH];
-	struct writer w = WRITER(room);
+	struct writer w = WRITER(buffer);
 	struct flow flow = dialog_flow(sip, d);
 	write_str(&w, method);
 	write_literal(&w, " ");

@@ -19,7 +19,7 @@ struct dialog {
 	uint64_t id;             /* of our tag's token and of our Contact's */
 	struct call *call;
 	struct flow flow;        /* how the peer is reached */
-	struct carried carried;  /* by that flow */
+	struct flow_user flow_user;  /* by that flow */
 	uint32_t local_cseq;     /* the last we sent */
 	uint32_t remote_cseq;    /* the last we received; 0: none yet */
 	uint16_t zone;
@@ -49,10 +49,10 @@ size_t dialogs_count(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
 /* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their way. */
-struct carriage {
-	struct carriers legs, branches, callers;
+struct flow_user_tables {
+	struct flow_users legs, branches, callers;
 };
-struct carriage *dialogs_carriage(struct dialogs *ds);
+struct flow_user_tables *dialogs_flow_users(struct dialogs *ds);
 
 /* Makes an early dialog and adds it. -ENOMEM. */
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out);

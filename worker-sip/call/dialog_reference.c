@@ -85,14 +85,14 @@ static bool uri_header_next(struct str *rest, struct str *name, struct str *valu
 static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 {
 	struct str name, value, call_id, ours;
-	char room[1024];
+	char buffer[1024];
 	while (uri_header_next(&headers, &name, &value)) {
 		if (!str_equal_nocase(name, S("Replaces")))
 			continue;
-		long n = uri_unescape(value, room, sizeof(room));
+		long n = uri_unescape(value, buffer, sizeof(buffer));
 		if (n <= 0)
 			return false;
-		struct str params = dialog_parameters((struct str){room, (size_t)n}, &call_id);
+		struct str params = dialog_parameters((struct str){buffer, (size_t)n}, &call_id);
 		if (!param_find(params, S("to-tag"), &ours) || token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
 			return false;
 		memcpy(out->tag, ours.p, TOKEN_LENGTH);

@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-struct carrier {
+struct used_flow {
 	struct table_node node;
 	uint64_t flow;
-	struct carried *first;
+	struct flow_user *first;
 };
 
-int carriers_init(struct carriers *cs)
+int flow_users_init(struct flow_users *cs)
 {
 	return table_init(&cs->by_flow, 64);
 }
@@ -17,11 +17,11 @@ int carriers_init(struct carriers *cs)
 static bool free_carrier(struct table_node *node, void *arg)
 {
 	(void)arg;
-	free(container_of(node, struct carrier, node));
+	free(container_of(node, struct used_flow, node));
 	return true;
 }
 
-void carriers_free(struct carriers *cs)
+void flow_users_free(struct flow_users *cs)
 {
 	table_each(&cs->by_flow, free_carrier, NULL); /* no-op before carriers_init */
 	table_free(&cs->by_flow);
@@ -35,61 +35,61 @@ static uint64_t hash_of(uint64_t flow)
 
 static bool same_flow(const struct table_node *node, const void *key)
 {
-	return container_of(node, const struct carrier, node)->flow == *(const uint64_t *)key;
+	return container_of(node, const struct used_flow, node)->flow == *(const uint64_t *)key;
 }
 
-static struct carrier *find(struct carriers *cs, uint64_t flow)
+static struct used_flow *find(struct flow_users *cs, uint64_t flow)
 {
 	struct table_node *node = table_find(&cs->by_flow, hash_of(flow), same_flow, &flow);
 
-	return node ? container_of(node, struct carrier, node) : NULL;
+	return node ? container_of(node, struct used_flow, node) : NULL;
 }
 
-void carried_end(struct carriers *cs, struct carried *c)
+void flow_users_remove(struct flow_users *cs, struct flow_user *c)
 {
-	struct carrier *carrier = c->carrier;
+	struct used_flow *used_flow = c->used_flow;
 
-	if (!carrier)
+	if (!used_flow)
 		return;
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
-	*c = (struct carried){0};
-	if (!carrier->first) {
-		table_remove(&cs->by_flow, &carrier->node);
-		free(carrier);
+	*c = (struct flow_user){0};
+	if (!used_flow->first) {
+		table_remove(&cs->by_flow, &used_flow->node);
+		free(used_flow);
 	}
 }
 
-void carried_by(struct carriers *cs, struct carried *c, uint64_t flow)
+void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow)
 {
-	struct carrier *carrier;
+	struct used_flow *used_flow;
 
-	if (c->carrier && c->carrier->flow == flow)
+	if (c->used_flow && c->used_flow->flow == flow)
 		return;
-	carried_end(cs, c);
+	flow_users_remove(cs, c);
 	if (!flow)
 		return;
-	carrier = find(cs, flow);
-	if (!carrier) {
-		carrier = calloc(1, sizeof(*carrier));
-		if (!carrier)
+	used_flow = find(cs, flow);
+	if (!used_flow) {
+		used_flow = calloc(1, sizeof(*used_flow));
+		if (!used_flow)
 			return;
-		carrier->flow = flow;
-		table_add(&cs->by_flow, &carrier->node, hash_of(flow));
+		used_flow->flow = flow;
+		table_add(&cs->by_flow, &used_flow->node, hash_of(flow));
 	}
-	*c = (struct carried){.next = carrier->first, .link = &carrier->first, .carrier = carrier};
+	*c = (struct flow_user){.next = used_flow->first, .link = &used_flow->first, .used_flow = used_flow};
 	if (c->next)
 		c->next->link = &c->next;
-	carrier->first = c;
+	used_flow->first = c;
 }
 
-struct carried *carried_pop(struct carriers *cs, uint64_t flow)
+struct flow_user *flow_users_pop(struct flow_users *cs, uint64_t flow)
 {
-	struct carrier *carrier = find(cs, flow);
-	struct carried *c = carrier ? carrier->first : NULL;
+	struct used_flow *used_flow = find(cs, flow);
+	struct flow_user *c = used_flow ? used_flow->first : NULL;
 
 	if (c)
-		carried_end(cs, c);
+		flow_users_remove(cs, c);
 	return c;
 }

@@ -4,24 +4,24 @@
 
 #include "common/table.h"
 
-struct carrier;
+struct used_flow;
 
 /* Embedded in what is carried; zeroed where it is not. */
-struct carried {
-	struct carried *next, **link;
-	struct carrier *carrier;
+struct flow_user {
+	struct flow_user *next, **link;
+	struct used_flow *used_flow;
 };
 
-struct carriers {
+struct flow_users {
 	struct table by_flow;
 };
-int carriers_init(struct carriers *cs); /* -ENOMEM */
-void carriers_free(struct carriers *cs);
+int flow_users_init(struct flow_users *cs); /* -ENOMEM */
+void flow_users_free(struct flow_users *cs);
 
 /* c is carried by that flow from now on, and by no other; 0: by none. Where there is no memory it is by none: the end of its flow then goes unnoticed, and timers find out. */
-void carried_by(struct carriers *cs, struct carried *c, uint64_t flow);
-void carried_end(struct carriers *cs, struct carried *c); /* no-op where it is by none */
+void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow);
+void flow_users_remove(struct flow_users *cs, struct flow_user *c); /* no-op where it is by none */
 /* One that the flow carries, which then is by none; NULL: no more. */
-struct carried *carried_pop(struct carriers *cs, uint64_t flow);
+struct flow_user *flow_users_pop(struct flow_users *cs, uint64_t flow);
 
 #endif

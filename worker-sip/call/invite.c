@@ -21,7 +21,7 @@ struct branch {
 	uint16_t zone, trunk;           /* of the target */
 	struct transaction *client;     /* NULL: not sent or gone */
 	struct flow flow;
-	struct carried carried;         /* by that flow */
+	struct flow_user flow_user;         /* by that flow */
 	uint64_t id;                    /* of our From tag and Contact */
 	char call_id[TOKEN_LENGTH];
 	struct call *early[EARLY_MAX];
@@ -36,14 +36,14 @@ struct branch {
 struct invite {
 	struct sip *sip;
 	struct transaction *server;     /* NULL: gone or handed to the call */
-	struct carried caller;          /* by the flow that the INVITE came by, until it is answered */
-	struct kept *request;
-	struct identity who;
+	struct flow_user caller;          /* by the flow that the INVITE came by, until it is answered */
+	struct held_message *request;
+	struct identity sender;
 	struct target *targets;
 	struct branch *branches;        /* one a target */
 	unsigned count, next;           /* targets; the next to try */
 	unsigned transactions;          /* client transactions alive */
-	struct kept *best;              /* best failure received */
+	struct held_message *best;              /* best failure received */
 	unsigned best_status;           /* 0: none */
 	uint64_t id;                    /* of our To tag where no early dialog gives one */
 	uint8_t slot;
@@ -63,16 +63,16 @@ static void release(struct invite *v)
 	for (unsigned i = 0; i < v->count; i++) {
 		struct branch *b = &v->branches[i];
 		loop_unset(v->sip->loop, &b->timer);
-		carried_end(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried);
+		flow_users_remove(&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user);
 		for (unsigned k = 0; k < b->early_count; k++)
 			call_free(b->early[k]);
 		if (b->answer)
 			exchange_release(b->answer);
 		wire_drop(b->refused_ack);
 	}
-	carried_end(&dialogs_carriage(v->sip->dialogs)->callers, &v->caller);
-	kept_drop(v->request);
-	kept_drop(v->best);
+	flow_users_remove(&dialogs_flow_users(v->sip->dialogs)->callers, &v->caller);
+	held_message_drop(v->request);
+	held_message_drop(v->best);
 	free(v->branches);
 	free(v->targets);
 	free(v);
@@ -98,8 +98,8 @@ static void own_tag(const struct invite *v, char tag[TOKEN_LENGTH])
 /* What only an unanswered INVITE needs goes: what is left lives 64*T1 longer, and there are many of it. */
 static void trim(struct invite *v)
 {
-	kept_drop(v->request);
-	kept_drop(v->best);
+	held_message_drop(v->request);
+	held_message_drop(v->best);
 	free(v->targets);
 	v->request = v->best = NULL;
 	v->targets = NULL;
@@ -111,7 +111,7 @@ static void trim(struct invite *v)
 static void settled(struct invite *v)
 {
 	v->answered = v->stopped = true;
-	carried_end(&dialogs_carriage(v->sip->dialogs)->callers, &v->caller);
+	flow_users_remove(&dialogs_flow_users(v->sip->dialogs)->callers, &v->caller);
 	if (v->counted)
 		v->sip->calls--;
 	v->counted = false;
@@ -173,7 +173,7 @@ static void finish(struct invite *v)
 	splice_of(v, &s);
 	s.in = &v->best->message;
 	s.from_zone = settings_zone_of(v->sip->settings, s.in->flow.listener, &s.in->flow.peer, &permitted);
-	s.to_zone = v->who.zone;
+	s.to_zone = v->sender.zone;
 	/* A challenge does not pass from the access side, and without it 401 and 407 say nothing. */
 	if ((status == 401 || status == 407) && !settings_zone(v->sip->settings, s.from_zone)->trust)
 		status = 403;
@@ -201,11 +201,11 @@ static void branch_failed(struct branch *b, unsigned status, const struct messag
 		return;
 	if (!v->best_status || response_rank(status) < response_rank(v->best_status)) {
 		v->best_status = status;
-		kept_drop(v->best);
-		v->best = m ? kept_new(m) : NULL;
+		held_message_drop(v->best);
+		v->best = m ? held_message_new(m) : NULL;
 	}
 	if (status >= 600)
-		cancel_branches(v, b, S(""));
+		cancel_branches(v, b, STR_EMPTY);
 	/* A trunk's own answer is final: only what says "not I" goes on to its next target. */
 	if (b->trunk != NONE_INDEX && status != 503 && status != 408)
 		v->stopped = true;
@@ -222,7 +222,7 @@ static void branch_timer(struct timer *t, void *arg)
 	if (!b->client || b->done)
 		return;
 	b->cancelled = true;
-	transaction_cancel(b->client, S(""));
+	transaction_cancel(b->client, STR_EMPTY);
 	if (!b->provisional)
 		branch_failed(b, 408, NULL);
 	/* timer C: the 487 that follows the CANCEL, or its absence, ends the branch */
@@ -253,11 +253,11 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	write_party(&b_local, v->sip, message_value(request, HEADER_FROM), (struct str){b_tag, sizeof(b_tag)}, &b->target->flow);
 	if (!write_route_set(&a_route, request, false) || !write_route_set(&b_route, m, true) || a_local.full || b_local.full)
 		return NULL;
-	struct dialog_parts a = {.id = id, .slot = v->slot, .zone = (uint16_t)v->who.zone, .flow = &request->flow, .call_id = message_str(request, request->call_id),
-		.local = written(&a_local), .remote = message_value(request, HEADER_FROM), .remote_tag = message_str(request, request->from_tag), .route = written(&a_route),
+	struct dialog_parts a = {.id = id, .slot = v->slot, .zone = (uint16_t)v->sender.zone, .flow = &request->flow, .call_id = message_str(request, request->call_id),
+		.local = writer_text(&a_local), .remote = message_value(request, HEADER_FROM), .remote_tag = message_str(request, request->from_tag), .route = writer_text(&a_route),
 		.target = message_str(request, request->contact.whole), .local_cseq = 0, .remote_cseq = request->cseq};
 	struct dialog_parts c = {.id = b->id, .slot = v->slot, .zone = b->zone, .flow = &m->flow, .call_id = {b->call_id, sizeof(b->call_id)},
-		.local = written(&b_local), .remote = message_value(m, HEADER_TO), .remote_tag = tag, .route = written(&b_route),
+		.local = writer_text(&b_local), .remote = message_value(m, HEADER_TO), .remote_tag = tag, .route = writer_text(&b_route),
 		.target = m->contact.whole.length ? message_str(m, m->contact.whole) : b->target->request_uri, .local_cseq = 1};
 	struct call *call;
 	if (call_new(v->sip, &a, &c, &call))
@@ -279,7 +279,7 @@ static int pass(struct branch *b, const struct message *m, struct call *call)
 	splice_of(v, &s);
 	s.in = m;
 	s.from_zone = b->zone;
-	s.to_zone = v->who.zone;
+	s.to_zone = v->sender.zone;
 	if (call) {
 		token_mint(&v->sip->keys.minting, TOKEN_CONTACT, v->slot, call->a->id, user);
 		s.contact_user = (struct str){user, sizeof(user)};
@@ -333,7 +333,7 @@ static void answered(struct branch *b, const struct message *m)
 	if (error || exchange_adopt(call, server, v->request->message.cseq, 1, &x)) {
 		call->invite = NULL;
 		refuse(v, 500);
-		call_end(call, false, true, S(""));
+		call_end(call, false, true, STR_EMPTY);
 		return;
 	}
 	v->server = NULL;
@@ -364,7 +364,7 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	if (!b->flow.id && m->flow.id) {
 		/* the connection that the transport worker opened: now it has a name */
 		b->flow.id = m->flow.id;
-		carried_by(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried, b->flow.id);
+		flow_users_add(&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user, b->flow.id);
 		sip_watch(v->sip, &b->flow, v->slot);
 	}
 	loop_set(v->sip->loop, &b->timer, b->ring_ms);
@@ -416,28 +416,28 @@ static bool start(struct branch *b, bool udp)
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, tag);
 	token_mint(&v->sip->keys.minting, TOKEN_CONTACT, v->slot, b->id, user);
 	write_party(&w_from, v->sip, message_value(request, HEADER_FROM), (struct str){tag, sizeof(tag)}, &b->target->flow);
-	write_party(&w_to, v->sip, message_value(request, HEADER_TO), S(""), &b->target->flow);
+	write_party(&w_to, v->sip, message_value(request, HEADER_TO), STR_EMPTY, &b->target->flow);
 	write_str(&w_refer, message_value(request, HEADER_REFERRED_BY));
 	if (w_from.full || w_to.full)
 		return false;
 	s.in = request;
-	s.from_zone = v->who.zone;
+	s.from_zone = v->sender.zone;
 	s.to_zone = b->zone;
 	s.contact_user = (struct str){user, sizeof(user)};
 	s.request_uri = b->target->request_uri;
-	s.from = written(&w_from);
-	s.to_value = written(&w_to);
+	s.from = writer_text(&w_from);
+	s.to_value = writer_text(&w_to);
 	s.call_id = (struct str){b->call_id, sizeof(b->call_id)};
 	s.cseq = 1;
 	s.route = b->target->route;
-	s.referred_by = w_refer.full ? S("") : written(&w_refer);
+	s.referred_by = w_refer.full ? STR_EMPTY : writer_text(&w_refer);
 	s.replaces = (struct str){v->replaces, v->replaces_length};
 	if (forward_send(&s, b->target, udp, &branch_user, b, &f))
 		return false;
 	b->sent = true;
 	b->client = f.client;
 	b->flow = f.flow;
-	carried_by(&dialogs_carriage(v->sip->dialogs)->branches, &b->carried, b->flow.id);
+	flow_users_add(&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user, b->flow.id);
 	b->switched = f.switched;
 	v->transactions++;
 	sip_watch(v->sip, &b->flow, v->slot);
@@ -480,19 +480,19 @@ static void abandon(struct invite *v, struct str reason)
 
 void invite_flow_closed(struct sip *sip, uint64_t flow)
 {
-	struct carriage *carriage = dialogs_carriage(sip->dialogs);
-	struct carried *carried;
+	struct flow_user_tables *flow_user_tables = dialogs_flow_users(sip->dialogs);
+	struct flow_user *flow_user;
 	/* The caller is told by its own transport that its INVITE has failed (RFC 3261 section 17.1.4): nobody shall ring for it. */
-	while ((carried = carried_pop(&carriage->callers, flow))) {
-		struct invite *v = container_of(carried, struct invite, caller);
+	while ((flow_user = flow_users_pop(&flow_user_tables->callers, flow))) {
+		struct invite *v = container_of(flow_user, struct invite, caller);
 		v->transactions++; /* held: nothing of what follows frees it */
 		if (!v->answered && v->server)
 			abandon(v, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
 		v->transactions--;
 		release(v);
 	}
-	while ((carried = carried_pop(&carriage->branches, flow))) {
-		struct branch *b = container_of(carried, struct branch, carried);
+	while ((flow_user = flow_users_pop(&flow_user_tables->branches, flow))) {
+		struct branch *b = container_of(flow_user, struct branch, flow_user);
 		struct invite *v = b->invite;
 		if (!b->client || b->done)
 			continue;
@@ -510,8 +510,8 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 static void on_cancelled(void *user, struct transaction *t, const struct message *cancel)
 {
 	struct invite *v = user;
-	char room[512];
-	struct writer w = WRITER(room);
+	char buffer[512];
+	struct writer w = WRITER(buffer);
 	struct str reason = message_value(cancel, HEADER_REASON);
 	(void)t;
 	if (v->answered)
@@ -521,13 +521,13 @@ static void on_cancelled(void *user, struct transaction *t, const struct message
 		write_str(&w, reason);
 		write_literal(&w, "\r\n");
 	}
-	abandon(v, w.full ? S("") : written(&w));
+	abandon(v, w.full ? STR_EMPTY : writer_text(&w));
 }
 
 void invite_abandon(struct invite *v)
 {
 	if (!v->answered)
-		abandon(v, S(""));
+		abandon(v, STR_EMPTY);
 }
 
 static void on_server_failed(void *user, struct transaction *t, int error)
@@ -537,7 +537,7 @@ static void on_server_failed(void *user, struct transaction *t, int error)
 	(void)error;
 	/* The caller cannot be told; nobody shall ring for it. */
 	settled(v);
-	cancel_branches(v, NULL, S(""));
+	cancel_branches(v, NULL, STR_EMPTY);
 	trim(v);
 }
 
@@ -551,7 +551,7 @@ static void on_server_gone(void *user, struct transaction *t)
 
 static const struct server_user invite_user = {.cancelled = on_cancelled, .failed = on_server_failed, .gone = on_server_gone};
 
-void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *who, const struct target *targets, unsigned count,
+void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender, const struct target *targets, unsigned count,
                  struct str replaces)
 {
 	if (sip->calls >= sip->settings->calls_max) {
@@ -566,10 +566,10 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		free(v);
 		free(copy);
 		free(branches);
-		answer(sip, t, 500, S(""));
+		answer(sip, t, 500, STR_EMPTY);
 		return;
 	}
-	*v = (struct invite){.sip = sip, .server = t, .request = kept_hold(transaction_request(t)), .who = *who, .targets = copy, .branches = branches, .count = count,
+	*v = (struct invite){.sip = sip, .server = t, .request = held_message_hold(transaction_request(t)), .sender = *sender, .targets = copy, .branches = branches, .count = count,
 		.id = random_u64(), .slot = slot, .counted = true, .replaces_length = replaces.n};
 	if (replaces.n)
 		memcpy(v->replaces, replaces.p, replaces.n);
@@ -588,7 +588,7 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		token_mint(&sip->keys.minting, TOKEN_CALL_ID, slot, b->id, b->call_id);
 		timer_init(&b->timer, branch_timer, b);
 	}
-	carried_by(&dialogs_carriage(sip->dialogs)->callers, &v->caller, m->flow.id);
+	flow_users_add(&dialogs_flow_users(sip->dialogs)->callers, &v->caller, m->flow.id);
 	sip->calls++;
 	counter_add(COUNTER_CALLS, 1);
 	transaction_serve(t, &invite_user, v);

@@ -15,7 +15,7 @@ static void write_top_via(struct writer *w, const struct message *request, struc
 	struct endpoint sent_by;
 	struct str name, parameter;
 	bool rport = request->rport;
-	char room[ENDPOINT_TEXT_SIZE];
+	char buffer[ENDPOINT_TEXT_SIZE];
 	size_t n;
 
 	write_literal(w, "Via: ");
@@ -38,13 +38,13 @@ static void write_top_via(struct writer *w, const struct message *request, struc
 	}
 	/* RFC 3581 section 4: received goes with rport even where sent-by says the same */
 	if (rport || endpoint_parse_host(message_str(request, request->via_host), 0, &sent_by) != 0 || !endpoint_same_host(&sent_by, source)) {
-		n = endpoint_host_text(source, room);
+		n = endpoint_host_text(source, buffer);
 		write_literal(w, ";received=");
 		/* via-received takes an IPv6 address without brackets (RFC 3261 section 25.1) */
-		if (n > 2 && room[0] == '[')
-			write_bytes(w, room + 1, n - 2);
+		if (n > 2 && buffer[0] == '[')
+			write_bytes(w, buffer + 1, n - 2);
 		else
-			write_bytes(w, room, n);
+			write_bytes(w, buffer, n);
 	}
 	if (rport) {
 		write_literal(w, ";rport=");
@@ -103,10 +103,10 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 
 int response_build(struct sip *sip, const struct message *request, const struct response *r, struct wire **out)
 {
-	static char room[MESSAGE_RAW_MAX]; /* wire.h */
+	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
 	char minted[TOKEN_LENGTH];
-	struct writer w = WRITER(room);
-	struct str to_tag = r->to_tag, server = sip->settings ? settings_str(sip->settings, sip->settings->server) : (struct str){NULL, 0};
+	struct writer w = WRITER(buffer);
+	struct str to_tag = r->to_tag, server = sip->settings ? settings_str(sip->settings, sip->settings->server) : STR_NONE;
 	struct wire *wire;
 
 	if (!to_tag.n && !request->to_tag.length && r->status > 100) {
@@ -145,7 +145,7 @@ static int answer_build(struct sip *sip, const struct message *request, struct r
 	int error = response_build(sip, request, r, out);
 
 	if (error == -ENOBUFS && r->headers.n) {
-		r->headers = (struct str){NULL, 0};
+		r->headers = STR_NONE;
 		error = response_build(sip, request, r, out);
 	}
 	if (error)
@@ -155,8 +155,8 @@ static int answer_build(struct sip *sip, const struct message *request, struct r
 
 void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason, struct str headers)
 {
-	struct kept *request = transaction_request(t);
-	char room[TOKEN_LENGTH];
+	struct held_message *request = transaction_request(t);
+	char buffer[TOKEN_LENGTH];
 	struct response r = {.status = status, .reason = reason, .headers = headers};
 	struct wire *wire = NULL;
 	int error;
@@ -164,7 +164,7 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 	if (!request)
 		return;
 	if (status > 100)
-		r.to_tag = transaction_tag(t, room);
+		r.to_tag = transaction_tag(t, buffer);
 	error = answer_build(sip, &request->message, &r, &wire);
 	if (error) {
 		if (status >= 200)
@@ -177,7 +177,7 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 
 void answer(struct sip *sip, struct transaction *t, unsigned status, struct str headers)
 {
-	answer_reason(sip, t, status, (struct str){NULL, 0}, headers);
+	answer_reason(sip, t, status, STR_NONE, headers);
 }
 
 void answer_stateless(struct sip *sip, const struct message *request, unsigned status, struct str headers)

@@ -51,13 +51,13 @@ void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot)
 
 void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow)
 {
-	char room[ENDPOINT_TEXT_SIZE];
+	char buffer[ENDPOINT_TEXT_SIZE];
 	const struct listener_settings *l = settings_listener(sip->settings, flow->listener);
 	if (l->advertise_host.length) {
 		write_str(w, settings_str(sip->settings, l->advertise_host));
 	} else {
 		const struct endpoint *e = endpoint_is_wildcard(&l->bind) && flow->local.family ? &flow->local : &l->bind;
-		write_bytes(w, room, endpoint_host_text(e, room));
+		write_bytes(w, buffer, endpoint_host_text(e, buffer));
 	}
 }
 

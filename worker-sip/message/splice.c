@@ -306,7 +306,7 @@ static bool is_sips(struct str uri)
 static void request_ours(struct writer *w, const struct splice *s, const struct message_header *h)
 {
 	const struct message *m = s->in;
-	char room[TOKEN_LENGTH];
+	char buffer[TOKEN_LENGTH];
 	if (message_first(m, h->id) != h)
 		return; /* the further Vias of the other side; any other header of ours stands once */
 	switch (h->id) {
@@ -317,8 +317,8 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 		write_literal(w, " ");
 		write_sent_by(w, s->sip, s->to);
 		write_literal(w, ";branch=" BRANCH_COOKIE);
-		token_mint(&s->sip->keys.minting, TOKEN_BRANCH, s->slot, s->branch, room);
-		write_bytes(w, room, sizeof(room));
+		token_mint(&s->sip->keys.minting, TOKEN_BRANCH, s->slot, s->branch, buffer);
+		write_bytes(w, buffer, sizeof(buffer));
 		write_literal(w, "\r\n");
 		if (s->route.n) {
 			write_literal(w, "Route: ");
@@ -363,8 +363,8 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 
 int splice_request(const struct splice *s, struct wire **out)
 {
-	static char room[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(room);
+	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
+	struct writer w = WRITER(buffer);
 	write_str(&w, method_of_splice(s->in));
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
@@ -384,8 +384,8 @@ int splice_request(const struct splice *s, struct wire **out)
 
 int splice_response(const struct splice *s, const struct message *request, unsigned status, struct str to_tag, struct wire **out)
 {
-	static char room[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(room);
+	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
+	struct writer w = WRITER(buffer);
 	const struct message *m = s->in;
 	struct str reason = status && status != m->status ? str_of(status_reason(status)) : message_str(m, m->reason);
 	write_response_head(&w, request, status ? status : m->status, reason, to_tag);
@@ -432,8 +432,8 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 
 void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to)
 {
-	static char room[8192]; /* wire.h */
-	struct writer hidden = WRITER(room);
+	static char buffer[8192]; /* wire.h */
+	struct writer hidden = WRITER(buffer);
 	struct str rest = value;
 	struct address a;
 	struct endpoint e;
@@ -448,7 +448,7 @@ void write_party(struct writer *w, const struct sip *sip, struct str value, stru
 		write_str(&hidden, str_from(value, end));
 		if (hidden.full)
 			w->full = true;
-		value = written(&hidden);
+		value = writer_text(&hidden);
 	}
 	write_address_tag(w, value, tag);
 }

@@ -36,9 +36,9 @@ void wire_drop(struct wire *w)
 		free(w);
 }
 
-struct kept *kept_new(const struct message *checked)
+struct held_message *held_message_new(const struct message *checked)
 {
-	struct kept *k = malloc(offsetof(struct kept, message) + checked->size);
+	struct held_message *k = malloc(offsetof(struct held_message, message) + checked->size);
 
 	if (!k)
 		return NULL;
@@ -48,14 +48,14 @@ struct kept *kept_new(const struct message *checked)
 	return k;
 }
 
-struct kept *kept_hold(struct kept *k)
+struct held_message *held_message_hold(struct held_message *k)
 {
 	assert(k->references > 0 && k->references < UINT32_MAX);
 	k->references++;
 	return k;
 }
 
-void kept_drop(struct kept *k)
+void held_message_drop(struct held_message *k)
 {
 	if (!k)
 		return;

@@ -1,4 +1,4 @@
-/* wire.h - shared bytes: finished messages (struct wire) and kept copies of received ones (struct kept), counted references; and the writer that makes them. */
+/* wire.h - shared bytes: finished messages (struct wire) and kept copies of received ones (struct held_message), counted references; and the writer that makes them. */
 #ifndef SIPWARD_SIP_MESSAGE_WIRE_H
 #define SIPWARD_SIP_MESSAGE_WIRE_H
 
@@ -16,16 +16,16 @@ struct wire *wire_hold(struct wire *w);  /* one reference more; returns w */
 void wire_drop(struct wire *w);          /* one less, freed with the last; NULL is a no-op */
 
 /* A received message that outlives its batch. */
-struct kept {
+struct held_message {
 	uint32_t references;
 	uint32_t zero;
 	struct message message; /* the block continues behind it */
 };
-struct kept *kept_new(const struct message *checked); /* NULL: no memory */
-struct kept *kept_hold(struct kept *k);
-void kept_drop(struct kept *k);
+struct held_message *held_message_new(const struct message *checked); /* NULL: no memory */
+struct held_message *held_message_hold(struct held_message *k);
+void held_message_drop(struct held_message *k);
 
-/* Rooms of many kilobytes on a message's way are static: a frame of theirs would be probed page by page at each call (-fstack-clash-protection), which costs more than what is written into them. A SIP worker has one thread, and
+/* Buffers of many kilobytes on a message's way are static: a frame of theirs would be probed page by page at each call (-fstack-clash-protection), which costs more than what is written into them. A SIP worker has one thread, and
  * nothing on the way from writing into such a room to taking it out comes by the same function again.
  *
  * Appends to a fixed room; what does not fit sets full and is left out, so that a caller checks once at the end. */
@@ -34,7 +34,7 @@ struct writer {
 	size_t n, size;
 	bool full;
 };
-#define WRITER(room) ((struct writer){.p = (room), .size = sizeof(room)})
+#define WRITER(buffer) ((struct writer){.p = (buffer), .size = sizeof(buffer)})
 
 static inline void write_bytes(struct writer *w, const char *p, size_t n)
 {
@@ -52,7 +52,7 @@ static inline void write_str(struct writer *w, struct str s)
 }
 #define write_literal(w, literal) write_bytes((w), (literal), sizeof(literal) - 1)
 void write_number(struct writer *w, uint64_t number);
-static inline struct str written(const struct writer *w)
+static inline struct str writer_text(const struct writer *w)
 {
 	return (struct str){w->p, w->n};
 }

@@ -36,8 +36,8 @@ static bool printable(struct str s)
 {
 	uint64_t eight;
 	size_t i = 0;
-	for (; s.n - i >= sizeof eight; i += sizeof eight) {
-		memcpy(&eight, s.p + i, sizeof eight);
+	for (; s.n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
 		if (has_control(eight))
 			return false;
 	}
@@ -53,7 +53,7 @@ static struct str get_str(struct reader *r, size_t n, size_t max)
 	struct str s = {r->rest.p, n};
 	if (n > max || n > r->rest.n) {
 		r->bad = true;
-		return (struct str){NULL, 0};
+		return STR_NONE;
 	}
 	r->rest = str_from(r->rest, n);
 	return s;
@@ -125,13 +125,13 @@ static uint32_t check_of(uint8_t count, const char *rest, size_t n)
 	return (uint32_t)hash_bytes(&key, rest, n);
 }
 
-long bindings_encode(const struct binding *b, unsigned count, char *room, size_t size)
+long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size)
 {
-	struct writer w = {.p = room, .size = size};
+	struct writer w = {.p = buffer, .size = size};
 	char head[BINDINGS_HEAD] = {BINDINGS_VERSION, (char)count};
 	if (count == 0 || count > BINDINGS_MAX)
 		return -EINVAL;
-	write_bytes(&w, head, sizeof head);
+	write_bytes(&w, head, sizeof(head));
 	for (unsigned i = 0; i < count; i++) {
 		if (!valid(&b[i]))
 			return -EINVAL;
@@ -139,8 +139,8 @@ long bindings_encode(const struct binding *b, unsigned count, char *room, size_t
 	}
 	if (w.full)
 		return -EINVAL;
-	uint32_t check = check_of((uint8_t)count, room + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
-	memcpy(room + 2, &check, sizeof check);
+	uint32_t check = check_of((uint8_t)count, buffer + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
+	memcpy(buffer + 2, &check, sizeof(check));
 	return (long)w.n;
 }
 

@@ -18,7 +18,7 @@
 #define BINDINGS_SIZE_MAX (BINDINGS_HEAD + BINDINGS_MAX * BINDING_SIZE_MAX)
 
 /* Writes the record into room; returns its size. -EINVAL for a string that is too long or holds a control byte, or any other value that decoding refuses. */
-long bindings_encode(const struct binding *b, unsigned count, char *room, size_t size);
+long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size);
 /* Decodes all of record into out (BINDINGS_MAX places); strings point into it. Returns the number, -EBADMSG where it is not exactly a record. The writer is not trusted: no string has a control byte, every number is in its
  * range; whether the listener exists is the reader's to check. */
 int bindings_decode(struct str record, struct binding out[BINDINGS_MAX]);

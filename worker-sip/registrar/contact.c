@@ -58,7 +58,7 @@ static int contact_read(const struct message *m, const struct address *a, struct
 		return -EINVAL;
 	if (c.uri.headers.n)
 		c.uri.whole.n = (size_t)(c.uri.headers.p - 1 - c.uri.whole.p);
-	c.uri.headers = (struct str){NULL, 0};
+	c.uri.headers = STR_NONE;
 	if (c.uri.whole.n > BINDING_CONTACT_MAX)
 		return -EINVAL;
 	if (param_find(a->params, S("q"), &value) && q_read(value, &c.q))

@@ -44,7 +44,7 @@ static bool same(const struct table_node *node, const void *key)
 /* Ids are given out by transport workers: keyed, so that none of them can choose a chain. */
 static uint64_t hash_of(const struct reachable *r, uint64_t flow)
 {
-	return hash_bytes(&r->key, &flow, sizeof flow);
+	return hash_bytes(&r->key, &flow, sizeof(flow));
 }
 
 /* ---- what a closed flow leaves ---- */
@@ -84,17 +84,17 @@ static int remove_bindings(struct reachable *r, const struct entry *e)
 {
 	static const size_t room_size = BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX + BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX);
 	struct str aor = {e->aor, e->aor_length};
-	char *room = malloc(room_size);
-	if (!room)
+	char *buffer = malloc(room_size);
+	if (!buffer)
 		return -ENOMEM;
-	struct rest rest = {.flow = e->flow, .strings = {.p = room, .size = room_size}};
+	struct rest rest = {.flow = e->flow, .strings = {.p = buffer, .size = room_size}};
 	int error = location_lookup(r->sip->location, aor, keep_binding, &rest);
 	if (error > 0 && rest.gone) {
 		error = location_put(r->sip->location, aor, rest.binding, rest.count, NULL, NULL);
 		if (!error)
 			counter_add(COUNTER_BINDINGS_FLOW_CLOSED, rest.gone);
 	}
-	free(room);
+	free(buffer);
 	return error == -EAGAIN || error == -ENOMEM ? error : 0;
 }
 
@@ -164,7 +164,7 @@ void reachable_add(struct reachable *r, struct str aor, const struct flow *flow,
 	struct place place = {flow->id, slot, aor};
 	if (flow->id == 0 || aor.n >= AOR_MAX || table_find(&r->table, hash_of(r, flow->id), same, &place))
 		return;
-	struct entry *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof *e + aor.n) : NULL;
+	struct entry *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof(*e) + aor.n) : NULL;
 	if (!e) {
 		count(FLOW_INDEX_FULL);
 		return;
@@ -177,7 +177,7 @@ void reachable_add(struct reachable *r, struct str aor, const struct flow *flow,
 
 int reachable_new(struct reachable **out, struct sip *sip)
 {
-	struct reachable *r = calloc(1, sizeof *r);
+	struct reachable *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;

@@ -64,7 +64,7 @@ struct location {
 	uint64_t earliest;         /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
 	size_t position_length;    /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
-	char room[BINDINGS_SIZE_MAX];     /* of the record that is written */
+	char buffer[BINDINGS_SIZE_MAX];     /* of the record that is written */
 	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
 	bool visiting;
 };
@@ -120,13 +120,13 @@ static int decode_record(struct location *l, struct str aor, struct str record, 
 {
 	int n = -EBADMSG;
 	assert(!l->visiting);
-	if (record.n && record.n <= sizeof l->read_room) {
+	if (record.n && record.n <= sizeof(l->read_room)) {
 		memcpy(l->read_room, record.p, record.n);
 		n = bindings_decode((struct str){l->read_room, record.n}, out);
 	}
 	if (n >= 0)
 		return n;
-	long again = store_read(&l->store, aor, l->read_room, sizeof l->read_room);
+	long again = store_read(&l->store, aor, l->read_room, sizeof(l->read_room));
 	if (again == -ENOENT)
 		return 0; /* removed meanwhile */
 	if (again < 0 && again != -EMSGSIZE)
@@ -193,7 +193,7 @@ static void pending_free(struct pending *p)
 
 static struct pending *pending_new(struct location *l, struct str aor)
 {
-	struct pending *p = calloc(1, sizeof *p);
+	struct pending *p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
 	p->last = &p->first;
@@ -215,7 +215,7 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 {
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return -ENAMETOOLONG;
-	long size = count ? bindings_encode(b, count, l->room, sizeof l->room) : 0;
+	long size = count ? bindings_encode(b, count, l->buffer, sizeof(l->buffer)) : 0;
 	if (size < 0)
 		return (int)size;
 	struct pending *p = pending_find(l, aor);
@@ -224,14 +224,14 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 		return -EAGAIN;
 	}
 	char *record = size ? malloc((size_t)size) : NULL;
-	struct waiter *w = done ? malloc(sizeof *w) : NULL;
+	struct waiter *w = done ? malloc(sizeof(*w)) : NULL;
 	if ((size && !record) || (done && !w) || (!p && !(p = pending_new(l, aor)))) {
 		free(record);
 		free(w);
 		return -ENOMEM;
 	}
 	if (size)
-		memcpy(record, l->room, (size_t)size);
+		memcpy(record, l->buffer, (size_t)size);
 	free(p->record);
 	p->record = record;
 	p->size = (size_t)size;
@@ -249,10 +249,10 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 {
 	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_find(l, aor))
 		return -ENOENT;
-	long size = bindings_encode(b, count, l->room, sizeof l->room);
+	long size = bindings_encode(b, count, l->buffer, sizeof(l->buffer));
 	if (size < 0)
 		return (int)size;
-	int error = store_overwrite(&l->store, aor, (struct str){l->room, (size_t)size});
+	int error = store_overwrite(&l->store, aor, (struct str){l->buffer, (size_t)size});
 	if (error)
 		return error;
 	read_end(l); /* its state may be older than the page that was written */
@@ -289,9 +289,9 @@ static int commit(struct location *l, const struct pending *p, bool alone)
 	int error = pages ? read_begin(l) : 0;
 	if (error)
 		return error;
-	bool room = pages == 0 || store_has_room(&l->store, l->read, pages);
+	bool buffer = pages == 0 || store_has_room(&l->store, l->read, pages);
 	read_end(l); /* the pages of an old state could not be used again */
-	if (!room)
+	if (!buffer)
 		return -ENOSPC;
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
@@ -308,9 +308,9 @@ static int commit(struct location *l, const struct pending *p, bool alone)
 static void finish(struct pending *p, int error)
 {
 	if (error) {
-		char room[AOR_MAX + 8];
+		char buffer[AOR_MAX + 8];
 		count(LOCATION_FAILED);
-		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"", log_value((struct str){p->aor, p->aor_length}, room, sizeof room), -error, strerror(-error));
+		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"", log_value((struct str){p->aor, p->aor_length}, buffer, sizeof(buffer)), -error, strerror(-error));
 	}
 	for (struct waiter *w = p->first; w; w = w->next)
 		w->done(w->arg, error);
@@ -527,7 +527,7 @@ static bool clean(struct str key, struct str value)
 
 int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size)
 {
-	struct location *l = calloc(1, sizeof *l);
+	struct location *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->loop = loop;

@@ -54,7 +54,7 @@ struct request {
 	bool fresh[2 * BINDINGS_MAX]; /* written by this request */
 	/* from here on not cleared: count says how much is valid */
 	struct binding binding[2 * BINDINGS_MAX];
-	char room[AOR_MAX];
+	char buffer[AOR_MAX];
 };
 
 static uint64_t now_ms(void)
@@ -69,7 +69,7 @@ static struct str keep(struct request *q, struct str s)
 {
 	struct str out = {q->strings.p + q->strings.n, s.n};
 	write_str(&q->strings, s);
-	return q->strings.full ? (struct str){NULL, 0} : out;
+	return q->strings.full ? STR_NONE : out;
 }
 
 /* The same of what came in a message: folds become spaces. */
@@ -124,7 +124,7 @@ static void write_date(struct writer *w, uint64_t seconds)
 static void write_q(struct writer *w, uint16_t q)
 {
 	char digits[] = {'0', '.', (char)('0' + q / 100), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
-	size_t n = sizeof digits;
+	size_t n = sizeof(digits);
 	while (n > 3 && digits[n - 1] == '0')
 		n--;
 	write_literal(w, ";q=");
@@ -163,7 +163,7 @@ static struct str write_bindings(struct request *q)
 		write_literal(&w, "\r\n");
 	}
 	write_date(&w, q->now_ms / 1000);
-	return w.full ? S("") : written(&w);
+	return w.full ? STR_EMPTY : writer_text(&w);
 }
 
 static void answering_free(struct answering *a)
@@ -197,7 +197,7 @@ static void stored(void *arg, int error)
 		if (error == -ENOSPC)
 			answer(sip, a->t, 503, S(RETRY_FULL));
 		else
-			answer(sip, a->t, error ? 500 : 200, error ? S("") : (struct str){a->headers, a->n});
+			answer(sip, a->t, error ? 500 : 200, error ? STR_EMPTY : (struct str){a->headers, a->n});
 	}
 	answering_free(a);
 }
@@ -220,9 +220,9 @@ static void store(struct request *q)
 		answer(r->sip, q->t, 200, headers);
 		return;
 	}
-	struct answering *a = malloc(sizeof *a + headers.n);
+	struct answering *a = malloc(sizeof(*a) + headers.n);
 	if (!a) {
-		refuse(q, COUNTER_REGISTER_FAILED, 500, S(""), S(""));
+		refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
 	*a = (struct answering){.registrar = r, .t = q->t, .n = headers.n, .next = r->answering, .link = &r->answering};
@@ -233,7 +233,7 @@ static void store(struct request *q)
 	int error = location_put(r->sip->location, q->aor, q->binding, q->count, stored, a);
 	if (error) {
 		answering_free(a);
-		refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500, S(""), error == -EAGAIN ? S("Retry-After: 5\r\n") : S(""));
+		refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500, STR_EMPTY, error == -EAGAIN ? S("Retry-After: 5\r\n") : STR_EMPTY);
 		return;
 	}
 	transaction_serve(q->t, &answering_user, a);
@@ -245,8 +245,8 @@ static void store(struct request *q)
 /* Option tags in Require that we do not keep (step 2). False: answered 420. */
 static bool check_require(struct request *q)
 {
-	char room[1024];
-	struct writer w = WRITER(room);
+	char buffer[1024];
+	struct writer w = WRITER(buffer);
 	for (const struct message_header *h = message_first(q->m, HEADER_REQUIRE); h; h = message_next(q->m, h)) {
 		struct str rest = message_header_value(q->m, h), tag;
 		while (!list_next(&rest, &tag)) {
@@ -259,7 +259,7 @@ static bool check_require(struct request *q)
 	if (w.n == 0 && !w.full)
 		return true;
 	write_literal(&w, "\r\n");
-	refuse(q, COUNTER_REGISTER_EXTENSION, 420, S(""), w.full ? S("") : written(&w));
+	refuse(q, COUNTER_REGISTER_EXTENSION, 420, STR_EMPTY, w.full ? STR_EMPTY : writer_text(&w));
 	return false;
 }
 
@@ -276,8 +276,8 @@ static bool supports_path(const struct message *m)
 /* All Path values as one list (RFC 3327 section 5.3). False: answered. */
 static bool read_path(struct request *q)
 {
-	char room[BINDING_PATH_MAX];
-	struct writer w = WRITER(room);
+	char buffer[BINDING_PATH_MAX];
+	struct writer w = WRITER(buffer);
 	const struct message_header *h = message_first(q->m, HEADER_PATH);
 	if (!h)
 		return true;
@@ -286,7 +286,7 @@ static bool read_path(struct request *q)
 		return true;
 	}
 	if (!supports_path(q->m)) {
-		refuse(q, COUNTER_REGISTER_EXTENSION, 421, S(""), S("Require: path\r\n"));
+		refuse(q, COUNTER_REGISTER_EXTENSION, 421, STR_EMPTY, S("Require: path\r\n"));
 		return false;
 	}
 	for (; h; h = message_next(q->m, h)) {
@@ -294,19 +294,19 @@ static bool read_path(struct request *q)
 		struct address a;
 		int error;
 		while (!(error = address_next(&rest, &a))) {
-			write_str(&w, w.n ? S(", ") : S(""));
+			write_str(&w, w.n ? S(", ") : STR_EMPTY);
 			write_str(&w, a.whole);
 		}
 		if (error != -ENOENT) {
-			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Path"), S(""));
+			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Path"), STR_EMPTY);
 			return false;
 		}
 	}
 	if (w.full) {
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Path Too Long"), S(""));
+		refuse(q, COUNTER_REGISTER_BAD, 400, S("Path Too Long"), STR_EMPTY);
 		return false;
 	}
-	q->path = keep_unfolded(q, written(&w));
+	q->path = keep_unfolded(q, writer_text(&w));
 	return true;
 }
 
@@ -315,12 +315,12 @@ static bool find_user(struct request *q, unsigned domain)
 {
 	struct uri_parts to = uri_of(q->m, &q->m->to);
 	char user[USER_NAME_MAX];
-	long n = to.scheme == URI_SIP || to.scheme == URI_SIPS ? uri_unescape(to.user, user, sizeof user) : -EINVAL;
-	long length = aor_of(&to, q->room);
+	long n = to.scheme == URI_SIP || to.scheme == URI_SIPS ? uri_unescape(to.user, user, sizeof(user)) : -EINVAL;
+	long length = aor_of(&to, q->buffer);
 	/* the key of the record must be the address that its slot was found by, and that a call to the user will look for: the domain by its name, not by an address of ours */
-	struct str name = settings_str(q->r->sip->settings, q->domain->name), aor = {q->room, length > 0 ? (size_t)length : 0};
+	struct str name = settings_str(q->r->sip->settings, q->domain->name), aor = {q->buffer, length > 0 ? (size_t)length : 0};
 	if (n <= 0 || length <= 0 || aor.n <= name.n || !str_equal(str_from(aor, aor.n - name.n), name) || aor.p[aor.n - name.n - 1] != '@' || !q->r->sip->users || !users_find(q->r->sip->users, domain, (struct str){user, (size_t)n})) {
-		refuse(q, COUNTER_REGISTER_UNKNOWN_USER, 404, S(""), S(""));
+		refuse(q, COUNTER_REGISTER_UNKNOWN_USER, 404, STR_EMPTY, STR_EMPTY);
 		return false;
 	}
 	q->aor = aor;
@@ -355,8 +355,8 @@ static void load_one(void *arg, const struct binding *b)
 static void remove_at(struct request *q, unsigned i)
 {
 	q->count--;
-	memmove(&q->binding[i], &q->binding[i + 1], (q->count - i) * sizeof q->binding[0]);
-	memmove(&q->fresh[i], &q->fresh[i + 1], (q->count - i) * sizeof q->fresh[0]);
+	memmove(&q->binding[i], &q->binding[i + 1], (q->count - i) * sizeof(q->binding[0]));
+	memmove(&q->fresh[i], &q->fresh[i + 1], (q->count - i) * sizeof(q->fresh[0]));
 	q->changed++;
 }
 
@@ -388,7 +388,7 @@ static enum order order_of(const struct request *q, unsigned i)
 
 static void out_of_order(struct request *q)
 {
-	refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), S(""));
+	refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), STR_EMPTY);
 }
 
 /* Contact: *. False: answered. */
@@ -406,12 +406,12 @@ static bool remove_all(struct request *q)
 
 static bool too_brief(struct request *q)
 {
-	char room[64];
-	struct writer w = WRITER(room);
+	char buffer[64];
+	struct writer w = WRITER(buffer);
 	write_literal(&w, "Min-Expires: ");
 	write_number(&w, q->expires_min);
 	write_literal(&w, "\r\n");
-	refuse(q, COUNTER_REGISTER_BRIEF, 423, S(""), written(&w));
+	refuse(q, COUNTER_REGISTER_BRIEF, 423, STR_EMPTY, writer_text(&w));
 	return false;
 }
 
@@ -440,7 +440,7 @@ static bool change(struct request *q, const struct contact *c)
 		expires = q->expires_max;
 	if (i == q->count && q->count++ == 2 * BINDINGS_MAX - 1) {
 		q->count--;
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), S(""));
+		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	q->binding[i] = (struct binding){.flow = q->m->flow, .expires_at = q->now_ms + (uint64_t)expires * 1000, .cseq = q->m->cseq, .reg_id = c->reg_id, .q = c->q, .contact = c->uri.whole,
@@ -457,7 +457,7 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 		if (contacts[i].reg_id && !(contacts[i].timed && contacts[i].expires == 0))
 			outbound++;
 	if (outbound > 1) { /* RFC 5626 section 6 */
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Several reg-id"), S(""));
+		refuse(q, COUNTER_REGISTER_BAD, 400, S("Several reg-id"), STR_EMPTY);
 		return false;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -469,7 +469,7 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 	for (unsigned i = 0; i < q->count; i++)
 		grew = grew || (q->fresh[i] && i >= limit);
 	if (q->count > BINDINGS_MAX || grew) {
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), S(""));
+		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	return true;
@@ -495,18 +495,18 @@ static bool apply(struct request *q)
 		star = star || str_equal(message_header_value(m, h), S("*"));
 	if (star) {
 		if (several || m->expires != 0) {
-			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), S(""));
+			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
 			return false;
 		}
 		return remove_all(q);
 	}
 	int n = contacts_read(m, contacts, CONTACTS_MAX);
 	if (n == -E2BIG) {
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), S(""));
+		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	if (n < 0) {
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), S(""));
+		refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
 		return false;
 	}
 	if (n == 0)
@@ -527,7 +527,7 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 	q.strings = WRITER(r->strings);
 	unsigned zone = m->flow.listener < s->listeners.count ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
 	if (zone >= s->zones.count || domain >= s->domains.count) {
-		refuse(&q, COUNTER_REGISTER_BAD, 403, S(""), S(""));
+		refuse(&q, COUNTER_REGISTER_BAD, 403, STR_EMPTY, STR_EMPTY);
 		return;
 	}
 	q.zone = settings_zone(s, zone);
@@ -538,12 +538,12 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 	if (!check_require(&q) || !find_user(&q, domain))
 		return;
 	if (q.call_id.n > BINDING_CALL_ID_MAX) {
-		refuse(&q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), S(""));
+		refuse(&q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), STR_EMPTY);
 		return;
 	}
 	int found = location_lookup(r->sip->location, q.aor, load_one, &q);
 	if (found < 0 && found != -EBADMSG) { /* a damaged record is one without bindings: the phones come again */
-		refuse(&q, COUNTER_REGISTER_FAILED, 500, S(""), S(""));
+		refuse(&q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
 	if (!read_path(&q) || !apply(&q))
@@ -592,7 +592,7 @@ void registrar_slots_changed(struct registrar *r)
 
 int registrar_new(struct registrar **out, struct sip *sip)
 {
-	struct registrar *r = calloc(1, sizeof *r);
+	struct registrar *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;

@@ -46,28 +46,28 @@ int store_error(int lmdb)
 
 static int names_make(struct names *n, const char *directory, const char *name)
 {
-	if (snprintf(n->data, sizeof n->data, "%s/%s.mdb", directory, name) >= PATH_MAX ||
-	    snprintf(n->aside, sizeof n->aside, "%s/%s.mdb.aside", directory, name) >= PATH_MAX ||
-	    snprintf(n->boot, sizeof n->boot, "%s/%s.boot", directory, name) >= PATH_MAX ||
-	    snprintf(n->lock, sizeof n->lock, "%s/%s.lock", directory, name) >= PATH_MAX)
+	if (snprintf(n->data, sizeof(n->data), "%s/%s.mdb", directory, name) >= PATH_MAX ||
+	    snprintf(n->aside, sizeof(n->aside), "%s/%s.mdb.aside", directory, name) >= PATH_MAX ||
+	    snprintf(n->boot, sizeof(n->boot), "%s/%s.boot", directory, name) >= PATH_MAX ||
+	    snprintf(n->lock, sizeof(n->lock), "%s/%s.lock", directory, name) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	return 0;
 }
 
 /* The first line of a small file; n == 0 where it cannot be read. */
-static struct str read_line(const char *path, char room[BOOT_ID_SIZE])
+static struct str read_line(const char *path, char buffer[BOOT_ID_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, room, BOOT_ID_SIZE);
+	ssize_t n = fd < 0 ? -1 : read(fd, buffer, BOOT_ID_SIZE);
 	if (fd >= 0)
 		close(fd);
-	return str_trim((struct str){room, n > 0 ? (size_t)n : 0});
+	return str_trim((struct str){buffer, n > 0 ? (size_t)n : 0});
 }
 
 void boot_id_read(struct boot_id *out)
 {
-	char room[BOOT_ID_SIZE];
-	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", room), out->text, sizeof out->text))
+	char buffer[BOOT_ID_SIZE];
+	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", buffer), out->text, sizeof(out->text)))
 		out->text[0] = 0;
 }
 
@@ -132,15 +132,15 @@ static bool walk_free(MDB_env *env, MDB_txn *txn)
 	int error;
 	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		size_t id, pages;
-		if (++entries > stat.ms_entries || key.mv_size != sizeof id || value.mv_size < sizeof pages)
+		if (++entries > stat.ms_entries || key.mv_size != sizeof(id) || value.mv_size < sizeof(pages))
 			return false;
-		memcpy(&id, key.mv_data, sizeof id);
-		memcpy(&pages, value.mv_data, sizeof pages);
-		if (id > info.me_last_txnid || pages > value.mv_size / sizeof pages - 1)
+		memcpy(&id, key.mv_data, sizeof(id));
+		memcpy(&pages, value.mv_data, sizeof(pages));
+		if (id > info.me_last_txnid || pages > value.mv_size / sizeof(pages) - 1)
 			return false;
 		for (size_t i = 1; i <= pages; i++) {
 			size_t page;
-			memcpy(&page, (const char *)value.mv_data + i * sizeof page, sizeof page);
+			memcpy(&page, (const char *)value.mv_data + i * sizeof(page), sizeof(page));
 			if (page < 2 || page > info.me_last_pgno)
 				return false;
 		}
@@ -170,7 +170,7 @@ static int check(const char *path, size_t map_size, store_clean clean)
 	if (child == 0) {
 		static const struct rlimit none = {0, 0};
 		static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGALRM};
-		for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+		for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 			signal(fatal[i], SIG_DFL);
 		setrlimit(RLIMIT_CORE, &none);
 		alarm(STORE_CHECK_SECONDS);
@@ -188,9 +188,9 @@ static int set_aside(const struct names *n)
 	char lock[PATH_MAX + 8], quoted[256];
 	if (rename(n->data, n->aside))
 		return -errno;
-	snprintf(lock, sizeof lock, "%s-lock", n->data);
+	snprintf(lock, sizeof(lock), "%s-lock", n->data);
 	unlink(lock);
-	log_warn("store-set-aside", "file=%s", log_value(str_of(n->aside), quoted, sizeof quoted));
+	log_warn("store-set-aside", "file=%s", log_value(str_of(n->aside), quoted, sizeof(quoted)));
 	return 0;
 }
 
@@ -276,24 +276,24 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 	MDB_cursor *cursor;
 	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &stat))
 		return false;
-	size_t all = info.me_mapsize / stat.ms_psize, room = all - info.me_last_pgno - 1;
-	if (room >= pages + STORE_RESERVE)
+	size_t all = info.me_mapsize / stat.ms_psize, buffer = all - info.me_last_pgno - 1;
+	if (buffer >= pages + STORE_RESERVE)
 		return true;
 	if (mdb_cursor_open(read, 0, &cursor))
 		return false;
 	MDB_val key, value;
-	while (room < pages + STORE_RESERVE && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+	while (buffer < pages + STORE_RESERVE && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
 		size_t id, free_pages;
-		if (key.mv_size != sizeof id || value.mv_size < sizeof free_pages)
+		if (key.mv_size != sizeof(id) || value.mv_size < sizeof(free_pages))
 			break;
-		memcpy(&id, key.mv_data, sizeof id);
-		memcpy(&free_pages, value.mv_data, sizeof free_pages);
+		memcpy(&id, key.mv_data, sizeof(id));
+		memcpy(&free_pages, value.mv_data, sizeof(free_pages));
 		if (id >= info.me_last_txnid)
 			break;
-		room += free_pages;
+		buffer += free_pages;
 	}
 	mdb_cursor_close(cursor);
-	return room >= pages + STORE_RESERVE;
+	return buffer >= pages + STORE_RESERVE;
 }
 
 /* ---- in place ---- */
@@ -304,8 +304,8 @@ static void find_map(struct store *s, int fd, const char *p, size_t n, size_t pa
 {
 	char read_back[64];
 	size_t within = (uintptr_t)p % page_size, number;
-	memcpy(&number, p - within, sizeof number);
-	n = n < sizeof read_back ? n : sizeof read_back;
+	memcpy(&number, p - within, sizeof(number));
+	n = n < sizeof(read_back) ? n : sizeof(read_back);
 	if (number < SIZE_MAX / page_size / 2 && lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 && read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
 		s->map = p - within - number * page_size;
 		return;
@@ -347,15 +347,15 @@ int store_overwrite(struct store *s, struct str key, struct str value)
 			from++;
 		while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
 			to -= 8;
-		ssize_t written = to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
-		if (written != (ssize_t)(to - from))
-			error = written < 0 ? -errno : -EIO;
+		ssize_t writer_text = to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
+		if (writer_text != (ssize_t)(to - from))
+			error = writer_text < 0 ? -errno : -EIO;
 	}
 	mdb_txn_abort(txn);
 	return error;
 }
 
-long store_read(struct store *s, struct str key, char *room, size_t size)
+long store_read(struct store *s, struct str key, char *buffer, size_t size)
 {
 	MDB_txn *txn;
 	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, value;
@@ -366,7 +366,7 @@ long store_read(struct store *s, struct str key, char *room, size_t size)
 	if (!result && value.mv_size > size)
 		result = -EMSGSIZE;
 	if (!result) {
-		memcpy(room, value.mv_data, value.mv_size);
+		memcpy(buffer, value.mv_data, value.mv_size);
 		result = (long)value.mv_size;
 	}
 	mdb_txn_abort(txn);

@@ -47,7 +47,7 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
  * page: a process that dies leaves all of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it is not known where the file lies; another -errno where it was not written, or not whole. It must be put then. */
 int store_overwrite(struct store *s, struct str key, struct str value);
 /* The value under key, copied while no process writes. Returns its size, -ENOENT, -EMSGSIZE where it does not fit into room, or another -errno. */
-long store_read(struct store *s, struct str key, char *room, size_t size);
+long store_read(struct store *s, struct str key, char *buffer, size_t size);
 /* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EIO where LMDB gives up (MDB_PANIC), -EBADMSG for a damaged file. */
 int store_error(int lmdb);
 

@@ -13,7 +13,7 @@ struct entry {
 
 struct prefixes {
 	uint64_t lengths; /* bits: those that occur */
-	size_t count, room;
+	size_t count, buffer;
 	struct entry entry[];
 };
 _Static_assert(PREFIX_MAX < 64, "a bit for each length");
@@ -121,7 +121,7 @@ int prefixes_new(struct prefixes **out, unsigned rules)
 
 	if (!p)
 		return -ENOMEM;
-	p->room = 2 * (size_t)rules;
+	p->buffer = 2 * (size_t)rules;
 	*out = p;
 	return 0;
 }
@@ -133,7 +133,7 @@ void prefixes_free(struct prefixes *p)
 
 void prefix_add(struct prefixes *p, const struct prefix_start *start, uint32_t rule)
 {
-	assert(p->count < p->room);
+	assert(p->count < p->buffer);
 	p->entry[p->count++] = (struct entry){*start, rule};
 	p->lengths |= UINT64_C(1) << start->length;
 }

@@ -17,7 +17,7 @@ struct relay_branch {
 struct relay {
 	struct sip *sip;
 	struct transaction *server;
-	struct kept *request, *best;
+	struct held_message *request, *best;
 	struct target *targets;
 	struct relay_branch *branches;
 	unsigned count, next, transactions, best_status, zone;
@@ -32,8 +32,8 @@ static void release(struct relay *r)
 {
 	if (r->server || r->transactions)
 		return;
-	kept_drop(r->request);
-	kept_drop(r->best);
+	held_message_drop(r->request);
+	held_message_drop(r->best);
 	free(r->targets);
 	free(r->branches);
 	free(r);
@@ -55,7 +55,7 @@ static void pass(struct relay *r, unsigned status, const struct message *m, unsi
 		status = 480;
 	if (!m) {
 		/* No 408 for other requests than INVITE: it would come too late for anyone (RFC 4320 section 4.2). */
-		answer(r->sip, r->server, status == 408 ? 480 : status, S(""));
+		answer(r->sip, r->server, status == 408 ? 480 : status, STR_EMPTY);
 		return;
 	}
 	if ((status == 401 || status == 407) && !settings_zone(r->sip->settings, from_zone)->trust)
@@ -65,7 +65,7 @@ static void pass(struct relay *r, unsigned status, const struct message *m, unsi
 	if (message_first(m, HEADER_CONTACT) && status < 300)
 		s.contact_user = (struct str){user, sizeof(user)};
 	if (splice_response(&s, &r->request->message, status, (struct str){tag, sizeof(tag)}, &bytes)) {
-		answer(r->sip, r->server, 500, S(""));
+		answer(r->sip, r->server, 500, STR_EMPTY);
 		return;
 	}
 	transaction_answer(r->server, status, bytes);
@@ -81,8 +81,8 @@ static void branch_failed(struct relay_branch *b, unsigned status, const struct 
 	b->done = true;
 	if (!r->best_status || response_rank(status) < response_rank(r->best_status)) {
 		r->best_status = status;
-		kept_drop(r->best);
-		r->best = m ? kept_new(m) : NULL;
+		held_message_drop(r->best);
+		r->best = m ? held_message_new(m) : NULL;
 	}
 	if (status >= 600 || (target->trunk != NONE_INDEX && status != 503 && status != 408))
 		r->next = r->count;
@@ -148,7 +148,7 @@ static bool start(struct relay_branch *b, bool udp)
 	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, b->id, user);
 	token_mint(&r->sip->keys.minting, TOKEN_CALL_ID, r->slot, b->id, call_id);
 	write_party(&w_from, r->sip, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)}, &target->flow);
-	write_party(&w_to, r->sip, message_value(m, HEADER_TO), S(""), &target->flow);
+	write_party(&w_to, r->sip, message_value(m, HEADER_TO), STR_EMPTY, &target->flow);
 	if (message_first(m, HEADER_REFER_TO))
 		map_address(&w_refer, r->sip, message_value(m, HEADER_REFER_TO), &target->flow);
 	if (message_first(m, HEADER_REFERRED_BY))
@@ -158,13 +158,13 @@ static bool start(struct relay_branch *b, bool udp)
 	if (message_first(m, HEADER_CONTACT))
 		s.contact_user = (struct str){user, sizeof(user)};
 	s.request_uri = target->request_uri;
-	s.from = written(&w_from);
-	s.to_value = written(&w_to);
+	s.from = writer_text(&w_from);
+	s.to_value = writer_text(&w_to);
 	s.call_id = (struct str){call_id, sizeof(call_id)};
 	s.cseq = 1;
 	s.route = target->route;
-	s.refer_to = written(&w_refer);
-	s.referred_by = written(&w_referred);
+	s.refer_to = writer_text(&w_refer);
+	s.referred_by = writer_text(&w_referred);
 	if (forward_send(&s, target, udp, &relay_client, b, &f))
 		return false;
 	b->sent = true;
@@ -211,11 +211,11 @@ static void on_server_gone(void *user, struct transaction *t)
 
 static const struct server_user relay_server = {.gone = on_server_gone};
 
-void relay_request(struct sip *sip, struct transaction *t, const struct message *m, const struct identity *who, const struct target *targets, unsigned count)
+void relay_request(struct sip *sip, struct transaction *t, const struct message *m, const struct identity *sender, const struct target *targets, unsigned count)
 {
 	if (m->method == METHOD_SUBSCRIBE || m->method == METHOD_NOTIFY) {
 		/* Without a dialog kept for it a subscription's NOTIFY could not come back. */
-		answer(sip, t, m->method == METHOD_SUBSCRIBE ? 489 : 481, S(""));
+		answer(sip, t, m->method == METHOD_SUBSCRIBE ? 489 : 481, STR_EMPTY);
 		return;
 	}
 	struct relay *r = calloc(1, sizeof(*r));
@@ -225,10 +225,10 @@ void relay_request(struct sip *sip, struct transaction *t, const struct message 
 		free(r);
 		free(copy);
 		free(branches);
-		answer(sip, t, 500, S(""));
+		answer(sip, t, 500, STR_EMPTY);
 		return;
 	}
-	*r = (struct relay){.sip = sip, .server = t, .request = kept_hold(transaction_request(t)), .targets = copy, .branches = branches, .count = count, .zone = who->zone,
+	*r = (struct relay){.sip = sip, .server = t, .request = held_message_hold(transaction_request(t)), .targets = copy, .branches = branches, .count = count, .zone = sender->zone,
 		.id = random_u64(), .slot = slot_of_message(m, &sip->keys.slot_key)};
 	for (unsigned i = 0; i < count; i++) {
 		target_copy(&copy[i], &targets[i]);
@@ -252,11 +252,11 @@ void relay_self(struct sip *sip, struct transaction *t, const struct message *m)
 		answer(sip, t, 200, S(capabilities));
 		break;
 	case METHOD_UNKNOWN:
-		answer(sip, t, 501, S(""));
+		answer(sip, t, 501, STR_EMPTY);
 		break;
 	case METHOD_INVITE: /* nobody lives at the gateway itself */
 	case METHOD_MESSAGE:
-		answer(sip, t, 404, S(""));
+		answer(sip, t, 404, STR_EMPTY);
 		break;
 	default:
 		answer(sip, t, 405, S("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY\r\n"));

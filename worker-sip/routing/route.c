@@ -95,29 +95,29 @@ static bool number_matches(struct routes *r, unsigned i, const char *number)
 }
 
 /* The called number or user as the rules see it: unescaped, for tel: without visual separators (RFC 3966 section 5.1.1). Returns its length, 0 where there is none that fits. */
-static size_t called(const struct uri_parts *uri, char room[NUMBER_MAX + 1])
+static size_t called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 {
-	long n = uri_unescape(uri->user, room, NUMBER_MAX);
+	long n = uri_unescape(uri->user, buffer, NUMBER_MAX);
 	if (n <= 0)
 		return 0;
 	size_t length = (size_t)n;
 	if (uri->scheme == URI_TEL) {
 		size_t keep = 0;
 		for (size_t i = 0; i < length; i++)
-			if (!strchr("-.()", room[i]))
-				room[keep++] = room[i];
+			if (!strchr("-.()", buffer[i]))
+				buffer[keep++] = buffer[i];
 		length = keep;
 	}
-	room[length] = '\0';
+	buffer[length] = '\0';
 	return length;
 }
 
 void target_copy(struct target *to, const struct target *from)
 {
 	*to = *from;
-	to->request_uri.p = to->room + (from->request_uri.p - from->room);
+	to->request_uri.p = to->buffer + (from->request_uri.p - from->buffer);
 	if (from->route.n)
-		to->route.p = to->room + (from->route.p - from->room);
+		to->route.p = to->buffer + (from->route.p - from->buffer);
 }
 
 struct gathering {
@@ -153,17 +153,17 @@ static void add_binding(void *arg, const struct binding *b)
 	struct target *to = &g->targets[at];
 	memmove(to + 1, to, (g->count - at) * sizeof(*to));
 	for (unsigned i = at + 1; i <= g->count; i++) {
-		g->targets[i].request_uri.p = g->targets[i].room;
-		g->targets[i].route.p = g->targets[i].room + BINDING_CONTACT_MAX;
+		g->targets[i].request_uri.p = g->targets[i].buffer;
+		g->targets[i].route.p = g->targets[i].buffer + BINDING_CONTACT_MAX;
 	}
 	g->count++;
-	memset(to, 0, offsetof(struct target, room));
-	memcpy(to->room, b->contact.p, b->contact.n);
+	memset(to, 0, offsetof(struct target, buffer));
+	memcpy(to->buffer, b->contact.p, b->contact.n);
 	if (b->path.n)
-		memcpy(to->room + BINDING_CONTACT_MAX, b->path.p, b->path.n);
+		memcpy(to->buffer + BINDING_CONTACT_MAX, b->path.p, b->path.n);
 	to->flow = b->flow;
-	to->request_uri = (struct str){to->room, b->contact.n};
-	to->route = (struct str){to->room + BINDING_CONTACT_MAX, b->path.n};
+	to->request_uri = (struct str){to->buffer, b->contact.n};
+	to->route = (struct str){to->buffer + BINDING_CONTACT_MAX, b->path.n};
 	to->zone = zone;
 	to->q = b->q;
 	to->trunk = NONE_INDEX;
@@ -204,8 +204,8 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 		}
 		if (g->secure && !is_secure(t->transport))
 			continue;
-		memset(to, 0, offsetof(struct target, room));
-		struct writer w = WRITER(to->room);
+		memset(to, 0, offsetof(struct target, buffer));
+		struct writer w = WRITER(to->buffer);
 		if (g->secure)
 			write_literal(&w, "sips:");
 		else
@@ -226,7 +226,7 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 		to->flow = (struct flow){.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 		if (t->transport == TRANSPORT_TLS)
 			to->flow.profile = (uint16_t)(index + 1);
-		to->request_uri = written(&w);
+		to->request_uri = writer_text(&w);
 		to->zone = trunk->zone;
 		to->q = 1000;
 		to->trunk = index;
@@ -235,7 +235,7 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 	}
 }
 
-void route_request(struct sip *sip, const struct message *m, const struct identity *who, struct target *targets, unsigned limit, struct decision *out)
+void route_request(struct sip *sip, const struct message *m, const struct identity *sender, struct target *targets, unsigned limit, struct decision *out)
 {
 	const struct settings *s = sip->settings;
 	struct uri_parts uri = uri_of(m, &m->request_uri);
@@ -259,7 +259,7 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		}
 	}
 	if (uri_unescape(uri.user, number, NUMBER_MAX) == -EINVAL) {
-		out->status = who->trusted ? 404 : 403; /* "%00": behind us another user could be read in it, the one before the NUL */
+		out->status = sender->trusted ? 404 : 403; /* "%00": behind us another user could be read in it, the one before the NUL */
 		return;
 	}
 	size_t n = called(&uri, number);
@@ -268,7 +268,7 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 	prefix_walk(sip->routes->prefixes, (struct str){number, n}, &walk);
 	while (prefix_next(&walk, &i)) {
 		const struct route_settings *r = settings_route(s, i);
-		if (!(r->from >> who->zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != domain))
+		if (!(r->from >> sender->zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != domain))
 			continue;
 		if (r->number.length && (!n || !number_matches(sip->routes, i, number)))
 			continue;
@@ -289,5 +289,5 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		out->count = g.count;
 		return;
 	}
-	out->status = who->trusted ? 404 : 403;
+	out->status = sender->trusted ? 404 : 403;
 }

@@ -14,7 +14,7 @@ struct target {
 	uint16_t q;                /* 0 to 1000; equal ones are tried together, higher ones first */
 	uint16_t trunk;            /* NONE_INDEX: a binding */
 	uint8_t explicit_transport; /* 1: the transport is not ours to change (a flow, or ;transport=) */
-	char room[BINDING_CONTACT_MAX + BINDING_PATH_MAX]; /* what the strings point into */
+	char buffer[BINDING_CONTACT_MAX + BINDING_PATH_MAX]; /* what the strings point into */
 };
 #define TARGETS_MAX 32
 /* Copies a target; its strings then point into its own room. */
@@ -33,6 +33,6 @@ struct decision {
 };
 /* Finds the targets for a request from who. Writes at most limit (of TARGETS_MAX) into targets, sorted by q then order. `registered` matches users that exist in the domain; a user without a binding: 480. Our own listeners' addresses count as the
  * first domain. A trunk target that is one of our own listeners: 482. Nothing matches: 403 to an untrusted zone, 404 to a trusted one. */
-void route_request(struct sip *sip, const struct message *m, const struct identity *who, struct target *targets, unsigned limit, struct decision *out);
+void route_request(struct sip *sip, const struct message *m, const struct identity *sender, struct target *targets, unsigned limit, struct decision *out);
 
 #endif

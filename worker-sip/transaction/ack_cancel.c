@@ -55,8 +55,8 @@ struct str wire_to_tag(const struct wire *w)
 static int hop_build(const struct wire *invite, struct str method, struct str to, struct str headers, unsigned max_forwards, struct wire **out)
 {
 	struct str all = {invite->byte, invite->size}, line, value, start;
-	static char room[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(room);
+	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
+	struct writer w = WRITER(buffer);
 	size_t at = 0, space;
 	bool via = false;
 	struct wire *wire;
@@ -120,10 +120,10 @@ static int hop_build(const struct wire *invite, struct str method, struct str to
 
 int hop_ack(const struct wire *invite, struct str to, unsigned max_forwards, struct wire **out)
 {
-	return hop_build(invite, S("ACK"), to, (struct str){NULL, 0}, max_forwards, out);
+	return hop_build(invite, S("ACK"), to, STR_NONE, max_forwards, out);
 }
 
 int hop_cancel(const struct wire *invite, struct str headers, unsigned max_forwards, struct wire **out)
 {
-	return hop_build(invite, S("CANCEL"), (struct str){NULL, 0}, headers, max_forwards, out);
+	return hop_build(invite, S("CANCEL"), STR_NONE, headers, max_forwards, out);
 }

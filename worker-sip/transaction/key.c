@@ -36,8 +36,8 @@ static void write_part(struct writer *w, const struct transactions *ts, struct s
 struct transaction_key key_of_server(const struct transactions *ts, const struct message *m, struct str method)
 {
 	struct str branch = message_str(m, m->via_branch);
-	char room[8 * (PART_MAX + 24)];
-	struct writer w = WRITER(room);
+	char buffer[8 * (PART_MAX + 24)];
+	struct writer w = WRITER(buffer);
 
 	write_part(&w, ts, method, false);
 	if (branch.n > sizeof(BRANCH_COOKIE) - 1 && strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
@@ -60,8 +60,8 @@ struct transaction_key key_of_server(const struct transactions *ts, const struct
 
 struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m)
 {
-	char room[8 * (PART_MAX + 24)];
-	struct writer w = WRITER(room);
+	char buffer[8 * (PART_MAX + 24)];
+	struct writer w = WRITER(buffer);
 
 	write_part(&w, ts, message_str(m, m->from_tag), false);
 	write_part(&w, ts, message_str(m, m->call_id), false);

@@ -42,7 +42,7 @@ struct transaction {
 	uint32_t again_ms;              /* accepted: the interval after which 2xx goes out again */
 	uint32_t index;                 /* in the table of cookies */
 	struct flow flow;
-	struct kept *request;           /* server, live: the request */
+	struct held_message *request;           /* server, live: the request */
 	struct wire *sent;              /* client: the request; server: the last response */
 	struct wire *ack;               /* client INVITE: the ACK of its failure */
 	struct wire *cancel;            /* client INVITE: its CANCEL, not sent yet */

@@ -72,7 +72,7 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 		return NULL;
 	t->key = *key;
 	table_add(&ts->servers, &t->node, key->part[0]);
-	t->request = kept_new(m);
+	t->request = held_message_new(m);
 	if (!t->request || machine_take(t) != 0) {
 		transaction_end(t);
 		return NULL;
@@ -140,7 +140,7 @@ static void receive_cancel(struct transactions *ts, const struct message *m, uin
 	struct transaction_key key = key_of_server(ts, m, S("CANCEL")), invite_key;
 	struct transaction *c = server_find(ts, &key), *t;
 	struct response r = {.status = 200};
-	char room[TOKEN_LENGTH];
+	char buffer[TOKEN_LENGTH];
 	struct wire *wire;
 
 	if (c) {
@@ -151,11 +151,11 @@ static void receive_cancel(struct transactions *ts, const struct message *m, uin
 	t = server_find(ts, &invite_key);
 	if (!t || t->stage == STAGE_ENDED || !same_hop(t, m)) {
 		count(CANCELS_UNMATCHED);
-		answer_stateless(ts->sip, m, 481, (struct str){NULL, 0});
+		answer_stateless(ts->sip, m, 481, STR_NONE);
 		return;
 	}
 	/* RFC 3261 section 9.2: the tag of the INVITE's answers */
-	r.to_tag = transaction_tag(t, room);
+	r.to_tag = transaction_tag(t, buffer);
 	if (response_build(ts->sip, m, &r, &wire) == 0) {
 		c = server_new(ts, m, slot, &key);
 		if (c) {
@@ -207,7 +207,7 @@ enum request_kind transactions_request(struct transactions *ts, const struct mes
 		merged_key = key_of_merged(ts, m);
 	if (!in_dialog && merged_find(ts, &merged_key)) {
 		count(REQUESTS_MERGED);
-		answer_stateless(ts->sip, m, 482, (struct str){NULL, 0});
+		answer_stateless(ts->sip, m, 482, STR_NONE);
 		return REQUEST_ABSORBED;
 	}
 	if (transactions_full(ts, in_dialog)) {
@@ -236,7 +236,7 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 	t->user = user;
 }
 
-struct kept *transaction_request(const struct transaction *t)
+struct held_message *transaction_request(const struct transaction *t)
 {
 	return t->request;
 }
@@ -246,7 +246,7 @@ bool transaction_answered(const struct transaction *t)
 	return t->stage != STAGE_LIVE;
 }
 
-struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH])
+struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGTH])
 {
 	struct str tag = {NULL, 0};
 
@@ -260,8 +260,8 @@ struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH]
 		token_mint(&t->owner->sip->keys.minting, TOKEN_TAG, t->slot, random_u64(), t->to_tag);
 		t->has_tag = true;
 	}
-	memcpy(room, t->to_tag, TOKEN_LENGTH);
-	return (struct str){room, TOKEN_LENGTH};
+	memcpy(buffer, t->to_tag, TOKEN_LENGTH);
+	return (struct str){buffer, TOKEN_LENGTH};
 }
 
 void transaction_abandon(struct transaction *t, int error)
@@ -317,7 +317,7 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 		server_settle(t);
 	}
 	if (status >= 200) {
-		kept_drop(t->request);
+		held_message_drop(t->request);
 		t->request = NULL;
 	}
 	return 0;
@@ -355,7 +355,7 @@ static void server_live_timer(struct transaction *t, uint64_t now)
 	if (t->again_at && t->again_at <= now) {
 		t->again_at = 0;
 		if (t->orphan)
-			answer(t->owner->sip, t, 500, (struct str){NULL, 0});
+			answer(t->owner->sip, t, 500, STR_NONE);
 		else if (!t->sent)
 			server_trying(t);
 	}

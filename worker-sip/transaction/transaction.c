@@ -108,7 +108,7 @@ static void transaction_destroy(struct transaction *t)
 	loop_unset(t->owner->sip->loop, &t->timer);
 	machine_release(t);
 	cookie_give(t);
-	kept_drop(t->request);
+	held_message_drop(t->request);
 	wire_drop(t->sent);
 	wire_drop(t->ack);
 	wire_drop(t->cancel);
@@ -256,7 +256,7 @@ void transaction_detach(struct transaction *t)
 	if (t->stage != STAGE_LIVE)
 		return;
 	if (t->kind == CLIENT_INVITE)
-		transaction_cancel(t, (struct str){NULL, 0}); /* it would ring for ever */
+		transaction_cancel(t, STR_NONE); /* it would ring for ever */
 	if (t->kind == SERVER_INVITE) {
 		/* an INVITE that nobody answers any more would stay for ever: unless an answer still comes within this turn, server.c gives one */
 		t->orphan = true;

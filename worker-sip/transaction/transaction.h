@@ -47,13 +47,13 @@ void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t
 /* ---- server ---- */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
 /* The request: valid while the transaction has not been answered finally; hold it (kept_hold) for longer. */
-struct kept *transaction_request(const struct transaction *t);
+struct held_message *transaction_request(const struct transaction *t);
 /* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2 until
  * transaction_acknowledged. -EALREADY after a final answer. Of a request other than INVITE, provisional answers and 408 are not sent (RFC 4320): 100 is
  * the layer's own affair. */
 int transaction_answer(struct transaction *t, unsigned status, struct wire *bytes);
 /* The tag of local answers: the one that the last response carried or that was minted before for this transaction, else a new one (room is where it may be written). n == 0 where the request has a To-tag. */
-struct str transaction_tag(struct transaction *t, char room[static TOKEN_LENGTH]);
+struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGTH]);
 /* No final answer can be made (it would be too large, no memory): ends the transaction as failed, from the loop. */
 void transaction_abandon(struct transaction *t, int error);
 /* The dialog got the ACK of this INVITE's 2xx. */

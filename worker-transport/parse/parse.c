@@ -230,16 +230,16 @@ bool parse_keepalive(const char *raw, size_t size)
 	return true;
 }
 
-int parse_message(const char *raw, size_t size, void *room, size_t room_size, struct parse_error *error)
+int parse_message(const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error)
 {
 	const char *limit = raw + size, *end, *body = NULL;
 
-	assert(size <= MESSAGE_RAW_MAX && !((uintptr_t)room & 7));
+	assert(size <= MESSAGE_RAW_MAX && !((uintptr_t)buffer & 7));
 	if (room_size < message_block_size(MESSAGE_HEADERS_MAX, size))
 		return -ENOBUFS;
 	while (limit - raw >= 2 && raw[0] == '\r' && raw[1] == '\n')
 		raw += 2;
-	struct message *m = room;
+	struct message *m = buffer;
 	struct parser p = {.raw = raw, .message = m};
 
 	memset(m, 0, sizeof(*m));

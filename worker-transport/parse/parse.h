@@ -39,7 +39,7 @@ struct parse_error {
  * a list of parameters. From, To and CSeq are not known to be well-formed; to_tag is set where To is and has one. It does not pass
  * message_check.
  * -ENOBUFS: room is too small. */
-int parse_message(const char *raw, size_t size, void *room, size_t room_size, struct parse_error *error);
+int parse_message(const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error);
 
 /* True where a datagram holds nothing but CR and LF or zero bytes: a keep-alive, to be counted and dropped. */
 bool parse_keepalive(const char *raw, size_t size);

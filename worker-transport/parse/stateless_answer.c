@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 struct writer {
-	char *room;
+	char *buffer;
 	size_t size, used;
 	bool full;
 };
@@ -22,7 +22,7 @@ static void put(struct writer *w, struct str s)
 		return;
 	}
 	if (s.n)
-		memcpy(w->room + w->used, s.p, s.n);
+		memcpy(w->buffer + w->used, s.p, s.n);
 	w->used += s.n;
 }
 
@@ -96,7 +96,7 @@ static bool parameter_next(struct str *rest, struct str *name, struct str *value
 	*rest = str_from(*rest, end);
 	equals = str_find(all, '=');
 	*name = str_trim((struct str){all.p, equals});
-	*value = equals < all.n ? str_trim(str_from(all, equals + 1)) : (struct str){NULL, 0};
+	*value = equals < all.n ? str_trim(str_from(all, equals + 1)) : STR_NONE;
 	return true;
 }
 
@@ -108,7 +108,7 @@ static struct str tag_in(struct str field)
 	while (parameter_next(&rest, &name, &value))
 		if (str_equal_nocase(name, S("tag")))
 			return value;
-	return (struct str){NULL, 0};
+	return STR_NONE;
 }
 
 static void tag_of(const struct hash_key *key, const struct message *m, char tag[REFUSE_TAG_LENGTH + 1])
@@ -157,9 +157,9 @@ static void put_via(struct writer *w, const struct message *m, const struct endp
 	put(w, S("\r\n"));
 }
 
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *room, size_t size)
+long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *buffer, size_t size)
 {
-	struct writer w = {.room = room, .size = size};
+	struct writer w = {.buffer = buffer, .size = size};
 	const struct message_header *via = message_first(m, HEADER_VIA);
 	char tag[REFUSE_TAG_LENGTH + 1];
 

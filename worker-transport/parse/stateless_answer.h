@@ -23,7 +23,7 @@ struct refusal {
 
 /* Writes the answer to the request m, a whole block or one that parse_message called answerable, that came from peer. Returns its length; -EPERM for an ACK or a response, which are never
  * answered; -ENOBUFS. */
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *room, size_t size);
+long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *buffer, size_t size);
 
 /* Whether m, a whole block, is the ACK of an answer that was made here. */
 bool refuse_is_ack(const struct hash_key *tag_key, const struct message *m);

@@ -329,7 +329,7 @@ static int sign_init(void *operation, const char *digest, void *key, const OSSL_
 	return set_params(o, params);
 }
 
-static int sign(void *operation, unsigned char *signature, size_t *size, size_t room, const unsigned char *text, size_t text_size)
+static int sign(void *operation, unsigned char *signature, size_t *size, size_t buffer, const unsigned char *text, size_t text_size)
 {
 	const struct operation *o = operation;
 	const struct reference *r = &o->key->r;
@@ -355,7 +355,7 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 	while (s->state == SIGNING_WAITING || s->state == SIGNING_SENT)
 		if (!ASYNC_pause_job())
 			return 0;
-	if (s->state != SIGNING_DONE || s->signature_size > room) {
+	if (s->state != SIGNING_DONE || s->signature_size > buffer) {
 		if (s->state == SIGNING_DONE) {
 			s->state = SIGNING_FAILED;
 			s->error = -EBADMSG;
@@ -413,13 +413,13 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 
 /* ---- keys ---- */
 
-static const char *error_text(char room[256])
+static const char *error_text(char buffer[256])
 {
 	unsigned long error = ERR_peek_error();
 
-	ERR_error_string_n(error, room, 256);
+	ERR_error_string_n(error, buffer, 256);
 	ERR_clear_error();
-	return room;
+	return buffer;
 }
 
 int keyless_begin(void)

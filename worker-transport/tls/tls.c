@@ -93,13 +93,13 @@ static int bio_write(BIO *bio, const char *bytes, int size)
 	return (int)n;
 }
 
-static int bio_read(BIO *bio, char *room, int size)
+static int bio_read(BIO *bio, char *buffer, int size)
 {
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = recv(socket_of(bio), room, (size_t)size, MSG_DONTWAIT);
+		n = recv(socket_of(bio), buffer, (size_t)size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);
@@ -381,7 +381,7 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 {
 	const struct settings *s = tls->t->settings;
 	const struct listener_settings *l = settings_listener(s, flow->listener);
-	const struct certificate *certificate = certificates_choose(tls->t->certificates, l, (struct str){NULL, 0});
+	const struct certificate *certificate = certificates_choose(tls->t->certificates, l, STR_NONE);
 	struct connection *c;
 	int error;
 
@@ -579,7 +579,7 @@ static ssize_t outcome(struct stream *s, const struct connection *c, int result,
 	}
 }
 
-static ssize_t tls_receive(struct stream *s, void *room, size_t size)
+static ssize_t tls_receive(struct stream *s, void *buffer, size_t size)
 {
 	struct connection *c = s->layer_state;
 	size_t n;
@@ -587,7 +587,7 @@ static ssize_t tls_receive(struct stream *s, void *room, size_t size)
 
 	ERR_clear_error();
 	errno = 0;
-	result = SSL_read_ex(c->ssl, room, size, &n);
+	result = SSL_read_ex(c->ssl, buffer, size, &n);
 	return result == 1 ? (ssize_t)n : outcome(s, c, result, errno);
 }
 
