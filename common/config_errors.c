@@ -12,7 +12,8 @@ static void without_controls(char *text)
 			*text = '?';
 }
 
-void config_error_addv(struct config_errors *e, const char *file, int line, const char *format, va_list args)
+void config_error_addv(
+	struct config_errors *e, const char *file, int line, const char *format, va_list args)
 {
 	char *text;
 	int n;
@@ -22,7 +23,8 @@ void config_error_addv(struct config_errors *e, const char *file, int line, cons
 		return;
 	}
 	text = e->text[e->count++];
-	n = line > 0 ? snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s:%d: ", file, line) : snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s: ", file);
+	n = line > 0 ? snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s:%d: ", file, line)
+	             : snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s: ", file);
 	if (n > 0 && n < CONFIG_ERROR_TEXT_MAX)
 		vsnprintf(text + n, CONFIG_ERROR_TEXT_MAX - (size_t)n, format, args);
 	without_controls(text);
@@ -53,7 +55,8 @@ void config_errors_print(const struct config_errors *e, FILE *to)
 
 #define WORD_MAX 63
 
-/* Edit distance where exchanging two neighbours ("trsut") counts as one step; WORD_MAX where a word is too long to compare. */
+/* Edit distance where exchanging two neighbours ("trsut") counts as one step; WORD_MAX where a word
+ * is too long to compare. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
@@ -65,14 +68,17 @@ static size_t distance(const char *a, const char *b)
 		row[0][j] = j;
 	for (size_t i = 1; i <= n; i++) {
 		size_t *now = row[i % 3], *before = row[(i + 2) % 3], *earlier = row[(i + 1) % 3];
+
 		now[0] = i;
 		for (size_t j = 1; j <= m; j++) {
 			size_t best = before[j - 1] + (a[i - 1] != b[j - 1]);
+
 			if (before[j] + 1 < best)
 				best = before[j] + 1;
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && earlier[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+				earlier[j - 2] + 1 < best)
 				best = earlier[j - 2] + 1;
 			now[j] = best;
 		}
@@ -87,6 +93,7 @@ const char *config_nearest(const char *word, const char *const *list, size_t cou
 
 	for (size_t i = 0; i < count; i++) {
 		size_t d;
+
 		if (!list[i])
 			continue;
 		d = strcasecmp(word, list[i]) == 0 ? 0 : distance(word, list[i]);

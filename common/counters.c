@@ -1,4 +1,5 @@
-/* counters.c - the table of counters and the page that this process counts on. Relies on counters.def. */
+/* counters.c - the table of counters and the page that this process counts on. Relies on
+ * counters.def. */
 #include "counters.h"
 
 #include <stddef.h>
@@ -25,6 +26,7 @@ void counters_attach(struct page *page)
 	/* What was counted before the shared page came is not lost: it moves over, once. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t n = private_page.counter[c];
+
 		private_page.counter[c] = 0;
 		if (n && counter_rows[c].gauge)
 			counter_set((enum counter)c, n);

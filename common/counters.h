@@ -1,7 +1,9 @@
-/* counters.h - the shared page of a worker: its counters, its progress mark and what it has in hand.
+/* counters.h - the shared page of a worker: its counters, its progress mark and what it has in
+ * hand.
  *
- * The master makes one memfd a worker; the worker writes with relaxed stores and without locks, the master reads. It survives the worker: a
- * successor goes on counting. Names, kinds and help come from counters.def, the one table.
+ * The master makes one memfd a worker; the worker writes with relaxed stores and without locks, the
+ * master reads. It survives the worker: a successor goes on counting. Names, kinds and help come
+ * from counters.def, the one table.
  */
 #ifndef SIPWARD_COMMON_COUNTERS_H
 #define SIPWARD_COMMON_COUNTERS_H
@@ -22,22 +24,25 @@ enum counter {
 
 /* The layout of the shared page. */
 struct page {
-	uint64_t progress;              /* the loop's turns; the watchdog's mark */
-	uint64_t healthy;               /* 1 once the worker has said READY in this life */
+	uint64_t progress; /* the loop's turns; the watchdog's mark */
+	uint64_t healthy;  /* 1 once the worker has said READY in this life */
 	uint64_t reserved[6];
 	uint64_t counter[COUNTER_COUNT];
-	_Alignas(64) struct crash_evidence work;  /* the message or record that is being worked on */
-	_Alignas(64) struct crash_evidence stream; /* the bytes of a stream that are being framed; work lies within them then */
+	_Alignas(64) struct crash_evidence work; /* the message or record that is being worked on */
+	_Alignas(64) struct crash_evidence stream; /* the bytes of a stream that are being framed;
+	                                              work lies within them then */
 };
 
 struct counter_row {
-	const char *name; /* as in `sipwardctl status` and, with sipward_ before it, in Prometheus text */
+	const char *name; /* as in `sipwardctl status` and, with sipward_ before it, in Prometheus
+	                     text */
 	const char *help;
-	int gauge;        /* 1: goes up and down */
+	int gauge; /* 1: goes up and down */
 };
 extern const struct counter_row counter_rows[COUNTER_COUNT];
 
-/* The page of this process; a private one until counters_attach. One writer: no locked operation is needed. */
+/* The page of this process; a private one until counters_attach. One writer: no locked operation is
+ * needed. */
 extern struct page *counters_page;
 void counters_attach(struct page *page);
 

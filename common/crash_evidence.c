@@ -10,7 +10,8 @@ const char *evidence_kind_name(unsigned kind)
 	return kind < EVIDENCE_KIND_COUNT ? name[kind] : name[0];
 }
 
-int evidence_read(const struct crash_evidence *h, enum evidence_kind *kind, unsigned char buffer[EVIDENCE_MAX], size_t *size)
+int evidence_read(const struct crash_evidence *h, enum evidence_kind *kind,
+	unsigned char buffer[EVIDENCE_MAX], size_t *size)
 {
 	/* Once: whoever shares the page could write another size after it was checked. */
 	uint64_t what = __atomic_load_n(&h->what, __ATOMIC_RELAXED);

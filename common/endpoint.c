@@ -1,7 +1,8 @@
 /* endpoint.c - addresses and ports: kernel form, text form, comparison.
  *
- * Relies on inet_pton being strict (four decimal parts, no leading zeros) and never asks a resolver or, for interface names, the kernel:
- * the text may be a stranger's and the jail may have no socket().
+ * Relies on inet_pton being strict (four decimal parts, no leading zeros) and never asks a resolver
+ * or, for interface names, the kernel: the text may be a stranger's and the jail may have no
+ * socket().
  */
 #include "endpoint.h"
 
@@ -21,10 +22,12 @@ static size_t address_size(const struct endpoint *e)
 	return e->family == 4 ? 4 : e->family == 6 ? 16 : 0;
 }
 
-/* fe80::/10 and the link-local multicast groups: the only ones that mean nothing without their link. */
+/* fe80::/10 and the link-local multicast groups: the only ones that mean nothing without their
+ * link. */
 static bool is_link_local(const uint8_t address[16])
 {
-	return (address[0] == 0xfe && (address[1] & 0xc0) == 0x80) || (address[0] == 0xff && (address[1] & 0x0f) == 0x02);
+	return (address[0] == 0xfe && (address[1] & 0xc0) == 0x80) ||
+	       (address[0] == 0xff && (address[1] & 0x0f) == 0x02);
 }
 
 static void set_ipv4(struct endpoint *out, const void *address, uint16_t port)
@@ -39,7 +42,8 @@ static void set_ipv6(struct endpoint *out, const uint8_t address[16], uint16_t p
 		set_ipv4(out, address + sizeof(mapped_prefix), port);
 		return;
 	}
-	*out = (struct endpoint){.family = 6, .port = port, .scope = is_link_local(address) ? scope : 0};
+	*out = (struct endpoint){
+		.family = 6, .port = port, .scope = is_link_local(address) ? scope : 0};
 	memcpy(out->address, address, 16);
 }
 
@@ -48,12 +52,14 @@ int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t length, struct e
 	/* Copied out: sa may stand unaligned in a control message. */
 	if (length >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET) {
 		struct sockaddr_in in;
+
 		memcpy(&in, sa, sizeof(in));
 		set_ipv4(out, &in.sin_addr, ntohs(in.sin_port));
 		return 0;
 	}
 	if (length >= sizeof(struct sockaddr_in6) && sa->sa_family == AF_INET6) {
 		struct sockaddr_in6 in6;
+
 		memcpy(&in6, sa, sizeof(in6));
 		set_ipv6(out, in6.sin6_addr.s6_addr, ntohs(in6.sin6_port), in6.sin6_scope_id);
 		return 0;
@@ -66,12 +72,16 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage
 	memset(out, 0, sizeof(*out));
 	if (e->family == 4) {
 		struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(e->port)};
+
 		memcpy(&in.sin_addr, e->address, 4);
 		memcpy(out, &in, sizeof(in));
 		return sizeof(in);
 	}
 	if (e->family == 6) {
-		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(e->port), .sin6_scope_id = e->scope};
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+			.sin6_port = htons(e->port),
+			.sin6_scope_id = e->scope};
+
 		memcpy(&in6.sin6_addr, e->address, 16);
 		memcpy(out, &in6, sizeof(in6));
 		return sizeof(in6);
@@ -87,10 +97,12 @@ static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 	uint64_t scope = 0;
 	size_t percent = str_find(text, '%');
 
-	if (percent < text.n && (str_number(str_from(text, percent + 1), UINT32_MAX, &scope) || scope == 0))
+	if (percent < text.n &&
+		(str_number(str_from(text, percent + 1), UINT32_MAX, &scope) || scope == 0))
 		return -EINVAL;
 	text.n = percent;
-	if (str_copy(text, buffer, sizeof(buffer)) || strlen(buffer) != text.n || inet_pton(AF_INET6, buffer, address) != 1)
+	if (str_copy(text, buffer, sizeof(buffer)) || strlen(buffer) != text.n ||
+		inet_pton(AF_INET6, buffer, address) != 1)
 		return -EINVAL;
 	if (scope && !is_link_local(address))
 		return -EINVAL;
@@ -107,7 +119,8 @@ int endpoint_parse_host(struct str host, uint16_t port, struct endpoint *out)
 		return parse_ipv6((struct str){host.p + 1, host.n - 2}, port, out);
 	if (str_find(host, ':') < host.n)
 		return parse_ipv6(host, port, out);
-	if (str_copy(host, buffer, sizeof(buffer)) || strlen(buffer) != host.n || inet_pton(AF_INET, buffer, address) != 1)
+	if (str_copy(host, buffer, sizeof(buffer)) || strlen(buffer) != host.n ||
+		inet_pton(AF_INET, buffer, address) != 1)
 		return -EINVAL;
 	set_ipv4(out, address, port);
 	return 0;
@@ -138,6 +151,7 @@ static bool zero_below(const uint8_t *address, size_t size, unsigned bits)
 {
 	for (size_t i = 0; i < size; i++) {
 		unsigned kept = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
+
 		if (kept < 8 && (address[i] & (0xff >> kept)))
 			return false;
 	}
@@ -156,7 +170,8 @@ int prefix_parse(struct str text, struct prefix *out)
 	bool written_as_ipv6 = str_find(host, ':') < host.n;
 	if (slash == text.n)
 		bits = written_as_ipv6 ? IPV6_BITS : IPV4_BITS;
-	else if (text.n - slash > 4 || str_number(str_from(text, slash + 1), written_as_ipv6 ? IPV6_BITS : IPV4_BITS, &bits))
+	else if (text.n - slash > 4 || str_number(str_from(text, slash + 1),
+					       written_as_ipv6 ? IPV6_BITS : IPV4_BITS, &bits))
 		return -EINVAL;
 	if (written_as_ipv6 && p.network.family == 4) {
 		/* An IPv4-mapped network: it became IPv4, and so must its length. */
@@ -175,7 +190,8 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e)
 {
 	unsigned whole = p->bits / 8, rest = p->bits % 8;
 
-	if (p->network.family == 0 || p->network.family != e->family || (p->network.scope && p->network.scope != e->scope))
+	if (p->network.family == 0 || p->network.family != e->family ||
+		(p->network.scope && p->network.scope != e->scope))
 		return false;
 	if (memcmp(p->network.address, e->address, whole))
 		return false;
@@ -218,9 +234,11 @@ static size_t host_text(const struct endpoint *e, bool with_scope, char buffer[E
 	if (e->family == 4)
 		return ipv4_text(e->address, buffer);
 	if (e->family == 6 && e->scope && with_scope)
-		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s%%%u]", inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
+		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s%%%u]",
+			inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
 	else if (e->family == 6)
-		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s]", inet_ntop(AF_INET6, e->address, address, sizeof(address)));
+		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s]",
+			inet_ntop(AF_INET6, e->address, address, sizeof(address)));
 	else
 		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "none");
 	return (size_t)n;
@@ -240,7 +258,8 @@ size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
 
 size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
 {
-	/* A scope id means nothing to the peer, and the IPv6reference of RFC 3261 section 25.1 has no place for it. */
+	/* A scope id means nothing to the peer, and the IPv6reference of RFC 3261 section 25.1 has
+	 * no place for it. */
 	return host_text(e, false, buffer);
 }
 
@@ -251,7 +270,8 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->family == b->family && a->scope == b->scope && memcmp(a->address, b->address, sizeof(a->address)) == 0;
+	return a->family == b->family && a->scope == b->scope &&
+	       memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
 bool endpoint_is_wildcard(const struct endpoint *e)
@@ -263,5 +283,6 @@ bool endpoint_is_loopback(const struct endpoint *e)
 {
 	static const uint8_t loopback[16] = {[15] = 1};
 
-	return e->family == 4 ? e->address[0] == 127 : e->family == 6 && memcmp(e->address, loopback, 16) == 0;
+	return e->family == 4 ? e->address[0] == 127
+	                      : e->family == 6 && memcmp(e->address, loopback, 16) == 0;
 }

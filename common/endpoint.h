@@ -6,13 +6,14 @@
 
 #include <sys/socket.h>
 
-/* family 0 means "none". An IPv4 address stands in the first four bytes of address, the rest is zero, so that two equal
- * endpoints are equal bytes. IPv4-mapped IPv6 addresses are stored as IPv4. */
+/* family 0 means "none". An IPv4 address stands in the first four bytes of address, the rest is
+ * zero, so that two equal endpoints are equal bytes. IPv4-mapped IPv6 addresses are stored as
+ * IPv4. */
 struct endpoint {
-	uint8_t family;  /* 0, 4 or 6 */
-	uint8_t zero;    /* always 0 */
-	uint16_t port;   /* host byte order */
-	uint32_t scope;  /* scope id of a link-local IPv6 address, else 0 */
+	uint8_t family; /* 0, 4 or 6 */
+	uint8_t zero;   /* always 0 */
+	uint16_t port;  /* host byte order */
+	uint32_t scope; /* scope id of a link-local IPv6 address, else 0 */
 	uint8_t address[16];
 };
 _Static_assert(sizeof(struct endpoint) == 24, "crosses process borders");
@@ -27,12 +28,14 @@ struct prefix {
 /* Room for the longest text of endpoint_text: "[" IPv6 "%" scope "]:65535" NUL. */
 #define ENDPOINT_TEXT_SIZE 64
 
-/* From and to the kernel's form. endpoint_from_sockaddr: -EAFNOSUPPORT for another family. endpoint_to_sockaddr returns the length. */
+/* From and to the kernel's form. endpoint_from_sockaddr: -EAFNOSUPPORT for another family.
+ * endpoint_to_sockaddr returns the length. */
 int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t length, struct endpoint *out);
 socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage *out);
 
-/* Parses "192.0.2.1", "[2001:db8::1]" or "2001:db8::1" (no port) into *out with the given port. -EINVAL where it is no
- * numeric address; names are never resolved. A link-local IPv6 address may carry "%SCOPE", a number; interface names are refused. */
+/* Parses "192.0.2.1", "[2001:db8::1]" or "2001:db8::1" (no port) into *out with the given port.
+ * -EINVAL where it is no numeric address; names are never resolved. A link-local IPv6 address may
+ * carry "%SCOPE", a number; interface names are refused. */
 int endpoint_parse_host(struct str host, uint16_t port, struct endpoint *out);
 
 /* Parses "HOST:PORT" or "[HOST]:PORT". -EINVAL otherwise. */
@@ -44,12 +47,13 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e);
 
 /* Writes "192.0.2.1:5060" or "[2001:db8::1]:5060" into room; returns the length without the NUL. */
 size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
-/* The same without the port; an IPv6 address in brackets and without its scope id (the host of a URI or sent-by). */
+/* The same without the port; an IPv6 address in brackets and without its scope id (the host of a
+ * URI or sent-by). */
 size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);      /* address and port */
-bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b);  /* address only */
-bool endpoint_is_wildcard(const struct endpoint *e);                          /* 0.0.0.0 or :: */
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);     /* address and port */
+bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b); /* address only */
+bool endpoint_is_wildcard(const struct endpoint *e);                         /* 0.0.0.0 or :: */
 bool endpoint_is_loopback(const struct endpoint *e);
 
 #endif

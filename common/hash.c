@@ -1,4 +1,5 @@
-/* hash.c - SipHash-2-4 and buffered randomness. Relies on libsodium; a process is single-threaded where it asks for random numbers. */
+/* hash.c - SipHash-2-4 and buffered randomness. Relies on libsodium; a process is single-threaded
+ * where it asks for random numbers. */
 #include "hash.h"
 
 #include <pthread.h>
@@ -7,10 +8,12 @@
 _Static_assert(HASH_KEY_SIZE == crypto_shorthash_KEYBYTES, "SipHash key");
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash output");
 
-/* The longest string of which hash_str_nocase makes a lower-case copy; no SIP token or host worth telling apart is longer. */
+/* The longest string of which hash_str_nocase makes a lower-case copy; no SIP token or host worth
+ * telling apart is longer. */
 #define NOCASE_MAX 512
 
-/* How many numbers one refill fetches: 512 bytes, small enough to stay in cache and large enough to make the system call rare. */
+/* How many numbers one refill fetches: 512 bytes, small enough to stay in cache and large enough to
+ * make the system call rare. */
 #define RANDOM_BATCH 64
 
 static struct {
@@ -61,7 +64,8 @@ uint64_t random_u64(void)
 		pool.left = RANDOM_BATCH;
 	}
 
-	/* What was handed out is wiped: a later leak of this memory tells no token that is in use. */
+	/* What was handed out is wiped: a later leak of this memory tells no token that is in
+	 * use. */
 	uint64_t value = pool.number[--pool.left];
 	sodium_memzero(&pool.number[pool.left], sizeof(pool.number[0]));
 	return value;

@@ -1,4 +1,5 @@
-/* hash.h - keyed hashes (SipHash-2-4 of libsodium) for tables, slots and tokens, and quick randomness. */
+/* hash.h - keyed hashes (SipHash-2-4 of libsodium) for tables, slots and tokens, and quick
+ * randomness. */
 #ifndef SIPWARD_COMMON_HASH_H
 #define SIPWARD_COMMON_HASH_H
 
@@ -10,7 +11,8 @@ struct hash_key {
 	uint8_t byte[HASH_KEY_SIZE];
 };
 
-/* SipHash-2-4 of n bytes at p. A key that the sender of the bytes does not know makes tables and slots safe from chosen collisions. */
+/* SipHash-2-4 of n bytes at p. A key that the sender of the bytes does not know makes tables and
+ * slots safe from chosen collisions. */
 uint64_t hash_bytes(const struct hash_key *key, const void *p, size_t n);
 static inline uint64_t hash_str(const struct hash_key *key, struct str s)
 {

@@ -1,5 +1,5 @@
-/* log.c - one event, one line, one write, and never a wait. Relies on nothing but the clock: no locale, no time zone (gmtime would read
- * /etc/localtime, which a jail does not have).
+/* log.c - one event, one line, one write, and never a wait. Relies on nothing but the clock: no
+ * locale, no time zone (gmtime would read /etc/localtime, which a jail does not have).
  */
 #include "log.h"
 
@@ -21,7 +21,8 @@ static struct {
 	void *arg;
 } state = {.who = "-", .level = LOG_INFO};
 
-static const char *const level_names[] = {[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
 void log_init(const char *role, int index, enum log_level level, log_sink sink, void *arg)
 {
@@ -44,7 +45,8 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
-/* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March of the year 0. */
+/* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March
+ * of the year 0. */
 static size_t time_text(char *buffer, size_t size)
 {
 	struct timespec ts;
@@ -53,20 +55,23 @@ static size_t time_text(char *buffer, size_t size)
 	uint64_t seconds = ts.tv_sec > 0 ? (uint64_t)ts.tv_sec : 0;
 	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
 	uint64_t era = days / 146097, day_of_era = days % 146097;
-	uint64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	uint64_t day_of_year = day_of_era -
+	                       (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	unsigned from_march = (unsigned)((5 * day_of_year + 2) / 153);
 	unsigned day = (unsigned)(day_of_year - (153 * from_march + 2) / 5 + 1);
 	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
 	unsigned year = (unsigned)(era * 400 + year_of_era + (month <= 2));
 
-	int n = snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day, (unsigned)(rest / 3600),
-		(unsigned)(rest / 60 % 60), (unsigned)(rest % 60), (unsigned)(ts.tv_nsec / 1000000));
+	int n = snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day,
+		(unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60),
+		(unsigned)(ts.tv_nsec / 1000000));
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
-/* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a broken, overlong or surrogate one, or a
- * control character of either set. */
+/* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a
+ * broken, overlong or surrogate one, or a control character of either set. */
 static size_t printable(const unsigned char *p, size_t n)
 {
 	if (p[0] < 0x80)
@@ -77,19 +82,22 @@ static size_t printable(const unsigned char *p, size_t n)
 	for (size_t i = 1; i < length; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
+		(p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+		(p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return length;
 }
 
-/* Writes the line to stderr unless its reader is so far behind that it would block: a log must not stop a call. */
+/* Writes the line to stderr unless its reader is so far behind that it would block: a log must not
+ * stop a call. */
 static void write_stderr(char *line, size_t length)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
 	line[length] = '\n';
-	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, line, length + 1) < 0)
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) ||
+		write(STDERR_FILENO, line, length + 1) < 0)
 		count(LOG_DROPPED);
 }
 
@@ -101,7 +109,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	if (!log_enabled(level))
 		return;
 	size_t n = time_text(line, LOG_LINE_MAX);
-	int head = snprintf(line + n, LOG_LINE_MAX + 1 - n, " %s %s %s", level_names[level], state.who, event);
+	int head = snprintf(
+		line + n, LOG_LINE_MAX + 1 - n, " %s %s %s", level_names[level], state.who, event);
 	n += head > 0 ? (size_t)head : 0;
 	if (n < LOG_LINE_MAX && format[0]) {
 		line[n++] = ' ';
@@ -116,12 +125,15 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 		/* Cut, and not in the middle of a character. */
 		n = LOG_LINE_MAX;
 		size_t whole = n;
-		while (whole > 0 && n - whole < 4 && ((unsigned char)line[whole - 1] & 0xc0) == 0x80)
+		while (whole > 0 && n - whole < 4 &&
+			((unsigned char)line[whole - 1] & 0xc0) == 0x80)
 			whole--;
-		if (whole > 0 && (unsigned char)line[whole - 1] >= 0xc0 && !printable((unsigned char *)line + whole - 1, n - whole + 1))
+		if (whole > 0 && (unsigned char)line[whole - 1] >= 0xc0 &&
+			!printable((unsigned char *)line + whole - 1, n - whole + 1))
 			n = whole - 1;
 	}
-	/* Values go through log_value; what did not must still not be able to forge a line or move the reader's cursor. */
+	/* Values go through log_value; what did not must still not be able to forge a line or move
+	 * the reader's cursor. */
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
@@ -134,12 +146,17 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	errno = saved;
 }
 
-/* The text of the character at s into unit; returns its length and by *used how many bytes of s it took. */
+/* The text of the character at s into unit; returns its length and by *used how many bytes of s it
+ * took. */
 static size_t escape(struct str s, char unit[8], size_t *used)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char c = (unsigned char)s.p[0];
-	char letter = c == '"' || c == '\\' ? (char)c : c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : 0;
+	char letter = c == '"' || c == '\\' ? (char)c
+	              : c == '\n'           ? 'n'
+	              : c == '\r'           ? 'r'
+	              : c == '\t'           ? 't'
+	                                    : 0;
 	size_t length = printable((const unsigned char *)s.p, s.n);
 
 	*used = 1;
@@ -169,7 +186,8 @@ const char *log_value(struct str s, char *buffer, size_t size)
 	if (size == 0)
 		return "";
 	for (size_t i = 0; i < s.n && !quoted; i += used)
-		quoted = escape(str_from(s, i), unit, &used) != used || s.p[i] == ' ' || s.p[i] == '=';
+		quoted = escape(str_from(s, i), unit, &used) != used || s.p[i] == ' ' ||
+		         s.p[i] == '=';
 	if (size < sizeof("\"...\"")) {
 		/* No room for anything to be told apart from a whole value. */
 		memset(buffer, '.', size - 1);
@@ -183,6 +201,7 @@ const char *log_value(struct str s, char *buffer, size_t size)
 	safe = at;
 	for (size_t i = 0; i < s.n; i += used) {
 		size_t length = escape(str_from(s, i), unit, &used);
+
 		if (at + length > end) {
 			memcpy(buffer + safe, "...", 3);
 			at = safe + 3;

@@ -1,8 +1,9 @@
 /* log.h - one event, one line, one write.
  *
- * A line reads  ts level role worker event key=value ...  The event is a stable name in lower case with hyphens; what follows is logfmt
- * (values with a space, a quote or a control character are quoted and escaped by log_value). Never a credential.
- * Workers hand their lines to the master over the lifeline; the master writes them to stderr.
+ * A line reads  ts level role worker event key=value ...  The event is a stable name in lower case
+ * with hyphens; what follows is logfmt (values with a space, a quote or a control character are
+ * quoted and escaped by log_value). Never a credential. Workers hand their lines to the master over
+ * the lifeline; the master writes them to stderr.
  */
 #ifndef SIPWARD_COMMON_LOG_H
 #define SIPWARD_COMMON_LOG_H
@@ -17,21 +18,28 @@ enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 /* Takes one whole line without a newline. Must not block. */
 typedef void (*log_sink)(void *arg, enum log_level level, const char *line, size_t length);
 
-/* The process's log: role ("master", "transport", ...), the worker's index (-1: none), the least important level still written and where lines
- * go (sink NULL: one write to stderr). The only global state beside main's context: a log has to be reachable from everywhere. */
+/* The process's log: role ("master", "transport", ...), the worker's index (-1: none), the least
+ * important level still written and where lines go (sink NULL: one write to stderr). The only
+ * global state beside main's context: a log has to be reachable from everywhere. */
 void log_init(const char *role, int index, enum log_level level, log_sink sink, void *arg);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
 /* Writes one event; format gives the "key=value ..." part and may be "". */
-void log_event(enum log_level level, const char *event, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_event(enum log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #define log_error(event, ...) log_event(LOG_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...) log_event(LOG_WARN, event, __VA_ARGS__)
 #define log_info(event, ...) log_event(LOG_INFO, event, __VA_ARGS__)
-#define log_debug(event, ...) do { if (log_enabled(LOG_DEBUG)) log_event(LOG_DEBUG, event, __VA_ARGS__); } while (0)
+#define log_debug(event, ...)                                                                      \
+	do {                                                                                       \
+		if (log_enabled(LOG_DEBUG))                                                        \
+			log_event(LOG_DEBUG, event, __VA_ARGS__);                                  \
+	} while (0)
 
-/* s as a logfmt value in room (quoted and escaped where needed, cut with "..." where too long); returns room. For use in log_event's arguments. */
+/* s as a logfmt value in room (quoted and escaped where needed, cut with "..." where too long);
+ * returns room. For use in log_event's arguments. */
 const char *log_value(struct str s, char *buffer, size_t size);
 
 #endif

@@ -1,9 +1,10 @@
-/* loop.c - the event loop: epoll for what comes from outside, the wheel for time. Relies on wheel.c and on epoll_wait counting whole
- * milliseconds from its call, never less.
+/* loop.c - the event loop: epoll for what comes from outside, the wheel for time. Relies on wheel.c
+ * and on epoll_wait counting whole milliseconds from its call, never less.
  *
- * A turn: sleep, read the clock, events, timers, turn callbacks. Events go before timers, so that an answer that waited in a socket while
- * this process was held up is seen before its time-out fires. A source removed while events of the same batch are pending is kept, marked
- * dead, until the turn ends.
+ * A turn: sleep, read the clock, events, timers, turn callbacks. Events go before timers, so that
+ * an answer that waited in a socket while this process was held up is seen before its time-out
+ * fires. A source removed while events of the same batch are pending is kept, marked dead, until
+ * the turn ends.
  */
 #include "loop.h"
 
@@ -16,12 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not held up. */
+/* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not
+ * held up. */
 #define LOOP_BATCH 64
-/* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is wake-ups, three a round through both workers and back, and they cost the same for one message as for twenty. Against a
- * quarter of a millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at 3,000, and doubled the time of set-up. Where fewer than GATHER_FEW would come in that
- * time (GATHER_FEW_EACH for each of several processes, or four would be woken for one message each) it is up to a millisecond; where they come so fast that GATHER_FULL for each are there earlier, it looks earlier: more gain
- * nothing. */
+/* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is
+ * wake-ups, three a round through both workers and back, and they cost the same for one message as
+ * for twenty. Against a quarter of a millisecond, three quarters took a tenth less CPU at 2,000
+ * calls a second and a fifth less at 3,000, and doubled the time of set-up. Where fewer than
+ * GATHER_FEW would come in that time (GATHER_FEW_EACH for each of several processes, or four would
+ * be woken for one message each) it is up to a millisecond; where they come so fast that
+ * GATHER_FULL for each are there earlier, it looks earlier: more gain nothing. */
 #define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
 #define GATHER_FEW 3
@@ -30,7 +35,8 @@
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
 /* How long to wait for what answers what was gathered and handed on. */
 #define ANSWERS_NS UINT64_C(100000)
-/* The time between messages is averaged over about so many looks; longer pauses count as GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
+/* The time between messages is averaged over about so many looks; longer pauses count as
+ * GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
 #define GATHER_LOOKS 8
 #define GATHER_PAUSE_NS UINT64_C(20000000)
 
@@ -41,7 +47,7 @@ struct loop_source {
 	int fd;
 	uint32_t events;
 	bool dead;
-	int epoll;     /* that watches it: the loop's, input or answers */
+	int epoll; /* that watches it: the loop's, input or answers */
 	loop_callback callback;
 	void *arg;
 };
@@ -60,7 +66,8 @@ struct loop {
 	bool again;   /* a turn callback left work */
 	bool stopped;
 	uint64_t *progress;
-	/* What gathers: its sources are watched by an epoll of their own, which the loop's watches (one shot) only while nothing is gathering. */
+	/* What gathers: its sources are watched by an epoll of their own, which the loop's watches
+	 * (one shot) only while nothing is gathering. */
 	int input;            /* -1: none */
 	uint64_t looked_ns;   /* when input last had something */
 	unsigned taken;       /* messages since then */
@@ -125,6 +132,7 @@ static void sources_free(struct loop_source **head)
 {
 	while (*head) {
 		struct loop_source *s = *head;
+
 		source_unlink(s);
 		free(s);
 	}
@@ -146,16 +154,19 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
-static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback callback, void *arg, struct loop_source **out)
+static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback callback,
+	void *arg, struct loop_source **out)
 {
 	struct loop_source *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct loop_source){.fd = fd, .events = events, .epoll = epoll, .callback = callback, .arg = arg};
+	*s = (struct loop_source){
+		.fd = fd, .events = events, .epoll = epoll, .callback = callback, .arg = arg};
 	struct epoll_event event = {.events = events, .data.ptr = s};
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		int rc = -errno;
+
 		free(s);
 		return rc;
 	}
@@ -165,17 +176,20 @@ static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback
 	return 0;
 }
 
-int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out)
 {
 	return add(l, fd, events, l->epoll, callback, arg, out);
 }
 
-int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out)
 {
 	return add(l, fd, events, l->input >= 0 ? l->input : l->epoll, callback, arg, out);
 }
 
-int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out)
+int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out)
 {
 	return add(l, fd, events, l->answers >= 0 ? l->answers : l->epoll, callback, arg, out);
 }
@@ -190,6 +204,7 @@ static int nest(struct loop *l, uint32_t events, int *out)
 		return -errno;
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		int rc = -errno;
+
 		close(fd);
 		return rc;
 	}
@@ -209,7 +224,8 @@ int loop_gather(struct loop *l)
 	int rc;
 
 	assert(l->input < 0);
-	if ((rc = nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) || (rc = nest(l, EPOLLIN, &l->answers)))
+	if ((rc = nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) ||
+		(rc = nest(l, EPOLLIN, &l->answers)))
 		return rc;
 	l->sum_ns = GATHER_PAUSE_NS;
 	l->share = 1;
@@ -284,7 +300,8 @@ void loop_set(struct loop *l, struct timer *t, uint64_t delay)
 {
 	uint64_t due = loop_now(l);
 
-	/* The millisecond that has begun does not count, or the timer would fire up to one early. */
+	/* The millisecond that has begun does not count, or the timer would fire up to one
+	 * early. */
 	if (delay && l->now_ns % NS_PER_MS)
 		due++;
 	wheel_set(l->wheel, t, delay > UINT64_MAX - due ? UINT64_MAX : due + delay);
@@ -295,8 +312,8 @@ void loop_unset(struct loop *l, struct timer *t)
 	wheel_stop(l->wheel, t);
 }
 
-/* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded up: rounded down it would come back
- * just before the deadline and spin there. */
+/* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded
+ * up: rounded down it would come back just before the deadline and spin there. */
 static int sleep_ms(const struct loop *l, int limit)
 {
 	if (l->again)
@@ -306,7 +323,8 @@ static int sleep_ms(const struct loop *l, int limit)
 		return limit;
 
 	uint64_t now_ns = clock_ns(), now = now_ns / NS_PER_MS;
-	/* next counts from the start of its millisecond, and now is within one: next - now is the rest rounded up. */
+	/* next counts from the start of its millisecond, and now is within one: next - now is the
+	 * rest rounded up. */
 	uint64_t wait = next > now ? next - now : 0;
 	if (wait > INT_MAX)
 		wait = INT_MAX;
@@ -319,9 +337,12 @@ static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH
 	int wait = sleep_ms(l, limit);
 
 	if (l->look_due_ns && wait != 0) {
-		uint64_t due = l->answers_due_ns && l->answers_due_ns < l->look_due_ns ? l->answers_due_ns : l->look_due_ns;
+		uint64_t due = l->answers_due_ns && l->answers_due_ns < l->look_due_ns
+		                       ? l->answers_due_ns
+		                       : l->look_due_ns;
 		uint64_t now = clock_ns(), left = due > now ? due - now : 0;
-		struct timespec pause = {.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
+		struct timespec pause = {
+			.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
 
 		return epoll_pwait2(l->epoll, batch, LOOP_BATCH, &pause, NULL);
 	}
@@ -333,32 +354,38 @@ static void call(const struct epoll_event batch[LOOP_BATCH], int n)
 	for (int i = 0; i < n; i++) {
 		struct loop_source *s = batch[i].data.ptr;
 
-		/* Events that an earlier callback of this batch took off the watch are no longer its business. */
+		/* Events that an earlier callback of this batch took off the watch are no longer
+		 * its business. */
 		uint32_t events = batch[i].events & (s->events | EPOLLERR | EPOLLHUP);
 		if (!s->dead && events)
 			s->callback(s->arg, events);
 	}
 }
 
-/* How long to gather, going by what came since input was last looked at; 0: not at all, for a further message is not likely to come within that time. */
+/* How long to gather, going by what came since input was last looked at; 0: not at all, for a
+ * further message is not likely to come within that time. */
 static uint64_t gathering(struct loop *l)
 {
 	uint64_t passed = l->now_ns - l->looked_ns, gap;
 
-	l->sum_ns += (passed < GATHER_PAUSE_NS ? passed : GATHER_PAUSE_NS) - l->sum_ns / GATHER_LOOKS;
+	l->sum_ns += (passed < GATHER_PAUSE_NS ? passed : GATHER_PAUSE_NS) -
+	             l->sum_ns / GATHER_LOOKS;
 	l->sum += (l->taken ? l->taken : 1) * UINT64_C(256) - l->sum / GATHER_LOOKS;
 	l->looked_ns = l->now_ns;
 	l->taken = 0;
 	gap = l->sum_ns / (l->sum / 256);
 	if (gap > GATHER_GAP_NS_MAX)
 		return 0;
-	uint64_t full = gap * GATHER_FULL * l->share, few = gap * (l->share == 1 ? GATHER_FEW : GATHER_FEW_EACH * l->share), wait = few > GATHER_NS ? few : GATHER_NS;
+	uint64_t full = gap * GATHER_FULL * l->share,
+		 few = gap * (l->share == 1 ? GATHER_FEW : GATHER_FEW_EACH * l->share),
+		 wait = few > GATHER_NS ? few : GATHER_NS;
 	if (wait > full)
 		wait = full;
 	return wait < GATHER_NS_MAX ? wait : GATHER_NS_MAX;
 }
 
-/* Takes what has gathered. Where there was something and the loop is busy, more may gather; else input is watched again. */
+/* Takes what has gathered. Where there was something and the loop is busy, more may gather; else
+ * input is watched again. */
 static int look(struct loop *l)
 {
 	struct epoll_event batch[LOOP_BATCH];
@@ -403,7 +430,8 @@ int loop_once(struct loop *l, int timeout_ms)
 	l->again = false;
 	l->in_turn = true;
 
-	bool input = l->look_due_ns && l->now_ns >= l->look_due_ns, answers = l->answers_due_ns && (input || l->now_ns >= l->answers_due_ns);
+	bool input = l->look_due_ns && l->now_ns >= l->look_due_ns,
+	     answers = l->answers_due_ns && (input || l->now_ns >= l->answers_due_ns);
 	for (int i = 0; i < n; i++)
 		if (batch[i].data.ptr == &l->input || batch[i].data.ptr == &l->answers) {
 			*(batch[i].data.ptr == &l->input ? &input : &answers) = true;
@@ -422,7 +450,8 @@ int loop_once(struct loop *l, int timeout_ms)
 	l->in_turn = false;
 	sources_free(&l->dead);
 	if (l->progress)
-		__atomic_store_n(l->progress, __atomic_load_n(l->progress, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+		__atomic_store_n(l->progress, __atomic_load_n(l->progress, __ATOMIC_RELAXED) + 1,
+			__ATOMIC_RELAXED);
 	return rc;
 }
 
@@ -430,7 +459,8 @@ int loop_run(struct loop *l)
 {
 	int rc = 0;
 
-	/* A stop before the run counts too: it may come from setting up. The first turn does not sleep: setting up may have left something that the end of a turn sends. */
+	/* A stop before the run counts too: it may come from setting up. The first turn does not
+	 * sleep: setting up may have left something that the end of a turn sends. */
 	if (!l->stopped)
 		rc = loop_once(l, 0);
 	while (!l->stopped && rc == 0)

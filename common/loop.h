@@ -9,26 +9,35 @@
 struct loop;
 struct loop_source;
 
-/* events: EPOLLIN, EPOLLOUT, ... as epoll_wait gave them. The callback may remove any source, its own too. */
+/* events: EPOLLIN, EPOLLOUT, ... as epoll_wait gave them. The callback may remove any source, its
+ * own too. */
 typedef void (*loop_callback)(void *arg, uint32_t events);
-/* Runs once at the end of each turn, before the loop sleeps. Returns true where it left work that must be done without
- * sleeping (the next turn then starts at once). */
+/* Runs once at the end of each turn, before the loop sleeps. Returns true where it left work that
+ * must be done without sleeping (the next turn then starts at once). */
 typedef bool (*loop_turn)(void *arg);
 
 int loop_new(struct loop **out); /* -errno */
 void loop_free(struct loop *l);
 
-/* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for the calls below. */
-int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
-/* As loop_add, for what strangers send: after loop_gather its events wait, while the loop is busy, until others have joined them. */
-int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
-/* As loop_add, for what answers what was gathered: after loop_expect its events wait for each other, too. */
-int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg, struct loop_source **out);
+/* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for
+ * the calls below. */
+int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out);
+/* As loop_add, for what strangers send: after loop_gather its events wait, while the loop is busy,
+ * until others have joined them. */
+int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out);
+/* As loop_add, for what answers what was gathered: after loop_expect its events wait for each
+ * other, too. */
+int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
+	struct loop_source **out);
 int loop_modify(struct loop *l, struct loop_source *s, uint32_t events);
-/* NULL is a no-op; safe within any callback. To be called before fd is closed: a duplicate elsewhere would keep it on the watch. */
+/* NULL is a no-op; safe within any callback. To be called before fd is closed: a duplicate
+ * elsewhere would keep it on the watch. */
 void loop_remove(struct loop *l, struct loop_source *s);
 
-/* Registers callback for the end of each turn, in the order of registration; -ENOSPC after LOOP_TURN_MAX. */
+/* Registers callback for the end of each turn, in the order of registration; -ENOSPC after
+ * LOOP_TURN_MAX. */
 #define LOOP_TURN_MAX 8
 int loop_on_turn(struct loop *l, loop_turn callback, void *arg);
 
@@ -40,23 +49,30 @@ uint64_t loop_now_ns(const struct loop *l);
 void loop_set(struct loop *l, struct timer *t, uint64_t delay);
 void loop_unset(struct loop *l, struct timer *t);
 
-/* Runs until loop_stop; without work it sleeps until the next timer or event and makes no periodic wake-up. 0, or -errno of epoll_wait. */
+/* Runs until loop_stop; without work it sleeps until the next timer or event and makes no periodic
+ * wake-up. 0, or -errno of epoll_wait. */
 int loop_run(struct loop *l);
 /* One turn; waits at most timeout_ms (-1: as loop_run). For tests. */
 int loop_once(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
 
-/* From now on a loop that is busy looks at sources of loop_add_input only so often (every quarter of a millisecond to a whole one, by what loop_took shows, earlier only where many have come by then), as a network card
- * moderates its interrupts: one wake-up of those behind it then serves several messages. All else is seen at once, and below some 1,000 messages a second nothing waits. Once, before the first loop_add_input. -errno. */
+/* From now on a loop that is busy looks at sources of loop_add_input only so often (every quarter
+ * of a millisecond to a whole one, by what loop_took shows, earlier only where many have come by
+ * then), as a network card moderates its interrupts: one wake-up of those behind it then serves
+ * several messages. All else is seen at once, and below some 1,000 messages a second nothing waits.
+ * Once, before the first loop_add_input. -errno. */
 int loop_gather(struct loop *l);
-/* What is gathered is handed on to so many processes: each is to have its share when it is woken. */
+/* What is gathered is handed on to so many processes: each is to have its share when it is
+ * woken. */
 void loop_share(struct loop *l, unsigned processes);
-/* What was gathered was handed to several processes, all of which are about to answer: where the loop is busy their answers are looked at together, a tenth of a millisecond from now. */
+/* What was gathered was handed to several processes, all of which are about to answer: where the
+ * loop is busy their answers are looked at together, a tenth of a millisecond from now. */
 void loop_expect(struct loop *l);
 /* A callback of loop_add_input has taken one message. */
 void loop_took(struct loop *l);
 
-/* progress, where set, is incremented (relaxed) each turn: the mark that the master's watchdog looks at. */
+/* progress, where set, is incremented (relaxed) each turn: the mark that the master's watchdog
+ * looks at. */
 void loop_progress(struct loop *l, uint64_t *progress);
 
 #endif

@@ -1,4 +1,5 @@
-/* slab.c - chunks of places of one size (slab.h). A chunk is aligned to its size, so that a place finds it. Under a sanitizer and valgrind everything comes from malloc: they watch that. */
+/* slab.c - chunks of places of one size (slab.h). A chunk is aligned to its size, so that a place
+ * finds it. Under a sanitizer and valgrind everything comes from malloc: they watch that. */
 #include "slab.h"
 
 #include <stdint.h>
@@ -13,9 +14,9 @@ struct place {
 struct slab_chunk {
 	struct slab_chunk *next, **link; /* of the open ones; link NULL: it is full */
 	struct place *free;
-	size_t size;                     /* of a place */
-	size_t used;                     /* places taken */
-	size_t fresh;                    /* offset of the first that was never taken */
+	size_t size;  /* of a place */
+	size_t used;  /* places taken */
+	size_t fresh; /* offset of the first that was never taken */
 };
 /* Places are aligned as malloc's. */
 #define HEAD ((sizeof(struct slab_chunk) + 15) & ~(size_t)15)
@@ -41,6 +42,7 @@ static struct slab_chunk *chunk_new(size_t size)
 {
 	/* twice as much, and what does not lie on the boundary goes back */
 	char *p = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	if (p == MAP_FAILED)
 		return NULL;
 	size_t before = -(uintptr_t)p & (CHUNK - 1);
@@ -94,13 +96,16 @@ void slab_give(struct slab *s, void *p, size_t size)
 		free(p);
 		return;
 	}
-	struct slab_chunk **list = &s->open[class_of(size)], *c = (void *)((uintptr_t)p & ~(uintptr_t)(CHUNK - 1));
+	struct slab_chunk **list = &s->open[class_of(size)],
+			  *c = (void *)((uintptr_t)p & ~(uintptr_t)(CHUNK - 1));
 	struct place *place = p;
 	place->next = c->free;
 	c->free = place;
 	if (!c->link)
 		open_add(list, c);
-	if (--c->used == 0 && (c->next || *list != c)) { /* the last open one stays: the next would map it again */
+	if (--c->used == 0 &&
+		(c->next ||
+			*list != c)) { /* the last open one stays: the next would map it again */
 		open_remove(c);
 		munmap(c, CHUNK);
 		s->chunks--;

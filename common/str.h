@@ -1,6 +1,7 @@
 /* str.h - pointer-and-length strings over somebody else's bytes.
  *
- * A struct str owns nothing and is not NUL-terminated. It is valid as long as the bytes under it are.
+ * A struct str owns nothing and is not NUL-terminated. It is valid as long as the bytes under it
+ * are.
  */
 #ifndef SIPWARD_COMMON_STR_H
 #define SIPWARD_COMMON_STR_H
@@ -61,7 +62,8 @@ static inline struct str str_trim(struct str s)
 		s.p++;
 		s.n--;
 	}
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r' || s.p[s.n - 1] == '\n'))
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r' ||
+			      s.p[s.n - 1] == '\n'))
 		s.n--;
 	return s;
 }
@@ -73,11 +75,12 @@ static inline size_t str_find(struct str s, char c)
 	return at ? (size_t)(at - s.p) : s.n;
 }
 
-/* Reads all of s as a decimal number of at most max into *out. 0, or -EINVAL where s is empty, has another byte than a
- * digit or exceeds max. Never wraps. */
+/* Reads all of s as a decimal number of at most max into *out. 0, or -EINVAL where s is empty, has
+ * another byte than a digit or exceeds max. Never wraps. */
 int str_number(struct str s, uint64_t max, uint64_t *out);
 
-/* Copies s into room[size] with a NUL. 0, or -ENOBUFS where it does not fit (nothing is written then). */
+/* Copies s into room[size] with a NUL. 0, or -ENOBUFS where it does not fit (nothing is written
+ * then). */
 int str_copy(struct str s, char *buffer, size_t size);
 
 #endif

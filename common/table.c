@@ -1,4 +1,5 @@
-/* table.c - an intrusive hash table with chaining. Relies on the caller's hash being well spread in its low bits. */
+/* table.c - an intrusive hash table with chaining. Relies on the caller's hash being well spread in
+ * its low bits. */
 #include "table.h"
 
 #include <assert.h>
@@ -27,7 +28,8 @@ void table_free(struct table *t)
 	*t = (struct table){0};
 }
 
-struct table_node *table_find(const struct table *t, uint64_t hash, table_same same, const void *key)
+struct table_node *table_find(
+	const struct table *t, uint64_t hash, table_same same, const void *key)
 {
 	for (struct table_node *node = t->bucket[hash & t->mask]; node; node = node->next)
 		if (node->hash == hash && same(node, key))
@@ -47,9 +49,11 @@ static void table_grow(struct table *t)
 		return;
 	for (size_t i = 0; i <= t->mask; i++) {
 		struct table_node *node = t->bucket[i];
+
 		while (node) {
 			struct table_node *next = node->next;
 			struct table_node **head = &bucket[node->hash & (buckets - 1)];
+
 			node->next = *head;
 			*head = node;
 			node = next;
@@ -62,8 +66,9 @@ static void table_grow(struct table *t)
 
 void table_add(struct table *t, struct table_node *node, uint64_t hash)
 {
-	/* At one node in two buckets: most searches are for what is not there, and each node on the way is a cache miss. Where growing failed it is tried again only after as many more, so that a lack of memory
-	 * does not cost an allocation a node. */
+	/* At one node in two buckets: most searches are for what is not there, and each node on the
+	 * way is a cache miss. Where growing failed it is tried again only after as many more, so
+	 * that a lack of memory does not cost an allocation a node. */
 	if (t->count && (t->count & t->mask >> 1) == 0 && t->count > t->mask >> 1)
 		table_grow(t);
 	struct table_node **head = &t->bucket[hash & t->mask];
@@ -89,8 +94,10 @@ void table_each(struct table *t, bool (*visit)(struct table_node *node, void *ar
 {
 	for (size_t i = 0; i <= t->mask && t->bucket; i++) {
 		struct table_node *node = t->bucket[i];
+
 		while (node) {
 			struct table_node *next = node->next;
+
 			if (!visit(node, arg))
 				return;
 			node = next;

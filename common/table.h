@@ -14,7 +14,7 @@ struct table_node {
 
 struct table {
 	struct table_node **bucket;
-	size_t mask;   /* buckets - 1 */
+	size_t mask; /* buckets - 1 */
 	size_t count;
 };
 
@@ -23,13 +23,17 @@ typedef bool (*table_same)(const struct table_node *node, const void *key);
 
 int table_init(struct table *t, size_t expected); /* -ENOMEM */
 void table_free(struct table *t);                 /* nodes are the caller's */
-struct table_node *table_find(const struct table *t, uint64_t hash, table_same same, const void *key);
-/* Adds node; never fails (a table that cannot grow gets longer chains). The caller has looked that its key is not there. */
+struct table_node *table_find(
+	const struct table *t, uint64_t hash, table_same same, const void *key);
+/* Adds node; never fails (a table that cannot grow gets longer chains). The caller has looked that
+ * its key is not there. */
 void table_add(struct table *t, struct table_node *node, uint64_t hash);
 void table_remove(struct table *t, struct table_node *node);
-/* Walks all nodes; visit may remove the node it is given. Returns early where visit returns false. */
+/* Walks all nodes; visit may remove the node it is given. Returns early where visit returns
+ * false. */
 void table_each(struct table *t, bool (*visit)(struct table_node *node, void *arg), void *arg);
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

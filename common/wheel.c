@@ -1,12 +1,14 @@
-/* wheel.c - eight levels of 256 slots: every 64 bit time has its place and no list has to be kept apart for the far future.
+/* wheel.c - eight levels of 256 slots: every 64 bit time has its place and no list has to be kept
+ * apart for the far future.
  *
- * A timer stands at the level of the highest byte in which its due time differs from the wheel's cursor, in the slot that this byte
- * names. So all of level n is due before any of level n + 1, a set bit is always ahead of the cursor, and the first set bit of the
- * lowest level in use is the next thing to happen: two find-first-set instructions, however long the gap. When the cursor reaches a slot
- * above level 0 its timers move down, at most seven times in a life.
+ * A timer stands at the level of the highest byte in which its due time differs from the wheel's
+ * cursor, in the slot that this byte names. So all of level n is due before any of level n + 1, a
+ * set bit is always ahead of the cursor, and the first set bit of the lowest level in use is the
+ * next thing to happen: two find-first-set instructions, however long the gap. When the cursor
+ * reaches a slot above level 0 its timers move down, at most seven times in a life.
  *
- * Lists are last-in first-out and turned round before use, so that timers of one tick fire in the order in which they were set.
- * Relies on nothing.
+ * Lists are last-in first-out and turned round before use, so that timers of one tick fire in the
+ * order in which they were set. Relies on nothing.
  */
 #include "wheel.h"
 
@@ -21,8 +23,10 @@
 #define WORDS (SLOTS / 64)
 
 struct wheel {
-	uint64_t now;    /* the latest time given to wheel_advance; what is due at or before it is past */
-	uint64_t cursor; /* how far the slots were worked off; behind now only within wheel_advance */
+	uint64_t now;    /* the latest time given to wheel_advance; what is due at or before it is
+	                  * past */
+	uint64_t cursor; /* how far the slots were worked off; behind now only within
+	                  * wheel_advance */
 	struct timer *past;   /* set for a time that had passed: for the next wheel_advance */
 	struct timer *firing; /* taken out of their slot, about to fire in this order */
 	bool advancing;
@@ -72,6 +76,7 @@ static void list_reverse(struct timer **from, struct timer **to)
 	assert(!*to);
 	while (*from) {
 		struct timer *t = *from;
+
 		list_unlink(t);
 		list_push(to, t);
 	}
@@ -89,7 +94,7 @@ static void slot_clear(struct wheel *w, unsigned level, unsigned index)
 	for (unsigned i = 0; i < WORDS; i++)
 		if (w->bitmap[level][i])
 			return;
-	w->used &= (uint8_t)~(1u << level);
+	w->used &= (uint8_t) ~(1u << level);
 }
 
 /* Puts t, due at or after the cursor, into its slot. */
@@ -127,12 +132,14 @@ void wheel_stop(struct wheel *w, struct timer *t)
 	if (!t->link)
 		return;
 
-	/* The last one of a slot: its link is the slot's head, from which level and index follow. A stale bit would wake us for nothing. */
+	/* The last one of a slot: its link is the slot's head, from which level and index follow. A
+	 * stale bit would wake us for nothing. */
 	uintptr_t head = (uintptr_t)t->link, first = (uintptr_t)&w->slot[0][0];
 	bool alone = !t->next && head >= first && head < first + sizeof(w->slot);
 	list_unlink(t);
 	if (alone) {
 		unsigned at = (unsigned)((head - first) / sizeof(struct timer *));
+
 		slot_clear(w, at / SLOTS, at % SLOTS);
 	}
 }
@@ -152,6 +159,7 @@ static void fire(struct wheel *w)
 {
 	while (w->firing) {
 		struct timer *t = w->firing;
+
 		list_unlink(t);
 		t->callback(t, t->arg); /* may have freed t */
 	}
@@ -179,6 +187,7 @@ void wheel_advance(struct wheel *w, uint64_t now)
 		}
 		while (w->firing) {
 			struct timer *t = w->firing;
+
 			list_unlink(t);
 			slot_add(w, t);
 		}

@@ -1,19 +1,21 @@
-/* batch.h - what waits to be sent to one peer: an open batch that records are written into, and closed ones behind which it stands.
- * mesh.c takes closed batches off and puts them into the peer's pair.
+/* batch.h - what waits to be sent to one peer: an open batch that records are written into, and
+ * closed ones behind which it stands. mesh.c takes closed batches off and puts them into the peer's
+ * pair.
  */
 #ifndef SIPWARD_IPC_BATCH_H
 #define SIPWARD_IPC_BATCH_H
 
 #include "record.h"
 
-/* A batch is closed before it grows past this: enough to share the cost of waking its receiver, little enough that that one starts early
- * and that the kernel finds room for it in a pair. */
+/* A batch is closed before it grows past this: enough to share the cost of waking its receiver,
+ * little enough that that one starts early and that the kernel finds room for it in a pair. */
 #define BATCH_TARGET (64u * 1024)
-/* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve (responses, in-dialog requests) up to the
- * second. */
+/* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve
+ * (responses, in-dialog requests) up to the second. */
 #define OUTGOING_SOFT_MAX (4u * 1024 * 1024)
 #define OUTGOING_HARD_MAX (8u * 1024 * 1024)
-/* Buffers kept for use again: one open for each of a few peers, and those that wait for one that is behind. */
+/* Buffers kept for use again: one open for each of a few peers, and those that wait for one that is
+ * behind. */
 #define BATCH_POOL_SIZE 16
 
 struct batch {

@@ -1,4 +1,5 @@
-/* command_rows.c - the table of commands as data: for the master and for sipwardctl, which has nothing else of the master. */
+/* command_rows.c - the table of commands as data: for the master and for sipwardctl, which has
+ * nothing else of the master. */
 #include "commands.h"
 
 #include <string.h>

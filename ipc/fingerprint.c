@@ -1,4 +1,5 @@
-/* fingerprint.c - fingerprints of bytes, and the list of those that a worker refuses. Relies on libsodium's BLAKE2b: nobody finds other bytes with a fingerprint that is listed. */
+/* fingerprint.c - fingerprints of bytes, and the list of those that a worker refuses. Relies on
+ * libsodium's BLAKE2b: nobody finds other bytes with a fingerprint that is listed. */
 #include "fingerprint.h"
 
 #include "common/counters.h"
@@ -29,7 +30,8 @@ const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRIN
 
 bool fingerprint_refusable(const struct fingerprint *f)
 {
-	return f->kind == EVIDENCE_MESSAGE || (f->kind == EVIDENCE_STREAM && f->size >= FINGERPRINT_STREAM_MIN);
+	return f->kind == EVIDENCE_MESSAGE ||
+	       (f->kind == EVIDENCE_STREAM && f->size >= FINGERPRINT_STREAM_MIN);
 }
 
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count)
@@ -48,7 +50,8 @@ int refusals_set(struct refusals *r, const struct fingerprint *print, size_t cou
 	return 0;
 }
 
-static void tell(struct refusals *r, const struct fingerprint *f, const struct endpoint *source, uint64_t now)
+static void tell(struct refusals *r, const struct fingerprint *f, const struct endpoint *source,
+	uint64_t now)
 {
 	char text[FINGERPRINT_TEXT_SIZE], from[ENDPOINT_TEXT_SIZE] = "unknown";
 
@@ -58,13 +61,16 @@ static void tell(struct refusals *r, const struct fingerprint *f, const struct e
 	}
 	if (source)
 		endpoint_text(source, from);
-	log_warn("message-refused", "reason=quarantined fingerprint=%s kind=%s size=%u source=%s left_out=%llu", fingerprint_text(f, text), evidence_kind_name(f->kind), f->size, from,
+	log_warn("message-refused",
+		"reason=quarantined fingerprint=%s kind=%s size=%u source=%s left_out=%llu",
+		fingerprint_text(f, text), evidence_kind_name(f->kind), f->size, from,
 		(unsigned long long)r->left_out);
 	r->logged = now ? now : 1;
 	r->left_out = 0;
 }
 
-bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
+bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes,
+	const struct endpoint *source, uint64_t now)
 {
 	struct fingerprint f = {.size = 0};
 

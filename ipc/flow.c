@@ -1,4 +1,5 @@
-/* flow.c - the names of transports as Via spells them (RFC 3261 section 25.1, RFC 7118 section 5.2). */
+/* flow.c - the names of transports as Via spells them (RFC 3261 section 25.1, RFC 7118
+ * section 5.2). */
 #include "flow.h"
 
 static const struct str names[TRANSPORT_COUNT] = {

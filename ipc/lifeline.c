@@ -1,4 +1,5 @@
-/* lifeline.c - sends and receives the packets of the lifeline. Relies on SOCK_SEQPACKET: one send is one packet, whole or not at all. */
+/* lifeline.c - sends and receives the packets of the lifeline. Relies on SOCK_SEQPACKET: one send
+ * is one packet, whole or not at all. */
 #include "lifeline.h"
 
 #include "common/log.h"
@@ -22,8 +23,9 @@ static const struct {
 #undef LIFELINE
 };
 
-#define LIFELINE(id, sender, min, max, fds) \
-	_Static_assert((max) <= LIFELINE_PACKET_MAX && (fds) <= LIFELINE_FDS_MAX, "fits struct lifeline_packet");
+#define LIFELINE(id, sender, min, max, fds)                                                        \
+	_Static_assert((max) <= LIFELINE_PACKET_MAX && (fds) <= LIFELINE_FDS_MAX,                  \
+		"fits struct lifeline_packet");
 #include "lifeline.def"
 #undef LIFELINE
 
@@ -43,19 +45,23 @@ static bool table_allows(unsigned type, size_t size, unsigned fds)
 	       size <= table[type].max && fds == table[type].fds;
 }
 
-int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds,
-		  unsigned count)
+int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more,
+	size_t more_size, const int *fds, unsigned count)
 {
-	struct lifeline_header header = {.type = (uint16_t)type, .size = (uint32_t)(size + more_size)};
-	struct iovec part[3] = {{&header, sizeof(header)}, {(void *)(uintptr_t)body, size}, {(void *)(uintptr_t)more, more_size}};
+	struct lifeline_header header = {
+		.type = (uint16_t)type, .size = (uint32_t)(size + more_size)};
+	struct iovec part[3] = {{&header, sizeof(header)}, {(void *)(uintptr_t)body, size},
+		{(void *)(uintptr_t)more, more_size}};
 	union control control = {.buffer = {0}};
 	struct msghdr message = {.msg_iov = part, .msg_iovlen = 3};
 	ssize_t sent;
 
-	if (size > LIFELINE_PACKET_MAX || more_size > LIFELINE_PACKET_MAX || !table_allows(type, size + more_size, count))
+	if (size > LIFELINE_PACKET_MAX || more_size > LIFELINE_PACKET_MAX ||
+		!table_allows(type, size + more_size, count))
 		return -EINVAL;
 	if (count) {
 		struct cmsghdr *c;
+
 		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
 		c = CMSG_FIRSTHDR(&message);
@@ -72,14 +78,11 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
 	switch (errno) {
 	case EAGAIN:
 	case ENOBUFS:
-	case ETOOMANYREFS: /* too many fds in flight: the peer has to read first */
-		return -EAGAIN;
+	case ETOOMANYREFS: /* too many fds in flight: the peer has to read first */ return -EAGAIN;
 	case EPIPE:
 	case ECONNRESET:
-	case ENOTCONN:
-		return -EPIPE;
-	default:
-		return -errno;
+	case ENOTCONN: return -EPIPE;
+	default: return -errno;
 	}
 }
 
@@ -90,9 +93,11 @@ static void take_fds(struct msghdr *message, struct lifeline_packet *packet)
 	packet->fds = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		size_t bytes = c->cmsg_len - CMSG_LEN(0);
+
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t at = 0; at + sizeof(int) <= bytes && packet->fds < LIFELINE_FDS_MAX; at += sizeof(int))
+		for (size_t at = 0; at + sizeof(int) <= bytes && packet->fds < LIFELINE_FDS_MAX;
+			at += sizeof(int))
 			memcpy(&packet->fd[packet->fds++], CMSG_DATA(c) + at, sizeof(int));
 	}
 }
@@ -102,7 +107,10 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	struct lifeline_header header;
 	struct iovec part[2] = {{&header, sizeof(header)}, {packet->body, sizeof(packet->body)}};
 	union control control;
-	struct msghdr message = {.msg_iov = part, .msg_iovlen = 2, .msg_control = control.buffer, .msg_controllen = sizeof(control.buffer)};
+	struct msghdr message = {.msg_iov = part,
+		.msg_iovlen = 2,
+		.msg_control = control.buffer,
+		.msg_controllen = sizeof(control.buffer)};
 	ssize_t n;
 
 	do
@@ -113,9 +121,10 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	take_fds(&message, packet);
 	if (n == 0 && packet->fds == 0)
 		return -EPIPE;
-	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) && header.zero == 0 &&
-	    header.size == (size_t)n - sizeof(header) && table_allows(header.type, header.size, packet->fds) &&
-	    (table[header.type].sender == 'M') == from_master) {
+	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) &&
+		header.zero == 0 && header.size == (size_t)n - sizeof(header) &&
+		table_allows(header.type, header.size, packet->fds) &&
+		(table[header.type].sender == 'M') == from_master) {
 		packet->type = header.type;
 		packet->size = header.size;
 		return 0;

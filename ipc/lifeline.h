@@ -1,7 +1,10 @@
-/* lifeline.h - the SOCK_SEQPACKET pair between the master and one worker: config, fds and orders down; readiness, logs and replies up.
+/* lifeline.h - the SOCK_SEQPACKET pair between the master and one worker: config, fds and orders
+ * down; readiness, logs and replies up.
  *
- * One packet is struct lifeline_header and the body of its type, with at most LIFELINE_FDS_MAX fds. The table in lifeline.def gives for each type who may send it, the bounds of its
- * size and how many fds it carries; lifeline_receive refuses what does not fit. What is larger than a packet goes in a sealed memfd.
+ * One packet is struct lifeline_header and the body of its type, with at most LIFELINE_FDS_MAX fds.
+ * The table in lifeline.def gives for each type who may send it, the bounds of its size and how
+ * many fds it carries; lifeline_receive refuses what does not fit. What is larger than a packet
+ * goes in a sealed memfd.
  */
 #ifndef SIPWARD_IPC_LIFELINE_H
 #define SIPWARD_IPC_LIFELINE_H
@@ -12,7 +15,7 @@
 #include "slot.h"
 #include "token.h"
 
-#define LIFELINE_FD 3            /* the worker's end, after exec */
+#define LIFELINE_FD 3 /* the worker's end, after exec */
 #define LIFELINE_PACKET_MAX 65536
 #define LIFELINE_FDS_MAX 4
 #define LIFELINE_PATH_MAX 104
@@ -31,29 +34,32 @@ struct lifeline_header {
 };
 
 /* ---- master -> worker ---- */
-struct lifeline_welcome { /* first of all; one fd: the shared page */
-	uint32_t incarnation;    /* 24 bits */
-	uint8_t role;            /* enum peer_role */
+struct lifeline_welcome {     /* first of all; one fd: the shared page */
+	uint32_t incarnation; /* 24 bits */
+	uint8_t role;         /* enum peer_role */
 	uint8_t index;
 	uint8_t log_level;
-	uint8_t drop;            /* 1: take uid and gid below */
+	uint8_t drop; /* 1: take uid and gid below */
 	uint32_t uid, gid;
-	uint32_t fds_limit;      /* RLIMIT_NOFILE */
-	char root[LIFELINE_PATH_MAX]; /* folder to be confined to; "" none (used by the jail step) */
+	uint32_t fds_limit;           /* RLIMIT_NOFILE */
+	char root[LIFELINE_PATH_MAX]; /* folder to be confined to; "" none (used by the jail
+	                               * step) */
 };
-/* SETTINGS: one fd, the sealed memfd of struct settings. USERS: one fd, of struct users. No body. */
-struct lifeline_socket { /* transport workers; one fd */
-	uint16_t listener;       /* settings index */
+/* SETTINGS: one fd, the sealed memfd of struct settings. USERS: one fd, of struct users. No
+ * body. */
+struct lifeline_socket {   /* transport workers; one fd */
+	uint16_t listener; /* settings index */
 	uint8_t transport;
 	uint8_t zero[5];
 };
-struct lifeline_keys { /* what each role may hold; the rest is zero */
-	struct hash_key slot_key;     /* transport and SIP workers */
-	struct token_keys minting;    /* SIP workers */
-	uint8_t nonce_key[32];        /* SIP workers: digest nonces */
-	uint8_t tag_key[16];          /* transport workers: To-tags of stateless answers */
+struct lifeline_keys {             /* what each role may hold; the rest is zero */
+	struct hash_key slot_key;  /* transport and SIP workers */
+	struct token_keys minting; /* SIP workers */
+	uint8_t nonce_key[32];     /* SIP workers: digest nonces */
+	uint8_t tag_key[16];       /* transport workers: To-tags of stateless answers */
 };
-struct lifeline_edge { /* transport and SIP workers; one fd: this worker's end of a new pair with peer (mesh.h); replaces the one it had with an earlier life */
+struct lifeline_edge { /* transport and SIP workers; one fd: this worker's end of a new pair with
+	                  peer (mesh.h); replaces the one it had with an earlier life */
 	uint16_t peer;
 	uint8_t zero[6];
 };
@@ -70,69 +76,80 @@ struct lifeline_stop {
 };
 struct lifeline_query { /* answered by any number of REPLY, the last with last = 1 */
 	uint32_t id;
-	uint16_t what;     /* enum query */
+	uint16_t what; /* enum query */
 	uint16_t zero;
 	char argument[256]; /* NUL-terminated */
 };
 enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
 
-/* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of what was told earlier. Before GO, and whenever the list changes. */
+/* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of
+ * what was told earlier. Before GO, and whenever the list changes. */
 struct lifeline_quarantine {
 	uint32_t count;
 	uint32_t zero;
 	struct fingerprint print[FINGERPRINTS_MAX];
 };
 
-/* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The skeleton takes it. */
+/* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The
+ * skeleton takes it. */
 
-/* PROBE, before GO: this process is no worker. When its jail is closed it tries an act (worker/probe.h) in place of READY, answers PROBE_RESULT if it still can, and leaves; after the act HOLD when the lifeline closes. */
+/* PROBE, before GO: this process is no worker. When its jail is closed it tries an act
+ * (worker/probe.h) in place of READY, answers PROBE_RESULT if it still can, and leaves; after the
+ * act HOLD when the lifeline closes. */
 #define PROBE_PATH_MAX 1024
 struct lifeline_probe {
-	uint16_t act;                   /* enum probe_act */
+	uint16_t act; /* enum probe_act */
 	uint16_t variant;
-	int32_t pid;                    /* a sibling */
-	char path[PROBE_PATH_MAX];      /* a file, or a Unix socket, "@..." for an abstract one */
+	int32_t pid;               /* a sibling */
+	char path[PROBE_PATH_MAX]; /* a file, or a Unix socket, "@..." for an abstract one */
 };
 
 /* ---- TLS ---- */
-/* KEY_EDGE: struct lifeline_edge; one fd: the same between a transport and a TLS worker (ipc/sign.h). */
+/* KEY_EDGE: struct lifeline_edge; one fd: the same between a transport and a TLS worker
+ * (ipc/sign.h). */
 
-/* One certificate of a generation, followed by its names (separated by spaces), its chain and, for TLS workers alone, its key, both PEM. The receiver wipes the packet. */
+/* One certificate of a generation, followed by its names (separated by spaces), its chain and, for
+ * TLS workers alone, its key, both PEM. The receiver wipes the packet. */
 #define CERTIFICATES_MAX 64
 struct lifeline_certificate {
 	uint32_t generation;
-	uint16_t index;        /* 0, 1, ... in order */
+	uint16_t index; /* 0, 1, ... in order */
 	uint16_t names_size;
 	uint32_t chain_size;
-	uint32_t key_size;     /* 0 for transport workers */
-	char name[64];         /* of the section in the config */
+	uint32_t key_size; /* 0 for transport workers */
+	char name[64];     /* of the section in the config */
 };
 enum certificates_act {
-	CERTIFICATES_CHECK = 1, /* the generation is whole: check it (TLS worker: pairs, a test signature; transport worker: chain, names, a test signature over the key edge) and answer */
+	CERTIFICATES_CHECK = 1, /* the generation is whole: check it (TLS worker: pairs, a test
+	                           signature; transport worker: chain, names, a test signature over
+	                           the key edge) and answer */
 	CERTIFICATES_COMMIT,    /* from now on new handshakes use it */
 	CERTIFICATES_DROP,      /* forget it (aborted, or replaced long enough ago) */
 };
-struct lifeline_certificates { /* where SETTINGS changed too, they come right before COMMIT: indexes in them are those of the generation committed */
+struct lifeline_certificates { /* where SETTINGS changed too, they come right before COMMIT: indexes
+	                          in them are those of the generation committed */
 	uint32_t sequence;     /* of the CERTIFICATES_RESULT */
 	uint32_t generation;
-	uint16_t act;          /* enum certificates_act */
-	uint8_t tickets;       /* 1: session tickets are on (TLS workers make and rotate their keys) */
+	uint16_t act;    /* enum certificates_act */
+	uint8_t tickets; /* 1: session tickets are on (TLS workers make and rotate their keys) */
 	uint8_t zero[5];
 };
 /* AUTHORITIES: one fd, a sealed memfd of PEM certificates: body says what they are for */
 struct lifeline_authorities {
-	uint16_t listener;     /* settings index: who may authenticate clients there; NONE_INDEX: the trust store for servers we connect to */
+	uint16_t listener; /* settings index: who may authenticate clients there; NONE_INDEX: the
+	                      trust store for servers we connect to */
 	uint8_t zero[6];
 };
 
 /* ---- worker -> master ---- */
-/* The answer to CHECK; COMMIT and DROP have none. Followed, from a TLS worker that answers 0 or -EKEYEXPIRED (nothing but dates is wrong), by
- * int64_t unix seconds when each certificate of the generation (the first of its chain to do so) expires, in order; then, on an error, by
- * text saying what is wrong, for people. */
+/* The answer to CHECK; COMMIT and DROP have none. Followed, from a TLS worker that answers 0 or
+ * -EKEYEXPIRED (nothing but dates is wrong), by int64_t unix seconds when each certificate of the
+ * generation (the first of its chain to do so) expires, in order; then, on an error, by text saying
+ * what is wrong, for people. */
 struct lifeline_certificates_result {
 	uint32_t sequence;
 	int32_t error;
-	uint16_t index;        /* the certificate that is wrong; 0xffff: none in particular */
+	uint16_t index; /* the certificate that is wrong; 0xffff: none in particular */
 	uint8_t zero[6];
 };
 /* READY: no body */
@@ -150,7 +167,8 @@ struct lifeline_probe_result {
 	uint16_t variant;
 	int32_t error; /* 0: it could be done; negative errno: it was refused */
 };
-/* NOTIFIER: no body; one fd: where the kernel asks about system calls that the worker's filter does not allow (seccomp_unotify(2)). Once, before READY. */
+/* NOTIFIER: no body; one fd: where the kernel asks about system calls that the worker's filter does
+ * not allow (seccomp_unotify(2)). Once, before READY. */
 struct lifeline_step { /* a step of the jail: 0 taken, negative errno not taken */
 	uint16_t step; /* enum jail_step */
 	uint16_t zero;
@@ -160,18 +178,21 @@ struct lifeline_step { /* a step of the jail: 0 taken, negative errno not taken 
 /* A received packet. body is 8-byte aligned. */
 struct lifeline_packet {
 	uint16_t type;
-	uint32_t size;                 /* of body */
-	int fd[LIFELINE_FDS_MAX];      /* -1 where none; the receiver's to close */
+	uint32_t size;            /* of body */
+	int fd[LIFELINE_FDS_MAX]; /* -1 where none; the receiver's to close */
 	unsigned fds;
 	_Alignas(8) unsigned char body[LIFELINE_PACKET_MAX];
 };
 
-/* Sends one packet with fds (may be NULL with count 0). Never blocks: -EAGAIN when the peer does not read; -EPIPE when it is gone; -EINVAL for what the table does not allow.
- * more/more_size: what follows the fixed body (log line, reply text), or NULL, 0. */
-int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size, const int *fds, unsigned count);
+/* Sends one packet with fds (may be NULL with count 0). Never blocks: -EAGAIN when the peer does
+ * not read; -EPIPE when it is gone; -EINVAL for what the table does not allow. more/more_size: what
+ * follows the fixed body (log line, reply text), or NULL, 0. */
+int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size, const void *more,
+	size_t more_size, const int *fds, unsigned count);
 
-/* Receives one packet. from_master: who sends on this fd. 0; -EAGAIN nothing there; -EPIPE closed; -EBADMSG a packet that the table does not allow (its fds are closed) - the caller
- * ends the connection. All fds arrive close-on-exec. */
+/* Receives one packet. from_master: who sends on this fd. 0; -EAGAIN nothing there; -EPIPE closed;
+ * -EBADMSG a packet that the table does not allow (its fds are closed) - the caller ends the
+ * connection. All fds arrive close-on-exec. */
 int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet);
 
 /* The name of a type, for logs. */

@@ -1,7 +1,9 @@
-/* mesh.c - batches of records over the master's pairs: edges, sending at the end of each turn, taking what comes.
+/* mesh.c - batches of records over the master's pairs: edges, sending at the end of each turn,
+ * taking what comes.
  *
- * Relies on SOCK_SEQPACKET as Linux has it: a packet goes whole or not at all; what a dead peer sent can still be read, and then 0 comes; a packet without bytes looks like that end and has no place here. Fds that a peer
- * sends along are closed by the kernel, for there is no room for them.
+ * Relies on SOCK_SEQPACKET as Linux has it: a packet goes whole or not at all; what a dead peer
+ * sent can still be read, and then 0 comes; a packet without bytes looks like that end and has no
+ * place here. Fds that a peer sends along are closed by the kernel, for there is no room for them.
  */
 #include "mesh.h"
 #include "common/counters.h"
@@ -28,8 +30,8 @@
 struct link {
 	struct mesh *mesh;
 	uint16_t peer;
-	int fd;                     /* -1: its pair has ended, or there was none yet */
-	bool blocked;               /* watched for room, too */
+	int fd;       /* -1: its pair has ended, or there was none yet */
+	bool blocked; /* watched for room, too */
 	struct loop_source *source;
 	struct outgoing out;
 };
@@ -41,12 +43,12 @@ struct mesh {
 	struct link *by_peer[ROLES][256];
 	struct link *link[MESH_PEERS_MAX];
 	unsigned links;
-	unsigned edges;             /* that stand */
+	unsigned edges; /* that stand */
 	struct timer retry;
 	uint64_t log_due;
 	uint64_t log_left_out;
 	struct batch_pool pool;
-	unsigned char *buffer;        /* BATCH_MAX bytes, aligned: the batch being taken */
+	unsigned char *buffer; /* BATCH_MAX bytes, aligned: the batch being taken */
 };
 
 static struct link *link_find(const struct mesh *m, uint16_t peer)
@@ -54,7 +56,8 @@ static struct link *link_find(const struct mesh *m, uint16_t peer)
 	return PEER_ROLE(peer) < ROLES ? m->by_peer[PEER_ROLE(peer)][PEER_INDEX(peer)] : NULL;
 }
 
-/* What waits for a SIP worker may be somebody's call; what waits for a transport worker belongs to its connections, which have ended with it. */
+/* What waits for a SIP worker may be somebody's call; what waits for a transport worker belongs to
+ * its connections, which have ended with it. */
 static bool waits_for_successor(uint16_t peer)
 {
 	return PEER_ROLE(peer) == PEER_SIP;
@@ -104,7 +107,9 @@ static void batch_take_in(struct link *l, size_t size)
 	if (size > BATCH_MAX || batch_check(m->buffer, size)) {
 		count(MESH_BAD_BATCH);
 		if (may_log(m, &left_out))
-			log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu", PEER_ROLE(l->peer), PEER_INDEX(l->peer), size, (unsigned long long)left_out);
+			log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu",
+				PEER_ROLE(l->peer), PEER_INDEX(l->peer), size,
+				(unsigned long long)left_out);
 		return;
 	}
 	count(MESH_BATCHES_RECEIVED);
@@ -119,7 +124,8 @@ static ssize_t link_take(struct link *l)
 {
 	ssize_t n;
 
-	do /* ECONNRESET is told once, before what is left: the peer died with something of ours unread */
+	do /* ECONNRESET is told once, before what is left: the peer died with something of ours
+	      unread */
 		n = recv(l->fd, l->mesh->buffer, BATCH_MAX, MSG_DONTWAIT | MSG_TRUNC);
 	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
@@ -137,7 +143,8 @@ static void on_event(void *arg, uint32_t events)
 
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return; /* there is room again: the end of the turn uses it */
-	/* One that is not near full is most likely the last: asking again would cost a system call for nothing. Should there be more, the loop comes back. */
+	/* One that is not near full is most likely the last: asking again would cost a system call
+	 * for nothing. Should there be more, the loop comes back. */
 	for (int i = 0; i < TAKE_PER_TURN && n >= BATCH_NEAR_FULL; i++)
 		n = link_take(l);
 	if (n == -EPIPE)
@@ -148,11 +155,13 @@ static void on_event(void *arg, uint32_t events)
 
 static void watch(struct link *l, bool blocked)
 {
-	if (l->blocked != blocked && loop_modify(l->mesh->loop, l->source, EPOLLIN | (blocked ? EPOLLOUT : 0)) == 0)
+	if (l->blocked != blocked &&
+		loop_modify(l->mesh->loop, l->source, EPOLLIN | (blocked ? EPOLLOUT : 0)) == 0)
 		l->blocked = blocked;
 }
 
-/* Puts b into the pair. 0: it has gone, one way or the other. Negative errno: it is left to the caller. */
+/* Puts b into the pair. 0: it has gone, one way or the other. Negative errno: it is left to the
+ * caller. */
 static int batch_send(struct link *l, const struct batch *b)
 {
 	uint64_t left_out;
@@ -171,7 +180,8 @@ static int batch_send(struct link *l, const struct batch *b)
 	/* The master sizes pairs for the largest batch: this one would never go. */
 	counter_add(COUNTER_MESH_OVERSIZE, batch_records(b));
 	if (may_log(l->mesh, &left_out))
-		log_error("mesh-send-failed", "peer=%u.%u error=EMSGSIZE size=%zu", PEER_ROLE(l->peer), PEER_INDEX(l->peer), b->used);
+		log_error("mesh-send-failed", "peer=%u.%u error=EMSGSIZE size=%zu",
+			PEER_ROLE(l->peer), PEER_INDEX(l->peer), b->used);
 	return 0;
 }
 
@@ -181,8 +191,10 @@ static void link_flush(struct link *l)
 
 	while (!error) {
 		struct batch *b;
+
 		if (!l->out.first)
-			outgoing_close(&l->out); /* not earlier: while the peer is behind, the open batch goes on filling */
+			outgoing_close(&l->out); /* not earlier: while the peer is behind, the open
+			                            batch goes on filling */
 		if (!l->out.first)
 			break;
 		b = outgoing_pop(&l->out);
@@ -290,7 +302,8 @@ int mesh_edge(struct mesh *m, uint16_t peer, int fd)
 
 	if (error || (error = loop_add_answers(m->loop, fd, EPOLLIN, on_event, l, &source)))
 		return error;
-	/* The master makes a new pair when the other end of the old one is closed: there is an end to what is in it. */
+	/* The master makes a new pair when the other end of the old one is closed: there is an end
+	 * to what is in it. */
 	while (l->fd >= 0 && link_take(l) > 0)
 		;
 	link_end(l);
@@ -305,10 +318,13 @@ void mesh_refused(struct mesh *m, uint16_t peer, uint16_t type, size_t size)
 	uint64_t left_out;
 
 	if (may_log(m, &left_out))
-		log_warn("mesh-bad-record", "peer=%u.%u type=%u size=%zu left_out=%llu", PEER_ROLE(peer), PEER_INDEX(peer), type, size, (unsigned long long)left_out);
+		log_warn("mesh-bad-record", "peer=%u.%u type=%u size=%zu left_out=%llu",
+			PEER_ROLE(peer), PEER_INDEX(peer), type, size,
+			(unsigned long long)left_out);
 }
 
-int mesh_record(struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
+int mesh_record(
+	struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	struct link *l = link_find(m, peer);
 	int error = -ENOTCONN;
@@ -316,16 +332,10 @@ int mesh_record(struct mesh *m, uint16_t peer, uint16_t type, size_t size, bool 
 	if (l && (l->fd >= 0 || waits_for_successor(peer)))
 		error = outgoing_record(&l->out, type, size, reserve, data);
 	switch (error) {
-	case 0:
-		break;
-	case -ENOTCONN:
-		count(MESH_UNREACHABLE);
-		break;
-	case -EMSGSIZE:
-		count(MESH_OVERSIZE);
-		break;
-	default:
-		count(MESH_FULL);
+	case 0: break;
+	case -ENOTCONN: count(MESH_UNREACHABLE); break;
+	case -EMSGSIZE: count(MESH_OVERSIZE); break;
+	default: count(MESH_FULL);
 	}
 	return error;
 }

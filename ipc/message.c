@@ -1,8 +1,9 @@
 /* message.c - checking and reading the block of a parsed message.
  *
- * message_check stands between a process that reads the network and one that trusts its block: it believes nothing, reads nothing
- * before it has been found to lie inside, and reads the raw bytes of the header part once. What has passed is safe to read through the
- * typed fields; whether values keep the grammar is the parser's word, and the reader's to doubt.
+ * message_check stands between a process that reads the network and one that trusts its block: it
+ * believes nothing, reads nothing before it has been found to lie inside, and reads the raw bytes
+ * of the header part once. What has passed is safe to read through the typed fields; whether values
+ * keep the grammar is the parser's word, and the reader's to doubt.
  */
 #include "message.h"
 #include "syntax.h"
@@ -25,7 +26,8 @@ static bool same(struct span a, struct span b)
 {
 	return a.at == b.at && a.length == b.length;
 }
-/* within whole, or absent; an absent one must still not point out of the block, since pointers are made of it */
+/* within whole, or absent; an absent one must still not point out of the block, since pointers are
+ * made of it */
 static bool optional(const struct message *m, struct span s, struct span whole)
 {
 	return absent(s) ? s.at <= m->raw_size : within(s, whole);
@@ -49,8 +51,9 @@ static bool check_flow(const struct flow *f)
 {
 	static const uint8_t zero[sizeof(f->zero)];
 
-	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT && !memcmp(f->zero, zero, sizeof(zero)) &&
-		check_endpoint(&f->peer, false) && check_endpoint(&f->local, true);
+	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT &&
+	       !memcmp(f->zero, zero, sizeof(zero)) && check_endpoint(&f->peer, false) &&
+	       check_endpoint(&f->local, true);
 }
 
 static bool check_uri(const struct message *m, const struct uri *u, struct span whole)
@@ -58,7 +61,8 @@ static bool check_uri(const struct message *m, const struct uri *u, struct span 
 	const struct span part[] = {u->user, u->host, u->params, u->headers};
 	const bool none = absent(u->whole);
 
-	if (u->zero || u->scheme > URI_OTHER || none != (u->scheme == URI_NONE) || !optional(m, u->whole, whole) || (none && u->port))
+	if (u->zero || u->scheme > URI_OTHER || none != (u->scheme == URI_NONE) ||
+		!optional(m, u->whole, whole) || (none && u->port))
 		return false;
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
 		if (!optional(m, part[i], u->whole) || (none && !absent(part[i])))
@@ -73,12 +77,15 @@ static bool check_nul(const struct message *m, const struct message_header *h, c
 
 	if (!memchr(raw + h->line, 0, (size_t)(h->end - h->line)))
 		return true;
-	return header_takes_nul(h->id) && !memchr(raw + h->line, 0, (size_t)(h->value.at - h->line)) &&
-		!memchr(raw + value_end, 0, h->end - value_end) && controls_quoted(message_header_value(m, h));
+	return header_takes_nul(h->id) &&
+	       !memchr(raw + h->line, 0, (size_t)(h->value.at - h->line)) &&
+	       !memchr(raw + value_end, 0, h->end - value_end) &&
+	       controls_quoted(message_header_value(m, h));
 }
 
-/* The header lines follow each other without a gap from the start line to the blank line, each ends with the one CRLF that is no fold,
- * and id says what the name says: who strips headers by id must not miss one. Returns the start of the body, 0 where anything is wrong. */
+/* The header lines follow each other without a gap from the start line to the blank line, each ends
+ * with the one CRLF that is no fold, and id says what the name says: who strips headers by id must
+ * not miss one. Returns the start of the body, 0 where anything is wrong. */
 static uint32_t check_headers(const struct message *m, const char *raw)
 {
 	const struct message_header *h = message_headers(m);
@@ -88,8 +95,9 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 
 	memset(first, 0xff, sizeof(first));
 	for (unsigned i = 0; i < m->header_count; i++, h++) {
-		if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length || at + h->name_length >= h->end - 2u ||
-		    !inside(h->value, at + h->name_length + 1u, h->end - 2u))
+		if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length ||
+			at + h->name_length >= h->end - 2u ||
+			!inside(h->value, at + h->name_length + 1u, h->end - 2u))
 			return 0;
 		/* one line feed, or several with a space or tab behind all but the last */
 		for (const char *p = raw + at, *end = raw + h->end;;) {
@@ -107,7 +115,8 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 			first[h->id] = (uint8_t)i;
 		at = h->end;
 	}
-	if (memcmp(first, m->first, sizeof(first)) || m->raw_size - at < 2 || raw[at] != '\r' || raw[at + 1] != '\n')
+	if (memcmp(first, m->first, sizeof(first)) || m->raw_size - at < 2 || raw[at] != '\r' ||
+		raw[at + 1] != '\n')
 		return 0;
 	return at + 2;
 }
@@ -116,12 +125,15 @@ static bool check_start_line(const struct message *m, const char *raw)
 {
 	struct span line = m->start_line;
 
-	if (line.at || !line.length || line.length + 4u > m->raw_size || memchr(raw, '\n', line.length) || memchr(raw, 0, line.length) || memcmp(raw + line.length, "\r\n", 2))
+	if (line.at || !line.length || line.length + 4u > m->raw_size ||
+		memchr(raw, '\n', line.length) || memchr(raw, 0, line.length) ||
+		memcmp(raw + line.length, "\r\n", 2))
 		return false;
 	if (!m->is_request)
-		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) && absent(m->request_uri.whole);
-	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size && !m->method_name.at && within(m->method_name, line) &&
-		!absent(m->request_uri.whole);
+		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) &&
+		       absent(m->request_uri.whole);
+	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size &&
+	       !m->method_name.at && within(m->method_name, line) && !absent(m->request_uri.whole);
 }
 
 static struct span first_value(const struct message *m, enum header id)
@@ -131,11 +143,13 @@ static struct span first_value(const struct message *m, enum header id)
 
 static bool check_via(const struct message *m)
 {
-	return m->via_count && !absent(m->via) && within(m->via, first_value(m, HEADER_VIA)) && !absent(m->via_host) &&
-		within(m->via_host, m->via) && optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params);
+	return m->via_count && !absent(m->via) && within(m->via, first_value(m, HEADER_VIA)) &&
+	       !absent(m->via_host) && within(m->via_host, m->via) &&
+	       optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params);
 }
 
-static bool check_party(const struct message *m, enum header id, const struct uri *uri, struct span tag)
+static bool check_party(
+	const struct message *m, enum header id, const struct uri *uri, struct span tag)
 {
 	struct span value = first_value(m, id);
 
@@ -147,48 +161,58 @@ static bool check_contact(const struct message *m)
 	const bool there = m->first[HEADER_CONTACT] != 0xff, uri = !absent(m->contact.whole);
 	const struct span none = {0, 0};
 
-	return check_uri(m, &m->contact, there ? first_value(m, HEADER_CONTACT) : none) && uri == (m->contact_count != 0) &&
-		(!m->contact_star || (there && !uri));
+	return check_uri(m, &m->contact, there ? first_value(m, HEADER_CONTACT) : none) &&
+	       uri == (m->contact_count != 0) && (!m->contact_star || (there && !uri));
 }
 
 /* A request's method stands in its start line, a response's in its CSeq. */
 static bool check_method(const struct message *m)
 {
-	return !absent(m->method_name) && (m->is_request || within(m->method_name, first_value(m, HEADER_CSEQ))) &&
-		method_of(message_str(m, m->method_name)) == m->method;
+	return !absent(m->method_name) &&
+	       (m->is_request || within(m->method_name, first_value(m, HEADER_CSEQ))) &&
+	       method_of(message_str(m, m->method_name)) == m->method;
 }
 
 static bool check_fields(const struct message *m)
 {
-	static const enum header mandatory[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	static const enum header mandatory[] = {
+		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 
 	for (size_t i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
 		if (m->first[mandatory[i]] == 0xff)
 			return false;
 	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
 
-	return check_uri(m, &m->request_uri, m->start_line) && check_via(m) && !absent(m->call_id) &&
-		same(m->call_id, first_value(m, HEADER_CALL_ID)) && check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
-		check_party(m, HEADER_TO, &m->to, m->to_tag) && check_contact(m) && check_method(m) &&
-		(typed ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE)) : absent(m->content_type)) && m->content_type.at <= m->raw_size;
+	return check_uri(m, &m->request_uri, m->start_line) && check_via(m) &&
+	       !absent(m->call_id) && same(m->call_id, first_value(m, HEADER_CALL_ID)) &&
+	       check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
+	       check_party(m, HEADER_TO, &m->to, m->to_tag) && check_contact(m) &&
+	       check_method(m) &&
+	       (typed ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE))
+		      : absent(m->content_type)) &&
+	       m->content_type.at <= m->raw_size;
 }
 
 /* The numbers of the fixed part, which stand for themselves. */
 static bool check_numbers(const struct message *m)
 {
-	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX && m->max_forwards >= -1 && m->max_forwards <= 255 &&
-		m->via_transport < TRANSPORT_COUNT && m->expires >= -1 && m->expires <= UINT32_MAX && m->contact_star <= 1 && m->rport <= 1;
+	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX &&
+	       m->max_forwards >= -1 && m->max_forwards <= 255 &&
+	       m->via_transport < TRANSPORT_COUNT && m->expires >= -1 && m->expires <= UINT32_MAX &&
+	       m->contact_star <= 1 && m->rport <= 1;
 }
 
 int message_check(const void *block, size_t size)
 {
 	const struct message *m = block;
 
-	if (size < sizeof(*m) || size > MESSAGE_BLOCK_MAX || m->size != size || m->version != MESSAGE_VERSION)
+	if (size < sizeof(*m) || size > MESSAGE_BLOCK_MAX || m->size != size ||
+		m->version != MESSAGE_VERSION)
 		return -EBADMSG;
 	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX)
 		return -EBADMSG;
-	if (message_block_size(m->header_count, m->raw_size) != size || !check_numbers(m) || !check_flow(&m->flow))
+	if (message_block_size(m->header_count, m->raw_size) != size || !check_numbers(m) ||
+		!check_flow(&m->flow))
 		return -EBADMSG;
 	const char *raw = message_raw(m);
 
@@ -212,7 +236,8 @@ struct str message_raw_unchecked(const void *block, size_t size)
 	if (size < sizeof(*m))
 		return STR_NONE;
 	at = sizeof(*m) + m->header_count * sizeof(struct message_header);
-	if (m->raw_size == 0 || m->raw_size > MESSAGE_RAW_MAX || at > size || m->raw_size > size - at)
+	if (m->raw_size == 0 || m->raw_size > MESSAGE_RAW_MAX || at > size ||
+		m->raw_size > size - at)
 		return STR_NONE;
 	return (struct str){(const char *)block + at, m->raw_size};
 }

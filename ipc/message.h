@@ -1,8 +1,10 @@
-/* message.h - the parsed message: one contiguous block that a transport worker makes and a SIP worker checks and reads.
+/* message.h - the parsed message: one contiguous block that a transport worker makes and a SIP
+ * worker checks and reads.
  *
- * Layout: struct message, then header_count struct message_header, then the raw bytes (raw_size), then zero bytes up to a multiple of 8. No pointers:
- * every position is a struct span relative to the raw bytes. The raw bytes are the message exactly as received.
- * The sender is not trusted: message_check comes before anything else.
+ * Layout: struct message, then header_count struct message_header, then the raw bytes (raw_size),
+ * then zero bytes up to a multiple of 8. No pointers: every position is a struct span relative to
+ * the raw bytes. The raw bytes are the message exactly as received. The sender is not trusted:
+ * message_check comes before anything else.
  */
 #ifndef SIPWARD_IPC_MESSAGE_H
 #define SIPWARD_IPC_MESSAGE_H
@@ -15,7 +17,9 @@
 /* The most header lines: RFC 4475's longest has under 60; 0xff in first[] means "none". */
 #define MESSAGE_HEADERS_MAX 200
 /* The largest block. */
-#define MESSAGE_BLOCK_MAX (sizeof(struct message) + MESSAGE_HEADERS_MAX * sizeof(struct message_header) + MESSAGE_RAW_MAX + 8)
+#define MESSAGE_BLOCK_MAX                                                                          \
+	(sizeof(struct message) + MESSAGE_HEADERS_MAX * sizeof(struct message_header) +            \
+		MESSAGE_RAW_MAX + 8)
 
 enum method {
 	METHOD_UNKNOWN = 0,
@@ -42,11 +46,11 @@ struct span {
 };
 
 struct message_header {
-	uint8_t id;           /* enum header, HEADER_OTHER */
-	uint8_t name_length;  /* the name starts at line */
-	uint16_t line;        /* first byte of the header line(s) */
-	uint16_t end;         /* one past the CRLF that ends it, folded lines included */
-	struct span value;    /* without white space at its ends; folds stand inside as they came */
+	uint8_t id;          /* enum header, HEADER_OTHER */
+	uint8_t name_length; /* the name starts at line */
+	uint16_t line;       /* first byte of the header line(s) */
+	uint16_t end;        /* one past the CRLF that ends it, folded lines included */
+	struct span value;   /* without white space at its ends; folds stand inside as they came */
 };
 _Static_assert(sizeof(struct message_header) == 10, "crosses process borders");
 
@@ -64,15 +68,15 @@ struct uri {
 _Static_assert(sizeof(struct uri) == 24, "crosses process borders");
 
 struct message {
-	uint32_t size;         /* of the whole block, a multiple of 8 */
-	uint16_t version;      /* MESSAGE_VERSION */
-	uint8_t is_request;    /* 1 request, 0 response */
-	uint8_t method;        /* enum method; of a response: its CSeq's */
-	struct flow flow;      /* where it came from: the way back */
-	uint64_t received_ns;  /* CLOCK_MONOTONIC */
-	uint32_t raw_size;     /* start line to the end of the body */
-	uint32_t cseq;         /* 0 to 2^31 - 1 (RFC 3261 section 8.1.1.5) */
-	uint16_t status;       /* of a response: 100 to 699 */
+	uint32_t size;        /* of the whole block, a multiple of 8 */
+	uint16_t version;     /* MESSAGE_VERSION */
+	uint8_t is_request;   /* 1 request, 0 response */
+	uint8_t method;       /* enum method; of a response: its CSeq's */
+	struct flow flow;     /* where it came from: the way back */
+	uint64_t received_ns; /* CLOCK_MONOTONIC */
+	uint32_t raw_size;    /* start line to the end of the body */
+	uint32_t cseq;        /* 0 to 2^31 - 1 (RFC 3261 section 8.1.1.5) */
+	uint16_t status;      /* of a response: 100 to 699 */
 	uint16_t header_count;
 	int16_t max_forwards;  /* 0 to 255, -1: no such header */
 	uint8_t slot;          /* that the sender found; the receiver finds it again */
@@ -81,21 +85,22 @@ struct message {
 
 	struct span start_line; /* without its CRLF */
 	struct span method_name;
-	struct span reason;     /* reason phrase of a response */
+	struct span reason; /* reason phrase of a response */
 	struct uri request_uri;
 
-	struct span via;          /* the whole first via-parm of the top Via */
-	struct span via_host;     /* sent-by host */
-	uint16_t via_port;        /* 0: none given */
-	uint16_t via_count;       /* Via values in all */
+	struct span via;      /* the whole first via-parm of the top Via */
+	struct span via_host; /* sent-by host */
+	uint16_t via_port;    /* 0: none given */
+	uint16_t via_count;   /* Via values in all */
 	struct span via_branch;
-	struct span via_params;   /* from the first ';' of that via-parm to its end, the ';' included; empty: none */
+	struct span via_params; /* from the first ';' of that via-parm to its end, the ';' included;
+	                           empty: none */
 	struct span call_id;
 	struct span from_tag;
 	struct span to_tag;
 	struct uri from;
 	struct uri to;
-	struct uri contact;       /* the first Contact's URI; whole.length 0: no Contact, or "*" */
+	struct uri contact; /* the first Contact's URI; whole.length 0: no Contact, or "*" */
 	uint16_t contact_count;
 	uint8_t contact_star;     /* 1: Contact is "*" */
 	uint8_t rport;            /* 1: the top Via has rport without a value (RFC 3581) */
@@ -120,15 +125,22 @@ static inline struct str message_str(const struct message *m, struct span s)
 /* The bytes a block with this many headers and raw bytes takes. */
 static inline size_t message_block_size(size_t header_count, size_t raw_size)
 {
-	return (sizeof(struct message) + header_count * sizeof(struct message_header) + raw_size + 7) & ~(size_t)7;
+	return (sizeof(struct message) + header_count * sizeof(struct message_header) + raw_size +
+		       7) &
+	       ~(size_t)7;
 }
 
-/* Checks a block from another process before anything in it is believed: size equals the header's own count, version, counts, ranges, every span inside the
- * raw bytes and every header inside the header part and in order, first[] in step with the table, mandatory fields present, sub-spans of URIs inside their whole.
- * Also: header lines follow each other without a gap, each ends with its only CRLF that is no fold, its id is its name's: who strips headers by id cannot be made to miss
- * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header part. */
+/* Checks a block from another process before anything in it is believed: size equals the header's
+ * own count, version, counts, ranges, every span inside the raw bytes and every header inside the
+ * header part and in order, first[] in step with the table, mandatory fields present, sub-spans of
+ * URIs inside their whole. Also: header lines follow each other without a gap, each ends with its
+ * only CRLF that is no fold, its id is its name's: who strips headers by id cannot be made to miss
+ * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a
+ * header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header
+ * part. */
 int message_check(const void *block, size_t size);
-/* Where the raw bytes of a block would be that nobody has checked yet; {NULL, 0} where they would not lie inside. To know which message it is, and for nothing else. */
+/* Where the raw bytes of a block would be that nobody has checked yet; {NULL, 0} where they would
+ * not lie inside. To know which message it is, and for nothing else. */
 struct str message_raw_unchecked(const void *block, size_t size);
 
 /* The first header with that id, or NULL; message_next: the next one with the same id, or NULL. */
@@ -136,23 +148,28 @@ const struct message_header *message_first(const struct message *m, enum header 
 const struct message_header *message_next(const struct message *m, const struct message_header *h);
 /* The value of the first header with that id; n == 0 where there is none. */
 struct str message_value(const struct message *m, enum header id);
-static inline struct str message_header_value(const struct message *m, const struct message_header *h)
+static inline struct str message_header_value(
+	const struct message *m, const struct message_header *h)
 {
 	return message_str(m, h->value);
 }
-static inline struct str message_header_name(const struct message *m, const struct message_header *h)
+static inline struct str message_header_name(
+	const struct message *m, const struct message_header *h)
 {
 	return (struct str){message_raw(m) + h->line, h->name_length};
 }
 
-/* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is case-sensitive (RFC 3261 section 7.1). */
+/* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is
+ * case-sensitive (RFC 3261 section 7.1). */
 const char *header_name(enum header id);
 uint8_t header_of(struct str name);
-/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are written without it (worker-sip/message/splice.h). */
+/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
+ * written without it (worker-sip/message/splice.h). */
 bool header_takes_nul(uint8_t id);
 const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
 uint8_t method_of(struct str name);
-/* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown" otherwise. */
+/* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown"
+ * otherwise. */
 const char *status_reason(unsigned status);
 
 #endif

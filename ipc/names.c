@@ -1,6 +1,8 @@
-/* names.c - names of header fields, methods and statuses: from headers.def, methods.def and the IANA registry of SIP response codes.
+/* names.c - names of header fields, methods and statuses: from headers.def, methods.def and the
+ * IANA registry of SIP response codes.
  *
- * header_of stands on the hot path: a hash table over the names, filled once before main and never written again.
+ * header_of stands on the hot path: a hash table over the names, filled once before main and never
+ * written again.
  */
 #include "message.h"
 #include "octet.h"
@@ -10,7 +12,8 @@
 static const struct header_row {
 	struct str name, compact;
 } headers[HEADER_COUNT] = {
-#define HEADER(id, name, compact) [HEADER_##id] = {{name, sizeof(name) - 1}, {compact, sizeof(compact) - 1}},
+#define HEADER(id, name, compact)                                                                  \
+	[HEADER_##id] = {{name, sizeof(name) - 1}, {compact, sizeof(compact) - 1}},
 #include "headers.def"
 #undef HEADER
 };
@@ -30,7 +33,8 @@ static uint8_t compact[26];
 
 static unsigned slot_of_name(struct str name)
 {
-	unsigned first = (uint8_t)name.p[0] | 0x20, last = (uint8_t)name.p[name.n - 1] | 0x20, middle = (uint8_t)name.p[name.n / 2] | 0x20;
+	unsigned first = (uint8_t)name.p[0] | 0x20, last = (uint8_t)name.p[name.n - 1] | 0x20,
+		 middle = (uint8_t)name.p[name.n / 2] | 0x20;
 
 	return (unsigned)(name.n * 37 + first * 11 + middle * 61 + last * 5) % SLOTS;
 }
@@ -62,7 +66,9 @@ uint8_t header_of(struct str name)
 
 		if (id == HEADER_OTHER)
 			return id;
-		if (headers[id].name.n == name.n && (!memcmp(headers[id].name.p, name.p, name.n) || !strncasecmp(headers[id].name.p, name.p, name.n)))
+		if (headers[id].name.n == name.n &&
+			(!memcmp(headers[id].name.p, name.p, name.n) ||
+				!strncasecmp(headers[id].name.p, name.p, name.n)))
 			return id;
 	}
 }

@@ -1,4 +1,5 @@
-/* octet.h - classes of octets of the SIP grammar (RFC 3261 section 25.1), one table look-up each. */
+/* octet.h - classes of octets of the SIP grammar (RFC 3261 section 25.1), one table look-up each.
+ */
 #ifndef SIPWARD_IPC_OCTET_H
 #define SIPWARD_IPC_OCTET_H
 
@@ -15,10 +16,11 @@ enum octet_class {
 	OCTET_PASSWORD = 1 << 6, /* password, without escapes */
 	OCTET_PARAM = 1 << 7,    /* paramchar of a URI parameter, without escapes */
 	OCTET_HNV = 1 << 8,      /* hnv-unreserved / unreserved: a URI's headers, without escapes */
-	OCTET_URIC = 1 << 9,     /* reserved / unreserved and brackets: an absolute URI, without escapes */
-	OCTET_HOST = 1 << 10,    /* a host name: letters, digits, "-", "." and "_" */
-	OCTET_LWS = 1 << 11,     /* space, tab, CR, LF */
-	OCTET_HIGH = 1 << 12,    /* 0x80 to 0xff: part of UTF-8 */
+	OCTET_URIC =
+		1 << 9, /* reserved / unreserved and brackets: an absolute URI, without escapes */
+	OCTET_HOST = 1 << 10,     /* a host name: letters, digits, "-", "." and "_" */
+	OCTET_LWS = 1 << 11,      /* space, tab, CR, LF */
+	OCTET_HIGH = 1 << 12,     /* 0x80 to 0xff: part of UTF-8 */
 	OCTET_REFERENCE = 1 << 13 /* what an IPv6 reference has beside token: "[" "]" ":" */
 };
 

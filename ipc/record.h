@@ -1,7 +1,8 @@
 /* record.h - what travels over the mesh: a batch of records.
  *
- * A batch is one packet of an edge: struct batch_header, then records, each struct record_header and its data, padded with zero bytes to a multiple of 8.
- * A batch decodes to its exact end or is refused whole. Everything is little-endian and naturally aligned.
+ * A batch is one packet of an edge: struct batch_header, then records, each struct record_header
+ * and its data, padded with zero bytes to a multiple of 8. A batch decodes to its exact end or is
+ * refused whole. Everything is little-endian and naturally aligned.
  */
 #ifndef SIPWARD_IPC_RECORD_H
 #define SIPWARD_IPC_RECORD_H
@@ -23,7 +24,8 @@ struct record_header {
 };
 
 enum record_type {
-	RECORD_MESSAGE = 1, /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
+	RECORD_MESSAGE =
+		1, /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
 	RECORD_FLOW_CLOSED, /* transport -> SIP, SIP -> SIP: struct record_flow_closed */
 	RECORD_SEND_FAILED, /* transport -> SIP: struct record_send_failed */
 	RECORD_SEND,        /* SIP -> transport: struct record_send and the bytes */
@@ -34,30 +36,35 @@ enum record_type {
 
 struct record_flow_closed {
 	uint64_t flow;
-	uint8_t slot;      /* the slot that watches it */
+	uint8_t slot; /* the slot that watches it */
 	uint8_t zero[7];
 };
-/* A send that could not be made: no such flow, refused, timed out, too long a queue. Only for sends with a cookie. */
+/* A send that could not be made: no such flow, refused, timed out, too long a queue. Only for sends
+ * with a cookie. */
 struct record_send_failed {
 	uint64_t cookie;
-	int32_t error;     /* negative errno: -ENOTCONN the flow is gone, -ECONNREFUSED, -ETIMEDOUT, -EAGAIN its queue is full, -EACCES not allowed, -EMSGSIZE */
+	int32_t error; /* negative errno: -ENOTCONN the flow is gone, -ECONNREFUSED, -ETIMEDOUT,
+	                  -EAGAIN its queue is full, -EACCES not allowed, -EMSGSIZE */
 	uint32_t zero;
 };
 struct record_send {
-	struct flow flow;  /* destination (flow.h says what its forms mean) */
-	uint64_t cookie;   /* 0: no report wanted */
-	uint32_t size;     /* of the bytes that follow; 1 to MESSAGE_RAW_MAX */
-	uint8_t close;     /* 1: close the stream once they are written */
-	uint8_t reserve;   /* 1: a response or in-dialog request; may use the reserve of a full queue */
+	struct flow flow; /* destination (flow.h says what its forms mean) */
+	uint64_t cookie;  /* 0: no report wanted */
+	uint32_t size;    /* of the bytes that follow; 1 to MESSAGE_RAW_MAX */
+	uint8_t close;    /* 1: close the stream once they are written */
+	uint8_t reserve;  /* 1: a response or in-dialog request; may use the reserve of a full
+	                   * queue */
 	uint8_t zero[2];
 };
-/* Asks to be told, for a slot, when a stream flow ends; answered with RECORD_FLOW_CLOSED at once where it is already gone. */
+/* Asks to be told, for a slot, when a stream flow ends; answered with RECORD_FLOW_CLOSED at once
+ * where it is already gone. */
 struct record_watch {
 	uint64_t flow;
 	uint8_t slot;
 	uint8_t zero[7];
 };
-/* A wrong digest on a valid nonce bound to this source (DESIGN: counts towards a ban). Sent to every transport worker. */
+/* A wrong digest on a valid nonce bound to this source (DESIGN: counts towards a ban). Sent to
+ * every transport worker. */
 struct record_penalty {
 	struct endpoint source;
 	uint16_t listener;
@@ -67,6 +74,7 @@ struct record_penalty {
 /* Checks a received batch to its exact end (types known, sizes, padding, count). 0 or -EBADMSG. */
 int batch_check(const void *batch, size_t size);
 /* Walks a checked batch: *at starts at 0. The next record's header and data, or NULL at the end. */
-const struct record_header *batch_next(const void *batch, size_t size, size_t *at, const void **data);
+const struct record_header *batch_next(
+	const void *batch, size_t size, size_t *at, const void **data);
 
 #endif

@@ -1,5 +1,5 @@
-/* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the layout in settings.h; every look-up is
- * over an image that has passed its check. */
+/* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the
+ * layout in settings.h; every look-up is over an image that has passed its check. */
 #include "settings.h"
 #include "lifeline.h"
 #include "message.h"
@@ -8,9 +8,11 @@
 
 _Static_assert(sizeof(struct settings) % 8 == 0, "arrays follow the header, aligned");
 _Static_assert(sizeof(struct zone_settings) % 8 == 0 && sizeof(struct listener_settings) % 8 == 0 &&
-	sizeof(struct domain_settings) % 8 == 0, "rows keep the next array aligned");
+		       sizeof(struct domain_settings) % 8 == 0,
+	"rows keep the next array aligned");
 _Static_assert(sizeof(struct target_settings) % 8 == 0 && sizeof(struct trunk_settings) % 8 == 0 &&
-	sizeof(struct route_settings) % 8 == 0, "rows keep the next array aligned");
+		       sizeof(struct route_settings) % 8 == 0,
+	"rows keep the next array aligned");
 
 static bool array_fits(const struct settings *s, struct array a, size_t row)
 {
@@ -19,7 +21,8 @@ static bool array_fits(const struct settings *s, struct array a, size_t row)
 	return a.count <= (s->size - a.at) / row;
 }
 
-/* Empty text may have no place at all. A text has its NUL, so that it can be handed to regcomp and the like, and no other one. */
+/* Empty text may have no place at all. A text has its NUL, so that it can be handed to regcomp and
+ * the like, and no other one. */
 static bool text_fits(const struct settings *s, struct text t)
 {
 	if (t.length == 0)
@@ -46,13 +49,18 @@ static bool zones_sane(const struct settings *s)
 		return false;
 	for (unsigned i = 0; i < s->zones.count; i++) {
 		const struct zone_settings *z = settings_zone(s, i);
-		if (!text_fits(s, z->name) || !array_fits(s, z->sources, sizeof(struct prefix)) || z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
+
+		if (!text_fits(s, z->name) || !array_fits(s, z->sources, sizeof(struct prefix)) ||
+			z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
 			return false;
-		if ((z->rate && !z->rate_window_ms) || (z->ban_failures && !(z->ban_window_ms && z->ban_ms)))
+		if ((z->rate && !z->rate_window_ms) ||
+			(z->ban_failures && !(z->ban_window_ms && z->ban_ms)))
 			return false;
 		for (unsigned k = 0; k < z->sources.count; k++) {
 			const struct prefix *p = SETTINGS_ROW(s, struct prefix, z->sources, k);
-			if (!endpoint_sane(&p->network) || p->bits > (p->network.family == 4 ? 32 : 128))
+
+			if (!endpoint_sane(&p->network) ||
+				p->bits > (p->network.family == 4 ? 32 : 128))
 				return false;
 		}
 	}
@@ -71,12 +79,16 @@ static bool texts_fit(const struct settings *s, struct array a)
 
 static bool listeners_sane(const struct settings *s)
 {
-	if (s->listeners.count > LISTENERS_MAX || !array_fits(s, s->listeners, sizeof(struct listener_settings)))
+	if (s->listeners.count > LISTENERS_MAX ||
+		!array_fits(s, s->listeners, sizeof(struct listener_settings)))
 		return false;
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
-		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) || !endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
-			!transport_sane(l->transport) || l->client_auth > CLIENT_AUTH_REQUIRED || !array_fits(s, l->certificates, sizeof(uint16_t)) ||
+
+		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) ||
+			!endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
+			!transport_sane(l->transport) || l->client_auth > CLIENT_AUTH_REQUIRED ||
+			!array_fits(s, l->certificates, sizeof(uint16_t)) ||
 			!texts_fit(s, l->origins))
 			return false;
 		for (unsigned k = 0; k < l->certificates.count; k++)
@@ -88,15 +100,20 @@ static bool listeners_sane(const struct settings *s)
 
 static bool domains_sane(const struct settings *s)
 {
-	if (s->domains.count >= NONE_INDEX || !array_fits(s, s->domains, sizeof(struct domain_settings)))
+	if (s->domains.count >= NONE_INDEX ||
+		!array_fits(s, s->domains, sizeof(struct domain_settings)))
 		return false;
 	for (unsigned i = 0; i < s->domains.count; i++) {
 		const struct domain_settings *d = settings_domain(s, i);
-		if (!text_fits(s, d->name) || !text_fits(s, d->realm) || d->name.length == 0 || d->realm.length == 0)
+
+		if (!text_fits(s, d->name) || !text_fits(s, d->realm) || d->name.length == 0 ||
+			d->realm.length == 0)
 			return false;
-		if (d->expires_min > d->expires_max || d->expires_default < d->expires_min || d->expires_default > d->expires_max)
+		if (d->expires_min > d->expires_max || d->expires_default < d->expires_min ||
+			d->expires_default > d->expires_max)
 			return false;
-		if (!d->bindings_max || !d->algorithms || (d->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
+		if (!d->bindings_max || !d->algorithms ||
+			(d->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
 			return false;
 	}
 	return true;
@@ -104,20 +121,28 @@ static bool domains_sane(const struct settings *s)
 
 static bool trunks_sane(const struct settings *s)
 {
-	if (s->trunks.count >= NONE_INDEX || !array_fits(s, s->trunks, sizeof(struct trunk_settings)))
+	if (s->trunks.count >= NONE_INDEX ||
+		!array_fits(s, s->trunks, sizeof(struct trunk_settings)))
 		return false;
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *t = settings_trunk(s, i);
+
 		if (!text_fits(s, t->name) || t->zone >= s->zones.count || t->targets.count == 0 ||
-			!array_fits(s, t->targets, sizeof(struct target_settings)) || t->verify > 1 ||
-			(t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX) || !text_fits(s, t->tls_name))
+			!array_fits(s, t->targets, sizeof(struct target_settings)) ||
+			t->verify > 1 ||
+			(t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX) ||
+			!text_fits(s, t->tls_name))
 			return false;
 		for (unsigned k = 0; k < t->targets.count; k++) {
-			const struct target_settings *g = SETTINGS_ROW(s, struct target_settings, t->targets, k);
-			if (!text_fits(s, g->uri) || !endpoint_sane(&g->endpoint) || !g->endpoint.port || !transport_sane(g->transport) ||
+			const struct target_settings *g = SETTINGS_ROW(
+				s, struct target_settings, t->targets, k);
+
+			if (!text_fits(s, g->uri) || !endpoint_sane(&g->endpoint) ||
+				!g->endpoint.port || !transport_sane(g->transport) ||
 				g->explicit_transport > 1)
 				return false;
-			if (g->listener >= s->listeners.count || settings_listener(s, g->listener)->zone != t->zone)
+			if (g->listener >= s->listeners.count ||
+				settings_listener(s, g->listener)->zone != t->zone)
 				return false;
 		}
 	}
@@ -126,17 +151,22 @@ static bool trunks_sane(const struct settings *s)
 
 static bool routes_sane(const struct settings *s)
 {
-	if (s->routes.count >= NONE_INDEX || !array_fits(s, s->routes, sizeof(struct route_settings)))
+	if (s->routes.count >= NONE_INDEX ||
+		!array_fits(s, s->routes, sizeof(struct route_settings)))
 		return false;
 	for (unsigned i = 0; i < s->routes.count; i++) {
 		const struct route_settings *r = settings_route(s, i);
-		if (!text_fits(s, r->name) || !text_fits(s, r->number) || !array_fits(s, r->trunks, sizeof(uint16_t)))
+
+		if (!text_fits(s, r->name) || !text_fits(s, r->number) ||
+			!array_fits(s, r->trunks, sizeof(uint16_t)))
 			return false;
-		if (r->action < ROUTE_REGISTERED || r->action > ROUTE_REFUSE || (r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count))
+		if (r->action < ROUTE_REGISTERED || r->action > ROUTE_REFUSE ||
+			(r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count))
 			return false;
 		if (s->zones.count < 64 && r->from >> s->zones.count)
 			return false;
-		if ((r->action == ROUTE_TRUNK && r->trunks.count == 0) || (r->action == ROUTE_REFUSE && (r->status < 400 || r->status > 699)))
+		if ((r->action == ROUTE_TRUNK && r->trunks.count == 0) ||
+			(r->action == ROUTE_REFUSE && (r->status < 400 || r->status > 699)))
 			return false;
 		for (unsigned k = 0; k < r->trunks.count; k++)
 			if (*SETTINGS_ROW(s, uint16_t, r->trunks, k) >= s->trunks.count)
@@ -149,9 +179,11 @@ int settings_check(const void *image, size_t size)
 {
 	const struct settings *s = image;
 
-	if (size < sizeof(*s) || (uintptr_t)image % 8 || s->magic != SETTINGS_MAGIC || s->version != SETTINGS_VERSION || s->size != size)
+	if (size < sizeof(*s) || (uintptr_t)image % 8 || s->magic != SETTINGS_MAGIC ||
+		s->version != SETTINGS_VERSION || s->size != size)
 		return -EBADMSG;
-	if (!zones_sane(s) || !listeners_sane(s) || !domains_sane(s) || !trunks_sane(s) || !routes_sane(s))
+	if (!zones_sane(s) || !listeners_sane(s) || !domains_sane(s) || !trunks_sane(s) ||
+		!routes_sane(s))
 		return -EBADMSG;
 	if (!text_fits(s, s->state_directory) || !text_fits(s, s->server))
 		return -EBADMSG;
@@ -160,7 +192,8 @@ int settings_check(const void *image, size_t size)
 	return 0;
 }
 
-unsigned settings_zone_of(const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted)
+unsigned settings_zone_of(
+	const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted)
 {
 	unsigned zone = settings_listener(s, listener)->zone;
 	const struct zone_settings *z = settings_zone(s, zone);
@@ -201,17 +234,22 @@ unsigned settings_listener_at(const struct settings *s, struct str host, uint16_
 		struct str advertised = settings_str(s, l->advertise_host);
 		struct endpoint e;
 
-		if (numeric && asked == l->bind.port && !endpoint_is_wildcard(&l->bind) && endpoint_same_host(&wanted, &l->bind))
+		if (numeric && asked == l->bind.port && !endpoint_is_wildcard(&l->bind) &&
+			endpoint_same_host(&wanted, &l->bind))
 			return i;
-		if (advertised.n == 0 || asked != (l->advertise_port ? l->advertise_port : l->bind.port))
+		if (advertised.n == 0 ||
+			asked != (l->advertise_port ? l->advertise_port : l->bind.port))
 			continue;
-		if (numeric ? endpoint_parse_host(advertised, 0, &e) == 0 && endpoint_same_host(&wanted, &e) : str_equal_nocase(advertised, host))
+		if (numeric ? endpoint_parse_host(advertised, 0, &e) == 0 &&
+					endpoint_same_host(&wanted, &e)
+			    : str_equal_nocase(advertised, host))
 			return i;
 	}
 	return NONE_INDEX;
 }
 
-/* FNV-1a: the names are the operator's, so nobody chooses collisions, and the image is the same for every process without a key. */
+/* FNV-1a: the names are the operator's, so nobody chooses collisions, and the image is the same for
+ * every process without a key. */
 uint32_t users_hash(unsigned domain, struct str name)
 {
 	uint32_t h = 2166136261u;
@@ -225,7 +263,8 @@ uint32_t users_hash(unsigned domain, struct str name)
 
 static bool row_sane(const struct user_row *row)
 {
-	if (row->name_length == 0 || row->name_length > USER_NAME_MAX || !row->algorithms || (row->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
+	if (row->name_length == 0 || row->name_length > USER_NAME_MAX || !row->algorithms ||
+		(row->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
 		return false;
 	return row->hash == users_hash(row->domain, (struct str){row->name, row->name_length});
 }
@@ -239,7 +278,8 @@ int users_check(const void *image, size_t size)
 	if (size < sizeof(*u) || (uintptr_t)image % 8 || u->magic != USERS_MAGIC || u->size != size)
 		return -EBADMSG;
 	rows = (uint64_t)u->mask + 1;
-	if (rows & u->mask || rows > (size - sizeof(*u)) / sizeof(struct user_row) || sizeof(*u) + rows * sizeof(struct user_row) != size)
+	if (rows & u->mask || rows > (size - sizeof(*u)) / sizeof(struct user_row) ||
+		sizeof(*u) + rows * sizeof(struct user_row) != size)
 		return -EBADMSG;
 	for (uint64_t i = 0; i < rows; i++) {
 		if (u->row[i].hash == 0)
@@ -258,7 +298,9 @@ const struct user_row *users_find(const struct users *u, unsigned domain, struct
 
 	for (uint32_t i = hash & u->mask; u->row[i].hash; i = (i + 1) & u->mask) {
 		const struct user_row *row = &u->row[i];
-		if (row->hash == hash && row->domain == domain && str_equal((struct str){row->name, row->name_length}, name))
+
+		if (row->hash == hash && row->domain == domain &&
+			str_equal((struct str){row->name, row->name_length}, name))
 			return row;
 	}
 	return NULL;

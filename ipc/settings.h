@@ -1,7 +1,10 @@
-/* settings.h - a worker's slice of the config, as one flat image in a sealed memfd; and the users image.
+/* settings.h - a worker's slice of the config, as one flat image in a sealed memfd; and the users
+ * image.
  *
- * The master builds it from the parsed config (settings_builder in master/), each role gets its own slice: a transport worker's has no routes, trunks or domains beyond
- * what it needs, and no secret. No pointers: arrays by offset and count, strings as struct text into the pool. settings_check comes before anything is read.
+ * The master builds it from the parsed config (settings_builder in master/), each role gets its own
+ * slice: a transport worker's has no routes, trunks or domains beyond what it needs, and no secret.
+ * No pointers: arrays by offset and count, strings as struct text into the pool. settings_check
+ * comes before anything is read.
  */
 #ifndef SIPWARD_IPC_SETTINGS_H
 #define SIPWARD_IPC_SETTINGS_H
@@ -22,7 +25,7 @@ struct text {
 };
 /* An array in the image. */
 struct array {
-	uint32_t at;    /* from the start of the image, a multiple of 8 */
+	uint32_t at; /* from the start of the image, a multiple of 8 */
 	uint32_t count;
 };
 
@@ -30,39 +33,42 @@ enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
 
 struct zone_settings {
 	struct text name;
-	struct array sources;       /* struct prefix; a trusted zone's peers */
-	uint8_t trust;              /* 1: yes */
-	uint8_t auth;               /* enum zone_auth */
+	struct array sources; /* struct prefix; a trusted zone's peers */
+	uint8_t trust;        /* 1: yes */
+	uint8_t auth;         /* enum zone_auth */
 	uint16_t zero;
-	uint32_t rate;              /* requests per rate_window_ms and source; 0: no limit */
+	uint32_t rate; /* requests per rate_window_ms and source; 0: no limit */
 	uint32_t rate_window_ms;
-	uint32_t ban_failures;      /* 0: no bans */
+	uint32_t ban_failures; /* 0: no bans */
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
-	uint32_t expires_max;       /* seconds; the longest expiry told to a phone of this zone (keeps its NAT open); 0: the domain's */
+	uint32_t expires_max; /* seconds; the longest expiry told to a phone of this zone (keeps its
+	                         NAT open); 0: the domain's */
 	uint32_t connections_per_source;
 };
 struct listener_settings {
 	struct text name;
 	struct text advertise_host; /* length 0: none. Host for Via and Contact */
 	struct endpoint bind;
-	uint16_t advertise_port;    /* 0: the bound port */
+	uint16_t advertise_port; /* 0: the bound port */
 	uint16_t zone;
-	uint8_t transport;          /* enum transport */
-	uint8_t client_auth;        /* enum client_auth, TLS and WSS */
+	uint8_t transport;   /* enum transport */
+	uint8_t client_auth; /* enum client_auth, TLS and WSS */
 	uint8_t zero[2];
-	struct array certificates;  /* uint16_t certificate indexes, padded to 8 bytes; the first is the default */
-	struct array origins;       /* struct text: Origins a WebSocket client may come from; count 0: any */
+	struct array certificates; /* uint16_t certificate indexes, padded to 8 bytes; the first is
+	                              the default */
+	struct array
+		origins; /* struct text: Origins a WebSocket client may come from; count 0: any */
 };
 enum client_auth { CLIENT_AUTH_NONE = 0, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
 enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2 }; /* bits */
 
 struct domain_settings {
-	struct text name;           /* lower case */
+	struct text name; /* lower case */
 	struct text realm;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
-	uint32_t bindings_max;      /* per address of record */
-	uint8_t algorithms;         /* bits of enum digest_algorithm */
+	uint32_t bindings_max;                              /* per address of record */
+	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
 	uint8_t zero[7];
 };
 struct target_settings {
@@ -70,31 +76,34 @@ struct target_settings {
 	struct endpoint endpoint;   /* numeric; resolved by the master's config check */
 	uint8_t transport;          /* enum transport; UDP unless ;transport= says otherwise */
 	uint8_t explicit_transport; /* 1: ;transport= was given */
-	uint16_t listener;          /* the listener of the trunk's zone and transport that sends to it */
+	uint16_t listener; /* the listener of the trunk's zone and transport that sends to it */
 	uint32_t zero;
 };
 struct trunk_settings {
 	struct text name;
-	struct array targets;       /* struct target_settings, in order */
+	struct array targets; /* struct target_settings, in order */
 	uint16_t zone;
 	uint16_t zero;
-	uint32_t answer_ms;         /* no provisional within this time: the next target (4 s) */
-	uint32_t ring_ms;           /* timer C (at least 180 s, RFC 3261 section 16.6) */
-	uint16_t certificate;       /* shown when the server asks for one; NONE_INDEX: none */
-	uint8_t verify;             /* 1: the server's certificate must be valid and carry tls_name (the default) */
+	uint32_t answer_ms;   /* no provisional within this time: the next target (4 s) */
+	uint32_t ring_ms;     /* timer C (at least 180 s, RFC 3261 section 16.6) */
+	uint16_t certificate; /* shown when the server asks for one; NONE_INDEX: none */
+	uint8_t verify;       /* 1: the server's certificate must be valid and carry tls_name (the
+	                         default) */
 	uint8_t zero2;
-	struct text tls_name;       /* SIP domain or host that the server's certificate must name (RFC 5922 section 7); length 0: the target's address */
+	struct text tls_name; /* SIP domain or host that the server's certificate must name (RFC
+	                         5922 section 7); length 0: the target's address */
 };
 enum route_action { ROUTE_REGISTERED = 1, ROUTE_TRUNK = 2, ROUTE_REFUSE = 3 };
 
 struct route_settings {
 	struct text name;
-	uint64_t from;              /* bits of zone indexes */
-	struct text number;         /* POSIX extended expression over the request URI's user; length 0: any */
-	struct array trunks;        /* uint16_t trunk indexes, padded to 8 bytes */
-	uint16_t to_domain;         /* domain index, NONE_INDEX: any */
-	uint16_t status;            /* of ROUTE_REFUSE */
-	uint8_t action;             /* enum route_action */
+	uint64_t from; /* bits of zone indexes */
+	struct text
+		number; /* POSIX extended expression over the request URI's user; length 0: any */
+	struct array trunks; /* uint16_t trunk indexes, padded to 8 bytes */
+	uint16_t to_domain;  /* domain index, NONE_INDEX: any */
+	uint16_t status;     /* of ROUTE_REFUSE */
+	uint8_t action;      /* enum route_action */
 	uint8_t zero[3];
 };
 
@@ -102,34 +111,36 @@ struct settings {
 	uint32_t magic;
 	uint16_t version;
 	uint16_t zero;
-	uint32_t size;              /* of the whole image */
+	uint32_t size; /* of the whole image */
 	uint32_t zero2;
-	uint64_t generation;        /* of the config; rises with each reload */
+	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
 	struct text state_directory; /* SIP workers */
 	struct text server;          /* Server/User-Agent text; length 0: none is sent */
 	uint8_t transport_workers, sip_workers, tls_workers, zero3[5];
 	/* timers and limits */
-	uint32_t t1_ms, t2_ms, t4_ms;          /* RFC 3261 table 4 */
-	uint32_t connect_ms;                   /* outgoing TCP connect bound (2000) */
-	uint32_t idle_ms;                      /* stream without a message or keep-alive */
-	uint32_t message_ms;                   /* a stream's message must be whole within this time */
-	uint32_t connections_max;              /* streams per transport worker */
-	uint32_t connection_queue;             /* bytes waiting to be written per stream */
-	uint32_t message_max;                  /* bytes, at most MESSAGE_RAW_MAX */
-	uint32_t transactions_max;             /* live server transactions per SIP worker */
-	uint32_t calls_max;                    /* calls per SIP worker */
-	uint32_t forks_max;                    /* targets per call */
-	uint32_t nonce_ms;                     /* age of a digest nonce before stale */
-	uint32_t max_forwards;                 /* written where a request has none (70) */
-	uint32_t handshake_ms;                 /* a TLS handshake or WebSocket upgrade must be done within this time */
-	uint32_t handshakes_max;               /* TLS handshakes in progress per transport worker */
+	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 table 4 */
+	uint32_t connect_ms;          /* outgoing TCP connect bound (2000) */
+	uint32_t idle_ms;             /* stream without a message or keep-alive */
+	uint32_t message_ms;          /* a stream's message must be whole within this time */
+	uint32_t connections_max;     /* streams per transport worker */
+	uint32_t connection_queue;    /* bytes waiting to be written per stream */
+	uint32_t message_max;         /* bytes, at most MESSAGE_RAW_MAX */
+	uint32_t transactions_max;    /* live server transactions per SIP worker */
+	uint32_t calls_max;           /* calls per SIP worker */
+	uint32_t forks_max;           /* targets per call */
+	uint32_t nonce_ms;            /* age of a digest nonce before stale */
+	uint32_t max_forwards;        /* written where a request has none (70) */
+	uint32_t handshake_ms;   /* a TLS handshake or WebSocket upgrade must be done within this
+	                          * time */
+	uint32_t handshakes_max; /* TLS handshakes in progress per transport worker */
 	uint32_t handshakes_per_source;
-	uint8_t tickets;                       /* 1: TLS session tickets are on */
+	uint8_t tickets; /* 1: TLS session tickets are on */
 	uint8_t zero4[3];
 };
 
-/* 0 or -EBADMSG: magic, version, size, every array and text inside the image and aligned, every index in range. */
+/* 0 or -EBADMSG: magic, version, size, every array and text inside the image and aligned, every
+ * index in range. */
 int settings_check(const void *image, size_t size);
 
 static inline const void *settings_array(const struct settings *s, struct array a)
@@ -145,7 +156,8 @@ static inline const struct zone_settings *settings_zone(const struct settings *s
 {
 	return SETTINGS_ROW(s, struct zone_settings, s->zones, i);
 }
-static inline const struct listener_settings *settings_listener(const struct settings *s, unsigned i)
+static inline const struct listener_settings *settings_listener(
+	const struct settings *s, unsigned i)
 {
 	return SETTINGS_ROW(s, struct listener_settings, s->listeners, i);
 }
@@ -162,11 +174,14 @@ static inline const struct route_settings *settings_route(const struct settings 
 	return SETTINGS_ROW(s, struct route_settings, s->routes, i);
 }
 
-/* The zone that an address on a listener belongs to: the listener's zone index; *permitted says whether its zone's sources (if it names any) contain the peer. */
-unsigned settings_zone_of(const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted);
+/* The zone that an address on a listener belongs to: the listener's zone index; *permitted says
+ * whether its zone's sources (if it names any) contain the peer. */
+unsigned settings_zone_of(
+	const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted);
 /* The domain with that name (any case), or NONE_INDEX. */
 unsigned settings_domain_of(const struct settings *s, struct str name);
-/* The listener whose bound or advertised address is host:port (port 0: 5060, 5061 for TLS), or NONE_INDEX: "is this us?". */
+/* The listener whose bound or advertised address is host:port (port 0: 5060, 5061 for TLS), or
+ * NONE_INDEX: "is this us?". */
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port);
 
 /* ---- users: a hash table in an image of its own, shared by all SIP workers ---- */
@@ -181,13 +196,13 @@ struct user_row {
 	uint8_t algorithms; /* bits of enum digest_algorithm that this user has */
 	uint8_t name_length;
 	char name[USER_NAME_MAX];
-	char ha1_md5[32];      /* lower-case hex, no NUL */
+	char ha1_md5[32]; /* lower-case hex, no NUL */
 	char ha1_sha256[64];
 };
 struct users {
 	uint32_t magic;
 	uint32_t size;
-	uint32_t mask;      /* rows - 1, a power of two less one */
+	uint32_t mask; /* rows - 1, a power of two less one */
 	uint32_t count;
 	struct user_row row[];
 };

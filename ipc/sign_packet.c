@@ -1,17 +1,22 @@
-/* sign_packet.c - the packets of the key edge. Relies on SOCK_SEQPACKET: one send is one packet, whole or not at all. */
+/* sign_packet.c - the packets of the key edge. Relies on SOCK_SEQPACKET: one send is one packet,
+ * whole or not at all. */
 #include "sign_packet.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-_Static_assert(sizeof(struct sign_request) == 16 && sizeof(struct sign_reply) == 16, "cross process borders");
-_Static_assert(sizeof(struct sign_tickets) == 8 + TICKET_KEYS_MAX * 88, "crosses process borders without gaps");
+_Static_assert(sizeof(struct sign_request) == 16 && sizeof(struct sign_reply) == 16,
+	"cross process borders");
+_Static_assert(sizeof(struct sign_tickets) == 8 + TICKET_KEYS_MAX * 88,
+	"crosses process borders without gaps");
 _Static_assert(sizeof(struct sign_request) + SIGN_TEXT_MAX <= SIGN_PACKET_MAX &&
-		sizeof(struct sign_reply) + SIGNATURE_MAX <= SIGN_PACKET_MAX && sizeof(struct sign_tickets) <= SIGN_PACKET_MAX,
+		       sizeof(struct sign_reply) + SIGNATURE_MAX <= SIGN_PACKET_MAX &&
+		       sizeof(struct sign_tickets) <= SIGN_PACKET_MAX,
 	"fit a packet");
 
-size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size, unsigned char buffer[SIGN_PACKET_MAX])
+size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size,
+	unsigned char buffer[SIGN_PACKET_MAX])
 {
 	struct sign_request header = *request;
 
@@ -24,9 +29,11 @@ size_t sign_request_encode(const struct sign_request *request, const void *text,
 	return sizeof(header) + size;
 }
 
-size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size, unsigned char buffer[SIGN_PACKET_MAX])
+size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size_t size,
+	unsigned char buffer[SIGN_PACKET_MAX])
 {
-	struct sign_reply header = {.kind = SIGN_REPLY, .size = (uint16_t)size, .id = id, .error = error};
+	struct sign_reply header = {
+		.kind = SIGN_REPLY, .size = (uint16_t)size, .id = id, .error = error};
 
 	if (error > 0 || size > SIGNATURE_MAX || (error == 0) != (size > 0))
 		return 0;
@@ -36,7 +43,8 @@ size_t sign_reply_encode(uint32_t id, int32_t error, const void *signature, size
 	return sizeof(header) + size;
 }
 
-size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char buffer[SIGN_PACKET_MAX])
+size_t sign_tickets_encode(
+	const struct sign_tickets *tickets, unsigned char buffer[SIGN_PACKET_MAX])
 {
 	struct sign_tickets packet = *tickets;
 
@@ -44,7 +52,8 @@ size_t sign_tickets_encode(const struct sign_tickets *tickets, unsigned char buf
 		return 0;
 	packet.kind = SIGN_TICKETS;
 	packet.zero = 0;
-	memset(&packet.key[packet.count], 0, (TICKET_KEYS_MAX - packet.count) * sizeof(packet.key[0]));
+	memset(&packet.key[packet.count], 0,
+		(TICKET_KEYS_MAX - packet.count) * sizeof(packet.key[0]));
 	memcpy(buffer, &packet, sizeof(packet));
 	explicit_bzero(&packet, sizeof(packet));
 	return sizeof(packet);
@@ -60,29 +69,33 @@ uint16_t sign_packet_kind(const void *packet, size_t size)
 	return kind >= SIGN_REQUEST && kind <= SIGN_TICKETS ? kind : 0;
 }
 
-int sign_request_decode(const void *packet, size_t size, struct sign_request *out, const unsigned char **text)
+int sign_request_decode(
+	const void *packet, size_t size, struct sign_request *out, const unsigned char **text)
 {
 	struct sign_request header;
 
 	if (size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, packet, sizeof(header));
-	if (header.kind != SIGN_REQUEST || header.size < 1 || header.size > SIGN_TEXT_MAX || size != sizeof(header) + header.size)
+	if (header.kind != SIGN_REQUEST || header.size < 1 || header.size > SIGN_TEXT_MAX ||
+		size != sizeof(header) + header.size)
 		return -EBADMSG;
 	*out = header;
 	*text = (const unsigned char *)packet + sizeof(header);
 	return 0;
 }
 
-int sign_reply_decode(const void *packet, size_t size, struct sign_reply *out, const unsigned char **signature)
+int sign_reply_decode(
+	const void *packet, size_t size, struct sign_reply *out, const unsigned char **signature)
 {
 	struct sign_reply header;
 
 	if (size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, packet, sizeof(header));
-	if (header.kind != SIGN_REPLY || header.size > SIGNATURE_MAX || size != sizeof(header) + header.size || header.zero != 0 ||
-	    header.error > 0 || header.error < -4095 || (header.error == 0) != (header.size > 0))
+	if (header.kind != SIGN_REPLY || header.size > SIGNATURE_MAX ||
+		size != sizeof(header) + header.size || header.zero != 0 || header.error > 0 ||
+		header.error < -4095 || (header.error == 0) != (header.size > 0))
 		return -EBADMSG;
 	*out = header;
 	*signature = header.size ? (const unsigned char *)packet + sizeof(header) : NULL;
@@ -114,14 +127,11 @@ int sign_packet_send(int fd, const void *packet, size_t size)
 		return 0;
 	switch (errno) {
 	case EAGAIN:
-	case ENOBUFS:
-		return -EAGAIN;
+	case ENOBUFS: return -EAGAIN;
 	case EPIPE:
 	case ECONNRESET:
-	case ENOTCONN:
-		return -EPIPE;
-	default:
-		return -errno;
+	case ENOTCONN: return -EPIPE;
+	default: return -errno;
 	}
 }
 
@@ -138,5 +148,6 @@ ssize_t sign_packet_receive(int fd, unsigned char buffer[SIGN_PACKET_MAX])
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return -EBADMSG;
-	return n == 0 ? -EPIPE : n; /* an empty packet and the end look alike: neither has a place here */
+	return n == 0 ? -EPIPE
+	              : n; /* an empty packet and the end look alike: neither has a place here */
 }

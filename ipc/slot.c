@@ -1,5 +1,5 @@
-/* slot.c - the slot of a message (DESIGN.md section 4). Relies on the tokens' clear text (token.h) and on the canonical address of
- * record (syntax.h). */
+/* slot.c - the slot of a message (DESIGN.md section 4). Relies on the tokens' clear text (token.h)
+ * and on the canonical address of record (syntax.h). */
 #include "slot.h"
 #include "syntax.h"
 #include "token.h"
@@ -18,10 +18,12 @@ static bool branch_slot(struct str branch, uint8_t *slot)
 {
 	const size_t cookie = sizeof(BRANCH_COOKIE) - 1;
 
-	return branch.n > cookie && !strncasecmp(branch.p, BRANCH_COOKIE, cookie) && !token_slot(str_from(branch, cookie), slot);
+	return branch.n > cookie && !strncasecmp(branch.p, BRANCH_COOKIE, cookie) &&
+	       !token_slot(str_from(branch, cookie), slot);
 }
 
-/* What the registrar answers: both sides of a binding's life, its refreshing and its watching, meet in one slot. */
+/* What the registrar answers: both sides of a binding's life, its refreshing and its watching, meet
+ * in one slot. */
 static bool is_about_registration(const struct message *m)
 {
 	if (m->method == METHOD_REGISTER)
@@ -43,8 +45,11 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 		if (branch_slot(message_str(m, m->via_branch), &slot))
 			return slot;
 	} else {
-		/* a REGISTER belongs to no dialog, whatever it says: an address of record has one writer */
-		if (m->method != METHOD_REGISTER && (!token_slot(message_str(m, m->to_tag), &slot) || !token_slot(message_str(m, m->request_uri.user), &slot)))
+		/* a REGISTER belongs to no dialog, whatever it says: an address of record has one
+		 * writer */
+		if (m->method != METHOD_REGISTER &&
+			(!token_slot(message_str(m, m->to_tag), &slot) ||
+				!token_slot(message_str(m, m->request_uri.user), &slot)))
 			return slot;
 		if (is_about_registration(m)) {
 			struct uri_parts to = uri_of(m, &m->to);

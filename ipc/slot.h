@@ -1,4 +1,5 @@
-/* slot.h - which of the 256 slots a message belongs to (DESIGN.md section 4), found the same way in every process. */
+/* slot.h - which of the 256 slots a message belongs to (DESIGN.md section 4), found the same way in
+ * every process. */
 #ifndef SIPWARD_IPC_SLOT_H
 #define SIPWARD_IPC_SLOT_H
 
@@ -13,8 +14,11 @@ struct slot_map {
 	uint8_t worker[SLOT_COUNT];
 };
 
-/* The slot of a checked message, by the first rule that applies: REGISTER: keyed hash of the canonical address of record of To (its bindings have one writer); token in the top Via branch of a
- * response; in the To-tag of a request; in the user part of its Request-URI; SUBSCRIBE to reg: address of record as REGISTER; everything else: keyed hash of the Call-ID. Reads tokens without proving them. */
+/* The slot of a checked message, by the first rule that applies: REGISTER: keyed hash of the
+ * canonical address of record of To (its bindings have one writer); token in the top Via branch of
+ * a response; in the To-tag of a request; in the user part of its Request-URI; SUBSCRIBE to reg:
+ * address of record as REGISTER; everything else: keyed hash of the Call-ID. Reads tokens without
+ * proving them. */
 uint8_t slot_of_message(const struct message *m, const struct hash_key *key);
 uint8_t slot_of_aor(struct str canonical_aor, const struct hash_key *key);
 uint8_t slot_of_call_id(struct str call_id, const struct hash_key *key);

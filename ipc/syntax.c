@@ -1,7 +1,9 @@
-/* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: the second half of syntax.h (RFC 3261 section 25.1).
+/* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: the second half
+ * of syntax.h (RFC 3261 section 25.1).
  *
- * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right. White space is taken in any mixture
- * of space, tab, CR and LF: that a CRLF in a value is a fold is the parser's to see.
+ * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right.
+ * White space is taken in any mixture of space, tab, CR and LF: that a CRLF in a value is a fold is
+ * the parser's to see.
  *
  * More lenient than the grammar: a display name without quotes may hold UTF-8 (phones send it).
  */
@@ -98,7 +100,8 @@ bool controls_quoted(struct str text)
 	return !quoted;
 }
 
-/* One generic-param at c (RFC 3261 section 25.1), the white space around it included. loose: a URI's parameter, whose octets are more. */
+/* One generic-param at c (RFC 3261 section 25.1), the white space around it included. loose: a
+ * URI's parameter, whose octets are more. */
 static int take_param(struct cursor *c, bool loose, struct str *name, struct str *value)
 {
 	const unsigned classes = loose ? OCTET_TOKEN | OCTET_PARAM : OCTET_TOKEN;
@@ -136,7 +139,8 @@ static int take_param(struct cursor *c, bool loose, struct str *name, struct str
 	return 0;
 }
 
-/* A list of generic-params, the cursor standing behind its first ';', up to the first octet that belongs to none. */
+/* A list of generic-params, the cursor standing behind its first ';', up to the first octet that
+ * belongs to none. */
 static int take_params(struct cursor *c)
 {
 	struct str name, value;
@@ -195,7 +199,8 @@ bool param_find(struct str params, struct str name, struct str *value)
 	return false;
 }
 
-/* Moves past the comma after an element, or to the end. A comma must be followed by another element. */
+/* Moves past the comma after an element, or to the end. A comma must be followed by another
+ * element. */
 static int end_element(struct cursor *c, struct str *rest)
 {
 	skip_space(c);
@@ -338,8 +343,10 @@ static int take_via_params(struct cursor *c, struct via *v)
 		if (take_param(c, false, &name, &value))
 			return -EINVAL;
 		if (name.n == 6 && str_equal_nocase(name, S("branch"))) {
-			/* a bare cookie says "unique" and is not: transactions of different calls would be one (RFC 4475 section 3.2.1) */
-			if (v->branch.n || !is_token(value) || str_equal_nocase(value, S("z9hG4bK")))
+			/* a bare cookie says "unique" and is not: transactions of different calls
+			 * would be one (RFC 4475 section 3.2.1) */
+			if (v->branch.n || !is_token(value) ||
+				str_equal_nocase(value, S("z9hG4bK")))
 				return -EINVAL;
 			v->branch = value;
 		} else if (name.n == 5 && str_equal_nocase(name, S("rport")) && !value.p) {
@@ -355,7 +362,8 @@ int via_front(struct str text, struct via *out)
 	struct via v = {.whole = str_between(c.p, c.end)};
 	struct str version;
 
-	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end || !octet_is(*c.p, OCTET_LWS))
+	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end ||
+		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
 	skip_space(&c);
 	if (take_sent_by(&c, &v))
@@ -377,7 +385,8 @@ int via_next(struct str *rest, struct via *out)
 		return -ENOENT;
 	const char *start = c.p;
 
-	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end || !octet_is(*c.p, OCTET_LWS))
+	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end ||
+		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
 	skip_space(&c);
 	error = take_sent_by(&c, &v);

@@ -1,4 +1,5 @@
-/* token.c - mints, reads and proves tokens. Relies on hash_bytes being a MAC (SipHash-2-4) for short inputs of fixed length. */
+/* token.c - mints, reads and proves tokens. Relies on hash_bytes being a MAC (SipHash-2-4) for
+ * short inputs of fixed length. */
 #include "token.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ static bool hex_get(const char *p, unsigned digits, uint64_t *out)
 	for (unsigned i = 0; i < digits; i++) {
 		unsigned char c = (unsigned char)p[i];
 		unsigned d;
+
 		if (c >= '0' && c <= '9')
 			d = c - '0';
 		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
@@ -37,7 +39,8 @@ static bool hex_get(const char *p, unsigned digits, uint64_t *out)
 }
 
 /* The kind is part of what is proved: a tag cannot be played as a branch. */
-static uint64_t token_mac(const struct hash_key *key, enum token_kind kind, uint8_t slot, uint8_t generation, uint64_t id)
+static uint64_t token_mac(const struct hash_key *key, enum token_kind kind, uint8_t slot,
+	uint8_t generation, uint64_t id)
 {
 	uint8_t text[3 + 8] = {(uint8_t)kind, slot, generation};
 
@@ -46,7 +49,8 @@ static uint64_t token_mac(const struct hash_key *key, enum token_kind kind, uint
 	return hash_bytes(key, text, sizeof(text));
 }
 
-void token_mint(const struct token_keys *keys, enum token_kind kind, uint8_t slot, uint64_t id, char out[TOKEN_LENGTH])
+void token_mint(const struct token_keys *keys, enum token_kind kind, uint8_t slot, uint64_t id,
+	char out[TOKEN_LENGTH])
 {
 	uint8_t generation = keys->generation & 15;
 
@@ -66,8 +70,8 @@ static int token_read(struct str text, struct parts *t)
 {
 	if (text.n != TOKEN_LENGTH || (text.p[0] | 0x20) != 's' || (text.p[1] | 0x20) != 'w')
 		return -EINVAL;
-	if (!hex_get(text.p + 2, HEX_SLOT, &t->slot) || !hex_get(text.p + 4, 1, &t->generation) || !hex_get(text.p + 5, HEX_ID, &t->id) ||
-	    !hex_get(text.p + 21, HEX_MAC, &t->mac))
+	if (!hex_get(text.p + 2, HEX_SLOT, &t->slot) || !hex_get(text.p + 4, 1, &t->generation) ||
+		!hex_get(text.p + 5, HEX_ID, &t->id) || !hex_get(text.p + 21, HEX_MAC, &t->mac))
 		return -EINVAL;
 	return 0;
 }
@@ -82,7 +86,8 @@ int token_slot(struct str text, uint8_t *slot)
 	return error;
 }
 
-int token_prove(const struct token_keys *keys, enum token_kind kind, struct str text, uint8_t *slot, uint64_t *id)
+int token_prove(const struct token_keys *keys, enum token_kind kind, struct str text, uint8_t *slot,
+	uint64_t *id)
 {
 	struct parts t;
 	int error = token_read(text, &t);

@@ -1,10 +1,12 @@
-/* uri.c - URIs and hosts: the first half of syntax.h (RFC 3261 sections 19.1 and 25.1, RFC 3966, RFC 5118 for IPv6 references).
+/* uri.c - URIs and hosts: the first half of syntax.h (RFC 3261 sections 19.1 and 25.1, RFC 3966,
+ * RFC 5118 for IPv6 references).
  *
  * Relies on octet.h's table. Works on bytes in place.
  *
- * "%00" is in the grammar and stays as it is written; whoever undoes escapes is refused (uri_unescape), so that it never ends a name. More
- * lenient than the grammar: host names may have "_" (RFC 3986's reg-name; container and service names have it) and their last label may start with a digit as long as it is
- * not all digits.
+ * "%00" is in the grammar and stays as it is written; whoever undoes escapes is refused
+ * (uri_unescape), so that it never ends a name. More lenient than the grammar: host names may have
+ * "_" (RFC 3986's reg-name; container and service names have it) and their last label may start
+ * with a digit as long as it is not all digits.
  */
 #include "octet.h"
 #include "syntax.h"
@@ -47,8 +49,8 @@ static bool is_ipv4(struct str s)
 	return parts == 4;
 }
 
-/* IPv6address without brackets. "x:::1.2.3.4" is taken as "x::1.2.3.4": RFC 3261's own grammar makes it and RFC 5118 section 4.10 wants
- * it tolerated. */
+/* IPv6address without brackets. "x:::1.2.3.4" is taken as "x::1.2.3.4": RFC 3261's own grammar
+ * makes it and RFC 5118 section 4.10 wants it tolerated. */
 bool is_ipv6(struct str s)
 {
 	const char *p = s.p, *end = s.p + s.n;
@@ -89,7 +91,8 @@ bool is_ipv6(struct str s)
 		p = octet_span(p, end, OCTET_HEX);
 		if (p < end && *p == '.') {
 			groups += 2;
-			return is_ipv4((struct str){start, (size_t)(end - start)}) && (gap ? groups <= 7 : groups == 8);
+			return is_ipv4((struct str){start, (size_t)(end - start)}) &&
+			       (gap ? groups <= 7 : groups == 8);
 		}
 		if (p == start || p - start > 4 || ++groups > 8)
 			return false;
@@ -256,7 +259,8 @@ static int parse_sip(const char *p, const char *end, struct uri_parts *u)
 	return p == end ? 0 : -EINVAL;
 }
 
-/* RFC 3966: "+" and digits, or a local number of hexadecimal digits, "*" and "#"; visual separators in both. */
+/* RFC 3966: "+" and digits, or a local number of hexadecimal digits, "*" and "#"; visual separators
+ * in both. */
 static int parse_tel(const char *p, const char *end, struct uri_parts *u)
 {
 	const char *start = p;
@@ -265,7 +269,8 @@ static int parse_tel(const char *p, const char *end, struct uri_parts *u)
 	if (global)
 		p++;
 	for (; p < end && *p != ';'; p++) {
-		if (octet_is(*p, OCTET_DIGIT) || (!global && (octet_is(*p, OCTET_HEX) || *p == '*' || *p == '#')))
+		if (octet_is(*p, OCTET_DIGIT) ||
+			(!global && (octet_is(*p, OCTET_HEX) || *p == '*' || *p == '#')))
 			digit = true;
 		else if (*p != '-' && *p != '.' && *p != '(' && *p != ')')
 			return -EINVAL;
@@ -289,7 +294,8 @@ int uri_parse(struct str text, struct uri_parts *out)
 		return -EINVAL;
 	const char *p = text.p, *end = text.p + text.n;
 
-	while (p < end && (octet_is(*p, OCTET_ALPHA | OCTET_DIGIT) || *p == '+' || *p == '-' || *p == '.'))
+	while (p < end &&
+		(octet_is(*p, OCTET_ALPHA | OCTET_DIGIT) || *p == '+' || *p == '-' || *p == '.'))
 		p++;
 	if (p == end || *p != ':')
 		return -EINVAL;
@@ -322,7 +328,8 @@ long uri_unescape(struct str s, char *buffer, size_t size)
 		char c = s.p[i];
 
 		if (c == '%') {
-			if (s.n - i < 3 || !octet_is(s.p[i + 1], OCTET_HEX) || !octet_is(s.p[i + 2], OCTET_HEX))
+			if (s.n - i < 3 || !octet_is(s.p[i + 1], OCTET_HEX) ||
+				!octet_is(s.p[i + 2], OCTET_HEX))
 				return -EINVAL;
 			c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
 			i += 2;
@@ -389,20 +396,24 @@ struct uri_parts uri_of(const struct message *m, const struct uri *uri)
 		.scheme = uri->scheme,
 	};
 
-	/* the password is not carried over; it stands between the user part and the '@' before the host */
+	/* the password is not carried over; it stands between the user part and the '@' before the
+	 * host */
 	if (u.scheme != URI_TEL && u.user.n && u.host.p > u.user.p + u.user.n + 1)
-		u.password = (struct str){u.user.p + u.user.n + 1, (size_t)(u.host.p - u.user.p) - u.user.n - 2};
+		u.password = (struct str){
+			u.user.p + u.user.n + 1, (size_t)(u.host.p - u.user.p) - u.user.n - 2};
 	return u;
 }
 
-/* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal to the characters themselves (RFC
- * 3261 section 19.1.4), so their value is moved out of the range of octets. */
+/* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal
+ * to the characters themselves (RFC 3261 section 19.1.4), so their value is moved out of the range
+ * of octets. */
 static int octet_at(struct str s, size_t *i)
 {
 	char c = s.p[*i];
 
 	*i += 1;
-	if (c != '%' || s.n - *i < 2 || !octet_is(s.p[*i], OCTET_HEX) || !octet_is(s.p[*i + 1], OCTET_HEX))
+	if (c != '%' || s.n - *i < 2 || !octet_is(s.p[*i], OCTET_HEX) ||
+		!octet_is(s.p[*i + 1], OCTET_HEX))
 		return (uint8_t)c;
 	int value = hex_value(s.p[*i]) << 4 | hex_value(s.p[*i + 1]);
 	*i += 2;
@@ -426,7 +437,8 @@ static bool same(struct str a, struct str b, bool nocase)
 	return i == a.n && j == b.n;
 }
 
-/* Takes the next "name[=value]" up to separator from *rest. The URI has been parsed: there is nothing to refuse. */
+/* Takes the next "name[=value]" up to separator from *rest. The URI has been parsed: there is
+ * nothing to refuse. */
 static bool pair_next(struct str *rest, char separator, struct str *name, struct str *value)
 {
 	if (!rest->n)
@@ -441,7 +453,8 @@ static bool pair_next(struct str *rest, char separator, struct str *name, struct
 	return true;
 }
 
-static bool has_pair(struct str list, char separator, struct str name, struct str value, bool *there)
+static bool has_pair(
+	struct str list, char separator, struct str name, struct str value, bool *there)
 {
 	struct str n, v;
 
@@ -459,7 +472,8 @@ static bool has_pair(struct str list, char separator, struct str name, struct st
 /* What stands in only one of two URIs and makes them differ. */
 static bool must_match(struct str name)
 {
-	static const struct str names[] = {{"transport", 9}, {"user", 4}, {"ttl", 3}, {"method", 6}, {"maddr", 5}};
+	static const struct str names[] = {
+		{"transport", 9}, {"user", 4}, {"ttl", 3}, {"method", 6}, {"maddr", 5}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (same(name, names[i], true))
@@ -504,16 +518,20 @@ static bool same_digits(struct str a, struct str b)
 	}
 }
 
-/* Each parameter of a stands in b with the same value; an extension, or a context that is a number, without its visual separators. */
+/* Each parameter of a stands in b with the same value; an extension, or a context that is a number,
+ * without its visual separators. */
 static bool tel_params_match(struct str a, struct str list)
 {
 	struct str name, value, n, v;
 
 	while (pair_next(&a, ';', &name, &value)) {
-		bool digits = same(name, S("ext"), true) || (same(name, S("phone-context"), true) && value.n && *value.p == '+'), found = false;
+		bool digits = same(name, S("ext"), true) ||
+		              (same(name, S("phone-context"), true) && value.n && *value.p == '+'),
+		     found = false;
 
 		for (struct str b = list; !found && pair_next(&b, ';', &n, &v);)
-			found = same(n, name, true) && (v.p != NULL) == (value.p != NULL) && (digits ? same_digits(v, value) : same(v, value, true));
+			found = same(n, name, true) && (v.p != NULL) == (value.p != NULL) &&
+			        (digits ? same_digits(v, value) : same(v, value, true));
 		if (!found)
 			return false;
 	}
@@ -525,10 +543,12 @@ bool uri_equal(const struct uri_parts *a, const struct uri_parts *b)
 	if (a->scheme != b->scheme)
 		return false;
 	if (a->scheme == URI_TEL)
-		return same_digits(a->user, b->user) && tel_params_match(a->params, b->params) && tel_params_match(b->params, a->params);
+		return same_digits(a->user, b->user) && tel_params_match(a->params, b->params) &&
+		       tel_params_match(b->params, a->params);
 	if (a->scheme == URI_OTHER)
 		return same(a->whole, b->whole, false);
-	return same(a->user, b->user, false) && same(a->password, b->password, false) && str_equal_nocase(a->host, b->host) &&
-		a->port == b->port && params_match(a->params, b->params) && params_match(b->params, a->params) &&
-		headers_match(a->headers, b->headers) && headers_match(b->headers, a->headers);
+	return same(a->user, b->user, false) && same(a->password, b->password, false) &&
+	       str_equal_nocase(a->host, b->host) && a->port == b->port &&
+	       params_match(a->params, b->params) && params_match(b->params, a->params) &&
+	       headers_match(a->headers, b->headers) && headers_match(b->headers, a->headers);
 }

@@ -1,5 +1,5 @@
-/* userfile.c - reading, checking and editing users files. Relies on libsodium only for wiping memory; files are edited by one atomic
- * rename. */
+/* userfile.c - reading, checking and editing users files. Relies on libsodium only for wiping
+ * memory; files are edited by one atomic rename. */
 #include "userfile.h"
 
 #include <errno.h>
@@ -60,7 +60,8 @@ bool userfile_name_valid(struct str name)
 
 bool userfile_realm_valid(struct str realm)
 {
-	return plain(realm, REALM_MAX) && !memchr(realm.p, '"', realm.n) && !memchr(realm.p, '\\', realm.n);
+	return plain(realm, REALM_MAX) && !memchr(realm.p, '"', realm.n) &&
+	       !memchr(realm.p, '\\', realm.n);
 }
 
 /* ---- the file's text ---- */
@@ -102,6 +103,7 @@ static int buffer_read(const char *path, struct text_buffer *out)
 	}
 	while (error == 0 && b.n + 1 < b.size) {
 		ssize_t n = read(fd, b.p + b.n, b.size - 1 - b.n);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -149,6 +151,7 @@ static const char *parse_line(struct str line, struct userfile_entry *out)
 		return "the line is too long";
 	for (int i = 0; i < 3; i++) {
 		size_t colon = str_find(rest, ':');
+
 		if (colon == rest.n)
 			return "expected \"name:realm:algorithm:ha1\"";
 		field[i] = (struct str){rest.p, colon};
@@ -156,16 +159,20 @@ static const char *parse_line(struct str line, struct userfile_entry *out)
 	}
 	field[3] = rest;
 	if (!userfile_name_valid(field[0]))
-		return "the user name must be 1 to 128 bytes without colon or control characters, without a space at its ends";
+		return "the user name must be 1 to 128 bytes without colon or control characters, "
+		       "without a space at its ends";
 	if (!userfile_realm_valid(field[1]))
-		return "the realm must be 1 to 255 bytes without colon, quote, backslash or control characters";
+		return "the realm must be 1 to 255 bytes without colon, quote, backslash or "
+		       "control characters";
 	out->algorithm = digest_algorithm_of(field[2]);
 	if (!out->algorithm)
 		return "the algorithm must be MD5 or SHA-256";
 	if (field[3].n != digest_ha1_length(out->algorithm))
-		return out->algorithm == DIGEST_MD5 ? "the ha1 of MD5 must be 32 hex digits" : "the ha1 of SHA-256 must be 64 hex digits";
+		return out->algorithm == DIGEST_MD5 ? "the ha1 of MD5 must be 32 hex digits"
+		                                    : "the ha1 of SHA-256 must be 64 hex digits";
 	for (size_t i = 0; i < field[3].n; i++) {
 		char c = field[3].p[i];
+
 		if (c >= 'A' && c <= 'F')
 			c = (char)(c - 'A' + 'a');
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
@@ -180,7 +187,8 @@ static const char *parse_line(struct str line, struct userfile_entry *out)
 
 static int compare_entries(const void *a, const void *b)
 {
-	const struct userfile_entry *x = *(const struct userfile_entry *const *)a, *y = *(const struct userfile_entry *const *)b;
+	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
+				    *y = *(const struct userfile_entry *const *)b;
 	int r = strcmp(x->name, y->name);
 
 	if (r == 0)
@@ -190,7 +198,8 @@ static int compare_entries(const void *a, const void *b)
 	return r ? r : x->line - y->line;
 }
 
-static int report_duplicates(const char *path, const struct userfile *f, struct config_errors *errors)
+static int report_duplicates(
+	const char *path, const struct userfile *f, struct config_errors *errors)
 {
 	const struct userfile_entry **sorted = f->count ? calloc(f->count, sizeof(*sorted)) : NULL;
 	int found = 0;
@@ -203,9 +212,12 @@ static int report_duplicates(const char *path, const struct userfile *f, struct 
 		qsort(sorted, f->count, sizeof(*sorted), compare_entries);
 	for (size_t i = 1; i < f->count; i++) {
 		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
-		if (strcmp(a->name, b->name) || strcmp(a->realm, b->realm) || a->algorithm != b->algorithm)
+
+		if (strcmp(a->name, b->name) || strcmp(a->realm, b->realm) ||
+			a->algorithm != b->algorithm)
 			continue;
-		config_error_add(errors, path, b->line, "user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
+		config_error_add(errors, path, b->line,
+			"user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
 			digest_algorithm_name(b->algorithm), b->realm, a->line);
 		found = -EINVAL;
 	}
@@ -232,6 +244,7 @@ int userfile_load(const char *path, struct userfile *out, struct config_errors *
 	}
 	for (rest = (struct str){b.p, b.n}; next_line(&rest, &line);) {
 		const char *wrong;
+
 		number++;
 		if (is_comment(line))
 			continue;
@@ -270,6 +283,7 @@ static int write_all(int fd, const char *p, size_t n)
 {
 	while (n) {
 		ssize_t w = write(fd, p, n);
+
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0)
@@ -280,7 +294,8 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-/* Opens the folder of the file and locks it, so that of two edits at a time none is lost. Waits for nobody: -EAGAIN. */
+/* Opens the folder of the file and locks it, so that of two edits at a time none is lost. Waits for
+ * nobody: -EAGAIN. */
 static int lock_folder(const char *path, int *out)
 {
 	char copy[PATH_MAX];
@@ -293,6 +308,7 @@ static int lock_folder(const char *path, int *out)
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		int error = errno == EWOULDBLOCK ? -EAGAIN : -errno;
+
 		close(fd);
 		return error;
 	}
@@ -300,9 +316,10 @@ static int lock_folder(const char *path, int *out)
 	return 0;
 }
 
-/* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in the folder, so the folder has to reach
- * the disk too. */
-static int replace_file(int folder, const char *path, const struct stat *st, const char *text, size_t n)
+/* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in
+ * the folder, so the folder has to reach the disk too. */
+static int replace_file(
+	int folder, const char *path, const struct stat *st, const char *text, size_t n)
 {
 	char temporary[PATH_MAX];
 	int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path), fd, error = 0;
@@ -312,7 +329,8 @@ static int replace_file(int folder, const char *path, const struct stat *st, con
 	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 until it has its owner */
 	if (fd < 0)
 		return -errno;
-	if (st->st_mode && (st->st_uid != geteuid() || st->st_gid != getegid()) && fchown(fd, st->st_uid, st->st_gid) < 0)
+	if (st->st_mode && (st->st_uid != geteuid() || st->st_gid != getegid()) &&
+		fchown(fd, st->st_uid, st->st_gid) < 0)
 		error = -errno;
 	if (error == 0 && fchmod(fd, st->st_mode ? st->st_mode & 0777 : 0640) < 0)
 		error = -errno;
@@ -339,10 +357,12 @@ static bool entry_valid(const struct userfile_entry *e)
 		return false;
 	if (!userfile_realm_valid((struct str){e->realm, strnlen(e->realm, sizeof(e->realm))}))
 		return false;
-	return ha1.n && ha1.n == digest_ha1_length(e->algorithm) && strspn(e->ha1, "0123456789abcdef") == ha1.n;
+	return ha1.n && ha1.n == digest_ha1_length(e->algorithm) &&
+	       strspn(e->ha1, "0123456789abcdef") == ha1.n;
 }
 
-/* The lines that go: those of the same user, realm and algorithm as one of the entries, or with count 0 all of name in realm. */
+/* The lines that go: those of the same user, realm and algorithm as one of the entries, or with
+ * count 0 all of name in realm. */
 struct selection {
 	const struct userfile_entry *entries;
 	size_t count;
@@ -352,16 +372,20 @@ struct selection {
 static bool selected(const struct selection *s, const struct userfile_entry *e)
 {
 	if (s->count == 0)
-		return strcmp(e->name, s->name) == 0 && (!s->realm || strcmp(e->realm, s->realm) == 0);
+		return strcmp(e->name, s->name) == 0 &&
+		       (!s->realm || strcmp(e->realm, s->realm) == 0);
 	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(e->name, s->entries[i].name) == 0 && strcmp(e->realm, s->entries[i].realm) == 0 &&
+		if (strcmp(e->name, s->entries[i].name) == 0 &&
+			strcmp(e->realm, s->entries[i].realm) == 0 &&
 			e->algorithm == s->entries[i].algorithm)
 			return true;
 	return false;
 }
 
-/* Writes the file again without the selected lines and with the new entries at its end. must_find: -ENOENT where nothing was selected. */
-static int edit_locked(int folder, const char *path, const struct selection *s, bool must_find, size_t *gone)
+/* Writes the file again without the selected lines and with the new entries at its end. must_find:
+ * -ENOENT where nothing was selected. */
+static int edit_locked(
+	int folder, const char *path, const struct selection *s, bool must_find, size_t *gone)
 {
 	struct text_buffer b = {0}, out = {0};
 	struct str rest, line;
@@ -380,8 +404,10 @@ static int edit_locked(int folder, const char *path, const struct selection *s, 
 	}
 	for (rest = (struct str){b.p, b.n}; next_line(&rest, &line);) {
 		struct userfile_entry e = {0};
-		/* a line that cannot be read stays: it is the operator's, and the check will name it */
+		/* a line that cannot be read stays: it is the operator's, and the check will name
+		 * it */
 		bool goes = !is_comment(line) && !parse_line(line, &e) && selected(s, &e);
+
 		sodium_memzero(&e, sizeof(e));
 		if (goes) {
 			removed++;
@@ -393,8 +419,9 @@ static int edit_locked(int folder, const char *path, const struct selection *s, 
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct userfile_entry *e = &s->entries[i];
-		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s\n", e->name, e->realm,
-			digest_algorithm_name(e->algorithm), e->ha1);
+
+		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s\n", e->name,
+			e->realm, digest_algorithm_name(e->algorithm), e->ha1);
 	}
 	if (must_find && removed == 0)
 		error = -ENOENT;
@@ -420,7 +447,8 @@ static int edit(const char *path, const struct selection *s, bool must_find, siz
 	return error;
 }
 
-int userfile_put(const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced)
+int userfile_put(
+	const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced)
 {
 	struct selection s = {.entries = entries, .count = count};
 

@@ -1,7 +1,9 @@
-/* userfile.h - a domain's users file: one line per user and digest algorithm, "name:realm:algorithm:ha1".
+/* userfile.h - a domain's users file: one line per user and digest algorithm,
+ * "name:realm:algorithm:ha1".
  *
- * ha1 is H(name ":" realm ":" password) in hex (RFC 7616 section 3.4.2, RFC 8760); the password itself is nowhere. algorithm is MD5 or
- * SHA-256. Empty lines and lines that begin with # are comments. The text is secret like a password: it is wiped before it is freed.
+ * ha1 is H(name ":" realm ":" password) in hex (RFC 7616 section 3.4.2, RFC 8760); the password
+ * itself is nowhere. algorithm is MD5 or SHA-256. Empty lines and lines that begin with # are
+ * comments. The text is secret like a password: it is wiped before it is freed.
  */
 #ifndef SIPWARD_IPC_USERFILE_H
 #define SIPWARD_IPC_USERFILE_H
@@ -18,36 +20,42 @@ struct userfile_entry {
 	char name[USER_NAME_MAX + 1];
 	char realm[REALM_MAX + 1];
 	int line;
-	uint8_t algorithm;            /* enum digest_algorithm */
-	char ha1[HA1_TEXT_MAX + 1];   /* lower case */
+	uint8_t algorithm;          /* enum digest_algorithm */
+	char ha1[HA1_TEXT_MAX + 1]; /* lower case */
 };
 struct userfile {
 	struct userfile_entry *entries; /* in the order of the file */
 	size_t count;
 };
 
-/* Reads and checks the file. Bad and duplicate lines are added to errors (with their line; never their ha1), all of them. 0 and *out
- * (userfile_free); -EINVAL where lines were bad; another -errno where the file cannot be read (nothing is added to errors then: the
- * caller knows who named the file). */
+/* Reads and checks the file. Bad and duplicate lines are added to errors (with their line; never
+ * their ha1), all of them. 0 and *out (userfile_free); -EINVAL where lines were bad; another -errno
+ * where the file cannot be read (nothing is added to errors then: the caller knows who named the
+ * file). */
 int userfile_load(const char *path, struct userfile *out, struct config_errors *errors);
 void userfile_free(struct userfile *f);
 
-/* "MD5", "SHA-256"; NULL for another value. digest_algorithm_of (any case): 0 for an unknown name. digest_ha1_length: 32 or 64. */
+/* "MD5", "SHA-256"; NULL for another value. digest_algorithm_of (any case): 0 for an unknown name.
+ * digest_ha1_length: 32 or 64. */
 const char *digest_algorithm_name(uint8_t algorithm);
 uint8_t digest_algorithm_of(struct str name);
 size_t digest_ha1_length(uint8_t algorithm);
 
-/* 1 to USER_NAME_MAX (REALM_MAX) bytes of UTF-8 or ASCII without colons, control characters, and for realms without quotes and
- * backslashes; no space at either end; a name does not begin with '#'. */
+/* 1 to USER_NAME_MAX (REALM_MAX) bytes of UTF-8 or ASCII without colons, control characters, and
+ * for realms without quotes and backslashes; no space at either end; a name does not begin with
+ * '#'. */
 bool userfile_name_valid(struct str name);
 bool userfile_realm_valid(struct str realm);
 
-/* Puts the count entries (line is not looked at) into the file, replacing lines of the same name, realm and algorithm; other lines stay
- * as they are, comments too. The file is made (mode 0640) where it is missing; otherwise mode and owner are kept. Atomic: a temporary
- * file beside it, fsync, rename. -EINVAL for a bad entry; -EAGAIN while somebody else edits a file in that folder; -errno. *replaced (may
- * be NULL): lines that went. */
-int userfile_put(const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced);
-/* Takes all lines of name in realm (NULL: any realm) out, the same way. 0 or -errno; -ENOENT where there was none. */
+/* Puts the count entries (line is not looked at) into the file, replacing lines of the same name,
+ * realm and algorithm; other lines stay as they are, comments too. The file is made (mode 0640)
+ * where it is missing; otherwise mode and owner are kept. Atomic: a temporary file beside it,
+ * fsync, rename. -EINVAL for a bad entry; -EAGAIN while somebody else edits a file in that folder;
+ * -errno. *replaced (may be NULL): lines that went. */
+int userfile_put(
+	const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced);
+/* Takes all lines of name in realm (NULL: any realm) out, the same way. 0 or -errno; -ENOENT where
+ * there was none. */
 int userfile_remove(const char *path, const char *name, const char *realm, size_t *removed);
 
 #endif

@@ -27,13 +27,14 @@ static int bind_one(const struct listen_row *listener, bool share, int *out)
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(&listener->bind, &address);
 	bool stream = transport_is_stream(listener->transport);
-	int fd = socket(address.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(address.ss_family,
+		(stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error = 0;
 
 	if (fd < 0)
 		return -errno;
-	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a datagram socket has none, and there the
-	 * option would share the port. */
+	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a
+	 * datagram socket has none, and there the option would share the port. */
 	if (stream)
 		error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (error == 0 && share)
@@ -43,8 +44,10 @@ static int bind_one(const struct listen_row *listener, bool share, int *out)
 		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (error == 0 && !stream) {
 		/* The address a datagram came to: the one to answer from. */
-		error = address.ss_family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : set(fd, IPPROTO_IP, IP_PKTINFO, 1);
-		/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less room is no reason not to start. */
+		error = address.ss_family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+		                                      : set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less room is no reason not to
+		 * start. */
 		if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, LISTEN_RECEIVE_BUFFER) < 0)
 			(void)set(fd, SOL_SOCKET, SO_RCVBUF, LISTEN_RECEIVE_BUFFER);
 	}
@@ -65,9 +68,10 @@ static void log_failed(const struct listen_row *listener, int error)
 	char text[ENDPOINT_TEXT_SIZE], name[80];
 
 	endpoint_text(&listener->bind, text);
-	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"", log_value(str_of(listener->name), name, sizeof(name)),
+	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"",
+		log_value(str_of(listener->name), name, sizeof(name)),
 		transport_name(listener->transport), text, -error,
-		error == -EADDRINUSE	  ? "another process holds this port"
+		error == -EADDRINUSE      ? "another process holds this port"
 		: error == -EADDRNOTAVAIL ? "no interface has this address"
 					  : strerror(-error));
 }
@@ -99,7 +103,8 @@ void listen_suspend(struct listen *l, unsigned worker)
 	}
 }
 
-int listen_open(struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
+int listen_open(
+	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
 {
 	struct listen mine = {.listeners = listeners, .workers = workers};
 	size_t n = (size_t)listeners * workers;

@@ -1,14 +1,16 @@
-/* listen.h - the SIP listeners' sockets: one for each listener and transport worker (SO_REUSEPORT), made and kept open by the master.
+/* listen.h - the SIP listeners' sockets: one for each listener and transport worker (SO_REUSEPORT),
+ * made and kept open by the master.
  *
- * What one peer sends always reaches the same socket, so its order is kept; what waits in a killed worker's socket waits for its successor.
+ * What one peer sends always reaches the same socket, so its order is kept; what waits in a killed
+ * worker's socket waits for its successor.
  */
 #ifndef SIPWARD_MASTER_LISTEN_H
 #define SIPWARD_MASTER_LISTEN_H
 
 #include "master/config/config.h"
 
-/* Asked of the kernel for each datagram socket, bytes: a second of 1 KB messages at 4,000 a second, the time that a respawn may take under
- * load. */
+/* Asked of the kernel for each datagram socket, bytes: a second of 1 KB messages at 4,000 a second,
+ * the time that a respawn may take under load. */
 #define LISTEN_RECEIVE_BUFFER (4 * 1024 * 1024)
 /* Connections that may wait for accept: what comes while a worker is respawned. */
 #define LISTEN_BACKLOG 4096
@@ -21,14 +23,16 @@ struct listen {
 	int *fd; /* [worker * listeners + listener]; -1: not open */
 };
 
-/* Opens everything. A port that another process holds is -EADDRINUSE, even where that process would share it: two gateways must not split
- * one port's traffic. Logged. */
-int listen_open(struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers);
+/* Opens everything. A port that another process holds is -EADDRINUSE, even where that process would
+ * share it: two gateways must not split one port's traffic. Logged. */
+int listen_open(
+	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers);
 void listen_close(struct listen *l);
 /* The socket of listener for transport worker, or -1. It stays the listen's. */
 int listen_socket(const struct listen *l, unsigned worker, unsigned listener);
 
-/* A worker that stays away must not keep its share of the traffic: closes its sockets, and opens them again. */
+/* A worker that stays away must not keep its share of the traffic: closes its sockets, and opens
+ * them again. */
 void listen_suspend(struct listen *l, unsigned worker);
 int listen_resume(struct listen *l, unsigned worker);
 uint8_t listen_transport(const struct listen *l, unsigned listener);

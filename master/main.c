@@ -1,8 +1,9 @@
-/* main.c - sipward, the master: owns every listening socket, starts the workers, and starts them again.
+/* main.c - sipward, the master: owns every listening socket, starts the workers, and starts them
+ * again.
  *
- *     sipward -c FILE     runs in the foreground; logs go to stderr; SIGTERM and SIGINT stop it, SIGHUP reloads the config
- *     sipward -n -c FILE  checks the config and ends
- *     sipward -V, -h      version, help
+ *     sipward -c FILE     runs in the foreground; logs go to stderr; SIGTERM and SIGINT stop it,
+ * SIGHUP reloads the config sipward -n -c FILE  checks the config and ends sipward -V, -h version,
+ * help
  *
  * One thread, one loop. It reads nothing from the network, and links neither OpenSSL nor libosip2.
  */
@@ -30,7 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Fds of a worker beside those of its connections: listeners, edges to all possible peers, stores, epoll, lifeline. */
+/* Fds of a worker beside those of its connections: listeners, edges to all possible peers, stores,
+ * epoll, lifeline. */
 #define FDS_RESERVE 1024
 #define FDS_TLS 64
 
@@ -54,9 +56,7 @@ static void on_signal(void *arg, uint32_t events)
 	(void)events;
 	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		switch (info.ssi_signo) {
-		case SIGCHLD:
-			reap = true;
-			break;
+		case SIGCHLD: reap = true; break;
 		case SIGHUP: {
 			static struct config_errors errors;
 
@@ -65,7 +65,8 @@ static void on_signal(void *arg, uint32_t events)
 			break;
 		}
 		default:
-			log_info("stopping", "signal=%s from_pid=%d", sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
+			log_info("stopping", "signal=%s from_pid=%d",
+				sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
 			sandbox_close(m);
 			/* Told twice: at once. */
 			supervise_stop(&m->supervisor, m->supervisor.stopping);
@@ -139,19 +140,23 @@ static int prepare_roles(struct master *m)
 
 	for (size_t i = 0; i < ROLES; i++) {
 		unsigned r = roles[i];
-		uint64_t fds = r == PEER_TRANSPORT ? (uint64_t)m->config->connections_max + FDS_RESERVE : r == PEER_SIP ? FDS_RESERVE : FDS_TLS;
+		uint64_t fds = r == PEER_TRANSPORT
+		                       ? (uint64_t)m->config->connections_max + FDS_RESERVE
+		               : r == PEER_SIP ? FDS_RESERVE
+		                               : FDS_TLS;
 		int error = 0;
 
 		s->role_count[r] = m->config->workers[r];
 		if (!s->role_count[r])
 			continue;
 		if (fds > most) {
-			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r), (unsigned long long)fds,
-				(unsigned long long)most);
+			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r),
+				(unsigned long long)fds, (unsigned long long)most);
 			fds = most;
 		}
 		s->fds_limit[r] = (uint32_t)fds;
-		error = account_find(role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
+		error = account_find(
+			role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
 		if (error < 0)
 			return error;
 		error = spawn_program(role_name(r), program[r], sizeof(program[r]));
@@ -199,7 +204,8 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	if (error == 0)
 		error = runtime_open(&m->runtime, config->runtime_directory);
 	if (error == 0)
-		error = state_open(&m->state, config->state_directory, s->account[PEER_SIP].uid, s->account[PEER_SIP].gid);
+		error = state_open(&m->state, config->state_directory, s->account[PEER_SIP].uid,
+			s->account[PEER_SIP].gid);
 	if (error == 0)
 		error = keys_open(m->state.fd, (uint64_t)time(NULL), &m->keys);
 	s->keys = m->keys;
@@ -207,7 +213,8 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		error = quarantine_open(&m->quarantine, m->state.fd);
 	s->quarantine = m->quarantine;
 	if (error == 0)
-		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count, config->workers[PEER_TRANSPORT]);
+		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count,
+			config->workers[PEER_TRANSPORT]);
 	if (error == 0) {
 		error = reload_start_certificates(m, errors);
 		if (error < 0)
@@ -226,7 +233,8 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		return error;
 	userwatch_set(&m->userwatch, m->config);
 	reload_log_warnings(config);
-	/* A kernel that cannot do all of it is no reason to stay away, unless the config says so. */
+	/* A kernel that cannot do all of it is no reason to stay away, unless the config says
+	 * so. */
 	error = confine_master();
 	if (error < 0 && config->jail_required)
 		return error;
@@ -266,11 +274,13 @@ static void finish(struct master *m)
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: sipward [-c FILE] [-n]\n"
-		    "  -c FILE  the configuration (%s)\n"
-		    "  -n       check it and end\n"
-		    "  -V       version\n"
-		    "  -h       this help\n", CONFIG_PATH_DEFAULT);
+	fprintf(to,
+		"usage: sipward [-c FILE] [-n]\n"
+		"  -c FILE  the configuration (%s)\n"
+		"  -n       check it and end\n"
+		"  -V       version\n"
+		"  -h       this help\n",
+		CONFIG_PATH_DEFAULT);
 	return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -285,19 +295,11 @@ int main(int argc, char **argv)
 	m->config_path = CONFIG_PATH_DEFAULT;
 	while ((option = getopt(argc, argv, "c:nVh")) != -1)
 		switch (option) {
-		case 'c':
-			m->config_path = optarg;
-			break;
-		case 'n':
-			check = true;
-			break;
-		case 'V':
-			puts("sipward " SIPWARD_VERSION);
-			return EXIT_SUCCESS;
-		case 'h':
-			return usage(stdout);
-		default:
-			return usage(stderr);
+		case 'c': m->config_path = optarg; break;
+		case 'n': check = true; break;
+		case 'V': puts("sipward " SIPWARD_VERSION); return EXIT_SUCCESS;
+		case 'h': return usage(stdout);
+		default: return usage(stderr);
 		}
 	if (optind != argc)
 		return usage(stderr);

@@ -14,17 +14,18 @@ struct request;
 
 /* A reload whose certificates are being checked. */
 struct reload {
-	struct config *config;    /* NULL: none is under way */
-	void (*done)(void *arg, int error, struct config_errors *errors); /* NULL: nobody waits for it */
+	struct config *config; /* NULL: none is under way */
+	void (*done)(
+		void *arg, int error, struct config_errors *errors); /* NULL: nobody waits for it */
 	void *arg;
-	bool users_changed;       /* meanwhile */
+	bool users_changed; /* meanwhile */
 };
 
 struct master {
 	struct loop *loop;
 	const char *config_path;
-	struct config *config;    /* in force; without the HA1s */
-	uint64_t generation;      /* of the config in force */
+	struct config *config; /* in force; without the HA1s */
+	uint64_t generation;   /* of the config in force */
 	struct runtime runtime;
 	struct state state;
 	struct keys *keys;
@@ -34,13 +35,14 @@ struct master {
 	struct queries queries;
 	struct certificates *certificates;
 	struct reload reload;
-	struct request *reloading, *staging; /* the commands that wait for certificates being checked */
+	struct request *reloading,
+		*staging; /* the commands that wait for certificates being checked */
 	struct userwatch userwatch;
 	struct control *control;
-	struct sandbox *sandbox;  /* a verification under way, or NULL */
+	struct sandbox *sandbox; /* a verification under way, or NULL */
 	int signals;
 	struct loop_source *signal_source;
-	uint64_t started;         /* loop time */
+	uint64_t started; /* loop time */
 };
 
 #endif

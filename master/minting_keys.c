@@ -1,7 +1,7 @@
 /* minting_keys.c - the master's keys in STATE/keys.
  *
- * The slot key never changes: it says which slot an address of record or a Call-ID belongs to, for as long as anything stored refers to
- * slots. Relies on libsodium for random and guarded memory.
+ * The slot key never changes: it says which slot an address of record or a Call-ID belongs to, for
+ * as long as anything stored refers to slots. Relies on libsodium for random and guarded memory.
  */
 #include "minting_keys.h"
 #include "common/log.h"
@@ -17,7 +17,7 @@
 struct keys {
 	uint32_t magic;
 	uint32_t version;
-	uint64_t minted;          /* seconds since the epoch: of the current minting key */
+	uint64_t minted; /* seconds since the epoch: of the current minting key */
 	struct hash_key slot_key;
 	struct token_keys minting;
 	uint8_t nonce_key[32];
@@ -55,11 +55,13 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 		mint_first(k, now);
 		changed = true;
 		error = 0;
-	} else if (error == 0 && (k->magic != KEYS_MAGIC || k->version != KEYS_VERSION || k->minting.generation > 15)) {
+	} else if (error == 0 && (k->magic != KEYS_MAGIC || k->version != KEYS_VERSION ||
+					 k->minting.generation > 15)) {
 		error = -EBADMSG;
 	}
 	/* A clock that was set back must not keep a key for good. */
-	if (error == 0 && !changed && (now >= k->minted + KEYS_AGE_MAX || now + KEYS_AGE_MAX < k->minted)) {
+	if (error == 0 && !changed &&
+		(now >= k->minted + KEYS_AGE_MAX || now + KEYS_AGE_MAX < k->minted)) {
 		rotate(k, now);
 		changed = true;
 	}

@@ -1,7 +1,8 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
- * Everything is built before anything is replaced: a config that is refused changes nothing. Listeners, numbers of workers, accounts and
- * directories are tied to sockets, processes and files that exist: these need a restart.
+ * Everything is built before anything is replaced: a config that is refused changes nothing.
+ * Listeners, numbers of workers, accounts and directories are tied to sockets, processes and files
+ * that exist: these need a restart.
  */
 #include "reload.h"
 #include "common/log.h"
@@ -52,51 +53,69 @@ int reload_use(struct master *m, struct config *config)
 	return 0;
 }
 
-static void refuse_text(struct config_errors *errors, const struct config *then, const char *what, const char *a, const char *b)
+static void refuse_text(struct config_errors *errors, const struct config *then, const char *what,
+	const char *a, const char *b)
 {
 	if (strcmp(a, b) != 0)
-		config_error_add(
-			errors, then->path, 0, "%s cannot change from \"%s\" to \"%s\" while running: restart sipward", what, a, b);
+		config_error_add(errors, then->path, 0,
+			"%s cannot change from \"%s\" to \"%s\" while running: restart sipward",
+			what, a, b);
 }
 
-static void refuse_listeners(const struct config *now, const struct config *then, struct config_errors *errors)
+static void refuse_listeners(
+	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	if (now->listener_count != then->listener_count)
 		config_error_add(errors, then->path, 0,
-			"listeners cannot be added or removed while running (there are %zu, the file has %zu): restart sipward",
+			"listeners cannot be added or removed while running (there are %zu, the "
+			"file has %zu): restart sipward",
 			now->listener_count, then->listener_count);
 	for (size_t i = 0; i < now->listener_count && i < then->listener_count; i++) {
 		const struct config_listener *a = &now->listeners[i], *b = &then->listeners[i];
 
 		if (strcmp(a->name, b->name) != 0)
 			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" stands where \"%s\" stood: renaming or re-ordering listeners needs a restart of sipward",
+				"listener \"%s\" stands where \"%s\" stood: renaming or "
+				"re-ordering listeners needs a restart of sipward",
 				b->name, a->name);
 		else if (!endpoint_equal(&a->bind, &b->bind) || a->transport != b->transport)
 			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" cannot be bound to another address while running: restart sipward", b->name);
+				"listener \"%s\" cannot be bound to another address while running: "
+				"restart sipward",
+				b->name);
 		else if (a->zone != b->zone)
 			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" cannot move to another zone while running: restart sipward", b->name);
+				"listener \"%s\" cannot move to another zone while running: "
+				"restart sipward",
+				b->name);
 	}
 }
 
-/* Calls and bindings that stand name zones and domains by their place: new ones come last, none goes. */
-static void refuse_places(const struct config *now, const struct config *then, struct config_errors *errors)
+/* Calls and bindings that stand name zones and domains by their place: new ones come last, none
+ * goes. */
+static void refuse_places(
+	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	for (size_t i = 0; i < now->zone_count; i++)
 		if (i >= then->zone_count || strcmp(now->zones[i].name, then->zones[i].name) != 0)
-			config_error_add(errors, then->path, i < then->zone_count ? then->zones[i].line : 0,
-				"zone \"%s\" has lost its place: zones can be changed and added at the end while running, the rest needs a restart of sipward",
+			config_error_add(errors, then->path,
+				i < then->zone_count ? then->zones[i].line : 0,
+				"zone \"%s\" has lost its place: zones can be changed and added at "
+				"the end while running, the rest needs a restart of sipward",
 				now->zones[i].name);
 	for (size_t i = 0; i < now->domain_count; i++)
-		if (i >= then->domain_count || strcmp(now->domains[i].name, then->domains[i].name) != 0)
-			config_error_add(errors, then->path, i < then->domain_count ? then->domains[i].line : 0,
-				"domain \"%s\" has lost its place: domains can be changed and added at the end while running, the rest needs a restart of sipward",
+		if (i >= then->domain_count ||
+			strcmp(now->domains[i].name, then->domains[i].name) != 0)
+			config_error_add(errors, then->path,
+				i < then->domain_count ? then->domains[i].line : 0,
+				"domain \"%s\" has lost its place: domains can be changed and "
+				"added at the end while running, the rest needs a restart of "
+				"sipward",
 				now->domains[i].name);
 }
 
-size_t reload_refusals(const struct config *now, const struct config *then, struct config_errors *errors)
+size_t reload_refusals(
+	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	size_t before = errors->count + errors->dropped;
 
@@ -105,17 +124,23 @@ size_t reload_refusals(const struct config *now, const struct config *then, stru
 
 		if (now->workers[r] != then->workers[r])
 			config_error_add(errors, then->path, 0,
-				"the number of %s workers cannot change from %u to %u while running: restart sipward", role_name(r),
-				now->workers[r], then->workers[r]);
+				"the number of %s workers cannot change from %u to %u while "
+				"running: restart sipward",
+				role_name(r), now->workers[r], then->workers[r]);
 		refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
 		refuse_text(errors, then, "the group of a role", now->group[r], then->group[r]);
 	}
-	refuse_text(errors, then, "the runtime directory", now->runtime_directory, then->runtime_directory);
-	refuse_text(errors, then, "the state directory", now->state_directory, then->state_directory);
-	refuse_text(errors, then, "the control socket's path", now->control_path, then->control_path);
-	refuse_text(errors, then, "the control socket's group", now->control_group, then->control_group);
+	refuse_text(errors, then, "the runtime directory", now->runtime_directory,
+		then->runtime_directory);
+	refuse_text(
+		errors, then, "the state directory", now->state_directory, then->state_directory);
+	refuse_text(
+		errors, then, "the control socket's path", now->control_path, then->control_path);
+	refuse_text(errors, then, "the control socket's group", now->control_group,
+		then->control_group);
 	if (now->control_mode != then->control_mode)
-		config_error_add(errors, then->path, 0, "the control socket's mode cannot change while running: restart sipward");
+		config_error_add(errors, then->path, 0,
+			"the control socket's mode cannot change while running: restart sipward");
 	refuse_listeners(now, then, errors);
 	refuse_places(now, then, errors);
 	return errors->count + errors->dropped - before;
@@ -127,7 +152,8 @@ static void log_refused(const char *event, const struct config_errors *errors)
 
 	count(RELOADS_REFUSED);
 	for (size_t i = 0; i < errors->count; i++)
-		log_error(event, "error=%s", log_value(str_of(errors->text[i]), buffer, sizeof(buffer)));
+		log_error(event, "error=%s",
+			log_value(str_of(errors->text[i]), buffer, sizeof(buffer)));
 }
 
 void reload_log_warnings(const struct config *c)
@@ -135,7 +161,8 @@ void reload_log_warnings(const struct config *c)
 	char buffer[LOG_LINE_MAX];
 
 	for (size_t i = 0; i < c->warning_count; i++)
-		log_warn("config-warning", "text=%s", log_value(str_of(c->warnings[i]), buffer, sizeof(buffer)));
+		log_warn("config-warning", "text=%s",
+			log_value(str_of(c->warnings[i]), buffer, sizeof(buffer)));
 }
 
 /* All that could be wrong has been found right, but for memory. */
@@ -144,7 +171,8 @@ static int apply(struct master *m, struct config *config, struct config_errors *
 	int error = reload_use(m, config);
 
 	if (error < 0) {
-		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s", strerror(-error));
+		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s",
+			strerror(-error));
 		config_free(config);
 		return error;
 	}
@@ -195,25 +223,29 @@ static int check_certificates(struct master *m, struct config *config, struct co
 	struct certificate_set *set;
 	int error;
 
-	if (!m->certificates || (!certificates_configured(config) && !certificates_committed(m->certificates)))
+	if (!m->certificates ||
+		(!certificates_configured(config) && !certificates_committed(m->certificates)))
 		return 0;
 	error = certificate_set_read(config, &set, errors);
 	if (error == 0) {
 		error = certificates_stage(m->certificates, set, on_checked, m);
 		if (error < 0)
-			config_error_add(errors, m->config_path, 0, "certificates are being checked already: try again");
+			config_error_add(errors, m->config_path, 0,
+				"certificates are being checked already: try again");
 	}
 	return error < 0 ? error : 1;
 }
 
-int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors), void *arg, struct config_errors *errors)
+int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors),
+	void *arg, struct config_errors *errors)
 {
 	struct config *config;
 	int error;
 
 	if (m->reload.config) {
 		*errors = (struct config_errors){.count = 0};
-		config_error_add(errors, m->config_path, 0, "another reload is under way: try again");
+		config_error_add(
+			errors, m->config_path, 0, "another reload is under way: try again");
 		return -EBUSY;
 	}
 	error = config_load(m->config_path, &config, errors);
@@ -267,7 +299,8 @@ int reload_users(struct master *m, struct config_errors *errors)
 	if (error == 0) {
 		error = users_build(c, &users);
 		if (error < 0)
-			config_error_add(errors, c->path, 0, "the users could not be taken into use: %s", strerror(-error));
+			config_error_add(errors, c->path, 0,
+				"the users could not be taken into use: %s", strerror(-error));
 	}
 	config_forget_users(c);
 	if (error < 0) {

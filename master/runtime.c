@@ -1,7 +1,8 @@
 /* runtime.c - the runtime directory of one master.
  *
- * Everything below it is made by the master and removed by it. The lock, not the presence of files, decides whether another master runs: a
- * killed one leaves its files but no lock. Relies on a file system with Unix sockets.
+ * Everything below it is made by the master and removed by it. The lock, not the presence of files,
+ * decides whether another master runs: a killed one leaves its files but no lock. Relies on a file
+ * system with Unix sockets.
  */
 #include "runtime.h"
 #include "common/log.h"
@@ -64,11 +65,13 @@ static void clean_all(struct runtime *r)
 	clean(r->fd, "control.sock", 0);
 }
 
-/* The lock file may be removed by its last owner between our open and our lock: then the name is another file by now, and we start over. */
+/* The lock file may be removed by its last owner between our open and our lock: then the name is
+ * another file by now, and we start over. */
 static int take_lock(int folder, int *out)
 {
 	for (unsigned tries = 0; tries < 10; tries++) {
 		int fd = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -78,8 +81,9 @@ static int take_lock(int folder, int *out)
 			return error;
 		}
 		struct stat mine, named;
-		if (fstat(fd, &mine) == 0 && fstatat(folder, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 && mine.st_ino == named.st_ino &&
-		    mine.st_dev == named.st_dev) {
+		if (fstat(fd, &mine) == 0 &&
+			fstatat(folder, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+			mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
 			*out = fd;
 			return 0;
 		}
@@ -94,8 +98,10 @@ int runtime_open(struct runtime *r, const char *path)
 	int error;
 
 	if (strlen(path) + RUNTIME_TAIL_MAX > LIFELINE_PATH_MAX) {
-		log_error("runtime-path-long", "path=%s length=%zu max=%d hint=\"a Unix socket address has room for no more\"", path,
-			strlen(path), LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX);
+		log_error("runtime-path-long",
+			"path=%s length=%zu max=%d hint=\"a Unix socket address has room for no "
+			"more\"",
+			path, strlen(path), LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX);
 		return -ENAMETOOLONG;
 	}
 	strcpy(mine.path, path);
@@ -114,16 +120,20 @@ int runtime_open(struct runtime *r, const char *path)
 	}
 	/* Whoever may write here could put his own socket where operators look for ours. */
 	struct stat st;
-	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+		(st.st_mode & 022)) {
 		log_error("runtime-unsafe",
-			"path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"", path);
+			"path=%s hint=\"must belong to the user that sipward starts as and be "
+			"writable by nobody else\"",
+			path);
 		close(mine.fd);
 		return -EPERM;
 	}
 	error = take_lock(mine.fd, &mine.lock);
 	if (error < 0) {
 		if (error == -EBUSY)
-			log_error("runtime-busy", "path=%s hint=\"another sipward runs there\"", path);
+			log_error("runtime-busy", "path=%s hint=\"another sipward runs there\"",
+				path);
 		else
 			log_error("runtime-lock", "path=%s errno=%d", path, -error);
 		close(mine.fd);
@@ -164,8 +174,10 @@ int listen_unix(const char *path, mode_t mode, int *out)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* Nobody connects before the mode is the one wanted: bind makes the file with the mode of the umask, listen comes after chmod. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
+	/* Nobody connects before the mode is the one wanted: bind makes the file with the mode of
+	 * the umask, listen comes after chmod. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
+		listen(fd, BACKLOG) < 0) {
 		int error = -errno;
 
 		close(fd);
@@ -177,5 +189,6 @@ int listen_unix(const char *path, mode_t mode, int *out)
 
 void runtime_root(const struct runtime *r, char out[LIFELINE_PATH_MAX])
 {
-	snprintf(out, LIFELINE_PATH_MAX, "%.*s/root", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path);
+	snprintf(
+		out, LIFELINE_PATH_MAX, "%.*s/root", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path);
 }

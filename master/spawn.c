@@ -1,7 +1,8 @@
 /* spawn.c - fork and exec of a worker.
  *
- * Exec, not only fork: no address-space layout, heap or key of the master is in the child. Its life is bound to the lifeline, which it sees
- * close when the master is gone; a signal on the parent's death would leave it no time to finish. Relies on the master having one thread.
+ * Exec, not only fork: no address-space layout, heap or key of the master is in the child. Its life
+ * is bound to the lifeline, which it sees close when the master is gone; a signal on the parent's
+ * death would leave it no time to finish. Relies on the master having one thread.
  */
 #include "spawn.h"
 #include "ipc/lifeline.h"
@@ -49,7 +50,8 @@ static void become(const char *program, unsigned index, int lifeline)
 	for (size_t i = 0; i < KEPT; i++) {
 		const char *value = getenv(kept[i]);
 
-		if (value && (size_t)snprintf(buffer[n], sizeof(buffer[n]), "%s=%s", kept[i], value) < sizeof(buffer[n])) {
+		if (value && (size_t)snprintf(buffer[n], sizeof(buffer[n]), "%s=%s", kept[i],
+				     value) < sizeof(buffer[n])) {
 			environment[n] = buffer[n];
 			n++;
 		}

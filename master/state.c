@@ -14,13 +14,15 @@
 int state_read(int directory, const char *name, void *data, size_t size)
 {
 	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
 	if (fd < 0)
 		return -errno;
 	struct stat st;
 	int error = 0;
 	if (fstat(fd, &st) < 0)
 		error = -errno;
-	else if (!S_ISREG(st.st_mode) || (size_t)st.st_size != size || (st.st_mode & 077) || (st.st_uid != geteuid() && st.st_uid != 0))
+	else if (!S_ISREG(st.st_mode) || (size_t)st.st_size != size || (st.st_mode & 077) ||
+		 (st.st_uid != geteuid() && st.st_uid != 0))
 		error = -EBADMSG;
 	else if (read(fd, data, size) != (ssize_t)size)
 		error = -EBADMSG;
@@ -35,13 +37,15 @@ int state_write(int directory, const char *name, const void *data, size_t size)
 
 	snprintf(part, sizeof(part), "%s.new", name);
 	unlinkat(directory, part, 0);
-	int fd = openat(directory, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(
+		directory, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	ssize_t n = write(fd, data, size);
 	if (n != (ssize_t)size)
 		error = n < 0 ? -errno : -ENOSPC;
-	else if (fsync(fd) < 0 || renameat(directory, part, directory, name) < 0 || fsync(directory) < 0)
+	else if (fsync(fd) < 0 || renameat(directory, part, directory, name) < 0 ||
+		 fsync(directory) < 0)
 		error = -errno;
 	close(fd);
 	if (error < 0)
@@ -80,8 +84,11 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 		return error;
 	}
 	struct stat st;
-	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
-		log_error("state-unsafe", "path=%s hint=\"must belong to the user that sipward starts as and be writable by nobody else\"",
+	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) ||
+		(st.st_mode & 022)) {
+		log_error("state-unsafe",
+			"path=%s hint=\"must belong to the user that sipward starts as and be "
+			"writable by nobody else\"",
 			path);
 		close(mine.fd);
 		return -EPERM;
@@ -120,7 +127,8 @@ uint32_t state_next_life(struct state *s)
 		uint32_t reserve = s->next + STATE_LIVES_BLOCK;
 		int error = state_write(s->fd, LIVES_FILE, &reserve, sizeof(reserve));
 
-		/* Without a disk the service goes on; only a restart of everything might then use numbers again. */
+		/* Without a disk the service goes on; only a restart of everything might then use
+		 * numbers again. */
 		if (error < 0)
 			log_warn("state-lives", "errno=%d", -error);
 		s->reserved = reserve;

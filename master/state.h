@@ -1,4 +1,5 @@
-/* state.h - the state directory: small files of the master, the SIP workers' folder, and the numbers of lives. */
+/* state.h - the state directory: small files of the master, the SIP workers' folder, and the
+ * numbers of lives. */
 #ifndef SIPWARD_MASTER_STATE_H
 #define SIPWARD_MASTER_STATE_H
 
@@ -15,16 +16,17 @@ struct state {
 	uint32_t reserved; /* the first one not set aside yet */
 };
 
-/* Makes path (0750) and path/location where they are missing; location belongs to uid and gid, and group gid may enter path (where the
- * process is root). Logged. -errno. */
+/* Makes path (0750) and path/location where they are missing; location belongs to uid and gid, and
+ * group gid may enter path (where the process is root). Logged. -errno. */
 int state_open(struct state *s, const char *path, uid_t uid, gid_t gid);
 void state_close(struct state *s);
 
-/* A number (24 bits, never 0) for the life of a worker that no life before it had, in this run or an earlier one: flow ids, which are
- * stored, contain it. */
+/* A number (24 bits, never 0) for the life of a worker that no life before it had, in this run or
+ * an earlier one: flow ids, which are stored, contain it. */
 uint32_t state_next_life(struct state *s);
 
-/* Reads the whole of a file of exactly size bytes. -ENOENT; -EBADMSG another size, or not ours alone to read; -errno. */
+/* Reads the whole of a file of exactly size bytes. -ENOENT; -EBADMSG another size, or not ours
+ * alone to read; -errno. */
 int state_read(int directory, const char *name, void *data, size_t size);
 /* Replaces a file atomically, mode 0600, on disk before it returns. */
 int state_write(int directory, const char *name, const void *data, size_t size);

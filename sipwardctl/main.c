@@ -1,7 +1,8 @@
 /* main.c - sipwardctl, the operator's end of the control socket.
  *
- * Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the master cannot be reached. Tables for people, --json for programs. With -f FILE
- * the user commands work on a users file without a master.
+ * Exit codes: 0 done, 1 refused or failed, 2 usage, 3 the master cannot be reached. Tables for
+ * people, --json for programs. With -f FILE the user commands work on a users file without a
+ * master.
  */
 #include "ipc/commands.h"
 #include "password.h"
@@ -36,20 +37,24 @@ struct options {
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: sipwardctl [-s SOCKET] [--json] COMMAND [ARGUMENT ...]\n"
-		    "       sipwardctl -f USERSFILE [--realm REALM] user add|remove|list [NAME@DOMAIN]\n\n");
+		    "       sipwardctl -f USERSFILE [--realm REALM] user add|remove|list "
+		    "[NAME@DOMAIN]\n\n");
 	for (int i = 0; i < COMMAND_COUNT; i++) {
 		int n = fprintf(to, "  %s %s", command_rows[i].name, command_rows[i].arguments);
 
-		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", command_rows[i].help);
+		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "",
+			command_rows[i].help);
 	}
 	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, "completion");
-	fprintf(to, "  -s SOCKET         the master's control socket (%s)\n"
-		    "  -f USERSFILE      work on a users file; no master is needed\n"
-		    "  --realm REALM     its realm (the domain)\n"
-		    "  --password-stdin  read the password from standard input\n"
-		    "  --json            print the answer as JSON\n"
-		    "  -V, -h            version, help\n"
-		    "exit codes: 0 done, 1 refused, 2 usage, 3 the master cannot be reached\n", SOCKET_DEFAULT);
+	fprintf(to,
+		"  -s SOCKET         the master's control socket (%s)\n"
+		"  -f USERSFILE      work on a users file; no master is needed\n"
+		"  --realm REALM     its realm (the domain)\n"
+		"  --password-stdin  read the password from standard input\n"
+		"  --json            print the answer as JSON\n"
+		"  -V, -h            version, help\n"
+		"exit codes: 0 done, 1 refused, 2 usage, 3 the master cannot be reached\n",
+		SOCKET_DEFAULT);
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
@@ -75,7 +80,8 @@ static int completion(void)
 				printf("%s%s", j == i ? "" : " ", command_rows[j].name + first + 1);
 		printf("\" ;;\n");
 	}
-	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _sipwardctl sipwardctl\n");
+	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- "
+	       "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _sipwardctl sipwardctl\n");
 	return EXIT_DONE;
 }
 
@@ -109,14 +115,16 @@ static json_t *exchange(const struct options *o, json_t *request)
 	size_t have = 0, buffer = 0;
 	const char *command = json_string_value(json_object_get(request, "command"));
 	bool verify = command && strcmp(command, command_rows[COMMAND_sandbox_verify].name) == 0;
-	int fd = reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S), error = fd < 0 ? fd : 0;
+	int fd = reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S),
+	    error = fd < 0 ? fd : 0;
 	json_t *parsed = NULL;
 
 	json_decref(request);
 	if (!line)
 		error = -EINVAL;
 	for (size_t at = 0, n = line ? strlen(line) : 0; error == 0 && at <= n;) {
-		ssize_t sent = at < n ? send(fd, line + at, n - at, MSG_NOSIGNAL) : send(fd, "\n", 1, MSG_NOSIGNAL);
+		ssize_t sent = at < n ? send(fd, line + at, n - at, MSG_NOSIGNAL)
+		                      : send(fd, "\n", 1, MSG_NOSIGNAL);
 
 		/* One that refuses us has said so before it hung up. */
 		if (sent < 0 && errno == EPIPE)
@@ -128,7 +136,9 @@ static json_t *exchange(const struct options *o, json_t *request)
 	}
 	while (error == 0 && !(have && answer[have - 1] == '\n')) {
 		if (have == buffer) {
-			char *more = buffer < ANSWER_MAX ? realloc(answer, buffer ? buffer * 2 : 65536) : NULL;
+			char *more = buffer < ANSWER_MAX
+			                     ? realloc(answer, buffer ? buffer * 2 : 65536)
+			                     : NULL;
 
 			if (!more) {
 				error = -ENOMEM;
@@ -155,7 +165,9 @@ static json_t *exchange(const struct options *o, json_t *request)
 	}
 	if (error < 0)
 		fprintf(stderr, "sipwardctl: %s: %s%s\n", o->socket, strerror(-error),
-			error == -ENOENT || error == -ECONNREFUSED ? " (is sipward running? -s names its socket)" : "");
+			error == -ENOENT || error == -ECONNREFUSED
+				? " (is sipward running? -s names its socket)"
+				: "");
 	if (line)
 		explicit_bzero(line, strlen(line));
 	free(line);
@@ -183,7 +195,8 @@ static int show(const struct options *o, json_t *answer)
 /* ---- users ---- */
 
 /* The realm and algorithms of a domain, from the master. 0 or an exit code. */
-static int ask_domain(const struct options *o, const char *domain, char realm[REALM_MAX + 1], uint8_t *algorithms)
+static int ask_domain(
+	const struct options *o, const char *domain, char realm[REALM_MAX + 1], uint8_t *algorithms)
 {
 	json_t *answer = exchange(o, json_pack("{s:s}", "command", "domains")), *row, *item;
 	size_t i, j;
@@ -193,15 +206,18 @@ static int ask_domain(const struct options *o, const char *domain, char realm[RE
 		return EXIT_UNREACHABLE;
 	if (!json_is_true(json_object_get(answer, "ok")))
 		return show(o, answer);
-	json_array_foreach(json_object_get(answer, "rows"), i, row) {
+	json_array_foreach (json_object_get(answer, "rows"), i, row) {
 		const char *name = json_string_value(json_object_get(row, "domain")),
 			   *text = json_string_value(json_object_get(row, "realm"));
 
-		if (!name || !text || strcasecmp(name, domain) != 0 || str_copy(str_of(text), realm, REALM_MAX + 1) < 0)
+		if (!name || !text || strcasecmp(name, domain) != 0 ||
+			str_copy(str_of(text), realm, REALM_MAX + 1) < 0)
 			continue;
 		*algorithms = 0;
-		json_array_foreach(json_object_get(row, "algorithms"), j, item)
-			*algorithms |= json_is_string(item) ? digest_algorithm_of(str_of(json_string_value(item))) : 0;
+		json_array_foreach (json_object_get(row, "algorithms"), j, item)
+			*algorithms |= json_is_string(item) ? digest_algorithm_of(str_of(
+								      json_string_value(item)))
+			                                    : 0;
 		code = EXIT_DONE;
 	}
 	json_decref(answer);
@@ -210,7 +226,8 @@ static int ask_domain(const struct options *o, const char *domain, char realm[RE
 	return code;
 }
 
-static int make_entries(const struct options *o, const char *user, const char *realm, uint8_t algorithms, struct userfile_entry entry[2])
+static int make_entries(const struct options *o, const char *user, const char *realm,
+	uint8_t algorithms, struct userfile_entry entry[2])
 {
 	char password[PASSWORD_MAX];
 
@@ -222,7 +239,8 @@ static int make_entries(const struct options *o, const char *user, const char *r
 	if (n == 0) {
 		n = ha1_entries(algorithms, str_of(user), str_of(realm), str_of(password), entry);
 		if (n < 0)
-			fprintf(stderr, "sipwardctl: the digest cannot be computed: %s\n", strerror(-n));
+			fprintf(stderr, "sipwardctl: the digest cannot be computed: %s\n",
+				strerror(-n));
 	}
 	explicit_bzero(password, sizeof(password));
 	return n;
@@ -236,7 +254,8 @@ static int user_add(const struct options *o, const char *address)
 	uint8_t algorithms = 0;
 	struct userfile_entry entry[2];
 
-	if (!at || str_copy((struct str){address, (size_t)(at - address)}, user, sizeof(user)) < 0) {
+	if (!at ||
+		str_copy((struct str){address, (size_t)(at - address)}, user, sizeof(user)) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN\n");
 		return EXIT_USAGE;
 	}
@@ -248,16 +267,18 @@ static int user_add(const struct options *o, const char *address)
 		return EXIT_REFUSED;
 	json_t *rows = json_array();
 	for (int i = 0; i < n; i++)
-		json_array_append_new(
-			rows, json_pack("{s:s, s:s}", "algorithm", digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s}", "algorithm",
+				digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
 	explicit_bzero(entry, sizeof(entry));
-	return show(
-		o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add", "arguments", "name@domain", address, "ha1", rows)));
+	return show(o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add",
+					   "arguments", "name@domain", address, "ha1", rows)));
 }
 
 static int file_failed(const struct options *o, int error)
 {
-	fprintf(stderr, "sipwardctl: %s: %s\n", o->file, error == -ENOENT ? "no such user or file" : strerror(-error));
+	fprintf(stderr, "sipwardctl: %s: %s\n", o->file,
+		error == -ENOENT ? "no such user or file" : strerror(-error));
 	return EXIT_REFUSED;
 }
 
@@ -274,8 +295,10 @@ static int file_list(const struct options *o)
 		return error == -EINVAL ? EXIT_REFUSED : file_failed(o, error);
 	}
 	for (size_t i = 0; i < file.count; i++)
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", file.entries[i].name, "realm", file.entries[i].realm,
-						    "algorithm", digest_algorithm_name(file.entries[i].algorithm)));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s, s:s}", "user", file.entries[i].name, "realm",
+				      file.entries[i].realm, "algorithm",
+				      digest_algorithm_name(file.entries[i].algorithm)));
 	userfile_free(&file);
 	return show(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
 }
@@ -284,7 +307,9 @@ static int file_list(const struct options *o)
 static int on_file(const struct options *o, enum command command, const char *address)
 {
 	char user[USER_NAME_MAX + 1];
-	const char *at = address ? strrchr(address, '@') : NULL, *realm = o->realm ? o->realm : at ? at + 1 : NULL;
+	const char *at = address ? strrchr(address, '@') : NULL, *realm = o->realm ? o->realm
+	                                                                  : at     ? at + 1
+	                                                                           : NULL;
 	struct userfile_entry entry[2];
 	size_t changed = 0;
 
@@ -294,7 +319,8 @@ static int on_file(const struct options *o, enum command command, const char *ad
 		fprintf(stderr, "sipwardctl: -f is for user add, user remove and user list\n");
 		return EXIT_USAGE;
 	}
-	if (!realm || str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)}, user, sizeof(user)) < 0) {
+	if (!realm || str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)},
+			      user, sizeof(user)) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN, or NAME and --realm REALM\n");
 		return EXIT_USAGE;
 	}
@@ -302,7 +328,8 @@ static int on_file(const struct options *o, enum command command, const char *ad
 		int error = userfile_remove(o->file, user, realm, &changed);
 
 		return error < 0 ? file_failed(o, error)
-				 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result", "removed"));
+		                 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object",
+						   "user", user, "result", "removed"));
 	}
 	int n = make_entries(o, user, realm, ALGORITHMS_DEFAULT, entry);
 	if (n < 0)
@@ -310,8 +337,8 @@ static int on_file(const struct options *o, enum command command, const char *ad
 	int error = userfile_put(o->file, entry, (size_t)n, &changed);
 	explicit_bzero(entry, sizeof(entry));
 	return error < 0 ? file_failed(o, error)
-			 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user, "result",
-					   changed ? "changed" : "added"));
+	                 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user,
+					   "result", changed ? "changed" : "added"));
 }
 
 /* ---- the command line ---- */
@@ -322,7 +349,8 @@ static int command_of(char **words, int count, int *used)
 	for (int n = count < 2 ? count : 2; n > 0; n--) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "%s%s%s", words[0], n == 2 ? " " : "", n == 2 ? words[1] : "");
+		snprintf(name, sizeof(name), "%s%s%s", words[0], n == 2 ? " " : "",
+			n == 2 ? words[1] : "");
 		int row = command_find(name);
 		if (row >= 0) {
 			*used = n;
@@ -371,8 +399,8 @@ static int unknown(const char *word)
 	for (int i = 0; i < COMMAND_COUNT; i++)
 		names[i] = command_rows[i].name;
 	const char *near = config_nearest(word, names, COMMAND_COUNT);
-	fprintf(stderr, "sipwardctl: unknown command \"%s\"%s%s%s; -h lists them\n", word, near ? ": did you mean \"" : "",
-		near ? near : "", near ? "\"?" : "");
+	fprintf(stderr, "sipwardctl: unknown command \"%s\"%s%s%s; -h lists them\n", word,
+		near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return EXIT_USAGE;
 }
 
@@ -393,28 +421,14 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "s:f:jhV", long_options, NULL)) != -1)
 		switch (option) {
-		case 's':
-			o.socket = optarg;
-			break;
-		case 'f':
-			o.file = optarg;
-			break;
-		case 'r':
-			o.realm = optarg;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'p':
-			o.password_stdin = true;
-			break;
-		case 'h':
-			return usage(stdout);
-		case 'V':
-			puts("sipwardctl " SIPWARD_VERSION);
-			return EXIT_DONE;
-		default:
-			return usage(stderr);
+		case 's': o.socket = optarg; break;
+		case 'f': o.file = optarg; break;
+		case 'r': o.realm = optarg; break;
+		case 'j': o.json = true; break;
+		case 'p': o.password_stdin = true; break;
+		case 'h': return usage(stdout);
+		case 'V': puts("sipwardctl " SIPWARD_VERSION); return EXIT_DONE;
+		default: return usage(stderr);
 		}
 	char **words = argv + optind;
 	int count = argc - optind;
@@ -429,12 +443,15 @@ int main(int argc, char **argv)
 	count -= used;
 	json_t *arguments = name_arguments(command_rows[row].arguments, words, count);
 	if (!arguments) {
-		fprintf(stderr, "usage: sipwardctl %s %s\n", command_rows[row].name, command_rows[row].arguments);
+		fprintf(stderr, "usage: sipwardctl %s %s\n", command_rows[row].name,
+			command_rows[row].arguments);
 		return EXIT_USAGE;
 	}
 	if (o.file || row == COMMAND_user_add) {
 		json_decref(arguments);
-		return o.file ? on_file(&o, (enum command)row, count ? words[0] : NULL) : user_add(&o, words[0]);
+		return o.file ? on_file(&o, (enum command)row, count ? words[0] : NULL)
+		              : user_add(&o, words[0]);
 	}
-	return show(&o, exchange(&o, json_pack("{s:s, s:o}", "command", command_rows[row].name, "arguments", arguments)));
+	return show(&o, exchange(&o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
+					     "arguments", arguments)));
 }

@@ -1,4 +1,5 @@
-/* password.c - passwords are typed or piped, never arguments: those can be read by every process. */
+/* password.c - passwords are typed or piped, never arguments: those can be read by every process.
+ */
 #include "password.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 		int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 		if (tty < 0) {
-			fprintf(stderr, "sipwardctl: no terminal to ask for a password: use --password-stdin\n");
+			fprintf(stderr, "sipwardctl: no terminal to ask for a password: use "
+					"--password-stdin\n");
 			return -ENOTTY;
 		}
 		error = ask(tty, "Password: ", out);

@@ -6,8 +6,8 @@
 
 #define PASSWORD_MAX 256 /* bytes with the NUL */
 
-/* From the terminal, twice and without echo; or one line of standard input. 0; -EINVAL: empty, too long, or not twice the same (said on
- * stderr); -ENOTTY no terminal. The caller wipes out. */
+/* From the terminal, twice and without echo; or one line of standard input. 0; -EINVAL: empty, too
+ * long, or not twice the same (said on stderr); -ENOTTY no terminal. The caller wipes out. */
 int ctl_password(bool from_stdin, char out[PASSWORD_MAX]);
 
 #endif

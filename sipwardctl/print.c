@@ -7,7 +7,8 @@
 
 #define COLUMNS_MAX 64
 
-/* Values may come from anybody's SIP messages: nothing in them may reach the terminal as a control sequence (C0, DEL, and C1 in UTF-8). */
+/* Values may come from anybody's SIP messages: nothing in them may reach the terminal as a control
+ * sequence (C0, DEL, and C1 in UTF-8). */
 static void put_safe(const char *text, FILE *to)
 {
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -42,7 +43,7 @@ static char *text_of(const json_t *value)
 	if (json_is_string(value)) {
 		fputs(json_string_value(value), f);
 	} else if (json_is_array(value)) {
-		json_array_foreach(value, i, item) {
+		json_array_foreach (value, i, item) {
 			char *one = text_of(item);
 
 			fprintf(f, "%s%s", i ? ", " : "", one);
@@ -61,10 +62,10 @@ static void print_object(json_t *object, FILE *to)
 	json_t *value;
 	size_t widest = 0;
 
-	json_object_foreach(object, key, value)
+	json_object_foreach (object, key, value)
 		if (width_of(key) > widest)
 			widest = width_of(key);
-	json_object_foreach(object, key, value) {
+	json_object_foreach (object, key, value) {
 		char *text = text_of(value);
 
 		put_safe(key, to);
@@ -93,8 +94,8 @@ static void print_rows(const json_t *rows, FILE *to)
 	bool number[COLUMNS_MAX];
 	json_t *row, *value;
 
-	json_array_foreach(rows, i, row)
-		json_object_foreach(row, key, value) {
+	json_array_foreach (rows, i, row)
+		json_object_foreach (row, key, value) {
 			size_t c = 0;
 			char *text = text_of(value);
 
@@ -120,7 +121,7 @@ static void print_rows(const json_t *rows, FILE *to)
 	for (size_t c = 0; c < columns; c++)
 		put_cell(column[c], width[c], number[c], c + 1 == columns, to);
 	fputc('\n', to);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		for (size_t c = 0; c < columns; c++) {
 			char *text = text_of(json_object_get(row, column[c]));
 
@@ -133,7 +134,8 @@ static void print_rows(const json_t *rows, FILE *to)
 
 void ctl_print(const json_t *answer, FILE *to)
 {
-	const char *error = json_string_value(json_object_get(answer, "error")), *text = json_string_value(json_object_get(answer, "text"));
+	const char *error = json_string_value(json_object_get(answer, "error")),
+		   *text = json_string_value(json_object_get(answer, "text"));
 	json_t *object = json_object_get(answer, "object"), *rows = json_object_get(answer, "rows");
 	json_t *item;
 	size_t i;
@@ -151,12 +153,12 @@ void ctl_print(const json_t *answer, FILE *to)
 		put_safe(error, stderr);
 		fputc('\n', stderr);
 	}
-	json_array_foreach(json_object_get(answer, "errors"), i, item)
+	json_array_foreach (json_object_get(answer, "errors"), i, item)
 		if (json_is_string(item)) {
 			put_safe(json_string_value(item), stderr);
 			fputc('\n', stderr);
 		}
-	json_array_foreach(json_object_get(answer, "missing"), i, item)
+	json_array_foreach (json_object_get(answer, "missing"), i, item)
 		if (json_is_string(item)) {
 			fputs("sipwardctl: no answer from ", stderr);
 			put_safe(json_string_value(item), stderr);

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Prints "object" as lines, "rows" as a table, "text" as it is, "error" and "errors" to stderr, and who is "missing". Whatever came from
- * the network is printed without control characters. */
+/* Prints "object" as lines, "rows" as a table, "text" as it is, "error" and "errors" to stderr, and
+ * who is "missing". Whatever came from the network is printed without control characters. */
 void ctl_print(const json_t *answer, FILE *to);
 
 #endif

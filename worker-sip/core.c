@@ -1,5 +1,6 @@
-/* core.c - from a checked message to the layer that answers it: transaction, dialog, authorization, registrar, route, call or relay. The order is the design's: nothing is looked up for a
- * stranger before it is challenged.
+/* core.c - from a checked message to the layer that answers it: transaction, dialog, authorization,
+ * registrar, route, call or relay. The order is the design's: nothing is looked up for a stranger
+ * before it is challenged.
  */
 #include "core.h"
 
@@ -18,8 +19,12 @@ static void response(struct sip *sip, const struct message *m)
 	uint8_t slot;
 	uint64_t branch;
 	struct str text = message_str(m, m->via_branch);
-	/* We are the only hop of what we send: a second Via means that the response is not for us (RFC 3261 section 8.1.3.3). */
-	if (m->via_count != 1 || text.n != BRANCH_LENGTH || token_prove(&sip->keys.minting, TOKEN_BRANCH, str_from(text, BRANCH_LENGTH - TOKEN_LENGTH), &slot, &branch)) {
+
+	/* We are the only hop of what we send: a second Via means that the response is not for us
+	 * (RFC 3261 section 8.1.3.3). */
+	if (m->via_count != 1 || text.n != BRANCH_LENGTH ||
+		token_prove(&sip->keys.minting, TOKEN_BRANCH,
+			str_from(text, BRANCH_LENGTH - TOKEN_LENGTH), &slot, &branch)) {
 		count(RESPONSE_FORGED);
 		return;
 	}
@@ -27,55 +32,74 @@ static void response(struct sip *sip, const struct message *m)
 		call_stray_answer(sip, m);
 }
 
-/* An INVITE whose Request-URI is our own Contact in another call (a transfer's target): the far leg's peer. False where it names none. */
+/* An INVITE whose Request-URI is our own Contact in another call (a transfer's target): the far
+ * leg's peer. False where it names none. */
 static bool contact_target(struct sip *sip, const struct message *m, struct target *target)
 {
 	struct dialog *d = dialog_of_contact(sip, message_str(m, m->request_uri.user));
+
 	if (!d || !d->call->answered)
 		return false;
 	struct dialog *other = d == d->call->a ? d->call->b : d->call->a;
 	uint8_t transport = dialog_flow(sip, other).transport;
-	if (other->target.n > BINDING_CONTACT_MAX || (m->request_uri.scheme == URI_SIPS && transport != TRANSPORT_TLS && transport != TRANSPORT_WSS))
+	if (other->target.n > BINDING_CONTACT_MAX ||
+		(m->request_uri.scheme == URI_SIPS && transport != TRANSPORT_TLS &&
+			transport != TRANSPORT_WSS))
 		return false;
-	*target = (struct target){.flow = dialog_flow(sip, other), .zone = other->zone, .trunk = NONE_INDEX, .explicit_transport = 1};
+	*target = (struct target){.flow = dialog_flow(sip, other),
+		.zone = other->zone,
+		.trunk = NONE_INDEX,
+		.explicit_transport = 1};
 	memcpy(target->buffer, other->target.p, other->target.n);
 	target->request_uri = (struct str){target->buffer, other->target.n};
 	return true;
 }
 
-static void invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender, struct target *targets, unsigned count)
+static void invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
+	const struct identity *sender, struct target *targets, unsigned count)
 {
 	char buffer[512];
 	struct writer replaces = WRITER(buffer);
 	struct str value = message_value(m, HEADER_REPLACES);
+
 	if (value.n) {
 		struct dialog *d = map_replaces_dialog(sip, value);
+
 		if (!d) {
 			answer(sip, t, 481, STR_EMPTY); /* RFC 3891 section 3 */
 			return;
 		}
 		struct dialog *other = d == d->call->a ? d->call->b : d->call->a;
 		map_replaces(&replaces, other, value);
-		/* It is for the peer of that dialog's far leg, wherever the Request-URI would lead. */
+		/* It is for the peer of that dialog's far leg, wherever the Request-URI would
+		 * lead. */
 		if (other->target.n <= BINDING_CONTACT_MAX) {
-			targets[0] = (struct target){.flow = dialog_flow(sip, other), .zone = other->zone, .trunk = NONE_INDEX, .explicit_transport = 1};
+			targets[0] = (struct target){.flow = dialog_flow(sip, other),
+				.zone = other->zone,
+				.trunk = NONE_INDEX,
+				.explicit_transport = 1};
 			memcpy(targets[0].buffer, other->target.p, other->target.n);
 			targets[0].request_uri = (struct str){targets[0].buffer, other->target.n};
 			count = 1;
 		}
 	}
-	call_invite(sip, t, m, slot, sender, targets, count, replaces.full ? STR_EMPTY : writer_text(&replaces));
+	call_invite(sip, t, m, slot, sender, targets, count,
+		replaces.full ? STR_EMPTY : writer_text(&replaces));
 }
 
 /* What is for somebody behind us: there, or the answer that the routes name. */
-static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender)
+static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
+	const struct identity *sender)
 {
 	static struct target targets[TARGETS_MAX]; /* wire.h */
 	struct decision decision;
+
 	if (contact_target(sip, m, &targets[0])) {
 		decision = (struct decision){.count = 1, .route = NONE_INDEX};
 	} else {
-		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max : TARGETS_MAX;
+		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max
+		                                                        : TARGETS_MAX;
+
 		route_request(sip, m, sender, targets, limit, &decision);
 	}
 	if (decision.to_self)
@@ -83,19 +107,26 @@ static void send_on(struct sip *sip, struct transaction *t, const struct message
 	else if (decision.status)
 		answer(sip, t, decision.status, STR_EMPTY);
 	else if (m->max_forwards == 0)
-		relay_self(sip, t, m); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261 section 11) */
+		relay_self(sip, t, m); /* OPTIONS at its last hop is answered as if it were ours
+		                          (RFC 3261 section 11) */
 	else if (m->method == METHOD_INVITE)
 		invite(sip, t, m, slot, sender, targets, decision.count);
 	else
 		relay_request(sip, t, m, sender, targets, decision.count);
 }
 
-/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers brought no credentials, so that a repetition gets a challenge as good. A stranger then costs no memory, and a phone that registers
- * one transaction instead of two. Only for methods that may be carried out twice: a reload may have it challenged while an earlier copy, which was not, is on its way. Who is to come again later (503) is told so first. */
+/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers
+ * brought no credentials, so that a repetition gets a challenge as good. A stranger then costs no
+ * memory, and a phone that registers one transaction instead of two. Only for methods that may be
+ * carried out twice: a reload may have it challenged while an earlier copy, which was not, is on
+ * its way. Who is to come again later (503) is told so first. */
 static bool stateless(const struct sip *sip, const struct message *m)
 {
-	return ((m->method == METHOD_REGISTER && m->max_forwards) || (m->method == METHOD_OPTIONS && !m->to_tag.length)) && !message_first(m, HEADER_AUTHORIZATION) && !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
-		!transactions_full(sip->transactions, false);
+	return ((m->method == METHOD_REGISTER && m->max_forwards) ||
+		       (m->method == METHOD_OPTIONS && !m->to_tag.length)) &&
+	       !message_first(m, HEADER_AUTHORIZATION) &&
+	       !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
+	       !transactions_full(sip->transactions, false);
 }
 
 static void request(struct sip *sip, const struct message *m, uint8_t slot)
@@ -103,6 +134,7 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 	struct transaction *t = NULL;
 	struct identity sender;
 	bool early = stateless(sip, m);
+
 	if (early && !authorize(sip, NULL, m, slot, &sender))
 		return;
 	enum request_kind kind = transactions_request(sip->transactions, m, slot, &t);
@@ -132,7 +164,10 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 	if (m->method == METHOD_REGISTER) {
 		struct str host = message_str(m, m->to.host);
 		unsigned domain = settings_domain_of(sip->settings, host);
-		if (domain == NONE_INDEX && settings_listener_at(sip->settings, host, m->to.port) != NONE_INDEX && sip->settings->domains.count)
+
+		if (domain == NONE_INDEX &&
+			settings_listener_at(sip->settings, host, m->to.port) != NONE_INDEX &&
+			sip->settings->domains.count)
 			domain = 0; /* our own address stands for the first domain */
 		if (domain == NONE_INDEX)
 			answer(sip, t, sender.trusted ? 404 : 403, STR_EMPTY);
@@ -150,6 +185,7 @@ static void request(struct sip *sip, const struct message *m, uint8_t slot)
 void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 {
 	bool permitted;
+
 	if (m->flow.listener >= sip->settings->listeners.count) {
 		count(MESSAGE_BAD_BLOCK);
 		return;

@@ -26,6 +26,7 @@ struct reply {
 static void reply_send(struct reply *r, bool last)
 {
 	struct lifeline_reply head = {.id = r->id, .last = last};
+
 	worker_send(&r->sip->worker, LIFELINE_REPLY, &head, sizeof(head), r->text, r->n);
 	r->n = 0;
 }
@@ -33,6 +34,7 @@ static void reply_send(struct reply *r, bool last)
 static void reply_line(void *arg, struct str json)
 {
 	struct reply *r = arg;
+
 	if (json.n + 1 > sizeof(r->text) - r->n)
 		return;
 	memcpy(r->text + r->n, json.p, json.n);
@@ -48,6 +50,7 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	char buffer[8192], peer[ENDPOINT_TEXT_SIZE];
 	struct writer w = WRITER(buffer);
 	struct timespec now;
+
 	clock_gettime(CLOCK_REALTIME, &now);
 	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	write_literal(&w, "{");
@@ -73,15 +76,18 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 static void reply_one(void *arg, const struct binding *b)
 {
 	struct reply *r = arg;
+
 	reply_binding(arg, r->asked, b);
 }
 
-/* The bindings of the address of record that the operator named, with or without its scheme. One that names nobody has none. */
+/* The bindings of the address of record that the operator named, with or without its scheme. One
+ * that names nobody has none. */
 static void reply_address(struct reply *r, struct str name)
 {
 	char text[sizeof(((struct lifeline_query *)0)->argument) + 4], buffer[AOR_MAX];
 	struct writer w = WRITER(text);
 	struct uri_parts uri;
+
 	if (!str_starts(name, S("sip:")) && !str_starts(name, S("sips:")))
 		write_literal(&w, "sip:");
 	write_str(&w, name);
@@ -95,6 +101,7 @@ static void reply_address(struct reply *r, struct str name)
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
 	static struct reply r;
+
 	r.sip = sip;
 	r.id = q->id;
 	r.n = 0;
@@ -104,7 +111,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		reply_address(&r, str_of(q->argument));
 	} else if (q->what == QUERY_REGISTRATIONS) {
 		r.after_length = 0;
-		while (location_list(sip->location, (struct str){r.after, r.after_length}, LIST_PAGE, reply_binding, &r) > 0)
+		while (location_list(sip->location, (struct str){r.after, r.after_length},
+			       LIST_PAGE, reply_binding, &r) > 0)
 			;
 	}
 	reply_send(&r, true);

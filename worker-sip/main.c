@@ -1,4 +1,5 @@
-/* main.c - sipward-sip: transactions, dialogs, calls and bindings of the slots that this worker owns (DESIGN.md section 5).
+/* main.c - sipward-sip: transactions, dialogs, calls and bindings of the slots that this worker
+ * owns (DESIGN.md section 5).
  *
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
@@ -28,16 +29,19 @@ struct context {
 	struct trim trim;
 };
 
-/* A transport worker speaks of its own connections only: one that was taken over must not end, or answer for, those of another. */
+/* A transport worker speaks of its own connections only: one that was taken over must not end, or
+ * answer for, those of another. */
 static bool is_own_flow(uint16_t peer, uint64_t flow)
 {
 	return PEER_ROLE(peer) != PEER_TRANSPORT || (flow && FLOW_WORKER(flow) == PEER_INDEX(peer));
 }
 
-/* Where a message says that it came from: a listener of ours, over its transport, on a flow of whoever sends it. */
+/* Where a message says that it came from: a listener of ours, over its transport, on a flow of
+ * whoever sends it. */
 static bool is_way_in(const struct sip *sip, uint16_t peer, const struct flow *f)
 {
-	if (f->listener >= sip->settings->listeners.count || f->transport != settings_listener(sip->settings, f->listener)->transport)
+	if (f->listener >= sip->settings->listeners.count ||
+		f->transport != settings_listener(sip->settings, f->listener)->transport)
 		return false;
 	return transport_is_stream(f->transport) ? f->id && is_own_flow(peer, f->id) : !f->id;
 }
@@ -51,7 +55,10 @@ static bool take_message(struct sip *sip, uint16_t peer, const struct message *m
 	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
 	if (owner != sip->index) {
 		void *copy;
-		if (PEER_ROLE(peer) != PEER_TRANSPORT || mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
+
+		if (PEER_ROLE(peer) != PEER_TRANSPORT ||
+			mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true,
+				&copy)) {
 			count(MESSAGE_MISDIRECTED);
 			return true;
 		}
@@ -64,11 +71,11 @@ static bool take_message(struct sip *sip, uint16_t peer, const struct message *m
 }
 
 /* False: not a record that this peer may send. */
-static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
+static bool take_record(
+	struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	switch (type) {
-	case RECORD_MESSAGE:
-		return take_message(sip, peer, data, size);
+	case RECORD_MESSAGE: return take_message(sip, peer, data, size);
 	case RECORD_FLOW_CLOSED: {
 		const struct record_flow_closed *closed = data;
 		if (!is_own_flow(peer, closed->flow))
@@ -81,7 +88,8 @@ static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const voi
 		const struct record_send_failed *failed = data;
 		if (PEER_ROLE(peer) != PEER_TRANSPORT)
 			break;
-		transactions_send_failed(sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
+		transactions_send_failed(
+			sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
 		return true;
 	}
 	}
@@ -89,14 +97,18 @@ static bool take_record(struct sip *sip, uint16_t peer, uint16_t type, const voi
 	return false;
 }
 
-/* What comes from a transport worker is in hand until it is done with: should it be the end of this worker, the next ones refuse it. Copies may wait in the queues of transport workers that have let it pass before. */
+/* What comes from a transport worker is in hand until it is done with: should it be the end of this
+ * worker, the next ones refuse it. Copies may wait in the queues of transport workers that have let
+ * it pass before. */
 static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	struct sip *sip = arg;
 	struct str raw = {NULL, 0};
+
 	if (type == RECORD_MESSAGE)
 		raw = message_raw_unchecked(data, size);
-	if (raw.n && refusals_refuse(&sip->refusals, EVIDENCE_MESSAGE, raw, NULL, loop_now(sip->loop)))
+	if (raw.n &&
+		refusals_refuse(&sip->refusals, EVIDENCE_MESSAGE, raw, NULL, loop_now(sip->loop)))
 		return;
 	if (raw.n)
 		evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
@@ -114,6 +126,7 @@ static int take_settings(struct sip *sip, struct lifeline_packet *p)
 	size_t size;
 	struct routes *routes;
 	int error = worker_map(p->fd[0], &image, &size);
+
 	if (error)
 		return error;
 	error = settings_check(image, size);
@@ -137,6 +150,7 @@ static int take_users(struct sip *sip, struct lifeline_packet *p)
 	const void *image;
 	size_t size;
 	int error = worker_map(p->fd[0], &image, &size);
+
 	if (error)
 		return error;
 	error = users_check(image, size);
@@ -154,6 +168,7 @@ static int take_users(struct sip *sip, struct lifeline_packet *p)
 static void take_slots(struct sip *sip, const struct slot_map *map)
 {
 	bool gained = false;
+
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
 		gained |= map->worker[i] == sip->index && sip->slots.worker[i] != sip->index;
 	sip->slots = *map;
@@ -162,8 +177,10 @@ static void take_slots(struct sip *sip, const struct slot_map *map)
 	if (gained && sip->replay) {
 		/* which nonces their earlier owner saw used is not known here */
 		struct timespec now;
+
 		clock_gettime(CLOCK_REALTIME, &now);
-		replay_horizon(sip->replay, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+		replay_horizon(
+			sip->replay, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 	}
 }
 
@@ -171,6 +188,7 @@ static int take_edge(struct sip *sip, struct lifeline_packet *p)
 {
 	uint16_t peer = ((const struct lifeline_edge *)(const void *)p->body)->peer;
 	int error = mesh_edge(sip->mesh, peer, p->fd[0]);
+
 	if (error)
 		return error;
 	p->fd[0] = -1;
@@ -184,34 +202,27 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	struct context *c = arg;
 	struct sip *sip = &c->sip;
 	const void *body = p->body;
+
 	switch (p->type) {
-	case LIFELINE_SETTINGS:
-		return take_settings(sip, p);
-	case LIFELINE_USERS:
-		return take_users(sip, p);
-	case LIFELINE_KEYS:
-		memcpy(&sip->keys, body, sizeof(sip->keys));
-		return 0;
-	case LIFELINE_EDGE:
-		return take_edge(sip, p);
+	case LIFELINE_SETTINGS: return take_settings(sip, p);
+	case LIFELINE_USERS: return take_users(sip, p);
+	case LIFELINE_KEYS: memcpy(&sip->keys, body, sizeof(sip->keys)); return 0;
+	case LIFELINE_EDGE: return take_edge(sip, p);
 	case LIFELINE_PEER_DOWN: {
 		const struct lifeline_peer *down = body;
 		if (sip->location)
 			location_reader_check(sip->location);
 		if (sip->registrar && PEER_ROLE(down->peer) == PEER_TRANSPORT)
-			registrar_transport_gone(sip->registrar, PEER_INDEX(down->peer), down->incarnation);
+			registrar_transport_gone(
+				sip->registrar, PEER_INDEX(down->peer), down->incarnation);
 		return 0;
 	}
-	case LIFELINE_SLOTS:
-		take_slots(sip, body);
-		return 0;
+	case LIFELINE_SLOTS: take_slots(sip, body); return 0;
 	case LIFELINE_QUARANTINE: {
 		const struct lifeline_quarantine *quarantine = body;
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
 	}
-	case LIFELINE_QUERY:
-		listing_answer(sip, body);
-		return 0;
+	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
 	}
 	return 0;
 }
@@ -220,6 +231,7 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 static int open_stores(struct sip *sip, const struct boot_id *boot)
 {
 	int error = location_open(&sip->location, "location", boot, sip->loop);
+
 	if (error)
 		log_error("store-failed", "store=location error=%s", strerror(-error));
 	return error;
@@ -240,11 +252,16 @@ static int start(struct context *c)
 {
 	struct sip *sip = &c->sip;
 	int error = digest_init();
+
 	if (error)
 		return error;
-	if ((error = transactions_new(&sip->transactions, sip)) || (error = dialogs_new(&sip->dialogs)) || (error = registrar_new(&sip->registrar, sip)) || (error = trim_start(&c->trim, sip->loop)))
+	if ((error = transactions_new(&sip->transactions, sip)) ||
+		(error = dialogs_new(&sip->dialogs)) ||
+		(error = registrar_new(&sip->registrar, sip)) ||
+		(error = trim_start(&c->trim, sip->loop)))
 		return error;
-	return mesh_start(sip->mesh); /* last: what the stores answer at the end of a turn leaves in it */
+	return mesh_start(
+		sip->mesh); /* last: what the stores answer at the end of a turn leaves in it */
 }
 
 int main(void)
@@ -258,7 +275,8 @@ int main(void)
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
-	if (mesh_new(&sip->mesh, sip->loop, on_record, sip)) /* edges come with the first configuration */
+	if (mesh_new(&sip->mesh, sip->loop, on_record,
+		    sip)) /* edges come with the first configuration */
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

@@ -1,4 +1,5 @@
-/* memory_trim.c - giving memory back after a peak (trim.h). Relies on glibc: malloc_trim finds free pages in the middle of the heap, too. */
+/* memory_trim.c - giving memory back after a peak (trim.h). Relies on glibc: malloc_trim finds free
+ * pages in the middle of the heap, too. */
 #include "memory_trim.h"
 
 #include "common/counters.h"
@@ -9,6 +10,7 @@ static bool turn(void *arg)
 {
 	struct trim *t = arg;
 	uint64_t now = counters_page->counter[COUNTER_TRANSACTIONS];
+
 	if (now > t->most)
 		t->most = now;
 	if (t->most < TRIM_LEAST || now > t->most / 8)

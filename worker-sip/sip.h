@@ -27,34 +27,40 @@ struct sip {
 	size_t settings_size, users_size;
 	struct lifeline_keys keys;
 	struct slot_map slots;
-	struct refusals refusals;  /* bytes that ended a worker before */
-	uint8_t index;             /* of this SIP worker */
-	uint64_t transports;       /* bits: transport workers that there has been an edge to */
+	struct refusals refusals; /* bytes that ended a worker before */
+	uint8_t index;            /* of this SIP worker */
+	uint64_t transports;      /* bits: transport workers that there has been an edge to */
 
 	struct transactions *transactions;
 	struct dialogs *dialogs;
 	struct location *location;
 	struct registrar *registrar;
 	struct routes *routes;
-	struct replay *replay;     /* used nonce counts; made by authorize with its first challenge or credentials */
-	struct call *call_list;    /* all calls, early ones too */
-	uint32_t calls;            /* their number and that of unanswered INVITEs, for the limit */
+	struct replay *replay;  /* used nonce counts; made by authorize with its first challenge or
+	                           credentials */
+	struct call *call_list; /* all calls, early ones too */
+	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */
 
 	/* Where sip_send goes in unit tests instead of the mesh; NULL in the worker. */
-	int (*send_hook)(void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
+	int (*send_hook)(
+		void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
 	void *send_arg;
 	/* Where penalties go in unit tests instead of the mesh; NULL in the worker. */
 	void (*penalty_hook)(void *arg, const struct record_penalty *penalty);
 };
 
-/* Sends the finished bytes to a flow through the transport worker that owns it (a datagram: through the one that its peer's hash names, so that order to one peer is kept). cookie: see record.h, 0 for no
- * report. reserve: a response or in-dialog request. 0, -EAGAIN (queue full), -ENOTCONN (no such worker), -EMSGSIZE; failures are counted. */
-int sip_send(struct sip *sip, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
-/* Asks to be told of the end of a stream flow for a slot (flow_closed in main.c then tells registrar and calls). */
+/* Sends the finished bytes to a flow through the transport worker that owns it (a datagram: through
+ * the one that its peer's hash names, so that order to one peer is kept). cookie: see record.h, 0
+ * for no report. reserve: a response or in-dialog request. 0, -EAGAIN (queue full), -ENOTCONN (no
+ * such worker), -EMSGSIZE; failures are counted. */
+int sip_send(
+	struct sip *sip, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
+/* Asks to be told of the end of a stream flow for a slot (flow_closed in main.c then tells
+ * registrar and calls). */
 void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot);
 
-/* Our address as the peer of this flow shall see it: host and port for Via sent-by and Contact (the listener's advertised address, else flow->local, else the bound one).
- * Writes "host:port". */
+/* Our address as the peer of this flow shall see it: host and port for Via sent-by and Contact (the
+ * listener's advertised address, else flow->local, else the bound one). Writes "host:port". */
 void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow);
 /* The host of that alone. */
 void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow);
@@ -66,17 +72,24 @@ struct response {
 	struct str headers;      /* whole header lines, each with its CRLF; may be empty */
 	struct str content_type; /* with a body */
 	struct str body;
-	struct str to_tag;       /* n == 0: one is minted where the request has none and status > 100 */
+	struct str to_tag; /* n == 0: one is minted where the request has none and status > 100 */
 };
-/* Writes status line, all Vias (the top one with received and rport by RFC 3581 and 3261 section 18.2.1, whatever the peer wrote there replaced), From, To with to_tag where the request's had none, Call-ID, CSeq and, for status 100, Timestamp. */
-void write_response_head(struct writer *w, const struct message *request, unsigned status, struct str reason, struct str to_tag);
+/* Writes status line, all Vias (the top one with received and rport by RFC 3581 and 3261
+ * section 18.2.1, whatever the peer wrote there replaced), From, To with to_tag where the request's
+ * had none, Call-ID, CSeq and, for status 100, Timestamp. */
+void write_response_head(struct writer *w, const struct message *request, unsigned status,
+	struct str reason, struct str to_tag);
 /* The whole local answer to a request. -ENOBUFS, -ENOMEM. */
-int response_build(struct sip *sip, const struct message *request, const struct response *r, struct wire **out);
-/* Answers a server transaction with a local response (built and sent; failures are the transaction's). headers as above, may be empty. */
+int response_build(struct sip *sip, const struct message *request, const struct response *r,
+	struct wire **out);
+/* Answers a server transaction with a local response (built and sent; failures are the
+ * transaction's). headers as above, may be empty. */
 void answer(struct sip *sip, struct transaction *t, unsigned status, struct str headers);
 /* The same with a reason phrase of its own. */
-void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason, struct str headers);
+void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
+	struct str headers);
 /* Answers without a transaction (overload, unmatched CANCEL). Never an ACK. */
-void answer_stateless(struct sip *sip, const struct message *request, unsigned status, struct str headers);
+void answer_stateless(
+	struct sip *sip, const struct message *request, unsigned status, struct str headers);
 
 #endif

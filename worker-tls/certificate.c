@@ -17,7 +17,8 @@ const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (!gmtime_r(&t, &tm) || strftime(buffer, CERTIFICATE_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+	if (!gmtime_r(&t, &tm) ||
+		strftime(buffer, CERTIFICATE_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
 		snprintf(buffer, CERTIFICATE_DATE_SIZE, "%lld", (long long)seconds);
 	return buffer;
 }
@@ -45,9 +46,11 @@ static bool covers_domain(X509 *x, const char *name)
 
 		if (g->type != GEN_URI)
 			continue;
-		uri = (struct str){(const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
+		uri = (struct str){
+			(const char *)ASN1_STRING_get0_data(g->d.uniformResourceIdentifier),
 			(size_t)ASN1_STRING_length(g->d.uniformResourceIdentifier)};
-		found = uri.n == n + 4 && strncasecmp(uri.p, "sip:", 4) == 0 && strncasecmp(uri.p + 4, name, n) == 0;
+		found = uri.n == n + 4 && strncasecmp(uri.p, "sip:", 4) == 0 &&
+		        strncasecmp(uri.p + 4, name, n) == 0;
 	}
 	GENERAL_NAMES_free(names);
 	return found;
@@ -60,8 +63,10 @@ static bool covers(X509 *x, struct str name)
 	if (str_copy(name, text, sizeof(text)) < 0)
 		return false;
 	/* What stands for any label is covered where some label is. */
-	snprintf(probe, sizeof(probe), "%s%s", str_starts(name, S("*.")) ? "any-label" : "", str_starts(name, S("*.")) ? text + 1 : text);
-	return X509_check_host(x, probe, 0, 0, NULL) == 1 || X509_check_ip_asc(x, text, 0) == 1 || covers_domain(x, text);
+	snprintf(probe, sizeof(probe), "%s%s", str_starts(name, S("*.")) ? "any-label" : "",
+		str_starts(name, S("*.")) ? text + 1 : text);
+	return X509_check_host(x, probe, 0, 0, NULL) == 1 || X509_check_ip_asc(x, text, 0) == 1 ||
+	       covers_domain(x, text);
 }
 
 static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX])
@@ -72,7 +77,8 @@ static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX
 
 		names = str_from(names, n < names.n ? n + 1 : n);
 		if (name.n && !covers(x, name)) {
-			snprintf(text, CERTIFICATE_TEXT_MAX, "the first certificate of the chain does not name \"%.*s\"",
+			snprintf(text, CERTIFICATE_TEXT_MAX,
+				"the first certificate of the chain does not name \"%.*s\"",
 				(int)(name.n < 200 ? name.n : 200), name.p);
 			return -EBADMSG;
 		}
@@ -80,12 +86,14 @@ static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX
 	return 0;
 }
 
-static int take_one(X509 *x, int number, struct str names, struct certificate_facts *f, char text[CERTIFICATE_TEXT_MAX])
+static int take_one(X509 *x, int number, struct str names, struct certificate_facts *f,
+	char text[CERTIFICATE_TEXT_MAX])
 {
 	int64_t from, to;
 
 	if (!seconds_of(X509_get0_notBefore(x), &from) || !seconds_of(X509_get0_notAfter(x), &to)) {
-		snprintf(text, CERTIFICATE_TEXT_MAX, "certificate %d of the chain has malformed dates", number);
+		snprintf(text, CERTIFICATE_TEXT_MAX,
+			"certificate %d of the chain has malformed dates", number);
 		return -EBADMSG;
 	}
 	if (from > f->not_before)
@@ -96,13 +104,15 @@ static int take_one(X509 *x, int number, struct str names, struct certificate_fa
 		return 0;
 	f->public = X509_get_pubkey(x);
 	if (!f->public) {
-		snprintf(text, CERTIFICATE_TEXT_MAX, "the first certificate of the chain has a public key of an unknown kind");
+		snprintf(text, CERTIFICATE_TEXT_MAX,
+			"the first certificate of the chain has a public key of an unknown kind");
 		return -EBADMSG;
 	}
 	return check_names(x, names, text);
 }
 
-int certificate_read(struct str chain, struct str names, struct certificate_facts *out, char text[CERTIFICATE_TEXT_MAX])
+int certificate_read(struct str chain, struct str names, struct certificate_facts *out,
+	char text[CERTIFICATE_TEXT_MAX])
 {
 	struct certificate_facts f = {.not_before = INT64_MIN, .not_after = INT64_MAX};
 	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
@@ -125,7 +135,8 @@ int certificate_read(struct str chain, struct str names, struct certificate_fact
 		}
 		number++;
 		if (number > CHAIN_DEPTH_MAX) {
-			snprintf(text, CERTIFICATE_TEXT_MAX, "the chain has more than %d certificates", CHAIN_DEPTH_MAX);
+			snprintf(text, CERTIFICATE_TEXT_MAX,
+				"the chain has more than %d certificates", CHAIN_DEPTH_MAX);
 			error = -EBADMSG;
 		} else {
 			error = take_one(x, number, names, &f, text);

@@ -1,5 +1,5 @@
-/* certificate.h - reads a certificate chain: does it parse, what does it name, when is it valid. The key store checks with it and keeps no
- * certificate. */
+/* certificate.h - reads a certificate chain: does it parse, what does it name, when is it valid.
+ * The key store checks with it and keeps no certificate. */
 #ifndef SIPWARD_TLS_CERTIFICATE_H
 #define SIPWARD_TLS_CERTIFICATE_H
 
@@ -16,10 +16,12 @@ struct certificate_facts {
 	int64_t not_before, not_after; /* unix seconds: the latest and the earliest of the chain */
 };
 
-/* Reads a chain in PEM form, its own certificate first. names: hosts or SIP domains separated by spaces, each of which the first
- * certificate must cover (RFC 5922 section 7.2: a DNS name, a URI sip:NAME; an address; "*.NAME" means any one label). 0; -EBADMSG or
- * -ENOMEM with what is wrong in text. */
-int certificate_read(struct str chain, struct str names, struct certificate_facts *out, char text[CERTIFICATE_TEXT_MAX]);
+/* Reads a chain in PEM form, its own certificate first. names: hosts or SIP domains separated by
+ * spaces, each of which the first certificate must cover (RFC 5922 section 7.2: a DNS name, a URI
+ * sip:NAME; an address; "*.NAME" means any one label). 0; -EBADMSG or -ENOMEM with what is wrong in
+ * text. */
+int certificate_read(struct str chain, struct str names, struct certificate_facts *out,
+	char text[CERTIFICATE_TEXT_MAX]);
 
 /* A time as "2027-03-01 12:00:00 UTC" in room; returns room. */
 const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]);

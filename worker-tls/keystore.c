@@ -1,8 +1,9 @@
 /* keystore.c - private keys by generation.
  *
- * The key text is parsed from guarded memory that is wiped at once. OpenSSL keeps a parsed key on its own heap, so its allocator is
- * replaced by one that wipes what it frees: then nothing of the text, the DER or the intermediate numbers outlives the parse. Relies on the
- * caller's wiping the packet as a whole.
+ * The key text is parsed from guarded memory that is wiped at once. OpenSSL keeps a parsed key on
+ * its own heap, so its allocator is replaced by one that wipes what it frees: then nothing of the
+ * text, the DER or the intermediate numbers outlives the parse. Relies on the caller's wiping the
+ * packet as a whole.
  */
 #include "keystore.h"
 
@@ -25,18 +26,18 @@
 
 struct key {
 	struct signer *signer;
-	EVP_PKEY *public;       /* the certificate's, which the private key matches */
+	EVP_PKEY *public; /* the certificate's, which the private key matches */
 	enum key_kind kind;
 	int64_t not_before, not_after; /* unix seconds, over the whole chain */
 	char name[64];
 };
 
 struct generation {
-	uint32_t number;        /* 0: free */
+	uint32_t number; /* 0: free */
 	bool committed;
 	unsigned count;
 	struct key *key[CERTIFICATES_MAX];
-	int error;              /* the first fault found while taking it; 0: none */
+	int error; /* the first fault found while taking it; 0: none */
 	uint16_t error_index;
 	char error_text[KEYSTORE_TEXT_MAX];
 };
@@ -83,17 +84,20 @@ static void *wiping_realloc(void *p, size_t n, const char *file, int line)
 	return q;
 }
 
-/* Makes keys and signs with them, so that all that is loaded on first use is there before the jail closes. */
+/* Makes keys and signs with them, so that all that is loaded on first use is there before the jail
+ * closes. */
 static bool warm_up(void)
 {
 	static const struct {
 		const char *type;
 		const char *curve;
 		enum key_kind kind;
-	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384}, {"ED25519", NULL, KEY_ED25519}};
+	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384},
+		{"ED25519", NULL, KEY_ED25519}};
 	unsigned char hash[32] = {0}, text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
 	size_t size = sign_verify_text(hash, sizeof(hash), text), n;
-	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(NULL, "RSA", NULL); /* whose keys take long to make */
+	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(
+		NULL, "RSA", NULL); /* whose keys take long to make */
 	EVP_KEYMGMT *rsa_keys = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
 	bool good = rsa && rsa_keys;
 
@@ -104,7 +108,8 @@ static bool warm_up(void)
 		struct signer *signer = NULL;
 
 		good = private && signer_new(&signer, private) == 0 &&
-		       signer_sign(signer, sign_default_scheme(kinds[i].kind), text, size, signature, &n) == 0;
+		       signer_sign(signer, sign_default_scheme(kinds[i].kind), text, size,
+			       signature, &n) == 0;
 		signer_free(signer);
 		EVP_PKEY_free(private);
 	}
@@ -119,8 +124,9 @@ int keystore_begin(void)
 	tzset();
 	gmtime_r(&now, &tm);
 	if (CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1 ||
-		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
-				OPENSSL_INIT_ADD_ALL_DIGESTS,
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+					    OPENSSL_INIT_ADD_ALL_CIPHERS |
+					    OPENSSL_INIT_ADD_ALL_DIGESTS,
 			NULL) != 1 ||
 		!warm_up()) {
 		log_error("openssl-failed", "code=%lx", ERR_peek_last_error());
@@ -154,11 +160,11 @@ static enum key_kind kind_of(EVP_PKEY *p)
 	case EVP_PKEY_EC:
 		if (EVP_PKEY_get_group_name(p, group, sizeof(group), &n) != 1)
 			return KEY_NONE;
-		return strcmp(group, "prime256v1") == 0 ? KEY_P256 : strcmp(group, "secp384r1") == 0 ? KEY_P384 : KEY_NONE;
-	case EVP_PKEY_ED25519:
-		return KEY_ED25519;
-	default:
-		return KEY_NONE;
+		return strcmp(group, "prime256v1") == 0  ? KEY_P256
+		       : strcmp(group, "secp384r1") == 0 ? KEY_P384
+		                                         : KEY_NONE;
+	case EVP_PKEY_ED25519: return KEY_ED25519;
+	default: return KEY_NONE;
 	}
 }
 
@@ -171,7 +177,8 @@ static void key_free(struct key *k)
 	free(k);
 }
 
-__attribute__((format(printf, 4, 5))) static void fault(struct generation *g, unsigned index, int error, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void fault(
+	struct generation *g, unsigned index, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -195,13 +202,13 @@ static EVP_PKEY *parse_private(const char *text, size_t size, const char **why)
 	ERR_clear_error();
 	if (!p)
 		*why = encrypted ? "the key is encrypted: expected one without a password"
-				 : "the key file holds no private key in PEM form";
+		                 : "the key file holds no private key in PEM form";
 	return p;
 }
 
 /* What chain and key give; 0 or the fault's errno with text. */
-static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain, const char *guarded, struct key **out,
-	char text[KEYSTORE_TEXT_MAX])
+static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain,
+	const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
 {
 	struct key *k = calloc(1, sizeof(*k));
 	struct certificate_facts facts;
@@ -221,7 +228,8 @@ static int build_key(const struct lifeline_certificate *head, struct str names, 
 	if (private) {
 		k->kind = kind_of(private);
 		if (k->kind == KEY_NONE)
-			why = "expected a key of RSA 2048, 3072 or 4096, EC P-256 or P-384, or Ed25519";
+			why = "expected a key of RSA 2048, 3072 or 4096, EC P-256 or P-384, or "
+			      "Ed25519";
 		else if (EVP_PKEY_eq(private, k->public) != 1)
 			why = "the key does not belong to the first certificate of the chain";
 		else if (signer_new(&k->signer, private) == 0)
@@ -261,7 +269,8 @@ static struct generation *generation_make(struct keystore *s, uint32_t number)
 static void take(struct generation *g, const struct lifeline_certificate *head, char *rest)
 {
 	char text[KEYSTORE_TEXT_MAX] = "";
-	struct str names = {rest, head->names_size}, chain = {rest + head->names_size, head->chain_size};
+	struct str names = {rest, head->names_size},
+		   chain = {rest + head->names_size, head->chain_size};
 	char *key = rest + head->names_size + head->chain_size, *guarded;
 	int error;
 
@@ -281,7 +290,8 @@ static void take(struct generation *g, const struct lifeline_certificate *head, 
 		error = -ENOMEM;
 	}
 	if (error)
-		fault(g, head->index, error, "certificate \"%s\": %s", head->name, text[0] ? text : "out of memory");
+		fault(g, head->index, error, "certificate \"%s\": %s", head->name,
+			text[0] ? text : "out of memory");
 }
 
 int keystore_take(struct keystore *s, void *body, size_t size)
@@ -315,7 +325,8 @@ static bool test_signature(const struct key *k)
 
 	randombytes_buf(hash, sizeof(hash));
 	size = sign_verify_text(hash, sizeof(hash), text);
-	good = sign_permitted(k->kind, scheme, text, size) == 0 && key_sign(k, scheme, text, size, signature, &n) == 0 &&
+	good = sign_permitted(k->kind, scheme, text, size) == 0 &&
+	       key_sign(k, scheme, text, size, signature, &n) == 0 &&
 	       signer_verify(k->public, scheme, text, size, signature, n);
 	ERR_clear_error();
 	return good;
@@ -326,21 +337,23 @@ static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_M
 	char date[CERTIFICATE_DATE_SIZE];
 
 	if (!test_signature(k)) {
-		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": a test signature with its key failed", k->name);
+		snprintf(text, KEYSTORE_TEXT_MAX,
+			"certificate \"%s\": a test signature with its key failed", k->name);
 		return -EIO;
 	}
 	if (now < k->not_before)
-		snprintf(
-			text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s", k->name, certificate_date(k->not_before, date));
+		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s",
+			k->name, certificate_date(k->not_before, date));
 	else if (now > k->not_after)
-		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": expired at %s", k->name, certificate_date(k->not_after, date));
+		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": expired at %s", k->name,
+			certificate_date(k->not_after, date));
 	else
 		return 0;
 	return -EKEYEXPIRED;
 }
 
-int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index, char text[KEYSTORE_TEXT_MAX],
-	int64_t not_after[CERTIFICATES_MAX], unsigned *count)
+int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index,
+	char text[KEYSTORE_TEXT_MAX], int64_t not_after[CERTIFICATES_MAX], unsigned *count)
 {
 	struct generation *g = generation_of(s, generation);
 	char one[KEYSTORE_TEXT_MAX];
@@ -348,7 +361,8 @@ int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_
 
 	*index = 0xffff;
 	if (!g) {
-		snprintf(text, KEYSTORE_TEXT_MAX, "there is no generation %u of certificates", generation);
+		snprintf(text, KEYSTORE_TEXT_MAX, "there is no generation %u of certificates",
+			generation);
 		return -ENOENT;
 	}
 	if (g->error) {
@@ -411,11 +425,12 @@ const char *key_name(const struct key *k)
 
 /* ---- signing ---- */
 
-int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX],
-	size_t *signature_size)
+int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size,
+	unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
 {
 	if (signer_sign(k->signer, scheme, text, size, signature, signature_size)) {
-		log_error("sign-failed", "certificate=%s scheme=%04x code=%lx", k->name, scheme, ERR_peek_last_error());
+		log_error("sign-failed", "certificate=%s scheme=%04x code=%lx", k->name, scheme,
+			ERR_peek_last_error());
 		ERR_clear_error();
 		return -EIO;
 	}

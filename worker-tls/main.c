@@ -1,7 +1,9 @@
-/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It answers sign requests of permitted shape
- * (sign.c) over one key edge per transport worker (edge.c) and nothing else.
+/* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It
+ * answers sign requests of permitted shape (sign.c) over one key edge per transport worker (edge.c)
+ * and nothing else.
  *
- * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no environment.
+ * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no
+ * environment.
  */
 #include "worker/jail.h"
 #include "worker/skeleton.h"
@@ -29,7 +31,8 @@ static struct context context;
 
 /* ---- packets of the master ---- */
 
-/* This role needs nothing of them; that they are sane says that the master and we are of one build. */
+/* This role needs nothing of them; that they are sane says that the master and we are of one
+ * build. */
 static int take_settings(int fd)
 {
 	const void *image;
@@ -93,20 +96,25 @@ static int take_certificate(struct context *c, struct lifeline_packet *packet)
 	return error;
 }
 
-static int answer(struct context *c, uint32_t sequence, int error, uint16_t index, const void *more, size_t size)
+static int answer(struct context *c, uint32_t sequence, int error, uint16_t index, const void *more,
+	size_t size)
 {
-	struct lifeline_certificates_result result = {.sequence = sequence, .error = error, .index = index};
+	struct lifeline_certificates_result result = {
+		.sequence = sequence, .error = error, .index = index};
 
-	return worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), more, size);
+	return worker_send(
+		&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), more, size);
 }
 
 static int check(struct context *c, const struct lifeline_certificates *order)
 {
-	char text[KEYSTORE_TEXT_MAX] = "", more[CERTIFICATES_MAX * sizeof(int64_t) + KEYSTORE_TEXT_MAX];
+	char text[KEYSTORE_TEXT_MAX] = "",
+	     more[CERTIFICATES_MAX * sizeof(int64_t) + KEYSTORE_TEXT_MAX];
 	int64_t not_after[CERTIFICATES_MAX];
 	uint16_t index;
 	unsigned n = 0;
-	int error = keystore_check(c->keys, order->generation, time(NULL), &index, text, not_after, &n);
+	int error = keystore_check(
+		c->keys, order->generation, time(NULL), &index, text, not_after, &n);
 	size_t dates = error == 0 || error == -EKEYEXPIRED ? n * sizeof(not_after[0]) : 0;
 
 	memcpy(more, not_after, dates);
@@ -119,8 +127,7 @@ static int take_order(struct context *c, const struct lifeline_certificates *ord
 	int error = 0;
 
 	switch (order->act) {
-	case CERTIFICATES_CHECK:
-		return check(c, order);
+	case CERTIFICATES_CHECK: return check(c, order);
 	case CERTIFICATES_COMMIT:
 		if (keystore_commit(c->keys, order->generation)) {
 			log_error("certificates-missing", "generation=%u", order->generation);
@@ -129,11 +136,8 @@ static int take_order(struct context *c, const struct lifeline_certificates *ord
 		log_info("certificates", "generation=%u", order->generation);
 		error = tickets_set(c->tickets, order->tickets == 1);
 		break;
-	case CERTIFICATES_DROP:
-		keystore_drop(c->keys, order->generation);
-		break;
-	default:
-		return -EPROTO;
+	case CERTIFICATES_DROP: keystore_drop(c->keys, order->generation); break;
+	default: return -EPROTO;
 	}
 	return error;
 }
@@ -143,16 +147,11 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 	struct context *c = arg;
 
 	switch (packet->type) {
-	case LIFELINE_SETTINGS:
-		return take_settings(packet->fd[0]);
-	case LIFELINE_KEY_EDGE:
-		return take_edge(c, packet);
-	case LIFELINE_CERTIFICATE:
-		return take_certificate(c, packet);
-	case LIFELINE_CERTIFICATES:
-		return take_order(c, (const void *)packet->body);
-	default:
-		return -EPROTO;
+	case LIFELINE_SETTINGS: return take_settings(packet->fd[0]);
+	case LIFELINE_KEY_EDGE: return take_edge(c, packet);
+	case LIFELINE_CERTIFICATE: return take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES: return take_order(c, (const void *)packet->body);
+	default: return -EPROTO;
 	}
 }
 
@@ -163,8 +162,10 @@ int main(void)
 
 	if (worker_begin(w, PEER_TLS, on_packet, NULL, c))
 		return EXIT_FAILURE;
-	/* Before the first certificate, and before the jail closes: OpenSSL opens no file afterwards. */
-	if (keystore_begin() || keystore_new(&c->keys) || tickets_new(&c->tickets, w->loop, on_tickets, c))
+	/* Before the first certificate, and before the jail closes: OpenSSL opens no file
+	 * afterwards. */
+	if (keystore_begin() || keystore_new(&c->keys) ||
+		tickets_new(&c->tickets, w->loop, on_tickets, c))
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

@@ -1,7 +1,9 @@
-/* sign_policy.h - what may be signed: the policy that stands between a transport worker and a private key (DESIGN.md section 7).
+/* sign_policy.h - what may be signed: the policy that stands between a transport worker and a
+ * private key (DESIGN.md section 7).
  *
- * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a peer could choose freely, and no shape
- * that could be taken for another. Pure functions: no key, no OpenSSL.
+ * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a
+ * peer could choose freely, and no shape that could be taken for another. Pure functions: no key,
+ * no OpenSSL.
  */
 #ifndef SIPWARD_TLS_SIGN_POLICY_H
 #define SIPWARD_TLS_SIGN_POLICY_H
@@ -27,9 +29,10 @@ enum sign_scheme {
 
 enum sign_shape {
 	SHAPE_NONE = 0,
-	SHAPE_SERVER_VERIFY,       /* TLS 1.3 CertificateVerify of a server (RFC 8446 section 4.4.3) */
-	SHAPE_CLIENT_VERIFY,       /* ... of a client */
-	SHAPE_SERVER_KEY_EXCHANGE, /* TLS 1.2: both randoms and ServerECDHParams (RFC 8422 section 5.4) */
+	SHAPE_SERVER_VERIFY, /* TLS 1.3 CertificateVerify of a server (RFC 8446 section 4.4.3) */
+	SHAPE_CLIENT_VERIFY, /* ... of a client */
+	SHAPE_SERVER_KEY_EXCHANGE, /* TLS 1.2: both randoms and ServerECDHParams (RFC 8422
+	                              section 5.4) */
 };
 
 /* The shape of a text, SHAPE_NONE for any other than exactly one of them. */
@@ -39,8 +42,10 @@ int sign_permitted(enum key_kind kind, uint16_t scheme, const unsigned char *tex
 /* The scheme that a key of that kind signs TLS 1.3's with first of all. */
 uint16_t sign_default_scheme(enum key_kind kind);
 
-/* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size. For test signatures. */
+/* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size.
+ * For test signatures. */
 #define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
-size_t sign_verify_text(const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);
+size_t sign_verify_text(
+	const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);
 
 #endif

@@ -1,5 +1,6 @@
-/* sign_server.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET packets, on the policy in sign.c and on
- * level-triggered epoll: what is left in the socket brings the next turn. */
+/* sign_server.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET
+ * packets, on the policy in sign.c and on level-triggered epoll: what is left in the socket brings
+ * the next turn. */
 #include "sign_server.h"
 
 #include "common/counters.h"
@@ -20,14 +21,15 @@ struct edge {
 	int fd;
 	unsigned peer;
 	bool blocked; /* the socket takes no more: waits for room */
-	/* the answers of a turn, and how many of them are sent; they wait where the socket has no room */
+	/* the answers of a turn, and how many of them are sent; they wait where the socket has no
+	 * room */
 	unsigned answers, sent;
 	size_t answer_size[EDGE_REQUESTS_PER_TURN];
 	unsigned char answer[EDGE_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
 	size_t tickets_size; /* ticket keys that wait for room; 0: none */
 	unsigned char tickets[SIGN_PACKET_MAX];
 	/* the log of refusals */
-	uint64_t window;     /* when it began */
+	uint64_t window; /* when it began */
 	unsigned lines, left_out;
 };
 
@@ -53,8 +55,11 @@ static void log_refused(struct edge *e, const char *reason, const struct sign_re
 		return;
 	}
 	e->lines++;
-	log_error("sign-refused", "peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u left_out=%u", e->peer,
-		reason, r ? r->scheme : 0, r ? r->size : 0, r ? r->generation : 0, r ? r->certificate : 0, e->left_out);
+	log_error("sign-refused",
+		"peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u "
+		"left_out=%u",
+		e->peer, reason, r ? r->scheme : 0, r ? r->size : 0, r ? r->generation : 0,
+		r ? r->certificate : 0, e->left_out);
 	e->left_out = 0;
 }
 
@@ -104,7 +109,8 @@ static bool flush(struct edge *e)
 	return !error;
 }
 
-static int serve(struct edge *e, const struct sign_request *r, const unsigned char *text, unsigned char signature[SIGNATURE_MAX], size_t *n)
+static int serve(struct edge *e, const struct sign_request *r, const unsigned char *text,
+	unsigned char signature[SIGNATURE_MAX], size_t *n)
 {
 	const struct key *key = keystore_find(e->keys, r->generation, r->certificate);
 
@@ -149,7 +155,8 @@ static bool next(struct edge *e)
 		return true;
 	}
 	error = serve(e, &request, text, signature, &n);
-	e->answer_size[e->answers] = sign_reply_encode(request.id, error, signature, error ? 0 : n, e->answer[e->answers]);
+	e->answer_size[e->answers] = sign_reply_encode(
+		request.id, error, signature, error ? 0 : n, e->answer[e->answers]);
 	e->answers++;
 	return true;
 }
@@ -172,7 +179,8 @@ static void on_edge(void *arg, uint32_t events)
 	watch(e);
 }
 
-int edge_new(struct edge **out, struct loop *loop, int fd, unsigned peer, const struct keystore *keys)
+int edge_new(
+	struct edge **out, struct loop *loop, int fd, unsigned peer, const struct keystore *keys)
 {
 	struct edge *e = calloc(1, sizeof(*e));
 	int error;

@@ -1,7 +1,8 @@
 /* signer.c - signatures with one private key.
  *
- * Relies on an EVP_PKEY_CTX that is ready to sign staying so after a signature (EVP_PKEY_sign(3): "may be called more than once"), and on
- * EVP_DigestInit_ex taking a digest that it has already without looking for it.
+ * Relies on an EVP_PKEY_CTX that is ready to sign staying so after a signature (EVP_PKEY_sign(3):
+ * "may be called more than once"), and on EVP_DigestInit_ex taking a digest that it has already
+ * without looking for it.
  */
 #include "signer.h"
 
@@ -50,7 +51,8 @@ static size_t index_of(uint16_t scheme)
 static bool set_padding(EVP_PKEY_CTX *c, size_t i)
 {
 	return !schemes[i].pss ||
-	       (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) == 1);
+	       (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
 int signer_new(struct signer **out, EVP_PKEY *private)
@@ -87,7 +89,8 @@ static bool make_ready(struct signer *s, size_t i)
 	EVP_MD *digest = EVP_MD_fetch(NULL, schemes[i].digest, NULL);
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(s->private, NULL);
 
-	if (!digest || !c || EVP_PKEY_sign_init(c) != 1 || !set_padding(c, i) || EVP_PKEY_CTX_set_signature_md(c, digest) != 1) {
+	if (!digest || !c || EVP_PKEY_sign_init(c) != 1 || !set_padding(c, i) ||
+		EVP_PKEY_CTX_set_signature_md(c, digest) != 1) {
 		EVP_PKEY_CTX_free(c);
 		EVP_MD_free(digest);
 		return false;
@@ -98,44 +101,56 @@ static bool make_ready(struct signer *s, size_t i)
 }
 
 /* Ed25519 has no hash to sign: it takes the text. */
-static bool sign_whole(struct signer *s, const unsigned char *text, size_t size, unsigned char *signature, size_t *n)
+static bool sign_whole(struct signer *s, const unsigned char *text, size_t size,
+	unsigned char *signature, size_t *n)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	/* any other key would sign with a digest of its own choice */
-	bool good = c && EVP_PKEY_is_a(s->private, "ED25519") && EVP_DigestSignInit(c, NULL, NULL, NULL, s->private) == 1 && EVP_DigestSign(c, signature, n, text, size) == 1;
+	bool good = c && EVP_PKEY_is_a(s->private, "ED25519") &&
+	            EVP_DigestSignInit(c, NULL, NULL, NULL, s->private) == 1 &&
+	            EVP_DigestSign(c, signature, n, text, size) == 1;
 
 	EVP_MD_CTX_free(c);
 	return good;
 }
 
-static bool sign_hash(struct signer *s, size_t i, const unsigned char *text, size_t size, unsigned char *signature, size_t *n)
+static bool sign_hash(struct signer *s, size_t i, const unsigned char *text, size_t size,
+	unsigned char *signature, size_t *n)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned hash_size;
 
-	return (s->ready[i].context || make_ready(s, i)) && EVP_DigestInit_ex(s->hashing, s->ready[i].digest, NULL) == 1 &&
-	       EVP_DigestUpdate(s->hashing, text, size) == 1 && EVP_DigestFinal_ex(s->hashing, hash, &hash_size) == 1 &&
+	return (s->ready[i].context || make_ready(s, i)) &&
+	       EVP_DigestInit_ex(s->hashing, s->ready[i].digest, NULL) == 1 &&
+	       EVP_DigestUpdate(s->hashing, text, size) == 1 &&
+	       EVP_DigestFinal_ex(s->hashing, hash, &hash_size) == 1 &&
 	       EVP_PKEY_sign(s->ready[i].context, signature, n, hash, hash_size) == 1;
 }
 
-int signer_sign(struct signer *s, uint16_t scheme, const unsigned char *text, size_t size, unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
+int signer_sign(struct signer *s, uint16_t scheme, const unsigned char *text, size_t size,
+	unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
 {
 	size_t i = index_of(scheme), n = SIGNATURE_MAX;
 
-	if (i == SCHEMES || !(schemes[i].digest ? sign_hash(s, i, text, size, signature, &n) : sign_whole(s, text, size, signature, &n)))
+	if (i == SCHEMES || !(schemes[i].digest ? sign_hash(s, i, text, size, signature, &n)
+						: sign_whole(s, text, size, signature, &n)))
 		return -EIO;
 	*signature_size = n;
 	return 0;
 }
 
-bool signer_verify(EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size, const unsigned char *signature, size_t signature_size)
+bool signer_verify(EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size,
+	const unsigned char *signature, size_t signature_size)
 {
 	size_t i = index_of(scheme);
-	EVP_MD *digest = i < SCHEMES && schemes[i].digest ? EVP_MD_fetch(NULL, schemes[i].digest, NULL) : NULL;
+	EVP_MD *digest = i < SCHEMES && schemes[i].digest
+	                         ? EVP_MD_fetch(NULL, schemes[i].digest, NULL)
+	                         : NULL;
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
-	bool good = i < SCHEMES && c && EVP_DigestVerifyInit(c, &p, digest, NULL, public) == 1 && set_padding(p, i) &&
-		    EVP_DigestVerify(c, signature, signature_size, text, size) == 1;
+	bool good = i < SCHEMES && c && EVP_DigestVerifyInit(c, &p, digest, NULL, public) == 1 &&
+	            set_padding(p, i) &&
+	            EVP_DigestVerify(c, signature, signature_size, text, size) == 1;
 
 	EVP_MD_CTX_free(c);
 	EVP_MD_free(digest);

@@ -1,7 +1,9 @@
 /* admit.c - per-source limits and bans.
  *
- * One table of fixed size, hashed with a key that nobody outside knows. A source stands on one of two lists: the idle ones in order of their last use, from whose end room is made, and the banned ones
- * in order of their ban. A source with connections stands on neither, so its count cannot be forgotten. Relies on: settings_zone_of.
+ * One table of fixed size, hashed with a key that nobody outside knows. A source stands on one of
+ * two lists: the idle ones in order of their last use, from whose end room is made, and the banned
+ * ones in order of their ban. A source with connections stands on neither, so its count cannot be
+ * forgotten. Relies on: settings_zone_of.
  */
 #include "admit.h"
 
@@ -16,7 +18,7 @@
 
 struct key {
 	uint64_t address; /* IPv4 address, or the upper half of an IPv6 one */
-	uint32_t zone;    /* hash of the zone's name: an index may name another zone after a reload */
+	uint32_t zone; /* hash of the zone's name: an index may name another zone after a reload */
 	uint32_t family;
 };
 
@@ -28,15 +30,16 @@ struct list {
 struct source {
 	struct table_node node;
 	struct source *next, *previous;
-	struct list *list;      /* the list it stands on, or NULL */
+	struct list *list; /* the list it stands on, or NULL */
 	struct key key;
-	uint64_t level;         /* allowance left, in requests times rate_window_ms, so that it needs no fractions */
-	uint64_t filled;        /* when level was true */
+	uint64_t level;  /* allowance left, in requests times rate_window_ms, so that it needs no
+	                    fractions */
+	uint64_t filled; /* when level was true */
 	uint64_t failures_from; /* start of the window in which failures are counted */
 	uint64_t banned_until;  /* 0: not banned */
 	uint32_t failures;
 	uint32_t connections;
-	uint32_t handshakes;    /* of those connections, in progress */
+	uint32_t handshakes; /* of those connections, in progress */
 };
 
 struct admit {
@@ -110,7 +113,8 @@ void admit_settings(struct admit *a, const struct settings *settings)
 {
 	a->settings = settings;
 	for (unsigned i = 0; i < settings->zones.count && i < ZONES_MAX; i++)
-		a->zone[i] = (uint32_t)hash_str(&a->key, settings_str(settings, settings_zone(settings, i)->name));
+		a->zone[i] = (uint32_t)hash_str(
+			&a->key, settings_str(settings, settings_zone(settings, i)->name));
 }
 
 /* The part of an address that tells sources apart. */
@@ -134,11 +138,13 @@ static bool same(const struct table_node *node, const void *key)
 	return memcmp(&s->key, key, sizeof(s->key)) == 0;
 }
 
-static struct source *find(const struct admit *a, unsigned zone, const struct endpoint *peer, struct key *key, uint64_t *hash)
+static struct source *find(const struct admit *a, unsigned zone, const struct endpoint *peer,
+	struct key *key, uint64_t *hash)
 {
 	struct table_node *node;
 
-	*key = (struct key){.address = address_part(peer), .zone = a->zone[zone], .family = peer->family};
+	*key = (struct key){
+		.address = address_part(peer), .zone = a->zone[zone], .family = peer->family};
 	*hash = hash_bytes(&a->key, key, sizeof(*key));
 	node = table_find(&a->table, *hash, same, key);
 	return node ? container_of(node, struct source, node) : NULL;
@@ -157,8 +163,10 @@ static void settle(struct admit *a, struct source *s)
 	}
 }
 
-/* The source of peer, made where it is new; NULL where every place is held by a connection or a ban. */
-static struct source *source_of(struct admit *a, unsigned zone, const struct endpoint *peer, uint64_t now)
+/* The source of peer, made where it is new; NULL where every place is held by a connection or a
+ * ban. */
+static struct source *source_of(
+	struct admit *a, unsigned zone, const struct endpoint *peer, uint64_t now)
 {
 	const struct zone_settings *z = settings_zone(a->settings, zone);
 	struct key key;
@@ -179,7 +187,8 @@ static struct source *source_of(struct admit *a, unsigned zone, const struct end
 	} else {
 		return NULL;
 	}
-	*s = (struct source){.key = key, .level = (uint64_t)z->rate * z->rate_window_ms, .filled = now};
+	*s = (struct source){
+		.key = key, .level = (uint64_t)z->rate * z->rate_window_ms, .filled = now};
 	table_add(&a->table, &s->node, hash);
 	settle(a, s);
 	counter_set(COUNTER_SOURCES, a->table.count);
@@ -249,7 +258,8 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 	return -EBUSY;
 }
 
-int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now, struct source **held)
+int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now,
+	struct source **held)
 {
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
@@ -346,6 +356,8 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 	count(BANS_MADE);
 	counter_set(COUNTER_BANS, a->banned.count);
 	endpoint_host_text(peer, host);
-	log_warn("banned", "source=%s zone=%s for=%us", host, log_value(settings_str(a->settings, z->name), name, sizeof(name)), z->ban_ms / 1000);
+	log_warn("banned", "source=%s zone=%s for=%us", host,
+		log_value(settings_str(a->settings, z->name), name, sizeof(name)),
+		z->ban_ms / 1000);
 	return true;
 }

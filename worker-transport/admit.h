@@ -1,7 +1,9 @@
 /* admit.h - who is let in: zones' sources, per-source limits of requests and connections, bans.
  *
- * A source is an address in a zone; for IPv6 the /64 that holds it, since a subscriber has at least that much. Sources of trusted zones are never limited nor banned.
- * The table of sources is of fixed size: the one unused for longest makes room, but not one with connections or a ban. Every refusal is counted here.
+ * A source is an address in a zone; for IPv6 the /64 that holds it, since a subscriber has at least
+ * that much. Sources of trusted zones are never limited nor banned. The table of sources is of
+ * fixed size: the one unused for longest makes room, but not one with connections or a ban. Every
+ * refusal is counted here.
  */
 #ifndef SIPWARD_TRANSPORT_ADMIT_H
 #define SIPWARD_TRANSPORT_ADMIT_H
@@ -22,17 +24,24 @@ void admit_free(struct admit *a);
 /* New settings: sources and bans are kept for zones whose name is still there. */
 void admit_settings(struct admit *a, const struct settings *settings);
 
-/* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here and below. 0; -EACCES where a trusted zone does not name it; -EPERM while it is banned. */
+/* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here
+ * and below. 0; -EACCES where a trusted zone does not name it; -EPERM while it is banned. */
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
-/* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none left. */
+/* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none
+ * left. */
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
-/* Counts one connection of the source in; *held (NULL for a source without limits) is to be given to admit_disconnect when it ends. 0, or -EMFILE where the source has as many as its zone allows. */
-int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now, struct source **held);
+/* Counts one connection of the source in; *held (NULL for a source without limits) is to be given
+ * to admit_disconnect when it ends. 0, or -EMFILE where the source has as many as its zone
+ * allows. */
+int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now,
+	struct source **held);
 void admit_disconnect(struct admit *a, struct source *held);
-/* Counts a TLS handshake of a source, which has a connection, in and out; NULL: a source without limits. 0, or -EBUSY where limit of them (0: no limit) are in progress. */
+/* Counts a TLS handshake of a source, which has a connection, in and out; NULL: a source without
+ * limits. 0, or -EBUSY where limit of them (0: no limit) are in progress. */
 int admit_handshake(struct source *held, unsigned limit);
 void admit_handshake_done(struct source *held);
-/* A failed authentication of the source. True where it is banned by this one: the caller closes its connections. Logged. */
+/* A failed authentication of the source. True where it is banned by this one: the caller closes its
+ * connections. Logged. */
 bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Whether both peers count as one source (zones aside). */
 bool admit_same_source(const struct endpoint *a, const struct endpoint *b);

@@ -1,6 +1,7 @@
 /* flow.c - flow ids, connection reuse, watches, and the orders of SIP workers.
  *
- * An id is worker, incarnation and a number that counts up; it is never given twice in a life, so an old id finds nothing rather than a stranger. Reports that a full queue refuses wait in a ring
+ * An id is worker, incarnation and a number that counts up; it is never given twice in a life, so
+ * an old id finds nothing rather than a stranger. Reports that a full queue refuses wait in a ring
  * of fixed size. Relies on: udp_send, stream_send, tcp_connect, admit.
  */
 #include "flow.h"
@@ -89,7 +90,8 @@ static bool same_peer(const struct table_node *node, const void *key)
 	const struct flow *have = &container_of(node, struct flow_node, by_peer)->flow, *want = key;
 
 	/* the profile too: a connection was verified for the one that it was made for */
-	return have->listener == want->listener && have->transport == want->transport && have->profile == want->profile && endpoint_equal(&have->peer, &want->peer);
+	return have->listener == want->listener && have->transport == want->transport &&
+	       have->profile == want->profile && endpoint_equal(&have->peer, &want->peer);
 }
 
 static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)
@@ -99,7 +101,8 @@ static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)
 
 struct flow_node *flow_find(const struct flows *f, uint64_t id)
 {
-	struct table_node *node = table_find(&f->by_id, hash_bytes(&f->key, &id, sizeof(id)), same_id, &id);
+	struct table_node *node = table_find(
+		&f->by_id, hash_bytes(&f->key, &id, sizeof(id)), same_id, &id);
 
 	return node ? container_of(node, struct flow_node, by_id) : NULL;
 }
@@ -117,7 +120,8 @@ void flow_open(struct flows *f, struct flow_node *n)
 		if (++f->number == 0) /* an id without connection would be no id */
 			f->number = 1;
 		n->flow.id = FLOW_ID(f->t->index, f->t->incarnation, f->number);
-	} while (flow_find(f, n->flow.id)); /* after 2^32 connections the number may meet one that is still open */
+	} while (flow_find(f, n->flow.id)); /* after 2^32 connections the number may meet one that
+	                                       is still open */
 	memset(n->watch, 0, sizeof(n->watch));
 	table_add(&f->by_id, &n->by_id, hash_bytes(&f->key, &n->flow.id, sizeof(n->flow.id)));
 	table_add(&f->by_peer, &n->by_peer, peer_hash(f, &n->flow.peer));
@@ -205,13 +209,16 @@ void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cook
 {
 	count(FLOW_SEND_FAILED);
 	if (cookie)
-		report(t->flows, &(struct report){.type = RECORD_SEND_FAILED, .peer = peer, .failed = {.cookie = cookie, .error = error}});
+		report(t->flows, &(struct report){.type = RECORD_SEND_FAILED,
+					 .peer = peer,
+					 .failed = {.cookie = cookie, .error = error}});
 }
 
 static void report_closed(struct flows *f, uint64_t id, uint8_t slot)
 {
 	count(FLOW_CLOSED_REPORTS);
-	report(f, &(struct report){.type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
+	report(f,
+		&(struct report){.type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
 }
 
 void flow_close(struct flows *f, struct flow_node *n)
@@ -258,14 +265,23 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	return error ? error : stream_send(s, out);
 }
 
-static bool send_record(struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
+static bool send_record(
+	struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
 {
 	int error;
 
-	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX || size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
-	    r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport || (!r->flow.id && !is_endpoint(&r->flow.peer)))
+	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX ||
+		size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
+		r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport ||
+		(!r->flow.id && !is_endpoint(&r->flow.peer)))
 		return false;
-	error = flow_send(t, &r->flow, &(struct outgoing){.bytes = r + 1, .size = r->size, .cookie = r->cookie, .peer = peer, .close = r->close, .reserve = r->reserve});
+	error = flow_send(t, &r->flow,
+		&(struct outgoing){.bytes = r + 1,
+			.size = r->size,
+			.cookie = r->cookie,
+			.peer = peer,
+			.close = r->close,
+			.reserve = r->reserve});
 	if (error)
 		flow_report_failed(t, peer, r->cookie, error);
 	return true;
@@ -283,14 +299,16 @@ static void watch_record(struct transport_worker *t, const struct record_watch *
 
 static bool penalty_record(struct transport_worker *t, const struct record_penalty *r)
 {
-	if (r->listener >= t->settings->listeners.count || (r->source.family != 4 && r->source.family != 6))
+	if (r->listener >= t->settings->listeners.count ||
+		(r->source.family != 4 && r->source.family != 6))
 		return false;
 	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
 		streams_close_source(t->streams, r->listener, &r->source);
 	return true;
 }
 
-static bool take_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
+static bool take_record(
+	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	if (type == RECORD_SEND)
 		return send_record(t, peer, data, size);
@@ -303,7 +321,8 @@ static bool take_record(struct transport_worker *t, uint16_t peer, uint16_t type
 	return false;
 }
 
-bool flow_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
+bool flow_record(
+	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	if (take_record(t, peer, type, data, size))
 		return true;

@@ -1,4 +1,5 @@
-/* flow.h - flows: which id is which stream, which stream serves a peer (RFC 3261 section 18, RFC 5626 section 3), who wants to know of its end; and the orders that SIP workers give by flow. */
+/* flow.h - flows: which id is which stream, which stream serves a peer (RFC 3261 section 18, RFC
+ * 5626 section 3), who wants to know of its end; and the orders that SIP workers give by flow. */
 #ifndef SIPWARD_TRANSPORT_FLOW_H
 #define SIPWARD_TRANSPORT_FLOW_H
 
@@ -16,19 +17,19 @@ struct flows;
 /* Embedded in a stream. */
 struct flow_node {
 	struct table_node by_id, by_peer;
-	struct flow flow;                 /* id and the rest, as messages from it carry */
-	uint8_t watch[SLOT_COUNT / 8];    /* slots that asked to be told of its end */
-	bool listed;                      /* in by_peer: new requests to its peer may use it */
+	struct flow flow;              /* id and the rest, as messages from it carry */
+	uint8_t watch[SLOT_COUNT / 8]; /* slots that asked to be told of its end */
+	bool listed;                   /* in by_peer: new requests to its peer may use it */
 };
 
 /* What is to be written, and who asked for it. */
 struct outgoing {
 	const void *bytes;
 	size_t size;
-	uint64_t cookie;  /* 0: no report of a failure is wanted */
-	uint16_t peer;    /* the SIP worker that gave it; 0: made here */
-	bool close;       /* end the stream once it is written */
-	bool reserve;     /* may use the reserve of a full queue */
+	uint64_t cookie; /* 0: no report of a failure is wanted */
+	uint16_t peer;   /* the SIP worker that gave it; 0: made here */
+	bool close;      /* end the stream once it is written */
+	bool reserve;    /* may use the reserve of a full queue */
 };
 
 int flows_new(struct flows **out, struct transport_worker *t); /* -ENOMEM */
@@ -47,14 +48,16 @@ struct flow_node *flow_to_peer(const struct flows *f, const struct flow *to);
 size_t flow_count(const struct flows *f);
 void flow_each(struct flows *f, bool (*visit)(struct flow_node *n, void *arg), void *arg);
 
-/* Sends to a flow as ipc/flow.h describes destinations. 0: taken; a later failure is reported by cookie. -errno: as record_send_failed.error; nothing was taken or reported. */
+/* Sends to a flow as ipc/flow.h describes destinations. 0: taken; a later failure is reported by
+ * cookie. -errno: as record_send_failed.error; nothing was taken or reported. */
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out);
 
 /* Reports that a send failed; no-op without cookie. */
 void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cookie, int error);
 
 /* A record from a SIP worker. What is out of range is counted and dropped: false. */
-bool flow_record(struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size);
+bool flow_record(
+	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size);
 
 /* Tries again to deliver reports that found no room. Runs at the end of each turn. */
 void flow_reports_flush(struct flows *f);

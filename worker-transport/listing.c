@@ -1,6 +1,7 @@
 /* listing.c - the streams as text.
  *
- * A listing goes on from the id it ended with whenever its taker has room again, so that it needs neither a copy of the table nor a bound on it. The list of streams has the newest first; ids
+ * A listing goes on from the id it ended with whenever its taker has room again, so that it needs
+ * neither a copy of the table nor a bound on it. The list of streams has the newest first; ids
  * count up. Relies on: streams_each's order.
  */
 #include "listing.h"
@@ -17,11 +18,11 @@
 struct listing {
 	struct listings *listings;
 	struct timer retry;
-	uint64_t before;  /* ids below this are still to be listed */
+	uint64_t before; /* ids below this are still to be listed */
 	uint32_t id;
 	bool used;
 	/* while it runs */
-	uint64_t lowest;  /* in text */
+	uint64_t lowest; /* in text */
 	size_t size;
 	int error;
 	char text[LISTING_PIECE];
@@ -35,7 +36,11 @@ struct listings {
 };
 
 static const char *const state_names[] = {
-	[STREAM_OPENING] = "opening", [STREAM_OPEN] = "open", [STREAM_FINISHING] = "finishing", [STREAM_LINGERING] = "lingering", [STREAM_DEAD] = "dead",
+	[STREAM_OPENING] = "opening",
+	[STREAM_OPEN] = "open",
+	[STREAM_FINISHING] = "finishing",
+	[STREAM_LINGERING] = "lingering",
+	[STREAM_DEAD] = "dead",
 };
 
 /* s as the inside of a JSON string: names come from the config and may hold anything printable. */
@@ -56,7 +61,8 @@ static void json_text(struct str s, char *buffer, size_t size)
 	buffer[n] = 0;
 }
 
-static size_t line_of(const struct stream *s, struct transport_worker *t, char buffer[LINE_MAX_SIZE])
+static size_t line_of(
+	const struct stream *s, struct transport_worker *t, char buffer[LINE_MAX_SIZE])
 {
 	const struct flow *flow = &s->node.flow;
 	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE], listener[128], zone[128];
@@ -66,13 +72,22 @@ static size_t line_of(const struct stream *s, struct transport_worker *t, char b
 
 	endpoint_text(&flow->peer, peer);
 	endpoint_text(&flow->local, local);
-	json_text(settings_str(t->settings, settings_listener(t->settings, flow->listener)->name), listener, sizeof(listener));
-	json_text(settings_str(t->settings, settings_zone(t->settings, settings_zone_of(t->settings, flow->listener, &flow->peer, &permitted))->name), zone, sizeof(zone));
+	json_text(settings_str(t->settings, settings_listener(t->settings, flow->listener)->name),
+		listener, sizeof(listener));
+	json_text(settings_str(t->settings,
+			  settings_zone(t->settings, settings_zone_of(t->settings, flow->listener,
+							     &flow->peer, &permitted))
+				  ->name),
+		zone, sizeof(zone));
 	n = snprintf(buffer, LINE_MAX_SIZE,
-		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\",\"peer\":\"%s\",\"local\":\"%s\",\"direction\":\"%s\",\"state\":\"%s\","
-		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,\"queued\":%zu}\n",
-		(unsigned long long)flow->id, transport_name(flow->transport), listener, zone, peer, local, s->outgoing ? "out" : "in", state_names[s->state],
-		(unsigned long long)(now - s->opened), (unsigned long long)(now - s->active), (unsigned long long)s->messages_in, (unsigned long long)s->messages_out, s->queued);
+		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\","
+		"\"peer\":\"%s\",\"local\":\"%s\",\"direction\":\"%s\",\"state\":\"%s\","
+		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,"
+		"\"queued\":%zu}\n",
+		(unsigned long long)flow->id, transport_name(flow->transport), listener, zone, peer,
+		local, s->outgoing ? "out" : "in", state_names[s->state],
+		(unsigned long long)(now - s->opened), (unsigned long long)(now - s->active),
+		(unsigned long long)s->messages_in, (unsigned long long)s->messages_out, s->queued);
 	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;
 }
 

@@ -9,12 +9,14 @@
 /* Text handed on in one piece, bytes at most. */
 #define LISTING_PIECE 32768
 
-/* Takes a piece of text of whole lines; last: nothing follows, size may be 0. 0; -EAGAIN no room now: asked again later; another -errno ends the listing. */
+/* Takes a piece of text of whole lines; last: nothing follows, size may be 0. 0; -EAGAIN no room
+ * now: asked again later; another -errno ends the listing. */
 typedef int (*listing_take)(void *arg, uint32_t id, const char *text, size_t size, bool last);
 
 struct listings;
 
-int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg); /* -ENOMEM */
+int listings_new(struct listings **out, struct transport_worker *t, listing_take take,
+	void *arg); /* -ENOMEM */
 void listings_free(struct listings *l);
 
 /* Lists all streams under the query's id. -EBUSY where too many listings run. */

@@ -1,6 +1,8 @@
-/* main.c - sipward-transport: the network. Frames, parses and admits what comes in, hands it to the SIP worker that owns its slot, and writes what those ask for (DESIGN.md sections 2 and 4).
+/* main.c - sipward-transport: the network. Frames, parses and admits what comes in, hands it to the
+ * SIP worker that owns its slot, and writes what those ask for (DESIGN.md sections 2 and 4).
  *
- * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no environment.
+ * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no
+ * environment.
  */
 #include "worker/jail.h"
 #include "ipc/mesh.h"
@@ -31,8 +33,8 @@ struct context {
 	struct mesh *mesh;
 	struct listings *listings;
 	size_t settings_size;
-	bool keys, slots;          /* have come */
-	bool started;              /* GO has come */
+	bool keys, slots; /* have come */
+	bool started;     /* GO has come */
 	struct pending pending;
 };
 
@@ -40,7 +42,8 @@ static struct context context;
 
 /* ---- packets of the master ---- */
 
-static bool same_text(const struct settings *a, struct text ta, const struct settings *b, struct text tb)
+static bool same_text(
+	const struct settings *a, struct text ta, const struct settings *b, struct text tb)
 {
 	return str_equal(settings_str(a, ta), settings_str(b, tb));
 }
@@ -51,9 +54,11 @@ static bool same_listeners(const struct settings *a, const struct settings *b)
 	if (a->listeners.count != b->listeners.count)
 		return false;
 	for (unsigned i = 0; i < a->listeners.count; i++) {
-		const struct listener_settings *la = settings_listener(a, i), *lb = settings_listener(b, i);
+		const struct listener_settings *la = settings_listener(a, i),
+					       *lb = settings_listener(b, i);
 
-		if (!same_text(a, la->name, b, lb->name) || la->transport != lb->transport || !endpoint_equal(&la->bind, &lb->bind))
+		if (!same_text(a, la->name, b, lb->name) || la->transport != lb->transport ||
+			!endpoint_equal(&la->bind, &lb->bind))
 			return false;
 	}
 	return true;
@@ -114,7 +119,9 @@ static int take_socket(struct context *c, struct lifeline_packet *packet)
 static int take_edge(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_edge *edge = (const void *)packet->body;
-	int error = packet->type == LIFELINE_EDGE ? mesh_edge(c->mesh, edge->peer, packet->fd[0]) : keys_edge(c->transport.keys, edge->peer, packet->fd[0]);
+	int error = packet->type == LIFELINE_EDGE
+	                    ? mesh_edge(c->mesh, edge->peer, packet->fd[0])
+	                    : keys_edge(c->transport.keys, edge->peer, packet->fd[0]);
 
 	if (error == 0)
 		packet->fd[0] = -1;
@@ -136,27 +143,30 @@ static int take_certificate(struct context *c, const struct lifeline_packet *pac
 static void checked(void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
 {
 	struct context *c = arg;
-	struct lifeline_certificates_result result = {.sequence = sequence, .error = error, .index = index};
+	struct lifeline_certificates_result result = {
+		.sequence = sequence, .error = error, .index = index};
 
-	worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), text, error ? strnlen(text, CERTIFICATES_TEXT_MAX - 1) : 0);
+	worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), text,
+		error ? strnlen(text, CERTIFICATES_TEXT_MAX - 1) : 0);
 }
 
 static int take_certificates(struct context *c, const struct lifeline_certificates *order)
 {
 	switch (order->act) {
 	case CERTIFICATES_CHECK:
-		certificates_check(c->transport.certificates, order->generation, order->sequence, checked, c);
+		certificates_check(
+			c->transport.certificates, order->generation, order->sequence, checked, c);
 		return 0;
 	case CERTIFICATES_COMMIT:
-		/* a generation that cannot be used leaves things as they are; that it cannot is in the log */
+		/* a generation that cannot be used leaves things as they are; that it cannot is in
+		 * the log */
 		if (certificates_commit(c->transport.certificates, order->generation) == 0)
 			log_info("certificates", "generation=%u", order->generation);
 		return 0;
 	case CERTIFICATES_DROP:
 		certificates_drop(c->transport.certificates, order->generation);
 		return 0;
-	default:
-		return -EPROTO;
+	default: return -EPROTO;
 	}
 }
 
@@ -169,7 +179,8 @@ static int take_authorities(struct context *c, const struct lifeline_packet *pac
 
 	if (error)
 		return error;
-	tls_authorities(c->transport.tls, body->listener, (struct str){text, size}); /* what cannot be used is in the log */
+	tls_authorities(c->transport.tls, body->listener,
+		(struct str){text, size}); /* what cannot be used is in the log */
 	munmap((void *)(uintptr_t)text, size);
 	return 0;
 }
@@ -183,7 +194,9 @@ static int reply(void *arg, uint32_t id, const char *text, size_t size, bool las
 {
 	struct context *c = arg;
 
-	return worker_send(&c->worker, LIFELINE_REPLY, &(struct lifeline_reply){.id = id, .last = last}, sizeof(struct lifeline_reply), text, size);
+	return worker_send(&c->worker, LIFELINE_REPLY,
+		&(struct lifeline_reply){.id = id, .last = last}, sizeof(struct lifeline_reply),
+		text, size);
 }
 
 static void take_query(struct context *c, const struct lifeline_query *query)
@@ -199,35 +212,22 @@ static int on_packet(void *arg, struct lifeline_packet *packet)
 	void *body = packet->body;
 
 	switch (packet->type) {
-	case LIFELINE_SETTINGS:
-		return take_settings(c, packet);
-	case LIFELINE_KEYS:
-		take_keys(c, body);
-		return 0;
-	case LIFELINE_SOCKET:
-		return take_socket(c, packet);
+	case LIFELINE_SETTINGS: return take_settings(c, packet);
+	case LIFELINE_KEYS: take_keys(c, body); return 0;
+	case LIFELINE_SOCKET: return take_socket(c, packet);
 	case LIFELINE_EDGE:
-	case LIFELINE_KEY_EDGE:
-		return take_edge(c, packet);
-	case LIFELINE_CERTIFICATE:
-		return take_certificate(c, packet);
-	case LIFELINE_CERTIFICATES:
-		return take_certificates(c, body);
-	case LIFELINE_AUTHORITIES:
-		return take_authorities(c, packet);
+	case LIFELINE_KEY_EDGE: return take_edge(c, packet);
+	case LIFELINE_CERTIFICATE: return take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES: return take_certificates(c, body);
+	case LIFELINE_AUTHORITIES: return take_authorities(c, packet);
 	case LIFELINE_SLOTS:
 		memcpy(&c->transport.slots, body, sizeof(c->transport.slots));
 		c->slots = true;
 		return 0;
-	case LIFELINE_QUARANTINE:
-		return take_quarantine(c, body);
-	case LIFELINE_PEER_DOWN:
-		return 0; /* what is queued waits for its successor */
-	case LIFELINE_QUERY:
-		take_query(c, body);
-		return 0;
-	default:
-		return -EPROTO;
+	case LIFELINE_QUARANTINE: return take_quarantine(c, body);
+	case LIFELINE_PEER_DOWN: return 0; /* what is queued waits for its successor */
+	case LIFELINE_QUERY: take_query(c, body); return 0;
+	default: return -EPROTO;
 	}
 }
 
@@ -277,10 +277,12 @@ static int record(void *arg, uint16_t peer, uint16_t type, size_t size, bool res
 static int start_sockets(struct context *c)
 {
 	for (unsigned i = 0; i < c->pending.sockets; i++) {
-		int error = transport_listen(&c->transport, c->pending.socket[i].fd, c->pending.socket[i].listener);
+		int error = transport_listen(
+			&c->transport, c->pending.socket[i].fd, c->pending.socket[i].listener);
 
 		if (error) {
-			log_error("listener-failed", "listener=%u error=%s", c->pending.socket[i].listener, strerrorname_np(-error));
+			log_error("listener-failed", "listener=%u error=%s",
+				c->pending.socket[i].listener, strerrorname_np(-error));
 			return error;
 		}
 	}
@@ -291,7 +293,9 @@ static int start_sockets(struct context *c)
 static int prepare(struct context *c)
 {
 	struct loop *loop = c->transport.loop;
-	int error = transport_prepare(&c->transport); /* OpenSSL looks for its files now or never; certificates come with the first configuration */
+	int error = transport_prepare(
+		&c->transport); /* OpenSSL looks for its files now or never; certificates come with
+	                           the first configuration */
 
 	if (!error)
 		error = loop_gather(loop);
@@ -304,7 +308,8 @@ static int start(struct context *c)
 	int error;
 
 	if (!t->settings || !c->keys || !c->slots) {
-		log_error("configuration-incomplete", "settings=%d keys=%d slots=%d", t->settings != NULL, c->keys, c->slots);
+		log_error("configuration-incomplete", "settings=%d keys=%d slots=%d",
+			t->settings != NULL, c->keys, c->slots);
 		return -EPROTO;
 	}
 	t->index = c->worker.welcome.index;
@@ -315,7 +320,8 @@ static int start(struct context *c)
 	if (!error)
 		error = listings_new(&c->listings, t, reply, c);
 	if (!error)
-		error = loop_on_turn(t->loop, transport_turn, t); /* before the mesh's, so that what fails is reported in the same turn */
+		error = loop_on_turn(t->loop, transport_turn,
+			t); /* before the mesh's, so that what fails is reported in the same turn */
 	if (!error)
 		error = mesh_start(c->mesh);
 	if (!error)

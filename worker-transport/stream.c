@@ -1,8 +1,10 @@
-/* stream.c - a connection's bytes: framed on their way in, queued on their way out, and bounded in memory and time in both directions.
+/* stream.c - a connection's bytes: framed on their way in, queued on their way out, and bounded in
+ * memory and time in both directions.
  *
- * A whole message is parsed where the read put it; only a part of one is kept, in a buffer that exists just for that long. A stream
- * that ends within a callback is freed at the end of the turn, so no
- * caller holds a pointer to nothing. Relies on: frame_next for the boundaries, flow.c for ids and reports.
+ * A whole message is parsed where the read put it; only a part of one is kept, in a buffer that
+ * exists just for that long. A stream that ends within a callback is freed at the end of the turn,
+ * so no caller holds a pointer to nothing. Relies on: frame_next for the boundaries, flow.c for ids
+ * and reports.
  */
 #include "stream.h"
 
@@ -128,8 +130,8 @@ static void watch_events(struct stream *s)
 		events |= EPOLLOUT;
 	if (s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped))
 		events |= EPOLLIN;
-	/* a handshake that waits for its signature wants nothing of the socket, whose peer has nothing to say either: should it speak all the
-	 * same, on_event takes it off the watch */
+	/* a handshake that waits for its signature wants nothing of the socket, whose peer has
+	 * nothing to say either: should it speak all the same, on_event takes it off the watch */
 	if (!events && s->state == STREAM_OPENING)
 		return;
 	if (events != s->events)
@@ -225,7 +227,8 @@ void stream_finish(struct stream *s)
 /* ---- out ---- */
 
 /* out says whose it is and what it is to whom; its bytes go behind head. */
-static int enqueue(struct stream *s, const void *head, size_t head_size, const struct outgoing *out, bool message)
+static int enqueue(struct stream *s, const void *head, size_t head_size, const struct outgoing *out,
+	bool message)
 {
 	struct streams *ss = s->streams;
 	size_t size = head_size + out->size;
@@ -240,7 +243,8 @@ static int enqueue(struct stream *s, const void *head, size_t head_size, const s
 	c = malloc(sizeof(*c) + size);
 	if (!c)
 		return -EAGAIN;
-	*c = (struct chunk){.cookie = out->cookie, .size = size, .worker = out->peer, .message = message};
+	*c = (struct chunk){
+		.cookie = out->cookie, .size = size, .worker = out->peer, .message = message};
 	if (head_size)
 		memcpy(c->data, head, head_size);
 	memcpy(c->data + head_size, out->bytes, out->size);
@@ -252,7 +256,8 @@ static int enqueue(struct stream *s, const void *head, size_t head_size, const s
 	return 0;
 }
 
-int stream_queue(struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size)
+int stream_queue(
+	struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size)
 {
 	if (s->state > STREAM_FINISHING)
 		return -ENOTCONN;
@@ -270,7 +275,8 @@ int stream_send(struct stream *s, const struct outgoing *out)
 		head_size = s->framing->head(s, out->bytes, out->size, head);
 	if (head_size < 0)
 		return head_size;
-	error = enqueue(s, head, (size_t)head_size, out, out->size > 2 /* not the CRLF of a keep-alive */);
+	error = enqueue(
+		s, head, (size_t)head_size, out, out->size > 2 /* not the CRLF of a keep-alive */);
 	if (error)
 		return error;
 	if (out->close) {
@@ -317,7 +323,8 @@ static void flush(struct stream *s)
 		ssize_t sent;
 
 		for (struct chunk *c = s->first; c && n < WRITE_CHUNKS; c = c->next)
-			iov[n++] = (struct iovec){c->data + c->writer_text, c->size - c->writer_text};
+			iov[n++] = (struct iovec){
+				c->data + c->writer_text, c->size - c->writer_text};
 		sent = s->layer->send(s, iov, n);
 		if (sent == -EAGAIN) {
 			s->blocked = true;
@@ -349,23 +356,25 @@ static size_t take_whole(struct stream *s, const char *buffer, size_t size)
 	while (done < size && s->state == STREAM_OPEN) {
 		struct frame_step step = {0};
 
-		switch (frame_next(&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
+		switch (frame_next(
+			&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
 		case FRAME_PING:
 			count(STREAM_PINGS);
 			ping = true;
 			break;
-		case FRAME_PONG:
-			count(STREAM_PONGS);
-			break;
+		case FRAME_PONG: count(STREAM_PONGS); break;
 		case FRAME_MESSAGE:
 			s->messages_in++;
 			s->begun = false;
-			forward_message(t, &s->node.flow, loop_now_ns(t->loop), (struct str){buffer + done, step.consume});
+			forward_message(t, &s->node.flow, loop_now_ns(t->loop),
+				(struct str){buffer + done, step.consume});
 			break;
 		case FRAME_BAD:
 			counter_add(step.counter, 1);
 			if (step.status && step.header_size)
-				forward_refuse(t, &s->node.flow, (struct str){buffer + done, step.header_size}, step.status, step.reason);
+				forward_refuse(t, &s->node.flow,
+					(struct str){buffer + done, step.header_size}, step.status,
+					step.reason);
 			stream_finish(s);
 			return size;
 		case FRAME_MORE:
@@ -379,7 +388,8 @@ static size_t take_whole(struct stream *s, const char *buffer, size_t size)
 		done += step.consume;
 	}
 out:
-	/* one answer however many came at once: a flood of keep-alives costs its sender more than us */
+	/* one answer however many came at once: a flood of keep-alives costs its sender more than
+	 * us */
 	if (ping && s->state == STREAM_OPEN)
 		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
 	if (!s->begun && s->state == STREAM_OPEN)
@@ -387,17 +397,20 @@ out:
 	return s->state == STREAM_OPEN ? done : size;
 }
 
-/* The body of a message is awaited, or the end of a line: who sends them byte by byte shall not have all of it copied each time. */
+/* The body of a message is awaited, or the end of a line: who sends them byte by byte shall not
+ * have all of it copied each time. */
 static bool nothing_to_read(const struct stream *s, const char *buffer, size_t size)
 {
 	const struct frame *f = &s->frame;
 
 	if (f->total)
 		return size < f->total;
-	return f->scanned && f->scanned <= size && !memchr(buffer + f->scanned, '\n', size - f->scanned);
+	return f->scanned && f->scanned <= size &&
+	       !memchr(buffer + f->scanned, '\n', size - f->scanned);
 }
 
-/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up. Keep-alives are everybody's (a WebSocket's stand in frames) and not in hand. */
+/* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up.
+ * Keep-alives are everybody's (a WebSocket's stand in frames) and not in hand. */
 static size_t take(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
@@ -405,7 +418,8 @@ static size_t take(struct stream *s, const char *buffer, size_t size)
 
 	if (!s->framing && (parse_keepalive(buffer, size) || nothing_to_read(s, buffer, size)))
 		return take_whole(s, buffer, size);
-	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
+	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size},
+		    &s->node.flow.peer, loop_now(t->loop))) {
 		stream_finish(s);
 		return size;
 	}
@@ -462,7 +476,8 @@ static bool receive(struct stream *s)
 		stream_close(s, -ENOMEM);
 		return false;
 	}
-	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used) : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
+	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used)
+	              : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
 	if (got == -EAGAIN)
 		return false;
 	if (got <= 0) {
@@ -506,7 +521,8 @@ static bool may_read(const struct stream *s)
 	return s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped);
 }
 
-/* Reads what one event has brought, and what the layer holds back of earlier ones; the rest has its turn after the others. */
+/* Reads what one event has brought, and what the layer holds back of earlier ones; the rest has its
+ * turn after the others. */
 static void receive_all(struct stream *s)
 {
 	uint64_t before = counters_page->counter[COUNTER_RX_BYTES];
@@ -584,7 +600,8 @@ static void on_event(void *arg, uint32_t events)
 	uint32_t wanted = s->wants;
 
 	if (s->state == STREAM_OPENING) {
-		/* it waits for nothing of the socket's, but this it has to be told: the peer is gone */
+		/* it waits for nothing of the socket's, but this it has to be told: the peer is
+		 * gone */
 		if (wanted) {
 			stream_go_on(s);
 		} else if (events & (EPOLLERR | EPOLLHUP)) {
@@ -628,16 +645,21 @@ static void on_idle(struct timer *timer, void *arg)
 		loop_set(t->loop, timer, t->settings->idle_ms - passed);
 		return;
 	}
-	if (s->active >= s->probed && s->state == STREAM_OPEN && s->framing && s->framing->probe(s)) {
+	if (s->active >= s->probed && s->state == STREAM_OPEN && s->framing &&
+		s->framing->probe(s)) {
 		s->probed = loop_now(t->loop);
-		loop_set(t->loop, timer, t->settings->idle_ms < STREAM_PROBE_MS ? t->settings->idle_ms : STREAM_PROBE_MS);
+		loop_set(t->loop, timer,
+			t->settings->idle_ms < STREAM_PROBE_MS ? t->settings->idle_ms
+							       : STREAM_PROBE_MS);
 		return;
 	}
 	count(STREAM_IDLE);
 	stream_close(s, -ETIMEDOUT);
 }
 
-int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held, struct stream **out)
+int stream_new(struct streams *ss, int fd, const struct flow *flow,
+	const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held,
+	struct stream **out)
 {
 	struct transport_worker *t = ss->t;
 	struct stream *s = calloc(1, sizeof(*s));
@@ -654,7 +676,9 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct
 	s->held = held;
 	s->last = &s->first;
 	s->state = layer->open ? STREAM_OPENING : STREAM_OPEN;
-	s->wants = s->state == STREAM_OPEN ? 0 : outgoing ? EPOLLOUT : EPOLLIN; /* connecting; or the peer speaks first */
+	s->wants = s->state == STREAM_OPEN ? 0
+	           : outgoing              ? EPOLLOUT
+	                                   : EPOLLIN; /* connecting; or the peer speaks first */
 	s->events = s->state == STREAM_OPEN ? EPOLLIN : s->wants;
 	error = loop_add_input(t->loop, fd, s->events, on_event, s, &s->source);
 	if (error) {
@@ -674,7 +698,8 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow, const struct
 		return error;
 	}
 	if (s->state == STREAM_OPENING)
-		loop_set(t->loop, &s->deadline, outgoing ? t->settings->connect_ms : t->settings->handshake_ms);
+		loop_set(t->loop, &s->deadline,
+			outgoing ? t->settings->connect_ms : t->settings->handshake_ms);
 	loop_set(t->loop, &s->idle, t->settings->idle_ms);
 	flow_open(t->flows, &s->node);
 	s->named = true;
@@ -700,7 +725,9 @@ static void close_banned(struct stream *s, void *arg)
 	const struct flow *flow = &s->node.flow;
 	bool permitted;
 
-	if (!admit_same_source(&flow->peer, b->source) || settings_zone_of(b->streams->t->settings, flow->listener, &flow->peer, &permitted) != b->zone)
+	if (!admit_same_source(&flow->peer, b->source) ||
+		settings_zone_of(b->streams->t->settings, flow->listener, &flow->peer,
+			&permitted) != b->zone)
 		return;
 	count(STREAM_BANNED);
 	stream_close(s, -EACCES);
@@ -709,7 +736,9 @@ static void close_banned(struct stream *s, void *arg)
 void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source)
 {
 	bool permitted;
-	struct ban b = {.streams = ss, .source = source, .zone = settings_zone_of(ss->t->settings, listener, source, &permitted)};
+	struct ban b = {.streams = ss,
+		.source = source,
+		.zone = settings_zone_of(ss->t->settings, listener, source, &permitted)};
 
 	streams_each(ss, close_banned, &b);
 }

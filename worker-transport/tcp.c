@@ -1,7 +1,9 @@
 /* tcp.c - TCP sockets.
  *
- * A listener that cannot be served for want of an fd or memory rests for a while instead of spinning on its readiness. Over the limit a connection is accepted and closed, so that its
- * peer learns it at once and the backlog stays empty for others. Relies on: stream.c for everything after accept.
+ * A listener that cannot be served for want of an fd or memory rests for a while instead of
+ * spinning on its readiness. Over the limit a connection is accepted and closed, so that its peer
+ * learns it at once and the backlog stays empty for others. Relies on: stream.c for everything
+ * after accept.
  */
 #include "tcp.h"
 
@@ -85,8 +87,10 @@ not_yet:
 	return errno == ENOTCONN ? -EAGAIN : -errno;
 }
 
-static const struct stream_layer accepted_layer = {.receive = plain_receive, .send = plain_send, .shut = plain_shut};
-static const struct stream_layer connected_layer = {.open = tcp_connected, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
+static const struct stream_layer accepted_layer = {
+	.receive = plain_receive, .send = plain_send, .shut = plain_shut};
+static const struct stream_layer connected_layer = {
+	.open = tcp_connected, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
 
 static bool is_secure(uint8_t transport)
 {
@@ -103,10 +107,12 @@ static void set_options(int fd)
 
 /* ---- in ---- */
 
-static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
+static void accepted(
+	struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct transport_worker *t = l->tcp->t;
-	struct flow flow = {.transport = settings_listener(t->settings, l->listener)->transport, .listener = l->listener};
+	struct flow flow = {.transport = settings_listener(t->settings, l->listener)->transport,
+		.listener = l->listener};
 	struct sockaddr_storage own;
 	struct source *held;
 	struct stream *s;
@@ -114,7 +120,8 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 	bool secure;
 
 	count(STREAM_ACCEPTED);
-	if (endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer) || admit_source(t->admit, l->listener, &flow.peer, loop_now(t->loop))) {
+	if (endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer) ||
+		admit_source(t->admit, l->listener, &flow.peer, loop_now(t->loop))) {
 		close(fd);
 		return;
 	}
@@ -128,7 +135,8 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 		return;
 	}
 	length = sizeof(own);
-	if (getsockname(fd, (struct sockaddr *)&own, &length) || endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
+	if (getsockname(fd, (struct sockaddr *)&own, &length) ||
+		endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
 		flow.local = l->bound;
 	set_options(fd);
 	secure = is_secure(flow.transport);
@@ -137,7 +145,8 @@ static void accepted(struct tcp_listener *l, int fd, const struct sockaddr_stora
 		close(fd);
 		return;
 	}
-	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &accepted_layer, state, false, held, &s)) {
+	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &accepted_layer, state, false,
+		    held, &s)) {
 		count(STREAM_ERRORS);
 		tls_abandon(state);
 		admit_disconnect(t->admit, held);
@@ -175,7 +184,8 @@ static void on_event(void *arg, uint32_t events)
 	for (unsigned i = 0; i < TCP_ACCEPT_TURN; i++) {
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
-		int fd = accept4(l->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+			l->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			accepted(l, fd, &address, length);
@@ -188,7 +198,8 @@ static void on_event(void *arg, uint32_t events)
 			rest(l);
 			return;
 		}
-		/* accept also gives what befell that connection before it was taken; the next one may be well */
+		/* accept also gives what befell that connection before it was taken; the next one
+		 * may be well */
 		count(STREAM_ERRORS);
 	}
 }
@@ -213,7 +224,8 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		count(STREAM_REFUSED_FULL);
 		return -EAGAIN;
 	}
-	fd = socket(to->peer.family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(to->peer.family == 4 ? AF_INET : AF_INET6,
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
 	set_options(fd);
@@ -223,7 +235,8 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		flow.local = to->local;
 	flow.local.port = 0;
 	if (flow.local.family == to->peer.family && !endpoint_is_wildcard(&flow.local)) {
-		/* the port is chosen at connect, so that one address serves more than 64,000 peers */
+		/* the port is chosen at connect, so that one address serves more than 64,000
+		 * peers */
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 		length = endpoint_to_sockaddr(&flow.local, &address);
 		if (bind(fd, (struct sockaddr *)&address, length)) {
@@ -241,7 +254,8 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		if (error)
 			goto fail;
 	}
-	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &connected_layer, state, true, NULL, out);
+	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &connected_layer, state,
+		true, NULL, out);
 	if (error)
 		goto fail;
 	count(STREAM_CONNECTS);

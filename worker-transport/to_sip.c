@@ -1,8 +1,11 @@
 /* to_sip.c - which SIP worker gets a message, and what happens when it has no room.
  *
- * A message is parsed into a scratch block and copied once, into the batch of the worker that owns its slot, which is known only after parsing. When that worker's queue is full, new requests are answered 503, so that
- * their senders go elsewhere, but a retransmission of a request that got through is dropped: a 503 would end a call that already rings. What ended a worker before is dropped without an answer, which would take reading it.
- * Relies on: parse_message, slot_of_message, refuse.
+ * A message is parsed into a scratch block and copied once, into the batch of the worker that owns
+ * its slot, which is known only after parsing. When that worker's queue is full, new requests are
+ * answered 503, so that their senders go elsewhere, but a retransmission of a request that got
+ * through is dropped: a 503 would end a call that already rings. What ended a worker before is
+ * dropped without an answer, which would take reading it. Relies on: parse_message,
+ * slot_of_message, refuse.
  */
 #include "to_sip.h"
 
@@ -51,7 +54,8 @@ void forward_free(struct forward *f)
 
 /* ---- what was forwarded lately ---- */
 
-/* RFC 3261 section 17.2.3: branch, sent-by and method tell a transaction; the source keeps strangers from guessing one. */
+/* RFC 3261 section 17.2.3: branch, sent-by and method tell a transaction; the source keeps
+ * strangers from guessing one. */
 static uint64_t print_of(const struct forward *f, const struct message *m)
 {
 	uint64_t part[5] = {
@@ -100,11 +104,15 @@ static void remember(struct forward *f, const struct message *m, uint64_t now)
 
 /* ---- refusals ---- */
 
-static void answer(struct transport_worker *t, const struct flow *flow, const struct message *m, const struct refusal *why)
+static void answer(struct transport_worker *t, const struct flow *flow, const struct message *m,
+	const struct refusal *why)
 {
-	long n = refuse(&t->tag_key, m, &flow->peer, why, t->forward->answer, sizeof(t->forward->answer));
+	long n = refuse(
+		&t->tag_key, m, &flow->peer, why, t->forward->answer, sizeof(t->forward->answer));
 
-	if (n > 0 && flow_send(t, flow, &(struct outgoing){.bytes = t->forward->answer, .size = (size_t)n}) == 0)
+	if (n > 0 &&
+		flow_send(t, flow,
+			&(struct outgoing){.bytes = t->forward->answer, .size = (size_t)n}) == 0)
 		count(REFUSED);
 	else
 		count(REFUSED_UNANSWERED);
@@ -115,8 +123,10 @@ static struct str server_of(const struct transport_worker *t)
 	return settings_str(t->settings, t->settings->server);
 }
 
-/* What cannot be parsed; the block holds what can be copied where error says so. status and reason go before error's. */
-static void refuse_malformed(struct transport_worker *t, const struct flow *flow, const struct parse_error *error, unsigned status, const char *reason)
+/* What cannot be parsed; the block holds what can be copied where error says so. status and reason
+ * go before error's. */
+static void refuse_malformed(struct transport_worker *t, const struct flow *flow,
+	const struct parse_error *error, unsigned status, const char *reason)
 {
 	const struct message *m = (const struct message *)t->forward->block;
 
@@ -125,10 +135,12 @@ static void refuse_malformed(struct transport_worker *t, const struct flow *flow
 	/* answers cost too: a source has no more of them than of requests */
 	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
-	answer(t, flow, m, &(struct refusal){.status = status, .reason = reason, .server = server_of(t)});
+	answer(t, flow, m,
+		&(struct refusal){.status = status, .reason = reason, .server = server_of(t)});
 }
 
-void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw, unsigned status, const char *reason)
+void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
+	unsigned status, const char *reason)
 {
 	struct forward *f = t->forward;
 	struct parse_error error = {0};
@@ -150,26 +162,35 @@ static void refuse_full(struct transport_worker *t, const struct message *m, boo
 		count(FULL_ACKS);
 	} else if (!outside) {
 		count(FULL_IN_DIALOG); /* it comes again */
-	} else if (m->flow.transport == TRANSPORT_UDP && was_forwarded(t->forward, m, loop_now(t->loop))) {
+	} else if (m->flow.transport == TRANSPORT_UDP &&
+		   was_forwarded(t->forward, m, loop_now(t->loop))) {
 		count(FULL_RETRANSMISSIONS);
 	} else {
 		count(FULL_REFUSED);
-		answer(t, &m->flow, m, &(struct refusal){.status = 503, .server = server_of(t),
-			.retry_after = RETRY_AFTER_MIN + (unsigned)(random_u64() % (RETRY_AFTER_MAX - RETRY_AFTER_MIN + 1))});
+		answer(t, &m->flow, m,
+			&(struct refusal){.status = 503,
+				.server = server_of(t),
+				.retry_after =
+					RETRY_AFTER_MIN +
+					(unsigned)(random_u64() %
+						   (RETRY_AFTER_MAX - RETRY_AFTER_MIN + 1))});
 	}
 }
 
 /* ---- the way in ---- */
 
-/* A request that begins something new: no To-tag of ours, and not the ACK or CANCEL of what was let in before. A foreign To-tag makes no dialog here. */
+/* A request that begins something new: no To-tag of ours, and not the ACK or CANCEL of what was let
+ * in before. A foreign To-tag makes no dialog here. */
 static bool is_outside(const struct message *m)
 {
 	uint8_t slot;
 
-	return m->is_request && m->method != METHOD_ACK && m->method != METHOD_CANCEL && token_slot(message_str(m, m->to_tag), &slot) != 0;
+	return m->is_request && m->method != METHOD_ACK && m->method != METHOD_CANCEL &&
+	       token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
-static void forward(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+static void forward(
+	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	struct forward *f = t->forward;
 	struct message *m = (struct message *)f->block;
@@ -178,7 +199,9 @@ static void forward(struct transport_worker *t, const struct flow *flow, uint64_
 	void *buffer;
 	int result;
 
-	result = raw.n > t->settings->message_max ? -EMSGSIZE : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
+	result = raw.n > t->settings->message_max
+	                 ? -EMSGSIZE
+	                 : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
 	if (result == -EBADMSG) {
 		counter_add(error.counter, 1);
 		refuse_malformed(t, flow, &error, error.status, error.reason);
@@ -200,7 +223,8 @@ static void forward(struct transport_worker *t, const struct flow *flow, uint64_
 	outside = is_outside(m);
 	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
-	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]), RECORD_MESSAGE, m->size, !outside, &buffer);
+	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
+		RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {
 		refuse_full(t, m, outside);
 		return;
@@ -210,7 +234,8 @@ static void forward(struct transport_worker *t, const struct flow *flow, uint64_
 		remember(f, m, loop_now(t->loop));
 }
 
-void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+void forward_message(
+	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	if (refusals_refuse(&t->refusals, EVIDENCE_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
 		return;

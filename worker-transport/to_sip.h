@@ -1,4 +1,5 @@
-/* to_sip.h - the way in: from the bytes of one message to the record for the SIP worker that owns its slot, or to a refusal. */
+/* to_sip.h - the way in: from the bytes of one message to the record for the SIP worker that owns
+ * its slot, or to a refusal. */
 #ifndef SIPWARD_TRANSPORT_TO_SIP_H
 #define SIPWARD_TRANSPORT_TO_SIP_H
 
@@ -8,27 +9,36 @@
 struct transport_worker;
 struct forward;
 
-/* Retransmissions are told from new requests by the requests forwarded last; how many are remembered, and for how long: 64 * T1, the life of a transaction over UDP. */
+/* Retransmissions are told from new requests by the requests forwarded last; how many are
+ * remembered, and for how long: 64 * T1, the life of a transaction over UDP. */
 #define FORWARDED_MAX 16384
 #define FORWARDED_MS 32000
-/* Retry-After of a 503, seconds: spread, so that those who were turned away do not come back together. */
+/* Retry-After of a 503, seconds: spread, so that those who were turned away do not come back
+ * together. */
 #define RETRY_AFTER_MIN 1
 #define RETRY_AFTER_MAX 5
 
-/* The seam to the SIP workers: mesh_record and mesh_shrink as ipc/mesh.h describes them, or a test's capture. */
+/* The seam to the SIP workers: mesh_record and mesh_shrink as ipc/mesh.h describes them, or a
+ * test's capture. */
 struct upstream {
-	int (*record)(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data);
+	int (*record)(
+		void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data);
 	void *arg;
 };
 
 int forward_new(struct forward **out); /* -ENOMEM */
 void forward_free(struct forward *f);
 
-/* Takes one framed message (start line to the end of its body) that came by way of flow at received_ns. The source itself has been admitted. It is parsed, counted against its source's allowance, forwarded, or
- * answered, or dropped; each outcome is counted. raw is only read during the call. */
-void forward_message(struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
+/* Takes one framed message (start line to the end of its body) that came by way of flow at
+ * received_ns. The source itself has been admitted. It is parsed, counted against its source's
+ * allowance, forwarded, or answered, or dropped; each outcome is counted. raw is only read during
+ * the call. */
+void forward_message(
+	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
 
-/* Answers the request at the start of raw, which could not be framed, with status and reason phrase; nothing where it cannot be answered. */
-void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw, unsigned status, const char *reason);
+/* Answers the request at the start of raw, which could not be framed, with status and reason
+ * phrase; nothing where it cannot be answered. */
+void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
+	unsigned status, const char *reason);
 
 #endif

@@ -1,4 +1,5 @@
-/* transport.c - the parts of a transport worker put together: for main.c, and for tests without a master. */
+/* transport.c - the parts of a transport worker put together: for main.c, and for tests without a
+ * master. */
 #include "transport.h"
 
 #include "admit.h"
@@ -82,15 +83,12 @@ int transport_listen(struct transport_worker *t, int fd, uint16_t listener)
 	if (listener >= t->settings->listeners.count)
 		return -EINVAL;
 	switch (settings_listener(t->settings, listener)->transport) {
-	case TRANSPORT_UDP:
-		return udp_add(t->udp, fd, listener);
+	case TRANSPORT_UDP: return udp_add(t->udp, fd, listener);
 	case TRANSPORT_TCP:
 	case TRANSPORT_TLS:
 	case TRANSPORT_WS:
-	case TRANSPORT_WSS:
-		return tcp_add(t->tcp, fd, listener);
-	default:
-		return -EPROTONOSUPPORT;
+	case TRANSPORT_WSS: return tcp_add(t->tcp, fd, listener);
+	default: return -EPROTONOSUPPORT;
 	}
 }
 
@@ -130,5 +128,6 @@ void transport_stop(struct transport_worker *t)
 
 bool transport_idle(const struct transport_worker *t)
 {
-	return udp_queued(t->udp) == 0 && streams_queued(t->streams) == 0 && flow_reports(t->flows) == 0;
+	return udp_queued(t->udp) == 0 && streams_queued(t->streams) == 0 &&
+	       flow_reports(t->flows) == 0;
 }

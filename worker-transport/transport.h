@@ -19,38 +19,42 @@ struct transport_worker {
 	const struct settings *settings;
 	struct slot_map slots;
 	struct hash_key slot_key, tag_key;
-	uint32_t incarnation;      /* 24 bits */
-	uint32_t fds_limit;        /* RLIMIT_NOFILE */
-	uint8_t index;             /* this worker's */
-	bool stopping;             /* nothing new is taken; what is queued is still written */
+	uint32_t incarnation; /* 24 bits */
+	uint32_t fds_limit;   /* RLIMIT_NOFILE */
+	uint8_t index;        /* this worker's */
+	bool stopping;        /* nothing new is taken; what is queued is still written */
 
-	struct refusals refusals;  /* bytes that ended a worker before */
-	struct upstream upstream;  /* the SIP workers */
-	struct admit *admit;       /* limits and bans */
-	struct forward *forward;   /* towards the SIP workers */
-	struct flows *flows;       /* flow ids, watches, and what is to be reported of them */
+	struct refusals refusals; /* bytes that ended a worker before */
+	struct upstream upstream; /* the SIP workers */
+	struct admit *admit;      /* limits and bans */
+	struct forward *forward;  /* towards the SIP workers */
+	struct flows *flows;      /* flow ids, watches, and what is to be reported of them */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;
 	/* TLS: these begin before the rest, for certificates come with the first configuration */
-	struct keys *keys;         /* edges to the TLS workers */
-	struct keyless *keyless;   /* keys that are there */
+	struct keys *keys;       /* edges to the TLS workers */
+	struct keyless *keyless; /* keys that are there */
 	struct certificates *certificates;
-	struct tls *tls;           /* with the rest */
+	struct tls *tls; /* with the rest */
 };
 
-/* Makes the first TLS parts from the loop, which the caller has set; before transport_start. -errno. */
+/* Makes the first TLS parts from the loop, which the caller has set; before transport_start.
+ * -errno. */
 int transport_prepare(struct transport_worker *t);
-/* The settings are new: connections out that were made by what they no longer say serve no new request. */
+/* The settings are new: connections out that were made by what they no longer say serve no new
+ * request. */
 void transport_settings(struct transport_worker *t);
-/* Makes and ends the parts above from loop, settings, keys and index, which the caller has set. -errno. */
+/* Makes and ends the parts above from loop, settings, keys and index, which the caller has set.
+ * -errno. */
 int transport_start(struct transport_worker *t);
 void transport_end(struct transport_worker *t);
 
 /* A listening socket of the master's; fd is the transport's on success. */
 int transport_listen(struct transport_worker *t, int fd, uint16_t listener);
 
-/* The end of a turn: writes what was gathered. True where work is left that needs no waiting. A loop_turn; to be registered before the mesh's, so that what fails here travels in this turn. */
+/* The end of a turn: writes what was gathered. True where work is left that needs no waiting. A
+ * loop_turn; to be registered before the mesh's, so that what fails here travels in this turn. */
 bool transport_turn(void *arg);
 
 /* Takes nothing new from now on. transport_idle: everything queued is written. */

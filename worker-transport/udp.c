@@ -1,7 +1,10 @@
 /* udp.c - datagrams in and out, many per system call.
  *
- * What goes out is gathered during a turn in one buffer per socket and written at its end; where the kernel has no room it stays there, bounded, until the socket is writable. The queue is a
- * ring of places and a buffer that is moved together when its end is reached. Relies on: forward_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come from.
+ * What goes out is gathered during a turn in one buffer per socket and written at its end; where
+ * the kernel has no room it stays there, bounded, until the socket is writable. The queue is a ring
+ * of places and a buffer that is moved together when its end is reached. Relies on:
+ * forward_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come
+ * from.
  */
 #include "udp.h"
 
@@ -35,16 +38,16 @@ struct udp_socket {
 	struct loop_source *source;
 	struct endpoint bound;
 	int fd;
-	int family;        /* AF_INET or AF_INET6 */
+	int family; /* AF_INET or AF_INET6 */
 	uint16_t listener;
 	bool wildcard;
-	bool blocked;      /* waits for EPOLLOUT */
+	bool blocked; /* waits for EPOLLOUT */
 	bool stopped;
 	/* the queue out */
 	struct queued *queued; /* ring */
 	unsigned first, count;
 	unsigned char *buffer;
-	uint32_t used;         /* end of the last datagram in buffer */
+	uint32_t used; /* end of the last datagram in buffer */
 };
 
 struct batch {
@@ -57,7 +60,8 @@ struct batch {
 struct udp {
 	struct transport_worker *t;
 	struct udp_socket *sockets;
-	struct batch in, out; /* two: an answer may have to be flushed while the rest of a batch is still to be read */
+	struct batch in, out; /* two: an answer may have to be flushed while the rest of a batch is
+	                         still to be read */
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
 
@@ -98,7 +102,8 @@ void udp_free(struct udp *u)
 
 /* ---- in ---- */
 
-/* Where the packet was sent to: the address from its control data, the port that the socket is bound to. */
+/* Where the packet was sent to: the address from its control data, the port that the socket is
+ * bound to. */
 static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
 {
 	struct endpoint local = s->bound;
@@ -130,7 +135,8 @@ static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
 	return local;
 }
 
-/* STUN (RFC 8489 section 5) as phones send it to hold a NAT open: the two top bits are zero and the magic cookie stands at 4. */
+/* STUN (RFC 8489 section 5) as phones send it to hold a NAT open: the two top bits are zero and the
+ * magic cookie stands at 4. */
 static bool is_stun(const unsigned char *p, size_t n)
 {
 	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
@@ -145,7 +151,8 @@ static void take(struct udp_socket *s, unsigned i)
 	struct flow flow = {.transport = TRANSPORT_UDP, .listener = s->listener};
 
 	counter_add(COUNTER_RX_BYTES, size);
-	if (endpoint_from_sockaddr(h->msg_name, h->msg_namelen, &flow.peer) || flow.peer.port == 0) {
+	if (endpoint_from_sockaddr(h->msg_name, h->msg_namelen, &flow.peer) ||
+		flow.peer.port == 0) {
 		count(DROP_BAD_SOURCE);
 		return;
 	}
@@ -177,16 +184,22 @@ static void receive(struct udp_socket *s)
 
 		for (unsigned i = 0; i < UDP_BATCH; i++) {
 			in->iov[i] = (struct iovec){u->datagram[i], DATAGRAM_MAX};
-			in->message[i].msg_hdr = (struct msghdr){.msg_name = &in->address[i], .msg_namelen = sizeof(in->address[i]), .msg_iov = &in->iov[i], .msg_iovlen = 1,
-				.msg_control = in->control[i], .msg_controllen = CONTROL_SIZE};
+			in->message[i].msg_hdr = (struct msghdr){.msg_name = &in->address[i],
+				.msg_namelen = sizeof(in->address[i]),
+				.msg_iov = &in->iov[i],
+				.msg_iovlen = 1,
+				.msg_control = in->control[i],
+				.msg_controllen = CONTROL_SIZE};
 		}
 		n = recvmmsg(s->fd, in->message, UDP_BATCH, MSG_DONTWAIT, NULL);
 		if (n < 0) {
 			/* a pending ICMP error is a peer's matter: reading it has cleared it */
-			if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH)
+			if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
+				errno == ENETUNREACH)
 				continue;
 			if (errno != EAGAIN)
-				log_warn("udp-receive-failed", "listener=%u error=%s", s->listener, strerrorname_np(errno));
+				log_warn("udp-receive-failed", "listener=%u error=%s", s->listener,
+					strerrorname_np(errno));
 			return;
 		}
 		for (int i = 0; i < n; i++)
@@ -199,7 +212,8 @@ static void receive(struct udp_socket *s)
 
 /* ---- out ---- */
 
-static void fill_control(const struct udp_socket *s, const struct endpoint *local, struct msghdr *h, unsigned char *control)
+static void fill_control(const struct udp_socket *s, const struct endpoint *local, struct msghdr *h,
+	unsigned char *control)
 {
 	struct sockaddr_storage buffer;
 	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
@@ -209,15 +223,21 @@ static void fill_control(const struct udp_socket *s, const struct endpoint *loca
 	endpoint_to_sockaddr(local, &buffer);
 	memset(control, 0, CONTROL_SIZE);
 	if (s->family == AF_INET && local->family == 4) {
-		struct in_pktinfo info = {.ipi_spec_dst = ((struct sockaddr_in *)&buffer)->sin_addr};
+		struct in_pktinfo info = {
+			.ipi_spec_dst = ((struct sockaddr_in *)&buffer)->sin_addr};
 
-		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IP,
+			.cmsg_type = IP_PKTINFO,
+			.cmsg_len = CMSG_LEN(sizeof(info))};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 		h->msg_controllen = CMSG_SPACE(sizeof(info));
 	} else if (s->family == AF_INET6 && local->family == 6) {
-		struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&buffer)->sin6_addr, .ipi6_ifindex = local->scope};
+		struct in6_pktinfo info = {.ipi6_addr = ((struct sockaddr_in6 *)&buffer)->sin6_addr,
+			.ipi6_ifindex = local->scope};
 
-		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof(info))};
+		*c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6,
+			.cmsg_type = IPV6_PKTINFO,
+			.cmsg_len = CMSG_LEN(sizeof(info))};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 		h->msg_controllen = CMSG_SPACE(sizeof(info));
 	} else {
@@ -245,7 +265,8 @@ static void block(struct udp_socket *s, bool blocked)
 	s->blocked = blocked;
 	if (blocked)
 		count(UDP_BLOCKED);
-	loop_modify(s->udp->t->loop, s->source, (s->stopped ? 0 : EPOLLIN) | (blocked ? EPOLLOUT : 0));
+	loop_modify(
+		s->udp->t->loop, s->source, (s->stopped ? 0 : EPOLLIN) | (blocked ? EPOLLOUT : 0));
 }
 
 static void flush(struct udp_socket *s)
@@ -261,7 +282,9 @@ static void flush(struct udp_socket *s)
 			struct msghdr *h = &out->message[i].msg_hdr;
 
 			out->iov[i] = (struct iovec){s->buffer + q->at, q->size};
-			*h = (struct msghdr){.msg_name = &out->address[i], .msg_iov = &out->iov[i], .msg_iovlen = 1};
+			*h = (struct msghdr){.msg_name = &out->address[i],
+				.msg_iov = &out->iov[i],
+				.msg_iovlen = 1};
 			h->msg_namelen = endpoint_to_sockaddr(&q->peer, &out->address[i]);
 			fill_control(s, &q->local, h, out->control[i]);
 		}
@@ -273,7 +296,8 @@ static void flush(struct udp_socket *s)
 				block(s, true);
 				return;
 			}
-			/* the first one cannot be sent (too large, no route, refused by a firewall): it fails, the others go on */
+			/* the first one cannot be sent (too large, no route, refused by a
+			 * firewall): it fails, the others go on */
 			flow_report_failed(s->udp->t, at(s, 0)->worker, at(s, 0)->cookie, -errno);
 			drop_first(s);
 			continue;
@@ -319,12 +343,18 @@ int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
 	}
 	if (s->count && at(s, 0)->at > 0 && s->used + out->size > UDP_QUEUE_BYTES)
 		compact(s);
-	if (s->count >= datagrams || s->used - (s->count ? at(s, 0)->at : 0) + out->size > bytes || s->used + out->size > UDP_QUEUE_BYTES) {
+	if (s->count >= datagrams || s->used - (s->count ? at(s, 0)->at : 0) + out->size > bytes ||
+		s->used + out->size > UDP_QUEUE_BYTES) {
 		count(UDP_QUEUE_FULL);
 		return -EAGAIN;
 	}
 	memcpy(s->buffer + s->used, out->bytes, out->size);
-	*at(s, s->count) = (struct queued){.peer = to->peer, .local = to->local, .cookie = out->cookie, .worker = out->peer, .at = s->used, .size = (uint32_t)out->size};
+	*at(s, s->count) = (struct queued){.peer = to->peer,
+		.local = to->local,
+		.cookie = out->cookie,
+		.worker = out->peer,
+		.at = s->used,
+		.size = (uint32_t)out->size};
 	s->used += (uint32_t)out->size;
 	s->count++;
 	return 0;
@@ -371,20 +401,25 @@ int udp_add(struct udp *u, int fd, uint16_t listener)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	*s = (struct udp_socket){.udp = u, .fd = fd, .family = address.ss_family, .listener = listener};
+	*s = (struct udp_socket){
+		.udp = u, .fd = fd, .family = address.ss_family, .listener = listener};
 	error = endpoint_from_sockaddr((struct sockaddr *)&address, length, &s->bound);
 	if (!error && s->bound.port == 0)
 		error = -EINVAL;
 	if (error)
 		goto fail;
 	s->wildcard = endpoint_is_wildcard(&s->bound);
-	if (s->family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))) {
+	if (s->family == AF_INET
+			? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on))
+			: setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))) {
 		error = -errno;
 		goto fail;
 	}
 	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
 	s->buffer = malloc(UDP_QUEUE_BYTES);
-	error = s->queued && s->buffer ? loop_add_input(u->t->loop, fd, EPOLLIN, on_event, s, &s->source) : -ENOMEM;
+	error = s->queued && s->buffer
+	                ? loop_add_input(u->t->loop, fd, EPOLLIN, on_event, s, &s->source)
+	                : -ENOMEM;
 	if (error)
 		goto fail;
 	s->next = u->sockets;

@@ -1,8 +1,9 @@
-/* upgrade.c - the HTTP upgrade, strictly: no folded lines, no bare line ends, no body, nothing twice that may come once.
+/* upgrade.c - the HTTP upgrade, strictly: no folded lines, no bare line ends, no body, nothing
+ * twice that may come once.
  *
- * Lines are judged as they become whole, so that what is no HTTP is refused at its first line; the headers are read once the blank
- * line has come. Relies on: libcrypto for SHA-1, which RFC 6455 uses as a mark of
- * having understood, not for security.
+ * Lines are judged as they become whole, so that what is no HTTP is refused at its first line; the
+ * headers are read once the blank line has come. Relies on: libcrypto for SHA-1, which RFC 6455
+ * uses as a mark of having understood, not for security.
  */
 #include "upgrade.h"
 
@@ -72,7 +73,8 @@ static bool list_has(struct str list, struct str item, bool any_case)
 	}
 }
 
-/* GET TARGET HTTP/1.1; the target is anything: the connection is the listener's whatever it is called. */
+/* GET TARGET HTTP/1.1; the target is anything: the connection is the listener's whatever it is
+ * called. */
 static enum upgrade_result read_start(struct str line, struct upgrade_step *step)
 {
 	size_t space = str_find(line, ' '), target;
@@ -122,11 +124,13 @@ static bool read_header(struct str line, struct request *r)
 		r->versions++;
 		r->version = value;
 	} else if (str_equal_nocase(name, S("Sec-WebSocket-Protocol"))) {
-		r->sip |= list_has(value, S("sip"), false); /* browsers compare the answer with what they asked for, octet by octet */
+		r->sip |= list_has(value, S("sip"), false); /* browsers compare the answer with what
+		                                               they asked for, octet by octet */
 	} else if (str_equal_nocase(name, S("Origin"))) {
 		r->origins++;
 		r->origin = value;
-	} else if (str_equal_nocase(name, S("Transfer-Encoding")) || (str_equal_nocase(name, S("Content-Length")) && !str_equal(value, S("0")))) {
+	} else if (str_equal_nocase(name, S("Transfer-Encoding")) ||
+		   (str_equal_nocase(name, S("Content-Length")) && !str_equal(value, S("0")))) {
 		r->body = true;
 	}
 	return true;
@@ -138,7 +142,9 @@ static bool is_key(struct str key)
 	size_t size;
 
 	return key.n == KEY_LENGTH &&
-		sodium_base642bin(bytes, sizeof(bytes), key.p, key.n, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0 && size == KEY_SIZE;
+	       sodium_base642bin(bytes, sizeof(bytes), key.p, key.n, NULL, &size, NULL,
+		       sodium_base64_VARIANT_ORIGINAL) == 0 &&
+	       size == KEY_SIZE;
 }
 
 int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1])
@@ -152,12 +158,14 @@ int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1])
 	memcpy(text + KEY_LENGTH, GUID, sizeof(GUID));
 	if (EVP_Digest(text, sizeof(text) - 1, hash, NULL, EVP_sha1(), NULL) != 1)
 		return -EIO;
-	sodium_bin2base64(accept, UPGRADE_ACCEPT_LENGTH + 1, hash, sizeof(hash), sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(accept, UPGRADE_ACCEPT_LENGTH + 1, hash, sizeof(hash),
+		sodium_base64_VARIANT_ORIGINAL);
 	return 0;
 }
 
 /* All is there: the lines behind the first one. */
-static enum upgrade_result judge(struct str lines, const struct upgrade_rules *rules, struct upgrade_step *step)
+static enum upgrade_result judge(
+	struct str lines, const struct upgrade_rules *rules, struct upgrade_step *step)
 {
 	struct request r = {0};
 
@@ -186,8 +194,8 @@ static enum upgrade_result judge(struct str lines, const struct upgrade_rules *r
 	return UPGRADE_DONE;
 }
 
-enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules,
-	struct upgrade_step *step)
+enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size,
+	const struct upgrade_rules *rules, struct upgrade_step *step)
 {
 	size_t limit = size < UPGRADE_MAX ? size : UPGRADE_MAX;
 
@@ -215,7 +223,8 @@ enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t s
 			const char *first = (const char *)memchr(buffer, '\n', u->scanned) + 1;
 
 			step->consume = u->scanned;
-			return judge((struct str){first, u->scanned - (size_t)(first - buffer)}, rules, step);
+			return judge((struct str){first, u->scanned - (size_t)(first - buffer)},
+				rules, step);
 		}
 		u->line = u->scanned;
 		if (++u->lines > UPGRADE_LINES_MAX)
@@ -241,10 +250,14 @@ size_t upgrade_answer(const struct upgrade_step *step, char buffer[UPGRADE_ANSWE
 {
 	if (step->status == 101)
 		return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX,
-			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+			"Upgrade\r\n"
 			"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: sip\r\n\r\n",
 			step->accept);
-	return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX, "HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
+	return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX,
+		"HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
 		phrase(step->status),
-		step->status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : step->status == 405 ? "Allow: GET\r\n" : "");
+		step->status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		: step->status == 405 ? "Allow: GET\r\n"
+				      : "");
 }

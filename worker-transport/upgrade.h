@@ -1,4 +1,5 @@
-/* upgrade.h - the HTTP request that turns a connection into a WebSocket, and its answer (RFC 6455 section 4.2, RFC 7118 section 5).
+/* upgrade.h - the HTTP request that turns a connection into a WebSocket, and its answer (RFC 6455
+ * section 4.2, RFC 7118 section 5).
  *
  * Incremental: what was looked at is not looked at again. Nothing is allocated.
  */
@@ -21,7 +22,9 @@
 
 /* What the listener lets in. */
 struct upgrade_rules {
-	bool (*origin)(void *arg, struct str origin); /* whether clients may come from there; n == 0: none was named */
+	bool (*origin)(void *arg,
+		struct str
+			origin); /* whether clients may come from there; n == 0: none was named */
 	void *arg;
 };
 
@@ -34,27 +37,28 @@ struct upgrade {
 
 enum upgrade_result {
 	UPGRADE_MORE, /* read on */
-	UPGRADE_DONE, /* a request to be answered 101; consume step.consume bytes: WebSocket frames follow */
+	UPGRADE_DONE, /* a request to be answered 101; consume step.consume bytes: WebSocket frames
+	                 follow */
 	UPGRADE_BAD   /* answer, then close */
 };
 
 struct upgrade_step {
 	size_t consume;
-	uint16_t status;      /* 101, 400, 403, 405, 426, 431 or 505 */
-	enum counter counter; /* BAD: the caller counts it */
+	uint16_t status;                        /* 101, 400, 403, 405, 426, 431 or 505 */
+	enum counter counter;                   /* BAD: the caller counts it */
 	char accept[UPGRADE_ACCEPT_LENGTH + 1]; /* DONE */
 };
 
-/* Looks at buffer, which holds what has come since the connection began. A buffer of UPGRADE_MAX bytes always suffices to get a result
- * other than MORE. */
-enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size, const struct upgrade_rules *rules,
-	struct upgrade_step *step);
+/* Looks at buffer, which holds what has come since the connection began. A buffer of UPGRADE_MAX
+ * bytes always suffices to get a result other than MORE. */
+enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t size,
+	const struct upgrade_rules *rules, struct upgrade_step *step);
 
 /* Writes the answer to room; returns its length. */
 size_t upgrade_answer(const struct upgrade_step *step, char buffer[UPGRADE_ANSWER_MAX]);
 
-/* Sec-WebSocket-Accept for a Sec-WebSocket-Key, with a NUL. 0; -EIO where the library has no SHA-1. Its first call may open files: to
- * be made before the jail closes. */
+/* Sec-WebSocket-Accept for a Sec-WebSocket-Key, with a NUL. 0; -EIO where the library has no SHA-1.
+ * Its first call may open files: to be made before the jail closes. */
 int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1]);
 
 #endif

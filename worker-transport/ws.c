@@ -1,9 +1,10 @@
 /* ws.c - SIP over WebSocket.
  *
- * wslay checks and unmasks the frames and answers pings and closes; messages are put together here, so that memory follows the bytes
- * that have come and not the length or the number of frames that a peer announces.
- * Nothing is called from within wslay that could free it: a stream that ends meanwhile leaves that to the end of ws_take. Relies on:
- * upgrade.c, stream.c for all that is queued.
+ * wslay checks and unmasks the frames and answers pings and closes; messages are put together here,
+ * so that memory follows the bytes that have come and not the length or the number of frames that a
+ * peer announces. Nothing is called from within wslay that could free it: a stream that ends
+ * meanwhile leaves that to the end of ws_take. Relies on: upgrade.c, stream.c for all that is
+ * queued.
  */
 #include "ws.h"
 
@@ -27,15 +28,15 @@ struct ws {
 	struct stream *stream;
 	wslay_event_context_ptr frames; /* NULL: not upgraded yet */
 	struct upgrade upgrade;
-	const char *bytes;              /* what wslay may take of the bytes in hand */
+	const char *bytes; /* what wslay may take of the bytes in hand */
 	size_t left;
-	char *message;                  /* as much of it as has come */
+	char *message; /* as much of it as has come */
 	size_t used, buffer;
-	bool inside;                    /* wslay is at work */
-	bool ended;                     /* the stream has ended meanwhile */
-	bool control;                   /* the frame that passes is a control frame: wslay keeps those */
-	bool ping;                      /* a keep-alive is to be answered */
-	enum counter refused;           /* why reading stopped */
+	bool inside;          /* wslay is at work */
+	bool ended;           /* the stream has ended meanwhile */
+	bool control;         /* the frame that passes is a control frame: wslay keeps those */
+	bool ping;            /* a keep-alive is to be answered */
+	enum counter refused; /* why reading stopped */
 	bool is_refused;
 };
 
@@ -46,7 +47,8 @@ static struct transport_worker *worker_of(const struct ws *ws)
 
 /* ---- out ---- */
 
-static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *data, size_t size, int flags, void *arg)
+static ssize_t on_send(
+	wslay_event_context_ptr frames, const uint8_t *data, size_t size, int flags, void *arg)
 {
 	struct ws *ws = arg;
 
@@ -58,14 +60,16 @@ static ssize_t on_send(wslay_event_context_ptr frames, const uint8_t *data, size
 	return (ssize_t)size;
 }
 
-static int ws_head(struct stream *s, const void *bytes, size_t size, uint8_t buffer[STREAM_HEAD_MAX])
+static int ws_head(
+	struct stream *s, const void *bytes, size_t size, uint8_t buffer[STREAM_HEAD_MAX])
 {
 	const struct ws *ws = s->framing_state;
 	unsigned length_bytes = size < LENGTH_16 ? 0 : size <= UINT16_MAX ? 2 : 8;
 
 	if (!ws->frames || !wslay_event_get_write_enabled(ws->frames))
 		return -ENOTCONN;
-	buffer[0] = FIN | (line_is_utf8(bytes, (const char *)bytes + size) ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME);
+	buffer[0] = FIN | (line_is_utf8(bytes, (const char *)bytes + size) ? WSLAY_TEXT_FRAME
+									   : WSLAY_BINARY_FRAME);
 	buffer[1] = (uint8_t)(length_bytes == 0 ? size : length_bytes == 2 ? LENGTH_16 : LENGTH_64);
 	for (unsigned i = 0; i < length_bytes; i++)
 		buffer[2 + i] = (uint8_t)(size >> 8 * (length_bytes - 1 - i));
@@ -85,7 +89,8 @@ static void refuse(struct ws *ws, uint16_t code, enum counter counter)
 	wslay_event_shutdown_read(ws->frames);
 }
 
-static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *buffer, size_t size, int flags, void *arg)
+static ssize_t on_receive(
+	wslay_event_context_ptr frames, uint8_t *buffer, size_t size, int flags, void *arg)
 {
 	struct ws *ws = arg;
 
@@ -102,7 +107,8 @@ static ssize_t on_receive(wslay_event_context_ptr frames, uint8_t *buffer, size_
 	return (ssize_t)size;
 }
 
-static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
+static void on_frame(wslay_event_context_ptr frames,
+	const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
 {
 	struct ws *ws = arg;
 	struct stream *s = ws->stream;
@@ -121,7 +127,8 @@ static void on_frame(wslay_event_context_ptr frames, const struct wslay_event_on
 	}
 }
 
-static void on_payload(wslay_event_context_ptr frames, const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
+static void on_payload(wslay_event_context_ptr frames,
+	const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
 {
 	struct ws *ws = arg;
 	size_t buffer = ws->buffer ? ws->buffer : MESSAGE_MIN;
@@ -171,7 +178,8 @@ static void deliver(struct ws *ws)
 	ws->used = ws->buffer = 0;
 }
 
-static void on_message(wslay_event_context_ptr frames, const struct wslay_event_on_msg_recv_arg *message, void *arg)
+static void on_message(wslay_event_context_ptr frames,
+	const struct wslay_event_on_msg_recv_arg *message, void *arg)
 {
 	struct ws *ws = arg;
 	struct stream *s = ws->stream;
@@ -195,7 +203,8 @@ static bool origin_allowed(void *arg, struct str origin)
 {
 	struct ws *ws = arg;
 	const struct settings *settings = worker_of(ws)->settings;
-	const struct listener_settings *l = settings_listener(settings, ws->stream->node.flow.listener);
+	const struct listener_settings *l = settings_listener(
+		settings, ws->stream->node.flow.listener);
 	const struct text *allowed = settings_array(settings, l->origins);
 
 	for (unsigned i = 0; i < l->origins.count; i++)
@@ -265,12 +274,15 @@ static void ws_free(struct ws *ws)
 static enum counter why_closed(const struct ws *ws, int error)
 {
 	if (error)
-		return error == WSLAY_ERR_NOMEM ? COUNTER_STREAM_ERRORS : COUNTER_WS_PROTOCOL_ERRORS;
+		return error == WSLAY_ERR_NOMEM ? COUNTER_STREAM_ERRORS
+		                                : COUNTER_WS_PROTOCOL_ERRORS;
 	if (ws->is_refused)
 		return ws->refused;
 	if (wslay_event_get_close_received(ws->frames))
 		return COUNTER_WS_CLOSED;
-	return wslay_event_get_status_code_sent(ws->frames) == WSLAY_CODE_MESSAGE_TOO_BIG ? COUNTER_WS_TOO_LARGE : COUNTER_WS_PROTOCOL_ERRORS;
+	return wslay_event_get_status_code_sent(ws->frames) == WSLAY_CODE_MESSAGE_TOO_BIG
+	               ? COUNTER_WS_TOO_LARGE
+	               : COUNTER_WS_PROTOCOL_ERRORS;
 }
 
 static size_t ws_take(struct stream *s, const char *bytes, size_t size)
@@ -301,12 +313,14 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 		counter_add(why_closed(ws, error), 1);
 		stream_finish(s);
 	} else if (ping) {
-		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2}); /* one answer however many came at once */
+		stream_send(s, &(struct outgoing){.bytes = "\r\n",
+				       .size = 2}); /* one answer however many came at once */
 	}
 	return size;
 }
 
-/* Queues a control frame that wslay was given, if it took it. False where nothing went or the stream has ended by it. */
+/* Queues a control frame that wslay was given, if it took it. False where nothing went or the
+ * stream has ended by it. */
 static bool send_control(struct ws *ws, int error)
 {
 	if (error)
@@ -324,7 +338,8 @@ static bool ws_farewell(struct stream *s)
 {
 	struct ws *ws = s->framing_state;
 
-	return ws->frames && send_control(ws, wslay_event_queue_close(ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
+	return ws->frames && send_control(ws, wslay_event_queue_close(
+						      ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
 }
 
 /* Scripts in a browser cannot send pings, but every browser answers them. */
@@ -332,7 +347,9 @@ static bool ws_probe(struct stream *s)
 {
 	struct ws *ws = s->framing_state;
 
-	return ws->frames && send_control(ws, wslay_event_queue_msg(ws->frames, &(struct wslay_event_msg){.opcode = WSLAY_PING}));
+	return ws->frames &&
+	       send_control(ws, wslay_event_queue_msg(ws->frames,
+					&(struct wslay_event_msg){.opcode = WSLAY_PING}));
 }
 
 static int ws_open(struct stream *s)
@@ -359,7 +376,12 @@ static void ws_end(struct stream *s)
 }
 
 const struct stream_framing ws_framing = {
-	.open = ws_open, .take = ws_take, .head = ws_head, .farewell = ws_farewell, .probe = ws_probe, .end = ws_end,
+	.open = ws_open,
+	.take = ws_take,
+	.head = ws_head,
+	.farewell = ws_farewell,
+	.probe = ws_probe,
+	.end = ws_end,
 };
 
 int ws_prepare(void)

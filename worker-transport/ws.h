@@ -1,7 +1,7 @@
 /* ws.h - WebSocket: the framing of a stream on ws: and wss: listeners (RFC 6455, RFC 7118).
  *
- * It stands between the stream's layer, plain or TLS, and its messages: first the HTTP upgrade, then frames. One WebSocket message is
- * one SIP message.
+ * It stands between the stream's layer, plain or TLS, and its messages: first the HTTP upgrade,
+ * then frames. One WebSocket message is one SIP message.
  */
 #ifndef SIPWARD_TRANSPORT_WS_H
 #define SIPWARD_TRANSPORT_WS_H

@@ -1,4 +1,5 @@
-/* gate.c - one system call through the gate. Alone in its file so that a test can put another kernel's behaviour in its place. */
+/* gate.c - one system call through the gate. Alone in its file so that a test can put another
+ * kernel's behaviour in its place. */
 #include "gate.h"
 
 #include <errno.h>

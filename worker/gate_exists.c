@@ -11,7 +11,8 @@ bool gate_exists(void)
 	int status = 0;
 	pid_t child = fork();
 
-	if (child == 0) /* the caller's filter holds here too: no other system call than the one that is tried */
+	if (child == 0) /* the caller's filter holds here too: no other system call than the one
+	                   that is tried */
 		_exit(gate_call() == 0 ? 0 : 1);
 	if (child < 0)
 		return true;

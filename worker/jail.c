@@ -1,6 +1,6 @@
-/* jail.c - the steps by which a worker gives up what it does not need. Relies on being called before any library has started a thread:
- * credentials,
- * capabilities and no_new_privs are per thread. Each step looks at the kernel's answer afterwards; what did not happen is an error, not a
+/* jail.c - the steps by which a worker gives up what it does not need. Relies on being called
+ * before any library has started a thread: credentials, capabilities and no_new_privs are per
+ * thread. Each step looks at the kernel's answer afterwards; what did not happen is an error, not a
  * hope. */
 #include "jail.h"
 
@@ -26,9 +26,17 @@
 #define NOTIFIER_MS 5000
 
 static const char *const names[JAIL_STEP_COUNT] = {
-	[JAIL_STRAY_FDS] = "stray-fds", [JAIL_NAMESPACES] = "namespaces", [JAIL_ROOT] = "root", [JAIL_IDENTITY] = "identity", [JAIL_CAPABILITIES] = "capabilities",
-	[JAIL_NO_NEW_PRIVILEGES] = "no-new-privileges", [JAIL_NOT_DUMPABLE] = "not-dumpable", [JAIL_LIMITS] = "limits",
-	[JAIL_LANDLOCK] = "landlock", [JAIL_NO_PROCESSES] = "no-processes", [JAIL_SECCOMP] = "seccomp",
+	[JAIL_STRAY_FDS] = "stray-fds",
+	[JAIL_NAMESPACES] = "namespaces",
+	[JAIL_ROOT] = "root",
+	[JAIL_IDENTITY] = "identity",
+	[JAIL_CAPABILITIES] = "capabilities",
+	[JAIL_NO_NEW_PRIVILEGES] = "no-new-privileges",
+	[JAIL_NOT_DUMPABLE] = "not-dumpable",
+	[JAIL_LIMITS] = "limits",
+	[JAIL_LANDLOCK] = "landlock",
+	[JAIL_NO_PROCESSES] = "no-processes",
+	[JAIL_SECCOMP] = "seccomp",
 };
 
 const char *jail_step_name(enum jail_step step)
@@ -36,7 +44,8 @@ const char *jail_step_name(enum jail_step step)
 	return (unsigned)step < JAIL_STEP_COUNT && names[step] ? names[step] : "?";
 }
 
-/* Tells the master how a step went. Returns the error that ends the worker: that of a step which should have worked. */
+/* Tells the master how a step went. Returns the error that ends the worker: that of a step which
+ * should have worked. */
 static int report(struct worker *w, enum jail_step step, int error)
 {
 	struct lifeline_step body = {.step = (uint16_t)step, .error = error};
@@ -60,6 +69,7 @@ int jail_stray_fds(struct worker *w)
 
 	if (syscall(SYS_close_range, LIFELINE_FD + 1, ~0u, 0) < 0) {
 		struct rlimit limit;
+
 		if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &limit) < 0)
 			error = -errno;
 		else
@@ -69,11 +79,13 @@ int jail_stray_fds(struct worker *w)
 	return report(w, JAIL_STRAY_FDS, error);
 }
 
-/* The bounding set can only be emptied while CAP_SETPCAP is held, that is before the identity goes. */
+/* The bounding set can only be emptied while CAP_SETPCAP is held, that is before the identity
+ * goes. */
 static int empty_bounding_set(void)
 {
 	for (int c = 0; c <= CAPABILITY_MAX; c++) {
 		int held = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
+
 		if (held < 0)
 			break; /* past the kernel's last capability */
 		if (held && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
@@ -90,13 +102,16 @@ static int take_identity(uint32_t uid, uint32_t gid)
 	if (uid == 0 || gid == 0 || uid == (uint32_t)-1 || gid == (uint32_t)-1)
 		return -EINVAL;
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return errno == EPERM ? -EACCES : -errno; /* the master thought we could: not a step to pass over */
+		return errno == EPERM
+		               ? -EACCES
+		               : -errno; /* the master thought we could: not a step to pass over */
 	if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0)
 		return -errno;
 	for (int i = 0; i < 3; i++)
 		if (u[i] != uid || g[i] != gid)
 			return -ENOTRECOVERABLE;
-	if (getgroups(0, NULL) != 0 || setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || setegid(0) == 0)
+	if (getgroups(0, NULL) != 0 || setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 ||
+		setegid(0) == 0)
 		return -ENOTRECOVERABLE;
 	return 0;
 }
@@ -130,20 +145,23 @@ int jail_stores(struct worker *w, struct str folder)
 	w->stores = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w->stores < 0) {
 		int error = -errno;
+
 		log_error("stores-folder", "path=%s error=%d", path, -error);
 		return error;
 	}
 	return 0;
 }
 
-/* A build with sanitizers reads /proc/self and its own program to say what is wrong: it stays where that is. */
+/* A build with sanitizers reads /proc/self and its own program to say what is wrong: it stays where
+ * that is. */
 static int enter_root(struct worker *w)
 {
 	int error;
 
 	if (SANITIZED || !w->welcome.root[0]) {
 		error = w->stores >= 0 && fchdir(w->stores) < 0 ? -errno : -ENOTSUP;
-		if (error == -ENOTSUP && w->welcome.root[0] && (w->back = open(w->welcome.root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		if (error == -ENOTSUP && w->welcome.root[0] &&
+			(w->back = open(w->welcome.root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 			error = -errno;
 	} else {
 		error = root_enter(w->welcome.root, w->stores, &w->back);
@@ -158,20 +176,26 @@ int jail_confine(struct worker *w)
 {
 	int bounding, error;
 
-	if ((error = report(w, JAIL_NAMESPACES, SANITIZED ? -ENOTSUP : root_namespaces(w->role == PEER_TRANSPORT))))
+	if ((error = report(w, JAIL_NAMESPACES,
+		     SANITIZED ? -ENOTSUP : root_namespaces(w->role == PEER_TRANSPORT))))
 		return error;
 	if ((error = report(w, JAIL_ROOT, enter_root(w))))
 		return error;
 	bounding = empty_bounding_set();
-	if ((error = report(w, JAIL_IDENTITY, w->welcome.drop ? take_identity(w->welcome.uid, w->welcome.gid) : -EPERM)))
+	if ((error = report(w, JAIL_IDENTITY,
+		     w->welcome.drop ? take_identity(w->welcome.uid, w->welcome.gid) : -EPERM)))
 		return error;
 	error = drop_capabilities();
 	if ((error = report(w, JAIL_CAPABILITIES, error ? error : bounding)))
 		return error;
-	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -ENOTRECOVERABLE;
+	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0    ? -errno
+	        : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0
+	                                                      : -ENOTRECOVERABLE;
 	if ((error = report(w, JAIL_NO_NEW_PRIVILEGES, error)))
 		return error;
-	error = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -ENOTRECOVERABLE;
+	error = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0    ? -errno
+	        : prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0
+	                                                  : -ENOTRECOVERABLE;
 	return report(w, JAIL_NOT_DUMPABLE, error);
 }
 
@@ -183,13 +207,15 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 	if (getrlimit(resource, &now) < 0)
 		return -errno;
 	if (value > now.rlim_max) {
-		log_warn("jail-limit-low", "resource=%d wanted=%llu possible=%llu", (int)resource, (unsigned long long)value,
-			 (unsigned long long)now.rlim_max);
+		log_warn("jail-limit-low", "resource=%d wanted=%llu possible=%llu", (int)resource,
+			(unsigned long long)value, (unsigned long long)now.rlim_max);
 		wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
 	}
 	if (setrlimit(resource, &wanted) < 0 || getrlimit(resource, &now) < 0)
 		return -errno;
-	return now.rlim_cur == wanted.rlim_cur && now.rlim_max == wanted.rlim_max ? 0 : -ENOTRECOVERABLE;
+	return now.rlim_cur == wanted.rlim_cur && now.rlim_max == wanted.rlim_max
+	               ? 0
+	               : -ENOTRECOVERABLE;
 }
 
 int jail_limit(struct worker *w)
@@ -198,7 +224,8 @@ int jail_limit(struct worker *w)
 
 	w->back = -1;
 	if (error) {
-		log_error("jail-step-failed", "step=%s error=%d", jail_step_name(JAIL_ROOT), -error);
+		log_error(
+			"jail-step-failed", "step=%s error=%d", jail_step_name(JAIL_ROOT), -error);
 		return error;
 	}
 	error = limit(RLIMIT_CORE, 0);
@@ -206,12 +233,14 @@ int jail_limit(struct worker *w)
 		error = limit(RLIMIT_NOFILE, w->welcome.fds_limit);
 	if (!error)
 		error = limit(RLIMIT_MSGQUEUE, 0);
-	/* Where SIP workers stop is the size of their stores' maps. An ignored SIGXFSZ makes it an error of one write: standard error may be a file. */
+	/* Where SIP workers stop is the size of their stores' maps. An ignored SIGXFSZ makes it an
+	 * error of one write: standard error may be a file. */
 	if (!error && w->role != PEER_SIP && !SANITIZED)
 		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno : limit(RLIMIT_FSIZE, 0);
 	if ((error = report(w, JAIL_LIMITS, error)))
 		return error;
-	return report(w, JAIL_LANDLOCK, SANITIZED ? -ENOTSUP : landlock_close(w->role == PEER_TRANSPORT));
+	return report(
+		w, JAIL_LANDLOCK, SANITIZED ? -ENOTSUP : landlock_close(w->role == PEER_TRANSPORT));
 }
 
 /* Only the master may answer the filter's questions: this process must not keep the notifier. */
@@ -219,7 +248,8 @@ static int send_notifier(struct worker *w, int notifier)
 {
 	for (;;) {
 		struct pollfd p = {.fd = w->lifeline, .events = POLLOUT};
-		int error = lifeline_send(w->lifeline, LIFELINE_NOTIFIER, NULL, 0, NULL, 0, &notifier, 1);
+		int error = lifeline_send(
+			w->lifeline, LIFELINE_NOTIFIER, NULL, 0, NULL, 0, &notifier, 1);
 
 		if (error != -EAGAIN)
 			return error;

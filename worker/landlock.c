@@ -1,4 +1,5 @@
-/* landlock.c - Landlock, by its system calls: Debian 12's C library has no functions for it, and its kernel headers know less than the kernels that we run on. */
+/* landlock.c - Landlock, by its system calls: Debian 12's C library has no functions for it, and
+ * its kernel headers know less than the kernels that we run on. */
 #include "landlock.h"
 
 #include <errno.h>
@@ -9,11 +10,11 @@
 
 /* The kernel's numbers, by the version of Landlock that brought them. */
 #define FS_1 UINT64_C(0x1fff)
-#define FS_REFER (UINT64_C(1) << 13)     /* 2 */
-#define FS_TRUNCATE (UINT64_C(1) << 14)  /* 3 */
-#define NET_BIND_TCP (UINT64_C(1) << 0)  /* 4 */
+#define FS_REFER (UINT64_C(1) << 13)    /* 2 */
+#define FS_TRUNCATE (UINT64_C(1) << 14) /* 3 */
+#define NET_BIND_TCP (UINT64_C(1) << 0) /* 4 */
 #define NET_CONNECT_TCP (UINT64_C(1) << 1)
-#define FS_IOCTL_DEV (UINT64_C(1) << 15) /* 5 */
+#define FS_IOCTL_DEV (UINT64_C(1) << 15)              /* 5 */
 #define SCOPE_ABSTRACT_UNIX_SOCKET (UINT64_C(1) << 0) /* 6 */
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
 #define RULE_NET_PORT 2
@@ -27,7 +28,8 @@ struct net_port {
 
 int landlock_version(void)
 {
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long version = syscall(
+		SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	return version > 0 ? (int)version : 0;
 }
@@ -40,7 +42,8 @@ int landlock_close(bool connect)
 
 	if (!version)
 		return errno == EOPNOTSUPP ? -EOPNOTSUPP : -ENOSYS;
-	rules.fs |= (version >= 2 ? FS_REFER : 0) | (version >= 3 ? FS_TRUNCATE : 0) | (version >= 5 ? FS_IOCTL_DEV : 0);
+	rules.fs |= (version >= 2 ? FS_REFER : 0) | (version >= 3 ? FS_TRUNCATE : 0) |
+	            (version >= 5 ? FS_IOCTL_DEV : 0);
 	if (version >= 4) {
 		rules.net = NET_BIND_TCP | (connect ? 0 : NET_CONNECT_TCP);
 		size = 2 * sizeof(uint64_t);
@@ -54,6 +57,7 @@ int landlock_close(bool connect)
 		return -errno;
 	if (connect && rules.net) {
 		struct net_port any = {.allowed = NET_BIND_TCP, .port = 0};
+
 		if (syscall(SYS_landlock_add_rule, fd, RULE_NET_PORT, &any, 0) < 0)
 			error = -errno;
 	}

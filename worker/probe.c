@@ -1,6 +1,8 @@
 /* probe.c - acts that a jail must prevent (probe.h).
  *
- * Each is one system call, or what leads up to it. Called with a closed jail: nothing here may need what a worker may not do, but for the act itself. Nothing is undone, for the process ends afterwards.
+ * Each is one system call, or what leads up to it. Called with a closed jail: nothing here may need
+ * what a worker may not do, but for the act itself. Nothing is undone, for the process ends
+ * afterwards.
  */
 #include "probe.h"
 
@@ -69,7 +71,9 @@ static int try_open(const char *path, int flags)
 	return result(open(path, flags | O_CLOEXEC, 0600));
 }
 
-/* A sibling's fd, and so its edges. What stands in for its pidfd is a fd that is none, for there is no way to a true one: the kernel's word on that would mean that the filter has let the call through. */
+/* A sibling's fd, and so its edges. What stands in for its pidfd is a fd that is none, for there is
+ * no way to a true one: the kernel's word on that would mean that the filter has let the call
+ * through. */
 static int try_take_fd(void)
 {
 	int error = result(syscall(SYS_pidfd_getfd, LIFELINE_FD, LIFELINE_FD, 0));
@@ -96,7 +100,8 @@ static int try_fork(void)
 
 static int try_family(unsigned variant)
 {
-	return result(variant == FAMILIES ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP) : socket((int)variant, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	return result(variant == FAMILIES ? socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP)
+					  : socket((int)variant, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 static int stream(int family)
@@ -104,16 +109,20 @@ static int stream(int family)
 	return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* A port that is named: the kernel's choice of one, which connections out need, is allowed. One that is taken proves nothing. */
+/* A port that is named: the kernel's choice of one, which connections out need, is allowed. One
+ * that is taken proves nothing. */
 static int try_port(bool out)
 {
 	for (uint16_t port = PORT;; port++) {
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
+		struct sockaddr_in a = {.sin_family = AF_INET,
+			.sin_port = htons(port),
+			.sin_addr = {htonl(out ? INADDR_LOOPBACK : INADDR_ANY)}};
 		int fd = stream(AF_INET);
 
 		if (fd < 0)
 			return -errno;
-		int error = result(out ? connect(fd, (struct sockaddr *)&a, sizeof(a)) : bind(fd, (struct sockaddr *)&a, sizeof(a)));
+		int error = result(out ? connect(fd, (struct sockaddr *)&a, sizeof(a))
+				       : bind(fd, (struct sockaddr *)&a, sizeof(a)));
 		if (out || error != -EADDRINUSE || port == PORT + PORTS)
 			return error;
 		close(fd);
@@ -164,7 +173,8 @@ static int try_read_memory(pid_t pid)
 
 static int try_executable(bool later)
 {
-	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | (later ? 0 : PROT_EXEC), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | (later ? 0 : PROT_EXEC),
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return -errno;
@@ -173,14 +183,17 @@ static int try_executable(bool later)
 
 static int try_bpf(void)
 {
-	union bpf_attr attributes = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
+	union bpf_attr attributes = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 
 	return result(syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes)));
 }
 
 static int try_perf(void)
 {
-	struct perf_event_attr attributes = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(attributes), .config = PERF_COUNT_SW_CPU_CLOCK};
+	struct perf_event_attr attributes = {.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attributes),
+		.config = PERF_COUNT_SW_CPU_CLOCK};
 
 	return result(syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0));
 }
@@ -213,10 +226,14 @@ int probe_try(const struct lifeline_probe *p)
 	case PROBE_CREATE_FILE: return try_open("probe", O_WRONLY | O_CREAT);
 	case PROBE_LIST_PROC: return try_open("/proc", O_RDONLY | O_DIRECTORY);
 	case PROBE_FORK: return try_fork();
-	case PROBE_THREAD: return result(syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0, 0));
+	case PROBE_THREAD:
+		return result(syscall(SYS_clone,
+			CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0,
+			0));
 	case PROBE_EXECVE: return result(execve("/bin/sh", none, none));
 	case PROBE_SOCKET_STREAM_UNIX: return result(stream(AF_UNIX));
-	case PROBE_SOCKET_STREAM_INET: return result(stream(AF_INET)) ? result(stream(AF_INET6)) : 0;
+	case PROBE_SOCKET_STREAM_INET:
+		return result(stream(AF_INET)) ? result(stream(AF_INET6)) : 0;
 	case PROBE_SOCKET_FAMILY: return try_family(p->variant);
 	case PROBE_CONNECT_OUT: return try_port(true);
 	case PROBE_BIND_PORT: return try_port(false);

@@ -1,4 +1,5 @@
-/* probe.h - acts that a jail must prevent, tried by a throw-away process that is in it. probe.def is their table. */
+/* probe.h - acts that a jail must prevent, tried by a throw-away process that is in it. probe.def
+ * is their table. */
 #ifndef SIPWARD_WORKER_PROBE_H
 #define SIPWARD_WORKER_PROBE_H
 

@@ -1,7 +1,9 @@
 /* root.c - the worker's own root folder and namespaces (root.h).
  *
- * Relies on being called with one thread, before the identity and the capabilities go. What the steps before left open decides which way is taken: with CAP_SYS_CHROOT chroot; an ordinary user makes himself a user
- * namespace first and turns the folder into a mount of its own, read-only, with everything else unmounted.
+ * Relies on being called with one thread, before the identity and the capabilities go. What the
+ * steps before left open decides which way is taken: with CAP_SYS_CHROOT chroot; an ordinary user
+ * makes himself a user namespace first and turns the folder into a mount of its own, read-only,
+ * with everything else unmounted.
  */
 #include "root.h"
 
@@ -64,11 +66,16 @@ static int change_root(void)
 /* The working directory is the folder. */
 static int pivot(const char *folder)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(folder, folder, NULL, MS_BIND, NULL) < 0 ||
-	    mount(NULL, folder, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount(folder, folder, NULL, MS_BIND, NULL) < 0 ||
+		mount(NULL, folder, NULL,
+			MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			NULL) < 0)
 		return -errno;
-	/* Old and new root in one place: the old one then lies on top and is taken off, without a folder to put it in. */
-	if (chdir(folder) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+	/* Old and new root in one place: the old one then lies on top and is taken off, without a
+	 * folder to put it in. */
+	if (chdir(folder) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+		umount2(".", MNT_DETACH) < 0)
 		return -errno;
 	return 0;
 }

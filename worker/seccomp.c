@@ -1,7 +1,9 @@
 /* seccomp.c - makes the filter of a role from seccomp.def and puts it on the process.
  *
- * libseccomp makes the program (a binary tree over the numbers, so that no call pays for the length of the table); putting it is ours, because libseccomp asks for a notifier only where a rule wants one, and here it is the
- * default. Relies on being called when all threads exist: the filter reaches them all, or none.
+ * libseccomp makes the program (a binary tree over the numbers, so that no call pays for the length
+ * of the table); putting it is ours, because libseccomp asks for a notifier only where a rule wants
+ * one, and here it is the default. Relies on being called when all threads exist: the filter
+ * reaches them all, or none.
  */
 #include "seccomp.h"
 
@@ -44,7 +46,8 @@ enum {
 #undef CALL_IF
 };
 
-static int add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call, unsigned count, const struct scmp_arg_cmp *conditions)
+static int add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call, unsigned count,
+	const struct scmp_arg_cmp *conditions)
 {
 	return wanted ? seccomp_rule_add_array(filter, action, call, count, conditions) : 0;
 }
@@ -54,13 +57,14 @@ static int add_rules(scmp_filter_ctx filter, unsigned role)
 	int error = 0;
 
 #define GROUP(group, roles, reason)
-#define CALL(group, call) \
-	if (!error) \
+#define CALL(group, call)                                                                          \
+	if (!error)                                                                                \
 		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), 0, NULL);
-#define CALL_IF(group, call, ...) \
-	if (!error) { \
-		const struct scmp_arg_cmp conditions[] = {__VA_ARGS__}; \
-		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), sizeof(conditions) / sizeof(conditions[0]), conditions); \
+#define CALL_IF(group, call, ...)                                                                  \
+	if (!error) {                                                                              \
+		const struct scmp_arg_cmp conditions[] = {__VA_ARGS__};                            \
+		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call),          \
+			sizeof(conditions) / sizeof(conditions[0]), conditions);                   \
 	}
 #include "seccomp.def"
 #undef GROUP
@@ -88,11 +92,13 @@ static int export(scmp_filter_ctx filter, struct sock_filter *program, unsigned 
 	return error;
 }
 
-/* The highest number that libseccomp has a name for: what the kernel has got since then is new to us as well. */
+/* The highest number that libseccomp has a name for: what the kernel has got since then is new to
+ * us as well. */
 static unsigned last_number(void)
 {
 	for (int n = NUMBER_MAX; n > 0; n--) {
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, n);
+
 		if (name) {
 			free(name);
 			return (unsigned)n;
@@ -101,7 +107,8 @@ static unsigned last_number(void)
 	return 0;
 }
 
-/* Numbers between the last known and those of another calling convention (which libseccomp refuses) get ENOSYS, so that a newer C library falls back to what it did before. */
+/* Numbers between the last known and those of another calling convention (which libseccomp refuses)
+ * get ENOSYS, so that a newer C library falls back to what it did before. */
 static void prologue(struct sock_filter *program)
 {
 	const struct sock_filter head[PROLOGUE] = {
@@ -152,7 +159,9 @@ int seccomp_close(enum peer_role role, int *notifier)
 	int result = make(1u << role, SCMP_ACT_NOTIFY, program, &length);
 
 	if (!result)
-		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_NEW_LISTENER);
+		result = put(program, length,
+			SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+				SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	if (result >= 0) {
 		*notifier = result;
 		return 0;
@@ -174,7 +183,9 @@ int seccomp_close_master(void)
 {
 	static struct sock_filter program[PROGRAM_MAX];
 	unsigned length = 0;
-	/* TRACE without a tracer is ENOSYS, and of two filters' answers the kernel takes NOTIFY before TRACE: an errno would come before both, and hide from the master what a worker tried. */
+	/* TRACE without a tracer is ENOSYS, and of two filters' answers the kernel takes NOTIFY
+	 * before TRACE: an errno would come before both, and hide from the master what a worker
+	 * tried. */
 	int result = make(M, SCMP_ACT_TRACE(0), program, &length);
 
 	return result ? result : put(program, length, 0);

@@ -1,6 +1,6 @@
-/* skeleton.c - the skeleton of every worker: lifeline, welcome, log, first configuration, loop, end. Relies on the master having put the
- * lifeline on LIFELINE_FD
- * and on nothing of this process having started a thread before worker_begin. */
+/* skeleton.c - the skeleton of every worker: lifeline, welcome, log, first configuration, loop,
+ * end. Relies on the master having put the lifeline on LIFELINE_FD and on nothing of this process
+ * having started a thread before worker_begin. */
 #include "skeleton.h"
 
 #include "jail.h"
@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a worker waits for each packet of its first configuration. The master sends them in one go; ACKs of other workers may lie
- * between. */
+/* How long a worker waits for each packet of its first configuration. The master sends them in one
+ * go; ACKs of other workers may lie between. */
 #define WELCOME_MS 5000
 #define CONFIGURE_MS 30000
 /* Time to finish when nobody says how long: the master is gone, or SIGTERM came from elsewhere. */
@@ -69,7 +69,8 @@ static void log_to_master(void *arg, enum log_level level, const char *line, siz
 	if (length > LOG_LINE_MAX)
 		length = LOG_LINE_MAX;
 	/* A line is never worth waiting for; what waits already goes first. */
-	if (w->unsent || lifeline_send(w->lifeline, LIFELINE_LOG, &body, sizeof(body), line, length, NULL, 0))
+	if (w->unsent || lifeline_send(w->lifeline, LIFELINE_LOG, &body, sizeof(body), line, length,
+				 NULL, 0))
 		count(LOG_DROPPED);
 }
 
@@ -83,7 +84,9 @@ static void send_unsent(struct worker *w)
 {
 	while (w->unsent) {
 		struct worker_unsent *u = w->unsent;
-		if (lifeline_send(w->lifeline, u->type, u->body, u->size, NULL, 0, NULL, 0) == -EAGAIN)
+
+		if (lifeline_send(w->lifeline, u->type, u->body, u->size, NULL, 0, NULL, 0) ==
+			-EAGAIN)
 			return;
 		w->unsent = u->next;
 		w->unsent_bytes -= u->size;
@@ -94,10 +97,13 @@ static void send_unsent(struct worker *w)
 	watch_lifeline(w);
 }
 
-int worker_send(struct worker *w, enum lifeline_type type, const void *body, size_t size, const void *more, size_t more_size)
+int worker_send(struct worker *w, enum lifeline_type type, const void *body, size_t size,
+	const void *more, size_t more_size)
 {
 	struct worker_unsent *u;
-	int error = w->unsent ? -EAGAIN : lifeline_send(w->lifeline, type, body, size, more, more_size, NULL, 0);
+	int error = w->unsent ? -EAGAIN
+	                      : lifeline_send(
+					w->lifeline, type, body, size, more, more_size, NULL, 0);
 
 	if (error != -EAGAIN)
 		return error;
@@ -107,7 +113,8 @@ int worker_send(struct worker *w, enum lifeline_type type, const void *body, siz
 	}
 	if (size > LIFELINE_PACKET_MAX || more_size > LIFELINE_PACKET_MAX - size)
 		return -EINVAL;
-	if (w->unsent_bytes + size + more_size > WORKER_UNSENT_MAX || !(u = malloc(sizeof(*u) + size + more_size))) {
+	if (w->unsent_bytes + size + more_size > WORKER_UNSENT_MAX ||
+		!(u = malloc(sizeof(*u) + size + more_size))) {
 		count(LIFELINE_FULL);
 		return -EAGAIN;
 	}
@@ -167,7 +174,8 @@ static int hand_to_role(struct worker *w)
 	int error = w->packet ? w->packet(w->arg, w->buffer) : 0;
 
 	if (error)
-		log_error("packet-refused", "type=%s error=%d", lifeline_name(w->buffer->type), -error);
+		log_error("packet-refused", "type=%s error=%d", lifeline_name(w->buffer->type),
+			-error);
 	packet_done(w->buffer);
 	return error;
 }
@@ -196,7 +204,8 @@ static int set_signals(struct worker *w)
 	sigset_t term;
 
 	/* SIGINT goes to a whole foreground group: the master ends its workers in its own order. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR)
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGINT, SIG_IGN) == SIG_ERR ||
+		signal(SIGHUP, SIG_IGN) == SIG_ERR)
 		return -errno;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -223,12 +232,20 @@ static int welcome(struct worker *w, enum peer_role role)
 	return error;
 }
 
-int worker_begin(struct worker *w, enum peer_role role, worker_packet packet, worker_stop stop, void *arg)
+int worker_begin(
+	struct worker *w, enum peer_role role, worker_packet packet, worker_stop stop, void *arg)
 {
 	char name[16];
 	int error;
 
-	*w = (struct worker){.packet = packet, .stop = stop, .arg = arg, .lifeline = LIFELINE_FD, .role = role, .signals = -1, .stores = -1, .back = -1};
+	*w = (struct worker){.packet = packet,
+		.stop = stop,
+		.arg = arg,
+		.lifeline = LIFELINE_FD,
+		.role = role,
+		.signals = -1,
+		.stores = -1,
+		.back = -1};
 	w->unsent_end = &w->unsent;
 	log_init(role_name(role), -1, LOG_INFO, NULL, NULL);
 	if (sodium_init() < 0 || !(w->buffer = calloc(1, sizeof(*w->buffer)))) {
@@ -251,7 +268,8 @@ int worker_begin(struct worker *w, enum peer_role role, worker_packet packet, wo
 	}
 	snprintf(name, sizeof(name), "%s-%u", role_name(role), w->welcome.index);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
-	log_init(role_name(role), w->welcome.index, (enum log_level)w->welcome.log_level, log_to_master, w);
+	log_init(role_name(role), w->welcome.index, (enum log_level)w->welcome.log_level,
+		log_to_master, w);
 	loop_progress(w->loop, &w->page->progress);
 	return 0;
 }
@@ -260,14 +278,13 @@ int worker_receive(struct worker *w)
 {
 	for (;;) {
 		int error = receive_blocking(w, CONFIGURE_MS);
+
 		if (error) {
 			log_error("worker-configure-failed", "error=%d", -error);
 			return error;
 		}
 		switch (w->buffer->type) {
-		case LIFELINE_GO:
-			packet_done(w->buffer);
-			return 0;
+		case LIFELINE_GO: packet_done(w->buffer); return 0;
 		case LIFELINE_STOP:
 			packet_done(w->buffer);
 			log_info("worker-stopped", "before=go");
@@ -346,6 +363,7 @@ static void on_lifeline(void *arg, uint32_t events)
 	for (int i = 0; i < PACKETS_PER_TURN && w->source && !w->error; i++) {
 		struct lifeline_stop stop;
 		int error = lifeline_receive(w->lifeline, true, w->buffer);
+
 		if (error == -EAGAIN)
 			return;
 		if (error == -EPIPE) {
@@ -401,6 +419,7 @@ static void run_probe(struct worker *w)
 	worker_send(w, LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0);
 	while (w->unsent || w->probe->act == PROBE_HOLD) {
 		int error = receive_blocking(w, CONFIGURE_MS);
+
 		if (error)
 			_exit(error == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE);
 		packet_done(w->buffer);

@@ -1,4 +1,5 @@
-/* certificate_set.c - reads the files of one generation of certificates. Relies on libsodium for guarded memory. */
+/* certificate_set.c - reads the files of one generation of certificates. Relies on libsodium for
+ * guarded memory. */
 #include "certificate_set.h"
 
 #include <errno.h>
@@ -9,8 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-_Static_assert(
-	sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <= LIFELINE_PACKET_MAX, "a certificate fits a packet");
+_Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <=
+		       LIFELINE_PACKET_MAX,
+	"a certificate fits a packet");
 
 #define PEM_CERTIFICATE "-----BEGIN CERTIFICATE-----"
 #define PEM_TRUSTED "-----BEGIN TRUSTED CERTIFICATE-----"
@@ -26,12 +28,14 @@ struct place {
 
 static int refuse(const struct place *p, const char *path, const char *why)
 {
-	config_error_add(p->errors, p->config->path, p->line, "%s \"%s\": %s: \"%s\" %s", p->kind, p->name, p->option, path, why);
+	config_error_add(p->errors, p->config->path, p->line, "%s \"%s\": %s: \"%s\" %s", p->kind,
+		p->name, p->option, path, why);
 	return -EINVAL;
 }
 
 /* Reads a whole file into guarded memory: text with *size bytes, the caller's to sodium_free. */
-static int read_guarded(const struct place *p, const char *path, size_t most, char **text, size_t *size)
+static int read_guarded(
+	const struct place *p, const char *path, size_t most, char **text, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
 	struct stat st;
@@ -40,7 +44,8 @@ static int read_guarded(const struct place *p, const char *path, size_t most, ch
 
 	if (fd < 0)
 		return refuse(p, path, strerrordesc_np(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 || (uint64_t)st.st_size > most) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
+		(uint64_t)st.st_size > most) {
 		close(fd);
 		return refuse(p, path, "is empty, too large, or no file");
 	}
@@ -51,6 +56,7 @@ static int read_guarded(const struct place *p, const char *path, size_t most, ch
 	}
 	while (n < (size_t)st.st_size && error == 0) {
 		ssize_t got = read(fd, buffer + n, (size_t)st.st_size - n);
+
 		if (got > 0)
 			n += (size_t)got;
 		else if (got == 0)
@@ -81,6 +87,7 @@ static int seal(const char *name, const char *text, size_t size, int *out)
 		return -errno;
 	for (size_t n = 0; n < size;) {
 		ssize_t w = write(fd, text + n, size - n);
+
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w <= 0) {
@@ -108,7 +115,8 @@ static int read_chain(struct place *p, const char *path, struct certificate_entr
 		return error;
 	if (has(text, e->chain_size, PEM_PRIVATE))
 		error = refuse(p, path,
-			"holds a private key: the chain is given to every transport worker, so keep the key in the key file alone");
+			"holds a private key: the chain is given to every transport worker, so "
+			"keep the key in the key file alone");
 	else if (!has(text, e->chain_size, PEM_CERTIFICATE))
 		error = refuse(p, path, "holds no certificate in PEM form");
 	else if (!(e->chain = malloc(e->chain_size)))
@@ -128,16 +136,21 @@ static int read_key(struct place *p, const char *path, struct certificate_entry 
 	error = read_guarded(p, path, KEY_MAX, &text, &e->key_size);
 	if (error)
 		return error;
-	error = has(text, e->key_size, PEM_PRIVATE) ? seal("sipward-key", text, e->key_size, &e->key)
-						    : refuse(p, path, "holds no private key in PEM form");
+	error = has(text, e->key_size, PEM_PRIVATE)
+	                ? seal("sipward-key", text, e->key_size, &e->key)
+	                : refuse(p, path, "holds no private key in PEM form");
 	sodium_free(text);
 	return error;
 }
 
-static int read_certificate(
-	const struct config *c, const struct config_certificate *from, struct certificate_entry *e, struct config_errors *errors)
+static int read_certificate(const struct config *c, const struct config_certificate *from,
+	struct certificate_entry *e, struct config_errors *errors)
 {
-	struct place place = {.config = c, .errors = errors, .line = from->line, .kind = "certificate", .name = from->name};
+	struct place place = {.config = c,
+		.errors = errors,
+		.line = from->line,
+		.kind = "certificate",
+		.name = from->name};
 	size_t bytes = 1;
 	int chain, key;
 
@@ -158,7 +171,8 @@ static int read_certificate(
 	return chain ? chain : key;
 }
 
-static int read_authorities(struct place *p, const char *path, uint16_t listener, struct certificate_set *s)
+static int read_authorities(
+	struct place *p, const char *path, uint16_t listener, struct certificate_set *s)
 {
 	struct authority_entry *a = &s->authority[s->authority_count];
 	char *text;
@@ -192,7 +206,8 @@ bool certificates_configured(const struct config *c)
 	return c->certificate_count != 0 || needs_trust(c);
 }
 
-int certificate_set_read(const struct config *c, struct certificate_set **out, struct config_errors *errors)
+int certificate_set_read(
+	const struct config *c, struct certificate_set **out, struct config_errors *errors)
 {
 	struct certificate_set *s = calloc(1, sizeof(*s));
 	int error = 0;
@@ -210,21 +225,32 @@ int certificate_set_read(const struct config *c, struct certificate_set **out, s
 	}
 	for (size_t i = 0; i < c->listener_count && error != -ENOMEM; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		struct place place = {
-			.config = c, .errors = errors, .line = l->line, .kind = "listener", .name = l->name, .option = "client-ca"};
-		int one = l->client_auth != CLIENT_AUTH_NONE ? read_authorities(&place, l->client_ca, (uint16_t)i, s) : 0;
+		struct place place = {.config = c,
+			.errors = errors,
+			.line = l->line,
+			.kind = "listener",
+			.name = l->name,
+			.option = "client-ca"};
+		int one = l->client_auth != CLIENT_AUTH_NONE
+		                  ? read_authorities(&place, l->client_ca, (uint16_t)i, s)
+		                  : 0;
 
 		error = one ? one : error;
 	}
 	if (needs_trust(c) && error != -ENOMEM) {
-		struct place place = {.config = c, .errors = errors, .kind = "tls", .name = "trust", .option = "trust"};
+		struct place place = {.config = c,
+			.errors = errors,
+			.kind = "tls",
+			.name = "trust",
+			.option = "trust"};
 		int one = read_authorities(&place, c->trust, NONE_INDEX, s);
 
 		error = one ? one : error;
 	}
 	if (error) {
 		if (error != -EINVAL && error != -ENOMEM)
-			config_error_add(errors, c->path, 0, "the certificates cannot be taken: %s", strerror(-error));
+			config_error_add(errors, c->path, 0, "the certificates cannot be taken: %s",
+				strerror(-error));
 		certificate_set_free(s);
 		return error;
 	}
@@ -247,7 +273,8 @@ void certificate_set_free(struct certificate_set *s)
 	free(s);
 }
 
-ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *buffer)
+ssize_t certificate_packet(
+	const struct certificate_set *s, size_t index, bool with_key, void *buffer)
 {
 	const struct certificate_entry *e = &s->entry[index];
 	struct lifeline_certificate head = {
@@ -269,6 +296,7 @@ ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool w
 	at += e->chain_size;
 	while (n < head.key_size) {
 		ssize_t got = pread(e->key, at + n, head.key_size - n, (off_t)n);
+
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)

@@ -1,23 +1,26 @@
-/* certificate_set.h - the files of one generation of certificates, as read: chains, keys, authorities.
+/* certificate_set.h - the files of one generation of certificates, as read: chains, keys,
+ * authorities.
  *
- * The master looks at no more than that a file is PEM of the right kind; what it says is for the workers to check. No key stays in the
- * master's memory: it is read into guarded memory, moved into a sealed memfd that is mapped nowhere, and wiped. From there it goes to each
- * new life of a TLS worker, byte for byte what was checked, whatever has become of the file.
+ * The master looks at no more than that a file is PEM of the right kind; what it says is for the
+ * workers to check. No key stays in the master's memory: it is read into guarded memory, moved into
+ * a sealed memfd that is mapped nowhere, and wiped. From there it goes to each new life of a TLS
+ * worker, byte for byte what was checked, whatever has become of the file.
  */
 #ifndef SIPWARD_MASTER_CERTIFICATES_CERTIFICATE_SET_H
 #define SIPWARD_MASTER_CERTIFICATES_CERTIFICATE_SET_H
 
 #include "master/config/config.h"
 
-/* Bytes of a chain, of a key, and of a file of authorities. One certificate fits a packet of the lifeline. */
+/* Bytes of a chain, of a key, and of a file of authorities. One certificate fits a packet of the
+ * lifeline. */
 #define CHAIN_MAX 32768
 #define KEY_MAX 12288
 #define AUTHORITIES_MAX (8u << 20)
 
 struct certificate_entry {
-	char name[64];     /* of the section */
-	char *names;       /* separated by spaces */
-	char *chain;       /* PEM */
+	char name[64]; /* of the section */
+	char *names;   /* separated by spaces */
+	char *chain;   /* PEM */
 	size_t chain_size;
 	size_t key_size;
 	int key;           /* sealed memfd */
@@ -35,14 +38,16 @@ struct certificate_set {
 	struct authority_entry authority[LISTENERS_MAX + 1];
 };
 
-/* Reads all files that the config names. 0 and *out, to be freed with certificate_set_free; -EINVAL with errors added ("FILE:LINE:
- * certificate "main": ..."); -ENOMEM. */
-int certificate_set_read(const struct config *c, struct certificate_set **out, struct config_errors *errors);
+/* Reads all files that the config names. 0 and *out, to be freed with certificate_set_free; -EINVAL
+ * with errors added ("FILE:LINE: certificate "main": ..."); -ENOMEM. */
+int certificate_set_read(
+	const struct config *c, struct certificate_set **out, struct config_errors *errors);
 void certificate_set_free(struct certificate_set *s); /* NULL is a no-op */
 
-/* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX bytes, guarded: the caller wipes it), with
- * its key or without. Its size, or -errno. */
-ssize_t certificate_packet(const struct certificate_set *s, size_t index, bool with_key, void *buffer);
+/* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX
+ * bytes, guarded: the caller wipes it), with its key or without. Its size, or -errno. */
+ssize_t certificate_packet(
+	const struct certificate_set *s, size_t index, bool with_key, void *buffer);
 
 /* Whether a config has anything that such a set would hold. */
 bool certificates_configured(const struct config *c);

@@ -1,5 +1,5 @@
-/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the order of packets: what COMMIT names has
- * come before it. */
+/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the
+ * order of packets: what COMMIT names has come before it. */
 #include "certificates.h"
 #include "common/log.h"
 #include "ipc/sign.h"
@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Replaced generations that are kept; with those in force and staged they are what a worker has room for. */
+/* Replaced generations that are kept; with those in force and staged they are what a worker has
+ * room for. */
 #define OLD_MAX (GENERATIONS_MAX - 2)
 
 enum phase { PHASE_IDLE = 0, PHASE_TLS, PHASE_TRANSPORT };
@@ -29,15 +30,15 @@ struct certificates {
 	struct timer drop_timer, check_timer;
 	uint64_t keep_ms;
 	uint32_t generation, sequence;
-	bool edges;              /* key edges are made */
-	bool checked;            /* what is in force has been found good, or its fault has been told */
+	bool edges;   /* key edges are made */
+	bool checked; /* what is in force has been found good, or its fault has been told */
 	char state[CERTIFICATES_TEXT_MAX];
 	/* the check under way */
 	enum phase phase;
-	uint32_t check;          /* its sequence number */
+	uint32_t check; /* its sequence number */
 	bool waiting[ROLE_WORKERS_MAX];
 	unsigned waiting_count, good;
-	uint32_t start_check;    /* the one of a start; 0: none */
+	uint32_t start_check; /* the one of a start; 0: none */
 	certificates_done done;
 	void *arg;
 };
@@ -57,12 +58,14 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 		return;
 	buffer = sodium_malloc(LIFELINE_PACKET_MAX);
 	for (size_t i = 0; i < set->count; i++) {
-		ssize_t n = buffer ? certificate_packet(set, i, w->role == PEER_TLS, buffer) : -ENOMEM;
+		ssize_t n = buffer ? certificate_packet(set, i, w->role == PEER_TLS, buffer)
+		                   : -ENOMEM;
 
 		if (n < 0) {
-			/* Its check will miss it, or its handshakes fail: never silently another certificate. */
-			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d", role_name(w->role), w->index,
-				set->entry[i].name, (int)-n);
+			/* Its check will miss it, or its handshakes fail: never silently another
+			 * certificate. */
+			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d",
+				role_name(w->role), w->index, set->entry[i].name, (int)-n);
 			break;
 		}
 		worker_tell(w, LIFELINE_CERTIFICATE, buffer, (size_t)n, -1);
@@ -71,9 +74,13 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 	sodium_free(buffer);
 }
 
-static void tell_act(struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
+static void tell_act(
+	struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
 {
-	struct lifeline_certificates body = {.sequence = sequence, .generation = set->generation, .act = act, .tickets = set->tickets};
+	struct lifeline_certificates body = {.sequence = sequence,
+		.generation = set->generation,
+		.act = act,
+		.tickets = set->tickets};
 
 	if (set->count)
 		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof(body), -1);
@@ -102,7 +109,8 @@ static void make_edges(struct certificates *c, struct worker_slot *w)
 	struct supervisor *s = c->supervisor;
 
 	for (unsigned i = 0; i < s->count; i++)
-		if (concerned(&s->worker[i]) && s->worker[i].role != w->role && worker_lives(&s->worker[i]))
+		if (concerned(&s->worker[i]) && s->worker[i].role != w->role &&
+			worker_lives(&s->worker[i]))
 			edge_make(w, &s->worker[i]);
 }
 
@@ -119,14 +127,15 @@ static void make_first_edges(struct certificates *c)
 			make_edges(c, &s->worker[i]);
 }
 
-#define EACH(c, w) \
-	for (struct worker_slot *w = (c)->supervisor->worker; w < (c)->supervisor->worker + (c)->supervisor->count; w++) \
+#define EACH(c, w)                                                                                 \
+	for (struct worker_slot *w = (c)->supervisor->worker;                                      \
+		w < (c)->supervisor->worker + (c)->supervisor->count; w++)                         \
 		if (concerned(w) && worker_lives(w))
 
 static void drop_everywhere(struct certificates *c, struct certificate_set *set)
 {
 	EACH(c, w)
-		tell_act(w, set, CERTIFICATES_DROP, 0);
+	tell_act(w, set, CERTIFICATES_DROP, 0);
 	certificate_set_free(set);
 }
 
@@ -188,7 +197,8 @@ static void failed(struct certificates *c, int error, const char *text)
 	drop_staged(c);
 	if (error != -ECANCELED) {
 		count(CERTIFICATES_REFUSED);
-		log_error("certificates-refused", "error=%s", log_value(str_of(text), buffer, sizeof(buffer)));
+		log_error("certificates-refused", "error=%s",
+			log_value(str_of(text), buffer, sizeof(buffer)));
 	}
 	c->done(c->arg, error, text);
 }
@@ -207,13 +217,15 @@ static void begin_check(struct certificates *c, enum phase phase)
 	end_check(c);
 	c->phase = phase;
 	c->check = ++c->sequence ? c->sequence : ++c->sequence;
-	loop_set(c->supervisor->loop, &c->check_timer, c->staged->count ? CERTIFICATES_CHECK_MS : 0);
+	loop_set(
+		c->supervisor->loop, &c->check_timer, c->staged->count ? CERTIFICATES_CHECK_MS : 0);
 	if (!c->staged->count)
 		return;
 	EACH(c, w)
-		/* A transport worker can ask for a signature only when its loop runs. */
-		if (w->role == (phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) && (phase == PHASE_TLS || w->state == WORKER_READY))
-			ask(c, w);
+	/* A transport worker can ask for a signature only when its loop runs. */
+	if (w->role == (phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
+		(phase == PHASE_TLS || w->state == WORKER_READY))
+		ask(c, w);
 }
 
 static void passed(struct certificates *c)
@@ -223,7 +235,8 @@ static void passed(struct certificates *c)
 		return;
 	}
 	end_check(c);
-	log_info("certificates-staged", "generation=%u count=%zu", c->staged->generation, c->staged->count);
+	log_info("certificates-staged", "generation=%u count=%zu", c->staged->generation,
+		c->staged->count);
 	c->done(c->arg, 0, "");
 }
 
@@ -238,7 +251,9 @@ static void check_late(struct timer *t, void *arg)
 		passed(c);
 		return;
 	}
-	snprintf(text, sizeof(text), c->waiting_count ? "%u %s workers did not answer in time" : "%u %s workers are ready to check them",
+	snprintf(text, sizeof(text),
+		c->waiting_count ? "%u %s workers did not answer in time"
+				 : "%u %s workers are ready to check them",
 		c->waiting_count, role);
 	failed(c, -ETIMEDOUT, text);
 }
@@ -267,11 +282,13 @@ static void plain(struct str from, char buffer[CERTIFICATES_TEXT_MAX])
 static void take_dates(struct certificate_set *set, const void *body)
 {
 	for (size_t i = 0; i < set->count; i++)
-		memcpy(&set->entry[i].not_after, (const char *)body + i * sizeof(int64_t), sizeof(int64_t));
+		memcpy(&set->entry[i].not_after, (const char *)body + i * sizeof(int64_t),
+			sizeof(int64_t));
 }
 
 /* What was started with: in force whatever comes, for UDP and TCP do not depend on it. */
-static void take_start_result(struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
+static void take_start_result(
+	struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
 {
 	char buffer[CERTIFICATES_TEXT_MAX * 2];
 
@@ -281,12 +298,15 @@ static void take_start_result(struct certificates *c, const struct lifeline_cert
 	if (r->error == 0)
 		return;
 	count(CERTIFICATES_REFUSED);
-	snprintf(c->state, sizeof(c->state), "%s: %.500s", r->error == -EKEYEXPIRED ? "in force" : "refused", text);
-	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused", "error=%s tls=%s",
-		log_value(str_of(text), buffer, sizeof(buffer)), r->error == -EKEYEXPIRED ? "served" : "not-served");
+	snprintf(c->state, sizeof(c->state), "%s: %.500s",
+		r->error == -EKEYEXPIRED ? "in force" : "refused", text);
+	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused",
+		"error=%s tls=%s", log_value(str_of(text), buffer, sizeof(buffer)),
+		r->error == -EKEYEXPIRED ? "served" : "not-served");
 }
 
-bool certificates_result(struct certificates *c, struct worker_slot *w, const struct lifeline_certificates_result *r, size_t size)
+bool certificates_result(struct certificates *c, struct worker_slot *w,
+	const struct lifeline_certificates_result *r, size_t size)
 {
 	struct str rest = {(const char *)(r + 1), size - sizeof(*r)};
 	char text[CERTIFICATES_TEXT_MAX];
@@ -296,8 +316,9 @@ bool certificates_result(struct certificates *c, struct worker_slot *w, const st
 		return false;
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
-	else if (c->phase != PHASE_IDLE && r->sequence == c->check && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
-		c->waiting[w->index])
+	else if (c->phase != PHASE_IDLE && r->sequence == c->check &&
+		 w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
+		 c->waiting[w->index])
 		set = c->staged;
 	else
 		return true; /* of a check that has ended */
@@ -360,7 +381,8 @@ void certificates_ready(struct certificates *c, struct worker_slot *w)
 
 void certificates_died(struct certificates *c, struct worker_slot *w)
 {
-	if (c && c->phase != PHASE_IDLE && w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT))
+	if (c && c->phase != PHASE_IDLE &&
+		w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT))
 		answered(c, w);
 }
 
@@ -375,7 +397,8 @@ void certificates_start(struct certificates *c, struct certificate_set *set)
 	snprintf(c->state, sizeof(c->state), "in force");
 }
 
-int certificates_stage(struct certificates *c, struct certificate_set *set, certificates_done done, void *arg)
+int certificates_stage(
+	struct certificates *c, struct certificate_set *set, certificates_done done, void *arg)
 {
 	if (c->phase != PHASE_IDLE) {
 		certificate_set_free(set);
@@ -389,7 +412,7 @@ int certificates_stage(struct certificates *c, struct certificate_set *set, cert
 	c->done = done;
 	c->arg = arg;
 	EACH(c, w)
-		tell_set(w, set);
+	tell_set(w, set);
 	begin_check(c, PHASE_TLS);
 	return 0;
 }
@@ -408,13 +431,14 @@ int certificates_commit(struct certificates *c)
 	snprintf(c->state, sizeof(c->state), "in force");
 	/* TLS workers first, for order's sake: they have served it since it was staged. */
 	EACH(c, w)
-		if (w->role == PEER_TLS)
-			tell_commit(w, c->committed);
+	if (w->role == PEER_TLS)
+		tell_commit(w, c->committed);
 	EACH(c, w)
-		if (w->role == PEER_TRANSPORT)
-			tell_commit(w, c->committed);
+	if (w->role == PEER_TRANSPORT)
+		tell_commit(w, c->committed);
 	count(CERTIFICATES_COMMITTED);
-	log_info("certificates-committed", "generation=%u count=%zu", c->committed->generation, c->committed->count);
+	log_info("certificates-committed", "generation=%u count=%zu", c->committed->generation,
+		c->committed->count);
 	return 0;
 }
 

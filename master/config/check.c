@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void complain(struct reader *r, const char *kind, const char *name, int line, const char *format,
-	...) __attribute__((format(printf, 5, 6)));
-static void complain(struct reader *r, const char *kind, const char *name, int line, const char *format, ...)
+static void complain(struct reader *r, const char *kind, const char *name, int line,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void complain(
+	struct reader *r, const char *kind, const char *name, int line, const char *format, ...)
 {
 	char message[CONFIG_ERROR_TEXT_MAX];
 	va_list args;
@@ -25,16 +26,21 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 {
 	if (z->trust && z->source_count == 0)
 		complain(r, "zone", z->name, z->line,
-			"a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: whoever else could reach its listeners would be trusted too");
+			"a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: "
+			"whoever else could reach its listeners would be trusted too");
 	if (z->trust)
-		reader_warn(r, z->line, "zone \"%s\" is trusted: requests from its sources are believed%s", z->name,
+		reader_warn(r, z->line,
+			"zone \"%s\" is trusted: requests from its sources are believed%s", z->name,
 			z->auth == ZONE_AUTH_NONE ? " without credentials" : "");
 	if (!z->trust && z->auth == ZONE_AUTH_NONE)
-		reader_warn(r, z->line, "zone \"%s\" is untrusted and has auth = none: anyone may use the routes from it without credentials",
+		reader_warn(r, z->line,
+			"zone \"%s\" is untrusted and has auth = none: anyone may use the routes "
+			"from it without credentials",
 			z->name);
 	for (size_t i = 0; z->trust && i < z->source_count; i++)
 		if (z->sources[i].bits == 0)
-			reader_warn(r, z->line, "zone \"%s\" trusts every address there is", z->name);
+			reader_warn(
+				r, z->line, "zone \"%s\" trusts every address there is", z->name);
 }
 
 /* ---- listeners ---- */
@@ -42,10 +48,11 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 /* TLS, WS and WSS are TCP ports to the kernel. */
 static bool same_port(const struct config_listener *a, const struct config_listener *b)
 {
-	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) || a->bind.port != b->bind.port ||
-		a->bind.family != b->bind.family)
+	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) ||
+		a->bind.port != b->bind.port || a->bind.family != b->bind.family)
 		return false;
-	return endpoint_is_wildcard(&a->bind) || endpoint_is_wildcard(&b->bind) || endpoint_same_host(&a->bind, &b->bind);
+	return endpoint_is_wildcard(&a->bind) || endpoint_is_wildcard(&b->bind) ||
+	       endpoint_same_host(&a->bind, &b->bind);
 }
 
 static void check_listeners(struct reader *r)
@@ -55,30 +62,39 @@ static void check_listeners(struct reader *r)
 
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *a = &c->listeners[i];
+
 		if (!a->bind.family)
 			continue;
 		for (size_t k = 0; k < i; k++) {
 			const struct config_listener *b = &c->listeners[k];
+
 			if (!b->bind.family || !same_port(a, b))
 				continue;
 			endpoint_text(&b->bind, buffer);
-			complain(r, "listener", a->name, a->line, "bind: the port is taken by listener \"%s\" (%s %s, line %d)", b->name,
-				transport_name(b->transport), buffer, b->line);
+			complain(r, "listener", a->name, a->line,
+				"bind: the port is taken by listener \"%s\" (%s %s, line %d)",
+				b->name, transport_name(b->transport), buffer, b->line);
 			break;
 		}
 		if (a->transport == TRANSPORT_WS && !endpoint_is_loopback(&a->bind))
-			reader_warn(r, a->line, "listener \"%s\": ws: is not encrypted, and no page that came over https may use it: "
-				"it is for a proxy on this machine; bind \"wss:...\" for clients", a->name);
+			reader_warn(r, a->line,
+				"listener \"%s\": ws: is not encrypted, and no page that came over "
+				"https may use it: "
+				"it is for a proxy on this machine; bind \"wss:...\" for clients",
+				a->name);
 	}
 	if (c->listener_count == 0)
 		config_error_add(r->errors, c->path, 0,
-			"there is no listener: expected at least one, as in listener \"udp\" { bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
+			"there is no listener: expected at least one, as in listener \"udp\" { "
+			"bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
 }
 
-static void check_readable(struct reader *r, const char *kind, const char *name, int line, const char *option, const char *path)
+static void check_readable(struct reader *r, const char *kind, const char *name, int line,
+	const char *option, const char *path)
 {
 	if (path && access(path, R_OK) < 0)
-		complain(r, kind, name, line, "%s: \"%s\" cannot be read: %s", option, path, strerror(errno));
+		complain(r, kind, name, line, "%s: \"%s\" cannot be read: %s", option, path,
+			strerror(errno));
 }
 
 static void check_certificates(struct reader *r)
@@ -92,10 +108,14 @@ static void check_certificates(struct reader *r)
 		check_readable(r, "certificate", k->name, k->line, "chain", k->chain);
 		check_readable(r, "certificate", k->name, k->line, "key", k->key);
 		if (k->key && stat(k->key, &st) == 0 && (st.st_mode & 0007))
-			reader_warn(r, k->line, "certificate \"%s\": everyone on this machine can read \"%s\"; its mode should be 0600", k->name, k->key);
+			reader_warn(r, k->line,
+				"certificate \"%s\": everyone on this machine can read \"%s\"; its "
+				"mode should be 0600",
+				k->name, k->key);
 	}
 	for (size_t i = 0; i < c->listener_count; i++)
-		check_readable(r, "listener", c->listeners[i].name, c->listeners[i].line, "client-ca", c->listeners[i].client_ca);
+		check_readable(r, "listener", c->listeners[i].name, c->listeners[i].line,
+			"client-ca", c->listeners[i].client_ca);
 }
 
 /* Who needs the TLS workers, and what they need. */
@@ -108,26 +128,34 @@ static void check_tls(struct reader *r)
 		const struct config_trunk *t = &c->trunks[i];
 
 		if (config_trunk_uses_tls(t) && t->verify && c->trust && access(c->trust, R_OK) < 0)
-			complain(r, "trunk", t->name, t->line, "its server's certificate is to be verified, but tls trust \"%s\" cannot be read: %s", c->trust,
-				strerror(errno));
+			complain(r, "trunk", t->name, t->line,
+				"its server's certificate is to be verified, but tls trust \"%s\" "
+				"cannot be read: %s",
+				c->trust, strerror(errno));
 	}
 	if (needed && c->workers[PEER_TLS] == 0)
-		config_error_add(r->errors, c->path, 0, "workers: tls = 0, but there are certificates, whose keys only a TLS worker holds: expected at least 1");
+		config_error_add(r->errors, c->path, 0,
+			"workers: tls = 0, but there are certificates, whose keys only a TLS "
+			"worker holds: expected at least 1");
 }
 
 /* ---- trunks ---- */
 
-/* The listener of the zone that reaches the target: same transport and family, and where there is a choice the one that is on loopback as
- * the target is. */
-static uint16_t sending_listener(const struct config *c, unsigned zone, const struct config_target *t)
+/* The listener of the zone that reaches the target: same transport and family, and where there is a
+ * choice the one that is on loopback as the target is. */
+static uint16_t sending_listener(
+	const struct config *c, unsigned zone, const struct config_target *t)
 {
 	uint16_t found = NONE_INDEX;
 
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		if (l->zone != zone || l->transport != t->transport || l->bind.family != t->endpoint.family)
+
+		if (l->zone != zone || l->transport != t->transport ||
+			l->bind.family != t->endpoint.family)
 			continue;
-		if (endpoint_is_wildcard(&l->bind) || endpoint_is_loopback(&l->bind) == endpoint_is_loopback(&t->endpoint))
+		if (endpoint_is_wildcard(&l->bind) ||
+			endpoint_is_loopback(&l->bind) == endpoint_is_loopback(&t->endpoint))
 			return (uint16_t)i;
 		if (found == NONE_INDEX)
 			found = (uint16_t)i;
@@ -135,7 +163,8 @@ static uint16_t sending_listener(const struct config *c, unsigned zone, const st
 	return found;
 }
 
-static void check_target(struct reader *r, const struct config_trunk *trunk, struct config_target *t)
+static void check_target(
+	struct reader *r, const struct config_trunk *trunk, struct config_target *t)
 {
 	const struct config *c = r->c;
 	const struct config_zone *z = &c->zones[trunk->zone];
@@ -143,24 +172,32 @@ static void check_target(struct reader *r, const struct config_trunk *trunk, str
 
 	t->listener = sending_listener(c, trunk->zone, t);
 	if (t->listener == NONE_INDEX)
-		complain(r, "trunk", trunk->name, t->line, "target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from", z->name,
-			transport_name(t->transport), t->endpoint.family, t->uri);
+		complain(r, "trunk", trunk->name, t->line,
+			"target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from",
+			z->name, transport_name(t->transport), t->endpoint.family, t->uri);
 	for (size_t i = 0; i < c->listener_count; i++)
-		if (c->listeners[i].transport == t->transport && endpoint_equal(&c->listeners[i].bind, &t->endpoint))
-			complain(r, "trunk", trunk->name, t->line, "target: \"%s\" is our own listener \"%s\"", t->uri, c->listeners[i].name);
+		if (c->listeners[i].transport == t->transport &&
+			endpoint_equal(&c->listeners[i].bind, &t->endpoint))
+			complain(r, "trunk", trunk->name, t->line,
+				"target: \"%s\" is our own listener \"%s\"", t->uri,
+				c->listeners[i].name);
 	for (size_t i = 0; i < z->source_count && !among; i++)
 		among = prefix_contains(&z->sources[i], &t->endpoint);
 	if (!among)
-		reader_warn(r, t->line, "trunk \"%s\": target \"%s\" is not among the sources of zone \"%s\": what it sends to us is dropped",
+		reader_warn(r, t->line,
+			"trunk \"%s\": target \"%s\" is not among the sources of zone \"%s\": what "
+			"it sends to us is dropped",
 			trunk->name, t->uri, z->name);
 }
 
 /* ---- users ---- */
 
-static bool realm_of_sibling(const struct config *c, const struct config_domain *d, const char *realm)
+static bool realm_of_sibling(
+	const struct config *c, const struct config_domain *d, const char *realm)
 {
 	for (size_t i = 0; i < c->domain_count; i++)
-		if (c->domains[i].users_path && c->domains[i].realm && strcmp(c->domains[i].users_path, d->users_path) == 0 &&
+		if (c->domains[i].users_path && c->domains[i].realm &&
+			strcmp(c->domains[i].users_path, d->users_path) == 0 &&
 			strcmp(c->domains[i].realm, realm) == 0)
 			return true;
 	return false;
@@ -168,7 +205,8 @@ static bool realm_of_sibling(const struct config *c, const struct config_domain 
 
 static int by_name(const void *a, const void *b)
 {
-	const struct userfile_entry *x = *(const struct userfile_entry *const *)a, *y = *(const struct userfile_entry *const *)b;
+	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
+				    *y = *(const struct userfile_entry *const *)b;
 	int r = strcmp(x->name, y->name);
 
 	return r ? r : x->line - y->line;
@@ -188,17 +226,21 @@ static void check_algorithms(struct reader *r, const struct config_domain *d)
 	qsort(sorted, n, sizeof(*sorted), by_name);
 	for (size_t i = 0; i < n; i = next) {
 		uint8_t has = 0, lacks;
+
 		for (next = i; next < n && strcmp(sorted[i]->name, sorted[next]->name) == 0; next++)
 			has |= sorted[next]->algorithm;
 		lacks = d->algorithms & (uint8_t)~has;
 		for (uint8_t bit = 1; bit <= lacks; bit = (uint8_t)(bit << 1))
 			if (lacks & bit)
 				config_error_add(r->errors, d->users_path, sorted[i]->line,
-					"user \"%s\" has no line for %s, which domain \"%s\" (%s:%d) asks for", sorted[i]->name,
-					digest_algorithm_name(bit), d->name, r->c->path, d->line);
+					"user \"%s\" has no line for %s, which domain \"%s\" "
+					"(%s:%d) asks for",
+					sorted[i]->name, digest_algorithm_name(bit), d->name,
+					r->c->path, d->line);
 	}
 	if (n == 0)
-		reader_warn(r, d->users_line, "domain \"%s\" has no users in \"%s\"", d->name, d->users_path);
+		reader_warn(r, d->users_line, "domain \"%s\" has no users in \"%s\"", d->name,
+			d->users_path);
 	free(sorted);
 }
 
@@ -213,19 +255,23 @@ static void check_users(struct reader *r, struct config_domain *d)
 	if (error == -ENOMEM)
 		r->no_memory = true;
 	else if (error && error != -EINVAL)
-		complain(r, "domain", d->name, d->users_line, "users: \"%s\" cannot be read: %s", d->users_path, strerror(-error));
+		complain(r, "domain", d->name, d->users_line, "users: \"%s\" cannot be read: %s",
+			d->users_path, strerror(-error));
 	if (error)
 		return;
 	if (stat(d->users_path, &st) == 0 && (st.st_mode & 0007))
-		reader_warn(r, d->users_line, "domain \"%s\": everyone on this machine can read \"%s\"; its mode should be 0640", d->name,
-			d->users_path);
+		reader_warn(r, d->users_line,
+			"domain \"%s\": everyone on this machine can read \"%s\"; its mode should "
+			"be 0640",
+			d->name, d->users_path);
 	for (size_t i = 0; i < d->users.count; i++) {
 		const struct userfile_entry *e = &d->users.entries[i];
+
 		if (!realm_of_sibling(r->c, d, e->realm))
 			config_error_add(r->errors, d->users_path, e->line,
-				"user \"%s\" has realm \"%s\"; the realm of domain \"%s\" (%s:%d) is \"%s\"", e->name, e->realm, d->name, r->c->path,
-				d->line,
-				d->realm);
+				"user \"%s\" has realm \"%s\"; the realm of domain \"%s\" (%s:%d) "
+				"is \"%s\"",
+				e->name, e->realm, d->name, r->c->path, d->line, d->realm);
 	}
 	check_algorithms(r, d);
 }
@@ -240,13 +286,16 @@ void config_check(struct reader *r)
 	check_certificates(r);
 	check_tls(r);
 	for (size_t i = 0; i < c->trunk_count; i++)
-		for (size_t k = 0; c->trunks[i].zone != NONE_INDEX && k < c->trunks[i].target_count; k++)
+		for (size_t k = 0; c->trunks[i].zone != NONE_INDEX && k < c->trunks[i].target_count;
+			k++)
 			check_target(r, &c->trunks[i], &c->trunks[i].targets[k]);
 	for (size_t i = 0; i < c->domain_count; i++)
 		check_users(r, &c->domains[i]);
 	for (size_t i = 0; i < c->zone_count && c->domain_count == 0; i++)
 		if (c->zones[i].auth == ZONE_AUTH_DIGEST)
-			reader_warn(r, c->zones[i].line, "zone \"%s\" asks for credentials, but there is no domain whose users could have any",
+			reader_warn(r, c->zones[i].line,
+				"zone \"%s\" asks for credentials, but there is no domain whose "
+				"users could have any",
 				c->zones[i].name);
 }
 

@@ -1,8 +1,10 @@
-/* config.h - the operator's config file, checked whole, as plain C arrays that the master works from.
+/* config.h - the operator's config file, checked whole, as plain C arrays that the master works
+ * from.
  *
- * The file is in libconfuse's syntax (DESIGN.md section 9). Nothing of it is used before all of it has been checked: names, units,
- * ranges, references between sections, the users files. Every error says FILE:LINE, what was expected and what is near it; up to
- * CONFIG_ERRORS_MAX are collected in one go. Relative paths in the file are relative to the folder of the file.
+ * The file is in libconfuse's syntax (DESIGN.md section 9). Nothing of it is used before all of it
+ * has been checked: names, units, ranges, references between sections, the users files. Every error
+ * says FILE:LINE, what was expected and what is near it; up to CONFIG_ERRORS_MAX are collected in
+ * one go. Relative paths in the file are relative to the folder of the file.
  */
 #ifndef SIPWARD_MASTER_CONFIG_CONFIG_H
 #define SIPWARD_MASTER_CONFIG_CONFIG_H
@@ -16,52 +18,54 @@
 #define CONFIG_FILE_MAX (4u << 20) /* bytes: some 30,000 routes */
 #define CONFIG_WARNINGS_MAX 64
 #define CONFIG_PATH_MAX 4096
-#define CONFIG_RUNTIME_DIRECTORY_MAX 64 /* bytes: endpoints inside it must fit a Unix socket address */
+#define CONFIG_RUNTIME_DIRECTORY_MAX                                                               \
+	64 /* bytes: endpoints inside it must fit a Unix socket address */
 
 /* Bounds of the arrays; ZONES_MAX and LISTENERS_MAX are in settings.h. */
 #define LISTENER_CERTIFICATES_MAX 16
-#define ORIGINS_MAX 64       /* per listener */
+#define ORIGINS_MAX 64 /* per listener */
 #define DOMAINS_MAX 256
 #define TRUNKS_MAX 256
 #define ROUTES_MAX 16384
-#define TARGETS_MAX 16       /* per trunk */
-#define ROUTE_TRUNKS_MAX 16  /* per route */
-#define SOURCES_MAX 1024     /* per zone */
-#define NAMES_MAX 64         /* per certificate */
-#define NAME_MAX_LENGTH 64   /* bytes of a section's title */
-#define PATTERN_MAX 512      /* bytes of a route's number */
-#define ROLE_WORKERS_MAX 32  /* workers of one role */
-#define TLS_WORKERS_MAX 16   /* a transport worker has an edge to each */
+#define TARGETS_MAX 16      /* per trunk */
+#define ROUTE_TRUNKS_MAX 16 /* per route */
+#define SOURCES_MAX 1024    /* per zone */
+#define NAMES_MAX 64        /* per certificate */
+#define NAME_MAX_LENGTH 64  /* bytes of a section's title */
+#define PATTERN_MAX 512     /* bytes of a route's number */
+#define ROLE_WORKERS_MAX 32 /* workers of one role */
+#define TLS_WORKERS_MAX 16  /* a transport worker has an edge to each */
 #define ROLE_COUNT (PEER_TLS + 1)
 
-/* All strings below are owned by the config, NUL-terminated and never NULL unless said so. line: where the section begins. */
+/* All strings below are owned by the config, NUL-terminated and never NULL unless said so. line:
+ * where the section begins. */
 struct config_zone {
 	char *name;
 	struct prefix *sources;
 	size_t source_count;
 	int line;
 	bool trust;
-	uint8_t auth;                  /* enum zone_auth */
-	uint32_t rate, rate_window_ms; /* 0: no limit */
+	uint8_t auth;                                 /* enum zone_auth */
+	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */
-	uint32_t nat_expires;          /* seconds; 0: the domain's */
-	uint32_t connections_per_source; /* 0: no limit */
+	uint32_t nat_expires;                         /* seconds; 0: the domain's */
+	uint32_t connections_per_source;              /* 0: no limit */
 };
 
 struct config_listener {
 	char *name;
-	char *advertise_host;  /* "": none */
+	char *advertise_host; /* "": none */
 	struct endpoint bind;
 	int line;
-	uint16_t advertise_port; /* 0: the bound port */
-	uint16_t zone;           /* index */
+	uint16_t advertise_port;                          /* 0: the bound port */
+	uint16_t zone;                                    /* index */
 	uint16_t certificates[LISTENER_CERTIFICATES_MAX]; /* indexes, the first is the default */
 	size_t certificate_count;
-	char *client_ca;         /* absolute path; NULL: none */
-	char **origins;          /* lower case */
+	char *client_ca; /* absolute path; NULL: none */
+	char **origins;  /* lower case */
 	size_t origin_count;
-	uint8_t transport;       /* enum transport */
-	uint8_t client_auth;     /* enum client_auth */
+	uint8_t transport;   /* enum transport */
+	uint8_t client_auth; /* enum client_auth */
 };
 
 static inline bool config_transport_is_tls(uint8_t transport)
@@ -71,21 +75,22 @@ static inline bool config_transport_is_tls(uint8_t transport)
 
 struct config_certificate {
 	char *name;
-	char *chain, *key;     /* absolute paths */
-	char **names;          /* lower case */
+	char *chain, *key; /* absolute paths */
+	char **names;      /* lower case */
 	size_t name_count;
 	int line;
 };
 
 struct config_domain {
-	char *name;            /* lower case */
+	char *name; /* lower case */
 	char *realm;
-	char *users_path;      /* absolute */
+	char *users_path; /* absolute */
 	int line, users_line;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
 	uint32_t bindings_max;
 	uint8_t algorithms;    /* bits of enum digest_algorithm */
-	struct userfile users; /* what the file held when the config was loaded; empty after config_forget_users */
+	struct userfile users; /* what the file held when the config was loaded; empty after
+	                          config_forget_users */
 };
 
 struct config_target {
@@ -93,7 +98,7 @@ struct config_target {
 	struct endpoint endpoint;
 	uint8_t transport;
 	bool explicit_transport;
-	uint16_t listener;     /* index: the one of the trunk's zone that sends to it */
+	uint16_t listener; /* index: the one of the trunk's zone that sends to it */
 	int line;
 };
 
@@ -104,8 +109,8 @@ struct config_trunk {
 	int line;
 	uint16_t zone;
 	uint32_t answer_ms, ring_ms;
-	char *tls_name;          /* lower case; "": the target's address */
-	uint16_t certificate;    /* index, NONE_INDEX */
+	char *tls_name;       /* lower case; "": the target's address */
+	uint16_t certificate; /* index, NONE_INDEX */
 	bool verify;
 };
 
@@ -119,14 +124,14 @@ static inline bool config_trunk_uses_tls(const struct config_trunk *t)
 
 struct config_route {
 	char *name;
-	char *number;          /* "": any */
+	char *number; /* "": any */
 	uint16_t trunks[ROUTE_TRUNKS_MAX];
 	size_t trunk_count;
 	int line;
-	uint64_t from;         /* bits of zone indexes */
-	uint16_t to_domain;    /* index, NONE_INDEX */
-	uint16_t status;       /* of ROUTE_REFUSE: 400 to 699; otherwise 0 */
-	uint8_t action;        /* enum route_action */
+	uint64_t from;      /* bits of zone indexes */
+	uint16_t to_domain; /* index, NONE_INDEX */
+	uint16_t status;    /* of ROUTE_REFUSE: 400 to 699; otherwise 0 */
+	uint8_t action;     /* enum route_action */
 };
 
 struct config {
@@ -138,11 +143,12 @@ struct config {
 	uint32_t control_mode;   /* permission bits, 0600 to 0660 */
 	char *server;            /* Server and User-Agent text; "": none is sent */
 	uint8_t log_level;       /* enum log_level */
-	bool jail_log;           /* what the filters of the workers do not allow is logged, not prevented */
-	bool jail_required;      /* without a whole jail no service */
+	bool jail_log; /* what the filters of the workers do not allow is logged, not prevented */
+	bool jail_required; /* without a whole jail no service */
 	/* by enum peer_role; [0] is unused */
 	unsigned workers[ROLE_COUNT];
-	char *user[ROLE_COUNT];  /* name of the user that the role's workers run as (when started as root) */
+	char *user[ROLE_COUNT];  /* name of the user that the role's workers run as (when started as
+	                            root) */
 	char *group[ROLE_COUNT]; /* ""; the user's own group */
 
 	struct config_zone *zones;
@@ -151,7 +157,8 @@ struct config {
 	struct config_domain *domains;
 	struct config_trunk *trunks;
 	struct config_route *routes;
-	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count, route_count;
+	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
+		route_count;
 
 	/* timers and limits, as in struct settings */
 	uint32_t t1_ms, t2_ms, t4_ms;
@@ -161,27 +168,31 @@ struct config {
 	uint32_t nonce_ms, max_forwards;
 	uint32_t handshake_ms, handshakes_max, handshakes_per_source;
 	bool tickets;
-	char *trust;             /* absolute path: certificates of authorities for the servers that we connect to */
+	char *trust; /* absolute path: certificates of authorities for the servers that we connect
+	                to */
 
-	/* What the start log has to repeat, one sentence each ("zone \"access\" (sipward.conf:12): ..."). */
+	/* What the start log has to repeat, one sentence each ("zone \"access\" (sipward.conf:12):
+	 * ..."). */
 	char *warnings[CONFIG_WARNINGS_MAX];
 	size_t warning_count;
 };
 
-/* Loads and checks the file. 0 and *out, the caller's to free with config_free; -EINVAL with at least one error added; -ENOMEM; another
- * -errno where the file cannot be read (an error is added too). *errors is the caller's, cleared here. Not reentrant: libconfuse's error
- * function has no argument of ours. */
+/* Loads and checks the file. 0 and *out, the caller's to free with config_free; -EINVAL with at
+ * least one error added; -ENOMEM; another -errno where the file cannot be read (an error is added
+ * too). *errors is the caller's, cleared here. Not reentrant: libconfuse's error function has no
+ * argument of ours. */
 int config_load(const char *path, struct config **out, struct config_errors *errors);
 /* Wipes what is secret, then frees. NULL is permitted. */
 void config_free(struct config *c);
-/* Reads and checks the users files of all domains again, as config_load does, into domains[].users, which must be empty (config_forget_users). 0; -EINVAL with all
- * errors in *errors (cleared here); -ENOMEM. */
+/* Reads and checks the users files of all domains again, as config_load does, into domains[].users,
+ * which must be empty (config_forget_users). 0; -EINVAL with all errors in *errors (cleared here);
+ * -ENOMEM. */
 int config_load_users(struct config *c, struct config_errors *errors);
 /* Wipes and frees the HA1s once users_build has made their image. */
 void config_forget_users(struct config *c);
 
-/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the warnings (stdout). Returns the exit
- * code: EXIT_SUCCESS or EXIT_FAILURE. */
+/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the
+ * warnings (stdout). Returns the exit code: EXIT_SUCCESS or EXIT_FAILURE. */
 int config_check_main(const char *path);
 
 #endif

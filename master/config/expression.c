@@ -1,11 +1,13 @@
-/* expression.c - bounds on what regcomp is given (expression.h). Relies on its taking an exponential time only over repetitions: of repetitions, or of copies. */
+/* expression.c - bounds on what regcomp is given (expression.h). Relies on its taking an
+ * exponential time only over repetitions: of repetitions, or of copies. */
 #include "expression.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Behind the bracket expression that starts at p, or at the end of the text. "]" is literal where it comes first. */
+/* Behind the bracket expression that starts at p, or at the end of the text. "]" is literal where
+ * it comes first. */
 static const char *bracket_end(const char *p)
 {
 	p++;
@@ -26,7 +28,8 @@ static const char *bracket_end(const char *p)
 	return *p ? p + 1 : p;
 }
 
-/* The most copies that the interval at p asks for: the larger of its bounds; one where it is none. */
+/* The most copies that the interval at p asks for: the larger of its bounds; one where it is
+ * none. */
 static unsigned long interval_copies(const char *p)
 {
 	unsigned long copies = 1;
@@ -55,7 +58,8 @@ const char *expression_fault(const char *text)
 			if (++repetitions > EXPRESSION_REPETITIONS_MAX)
 				return "too many repetitions";
 			n = *p == '{' ? interval_copies(p) : 1;
-			/* as if all stood inside each other: what passes is small, and few that make sense do not */
+			/* as if all stood inside each other: what passes is small, and few that
+			 * make sense do not */
 			if (n > EXPRESSION_COPIES_MAX / copies)
 				return "too many copies by intervals";
 			copies *= n;

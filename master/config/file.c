@@ -1,7 +1,7 @@
 /* file.c - see config_file.h. Relies on libconfuse for the syntax.
  *
- * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the text that has the unknown name is
- * blanked out and the text parsed again.
+ * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the
+ * text that has the unknown name is blanked out and the text parsed again.
  */
 #include "file.h"
 
@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A list that each section with a title has by default: libconfuse hands its value to take_value when the section begins, which is the
- * only way to learn that line. */
+/* A list that each section with a title has by default: libconfuse hands its value to take_value
+ * when the section begins, which is the only way to learn that line. */
 #define BEGINS "--begins"
 /* Braces within braces: three levels mean something. */
 #define NESTING_MAX 16
@@ -27,45 +27,40 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 #define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, take_value, free)
 #define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, take_begin, free)
 
-static cfg_opt_t workers_options[] = {
-	VALUE("transport"), VALUE("sip"), VALUE("tls"), VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()
-};
+static cfg_opt_t workers_options[] = {VALUE("transport"), VALUE("sip"), VALUE("tls"),
+	VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()};
 static cfg_opt_t control_options[] = {VALUE("group"), VALUE("mode"), CFG_END()};
 static cfg_opt_t timers_options[] = {VALUE("t1"), VALUE("t2"), VALUE("t4"), CFG_END()};
-static cfg_opt_t limits_options[] = {
-	VALUE("connect-timeout"), VALUE("idle-timeout"), VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"),
-	VALUE("message-size"), VALUE("transactions"), VALUE("calls"), VALUE("forks"), VALUE("nonce-age"), VALUE("max-forwards"),
-	VALUE("handshake-timeout"), VALUE("handshakes"), VALUE("handshakes-per-source"), CFG_END()
-};
+static cfg_opt_t limits_options[] = {VALUE("connect-timeout"), VALUE("idle-timeout"),
+	VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"),
+	VALUE("message-size"), VALUE("transactions"), VALUE("calls"), VALUE("forks"),
+	VALUE("nonce-age"), VALUE("max-forwards"), VALUE("handshake-timeout"), VALUE("handshakes"),
+	VALUE("handshakes-per-source"), CFG_END()};
 static cfg_opt_t tls_options[] = {VALUE("tickets"), VALUE("trust"), CFG_END()};
-static cfg_opt_t zone_options[] = {
-	BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"), VALUE("rate"), VALUE("ban"), VALUE("nat-expires"),
-	VALUE("connections-per-source"), CFG_END()
-};
-static cfg_opt_t listener_options[] = {
-	BEGIN_LINE, VALUE("bind"), VALUE("zone"), VALUE("advertise"), LIST("certificate"), VALUE("client-auth"), VALUE("client-ca"),
-	LIST("origins"), CFG_END()
-};
-static cfg_opt_t certificate_options[] = {BEGIN_LINE, VALUE("chain"), VALUE("key"), LIST("names"), CFG_END()};
-static cfg_opt_t domain_options[] = {
-	BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"), VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"),
-	CFG_END()
-};
-static cfg_opt_t trunk_options[] = {
-	BEGIN_LINE, VALUE("zone"), LIST("target"), VALUE("answer-timeout"), VALUE("ring-timeout"), VALUE("certificate"), VALUE("verify"),
-	VALUE("tls-name"), CFG_END()
-};
-static cfg_opt_t route_options[] = {
-	BEGIN_LINE, LIST("from"), VALUE("to-domain"), VALUE("number"), VALUE("action"), LIST("trunk"), VALUE("status"), CFG_END()
-};
+static cfg_opt_t zone_options[] = {BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"),
+	VALUE("rate"), VALUE("ban"), VALUE("nat-expires"), VALUE("connections-per-source"),
+	CFG_END()};
+static cfg_opt_t listener_options[] = {BEGIN_LINE, VALUE("bind"), VALUE("zone"), VALUE("advertise"),
+	LIST("certificate"), VALUE("client-auth"), VALUE("client-ca"), LIST("origins"), CFG_END()};
+static cfg_opt_t certificate_options[] = {
+	BEGIN_LINE, VALUE("chain"), VALUE("key"), LIST("names"), CFG_END()};
+static cfg_opt_t domain_options[] = {BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"),
+	VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"), CFG_END()};
+static cfg_opt_t trunk_options[] = {BEGIN_LINE, VALUE("zone"), LIST("target"),
+	VALUE("answer-timeout"), VALUE("ring-timeout"), VALUE("certificate"), VALUE("verify"),
+	VALUE("tls-name"), CFG_END()};
+static cfg_opt_t route_options[] = {BEGIN_LINE, LIST("from"), VALUE("to-domain"), VALUE("number"),
+	VALUE("action"), LIST("trunk"), VALUE("status"), CFG_END()};
 #define NAMED_SECTION(name, options) CFG_SEC(name, options, CFGF_MULTI | CFGF_TITLE)
-static cfg_opt_t root_options[] = {
-	VALUE("runtime-directory"), VALUE("state-directory"), VALUE("log-level"), VALUE("jail"), VALUE("require-jail"), VALUE("server"),
-	CFG_SEC("workers", workers_options, CFGF_NONE), CFG_SEC("control", control_options, CFGF_NONE),
-	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE), CFG_SEC("tls", tls_options, CFGF_NONE),
-	NAMED_SECTION("zone", zone_options), NAMED_SECTION("listener", listener_options), NAMED_SECTION("certificate", certificate_options),
-	NAMED_SECTION("domain", domain_options), NAMED_SECTION("trunk", trunk_options), NAMED_SECTION("route", route_options), CFG_END()
-};
+static cfg_opt_t root_options[] = {VALUE("runtime-directory"), VALUE("state-directory"),
+	VALUE("log-level"), VALUE("jail"), VALUE("require-jail"), VALUE("server"),
+	CFG_SEC("workers", workers_options, CFGF_NONE),
+	CFG_SEC("control", control_options, CFGF_NONE),
+	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE),
+	CFG_SEC("tls", tls_options, CFGF_NONE), NAMED_SECTION("zone", zone_options),
+	NAMED_SECTION("listener", listener_options),
+	NAMED_SECTION("certificate", certificate_options), NAMED_SECTION("domain", domain_options),
+	NAMED_SECTION("trunk", trunk_options), NAMED_SECTION("route", route_options), CFG_END()};
 
 /* A section that began in the present pass. */
 struct begun {
@@ -73,7 +68,8 @@ struct begun {
 	int line;
 };
 
-/* What one config_file_parse is about. libconfuse's callbacks have no argument of ours, hence the one pointer below. */
+/* What one config_file_parse is about. libconfuse's callbacks have no argument of ours, hence the
+ * one pointer below. */
 struct parsing {
 	const char *path;
 	struct config_errors *errors;
@@ -97,6 +93,7 @@ static char *skip_token(char *p)
 {
 	if (*p == '"' || *p == '\'') {
 		char quote = *p++;
+
 		while (*p && *p != quote)
 			p += p[0] == '\\' && p[1] ? 2 : 1;
 		return *p ? p + 1 : p;
@@ -107,7 +104,8 @@ static char *skip_token(char *p)
 	return p;
 }
 
-/* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no end. */
+/* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no
+ * end. */
 static bool blank_comment(char **at, int *line)
 {
 	char *p = *at, *end;
@@ -129,8 +127,9 @@ static bool blank_comment(char **at, int *line)
 	return true;
 }
 
-/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end of the file cuts off for a whole one.
- * So comments are blanked out before it sees them, and all that opens has to close. False with an error where it does not. */
+/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end
+ * of the file cuts off for a whole one. So comments are blanked out before it sees them, and all
+ * that opens has to close. False with an error where it does not. */
 static bool prepare(struct parsing *p)
 {
 	int line = 1, depth = 0, opened[NESTING_MAX], began;
@@ -141,6 +140,7 @@ static bool prepare(struct parsing *p)
 		began = line;
 		if (*at == '"' || *at == '\'') {
 			char quote = *at;
+
 			end = skip_token(at);
 			if (end < at + 2 || end[-1] != quote)
 				unclosed = "quote";
@@ -162,7 +162,8 @@ static bool prepare(struct parsing *p)
 		began = opened[depth - 1];
 	}
 	if (unclosed)
-		config_error_add(p->errors, p->path, began, "the %s that opens here is never closed", unclosed);
+		config_error_add(p->errors, p->path, began,
+			"the %s that opens here is never closed", unclosed);
 	return !unclosed;
 }
 
@@ -173,6 +174,7 @@ static char *skip_braces(char *p)
 
 	while (*p) {
 		char *token = p = skip_space(p);
+
 		depth += *p == '{';
 		p = skip_token(p);
 		if (*token == '}' && --depth == 0)
@@ -181,8 +183,8 @@ static char *skip_braces(char *p)
 	return p;
 }
 
-/* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins with the bare word name on the given
- * line. False where it is not found. */
+/* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins
+ * with the bare word name on the given line. False where it is not found. */
 static bool blank_out(char *text, int line, const char *name)
 {
 	char *p = text, *start, *end;
@@ -191,6 +193,7 @@ static bool blank_out(char *text, int line, const char *name)
 
 	for (;;) {
 		char *space = skip_space(p);
+
 		for (; p < space; p++)
 			at += *p == '\n';
 		if (!*p || at > line)
@@ -256,10 +259,12 @@ static void unknown_name(cfg_t *cfg, const char *name)
 	nearest = config_nearest(name, known, n);
 	where(cfg, buffer, sizeof(buffer));
 	if (nearest)
-		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, buffer,
+		config_error_add(current->errors, current->path, cfg->line,
+			"unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, buffer,
 			nearest);
 	else
-		config_error_add(current->errors, current->path, cfg->line, "unknown option \"%.64s\" in %s", name, buffer);
+		config_error_add(current->errors, current->path, cfg->line,
+			"unknown option \"%.64s\" in %s", name, buffer);
 	current->retry = blank_out(current->text, cfg->line, name);
 }
 
@@ -270,6 +275,7 @@ static struct str line_text(const char *text, int line)
 
 	for (; line > 1 && s.n; line--) {
 		size_t end = str_find(s, '\n');
+
 		s = str_from(s, end < s.n ? end + 1 : end);
 	}
 	s.n = str_find(s, '\n');
@@ -279,14 +285,15 @@ static struct str line_text(const char *text, int line)
 	return s;
 }
 
-__attribute__((format(printf, 2, 0)))
-static void on_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_error(
+	cfg_t *cfg, const char *format, va_list args)
 {
 	char message[256];
 	struct str near = line_text(current->text, cfg->line);
 
 	if (strcmp(format, "no such option '%s'") == 0) {
 		va_list copy;
+
 		va_copy(copy, args);
 		unknown_name(cfg, va_arg(copy, const char *));
 		va_end(copy);
@@ -294,9 +301,11 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
 	}
 	vsnprintf(message, sizeof(message), format, args);
 	if (strcmp(message, "premature end of file") == 0)
-		snprintf(message, sizeof(message), "the file ends too early: a closing brace, a quote or a value is missing");
+		snprintf(message, sizeof(message),
+			"the file ends too early: a closing brace, a quote or a value is missing");
 	if (near.n)
-		config_error_add(current->errors, current->path, cfg->line, "%s, near: %.*s", message, STR(near));
+		config_error_add(current->errors, current->path, cfg->line, "%s, near: %.*s",
+			message, STR(near));
 	else
 		config_error_add(current->errors, current->path, cfg->line, "%s", message);
 }
@@ -320,10 +329,11 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 
 	if (!v)
 		return -1;
-	/* libconfuse would let the last one win. The first value of an assignment is number 1 of its list; def.number is free in options of
-	 * this kind and private to the section. */
+	/* libconfuse would let the last one win. The first value of an assignment is number 1 of
+	 * its list; def.number is free in options of this kind and private to the section. */
 	if (opt->nvalues == 1 && opt->def.number)
-		config_error_add(current->errors, current->path, cfg->line, "option \"%s\" in %s is set already in line %ld", opt->name,
+		config_error_add(current->errors, current->path, cfg->line,
+			"option \"%s\" in %s is set already in line %ld", opt->name,
 			where(cfg, buffer, sizeof(buffer)), opt->def.number);
 	if (opt->nvalues == 1)
 		opt->def.number = cfg->line;
@@ -335,20 +345,24 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 {
 	struct config_value *v = new_value(cfg->line, value);
 	struct begun *more;
+
 	(void)opt;
 
 	if (!v)
 		return -1;
 	for (size_t i = 0; i < current->begun_count; i++) {
 		const struct begun *b = &current->begun[i];
+
 		if (strcmp(b->kind, cfg->name) == 0 && strcasecmp(b->title, cfg->title) == 0)
-			config_error_add(current->errors, current->path, cfg->line, "there is a %s \"%.64s\" already in line %d", cfg->name,
-				cfg->title, b->line);
+			config_error_add(current->errors, current->path, cfg->line,
+				"there is a %s \"%.64s\" already in line %d", cfg->name, cfg->title,
+				b->line);
 	}
 	more = reallocarray(current->begun, current->begun_count + 1, sizeof(*more));
 	if (more) {
 		current->begun = more;
-		more[current->begun_count] = (struct begun){strdup(cfg->name), strdup(cfg->title), cfg->line};
+		more[current->begun_count] = (struct begun){
+			strdup(cfg->name), strdup(cfg->title), cfg->line};
 		if (more[current->begun_count].kind && more[current->begun_count].title)
 			current->begun_count++;
 	}
@@ -386,6 +400,7 @@ static int read_text(const char *path, char **out, struct config_errors *errors)
 		error = -ENOMEM;
 	while (error == 0 && n < (size_t)st.st_size) {
 		ssize_t r = read(fd, text + n, (size_t)st.st_size - n);
+
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
@@ -404,7 +419,8 @@ static int read_text(const char *path, char **out, struct config_errors *errors)
 	for (size_t i = 0, line = 1; i < n; i++) {
 		line += text[i] == '\n';
 		if (text[i] == '\0') {
-			config_error_add(errors, path, (int)line, "there is a zero byte in this line: not a config file?");
+			config_error_add(errors, path, (int)line,
+				"there is a zero byte in this line: not a config file?");
 			free(text);
 			return -EINVAL;
 		}
@@ -446,9 +462,11 @@ int config_file_parse(const char *path, cfg_t **out, struct config_errors *error
 		return -EINVAL;
 	}
 	current = &p;
-	/* ends: each further pass has one unknown name less, and stops when the room for errors is full */
+	/* ends: each further pass has one unknown name less, and stops when the room for errors is
+	 * full */
 	do {
 		size_t before = errors->count;
+
 		error = parse_once(&p, out);
 		if (error == -EINVAL && errors->count == before)
 			config_error_add(errors, path, p.line, "cannot be parsed");

@@ -1,4 +1,5 @@
-/* file.h - the config file's text as sections and values, each with its line; what they mean is config.c's business. */
+/* file.h - the config file's text as sections and values, each with its line; what they mean is
+ * config.c's business. */
 #ifndef SIPWARD_MASTER_CONFIG_FILE_H
 #define SIPWARD_MASTER_CONFIG_FILE_H
 
@@ -12,12 +13,14 @@ struct config_value {
 	char text[];
 };
 
-/* Reads and parses the file. Errors of syntax, unknown names, repeated options and sections are added to errors, as many as there are
- * where the rest can still be read. 0 and *out (cfg_free), also where errors were added and the rest can be looked at; -EINVAL where it
- * cannot; another -errno where the file cannot be read (an error is added too). Not reentrant. */
+/* Reads and parses the file. Errors of syntax, unknown names, repeated options and sections are
+ * added to errors, as many as there are where the rest can still be read. 0 and *out (cfg_free),
+ * also where errors were added and the rest can be looked at; -EINVAL where it cannot; another
+ * -errno where the file cannot be read (an error is added too). Not reentrant. */
 int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors);
 
-/* The value of an option of a section, or NULL where it is not set; the number of a list's values and one of them. */
+/* The value of an option of a section, or NULL where it is not set; the number of a list's values
+ * and one of them. */
 const struct config_value *config_value(cfg_t *section, const char *option);
 size_t config_list_count(cfg_t *section, const char *option);
 const struct config_value *config_list(cfg_t *section, const char *option, size_t index);

@@ -1,5 +1,5 @@
-/* load.c - loads the config file: defaults, the options outside the sections with a title, then these, then the checks. Relies on
- * config_file.c for the syntax. */
+/* load.c - loads the config file: defaults, the options outside the sections with a title, then
+ * these, then the checks. Relies on config_file.c for the syntax. */
 #include "config.h"
 
 #include "common/log.h"
@@ -15,7 +15,8 @@
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 
-static const char *const role_names[ROLE_COUNT] = {[PEER_TRANSPORT] = "transport", [PEER_SIP] = "sip", [PEER_TLS] = "tls"};
+static const char *const role_names[ROLE_COUNT] = {
+	[PEER_TRANSPORT] = "transport", [PEER_SIP] = "sip", [PEER_TLS] = "tls"};
 
 static void set_defaults(struct reader *r)
 {
@@ -34,7 +35,8 @@ static void set_defaults(struct reader *r)
 	c->t2_ms = 4000;
 	c->t4_ms = 5000;
 	c->connect_ms = 2000;
-	/* longer than the longest expiry that a domain gives by default: a phone that never pings keeps its flow until it registers again */
+	/* longer than the longest expiry that a domain gives by default: a phone that never pings
+	 * keeps its flow until it registers again */
 	c->idle_ms = 65 * 60 * 1000;
 	c->message_ms = 10000;
 	c->connections_max = 4096;
@@ -56,7 +58,10 @@ static bool identity_valid(const char *text)
 {
 	const char *colon = strchr(text, ':');
 
-	if (!*text || strlen(text) > 64 || strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:") != strlen(text))
+	if (!*text || strlen(text) > 64 ||
+		strspn(text,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:") !=
+			strlen(text))
 		return false;
 	return !colon || (colon != text && colon[1] && !strchr(colon + 1, ':'));
 }
@@ -85,6 +90,7 @@ static void read_workers(struct reader *r, cfg_t *section)
 {
 	for (enum peer_role role = PEER_TRANSPORT; role <= PEER_TLS; role++) {
 		uint32_t n = r->c->workers[role];
+
 		/* without TLS listeners nobody misses the key worker */
 		read_count(r, section, role_names[role], role == PEER_TLS ? 0 : 1,
 			role == PEER_TLS ? TLS_WORKERS_MAX : ROLE_WORKERS_MAX, &n);
@@ -101,8 +107,10 @@ static void read_control(struct reader *r, cfg_t *section)
 	read_text(r, section, "group", 64, &r->c->control_group);
 	if (!v)
 		return;
-	if (strspn(v->text, "01234567") == strlen(v->text) && (strlen(v->text) == 3 || (strlen(v->text) == 4 && v->text[0] == '0'))) {
+	if (strspn(v->text, "01234567") == strlen(v->text) &&
+		(strlen(v->text) == 3 || (strlen(v->text) == 4 && v->text[0] == '0'))) {
 		unsigned long mode = strtoul(v->text, NULL, 8);
+
 		if ((mode & ~0660ul) == 0 && (mode & 0600) == 0600) {
 			r->c->control_mode = (uint32_t)mode;
 			return;
@@ -123,7 +131,8 @@ static void read_limits(struct reader *r, cfg_t *timers, cfg_t *limits)
 		v = config_value(timers, "t2");
 		if (!v)
 			v = config_value(timers, "t1");
-		reader_error(r, timers, v->line, "t2 must not be shorter than t1 (RFC 3261 section 17.1.2.1)");
+		reader_error(r, timers, v->line,
+			"t2 must not be shorter than t1 (RFC 3261 section 17.1.2.1)");
 	}
 	read_duration_ms(r, limits, "connect-timeout", 100, 30 * SECOND, &c->connect_ms);
 	read_duration_ms(r, limits, "idle-timeout", 10 * SECOND, 24 * HOUR, &c->idle_ms);
@@ -131,7 +140,8 @@ static void read_limits(struct reader *r, cfg_t *timers, cfg_t *limits)
 	read_count(r, limits, "connections", 1, 1000000, &c->connections_max);
 	read_size(r, limits, "connection-queue", 64 * 1024, 64 * 1024 * 1024, &c->connection_queue);
 	read_size(r, limits, "message-size", 1024, MESSAGE_RAW_MAX + 1, &c->message_max);
-	if (c->message_max > MESSAGE_RAW_MAX) /* 64KB is what people write for the largest datagram */
+	if (c->message_max >
+		MESSAGE_RAW_MAX) /* 64KB is what people write for the largest datagram */
 		c->message_max = MESSAGE_RAW_MAX;
 	read_count(r, limits, "transactions", 100, 10000000, &c->transactions_max);
 	read_count(r, limits, "calls", 10, 1000000, &c->calls_max);
@@ -145,16 +155,20 @@ static void read_limits(struct reader *r, cfg_t *timers, cfg_t *limits)
 
 static void read_top(struct reader *r, cfg_t *root)
 {
-	static const char *const levels[] = {"error", "warn", "info", "debug"}, *const jails[] = {"enforce", "log"};
+	static const char *const levels[] = {"error", "warn", "info", "debug"}, *const jails[] = {
+											"enforce",
+											"log"};
 	struct config *c = r->c;
 	const struct config_value *v = config_value(root, "runtime-directory");
 	char control[CONFIG_PATH_MAX];
 	unsigned level = c->log_level, jail = 0;
 
 	read_path(r, root, "runtime-directory", &c->runtime_directory);
-	if (v && c->runtime_directory && strlen(c->runtime_directory) > CONFIG_RUNTIME_DIRECTORY_MAX)
+	if (v && c->runtime_directory &&
+		strlen(c->runtime_directory) > CONFIG_RUNTIME_DIRECTORY_MAX)
 		reader_error(r, root, v->line,
-			"runtime-directory: expected at most %d bytes, because sockets are made in it; \"%.100s\" has %zu",
+			"runtime-directory: expected at most %d bytes, because sockets are made in "
+			"it; \"%.100s\" has %zu",
 			CONFIG_RUNTIME_DIRECTORY_MAX, c->runtime_directory,
 			strlen(c->runtime_directory));
 	read_path(r, root, "state-directory", &c->state_directory);
@@ -169,7 +183,8 @@ static void read_top(struct reader *r, cfg_t *root)
 	read_limits(r, cfg_getsec(root, "timers"), cfg_getsec(root, "limits"));
 	read_bool(r, cfg_getsec(root, "tls"), "tickets", &c->tickets);
 	read_path(r, cfg_getsec(root, "tls"), "trust", &c->trust);
-	snprintf(control, sizeof(control), "%s/control.sock", c->runtime_directory ? c->runtime_directory : "");
+	snprintf(control, sizeof(control), "%s/control.sock",
+		c->runtime_directory ? c->runtime_directory : "");
 	c->control_path = reader_copy(r, control);
 }
 
@@ -244,6 +259,7 @@ static void free_sections(struct config *c)
 	}
 	for (size_t i = 0; i < c->certificate_count; i++) {
 		struct config_certificate *k = &c->certificates[i];
+
 		for (size_t n = 0; n < k->name_count; n++)
 			free(k->names[n]);
 		free(k->names);

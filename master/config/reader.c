@@ -9,7 +9,8 @@
 static void section_prefix(cfg_t *section, char *buffer, size_t size)
 {
 	if (section->title)
-		snprintf(buffer, size, "%s \"%.*s\": ", section->name, NAME_MAX_LENGTH, section->title);
+		snprintf(buffer, size, "%s \"%.*s\": ", section->name, NAME_MAX_LENGTH,
+			section->title);
 	else if (strcmp(section->name, "root") != 0)
 		snprintf(buffer, size, "%s: ", section->name);
 	else
@@ -28,7 +29,8 @@ void reader_error(struct reader *r, cfg_t *section, int line, const char *format
 	config_error_add(r->errors, r->c->path, line, "%s%s", prefix, message);
 }
 
-void reader_expected(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *format, ...)
+void reader_expected(struct reader *r, cfg_t *section, const char *option,
+	const struct config_value *v, const char *format, ...)
 {
 	char message[CONFIG_ERROR_TEXT_MAX];
 	va_list args;
@@ -36,7 +38,8 @@ void reader_expected(struct reader *r, cfg_t *section, const char *option, const
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	reader_error(r, section, v->line, "%s: expected %s, found \"%.80s\"", option, message, v->text);
+	reader_error(
+		r, section, v->line, "%s: expected %s, found \"%.80s\"", option, message, v->text);
 }
 
 void reader_warn(struct reader *r, int line, const char *format, ...)
@@ -73,8 +76,8 @@ void *reader_array(struct reader *r, size_t count, size_t size)
 	return p;
 }
 
-static void read_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint64_t step_ms,
-	uint32_t *out)
+static void read_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+	uint64_t most_ms, uint64_t step_ms, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
@@ -90,20 +93,24 @@ static void read_duration(struct reader *r, cfg_t *section, const char *option, 
 	}
 	unit_duration_text(least_ms, least);
 	unit_duration_text(most_ms, most);
-	reader_expected(r, section, option, v, "a time with its unit (%ss, m, h, d) from %s to %s", step_ms == 1 ? "ms, " : "", least, most);
+	reader_expected(r, section, option, v, "a time with its unit (%ss, m, h, d) from %s to %s",
+		step_ms == 1 ? "ms, " : "", least, most);
 }
 
-void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint32_t *out)
+void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+	uint64_t most_ms, uint32_t *out)
 {
 	read_duration(r, section, option, least_ms, most_ms, 1, out);
 }
 
-void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint32_t *out)
+void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+	uint64_t most_ms, uint32_t *out)
 {
 	read_duration(r, section, option, least_ms, most_ms, 1000, out);
 }
 
-void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most, uint32_t *out)
+void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
+	uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char from[UNIT_TEXT_SIZE], to[UNIT_TEXT_SIZE];
@@ -115,11 +122,12 @@ void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t le
 		*out = (uint32_t)bytes;
 		return;
 	}
-	reader_expected(r, section, option, v, "a size with its unit (B, KB, MB) from %s to %s", unit_size_text(least, from),
-		unit_size_text(most, to));
+	reader_expected(r, section, option, v, "a size with its unit (B, KB, MB) from %s to %s",
+		unit_size_text(least, from), unit_size_text(most, to));
 }
 
-void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most, uint32_t *out)
+void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
+	uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	uint64_t n;
@@ -130,8 +138,8 @@ void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t l
 		*out = (uint32_t)n;
 		return;
 	}
-	reader_expected(r, section, option, v, "a number from %llu to %llu without a unit", (unsigned long long)least,
-		(unsigned long long)most);
+	reader_expected(r, section, option, v, "a number from %llu to %llu without a unit",
+		(unsigned long long)least, (unsigned long long)most);
 }
 
 void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out)
@@ -148,7 +156,8 @@ void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out)
 		reader_expected(r, section, option, v, "yes or no");
 }
 
-void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words, size_t count, unsigned *out)
+void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
+	size_t count, unsigned *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char list[256] = "";
@@ -157,11 +166,16 @@ void read_word(struct reader *r, cfg_t *section, const char *option, const char 
 		return;
 	for (size_t i = 0; i < count; i++) {
 		size_t n = strlen(list);
+
 		if (strcmp(v->text, words[i]) == 0) {
 			*out = (unsigned)i;
 			return;
 		}
-		snprintf(list + n, sizeof(list) - n, "%s%s", i == 0 ? "" : i + 1 == count ? " or " : ", ", words[i]);
+		snprintf(list + n, sizeof(list) - n, "%s%s",
+			i == 0           ? ""
+			: i + 1 == count ? " or "
+					 : ", ",
+			words[i]);
 	}
 	reader_expected(r, section, option, v, "%s", list);
 }
@@ -174,7 +188,8 @@ void read_path(struct reader *r, cfg_t *section, const char *option, char **out)
 
 	if (!v)
 		return;
-	n = v->text[0] == '/' ? snprintf(whole, sizeof(whole), "%s", v->text) : snprintf(whole, sizeof(whole), "%s/%s", r->folder, v->text);
+	n = v->text[0] == '/' ? snprintf(whole, sizeof(whole), "%s", v->text)
+	                      : snprintf(whole, sizeof(whole), "%s/%s", r->folder, v->text);
 	if (!v->text[0] || n < 0 || (size_t)n >= sizeof(whole)) {
 		reader_expected(r, section, option, v, "a path");
 		return;
@@ -194,7 +209,8 @@ void read_text(struct reader *r, cfg_t *section, const char *option, size_t most
 	for (const char *p = v->text; *p && fits; p++)
 		fits = (unsigned char)*p >= 0x20 && *p != 0x7f && *p != '"' && *p != '\\';
 	if (!fits) {
-		reader_expected(r, section, option, v, "1 to %zu bytes without quotes, backslashes and control characters", most);
+		reader_expected(r, section, option, v,
+			"1 to %zu bytes without quotes, backslashes and control characters", most);
 		return;
 	}
 	free(*out);
@@ -206,13 +222,15 @@ static const char *row_name(const void *rows, size_t stride, size_t i)
 	return *(char *const *)(const void *)((const char *)rows + i * stride);
 }
 
-uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind,
-	const void *rows, size_t count, size_t stride)
+uint16_t reader_find(struct reader *r, cfg_t *section, const char *option,
+	const struct config_value *v, const char *kind, const void *rows, size_t count,
+	size_t stride)
 {
 	const char **names, *nearest;
 
 	for (size_t i = 0; i < count; i++)
-		if (row_name(rows, stride, i) && strcasecmp(row_name(rows, stride, i), v->text) == 0)
+		if (row_name(rows, stride, i) &&
+			strcasecmp(row_name(rows, stride, i), v->text) == 0)
 			return (uint16_t)i;
 	names = reader_array(r, count, sizeof(*names));
 	if (!names)
@@ -221,12 +239,16 @@ uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const
 		names[i] = row_name(rows, stride, i);
 	nearest = config_nearest(v->text, names, count);
 	if (nearest)
-		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\": did you mean \"%s\"?", option, kind, v->text, nearest);
+		reader_error(r, section, v->line,
+			"%s: there is no %s \"%.80s\": did you mean \"%s\"?", option, kind, v->text,
+			nearest);
 	else if (count)
-		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\" (the first there is: \"%s\")", option, kind, v->text,
-			names[0] ? names[0] : "");
+		reader_error(r, section, v->line,
+			"%s: there is no %s \"%.80s\" (the first there is: \"%s\")", option, kind,
+			v->text, names[0] ? names[0] : "");
 	else
-		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\", nor any other", option, kind, v->text);
+		reader_error(r, section, v->line, "%s: there is no %s \"%.80s\", nor any other",
+			option, kind, v->text);
 	free(names);
 	return NONE_INDEX;
 }

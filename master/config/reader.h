@@ -1,4 +1,5 @@
-/* reader.h - reads the options of a section with their units and bounds, and says in one voice what was expected. */
+/* reader.h - reads the options of a section with their units and bounds, and says in one voice what
+ * was expected. */
 #ifndef SIPWARD_MASTER_CONFIG_READER_H
 #define SIPWARD_MASTER_CONFIG_READER_H
 
@@ -13,33 +14,44 @@ struct reader {
 };
 
 /* Adds an error at line: "FILE:LINE: zone "access": ...". */
-void reader_error(struct reader *r, cfg_t *section, int line, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void reader_error(struct reader *r, cfg_t *section, int line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The same for a value: "... OPTION: expected EXPECTED, found "VALUE"". */
-void reader_expected(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *format,
-	...) __attribute__((format(printf, 5, 6)));
+void reader_expected(struct reader *r, cfg_t *section, const char *option,
+	const struct config_value *v, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Adds a sentence for the start log. */
-void reader_warn(struct reader *r, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void reader_warn(struct reader *r, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* Each leaves *out alone where the option is not set or is wrong (an error is then added). Bounds are inclusive. */
-void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint32_t *out);
-void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms, uint64_t most_ms, uint32_t *out);
-void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most, uint32_t *out);
-void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most, uint32_t *out);
+/* Each leaves *out alone where the option is not set or is wrong (an error is then added). Bounds
+ * are inclusive. */
+void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+	uint64_t most_ms, uint32_t *out);
+void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+	uint64_t most_ms, uint32_t *out);
+void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
+	uint32_t *out);
+void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
+	uint32_t *out);
 void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out);
 /* One of the words (count of them); *out is its position. */
-void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words, size_t count, unsigned *out);
+void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
+	size_t count, unsigned *out);
 /* A path, made absolute, in *out (what it had is freed). */
 void read_path(struct reader *r, cfg_t *section, const char *option, char **out);
-/* Text of 1 to most bytes without control characters, quotes and backslashes, in *out (what it had is freed). */
+/* Text of 1 to most bytes without control characters, quotes and backslashes, in *out (what it had
+ * is freed). */
 void read_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out);
 
 /* strdup and calloc that tell the reader when there is no memory (and then return NULL). */
 char *reader_copy(struct reader *r, const char *text);
 void *reader_array(struct reader *r, size_t count, size_t size);
 
-/* The index of the row with that name in an array of structs that begin with char *name, or NONE_INDEX with an error that names what is
- * near. kind: "zone", ... */
-uint16_t reader_find(struct reader *r, cfg_t *section, const char *option, const struct config_value *v, const char *kind,
-	const void *rows, size_t count, size_t stride);
+/* The index of the row with that name in an array of structs that begin with char *name, or
+ * NONE_INDEX with an error that names what is near. kind: "zone", ... */
+uint16_t reader_find(struct reader *r, cfg_t *section, const char *option,
+	const struct config_value *v, const char *kind, const void *rows, size_t count,
+	size_t stride);
 
 #endif

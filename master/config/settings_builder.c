@@ -1,5 +1,5 @@
-/* settings_builder.c - see settings_builder.h. An image is put together in memory, checked with the same function that its reader uses,
- * and written into a memfd that nobody can change any more. */
+/* settings_builder.c - see settings_builder.h. An image is put together in memory, checked with the
+ * same function that its reader uses, and written into a memfd that nobody can change any more. */
 #include "settings_builder.h"
 
 #include <assert.h>
@@ -27,6 +27,7 @@ static uint32_t append(struct image *m, const void *bytes, size_t n, size_t alig
 	if (need > m->size && !m->no_memory) {
 		size_t size = need * 2;
 		char *p = realloc(m->p, size);
+
 		if (p) {
 			memset(p + m->size, 0, size - m->size);
 			m->p = p;
@@ -77,12 +78,20 @@ static struct array build_zones(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
+
 		rows[i] = (struct zone_settings){
-			.name = append_text(m, z->name), .sources = append_array(m, z->sources, z->source_count, sizeof(*z->sources)),
-			.trust = z->trust, .auth = z->auth,
-			.rate = z->rate, .rate_window_ms = z->rate_window_ms, .ban_failures = z->ban_failures, .ban_window_ms = z->ban_window_ms,
+			.name = append_text(m, z->name),
+			.sources = append_array(
+				m, z->sources, z->source_count, sizeof(*z->sources)),
+			.trust = z->trust,
+			.auth = z->auth,
+			.rate = z->rate,
+			.rate_window_ms = z->rate_window_ms,
+			.ban_failures = z->ban_failures,
+			.ban_window_ms = z->ban_window_ms,
 			.ban_ms = z->ban_ms,
-			.expires_max = z->nat_expires, .connections_per_source = z->connections_per_source,
+			.expires_max = z->nat_expires,
+			.connections_per_source = z->connections_per_source,
 		};
 	}
 	if (rows)
@@ -111,10 +120,17 @@ static struct array build_listeners(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
+
 		rows[i] = (struct listener_settings){
-			.name = append_text(m, l->name), .advertise_host = append_text(m, l->advertise_host), .bind = l->bind,
-			.advertise_port = l->advertise_port, .zone = l->zone, .transport = l->transport, .client_auth = l->client_auth,
-			.certificates = append_array(m, l->certificates, l->certificate_count, sizeof(l->certificates[0])),
+			.name = append_text(m, l->name),
+			.advertise_host = append_text(m, l->advertise_host),
+			.bind = l->bind,
+			.advertise_port = l->advertise_port,
+			.zone = l->zone,
+			.transport = l->transport,
+			.client_auth = l->client_auth,
+			.certificates = append_array(m, l->certificates, l->certificate_count,
+				sizeof(l->certificates[0])),
 			.origins = build_texts(m, l->origins, l->origin_count),
 		};
 	}
@@ -131,10 +147,15 @@ static struct array build_domains(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
+
 		rows[i] = (struct domain_settings){
-			.name = append_text(m, d->name), .realm = append_text(m, d->realm), .expires_min = d->expires_min,
-			.expires_max = d->expires_max, .expires_default = d->expires_default,
-			.bindings_max = d->bindings_max, .algorithms = d->algorithms,
+			.name = append_text(m, d->name),
+			.realm = append_text(m, d->realm),
+			.expires_min = d->expires_min,
+			.expires_max = d->expires_max,
+			.expires_default = d->expires_default,
+			.bindings_max = d->bindings_max,
+			.algorithms = d->algorithms,
 		};
 	}
 	if (rows)
@@ -150,9 +171,13 @@ static struct array build_targets(struct image *m, const struct config_trunk *t)
 
 	for (size_t i = 0; rows && i < t->target_count; i++) {
 		const struct config_target *g = &t->targets[i];
+
 		rows[i] = (struct target_settings){
-			.uri = append_text(m, g->uri), .endpoint = g->endpoint, .transport = g->transport,
-			.explicit_transport = g->explicit_transport, .listener = g->listener,
+			.uri = append_text(m, g->uri),
+			.endpoint = g->endpoint,
+			.transport = g->transport,
+			.explicit_transport = g->explicit_transport,
+			.listener = g->listener,
 		};
 	}
 	if (rows)
@@ -168,9 +193,16 @@ static struct array build_trunks(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->trunk_count; i++) {
 		const struct config_trunk *t = &c->trunks[i];
+
 		rows[i] = (struct trunk_settings){
-			.name = append_text(m, t->name), .targets = build_targets(m, t), .zone = t->zone, .answer_ms = t->answer_ms,
-			.ring_ms = t->ring_ms, .certificate = t->certificate, .verify = t->verify, .tls_name = append_text(m, t->tls_name),
+			.name = append_text(m, t->name),
+			.targets = build_targets(m, t),
+			.zone = t->zone,
+			.answer_ms = t->answer_ms,
+			.ring_ms = t->ring_ms,
+			.certificate = t->certificate,
+			.verify = t->verify,
+			.tls_name = append_text(m, t->tls_name),
 		};
 	}
 	if (rows)
@@ -194,10 +226,15 @@ static struct array build_routes(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->route_count; i++) {
 		const struct config_route *t = &c->routes[i];
+
 		rows[i] = (struct route_settings){
-			.name = append_text(m, t->name), .from = t->from, .number = append_text(m, t->number),
+			.name = append_text(m, t->name),
+			.from = t->from,
+			.number = append_text(m, t->number),
 			.trunks = append_array(m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
-			.to_domain = t->to_domain, .status = t->status, .action = t->action,
+			.to_domain = t->to_domain,
+			.status = t->status,
+			.action = t->action,
 		};
 	}
 	if (rows)
@@ -217,6 +254,7 @@ static int sealed(const char *name, const void *bytes, size_t n, int *out)
 		return -errno;
 	while (n && error == 0) {
 		ssize_t w = write(fd, p, n);
+
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0) {
@@ -226,7 +264,8 @@ static int sealed(const char *name, const void *bytes, size_t n, int *out)
 		p += w;
 		n -= (size_t)w;
 	}
-	if (error == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (error == 0 && fcntl(fd, F_ADD_SEALS,
+				  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		error = -errno;
 	if (error) {
 		close(fd);
@@ -240,14 +279,29 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 {
 	struct image m = {0};
 	struct settings s = {
-		.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .generation = generation,
-		.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT], .sip_workers = (uint8_t)c->workers[PEER_SIP],
-		.tls_workers = (uint8_t)c->workers[PEER_TLS], .t1_ms = c->t1_ms, .t2_ms = c->t2_ms, .t4_ms = c->t4_ms,
-		.connect_ms = c->connect_ms, .idle_ms = c->idle_ms, .message_ms = c->message_ms,
-		.connections_max = c->connections_max, .connection_queue = c->connection_queue, .message_max = c->message_max,
-		.transactions_max = c->transactions_max, .calls_max = c->calls_max,
-		.forks_max = c->forks_max, .nonce_ms = c->nonce_ms, .max_forwards = c->max_forwards,
-		.handshake_ms = c->handshake_ms, .handshakes_max = c->handshakes_max, .handshakes_per_source = c->handshakes_per_source,
+		.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.generation = generation,
+		.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT],
+		.sip_workers = (uint8_t)c->workers[PEER_SIP],
+		.tls_workers = (uint8_t)c->workers[PEER_TLS],
+		.t1_ms = c->t1_ms,
+		.t2_ms = c->t2_ms,
+		.t4_ms = c->t4_ms,
+		.connect_ms = c->connect_ms,
+		.idle_ms = c->idle_ms,
+		.message_ms = c->message_ms,
+		.connections_max = c->connections_max,
+		.connection_queue = c->connection_queue,
+		.message_max = c->message_max,
+		.transactions_max = c->transactions_max,
+		.calls_max = c->calls_max,
+		.forks_max = c->forks_max,
+		.nonce_ms = c->nonce_ms,
+		.max_forwards = c->max_forwards,
+		.handshake_ms = c->handshake_ms,
+		.handshakes_max = c->handshakes_max,
+		.handshakes_per_source = c->handshakes_per_source,
 		.tickets = c->tickets,
 	};
 	int error;
@@ -256,7 +310,8 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	if (role != PEER_TLS) {
 		s.zones = build_zones(&m, c);
 		s.listeners = build_listeners(&m, c);
-		/* a transport worker verifies the servers of trunks over TLS, and has no other use for trunks */
+		/* a transport worker verifies the servers of trunks over TLS, and has no other use
+		 * for trunks */
 		if (role == PEER_SIP || any_trunk_over_tls(c))
 			s.trunks = build_trunks(&m, c);
 	}
@@ -290,7 +345,8 @@ static struct user_row *row_for(struct users *u, unsigned domain, const char *na
 	uint32_t hash = users_hash(domain, s), i;
 
 	for (i = hash & u->mask; u->row[i].hash; i = (i + 1) & u->mask)
-		if (u->row[i].hash == hash && u->row[i].domain == domain && str_equal((struct str){u->row[i].name, u->row[i].name_length}, s))
+		if (u->row[i].hash == hash && u->row[i].domain == domain &&
+			str_equal((struct str){u->row[i].name, u->row[i].name_length}, s))
 			return &u->row[i];
 	u->row[i].hash = hash;
 	u->row[i].domain = (uint16_t)domain;
@@ -321,10 +377,13 @@ int users_build(const struct config *c, int *memfd)
 	u->mask = (uint32_t)rows - 1;
 	for (size_t i = 0; i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
+
 		for (size_t k = 0; k < d->users.count; k++) {
 			const struct userfile_entry *e = &d->users.entries[k];
 			struct user_row *row;
-			if (strcmp(e->realm, d->realm) != 0) /* of another domain that shares the file */
+
+			if (strcmp(e->realm, d->realm) !=
+				0) /* of another domain that shares the file */
 				continue;
 			row = row_for(u, (unsigned)i, e->name);
 			row->algorithms |= e->algorithm;

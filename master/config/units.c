@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Beyond this no value of the file makes sense (35 years in ms, 1 TB), and products of two still fit 64 bits. */
+/* Beyond this no value of the file makes sense (35 years in ms, 1 TB), and products of two still
+ * fit 64 bits. */
 #define NUMBER_MAX (UINT64_C(1) << 40)
 
 struct unit {
@@ -12,7 +13,8 @@ struct unit {
 	uint64_t factor;
 };
 /* greatest last: the texts for messages are made from the end */
-static const struct unit durations[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+static const struct unit durations[] = {
+	{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 static const struct unit sizes[] = {{"B", 1}, {"KB", 1024}, {"MB", 1048576}};
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -133,7 +135,8 @@ int unit_rate(struct str text, uint32_t *number, uint32_t *window_ms)
 			ms = (uint32_t)durations[i].factor;
 	if (ms == 0 && (r = duration_32(window, &ms)) != 0)
 		return r;
-	if (!str_equal(take_word(&s), S("per")) || !str_equal(take_word(&s), S("source")) || str_trim(s).n)
+	if (!str_equal(take_word(&s), S("per")) || !str_equal(take_word(&s), S("source")) ||
+		str_trim(s).n)
 		return -EINVAL;
 	if (n == 0 || n > UINT32_MAX)
 		return -ERANGE;
@@ -186,13 +189,15 @@ int unit_count(struct str text, uint64_t *number)
 	return 0;
 }
 
-static const char *unit_text(uint64_t value, const struct unit *units, size_t count, char buffer[UNIT_TEXT_SIZE])
+static const char *unit_text(
+	uint64_t value, const struct unit *units, size_t count, char buffer[UNIT_TEXT_SIZE])
 {
 	size_t i = count - 1;
 
 	while (i > 0 && (value == 0 || value % units[i].factor))
 		i--;
-	snprintf(buffer, UNIT_TEXT_SIZE, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
+	snprintf(buffer, UNIT_TEXT_SIZE, "%llu%s", (unsigned long long)(value / units[i].factor),
+		units[i].name);
 	return buffer;
 }
 

@@ -1,11 +1,12 @@
-/* units.h - the values of the config file that carry units, from text to numbers. Spaces between the parts are permitted, other
- * bytes are not. */
+/* units.h - the values of the config file that carry units, from text to numbers. Spaces between
+ * the parts are permitted, other bytes are not. */
 #ifndef SIPWARD_MASTER_CONFIG_UNITS_H
 #define SIPWARD_MASTER_CONFIG_UNITS_H
 
 #include "common/str.h"
 
-/* All return 0, -EINVAL where the text has not the form, or -ERANGE where it has but the number does not fit; nothing is written then. */
+/* All return 0, -EINVAL where the text has not the form, or -ERANGE where it has but the number
+ * does not fit; nothing is written then. */
 
 /* "500ms", "30s", "15m", "2h", "7d" as milliseconds. */
 int unit_duration(struct str text, uint64_t *ms);

@@ -1,4 +1,5 @@
-/* userwatch.c - inotify on folders, not files: a file that is replaced by rename is another file. */
+/* userwatch.c - inotify on folders, not files: a file that is replaced by rename is another file.
+ */
 #include "userwatch.h"
 #include "common/log.h"
 
@@ -32,7 +33,9 @@ static bool ours(const struct userwatch *u, const struct inotify_event *e)
 static void on_event(void *arg, uint32_t events)
 {
 	struct userwatch *u = arg;
-	_Alignas(struct inotify_event) char buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+
+	_Alignas(struct inotify_event) char
+		buffer[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
 	ssize_t n;
 
 	(void)events;
@@ -97,9 +100,12 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 			continue;
 		char *name = strdup(slash + 1);
 		slash[slash == folder] = '\0';
-		int wd = name ? inotify_add_watch(u->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) : -1;
+		int wd = name ? inotify_add_watch(
+					u->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR)
+		              : -1;
 		if (wd < 0) {
-			log_warn("users-watch", "domain=%s errno=%d", config->domains[i].name, name ? errno : ENOMEM);
+			log_warn("users-watch", "domain=%s errno=%d", config->domains[i].name,
+				name ? errno : ENOMEM);
 			free(name);
 			continue;
 		}

@@ -16,15 +16,16 @@ struct userwatch {
 	void (*changed)(void *arg);
 	void *arg;
 	struct userwatch_file {
-		int folder;  /* watch descriptor */
-		char *name;  /* in that folder */
-	} *file;
+		int folder; /* watch descriptor */
+		char *name; /* in that folder */
+	} * file;
 	size_t files;
 };
 
-int userwatch_open(struct userwatch *u, struct loop *loop, void (*changed)(void *arg), void *arg); /* -errno */
-/* Watches the users files of config's domains instead of those before. A folder that cannot be watched is logged: its files then need a
- * reload. */
+int userwatch_open(
+	struct userwatch *u, struct loop *loop, void (*changed)(void *arg), void *arg); /* -errno */
+/* Watches the users files of config's domains instead of those before. A folder that cannot be
+ * watched is logged: its files then need a reload. */
 void userwatch_set(struct userwatch *u, const struct config *config);
 void userwatch_close(struct userwatch *u);
 

@@ -1,7 +1,8 @@
 /* commands.c - what the control commands do.
  *
- * An answer is {"ok": true} with one of: "object" (flat), "rows" (array of flat objects) and, where workers were asked, "missing", or
- * "text"; or {"ok": false, "error": ...} and perhaps "errors". Requests come from local operators, and are checked all the same.
+ * An answer is {"ok": true} with one of: "object" (flat), "rows" (array of flat objects) and, where
+ * workers were asked, "missing", or "text"; or {"ok": false, "error": ...} and perhaps "errors".
+ * Requests come from local operators, and are checked all the same.
  */
 #include "ipc/commands.h"
 #include "master/workers/account.h"
@@ -23,7 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static void refuse(struct request *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void refuse(struct request *r, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 static void refuse(struct request *r, const char *format, ...)
 {
 	char text[512];
@@ -41,7 +43,9 @@ static void refuse_all(struct request *r, const char *text, const struct config_
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < errors->count; i++)
-		json_array_append_new(list, json_string(errors->text[i]) ?: json_string("an error whose text is not UTF-8"));
+		json_array_append_new(
+			list, json_string(errors->text[i])
+				      ?: json_string("an error whose text is not UTF-8"));
 	request_answer(r, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", text, "errors", list));
 }
 
@@ -67,7 +71,8 @@ static json_t *certificates_text(const struct master *m)
 	for (size_t i = 0; set && i < set->count; i++) {
 		char text[160], date[METRICS_DATE_SIZE];
 
-		snprintf(text, sizeof(text), "%s until %s", set->entry[i].name, metrics_date(set->entry[i].not_after, date));
+		snprintf(text, sizeof(text), "%s until %s", set->entry[i].name,
+			metrics_date(set->entry[i].not_after, date));
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
@@ -100,22 +105,25 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		char text[ENDPOINT_TEXT_SIZE + 8], bound[ENDPOINT_TEXT_SIZE];
 
 		endpoint_text(&m->config->listeners[i].bind, bound);
-		snprintf(text, sizeof(text), "%s:%s", transport_name(m->config->listeners[i].transport), bound);
+		snprintf(text, sizeof(text), "%s:%s",
+			transport_name(m->config->listeners[i].transport), bound);
 		for (char *c = text; *c && *c != ':'; c++)
 			*c = (char)tolower((unsigned char)*c);
 		json_array_append_new(listeners, json_string(text));
 	}
 	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state",
-		s->stopping	    ? "stopping"
+		s->stopping         ? "stopping"
 		: ready == s->count ? "running"
 				    : "degraded",
-		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)((loop_now(m->loop) - m->started) / 1000),
-		"generation", (json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready, "worker_deaths",
-		(json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS], "slot_epoch", (json_int_t)s->slots.epoch, "listeners",
-		listeners);
+		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s",
+		(json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
+		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
+		"worker_deaths", (json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS],
+		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
 	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
 	json_object_set_new(object, "jail_missing", missing_steps(s));
-	json_object_set_new(object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
+	json_object_set_new(
+		object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
 	json_object_set_new(object, "certificates", certificates_text(m));
 	/* All gauges, summed over the workers. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
@@ -140,7 +148,8 @@ static json_t *jail_text(const struct worker_slot *w)
 	for (int i = 1; i < JAIL_STEP_COUNT && n < sizeof(text); i++) {
 		reported |= w->step_error[i] >= 0;
 		if (w->step_error[i] > 0)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%sno %s", n ? ", " : "", jail_step_name(i));
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%sno %s", n ? ", " : "",
+				jail_step_name(i));
 	}
 	return json_string(!reported ? "" : n ? text : "closed");
 }
@@ -156,13 +165,17 @@ static void run_workers(struct master *m, struct request *r, json_t *arguments)
 		char name[32];
 
 		snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
-		json_array_append_new(
-			rows, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}", "worker", name, "state",
-				      worker_state_name(w->state), "pid", (int)w->pid, "incarnation", (int)w->incarnation, "uptime_s",
-				      (json_int_t)(w->state == WORKER_DOWN ? 0 : (loop_now(m->loop) - w->started) / 1000), "starts",
-				      (json_int_t)w->starts, "deaths", (json_int_t)w->deaths, "hangs", (json_int_t)w->hangs, "slots",
-				      w->role == PEER_SIP ? (int)slots_owned(&s->slots, w->index) : 0, "last_end", w->last_end, "jail",
-				      jail_text(w)));
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}",
+				"worker", name, "state", worker_state_name(w->state), "pid",
+				(int)w->pid, "incarnation", (int)w->incarnation, "uptime_s",
+				(json_int_t)(w->state == WORKER_DOWN
+						     ? 0
+						     : (loop_now(m->loop) - w->started) / 1000),
+				"starts", (json_int_t)w->starts, "deaths", (json_int_t)w->deaths,
+				"hangs", (json_int_t)w->hangs, "slots",
+				w->role == PEER_SIP ? (int)slots_owned(&s->slots, w->index) : 0,
+				"last_end", w->last_end, "jail", jail_text(w)));
 	}
 	answer_rows(r, rows);
 }
@@ -171,7 +184,8 @@ static void run_workers(struct master *m, struct request *r, json_t *arguments)
 
 static void collected(void *arg, json_t *rows, json_t *missing)
 {
-	request_answer(arg, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing));
+	request_answer(
+		arg, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing));
 }
 
 static void ask(struct master *m, struct request *r, bool one, uint16_t what, const char *argument)
@@ -222,14 +236,17 @@ static void run_domains(struct master *m, struct request *r, json_t *arguments)
 	for (size_t i = 0; i < m->config->domain_count; i++) {
 		const struct config_domain *d = &m->config->domains[i];
 
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:s}", "domain", d->name, "realm", d->realm, "algorithms",
-						    algorithm_list(d->algorithms), "users", d->users_path));
+		json_array_append_new(
+			rows, json_pack("{s:s, s:s, s:o, s:s}", "domain", d->name, "realm",
+				      d->realm, "algorithms", algorithm_list(d->algorithms),
+				      "users", d->users_path));
 	}
 	answer_rows(r, rows);
 }
 
 /* The domain and user part of "NAME@DOMAIN", or NULL after having refused. */
-static const struct config_domain *user_argument(struct master *m, struct request *r, json_t *arguments, char user[USER_NAME_MAX + 1])
+static const struct config_domain *user_argument(
+	struct master *m, struct request *r, json_t *arguments, char user[USER_NAME_MAX + 1])
 {
 	const char *name = json_string_value(json_object_get(arguments, "name@domain"));
 	const char *at = name ? strrchr(name, '@') : NULL;
@@ -238,7 +255,8 @@ static const struct config_domain *user_argument(struct master *m, struct reques
 		refuse(r, "expected NAME@DOMAIN");
 		return NULL;
 	}
-	if (str_copy((struct str){name, (size_t)(at - name)}, user, USER_NAME_MAX + 1) < 0 || !userfile_name_valid(str_of(user))) {
+	if (str_copy((struct str){name, (size_t)(at - name)}, user, USER_NAME_MAX + 1) < 0 ||
+		!userfile_name_valid(str_of(user))) {
 		refuse(r, "this cannot be a user's name");
 		return NULL;
 	}
@@ -249,15 +267,19 @@ static const struct config_domain *user_argument(struct master *m, struct reques
 	return NULL;
 }
 
-static bool ha1_entry(const struct config_domain *d, const char *user, json_t *row, struct userfile_entry *out)
+static bool ha1_entry(
+	const struct config_domain *d, const char *user, json_t *row, struct userfile_entry *out)
 {
-	const char *algorithm = json_string_value(json_object_get(row, "algorithm")), *ha1 = json_string_value(json_object_get(row, "ha1"));
+	const char *algorithm = json_string_value(json_object_get(row, "algorithm")),
+		   *ha1 = json_string_value(json_object_get(row, "ha1"));
 
 	*out = (struct userfile_entry){.line = 0};
 	out->algorithm = algorithm ? digest_algorithm_of(str_of(algorithm)) : 0;
-	if (!out->algorithm || !ha1 || strlen(ha1) != digest_ha1_length(out->algorithm) || strspn(ha1, "0123456789abcdef") != strlen(ha1))
+	if (!out->algorithm || !ha1 || strlen(ha1) != digest_ha1_length(out->algorithm) ||
+		strspn(ha1, "0123456789abcdef") != strlen(ha1))
 		return false;
-	return str_copy(str_of(user), out->name, sizeof(out->name)) == 0 && str_copy(str_of(d->realm), out->realm, sizeof(out->realm)) == 0 &&
+	return str_copy(str_of(user), out->name, sizeof(out->name)) == 0 &&
+	       str_copy(str_of(d->realm), out->realm, sizeof(out->realm)) == 0 &&
 	       str_copy(str_of(ha1), out->ha1, sizeof(out->ha1)) == 0;
 }
 
@@ -268,7 +290,8 @@ static void use_users(struct master *m, struct request *r, json_t *object)
 
 	if (reload_users(m, &errors) < 0) {
 		json_decref(object);
-		refuse_all(r, "the file was changed, but the users files are not taken into use", &errors);
+		refuse_all(r, "the file was changed, but the users files are not taken into use",
+			&errors);
 		return;
 	}
 	request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "object", object));
@@ -286,7 +309,8 @@ static void run_user_add(struct master *m, struct request *r, json_t *arguments)
 	if (!d)
 		return;
 	if (n < 1 || n > sizeof(entry) / sizeof(entry[0])) {
-		refuse(r, "expected \"ha1\": one or two of {\"algorithm\", \"ha1\"} (use sipwardctl, which makes them)");
+		refuse(r, "expected \"ha1\": one or two of {\"algorithm\", \"ha1\"} (use "
+			  "sipwardctl, which makes them)");
 		return;
 	}
 	for (size_t i = 0; i < n && error == 0; i++)
@@ -300,7 +324,9 @@ static void run_user_add(struct master *m, struct request *r, json_t *arguments)
 	else if (error < 0)
 		refuse(r, "%s: %s", d->users_path, strerror(-error));
 	else
-		use_users(m, r, json_pack("{s:s, s:s, s:s}", "user", user, "domain", d->name, "result", replaced ? "changed" : "added"));
+		use_users(m, r,
+			json_pack("{s:s, s:s, s:s}", "user", user, "domain", d->name, "result",
+				replaced ? "changed" : "added"));
 }
 
 static void run_user_remove(struct master *m, struct request *r, json_t *arguments)
@@ -317,7 +343,9 @@ static void run_user_remove(struct master *m, struct request *r, json_t *argumen
 	else if (error < 0)
 		refuse(r, "%s: %s", d->users_path, strerror(-error));
 	else
-		use_users(m, r, json_pack("{s:s, s:s, s:s}", "user", user, "domain", d->name, "result", "removed"));
+		use_users(m, r,
+			json_pack("{s:s, s:s, s:s}", "user", user, "domain", d->name, "result",
+				"removed"));
 }
 
 static bool list_users(json_t *rows, const struct config_domain *d, struct config_errors *errors)
@@ -334,8 +362,9 @@ static bool list_users(json_t *rows, const struct config_domain *d, struct confi
 		const struct userfile_entry *e = &file.entries[i];
 
 		if (strcmp(e->realm, d->realm) == 0)
-			json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "user", e->name, "domain", d->name, "algorithm",
-							    digest_algorithm_name(e->algorithm)));
+			json_array_append_new(rows,
+				json_pack("{s:s, s:s, s:s}", "user", e->name, "domain", d->name,
+					"algorithm", digest_algorithm_name(e->algorithm)));
 	}
 	userfile_free(&file);
 	return true;
@@ -373,7 +402,9 @@ static void run_user_list(struct master *m, struct request *r, json_t *arguments
 static void verified(void *arg, json_t *rows, unsigned bad)
 {
 	if (bad)
-		request_answer(arg, json_pack("{s:b, s:o, s:s}", "ok", 0, "rows", rows, "error", "the jails do not hold: read what stands in capital letters, and who differs"));
+		request_answer(arg, json_pack("{s:b, s:o, s:s}", "ok", 0, "rows", rows, "error",
+					    "the jails do not hold: read what stands in capital "
+					    "letters, and who differs"));
 	else
 		request_answer(arg, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
 }
@@ -394,8 +425,11 @@ static json_t *poison_row(const struct poison *p)
 {
 	char print[FINGERPRINT_TEXT_SIZE], date[METRICS_DATE_SIZE];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint", fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date), "kind", evidence_kind_name(p->print.kind), "worker", p->worker,
-		"reason", p->reason, "size", (int)p->print.size, "deaths", (int)p->deaths, "refused", fingerprint_refusable(&p->print) ? "yes" : "no");
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint",
+		fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date),
+		"kind", evidence_kind_name(p->print.kind), "worker", p->worker, "reason", p->reason,
+		"size", (int)p->print.size, "deaths", (int)p->deaths, "refused",
+		fingerprint_refusable(&p->print) ? "yes" : "no");
 }
 
 static void run_quarantine_list(struct master *m, struct request *r, json_t *arguments)
@@ -415,7 +449,8 @@ static bool poison_argument(struct master *m, struct request *r, json_t *argumen
 	int error = digits ? quarantine_find(m->quarantine, digits, i) : -EINVAL;
 
 	if (error == -EINVAL)
-		refuse(r, "expected a fingerprint: %d to %d hexadecimal digits in lower case", QUARANTINE_PREFIX_MIN, FINGERPRINT_TEXT_SIZE - 1);
+		refuse(r, "expected a fingerprint: %d to %d hexadecimal digits in lower case",
+			QUARANTINE_PREFIX_MIN, FINGERPRINT_TEXT_SIZE - 1);
 	else if (error == -ENOTUNIQ)
 		refuse(r, "several fingerprints begin like this");
 	else if (error < 0)
@@ -445,8 +480,11 @@ static void run_quarantine_show(struct master *m, struct request *r, json_t *arg
 	if (!f || fclose(f) != 0)
 		refuse(r, "out of memory");
 	else
-		request_answer(r, json_pack("{s:b, s:o, s:s, s:s}", "ok", 1, "object", poison_row(quarantine_at(m->quarantine, i)), "text", text, "base64",
-					  sodium_bin2base64(base64, sizeof(base64), bytes, size, sodium_base64_VARIANT_ORIGINAL)));
+		request_answer(r,
+			json_pack("{s:b, s:o, s:s, s:s}", "ok", 1, "object",
+				poison_row(quarantine_at(m->quarantine, i)), "text", text, "base64",
+				sodium_bin2base64(base64, sizeof(base64), bytes, size,
+					sodium_base64_VARIANT_ORIGINAL)));
 	free(text);
 }
 
@@ -464,17 +502,20 @@ static void run_quarantine_clear(struct master *m, struct request *r, json_t *ar
 	}
 	blame_changed(&m->supervisor);
 	if (error < 0)
-		refuse(r, "they are refused no longer, but a file could not be removed: %s", strerror(-error));
+		refuse(r, "they are refused no longer, but a file could not be removed: %s",
+			strerror(-error));
 	else
-		request_answer(r, json_pack("{s:b, s:{s:s, s:i}}", "ok", 1, "object", "result", "cleared", "removed", (int)(before - quarantine_count(m->quarantine))));
+		request_answer(
+			r, json_pack("{s:b, s:{s:s, s:i}}", "ok", 1, "object", "result", "cleared",
+				   "removed", (int)(before - quarantine_count(m->quarantine))));
 }
 
 /* ---- reload, counters, metrics, help ---- */
 
 static void answer_reloaded(struct master *m, struct request *r)
 {
-	request_answer(
-		r, json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded", "generation", (json_int_t)m->generation));
+	request_answer(r, json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded",
+				  "generation", (json_int_t)m->generation));
 }
 
 static void reload_ended(void *arg, int error, struct config_errors *errors)
@@ -510,8 +551,13 @@ static void add_certificates(json_t *rows, const struct certificate_set *set, co
 		char expires[METRICS_DATE_SIZE];
 
 		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "certificate", e->name, "state", state, "generation", (json_int_t)set->generation, "expires",
-				metrics_date(e->not_after, expires), "days_left", (json_int_t)(e->not_after ? (e->not_after - (int64_t)time(NULL)) / 86400 : 0), "names", e->names));
+			json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "certificate", e->name, "state",
+				state, "generation", (json_int_t)set->generation, "expires",
+				metrics_date(e->not_after, expires), "days_left",
+				(json_int_t)(e->not_after
+						     ? (e->not_after - (int64_t)time(NULL)) / 86400
+						     : 0),
+				"names", e->names));
 	}
 }
 
@@ -537,7 +583,8 @@ static void staging_ended(void *arg, int error, const char *text)
 		refuse(m->staging, "nothing was staged: %s", text);
 	else
 		request_answer(m->staging,
-			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "staged", "generation",
+			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "staged",
+				"generation",
 				(json_int_t)certificates_staged(m->certificates)->generation));
 }
 
@@ -576,7 +623,8 @@ static void run_cert_commit(struct master *m, struct request *r, json_t *argumen
 		refuse(r, "nothing is staged");
 	else
 		request_answer(r,
-			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "in force", "generation",
+			json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "in force",
+				"generation",
 				(json_int_t)certificates_committed(m->certificates)->generation));
 }
 
@@ -586,7 +634,8 @@ static void run_cert_abort(struct master *m, struct request *r, json_t *argument
 	if (certificates_abort(m->certificates) < 0)
 		refuse(r, "nothing is staged");
 	else
-		request_answer(r, json_pack("{s:b, s:{s:s}}", "ok", 1, "object", "result", "forgotten"));
+		request_answer(
+			r, json_pack("{s:b, s:{s:s}}", "ok", 1, "object", "result", "forgotten"));
 }
 
 static void run_counters(struct master *m, struct request *r, json_t *arguments)
@@ -613,8 +662,9 @@ static void run_help(struct master *m, struct request *r, json_t *arguments)
 	(void)m;
 	(void)arguments;
 	for (int i = 0; i < COMMAND_COUNT; i++)
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "command", command_rows[i].name, "arguments",
-						    command_rows[i].arguments, "help", command_rows[i].help));
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:s}", "command", command_rows[i].name, "arguments",
+				command_rows[i].arguments, "help", command_rows[i].help));
 	answer_rows(r, rows);
 }
 
@@ -654,8 +704,8 @@ static void dispatch(void *arg, struct request *r, json_t *message)
 		return;
 	}
 	if (command_rows[row].writes)
-		log_info("control-command", "command=\"%s\" uid=%d pid=%d", command_rows[row].name, (int)request_uid(r),
-			(int)request_pid(r));
+		log_info("control-command", "command=\"%s\" uid=%d pid=%d", command_rows[row].name,
+			(int)request_uid(r), (int)request_pid(r));
 	run[row](m, r, arguments);
 }
 
@@ -664,9 +714,11 @@ int commands_open(struct master *m)
 	gid_t group = (gid_t)-1;
 
 	if (*m->config->control_group && account_group(m->config->control_group, &group) < 0) {
-		log_error("control-group-missing", "group=%s hint=\"make it with: groupadd --system %s\"", m->config->control_group,
-			m->config->control_group);
+		log_error("control-group-missing",
+			"group=%s hint=\"make it with: groupadd --system %s\"",
+			m->config->control_group, m->config->control_group);
 		return -ENOENT;
 	}
-	return control_open(&m->control, m->loop, m->config->control_path, m->config->control_mode, group, dispatch, m);
+	return control_open(&m->control, m->loop, m->config->control_path, m->config->control_mode,
+		group, dispatch, m);
 }

@@ -1,7 +1,7 @@
 /* control.c - the control socket.
  *
- * Clients are local and known to the kernel, but nothing here waits for one: requests and answers are buffered within bounds and idle
- * clients are closed. Relies on jansson's strict decoder.
+ * Clients are local and known to the kernel, but nothing here waits for one: requests and answers
+ * are buffered within bounds and idle clients are closed. Relies on jansson's strict decoder.
  */
 #include "control.h"
 #include "master/runtime.h"
@@ -33,12 +33,12 @@ struct client {
 	struct request *request; /* under way */
 	char *line;              /* CONTROL_LINE_MAX */
 	size_t have;
-	char *answer;            /* being written; NULL none */
+	char *answer; /* being written; NULL none */
 	size_t answer_size, writer_text;
-	bool ended;              /* it has sent all it will */
+	bool ended; /* it has sent all it will */
 };
 struct request {
-	struct client *client;   /* NULL: it has gone */
+	struct client *client; /* NULL: it has gone */
 	uid_t uid;
 	pid_t pid;
 };
@@ -116,7 +116,8 @@ static void take_lines(struct client *k);
 static bool write_answer(struct client *k)
 {
 	while (k->writer_text < k->answer_size) {
-		ssize_t n = send(k->fd, k->answer + k->writer_text, k->answer_size - k->writer_text, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(k->fd, k->answer + k->writer_text, k->answer_size - k->writer_text,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			watch(k);
@@ -199,7 +200,8 @@ static void serve(struct client *k, const char *text, size_t n)
 		c->dispatch(c->arg, r, message);
 	} else {
 		count(CONTROL_BAD);
-		request_answer(r, json_pack("{s:b, s:s}", "ok", 0, "error", "a request is one JSON object on one line"));
+		request_answer(r, json_pack("{s:b, s:s}", "ok", 0, "error",
+					  "a request is one JSON object on one line"));
 	}
 	json_decref(message);
 }
@@ -216,7 +218,8 @@ static void take_lines(struct client *k)
 			count(CONTROL_BAD);
 			k->have = 0;
 			k->ended = true;
-			if (put_answer(k, json_pack("{s:b, s:s}", "ok", 0, "error", "the request is too long")))
+			if (put_answer(k, json_pack("{s:b, s:s}", "ok", 0, "error",
+						  "the request is too long")))
 				watch(k);
 		} else if (k->ended) {
 			client_close(k);
@@ -289,7 +292,8 @@ static bool permitted(const struct control *c, int fd, struct ucred *peer)
 	return false;
 }
 
-/* Whoever has been idle longest makes room: many connections that ask nothing must not keep the operator out. False: all are being served. */
+/* Whoever has been idle longest makes room: many connections that ask nothing must not keep the
+ * operator out. False: all are being served. */
 static bool make_room(struct control *c)
 {
 	struct client *idlest = NULL;
@@ -316,7 +320,8 @@ static void accept_one(void *arg, uint32_t events)
 		return;
 	if (!permitted(c, fd, &peer)) {
 		static const char sorry[] =
-			"{\"ok\":false,\"error\":\"permission denied: root, sipward's own user or a member of its control group\"}\n";
+			"{\"ok\":false,\"error\":\"permission denied: root, sipward's own user or "
+			"a member of its control group\"}\n";
 
 		count(CONTROL_REFUSED);
 		log_warn("control-refused", "uid=%d pid=%d", (int)peer.uid, (int)peer.pid);
@@ -351,7 +356,8 @@ static void accept_one(void *arg, uint32_t events)
 	be_active(k);
 }
 
-/* Removes the socket of a master that was killed. -EADDRINUSE where somebody still listens, -EEXIST where it is no socket. */
+/* Removes the socket of a master that was killed. -EADDRINUSE where somebody still listens, -EEXIST
+ * where it is no socket. */
 static int remove_stale(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -372,14 +378,16 @@ static int remove_stale(const char *path)
 	return unlink(path) < 0 ? -errno : 0;
 }
 
-int control_open(struct control **out, struct loop *loop, const char *path, mode_t mode, gid_t group, control_dispatch dispatch, void *arg)
+int control_open(struct control **out, struct loop *loop, const char *path, mode_t mode,
+	gid_t group, control_dispatch dispatch, void *arg)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	int error = 0;
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct control){.loop = loop, .fd = -1, .group = group, .dispatch = dispatch, .arg = arg};
+	*c = (struct control){
+		.loop = loop, .fd = -1, .group = group, .dispatch = dispatch, .arg = arg};
 	if (strlen(path) >= sizeof(c->path))
 		error = -ENAMETOOLONG;
 	if (error == 0) {
@@ -389,7 +397,8 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 	/* Nobody but us until it has its group. */
 	if (error == 0)
 		error = listen_unix(path, 0600, &c->fd);
-	if (error == 0 && ((group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) || chmod(path, mode) < 0))
+	if (error == 0 && ((group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) ||
+				  chmod(path, mode) < 0))
 		error = -errno;
 	if (error == 0)
 		error = loop_add(loop, c->fd, EPOLLIN, accept_one, c, &c->source);

@@ -1,4 +1,5 @@
-/* metrics.c - reads the workers' shared pages. Relaxed loads: a sample may be a moment old, never torn. */
+/* metrics.c - reads the workers' shared pages. Relaxed loads: a sample may be a moment old, never
+ * torn. */
 #include "metrics.h"
 
 #include <stdio.h>
@@ -24,19 +25,25 @@ json_t *metrics_rows(const struct supervisor *s, bool all)
 			total += n;
 		}
 		if (total || all)
-			json_array_append_new(rows,
-				json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "counter", counter_rows[c].name, "total",
-					(json_int_t)total, "transport", (json_int_t)role[PEER_TRANSPORT], "sip", (json_int_t)role[PEER_SIP],
-					"tls", (json_int_t)role[PEER_TLS], "master", (json_int_t)own, "help", counter_rows[c].help));
+			json_array_append_new(
+				rows, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "counter",
+					      counter_rows[c].name, "total", (json_int_t)total,
+					      "transport", (json_int_t)role[PEER_TRANSPORT], "sip",
+					      (json_int_t)role[PEER_SIP], "tls",
+					      (json_int_t)role[PEER_TLS], "master", (json_int_t)own,
+					      "help", counter_rows[c].help));
 	}
 	return rows;
 }
 
 static void worker_text(FILE *f, const struct supervisor *s)
 {
-	fputs("# HELP sipward_worker_up 1 while the worker is ready\n# TYPE sipward_worker_up gauge\n", f);
+	fputs("# HELP sipward_worker_up 1 while the worker is ready\n# TYPE sipward_worker_up "
+	      "gauge\n",
+		f);
 	for (unsigned i = 0; i < s->count; i++)
-		fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n", role_name(s->worker[i].role), s->worker[i].index,
+		fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n",
+			role_name(s->worker[i].role), s->worker[i].index,
 			s->worker[i].state == WORKER_READY);
 }
 
@@ -45,7 +52,8 @@ const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE])
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (!seconds || !gmtime_r(&t, &tm) || strftime(buffer, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+	if (!seconds || !gmtime_r(&t, &tm) ||
+		strftime(buffer, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
 		snprintf(buffer, METRICS_DATE_SIZE, "unknown");
 	return buffer;
 }
@@ -54,11 +62,14 @@ static void certificates_text(FILE *f, const struct certificate_set *set)
 {
 	if (!set || !set->count)
 		return;
-	fputs("# HELP sipward_certificate_expiry_seconds when a certificate in force expires, unix time\n"
-	      "# TYPE sipward_certificate_expiry_seconds gauge\n", f);
+	fputs("# HELP sipward_certificate_expiry_seconds when a certificate in force expires, unix "
+	      "time\n"
+	      "# TYPE sipward_certificate_expiry_seconds gauge\n",
+		f);
 	for (size_t i = 0; i < set->count; i++)
 		if (set->entry[i].not_after)
-			fprintf(f, "sipward_certificate_expiry_seconds{certificate=\"%s\"} %lld\n", set->entry[i].name, (long long)set->entry[i].not_after);
+			fprintf(f, "sipward_certificate_expiry_seconds{certificate=\"%s\"} %lld\n",
+				set->entry[i].name, (long long)set->entry[i].not_after);
 }
 
 json_t *metrics_text(const struct supervisor *s, const struct certificate_set *certificates)
@@ -76,12 +87,14 @@ json_t *metrics_text(const struct supervisor *s, const struct certificate_set *c
 		/* Prometheus counters end in _total. */
 		const char *end = row->gauge ? "" : "_total";
 
-		fprintf(f, "# HELP sipward_%s%s %s\n# TYPE sipward_%s%s %s\n", row->name, end, row->help, row->name, end,
-			row->gauge ? "gauge" : "counter");
-		fprintf(f, "sipward_%s%s{role=\"master\",worker=\"0\"} %llu\n", row->name, end, (unsigned long long)load(counters_page, c));
+		fprintf(f, "# HELP sipward_%s%s %s\n# TYPE sipward_%s%s %s\n", row->name, end,
+			row->help, row->name, end, row->gauge ? "gauge" : "counter");
+		fprintf(f, "sipward_%s%s{role=\"master\",worker=\"0\"} %llu\n", row->name, end,
+			(unsigned long long)load(counters_page, c));
 		for (unsigned i = 0; i < s->count; i++)
-			fprintf(f, "sipward_%s%s{role=\"%s\",worker=\"%u\"} %llu\n", row->name, end, role_name(s->worker[i].role),
-				s->worker[i].index, (unsigned long long)load(s->worker[i].page, c));
+			fprintf(f, "sipward_%s%s{role=\"%s\",worker=\"%u\"} %llu\n", row->name, end,
+				role_name(s->worker[i].role), s->worker[i].index,
+				(unsigned long long)load(s->worker[i].page, c));
 	}
 	json_t *out = fclose(f) == 0 ? json_stringn(text, size) : NULL;
 	free(text);

@@ -9,7 +9,8 @@
 
 /* One object a counter: name, total, and the sum per role; all: those that are zero too. */
 json_t *metrics_rows(const struct supervisor *s, bool all);
-/* Prometheus text exposition format, one sample a worker, and the expiry of each certificate in force (NULL: there are none), as a JSON string. NULL: no memory. */
+/* Prometheus text exposition format, one sample a worker, and the expiry of each certificate in
+ * force (NULL: there are none), as a JSON string. NULL: no memory. */
 json_t *metrics_text(const struct supervisor *s, const struct certificate_set *certificates);
 
 /* A time in unix seconds as "2027-03-01 12:00:00 UTC", 0 as "unknown"; returns room. */

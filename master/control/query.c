@@ -1,6 +1,7 @@
 /* query.c - QUERY to workers, REPLY from them.
  *
- * Workers are not trusted: each line has to be one JSON object (jansson, duplicates refused), and rows and bytes are bounded.
+ * Workers are not trusted: each line has to be one JSON object (jansson, duplicates refused), and
+ * rows and bytes are bounded.
  */
 #include "query.h"
 #include "common/log.h"
@@ -60,14 +61,20 @@ static void end_by_timer(struct timer *t, void *arg)
 	end(arg);
 }
 
-int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument, query_done done, void *arg)
+int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
+	query_done done, void *arg)
 {
 	if (q->count >= QUERIES_MAX)
 		return -EAGAIN;
 	struct question *x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
-	*x = (struct question){.queries = q, .role = role, .rows = json_array(), .missing = json_array(), .done = done, .arg = arg};
+	*x = (struct question){.queries = q,
+		.role = role,
+		.rows = json_array(),
+		.missing = json_array(),
+		.done = done,
+		.arg = arg};
 	if (!x->rows || !x->missing) {
 		json_decref(x->rows);
 		json_decref(x->missing);
@@ -90,7 +97,8 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 
 		if (w->role != role || (one && x->waiting_count))
 			continue;
-		if (w->state == WORKER_READY && worker_tell(w, LIFELINE_QUERY, &body, sizeof(body), -1)) {
+		if (w->state == WORKER_READY &&
+			worker_tell(w, LIFELINE_QUERY, &body, sizeof(body), -1)) {
 			x->waiting[w->index] = true;
 			x->waiting_count++;
 		} else if (!one) {
@@ -139,7 +147,8 @@ void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool las
 	bool good = add_rows(x, text);
 	if (!good) {
 		count(WORKER_MISBEHAVED);
-		log_warn("query-reply", "peer=%s-%u error=\"too much, or no JSON objects\"", role_name(w->role), w->index);
+		log_warn("query-reply", "peer=%s-%u error=\"too much, or no JSON objects\"",
+			role_name(w->role), w->index);
 		add_missing(x, w->index);
 	}
 	if (!good || last) {

@@ -23,13 +23,16 @@ struct queries {
 	uint32_t next;
 };
 
-/* rows: array of objects; missing: array of worker names that did not (wholly) answer. Both are the callee's to json_decref. */
+/* rows: array of objects; missing: array of worker names that did not (wholly) answer. Both are the
+ * callee's to json_decref. */
 typedef void (*query_done)(void *arg, json_t *rows, json_t *missing);
 
 void queries_init(struct queries *q, struct loop *loop, struct supervisor *supervisor);
-/* Asks every worker of role (one: only the first that is ready). Workers that are not ready are missing at once. done is called later, from
- * the loop. -EAGAIN: too many are under way; -ENOMEM. */
-int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument, query_done done, void *arg);
+/* Asks every worker of role (one: only the first that is ready). Workers that are not ready are
+ * missing at once. done is called later, from the loop. -EAGAIN: too many are under way;
+ * -ENOMEM. */
+int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
+	query_done done, void *arg);
 /* From the supervisor. */
 void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool last, struct str text);
 void query_died(struct queries *q, struct worker_slot *w);

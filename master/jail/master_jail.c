@@ -1,5 +1,6 @@
-/* master_jail.c - the master's own jail. It cannot stand in an empty root, for it reads its files again on reload, and it starts programs: what it can do without are most capabilities and most of the kernel. Relies on being
- * called when everything is open and no worker has been started. */
+/* master_jail.c - the master's own jail. It cannot stand in an empty root, for it reads its files
+ * again on reload, and it starts programs: what it can do without are most capabilities and most of
+ * the kernel. Relies on being called when everything is open and no worker has been started. */
 #include "master_jail.h"
 
 #include "worker/jail.h"
@@ -16,11 +17,12 @@
 #define CAPABILITY_END 64
 
 static const unsigned char kept[] = {
-	CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SETPCAP,         /* workers are other users, with nothing */
-	CAP_SYS_CHROOT, CAP_SYS_ADMIN,                         /* their roots and their namespaces */
-	CAP_NET_BIND_SERVICE,                                  /* listeners that were closed while their worker stayed away */
-	CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_IPC_LOCK, /* config, users, keys and stores, whoever owns them; keys are not swapped */
-	CAP_SYS_PTRACE,                                        /* sandbox verify reads the namespaces of processes that are not dumpable */
+	CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, /* workers are other users, with nothing */
+	CAP_SYS_CHROOT, CAP_SYS_ADMIN,                 /* their roots and their namespaces */
+	CAP_NET_BIND_SERVICE, /* listeners that were closed while their worker stayed away */
+	CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE,
+	CAP_IPC_LOCK, /* config, users, keys and stores, whoever owns them; keys are not swapped */
+	CAP_SYS_PTRACE, /* sandbox verify reads the namespaces of processes that are not dumpable */
 };
 
 static uint64_t kept_bits(void)
@@ -41,7 +43,8 @@ static int drop_capabilities(void)
 	if (geteuid() != 0)
 		return 0;
 	for (unsigned c = 0; c < CAPABILITY_END; c++)
-		if (!(bits & UINT64_C(1) << c) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+		if (!(bits & UINT64_C(1) << c) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 &&
+			prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
 			return -errno;
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -errno;

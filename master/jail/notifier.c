@@ -1,7 +1,9 @@
 /* notifier.c - the master's side of the workers' jails (warden.h).
  *
- * The kernel asks here about each system call that a worker's filter does not allow. The thread that made it stands still meanwhile, so that its name and arguments can be logged before the process is killed: a filter that
- * kills tells nobody what it was. The answer is never based on what the arguments point to, for the worker could change that afterwards.
+ * The kernel asks here about each system call that a worker's filter does not allow. The thread
+ * that made it stands still meanwhile, so that its name and arguments can be logged before the
+ * process is killed: a filter that kills tells nobody what it was. The answer is never based on
+ * what the arguments point to, for the worker could change that afterwards.
  */
 #include "notifier.h"
 
@@ -36,10 +38,13 @@ const char *violation_call(const struct violation *v, char buffer[32])
 void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX])
 {
 	char name[32];
-	int n = snprintf(out, VIOLATION_TEXT_MAX, "syscall=%s number=%d thread=%d args=", violation_call(v, name), v->number, (int)v->thread);
+	int n = snprintf(out, VIOLATION_TEXT_MAX,
+		"syscall=%s number=%d thread=%d args=", violation_call(v, name), v->number,
+		(int)v->thread);
 
 	for (int i = 0; i < 6 && n < VIOLATION_TEXT_MAX; i++)
-		n += snprintf(out + n, (size_t)(VIOLATION_TEXT_MAX - n), "%s0x%" PRIx64, i ? "," : "", v->argument[i]);
+		n += snprintf(out + n, (size_t)(VIOLATION_TEXT_MAX - n), "%s0x%" PRIx64,
+			i ? "," : "", v->argument[i]);
 }
 
 /* ---- notifier ---- */
@@ -58,9 +63,12 @@ static void on_question(void *arg, uint32_t events)
 	_Alignas(8) char buffer[QUESTION_ROOM] = {0};
 	struct seccomp_notif *question = (void *)buffer;
 
-	/* One at a time: where nobody asks the kernel would have us wait. ENOENT: whoever asked has been killed meanwhile. */
+	/* One at a time: where nobody asks the kernel would have us wait. ENOENT: whoever asked has
+	 * been killed meanwhile. */
 	if ((events & EPOLLIN) && ioctl(n->fd, SECCOMP_IOCTL_NOTIF_RECV, question) == 0) {
-		struct violation v = {.thread = (pid_t)question->pid, .arch = question->data.arch, .number = question->data.nr};
+		struct violation v = {.thread = (pid_t)question->pid,
+			.arch = question->data.arch,
+			.number = question->data.nr};
 
 		memcpy(v.argument, question->data.args, sizeof(v.argument));
 		n->tell(n->arg, &v);
@@ -81,7 +89,8 @@ static bool is_notifier(int fd)
 	return n == (ssize_t)strlen(NOTIFIER_LINK) && memcmp(link, NOTIFIER_LINK, (size_t)n) == 0;
 }
 
-int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on, notifier_violation tell, void *arg)
+int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on,
+	notifier_violation tell, void *arg)
 {
 	struct seccomp_notif_sizes sizes;
 	int error = 0;
@@ -89,7 +98,8 @@ int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on, not
 	/* Asking something else might block, or do anything. */
 	if (!is_notifier(fd))
 		error = -EINVAL;
-	else if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0 || sizes.seccomp_notif > QUESTION_ROOM)
+	else if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0 ||
+		 sizes.seccomp_notif > QUESTION_ROOM)
 		error = -ENOTSUP;
 	*n = (struct notifier){.fd = fd, .loop = loop, .go_on = go_on, .tell = tell, .arg = arg};
 	if (error == 0)
@@ -126,7 +136,8 @@ static void violated(void *arg, const struct violation *v)
 	}
 	if (w->violation_lines++ < VIOLATION_RATE_MAX) {
 		violation_text(v, text);
-		log_error("jail-violation", "peer=%s-%u pid=%d %s%s", role_name(w->role), w->index, (int)w->pid, text, w->notifier.go_on ? " allowed=log" : "");
+		log_error("jail-violation", "peer=%s-%u pid=%d %s%s", role_name(w->role), w->index,
+			(int)w->pid, text, w->notifier.go_on ? " allowed=log" : "");
 	}
 	if (!w->notifier.go_on)
 		worker_kill(w, KILLED_VIOLATION);
@@ -137,18 +148,22 @@ bool warden_step(struct worker_slot *w, const struct lifeline_step *step)
 	struct supervisor *s = w->supervisor;
 	int error = -step->error;
 
-	if (step->step == 0 || step->step >= JAIL_STEP_COUNT || step->error > 0 || step->error < -4095)
+	if (step->step == 0 || step->step >= JAIL_STEP_COUNT || step->error > 0 ||
+		step->error < -4095)
 		return false;
 	w->step_error[step->step] = (int16_t)error;
 	if (!error)
 		return true;
 	if (!(s->steps_missing[w->role] & 1u << step->step)) {
 		s->steps_missing[w->role] |= 1u << step->step;
-		log_warn("jail-step-missing", "role=%s step=%s reason=%s", role_name(w->role), jail_step_name(step->step), strerrorname_np(error) ?: "?");
+		log_warn("jail-step-missing", "role=%s step=%s reason=%s", role_name(w->role),
+			jail_step_name(step->step), strerrorname_np(error) ?: "?");
 	}
 	if (s->jail_required && !s->stopping) {
-		log_error("jail-incomplete", "peer=%s-%u step=%s hint=\"start as root, or say require-jail = no in the config\"", role_name(w->role), w->index,
-			jail_step_name(step->step));
+		log_error("jail-incomplete",
+			"peer=%s-%u step=%s hint=\"start as root, or say require-jail = no in the "
+			"config\"",
+			role_name(w->role), w->index, jail_step_name(step->step));
 		s->refused = true;
 		supervise_stop(s, true);
 	}
@@ -162,8 +177,10 @@ bool warden_notifier(struct worker_slot *w, int fd)
 		close(fd);
 		return false;
 	}
-	int error = notifier_open(&w->notifier, w->supervisor->loop, fd, w->supervisor->jail_log, violated, w);
+	int error = notifier_open(
+		&w->notifier, w->supervisor->loop, fd, w->supervisor->jail_log, violated, w);
 	if (error < 0)
-		log_error("jail-notifier", "peer=%s-%u errno=%d", role_name(w->role), w->index, -error);
+		log_error("jail-notifier", "peer=%s-%u errno=%d", role_name(w->role), w->index,
+			-error);
 	return error == 0 || error != -EINVAL;
 }

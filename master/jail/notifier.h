@@ -1,4 +1,5 @@
-/* notifier.h - the master's side of the workers' jails: which steps were taken, and what was tried inside. */
+/* notifier.h - the master's side of the workers' jails: which steps were taken, and what was tried
+ * inside. */
 #ifndef SIPWARD_MASTER_JAIL_NOTIFIER_H
 #define SIPWARD_MASTER_JAIL_NOTIFIER_H
 
@@ -34,12 +35,16 @@ struct notifier {
 	notifier_violation tell;
 	void *arg;
 };
-/* Takes fd; -EINVAL where it is no notifier of a filter (it is closed). Each violation is told; unless go_on is set the thread stands still until it is killed, which is up to whoever is told. */
-int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on, notifier_violation tell, void *arg);
+/* Takes fd; -EINVAL where it is no notifier of a filter (it is closed). Each violation is told;
+ * unless go_on is set the thread stands still until it is killed, which is up to whoever is
+ * told. */
+int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on,
+	notifier_violation tell, void *arg);
 /* Does nothing where none is open. */
 void notifier_close(struct notifier *n);
 
-/* STEP of worker: names what is missing, once per role and step; where the config requires the whole jail, ends the service. False: it makes no sense. */
+/* STEP of worker: names what is missing, once per role and step; where the config requires the
+ * whole jail, ends the service. False: it makes no sense. */
 bool warden_step(struct worker_slot *w, const struct lifeline_step *step);
 /* NOTIFIER of worker; fd is taken. False: it makes no sense. */
 bool warden_notifier(struct worker_slot *w, int fd);

@@ -1,5 +1,6 @@
-/* proc_confinement.c - reads /proc/PID (confinement.h). Namespaces and root are compared with our own, because each worker has some of its own; reading them takes the right to trace the process, which an ordinary user does not
- * have over one that is not dumpable. */
+/* proc_confinement.c - reads /proc/PID (confinement.h). Namespaces and root are compared with our
+ * own, because each worker has some of its own; reading them takes the right to trace the process,
+ * which an ordinary user does not have over one that is not dumpable. */
 #include "proc_confinement.h"
 
 #include <dirent.h>
@@ -12,9 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const fields[] = {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:"};
+static const char *const fields[] = {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:",
+	"CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp:", "Seccomp_filters:"};
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
-static const char *const limits[] = {"Max file size", "Max core file size", "Max processes", "Max open files", "Max msgqueue size"};
+static const char *const limits[] = {"Max file size", "Max core file size", "Max processes",
+	"Max open files", "Max msgqueue size"};
 #define LIMITS (sizeof(limits) / sizeof(limits[0]))
 static const char *const spaces[] = {"user", "mnt", "net", "ipc", "pid"};
 #define SPACES (sizeof(spaces) / sizeof(spaces[0]))
@@ -58,7 +61,8 @@ static void line_of(const char *text, const char *name, char *out, size_t size)
 	size_t n = 0;
 
 	*out = '\0';
-	for (const char *at = text; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+	for (const char *at = text; at && *at;
+		at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
 		if (strncmp(at, name, strlen(name)) != 0)
 			continue;
 		for (; *at && *at != '\n' && n + 1 < size; at++)
@@ -102,13 +106,18 @@ static void put_spaces(struct text *t, pid_t pid)
 		ssize_t n = readlink(path, its, sizeof(its) - 1);
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", spaces[i]);
 		ssize_t m = readlink(path, ours, sizeof(ours) - 1);
-		put(t, "namespace %s: %s\n", spaces[i], n < 0 || m < 0 ? "not readable" : n == m && memcmp(its, ours, (size_t)n) == 0 ? "the master's" : "its own");
+		put(t, "namespace %s: %s\n", spaces[i],
+			n < 0 || m < 0                                ? "not readable"
+			: n == m && memcmp(its, ours, (size_t)n) == 0 ? "the master's"
+								      : "its own");
 	}
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
 	if (stat(path, &root) < 0 || stat("/", &here) < 0)
 		put(t, "root: not readable\n");
 	else
-		put(t, "root: %s\n", root.st_dev == here.st_dev && root.st_ino == here.st_ino ? "the master's" : "its own");
+		put(t, "root: %s\n",
+			root.st_dev == here.st_dev && root.st_ino == here.st_ino ? "the master's"
+										 : "its own");
 }
 
 int confinement_read(pid_t pid, char out[CONFINEMENT_MAX])
@@ -143,7 +152,8 @@ bool confinement_same(const char *probe, const char *live, char *difference, siz
 		size_t n = strcspn(probe, "\n"), m = strcspn(live, "\n");
 
 		if (n != m || memcmp(probe, live, n) != 0) {
-			snprintf(difference, size, "\"%.*s\" where the probe has \"%.*s\"", (int)(m < 100 ? m : 100), live, (int)(n < 100 ? n : 100), probe);
+			snprintf(difference, size, "\"%.*s\" where the probe has \"%.*s\"",
+				(int)(m < 100 ? m : 100), live, (int)(n < 100 ? n : 100), probe);
 			return false;
 		}
 		probe += n + (probe[n] == '\n');

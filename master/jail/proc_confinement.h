@@ -8,8 +8,9 @@
 
 #define CONFINEMENT_MAX 8192
 
-/* Writes a line for each property of pid (identity, capabilities, privileges, filters, limits, namespaces, root), and one for each thread whose filters, capabilities or identity are not those of its process. What we may not
- * read says so. -errno: there is no such process. */
+/* Writes a line for each property of pid (identity, capabilities, privileges, filters, limits,
+ * namespaces, root), and one for each thread whose filters, capabilities or identity are not those
+ * of its process. What we may not read says so. -errno: there is no such process. */
 int confinement_read(pid_t pid, char out[CONFINEMENT_MAX]);
 /* True where both say the same; else the first difference is described. */
 bool confinement_same(const char *probe, const char *live, char *difference, size_t size);

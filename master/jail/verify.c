@@ -1,7 +1,8 @@
 /* verify.c - sipwardctl sandbox verify (sandbox.h).
  *
- * The probes are children of the master beside the workers: same program, same packets, same jail, but no keys, no sockets of listeners and no edges. A few run at a time; each is killed when its time is up. An act may
- * end its process: then what the filter asked, or the signal, is the answer.
+ * The probes are children of the master beside the workers: same program, same packets, same jail,
+ * but no keys, no sockets of listeners and no edges. A few run at a time; each is killed when its
+ * time is up. An act may end its process: then what the filter asked, or the signal, is the answer.
  */
 #include "verify.h"
 
@@ -40,14 +41,14 @@ struct probe {
 	struct sandbox *sandbox;
 	uint8_t role;
 	uint16_t act, variant;
-	pid_t pid;            /* 0: free */
+	pid_t pid; /* 0: free */
 	int lifeline;
 	struct loop_source *source;
 	struct notifier notifier;
 	struct timer timer;
 	bool answered, late;
-	int error;            /* what it answered */
-	char refused[32];     /* the system call that its filter did not allow */
+	int error;        /* what it answered */
+	char refused[32]; /* the system call that its filter did not allow */
 	int16_t step_error[16];
 };
 
@@ -69,7 +70,8 @@ struct sandbox {
 	char abstract_name[48];
 	json_t *live;
 	unsigned bad;
-	bool gate; /* the kernel lets programs of another architecture in: what it does not have is prevented */
+	bool gate; /* the kernel lets programs of another architecture in: what it does not have is
+	              prevented */
 	bool closing;
 };
 
@@ -115,12 +117,17 @@ static void judge_end(struct sandbox *x, const struct probe *p, int status)
 	} else if (p->answered) {
 		snprintf(text, sizeof(text), "refused: %s", strerrorname_np(-p->error) ?: "?");
 		judge(x, p, text, true);
-	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
+	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
+		   p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
 		judge(x, p, "no such gate", true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		judge(x, p, "ended by seccomp: SIGSYS", true);
 	} else {
-		snprintf(text, sizeof(text), "NO ANSWER: %s %d", p->late ? "late" : WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		snprintf(text, sizeof(text), "NO ANSWER: %s %d",
+			p->late               ? "late"
+			: WIFSIGNALED(status) ? "signal"
+					      : "exit",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		judge(x, p, text, false);
 	}
 }
@@ -144,7 +151,8 @@ static void compare(struct sandbox *x, const struct probe *p)
 			same = confinement_same(mine, its, difference, sizeof(difference));
 			for (int step = 1; same && step < JAIL_STEP_COUNT; step++)
 				if (w->step_error[step] != p->step_error[step]) {
-					snprintf(difference, sizeof(difference), "step %s", jail_step_name(step));
+					snprintf(difference, sizeof(difference), "step %s",
+						jail_step_name(step));
 					same = false;
 				}
 			verdict = same ? "same" : difference;
@@ -152,7 +160,8 @@ static void compare(struct sandbox *x, const struct probe *p)
 		x->bad += !same;
 		snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
 		json_t *row = json_pack("{s:s, s:s}", "worker", name, "verdict", verdict);
-		json_array_append_new(x->live, row ? row : json_pack("{s:s, s:s}", "worker", name, "verdict", "?"));
+		json_array_append_new(x->live,
+			row ? row : json_pack("{s:s, s:s}", "worker", name, "verdict", "?"));
 	}
 }
 
@@ -190,7 +199,8 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 		break;
 	case LIFELINE_NOTIFIER:
 		if (p->notifier.fd < 0) {
-			notifier_open(&p->notifier, p->sandbox->master->loop, packet->fd[0], false, violated, p);
+			notifier_open(&p->notifier, p->sandbox->master->loop, packet->fd[0], false,
+				violated, p);
 			packet->fd[0] = -1;
 		}
 		break;
@@ -204,8 +214,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 			hang_up(p);
 		}
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -243,13 +252,15 @@ static void aim(struct sandbox *x, const struct probe *p, struct lifeline_probe 
 	const struct supervisor *s = &m->supervisor;
 	const struct worker_slot *sibling = supervise_worker(s, p->role, 0);
 
-	*body = (struct lifeline_probe){.act = p->act, .variant = p->variant, .pid = sibling ? sibling->pid : 1};
+	*body = (struct lifeline_probe){
+		.act = p->act, .variant = p->variant, .pid = sibling ? sibling->pid : 1};
 	switch (p->act) {
 	case PROBE_OPEN_CONFIG:
 		snprintf(body->path, sizeof(body->path), "%s", m->config->path);
 		break;
 	case PROBE_OPEN_STORE:
-		snprintf(body->path, sizeof(body->path), "%s/%s", m->config->state_directory, p->role == PEER_SIP ? "keys" : "location/location.mdb");
+		snprintf(body->path, sizeof(body->path), "%s/%s", m->config->state_directory,
+			p->role == PEER_SIP ? "keys" : "location/location.mdb");
 		break;
 	case PROBE_CONNECT_ABSTRACT:
 		snprintf(body->path, sizeof(body->path), "%s", x->abstract_name);
@@ -303,11 +314,16 @@ static int start_probe(struct sandbox *x, struct probe *p)
 {
 	struct loop *loop = x->master->loop;
 
-	*p = (struct probe){.sandbox = x, .role = (uint8_t)x->role, .act = (uint16_t)x->act, .variant = (uint16_t)x->variant, .notifier = {.fd = -1}};
+	*p = (struct probe){.sandbox = x,
+		.role = (uint8_t)x->role,
+		.act = (uint16_t)x->act,
+		.variant = (uint16_t)x->variant,
+		.notifier = {.fd = -1}};
 	for (size_t i = 0; i < sizeof(p->step_error) / sizeof(p->step_error[0]); i++)
 		p->step_error[i] = -1;
 	timer_init(&p->timer, time_is_up, p);
-	int error = spawn_worker(x->master->supervisor.program[p->role], PROBE_INDEX, &p->pid, &p->lifeline);
+	int error = spawn_worker(
+		x->master->supervisor.program[p->role], PROBE_INDEX, &p->pid, &p->lifeline);
 	if (error < 0) {
 		p->pid = 0;
 		p->lifeline = -1;
@@ -340,7 +356,8 @@ static bool wanted(const struct sandbox *x)
 {
 	const struct supervisor *s = &x->master->supervisor;
 
-	return x->act < PROBE_COUNT && x->role && s->role_count[x->role] && (x->act == PROBE_HOLD || !probe_permitted(x->act, x->role));
+	return x->act < PROBE_COUNT && x->role && s->role_count[x->role] &&
+	       (x->act == PROBE_HOLD || !probe_permitted(x->act, x->role));
 }
 
 static json_t *text_of(const struct sandbox *x, unsigned act, unsigned role)
@@ -370,10 +387,11 @@ static json_t *rows_of(struct sandbox *x)
 		row = json_pack("{s:s}", "act", probe_text(act));
 		for (size_t r = 0; r < ROLES; r++)
 			if (s->role_count[roles[r]])
-				json_object_set_new(row, role_name(roles[r]), text_of(x, act, roles[r]));
+				json_object_set_new(
+					row, role_name(roles[r]), text_of(x, act, roles[r]));
 		json_array_append_new(rows, row);
 	}
-	json_array_foreach(x->live, i, row) {
+	json_array_foreach (x->live, i, row) {
 		char act[64];
 		const char *name = json_string_value(json_object_get(row, "worker"));
 		char column[16];
@@ -394,7 +412,8 @@ static void end(struct sandbox *x)
 	x->master->sandbox = NULL;
 	for (size_t r = 0; r < ROLES; r++)
 		for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
-			if (x->master->supervisor.role_count[roles[r]] && !probe_permitted(act, roles[r]) && !x->cell[act][roles[r]].tried)
+			if (x->master->supervisor.role_count[roles[r]] &&
+				!probe_permitted(act, roles[r]) && !x->cell[act][roles[r]].tried)
 				x->bad++;
 	x->done(x->arg, rows, x->bad);
 	json_decref(x->live);
@@ -465,14 +484,17 @@ static int prepare(struct sandbox *x)
 	char hex[2 * sizeof(random) + 1];
 
 	x->page = memfd_create("sipward-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (x->page < 0 || ftruncate(x->page, sizeof(struct page)) < 0 || fcntl(x->page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (x->page < 0 || ftruncate(x->page, sizeof(struct page)) < 0 ||
+		fcntl(x->page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
 	snprintf(x->abstract_name, sizeof(x->abstract_name), "@sipward-probe-%s", hex);
 	memcpy(a.sun_path, x->abstract_name, strlen(x->abstract_name));
 	a.sun_path[0] = '\0';
-	return listen_at(&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)), &x->abstract);
+	return listen_at(&a,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)),
+		&x->abstract);
 }
 
 int sandbox_start(struct master *m, sandbox_done done, void *arg)

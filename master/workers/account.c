@@ -29,20 +29,24 @@ int account_find(const char *role, const char *user, const char *group, struct a
 	const struct passwd *p = getpwnam(user);
 	if (!p) {
 		log_error("account-missing",
-			"role=%s user=%s hint=\"make it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s\"", role,
-			log_value(str_of(user), quoted, sizeof(quoted)), user);
+			"role=%s user=%s hint=\"make it with: useradd --system --no-create-home "
+			"--shell /usr/sbin/nologin %s\"",
+			role, log_value(str_of(user), quoted, sizeof(quoted)), user);
 		return -ENOENT;
 	}
 	a.uid = p->pw_uid;
 	a.gid = p->pw_gid;
 	if (*group && account_group(group, &a.gid) < 0) {
-		log_error("account-missing", "role=%s group=%s hint=\"make it with: groupadd --system %s\"", role,
+		log_error("account-missing",
+			"role=%s group=%s hint=\"make it with: groupadd --system %s\"", role,
 			log_value(str_of(group), quoted, sizeof(quoted)), group);
 		return -ENOENT;
 	}
 	if (a.uid == 0 || a.gid == 0) {
-		log_error("account-root", "role=%s user=%s hint=\"workers never run as root: name an account without privileges\"", role,
-			log_value(str_of(user), quoted, sizeof(quoted)));
+		log_error("account-root",
+			"role=%s user=%s hint=\"workers never run as root: name an account without "
+			"privileges\"",
+			role, log_value(str_of(user), quoted, sizeof(quoted)));
 		return -EINVAL;
 	}
 	*out = a;

@@ -4,8 +4,9 @@
 
 #include "supervise.h"
 
-/* Started as root: the uid and gid of the config's user and group (group "": the user's own). An account that does not exist, or that is
- * root, is -ENOENT or -EINVAL, logged with what to do. Not root: no drop. */
+/* Started as root: the uid and gid of the config's user and group (group "": the user's own). An
+ * account that does not exist, or that is root, is -ENOENT or -EINVAL, logged with what to do. Not
+ * root: no drop. */
 int account_find(const char *role, const char *user, const char *group, struct account *out);
 /* The gid of a group by name. -ENOENT. */
 int account_group(const char *group, gid_t *out);

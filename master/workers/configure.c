@@ -1,6 +1,8 @@
 /* configure.c - what a new life of a worker is told, and what the others are told of it.
  *
- * Its edges come before GO, so that it has somebody to send to from its first message on; what is sent to a peer that is still starting waits in the pair. A peer that does not live yet gets its edge when it does.
+ * Its edges come before GO, so that it has somebody to send to from its first message on; what is
+ * sent to a peer that is still starting waits in the pair. A peer that does not live yet gets its
+ * edge when it does.
  */
 #include "supervise.h"
 #include "common/log.h"
@@ -42,16 +44,19 @@ static void tell_sockets(struct worker_slot *w)
 
 	if (w->role == PEER_TRANSPORT)
 		for (unsigned i = 0; i < s->listen->listeners; i++) {
-			struct lifeline_socket body = {.listener = (uint16_t)i, .transport = listen_transport(s->listen, i)};
+			struct lifeline_socket body = {.listener = (uint16_t)i,
+				.transport = listen_transport(s->listen, i)};
 
-			worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body), listen_socket(s->listen, w->index, i));
+			worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body),
+				listen_socket(s->listen, w->index, i));
 		}
 }
 
 /* Transport workers talk to SIP workers, and those to each other. */
 static bool talk(const struct worker_slot *a, const struct worker_slot *b)
 {
-	return a != b && a->role != PEER_TLS && b->role != PEER_TLS && (a->role == PEER_SIP || b->role == PEER_SIP);
+	return a != b && a->role != PEER_TLS && b->role != PEER_TLS &&
+	       (a->role == PEER_SIP || b->role == PEER_SIP);
 }
 
 void introduce(struct worker_slot *w)
@@ -74,7 +79,8 @@ void introduce(struct worker_slot *w)
 void introduce_death(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
-	struct lifeline_peer body = {.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
+	struct lifeline_peer body = {
+		.peer = PEER(w->role, w->index), .incarnation = w->incarnation};
 
 	certificates_died(s->certificates, w);
 	for (unsigned i = 0; i < s->count; i++)

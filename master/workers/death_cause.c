@@ -1,7 +1,11 @@
-/* death_cause.c - whether a worker died of what it had in hand, and what follows: it is kept, and all workers are told to refuse it.
+/* death_cause.c - whether a worker died of what it had in hand, and what follows: it is kept, and
+ * all workers are told to refuse it.
  *
- * A fault, an abort, an exit, a system call outside the filter and a hang that uses the processor are taken for the doing of what was in hand. A SIGKILL that the master did not send is not: it comes from an operator or from a system without memory, and
- * says nothing of the message; nor does one of a process that stands still. A worker may have written anything into its page: all it gains is that these bytes are refused.
+ * A fault, an abort, an exit, a system call outside the filter and a hang that uses the processor
+ * are taken for the doing of what was in hand. A SIGKILL that the master did not send is not: it
+ * comes from an operator or from a system without memory, and says nothing of the message; nor does
+ * one of a process that stands still. A worker may have written anything into its page: all it
+ * gains is that these bytes are refused.
  */
 #include "supervise.h"
 #include "common/log.h"
@@ -24,10 +28,12 @@ static bool reason_of(const struct worker_slot *w, int status, char buffer[QUARA
 	}
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (WTERMSIG(status) == faults[i]) {
-			snprintf(buffer, QUARANTINE_REASON_SIZE, "%s", sigabbrev_np(faults[i]) ?: "fault");
+			snprintf(buffer, QUARANTINE_REASON_SIZE, "%s",
+				sigabbrev_np(faults[i]) ?: "fault");
 			return true;
 		}
-	if (!w->killed || (strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0))
+	if (!w->killed ||
+		(strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0))
 		return false;
 	snprintf(buffer, QUARANTINE_REASON_SIZE, "%s", w->killed);
 	return true;
@@ -50,7 +56,8 @@ void blame_changed(struct supervisor *s)
 			blame_introduce(&s->worker[i]);
 }
 
-static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *reason)
+static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned char *bytes,
+	size_t size, const char *reason)
 {
 	struct supervisor *s = w->supervisor;
 	char name[QUARANTINE_WORKER_SIZE], text[FINGERPRINT_TEXT_SIZE];
@@ -59,10 +66,14 @@ static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned 
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
-	int error = quarantine_keep(s->quarantine, kind, bytes, size, name, reason, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &p);
+	int error = quarantine_keep(s->quarantine, kind, bytes, size, name, reason,
+		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &p);
 	if (!p)
 		return;
-	log_error("message-quarantined", "peer=%s reason=%s fingerprint=%s kind=%s size=%zu deaths=%u kept=%s hint=\"sipwardctl quarantine show %.8s\"", name, reason, fingerprint_text(&p->print, text), evidence_kind_name(kind), size,
+	log_error("message-quarantined",
+		"peer=%s reason=%s fingerprint=%s kind=%s size=%zu deaths=%u kept=%s "
+		"hint=\"sipwardctl quarantine show %.8s\"",
+		name, reason, fingerprint_text(&p->print, text), evidence_kind_name(kind), size,
 		p->deaths, error == 0 ? "yes" : "no", text);
 	blame_changed(s);
 }

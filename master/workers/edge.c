@@ -1,6 +1,7 @@
 /* edge.c - the pairs over which two workers talk (ipc/mesh.h, ipc/sign.h).
  *
- * A pair is made when both live and belongs to these two lives: what one that was taken over did to its socket ends with it. The master keeps neither end.
+ * A pair is made when both live and belongs to these two lives: what one that was taken over did to
+ * its socket ends with it. The master keeps neither end.
  */
 #include "supervise.h"
 #include "common/log.h"
@@ -10,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Bytes that an edge is asked to hold either way. The kernel doubles that and counts more than what is sent: room for the largest batch, and little that dies with a worker before it was taken. */
+/* Bytes that an edge is asked to hold either way. The kernel doubles that and counts more than what
+ * is sent: room for the largest batch, and little that dies with a worker before it was taken. */
 #define EDGE_BUFFER BATCH_MAX
 /* What the kernel needs beside the bytes of a packet. */
 #define EDGE_SPARE 64
@@ -29,21 +31,29 @@ static int make_pair(int pair[2])
 		if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0)
 			setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
 	}
-	if (!told && getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size <= wanted + EDGE_SPARE) {
+	if (!told && getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 &&
+		size <= wanted + EDGE_SPARE) {
 		told = true;
-		log_warn("edge-small", "bytes=%d wanted=%d hint=\"larger batches will be dropped: raise net.core.wmem_max\"", size, wanted + EDGE_SPARE);
+		log_warn("edge-small",
+			"bytes=%d wanted=%d hint=\"larger batches will be dropped: raise "
+			"net.core.wmem_max\"",
+			size, wanted + EDGE_SPARE);
 	}
 	return 0;
 }
 
 void edge_make(struct worker_slot *a, struct worker_slot *b)
 {
-	const enum lifeline_type type = a->role == PEER_TLS || b->role == PEER_TLS ? LIFELINE_KEY_EDGE : LIFELINE_EDGE;
-	const struct lifeline_edge to_a = {.peer = PEER(b->role, b->index)}, to_b = {.peer = PEER(a->role, a->index)};
+	const enum lifeline_type type = a->role == PEER_TLS || b->role == PEER_TLS
+	                                        ? LIFELINE_KEY_EDGE
+	                                        : LIFELINE_EDGE;
+	const struct lifeline_edge to_a = {.peer = PEER(b->role, b->index)},
+				   to_b = {.peer = PEER(a->role, a->index)};
 	int pair[2], error = make_pair(pair);
 
 	if (error < 0) {
-		log_error("edge", "peer=%s-%u with=%s-%u errno=%d", role_name(a->role), a->index, role_name(b->role), b->index, -error);
+		log_error("edge", "peer=%s-%u with=%s-%u errno=%d", role_name(a->role), a->index,
+			role_name(b->role), b->index, -error);
 		return;
 	}
 	worker_tell(a, type, &to_a, sizeof(to_a), pair[0]);

@@ -1,6 +1,7 @@
 /* outbox.c - the bounded queue of packets to one worker.
  *
- * Packets may hold tokens and keys: what waited is wiped when it has gone. Relies on ipc/lifeline.c, whose sends never block.
+ * Packets may hold tokens and keys: what waited is wiped when it has gone. Relies on
+ * ipc/lifeline.c, whose sends never block.
  */
 #include "outbox.h"
 
@@ -32,10 +33,12 @@ static void packet_free(struct outbox_packet *p)
 	free(p);
 }
 
-int outbox_send(struct outbox *o, int lifeline, enum lifeline_type type, const void *body, size_t size, int fd)
+int outbox_send(struct outbox *o, int lifeline, enum lifeline_type type, const void *body,
+	size_t size, int fd)
 {
 	if (!o->first) {
-		int error = lifeline_send(lifeline, type, body, size, NULL, 0, fd >= 0 ? &fd : NULL, fd >= 0 ? 1 : 0);
+		int error = lifeline_send(
+			lifeline, type, body, size, NULL, 0, fd >= 0 ? &fd : NULL, fd >= 0 ? 1 : 0);
 
 		if (error != -EAGAIN)
 			return error;
@@ -67,7 +70,8 @@ int outbox_flush(struct outbox *o, int lifeline)
 {
 	while (o->first) {
 		struct outbox_packet *p = o->first;
-		int error = lifeline_send(lifeline, p->type, p->body, p->size, NULL, 0, p->fd >= 0 ? &p->fd : NULL, p->fd >= 0 ? 1 : 0);
+		int error = lifeline_send(lifeline, p->type, p->body, p->size, NULL, 0,
+			p->fd >= 0 ? &p->fd : NULL, p->fd >= 0 ? 1 : 0);
 
 		if (error == -EAGAIN)
 			return 1;

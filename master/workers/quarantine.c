@@ -1,5 +1,6 @@
-/* quarantine.c - the folder of what workers died of, and the list of it. Relies on the state directory being the master's alone to write (state.h). No fsync: a power loss may cost the newest, a slow disk must not cost the
- * respawn. */
+/* quarantine.c - the folder of what workers died of, and the list of it. Relies on the state
+ * directory being the master's alone to write (state.h). No fsync: a power loss may cost the
+ * newest, a slow disk must not cost the respawn. */
 #include "quarantine.h"
 
 #include "common/counters.h"
@@ -31,14 +32,17 @@ static void name_of(const struct poison *p, char buffer[QUARANTINE_NAME_MAX])
 {
 	char print[FINGERPRINT_TEXT_SIZE];
 
-	snprintf(buffer, QUARANTINE_NAME_MAX, "%lld.%s.%s.%s.%s", (long long)p->time, evidence_kind_name(p->print.kind), p->worker, p->reason, fingerprint_text(&p->print, print));
+	snprintf(buffer, QUARANTINE_NAME_MAX, "%lld.%s.%s.%s.%s", (long long)p->time,
+		evidence_kind_name(p->print.kind), p->worker, p->reason,
+		fingerprint_text(&p->print, print));
 }
 
 /* A word of letters, digits and hyphens that fits. */
 static bool take_word(struct str s, char *buffer, size_t size)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-'))
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
+			    (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-'))
 			return false;
 	return s.n && str_copy(s, buffer, size) == 0;
 }
@@ -56,13 +60,18 @@ static bool take_name(const char *name, struct poison *out)
 		rest = str_from(rest, at < rest.n ? at + 1 : at);
 	}
 	*out = (struct poison){.stored = true};
-	if (str_number(field[0], TIME_MAX, &time) < 0 || !take_word(field[2], out->worker, sizeof(out->worker)) || !take_word(field[3], out->reason, sizeof(out->reason)))
+	if (str_number(field[0], TIME_MAX, &time) < 0 ||
+		!take_word(field[2], out->worker, sizeof(out->worker)) ||
+		!take_word(field[3], out->reason, sizeof(out->reason)))
 		return false;
 	out->time = (int64_t)time;
 	for (unsigned k = EVIDENCE_NOTHING + 1; k < EVIDENCE_KIND_COUNT; k++)
 		if (str_equal(field[1], str_of(evidence_kind_name(k))))
 			out->print.kind = (uint8_t)k;
-	return out->print.kind && sodium_hex2bin(out->print.byte, sizeof(out->print.byte), field[4].p, field[4].n, NULL, &n, NULL) == 0 && n == sizeof(out->print.byte);
+	return out->print.kind &&
+	       sodium_hex2bin(out->print.byte, sizeof(out->print.byte), field[4].p, field[4].n,
+		       NULL, &n, NULL) == 0 &&
+	       n == sizeof(out->print.byte);
 }
 
 /* ---- files ---- */
@@ -87,7 +96,8 @@ static int write_file(int folder, const char *name, const unsigned char *bytes, 
 	int error = 0;
 
 	unlinkat(folder, NEW_FILE, 0);
-	int fd = openat(folder, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(
+		folder, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	ssize_t n = write(fd, bytes, size);
@@ -135,7 +145,8 @@ int quarantine_clear(struct quarantine *q)
 	return error;
 }
 
-/* Who makes room: the oldest of those that are kept for analysis only, or where there is none the oldest. A worker that dies of its state must not have what is refused let in again. */
+/* Who makes room: the oldest of those that are kept for analysis only, or where there is none the
+ * oldest. A worker that dies of its state must not have what is refused let in again. */
 static size_t least(const struct quarantine *q)
 {
 	for (size_t i = 0; i < q->count; i++)
@@ -175,7 +186,9 @@ static int store(struct quarantine *q, struct poison *p, const unsigned char *by
 	return error;
 }
 
-int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out)
+int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes,
+	size_t size, const char *worker, const char *reason, int64_t time,
+	const struct poison **out)
 {
 	struct poison p = {.time = time, .deaths = 1}, *added;
 
@@ -186,12 +199,16 @@ int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigne
 
 			again->deaths++;
 			*out = again;
-			return again->stored ? 0 : store(q, again, bytes, size); /* there may be room by now */
+			return again->stored ? 0
+			                     : store(q, again, bytes,
+						       size); /* there may be room by now */
 		}
-	/* A clock that went back: the newest is the last all the same, or it might be the first to go. */
+	/* A clock that went back: the newest is the last all the same, or it might be the first to
+	 * go. */
 	if (q->count && p.time < q->poison[q->count - 1].time)
 		p.time = q->poison[q->count - 1].time;
-	if (!take_word(str_of(worker), p.worker, sizeof(p.worker)) || !take_word(str_of(reason), p.reason, sizeof(p.reason)))
+	if (!take_word(str_of(worker), p.worker, sizeof(p.worker)) ||
+		!take_word(str_of(reason), p.reason, sizeof(p.reason)))
 		return -EINVAL;
 	count(QUARANTINED);
 	/* in this order: whom it replaces leaves room on the disk */
@@ -213,7 +230,8 @@ int quarantine_find(const struct quarantine *q, const char *digits, size_t *i)
 {
 	size_t n = strlen(digits), found = q->count;
 
-	if (n < QUARANTINE_PREFIX_MIN || n >= FINGERPRINT_TEXT_SIZE || strspn(digits, "0123456789abcdef") != n)
+	if (n < QUARANTINE_PREFIX_MIN || n >= FINGERPRINT_TEXT_SIZE ||
+		strspn(digits, "0123456789abcdef") != n)
 		return -EINVAL;
 	for (size_t k = 0; k < q->count; k++) {
 		char text[FINGERPRINT_TEXT_SIZE];
@@ -280,11 +298,13 @@ static void load(struct quarantine *q, const char *name)
 		if (same(&q->poison[i].print, &p.print))
 			error = -EEXIST;
 	if (error == -EEXIST) {
-		unlinkat(q->fd, name, 0); /* the same bytes twice: cleared once, they would come back */
+		unlinkat(q->fd, name,
+			0); /* the same bytes twice: cleared once, they would come back */
 		return;
 	}
 	if (error < 0) {
-		log_warn("quarantine-file", "file=%.*s errno=%d hint=\"left alone\"", QUARANTINE_NAME_MAX, name, -error);
+		log_warn("quarantine-file", "file=%.*s errno=%d hint=\"left alone\"",
+			QUARANTINE_NAME_MAX, name, -error);
 		return;
 	}
 	if (q->count == QUARANTINE_MAX && p.time < q->poison[0].time) {
@@ -310,7 +330,8 @@ static int load_all(struct quarantine *q)
 	}
 	unlinkat(q->fd, NEW_FILE, 0);
 	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && strcmp(entry->d_name, NEW_FILE) != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			strcmp(entry->d_name, NEW_FILE) != 0)
 			load(q, entry->d_name);
 	closedir(folder);
 	return 0;
@@ -369,7 +390,11 @@ void quarantine_print(const unsigned char *bytes, size_t size, FILE *to)
 			fputc('\n', to);
 			i++;
 		} else if (c == '\r' || c == '\n' || c == '\t' || c == '\\') {
-			fprintf(to, "\\%c", c == '\r' ? 'r' : c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
+			fprintf(to, "\\%c",
+				c == '\r'   ? 'r'
+				: c == '\n' ? 'n'
+				: c == '\t' ? 't'
+					    : '\\');
 		} else if (c < 0x20 || c >= 0x7f) {
 			fprintf(to, "\\x%02x", c);
 		} else {

@@ -1,11 +1,14 @@
-/* quarantine.h - the bytes that workers had in hand when they died: kept for analysis, and refused from then on.
+/* quarantine.h - the bytes that workers had in hand when they died: kept for analysis, and refused
+ * from then on.
  *
- * A folder of the state directory that the master alone may enter, one file of exactly the bytes each, whose name says the rest:
+ * A folder of the state directory that the master alone may enter, one file of exactly the bytes
+ * each, whose name says the rest:
  *
- *     quarantine/TIME.KIND.WORKER.REASON.FINGERPRINT       1767225600123.message.transport-0.SEGV.6fd1...
+ *     quarantine/TIME.KIND.WORKER.REASON.FINGERPRINT 1767225600123.message.transport-0.SEGV.6fd1...
  *
- * They are whole messages, credentials included. What is there at a start is refused again; nothing in the folder is believed: the fingerprint is made anew from the bytes. When there are too many the oldest one goes: what
- * ends workers now matters most.
+ * They are whole messages, credentials included. What is there at a start is refused again; nothing
+ * in the folder is believed: the fingerprint is made anew from the bytes. When there are too many
+ * the oldest one goes: what ends workers now matters most.
  */
 #ifndef SIPWARD_MASTER_WORKERS_QUARANTINE_H
 #define SIPWARD_MASTER_WORKERS_QUARANTINE_H
@@ -37,24 +40,31 @@ struct quarantine;
 int quarantine_open(struct quarantine **out, int directory);
 void quarantine_close(struct quarantine *q); /* NULL is a no-op */
 
-/* Keeps size bytes (1 to HAND_MAX), or counts one more death where they are kept already. *out is valid until the next call. 0; -errno: there is no file of it, but it is listed all the same. Logged and counted. */
-int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes, size_t size, const char *worker, const char *reason, int64_t time, const struct poison **out);
+/* Keeps size bytes (1 to HAND_MAX), or counts one more death where they are kept already. *out is
+ * valid until the next call. 0; -errno: there is no file of it, but it is listed all the same.
+ * Logged and counted. */
+int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes,
+	size_t size, const char *worker, const char *reason, int64_t time,
+	const struct poison **out);
 
 /* All of them, oldest first. */
 size_t quarantine_count(const struct quarantine *q);
 const struct poison *quarantine_at(const struct quarantine *q, size_t i);
-/* The one whose fingerprint begins with these hexadecimal digits. -EINVAL: too few, or no such digits; -ENOENT; -ENOTUNIQ. */
+/* The one whose fingerprint begins with these hexadecimal digits. -EINVAL: too few, or no such
+ * digits; -ENOENT; -ENOTUNIQ. */
 int quarantine_find(const struct quarantine *q, const char *digits, size_t *i);
 /* Its bytes; room has HAND_MAX. -ENOENT: there is no file; -EBADMSG: it is not what it was. */
 int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer, size_t *size);
-/* Removes one, or all of them: files and list. -errno: a file could not be removed; it is not refused any more until the next start. */
+/* Removes one, or all of them: files and list. -errno: a file could not be removed; it is not
+ * refused any more until the next start. */
 int quarantine_remove(struct quarantine *q, size_t i);
 int quarantine_clear(struct quarantine *q);
 
 /* What workers are to refuse. */
 void quarantine_list(const struct quarantine *q, struct lifeline_quarantine *out);
 
-/* The bytes as text for a terminal: a CRLF ends a line; what is not printable ASCII, and a backslash, as \xNN, \r, \n, \t or \\. */
+/* The bytes as text for a terminal: a CRLF ends a line; what is not printable ASCII, and a
+ * backslash, as \xNN, \r, \n, \t or \\. */
 void quarantine_print(const unsigned char *bytes, size_t size, FILE *to);
 
 #endif

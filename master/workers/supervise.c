@@ -1,7 +1,8 @@
 /* supervise.c - the lives of the workers.
  *
- * A death is learnt from SIGCHLD only; a closed lifeline or a packet that makes no sense merely leads to one. Workers are less trusted than
- * the master: every packet is checked against the state that its worker is in, and what does not fit ends that worker.
+ * A death is learnt from SIGCHLD only; a closed lifeline or a packet that makes no sense merely
+ * leads to one. Workers are less trusted than the master: every packet is checked against the state
+ * that its worker is in, and what does not fit ends that worker.
  */
 #include "supervise.h"
 #include "common/log.h"
@@ -23,7 +24,8 @@
 #define PACKETS_PER_TURN 64
 #define PACKETS_LAST 4096
 
-static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
+static const enum peer_role roles[] = {
+	PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
 #define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 const char *worker_state_name(enum worker_state state)
@@ -56,10 +58,12 @@ void worker_kill(struct worker_slot *w, const char *reason)
 static void watch(struct worker_slot *w)
 {
 	if (w->source)
-		loop_modify(w->supervisor->loop, w->source, EPOLLIN | (w->outbox.first ? EPOLLOUT : 0));
+		loop_modify(
+			w->supervisor->loop, w->source, EPOLLIN | (w->outbox.first ? EPOLLOUT : 0));
 }
 
-bool worker_tell(struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd)
+bool worker_tell(
+	struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd)
 {
 	if (w->lifeline < 0)
 		return false;
@@ -70,7 +74,8 @@ bool worker_tell(struct worker_slot *w, enum lifeline_type type, const void *bod
 		return true;
 	/* A closed lifeline is seen by reading it. */
 	if (error != -EPIPE && error != -ECONNRESET) {
-		log_warn("worker-tell", "peer=%s-%u packet=%s errno=%d", role_name(w->role), w->index, lifeline_name(type), -error);
+		log_warn("worker-tell", "peer=%s-%u packet=%s errno=%d", role_name(w->role),
+			w->index, lifeline_name(type), -error);
 		worker_kill(w, error == -ENOBUFS ? "does-not-read" : "cannot-be-told");
 	}
 	return false;
@@ -112,22 +117,21 @@ static void became_ready(struct worker_slot *w)
 	w->waiting = w->idle = false;
 	w->pinged = w->ready;
 	loop_unset(s->loop, &w->timer);
-	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu", role_name(w->role), w->index, (int)w->pid,
-		w->incarnation, (unsigned long long)(w->ready - w->started));
+	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu",
+		role_name(w->role), w->index, (int)w->pid, w->incarnation,
+		(unsigned long long)(w->ready - w->started));
 	certificates_ready(w->supervisor->certificates, w);
 }
 
-/* False: the packet does not fit the state that its worker is in. last: the worker is dead, only what it leaves behind counts. */
+/* False: the packet does not fit the state that its worker is in. last: the worker is dead, only
+ * what it leaves behind counts. */
 static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
 	switch (p->type) {
-	case LIFELINE_LOG:
-		pass_log(w, p);
-		return true;
-	case LIFELINE_STEP:
-		return warden_step(w, (const void *)p->body);
+	case LIFELINE_LOG: pass_log(w, p); return true;
+	case LIFELINE_STEP: return warden_step(w, (const void *)p->body);
 	case LIFELINE_NOTIFIER: {
 		int fd = p->fd[0];
 
@@ -137,7 +141,8 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 	case LIFELINE_REPLY: {
 		const struct lifeline_reply *reply = (const void *)p->body;
 
-		s->reply(s->arg, w, reply->id, reply->last, (struct str){(const char *)(reply + 1), p->size - sizeof(*reply)});
+		s->reply(s->arg, w, reply->id, reply->last,
+			(struct str){(const char *)(reply + 1), p->size - sizeof(*reply)});
 		return true;
 	}
 	case LIFELINE_READY:
@@ -148,9 +153,9 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 		became_ready(w);
 		return true;
 	case LIFELINE_CERTIFICATES_RESULT:
-		return last || certificates_result(s->certificates, w, (const void *)p->body, p->size);
-	default:
-		return false;
+		return last ||
+		       certificates_result(s->certificates, w, (const void *)p->body, p->size);
+	default: return false;
 	}
 }
 
@@ -178,11 +183,13 @@ static void take_packets(struct worker_slot *w, unsigned most, bool last)
 			return;
 		if (error == -EBADMSG) {
 			count(WORKER_MISBEHAVED);
-			log_error("worker-misbehaved", "peer=%s-%u pid=%d packet=%s state=%s", role_name(w->role), w->index, (int)w->pid,
+			log_error("worker-misbehaved", "peer=%s-%u pid=%d packet=%s state=%s",
+				role_name(w->role), w->index, (int)w->pid,
 				lifeline_name(s->packet->type), worker_state_name(w->state));
 			worker_kill(w, "misbehaved");
 		} else {
-			/* It is leaving or has left: SIGCHLD tells; but not one that closed its lifeline to stay. */
+			/* It is leaving or has left: SIGCHLD tells; but not one that closed its
+			 * lifeline to stay. */
 			loop_remove(s->loop, w->source);
 			w->source = NULL;
 			if (w->state != WORKER_STOPPING) {
@@ -219,8 +226,8 @@ static void back_off(struct worker_slot *w)
 	if (delay > BACKOFF_MAX_MS)
 		delay = BACKOFF_MAX_MS;
 	w->failures++;
-	log_warn("worker-back-off", "peer=%s-%u failures=%u delay_ms=%llu", role_name(w->role), w->index, w->failures,
-		(unsigned long long)delay);
+	log_warn("worker-back-off", "peer=%s-%u failures=%u delay_ms=%llu", role_name(w->role),
+		w->index, w->failures, (unsigned long long)delay);
 	loop_set(s->loop, &w->timer, delay);
 	if (w->role == PEER_TRANSPORT && delay >= AWAY_MS)
 		listen_suspend(s->listen, w->index);
@@ -236,7 +243,8 @@ static void spawn(struct worker_slot *w)
 	if (error == 0)
 		error = spawn_worker(s->program[w->role], w->index, &w->pid, &w->lifeline);
 	if (error < 0) {
-		log_error("worker-spawn", "peer=%s-%u errno=%d", role_name(w->role), w->index, -error);
+		log_error("worker-spawn", "peer=%s-%u errno=%d", role_name(w->role), w->index,
+			-error);
 		back_off(w);
 		return;
 	}
@@ -254,10 +262,12 @@ static void spawn(struct worker_slot *w)
 		if (counter_rows[c].gauge)
 			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
 	count(WORKER_STARTS);
-	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index, (int)w->pid, w->incarnation);
+	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
+		(int)w->pid, w->incarnation);
 	error = loop_add(s->loop, w->lifeline, EPOLLIN, lifeline_event, w, &w->source);
 	if (error < 0) {
-		log_error("worker-watch", "peer=%s-%u errno=%d", role_name(w->role), w->index, -error);
+		log_error("worker-watch", "peer=%s-%u errno=%d", role_name(w->role), w->index,
+			-error);
 		worker_kill(w, "cannot-be-watched");
 		return;
 	}
@@ -274,14 +284,9 @@ static void timer_fired(struct timer *t, void *arg)
 		if (!w->supervisor->stopping)
 			spawn(w);
 		break;
-	case WORKER_STARTING:
-		worker_kill(w, "never-ready");
-		break;
-	case WORKER_READY:
-		break;
-	case WORKER_STOPPING:
-		worker_kill(w, "did-not-leave");
-		break;
+	case WORKER_STARTING: worker_kill(w, "never-ready"); break;
+	case WORKER_READY: break;
+	case WORKER_STOPPING: worker_kill(w, "did-not-leave"); break;
 	}
 }
 
@@ -290,11 +295,13 @@ static void stop_next(struct supervisor *s);
 static void died(struct worker_slot *w, int status)
 {
 	struct supervisor *s = w->supervisor;
-	bool was_ready = w->ready != 0, asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
+	bool was_ready = w->ready != 0,
+	     asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
 
 	take_packets(w, PACKETS_LAST, true);
 	if (WIFSIGNALED(status))
-		snprintf(w->last_end, sizeof(w->last_end), "signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)) ?: "?");
+		snprintf(w->last_end, sizeof(w->last_end), "signal %d (%s)", WTERMSIG(status),
+			sigabbrev_np(WTERMSIG(status)) ?: "?");
 	else
 		snprintf(w->last_end, sizeof(w->last_end), "exit %d%s", WEXITSTATUS(status),
 			WEXITSTATUS(status) == 127 ? " (exec failed)" : "");
@@ -307,13 +314,18 @@ static void died(struct worker_slot *w, int status)
 	loop_unset(s->loop, &w->timer);
 	w->state = WORKER_DOWN;
 	if (asked && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		log_info("worker-left", "peer=%s-%u pid=%d", role_name(w->role), w->index, (int)w->pid);
+		log_info("worker-left", "peer=%s-%u pid=%d", role_name(w->role), w->index,
+			(int)w->pid);
 	} else {
 		w->deaths++;
 		count(WORKER_DEATHS);
-		log_error("worker-died", "peer=%s-%u pid=%d incarnation=%u reason=\"%s\" killed=%s lived_ms=%llu ready=%s",
-			role_name(w->role), w->index, (int)w->pid, w->incarnation, w->last_end, w->killed ? w->killed : "no",
-			(unsigned long long)(loop_now(s->loop) - w->started), was_ready ? "yes" : "no");
+		log_error("worker-died",
+			"peer=%s-%u pid=%d incarnation=%u reason=\"%s\" killed=%s lived_ms=%llu "
+			"ready=%s",
+			role_name(w->role), w->index, (int)w->pid, w->incarnation, w->last_end,
+			w->killed ? w->killed : "no",
+			(unsigned long long)(loop_now(s->loop) - w->started),
+			was_ready ? "yes" : "no");
 	}
 	w->pid = 0;
 	blame_death(w, status);
@@ -335,7 +347,8 @@ void supervise_reap(struct supervisor *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		unsigned i = 0;
 
-		while (i < s->count && (s->worker[i].state == WORKER_DOWN || s->worker[i].pid != pid))
+		while (i < s->count &&
+			(s->worker[i].state == WORKER_DOWN || s->worker[i].pid != pid))
 			i++;
 		if (i < s->count)
 			died(&s->worker[i], status);
@@ -362,7 +375,8 @@ static void stop_next(struct supervisor *s)
 				struct lifeline_stop body = {.grace_ms = STOP_GRACE_MS};
 
 				w->state = WORKER_STOPPING;
-				/* The worker's own bound comes first: it ends by itself if it can. */
+				/* The worker's own bound comes first: it ends by itself if it
+				 * can. */
 				loop_set(s->loop, &w->timer, STOP_GRACE_MS + STOP_GRACE_MS / 4);
 				worker_tell(w, LIFELINE_STOP, &body, sizeof(body), -1);
 			}
@@ -403,9 +417,11 @@ static int make_page(struct worker_slot *w)
 	if (w->page_fd < 0)
 		return -errno;
 	/* A worker that could shrink it would kill the master with SIGBUS. */
-	if (ftruncate(w->page_fd, sizeof(struct page)) < 0 || fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (ftruncate(w->page_fd, sizeof(struct page)) < 0 ||
+		fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	void *at = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
+	void *at = mmap(
+		NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	w->page = at;
@@ -417,8 +433,12 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	struct worker_slot *w = &s->worker[s->count];
 	int error;
 
-	*w = (struct worker_slot){
-		.supervisor = s, .role = (uint8_t)role, .index = (uint8_t)index, .lifeline = -1, .page_fd = -1, .notifier = {.fd = -1}};
+	*w = (struct worker_slot){.supervisor = s,
+		.role = (uint8_t)role,
+		.index = (uint8_t)index,
+		.lifeline = -1,
+		.page_fd = -1,
+		.notifier = {.fd = -1}};
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, timer_fired, w);
 	s->count++;
@@ -452,7 +472,8 @@ int supervise_open(struct supervisor *s)
 
 void supervise_start(struct supervisor *s)
 {
-	/* Those that transport workers talk to first: these have edges to all of them from the start. */
+	/* Those that transport workers talk to first: these have edges to all of them from the
+	 * start. */
 	static const enum peer_role order[] = {PEER_TLS, PEER_SIP, PEER_TRANSPORT};
 
 	for (size_t r = 0; r < ROLES; r++)
@@ -484,7 +505,8 @@ void supervise_settings(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (worker_lives(&s->worker[i]))
-			worker_tell(&s->worker[i], LIFELINE_SETTINGS, NULL, 0, s->settings[s->worker[i].role]);
+			worker_tell(&s->worker[i], LIFELINE_SETTINGS, NULL, 0,
+				s->settings[s->worker[i].role]);
 }
 
 void supervise_users(struct supervisor *s)

@@ -1,10 +1,12 @@
 /* watchdog.c - finds workers that hang, by the progress mark in their shared page.
  *
- * The mark moves with every turn of a worker's loop, and an idle worker makes none. So a mark that stands still is questioned with a PING,
- * which makes a healthy worker turn; one that has not turned by the next look hangs and is killed. A worker is questioned when it has just
- * stopped moving or has input waiting, and otherwise only now and then, so that an idle one is left asleep.
+ * The mark moves with every turn of a worker's loop, and an idle worker makes none. So a mark that
+ * stands still is questioned with a PING, which makes a healthy worker turn; one that has not
+ * turned by the next look hangs and is killed. A worker is questioned when it has just stopped
+ * moving or has input waiting, and otherwise only now and then, so that an idle one is left asleep.
  *
- * One that used the processor meanwhile hangs on what it has in hand; one that did not stands still, stopped or waiting for a disk or a lock, and what it has in hand is not to blame.
+ * One that used the processor meanwhile hangs on what it has in hand; one that did not stands
+ * still, stopped or waiting for a disk or a lock, and what it has in hand is not to blame.
  */
 #include "supervise.h"
 #include "common/log.h"
@@ -14,16 +16,21 @@
 
 /* Turns that the answer to a PING may take. */
 #define PING_TURNS 4
-/* One that hangs uses more of the processor than this while the watchdog waits, on a machine that is busy with others too. */
+/* One that hangs uses more of the processor than this while the watchdog waits, on a machine that
+ * is busy with others too. */
 #define STANDS_STILL_MS 100
 
-/* Milliseconds of processor time that a process has used: of its clock, whose number the C library would ask the kernel to confirm. */
+/* Milliseconds of processor time that a process has used: of its clock, whose number the C library
+ * would ask the kernel to confirm. */
 static uint64_t cpu_ms(pid_t pid)
 {
-	const clockid_t clock = (clockid_t)((~(unsigned)pid << 3) | 2); /* CPUCLOCK_SCHED of the whole process */
+	const clockid_t clock = (clockid_t)((~(unsigned)pid << 3) |
+					    2); /* CPUCLOCK_SCHED of the whole process */
 	struct timespec t;
 
-	return clock_gettime(clock, &t) < 0 ? 0 : (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return clock_gettime(clock, &t) < 0
+	               ? 0
+	               : (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static void question(struct worker_slot *w, uint64_t now)
@@ -36,11 +43,13 @@ static void question(struct worker_slot *w, uint64_t now)
 
 static void look(struct worker_slot *w, uint64_t now)
 {
-	uint64_t progress = __atomic_load_n(&w->page->progress, __ATOMIC_RELAXED), moved = progress - w->seen;
+	uint64_t progress = __atomic_load_n(&w->page->progress, __ATOMIC_RELAXED),
+		 moved = progress - w->seen;
 
 	w->seen = progress;
 	if (moved) {
-		/* What an answer moved is no activity: else each answer would be followed by a new question. */
+		/* What an answer moved is no activity: else each answer would be followed by a new
+		 * question. */
 		w->idle = w->waiting && moved <= PING_TURNS;
 		w->waiting = false;
 		return;
@@ -49,8 +58,10 @@ static void look(struct worker_slot *w, uint64_t now)
 		w->hangs++;
 		count(WORKER_HANGS);
 		uint64_t used = cpu_ms(w->pid) - w->pinged_cpu;
-		log_error("worker-hangs", "peer=%s-%u pid=%d incarnation=%u silent_ms=%llu cpu_ms=%llu", role_name(w->role), w->index, (int)w->pid,
-			w->incarnation, (unsigned long long)(now - w->pinged), (unsigned long long)used);
+		log_error("worker-hangs",
+			"peer=%s-%u pid=%d incarnation=%u silent_ms=%llu cpu_ms=%llu",
+			role_name(w->role), w->index, (int)w->pid, w->incarnation,
+			(unsigned long long)(now - w->pinged), (unsigned long long)used);
 		worker_kill(w, used < STANDS_STILL_MS ? KILLED_STANDS_STILL : KILLED_HANGS);
 		return;
 	}

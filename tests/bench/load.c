@@ -1,16 +1,25 @@
 /* load.c - makes SIP load for the benches and measures what comes of it; prints one JSON object.
  *
- *	load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp] [--sdp LINES] [--headers N] [--mixed] [--stay] [--caller] [--users N [--spread N]]
- *	load options  --server IP:PORT [--window N] [--seconds N]
- *	load register --server IP:PORT --users N [--spread N] [--rate N | --window N] [--seconds N] [--reuse] [--domain NAME] [--callee]
+ *	load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp] [--sdp
+ *LINES] [--headers N] [--mixed] [--stay] [--caller] [--users N [--spread N]] load options  --server
+ *IP:PORT [--window N] [--seconds N] load register --server IP:PORT --users N [--spread N] [--rate N
+ *| --window N] [--seconds N] [--reuse] [--domain NAME] [--callee]
  *
- * calls: caller and callee in one process (callee on 127.0.0.1:5080): INVITE with SDP, 180, 200, ACK, hold, BYE, 200; with the retransmissions of RFC 3261. Calls start evenly spread. --limit: so many calls in all; --stay:
- * calls are never ended and "up" is printed when the last stands; --caller: somebody else is the callee; --mixed: every call has an INFO, a re-INVITE and, beside it, an OPTIONS through the server; --users: they are called one
- * after the other, at the address of record, else bob. It counts messages of one call and direction that overtake each other: a 180 after its 200, an ACK after its BYE.
- * options: asks the server itself, --window requests outstanding at any time. register: users u000000 and on with the password "secret": REGISTER, 401, REGISTER with digest (MD5), 200; with --reuse a
- * nonce is used again with the next count until the server finds it stale; --spread: the users are that many, and those who register lie scattered among them; who registered before refreshes, whichever run it was in; --callee: from the callee's port, so that calls find it.
+ * calls: caller and callee in one process (callee on 127.0.0.1:5080): INVITE with SDP, 180, 200,
+ *ACK, hold, BYE, 200; with the retransmissions of RFC 3261. Calls start evenly spread. --limit: so
+ *many calls in all; --stay: calls are never ended and "up" is printed when the last stands;
+ *--caller: somebody else is the callee; --mixed: every call has an INFO, a re-INVITE and, beside
+ *it, an OPTIONS through the server; --users: they are called one after the other, at the address of
+ *record, else bob. It counts messages of one call and direction that overtake each other: a 180
+ *after its 200, an ACK after its BYE. options: asks the server itself, --window requests
+ *outstanding at any time. register: users u000000 and on with the password "secret": REGISTER, 401,
+ *REGISTER with digest (MD5), 200; with --reuse a nonce is used again with the next count until the
+ *server finds it stale; --spread: the users are that many, and those who register lie scattered
+ *among them; who registered before refreshes, whichever run it was in; --callee: from the callee's
+ *port, so that calls find it.
  *
- * sipp does the same with 20 times the CPU, of which there is none to spare on the machine that the server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it needs.
+ * sipp does the same with 20 times the CPU, of which there is none to spare on the machine that the
+ *server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it needs.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,15 +42,16 @@
 #define BATCH 32
 #define CALLEE_PORT 5080
 #define PHONES_PORT 5090 /* of all who register: who comes again comes with the same Contact */
-#define WHEEL 65536 /* ms */
+#define WHEEL 65536      /* ms */
 #define T1 500
 #define T2 4000
-#define GIVE_UP 8000  /* ms: a call without answer has failed */
+#define GIVE_UP 8000 /* ms: a call without answer has failed */
 #define CONNECTIONS 16
 
 static uint64_t now_ns(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -55,6 +65,7 @@ static void die(const char *what)
 static void *need(size_t n, size_t size)
 {
 	void *p = calloc(n, size);
+
 	if (!p)
 		die("calloc");
 	return p;
@@ -86,9 +97,11 @@ static struct text header(const char *m, size_t size, const char *name, char com
 
 	while (line && ++line < end && *line != '\r') {
 		const char *next = memchr(line, '\n', (size_t)(end - line)), *v = NULL;
+
 		if (!next)
 			break;
-		if ((size_t)(next - line) > length && !strncasecmp(line, name, length) && line[length] == ':')
+		if ((size_t)(next - line) > length && !strncasecmp(line, name, length) &&
+			line[length] == ':')
 			v = line + length + 1;
 		else if (compact && (*line | 32) == compact && line[1] == ':')
 			v = line + 2;
@@ -105,9 +118,11 @@ static struct text header(const char *m, size_t size, const char *name, char com
 static struct text after(struct text t, const char *what, const char *stop)
 {
 	size_t n = strlen(what);
+
 	for (size_t i = 0; i + n <= t.n; i++)
 		if (!strncasecmp(t.p + i, what, n)) {
 			struct text r = {t.p + i + n, 0};
+
 			while (i + n + r.n < t.n && !strchr(stop, r.p[r.n]))
 				r.n++;
 			return r;
@@ -150,8 +165,11 @@ static void port_udp(struct port *p, uint16_t port)
 {
 	int buffer = 8 << 20;
 	socklen_t length = sizeof(p->address);
+
 	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	p->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	p->address = (struct sockaddr_in){.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&p->address, sizeof(p->address)))
 		die("bind");
 	if (setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)))
@@ -163,6 +181,7 @@ static void port_udp(struct port *p, uint16_t port)
 static void port_stream(struct port *p, int fd)
 {
 	int on = 1;
+
 	p->fd = fd;
 	p->stream = true;
 	fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -177,6 +196,7 @@ static void port_flush(struct port *p)
 {
 	if (p->stream) {
 		ssize_t n = p->out_used ? write(p->fd, p->out, p->out_used) : 0;
+
 		if (n > 0) {
 			memmove(p->out, p->out + n, p->out_used - (size_t)n);
 			p->out_used -= (size_t)n;
@@ -187,10 +207,14 @@ static void port_flush(struct port *p)
 	struct iovec v[BATCH];
 	for (unsigned i = 0; i < p->queued; i++) {
 		v[i] = (struct iovec){p->text[i], p->size[i]};
-		h[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &p->to[i], .msg_namelen = sizeof(p->to[i]), .msg_iov = &v[i], .msg_iovlen = 1}};
+		h[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &p->to[i],
+						.msg_namelen = sizeof(p->to[i]),
+						.msg_iov = &v[i],
+						.msg_iovlen = 1}};
 	}
 	for (unsigned done = 0; done < p->queued;) {
 		int n = sendmmsg(p->fd, h + done, p->queued - done, 0);
+
 		if (n < 0 && errno != EINTR)
 			break; /* what is lost comes again */
 		done += n > 0 ? (unsigned)n : 0;
@@ -220,22 +244,27 @@ typedef void (*receiver)(struct port *p, const struct sockaddr_in *from, char *m
 static void port_receive(struct port *p, receiver take)
 {
 	static char buffer[BATCH][MESSAGE_MAX];
+
 	if (p->stream) {
 		ssize_t n = read(p->fd, p->in + p->in_used, STREAM_ROOM - p->in_used);
 		size_t at = 0;
+
 		if (n <= 0)
 			return;
 		p->in_used += (size_t)n;
 		while (at < p->in_used) {
 			char *m = p->in + at, *end = memmem(m, p->in_used - at, "\r\n\r\n", 4);
+
 			if (*m == '\r' || *m == '\n') {
 				at++;
 				continue;
 			}
 			if (!end)
 				break;
-			struct text length = header(m, (size_t)(end + 4 - m), "Content-Length", 'l', 0);
-			size_t size = (size_t)(end + 4 - m) + (length.n ? strtoul(length.p, NULL, 10) : 0);
+			struct text length = header(
+				m, (size_t)(end + 4 - m), "Content-Length", 'l', 0);
+			size_t size = (size_t)(end + 4 - m) +
+			              (length.n ? strtoul(length.p, NULL, 10) : 0);
 			if (at + size > p->in_used)
 				break;
 			received++;
@@ -250,9 +279,13 @@ static void port_receive(struct port *p, receiver take)
 		struct mmsghdr h[BATCH];
 		struct iovec v[BATCH];
 		struct sockaddr_in from[BATCH];
+
 		for (unsigned i = 0; i < BATCH; i++) {
 			v[i] = (struct iovec){buffer[i], MESSAGE_MAX - 1};
-			h[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &v[i], .msg_iovlen = 1}};
+			h[i] = (struct mmsghdr){.msg_hdr = {.msg_name = &from[i],
+							.msg_namelen = sizeof(from[i]),
+							.msg_iov = &v[i],
+							.msg_iovlen = 1}};
 		}
 		int n = recvmmsg(p->fd, h, BATCH, MSG_DONTWAIT, NULL);
 		for (int i = 0; i < n; i++) {
@@ -285,11 +318,13 @@ static void later(unsigned what, uint32_t n, unsigned wait)
 {
 	struct event *e = spare;
 	uint64_t slot = (now_ms() + wait + 1) % WHEEL;
+
 	if (e)
 		spare = e->next;
 	else
 		e = need(1, sizeof(*e));
-	*e = (struct event){.next = wheel[slot], .n = n, .wait = (uint16_t)wait, .what = (uint8_t)what};
+	*e = (struct event){
+		.next = wheel[slot], .n = n, .wait = (uint16_t)wait, .what = (uint8_t)what};
 	wheel[slot] = e;
 }
 
@@ -312,6 +347,7 @@ static void took(uint64_t ns)
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
 	return (x > y) - (x < y);
 }
 
@@ -323,7 +359,8 @@ static double at_ms(double q)
 static void print_times(void)
 {
 	qsort(sample, samples, sizeof(*sample), by_value);
-	printf(", \"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f", at_ms(.5), at_ms(.9), at_ms(.99), at_ms(1));
+	printf(", \"p50_ms\": %.3f, \"p90_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f",
+		at_ms(.5), at_ms(.9), at_ms(.99), at_ms(1));
 }
 
 /* ---- calls ---- */
@@ -331,12 +368,12 @@ static void print_times(void)
 struct call {
 	uint64_t asked;
 	char *target, *route, *to; /* of the dialog; NULL before the 200 */
-	uint8_t state;             /* 0 not begun, 1 INVITE sent, 2 up, 3 BYE sent, 4 over, 5 failed */
-	bool ringing;              /* its 180 has come */
-	uint8_t answered;          /* mixed: bits of what was answered besides */
+	uint8_t state;    /* 0 not begun, 1 INVITE sent, 2 up, 3 BYE sent, 4 over, 5 failed */
+	bool ringing;     /* its 180 has come */
+	uint8_t answered; /* mixed: bits of what was answered besides */
 };
 struct answered {
-	char *ok;   /* the 200, until its ACK */
+	char *ok; /* the 200, until its ACK */
 	size_t size;
 	struct port *port;
 	struct sockaddr_in to;
@@ -363,14 +400,21 @@ static void send_invite(uint32_t n)
 	char m[MESSAGE_MAX], target[64];
 	struct port *p = port_of(n);
 	unsigned port = ntohs(p->address.sin_port);
+
 	if (opt.users)
 		snprintf(target, sizeof(target), "u%06u@%s", user_of(n % opt.users), opt.domain);
 	else
 		snprintf(target, sizeof(target), "bob@%s", opt.server_text);
-	int size = snprintf(m, sizeof(m), "INVITE sip:%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKi%u\r\nFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: \"Bob\" <sip:bob@example.net>\r\n"
-		"Call-ID: %u-%d@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@127.0.0.1:%u;transport=%s>\r\nMax-Forwards: 70\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY\r\n"
-		"Supported: timer, outbound, path\r\nUser-Agent: loadgen/1.0\r\n%sContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
-		target, via_transport, port, n, n, n, getpid(), port, via_transport, extra, sdp_size, sdp);
+	int size = snprintf(m, sizeof(m),
+		"INVITE sip:%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKi%u\r\nFrom: "
+		"\"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: \"Bob\" <sip:bob@example.net>\r\n"
+		"Call-ID: %u-%d@127.0.0.1\r\nCSeq: 1 INVITE\r\nContact: "
+		"<sip:alice@127.0.0.1:%u;transport=%s>\r\nMax-Forwards: 70\r\nAllow: INVITE, ACK, "
+		"CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY\r\n"
+		"Supported: timer, outbound, path\r\nUser-Agent: loadgen/1.0\r\n%sContent-Type: "
+		"application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		target, via_transport, port, n, n, n, getpid(), port, via_transport, extra,
+		sdp_size, sdp);
 	port_send(p, &opt.server, m, (size_t)size);
 }
 
@@ -385,11 +429,21 @@ static void send_in_dialog(uint32_t n, const char *method, unsigned cseq)
 	struct port *p = port_of(n);
 	unsigned port = ntohs(p->address.sin_port);
 	bool offer = method[0] == 'I' && cseq == CSEQ_AGAIN;
-	int size = snprintf(m, sizeof(m), "%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bK%s%u.%u\r\n%sFrom: \"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: %s\r\nCall-ID: %u-%d@127.0.0.1\r\n"
-		"CSeq: %u %s\r\nMax-Forwards: 70\r\n", method, c->target, via_transport, port, method, cseq, n, c->route, n, c->to, n, getpid(), cseq, method);
+	int size = snprintf(m, sizeof(m),
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bK%s%u.%u\r\n%sFrom: "
+		"\"Alice\" <sip:alice@example.net>;tag=a%u\r\nTo: %s\r\nCall-ID: "
+		"%u-%d@127.0.0.1\r\n"
+		"CSeq: %u %s\r\nMax-Forwards: 70\r\n",
+		method, c->target, via_transport, port, method, cseq, n, c->route, n, c->to, n,
+		getpid(), cseq, method);
+
 	if (offer)
-		size += snprintf(m + size, sizeof(m) - (size_t)size, "Contact: <sip:alice@127.0.0.1:%u;transport=%s>\r\nContent-Type: application/sdp\r\n", port, via_transport);
-	size += snprintf(m + size, sizeof(m) - (size_t)size, "Content-Length: %zu\r\n\r\n%s", offer ? sdp_size : 0, offer ? sdp : "");
+		size += snprintf(m + size, sizeof(m) - (size_t)size,
+			"Contact: <sip:alice@127.0.0.1:%u;transport=%s>\r\nContent-Type: "
+			"application/sdp\r\n",
+			port, via_transport);
+	size += snprintf(m + size, sizeof(m) - (size_t)size, "Content-Length: %zu\r\n\r\n%s",
+		offer ? sdp_size : 0, offer ? sdp : "");
 	port_send(p, &opt.server, m, (size_t)size);
 }
 
@@ -398,14 +452,22 @@ static void send_options_through(uint32_t n)
 {
 	char m[MESSAGE_MAX];
 	struct port *p = port_of(n);
-	int size = snprintf(m, sizeof(m), "OPTIONS sip:bob@%s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;branch=z9hG4bKo%u\r\nFrom: <sip:alice@example.net>;tag=o%u\r\nTo: <sip:bob@example.net>\r\n"
-		"Call-ID: %u-%d-o@127.0.0.1\r\nCSeq: %u OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", opt.server_text, via_transport, ntohs(p->address.sin_port), n, n, n, getpid(), CSEQ_OPTIONS);
+	int size = snprintf(m, sizeof(m),
+		"OPTIONS sip:bob@%s SIP/2.0\r\nVia: SIP/2.0/%s "
+		"127.0.0.1:%u;branch=z9hG4bKo%u\r\nFrom: <sip:alice@example.net>;tag=o%u\r\nTo: "
+		"<sip:bob@example.net>\r\n"
+		"Call-ID: %u-%d-o@127.0.0.1\r\nCSeq: %u OPTIONS\r\nMax-Forwards: "
+		"70\r\nContent-Length: 0\r\n\r\n",
+		opt.server_text, via_transport, ntohs(p->address.sin_port), n, n, n, getpid(),
+		CSEQ_OPTIONS);
+
 	port_send(p, &opt.server, m, (size_t)size);
 }
 
 static char *keep(struct text t)
 {
 	char *p = malloc(t.n + 1);
+
 	if (!p)
 		die("malloc");
 	memcpy(p, t.p, t.n);
@@ -419,11 +481,13 @@ static void call_up(uint32_t n, const char *m, size_t size)
 	char route[4096] = "";
 	size_t used = 0;
 	unsigned count = 0;
+
 	while (header(m, size, "Record-Route", 0, count).n)
 		count++;
 	while (count--) { /* those of one line stay together: no server here writes two into one */
 		struct text r = header(m, size, "Record-Route", 0, count);
-		used += (size_t)snprintf(route + used, sizeof(route) - used, "Route: %.*s\r\n", T(r));
+		used += (size_t)snprintf(
+			route + used, sizeof(route) - used, "Route: %.*s\r\n", T(r));
 	}
 	c->to = keep(header(m, size, "To", 't', 0));
 	c->target = keep(after(header(m, size, "Contact", 'm', 0), "<", ">"));
@@ -440,6 +504,7 @@ static void call_up(uint32_t n, const char *m, size_t size)
 static void call_over(uint32_t n, bool well)
 {
 	struct call *c = &call[n];
+
 	free(c->to);
 	free(c->target);
 	free(c->route);
@@ -453,6 +518,7 @@ static void take_response(struct port *p, const struct sockaddr_in *from, char *
 	struct text id = header(m, size, "Call-ID", 'i', 0), cseq = header(m, size, "CSeq", 0, 0);
 	uint32_t n = id.n ? (uint32_t)strtoul(id.p, NULL, 10) : UINT32_MAX;
 	unsigned status = size > 12 && !memcmp(m, "SIP/2.0 ", 8) ? (unsigned)atoi(m + 8) : 0;
+
 	(void)p;
 	(void)from;
 	if (n >= begun || !status || !cseq.n) {
@@ -491,6 +557,7 @@ static void take_response(struct port *p, const struct sockaddr_in *from, char *
 static uint64_t key_of(struct text id)
 {
 	uint64_t h = 14695981039346656037u;
+
 	for (size_t i = 0; i < id.n; i++)
 		h = (h ^ (unsigned char)id.p[i]) * 1099511628211u;
 	return h ? h : 1;
@@ -499,16 +566,19 @@ static uint64_t key_of(struct text id)
 static uint32_t *place_of(uint64_t key)
 {
 	uint32_t i = (uint32_t)(key % (calls_room * 2));
+
 	while (by_key[i] && answered_call[by_key[i]].key != key)
 		i = (i + 1) % (calls_room * 2);
 	return &by_key[i];
 }
 
 /* Copies what a response repeats. */
-static size_t respond(char *out, const char *m, size_t size, const char *line, const char *tag, bool record_route)
+static size_t respond(
+	char *out, const char *m, size_t size, const char *line, const char *tag, bool record_route)
 {
 	size_t n = (size_t)sprintf(out, "SIP/2.0 %s\r\n", line);
 	struct text t;
+
 	for (unsigned i = 0; (t = header(m, size, "Via", 'v', i)).n; i++)
 		n += (size_t)sprintf(out + n, "Via: %.*s\r\n", T(t));
 	for (unsigned i = 0; record_route && (t = header(m, size, "Record-Route", 0, i)).n; i++)
@@ -536,9 +606,13 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 			port_send(p, &a->to, a->ok, a->size);
 			return;
 		}
-		if (a) { /* within the dialog; its answer is not repeated: loopback loses nothing but under overload, and then the call counts as failed */
+		if (a) { /* within the dialog; its answer is not repeated: loopback loses nothing
+			    but under overload, and then the call counts as failed */
 			size_t n = respond(out, m, size, "200 OK", "", false);
-			n += (size_t)sprintf(out + n, "Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s", CALLEE_PORT, via_transport, sdp_size, sdp);
+			n += (size_t)sprintf(out + n,
+				"Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Type: "
+				"application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+				CALLEE_PORT, via_transport, sdp_size, sdp);
 			port_send(p, from, out, n);
 			return;
 		}
@@ -551,10 +625,15 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 		a->to = *from;
 		sprintf(tag, ";tag=b%u", *place);
 		size_t n = respond(out, m, size, "180 Ringing", tag, true);
-		n += (size_t)sprintf(out + n, "Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Length: 0\r\n\r\n", CALLEE_PORT, via_transport);
+		n += (size_t)sprintf(out + n,
+			"Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Length: 0\r\n\r\n",
+			CALLEE_PORT, via_transport);
 		port_send(p, from, out, n);
 		n = respond(out, m, size, "200 OK", tag, true);
-		n += (size_t)sprintf(out + n, "Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s", CALLEE_PORT, via_transport, sdp_size, sdp);
+		n += (size_t)sprintf(out + n,
+			"Contact: <sip:bob@127.0.0.1:%u;transport=%s>\r\nContent-Type: "
+			"application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+			CALLEE_PORT, via_transport, sdp_size, sdp);
 		port_send(p, from, out, n);
 		a->ok = keep((struct text){out, n});
 		a->size = n;
@@ -567,6 +646,7 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 		a->ok = NULL;
 	} else if (!memcmp(m, "OPTIONS ", 8) || (a && !memcmp(m, "INFO ", 5))) {
 		size_t n = respond(out, m, size, "200 OK", a ? "" : ";tag=o", false);
+
 		n += (size_t)sprintf(out + n, "Content-Length: 0\r\n\r\n");
 		port_send(p, from, out, n);
 	} else if (a && !memcmp(m, "BYE ", 4)) {
@@ -582,8 +662,10 @@ static void take_request(struct port *p, const struct sockaddr_in *from, char *m
 static void fire_call(const struct event *e)
 {
 	unsigned next = e->wait * 2u;
+
 	if (e->what == DUE_ANSWER) {
 		struct answered *a = &answered_call[e->n];
+
 		if (a->ok && e->wait < GIVE_UP) {
 			retransmitted++;
 			port_send(a->port, &a->to, a->ok, a->size);
@@ -626,6 +708,7 @@ static void fire_call(const struct event *e)
 static void begin_call(void)
 {
 	uint32_t n = begun++;
+
 	call[n].state = 1;
 	call[n].asked = now_ns();
 	send_invite(n);
@@ -634,8 +717,11 @@ static void begin_call(void)
 
 static void open_streams(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(CALLEE_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+		.sin_port = htons(CALLEE_PORT),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int on = 1;
+
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listening, (struct sockaddr *)&address, sizeof(address)) || listen(listening, 64))
@@ -644,6 +730,7 @@ static void open_streams(void)
 	for (unsigned i = 0; i < callers; i++) {
 		socklen_t length = sizeof(caller[i].address);
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
 		if (connect(fd, (struct sockaddr *)&opt.server, sizeof(opt.server)))
 			die("connect");
 		getsockname(fd, (struct sockaddr *)&caller[i].address, &length);
@@ -655,17 +742,24 @@ static void open_streams(void)
 static void prepare_calls(void)
 {
 	uint64_t wanted = opt.limit ? opt.limit : (uint64_t)(opt.rate * opt.seconds);
+
 	calls_room = (uint32_t)wanted + 2;
 	call = need(calls_room, sizeof(*call));
 	answered_call = need(calls_room, sizeof(*answered_call));
 	by_key = need(calls_room * 2, sizeof(*by_key));
-	sdp_size = (size_t)sprintf(sdp, "v=0\r\no=user1 53655765 2353687637 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 8 9 101\r\na=rtpmap:0 PCMU/8000\r\n"
-		"a=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n");
+	sdp_size = (size_t)sprintf(sdp,
+		"v=0\r\no=user1 53655765 2353687637 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 "
+		"127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 8 9 101\r\na=rtpmap:0 PCMU/8000\r\n"
+		"a=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 "
+		"telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n");
 	for (unsigned i = 0; i < opt.sdp && sdp_size < sizeof(sdp) - 80; i++)
-		sdp_size += (size_t)sprintf(sdp + sdp_size, "a=candidate:%u 1 UDP 2130706431 192.0.2.%u 54400 typ host\r\n", i, i % 250);
+		sdp_size += (size_t)sprintf(sdp + sdp_size,
+			"a=candidate:%u 1 UDP 2130706431 192.0.2.%u 54400 typ host\r\n", i,
+			i % 250);
 	size_t used = 0;
 	for (unsigned i = 0; i < opt.headers && used < sizeof(extra) - 80; i++)
-		used += (size_t)sprintf(extra + used, "X-Load-Header-%u: some value of usual length %u\r\n", i, i);
+		used += (size_t)sprintf(
+			extra + used, "X-Load-Header-%u: some value of usual length %u\r\n", i, i);
 	if (opt.tcp) {
 		open_streams();
 	} else {
@@ -683,8 +777,14 @@ static void send_options(void)
 {
 	static uint32_t n;
 	char m[1024];
-	int size = snprintf(m, sizeof(m), "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKo%u\r\nFrom: <sip:alice@example.net>;tag=a%u\r\nTo: <sip:%s>\r\nCall-ID: o%u-%d@127.0.0.1\r\n"
-		"CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n", opt.server_text, ntohs(caller[0].address.sin_port), n, n, opt.server_text, n, getpid());
+	int size = snprintf(m, sizeof(m),
+		"OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"127.0.0.1:%u;branch=z9hG4bKo%u\r\nFrom: <sip:alice@example.net>;tag=a%u\r\nTo: "
+		"<sip:%s>\r\nCall-ID: o%u-%d@127.0.0.1\r\n"
+		"CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		opt.server_text, ntohs(caller[0].address.sin_port), n, n, opt.server_text, n,
+		getpid());
+
 	n++;
 	port_send(&caller[0], &opt.server, m, (size_t)size);
 }
@@ -717,6 +817,7 @@ static void hex_md5(char out[33], const char *text)
 {
 	unsigned char d[16];
 	unsigned length = 0;
+
 	EVP_Digest(text, strlen(text), d, &length, EVP_md5(), NULL);
 	for (unsigned i = 0; i < 16; i++)
 		sprintf(out + 2 * i, "%02x", d[i]);
@@ -726,23 +827,34 @@ static void send_register(uint32_t i)
 {
 	struct user *u = &user[i];
 	char m[2048], credentials[768] = "", text[512], ha1[33], ha2[33], response[33];
+
 	if (u->nonce) {
 		u->count++;
 		snprintf(text, sizeof(text), "u%06u:%s:secret", user_of(i), opt.domain);
 		hex_md5(ha1, text);
 		snprintf(text, sizeof(text), "REGISTER:sip:%s", opt.domain);
 		hex_md5(ha2, text);
-		snprintf(text, sizeof(text), "%s:%s:%08x:abcdef01:auth:%s", ha1, u->nonce, u->count, ha2);
+		snprintf(text, sizeof(text), "%s:%s:%08x:abcdef01:auth:%s", ha1, u->nonce, u->count,
+			ha2);
 		hex_md5(response, text);
-		snprintf(credentials, sizeof(credentials), "Authorization: Digest username=\"u%06u\", realm=\"%s\", nonce=\"%s\", uri=\"sip:%s\", response=\"%s\", algorithm=MD5, cnonce=\"abcdef01\", qop=auth, nc=%08x\r\n",
-			 user_of(i), opt.domain, u->nonce, opt.domain, response, u->count);
+		snprintf(credentials, sizeof(credentials),
+			"Authorization: Digest username=\"u%06u\", realm=\"%s\", nonce=\"%s\", "
+			"uri=\"sip:%s\", response=\"%s\", algorithm=MD5, cnonce=\"abcdef01\", "
+			"qop=auth, nc=%08x\r\n",
+			user_of(i), opt.domain, u->nonce, opt.domain, response, u->count);
 	}
 	u->state = u->nonce ? 2 : 1;
 	u->cseq++;
 	unsigned port = ntohs(caller[0].address.sin_port);
-	int size = snprintf(m, sizeof(m), "REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKr%u.%u;rport\r\nFrom: <sip:u%06u@%s>;tag=r%u\r\nTo: <sip:u%06u@%s>\r\nCall-ID: %u@127.0.0.1\r\n"
-		"CSeq: %u REGISTER\r\nContact: <sip:u%06u@127.0.0.1:%u>;expires=3600\r\nMax-Forwards: 70\r\nUser-Agent: loadgen/1.0\r\n%sContent-Length: 0\r\n\r\n",
-		opt.domain, port, i, u->cseq, user_of(i), opt.domain, i, user_of(i), opt.domain, user_of(i), u->cseq, user_of(i), port, credentials);
+	int size = snprintf(m, sizeof(m),
+		"REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"127.0.0.1:%u;branch=z9hG4bKr%u.%u;rport\r\nFrom: <sip:u%06u@%s>;tag=r%u\r\nTo: "
+		"<sip:u%06u@%s>\r\nCall-ID: %u@127.0.0.1\r\n"
+		"CSeq: %u REGISTER\r\nContact: "
+		"<sip:u%06u@127.0.0.1:%u>;expires=3600\r\nMax-Forwards: 70\r\nUser-Agent: "
+		"loadgen/1.0\r\n%sContent-Length: 0\r\n\r\n",
+		opt.domain, port, i, u->cseq, user_of(i), opt.domain, i, user_of(i), opt.domain,
+		user_of(i), u->cseq, user_of(i), port, credentials);
 	requests++;
 	port_send(&caller[0], &opt.server, m, (size_t)size);
 }
@@ -750,6 +862,7 @@ static void send_register(uint32_t i)
 static void begin_register(void)
 {
 	uint32_t i = next_user;
+
 	next_user = (next_user + 1) % opt.users;
 	if (user[i].state)
 		return;
@@ -765,20 +878,26 @@ static void begin_register(void)
 
 static void take_register(struct port *p, const struct sockaddr_in *from, char *m, size_t size)
 {
-	struct text id = after(header(m, size, "From", 'f', 0), "tag=r", ";"), cseq = header(m, size, "CSeq", 0, 0);
+	struct text id = after(header(m, size, "From", 'f', 0), "tag=r", ";"),
+		    cseq = header(m, size, "CSeq", 0, 0);
 	uint32_t i = id.n ? (uint32_t)strtoul(id.p, NULL, 10) : UINT32_MAX;
 	unsigned status = (unsigned)atoi(m + 8);
+
 	(void)p;
 	(void)from;
-	if (i >= opt.users || !cseq.n || strtoul(cseq.p, NULL, 10) != user[i].cseq || !user[i].state || status < 200) {
+	if (i >= opt.users || !cseq.n || strtoul(cseq.p, NULL, 10) != user[i].cseq ||
+		!user[i].state || status < 200) {
 		stray++;
 		return;
 	}
 	struct user *u = &user[i];
 	if (status == 401 && (u->state == 1 || opt.reuse)) {
 		struct text nonce = {NULL, 0};
+
 		for (unsigned k = 0; !nonce.n; k++) {
-			struct text challenge = header(m, size, "WWW-Authenticate", 0, k), algorithm = after(challenge, "algorithm=", ", \"");
+			struct text challenge = header(m, size, "WWW-Authenticate", 0, k),
+				    algorithm = after(challenge, "algorithm=", ", \"");
+
 			if (!challenge.n)
 				break;
 			if (!algorithm.n || (algorithm.n == 3 && !memcmp(algorithm.p, "MD5", 3)))
@@ -801,6 +920,7 @@ static void take_register(struct port *p, const struct sockaddr_in *from, char *
 static void fire_register(const struct event *e)
 {
 	struct user *u = &user[e->n];
+
 	if (!u->state)
 		return;
 	if (now_ns() - u->asked < T1 * UINT64_C(1000000)) {
@@ -834,6 +954,7 @@ static void turn_wheel(void)
 {
 	for (uint64_t now = now_ms(); wheel_at <= now; wheel_at++) {
 		struct event *e = wheel[wheel_at % WHEEL], *next;
+
 		wheel[wheel_at % WHEEL] = NULL;
 		for (; e; e = next) {
 			next = e->next;
@@ -854,14 +975,20 @@ static void wait_until(uint64_t until, receiver take)
 	struct port *of[2 * CONNECTIONS + 2];
 	unsigned n = 0;
 	uint64_t now = now_ns();
-	struct timespec t = {.tv_nsec = until > now ? (long)(until - now < 999999999 ? until - now : 999999999) : 0};
+	struct timespec t = {
+		.tv_nsec = until > now ? (long)(until - now < 999999999 ? until - now : 999999999)
+	                               : 0};
 
 	for (unsigned i = 0; i < callers; i++, n++)
-		p[n] = (struct pollfd){caller[i].fd, (short)(POLLIN | (caller[i].out_used ? POLLOUT : 0)), 0}, of[n] = &caller[i];
+		p[n] = (struct pollfd){caller[i].fd,
+			(short)(POLLIN | (caller[i].out_used ? POLLOUT : 0)), 0},
+		of[n] = &caller[i];
 	if (callee.fd)
 		p[n] = (struct pollfd){callee.fd, POLLIN, 0}, of[n++] = &callee;
 	for (unsigned i = 0; i < accepts; i++, n++)
-		p[n] = (struct pollfd){accepted[i].fd, (short)(POLLIN | (accepted[i].out_used ? POLLOUT : 0)), 0}, of[n] = &accepted[i];
+		p[n] = (struct pollfd){accepted[i].fd,
+			(short)(POLLIN | (accepted[i].out_used ? POLLOUT : 0)), 0},
+		of[n] = &accepted[i];
 	if (listening >= 0)
 		p[n] = (struct pollfd){listening, POLLIN, 0}, of[n++] = NULL;
 	if (ppoll(p, n, &t, NULL) <= 0)
@@ -871,20 +998,28 @@ static void wait_until(uint64_t until, receiver take)
 			continue;
 		if (!of[i]) {
 			int fd = accept(listening, NULL, NULL);
+
 			if (fd >= 0 && accepts < CONNECTIONS)
 				port_stream(&accepted[accepts++], fd);
 		} else {
-			port_receive(of[i], of[i] == &callee || (of[i] >= accepted && of[i] < accepted + CONNECTIONS) ? take_request : take);
+			port_receive(
+				of[i], of[i] == &callee || (of[i] >= accepted &&
+								   of[i] < accepted + CONNECTIONS)
+					       ? take_request
+					       : take);
 		}
 	}
 }
 
 static void run_calls(void)
 {
-	uint64_t wanted = opt.limit ? opt.limit : (uint64_t)(opt.rate * opt.seconds), gap = (uint64_t)(1e9 / opt.rate), due = start_ns;
+	uint64_t wanted = opt.limit ? opt.limit : (uint64_t)(opt.rate * opt.seconds),
+		 gap = (uint64_t)(1e9 / opt.rate), due = start_ns;
 	bool said = false;
+
 	for (;;) {
 		uint64_t now = now_ns();
+
 		for (unsigned i = 0; begun < wanted && due <= now && i < BATCH; i++, due += gap)
 			begin_call();
 		turn_wheel();
@@ -899,14 +1034,18 @@ static void run_calls(void)
 		uint64_t tick = start_ns + wheel_at * 1000000;
 		wait_until(begun < wanted && due < tick ? due : tick, take_response);
 	}
-	printf("{\"calls\": %llu, \"ok\": %llu, \"failed\": %llu, \"retransmitted\": %llu, \"out_of_order\": %llu, \"stray\": %llu, \"sent\": %llu, \"received\": %llu", (unsigned long long)wanted,
-	       (unsigned long long)succeeded, (unsigned long long)failed, (unsigned long long)retransmitted, (unsigned long long)out_of_order, (unsigned long long)stray, (unsigned long long)sent,
-	       (unsigned long long)received);
+	printf("{\"calls\": %llu, \"ok\": %llu, \"failed\": %llu, \"retransmitted\": %llu, "
+	       "\"out_of_order\": %llu, \"stray\": %llu, \"sent\": %llu, \"received\": %llu",
+		(unsigned long long)wanted, (unsigned long long)succeeded,
+		(unsigned long long)failed, (unsigned long long)retransmitted,
+		(unsigned long long)out_of_order, (unsigned long long)stray,
+		(unsigned long long)sent, (unsigned long long)received);
 }
 
 static void run_options(void)
 {
 	uint64_t end = start_ns + (uint64_t)(opt.seconds * 1e9), before = 0, now;
+
 	for (unsigned i = 0; i < opt.window; i++)
 		send_options();
 	while ((now = now_ns()) < end) {
@@ -917,17 +1056,22 @@ static void run_options(void)
 				send_options();
 		before = received;
 	}
-	printf("{\"answered\": %llu, \"failed\": %llu, \"sent\": %llu, \"per_second\": %.0f", (unsigned long long)answers, (unsigned long long)failed, (unsigned long long)sent, (double)answers / opt.seconds);
+	printf("{\"answered\": %llu, \"failed\": %llu, \"sent\": %llu, \"per_second\": %.0f",
+		(unsigned long long)answers, (unsigned long long)failed, (unsigned long long)sent,
+		(double)answers / opt.seconds);
 }
 
 /* With a window each user registers once; with a rate they register in turn for the time given. */
 static void run_register(void)
 {
-	uint64_t end = start_ns + (uint64_t)(opt.seconds * 1e9), gap = opt.rate > 0 ? (uint64_t)(1e9 / opt.rate) : 0, due = start_ns;
+	uint64_t end = start_ns + (uint64_t)(opt.seconds * 1e9),
+		 gap = opt.rate > 0 ? (uint64_t)(1e9 / opt.rate) : 0, due = start_ns;
 	uint64_t begun_users = 0, now;
+
 	user = need(opt.users, sizeof(*user));
 	for (unsigned i = 0; i < opt.users; i++)
-		user[i].cseq = (uint32_t)(time(NULL) & 0x3ffffff) * 16; /* a phone goes on counting */
+		user[i].cseq = (uint32_t)(time(NULL) & 0x3ffffff) *
+		               16; /* a phone goes on counting */
 	for (;;) {
 		now = now_ns();
 		if (gap) {
@@ -946,13 +1090,17 @@ static void run_register(void)
 		uint64_t tick = start_ns + wheel_at * 1000000;
 		wait_until(gap && due < end && due < tick ? due : tick, take_register);
 	}
-	printf("{\"requests\": %llu, \"challenged\": %llu, \"ok\": %llu, \"failed\": %llu, \"retransmitted\": %llu, \"took_s\": %.3f", (unsigned long long)requests, (unsigned long long)challenged,
-	       (unsigned long long)succeeded, (unsigned long long)failed, (unsigned long long)retransmitted, (double)(now_ns() - start_ns) / 1e9);
+	printf("{\"requests\": %llu, \"challenged\": %llu, \"ok\": %llu, \"failed\": %llu, "
+	       "\"retransmitted\": %llu, \"took_s\": %.3f",
+		(unsigned long long)requests, (unsigned long long)challenged,
+		(unsigned long long)succeeded, (unsigned long long)failed,
+		(unsigned long long)retransmitted, (double)(now_ns() - start_ns) / 1e9);
 }
 
 static double own_cpu(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
@@ -960,9 +1108,11 @@ static double own_cpu(void)
 int main(int count, char **word)
 {
 	const char *mode = count > 1 ? word[1] : "";
+
 	prctl(PR_SET_TIMERSLACK, 1);
 	for (int i = 2; i < count; i++) {
 		const char *w = word[i], *v = i + 1 < count ? word[i + 1] : "";
+
 		if (!strcmp(w, "--tcp"))
 			opt.tcp = true;
 		else if (!strcmp(w, "--stay"))
@@ -995,24 +1145,31 @@ int main(int count, char **word)
 			opt.headers = (unsigned)atoi(v);
 		else if (!strcmp(w, "--domain"))
 			opt.domain = v;
-		else if (!strcmp(w, "--server") && strlen(v) < sizeof(opt.server_text) && strchr(v, ':')) {
+		else if (!strcmp(w, "--server") && strlen(v) < sizeof(opt.server_text) &&
+			 strchr(v, ':')) {
 			char host[32];
+
 			snprintf(host, sizeof(host), "%.*s", (int)(strchr(v, ':') - v), v);
 			strcpy(opt.server_text, v);
-			opt.server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strchr(v, ':') + 1)), .sin_addr.s_addr = inet_addr(host)};
+			opt.server = (struct sockaddr_in){.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)atoi(strchr(v, ':') + 1)),
+				.sin_addr.s_addr = inet_addr(host)};
 		} else {
 			fprintf(stderr, "load: what is %s?\n", w);
 			return 2;
 		}
 	}
 	if (!opt.server.sin_port) {
-		fprintf(stderr, "usage: load calls|options|register --server IP:PORT ... (see the head of load.c)\n");
+		fprintf(stderr, "usage: load calls|options|register --server IP:PORT ... (see the "
+				"head of load.c)\n");
 		return 2;
 	}
 	if (!strcmp(mode, "calls"))
 		prepare_calls();
 	else
-		port_udp(&caller[0], opt.callee ? CALLEE_PORT : strcmp(mode, "register") ? 0 : PHONES_PORT);
+		port_udp(&caller[0], opt.callee                 ? CALLEE_PORT
+				     : strcmp(mode, "register") ? 0
+								: PHONES_PORT);
 	if (!opt.users && !strcmp(mode, "register"))
 		opt.users = 1000;
 	start_ns = now_ns();

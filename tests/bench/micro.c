@@ -1,4 +1,5 @@
-/* micro.c - the steps of a message's way, one at a time: for nanoseconds by itself, for instructions that repeat under callgrind (micro.py).
+/* micro.c - the steps of a message's way, one at a time: for nanoseconds by itself, for
+ *instructions that repeat under callgrind (micro.py).
  *
  *	micro NAME TIMES      prints nanoseconds each
  *	micro --list
@@ -23,7 +24,8 @@
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 
-/* Enough calls that the transactions of the first have ended (32 s) and every call that is counted pays for an old one's end. */
+/* Enough calls that the transactions of the first have ended (32 s) and every call that is counted
+ * pays for an old one's end. */
 #define CALLS_BEFORE (40000 / CALL_GAP_MS)
 #define AORS 100000
 
@@ -35,6 +37,7 @@ static bool instrumented;
 static uint64_t now_ns(void)
 {
 	struct timespec t;
+
 	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -57,6 +60,7 @@ void measure_end(void)
 static struct message *an_invite(void)
 {
 	char m[TEXT_MAX];
+
 	return worker_parsed(&sip, m, peer_invite(m, 1), TRUSTED, PHONE);
 }
 
@@ -68,6 +72,7 @@ static void measure_parse(unsigned long times)
 	char m[TEXT_MAX];
 	size_t size = peer_invite(m, 1);
 	struct parse_error error;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++)
 		if (parse_message(m, size, buffer, sizeof(buffer), &error))
@@ -78,6 +83,7 @@ static void measure_parse(unsigned long times)
 static void measure_check(unsigned long times)
 {
 	struct message *m = an_invite();
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++)
 		if (message_check(m, m->size))
@@ -89,6 +95,7 @@ static void measure_slot(unsigned long times)
 {
 	struct message *m = an_invite();
 	volatile uint8_t slot;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++)
 		slot = slot_of_message(m, &sip.keys.slot_key);
@@ -101,10 +108,12 @@ static void measure_token(unsigned long times)
 	char token[TOKEN_LENGTH];
 	uint8_t slot;
 	uint64_t id;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		token_mint(&sip.keys.minting, TOKEN_BRANCH, 7, i, token);
-		if (token_prove(&sip.keys.minting, TOKEN_BRANCH, (struct str){token, sizeof(token)}, &slot, &id))
+		if (token_prove(&sip.keys.minting, TOKEN_BRANCH, (struct str){token, sizeof(token)},
+			    &slot, &id))
 			fail("token");
 	}
 	measure_end();
@@ -115,6 +124,7 @@ static void measure_encode_answer(unsigned long times)
 	struct message *m = an_invite();
 	struct response r = {.status = 180};
 	struct wire *w;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		if (response_build(&sip, m, &r, &w))
@@ -131,12 +141,14 @@ static void measure_encode_request(unsigned long times)
 		.slot = 7,
 		.flow = &flow,
 		.call_id = S("sw0700000000000000010123456789abcdef0"),
-		.local = S("\"Alice\" <sip:alice@example.net>;tag=sw0700000000000000010123456789abcdef0"),
+		.local = S("\"Alice\" "
+			   "<sip:alice@example.net>;tag=sw0700000000000000010123456789abcdef0"),
 		.remote = S("\"Bob\" <sip:bob@example.net>;tag=b1"),
 		.remote_tag = S("b1"),
 		.target = S("sip:bob@" TRUNK ";transport=UDP")};
 	struct dialog *d;
 	struct wire *w;
+
 	if (dialog_new(&sip, &parts, &d))
 		fail("dialog");
 	measure_begin();
@@ -158,11 +170,13 @@ static void measure_splice_request(unsigned long times)
 		.request_uri = S("sip:bob@" TRUNK),
 		.to = &to,
 		.branch = 1,
-		.from = S("\"Alice\" <sip:alice@example.net>;tag=sw0700000000000000010123456789abcdef0"),
+		.from = S("\"Alice\" "
+			  "<sip:alice@example.net>;tag=sw0700000000000000010123456789abcdef0"),
 		.to_value = S("\"Bob\" <sip:bob@example.net>"),
 		.call_id = S("sw0700000000000000010123456789abcdef0"),
 		.cseq = 1};
 	struct wire *w;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		if (splice_request(&s, &w))
@@ -174,16 +188,19 @@ static void measure_splice_request(unsigned long times)
 
 static void measure_splice_response(unsigned long times)
 {
-	static const char text[] = "SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKsw0700000000000000010123456789abcdef0\r\nFrom: "
-				   "\"Alice\" <sip:alice@example.net>;tag=a1\r\n"
-				   "To: \"Bob\" <sip:bob@example.net>;tag=b1\r\nCall-ID: call-1@192.0.2.8\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@" TRUNK
-				   ">\r\nContent-Length: 0\r\n\r\n";
+	static const char text[] =
+		"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP "
+		"192.0.2.1:5060;branch=z9hG4bKsw0700000000000000010123456789abcdef0\r\nFrom: "
+		"\"Alice\" <sip:alice@example.net>;tag=a1\r\n"
+		"To: \"Bob\" <sip:bob@example.net>;tag=b1\r\nCall-ID: call-1@192.0.2.8\r\nCSeq: 1 "
+		"INVITE\r\nContact: <sip:bob@" TRUNK ">\r\nContent-Length: 0\r\n\r\n";
 	struct message *request = an_invite();
 	struct splice s = {.sip = &sip,
 		.in = worker_parsed(&sip, text, sizeof(text) - 1, TRUSTED, TRUNK),
 		.slot = 7,
 		.contact_user = S("sw0700000000000000010123456789abcdef0")};
 	struct wire *w;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		if (splice_response(&s, request, 0, S("sw0700000000000000010123456789abcdef0"), &w))
@@ -195,11 +212,15 @@ static void measure_splice_response(unsigned long times)
 
 static void measure_digest(unsigned long times)
 {
-	static const char value[] = "Digest username=\"u000001\", realm=\"example.net\", nonce=\"0189abcdef000123456789abcdef0123456789abcdef0123456789ab\", "
-				    "uri=\"sip:example.net\", "
-				    "response=\"6629fae49393a05397450978507c4ef1\", algorithm=MD5, cnonce=\"abcdef01\", qop=auth, nc=00000001";
+	static const char value[] =
+		"Digest username=\"u000001\", realm=\"example.net\", "
+		"nonce=\"0189abcdef000123456789abcdef0123456789abcdef0123456789ab\", "
+		"uri=\"sip:example.net\", "
+		"response=\"6629fae49393a05397450978507c4ef1\", algorithm=MD5, "
+		"cnonce=\"abcdef01\", qop=auth, nc=00000001";
 	struct credentials c;
 	volatile bool right;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		if (credentials_parse(S(value), &c))
@@ -216,9 +237,11 @@ static void measure_nonce(unsigned long times)
 	uint8_t key[32] = {1};
 	struct endpoint source = endpoint_of(REGISTERED);
 	struct nonce_name name;
+
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
 		size_t n = nonce_make(key, 1000000, 7, &source, buffer);
+
 		if (nonce_check(key, (struct str){buffer, n}, 1000001, 300000, 7, &source, &name))
 			fail("nonce");
 	}
@@ -233,13 +256,17 @@ static void measure_transaction_server(unsigned long times)
 	char text[TEXT_MAX];
 	struct transaction *t;
 	struct wire *bytes = wire_new(S("SIP/2.0 200 OK\r\n\r\n").p, 20);
+
 	if (!bytes)
 		fail("memory");
 	for (unsigned long i = 0; i < times; i++) {
-		struct message *m = worker_parsed(&sip, text, peer_options(text, (unsigned)i), TRUSTED, PHONE);
+		struct message *m = worker_parsed(
+			&sip, text, peer_options(text, (unsigned)i), TRUSTED, PHONE);
+
 		worker_forget();
 		measure_begin();
-		if (transactions_request(sip.transactions, m, m->slot, &t) != REQUEST_NEW || transaction_answer(t, 200, bytes))
+		if (transactions_request(sip.transactions, m, m->slot, &t) != REQUEST_NEW ||
+			transaction_answer(t, 200, bytes))
 			fail("transaction");
 		measure_end();
 		worker_sent("SIP/2.0 200");
@@ -252,24 +279,30 @@ static void measure_transaction_client(unsigned long times)
 {
 	char text[TEXT_MAX], token[TOKEN_LENGTH];
 	struct flow to = {.transport = TRANSPORT_UDP, .peer = endpoint_of(TRUNK)};
+
 	for (unsigned long i = 0; i < times; i++) {
 		struct transaction *t;
+
 		token_mint(&sip.keys.minting, TOKEN_BRANCH, 7, i, token);
 		int size = snprintf(text, sizeof(text),
 			"OPTIONS sip:" TRUNK
-			" SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%.*s\r\nFrom: <sip:a@192.0.2.1>;tag=a\r\nTo: <sip:b@192.0.2.9>\r\n"
+			" SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%.*s\r\nFrom: "
+			"<sip:a@192.0.2.1>;tag=a\r\nTo: <sip:b@192.0.2.9>\r\n"
 			"Call-ID: c%lu\r\nCSeq: 1 OPTIONS\r\n\r\n",
 			TOKEN_LENGTH, token, i);
 		struct wire *bytes = wire_new(text, (size_t)size);
 		size = snprintf(text, sizeof(text),
-			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK%.*s\r\nFrom: <sip:a@192.0.2.1>;tag=a\r\nTo: "
+			"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP "
+			"192.0.2.1:5060;branch=z9hG4bK%.*s\r\nFrom: <sip:a@192.0.2.1>;tag=a\r\nTo: "
 			"<sip:b@192.0.2.9>;tag=b\r\n"
 			"Call-ID: c%lu\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
 			TOKEN_LENGTH, token, i);
 		struct message *m = worker_parsed(&sip, text, (size_t)size, TRUSTED, TRUNK);
 		worker_forget();
 		measure_begin();
-		if (!bytes || transaction_send(sip.transactions, METHOD_OPTIONS, i, 7, &to, bytes, NULL, NULL, &t) ||
+		if (!bytes ||
+			transaction_send(sip.transactions, METHOD_OPTIONS, i, 7, &to, bytes, NULL,
+				NULL, &t) ||
 			transactions_response(sip.transactions, m, i))
 			fail("transaction");
 		wire_drop(bytes);
@@ -294,7 +327,10 @@ static void seen(void *arg, const struct binding *b)
 static struct binding binding_of(char contact[64], unsigned i, uint32_t cseq)
 {
 	size_t n = (size_t)snprintf(contact, 64, "sip:u%06u@" REGISTERED, i);
-	return (struct binding){.flow = {.transport = TRANSPORT_UDP, .listener = ACCESS, .peer = endpoint_of(REGISTERED)},
+
+	return (struct binding){.flow = {.transport = TRANSPORT_UDP,
+					.listener = ACCESS,
+					.peer = endpoint_of(REGISTERED)},
 		.expires_at = UINT64_MAX / 2 + cseq,
 		.cseq = cseq,
 		.q = 1000,
@@ -306,9 +342,12 @@ static struct binding binding_of(char contact[64], unsigned i, uint32_t cseq)
 static void put_all(void)
 {
 	char aor[64], contact[64];
+
 	for (unsigned i = 0; i < AORS; i++) {
 		struct binding b = binding_of(contact, i, 1);
-		if (location_put(sip.location, (struct str){aor, aor_of_user(aor, i)}, &b, 1, NULL, NULL))
+
+		if (location_put(sip.location, (struct str){aor, aor_of_user(aor, i)}, &b, 1, NULL,
+			    NULL))
 			fail("put");
 		if (i % 1000 == 999)
 			worker_wait(&sip, 0, false);
@@ -319,9 +358,11 @@ static void measure_location(unsigned long times)
 {
 	char aor[64];
 	unsigned long found = 0;
+
 	put_all();
 	for (unsigned long i = 0; i < times; i++) {
 		size_t n = aor_of_user(aor, (unsigned)(i * 7919 % AORS));
+
 		measure_begin();
 		location_lookup(sip.location, (struct str){aor, n}, seen, &found);
 		measure_end();
@@ -334,11 +375,13 @@ static void measure_location(unsigned long times)
 static void measure_refresh(unsigned long times)
 {
 	char aor[64], contact[64];
+
 	put_all();
 	for (unsigned long i = 0; i < times; i++) {
 		unsigned user = (unsigned)(i * 7919 % AORS);
 		size_t n = aor_of_user(aor, user);
 		struct binding b = binding_of(contact, user, (uint32_t)i + 2);
+
 		measure_begin();
 		if (location_refresh(sip.location, (struct str){aor, n}, &b, 1))
 			fail("refresh");
@@ -352,9 +395,11 @@ static void measure_refresh(unsigned long times)
 static void measure_options(unsigned long times)
 {
 	char m[TEXT_MAX];
+
 	for (unsigned long i = 0; i < CALLS_BEFORE + times; i++) {
 		worker_forget();
-		worker_give(&sip, m, peer_options(m, (unsigned)i), TRUSTED, PHONE, i >= CALLS_BEFORE);
+		worker_give(
+			&sip, m, peer_options(m, (unsigned)i), TRUSTED, PHONE, i >= CALLS_BEFORE);
 		worker_sent("SIP/2.0 200");
 		worker_wait(&sip, CALL_GAP_MS, i >= CALLS_BEFORE);
 	}
@@ -363,6 +408,7 @@ static void measure_options(unsigned long times)
 static void measure_challenge(unsigned long times)
 {
 	char m[TEXT_MAX];
+
 	for (unsigned long i = 0; i < CALLS_BEFORE + times; i++) {
 		peer_challenged(&sip, (unsigned)(i % USERS), 1, m, i >= CALLS_BEFORE);
 		worker_wait(&sip, CALL_GAP_MS, i >= CALLS_BEFORE);
@@ -373,9 +419,12 @@ static void measure_challenge(unsigned long times)
 static void measure_register(unsigned long times)
 {
 	static char text[TEXT_MAX];
+
 	for (unsigned long i = 0; i < 2 * USERS + times; i++) {
 		bool counted = i >= 2 * USERS;
-		size_t size = peer_challenged(&sip, (unsigned)(i % USERS), 1 + 2 * (unsigned)(i / USERS), text, false);
+		size_t size = peer_challenged(
+			&sip, (unsigned)(i % USERS), 1 + 2 * (unsigned)(i / USERS), text, false);
+
 		worker_forget();
 		struct message *m = worker_parsed(&sip, text, size, ACCESS, REGISTERED);
 		if (counted)
@@ -447,13 +496,20 @@ static const struct {
 	{"splice-response", "splice_response: a 180 for the caller", measure_splice_response},
 	{"digest", "credentials_parse and digest_verify, MD5", measure_digest},
 	{"nonce", "nonce_make and nonce_check", measure_nonce},
-	{"transaction-server", "a server transaction: made, answered, ended by timer J", measure_transaction_server},
-	{"transaction-client", "a client transaction: sent, answered, ended by timer K", measure_transaction_client},
+	{"transaction-server", "a server transaction: made, answered, ended by timer J",
+		measure_transaction_server},
+	{"transaction-client", "a client transaction: sent, answered, ended by timer K",
+		measure_transaction_client},
 	{"location", "location_lookup among 100,000, a read transaction each", measure_location},
-	{"refresh", "location_refresh of the same: under the write lock, in place", measure_refresh},
-	{"options", "the SIP worker: OPTIONS to the gateway, its answer and its end", measure_options},
-	{"challenge", "the SIP worker: REGISTER without credentials, its 401 and its end", measure_challenge},
-	{"register", "the SIP worker: REGISTER with digest, the binding refreshed, its 200 and its end", measure_register},
+	{"refresh", "location_refresh of the same: under the write lock, in place",
+		measure_refresh},
+	{"options", "the SIP worker: OPTIONS to the gateway, its answer and its end",
+		measure_options},
+	{"challenge", "the SIP worker: REGISTER without credentials, its 401 and its end",
+		measure_challenge},
+	{"register",
+		"the SIP worker: REGISTER with digest, the binding refreshed, its 200 and its end",
+		measure_register},
 	{"call", "the SIP worker: a whole call, and the end of its transactions", measure_call},
 	{"call-invite", "  of it the INVITE", measure_call_invite},
 	{"call-180", "  the 180", measure_call_180},
@@ -466,6 +522,7 @@ static const struct {
 int main(int count, char **word)
 {
 	unsigned long times = count == 3 ? strtoul(word[2], NULL, 10) : 0;
+
 	if (count == 2 && !strcmp(word[1], "--list")) {
 		for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
 			printf("%s\t%s\n", measures[i].name, measures[i].what);

@@ -1,6 +1,8 @@
 /* micro_worker.c - the SIP worker of the micro-benchmark (micro_worker.h).
  *
- * Repeatable to the instruction: libsodium's random numbers come from a counter, clock_gettime is replaced by a clock that moves only in worker_wait. Relies on the linker: the program's own clock_gettime goes before libc's, in libraries too. */
+ * Repeatable to the instruction: libsodium's random numbers come from a counter, clock_gettime is
+ * replaced by a clock that moves only in worker_wait. Relies on the linker: the program's own
+ * clock_gettime goes before libc's, in libraries too. */
 #include "micro_worker.h"
 
 #include "worker-sip/core.h"
@@ -54,7 +56,8 @@ void fail(const char *what)
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	(void)clock;
-	*t = (struct timespec){.tv_sec = (time_t)(STARTED_S + clock_ms / 1000), .tv_nsec = (long)(clock_ms % 1000 * 1000000)};
+	*t = (struct timespec){.tv_sec = (time_t)(STARTED_S + clock_ms / 1000),
+		.tv_nsec = (long)(clock_ms % 1000 * 1000000)};
 	return 0;
 }
 
@@ -62,6 +65,7 @@ static uint32_t random_next(void)
 {
 	/* SplitMix64: any numbers that are spread like random ones */
 	uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
 	return (uint32_t)(z ^ z >> 31);
@@ -70,6 +74,7 @@ static uint32_t random_next(void)
 static void random_fill(void *to, size_t size)
 {
 	unsigned char *p = to;
+
 	for (size_t i = 0; i < size; i++)
 		p[i] = (unsigned char)random_next();
 }
@@ -79,13 +84,16 @@ static const char *random_name(void)
 	return "counter";
 }
 
-static randombytes_implementation chance = {.implementation_name = random_name, .random = random_next, .buf = random_fill};
+static randombytes_implementation chance = {
+	.implementation_name = random_name, .random = random_next, .buf = random_fill};
 
 /* ---- its settings ---- */
 
 static struct text text(const char *s)
 {
-	struct text t = {(uint32_t)(offsetof(struct image, pool) + image.used), (uint32_t)strlen(s)};
+	struct text t = {
+		(uint32_t)(offsetof(struct image, pool) + image.used), (uint32_t)strlen(s)};
+
 	memcpy(image.pool + image.used, s, t.length + 1);
 	image.used += t.length + 1;
 	return t;
@@ -94,6 +102,7 @@ static struct text text(const char *s)
 struct endpoint endpoint_of(const char *s)
 {
 	struct endpoint e;
+
 	if (endpoint_parse(str_of(s), &e))
 		fail(s);
 	return e;
@@ -121,12 +130,18 @@ static void make_settings(void)
 	image.s.domains = (struct array){offsetof(struct image, domain), 1};
 	image.s.trunks = (struct array){offsetof(struct image, trunk), 1};
 	image.s.routes = (struct array){offsetof(struct image, route), 1};
-	image.zone[TRUSTED] = (struct zone_settings){.name = text("load"), .trust = 1, .auth = ZONE_AUTH_NONE};
-	image.zone[ACCESS] = (struct zone_settings){.name = text("access"), .auth = ZONE_AUTH_DIGEST};
-	image.listener[TRUSTED] =
-		(struct listener_settings){.name = text("udp"), .bind = endpoint_of("192.0.2.1:5060"), .zone = TRUSTED, .transport = TRANSPORT_UDP};
-	image.listener[ACCESS] =
-		(struct listener_settings){.name = text("access"), .bind = endpoint_of("192.0.2.1:5062"), .zone = ACCESS, .transport = TRANSPORT_UDP};
+	image.zone[TRUSTED] = (struct zone_settings){
+		.name = text("load"), .trust = 1, .auth = ZONE_AUTH_NONE};
+	image.zone[ACCESS] = (struct zone_settings){
+		.name = text("access"), .auth = ZONE_AUTH_DIGEST};
+	image.listener[TRUSTED] = (struct listener_settings){.name = text("udp"),
+		.bind = endpoint_of("192.0.2.1:5060"),
+		.zone = TRUSTED,
+		.transport = TRANSPORT_UDP};
+	image.listener[ACCESS] = (struct listener_settings){.name = text("access"),
+		.bind = endpoint_of("192.0.2.1:5062"),
+		.zone = ACCESS,
+		.transport = TRANSPORT_UDP};
 	image.domain = (struct domain_settings){.name = text(REALM),
 		.realm = text(REALM),
 		.expires_min = 60,
@@ -134,10 +149,15 @@ static void make_settings(void)
 		.expires_default = 1800,
 		.bindings_max = 3,
 		.algorithms = DIGEST_MD5 | DIGEST_SHA256};
-	image.target =
-		(struct target_settings){.endpoint = endpoint_of("192.0.2.9:5080"), .listener = TRUSTED, .transport = TRANSPORT_UDP, .explicit_transport = 1};
-	image.trunk = (struct trunk_settings){
-		.name = text("peer"), .targets = {offsetof(struct image, target), 1}, .zone = TRUSTED, .answer_ms = 5000, .ring_ms = 180000};
+	image.target = (struct target_settings){.endpoint = endpoint_of("192.0.2.9:5080"),
+		.listener = TRUSTED,
+		.transport = TRANSPORT_UDP,
+		.explicit_transport = 1};
+	image.trunk = (struct trunk_settings){.name = text("peer"),
+		.targets = {offsetof(struct image, target), 1},
+		.zone = TRUSTED,
+		.answer_ms = 5000,
+		.ring_ms = 180000};
 	image.route[0] = (struct route_settings){.name = text("all"),
 		.from = 1 << TRUSTED | 1 << ACCESS,
 		.trunks = {offsetof(struct image, trunks), 1},
@@ -150,17 +170,22 @@ static void make_settings(void)
 static void make_users(struct sip *sip)
 {
 	uint32_t rows = 1;
+
 	while (rows < 2 * USERS)
 		rows *= 2;
 	size_t size = sizeof(struct users) + rows * sizeof(struct user_row);
 	struct users *u = calloc(1, size);
 	if (!u)
 		fail("memory");
-	*u = (struct users){.magic = USERS_MAGIC, .size = (uint32_t)size, .mask = rows - 1, .count = USERS};
+	*u = (struct users){
+		.magic = USERS_MAGIC, .size = (uint32_t)size, .mask = rows - 1, .count = USERS};
 	for (unsigned i = 0; i < USERS; i++) {
 		char name[16], hex[65];
+
 		snprintf(name, sizeof(name), "u%06u", i);
-		struct user_row row = {.algorithms = DIGEST_MD5 | DIGEST_SHA256, .name_length = 7, .hash = users_hash(0, str_of(name))};
+		struct user_row row = {.algorithms = DIGEST_MD5 | DIGEST_SHA256,
+			.name_length = 7,
+			.hash = users_hash(0, str_of(name))};
 		memcpy(row.name, name, 7);
 		digest_ha1(DIGEST_MD5, str_of(name), S(REALM), S("secret"), hex);
 		memcpy(row.ha1_md5, hex, 32);
@@ -179,7 +204,8 @@ static void make_users(struct sip *sip)
 
 /* ---- its life ---- */
 
-static int catch_sent(void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
+static int catch_sent(
+	void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
 {
 	(void)arg;
 	(void)to;
@@ -197,6 +223,7 @@ void worker_start(struct sip *sip)
 {
 	static const struct boot_id boot = {"bench"};
 	char directory[] = "/tmp/bench-micro-XXXXXX", command[64];
+
 	randombytes_set_implementation(&chance);
 	if (sodium_init() < 0 || !mkdtemp(directory) || digest_init() || loop_new(&sip->loop))
 		fail("start");
@@ -208,32 +235,41 @@ void worker_start(struct sip *sip)
 	memset(&sip->keys, 7, sizeof(sip->keys));
 	sip->keys.minting.generation = 0;
 	sip->send_hook = catch_sent;
-	if (routes_new(&sip->routes, &image.s) || transactions_new(&sip->transactions, sip) || dialogs_new(&sip->dialogs) ||
-		location_open(&sip->location, directory, &boot, sip->loop) || registrar_new(&sip->registrar, sip))
+	if (routes_new(&sip->routes, &image.s) || transactions_new(&sip->transactions, sip) ||
+		dialogs_new(&sip->dialogs) ||
+		location_open(&sip->location, directory, &boot, sip->loop) ||
+		registrar_new(&sip->registrar, sip))
 		fail("worker");
 	snprintf(command, sizeof(command), "rm -rf %s", directory); /* the store stays open */
 	if (system(command))
 		fail(command);
 }
 
-struct message *worker_parsed(struct sip *sip, const char *text_, size_t size, unsigned listener, const char *peer)
+struct message *worker_parsed(
+	struct sip *sip, const char *text_, size_t size, unsigned listener, const char *peer)
 {
 	static _Alignas(8) unsigned char buffer[2][(MESSAGE_BLOCK_MAX + 7) & ~(size_t)7];
 	static unsigned next;
 	struct parse_error error;
 	unsigned char *block = buffer[next++ % 2];
 	struct message *m = (void *)block;
+
 	if (parse_message(text_, size, block, MESSAGE_BLOCK_MAX, &error))
 		fail(error.reason);
-	m->flow = (struct flow){.transport = TRANSPORT_UDP, .listener = (uint16_t)listener, .peer = endpoint_of(peer), .local = image.listener[listener].bind};
+	m->flow = (struct flow){.transport = TRANSPORT_UDP,
+		.listener = (uint16_t)listener,
+		.peer = endpoint_of(peer),
+		.local = image.listener[listener].bind};
 	m->slot = slot_of_message(m, &sip->keys.slot_key);
 	m->received_ns = 1;
 	return m;
 }
 
-void worker_give(struct sip *sip, const char *text_, size_t size, unsigned listener, const char *peer, bool measured)
+void worker_give(struct sip *sip, const char *text_, size_t size, unsigned listener,
+	const char *peer, bool measured)
 {
 	struct message *m = worker_parsed(sip, text_, size, listener, peer);
+
 	if (measured)
 		measure_begin();
 	core_message(sip, m, m->slot);

@@ -88,7 +88,14 @@ class Server:
     def __init__(self, command, directory):
         self.dir = directory
         self.log = open(directory / "log", "wb")
-        self.process = subprocess.Popen(list(map(str, command)), stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=prepare, cwd=directory)
+        self.process = subprocess.Popen(
+            list(map(str, command)),
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=prepare,
+            cwd=directory,
+        )
         try:
             self.wait()
         except BaseException:
@@ -97,8 +104,10 @@ class Server:
 
     def wait(self):
         """Until it answers OPTIONS, with whatever."""
-        ask = ("OPTIONS sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {}:{};branch=z9hG4bKready{};rport\r\nFrom: <sip:ready@example.net>;tag=1\r\nTo: <sip:127.0.0.1>\r\n"
-               "Call-ID: ready-{}\r\nCSeq: {} OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n")
+        ask = (
+            "OPTIONS sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {}:{};branch=z9hG4bKready{};rport\r\nFrom: <sip:ready@example.net>;tag=1\r\nTo: <sip:127.0.0.1>\r\n"
+            "Call-ID: ready-{}\r\nCSeq: {} OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", 0))
             s.settimeout(0.2)
@@ -117,7 +126,9 @@ class Server:
                     return
                 except (TimeoutError, ConnectionRefusedError):
                     time.sleep(0.05)
-        raise RuntimeError("server does not answer:\n" + (self.dir / "log").read_text(errors="replace")[-3000:])
+        raise RuntimeError(
+            "server does not answer:\n" + (self.dir / "log").read_text(errors="replace")[-3000:]
+        )
 
     def pids(self):
         return tree(self.process.pid)
@@ -177,12 +188,26 @@ def directory():
     return path
 
 
-def ours(build, config=PEER_CONFIG, users="", transport=1, sip=1, extra="", routes="", protocol="udp", state=None):
+def ours(
+    build,
+    config=PEER_CONFIG,
+    users="",
+    transport=1,
+    sip=1,
+    extra="",
+    routes="",
+    protocol="udp",
+    state=None,
+):
     """sipward with config; users: the text of its users file; state: a state directory to begin with."""
     d = directory()
     if state:
         shutil.copytree(state, d / "state")
-    (d / "sipward.conf").write_text(config.format(dir=d, transport=transport, sip=sip, extra=extra, routes=routes, protocol=protocol))
+    (d / "sipward.conf").write_text(
+        config.format(
+            dir=d, transport=transport, sip=sip, extra=extra, routes=routes, protocol=protocol
+        )
+    )
     if users:
         (d / "users").write_text(users)
     return Server([build / "bin/sipward", "-c", d / "sipward.conf"], d)
@@ -191,4 +216,23 @@ def ours(build, config=PEER_CONFIG, users="", transport=1, sip=1, extra="", rout
 def kamailio(config="kamailio-proxy.cfg", memory=512, defines=()):
     d = directory()
     options = [w for x in defines for w in ("-A", x)]
-    return Server(["kamailio", "-f", HERE / config, "-P", d / "pid", "-w", d, "-Y", d, "-m", memory, "-M", 64, "-DD", *options], d)
+    return Server(
+        [
+            "kamailio",
+            "-f",
+            HERE / config,
+            "-P",
+            d / "pid",
+            "-w",
+            d,
+            "-Y",
+            d,
+            "-m",
+            memory,
+            "-M",
+            64,
+            "-DD",
+            *options,
+        ],
+        d,
+    )

@@ -1,11 +1,14 @@
-/* tls.c - what it costs that private keys live alone: full and resumed TLS 1.3 handshakes by a transport worker whose key is in a TLS worker,
- * against the same worker with the key in its own process. CPU of the servers' processes only, both ways in turn in short rounds, medians.
+/* tls.c - what it costs that private keys live alone: full and resumed TLS 1.3 handshakes by a
+ * transport worker whose key is in a TLS worker, against the same worker with the key in its own
+ * process. CPU of the servers' processes only, both ways in turn in short rounds, medians.
  *
  * Usage: tls [-r ROUNDS] [-n HANDSHAKES in a round] [-c CONNECTIONS at once]
  *
- * The second way exists here alone: the linker wraps keyless_key, so that certificates get the real key, and SSL_CTX_ctrl, so that no
- * handshake runs in a fibre (a gateway with its keys at hand had no use for one). Everything else is the gateway's: listeners, admission,
- * streams, the key edge and the TLS worker with its checks. Relies on processes that are forked before any of them has used OpenSSL.
+ * The second way exists here alone: the linker wraps keyless_key, so that certificates get the real
+ * key, and SSL_CTX_ctrl, so that no handshake runs in a fibre (a gateway with its keys at hand had
+ * no use for one). Everything else is the gateway's: listeners, admission, streams, the key edge
+ * and the TLS worker with its checks. Relies on processes that are forked before any of them has
+ * used OpenSSL.
  */
 #include "common/counters.h"
 #include "common/log.h"
@@ -44,12 +47,13 @@
 #define ROUNDS_MAX 200
 #define WAIT_SECONDS 10
 
-#define NEED(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, strerror(errno)); \
-			exit(EXIT_FAILURE); \
-		} \
+#define NEED(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,         \
+				strerror(errno));                                                  \
+			exit(EXIT_FAILURE);                                                        \
+		}                                                                                  \
 	} while (0)
 
 enum way { ISOLATED, LOCAL, LOCAL_FIBRE };
@@ -59,12 +63,15 @@ enum way { ISOLATED, LOCAL, LOCAL_FIBRE };
 static EVP_PKEY *own_key;
 static bool no_fibre;
 
-int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate, EVP_PKEY **out);
-int __real_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate, EVP_PKEY **out);
+int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+	uint16_t certificate, EVP_PKEY **out);
+int __real_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+	uint16_t certificate, EVP_PKEY **out);
 long __wrap_SSL_CTX_ctrl(SSL_CTX *context, int command, long number, void *pointer);
 long __real_SSL_CTX_ctrl(SSL_CTX *context, int command, long number, void *pointer);
 
-int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate, EVP_PKEY **out)
+int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+	uint16_t certificate, EVP_PKEY **out)
 {
 	if (!own_key)
 		return __real_keyless_key(k, public, generation, certificate, out);
@@ -97,7 +104,8 @@ static void write_pem(BIO *from, char *buffer, size_t size)
 
 static void make_pair(const char *kind, struct pair *out)
 {
-	EVP_PKEY *key = strncmp(kind, "RSA", 3) == 0 ? EVP_RSA_gen((unsigned)atoi(kind + 4)) : EVP_EC_gen(kind);
+	EVP_PKEY *key = strncmp(kind, "RSA", 3) == 0 ? EVP_RSA_gen((unsigned)atoi(kind + 4))
+	                                             : EVP_EC_gen(kind);
 	X509 *x = X509_new();
 	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:" NAME);
 	BIO *chain = BIO_new(BIO_s_mem()), *text = BIO_new(BIO_s_mem());
@@ -119,7 +127,9 @@ static void make_pair(const char *kind, struct pair *out)
 /* The body of a CERTIFICATE packet. */
 static size_t packet_of(const struct pair *pair, bool with_key, char *buffer)
 {
-	struct lifeline_certificate head = {.generation = 1, .names_size = (uint16_t)strlen(NAME), .chain_size = (uint32_t)strlen(pair->chain),
+	struct lifeline_certificate head = {.generation = 1,
+		.names_size = (uint16_t)strlen(NAME),
+		.chain_size = (uint32_t)strlen(pair->chain),
 		.key_size = with_key ? (uint32_t)strlen(pair->key) : 0};
 	char *at = buffer + sizeof(head);
 
@@ -171,7 +181,8 @@ static _Noreturn void tls_main(const struct pair *pair, int fd, bool tickets)
 	NEED(edge_new(&edge, loop, fd, 0, keys) == 0);
 	if (tickets) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		randombytes_buf(t.key[0].name, sizeof(t.key[0].name) + sizeof(t.key[0].aes) + sizeof(t.key[0].hmac));
+		randombytes_buf(t.key[0].name,
+			sizeof(t.key[0].name) + sizeof(t.key[0].aes) + sizeof(t.key[0].hmac));
 		t.key[0].expires_ms = (uint64_t)now.tv_sec * 1000 + 3600000;
 		edge_tickets(edge, packet, sign_tickets_encode(&t, packet));
 	}
@@ -188,7 +199,8 @@ struct image {
 	char name[8];
 };
 
-static int no_record(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
+static int no_record(
+	void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	static _Alignas(8) char nowhere[131072];
 
@@ -197,7 +209,8 @@ static int no_record(void *arg, uint16_t peer, uint16_t type, size_t size, bool 
 	return size <= sizeof(nowhere) ? 0 : -ENOBUFS;
 }
 
-static _Noreturn void transport_main(enum way way, const struct pair *pair, int fd, int listener, bool tickets, struct page *page)
+static _Noreturn void transport_main(enum way way, const struct pair *pair, int fd, int listener,
+	bool tickets, struct page *page)
 {
 	static struct image i;
 	static struct transport_worker t;
@@ -213,12 +226,29 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 		BIO_free(in);
 	}
 	no_fibre = way == LOCAL;
-	i.s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(i), .zones = {offsetof(struct image, zone), 1},
-		.listeners = {offsetof(struct image, listener), 1}, .transport_workers = 1, .sip_workers = 1, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000,
-		.connect_ms = 2000, .idle_ms = 60000, .message_ms = 10000, .handshake_ms = 20000, .handshakes_max = 4096, .connections_max = 4096,
-		.connection_queue = 262144, .message_max = MESSAGE_RAW_MAX, .tickets = tickets};
+	i.s = (struct settings){.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.size = sizeof(i),
+		.zones = {offsetof(struct image, zone), 1},
+		.listeners = {offsetof(struct image, listener), 1},
+		.transport_workers = 1,
+		.sip_workers = 1,
+		.t1_ms = 500,
+		.t2_ms = 4000,
+		.t4_ms = 5000,
+		.connect_ms = 2000,
+		.idle_ms = 60000,
+		.message_ms = 10000,
+		.handshake_ms = 20000,
+		.handshakes_max = 4096,
+		.connections_max = 4096,
+		.connection_queue = 262144,
+		.message_max = MESSAGE_RAW_MAX,
+		.tickets = tickets};
 	i.zone = (struct zone_settings){.name = name, .connections_per_source = 4096};
-	i.listener = (struct listener_settings){.name = name, .transport = TRANSPORT_TLS, .certificates = {offsetof(struct image, certificate), 1}};
+	i.listener = (struct listener_settings){.name = name,
+		.transport = TRANSPORT_TLS,
+		.certificates = {offsetof(struct image, certificate), 1}};
 	NEED(endpoint_parse_host(str_of("127.0.0.1"), 5061, &i.listener.bind) == 0);
 	strcpy(i.name, "tls");
 	NEED(settings_check(&i, sizeof(i)) == 0);
@@ -226,9 +256,11 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 	t.fds_limit = 8192;
 	t.incarnation = 1;
 	t.upstream = (struct upstream){.record = no_record};
-	NEED(loop_new(&t.loop) == 0 && loop_gather(t.loop) == 0 && transport_start(&t) == 0 && loop_on_turn(t.loop, transport_turn, &t) == 0);
+	NEED(loop_new(&t.loop) == 0 && loop_gather(t.loop) == 0 && transport_start(&t) == 0 &&
+		loop_on_turn(t.loop, transport_turn, &t) == 0);
 	NEED(keys_edge(t.keys, PEER(PEER_TLS, 0), fd) == 0);
-	NEED(certificates_take(t.certificates, buffer, packet_of(pair, false, buffer)) == 0 && certificates_commit(t.certificates, 1) == 0);
+	NEED(certificates_take(t.certificates, buffer, packet_of(pair, false, buffer)) == 0 &&
+		certificates_commit(t.certificates, 1) == 0);
 	NEED(transport_listen(&t, listener, 0) == 0);
 	loop_run(t.loop);
 	exit(EXIT_FAILURE);
@@ -236,13 +268,16 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 
 static void start(struct server *s, enum way way, const struct pair *pair, bool tickets)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int fd[2], listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	s->page = mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s->page = mmap(
+		NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	NEED(s->page != MAP_FAILED);
-	NEED(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 4096) == 0);
+	NEED(bind(listener, (struct sockaddr *)&address, length) == 0 &&
+		listen(listener, 4096) == 0);
 	NEED(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
 	s->port = ntohs(address.sin_port);
 	NEED(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0);
@@ -307,11 +342,14 @@ static void clients_begin(void)
 
 static SSL *dial(uint16_t port)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	SSL *ssl = SSL_new(context);
 
-	NEED(fd >= 0 && ssl && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	NEED(fd >= 0 && ssl && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+		fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
 	SSL_set_fd(ssl, fd);
 	SSL_set_tlsext_host_name(ssl, NAME);
 	SSL_set_connect_state(ssl);
@@ -357,14 +395,16 @@ static _Noreturn void stuck(const struct server *s)
 	fprintf(stderr, "nothing comes any more; what the transport worker counted:\n");
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		if (s->page->counter[i])
-			fprintf(stderr, "  %s %llu\n", counter_rows[i].name, (unsigned long long)s->page->counter[i]);
+			fprintf(stderr, "  %s %llu\n", counter_rows[i].name,
+				(unsigned long long)s->page->counter[i]);
 	exit(EXIT_FAILURE);
 }
 
 /* CPU seconds that n handshakes cost the server; *of_tls: those of the TLS worker among them. */
 static double run(const struct server *s, unsigned n, unsigned at_once, double *of_tls)
 {
-	uint64_t before = __atomic_load_n(&s->page->counter[COUNTER_TLS_HANDSHAKES], __ATOMIC_RELAXED);
+	uint64_t before = __atomic_load_n(
+		&s->page->counter[COUNTER_TLS_HANDSHAKES], __ATOMIC_RELAXED);
 	double transport = cpu_of(s->transport), tls = cpu_of(s->tls);
 	SSL *ssl[CONNECTIONS_MAX];
 	struct pollfd poll_at[CONNECTIONS_MAX];
@@ -378,7 +418,8 @@ static double run(const struct server *s, unsigned n, unsigned at_once, double *
 				hang_up(ssl[open]);
 				continue;
 			}
-			poll_at[open] = (struct pollfd){.fd = SSL_get_fd(ssl[open]), .events = POLLIN};
+			poll_at[open] = (struct pollfd){
+				.fd = SSL_get_fd(ssl[open]), .events = POLLIN};
 			open++;
 		}
 		if (open && poll(poll_at, open, WAIT_SECONDS * 1000) <= 0)
@@ -394,8 +435,10 @@ static double run(const struct server *s, unsigned n, unsigned at_once, double *
 			}
 		}
 	}
-	for (unsigned i = 0; __atomic_load_n(&s->page->counter[COUNTER_TLS_HANDSHAKES], __ATOMIC_RELAXED) < before + n ||
-			     __atomic_load_n(&s->page->counter[COUNTER_TLS_HANDSHAKING], __ATOMIC_RELAXED);
+	for (unsigned i = 0;
+		__atomic_load_n(&s->page->counter[COUNTER_TLS_HANDSHAKES], __ATOMIC_RELAXED) <
+			before + n ||
+		__atomic_load_n(&s->page->counter[COUNTER_TLS_HANDSHAKING], __ATOMIC_RELAXED);
 		i++) {
 		NEED(i < WAIT_SECONDS * 1000);
 		usleep(1000);
@@ -421,7 +464,8 @@ static double median(double *v, unsigned n)
 static void scenario(const char *kind, bool resumed, unsigned rounds, unsigned n, unsigned at_once)
 {
 	static const char *const names[] = {"isolated", "same process", "same process, in a fibre"};
-	struct pair *pair = mmap(NULL, sizeof(*pair), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct pair *pair = mmap(
+		NULL, sizeof(*pair), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct server s[3];
 	double cost[3][ROUNDS_MAX], tls[3][ROUNDS_MAX], best[3], ratio[ROUNDS_MAX];
 	int status;
@@ -453,19 +497,25 @@ static void scenario(const char *kind, bool resumed, unsigned rounds, unsigned n
 				before = s[i].page->counter[COUNTER_TLS_RESUMED];
 				cost[i][r] = run(&s[i], n, at_once, &tls[i][r]) * 1e6 / n;
 				tls[i][r] *= 1e6 / n;
-				NEED(s[i].page->counter[COUNTER_TLS_RESUMED] - before == (resumed ? n : 0));
+				NEED(s[i].page->counter[COUNTER_TLS_RESUMED] - before ==
+					(resumed ? n : 0));
 				SSL_SESSION_free(session);
 				session = NULL;
 			}
 		for (unsigned r = 0; r < rounds; r++)
 			ratio[r] = cost[ISOLATED][r] / cost[LOCAL][r];
-		printf("%s, %s, %u at once, %u rounds of %u:\n", kind, resumed ? "resumed" : "full", at_once, rounds, n);
+		printf("%s, %s, %u at once, %u rounds of %u:\n", kind, resumed ? "resumed" : "full",
+			at_once, rounds, n);
 		for (unsigned i = 0; i < 3; i++) {
 			best[i] = median(cost[i], rounds);
-			printf("  %-24s %7.1f us (least %.1f), of it TLS worker %.1f; %.0f handshakes per CPU-second\n", names[i], best[i],
-				cost[i][0], median(tls[i], rounds), 1e6 / best[i]);
+			printf("  %-24s %7.1f us (least %.1f), of it TLS worker %.1f; %.0f "
+			       "handshakes per CPU-second\n",
+				names[i], best[i], cost[i][0], median(tls[i], rounds),
+				1e6 / best[i]);
 		}
-		printf("  isolated against same process: %+.1f %% CPU (median of the rounds' ratios %+.1f %%)\n", (best[ISOLATED] / best[LOCAL] - 1) * 100,
+		printf("  isolated against same process: %+.1f %% CPU (median of the rounds' "
+		       "ratios %+.1f %%)\n",
+			(best[ISOLATED] / best[LOCAL] - 1) * 100,
 			(median(ratio, rounds) - 1) * 100);
 		fflush(stdout);
 		_exit(0);
@@ -491,7 +541,8 @@ int main(int argc, char **argv)
 			rounds = 0;
 	}
 	if (!rounds || rounds > ROUNDS_MAX || at_once > CONNECTIONS_MAX) {
-		fprintf(stderr, "usage: %s [-r ROUNDS] [-n HANDSHAKES] [-c CONNECTIONS AT ONCE]\n", argv[0]);
+		fprintf(stderr, "usage: %s [-r ROUNDS] [-n HANDSHAKES] [-c CONNECTIONS AT ONCE]\n",
+			argv[0]);
 		return EXIT_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);

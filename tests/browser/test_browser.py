@@ -12,8 +12,21 @@ from load import Sipp  # noqa: E402
 from websocket import WebSocket  # noqa: E402
 
 CHROMIUM = os.environ.get("CHROMIUM", "chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--ignore-certificate-errors", "--disable-dev-shm-usage", "--remote-debugging-port=0", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--ignore-certificate-errors",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 SECURE = """
 certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "edge.example.net" }} }}
 listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"  origins = {{ "http://localhost:PORT" }} }}
@@ -22,9 +35,27 @@ listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main" 
 
 def webrtc_sdp(setup, mid="0"):
     """What a WebRTC peer may say; nobody listens there."""
-    return "\r\n".join(["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mid}", "m=audio 9 UDP/TLS/RTP/SAVPF 111 0", "c=IN IP4 0.0.0.0", "a=ice-ufrag:abcd",
-                        "a=ice-pwd:abcdefghijklmnopqrstuv", "a=fingerprint:sha-256 " + ":".join(["A5"] * 32), f"a=setup:{setup}", f"a=mid:{mid}", "a=sendrecv", "a=rtcp-mux",
-                        "a=rtpmap:111 opus/48000/2", "a=rtpmap:0 PCMU/8000", ""])
+    return "\r\n".join(
+        [
+            "v=0",
+            "o=- 1 1 IN IP4 127.0.0.1",
+            "s=-",
+            "t=0 0",
+            f"a=group:BUNDLE {mid}",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111 0",
+            "c=IN IP4 0.0.0.0",
+            "a=ice-ufrag:abcd",
+            "a=ice-pwd:abcdefghijklmnopqrstuv",
+            "a=fingerprint:sha-256 " + ":".join(["A5"] * 32),
+            f"a=setup:{setup}",
+            f"a=mid:{mid}",
+            "a=sendrecv",
+            "a=rtcp-mux",
+            "a=rtpmap:111 opus/48000/2",
+            "a=rtpmap:0 PCMU/8000",
+            "",
+        ]
+    )
 
 
 class Chromium:
@@ -33,16 +64,43 @@ class Chromium:
     def __init__(self, url):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-browser-"))
         self.log = open(self.dir / "log", "wb")
-        self.process = subprocess.Popen([CHROMIUM, *FLAGS, f"--user-data-dir={self.dir / 'data'}", url], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            [CHROMIUM, *FLAGS, f"--user-data-dir={self.dir / 'data'}", url],
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.number, self.ws = 0, None
         port_file = self.dir / "data/DevToolsActivePort"
-        wait_for(lambda: self.process.poll() is not None or port_file.exists() and port_file.read_text().count("\n"), "the browser to start", 60)
+        wait_for(
+            lambda: self.process.poll() is not None
+            or port_file.exists()
+            and port_file.read_text().count("\n"),
+            "the browser to start",
+            60,
+        )
         if self.process.poll() is not None:
-            raise AssertionError("the browser ended at once:\n" + (self.dir / "log").read_text(errors="replace"))
+            raise AssertionError(
+                "the browser ended at once:\n" + (self.dir / "log").read_text(errors="replace")
+            )
         self.port = int(port_file.read_text().split()[0])
-        page = wait_for(lambda: next((p for p in self.pages() if p["type"] == "page" and p["url"].startswith(url)), None), "the page")
-        self.ws = WebSocket(("127.0.0.1", self.port), host=f"127.0.0.1:{self.port}", path=page["webSocketDebuggerUrl"].split(str(self.port), 1)[1], protocol=None)
-        wait_for(lambda: self.run("document.readyState === 'complete' && typeof JsSIP === 'object'"), "the page to be loaded")
+        page = wait_for(
+            lambda: next(
+                (p for p in self.pages() if p["type"] == "page" and p["url"].startswith(url)), None
+            ),
+            "the page",
+        )
+        self.ws = WebSocket(
+            ("127.0.0.1", self.port),
+            host=f"127.0.0.1:{self.port}",
+            path=page["webSocketDebuggerUrl"].split(str(self.port), 1)[1],
+            protocol=None,
+        )
+        wait_for(
+            lambda: self.run("document.readyState === 'complete' && typeof JsSIP === 'object'"),
+            "the page to be loaded",
+        )
 
     def pages(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json/list", timeout=WAIT) as f:
@@ -51,7 +109,15 @@ class Chromium:
     def run(self, script):
         """The value of an expression in the page."""
         self.number += 1
-        self.ws.send(json.dumps({"id": self.number, "method": "Runtime.evaluate", "params": {"expression": script, "returnByValue": True, "awaitPromise": True}}).encode())
+        self.ws.send(
+            json.dumps(
+                {
+                    "id": self.number,
+                    "method": "Runtime.evaluate",
+                    "params": {"expression": script, "returnByValue": True, "awaitPromise": True},
+                }
+            ).encode()
+        )
         while True:
             reply = json.loads(self.ws.message())
             if reply.get("id") == self.number:
@@ -73,7 +139,9 @@ class Chromium:
                     self.run(f"events.splice(0, {i + 1}); 0")
                     return e
             if time.monotonic() > end:
-                raise AssertionError(f"no {event!r} in the browser within {seconds} s; had {events}")
+                raise AssertionError(
+                    f"no {event!r} in the browser within {seconds} s; had {events}"
+                )
             time.sleep(0.05)
 
     def close(self):
@@ -91,7 +159,10 @@ class Chromium:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    files = {"/": (HERE / "page.html", "text/html"), "/jssip.js": (BUILD / "browser/jssip.js", "text/javascript")}
+    files = {
+        "/": (HERE / "page.html", "text/html"),
+        "/jssip.js": (BUILD / "browser/jssip.js", "text/javascript"),
+    }
 
     def do_GET(self):
         if self.path not in self.files:
@@ -118,10 +189,34 @@ class Browser(CallCase):
         self.addCleanup(server.shutdown)
         port = server.server_address[1]
         # JsSIP knows MD5 alone
-        config = CONFIG.replace('algorithms = {{ "SHA-256", "MD5" }}', 'algorithms = {{ "MD5" }}') + SECURE.replace("PORT", str(port))
+        config = CONFIG.replace(
+            'algorithms = {{ "SHA-256", "MD5" }}', 'algorithms = {{ "MD5" }}'
+        ) + SECURE.replace("PORT", str(port))
         self.start(config=config, tls=1, start=False)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=edge.example.net",
-                        "-addext", "subjectAltName=DNS:edge.example.net", "-keyout", self.gateway.dir / "main.key", "-out", self.gateway.dir / "main.pem"], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=edge.example.net",
+                "-addext",
+                "subjectAltName=DNS:edge.example.net",
+                "-keyout",
+                self.gateway.dir / "main.key",
+                "-out",
+                self.gateway.dir / "main.pem",
+            ],
+            check=True,
+            capture_output=True,
+        )
         self.gateway.start()
         self.page = f"http://localhost:{port}/"
         self.other_origin = f"http://127.0.0.1:{port}/"
@@ -145,7 +240,11 @@ class Browser(CallCase):
 
     def good(self, sipp):
         stats = sipp.wait()
-        self.assertEqual((sipp.code, stats.get("SuccessfulCall"), stats.get("FailedCall")), (0, 1, 0), f"{stats}\n{sipp.errors_text()}\n{self.gateway.log_text()[-3000:]}")
+        self.assertEqual(
+            (sipp.code, stats.get("SuccessfulCall"), stats.get("FailedCall")),
+            (0, 1, 0),
+            f"{stats}\n{sipp.errors_text()}\n{self.gateway.log_text()[-3000:]}",
+        )
 
     def test_register_call_sipp_and_be_called(self):
         """The browser calls a carrier, which is sipp, and hangs up; a sipp calls the browser, which answers and hangs up."""
@@ -168,7 +267,10 @@ class Browser(CallCase):
         self.no_calls()
         a.run("ua.unregister(); 0")
         a.saw("unregistered")
-        wait_for(lambda: "alice" not in json.dumps(self.gateway.ctl("registrations")), "the binding to be gone")
+        wait_for(
+            lambda: "alice" not in json.dumps(self.gateway.ctl("registrations")),
+            "the binding to be gone",
+        )
 
     def test_what_passes_to_the_peer(self):
         """The same with a peer that looks at what comes: nothing of the browser's side shows."""
@@ -203,7 +305,10 @@ class Browser(CallCase):
         self.no_calls()
         a.run("ua.unregister(); 0")
         a.saw("unregistered")
-        wait_for(lambda: "alice" not in json.dumps(self.gateway.ctl("registrations")), "the binding to be gone")
+        wait_for(
+            lambda: "alice" not in json.dumps(self.gateway.ctl("registrations")),
+            "the binding to be gone",
+        )
 
     def test_refused_calls_and_messages(self):
         a, b = self.registered(), self.phone("bob")

@@ -1,4 +1,5 @@
-/* config.c - fuzz target: a config file, from its bytes to the image that the workers get. What is accepted must make an image that they accept; what is not must say why. */
+/* config.c - fuzz target: a config file, from its bytes to the image that the workers get. What is
+ * accepted must make an image that they accept; what is not must say why. */
 #include "common/log.h"
 #include "master/config/config.h"
 #include "master/config/settings_builder.h"
@@ -8,10 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REQUIRE(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
+#define REQUIRE(x)                                                                                 \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
@@ -56,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0)
 		fd = open_files();
 	/* What it names is read; what is not a file that we made might never end. */
-	if (memmem(data, size, "include", 7) || memmem(data, size, "dev", 3) || memmem(data, size, "proc", 4))
+	if (memmem(data, size, "include", 7) || memmem(data, size, "dev", 3) ||
+		memmem(data, size, "proc", 4))
 		return 0;
 	REQUIRE(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
 	if (config_load(path, &config, &errors) < 0) {

@@ -1,4 +1,6 @@
-/* control.c - fuzz target: a client of the control socket, who sends any bytes in any pieces. Every request that is served gets one answer, a line of JSON; a client is never left hanging once it has hung up. */
+/* control.c - fuzz target: a client of the control socket, who sends any bytes in any pieces. Every
+ * request that is served gets one answer, a line of JSON; a client is never left hanging once it
+ * has hung up. */
 #include "common/log.h"
 #include "master/control/control.h"
 
@@ -8,10 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define REQUIRE(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
+#define REQUIRE(x)                                                                                 \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static struct loop *loop;
@@ -35,8 +37,10 @@ static void dispatch(void *arg, struct request *r, json_t *message)
 static void open_all(void)
 {
 	log_init("fuzz", -1, LOG_ERROR, quiet, NULL);
-	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/sipward-fuzz-%d.sock", (int)getpid());
-	REQUIRE(loop_new(&loop) == 0 && control_open(&control, loop, address.sun_path, 0600, (gid_t)-1, dispatch, NULL) == 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/sipward-fuzz-%d.sock",
+		(int)getpid());
+	REQUIRE(loop_new(&loop) == 0 && control_open(&control, loop, address.sun_path, 0600,
+						(gid_t)-1, dispatch, NULL) == 0);
 }
 
 /* Reads what has come; false: closed. */

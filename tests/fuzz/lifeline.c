@@ -1,5 +1,6 @@
-/* lifeline.c - fuzz target: what arrives on a lifeline, from either side. The first byte says whose it is and how many fds come along; the rest is the packet. Whatever is accepted must be what the table allows, and no fd may be
- * left open that was not handed over. */
+/* lifeline.c - fuzz target: what arrives on a lifeline, from either side. The first byte says whose
+ * it is and how many fds come along; the rest is the packet. Whatever is accepted must be what the
+ * table allows, and no fd may be left open that was not handed over. */
 #include "ipc/lifeline.h"
 
 #include <assert.h>
@@ -40,6 +41,7 @@ static void put(const uint8_t *data, size_t size, unsigned fds)
 
 	if (fds) {
 		struct cmsghdr *c;
+
 		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * fds);
 		c = CMSG_FIRSTHDR(&message);
@@ -61,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (pair[0] < 0) {
 		null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+		assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			       pair) == 0);
 	}
 	if (size < 2 || size > 100000)
 		return 0;
@@ -71,9 +74,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (lifeline_receive(pair[1], from_master, &packet) == 0) {
 		assert(packet.type > LIFELINE_NONE && packet.type < LIFELINE_TYPE_COUNT);
 		assert(packet.size == size - 1 - sizeof(struct lifeline_header));
-		assert(packet.size >= table[packet.type].min && packet.size <= table[packet.type].max);
-		assert(packet.fds == table[packet.type].fds && (table[packet.type].sender == 'M') == from_master);
-		assert(memcmp(packet.body, data + 1 + sizeof(struct lifeline_header), packet.size) == 0);
+		assert(packet.size >= table[packet.type].min &&
+			packet.size <= table[packet.type].max);
+		assert(packet.fds == table[packet.type].fds &&
+			(table[packet.type].sender == 'M') == from_master);
+		assert(memcmp(packet.body, data + 1 + sizeof(struct lifeline_header),
+			       packet.size) == 0);
 		for (unsigned i = 0; i < packet.fds; i++)
 			close(packet.fd[i]);
 	}

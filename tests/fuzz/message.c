@@ -1,8 +1,10 @@
-/* message.c - fuzz target of message_check: a hostile block from a transport worker that was taken over.
+/* message.c - fuzz target of message_check: a hostile block from a transport worker that was taken
+ * over.
  *
- * The input is a message's raw bytes, a NUL NUL, and edits of the block made from it: each three octets, of which two say where and one
- * what. So the fuzzer starts from blocks that pass. Without edits or a parsable message, the input itself is the block. Whatever passes
- * the check is read through every accessor, and has a NUL in its header part only in quoted-pairs.
+ * The input is a message's raw bytes, a NUL NUL, and edits of the block made from it: each three
+ * octets, of which two say where and one what. So the fuzzer starts from blocks that pass. Without
+ * edits or a parsable message, the input itself is the block. Whatever passes the check is read
+ * through every accessor, and has a NUL in its header part only in quoted-pairs.
  */
 #include "ipc/slot.h"
 #include "ipc/syntax.h"
@@ -43,8 +45,9 @@ static void read_all(const void *block, size_t size)
 	touch(raw); /* what goes on record before the check */
 	if (message_check(block, size))
 		return;
-	const struct span spans[] = {m->start_line, m->method_name, m->reason, m->via, m->via_host, m->via_branch, m->via_params, m->call_id,
-		m->from_tag, m->to_tag, m->content_type, m->body};
+	const struct span spans[] = {m->start_line, m->method_name, m->reason, m->via, m->via_host,
+		m->via_branch, m->via_params, m->call_id, m->from_tag, m->to_tag, m->content_type,
+		m->body};
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(*spans); i++)
 		touch(message_str(m, spans[i]));
@@ -53,7 +56,8 @@ static void read_all(const void *block, size_t size)
 	touch_uri(m, &m->to);
 	touch_uri(m, &m->contact);
 	for (unsigned id = 0; id < HEADER_COUNT; id++) {
-		for (const struct message_header *h = message_first(m, id); h; h = message_next(m, h)) {
+		for (const struct message_header *h = message_first(m, id); h;
+			h = message_next(m, h)) {
 			touch(message_header_name(m, h));
 			touch(message_header_value(m, h));
 		}
@@ -61,7 +65,8 @@ static void read_all(const void *block, size_t size)
 	slot_of_message(m, &key);
 	const struct message_header *h = message_headers(m);
 	for (unsigned i = 0; i < m->header_count; i++, h++)
-		if (memchr(message_raw(m) + h->line, 0, (size_t)(h->end - h->line)) && (!header_takes_nul(h->id) || !controls_quoted(message_header_value(m, h))))
+		if (memchr(message_raw(m) + h->line, 0, (size_t)(h->end - h->line)) &&
+			(!header_takes_nul(h->id) || !controls_quoted(message_header_value(m, h))))
 			__builtin_trap();
 }
 
@@ -74,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > MESSAGE_RAW_MAX)
 		return 0;
-	if (end && !parse_message((const char *)data, (size_t)(end - data), buffer, sizeof(buffer), &error)) {
+	if (end && !parse_message((const char *)data, (size_t)(end - data), buffer, sizeof(buffer),
+			   &error)) {
 		struct message *m = (struct message *)(void *)buffer;
 		uint32_t whole = m->size;
 

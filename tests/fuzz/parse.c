@@ -1,8 +1,9 @@
 /* parse.c - fuzz target of the parser and of stream framing: any bytes.
  *
- * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size; parsing the block's own raw bytes
- * again gives the same block; what may be answered has a way back and is answered; a keep-alive is no message; a room too small for any
- * message of that size is refused; framing gives the same results whole and octet by octet.
+ * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size;
+ * parsing the block's own raw bytes again gives the same block; what may be answered has a way back
+ * and is answered; a keep-alive is no message; a room too small for any message of that size is
+ * refused; framing gives the same results whole and octet by octet.
  */
 #include "ipc/slot.h"
 #include "ipc/syntax.h"
@@ -12,10 +13,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHECK(condition)               \
-	do {                           \
-		if (!(condition))      \
-			__builtin_trap(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			__builtin_trap();                                                          \
 	} while (0)
 
 static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
@@ -45,7 +46,8 @@ static void check_parsed(void)
 	for (unsigned i = 0; i < copy->header_count; i++, h++) {
 		struct str value = message_header_value(copy, h);
 
-		CHECK(!memchr(message_raw(copy) + h->line, 0, (size_t)(h->end - h->line)) || (header_takes_nul(h->id) && controls_quoted(value)));
+		CHECK(!memchr(message_raw(copy) + h->line, 0, (size_t)(h->end - h->line)) ||
+			(header_takes_nul(h->id) && controls_quoted(value)));
 	}
 	CHECK(parse_message(message_raw(copy), copy->raw_size, again, sizeof(again), &error) == 0);
 	struct message *second = (struct message *)(void *)again;
@@ -56,23 +58,28 @@ static void check_parsed(void)
 
 static void check_answerable(void)
 {
-	static const enum header copied[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	static const enum header copied[] = {
+		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 	const struct message *m = (struct message *)(void *)buffer;
 
-	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length && message_first(m, HEADER_VIA));
+	CHECK(m->is_request && m->method != METHOD_ACK && m->via.length && m->via_host.length &&
+		message_first(m, HEADER_VIA));
 	/* what is written behind the top Via's element lies in its line */
 	struct str line = message_value(m, HEADER_VIA), top = message_str(m, m->via);
 	CHECK(top.p >= line.p && top.p + top.n <= line.p + line.n);
 	for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++) {
-		for (const struct message_header *h = message_first(m, copied[i]); h; h = message_next(m, h)) {
+		for (const struct message_header *h = message_first(m, copied[i]); h;
+			h = message_next(m, h)) {
 			struct str value = message_header_value(m, h);
 
 			CHECK(value.p + value.n <= (const char *)m + m->size);
 			if (value.n && memchr(value.p, 0, value.n))
 				CHECK(header_takes_nul(h->id) && controls_quoted(value));
 			for (size_t at = 0; at < value.n; at++)
-				CHECK(value.p[at] != '\n' || (at && value.p[at - 1] == '\r' && at + 1 < value.n && (value.p[at + 1] == ' ' ||
-					value.p[at + 1] == '\t')));
+				CHECK(value.p[at] != '\n' ||
+					(at && value.p[at - 1] == '\r' && at + 1 < value.n &&
+						(value.p[at + 1] == ' ' ||
+							value.p[at + 1] == '\t')));
 		}
 	}
 }
@@ -86,11 +93,13 @@ static void check_frames(const char *bytes, size_t size)
 		return; /* octet by octet is slow enough */
 	for (;;) {
 		struct frame_step a, b;
-		enum frame_result x = frame_next(&whole, bytes + at, size - at, 512, &a), y = FRAME_MORE;
+		enum frame_result x = frame_next(&whole, bytes + at, size - at, 512, &a),
+				  y = FRAME_MORE;
 
 		for (size_t n = 0; n <= size - at && y == FRAME_MORE; n++)
 			y = frame_next(&single, bytes + at, n, 512, &b);
-		CHECK(x == y && a.consume == b.consume && a.status == b.status && a.header_size == b.header_size && a.reason == b.reason);
+		CHECK(x == y && a.consume == b.consume && a.status == b.status &&
+			a.header_size == b.header_size && a.reason == b.reason);
 		CHECK(x != FRAME_MORE || size - at < 512);
 		if (x == FRAME_MORE || x == FRAME_BAD)
 			return;
@@ -116,7 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_answerable();
 	CHECK(!result || (error.reason && (error.status != 0) == error.answerable));
 	CHECK(!parse_keepalive(bytes, size) || (result && !error.answerable));
-	CHECK(parse_message(bytes, size, again, message_block_size(MESSAGE_HEADERS_MAX, size) - 1, &error) == -ENOBUFS);
+	CHECK(parse_message(bytes, size, again, message_block_size(MESSAGE_HEADERS_MAX, size) - 1,
+		      &error) == -ENOBUFS);
 	check_frames(bytes, size);
 	return 0;
 }

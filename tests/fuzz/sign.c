@@ -1,9 +1,10 @@
-/* sign.c - fuzz target of what stands before a private key: the decoder of sign requests and the policy of what may be signed
- * (worker-tls/sign_policy.c).
+/* sign.c - fuzz target of what stands before a private key: the decoder of sign requests and the
+ * policy of what may be signed (worker-tls/sign_policy.c).
  *
- * The input is a packet, or, by its first octet, edits of a text that may be signed: a scheme, a change of size, then three octets each, of
- * which two say where and one what. Whatever decodes goes to its exact end; whatever is permitted has one of three shapes, which is checked
- * here a second time, in other words.
+ * The input is a packet, or, by its first octet, edits of a text that may be signed: a scheme, a
+ * change of size, then three octets each, of which two say where and one what. Whatever decodes
+ * goes to its exact end; whatever is permitted has one of three shapes, which is checked here a
+ * second time, in other words.
  */
 #include "ipc/sign_packet.h"
 #include "worker-tls/sign_policy.c"
@@ -12,10 +13,10 @@
 
 static volatile unsigned sink;
 
-#define REQUIRE(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
+#define REQUIRE(x)                                                                                 \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static bool all_are(const unsigned char *p, size_t n, unsigned char value)
@@ -38,12 +39,15 @@ static void judge(enum key_kind kind, uint16_t scheme, const unsigned char *text
 		REQUIRE(all_are(text, 64, ' ') && text[97] == 0);
 		REQUIRE(memcmp(text + 64, "TLS 1.3, server CertificateVerify", 33) == 0 ||
 			memcmp(text + 64, "TLS 1.3, client CertificateVerify", 33) == 0);
-		REQUIRE(scheme != 0x0401 && scheme != 0x0501 && scheme != 0x0601 && scheme != 0x0603);
+		REQUIRE(scheme != 0x0401 && scheme != 0x0501 && scheme != 0x0601 &&
+			scheme != 0x0603);
 		return;
 	}
 	REQUIRE(size > 68 && text[64] == 3 && text[65] == 0 && text[67] == point);
-	REQUIRE((text[66] == 23 && point == 65 && text[68] == 4) || (text[66] == 24 && point == 97 && text[68] == 4) ||
-		(text[66] == 25 && point == 133 && text[68] == 4) || (text[66] == 29 && point == 32) || (text[66] == 30 && point == 56));
+	REQUIRE((text[66] == 23 && point == 65 && text[68] == 4) ||
+		(text[66] == 24 && point == 97 && text[68] == 4) ||
+		(text[66] == 25 && point == 133 && text[68] == 4) ||
+		(text[66] == 29 && point == 32) || (text[66] == 30 && point == 56));
 }
 
 static void decode(const uint8_t *data, size_t size)
@@ -60,12 +64,15 @@ static void decode(const uint8_t *data, size_t size)
 		REQUIRE(bytes + request.size == packet + size);
 		for (unsigned kind = KEY_NONE; kind <= KEY_ED25519; kind++)
 			judge(kind, request.scheme, bytes, request.size);
-		REQUIRE(sign_request_encode(&request, bytes, request.size, buffer) == size && memcmp(buffer, packet, size) == 0);
+		REQUIRE(sign_request_encode(&request, bytes, request.size, buffer) == size &&
+			memcmp(buffer, packet, size) == 0);
 	}
 	if (sign_reply_decode(packet, size, &reply, &bytes) == 0) {
 		for (size_t i = 0; i < reply.size; i++)
 			sink += bytes[i];
-		REQUIRE(sign_reply_encode(reply.id, reply.error, bytes, reply.size, buffer) == size && memcmp(buffer, packet, size) == 0);
+		REQUIRE(sign_reply_encode(reply.id, reply.error, bytes, reply.size, buffer) ==
+				size &&
+			memcmp(buffer, packet, size) == 0);
 	}
 	if (sign_tickets_decode(packet, size, &tickets) == 0)
 		REQUIRE(sign_tickets_encode(&tickets, buffer) == size);
@@ -78,7 +85,8 @@ static size_t base_text(unsigned which, unsigned char text[SIGN_TEXT_MAX])
 	memset(text, 'r', SIGN_TEXT_MAX);
 	if (which < 4) {
 		memset(text, ' ', PADDING);
-		memcpy(text + PADDING, which & 1 ? client_context : server_context, sizeof(server_context));
+		memcpy(text + PADDING, which & 1 ? client_context : server_context,
+			sizeof(server_context));
 		return which & 2 ? 146 : 130;
 	}
 	which = (which - 4) % (sizeof(groups) / sizeof(groups[0]));

@@ -1,14 +1,15 @@
-/* syntax.c - fuzz target of the grammar of header values: each function of ipc/syntax.h over the same bytes, in a room of exactly their
- * size. The elements that a list function gives lie inside the list, in order. */
+/* syntax.c - fuzz target of the grammar of header values: each function of ipc/syntax.h over the
+ * same bytes, in a room of exactly their size. The elements that a list function gives lie inside
+ * the list, in order. */
 #include "ipc/syntax.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHECK(condition)               \
-	do {                           \
-		if (!(condition))      \
-			__builtin_trap(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			__builtin_trap();                                                          \
 	} while (0)
 
 static bool inside(struct str s, struct str whole)
@@ -21,7 +22,8 @@ static void check_uri(const struct uri_parts *u, struct str text)
 	char aor[AOR_MAX], undone[256];
 	struct uri_parts same;
 
-	CHECK(inside(u->whole, text) && inside(u->user, u->whole) && inside(u->password, u->whole) && inside(u->host, u->whole) &&
+	CHECK(inside(u->whole, text) && inside(u->user, u->whole) &&
+		inside(u->password, u->whole) && inside(u->host, u->whole) &&
 		inside(u->params, u->whole) && inside(u->headers, u->whole));
 	CHECK(uri_parse(u->whole, &same) == 0 && uri_equal(u, &same));
 	long n = aor_of(u, aor);
@@ -52,18 +54,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!uri_parse(text, &uri))
 		check_uri(&uri, text);
 	for (rest = text; !(error = address_next(&rest, &address));) {
-		CHECK(inside(address.whole, text) && inside(address.display, address.whole) && inside(address.params, address.whole) && inside(rest,
-			text));
+		CHECK(inside(address.whole, text) && inside(address.display, address.whole) &&
+			inside(address.params, address.whole) && inside(rest, text));
 		check_uri(&address.uri, address.whole);
 		CHECK(!address.params.n || params_check(address.params) == 0);
-		for (struct str params = address.params; !(error = param_next(&params, &name, &value));)
+		for (struct str params = address.params;
+			!(error = param_next(&params, &name, &value));)
 			CHECK(inside(name, address.params) && inside(value, address.params));
 		CHECK(error == -ENOENT);
 	}
 	for (rest = text; !(error = via_next(&rest, &via)) || error == -EPROTONOSUPPORT;)
-		CHECK(is_host(via.host) && inside(via.params, via.whole) && inside(via.branch, via.params) && inside(via.whole, text));
+		CHECK(is_host(via.host) && inside(via.params, via.whole) &&
+			inside(via.branch, via.params) && inside(via.whole, text));
 	if (!via_front(text, &via))
-		CHECK(is_host(via.host) && inside(via.params, via.whole) && inside(via.whole, text));
+		CHECK(is_host(via.host) && inside(via.params, via.whole) &&
+			inside(via.whole, text));
 	controls_quoted(text);
 	for (rest = text; !param_next(&rest, &name, &value);)
 		CHECK(name.n && inside(name, text) && inside(value, text));

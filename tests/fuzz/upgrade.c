@@ -1,16 +1,16 @@
 /* upgrade.c - fuzz target of the HTTP upgrade: any bytes.
  *
- * Beyond memory safety: the same result whole and in pieces, within the bounds; what is accepted has its key answered, and every
- * answer is whole and fits.
+ * Beyond memory safety: the same result whole and in pieces, within the bounds; what is accepted
+ * has its key answered, and every answer is whole and fits.
  */
 #include "worker-transport/upgrade.h"
 
 #include <stdlib.h>
 
-#define CHECK(condition)               \
-	do {                           \
-		if (!(condition))      \
-			__builtin_trap(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			__builtin_trap();                                                          \
 	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,14 +45,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (part_size == size)
 			break;
 	}
-	CHECK(result == other && a.status == b.status && a.consume == b.consume && a.counter == b.counter);
+	CHECK(result == other && a.status == b.status && a.consume == b.consume &&
+		a.counter == b.counter);
 	CHECK(result != UPGRADE_MORE || size < UPGRADE_MAX);
 	if (result == UPGRADE_DONE)
-		CHECK(a.status == 101 && a.consume <= size && a.consume <= UPGRADE_MAX && strlen(a.accept) == UPGRADE_ACCEPT_LENGTH &&
-			memcmp(exact, "GET ", 4) == 0);
+		CHECK(a.status == 101 && a.consume <= size && a.consume <= UPGRADE_MAX &&
+			strlen(a.accept) == UPGRADE_ACCEPT_LENGTH && memcmp(exact, "GET ", 4) == 0);
 	if (result != UPGRADE_MORE) {
 		n = upgrade_answer(&a, answer);
-		CHECK(n < sizeof(answer) && n == strlen(answer) && memcmp(answer + n - 4, "\r\n\r\n", 4) == 0);
+		CHECK(n < sizeof(answer) && n == strlen(answer) &&
+			memcmp(answer + n - 4, "\r\n\r\n", 4) == 0);
 	}
 	free(exact);
 	return 0;

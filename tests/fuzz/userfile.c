@@ -1,4 +1,5 @@
-/* userfile.c - fuzz target: a users file. Each entry that is accepted must be valid by itself, and putting it into an empty file must give it back. */
+/* userfile.c - fuzz target: a users file. Each entry that is accepted must be valid by itself, and
+ * putting it into an empty file must give it back. */
 #include "common/log.h"
 #include "ipc/userfile.h"
 
@@ -8,10 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REQUIRE(x) \
-	do { \
-		if (!(x)) \
-			abort(); \
+#define REQUIRE(x)                                                                                 \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
@@ -40,8 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < file.count; i++) {
 		const struct userfile_entry *e = &file.entries[i];
 
-		REQUIRE(userfile_name_valid(str_of(e->name)) && userfile_realm_valid(str_of(e->realm)));
-		REQUIRE(digest_algorithm_name(e->algorithm) && strlen(e->ha1) == digest_ha1_length(e->algorithm));
+		REQUIRE(userfile_name_valid(str_of(e->name)) &&
+			userfile_realm_valid(str_of(e->realm)));
+		REQUIRE(digest_algorithm_name(e->algorithm) &&
+			strlen(e->ha1) == digest_ha1_length(e->algorithm));
 		REQUIRE(strspn(e->ha1, "0123456789abcdef") == strlen(e->ha1) && e->line > 0);
 	}
 	userfile_free(&file);

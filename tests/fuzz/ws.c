@@ -1,10 +1,10 @@
 /* ws.c - fuzz target of WebSocket: any bytes on a connection, before and after its upgrade.
  *
- * The first octet says how: its lowest bit whether a good upgrade goes before the rest, the others in what pieces it comes. The stream
- * is a real one over a layer made here; SIP workers take some messages and have no
- * room for others, so that answers are written from within. Beyond memory safety: what reaches a SIP worker passes its check, and what
- * is written is an HTTP answer, then whole frames as servers send them, nothing after
- * a Close.
+ * The first octet says how: its lowest bit whether a good upgrade goes before the rest, the others
+ * in what pieces it comes. The stream is a real one over a layer made here; SIP workers take some
+ * messages and have no room for others, so that answers are written from within. Beyond memory
+ * safety: what reaches a SIP worker passes its check, and what is written is an HTTP answer, then
+ * whole frames as servers send them, nothing after a Close.
  */
 #include "common/counters.h"
 #include "ipc/mesh.h"
@@ -18,13 +18,14 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#define CHECK(condition)               \
-	do {                           \
-		if (!(condition))      \
-			__builtin_trap(); \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			__builtin_trap();                                                          \
 	} while (0)
-#define UPGRADE \
-	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" \
+#define UPGRADE                                                                                    \
+	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: "                          \
+	"Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                               \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
 #define CLOSE 8
 
@@ -102,11 +103,21 @@ static const struct stream_layer layer = {.receive = give, .send = take, .shut =
 static void start(void)
 {
 	CHECK(sodium_init() >= 0);
-	image.s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(image),
+	image.s = (struct settings){.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.size = sizeof(image),
 		.zones = {offsetof(struct image, zone), 1},
-		.listeners = {offsetof(struct image, listener), 1}, .transport_workers = 1, .sip_workers = 1,
-		.idle_ms = 60000, .message_ms = 60000, .handshake_ms = 60000, .connections_max = 10,
-		.connection_queue = 3000, .message_max = 4096, .handshakes_max = 10, .handshakes_per_source = 10};
+		.listeners = {offsetof(struct image, listener), 1},
+		.transport_workers = 1,
+		.sip_workers = 1,
+		.idle_ms = 60000,
+		.message_ms = 60000,
+		.handshake_ms = 60000,
+		.connections_max = 10,
+		.connection_queue = 3000,
+		.message_max = 4096,
+		.handshakes_max = 10,
+		.handshakes_per_source = 10};
 	image.listener.transport = TRANSPORT_WS;
 	image.listener.bind.family = 4;
 	CHECK(loop_new(&t.loop) == 0);
@@ -131,7 +142,9 @@ static void check_output(void)
 		unsigned opcode = output[at] & 15;
 		size_t length, head = 2;
 
-		CHECK((output[at] & 0xf0) == 0x80 && (opcode == 1 || opcode == 2 || (opcode >= 8 && opcode <= 10)) && writer_text - at >= 2);
+		CHECK((output[at] & 0xf0) == 0x80 &&
+			(opcode == 1 || opcode == 2 || (opcode >= 8 && opcode <= 10)) &&
+			writer_text - at >= 2);
 		length = output[at + 1];
 		CHECK(length <= 126);
 		if (length == 126) {
@@ -149,7 +162,9 @@ static void check_output(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t all[sizeof(UPGRADE) + 65536];
-	struct flow flow = {.transport = TRANSPORT_WS, .peer = {.family = 4, .port = 9}, .local = {.family = 4, .port = 9}};
+	struct flow flow = {.transport = TRANSPORT_WS,
+		.peer = {.family = 4, .port = 9},
+		.local = {.family = 4, .port = 9}};
 	struct stream *s;
 	size_t n = 0;
 	int fd;

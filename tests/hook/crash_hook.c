@@ -1,4 +1,5 @@
-/* crash_hook.c - the bug that a test needs: bytes with "X-Sipward-Crash: WHERE ACT" end the worker that has them in hand, or hang it. Acts: fault, abort, exit, violation, hang. */
+/* crash_hook.c - the bug that a test needs: bytes with "X-Sipward-Crash: WHERE ACT" end the worker
+ * that has them in hand, or hang it. Acts: fault, abort, exit, violation, hang. */
 #include "worker/crash_hook.h"
 
 #include <signal.h>
@@ -21,16 +22,10 @@ void crash_hook(const char *where, struct str bytes)
 		if (!memmem(bytes.p, bytes.n, wanted, (size_t)n))
 			continue;
 		switch (i) {
-		case 0:
-			raise(SIGSEGV);
-			break;
-		case 1:
-			abort();
-		case 2:
-			_exit(3);
-		case 3:
-			(void)!chroot("/");
-			break;
+		case 0: raise(SIGSEGV); break;
+		case 1: abort();
+		case 2: _exit(3);
+		case 3: (void)!chroot("/"); break;
 		case 4:
 			for (;;)
 				__asm__ volatile("");

@@ -1,4 +1,5 @@
-/* no_gate.c - a kernel that lacks the gate (worker/gate.h), for tests: linked in place of worker/gate.c. */
+/* no_gate.c - a kernel that lacks the gate (worker/gate.h), for tests: linked in place of
+ * worker/gate.c. */
 #include "worker/gate.h"
 
 #include <errno.h>

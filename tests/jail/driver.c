@@ -1,9 +1,14 @@
-/* driver.c - a worker that was taken over, for tests/jail/test_takeover.py: stands where a worker's program is expected, is started, configured and given its edges and keys by the real master like any other, and
- * then sends what the test tells it to, byte for byte, past all that would keep an honest worker from it. Closes no jail: what a jail prevents is another test's matter.
+/* driver.c - a worker that was taken over, for tests/jail/test_takeover.py: stands where a worker's
+ * program is expected, is started, configured and given its edges and keys by the real master like
+ * any other, and then sends what the test tells it to, byte for byte, past all that would keep an
+ * honest worker from it. Closes no jail: what a jail prevents is another test's matter.
  *
- * Its role is in the name that it was started by. Only the worker with index 0 was taken over: with another index it becomes the program of the same name in the folder "honest" beside it.
+ * Its role is in the name that it was started by. Only the worker with index 0 was taken over: with
+ * another index it becomes the program of the same name in the folder "honest" beside it.
  *
- * Interface: a datagram socket "ROLE.act" beside the program takes commands, struct command and its bytes; each is answered with struct answer, to whoever sent the last one. What arrives from the victims goes there too.
+ * Interface: a datagram socket "ROLE.act" beside the program takes commands, struct command and its
+ * bytes; each is answered with struct answer, to whoever sent the last one. What arrives from the
+ * victims goes there too.
  */
 #include "worker/skeleton.h"
 #include "ipc/mesh.h"
@@ -26,22 +31,27 @@
 #define COMMAND_MAX (512u * 1024)
 
 struct command {
-	char op;         /* M: a packet on the edge to peer, with fds; S: shut that edge down; X: close it and stay; L: a packet to the master with fds; K: a packet on the key edge to peer, with fds; P: parse the bytes and
-	                  * answer with the block; D: stop (fds 1) or go on reading what the master says; H: tell (fds 1) or not of records that come; G: fill the shared page's counters with the first byte; C: close the
-	                  * lifeline and stay */
+	char op; /* M: a packet on the edge to peer, with fds; S: shut that edge down; X: close it
+	          * and stay; L: a packet to the master with fds; K: a packet on the key edge to
+	          * peer, with fds; P: parse the bytes and answer with the block; D: stop (fds 1) or
+	          * go on reading what the master says; H: tell (fds 1) or not of records that come;
+	          * G: fill the shared page's counters with the first byte; C: close the lifeline
+	          * and stay */
 	uint8_t fds;
 	uint16_t peer;
 	uint32_t repeat; /* times, at least once */
 	uint32_t pad;    /* the bytes are followed by zero bytes up to this size */
 };
 struct answer {
-	char op;         /* the command's; m: a record from peer; l: a packet from the master; k: one of the key edge */
+	char op; /* the command's; m: a record from peer; l: a packet from the master; k: one of the
+	            key edge */
 	uint8_t zero;
 	uint16_t peer;
-	int32_t error;   /* of the last one; records and packets: their type */
-	uint32_t done;   /* how many were taken */
+	int32_t error; /* of the last one; records and packets: their type */
+	uint32_t done; /* how many were taken */
 };
-_Static_assert(sizeof(struct command) == 12 && sizeof(struct answer) == 12, "as the test packs them");
+_Static_assert(
+	sizeof(struct command) == 12 && sizeof(struct answer) == 12, "as the test packs them");
 
 /* Its end of a pair with a peer. */
 struct edge {
@@ -72,8 +82,10 @@ static uint64_t clock_ms(void)
 /* An answer is worth waiting for; what merely arrived is not. */
 static void tell(const struct answer *a, const void *data, size_t size)
 {
-	struct iovec part[2] = {{(void *)(uintptr_t)a, sizeof(*a)}, {(void *)(uintptr_t)data, size}};
-	struct msghdr message = {.msg_name = &d.test, .msg_namelen = d.test_size, .msg_iov = part, .msg_iovlen = 2};
+	struct iovec part[2] = {
+		{(void *)(uintptr_t)a, sizeof(*a)}, {(void *)(uintptr_t)data, size}};
+	struct msghdr message = {
+		.msg_name = &d.test, .msg_namelen = d.test_size, .msg_iov = part, .msg_iovlen = 2};
 
 	if (d.test_size)
 		sendmsg(d.act, &message, (a->op >= 'a' ? MSG_DONTWAIT : 0) | MSG_NOSIGNAL);
@@ -104,7 +116,8 @@ static void on_edge(void *arg, uint32_t events)
 	(void)events;
 	while ((n = recv(e->fd, batch, sizeof(batch), MSG_DONTWAIT)) > 0)
 		if (PEER_ROLE(e->peer) == PEER_TLS || d.worker.role == PEER_TLS)
-			tell(&(struct answer){.op = 'k', .peer = PEER_INDEX(e->peer)}, batch, (size_t)n);
+			tell(&(struct answer){.op = 'k', .peer = PEER_INDEX(e->peer)}, batch,
+				(size_t)n);
 		else
 			hear_batch(e, (size_t)n);
 	if (n == 0 || (errno != EAGAIN && errno != ECONNRESET)) {
@@ -129,21 +142,21 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	(void)arg;
 	switch (p->type) {
 	case LIFELINE_EDGE:
-	case LIFELINE_KEY_EDGE:
-		return take_edge(p);
+	case LIFELINE_KEY_EDGE: return take_edge(p);
 	case LIFELINE_CERTIFICATES: {
 		const struct lifeline_certificates *order = (void *)p->body;
-		struct lifeline_certificates_result result = {.sequence = order->sequence, .index = 0xffff};
+		struct lifeline_certificates_result result = {
+			.sequence = order->sequence, .index = 0xffff};
 
 		if (order->act == CERTIFICATES_CHECK && d.worker.role == PEER_TRANSPORT)
-			return worker_send(&d.worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), NULL, 0);
+			return worker_send(&d.worker, LIFELINE_CERTIFICATES_RESULT, &result,
+				sizeof(result), NULL, 0);
 		return 0;
 	}
 	case LIFELINE_QUERY:
 		tell(&(struct answer){.op = 'l', .error = p->type}, p->body, p->size);
 		return 0;
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -160,6 +173,7 @@ static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned
 
 	if (fds) {
 		struct cmsghdr *c;
+
 		message.msg_control = control.buffer;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * fds);
 		c = CMSG_FIRSTHDR(&message);
@@ -177,7 +191,9 @@ static int send_edge(uint16_t peer, const unsigned char *bytes, size_t size, uns
 	const struct edge *e = edge_of(peer);
 	int error = e->source ? send_packet(e->fd, bytes, size, fds) : -ENOTCONN;
 
-	return error == -EPIPE || error == -ECONNRESET ? -ENOTCONN : error; /* its next life will have another */
+	return error == -EPIPE || error == -ECONNRESET
+	               ? -ENOTCONN
+	               : error; /* its next life will have another */
 }
 
 static int end_edge(uint16_t peer, bool keep)
@@ -197,21 +213,16 @@ static int end_edge(uint16_t peer, bool keep)
 static int do_once(const struct command *c, const unsigned char *bytes, size_t size)
 {
 	switch (c->op) {
-	case 'M':
-		return send_edge(c->peer, bytes, size, c->fds & 15);
+	case 'M': return send_edge(c->peer, bytes, size, c->fds & 15);
 	case 'S':
-	case 'X':
-		return end_edge(c->peer, c->op == 'S');
-	case 'L':
-		return send_packet(d.worker.lifeline, bytes, size, c->fds & 15);
+	case 'X': return end_edge(c->peer, c->op == 'S');
+	case 'L': return send_packet(d.worker.lifeline, bytes, size, c->fds & 15);
 	case 'K':
-		return send_edge(PEER(d.worker.role == PEER_TLS ? PEER_TRANSPORT : PEER_TLS, c->peer & 255), bytes, size, c->fds & 15);
-	case 'D':
-		loop_modify(d.worker.loop, d.worker.source, c->fds ? 0 : EPOLLIN);
-		return 0;
-	case 'H':
-		d.hears = c->fds;
-		return 0;
+		return send_edge(
+			PEER(d.worker.role == PEER_TLS ? PEER_TRANSPORT : PEER_TLS, c->peer & 255),
+			bytes, size, c->fds & 15);
+	case 'D': loop_modify(d.worker.loop, d.worker.source, c->fds ? 0 : EPOLLIN); return 0;
+	case 'H': d.hears = c->fds; return 0;
 	case 'G':
 		memset(d.worker.page->counter, bytes[0], sizeof(d.worker.page->counter));
 		return 0;
@@ -220,8 +231,7 @@ static int do_once(const struct command *c, const unsigned char *bytes, size_t s
 		d.worker.source = NULL;
 		close(d.worker.lifeline);
 		return 0;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 }
 
@@ -255,7 +265,8 @@ static void on_command(void *arg, uint32_t events)
 
 	(void)arg, (void)events;
 	d.test_size = sizeof(d.test);
-	n = recvfrom(d.act, buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *)&d.test, &d.test_size);
+	n = recvfrom(d.act, buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *)&d.test,
+		&d.test_size);
 	if (n < (ssize_t)sizeof(c))
 		return;
 	memcpy(&c, buffer, sizeof(c));
@@ -276,7 +287,8 @@ static int listen_to_test(const char *program)
 	const struct timeval patience = {.tv_sec = 2};
 	const int size = 4 << 20;
 
-	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s.act", program) >= (int)sizeof(address.sun_path))
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s.act", program) >=
+		(int)sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	unlink(address.sun_path);
 	d.act = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -299,7 +311,8 @@ static int become_honest(char **argv)
 	const char *slash = strrchr(argv[0], '/');
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%.*s/honest%s", slash ? (int)(slash - argv[0]) : 0, argv[0], slash ? slash : "/?");
+	snprintf(path, sizeof(path), "%.*s/honest%s", slash ? (int)(slash - argv[0]) : 0, argv[0],
+		slash ? slash : "/?");
 	execv(path, argv);
 	perror(path);
 	return EXIT_FAILURE;
@@ -308,7 +321,9 @@ static int become_honest(char **argv)
 int main(int argc, char **argv)
 {
 	struct worker *w = &d.worker;
-	enum peer_role role = strstr(argv[0], "-transport") ? PEER_TRANSPORT : strstr(argv[0], "-sip") ? PEER_SIP : PEER_TLS;
+	enum peer_role role = strstr(argv[0], "-transport") ? PEER_TRANSPORT
+	                      : strstr(argv[0], "-sip")     ? PEER_SIP
+	                                                    : PEER_TLS;
 
 	if (argc > 1 && strcmp(argv[1], "0") != 0)
 		return become_honest(argv);

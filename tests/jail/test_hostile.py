@@ -28,20 +28,34 @@ class Edges(unittest.TestCase):
             rows = [line.split() for line in table][1:]
         return {row[7] for row in rows if row[6] in held and len(row) > 7}
 
-    @unittest.skipUnless(os.geteuid() == 0, "workers are not dumpable: only root may look at their fds")
+    @unittest.skipUnless(
+        os.geteuid() == 0, "workers are not dumpable: only root may look at their fds"
+    )
     def test_no_socket_has_a_name_but_the_control_socket(self):
         for worker, pid in self.pids.items():
-            self.assertEqual(self.names(pid), {str(self.g.dir / "run/control.sock")} if worker == "master" else set(), worker)
+            self.assertEqual(
+                self.names(pid),
+                {str(self.g.dir / "run/control.sock")} if worker == "master" else set(),
+                worker,
+            )
 
     def test_nothing_lies_where_workers_look(self):
         root = self.g.dir / "run/root"
         self.assertEqual(list(root.iterdir()), [])
-        self.assertEqual((root.stat().st_mode & 0o7777, root.stat().st_uid), (0o555, os.geteuid()), "the master's, so that no worker can open it up")
-        self.assertEqual({p.name for p in (self.g.dir / "run").iterdir()}, {"control.sock", "lock", "root"})
+        self.assertEqual(
+            (root.stat().st_mode & 0o7777, root.stat().st_uid),
+            (0o555, os.geteuid()),
+            "the master's, so that no worker can open it up",
+        )
+        self.assertEqual(
+            {p.name for p in (self.g.dir / "run").iterdir()}, {"control.sock", "lock", "root"}
+        )
         if os.geteuid() == 0 and not SANITIZED:
             for worker, pid in self.pids.items():
                 if worker != "master":
-                    self.assertEqual(os.stat(f"/proc/{pid}/root").st_ino, root.stat().st_ino, worker)
+                    self.assertEqual(
+                        os.stat(f"/proc/{pid}/root").st_ino, root.stat().st_ino, worker
+                    )
 
     def test_no_thread_but_the_one(self):
         if not SANITIZED:
@@ -84,12 +98,25 @@ class Control(unittest.TestCase):
     def test_without_rights(self):
         """The folder of the socket lets nobody in; where somebody opened it, the master asks the kernel who calls."""
         ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{}\\n' * 100); print(s.recv(4096).decode())"
-        run = lambda: subprocess.run(["python3", "-c", ask, self.path], user=65534, group=65534, extra_groups=[], capture_output=True, text=True, timeout=WAIT)
+        run = lambda: subprocess.run(
+            ["python3", "-c", ask, self.path],
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+        )
         self.assertIn("PermissionError", run().stderr)
         os.chmod(self.path, 0o666)
         for _ in range(20):
             done = run()
-            self.assertTrue("permission denied" in done.stdout or "ConnectionResetError" in done.stderr or "BrokenPipeError" in done.stderr, done)
+            self.assertTrue(
+                "permission denied" in done.stdout
+                or "ConnectionResetError" in done.stderr
+                or "BrokenPipeError" in done.stderr,
+                done,
+            )
         self.assertEqual(self.g.counters()["control_refused"], 20)
         self.assertIn("control-refused uid=65534", self.g.log_text())
         self.assertEqual(self.g.counters().get("control_bad", 0), 0, "nothing of it was read")
@@ -97,8 +124,19 @@ class Control(unittest.TestCase):
     def test_garbage(self):
         rng = random.Random(4)
         deep = b'{"command": ' + b"[" * 30000 + b"]" * 30000 + b"}\n"
-        for line in (b"\0" * 1000 + b"\n", deep, b'{"command": 1e999}\n', b'{"command": "\\ud800"}\n', b'{"command": "\xff"}\n', b'{"command": "calls", "arguments": {"": 99999999999999999999999}}\n', b'"' + b"x" * 65000 + b'"\n',
-                     b'{"command": "user add", "arguments": {"name@domain": "' + b"a" * 60000 + b'@example.net", "ha1": []}}\n', *(bytes(b for b in rng.randbytes(5000) if b != 10) + b"\n" for _ in range(100))):
+        for line in (
+            b"\0" * 1000 + b"\n",
+            deep,
+            b'{"command": 1e999}\n',
+            b'{"command": "\\ud800"}\n',
+            b'{"command": "\xff"}\n',
+            b'{"command": "calls", "arguments": {"": 99999999999999999999999}}\n',
+            b'"' + b"x" * 65000 + b'"\n',
+            b'{"command": "user add", "arguments": {"name@domain": "'
+            + b"a" * 60000
+            + b'@example.net", "ha1": []}}\n',
+            *(bytes(b for b in rng.randbytes(5000) if b != 10) + b"\n" for _ in range(100)),
+        ):
             answer = json.loads(self.reach(line).makefile().readline())
             self.assertIs(answer["ok"], False)
         self.assertGreater(self.g.counters()["control_bad"], 100)

@@ -18,12 +18,21 @@ class Release(unittest.TestCase):
         for program in BIN.iterdir():
             self.assertNotIn(MARKER, program.read_bytes(), program)
         for name in ("sipward-transport", "sipward-sip"):
-            self.assertIn(MARKER, (HOOK / name).read_bytes(), "what is not found there would not be found here")
+            self.assertIn(
+                MARKER,
+                (HOOK / name).read_bytes(),
+                "what is not found there would not be found here",
+            )
 
 
 class Quarantine(unittest.TestCase):
     def setUp(self):
-        self.g = Gateway(transport=2, sip=2, bin=HOOK, config=CONFIG + 'listener "ws" {{ bind = "ws:{ip}:8080"  zone = "access" }}\n')
+        self.g = Gateway(
+            transport=2,
+            sip=2,
+            bin=HOOK,
+            config=CONFIG + 'listener "ws" {{ bind = "ws:{ip}:8080"  zone = "access" }}\n',
+        )
         self.addCleanup(self.g.close)
         self.phone = Phone(self.g, "alice")
         self.addCleanup(self.phone.close)
@@ -36,7 +45,9 @@ class Quarantine(unittest.TestCase):
         return p
 
     def poison(self, where, act, transport="UDP", more=()):
-        return self.peer(transport).make("OPTIONS", "sip:bob@example.net", headers=[f"X-Sipward-Crash: {where} {act}", *more])
+        return self.peer(transport).make(
+            "OPTIONS", "sip:bob@example.net", headers=[f"X-Sipward-Crash: {where} {act}", *more]
+        )
 
     def deaths(self):
         return sum(r["deaths"] for r in self.g.ctl("workers"))
@@ -45,7 +56,10 @@ class Quarantine(unittest.TestCase):
         return all(r["state"] == "ready" for r in self.g.ctl("workers"))
 
     def died(self, n):
-        wait_for(lambda: self.deaths() >= n and self.all_ready(), f"{n} workers dead and back\n" + self.g.log_text())
+        wait_for(
+            lambda: self.deaths() >= n and self.all_ready(),
+            f"{n} workers dead and back\n" + self.g.log_text(),
+        )
         self.assertEqual(self.deaths(), n)
 
     def dropped(self):
@@ -53,8 +67,10 @@ class Quarantine(unittest.TestCase):
 
     def one(self, kind, reason, role):
         """The one that is kept."""
-        row, = self.g.ctl("quarantine", "list")
-        self.assertEqual((row["kind"], row["reason"], row["worker"].rsplit("-", 1)[0]), (kind, reason, role))
+        (row,) = self.g.ctl("quarantine", "list")
+        self.assertEqual(
+            (row["kind"], row["reason"], row["worker"].rsplit("-", 1)[0]), (kind, reason, role)
+        )
         self.assertRegex(row["fingerprint"], "^[0-9a-f]{32}$")
         return row
 
@@ -73,7 +89,19 @@ class Quarantine(unittest.TestCase):
 
     def shown(self, row):
         """The bytes that `quarantine show` gives to programs; to people it gives them as text."""
-        done = subprocess.run([HOOK / "sipwardctl", "-s", self.g.dir / "run/control.sock", "quarantine", "show", row["fingerprint"][:8]], capture_output=True, text=True, timeout=WAIT)
+        done = subprocess.run(
+            [
+                HOOK / "sipwardctl",
+                "-s",
+                self.g.dir / "run/control.sock",
+                "quarantine",
+                "show",
+                row["fingerprint"][:8],
+            ],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(row["fingerprint"], done.stdout)
         self.assertIn("\n\nOPTIONS sip:bob@example.net SIP/2.0\n", done.stdout)
@@ -91,7 +119,7 @@ class Quarantine(unittest.TestCase):
         self.assertEqual((row["deaths"], row["size"], row["refused"]), (1, len(raw), "yes"))
         self.assertEqual(self.g.ctl("status")["object"]["quarantined"], 1)
         self.assertEqual(self.shown(row), raw)
-        (_, alert), = events(self.g.log_text(), "message-quarantined")
+        ((_, alert),) = events(self.g.log_text(), "message-quarantined")
         self.assertEqual(alert["fingerprint"], row["fingerprint"])
         self.refused(raw)
         self.assertTrue(events(self.g.log_text(), "message-refused"))
@@ -107,7 +135,7 @@ class Quarantine(unittest.TestCase):
         self.died(1)
         folder = self.g.dir / "state/quarantine"
         self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o700)
-        file, = folder.iterdir()
+        (file,) = folder.iterdir()
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
         self.assertEqual(file.stat().st_uid, os.geteuid())
         self.assertEqual(file.read_bytes(), raw)
@@ -133,8 +161,17 @@ class Quarantine(unittest.TestCase):
         self.died(4)
 
     def test_what_cannot_be_shown(self):
-        for words, text in ((("show", "abcd"), "nothing with this fingerprint"), (("show", "xyz"), "hexadecimal"), (("clear", "../x"), "hexadecimal")):
-            done = subprocess.run([HOOK / "sipwardctl", "-s", self.g.dir / "run/control.sock", "quarantine", *words], capture_output=True, text=True, timeout=WAIT)
+        for words, text in (
+            (("show", "abcd"), "nothing with this fingerprint"),
+            (("show", "xyz"), "hexadecimal"),
+            (("clear", "../x"), "hexadecimal"),
+        ):
+            done = subprocess.run(
+                [HOOK / "sipwardctl", "-s", self.g.dir / "run/control.sock", "quarantine", *words],
+                capture_output=True,
+                text=True,
+                timeout=WAIT,
+            )
             self.assertEqual(done.returncode, 1)
             self.assertIn(text, done.stderr)
 
@@ -157,7 +194,9 @@ class Quarantine(unittest.TestCase):
     def test_a_message_on_a_stream(self):
         """The stream goes on without it."""
         victim = self.peer("TCP")
-        raw = victim.make("OPTIONS", "sip:bob@example.net", headers=["X-Sipward-Crash: transport abort"])
+        raw = victim.make(
+            "OPTIONS", "sip:bob@example.net", headers=["X-Sipward-Crash: transport abort"]
+        )
         victim.send_raw(raw)
         self.died(1)
         self.one("message", "ABRT", "transport")
@@ -204,7 +243,13 @@ class Quarantine(unittest.TestCase):
         self.died(1)
         self.assertEqual(self.one("message", FAULTS, "sip")["size"], len(raw))
         self.assertEqual(self.shown(self.one("message", FAULTS, "sip")), raw)
-        before = next(r for r in self.g.ctl("counters") if r["counter"] == "drop_quarantined")["transport"] if self.dropped() else 0
+        before = (
+            next(r for r in self.g.ctl("counters") if r["counter"] == "drop_quarantined")[
+                "transport"
+            ]
+            if self.dropped()
+            else 0
+        )
         self.refused(raw)
         row = next(r for r in self.g.ctl("counters") if r["counter"] == "drop_quarantined")
         self.assertEqual(row["transport"], before + PEERS, "who sees it first")
@@ -229,12 +274,21 @@ class Quarantine(unittest.TestCase):
 
     def test_a_kill_from_outside_blames_nobody(self):
         """While a message is in hand; out of memory looks the same."""
+
         def received():
-            return {int(w): int(n) for w, n in re.findall(r'sipward_rx_bytes_total\{role="transport",worker="(\d+)"\} (\d+)', self.g.ctl("metrics")["text"])}
+            return {
+                int(w): int(n)
+                for w, n in re.findall(
+                    r'sipward_rx_bytes_total\{role="transport",worker="(\d+)"\} (\d+)',
+                    self.g.ctl("metrics")["text"],
+                )
+            }
 
         before = received()
         self.peer().send_raw(self.poison("transport", "hang"))
-        held = wait_for(lambda: [w for w, n in received().items() if n > before[w]], "the message is in hand")
+        held = wait_for(
+            lambda: [w for w, n in received().items() if n > before[w]], "the message is in hand"
+        )
         os.kill(self.g.workers("transport")[held[0]]["pid"], signal.SIGKILL)
         self.died(1)
         self.assertEqual(self.g.ctl("quarantine", "list"), [])

@@ -13,7 +13,14 @@ PREVENTED = r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
 GATE = "a system call of another architecture"
 CAN_TRACE = ROOT and platform.machine() == "x86_64" and "SIPWARD_UNDER" not in os.environ
 # The kernel gives an ordinary user no namespaces inside a chroot, and some distributions nowhere.
-NAMESPACES = subprocess.run(["unshare", "--user", "true"], stderr=subprocess.DEVNULL, **({"user": "nobody", "extra_groups": []} if ROOT else {})).returncode == 0
+NAMESPACES = (
+    subprocess.run(
+        ["unshare", "--user", "true"],
+        stderr=subprocess.DEVNULL,
+        **({"user": "nobody", "extra_groups": []} if ROOT else {}),
+    ).returncode
+    == 0
+)
 SCHED_YIELD = 24  # harmless, and no worker may make it; its 0 is no event to the call that it takes the place of
 
 
@@ -29,12 +36,23 @@ class Ordinary(Gateway):
         for path in (self.dir, *self.dir.iterdir()):
             os.chown(path, user.pw_uid, user.pw_gid)
         self.log = open(self.dir / "log", "ab")
-        self.process = subprocess.Popen([programs / "sipward", "-c", self.config], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                        user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+        self.process = subprocess.Popen(
+            [programs / "sipward", "-c", self.config],
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            user=user.pw_uid,
+            group=user.pw_gid,
+            extra_groups=[],
+        )
 
 
 class Registers(ctypes.Structure):
-    _fields_ = [(n, ctypes.c_ulonglong) for n in "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs".split()]
+    _fields_ = [
+        (n, ctypes.c_ulonglong)
+        for n in "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs".split()
+    ]
 
 
 def make_call(pid, number):
@@ -73,9 +91,18 @@ class Jail(unittest.TestCase):
         return g
 
     def verify(self, g):
-        done = subprocess.run([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], capture_output=True, text=True, timeout=170)
+        done = subprocess.run(
+            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
+            capture_output=True,
+            text=True,
+            timeout=170,
+        )
         rows = json.loads(done.stdout)["rows"]
-        return done.returncode, [r for r in rows if not r["act"].startswith("jail of")], {r["act"].split()[-1]: r for r in rows if r["act"].startswith("jail of")}
+        return (
+            done.returncode,
+            [r for r in rows if not r["act"].startswith("jail of")],
+            {r["act"].split()[-1]: r for r in rows if r["act"].startswith("jail of")},
+        )
 
     def assert_holds(self, g, roles=ROLES):
         code, acts, live = self.verify(g)
@@ -98,7 +125,10 @@ class Jail(unittest.TestCase):
         self.assertEqual(phone.register().status, 200)
 
     def respawned(self, g, role, pid):
-        return wait_for(lambda: [r for r in g.workers(role) if r["state"] == "ready" and r["pid"] != pid], f"another {role} worker")[0]
+        return wait_for(
+            lambda: [r for r in g.workers(role) if r["state"] == "ready" and r["pid"] != pid],
+            f"another {role} worker",
+        )[0]
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_as_root(self):
@@ -120,15 +150,39 @@ class Jail(unittest.TestCase):
         """It keeps what workers and reloads take, and nothing else."""
         g = self.gateway()
         s = status(g.process.pid)
-        kept = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8, "NET_BIND_SERVICE": 10, "IPC_LOCK": 14, "SYS_CHROOT": 18, "SYS_PTRACE": 19, "SYS_ADMIN": 21}
+        kept = {
+            "CHOWN": 0,
+            "DAC_OVERRIDE": 1,
+            "FOWNER": 3,
+            "KILL": 5,
+            "SETGID": 6,
+            "SETUID": 7,
+            "SETPCAP": 8,
+            "NET_BIND_SERVICE": 10,
+            "IPC_LOCK": 14,
+            "SYS_CHROOT": 18,
+            "SYS_PTRACE": 19,
+            "SYS_ADMIN": 21,
+        }
         for field in ("CapEff", "CapPrm", "CapBnd"):
             self.assertEqual(int(s[field], 16) & ~sum(1 << bit for bit in kept.values()), 0, field)
         self.assertEqual((s["NoNewPrivs"], s["Seccomp"], s["Seccomp_filters"]), ("1", "2", "1"))
 
     def test_as_an_ordinary_user(self):
         g = self.gateway(Ordinary if ROOT else Gateway, transport=1, sip=2, tls=1)
-        self.assertEqual({r["jail"] for r in g.ctl("workers")}, {"no identity" if NAMESPACES else "no namespaces, no root, no identity, no capabilities"})
-        self.assertEqual(len(re.findall("jail-step-missing role=\\w+ step=identity reason=EPERM", g.log_text())), 3, "each role's once")
+        self.assertEqual(
+            {r["jail"] for r in g.ctl("workers")},
+            {
+                "no identity"
+                if NAMESPACES
+                else "no namespaces, no root, no identity, no capabilities"
+            },
+        )
+        self.assertEqual(
+            len(re.findall("jail-step-missing role=\\w+ step=identity reason=EPERM", g.log_text())),
+            3,
+            "each role's once",
+        )
         if NAMESPACES:
             self.assert_holds(g)
         self.assert_serves(g)
@@ -140,7 +194,10 @@ class Jail(unittest.TestCase):
 
     def test_twice_at_once(self):
         g = self.gateway()
-        first = subprocess.Popen([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], stdout=subprocess.PIPE)
+        first = subprocess.Popen(
+            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
+            stdout=subprocess.PIPE,
+        )
         wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
         self.assertIn("under way", g.ctl("sandbox", "verify", check=False)["error"])
         first.communicate(timeout=170)
@@ -148,7 +205,10 @@ class Jail(unittest.TestCase):
 
     def test_stopped_meanwhile(self):
         g = self.gateway()
-        asking = subprocess.Popen([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"], stdout=subprocess.PIPE)
+        asking = subprocess.Popen(
+            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
+            stdout=subprocess.PIPE,
+        )
         wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
         code, _, left = g.stop()
         self.assertEqual((code, left), (0, []))
@@ -160,7 +220,13 @@ class Jail(unittest.TestCase):
         g = self.gateway(sip=2)
         pid = [r["pid"] for r in g.workers("sip") if r["worker"] == "sip-1"][0]
         uid, gid = (int(status(pid)[field].split()[0]) for field in ("Uid", "Gid"))
-        subprocess.run(["prlimit", "--pid", str(pid), "--nofile=900:900"], check=True, user=uid, group=gid, extra_groups=[])
+        subprocess.run(
+            ["prlimit", "--pid", str(pid), "--nofile=900:900"],
+            check=True,
+            user=uid,
+            group=gid,
+            extra_groups=[],
+        )
         code, _, live = self.verify(g)
         self.assertEqual(code, 1)
         self.assertEqual(live["sip-0"]["sip"], "same")
@@ -173,10 +239,18 @@ class Jail(unittest.TestCase):
         for role in ROLES:
             pid = g.workers(role)[0]["pid"]
             make_call(pid, SCHED_YIELD)
-            wait_for(lambda: re.search(rf"jail-violation peer={role}-0 pid={pid} syscall=sched_yield number=24 thread={pid} args=0x", g.log_text()), "the log line")
+            wait_for(
+                lambda: re.search(
+                    rf"jail-violation peer={role}-0 pid={pid} syscall=sched_yield number=24 thread={pid} args=0x",
+                    g.log_text(),
+                ),
+                "the log line",
+            )
             after = self.respawned(g, role, pid)
             self.assertEqual((after["last_end"], after["deaths"]), ("signal 9 (KILL)", 1))
-            self.assertRegex(g.log_text(), f"worker-died peer={role}-0 pid={pid} .*killed=jail-violation")
+            self.assertRegex(
+                g.log_text(), f"worker-died peer={role}-0 pid={pid} .*killed=jail-violation"
+            )
         self.assertEqual(g.counters()["jail_violations"], 3)
         self.assert_serves(g)
 
@@ -186,16 +260,29 @@ class Jail(unittest.TestCase):
         g.violations = True
         pid = g.workers("sip")[0]["pid"]
         make_call(pid, SCHED_YIELD)
-        wait_for(lambda: re.search(rf"jail-violation peer=sip-0 pid={pid} syscall=sched_yield .* allowed=log", g.log_text()), "the log line")
+        wait_for(
+            lambda: re.search(
+                rf"jail-violation peer=sip-0 pid={pid} syscall=sched_yield .* allowed=log",
+                g.log_text(),
+            ),
+            "the log line",
+        )
         self.assert_serves(g)
         self.assertEqual(g.workers("sip")[0]["pid"], pid)
 
     def test_required(self):
-        g = Ordinary(extra="require-jail = yes", start=False) if ROOT else Gateway(extra="require-jail = yes", start=False)
+        g = (
+            Ordinary(extra="require-jail = yes", start=False)
+            if ROOT
+            else Gateway(extra="require-jail = yes", start=False)
+        )
         self.addCleanup(g.close)
         g.launch()
         self.assertNotEqual(g.process.wait(20), 0)
-        self.assertRegex(g.log_text(), "jail-incomplete peer=\\S+ step=" + ("identity" if NAMESPACES else "namespaces"))
+        self.assertRegex(
+            g.log_text(),
+            "jail-incomplete peer=\\S+ step=" + ("identity" if NAMESPACES else "namespaces"),
+        )
         if ROOT:
             whole = self.gateway(extra="require-jail = yes")
             self.assert_serves(whole)

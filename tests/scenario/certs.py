@@ -1,9 +1,14 @@
 """Certificates for tests, made with openssl: an authority, and what it signs."""
 import pathlib, subprocess
 
-KINDS = {"P-256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "P-384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
-         "RSA-2048": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA-3072": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
-         "RSA-4096": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"], "Ed25519": ["-algorithm", "ED25519"]}
+KINDS = {
+    "P-256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "P-384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+    "RSA-2048": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "RSA-3072": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+    "RSA-4096": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"],
+    "Ed25519": ["-algorithm", "ED25519"],
+}
 
 CA_CONFIG = """
 [ca]
@@ -39,22 +44,76 @@ class Authority:
         self.dir = pathlib.Path(folder)
         self.name = name
         self.pem, self.key = self.dir / f"{name}.pem", make_key(self.dir / f"{name}.key", "P-256")
-        run("req", "-x509", "-new", "-key", self.key, "-subj", f"/CN=Authority {name}", "-days", "30", "-out", self.pem)
+        run(
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            self.key,
+            "-subj",
+            f"/CN=Authority {name}",
+            "-days",
+            "30",
+            "-out",
+            self.pem,
+        )
         self.work = self.dir / f"{name}.d"
         self.work.mkdir()
         (self.work / "index").touch()
         (self.work / "conf").write_text(CA_CONFIG.format(dir=self.work))
 
-    def issue(self, name, names, kind="P-256", start="20200101000000Z", end="20490101000000Z", common=None, key=None):
+    def issue(
+        self,
+        name,
+        names,
+        kind="P-256",
+        start="20200101000000Z",
+        end="20490101000000Z",
+        common=None,
+        key=None,
+    ):
         """Writes NAME.pem and NAME.key; names as in subjectAltName, "" for none. Returns both paths."""
         pem, key_path = self.dir / f"{name}.pem", self.dir / f"{name}.key"
         if key is None:
             make_key(key_path, kind)
         request, extensions = self.work / f"{name}.csr", self.work / f"{name}.ext"
-        run("req", "-new", "-key", key or key_path, "-subj", f"/CN={common or name}", "-out", request)
-        extensions.write_text("basicConstraints = critical,CA:FALSE\n" + (f"subjectAltName = {names}\n" if names else ""))
+        run(
+            "req",
+            "-new",
+            "-key",
+            key or key_path,
+            "-subj",
+            f"/CN={common or name}",
+            "-out",
+            request,
+        )
+        extensions.write_text(
+            "basicConstraints = critical,CA:FALSE\n"
+            + (f"subjectAltName = {names}\n" if names else "")
+        )
         new = self.work / f"{name}.pem"
-        run("ca", "-batch", "-notext", "-config", self.work / "conf", "-cert", self.pem, "-keyfile", self.key, "-md", "sha256", "-startdate", start, "-enddate", end,
-            "-extfile", extensions, "-in", request, "-out", new)
+        run(
+            "ca",
+            "-batch",
+            "-notext",
+            "-config",
+            self.work / "conf",
+            "-cert",
+            self.pem,
+            "-keyfile",
+            self.key,
+            "-md",
+            "sha256",
+            "-startdate",
+            start,
+            "-enddate",
+            end,
+            "-extfile",
+            extensions,
+            "-in",
+            request,
+            "-out",
+            new,
+        )
         new.rename(pem)
         return pem, key or key_path

@@ -4,9 +4,13 @@ Everything waits for conditions and is bounded in time.
 """
 import hashlib, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, time
 
-BUILD = pathlib.Path(os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+BUILD = pathlib.Path(
+    os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
+)
 BIN = BUILD / "bin"
-WAIT = int(os.environ.get("SIPWARD_WAIT", 20))  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
+WAIT = int(
+    os.environ.get("SIPWARD_WAIT", 20)
+)  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
 
 
 def own_address():
@@ -55,7 +59,21 @@ route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action
 class Gateway:
     """A running sipward with the usual test config: users alice, bob, carol (password = name + "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
 
-    def __init__(self, transport=1, sip=1, tls=0, targets=None, access="", trunk="", routes="", extra="", users=("alice", "bob", "carol"), config=None, start=True, bin=BIN):
+    def __init__(
+        self,
+        transport=1,
+        sip=1,
+        tls=0,
+        targets=None,
+        access="",
+        trunk="",
+        routes="",
+        extra="",
+        users=("alice", "bob", "carol"),
+        config=None,
+        start=True,
+        bin=BIN,
+    ):
         self.ip, self.bin = own_address(), pathlib.Path(bin)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-"))
         os.chmod(self.dir, 0o755)
@@ -64,8 +82,20 @@ class Gateway:
         targets = targets or [f"sip:{self.ip}:5080"]
         text = config if config is not None else CONFIG
         self.config = self.dir / "sipward.conf"
-        self.config.write_text(text.format(dir=self.dir, ip=self.ip, transport=transport, sip=sip, tls=tls, extra=extra + "\n" + os.environ.get("SIPWARD_EXTRA", ""), access=access, trunk=trunk, routes=routes,
-                                           targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets)))
+        self.config.write_text(
+            text.format(
+                dir=self.dir,
+                ip=self.ip,
+                transport=transport,
+                sip=sip,
+                tls=tls,
+                extra=extra + "\n" + os.environ.get("SIPWARD_EXTRA", ""),
+                access=access,
+                trunk=trunk,
+                routes=routes,
+                targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets),
+            )
+        )
         self.write_users(users)
         if start:
             try:
@@ -78,19 +108,32 @@ class Gateway:
         lines = []
         for u in users:
             for name, h in (("MD5", hashlib.md5), ("SHA-256", hashlib.sha256)):
-                lines.append(f"{u}:{realm}:{name}:{h(f'{u}:{realm}:{u}-secret'.encode()).hexdigest()}")
+                lines.append(
+                    f"{u}:{realm}:{name}:{h(f'{u}:{realm}:{u}-secret'.encode()).hexdigest()}"
+                )
         path = self.dir / "users.new"
         path.write_text("\n".join(lines) + "\n")
         os.chmod(path, 0o644)
         path.rename(self.dir / "users")
 
     def command(self):
-        return [*os.environ.get("SIPWARD_UNDER", "").split(), self.bin / "sipward", "-c", self.config]
+        return [
+            *os.environ.get("SIPWARD_UNDER", "").split(),
+            self.bin / "sipward",
+            "-c",
+            self.config,
+        ]
 
     def launch(self):
         """Starts the master and waits for nothing."""
         self.log = open(self.dir / "log", "ab")
-        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command(),
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def start(self):
         self.launch()
@@ -107,7 +150,18 @@ class Gateway:
 
     def ctl(self, *words, check=True):
         """Rows of a sipwardctl command (its --json)."""
-        done = subprocess.run([self.bin / "sipwardctl", "-s", self.dir / "run/control.sock", "--json", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
+        done = subprocess.run(
+            [
+                self.bin / "sipwardctl",
+                "-s",
+                self.dir / "run/control.sock",
+                "--json",
+                *map(str, words),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+        )
         if check:
             done.check_returncode()
         reply = json.loads(done.stdout) if done.stdout.strip() else None
@@ -134,7 +188,11 @@ class Gateway:
         code = self.process.returncode if self.process else 0
         self.log.close()
         text = self.log_text()
-        left = [p for p in (self.dir / "run").rglob("*") if p.is_socket()] if (self.dir / "run").exists() else []
+        left = (
+            [p for p in (self.dir / "run").rglob("*") if p.is_socket()]
+            if (self.dir / "run").exists()
+            else []
+        )
         return code, text, left
 
     def close(self):
@@ -153,7 +211,11 @@ class Gateway:
             text = self.log_text()
             if "jail-violation" in text and not self.violations:
                 raise AssertionError("a worker did what its filter does not allow:\n" + text)
-            if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ERROR: LeakSanitizer" in text:
+            if (
+                "ERROR: AddressSanitizer" in text
+                or "runtime error:" in text
+                or "ERROR: LeakSanitizer" in text
+            ):
                 raise AssertionError(text)
         finally:
             if os.environ.get("SIPWARD_KEEP"):
@@ -175,11 +237,28 @@ class Message:
         self.method = None if self.status else self.start.split()[0]
         self.uri = None if self.status else self.start.split()[1]
 
-    COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported", "s": "subject", "r": "refer-to",
-               "b": "referred-by", "o": "event", "u": "allow-events", "x": "session-expires", "e": "content-encoding"}
+    COMPACT = {
+        "v": "via",
+        "f": "from",
+        "t": "to",
+        "i": "call-id",
+        "m": "contact",
+        "l": "content-length",
+        "c": "content-type",
+        "k": "supported",
+        "s": "subject",
+        "r": "refer-to",
+        "b": "referred-by",
+        "o": "event",
+        "u": "allow-events",
+        "x": "session-expires",
+        "e": "content-encoding",
+    }
 
     def all(self, name):
-        return [v for n, v in self.headers if self.COMPACT.get(n.lower(), n.lower()) == name.lower()]
+        return [
+            v for n, v in self.headers if self.COMPACT.get(n.lower(), n.lower()) == name.lower()
+        ]
 
     def get(self, name):
         values = self.all(name)
@@ -258,7 +337,9 @@ class Peer:
         while True:
             left = end - time.monotonic()
             if left <= 0:
-                raise AssertionError(f"{self.name}: no {what or 'message'} within {seconds} s; had {[m.start for m in self.waiting]}")
+                raise AssertionError(
+                    f"{self.name}: no {what or 'message'} within {seconds} s; had {[m.start for m in self.waiting]}"
+                )
             try:
                 m = Message(self._read(left))
             except (TimeoutError, socket.timeout):
@@ -274,7 +355,13 @@ class Peer:
     def response(self, status, method=None, seconds=WAIT):
         """The next response with that status (or a predicate of it)."""
         fits = status if callable(status) else lambda s: s == status
-        return self.receive(lambda m: m.status is not None and fits(m.status) and (method is None or m.cseq[1] == method), seconds, f"{status} {method or ''}")
+        return self.receive(
+            lambda m: m.status is not None
+            and fits(m.status)
+            and (method is None or m.cseq[1] == method),
+            seconds,
+            f"{status} {method or ''}",
+        )
 
     def final(self, method=None, seconds=WAIT):
         return self.response(lambda s: s >= 200, method, seconds)
@@ -287,16 +374,48 @@ class Peer:
             return
         raise AssertionError(f"{self.name}: unexpected {m!r}")
 
-    def make(self, method, uri, *, sender="alice@example.net", to="bob@example.net", call_id=None, cseq=1, from_tag=None, to_tag=None, branch=None, contact=True, headers=(), body=b"",
-             content_type="application/sdp", max_forwards=70, rport=True):
+    def make(
+        self,
+        method,
+        uri,
+        *,
+        sender="alice@example.net",
+        to="bob@example.net",
+        call_id=None,
+        cseq=1,
+        from_tag=None,
+        to_tag=None,
+        branch=None,
+        contact=True,
+        headers=(),
+        body=b"",
+        content_type="application/sdp",
+        max_forwards=70,
+        rport=True,
+    ):
         """The bytes of a request."""
         self.number += 1
         branch = branch or f"z9hG4bK-{self.id}-{self.number}"
-        lines = [f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/{self.transport} {self.ip}:{self.port};branch={branch}" + (";rport" if rport else ""),
-                 f"Max-Forwards: {max_forwards}", f"From: <sip:{sender}>;tag={from_tag or 'f' + self.id}", f"To: <sip:{to}>" + (f";tag={to_tag}" if to_tag else ""),
-                 f"Call-ID: {call_id or 'c' + self.id + str(self.number)}", f"CSeq: {cseq} {method}"]
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/{self.transport} {self.ip}:{self.port};branch={branch}"
+            + (";rport" if rport else ""),
+            f"Max-Forwards: {max_forwards}",
+            f"From: <sip:{sender}>;tag={from_tag or 'f' + self.id}",
+            f"To: <sip:{to}>" + (f";tag={to_tag}" if to_tag else ""),
+            f"Call-ID: {call_id or 'c' + self.id + str(self.number)}",
+            f"CSeq: {cseq} {method}",
+        ]
         if contact:
-            lines.append(f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}" + (f";transport={self.transport.lower()}" if self.transport in ("TCP", "TLS") else "") + ">")
+            lines.append(
+                f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}"
+                + (
+                    f";transport={self.transport.lower()}"
+                    if self.transport in ("TCP", "TLS")
+                    else ""
+                )
+                + ">"
+            )
         lines += headers
         if isinstance(body, str):
             body = body.encode()
@@ -305,7 +424,19 @@ class Peer:
         lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
-    def answer(self, request, status, reason="OK", *, tag=None, headers=(), body=b"", contact=True, to=None, content_type="application/sdp"):
+    def answer(
+        self,
+        request,
+        status,
+        reason="OK",
+        *,
+        tag=None,
+        headers=(),
+        body=b"",
+        contact=True,
+        to=None,
+        content_type="application/sdp",
+    ):
         """Answers a received request; returns the tag used."""
         tag = tag or request.tag("To") or f"t{self.id}"
         lines = [f"SIP/2.0 {status} {reason}"]
@@ -314,16 +445,29 @@ class Peer:
             if n in ("via", "from", "call-id", "cseq", "record-route"):
                 lines.append(f"{name}: {value}")
             elif n == "to":
-                lines.append(f"{name}: {value}" + ("" if request.tag("To") or status == 100 else f";tag={tag}"))
+                lines.append(
+                    f"{name}: {value}"
+                    + ("" if request.tag("To") or status == 100 else f";tag={tag}")
+                )
         if contact:
-            lines.append(f"Contact: <sip:{self.name}@{self.ip}:{self.port}" + (f";transport={self.transport.lower()}" if self.transport in ("TCP", "TLS") else "") + ">")
+            lines.append(
+                f"Contact: <sip:{self.name}@{self.ip}:{self.port}"
+                + (
+                    f";transport={self.transport.lower()}"
+                    if self.transport in ("TCP", "TLS")
+                    else ""
+                )
+                + ">"
+            )
         lines += headers
         if isinstance(body, str):
             body = body.encode()
         if body:
             lines.append(f"Content-Type: {content_type}")
         lines.append(f"Content-Length: {len(body)}")
-        self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, to or getattr(self, "last_from", None))
+        self.send_raw(
+            "\r\n".join(lines).encode() + b"\r\n\r\n" + body, to or getattr(self, "last_from", None)
+        )
         return tag
 
 
@@ -331,11 +475,16 @@ def digest(challenge, method, uri, user, password, nc=1, cnonce="abcdef01"):
     """The credentials for a WWW-Authenticate or Proxy-Authenticate value."""
     p = {k.lower(): a or b for k, a, b in re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]+))', challenge)}
     algorithm = p.get("algorithm", "MD5")
-    h = lambda s: (hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5)(s.encode()).hexdigest()
+    h = lambda s: (hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5)(
+        s.encode()
+    ).hexdigest()
     ha1, ha2 = h(f"{user}:{p['realm']}:{password}"), h(f"{method}:{uri}")
     response = h(f"{ha1}:{p['nonce']}:{nc:08x}:{cnonce}:auth:{ha2}")
-    return (f'Digest username="{user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", response="{response}", algorithm={algorithm}, '
-            f'cnonce="{cnonce}", qop=auth, nc={nc:08x}' + (f', opaque="{p["opaque"]}"' if "opaque" in p else ""))
+    return (
+        f'Digest username="{user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", response="{response}", algorithm={algorithm}, '
+        f'cnonce="{cnonce}", qop=auth, nc={nc:08x}'
+        + (f', opaque="{p["opaque"]}"' if "opaque" in p else "")
+    )
 
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
@@ -355,27 +504,58 @@ class Phone(Peer):
         cseq = words.pop("cseq", 1)
         headers = list(words.pop("headers", ()))
         self.send_raw(self.make(method, uri, cseq=cseq, headers=headers, **words))
-        first = self.receive(lambda m: (m.status or 0) >= 200 and m.get("Call-ID") == words["call_id"] and m.cseq == (cseq, method), what="challenge")
+        first = self.receive(
+            lambda m: (m.status or 0) >= 200
+            and m.get("Call-ID") == words["call_id"]
+            and m.cseq == (cseq, method),
+            what="challenge",
+        )
         if first.status not in (401, 407):
             return first, words
         if method == "INVITE":
             self.ack_failure(uri, first, words, cseq)
-        name, reply = ("WWW-Authenticate", "Authorization") if first.status == 401 else ("Proxy-Authenticate", "Proxy-Authorization")
-        credentials = digest(first.all(name)[challenge_index], method, uri, self.user, self.password)
+        name, reply = (
+            ("WWW-Authenticate", "Authorization")
+            if first.status == 401
+            else ("Proxy-Authenticate", "Proxy-Authorization")
+        )
+        credentials = digest(
+            first.all(name)[challenge_index], method, uri, self.user, self.password
+        )
         words["cseq"] = cseq + 1
-        self.last_request = self.make(method, uri, headers=headers + [f"{reply}: {credentials}"], **words)
+        self.last_request = self.make(
+            method, uri, headers=headers + [f"{reply}: {credentials}"], **words
+        )
         self.send_raw(self.last_request)
         return None, words
 
     def ack_failure(self, uri, response, words, cseq):
         via = response.all("Via")[0]
         branch = re.search(r"branch=([^;\s]+)", via).group(1)
-        self.send_raw(self.make("ACK", uri, sender=words["sender"], to=words.get("to", "bob@example.net"), call_id=words["call_id"], cseq=cseq, to_tag=response.tag("To"), branch=branch,
-                                contact=False, from_tag=words.get("from_tag")))
+        self.send_raw(
+            self.make(
+                "ACK",
+                uri,
+                sender=words["sender"],
+                to=words.get("to", "bob@example.net"),
+                call_id=words["call_id"],
+                cseq=cseq,
+                to_tag=response.tag("To"),
+                branch=branch,
+                contact=False,
+                from_tag=words.get("from_tag"),
+            )
+        )
 
     def register(self, expires=600, **words):
         uri = "sip:example.net"
-        answer, _ = self.challenged("REGISTER", uri, to=f"{self.user}@example.net", headers=[f"Expires: {expires}"] + list(words.pop("headers", ())), **words)
+        answer, _ = self.challenged(
+            "REGISTER",
+            uri,
+            to=f"{self.user}@example.net",
+            headers=[f"Expires: {expires}"] + list(words.pop("headers", ())),
+            **words,
+        )
         return answer or self.final("REGISTER")
 
     def invite(self, to, body=SDP, **words):
@@ -388,9 +568,25 @@ class Phone(Peer):
 
     def in_dialog(self, method, answer, parts, cseq, **words):
         """A request in the dialog that `answer` (a response to our INVITE) made."""
-        routes = [f"Route: {r.strip()}" for v in reversed(answer.all("Record-Route")) for r in reversed(v.split(","))]
-        self.send_raw(self.make(method, answer.contact_uri(), sender=parts["sender"], to=parts.get("to", "bob@example.net"), call_id=parts["call_id"], cseq=cseq, to_tag=answer.tag("To"),
-                                from_tag=parts.get("from_tag"), headers=routes + list(words.pop("headers", ())), **words))
+        routes = [
+            f"Route: {r.strip()}"
+            for v in reversed(answer.all("Record-Route"))
+            for r in reversed(v.split(","))
+        ]
+        self.send_raw(
+            self.make(
+                method,
+                answer.contact_uri(),
+                sender=parts["sender"],
+                to=parts.get("to", "bob@example.net"),
+                call_id=parts["call_id"],
+                cseq=cseq,
+                to_tag=answer.tag("To"),
+                from_tag=parts.get("from_tag"),
+                headers=routes + list(words.pop("headers", ())),
+                **words,
+            )
+        )
 
 
 def serve(peer, request, method_wanted):

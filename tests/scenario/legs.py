@@ -1,7 +1,17 @@
 """What the tests of calls stand on: peers with an address each, their dialogs, and the check that nothing of one side shows on the other."""
 import random, re, socket, unittest
 
-from gateway import SDP, WAIT, Gateway, Message, Peer, Phone, digest, own_address, wait_for  # noqa: F401
+from gateway import (
+    SDP,
+    WAIT,
+    Gateway,
+    Message,
+    Peer,
+    Phone,
+    digest,
+    own_address,
+    wait_for,
+)  # noqa: F401
 
 NUMBER = "+4930123456"
 
@@ -24,20 +34,50 @@ class Dialog:
     """A dialog (RFC 3261 section 12) as one of the peers has it."""
 
     def __init__(self, peer, call_id, local, remote, target, routes, cseq, to=None):
-        self.peer, self.call_id, self.local, self.remote, self.target, self.routes, self.cseq, self.to = peer, call_id, local, remote, target, routes, cseq, to
+        (
+            self.peer,
+            self.call_id,
+            self.local,
+            self.remote,
+            self.target,
+            self.routes,
+            self.cseq,
+            self.to,
+        ) = (peer, call_id, local, remote, target, routes, cseq, to)
 
     @staticmethod
     def of_answer(peer, request, response):
         """Of the one who called."""
-        routes = [r.strip() for v in reversed(response.all("Record-Route")) for r in reversed(v.split(","))]
-        return Dialog(peer, request.get("Call-ID"), request.get("From"), response.get("To"), response.contact_uri(), routes, request.cseq[0])
+        routes = [
+            r.strip()
+            for v in reversed(response.all("Record-Route"))
+            for r in reversed(v.split(","))
+        ]
+        return Dialog(
+            peer,
+            request.get("Call-ID"),
+            request.get("From"),
+            response.get("To"),
+            response.contact_uri(),
+            routes,
+            request.cseq[0],
+        )
 
     @staticmethod
     def of_request(peer, request, tag, to=None):
         """Of the one who is called."""
         routes = [r.strip() for v in request.all("Record-Route") for r in v.split(",")]
         local = request.get("To") if request.tag("To") else f"{request.get('To')};tag={tag}"
-        return Dialog(peer, request.get("Call-ID"), local, request.get("From"), request.contact_uri(), routes, 100, to or getattr(peer, "last_from", None))
+        return Dialog(
+            peer,
+            request.get("Call-ID"),
+            local,
+            request.get("From"),
+            request.contact_uri(),
+            routes,
+            100,
+            to or getattr(peer, "last_from", None),
+        )
 
     @property
     def local_tag(self):
@@ -47,16 +87,37 @@ class Dialog:
     def remote_tag(self):
         return re.search(r";tag=([^;]+)", self.remote).group(1)
 
-    def send(self, method, *, cseq=None, headers=(), body=b"", content_type="application/sdp", branch=None, contact=None, max_forwards=70):
+    def send(
+        self,
+        method,
+        *,
+        cseq=None,
+        headers=(),
+        body=b"",
+        content_type="application/sdp",
+        branch=None,
+        contact=None,
+        max_forwards=70,
+    ):
         """Sends a request in the dialog; returns it as sent. cseq None: the next."""
         p = self.peer
         if cseq is None:
             self.cseq += 1
             cseq = self.cseq
         p.number += 1
-        lines = [f"{method} {self.target} SIP/2.0", f"Via: SIP/2.0/{p.transport} {p.ip}:{p.port};branch={branch or f'z9hG4bK-{p.id}-{p.number}'};rport", f"Max-Forwards: {max_forwards}",
-                 *[f"Route: {r}" for r in self.routes], f"From: {self.local}", f"To: {self.remote}", f"Call-ID: {self.call_id}", f"CSeq: {cseq} {method}"]
-        if contact or (contact is None and method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY")):
+        lines = [
+            f"{method} {self.target} SIP/2.0",
+            f"Via: SIP/2.0/{p.transport} {p.ip}:{p.port};branch={branch or f'z9hG4bK-{p.id}-{p.number}'};rport",
+            f"Max-Forwards: {max_forwards}",
+            *[f"Route: {r}" for r in self.routes],
+            f"From: {self.local}",
+            f"To: {self.remote}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {cseq} {method}",
+        ]
+        if contact or (
+            contact is None and method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY")
+        ):
             lines.append(f"Contact: {contact or contact_of(p)}")
         body = body.encode() if isinstance(body, str) else body
         lines += headers
@@ -76,7 +137,11 @@ class Dialog:
 
 
 def contact_of(peer):
-    return f"<sip:{peer.name}@{peer.ip}:{peer.port}" + (";transport=tcp" if peer.transport == "TCP" else "") + ">"
+    return (
+        f"<sip:{peer.name}@{peer.ip}:{peer.port}"
+        + (";transport=tcp" if peer.transport == "TCP" else "")
+        + ">"
+    )
 
 
 class Accepted(Peer):
@@ -84,21 +149,48 @@ class Accepted(Peer):
 
     def __init__(self, sock, name):
         self.ip, self.port = sock.getsockname()
-        self.sock, self.name, self.transport, self.to, self.buffer, self.waiting, self.number, self.sent, self.received = sock, name, "TCP", None, b"", [], 0, [], []
+        (
+            self.sock,
+            self.name,
+            self.transport,
+            self.to,
+            self.buffer,
+            self.waiting,
+            self.number,
+            self.sent,
+            self.received,
+        ) = (sock, name, "TCP", None, b"", [], 0, [], [])
         self.id = f"a{random.getrandbits(48):012x}"
 
 
 def failure_ack(peer, invite, response, to=None):
     """The ACK of a failure (RFC 3261 section 17.1.1.3): its INVITE's branch, the response's To."""
-    lines = [f"ACK {invite.uri} SIP/2.0", f"Via: {invite.get('Via')}", "Max-Forwards: 70", f"From: {invite.get('From')}", f"To: {response.get('To')}", f"Call-ID: {invite.get('Call-ID')}",
-             f"CSeq: {invite.cseq[0]} ACK", "Content-Length: 0"]
+    lines = [
+        f"ACK {invite.uri} SIP/2.0",
+        f"Via: {invite.get('Via')}",
+        "Max-Forwards: 70",
+        f"From: {invite.get('From')}",
+        f"To: {response.get('To')}",
+        f"Call-ID: {invite.get('Call-ID')}",
+        f"CSeq: {invite.cseq[0]} ACK",
+        "Content-Length: 0",
+    ]
     peer.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n", to)
 
 
 def cancel(peer, invite, headers=(), to=None):
     """Cancels an INVITE that peer has sent (RFC 3261 section 9.1)."""
-    lines = [f"CANCEL {invite.uri} SIP/2.0", f"Via: {invite.get('Via')}", "Max-Forwards: 70", f"From: {invite.get('From')}", f"To: {invite.get('To')}", f"Call-ID: {invite.get('Call-ID')}",
-             f"CSeq: {invite.cseq[0]} CANCEL", *headers, "Content-Length: 0"]
+    lines = [
+        f"CANCEL {invite.uri} SIP/2.0",
+        f"Via: {invite.get('Via')}",
+        "Max-Forwards: 70",
+        f"From: {invite.get('From')}",
+        f"To: {invite.get('To')}",
+        f"Call-ID: {invite.get('Call-ID')}",
+        f"CSeq: {invite.cseq[0]} CANCEL",
+        *headers,
+        "Content-Length: 0",
+    ]
     peer.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n", to)
 
 

@@ -9,11 +9,57 @@ SCENARIOS = pathlib.Path(__file__).resolve().parent / "sipp"
 class Sipp:
     """One sipp process with a scenario of ours."""
 
-    def __init__(self, case, scenario, ip, port, *words, calls, to=None, rate=None, limit=None, pause=200, seconds=60, service="+4930123456", transport="u1"):
+    def __init__(
+        self,
+        case,
+        scenario,
+        ip,
+        port,
+        *words,
+        calls,
+        to=None,
+        rate=None,
+        limit=None,
+        pause=200,
+        seconds=60,
+        service="+4930123456",
+        transport="u1",
+    ):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-sipp-"))
         self.stat, self.errors, self.scenario = self.dir / "stat.csv", self.dir / "errors", scenario
-        command = ["sipp", "-sf", SCENARIOS / f"{scenario}.xml", "-i", ip, "-p", port, "-t", transport, "-m", calls, "-d", pause, "-s", service, "-nostdin", "-default_behaviors", "all,-bye", "-timeout", f"{seconds}s",
-                   "-recv_timeout", seconds * 1000, "-trace_stat", "-stf", self.stat, "-fd", 1, "-trace_err", "-error_file", self.errors, *words]
+        command = [
+            "sipp",
+            "-sf",
+            SCENARIOS / f"{scenario}.xml",
+            "-i",
+            ip,
+            "-p",
+            port,
+            "-t",
+            transport,
+            "-m",
+            calls,
+            "-d",
+            pause,
+            "-s",
+            service,
+            "-nostdin",
+            "-default_behaviors",
+            "all,-bye",
+            "-timeout",
+            f"{seconds}s",
+            "-recv_timeout",
+            seconds * 1000,
+            "-trace_stat",
+            "-stf",
+            self.stat,
+            "-fd",
+            1,
+            "-trace_err",
+            "-error_file",
+            self.errors,
+            *words,
+        ]
         if rate:
             command += ["-r", rate]
         if limit:
@@ -21,7 +67,13 @@ class Sipp:
         if to:
             command.append(f"{to[0]}:{to[1]}")
         self.seconds = seconds
-        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.dir)
+        self.process = subprocess.Popen(
+            [str(c) for c in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.dir,
+        )
         case.addCleanup(self.close)
         if not to:
             wait_for(lambda: self.listening(ip, int(port)), f"sipp to listen on {ip}:{port}")
@@ -30,7 +82,10 @@ class Sipp:
         if self.process.poll() is not None:
             raise AssertionError("sipp ended at once: " + self.process.stderr.read().decode())
         address = "".join(f"{int(b):02X}" for b in reversed(ip.split("."))) + f":{port:04X}"
-        return any(line.split()[1] == address for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:])
+        return any(
+            line.split()[1] == address
+            for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]
+        )
 
     def close(self):
         if self.process.poll() is None:
@@ -65,7 +120,11 @@ class Sipp:
             rows = []
         if not rows:
             return {}
-        return {k[:-3]: int(v) for k, v in rows[-1].items() if k and k.endswith("(C)") and v and v.isdigit()}
+        return {
+            k[:-3]: int(v)
+            for k, v in rows[-1].items()
+            if k and k.endswith("(C)") and v and v.isdigit()
+        }
 
     def errors_text(self):
         try:

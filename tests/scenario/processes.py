@@ -17,7 +17,9 @@ def libraries(program):
 
 def linked(program):
     """The libraries that a program itself names."""
-    text = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["readelf", "-d", program], capture_output=True, text=True, check=True
+    ).stdout
     return {m.group(1) for m in re.finditer(r"NEEDED.*\[(lib[\w+-]+?)\.so", text)}
 
 
@@ -27,7 +29,9 @@ SANITIZED = bool({"libasan", "libubsan"} & libraries(BIN / "sipward"))
 def exists(pid):
     """A process that runs: a dead one that nobody has waited for yet does not count."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        return (
+            pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        )
     except OSError:
         return False
 
@@ -47,7 +51,11 @@ def children(pid):
 
 def status(pid):
     """/proc/PID/status as a dictionary."""
-    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return dict(
+        line.split(":\t", 1)
+        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+        if ":\t" in line
+    )
 
 
 def memory(pid):
@@ -78,7 +86,17 @@ def events(text, name, **fields):
         parts = line.split(" ", 4)
         if len(parts) < 4 or parts[3] != name:
             continue
-        values = {k: a or b for k, a, b in re.findall(r'(\w+)=(?:"([^"]*)"|(\S*))', parts[4] if len(parts) > 4 else "")}
+        values = {
+            k: a or b
+            for k, a, b in re.findall(
+                r'(\w+)=(?:"([^"]*)"|(\S*))', parts[4] if len(parts) > 4 else ""
+            )
+        }
         if all(values.get(k) == str(v) for k, v in fields.items()):
-            found.append((datetime.datetime.fromisoformat(parts[0].replace("Z", "+00:00")).timestamp(), values))
+            found.append(
+                (
+                    datetime.datetime.fromisoformat(parts[0].replace("Z", "+00:00")).timestamp(),
+                    values,
+                )
+            )
     return found

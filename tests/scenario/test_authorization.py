@@ -7,7 +7,9 @@ from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
 
 def unlike(message):
     """A message without what differs by chance."""
-    text = re.sub(r"branch=[^;\s]+|tag=[^;\s]+|nonce=\"[^\"]*\"|Call-ID: [^\r]*|CSeq: \d+", "*", repr(message))
+    text = re.sub(
+        r"branch=[^;\s]+|tag=[^;\s]+|nonce=\"[^\"]*\"|Call-ID: [^\r]*|CSeq: \d+", "*", repr(message)
+    )
     return re.sub(r"Date: [^\r]*", "*", text)
 
 
@@ -28,15 +30,35 @@ class Challenges(CallCase):
     def credentials(self, challenge, method, uri, user="alice", password=None, **words):
         proxy = challenge.status == 407
         value = challenge.all("Proxy-Authenticate" if proxy else "WWW-Authenticate")[0]
-        return ("Proxy-Authorization: " if proxy else "Authorization: ") + digest(value, method, uri, user, password or f"{user}-secret", **words)
+        return ("Proxy-Authorization: " if proxy else "Authorization: ") + digest(
+            value, method, uri, user, password or f"{user}-secret", **words
+        )
 
     def test_strangers_learn_nothing(self):
         """The same challenge whether the user asked for exists, is registered, or the number has a route."""
         self.phone("bob")
         stranger = self.phone("alice", register=False)
         for method in ("INVITE", "MESSAGE", "OPTIONS", "FOO", "SUBSCRIBE", "PUBLISH"):
-            seen = {unlike(self.ask(stranger, method, f"sip:{user}", sender=sender, to="same@example.net", headers=["Event: presence"] if method in ("SUBSCRIBE", "PUBLISH") else ()))
-                    for user in ("bob@example.net", "carol@example.net", "nobody@example.net", f"{NUMBER}@example.net", "x@elsewhere.example") for sender in ("same@example.net",)}
+            seen = {
+                unlike(
+                    self.ask(
+                        stranger,
+                        method,
+                        f"sip:{user}",
+                        sender=sender,
+                        to="same@example.net",
+                        headers=["Event: presence"] if method in ("SUBSCRIBE", "PUBLISH") else (),
+                    )
+                )
+                for user in (
+                    "bob@example.net",
+                    "carol@example.net",
+                    "nobody@example.net",
+                    f"{NUMBER}@example.net",
+                    "x@elsewhere.example",
+                )
+                for sender in ("same@example.net",)
+            }
             self.assertEqual(len(seen), 1, seen)
             self.assertTrue(seen.pop().startswith("SIP/2.0 407 "))
         self.assertEqual(self.ask(stranger, "OPTIONS", "sip:example.net").status, 401)
@@ -45,7 +67,13 @@ class Challenges(CallCase):
         stranger = self.phone("alice", register=False)
         seen = set()
         for user in ("bob", "carol", "nobod"):
-            answer = self.ask(stranger, "REGISTER", "sip:example.net", to=f"{user}@example.net", sender=f"{user}@example.net")
+            answer = self.ask(
+                stranger,
+                "REGISTER",
+                "sip:example.net",
+                to=f"{user}@example.net",
+                sender=f"{user}@example.net",
+            )
             seen.add(re.sub(f"sip:{user}@", "sip:user@", unlike(answer)))
         self.assertEqual(len(seen), 1, seen)
         self.assertTrue(seen.pop().startswith("SIP/2.0 401 "))
@@ -54,9 +82,13 @@ class Challenges(CallCase):
         alice = self.phone("alice", register=False)
         challenge = self.ask(alice, "MESSAGE", "sip:bob@example.net")
         values = challenge.all("Proxy-Authenticate")
-        self.assertEqual([re.search(r"algorithm=([\w-]+)", v).group(1) for v in values], ["SHA-256", "MD5"])
+        self.assertEqual(
+            [re.search(r"algorithm=([\w-]+)", v).group(1) for v in values], ["SHA-256", "MD5"]
+        )
         for index in (0, 1):
-            alice.challenged("MESSAGE", "sip:bob@example.net", challenge_index=index, call_id=f"index-{index}")
+            alice.challenged(
+                "MESSAGE", "sip:bob@example.net", challenge_index=index, call_id=f"index-{index}"
+            )
             self.assertEqual(alice.final("MESSAGE").status, 480)
 
     def test_from_of_another(self):
@@ -64,7 +96,9 @@ class Challenges(CallCase):
         for method in ("INVITE", "MESSAGE", "OPTIONS"):
             for sender in ("carol@example.net", "alice@elsewhere.example", "Alice@example.net"):
                 with self.subTest(method=method, sender=sender):
-                    answer, parts = alice.challenged(method, "sip:bob@example.net", sender=sender, call_id=f"{method}-{sender}")
+                    answer, parts = alice.challenged(
+                        method, "sip:bob@example.net", sender=sender, call_id=f"{method}-{sender}"
+                    )
                     self.assertIsNone(answer)
                     answer = alice.final(method)
                     self.assertEqual(answer.status, 403)
@@ -83,7 +117,9 @@ class Challenges(CallCase):
     def test_register_by_third_party(self):
         """RFC 3261 section 10.2: From may differ; To is what must be one's own."""
         alice = self.phone("alice", register=False)
-        answer, _ = alice.challenged("REGISTER", "sip:example.net", to="alice@example.net", sender="secretary@example.net")
+        answer, _ = alice.challenged(
+            "REGISTER", "sip:example.net", to="alice@example.net", sender="secretary@example.net"
+        )
         self.assertIsNone(answer)
         self.assertEqual(alice.final("REGISTER").status, 200)
 
@@ -106,8 +142,18 @@ class Challenges(CallCase):
         alice = self.phone("alice", register=False)
         uri = "sip:bob@example.net"
         challenge = self.ask(alice, "MESSAGE", uri, call_id="one")
-        for cseq, user, counter in ((2, "alice", "auth_wrong_digest"), (3, "nobody", "auth_unknown_user")):
-            answer = self.ask(alice, "MESSAGE", uri, [self.credentials(challenge, "MESSAGE", uri, user, "wrong")], call_id="one", cseq=cseq)
+        for cseq, user, counter in (
+            (2, "alice", "auth_wrong_digest"),
+            (3, "nobody", "auth_unknown_user"),
+        ):
+            answer = self.ask(
+                alice,
+                "MESSAGE",
+                uri,
+                [self.credentials(challenge, "MESSAGE", uri, user, "wrong")],
+                call_id="one",
+                cseq=cseq,
+            )
             self.assertEqual(answer.status, 407)
             self.assertNotIn("stale", answer.get("Proxy-Authenticate"))
             self.counted(counter)
@@ -120,14 +166,26 @@ class Challenges(CallCase):
         uri = "sip:bob@example.net"
         challenge = self.ask(alice, "MESSAGE", uri, call_id="one")
         header = self.credentials(challenge, "MESSAGE", uri)
-        self.assertEqual(self.ask(alice, "MESSAGE", uri, [header], call_id="one", cseq=2).status, 480)
+        self.assertEqual(
+            self.ask(alice, "MESSAGE", uri, [header], call_id="one", cseq=2).status, 480
+        )
         again = self.ask(alice, "MESSAGE", uri, [header], call_id="one", cseq=3)
         self.assertEqual(again.status, 407)
         self.assertIn("stale=true", again.get("Proxy-Authenticate"))
         self.counted("auth_nonce_repeated")
         # the next count of the same nonce is fine, and so is one that overtook another
         for nc in (5, 3):
-            self.assertEqual(self.ask(alice, "MESSAGE", uri, [self.credentials(challenge, "MESSAGE", uri, nc=nc)], call_id="one", cseq=10 + nc).status, 480)
+            self.assertEqual(
+                self.ask(
+                    alice,
+                    "MESSAGE",
+                    uri,
+                    [self.credentials(challenge, "MESSAGE", uri, nc=nc)],
+                    call_id="one",
+                    cseq=10 + nc,
+                ).status,
+                480,
+            )
 
     def test_nonce_of_another_source(self):
         alice, thief = self.phone("alice", register=False), self.phone("alice", register=False)
@@ -139,14 +197,23 @@ class Challenges(CallCase):
         self.assertEqual(answer.status, 407)
         self.assertIn("stale=true", answer.get("Proxy-Authenticate"))
         self.counted("auth_nonce_stale")
-        self.assertEqual(self.ask(alice, "MESSAGE", uri, [header], call_id="one", cseq=3).status, 480)
+        self.assertEqual(
+            self.ask(alice, "MESSAGE", uri, [header], call_id="one", cseq=3).status, 480
+        )
 
     def test_nonce_that_is_not_ours(self):
         alice = self.phone("alice", register=False)
         uri = "sip:bob@example.net"
         challenge = self.ask(alice, "MESSAGE", uri)
-        value = re.sub(r'nonce="[^"]*"', 'nonce="0123456789abcdef"', challenge.all("Proxy-Authenticate")[0])
-        answer = self.ask(alice, "MESSAGE", uri, ["Proxy-Authorization: " + digest(value, "MESSAGE", uri, "alice", "alice-secret")])
+        value = re.sub(
+            r'nonce="[^"]*"', 'nonce="0123456789abcdef"', challenge.all("Proxy-Authenticate")[0]
+        )
+        answer = self.ask(
+            alice,
+            "MESSAGE",
+            uri,
+            ["Proxy-Authorization: " + digest(value, "MESSAGE", uri, "alice", "alice-secret")],
+        )
         self.assertEqual(answer.status, 407)
         self.assertIn("stale=true", answer.get("Proxy-Authenticate"))
 
@@ -154,13 +221,23 @@ class Challenges(CallCase):
         alice = self.phone("alice", register=False)
         challenge = self.ask(alice, "MESSAGE", "sip:bob@example.net", call_id="one")
         header = self.credentials(challenge, "MESSAGE", "sip:carol@example.net")
-        self.assertEqual(self.ask(alice, "MESSAGE", "sip:bob@example.net", [header], call_id="one", cseq=2).status, 400)
+        self.assertEqual(
+            self.ask(
+                alice, "MESSAGE", "sip:bob@example.net", [header], call_id="one", cseq=2
+            ).status,
+            400,
+        )
 
     def test_digest_over_another_method(self):
         alice = self.phone("alice", register=False)
         challenge = self.ask(alice, "MESSAGE", "sip:bob@example.net", call_id="one")
         header = self.credentials(challenge, "OPTIONS", "sip:bob@example.net")
-        self.assertEqual(self.ask(alice, "MESSAGE", "sip:bob@example.net", [header], call_id="one", cseq=2).status, 407)
+        self.assertEqual(
+            self.ask(
+                alice, "MESSAGE", "sip:bob@example.net", [header], call_id="one", cseq=2
+            ).status,
+            407,
+        )
 
     def test_our_credentials_stay_here(self):
         """They would let the callee try passwords; another realm's pass, in a call and out of it."""
@@ -169,15 +246,21 @@ class Challenges(CallCase):
         request = self.request(alice, "MESSAGE", f"{NUMBER}@example.net", headers=[theirs])
         self.assertEqual(len(request.all("Proxy-Authorization")), 2)
         got = trunk.request("MESSAGE")
-        self.assertEqual([f"Proxy-Authorization: {v}" for v in got.all("Proxy-Authorization")], [theirs])
+        self.assertEqual(
+            [f"Proxy-Authorization: {v}" for v in got.all("Proxy-Authorization")], [theirs]
+        )
         trunk.answer(got, 200, contact=False)
         alice.response(200, "MESSAGE")
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
-        ours = next(f"Proxy-Authorization: {v}" for v in self.request_sent.all("Proxy-Authorization"))
+        ours = next(
+            f"Proxy-Authorization: {v}" for v in self.request_sent.all("Proxy-Authorization")
+        )
         for name in ("Proxy-Authorization", "proxy-authorization", "Authorization"):
             a.send("INFO", headers=[ours.replace("Proxy-Authorization", name), theirs])
             got = trunk.request("INFO")
-            self.assertEqual([f"Proxy-Authorization: {v}" for v in got.all("Proxy-Authorization")], [theirs])
+            self.assertEqual(
+                [f"Proxy-Authorization: {v}" for v in got.all("Proxy-Authorization")], [theirs]
+            )
             self.assertNotIn(b'realm="example.net"', got.raw)
             trunk.answer(got, 200, contact=False)
             alice.response(200, "INFO")
@@ -193,7 +276,14 @@ class Challenges(CallCase):
         uri = "sip:bob@example.net"
         challenge = self.ask(alice, "MESSAGE", uri, call_id="one")
         for n in (2, 3):
-            self.ask(alice, "MESSAGE", uri, [self.credentials(challenge, "MESSAGE", uri, password="wrong", nc=n)], call_id="one", cseq=n)
+            self.ask(
+                alice,
+                "MESSAGE",
+                uri,
+                [self.credentials(challenge, "MESSAGE", uri, password="wrong", nc=n)],
+                call_id="one",
+                cseq=n,
+            )
         self.counted("bans_made")
         alice.send_raw(alice.make("MESSAGE", uri))
         alice.silence()
@@ -208,7 +298,10 @@ class Sources(CallCase):
         bob, trunk = self.phone("bob"), self.trunk()
         stranger = self.keep(Peer(own_address(), 0, (self.gateway.ip, 5062), "stranger"))
         for method in ("OPTIONS", "INVITE", "MESSAGE", "REGISTER", "ACK", "BYE"):
-            stranger.send_raw(stranger.make(method, "sip:bob@example.net", sender="x@carrier.example"), stranger.to)
+            stranger.send_raw(
+                stranger.make(method, "sip:bob@example.net", sender="x@carrier.example"),
+                stranger.to,
+            )
         self.counted("drop_not_a_source", 6)
         stranger.silence(0.3)
         self.assertEqual([m for m in bob.received if m.method], [])
@@ -232,7 +325,9 @@ class Sources(CallCase):
         self.addCleanup(stranger.close)
         stranger.answer(invite, 200, body=SDP, to=stranger.to)
         self.counted("drop_not_a_source")
-        self.assertEqual([m for m in alice.received if m.status == 200 and m.cseq[1] == "INVITE"], [])
+        self.assertEqual(
+            [m for m in alice.received if m.status == 200 and m.cseq[1] == "INVITE"], []
+        )
         trunk.answer(invite, 486, "Busy Here", contact=False)
         trunk.request("ACK")
         failure_ack(alice, request, alice.response(486))
@@ -248,7 +343,9 @@ class AccessByFlow(CallCase):
         trunk, alice = self.trunk(), self.phone("alice")
         bob = self.phone("bob", register=False)
         elsewhere = f"sip:bob@{self.trunk_ip}:5080"
-        self.assertEqual(bob.register(contact=False, headers=[f"Contact: <{elsewhere}>"]).status, 200)
+        self.assertEqual(
+            bob.register(contact=False, headers=[f"Contact: <{elsewhere}>"]).status, 200
+        )
         self.public = {self.trunk_ip, elsewhere, ":5080"}
         request = self.call(alice, "bob@example.net")
         invite = bob.request("INVITE")
@@ -268,9 +365,18 @@ class AccessByFlow(CallCase):
         trunk, alice = self.trunk(), self.phone("alice")
         bob = self.phone("bob", register=False)
         contact = f"sip:bob@192.0.2.1:5080;maddr={self.trunk_ip};transport=tcp"
-        bob.register(contact=False, headers=[f"Contact: <{contact}>", f"Path: <sip:{self.trunk_ip}:5080;lr>", "Supported: path"])
+        bob.register(
+            contact=False,
+            headers=[
+                f"Contact: <{contact}>",
+                f"Path: <sip:{self.trunk_ip}:5080;lr>",
+                "Supported: path",
+            ],
+        )
         self.public = {self.trunk_ip, ":5080"}
-        request = self.call(alice, "bob@example.net", headers=[f"Route: <sip:{self.trunk_ip}:5080;lr>"])
+        request = self.call(
+            alice, "bob@example.net", headers=[f"Route: <sip:{self.trunk_ip}:5080;lr>"]
+        )
         invite = bob.request("INVITE")
         self.assertEqual((invite.uri, invite.all("Route")), (contact, []))
         bob.answer(invite, 486, "Busy Here", contact=False)
@@ -282,7 +388,13 @@ class AccessByFlow(CallCase):
         trunk, bob, alice = self.trunk(), self.phone("bob"), self.phone("alice")
         elsewhere = f"sip:alice@{self.trunk_ip}:5080"
         self.public = {self.trunk_ip, elsewhere, ":5080"}
-        a, b = self.establish(alice, bob, "bob@example.net", contact=False, headers=[f"Contact: <{elsewhere}>", f"Record-Route: <sip:{self.trunk_ip}:5080;lr>"])
+        a, b = self.establish(
+            alice,
+            bob,
+            "bob@example.net",
+            contact=False,
+            headers=[f"Contact: <{elsewhere}>", f"Record-Route: <sip:{self.trunk_ip}:5080;lr>"],
+        )
         b.send("BYE")
         bye = alice.request("BYE")
         self.assertEqual(bye.uri, elsewhere)
@@ -328,7 +440,16 @@ class AccessByFlow(CallCase):
         """RFC 3261 section 8.1.1.8: an INVITE must have one."""
         trunk = self.trunk()
         for headers in ((), ("Contact: *",)):
-            trunk.send_raw(trunk.make("INVITE", "sip:bob@example.net", sender="x@carrier.example", contact=False, headers=headers), trunk.to)
+            trunk.send_raw(
+                trunk.make(
+                    "INVITE",
+                    "sip:bob@example.net",
+                    sender="x@carrier.example",
+                    contact=False,
+                    headers=headers,
+                ),
+                trunk.to,
+            )
             self.assertEqual(trunk.final("INVITE").status, 400)
 
     def test_answers_go_to_the_source(self):
@@ -336,14 +457,27 @@ class AccessByFlow(CallCase):
         trunk = self.trunk()
         for transport in ("UDP", "TCP"):
             alice = self.phone("alice", transport, register=False)
-            for rport in ("", ";rport", ";rport=9", f";maddr={self.trunk_ip}", f";received={self.trunk_ip};rport=5080", f";received={self.trunk_ip}"):
+            for rport in (
+                "",
+                ";rport",
+                ";rport=9",
+                f";maddr={self.trunk_ip}",
+                f";received={self.trunk_ip};rport=5080",
+                f";received={self.trunk_ip}",
+            ):
                 raw = alice.make("OPTIONS", "sip:example.net", rport=False).decode()
-                raw = re.sub(rf"Via: SIP/2.0/{transport} [^;]*;(branch=[^\r]*)", rf"Via: SIP/2.0/{transport} {self.trunk_ip}:5080;\1{rport}", raw)
+                raw = re.sub(
+                    rf"Via: SIP/2.0/{transport} [^;]*;(branch=[^\r]*)",
+                    rf"Via: SIP/2.0/{transport} {self.trunk_ip}:5080;\1{rport}",
+                    raw,
+                )
                 self.public = {self.trunk_ip, ":5080", f"{self.trunk_ip}:5080"}
                 alice.send_raw(raw.encode())
                 via = alice.response(401, "OPTIONS").get("Via")
                 self.assertEqual(re.findall(r"received=([^;]*)", via), [alice.ip])
-                self.assertEqual(re.findall(r"rport=([^;]*)", via), [str(alice.port)] if "rport" in rport else [])
+                self.assertEqual(
+                    re.findall(r"rport=([^;]*)", via), [str(alice.port)] if "rport" in rport else []
+                )
         self.assertEqual(trunk.received, [])
 
 

@@ -78,7 +78,17 @@ class Calls(CallCase):
         self.assertIn(f"<sip:100@{self.trunk_ip}:5080>", bye.get("To"))
         t.answer(bye, 200)
         b.response(200, "BYE")
-        t.send_raw(t.make("MESSAGE", "sip:bob@example.net", sender=f"100@{self.trunk_ip}", body="hello", content_type="text/plain", contact=False), t.to)
+        t.send_raw(
+            t.make(
+                "MESSAGE",
+                "sip:bob@example.net",
+                sender=f"100@{self.trunk_ip}",
+                body="hello",
+                content_type="text/plain",
+                contact=False,
+            ),
+            t.to,
+        )
         relayed = b.request("MESSAGE")
         self.assertIn(f"<sip:100@{self.gateway.ip}>", relayed.get("From"))
         b.answer(relayed, 200, contact=False)
@@ -161,7 +171,9 @@ class Calls(CallCase):
         callee.answer(invite, 200, tag=tag, body=ANSWER)
         ok = caller.response(200, "INVITE")
         self.assertEqual(ok.tag("To"), first.tag("To"))
-        self.assertEqual(len([m for m in caller.received if m.status == 100]), 1, "100 is ours alone")
+        self.assertEqual(
+            len([m for m in caller.received if m.status == 100]), 1, "100 is ours alone"
+        )
         Dialog.of_answer(caller, request, ok).ack()
         callee.request("ACK")
 
@@ -193,15 +205,21 @@ class Calls(CallCase):
         """RFC 3262: RAck names the INVITE's number of the leg."""
         self.start()
         caller, callee = self.phone("alice"), self.trunk()
-        request = self.call(caller, f"{NUMBER}@example.net", headers=["Supported: 100rel"], cseq=700)
+        request = self.call(
+            caller, f"{NUMBER}@example.net", headers=["Supported: 100rel"], cseq=700
+        )
         invite = callee.request("INVITE")
         self.assertEqual(invite.get("Supported"), "100rel")
-        tag = callee.answer(invite, 183, "Session Progress", headers=["Require: 100rel", "RSeq: 4711"], body=ANSWER)
+        tag = callee.answer(
+            invite, 183, "Session Progress", headers=["Require: 100rel", "RSeq: 4711"], body=ANSWER
+        )
         progress = caller.response(183)
         self.assertEqual(progress.get("Require"), "100rel")
         self.assertEqual(progress.get("RSeq"), "4711")
         early = Dialog.of_answer(caller, request, progress)
-        early.send("PRACK", headers=[f"RAck: 4711 {invite.cseq[0]} INVITE"])  # no such INVITE on this leg
+        early.send(
+            "PRACK", headers=[f"RAck: 4711 {invite.cseq[0]} INVITE"]
+        )  # no such INVITE on this leg
         caller.response(481, "PRACK")
         early.send("PRACK", headers=[f"RAck: 4711 {request.cseq[0]} INVITE"])
         prack = callee.request("PRACK")
@@ -301,7 +319,12 @@ class Calls(CallCase):
         a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
         for method in ("INFO", "MESSAGE", "OPTIONS", "FOO"):
             for side, other in ((a, b), (b, a)):
-                side.send(method, body="Signal=5\r\n", content_type="application/dtmf-relay", headers=["Info-Package: dtmf"])
+                side.send(
+                    method,
+                    body="Signal=5\r\n",
+                    content_type="application/dtmf-relay",
+                    headers=["Info-Package: dtmf"],
+                )
                 got = other.peer.request(method)
                 self.assertEqual(got.body, b"Signal=5\r\n")
                 self.assertEqual(got.get("Info-Package"), "dtmf")
@@ -311,17 +334,39 @@ class Calls(CallCase):
     def test_session_timer_headers_pass(self):
         self.start()
         caller, callee = self.phone("alice"), self.trunk()
-        request = self.call(caller, f"{NUMBER}@example.net", headers=["Supported: timer", "Session-Expires: 1800;refresher=uac", "Min-SE: 90"])
+        request = self.call(
+            caller,
+            f"{NUMBER}@example.net",
+            headers=["Supported: timer", "Session-Expires: 1800;refresher=uac", "Min-SE: 90"],
+        )
         invite = callee.request("INVITE")
-        self.assertEqual((invite.get("Supported"), invite.get("Session-Expires"), invite.get("Min-SE")), ("timer", "1800;refresher=uac", "90"))
-        callee.answer(invite, 200, body=ANSWER, headers=["Require: timer", "Session-Expires: 1800;refresher=uac"])
+        self.assertEqual(
+            (invite.get("Supported"), invite.get("Session-Expires"), invite.get("Min-SE")),
+            ("timer", "1800;refresher=uac", "90"),
+        )
+        callee.answer(
+            invite,
+            200,
+            body=ANSWER,
+            headers=["Require: timer", "Session-Expires: 1800;refresher=uac"],
+        )
         ok = caller.response(200, "INVITE")
-        self.assertEqual((ok.get("Require"), ok.get("Session-Expires")), ("timer", "1800;refresher=uac"))
+        self.assertEqual(
+            (ok.get("Require"), ok.get("Session-Expires")), ("timer", "1800;refresher=uac")
+        )
         Dialog.of_answer(caller, request, ok).ack()
         callee.request("ACK")
         second = self.phone("bob")
-        request = self.call(second, f"{NUMBER}@example.net", headers=["Supported: timer", "Session-Expires: 100"])
-        callee.answer(callee.request("INVITE"), 422, "Session Interval Too Small", headers=["Min-SE: 600"], contact=False)
+        request = self.call(
+            second, f"{NUMBER}@example.net", headers=["Supported: timer", "Session-Expires: 100"]
+        )
+        callee.answer(
+            callee.request("INVITE"),
+            422,
+            "Session Interval Too Small",
+            headers=["Min-SE: 600"],
+            contact=False,
+        )
         refused = second.response(422)
         self.assertEqual(refused.get("Min-SE"), "600")
         failure_ack(second, request, refused)
@@ -333,13 +378,27 @@ class Transfers(CallCase):
         self.start()
         a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
         for side, other in ((a, b), (b, a)):
-            sent = side.send("REFER", headers=["Refer-To: <sip:+4940999@example.net>", "Referred-By: <sip:somebody@example.net>"])
+            sent = side.send(
+                "REFER",
+                headers=[
+                    "Refer-To: <sip:+4940999@example.net>",
+                    "Referred-By: <sip:somebody@example.net>",
+                ],
+            )
             refer = other.peer.request("REFER")
             self.assertEqual(refer.get("Refer-To"), "<sip:+4940999@example.net>")
             self.assertEqual(refer.get("Referred-By"), "<sip:somebody@example.net>")
             other.peer.answer(refer, 202, "Accepted")
             side.peer.response(202, "REFER")
-            other.send("NOTIFY", headers=[f"Event: refer;id={refer.cseq[0]}", "Subscription-State: active;expires=60"], body="SIP/2.0 100 Trying\r\n", content_type="message/sipfrag")
+            other.send(
+                "NOTIFY",
+                headers=[
+                    f"Event: refer;id={refer.cseq[0]}",
+                    "Subscription-State: active;expires=60",
+                ],
+                body="SIP/2.0 100 Trying\r\n",
+                content_type="message/sipfrag",
+            )
             notify = side.peer.request("NOTIFY")
             self.assertEqual(notify.get("Event"), f"refer;id={sent.cseq[0]}")
             self.assertEqual(notify.get("Subscription-State"), "active;expires=60")
@@ -354,7 +413,13 @@ class Transfers(CallCase):
         first, bobs = self.establish(alice, bob, "bob@example.net")
         second, trunks = self.establish(alice, trunk, f"{NUMBER}@example.net")
         escaped = second.replaces().replace(";", "%3B").replace("=", "%3D")
-        first.send("REFER", headers=[f"Refer-To: <{second.target}?Replaces={escaped}>", "Referred-By: <sip:alice@example.net>"])
+        first.send(
+            "REFER",
+            headers=[
+                f"Refer-To: <{second.target}?Replaces={escaped}>",
+                "Referred-By: <sip:alice@example.net>",
+            ],
+        )
         refer = bob.request("REFER")
         bob.answer(refer, 202, "Accepted")
         alice.response(202, "REFER")
@@ -364,10 +429,19 @@ class Transfers(CallCase):
         self.public = {second.target, second.remote_tag}  # our own names for it
         self.assertEqual(replaces.count(second.remote_tag), 2)
         # bob does as he is told
-        answer, parts = bob.challenged("INVITE", target, to="alice@example.net", body=SDP, headers=[f"Replaces: {replaces}", "Referred-By: <sip:alice@example.net>"])
+        answer, parts = bob.challenged(
+            "INVITE",
+            target,
+            to="alice@example.net",
+            body=SDP,
+            headers=[f"Replaces: {replaces}", "Referred-By: <sip:alice@example.net>"],
+        )
         self.assertIsNone(answer)
         invite = trunk.request("INVITE")
-        self.assertEqual(set(invite.get("Replaces").split(";")), {trunks.call_id, f"to-tag={trunks.local_tag}", f"from-tag={trunks.remote_tag}"})
+        self.assertEqual(
+            set(invite.get("Replaces").split(";")),
+            {trunks.call_id, f"to-tag={trunks.local_tag}", f"from-tag={trunks.remote_tag}"},
+        )
         self.assertEqual(invite.get("Replaces").split(";")[0], trunks.call_id)
         self.assertEqual(invite.get("Referred-By"), "<sip:alice@example.net>")
         tag = trunk.answer(invite, 200, body=ANSWER)
@@ -406,13 +480,17 @@ class Transfers(CallCase):
         trunk.request("ACK")
         self.hang_up(second, trunks)
         self.hang_up(new, Dialog.of_request(trunk, invite, tag))
-        bob.challenged("INVITE", second.target, to="alice@example.net", body=SDP, call_id="too-late")
+        bob.challenged(
+            "INVITE", second.target, to="alice@example.net", body=SDP, call_id="too-late"
+        )
         failure_ack(bob, Message(bob.last_request), bob.response(403, "INVITE"))
 
     def test_replaces_of_no_dialog(self):
         self.start()
         alice, bob = self.phone("alice"), self.phone("bob")
-        request = self.call(alice, "bob@example.net", headers=["Replaces: nobody@nowhere;to-tag=1;from-tag=2"])
+        request = self.call(
+            alice, "bob@example.net", headers=["Replaces: nobody@nowhere;to-tag=1;from-tag=2"]
+        )
         failure_ack(alice, request, alice.response(481, "INVITE"))
         self.assertEqual([m for m in bob.received if m.method == "INVITE"], [])
 
@@ -420,10 +498,19 @@ class Transfers(CallCase):
         self.start()
         alice, trunk = self.phone("alice"), self.trunk()
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
-        a.send("REFER", headers=["Refer-To: <sip:+4940999@example.net>", f"Target-Dialog: {a.call_id};local-tag={a.local_tag};remote-tag={a.remote_tag}"])
+        a.send(
+            "REFER",
+            headers=[
+                "Refer-To: <sip:+4940999@example.net>",
+                f"Target-Dialog: {a.call_id};local-tag={a.local_tag};remote-tag={a.remote_tag}",
+            ],
+        )
         refer = trunk.request("REFER")
         # from the receiver's side local and remote are as RFC 4538 section 4 says: the sender's
-        self.assertEqual(refer.get("Target-Dialog"), f"{b.call_id};local-tag={b.remote_tag};remote-tag={b.local_tag}")
+        self.assertEqual(
+            refer.get("Target-Dialog"),
+            f"{b.call_id};local-tag={b.remote_tag};remote-tag={b.local_tag}",
+        )
         trunk.answer(refer, 202, "Accepted")
         alice.response(202, "REFER")
 

@@ -40,8 +40,14 @@ limits {{ connections = 100 message-size = 16KB }}
 
 # (what, the text to replace, its replacement, the line that the error names or None, what the error says)
 BROKEN = [
-    ("unknown option", "trust = no", "trsut = no", 5, r'trsut.*trust'),
-    ("unknown option at top level", 'state-directory = "{dir}/state"', 'stat-directory = "{dir}/state"', 2, r"stat-directory.*state-directory"),
+    ("unknown option", "trust = no", "trsut = no", 5, r"trsut.*trust"),
+    (
+        "unknown option at top level",
+        'state-directory = "{dir}/state"',
+        'stat-directory = "{dir}/state"',
+        2,
+        r"stat-directory.*state-directory",
+    ),
     ("unknown section", 'trunk "pbx" {{', 'trnuk "pbx" {{', 23, r"trnuk.*trunk"),
     ("unknown word", "auth = digest", "auth = digets", 6, r"none.*digest|digest.*none"),
     ("boolean", "trust = no", "trust = maybe", 5, r"yes or no"),
@@ -55,16 +61,76 @@ BROKEN = [
     ("rate", '"50/s per source"', '"fifty"', 7, r"rate.*fifty"),
     ("ban", '"10 failures in 60s for 15m"', '"10 in 60s"', 8, r"ban.*10 in 60s"),
     ("source", '"10.0.0.0/8"', '"10.0.0.0/33"', 13, r"sources.*10\.0\.0\.0/33"),
-    ("trusted zone without sources", 'sources = {{ "127.0.0.1", "10.0.0.0/8" }}', "", 10, r'zone "core".*sources'),
-    ("listener's zone", 'listener "udp" {{ bind = "udp:{ip}:5060" zone = "access" }}', 'listener "udp" {{ bind = "udp:{ip}:5060" zone = "acces" }}', 15, r'"acces".*"access"'),
-    ("bind without port", 'bind = "udp:{ip}:5060"', 'bind = "udp:{ip}"', 15, r"TRANSPORT:ADDRESS:PORT"),
-    ("bind with port 0", 'bind = "udp:{ip}:5060"', 'bind = "udp:{ip}:0"', 15, r"TRANSPORT:ADDRESS:PORT"),
-    ("bind with port 65536", 'bind = "udp:{ip}:5060"', 'bind = "udp:{ip}:65536"', 15, r"TRANSPORT:ADDRESS:PORT"),
-    ("bind to a name", 'bind = "udp:{ip}:5060"', 'bind = "udp:sip.example.net:5060"', 15, r"numeric address"),
-    ("transport", 'bind = "udp:{ip}:5060"', 'bind = "sctp:{ip}:5060"', 15, r"TRANSPORT:ADDRESS:PORT"),
-    ("two listeners on one address", 'bind = "udp:{ip}:5062"', 'bind = "udp:{ip}:5060"', 17, r'taken by listener "udp".*line 15'),
-    ("wildcard over an address", 'bind = "udp:{ip}:5062"', 'bind = "udp:0.0.0.0:5060"', 17, r'taken by listener "udp"'),
-    ("advertise", 'zone = "core" }}\ndomain', 'zone = "core" advertise = "0.0.0.0" }}\ndomain', 17, r"advertise"),
+    (
+        "trusted zone without sources",
+        'sources = {{ "127.0.0.1", "10.0.0.0/8" }}',
+        "",
+        10,
+        r'zone "core".*sources',
+    ),
+    (
+        "listener's zone",
+        'listener "udp" {{ bind = "udp:{ip}:5060" zone = "access" }}',
+        'listener "udp" {{ bind = "udp:{ip}:5060" zone = "acces" }}',
+        15,
+        r'"acces".*"access"',
+    ),
+    (
+        "bind without port",
+        'bind = "udp:{ip}:5060"',
+        'bind = "udp:{ip}"',
+        15,
+        r"TRANSPORT:ADDRESS:PORT",
+    ),
+    (
+        "bind with port 0",
+        'bind = "udp:{ip}:5060"',
+        'bind = "udp:{ip}:0"',
+        15,
+        r"TRANSPORT:ADDRESS:PORT",
+    ),
+    (
+        "bind with port 65536",
+        'bind = "udp:{ip}:5060"',
+        'bind = "udp:{ip}:65536"',
+        15,
+        r"TRANSPORT:ADDRESS:PORT",
+    ),
+    (
+        "bind to a name",
+        'bind = "udp:{ip}:5060"',
+        'bind = "udp:sip.example.net:5060"',
+        15,
+        r"numeric address",
+    ),
+    (
+        "transport",
+        'bind = "udp:{ip}:5060"',
+        'bind = "sctp:{ip}:5060"',
+        15,
+        r"TRANSPORT:ADDRESS:PORT",
+    ),
+    (
+        "two listeners on one address",
+        'bind = "udp:{ip}:5062"',
+        'bind = "udp:{ip}:5060"',
+        17,
+        r'taken by listener "udp".*line 15',
+    ),
+    (
+        "wildcard over an address",
+        'bind = "udp:{ip}:5062"',
+        'bind = "udp:0.0.0.0:5060"',
+        17,
+        r'taken by listener "udp"',
+    ),
+    (
+        "advertise",
+        'zone = "core" }}\ndomain',
+        'zone = "core" advertise = "0.0.0.0" }}\ndomain',
+        17,
+        r"advertise",
+    ),
     ("two listeners of one name", 'listener "tcp"', 'listener "udp"', 16, r'listener "udp"|"udp"'),
     ("users file missing", 'users = "users"', 'users = "nowhere"', 19, r"nowhere.*No such file"),
     ("algorithm", '"SHA-256", "MD5"', '"SHA-1", "MD5"', 20, r'"SHA-256" or "MD5"'),
@@ -75,19 +141,55 @@ BROKEN = [
     ("target with a name", "sip:127.0.0.1:5080", "sip:pbx.example.net", 25, r"numeric address"),
     ("target by sips", "sip:127.0.0.1:5080", "sips:127.0.0.1:5080", 25, r"sips"),
     ("target is ours", "sip:127.0.0.1:5080", "sip:{ip}:5062", 25, r'our own listener "core"'),
-    ("target without a listener", "sip:127.0.0.1:5080", "sip:127.0.0.1:5080;transport=tcp", 25, r"no TCP listener"),
+    (
+        "target without a listener",
+        "sip:127.0.0.1:5080",
+        "sip:127.0.0.1:5080;transport=tcp",
+        25,
+        r"no TCP listener",
+    ),
     ("no target", 'target = {{ "sip:127.0.0.1:5080" }}', "", 23, r"target is missing|target"),
     ("route's zone", '"access", "core"', '"access", "coer"', 27, r'"coer".*"core"'),
-    ("route's domain", 'to-domain = "example.net"', 'to-domain = "example.com"', 27, r'example\.com'),
-    ("route to a trunk that is not there", 'trunk = {{ "pbx" }} }}', 'trunk = {{ "bpx" }} }}', 28, r'"bpx".*"pbx"'),
-    ("route without trunk", 'action = "trunk" trunk = {{ "pbx" }}', 'action = "trunk"', 28, r"trunk"),
+    (
+        "route's domain",
+        'to-domain = "example.net"',
+        'to-domain = "example.com"',
+        27,
+        r"example\.com",
+    ),
+    (
+        "route to a trunk that is not there",
+        'trunk = {{ "pbx" }} }}',
+        'trunk = {{ "bpx" }} }}',
+        28,
+        r'"bpx".*"pbx"',
+    ),
+    (
+        "route without trunk",
+        'action = "trunk" trunk = {{ "pbx" }}',
+        'action = "trunk"',
+        28,
+        r"trunk",
+    ),
     ("action", 'action = "registered"', 'action = "register"', 27, r"registered, trunk or refuse"),
     ("no action", 'action = "registered"', "", 27, r"action"),
     ("regular expression", '"^\\\\+?[0-9]{{3,15}}$"', '"^[0-9"', 28, r"regular expression"),
-    ("status of a route that does not refuse", 'action = "registered"', 'action = "registered" status = 404', 27, r'"refuse"'),
+    (
+        "status of a route that does not refuse",
+        'action = "registered"',
+        'action = "registered" status = 404',
+        27,
+        r'"refuse"',
+    ),
     ("text after the end", "limits {{", "}}\nlimits {{", 30, r""),
     ("string left open", 'users = "users"', 'users = "users', None, r""),
-    ("section left open", "limits {{ connections = 100 message-size = 16KB }}", "limits {{ connections = 100", None, r""),
+    (
+        "section left open",
+        "limits {{ connections = 100 message-size = 16KB }}",
+        "limits {{ connections = 100",
+        None,
+        r"",
+    ),
     ("no listener", None, None, None, r"no listener"),
 ]
 
@@ -97,7 +199,12 @@ USERS = [  # (what, text, line, what the error says)
     ("digits", "alice:example.net:MD5:" + "z" * 32 + "\n", 1, r"hex|digits"),
     ("length", "alice:example.net:MD5:" + "0" * 31 + "\n", 1, r"32"),
     ("realm", "alice:example.com:MD5:" + "0" * 32 + "\n", 1, r'realm "example\.com"'),
-    ("lacks an algorithm", "alice:example.net:MD5:" + "0" * 32 + "\n", 1, r'"alice" has no line for SHA-256'),
+    (
+        "lacks an algorithm",
+        "alice:example.net:MD5:" + "0" * 32 + "\n",
+        1,
+        r'"alice" has no line for SHA-256',
+    ),
     ("twice", ("alice:example.net:MD5:" + "0" * 32 + "\n") * 2, 2, r"alice"),
 ]
 
@@ -108,7 +215,9 @@ class ConfigCase(unittest.TestCase):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-config-"))
         self.addCleanup(shutil.rmtree, self.dir)
         self.path = self.dir / "sipward.conf"
-        self.write_users("".join(f"alice:example.net:{a}:{'0' * n}\n" for a, n in (("MD5", 32), ("SHA-256", 64))))
+        self.write_users(
+            "".join(f"alice:example.net:{a}:{'0' * n}\n" for a, n in (("MD5", 32), ("SHA-256", 64)))
+        )
 
     def write_users(self, text):
         (self.dir / "users").write_text(text)
@@ -118,7 +227,9 @@ class ConfigCase(unittest.TestCase):
         self.path.write_text(template.format(dir=self.dir, ip=self.ip))
 
     def run_sipward(self, *words):
-        return subprocess.run([BIN / "sipward", *map(str, words)], capture_output=True, text=True, timeout=WAIT)
+        return subprocess.run(
+            [BIN / "sipward", *map(str, words)], capture_output=True, text=True, timeout=WAIT
+        )
 
     def refused(self, line, says, file=None):
         """-n and the real start refuse the file the same way, and nothing is started."""
@@ -126,7 +237,13 @@ class ConfigCase(unittest.TestCase):
             done = self.run_sipward(*words)
             self.assertEqual(done.returncode, 1, done.stderr)
             where = f"{file or self.path}" + (f":{line}: " if line else r":(\d+:)? ")
-            self.assertTrue(any(re.match(where, text) and re.search(says, text) for text in done.stderr.splitlines()), f"no {where}...{says} in:\n{done.stderr}")
+            self.assertTrue(
+                any(
+                    re.match(where, text) and re.search(says, text)
+                    for text in done.stderr.splitlines()
+                ),
+                f"no {where}...{says} in:\n{done.stderr}",
+            )
             self.assertEqual(done.stdout, "")
             self.assertNotIn("worker-started", done.stderr)
             self.assertFalse((self.dir / "run").exists())
@@ -145,7 +262,10 @@ class Refused(ConfigCase):
         for what, old, new, line, says in BROKEN:
             with self.subTest(what):
                 if old is None:
-                    text = "\n".join(x for x in GOOD.splitlines() if not x.startswith("listener")) + "\n"
+                    text = (
+                        "\n".join(x for x in GOOD.splitlines() if not x.startswith("listener"))
+                        + "\n"
+                    )
                 else:
                     self.assertIn(old, GOOD)
                     text = GOOD.replace(old, new, 1)
@@ -160,9 +280,15 @@ class Refused(ConfigCase):
                 self.refused(line, says, self.dir / "users")
 
     def test_all_mistakes_at_once(self):
-        self.write(GOOD.replace("trust = no", "trust = maybe").replace('"pbx" }} }}', '"bpx" }} }}').replace("t1 = 500ms", "t1 = 500"))
+        self.write(
+            GOOD.replace("trust = no", "trust = maybe")
+            .replace('"pbx" }} }}', '"bpx" }} }}')
+            .replace("t1 = 500ms", "t1 = 500")
+        )
         text = self.refused(5, "")
-        self.assertEqual(sorted(int(n) for n in re.findall(r"^[^:\n]+:(\d+): ", text, re.M)), [5, 28, 29], text)
+        self.assertEqual(
+            sorted(int(n) for n in re.findall(r"^[^:\n]+:(\d+): ", text, re.M)), [5, 28, 29], text
+        )
 
     def test_file_missing(self):
         self.path = self.dir / "nowhere.conf"
@@ -195,13 +321,26 @@ class Fine(ConfigCase):
         self.fine()
 
     def test_variants(self):
-        for old, new in ((r'bind = "udp:{ip}:5062"', r'bind = "udp:[::1]:5062" advertise = "sip.example.net:5060"'), ("t1 = 500ms", "t1 = 1s t2 = 4s t4 = 5s"), ('"SHA-256", "MD5"', '"MD5"'),
-                         ("auth = digest", "auth = none"), ('"50/s per source"', '"off"'), ("message-size = 16KB", "message-size = 64KB"), ('action = "registered"', 'action = "refuse" status = 404'),
-                         ('"60s..3600s"', '"1m..1h"'), ('zone = "access" }}\nlistener "tcp"', 'zone = "access" }} # a remark\nlistener "tcp"')):
+        for old, new in (
+            (
+                r'bind = "udp:{ip}:5062"',
+                r'bind = "udp:[::1]:5062" advertise = "sip.example.net:5060"',
+            ),
+            ("t1 = 500ms", "t1 = 1s t2 = 4s t4 = 5s"),
+            ('"SHA-256", "MD5"', '"MD5"'),
+            ("auth = digest", "auth = none"),
+            ('"50/s per source"', '"off"'),
+            ("message-size = 16KB", "message-size = 64KB"),
+            ('action = "registered"', 'action = "refuse" status = 404'),
+            ('"60s..3600s"', '"1m..1h"'),
+            ('zone = "access" }}\nlistener "tcp"', 'zone = "access" }} # a remark\nlistener "tcp"'),
+        ):
             with self.subTest(new):
                 text = GOOD.replace(old, new, 1)
                 if "::1" in new:
-                    text = text.replace('target = {{ "sip:127.0.0.1:5080" }}', 'target = {{ "sip:[::1]:5080" }}').replace('"10.0.0.0/8"', '"::1"')
+                    text = text.replace(
+                        'target = {{ "sip:127.0.0.1:5080" }}', 'target = {{ "sip:[::1]:5080" }}'
+                    ).replace('"10.0.0.0/8"', '"::1"')
                 self.assertNotEqual(text, GOOD)
                 self.write(text)
                 self.fine()
@@ -211,7 +350,11 @@ class Fine(ConfigCase):
             with self.subTest(name):
                 # where it is installed the users file is the operator's to make
                 shutil.copy(DEPLOY / name, self.path)
-                users = re.search(r'^\s*users\s*=\s*"([^"]+)"|domain .*users = "([^"]+)"', self.path.read_text(), re.M)
+                users = re.search(
+                    r'^\s*users\s*=\s*"([^"]+)"|domain .*users = "([^"]+)"',
+                    self.path.read_text(),
+                    re.M,
+                )
                 users = users.group(1) or users.group(2)
                 if (DEPLOY / users).exists():
                     shutil.copy(DEPLOY / users, self.dir / users)

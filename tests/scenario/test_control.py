@@ -5,13 +5,36 @@ from gateway import BIN, SDP, WAIT, Message, Phone, own_address, wait_for
 from legs import NUMBER, CallCase, failure_ack
 from processes import events
 
-READING = ("status", "workers", "calls", "registrations", "domains", "user list", "counters", "counters all", "metrics", "help")
+READING = (
+    "status",
+    "workers",
+    "calls",
+    "registrations",
+    "domains",
+    "user list",
+    "counters",
+    "counters all",
+    "metrics",
+    "help",
+)
 
 
 class ControlCase(CallCase):
     def run_ctl(self, *words, json_too=False, stdin="", socket_path=None):
         socket_path = socket_path or self.gateway.dir / "run/control.sock"
-        return subprocess.run([BIN / "sipwardctl", "-s", socket_path, *(["--json"] if json_too else []), *map(str, words)], capture_output=True, text=True, timeout=WAIT, input=stdin)
+        return subprocess.run(
+            [
+                BIN / "sipwardctl",
+                "-s",
+                socket_path,
+                *(["--json"] if json_too else []),
+                *map(str, words),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            input=stdin,
+        )
 
     def table(self, *words):
         """The lines of a table for people."""
@@ -44,10 +67,14 @@ class Commands(ControlCase):
                 table = self.table(*words)
                 if "rows" in reply:
                     self.assertTrue(reply["rows"], name)
-                    self.assertEqual(len(table), len(reply["rows"]) + 1, "a line each, and the head")
+                    self.assertEqual(
+                        len(table), len(reply["rows"]) + 1, "a line each, and the head"
+                    )
                     self.assertEqual(table[0].split(), list(reply["rows"][0]))
                 elif "object" in reply:
-                    self.assertEqual([line.split()[0] for line in table if line[0] != " "], list(reply["object"]))
+                    self.assertEqual(
+                        [line.split()[0] for line in table if line[0] != " "], list(reply["object"])
+                    )
                 else:
                     self.assertIn("sipward_rx_messages", reply["text"])
         self.hang_up(a, b)
@@ -55,24 +82,59 @@ class Commands(ControlCase):
     def test_what_they_say(self):
         g = self.start(transport=2, sip=2, tls=1)
         status = g.ctl("status")["object"]
-        self.assertEqual((status["state"], status["workers"], status["workers_ready"], status["pid"], status["worker_deaths"]), ("running", 5, 5, g.process.pid, 0))
+        self.assertEqual(
+            (
+                status["state"],
+                status["workers"],
+                status["workers_ready"],
+                status["pid"],
+                status["worker_deaths"],
+            ),
+            ("running", 5, 5, g.process.pid, 0),
+        )
         self.assertIn(f"udp:{g.ip}:5060", status["listeners"])
-        self.assertEqual([r["worker"] for r in g.ctl("workers")], ["transport-0", "transport-1", "sip-0", "sip-1", "tls-0"])
+        self.assertEqual(
+            [r["worker"] for r in g.ctl("workers")],
+            ["transport-0", "transport-1", "sip-0", "sip-1", "tls-0"],
+        )
         self.assertEqual(sum(r["slots"] for r in g.ctl("workers")), 256)
-        self.assertEqual(g.ctl("domains"), [{"domain": "example.net", "realm": "example.net", "algorithms": ["MD5", "SHA-256"], "users": str(g.dir / "users")}])
+        self.assertEqual(
+            g.ctl("domains"),
+            [
+                {
+                    "domain": "example.net",
+                    "realm": "example.net",
+                    "algorithms": ["MD5", "SHA-256"],
+                    "users": str(g.dir / "users"),
+                }
+            ],
+        )
         self.assertEqual((g.ctl("calls"), g.ctl("registrations")), ([], []))
         self.assertEqual(self.table("calls"), ["none"])
-        self.assertEqual({(r["user"], r["algorithm"]) for r in g.ctl("user", "list")}, {(u, a) for u in ("alice", "bob", "carol") for a in ("MD5", "SHA-256")})
+        self.assertEqual(
+            {(r["user"], r["algorithm"]) for r in g.ctl("user", "list")},
+            {(u, a) for u in ("alice", "bob", "carol") for a in ("MD5", "SHA-256")},
+        )
         self.assertEqual(len(g.ctl("user", "list", "example.net")), 6)
         alice, bob, trunk = self.phone("alice"), self.phone("bob", "TCP"), self.trunk()
-        row, = g.ctl("registrations", "alice@example.net")
-        self.assertEqual((row["aor"], row["source"], row["transport"]), ("sip:alice@example.net", f"{alice.ip}:{alice.port}", "UDP"))
+        (row,) = g.ctl("registrations", "alice@example.net")
+        self.assertEqual(
+            (row["aor"], row["source"], row["transport"]),
+            ("sip:alice@example.net", f"{alice.ip}:{alice.port}", "UDP"),
+        )
         self.assertEqual(g.ctl("registrations", "sip:alice@example.net"), [row])
-        self.assertEqual({(r["aor"], r["transport"]) for r in g.ctl("registrations")}, {("sip:alice@example.net", "UDP"), ("sip:bob@example.net", "TCP")})
+        self.assertEqual(
+            {(r["aor"], r["transport"]) for r in g.ctl("registrations")},
+            {("sip:alice@example.net", "UDP"), ("sip:bob@example.net", "TCP")},
+        )
         self.assertEqual(g.ctl("registrations", "carol@example.net"), [])
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
-        row, = g.ctl("calls")
-        self.assertTrue(any("alice" in str(v) for v in row.values()) and any(NUMBER in str(v) for v in row.values()), row)
+        (row,) = g.ctl("calls")
+        self.assertTrue(
+            any("alice" in str(v) for v in row.values())
+            and any(NUMBER in str(v) for v in row.values()),
+            row,
+        )
         self.hang_up(a, b)
         self.no_calls()
         # a counter that moved is there, one that did not only with "all"
@@ -81,16 +143,29 @@ class Commands(ControlCase):
         self.assertGreater(len(g.ctl("counters", "all")), len(g.ctl("counters")) + 20)
         text = g.ctl("metrics")["text"]
         for line in text.splitlines():
-            self.assertRegex(line, r'^(# (HELP|TYPE) sipward_\w+ .*|sipward_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? \d+(\.\d+)?)$')
-        self.assertRegex(text, r'(?m)^sipward_calls\w*\{[^}]*\} 1$')
+            self.assertRegex(
+                line,
+                r'^(# (HELP|TYPE) sipward_\w+ .*|sipward_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? \d+(\.\d+)?)$',
+            )
+        self.assertRegex(text, r"(?m)^sipward_calls\w*\{[^}]*\} 1$")
 
     def test_exit_codes(self):
         g = self.start()
         self.assertEqual(self.run_ctl("status").returncode, 0)
         done = self.run_ctl("user", "remove", "nobody@example.net")
-        self.assertEqual((done.returncode, done.stdout), (1, "") if done.stderr else (1, done.stdout))
+        self.assertEqual(
+            (done.returncode, done.stdout), (1, "") if done.stderr else (1, done.stdout)
+        )
         self.assertIn("no such user", done.stdout + done.stderr)
-        for words in (("nonsense",), ("workers", "more"), ("user", "remove"), ("user",), (), ("--no-such-option", "status"), ("user", "add", "nobody", "--password-stdin")):
+        for words in (
+            ("nonsense",),
+            ("workers", "more"),
+            ("user", "remove"),
+            ("user",),
+            (),
+            ("--no-such-option", "status"),
+            ("user", "add", "nobody", "--password-stdin"),
+        ):
             with self.subTest(words):
                 done = self.run_ctl(*words, stdin="x\n")
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
@@ -116,8 +191,18 @@ class Commands(ControlCase):
     def test_raw_requests(self):
         """One JSON object a line; what is no such thing is refused and hurts nobody."""
         g = self.start()
-        for line in (b"status\n", b"{}\n", b"[]\n", b'{"command": 5}\n', b'{"command": "status", "arguments": []}\n', b'{"command": "status", "command": "workers"}\n', b'{"command": "nonsense"}\n',
-                     b'{"command": "user add", "arguments": {"name@domain": "x@example.net", "ha1": [{"algorithm": "MD5", "ha1": "short"}]}}\n', b"\x00\xff\n", b"[" * 5000 + b"\n"):
+        for line in (
+            b"status\n",
+            b"{}\n",
+            b"[]\n",
+            b'{"command": 5}\n',
+            b'{"command": "status", "arguments": []}\n',
+            b'{"command": "status", "command": "workers"}\n',
+            b'{"command": "nonsense"}\n',
+            b'{"command": "user add", "arguments": {"name@domain": "x@example.net", "ha1": [{"algorithm": "MD5", "ha1": "short"}]}}\n',
+            b"\x00\xff\n",
+            b"[" * 5000 + b"\n",
+        ):
             with self.subTest(line[:40]):
                 with socket.socket(socket.AF_UNIX) as s:
                     s.settimeout(WAIT)
@@ -143,12 +228,20 @@ class Commands(ControlCase):
     def test_others_are_kept_out(self):
         g = self.start()
         self.assertEqual(oct((g.dir / "run/control.sock").stat().st_mode & 0o7777), "0o660")
+
         def ask():
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
+
         program = shutil.copy(BIN / "sipwardctl", g.dir)  # where the build is he may not look
-        done = subprocess.run([program, "-s", g.dir / "run/control.sock", "status"], capture_output=True, text=True, timeout=WAIT, preexec_fn=ask)
+        done = subprocess.run(
+            [program, "-s", g.dir / "run/control.sock", "status"],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            preexec_fn=ask,
+        )
         self.assertEqual(done.returncode, 3, done.stdout)
 
     def test_completion(self):
@@ -166,10 +259,14 @@ class Users(ControlCase):
         g = self.start()
         with self.assertRaises(AssertionError):
             self.registers("dora", "dora-secret")
-        done = self.run_ctl("--password-stdin", "user", "add", "dora@example.net", stdin="dora-secret\n")
+        done = self.run_ctl(
+            "--password-stdin", "user", "add", "dora@example.net", stdin="dora-secret\n"
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("added", done.stdout)
-        lines = [line for line in (g.dir / "users").read_text().splitlines() if line.startswith("dora:")]
+        lines = [
+            line for line in (g.dir / "users").read_text().splitlines() if line.startswith("dora:")
+        ]
         self.assertEqual(sorted(line.split(":")[2] for line in lines), ["MD5", "SHA-256"])
         self.assertNotIn("dora-secret", (g.dir / "users").read_text())
         for index in (0, 1):  # either of the algorithms offered
@@ -193,13 +290,24 @@ class Users(ControlCase):
     def registers(self, user, password, challenge_index=0):
         phone = self.keep(Phone(self.gateway, user, ip=own_address()))
         phone.password = password
-        answer, _ = phone.challenged("REGISTER", "sip:example.net", challenge_index, to=f"{user}@example.net", headers=["Expires: 600"])
+        answer, _ = phone.challenged(
+            "REGISTER",
+            "sip:example.net",
+            challenge_index,
+            to=f"{user}@example.net",
+            headers=["Expires: 600"],
+        )
         self.assertEqual((answer or phone.final("REGISTER")).status, 200)
 
     def test_refused(self):
         g = self.start()
         before = (g.dir / "users").read_text()
-        for name in ("dora@example.com", "do:ra@example.net", "@example.net", "x" * 300 + "@example.net"):
+        for name in (
+            "dora@example.com",
+            "do:ra@example.net",
+            "@example.net",
+            "x" * 300 + "@example.net",
+        ):
             with self.subTest(name):
                 done = self.run_ctl("--password-stdin", "user", "add", name, stdin="x\n")
                 self.assertIn(done.returncode, (1, 2), done.stdout)
@@ -213,9 +321,22 @@ class Users(ControlCase):
         g = self.start()
         g.stop()
         file = g.dir / "users"
+
         def run(*words, stdin=""):
-            return subprocess.run([BIN / "sipwardctl", "-f", file, *words], capture_output=True, text=True, timeout=WAIT, input=stdin)
-        self.assertEqual(run("--password-stdin", "user", "add", "eve@example.net", stdin="eve-secret\n").returncode, 0)
+            return subprocess.run(
+                [BIN / "sipwardctl", "-f", file, *words],
+                capture_output=True,
+                text=True,
+                timeout=WAIT,
+                input=stdin,
+            )
+
+        self.assertEqual(
+            run(
+                "--password-stdin", "user", "add", "eve@example.net", stdin="eve-secret\n"
+            ).returncode,
+            0,
+        )
         self.assertIn("eve", run("user", "list").stdout)
         self.assertEqual(run("user", "remove", "alice@example.net").returncode, 0)
         self.assertEqual(run("user", "remove", "alice@example.net").returncode, 1)
@@ -231,15 +352,21 @@ class Users(ControlCase):
         g.write_users(("alice", "bob"))
         wait_for(lambda: len(events(g.log_text(), "users-reloaded")) == 1, "the new file noticed")
         self.registers("bob", "bob-secret")
-        lines = [line for line in (g.dir / "users").read_text().splitlines() if line.startswith("bob:")]
+        lines = [
+            line for line in (g.dir / "users").read_text().splitlines() if line.startswith("bob:")
+        ]
         (g.dir / "users").write_text("\n".join(lines) + "\n")
-        wait_for(lambda: len(events(g.log_text(), "users-reloaded")) == 2, "the edited file noticed")
+        wait_for(
+            lambda: len(events(g.log_text(), "users-reloaded")) == 2, "the edited file noticed"
+        )
         self.registers("bob", "bob-secret")
         with self.assertRaises(AssertionError):
             self.registers("alice", "alice-secret")
         # a mistake in it changes nothing, and is said with its line
         (g.dir / "users").write_text("\n".join(lines) + "\nrubbish\n")
-        (_, line), = wait_for(lambda: events(g.log_text(), "users-refused"), "the mistake noticed")
+        ((_, line),) = wait_for(
+            lambda: events(g.log_text(), "users-refused"), "the mistake noticed"
+        )
         self.assertRegex(line["error"], rf"{g.dir}/users:3: ")
         self.registers("bob", "bob-secret")
 
@@ -250,10 +377,14 @@ class Reload(ControlCase):
         alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
         pids = [r["pid"] for r in g.ctl("workers")]
-        self.change('route "out"', 'route "no-more" { from = { "access" }  number = "^\\\\+?[0-9]{3,15}$"  action = "refuse"  status = 410 }\nroute "out"')
+        self.change(
+            'route "out"',
+            'route "no-more" { from = { "access" }  number = "^\\\\+?[0-9]{3,15}$"  action = "refuse"  status = 410 }\nroute "out"',
+        )
         done = self.run_ctl("reload")
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         self.assertIn("reloaded", done.stdout)
+
         def refused():
             request = self.call(alice, f"{NUMBER}@example.net")
             answer = alice.final("INVITE")
@@ -261,6 +392,7 @@ class Reload(ControlCase):
                 raise AssertionError("the old route")
             failure_ack(alice, request, answer)
             return answer.status == 410
+
         wait_for(refused, "the new route")
         # the call that is up does not notice
         self.assertEqual(self.calls_up(), 1)
@@ -275,7 +407,11 @@ class Reload(ControlCase):
     def test_trunk_and_users_change(self):
         other = own_address()
         g = self.start(users=("alice", "bob"))
-        alice, trunk, second = self.phone("alice"), self.trunk(), self.trunk(ip=other, name="second")
+        alice, trunk, second = (
+            self.phone("alice"),
+            self.trunk(),
+            self.trunk(ip=other, name="second"),
+        )
         self.hang_up(*self.establish(alice, trunk, f"{NUMBER}@example.net"))
         self.change(f"sip:{self.trunk_ip}:5080", f"sip:{other}:5080")
         g.write_users(("alice", "carol"))
@@ -287,12 +423,13 @@ class Reload(ControlCase):
 
     def test_by_signal(self):
         import signal
+
         g = self.start()
         self.change('expires = "60s..3600s"', 'expires = "60s..100s"')
         g.process.send_signal(signal.SIGHUP)
         wait_for(lambda: events(g.log_text(), "reloaded"), "reloaded")
         self.phone("alice")
-        row, = g.ctl("registrations")
+        (row,) = g.ctl("registrations")
         self.assertLessEqual(row["expires"], 100)
 
     def test_a_bad_file_changes_nothing(self):
@@ -300,11 +437,16 @@ class Reload(ControlCase):
         alice, trunk = self.phone("alice"), self.trunk()
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
         good = g.config.read_text()
-        line = next(i for i, text in enumerate(good.splitlines(), 1) if text.startswith('route "out"'))
+        line = next(
+            i for i, text in enumerate(good.splitlines(), 1) if text.startswith('route "out"')
+        )
         self.change('trunk = { "pbx" } }', 'trunk = { "bpx" } }')
         done = self.run_ctl("reload")
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f'{g.config}:{line}: route "out": trunk: there is no trunk "bpx"', done.stdout + done.stderr)
+        self.assertIn(
+            f'{g.config}:{line}: route "out": trunk: there is no trunk "bpx"',
+            done.stdout + done.stderr,
+        )
         done = self.run_ctl("reload", json_too=True)
         self.assertEqual(done.returncode, 1)
         self.assertIs(json.loads(done.stdout)["ok"], False)
@@ -320,11 +462,29 @@ class Reload(ControlCase):
     def test_what_needs_a_restart_is_refused_by_name(self):
         g = self.start()
         good = g.config.read_text()
-        for old, new, says in ((f'bind = "udp:{g.ip}:5060"', f'bind = "udp:{g.ip}:5070"', 'listener "udp" cannot be bound to another address'),
-                               ('listener "core-tcp"', 'listener "other"', 'listener "other" stands where "core-tcp" stood'),
-                               ("sip = 1", "sip = 2", "the number of sip workers cannot change from 1 to 2"),
-                               (f'state-directory = "{g.dir}/state"', f'state-directory = "{g.dir}/elsewhere"', "the state directory"),
-                               (f'listener "udp"  {{ bind = "udp:{g.ip}:5060"  zone = "access" }}\n', "", "listeners cannot be added or removed")):
+        for old, new, says in (
+            (
+                f'bind = "udp:{g.ip}:5060"',
+                f'bind = "udp:{g.ip}:5070"',
+                'listener "udp" cannot be bound to another address',
+            ),
+            (
+                'listener "core-tcp"',
+                'listener "other"',
+                'listener "other" stands where "core-tcp" stood',
+            ),
+            ("sip = 1", "sip = 2", "the number of sip workers cannot change from 1 to 2"),
+            (
+                f'state-directory = "{g.dir}/state"',
+                f'state-directory = "{g.dir}/elsewhere"',
+                "the state directory",
+            ),
+            (
+                f'listener "udp"  {{ bind = "udp:{g.ip}:5060"  zone = "access" }}\n',
+                "",
+                "listeners cannot be added or removed",
+            ),
+        ):
             with self.subTest(says):
                 self.change(old, new)
                 done = self.run_ctl("reload")

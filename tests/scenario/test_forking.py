@@ -9,7 +9,12 @@ class Forking(CallCase):
         """A phone of bob's, its binding with that q."""
         phone = self.phone("bob", transport, register=False)
         phone.name = f"{name}-{len(self.peers)}"
-        contact = f"<sip:bob@{phone.ip}:{phone.port}" + (";transport=tcp" if transport == "TCP" else "") + ">" + (f";q={q}" if q is not None else "")
+        contact = (
+            f"<sip:bob@{phone.ip}:{phone.port}"
+            + (";transport=tcp" if transport == "TCP" else "")
+            + ">"
+            + (f";q={q}" if q is not None else "")
+        )
         self.assertEqual(phone.register(contact=False, headers=[f"Contact: {contact}"]).status, 200)
         return phone
 
@@ -72,7 +77,14 @@ class Forking(CallCase):
         a = Dialog.of_answer(self.caller, request, ok)
         a.ack()
         two.request("ACK")
-        self.assertEqual([m for m in self.caller.received if (m.status or 0) >= 300 and m.cseq[0] == request.cseq[0] and m.cseq[1] == "INVITE"], [])
+        self.assertEqual(
+            [
+                m
+                for m in self.caller.received
+                if (m.status or 0) >= 300 and m.cseq[0] == request.cseq[0] and m.cseq[1] == "INVITE"
+            ],
+            [],
+        )
         self.hang_up(a, Dialog.of_request(two, invites[1], tag))
         self.no_calls()
 
@@ -87,7 +99,10 @@ class Forking(CallCase):
         ack = two.request("ACK")
         self.assertEqual((ack.cseq[0], ack.tag("To")), (second.cseq[0], late))
         bye = two.request("BYE")
-        self.assertEqual((bye.tag("To"), bye.tag("From"), bye.get("Call-ID")), (late, second.tag("From"), second.get("Call-ID")))
+        self.assertEqual(
+            (bye.tag("To"), bye.tag("From"), bye.get("Call-ID")),
+            (late, second.tag("From"), second.get("Call-ID")),
+        )
         two.answer(bye, 200, contact=False)
         two.answer(second, 200, tag=late, body=SDP)
         two.request("ACK")
@@ -95,7 +110,14 @@ class Forking(CallCase):
         a.ack()
         one.request("ACK")
         self.assertEqual(len([m for m in two.received if m.method == "BYE"]), 1)
-        self.assertEqual({m.tag("To") for m in self.caller.received if m.status == 200 and m.cseq[1] == "INVITE"}, {ok.tag("To")})
+        self.assertEqual(
+            {
+                m.tag("To")
+                for m in self.caller.received
+                if m.status == 200 and m.cseq[1] == "INVITE"
+            },
+            {ok.tag("To")},
+        )
         self.assertEqual(len(self.gateway.ctl("calls")), 1)
         self.hang_up(a, Dialog.of_request(one, first, tag))
 
@@ -120,7 +142,13 @@ class Forking(CallCase):
 
     def test_best_response(self):
         """RFC 3261 section 16.7 step 6: the lowest class, and within 4xx what tells the caller most."""
-        for statuses, best in (((500, 486), 486), ((404, 415), 415), ((486, 480), 486), ((503, 500), 500), ((408, 486), 486)):
+        for statuses, best in (
+            ((500, 486), 486),
+            ((404, 415), 415),
+            ((486, 480), 486),
+            ((503, 500), 500),
+            ((408, 486), 486),
+        ):
             with self.subTest(statuses=statuses):
                 phones = self.start_with(None, None)
                 request = self.call(self.caller, "bob@example.net")
@@ -195,7 +223,12 @@ class Forking(CallCase):
         goes.answer(goes.request("INVITE"), 180, "Ringing")
         self.caller.response(180)
         goes.close()
-        stays.answer(stays.receive(lambda m: m.method == "INVITE", 3, "INVITE"), 486, "Busy Here", contact=False)
+        stays.answer(
+            stays.receive(lambda m: m.method == "INVITE", 3, "INVITE"),
+            486,
+            "Busy Here",
+            contact=False,
+        )
         stays.request("ACK")
         self.end(request, 486)
 
@@ -209,7 +242,10 @@ class Forking(CallCase):
         """Registering again replaces a binding: the phone rings once."""
         (phone,) = self.start_with(None)
         contact = f"<sip:bob@{phone.ip}:{phone.port}>"
-        self.assertEqual(phone.register(contact=False, headers=[f"Contact: {contact}"], call_id="again").status, 200)
+        self.assertEqual(
+            phone.register(contact=False, headers=[f"Contact: {contact}"], call_id="again").status,
+            200,
+        )
         request = self.call(self.caller, "bob@example.net")
         self.refuse(phone, 486)
         self.end(request, 486)

@@ -3,32 +3,67 @@ import pathlib, re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2] / "worker-sip"
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "worker-sip" / "message"
 POLICY = dict(re.findall(r"^POLICY\((\w+), (\w+)\)", (SOURCE / "policy.def").read_text(), re.M))
-OPTIONS = dict(re.findall(r'^OPTION\("([^"]+)", (\w+)\)', (SOURCE / "option-tags.def").read_text(), re.M))
+OPTIONS = dict(
+    re.findall(r'^OPTION\("([^"]+)", (\w+)\)', (SOURCE / "option-tags.def").read_text(), re.M)
+)
 
 # Written by us in place of what came; test_what_is_ours looks at each.
 OURS = {"VIA", "FROM", "TO", "CALL_ID", "CSEQ", "CONTACT", "MAX_FORWARDS", "CONTENT_LENGTH"}
 # One header line of each other row, in odd spelling.
 LINES = {
-    "ROUTE": "rOUTE: <sip:10.9.9.1;lr>", "RECORD_ROUTE": "record-ROUTE: <sip:127.0.0.77;lr>", "PATH": "path : <sip:10.9.9.3;lr>", "SERVICE_ROUTE": "Service-route: <sip:10.9.9.4;lr>",
-    "FLOW_TIMER": "Flow-Timer: 120", "TIMESTAMP": "Timestamp: 54.25", "PROXY_REQUIRE": "Proxy-Require: x-none", "UNSUPPORTED": "Unsupported: x-none",
-    "SECURITY_CLIENT": "Security-Client: tls;q=0.1", "SECURITY_SERVER": "Security-Server: tls;q=0.1", "SECURITY_VERIFY": "Security-Verify: tls;q=0.1", "IN_REPLY_TO": "In-Reply-To: old@10.9.9.5",
-    "JOIN": "Join: other@10.9.9.6;to-tag=a;from-tag=b", "AUTHENTICATION_INFO": 'Authentication-Info: nextnonce="47364c23432d2e131a5fb210812c"',
-    "PROXY_AUTHENTICATION_INFO": 'Proxy-Authentication-Info: nextnonce="x"', "P_ASSERTED_IDENTITY": "p-asserted-IDENTITY: <sip:boss@carrier.example>",
-    "P_PREFERRED_IDENTITY": "P-Preferred-Identity: <sip:me@carrier.example>", "REMOTE_PARTY_ID": "Remote-Party-ID: <sip:rpid@carrier.example>;party=calling",
-    "DIVERSION": "Diversion: <sip:div@carrier.example>;reason=user-busy", "HISTORY_INFO": "History-Info: <sip:hist@carrier.example>;index=1",
-    "RACK": "RAck: 1 99 INVITE", "REFER_TO": "r: <sip:target@carrier.example;x=1?Subject=hi>", "REFERRED_BY": "b:   \"Ref\" <sip:ref@carrier.example>", "REPLACES": "Replaces: a@10.9.9.7;to-tag=1;from-tag=2",
-    "TARGET_DIALOG": "Target-Dialog: a@10.9.9.8;local-tag=1;remote-tag=2", "EVENT": "o: dialog;shared", "SUPPORTED": "k: timer,100rel", "REQUIRE": "require: timer",
+    "ROUTE": "rOUTE: <sip:10.9.9.1;lr>",
+    "RECORD_ROUTE": "record-ROUTE: <sip:127.0.0.77;lr>",
+    "PATH": "path : <sip:10.9.9.3;lr>",
+    "SERVICE_ROUTE": "Service-route: <sip:10.9.9.4;lr>",
+    "FLOW_TIMER": "Flow-Timer: 120",
+    "TIMESTAMP": "Timestamp: 54.25",
+    "PROXY_REQUIRE": "Proxy-Require: x-none",
+    "UNSUPPORTED": "Unsupported: x-none",
+    "SECURITY_CLIENT": "Security-Client: tls;q=0.1",
+    "SECURITY_SERVER": "Security-Server: tls;q=0.1",
+    "SECURITY_VERIFY": "Security-Verify: tls;q=0.1",
+    "IN_REPLY_TO": "In-Reply-To: old@10.9.9.5",
+    "JOIN": "Join: other@10.9.9.6;to-tag=a;from-tag=b",
+    "AUTHENTICATION_INFO": 'Authentication-Info: nextnonce="47364c23432d2e131a5fb210812c"',
+    "PROXY_AUTHENTICATION_INFO": 'Proxy-Authentication-Info: nextnonce="x"',
+    "P_ASSERTED_IDENTITY": "p-asserted-IDENTITY: <sip:boss@carrier.example>",
+    "P_PREFERRED_IDENTITY": "P-Preferred-Identity: <sip:me@carrier.example>",
+    "REMOTE_PARTY_ID": "Remote-Party-ID: <sip:rpid@carrier.example>;party=calling",
+    "DIVERSION": "Diversion: <sip:div@carrier.example>;reason=user-busy",
+    "HISTORY_INFO": "History-Info: <sip:hist@carrier.example>;index=1",
+    "RACK": "RAck: 1 99 INVITE",
+    "REFER_TO": "r: <sip:target@carrier.example;x=1?Subject=hi>",
+    "REFERRED_BY": 'b:   "Ref" <sip:ref@carrier.example>',
+    "REPLACES": "Replaces: a@10.9.9.7;to-tag=1;from-tag=2",
+    "TARGET_DIALOG": "Target-Dialog: a@10.9.9.8;local-tag=1;remote-tag=2",
+    "EVENT": "o: dialog;shared",
+    "SUPPORTED": "k: timer,100rel",
+    "REQUIRE": "require: timer",
     "AUTHORIZATION": 'Authorization: Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"',
     "PROXY_AUTHORIZATION": 'proxy-Authorization: Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"',
-    "WWW_AUTHENTICATE": 'WWW-Authenticate: Digest realm="carrier.example", nonce="n"', "PROXY_AUTHENTICATE": 'Proxy-authenticate: Digest realm="carrier.example", nonce="n"',
+    "WWW_AUTHENTICATE": 'WWW-Authenticate: Digest realm="carrier.example", nonce="n"',
+    "PROXY_AUTHENTICATE": 'Proxy-authenticate: Digest realm="carrier.example", nonce="n"',
     "WARNING": 'Warning: 399 10.9.9.9:5060 "Incompatible \\"media\\" type"',
 }
 # What nobody has a row for, in every shape that has to stay as it is.
-FREE = ["s: I know you're there", "X-Unknown-Header:  many   spaces  ", "x-fOlDeD: one\r\n two\r\n\tthree", "User-Agent: Test/1.0 (a, b; c)", "Reason: SIP;cause=200", "Allow: INVITE,ACK , BYE",
-        "Alert-Info: <http://www.example.com/sounds/moo.wav>", "X-Empty:", "Accept-Language: da, en-gb;q=0.8", "X-Utf8: grüße", "Date: Sat, 13 Nov 2010 23:29:00 GMT", "Session-Expires: 1800",
-        "X-Unknown-Header: again", "Subject-Like : not a subject"]
+FREE = [
+    "s: I know you're there",
+    "X-Unknown-Header:  many   spaces  ",
+    "x-fOlDeD: one\r\n two\r\n\tthree",
+    "User-Agent: Test/1.0 (a, b; c)",
+    "Reason: SIP;cause=200",
+    "Allow: INVITE,ACK , BYE",
+    "Alert-Info: <http://www.example.com/sounds/moo.wav>",
+    "X-Empty:",
+    "Accept-Language: da, en-gb;q=0.8",
+    "X-Utf8: grüße",
+    "Date: Sat, 13 Nov 2010 23:29:00 GMT",
+    "Session-Expires: 1800",
+    "X-Unknown-Header: again",
+    "Subject-Like : not a subject",
+]
 
 
 def line(text):
@@ -49,7 +84,11 @@ class Rows(CallCase):
         """The line that arrives, or None."""
         what = POLICY[row]
         text = LINES[row]
-        if what == "NEVER" or (what == "TRUSTED" and not trusted) or (what == "CHALLENGE" and not trusted):
+        if (
+            what == "NEVER"
+            or (what == "TRUSTED" and not trusted)
+            or (what == "CHALLENGE" and not trusted)
+        ):
             return None
         if what == "MAPPED":
             if row == "EVENT" or (not response and row in ("REFER_TO", "REFERRED_BY")):
@@ -75,7 +114,10 @@ class Rows(CallCase):
         bob = self.phone("bob")
         rows = [r for r in LINES if r not in ("PROXY_REQUIRE", "REPLACES")]
         headers = [LINES[r] for r in rows]
-        for sender, receiver, to, trusted in ((self.alice, self.far, f"{NUMBER}@example.net", False), (self.far, bob, "bob@example.net", True)):
+        for sender, receiver, to, trusted in (
+            (self.alice, self.far, f"{NUMBER}@example.net", False),
+            (self.far, bob, "bob@example.net", True),
+        ):
             self.request(sender, "MESSAGE", to, headers=headers)
             got = receiver.request("MESSAGE")
             self.compare(rows, got, trusted, False, f"MESSAGE from {sender.name}")
@@ -84,7 +126,13 @@ class Rows(CallCase):
             here = [r for r in rows if r != "RECORD_ROUTE"]
             a, b = self.establish(sender, receiver, to, headers=[LINES[r] for r in here])
             # an INVITE's Refer-To means nothing; Referred-By comes with a transfer
-            self.compare([r for r in here if r != "REFER_TO"], self.invite_received, trusted, False, f"INVITE from {sender.name}")
+            self.compare(
+                [r for r in here if r != "REFER_TO"],
+                self.invite_received,
+                trusted,
+                False,
+                f"INVITE from {sender.name}",
+            )
             for side, other, its in ((a, b, trusted), (b, a, not trusted)):
                 side.send("INFO", headers=[LINES[r] for r in here])
                 got = other.peer.request("INFO")
@@ -97,7 +145,10 @@ class Rows(CallCase):
         bob = self.phone("bob")
         rows = [r for r in LINES if r != "RECORD_ROUTE"]
         headers = [LINES[r] for r in rows]
-        for sender, receiver, to, trusted in ((self.alice, self.far, f"{NUMBER}@example.net", True), (self.far, bob, "bob@example.net", False)):
+        for sender, receiver, to, trusted in (
+            (self.alice, self.far, f"{NUMBER}@example.net", True),
+            (self.far, bob, "bob@example.net", False),
+        ):
             request = self.call(sender, to)
             invite = receiver.request("INVITE")
             receiver.answer(invite, 183, "Session Progress", headers=headers)
@@ -109,7 +160,13 @@ class Rows(CallCase):
             failure_ack(sender, request, failed)
             self.request(sender, "MESSAGE", to)
             receiver.answer(receiver.request("MESSAGE"), 200, headers=headers, contact=False)
-            self.compare(rows, sender.response(200, "MESSAGE"), trusted, True, f"200 to MESSAGE from {receiver.name}")
+            self.compare(
+                rows,
+                sender.response(200, "MESSAGE"),
+                trusted,
+                True,
+                f"200 to MESSAGE from {receiver.name}",
+            )
             request = self.call(sender, to)
             invite = receiver.request("INVITE")
             tag = receiver.answer(invite, 200, headers=headers, body=SDP)
@@ -121,7 +178,13 @@ class Rows(CallCase):
             for side, other, its in ((a, b, trusted), (b, a, not trusted)):
                 side.send("INFO")
                 other.peer.answer(other.peer.request("INFO"), 200, headers=headers, contact=False)
-                self.compare(rows, side.peer.response(200, "INFO"), its, True, f"200 to INFO from {other.peer.name}")
+                self.compare(
+                    rows,
+                    side.peer.response(200, "INFO"),
+                    its,
+                    True,
+                    f"200 to INFO from {other.peer.name}",
+                )
             self.hang_up(a, b)
 
     def test_proxy_require(self):
@@ -133,11 +196,20 @@ class Rows(CallCase):
     def test_private_headers_of_carriers(self):
         """P-* that nobody has a row for are a trusted network's own."""
         bob = self.phone("bob")
-        headers = ["P-Charging-Vector: icid-value=1234", "p-ACCESS-network-info: 3GPP", "PX-Not-Private: 1"]
-        for sender, receiver, to, want in ((self.alice, self.far, f"{NUMBER}@example.net", headers[2:]), (self.far, bob, "bob@example.net", headers)):
+        headers = [
+            "P-Charging-Vector: icid-value=1234",
+            "p-ACCESS-network-info: 3GPP",
+            "PX-Not-Private: 1",
+        ]
+        for sender, receiver, to, want in (
+            (self.alice, self.far, f"{NUMBER}@example.net", headers[2:]),
+            (self.far, bob, "bob@example.net", headers),
+        ):
             self.request(sender, "MESSAGE", to, headers=headers)
             got = receiver.request("MESSAGE")
-            self.assertEqual([x for x in lines_of(got) if x.lower().startswith(b"p")], [line(h) for h in want])
+            self.assertEqual(
+                [x for x in lines_of(got) if x.lower().startswith(b"p")], [line(h) for h in want]
+            )
             receiver.answer(got, 200, contact=False)
             sender.response(200, "MESSAGE")
 
@@ -145,10 +217,19 @@ class Rows(CallCase):
         """RFC 3325 section 7: with Privacy: id the asserted identity does not go to where nobody is trusted."""
         bob = self.phone("bob")
         identity = "P-Asserted-Identity: <sip:boss@carrier.example>"
-        for privacy, passes in (([], True), (["Privacy: none"], True), (["Privacy: id"], False), (["Privacy: header;ID;critical"], False)):
+        for privacy, passes in (
+            ([], True),
+            (["Privacy: none"], True),
+            (["Privacy: id"], False),
+            (["Privacy: header;ID;critical"], False),
+        ):
             self.request(self.far, "MESSAGE", "bob@example.net", headers=[identity] + privacy)
             got = bob.request("MESSAGE")
-            self.assertEqual([f"P-Asserted-Identity: {v}" for v in got.all("P-Asserted-Identity")], [identity] if passes else [], privacy)
+            self.assertEqual(
+                [f"P-Asserted-Identity: {v}" for v in got.all("P-Asserted-Identity")],
+                [identity] if passes else [],
+                privacy,
+            )
             bob.answer(got, 200, contact=False)
             self.far.response(200, "MESSAGE")
 
@@ -163,16 +244,30 @@ class Rows(CallCase):
             self.far.response(200, "MESSAGE")
         for name in ("WWW-Authenticate", "Proxy-Authenticate"):
             self.request(self.alice, "MESSAGE", f"{NUMBER}@example.net")
-            self.far.answer(self.far.request("MESSAGE"), 404, "Not Found", headers=[f'{name}: Digest realm="EXAMPLE.net", nonce="n"'], contact=False)
+            self.far.answer(
+                self.far.request("MESSAGE"),
+                404,
+                "Not Found",
+                headers=[f'{name}: Digest realm="EXAMPLE.net", nonce="n"'],
+                contact=False,
+            )
             self.assertEqual(self.alice.response(404, "MESSAGE").all(name), [])
 
     def test_warnings(self):
         """RFC 3261 section 20.43: the host becomes a pseudonym in each value; what does not parse goes."""
         values = '301 10.1.1.1 "a, b", 302 host.internal.example:5070 "c", 399 [2001:db8::1] "d"'
         self.request(self.alice, "MESSAGE", f"{NUMBER}@example.net")
-        self.far.answer(self.far.request("MESSAGE"), 404, "Not Found", headers=[f"Warning: {values}"], contact=False)
+        self.far.answer(
+            self.far.request("MESSAGE"),
+            404,
+            "Not Found",
+            headers=[f"Warning: {values}"],
+            contact=False,
+        )
         got = self.alice.response(404, "MESSAGE")
-        self.assertEqual(", ".join(got.all("Warning")), '301 sipward "a, b", 302 sipward "c", 399 sipward "d"')
+        self.assertEqual(
+            ", ".join(got.all("Warning")), '301 sipward "a, b", 302 sipward "c", 399 sipward "d"'
+        )
 
 
 class OptionTags(CallCase):
@@ -187,9 +282,14 @@ class OptionTags(CallCase):
                 self.request(self.far, "MESSAGE", "bob@example.net", headers=[f"Supported: {tag}"])
                 got = self.bob.request("MESSAGE")
                 self.assertEqual(got.all("Supported"), [tag] if what == "BRIDGED" else [])
-                self.bob.answer(got, 200, contact=False, headers=[f"Supported: {tag}", f"Require: {tag}"])
+                self.bob.answer(
+                    got, 200, contact=False, headers=[f"Supported: {tag}", f"Require: {tag}"]
+                )
                 answer = self.far.response(200, "MESSAGE")
-                self.assertEqual((answer.all("Supported"), answer.all("Require")), ([tag], [tag]) if what == "BRIDGED" else ([], []))
+                self.assertEqual(
+                    (answer.all("Supported"), answer.all("Require")),
+                    ([tag], [tag]) if what == "BRIDGED" else ([], []),
+                )
                 self.request(self.far, "MESSAGE", "bob@example.net", headers=[f"Require: {tag}"])
                 if what == "BRIDGED":
                     got = self.bob.request("MESSAGE")
@@ -201,13 +301,31 @@ class OptionTags(CallCase):
         self.assertEqual([m for m in self.bob.waiting if m.method], [])
 
     def test_lists_are_thinned(self):
-        self.request(self.far, "MESSAGE", "bob@example.net", headers=["k: gruu,TIMER ,  path", "Supported: 100rel,replaces", "Supported: outbound", "Supported:"])
+        self.request(
+            self.far,
+            "MESSAGE",
+            "bob@example.net",
+            headers=[
+                "k: gruu,TIMER ,  path",
+                "Supported: 100rel,replaces",
+                "Supported: outbound",
+                "Supported:",
+            ],
+        )
         got = self.bob.request("MESSAGE")
-        self.assertEqual([x for x in lines_of(got) if x[:2] in (b"k:", b"Su")][:2], [b"k: TIMER", b"Supported: 100rel,replaces"])
+        self.assertEqual(
+            [x for x in lines_of(got) if x[:2] in (b"k:", b"Su")][:2],
+            [b"k: TIMER", b"Supported: 100rel,replaces"],
+        )
         self.bob.answer(got, 200, contact=False)
 
     def test_several_unsupported_ones_are_named(self):
-        self.request(self.far, "MESSAGE", "bob@example.net", headers=["Require: gruu, timer", "Require: x-foo"])
+        self.request(
+            self.far,
+            "MESSAGE",
+            "bob@example.net",
+            headers=["Require: gruu, timer", "Require: x-foo"],
+        )
         self.assertEqual(self.far.response(420, "MESSAGE").get("Unsupported"), "gruu, x-foo")
 
     def test_within_a_call(self):
@@ -233,7 +351,11 @@ class Bytes(CallCase):
     def test_order_and_spelling(self):
         """Requests and responses, outside and within dialogs, both ways."""
         want = [x.encode() for x in FREE]
-        for sender, receiver, to in ((self.alice, self.far, f"{NUMBER}@example.net"), (self.far, self.bob, "bob@example.net"), (self.alice, self.bob, "bob@example.net")):
+        for sender, receiver, to in (
+            (self.alice, self.far, f"{NUMBER}@example.net"),
+            (self.far, self.bob, "bob@example.net"),
+            (self.alice, self.bob, "bob@example.net"),
+        ):
             self.request(sender, "MESSAGE", to, headers=FREE)
             got = receiver.request("MESSAGE")
             self.assertEqual(self.free_lines(got), want)
@@ -262,43 +384,88 @@ class Bytes(CallCase):
 
     def test_bodies(self):
         """Every byte value, NUL among them; what looks like headers or like the next message."""
-        for body in (bytes(range(256)) * 3, b"\0", b"\r\n\r\nBYE sip:x SIP/2.0\r\n\r\n", b"Content-Length: 0\r\n\r\n", b"\r\n"):
-            for sender, receiver, to in ((self.alice, self.far, f"{NUMBER}@example.net"), (self.far, self.bob, "bob@example.net")):
-                self.request(sender, "MESSAGE", to, body=body, content_type="application/octet-stream")
+        for body in (
+            bytes(range(256)) * 3,
+            b"\0",
+            b"\r\n\r\nBYE sip:x SIP/2.0\r\n\r\n",
+            b"Content-Length: 0\r\n\r\n",
+            b"\r\n",
+        ):
+            for sender, receiver, to in (
+                (self.alice, self.far, f"{NUMBER}@example.net"),
+                (self.far, self.bob, "bob@example.net"),
+            ):
+                self.request(
+                    sender, "MESSAGE", to, body=body, content_type="application/octet-stream"
+                )
                 got = receiver.request("MESSAGE")
-                self.assertEqual((got.body, got.get("Content-Length"), got.get("Content-Type")), (body, str(len(body)), "application/octet-stream"))
-                receiver.answer(got, 200, body=body, content_type="application/x;a=\"b\"", contact=False)
+                self.assertEqual(
+                    (got.body, got.get("Content-Length"), got.get("Content-Type")),
+                    (body, str(len(body)), "application/octet-stream"),
+                )
+                receiver.answer(
+                    got, 200, body=body, content_type='application/x;a="b"', contact=False
+                )
                 back = sender.response(200, "MESSAGE")
-                self.assertEqual((back.body, back.get("Content-Type")), (body, "application/x;a=\"b\""))
+                self.assertEqual(
+                    (back.body, back.get("Content-Type")), (body, 'application/x;a="b"')
+                )
 
     def test_what_is_ours(self):
-        raw = self.far.make("INVITE", "sip:bob@example.net", sender="+49891234@carrier.example", body=SDP).decode()
-        raw = raw.replace("From: <sip:+49891234@carrier.example>;tag=", 'f:  "Some, \\"Body\\" <x>"  <sip:+49891234@carrier.example;user=phone>;x=y;tag=').replace("To: <sip:bob@example.net>", "t: Bob <sip:bob@example.net>;z")
-        raw = raw.replace("Call-ID:", "i :").replace("Contact:", "m:").replace("Content-Length:", "l:").replace("Content-Type:", "c:").replace("Max-Forwards: 70", "mAX-fORWARDS: 5")
-        raw = raw.replace("Via: ", "v: ", 1).replace("\r\nmAX", "\r\nVia: SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP 10.7.7.8;branch=z9hG4bKlast\r\nRecord-Route: <sip:127.0.0.77;lr>\r\nmAX")
+        raw = self.far.make(
+            "INVITE", "sip:bob@example.net", sender="+49891234@carrier.example", body=SDP
+        ).decode()
+        raw = raw.replace(
+            "From: <sip:+49891234@carrier.example>;tag=",
+            'f:  "Some, \\"Body\\" <x>"  <sip:+49891234@carrier.example;user=phone>;x=y;tag=',
+        ).replace("To: <sip:bob@example.net>", "t: Bob <sip:bob@example.net>;z")
+        raw = (
+            raw.replace("Call-ID:", "i :")
+            .replace("Contact:", "m:")
+            .replace("Content-Length:", "l:")
+            .replace("Content-Type:", "c:")
+            .replace("Max-Forwards: 70", "mAX-fORWARDS: 5")
+        )
+        raw = raw.replace("Via: ", "v: ", 1).replace(
+            "\r\nmAX",
+            "\r\nVia: SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP 10.7.7.8;branch=z9hG4bKlast\r\nRecord-Route: <sip:127.0.0.77;lr>\r\nmAX",
+        )
         self.far.send_raw(raw.encode(), self.far.to)
         sent = Message(raw.encode())
         got = self.bob.request("INVITE")
         self.assertEqual(len(got.all("Via")), 1)
         self.assertIn(f"SIP/2.0/UDP {self.gateway.ip}:5060;branch=z9hG4bK", got.get("Via"))
-        self.assertEqual(re.sub(r";tag=[^;]*", "", got.get("From")), '"Some, \\"Body\\" <x>"  <sip:+49891234@carrier.example;user=phone>;x=y')
+        self.assertEqual(
+            re.sub(r";tag=[^;]*", "", got.get("From")),
+            '"Some, \\"Body\\" <x>"  <sip:+49891234@carrier.example;user=phone>;x=y',
+        )
         self.assertEqual(got.get("To"), "Bob <sip:bob@example.net>;z")
         self.assertNotEqual(got.tag("From"), sent.tag("From"))
-        self.assertEqual((got.get("Max-Forwards"), got.all("Record-Route"), got.cseq[1]), ("4", [], "INVITE"))
+        self.assertEqual(
+            (got.get("Max-Forwards"), got.all("Record-Route"), got.cseq[1]), ("4", [], "INVITE")
+        )
         self.assertRegex(got.get("Contact"), rf"^<sip:[^@]*@{re.escape(self.gateway.ip)}:5060>$")
         self.assertEqual(got.get("Content-Length"), str(len(SDP)))
         self.assertNotIn(b"10.7.7", got.raw)
         tag = self.bob.answer(got, 200, body=SDP)
         ok = self.far.response(200, "INVITE")
         self.assertEqual(len(ok.all("Via")), 2)
-        self.assertEqual(ok.all("Via")[1], "SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP 10.7.7.8;branch=z9hG4bKlast")
+        self.assertEqual(
+            ok.all("Via")[1],
+            "SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP 10.7.7.8;branch=z9hG4bKlast",
+        )
         self.assertEqual(ok.all("Record-Route"), ["<sip:127.0.0.77;lr>"])
-        self.assertEqual((ok.get("From"), ok.get("Call-ID"), ok.get("CSeq")), (sent.get("From"), sent.get("Call-ID"), sent.get("CSeq")))
+        self.assertEqual(
+            (ok.get("From"), ok.get("Call-ID"), ok.get("CSeq")),
+            (sent.get("From"), sent.get("Call-ID"), sent.get("CSeq")),
+        )
         self.assertRegex(ok.get("Contact"), rf"^<sip:[^@]*@{re.escape(self.gateway.ip)}:5062>$")
         self.assertTrue(tag)
 
     def test_max_forwards_missing(self):
-        raw = self.far.make("MESSAGE", "sip:bob@example.net", sender="+49891234@carrier.example").replace(b"Max-Forwards: 70\r\n", b"")
+        raw = self.far.make(
+            "MESSAGE", "sip:bob@example.net", sender="+49891234@carrier.example"
+        ).replace(b"Max-Forwards: 70\r\n", b"")
         self.far.send_raw(raw, self.far.to)
         got = self.bob.request("MESSAGE")
         self.assertEqual(got.get("Max-Forwards"), "70")
@@ -321,7 +488,11 @@ class Bytes(CallCase):
         proxy = self.trunk(5091)
         routes = [f"<sip:{self.trunk_ip}:5091;lr>", "<sip:far.carrier.example;lr>"]
         # we are called: in order
-        request = self.call(self.far, "bob@example.net", headers=[f"Record-Route: {routes[0]}", f"Record-Route: {routes[1]}"])
+        request = self.call(
+            self.far,
+            "bob@example.net",
+            headers=[f"Record-Route: {routes[0]}", f"Record-Route: {routes[1]}"],
+        )
         invite = self.bob.request("INVITE")
         self.assertEqual(invite.all("Record-Route"), [])
         tag = self.bob.answer(invite, 200, body=SDP)

@@ -25,7 +25,18 @@ class Probe:
     def call(self):
         """Milliseconds from now until each call is answered, sorted, and how many needed a retransmission."""
         start, took, again = time.monotonic(), [], 0
-        invites = [Message(p.make("INVITE", f"sip:+4930@{p.to[0]}:5062", sender="+4940@carrier.example", to="+4930@carrier.example", body=SDP)) for p in self.peers]
+        invites = [
+            Message(
+                p.make(
+                    "INVITE",
+                    f"sip:+4930@{p.to[0]}:5062",
+                    sender="+4940@carrier.example",
+                    to="+4930@carrier.example",
+                    body=SDP,
+                )
+            )
+            for p in self.peers
+        ]
         for peer, invite in zip(self.peers, invites):
             peer.send_raw(invite.raw)
         open_calls = dict(zip(self.peers, invites))
@@ -75,14 +86,34 @@ class UnderLoad(CallCase):
     kills = True
 
     def one(self, worker):
-        g = self.start(transport=2, sip=2, tls=1, routes=CORE_OUT, trunk=PATIENT, targets=[f"sip:{self.trunk_ip}:5080"])
+        g = self.start(
+            transport=2,
+            sip=2,
+            tls=1,
+            routes=CORE_OUT,
+            trunk=PATIENT,
+            targets=[f"sip:{self.trunk_ip}:5080"],
+        )
         for user in ("alice", "bob", "carol"):
             self.phone(user)
         bindings = g.ctl("registrations")
         probe, second = Probe(self, g, 20), Probe(self, g, 20)
         carrier = Sipp(self, "uas", self.trunk_ip, 5080, calls=CALLS * 2)
         # several sources, so that each transport worker has its share
-        callers = [Sipp(self, "uac", own_address(), 5090, calls=CALLS // CALLERS, to=(g.ip, 5062), rate=RATE // CALLERS, pause=500, seconds=30) for _ in range(CALLERS)]
+        callers = [
+            Sipp(
+                self,
+                "uac",
+                own_address(),
+                5090,
+                calls=CALLS // CALLERS,
+                to=(g.ip, 5062),
+                rate=RATE // CALLERS,
+                pause=500,
+                seconds=30,
+            )
+            for _ in range(CALLERS)
+        ]
         wait_for(lambda: len(g.ctl("calls")) > RATE / 4, "calls up")
         time.sleep(1)
         rows = {r["worker"]: r for r in g.ctl("workers")}
@@ -91,21 +122,38 @@ class UnderLoad(CallCase):
         pid, when = rows[worker]["pid"], time.time()
         os.kill(pid, signal.SIGKILL)
         took, again = probe.call()
-        (at, _), = wait_for(lambda: [e for e in events(g.log_text(), "worker-ready", peer=worker) if int(e[1]["pid"]) != pid], f"{worker} to be back")
+        ((at, _),) = wait_for(
+            lambda: [
+                e
+                for e in events(g.log_text(), "worker-ready", peer=worker)
+                if int(e[1]["pid"]) != pid
+            ],
+            f"{worker} to be back",
+        )
         later, later_again = second.call()
         # an INVITE that the killed worker had answered with 100 has no time-out of its own (RFC 3261 section 17.1.1.2)
         stats = total(callers, CALLS // RATE + 5)
         other = carrier.end()
-        figure(f"{worker} killed at {RATE} calls/s: back after {(at - when) * 1000:.0f} ms; 20 calls begun in the same millisecond all answered, {again} of them only when sent again, "
-               f"last after {took[-1]:.0f} ms; 20 more as soon as it was back: {later_again} sent again, median {later[10]:.0f} ms; of {CALLS} calls {CALLS - stats['SuccessfulCall']} failed ({mine} were up in the killed worker); "
-               f"retransmissions: caller {stats['Retransmissions']}, carrier {other['Retransmissions']}")
+        figure(
+            f"{worker} killed at {RATE} calls/s: back after {(at - when) * 1000:.0f} ms; 20 calls begun in the same millisecond all answered, {again} of them only when sent again, "
+            f"last after {took[-1]:.0f} ms; 20 more as soon as it was back: {later_again} sent again, median {later[10]:.0f} ms; of {CALLS} calls {CALLS - stats['SuccessfulCall']} failed ({mine} were up in the killed worker); "
+            f"retransmissions: caller {stats['Retransmissions']}, carrier {other['Retransmissions']}"
+        )
         now = {r["worker"]: r for r in g.ctl("workers")}
-        self.assertEqual({w: r["pid"] for w, r in now.items() if w != worker}, {w: r["pid"] for w, r in rows.items() if w != worker}, "nothing else dies")
+        self.assertEqual(
+            {w: r["pid"] for w, r in now.items() if w != worker},
+            {w: r["pid"] for w, r in rows.items() if w != worker},
+            "nothing else dies",
+        )
         self.assertEqual(now[worker]["deaths"], 1)
         self.assertEqual(later_again, 0, "who calls once it is back waits for nothing")
         # test_processes asks for 100 ms; here ten processes want two processors
         self.assertLess(at - when, 2)
-        self.assertEqual(sorted((b["aor"], b["contact"]) for b in g.ctl("registrations")), sorted((b["aor"], b["contact"]) for b in bindings), "no binding is lost")
+        self.assertEqual(
+            sorted((b["aor"], b["contact"]) for b in g.ctl("registrations")),
+            sorted((b["aor"], b["contact"]) for b in bindings),
+            "no binding is lost",
+        )
         for phone in self.peers:
             if hasattr(phone, "user"):
                 self.assertEqual(phone.register().status, 200)

@@ -22,7 +22,11 @@ class AddressedToUs(CallCase):
 
     def test_options(self):
         for peer, port in ((self.alice, 5060), (self.core, 5062)):
-            for uri in ("sip:example.net", f"sip:{self.gateway.ip}:{port}", f"sip:{self.gateway.ip}:{port};transport=udp"):
+            for uri in (
+                "sip:example.net",
+                f"sip:{self.gateway.ip}:{port}",
+                f"sip:{self.gateway.ip}:{port};transport=udp",
+            ):
                 with self.subTest(uri=uri, peer=peer.name):
                     answer = self.ask(peer, "OPTIONS", uri)
                     self.assertEqual(answer.status, 200)
@@ -34,12 +38,18 @@ class AddressedToUs(CallCase):
 
     def test_options_at_its_last_hop(self):
         """RFC 3261 section 11: Max-Forwards 0 is answered here, not 483."""
-        self.assertEqual(self.ask(self.alice, "OPTIONS", f"sip:{NUMBER}@example.net", max_forwards=0).status, 200)
+        self.assertEqual(
+            self.ask(self.alice, "OPTIONS", f"sip:{NUMBER}@example.net", max_forwards=0).status, 200
+        )
         self.assertEqual(self.core.received, [])
 
     def test_max_forwards_reached(self):
         for method in ("INVITE", "MESSAGE", "FOO", "REGISTER"):
-            self.alice.send_raw(self.alice.make(method, f"sip:{NUMBER}@example.net", sender="alice@example.net", max_forwards=0))
+            self.alice.send_raw(
+                self.alice.make(
+                    method, f"sip:{NUMBER}@example.net", sender="alice@example.net", max_forwards=0
+                )
+            )
             self.assertEqual(self.alice.final(method).status, 483)
         self.assertEqual(self.core.received, [])
         self.counted("max_forwards_reached", 4)
@@ -60,7 +70,9 @@ class AddressedToUs(CallCase):
 
     def test_unknown_scheme(self):
         """RFC 3261 section 8.2.2.1: 416."""
-        self.core.send_raw(self.core.make("OPTIONS", "xyz:somebody", sender="pbx@carrier.example"), self.core.to)
+        self.core.send_raw(
+            self.core.make("OPTIONS", "xyz:somebody", sender="pbx@carrier.example"), self.core.to
+        )
         self.assertEqual(self.core.final("OPTIONS").status, 416)
 
 

@@ -31,20 +31,39 @@ class Baresip:
     def __init__(self, case, gateway, user, transport, *words):
         self.user, self.dir = user, pathlib.Path(tempfile.mkdtemp(prefix="sipward-phone-"))
         self.out = self.dir / "out"
-        env = dict(os.environ, SIPWARD_PROXY=f"{gateway.ip}:{5061 if transport == 'tls' else 5060}", SIPWARD_PASSWORD=f"{user}-secret", SIPWARD_PHONE_PORT=str(free_port()), TMPDIR=str(self.dir))
+        env = dict(
+            os.environ,
+            SIPWARD_PROXY=f"{gateway.ip}:{5061 if transport == 'tls' else 5060}",
+            SIPWARD_PASSWORD=f"{user}-secret",
+            SIPWARD_PHONE_PORT=str(free_port()),
+            TMPDIR=str(self.dir),
+        )
         with open(self.out, "wb") as out:
-            self.process = subprocess.Popen([DEMO_PHONE, user, transport, "-t", "60", *words], stdin=subprocess.PIPE, stdout=out, stderr=out, env=env, start_new_session=True)
+            self.process = subprocess.Popen(
+                [DEMO_PHONE, user, transport, "-t", "60", *words],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                env=env,
+                start_new_session=True,
+            )
         case.addCleanup(self.close)
 
     def text(self):
-        return re.sub(r"\[\d:\d\d:\d\d\] audio=\S+ \(bit/s\)\s*", "", self.out.read_text(errors="replace"))
+        return re.sub(
+            r"\[\d:\d\d:\d\d\] audio=\S+ \(bit/s\)\s*", "", self.out.read_text(errors="replace")
+        )
 
     def says(self, pattern, seconds=WAIT):
         """Waits until the phone has printed something."""
+
         def said():
             if self.process.poll() is not None and not re.search(pattern, self.text()):
-                raise AssertionError(f"{self.user}'s phone ended with {self.process.returncode}:\n{self.text()}")
+                raise AssertionError(
+                    f"{self.user}'s phone ended with {self.process.returncode}:\n{self.text()}"
+                )
             return re.search(pattern, self.text())
+
         try:
             return wait_for(said, f"{self.user}'s phone to say {pattern}", seconds)
         except AssertionError as e:
@@ -72,7 +91,9 @@ class PhoneCase(unittest.TestCase):
         self.gateway = Gateway(transport=2, sip=2, start=False)
         self.addCleanup(self.gateway.close)
         # baresip 1.0 gives up where SHA-256 is offered beside MD5
-        self.gateway.config.write_text(self.gateway.config.read_text().replace('{ "SHA-256", "MD5" }', '{ "MD5" }'))
+        self.gateway.config.write_text(
+            self.gateway.config.read_text().replace('{ "SHA-256", "MD5" }', '{ "MD5" }')
+        )
         self.gateway.start()
 
 
@@ -85,15 +106,24 @@ class Phones(PhoneCase):
         alice = Baresip(self, g, "alice", callers_transport)
         alice.says(r"registered successfully")
         rows = {r["aor"]: r for r in g.ctl("registrations")}
-        self.assertEqual({aor: r["transport"].lower() for aor, r in rows.items()}, {"sip:alice@example.net": callers_transport, "sip:bob@example.net": callees_transport})
+        self.assertEqual(
+            {aor: r["transport"].lower() for aor, r in rows.items()},
+            {"sip:alice@example.net": callers_transport, "sip:bob@example.net": callees_transport},
+        )
         self.assertEqual(g.ctl("calls"), [])
         alice.key("/dial sip:bob@example.net\n")
         alice.says(r"Call established: sip:bob@example.net")
         bob.says(r"Call established: sip:alice@example.net")
-        row, = wait_for(lambda: [r for r in g.ctl("calls") if r["state"] == "established"], "the call in the list")
+        (row,) = wait_for(
+            lambda: [r for r in g.ctl("calls") if r["state"] == "established"],
+            "the call in the list",
+        )
         self.assertIn("sip:alice@example.net", row["from"])
         self.assertIn("sip:bob@example.net", row["to"])
-        self.assertEqual((row["caller"], row["callee"]), (rows["sip:alice@example.net"]["source"], rows["sip:bob@example.net"]["source"]))
+        self.assertEqual(
+            (row["caller"], row["callee"]),
+            (rows["sip:alice@example.net"]["source"], rows["sip:bob@example.net"]["source"]),
+        )
         for phone in (alice, bob):  # they hear each other: media goes past the gateway
             phone.says(r"incoming rtp for 'audio' established")
         {"alice": alice, "bob": bob}[who_hangs_up].key("b")
@@ -104,7 +134,9 @@ class Phones(PhoneCase):
         bob.quit()
         wait_for(lambda: not g.ctl("registrations"), "no binding once both have left")
         counters = g.counters()
-        self.assertEqual((counters["calls"], counters["calls_answered"], counters["calls_ended"]), (1, 1, 1))
+        self.assertEqual(
+            (counters["calls"], counters["calls_answered"], counters["calls_ended"]), (1, 1, 1)
+        )
         self.assertTrue(counters["register_ok"] >= 4 and counters["auth_ok"] >= 5, counters)
         pids = [p.process.pid for p in (alice, bob)]
         self.assertFalse(any(map(exists, pids)))
@@ -134,7 +166,9 @@ class Phones(PhoneCase):
         (self.gateway.dir / "users").write_text(text.replace(digest, digest[::-1]))
         self.assertTrue(self.gateway.ctl("reload")["ok"])
         bob = Baresip(self, self.gateway, "bob", "udp")
-        wait_for(lambda: self.gateway.counters().get("auth_wrong_digest"), "the wrong password counted")
+        wait_for(
+            lambda: self.gateway.counters().get("auth_wrong_digest"), "the wrong password counted"
+        )
         self.assertEqual(self.gateway.ctl("registrations"), [])
 
 
@@ -142,7 +176,13 @@ class Phones(PhoneCase):
 class Sipsak(PhoneCase):
     def sipsak(self, port, *words):
         ip = self.gateway.ip
-        return subprocess.run(["sipsak", "-p", f"{ip}:{port}", "-H", ip, "-vv", *words], capture_output=True, text=True, timeout=WAIT, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            ["sipsak", "-p", f"{ip}:{port}", "-H", ip, "-vv", *words],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            stdin=subprocess.DEVNULL,
+        )
 
     def test_options(self):
         done = self.sipsak(5062, "-s", f"sip:{self.gateway.ip}:5062")
@@ -158,9 +198,23 @@ class Sipsak(PhoneCase):
 
     def test_registers(self):
         contact = f"sip:alice@{self.gateway.ip}:7777"
-        done = self.sipsak(5060, "-U", "-i", "-C", contact, "-x", "100", "-u", "alice", "-a", "alice-secret", "-s", "sip:alice@example.net")
+        done = self.sipsak(
+            5060,
+            "-U",
+            "-i",
+            "-C",
+            contact,
+            "-x",
+            "100",
+            "-u",
+            "alice",
+            "-a",
+            "alice-secret",
+            "-s",
+            "sip:alice@example.net",
+        )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        row, = self.gateway.ctl("registrations")
+        (row,) = self.gateway.ctl("registrations")
         self.assertEqual(row["contact"], contact)
         self.assertTrue(90 <= row["expires"] <= 100, row)
 

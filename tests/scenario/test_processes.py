@@ -3,7 +3,17 @@ import os, pathlib, shutil, signal, subprocess, tempfile, time, unittest
 
 from gateway import BIN, WAIT, Gateway, wait_for
 from legs import NUMBER, CallCase
-from processes import CORE_OUT, SANITIZED, children, events, exists, libraries, limit, linked, status
+from processes import (
+    CORE_OUT,
+    SANITIZED,
+    children,
+    events,
+    exists,
+    libraries,
+    limit,
+    linked,
+    status,
+)
 
 ROLES = ("transport", "sip", "tls")
 PROGRAMS = ("sipward", "sipwardctl", "sipward-transport", "sipward-sip", "sipward-tls")
@@ -20,21 +30,57 @@ class Libraries(unittest.TestCase):
         self.assertEqual(found, set(), program)
 
     def test_master(self):
-        self.links_none("sipward", "libcrypto", "libssl", "libosip2", "libosipparser2", "liblmdb", *([] if SANITIZED else ["libstdc++"]))
+        self.links_none(
+            "sipward",
+            "libcrypto",
+            "libssl",
+            "libosip2",
+            "libosipparser2",
+            "liblmdb",
+            *([] if SANITIZED else ["libstdc++"]),
+        )
 
     def test_transport(self):
-        self.links_none("sipward-transport", "libosip2", "libosipparser2", "liblmdb", "libconfuse", "libjansson", "libkrb5", *([] if SANITIZED else ["libstdc++"]))
+        self.links_none(
+            "sipward-transport",
+            "libosip2",
+            "libosipparser2",
+            "liblmdb",
+            "libconfuse",
+            "libjansson",
+            "libkrb5",
+            *([] if SANITIZED else ["libstdc++"]),
+        )
 
     def test_sip(self):
-        self.links_none("sipward-sip", "libconfuse", "libjansson", "libssl", "libkrb5", *([] if SANITIZED else ["libstdc++"]))
+        self.links_none(
+            "sipward-sip",
+            "libconfuse",
+            "libjansson",
+            "libssl",
+            "libkrb5",
+            *([] if SANITIZED else ["libstdc++"]),
+        )
 
     def test_tls(self):
-        self.links_none("sipward-tls", "libosip2", "libosipparser2", "liblmdb", "libconfuse", "libjansson", "libssl", "libkrb5", *([] if SANITIZED else ["libstdc++"]))
+        self.links_none(
+            "sipward-tls",
+            "libosip2",
+            "libosipparser2",
+            "liblmdb",
+            "libconfuse",
+            "libjansson",
+            "libssl",
+            "libkrb5",
+            *([] if SANITIZED else ["libstdc++"]),
+        )
 
     @unittest.skipIf(SANITIZED, "built with sanitizers")
     def test_hardening(self):
         for program in PROGRAMS:
-            text = subprocess.run(["readelf", "-hldW", BIN / program], capture_output=True, text=True, check=True).stdout
+            text = subprocess.run(
+                ["readelf", "-hldW", BIN / program], capture_output=True, text=True, check=True
+            ).stdout
             self.assertRegex(text, r"Type:\s+DYN", program)
             self.assertIn("GNU_RELRO", text, program)
             self.assertRegex(text, r"FLAGS.*(BIND_NOW|NOW)", program)
@@ -63,8 +109,14 @@ class ProcessCase(CallCase):
 
     def back(self, worker, pid, since, seconds=WAIT):
         """Waits for the successor of a worker; returns the milliseconds until it was ready."""
+
         def ready():
-            return [(at, v) for at, v in events(self.gateway.log_text(), "worker-ready", peer=worker) if at >= since - 0.001 and int(v["pid"]) != pid]
+            return [
+                (at, v)
+                for at, v in events(self.gateway.log_text(), "worker-ready", peer=worker)
+                if at >= since - 0.001 and int(v["pid"]) != pid
+            ]
+
         found = wait_for(ready, f"{worker} to be back\n{self.gateway.log_text()}", seconds)
         wait_for(lambda: self.row(worker)["state"] == "ready", f"{worker} ready")
         return (found[0][0] - since) * 1000
@@ -99,8 +151,12 @@ class Jail(ProcessCase):
         self.start()
         for role in ROLES:
             pid = self.pid(f"{role}-0")
-            files = [os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.name != "2"]
-            files = [f for f in files if f.startswith("/") and not f.startswith(("/memfd:", "/dev/null"))]
+            files = [
+                os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.name != "2"
+            ]
+            files = [
+                f for f in files if f.startswith("/") and not f.startswith(("/memfd:", "/dev/null"))
+            ]
             if role == "sip":
                 self.assertTrue(all("/location" in f for f in files), files)
             else:
@@ -110,7 +166,11 @@ class Jail(ProcessCase):
 class End(ProcessCase):
     def gone(self, pids, seconds=2):
         start = time.monotonic()
-        wait_for(lambda: not any(map(exists, pids)), f"{[p for p in pids if exists(p)]} to be gone", seconds)
+        wait_for(
+            lambda: not any(map(exists, pids)),
+            f"{[p for p in pids if exists(p)]} to be gone",
+            seconds,
+        )
         return time.monotonic() - start
 
     def ends_clean(self, number, made_before=False):
@@ -183,7 +243,10 @@ class End(ProcessCase):
         g.process.wait()
         took = self.gone(pids)
         print(f"figure: workers left {took * 1000:.0f} ms after the master was killed")
-        self.assertTrue((g.dir / "run/control.sock").exists(), "what a killed master leaves is what this test is about")
+        self.assertTrue(
+            (g.dir / "run/control.sock").exists(),
+            "what a killed master leaves is what this test is about",
+        )
         g.log.close()
         g.start()
         self.assertEqual([b["aor"] for b in g.ctl("registrations")], [b["aor"] for b in bindings])
@@ -195,9 +258,14 @@ class End(ProcessCase):
         other = Gateway(start=False)
         self.addCleanup(other.close)
         other.config.write_text(other.config.read_text().replace(other.ip, g.ip))
-        done = subprocess.run([BIN / "sipward", "-c", other.config], capture_output=True, text=True, timeout=WAIT)
+        done = subprocess.run(
+            [BIN / "sipward", "-c", other.config], capture_output=True, text=True, timeout=WAIT
+        )
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr, rf'listener-failed listener=udp bind=UDP:{g.ip}:5060 .*"another process holds this port"')
+        self.assertRegex(
+            done.stderr,
+            rf'listener-failed listener=udp bind=UDP:{g.ip}:5060 .*"another process holds this port"',
+        )
         self.assertNotIn("worker-started", done.stderr)
         self.assertFalse((other.dir / "run").exists())
 
@@ -205,11 +273,19 @@ class End(ProcessCase):
         g = self.start()
         other = Gateway(start=False)
         self.addCleanup(other.close)
-        other.config.write_text(other.config.read_text().replace(str(other.dir / "run"), str(g.dir / "run")))
-        done = subprocess.run([BIN / "sipward", "-c", other.config], capture_output=True, text=True, timeout=WAIT)
+        other.config.write_text(
+            other.config.read_text().replace(str(other.dir / "run"), str(g.dir / "run"))
+        )
+        done = subprocess.run(
+            [BIN / "sipward", "-c", other.config], capture_output=True, text=True, timeout=WAIT
+        )
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertRegex(done.stderr, rf'runtime-busy path={g.dir}/run .*another sipward runs there')
-        self.assertEqual(g.ctl("status")["object"]["workers_ready"], 3, "the first one is untouched")
+        self.assertRegex(
+            done.stderr, rf"runtime-busy path={g.dir}/run .*another sipward runs there"
+        )
+        self.assertEqual(
+            g.ctl("status")["object"]["workers_ready"], 3, "the first one is untouched"
+        )
 
 
 class Respawn(ProcessCase):
@@ -223,14 +299,27 @@ class Respawn(ProcessCase):
             pid, when = self.kill(worker)
             took[worker] = self.back(worker, pid, when)
             after = self.row(worker)
-            self.assertEqual((after["starts"], after["deaths"], after["last_end"]), (before["starts"] + 1, before["deaths"] + 1, "signal 9 (KILL)"), after)
+            self.assertEqual(
+                (after["starts"], after["deaths"], after["last_end"]),
+                (before["starts"] + 1, before["deaths"] + 1, "signal 9 (KILL)"),
+                after,
+            )
             self.assertGreater(after["incarnation"], before["incarnation"])
-            (_, line), = events(g.log_text(), "worker-died", pid=pid)
-            self.assertEqual((line["peer"], line["reason"], line["ready"]), (worker, "signal 9 (KILL)", "yes"))
-            self.assertEqual({r["worker"]: r["pid"] for r in g.ctl("workers") if r["worker"] != worker}, others, "nothing else dies")
+            ((_, line),) = events(g.log_text(), "worker-died", pid=pid)
+            self.assertEqual(
+                (line["peer"], line["reason"], line["ready"]), (worker, "signal 9 (KILL)", "yes")
+            )
+            self.assertEqual(
+                {r["worker"]: r["pid"] for r in g.ctl("workers") if r["worker"] != worker},
+                others,
+                "nothing else dies",
+            )
             self.assertEqual(alice.register().status, 200)
         self.assertEqual(g.counters()["worker_deaths"], 5)
-        print("figure: back after SIGKILL, ms: " + ", ".join(f"{w} {ms:.0f}" for w, ms in took.items()))
+        print(
+            "figure: back after SIGKILL, ms: "
+            + ", ".join(f"{w} {ms:.0f}" for w, ms in took.items())
+        )
         # an otherwise busy machine may be in the way of one
         self.assertLessEqual(sorted(took.values())[-2], BACK_MS, took)
 
@@ -242,7 +331,9 @@ class Respawn(ProcessCase):
         pid, when = self.kill("transport-0", signal.SIGTERM)
         self.back("transport-0", pid, when)
         self.assertEqual(self.row("transport-0")["last_end"], "exit 0")
-        self.assertEqual(self.row("transport-0")["deaths"], 1, "a worker that leaves untold is as good as dead")
+        self.assertEqual(
+            self.row("transport-0")["deaths"], 1, "a worker that leaves untold is as good as dead"
+        )
 
     def test_healthy_ones_are_not_backed_off(self):
         g = self.start()
@@ -263,8 +354,12 @@ class Respawn(ProcessCase):
         g = Gateway(tls=1, bin=folder, start=False)
         self.addCleanup(g.close)
         g.launch()
+
         def pauses():
-            return [int(v["delay_ms"]) for _, v in events(g.log_text(), "worker-back-off", peer="tls-0")]
+            return [
+                int(v["delay_ms"]) for _, v in events(g.log_text(), "worker-back-off", peer="tls-0")
+            ]
+
         wait_for(lambda: len(pauses()) >= 5, "five failures\n" + g.log_text())
         self.assertEqual(pauses()[:5], [100, 200, 400, 800, 1600])
         died = events(g.log_text(), "worker-died", peer="tls-0")
@@ -272,7 +367,11 @@ class Respawn(ProcessCase):
             self.assertEqual((line["reason"], line["ready"]), ("exit 1", "no"))
             self.assertGreaterEqual(later - at, pause / 1000 - 0.002)
         rows = {r["worker"]: r for r in g.ctl("workers")}
-        self.assertEqual((rows["tls-0"]["state"], rows["sip-0"]["state"], rows["transport-0"]["state"]), ("down", "ready", "ready"), rows)
+        self.assertEqual(
+            (rows["tls-0"]["state"], rows["sip-0"]["state"], rows["transport-0"]["state"]),
+            ("down", "ready", "ready"),
+            rows,
+        )
         self.assertEqual((rows["sip-0"]["deaths"], rows["transport-0"]["deaths"]), (0, 0))
         # the healthy are not made to wait for the ill
         self.gateway = g
@@ -289,7 +388,9 @@ class Respawn(ProcessCase):
         shutil.copy(BIN / "sipward", folder / "sipward")
         g = Gateway(start=False)
         self.addCleanup(g.close)
-        done = subprocess.run([folder / "sipward", "-c", g.config], capture_output=True, text=True, timeout=WAIT)
+        done = subprocess.run(
+            [folder / "sipward", "-c", g.config], capture_output=True, text=True, timeout=WAIT
+        )
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"program-missing path={folder}/sipward-transport", done.stderr)
 
@@ -300,19 +401,29 @@ class Respawn(ProcessCase):
         took = {w: self.back(w, *stopped[w], seconds=25) for w in stopped}
         for worker in stopped:
             row = self.row(worker)
-            self.assertEqual((row["hangs"], row["deaths"], row["last_end"]), (1, 1, "signal 9 (KILL)"), row)
-            (_, line), = events(g.log_text(), "worker-died", peer=worker)
+            self.assertEqual(
+                (row["hangs"], row["deaths"], row["last_end"]), (1, 1, "signal 9 (KILL)"), row
+            )
+            ((_, line),) = events(g.log_text(), "worker-died", peer=worker)
             self.assertEqual(line["killed"], "stands-still")
         self.assertEqual(g.counters()["worker_hangs"], 3)
-        print("figure: hung ones replaced after s: " + ", ".join(f"{w} {ms / 1000:.1f}" for w, ms in took.items()))
+        print(
+            "figure: hung ones replaced after s: "
+            + ", ".join(f"{w} {ms / 1000:.1f}" for w, ms in took.items())
+        )
         self.assertEqual(self.phone("alice").register().status, 200)
 
     def test_registrations_survive(self):
         g = self.start(transport=2, sip=2, routes=CORE_OUT)
-        phones = [self.phone(user, transport) for user, transport in (("alice", "UDP"), ("bob", "TCP"), ("carol", "UDP"))]
+        phones = [
+            self.phone(user, transport)
+            for user, transport in (("alice", "UDP"), ("bob", "TCP"), ("carol", "UDP"))
+        ]
         trunk = self.trunk()
+
         def bindings():
             return sorted((r["aor"], r["contact"]) for r in g.ctl("registrations"))
+
         before = bindings()
         self.assertEqual(len(before), 3)
         for worker in ("sip-0", "sip-1"):
@@ -325,7 +436,9 @@ class Respawn(ProcessCase):
         code, _, left = g.stop()
         self.assertEqual((code, left), (0, []))
         g.start()
-        self.assertEqual([b for b in bindings() if "bob" not in b[0]], [b for b in before if "bob" not in b[0]])
+        self.assertEqual(
+            [b for b in bindings() if "bob" not in b[0]], [b for b in before if "bob" not in b[0]]
+        )
         for phone in (phones[0], phones[2]):
             self.hang_up(*self.establish(trunk, phone, f"{phone.user}@example.net"))
 
@@ -358,12 +471,17 @@ class Respawn(ProcessCase):
         end = time.monotonic() + WAIT
         while time.monotonic() < end:
             try:
-                m = b.peer.receive(lambda m: m.method == "BYE" and m.get("Call-ID") == b.call_id, 0.05)
+                m = b.peer.receive(
+                    lambda m: m.method == "BYE" and m.get("Call-ID") == b.call_id, 0.05
+                )
                 b.peer.answer(m, 200, contact=False)
             except AssertionError:
                 pass
             try:
-                return a.peer.receive(lambda m: m.status and m.cseq[1] == "BYE" and m.get("Call-ID") == a.call_id, 0.05).status
+                return a.peer.receive(
+                    lambda m: m.status and m.cseq[1] == "BYE" and m.get("Call-ID") == a.call_id,
+                    0.05,
+                ).status
             except AssertionError:
                 pass
         raise AssertionError("no answer to BYE")

@@ -26,7 +26,10 @@ class Cancels(CallCase):
         c = self.trunk_peer.request("CANCEL")
         self.assertEqual(branch_of(c), branch_of(invite))
         self.assertEqual(c.uri, invite.uri)
-        self.assertEqual((c.get("Call-ID"), c.get("From"), c.get("To")), (invite.get("Call-ID"), invite.get("From"), invite.get("To")))
+        self.assertEqual(
+            (c.get("Call-ID"), c.get("From"), c.get("To")),
+            (invite.get("Call-ID"), invite.get("From"), invite.get("To")),
+        )
         self.trunk_peer.answer(c, 200, contact=False)
         self.trunk_peer.answer(invite, 487, "Request Terminated", contact=False)
         self.assertEqual(branch_of(self.trunk_peer.request("ACK")), branch_of(invite))
@@ -67,13 +70,18 @@ class Cancels(CallCase):
         self.assertEqual(ack.cseq[0], invite.cseq[0])
         self.assertEqual(ack.uri, f"sip:trunk@{self.trunk_ip}:5080")
         bye = self.trunk_peer.request("BYE")
-        self.assertEqual((bye.tag("To"), bye.tag("From"), bye.get("Call-ID")), (tag, invite.tag("From"), invite.get("Call-ID")))
+        self.assertEqual(
+            (bye.tag("To"), bye.tag("From"), bye.get("Call-ID")),
+            (tag, invite.tag("From"), invite.get("Call-ID")),
+        )
         self.assertGreater(bye.cseq[0], invite.cseq[0])
         self.trunk_peer.answer(bye, 200, contact=False)
         # a retransmission of the 200 is acknowledged again, and not hung up twice
         self.trunk_peer.answer(invite, 200, tag=tag, body=SDP)
         self.trunk_peer.request("ACK")
-        self.assertEqual([m for m in self.alice.received if m.status == 200 and m.cseq[1] == "INVITE"], [])
+        self.assertEqual(
+            [m for m in self.alice.received if m.status == 200 and m.cseq[1] == "INVITE"], []
+        )
         self.assertEqual(len([m for m in self.trunk_peer.received if m.method == "BYE"]), 1)
         self.no_calls()
 
@@ -82,7 +90,9 @@ class Cancels(CallCase):
         invite = self.trunk_peer.request("INVITE")
         tag = self.trunk_peer.answer(invite, 200, body=SDP)
         ok = self.alice.response(200, "INVITE")
-        a, b = Dialog.of_answer(self.alice, request, ok), Dialog.of_request(self.trunk_peer, invite, tag)
+        a, b = Dialog.of_answer(self.alice, request, ok), Dialog.of_request(
+            self.trunk_peer, invite, tag
+        )
         cancel(self.alice, request)
         self.alice.response(200, "CANCEL")
         a.ack()
@@ -92,7 +102,9 @@ class Cancels(CallCase):
         self.assertEqual([m for m in self.alice.received if m.status == 487], [])
 
     def test_of_an_unknown_transaction(self):
-        request = Message(self.alice.make("INVITE", f"sip:{NUMBER}@example.net", call_id="never-seen"))
+        request = Message(
+            self.alice.make("INVITE", f"sip:{NUMBER}@example.net", call_id="never-seen")
+        )
         cancel(self.alice, request)
         self.alice.response(481, "CANCEL")
 
@@ -232,14 +244,18 @@ class Glare(CallCase):
     def test_bye_refused_with_481(self):
         """A callee that knows nothing of the call any more: over is over."""
         self.a.send("BYE")
-        self.b.peer.answer(self.b.peer.request("BYE"), 481, "Call/Transaction Does Not Exist", contact=False)
+        self.b.peer.answer(
+            self.b.peer.request("BYE"), 481, "Call/Transaction Does Not Exist", contact=False
+        )
         self.a.peer.response(lambda s: s in (200, 481), "BYE")
         self.no_calls()
 
     def test_leg_that_answers_481_ends_the_call(self):
         """RFC 3261 section 12.2.1.2."""
         self.a.send("INFO")
-        self.b.peer.answer(self.b.peer.request("INFO"), 481, "Call/Transaction Does Not Exist", contact=False)
+        self.b.peer.answer(
+            self.b.peer.request("INFO"), 481, "Call/Transaction Does Not Exist", contact=False
+        )
         self.a.peer.response(481, "INFO")
         bye = self.a.peer.request("BYE")
         self.assertIn("cause=481", bye.get("Reason"))
@@ -249,8 +265,17 @@ class Glare(CallCase):
     def test_481_to_a_notify_ends_no_call(self):
         """RFC 5057: it is the subscription that is unknown; nor does one to PRACK or REFER."""
         for method in ("NOTIFY", "REFER"):
-            self.a.send(method, headers=["Event: refer", "Subscription-State: active", "Refer-To: <sip:x@example.net>"])
-            self.b.peer.answer(self.b.peer.request(method), 481, "Subscription does not exist", contact=False)
+            self.a.send(
+                method,
+                headers=[
+                    "Event: refer",
+                    "Subscription-State: active",
+                    "Refer-To: <sip:x@example.net>",
+                ],
+            )
+            self.b.peer.answer(
+                self.b.peer.request(method), 481, "Subscription does not exist", contact=False
+            )
             self.a.peer.response(481, method)
         self.hang_up(self.a, self.b)
 
@@ -277,8 +302,14 @@ class Glare(CallCase):
 
     def test_unknown_dialogs(self):
         a = self.a
-        for change in ({"call_id": "somebody-elses"}, {"local": a.local.replace("tag=", "tag=x")}, {"remote": re.sub(r"tag=.*", "tag=unknown", a.remote)}):
-            d = Dialog(a.peer, a.call_id, a.local, a.remote, f"sip:{self.gateway.ip}:5060", [], a.cseq)
+        for change in (
+            {"call_id": "somebody-elses"},
+            {"local": a.local.replace("tag=", "tag=x")},
+            {"remote": re.sub(r"tag=.*", "tag=unknown", a.remote)},
+        ):
+            d = Dialog(
+                a.peer, a.call_id, a.local, a.remote, f"sip:{self.gateway.ip}:5060", [], a.cseq
+            )
             for name, value in change.items():
                 setattr(d, name, value)
             for method in ("BYE", "INVITE", "INFO", "FOO"):
@@ -296,15 +327,27 @@ class Glare(CallCase):
         """What a trunk may say in a dialog of the trusted zone nobody says on a listener of another."""
         stranger = self.phone("carol", register=False)
         self.peers.remove(stranger)
-        d = Dialog(stranger, self.b.call_id, self.b.local, self.b.remote, self.b.target, [], self.b.cseq)
+        d = Dialog(
+            stranger, self.b.call_id, self.b.local, self.b.remote, self.b.target, [], self.b.cseq
+        )
         d.send("BYE")
         stranger.response(481, "BYE")
         self.hang_up(self.a, self.b)
 
     def test_forged_tokens(self):
         """A tag or a branch of our form with another MAC proves nothing."""
-        forged = self.a.remote_tag[:-4] + ("0000" if not self.a.remote_tag.endswith("0000") else "1111")
-        d = Dialog(self.a.peer, self.a.call_id, self.a.local, self.a.remote.replace(self.a.remote_tag, forged), self.a.target, [], self.a.cseq)
+        forged = self.a.remote_tag[:-4] + (
+            "0000" if not self.a.remote_tag.endswith("0000") else "1111"
+        )
+        d = Dialog(
+            self.a.peer,
+            self.a.call_id,
+            self.a.local,
+            self.a.remote.replace(self.a.remote_tag, forged),
+            self.a.target,
+            [],
+            self.a.cseq,
+        )
         d.send("BYE")
         self.a.peer.response(481, "BYE")
         # a response with a forged branch reaches nobody
@@ -315,10 +358,14 @@ class Glare(CallCase):
         for branch in (true[:-4] + ("0000" if not true.endswith("0000") else "1111"), "z9hG4bKxyz"):
             raw = info.raw.replace(true.encode(), branch.encode())
             self.b.peer.answer(Message(raw), 200, contact=False)
-        second_via = info.raw.replace(b"\r\nFrom:", b"\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\nFrom:")
+        second_via = info.raw.replace(
+            b"\r\nFrom:", b"\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKother\r\nFrom:"
+        )
         self.b.peer.answer(Message(second_via), 200, contact=False)
         self.counted("response_forged", before + 3)
-        self.assertEqual([m for m in self.a.peer.received if m.status == 200 and m.cseq[1] == "INFO"], [])
+        self.assertEqual(
+            [m for m in self.a.peer.received if m.status == 200 and m.cseq[1] == "INFO"], []
+        )
         self.b.peer.answer(info, 200, contact=False)
         self.a.peer.response(200, "INFO")
         self.hang_up(self.a, self.b)
@@ -344,7 +391,9 @@ class Retransmissions(CallCase):
         alice.send_raw(request.raw)
         self.assertEqual(alice.response(486).raw, busy.raw)
         failure_ack(alice, request, busy)
-        self.assertEqual([m for m in alice.received if m.status == 407 and m.cseq[0] == request.cseq[0]], [])
+        self.assertEqual(
+            [m for m in alice.received if m.status == 407 and m.cseq[0] == request.cseq[0]], []
+        )
         self.assertEqual(len({branch_of(m) for m in trunk.received if m.method == "INVITE"}), 1)
 
     def test_answer_again_is_acknowledged_again(self):
@@ -383,7 +432,9 @@ class Retransmissions(CallCase):
         """A 200 that wanders in when its client transaction is gone does not end the call."""
         self.start(extra=FAST)
         a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
-        wait_for(lambda: self.gateway.counters().get("transactions", 0) == 0, "all transactions gone")
+        wait_for(
+            lambda: self.gateway.counters().get("transactions", 0) == 0, "all transactions gone"
+        )
         b.peer.answer(self.invite_received, 200, tag=b.local_tag, body=SDP)
         self.assertEqual(b.peer.request("ACK").cseq, (self.invite_received.cseq[0], "ACK"))
         # of another fork, it does
@@ -400,8 +451,15 @@ class Retransmissions(CallCase):
         alice, trunk = self.phone("alice"), self.trunk()
         request = self.call(alice, f"{NUMBER}@example.net")
         invite = trunk.request("INVITE")
-        trunk.send_raw(b"SIP/2.0 200 OK\r\n" + b"".join(f"{n}: {invite.get(n)}\r\n".encode() for n in ("Via", "From", "To", "Call-ID", "CSeq"))
-                       + f"Contact: <sip:{trunk.ip}:{trunk.port}>\r\nContent-Length: 0\r\n\r\n".encode(), trunk.last_from)
+        trunk.send_raw(
+            b"SIP/2.0 200 OK\r\n"
+            + b"".join(
+                f"{n}: {invite.get(n)}\r\n".encode()
+                for n in ("Via", "From", "To", "Call-ID", "CSeq")
+            )
+            + f"Contact: <sip:{trunk.ip}:{trunk.port}>\r\nContent-Length: 0\r\n\r\n".encode(),
+            trunk.last_from,
+        )
         failure_ack(alice, request, alice.response(500, "INVITE"))
         self.no_calls()
 
@@ -420,7 +478,9 @@ class Retransmissions(CallCase):
             self.assertIn("cause=408", bye.get("Reason"))
             peer.answer(bye, 200, contact=False)
         self.assertEqual(trunk.received[-1].tag("To"), tag)
-        self.assertEqual([m.tag("From") for m in alice.received if m.method == "BYE"][0], ok.tag("To"))
+        self.assertEqual(
+            [m.tag("From") for m in alice.received if m.method == "BYE"][0], ok.tag("To")
+        )
         self.no_calls()
 
     def test_bye_without_an_answer(self):

@@ -21,22 +21,42 @@ class Load(CallCase):
         names = [f"user{i:05d}" for i in range(count)]
         self.gateway.write_users(names)
         path = self.gateway.dir / "users.csv"
-        path.write_text("SEQUENTIAL\n" + "".join(f"{n};[authentication username={n} password={n}-secret]\n" for n in names))
+        path.write_text(
+            "SEQUENTIAL\n"
+            + "".join(f"{n};[authentication username={n} password={n}-secret]\n" for n in names)
+        )
         return path
 
     def load_gateway(self, **words):
         # sipp takes the last challenge: with one algorithm there is one
-        g = self.start(transport=2, sip=2, access=NO_LIMIT, start=False, routes=CORE_OUT, trunk=PATIENT, **words)
+        g = self.start(
+            transport=2,
+            sip=2,
+            access=NO_LIMIT,
+            start=False,
+            routes=CORE_OUT,
+            trunk=PATIENT,
+            **words,
+        )
         g.config.write_text(g.config.read_text().replace('{ "SHA-256", "MD5" }', '{ "MD5" }'))
         return g
 
     def good(self, sipp, count, stats):
-        wanted = {"SuccessfulCall": count, "FailedCall": 0, "FailedUnexpectedMessage": 0, "FailedMaxUDPRetrans": 0}
+        wanted = {
+            "SuccessfulCall": count,
+            "FailedCall": 0,
+            "FailedUnexpectedMessage": 0,
+            "FailedMaxUDPRetrans": 0,
+        }
         # what was sent again may be answered again, also after the end of its call
         late = stats.get("OutOfCallMsgs", 0) + stats.get("DeadCallMsgs", 0)
-        if any(stats.get(name) != value for name, value in wanted.items()) or (late and not stats["Retransmissions"]):
+        if any(stats.get(name) != value for name, value in wanted.items()) or (
+            late and not stats["Retransmissions"]
+        ):
             about = {k: v for k, v in stats.items() if v}
-            self.fail(f"{sipp.scenario} ended with {sipp.process.returncode}: {about}\n{self.gateway.counters()}\n{self.gateway.ctl('workers')}\n{self.gateway.log_text()[-3000:]}\n{sipp.errors_text()[:3000]}")
+            self.fail(
+                f"{sipp.scenario} ended with {sipp.process.returncode}: {about}\n{self.gateway.counters()}\n{self.gateway.ctl('workers')}\n{self.gateway.log_text()[-3000:]}\n{sipp.errors_text()[:3000]}"
+            )
         return stats
 
     def calls(self, scenario, port, *words):
@@ -44,18 +64,36 @@ class Load(CallCase):
         # without a number to count to: sipp takes a stray message for a call, and would leave before the last one
         carrier = Sipp(self, "uas", self.trunk_ip, 5080, calls=CALLS * 2, seconds=SECONDS)
         start = time.monotonic()
-        caller = Sipp(self, scenario, own_address(), 5090, *words, calls=CALLS, to=(g.ip, port), rate=RATE, limit=CALLS, seconds=SECONDS)
+        caller = Sipp(
+            self,
+            scenario,
+            own_address(),
+            5090,
+            *words,
+            calls=CALLS,
+            to=(g.ip, port),
+            rate=RATE,
+            limit=CALLS,
+            seconds=SECONDS,
+        )
         there = self.good(caller, CALLS, caller.wait())
         took = time.monotonic() - start
         here = carrier.end(4)
-        if not there["Retransmissions"] + here["Retransmissions"]:  # otherwise it counts what came again as calls of their own
+        if (
+            not there["Retransmissions"] + here["Retransmissions"]
+        ):  # otherwise it counts what came again as calls of their own
             self.good(carrier, CALLS, here)
         self.assertEqual(at_rest(g), [])
         counters = g.counters()
-        self.assertEqual((counters["calls"], counters["calls_answered"], counters["calls_ended"]), (CALLS, CALLS, CALLS))
+        self.assertEqual(
+            (counters["calls"], counters["calls_answered"], counters["calls_ended"]),
+            (CALLS, CALLS, CALLS),
+        )
         self.assertEqual(g.ctl("status")["object"]["worker_deaths"], 0)
-        figure(f"{scenario}: {CALLS} calls at {RATE}/s in {took:.1f} s, 0 failed, 0 unexpected; retransmissions: caller {there['Retransmissions']}, carrier {here['Retransmissions']}; "
-               f"processor seconds of the gateway {processor_seconds(g):.1f}")
+        figure(
+            f"{scenario}: {CALLS} calls at {RATE}/s in {took:.1f} s, 0 failed, 0 unexpected; retransmissions: caller {there['Retransmissions']}, carrier {here['Retransmissions']}; "
+            f"processor seconds of the gateway {processor_seconds(g):.1f}"
+        )
 
     def test_calls_of_a_trusted_zone(self):
         self.load_gateway().start()
@@ -72,14 +110,30 @@ class Load(CallCase):
         path = self.users(REGISTRATIONS)
         g.start()
         start = time.monotonic()
-        phones = Sipp(self, "register", own_address(), 5090, "-inf", path, "-auth_uri", "example.net", calls=REGISTRATIONS, to=(g.ip, 5060), rate=RATE, limit=REGISTRATIONS, seconds=SECONDS)
+        phones = Sipp(
+            self,
+            "register",
+            own_address(),
+            5090,
+            "-inf",
+            path,
+            "-auth_uri",
+            "example.net",
+            calls=REGISTRATIONS,
+            to=(g.ip, 5060),
+            rate=RATE,
+            limit=REGISTRATIONS,
+            seconds=SECONDS,
+        )
         stats = self.good(phones, REGISTRATIONS, phones.wait())
         took = time.monotonic() - start
         found = {r["aor"] for r in g.ctl("registrations")}
         self.assertEqual(found, {f"sip:user{i:05d}@example.net" for i in range(REGISTRATIONS)})
         self.assertEqual(g.counters()["register_ok"], REGISTRATIONS)
-        figure(f"registrations: {REGISTRATIONS} with digest at {RATE}/s in {took:.1f} s, 0 failed, {len(found)} found; retransmissions {stats['Retransmissions']}; "
-               f"processor seconds of the gateway {processor_seconds(g):.1f}")
+        figure(
+            f"registrations: {REGISTRATIONS} with digest at {RATE}/s in {took:.1f} s, 0 failed, {len(found)} found; retransmissions {stats['Retransmissions']}; "
+            f"processor seconds of the gateway {processor_seconds(g):.1f}"
+        )
 
 
 def processor_seconds(gateway):

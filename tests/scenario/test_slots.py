@@ -11,18 +11,40 @@ class Slots(CallCase):
         self.start(sip=sip, transport=transport, users=USERS)
         phones = [self.phone(u, "TCP" if i % 3 == 0 else "UDP") for i, u in enumerate(USERS)]
         trunk = self.trunk()
-        self.assertEqual({r["aor"] for r in self.gateway.ctl("registrations")}, {f"sip:{u}@example.net" for u in USERS})
+        self.assertEqual(
+            {r["aor"] for r in self.gateway.ctl("registrations")},
+            {f"sip:{u}@example.net" for u in USERS},
+        )
         standing = []
         # every phone calls the next, and the trunk: many Call-IDs, so many slots
         for i, phone in enumerate(phones):
             callee = phones[(i + 1) % len(phones)]
-            standing.append(self.establish(phone, callee, f"{callee.user}@example.net", call_id=f"one-{i}-{phone.id}"))
-            standing.append(self.establish(phone, trunk, f"{NUMBER}@example.net", call_id=f"two-{i}-{phone.id}"))
-            standing.append(self.establish(trunk, phone, f"{phone.user}@example.net", call_id=f"three-{i}-{phone.id}"))
+            standing.append(
+                self.establish(
+                    phone, callee, f"{callee.user}@example.net", call_id=f"one-{i}-{phone.id}"
+                )
+            )
+            standing.append(
+                self.establish(phone, trunk, f"{NUMBER}@example.net", call_id=f"two-{i}-{phone.id}")
+            )
+            standing.append(
+                self.establish(
+                    trunk, phone, f"{phone.user}@example.net", call_id=f"three-{i}-{phone.id}"
+                )
+            )
         self.assertEqual(len(self.gateway.ctl("calls")), len(standing))
-        while len({c["worker"] for c in self.gateway.ctl("calls")}) < sip:  # until every worker has a call
+        while (
+            len({c["worker"] for c in self.gateway.ctl("calls")}) < sip
+        ):  # until every worker has a call
             self.assertLess(len(standing), 200, "calls stay with some of the workers")
-            standing.append(self.establish(phones[0], trunk, f"{NUMBER}@example.net", call_id=f"more-{len(standing)}-{trunk.id}"))
+            standing.append(
+                self.establish(
+                    phones[0],
+                    trunk,
+                    f"{NUMBER}@example.net",
+                    call_id=f"more-{len(standing)}-{trunk.id}",
+                )
+            )
         for a, b in standing:
             for side, other in ((a, b), (b, a)):
                 sent = side.send("INVITE", body=SDP)
@@ -51,7 +73,14 @@ class Slots(CallCase):
             trunk.answer(invite, 487, "Request Terminated", tag=tag, contact=False)
             trunk.request("ACK")
             failure_ack(phone, request, phone.response(487))
-            self.request(phone, "MESSAGE", f"{phones[i - 1].user}@example.net", call_id=f"six-{i}-{phone.id}", body="x", content_type="text/plain")
+            self.request(
+                phone,
+                "MESSAGE",
+                f"{phones[i - 1].user}@example.net",
+                call_id=f"six-{i}-{phone.id}",
+                body="x",
+                content_type="text/plain",
+            )
             phones[i - 1].answer(phones[i - 1].request("MESSAGE"), 200, contact=False)
             phone.response(200, "MESSAGE")
         self.no_calls()
@@ -59,7 +88,15 @@ class Slots(CallCase):
             self.assertEqual(phone.register(expires=0, call_id=f"last-{phone.id}").status, 200)
         self.assertEqual(self.gateway.ctl("registrations"), [])
         counters = self.gateway.counters()
-        for name in ("message_misdirected", "message_bad_block", "mesh_bad_batch", "send_failed", "mesh_full", "dialog_unmatched", "responses_unmatched"):
+        for name in (
+            "message_misdirected",
+            "message_bad_block",
+            "mesh_bad_batch",
+            "send_failed",
+            "mesh_full",
+            "dialog_unmatched",
+            "responses_unmatched",
+        ):
             self.assertEqual(counters.get(name, 0), 0, name)
 
     def test_sip_1_transport_1(self):
@@ -86,18 +123,34 @@ class Slots(CallCase):
         alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
         workers = set()
         for n in range(60):
-            first, bobs = self.establish(alice, bob, "bob@example.net", call_id=f"first-{n}-{alice.id}")
-            second, trunks = self.establish(alice, trunk, f"{NUMBER}@example.net", call_id=f"second-{n}-{alice.id}")
+            first, bobs = self.establish(
+                alice, bob, "bob@example.net", call_id=f"first-{n}-{alice.id}"
+            )
+            second, trunks = self.establish(
+                alice, trunk, f"{NUMBER}@example.net", call_id=f"second-{n}-{alice.id}"
+            )
             workers |= {c["worker"] for c in self.gateway.ctl("calls")}
             escaped = second.replaces().replace(";", "%3B").replace("=", "%3D")
             # by our Contact (RFC 5589) or, as many phones do, by the address of record
-            first.send("REFER", headers=[f"Refer-To: <{second.target if n % 2 else f'sip:{NUMBER}@example.net'}?Replaces={escaped}>"])
+            first.send(
+                "REFER",
+                headers=[
+                    f"Refer-To: <{second.target if n % 2 else f'sip:{NUMBER}@example.net'}?Replaces={escaped}>"
+                ],
+            )
             refer = bob.request("REFER")
             bob.answer(refer, 202, "Accepted")
             alice.response(202, "REFER")
             target, _, replaces = refer.get("Refer-To")[1:-1].partition("?Replaces=")
             self.public |= {second.target, second.remote_tag}
-            bob.challenged("INVITE", target, to="alice@example.net", body=SDP, headers=["Replaces: " + replaces.replace("%3B", ";").replace("%3D", "=")], call_id=f"third-{n}-{bob.id}")
+            bob.challenged(
+                "INVITE",
+                target,
+                to="alice@example.net",
+                body=SDP,
+                headers=["Replaces: " + replaces.replace("%3B", ";").replace("%3D", "=")],
+                call_id=f"third-{n}-{bob.id}",
+            )
             invite = trunk.request("INVITE")
             self.assertTrue(invite.get("Replaces").startswith(trunks.call_id + ";"))
             tag = trunk.answer(invite, 200, body=SDP)

@@ -12,9 +12,19 @@ class Listeners(TlsCase):
         """openssl s_client with TLS 1.2 and 1.3; ECDSA, RSA and Ed25519, chosen by server name among three."""
         self.secure()
         for version in ("TLSv1.2", "TLSv1.3"):
-            for name, common, kind in (("sip.example.net", "main", "ECDSA"), ("phones.example.net", "rsa", "RSA-PSS"), ("a.example.org", "ed", "ed25519")):
+            for name, common, kind in (
+                ("sip.example.net", "main", "ECDSA"),
+                ("phones.example.net", "rsa", "RSA-PSS"),
+                ("a.example.org", "ed", "ed25519"),
+            ):
                 with self.subTest(version=version, name=name):
-                    code, out = self.s_client("-servername", name, "-" + version.lower().replace("v", "").replace(".", "_"), "-verify_hostname", name)
+                    code, out = self.s_client(
+                        "-servername",
+                        name,
+                        "-" + version.lower().replace("v", "").replace(".", "_"),
+                        "-verify_hostname",
+                        name,
+                    )
                     self.assertEqual(code, 0, out)
                     self.assertIn(f"Protocol version: {version}", out)
                     self.assertIn(f"Peer certificate: CN = {common}", out)
@@ -23,7 +33,11 @@ class Listeners(TlsCase):
 
     def test_default_certificate(self):
         self.secure()
-        for words in (["-noservername"], ["-servername", "unknown.example.com"], ["-servername", "a.b.example.org"]):
+        for words in (
+            ["-noservername"],
+            ["-servername", "unknown.example.com"],
+            ["-servername", "a.b.example.org"],
+        ):
             code, out = self.s_client(*words)
             self.assertEqual(code, 0, out)
             self.assertIn("Peer certificate: CN = main", out)
@@ -34,14 +48,22 @@ class Listeners(TlsCase):
         self.assertNotEqual(code, 0)
         self.assertIn("alert protocol version", out)
         # a key exchange that needs the private key to decrypt
-        code, out = self.s_client("-tls1_2", "-cipher", "AES128-GCM-SHA256", "-servername", "phones.example.net")
+        code, out = self.s_client(
+            "-tls1_2", "-cipher", "AES128-GCM-SHA256", "-servername", "phones.example.net"
+        )
         self.assertNotEqual(code, 0)
         self.assertIn("handshake failure", out)
-        wait_for(lambda: self.gateway.counters().get("tls_failed_protocol") == 2, "two failures counted")
+        wait_for(
+            lambda: self.gateway.counters().get("tls_failed_protocol") == 2, "two failures counted"
+        )
 
     def test_application_protocol(self):
         self.secure()
-        for offered, chosen in (("sip", "ALPN protocol: sip"), ("h2,sip/2", "ALPN protocol: sip/2"), ("h2", "No ALPN negotiated")):
+        for offered, chosen in (
+            ("sip", "ALPN protocol: sip"),
+            ("h2,sip/2", "ALPN protocol: sip/2"),
+            ("h2", "No ALPN negotiated"),
+        ):
             code, out = self.s_client("-alpn", offered)
             self.assertEqual(code, 0, out)
             if chosen.startswith("ALPN"):
@@ -50,7 +72,14 @@ class Listeners(TlsCase):
 
     def full_s_client(self, *words, port=5061):
         import subprocess
-        return subprocess.run(["openssl", "s_client", "-connect", f"{self.gateway.ip}:{port}", *words], input="", capture_output=True, text=True, timeout=20).stdout
+
+        return subprocess.run(
+            ["openssl", "s_client", "-connect", f"{self.gateway.ip}:{port}", *words],
+            input="",
+            capture_output=True,
+            text=True,
+            timeout=20,
+        ).stdout
 
     def test_client_certificates(self):
         """none, optional, required; accepted and refused."""
@@ -58,24 +87,49 @@ class Listeners(TlsCase):
         good_pem, good_key = self.clients.issue("phone", "URI:sip:alice@example.net")
         bad_pem, bad_key = self.authority.issue("stranger", "DNS:stranger.example.com")
         old_pem, old_key = self.clients.issue("old", "DNS:old.example.com", end="20210101000000Z")
-        good, bad, old = (["-cert", str(p), "-key", str(k)] for p, k in ((good_pem, good_key), (bad_pem, bad_key), (old_pem, old_key)))
+        good, bad, old = (
+            ["-cert", str(p), "-key", str(k)]
+            for p, k in ((good_pem, good_key), (bad_pem, bad_key), (old_pem, old_key))
+        )
         for version in ("-tls1_2", "-tls1_3"):
-            for port, words, taken in ((5063, [], True), (5063, good, True), (5063, bad, False), (5065, [], False), (5065, good, True), (5065, bad, False), (5065, old, False),
-                                       (5065, good + ["-servername", "phones.example.net"], True), (5065, bad + ["-servername", "phones.example.net"], False)):
+            for port, words, taken in (
+                (5063, [], True),
+                (5063, good, True),
+                (5063, bad, False),
+                (5065, [], False),
+                (5065, good, True),
+                (5065, bad, False),
+                (5065, old, False),
+                (5065, good + ["-servername", "phones.example.net"], True),
+                (5065, bad + ["-servername", "phones.example.net"], False),
+            ):
                 with self.subTest(version=version, port=port, words=words):
                     before = self.gateway.counters()
                     # what TLS 1.3 refuses is heard only after the client's own side is done
                     self.s_client(version, *words, port=port, text="\r\n\r\n")
                     name = "tls_handshakes" if taken else "tls_failed_peer"
-                    wait_for(lambda: self.gateway.counters().get(name, 0) == before.get(name, 0) + 1, f"{name} to rise")
+                    wait_for(
+                        lambda: self.gateway.counters().get(name, 0) == before.get(name, 0) + 1,
+                        f"{name} to rise",
+                    )
         text = self.gateway.log_text()
-        self.assertRegex(text, r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="it shows no certificate"')
-        self.assertRegex(text, r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of its chain: certificate has expired"')
+        self.assertRegex(
+            text,
+            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="it shows no certificate"',
+        )
+        self.assertRegex(
+            text,
+            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of its chain: certificate has expired"',
+        )
 
     def test_no_session_is_resumed_where_tickets_are_off(self):
         self.secure()
         for version in ("-tls1_2", "-tls1_3"):
-            out = self.full_s_client(version, "-reconnect") if version == "-tls1_2" else self.full_s_client(version)
+            out = (
+                self.full_s_client(version, "-reconnect")
+                if version == "-tls1_2"
+                else self.full_s_client(version)
+            )
             self.assertNotIn("Reused", out)
             self.assertNotIn("TLS session ticket:", out)
 
@@ -94,7 +148,9 @@ class Calls(TlsCase):
         self.no_calls()
 
     def invite_answer_contact(self, peer):
-        return [m for m in peer.received if m.status == 200 and m.cseq[1] == "INVITE"][-1].get("Contact")
+        return [m for m in peer.received if m.status == 200 and m.cseq[1] == "INVITE"][-1].get(
+            "Contact"
+        )
 
     def server(self, names="URI:sip:pbx.example.net", adjust=None, authority=None, **words):
         pem, key = (authority or self.authority).issue("pbx", names, **words)
@@ -106,7 +162,9 @@ class Calls(TlsCase):
         """A call to a trunk over TLS: verified by its SIP domain, with the server's name sent; the next call takes the same connection, and so do requests in dialogs, both ways."""
         self.secure()
         seen = []
-        server = self.server(adjust=lambda c: setattr(c, "sni_callback", lambda s, name, c2: seen.append(name)))
+        server = self.server(
+            adjust=lambda c: setattr(c, "sni_callback", lambda s, name, c2: seen.append(name))
+        )
         alice = self.tls_phone("alice")
         accepted = in_background(server.accept)
         self.call(alice, NUMBER + "@example.net")
@@ -133,13 +191,18 @@ class Calls(TlsCase):
         self.call(alice, NUMBER + "@example.net")
         self.assertIn(alice.final("INVITE").status, (408, 480, 500, 502, 503))
         why()
-        said = re.compile(r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=\S+ reason=".*' + reason)
+        said = re.compile(
+            r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=\S+ reason=".*'
+            + reason
+        )
         wait_for(lambda: said.search(self.gateway.log_text()), said.pattern)
         self.assertEqual(self.gateway.counters().get("tls_failed_peer"), 1)
 
     def test_trunk_with_another_name(self):
         self.secure()
-        self.refused(r"not that of pbx\.example\.net", names="URI:sip:other.example.net,DNS:pbx.example.net")
+        self.refused(
+            r"not that of pbx\.example\.net", names="URI:sip:other.example.net,DNS:pbx.example.net"
+        )
 
     def test_trunk_with_a_wildcard(self):
         self.secure()
@@ -181,6 +244,7 @@ class Calls(TlsCase):
         def adjust(context):
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.authority.pem)
+
         server = self.server(adjust=adjust)
         alice = self.phone("alice")
         accepted = in_background(server.accept)
@@ -196,14 +260,19 @@ class Calls(TlsCase):
         server = self.server()
         alice, bob, carol = self.tls_phone("alice"), self.phone("bob"), self.tls_phone("carol")
         accepted = in_background(server.accept)
-        for caller, uri, status in ((bob, "sips:alice@example.net", 416), (alice, "sips:bob@example.net", 480)):
+        for caller, uri, status in (
+            (bob, "sips:alice@example.net", 416),
+            (alice, "sips:bob@example.net", 480),
+        ):
             answer, _ = caller.challenged("INVITE", uri, to="bob@example.net", body=SDP)
             self.assertEqual((answer or caller.final("INVITE")).status, status, uri)
         alice.challenged("INVITE", "sips:carol@example.net", to="carol@example.net", body=SDP)
         carol.answer(carol.request("INVITE"), 200, body=SDP)
         ok = alice.response(200, "INVITE")
         self.assertRegex(ok.get("Contact"), r"^<sips:[^;]+>$")
-        alice.challenged("INVITE", f"sips:{NUMBER}@example.net", to=f"{NUMBER}@example.net", body=SDP)
+        alice.challenged(
+            "INVITE", f"sips:{NUMBER}@example.net", to=f"{NUMBER}@example.net", body=SDP
+        )
         trunk = self.keep(accepted())
         invite = trunk.request("INVITE")
         self.assertRegex(invite.uri, r"^sips:\+4930123456@[^;]+:5081$")
@@ -216,11 +285,16 @@ class Calls(TlsCase):
 class RealPhones(TlsCase):
     def test_tls_calls_udp_and_back(self):
         """A baresip registers over TLS, calls another on UDP and is called by it."""
-        g = self.secure(config=CONFIG.replace('{{ "SHA-256", "MD5" }}', '{{ "MD5" }}'))  # baresip 1.0 gives up where SHA-256 is offered beside MD5
+        g = self.secure(
+            config=CONFIG.replace('{{ "SHA-256", "MD5" }}', '{{ "MD5" }}')
+        )  # baresip 1.0 gives up where SHA-256 is offered beside MD5
         alice, bob = Baresip(self, g, "alice", "tls"), Baresip(self, g, "bob", "udp")
         for phone in (alice, bob):
             phone.says(r"registered successfully")
-        self.assertEqual({r["aor"]: r["transport"] for r in g.ctl("registrations")}, {"sip:alice@example.net": "TLS", "sip:bob@example.net": "UDP"})
+        self.assertEqual(
+            {r["aor"]: r["transport"] for r in g.ctl("registrations")},
+            {"sip:alice@example.net": "TLS", "sip:bob@example.net": "UDP"},
+        )
         for caller, name, callee in ((alice, "bob", bob), (bob, "alice", alice)):
             other = "alice" if name == "bob" else "bob"
             caller.key(f"/dial sip:{name}@example.net\n")

@@ -14,20 +14,48 @@ class Kamailio:
     def __init__(self, case, ip, pem, key, authorities, clients=False):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-kamailio-"))
         case.addCleanup(self.close)
-        words = {"BIND": f"tls:{ip}:5081", "CHAIN": f'"{pem}"', "KEY": f'"{key}"', "AUTHORITIES": f'"{authorities}"', "CLIENTS": int(clients)}
-        command = ["kamailio", "-DD", "-E", "-m", "16", "-M", "4", "-Y", self.dir, "-P", self.dir / "pid", "-f", CONFIG_FILE]
+        words = {
+            "BIND": f"tls:{ip}:5081",
+            "CHAIN": f'"{pem}"',
+            "KEY": f'"{key}"',
+            "AUTHORITIES": f'"{authorities}"',
+            "CLIENTS": int(clients),
+        }
+        command = [
+            "kamailio",
+            "-DD",
+            "-E",
+            "-m",
+            "16",
+            "-M",
+            "4",
+            "-Y",
+            self.dir,
+            "-P",
+            self.dir / "pid",
+            "-f",
+            CONFIG_FILE,
+        ]
         for name, value in words.items():
             command += ["-A", f"{name}={value}"]
         with open(self.dir / "log", "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        wait_for(lambda: self.process.poll() is not None or self.listens(ip), "Kamailio to listen\n" + self.text())
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        wait_for(
+            lambda: self.process.poll() is not None or self.listens(ip),
+            "Kamailio to listen\n" + self.text(),
+        )
         if self.process.poll() is not None:
             raise AssertionError("Kamailio ended at once:\n" + self.text())
 
     @staticmethod
     def listens(ip):
         address = "".join(f"{int(b):02X}" for b in reversed(ip.split("."))) + f":{5081:04X}"
-        return any(line.split()[1] == address and line.split()[3] == "0A" for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+        return any(
+            line.split()[1] == address and line.split()[3] == "0A"
+            for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+        )
 
     def text(self):
         return (self.dir / "log").read_text(errors="replace")
@@ -83,13 +111,19 @@ class Trunk(TlsCase):
         alice = self.phone("alice")
         self.call(alice, NUMBER + "@example.net")
         self.assertIn(alice.final("INVITE").status, (408, 480, 500, 502, 503))
-        said = re.compile(r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=pbx\.example\.net reason=".*' + reason)
+        said = re.compile(
+            r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=pbx\.example\.net reason=".*'
+            + reason
+        )
         wait_for(lambda: said.search(self.gateway.log_text()), said.pattern)
         self.assertNotIn("got INVITE", carrier.text())
         self.assertEqual(self.gateway.counters()["tls_failed_peer"], 1)
 
     def test_wrong_name(self):
-        self.refused(r"not that of pbx\.example\.net", names="DNS:other.example.net,URI:sip:other.example.net")
+        self.refused(
+            r"not that of pbx\.example\.net",
+            names="DNS:other.example.net,URI:sip:other.example.net",
+        )
 
     def test_expired(self):
         self.refused("certificate has expired", end="20210101000000Z")

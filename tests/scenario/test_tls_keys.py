@@ -8,9 +8,22 @@ from tls import TlsCase, issue_all
 
 def private_parts(path):
     """Byte sequences of a private key, as they may lie in memory: the number in either byte order (halves are looked for too), and the text of the file."""
-    text = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["openssl", "pkey", "-in", path, "-noout", "-text"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     numbers = []
-    for name in ("priv", "privateExponent", "prime1", "prime2", "exponent1", "exponent2", "coefficient"):
+    for name in (
+        "priv",
+        "privateExponent",
+        "prime1",
+        "prime2",
+        "exponent1",
+        "exponent2",
+        "coefficient",
+    ):
         m = re.search(rf"^{name}:\n((?:    +[0-9a-f:]+\n?)+)", text, re.M)
         if m:
             numbers.append(bytes.fromhex(re.sub(r"[\s:]", "", m.group(1))).lstrip(b"\0"))
@@ -71,7 +84,9 @@ class Storm:
                 if error:
                     raise OSError(error, os.strerror(error))
                 self.selector.unregister(raw)
-                secure = self.context.wrap_socket(raw, server_hostname=self.name, do_handshake_on_connect=False)
+                secure = self.context.wrap_socket(
+                    raw, server_hostname=self.name, do_handshake_on_connect=False
+                )
                 del self.open[raw]
                 self.open[secure] = True
                 raw = secure
@@ -127,10 +142,16 @@ class Keys(TlsCase):
         rows = {r["worker"]: r["pid"] for r in g.ctl("workers")}
         for name in ("main", "rsa", "ed"):
             parts = private_parts(g.dir / f"{name}.key")
-            holders = {worker for worker, pid in list(rows.items()) + [("master", g.process.pid)] if found(pid, parts)}
+            holders = {
+                worker
+                for worker, pid in list(rows.items()) + [("master", g.process.pid)]
+                if found(pid, parts)
+            }
             self.assertEqual(holders, {"tls-0"}, name)
         # and of the public halves the transport workers have their part: the scan sees what is there
-        self.assertTrue(any(b"phones.example.net" in block for block in memory_of(rows["transport-0"])))
+        self.assertTrue(
+            any(b"phones.example.net" in block for block in memory_of(rows["transport-0"]))
+        )
         self.hang_up(a, b)
         for worker, pid in rows.items():
             with open(f"/proc/{pid}/maps") as maps:
@@ -147,7 +168,15 @@ class Keys(TlsCase):
         alice = self.tls_phone("alice")
         storm = Storm((g.ip, 5061), self.authority)
         # held up for a moment before, so that it dies with requests in hand
-        storm.run(4, 50, [(s + d, lambda n=n: os.kill(g.workers("tls")[0]["pid"], n)) for s in (0.5, 1.5, 2.5, 3.2) for d, n in ((0, signal.SIGSTOP), (0.15, signal.SIGKILL))])
+        storm.run(
+            4,
+            50,
+            [
+                (s + d, lambda n=n: os.kill(g.workers("tls")[0]["pid"], n))
+                for s in (0.5, 1.5, 2.5, 3.2)
+                for d, n in ((0, signal.SIGSTOP), (0.15, signal.SIGKILL))
+            ],
+        )
         self.assertEqual(storm.failed, [])
         self.assertGreater(storm.done, 100)
         self.assertEqual(alice.register().status, 200)
@@ -160,7 +189,15 @@ class Keys(TlsCase):
         """Either of two may die."""
         g = self.secure(tls=2, transport=2, extra=ONE_SOURCE)
         storm = Storm((g.ip, 5061), self.authority, "phones.example.net")
-        storm.run(3, 40, [(0.5, lambda: self.kill(g, 0)), (1.2, lambda: self.kill(g, 1)), (2.0, lambda: self.kill(g, 0))])
+        storm.run(
+            3,
+            40,
+            [
+                (0.5, lambda: self.kill(g, 0)),
+                (1.2, lambda: self.kill(g, 1)),
+                (2.0, lambda: self.kill(g, 0)),
+            ],
+        )
         self.assertEqual(storm.failed, [])
         self.assertGreater(storm.done, 50)
 
@@ -175,8 +212,17 @@ class Keys(TlsCase):
             storm = Storm((g.ip, 5061), self.authority)
             storm.run(0.1, 3)
             self.assertEqual((storm.done, len(storm.failed)), (0, 3))
-            wait_for(lambda: re.search(r'signature-missing reason=\S+ waited_ms=', g.log_text()), "signature-missing")
-            wait_for(lambda: re.search(r'tls-handshake-failed .*reason="no signature: no key worker answered"', g.log_text()), "tls-handshake-failed")
+            wait_for(
+                lambda: re.search(r"signature-missing reason=\S+ waited_ms=", g.log_text()),
+                "signature-missing",
+            )
+            wait_for(
+                lambda: re.search(
+                    r'tls-handshake-failed .*reason="no signature: no key worker answered"',
+                    g.log_text(),
+                ),
+                "tls-handshake-failed",
+            )
             self.hang_up(a, b)
         finally:
             os.kill(stopped, signal.SIGCONT)
@@ -196,6 +242,7 @@ class Certificates(TlsCase):
                     assert p.register().status == 200
                     p.sent.clear()
                     p.received.clear()
+
         thread = threading.Thread(target=traffic)
         serials = set()
 
@@ -206,7 +253,9 @@ class Certificates(TlsCase):
             def new():
                 serial = self.serial()
                 return serial not in serials and [serial]
+
             serials.add(wait_for(new, "the new certificate")[0])
+
         thread.start()
         try:
             # the storm goes on in the meantime: reloads are made beside it
@@ -229,17 +278,55 @@ class Certificates(TlsCase):
 
     def serial(self):
         pem = ssl.get_server_certificate((self.gateway.ip, 5061))
-        return subprocess.run(["openssl", "x509", "-noout", "-serial"], input=pem, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["openssl", "x509", "-noout", "-serial"],
+            input=pem,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
 
     def test_a_bad_certificate_changes_nothing(self):
         g = self.secure()
         before = self.serial()
-        for what, spoil in (("name", lambda: self.authority.issue("main", "DNS:elsewhere.example.net")), ("expired", lambda: self.authority.issue("main", "DNS:sip.example.net", end="20210101000000Z")),
-                            ("chain", lambda: (g.dir / "main.pem").write_text("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")),
-                            ("pair", lambda: (issue_all(self.authority), subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", g.dir / "main.key"])))):
+        for what, spoil in (
+            ("name", lambda: self.authority.issue("main", "DNS:elsewhere.example.net")),
+            (
+                "expired",
+                lambda: self.authority.issue("main", "DNS:sip.example.net", end="20210101000000Z"),
+            ),
+            (
+                "chain",
+                lambda: (g.dir / "main.pem").write_text(
+                    "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
+                ),
+            ),
+            (
+                "pair",
+                lambda: (
+                    issue_all(self.authority),
+                    subprocess.run(
+                        [
+                            "openssl",
+                            "genpkey",
+                            "-algorithm",
+                            "EC",
+                            "-pkeyopt",
+                            "ec_paramgen_curve:P-256",
+                            "-out",
+                            g.dir / "main.key",
+                        ]
+                    ),
+                ),
+            ),
+        ):
             with self.subTest(what=what):
                 spoil()
-                done = subprocess.run([g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "cert", "stage"], capture_output=True, text=True)
+                done = subprocess.run(
+                    [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "cert", "stage"],
+                    capture_output=True,
+                    text=True,
+                )
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn("main", done.stdout + done.stderr)
                 self.assertEqual(self.serial(), before)

@@ -14,10 +14,25 @@ RELOADS = 20
 
 class Load(TlsCase):
     def load_gateway(self, **words):
-        g = self.secure(transport=2, sip=2, tls=1, targets=[f"sip:{self.trunk_ip}:5080"], trunk="", routes=CORE_OUT, config=CONFIG.replace('{{ "SHA-256", "MD5" }}', '{{ "MD5" }}'), **words)
+        g = self.secure(
+            transport=2,
+            sip=2,
+            tls=1,
+            targets=[f"sip:{self.trunk_ip}:5080"],
+            trunk="",
+            routes=CORE_OUT,
+            config=CONFIG.replace('{{ "SHA-256", "MD5" }}', '{{ "MD5" }}'),
+            **words,
+        )
         g.write_users([f"user{i:05d}" for i in range(100)] + ["alice"])
         path = g.dir / "users.csv"
-        path.write_text("SEQUENTIAL\n" + "".join(f"user{i:05d};[authentication username=user{i:05d} password=user{i:05d}-secret]\n" for i in range(100)))
+        path.write_text(
+            "SEQUENTIAL\n"
+            + "".join(
+                f"user{i:05d};[authentication username=user{i:05d} password=user{i:05d}-secret]\n"
+                for i in range(100)
+            )
+        )
         g.start()
         self.ip = own_address()
         self.relay = Relay(self.ip, 5070, g, self.authority)
@@ -26,14 +41,32 @@ class Load(TlsCase):
 
     def begin(self, path):
         self.carrier = Sipp(self, "uas", self.trunk_ip, 5080, calls=CALLS, seconds=SECONDS)
-        self.caller = Sipp(self, "uac-digest", own_address(), 5090, "-inf", path, "-auth_uri", "+4930123456@example.net", calls=CALLS, to=(self.ip, 5070), rate=RATE, limit=CALLS, seconds=SECONDS,
-                           transport="t1")
+        self.caller = Sipp(
+            self,
+            "uac-digest",
+            own_address(),
+            5090,
+            "-inf",
+            path,
+            "-auth_uri",
+            "+4930123456@example.net",
+            calls=CALLS,
+            to=(self.ip, 5070),
+            rate=RATE,
+            limit=CALLS,
+            seconds=SECONDS,
+            transport="t1",
+        )
 
     def end(self):
         for sipp in (self.caller, self.carrier):
             stats = sipp.wait()
             about = {k: v for k, v in stats.items() if v}
-            self.assertEqual((stats["SuccessfulCall"], stats["FailedCall"], stats["OutOfCallMsgs"]), (CALLS, 0, 0), f"{about}\n{sipp.errors_text()}")
+            self.assertEqual(
+                (stats["SuccessfulCall"], stats["FailedCall"], stats["OutOfCallMsgs"]),
+                (CALLS, 0, 0),
+                f"{about}\n{sipp.errors_text()}",
+            )
         self.assertEqual(self.relay.ended, 0)
         self.assertEqual(at_rest(self.gateway), [])
 
@@ -54,11 +87,16 @@ class Load(TlsCase):
         for phone in phones:  # on the connection that it has had from the start
             self.assertEqual(phone.register().status, 200)
         self.assertEqual(g.counters().get("stream_errors", 0), 0)
-        figure(f"{RELOADS} reloads of certificates during {CALLS} calls at {RATE}/s over TLS: 0 calls failed, 0 connections dropped")
+        figure(
+            f"{RELOADS} reloads of certificates during {CALLS} calls at {RATE}/s over TLS: 0 calls failed, 0 connections dropped"
+        )
 
     def test_a_flood_of_half_open_handshakes(self):
         """Thousands of connections that say nothing, or half of a ClientHello: established ones and UDP go on, and what is kept of them is bounded."""
-        path = self.load_gateway(start=False, extra="limits { handshake-timeout = 2s  handshakes = 300  handshakes-per-source = 200 }")
+        path = self.load_gateway(
+            start=False,
+            extra="limits { handshake-timeout = 2s  handshakes = 300  handshakes-per-source = 200 }",
+        )
         g = self.gateway
         self.begin(path)
         silent, tried, peak, slowest = [], 0, 0, 0
@@ -88,12 +126,16 @@ class Load(TlsCase):
             s.close()
         self.end()
         counters = g.counters()
-        self.assertGreater(counters.get("tls_refused_full", 0) + counters.get("tls_refused_source", 0), 0)
+        self.assertGreater(
+            counters.get("tls_refused_full", 0) + counters.get("tls_refused_source", 0), 0
+        )
         self.assertLessEqual(peak, 600)
         wait_for(lambda: g.counters().get("tls_handshaking", 0) == 0, "no handshake in progress")
         alice = self.tls_phone("alice")
         self.assertEqual(alice.register().status, 200)
-        figure(f"{tried} half-open handshakes during {CALLS} calls at {RATE}/s over TLS: 0 calls failed; at most {peak} handshakes in progress; slowest OPTIONS over UDP, two transactions, {slowest * 1000:.0f} ms")
+        figure(
+            f"{tried} half-open handshakes during {CALLS} calls at {RATE}/s over TLS: 0 calls failed; at most {peak} handshakes in progress; slowest OPTIONS over UDP, two transactions, {slowest * 1000:.0f} ms"
+        )
 
 
 if __name__ == "__main__":

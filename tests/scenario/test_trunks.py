@@ -43,7 +43,9 @@ class Trunks(CallCase):
         self.answers(two, request, invite)
 
     def test_next_target_on_refused_connection(self):
-        self.start(targets=[f"sip:{self.trunk_ip}:5080;transport=tcp", f"sip:{self.second_ip}:5080"])
+        self.start(
+            targets=[f"sip:{self.trunk_ip}:5080;transport=tcp", f"sip:{self.second_ip}:5080"]
+        )
         self.alice, two = self.phone("alice"), self.trunk(ip=self.second_ip, name="second")
         self.answers(two, self.call(self.alice, f"{NUMBER}@example.net"))
 
@@ -106,7 +108,10 @@ class Trunks(CallCase):
         self.start(targets=[f"sip:{shown}:5070"], extra=listener)
         self.alice = self.phone("alice")
         self.fails(self.call(self.alice, f"{NUMBER}@example.net"), 482)
-        self.start(targets=[f"sip:{shown}:5070", f"sip:{self.trunk_ip}:5080"], extra=listener.replace(ours, own_address()))
+        self.start(
+            targets=[f"sip:{shown}:5070", f"sip:{self.trunk_ip}:5080"],
+            extra=listener.replace(ours, own_address()),
+        )
         self.alice = self.phone("alice")
         one = self.trunk()
         self.answers(one, self.call(self.alice, f"{NUMBER}@example.net"))
@@ -118,7 +123,13 @@ class Trunks(CallCase):
         invite = one.request("INVITE")
         self.assertEqual(invite.all("Proxy-Authorization"), [])
         value = 'Digest realm="carrier.example", nonce="abc123", algorithm=MD5, qop="auth"'
-        one.answer(invite, 407, "Proxy Authentication Required", headers=[f"Proxy-Authenticate: {value}"], contact=False)
+        one.answer(
+            invite,
+            407,
+            "Proxy Authentication Required",
+            headers=[f"Proxy-Authenticate: {value}"],
+            contact=False,
+        )
         one.request("ACK")
         challenge = self.fails(request, 407)
         self.assertEqual(challenge.all("Proxy-Authenticate"), [value])
@@ -126,13 +137,23 @@ class Trunks(CallCase):
         theirs = "Proxy-Authorization: " + digest(value, "INVITE", uri, "alice", "elsewhere")
         request = self.call(self.alice, f"{NUMBER}@example.net", headers=[theirs])
         invite = one.request("INVITE")
-        self.assertEqual([f"Proxy-Authorization: {v}" for v in invite.all("Proxy-Authorization")], [theirs])
+        self.assertEqual(
+            [f"Proxy-Authorization: {v}" for v in invite.all("Proxy-Authorization")], [theirs]
+        )
         self.answers(one, request, invite)
 
     def test_challenge_of_our_realm_does_not_pass(self):
         one, _ = self.two()
         request = self.call(self.alice, f"{NUMBER}@example.net")
-        one.answer(one.request("INVITE"), 407, "Proxy Authentication Required", headers=['Proxy-Authenticate: Digest realm="example.net", nonce="trap", algorithm=MD5, qop="auth"'], contact=False)
+        one.answer(
+            one.request("INVITE"),
+            407,
+            "Proxy Authentication Required",
+            headers=[
+                'Proxy-Authenticate: Digest realm="example.net", nonce="trap", algorithm=MD5, qop="auth"'
+            ],
+            contact=False,
+        )
         one.request("ACK")
         answer = self.alice.final("INVITE")
         failure_ack(self.alice, request, answer)
@@ -144,7 +165,13 @@ class Trunks(CallCase):
                 self.start()
                 bob, trunk = self.phone("bob"), self.trunk()
                 request = self.call(trunk, "bob@example.net")
-                bob.answer(bob.request("INVITE"), status, "Say Who", headers=[f'{name}: Digest realm="evil", nonce="x"'], contact=False)
+                bob.answer(
+                    bob.request("INVITE"),
+                    status,
+                    "Say Who",
+                    headers=[f'{name}: Digest realm="evil", nonce="x"'],
+                    contact=False,
+                )
                 bob.request("ACK")
                 answer = trunk.final("INVITE")
                 failure_ack(trunk, request, answer)
@@ -152,7 +179,13 @@ class Trunks(CallCase):
                 # within a call as well
                 a, b = self.establish(trunk, bob, "bob@example.net")
                 a.send("INFO")
-                bob.answer(bob.request("INFO"), status, "Say Who", headers=[f'{name}: Digest realm="evil", nonce="x"'], contact=False)
+                bob.answer(
+                    bob.request("INFO"),
+                    status,
+                    "Say Who",
+                    headers=[f'{name}: Digest realm="evil", nonce="x"'],
+                    contact=False,
+                )
                 answer = trunk.final("INFO")
                 self.assertEqual((answer.status, answer.all(name)), (403, []))
                 trunk.close()
@@ -162,7 +195,13 @@ class Trunks(CallCase):
         one, two = self.two()
         request = self.call(self.alice, f"{NUMBER}@example.net")
         invite = one.request("INVITE")
-        one.answer(invite, 302, "Moved Temporarily", contact=False, headers=["Contact: <sip:+4940@10.1.2.3>"])
+        one.answer(
+            invite,
+            302,
+            "Moved Temporarily",
+            contact=False,
+            headers=["Contact: <sip:+4940@10.1.2.3>"],
+        )
         one.request("ACK")
         answer = self.fails(request, 480)
         self.assertEqual(answer.all("Contact"), [])
@@ -173,7 +212,13 @@ class Trunks(CallCase):
         """RFC 3261 section 21.4.23: 485 lists addresses in its Contact."""
         one, _ = self.two()
         request = self.call(self.alice, f"{NUMBER}@example.net")
-        one.answer(one.request("INVITE"), 485, "Ambiguous", contact=False, headers=["Contact: <sip:x@10.1.2.3>"])
+        one.answer(
+            one.request("INVITE"),
+            485,
+            "Ambiguous",
+            contact=False,
+            headers=["Contact: <sip:x@10.1.2.3>"],
+        )
         one.request("ACK")
         self.assertNotIn(b"10.1.2.3", self.fails(request, 485).raw)
 
@@ -213,7 +258,9 @@ class Trunks(CallCase):
         one, _ = self.two()
         request = self.call(self.alice, f"{NUMBER}@example.net")
         invite = one.request("INVITE")
-        one.answer(invite, 200, body=SDP, contact=False, headers=["Contact: <sip:far@192.0.2.99:5070>"])
+        one.answer(
+            invite, 200, body=SDP, contact=False, headers=["Contact: <sip:far@192.0.2.99:5070>"]
+        )
         a = Dialog.of_answer(self.alice, request, self.alice.response(200, "INVITE"))
         a.ack()
         self.assertEqual(one.request("ACK").uri, "sip:far@192.0.2.99:5070")
@@ -238,8 +285,14 @@ class Trunks(CallCase):
 
     def test_connection_lost_while_ringing(self):
         """The branch fails at once, not after 32 s."""
-        self.start(targets=[f"sip:{self.trunk_ip}:5080;transport=tcp", f"sip:{self.second_ip}:5080"])
-        self.alice, server, two = self.phone("alice"), self.listen(), self.trunk(ip=self.second_ip, name="second")
+        self.start(
+            targets=[f"sip:{self.trunk_ip}:5080;transport=tcp", f"sip:{self.second_ip}:5080"]
+        )
+        self.alice, server, two = (
+            self.phone("alice"),
+            self.listen(),
+            self.trunk(ip=self.second_ip, name="second"),
+        )
         request = self.call(self.alice, f"{NUMBER}@example.net")
         one = self.accept(server)
         one.answer(one.request("INVITE"), 180, "Ringing")

@@ -37,7 +37,9 @@ class WebSockets(CallCase):
         self.start()
         a, b = self.browser("alice"), self.phone("bob")
         x, y = self.establish(a, b, "bob@example.net")
-        self.assertEqual({m.get("Via").split(";")[0] for m in a.sent if m.method}, {f"SIP/2.0/WS {a.host}"})
+        self.assertEqual(
+            {m.get("Via").split(";")[0] for m in a.sent if m.method}, {f"SIP/2.0/WS {a.host}"}
+        )
         self.assertNotIn("invalid", repr(self.invite_received))
         self.assertRegex(x.target, rf"^sip:[^@]+@{self.gateway.ip}:8080;transport=ws$")
         self.hang_up(y, x)
@@ -75,14 +77,22 @@ class WebSockets(CallCase):
         a, b = self.phone("alice"), self.browser("bob")
         self.assertIn("bob", json.dumps(self.gateway.ctl("registrations")))
         b.close()
-        wait_for(lambda: "bob" not in json.dumps(self.gateway.ctl("registrations")), "the binding to be gone")
+        wait_for(
+            lambda: "bob" not in json.dumps(self.gateway.ctl("registrations")),
+            "the binding to be gone",
+        )
         self.call(a, "bob@example.net")
         a.response(480, "INVITE")
 
     def test_upgrades_refused(self):
         self.start()
-        for words, status in (({}, 403), ({"origin": "https://evil.example"}, 403), ({"origin": ORIGIN, "version": 8}, 426), ({"origin": ORIGIN, "protocol": "chat"}, 400),
-                              ({"origin": ORIGIN, "extra": ["Content-Length: 5"]}, 400)):
+        for words, status in (
+            ({}, 403),
+            ({"origin": "https://evil.example"}, 403),
+            ({"origin": ORIGIN, "version": 8}, 426),
+            ({"origin": ORIGIN, "protocol": "chat"}, 400),
+            ({"origin": ORIGIN, "extra": ["Content-Length: 5"]}, 400),
+        ):
             ws = self.socket(8080, upgrade=False)
             got, headers = ws.upgrade(**words)
             self.assertEqual(got, status, words)
@@ -102,14 +112,18 @@ class WebSockets(CallCase):
         self.assertEqual(ws.frame(), (PONG, b"there?"))
         ws.send(b"\r\n\r\n")
         self.assertEqual(ws.frame(), (TEXT, b"\r\n"))
-        options = (f"OPTIONS sip:{self.gateway.ip}:8081 SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nMax-Forwards: 0\r\nFrom: <sip:a@x.invalid>;tag=1\r\nTo: <sip:{self.gateway.ip}>\r\n"
-                   "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n").encode()  # no Content-Length: the frame ends it
+        options = (
+            f"OPTIONS sip:{self.gateway.ip}:8081 SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nMax-Forwards: 0\r\nFrom: <sip:a@x.invalid>;tag=1\r\nTo: <sip:{self.gateway.ip}>\r\n"
+            "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+        ).encode()  # no Content-Length: the frame ends it
         ws.send(options[:50], TEXT, fin=False)
         ws.send(b"x", PING)
         ws.send(options[50:], 0)
         self.assertEqual(ws.frame(), (PONG, b"x"))
         self.assertRegex(ws.frame()[1], rb"^SIP/2\.0 [2-6]\d\d ")
-        ws.send(options.replace(b"z9hG4bK1", b"z9hG4bK2").replace(b"Call-ID: 1", b"Call-ID: 2"), BINARY)
+        ws.send(
+            options.replace(b"z9hG4bK1", b"z9hG4bK2").replace(b"Call-ID: 1", b"Call-ID: 2"), BINARY
+        )
         self.assertRegex(ws.frame()[1], rb"^SIP/2\.0 [2-6]\d\d ")
         ws.send(struct.pack(">H", 1000), CLOSE)
         self.assertEqual(ws.frame(), (CLOSE, struct.pack(">H", 1000)))
@@ -119,7 +133,12 @@ class WebSockets(CallCase):
 
     def test_broken_frames_end_the_connection(self):
         self.start()
-        for send, code in ((lambda ws: ws.send(b"x", mask=False), 1002), (lambda ws: ws.send(b"x", 3), 1002), (lambda ws: ws.send(b"\xff"), 1007), (lambda ws: ws.send(bytes(70000), BINARY), 1009)):
+        for send, code in (
+            (lambda ws: ws.send(b"x", mask=False), 1002),
+            (lambda ws: ws.send(b"x", 3), 1002),
+            (lambda ws: ws.send(b"\xff"), 1007),
+            (lambda ws: ws.send(bytes(70000), BINARY), 1009),
+        ):
             ws = self.socket()
             send(ws)
             self.assertEqual(ws.frame(), (CLOSE, struct.pack(">H", code)))
@@ -129,8 +148,30 @@ class WebSockets(CallCase):
     def secure(self):
         """A gateway with wss: and a certificate of its own; returns what clients trust."""
         gateway = super().start(config=CONFIG + SECURE, tls=1, start=False)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=edge.example.net",
-                        "-addext", "subjectAltName=DNS:edge.example.net", "-keyout", gateway.dir / "main.key", "-out", gateway.dir / "main.pem"], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=edge.example.net",
+                "-addext",
+                "subjectAltName=DNS:edge.example.net",
+                "-keyout",
+                gateway.dir / "main.key",
+                "-out",
+                gateway.dir / "main.pem",
+            ],
+            check=True,
+            capture_output=True,
+        )
         gateway.start()
         return ssl.create_default_context(cafile=str(gateway.dir / "main.pem"))
 

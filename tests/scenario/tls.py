@@ -40,7 +40,9 @@ def issue_all(authority):
 class TlsPhone(Phone):
     """A phone on a TLS listener."""
 
-    def __init__(self, gateway, user, authority, port=5061, name="sip.example.net", ip=None, adjust=None):
+    def __init__(
+        self, gateway, user, authority, port=5061, name="sip.example.net", ip=None, adjust=None
+    ):
         Peer.__init__(self, ip or own_address(), 0, (gateway.ip, port), user, "TLS")
         self.gateway, self.user, self.password = gateway, user, user + "-secret"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -130,6 +132,7 @@ def in_background(function, *words):
         if not result:
             raise AssertionError("not done in time")
         return result[0]
+
     return wait
 
 
@@ -150,7 +153,9 @@ class Relay:
                 plain, _ = self.listener.accept()
             except OSError:
                 return
-            secure = self.context.wrap_socket(socket.create_connection(self.address), server_hostname=self.name)
+            secure = self.context.wrap_socket(
+                socket.create_connection(self.address), server_hostname=self.name
+            )
             threading.Thread(target=self.carry, args=(plain, secure), daemon=True).start()
 
     def carry(self, plain, secure):
@@ -160,8 +165,14 @@ class Relay:
         waiting = {plain: b"", secure: b""}  # to be written there
         with plain, secure:
             while True:
-                read = [s for s in (plain, secure) if len(waiting[secure if s is plain else plain]) < 1 << 20]
-                select.select([] if secure.pending() else read, [s for s in waiting if waiting[s]], [], 1)
+                read = [
+                    s
+                    for s in (plain, secure)
+                    if len(waiting[secure if s is plain else plain]) < 1 << 20
+                ]
+                select.select(
+                    [] if secure.pending() else read, [s for s in waiting if waiting[s]], [], 1
+                )
                 for s, other in ((plain, secure), (secure, plain)):
                     try:
                         data = s.recv(65536) if s in read else None
@@ -177,7 +188,7 @@ class Relay:
                 for s in waiting:
                     try:
                         while waiting[s]:
-                            waiting[s] = waiting[s][s.send(waiting[s][:16384]):]
+                            waiting[s] = waiting[s][s.send(waiting[s][:16384]) :]
                     except (BlockingIOError, ssl.SSLWantWriteError):
                         pass
                     except OSError:

@@ -7,8 +7,17 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def upgrade_request(key, host="edge.example.net", path="/sip", origin=None, protocol="sip", version=13, extra=()):
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: keep-alive, Upgrade", f"Sec-WebSocket-Key: {key}", f"Sec-WebSocket-Version: {version}"]
+def upgrade_request(
+    key, host="edge.example.net", path="/sip", origin=None, protocol="sip", version=13, extra=()
+):
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: keep-alive, Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        f"Sec-WebSocket-Version: {version}",
+    ]
     lines += [f"Sec-WebSocket-Protocol: {protocol}"] if protocol else []
     lines += [f"Origin: {origin}"] if origin else []
     lines += extra
@@ -19,7 +28,9 @@ class WebSocket:
     """One connection. tls: an ssl.SSLContext for wss."""
 
     def __init__(self, to, source="", tls=None, name="edge.example.net", upgrade=True, **words):
-        self.sock = socket.create_connection(to, timeout=WAIT, source_address=(source, 0) if source else None)
+        self.sock = socket.create_connection(
+            to, timeout=WAIT, source_address=(source, 0) if source else None
+        )
         self.local = self.sock.getsockname()
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname=name)
@@ -35,7 +46,10 @@ class WebSocket:
         self.sock.sendall(upgrade_request(key, **words))
         status, headers = self.http()
         if status == 101:
-            assert headers["sec-websocket-accept"] == base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode(), headers
+            assert (
+                headers["sec-websocket-accept"]
+                == base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+            ), headers
             assert headers.get("sec-websocket-protocol") == words.get("protocol", "sip"), headers
         return status, headers
 
@@ -44,7 +58,9 @@ class WebSocket:
             self._more()
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
-        return int(lines[0].split()[1]), {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])}
+        return int(lines[0].split()[1]), {
+            n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])
+        }
 
     def _more(self):
         more = self.sock.recv(65536)
@@ -62,7 +78,13 @@ class WebSocket:
         n = len(payload)
         head = bytes([(0x80 if fin else 0) | opcode])
         bit = 0x80 if mask else 0
-        head += bytes([bit | n]) if n < 126 else bytes([bit | 126]) + struct.pack(">H", n) if n < 65536 else bytes([bit | 127]) + struct.pack(">Q", n)
+        head += (
+            bytes([bit | n])
+            if n < 126
+            else bytes([bit | 126]) + struct.pack(">H", n)
+            if n < 65536
+            else bytes([bit | 127]) + struct.pack(">Q", n)
+        )
         if mask:
             key = os.urandom(4)
             head += key
@@ -71,7 +93,9 @@ class WebSocket:
 
     def frame(self):
         """(opcode, payload) of the next frame; the server's are whole and not masked."""
-        while True:  # nothing is taken before all is there, so that a time-out in between loses nothing
+        while (
+            True
+        ):  # nothing is taken before all is there, so that a time-out in between loses nothing
             b = self.buffer
             if len(b) >= 2:
                 assert b[0] & 0x80 and not b[0] & 0x70 and not b[1] & 0x80, b[:2]
@@ -83,8 +107,8 @@ class WebSocket:
                 elif n >= 126:
                     n = len(b)
                 if len(b) >= at + n:
-                    self.buffer = b[at + n:]
-                    return b[0] & 15, b[at:at + n]
+                    self.buffer = b[at + n :]
+                    return b[0] & 15, b[at : at + n]
             self._more()
 
     def message(self):
@@ -94,7 +118,9 @@ class WebSocket:
             if opcode == PING:
                 self.send(payload, PONG)
             elif opcode == CLOSE:
-                raise ConnectionError(f"closed by the gateway: {struct.unpack('>H', payload[:2])[0] if payload else 'no code'}")
+                raise ConnectionError(
+                    f"closed by the gateway: {struct.unpack('>H', payload[:2])[0] if payload else 'no code'}"
+                )
             elif opcode in (TEXT, BINARY):
                 return payload
 
@@ -107,7 +133,14 @@ class WebSocketPhone(Phone):
 
     def __init__(self, gateway, user, ip="", port=8080, transport="WS", **words):
         self.ws = WebSocket((gateway.ip, port), ip, **words)
-        self.gateway, self.user, self.password, self.name, self.transport, self.to = gateway, user, user + "-secret", user, transport, None
+        self.gateway, self.user, self.password, self.name, self.transport, self.to = (
+            gateway,
+            user,
+            user + "-secret",
+            user,
+            transport,
+            None,
+        )
         self.ip, self.port = self.ws.local
         self.host = f"{random.getrandbits(48):012x}.invalid"
         self.waiting, self.number, self.sent, self.received = [], 0, [], []

@@ -9,12 +9,15 @@ Test(counters, every_row_has_a_name_of_its_own_and_a_help_text)
 {
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		const struct counter_row *r = &counter_rows[i];
+
 		cr_assert(r->name && r->name[0]);
 		cr_assert(r->help && r->help[0]);
 		cr_assert(r->gauge == 0 || r->gauge == 1);
 		/* Fit for Prometheus: lower case, digits and underscores. */
 		for (const char *c = r->name; *c; c++)
-			cr_assert(islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '_', "%s", r->name);
+			cr_assert(islower((unsigned char)*c) || isdigit((unsigned char)*c) ||
+					  *c == '_',
+				"%s", r->name);
 		cr_assert_null(strpbrk(r->help, "\n\\\""), "%s", r->name);
 		for (int j = 0; j < i; j++)
 			cr_assert_str_neq(r->name, counter_rows[j].name);

@@ -37,16 +37,21 @@ Test(hand, is_bounded)
 	cr_assert_eq(size, EVIDENCE_MAX);
 	cr_assert_eq(buffer[EVIDENCE_MAX - 1], 'x');
 	evidence_take(&hand, EVIDENCE_RECORD, NULL, 0);
-	cr_assert_eq(evidence_read(&hand, &kind, buffer, &size), -EBADMSG, "something without bytes is no evidence");
+	cr_assert_eq(evidence_read(&hand, &kind, buffer, &size), -EBADMSG,
+		"something without bytes is no evidence");
 }
 
 /* The page is the worker's to write. */
 Test(hand, is_not_believed)
 {
-	static const uint64_t wrong[] = {5, (uint64_t)EVIDENCE_MESSAGE << 32, (uint64_t)EVIDENCE_MESSAGE << 32 | (EVIDENCE_MAX + 1), (uint64_t)EVIDENCE_MESSAGE << 32 | UINT32_MAX, (uint64_t)EVIDENCE_KIND_COUNT << 32 | 1, UINT64_MAX,
-		UINT64_C(1) << 63 | 1};
+	static const uint64_t wrong[] = {5, (uint64_t)EVIDENCE_MESSAGE << 32,
+		(uint64_t)EVIDENCE_MESSAGE << 32 | (EVIDENCE_MAX + 1),
+		(uint64_t)EVIDENCE_MESSAGE << 32 | UINT32_MAX,
+		(uint64_t)EVIDENCE_KIND_COUNT << 32 | 1, UINT64_MAX, UINT64_C(1) << 63 | 1};
 
-	cr_assert_eq(evidence_read(&(struct crash_evidence){.what = wrong[0]}, &kind, buffer, &size), -ENOENT, "of no kind");
+	cr_assert_eq(
+		evidence_read(&(struct crash_evidence){.what = wrong[0]}, &kind, buffer, &size),
+		-ENOENT, "of no kind");
 	for (size_t i = 1; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		hand.what = wrong[i];
 		cr_assert_eq(evidence_read(&hand, &kind, buffer, &size), -EBADMSG, "%zu", i);
@@ -56,7 +61,8 @@ Test(hand, is_not_believed)
 /* It is for that: whoever holds it dies at once. */
 Test(hand, outlives_its_process)
 {
-	struct crash_evidence *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct crash_evidence *shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status;
 	pid_t pid;
 

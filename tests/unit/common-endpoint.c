@@ -24,7 +24,8 @@ static const struct row hosts[] = {
 	{"::ffff:c000:201", "192.0.2.1:7"},
 	{"fe80::1%3", "[fe80::1%3]:7"},
 	{"[fe80::1%4294967295]", "[fe80::1%4294967295]:7"},
-	{"[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]", "[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:7"},
+	{"[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]",
+		"[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:7"},
 	{"ff02::1%2", "[ff02::1%2]:7"},
 	{"fe80::1%4294967296", NULL},
 	{"fe80::1%0", NULL},
@@ -61,10 +62,12 @@ static const struct row hosts[] = {
 
 Test(endpoint, parses_hosts)
 {
-	EACH(hosts) {
+	EACH(hosts)
+	{
 		struct endpoint e = {.family = 99};
 		char buffer[ENDPOINT_TEXT_SIZE];
 		int rc = endpoint_parse_host(str_of(hosts[i].text), 7, &e);
+
 		cr_assert_eq(rc, hosts[i].expected ? 0 : -EINVAL, "%s", hosts[i].text);
 		if (rc) {
 			cr_assert_eq(e.family, 99, "written although refused: %s", hosts[i].text);
@@ -106,10 +109,12 @@ static const struct row pairs[] = {
 
 Test(endpoint, parses_hosts_with_ports)
 {
-	EACH(pairs) {
+	EACH(pairs)
+	{
 		struct endpoint e = {.family = 99};
 		char buffer[ENDPOINT_TEXT_SIZE];
 		int rc = endpoint_parse(str_of(pairs[i].text), &e);
+
 		cr_assert_eq(rc, pairs[i].expected ? 0 : -EINVAL, "%s", pairs[i].text);
 		if (rc) {
 			cr_assert_eq(e.family, 99);
@@ -158,9 +163,11 @@ Test(endpoint, prefixes_contain_what_they_say)
 		{"fe80::1%2", "fe80::1%2", "fe80::1%3"},
 		{"fe80::/10", "fe80::1%2", "fec0::1"},
 	};
-	EACH(row) {
+	EACH(row)
+	{
 		struct prefix p;
 		struct endpoint inside = at(row[i].inside), outside = at(row[i].outside);
+
 		cr_assert_eq(prefix_parse(str_of(row[i].prefix), &p), 0, "%s", row[i].prefix);
 		cr_assert(prefix_contains(&p, &inside), "%s", row[i].prefix);
 		cr_assert(!prefix_contains(&p, &outside), "%s", row[i].prefix);
@@ -169,11 +176,15 @@ Test(endpoint, prefixes_contain_what_they_say)
 
 Test(endpoint, refuses_bad_prefixes)
 {
-	static const char *const row[] = {"192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/-1", "192.0.2.0/24 ", "192.0.2.0/0024",
-		"2001:db8::1/64", "2001:db8::/129", "/24", "", "example.net/24", "::ffff:192.0.2.0/95",
+	static const char *const row[] = {"192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/",
+		"192.0.2.0/-1", "192.0.2.0/24 ", "192.0.2.0/0024", "2001:db8::1/64",
+		"2001:db8::/129", "/24", "", "example.net/24", "::ffff:192.0.2.0/95",
 		"::ffff:192.0.2.1/120", "192.0.2.0/24/24", "1.0.0.0/0", "8000::/0"};
-	EACH(row) {
+
+	EACH(row)
+	{
 		struct prefix p = {.bits = 99};
+
 		cr_assert_eq(prefix_parse(str_of(row[i]), &p), -EINVAL, "%s", row[i]);
 		cr_assert_eq(p.bits, 99);
 	}
@@ -182,20 +193,28 @@ Test(endpoint, refuses_bad_prefixes)
 Test(endpoint, goes_to_the_kernel_and_back)
 {
 	static const char *const row[] = {"192.0.2.1", "::1", "fe80::1%5", "2001:db8::1"};
-	EACH(row) {
+
+	EACH(row)
+	{
 		struct endpoint e = at(row[i]), back;
 		struct sockaddr_storage sa;
 		socklen_t n = endpoint_to_sockaddr(&e, &sa);
-		cr_assert_eq(n, e.family == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+
+		cr_assert_eq(n,
+			e.family == 4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
 		cr_assert_eq(endpoint_from_sockaddr((struct sockaddr *)&sa, n, &back), 0);
 		cr_assert_eq(memcmp(&e, &back, sizeof(e)), 0);
-		cr_assert_eq(endpoint_from_sockaddr((struct sockaddr *)&sa, n - 1, &back), -EAFNOSUPPORT);
+		cr_assert_eq(endpoint_from_sockaddr((struct sockaddr *)&sa, n - 1, &back),
+			-EAFNOSUPPORT);
 	}
 }
 
 Test(endpoint, kernel_forms_are_made_canonical)
 {
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(5060), .sin6_scope_id = 9, .sin6_flowinfo = 77};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons(5060),
+		.sin6_scope_id = 9,
+		.sin6_flowinfo = 77};
 	struct endpoint e, expected = at("192.0.2.1");
 
 	inet_pton(AF_INET6, "::ffff:192.0.2.1", &in6.sin6_addr);
@@ -214,7 +233,8 @@ Test(endpoint, kernel_forms_are_made_canonical)
 Test(endpoint, answers_questions)
 {
 	struct endpoint a = at("192.0.2.1"), b = a, none = {0};
-	struct endpoint zero4 = at("0.0.0.0"), zero6 = at("::"), local4 = at("127.9.9.9"), local6 = at("::1");
+	struct endpoint zero4 = at("0.0.0.0"), zero6 = at("::"), local4 = at("127.9.9.9"),
+			local6 = at("::1");
 	struct endpoint link2 = at("fe80::1%2"), link3 = at("fe80::1%3");
 	char buffer[ENDPOINT_TEXT_SIZE];
 	struct sockaddr_storage sa;

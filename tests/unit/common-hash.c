@@ -15,7 +15,8 @@ static struct hash_key counting_key(void)
 	return key;
 }
 
-/* The test vectors of the SipHash paper's reference implementation: key 00..0f, message 00, 01, 02 ... */
+/* The test vectors of the SipHash paper's reference implementation: key 00..0f, message 00, 01, 02
+ * ... */
 Test(hash, is_siphash_2_4)
 {
 	struct hash_key key = counting_key();
@@ -32,7 +33,8 @@ Test(hash, without_case_is_the_hash_of_lower_case)
 	struct hash_key key = counting_key();
 	char upper[600], lower[600];
 
-	cr_assert_eq(hash_str_nocase(&key, S("SIP.Example.NET")), hash_str(&key, S("sip.example.net")));
+	cr_assert_eq(
+		hash_str_nocase(&key, S("SIP.Example.NET")), hash_str(&key, S("sip.example.net")));
 	cr_assert_neq(hash_str_nocase(&key, S("a")), hash_str_nocase(&key, S("b")));
 	/* Only letters are folded: '[' and '{' differ in the same bit. */
 	cr_assert_neq(hash_str_nocase(&key, S("[")), hash_str_nocase(&key, S("{")));
@@ -40,7 +42,8 @@ Test(hash, without_case_is_the_hash_of_lower_case)
 	cr_assert_eq(hash_str_nocase(&key, STR_EMPTY), hash_str(&key, STR_EMPTY));
 	memset(upper, 'X', sizeof(upper));
 	memset(lower, 'x', sizeof(lower));
-	cr_assert_eq(hash_str_nocase(&key, (struct str){upper, 600}), hash_str(&key, (struct str){lower, 512}));
+	cr_assert_eq(hash_str_nocase(&key, (struct str){upper, 600}),
+		hash_str(&key, (struct str){lower, 512}));
 }
 
 Test(hash, depends_on_the_key)
@@ -56,6 +59,7 @@ Test(hash, depends_on_the_key)
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
 	return x < y ? -1 : x > y;
 }
 

@@ -43,7 +43,9 @@ Test(log, writes_one_line_an_event)
 {
 	log_init("transport", 0, LOG_INFO, sink, &lines);
 	log_info("listener-up", "bind=%s port=%d", "127.0.0.1", 5060);
-	cr_assert(matches(last, TIME "info transport/0 listener-up bind=127\\.0\\.0\\.1 port=5060$"), "%s", last);
+	cr_assert(
+		matches(last, TIME "info transport/0 listener-up bind=127\\.0\\.0\\.1 port=5060$"),
+		"%s", last);
 	cr_assert_eq(last_length, strlen(last));
 	cr_assert_eq(last_level, LOG_INFO);
 	log_init("master", -1, LOG_DEBUG, sink, &lines);
@@ -148,14 +150,15 @@ Test(log, quotes_and_escapes_values)
 		{{"\xe2\x82\xac\xf0\x9f\x98\x80", 7}, "\xe2\x82\xac\xf0\x9f\x98\x80"},
 		{{"bad\xff", 4}, "\"bad\\xff\""},
 		{{"cut\xc3", 4}, "\"cut\\xc3\""},
-		{{"\xc2\x85", 2}, "\"\\xc2\\x85\""},         /* a C1 control */
-		{{"\xc0\xaf", 2}, "\"\\xc0\\xaf\""},         /* overlong */
+		{{"\xc2\x85", 2}, "\"\\xc2\\x85\""},          /* a C1 control */
+		{{"\xc0\xaf", 2}, "\"\\xc0\\xaf\""},          /* overlong */
 		{{"\xed\xa0\x80", 3}, "\"\\xed\\xa0\\x80\""}, /* a surrogate */
 		{{"\xf4\x90\x80\x80", 4}, "\"\\xf4\\x90\\x80\\x80\""},
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		char buffer[64];
+
 		cr_assert_eq(log_value(row[i].value, buffer, sizeof(buffer)), buffer);
 		cr_assert_str_eq(buffer, row[i].expected);
 	}
@@ -173,10 +176,12 @@ Test(log, cuts_values_at_whole_characters)
 	cr_assert_str_eq(log_value(S("abcdefgh"), buffer, 4), "...");
 	cr_assert_str_eq(log_value(S("abcdefgh"), buffer, 1), "");
 
-	/* Whatever comes in, at whatever size: it ends in time, and a quote that was opened is closed. */
+	/* Whatever comes in, at whatever size: it ends in time, and a quote that was opened is
+	 * closed. */
 	for (unsigned seed = 1; seed < 3000; seed++) {
 		char value[40], guarded[48];
 		size_t n = (size_t)rand() % sizeof(value), size = 6 + (size_t)rand() % 34;
+
 		for (size_t i = 0; i < n; i++)
 			value[i] = (char)(rand() % (seed % 2 ? 256 : 128));
 		memset(guarded, 'G', sizeof(guarded));

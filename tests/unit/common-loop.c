@@ -58,10 +58,12 @@ static void on_pipe(void *arg, uint32_t events)
 		cr_assert_eq(loop_modify(loop, e->mute->source, 0), 0);
 	if (e->victim && e->victim->source) {
 		struct end *v = e->victim;
+
 		loop_remove(loop, v->source);
 		v->source = NULL;
 		if (v->replace) {
 			int number = v->fd[0];
+
 			close(v->fd[0]);
 			close(v->fd[1]);
 			cr_assert_eq(pipe(v->fd), 0);
@@ -226,6 +228,7 @@ Test(loop, timers_never_fire_early_and_never_spin)
 	for (uint64_t delay = 1; delay <= 12; delay++) {
 		struct alarm a = {0};
 		struct timer end;
+
 		timer_init(&a.timer, on_alarm, &a);
 		timer_init(&end, stop_loop, NULL);
 		loop_once(loop, 0);
@@ -236,23 +239,27 @@ Test(loop, timers_never_fire_early_and_never_spin)
 		loop_set(loop, &end, delay);
 		cr_assert_eq(loop_run(loop), 0);
 		cr_assert_geq(a.fired_ns, armed + delay * MS, "fired early");
-		/* One wake-up, and one more where the delay crosses into a slot of an upper level. */
+		/* One wake-up, and one more where the delay crosses into a slot of an upper
+		 * level. */
 		cr_assert_leq(turns, 3, "%lu turns for one timer", (unsigned long)turns);
 	}
 }
 
 Test(loop, timers_do_not_fire_early_in_a_busy_loop)
 {
-	/* Turns follow each other without sleep, so that a timer fires as soon as the loop thinks it may. */
+	/* Turns follow each other without sleep, so that a timer fires as soon as the loop thinks
+	 * it may. */
 	for (int i = 0; i < 20; i++) {
 		struct alarm a = {0};
+
 		timer_init(&a.timer, on_alarm, &a);
 		cr_assert_eq(loop_once(loop, 0), 0);
 		uint64_t armed = loop_now_ns(loop);
 		loop_set(loop, &a.timer, 1);
 		while (!a.fired_ns)
 			cr_assert_eq(loop_once(loop, 0), 0);
-		cr_assert_geq(a.fired_ns - armed, MS, "fired %lu ns early", (unsigned long)(MS - (a.fired_ns - armed)));
+		cr_assert_geq(a.fired_ns - armed, MS, "fired %lu ns early",
+			(unsigned long)(MS - (a.fired_ns - armed)));
 	}
 }
 
@@ -538,7 +545,8 @@ Test(loop, looks_at_expected_answers_together)
 		while (b.calls < i)
 			cr_assert_eq(loop_once(loop, -1), 0);
 	}
-	cr_assert_geq(together, 50, "%d", together); /* where this process was not held up for a tenth of a millisecond */
+	cr_assert_geq(together, 50, "%d",
+		together); /* where this process was not held up for a tenth of a millisecond */
 	/* From then on they are watched again. */
 	poke(&a);
 	for (int n = 0; n < 2 && a.calls == 100; n++)

@@ -1,4 +1,5 @@
-/* common-slab.c - places of a slab: none overlaps another, all are used again, and empty chunks go. */
+/* common-slab.c - places of a slab: none overlaps another, all are used again, and empty chunks go.
+ */
 #include "common/slab.h"
 
 #include <criterion/criterion.h>
@@ -17,15 +18,18 @@ static struct {
 static void check(unsigned i)
 {
 	for (size_t k = 0; k < piece[i].size; k++)
-		cr_assert_eq(piece[i].p[k], piece[i].mark, "piece %u of %zu bytes", i, piece[i].size);
+		cr_assert_eq(
+			piece[i].p[k], piece[i].mark, "piece %u of %zu bytes", i, piece[i].size);
 }
 
 Test(slab, holds_what_it_is_given)
 {
 	struct slab slab = {0};
+
 	srandom(1);
 	for (unsigned step = 0; step < 20 * PIECES; step++) {
 		unsigned i = (unsigned)random() % PIECES;
+
 		if (piece[i].p) {
 			check(i);
 			slab_give(&slab, piece[i].p, piece[i].size);

@@ -35,7 +35,9 @@ Test(str, reads_numbers_to_their_exact_end)
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		uint64_t value = 4711;
-		cr_assert_eq(str_number(str_of(row[i].text), row[i].max, &value), row[i].rc, "%s", row[i].text);
+
+		cr_assert_eq(str_number(str_of(row[i].text), row[i].max, &value), row[i].rc, "%s",
+			row[i].text);
 		cr_assert_eq(value, row[i].rc ? 4711 : row[i].value, "%s", row[i].text);
 	}
 }
@@ -47,6 +49,7 @@ Test(str, number_never_wraps)
 		for (unsigned max = 0; max < 1000; max++) {
 			char text[8];
 			uint64_t value;
+
 			snprintf(text, sizeof(text), "%u", n);
 			cr_assert_eq(str_number(str_of(text), max, &value), n <= max ? 0 : -EINVAL);
 		}

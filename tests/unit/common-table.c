@@ -28,12 +28,14 @@ static uint64_t bad_hash(unsigned key)
 static uint64_t good_hash(unsigned key)
 {
 	uint64_t x = (key + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
 	return x ^ x >> 29;
 }
 
 static struct item *find(struct table *t, uint64_t (*hash)(unsigned), unsigned key)
 {
 	struct table_node *node = table_find(t, hash(key), same, &key);
+
 	return node ? container_of(node, struct item, node) : NULL;
 }
 
@@ -48,6 +50,7 @@ static void random_run(uint64_t (*hash)(unsigned), unsigned items, int steps)
 		item[i] = (struct item){.key = i};
 	for (int step = 0; step < steps; step++) {
 		unsigned i = (unsigned)rand() % items;
+
 		cr_assert_eq(find(&t, hash, i), item[i].inside ? &item[i] : NULL);
 		/* Twice as many come as go until most are in. */
 		if (!item[i].inside) {

@@ -8,10 +8,10 @@
 
 struct model {
 	struct timer timer;
-	uint64_t tick;     /* when it has to fire */
-	uint64_t order;    /* of being set */
+	uint64_t tick;  /* when it has to fire */
+	uint64_t order; /* of being set */
 	bool armed;
-	bool deferred;     /* set within the running advance for a time that has passed */
+	bool deferred; /* set within the running advance for a time that has passed */
 };
 
 static struct model model[TIMERS];
@@ -62,9 +62,11 @@ static struct model *expected(void)
 
 	for (size_t i = 0; i < TIMERS; i++) {
 		struct model *m = &model[i];
+
 		if (!m->armed || m->deferred || m->tick > now)
 			continue;
-		if (!first || m->tick < first->tick || (m->tick == first->tick && m->order < first->order))
+		if (!first || m->tick < first->tick ||
+			(m->tick == first->tick && m->order < first->order))
 			first = m;
 	}
 	return first;
@@ -81,6 +83,7 @@ static void on_timer(struct timer *t, void *arg)
 	fired++;
 	for (uint64_t n = any() % 4; n; n--) {
 		struct model *other = any() % 4 ? &model[any() % TIMERS] : m;
+
 		if (any() % 2)
 			set_one(other);
 		else
@@ -144,13 +147,16 @@ Test(wheel, behaves_as_a_sorted_list_would, .timeout = 60)
 		begin(seed, seed % 3 ? any_span() >> 8 : 0);
 		for (int step = 0; step < 1500; step++) {
 			uint64_t what = any() % 10;
+
 			if (what < 6) {
 				set_one(&model[any() % TIMERS]);
 			} else if (what < 8) {
 				stop_one(&model[any() % TIMERS]);
 			} else {
-				/* Mostly short steps, or the far future is reached too soon to be interesting. */
+				/* Mostly short steps, or the far future is reached too soon to be
+				 * interesting. */
 				uint64_t span = any() % 8 ? any() % 700 : any_span() >> 20;
+
 				advance(span > UINT64_MAX - now ? UINT64_MAX : now + span);
 			}
 			check_next();
@@ -174,6 +180,7 @@ Test(wheel, following_next_reaches_every_due_time_exactly, .timeout = 20)
 	begin(7, 12345);
 	for (int i = 0; i < 2000; i++) {
 		struct timer t;
+
 		timer_init(&t, note, NULL);
 		uint64_t due = now + 1 + (any_span() >> 10);
 		fired = 0;
@@ -253,6 +260,7 @@ Test(wheel, a_stopped_timer_asks_for_no_wake_up)
 	timer_init(&late, note, NULL);
 	for (unsigned shift = 0; shift < 63; shift++) {
 		uint64_t due = UINT64_C(1) << shift;
+
 		wheel_set(wheel, &late, due * 2);
 		wheel_set(wheel, &early, due);
 		wheel_set(wheel, &twin, due);

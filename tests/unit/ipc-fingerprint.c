@@ -42,7 +42,8 @@ static bool refused(enum evidence_kind kind, const char *text, uint64_t now)
 
 Test(fingerprint, tells_bytes_and_kinds_apart)
 {
-	struct fingerprint a = of(EVIDENCE_MESSAGE, "one"), b = of(EVIDENCE_MESSAGE, "one"), c = of(EVIDENCE_MESSAGE, "onf"), d = of(EVIDENCE_STREAM, "one");
+	struct fingerprint a = of(EVIDENCE_MESSAGE, "one"), b = of(EVIDENCE_MESSAGE, "one"),
+			   c = of(EVIDENCE_MESSAGE, "onf"), d = of(EVIDENCE_STREAM, "one");
 	char text[FINGERPRINT_TEXT_SIZE];
 
 	cr_assert_eq(memcmp(&a, &b, sizeof(a)), 0);
@@ -54,7 +55,8 @@ Test(fingerprint, tells_bytes_and_kinds_apart)
 
 Test(fingerprint, the_listed_are_refused_and_counted)
 {
-	struct fingerprint list[] = {of(EVIDENCE_MESSAGE, "first"), of(EVIDENCE_MESSAGE, "second message")};
+	struct fingerprint list[] = {
+		of(EVIDENCE_MESSAGE, "first"), of(EVIDENCE_MESSAGE, "second message")};
 
 	cr_assert_not(refused(EVIDENCE_MESSAGE, "first", 1));
 	cr_assert_eq(refusals_set(&r, list, 2), 0);
@@ -97,7 +99,8 @@ Test(fingerprint, what_others_may_send_too_is_not_refused)
 	struct fingerprint f = of(EVIDENCE_STREAM, "REGISTER sip:example.net SIP/2.0\r\n");
 
 	cr_assert_eq(refusals_set(&r, &f, 1), -EINVAL, "a beginning that many have");
-	f = of(EVIDENCE_RECORD, "a record that is long enough to be told from all others, by far, and then some");
+	f = of(EVIDENCE_RECORD,
+		"a record that is long enough to be told from all others, by far, and then some");
 	cr_assert_eq(refusals_set(&r, &f, 1), -EINVAL);
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = 0;
@@ -109,7 +112,8 @@ Test(fingerprint, what_others_may_send_too_is_not_refused)
 
 Test(fingerprint, of_any_size)
 {
-	static const size_t sizes[] = {1, 63, 64, 511, 512, 700, 1023, 1024, 1025, EVIDENCE_MAX - 1, EVIDENCE_MAX};
+	static const size_t sizes[] = {
+		1, 63, 64, 511, 512, 700, 1023, 1024, 1025, EVIDENCE_MAX - 1, EVIDENCE_MAX};
 	static char bytes[EVIDENCE_MAX];
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -118,7 +122,9 @@ Test(fingerprint, of_any_size)
 		fingerprint_of(EVIDENCE_MESSAGE, bytes, sizes[i], &f);
 		cr_assert_eq(refusals_set(&r, &f, 1), 0);
 		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
-			cr_assert_eq(refusals_refuse(&r, EVIDENCE_MESSAGE, (struct str){bytes, sizes[k]}, NULL, 1), i == k, "%zu for %zu", sizes[k], sizes[i]);
+			cr_assert_eq(refusals_refuse(&r, EVIDENCE_MESSAGE,
+					     (struct str){bytes, sizes[k]}, NULL, 1),
+				i == k, "%zu for %zu", sizes[k], sizes[i]);
 	}
 }
 

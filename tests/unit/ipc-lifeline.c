@@ -38,6 +38,7 @@ static void send_raw(const void *p, size_t n, const int *fds, unsigned count)
 
 	if (count) {
 		struct cmsghdr *c;
+
 		m.msg_control = buffer;
 		m.msg_controllen = CMSG_SPACE(sizeof(int) * count);
 		c = CMSG_FIRSTHDR(&m);
@@ -51,7 +52,8 @@ static void send_raw(const void *p, size_t n, const int *fds, unsigned count)
 
 Test(lifeline, carries_an_fd)
 {
-	struct lifeline_welcome w = {.incarnation = 5, .role = PEER_SIP, .index = 3, .root = "/run/x"};
+	struct lifeline_welcome w = {
+		.incarnation = 5, .role = PEER_SIP, .index = 3, .root = "/run/x"};
 	struct lifeline_welcome got;
 	struct stat a, b;
 	int fd = memfd_create("page", MFD_CLOEXEC);
@@ -80,7 +82,8 @@ Test(lifeline, body_and_more_are_one)
 	struct lifeline_log log = {.level = 2};
 	struct lifeline_log *got = (void *)packet.body;
 
-	cr_assert_eq(lifeline_send(pair[1], LIFELINE_LOG, &log, sizeof(log), "a line", 6, NULL, 0), 0);
+	cr_assert_eq(
+		lifeline_send(pair[1], LIFELINE_LOG, &log, sizeof(log), "a line", 6, NULL, 0), 0);
 	cr_assert_eq(lifeline_receive(pair[0], false, &packet), 0);
 	cr_assert_eq(packet.size, sizeof(log) + 6);
 	cr_assert_eq(got->level, 2);
@@ -95,12 +98,19 @@ Test(lifeline, send_refuses_what_the_table_does_not_allow)
 	int fd = 0;
 
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_NONE, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_TYPE_COUNT, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result) - 1, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0, &fd, 1), -EINVAL);
+	cr_assert_eq(
+		lifeline_send(pair[0], LIFELINE_TYPE_COUNT, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
+	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result) - 1,
+			     NULL, 0, NULL, 0),
+		-EINVAL);
+	cr_assert_eq(lifeline_send(pair[0], LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0,
+			     &fd, 1),
+		-EINVAL);
 	cr_assert_eq(lifeline_send(pair[0], LIFELINE_SETTINGS, NULL, 0, NULL, 0, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 1025, NULL, 0), -EINVAL);
-	cr_assert_eq(lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 0, NULL, 0), -EINVAL);
+	cr_assert_eq(lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 1025, NULL, 0),
+		-EINVAL);
+	cr_assert_eq(
+		lifeline_send(pair[0], LIFELINE_LOG, &log, sizeof(log), line, 0, NULL, 0), -EINVAL);
 	cr_assert_eq(lifeline_receive(pair[1], true, &packet), -EAGAIN);
 }
 
@@ -125,7 +135,8 @@ Test(lifeline, receive_refuses_and_leaks_nothing)
 	for (int i = 0; i < 6; i++)
 		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	before = open_fds();
-	for (unsigned n = 1; n <= 6; n++) { /* fds that GO does not carry, and more than there is room for */
+	for (unsigned n = 1; n <= 6;
+		n++) { /* fds that GO does not carry, and more than there is room for */
 		send_raw(&raw, sizeof(raw.h), fds, n);
 		cr_assert_eq(lifeline_receive(pair[1], true, &packet), -EBADMSG);
 		cr_assert_eq(packet.fds, 0);
@@ -146,7 +157,8 @@ Test(lifeline, receive_refuses_and_leaks_nothing)
 	raw.h = (struct lifeline_header){999, 0, 0};
 	send_raw(&raw, sizeof(raw.h), fds, 2);
 	cr_assert_eq(lifeline_receive(pair[1], true, &packet), -EBADMSG);
-	*(struct lifeline_header *)(void *)huge = (struct lifeline_header){LIFELINE_SLOTS, 0, LIFELINE_PACKET_MAX + 8};
+	*(struct lifeline_header *)(void *)huge = (struct lifeline_header){
+		LIFELINE_SLOTS, 0, LIFELINE_PACKET_MAX + 8};
 	send_raw(huge, LIFELINE_PACKET_MAX + 16, fds, 1);
 	cr_assert_eq(lifeline_receive(pair[1], true, &packet), -EBADMSG);
 	cr_assert_eq(open_fds(), before);
@@ -160,7 +172,8 @@ Test(lifeline, a_full_pair_does_not_block)
 	int error;
 	uint32_t sent = 0;
 
-	while (!(error = lifeline_send(pair[1], LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0, NULL, 0)))
+	while (!(error = lifeline_send(pair[1], LIFELINE_PROBE_RESULT, &result, sizeof(result),
+			 NULL, 0, NULL, 0)))
 		result.error = (int32_t)++sent;
 	cr_assert_eq(error, -EAGAIN);
 	for (uint32_t i = 0; i < sent; i++) {

@@ -1,4 +1,5 @@
-/* The mesh over real pairs: order, full queues, and peers that die, are replaced, do not read or say what no honest one says. */
+/* The mesh over real pairs: order, full queues, and peers that die, are replaced, do not read or
+ * say what no honest one says. */
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/batch.h"
@@ -49,13 +50,13 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-#define RUN_UNTIL(condition)                                                        \
-	do {                                                                        \
-		uint64_t end_ = now_ms() + PATIENCE_MS;                             \
-		while (!(condition)) {                                              \
-			cr_assert_lt(now_ms(), end_, "waited in vain for " #condition); \
-			loop_once(loop, 20);                                        \
-		}                                                                   \
+#define RUN_UNTIL(condition)                                                                       \
+	do {                                                                                       \
+		uint64_t end_ = now_ms() + PATIENCE_MS;                                            \
+		while (!(condition)) {                                                             \
+			cr_assert_lt(now_ms(), end_, "waited in vain for " #condition);            \
+			loop_once(loop, 20);                                                       \
+		}                                                                                  \
 	} while (0)
 
 static uint64_t counted(enum counter c)
@@ -100,7 +101,8 @@ static void make_pair(int pair[2])
 {
 	const int size = 2 * BATCH_MAX;
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	for (int i = 0; i < 2; i++)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
@@ -141,7 +143,13 @@ struct one {
 	struct record_header record;
 	struct record_watch watch;
 };
-#define ONE(n) {{BATCH_MAGIC, 1}, {sizeof(struct record_watch), RECORD_WATCH, 0}, {.flow = (n)}}
+#define ONE(n)                                                                                     \
+	{                                                                                          \
+		{BATCH_MAGIC, 1}, {sizeof(struct record_watch), RECORD_WATCH, 0},                  \
+		{                                                                                  \
+			.flow = (n)                                                                \
+		}                                                                                  \
+	}
 
 static unsigned open_fds(void)
 {
@@ -282,6 +290,7 @@ Test(mesh, delivers_what_a_dead_peer_left)
 	cr_expect_eq(counted(COUNTER_MESH_EDGES), 1);
 	for (uint64_t n = 1; n <= 50; n++) {
 		struct one one = ONE(n);
+
 		cr_assert_eq(send(peer, &one, sizeof(one), 0), sizeof(one));
 	}
 	close(peer);
@@ -400,6 +409,7 @@ Test(mesh, outlives_a_killed_peer)
 		close(pair[0]);
 		for (uint64_t n = 1; n <= 20; n++) {
 			struct one one = ONE(n);
+
 			send(pair[1], &one, sizeof(one), 0);
 		}
 		for (;;)
@@ -438,7 +448,8 @@ Test(mesh, bounds_what_waits_and_keeps_a_reserve)
 	close(peer);
 }
 
-/* Reads at the bare end until nothing waits for it any more; how many records that were. No timer helps: the kernel says when there is room. */
+/* Reads at the bare end until nothing waits for it any more; how many records that were. No timer
+ * helps: the kernel says when there is room. */
 static size_t read_until_idle(struct end *e, uint16_t of_peer, int peer)
 {
 	static unsigned char buffer[BATCH_MAX];
@@ -446,10 +457,12 @@ static size_t read_until_idle(struct end *e, uint16_t of_peer, int peer)
 
 	while (mesh_backlog(e->mesh, of_peer)) {
 		ssize_t n = recv(peer, buffer, sizeof(buffer), MSG_DONTWAIT);
+
 		if (n > 0)
 			taken += ((struct batch_header *)buffer)->count;
 		else {
 			uint64_t asleep = now_ms();
+
 			cr_assert_eq(loop_once(loop, PATIENCE_MS), 0);
 			cr_assert_lt(now_ms() - asleep, PATIENCE_MS / 2, "nothing woke it");
 		}
@@ -479,7 +492,8 @@ Test(mesh, goes_on_when_the_peer_reads_again)
 	close(peer);
 }
 
-/* It died while its pair was full: that the successor's pair is full, too, has to be noticed anew. */
+/* It died while its pair was full: that the successor's pair is full, too, has to be noticed
+ * anew. */
 Test(mesh, waits_for_room_in_the_successors_pair_too)
 {
 	struct end a;
@@ -502,7 +516,8 @@ Test(mesh, waits_for_room_in_the_successors_pair_too)
 	close(pair[1]);
 }
 
-/* The system gave the pair less than the master asked for: what would never go must not hold up the rest. */
+/* The system gave the pair less than the master asked for: what would never go must not hold up the
+ * rest. */
 Test(mesh, drops_what_a_pair_can_never_hold)
 {
 	const int small = 4096;
@@ -554,7 +569,9 @@ static struct {
 	struct record_header record;
 	struct record_send send;
 	unsigned char bytes[40000];
-} long_one = {{BATCH_MAGIC, 1}, {sizeof(struct record_send) + sizeof(long_one.bytes), RECORD_SEND, 0}, {.size = sizeof(long_one.bytes)}, {0}};
+} long_one = {{BATCH_MAGIC, 1},
+	{sizeof(struct record_send) + sizeof(long_one.bytes), RECORD_SEND, 0},
+	{.size = sizeof(long_one.bytes)}, {0}};
 #define LONG_ONES_MAX 2000
 
 struct talker {
@@ -563,14 +580,16 @@ struct talker {
 	unsigned heard;
 };
 
-/* Whenever something of the talker is taken, there is more: asking until there is nothing left would not end. */
+/* Whenever something of the talker is taken, there is more: asking until there is nothing left
+ * would not end. */
 static void on_talk(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	struct talker *t = arg;
 
 	if (peer == TRANSPORT) {
 		if (++t->heard < LONG_ONES_MAX)
-			cr_assert_eq(send(t->fd, &long_one, sizeof(long_one), MSG_DONTWAIT), sizeof(long_one));
+			cr_assert_eq(send(t->fd, &long_one, sizeof(long_one), MSG_DONTWAIT),
+				sizeof(long_one));
 	} else
 		on_record(&t->end, peer, type, data, size);
 }
@@ -600,7 +619,8 @@ Test(mesh, hears_others_while_one_does_not_stop)
 
 /* ---- peers that lie ---- */
 
-/* More than a batch may have, of which the first BATCH_MAX bytes are a good one: not even these are to be believed. */
+/* More than a batch may have, of which the first BATCH_MAX bytes are a good one: not even these are
+ * to be believed. */
 static void make_huge(unsigned char *huge)
 {
 	const unsigned watches = 10000;
@@ -609,7 +629,8 @@ static void make_huge(unsigned char *huge)
 
 	memcpy(huge, &(struct batch_header){BATCH_MAGIC, watches + 1}, sizeof(struct batch_header));
 	for (unsigned i = 0; i < watches; i++) {
-		memcpy(huge + at, &(struct record_header){sizeof(watch), RECORD_WATCH, 0}, sizeof(struct record_header));
+		memcpy(huge + at, &(struct record_header){sizeof(watch), RECORD_WATCH, 0},
+			sizeof(struct record_header));
 		memcpy(huge + at + sizeof(struct record_header), &watch, sizeof(watch));
 		at += sizeof(struct record_header) + sizeof(watch);
 	}
@@ -626,6 +647,7 @@ Test(mesh, refuses_what_is_no_batch_and_goes_on)
 	const int size = 4 * BATCH_MAX;
 	struct end a;
 	struct one good = ONE(1), wrong = ONE(2);
+
 	struct {
 		struct one one;
 		struct record_header second;
@@ -669,12 +691,16 @@ Test(mesh, does_not_take_fds)
 {
 	struct end a;
 	struct one one = ONE(1);
+
 	union {
 		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {{0}};
 	struct iovec part = {&one, sizeof(one)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.buffer, .msg_controllen = sizeof(control.buffer)};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.buffer,
+		.msg_controllen = sizeof(control.buffer)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 	int peer = open_bare(&a, TRANSPORT), passed[2];
 	unsigned before;

@@ -1,5 +1,5 @@
-/* ipc-message.c - the block between transport and SIP workers: its check against a hostile sender, its accessors, and the tables of
- * names. */
+/* ipc-message.c - the block between transport and SIP workers: its check against a hostile sender,
+ * its accessors, and the tables of names. */
 #include "ipc/message.h"
 
 #include <criterion/criterion.h>
@@ -11,7 +11,9 @@
 static _Alignas(8) char buffer[4096];
 
 #define LINE "OPTIONS sip:b@c SIP/2.0\r\n"
-#define HEAD "Via: SIP/2.0/UDP a;branch=x\r\nFrom: <sip:d@e>;tag=1\r\nTo: <sip:f@g>\r\nCall-ID: i\r\nCSeq: 7 OPTIONS\r\nVia: SIP/2.0/TCP h\r\n"
+#define HEAD                                                                                       \
+	"Via: SIP/2.0/UDP a;branch=x\r\nFrom: <sip:d@e>;tag=1\r\nTo: <sip:f@g>\r\nCall-ID: "       \
+	"i\r\nCSeq: 7 OPTIONS\r\nVia: SIP/2.0/TCP h\r\n"
 
 static struct span find(const char *raw, const char *text)
 {
@@ -25,26 +27,39 @@ static struct span find(const char *raw, const char *text)
 static struct message *make(void)
 {
 	static const char raw[] = LINE HEAD "\r\nbody";
-	static const char *const values[] = {"SIP/2.0/UDP a;branch=x", "<sip:d@e>;tag=1", "<sip:f@g>", "i\r\n", "7 OPTIONS", "SIP/2.0/TCP h"};
-	static const uint8_t ids[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ, HEADER_VIA};
+	static const char *const values[] = {"SIP/2.0/UDP a;branch=x", "<sip:d@e>;tag=1",
+		"<sip:f@g>", "i\r\n", "7 OPTIONS", "SIP/2.0/TCP h"};
+	static const uint8_t ids[] = {
+		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ, HEADER_VIA};
 	struct message *m = (struct message *)(void *)buffer;
 	struct message_header *h = (struct message_header *)(void *)(m + 1);
 	uint16_t line = sizeof(LINE) - 1;
 
 	memset(buffer, 0, sizeof(buffer));
 	*m = (struct message){
-		.version = MESSAGE_VERSION, .is_request = 1, .method = METHOD_OPTIONS, .raw_size = sizeof(raw) - 1, .cseq = 7, .header_count = 6,
-			.max_forwards = -1, .expires = -1,
-		.via_transport = TRANSPORT_UDP, .via_count = 2,
-		.flow = {.transport = TRANSPORT_UDP, .peer = {.family = 4, .port = 5060, .address = {192, 0, 2, 1}}},
+		.version = MESSAGE_VERSION,
+		.is_request = 1,
+		.method = METHOD_OPTIONS,
+		.raw_size = sizeof(raw) - 1,
+		.cseq = 7,
+		.header_count = 6,
+		.max_forwards = -1,
+		.expires = -1,
+		.via_transport = TRANSPORT_UDP,
+		.via_count = 2,
+		.flow = {.transport = TRANSPORT_UDP,
+			.peer = {.family = 4, .port = 5060, .address = {192, 0, 2, 1}}},
 	};
 	m->size = (uint32_t)message_block_size(6, m->raw_size);
 	memset(m->first, 0xff, sizeof(m->first));
 	for (unsigned i = 0; i < 6; i++) {
 		const char *end = strstr(raw + line, "\r\n");
 
-		h[i] = (struct message_header){.id = ids[i], .name_length = (uint8_t)strcspn(raw + line, ":"), .line = line,
-			.end = (uint16_t)(end + 2 - raw), .value = find(raw, values[i])};
+		h[i] = (struct message_header){.id = ids[i],
+			.name_length = (uint8_t)strcspn(raw + line, ":"),
+			.line = line,
+			.end = (uint16_t)(end + 2 - raw),
+			.value = find(raw, values[i])};
 		if (ids[i] == HEADER_CALL_ID)
 			h[i].value = (struct span){(uint16_t)(end - raw - 1), 1};
 		if (m->first[ids[i]] == 0xff)
@@ -53,7 +68,10 @@ static struct message *make(void)
 	}
 	m->start_line = (struct span){0, sizeof(LINE) - 3};
 	m->method_name = (struct span){0, 7};
-	m->request_uri = (struct uri){.whole = find(raw, "sip:b@c"), .user = find(raw, "b@c"), .host = find(raw, "c SIP"), .scheme = URI_SIP};
+	m->request_uri = (struct uri){.whole = find(raw, "sip:b@c"),
+		.user = find(raw, "b@c"),
+		.host = find(raw, "c SIP"),
+		.scheme = URI_SIP};
 	m->request_uri.user.length = m->request_uri.host.length = 1;
 	m->via = h[0].value;
 	m->via_host = find(raw, "a;branch");
@@ -90,15 +108,15 @@ Test(message, whole)
 }
 
 /* Each line breaks one thing; the block must not pass. */
-#define BREAKS(statement)                                                                         \
-	do {                                                                                      \
-		struct message *m = make();                                                       \
-		struct message_header *h = header(m, 0);                                          \
-		char *raw = (char *)(h + 6);                                                      \
-		(void)h;                                                                          \
-		(void)raw;                                                                        \
-		statement;                                                                        \
-		cr_assert_eq(message_check(m, m->size), -EBADMSG, "passes with %s", #statement); \
+#define BREAKS(statement)                                                                          \
+	do {                                                                                       \
+		struct message *m = make();                                                        \
+		struct message_header *h = header(m, 0);                                           \
+		char *raw = (char *)(h + 6);                                                       \
+		(void)h;                                                                           \
+		(void)raw;                                                                         \
+		statement;                                                                         \
+		cr_assert_eq(message_check(m, m->size), -EBADMSG, "passes with %s", #statement);   \
 	} while (0)
 
 Test(message, broken)
@@ -230,7 +248,8 @@ Test(message, raw_bytes_before_the_check)
 Test(message, nul_only_in_a_quoted_pair)
 {
 	cr_assert_eq(check_with("From", "<sip:d@e>;tag=1"), 0);
-	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\0\"=1"), 0, "what the grammar makes of it is the parser's word");
+	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\0\"=1"), 0,
+		"what the grammar makes of it is the parser's word");
 	cr_assert_eq(check_with("From", "<sip:d@e>\\\0g=1\""), -EBADMSG);
 	cr_assert_eq(check_with("From", "<sip:d@e>\"\0\"x=1"), -EBADMSG);
 	cr_assert_eq(check_with("From", "<sip:d@e>\"\\\0g=1"), -EBADMSG);
@@ -240,11 +259,17 @@ Test(message, nul_only_in_a_quoted_pair)
 	BREAKS(raw[h[1].value.at - 1] = 0);
 	BREAKS(raw[3] = 0);
 	/* quotes that only the value as its reader sees it has */
-	BREAKS((memcpy(raw + h[1].value.at, "<sip:d@e>\"\\\0\"=1", 15), h[1].value.at += 10, h[1].value.length -= 10));
+	BREAKS((memcpy(raw + h[1].value.at, "<sip:d@e>\"\\\0\"=1", 15), h[1].value.at += 10,
+		h[1].value.length -= 10));
 	BREAKS((memcpy(raw + h[1].value.at, "<sip:d@e>\"\\\0\"=1", 15), h[1].value.length -= 5));
 	for (unsigned id = 0; id < HEADER_COUNT; id++)
-		cr_assert_eq(header_takes_nul((uint8_t)id), id == HEADER_FROM || id == HEADER_TO || id == HEADER_CONTACT || id == HEADER_REPLY_TO || id == HEADER_REFER_TO || id == HEADER_REFERRED_BY ||
-			id == HEADER_P_ASSERTED_IDENTITY || id == HEADER_P_PREFERRED_IDENTITY || id == HEADER_REMOTE_PARTY_ID || id == HEADER_DIVERSION || id == HEADER_HISTORY_INFO, "%s", header_name(id));
+		cr_assert_eq(header_takes_nul((uint8_t)id),
+			id == HEADER_FROM || id == HEADER_TO || id == HEADER_CONTACT ||
+				id == HEADER_REPLY_TO || id == HEADER_REFER_TO ||
+				id == HEADER_REFERRED_BY || id == HEADER_P_ASSERTED_IDENTITY ||
+				id == HEADER_P_PREFERRED_IDENTITY || id == HEADER_REMOTE_PARTY_ID ||
+				id == HEADER_DIVERSION || id == HEADER_HISTORY_INFO,
+			"%s", header_name(id));
 	cr_assert_not(header_takes_nul(HEADER_OTHER));
 }
 
@@ -267,7 +292,8 @@ Test(message, fold_is_no_injection)
 	struct message *m = make();
 	char *raw = (char *)(header(m, 0) + 6);
 
-	memcpy(raw + header(m, 1)->line + 6, "\r\n ", 3); /* destroys From's URI, which is the parser's word */
+	memcpy(raw + header(m, 1)->line + 6, "\r\n ",
+		3); /* destroys From's URI, which is the parser's word */
 	cr_assert_eq(message_check(m, m->size), 0);
 }
 
@@ -284,7 +310,9 @@ Test(message, header_names)
 		name[n - 1]++;
 		cr_assert_neq(header_of((struct str){name, n}), id);
 	}
-#define HEADER(id, name, compact) cr_assert(!sizeof(compact "") || !compact[0] || header_of(str_of(compact)) == HEADER_##id, "%s", name);
+#define HEADER(id, name, compact)                                                                  \
+	cr_assert(!sizeof(compact "") || !compact[0] || header_of(str_of(compact)) == HEADER_##id, \
+		"%s", name);
 #include "ipc/headers.def"
 #undef HEADER
 	cr_assert_eq(header_of(S("V")), HEADER_VIA);

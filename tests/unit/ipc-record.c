@@ -185,11 +185,13 @@ Test(outgoing, batches_are_whole_and_in_order)
 		struct batch *b = outgoing_pop(&o);
 		const void *data;
 		size_t at = 0;
+
 		cr_assert_leq(b->used, BATCH_TARGET);
 		cr_assert_eq(batch_check(b->data, b->used), 0);
 		records += batch_records(b);
 		while (batch_next(b->data, b->used, &at, &data)) {
 			uint64_t mark;
+
 			memcpy(&mark, data, sizeof(mark));
 			cr_assert_eq(mark, next++);
 		}
@@ -210,7 +212,9 @@ Test(outgoing, shrinks_and_takes_back)
 
 	outgoing_init(&o, &pool);
 	put(&o, sizeof(struct record_watch), 1);
-	cr_assert_eq(outgoing_record(&o, RECORD_SEND, sizeof(struct record_send) + 1000, false, &data), 0);
+	cr_assert_eq(
+		outgoing_record(&o, RECORD_SEND, sizeof(struct record_send) + 1000, false, &data),
+		0);
 	memset(data, 0xff, sizeof(struct record_send) + 1000);
 	((struct record_send *)data)->size = 3;
 	outgoing_shrink(&o, sizeof(struct record_send) + 3);

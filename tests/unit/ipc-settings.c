@@ -20,7 +20,7 @@ struct image {
 	char pool[128];
 };
 
-#define AT(member) (uint32_t)offsetof(struct image, member)
+#define AT(member) (uint32_t) offsetof(struct image, member)
 
 static struct image *im;
 static size_t pool_used;
@@ -47,26 +47,61 @@ static void setup(void)
 	im = calloc(1, sizeof(*im));
 	pool_used = 0;
 	im->s = (struct settings){
-		.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(*im), .zones = {AT(zone), 2}, .listeners = {AT(listener), 4},
-		.domains = {AT(domain), 1}, .trunks = {AT(trunk), 1}, .routes = {AT(route), 2}, .message_max = MESSAGE_RAW_MAX,
+		.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.size = sizeof(*im),
+		.zones = {AT(zone), 2},
+		.listeners = {AT(listener), 4},
+		.domains = {AT(domain), 1},
+		.trunks = {AT(trunk), 1},
+		.routes = {AT(route), 2},
+		.message_max = MESSAGE_RAW_MAX,
 	};
-	im->zone[0] = (struct zone_settings){.name = text("access"), .auth = ZONE_AUTH_DIGEST, .rate = 50, .rate_window_ms = 1000};
-	im->zone[1] = (struct zone_settings){.name = text("core"), .trust = 1, .sources = {AT(source), 2}};
+	im->zone[0] = (struct zone_settings){.name = text("access"),
+		.auth = ZONE_AUTH_DIGEST,
+		.rate = 50,
+		.rate_window_ms = 1000};
+	im->zone[1] = (struct zone_settings){
+		.name = text("core"), .trust = 1, .sources = {AT(source), 2}};
 	cr_assert_eq(prefix_parse(S("10.1.0.0/16"), &im->source[0]), 0);
 	cr_assert_eq(prefix_parse(S("2001:db8::/32"), &im->source[1]), 0);
-	im->listener[0] = (struct listener_settings){.name = text("udp"), .bind = at("192.0.2.1:5060"), .transport = TRANSPORT_UDP};
+	im->listener[0] = (struct listener_settings){
+		.name = text("udp"), .bind = at("192.0.2.1:5060"), .transport = TRANSPORT_UDP};
 	im->listener[1] = (struct listener_settings){
-		.name = text("wild"), .bind = at("0.0.0.0:5070"), .transport = TRANSPORT_TCP, .advertise_host = text("Sip.example.net"), .advertise_port = 5060,
+		.name = text("wild"),
+		.bind = at("0.0.0.0:5070"),
+		.transport = TRANSPORT_TCP,
+		.advertise_host = text("Sip.example.net"),
+		.advertise_port = 5060,
 	};
-	im->listener[2] = (struct listener_settings){.name = text("core"), .bind = at("[2001:db8::1]:5062"), .transport = TRANSPORT_UDP, .zone = 1};
-	im->listener[3] = (struct listener_settings){.name = text("tls"), .bind = at("192.0.2.1:5061"), .transport = TRANSPORT_TLS};
+	im->listener[2] = (struct listener_settings){.name = text("core"),
+		.bind = at("[2001:db8::1]:5062"),
+		.transport = TRANSPORT_UDP,
+		.zone = 1};
+	im->listener[3] = (struct listener_settings){
+		.name = text("tls"), .bind = at("192.0.2.1:5061"), .transport = TRANSPORT_TLS};
 	im->domain[0] = (struct domain_settings){
-		.name = text("example.net"), .realm = text("realm"), .expires_min = 60, .expires_max = 3600, .expires_default = 3600, .bindings_max = 10, .algorithms = DIGEST_MD5,
+		.name = text("example.net"),
+		.realm = text("realm"),
+		.expires_min = 60,
+		.expires_max = 3600,
+		.expires_default = 3600,
+		.bindings_max = 10,
+		.algorithms = DIGEST_MD5,
 	};
-	im->target[0] = (struct target_settings){.uri = text("sip:x"), .endpoint = at("10.1.0.9:5060"), .transport = TRANSPORT_UDP, .listener = 2};
-	im->trunk[0] = (struct trunk_settings){.name = text("pbx"), .targets = {AT(target), 1}, .zone = 1};
-	im->route[0] = (struct route_settings){.name = text("a"), .from = 3, .action = ROUTE_REGISTERED, .to_domain = 0};
-	im->route[1] = (struct route_settings){.name = text("b"), .from = 1, .action = ROUTE_TRUNK, .to_domain = NONE_INDEX, .trunks = {AT(trunks), 1}};
+	im->target[0] = (struct target_settings){.uri = text("sip:x"),
+		.endpoint = at("10.1.0.9:5060"),
+		.transport = TRANSPORT_UDP,
+		.listener = 2};
+	im->trunk[0] = (struct trunk_settings){
+		.name = text("pbx"), .targets = {AT(target), 1}, .zone = 1};
+	im->route[0] = (struct route_settings){
+		.name = text("a"), .from = 3, .action = ROUTE_REGISTERED, .to_domain = 0};
+	im->route[1] = (struct route_settings){.name = text("b"),
+		.from = 1,
+		.action = ROUTE_TRUNK,
+		.to_domain = NONE_INDEX,
+		.trunks = {AT(trunks), 1}};
 }
 
 static void teardown(void)
@@ -86,12 +121,12 @@ Test(settings, sane)
 	cr_assert_eq(check(), 0);
 }
 
-#define REFUSED(spoil) \
-	do { \
-		struct image saved_ = *im; \
-		spoil; \
-		cr_expect_eq(check(), -EBADMSG, "accepted: " #spoil); \
-		*im = saved_; \
+#define REFUSED(spoil)                                                                             \
+	do {                                                                                       \
+		struct image saved_ = *im;                                                         \
+		spoil;                                                                             \
+		cr_expect_eq(check(), -EBADMSG, "accepted: " #spoil);                              \
+		*im = saved_;                                                                      \
 	} while (0)
 
 Test(settings, refuses_what_does_not_fit)
@@ -138,7 +173,8 @@ Test(settings, refuses_what_does_not_fit)
 
 Test(settings, zone_and_sources)
 {
-	struct endpoint inside = at("10.1.2.3:5060"), outside = at("10.2.0.1:5060"), inside6 = at("[2001:db8::9]:1");
+	struct endpoint inside = at("10.1.2.3:5060"), outside = at("10.2.0.1:5060"),
+			inside6 = at("[2001:db8::9]:1");
 	bool permitted = false;
 
 	cr_assert_eq(settings_zone_of(&im->s, 0, &outside, &permitted), 0);
@@ -167,7 +203,8 @@ Test(settings, is_this_us)
 	cr_assert_eq(settings_listener_at(&im->s, S("192.0.2.2"), 5060), NONE_INDEX);
 	cr_assert_eq(settings_listener_at(&im->s, S("[2001:DB8:0::1]"), 5062), 2);
 	cr_assert_eq(settings_listener_at(&im->s, S("sip.EXAMPLE.net"), 0), 1);
-	cr_assert_eq(settings_listener_at(&im->s, S("sip.example.net"), 5070), NONE_INDEX, "the advertised port counts, not the bound one");
+	cr_assert_eq(settings_listener_at(&im->s, S("sip.example.net"), 5070), NONE_INDEX,
+		"the advertised port counts, not the bound one");
 	cr_assert_eq(settings_listener_at(&im->s, S("0.0.0.0"), 5070), NONE_INDEX);
 	im->listener[0].advertise_host = text("203.0.113.7");
 	cr_assert_eq(settings_listener_at(&im->s, S("203.0.113.7"), 0), 0);
@@ -192,7 +229,10 @@ static void add(struct users *u, unsigned domain, const char *name)
 
 	for (i = h & u->mask; u->row[i].hash; i = (i + 1) & u->mask)
 		;
-	u->row[i] = (struct user_row){.hash = h, .domain = (uint16_t)domain, .algorithms = DIGEST_MD5, .name_length = (uint8_t)s.n};
+	u->row[i] = (struct user_row){.hash = h,
+		.domain = (uint16_t)domain,
+		.algorithms = DIGEST_MD5,
+		.name_length = (uint8_t)s.n};
 	memcpy(u->row[i].name, s.p, s.n);
 	u->count++;
 }
@@ -204,7 +244,9 @@ Test(users, found_by_domain_and_name)
 	cr_assert_eq(users_check(u, u->size), 0);
 	cr_assert_null(users_find(u, 0, S("alice")));
 	for (int i = 0; i < ROWS - 1; i++)
-		add(u, (unsigned)i % 2, (const char *[]){"alice", "bob", "carol", "dave", "eve", "frank", "grace"}[i]);
+		add(u, (unsigned)i % 2,
+			(const char *[]){
+				"alice", "bob", "carol", "dave", "eve", "frank", "grace"}[i]);
 	cr_assert_eq(users_check(u, u->size), 0);
 	cr_assert_not_null(users_find(u, 0, S("alice")));
 	cr_assert_not_null(users_find(u, 1, S("frank")));

@@ -20,11 +20,13 @@ TestSuite(packet, .init = fill);
 
 Test(packet, a_request_comes_back)
 {
-	struct sign_request r = {.scheme = 0x0403, .id = 77, .generation = 3, .certificate = 2}, got;
+	struct sign_request r = {.scheme = 0x0403, .id = 77, .generation = 3, .certificate = 2},
+			    got;
 	const unsigned char *text;
 
 	for (size_t n = 1; n <= SIGN_TEXT_MAX; n++) {
 		size_t size = sign_request_encode(&r, bytes, n, buffer);
+
 		cr_assert_eq(size, sizeof(r) + n);
 		cr_assert_eq(sign_packet_kind(buffer, size), SIGN_REQUEST);
 		cr_assert_eq(sign_request_decode(buffer, size, &got, &text), 0);
@@ -36,7 +38,8 @@ Test(packet, a_request_comes_back)
 		cr_assert_arr_eq(text, bytes, n);
 		for (size_t other = 0; other < SIGN_PACKET_MAX; other++)
 			if (other != size)
-				cr_assert_eq(sign_request_decode(buffer, other, &got, &text), -EBADMSG, "%zu taken for %zu", other, size);
+				cr_assert_eq(sign_request_decode(buffer, other, &got, &text),
+					-EBADMSG, "%zu taken for %zu", other, size);
 	}
 	cr_assert_eq(sign_request_encode(&r, bytes, 0, buffer), 0);
 	cr_assert_eq(sign_request_encode(&r, bytes, SIGN_TEXT_MAX + 1, buffer), 0);
@@ -49,13 +52,16 @@ Test(packet, a_reply_comes_back)
 
 	for (size_t n = 1; n <= SIGNATURE_MAX; n++) {
 		size_t size = sign_reply_encode(9, 0, bytes, n, buffer);
+
 		cr_assert_eq(sign_reply_decode(buffer, size, &got, &signature), 0);
 		cr_assert_eq(got.id, 9);
 		cr_assert_arr_eq(signature, bytes, n);
 		cr_assert_eq(sign_reply_decode(buffer, size - 1, &got, &signature), -EBADMSG);
 		cr_assert_eq(sign_reply_decode(buffer, size + 1, &got, &signature), -EBADMSG);
 	}
-	cr_assert_eq(sign_reply_decode(buffer, sign_reply_encode(9, -EACCES, NULL, 0, buffer), &got, &signature), 0);
+	cr_assert_eq(sign_reply_decode(buffer, sign_reply_encode(9, -EACCES, NULL, 0, buffer), &got,
+			     &signature),
+		0);
 	cr_assert_eq(got.error, -EACCES);
 	cr_assert_null(signature);
 	cr_assert_eq(sign_reply_encode(9, -EACCES, bytes, 4, buffer), 0);
@@ -79,7 +85,9 @@ Test(packet, a_reply_that_makes_no_sense_is_refused)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		memcpy(buffer, &bad[i], sizeof(bad[i]));
-		cr_expect_eq(sign_reply_decode(buffer, sizeof(bad[i]) + bad[i].size, &got, &signature), -EBADMSG, "%zu", i);
+		cr_expect_eq(
+			sign_reply_decode(buffer, sizeof(bad[i]) + bad[i].size, &got, &signature),
+			-EBADMSG, "%zu", i);
 	}
 }
 
@@ -127,7 +135,10 @@ Test(packet, an_fd_sent_along_does_not_arrive)
 	int pair[2], before, after;
 	char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec part = {bytes, 20};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);

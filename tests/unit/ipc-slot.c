@@ -1,4 +1,5 @@
-/* ipc-slot.c - the slot of a message, rule by rule (DESIGN.md section 4). Blocks are made by hand: only what the rules read. */
+/* ipc-slot.c - the slot of a message, rule by rule (DESIGN.md section 4). Blocks are made by hand:
+ * only what the rules read. */
 #include "ipc/slot.h"
 #include "ipc/token.h"
 
@@ -28,11 +29,11 @@ static const struct message *make(struct parts p)
 	m->method = p.method;
 	m->header_count = p.event ? 1 : 0;
 	raw = (char *)(h + m->header_count);
-#define PUT(into, text)                                                      \
-	do {                                                                 \
-		const char *t = (text) ? (text) : "";                        \
-		(into) = (struct span){(uint16_t)n, (uint16_t)strlen(t)};   \
-		n += (size_t)sprintf(raw + n, "%s", t);                      \
+#define PUT(into, text)                                                                            \
+	do {                                                                                       \
+		const char *t = (text) ? (text) : "";                                              \
+		(into) = (struct span){(uint16_t)n, (uint16_t)strlen(t)};                          \
+		n += (size_t)sprintf(raw + n, "%s", t);                                            \
 	} while (0)
 	PUT(m->via_branch, p.branch);
 	PUT(m->to_tag, p.to_tag);
@@ -77,40 +78,77 @@ Test(slot, by_token)
 	char tag[TOKEN_LENGTH + 1];
 	memcpy(tag, token, sizeof(tag));
 	mint(200);
-	cr_assert_eq(slot((struct parts){.method = METHOD_BYE, .to_tag = tag, .user = token}), 9, "the To-tag goes first");
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .user = token, .to_user = "alice", .to_host = "example.com", .event = "reg"}), 200);
+	cr_assert_eq(slot((struct parts){.method = METHOD_BYE, .to_tag = tag, .user = token}), 9,
+		"the To-tag goes first");
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE,
+			     .user = token,
+			     .to_user = "alice",
+			     .to_host = "example.com",
+			     .event = "reg"}),
+		200);
 }
 
 Test(slot, tokens_where_they_do_not_count)
 {
 	mint((uint8_t)(slot_of_call_id(call, &key) + 1));
 	uint8_t expected = slot_of_call_id(call, &key);
-	cr_assert_eq(slot((struct parts){.method = METHOD_INVITE, .branch = branch}), expected, "a request's branch is its sender's");
-	cr_assert_eq(slot((struct parts){.response = true, .branch = token}), expected, "without the cookie");
-	cr_assert_eq(slot((struct parts){.response = true, .to_tag = token}), expected, "a response goes by its branch");
+	cr_assert_eq(slot((struct parts){.method = METHOD_INVITE, .branch = branch}), expected,
+		"a request's branch is its sender's");
+	cr_assert_eq(slot((struct parts){.response = true, .branch = token}), expected,
+		"without the cookie");
+	cr_assert_eq(slot((struct parts){.response = true, .to_tag = token}), expected,
+		"a response goes by its branch");
 	token[TOKEN_LENGTH - 1] = 0;
-	cr_assert_eq(slot((struct parts){.method = METHOD_BYE, .to_tag = token}), expected, "a token cut short");
+	cr_assert_eq(slot((struct parts){.method = METHOD_BYE, .to_tag = token}), expected,
+		"a token cut short");
 }
 
 Test(slot, by_address_of_record)
 {
 	uint8_t expected = slot_of_aor(aor, &key);
 
-	cr_assert_neq(expected, slot_of_call_id(call, &key), "else this test could not fail: choose another key");
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_user = "alice", .to_host = "example.com"}), expected);
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_user = "%61lice", .to_host = "EXAMPLE.com"}), expected);
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "reg;id=1"}),
+	cr_assert_neq(expected, slot_of_call_id(call, &key),
+		"else this test could not fail: choose another key");
+	cr_assert_eq(
+		slot((struct parts){
+			.method = METHOD_REGISTER, .to_user = "alice", .to_host = "example.com"}),
+		expected);
+	cr_assert_eq(
+		slot((struct parts){
+			.method = METHOD_REGISTER, .to_user = "%61lice", .to_host = "EXAMPLE.com"}),
+		expected);
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE,
+			     .to_user = "alice",
+			     .to_host = "example.com",
+			     .event = "reg;id=1"}),
 		expected);
 	mint((uint8_t)(expected + 1));
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_tag = token, .to_user = "alice", .to_host = "example.com"}), expected, "whatever tag it brings");
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .user = token, .to_user = "alice", .to_host = "example.com"}), expected);
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "presence"}),
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER,
+			     .to_tag = token,
+			     .to_user = "alice",
+			     .to_host = "example.com"}),
+		expected, "whatever tag it brings");
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER,
+			     .user = token,
+			     .to_user = "alice",
+			     .to_host = "example.com"}),
+		expected);
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE,
+			     .to_user = "alice",
+			     .to_host = "example.com",
+			     .event = "presence"}),
 		slot_of_call_id(call, &key));
-	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE, .to_user = "alice", .to_host = "example.com", .event = "regx"}),
+	cr_assert_eq(slot((struct parts){.method = METHOD_SUBSCRIBE,
+			     .to_user = "alice",
+			     .to_host = "example.com",
+			     .event = "regx"}),
 		slot_of_call_id(call, &key));
-	cr_assert_eq(slot((struct parts){.method = METHOD_INVITE, .to_user = "alice", .to_host = "example.com"}), slot_of_call_id(call, &key));
-	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_host = "example.com"}), slot_of_call_id(call, &key),
-		"no user: no address of record");
+	cr_assert_eq(
+		slot((struct parts){
+			.method = METHOD_INVITE, .to_user = "alice", .to_host = "example.com"}),
+		slot_of_call_id(call, &key));
+	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_host = "example.com"}),
+		slot_of_call_id(call, &key), "no user: no address of record");
 }
 
 Test(slot, by_call_id)
@@ -122,7 +160,8 @@ Test(slot, by_call_id)
 
 		snprintf(id, sizeof(id), "%u", i);
 		uint8_t s = slot((struct parts){.method = METHOD_INVITE, .call_id = id});
-		cr_assert_eq(s, slot((struct parts){.method = METHOD_CANCEL, .call_id = id}), "a CANCEL follows its INVITE");
+		cr_assert_eq(s, slot((struct parts){.method = METHOD_CANCEL, .call_id = id}),
+			"a CANCEL follows its INVITE");
 		used += !seen[s]++;
 	}
 	cr_assert_gt(used, 240, "calls spread over the slots");

@@ -1,4 +1,5 @@
-/* ipc-syntax.c - the grammar of header values: URIs, hosts, addresses, parameters, lists, via-parms, canonical addresses of record. */
+/* ipc-syntax.c - the grammar of header values: URIs, hosts, addresses, parameters, lists,
+ * via-parms, canonical addresses of record. */
 #include "ipc/syntax.h"
 
 #include <criterion/criterion.h>
@@ -17,7 +18,8 @@ static struct uri_parts uri(const char *text)
 
 Test(syntax, uri_parts)
 {
-	struct uri_parts u = uri("sip:alice:secret@example.com:5070;transport=tcp;lr?Subject=a%20b&To=x");
+	struct uri_parts u = uri(
+		"sip:alice:secret@example.com:5070;transport=tcp;lr?Subject=a%20b&To=x");
 
 	cr_assert_eq(u.scheme, URI_SIP);
 	EQ(u.user, "alice");
@@ -56,14 +58,68 @@ Test(syntax, uri_parts)
 Test(syntax, uri_refused)
 {
 	static const char *const bad[] = {
-		"", "sip", "sip:", ":a", "1sip:a", "sip:@b", "sip:a@", "sip:a@b@c", "sip:a b@c", "sip:a@b c", "sip:a@b:", "sip:a@b:0", "sip:a@b:65536",
-			"sip:a@b:5060x", "sip:a@b;", "sip:a@b;;x",
-		"sip:a@b;x=", "sip:a@b;=x", "sip:a@b?", "sip:a@b?x", "sip:a@b?x=y&", "sip:a@b?=y", "sip:a%@b", "sip:a%4@b", "sip:a%zz@b", "sip:a%0@b",
-		"sip:a@[::1", "sip:a@::1", "sip:a@[::g]", "sip:a@[]", "sip:a@[1.2.3.4]", "sip:a@[1:2:3:4:5:6:7:8:9]", "sip:a@[1::2::3]", "sip:a@-b",
-			"sip:a@b-", "sip:a@b..c", "sip:a@.b", "sip:a@1.2.3",
-		"sip:a@1.2.3.256", "sip:a@1.2.3.4.", "sip:a@1.2.3.4.5", "sip:a@b\"", "sip:<a@b", "sip:a@b>", "sip:a\x80@b", "sip:a\x01@b", "tel:",
-			"tel:+", "tel:-", "tel:+a", "tel:1;", "tel:1 2", "x:", "x:a b",
-		"x:<", "sip:a\r\n@b", "sips:a@b#c", "sip:a@[fe80::1%25eth0]", "sip:a@[::12345]", "sip:a@[:1::]", "sip:a@[1::2:]", "sip:a@[:::1]",
+		"",
+		"sip",
+		"sip:",
+		":a",
+		"1sip:a",
+		"sip:@b",
+		"sip:a@",
+		"sip:a@b@c",
+		"sip:a b@c",
+		"sip:a@b c",
+		"sip:a@b:",
+		"sip:a@b:0",
+		"sip:a@b:65536",
+		"sip:a@b:5060x",
+		"sip:a@b;",
+		"sip:a@b;;x",
+		"sip:a@b;x=",
+		"sip:a@b;=x",
+		"sip:a@b?",
+		"sip:a@b?x",
+		"sip:a@b?x=y&",
+		"sip:a@b?=y",
+		"sip:a%@b",
+		"sip:a%4@b",
+		"sip:a%zz@b",
+		"sip:a%0@b",
+		"sip:a@[::1",
+		"sip:a@::1",
+		"sip:a@[::g]",
+		"sip:a@[]",
+		"sip:a@[1.2.3.4]",
+		"sip:a@[1:2:3:4:5:6:7:8:9]",
+		"sip:a@[1::2::3]",
+		"sip:a@-b",
+		"sip:a@b-",
+		"sip:a@b..c",
+		"sip:a@.b",
+		"sip:a@1.2.3",
+		"sip:a@1.2.3.256",
+		"sip:a@1.2.3.4.",
+		"sip:a@1.2.3.4.5",
+		"sip:a@b\"",
+		"sip:<a@b",
+		"sip:a@b>",
+		"sip:a\x80@b",
+		"sip:a\x01@b",
+		"tel:",
+		"tel:+",
+		"tel:-",
+		"tel:+a",
+		"tel:1;",
+		"tel:1 2",
+		"x:",
+		"x:a b",
+		"x:<",
+		"sip:a\r\n@b",
+		"sips:a@b#c",
+		"sip:a@[fe80::1%25eth0]",
+		"sip:a@[::12345]",
+		"sip:a@[:1::]",
+		"sip:a@[1::2:]",
+		"sip:a@[:::1]",
 	};
 	struct uri_parts u;
 
@@ -73,12 +129,14 @@ Test(syntax, uri_refused)
 
 Test(syntax, hosts)
 {
-	static const char *const good[] = {"a", "a.b", "a.b.", "a-b", "127.0.0.1", "[::]", "[::1]", "[1::]", "[1:2:3:4:5:6:7:8]",
-		"[1:2:3:4:5:6:7::]", "[::ffff:1.2.3.4]", "[1:2:3:4:5:6:1.2.3.4]",
-		"[2001:db8:::192.0.2.1]", "[::2:3:4:5:6:7:8]", "1a", "a1", "x_y"};
-	static const char *const bad[] = {"", ".", "a..b", "-a", "a-", "a b", "1", "1.2", "256.1.1.1", "1.2.3.4.", "[", "[]", "[:]", "[:::]",
-		"[1]", "[1:2:3:4:5:6:7]", "[1:2:3:4:5:6:7:8::]", "[1:2:3:4:5:6:7:1.2.3.4]",
-		"[::1.2.3]", "[::1.2.3.4:1]", "[::1]x", "::1", "[1:::2]", "[1:2:3:4:5:6:7:8:]"};
+	static const char *const good[] = {"a", "a.b", "a.b.", "a-b", "127.0.0.1", "[::]", "[::1]",
+		"[1::]", "[1:2:3:4:5:6:7:8]", "[1:2:3:4:5:6:7::]", "[::ffff:1.2.3.4]",
+		"[1:2:3:4:5:6:1.2.3.4]", "[2001:db8:::192.0.2.1]", "[::2:3:4:5:6:7:8]", "1a", "a1",
+		"x_y"};
+	static const char *const bad[] = {"", ".", "a..b", "-a", "a-", "a b", "1", "1.2",
+		"256.1.1.1", "1.2.3.4.", "[", "[]", "[:]", "[:::]", "[1]", "[1:2:3:4:5:6:7]",
+		"[1:2:3:4:5:6:7:8::]", "[1:2:3:4:5:6:7:1.2.3.4]", "[::1.2.3]", "[::1.2.3.4:1]",
+		"[::1]x", "::1", "[1:::2]", "[1:2:3:4:5:6:7:8:]"};
 
 	for (size_t i = 0; i < COUNT(good); i++)
 		cr_assert(is_host(str_of(good[i])), "%s", good[i]);
@@ -99,7 +157,8 @@ Test(syntax, hosts)
 
 Test(syntax, addresses)
 {
-	struct str rest = S(" \"A, \\\"B\" <sip:a@b;x=y> ; p = \"q;,\" ;r , sip:c@d;tag=1,\r\n e f<tel:+1>");
+	struct str rest = S(
+		" \"A, \\\"B\" <sip:a@b;x=y> ; p = \"q;,\" ;r , sip:c@d;tag=1,\r\n e f<tel:+1>");
 	struct address a;
 
 	cr_assert_eq(address_next(&rest, &a), 0);
@@ -119,9 +178,10 @@ Test(syntax, addresses)
 	cr_assert_eq(a.params.n, 0);
 	cr_assert_eq(address_next(&rest, &a), -ENOENT);
 
-	static const char *const bad[] = {"<sip:a@b>,", ",<sip:a@b>", "<sip:a@b> <sip:c@d>", "<sip:a@b", "\"a <sip:a@b>", "\"a\"", "\"a\\",
-		"< sip:a@b>", "<sip:a@b >", "sip:a@b?c=d", "a, b <sip:a@b>", "<sip:a@b>;",
-		"<sip:a@b>;x=", "<sip:a@b>;x=\"y", "<sip:a@b>;x y", "<sip:a@b>;x=[::1", "<sip:a@b>;x=a:b", "a@b <sip:a@b>", "*"};
+	static const char *const bad[] = {"<sip:a@b>,", ",<sip:a@b>", "<sip:a@b> <sip:c@d>",
+		"<sip:a@b", "\"a <sip:a@b>", "\"a\"", "\"a\\", "< sip:a@b>", "<sip:a@b >",
+		"sip:a@b?c=d", "a, b <sip:a@b>", "<sip:a@b>;", "<sip:a@b>;x=", "<sip:a@b>;x=\"y",
+		"<sip:a@b>;x y", "<sip:a@b>;x=[::1", "<sip:a@b>;x=a:b", "a@b <sip:a@b>", "*"};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		rest = str_of(bad[i]);
 		int error = address_next(&rest, &a);
@@ -185,7 +245,8 @@ Test(syntax, auth_params)
 	cr_assert_eq(auth_param_next(&rest, &name, &value), 0);
 	EQ(value, "auth");
 	cr_assert_eq(auth_param_next(&rest, &name, &value), -ENOENT);
-	static const char *const bad[] = {"a", "a=", "=b", "a=\"b", "a=b c=d", "a=b,", ",a=b", "a=b\"c\""};
+	static const char *const bad[] = {
+		"a", "a=", "=b", "a=\"b", "a=b c=d", "a=b,", ",a=b", "a=b\"c\""};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		rest = str_of(bad[i]);
 		cr_assert_eq(auth_param_next(&rest, &name, &value), -EINVAL, "%s", bad[i]);
@@ -197,7 +258,8 @@ Test(syntax, auth_params)
 
 Test(syntax, vias)
 {
-	struct str rest = S("SIP / 2.0\r\n / UDP a.example:5060 ; rport;branch = z9hG4bKx, SIP/2.0/TLS [::1];received=1.2.3.4;rport=5;alias");
+	struct str rest = S("SIP / 2.0\r\n / UDP a.example:5060 ; rport;branch = z9hG4bKx, "
+			    "SIP/2.0/TLS [::1];received=1.2.3.4;rport=5;alias");
 	struct via v;
 
 	cr_assert_eq(via_next(&rest, &v), 0);
@@ -281,29 +343,49 @@ Test(syntax, equality)
 		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"},
 		{"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
 			"sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com"},
-		{"sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x"},
-		{"urn:a", "urn:a"}, {"sip:%00@b", "sip:%00@b"},
+		{"sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+			"sip:alice@atlanta.com?priority=urgent&subject=project%20x"},
+		{"urn:a", "urn:a"},
+		{"sip:%00@b", "sip:%00@b"},
 		/* RFC 3966 section 4 */
-		{"tel:+1-201-555-0123", "tel:+12015550123"}, {"tel:+1(201)555.0123", "TEL:+1-2015550123-"}, {"tel:7042;phone-context=Example.com", "tel:70-42;phone-context=example.com"},
-		{"tel:863-1234;phone-context=+1-914-555", "tel:8631234;Phone-Context=+1914555"}, {"tel:+1;ext=1-2;isub=a%41", "tel:+1;isub=aa;EXT=12"}, {"tel:aF*#", "tel:Af-*#"},
+		{"tel:+1-201-555-0123", "tel:+12015550123"},
+		{"tel:+1(201)555.0123", "TEL:+1-2015550123-"},
+		{"tel:7042;phone-context=Example.com", "tel:70-42;phone-context=example.com"},
+		{"tel:863-1234;phone-context=+1-914-555", "tel:8631234;Phone-Context=+1914555"},
+		{"tel:+1;ext=1-2;isub=a%41", "tel:+1;isub=aa;EXT=12"},
+		{"tel:aF*#", "tel:Af-*#"},
 	};
 	static const char *const other[][2] = {
-		{"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"}, {"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"},
-		{"sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"}, {"sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"},
-		{"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"}, {"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"},
-		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"}, {"sip:a@b", "sips:a@b"}, {"sip:a@b", "sip:a:p@b"},
-			{"sip:a%40@b", "sip:a%41@b"},
-		{"sip:a%3B@b", "sip:a;@b"}, {"sip:%00@b", "sip:%00%00@b"}, {"sip:alice%00evil@b", "sip:alice@b"},
-		{"tel:+12015550123", "tel:12015550123"}, {"tel:+1", "tel:+12"}, {"tel:+1;ext=1", "tel:+1"}, {"tel:+1;ext=1", "tel:+1;ext=2"}, {"tel:+1;x", "tel:+1;x=1"},
-		{"tel:1;phone-context=a-b.example", "tel:1;phone-context=ab.example"}, {"tel:+1", "sip:+1@b"},
+		{"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"},
+		{"sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"},
+		{"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"},
+		{"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"},
+		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"},
+		{"sip:a@b", "sips:a@b"},
+		{"sip:a@b", "sip:a:p@b"},
+		{"sip:a%40@b", "sip:a%41@b"},
+		{"sip:a%3B@b", "sip:a;@b"},
+		{"sip:%00@b", "sip:%00%00@b"},
+		{"sip:alice%00evil@b", "sip:alice@b"},
+		{"tel:+12015550123", "tel:12015550123"},
+		{"tel:+1", "tel:+12"},
+		{"tel:+1;ext=1", "tel:+1"},
+		{"tel:+1;ext=1", "tel:+1;ext=2"},
+		{"tel:+1;x", "tel:+1;x=1"},
+		{"tel:1;phone-context=a-b.example", "tel:1;phone-context=ab.example"},
+		{"tel:+1", "sip:+1@b"},
 	};
 
 	for (size_t i = 0; i < COUNT(same); i++) {
 		struct uri_parts a = uri(same[i][0]), b = uri(same[i][1]);
+
 		cr_assert(uri_equal(&a, &b) && uri_equal(&b, &a), "%s", same[i][0]);
 	}
 	for (size_t i = 0; i < COUNT(other); i++) {
 		struct uri_parts a = uri(other[i][0]), b = uri(other[i][1]);
+
 		cr_assert(!uri_equal(&a, &b) && !uri_equal(&b, &a), "%s", other[i][0]);
 	}
 }
@@ -320,7 +402,8 @@ Test(syntax, front_of_a_via)
 	EQ(v.whole, "SIP / 2.0 / UDP [::1] : 5070 ;;x, y");
 	cr_assert_eq(via_front(S("SIP/2.0/UDP a"), &v), 0);
 	cr_assert_eq(v.params.n, 0);
-	static const char *const bad[] = {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0/UDP ;a", "SIP/2.0 a", "SIP/2.0/UDP a:0", "SIP/2.0/UDP a:"};
+	static const char *const bad[] = {"", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0/UDP ;a",
+		"SIP/2.0 a", "SIP/2.0/UDP a:0", "SIP/2.0/UDP a:"};
 	for (size_t i = 0; i < COUNT(bad); i++)
 		cr_assert_eq(via_front(str_of(bad[i]), &v), -EINVAL, "%s", bad[i]);
 }

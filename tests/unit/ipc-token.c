@@ -45,7 +45,8 @@ Test(token, every_kind_is_its_own)
 	for (int i = 0; i < 4; i++) {
 		token_mint(&k, kind[i], 1, 2, token);
 		for (int j = 0; j < 4; j++)
-			cr_assert_eq(token_prove(&k, kind[j], text(token), &slot, &id), i == j ? 0 : -EACCES);
+			cr_assert_eq(token_prove(&k, kind[j], text(token), &slot, &id),
+				i == j ? 0 : -EACCES);
 	}
 }
 
@@ -60,7 +61,8 @@ Test(token, any_changed_digit_is_refused)
 	for (int i = 2; i < TOKEN_LENGTH; i++) {
 		memcpy(forged, token, TOKEN_LENGTH);
 		forged[i] = forged[i] == '0' ? '1' : '0';
-		cr_assert_eq(token_prove(&k, TOKEN_BRANCH, text(forged), &slot, &id), -EACCES, "digit %d", i);
+		cr_assert_eq(token_prove(&k, TOKEN_BRANCH, text(forged), &slot, &id), -EACCES,
+			"digit %d", i);
 	}
 	cr_assert_eq(slot, 77, "written on failure");
 	cr_assert_eq(id, 78, "written on failure");
@@ -91,9 +93,11 @@ Test(token, another_form_is_no_token)
 	token_mint(&k, TOKEN_TAG, 1, 1, token);
 	token[TOKEN_LENGTH] = '0';
 	for (size_t n = 0; n <= TOKEN_LENGTH + 1; n++)
-		cr_assert_eq(token_slot((struct str){token, n}, &slot), n == TOKEN_LENGTH ? 0 : -EINVAL);
+		cr_assert_eq(
+			token_slot((struct str){token, n}, &slot), n == TOKEN_LENGTH ? 0 : -EINVAL);
 	for (int i = 0; i < TOKEN_LENGTH; i++) {
 		char c = token[i];
+
 		token[i] = 'g';
 		cr_assert_eq(token_slot(text(token), &slot), -EINVAL);
 		cr_assert_eq(token_prove(&k, TOKEN_TAG, text(token), &slot, &id), -EINVAL);

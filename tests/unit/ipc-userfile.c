@@ -57,7 +57,9 @@ static const char *get_text(void)
 
 Test(userfile, reads)
 {
-	put_text("# comment\n\nalice:example.net:SHA-256:" SHA_A "\r\nalice:example.net:md5:0123456789ABCDEF0123456789abcdef\nbob:example.net:MD5:" MD5_A);
+	put_text("# comment\n\nalice:example.net:SHA-256:" SHA_A
+		 "\r\nalice:example.net:md5:0123456789ABCDEF0123456789abcdef\nbob:example.net:"
+		 "MD5:" MD5_A);
 	cr_assert_eq(userfile_load(path, &file, &errors), 0, "%s", errors.text[0]);
 	cr_assert_eq(file.count, 3);
 	cr_assert_str_eq(file.entries[0].name, "alice");
@@ -89,7 +91,8 @@ static void refused(const char *line, const char *why)
 	cr_expect_eq(errors.count, 1);
 	cr_expect_not_null(strstr(errors.text[0], "users:2: "), "%s", errors.text[0]);
 	cr_expect_not_null(strstr(errors.text[0], why), "%s", errors.text[0]);
-	cr_expect_null(strstr(errors.text[0], "0123456789abcde"), "an ha1 is secret: %s", errors.text[0]);
+	cr_expect_null(
+		strstr(errors.text[0], "0123456789abcde"), "an ha1 is secret: %s", errors.text[0]);
 }
 
 Test(userfile, refuses_bad_lines)
@@ -115,10 +118,13 @@ Test(userfile, refuses_bad_lines)
 
 Test(userfile, refuses_duplicates)
 {
-	put_text("alice:r:MD5:" MD5_A "\nbob:r:MD5:" MD5_A "\nalice:s:MD5:" MD5_A "\nalice:r:SHA-256:" SHA_A "\nalice:r:MD5:" MD5_A "\n");
+	put_text("alice:r:MD5:" MD5_A "\nbob:r:MD5:" MD5_A "\nalice:s:MD5:" MD5_A
+		 "\nalice:r:SHA-256:" SHA_A "\nalice:r:MD5:" MD5_A "\n");
 	cr_assert_eq(userfile_load(path, &file, &errors), -EINVAL);
 	cr_assert_eq(errors.count, 1);
-	cr_assert_not_null(strstr(errors.text[0], "users:5: user \"alice\" has a line for MD5 in realm \"r\" already (line 1)"), "%s", errors.text[0]);
+	cr_assert_not_null(strstr(errors.text[0], "users:5: user \"alice\" has a line for MD5 in "
+						  "realm \"r\" already (line 1)"),
+		"%s", errors.text[0]);
 }
 
 static struct userfile_entry entry(const char *name, uint8_t algorithm, char digit)
@@ -132,7 +138,8 @@ static struct userfile_entry entry(const char *name, uint8_t algorithm, char dig
 
 Test(userfile, put_makes_replaces_and_keeps)
 {
-	struct userfile_entry e[2] = {entry("alice", DIGEST_MD5, 'a'), entry("alice", DIGEST_SHA256, 'b')};
+	struct userfile_entry e[2] = {
+		entry("alice", DIGEST_MD5, 'a'), entry("alice", DIGEST_SHA256, 'b')};
 	struct stat st;
 	size_t n = 99;
 
@@ -144,11 +151,13 @@ Test(userfile, put_makes_replaces_and_keeps)
 	cr_assert_eq(file.count, 2);
 	userfile_free(&file);
 
-	put_text("# mine\nalice:r:MD5:" MD5_A "\nnot a line\nalice:s:MD5:" MD5_A "\nbob:r:MD5:" MD5_A);
+	put_text("# mine\nalice:r:MD5:" MD5_A "\nnot a line\nalice:s:MD5:" MD5_A
+		 "\nbob:r:MD5:" MD5_A);
 	cr_assert_eq(chmod(path, 0600), 0);
 	cr_assert_eq(userfile_put(path, e, 1, &n), 0);
 	cr_assert_eq(n, 1);
-	cr_assert_str_eq(get_text(), "# mine\nnot a line\nalice:s:MD5:" MD5_A "\nbob:r:MD5:" MD5_A "\nalice:r:MD5:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
+	cr_assert_str_eq(get_text(), "# mine\nnot a line\nalice:s:MD5:" MD5_A "\nbob:r:MD5:" MD5_A
+				     "\nalice:r:MD5:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0600);
 }
@@ -176,7 +185,8 @@ Test(userfile, remove_takes_all_lines_of_a_user)
 {
 	size_t n = 0;
 
-	put_text("# mine\nalice:r:MD5:" MD5_A "\nbob:r:MD5:" MD5_A "\nalice:r:SHA-256:" SHA_A "\nalice:s:MD5:" MD5_A "\n");
+	put_text("# mine\nalice:r:MD5:" MD5_A "\nbob:r:MD5:" MD5_A "\nalice:r:SHA-256:" SHA_A
+		 "\nalice:s:MD5:" MD5_A "\n");
 	cr_assert_eq(userfile_remove(path, "carol", NULL, &n), -ENOENT);
 	cr_assert_eq(userfile_remove(path, "alice", "r", &n), 0);
 	cr_assert_eq(n, 2);
@@ -199,7 +209,8 @@ Test(userfile, one_edit_at_a_time)
 
 Test(errors, nearest_word)
 {
-	static const char *const words[] = {"trust", "auth", NULL, "sources", "connections-per-source"};
+	static const char *const words[] = {
+		"trust", "auth", NULL, "sources", "connections-per-source"};
 
 	cr_assert_str_eq(config_nearest("trsut", words, 5), "trust");
 	cr_assert_str_eq(config_nearest("source", words, 5), "sources");

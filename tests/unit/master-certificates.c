@@ -1,4 +1,5 @@
-/* master-certificates.c - generations over workers: the test holds the workers' ends of the lifelines. */
+/* master-certificates.c - generations over workers: the test holds the workers' ends of the
+ * lifelines. */
 #include "common/log.h"
 #include "ipc/sign.h"
 #include "master/certificates/certificates.h"
@@ -55,8 +56,12 @@ static struct config *load(const char *more)
 	char text[2048], file[96];
 	struct config *config;
 
-	snprintf(text, sizeof(text), "zone access { trust = no }\nlistener udp { bind = \"udp:127.0.0.1:5060\" zone = access }\n"
-		"certificate main { chain = main.pem key = main.key names = { \"a.example\", \"b.example\" } }\n%s", more);
+	snprintf(text, sizeof(text),
+		"zone access { trust = no }\nlistener udp { bind = \"udp:127.0.0.1:5060\" zone = "
+		"access }\n"
+		"certificate main { chain = main.pem key = main.key names = { \"a.example\", "
+		"\"b.example\" } }\n%s",
+		more);
 	put("sipward.conf", text);
 	snprintf(file, sizeof(file), "%s/sipward.conf", base);
 	cr_assert_eq(config_load(file, &config, &errors), 0, "%s", errors.text[0]);
@@ -77,7 +82,8 @@ static void live(unsigned i)
 {
 	int pair[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	slot[i].lifeline = pair[0];
 	end[i] = pair[1];
 	slot[i].state = WORKER_STARTING;
@@ -101,7 +107,8 @@ static void die(unsigned i)
 
 static void setup(void)
 {
-	static const uint8_t role[] = {PEER_TLS, PEER_TLS, PEER_TRANSPORT, PEER_SIP}, index[] = {0, 1, 0, 0};
+	static const uint8_t role[] = {PEER_TLS, PEER_TLS, PEER_TRANSPORT, PEER_SIP},
+			     index[] = {0, 1, 0, 0};
 
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_INFO, keep, NULL);
@@ -113,7 +120,8 @@ static void setup(void)
 	cr_assert_eq(loop_new(&loop), 0);
 	s = (struct supervisor){.loop = loop, .worker = slot, .count = 4};
 	for (unsigned i = 0; i < 4; i++) {
-		slot[i] = (struct worker_slot){.supervisor = &s, .role = role[i], .index = index[i], .lifeline = -1};
+		slot[i] = (struct worker_slot){
+			.supervisor = &s, .role = role[i], .index = index[i], .lifeline = -1};
 		outbox_init(&slot[i].outbox);
 		end[i] = -1;
 	}
@@ -179,10 +187,13 @@ static void expect_certificate(unsigned i, uint32_t generation, bool key)
 	cr_expect_eq(head->generation, generation);
 	cr_expect_eq(head->index, 0);
 	cr_expect_str_eq(head->name, "main");
-	cr_assert_eq(packet.size, sizeof(*head) + head->names_size + head->chain_size + head->key_size);
+	cr_assert_eq(
+		packet.size, sizeof(*head) + head->names_size + head->chain_size + head->key_size);
 	cr_expect(str_equal((struct str){rest, head->names_size}, S("a.example b.example")));
 	cr_expect(str_equal((struct str){rest + head->names_size, head->chain_size}, S(CHAIN)));
-	cr_expect(str_equal((struct str){rest + head->names_size + head->chain_size, head->key_size}, key ? S(KEY) : STR_EMPTY));
+	cr_expect(
+		str_equal((struct str){rest + head->names_size + head->chain_size, head->key_size},
+			key ? S(KEY) : STR_EMPTY));
 }
 
 static void expect_act(unsigned i, uint32_t generation, uint16_t act)
@@ -195,7 +206,8 @@ static void expect_act(unsigned i, uint32_t generation, uint16_t act)
 static void expect_edge(unsigned i, unsigned role, unsigned index)
 {
 	cr_assert_eq(next(i), LIFELINE_KEY_EDGE);
-	cr_expect_eq(((const struct lifeline_edge *)(const void *)packet.body)->peer, PEER(role, index));
+	cr_expect_eq(
+		((const struct lifeline_edge *)(const void *)packet.body)->peer, PEER(role, index));
 }
 
 /* Answers the check that has just been read from i. */
@@ -269,9 +281,11 @@ Test(certificates, a_bad_start_is_told_and_shown)
 	live(TLS0);
 	expect_certificate(TLS0, 1, true);
 	expect_act(TLS0, 1, CERTIFICATES_CHECK);
-	cr_assert(answer(TLS0, order()->sequence, -EKEYREJECTED, "certificate \"main\": does not fit"));
+	cr_assert(answer(
+		TLS0, order()->sequence, -EKEYREJECTED, "certificate \"main\": does not fit"));
 	cr_expect_str_eq(certificates_state(c), "refused: certificate \"main\": does not fit");
-	cr_expect(strstr(logged, "certificates-refused") && strstr(logged, "tls=not-served"), "%s", logged);
+	cr_expect(strstr(logged, "certificates-refused") && strstr(logged, "tls=not-served"), "%s",
+		logged);
 	stage("");
 	expect_act(TLS0, 1, CERTIFICATES_COMMIT);
 	expect_certificate(TLS0, 2, true);
@@ -295,7 +309,8 @@ Test(certificates, an_expired_one_is_served_at_a_start)
 	cr_assert(answer(TLS0, order()->sequence, -EKEYEXPIRED, "expired"));
 	cr_expect_str_eq(certificates_state(c), "in force: expired");
 	cr_expect(strstr(logged, "certificates-expired"));
-	cr_expect_eq(certificates_committed(c)->entry[0].not_after, 2000000000, "its date is shown");
+	cr_expect_eq(
+		certificates_committed(c)->entry[0].not_after, 2000000000, "its date is shown");
 }
 
 Test(certificates, staging_asks_tls_first_then_transport)
@@ -342,7 +357,8 @@ Test(certificates, one_refusal_drops_all)
 	for (unsigned i = 0; i < 3; i++)
 		next(i);
 	pass(TLS0, 2);
-	refused_by(TLS1, -EKEYREJECTED, "certificate \"main\": no\x1bpe\n", "certificate \"main\": no?pe?");
+	refused_by(TLS1, -EKEYREJECTED, "certificate \"main\": no\x1bpe\n",
+		"certificate \"main\": no?pe?");
 	expect_act(TLS0, 2, CERTIFICATES_DROP);
 	expect_act(TLS1, 2, CERTIFICATES_DROP);
 	expect_act(TRANSPORT, 2, CERTIFICATES_DROP);
@@ -392,7 +408,8 @@ Test(certificates, a_worker_that_dies_in_a_check_is_asked_again)
 		next(i);
 	pass(TLS1, 2);
 	die(TLS0);
-	cr_expect_eq(next(TRANSPORT), LIFELINE_CERTIFICATES, "one good answer is enough when the other is gone");
+	cr_expect_eq(next(TRANSPORT), LIFELINE_CERTIFICATES,
+		"one good answer is enough when the other is gone");
 	cr_assert(answer(TRANSPORT, order()->sequence, 0, ""));
 	cr_expect_eq(ended, 0);
 	live(TLS0);
@@ -413,14 +430,17 @@ Test(certificates, a_worker_that_dies_in_a_check_is_asked_again)
 	die(TLS0);
 	cr_expect_eq(ended, 1, "nobody could tell: wait for a successor");
 	live(TLS0);
-	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK || order()->generation != 3)
+	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK ||
+		order()->generation != 3)
 		;
 	cr_assert(answer(TLS0, order()->sequence, 0, ""));
 	cr_expect_eq(ended, 1);
 	die(TRANSPORT);
 	live(TRANSPORT);
 	while (next(TRANSPORT))
-		cr_expect(packet.type != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK, "not before its loop runs");
+		cr_expect(
+			packet.type != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK,
+			"not before its loop runs");
 	ready(TRANSPORT);
 	pass(TRANSPORT, 3);
 	cr_expect_eq(ended, 0);
@@ -443,7 +463,8 @@ Test(certificates, replaced_generations_live_on_for_a_while)
 		pass(TRANSPORT, g);
 		cr_assert_eq(ended, 0);
 		cr_assert_eq(certificates_commit(c), 0);
-		/* as many as a worker has room for: with one to be staged, the eighth drops the first */
+		/* as many as a worker has room for: with one to be staged, the eighth drops the
+		 * first */
 		expect_act(TLS0, g > GENERATIONS_MAX - 1 ? g - (GENERATIONS_MAX - 1) : g,
 			g > GENERATIONS_MAX - 1 ? CERTIFICATES_DROP : CERTIFICATES_COMMIT);
 	}
@@ -465,11 +486,13 @@ Test(certificates, a_transport_worker_is_asked_when_its_loop_runs)
 	ready(TLS0);
 	live(TRANSPORT);
 	stage("");
-	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK || order()->generation != 2)
+	while (must(TLS0) != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK ||
+		order()->generation != 2)
 		;
 	cr_assert(answer(TLS0, order()->sequence, 0, ""));
 	while (next(TRANSPORT))
-		cr_expect(packet.type != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK);
+		cr_expect(
+			packet.type != LIFELINE_CERTIFICATES || order()->act != CERTIFICATES_CHECK);
 	ready(TRANSPORT);
 	pass(TRANSPORT, 2);
 	cr_expect_eq(ended, 0);
@@ -477,8 +500,9 @@ Test(certificates, a_transport_worker_is_asked_when_its_loop_runs)
 
 Test(certificates, authorities_and_tickets)
 {
-	static const char more[] =
-		"listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = main client-auth = required client-ca = ca.pem }\ntls { tickets = yes trust = ca.pem }\n";
+	static const char more[] = "listener t { bind = \"tls:127.0.0.1:5061\" zone = access "
+				   "certificate = main client-auth = required client-ca = ca.pem "
+				   "}\ntls { tickets = yes trust = ca.pem }\n";
 
 	certificates_start(c, set_of(more));
 	live(TRANSPORT);
@@ -504,13 +528,15 @@ Test(certificates, answers_that_make_no_sense)
 	sequence = order()->sequence;
 	cr_expect_not(answer(TLS0, sequence, 5, ""), "a positive error");
 	cr_expect_not(answer(TLS0, sequence, -5000, ""));
-	cr_expect_not(answer(TLS0, sequence, 0, "1234567"), "dates of another number of certificates");
+	cr_expect_not(
+		answer(TLS0, sequence, 0, "1234567"), "dates of another number of certificates");
 	cr_expect_not(answer(SIP, sequence, 0, ""), "a role that has none");
 	cr_expect(answer(TLS0, sequence + 7, 0, ""), "another check");
 	cr_expect(answer(TRANSPORT, sequence, 0, ""), "not asked");
 	cr_expect_eq(ended, 1);
-	cr_expect_not(certificates_result(
-		NULL, &slot[TLS0], &(struct lifeline_certificates_result){.sequence = 1}, sizeof(struct lifeline_certificates_result)));
+	cr_expect_not(certificates_result(NULL, &slot[TLS0],
+		&(struct lifeline_certificates_result){.sequence = 1},
+		sizeof(struct lifeline_certificates_result)));
 }
 
 Test(certificates, the_end_answers_who_waits)
@@ -534,7 +560,9 @@ static void unreadable(const char *file, const char *text, const char *what)
 		unlink((snprintf(path, sizeof(path), "%s/%s", base, file), path));
 	cr_expect_eq(certificate_set_read(config, &set, &errors), -EINVAL);
 	cr_expect_eq(errors.count, 1);
-	cr_expect(strstr(errors.text[0], what) && strstr(errors.text[0], "sipward.conf:3: certificate \"main\": "), "%s", errors.text[0]);
+	cr_expect(strstr(errors.text[0], what) &&
+			  strstr(errors.text[0], "sipward.conf:3: certificate \"main\": "),
+		"%s", errors.text[0]);
 	config_free(config);
 	put("main.pem", CHAIN);
 	put("main.key", KEY);

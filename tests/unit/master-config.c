@@ -1,4 +1,5 @@
-/* the config file: what it means, what is refused and how that is said, and the images that workers get. */
+/* the config file: what it means, what is refused and how that is said, and the images that workers
+ * get. */
 #include "master/config/config.h"
 #include "master/config/units.h"
 #include "master/config/settings_builder.h"
@@ -21,12 +22,17 @@ static struct config *c;
 #define SHA_A "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define USERS "alice:example.net:MD5:" MD5_A "\nalice:example.net:SHA-256:" SHA_A "\n"
 
-/* Parts of a sane config, to be varied one at a time. One line each: errors then have line 1 to 6. */
+/* Parts of a sane config, to be varied one at a time. One line each: errors then have line 1 to
+ * 6. */
 #define ZONES "zone access { trust = no } zone core { trust = yes sources = { 127.0.0.1 } }\n"
-#define LISTENERS "listener udp { bind = \"udp:127.0.0.1:5060\" zone = access } listener core { bind = \"udp:127.0.0.1:5062\" zone = core }\n"
+#define LISTENERS                                                                                  \
+	"listener udp { bind = \"udp:127.0.0.1:5060\" zone = access } listener core { bind = "     \
+	"\"udp:127.0.0.1:5062\" zone = core }\n"
 #define DOMAIN "domain example.net { users = users }\n"
 #define TRUNK "trunk pbx { zone = core target = \"sip:127.0.0.1:5080\" }\n"
-#define ROUTES "route users { from = { access, core } to-domain = example.net action = registered } route out { from = access action = trunk trunk = pbx }\n"
+#define ROUTES                                                                                     \
+	"route users { from = { access, core } to-domain = example.net action = registered } "     \
+	"route out { from = access action = trunk trunk = pbx }\n"
 #define SANE ZONES LISTENERS DOMAIN TRUNK ROUTES
 
 static void put_file(const char *name, const char *text)
@@ -67,7 +73,8 @@ static void load(const char *text)
 	put_file("sipward.conf", text);
 	config_free(c);
 	c = NULL;
-	cr_assert_eq(config_load(path, &c, &errors), 0, "%s", errors.count ? errors.text[0] : "no error told");
+	cr_assert_eq(config_load(path, &c, &errors), 0, "%s",
+		errors.count ? errors.text[0] : "no error told");
 	cr_assert_eq(errors.count, 0);
 }
 
@@ -86,12 +93,15 @@ static void refused(const char *text, int line, const char *what)
 	for (size_t i = 0; i < errors.count; i++) {
 		bool all = strncmp(errors.text[i], where, strlen(where)) == 0;
 		char *save = NULL;
+
 		snprintf(parts, sizeof(parts), "%s", what);
-		for (char *part = strtok_r(parts, "|", &save); part && all; part = strtok_r(NULL, "|", &save))
+		for (char *part = strtok_r(parts, "|", &save); part && all;
+			part = strtok_r(NULL, "|", &save))
 			all = strstr(errors.text[i], part) != NULL;
 		found |= all;
 	}
-	cr_expect(found, "expected %s...%s, first of %zu: %s", where, what, errors.count, errors.count ? errors.text[0] : "");
+	cr_expect(found, "expected %s...%s, first of %zu: %s", where, what, errors.count,
+		errors.count ? errors.text[0] : "");
 }
 
 Test(config, demo_and_packaged_files)
@@ -160,15 +170,23 @@ Test(config, options_are_understood)
 {
 	load("workers { transport = 3 sip = 4 tls = 0 sip-user = \"nobody:nogroup\" }\n"
 	     "control { group = ops mode = 0640 }\n"
-	     "log-level = debug server = \"edge 1\" runtime-directory = run state-directory = /srv/state\n"
-	     "timers { t1 = 250ms t2 = 2s t4 = 5s } limits { message-size = 64KB idle-timeout = 2m connection-queue = 1MB calls = 77 nonce-age = 1m }\n"
-	     "zone a { trust = no auth = none rate = \"7/10s per source\" ban = \"1 failure in 1m for 1h\" nat-expires = 5m connections-per-source = off sources = { 10.0.0.0/8, \"2001:db8::/32\" } }\n"
+	     "log-level = debug server = \"edge 1\" runtime-directory = run state-directory = "
+	     "/srv/state\n"
+	     "timers { t1 = 250ms t2 = 2s t4 = 5s } limits { message-size = 64KB idle-timeout = 2m "
+	     "connection-queue = 1MB calls = 77 nonce-age = 1m }\n"
+	     "zone a { trust = no auth = none rate = \"7/10s per source\" ban = \"1 failure in 1m "
+	     "for 1h\" nat-expires = 5m connections-per-source = off sources = { 10.0.0.0/8, "
+	     "\"2001:db8::/32\" } }\n"
 	     "zone b { trust = yes auth = digest rate = \"off\" ban = off sources = 10.0.0.1 }\n"
-	     "listener one { bind = \"udp:0.0.0.0:5060\" zone = a advertise = \"Sip.Example.NET:5070\" }\n"
+	     "listener one { bind = \"udp:0.0.0.0:5060\" zone = a advertise = "
+	     "\"Sip.Example.NET:5070\" }\n"
 	     "listener two { bind = \"tcp:[::1]:5060\" zone = b advertise = \"2001:db8::7\" }\n"
-	     "listener three { bind = \"TCP:10.0.0.2:5060\" zone = b advertise = \"203.0.113.7:5099\" }\n"
-	     "domain Example.NET { users = users realm = \"example.net\" algorithms = MD5 expires = \"30s..2h\" expires-default = 10m bindings-max = 3 }\n"
-	     "trunk t { zone = b target = { \"sip:10.0.0.1;transport=tcp\", \"sip:[::1]:5090;transport=TCP\" } answer-timeout = 1500ms ring-timeout = 4m }\n"
+	     "listener three { bind = \"TCP:10.0.0.2:5060\" zone = b advertise = "
+	     "\"203.0.113.7:5099\" }\n"
+	     "domain Example.NET { users = users realm = \"example.net\" algorithms = MD5 expires "
+	     "= \"30s..2h\" expires-default = 10m bindings-max = 3 }\n"
+	     "trunk t { zone = b target = { \"sip:10.0.0.1;transport=tcp\", "
+	     "\"sip:[::1]:5090;transport=TCP\" } answer-timeout = 1500ms ring-timeout = 4m }\n"
 	     "route r { from = a number = \"^\\\\+?[0-9]+$\" action = trunk trunk = { t, t } }\n"
 	     "route s { from = { b } action = refuse status = 404 } # the rest\n");
 	cr_assert_eq(c->workers[PEER_TRANSPORT], 3);
@@ -222,14 +240,17 @@ Test(config, warns_of_trust)
 {
 	bool trusted = false, open = false;
 
-	load("zone access { trust = no\nauth = none }\nzone core { trust = yes sources = { 127.0.0.1 } }\n" LISTENERS);
+	load("zone access { trust = no\nauth = none }\nzone core { trust = yes sources = { "
+	     "127.0.0.1 } }\n" LISTENERS);
 	for (size_t i = 0; i < c->warning_count; i++) {
 		trusted |= strstr(c->warnings[i], ":3: zone \"core\" is trusted") != NULL;
-		open |= strstr(c->warnings[i], ":1: zone \"access\" is untrusted and has auth = none") != NULL;
+		open |= strstr(c->warnings[i],
+				":1: zone \"access\" is untrusted and has auth = none") != NULL;
 	}
 	cr_assert(trusted);
 	cr_assert(open);
-	load("zone access { trust = no }\nlistener udp { bind = \"udp:0.0.0.0:5060\" zone = access }" DOMAIN);
+	load("zone access { trust = no }\nlistener udp { bind = \"udp:0.0.0.0:5060\" zone = access "
+	     "}" DOMAIN);
 	cr_assert_eq(c->warning_count, 0, "%s", c->warnings[0]);
 }
 
@@ -238,7 +259,8 @@ Test(config, syntax_errors)
 	refused(SANE "zone x { trust = no\n\n", 6, "brace that opens here is never closed");
 	refused(SANE "\nserver = \"x\n\n", 7, "quote that opens here is never closed");
 	refused(SANE "/* x\n", 6, "comment that opens here is never closed");
-	refused(SANE "zone x { trust no }", 6, "missing equal sign|'trust'|near: zone x { trust no }");
+	refused(SANE "zone x { trust no }", 6,
+		"missing equal sign|'trust'|near: zone x { trust no }");
 	refused(SANE "}", 6, "unexpected closing brace");
 	refused(SANE "zone { trust = no }", 6, "missing title");
 	refused(SANE "\"\" = 1", 6, "cannot be parsed");
@@ -246,9 +268,12 @@ Test(config, syntax_errors)
 
 Test(config, unknown_names)
 {
-	refused(SANE "# one\n# two /* \n/* three\n */ sevrer = x", 9, "unknown option \"sevrer\"|did you mean \"server\"?");
-	refused("zone access { trsut = no }\n", 1, "unknown option \"trsut\" in zone \"access\"|did you mean \"trust\"?");
-	refused(SANE "\nlistner x { bind = y { z = { 1, 2 } } } # }\n", 7, "\"listner\"|did you mean \"listener\"?");
+	refused(SANE "# one\n# two /* \n/* three\n */ sevrer = x", 9,
+		"unknown option \"sevrer\"|did you mean \"server\"?");
+	refused("zone access { trsut = no }\n", 1,
+		"unknown option \"trsut\" in zone \"access\"|did you mean \"trust\"?");
+	refused(SANE "\nlistner x { bind = y { z = { 1, 2 } } } # }\n", 7,
+		"\"listner\"|did you mean \"listener\"?");
 	refused(SANE "banana = { 1, 2 }\n", 6, "unknown option \"banana\" in the config");
 	refused(SANE "worker { a = 1 }\nlimits { foo = 1s\nbar = '}' }\n", 6, "\"worker\"");
 	cr_expect_eq(errors.count, 3, "all are told at once: %zu", errors.count);
@@ -258,19 +283,25 @@ Test(config, unknown_names)
 Test(config, repeated_names)
 {
 	refused(SANE "zone core { trust = no }\n", 6, "there is a zone \"core\" already in line 1");
-	refused(SANE "route Users { from = access action = refuse }\n", 6, "there is a route \"Users\" already in line 5");
-	refused(SANE "zone x { trust = no\n trust = no }\n", 7, "\"trust\" in zone \"x\" is set already in line 6");
-	refused(SANE "server = x\nserver = y", 7, "\"server\" in the config is set already in line 6");
-	refused(SANE "zone x { trust = no sources = { 10.0.0.1 }\n sources = { 10.0.0.2 } }\n", 7, "\"sources\"|already in line 6");
+	refused(SANE "route Users { from = access action = refuse }\n", 6,
+		"there is a route \"Users\" already in line 5");
+	refused(SANE "zone x { trust = no\n trust = no }\n", 7,
+		"\"trust\" in zone \"x\" is set already in line 6");
+	refused(SANE "server = x\nserver = y", 7,
+		"\"server\" in the config is set already in line 6");
+	refused(SANE "zone x { trust = no sources = { 10.0.0.1 }\n sources = { 10.0.0.2 } }\n", 7,
+		"\"sources\"|already in line 6");
 }
 
 Test(config, units_and_ranges)
 {
-	refused(SANE "timers { t1 = 500 }", 6, "timers: t1: expected a time with its unit|found \"500\"");
+	refused(SANE "timers { t1 = 500 }", 6,
+		"timers: t1: expected a time with its unit|found \"500\"");
 	refused(SANE "timers { t1 = 500KB }", 6, "t1: expected a time");
 	refused(SANE "timers { t1 = 1ms }", 6, "from 100ms to 5s");
 	refused(SANE "timers { t1 = 5s }", 6, "t2 must not be shorter than t1");
-	refused(SANE "limits { message-size = 64 }", 6, "message-size: expected a size with its unit|1KB to 64KB");
+	refused(SANE "limits { message-size = 64 }", 6,
+		"message-size: expected a size with its unit|1KB to 64KB");
 	refused(SANE "limits { message-size = 65KB }", 6, "message-size");
 	refused(SANE "limits { calls = 10s }", 6, "calls: expected a number from 10 to 1000000");
 	refused(SANE "limits { calls = 99999999999999999999 }", 6, "calls");
@@ -278,57 +309,93 @@ Test(config, units_and_ranges)
 	refused(SANE "workers { sip-user = \"a b\" }", 6, "sip-user|\"a b\"");
 	refused(SANE "control { mode = 0666 }", 6, "mode: expected 0600");
 	refused(SANE "log-level = loud", 6, "expected error, warn, info or debug, found \"loud\"");
-	refused(SANE "runtime-directory = \"/a/path/that/is/much/too/long/for/a/unix/socket/address/to/fit/into\"", 6, "runtime-directory: expected at most 64 bytes");
+	refused(SANE "runtime-directory = "
+		     "\"/a/path/that/is/much/too/long/for/a/unix/socket/address/to/fit/into\"",
+		6, "runtime-directory: expected at most 64 bytes");
 	refused("zone a { trust = maybe }\n", 1, "trust: expected yes or no, found \"maybe\"");
-	refused("zone a { trust = no rate = \"50/s\" }\n", 1, "rate: expected off or a rate such as \"50/s per source\"");
+	refused("zone a { trust = no rate = \"50/s\" }\n", 1,
+		"rate: expected off or a rate such as \"50/s per source\"");
 	refused("zone a { trust = no ban = \"10 failures in 60 for 15m\" }\n", 1, "ban: expected");
 	refused("zone a { trust = no nat-expires = 10s }\n", 1, "nat-expires|from 30s to 1d");
-	refused("zone a { trust = no sources = { 10.0.0.1/8 } }\n", 1, "sources: expected an address or a network|\"10.0.0.1/8\"");
-	refused(ZONES "domain d.example {\n users = users\n expires = \"3600s..60s\" }", 4, "expires: expected a range");
-	refused(ZONES "domain d.example { users = users expires-default = 5s }", 2, "expires-default|from 1m to 1h");
-	refused(ZONES "domain d.example { users = users algorithms = { SHA-512 } }", 2, "algorithms: expected \"SHA-256\" or \"MD5\"");
+	refused("zone a { trust = no sources = { 10.0.0.1/8 } }\n", 1,
+		"sources: expected an address or a network|\"10.0.0.1/8\"");
+	refused(ZONES "domain d.example {\n users = users\n expires = \"3600s..60s\" }", 4,
+		"expires: expected a range");
+	refused(ZONES "domain d.example { users = users expires-default = 5s }", 2,
+		"expires-default|from 1m to 1h");
+	refused(ZONES "domain d.example { users = users algorithms = { SHA-512 } }", 2,
+		"algorithms: expected \"SHA-256\" or \"MD5\"");
 	refused(ZONES "domain \"bad domain\" { users = users }", 2, "host name");
 	refused("zone \"a b\" { trust = no }\n", 1, "expected a name of 1 to 64 letters");
 }
 
 Test(config, references)
 {
-	refused(ZONES "listener x { bind = \"udp:127.0.0.1:1\" zone = acess }", 2, "zone: there is no zone \"acess\": did you mean \"access\"?");
-	refused(SANE "route x { from = { nowhere } action = refuse }", 6, "from: there is no zone \"nowhere\"");
-	refused(SANE "route x { from = access to-domain = example.nte action = registered }", 6, "to-domain|did you mean \"example.net\"?");
-	refused(SANE "route x { from = access action = trunk trunk = { pxb } }", 6, "there is no trunk \"pxb\": did you mean \"pbx\"?");
+	refused(ZONES "listener x { bind = \"udp:127.0.0.1:1\" zone = acess }", 2,
+		"zone: there is no zone \"acess\": did you mean \"access\"?");
+	refused(SANE "route x { from = { nowhere } action = refuse }", 6,
+		"from: there is no zone \"nowhere\"");
+	refused(SANE "route x { from = access to-domain = example.nte action = registered }", 6,
+		"to-domain|did you mean \"example.net\"?");
+	refused(SANE "route x { from = access action = trunk trunk = { pxb } }", 6,
+		"there is no trunk \"pxb\": did you mean \"pbx\"?");
 	refused(SANE "route x { from = access action = trunk }", 6, "trunk is missing");
-	refused(SANE "route x { from = access action = refuse trunk = pbx }", 6, "only action = \"trunk\" has trunks");
-	refused(SANE "route x { from = access action = registered status = 404 }", 6, "only action = \"refuse\"");
-	refused(SANE "route x { from = access action = refuse status = 302 }", 6, "status: expected a number from 400 to 699");
+	refused(SANE "route x { from = access action = refuse trunk = pbx }", 6,
+		"only action = \"trunk\" has trunks");
+	refused(SANE "route x { from = access action = registered status = 404 }", 6,
+		"only action = \"refuse\"");
+	refused(SANE "route x { from = access action = refuse status = 302 }", 6,
+		"status: expected a number from 400 to 699");
 	refused(SANE "route x { action = refuse }", 6, "from is missing");
 	refused(SANE "route x { from = access }", 6, "action is missing");
-	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6, "number: expected a POSIX extended|\"^(0\"");
-	refused(SANE "route x { from = access number = \"^[0-9]****$\" action = refuse }", 6, "number: expected a POSIX extended regular expression|a repetition of a repetition");
-	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6, "number: expected a POSIX extended regular expression|\"[0-9\"");
-	refused(ZONES LISTENERS "route x { from = access action = registered }", 3, "needs a domain");
-	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6, "there is no zone \"nowhere\"");
-	refused(SANE "listener t { bind = \"tls:127.0.0.1:6000\" zone = access certificate = c }", 6, "certificate: there is no certificate \"c\", nor any other");
+	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6,
+		"number: expected a POSIX extended|\"^(0\"");
+	refused(SANE "route x { from = access number = \"^[0-9]****$\" action = refuse }", 6,
+		"number: expected a POSIX extended regular expression|a repetition of a "
+		"repetition");
+	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6,
+		"number: expected a POSIX extended regular expression|\"[0-9\"");
+	refused(ZONES LISTENERS "route x { from = access action = registered }", 3,
+		"needs a domain");
+	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6,
+		"there is no zone \"nowhere\"");
+	refused(SANE "listener t { bind = \"tls:127.0.0.1:6000\" zone = access certificate = c }",
+		6, "certificate: there is no certificate \"c\", nor any other");
 }
 
 Test(config, listeners)
 {
 	refused(ZONES, 0, "there is no listener");
-	refused(SANE "listener x { bind = \"udp:127.0.0.1:5060\" zone = access }", 6, "bind: the port is taken by listener \"udp\" (UDP 127.0.0.1:5060, line 2)");
-	refused(SANE "listener x { bind = \"udp:0.0.0.0:5062\" zone = access }", 6, "taken by listener \"core\"");
-	load(SANE "listener x { bind = \"tcp:127.0.0.1:5060\" zone = access } listener y { bind = \"udp:[::]:5060\" zone = access }");
-	refused(SANE "listener x { bind = \"udp:localhost:5070\" zone = access }", 6, "numeric address");
-	refused(SANE "listener x { bind = \"127.0.0.1:5070\" zone = access }", 6, "TRANSPORT:ADDRESS:PORT");
-	refused(SANE "listener x { bind = \"udp:127.0.0.1:0\" zone = access }", 6, "bind: expected");
-	refused(SANE "listener x { bind = \"udp:127.0.0.1:70000\" zone = access }", 6, "bind: expected");
-	refused(SANE "listener x { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m }\ncertificate m { chain = m.pem key = m.key }", 7, "m.pem\" cannot be read");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:5060\" zone = access }", 6,
+		"bind: the port is taken by listener \"udp\" (UDP 127.0.0.1:5060, line 2)");
+	refused(SANE "listener x { bind = \"udp:0.0.0.0:5062\" zone = access }", 6,
+		"taken by listener \"core\"");
+	load(SANE "listener x { bind = \"tcp:127.0.0.1:5060\" zone = access } listener y { bind = "
+		  "\"udp:[::]:5060\" zone = access }");
+	refused(SANE "listener x { bind = \"udp:localhost:5070\" zone = access }", 6,
+		"numeric address");
+	refused(SANE "listener x { bind = \"127.0.0.1:5070\" zone = access }", 6,
+		"TRANSPORT:ADDRESS:PORT");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:0\" zone = access }", 6,
+		"bind: expected");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:70000\" zone = access }", 6,
+		"bind: expected");
+	refused(SANE "listener x { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		     "}\ncertificate m { chain = m.pem key = m.key }",
+		7, "m.pem\" cannot be read");
 	refused(SANE "certificate m { chain = m.pem key = m.key }", 6, "m.key\" cannot be read");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" }", 6, "zone is missing");
-	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"a b\" }", 6, "advertise: expected");
-	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"0.0.0.0\" }", 6, "advertise: expected");
+	refused(SANE
+		"listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"a b\" }",
+		6, "advertise: expected");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = "
+		     "\"0.0.0.0\" }",
+		6, "advertise: expected");
 }
 
-#define CERTIFICATES "certificate m { chain = m.pem key = m.key names = { \"sip.example.net\", \"*.Example.org\" } } certificate n { chain = m.pem key = m.key }\n"
+#define CERTIFICATES                                                                               \
+	"certificate m { chain = m.pem key = m.key names = { \"sip.example.net\", "                \
+	"\"*.Example.org\" } } certificate n { chain = m.pem key = m.key }\n"
 #define TLS SANE CERTIFICATES
 
 static void put_certificates(void)
@@ -350,9 +417,12 @@ Test(config, tls_listeners)
 	cr_expect_eq(l->client_auth, CLIENT_AUTH_NONE);
 	cr_expect_null(l->client_ca);
 	cr_expect_str_eq(c->certificates[0].names[1], "*.example.org");
-	load(TLS "listener t { bind = \"wss:127.0.0.1:5443\" zone = access certificate = { n, m } client-auth = required client-ca = m.pem origins = { \"https://A.example\", \"http://b:8080\" } }\n"
-		"listener w { bind = \"ws:127.0.0.1:5080\" zone = access }\n"
-		"tls { tickets = yes trust = m.pem } limits { handshake-timeout = 3s handshakes = 7 handshakes-per-source = 2 }");
+	load(TLS "listener t { bind = \"wss:127.0.0.1:5443\" zone = access certificate = { n, m } "
+		 "client-auth = required client-ca = m.pem origins = { \"https://A.example\", "
+		 "\"http://b:8080\" } }\n"
+		 "listener w { bind = \"ws:127.0.0.1:5080\" zone = access }\n"
+		 "tls { tickets = yes trust = m.pem } limits { handshake-timeout = 3s handshakes = "
+		 "7 handshakes-per-source = 2 }");
 	l = &c->listeners[2];
 	cr_expect_eq(l->certificate_count, 2);
 	cr_expect_eq(l->certificates[0], 1);
@@ -385,18 +455,38 @@ Test(config, tls_defaults)
 Test(config, tls_listeners_that_cannot_be)
 {
 	put_certificates();
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access }", 7, "certificate is missing");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = { m, o } }", 7, "there is no certificate \"o\"");
-	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access certificate = m }", 7, "certificate: only listeners on tls: and wss:");
-	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-auth = required }", 7, "client-auth: only listeners on tls: and wss:");
-	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-ca = m.pem }", 7, "client-ca: only listeners on tls: and wss:");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = optional }", 7, "client-ca is missing");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = maybe }", 7, "client-auth: expected none, optional or required");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m client-auth = required client-ca = q.pem }", 7, "client-ca|q.pem\" cannot be read");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m origins = \"https://a\" }", 7, "origins: only listeners on ws: and wss:");
-	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"https://a/\" }", 7, "origins: expected the origin of a web page");
-	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"a.example\" }", 7, "origins: expected");
-	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access certificate = m }", 7, "certificate: only");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access }", 7,
+		"certificate is missing");
+	refused(TLS
+		"listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = { m, o } }",
+		7, "there is no certificate \"o\"");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access certificate = m }", 7,
+		"certificate: only listeners on tls: and wss:");
+	refused(TLS
+		"listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-auth = required }",
+		7, "client-auth: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-ca = m.pem }",
+		7, "client-ca: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = optional }",
+		7, "client-ca is missing");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = maybe }",
+		7, "client-auth: expected none, optional or required");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = required client-ca = q.pem }",
+		7, "client-ca|q.pem\" cannot be read");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "origins = \"https://a\" }",
+		7, "origins: only listeners on ws: and wss:");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = "
+		    "\"https://a/\" }",
+		7, "origins: expected the origin of a web page");
+	refused(TLS
+		"listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"a.example\" }",
+		7, "origins: expected");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access certificate = m }", 7,
+		"certificate: only");
 	refused(TLS "workers { tls = 0 }", 0, "only a TLS worker holds");
 	refused(TLS "tls { tickets = maybe }", 7, "tickets: expected yes or no");
 	refused(TLS "limits { handshake-timeout = 2h }", 7, "handshake-timeout: expected a time");
@@ -421,11 +511,15 @@ Test(config, plain_websocket)
 
 Test(config, tls_trunks)
 {
-#define TLS_CORE TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { trust = m.pem }\n"
+#define TLS_CORE                                                                                   \
+	TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { "      \
+	    "trust = m.pem }\n"
 	const struct config_trunk *t;
 
 	put_certificates();
-	load(TLS_CORE "trunk x { zone = core target = { \"sip:127.0.0.2;transport=tls\", \"sips:127.0.0.3\", \"sips:127.0.0.4:7;transport=tcp\" } certificate = n tls-name = \"Carrier.example\" }");
+	load(TLS_CORE "trunk x { zone = core target = { \"sip:127.0.0.2;transport=tls\", "
+		      "\"sips:127.0.0.3\", \"sips:127.0.0.4:7;transport=tcp\" } certificate = n "
+		      "tls-name = \"Carrier.example\" }");
 	t = &c->trunks[1];
 	for (size_t i = 0; i < 3; i++)
 		cr_expect_eq(t->targets[i].transport, TRANSPORT_TLS);
@@ -439,13 +533,21 @@ Test(config, tls_trunks)
 	load(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" verify = no }");
 	cr_expect_not(c->trunks[1].verify);
 	cr_expect(warned("verify = no"));
-	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" verify = no }", 8, "verify: only trunks with a target over TLS");
-	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" certificate = m }", 8, "certificate: only trunks");
-	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" tls-name = \"a b\" }", 8, "tls-name: expected");
-	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2;transport=udp\" }", 8, "target: expected transport=udp");
-	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2;transport=ws\" }", 8, "target: expected transport=udp");
-	refused(TLS "trunk x { zone = core target = \"sips:127.0.0.2\" }", 7, "has no TLS listener");
-	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { trust = none.pem } trunk x { zone = core target = \"sips:127.0.0.2\" }", 7, "tls trust|none.pem\" cannot be read");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" verify = no }", 8,
+		"verify: only trunks with a target over TLS");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" certificate = m }", 8,
+		"certificate: only trunks");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" tls-name = \"a b\" }",
+		8, "tls-name: expected");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2;transport=udp\" }", 8,
+		"target: expected transport=udp");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2;transport=ws\" }", 8,
+		"target: expected transport=udp");
+	refused(TLS "trunk x { zone = core target = \"sips:127.0.0.2\" }", 7,
+		"has no TLS listener");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls "
+		    "{ trust = none.pem } trunk x { zone = core target = \"sips:127.0.0.2\" }",
+		7, "tls trust|none.pem\" cannot be read");
 }
 
 Test(config, tls_settings_reach_the_workers)
@@ -456,9 +558,12 @@ Test(config, tls_settings_reach_the_workers)
 	int fd;
 
 	put_certificates();
-	load(TLS "listener t { bind = \"wss:127.0.0.1:5061\" zone = core certificate = { n, m } client-auth = optional client-ca = m.pem origins = \"https://a\" }\n"
-		"listener u { bind = \"tls:127.0.0.1:5062\" zone = core certificate = m } tls { trust = m.pem tickets = yes }\n"
-		"trunk x { zone = core target = \"sips:127.0.0.2\" certificate = n tls-name = carrier.example verify = no }");
+	load(TLS "listener t { bind = \"wss:127.0.0.1:5061\" zone = core certificate = { n, m } "
+		 "client-auth = optional client-ca = m.pem origins = \"https://a\" }\n"
+		 "listener u { bind = \"tls:127.0.0.1:5062\" zone = core certificate = m } tls { "
+		 "trust = m.pem tickets = yes }\n"
+		 "trunk x { zone = core target = \"sips:127.0.0.2\" certificate = n tls-name = "
+		 "carrier.example verify = no }");
 	cr_assert_eq(settings_build(c, PEER_TRANSPORT, 1, &fd), 0);
 	s = mmap(NULL, (size_t)lseek(fd, 0, SEEK_END), PROT_READ, MAP_PRIVATE, fd, 0);
 	cr_assert_neq(s, MAP_FAILED);
@@ -470,7 +575,8 @@ Test(config, tls_settings_reach_the_workers)
 	cr_expect_eq(l->certificates.count, 2);
 	cr_expect_eq(*SETTINGS_ROW(s, uint16_t, l->certificates, 0), 1);
 	cr_expect_eq(*SETTINGS_ROW(s, uint16_t, l->certificates, 1), 0);
-	cr_expect(str_equal(settings_str(s, *SETTINGS_ROW(s, struct text, l->origins, 0)), S("https://a")));
+	cr_expect(str_equal(
+		settings_str(s, *SETTINGS_ROW(s, struct text, l->origins, 0)), S("https://a")));
 	cr_assert_eq(s->trunks.count, 2);
 	cr_expect_eq(settings_trunk(s, 0)->certificate, NONE_INDEX);
 	cr_expect_eq(settings_trunk(s, 0)->verify, 1);
@@ -486,8 +592,10 @@ Test(config, zones)
 {
 	refused("zone core { trust = yes }\n", 1, "a trusted zone must name its sources");
 	refused("zone core { auth = none }\n", 1, "trust is missing");
-	refused("zone core { trust = yes ban = \"1 failures in 1s for 1s\" sources = 10.0.0.1 }\n", 1, "never banned");
-	refused("zone core { trust = no auth = basic }\n", 1, "auth: expected none or digest, found \"basic\"");
+	refused("zone core { trust = yes ban = \"1 failures in 1s for 1s\" sources = 10.0.0.1 }\n",
+		1, "never banned");
+	refused("zone core { trust = no auth = basic }\n", 1,
+		"auth: expected none or digest, found \"basic\"");
 }
 
 Test(config, too_many_zones)
@@ -502,16 +610,26 @@ Test(config, too_many_zones)
 
 Test(config, trunks)
 {
-	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6, "names are not resolved yet");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:99999\" }", 6, "port from 1 to 65535");
-	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6, "without user part");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;lr\" }", 6, "no other URI parameter than transport");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6, "transport=udp, transport=tcp or transport=tls");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=tcp\" }", 6, "zone \"core\" has no TCP listener");
-	refused(SANE "trunk x { zone = core target = \"sip:[::1]\" }", 6, "no UDP listener on IPv6");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5060\" }", 6, "our own listener \"udp\"");
-	refused(SANE "trunk x { zone = core target = {\n\"sip:127.0.0.1\",\n\"sip:0.0.0.0\" } }", 8, "an address and a port");
-	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1\" ring-timeout = 1m }", 6, "ring-timeout|from 3m to 1h");
+	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6,
+		"names are not resolved yet");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:99999\" }", 6,
+		"port from 1 to 65535");
+	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6,
+		"without user part");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;lr\" }", 6,
+		"no other URI parameter than transport");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6,
+		"transport=udp, transport=tcp or transport=tls");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=tcp\" }", 6,
+		"zone \"core\" has no TCP listener");
+	refused(SANE "trunk x { zone = core target = \"sip:[::1]\" }", 6,
+		"no UDP listener on IPv6");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5060\" }", 6,
+		"our own listener \"udp\"");
+	refused(SANE "trunk x { zone = core target = {\n\"sip:127.0.0.1\",\n\"sip:0.0.0.0\" } }", 8,
+		"an address and a port");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1\" ring-timeout = 1m }", 6,
+		"ring-timeout|from 3m to 1h");
 	refused(SANE "trunk x { zone = core target = \"sip:\" }", 6, "target: expected");
 }
 
@@ -529,11 +647,15 @@ static void users_refused(const char *users, int line, const char *what)
 
 Test(config, users_files)
 {
-	refused(ZONES LISTENERS "domain example.net { users = nofile }", 3, "users: |nofile\" cannot be read: No such file");
+	refused(ZONES LISTENERS "domain example.net { users = nofile }", 3,
+		"users: |nofile\" cannot be read: No such file");
 	users_refused(USERS "alice", 3, "name:realm:algorithm:ha1");
-	users_refused(USERS "bob:example.org:MD5:" MD5_A "\n", 3, "user \"bob\" has realm \"example.org\"; the realm of domain \"example.net\"");
-	users_refused(USERS "bob:example.net:MD5:" MD5_A "\n", 3, "user \"bob\" has no line for SHA-256");
-	users_refused("bob:example.net:SHA-256:" SHA_A "\n" USERS, 1, "user \"bob\" has no line for MD5");
+	users_refused(USERS "bob:example.org:MD5:" MD5_A "\n", 3,
+		"user \"bob\" has realm \"example.org\"; the realm of domain \"example.net\"");
+	users_refused(
+		USERS "bob:example.net:MD5:" MD5_A "\n", 3, "user \"bob\" has no line for SHA-256");
+	users_refused(
+		"bob:example.net:SHA-256:" SHA_A "\n" USERS, 1, "user \"bob\" has no line for MD5");
 }
 
 Test(config, errors_are_bounded)
@@ -554,7 +676,8 @@ Test(config, missing_file)
 
 	cr_assert_eq(config_load("/nonexistent/sipward.conf", &none, &errors), -ENOENT);
 	cr_assert_eq(errors.count, 1);
-	cr_assert_str_eq(errors.text[0], "/nonexistent/sipward.conf: cannot be read: No such file or directory");
+	cr_assert_str_eq(errors.text[0],
+		"/nonexistent/sipward.conf: cannot be read: No such file or directory");
 }
 
 Test(config, check_main, .init = setup, .fini = teardown)
@@ -592,7 +715,8 @@ Test(config, each_role_gets_its_slice)
 
 	load(SANE "state-directory = /srv/secret-place");
 	cr_assert_eq(settings_build(c, PEER_SIP, 7, &fd), 0);
-	cr_assert_eq(fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	cr_assert_eq(
+		fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	cr_assert_eq(write(fd, "x", 1), -1);
 	s = map(fd, &size);
 	cr_assert_eq(settings_check(s, size), 0);
@@ -602,7 +726,9 @@ Test(config, each_role_gets_its_slice)
 	cr_assert(str_equal(settings_str(s, settings_zone(s, 1)->name), S("core")));
 	cr_assert_eq(settings_zone(s, 1)->sources.count, 1);
 	cr_assert_eq(settings_trunk(s, 0)->zone, 1);
-	cr_assert_eq(SETTINGS_ROW(s, struct target_settings, settings_trunk(s, 0)->targets, 0)->endpoint.port, 5080);
+	cr_assert_eq(SETTINGS_ROW(s, struct target_settings, settings_trunk(s, 0)->targets, 0)
+			     ->endpoint.port,
+		5080);
 	cr_assert_eq(settings_route(s, 1)->trunks.count, 1);
 	cr_assert_eq(settings_route(s, 0)->to_domain, 0);
 	cr_assert_eq(settings_domain_of(s, S("Example.Net")), 0);
@@ -614,7 +740,8 @@ Test(config, each_role_gets_its_slice)
 	cr_assert_eq(settings_check(s, size), 0);
 	cr_assert_eq(s->listeners.count, 2);
 	cr_assert_eq(s->trunks.count + s->routes.count + s->domains.count, 0);
-	cr_assert(!image_has(s, size, "example.net") && !image_has(s, size, "pbx") && !image_has(s, size, "secret-place"));
+	cr_assert(!image_has(s, size, "example.net") && !image_has(s, size, "pbx") &&
+		  !image_has(s, size, "secret-place"));
 	close(fd);
 
 	cr_assert_eq(settings_build(c, PEER_TLS, 7, &fd), 0);
@@ -632,10 +759,12 @@ Test(config, users_image)
 	int fd = -1;
 
 	/* two domains share the file, each by its realm */
-	put_file("users", USERS "alice:other:MD5:ffffffffffffffffffffffffffffffff\nbob:other:MD5:" MD5_A "\n");
+	put_file("users", USERS
+		"alice:other:MD5:ffffffffffffffffffffffffffffffff\nbob:other:MD5:" MD5_A "\n");
 	load(SANE "domain example.org { users = users realm = other algorithms = MD5 }");
 	cr_assert_eq(users_build(c, &fd), 0);
-	cr_assert_eq(fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	cr_assert_eq(
+		fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	u = map(fd, &size);
 	cr_assert_eq(users_check(u, size), 0);
 	cr_assert_eq(u->count, 3);

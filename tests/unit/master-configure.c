@@ -1,4 +1,5 @@
-/* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of the lifelines. */
+/* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of
+ * the lifelines. */
 #include "common/log.h"
 #include "master/workers/supervise.h"
 
@@ -79,7 +80,8 @@ static void live(struct worker_slot *w)
 {
 	int pair[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	w->lifeline = pair[0];
 	end[place(w)] = pair[1];
 	w->incarnation++;
@@ -97,7 +99,8 @@ static void die(struct worker_slot *w)
 	introduce_death(w);
 }
 
-/* The type of the next packet that w gets; 0: there is none. Of an edge its end stays open, in edge_fd. */
+/* The type of the next packet that w gets; 0: there is none. Of an edge its end stays open, in
+ * edge_fd. */
 static unsigned next(const struct worker_slot *w)
 {
 	if (lifeline_receive(end[place(w)], true, &packet) == -EAGAIN)
@@ -134,7 +137,8 @@ static int edge_to(const struct worker_slot *w, uint16_t peer)
 static bool joined(int a, int b)
 {
 	char byte = 0;
-	bool is = send(a, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 && recv(b, &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
+	bool is = send(a, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 &&
+	          recv(b, &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x';
 
 	close(a);
 	close(b);
@@ -143,7 +147,9 @@ static bool joined(int a, int b)
 
 Test(introduce, each_of_two_gets_an_end_of_one_pair)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *a = supervise_worker(&s, PEER_SIP, 0), *b = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *a = supervise_worker(&s, PEER_SIP, 0),
+			   *b = supervise_worker(&s, PEER_SIP, 1);
 	int of_a, of_b;
 
 	live(a);
@@ -166,7 +172,8 @@ Test(introduce, each_of_two_gets_an_end_of_one_pair)
 Test(introduce, an_edge_holds_the_largest_batch_either_way)
 {
 	static char batch[BATCH_MAX], got[BATCH_MAX];
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *sip = supervise_worker(&s, PEER_SIP, 0);
 	int a, b;
 
 	live(sip);
@@ -185,7 +192,8 @@ Test(introduce, an_edge_holds_the_largest_batch_either_way)
 
 Test(introduce, the_master_keeps_no_end)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *sip = supervise_worker(&s, PEER_SIP, 0);
 	char byte;
 	int a;
 
@@ -199,7 +207,9 @@ Test(introduce, the_master_keeps_no_end)
 
 Test(introduce, transport_workers_have_no_edge_to_each_other)
 {
-	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *tls = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *b = supervise_worker(&s, PEER_TRANSPORT, 1),
+			   *tls = supervise_worker(&s, PEER_TLS, 0);
 
 	live(a);
 	live(b);
@@ -212,7 +222,8 @@ Test(introduce, transport_workers_have_no_edge_to_each_other)
 /* Key edges are made elsewhere (certificates.c), for transport workers alone. */
 Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
 {
-	struct worker_slot *sip = supervise_worker(&s, PEER_SIP, 0), *tls = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *sip = supervise_worker(&s, PEER_SIP, 0),
+			   *tls = supervise_worker(&s, PEER_TLS, 0);
 	unsigned type;
 
 	live(sip);
@@ -230,13 +241,16 @@ Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
 
 Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *sip = supervise_worker(&s, PEER_SIP, 0);
 	static const struct lifeline_keys zero;
 
 	live(transport);
 	cr_assert_eq(next(transport), LIFELINE_WELCOME);
 	cr_assert_eq(next(transport), LIFELINE_KEYS);
-	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting, sizeof(zero.minting)), 0);
+	cr_expect_eq(memcmp(&((struct lifeline_keys *)packet.body)->minting, &zero.minting,
+			     sizeof(zero.minting)),
+		0);
 	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
 	cr_expect_eq(next(transport), LIFELINE_SLOTS);
 	live(sip);
@@ -245,7 +259,9 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 
 Test(introduce, a_new_life_has_new_edges)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0), *sip = supervise_worker(&s, PEER_SIP, 0), *other = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *sip = supervise_worker(&s, PEER_SIP, 0),
+			   *other = supervise_worker(&s, PEER_SIP, 1);
 	int old;
 
 	live(sip);
@@ -260,7 +276,8 @@ Test(introduce, a_new_life_has_new_edges)
 	cr_expect(find(other, LIFELINE_PEER_DOWN));
 	live(sip);
 	int its = edge_to(transport, PEER(PEER_SIP, 0));
-	cr_expect_eq(send(old, "x", 1, MSG_NOSIGNAL), -1, "nobody holds the other end of the old one");
+	cr_expect_eq(
+		send(old, "x", 1, MSG_NOSIGNAL), -1, "nobody holds the other end of the old one");
 	close(old);
 	cr_expect(joined(edge_to(sip, PEER(PEER_TRANSPORT, 0)), its));
 	its = edge_to(sip, PEER(PEER_SIP, 1));
@@ -270,7 +287,9 @@ Test(introduce, a_new_life_has_new_edges)
 
 Test(introduce, a_death_is_told_to_those_that_it_talked_to)
 {
-	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0), *b = supervise_worker(&s, PEER_TRANSPORT, 1), *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0),
+			   *b = supervise_worker(&s, PEER_TRANSPORT, 1),
+			   *sip = supervise_worker(&s, PEER_SIP, 0);
 
 	live(sip);
 	live(a);

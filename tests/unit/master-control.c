@@ -138,8 +138,8 @@ Test(control, answers_each_line_in_order)
 
 Test(control, refuses_what_is_no_request)
 {
-	static const char *const bad[] = {
-		"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n", "{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
+	static const char *const bad[] = {"nonsense\n", "[1]\n", "\n", "{\"a\":1,\"a\":2}\n",
+		"{\"a\":1}x\n", "\"command\"\n", "{\"command\":\"\\u0000\"}\n"};
 	char buffer[512];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -288,7 +288,8 @@ Test(control, a_stale_socket_is_replaced_and_a_live_one_is_not)
 	struct control *other;
 	char file[96];
 
-	cr_expect_eq(control_open(&other, loop, path, 0600, (gid_t)-1, dispatch, NULL), -EADDRINUSE);
+	cr_expect_eq(
+		control_open(&other, loop, path, 0600, (gid_t)-1, dispatch, NULL), -EADDRINUSE);
 	snprintf(file, sizeof(file), "%s/file", base);
 	fclose(fopen(file, "w"));
 	cr_expect_eq(control_open(&other, loop, file, 0600, (gid_t)-1, dispatch, NULL), -EEXIST);

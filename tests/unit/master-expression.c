@@ -8,12 +8,15 @@
 
 Test(expression, takes_what_operators_write)
 {
-	static const char *const good[] = {"^\\+?[0-9]{3,15}$", "^(\\+1|001)?[2-9][0-9]{2}[2-9][0-9]{6}$", "^00(43|49|41)[0-9]*$", "^\\*[0-9]+#?$", "^[*#+?{]+$", "^[]*+]+$", "^[[:digit:]]+$", "(ab)*c", "^(1|2)(3|4)+$", "", "a{3}"};
+	static const char *const good[] = {"^\\+?[0-9]{3,15}$",
+		"^(\\+1|001)?[2-9][0-9]{2}[2-9][0-9]{6}$", "^00(43|49|41)[0-9]*$", "^\\*[0-9]+#?$",
+		"^[*#+?{]+$", "^[]*+]+$", "^[[:digit:]]+$", "(ab)*c", "^(1|2)(3|4)+$", "", "a{3}"};
 	regex_t compiled;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		cr_assert_null(expression_fault(good[i]), "%s", good[i]);
-		cr_assert_eq(regcomp(&compiled, good[i], REG_EXTENDED | REG_NOSUB), 0, "%s", good[i]);
+		cr_assert_eq(
+			regcomp(&compiled, good[i], REG_EXTENDED | REG_NOSUB), 0, "%s", good[i]);
 		regfree(&compiled);
 	}
 }
@@ -21,7 +24,8 @@ Test(expression, takes_what_operators_write)
 Test(expression, refuses_what_would_never_be_compiled)
 {
 	char stars[128] = "^\\";
-	static const char *const bad[] = {"a**", "a*?", "a{2}{3}", "(a*)*", "((a+))?", "^[0-9]**$", "a{101}(b){101}", "((a{255}b){255}c){255}"};
+	static const char *const bad[] = {"a**", "a*?", "a{2}{3}", "(a*)*", "((a+))?", "^[0-9]**$",
+		"a{101}(b){101}", "((a{255}b){255}c){255}"};
 
 	memset(stars + 2, '*', 90);
 	cr_assert_str_eq(expression_fault(stars), "a repetition of a repetition");
@@ -43,7 +47,8 @@ Test(expression, refuses_more_repetitions_than_the_bound)
 /* Where the text ends within something, regcomp says so. */
 Test(expression, ends_with_the_text)
 {
-	static const char *const open[] = {"[", "[^", "[]", "[[:", "[[:digit:", "a{", "a{2", "a{2,", "\\", "(", "["};
+	static const char *const open[] = {
+		"[", "[^", "[]", "[[:", "[[:digit:", "a{", "a{2", "a{2,", "\\", "(", "["};
 
 	for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++)
 		expression_fault(open[i]);

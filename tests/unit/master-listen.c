@@ -26,7 +26,9 @@ TestSuite(listen, .init = setup);
 /* A socket as another program would have it; *port is its port. */
 static int foreign(int type, uint16_t *port, bool share)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(*port)};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(*port)};
 	socklen_t n = sizeof(a);
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
 
@@ -53,7 +55,8 @@ static uint16_t free_port(void)
 {
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		uint16_t port = 0;
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		struct sockaddr_in a = {
+			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 		close(foreign(SOCK_DGRAM, &port, false));
@@ -70,7 +73,8 @@ static uint16_t free_port(void)
 Test(listen, each_worker_has_a_socket_of_each_listener)
 {
 	uint16_t port = free_port();
-	struct config_listener rows[] = {row_at(TRANSPORT_UDP, port, "u"), row_at(TRANSPORT_TCP, port, "t")};
+	struct config_listener rows[] = {
+		row_at(TRANSPORT_UDP, port, "u"), row_at(TRANSPORT_TCP, port, "t")};
 	struct listen l;
 
 	cr_assert_eq(listen_open(&l, rows, 2, 3), 0);
@@ -102,10 +106,12 @@ Test(listen, a_port_that_another_process_holds_is_an_error_even_if_shared)
 		for (int share = 0; share < 2; share++) {
 			uint16_t port = 0;
 			int fd = foreign(types[i], &port, share);
-			struct config_listener row = row_at(i ? TRANSPORT_TCP : TRANSPORT_UDP, port, "x");
+			struct config_listener row = row_at(
+				i ? TRANSPORT_TCP : TRANSPORT_UDP, port, "x");
 			struct listen l = {0};
 
-			cr_expect_eq(listen_open(&l, &row, 1, 1), -EADDRINUSE, "type %u share %d", i, share);
+			cr_expect_eq(listen_open(&l, &row, 1, 1), -EADDRINUSE, "type %u share %d",
+				i, share);
 			listen_close(&l);
 			close(fd);
 		}
@@ -115,7 +121,9 @@ Test(listen, a_worker_that_stays_away_gives_its_share_to_the_others)
 {
 	uint16_t port = free_port();
 	struct config_listener row = row_at(TRANSPORT_UDP, port, "u");
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port)};
 	struct listen l;
 
 	cr_assert_eq(listen_open(&l, &row, 1, 2), 0);
@@ -143,7 +151,8 @@ Test(listen, a_worker_that_stays_away_gives_its_share_to_the_others)
 Test(listen, ipv6_does_not_take_the_ipv4_port)
 {
 	uint16_t port = free_port();
-	struct config_listener rows[] = {row_at(TRANSPORT_UDP, port, "four"), row_at(TRANSPORT_UDP, port, "six")};
+	struct config_listener rows[] = {
+		row_at(TRANSPORT_UDP, port, "four"), row_at(TRANSPORT_UDP, port, "six")};
 	struct listen l;
 
 	cr_assert_eq(endpoint_parse_host(S("::"), port, &rows[1].bind), 0);

@@ -1,4 +1,5 @@
-/* master-minting_keys.c - the state directory: keys over restarts, their rotation, and the numbers of lives. */
+/* master-minting_keys.c - the state directory: keys over restarts, their rotation, and the numbers
+ * of lives. */
 #include "common/log.h"
 #include "ipc/token.h"
 #include "master/minting_keys.h"
@@ -66,17 +67,23 @@ Test(keys, survive_a_restart)
 
 Test(keys, rotate_and_the_tokens_of_the_generation_before_are_proved)
 {
-	struct lifeline_keys a = sip_keys(NOW), b = sip_keys(NOW + KEYS_AGE_MAX), c = sip_keys(NOW + 2 * KEYS_AGE_MAX);
+	struct lifeline_keys a = sip_keys(NOW), b = sip_keys(NOW + KEYS_AGE_MAX),
+			     c = sip_keys(NOW + 2 * KEYS_AGE_MAX);
 	char text[TOKEN_LENGTH];
 	uint8_t slot;
 	uint64_t id;
 
 	token_mint(&a.minting, TOKEN_TAG, 9, 1234, text);
-	cr_expect_eq(token_prove(&b.minting, TOKEN_TAG, (struct str){text, TOKEN_LENGTH}, &slot, &id), 0);
+	cr_expect_eq(
+		token_prove(&b.minting, TOKEN_TAG, (struct str){text, TOKEN_LENGTH}, &slot, &id),
+		0);
 	cr_expect_eq(slot, 9);
 	cr_expect_eq(id, 1234);
-	cr_expect_eq(token_prove(&c.minting, TOKEN_TAG, (struct str){text, TOKEN_LENGTH}, &slot, &id), -EACCES, "two generations ago");
-	cr_expect_eq(memcmp(&a.slot_key, &c.slot_key, sizeof(a.slot_key)), 0, "slots never move with the keys");
+	cr_expect_eq(
+		token_prove(&c.minting, TOKEN_TAG, (struct str){text, TOKEN_LENGTH}, &slot, &id),
+		-EACCES, "two generations ago");
+	cr_expect_eq(memcmp(&a.slot_key, &c.slot_key, sizeof(a.slot_key)), 0,
+		"slots never move with the keys");
 	cr_expect_neq(memcmp(&a.minting.key[0], &b.minting.key[0], sizeof(a.minting.key[0])), 0);
 }
 
@@ -91,7 +98,9 @@ Test(keys, generations_wrap)
 		uint64_t id;
 
 		token_mint(&before.minting, TOKEN_BRANCH, 1, i, text);
-		cr_assert_eq(token_prove(&after.minting, TOKEN_BRANCH, (struct str){text, TOKEN_LENGTH}, &slot, &id), 0, "rotation %u", i);
+		cr_assert_eq(token_prove(&after.minting, TOKEN_BRANCH,
+				     (struct str){text, TOKEN_LENGTH}, &slot, &id),
+			0, "rotation %u", i);
 		before = after;
 	}
 }

@@ -14,7 +14,8 @@ static struct lifeline_packet packet;
 static void setup(void)
 {
 	cr_assert(sodium_init() >= 0);
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	outbox_init(&box);
 }
 

@@ -46,7 +46,9 @@ static const struct poison *keep(const char *text, int64_t time)
 {
 	const struct poison *p = NULL;
 
-	cr_assert_eq(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)text, strlen(text), "transport-0", "SEGV", time, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)text, strlen(text),
+			     "transport-0", "SEGV", time, &p),
+		0);
 	cr_assert_not_null(p);
 	return p;
 }
@@ -73,7 +75,8 @@ static char *name_of(const struct poison *p)
 {
 	char print[FINGERPRINT_TEXT_SIZE];
 
-	snprintf(path, sizeof(path), "%s/quarantine/%lld.message.%s.%s.%s", base, (long long)p->time, p->worker, p->reason, fingerprint_text(&p->print, print));
+	snprintf(path, sizeof(path), "%s/quarantine/%lld.message.%s.%s.%s", base,
+		(long long)p->time, p->worker, p->reason, fingerprint_text(&p->print, print));
 	return path;
 }
 
@@ -127,8 +130,12 @@ Test(quarantine, what_is_no_message_is_kept_and_not_refused)
 	const struct poison *p;
 	struct lifeline_quarantine list;
 
-	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 5, &p), 0);
-	cr_assert_eq(quarantine_keep(q, EVIDENCE_STREAM, (const unsigned char *)"GET / HTTP/1.1", 14, "transport-0", "ABRT", 6, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0",
+			     "ABRT", 5, &p),
+		0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_STREAM, (const unsigned char *)"GET / HTTP/1.1",
+			     14, "transport-0", "ABRT", 6, &p),
+		0);
 	again();
 	cr_assert_eq(quarantine_count(q), 2);
 	quarantine_list(q, &list);
@@ -162,7 +169,9 @@ Test(quarantine, what_is_not_refused_makes_room_first)
 	char text[32];
 
 	keep("refused and oldest", 1);
-	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0", "ABRT", 2, &p), 0);
+	cr_assert_eq(quarantine_keep(q, EVIDENCE_RECORD, (const unsigned char *)"\0\1", 2, "sip-0",
+			     "ABRT", 2, &p),
+		0);
 	for (int i = 2; i < QUARANTINE_MAX; i++) {
 		snprintf(text, sizeof(text), "message %d", i);
 		keep(text, 1000 + i);
@@ -224,8 +233,13 @@ Test(quarantine, nothing_in_the_folder_is_believed)
 
 	fingerprint_of(EVIDENCE_MESSAGE, "one", 3, &f);
 	fingerprint_text(&f, print);
-	static const char *const wrong[] = {"%s", "1000.message.transport-0.SEGV", "x.message.transport-0.SEGV.%s", "1000.text.transport-0.SEGV.%s", "1000.message.transport_0.SEGV.%s", "1000.message..SEGV.%s",
-		"1000.message.transport-0.SEGV.%sff", "1000.message.transport-0.SEGV.%s.old", "01000.message.transport-0.SEGV.%s", "99999999999999999999.message.transport-0.SEGV.%s", "1000.stream.transport-0.SEGV.%s"};
+	static const char *const wrong[] = {"%s", "1000.message.transport-0.SEGV",
+		"x.message.transport-0.SEGV.%s", "1000.text.transport-0.SEGV.%s",
+		"1000.message.transport_0.SEGV.%s", "1000.message..SEGV.%s",
+		"1000.message.transport-0.SEGV.%sff", "1000.message.transport-0.SEGV.%s.old",
+		"01000.message.transport-0.SEGV.%s",
+		"99999999999999999999.message.transport-0.SEGV.%s",
+		"1000.stream.transport-0.SEGV.%s"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -272,7 +286,9 @@ Test(quarantine, what_cannot_be_written_is_listed)
 
 	snprintf(path, sizeof(path), "rm -rf %s/quarantine", base);
 	cr_assert_eq(system(path), 0);
-	cr_assert_lt(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)"one", 3, "sip-1", "hangs", 1000, &p), 0);
+	cr_assert_lt(quarantine_keep(q, EVIDENCE_MESSAGE, (const unsigned char *)"one", 3, "sip-1",
+			     "hangs", 1000, &p),
+		0);
 	cr_assert_not_null(p);
 	cr_assert_not(p->stored);
 	quarantine_list(q, &list);

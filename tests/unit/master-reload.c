@@ -1,4 +1,5 @@
-/* master-reload.c - what may change while everything runs, and that changed users files are noticed. */
+/* master-reload.c - what may change while everything runs, and that changed users files are
+ * noticed. */
 #include "common/log.h"
 #include "master/reload.h"
 
@@ -36,9 +37,12 @@ static void put_config(unsigned sip, const char *bind, const char *runtime, cons
 	char text[2048];
 
 	snprintf(text, sizeof(text),
-		"runtime-directory = \"%s\"\nstate-directory = \"/tmp/state\"\nworkers { transport = 1 sip = %u tls = 0 }\n"
-		"zone \"access\" { trust = no auth = digest }\nlistener \"udp\" { bind = \"%s\" zone = \"access\" }\n"
-		"domain \"example.net\" { users = \"users\" }\nroute \"users\" { from = { \"access\" } to-domain = \"example.net\" action "
+		"runtime-directory = \"%s\"\nstate-directory = \"/tmp/state\"\nworkers { transport "
+		"= 1 sip = %u tls = 0 }\n"
+		"zone \"access\" { trust = no auth = digest }\nlistener \"udp\" { bind = \"%s\" "
+		"zone = \"access\" }\n"
+		"domain \"example.net\" { users = \"users\" }\nroute \"users\" { from = { "
+		"\"access\" } to-domain = \"example.net\" action "
 		"= \"registered\" }\n"
 		"timers { t1 = \"%s\" }\n",
 		runtime, sip, bind, t1);
@@ -116,10 +120,12 @@ Test(reload, what_is_tied_to_processes_and_sockets_needs_a_restart)
 	refused("runtime directory");
 }
 
-#define TWO_ZONES(listener_zone, first, second)                                                                                        \
-	"runtime-directory = \"/tmp/run\"\nstate-directory = \"/tmp/state\"\nworkers { transport = 1 sip = 2 tls = 0 }\n"               \
-	"zone \"" first "\" { trust = no auth = digest }\nzone \"" second "\" { trust = no auth = digest }\n"                            \
-	"listener \"udp\" { bind = \"udp:127.0.0.1:5060\" zone = \"" listener_zone "\" }\n"                                             \
+#define TWO_ZONES(listener_zone, first, second)                                                    \
+	"runtime-directory = \"/tmp/run\"\nstate-directory = \"/tmp/state\"\nworkers { transport " \
+	"= 1 sip = 2 tls = 0 }\n"                                                                  \
+	"zone \"" first "\" { trust = no auth = digest }\nzone \"" second                          \
+	"\" { trust = no auth = digest }\n"                                                        \
+	"listener \"udp\" { bind = \"udp:127.0.0.1:5060\" zone = \"" listener_zone "\" }\n"        \
 	"domain \"example.net\" { users = \"users\" }\ntimers { t1 = \"500ms\" }\n"
 
 Test(reload, zones_keep_their_places)

@@ -14,7 +14,8 @@ Test(slots, are_all_owned_and_evenly)
 		for (unsigned i = 0; i < workers; i++) {
 			unsigned n = slots_owned(&map, i);
 
-			cr_expect(n == SLOT_COUNT / workers || n == SLOT_COUNT / workers + 1, "%u of %u owns %u", i, workers, n);
+			cr_expect(n == SLOT_COUNT / workers || n == SLOT_COUNT / workers + 1,
+				"%u of %u owns %u", i, workers, n);
 			sum += n;
 		}
 		cr_expect_eq(sum, SLOT_COUNT);

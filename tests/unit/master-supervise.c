@@ -126,13 +126,13 @@ static void setup(void)
 }
 
 /* Turns the loop until condition is true, for at most 20 s. */
-#define UNTIL(condition) \
-	do { \
-		uint64_t until_ = loop_now(loop) + 20000; \
-		while (!(condition)) { \
-			cr_assert_lt(loop_now(loop), until_, "waited in vain for: " #condition); \
-			loop_once(loop, 50); \
-		} \
+#define UNTIL(condition)                                                                           \
+	do {                                                                                       \
+		uint64_t until_ = loop_now(loop) + 20000;                                          \
+		while (!(condition)) {                                                             \
+			cr_assert_lt(loop_now(loop), until_, "waited in vain for: " #condition);   \
+			loop_once(loop, 50);                                                       \
+		}                                                                                  \
 	} while (0)
 
 static unsigned ready(void)
@@ -336,7 +336,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	cr_assert_eq(quarantine_read(s.quarantine, 0, bytes, &size), 0);
 	cr_expect(size == 14 && memcmp(bytes, "INVITE sip:bob", 14) == 0);
 	assert_refused(PEER_TRANSPORT, 1); /* those that live */
-	assert_refused(PEER_SIP, 1);	   /* and the successor */
+	assert_refused(PEER_SIP, 1);       /* and the successor */
 	/* the other one still holds the same */
 	end(supervise_worker(&s, PEER_SIP, 0), SIGABRT);
 	cr_assert_eq(quarantine_count(s.quarantine), 1);
@@ -433,7 +433,8 @@ Test(supervise, an_idle_worker_is_left_asleep)
 
 	/* After it was found idle, nothing wakes it for WATCHDOG_IDLE_MS. */
 	UNTIL(w->idle);
-	uint64_t progress = w->page->progress, until = loop_now(loop) + WATCHDOG_IDLE_MS - 2 * WATCHDOG_MS;
+	uint64_t progress = w->page->progress,
+		 until = loop_now(loop) + WATCHDOG_IDLE_MS - 2 * WATCHDOG_MS;
 	while (loop_now(loop) < until)
 		loop_once(loop, 100);
 	cr_expect_eq(w->page->progress, progress);

@@ -150,12 +150,17 @@ Test(cancel, goes_out_at_once_after_a_provisional)
 	transaction_cancel(t, S("Reason: SIP;cause=200\r\n"));
 	cr_assert_eq(caught_count, 2);
 	cr_assert_str_eq(sent_text(1),
-		"CANCEL sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH ";rport\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: <sip:a@example.net>;tag=l\r\n"
-		"To: <sip:b@example.net>\r\nCall-ID: out-1\r\nCSeq: 41 CANCEL\r\nMax-Forwards: 70\r\nReason: SIP;cause=200\r\nContent-Length: 0\r\n\r\n");
+		"CANCEL sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"192.0.2.9:5060;branch=" OUR_BRANCH
+		";rport\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: "
+		"<sip:a@example.net>;tag=l\r\n"
+		"To: <sip:b@example.net>\r\nCall-ID: out-1\r\nCSeq: 41 CANCEL\r\nMax-Forwards: "
+		"70\r\nReason: SIP;cause=200\r\nContent-Length: 0\r\n\r\n");
 	cr_assert(caught[1].reserve);
 	transaction_cancel(t, STR_NONE);
 	cr_assert_eq(caught_count, 2);
-	/* it is a transaction of its own: repeated by timer E, its answer stops that and concerns nobody */
+	/* it is a transaction of its own: repeated by timer E, its answer stops that and concerns
+	 * nobody */
 	WAIT(caught_count == 3);
 	cr_assert_str_eq(sent_text(1), sent_text(2));
 	receive_response(&udp, "CANCEL", 200, "r");

@@ -1,4 +1,5 @@
-/* sip-authorize.c - challenges, right and wrong answers to them, and what a stranger learns from either. */
+/* sip-authorize.c - challenges, right and wrong answers to them, and what a stranger learns from
+ * either. */
 #include "sip-fixture.h"
 #include "ipc/slot.h"
 #include "worker-sip/auth/authorize.h"
@@ -22,7 +23,8 @@ struct ask {
 	unsigned listener;
 	uint8_t slot;
 	/* credentials; user NULL: none */
-	const char *user, *password, *realm, *nonce, *digest_uri, *nc, *algorithm, *qop, *cnonce, *extra;
+	const char *user, *password, *realm, *nonce, *digest_uri, *nc, *algorithm, *qop, *cnonce,
+		*extra;
 	bool wrong_header;
 };
 #define REGISTER .method = "REGISTER"
@@ -32,17 +34,21 @@ struct ask {
 /* The response as a client computes it. */
 static void respond(const struct ask *a, const char *nonce, const char *uri, char out[65])
 {
-	uint8_t algorithm = a->algorithm && !strcmp(a->algorithm, "SHA-256") ? DIGEST_SHA256 : DIGEST_MD5;
+	uint8_t algorithm = a->algorithm && !strcmp(a->algorithm, "SHA-256") ? DIGEST_SHA256
+	                                                                     : DIGEST_MD5;
 	char ha1[65], all[1024], method[128];
-	size_t n = digest_ha1(algorithm, str_of(a->user), str_of(a->realm ? a->realm : "example.net"), str_of(a->password), ha1);
+	size_t n = digest_ha1(algorithm, str_of(a->user),
+		str_of(a->realm ? a->realm : "example.net"), str_of(a->password), ha1);
 	char a2[65];
+
 	/* H(x:y:z) with the parts cut at other colons is the same hash */
 	snprintf(method, sizeof(method), "%s", a->method);
 	char *colon = strchr(uri, ':');
 	char scheme[16];
 	snprintf(scheme, sizeof(scheme), "%.*s", (int)(colon - uri), uri);
 	digest_ha1(algorithm, str_of(method), str_of(scheme), str_of(colon + 1), a2);
-	snprintf(all, sizeof(all), "%s:%s:%s:%s", a->nc ? a->nc : "00000001", a->cnonce ? a->cnonce : "c0", a->qop ? a->qop : "auth", a2);
+	snprintf(all, sizeof(all), "%s:%s:%s:%s", a->nc ? a->nc : "00000001",
+		a->cnonce ? a->cnonce : "c0", a->qop ? a->qop : "auth", a2);
 	digest_ha1(algorithm, (struct str){ha1, n}, str_of(nonce), str_of(all), out);
 }
 
@@ -55,6 +61,7 @@ static unsigned ask(struct ask a)
 	static char text[8192];
 	char credentials[2048] = "", response[65];
 	bool registers = strcmp(a.method, "REGISTER") == 0;
+
 	a.uri = a.uri ? a.uri : registers ? "sip:example.net" : "sip:bob@example.net";
 	a.from = a.from ? a.from : "sip:alice@example.net";
 	a.to = a.to ? a.to : registers ? "sip:alice@example.net" : "sip:bob@example.net";
@@ -63,12 +70,28 @@ static unsigned ask(struct ask a)
 	bool proxy = !registers && strchr(a.uri, '@');
 	if (a.user) {
 		respond(&a, a.nonce, uri, response);
-		snprintf(credentials, sizeof(credentials), "%s: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\"%s%s%s%s%s%s%s%s%s\r\n", proxy != a.wrong_header ? "Proxy-Authorization" : "Authorization", a.user,
-			a.realm ? a.realm : "example.net", a.nonce, uri, response, a.algorithm ? ", algorithm=" : "", a.algorithm ? a.algorithm : "", a.qop && !*a.qop ? "" : ", qop=", a.qop ? a.qop : "auth",
-			a.qop && !*a.qop ? "" : ", nc=", a.qop && !*a.qop ? "" : a.nc ? a.nc : "00000001", a.qop && !*a.qop ? "" : ", cnonce=\"", a.qop && !*a.qop ? "" : a.cnonce ? a.cnonce : "c0", a.qop && !*a.qop ? "" : "\"");
+		snprintf(credentials, sizeof(credentials),
+			"%s: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", "
+			"response=\"%s\"%s%s%s%s%s%s%s%s%s\r\n",
+			proxy != a.wrong_header ? "Proxy-Authorization" : "Authorization", a.user,
+			a.realm ? a.realm : "example.net", a.nonce, uri, response,
+			a.algorithm ? ", algorithm=" : "", a.algorithm ? a.algorithm : "",
+			a.qop && !*a.qop ? "" : ", qop=", a.qop ? a.qop : "auth",
+			a.qop && !*a.qop ? "" : ", nc=",
+			a.qop && !*a.qop ? ""
+			: a.nc           ? a.nc
+					 : "00000001",
+			a.qop && !*a.qop ? "" : ", cnonce=\"",
+			a.qop && !*a.qop ? ""
+			: a.cnonce       ? a.cnonce
+					 : "c0",
+			a.qop && !*a.qop ? "" : "\"");
 	}
 	f->branch++;
-	snprintf(text, sizeof(text), "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %u\r\nCSeq: 1 %s\r\n%s%s\r\n", a.method, a.uri, f->branch, a.from, f->branch, a.to, f->branch, a.method,
+	snprintf(text, sizeof(text),
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: "
+		"<%s>\r\nCall-ID: %u\r\nCSeq: 1 %s\r\n%s%s\r\n",
+		a.method, a.uri, f->branch, a.from, f->branch, a.to, f->branch, a.method,
 		a.extra ? a.extra : "", credentials);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
@@ -89,6 +112,7 @@ static const char *nonce_of(const char *header)
 	static char buffer[4][256];
 	static unsigned turn;
 	const char *value = fixture_header(f, header, 0);
+
 	cr_assert_not_null(value);
 	value = strstr(value, "nonce=\"") + 7;
 	char *to = buffer[turn++ % 4];
@@ -105,6 +129,7 @@ static const char *register_nonce(void)
 static bool is_stale(const char *header)
 {
 	const char *value = fixture_header(f, header, 0);
+
 	return value && strstr(value, "stale=true");
 }
 
@@ -113,40 +138,63 @@ Test(authorize, strongest_challenge_first)
 	cr_assert_eq(ask((struct ask){REGISTER}), 401);
 	cr_assert_eq(fixture_headers(f, "WWW-Authenticate"), 2);
 	const char *first = fixture_header(f, "WWW-Authenticate", 0);
-	cr_assert(strstr(first, "Digest realm=\"example.net\", nonce=\"") == first && strstr(first, "algorithm=SHA-256") && strstr(first, "qop=\"auth\"") && !strstr(first, "stale"));
+	cr_assert(strstr(first, "Digest realm=\"example.net\", nonce=\"") == first &&
+		  strstr(first, "algorithm=SHA-256") && strstr(first, "qop=\"auth\"") &&
+		  !strstr(first, "stale"));
 	cr_assert(strstr(fixture_header(f, "WWW-Authenticate", 1), "algorithm=MD5"));
 	cr_assert_eq(ask((struct ask){INVITE}), 407);
 	cr_assert_eq(fixture_headers(f, "Proxy-Authenticate"), 2);
-	cr_assert_eq(ask((struct ask){.method = "OPTIONS", .uri = "sip:192.0.2.1:5060"}), 401, "to the gateway itself");
+	cr_assert_eq(ask((struct ask){.method = "OPTIONS", .uri = "sip:192.0.2.1:5060"}), 401,
+		"to the gateway itself");
 	cr_assert_eq(ask((struct ask){.method = "OPTIONS", .uri = "sip:example.net"}), 401);
 	cr_assert_eq(ask((struct ask){.method = "OPTIONS", .uri = "sip:elsewhere.example"}), 407);
 	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example"}), 401);
-	cr_assert(strstr(fixture_header(f, "WWW-Authenticate", 0), "realm=\"other realm\"") && fixture_headers(f, "WWW-Authenticate") == 1);
+	cr_assert(strstr(fixture_header(f, "WWW-Authenticate", 0), "realm=\"other realm\"") &&
+		  fixture_headers(f, "WWW-Authenticate") == 1);
 	cr_assert_eq(ask((struct ask){INVITE, .from = "sip:x@elsewhere.example"}), 407);
-	cr_assert(strstr(fixture_header(f, "Proxy-Authenticate", 0), "realm=\"example.net\""), "the first domain");
+	cr_assert(strstr(fixture_header(f, "Proxy-Authenticate", 0), "realm=\"example.net\""),
+		"the first domain");
 }
 
 Test(authorize, the_right_digest)
 {
 	const char *nonce = register_nonce();
+
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce}), 0);
-	cr_assert(sender.authenticated && !sender.trusted && sender.zone == ZONE_ACCESS && sender.domain == 0 && sender.name_length == 5 && !strcmp(sender.name, "alice"));
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "SHA-256", .nc = "00000002"}), 0);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "MD5", .nc = "00000003", .peer = "198.51.100.7:49152"}), 0, "another port of the same address");
+	cr_assert(sender.authenticated && !sender.trusted && sender.zone == ZONE_ACCESS &&
+		  sender.domain == 0 && sender.name_length == 5 && !strcmp(sender.name, "alice"));
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "SHA-256",
+			     .nc = "00000002"}),
+		0);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .algorithm = "MD5",
+			     .nc = "00000003", .peer = "198.51.100.7:49152"}),
+		0, "another port of the same address");
 	cr_assert_eq(ask((struct ask){INVITE}), 407);
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce_of("Proxy-Authenticate"), .algorithm = "SHA-256"}), 0);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce_of("Proxy-Authenticate"),
+			     .algorithm = "SHA-256"}),
+		0);
 	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example"}), 401);
-	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example", .user = "carol", .password = "christmas", .realm = "other realm", .nonce = nonce_of("WWW-Authenticate")}), 0);
+	cr_assert_eq(ask((struct ask){REGISTER, .to = "sip:carol@other.example", .user = "carol",
+			     .password = "christmas", .realm = "other realm",
+			     .nonce = nonce_of("WWW-Authenticate")}),
+		0);
 	cr_assert_eq(sender.domain, 1);
 	cr_assert_eq(f->penalties, 0);
 }
 
-/* A request as core_message gets it; the status that came back, and how many transactions there are then. */
-static unsigned stranger(const char *method, const char *uri, unsigned listener, const char *more, uint64_t *transactions)
+/* A request as core_message gets it; the status that came back, and how many transactions there are
+ * then. */
+static unsigned stranger(const char *method, const char *uri, unsigned listener, const char *more,
+	uint64_t *transactions)
 {
 	static char text[2048];
 	struct flow flow = fixture_flow(f, listener, "198.51.100.7:5060", 0);
-	snprintf(text, sizeof(text), "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKs%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: s\r\nCSeq: 1 %s\r\n%s\r\n", method, uri, f->branch, method, more);
+
+	snprintf(text, sizeof(text),
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKs%u\r\nFrom: "
+		"<sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: "
+		"s\r\nCSeq: 1 %s\r\n%s\r\n",
+		method, uri, f->branch, method, more);
 	struct message *m = (struct message *)(uintptr_t)fixture_message(f, text, &flow);
 	m->max_forwards = strstr(text, "Max-Forwards: 0") ? 0 : 70;
 	f->answers = 0;
@@ -158,30 +206,42 @@ static unsigned stranger(const char *method, const char *uri, unsigned listener,
 Test(authorize, nothing_is_kept_of_a_stranger_who_registers_or_asks)
 {
 	uint64_t kept;
+
 	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401);
 	cr_assert_eq(kept, 0);
 	char *tag = strdup(fixture_header(f, "To", 0));
 	char *nonce = strdup(nonce_of("WWW-Authenticate"));
 	cr_assert_not_null(strstr(tag, ";tag="));
-	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401, "a retransmission is challenged again");
-	cr_assert_str_eq(fixture_header(f, "To", 0), tag, "with the same tag (RFC 3261 section 8.2.7)");
+	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "", &kept), 401,
+		"a retransmission is challenged again");
+	cr_assert_str_eq(
+		fixture_header(f, "To", 0), tag, "with the same tag (RFC 3261 section 8.2.7)");
 	cr_assert_str_neq(nonce_of("WWW-Authenticate"), nonce);
 	cr_assert_eq(stranger("OPTIONS", "sip:bob@example.net", ACCESS_UDP, "", &kept), 407);
 	cr_assert_eq(kept, 0);
-	cr_assert_eq(stranger("MESSAGE", "sip:bob@example.net", ACCESS_UDP, "Max-Forwards: 0\r\n", &kept), 483, "nothing is challenged that has come to its end");
+	cr_assert_eq(stranger("MESSAGE", "sip:bob@example.net", ACCESS_UDP, "Max-Forwards: 0\r\n",
+			     &kept),
+		483, "nothing is challenged that has come to its end");
 	cr_assert_eq(kept, 1);
 	f->branch++;
 	cr_assert_eq(stranger("INVITE", "sip:bob@example.net", ACCESS_UDP, "", &kept), 407);
 	cr_assert_eq(kept, 2, "its ACK must find it");
 	f->branch++;
-	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP, "Authorization: Digest username=\"alice\", realm=\"else\", nonce=\"0\", uri=\"sip:example.net\", response=\"0123456789abcdef0123456789abcdef\"\r\n", &kept), 401);
+	cr_assert_eq(stranger("REGISTER", "sip:example.net", ACCESS_UDP,
+			     "Authorization: Digest username=\"alice\", realm=\"else\", "
+			     "nonce=\"0\", uri=\"sip:example.net\", "
+			     "response=\"0123456789abcdef0123456789abcdef\"\r\n",
+			     &kept),
+		401);
 	cr_assert_eq(kept, 3, "with credentials it is looked for repetitions first");
 	f->branch++;
 	cr_assert_eq(stranger("MESSAGE", "sip:carol@example.net", ACCESS_UDP, "", &kept), 407);
-	cr_assert_eq(kept, 4, "a message must not arrive twice, even if its sender was not challenged at first");
+	cr_assert_eq(kept, 4,
+		"a message must not arrive twice, even if its sender was not challenged at first");
 	f->image.s.transactions_max = 1;
 	f->branch++;
-	cr_assert_eq(stranger("REGISTER", "sip:other.example", ACCESS_UDP, "", &kept), 503, "who cannot be served is told so before it is challenged");
+	cr_assert_eq(stranger("REGISTER", "sip:other.example", ACCESS_UDP, "", &kept), 503,
+		"who cannot be served is told so before it is challenged");
 	free(tag);
 	free(nonce);
 }
@@ -189,22 +249,32 @@ Test(authorize, nothing_is_kept_of_a_stranger_who_registers_or_asks)
 Test(authorize, a_wrong_digest_counts_against_its_source)
 {
 	const char *nonce = register_nonce();
-	cr_assert_eq(ask((struct ask){REGISTER, .user = "alice", .password = "guess", .nonce = nonce}), 401);
+
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .user = "alice", .password = "guess", .nonce = nonce}),
+		401);
 	cr_assert_not(is_stale("WWW-Authenticate"));
 	cr_assert_eq(f->penalties, 1);
 	struct endpoint source = fixture_endpoint("198.51.100.7:5060");
 	cr_assert(endpoint_equal(&f->penalty.source, &source) && f->penalty.listener == ACCESS_UDP);
 	char *first = strdup(f->answer);
-	cr_assert_eq(ask((struct ask){REGISTER, .user = "nobody", .password = "guess", .nonce = nonce, .from = "sip:nobody@example.net", .to = "sip:nobody@example.net"}), 401);
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .user = "nobody", .password = "guess", .nonce = nonce,
+			.from = "sip:nobody@example.net", .to = "sip:nobody@example.net"}),
+		401);
 	cr_assert_eq(f->penalties, 2);
-	cr_assert_eq(strlen(f->answer) - 2 * strlen("nobody"), strlen(first) - 2 * strlen("alice"), "an unknown user looks the same");
+	cr_assert_eq(strlen(f->answer) - 2 * strlen("nobody"), strlen(first) - 2 * strlen("alice"),
+		"an unknown user looks the same");
 	free(first);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce}), 0, "a failure uses up no count");
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce}), 0,
+		"a failure uses up no count");
 }
 
 Test(authorize, a_user_without_the_algorithm_gets_the_same_challenges)
 {
-	struct ask bob = {REGISTER, .from = "sip:bob@example.net", .to = "sip:bob@example.net", .user = "bob", .password = "builder"};
+	struct ask bob = {REGISTER, .from = "sip:bob@example.net", .to = "sip:bob@example.net",
+		.user = "bob", .password = "builder"};
+
 	bob.nonce = register_nonce();
 	cr_assert_eq(ask(bob), 0);
 	bob.algorithm = "SHA-256";
@@ -216,6 +286,7 @@ Test(authorize, a_user_without_the_algorithm_gets_the_same_challenges)
 Test(authorize, a_count_is_good_once)
 {
 	const char *nonce = register_nonce();
+
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "0000000a"}), 0);
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "0000000a"}), 401);
 	cr_assert(is_stale("WWW-Authenticate"));
@@ -239,6 +310,7 @@ Test(authorize, a_nonce_that_is_not_for_this_is_stale_and_no_failure)
 	const char *nonce = register_nonce();
 	char forged[256], old[NONCE_LENGTH_MAX + 1] = "";
 	struct endpoint source = fixture_endpoint("198.51.100.7:5060");
+
 	snprintf(forged, sizeof(forged), "%s", nonce);
 	forged[5] ^= 1;
 	nonce_make(f->sip.keys.nonce_key, fixture_now() - 300001, 0, &source, old);
@@ -268,40 +340,68 @@ Test(authorize, credentials_that_do_not_count)
 		{REGISTER, ALICE, .nonce = nonce, .wrong_header = true},
 		{REGISTER, ALICE, .nonce = nonce, .nc = "1"},
 		{REGISTER, .user = "", .password = "", .nonce = nonce},
-		{REGISTER, .extra = "Authorization: Basic YTpi\r\nAuthorization: Digest\r\nAuthorization: Digest username=\"alice\"\r\n"},
+		{REGISTER, .extra = "Authorization: Basic YTpi\r\nAuthorization: "
+				    "Digest\r\nAuthorization: Digest username=\"alice\"\r\n"},
 	};
+
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		cr_expect_eq(ask(row[i]), 401, "%zu", i);
 		cr_expect_not(is_stale("WWW-Authenticate"), "%zu", i);
 	}
 	cr_assert_eq(f->penalties, 0);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .extra = "Authorization: Digest username=\"x\", realm=\"another\", nonce=\"1\", uri=\"sip:x\", response=\"0123456789abcdef0123456789abcdef\"\r\n"}), 0,
-		"others' credentials stand beside ours");
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce,
+			     .extra = "Authorization: Digest username=\"x\", realm=\"another\", "
+				      "nonce=\"1\", uri=\"sip:x\", "
+				      "response=\"0123456789abcdef0123456789abcdef\"\r\n"}),
+		0, "others' credentials stand beside ours");
 	f->image.domain[0].algorithms = DIGEST_SHA256;
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000002"}), 401, "MD5 was not offered");
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000002"}), 401,
+		"MD5 was not offered");
 }
 
 Test(authorize, the_uri_must_be_the_one_that_is_asked)
 {
 	const char *nonce = register_nonce();
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:other.example"}), 400);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:EXAMPLE.net"}), 0);
+
+	cr_assert_eq(ask((struct ask){
+			     REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:other.example"}),
+		400);
+	cr_assert_eq(
+		ask((struct ask){REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:EXAMPLE.net"}),
+		0);
 	cr_assert_eq(f->penalties, 0);
 }
 
 Test(authorize, everybody_speaks_for_himself)
 {
 	const char *nonce = register_nonce();
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .to = "sip:bob@example.net"}), 403);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000002", .to = "sip:alice@example.net:5099"}), 403);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000003", .from = "sip:bob@example.net"}), 0, "of a REGISTER the To counts");
+
+	cr_assert_eq(
+		ask((struct ask){REGISTER, ALICE, .nonce = nonce, .to = "sip:bob@example.net"}),
+		403);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000002",
+			     .to = "sip:alice@example.net:5099"}),
+		403);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000003",
+			     .from = "sip:bob@example.net"}),
+		0, "of a REGISTER the To counts");
 	cr_assert_eq(ask((struct ask){INVITE, .from = "sip:bob@example.net"}), 407);
 	nonce = nonce_of("Proxy-Authenticate");
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .from = "sip:bob@example.net"}), 403);
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000002", .from = "sip:alice@elsewhere.example"}), 403);
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000003", .from = "tel:+1234"}), 403);
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000004", .from = "sip:alic@example.net"}), 403);
-	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000005", .from = "sips:%61lice@EXAMPLE.net;x=y"}), 0);
+	cr_assert_eq(
+		ask((struct ask){INVITE, ALICE, .nonce = nonce, .from = "sip:bob@example.net"}),
+		403);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000002",
+			     .from = "sip:alice@elsewhere.example"}),
+		403);
+	cr_assert_eq(ask((struct ask){
+			     INVITE, ALICE, .nonce = nonce, .nc = "00000003", .from = "tel:+1234"}),
+		403);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000004",
+			     .from = "sip:alic@example.net"}),
+		403);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000005",
+			     .from = "sips:%61lice@EXAMPLE.net;x=y"}),
+		0);
 	cr_assert_eq(counters_page->counter[COUNTER_AUTH_NOT_OWNER], 6);
 	cr_assert_eq(f->penalties, 0);
 }
@@ -309,10 +409,12 @@ Test(authorize, everybody_speaks_for_himself)
 Test(authorize, trusted_zones_and_those_that_ask_nobody)
 {
 	cr_assert_eq(ask((struct ask){INVITE, .listener = CORE_UDP, .peer = "10.0.0.9:5060"}), 0);
-	cr_assert(sender.trusted && !sender.authenticated && sender.zone == ZONE_CORE && sender.domain == NONE_INDEX && sender.name_length == 0);
+	cr_assert(sender.trusted && !sender.authenticated && sender.zone == ZONE_CORE &&
+		  sender.domain == NONE_INDEX && sender.name_length == 0);
 	cr_assert_eq(ask((struct ask){INVITE, .listener = OPEN_UDP}), 0);
 	cr_assert(!sender.trusted && !sender.authenticated && sender.zone == ZONE_OPEN);
-	cr_assert_eq(ask((struct ask){INVITE, .listener = CORE_UDP, .peer = "10.0.1.9:5060"}), 403, "outside the zone's sources");
+	cr_assert_eq(ask((struct ask){INVITE, .listener = CORE_UDP, .peer = "10.0.1.9:5060"}), 403,
+		"outside the zone's sources");
 	f->image.s.domains.count = 0;
 	cr_assert_eq(ask((struct ask){INVITE}), 403, "nobody to authenticate as");
 }
@@ -329,14 +431,27 @@ static void sink(void *arg, enum log_level level, const char *line, size_t lengt
 Test(authorize, one_fixed_line_for_each_failure)
 {
 	const char *nonce = register_nonce();
+
 	log_init("sip", 0, LOG_INFO, sink, NULL);
-	cr_assert_eq(ask((struct ask){REGISTER, .user = "alice", .password = "guess", .nonce = nonce}), 401);
-	cr_assert(strstr(logged[0], " auth-failed source=198.51.100.7 zone=access user=alice domain=example.net reason=wrong-digest"), "%s", logged[0]);
-	cr_assert_eq(ask((struct ask){REGISTER, .user = "x y", .password = "guess", .nonce = nonce}), 401);
-	cr_assert(strstr(logged[1], " auth-failed source=198.51.100.7 zone=access user=\"x y\" domain=example.net reason=unknown-user"), "%s", logged[1]);
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .user = "alice", .password = "guess", .nonce = nonce}),
+		401);
+	cr_assert(strstr(logged[0], " auth-failed source=198.51.100.7 zone=access user=alice "
+				    "domain=example.net reason=wrong-digest"),
+		"%s", logged[0]);
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .user = "x y", .password = "guess", .nonce = nonce}),
+		401);
+	cr_assert(strstr(logged[1], " auth-failed source=198.51.100.7 zone=access user=\"x y\" "
+				    "domain=example.net reason=unknown-user"),
+		"%s", logged[1]);
 	cr_assert_eq(ask((struct ask){REGISTER, .peer = "[2001:db8::1]:5060"}), 401);
-	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .to = "sip:bob@example.net", .nonce = nonce_of("WWW-Authenticate"), .peer = "[2001:db8::1]:5060"}), 403);
-	cr_assert(strstr(logged[2], " auth-failed source=2001:db8::1 zone=access user=alice domain=example.net reason=not-owner"), "%s", logged[2]);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .to = "sip:bob@example.net",
+			     .nonce = nonce_of("WWW-Authenticate"), .peer = "[2001:db8::1]:5060"}),
+		403);
+	cr_assert(strstr(logged[2], " auth-failed source=2001:db8::1 zone=access user=alice "
+				    "domain=example.net reason=not-owner"),
+		"%s", logged[2]);
 	cr_assert_eq(lines, 3);
 	for (unsigned i = 0; i < lines; i++)
 		cr_assert_null(strstr(logged[i], nonce));

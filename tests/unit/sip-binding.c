@@ -1,13 +1,21 @@
-/* sip-binding.c - the records of the location store: what is written is read, what is not exactly a record is refused. */
+/* sip-binding.c - the records of the location store: what is written is read, what is not exactly a
+ * record is refused. */
 #include "sip-location.h"
 
 Test(binding, round_trip)
 {
 	char buffer[BINDINGS_SIZE_MAX];
 	struct binding in[2], out[BINDINGS_MAX];
+
 	in[0] = sample("sip:alice@198.51.100.7:5060;ob", 60000);
-	in[1] = (struct binding){.flow = {.id = FLOW_ID(3, 4, 5), .transport = TRANSPORT_TLS, .listener = 1, .peer = fixture_endpoint("[2001:db8::1]:49152")},
-		.expires_at = UINT64_MAX, .cseq = INT32_MAX, .q = 1000, .contact = S("sip:x")};
+	in[1] = (struct binding){.flow = {.id = FLOW_ID(3, 4, 5),
+					 .transport = TRANSPORT_TLS,
+					 .listener = 1,
+					 .peer = fixture_endpoint("[2001:db8::1]:49152")},
+		.expires_at = UINT64_MAX,
+		.cseq = INT32_MAX,
+		.q = 1000,
+		.contact = S("sip:x")};
 	in[1].flow.peer.scope = 9;
 	long n = bindings_encode(in, 2, buffer, sizeof(buffer));
 	cr_assert_gt(n, 0);
@@ -15,21 +23,29 @@ Test(binding, round_trip)
 	cr_assert_eq(bindings_decode((struct str){buffer, (size_t)n}, out), 2);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(memcmp(&in[i].flow, &out[i].flow, sizeof(in[i].flow)), 0);
-		cr_assert(in[i].expires_at == out[i].expires_at && in[i].cseq == out[i].cseq && in[i].reg_id == out[i].reg_id && in[i].q == out[i].q);
-		cr_assert(str_equal(in[i].contact, out[i].contact) && str_equal(in[i].call_id, out[i].call_id) && str_equal(in[i].path, out[i].path) && str_equal(in[i].instance, out[i].instance) &&
-			str_equal(in[i].user_agent, out[i].user_agent));
+		cr_assert(in[i].expires_at == out[i].expires_at && in[i].cseq == out[i].cseq &&
+			  in[i].reg_id == out[i].reg_id && in[i].q == out[i].q);
+		cr_assert(str_equal(in[i].contact, out[i].contact) &&
+			  str_equal(in[i].call_id, out[i].call_id) &&
+			  str_equal(in[i].path, out[i].path) &&
+			  str_equal(in[i].instance, out[i].instance) &&
+			  str_equal(in[i].user_agent, out[i].user_agent));
 	}
 }
 
 Test(binding, decodes_to_the_exact_end)
 {
 	char buffer[BINDINGS_SIZE_MAX];
-	struct binding b[2] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000)}, out[BINDINGS_MAX];
+	struct binding b[2] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000)},
+		       out[BINDINGS_MAX];
 	size_t n = (size_t)bindings_encode(b, 2, buffer, sizeof(buffer) - 1);
+
 	for (size_t i = 0; i < n; i++) {
 		char *exact = malloc(i ? i : 1); /* so that a sanitizer sees one byte too many */
+
 		memcpy(exact, buffer, i);
-		cr_assert_eq(bindings_decode((struct str){exact, i}, out), -EBADMSG, "cut at %zu", i);
+		cr_assert_eq(
+			bindings_decode((struct str){exact, i}, out), -EBADMSG, "cut at %zu", i);
 		free(exact);
 	}
 	buffer[n] = 0;
@@ -43,6 +59,7 @@ Test(binding, whatever_stands_there_is_refused_or_whole)
 	char buffer[BINDINGS_SIZE_MAX], bad[512];
 	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
 	size_t n = (size_t)bindings_encode(&b, 1, buffer, sizeof(buffer));
+
 	cr_assert_lt(n, sizeof(bad));
 	for (size_t i = 0; i < n; i++)
 		for (unsigned value = 0; value < 256; value++) {
@@ -50,14 +67,20 @@ Test(binding, whatever_stands_there_is_refused_or_whole)
 			bad[i] = (char)value;
 			/* who was taken over writes a right check, too */
 			struct hash_key key = {{(uint8_t)bad[1]}};
-			uint32_t check = (uint32_t)hash_bytes(&key, bad + BINDINGS_HEAD, n - BINDINGS_HEAD);
-			cr_assert(value == (unsigned char)buffer[i] || i < 1 || bindings_decode((struct str){bad, n}, out) == -EBADMSG, "the check misses byte %zu", i);
+			uint32_t check = (uint32_t)hash_bytes(
+				&key, bad + BINDINGS_HEAD, n - BINDINGS_HEAD);
+			cr_assert(value == (unsigned char)buffer[i] || i < 1 ||
+					  bindings_decode((struct str){bad, n}, out) == -EBADMSG,
+				"the check misses byte %zu", i);
 			memcpy(bad + 2, &check, sizeof(check));
 			int got = bindings_decode((struct str){bad, n}, out);
 			cr_assert(got == -EBADMSG || got == 1);
 			if (got != 1)
 				continue;
-			cr_assert(out[0].q <= 1000 && out[0].flow.transport < TRANSPORT_COUNT && out[0].flow.id == (transport_is_stream(out[0].flow.transport) ? out[0].flow.id : 0));
+			cr_assert(out[0].q <= 1000 && out[0].flow.transport < TRANSPORT_COUNT &&
+				  out[0].flow.id == (transport_is_stream(out[0].flow.transport)
+								    ? out[0].flow.id
+								    : 0));
 			for (size_t j = 0; j < out[0].contact.n; j++)
 				cr_assert_geq((unsigned char)out[0].contact.p[j], 0x20);
 		}
@@ -68,16 +91,19 @@ Test(binding, records_of_version_1_are_read)
 	char buffer[BINDINGS_SIZE_MAX], old[512];
 	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
 	size_t n = (size_t)bindings_encode(&b, 1, buffer, sizeof(buffer));
+
 	memcpy(old, (const char[]){1, 1}, 2);
 	memcpy(old + 2, buffer + BINDINGS_HEAD, n - BINDINGS_HEAD);
 	cr_assert_eq(bindings_decode((struct str){old, n - 4}, out), 1);
-	cr_assert(str_equal(out[0].contact, b.contact) && out[0].cseq == b.cseq && out[0].expires_at == b.expires_at);
+	cr_assert(str_equal(out[0].contact, b.contact) && out[0].cseq == b.cseq &&
+		  out[0].expires_at == b.expires_at);
 	cr_assert_eq(bindings_decode((struct str){old, n - 5}, out), -EBADMSG);
 }
 
 Test(binding, what_cannot_be_read_is_not_written)
 {
 	char buffer[BINDINGS_SIZE_MAX], longer[BINDING_PATH_MAX + 1];
+
 	memset(longer, 'a', sizeof(longer));
 	struct binding good = sample("sip:a@b", 1), b = good;
 	cr_assert_gt(bindings_encode(&b, 1, buffer, sizeof(buffer)), 0);
@@ -90,7 +116,8 @@ Test(binding, what_cannot_be_read_is_not_written)
 	b = good, b.path = (struct str){longer, sizeof(longer)};
 	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.flow.transport = TRANSPORT_TCP;
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL, "a stream without its connection");
+	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL,
+		"a stream without its connection");
 	b = good, b.flow.id = 5;
 	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.q = 1001;
@@ -101,6 +128,7 @@ Test(binding, what_cannot_be_read_is_not_written)
 Test(binding, a_control_byte_is_found_wherever_it_stands)
 {
 	char buffer[BINDINGS_SIZE_MAX], contact[19];
+
 	for (size_t n = 1; n <= sizeof(contact); n++)
 		for (size_t at = 0; at < n; at++)
 			for (unsigned value = 0; value < 256; value++) {
@@ -109,6 +137,8 @@ Test(binding, a_control_byte_is_found_wherever_it_stands)
 				contact[at] = (char)value;
 				struct binding b = sample("", 1);
 				b.contact = (struct str){contact, n};
-				cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)) < 0, value < 0x20 || value == 0x7f, "%u at %zu of %zu", value, at, n);
+				cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)) < 0,
+					value < 0x20 || value == 0x7f, "%u at %zu of %zu", value,
+					at, n);
 			}
 }

@@ -54,9 +54,12 @@ Test(client, failure_is_acknowledged_on_the_hop)
 	cr_assert_eq(notes.responses, 2);
 	cr_assert_eq(notes.status, 486);
 	cr_assert_eq(caught_count, 2);
-	cr_assert_str_eq(sent_text(1),
-		"ACK sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH ";rport\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: <sip:a@example.net>;tag=l\r\n"
-		"To: <sip:b@example.net>;tag=r2\r\nCall-ID: out-1\r\nCSeq: 41 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
+	cr_assert_str_eq(sent_text(1), "ACK sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: "
+				       "SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH
+				       ";rport\r\nRoute: <sip:r1;lr>\r\nRoute: "
+				       "<sip:r2;lr>\r\nFrom: <sip:a@example.net>;tag=l\r\n"
+				       "To: <sip:b@example.net>;tag=r2\r\nCall-ID: out-1\r\nCSeq: "
+				       "41 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n");
 	cr_assert(endpoint_equal(&caught[1].to.peer, &udp.peer));
 	/* repeated: the ACK again, and nothing for the user */
 	receive_response(&udp, "INVITE", 486, "r2");
@@ -144,7 +147,9 @@ Test(client, reliable_transports_repeat_nothing)
 
 	for (unsigned i = 0; i < 8; i++) {
 		flow.transport = transports[i / 2];
-		cr_assert_eq(transaction_send(sip.transactions, i % 2 ? METHOD_INVITE : METHOD_BYE, 100 + i, 7, &flow, w, &client_notes, &many[i], &t), 0);
+		cr_assert_eq(transaction_send(sip.transactions, i % 2 ? METHOD_INVITE : METHOD_BYE,
+				     100 + i, 7, &flow, w, &client_notes, &many[i], &t),
+			0);
 	}
 	wire_drop(w);
 	pass(6 * T1);
@@ -226,14 +231,17 @@ Test(client, response_of_another_method_does_not_match)
 
 Test(client, in_dialog_requests_may_use_the_reserve)
 {
-	struct wire *w = wire_of("BYE sip:b SIP/2.0\r\nVia: x\r\nt: \"tag=a\" <sip:b;tag=c>;tag=d\r\n\r\n");
+	struct wire *w = wire_of(
+		"BYE sip:b SIP/2.0\r\nVia: x\r\nt: \"tag=a\" <sip:b;tag=c>;tag=d\r\n\r\n");
 	struct transaction *t;
 
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_BYE, 9, 7, &udp, w, NULL, NULL, &t), 0);
+	cr_assert_eq(
+		transaction_send(sip.transactions, METHOD_BYE, 9, 7, &udp, w, NULL, NULL, &t), 0);
 	cr_assert(caught[0].reserve);
 	wire_drop(w);
 	w = wire_of("BYE sip:b SIP/2.0\r\nVia: x\r\nTo: \"tag=a\" <sip:b;tag=c>\r\n\r\n");
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_BYE, 10, 7, &udp, w, NULL, NULL, &t), 0);
+	cr_assert_eq(
+		transaction_send(sip.transactions, METHOD_BYE, 10, 7, &udp, w, NULL, NULL, &t), 0);
 	cr_assert(!caught[1].reserve);
 	wire_drop(w);
 }
@@ -244,13 +252,19 @@ Test(client, send_that_fails_at_once_leaves_nothing)
 	struct transaction *t = NULL;
 
 	send_error = -ENOTCONN;
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes, &notes, &t), -ENOTCONN);
+	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes,
+			     &notes, &t),
+		-ENOTCONN);
 	cr_assert_null(t);
 	pass(2);
 	cr_assert_eq(notes.failed + notes.gone, 0);
 	send_error = 0;
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes, &notes, &t), 0);
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes, &notes, &t), -EEXIST);
+	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes,
+			     &notes, &t),
+		0);
+	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &tcp, w, &client_notes,
+			     &notes, &t),
+		-EEXIST);
 	wire_drop(w);
 }
 
@@ -260,7 +274,9 @@ Test(client, full_queue_is_a_lost_datagram_but_an_error_on_a_stream)
 	struct transaction *t;
 
 	send_error = -EAGAIN;
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 2, 7, &tcp, w, &client_notes, &notes, &t), -EAGAIN);
+	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 2, 7, &tcp, w, &client_notes,
+			     &notes, &t),
+		-EAGAIN);
 	send_request(&udp, METHOD_INVITE, &notes);
 	send_error = 0;
 	WAIT(caught_count);
@@ -281,7 +297,8 @@ Test(client, send_that_fails_later)
 Test(client, reported_failure_is_503)
 {
 	send_request(&tcp, METHOD_INVITE, &notes);
-	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
+	transactions_send_failed(
+		sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.gone, 1);
 	cr_assert_eq(notes.status, 503);
@@ -292,7 +309,8 @@ Test(client, report_after_the_final_response_changes_nothing)
 {
 	send_request(&udp, METHOD_INVITE, &notes);
 	receive_response(&udp, "INVITE", 200, "r");
-	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
+	transactions_send_failed(
+		sip.transactions, FLOW_WORKER(tcp.id), caught[0].cookie, -ECONNREFUSED);
 	cr_assert_eq(notes.failed + notes.gone, 0);
 }
 
@@ -317,11 +335,14 @@ static void cancel_in_response(void *user, struct transaction *t, const struct m
 
 Test(client, user_may_cancel_and_detach_within_its_callback)
 {
-	static const struct client_user ops = {.response = cancel_in_response, .failed = on_client_failed, .gone = on_gone};
+	static const struct client_user ops = {
+		.response = cancel_in_response, .failed = on_client_failed, .gone = on_gone};
 	struct wire *w = wire_of(client_text("INVITE"));
 	struct transaction *t;
 
-	cr_assert_eq(transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &udp, w, &ops, &notes, &t), 0);
+	cr_assert_eq(
+		transaction_send(sip.transactions, METHOD_INVITE, 1, 7, &udp, w, &ops, &notes, &t),
+		0);
 	wire_drop(w);
 	receive_response(&udp, "INVITE", 180, "r");
 	cr_assert(sent_starts(1, "CANCEL "));

@@ -15,14 +15,18 @@ TestSuite(digest, .init = set_up);
 static struct endpoint at(const char *text)
 {
 	struct endpoint e;
+
 	cr_assert_eq(endpoint_parse(str_of(text), &e), 0);
 	return e;
 }
 
 /* RFC 7616 section 3.9.1, both algorithms. */
-#define EXAMPLE(algorithm, response) \
-	"Digest username=\"Mufasa\",\r\n realm=\"http-auth@example.org\", uri=\"/dir/index.html\", algorithm=" algorithm ", nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, " \
-	"cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, response=\"" response "\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
+#define EXAMPLE(algorithm, response)                                                               \
+	"Digest username=\"Mufasa\",\r\n realm=\"http-auth@example.org\", "                        \
+	"uri=\"/dir/index.html\", algorithm=" algorithm                                            \
+	", nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, "                  \
+	"cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, response=\"" response  \
+	"\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
 
 Test(digest, examples_of_rfc_7616)
 {
@@ -31,14 +35,19 @@ Test(digest, examples_of_rfc_7616)
 		uint8_t algorithm;
 	} example[] = {
 		{EXAMPLE("MD5", "8ca523f5e9506fed4657c9700eebdbec"), DIGEST_MD5},
-		{EXAMPLE("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"), DIGEST_SHA256},
+		{EXAMPLE("SHA-256",
+			 "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+			DIGEST_SHA256},
 	};
 	for (size_t i = 0; i < 2; i++) {
 		struct credentials c;
 		char ha1[65];
+
 		cr_assert_eq(credentials_parse(str_of(example[i].value), &c), 0);
 		cr_assert_eq(c.algorithm, example[i].algorithm);
-		struct str right = {ha1, digest_ha1(c.algorithm, S("Mufasa"), S("http-auth@example.org"), S("Circle of Life"), ha1)};
+		struct str right = {
+			ha1, digest_ha1(c.algorithm, S("Mufasa"), S("http-auth@example.org"),
+				     S("Circle of Life"), ha1)};
 		cr_assert(digest_verify(&c, S("GET"), right));
 		cr_assert_not(digest_verify(&c, S("POST"), right));
 		ha1[0] ^= 1;
@@ -51,11 +60,15 @@ Test(digest, without_qop_auth_nothing_is_right)
 	struct credentials c;
 	char ha1[65], a2[65], response[65];
 	size_t n = digest_ha1(DIGEST_MD5, S("u"), S("r"), S("p"), ha1);
-	/* H(HA1:nonce:H(method:uri)), right by RFC 2069; digest_ha1 joins three parts, and "sip:x" makes the third of method and URI */
+
+	/* H(HA1:nonce:H(method:uri)), right by RFC 2069; digest_ha1 joins three parts, and "sip:x"
+	 * makes the third of method and URI */
 	digest_ha1(DIGEST_MD5, S("REGISTER"), S("sip"), S("x"), a2);
 	digest_ha1(DIGEST_MD5, (struct str){ha1, n}, S("abc"), (struct str){a2, 32}, response);
 	char value[256];
-	snprintf(value, sizeof(value), "Digest username=\"u\", realm=\"r\", nonce=\"abc\", uri=\"sip:x\", response=\"%s\"", response);
+	snprintf(value, sizeof(value),
+		"Digest username=\"u\", realm=\"r\", nonce=\"abc\", uri=\"sip:x\", response=\"%s\"",
+		response);
 	cr_assert_eq(credentials_parse(str_of(value), &c), 0);
 	cr_assert_not(digest_verify(&c, S("REGISTER"), (struct str){ha1, n}));
 }
@@ -70,13 +83,18 @@ Test(digest, forms_of_credentials)
 		int error;
 	} row[] = {
 		{BASE ", response=\"" HEX32 "\"", 0},
-		{"dIGEST\t" "username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"" HEX32 "\"", 0},
+		{"dIGEST\t"
+		 "username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"" HEX32 "\"",
+			0},
 		{BASE ", response=\"" HEX32 "\", unknown=1", 0},
 		{BASE ", response=\"" HEX32 "\", qop=auth, nc=0000000a, cnonce=\"\"", 0},
 		{BASE ", algorithm=SHA-256, response=\"" HEX32 HEX32 "\"", 0},
 		{BASE ", algorithm=SHA-256, response=\"" HEX32 "\"", -EINVAL},
 		{BASE ", response=\"" HEX32 "0\"", -EINVAL},
-		{BASE ", response=\"" "0123456789ABCDEF0123456789abcdef" "\"", -EINVAL},
+		{BASE ", response=\""
+		      "0123456789ABCDEF0123456789abcdef"
+		      "\"",
+			-EINVAL},
 		{BASE, -EINVAL},
 		{BASE ", response=\"" HEX32 "\", realm=\"r\"", -EINVAL},
 		{BASE ", response=\"" HEX32 "\", qop=auth", -EINVAL},
@@ -84,20 +102,25 @@ Test(digest, forms_of_credentials)
 		{BASE ", response=\"" HEX32 "\", qop=auth, nc=0000000g, cnonce=\"c\"", -EINVAL},
 		{BASE ", response=\"" HEX32 "\",", -EINVAL},
 		{"Basic dTpw", -EINVAL},
-		{"Digestusername=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"" HEX32 "\"", -EINVAL},
+		{"Digestusername=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"" HEX32
+		 "\"",
+			-EINVAL},
 		{"Digest", -EINVAL},
 		{"Digest ", -EINVAL},
 		{"", -EINVAL},
 	};
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		struct credentials c;
-		cr_expect_eq(credentials_parse(str_of(row[i].value), &c), row[i].error, "%s", row[i].value);
+
+		cr_expect_eq(credentials_parse(str_of(row[i].value), &c), row[i].error, "%s",
+			row[i].value);
 	}
 }
 
 Test(digest, unknown_algorithms_are_named_none)
 {
 	struct credentials c;
+
 	cr_assert_eq(credentials_parse(S(BASE ", algorithm=MD5-sess, response=\"x\""), &c), 0);
 	cr_assert_eq(c.algorithm, 0);
 	cr_assert_not(digest_verify(&c, S("REGISTER"), S(HEX32)));
@@ -107,26 +130,34 @@ Test(digest, a_nonce_is_bound_to_key_slot_address_and_time)
 {
 	uint8_t key[32] = {1}, other_key[32] = {2};
 	char buffer[NONCE_LENGTH_MAX];
-	struct endpoint source = at("198.51.100.7:5060"), port = at("198.51.100.7:49152"), other = at("198.51.100.8:5060"), six = at("[2001:db8::1]:5060");
+	struct endpoint source = at("198.51.100.7:5060"), port = at("198.51.100.7:49152"),
+			other = at("198.51.100.8:5060"), six = at("[2001:db8::1]:5060");
 	struct str nonce = {buffer, nonce_make(key, 1000000, 17, &source, buffer)};
 	struct nonce_name name = {0};
+
 	cr_assert_leq(nonce.n, NONCE_LENGTH_MAX);
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0);
 	cr_assert(name.serial != 0 && name.minted_ms == 1000000);
 	cr_assert_eq(nonce_check(key, nonce, 1300000, 300000, 17, &source, &name), 0);
-	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &port, &name), 0, "the port is not bound");
+	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &port, &name), 0,
+		"the port is not bound");
 	cr_assert_eq(nonce_check(key, nonce, 1300001, 300000, 17, &source, &name), -ESTALE);
-	cr_assert_eq(nonce_check(key, nonce, 900000, 300000, 17, &source, &name), -ESTALE, "from the future");
+	cr_assert_eq(nonce_check(key, nonce, 900000, 300000, 17, &source, &name), -ESTALE,
+		"from the future");
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 18, &source, &name), -ESTALE);
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &other, &name), -ESTALE);
 	cr_assert_eq(nonce_check(key, nonce, 1000000, 300000, 17, &six, &name), -ESTALE);
 	cr_assert_eq(nonce_check(other_key, nonce, 1000000, 300000, 17, &source, &name), -EINVAL);
-	cr_assert_eq(nonce_check(key, (struct str){buffer, nonce.n - 1}, 1000000, 300000, 17, &source, &name), -EINVAL);
+	cr_assert_eq(nonce_check(key, (struct str){buffer, nonce.n - 1}, 1000000, 300000, 17,
+			     &source, &name),
+		-EINVAL);
 	cr_assert_eq(nonce_check(key, STR_EMPTY, 1000000, 300000, 17, &source, &name), -EINVAL);
 	for (size_t i = 0; i < nonce.n; i++) {
 		char was = buffer[i];
+
 		buffer[i] = was == '0' ? '1' : '0';
-		cr_assert_neq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0, "digit %zu", i);
+		cr_assert_neq(nonce_check(key, nonce, 1000000, 300000, 17, &source, &name), 0,
+			"digit %zu", i);
 		buffer[i] = was;
 	}
 }
@@ -136,8 +167,10 @@ Test(digest, two_nonces_of_one_moment_differ)
 	uint8_t key[32] = {1};
 	char a[NONCE_LENGTH_MAX], b[NONCE_LENGTH_MAX];
 	struct endpoint source = at("198.51.100.7:5060");
-	struct str one = {a, nonce_make(key, 5, 1, &source, a)}, two = {b, nonce_make(key, 5, 1, &source, b)};
+	struct str one = {a, nonce_make(key, 5, 1, &source, a)},
+		   two = {b, nonce_make(key, 5, 1, &source, b)};
 	struct nonce_name first, second;
+
 	cr_assert_eq(nonce_check(key, one, 5, 1000, 1, &source, &first), 0);
 	cr_assert_eq(nonce_check(key, two, 5, 1000, 1, &source, &second), 0);
 	cr_assert_neq(first.serial, second.serial);
@@ -146,6 +179,7 @@ Test(digest, two_nonces_of_one_moment_differ)
 Test(replay, a_count_is_accepted_once)
 {
 	struct replay *r;
+
 	cr_assert_eq(replay_new(&r, 16, 100), 0);
 	cr_assert_eq(replay_use(r, 1, 100, 1), 0);
 	cr_assert_eq(replay_use(r, 1, 100, 1), -ESTALE);
@@ -168,6 +202,7 @@ Test(replay, a_count_is_accepted_once)
 Test(replay, what_came_before_the_start_is_not_known)
 {
 	struct replay *r;
+
 	cr_assert_eq(replay_new(&r, 16, 100), 0);
 	cr_assert_eq(replay_use(r, 1, 99, 2), -ESTALE);
 	cr_assert_eq(replay_use(r, 1, 99, 1), -ESTALE);
@@ -181,13 +216,16 @@ Test(replay, what_came_before_the_start_is_not_known)
 Test(replay, what_was_forgotten_is_never_accepted_again)
 {
 	struct replay *r;
+
 	cr_assert_eq(replay_new(&r, 8, 0), 0);
 	for (uint64_t i = 0; i < 100; i++)
-		cr_assert_eq(replay_use(r, i * 8, 1000 + i, 1), 0, "all in one bucket, %zu", (size_t)i);
+		cr_assert_eq(
+			replay_use(r, i * 8, 1000 + i, 1), 0, "all in one bucket, %zu", (size_t)i);
 	for (uint64_t i = 0; i < 100; i++)
 		cr_assert_eq(replay_use(r, i * 8, 1000 + i, 1), -ESTALE, "%zu", (size_t)i);
 	for (uint64_t i = 92; i < 100; i++)
-		cr_assert_eq(replay_use(r, i * 8, 1000 + i, 2), 0, "the newest are remembered: %zu", (size_t)i);
+		cr_assert_eq(replay_use(r, i * 8, 1000 + i, 2), 0, "the newest are remembered: %zu",
+			(size_t)i);
 	for (uint64_t i = 0; i < 92; i++)
 		cr_assert_eq(replay_use(r, i * 8, 1000 + i, 2), -ESTALE, "%zu", (size_t)i);
 	replay_free(r);

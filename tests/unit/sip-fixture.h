@@ -1,6 +1,8 @@
-/* sip-fixture.h - a SIP worker's context without master, mesh and network: settings and users made here, requests from text, answers caught on their way out.
+/* sip-fixture.h - a SIP worker's context without master, mesh and network: settings and users made
+ * here, requests from text, answers caught on their way out.
  *
- * Domain example.net (MD5 and SHA-256, 60 to 3600 s, 3 bindings). Zone access asks for digest, zone core is trusted, zone open asks nobody; each is a network of its own.
+ * Domain example.net (MD5 and SHA-256, 60 to 3600 s, 3 bindings). Zone access asks for digest, zone
+ * core is trusted, zone open asks nobody; each is a network of its own.
  */
 #ifndef SIPWARD_TESTS_UNIT_SIP_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_SIP_FIXTURE_H
@@ -69,30 +71,73 @@ static inline struct endpoint fixture_endpoint(const char *text)
 static inline void fixture_settings(struct image *i)
 {
 	memset(i, 0, sizeof(*i));
-	i->s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(*i), .generation = 1, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .message_max = MESSAGE_RAW_MAX,
-		.transactions_max = 1000, .calls_max = 100, .forks_max = 8, .nonce_ms = 300000, .max_forwards = 70, .transport_workers = 1, .sip_workers = 1};
+	i->s = (struct settings){.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.size = sizeof(*i),
+		.generation = 1,
+		.t1_ms = 500,
+		.t2_ms = 4000,
+		.t4_ms = 5000,
+		.message_max = MESSAGE_RAW_MAX,
+		.transactions_max = 1000,
+		.calls_max = 100,
+		.forks_max = 8,
+		.nonce_ms = 300000,
+		.max_forwards = 70,
+		.transport_workers = 1,
+		.sip_workers = 1};
 	i->s.zones = (struct array){offsetof(struct image, zone), ZONES};
 	i->s.listeners = (struct array){offsetof(struct image, listener), LISTENERS};
 	i->s.domains = (struct array){offsetof(struct image, domain), 2};
-	i->zone[ZONE_ACCESS] = (struct zone_settings){.name = fixture_text(i, "access"), .auth = ZONE_AUTH_DIGEST};
+	i->zone[ZONE_ACCESS] = (struct zone_settings){
+		.name = fixture_text(i, "access"), .auth = ZONE_AUTH_DIGEST};
 	cr_assert_eq(prefix_parse(S("10.0.0.0/24"), &i->source), 0);
-	i->zone[ZONE_CORE] = (struct zone_settings){.name = fixture_text(i, "core"), .trust = 1, .sources = {offsetof(struct image, source), 1}};
-	i->zone[ZONE_OPEN] = (struct zone_settings){.name = fixture_text(i, "open"), .auth = ZONE_AUTH_NONE};
-	i->listener[ACCESS_UDP] = (struct listener_settings){.name = fixture_text(i, "udp"), .bind = fixture_endpoint("192.0.2.1:5060"), .zone = ZONE_ACCESS, .transport = TRANSPORT_UDP};
-	i->listener[ACCESS_TCP] = (struct listener_settings){.name = fixture_text(i, "tcp"), .bind = fixture_endpoint("192.0.2.1:5060"), .zone = ZONE_ACCESS, .transport = TRANSPORT_TCP};
-	i->listener[CORE_UDP] = (struct listener_settings){.name = fixture_text(i, "coreudp"), .bind = fixture_endpoint("10.0.0.1:5062"), .zone = ZONE_CORE, .transport = TRANSPORT_UDP};
-	i->listener[OPEN_UDP] = (struct listener_settings){.name = fixture_text(i, "open"), .bind = fixture_endpoint("192.0.2.1:5064"), .zone = ZONE_OPEN, .transport = TRANSPORT_UDP};
-	i->domain[0] = (struct domain_settings){.name = fixture_text(i, "example.net"), .realm = fixture_text(i, "example.net"), .expires_min = 60, .expires_max = 3600, .expires_default = 1800, .bindings_max = 3,
+	i->zone[ZONE_CORE] = (struct zone_settings){.name = fixture_text(i, "core"),
+		.trust = 1,
+		.sources = {offsetof(struct image, source), 1}};
+	i->zone[ZONE_OPEN] = (struct zone_settings){
+		.name = fixture_text(i, "open"), .auth = ZONE_AUTH_NONE};
+	i->listener[ACCESS_UDP] = (struct listener_settings){.name = fixture_text(i, "udp"),
+		.bind = fixture_endpoint("192.0.2.1:5060"),
+		.zone = ZONE_ACCESS,
+		.transport = TRANSPORT_UDP};
+	i->listener[ACCESS_TCP] = (struct listener_settings){.name = fixture_text(i, "tcp"),
+		.bind = fixture_endpoint("192.0.2.1:5060"),
+		.zone = ZONE_ACCESS,
+		.transport = TRANSPORT_TCP};
+	i->listener[CORE_UDP] = (struct listener_settings){.name = fixture_text(i, "coreudp"),
+		.bind = fixture_endpoint("10.0.0.1:5062"),
+		.zone = ZONE_CORE,
+		.transport = TRANSPORT_UDP};
+	i->listener[OPEN_UDP] = (struct listener_settings){.name = fixture_text(i, "open"),
+		.bind = fixture_endpoint("192.0.2.1:5064"),
+		.zone = ZONE_OPEN,
+		.transport = TRANSPORT_UDP};
+	i->domain[0] = (struct domain_settings){.name = fixture_text(i, "example.net"),
+		.realm = fixture_text(i, "example.net"),
+		.expires_min = 60,
+		.expires_max = 3600,
+		.expires_default = 1800,
+		.bindings_max = 3,
 		.algorithms = DIGEST_MD5 | DIGEST_SHA256};
-	i->domain[1] = (struct domain_settings){.name = fixture_text(i, "other.example"), .realm = fixture_text(i, "other realm"), .expires_min = 60, .expires_max = 3600, .expires_default = 1800, .bindings_max = 3,
+	i->domain[1] = (struct domain_settings){.name = fixture_text(i, "other.example"),
+		.realm = fixture_text(i, "other realm"),
+		.expires_min = 60,
+		.expires_max = 3600,
+		.expires_default = 1800,
+		.bindings_max = 3,
 		.algorithms = DIGEST_MD5};
 	cr_assert_eq(settings_check(i, sizeof(*i)), 0);
 }
 
-static inline void fixture_user(struct fixture *f, unsigned domain, const char *name, const char *password, uint8_t algorithms)
+static inline void fixture_user(struct fixture *f, unsigned domain, const char *name,
+	const char *password, uint8_t algorithms)
 {
 	struct str realm = settings_str(&f->image.s, settings_domain(&f->image.s, domain)->realm);
-	struct user_row row = {.domain = (uint16_t)domain, .algorithms = algorithms, .name_length = (uint8_t)strlen(name), .hash = users_hash(domain, str_of(name))};
+	struct user_row row = {.domain = (uint16_t)domain,
+		.algorithms = algorithms,
+		.name_length = (uint8_t)strlen(name),
+		.hash = users_hash(domain, str_of(name))};
 	char hex[65];
 	memcpy(row.name, name, strlen(name));
 	digest_ha1(DIGEST_MD5, str_of(name), realm, str_of(password), hex);
@@ -106,7 +151,8 @@ static inline void fixture_user(struct fixture *f, unsigned domain, const char *
 	f->users.head.count++;
 }
 
-static int fixture_send(void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
+static int fixture_send(
+	void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
 {
 	struct fixture *f = arg;
 	(void)cookie;
@@ -196,8 +242,13 @@ static inline struct span fixture_span(const char *raw, struct str s)
 
 static inline struct uri fixture_uri(const char *raw, const struct uri_parts *u)
 {
-	return (struct uri){.whole = fixture_span(raw, u->whole), .user = fixture_span(raw, u->user), .host = fixture_span(raw, u->host), .params = fixture_span(raw, u->params),
-		.headers = fixture_span(raw, u->headers), .port = u->port, .scheme = u->scheme};
+	return (struct uri){.whole = fixture_span(raw, u->whole),
+		.user = fixture_span(raw, u->user),
+		.host = fixture_span(raw, u->host),
+		.params = fixture_span(raw, u->params),
+		.headers = fixture_span(raw, u->headers),
+		.port = u->port,
+		.scheme = u->scheme};
 }
 
 static inline void fixture_typed(struct message *m, uint8_t id, struct str value)
@@ -226,7 +277,9 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 	} else if (id == HEADER_CALL_ID) {
 		m->call_id = fixture_span(raw, value);
 	} else if (id == HEADER_CSEQ) {
-		cr_assert_eq(str_number((struct str){value.p, str_find(value, ' ')}, INT32_MAX, &number), 0);
+		cr_assert_eq(
+			str_number((struct str){value.p, str_find(value, ' ')}, INT32_MAX, &number),
+			0);
 		m->cseq = (uint32_t)number;
 	} else if (id == HEADER_EXPIRES) {
 		m->expires = str_number(value, UINT32_MAX, &number) ? -1 : (int64_t)number;
@@ -238,8 +291,10 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 	}
 }
 
-/* The block of a request without a body, as the parser of the transport worker makes it, from flow. */
-static inline const struct message *fixture_message(struct fixture *f, const char *text, const struct flow *flow)
+/* The block of a request without a body, as the parser of the transport worker makes it, from
+ * flow. */
+static inline const struct message *fixture_message(
+	struct fixture *f, const char *text, const struct flow *flow)
 {
 	struct message *m = (struct message *)(void *)f->block;
 	struct message_header header[64];
@@ -252,11 +307,22 @@ static inline const struct message *fixture_message(struct fixture *f, const cha
 			end = strstr(end, "\r\n") + 2;
 		while (*end == ' ' || *end == '\t');
 		struct str value = str_trim((struct str){colon + 1, (size_t)(end - colon - 1)});
-		header[count++] = (struct message_header){.id = header_of((struct str){text + at, (size_t)(colon - text) - at}), .name_length = (uint8_t)((size_t)(colon - text) - at), .line = (uint16_t)at,
-			.end = (uint16_t)(end - text), .value = {(uint16_t)(value.p - text), (uint16_t)value.n}};
+		header[count++] = (struct message_header){
+			.id = header_of((struct str){text + at, (size_t)(colon - text) - at}),
+			.name_length = (uint8_t)((size_t)(colon - text) - at),
+			.line = (uint16_t)at,
+			.end = (uint16_t)(end - text),
+			.value = {(uint16_t)(value.p - text), (uint16_t)value.n}};
 		at = (size_t)(end - text);
 	}
-	*m = (struct message){.version = MESSAGE_VERSION, .is_request = 1, .flow = *flow, .raw_size = (uint32_t)at + 2, .header_count = (uint16_t)count, .max_forwards = 70, .expires = -1, .via_transport = flow->transport};
+	*m = (struct message){.version = MESSAGE_VERSION,
+		.is_request = 1,
+		.flow = *flow,
+		.raw_size = (uint32_t)at + 2,
+		.header_count = (uint16_t)count,
+		.max_forwards = 70,
+		.expires = -1,
+		.via_transport = flow->transport};
 	m->size = (uint32_t)message_block_size(count, m->raw_size);
 	memcpy(m + 1, header, count * sizeof(header[0]));
 	memcpy((char *)(m + 1) + count * sizeof(header[0]), text, m->raw_size);
@@ -282,10 +348,15 @@ static inline const struct message *fixture_message(struct fixture *f, const cha
 	return m;
 }
 
-static inline struct flow fixture_flow(const struct fixture *f, unsigned listener, const char *peer, uint64_t id)
+static inline struct flow fixture_flow(
+	const struct fixture *f, unsigned listener, const char *peer, uint64_t id)
 {
 	const struct listener_settings *l = settings_listener(&f->image.s, listener);
-	return (struct flow){.id = id, .transport = l->transport, .listener = (uint16_t)listener, .peer = fixture_endpoint(peer), .local = l->bind};
+	return (struct flow){.id = id,
+		.transport = l->transport,
+		.listener = (uint16_t)listener,
+		.peer = fixture_endpoint(peer),
+		.local = l->bind};
 }
 
 /* Turns the loop until it has nothing more to do at once. */
@@ -305,14 +376,16 @@ static inline unsigned fixture_status(struct fixture *f)
 	return status;
 }
 
-/* The value of the nth (from 0) header of the last answer whose line starts with name, or NULL. Static room. */
+/* The value of the nth (from 0) header of the last answer whose line starts with name, or NULL.
+ * Static room. */
 static inline const char *fixture_header(const struct fixture *f, const char *name, unsigned nth)
 {
 	static char buffer[4096];
 	size_t n = strlen(name);
 	for (const char *line = strstr(f->answer, "\r\n"); line; line = strstr(line + 2, "\r\n"))
 		if (strncmp(line + 2, name, n) == 0 && line[2 + n] == ':' && nth-- == 0) {
-			snprintf(buffer, sizeof(buffer), "%.*s", (int)strcspn(line + 4 + n, "\r"), line + 4 + n);
+			snprintf(buffer, sizeof(buffer), "%.*s", (int)strcspn(line + 4 + n, "\r"),
+				line + 4 + n);
 			return buffer;
 		}
 	return NULL;

@@ -1,4 +1,5 @@
-/* sip-location.c - the store: what is put is found, by this process at once, by others at the end of the turn; what is damaged is refused; what is full says so. */
+/* sip-location.c - the store: what is put is found, by this process at once, by others at the end
+ * of the turn; what is damaged is refused; what is full says so. */
 #include "sip-location.h"
 
 TestSuite(location, .init = set_up, .fini = tear_down);
@@ -6,8 +7,10 @@ TestSuite(location, .init = set_up, .fini = tear_down);
 Test(location, a_put_is_seen_at_once_and_done_at_the_end_of_the_turn)
 {
 	struct binding b = sample("sip:alice@198.51.100.7", 60000);
+
 	cr_assert_eq(look("sip:alice@example.net").count, 0);
-	cr_assert_eq(location_put(bench.location, S("sip:alice@example.net"), &b, 1, done, NULL), 0);
+	cr_assert_eq(
+		location_put(bench.location, S("sip:alice@example.net"), &b, 1, done, NULL), 0);
 	struct seen s = look("sip:alice@example.net");
 	cr_assert_eq(s.count, 1);
 	cr_assert_str_eq(s.contact[0], "sip:alice@198.51.100.7");
@@ -24,7 +27,9 @@ Test(location, a_put_is_seen_at_once_and_done_at_the_end_of_the_turn)
 
 Test(location, the_last_put_of_a_turn_counts_and_every_done_is_called)
 {
-	struct binding b[2] = {sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+	struct binding b[2] = {
+		sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+
 	location_put(bench.location, S("sip:a@x"), b, 2, done, NULL);
 	location_put(bench.location, S("sip:a@x"), b + 1, 1, done, NULL);
 	location_put(bench.location, S("sip:b@x"), b, 2, done, NULL);
@@ -41,6 +46,7 @@ Test(location, the_last_put_of_a_turn_counts_and_every_done_is_called)
 static void put_again(void *arg, int error)
 {
 	struct binding *b = arg;
+
 	cr_assert_eq(error, 0);
 	cr_assert_eq(look("sip:a@x").count, 1);
 	cr_assert_eq(location_put(bench.location, S("sip:a@x"), b, 2, done, NULL), 0);
@@ -48,7 +54,9 @@ static void put_again(void *arg, int error)
 
 Test(location, done_may_put, .timeout = 10)
 {
-	struct binding b[2] = {sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+	struct binding b[2] = {
+		sample("sip:one@198.51.100.7", 60000), sample("sip:two@198.51.100.7", 60000)};
+
 	location_put(bench.location, S("sip:a@x"), b, 1, put_again, b);
 	loop_once(bench.loop, 0);
 	cr_assert_eq(look("sip:a@x").count, 2);
@@ -60,6 +68,7 @@ Test(location, done_may_put, .timeout = 10)
 Test(location, expired_bindings_are_not_found)
 {
 	struct binding b[2] = {sample("sip:old@x", 0), sample("sip:new@x", 60000)};
+
 	location_put(bench.location, S("sip:a@x"), b, 2, NULL, NULL);
 	struct seen s = look("sip:a@x");
 	cr_assert_eq(s.count, 1);
@@ -71,6 +80,7 @@ Test(location, expired_bindings_are_not_found)
 Test(location, another_process_reads_and_writes)
 {
 	struct binding b = sample("sip:parent@x", 60000);
+
 	location_put(bench.location, S("sip:a@x"), &b, 1, done, NULL);
 	loop_once(bench.loop, 0);
 	pid_t child = fork();
@@ -79,9 +89,12 @@ Test(location, another_process_reads_and_writes)
 		struct bench own = {0};
 		struct seen s = {0};
 		struct binding mine = sample("sip:child@x", 60000);
-		if (loop_new(&own.loop) || location_open_bounded(&own.location, bench.directory, &test_boot, own.loop, 1 << 20))
+
+		if (loop_new(&own.loop) || location_open_bounded(&own.location, bench.directory,
+						   &test_boot, own.loop, 1 << 20))
 			_exit(1);
-		if (location_lookup(own.location, S("sip:a@x"), see, &s) != 1 || strcmp(s.contact[0], "sip:parent@x"))
+		if (location_lookup(own.location, S("sip:a@x"), see, &s) != 1 ||
+			strcmp(s.contact[0], "sip:parent@x"))
 			_exit(2);
 		if (location_put(own.location, S("sip:b@x"), &mine, 1, NULL, NULL))
 			_exit(3);
@@ -103,9 +116,11 @@ Test(location, another_process_reads_and_writes)
 static unsigned fill(void)
 {
 	char aor[64], path[BINDING_PATH_MAX];
+
 	memset(path, 'p', sizeof(path));
 	for (unsigned i = 0; i < 100000; i++) {
 		struct binding b = sample("sip:alice@198.51.100.7", 3600000);
+
 		b.path = (struct str){path, sizeof(path)};
 		snprintf(aor, sizeof(aor), "sip:user%06u@example.net", i);
 		done_count = 0;
@@ -124,6 +139,7 @@ Test(location, a_full_store_says_so_and_empties_again)
 {
 	char aor[64];
 	unsigned n = fill();
+
 	cr_assert_gt(n, 150);
 	snprintf(aor, sizeof(aor), "sip:user%06u@example.net", n);
 	cr_assert_eq(look(aor).count, 0, "what was refused is not there");
@@ -158,6 +174,7 @@ Test(location, one_turn_takes_so_many_and_no_more)
 {
 	struct binding b = sample("sip:a@b", 60000);
 	char aor[64];
+
 	bench_close();
 	bench_open(16 << 20);
 	for (unsigned i = 0; i < LOCATION_PENDING_MAX; i++) {
@@ -165,14 +182,19 @@ Test(location, one_turn_takes_so_many_and_no_more)
 		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);
 	}
 	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), -EAGAIN);
-	cr_assert_eq(location_put(bench.location, S("sip:0@x"), &b, 1, NULL, NULL), 0, "one that waits already may change");
+	cr_assert_eq(location_put(bench.location, S("sip:0@x"), &b, 1, NULL, NULL), 0,
+		"one that waits already may change");
 	loop_once(bench.loop, 0);
 	cr_assert_eq(done_count, LOCATION_PENDING_MAX);
 	cr_assert_eq(location_put(bench.location, S("sip:more@x"), &b, 1, done, NULL), 0);
 	char longest[AOR_MAX];
 	memset(longest, 'a', sizeof(longest));
-	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX}, &b, 1, done, NULL), -ENAMETOOLONG);
-	cr_assert_eq(location_put(bench.location, (struct str){longest, AOR_MAX - 1}, &b, 1, done, NULL), 0);
+	cr_assert_eq(
+		location_put(bench.location, (struct str){longest, AOR_MAX}, &b, 1, done, NULL),
+		-ENAMETOOLONG);
+	cr_assert_eq(
+		location_put(bench.location, (struct str){longest, AOR_MAX - 1}, &b, 1, done, NULL),
+		0);
 	done_count = 0;
 	loop_once(bench.loop, 0);
 	cr_assert_eq(results[1], 0, "LMDB takes the longest address of record");
@@ -185,6 +207,7 @@ struct rows {
 static void row(void *arg, struct str aor, const struct binding *b)
 {
 	struct rows *r = arg;
+
 	(void)b;
 	r->count++;
 	str_copy(aor, r->last, sizeof(r->last));
@@ -192,8 +215,10 @@ static void row(void *arg, struct str aor, const struct binding *b)
 
 Test(location, lists_page_by_page)
 {
-	struct binding b[3] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000), sample("sip:e@f", 0)};
+	struct binding b[3] = {
+		sample("sip:a@b", 60000), sample("sip:c@d", 60000), sample("sip:e@f", 0)};
 	char aor[64];
+
 	for (unsigned i = 0; i < 100; i++) {
 		snprintf(aor, sizeof(aor), "sip:%02u@x", i);
 		location_put(bench.location, str_of(aor), b, 3, NULL, NULL);
@@ -216,6 +241,7 @@ Test(location, lists_page_by_page)
 Test(location, a_damaged_record_is_refused_and_counted)
 {
 	struct seen s = {0};
+
 	write_raw(S("sip:evil@x"), S("\1\1no record"));
 	cr_assert_eq(location_lookup(bench.location, S("sip:evil@x"), see, &s), -EBADMSG);
 	cr_assert_eq(counters_page->counter[COUNTER_LOCATION_DAMAGED], 1);
@@ -229,6 +255,7 @@ static bool exists(const char *name)
 {
 	char path[128];
 	struct stat st;
+
 	file_of(path, name);
 	return stat(path, &st) == 0;
 }
@@ -236,6 +263,7 @@ static bool exists(const char *name)
 static void other_boot(void)
 {
 	char path[128];
+
 	file_of(path, "location.boot");
 	FILE *f = fopen(path, "w");
 	fputs("another boot\n", f);
@@ -246,6 +274,7 @@ static void store_many(void)
 {
 	struct binding b = sample("sip:a@b", 3600000);
 	char aor[64];
+
 	for (unsigned i = 0; i < 200; i++) {
 		snprintf(aor, sizeof(aor), "sip:%03u@x", i);
 		location_put(bench.location, str_of(aor), &b, 1, NULL, NULL);
@@ -283,6 +312,7 @@ Test(location, torn_pages_of_another_boot_are_set_aside)
 {
 	char path[128];
 	struct stat st;
+
 	store_many();
 	file_of(path, "location.mdb");
 	cr_assert_eq(stat(path, &st), 0);
@@ -306,12 +336,14 @@ Test(location, keys_out_of_order_of_another_boot_are_set_aside)
 {
 	char path[128];
 	static char all[1 << 20];
+
 	store_many();
 	file_of(path, "location.mdb");
 	FILE *f = fopen(path, "r+");
 	size_t n = fread(all, 1, sizeof(all), f), changed = 0;
 	for (size_t i = 2 * 4096; i + 9 < n; i++)
-		if (memcmp(all + i, "sip:100@x", 9) == 0) { /* as if a page was older than its neighbours */
+		if (memcmp(all + i, "sip:100@x", 9) ==
+			0) { /* as if a page was older than its neighbours */
 			all[i + 4] = '0';
 			changed++;
 		}
@@ -327,6 +359,7 @@ Test(location, keys_out_of_order_of_another_boot_are_set_aside)
 Test(location, a_cut_store_of_another_boot_is_set_aside)
 {
 	char path[128];
+
 	store_many();
 	file_of(path, "location.mdb");
 	cr_assert_eq(truncate(path, 3 * 4096), 0);
@@ -339,6 +372,7 @@ Test(location, a_cut_store_of_another_boot_is_set_aside)
 Test(location, what_is_no_store_is_set_aside)
 {
 	char path[128];
+
 	bench_close();
 	file_of(path, "location.mdb");
 	FILE *f = fopen(path, "w");
@@ -353,6 +387,7 @@ Test(location, what_is_no_store_is_set_aside)
 Test(location, a_directory_that_cannot_be_is_an_error)
 {
 	struct location *l = NULL;
+
 	cr_assert_lt(location_open(&l, "/proc/none/here", &test_boot, bench.loop), 0);
 	cr_assert_null(l);
 }
@@ -383,11 +418,15 @@ static unsigned stored_records(void)
 	MDB_stat stat;
 	char path[128];
 	int fd[2];
+
 	file_of(path, "location.mdb");
 	cr_assert_eq(pipe(fd), 0);
 	if (fork() == 0) { /* one process must not open a store twice */
 		stat.ms_entries = 0;
-		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0600) || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_stat(txn, dbi, &stat))
+		if (mdb_env_create(&env) ||
+			mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0600) ||
+			mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) ||
+			mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_stat(txn, dbi, &stat))
 			stat.ms_entries = 999999;
 		n = (unsigned)stat.ms_entries;
 		if (write(fd[1], &n, sizeof(n)) != sizeof(n))
@@ -406,6 +445,7 @@ Test(location, tending_removes_what_expired_of_its_own_and_shows_what_lives)
 {
 	struct binding b[2] = {sample("sip:old@b", 1), sample("sip:new@b", 3600000)};
 	char aor[64];
+
 	for (unsigned i = 0; i < 1000; i++) {
 		snprintf(aor, sizeof(aor), "sip:%03u@x", i);
 		location_put(bench.location, str_of(aor), b + (i >= 500), 1, NULL, NULL);
@@ -416,7 +456,8 @@ Test(location, tending_removes_what_expired_of_its_own_and_shows_what_lives)
 	cr_assert_eq(stored_records(), 1000);
 	location_tend(bench.location, even, tend_seen, NULL);
 	uint64_t deadline = fixture_now() + 10000;
-	while ((counters_page->counter[COUNTER_BINDINGS_EXPIRED] < 250 || seen_live < 250) && fixture_now() < deadline)
+	while ((counters_page->counter[COUNTER_BINDINGS_EXPIRED] < 250 || seen_live < 250) &&
+		fixture_now() < deadline)
 		loop_once(bench.loop, 2000);
 	loop_once(bench.loop, 0);
 	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_EXPIRED], 250);
@@ -429,7 +470,9 @@ Test(location, what_follows_closely_shares_a_transaction)
 	char aor[64];
 	struct binding b = sample("sip:alice@198.51.100.7", 3600000);
 	unsigned puts = 0, waited = 0;
-	/* the first go at once; a loop that turns faster than the store may write has some wait for others */
+
+	/* the first go at once; a loop that turns faster than the store may write has some wait for
+	 * others */
 	for (unsigned i = 0; i < 1000 && !waited; i++) {
 		snprintf(aor, sizeof(aor), "sip:user%u@example.net", i);
 		cr_assert_eq(location_put(bench.location, str_of(aor), &b, 1, done, NULL), 0);

@@ -1,4 +1,5 @@
-/* sip-location.h - a location store in a folder of its own, for the tests that look at it from several sides. */
+/* sip-location.h - a location store in a folder of its own, for the tests that look at it from
+ * several sides. */
 #ifndef SIPWARD_TESTS_UNIT_SIP_LOCATION_H
 #define SIPWARD_TESTS_UNIT_SIP_LOCATION_H
 
@@ -20,7 +21,9 @@ static struct bench bench;
 static inline void bench_open(size_t map_size)
 {
 	cr_assert_eq(loop_new(&bench.loop), 0);
-	cr_assert_eq(location_open_bounded(&bench.location, bench.directory, &test_boot, bench.loop, map_size), 0);
+	cr_assert_eq(location_open_bounded(
+			     &bench.location, bench.directory, &test_boot, bench.loop, map_size),
+		0);
 }
 
 static inline void bench_close(void)
@@ -47,8 +50,19 @@ static inline void tear_down(void)
 
 static inline struct binding sample(const char *contact, uint64_t expires_in)
 {
-	return (struct binding){.flow = {.transport = TRANSPORT_UDP, .listener = 3, .peer = fixture_endpoint("198.51.100.7:5060"), .local = fixture_endpoint("192.0.2.1:5060")}, .expires_at = fixture_now() + expires_in,
-		.cseq = 7, .q = 500, .contact = str_of(contact), .call_id = S("abc@host"), .path = S("<sip:p1;lr>, <sip:p2;lr>"), .instance = S("<urn:uuid:1>"), .reg_id = 2, .user_agent = S("phone/1.0")};
+	return (struct binding){.flow = {.transport = TRANSPORT_UDP,
+					.listener = 3,
+					.peer = fixture_endpoint("198.51.100.7:5060"),
+					.local = fixture_endpoint("192.0.2.1:5060")},
+		.expires_at = fixture_now() + expires_in,
+		.cseq = 7,
+		.q = 500,
+		.contact = str_of(contact),
+		.call_id = S("abc@host"),
+		.path = S("<sip:p1;lr>, <sip:p2;lr>"),
+		.instance = S("<urn:uuid:1>"),
+		.reg_id = 2,
+		.user_agent = S("phone/1.0")};
 }
 
 struct seen {
@@ -105,7 +119,9 @@ static inline void write_raw(struct str key, struct str value)
 	file_of(path, "location.mdb");
 	pid_t child = fork();
 	if (child == 0) {
-		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR, 0600) || mdb_txn_begin(env, NULL, 0, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) || mdb_put(txn, dbi, &k, &v, 0) || mdb_txn_commit(txn))
+		if (mdb_env_create(&env) || mdb_env_open(env, path, MDB_NOSUBDIR, 0600) ||
+			mdb_txn_begin(env, NULL, 0, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi) ||
+			mdb_put(txn, dbi, &k, &v, 0) || mdb_txn_commit(txn))
 			_exit(1);
 		_exit(0);
 	}

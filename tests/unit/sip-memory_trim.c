@@ -16,6 +16,7 @@ static size_t resident(void)
 {
 	unsigned long all, here;
 	FILE *f = fopen("/proc/self/statm", "r");
+
 	cr_assert_not_null(f);
 	cr_assert_eq(fscanf(f, "%lu %lu", &all, &here), 2);
 	fclose(f);
@@ -34,6 +35,7 @@ Test(trim, gives_back_after_a_peak)
 	static char *piece[PIECES];
 	struct loop *loop;
 	struct trim trim;
+
 	cr_assert_eq(loop_new(&loop), 0);
 	cr_assert_eq(trim_start(&trim, loop), 0);
 	cr_assert_eq(trims(loop, TRIM_LEAST - 1), 0);

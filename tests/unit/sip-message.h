@@ -1,4 +1,5 @@
-/* sip-message.h - for tests: makes the parsed block of a message from its text (well-formed, one header value a line), and reads what was sent. */
+/* sip-message.h - for tests: makes the parsed block of a message from its text (well-formed, one
+ * header value a line), and reads what was sent. */
 #ifndef SIPWARD_TESTS_UNIT_SIP_MESSAGE_H
 #define SIPWARD_TESTS_UNIT_SIP_MESSAGE_H
 
@@ -16,8 +17,13 @@ static inline struct span test_span(const char *raw, struct str s)
 
 static inline struct uri test_uri(const char *raw, const struct uri_parts *u)
 {
-	return (struct uri){.whole = test_span(raw, u->whole), .user = test_span(raw, u->user), .host = test_span(raw, u->host), .params = test_span(raw, u->params), .headers = test_span(raw, u->headers),
-		.port = u->port, .scheme = u->scheme};
+	return (struct uri){.whole = test_span(raw, u->whole),
+		.user = test_span(raw, u->user),
+		.host = test_span(raw, u->host),
+		.params = test_span(raw, u->params),
+		.headers = test_span(raw, u->headers),
+		.port = u->port,
+		.scheme = u->scheme};
 }
 
 static inline void test_via(struct message *m, const char *raw, struct str value)
@@ -32,7 +38,8 @@ static inline void test_via(struct message *m, const char *raw, struct str value
 		return;
 	value.n = end;
 	m->via = test_span(raw, value);
-	m->via_transport = transport_of((struct str){value.p + 8, str_find(str_from(value, 8), ' ')});
+	m->via_transport = transport_of(
+		(struct str){value.p + 8, str_find(str_from(value, 8), ' ')});
 	at = str_find(value, ' ');
 	sent_by = str_trim((struct str){value.p + at, str_find(value, ';') - at});
 	end = sent_by.p[0] == '[' ? str_find(sent_by, ']') + 1 : str_find(sent_by, ':');
@@ -52,7 +59,8 @@ static inline void test_via(struct message *m, const char *raw, struct str value
 	}
 }
 
-static inline void test_address(const char *raw, struct str value, struct uri *uri, struct span *tag)
+static inline void test_address(
+	const char *raw, struct str value, struct uri *uri, struct span *tag)
 {
 	struct address a;
 	struct str found = {NULL, 0};
@@ -66,7 +74,8 @@ static inline void test_address(const char *raw, struct str value, struct uri *u
 /* The block of text, from flow; freed by the caller. */
 static inline struct message *message_of(const char *text, const struct flow *flow)
 {
-	struct message head = {.version = MESSAGE_VERSION, .max_forwards = -1, .expires = -1, .flow = *flow};
+	struct message head = {
+		.version = MESSAGE_VERSION, .max_forwards = -1, .expires = -1, .flow = *flow};
 	struct message_header table[MESSAGE_HEADERS_MAX];
 	struct str all = str_of(text), line, first;
 	size_t at = str_find(all, '\r'), end, headers = 0, space;
@@ -96,7 +105,11 @@ static inline struct message *message_of(const char *text, const struct flow *fl
 		size_t colon = str_find(line, ':');
 		struct str value = str_trim(str_from(line, colon + 1));
 		uint8_t id = header_of((struct str){line.p, colon});
-		table[headers] = (struct message_header){.id = id, .name_length = (uint8_t)colon, .line = (uint16_t)at, .end = (uint16_t)end, .value = {(uint16_t)(value.p - text), (uint16_t)value.n}};
+		table[headers] = (struct message_header){.id = id,
+			.name_length = (uint8_t)colon,
+			.line = (uint16_t)at,
+			.end = (uint16_t)end,
+			.value = {(uint16_t)(value.p - text), (uint16_t)value.n}};
 		if (id < HEADER_COUNT && head.first[id] == 0xff)
 			head.first[id] = (uint8_t)headers;
 		headers++;
@@ -111,7 +124,8 @@ static inline struct message *message_of(const char *text, const struct flow *fl
 		if (id == HEADER_CSEQ) {
 			head.cseq = (uint32_t)atoi(value.p);
 			if (!head.is_request) {
-				head.method_name = test_span(text, str_from(value, str_find(value, ' ') + 1));
+				head.method_name = test_span(
+					text, str_from(value, str_find(value, ' ') + 1));
 				head.method = method_of(str_from(value, str_find(value, ' ') + 1));
 			}
 		}

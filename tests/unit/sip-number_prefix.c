@@ -1,4 +1,5 @@
-/* sip-number_prefix.c - the index over the beginnings of number rules never leaves out a rule that matches. */
+/* sip-number_prefix.c - the index over the beginnings of number rules never leaves out a rule that
+ * matches. */
 #include "worker-sip/routing/number_prefix.h"
 
 #include <criterion/criterion.h>
@@ -11,9 +12,12 @@ static void check(const char *expression, unsigned variants, const char *a, cons
 	struct prefix_start start[2];
 
 	cr_assert_eq(prefix_of_expression(expression, start), variants, "%s", expression);
-	cr_assert(start[0].length == strlen(a) && memcmp(start[0].text, a, start[0].length) == 0, "%s: %.*s", expression, start[0].length, start[0].text);
+	cr_assert(start[0].length == strlen(a) && memcmp(start[0].text, a, start[0].length) == 0,
+		"%s: %.*s", expression, start[0].length, start[0].text);
 	if (variants == 2)
-		cr_assert(start[1].length == strlen(b) && memcmp(start[1].text, b, start[1].length) == 0, "%s: %.*s", expression, start[1].length, start[1].text);
+		cr_assert(start[1].length == strlen(b) &&
+				  memcmp(start[1].text, b, start[1].length) == 0,
+			"%s: %.*s", expression, start[1].length, start[1].text);
 }
 
 Test(prefix, of_expressions)
@@ -52,6 +56,7 @@ Test(prefix, names_rules_in_order_and_once)
 	cr_assert_eq(prefixes_new(&p, 7), 0);
 	for (uint32_t i = 0; i < 7; i++) {
 		struct prefix_start start = {{0}, (uint8_t)strlen(text[i])};
+
 		memcpy(start.text, text[i], start.length);
 		prefix_add(p, &start, i);
 		if (i == 1) {
@@ -76,7 +81,8 @@ Test(prefix, names_rules_in_order_and_once)
 /* Expressions and texts made of few characters, so that many match. */
 Test(prefix, leaves_out_nothing_that_matches)
 {
-	static const char *const piece[] = {"1", "2", "\\+", "?", "*", "+", "{2}", "{0,1}", ".", "[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]"};
+	static const char *const piece[] = {"1", "2", "\\+", "?", "*", "+", "{2}", "{0,1}", ".",
+		"[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]"};
 	unsigned matched = 0;
 
 	srand(1);
@@ -92,7 +98,8 @@ Test(prefix, leaves_out_nothing_that_matches)
 		if (rand() % 8 == 0)
 			expression[0] = 0;
 		for (int i = rand() % 6; i >= 0; i--)
-			strcat(expression, piece[(unsigned)rand() % (sizeof(piece) / sizeof(piece[0]))]);
+			strcat(expression,
+				piece[(unsigned)rand() % (sizeof(piece) / sizeof(piece[0]))]);
 		if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB))
 			continue;
 		for (int i = rand() % 6; i > 0; i--)

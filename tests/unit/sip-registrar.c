@@ -1,4 +1,5 @@
-/* sip-registrar.c - REGISTER against RFC 3261 section 10.3, RFC 3327 and RFC 5626 section 6, through the real transaction layer and the real store. */
+/* sip-registrar.c - REGISTER against RFC 3261 section 10.3, RFC 3327 and RFC 5626 section 6,
+ * through the real transaction layer and the real store. */
 #include "sip-fixture.h"
 #include "ipc/slot.h"
 
@@ -24,14 +25,22 @@ TestSuite(registrar, .init = set_up, .fini = tear_down);
 static unsigned send_as(const char *to, const char *call_id, unsigned cseq, const char *headers)
 {
 	static char text[MESSAGE_RAW_MAX];
+
 	f->branch++;
 	struct flow flow = fixture_flow(f, listener, peer, connection);
-	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n%s\r\n", f->branch, to, f->branch, to, call_id, cseq, headers);
+	snprintf(text, sizeof(text),
+		"REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"198.51.100.7;branch=z9hG4bK%u\r\nFrom: <%s>;tag=%u\r\nTo: <%s>\r\nCall-ID: "
+		"%s\r\nCSeq: %u REGISTER\r\n%s\r\n",
+		f->branch, to, f->branch, to, call_id, cseq, headers);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	f->answers = 0;
-	cr_assert_eq(transactions_request(f->sip.transactions, m, slot_of_message(m, &f->sip.keys.slot_key), &t), REQUEST_NEW);
-	registrar_request(f->sip.registrar, t, m, settings_domain_of(f->sip.settings, message_str(m, m->to.host)));
+	cr_assert_eq(transactions_request(
+			     f->sip.transactions, m, slot_of_message(m, &f->sip.keys.slot_key), &t),
+		REQUEST_NEW);
+	registrar_request(f->sip.registrar, t, m,
+		settings_domain_of(f->sip.settings, message_str(m, m->to.host)));
 	fixture_turn(f);
 	return fixture_status(f);
 }
@@ -65,7 +74,9 @@ Test(registrar, registers_and_fetches)
 
 Test(registrar, the_parameter_goes_before_the_header_and_that_before_the_default)
 {
-	cr_assert_eq(reg("Expires: 700\r\nContact: <sip:a@h1>;expires=800;q=0.25, <sip:a@h2>;q=1.0\r\nContact: sip:a@h3;expires=900\r\n"), 200);
+	cr_assert_eq(reg("Expires: 700\r\nContact: <sip:a@h1>;expires=800;q=0.25, "
+			 "<sip:a@h2>;q=1.0\r\nContact: sip:a@h3;expires=900\r\n"),
+		200);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=800;q=0.25");
 	cr_assert_str_eq(CONTACT(1), "<sip:a@h2>;expires=700");
 	cr_assert_str_eq(CONTACT(2), "<sip:a@h3>;expires=900");
@@ -87,7 +98,8 @@ Test(registrar, expiry_is_kept_in_bounds)
 	f->image.zone[ZONE_OPEN].expires_max = 30;
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 3600\r\n"), 200);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=30", "the zone's bound is the tighter");
-	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 30\r\n"), 200, "and what was told may be asked for");
+	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 30\r\n"), 200,
+		"and what was told may be asked for");
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 29\r\n"), 423);
 }
 
@@ -117,9 +129,12 @@ Test(registrar, star_removes_all_and_only_with_expires_0)
 
 Test(registrar, bad_contacts)
 {
-	static const char *bad[] = {"<tel:+1234>", "<mailto:a@b>", "<sip:a@h1>;q=1.001", "<sip:a@h1>;q=0.1234", "<sip:a@h1>;q=", "<sip:a@h1>;q=.5", "<sip:a@h1", "<sip:a@h1>,", "sip:", "<sip:a@h1>;+sip.instance=\"<a>\";reg-id=x",
+	static const char *bad[] = {"<tel:+1234>", "<mailto:a@b>", "<sip:a@h1>;q=1.001",
+		"<sip:a@h1>;q=0.1234", "<sip:a@h1>;q=", "<sip:a@h1>;q=.5", "<sip:a@h1",
+		"<sip:a@h1>,", "sip:", "<sip:a@h1>;+sip.instance=\"<a>\";reg-id=x",
 		"*, <sip:a@h1>"};
 	char line[256], longer[2048];
+
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		snprintf(line, sizeof(line), "Contact: %s\r\nExpires: 0\r\n", bad[i]);
 		/* what no parser would pass must not hurt either: the fixture's is lenient there */
@@ -133,22 +148,33 @@ Test(registrar, bad_contacts)
 
 Test(registrar, older_cseq_of_one_call_id_is_refused_whole)
 {
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>, <sip:a@h2>\r\n"), 200);
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 9, "Contact: <sip:a@h3>, <sip:a@h1>;expires=0\r\n"), 500);
+	cr_assert_eq(
+		send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>, <sip:a@h2>\r\n"),
+		200);
+	cr_assert_eq(send_as("sip:alice@example.net", "x", 9,
+			     "Contact: <sip:a@h3>, <sip:a@h1>;expires=0\r\n"),
+		500);
 	cr_assert_eq(send_as("sip:alice@example.net", "x", 9, "Contact: *\r\nExpires: 0\r\n"), 500);
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: *\r\nExpires: 0\r\n"), 500);
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=0\r\n"), 500);
+	cr_assert_eq(
+		send_as("sip:alice@example.net", "x", 10, "Contact: *\r\nExpires: 0\r\n"), 500);
+	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=0\r\n"),
+		500);
 	cr_assert_eq(send_as("sip:alice@example.net", "x", 1, ""), 200);
 	cr_assert_eq(fixture_headers(f, "Contact"), 2);
-	cr_assert_eq(send_as("sip:alice@example.net", "y", 1, "Contact: <sip:a@h1>;expires=0\r\n"), 200, "another Call-ID: another client, or the same restarted");
+	cr_assert_eq(send_as("sip:alice@example.net", "y", 1, "Contact: <sip:a@h1>;expires=0\r\n"),
+		200, "another Call-ID: another client, or the same restarted");
 	cr_assert_eq(fixture_headers(f, "Contact"), 1);
 }
 
 Test(registrar, a_request_repeated_after_a_restart_changes_nothing)
 {
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=700\r\n"), 200);
+	cr_assert_eq(
+		send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=700\r\n"),
+		200);
 	fixture_restart(f);
-	cr_assert_eq(send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=700\r\n"), 200);
+	cr_assert_eq(
+		send_as("sip:alice@example.net", "x", 10, "Contact: <sip:a@h1>;expires=700\r\n"),
+		200);
 	cr_assert_eq(counters_page->counter[COUNTER_REGISTER_REPEATED], 1);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=700");
 }
@@ -179,16 +205,27 @@ Test(registrar, what_follows_a_question_mark_is_not_stored)
 
 Test(registrar, instance_and_reg_id_name_a_binding)
 {
-	cr_assert_eq(reg("Contact: <sip:a@h1>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=100\r\n"), 200);
-	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=100;+sip.instance=\"<urn:uuid:1>\";reg-id=1");
-	cr_assert_eq(send_as("sip:alice@example.net", "other", 1, "Contact: <sip:a@h2>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=100\r\n"), 200);
+	cr_assert_eq(
+		reg("Contact: <sip:a@h1>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=100\r\n"),
+		200);
+	cr_assert_str_eq(
+		CONTACT(0), "<sip:a@h1>;expires=100;+sip.instance=\"<urn:uuid:1>\";reg-id=1");
+	cr_assert_eq(send_as("sip:alice@example.net", "other", 1,
+			     "Contact: "
+			     "<sip:a@h2>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=100\r\n"),
+		200);
 	cr_assert_eq(fixture_headers(f, "Contact"), 1);
-	cr_assert_str_eq(CONTACT(0), "<sip:a@h2>;expires=100;+sip.instance=\"<urn:uuid:1>\";reg-id=1");
+	cr_assert_str_eq(
+		CONTACT(0), "<sip:a@h2>;expires=100;+sip.instance=\"<urn:uuid:1>\";reg-id=1");
 	cr_assert_eq(reg("Contact: <sip:a@h3>;+sip.instance=\"<urn:uuid:1>\";reg-id=2\r\n"), 200);
 	cr_assert_eq(reg("Contact: <sip:a@h4>;+sip.instance=\"<urn:uuid:2>\";reg-id=1\r\n"), 200);
 	cr_assert_eq(fixture_headers(f, "Contact"), 3);
-	cr_assert_eq(reg("Contact: <sip:a@h5>;+sip.instance=\"<urn:uuid:2>\";reg-id=1, <sip:a@h6>;+sip.instance=\"<urn:uuid:2>\";reg-id=2\r\n"), 400);
-	cr_assert_eq(reg("Contact: <sip:a@h9>;reg-id=1;+sip.instance=\"<urn:uuid:2>\";expires=0\r\n"), 200);
+	cr_assert_eq(reg("Contact: <sip:a@h5>;+sip.instance=\"<urn:uuid:2>\";reg-id=1, "
+			 "<sip:a@h6>;+sip.instance=\"<urn:uuid:2>\";reg-id=2\r\n"),
+		400);
+	cr_assert_eq(
+		reg("Contact: <sip:a@h9>;reg-id=1;+sip.instance=\"<urn:uuid:2>\";expires=0\r\n"),
+		200);
 	cr_assert_eq(fixture_headers(f, "Contact"), 2);
 }
 
@@ -197,7 +234,8 @@ Test(registrar, so_many_bindings_and_no_more)
 	cr_assert_eq(reg("Contact: <sip:a@h1>, <sip:a@h2>, <sip:a@h3>\r\n"), 200);
 	cr_assert_eq(reg("Contact: <sip:a@h4>\r\n"), 403);
 	cr_assert_eq(reg("Contact: <sip:a@h3>\r\n"), 200);
-	cr_assert_eq(reg("Contact: <sip:a@h4>, <sip:a@h1>;expires=0\r\n"), 200, "one comes, one goes");
+	cr_assert_eq(
+		reg("Contact: <sip:a@h4>, <sip:a@h1>;expires=0\r\n"), 200, "one comes, one goes");
 	cr_assert_eq(fixture_headers(f, "Contact"), 3);
 	f->image.domain[0].bindings_max = 1;
 	cr_assert_eq(reg("Contact: <sip:a@h5>\r\n"), 403);
@@ -222,8 +260,10 @@ Test(registrar, who_does_not_exist_is_not_found)
 	cr_assert_eq(send_as("sip:carol@example.net", "x", 2, "Contact: <sip:a@h1>\r\n"), 404);
 	cr_assert_eq(send_as("sip:carol@other.example", "x", 3, "Contact: <sip:a@h1>\r\n"), 200);
 	cr_assert_eq(send_as("sip:example.net", "x", 4, "Contact: <sip:a@h1>\r\n"), 404);
-	cr_assert_eq(send_as("sip:alice@example.net:5099", "x", 5, "Contact: <sip:a@h1>\r\n"), 404, "another address of record");
-	cr_assert_eq(send_as("sip:%61lice@EXAMPLE.net;x=y", "x", 6, "Contact: <sip:a@h1>\r\n"), 200);
+	cr_assert_eq(send_as("sip:alice@example.net:5099", "x", 5, "Contact: <sip:a@h1>\r\n"), 404,
+		"another address of record");
+	cr_assert_eq(
+		send_as("sip:%61lice@EXAMPLE.net;x=y", "x", 6, "Contact: <sip:a@h1>\r\n"), 200);
 	cr_assert_eq(reg(""), 200);
 	cr_assert_eq(fixture_headers(f, "Contact"), 1, "the same address of record");
 	f->sip.users = NULL;
@@ -243,6 +283,7 @@ static char path_seen[256];
 static void see_path(void *arg, const struct binding *b)
 {
 	struct flow *flow = arg;
+
 	*flow = b->flow;
 	str_copy(b->path, path_seen, sizeof(path_seen));
 }
@@ -250,23 +291,29 @@ static void see_path(void *arg, const struct binding *b)
 Test(registrar, path_is_stored_from_a_trusted_zone)
 {
 	struct flow flow;
+
 	listener = CORE_UDP;
 	peer = "10.0.0.9:5060";
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n" PATHS), 421);
 	cr_assert_str_eq(fixture_header(f, "Require", 0), "path");
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nSupported: timer, path\r\n" PATHS), 200);
-	cr_assert_str_eq(fixture_header(f, "Path", 0), "<sip:p1.example;lr>, <sip:p2.example;lr>, <sip:p3.example;lr>");
-	cr_assert_eq(location_lookup(f->sip.location, S("sip:alice@example.net"), see_path, &flow), 1);
-	cr_assert_str_eq(path_seen, "<sip:p1.example;lr>, <sip:p2.example;lr>, <sip:p3.example;lr>");
+	cr_assert_str_eq(fixture_header(f, "Path", 0),
+		"<sip:p1.example;lr>, <sip:p2.example;lr>, <sip:p3.example;lr>");
+	cr_assert_eq(
+		location_lookup(f->sip.location, S("sip:alice@example.net"), see_path, &flow), 1);
+	cr_assert_str_eq(
+		path_seen, "<sip:p1.example;lr>, <sip:p2.example;lr>, <sip:p3.example;lr>");
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nSupported: path\r\nPath: <sip:p1\r\n"), 400);
 }
 
 Test(registrar, path_of_a_stranger_is_ignored)
 {
 	struct flow flow;
+
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nSupported: path\r\n" PATHS), 200);
 	cr_assert_null(fixture_header(f, "Path", 0));
-	cr_assert_eq(location_lookup(f->sip.location, S("sip:alice@example.net"), see_path, &flow), 1);
+	cr_assert_eq(
+		location_lookup(f->sip.location, S("sip:alice@example.net"), see_path, &flow), 1);
 	cr_assert_str_eq(path_seen, "");
 	cr_assert_eq(counters_page->counter[COUNTER_REGISTER_PATH_IGNORED], 1);
 	struct flow from = fixture_flow(f, OPEN_UDP, "198.51.100.7:5060", 0);
@@ -277,7 +324,11 @@ Test(registrar, the_answer_waits_for_the_store)
 {
 	char text[1024];
 	struct flow flow = fixture_flow(f, listener, peer, 0);
-	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKw\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@h1>\r\n\r\n");
+
+	snprintf(text, sizeof(text),
+		"REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKw\r\nFrom: "
+		"<sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: "
+		"w\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@h1>\r\n\r\n");
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	cr_assert_eq(transactions_request(f->sip.transactions, m, 0, &t), REQUEST_NEW);
@@ -293,7 +344,11 @@ static unsigned refreshed_at_once(unsigned number, const char *contact)
 {
 	char text[1024];
 	struct flow flow = fixture_flow(f, listener, peer, 0);
-	snprintf(text, sizeof(text), "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKr%u\r\nFrom: <sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: w\r\nCSeq: %u REGISTER\r\nContact: <%s>\r\n\r\n",
+
+	snprintf(text, sizeof(text),
+		"REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKr%u\r\nFrom: "
+		"<sip:alice@example.net>;tag=1\r\nTo: <sip:alice@example.net>\r\nCall-ID: "
+		"w\r\nCSeq: %u REGISTER\r\nContact: <%s>\r\n\r\n",
 		number, number, contact);
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
@@ -321,7 +376,9 @@ Test(registrar, a_full_store_is_503)
 	location_close(f->sip.location);
 	loop_free(f->sip.loop);
 	cr_assert_eq(loop_new(&f->sip.loop), 0);
-	cr_assert_eq(location_open_bounded(&f->sip.location, f->directory, &test_boot, f->sip.loop, 16 * 4096), 0);
+	cr_assert_eq(location_open_bounded(
+			     &f->sip.location, f->directory, &test_boot, f->sip.loop, 16 * 4096),
+		0);
 	cr_assert_eq(transactions_new(&f->sip.transactions, &f->sip), 0);
 	cr_assert_eq(registrar_new(&f->sip.registrar, &f->sip), 0);
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 503);
@@ -334,6 +391,7 @@ static unsigned bindings_of(const char *aor)
 {
 	struct flow flow;
 	int n = location_lookup(f->sip.location, str_of(aor), see_path, &flow);
+
 	cr_assert_geq(n, 0);
 	return (unsigned)n;
 }
@@ -347,6 +405,7 @@ Test(registrar, the_end_of_a_stream_ends_its_bindings)
 {
 	uint64_t one = FLOW_ID(0, 5, 1), two = FLOW_ID(0, 5, 2);
 	const char *alice = "sip:alice@example.net";
+
 	listener = ACCESS_TCP;
 	connection = one;
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 200);
@@ -362,7 +421,9 @@ Test(registrar, the_end_of_a_stream_ends_its_bindings)
 	cr_assert_eq(bindings_of(alice), 3);
 	registrar_flow_closed(f->sip.registrar, one, slot(alice));
 	cr_assert_eq(bindings_of(alice), 2);
-	cr_assert_eq(bindings_of("sip:bob@example.net"), slot("sip:bob@example.net") == slot(alice) ? 0 : 1, "another slot is told by itself");
+	cr_assert_eq(bindings_of("sip:bob@example.net"),
+		slot("sip:bob@example.net") == slot(alice) ? 0 : 1,
+		"another slot is told by itself");
 	registrar_flow_closed(f->sip.registrar, one, slot("sip:bob@example.net"));
 	cr_assert_eq(bindings_of("sip:bob@example.net"), 0);
 	registrar_transport_gone(f->sip.registrar, 0, 4);
@@ -377,6 +438,7 @@ Test(registrar, the_end_of_a_stream_ends_its_bindings)
 Test(registrar, a_refresh_by_another_stream_outlives_the_first)
 {
 	const char *alice = "sip:alice@example.net";
+
 	listener = ACCESS_TCP;
 	connection = FLOW_ID(0, 5, 1);
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 200);
@@ -391,6 +453,7 @@ Test(registrar, a_refresh_by_another_stream_outlives_the_first)
 Test(registrar, a_new_life_finds_the_streams_again)
 {
 	const char *alice = "sip:alice@example.net";
+
 	listener = ACCESS_TCP;
 	connection = FLOW_ID(0, 5, 1);
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 200);
@@ -414,7 +477,9 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 		cr_assert_eq(reg(line), 200);
 	}
 	/* and the records of others, put by this worker too */
-	struct binding b = {.flow = fixture_flow(f, ACCESS_TCP, peer, 0), .expires_at = UINT64_MAX, .contact = S("sip:x@y")};
+	struct binding b = {.flow = fixture_flow(f, ACCESS_TCP, peer, 0),
+		.expires_at = UINT64_MAX,
+		.contact = S("sip:x@y")};
 	char aor[64];
 	for (unsigned i = 0; i < 2000; i++) {
 		b.flow.id = FLOW_ID(0, 5, 1000 + i);
@@ -428,7 +493,8 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 		registrar_transport_gone(f->sip.registrar, 0, 5);
 		loop_once(f->sip.loop, 2000);
 	}
-	while (counters_page->counter[COUNTER_BINDINGS_FLOW_CLOSED] < 2003 && fixture_now() < deadline) {
+	while (counters_page->counter[COUNTER_BINDINGS_FLOW_CLOSED] < 2003 &&
+		fixture_now() < deadline) {
 		registrar_transport_gone(f->sip.registrar, 0, 5);
 		loop_once(f->sip.loop, 1000);
 	}

@@ -127,7 +127,11 @@ Test(server, reliable_transports_are_all_but_udp)
 
 	for (int i = 0; i < 4; i++) {
 		flow.transport = transports[i];
-		answer_with(serve(REQUEST(&flow, "INVITE", .branch = branch[i], .call_id = branch[i], .transport = transport_name(transports[i])), &notes[i]), 486);
+		answer_with(
+			serve(REQUEST(&flow, "INVITE", .branch = branch[i], .call_id = branch[i],
+				      .transport = transport_name(transports[i])),
+				&notes[i]),
+			486);
 	}
 	pass(6 * T1);
 	cr_assert_eq(caught_count, 4);
@@ -151,7 +155,9 @@ Test(server, success_is_repeated_until_acknowledged)
 	AT_LEAST(caught[4].at_ms - caught[3].at_ms, T2);
 	cr_assert_str_eq(sent_text(0), sent_text(4));
 	/* its ACK is the dialog's, even with the branch of the INVITE */
-	cr_assert_eq(receive_request(REQUEST(&udp, "ACK", .branch = "z9hG4bKtwo", .to_tag = "x"), NULL), REQUEST_ACK);
+	cr_assert_eq(
+		receive_request(REQUEST(&udp, "ACK", .branch = "z9hG4bKtwo", .to_tag = "x"), NULL),
+		REQUEST_ACK);
 	cr_assert_eq(receive_request(REQUEST(&udp, "ACK", .to_tag = "x"), NULL), REQUEST_ACK);
 	transaction_acknowledged(t);
 	sent = caught_count;
@@ -324,17 +330,20 @@ Test(server, reported_failure_ends_it)
 
 	answer_with(t, 180);
 	cookie = caught[0].cookie;
-	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie ^ UINT64_C(1) << 40, -ENOTCONN);
+	transactions_send_failed(
+		sip.transactions, FLOW_WORKER(tcp.id), cookie ^ UINT64_C(1) << 40, -ENOTCONN);
 	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), 0, -ENOTCONN);
 	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), UINT64_MAX, -ENOTCONN);
-	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id) + 1, cookie, -ENOTCONN); /* another worker's connection */
+	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id) + 1, cookie,
+		-ENOTCONN); /* another worker's connection */
 	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, 0);
 	cr_assert_eq(notes.failed, 0);
 	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, -ENOTCONN);
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.gone, 1);
 	/* a second report, and one for a successor at the same place */
-	serve(REQUEST(&tcp, "INVITE", .branch = "z9hG4bKtwo", .cseq = 2, .transport = "TCP"), &notes);
+	serve(REQUEST(&tcp, "INVITE", .branch = "z9hG4bKtwo", .cseq = 2, .transport = "TCP"),
+		&notes);
 	transactions_send_failed(sip.transactions, FLOW_WORKER(tcp.id), cookie, -ENOTCONN);
 	cr_assert_eq(notes.failed, 1);
 }

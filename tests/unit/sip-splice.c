@@ -1,4 +1,5 @@
-/* sip-splice.c - what does not pass from one leg to the other: a NUL, which is in the grammar (as a quoted-pair) and ends a string in the software of many. */
+/* sip-splice.c - what does not pass from one leg to the other: a NUL, which is in the grammar (as a
+ * quoted-pair) and ends a string in the software of many. */
 #include "sip-fixture.h"
 #include "sip-message.h"
 #include "worker-sip/json.h"
@@ -10,7 +11,9 @@ static struct wire *wire;
 /* The block of text, in which each '#' is a NUL. */
 static struct message *with_nul(const char *text)
 {
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = {.family = 4, .port = 5060, .address = {10, 0, 0, 9}}};
+	struct flow flow = {.transport = TRANSPORT_UDP,
+		.listener = CORE_UDP,
+		.peer = {.family = 4, .port = 5060, .address = {10, 0, 0, 9}}};
 	struct message *m = message_of(text, &flow);
 	char *raw = (char *)m + sizeof(*m) + m->header_count * sizeof(struct message_header);
 
@@ -19,7 +22,8 @@ static struct message *with_nul(const char *text)
 	if (message_first(m, HEADER_CONTENT_TYPE))
 		m->content_type = message_first(m, HEADER_CONTENT_TYPE)->value;
 	if (message_first(m, HEADER_CONTACT)) {
-		test_address(raw, message_value(m, HEADER_CONTACT), &m->contact, &(struct span){0, 0});
+		test_address(
+			raw, message_value(m, HEADER_CONTACT), &m->contact, &(struct span){0, 0});
 		m->contact_count = 1;
 	}
 	for (uint32_t i = 0; i < m->raw_size; i++)
@@ -47,8 +51,11 @@ static struct str tagged(const char *value, const char *tag, char buffer[256])
 Test(splice, display_names_with_a_nul_stay_behind)
 {
 	static const char *const rows[][2] = {
-		{"\"a\\#b\" <sip:a@b>;tag=1", "<sip:a@b>;tag=x"}, {"\"a\\#b\"<sip:a@b;u?h=v>;p=q;tag=1", "<sip:a@b;u?h=v>;p=q;tag=x"}, {"\"a\" <sip:a@b> ; p ;tag=1;q=\"\\#\"", "\"a\" <sip:a@b>;p;tag=x"},
-		{"\"\\#\"\r\n <sip:a@b>", "<sip:a@b>;tag=x"}, {"\"a\\0b\" <sip:a@b>;p=\"q\"", "\"a\\0b\" <sip:a@b>;p=\"q\";tag=x"},
+		{"\"a\\#b\" <sip:a@b>;tag=1", "<sip:a@b>;tag=x"},
+		{"\"a\\#b\"<sip:a@b;u?h=v>;p=q;tag=1", "<sip:a@b;u?h=v>;p=q;tag=x"},
+		{"\"a\" <sip:a@b> ; p ;tag=1;q=\"\\#\"", "\"a\" <sip:a@b>;p;tag=x"},
+		{"\"\\#\"\r\n <sip:a@b>", "<sip:a@b>;tag=x"},
+		{"\"a\\0b\" <sip:a@b>;p=\"q\"", "\"a\\0b\" <sip:a@b>;p=\"q\";tag=x"},
 	};
 	char buffer[256];
 
@@ -59,16 +66,30 @@ Test(splice, display_names_with_a_nul_stay_behind)
 	}
 }
 
-#define HEAD "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: \"a\\#\" <sip:a@b>;tag=1\r\nTo: \"b\\#\" <sip:b@c>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\n"
-#define REST "Subject: before\r\nReply-To: \"\\#\" <sip:hidden@b>\r\nX-Own: y\r\nP-Asserted-Identity: \"x\\#\" <sip:hidden@b>\r\nContact: \"\\#\" <sip:a@10.0.0.9>\r\nDate: z\r\nContent-Type: a/b\r\n\r\n1#2"
+#define HEAD                                                                                       \
+	"Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: \"a\\#\" <sip:a@b>;tag=1\r\nTo: "      \
+	"\"b\\#\" <sip:b@c>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\n"
+#define REST                                                                                       \
+	"Subject: before\r\nReply-To: \"\\#\" <sip:hidden@b>\r\nX-Own: y\r\nP-Asserted-Identity: " \
+	"\"x\\#\" <sip:hidden@b>\r\nContact: \"\\#\" <sip:a@10.0.0.9>\r\nDate: "                   \
+	"z\r\nContent-Type: a/b\r\n\r\n1#2"
 
 Test(splice, request_lines_with_a_nul_do_not_pass)
 {
 	struct fixture *f = fixture_new();
 	struct message *m = with_nul("MESSAGE sip:b@c SIP/2.0\r\n" HEAD REST);
 	struct flow to = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = m->flow.peer};
-	struct splice s = {.sip = &f->sip, .in = m, .from_zone = ZONE_CORE, .to_zone = ZONE_CORE, .contact_user = S("us"), .request_uri = S("sip:b@10.0.0.8"), .to = &to, .from = S("<sip:a@b>;tag=2"),
-		.to_value = S("<sip:b@c>"), .call_id = S("d"), .cseq = 1};
+	struct splice s = {.sip = &f->sip,
+		.in = m,
+		.from_zone = ZONE_CORE,
+		.to_zone = ZONE_CORE,
+		.contact_user = S("us"),
+		.request_uri = S("sip:b@10.0.0.8"),
+		.to = &to,
+		.from = S("<sip:a@b>;tag=2"),
+		.to_value = S("<sip:b@c>"),
+		.call_id = S("d"),
+		.cseq = 1};
 
 	cr_assert_eq(splice_request(&s, &wire), 0);
 	struct str all = {wire->byte, wire->size};
@@ -78,9 +99,13 @@ Test(splice, request_lines_with_a_nul_do_not_pass)
 	cr_assert_null(memchr(head.p, 0, head.n));
 	cr_assert_null(memmem(head.p, head.n, "hidden", sizeof("hidden") - 1));
 	cr_assert_null(memmem(head.p, head.n, "Reply-To", sizeof("Reply-To") - 1));
-	cr_assert_not_null(memmem(head.p, head.n, "\r\nSubject: before\r\nX-Own: y\r\nContact: <sip:us@", sizeof("\r\nSubject: before\r\nX-Own: y\r\nContact: <sip:us@") - 1));
-	cr_assert_not_null(memmem(head.p, head.n, "\r\nDate: z\r\nContent-Type: a/b\r\n", sizeof("\r\nDate: z\r\nContent-Type: a/b\r\n") - 1));
-	cr_assert(str_equal(str_from(all, all.n - 3), ((struct str){"1\0002", 3})), "a body is octets");
+	cr_assert_not_null(
+		memmem(head.p, head.n, "\r\nSubject: before\r\nX-Own: y\r\nContact: <sip:us@",
+			sizeof("\r\nSubject: before\r\nX-Own: y\r\nContact: <sip:us@") - 1));
+	cr_assert_not_null(memmem(head.p, head.n, "\r\nDate: z\r\nContent-Type: a/b\r\n",
+		sizeof("\r\nDate: z\r\nContent-Type: a/b\r\n") - 1));
+	cr_assert(str_equal(str_from(all, all.n - 3), ((struct str){"1\0002", 3})),
+		"a body is octets");
 	wire_drop(wire);
 	free(m);
 	fixture_free(f);
@@ -89,15 +114,25 @@ Test(splice, request_lines_with_a_nul_do_not_pass)
 Test(splice, response_lines_with_a_nul_do_not_pass)
 {
 	struct fixture *f = fixture_new();
-	struct message *m = with_nul("SIP/2.0 200 OK\r\n" HEAD REST), *request = with_nul("MESSAGE sip:b@c SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>\r\nCall-ID: e\r\nCSeq: 1 MESSAGE\r\n\r\n");
-	struct splice s = {.sip = &f->sip, .in = m, .from_zone = ZONE_CORE, .to_zone = ZONE_CORE, .contact_user = S("us")};
+
+	struct message *
+		m = with_nul("SIP/2.0 200 OK\r\n" HEAD REST),
+	       *request = with_nul(
+		       "MESSAGE sip:b@c SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9\r\nFrom: "
+		       "<sip:a@b>;tag=1\r\nTo: <sip:b@c>\r\nCall-ID: e\r\nCSeq: 1 MESSAGE\r\n\r\n");
+	struct splice s = {.sip = &f->sip,
+		.in = m,
+		.from_zone = ZONE_CORE,
+		.to_zone = ZONE_CORE,
+		.contact_user = S("us")};
 
 	cr_assert_eq(splice_response(&s, request, 0, S("t"), &wire), 0);
 	const char *body = memmem(wire->byte, wire->size, "\r\n\r\n", sizeof("\r\n\r\n") - 1);
 	cr_assert_not_null(body);
 	cr_assert_null(memchr(wire->byte, 0, (size_t)(body - wire->byte)));
 	cr_assert_null(memmem(wire->byte, wire->size, "hidden", sizeof("hidden") - 1));
-	cr_assert_not_null(memmem(wire->byte, wire->size, "\r\nX-Own: y\r\n", sizeof("\r\nX-Own: y\r\n") - 1));
+	cr_assert_not_null(
+		memmem(wire->byte, wire->size, "\r\nX-Own: y\r\n", sizeof("\r\nX-Own: y\r\n") - 1));
 	wire_drop(wire);
 	free(request);
 	free(m);
@@ -107,7 +142,9 @@ Test(splice, response_lines_with_a_nul_do_not_pass)
 Test(splice, mapped_addresses_lose_it)
 {
 	struct fixture *f = fixture_new();
-	static const char *const rows[][2] = {{"\"r\\#\" <sip:r@b?x=y>;p", "<sip:r@b?x=y>;p"}, {"\"r\" <sip:r@b>;p=\"\\#\"", "\"r\" <sip:r@b>"}, {"sip:r@b;p=\"\\#\"", "sip:r@b"}, {"\"r\" <sip:r@b>;p", "\"r\" <sip:r@b>;p"}};
+	static const char *const rows[][2] = {{"\"r\\#\" <sip:r@b?x=y>;p", "<sip:r@b?x=y>;p"},
+		{"\"r\" <sip:r@b>;p=\"\\#\"", "\"r\" <sip:r@b>"}, {"sip:r@b;p=\"\\#\"", "sip:r@b"},
+		{"\"r\" <sip:r@b>;p", "\"r\" <sip:r@b>;p"}};
 	struct flow to = {.transport = TRANSPORT_UDP};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -118,7 +155,8 @@ Test(splice, mapped_addresses_lose_it)
 		for (size_t k = 0; k < n; k++)
 			copy[k] = rows[i][0][k] == '#' ? 0 : rows[i][0][k];
 		map_address(&w, &f->sip, (struct str){copy, n}, &to);
-		cr_assert(str_equal(writer_text(&w), str_of(rows[i][1])), "%.*s", STR(writer_text(&w)));
+		cr_assert(str_equal(writer_text(&w), str_of(rows[i][1])), "%.*s",
+			STR(writer_text(&w)));
 	}
 	fixture_free(f);
 }

@@ -1,6 +1,9 @@
-/* sip-transaction-fixture.h - for tests of the transaction layer: a SIP worker without a mesh, whose sends are caught, with T1 of a few milliseconds; requests and responses of one call; users that note what they are told.
+/* sip-transaction-fixture.h - for tests of the transaction layer: a SIP worker without a mesh,
+ * whose sends are caught, with T1 of a few milliseconds; requests and responses of one call; users
+ * that note what they are told.
  *
- * Time is the real one: libosip2 reads the clock itself. Tests wait for conditions, with a bound; only where nothing may happen they wait a while.
+ * Time is the real one: libosip2 reads the clock itself. Tests wait for conditions, with a bound;
+ * only where nothing may happen they wait a while.
  */
 #ifndef SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
@@ -35,9 +38,13 @@ static struct settings settings;
 static struct caught caught[512];
 static unsigned caught_count;
 static int send_error; /* what the next sends return */
-static struct flow udp = {.transport = TRANSPORT_UDP, .peer = {.family = 4, .port = 5070, .address = {192, 0, 2, 1}}, .local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
-static struct flow tcp __attribute__((unused)) = {
-	.id = FLOW_ID(1, 2, 3), .transport = TRANSPORT_TCP, .peer = {.family = 4, .port = 40000, .address = {192, 0, 2, 1}}, .local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
+static struct flow udp = {.transport = TRANSPORT_UDP,
+	.peer = {.family = 4, .port = 5070, .address = {192, 0, 2, 1}},
+	.local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
+static struct flow tcp __attribute__((unused)) = {.id = FLOW_ID(1, 2, 3),
+	.transport = TRANSPORT_TCP,
+	.peer = {.family = 4, .port = 40000, .address = {192, 0, 2, 1}},
+	.local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
 
 static inline uint64_t clock_ms(void)
 {
@@ -47,19 +54,25 @@ static inline uint64_t clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* The turn's clock, by which transactions count: what this process loses between a turn's start and a send is nobody's timer. */
+/* The turn's clock, by which transactions count: what this process loses between a turn's start and
+ * a send is nobody's timer. */
 static inline uint64_t loop_ms(void)
 {
 	return loop_now(sip.loop);
 }
 
-static int catch_send(void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
+static int catch_send(
+	void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
 {
 	(void)arg;
 	if (send_error)
 		return send_error;
 	cr_assert(caught_count < sizeof(caught) / sizeof(*caught));
-	caught[caught_count++] = (struct caught){.to = *to, .cookie = cookie, .at_ms = loop_ms(), .reserve = reserve, .text = strndup(bytes.p, bytes.n)};
+	caught[caught_count++] = (struct caught){.to = *to,
+		.cookie = cookie,
+		.at_ms = loop_ms(),
+		.reserve = reserve,
+		.text = strndup(bytes.p, bytes.n)};
 	return 0;
 }
 
@@ -71,7 +84,8 @@ static inline void forget_sends(void)
 
 static inline void set_up(void)
 {
-	settings = (struct settings){.t1_ms = T1, .t2_ms = T2, .t4_ms = T4, .transactions_max = 100, .max_forwards = 70};
+	settings = (struct settings){
+		.t1_ms = T1, .t2_ms = T2, .t4_ms = T4, .transactions_max = 100, .max_forwards = 70};
 	sip = (struct sip){.settings = &settings, .send_hook = catch_send};
 	hash_key_random(&sip.keys.minting.key[0]);
 	hash_key_random(&sip.keys.slot_key);
@@ -94,13 +108,13 @@ static inline void turn(void)
 }
 
 /* Runs the loop until condition, which is looked at after each turn; fails after PATIENCE. */
-#define WAIT(condition) \
-	do { \
-		uint64_t wait_until = clock_ms() + PATIENCE; \
-		while (!(condition)) { \
-			cr_assert(clock_ms() < wait_until, "waited in vain for " #condition); \
-			loop_once(sip.loop, 5); \
-		} \
+#define WAIT(condition)                                                                            \
+	do {                                                                                       \
+		uint64_t wait_until = clock_ms() + PATIENCE;                                       \
+		while (!(condition)) {                                                             \
+			cr_assert(clock_ms() < wait_until, "waited in vain for " #condition);      \
+			loop_once(sip.loop, 5);                                                    \
+		}                                                                                  \
 	} while (0)
 
 /* Runs the loop for ms: to see that nothing happens. */
@@ -114,7 +128,9 @@ static inline void pass(unsigned ms)
 }
 
 /* Asserts that ms or more have passed between two readings of loop_ms. */
-#define AT_LEAST(passed, ms) cr_assert((passed) >= (ms), "only %llu ms of %u", (unsigned long long)(passed), (unsigned)(ms))
+#define AT_LEAST(passed, ms)                                                                       \
+	cr_assert((passed) >= (ms), "only %llu ms of %u", (unsigned long long)(passed),            \
+		(unsigned)(ms))
 
 /* ---- messages ---- */
 
@@ -130,12 +146,17 @@ static inline struct message *request_make(const struct flow *flow, struct reque
 	char text[2048];
 
 	snprintf(text, sizeof(text),
-		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:a@example.net>;tag=%s\r\nTo: <sip:b@example.net>%s%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n",
-		r.method, OR(r.uri, "sip:b@example.net"), OR(r.transport, "UDP"), OR(r.sent_by, "192.0.2.1:5070"), OR(r.branch, "z9hG4bKone"), OR(r.from_tag, "ft"), r.to_tag ? ";tag=" : "", OR(r.to_tag, ""),
-		OR(r.call_id, "call-1"), r.cseq ? r.cseq : 1, OR(r.cseq_method, r.method), OR(r.more, ""));
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: "
+		"\"A\" <sip:a@example.net>;tag=%s\r\nTo: <sip:b@example.net>%s%s\r\nCall-ID: "
+		"%s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n",
+		r.method, OR(r.uri, "sip:b@example.net"), OR(r.transport, "UDP"),
+		OR(r.sent_by, "192.0.2.1:5070"), OR(r.branch, "z9hG4bKone"), OR(r.from_tag, "ft"),
+		r.to_tag ? ";tag=" : "", OR(r.to_tag, ""), OR(r.call_id, "call-1"),
+		r.cseq ? r.cseq : 1, OR(r.cseq_method, r.method), OR(r.more, ""));
 	return message_of(text, flow);
 }
-#define REQUEST(flow, name, ...) request_make((flow), (struct request){.method = (name), ##__VA_ARGS__})
+#define REQUEST(flow, name, ...)                                                                   \
+	request_make((flow), (struct request){.method = (name), ##__VA_ARGS__})
 
 /* Gives a request to the layer. */
 static inline enum request_kind receive_request(struct message *m, struct transaction **out)
@@ -178,7 +199,8 @@ static inline bool sent_has(unsigned i, const char *part)
 }
 static inline struct str sent_to_tag(unsigned i)
 {
-	const char *to = strstr(sent_text(i), "\r\nTo: "), *tag = strstr(to, ";tag="), *end = strstr(to + 2, "\r\n");
+	const char *to = strstr(sent_text(i), "\r\nTo: "), *tag = strstr(to, ";tag="),
+		   *end = strstr(to + 2, "\r\n");
 
 	return tag && tag < end ? (struct str){tag + 5, (size_t)(end - tag) - 5} : STR_NONE;
 }
@@ -220,8 +242,12 @@ static inline void on_client_failed(void *user, struct transaction *t, unsigned 
 	((struct noted *)user)->status = status;
 	((struct noted *)user)->error = error;
 }
-static const struct server_user server_notes = {.cancelled = on_cancelled, .unacknowledged = on_unacknowledged, .failed = on_server_failed, .gone = on_gone};
-static const struct client_user client_notes __attribute__((unused)) = {.response = on_client_response, .failed = on_client_failed, .gone = on_gone};
+static const struct server_user server_notes = {.cancelled = on_cancelled,
+	.unacknowledged = on_unacknowledged,
+	.failed = on_server_failed,
+	.gone = on_gone};
+static const struct client_user client_notes __attribute__((unused)) = {
+	.response = on_client_response, .failed = on_client_failed, .gone = on_gone};
 
 /* A new server transaction of a request, with notes. */
 static inline struct transaction *serve(struct message *m, struct noted *to)
@@ -241,30 +267,41 @@ static inline const char *client_text(const char *method)
 	static char text[1024];
 
 	snprintf(text, sizeof(text),
-		"%s sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH ";rport\r\nMax-Forwards: 69\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: <sip:a@example.net>;tag=l\r\n"
-		"To: <sip:b@example.net>\r\nCall-ID: out-1\r\nCSeq: 41 %s\r\nContact: <sip:x@192.0.2.9>\r\nContent-Length: 2\r\n\r\nhi", method, method);
+		"%s sip:b@198.51.100.1;transport=udp SIP/2.0\r\nVia: SIP/2.0/UDP "
+		"192.0.2.9:5060;branch=" OUR_BRANCH
+		";rport\r\nMax-Forwards: 69\r\nRoute: <sip:r1;lr>\r\nRoute: <sip:r2;lr>\r\nFrom: "
+		"<sip:a@example.net>;tag=l\r\n"
+		"To: <sip:b@example.net>\r\nCall-ID: out-1\r\nCSeq: 41 %s\r\nContact: "
+		"<sip:x@192.0.2.9>\r\nContent-Length: 2\r\n\r\nhi",
+		method, method);
 	return text;
 }
-static inline struct transaction *send_request(const struct flow *flow, uint8_t method, struct noted *to)
+static inline struct transaction *send_request(
+	const struct flow *flow, uint8_t method, struct noted *to)
 {
 	struct wire *w = wire_of(client_text(method_name(method)));
 	struct transaction *t = NULL;
 
 	/* Timers count from the turn's start: on a busy machine the last turn may be long ago. */
 	turn();
-	cr_assert(transaction_send(sip.transactions, method, 1, 7, flow, w, &client_notes, to, &t) == 0);
+	cr_assert(transaction_send(
+			  sip.transactions, method, 1, 7, flow, w, &client_notes, to, &t) == 0);
 	wire_drop(w);
 	return t;
 }
 
 /* Gives the layer a response to it. */
-static inline int receive_response(const struct flow *flow, const char *method, unsigned status, const char *to_tag)
+static inline int receive_response(
+	const struct flow *flow, const char *method, unsigned status, const char *to_tag)
 {
 	char text[1024];
 	struct message *m;
 	int result;
 
-	snprintf(text, sizeof(text), "SIP/2.0 %u X\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH "\r\nFrom: <sip:a@example.net>;tag=l\r\nTo: <sip:b@example.net>;tag=%s\r\nCall-ID: out-1\r\nCSeq: 41 %s\r\n\r\n",
+	snprintf(text, sizeof(text),
+		"SIP/2.0 %u X\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=" OUR_BRANCH
+		"\r\nFrom: <sip:a@example.net>;tag=l\r\nTo: <sip:b@example.net>;tag=%s\r\nCall-ID: "
+		"out-1\r\nCSeq: 41 %s\r\n\r\n",
 		status, to_tag, method);
 	m = message_of(text, flow);
 	result = transactions_response(sip.transactions, m, 1);

@@ -34,7 +34,10 @@ Test(wire, may_be_empty)
 Test(wire, kept_is_the_whole_block)
 {
 	struct flow flow = {.transport = TRANSPORT_UDP, .listener = 3};
-	struct message *m = message_of("OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\nbody", &flow);
+	struct message *m = message_of(
+		"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: "
+		"<sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\nbody",
+		&flow);
 	struct held_message *k = held_message_new(m), *same;
 
 	cr_assert_eq(((uintptr_t)&k->message) % 8, 0);

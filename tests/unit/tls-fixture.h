@@ -39,7 +39,8 @@ static void keep(void *arg, enum log_level level, const char *line, size_t lengt
 
 static int begun = -1;
 
-/* Before the test runner, whose libraries use OpenSSL too: its allocator can be replaced only before its first call. */
+/* Before the test runner, whose libraries use OpenSSL too: its allocator can be replaced only
+ * before its first call. */
 static void __attribute__((constructor)) fixture_openssl(void)
 {
 	begun = keystore_begin();
@@ -63,11 +64,14 @@ static inline char *text_of(BIO *bio)
 	return copy;
 }
 
-/* kind: "P-256", "ED25519", "2048" ...; names: as in the extension's text, or NULL. from, to: seconds from now. */
+/* kind: "P-256", "ED25519", "2048" ...; names: as in the extension's text, or NULL. from, to:
+ * seconds from now. */
 static inline struct pair make_pair(const char *kind, const char *names, long from, long to)
 {
-	EVP_PKEY *k = atoi(kind) ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind)) :
-		      kind[0] == 'E' || kind[0] == 'X' ? EVP_PKEY_Q_keygen(NULL, NULL, kind) : EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
+	EVP_PKEY *k = atoi(kind) ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)atoi(kind))
+	              : kind[0] == 'E' || kind[0] == 'X'
+	                      ? EVP_PKEY_Q_keygen(NULL, NULL, kind)
+	                      : EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
 	X509 *x = X509_new();
 	BIO *chain = BIO_new(BIO_s_mem()), *key = BIO_new(BIO_s_mem());
 	bool own_hash = kind[0] == 'E';
@@ -78,7 +82,8 @@ static inline struct pair make_pair(const char *kind, const char *names, long fr
 	X509_gmtime_adj(X509_getm_notBefore(x), from);
 	X509_gmtime_adj(X509_getm_notAfter(x), to);
 	X509_set_pubkey(x, k);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+		(const unsigned char *)"test", -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	if (names) {
 		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
@@ -107,8 +112,8 @@ static inline void fixture_end(void)
 }
 
 /* The body of a CERTIFICATE packet in room. */
-static inline size_t packet_of(
-	void *buffer, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
+static inline size_t packet_of(void *buffer, uint32_t generation, unsigned index, const char *name,
+	const char *names, const char *chain, const char *key)
 {
 	struct lifeline_certificate head = {
 		.generation = generation,
@@ -128,8 +133,8 @@ static inline size_t packet_of(
 	return sizeof(head) + head.names_size + head.chain_size + head.key_size;
 }
 
-static inline int put_pair(
-	struct keystore *s, uint32_t generation, unsigned index, const char *name, const char *names, const char *chain, const char *key)
+static inline int put_pair(struct keystore *s, uint32_t generation, unsigned index,
+	const char *name, const char *names, const char *chain, const char *key)
 {
 	static char buffer[LIFELINE_PACKET_MAX];
 	size_t n = packet_of(buffer, generation, index, name, names, chain, key);
@@ -140,19 +145,24 @@ static inline int put_pair(
 	return error;
 }
 
-static inline bool verifies(
-	EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size, const unsigned char *signature, size_t n)
+static inline bool verifies(EVP_PKEY *public, uint16_t scheme, const unsigned char *text,
+	size_t size, const unsigned char *signature, size_t n)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	unsigned last = scheme >> 8 == 8 ? (scheme & 0xff) : 0;
-	const EVP_MD *md = scheme == SCHEME_ED25519 ? NULL : last ? (last == 4 ? EVP_sha256() : last == 5 ? EVP_sha384() : EVP_sha512()) :
-			   scheme >> 8 == 4 ? EVP_sha256() : scheme >> 8 == 5 ? EVP_sha384() : EVP_sha512();
+	const EVP_MD *md = scheme == SCHEME_ED25519 ? NULL
+	                   : last                   ? (last == 4          ? EVP_sha256()
+							      : last == 5 ? EVP_sha384()
+									  : EVP_sha512())
+	                   : scheme >> 8 == 4       ? EVP_sha256()
+	                   : scheme >> 8 == 5       ? EVP_sha384()
+	                                            : EVP_sha512();
 	bool good = EVP_DigestVerifyInit(c, &p, md, NULL, public) == 1;
 
 	if (good && last && scheme != SCHEME_ED25519)
 		good = EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1 &&
-			EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
 	good = good && EVP_DigestVerify(c, signature, n, text, size) == 1;
 	EVP_MD_CTX_free(c);
 	return good;

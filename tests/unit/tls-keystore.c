@@ -47,12 +47,15 @@ Test(keystore, signs_with_every_kind_of_key)
 		enum key_kind is;
 		uint16_t schemes[7];
 	} row[] = {
-		{"P-256", KEY_P256, {SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA512}},
-		{"P-384", KEY_P384, {SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA512}},
+		{"P-256", KEY_P256,
+			{SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA512}},
+		{"P-384", KEY_P384,
+			{SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA512}},
 		{"ED25519", KEY_ED25519, {SCHEME_ED25519}},
 		{"2048", KEY_RSA,
-			{SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512, SCHEME_RSA_PKCS1_SHA256,
-				SCHEME_RSA_PKCS1_SHA384, SCHEME_RSA_PKCS1_SHA512}},
+			{SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512,
+				SCHEME_RSA_PKCS1_SHA256, SCHEME_RSA_PKCS1_SHA384,
+				SCHEME_RSA_PKCS1_SHA512}},
 		{"3072", KEY_RSA, {SCHEME_RSA_PSS_SHA256}},
 		{"4096", KEY_RSA, {SCHEME_RSA_PSS_SHA256}},
 	};
@@ -62,7 +65,8 @@ Test(keystore, signs_with_every_kind_of_key)
 
 	for (unsigned i = 0; i < 6; i++) {
 		pair[i] = make_pair(row[i].kind, "DNS:a.example", -DAY, 30 * DAY);
-		cr_assert_eq(put_pair(s, 1, i, row[i].kind, "a.example", pair[i].chain, pair[i].key), 0);
+		cr_assert_eq(
+			put_pair(s, 1, i, row[i].kind, "a.example", pair[i].chain, pair[i].key), 0);
 	}
 	cr_assert_eq(check(1), 0, "%s", text);
 	cr_assert_eq(n, 6);
@@ -74,12 +78,18 @@ Test(keystore, signs_with_every_kind_of_key)
 		cr_expect_str_eq(key_name(k), row[i].kind);
 		cr_expect(llabs(not_after[i] - (time(NULL) + 30 * DAY)) < 60);
 		for (unsigned j = 0; row[i].schemes[j]; j++) {
-			cr_assert_eq(sign_permitted(row[i].is, row[i].schemes[j], exchange, sizeof(exchange)), 0);
-			cr_assert_eq(key_sign(k, row[i].schemes[j], exchange, sizeof(exchange), signature, &size), 0);
-			cr_expect(verifies(pair[i].public, row[i].schemes[j], exchange, sizeof(exchange), signature, size), "%s %04x",
-				row[i].kind, row[i].schemes[j]);
+			cr_assert_eq(sign_permitted(row[i].is, row[i].schemes[j], exchange,
+					     sizeof(exchange)),
+				0);
+			cr_assert_eq(key_sign(k, row[i].schemes[j], exchange, sizeof(exchange),
+					     signature, &size),
+				0);
+			cr_expect(verifies(pair[i].public, row[i].schemes[j], exchange,
+					  sizeof(exchange), signature, size),
+				"%s %04x", row[i].kind, row[i].schemes[j]);
 			exchange[0] ^= 1;
-			cr_expect_not(verifies(pair[i].public, row[i].schemes[j], exchange, sizeof(exchange), signature, size));
+			cr_expect_not(verifies(pair[i].public, row[i].schemes[j], exchange,
+				sizeof(exchange), signature, size));
 		}
 	}
 	cr_expect_null(keystore_find(s, 1, 6));
@@ -89,8 +99,8 @@ Test(keystore, signs_with_every_kind_of_key)
 
 Test(keystore, a_key_of_another_certificate)
 {
-	struct pair a = make_pair("P-256", NULL, -DAY, DAY), b = make_pair("P-256", NULL, -DAY, DAY),
-		    c = make_pair("2048", NULL, -DAY, DAY);
+	struct pair a = make_pair("P-256", NULL, -DAY, DAY),
+		    b = make_pair("P-256", NULL, -DAY, DAY), c = make_pair("2048", NULL, -DAY, DAY);
 
 	put_pair(s, 1, 0, "good", "", a.chain, a.key);
 	put_pair(s, 1, 1, "main", "", a.chain, b.key);
@@ -105,6 +115,7 @@ Test(keystore, keys_that_are_not_served)
 
 	for (size_t i = 0; i < 5; i++) {
 		struct pair p = make_pair(kinds[i], NULL, -DAY, DAY);
+
 		put_pair(s, 1, 0, "main", "", p.chain, p.key);
 		refused(-EKEYREJECTED, 0, "expected a key of RSA 2048");
 	}
@@ -123,7 +134,8 @@ Test(keystore, files_that_are_none)
 	refused(-EKEYREJECTED, 0, "holds no private key");
 	put_pair(s, 1, 0, "main", "", p.chain, p.chain);
 	refused(-EKEYREJECTED, 0, "holds no private key");
-	snprintf(half, sizeof(half), "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", p.chain);
+	snprintf(half, sizeof(half),
+		"%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", p.chain);
 	put_pair(s, 1, 0, "main", "", half, p.key);
 	refused(-EBADMSG, 0, "certificate 2 of the chain cannot be parsed");
 	snprintf(half, sizeof(half), "%.*s", (int)strlen(p.key) / 2, p.key);
@@ -137,7 +149,8 @@ Test(keystore, an_encrypted_key_is_told_apart)
 	BIO *b = BIO_new(BIO_s_mem());
 	char *key;
 
-	PEM_write_bio_PrivateKey(b, p.public, EVP_aes_128_cbc(), NULL, 0, NULL, (void *)(uintptr_t)"secret");
+	PEM_write_bio_PrivateKey(
+		b, p.public, EVP_aes_128_cbc(), NULL, 0, NULL, (void *)(uintptr_t) "secret");
 	key = text_of(b);
 	put_pair(s, 1, 0, "main", "", p.chain, key);
 	refused(-EKEYREJECTED, 0, "the key is encrypted");
@@ -149,15 +162,19 @@ Test(keystore, a_key_file_may_begin_with_its_parameters)
 	struct pair p = make_pair("P-256", NULL, -DAY, DAY);
 	char key[4096];
 
-	snprintf(key, sizeof(key), "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n%s", p.key);
+	snprintf(key, sizeof(key),
+		"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n%s",
+		p.key);
 	put_pair(s, 1, 0, "main", "", p.chain, key);
 	cr_expect_eq(check(1), 0, "%s", text);
 }
 
 Test(keystore, dates)
 {
-	struct pair old = make_pair("P-256", NULL, -2 * DAY, -DAY), new = make_pair("P-256", NULL, DAY, 2 * DAY),
-		    good = make_pair("P-256", NULL, -DAY, DAY), other = make_pair("P-256", NULL, -DAY, DAY);
+	struct pair old = make_pair("P-256", NULL, -2 * DAY, -DAY),
+		    new = make_pair("P-256", NULL, DAY, 2 * DAY),
+		    good = make_pair("P-256", NULL, -DAY, DAY),
+		    other = make_pair("P-256", NULL, -DAY, DAY);
 	char chain[8192];
 
 	put_pair(s, 1, 0, "main", "", old.chain, old.key);
@@ -178,11 +195,13 @@ Test(keystore, dates)
 
 Test(keystore, names)
 {
-	struct pair p = make_pair("P-256", "DNS:sip.example.net,DNS:*.wild.example,IP:192.0.2.1,URI:sip:example.org", -DAY, DAY);
-	static const char *const good[] = {"sip.example.net", "SIP.Example.NET", "a.wild.example", "*.wild.example", "192.0.2.1",
-		"example.org", "sip.example.net example.org", ""};
-	static const char *const wrong[] = {"example.net", "x.sip.example.net", "wild.example", "a.b.wild.example", "192.0.2.2",
-		"*.example.net", "sip.example.net other"};
+	struct pair p = make_pair("P-256",
+		"DNS:sip.example.net,DNS:*.wild.example,IP:192.0.2.1,URI:sip:example.org", -DAY,
+		DAY);
+	static const char *const good[] = {"sip.example.net", "SIP.Example.NET", "a.wild.example",
+		"*.wild.example", "192.0.2.1", "example.org", "sip.example.net example.org", ""};
+	static const char *const wrong[] = {"example.net", "x.sip.example.net", "wild.example",
+		"a.b.wild.example", "192.0.2.2", "*.example.net", "sip.example.net other"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		put_pair(s, 1, 0, "main", good[i], p.chain, p.key);
@@ -248,7 +267,8 @@ Test(keystore, sizes_add_up_or_nothing_is_taken)
 	cr_expect_eq(keystore_take(s, buffer, whole), -EBADMSG, "sizes that overflow");
 }
 
-/* Counts needle in all of this process's writable memory; needle is kept inverted so as not to find itself. */
+/* Counts needle in all of this process's writable memory; needle is kept inverted so as not to find
+ * itself. */
 static unsigned find_in_memory(const unsigned char *inverted, size_t size)
 {
 	static unsigned char window[65536];
@@ -260,13 +280,19 @@ static unsigned find_in_memory(const unsigned char *inverted, size_t size)
 
 	while (fgets(line, sizeof(line), maps)) {
 		/* what is larger is a sanitizer's shadow */
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || mode[0] != 'r' || mode[1] != 'w' || to - from > 1ul << 28)
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || mode[0] != 'r' ||
+			mode[1] != 'w' || to - from > 1ul << 28)
 			continue;
 		for (unsigned long at = from; at < to; at += sizeof(window) - size) {
 			ssize_t got = pread(mem, window, sizeof(window), (off_t)at);
-			for (ssize_t i = 0; i + (ssize_t)size <= got && at + (unsigned long)i + size <= to; i++) {
+
+			for (ssize_t i = 0;
+				i + (ssize_t)size <= got && at + (unsigned long)i + size <= to;
+				i++) {
 				size_t k = 0;
-				while (k < size && (unsigned char)~window[i + (ssize_t)k] == inverted[k])
+
+				while (k < size &&
+					(unsigned char)~window[i + (ssize_t)k] == inverted[k])
 					k++;
 				found += k == size;
 			}
@@ -279,7 +305,8 @@ static unsigned find_in_memory(const unsigned char *inverted, size_t size)
 	return found;
 }
 
-/* Takes a key after having noted two parts of it, and counts what stays: its text, and its number as DER has it. */
+/* Takes a key after having noted two parts of it, and counts what stays: its text, and its number
+ * as DER has it. */
 static void take_and_search(const char *kind, unsigned *texts, unsigned *numbers)
 {
 	static unsigned char text_part[24], number_part[24];
@@ -288,7 +315,9 @@ static void take_and_search(const char *kind, unsigned *texts, unsigned *numbers
 	BIGNUM *number = NULL;
 	unsigned char bytes[512];
 
-	cr_assert_eq(EVP_PKEY_get_bn_param(p.public, kind[0] == 'P' ? "priv" : "rsa-factor1", &number), 1);
+	cr_assert_eq(
+		EVP_PKEY_get_bn_param(p.public, kind[0] == 'P' ? "priv" : "rsa-factor1", &number),
+		1);
 	BN_bn2bin(number, bytes);
 	for (size_t i = 0; i < sizeof(text_part); i++) {
 		text_part[i] = (unsigned char)~middle[i];

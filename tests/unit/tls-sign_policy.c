@@ -34,8 +34,11 @@ Test(sign, certificate_verify)
 {
 	for (size_t hash = 0; hash <= 200; hash++) {
 		bool good = hash == 32 || hash == 48;
-		cr_expect_eq(sign_shape_of(text, verify("server", hash)), good ? SHAPE_SERVER_VERIFY : SHAPE_NONE, "%zu", hash);
-		cr_expect_eq(sign_shape_of(text, verify("client", hash)), good ? SHAPE_CLIENT_VERIFY : SHAPE_NONE, "%zu", hash);
+
+		cr_expect_eq(sign_shape_of(text, verify("server", hash)),
+			good ? SHAPE_SERVER_VERIFY : SHAPE_NONE, "%zu", hash);
+		cr_expect_eq(sign_shape_of(text, verify("client", hash)),
+			good ? SHAPE_CLIENT_VERIFY : SHAPE_NONE, "%zu", hash);
 		cr_expect_eq(sign_shape_of(text, verify("Server", hash)), SHAPE_NONE);
 	}
 }
@@ -73,21 +76,26 @@ Test(sign, key_exchange_of_each_group)
 	static const struct {
 		unsigned group, point;
 		bool uncompressed;
-	} row[] = {{23, 65, true}, {24, 97, true}, {25, 133, true}, {29, 32, false}, {30, 56, false}};
+	} row[] = {
+		{23, 65, true}, {24, 97, true}, {25, 133, true}, {29, 32, false}, {30, 56, false}};
 
 	for (size_t i = 0; i < 5; i++) {
 		size_t n = key_exchange(row[i].group, row[i].point, row[i].uncompressed);
+
 		cr_expect_eq(sign_shape_of(text, n), SHAPE_SERVER_KEY_EXCHANGE, "%u", row[i].group);
 		for (size_t other = 0; other < sizeof(text); other++)
-			cr_expect_eq(sign_shape_of(text, other) != SHAPE_NONE, other == n, "%zu", other);
+			cr_expect_eq(
+				sign_shape_of(text, other) != SHAPE_NONE, other == n, "%zu", other);
 		/* type, group and length are fixed; the first byte of an uncompressed point too */
 		for (size_t k = 64; k < 68u + row[i].uncompressed; k++)
 			for (unsigned v = 0; v < 256; v++) {
 				unsigned char was = text[k];
+
 				if (v == was)
 					continue;
 				text[k] = (unsigned char)v;
-				cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE, "group %u byte %zu value %u", row[i].group, k, v);
+				cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE,
+					"group %u byte %zu value %u", row[i].group, k, v);
 				text[k] = was;
 			}
 	}
@@ -96,11 +104,14 @@ Test(sign, key_exchange_of_each_group)
 Test(sign, no_other_group)
 {
 	for (unsigned group = 0; group < 65536; group++) {
-		bool known = group == 23 || group == 24 || group == 25 || group == 29 || group == 30;
+		bool known = group == 23 || group == 24 || group == 25 || group == 29 ||
+		             group == 30;
 		bool good = false;
 		static const unsigned point[] = {32, 56, 65, 97, 133};
+
 		for (size_t i = 0; i < 5; i++)
-			good |= sign_shape_of(text, key_exchange(group, point[i], true)) != SHAPE_NONE;
+			good |= sign_shape_of(text, key_exchange(group, point[i], true)) !=
+			        SHAPE_NONE;
 		cr_expect_eq(good, known, "%u", group);
 	}
 }
@@ -130,11 +141,13 @@ Test(sign, schemes_fit_keys)
 {
 	static const uint16_t verify_schemes[][4] = {
 		[KEY_RSA] = {SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512},
-		[KEY_P256] = {SCHEME_ECDSA_SHA256}, [KEY_P384] = {SCHEME_ECDSA_SHA384}, [KEY_ED25519] = {SCHEME_ED25519},
+		[KEY_P256] = {SCHEME_ECDSA_SHA256},
+		[KEY_P384] = {SCHEME_ECDSA_SHA384},
+		[KEY_ED25519] = {SCHEME_ED25519},
 	};
 	static const uint16_t exchange_schemes[][7] = {
-		[KEY_RSA] = {SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512, SCHEME_RSA_PKCS1_SHA256,
-			SCHEME_RSA_PKCS1_SHA384, SCHEME_RSA_PKCS1_SHA512},
+		[KEY_RSA] = {SCHEME_RSA_PSS_SHA256, SCHEME_RSA_PSS_SHA384, SCHEME_RSA_PSS_SHA512,
+			SCHEME_RSA_PKCS1_SHA256, SCHEME_RSA_PKCS1_SHA384, SCHEME_RSA_PKCS1_SHA512},
 		[KEY_P256] = {SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA512},
 		[KEY_P384] = {SCHEME_ECDSA_SHA256, SCHEME_ECDSA_SHA384, SCHEME_ECDSA_SHA512},
 		[KEY_ED25519] = {SCHEME_ED25519},
@@ -144,16 +157,20 @@ Test(sign, schemes_fit_keys)
 		for (unsigned scheme = 0; scheme < 65536; scheme++) {
 			bool v = false, x = false;
 			size_t n;
+
 			for (size_t i = 0; i < 4 && kind && scheme; i++)
 				v |= verify_schemes[kind][i] == scheme;
 			for (size_t i = 0; i < 7 && kind && scheme; i++)
 				x |= exchange_schemes[kind][i] == scheme;
 			n = verify("server", 32);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n), v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
+			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+				v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
 			n = verify("client", 48);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n), v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
+			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+				v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
 			n = key_exchange(29, 32, false);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n), x ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
+			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+				x ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
 			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n - 1), -EACCES);
 		}
 }
@@ -163,7 +180,11 @@ Test(sign, the_test_text_is_permitted)
 	unsigned char hash[48] = {1}, buffer[SIGN_VERIFY_MAX];
 
 	for (unsigned kind = KEY_RSA; kind <= KEY_ED25519; kind++) {
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer, sign_verify_text(hash, 32, buffer)), 0);
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer, sign_verify_text(hash, 48, buffer)), 0);
+		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer,
+				     sign_verify_text(hash, 32, buffer)),
+			0);
+		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer,
+				     sign_verify_text(hash, 48, buffer)),
+			0);
 	}
 }

@@ -51,7 +51,8 @@ TestSuite(edge, .init = setup, .fini = teardown);
 
 static int ask(int fd, uint32_t id, uint32_t generation, uint16_t certificate, uint16_t scheme)
 {
-	struct sign_request r = {.scheme = scheme, .id = id, .generation = generation, .certificate = certificate};
+	struct sign_request r = {
+		.scheme = scheme, .id = id, .generation = generation, .certificate = certificate};
 
 	return sign_packet_send(fd, buffer, sign_request_encode(&r, text, text_size, buffer));
 }
@@ -88,7 +89,8 @@ Test(edge, signs_what_is_permitted)
 	cr_assert_eq(take(end, &reply, &signature), 0);
 	cr_expect_eq(reply.id, 42);
 	cr_expect_eq(reply.error, 0);
-	cr_expect(verifies(pair.public, SCHEME_ECDSA_SHA256, text, text_size, signature, reply.size));
+	cr_expect(
+		verifies(pair.public, SCHEME_ECDSA_SHA256, text, text_size, signature, reply.size));
 	cr_expect_eq(counted(COUNTER_SIGN_DONE), 1);
 }
 
@@ -96,6 +98,7 @@ Test(edge, refuses_and_says_so)
 {
 	struct sign_reply reply;
 	const unsigned char *signature;
+
 	static const struct {
 		uint32_t generation;
 		uint16_t certificate, scheme;
@@ -124,7 +127,8 @@ Test(edge, refuses_and_says_so)
 	cr_expect_eq(counted(COUNTER_SIGN_REFUSED), 4);
 	cr_expect_eq(counted(COUNTER_SIGN_UNKNOWN), 4);
 	cr_expect_eq(counted(COUNTER_SIGN_DONE), 0);
-	cr_expect(strstr(logged, "sign-refused peer=transport-3 reason=scheme scheme=0807"), "%s", logged);
+	cr_expect(strstr(logged, "sign-refused peer=transport-3 reason=scheme scheme=0807"), "%s",
+		logged);
 	cr_expect(strstr(logged, "reason=shape scheme=0403"), "%s", logged);
 }
 
@@ -233,7 +237,9 @@ Test(edge, ticket_keys_come_when_the_peer_reads_again)
 				cr_assert_eq(sign_tickets_decode(buffer, (size_t)n, &got), 0);
 				told++;
 			} else {
-				cr_assert_eq(sign_reply_decode(buffer, (size_t)n, &reply, &signature), 0);
+				cr_assert_eq(
+					sign_reply_decode(buffer, (size_t)n, &reply, &signature),
+					0);
 				answers++;
 			}
 		}

@@ -71,7 +71,8 @@ Test(tickets, the_newest_comes_first_and_expires_last)
 		cr_expect_eq(changes, i);
 		cr_expect_eq(next.count, i < TICKET_KEYS_MAX ? i : TICKET_KEYS_MAX);
 		cr_expect_neq(memcmp(&next.key[0], &first.key[0], sizeof(next.key[0])), 0);
-		cr_expect_eq(memcmp(&next.key[1], &first.key[0], sizeof(next.key[0])), 0, "the one before goes on decrypting");
+		cr_expect_eq(memcmp(&next.key[1], &first.key[0], sizeof(next.key[0])), 0,
+			"the one before goes on decrypting");
 		first = next;
 	}
 	for (unsigned i = 0; i < TICKET_KEYS_MAX; i++)
@@ -95,4 +96,3 @@ Test(tickets, off_forgets_all)
 	cr_expect_eq(told().count, 1);
 	cr_expect_neq(memcmp(told().key[0].aes, before.key[0].aes, 32), 0);
 }
-

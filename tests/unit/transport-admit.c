@@ -59,7 +59,8 @@ Test(admit, rate_is_exact_and_refills)
 	cr_assert_eq(taken(l, "192.0.2.1", 200, 1520), 25);
 	cr_assert_eq(taken(l, "192.0.2.1", 200, 100000), 50);
 	cr_assert_eq(taken(l, "192.0.2.1", 10, 200000), 10);
-	cr_assert_eq(taken(l, "192.0.2.1", 200, 300000), 50); /* never more than a window's worth, whatever was left */
+	cr_assert_eq(taken(l, "192.0.2.1", 200, 300000),
+		50); /* never more than a window's worth, whatever was left */
 	cr_assert_eq(taken(l, "192.0.2.2", 200, 300000), 50); /* each for itself */
 	limits_free(l);
 }
@@ -181,7 +182,7 @@ Test(admit, the_table_is_bounded)
 		cr_assert_eq(admit_request(l->a, ACCESS_UDP, &e, 2), 0);
 	}
 	cr_assert_eq(COUNTED(SOURCES), SOURCES_MAX);
-	cr_assert_eq(COUNTED(ADMIT_FORGOTTEN), 13); /* the flood, and three before it */
+	cr_assert_eq(COUNTED(ADMIT_FORGOTTEN), 13);      /* the flood, and three before it */
 	cr_assert_eq(taken(l, "198.51.100.3", 1, 2), 1); /* forgotten */
 	cr_assert_eq(passes(l, ACCESS_UDP, "198.51.100.2", 2), -EPERM);
 	cr_assert_eq(admit_connect(l->a, ACCESS_TCP, &connected, 2, &held), -EMFILE);
@@ -219,7 +220,8 @@ Test(admit, bans_outlive_a_reload)
 	make_settings(&other);
 	admit_settings(l->a, &other.s);
 	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), -EPERM);
-	strcpy(other.pool + other.zone[ZONE_ACCESS].name.at - offsetof(struct image, pool), "outside");
+	strcpy(other.pool + other.zone[ZONE_ACCESS].name.at - offsetof(struct image, pool),
+		"outside");
 	other.zone[ZONE_ACCESS].name.length = 6; /* "outsid": the name of another zone */
 	admit_settings(l->a, &other.s);
 	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), 0);

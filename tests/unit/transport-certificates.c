@@ -1,5 +1,5 @@
-/* transport-certificates.c - identities of certificates (RFC 5922 section 7), choosing among them by server name, generations from staging
- * to being dropped. */
+/* transport-certificates.c - identities of certificates (RFC 5922 section 7), choosing among them
+ * by server name, generations from staging to being dropped. */
 #include "transport-tls.h"
 #include "worker-transport/tls/identity.h"
 
@@ -106,15 +106,16 @@ Test(identity, patterns)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_expect_eq(identity_covers(str_of(rows[i].pattern), str_of(rows[i].name)), rows[i].covers, "%s %s", rows[i].pattern,
-			rows[i].name);
+		cr_expect_eq(identity_covers(str_of(rows[i].pattern), str_of(rows[i].name)),
+			rows[i].covers, "%s %s", rows[i].pattern, rows[i].name);
 }
 
 /* ---- choosing ---- */
 
 static const char *chosen(struct secure *s, uint16_t listener, const char *name)
 {
-	const struct certificate *c = certificates_choose(s->f->t.certificates, &s->f->image.listener[listener], str_of(name));
+	const struct certificate *c = certificates_choose(
+		s->f->t.certificates, &s->f->image.listener[listener], str_of(name));
 
 	return c ? c->name : "";
 }
@@ -139,7 +140,8 @@ Test(certificates, chosen_by_name)
 	secure_free(s);
 	s = secure_new(two);
 	cr_assert_str_eq(chosen(s, CORE_TLS, ""), "c1");
-	cr_assert_str_eq(chosen(s, CORE_TLS, "sip.example.net"), "c1", "a listener shows its own alone");
+	cr_assert_str_eq(
+		chosen(s, CORE_TLS, "sip.example.net"), "c1", "a listener shows its own alone");
 	cr_assert_str_eq(chosen(s, CORE_TLS, "x.example.org"), "c2");
 	secure_free(s);
 }
@@ -147,10 +149,12 @@ Test(certificates, chosen_by_name)
 Test(certificates, a_whole_name_before_a_wildcard)
 {
 	struct secure *s = secure_new(NULL);
-	X509 *wild = make_certificate(s->key[0], "w", "DNS:*.example.net", -DAY, DAY, s->authority.certificate, s->authority.key);
+	X509 *wild = make_certificate(s->key[0], "w", "DNS:*.example.net", -DAY, DAY,
+		s->authority.certificate, s->authority.key);
 
 	cr_assert_eq(hand_over(&s->f->t, 2, 0, "*.example.net", wild, NULL), 0);
-	cr_assert_eq(hand_over(&s->f->t, 2, 1, "", s->x[1], NULL), 0); /* without names: those it bears */
+	cr_assert_eq(hand_over(&s->f->t, 2, 1, "", s->x[1], NULL),
+		0); /* without names: those it bears */
 	cr_assert_eq(hand_over(&s->f->t, 2, 2, "", s->x[2], NULL), 0);
 	cr_assert_eq(certificates_commit(s->f->t.certificates, 2), 0);
 	cr_assert_str_eq(chosen(s, ACCESS_TLS, "phones.example.net"), "c1");
@@ -192,7 +196,8 @@ static void check(struct secure *s, uint32_t generation)
 }
 
 /* Certificate 0 as it is, certificate 1 of generation 2 as given; checks. */
-static void try(struct secure *s, const char *names, X509 *x, X509 *extra, int error, const char *text)
+static void try(
+	struct secure *s, const char *names, X509 *x, X509 *extra, int error, const char *text)
 {
 	cr_assert_eq(hand_over(&s->f->t, 2, 0, "sip.example.net", s->x[0], NULL), 0);
 	cr_assert_eq(hand_over(&s->f->t, 2, 1, names, x, extra), 0);
@@ -213,19 +218,33 @@ Test(certificates, what_a_check_finds)
 	struct authority *a = &s->authority;
 	EVP_PKEY *small = make_key("RSA1024"), *odd = make_key("P-521");
 
-	try(s, "phones.example.net", make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key),
+	try(s, "phones.example.net",
+		make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY,
+			a->certificate, a->key),
 		a->certificate, 0, "");
-	try(s, "phones.example.net", make_certificate(s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key), NULL, 0, "");
-	try(s, "*.example.net", make_certificate(s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key), NULL, 0, "");
+	try(s, "phones.example.net",
+		make_certificate(
+			s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key),
+		NULL, 0, "");
+	try(s, "*.example.net",
+		make_certificate(
+			s->key[1], "x", "DNS:*.example.net", -DAY, DAY, a->certificate, a->key),
+		NULL, 0, "");
 	try(s, "phones.example.net sip.example.net",
-		make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG,
-		"does not name sip.example.net");
-	try(s, "", make_certificate(s->key[1], "x", "DNS:x", -2 * DAY, -DAY, a->certificate, a->key), NULL, -EBADMSG, "expired");
-	try(s, "", make_certificate(s->key[1], "x", "DNS:x", DAY, 2 * DAY, a->certificate, a->key), NULL, -EBADMSG, "not valid yet");
-	try(s, "", make_certificate(s->key[0], "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EIO,
-		"no test signature"); /* the signer has RSA there */
-	try(s, "", make_certificate(small, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG, "its key is none of");
-	try(s, "", make_certificate(odd, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL, -EBADMSG, "its key is none of");
+		make_certificate(s->key[1], "x", "DNS:phones.example.net", -DAY, DAY,
+			a->certificate, a->key),
+		NULL, -EBADMSG, "does not name sip.example.net");
+	try(s, "",
+		make_certificate(s->key[1], "x", "DNS:x", -2 * DAY, -DAY, a->certificate, a->key),
+		NULL, -EBADMSG, "expired");
+	try(s, "", make_certificate(s->key[1], "x", "DNS:x", DAY, 2 * DAY, a->certificate, a->key),
+		NULL, -EBADMSG, "not valid yet");
+	try(s, "", make_certificate(s->key[0], "x", "DNS:x", -DAY, DAY, a->certificate, a->key),
+		NULL, -EIO, "no test signature"); /* the signer has RSA there */
+	try(s, "", make_certificate(small, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL,
+		-EBADMSG, "its key is none of");
+	try(s, "", make_certificate(odd, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL,
+		-EBADMSG, "its key is none of");
 	EVP_PKEY_free(small);
 	EVP_PKEY_free(odd);
 	cr_assert_eq(certificates_generation(s->f->t.certificates), 1);
@@ -238,8 +257,10 @@ Test(certificates, another_key_of_the_same_kind)
 	EVP_PKEY *other = make_key("RSA2048");
 
 	s->signer[0].key[1] = other;
-	try(s, "", make_certificate(s->key[1], "x", "DNS:x", -DAY, DAY, s->authority.certificate, s->authority.key), NULL, -EKEYREJECTED,
-		"does not belong to it");
+	try(s, "",
+		make_certificate(s->key[1], "x", "DNS:x", -DAY, DAY, s->authority.certificate,
+			s->authority.key),
+		NULL, -EKEYREJECTED, "does not belong to it");
 	EVP_PKEY_free(other);
 	secure_free(s);
 }
@@ -300,7 +321,8 @@ Test(certificates, a_chain_cut_short)
 	cr_assert_eq(certificates_take(s->f->t.certificates, buffer, sizeof(*head) + n), 0);
 	check(s, 3);
 	cr_assert_eq(told.error, -EBADMSG);
-	cr_assert_not_null(strstr(told.text, "certificate 2 of the chain cannot be parsed"), "%s", told.text);
+	cr_assert_not_null(
+		strstr(told.text, "certificate 2 of the chain cannot be parsed"), "%s", told.text);
 	secure_free(s);
 }
 
@@ -326,9 +348,12 @@ Test(certificates, a_commit_disturbs_no_connection)
 {
 	struct secure *s = secure_new(NULL);
 	struct fixture *f = s->f;
-	struct peer *before = client_new(&s->authority, 0), *during = client_new(&s->authority, 0), *after = client_new(&s->authority, 0);
+	struct peer *before = client_new(&s->authority, 0), *during = client_new(&s->authority, 0),
+		    *after = client_new(&s->authority, 0);
 	EVP_PKEY *fresh = make_key("P-256");
-	X509 *x = make_certificate(fresh, "fresh", "DNS:sip.example.net", -DAY, DAY, s->authority.certificate, s->authority.key), *seen;
+	X509 *x = make_certificate(fresh, "fresh", "DNS:sip.example.net", -DAY, DAY,
+		     s->authority.certificate, s->authority.key),
+	     *seen;
 	static char raw[2048];
 	size_t n = request(raw, "OPTIONS", 1, NULL, "TLS"), done;
 
@@ -337,7 +362,8 @@ Test(certificates, a_commit_disturbs_no_connection)
 	s->signer[0].mute = true;
 	client_dial(during, f->port[ACCESS_TLS], NULL);
 	UNTIL(f, (peer_step(during), keys_pending(f->t.keys) == 1));
-	/* one handshake waits for its signature while the generation that it began with is replaced and dropped here */
+	/* one handshake waits for its signature while the generation that it began with is replaced
+	 * and dropped here */
 	cr_assert_eq(hand_over(&f->t, 2, 0, "sip.example.net", x, NULL), 0);
 	cr_assert_eq(certificates_commit(f->t.certificates, 2), 0);
 	certificates_drop(f->t.certificates, 1);

@@ -1,4 +1,5 @@
-/* transport-fixture.h - a transport worker without master and mesh: settings made here, SIP workers that only take notes, real sockets on the loopback addresses. */
+/* transport-fixture.h - a transport worker without master and mesh: settings made here, SIP workers
+ * that only take notes, real sockets on the loopback addresses. */
 #ifndef SIPWARD_TESTS_UNIT_TRANSPORT_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_TRANSPORT_FIXTURE_H
 
@@ -25,7 +26,17 @@
 
 /* Zone access is open, zone core trusts 127.0.0.1 alone. */
 enum { ZONE_ACCESS, ZONE_CORE, ZONES };
-enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, CORE_TCP, ANY_UDP, ACCESS_WS, ACCESS_TLS, CORE_TLS, LISTENERS };
+enum {
+	ACCESS_UDP,
+	ACCESS_TCP,
+	CORE_UDP,
+	CORE_TCP,
+	ANY_UDP,
+	ACCESS_WS,
+	ACCESS_TLS,
+	CORE_TLS,
+	LISTENERS
+};
 /* Trunks to TLS peers. */
 enum { TRUNK_NAMED, TRUNK_ADDRESS, TRUNK_UNVERIFIED, TRUNK_CERTIFIED, TRUNKS };
 
@@ -60,16 +71,17 @@ struct fixture {
 	int full_reserve; /* the same for those that may use the reserve */
 };
 
-/* Every test turns the loop this often at most, each time for at most 50 ms: a condition that does not come is a failure, not a hang. */
+/* Every test turns the loop this often at most, each time for at most 50 ms: a condition that does
+ * not come is a failure, not a hang. */
 #define TURNS_MAX 100
-#define UNTIL(f, condition) \
-	do { \
-		bool came_ = (condition); \
-		for (int turn_ = 0; turn_ < TURNS_MAX && !came_; turn_++) { \
-			loop_once((f)->t.loop, 50); \
-			came_ = (condition); \
-		} \
-		cr_assert(came_, "never came: %s", #condition); \
+#define UNTIL(f, condition)                                                                        \
+	do {                                                                                       \
+		bool came_ = (condition);                                                          \
+		for (int turn_ = 0; turn_ < TURNS_MAX && !came_; turn_++) {                        \
+			loop_once((f)->t.loop, 50);                                                \
+			came_ = (condition);                                                       \
+		}                                                                                  \
+		cr_assert(came_, "never came: %s", #condition);                                    \
 	} while (0)
 /* The counter of this process. */
 #define COUNTED(id) (counters_page->counter[COUNTER_##id])
@@ -90,7 +102,8 @@ static inline struct endpoint at(const char *host, int port)
 	return e;
 }
 
-static inline int note(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
+static inline int note(
+	void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	struct fixture *f = arg;
 	struct noted *n = &f->noted[f->count];
@@ -99,7 +112,11 @@ static inline int note(void *arg, uint16_t peer, uint16_t type, size_t size, boo
 	if (error)
 		return error;
 	cr_assert_lt(f->count, RECORDS_MAX);
-	*n = (struct noted){.peer = peer, .type = type, .reserve = reserve, .size = size, .data = aligned_alloc(8, (size + 8) & ~(size_t)7)};
+	*n = (struct noted){.peer = peer,
+		.type = type,
+		.reserve = reserve,
+		.size = size,
+		.data = aligned_alloc(8, (size + 8) & ~(size_t)7)};
 	f->count++;
 	*data = n->data;
 	return 0;
@@ -122,7 +139,8 @@ static inline const struct message *message_at(const struct fixture *f, unsigned
 
 static inline struct text text_in(struct image *image, uint32_t *used, const char *text)
 {
-	struct text t = {.at = (uint32_t)(offsetof(struct image, pool) + *used), .length = (uint32_t)strlen(text)};
+	struct text t = {.at = (uint32_t)(offsetof(struct image, pool) + *used),
+		.length = (uint32_t)strlen(text)};
 
 	strcpy(image->pool + *used, text);
 	*used += t.length + 1;
@@ -136,33 +154,67 @@ static inline void make_settings(struct image *image)
 		uint8_t transport;
 		uint16_t zone;
 	} rows[LISTENERS] = {
-		{"udp", "127.0.0.1", TRANSPORT_UDP, ZONE_ACCESS}, {"tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_ACCESS}, {"core-udp", "127.0.0.1", TRANSPORT_UDP, ZONE_CORE},
-		{"core-tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_CORE}, {"any", "0.0.0.0", TRANSPORT_UDP, ZONE_ACCESS},
-		{"ws", "127.0.0.1", TRANSPORT_WS, ZONE_ACCESS}, {"tls", "127.0.0.1", TRANSPORT_TLS, ZONE_ACCESS}, {"core-tls", "127.0.0.1", TRANSPORT_TLS, ZONE_CORE},
+		{"udp", "127.0.0.1", TRANSPORT_UDP, ZONE_ACCESS},
+		{"tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_ACCESS},
+		{"core-udp", "127.0.0.1", TRANSPORT_UDP, ZONE_CORE},
+		{"core-tcp", "127.0.0.1", TRANSPORT_TCP, ZONE_CORE},
+		{"any", "0.0.0.0", TRANSPORT_UDP, ZONE_ACCESS},
+		{"ws", "127.0.0.1", TRANSPORT_WS, ZONE_ACCESS},
+		{"tls", "127.0.0.1", TRANSPORT_TLS, ZONE_ACCESS},
+		{"core-tls", "127.0.0.1", TRANSPORT_TLS, ZONE_CORE},
 	};
 	uint32_t used = 1;
 
 	memset(image, 0, sizeof(*image));
-	image->s = (struct settings){.magic = SETTINGS_MAGIC, .version = SETTINGS_VERSION, .size = sizeof(*image), .zones = {offsetof(struct image, zone), ZONES},
-		.listeners = {offsetof(struct image, listener), LISTENERS}, .transport_workers = 1, .sip_workers = 2, .t1_ms = 500, .t2_ms = 4000, .t4_ms = 5000, .connect_ms = 2000,
-		.idle_ms = 60000, .message_ms = 10000, .handshake_ms = 10000, .handshakes_max = 50, .connections_max = 100, .connection_queue = 262144, .message_max = MESSAGE_RAW_MAX};
-	image->zone[ZONE_ACCESS] = (struct zone_settings){.auth = ZONE_AUTH_DIGEST, .ban_failures = 3, .ban_window_ms = 1000, .ban_ms = 60000, .connections_per_source = 50};
+	image->s = (struct settings){.magic = SETTINGS_MAGIC,
+		.version = SETTINGS_VERSION,
+		.size = sizeof(*image),
+		.zones = {offsetof(struct image, zone), ZONES},
+		.listeners = {offsetof(struct image, listener), LISTENERS},
+		.transport_workers = 1,
+		.sip_workers = 2,
+		.t1_ms = 500,
+		.t2_ms = 4000,
+		.t4_ms = 5000,
+		.connect_ms = 2000,
+		.idle_ms = 60000,
+		.message_ms = 10000,
+		.handshake_ms = 10000,
+		.handshakes_max = 50,
+		.connections_max = 100,
+		.connection_queue = 262144,
+		.message_max = MESSAGE_RAW_MAX};
+	image->zone[ZONE_ACCESS] = (struct zone_settings){.auth = ZONE_AUTH_DIGEST,
+		.ban_failures = 3,
+		.ban_window_ms = 1000,
+		.ban_ms = 60000,
+		.connections_per_source = 50};
 	image->zone[ZONE_ACCESS].name = text_in(image, &used, "access");
-	image->zone[ZONE_CORE] = (struct zone_settings){.trust = 1, .sources = {offsetof(struct image, source), 1}};
+	image->zone[ZONE_CORE] = (struct zone_settings){
+		.trust = 1, .sources = {offsetof(struct image, source), 1}};
 	image->zone[ZONE_CORE].name = text_in(image, &used, "core");
 	image->source = (struct prefix){.network = at("127.0.0.1", 0), .bits = 32};
 	for (unsigned i = 0; i < LISTENERS; i++) {
-		image->listener[i] = (struct listener_settings){.bind = at(rows[i].host, 5060), .zone = rows[i].zone, .transport = rows[i].transport};
+		image->listener[i] = (struct listener_settings){.bind = at(rows[i].host, 5060),
+			.zone = rows[i].zone,
+			.transport = rows[i].transport};
 		image->listener[i].name = text_in(image, &used, rows[i].name);
 		if (rows[i].transport == TRANSPORT_TLS)
-			image->listener[i].certificates = (struct array){offsetof(struct image, certificates), 3};
+			image->listener[i].certificates = (struct array){
+				offsetof(struct image, certificates), 3};
 	}
 	for (uint16_t i = 0; i < 4; i++)
 		image->certificates[i] = i;
 	image->s.trunks = (struct array){offsetof(struct image, trunk), TRUNKS};
-	image->target = (struct target_settings){.endpoint = at("127.0.0.1", 5061), .transport = TRANSPORT_TLS, .listener = CORE_TLS};
+	image->target = (struct target_settings){.endpoint = at("127.0.0.1", 5061),
+		.transport = TRANSPORT_TLS,
+		.listener = CORE_TLS};
 	for (unsigned i = 0; i < TRUNKS; i++) {
-		image->trunk[i] = (struct trunk_settings){.targets = {offsetof(struct image, target), 1}, .zone = ZONE_CORE, .certificate = i == TRUNK_CERTIFIED ? 0 : NONE_INDEX, .verify = i != TRUNK_UNVERIFIED};
+		image->trunk[i] = (struct trunk_settings){
+			.targets = {offsetof(struct image, target), 1},
+			.zone = ZONE_CORE,
+			.certificate = i == TRUNK_CERTIFIED ? 0 : NONE_INDEX,
+			.verify = i != TRUNK_UNVERIFIED};
 		image->trunk[i].name = text_in(image, &used, "trunk");
 		if (i != TRUNK_ADDRESS)
 			image->trunk[i].tls_name = text_in(image, &used, "pbx.example.net");
@@ -210,7 +262,8 @@ static inline struct fixture *fixture_new(void (*adjust)(struct image *image))
 	cr_assert_eq(loop_on_turn(f->t.loop, transport_turn, &f->t), 0);
 	for (uint16_t i = 0; i < LISTENERS; i++) {
 		bool stream = transport_is_stream(f->image.listener[i].transport);
-		int fd = bound(i == ANY_UDP ? "0.0.0.0" : "127.0.0.1", stream ? SOCK_STREAM : SOCK_DGRAM, &f->port[i]);
+		int fd = bound(i == ANY_UDP ? "0.0.0.0" : "127.0.0.1",
+			stream ? SOCK_STREAM : SOCK_DGRAM, &f->port[i]);
 
 		if (stream)
 			cr_assert_eq(listen(fd, 64), 0);
@@ -238,8 +291,10 @@ static inline int dial(const char *from, int port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	cr_assert_geq(fd, 0);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&address, endpoint_to_sockaddr(&own, &address)), 0);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, endpoint_to_sockaddr(&to, &address)), 0);
+	cr_assert_eq(
+		bind(fd, (struct sockaddr *)&address, endpoint_to_sockaddr(&own, &address)), 0);
+	cr_assert_eq(
+		connect(fd, (struct sockaddr *)&address, endpoint_to_sockaddr(&to, &address)), 0);
 	cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	return fd;
 }
@@ -249,7 +304,9 @@ static inline void throw_at(int fd, const char *host, int port, const void *byte
 	struct sockaddr_storage address;
 	struct endpoint to = at(host, port);
 
-	cr_assert_eq(sendto(fd, bytes, size, 0, (struct sockaddr *)&address, endpoint_to_sockaddr(&to, &address)), (ssize_t)size);
+	cr_assert_eq(sendto(fd, bytes, size, 0, (struct sockaddr *)&address,
+			     endpoint_to_sockaddr(&to, &address)),
+		(ssize_t)size);
 }
 
 /* What lies on fd, with a NUL; -1: nothing yet; 0: ended. */
@@ -263,20 +320,27 @@ static inline ssize_t hear(int fd, char *buffer, size_t size)
 }
 
 /* A request whose Call-ID, branch and tag are made from number. */
-static inline size_t request(char buffer[2048], const char *method, unsigned number, const char *to_tag, const char *via)
+static inline size_t request(
+	char buffer[2048], const char *method, unsigned number, const char *to_tag, const char *via)
 {
 	return (size_t)snprintf(buffer, 2048,
-		"%s sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/%s 192.0.2.9:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:alice@example.net>;tag=f%u\r\n"
-		"To: <sip:bob@example.net>%s%s\r\nCall-ID: call-%u@example\r\nCSeq: 1 %s\r\nContact: <sip:alice@192.0.2.9:5070>\r\nContent-Length: 0\r\n\r\n",
-		method, via, number, number, to_tag ? ";tag=" : "", to_tag ? to_tag : "", number, method);
+		"%s sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/%s "
+		"192.0.2.9:5070;branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\nFrom: \"A\" "
+		"<sip:alice@example.net>;tag=f%u\r\n"
+		"To: <sip:bob@example.net>%s%s\r\nCall-ID: call-%u@example\r\nCSeq: 1 "
+		"%s\r\nContact: <sip:alice@192.0.2.9:5070>\r\nContent-Length: 0\r\n\r\n",
+		method, via, number, number, to_tag ? ";tag=" : "", to_tag ? to_tag : "", number,
+		method);
 }
 
 /* An order to send, as a SIP worker gives it. */
-static inline void order(struct fixture *f, const struct flow *to, const void *bytes, size_t size, uint64_t cookie, bool end)
+static inline void order(struct fixture *f, const struct flow *to, const void *bytes, size_t size,
+	uint64_t cookie, bool end)
 {
 	struct record_send *r = calloc(1, sizeof(*r) + size);
 
-	*r = (struct record_send){.flow = *to, .cookie = cookie, .size = (uint32_t)size, .close = end};
+	*r = (struct record_send){
+		.flow = *to, .cookie = cookie, .size = (uint32_t)size, .close = end};
 	memcpy(r + 1, bytes, size);
 	flow_record(&f->t, PEER(PEER_SIP, 1), RECORD_SEND, r, sizeof(*r) + size);
 	free(r);

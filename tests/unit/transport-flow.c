@@ -3,7 +3,8 @@
 
 static char raw[2048], buffer[70000];
 
-/* A connection from host to listener that has sent one message; its flow as the SIP worker saw it. */
+/* A connection from host to listener that has sent one message; its flow as the SIP worker saw
+ * it. */
 static int connected(struct fixture *f, const char *host, int listener, struct flow *flow)
 {
 	int fd = dial(host, f->port[listener]);
@@ -44,7 +45,8 @@ Test(flow, ids_name_worker_incarnation_and_connection)
 {
 	struct fixture *f = fixture_new(NULL);
 	struct flow a, b;
-	int fa = connected(f, "127.0.0.1", ACCESS_TCP, &a), fb = connected(f, "127.0.0.1", ACCESS_TCP, &b);
+	int fa = connected(f, "127.0.0.1", ACCESS_TCP, &a),
+	    fb = connected(f, "127.0.0.1", ACCESS_TCP, &b);
 
 	cr_assert_eq(FLOW_WORKER(a.id), 3);
 	cr_assert_eq(FLOW_INCARNATION(a.id), 7);
@@ -91,7 +93,8 @@ Test(flow, watchers_are_told_once_each)
 {
 	struct fixture *f = fixture_new(NULL);
 	struct flow flow, other;
-	int fd = connected(f, "127.0.0.1", ACCESS_TCP, &flow), still = connected(f, "127.0.0.1", ACCESS_TCP, &other);
+	int fd = connected(f, "127.0.0.1", ACCESS_TCP, &flow),
+	    still = connected(f, "127.0.0.1", ACCESS_TCP, &other);
 
 	watch(f, flow.id, 4);
 	watch(f, flow.id, 4);
@@ -182,7 +185,8 @@ Test(flow, an_untrusted_peer_is_reached_by_its_flow_alone)
 	to = (struct flow){.transport = TRANSPORT_TCP, .listener = ACCESS_TCP, .peer = flow.peer};
 	order(f, &to, "x", 1, 1, false);
 	cr_assert_eq(failure_of(f, 1), -EACCES);
-	to = (struct flow){.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.2", 5060)};
+	to = (struct flow){
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.2", 5060)};
 	order(f, &to, "x", 1, 2, false); /* trusted zone, but none of its sources */
 	cr_assert_eq(failure_of(f, 2), -EACCES);
 	cr_assert_eq(COUNTED(STREAM_CONNECTS), 0);
@@ -194,7 +198,9 @@ Test(flow, a_ban_closes_the_sources_streams)
 {
 	struct fixture *f = fixture_new(NULL);
 	struct flow one, two, neighbour, core;
-	int fd1 = connected(f, "127.0.0.2", ACCESS_TCP, &one), fd2 = connected(f, "127.0.0.2", ACCESS_TCP, &two), fd3 = connected(f, "127.0.0.3", ACCESS_TCP, &neighbour);
+	int fd1 = connected(f, "127.0.0.2", ACCESS_TCP, &one),
+	    fd2 = connected(f, "127.0.0.2", ACCESS_TCP, &two),
+	    fd3 = connected(f, "127.0.0.3", ACCESS_TCP, &neighbour);
 	int fd4 = connected(f, "127.0.0.1", CORE_TCP, &core);
 	struct record_penalty penalty = {.source = one.peer, .listener = ACCESS_UDP};
 

@@ -1,5 +1,5 @@
-/* transport-frame.c - framing of streams: every split of the bytes gives the same messages; keep-alives, pipelining, limits and what
- * ends a stream. */
+/* transport-frame.c - framing of streams: every split of the bytes gives the same messages;
+ * keep-alives, pipelining, limits and what ends a stream. */
 #include "worker-transport/parse/frame.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +9,8 @@
 
 #define MAX 4096
 
-/* What a stream gave, as text: "i" ping, "o" pong, "mN" a message of N bytes, "!STATUS reason" the end. */
+/* What a stream gave, as text: "i" ping, "o" pong, "mN" a message of N bytes, "!STATUS reason" the
+ * end. */
 struct stream {
 	struct frame frame;
 	char *buffer;
@@ -23,7 +24,9 @@ static void feed(struct stream *s, const char *bytes, size_t n)
 {
 	if (s->ended || !n)
 		return;
-	char *grown = malloc(s->size + n); /* of exactly the size received: a read behind it is seen by the sanitizers */
+	char *grown = malloc(
+		s->size +
+		n); /* of exactly the size received: a read behind it is seen by the sanitizers */
 	if (s->size)
 		memcpy(grown, s->buffer, s->size);
 	memcpy(grown + s->size, bytes, n);
@@ -72,7 +75,7 @@ static void expect(const char *bytes, const char *log)
 	expect_bytes(bytes, strlen(bytes), log);
 }
 
-#define M0 "OPTIONS sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n"          /* 44 bytes */
+#define M0 "OPTIONS sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n"           /* 44 bytes */
 #define M5 "OPTIONS sip:b SIP/2.0\r\nVia: x\r\nl:5\r\nTo: y\r\n\r\n12345" /* 50 bytes */
 
 Test(frame, messages)
@@ -83,7 +86,9 @@ Test(frame, messages)
 	expect(M5, "m50 ");
 	expect(M0 M5 M0, "m44 m50 m44 ");
 	expect(M5 "OPTIONS", "m50 ");
-	expect("OPTIONS sip:b SIP/2.0\r\nCONTENT-LENGTH \t: \t\r\n 4\r\n\t\r\nX: y\r\n\r\n\r\n\r\n" M0, "m63 m44 ");
+	expect("OPTIONS sip:b SIP/2.0\r\nCONTENT-LENGTH \t: \t\r\n 4\r\n\t\r\nX: "
+	       "y\r\n\r\n\r\n\r\n" M0,
+		"m63 m44 ");
 	expect("SIP/2.0 200 OK\r\nl: 0\r\n\r\n", "m24 ");
 	expect("A\r\nXl: 3\r\nl: 0\r\nX:\r\n l: 7\r\n\r\n", "m29 ");
 }
@@ -109,9 +114,11 @@ Test(frame, refusals)
 	expect("OPTIONS sip:b SIP/2.0\r\nl: -1\r\n\r\n", "!400 Malformed Content-Length");
 	expect("OPTIONS sip:b SIP/2.0\r\nl:\r\n\r\n", "!400 Malformed Content-Length");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 1\r\n 2\r\n\r\n", "!400 Malformed Content-Length");
-	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: 0\r\n\r\n", "!400 More Than One Content-Length");
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: 0\r\n\r\n",
+		"!400 More Than One Content-Length");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 4294967301\r\n\r\n", "!513 Message Too Large");
-	expect("OPTIONS sip:b SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n", "!513 Message Too Large");
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n",
+		"!513 Message Too Large");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 4063\r\n\r\n", "!513 Message Too Large");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 4062\r\n\r\n", "");
 	expect("OPTIONS sip:b SIP/2.0\nl: 0\n\n", "!0 Line End Other Than CRLF");

@@ -34,7 +34,8 @@ static void many(struct image *image)
 {
 	image->s.connections_max = 1000;
 	image->zone[ZONE_ACCESS].connections_per_source = 1000;
-	strcpy(image->pool + image->listener[ACCESS_TCP].name.at - offsetof(struct image, pool), "t\"p");
+	strcpy(image->pool + image->listener[ACCESS_TCP].name.at - offsetof(struct image, pool),
+		"t\"p");
 }
 
 static unsigned lines(const struct reader *r)
@@ -58,7 +59,10 @@ Test(listing, one_line_a_stream)
 	cr_assert_eq(listing_start(l, 77), 0);
 	cr_assert_eq(r->lasts, 1);
 	cr_assert_eq(lines(r), 1);
-	cr_assert(str_starts(str_of(r->text), S("{\"flow\":\"0300000700000001\",\"transport\":\"TCP\",\"listener\":\"t\\\"p\",\"zone\":\"access\",\"peer\":\"127.0.0.3:")), "%s", r->text);
+	cr_assert(str_starts(str_of(r->text),
+			  S("{\"flow\":\"0300000700000001\",\"transport\":\"TCP\",\"listener\":"
+			    "\"t\\\"p\",\"zone\":\"access\",\"peer\":\"127.0.0.3:")),
+		"%s", r->text);
 	cr_assert(strstr(r->text, "\"direction\":\"in\",\"state\":\"open\""), "%s", r->text);
 	listings_free(l);
 	close(fd);

@@ -1,4 +1,5 @@
-/* transport-quarantine.c - what a transport worker has in hand while it works, and what it refuses because it ended one before. */
+/* transport-quarantine.c - what a transport worker has in hand while it works, and what it refuses
+ * because it ended one before. */
 #include "transport-fixture.h"
 
 static char raw[4096], other[2048], buffer[4096];
@@ -20,7 +21,8 @@ static struct fixture *begin(void)
 	return f;
 }
 
-static void assert_holds(const struct crash_evidence *h, enum evidence_kind kind, const void *bytes, size_t size)
+static void assert_holds(
+	const struct crash_evidence *h, enum evidence_kind kind, const void *bytes, size_t size)
 {
 	cr_assert_eq(h->what, (uint64_t)kind << 32 | size);
 	cr_assert_eq(memcmp(h->byte, bytes, size), 0);
@@ -64,7 +66,8 @@ Test(quarantine, a_listed_datagram_is_dropped_and_others_are_not)
 {
 	struct fixture *f = begin();
 	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
-	size_t n = request(raw, "OPTIONS", 1, NULL, "UDP"), m = request(other, "OPTIONS", 2, NULL, "UDP");
+	size_t n = request(raw, "OPTIONS", 1, NULL, "UDP"),
+	       m = request(other, "OPTIONS", 2, NULL, "UDP");
 
 	cr_assert_eq(n, m);
 	refuse(f, EVIDENCE_MESSAGE, raw, n);
@@ -75,7 +78,8 @@ Test(quarantine, a_listed_datagram_is_dropped_and_others_are_not)
 	cr_assert_eq(memcmp(message_raw(message_at(f, 0)), other, m), 0);
 	cr_assert_eq(COUNTED(DROP_QUARANTINED), 3);
 	cr_assert_eq(COUNTED(RX_MESSAGES), 1);
-	cr_assert_eq(hear(fd, buffer, sizeof(buffer)), -1, "no answer, which would take reading it");
+	cr_assert_eq(
+		hear(fd, buffer, sizeof(buffer)), -1, "no answer, which would take reading it");
 	cr_assert_eq(refusals_set(&f->t.refusals, NULL, 0), 0);
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	UNTIL(f, f->count == 2);
@@ -87,7 +91,8 @@ Test(quarantine, what_a_stream_brought_is_in_hand_and_each_message_of_it)
 {
 	struct fixture *f = begin();
 	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
-	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP"), m = request(raw + n, "OPTIONS", 2, NULL, "TCP");
+	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP"),
+	       m = request(raw + n, "OPTIONS", 2, NULL, "TCP");
 
 	tell(fd, raw, n + m);
 	UNTIL(f, f->count == 2);
@@ -105,7 +110,8 @@ Test(quarantine, the_rest_of_a_body_is_not_copied_again_and_again)
 	size_t n;
 
 	request(raw, "OPTIONS", 1, NULL, "TCP");
-	strcpy(strstr(raw, "Content-Length"), "Content-Type: text/plain\r\nContent-Length: 9\r\n\r\n");
+	strcpy(strstr(raw, "Content-Length"),
+		"Content-Type: text/plain\r\nContent-Length: 9\r\n\r\n");
 	n = strlen(raw);
 	memset(raw + n, 'b', 9);
 	tell(fd, raw, n);
@@ -152,7 +158,8 @@ Test(quarantine, a_listed_message_is_left_out_of_its_stream)
 {
 	struct fixture *f = begin();
 	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
-	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP"), m = request(raw + n, "OPTIONS", 2, NULL, "TCP");
+	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP"),
+	       m = request(raw + n, "OPTIONS", 2, NULL, "TCP");
 
 	refuse(f, EVIDENCE_MESSAGE, raw, n);
 	tell(fd, raw, n + m);
@@ -167,7 +174,8 @@ Test(quarantine, a_listed_message_is_left_out_of_its_stream)
 Test(quarantine, listed_bytes_of_a_stream_end_it)
 {
 	struct fixture *f = begin();
-	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]), another = dial("127.0.0.1", f->port[ACCESS_TCP]);
+	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]),
+	    another = dial("127.0.0.1", f->port[ACCESS_TCP]);
 	size_t n = request(raw, "OPTIONS", 1, NULL, "TCP");
 	ssize_t got;
 

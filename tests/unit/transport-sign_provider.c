@@ -1,5 +1,5 @@
-/* transport-sign_provider.c - handshakes whose keys are elsewhere: every kind of key in both versions, many at once, and TLS workers that die,
- * hang, refuse or lie. */
+/* transport-sign_provider.c - handshakes whose keys are elsewhere: every kind of key in both
+ * versions, many at once, and TLS workers that die, hang, refuse or lie. */
 #include "transport-tls.h"
 
 static void one_certificate(struct image *image)
@@ -28,7 +28,8 @@ static struct bench *bench_new(const char *kind)
 	b->f = fixture_new(one_certificate);
 	b->a = make_authority("Authority");
 	b->key = make_key(kind);
-	b->x = make_certificate(b->key, "gateway", "DNS:sip.example.net", -DAY, DAY, b->a.certificate, b->a.key);
+	b->x = make_certificate(
+		b->key, "gateway", "DNS:sip.example.net", -DAY, DAY, b->a.certificate, b->a.key);
 	b->signer[0].fd = b->signer[1].fd = -1;
 	b->signer[0].key[0] = b->signer[1].key[0] = b->key;
 	cr_assert_eq(hand_over(&b->f->t, 5, 0, "sip.example.net", b->x, NULL), 0);
@@ -59,7 +60,8 @@ static void talk(struct bench *b, int version, const char *signatures)
 		cr_assert_eq(SSL_CTX_set1_sigalgs_list(p->context, signatures), 1);
 	client_dial(p, b->f->port[ACCESS_TLS], "sip.example.net");
 	UNTIL(b->f, peer_step(p) || p->result < 0);
-	cr_assert_eq(p->result, 1, "%x %s: %s", version, signatures ? signatures : "", ERR_error_string(ERR_peek_error(), NULL));
+	cr_assert_eq(p->result, 1, "%x %s: %s", version, signatures ? signatures : "",
+		ERR_error_string(ERR_peek_error(), NULL));
 	cr_assert_eq(SSL_write_ex(p->ssl, raw, n, &done), 1);
 	UNTIL(b->f, b->f->count == before + 1);
 	cr_assert_eq(message_at(b->f, before)->flow.transport, TRANSPORT_TLS);
@@ -145,7 +147,9 @@ static unsigned open_of(struct peer **p, unsigned n)
 static void dial_all(struct bench *b, struct peer **p, unsigned n, int version)
 {
 	for (unsigned i = 0; i < n; i++) {
-		p[i] = client_new(&b->a, version ? version : i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION);
+		p[i] = client_new(&b->a, version ? version
+					 : i % 2 ? TLS1_2_VERSION
+						 : TLS1_3_VERSION);
 		client_dial(p[i], b->f->port[ACCESS_TLS], "sip.example.net");
 		loop_once(b->f->t.loop, 0); /* the backlog is short */
 	}
@@ -299,14 +303,16 @@ Test(keyless, a_peer_that_leaves_takes_its_request_along)
 
 Test(keyless, a_peer_that_speaks_meanwhile_waits_for_its_turn)
 {
-	static const unsigned char change_cipher_spec[] = {20, 3, 3, 0, 1, 1}; /* RFC 8446 section 5: to be ignored */
+	static const unsigned char change_cipher_spec[] = {
+		20, 3, 3, 0, 1, 1}; /* RFC 8446 section 5: to be ignored */
 	struct bench *b = bench_new("P-256");
 	struct peer *p = client_new(&b->a, TLS1_3_VERSION);
 	uint64_t start;
 
 	client_dial(p, b->f->port[ACCESS_TLS], "sip.example.net");
 	UNTIL(b->f, peer_step(p) || keys_pending(b->f->t.keys) == 1);
-	cr_assert_eq(send(p->fd, change_cipher_spec, sizeof(change_cipher_spec), 0), sizeof(change_cipher_spec));
+	cr_assert_eq(send(p->fd, change_cipher_spec, sizeof(change_cipher_spec), 0),
+		sizeof(change_cipher_spec));
 	loop_once(b->f->t.loop, 1000);
 	start = clock_ms();
 	loop_once(b->f->t.loop, 50);
@@ -323,7 +329,8 @@ Test(keyless, an_edge_that_talks_nonsense_is_closed)
 	struct bench *b = bench_new("P-256");
 	int pair[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	cr_assert_eq(keys_edge(b->f->t.keys, PEER(PEER_TLS, 2), pair[1]), 0);
 	cr_assert_eq(keys_edges(b->f->t.keys), 1);
 	cr_assert_eq(send(pair[0], "nonsense", 8, 0), 8);

@@ -1,4 +1,5 @@
-/* transport-tcp.c - streams over loopback: framing as bytes come, the bounds in memory and time, connections out. */
+/* transport-tcp.c - streams over loopback: framing as bytes come, the bounds in memory and time,
+ * connections out. */
 #include "transport-fixture.h"
 #include "worker-transport/tcp.h"
 
@@ -84,7 +85,9 @@ Test(tcp, a_large_body_in_pieces)
 	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
 	static char big[66000];
 	size_t n = (size_t)snprintf(big, sizeof(big),
-		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
+		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TCP "
+		"192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: "
+		"c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
 		"Content-Type: text/plain\r\nContent-Length: 60000\r\n\r\n");
 
 	for (size_t i = 0; i < 60000; i++)
@@ -117,7 +120,10 @@ Test(tcp, keepalives_are_answered)
 
 Test(tcp, what_cannot_be_framed_is_answered_and_ends)
 {
-	static const char bad[] = "OPTIONS sip:b@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 99999999\r\n\r\n";
+	static const char bad[] =
+		"OPTIONS sip:b@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKx\r\nFrom: "
+		"<sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 "
+		"OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 99999999\r\n\r\n";
 	struct fixture *f = fixture_new(NULL);
 	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
 
@@ -343,7 +349,8 @@ Test(tcp, connects_to_a_trusted_peer_and_keeps_the_connection)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd = -1;
-	struct flow to = {.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = {
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
 	struct sockaddr_in from;
 	socklen_t length = sizeof(from);
 	const struct message *m;
@@ -381,7 +388,8 @@ Test(tcp, a_refused_connection_fails_what_waits_for_it)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_STREAM, &port);
-	struct flow to = {.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = {
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
 
 	order(f, &to, "one", 3, 1, false);
 	order(f, &to, "two", 3, 2, false);
@@ -397,7 +405,8 @@ Test(tcp, a_connection_that_is_not_made_in_time_fails)
 {
 	struct fixture *f = fixture_new(short_times);
 	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), filler[8];
-	struct flow to = {.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = {
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(&to.peer, &address);
 
@@ -437,7 +446,8 @@ Test(tcp, closes_after_the_last_byte_when_told)
 	start = clock_ms();
 	UNTIL(f, ended(fd));
 	cr_assert_lt(clock_ms() - start, STREAM_LINGER_MS / 2);
-	tell(fd, raw, request(raw, "OPTIONS", 2, NULL, "TCP")); /* nobody hears it, nothing breaks */
+	tell(fd, raw,
+		request(raw, "OPTIONS", 2, NULL, "TCP")); /* nobody hears it, nothing breaks */
 	for (int i = 0; i < 3; i++)
 		loop_once(f->t.loop, 1);
 	cr_assert_eq(f->count, 2);
@@ -450,7 +460,8 @@ Test(tcp, told_to_close_before_it_is_open)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd = -1;
-	struct flow to = {.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = {
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
 
 	cr_assert_eq(listen(server, 8), 0);
 	order(f, &to, "only", 4, 1, true);

@@ -1,5 +1,5 @@
-/* transport-tls.c - TLS streams over loopback: bytes however they are cut, who is let in, what a handshake may cost, connections out and
- * whom they believe. */
+/* transport-tls.c - TLS streams over loopback: bytes however they are cut, who is let in, what a
+ * handshake may cost, connections out and whom they believe. */
 #include "transport-tls.h"
 
 static char raw[2048], big[66000];
@@ -48,7 +48,8 @@ Test(tls, messages_however_they_are_cut)
 static size_t large(size_t body)
 {
 	size_t n = (size_t)snprintf(big, sizeof(big),
-		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TLS "
+		"192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
 		"<sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
 		"Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
 		body);
@@ -159,7 +160,9 @@ Test(tls, a_record_that_is_none_ends_it)
 	struct secure *s = secure_new(NULL);
 	struct peer *p = opened(s, ACCESS_TLS, client_new(&s->authority, 0));
 
-	cr_assert_eq(send(p->fd, "\x17\x03\x03\x00\x20 not encrypted by anyone we know", 37, MSG_NOSIGNAL), 37);
+	cr_assert_eq(send(p->fd, "\x17\x03\x03\x00\x20 not encrypted by anyone we know", 37,
+			     MSG_NOSIGNAL),
+		37);
 	UNTIL(s->f, streams_count(s->f->t.streams) == 0);
 	cr_assert_eq(COUNTED(TLS_ERRORS), 1);
 	peer_free(p);
@@ -175,7 +178,8 @@ static void ask(struct image *image)
 }
 
 /* own: who signed the client's certificate, NULL: it shows none. name: asked for. */
-static void enter(uint8_t client_auth, int version, bool shows, bool known, const char *name, bool let_in)
+static void enter(
+	uint8_t client_auth, int version, bool shows, bool known, const char *name, bool let_in)
 {
 	struct secure *s;
 	struct authority stranger = make_authority("Stranger"), *a;
@@ -186,13 +190,15 @@ static void enter(uint8_t client_auth, int version, bool shows, bool known, cons
 	asking = client_auth;
 	s = secure_new(ask);
 	a = known ? &s->authority : &stranger;
-	x = make_certificate(key, "phone", "URI:sip:alice@example.net", -DAY, DAY, a->certificate, a->key);
+	x = make_certificate(
+		key, "phone", "URI:sip:alice@example.net", -DAY, DAY, a->certificate, a->key);
 	p = client_new(&s->authority, version);
 	if (shows)
 		cr_assert_eq(SSL_CTX_use_cert_and_key(p->context, x, key, NULL, 1), 1);
 	client_dial(p, s->f->port[ACCESS_TLS], name);
 	UNTIL(s->f, (peer_step(p), COUNTED(TLS_HANDSHAKES) + COUNTED(TLS_FAILED_PEER) == 1));
-	cr_assert_eq(COUNTED(TLS_HANDSHAKES), let_in, "auth %u version %x shows %d known %d", client_auth, version, shows, known);
+	cr_assert_eq(COUNTED(TLS_HANDSHAKES), let_in, "auth %u version %x shows %d known %d",
+		client_auth, version, shows, known);
 	if (!let_in)
 		UNTIL(s->f, (peer_step(p), p->result == -1));
 	peer_free(p);
@@ -204,7 +210,8 @@ static void enter(uint8_t client_auth, int version, bool shows, bool known, cons
 
 Test(tls, client_certificates)
 {
-	static const char *const names[] = {"sip.example.net", "phones.example.net"}; /* of the default certificate, and of another */
+	static const char *const names[] = {"sip.example.net",
+		"phones.example.net"}; /* of the default certificate, and of another */
 
 	for (unsigned i = 0; i < 2; i++)
 		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -226,7 +233,8 @@ Test(tls, without_authorities_no_certificate_is_good)
 {
 	struct secure *s = secure_new(ask_core);
 	struct peer *p = client_new(&s->authority, 0);
-	X509 *x = make_certificate(s->key[0], "phone", "URI:sip:alice@example.net", -DAY, DAY, s->authority.certificate, s->authority.key);
+	X509 *x = make_certificate(s->key[0], "phone", "URI:sip:alice@example.net", -DAY, DAY,
+		s->authority.certificate, s->authority.key);
 
 	cr_assert_eq(SSL_CTX_use_cert_and_key(p->context, x, s->key[0], NULL, 1), 1);
 	client_dial(p, s->f->port[CORE_TLS], NULL);
@@ -323,7 +331,8 @@ static bool resumes(struct secure *s, int version)
 	struct peer *p = client_new(&s->authority, version);
 	bool resumed;
 
-	SSL_CTX_set_session_cache_mode(p->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(
+		p->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(p->context, keep_session);
 	client_dial(p, s->f->port[ACCESS_TLS], "sip.example.net");
 	if (session)
@@ -331,11 +340,13 @@ static bool resumes(struct secure *s, int version)
 	UNTIL(s->f, peer_step(p));
 	tell(p, raw, request(raw, "OPTIONS", 1, NULL, "TLS"));
 	UNTIL(s->f, s->f->count == 1);
-	order(s->f, &message_at(s->f, 0)->flow, "\r\n\r\n", 4, 0, false); /* the ticket comes before it */
+	order(s->f, &message_at(s->f, 0)->flow, "\r\n\r\n", 4, 0,
+		false); /* the ticket comes before it */
 	UNTIL(s->f, peer_step(p) && p->size == 4);
 	forget(s->f);
 	resumed = SSL_session_reused(p->ssl);
-	if (resumed && version == TLS1_2_VERSION) /* a ticket renewed: OpenSSL tells of it here only */
+	if (resumed &&
+		version == TLS1_2_VERSION) /* a ticket renewed: OpenSSL tells of it here only */
 		keep_session(p->ssl, SSL_get1_session(p->ssl));
 	SSL_shutdown(p->ssl);
 	peer_free(p);
@@ -430,7 +441,8 @@ static int seen_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static struct server *server_new(struct secure *s, const char *names, long end, const struct authority *a, int version)
+static struct server *server_new(
+	struct secure *s, const char *names, long end, const struct authority *a, int version)
 {
 	struct server *v = calloc(1, sizeof(*v));
 
@@ -475,8 +487,10 @@ static void server_step(struct server *v)
 
 static struct flow towards(const struct server *v, unsigned trunk)
 {
-	return (struct flow){
-		.transport = TRANSPORT_TLS, .listener = CORE_TLS, .peer = at("127.0.0.1", v->port), .profile = (uint16_t)trunk};
+	return (struct flow){.transport = TRANSPORT_TLS,
+		.listener = CORE_TLS,
+		.peer = at("127.0.0.1", v->port),
+		.profile = (uint16_t)trunk};
 }
 
 /* Sends over a trunk; the error that is reported, or 0 where the server has it. */
@@ -501,7 +515,8 @@ static void try(unsigned trunk, const char *names, long end, bool known, int err
 	cr_assert_eq(send_over(s, v, trunk), error, "trunk %u %s", trunk, names);
 	cr_assert_eq(COUNTED(TLS_FAILED_PEER), error != 0);
 	if (!error)
-		cr_assert_str_eq(v->name, trunk == 0 || trunk == TRUNK_ADDRESS + 1 ? "" : "pbx.example.net");
+		cr_assert_str_eq(
+			v->name, trunk == 0 || trunk == TRUNK_ADDRESS + 1 ? "" : "pbx.example.net");
 	server_free(v);
 	authority_free(&stranger);
 	secure_free(s);
@@ -511,7 +526,8 @@ Test(tls, servers_are_verified)
 {
 	try(TRUNK_NAMED + 1, "URI:sip:pbx.example.net", DAY, true, 0);
 	try(TRUNK_NAMED + 1, "DNS:pbx.example.net", DAY, true, 0);
-	try(TRUNK_NAMED + 1, "DNS:pbx.example.net,URI:sip:other.example.net", DAY, true, -EKEYREJECTED);
+	try(TRUNK_NAMED + 1, "DNS:pbx.example.net,URI:sip:other.example.net", DAY, true,
+		-EKEYREJECTED);
 	try(TRUNK_NAMED + 1, "DNS:*.example.net", DAY, true, -EKEYREJECTED);
 	try(TRUNK_NAMED + 1, "IP:127.0.0.1", DAY, true, -EKEYREJECTED);
 	try(TRUNK_NAMED + 1, "URI:sip:pbx.example.net", -DAY, true, -EKEYREJECTED);
@@ -533,15 +549,18 @@ static int any_client(int good, X509_STORE_CTX *c)
 Test(tls, our_certificate_is_shown_to_who_asks)
 {
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
-		for (unsigned trunk = TRUNK_NAMED; trunk <= TRUNK_CERTIFIED; trunk += TRUNK_CERTIFIED - TRUNK_NAMED) {
+		for (unsigned trunk = TRUNK_NAMED; trunk <= TRUNK_CERTIFIED;
+			trunk += TRUNK_CERTIFIED - TRUNK_NAMED) {
 			struct secure *s = secure_new(NULL);
-			struct server *v = server_new(s, "URI:sip:pbx.example.net", DAY, &s->authority, version);
+			struct server *v = server_new(
+				s, "URI:sip:pbx.example.net", DAY, &s->authority, version);
 			X509 *seen;
 
 			SSL_CTX_set_verify(v->p.context, SSL_VERIFY_PEER, any_client);
 			cr_assert_eq(send_over(s, v, trunk + 1), 0);
 			seen = SSL_get1_peer_certificate(v->p.ssl);
-			/* TLS 1.2 would take a signature over the whole transcript, which no key worker makes */
+			/* TLS 1.2 would take a signature over the whole transcript, which no key
+			 * worker makes */
 			if (trunk == TRUNK_CERTIFIED && version == TLS1_3_VERSION) {
 				cr_assert_not_null(seen);
 				cr_assert_eq(X509_cmp(seen, s->x[0]), 0);
@@ -564,7 +583,8 @@ Test(tls, a_connection_serves_its_profile_alone)
 	cr_assert_eq(send_over(s, v, TRUNK_NAMED + 1), 0);
 	cr_assert_eq(send_over(s, v, TRUNK_NAMED + 1), 0);
 	cr_assert_eq(COUNTED(STREAM_CONNECTS), 1);
-	/* the same address by another profile: a connection of its own, whose name does not match */
+	/* the same address by another profile: a connection of its own, whose name does not
+	 * match */
 	w = server_new(s, "URI:sip:pbx.example.net", DAY, &s->authority, 0);
 	close(w->listener);
 	w->listener = dup(v->listener);
@@ -572,7 +592,8 @@ Test(tls, a_connection_serves_its_profile_alone)
 	cr_assert_eq(send_over(s, w, TRUNK_ADDRESS + 1), -EKEYREJECTED);
 	cr_assert_eq(COUNTED(STREAM_CONNECTS), 2);
 	cr_assert_not_null(flow_to_peer(s->f->t.flows, &to));
-	/* the settings ask for another name now: what was verified for the old one serves nothing new */
+	/* the settings ask for another name now: what was verified for the old one serves nothing
+	 * new */
 	s->f->image.trunk[TRUNK_NAMED].tls_name = s->f->image.trunk[TRUNK_NAMED].name;
 	transport_settings(&s->f->t);
 	cr_assert_null(flow_to_peer(s->f->t.flows, &to));
@@ -594,7 +615,8 @@ Test(tls, a_server_that_does_not_answer)
 	struct server *v = server_new(s, "URI:sip:pbx.example.net", DAY, &s->authority, 0);
 	struct flow to = towards(v, TRUNK_NAMED + 1);
 
-	order(s->f, &to, "OPTIONS sip:x SIP/2.0\r\n\r\n", 25, 5, false); /* it is in the backlog: connected, and that is all */
+	order(s->f, &to, "OPTIONS sip:x SIP/2.0\r\n\r\n", 25, 5,
+		false); /* it is in the backlog: connected, and that is all */
 	UNTIL(s->f, failure_of(s->f, 5));
 	cr_assert_eq(failure_of(s->f, 5), -ETIMEDOUT);
 	cr_assert_eq(COUNTED(TLS_FAILED_LATE), 1);
@@ -622,8 +644,9 @@ Test(tls, authorities_that_are_none)
 
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, STR_EMPTY), -EBADMSG);
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, S("nonsense")), -EBADMSG);
-	cr_assert_eq(
-		tls_authorities(s->f->t.tls, NONE_INDEX, S("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")), -EBADMSG);
+	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX,
+			     S("-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")),
+		-EBADMSG);
 	cr_assert_eq(tls_authorities(s->f->t.tls, LISTENERS_MAX, STR_EMPTY), -EINVAL);
 	secure_free(s);
 }

@@ -1,5 +1,5 @@
-/* transport-tls.h - what tests of TLS need besides a transport worker: an authority that makes certificates, a TLS worker that signs as
- * told, peers of OpenSSL's. */
+/* transport-tls.h - what tests of TLS need besides a transport worker: an authority that makes
+ * certificates, a TLS worker that signs as told, peers of OpenSSL's. */
 #ifndef SIPWARD_TESTS_UNIT_TRANSPORT_TLS_H
 #define SIPWARD_TESTS_UNIT_TRANSPORT_TLS_H
 
@@ -25,8 +25,8 @@
 static inline EVP_PKEY *make_key(const char *kind)
 {
 	EVP_PKEY *key = strncmp(kind, "RSA", 3) == 0   ? EVP_RSA_gen((unsigned)atoi(kind + 3))
-			: strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
-						       : EVP_EC_gen(kind);
+	                : strcmp(kind, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
+	                                               : EVP_EC_gen(kind);
 
 	cr_assert_not_null(key, "%s", kind);
 	return key;
@@ -44,10 +44,10 @@ static inline void extend(X509 *x, X509 *issuer, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
-/* names: subjectAltName as openssl.cnf has it, or NULL for none; valid from now + begin to now + end, seconds. issuer NULL: signed by
- * itself, an authority. */
-static inline X509 *make_certificate(
-	EVP_PKEY *key, const char *common, const char *names, long begin, long end, X509 *issuer, EVP_PKEY *issuer_key)
+/* names: subjectAltName as openssl.cnf has it, or NULL for none; valid from now + begin to now +
+ * end, seconds. issuer NULL: signed by itself, an authority. */
+static inline X509 *make_certificate(EVP_PKEY *key, const char *common, const char *names,
+	long begin, long end, X509 *issuer, EVP_PKEY *issuer_key)
 {
 	static long serial;
 	X509 *x = X509_new();
@@ -58,13 +58,16 @@ static inline X509 *make_certificate(
 	ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
 	X509_gmtime_adj(X509_getm_notBefore(x), begin);
 	X509_gmtime_adj(X509_getm_notAfter(x), end);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(
+		subject, "CN", MBSTRING_ASC, (const unsigned char *)common, -1, -1, 0);
 	X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer) : subject);
 	X509_set_pubkey(x, key);
-	extend(x, issuer ? issuer : x, NID_basic_constraints, issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
+	extend(x, issuer ? issuer : x, NID_basic_constraints,
+		issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
 	if (names)
 		extend(x, issuer ? issuer : x, NID_subject_alt_name, names);
-	cr_assert_gt(X509_sign(x, signer, EVP_PKEY_is_a(signer, "ED25519") ? NULL : EVP_sha256()), 0);
+	cr_assert_gt(
+		X509_sign(x, signer, EVP_PKEY_is_a(signer, "ED25519") ? NULL : EVP_sha256()), 0);
 	return x;
 }
 
@@ -116,16 +119,21 @@ struct signer {
 };
 
 /* 0: the scheme does not fit the key. */
-static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char *text, size_t size, unsigned char buffer[SIGNATURE_MAX])
+static inline size_t sign_as(EVP_PKEY *key, uint16_t scheme, const unsigned char *text, size_t size,
+	unsigned char buffer[SIGNATURE_MAX])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	bool pss = scheme >= 0x0804 && scheme <= 0x0806, pkcs1 = (scheme & 0xff) == 1;
 	unsigned hash = pss ? scheme - 0x0804u : (scheme >> 8) - 4u;
-	const EVP_MD *digest = scheme == 0x0807 ? NULL : hash == 0 ? EVP_sha256() : hash == 1 ? EVP_sha384() : EVP_sha512();
+	const EVP_MD *digest = scheme == 0x0807 ? NULL
+	                       : hash == 0      ? EVP_sha256()
+	                       : hash == 1      ? EVP_sha384()
+	                                        : EVP_sha512();
 	size_t n = SIGNATURE_MAX;
 
-	if (EVP_PKEY_is_a(key, "RSA") != (pss || pkcs1) || EVP_PKEY_is_a(key, "ED25519") != (scheme == 0x0807)) {
+	if (EVP_PKEY_is_a(key, "RSA") != (pss || pkcs1) ||
+		EVP_PKEY_is_a(key, "ED25519") != (scheme == 0x0807)) {
 		EVP_MD_CTX_free(c);
 		return 0;
 	}
@@ -167,11 +175,14 @@ static inline void signer_event(void *arg, uint32_t events)
 		if (s->mute)
 			continue;
 		if (s->error || r.certificate >= SIGNERS_MAX || !s->key[r.certificate]) {
-			n = (ssize_t)sign_reply_encode(r.id, s->error ? s->error : -ENOENT, NULL, 0, packet);
+			n = (ssize_t)sign_reply_encode(
+				r.id, s->error ? s->error : -ENOENT, NULL, 0, packet);
 		} else {
-			size_t size = sign_as(s->key[r.certificate], r.scheme, text, r.size, signature);
+			size_t size = sign_as(
+				s->key[r.certificate], r.scheme, text, r.size, signature);
 
-			n = (ssize_t)sign_reply_encode(r.id, size ? 0 : -EACCES, signature, size, packet);
+			n = (ssize_t)sign_reply_encode(
+				r.id, size ? 0 : -EACCES, signature, size, packet);
 			s->signed_ += size != 0;
 		}
 		cr_assert_eq(sign_packet_send(s->fd, packet, (size_t)n), 0);
@@ -179,11 +190,13 @@ static inline void signer_event(void *arg, uint32_t events)
 }
 
 /* A new life of the TLS worker with that index. */
-static inline void signer_live(struct signer *s, struct loop *loop, struct keys *keys, unsigned index)
+static inline void signer_live(
+	struct signer *s, struct loop *loop, struct keys *keys, unsigned index)
 {
 	int pair[2];
 
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	s->loop = loop;
 	s->fd = pair[0];
 	cr_assert_eq(loop_add(loop, s->fd, EPOLLIN, signer_event, s, &s->source), 0);
@@ -193,18 +206,21 @@ static inline void signer_live(struct signer *s, struct loop *loop, struct keys 
 /* ---- certificates for the worker ---- */
 
 /* Hands it certificate index of a generation. extra: another of the chain, or NULL. */
-static inline int hand_over(struct transport_worker *t, uint32_t generation, uint16_t index, const char *names, X509 *x, X509 *extra)
+static inline int hand_over(struct transport_worker *t, uint32_t generation, uint16_t index,
+	const char *names, X509 *x, X509 *extra)
 {
 	static _Alignas(8) char buffer[16384];
 	struct lifeline_certificate *head = (void *)buffer;
 	size_t n = strlen(names), chain;
 
-	*head = (struct lifeline_certificate){.generation = generation, .index = index, .names_size = (uint16_t)n};
+	*head = (struct lifeline_certificate){
+		.generation = generation, .index = index, .names_size = (uint16_t)n};
 	snprintf(head->name, sizeof(head->name), "c%u", index);
 	memcpy(head + 1, names, n);
 	chain = pem_of(x, (char *)(head + 1) + n, sizeof(buffer) - sizeof(*head) - n);
 	if (extra)
-		chain += pem_of(extra, (char *)(head + 1) + n + chain, sizeof(buffer) - sizeof(*head) - n - chain);
+		chain += pem_of(extra, (char *)(head + 1) + n + chain,
+			sizeof(buffer) - sizeof(*head) - n - chain);
 	head->chain_size = (uint32_t)chain;
 	return certificates_take(t->certificates, buffer, sizeof(*head) + n + chain);
 }
@@ -230,13 +246,16 @@ static inline bool peer_step(struct peer *p)
 	if (p->result == 0) {
 		int r = SSL_do_handshake(p->ssl), e = SSL_get_error(p->ssl, r);
 
-		p->result = r == 1 ? 1 : e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? 0 : -1;
+		p->result = r == 1                                                  ? 1
+		            : e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? 0
+		                                                                    : -1;
 	}
 	if (p->result == 1) {
 		int r;
 
 		while (p->size < sizeof(p->text) - 1 &&
-			(r = SSL_read_ex(p->ssl, p->text + p->size, sizeof(p->text) - 1 - p->size, &n)) == 1)
+			(r = SSL_read_ex(p->ssl, p->text + p->size, sizeof(p->text) - 1 - p->size,
+				 &n)) == 1)
 			p->size += n;
 		p->text[p->size] = 0;
 		if (p->size < sizeof(p->text) - 1) {
@@ -295,8 +314,8 @@ static inline void peer_free(struct peer *p)
 	free(p);
 }
 
-/* A fixture with three certificates (P-256 sip.example.net, RSA phones.example.net, Ed25519 *.example.org) in generation 1 and a TLS
- * worker. */
+/* A fixture with three certificates (P-256 sip.example.net, RSA phones.example.net, Ed25519
+ * *.example.org) in generation 1 and a TLS worker. */
 struct secure {
 	struct fixture *f;
 	struct authority authority;
@@ -306,7 +325,8 @@ struct secure {
 };
 
 static const char *const secure_kinds[3] = {"P-256", "RSA2048", "ED25519"};
-static const char *const secure_names[3] = {"sip.example.net", "phones.example.net", "*.example.org"};
+static const char *const secure_names[3] = {
+	"sip.example.net", "phones.example.net", "*.example.org"};
 static const char *const secure_alternatives[3] = {
 	"DNS:sip.example.net,URI:sip:example.net", "DNS:phones.example.net", "DNS:*.example.org"};
 
@@ -322,15 +342,19 @@ static inline struct secure *secure_new(void (*adjust)(struct image *image))
 	s->signer[0].fd = s->signer[1].fd = -1;
 	for (uint16_t i = 0; i < 3; i++) {
 		s->key[i] = make_key(secure_kinds[i]);
-		s->x[i] = make_certificate(
-			s->key[i], secure_names[i], secure_alternatives[i], -DAY, DAY, s->authority.certificate, s->authority.key);
+		s->x[i] = make_certificate(s->key[i], secure_names[i], secure_alternatives[i], -DAY,
+			DAY, s->authority.certificate, s->authority.key);
 		cr_assert_eq(hand_over(&s->f->t, 1, i, secure_names[i], s->x[i], NULL), 0);
 		s->signer[0].key[i] = s->signer[1].key[i] = s->key[i];
 	}
 	signer_live(&s->signer[0], s->f->t.loop, s->f->t.keys, 0);
 	cr_assert_eq(certificates_commit(s->f->t.certificates, 1), 0);
-	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX, (struct str){pem, pem_of(s->authority.certificate, pem, sizeof(pem))}), 0);
-	cr_assert_eq(tls_authorities(s->f->t.tls, ACCESS_TLS, (struct str){pem, pem_of(s->authority.certificate, pem, sizeof(pem))}), 0);
+	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX,
+			     (struct str){pem, pem_of(s->authority.certificate, pem, sizeof(pem))}),
+		0);
+	cr_assert_eq(tls_authorities(s->f->t.tls, ACCESS_TLS,
+			     (struct str){pem, pem_of(s->authority.certificate, pem, sizeof(pem))}),
+		0);
 	return s;
 }
 

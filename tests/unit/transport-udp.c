@@ -1,9 +1,11 @@
-/* transport-udp.c - datagrams over loopback: in to the SIP workers, out to peers, and everything that is refused between. */
+/* transport-udp.c - datagrams over loopback: in to the SIP workers, out to peers, and everything
+ * that is refused between. */
 #include "transport-fixture.h"
 
 #include <sys/syscall.h>
 
-/* Stands before the C library's: no loopback socket ever has a full send buffer. What it refuses with, after so many datagrams. */
+/* Stands before the C library's: no loopback socket ever has a full send buffer. What it refuses
+ * with, after so many datagrams. */
 static int refused_sends;
 static unsigned allowed_sends;
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
@@ -31,7 +33,8 @@ static ssize_t heard(struct fixture *f, int fd)
 	return n;
 }
 
-/* Whether nothing comes of what was sent last: proved by a message sent after it on the same socket. */
+/* Whether nothing comes of what was sent last: proved by a message sent after it on the same
+ * socket. */
 static void barrier(struct fixture *f, int fd, int port)
 {
 	unsigned before = f->count;
@@ -80,6 +83,7 @@ Test(udp, many_in_one_batch_keep_their_order)
 
 	for (unsigned i = 0; i < 150; i++) {
 		size_t n = request(raw, "OPTIONS", i, NULL, "UDP");
+
 		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	}
 	UNTIL(f, f->count == 150);
@@ -99,7 +103,10 @@ Test(udp, keepalives_and_stun_are_ignored)
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "", 0);
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\r\n\r\n", 4);
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\0\0\0\0", 4);
-	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "\0\1\0\0\x21\x12\xa4\x42" "abcdefghijkl", 20);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP],
+		"\0\1\0\0\x21\x12\xa4\x42"
+		"abcdefghijkl",
+		20);
 	barrier(f, fd, f->port[ACCESS_UDP]);
 	cr_assert_eq(COUNTED(UDP_KEEPALIVES), 3);
 	cr_assert_eq(COUNTED(UDP_STUN), 1);
@@ -112,7 +119,8 @@ Test(udp, keepalives_and_stun_are_ignored)
 Test(udp, a_trusted_listener_hears_its_sources_only)
 {
 	struct fixture *f = fixture_new(NULL);
-	int stranger = bound("127.0.0.2", SOCK_DGRAM, NULL), fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	int stranger = bound("127.0.0.2", SOCK_DGRAM, NULL),
+	    fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
 	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
 
 	throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
@@ -126,7 +134,8 @@ Test(udp, a_trusted_listener_hears_its_sources_only)
 Test(udp, a_banned_source_is_not_heard)
 {
 	struct fixture *f = fixture_new(NULL);
-	int banned = bound("127.0.0.2", SOCK_DGRAM, NULL), fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	int banned = bound("127.0.0.2", SOCK_DGRAM, NULL),
+	    fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
 	struct record_penalty penalty = {.source = at("127.0.0.2", 9), .listener = ACCESS_UDP};
 	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
 
@@ -156,7 +165,8 @@ Test(udp, only_requests_outside_dialogs_count_against_the_rate)
 		n = request(raw, "INVITE", i, NULL, "UDP");
 		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	}
-	n = request(raw, "OPTIONS", 5, "foreign", "UDP"); /* a tag that is none of ours makes no dialog */
+	n = request(raw, "OPTIONS", 5, "foreign",
+		"UDP"); /* a tag that is none of ours makes no dialog */
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	for (unsigned i = 6; i < 10; i++) {
 		n = request(raw, "BYE", i, "sw0000123456789abcdef0123456789abcdef", "UDP");
@@ -169,7 +179,11 @@ Test(udp, only_requests_outside_dialogs_count_against_the_rate)
 	cr_assert(f->noted[2].reserve);
 	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0); /* a flood is not answered */
 	/* malformed ones get no more answers than well-formed ones get through */
-	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: x INVITE\r\nContent-Length: 0\r\n\r\n", 150);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP],
+		"INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: "
+		"<sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: x "
+		"INVITE\r\nContent-Length: 0\r\n\r\n",
+		150);
 	n = request(raw, "BYE", 11, "sw0000123456789abcdef0123456789abcdef", "UDP");
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	UNTIL(f, f->count == 7);
@@ -180,7 +194,10 @@ Test(udp, only_requests_outside_dialogs_count_against_the_rate)
 
 Test(udp, a_malformed_request_is_answered)
 {
-	static const char bad[] = "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: many\r\nContent-Length: 0\r\n\r\n";
+	static const char bad[] = "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP "
+				  "192.0.2.1;branch=z9hG4bKx;rport\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+				  "<sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: "
+				  "many\r\nContent-Length: 0\r\n\r\n";
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
 	char expected[64];
@@ -214,7 +231,8 @@ Test(udp, answers_come_from_the_address_that_was_written_to)
 	order(f, &flow, "SIP/2.0 200 OK", 14, 0, false);
 	loop_once(f->t.loop, 0);
 	n = 0;
-	UNTIL(f, (ssize_t)(n = (size_t)recvfrom(fd, buffer, sizeof(buffer), MSG_DONTWAIT, (struct sockaddr *)&from, &length)) > 0);
+	UNTIL(f, (ssize_t)(n = (size_t)recvfrom(fd, buffer, sizeof(buffer), MSG_DONTWAIT,
+				   (struct sockaddr *)&from, &length)) > 0);
 	cr_assert_eq(n, 14);
 	cr_assert_eq(from.sin_addr.s_addr, inet_addr("127.0.0.5"));
 	cr_assert_eq(ntohs(from.sin_port), f->port[ANY_UDP]);
@@ -226,7 +244,8 @@ Test(udp, orders_are_sent_in_their_order)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
 
 	for (int i = 0; i < 200; i++) {
 		snprintf(raw, sizeof(raw), "message %03d", i);
@@ -246,10 +265,12 @@ Test(udp, orders_are_sent_in_their_order)
 Test(udp, orders_that_may_not_be_are_refused)
 {
 	struct fixture *f = fixture_new(NULL);
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.2", 5060)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.2", 5060)};
 	struct record_send r = {.flow = flow, .size = 5, .cookie = 9};
 
-	order(f, &flow, "hello", 5, 1, false); /* the core's listener reaches the core's sources only */
+	order(f, &flow, "hello", 5, 1,
+		false); /* the core's listener reaches the core's sources only */
 	cr_assert_eq(failure_of(f, 1), -EACCES);
 	flow.peer = at("127.0.0.1", 5060);
 	flow.listener = LISTENERS;
@@ -259,7 +280,8 @@ Test(udp, orders_that_may_not_be_are_refused)
 	flow.listener = CORE_UDP;
 	flow.peer.port = 0;
 	order(f, &flow, "hello", 5, 4, false);
-	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r)); /* shorter than it says */
+	flow_record(
+		&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r)); /* shorter than it says */
 	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r) - 1);
 	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_MESSAGE, &r, sizeof(r));
 	cr_assert_eq(f->count, 1);
@@ -271,8 +293,10 @@ Test(udp, a_full_send_buffer_makes_a_bounded_queue)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port), size = 8 << 20;
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
-	struct outgoing out = {.bytes = buffer, .size = 100, .cookie = 5, .peer = PEER(PEER_SIP, 1)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	struct outgoing out = {
+		.bytes = buffer, .size = 100, .cookie = 5, .peer = PEER(PEER_SIP, 1)};
 	unsigned ordinary = 0, reserved = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -300,7 +324,8 @@ Test(udp, the_queue_keeps_its_bytes_when_moved)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port), size = 8 << 20;
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
 	static char out[60000];
 	struct outgoing o = {.bytes = out, .size = sizeof(out), .reserve = true};
 	unsigned sent = 0, got = 0;
@@ -315,7 +340,8 @@ Test(udp, the_queue_keeps_its_bytes_when_moved)
 	}
 	cr_assert_eq(sent, UDP_QUEUE_BYTES / sizeof(out));
 	for (int round = 0; round < 10; round++) {
-		/* a few leave, the rest stays in the middle of the buffer, and what is added finds room only before it */
+		/* a few leave, the rest stays in the middle of the buffer, and what is added finds
+		 * room only before it */
 		unsigned left = (unsigned)udp_queued(f->t.udp);
 
 		allowed_sends = 5;
@@ -341,7 +367,8 @@ Test(udp, a_send_that_the_kernel_refuses_is_reported)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = CORE_UDP, .peer = at("127.0.0.1", port)};
 
 	order(f, &flow, buffer, 65530, 7, false); /* more than a datagram holds */
 	order(f, &flow, "next", 4, 8, false);
@@ -375,9 +402,13 @@ Test(udp, a_full_sip_worker_refuses_only_what_is_new)
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	n = request(raw, "CANCEL", 1, NULL, "UDP");
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
-	n = (size_t)snprintf(raw, sizeof(raw), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
+	n = (size_t)snprintf(raw, sizeof(raw),
+		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: "
+		"<sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "
+		"INVITE\r\nContent-Length: 0\r\n\r\n");
 	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
-	UNTIL(f, COUNTED(FULL_ACKS) == 1 && COUNTED(FULL_IN_DIALOG) == 2 && COUNTED(FULL_RESPONSES) == 1);
+	UNTIL(f, COUNTED(FULL_ACKS) == 1 && COUNTED(FULL_IN_DIALOG) == 2 &&
+			 COUNTED(FULL_RESPONSES) == 1);
 	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0);
 	/* something new: 503, and its ACK goes no further */
 	n = request(raw, "INVITE", 3, NULL, "UDP");
@@ -424,7 +455,8 @@ Test(udp, stops_reading_and_still_writes)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_DGRAM, &port);
-	struct flow flow = {.transport = TRANSPORT_UDP, .listener = ACCESS_UDP, .peer = at("127.0.0.1", port)};
+	struct flow flow = {
+		.transport = TRANSPORT_UDP, .listener = ACCESS_UDP, .peer = at("127.0.0.1", port)};
 	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
 
 	order(f, &flow, "last", 4, 0, false);

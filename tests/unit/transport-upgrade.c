@@ -1,4 +1,5 @@
-/* transport-upgrade.c - the HTTP upgrade: what becomes a WebSocket, what is refused and how, however the bytes are cut. */
+/* transport-upgrade.c - the HTTP upgrade: what becomes a WebSocket, what is refused and how,
+ * however the bytes are cut. */
 #include "worker-transport/upgrade.h"
 
 #include <criterion/criterion.h>
@@ -49,7 +50,8 @@ Test(upgrade, good)
 	/* RFC 6455 section 1.3 */
 	cr_assert_str_eq(buffer,
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: sip\r\n\r\n");
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: "
+		"sip\r\n\r\n");
 }
 
 Test(upgrade, however_it_is_cut)
@@ -66,9 +68,13 @@ Test(upgrade, however_it_is_cut)
 
 Test(upgrade, spellings)
 {
-	cr_assert_eq(status_of("GET http://edge/ HTTP/1.1\r\nhost:edge\r\nUPGRADE:h2c , WebSocket\r\nconnection:upgrade\r\n"
-		"sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==  \r\nsec-websocket-version: 13\r\nSec-WebSocket-Protocol: msrp\r\n"
-		"Sec-WebSocket-Protocol: xmpp ,sip\r\n" ORIGIN "Content-Length: 0\r\n\r\n"), 101);
+	cr_assert_eq(status_of("GET http://edge/ HTTP/1.1\r\nhost:edge\r\nUPGRADE:h2c , "
+			       "WebSocket\r\nconnection:upgrade\r\n"
+			       "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==  "
+			       "\r\nsec-websocket-version: 13\r\nSec-WebSocket-Protocol: msrp\r\n"
+			       "Sec-WebSocket-Protocol: xmpp ,sip\r\n" ORIGIN
+			       "Content-Length: 0\r\n\r\n"),
+		101);
 }
 
 Test(upgrade, refusals)
@@ -78,7 +84,8 @@ Test(upgrade, refusals)
 		unsigned status;
 		enum counter counter;
 	} rows[] = {
-		{"OPTIONS sip:edge SIP/2.0\r\n", 400, COUNTER_UPGRADE_MALFORMED}, /* the first line is enough */
+		{"OPTIONS sip:edge SIP/2.0\r\n", 400,
+			COUNTER_UPGRADE_MALFORMED}, /* the first line is enough */
 		{"POST / HTTP/1.1\r\n", 405, COUNTER_UPGRADE_METHOD},
 		{"GET / HTTP/1.0\r\n", 505, COUNTER_UPGRADE_MALFORMED},
 		{"GET / HTTP/2.0\r\n", 505, COUNTER_UPGRADE_MALFORMED},
@@ -92,31 +99,58 @@ Test(upgrade, refusals)
 		{"GET / HTTP/1.1\r\r\n", 400, COUNTER_UPGRADE_MALFORMED},
 		{START END, 400, COUNTER_UPGRADE_MALFORMED},
 		{START UPGRADE KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST HOST UPGRADE KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START "Host: \r\n" UPGRADE KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST HOST UPGRADE KEY VERSION PROTOCOL ORIGIN END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START "Host: \r\n" UPGRADE KEY VERSION PROTOCOL ORIGIN END, 400,
+			COUNTER_UPGRADE_MALFORMED},
 		{START HOST END, 400, COUNTER_UPGRADE_NONE},
-		{START HOST "Upgrade: h2c\r\nConnection: Upgrade\r\n" KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_NONE},
-		{START HOST "Upgrade: websocket\r\nConnection: keep-alive\r\n" KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_NONE},
+		{START HOST
+			"Upgrade: h2c\r\nConnection: Upgrade\r\n" KEY VERSION PROTOCOL ORIGIN END,
+			400, COUNTER_UPGRADE_NONE},
+		{START HOST "Upgrade: websocket\r\nConnection: keep-alive\r\n" KEY VERSION PROTOCOL
+				ORIGIN END,
+			400, COUNTER_UPGRADE_NONE},
 		{START HOST UPGRADE KEY PROTOCOL ORIGIN END, 426, COUNTER_UPGRADE_VERSION},
-		{START HOST UPGRADE KEY "Sec-WebSocket-Version: 8\r\n" PROTOCOL ORIGIN END, 426, COUNTER_UPGRADE_VERSION},
-		{START HOST UPGRADE KEY VERSION VERSION PROTOCOL ORIGIN END, 426, COUNTER_UPGRADE_VERSION},
+		{START HOST UPGRADE KEY "Sec-WebSocket-Version: 8\r\n" PROTOCOL ORIGIN END, 426,
+			COUNTER_UPGRADE_VERSION},
+		{START HOST UPGRADE KEY VERSION VERSION PROTOCOL ORIGIN END, 426,
+			COUNTER_UPGRADE_VERSION},
 		{START HOST UPGRADE VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY KEY VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY KEY VERSION PROTOCOL ORIGIN END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n" VERSION PROTOCOL ORIGIN END,
+			400, COUNTER_UPGRADE_MALFORMED},
 		/* 18 bytes */
-		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBs*SBub25jZQ==\r\n" VERSION PROTOCOL ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\n" VERSION PROTOCOL ORIGIN
+				END,
+			400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE
+			"Sec-WebSocket-Key: dGhlIHNhbXBs*SBub25jZQ==\r\n" VERSION PROTOCOL ORIGIN
+				END,
+			400, COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE KEY VERSION PROTOCOL END, 403, COUNTER_UPGRADE_ORIGIN},
-		{START HOST UPGRADE KEY VERSION PROTOCOL "Origin: https://evil.example\r\n" END, 403, COUNTER_UPGRADE_ORIGIN},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN ORIGIN END, 400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL "Origin: https://evil.example\r\n" END,
+			403, COUNTER_UPGRADE_ORIGIN},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN ORIGIN END, 400,
+			COUNTER_UPGRADE_MALFORMED},
 		{START HOST UPGRADE KEY VERSION ORIGIN END, 400, COUNTER_UPGRADE_PROTOCOL},
-		{START HOST UPGRADE KEY VERSION "Sec-WebSocket-Protocol: SIP, sips\r\n" ORIGIN END, 400, COUNTER_UPGRADE_PROTOCOL},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Content-Length: 1\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Transfer-Encoding: chunked\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN " folded\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "No colon\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Host : x\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
-		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "X: \x01\r\n" END, 400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION "Sec-WebSocket-Protocol: SIP, sips\r\n" ORIGIN END,
+			400, COUNTER_UPGRADE_PROTOCOL},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Content-Length: 1\r\n" END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN
+			"Transfer-Encoding: chunked\r\n" END,
+			400, COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN " folded\r\n" END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "No colon\r\n" END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "Host : x\r\n" END, 400,
+			COUNTER_UPGRADE_MALFORMED},
+		{START HOST UPGRADE KEY VERSION PROTOCOL ORIGIN "X: \x01\r\n" END, 400,
+			COUNTER_UPGRADE_MALFORMED},
 	};
 	char buffer[UPGRADE_ANSWER_MAX], start[32];
 
@@ -127,7 +161,8 @@ Test(upgrade, refusals)
 		snprintf(start, sizeof(start), "HTTP/1.1 %u ", rows[i].status);
 		cr_assert(strncmp(buffer, start, strlen(start)) == 0);
 		cr_assert(strstr(buffer, "\r\nConnection: close\r\n"));
-		cr_assert_eq(strstr(buffer, "\r\nSec-WebSocket-Version: 13\r\n") != NULL, rows[i].status == 426);
+		cr_assert_eq(strstr(buffer, "\r\nSec-WebSocket-Version: 13\r\n") != NULL,
+			rows[i].status == 426);
 	}
 }
 

@@ -1,8 +1,10 @@
-/* transport-ws.c - SIP over WebSocket over loopback: one message in each, fragments, control frames, the close, the bounds. */
+/* transport-ws.c - SIP over WebSocket over loopback: one message in each, fragments, control
+ * frames, the close, the bounds. */
 #include "transport-fixture.h"
 
-#define REQUEST \
-	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" \
+#define REQUEST                                                                                    \
+	"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: "                          \
+	"Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                               \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
 enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10, FIN = 0x80 };
 
@@ -129,7 +131,8 @@ Test(ws, however_it_is_cut)
 	memcpy(all, REQUEST "\r\n", sizeof(REQUEST "\r\n") - 1);
 	size = sizeof(REQUEST "\r\n") - 1;
 	size += frame(all + size, TEXT, raw, 100, true);
-	size += frame(all + size, FIN | PING, "are you there", 13, true); /* control frames may stand between fragments */
+	size += frame(all + size, FIN | PING, "are you there", 13,
+		true); /* control frames may stand between fragments */
 	size += frame(all + size, CONTINUATION, raw + 100, 0, true);
 	size += frame(all + size, FIN | CONTINUATION, raw + 100, n - 100, true);
 	for (size_t i = 0; i < size; i++) {
@@ -139,7 +142,10 @@ Test(ws, however_it_is_cut)
 	UNTIL(f, f->count == 1);
 	cr_assert_eq(message_at(f, 0)->raw_size, n);
 	heard = 0;
-	UNTIL(f, hears(fd, 15) && memcmp(buffer + heard - 15, "\x8a\x0d" "are you there", 15) == 0);
+	UNTIL(f, hears(fd, 15) && memcmp(buffer + heard - 15,
+					  "\x8a\x0d"
+					  "are you there",
+					  15) == 0);
 	close(fd);
 	fd = dial("127.0.0.1", f->port[ACCESS_WS]); /* all at once, twice over */
 	memcpy(all + size, all + sizeof(REQUEST "\r\n") - 1, size - (sizeof(REQUEST "\r\n") - 1));
@@ -178,7 +184,11 @@ Test(ws, what_goes_out)
 	heard = 0;
 	order(f, &flow, "bye", 3, 0, true);
 	UNTIL(f, hears(fd, 9));
-	cr_assert_eq(memcmp(buffer, "\x81\x03" "bye\x88\x02\x03\xe9", 9), 0); /* 1001 */
+	cr_assert_eq(memcmp(buffer,
+			     "\x81\x03"
+			     "bye\x88\x02\x03\xe9",
+			     9),
+		0); /* 1001 */
 	UNTIL(f, ended(fd));
 	close(fd);
 	UNTIL(f, streams_count(f->t.streams) == 0);
@@ -238,11 +248,11 @@ Test(ws, protocol_errors)
 		size_t size;
 		unsigned code;
 	} rows[] = {
-		{FIN | TEXT | 0x40, "x", 1, 1002},         /* reserved bit */
-		{FIN | 3, "x", 1, 1002},                   /* unknown opcode */
-		{FIN | CONTINUATION, "x", 1, 1002},        /* of nothing */
-		{FIN | TEXT, "\xc3(", 2, 1007},            /* text not in UTF-8 */
-		{FIN | CLOSE, "\x03\xee", 2, 1002},        /* 1006 is never sent */
+		{FIN | TEXT | 0x40, "x", 1, 1002},  /* reserved bit */
+		{FIN | 3, "x", 1, 1002},            /* unknown opcode */
+		{FIN | CONTINUATION, "x", 1, 1002}, /* of nothing */
+		{FIN | TEXT, "\xc3(", 2, 1007},     /* text not in UTF-8 */
+		{FIN | CLOSE, "\x03\xee", 2, 1002}, /* 1006 is never sent */
 	};
 	struct fixture *f = fixture_new(NULL);
 
@@ -263,7 +273,8 @@ Test(ws, a_mask_is_a_must)
 	int fd = open_ws(f);
 	char bytes[2048];
 
-	tell(fd, bytes, frame(bytes, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), false));
+	tell(fd, bytes,
+		frame(bytes, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), false));
 	expect_close(f, fd, 1002);
 	cr_assert_eq(COUNTED(WS_PROTOCOL_ERRORS), 1);
 	cr_assert_eq(f->count, 0);
@@ -302,7 +313,10 @@ Test(ws, too_large)
 	expect_close(f, fd, 1009);
 	cr_assert_eq(COUNTED(WS_TOO_LARGE), 2);
 	fd = open_ws(f); /* announced only: 2^40 bytes */
-	tell(fd, "\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" "maskx", 15);
+	tell(fd,
+		"\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00"
+		"maskx",
+		15);
 	expect_close(f, fd, 1009);
 	fd = open_ws(f); /* the bound itself */
 	tell_frame(fd, BINARY, big, 4000);

@@ -1,4 +1,5 @@
-/* The skeleton of a worker and the first steps of its jail: the test is the master, a forked child the worker. */
+/* The skeleton of a worker and the first steps of its jail: the test is the master, a forked child
+ * the worker. */
 #include "common/counters.h"
 #include "worker/jail.h"
 #include "worker/skeleton.h"
@@ -71,13 +72,21 @@ static void start(int (*body)(void))
 
 static void send_to(enum lifeline_type type, const void *body, size_t size, int fd)
 {
-	cr_assert_eq(lifeline_send(lifeline, type, body, size, NULL, 0, fd >= 0 ? &fd : NULL, fd >= 0), 0);
+	cr_assert_eq(
+		lifeline_send(lifeline, type, body, size, NULL, 0, fd >= 0 ? &fd : NULL, fd >= 0),
+		0);
 }
 
 static void send_welcome(enum peer_role role, uint32_t drop)
 {
-	struct lifeline_welcome w = {.incarnation = 1, .role = (uint8_t)role, .index = 2, .log_level = LOG_INFO, .drop = (uint8_t)drop,
-				     .uid = 65534, .gid = 65533, .fds_limit = 100};
+	struct lifeline_welcome w = {.incarnation = 1,
+		.role = (uint8_t)role,
+		.index = 2,
+		.log_level = LOG_INFO,
+		.drop = (uint8_t)drop,
+		.uid = 65534,
+		.gid = 65533,
+		.fds_limit = 100};
 
 	if (root[strlen(root) - 1] != 'X')
 		strcpy(w.root, root);
@@ -139,14 +148,17 @@ static int take_packet(void *arg, struct lifeline_packet *p)
 {
 	(void)arg;
 	packets++;
-	if (p->type == LIFELINE_SOCKET && ((struct lifeline_socket *)(void *)p->body)->listener == 1) {
+	if (p->type == LIFELINE_SOCKET &&
+		((struct lifeline_socket *)(void *)p->body)->listener == 1) {
 		taken = p->fd[0];
 		p->fd[0] = -1;
 	}
 	if (p->type == LIFELINE_QUERY) {
 		struct counted counted = {packets, count_fds()};
 		struct lifeline_reply reply = {.last = 1};
-		return worker_send(&worker, LIFELINE_REPLY, &reply, sizeof(reply), &counted, sizeof(counted));
+
+		return worker_send(
+			&worker, LIFELINE_REPLY, &reply, sizeof(reply), &counted, sizeof(counted));
 	}
 	return p->type == LIFELINE_PEER_DOWN ? -ENOTSUP : 0;
 }
@@ -169,7 +181,8 @@ static void on_stop(void *arg, uint32_t grace_ms)
 
 static int with_stop(void)
 {
-	if (worker_begin(&worker, PEER_SIP, take_packet, on_stop, NULL) || worker_receive(&worker) || worker_run(&worker))
+	if (worker_begin(&worker, PEER_SIP, take_packet, on_stop, NULL) ||
+		worker_receive(&worker) || worker_run(&worker))
 		return FAILED;
 	return stopping ? LEFT : WRONG;
 }
@@ -205,7 +218,8 @@ Test(worker, lives_from_welcome_to_stop)
 	cr_assert_eq(step->error, 0);
 	send_to(LIFELINE_GO, NULL, 0, -1);
 	expect(LIFELINE_LOG);
-	cr_assert_not_null(memmem(packet.body, packet.size, "test-line packets=1", 19), "%.*s", (int)packet.size - 8, (char *)packet.body + 8);
+	cr_assert_not_null(memmem(packet.body, packet.size, "test-line packets=1", 19), "%.*s",
+		(int)packet.size - 8, (char *)packet.body + 8);
 	expect(LIFELINE_READY);
 	send_stop(1000);
 	cr_assert_eq(exit_code(), LEFT);
@@ -268,7 +282,8 @@ Test(worker, refuses_a_wrong_beginning)
 	send_to(LIFELINE_GO, NULL, 0, -1);
 	cr_assert_eq(exit_code(), FAILED);
 	start(plain);
-	send_to(LIFELINE_WELCOME, &w, sizeof(w), memfd(sizeof(struct page) - 1, 0)); /* would be a SIGBUS */
+	send_to(LIFELINE_WELCOME, &w, sizeof(w),
+		memfd(sizeof(struct page) - 1, 0)); /* would be a SIGBUS */
 	cr_assert_eq(exit_code(), FAILED);
 	start(plain);
 	send_welcome(PEER_SIP, 0);
@@ -360,9 +375,13 @@ Test(worker, keeps_replies_and_drops_logs_when_the_lifeline_is_full)
 	start(flood);
 	send_welcome(PEER_SIP, 0);
 	send_to(LIFELINE_GO, NULL, 0, -1);
-	for (int i = 0; i < PATIENCE_MS && !__atomic_load_n(&page->counter[COUNTER_LIFELINE_FULL], __ATOMIC_RELAXED); i++)
+	for (int i = 0; i < PATIENCE_MS &&
+			!__atomic_load_n(&page->counter[COUNTER_LIFELINE_FULL], __ATOMIC_RELAXED);
+		i++)
 		nanosleep(&nap, NULL);
-	for (int i = 0; i < PATIENCE_MS && !__atomic_load_n(&page->counter[COUNTER_RX_MESSAGES], __ATOMIC_RELAXED); i++)
+	for (int i = 0; i < PATIENCE_MS &&
+			!__atomic_load_n(&page->counter[COUNTER_RX_MESSAGES], __ATOMIC_RELAXED);
+		i++)
 		nanosleep(&nap, NULL);
 	sent = page->counter[COUNTER_RX_MESSAGES];
 	cr_assert_geq(sent, WORKER_UNSENT_MAX / (REPLY_SIZE + sizeof(struct lifeline_reply)));
@@ -372,6 +391,7 @@ Test(worker, keeps_replies_and_drops_logs_when_the_lifeline_is_full)
 		logs += packet.type == LIFELINE_LOG;
 		if (packet.type == LIFELINE_REPLY) {
 			struct lifeline_reply *reply = (void *)packet.body;
+
 			cr_assert_eq(reply->id, got++);
 			cr_assert_eq(packet.size, sizeof(*reply) + REPLY_SIZE);
 		}
@@ -394,7 +414,8 @@ Test(worker, maps_only_what_nobody_can_change)
 
 	cr_assert_eq(worker_map(fd, &at, &size), -EPERM);
 	for (int i = 0; i < 3; i++)
-		cr_assert_eq(worker_map(memfd(5000, (unsigned)(all & ~needed[i])), &at, &size), -EPERM);
+		cr_assert_eq(
+			worker_map(memfd(5000, (unsigned)(all & ~needed[i])), &at, &size), -EPERM);
 	cr_assert_eq(worker_map(memfd(0, (unsigned)all), &at, &size), -EBADMSG);
 	cr_assert_eq(worker_map(open("/dev/null", O_RDONLY), &at, &size), -EPERM);
 	cr_assert_eq(worker_map(-1, &at, &size), -EBADF);
@@ -415,7 +436,8 @@ static int status_fd;
 static bool status_has(const char *line)
 {
 	static char text[8192];
-	ssize_t n = lseek(status_fd, 0, SEEK_SET) == 0 ? read(status_fd, text, sizeof(text) - 1) : -1; /* what the filter leaves */
+	ssize_t n = lseek(status_fd, 0, SEEK_SET) == 0 ? read(status_fd, text, sizeof(text) - 1)
+	                                               : -1; /* what the filter leaves */
 
 	text[n > 0 ? n : 0] = 0;
 	return strstr(text, line) != NULL;
@@ -435,27 +457,32 @@ static int jailed(void)
 		return FAILED;
 	if (jail_confine(&worker))
 		return FAILED;
-	int store = open("store", O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* its stores can be opened now, and only now */
+	int store = open("store", O_RDWR | O_CREAT | O_CLOEXEC,
+		0600); /* its stores can be opened now, and only now */
 	if (store < 0)
 		return 15;
 	if (jail_limit(&worker))
 		return FAILED;
-	if (!SANITIZED && (open("store", O_RDWR) >= 0 || open(stores, O_RDONLY) >= 0 || open("/", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0))
+	if (!SANITIZED && (open("store", O_RDWR) >= 0 || open(stores, O_RDONLY) >= 0 ||
+				  open("/", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0))
 		return 16;
 	if (write(store, "x", 1) != 1)
 		return 17;
-	if (getrlimit(RLIMIT_CORE, &core) || core.rlim_cur || core.rlim_max || getrlimit(RLIMIT_NOFILE, &files) || files.rlim_max != 100)
+	if (getrlimit(RLIMIT_CORE, &core) || core.rlim_cur || core.rlim_max ||
+		getrlimit(RLIMIT_NOFILE, &files) || files.rlim_max != 100)
 		return 10;
 	if (prctl(PR_GET_DUMPABLE) != 0)
 		return 11;
 	if (!status_has("NoNewPrivs:\t1\n"))
 		return 12;
-	if (!status_has("CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n") ||
-	    !status_has("CapAmb:\t0000000000000000\n"))
+	if (!status_has("CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:"
+			"\t0000000000000000\n") ||
+		!status_has("CapAmb:\t0000000000000000\n"))
 		return 13;
 	if (worker.welcome.drop &&
-	    (!status_has("Uid:\t65534\t65534\t65534\t65534\nGid:\t65533\t65533\t65533\t65533\n") || !status_has("Groups:\t \n") ||
-	     !status_has("CapBnd:\t0000000000000000\n")))
+		(!status_has(
+			 "Uid:\t65534\t65534\t65534\t65534\nGid:\t65533\t65533\t65533\t65533\n") ||
+			!status_has("Groups:\t \n") || !status_has("CapBnd:\t0000000000000000\n")))
 		return 14;
 	if (jail_seal(&worker))
 		return FAILED;
@@ -480,8 +507,10 @@ static void confine(uint32_t drop)
 	send_to(LIFELINE_GO, NULL, 0, -1);
 	for (;;) {
 		struct lifeline_step *step = (void *)packet.body;
+
 		if (next()) {
 			int status;
+
 			waitpid(child, &status, 0);
 			cr_assert_fail("the worker ended with %d", WEXITSTATUS(status));
 		}
@@ -512,8 +541,8 @@ static void confine(uint32_t drop)
 
 static int forbidden(void)
 {
-	if (worker_begin(&worker, PEER_TLS, take_packet, NULL, NULL) || worker_receive(&worker) || jail_confine(&worker) || jail_limit(&worker) ||
-	    jail_seal(&worker))
+	if (worker_begin(&worker, PEER_TLS, take_packet, NULL, NULL) || worker_receive(&worker) ||
+		jail_confine(&worker) || jail_limit(&worker) || jail_seal(&worker))
 		return FAILED;
 	if (syscall(1000) != -1 || errno != ENOSYS) /* newer than this build */
 		return 20;

@@ -1,7 +1,11 @@
-/* authorize.c - who may do what (authorize.h). Relies on digest.c (credentials, nonces), replay.c (counts), the users image and the settings.
+/* authorize.c - who may do what (authorize.h). Relies on digest.c (credentials, nonces), replay.c
+ * (counts), the users image and the settings.
  *
- * Order matters to what a stranger can learn: nothing depends on whether the user exists until the digest has been computed, and then the answer is the same. A bad nonce is no failure, whoever minted it: the client
- * gets a new one with stale=true and asks nobody for a password. Only a wrong digest on a nonce that was minted for this very source counts against the source: nobody can get another banned.
+ * Order matters to what a stranger can learn: nothing depends on whether the user exists until the
+ * digest has been computed, and then the answer is the same. A bad nonce is no failure, whoever
+ * minted it: the client gets a new one with stale=true and asks nobody for a password. Only a wrong
+ * digest on a nonce that was minted for this very source counts against the source: nobody can get
+ * another banned.
  */
 #include "authorize.h"
 
@@ -28,7 +32,7 @@ struct attempt {
 	const struct domain_settings *domain;
 	unsigned domain_index;
 	uint8_t slot;
-	bool proxy;        /* 407 and Proxy-Authorization, else 401 and Authorization */
+	bool proxy; /* 407 and Proxy-Authorization, else 401 and Authorization */
 	uint64_t now_ms;
 	struct credentials credentials;
 	char name[USER_NAME_MAX + 1];
@@ -38,6 +42,7 @@ struct attempt {
 static uint64_t now_ms(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
@@ -56,16 +61,22 @@ static void failed(const struct attempt *a, const char *reason)
 	struct endpoint peer = a->m->flow.peer;
 	size_t n = endpoint_host_text(&peer, source);
 	struct str address = {source, n};
+
 	if (n > 2 && source[0] == '[') /* fail2ban knows addresses without brackets */
 		address = (struct str){source + 1, n - 2};
-	log_warn("auth-failed", "source=%.*s zone=%s user=%s domain=%s reason=%s", STR(address), log_value(settings_str(a->sip->settings, a->zone->name), zone, sizeof(zone)),
-		log_value((struct str){a->name, a->name_length}, user, sizeof(user)), log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof(domain)), reason);
+	log_warn("auth-failed", "source=%.*s zone=%s user=%s domain=%s reason=%s", STR(address),
+		log_value(settings_str(a->sip->settings, a->zone->name), zone, sizeof(zone)),
+		log_value((struct str){a->name, a->name_length}, user, sizeof(user)),
+		log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof(domain)),
+		reason);
 }
 
 static void penalize(const struct attempt *a)
 {
 	struct sip *sip = a->sip;
-	struct record_penalty penalty = {.source = a->m->flow.peer, .listener = a->m->flow.listener};
+	struct record_penalty penalty = {
+		.source = a->m->flow.peer, .listener = a->m->flow.listener};
+
 	count(AUTH_PENALTIES);
 	if (sip->penalty_hook)
 		sip->penalty_hook(sip->send_arg, &penalty);
@@ -73,9 +84,11 @@ static void penalize(const struct attempt *a)
 		return;
 	for (unsigned i = 0; i < TRANSPORTS_MAX; i++) {
 		void *data;
+
 		if (!(sip->transports >> i & 1))
 			continue;
-		if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, i), RECORD_PENALTY, sizeof(penalty), false, &data))
+		if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, i), RECORD_PENALTY, sizeof(penalty),
+			    false, &data))
 			count(AUTH_PENALTY_LOST);
 		else
 			memcpy(data, &penalty, sizeof(penalty));
@@ -95,9 +108,11 @@ static void write_quoted(struct writer *w, struct str s)
 	write_literal(w, "\"");
 }
 
-static void write_challenge(struct writer *w, const struct attempt *a, struct str nonce, struct str algorithm, bool stale)
+static void write_challenge(struct writer *w, const struct attempt *a, struct str nonce,
+	struct str algorithm, bool stale)
 {
-	write_str(w, a->proxy ? S("Proxy-Authenticate: Digest realm=") : S("WWW-Authenticate: Digest realm="));
+	write_str(w, a->proxy ? S("Proxy-Authenticate: Digest realm=")
+			      : S("WWW-Authenticate: Digest realm="));
 	write_quoted(w, settings_str(a->sip->settings, a->domain->realm));
 	write_literal(w, ", nonce=\"");
 	write_str(w, nonce);
@@ -118,13 +133,16 @@ static bool refuse(const struct attempt *a, unsigned status, struct str headers)
 	return false;
 }
 
-/* One challenge for each algorithm of the domain, whether the user has it or not, strongest first (RFC 8760 section 2.1). */
+/* One challenge for each algorithm of the domain, whether the user has it or not, strongest first
+ * (RFC 8760 section 2.1). */
 static bool challenge(const struct attempt *a, bool stale)
 {
 	char buffer[2048], nonce[NONCE_LENGTH_MAX];
 	struct writer w = WRITER(buffer);
+
 	replay_of(a->sip, a->now_ms);
-	struct str text = {nonce, nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
+	struct str text = {nonce,
+		nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
 	if (a->domain->algorithms & DIGEST_SHA256)
 		write_challenge(&w, a, text, S("SHA-256"), stale);
 	if (a->domain->algorithms & DIGEST_MD5)
@@ -140,10 +158,14 @@ static bool challenge(const struct attempt *a, bool stale)
 static bool find_domain(struct attempt *a)
 {
 	const struct settings *s = a->sip->settings;
-	struct uri_parts owner = uri_of(a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+	struct uri_parts owner = uri_of(
+		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+
 	if (s->domains.count == 0)
 		return false;
-	a->domain_index = owner.scheme == URI_SIP || owner.scheme == URI_SIPS ? settings_domain_of(s, owner.host) : NONE_INDEX;
+	a->domain_index = owner.scheme == URI_SIP || owner.scheme == URI_SIPS
+	                          ? settings_domain_of(s, owner.host)
+	                          : NONE_INDEX;
 	if (a->domain_index == NONE_INDEX)
 		a->domain_index = 0;
 	a->domain = settings_domain(s, a->domain_index);
@@ -154,11 +176,13 @@ static bool find_domain(struct attempt *a)
 static bool to_self(const struct attempt *a)
 {
 	struct uri_parts uri = uri_of(a->m, &a->m->request_uri);
+
 	if (a->m->method == METHOD_REGISTER)
 		return true;
 	if (uri.user.n || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
 		return false;
-	return settings_domain_of(a->sip->settings, uri.host) != NONE_INDEX || settings_listener_at(a->sip->settings, uri.host, uri.port) != NONE_INDEX;
+	return settings_domain_of(a->sip->settings, uri.host) != NONE_INDEX ||
+	       settings_listener_at(a->sip->settings, uri.host, uri.port) != NONE_INDEX;
 }
 
 /* The first credentials for our realm. False: none. */
@@ -167,7 +191,9 @@ static bool find_credentials(struct attempt *a)
 	enum header id = a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION;
 	struct str realm = settings_str(a->sip->settings, a->domain->realm);
 	unsigned left = CREDENTIALS_MAX;
-	for (const struct message_header *h = message_first(a->m, id); h && left; h = message_next(a->m, h), left--) {
+
+	for (const struct message_header *h = message_first(a->m, id); h && left;
+		h = message_next(a->m, h), left--) {
 		if (credentials_parse(message_header_value(a->m, h), &a->credentials)) {
 			count(AUTH_MALFORMED);
 			continue;
@@ -182,6 +208,7 @@ static bool find_credentials(struct attempt *a)
 static bool find_name(struct attempt *a)
 {
 	struct str s = a->credentials.username;
+
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\\' && ++i == s.n)
 			return false;
@@ -192,22 +219,28 @@ static bool find_name(struct attempt *a)
 	return a->name_length > 0;
 }
 
-/* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is asked. */
+/* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is
+ * asked. */
 static bool uri_matches(const struct attempt *a)
 {
 	struct str whole = message_str(a->m, a->m->request_uri.whole);
 	struct uri_parts named, asked = uri_of(a->m, &a->m->request_uri);
+
 	if (str_equal(a->credentials.uri, whole))
 		return true;
 	return uri_parse(a->credentials.uri, &named) == 0 && uri_equal(&named, &asked);
 }
 
-/* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever comes of it is refused. */
+/* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever
+ * comes of it is refused. */
 static bool find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
 {
 	uint8_t algorithm = a->credentials.algorithm;
 	struct str name = {a->name, a->name_length};
-	const struct user_row *row = a->sip->users ? users_find(a->sip->users, a->domain_index, name) : NULL;
+	const struct user_row *row = a->sip->users
+	                                     ? users_find(a->sip->users, a->domain_index, name)
+	                                     : NULL;
+
 	memset(ha1, '0', HA1_TEXT_MAX + 1);
 	if (!row || !(row->algorithms & algorithm))
 		return false;
@@ -222,7 +255,9 @@ static bool digest_right(const struct attempt *a)
 {
 	char ha1[HA1_TEXT_MAX + 1];
 	bool known = find_ha1(a, ha1);
-	bool right = digest_verify(&a->credentials, message_str(a->m, a->m->method_name), (struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
+	bool right = digest_verify(&a->credentials, message_str(a->m, a->m->method_name),
+		(struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
+
 	sodium_memzero(ha1, sizeof(ha1));
 	if (known && right)
 		return true;
@@ -239,16 +274,20 @@ static bool digest_right(const struct attempt *a)
 static bool owns(const struct attempt *a)
 {
 	char aor[AOR_MAX];
-	struct uri_parts uri = uri_of(a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+	struct uri_parts uri = uri_of(
+		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
 	struct str domain = settings_str(a->sip->settings, a->domain->name), own = {aor, 0};
 	long n = aor_of(&uri, aor);
+
 	if (n < 0)
 		return false;
 	own.n = (size_t)n;
 	if (!str_starts(own, S("sip:")))
 		return false;
 	own = str_from(own, 4);
-	return own.n == a->name_length + 1 + domain.n && memcmp(own.p, a->name, a->name_length) == 0 && own.p[a->name_length] == '@' && str_equal(str_from(own, a->name_length + 1), domain);
+	return own.n == a->name_length + 1 + domain.n &&
+	       memcmp(own.p, a->name, a->name_length) == 0 && own.p[a->name_length] == '@' &&
+	       str_equal(str_from(own, a->name_length + 1), domain);
 }
 
 static bool stale(const struct attempt *a, enum counter reason)
@@ -264,6 +303,7 @@ static bool check(struct attempt *a)
 	struct nonce_name nonce;
 	uint64_t nc;
 	struct replay *replay = replay_of(a->sip, a->now_ms);
+
 	if (!(c->algorithm & a->domain->algorithms)) {
 		count(AUTH_ALGORITHM);
 		return challenge(a, false);
@@ -273,16 +313,20 @@ static bool check(struct attempt *a)
 		count(AUTH_MALFORMED);
 		return challenge(a, false);
 	}
-	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms, a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &nonce);
+	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms,
+		a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &nonce);
 	if (error)
-		return stale(a, error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
+		return stale(a,
+			error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
 	if (!uri_matches(a)) {
 		count(AUTH_URI_MISMATCH);
 		return refuse(a, 400, STR_EMPTY);
 	}
 	if (!digest_right(a))
 		return challenge(a, false);
-	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4], c->nc.p[5], c->nc.p[6], c->nc.p[7], 0}, NULL, 16);
+	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4],
+			     c->nc.p[5], c->nc.p[6], c->nc.p[7], 0},
+		NULL, 16);
 	if (!replay)
 		return refuse(a, 500, STR_EMPTY);
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
@@ -296,12 +340,17 @@ static bool check(struct attempt *a)
 	return true;
 }
 
-bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, struct identity *sender)
+bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
+	struct identity *sender)
 {
 	struct attempt a = {.sip = sip, .t = t, .m = m, .slot = slot, .now_ms = now_ms()};
 	bool permitted = false;
 	/* the transport worker has checked both; it may have been taken over */
-	unsigned zone = m->flow.listener < sip->settings->listeners.count ? settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
+	unsigned zone = m->flow.listener < sip->settings->listeners.count
+	                        ? settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer,
+					  &permitted)
+	                        : NONE_INDEX;
+
 	if (!permitted || zone >= sip->settings->zones.count) {
 		count(AUTH_NOT_PERMITTED);
 		return refuse(&a, 403, STR_EMPTY);

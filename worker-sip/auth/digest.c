@@ -1,8 +1,11 @@
 /* digest.c - digest authentication (digest.h). MD5 is libcrypto's, everything else libsodium's.
  *
- * A nonce is hex of: time (6 bytes, big-endian ms), serial (8 random bytes), a MAC over both that says "ours" (8 bytes), and a MAC over both, the slot and the source address that says "for you" (16 bytes). Two MACs, so
- * that a nonce that wandered (the phone's next request went to another slot, its address changed) can be told from one that was made up. The source is bound by address without port: a phone opens a new connection, or its
- * NAT a new port, between a challenge and its answer. The slot is bound because the slot's owner alone knows which counts were used (replay.h).
+ * A nonce is hex of: time (6 bytes, big-endian ms), serial (8 random bytes), a MAC over both that
+ * says "ours" (8 bytes), and a MAC over both, the slot and the source address that says "for you"
+ * (16 bytes). Two MACs, so that a nonce that wandered (the phone's next request went to another
+ * slot, its address changed) can be told from one that was made up. The source is bound by address
+ * without port: a phone opens a new connection, or its NAT a new port, between a challenge and its
+ * answer. The slot is bound because the slot's owner alone knows which counts were used (replay.h).
  */
 #include "digest.h"
 
@@ -17,7 +20,8 @@
 #define NONCE_BOUND 16
 #define NONCE_BYTES (NONCE_HEAD + NONCE_OURS + NONCE_BOUND)
 _Static_assert(2 * NONCE_BYTES <= NONCE_LENGTH_MAX, "room for a nonce");
-/* How far in the future a nonce may lie: the clock was set back, or another worker's reading was a little ahead. */
+/* How far in the future a nonce may lie: the clock was set back, or another worker's reading was a
+ * little ahead. */
 #define NONCE_SKEW_MS 5000
 
 /* ---- hashes ---- */
@@ -38,6 +42,7 @@ static void write_hex(char *to, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned high = bytes[i] >> 4, low = bytes[i] & 15;
+
 		to[2 * i] = (char)('0' + high + ((9 - high) >> 8 & ('a' - '0' - 10)));
 		to[2 * i + 1] = (char)('0' + low + ((9 - low) >> 8 & ('a' - '0' - 10)));
 	}
@@ -69,6 +74,7 @@ static size_t hasher_end(struct hasher *h, char buffer[65])
 {
 	unsigned char hash[32];
 	size_t n = h->algorithm == DIGEST_SHA256 ? 32 : 16;
+
 	if (h->algorithm == DIGEST_SHA256)
 		crypto_hash_sha256_final(&h->sha256, hash);
 	else if (!h->failed)
@@ -80,7 +86,8 @@ static size_t hasher_end(struct hasher *h, char buffer[65])
 	return 2 * n;
 }
 
-/* Most of what is hashed is short enough to be joined first: each call of a hash's function costs as much as some fifty bytes. */
+/* Most of what is hashed is short enough to be joined first: each call of a hash's function costs
+ * as much as some fifty bytes. */
 static void join(struct hasher *h, struct writer *w, struct str s)
 {
 	if (s.n > w->size - w->n) {
@@ -93,11 +100,13 @@ static void join(struct hasher *h, struct writer *w, struct str s)
 		write_str(w, s);
 }
 
-static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned parts, char buffer[65])
+static size_t hash_joined(
+	uint8_t algorithm, const struct str *part, unsigned parts, char buffer[65])
 {
 	char joined[JOINED_MAX];
 	struct writer w = WRITER(joined);
 	struct hasher h;
+
 	hasher_begin(&h, algorithm);
 	for (unsigned i = 0; i < parts; i++) {
 		if (i)
@@ -109,7 +118,8 @@ static size_t hash_joined(uint8_t algorithm, const struct str *part, unsigned pa
 	return hasher_end(&h, buffer);
 }
 
-size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char buffer[65])
+size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password,
+	char buffer[65])
 {
 	return hash_joined(algorithm, (const struct str[]){username, realm, password}, 3, buffer);
 }
@@ -117,21 +127,29 @@ size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, stru
 int digest_init(void)
 {
 	char buffer[65];
+
 	if (sodium_init() < 0)
 		return -ENOSYS;
 	if (!md5)
 		md5 = EVP_MD_fetch(NULL, "MD5", NULL);
-	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), buffer) && digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), buffer) ? 0 : -ENOSYS;
+	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), buffer) &&
+	                       digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), buffer)
+	               ? 0
+	               : -ENOSYS;
 }
 
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
 {
 	char a2[65], right[65];
 	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
-	if (c->algorithm == 0 || ha1.n != length || c->response.n != length || !str_equal_nocase(c->qop, S("auth")))
+
+	if (c->algorithm == 0 || ha1.n != length || c->response.n != length ||
+		!str_equal_nocase(c->qop, S("auth")))
 		return false;
 	size_t n = hash_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
-	if (!n || !hash_joined(c->algorithm, (const struct str[]){ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}}, 6, right))
+	if (!n || !hash_joined(c->algorithm,
+			  (const struct str[]){ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}}, 6,
+			  right))
 		return false;
 	return sodium_memcmp(right, c->response.p, length) == 0;
 }
@@ -139,7 +157,8 @@ bool digest_verify(const struct credentials *c, struct str method, struct str ha
 /* ---- credentials ---- */
 
 /* Of lower-case hex the digit's value and one; 0: none. */
-static const uint8_t hex_digit[256] = {['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16};
+static const uint8_t hex_digit[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16};
 
 static bool is_hex(struct str s, size_t length)
 {
@@ -154,17 +173,29 @@ static bool is_hex(struct str s, size_t length)
 /* Where a known parameter goes. */
 static struct str *place(struct credentials *c, struct str name)
 {
-#define KNOWN(text, member) {text, sizeof(text) - 1, offsetof(struct credentials, member)}
+#define KNOWN(text, member)                                                                        \
+	{                                                                                          \
+		text, sizeof(text) - 1, offsetof(struct credentials, member)                       \
+	}
 	static const struct {
 		char name[10];
 		uint8_t length, at;
 	} known[] = {
-		KNOWN("username", username), KNOWN("realm", realm), KNOWN("nonce", nonce), KNOWN("uri", uri), KNOWN("response", response), KNOWN("cnonce", cnonce), KNOWN("nc", nc), KNOWN("qop", qop),
-		KNOWN("opaque", opaque), KNOWN("algorithm", algorithm_name),
+		KNOWN("username", username),
+		KNOWN("realm", realm),
+		KNOWN("nonce", nonce),
+		KNOWN("uri", uri),
+		KNOWN("response", response),
+		KNOWN("cnonce", cnonce),
+		KNOWN("nc", nc),
+		KNOWN("qop", qop),
+		KNOWN("opaque", opaque),
+		KNOWN("algorithm", algorithm_name),
 	};
 #undef KNOWN
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (name.n == known[i].length && str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
+		if (name.n == known[i].length &&
+			str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
 			return (struct str *)(void *)((char *)c + known[i].at);
 	return NULL;
 }
@@ -181,6 +212,7 @@ int credentials_parse(struct str value, struct credentials *out)
 	struct credentials c = {0};
 	struct str name, text, scheme = S("Digest");
 	int error;
+
 	if (value.n <= scheme.n || !str_equal_nocase((struct str){value.p, scheme.n}, scheme))
 		return -EINVAL;
 	struct str rest = str_from(value, scheme.n);
@@ -189,13 +221,15 @@ int credentials_parse(struct str value, struct credentials *out)
 	rest = str_trim(rest);
 	while (!(error = auth_param_next(&rest, &name, &text))) {
 		struct str *at = place(&c, name);
+
 		if (!at)
 			continue; /* RFC 7616 section 3.4: unknown ones are ignored */
 		if (at->p)
 			return -EINVAL;
 		*at = text;
 	}
-	if (error != -ENOENT || !c.username.p || !c.realm.p || !c.nonce.p || !c.uri.p || !c.response.p)
+	if (error != -ENOENT || !c.username.p || !c.realm.p || !c.nonce.p || !c.uri.p ||
+		!c.response.p)
 		return -EINVAL;
 	c.algorithm = algorithm_of(c.algorithm_name);
 	if (c.algorithm && !is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))
@@ -210,29 +244,38 @@ int credentials_parse(struct str value, struct credentials *out)
 /* ---- nonces ---- */
 
 /* SipHash, a key of its own for each: a message authentication code for short texts. */
-_Static_assert(crypto_shorthash_siphash24_BYTES == NONCE_OURS && crypto_shorthash_siphashx24_BYTES == NONCE_BOUND, "lengths of the codes");
-_Static_assert(crypto_shorthash_siphash24_KEYBYTES + crypto_shorthash_siphashx24_KEYBYTES == 32, "two keys");
+_Static_assert(crypto_shorthash_siphash24_BYTES == NONCE_OURS &&
+		       crypto_shorthash_siphashx24_BYTES == NONCE_BOUND,
+	"lengths of the codes");
+_Static_assert(crypto_shorthash_siphash24_KEYBYTES + crypto_shorthash_siphashx24_KEYBYTES == 32,
+	"two keys");
 
 static void mac_ours(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
 {
 	crypto_shorthash_siphash24(out, head, NONCE_HEAD, key);
 }
 
-static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot, const struct endpoint *source, uint8_t out[NONCE_BOUND])
+static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot,
+	const struct endpoint *source, uint8_t out[NONCE_BOUND])
 {
 	uint8_t text[NONCE_HEAD + 2 + sizeof(source->address) + sizeof(source->scope)];
+
 	memcpy(text, head, NONCE_HEAD);
 	text[NONCE_HEAD] = slot;
 	text[NONCE_HEAD + 1] = source->family;
 	memcpy(text + NONCE_HEAD + 2, source->address, sizeof(source->address));
-	memcpy(text + NONCE_HEAD + 2 + sizeof(source->address), &source->scope, sizeof(source->scope));
-	crypto_shorthash_siphashx24(out, text, sizeof(text), key + crypto_shorthash_siphash24_KEYBYTES);
+	memcpy(text + NONCE_HEAD + 2 + sizeof(source->address), &source->scope,
+		sizeof(source->scope));
+	crypto_shorthash_siphashx24(
+		out, text, sizeof(text), key + crypto_shorthash_siphash24_KEYBYTES);
 }
 
-size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char buffer[NONCE_LENGTH_MAX])
+size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot,
+	const struct endpoint *source, char buffer[NONCE_LENGTH_MAX])
 {
 	uint8_t nonce[NONCE_BYTES];
 	uint64_t serial = random_u64();
+
 	for (unsigned i = 0; i < 6; i++)
 		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
 	memcpy(nonce + 6, &serial, sizeof(serial));
@@ -245,11 +288,14 @@ size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const st
 static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 {
 	unsigned bad = 0;
+
 	if (nonce.n != 2 * NONCE_BYTES)
 		return false;
 	/* nothing in it is secret: sodium's takes ten times as long */
 	for (size_t i = 0; i < NONCE_BYTES; i++) {
-		unsigned high = hex_digit[(unsigned char)nonce.p[2 * i]] - 1u, low = hex_digit[(unsigned char)nonce.p[2 * i + 1]] - 1u;
+		unsigned high = hex_digit[(unsigned char)nonce.p[2 * i]] - 1u,
+			 low = hex_digit[(unsigned char)nonce.p[2 * i + 1]] - 1u;
+
 		bad |= high | low; /* of what is no digit all bits */
 		out[i] = (uint8_t)(high << 4 | low);
 	}
@@ -259,14 +305,17 @@ static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 static uint64_t minted(const uint8_t bytes[NONCE_BYTES])
 {
 	uint64_t ms = 0;
+
 	for (unsigned i = 0; i < 6; i++)
 		ms = ms << 8 | bytes[i];
 	return ms;
 }
 
-int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, struct nonce_name *out)
+int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms,
+	uint8_t slot, const struct endpoint *source, struct nonce_name *out)
 {
 	uint8_t bytes[NONCE_BYTES], ours[NONCE_OURS], bound[NONCE_BOUND];
+
 	if (!nonce_bytes(nonce, bytes))
 		return -EINVAL;
 	mac_ours(key, bytes, ours);

@@ -1,34 +1,43 @@
-/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5 and SHA-256, qop auth, stateless keyed nonces. Pure functions. */
+/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5 and SHA-256, qop auth, stateless keyed
+ * nonces. Pure functions. */
 #ifndef SIPWARD_SIP_AUTH_DIGEST_H
 #define SIPWARD_SIP_AUTH_DIGEST_H
 
 #include "worker-sip/sip.h"
 
-/* Does one hash of each kind: OpenSSL opens its files at the first, which must come before the jail closes. 0 or -ENOSYS where a hash is not to be had. */
+/* Does one hash of each kind: OpenSSL opens its files at the first, which must come before the jail
+ * closes. 0 or -ENOSYS where a hash is not to be had. */
 int digest_init(void);
 
-/* Credentials as they stand in Authorization or Proxy-Authorization. Strings point into the header. */
+/* Credentials as they stand in Authorization or Proxy-Authorization. Strings point into the
+ * header. */
 struct credentials {
 	struct str username, realm, nonce, uri, response, cnonce, nc, qop, opaque, algorithm_name;
 	uint8_t algorithm; /* enum digest_algorithm; MD5 where none is named; 0: unknown */
 };
-/* Parses a header value; -EINVAL for another scheme than Digest, a missing or repeated mandatory parameter, wrong forms. */
+/* Parses a header value; -EINVAL for another scheme than Digest, a missing or repeated mandatory
+ * parameter, wrong forms. */
 int credentials_parse(struct str value, struct credentials *out);
 
 #define NONCE_LENGTH_MAX 96
 /* A nonce: time, random and a MAC over them, slot and source. Returns its length. */
-size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot, const struct endpoint *source, char buffer[NONCE_LENGTH_MAX]);
+size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot,
+	const struct endpoint *source, char buffer[NONCE_LENGTH_MAX]);
 /* What names a nonce for the replay window. */
 struct nonce_name {
 	uint64_t serial;
 	uint64_t minted_ms; /* of the clock given to nonce_make */
 };
-/* 0: minted by us for this slot and source, not older than max_age_ms. -ESTALE: ours, but old, or of another slot or source. -EINVAL: not ours. */
-int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms, uint8_t slot, const struct endpoint *source, struct nonce_name *out);
+/* 0: minted by us for this slot and source, not older than max_age_ms. -ESTALE: ours, but old, or
+ * of another slot or source. -EINVAL: not ours. */
+int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms,
+	uint8_t slot, const struct endpoint *source, struct nonce_name *out);
 
-/* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
+/* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the
+ * response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
 /* hex of H(username:realm:password); room has 65 bytes. Returns its length. */
-size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password, char buffer[65]);
+size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password,
+	char buffer[65]);
 
 #endif

@@ -1,4 +1,5 @@
-/* replay.c - the nonce counts that were used (replay.h). Serials are our own random numbers, proved by their MAC, so that they need no hashing. */
+/* replay.c - the nonce counts that were used (replay.h). Serials are our own random numbers, proved
+ * by their MAC, so that they need no hashing. */
 #include "replay.h"
 
 #include "common/counters.h"
@@ -13,15 +14,15 @@
 
 struct nonce {
 	uint64_t serial, minted;
-	uint64_t used;     /* bit i: count highest - i */
+	uint64_t used; /* bit i: count highest - i */
 	uint32_t highest;
-	uint32_t next;     /* in its bucket */
+	uint32_t next; /* in its bucket */
 	bool live;
 };
 struct replay {
 	uint64_t horizon;
 	size_t mask;
-	size_t at;         /* the oldest: the place of the next */
+	size_t at; /* the oldest: the place of the next */
 	uint32_t *bucket;
 	struct nonce nonce[];
 };
@@ -62,6 +63,7 @@ static void forget(struct replay *r, uint32_t index)
 {
 	struct nonce *n = &r->nonce[index];
 	uint32_t *link = &r->bucket[n->serial & r->mask];
+
 	while (*link != index)
 		link = &r->nonce[*link].next;
 	*link = n->next;
@@ -75,9 +77,15 @@ static void learn(struct replay *r, uint64_t serial, uint64_t minted, uint32_t n
 	uint32_t index = (uint32_t)r->at;
 	struct nonce *n = &r->nonce[index];
 	uint32_t *bucket = &r->bucket[serial & r->mask];
+
 	if (n->live)
 		forget(r, index);
-	*n = (struct nonce){.serial = serial, .minted = minted, .used = 1, .highest = nc, .next = *bucket, .live = true};
+	*n = (struct nonce){.serial = serial,
+		.minted = minted,
+		.used = 1,
+		.highest = nc,
+		.next = *bucket,
+		.live = true};
 	*bucket = index;
 	r->at = (r->at + 1) & r->mask;
 }
@@ -86,6 +94,7 @@ static int use(struct nonce *n, uint32_t nc)
 {
 	if (nc > n->highest) {
 		uint32_t step = nc - n->highest;
+
 		n->used = step < WINDOW ? n->used << step | 1 : 1;
 		n->highest = nc;
 		return 0;

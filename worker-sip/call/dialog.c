@@ -1,6 +1,7 @@
 /* dialog.c - dialogs (RFC 3261 section 12) in a table by our own tag.
  *
- * osip_dialog_t is not used as the record: it holds a parsed tree for each header (some forty allocations a call) where four strings in one block do.
+ * osip_dialog_t is not used as the record: it holds a parsed tree for each header (some forty
+ * allocations a call) where four strings in one block do.
  */
 #include "dialog.h"
 
@@ -19,6 +20,7 @@ struct dialogs {
 int dialogs_new(struct dialogs **out)
 {
 	struct dialogs *ds = calloc(1, sizeof(*ds));
+
 	if (!ds)
 		return -ENOMEM;
 	int error = table_init(&ds->by_tag, 1024);
@@ -65,6 +67,7 @@ size_t dialogs_count(const struct dialogs *ds)
 static struct str put(char **at, struct str s)
 {
 	struct str copy = {*at, s.n};
+
 	if (s.n)
 		memcpy(*at, s.p, s.n);
 	*at += s.n;
@@ -73,10 +76,12 @@ static struct str put(char **at, struct str s)
 
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out)
 {
-	size_t size = parts->call_id.n + parts->local.n + parts->remote.n + parts->remote_tag.n + parts->route.n;
+	size_t size = parts->call_id.n + parts->local.n + parts->remote.n + parts->remote_tag.n +
+	              parts->route.n;
 	struct slab *slab = &sip->dialogs->slab;
 	struct dialog *d = slab_take(slab, sizeof(*d) + size);
 	char *target = slab_take(slab, parts->target.n);
+
 	if (!d || !target) {
 		slab_give(slab, d, sizeof(*d) + size);
 		slab_give(slab, target, parts->target.n);
@@ -125,18 +130,23 @@ static bool same_dialog(const struct table_node *node, const void *key)
 {
 	const struct dialog *d = container_of(node, struct dialog, node);
 	const struct wanted *w = key;
-	return d->id == w->id && str_equal_nocase(d->remote_tag, w->remote_tag) && str_equal(d->call_id, w->call_id);
+
+	return d->id == w->id && str_equal_nocase(d->remote_tag, w->remote_tag) &&
+	       str_equal(d->call_id, w->call_id);
 }
 
 static bool same_id(const struct table_node *node, const void *key)
 {
-	return ((const struct dialog *)container_of(node, struct dialog, node))->id == *(const uint64_t *)key;
+	return ((const struct dialog *)container_of(node, struct dialog, node))->id ==
+	       *(const uint64_t *)key;
 }
 
-struct dialog *dialog_of_tags(struct sip *sip, struct str call_id, struct str ours, struct str theirs)
+struct dialog *dialog_of_tags(
+	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
 {
 	uint8_t slot;
 	struct wanted w = {.remote_tag = theirs, .call_id = call_id};
+
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &w.id))
 		return NULL;
 	struct table_node *node = table_find(&sip->dialogs->by_tag, w.id, same_dialog, &w);
@@ -145,13 +155,15 @@ struct dialog *dialog_of_tags(struct sip *sip, struct str call_id, struct str ou
 
 struct dialog *dialog_of_request(struct sip *sip, const struct message *m)
 {
-	return dialog_of_tags(sip, message_str(m, m->call_id), message_str(m, m->to_tag), message_str(m, m->from_tag));
+	return dialog_of_tags(sip, message_str(m, m->call_id), message_str(m, m->to_tag),
+		message_str(m, m->from_tag));
 }
 
 struct dialog *dialog_of_contact(struct sip *sip, struct str user)
 {
 	uint8_t slot;
 	uint64_t id;
+
 	if (token_prove(&sip->keys.minting, TOKEN_CONTACT, user, &slot, &id))
 		return NULL;
 	return dialog_of_id(sip, id);
@@ -160,6 +172,7 @@ struct dialog *dialog_of_contact(struct sip *sip, struct str user)
 struct dialog *dialog_of_id(struct sip *sip, uint64_t id)
 {
 	struct table_node *node = table_find(&sip->dialogs->by_tag, id, same_id, &id);
+
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
 
@@ -167,20 +180,27 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 {
 	if (m->contact.whole.length) {
 		struct str target = message_str(m, m->contact.whole);
+
 		if (!str_equal(target, d->target)) {
 			char *text = slab_take(&sip->dialogs->slab, target.n);
+
 			if (text) {
 				memcpy(text, target.p, target.n);
-				slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p, d->target.n);
+				slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p,
+					d->target.n);
 				d->target = (struct str){text, target.n};
 			}
 		}
 	}
-	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a trusted peer's dialog could be drawn to the Internet. */
+	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a
+	 * trusted peer's dialog could be drawn to the Internet. */
 	bool permitted;
-	if (!settings_zone(sip->settings, d->zone)->trust && settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) == d->zone &&
-	    permitted) {
+	if (!settings_zone(sip->settings, d->zone)->trust &&
+		settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) ==
+			d->zone &&
+		permitted) {
 		bool moved = d->flow.id != m->flow.id;
+
 		d->flow = m->flow;
 		flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
 		if (moved && d->state == DIALOG_CONFIRMED)
@@ -188,16 +208,21 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	}
 }
 
-/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its certificate holds wherever it wants to
- * be reached. 0: none, the certificate must then name the address. */
-static uint16_t profile_of(const struct settings *s, const struct dialog *d, const struct endpoint *peer)
+/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its
+ * certificate holds wherever it wants to be reached. 0: none, the certificate must then name the
+ * address. */
+static uint16_t profile_of(
+	const struct settings *s, const struct dialog *d, const struct endpoint *peer)
 {
 	if (d->flow.profile)
 		return d->flow.profile;
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *trunk = settings_trunk(s, i);
+
 		for (unsigned k = 0; k < trunk->targets.count && trunk->zone == d->zone; k++) {
-			const struct target_settings *t = SETTINGS_ROW(s, struct target_settings, trunk->targets, k);
+			const struct target_settings *t = SETTINGS_ROW(
+				s, struct target_settings, trunk->targets, k);
+
 			if (t->transport == TRANSPORT_TLS && endpoint_same_host(&t->endpoint, peer))
 				return (uint16_t)(i + 1);
 		}
@@ -206,18 +231,25 @@ static uint16_t profile_of(const struct settings *s, const struct dialog *d, con
 }
 
 /* A numeric next hop within the zone's sources, or false. */
-static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_text, struct flow *flow)
+static bool next_hop(
+	struct sip *sip, const struct dialog *d, struct str uri_text, struct flow *flow)
 {
 	struct uri_parts uri;
 	struct endpoint peer;
 	struct str value;
+
 	if (uri_parse(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
 		return false;
-	uint8_t transport = param_find(uri.params, S("transport"), &value) ? transport_of(value) : TRANSPORT_UDP;
+	uint8_t transport = param_find(uri.params, S("transport"), &value) ? transport_of(value)
+	                                                                   : TRANSPORT_UDP;
 	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
 	if (uri.scheme == URI_SIPS && transport != TRANSPORT_WS)
 		transport = TRANSPORT_TLS;
-	if (endpoint_parse_host(uri.host, uri.port ? uri.port : transport == TRANSPORT_TLS ? 5061 : 5060, &peer))
+	if (endpoint_parse_host(uri.host,
+		    uri.port                     ? uri.port
+		    : transport == TRANSPORT_TLS ? 5061
+						 : 5060,
+		    &peer))
 		return false;
 	const struct settings *s = sip->settings;
 	const struct zone_settings *zone = settings_zone(s, d->zone);
@@ -228,11 +260,14 @@ static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_tex
 		return false;
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
-		if (l->zone != d->zone || l->transport != transport || l->bind.family != peer.family)
+
+		if (l->zone != d->zone || l->transport != transport ||
+			l->bind.family != peer.family)
 			continue;
 		if (d->flow.transport == transport && endpoint_equal(&d->flow.peer, &peer))
 			return true; /* the flow that it has: a connection stays in use */
-		*flow = (struct flow){.transport = transport, .listener = (uint16_t)i, .peer = peer};
+		*flow = (struct flow){
+			.transport = transport, .listener = (uint16_t)i, .peer = peer};
 		if (transport == TRANSPORT_TLS)
 			flow->profile = profile_of(s, d, &peer);
 		if (d->flow.listener == i)
@@ -245,6 +280,7 @@ static bool next_hop(struct sip *sip, const struct dialog *d, struct str uri_tex
 struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 {
 	struct flow flow = d->flow;
+
 	if (!settings_zone(sip->settings, d->zone)->trust)
 		return flow;
 	struct str rest = d->route;
@@ -256,12 +292,14 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 	return flow;
 }
 
-int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq, uint64_t branch, struct str headers, struct wire **out)
+int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
+	uint64_t branch, struct str headers, struct wire **out)
 {
 	static char buffer[8192]; /* wire.h */
 	char token[TOKEN_LENGTH];
 	struct writer w = WRITER(buffer);
 	struct flow flow = dialog_flow(sip, d);
+
 	write_str(&w, method);
 	write_literal(&w, " ");
 	write_str(&w, d->target);
@@ -301,10 +339,13 @@ bool write_route_set(struct writer *w, const struct message *m, bool reverse)
 {
 	struct str item[64];
 	size_t count = 0;
-	for (const struct message_header *h = message_first(m, HEADER_RECORD_ROUTE); h; h = message_next(m, h)) {
+
+	for (const struct message_header *h = message_first(m, HEADER_RECORD_ROUTE); h;
+		h = message_next(m, h)) {
 		struct str rest = message_header_value(m, h);
 		struct address a;
 		int error;
+
 		while ((error = address_next(&rest, &a)) == 0) {
 			if (count == 64)
 				return false;

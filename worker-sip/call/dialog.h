@@ -1,6 +1,7 @@
 /* dialog.h - one side of a call: a dialog of RFC 3261 section 12, found by our own tag.
  *
- * On one leg we are the user agent server (the caller's side), on the other the client. local and remote are whole From/To values with their tags, as we write them in requests that we send.
+ * On one leg we are the user agent server (the caller's side), on the other the client. local and
+ * remote are whole From/To values with their tags, as we write them in requests that we send.
  */
 #ifndef SIPWARD_SIP_CALL_DIALOG_H
 #define SIPWARD_SIP_CALL_DIALOG_H
@@ -16,18 +17,19 @@ enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED, DIALOG_ENDING };
 
 struct dialog {
 	struct table_node node;
-	uint64_t id;             /* of our tag's token and of our Contact's */
+	uint64_t id; /* of our tag's token and of our Contact's */
 	struct call *call;
-	struct flow flow;        /* how the peer is reached */
-	struct flow_user flow_user;  /* by that flow */
-	uint32_t local_cseq;     /* the last we sent */
-	uint32_t remote_cseq;    /* the last we received; 0: none yet */
+	struct flow flow;           /* how the peer is reached */
+	struct flow_user flow_user; /* by that flow */
+	uint32_t local_cseq;        /* the last we sent */
+	uint32_t remote_cseq;       /* the last we received; 0: none yet */
 	uint16_t zone;
-	uint8_t state;           /* enum dialog_state */
+	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
-	char tag[TOKEN_LENGTH];  /* our tag */
+	char tag[TOKEN_LENGTH];                               /* our tag */
 	struct str call_id, local, remote, remote_tag, route; /* in text */
-	struct str target;       /* the peer's remote target URI, in memory of its own; replaced by target refresh */
+	struct str target; /* the peer's remote target URI, in memory of its own; replaced by target
+	                      refresh */
 	uint32_t text_size;
 	char text[];
 };
@@ -48,7 +50,8 @@ void dialogs_free(struct dialogs *ds);
 size_t dialogs_count(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
-/* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their way. */
+/* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their
+ * way. */
 struct flow_user_tables {
 	struct flow_users legs, branches, callers;
 };
@@ -58,25 +61,33 @@ struct flow_user_tables *dialogs_flow_users(struct dialogs *ds);
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out);
 void dialog_free(struct sip *sip, struct dialog *d); /* removes it; NULL is a no-op */
 
-/* The dialog that a request with our To-tag names: tag token proved, remote tag and Call-ID equal (RFC 3261 section 12.2.2). NULL where there is none. */
+/* The dialog that a request with our To-tag names: tag token proved, remote tag and Call-ID equal
+ * (RFC 3261 section 12.2.2). NULL where there is none. */
 struct dialog *dialog_of_request(struct sip *sip, const struct message *m);
-/* By the token of our tag and the peer's tag (Replaces, Target-Dialog, Refer-To). NULL where there is none. */
-struct dialog *dialog_of_tags(struct sip *sip, struct str call_id, struct str ours, struct str theirs);
+/* By the token of our tag and the peer's tag (Replaces, Target-Dialog, Refer-To). NULL where there
+ * is none. */
+struct dialog *dialog_of_tags(
+	struct sip *sip, struct str call_id, struct str ours, struct str theirs);
 /* By our Contact's user part, the first one with that id. */
 struct dialog *dialog_of_contact(struct sip *sip, struct str user);
 /* The first one with that id: the early dialogs of one branch share theirs towards the callee. */
 struct dialog *dialog_of_id(struct sip *sip, uint64_t id);
 
-/* Takes the Contact of a target refresh request or its 2xx as the new remote target, and in an untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). */
+/* Takes the Contact of a target refresh request or its 2xx as the new remote target, and in an
+ * untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). */
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);
 
-/* The flow for the next request: in an untrusted zone the peer's own; in a trusted one the first Route or the remote target where that is a numeric address within the zone's sources. */
+/* The flow for the next request: in an untrusted zone the peer's own; in a trusted one the first
+ * Route or the remote target where that is a numeric address within the zone's sources. */
 struct flow dialog_flow(struct sip *sip, const struct dialog *d);
 
-/* Writes a request of our own within the dialog (BYE, ACK): no body. headers: whole lines, may be empty. cseq is written as given. */
-int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq, uint64_t branch, struct str headers, struct wire **out);
+/* Writes a request of our own within the dialog (BYE, ACK): no body. headers: whole lines, may be
+ * empty. cseq is written as given. */
+int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
+	uint64_t branch, struct str headers, struct wire **out);
 
-/* The route set of a message as one Route value: Record-Route values in order (reverse: for the response to our request). Returns false where it does not fit. */
+/* The route set of a message as one Route value: Record-Route values in order (reverse: for the
+ * response to our request). Returns false where it does not fit. */
 bool write_route_set(struct writer *w, const struct message *m, bool reverse);
 
 #endif

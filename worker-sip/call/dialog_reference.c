@@ -1,8 +1,10 @@
 /* dialog_reference.c - Replaces, Target-Dialog, Refer-To and Referred-By between the legs.
  *
- * A phone that refers another names what it knows: our Contact and our dialog with it. The other phone brings these names back to us, so our Contact stays as it is but for our address. A Replaces in
- * the Refer-To names the dialog by the referrer's own Call-ID and tag, which often tell its address: they become tokens of ours on the way, and are mapped to the far leg's names when they
- * come back in an INVITE.
+ * A phone that refers another names what it knows: our Contact and our dialog with it. The other
+ * phone brings these names back to us, so our Contact stays as it is but for our address. A
+ * Replaces in the Refer-To names the dialog by the referrer's own Call-ID and tag, which often tell
+ * its address: they become tokens of ours on the way, and are mapped to the far leg's names when
+ * they come back in an INVITE.
  */
 #include "dialog_reference.h"
 
@@ -13,6 +15,7 @@
 static struct str dialog_parameters(struct str value, struct str *call_id)
 {
 	size_t semicolon = str_find(value, ';');
+
 	*call_id = str_trim((struct str){value.p, semicolon});
 	return semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0};
 }
@@ -22,11 +25,14 @@ struct dialog *map_replaces_dialog(struct sip *sip, struct str value)
 	uint8_t slot;
 	uint64_t id, tag_id;
 	struct str call_id, ours, theirs, params = dialog_parameters(value, &call_id);
-	if (!param_find(params, S("to-tag"), &ours) || !param_find(params, S("from-tag"), &theirs) || !ours.p || !theirs.p)
+
+	if (!param_find(params, S("to-tag"), &ours) ||
+		!param_find(params, S("from-tag"), &theirs) || !ours.p || !theirs.p)
 		return NULL;
 	if (!str_equal(ours, theirs))
 		return dialog_of_tags(sip, call_id, ours, theirs);
-	if (token_prove(&sip->keys.minting, TOKEN_CALL_ID, call_id, &slot, &id) || token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &tag_id) || id != tag_id)
+	if (token_prove(&sip->keys.minting, TOKEN_CALL_ID, call_id, &slot, &id) ||
+		token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &tag_id) || id != tag_id)
 		return NULL;
 	return dialog_of_id(sip, id);
 }
@@ -34,6 +40,7 @@ struct dialog *map_replaces_dialog(struct sip *sip, struct str value)
 void map_replaces(struct writer *w, const struct dialog *other, struct str value)
 {
 	struct str call_id, params = dialog_parameters(value, &call_id);
+
 	write_str(w, other->call_id);
 	write_literal(w, ";to-tag=");
 	write_str(w, other->remote_tag);
@@ -46,7 +53,9 @@ void map_replaces(struct writer *w, const struct dialog *other, struct str value
 bool map_target_dialog(struct writer *w, struct sip *sip, struct str value)
 {
 	struct str call_id, ours, theirs, params = dialog_parameters(value, &call_id);
-	if (!param_find(params, S("remote-tag"), &ours) || !param_find(params, S("local-tag"), &theirs) || !ours.p || !theirs.p)
+
+	if (!param_find(params, S("remote-tag"), &ours) ||
+		!param_find(params, S("local-tag"), &theirs) || !ours.p || !theirs.p)
 		return false;
 	struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
 	if (!d)
@@ -60,7 +69,8 @@ bool map_target_dialog(struct writer *w, struct sip *sip, struct str value)
 	return true;
 }
 
-/* A Replaces among the headers of a URI that names a dialog of ours, whichever SIP worker has it: the tag's token proves it. */
+/* A Replaces among the headers of a URI that names a dialog of ours, whichever SIP worker has it:
+ * the tag's token proves it. */
 struct named {
 	uint8_t slot;
 	uint64_t id;
@@ -86,6 +96,7 @@ static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 {
 	struct str name, value, call_id, ours;
 	char buffer[1024];
+
 	while (uri_header_next(&headers, &name, &value)) {
 		if (!str_equal_nocase(name, S("Replaces")))
 			continue;
@@ -93,7 +104,8 @@ static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 		if (n <= 0)
 			return false;
 		struct str params = dialog_parameters((struct str){buffer, (size_t)n}, &call_id);
-		if (!param_find(params, S("to-tag"), &ours) || token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
+		if (!param_find(params, S("to-tag"), &ours) ||
+			token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
 			return false;
 		memcpy(out->tag, ours.p, TOKEN_LENGTH);
 		out->early_only = param_find(params, S("early-only"), NULL);
@@ -102,13 +114,17 @@ static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 	return false;
 }
 
-/* The headers of a URI with Replaces as our own name for its dialog: a Call-ID token of the dialog's id and our tag as both tags, which no real dialog has. d NULL: without Replaces. */
-static void write_uri_headers(struct writer *w, struct sip *sip, struct str headers, const struct named *d)
+/* The headers of a URI with Replaces as our own name for its dialog: a Call-ID token of the
+ * dialog's id and our tag as both tags, which no real dialog has. d NULL: without Replaces. */
+static void write_uri_headers(
+	struct writer *w, struct sip *sip, struct str headers, const struct named *d)
 {
 	struct str name, value;
 	char token[TOKEN_LENGTH], before = '?';
+
 	while (uri_header_next(&headers, &name, &value)) {
 		bool replaces = str_equal_nocase(name, S("Replaces"));
+
 		if (replaces && !d)
 			continue;
 		write_bytes(w, &before, 1);
@@ -137,6 +153,7 @@ void map_address(struct writer *w, struct sip *sip, struct str value, const stru
 	struct named d;
 	uint8_t slot;
 	uint64_t id;
+
 	if (address_next(&rest, &a))
 		return;
 	struct str uri = a.uri.whole, headers = a.uri.headers;
@@ -149,8 +166,10 @@ void map_address(struct writer *w, struct sip *sip, struct str value, const stru
 	else
 		write_bytes(w, value.p, (size_t)(uri.p - value.p));
 	if (ours) {
-		/* An INVITE with that Replaces is for the far leg of its dialog wherever it is sent: sent to our Contact it comes to the worker that has the dialog. */
+		/* An INVITE with that Replaces is for the far leg of its dialog wherever it is
+		 * sent: sent to our Contact it comes to the worker that has the dialog. */
 		char token[TOKEN_LENGTH];
+
 		token_mint(&sip->keys.minting, TOKEN_CONTACT, d.slot, d.id, token);
 		write_literal(w, "sip:");
 		write_bytes(w, token, sizeof(token));
@@ -160,6 +179,7 @@ void map_address(struct writer *w, struct sip *sip, struct str value, const stru
 			write_literal(w, ";transport=tcp");
 	} else if (token_prove(&sip->keys.minting, TOKEN_CONTACT, a.uri.user, &slot, &id) == 0) {
 		size_t head = (size_t)(a.uri.host.p - uri.p), end = head + a.uri.host.n;
+
 		write_bytes(w, uri.p, head);
 		write_sent_by(w, sip, to);
 		if (a.uri.port && end < length && uri.p[end] == ':')

@@ -1,4 +1,5 @@
-/* flow_users.c - a table of flows, each with the list of what it carries. A flow is in it as long as it carries something. */
+/* flow_users.c - a table of flows, each with the list of what it carries. A flow is in it as long
+ * as it carries something. */
 #include "flow_users.h"
 
 #include <stdlib.h>
@@ -27,7 +28,8 @@ void flow_users_free(struct flow_users *cs)
 	table_free(&cs->by_flow);
 }
 
-/* Flow ids count up, and say which worker's they are: mixed by an odd multiplier, whose upper bits depend on all. */
+/* Flow ids count up, and say which worker's they are: mixed by an odd multiplier, whose upper bits
+ * depend on all. */
 static uint64_t hash_of(uint64_t flow)
 {
 	return flow * UINT64_C(0x9e3779b97f4a7c15) >> 20;
@@ -78,7 +80,8 @@ void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow)
 		used_flow->flow = flow;
 		table_add(&cs->by_flow, &used_flow->node, hash_of(flow));
 	}
-	*c = (struct flow_user){.next = used_flow->first, .link = &used_flow->first, .used_flow = used_flow};
+	*c = (struct flow_user){
+		.next = used_flow->first, .link = &used_flow->first, .used_flow = used_flow};
 	if (c->next)
 		c->next->link = &c->next;
 	used_flow->first = c;

@@ -1,4 +1,5 @@
-/* flow_users.h - what hangs on a stream flow: found when the flow ends, without a look at all else. One flow (a trunk's connection) may carry many. */
+/* flow_users.h - what hangs on a stream flow: found when the flow ends, without a look at all else.
+ * One flow (a trunk's connection) may carry many. */
 #ifndef SIPWARD_SIP_CALL_FLOW_USERS_H
 #define SIPWARD_SIP_CALL_FLOW_USERS_H
 
@@ -18,7 +19,8 @@ struct flow_users {
 int flow_users_init(struct flow_users *cs); /* -ENOMEM */
 void flow_users_free(struct flow_users *cs);
 
-/* c is carried by that flow from now on, and by no other; 0: by none. Where there is no memory it is by none: the end of its flow then goes unnoticed, and timers find out. */
+/* c is carried by that flow from now on, and by no other; 0: by none. Where there is no memory it
+ * is by none: the end of its flow then goes unnoticed, and timers find out. */
 void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow);
 void flow_users_remove(struct flow_users *cs, struct flow_user *c); /* no-op where it is by none */
 /* One that the flow carries, which then is by none; NULL: no more. */

@@ -1,6 +1,8 @@
-/* invite.c - the INVITE that makes a call (RFC 3261 sections 13 and 16): targets in order, parallel forks, early dialogs, the first 2xx, CANCEL and its races, the best failure.
+/* invite.c - the INVITE that makes a call (RFC 3261 sections 13 and 16): targets in order, parallel
+ * forks, early dialogs, the first 2xx, CANCEL and its races, the best failure.
  *
- * struct invite lives until its transactions are gone; each early dialog of each branch is a struct call already, so that PRACK, UPDATE and INFO work before the answer.
+ * struct invite lives until its transactions are gone; each early dialog of each branch is a struct
+ * call already, so that PRACK, UPDATE and INFO work before the answer.
  */
 #include "call.h"
 #include "worker-sip/routing/forward.h"
@@ -10,45 +12,47 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Timer C for branches to registered phones (RFC 3261 section 16.6 asks for more than three minutes). */
+/* Timer C for branches to registered phones (RFC 3261 section 16.6 asks for more than three
+ * minutes). */
 #define TIMER_C_MS 181000
 /* Early dialogs of one branch, at most: what a downstream proxy may fork to. */
 #define EARLY_MAX 16
 
 struct branch {
 	struct invite *invite;
-	const struct target *target;    /* NULL once the INVITE is settled */
-	uint16_t zone, trunk;           /* of the target */
-	struct transaction *client;     /* NULL: not sent or gone */
+	const struct target *target; /* NULL once the INVITE is settled */
+	uint16_t zone, trunk;        /* of the target */
+	struct transaction *client;  /* NULL: not sent or gone */
 	struct flow flow;
-	struct flow_user flow_user;         /* by that flow */
-	uint64_t id;                    /* of our From tag and Contact */
+	struct flow_user flow_user; /* by that flow */
+	uint64_t id;                /* of our From tag and Contact */
 	char call_id[TOKEN_LENGTH];
 	struct call *early[EARLY_MAX];
 	unsigned early_count;
-	struct exchange *answer;        /* of the call that this branch won */
-	struct wire *refused_ack;       /* for a 2xx that nobody wanted */
-	struct timer timer;             /* no provisional yet: next target; else timer C */
-	uint32_t answer_ms, ring_ms;    /* of its trunk; the settings may be others by the time they are needed */
+	struct exchange *answer;  /* of the call that this branch won */
+	struct wire *refused_ack; /* for a 2xx that nobody wanted */
+	struct timer timer;       /* no provisional yet: next target; else timer C */
+	uint32_t answer_ms,
+		ring_ms; /* of its trunk; the settings may be others by the time they are needed */
 	bool sent, done, provisional, switched, cancelled;
 };
 
 struct invite {
 	struct sip *sip;
-	struct transaction *server;     /* NULL: gone or handed to the call */
-	struct flow_user caller;          /* by the flow that the INVITE came by, until it is answered */
+	struct transaction *server; /* NULL: gone or handed to the call */
+	struct flow_user caller;    /* by the flow that the INVITE came by, until it is answered */
 	struct held_message *request;
 	struct identity sender;
 	struct target *targets;
-	struct branch *branches;        /* one a target */
-	unsigned count, next;           /* targets; the next to try */
-	unsigned transactions;          /* client transactions alive */
-	struct held_message *best;              /* best failure received */
-	unsigned best_status;           /* 0: none */
-	uint64_t id;                    /* of our To tag where no early dialog gives one */
+	struct branch *branches;   /* one a target */
+	unsigned count, next;      /* targets; the next to try */
+	unsigned transactions;     /* client transactions alive */
+	struct held_message *best; /* best failure received */
+	unsigned best_status;      /* 0: none */
+	uint64_t id;               /* of our To tag where no early dialog gives one */
 	uint8_t slot;
-	bool answered, stopped;         /* 2xx or failure sent; no more targets */
-	bool counted;                   /* in sip->calls, until it is answered */
+	bool answered, stopped; /* 2xx or failure sent; no more targets */
+	bool counted;           /* in sip->calls, until it is answered */
 	char replaces[512];
 	size_t replaces_length;
 };
@@ -62,6 +66,7 @@ static void release(struct invite *v)
 		return;
 	for (unsigned i = 0; i < v->count; i++) {
 		struct branch *b = &v->branches[i];
+
 		loop_unset(v->sip->loop, &b->timer);
 		flow_users_remove(&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user);
 		for (unsigned k = 0; k < b->early_count; k++)
@@ -81,6 +86,7 @@ static void release(struct invite *v)
 static void drop_early(struct branch *b, const struct call *except)
 {
 	unsigned keep = 0;
+
 	for (unsigned k = 0; k < b->early_count; k++) {
 		if (b->early[k] == except)
 			b->early[keep++] = b->early[k];
@@ -95,7 +101,8 @@ static void own_tag(const struct invite *v, char tag[TOKEN_LENGTH])
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, v->id, tag);
 }
 
-/* What only an unanswered INVITE needs goes: what is left lives 64*T1 longer, and there are many of it. */
+/* What only an unanswered INVITE needs goes: what is left lives 64*T1 longer, and there are many of
+ * it. */
 static void trim(struct invite *v)
 {
 	held_message_drop(v->request);
@@ -122,10 +129,12 @@ static void refuse(struct invite *v, unsigned status)
 {
 	char tag[TOKEN_LENGTH];
 	struct wire *bytes;
+
 	own_tag(v, tag);
 	struct response r = {.status = status, .to_tag = {tag, sizeof(tag)}};
 	settled(v);
-	if (v->server && v->request && response_build(v->sip, &v->request->message, &r, &bytes) == 0) {
+	if (v->server && v->request &&
+		response_build(v->sip, &v->request->message, &r, &bytes) == 0) {
 		transaction_answer(v->server, status, bytes);
 		wire_drop(bytes);
 	}
@@ -137,6 +146,7 @@ static void cancel_branches(struct invite *v, const struct branch *except, struc
 	v->stopped = true;
 	for (unsigned i = 0; i < v->count; i++) {
 		struct branch *b = &v->branches[i];
+
 		loop_unset(v->sip->loop, &b->timer);
 		if (b == except || !b->client || b->done || b->cancelled)
 			continue;
@@ -157,10 +167,12 @@ static void finish(struct invite *v)
 	struct splice s;
 	char tag[TOKEN_LENGTH];
 	unsigned status = v->best_status ? v->best_status : 480;
+
 	v->stopped = true;
 	if (v->answered || !v->server)
 		return;
-	/* 503 says "send me nothing more", which is for the failed peer to say and not for us (RFC 3261 section 16.7); a redirection would tell where the other side lives. */
+	/* 503 says "send me nothing more", which is for the failed peer to say and not for us (RFC
+	 * 3261 section 16.7); a redirection would tell where the other side lives. */
 	if (status == 503)
 		status = 500;
 	if (status < 400)
@@ -172,14 +184,18 @@ static void finish(struct invite *v)
 	bool permitted;
 	splice_of(v, &s);
 	s.in = &v->best->message;
-	s.from_zone = settings_zone_of(v->sip->settings, s.in->flow.listener, &s.in->flow.peer, &permitted);
+	s.from_zone = settings_zone_of(
+		v->sip->settings, s.in->flow.listener, &s.in->flow.peer, &permitted);
 	s.to_zone = v->sender.zone;
-	/* A challenge does not pass from the access side, and without it 401 and 407 say nothing. */
-	if ((status == 401 || status == 407) && !settings_zone(v->sip->settings, s.from_zone)->trust)
+	/* A challenge does not pass from the access side, and without it 401 and 407 say
+	 * nothing. */
+	if ((status == 401 || status == 407) &&
+		!settings_zone(v->sip->settings, s.from_zone)->trust)
 		status = 403;
 	own_tag(v, tag);
 	settled(v);
-	if (splice_response(&s, &v->request->message, status, (struct str){tag, sizeof(tag)}, &bytes) == 0) {
+	if (splice_response(&s, &v->request->message, status, (struct str){tag, sizeof(tag)},
+		    &bytes) == 0) {
 		transaction_answer(v->server, status, bytes);
 		wire_drop(bytes);
 		trim(v);
@@ -192,6 +208,7 @@ static void finish(struct invite *v)
 static void branch_failed(struct branch *b, unsigned status, const struct message *m)
 {
 	struct invite *v = b->invite;
+
 	if (b->done)
 		return;
 	b->done = true;
@@ -210,7 +227,8 @@ static void branch_failed(struct branch *b, unsigned status, const struct messag
 	if (b->trunk != NONE_INDEX && status != 503 && status != 408)
 		v->stopped = true;
 	for (unsigned i = 0; i < v->next; i++)
-		if (v->branches[i].sent && !v->branches[i].done && !(v->branches[i].cancelled && v->branches[i].target->trunk != NONE_INDEX))
+		if (v->branches[i].sent && !v->branches[i].done &&
+			!(v->branches[i].cancelled && v->branches[i].target->trunk != NONE_INDEX))
 			return;
 	next_targets(v);
 }
@@ -218,6 +236,7 @@ static void branch_failed(struct branch *b, unsigned status, const struct messag
 static void branch_timer(struct timer *t, void *arg)
 {
 	struct branch *b = arg;
+
 	(void)t;
 	if (!b->client || b->done)
 		return;
@@ -234,6 +253,7 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	struct invite *v = b->invite;
 	const struct message *request = &v->request->message;
 	struct str tag = message_str(m, m->to_tag);
+
 	for (unsigned k = 0; k < b->early_count; k++)
 		if (str_equal_nocase(b->early[k]->b->remote_tag, tag)) {
 			if (m->contact.whole.length)
@@ -245,20 +265,42 @@ static struct call *early_call(struct branch *b, const struct message *m)
 
 	static char a_room[8192], b_room[8192], a_routes[8192], b_routes[8192]; /* wire.h */
 	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
-	struct writer a_local = WRITER(a_room), b_local = WRITER(b_room), a_route = WRITER(a_routes), b_route = WRITER(b_routes);
+	struct writer a_local = WRITER(a_room), b_local = WRITER(b_room),
+		      a_route = WRITER(a_routes), b_route = WRITER(b_routes);
 	uint64_t id = random_u64();
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, id, a_tag);
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, b_tag);
-	write_address_tag(&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_party(&b_local, v->sip, message_value(request, HEADER_FROM), (struct str){b_tag, sizeof(b_tag)}, &b->target->flow);
-	if (!write_route_set(&a_route, request, false) || !write_route_set(&b_route, m, true) || a_local.full || b_local.full)
+	write_address_tag(
+		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
+	write_party(&b_local, v->sip, message_value(request, HEADER_FROM),
+		(struct str){b_tag, sizeof(b_tag)}, &b->target->flow);
+	if (!write_route_set(&a_route, request, false) || !write_route_set(&b_route, m, true) ||
+		a_local.full || b_local.full)
 		return NULL;
-	struct dialog_parts a = {.id = id, .slot = v->slot, .zone = (uint16_t)v->sender.zone, .flow = &request->flow, .call_id = message_str(request, request->call_id),
-		.local = writer_text(&a_local), .remote = message_value(request, HEADER_FROM), .remote_tag = message_str(request, request->from_tag), .route = writer_text(&a_route),
-		.target = message_str(request, request->contact.whole), .local_cseq = 0, .remote_cseq = request->cseq};
-	struct dialog_parts c = {.id = b->id, .slot = v->slot, .zone = b->zone, .flow = &m->flow, .call_id = {b->call_id, sizeof(b->call_id)},
-		.local = writer_text(&b_local), .remote = message_value(m, HEADER_TO), .remote_tag = tag, .route = writer_text(&b_route),
-		.target = m->contact.whole.length ? message_str(m, m->contact.whole) : b->target->request_uri, .local_cseq = 1};
+	struct dialog_parts a = {.id = id,
+		.slot = v->slot,
+		.zone = (uint16_t)v->sender.zone,
+		.flow = &request->flow,
+		.call_id = message_str(request, request->call_id),
+		.local = writer_text(&a_local),
+		.remote = message_value(request, HEADER_FROM),
+		.remote_tag = message_str(request, request->from_tag),
+		.route = writer_text(&a_route),
+		.target = message_str(request, request->contact.whole),
+		.local_cseq = 0,
+		.remote_cseq = request->cseq};
+	struct dialog_parts c = {.id = b->id,
+		.slot = v->slot,
+		.zone = b->zone,
+		.flow = &m->flow,
+		.call_id = {b->call_id, sizeof(b->call_id)},
+		.local = writer_text(&b_local),
+		.remote = message_value(m, HEADER_TO),
+		.remote_tag = tag,
+		.route = writer_text(&b_route),
+		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
+	                                          : b->target->request_uri,
+		.local_cseq = 1};
 	struct call *call;
 	if (call_new(v->sip, &a, &c, &call))
 		return NULL;
@@ -276,6 +318,7 @@ static int pass(struct branch *b, const struct message *m, struct call *call)
 	struct splice s;
 	struct wire *bytes;
 	char user[TOKEN_LENGTH], tag[TOKEN_LENGTH];
+
 	splice_of(v, &s);
 	s.in = m;
 	s.from_zone = b->zone;
@@ -287,7 +330,8 @@ static int pass(struct branch *b, const struct message *m, struct call *call)
 	} else {
 		own_tag(v, tag);
 	}
-	int error = splice_response(&s, &v->request->message, 0, (struct str){tag, sizeof(tag)}, &bytes);
+	int error = splice_response(
+		&s, &v->request->message, 0, (struct str){tag, sizeof(tag)}, &bytes);
 	if (error)
 		return error;
 	error = transaction_answer(v->server, m->status, bytes);
@@ -298,16 +342,21 @@ static int pass(struct branch *b, const struct message *m, struct call *call)
 static void answered(struct branch *b, const struct message *m)
 {
 	struct invite *v = b->invite;
-	if (b->answer && b->answer->call && str_equal_nocase(b->answer->out->remote_tag, message_str(m, m->to_tag))) {
+
+	if (b->answer && b->answer->call &&
+		str_equal_nocase(b->answer->out->remote_tag, message_str(m, m->to_tag))) {
 		/* a retransmission: our ACK was lost, or has not come from the caller yet */
 		if (b->answer->ack) {
 			struct flow flow = dialog_flow(v->sip, b->answer->out);
-			sip_send(v->sip, &flow, (struct str){b->answer->ack->byte, b->answer->ack->size}, 0, true);
+
+			sip_send(v->sip, &flow,
+				(struct str){b->answer->ack->byte, b->answer->ack->size}, 0, true);
 		}
 		return;
 	}
 	if (!m->to_tag.length) {
-		/* RFC 3261 section 12.1.2: no dialog can be made of it, and none is there to be ended */
+		/* RFC 3261 section 12.1.2: no dialog can be made of it, and none is there to be
+		 * ended */
 		branch_failed(b, 500, NULL);
 		return;
 	}
@@ -349,6 +398,7 @@ static void on_response(void *user, struct transaction *t, const struct message 
 {
 	struct branch *b = user;
 	struct invite *v = b->invite;
+
 	(void)t;
 	if (m->status >= 300) {
 		branch_failed(b, m->status, m);
@@ -364,7 +414,8 @@ static void on_response(void *user, struct transaction *t, const struct message 
 	if (!b->flow.id && m->flow.id) {
 		/* the connection that the transport worker opened: now it has a name */
 		b->flow.id = m->flow.id;
-		flow_users_add(&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user, b->flow.id);
+		flow_users_add(
+			&dialogs_flow_users(v->sip->dialogs)->branches, &b->flow_user, b->flow.id);
 		sip_watch(v->sip, &b->flow, v->slot);
 	}
 	loop_set(v->sip->loop, &b->timer, b->ring_ms);
@@ -379,6 +430,7 @@ static bool start(struct branch *b, bool udp);
 static void on_failed(void *user, struct transaction *t, unsigned status, int error)
 {
 	struct branch *b = user;
+
 	(void)t;
 	if (b->switched && status == 503 && !b->provisional && !b->done && !b->invite->stopped) {
 		b->switched = false;
@@ -394,13 +446,15 @@ static void on_failed(void *user, struct transaction *t, unsigned status, int er
 static void on_gone(void *user, struct transaction *t)
 {
 	struct branch *b = user;
+
 	if (b->client == t)
 		b->client = NULL;
 	b->invite->transactions--;
 	release(b->invite);
 }
 
-static const struct client_user branch_user = {.response = on_response, .failed = on_failed, .gone = on_gone};
+static const struct client_user branch_user = {
+	.response = on_response, .failed = on_failed, .gone = on_gone};
 
 /* Sends the branch's INVITE. False where nothing could be sent. */
 static bool start(struct branch *b, bool udp)
@@ -412,10 +466,12 @@ static bool start(struct branch *b, bool udp)
 	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer);
 	struct splice s;
 	struct forwarded f;
+
 	splice_of(v, &s);
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, tag);
 	token_mint(&v->sip->keys.minting, TOKEN_CONTACT, v->slot, b->id, user);
-	write_party(&w_from, v->sip, message_value(request, HEADER_FROM), (struct str){tag, sizeof(tag)}, &b->target->flow);
+	write_party(&w_from, v->sip, message_value(request, HEADER_FROM),
+		(struct str){tag, sizeof(tag)}, &b->target->flow);
 	write_party(&w_to, v->sip, message_value(request, HEADER_TO), STR_EMPTY, &b->target->flow);
 	write_str(&w_refer, message_value(request, HEADER_REFERRED_BY));
 	if (w_from.full || w_to.full)
@@ -445,14 +501,17 @@ static bool start(struct branch *b, bool udp)
 	return true;
 }
 
-/* Tries the next group: all bindings of one q together, trunk targets one by one. With none left the best failure goes back. */
+/* Tries the next group: all bindings of one q together, trunk targets one by one. With none left
+ * the best failure goes back. */
 static void next_targets(struct invite *v)
 {
 	while (!v->stopped && !v->answered && v->next < v->count) {
 		unsigned q = v->targets[v->next].q, sent = 0;
 		bool trunk = v->targets[v->next].trunk != NONE_INDEX;
+
 		do {
 			struct branch *b = &v->branches[v->next++];
+
 			if (start(b, false)) {
 				sent++;
 			} else {
@@ -460,7 +519,8 @@ static void next_targets(struct invite *v)
 				if (!v->best_status)
 					v->best_status = 503;
 			}
-		} while (!trunk && v->next < v->count && v->targets[v->next].q == q && v->targets[v->next].trunk == NONE_INDEX);
+		} while (!trunk && v->next < v->count && v->targets[v->next].q == q &&
+			 v->targets[v->next].trunk == NONE_INDEX);
 		if (sent)
 			return;
 	}
@@ -482,9 +542,12 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 {
 	struct flow_user_tables *flow_user_tables = dialogs_flow_users(sip->dialogs);
 	struct flow_user *flow_user;
-	/* The caller is told by its own transport that its INVITE has failed (RFC 3261 section 17.1.4): nobody shall ring for it. */
+
+	/* The caller is told by its own transport that its INVITE has failed (RFC 3261
+	 * section 17.1.4): nobody shall ring for it. */
 	while ((flow_user = flow_users_pop(&flow_user_tables->callers, flow))) {
 		struct invite *v = container_of(flow_user, struct invite, caller);
+
 		v->transactions++; /* held: nothing of what follows frees it */
 		if (!v->answered && v->server)
 			abandon(v, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
@@ -494,6 +557,7 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 	while ((flow_user = flow_users_pop(&flow_user_tables->branches, flow))) {
 		struct branch *b = container_of(flow_user, struct branch, flow_user);
 		struct invite *v = b->invite;
+
 		if (!b->client || b->done)
 			continue;
 		v->transactions++;
@@ -513,6 +577,7 @@ static void on_cancelled(void *user, struct transaction *t, const struct message
 	char buffer[512];
 	struct writer w = WRITER(buffer);
 	struct str reason = message_value(cancel, HEADER_REASON);
+
 	(void)t;
 	if (v->answered)
 		return;
@@ -533,6 +598,7 @@ void invite_abandon(struct invite *v)
 static void on_server_failed(void *user, struct transaction *t, int error)
 {
 	struct invite *v = user;
+
 	(void)t;
 	(void)error;
 	/* The caller cannot be told; nobody shall ring for it. */
@@ -544,15 +610,18 @@ static void on_server_failed(void *user, struct transaction *t, int error)
 static void on_server_gone(void *user, struct transaction *t)
 {
 	struct invite *v = user;
+
 	(void)t;
 	v->server = NULL;
 	release(v);
 }
 
-static const struct server_user invite_user = {.cancelled = on_cancelled, .failed = on_server_failed, .gone = on_server_gone};
+static const struct server_user invite_user = {
+	.cancelled = on_cancelled, .failed = on_server_failed, .gone = on_server_gone};
 
-void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot, const struct identity *sender, const struct target *targets, unsigned count,
-                 struct str replaces)
+void call_invite(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
+	const struct identity *sender, const struct target *targets, unsigned count,
+	struct str replaces)
 {
 	if (sip->calls >= sip->settings->calls_max) {
 		counter_add(COUNTER_CALLS_LIMIT, 1);
@@ -569,12 +638,22 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		answer(sip, t, 500, STR_EMPTY);
 		return;
 	}
-	*v = (struct invite){.sip = sip, .server = t, .request = held_message_hold(transaction_request(t)), .sender = *sender, .targets = copy, .branches = branches, .count = count,
-		.id = random_u64(), .slot = slot, .counted = true, .replaces_length = replaces.n};
+	*v = (struct invite){.sip = sip,
+		.server = t,
+		.request = held_message_hold(transaction_request(t)),
+		.sender = *sender,
+		.targets = copy,
+		.branches = branches,
+		.count = count,
+		.id = random_u64(),
+		.slot = slot,
+		.counted = true,
+		.replaces_length = replaces.n};
 	if (replaces.n)
 		memcpy(v->replaces, replaces.p, replaces.n);
 	for (unsigned i = 0; i < count; i++) {
 		struct target *to = &copy[i];
+
 		target_copy(to, &targets[i]);
 		struct branch *b = &branches[i];
 		b->invite = v;
@@ -583,7 +662,8 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 		b->trunk = to->trunk;
 		b->id = random_u64();
 		bool trunk = to->trunk != NONE_INDEX;
-		b->answer_ms = trunk ? settings_trunk(sip->settings, to->trunk)->answer_ms : TIMER_C_MS;
+		b->answer_ms = trunk ? settings_trunk(sip->settings, to->trunk)->answer_ms
+		                     : TIMER_C_MS;
 		b->ring_ms = trunk ? settings_trunk(sip->settings, to->trunk)->ring_ms : TIMER_C_MS;
 		token_mint(&sip->keys.minting, TOKEN_CALL_ID, slot, b->id, b->call_id);
 		timer_init(&b->timer, branch_timer, b);
@@ -593,7 +673,8 @@ void call_invite(struct sip *sip, struct transaction *t, const struct message *m
 	counter_add(COUNTER_CALLS, 1);
 	transaction_serve(t, &invite_user, v);
 	sip_watch(sip, transaction_flow(t), slot);
-	v->transactions++; /* held while targets are started: a failure on the spot must not free it */
+	v->transactions++; /* held while targets are started: a failure on the spot must not free
+	                    * it */
 	next_targets(v);
 	v->transactions--;
 	release(v);

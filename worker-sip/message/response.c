@@ -1,16 +1,19 @@
-/* response.c - local answers: the head that every response takes from its request (RFC 3261 section 8.2.6.2), and whole responses on it.
- * Relies on: ipc/syntax.h for the Via's parameters, ipc/token.h for tags, transaction.h to send. */
+/* response.c - local answers: the head that every response takes from its request (RFC 3261
+ * section 8.2.6.2), and whole responses on it. Relies on: ipc/syntax.h for the Via's parameters,
+ * ipc/token.h for tags, transaction.h to send. */
 #include "worker-sip/transaction/transaction.h"
 
 #include "ipc/slot.h"
 
 #include <errno.h>
 
-/* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say, whatever the peer wrote there. */
+/* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
+ * whatever the peer wrote there. */
 static void write_top_via(struct writer *w, const struct message *request, struct str value)
 {
 	struct str via = message_str(request, request->via);
-	struct str params = request->via_params.length ? message_str(request, request->via_params) : (struct str){via.p + via.n, 0};
+	struct str params = request->via_params.length ? message_str(request, request->via_params)
+	                                               : (struct str){via.p + via.n, 0};
 	const struct endpoint *source = &request->flow.peer;
 	struct endpoint sent_by;
 	struct str name, parameter;
@@ -37,7 +40,9 @@ static void write_top_via(struct writer *w, const struct message *request, struc
 		}
 	}
 	/* RFC 3581 section 4: received goes with rport even where sent-by says the same */
-	if (rport || endpoint_parse_host(message_str(request, request->via_host), 0, &sent_by) != 0 || !endpoint_same_host(&sent_by, source)) {
+	if (rport ||
+		endpoint_parse_host(message_str(request, request->via_host), 0, &sent_by) != 0 ||
+		!endpoint_same_host(&sent_by, source)) {
 		n = endpoint_host_text(source, buffer);
 		write_literal(w, ";received=");
 		/* via-received takes an IPv6 address without brackets (RFC 3261 section 25.1) */
@@ -68,7 +73,8 @@ static void write_copied(struct writer *w, const struct message *request, enum h
 	write_literal(w, "\r\n");
 }
 
-void write_response_head(struct writer *w, const struct message *request, unsigned status, struct str reason, struct str to_tag)
+void write_response_head(struct writer *w, const struct message *request, unsigned status,
+	struct str reason, struct str to_tag)
 {
 	const struct message_header *h = message_first(request, HEADER_VIA);
 	bool top = true;
@@ -101,17 +107,22 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 		write_copied(w, request, HEADER_TIMESTAMP);
 }
 
-int response_build(struct sip *sip, const struct message *request, const struct response *r, struct wire **out)
+int response_build(
+	struct sip *sip, const struct message *request, const struct response *r, struct wire **out)
 {
 	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
 	char minted[TOKEN_LENGTH];
 	struct writer w = WRITER(buffer);
-	struct str to_tag = r->to_tag, server = sip->settings ? settings_str(sip->settings, sip->settings->server) : STR_NONE;
+	struct str to_tag = r->to_tag,
+		   server = sip->settings ? settings_str(sip->settings, sip->settings->server)
+	                                  : STR_NONE;
 	struct wire *wire;
 
 	if (!to_tag.n && !request->to_tag.length && r->status > 100) {
-		/* the slot is found again: the ACK of a failure follows this tag, and the sender of the block is not trusted */
-		token_mint(&sip->keys.minting, TOKEN_TAG, slot_of_message(request, &sip->keys.slot_key), random_u64(), minted);
+		/* the slot is found again: the ACK of a failure follows this tag, and the sender of
+		 * the block is not trusted */
+		token_mint(&sip->keys.minting, TOKEN_TAG,
+			slot_of_message(request, &sip->keys.slot_key), random_u64(), minted);
 		to_tag = (struct str){minted, sizeof(minted)};
 	}
 	write_response_head(&w, request, r->status, r->reason, to_tag);
@@ -139,8 +150,10 @@ int response_build(struct sip *sip, const struct message *request, const struct 
 	return 0;
 }
 
-/* A request may be nearly as large as a message may be: the status matters more than our headers. */
-static int answer_build(struct sip *sip, const struct message *request, struct response *r, struct wire **out)
+/* A request may be nearly as large as a message may be: the status matters more than our
+ * headers. */
+static int answer_build(
+	struct sip *sip, const struct message *request, struct response *r, struct wire **out)
 {
 	int error = response_build(sip, request, r, out);
 
@@ -153,7 +166,8 @@ static int answer_build(struct sip *sip, const struct message *request, struct r
 	return error;
 }
 
-void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason, struct str headers)
+void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
+	struct str headers)
 {
 	struct held_message *request = transaction_request(t);
 	char buffer[TOKEN_LENGTH];
@@ -180,7 +194,8 @@ void answer(struct sip *sip, struct transaction *t, unsigned status, struct str 
 	answer_reason(sip, t, status, STR_NONE, headers);
 }
 
-void answer_stateless(struct sip *sip, const struct message *request, unsigned status, struct str headers)
+void answer_stateless(
+	struct sip *sip, const struct message *request, unsigned status, struct str headers)
 {
 	static const char digits[] = "0123456789abcdef";
 	struct response r = {.status = status, .headers = headers};
@@ -190,8 +205,10 @@ void answer_stateless(struct sip *sip, const struct message *request, unsigned s
 
 	if (request->method == METHOD_ACK)
 		return;
-	/* RFC 3261 section 8.2.7: the same tag for each retransmission, without remembering anything */
-	hash = hash_str(&sip->keys.slot_key, message_str(request, request->via)) ^ hash_str(&sip->keys.slot_key, message_str(request, request->call_id));
+	/* RFC 3261 section 8.2.7: the same tag for each retransmission, without remembering
+	 * anything */
+	hash = hash_str(&sip->keys.slot_key, message_str(request, request->via)) ^
+	       hash_str(&sip->keys.slot_key, message_str(request, request->call_id));
 	for (size_t i = 0; i < sizeof(tag); i++)
 		tag[i] = digits[hash >> (60 - 4 * i) & 15];
 	r.to_tag = (struct str){tag, sizeof(tag)};

@@ -6,22 +6,28 @@
 /* Transport workers by index, at most. */
 #define TRANSPORTS_MAX 64
 
-static int hand(struct sip *sip, unsigned worker, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
+static int hand(struct sip *sip, unsigned worker, const struct flow *to, struct str bytes,
+	uint64_t cookie, bool reserve)
 {
 	struct record_send *send;
 	void *data;
-	int error = mesh_record(sip->mesh, PEER(PEER_TRANSPORT, worker), RECORD_SEND, sizeof(*send) + bytes.n, reserve, &data);
+	int error = mesh_record(sip->mesh, PEER(PEER_TRANSPORT, worker), RECORD_SEND,
+		sizeof(*send) + bytes.n, reserve, &data);
+
 	if (error)
 		return error;
 	send = data;
-	*send = (struct record_send){.flow = *to, .cookie = cookie, .size = (uint32_t)bytes.n, .reserve = reserve};
+	*send = (struct record_send){
+		.flow = *to, .cookie = cookie, .size = (uint32_t)bytes.n, .reserve = reserve};
 	memcpy(send + 1, bytes.p, bytes.n);
 	return 0;
 }
 
-int sip_send(struct sip *sip, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
+int sip_send(
+	struct sip *sip, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
 {
 	int error = -ENOTCONN;
+
 	if (sip->send_hook)
 		return sip->send_hook(sip->send_arg, to, bytes, cookie, reserve);
 	if (!bytes.n || bytes.n > MESSAGE_RAW_MAX)
@@ -32,8 +38,10 @@ int sip_send(struct sip *sip, const struct flow *to, struct str bytes, uint64_t 
 	} else if (workers) {
 		/* One peer's messages take one way, or they would overtake each other. */
 		uint64_t first = hash_bytes(&sip->keys.slot_key, &to->peer, sizeof(to->peer));
+
 		for (unsigned i = 0; i < workers && error == -ENOTCONN; i++)
-			error = hand(sip, (unsigned)((first + i) % workers), to, bytes, cookie, reserve);
+			error = hand(
+				sip, (unsigned)((first + i) % workers), to, bytes, cookie, reserve);
 	}
 	if (error)
 		count(SEND_FAILED);
@@ -43,20 +51,27 @@ int sip_send(struct sip *sip, const struct flow *to, struct str bytes, uint64_t 
 void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot)
 {
 	void *data;
+
 	if (!flow->id || !sip->mesh)
 		return;
-	if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, FLOW_WORKER(flow->id)), RECORD_WATCH, sizeof(struct record_watch), true, &data) == 0)
-		*(struct record_watch *)data = (struct record_watch){.flow = flow->id, .slot = slot};
+	if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, FLOW_WORKER(flow->id)), RECORD_WATCH,
+		    sizeof(struct record_watch), true, &data) == 0)
+		*(struct record_watch *)data = (struct record_watch){
+			.flow = flow->id, .slot = slot};
 }
 
 void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow)
 {
 	char buffer[ENDPOINT_TEXT_SIZE];
 	const struct listener_settings *l = settings_listener(sip->settings, flow->listener);
+
 	if (l->advertise_host.length) {
 		write_str(w, settings_str(sip->settings, l->advertise_host));
 	} else {
-		const struct endpoint *e = endpoint_is_wildcard(&l->bind) && flow->local.family ? &flow->local : &l->bind;
+		const struct endpoint *e = endpoint_is_wildcard(&l->bind) && flow->local.family
+		                                   ? &flow->local
+		                                   : &l->bind;
+
 		write_bytes(w, buffer, endpoint_host_text(e, buffer));
 	}
 }
@@ -64,6 +79,7 @@ void write_own_host(struct writer *w, const struct sip *sip, const struct flow *
 void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow)
 {
 	const struct listener_settings *l = settings_listener(sip->settings, flow->listener);
+
 	write_own_host(w, sip, flow);
 	write_literal(w, ":");
 	write_number(w, l->advertise_port ? l->advertise_port : l->bind.port);

@@ -1,4 +1,5 @@
-/* splice.c - outgoing messages cut and spliced from received ones. What passes between the legs is said in policy.def and option-tags.def; this file obeys them.
+/* splice.c - outgoing messages cut and spliced from received ones. What passes between the legs is
+ * said in policy.def and option-tags.def; this file obeys them.
  *
  * Lines that pass are copied as runs of raw bytes, so that their order, spelling and folding stay.
  */
@@ -8,7 +9,17 @@
 
 #include <errno.h>
 
-enum policy { POLICY_PASS = 0, POLICY_OURS, POLICY_NEVER, POLICY_TRUSTED, POLICY_MAPPED, POLICY_OPTIONS, POLICY_CREDENTIALS, POLICY_CHALLENGE, POLICY_WARNING };
+enum policy {
+	POLICY_PASS = 0,
+	POLICY_OURS,
+	POLICY_NEVER,
+	POLICY_TRUSTED,
+	POLICY_MAPPED,
+	POLICY_OPTIONS,
+	POLICY_CREDENTIALS,
+	POLICY_CHALLENGE,
+	POLICY_WARNING
+};
 
 static const uint8_t policies[HEADER_COUNT] = {
 #define POLICY(header, what) [HEADER_##header] = POLICY_##what,
@@ -37,7 +48,8 @@ static uint8_t policy_of(const struct message *m, const struct message_header *h
 {
 	if (h->id < HEADER_COUNT)
 		return policies[h->id];
-	/* Private headers (RFC 3427, RFC 7315) of a carrier's network mean something only where they are trusted. */
+	/* Private headers (RFC 3427, RFC 7315) of a carrier's network mean something only where
+	 * they are trusted. */
 	struct str name = message_header_name(m, h);
 	if (name.n > 2 && (name.p[0] | 0x20) == 'p' && name.p[1] == '-')
 		return POLICY_TRUSTED;
@@ -58,20 +70,23 @@ static struct str realm_of(struct str value)
 {
 	size_t space = str_find(value, ' ');
 	struct str rest = str_trim(str_from(value, space)), name, item;
+
 	while (auth_param_next(&rest, &name, &item) == 0)
 		if (str_equal_nocase(name, S("realm")))
 			return item;
 	return (struct str){"", 0};
 }
 
-/* Software on the other leg may end its strings at a NUL, and read another name or another header than we did. */
+/* Software on the other leg may end its strings at a NUL, and read another name or another header
+ * than we did. */
 static bool has_nul(struct str s)
 {
 	return s.n && memchr(s.p, 0, s.n);
 }
 
 /* "name: value CRLF" with the name as it was received. */
-static void write_line(struct writer *w, const struct message *m, const struct message_header *h, struct str value)
+static void write_line(
+	struct writer *w, const struct message *m, const struct message_header *h, struct str value)
 {
 	write_str(w, message_header_name(m, h));
 	write_literal(w, ": ");
@@ -84,6 +99,7 @@ static void write_options(struct writer *w, const struct message *m, const struc
 {
 	struct str rest = message_header_value(m, h), item;
 	bool any = false;
+
 	while (list_next(&rest, &item) == 0) {
 		if (!bridged(item))
 			continue;
@@ -100,14 +116,17 @@ static void write_options(struct writer *w, const struct message *m, const struc
 		write_literal(w, "\r\n");
 }
 
-/* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that does not parse is dropped with all after it. */
+/* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that
+ * does not parse is dropped with all after it. */
 static void write_warning(struct writer *w, const struct message *m, const struct message_header *h)
 {
 	struct str rest = str_trim(message_header_value(m, h));
+
 	while (rest.n) {
 		size_t space = str_find(rest, ' ');
 		struct str code = {rest.p, space};
 		uint64_t number;
+
 		if (space == rest.n || str_number(code, 999, &number))
 			return;
 		rest = str_trim(str_from(rest, space));
@@ -137,17 +156,22 @@ static void write_warning(struct writer *w, const struct message *m, const struc
 	}
 }
 
-/* Event with its id mapped (RFC 6665 section 8.2.1): the id of a refer subscription is a CSeq number of the leg. */
+/* Event with its id mapped (RFC 6665 section 8.2.1): the id of a refer subscription is a CSeq
+ * number of the leg. */
 static void write_event(struct writer *w, const struct splice *s, const struct message_header *h)
 {
 	struct str value = message_header_value(s->in, h);
 	size_t semicolon = str_find(value, ';');
-	struct str params = semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0}, name, item;
+	struct str params = semicolon < value.n ? str_from(value, semicolon + 1)
+	                                        : (struct str){"", 0},
+		   name, item;
+
 	write_str(w, message_header_name(s->in, h));
 	write_literal(w, ": ");
 	write_str(w, str_trim((struct str){value.p, semicolon}));
 	while (param_next(&params, &name, &item) == 0) {
 		bool id = str_equal_nocase(name, S("id"));
+
 		if (id && s->event_id.n)
 			item = s->event_id;
 		write_literal(w, ";");
@@ -160,13 +184,17 @@ static void write_event(struct writer *w, const struct splice *s, const struct m
 	write_literal(w, "\r\n");
 }
 
-/* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are not trusted. */
+/* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are
+ * not trusted. */
 static bool identity_private(const struct message *m)
 {
-	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h; h = message_next(m, h)) {
+	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h;
+		h = message_next(m, h)) {
 		struct str rest = message_header_value(m, h);
+
 		while (rest.n) {
 			size_t end = 0;
+
 			while (end < rest.n && rest.p[end] != ';' && rest.p[end] != ',')
 				end++;
 			if (str_equal_nocase(str_trim((struct str){rest.p, end}), S("id")))
@@ -177,20 +205,25 @@ static bool identity_private(const struct message *m)
 	return false;
 }
 
-/* Everything of s->in that passes, by the tables. ours: called at the place of each header of ours. */
-static void write_rest(struct writer *w, const struct splice *s, void (*ours)(struct writer *, const struct splice *, const struct message_header *))
+/* Everything of s->in that passes, by the tables. ours: called at the place of each header of
+ * ours. */
+static void write_rest(struct writer *w, const struct splice *s,
+	void (*ours)(struct writer *, const struct splice *, const struct message_header *))
 {
 	const struct message *m = s->in;
 	const struct message_header *h = message_headers(m), *last = h + m->header_count;
 	const char *raw = message_raw(m);
 	bool trusted = settings_zone(s->sip->settings, s->from_zone)->trust;
-	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust && identity_private(m);
+	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust &&
+	                     identity_private(m);
 	bool nuls = has_nul((struct str){raw, m->body.at});
 	size_t run = 0, run_end = 0;
+
 	for (; h < last; h++) {
 		uint8_t policy = policy_of(m, h);
 		bool pass = policy == POLICY_PASS || (policy == POLICY_TRUSTED && trusted);
 		struct str value = message_header_value(m, h), mapped = {"", 0};
+
 		if (h->id == HEADER_P_ASSERTED_IDENTITY && hide_identity)
 			pass = false;
 		if (policy == POLICY_CREDENTIALS)
@@ -199,6 +232,7 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 			pass = trusted && !our_realm(s->sip->settings, realm_of(value));
 		if (policy == POLICY_OPTIONS) {
 			struct str rest = value, item;
+
 			pass = true;
 			while (pass && list_next(&rest, &item) == 0)
 				pass = bridged(item);
@@ -229,32 +263,16 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 			if (ours)
 				ours(w, s, h);
 			break;
-		case POLICY_OPTIONS:
-			write_options(w, m, h);
-			break;
-		case POLICY_WARNING:
-			write_warning(w, m, h);
-			break;
+		case POLICY_OPTIONS: write_options(w, m, h); break;
+		case POLICY_WARNING: write_warning(w, m, h); break;
 		case POLICY_MAPPED:
 			switch (h->id) {
-			case HEADER_RACK:
-				mapped = s->rack;
-				break;
-			case HEADER_REFER_TO:
-				mapped = s->refer_to;
-				break;
-			case HEADER_REFERRED_BY:
-				mapped = s->referred_by;
-				break;
-			case HEADER_REPLACES:
-				mapped = s->replaces;
-				break;
-			case HEADER_TARGET_DIALOG:
-				mapped = s->target_dialog;
-				break;
-			case HEADER_EVENT:
-				write_event(w, s, h);
-				break;
+			case HEADER_RACK: mapped = s->rack; break;
+			case HEADER_REFER_TO: mapped = s->refer_to; break;
+			case HEADER_REFERRED_BY: mapped = s->referred_by; break;
+			case HEADER_REPLACES: mapped = s->replaces; break;
+			case HEADER_TARGET_DIALOG: mapped = s->target_dialog; break;
+			case HEADER_EVENT: write_event(w, s, h); break;
 			}
 			if (mapped.n && !has_nul(mapped))
 				write_line(w, m, h, mapped);
@@ -264,9 +282,10 @@ static void write_rest(struct writer *w, const struct splice *s, void (*ours)(st
 	write_bytes(w, raw + run, run_end - run);
 }
 
-/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261 section 12.1.1); such a URI needs no word of its
- * TLS. */
-static void write_contact(struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
+/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261
+ * section 12.1.1); such a URI needs no word of its TLS. */
+static void write_contact(
+	struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
 {
 	if (sips)
 		write_literal(w, "Contact: <sips:");
@@ -287,6 +306,7 @@ static void write_contact(struct writer *w, const struct splice *s, const struct
 static void write_body(struct writer *w, const struct message *m)
 {
 	struct str body = message_str(m, m->body);
+
 	write_literal(w, "Content-Length: ");
 	write_number(w, body.n);
 	write_literal(w, "\r\n\r\n");
@@ -307,8 +327,10 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 {
 	const struct message *m = s->in;
 	char buffer[TOKEN_LENGTH];
+
 	if (message_first(m, h->id) != h)
-		return; /* the further Vias of the other side; any other header of ours stands once */
+		return; /* the further Vias of the other side; any other header of ours stands
+		         * once */
 	switch (h->id) {
 	case HEADER_VIA:
 		write_str(w, message_header_name(m, h));
@@ -337,15 +359,9 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 		write_number(w, m->max_forwards > 0 ? (uint64_t)m->max_forwards - 1 : 0);
 		write_literal(w, "\r\n");
 		break;
-	case HEADER_FROM:
-		write_line(w, m, h, s->from);
-		break;
-	case HEADER_TO:
-		write_line(w, m, h, s->to_value);
-		break;
-	case HEADER_CALL_ID:
-		write_line(w, m, h, s->call_id);
-		break;
+	case HEADER_FROM: write_line(w, m, h, s->from); break;
+	case HEADER_TO: write_line(w, m, h, s->to_value); break;
+	case HEADER_CALL_ID: write_line(w, m, h, s->call_id); break;
 	case HEADER_CSEQ:
 		write_str(w, message_header_name(m, h));
 		write_literal(w, ": ");
@@ -365,6 +381,7 @@ int splice_request(const struct splice *s, struct wire **out)
 {
 	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
 	struct writer w = WRITER(buffer);
+
 	write_str(&w, method_of_splice(s->in));
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
@@ -382,16 +399,20 @@ int splice_request(const struct splice *s, struct wire **out)
 	return 0;
 }
 
-int splice_response(const struct splice *s, const struct message *request, unsigned status, struct str to_tag, struct wire **out)
+int splice_response(const struct splice *s, const struct message *request, unsigned status,
+	struct str to_tag, struct wire **out)
 {
 	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
 	struct writer w = WRITER(buffer);
 	const struct message *m = s->in;
-	struct str reason = status && status != m->status ? str_of(status_reason(status)) : message_str(m, m->reason);
+	struct str reason = status && status != m->status ? str_of(status_reason(status))
+	                                                  : message_str(m, m->reason);
+
 	write_response_head(&w, request, status ? status : m->status, reason, to_tag);
 	/* A dialog's route set is the request's Record-Route (RFC 3261 section 12.1.1). */
 	if (s->contact_user.n && m->status > 100 && m->status < 300)
-		for (const struct message_header *h = message_first(request, HEADER_RECORD_ROUTE); h; h = message_next(request, h))
+		for (const struct message_header *h = message_first(request, HEADER_RECORD_ROUTE);
+			h; h = message_next(request, h))
 			write_bytes(&w, message_raw(request) + h->line, (size_t)(h->end - h->line));
 	if (s->contact_user.n)
 		write_contact(&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
@@ -410,11 +431,15 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 {
 	static const uint8_t ids[] = {HEADER_REQUIRE, HEADER_PROXY_REQUIRE};
 	bool any = false;
+
 	for (size_t i = 0; i < sizeof(ids); i++)
-		for (const struct message_header *h = message_first(m, ids[i]); h; h = message_next(m, h)) {
+		for (const struct message_header *h = message_first(m, ids[i]); h;
+			h = message_next(m, h)) {
 			struct str rest = message_header_value(m, h), item;
+
 			while (list_next(&rest, &item) == 0) {
-				/* What a proxy must understand, a back-to-back user agent must too: nothing of Proxy-Require can be kept. */
+				/* What a proxy must understand, a back-to-back user agent must too:
+				 * nothing of Proxy-Require can be kept. */
 				if (ids[i] == HEADER_REQUIRE && bridged(item))
 					continue;
 				if (any)
@@ -430,16 +455,21 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 	return any ? 420 : 0;
 }
 
-void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to)
+void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag,
+	const struct flow *to)
 {
 	static char buffer[8192]; /* wire.h */
 	struct writer hidden = WRITER(buffer);
 	struct str rest = value;
 	struct address a;
 	struct endpoint e;
-	/* A numeric address in From or To is a host of that side, a PBX's own more often than not. */
-	if (address_next(&rest, &a) == 0 && endpoint_parse_host(a.uri.host, 0, &e) == 0 && settings_listener_at(sip->settings, a.uri.host, a.uri.port) == NONE_INDEX) {
+
+	/* A numeric address in From or To is a host of that side, a PBX's own more often than
+	 * not. */
+	if (address_next(&rest, &a) == 0 && endpoint_parse_host(a.uri.host, 0, &e) == 0 &&
+		settings_listener_at(sip->settings, a.uri.host, a.uri.port) == NONE_INDEX) {
 		size_t end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
+
 		write_bytes(&hidden, value.p, (size_t)(a.uri.host.p - value.p));
 		write_own_host(&hidden, sip, to);
 		if (a.uri.port && end < value.n && value.p[end] == ':')
@@ -457,6 +487,7 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 {
 	struct str rest = value, params, name, item;
 	struct address a;
+
 	if (address_next(&rest, &a)) {
 		w->full = true; /* the parser lets no such From or To through */
 		return;
@@ -469,6 +500,7 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 	} else {
 		/* everything before the parameters, as written */
 		size_t head = params.n ? (size_t)(params.p - value.p) : value.n;
+
 		while (params.n && head && value.p[head - 1] != ';')
 			head--;
 		write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));

@@ -1,5 +1,7 @@
-/* splice.h - writing an outgoing message from a received one: a new start line and our own hop-by-hop headers, everything else copied from the raw bytes in its original order and spelling, less what must not pass
- * (DESIGN.md section 2). Nothing is rebuilt from a tree. A header line with a NUL (in a quoted-pair: ipc/message.h) does not pass. */
+/* splice.h - writing an outgoing message from a received one: a new start line and our own
+ * hop-by-hop headers, everything else copied from the raw bytes in its original order and spelling,
+ * less what must not pass (DESIGN.md section 2). Nothing is rebuilt from a tree. A header line with
+ * a NUL (in a quoted-pair: ipc/message.h) does not pass. */
 #ifndef SIPWARD_SIP_MESSAGE_SPLICE_H
 #define SIPWARD_SIP_MESSAGE_SPLICE_H
 
@@ -8,36 +10,42 @@
 /* What replaces a leg's own parts. Strings are copied. */
 struct splice {
 	struct sip *sip;
-	const struct message *in;     /* what is passed on */
-	unsigned from_zone, to_zone;  /* settings zones of the two sides */
+	const struct message *in;    /* what is passed on */
+	unsigned from_zone, to_zone; /* settings zones of the two sides */
 	uint8_t slot;
-	struct str contact_user;      /* user part of our Contact; n == 0: no Contact is written */
+	struct str contact_user; /* user part of our Contact; n == 0: no Contact is written */
 
 	/* requests */
 	struct str request_uri;
-	const struct flow *to;        /* Via's transport and sent-by; Contact's address */
-	uint64_t branch;              /* id of the branch token */
-	struct str from, to_value;    /* whole values of From and To, tags included */
+	const struct flow *to;     /* Via's transport and sent-by; Contact's address */
+	uint64_t branch;           /* id of the branch token */
+	struct str from, to_value; /* whole values of From and To, tags included */
 	struct str call_id;
 	uint32_t cseq;
-	struct str route;             /* value of one Route header (comma list); n == 0: none */
+	struct str route; /* value of one Route header (comma list); n == 0: none */
 	/* what is mapped; n == 0: the header is dropped */
 	struct str rack, refer_to, referred_by, replaces, target_dialog, event_id;
 };
 
 /* The request for the other leg. -ENOBUFS too large, -ENOMEM. */
 int splice_request(const struct splice *s, struct wire **out);
-/* The answer to `request` (received on this leg) from the other leg's response s->in. status and reason are s->in's unless status is not 0. to_tag: our tag on this leg. flow of the answer: request's. */
-int splice_response(const struct splice *s, const struct message *request, unsigned status, struct str to_tag, struct wire **out);
+/* The answer to `request` (received on this leg) from the other leg's response s->in. status and
+ * reason are s->in's unless status is not 0. to_tag: our tag on this leg. flow of the answer:
+ * request's. */
+int splice_response(const struct splice *s, const struct message *request, unsigned status,
+	struct str to_tag, struct wire **out);
 
-/* Option tags: 0 where the request's Require (and Proxy-Require) can be kept across legs, else 420 with the Unsupported header line written. */
+/* Option tags: 0 where the request's Require (and Proxy-Require) can be kept across legs, else 420
+ * with the Unsupported header line written. */
 unsigned splice_require(const struct message *m, struct writer *unsupported);
 
-/* The value of a From or To header without its tag parameter, and with tag (n == 0: none). A display name or a
- * parameter with a NUL is left out. */
+/* The value of a From or To header without its tag parameter, and with tag (n == 0: none). A
+ * display name or a parameter with a NUL is left out. */
 void write_address_tag(struct writer *w, struct str value, struct str tag);
 
-/* The same for the other leg (flow to): a numeric address that is not ours, as PBXs write their own there, is replaced by ours on that leg. */
-void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag, const struct flow *to);
+/* The same for the other leg (flow to): a numeric address that is not ours, as PBXs write their own
+ * there, is replaced by ours on that leg. */
+void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag,
+	const struct flow *to);
 
 #endif

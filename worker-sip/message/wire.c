@@ -1,4 +1,5 @@
-/* wire.c - shared bytes with counted references, and the writer that makes messages. Relies on: ipc/message.h. */
+/* wire.c - shared bytes with counted references, and the writer that makes messages. Relies on:
+ * ipc/message.h. */
 #include "wire.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
-/* wire.h - shared bytes: finished messages (struct wire) and kept copies of received ones (struct held_message), counted references; and the writer that makes them. */
+/* wire.h - shared bytes: finished messages (struct wire) and kept copies of received ones (struct
+ * held_message), counted references; and the writer that makes them. */
 #ifndef SIPWARD_SIP_MESSAGE_WIRE_H
 #define SIPWARD_SIP_MESSAGE_WIRE_H
 
@@ -12,8 +13,8 @@ struct wire {
 };
 /* A copy with one reference, or NULL. */
 struct wire *wire_new(const char *bytes, size_t size);
-struct wire *wire_hold(struct wire *w);  /* one reference more; returns w */
-void wire_drop(struct wire *w);          /* one less, freed with the last; NULL is a no-op */
+struct wire *wire_hold(struct wire *w); /* one reference more; returns w */
+void wire_drop(struct wire *w);         /* one less, freed with the last; NULL is a no-op */
 
 /* A received message that outlives its batch. */
 struct held_message {
@@ -25,10 +26,13 @@ struct held_message *held_message_new(const struct message *checked); /* NULL: n
 struct held_message *held_message_hold(struct held_message *k);
 void held_message_drop(struct held_message *k);
 
-/* Buffers of many kilobytes on a message's way are static: a frame of theirs would be probed page by page at each call (-fstack-clash-protection), which costs more than what is written into them. A SIP worker has one thread, and
- * nothing on the way from writing into such a room to taking it out comes by the same function again.
+/* Buffers of many kilobytes on a message's way are static: a frame of theirs would be probed page
+ * by page at each call (-fstack-clash-protection), which costs more than what is written into them.
+ * A SIP worker has one thread, and nothing on the way from writing into such a room to taking it
+ * out comes by the same function again.
  *
- * Appends to a fixed room; what does not fit sets full and is left out, so that a caller checks once at the end. */
+ * Appends to a fixed room; what does not fit sets full and is left out, so that a caller checks
+ * once at the end. */
 struct writer {
 	char *p;
 	size_t n, size;

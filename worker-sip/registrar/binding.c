@@ -23,11 +23,13 @@ static void get(struct reader *r, void *out, size_t n)
 	r->rest = str_from(r->rest, n);
 }
 
-/* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by the subtraction where it was smaller, and by nothing else where it was not set before. */
+/* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by
+ * the subtraction where it was smaller, and by nothing else where it was not set before. */
 static bool has_control(uint64_t eight)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
 	uint64_t del = eight ^ ones * 0x7f;
+
 	return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & high) != 0;
 }
 
@@ -36,6 +38,7 @@ static bool printable(struct str s)
 {
 	uint64_t eight;
 	size_t i = 0;
+
 	for (; s.n - i >= sizeof(eight); i += sizeof(eight)) {
 		memcpy(&eight, s.p + i, sizeof(eight));
 		if (has_control(eight))
@@ -51,6 +54,7 @@ static bool printable(struct str s)
 static struct str get_str(struct reader *r, size_t n, size_t max)
 {
 	struct str s = {r->rest.p, n};
+
 	if (n > max || n > r->rest.n) {
 		r->bad = true;
 		return STR_NONE;
@@ -86,18 +90,26 @@ static void get_endpoint(struct reader *r, struct endpoint *e)
 
 static bool valid(const struct binding *b)
 {
-	return b->contact.n > 0 && b->contact.n <= BINDING_CONTACT_MAX && b->call_id.n <= BINDING_CALL_ID_MAX && b->path.n <= BINDING_PATH_MAX && b->instance.n <= BINDING_INSTANCE_MAX &&
-		b->user_agent.n <= BINDING_USER_AGENT_MAX && printable(b->contact) && printable(b->call_id) && printable(b->path) && printable(b->instance) && printable(b->user_agent) &&
-		b->q <= 1000 && b->flow.transport > 0 && b->flow.transport < TRANSPORT_COUNT &&
-		(b->flow.peer.family == 4 || b->flow.peer.family == 6) && (b->flow.local.family == 0 || b->flow.local.family == 4 || b->flow.local.family == 6) &&
-		/* access is by flow only: a stream binding without its connection would have us connect to wherever it says */
-		(b->flow.id != 0) == transport_is_stream(b->flow.transport);
+	return b->contact.n > 0 && b->contact.n <= BINDING_CONTACT_MAX &&
+	       b->call_id.n <= BINDING_CALL_ID_MAX && b->path.n <= BINDING_PATH_MAX &&
+	       b->instance.n <= BINDING_INSTANCE_MAX && b->user_agent.n <= BINDING_USER_AGENT_MAX &&
+	       printable(b->contact) && printable(b->call_id) && printable(b->path) &&
+	       printable(b->instance) && printable(b->user_agent) && b->q <= 1000 &&
+	       b->flow.transport > 0 && b->flow.transport < TRANSPORT_COUNT &&
+	       (b->flow.peer.family == 4 || b->flow.peer.family == 6) &&
+	       (b->flow.local.family == 0 || b->flow.local.family == 4 ||
+		       b->flow.local.family == 6) &&
+	       /* access is by flow only: a stream binding without its connection would have us
+	          connect to wherever it says */
+	       (b->flow.id != 0) == transport_is_stream(b->flow.transport);
 }
 
 static void encode(struct writer *w, const struct binding *b)
 {
-	uint16_t contact = (uint16_t)b->contact.n, call_id = (uint16_t)b->call_id.n, path = (uint16_t)b->path.n;
+	uint16_t contact = (uint16_t)b->contact.n, call_id = (uint16_t)b->call_id.n,
+		 path = (uint16_t)b->path.n;
 	uint8_t instance = (uint8_t)b->instance.n, user_agent = (uint8_t)b->user_agent.n;
+
 	write_bytes(w, (const char *)&b->expires_at, 8);
 	write_bytes(w, (const char *)&b->flow.id, 8);
 	write_bytes(w, (const char *)&b->cseq, 4);
@@ -122,6 +134,7 @@ static void encode(struct writer *w, const struct binding *b)
 static uint32_t check_of(uint8_t count, const char *rest, size_t n)
 {
 	struct hash_key key = {{count}};
+
 	return (uint32_t)hash_bytes(&key, rest, n);
 }
 
@@ -129,6 +142,7 @@ long bindings_encode(const struct binding *b, unsigned count, char *buffer, size
 {
 	struct writer w = {.p = buffer, .size = size};
 	char head[BINDINGS_HEAD] = {BINDINGS_VERSION, (char)count};
+
 	if (count == 0 || count > BINDINGS_MAX)
 		return -EINVAL;
 	write_bytes(&w, head, sizeof(head));
@@ -148,6 +162,7 @@ static void decode(struct reader *r, struct binding *b)
 {
 	uint16_t contact, call_id, path;
 	uint8_t instance, user_agent;
+
 	*b = (struct binding){0};
 	get(r, &b->expires_at, 8);
 	get(r, &b->flow.id, 8);
@@ -175,6 +190,7 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 	struct reader r = {.rest = record};
 	uint8_t version, number;
 	uint32_t check;
+
 	get(&r, &version, 1);
 	get(&r, &number, 1);
 	if (version == BINDINGS_VERSION) {

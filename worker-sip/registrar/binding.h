@@ -1,9 +1,13 @@
-/* binding.h - the bindings of one address of record as they stand in the location store: a compact record that is decoded to its exact end.
+/* binding.h - the bindings of one address of record as they stand in the location store: a compact
+ * record that is decoded to its exact end.
  *
- * Record: version (1), count (1), check (4), then each binding: expires_at (8), flow id (8), cseq (4), reg_id (4), q (2), listener (2), transport (1), peer and local (family (1); for 4 and 6: port (2) and address (4; or scope (4) and
- * address (16))), and the strings: lengths of contact (2), call_id (2), path (2), instance (1), user_agent (1), and their bytes. Little-endian. A phone over IPv4 takes about 250 bytes.
- * Version 1 had no check and is still read.
- * check: the lower half of SipHash-2-4 of all that follows it, the key being count and 15 zeros. It tells a record that is being overwritten (store_overwrite) from a whole one, and keeps out nobody. What a refresh
+ * Record: version (1), count (1), check (4), then each binding: expires_at (8), flow id (8), cseq
+ * (4), reg_id (4), q (2), listener (2), transport (1), peer and local (family (1); for 4 and 6:
+ * port (2) and address (4; or scope (4) and address (16))), and the strings: lengths of contact
+ * (2), call_id (2), path (2), instance (1), user_agent (1), and their bytes. Little-endian. A phone
+ * over IPv4 takes about 250 bytes. Version 1 had no check and is still read. check: the lower half
+ * of SipHash-2-4 of all that follows it, the key being count and 15 zeros. It tells a record that
+ * is being overwritten (store_overwrite) from a whole one, and keeps out nobody. What a refresh
  * changes, check, expires_at and cseq, stands together.
  */
 #ifndef SIPWARD_SIP_REGISTRAR_BINDING_H
@@ -14,13 +18,17 @@
 #define BINDINGS_VERSION 2
 #define BINDINGS_VERSION_UNCHECKED 1
 #define BINDINGS_HEAD 6
-#define BINDING_SIZE_MAX (30 + 2 * 23 + 8 + BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX + BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX)
+#define BINDING_SIZE_MAX                                                                           \
+	(30 + 2 * 23 + 8 + BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +          \
+		BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX)
 #define BINDINGS_SIZE_MAX (BINDINGS_HEAD + BINDINGS_MAX * BINDING_SIZE_MAX)
 
-/* Writes the record into room; returns its size. -EINVAL for a string that is too long or holds a control byte, or any other value that decoding refuses. */
+/* Writes the record into room; returns its size. -EINVAL for a string that is too long or holds a
+ * control byte, or any other value that decoding refuses. */
 long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size);
-/* Decodes all of record into out (BINDINGS_MAX places); strings point into it. Returns the number, -EBADMSG where it is not exactly a record. The writer is not trusted: no string has a control byte, every number is in its
- * range; whether the listener exists is the reader's to check. */
+/* Decodes all of record into out (BINDINGS_MAX places); strings point into it. Returns the number,
+ * -EBADMSG where it is not exactly a record. The writer is not trusted: no string has a control
+ * byte, every number is in its range; whether the listener exists is the reader's to check. */
 int bindings_decode(struct str record, struct binding out[BINDINGS_MAX]);
 
 #endif

@@ -1,4 +1,5 @@
-/* contact.c - reading the Contact values of a REGISTER (contact.h). Relies on ipc/syntax.h for the grammar. */
+/* contact.c - reading the Contact values of a REGISTER (contact.h). Relies on ipc/syntax.h for the
+ * grammar. */
 #include "contact.h"
 
 #include <errno.h>
@@ -6,7 +7,9 @@
 int q_read(struct str text, uint16_t *out)
 {
 	uint16_t thousandths = 0, weight = 100;
-	if (text.n == 0 || text.n > 5 || (text.p[0] != '0' && text.p[0] != '1') || (text.n > 1 && text.p[1] != '.'))
+
+	if (text.n == 0 || text.n > 5 || (text.p[0] != '0' && text.p[0] != '1') ||
+		(text.n > 1 && text.p[1] != '.'))
 		return -EINVAL;
 	for (size_t i = 2; i < text.n; i++, weight /= 10) {
 		if (text.p[i] < '0' || text.p[i] > '9')
@@ -25,6 +28,7 @@ int q_read(struct str text, uint16_t *out)
 static int seconds_read(struct str text, uint32_t *out)
 {
 	uint64_t number;
+
 	if (text.n == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < text.n; i++)
@@ -54,6 +58,7 @@ static int contact_read(const struct message *m, const struct address *a, struct
 	struct contact c = {.uri = a->uri, .q = 1000};
 	struct str value;
 	uint64_t number;
+
 	if (c.uri.scheme != URI_SIP && c.uri.scheme != URI_SIPS)
 		return -EINVAL;
 	if (c.uri.headers.n)
@@ -87,10 +92,13 @@ static int contact_read(const struct message *m, const struct address *a, struct
 int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 {
 	unsigned n = 0;
-	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h; h = message_next(m, h)) {
+
+	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
+		h = message_next(m, h)) {
 		struct str rest = message_header_value(m, h);
 		struct address a;
 		int error;
+
 		while (!(error = address_next(&rest, &a))) {
 			if (n == limit)
 				return -E2BIG;

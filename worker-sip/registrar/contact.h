@@ -1,21 +1,23 @@
-/* contact.h - the Contact values of a REGISTER (RFC 3261 sections 10.2 and 20.10, RFC 5626 section 6), as the registrar needs them. */
+/* contact.h - the Contact values of a REGISTER (RFC 3261 sections 10.2 and 20.10, RFC 5626 section
+ * 6), as the registrar needs them. */
 #ifndef SIPWARD_SIP_REGISTRAR_CONTACT_H
 #define SIPWARD_SIP_REGISTRAR_CONTACT_H
 
 #include "location.h"
 
 struct contact {
-	struct uri_parts uri;   /* without what follows '?' */
-	struct str instance;    /* +sip.instance without its quotes; n == 0: none */
-	uint32_t reg_id;        /* 0: none, or none with an instance */
-	uint32_t expires;       /* seconds: the parameter, else the Expires header */
-	bool timed;             /* false: neither said (or malformed: the same, RFC 3261 section 20.10) */
-	uint16_t q;             /* 0 to 1000; 1000 where none is given */
+	struct uri_parts uri; /* without what follows '?' */
+	struct str instance;  /* +sip.instance without its quotes; n == 0: none */
+	uint32_t reg_id;      /* 0: none, or none with an instance */
+	uint32_t expires;     /* seconds: the parameter, else the Expires header */
+	bool timed; /* false: neither said (or malformed: the same, RFC 3261 section 20.10) */
+	uint16_t q; /* 0 to 1000; 1000 where none is given */
 };
 
 /* Reads a q value (RFC 3261 section 25.1 qvalue) in thousandths. 0 or -EINVAL. */
 int q_read(struct str text, uint16_t *out);
-/* Reads all Contact values but "*" into out, in order. Returns their number; -EINVAL malformed, another scheme than sip: or sips:, or too long; -E2BIG more than limit. */
+/* Reads all Contact values but "*" into out, in order. Returns their number; -EINVAL malformed,
+ * another scheme than sip: or sips:, or too long; -E2BIG more than limit. */
 int contacts_read(const struct message *m, struct contact *out, unsigned limit);
 
 #endif

@@ -1,4 +1,6 @@
-/* flow_bindings.c - flow -> addresses of record (reachable.h). Closed entries wait in a list, worked off a bounded number a turn: the death of a transport worker ends tens of thousands of flows at once. */
+/* flow_bindings.c - flow -> addresses of record (reachable.h). Closed entries wait in a list,
+ * worked off a bounded number a turn: the death of a transport worker ends tens of thousands of
+ * flows at once. */
 #include "flow_bindings.h"
 
 #include "common/hash.h"
@@ -38,7 +40,9 @@ static bool same(const struct table_node *node, const void *key)
 {
 	const struct entry *e = container_of(node, const struct entry, node);
 	const struct place *p = key;
-	return e->flow == p->flow && e->slot == p->slot && (!p->aor.p || str_equal((struct str){e->aor, e->aor_length}, p->aor));
+
+	return e->flow == p->flow && e->slot == p->slot &&
+	       (!p->aor.p || str_equal((struct str){e->aor, e->aor_length}, p->aor));
 }
 
 /* Ids are given out by transport workers: keyed, so that none of them can choose a chain. */
@@ -59,6 +63,7 @@ struct rest {
 static struct str keep(struct writer *w, struct str s)
 {
 	struct str out = {w->p + w->n, s.n};
+
 	write_str(w, s);
 	return out;
 }
@@ -66,6 +71,7 @@ static struct str keep(struct writer *w, struct str s)
 static void keep_binding(void *arg, const struct binding *b)
 {
 	struct rest *rest = arg;
+
 	if (b->flow.id == rest->flow) {
 		rest->gone++;
 		return;
@@ -82,9 +88,12 @@ static void keep_binding(void *arg, const struct binding *b)
 /* 0: done with it. */
 static int remove_bindings(struct reachable *r, const struct entry *e)
 {
-	static const size_t room_size = BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX + BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX);
+	static const size_t room_size =
+		BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +
+				       BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX);
 	struct str aor = {e->aor, e->aor_length};
 	char *buffer = malloc(room_size);
+
 	if (!buffer)
 		return -ENOMEM;
 	struct rest rest = {.flow = e->flow, .strings = {.p = buffer, .size = room_size}};
@@ -101,8 +110,10 @@ static int remove_bindings(struct reachable *r, const struct entry *e)
 static void work_off(struct reachable *r)
 {
 	unsigned left = CLOSED_PER_TURN;
+
 	while (r->closed && left--) {
 		struct entry *e = r->closed;
+
 		if (remove_bindings(r, e))
 			break;
 		r->closed = e->next;
@@ -132,6 +143,7 @@ void reachable_closed(struct reachable *r, uint64_t flow, uint8_t slot)
 {
 	struct place place = {.flow = flow, .slot = slot};
 	struct table_node *node;
+
 	while ((node = table_find(&r->table, hash_of(r, flow), same, &place)))
 		close_entry(r, container_of(node, struct entry, node));
 	work_off(r);
@@ -147,7 +159,9 @@ static bool close_of_life(struct table_node *node, void *arg)
 {
 	struct life *life = arg;
 	struct entry *e = container_of(node, struct entry, node);
-	if (FLOW_WORKER(e->flow) == life->worker && FLOW_INCARNATION(e->flow) == (life->incarnation & 0xffffff))
+
+	if (FLOW_WORKER(e->flow) == life->worker &&
+		FLOW_INCARNATION(e->flow) == (life->incarnation & 0xffffff))
 		close_entry(life->r, e);
 	return true;
 }
@@ -155,6 +169,7 @@ static bool close_of_life(struct table_node *node, void *arg)
 void reachable_worker_gone(struct reachable *r, uint8_t worker, uint32_t incarnation)
 {
 	struct life life = {r, worker, incarnation};
+
 	table_each(&r->table, close_of_life, &life);
 	work_off(r);
 }
@@ -162,7 +177,9 @@ void reachable_worker_gone(struct reachable *r, uint8_t worker, uint32_t incarna
 void reachable_add(struct reachable *r, struct str aor, const struct flow *flow, uint8_t slot)
 {
 	struct place place = {flow->id, slot, aor};
-	if (flow->id == 0 || aor.n >= AOR_MAX || table_find(&r->table, hash_of(r, flow->id), same, &place))
+
+	if (flow->id == 0 || aor.n >= AOR_MAX ||
+		table_find(&r->table, hash_of(r, flow->id), same, &place))
 		return;
 	struct entry *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof(*e) + aor.n) : NULL;
 	if (!e) {
@@ -178,6 +195,7 @@ void reachable_add(struct reachable *r, struct str aor, const struct flow *flow,
 int reachable_new(struct reachable **out, struct sip *sip)
 {
 	struct reachable *r = calloc(1, sizeof(*r));
+
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;
@@ -196,6 +214,7 @@ static bool free_entry(struct table_node *node, void *arg)
 {
 	struct reachable *r = arg;
 	struct entry *e = container_of(node, struct entry, node);
+
 	table_remove(&r->table, node);
 	free(e);
 	return true;

@@ -1,5 +1,7 @@
-/* flow_bindings.h - which addresses of record have bindings by which stream flow, so that a flow's end removes them (RFC 5626 section 4.2.2). In memory only: a new life finds the stored ones again while it tends the
- * store, and asks anew to be told of their end; of one that is gone already it is told at once. */
+/* flow_bindings.h - which addresses of record have bindings by which stream flow, so that a flow's
+ * end removes them (RFC 5626 section 4.2.2). In memory only: a new life finds the stored ones again
+ * while it tends the store, and asks anew to be told of their end; of one that is gone already it
+ * is told at once. */
 #ifndef SIPWARD_SIP_REGISTRAR_FLOW_BINDINGS_H
 #define SIPWARD_SIP_REGISTRAR_FLOW_BINDINGS_H
 
@@ -9,9 +11,11 @@ struct reachable;
 
 int reachable_new(struct reachable **out, struct sip *sip);
 void reachable_free(struct reachable *r);
-/* A stream binding of aor: its flow is watched for the slot. No-op for one that is known, and for a datagram flow. */
+/* A stream binding of aor: its flow is watched for the slot. No-op for one that is known, and for a
+ * datagram flow. */
 void reachable_add(struct reachable *r, struct str aor, const struct flow *flow, uint8_t slot);
-/* The flow has ended: the bindings by it of that slot's addresses of record go, some in each turn. */
+/* The flow has ended: the bindings by it of that slot's addresses of record go, some in each
+ * turn. */
 void reachable_closed(struct reachable *r, uint64_t flow, uint8_t slot);
 /* The same for all flows of one life of a transport worker. */
 void reachable_worker_gone(struct reachable *r, uint8_t worker, uint32_t incarnation);

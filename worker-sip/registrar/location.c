@@ -1,9 +1,12 @@
 /* location.c - the location store: address of record -> bindings (location.h).
  *
- * One slot has one owner, so that reading a record, changing it and putting it back needs no lock here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our own
- * look-ups see at once, and go in one transaction at the end of the turn. A refresh, which leaves the size of its record as it is, is written in its place at once: of the pages between root and leaf none is copied. The read
- * transaction lives for a turn at most: a reader that sleeps would pin pages.
- * Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
+ * One slot has one owner, so that reading a record, changing it and putting it back needs no lock
+ * here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our
+ * own look-ups see at once, and go in one transaction at the end of the turn. A refresh, which
+ * leaves the size of its record as it is, is written in its place at once: of the pages between
+ * root and leaf none is copied. The read transaction lives for a turn at most: a reader that sleeps
+ * would pin pages. Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A
+ * stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
  */
 #include "location.h"
 
@@ -17,17 +20,21 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Records looked at in one pass of tending, and the pause between passes, ms: some 100,000 records a second at most, in steps of well under a millisecond. */
+/* Records looked at in one pass of tending, and the pause between passes, ms: some 100,000 records
+ * a second at most, in steps of well under a millisecond. */
 #define TEND_PAGE 256
 #define TEND_PAUSE_MS 2
 #define TEND_SOON_MS 1000
 #define TEND_MAX_MS 3600000
-/* One transaction in so many ms where they follow each other closely: a page that several records share is then written once. GROUP_BURST of them go at once before that, so that a store with little to do waits for nothing. */
+/* One transaction in so many ms where they follow each other closely: a page that several records
+ * share is then written once. GROUP_BURST of them go at once before that, so that a store with
+ * little to do waits for nothing. */
 #define GROUP_MS 2
 #define GROUP_BURST 8
 /* Records that are not held back any longer. */
 #define GROUP_MAX 256
-/* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not reach. */
+/* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not
+ * reach. */
 #define PAGE_SIZE 4096
 #define TREE_DEPTH 6
 
@@ -38,9 +45,9 @@ struct waiter {
 };
 struct pending {
 	struct table_node node;
-	struct pending *next;      /* in order of the first put */
+	struct pending *next; /* in order of the first put */
 	struct waiter *first, **last;
-	char *record;              /* NULL: removed */
+	char *record; /* NULL: removed */
 	size_t size;
 	size_t aor_length;
 	char aor[AOR_MAX];
@@ -49,22 +56,22 @@ struct pending {
 struct location {
 	struct store store;
 	struct loop *loop;
-	MDB_txn *read;             /* made once, reset at the end of each turn */
+	MDB_txn *read; /* made once, reset at the end of each turn */
 	bool reading;
 	struct hash_key key;
 	struct table pending;
 	struct pending *first, **last;
-	struct timer group;        /* what is pending waits for it */
-	uint64_t credit_at;        /* ms of loop_now up to which credit is counted */
-	unsigned credit;           /* transactions that may go at once */
+	struct timer group; /* what is pending waits for it */
+	uint64_t credit_at; /* ms of loop_now up to which credit is counted */
+	unsigned credit;    /* transactions that may go at once */
 	struct timer tend;
 	bool (*mine)(void *arg, struct str aor);
 	void (*seen)(void *arg, struct str aor, const struct binding *b);
 	void *tend_arg;
-	uint64_t earliest;         /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
-	size_t position_length;    /* where the pass goes on; 0: at the start */
+	uint64_t earliest;      /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
+	size_t position_length; /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
-	char buffer[BINDINGS_SIZE_MAX];     /* of the record that is written */
+	char buffer[BINDINGS_SIZE_MAX];    /* of the record that is written */
 	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
 	bool visiting;
 };
@@ -72,6 +79,7 @@ struct location {
 static uint64_t now_ms(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
@@ -87,7 +95,8 @@ static int read_begin(struct location *l)
 {
 	if (l->reading)
 		return 0;
-	int error = l->read ? mdb_txn_renew(l->read) : mdb_txn_begin(l->store.env, NULL, MDB_RDONLY, &l->read);
+	int error = l->read ? mdb_txn_renew(l->read)
+	                    : mdb_txn_begin(l->store.env, NULL, MDB_RDONLY, &l->read);
 	if (!error)
 		l->reading = true;
 	return store_error(error);
@@ -103,6 +112,7 @@ static void read_end(struct location *l)
 static bool same_aor(const struct table_node *node, const void *key)
 {
 	const struct pending *p = container_of(node, const struct pending, node);
+
 	return str_equal((struct str){p->aor, p->aor_length}, *(const struct str *)key);
 }
 
@@ -114,11 +124,15 @@ static struct pending *pending_find(const struct location *l, struct str aor)
 	return node ? container_of(node, struct pending, node) : NULL;
 }
 
-/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in memory that another process can write. One that is not whole may be at the point of being overwritten; under the write lock it is
- * not. Returns the number of bindings (0: it is not there any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
-static int decode_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
+/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in
+ * memory that another process can write. One that is not whole may be at the point of being
+ * overwritten; under the write lock it is not. Returns the number of bindings (0: it is not there
+ * any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
+static int decode_record(
+	struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
 {
 	int n = -EBADMSG;
+
 	assert(!l->visiting);
 	if (record.n && record.n <= sizeof(l->read_room)) {
 		memcpy(l->read_room, record.p, record.n);
@@ -137,11 +151,14 @@ static int decode_record(struct location *l, struct str aor, struct str record, 
 	return n;
 }
 
-/* Visits those of n bindings that have not expired. Their number; what is negative is returned as it is. */
-static int visit_live(const struct binding *bindings, int n, void (*visit)(void *arg, const struct binding *b), void *arg)
+/* Visits those of n bindings that have not expired. Their number; what is negative is returned as
+ * it is. */
+static int visit_live(const struct binding *bindings, int n,
+	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	int live = 0;
 	uint64_t now = now_ms();
+
 	for (int i = 0; i < n; i++)
 		if (bindings[i].expires_at > now) {
 			visit(arg, &bindings[i]);
@@ -150,22 +167,31 @@ static int visit_live(const struct binding *bindings, int n, void (*visit)(void 
 	return n < 0 ? n : live;
 }
 
-static int visit_record(struct location *l, struct str aor, struct str record, void (*visit)(void *arg, const struct binding *b), void *arg)
+static int visit_record(struct location *l, struct str aor, struct str record,
+	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	struct binding bindings[BINDINGS_MAX];
 	int n = decode_record(l, aor, record, bindings);
+
 	l->visiting = true;
 	int live = visit_live(bindings, n, visit, arg);
 	l->visiting = false;
 	return live;
 }
 
-int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg)
+int location_lookup(struct location *l, struct str aor,
+	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	const struct pending *p = pending_find(l, aor);
+
 	if (p) {
 		struct binding bindings[BINDINGS_MAX];
-		return p->record ? visit_live(bindings, bindings_decode((struct str){p->record, p->size}, bindings), visit, arg) : 0;
+
+		return p->record ? visit_live(bindings,
+					   bindings_decode(
+						   (struct str){p->record, p->size}, bindings),
+					   visit, arg)
+		                 : 0;
 	}
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return 0;
@@ -194,6 +220,7 @@ static void pending_free(struct pending *p)
 static struct pending *pending_new(struct location *l, struct str aor)
 {
 	struct pending *p = calloc(1, sizeof(*p));
+
 	if (!p)
 		return NULL;
 	p->last = &p->first;
@@ -211,7 +238,8 @@ static void tend_in(struct location *l, uint64_t delay)
 		loop_set(l->loop, &l->tend, delay);
 }
 
-int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg)
+int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count,
+	void (*done)(void *arg, int error), void *arg)
 {
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return -ENAMETOOLONG;
@@ -264,8 +292,10 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 static int write_one(struct location *l, MDB_txn *txn, const struct pending *p)
 {
 	MDB_val key = val_of((struct str){p->aor, p->aor_length});
+
 	if (!p->record) {
 		int error = mdb_del(txn, l->store.dbi, &key, NULL);
+
 		return error == MDB_NOTFOUND ? 0 : error;
 	}
 	MDB_val value = val_of((struct str){p->record, p->size});
@@ -276,6 +306,7 @@ static int write_one(struct location *l, MDB_txn *txn, const struct pending *p)
 static size_t pages_of(const struct pending *p, bool alone)
 {
 	size_t pages = 0;
+
 	for (; p; p = alone ? NULL : p->next)
 		pages += p->record ? p->size / PAGE_SIZE + 1 + TREE_DEPTH : 0;
 	return pages;
@@ -287,6 +318,7 @@ static int commit(struct location *l, const struct pending *p, bool alone)
 	MDB_txn *txn;
 	size_t pages = pages_of(p, alone);
 	int error = pages ? read_begin(l) : 0;
+
 	if (error)
 		return error;
 	bool buffer = pages == 0 || store_has_room(&l->store, l->read, pages);
@@ -309,8 +341,11 @@ static void finish(struct pending *p, int error)
 {
 	if (error) {
 		char buffer[AOR_MAX + 8];
+
 		count(LOCATION_FAILED);
-		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"", log_value((struct str){p->aor, p->aor_length}, buffer, sizeof(buffer)), -error, strerror(-error));
+		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"",
+			log_value((struct str){p->aor, p->aor_length}, buffer, sizeof(buffer)),
+			-error, strerror(-error));
 	}
 	for (struct waiter *w = p->first; w; w = w->next)
 		w->done(w->arg, error);
@@ -321,6 +356,7 @@ static void finish(struct pending *p, int error)
 static bool may_commit(struct location *l)
 {
 	uint64_t now = loop_now(l->loop), earned = (now - l->credit_at) / GROUP_MS;
+
 	l->credit_at += earned * GROUP_MS;
 	l->credit = earned < GROUP_BURST - l->credit ? l->credit + (unsigned)earned : GROUP_BURST;
 	if (!l->credit && l->pending.count < GROUP_MAX) {
@@ -354,12 +390,14 @@ static void group_fired(struct timer *t, void *arg)
 static bool turn(void *arg)
 {
 	struct location *l = arg;
+
 	read_end(l);
 	struct pending *list = l->first;
 	if (!list || !may_commit(l))
 		return false;
 	int error = commit(l, list, false);
-	/* one record that does not fit must not take the others of its turn with it: each by itself then */
+	/* one record that does not fit must not take the others of its turn with it: each by itself
+	 * then */
 	bool single = error && list->next;
 	l->first = NULL;
 	l->last = &l->first;
@@ -378,12 +416,15 @@ static bool turn(void *arg)
 
 /* ---- tending ---- */
 
-/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live bindings in out, their strings in read_room. */
-static bool tend_record(struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX], unsigned *live)
+/* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live
+ * bindings in out, their strings in read_room. */
+static bool tend_record(struct location *l, struct str aor, struct str record,
+	struct binding out[BINDINGS_MAX], unsigned *live)
 {
 	struct binding all[BINDINGS_MAX];
 	int n = decode_record(l, aor, record, all);
 	uint64_t now = now_ms();
+
 	*live = 0;
 	for (int i = 0; i < n; i++) {
 		if (all[i].expires_at <= now) {
@@ -405,6 +446,7 @@ static int tend_page(struct location *l)
 	struct binding live[BINDINGS_MAX];
 	MDB_cursor *cursor;
 	int error = read_begin(l);
+
 	if (error)
 		return error;
 	error = mdb_cursor_open(l->read, l->store.dbi, &cursor);
@@ -412,16 +454,20 @@ static int tend_page(struct location *l)
 		return store_error(error);
 	MDB_val key = val_of((struct str){l->position, l->position_length}), value;
 	unsigned left = TEND_PAGE;
-	for (error = mdb_cursor_get(cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST); !error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
+	for (error = mdb_cursor_get(
+		     cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST);
+		!error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
 		unsigned n;
 		char aor_room[AOR_MAX];
 		struct str aor = {aor_room, key.mv_size};
+
 		if (key.mv_size >= AOR_MAX)
 			continue;
 		memcpy(aor_room, key.mv_data, key.mv_size);
 		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
 			continue;
-		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) && location_put(l, aor, live, n, NULL, NULL))
+		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) &&
+			location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
 	}
 	if (!error && key.mv_size < AOR_MAX) {
@@ -435,6 +481,7 @@ static int tend_page(struct location *l)
 static void tend_fired(struct timer *t, void *arg)
 {
 	struct location *l = arg;
+
 	(void)t;
 	int more = tend_page(l);
 	if (more > 0) {
@@ -442,7 +489,8 @@ static void tend_fired(struct timer *t, void *arg)
 		return;
 	}
 	MDB_stat stat;
-	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 && stat.ms_entries == 0 && !l->first;
+	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 &&
+	             stat.ms_entries == 0 && !l->first;
 	uint64_t now = now_ms(), delay = l->earliest > now ? l->earliest - now : 0;
 	l->position_length = 0;
 	l->earliest = UINT64_MAX;
@@ -452,7 +500,8 @@ static void tend_fired(struct timer *t, void *arg)
 		loop_set(l->loop, &l->tend, delay < TEND_MAX_MS ? delay : TEND_MAX_MS);
 }
 
-void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
+void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
+	void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
 {
 	l->mine = mine;
 	l->seen = seen;
@@ -475,6 +524,7 @@ struct listing {
 static void listing_visit(void *arg, const struct binding *b)
 {
 	struct listing *p = arg;
+
 	p->visit(p->arg, p->aor, b);
 }
 
@@ -488,10 +538,12 @@ static int cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_
 	return error;
 }
 
-int location_list(struct location *l, struct str after, unsigned limit, void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg)
+int location_list(struct location *l, struct str after, unsigned limit,
+	void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
+
 	assert(limit >= BINDINGS_MAX);
 	int error = read_begin(l);
 	if (!error)
@@ -499,9 +551,14 @@ int location_list(struct location *l, struct str after, unsigned limit, void (*v
 	if (error)
 		return error;
 	unsigned visited = 0;
-	for (error = cursor_after(cursor, after, &key, &value); !error && visited + BINDINGS_MAX <= limit; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-		struct listing page = {.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
-		int n = visit_record(l, page.aor, (struct str){value.mv_data, value.mv_size}, listing_visit, &page);
+	for (error = cursor_after(cursor, after, &key, &value);
+		!error && visited + BINDINGS_MAX <= limit;
+		error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		struct listing page = {
+			.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
+		int n = visit_record(l, page.aor, (struct str){value.mv_data, value.mv_size},
+			listing_visit, &page);
+
 		visited += n > 0 ? (unsigned)n : 0;
 	}
 	mdb_cursor_close(cursor);
@@ -511,6 +568,7 @@ int location_list(struct location *l, struct str after, unsigned limit, void (*v
 void location_reader_check(struct location *l)
 {
 	int dead = 0, error = mdb_reader_check(l->store.env, &dead);
+
 	if (error)
 		log_warn("location-reader-check", "error=%d", -store_error(error));
 	else if (dead)
@@ -522,12 +580,15 @@ void location_reader_check(struct location *l)
 static bool clean(struct str key, struct str value)
 {
 	struct binding bindings[BINDINGS_MAX];
+
 	return key.n > 0 && key.n < AOR_MAX && bindings_decode(value, bindings) > 0;
 }
 
-int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size)
+int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,
+	struct loop *loop, size_t map_size)
 {
 	struct location *l = calloc(1, sizeof(*l));
+
 	if (!l)
 		return -ENOMEM;
 	l->loop = loop;
@@ -551,11 +612,13 @@ int location_open_bounded(struct location **out, const char *directory, const st
 		table_free(&l->pending);
 	}
 	free(l);
-	log_error("location-open-failed", "directory=%s error=%d reason=\"%s\"", directory, -error, strerror(-error));
+	log_error("location-open-failed", "directory=%s error=%d reason=\"%s\"", directory, -error,
+		strerror(-error));
 	return error;
 }
 
-int location_open(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop)
+int location_open(
+	struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop)
 {
 	return location_open_bounded(out, directory, boot, loop, LOCATION_MAP_SIZE);
 }

@@ -1,64 +1,86 @@
-/* location.h - the location store: address of record -> bindings, in LMDB shared by all SIP workers (RFC 3261 section 10). */
+/* location.h - the location store: address of record -> bindings, in LMDB shared by all SIP workers
+ * (RFC 3261 section 10). */
 #ifndef SIPWARD_SIP_REGISTRAR_LOCATION_H
 #define SIPWARD_SIP_REGISTRAR_LOCATION_H
 
 #include "worker-sip/sip.h"
 #include "store.h"
 
-#define BINDINGS_MAX 32          /* of one address of record, whatever the config says */
+#define BINDINGS_MAX 32 /* of one address of record, whatever the config says */
 #define BINDING_CONTACT_MAX 512
 #define BINDING_PATH_MAX 1024
 #define BINDING_CALL_ID_MAX 256
 #define BINDING_INSTANCE_MAX 255
 #define BINDING_USER_AGENT_MAX 64
-/* The bound of the store, bytes: some two million bindings of phones. The file takes what it needs. */
+/* The bound of the store, bytes: some two million bindings of phones. The file takes what it
+ * needs. */
 #define LOCATION_MAP_SIZE ((size_t)1 << 30)
-/* Addresses of record that may be written in one turn of the loop; further ones are refused with -EAGAIN. */
+/* Addresses of record that may be written in one turn of the loop; further ones are refused with
+ * -EAGAIN. */
 #define LOCATION_PENDING_MAX 4096
 
 /* One binding. The strings belong to the store's read transaction or to the caller. */
 struct binding {
-	struct flow flow;        /* that it registered from: the only way to reach it */
-	uint64_t expires_at;     /* milliseconds of CLOCK_REALTIME */
+	struct flow flow;    /* that it registered from: the only way to reach it */
+	uint64_t expires_at; /* milliseconds of CLOCK_REALTIME */
 	uint32_t cseq;
-	uint32_t reg_id;         /* 0: none (RFC 5626) */
-	uint16_t q;              /* 0 to 1000 */
-	struct str contact;      /* URI */
+	uint32_t reg_id;    /* 0: none (RFC 5626) */
+	uint16_t q;         /* 0 to 1000 */
+	struct str contact; /* URI */
 	struct str call_id;
-	struct str path;         /* value of the Path headers, comma list; may be empty */
-	struct str instance;     /* +sip.instance; may be empty */
+	struct str path;     /* value of the Path headers, comma list; may be empty */
+	struct str instance; /* +sip.instance; may be empty */
 	struct str user_agent;
 };
 
 struct location;
 
-/* Opens (creates) the store in directory, before the jail closes. A store of another boot that does not check clean is set aside. -errno. */
-int location_open(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop);
+/* Opens (creates) the store in directory, before the jail closes. A store of another boot that does
+ * not check clean is set aside. -errno. */
+int location_open(struct location **out, const char *directory, const struct boot_id *boot,
+	struct loop *loop);
 /* The same with a bound of its own on the store, bytes. */
-int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot, struct loop *loop, size_t map_size);
+int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,
+	struct loop *loop, size_t map_size);
 void location_close(struct location *l);
 
-/* From now on this process tends the records that mine() says are its own (of its slots): expired bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A first pass starts soon; call it
- * again when slots have come to this process. Later passes come at the earliest expiry, at least LOCATION_TEND_MIN_MS apart, and only while the store has records. */
+/* From now on this process tends the records that mine() says are its own (of its slots): expired
+ * bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A
+ * first pass starts soon; call it again when slots have come to this process. Later passes come at
+ * the earliest expiry, at least LOCATION_TEND_MIN_MS apart, and only while the store has
+ * records. */
 #define LOCATION_TEND_MIN_MS 60000
-void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor), void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
+void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
+	void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
 
-/* Calls visit for each binding of a canonical address of record that has not expired; strings are valid during the call only, which must not look up or list. Returns their number (0: registered nowhere), or
- * -errno (-EBADMSG: the record is damaged, counted). Whether the flow's listener exists is the caller's to check: another process wrote the record. */
-int location_lookup(struct location *l, struct str aor, void (*visit)(void *arg, const struct binding *b), void *arg);
-/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other processes at the end of the loop's turn, or where many follow each other within 3 ms, visible to this one at once; done (may be NULL) is called
- * then with 0 or -errno (-ENOSPC: the store is full). An error returned at once means that nothing was taken and done will not be called: -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
-int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count, void (*done)(void *arg, int error), void *arg);
-/* The same at once and without grouping, where the store can change the record in its place: refreshes, which change nothing in size. 0: stored, for this process and the others. -ENOENT: it is no
- * refresh, or what was put for aor is pending; another -errno: it could not be written. It must be put then. */
+/* Calls visit for each binding of a canonical address of record that has not expired; strings are
+ * valid during the call only, which must not look up or list. Returns their number (0: registered
+ * nowhere), or -errno (-EBADMSG: the record is damaged, counted). Whether the flow's listener
+ * exists is the caller's to check: another process wrote the record. */
+int location_lookup(struct location *l, struct str aor,
+	void (*visit)(void *arg, const struct binding *b), void *arg);
+/* Replaces the bindings of aor by the given ones (count 0: removes it). Grouped: there for other
+ * processes at the end of the loop's turn, or where many follow each other within 3 ms, visible to
+ * this one at once; done (may be NULL) is called then with 0 or -errno (-ENOSPC: the store is
+ * full). An error returned at once means that nothing was taken and done will not be called:
+ * -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
+int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count,
+	void (*done)(void *arg, int error), void *arg);
+/* The same at once and without grouping, where the store can change the record in its place:
+ * refreshes, which change nothing in size. 0: stored, for this process and the others. -ENOENT: it
+ * is no refresh, or what was put for aor is pending; another -errno: it could not be written. It
+ * must be put then. */
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count);
 /* True where what was put for aor has not been stored yet: it may still be lost. */
 bool location_pending(const struct location *l, struct str aor);
-/* What waits for others to share its transaction waits no longer than this turn: before the loop ends. */
+/* What waits for others to share its transaction waits no longer than this turn: before the loop
+ * ends. */
 void location_hurry(struct location *l);
-/* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty: at the start); returns the number visited, at most limit
- * (at least BINDINGS_MAX: an address of record is never split over two pages); 0: the end. */
-int location_list(struct location *l, struct str after, unsigned limit, void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg);
+/* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty:
+ * at the start); returns the number visited, at most limit (at least BINDINGS_MAX: an address of
+ * record is never split over two pages); 0: the end. */
+int location_list(struct location *l, struct str after, unsigned limit,
+	void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg);
 /* A sibling died: frees its reader slots. */
 void location_reader_check(struct location *l);
 

@@ -1,7 +1,9 @@
 /* registrar.c - REGISTER (registrar.h): RFC 3261 section 10.3, step by step, all or nothing.
  *
- * The bindings of the address of record are copied out of the store, changed as the request says, and put back as a whole; the answer goes out when the store has taken them. The slot's owner is the only writer of the
- * record, so nothing can come between. Relies on location.c (records), contact.c (what is asked), reachable.c (ends of stream flows), transaction.h and answer().
+ * The bindings of the address of record are copied out of the store, changed as the request says,
+ * and put back as a whole; the answer goes out when the store has taken them. The slot's owner is
+ * the only writer of the record, so nothing can come between. Relies on location.c (records),
+ * contact.c (what is asked), reachable.c (ends of stream flows), transaction.h and answer().
  */
 #include "registrar.h"
 
@@ -16,7 +18,9 @@
 
 /* Contacts of one request: those of a full record removed, and as many new ones. */
 #define CONTACTS_MAX (2 * BINDINGS_MAX)
-#define STRINGS_MAX (BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX + BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX))
+#define STRINGS_MAX                                                                                \
+	(BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +            \
+				BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX))
 /* A 200 lists every binding, within a message. */
 #define ANSWER_MAX 60000
 #define RETRY_FULL "Retry-After: 60\r\n"
@@ -33,7 +37,7 @@ struct registrar {
 struct answering {
 	struct answering *next, **link;
 	struct registrar *registrar;
-	struct transaction *t;       /* NULL: it ended before */
+	struct transaction *t; /* NULL: it ended before */
 	size_t n;
 	char headers[];
 };
@@ -60,6 +64,7 @@ struct request {
 static uint64_t now_ms(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
@@ -68,6 +73,7 @@ static uint64_t now_ms(void)
 static struct str keep(struct request *q, struct str s)
 {
 	struct str out = {q->strings.p + q->strings.n, s.n};
+
 	write_str(&q->strings, s);
 	return q->strings.full ? STR_NONE : out;
 }
@@ -76,6 +82,7 @@ static struct str keep(struct request *q, struct str s)
 static struct str keep_unfolded(struct request *q, struct str s)
 {
 	struct str out = keep(q, s);
+
 	for (char *c = q->strings.p + q->strings.n - out.n; c < q->strings.p + q->strings.n; c++)
 		if (*c == '\r' || *c == '\n' || *c == '\t')
 			*c = ' ';
@@ -84,24 +91,32 @@ static struct str keep_unfolded(struct request *q, struct str s)
 
 /* ---- answers ---- */
 
-static void refuse(struct request *q, enum counter reason, unsigned status, struct str phrase, struct str headers)
+static void refuse(struct request *q, enum counter reason, unsigned status, struct str phrase,
+	struct str headers)
 {
 	counter_add(reason, 1);
 	answer_reason(q->r->sip, q->t, status, phrase, headers);
 }
 
-/* "Sun, 22 Nov 2026 18:00:00 GMT" (RFC 3261 section 20.17). By hand: gmtime_r looks for time zone files, and the jail has none. Days to dates: the civil calendar in eras of 400 years, years starting in March. */
+/* "Sun, 22 Nov 2026 18:00:00 GMT" (RFC 3261 section 20.17). By hand: gmtime_r looks for time zone
+ * files, and the jail has none. Days to dates: the civil calendar in eras of 400 years, years
+ * starting in March. */
 static void write_date(struct writer *w, uint64_t seconds)
 {
 	static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	static const char months[12][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	uint64_t day = seconds / 86400, z = day + 719468, era_day = z % 146097;
 	uint64_t era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
-	uint64_t year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100), from_march = (5 * year_day + 2) / 153;
-	uint64_t month = from_march < 10 ? from_march + 3 : from_march - 9, second = seconds % 86400;
+	uint64_t year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100),
+		 from_march = (5 * year_day + 2) / 153;
+	uint64_t month = from_march < 10 ? from_march + 3 : from_march - 9,
+		 second = seconds % 86400;
 	uint64_t year = era_year + z / 146097 * 400 + (month <= 2);
-	uint64_t part[] = {year_day - (153 * from_march + 2) / 5 + 1, second / 3600, second / 60 % 60, second % 60};
+	uint64_t part[] = {year_day - (153 * from_march + 2) / 5 + 1, second / 3600,
+		second / 60 % 60, second % 60};
 	char two[4][2];
+
 	for (unsigned i = 0; i < 4; i++) {
 		two[i][0] = (char)('0' + part[i] / 10 % 10);
 		two[i][1] = (char)('0' + part[i] % 10);
@@ -123,8 +138,10 @@ static void write_date(struct writer *w, uint64_t seconds)
 
 static void write_q(struct writer *w, uint16_t q)
 {
-	char digits[] = {'0', '.', (char)('0' + q / 100), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
+	char digits[] = {
+		'0', '.', (char)('0' + q / 100), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
 	size_t n = sizeof(digits);
+
 	while (n > 3 && digits[n - 1] == '0')
 		n--;
 	write_literal(w, ";q=");
@@ -155,6 +172,7 @@ static void write_contact(struct writer *w, const struct binding *b, uint64_t no
 static struct str write_bindings(struct request *q)
 {
 	struct writer w = WRITER(q->r->headers);
+
 	for (unsigned i = 0; i < q->count; i++)
 		write_contact(&w, &q->binding[i], q->now_ms);
 	if (q->path.n) {
@@ -177,6 +195,7 @@ static void answering_free(struct answering *a)
 static void answering_gone(void *user, struct transaction *t)
 {
 	struct answering *a = user;
+
 	(void)t;
 	a->t = NULL;
 }
@@ -188,6 +207,7 @@ static void stored(void *arg, int error)
 {
 	struct answering *a = arg;
 	struct sip *sip = a->registrar->sip;
+
 	if (error)
 		count(REGISTER_FAILED);
 	else
@@ -197,7 +217,8 @@ static void stored(void *arg, int error)
 		if (error == -ENOSPC)
 			answer(sip, a->t, 503, S(RETRY_FULL));
 		else
-			answer(sip, a->t, error ? 500 : 200, error ? STR_EMPTY : (struct str){a->headers, a->n});
+			answer(sip, a->t, error ? 500 : 200,
+				error ? STR_EMPTY : (struct str){a->headers, a->n});
 	}
 	answering_free(a);
 }
@@ -207,13 +228,15 @@ static void watch(struct request *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
 		if (q->fresh[i])
-			reachable_add(q->r->reachable, q->aor, &q->binding[i].flow, slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
+			reachable_add(q->r->reachable, q->aor, &q->binding[i].flow,
+				slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
 }
 
 static void store(struct request *q)
 {
 	struct registrar *r = q->r;
 	struct str headers = write_bindings(q);
+
 	if (location_refresh(r->sip->location, q->aor, q->binding, q->count) == 0) {
 		watch(q);
 		count(REGISTER_OK);
@@ -225,7 +248,11 @@ static void store(struct request *q)
 		refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
-	*a = (struct answering){.registrar = r, .t = q->t, .n = headers.n, .next = r->answering, .link = &r->answering};
+	*a = (struct answering){.registrar = r,
+		.t = q->t,
+		.n = headers.n,
+		.next = r->answering,
+		.link = &r->answering};
 	memcpy(a->headers, headers.p, headers.n);
 	if (a->next)
 		a->next->link = &a->next;
@@ -233,7 +260,8 @@ static void store(struct request *q)
 	int error = location_put(r->sip->location, q->aor, q->binding, q->count, stored, a);
 	if (error) {
 		answering_free(a);
-		refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500, STR_EMPTY, error == -EAGAIN ? S("Retry-After: 5\r\n") : STR_EMPTY);
+		refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500, STR_EMPTY,
+			error == -EAGAIN ? S("Retry-After: 5\r\n") : STR_EMPTY);
 		return;
 	}
 	transaction_serve(q->t, &answering_user, a);
@@ -247,8 +275,11 @@ static bool check_require(struct request *q)
 {
 	char buffer[1024];
 	struct writer w = WRITER(buffer);
-	for (const struct message_header *h = message_first(q->m, HEADER_REQUIRE); h; h = message_next(q->m, h)) {
+
+	for (const struct message_header *h = message_first(q->m, HEADER_REQUIRE); h;
+		h = message_next(q->m, h)) {
 		struct str rest = message_header_value(q->m, h), tag;
+
 		while (!list_next(&rest, &tag)) {
 			if (str_equal_nocase(tag, S("path")) || !is_token(tag))
 				continue;
@@ -266,8 +297,10 @@ static bool check_require(struct request *q)
 static bool supports_path(const struct message *m)
 {
 	static const enum header where[] = {HEADER_SUPPORTED, HEADER_REQUIRE};
+
 	for (unsigned i = 0; i < 2; i++)
-		for (const struct message_header *h = message_first(m, where[i]); h; h = message_next(m, h))
+		for (const struct message_header *h = message_first(m, where[i]); h;
+			h = message_next(m, h))
 			if (list_has(message_header_value(m, h), S("path")))
 				return true;
 	return false;
@@ -279,6 +312,7 @@ static bool read_path(struct request *q)
 	char buffer[BINDING_PATH_MAX];
 	struct writer w = WRITER(buffer);
 	const struct message_header *h = message_first(q->m, HEADER_PATH);
+
 	if (!h)
 		return true;
 	if (!q->zone->trust) {
@@ -293,6 +327,7 @@ static bool read_path(struct request *q)
 		struct str rest = message_header_value(q->m, h);
 		struct address a;
 		int error;
+
 		while (!(error = address_next(&rest, &a))) {
 			write_str(&w, w.n ? S(", ") : STR_EMPTY);
 			write_str(&w, a.whole);
@@ -315,11 +350,19 @@ static bool find_user(struct request *q, unsigned domain)
 {
 	struct uri_parts to = uri_of(q->m, &q->m->to);
 	char user[USER_NAME_MAX];
-	long n = to.scheme == URI_SIP || to.scheme == URI_SIPS ? uri_unescape(to.user, user, sizeof(user)) : -EINVAL;
+	long n = to.scheme == URI_SIP || to.scheme == URI_SIPS
+	                 ? uri_unescape(to.user, user, sizeof(user))
+	                 : -EINVAL;
 	long length = aor_of(&to, q->buffer);
-	/* the key of the record must be the address that its slot was found by, and that a call to the user will look for: the domain by its name, not by an address of ours */
-	struct str name = settings_str(q->r->sip->settings, q->domain->name), aor = {q->buffer, length > 0 ? (size_t)length : 0};
-	if (n <= 0 || length <= 0 || aor.n <= name.n || !str_equal(str_from(aor, aor.n - name.n), name) || aor.p[aor.n - name.n - 1] != '@' || !q->r->sip->users || !users_find(q->r->sip->users, domain, (struct str){user, (size_t)n})) {
+	/* the key of the record must be the address that its slot was found by, and that a call to
+	 * the user will look for: the domain by its name, not by an address of ours */
+	struct str name = settings_str(q->r->sip->settings, q->domain->name),
+		   aor = {q->buffer, length > 0 ? (size_t)length : 0};
+
+	if (n <= 0 || length <= 0 || aor.n <= name.n ||
+		!str_equal(str_from(aor, aor.n - name.n), name) ||
+		aor.p[aor.n - name.n - 1] != '@' || !q->r->sip->users ||
+		!users_find(q->r->sip->users, domain, (struct str){user, (size_t)n})) {
 		refuse(q, COUNTER_REGISTER_UNKNOWN_USER, 404, STR_EMPTY, STR_EMPTY);
 		return false;
 	}
@@ -342,6 +385,7 @@ static void load_one(void *arg, const struct binding *b)
 {
 	struct request *q = arg;
 	struct binding *to = &q->binding[q->count++];
+
 	*to = *b;
 	to->contact = keep(q, b->contact);
 	to->call_id = keep(q, b->call_id);
@@ -364,13 +408,16 @@ static void remove_at(struct request *q, unsigned i)
 static unsigned find_binding(const struct request *q, const struct contact *c)
 {
 	for (unsigned i = 0; i < q->count && c->reg_id; i++)
-		if (q->binding[i].reg_id == c->reg_id && str_equal(q->binding[i].instance, c->instance))
+		if (q->binding[i].reg_id == c->reg_id &&
+			str_equal(q->binding[i].instance, c->instance))
 			return i;
 	for (unsigned i = 0; i < q->count; i++) {
 		struct uri_parts stored_uri;
+
 		if (str_equal(q->binding[i].contact, c->uri.whole))
 			return i;
-		if (uri_parse(q->binding[i].contact, &stored_uri) == 0 && uri_equal(&stored_uri, &c->uri))
+		if (uri_parse(q->binding[i].contact, &stored_uri) == 0 &&
+			uri_equal(&stored_uri, &c->uri))
 			return i;
 	}
 	return q->count;
@@ -381,7 +428,8 @@ enum order { ORDER_NEWER, ORDER_REPEATED, ORDER_OLDER };
 /* Step 7: of one Call-ID, only a higher CSeq may change a binding. */
 static enum order order_of(const struct request *q, unsigned i)
 {
-	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id) || q->m->cseq > q->binding[i].cseq)
+	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id) ||
+		q->m->cseq > q->binding[i].cseq)
 		return ORDER_NEWER;
 	return q->m->cseq == q->binding[i].cseq ? ORDER_REPEATED : ORDER_OLDER;
 }
@@ -408,6 +456,7 @@ static bool too_brief(struct request *q)
 {
 	char buffer[64];
 	struct writer w = WRITER(buffer);
+
 	write_literal(&w, "Min-Expires: ");
 	write_number(&w, q->expires_min);
 	write_literal(&w, "\r\n");
@@ -421,6 +470,7 @@ static bool change(struct request *q, const struct contact *c)
 	unsigned i = find_binding(q, c);
 	uint32_t expires = c->timed ? c->expires : q->domain->expires_default;
 	enum order order = i < q->count ? order_of(q, i) : ORDER_NEWER;
+
 	if (order == ORDER_REPEATED && expires) {
 		q->repeated = true; /* in the store already */
 		return true;
@@ -443,8 +493,16 @@ static bool change(struct request *q, const struct contact *c)
 		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
-	q->binding[i] = (struct binding){.flow = q->m->flow, .expires_at = q->now_ms + (uint64_t)expires * 1000, .cseq = q->m->cseq, .reg_id = c->reg_id, .q = c->q, .contact = c->uri.whole,
-		.call_id = q->call_id, .path = q->path, .instance = c->instance, .user_agent = q->user_agent};
+	q->binding[i] = (struct binding){.flow = q->m->flow,
+		.expires_at = q->now_ms + (uint64_t)expires * 1000,
+		.cseq = q->m->cseq,
+		.reg_id = c->reg_id,
+		.q = c->q,
+		.contact = c->uri.whole,
+		.call_id = q->call_id,
+		.path = q->path,
+		.instance = c->instance,
+		.user_agent = q->user_agent};
 	q->fresh[i] = true;
 	q->changed++;
 	return true;
@@ -453,6 +511,7 @@ static bool change(struct request *q, const struct contact *c)
 static bool change_all(struct request *q, const struct contact *contacts, unsigned n)
 {
 	unsigned outbound = 0;
+
 	for (unsigned i = 0; i < n; i++)
 		if (contacts[i].reg_id && !(contacts[i].timed && contacts[i].expires == 0))
 			outbound++;
@@ -463,7 +522,9 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 	for (unsigned i = 0; i < n; i++)
 		if (!change(q, &contacts[i]))
 			return false;
-	unsigned limit = q->domain->bindings_max && q->domain->bindings_max < BINDINGS_MAX ? q->domain->bindings_max : BINDINGS_MAX;
+	unsigned limit = q->domain->bindings_max && q->domain->bindings_max < BINDINGS_MAX
+	                         ? q->domain->bindings_max
+	                         : BINDINGS_MAX;
 	/* a record that was larger before the limit was lowered may shrink and be refreshed */
 	bool grew = false;
 	for (unsigned i = 0; i < q->count; i++)
@@ -478,6 +539,7 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 static struct str user_agent_of(const struct message *m)
 {
 	struct str s = message_value(m, HEADER_USER_AGENT);
+
 	for (size_t i = 0; i < s.n; i++)
 		if (i == BINDING_USER_AGENT_MAX || (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
 			return (struct str){s.p, i};
@@ -491,6 +553,7 @@ static bool apply(struct request *q)
 	struct contact contacts[CONTACTS_MAX];
 	const struct message_header *first = message_first(m, HEADER_CONTACT);
 	bool several = first && message_next(m, first), star = false;
+
 	for (const struct message_header *h = first; h; h = message_next(m, h))
 		star = star || str_equal(message_header_value(m, h), S("*"));
 	if (star) {
@@ -514,18 +577,22 @@ static bool apply(struct request *q)
 	return change_all(q, contacts, (unsigned)n);
 }
 
-void registrar_request(struct registrar *r, struct transaction *t, const struct message *m, unsigned domain)
+void registrar_request(
+	struct registrar *r, struct transaction *t, const struct message *m, unsigned domain)
 {
 	const struct settings *s = r->sip->settings;
 	bool permitted;
 	static struct request q; /* wire.h */
+
 	memset(&q, 0, offsetof(struct request, binding));
 	q.r = r;
 	q.t = t;
 	q.m = m;
 	q.now_ms = now_ms();
 	q.strings = WRITER(r->strings);
-	unsigned zone = m->flow.listener < s->listeners.count ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted) : NONE_INDEX;
+	unsigned zone = m->flow.listener < s->listeners.count
+	                        ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted)
+	                        : NONE_INDEX;
 	if (zone >= s->zones.count || domain >= s->domains.count) {
 		refuse(&q, COUNTER_REGISTER_BAD, 403, STR_EMPTY, STR_EMPTY);
 		return;
@@ -542,13 +609,15 @@ void registrar_request(struct registrar *r, struct transaction *t, const struct 
 		return;
 	}
 	int found = location_lookup(r->sip->location, q.aor, load_one, &q);
-	if (found < 0 && found != -EBADMSG) { /* a damaged record is one without bindings: the phones come again */
+	if (found < 0 && found != -EBADMSG) { /* a damaged record is one without bindings: the
+		                                 phones come again */
 		refuse(&q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
 	if (!read_path(&q) || !apply(&q))
 		return;
-	/* what an earlier request changed and is not stored yet may still be lost: nobody is told of it before */
+	/* what an earlier request changed and is not stored yet may still be lost: nobody is told
+	 * of it before */
 	if (q.changed || location_pending(r->sip->location, q.aor)) {
 		store(&q);
 		return;
@@ -574,15 +643,19 @@ void registrar_transport_gone(struct registrar *r, uint8_t worker, uint32_t inca
 static bool mine(void *arg, struct str aor)
 {
 	const struct sip *sip = ((struct registrar *)arg)->sip;
+
 	return sip->slots.worker[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index;
 }
 
-/* A binding in the store, found while tending it: an earlier life, or another worker, may have been the one that was told of its flow's end. */
+/* A binding in the store, found while tending it: an earlier life, or another worker, may have been
+ * the one that was told of its flow's end. */
 static void seen(void *arg, struct str aor, const struct binding *b)
 {
 	struct registrar *r = arg;
+
 	if (b->flow.id && b->flow.listener < r->sip->settings->listeners.count)
-		reachable_add(r->reachable, aor, &b->flow, slot_of_aor(aor, &r->sip->keys.slot_key));
+		reachable_add(
+			r->reachable, aor, &b->flow, slot_of_aor(aor, &r->sip->keys.slot_key));
 }
 
 void registrar_slots_changed(struct registrar *r)
@@ -593,6 +666,7 @@ void registrar_slots_changed(struct registrar *r)
 int registrar_new(struct registrar **out, struct sip *sip)
 {
 	struct registrar *r = calloc(1, sizeof(*r));
+
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;

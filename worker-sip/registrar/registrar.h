@@ -1,12 +1,21 @@
-/* registrar.h - REGISTER for the domains we are authoritative for (RFC 3261 section 10.3, RFC 3327).
+/* registrar.h - REGISTER for the domains we are authoritative for (RFC 3261 section 10.3, RFC
+ * 3327).
  *
  * Decided here, where the RFCs leave it open or our place at the edge changes it:
- * - Path is stored (and needs `Supported: path`, else 421) only from a trusted zone: a phone is reached by its flow alone, and a Path of its own would name a hop of its choice; from there it is ignored, and counted.
- * - More bindings than the domain allows: 403, since trying again does not help. A store that takes no more: 503 with Retry-After.
- * - A Contact that is neither sip: nor sips: is refused (400): nothing could be sent there. What follows '?' in a Contact is not stored.
- * - A request of the same Call-ID and CSeq whose every change is in the store already is answered 200 and changes nothing: it is the repetition of one that a worker took before it died. Any other CSeq that is not newer: 500.
- * - The expiry that a zone allows may be shorter than the domain's least one; the least is then the zone's. Malformed expiries count as absent, q that is not 0 to 1 is 400.
- * - +sip.instance with reg-id name a binding whatever its URI (RFC 5626 section 6); `outbound` itself is not promised: no Require: outbound in answers.
+ * - Path is stored (and needs `Supported: path`, else 421) only from a trusted zone: a phone is
+ * reached by its flow alone, and a Path of its own would name a hop of its choice; from there it is
+ * ignored, and counted.
+ * - More bindings than the domain allows: 403, since trying again does not help. A store that takes
+ * no more: 503 with Retry-After.
+ * - A Contact that is neither sip: nor sips: is refused (400): nothing could be sent there. What
+ * follows '?' in a Contact is not stored.
+ * - A request of the same Call-ID and CSeq whose every change is in the store already is answered
+ * 200 and changes nothing: it is the repetition of one that a worker took before it died. Any other
+ * CSeq that is not newer: 500.
+ * - The expiry that a zone allows may be shorter than the domain's least one; the least is then the
+ * zone's. Malformed expiries count as absent, q that is not 0 to 1 is 400.
+ * - +sip.instance with reg-id name a binding whatever its URI (RFC 5626 section 6); `outbound`
+ * itself is not promised: no Require: outbound in answers.
  */
 #ifndef SIPWARD_SIP_REGISTRAR_REGISTRAR_H
 #define SIPWARD_SIP_REGISTRAR_REGISTRAR_H
@@ -20,8 +29,10 @@ int registrar_new(struct registrar **out, struct sip *sip);
 void registrar_free(struct registrar *r);
 
 /* Handles an authorized REGISTER whose To is in settings domain `domain`: answers t. */
-void registrar_request(struct registrar *r, struct transaction *t, const struct message *m, unsigned domain);
-/* A stream flow that a binding came by has ended: its bindings go (RFC 5626 section 4.2.2: a flow that is gone reaches nobody). */
+void registrar_request(
+	struct registrar *r, struct transaction *t, const struct message *m, unsigned domain);
+/* A stream flow that a binding came by has ended: its bindings go (RFC 5626 section 4.2.2: a flow
+ * that is gone reaches nobody). */
 void registrar_flow_closed(struct registrar *r, uint64_t flow, uint8_t slot);
 /* A transport worker's life has ended, and with it all its flows. */
 void registrar_transport_gone(struct registrar *r, uint8_t worker, uint32_t incarnation);

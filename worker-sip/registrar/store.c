@@ -1,6 +1,7 @@
 /* store.c - opening an LMDB file in the state directory (store.h).
  *
- * Relies on: flock (one exclusive opener at a time), LMDB 0.9 (copy on write: the torn write of a killed process is invisible), fork before the process has threads.
+ * Relies on: flock (one exclusive opener at a time), LMDB 0.9 (copy on write: the torn write of a
+ * killed process is invisible), fork before the process has threads.
  */
 #include "store.h"
 
@@ -29,27 +30,22 @@ int store_error(int lmdb)
 		return -lmdb;
 	switch (lmdb) {
 	case MDB_MAP_FULL:
-	case MDB_TXN_FULL:
-		return -ENOSPC;
-	case MDB_NOTFOUND:
-		return -ENOENT;
-	case MDB_READERS_FULL:
-		return -EAGAIN;
-	case MDB_PANIC:
-		return -EIO;
-	case MDB_BAD_VALSIZE:
-		return -EINVAL;
-	default:
-		return -EBADMSG;
+	case MDB_TXN_FULL: return -ENOSPC;
+	case MDB_NOTFOUND: return -ENOENT;
+	case MDB_READERS_FULL: return -EAGAIN;
+	case MDB_PANIC: return -EIO;
+	case MDB_BAD_VALSIZE: return -EINVAL;
+	default: return -EBADMSG;
 	}
 }
 
 static int names_make(struct names *n, const char *directory, const char *name)
 {
 	if (snprintf(n->data, sizeof(n->data), "%s/%s.mdb", directory, name) >= PATH_MAX ||
-	    snprintf(n->aside, sizeof(n->aside), "%s/%s.mdb.aside", directory, name) >= PATH_MAX ||
-	    snprintf(n->boot, sizeof(n->boot), "%s/%s.boot", directory, name) >= PATH_MAX ||
-	    snprintf(n->lock, sizeof(n->lock), "%s/%s.lock", directory, name) >= PATH_MAX)
+		snprintf(n->aside, sizeof(n->aside), "%s/%s.mdb.aside", directory, name) >=
+			PATH_MAX ||
+		snprintf(n->boot, sizeof(n->boot), "%s/%s.boot", directory, name) >= PATH_MAX ||
+		snprintf(n->lock, sizeof(n->lock), "%s/%s.lock", directory, name) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	return 0;
 }
@@ -59,6 +55,7 @@ static struct str read_line(const char *path, char buffer[BOOT_ID_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buffer, BOOT_ID_SIZE);
+
 	if (fd >= 0)
 		close(fd);
 	return str_trim((struct str){buffer, n > 0 ? (size_t)n : 0});
@@ -67,13 +64,16 @@ static struct str read_line(const char *path, char buffer[BOOT_ID_SIZE])
 void boot_id_read(struct boot_id *out)
 {
 	char buffer[BOOT_ID_SIZE];
-	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", buffer), out->text, sizeof(out->text)))
+
+	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", buffer), out->text,
+		    sizeof(out->text)))
 		out->text[0] = 0;
 }
 
 static int boot_write(const char *path, struct str id)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
 	if (fd < 0)
 		return -errno;
 	int error = write(fd, id.p, id.n) == (ssize_t)id.n ? 0 : -EIO;
@@ -85,13 +85,15 @@ static int env_open(const char *path, size_t map_size, unsigned flags, MDB_env *
 {
 	MDB_env *env;
 	int error = mdb_env_create(&env);
+
 	if (error)
 		return error;
 	error = mdb_env_set_mapsize(env, map_size);
 	if (!error && !(flags & MDB_NOLOCK))
 		error = mdb_env_set_maxreaders(env, STORE_READERS_MAX);
 	if (!error)
-		error = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD | flags, 0600);
+		error = mdb_env_open(env, path,
+			MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD | flags, 0600);
 	if (error)
 		mdb_env_close(env);
 	else
@@ -99,32 +101,38 @@ static int env_open(const char *path, size_t map_size, unsigned flags, MDB_env *
 	return error;
 }
 
-/* Keys strictly in order and as many as the root says: a page that is older than its parent breaks one of the two. */
+/* Keys strictly in order and as many as the root says: a page that is older than its parent breaks
+ * one of the two. */
 static bool walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
 {
 	MDB_stat stat;
 	MDB_cursor *cursor;
+
 	if (mdb_stat(txn, dbi, &stat) || mdb_cursor_open(txn, dbi, &cursor))
 		return false;
 	MDB_val key, value, last = {0, NULL};
 	size_t entries = 0;
 	int error;
 	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
-		if (++entries > stat.ms_entries || (last.mv_data && mdb_cmp(txn, dbi, &last, &key) >= 0))
+		if (++entries > stat.ms_entries ||
+			(last.mv_data && mdb_cmp(txn, dbi, &last, &key) >= 0))
 			return false;
-		if (!clean((struct str){key.mv_data, key.mv_size}, (struct str){value.mv_data, value.mv_size}))
+		if (!clean((struct str){key.mv_data, key.mv_size},
+			    (struct str){value.mv_data, value.mv_size}))
 			return false;
 		last = key;
 	}
 	return error == MDB_NOTFOUND && entries == stat.ms_entries;
 }
 
-/* LMDB's own list of free pages (dbi 0): a torn one would have it hand out pages that are in use. */
+/* LMDB's own list of free pages (dbi 0): a torn one would have it hand out pages that are in
+ * use. */
 static bool walk_free(MDB_env *env, MDB_txn *txn)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
 	MDB_cursor *cursor;
+
 	if (mdb_env_info(env, &info) || mdb_stat(txn, 0, &stat) || mdb_cursor_open(txn, 0, &cursor))
 		return false;
 	MDB_val key, value;
@@ -132,7 +140,9 @@ static bool walk_free(MDB_env *env, MDB_txn *txn)
 	int error;
 	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		size_t id, pages;
-		if (++entries > stat.ms_entries || key.mv_size != sizeof(id) || value.mv_size < sizeof(pages))
+
+		if (++entries > stat.ms_entries || key.mv_size != sizeof(id) ||
+			value.mv_size < sizeof(pages))
 			return false;
 		memcpy(&id, key.mv_data, sizeof(id));
 		memcpy(&pages, value.mv_data, sizeof(pages));
@@ -140,6 +150,7 @@ static bool walk_free(MDB_env *env, MDB_txn *txn)
 			return false;
 		for (size_t i = 1; i <= pages; i++) {
 			size_t page;
+
 			memcpy(&page, (const char *)value.mv_data + i * sizeof(page), sizeof(page));
 			if (page < 2 || page > info.me_last_pgno)
 				return false;
@@ -153,7 +164,9 @@ static bool walk(const char *path, size_t map_size, store_clean clean)
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
-	if (env_open(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env) || mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
+
+	if (env_open(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env) ||
+		mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
 		return false;
 	return walk_data(txn, dbi, clean) && walk_free(env, txn);
 }
@@ -162,6 +175,7 @@ static bool walk(const char *path, size_t map_size, store_clean clean)
 static int check(const char *path, size_t map_size, store_clean clean)
 {
 	struct stat file;
+
 	if (stat(path, &file))
 		return errno == ENOENT ? 0 : -errno;
 	pid_t child = fork();
@@ -170,6 +184,7 @@ static int check(const char *path, size_t map_size, store_clean clean)
 	if (child == 0) {
 		static const struct rlimit none = {0, 0};
 		static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGALRM};
+
 		for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 			signal(fatal[i], SIG_DFL);
 		setrlimit(RLIMIT_CORE, &none);
@@ -186,6 +201,7 @@ static int check(const char *path, size_t map_size, store_clean clean)
 static int set_aside(const struct names *n)
 {
 	char lock[PATH_MAX + 8], quoted[256];
+
 	if (rename(n->data, n->aside))
 		return -errno;
 	snprintf(lock, sizeof(lock), "%s-lock", n->data);
@@ -199,6 +215,7 @@ static int settle(const struct names *n, struct str now, size_t map_size, store_
 {
 	char was_room[BOOT_ID_SIZE];
 	struct str was = read_line(n->boot, was_room);
+
 	if (now.n && str_equal(now, was))
 		return 0;
 	int error = check(n->data, map_size, clean);
@@ -213,6 +230,7 @@ static int dbi_open(MDB_env *env, MDB_dbi *out)
 {
 	MDB_txn *txn;
 	int error = mdb_txn_begin(env, NULL, 0, &txn);
+
 	if (error)
 		return error;
 	error = mdb_dbi_open(txn, NULL, 0, out);
@@ -223,11 +241,13 @@ static int dbi_open(MDB_env *env, MDB_dbi *out)
 	return mdb_txn_commit(txn);
 }
 
-int store_open(struct store *out, const char *directory, const char *name, const struct boot_id *boot, size_t map_size, store_clean clean)
+int store_open(struct store *out, const char *directory, const char *name,
+	const struct boot_id *boot, size_t map_size, store_clean clean)
 {
 	struct names n;
 	struct store s = {.lock = -1};
 	int error = names_make(&n, directory, name);
+
 	if (error)
 		return error;
 	if (mkdir(directory, 0700) && errno != EEXIST)
@@ -274,6 +294,7 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 	MDB_envinfo info;
 	MDB_stat stat;
 	MDB_cursor *cursor;
+
 	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &stat))
 		return false;
 	size_t all = info.me_mapsize / stat.ms_psize, buffer = all - info.me_last_pgno - 1;
@@ -282,8 +303,10 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 	if (mdb_cursor_open(read, 0, &cursor))
 		return false;
 	MDB_val key, value;
-	while (buffer < pages + STORE_RESERVE && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+	while (buffer < pages + STORE_RESERVE &&
+		mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
 		size_t id, free_pages;
+
 		if (key.mv_size != sizeof(id) || value.mv_size < sizeof(free_pages))
 			break;
 		memcpy(&id, key.mv_data, sizeof(id));
@@ -298,15 +321,20 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 
 /* ---- in place ---- */
 
-/* What LMDB promises: it maps the file as a whole, a value that was read and not written in this transaction lies in the map. What it does not: that a page begins with its number, by which the map's beginning is found. So
- * what stands at the place that follows from it is read from the file once, and compared. */
+/* What LMDB promises: it maps the file as a whole, a value that was read and not written in this
+ * transaction lies in the map. What it does not: that a page begins with its number, by which the
+ * map's beginning is found. So what stands at the place that follows from it is read from the file
+ * once, and compared. */
 static void find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
 {
 	char read_back[64];
 	size_t within = (uintptr_t)p % page_size, number;
+
 	memcpy(&number, p - within, sizeof(number));
 	n = n < sizeof(read_back) ? n : sizeof(read_back);
-	if (number < SIZE_MAX / page_size / 2 && lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 && read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
+	if (number < SIZE_MAX / page_size / 2 &&
+		lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 &&
+		read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
 		s->map = p - within - number * page_size;
 		return;
 	}
@@ -319,6 +347,7 @@ static bool place_of(struct store *s, int fd, const char *p, size_t n, off_t *ou
 {
 	MDB_envinfo info;
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+
 	if ((uintptr_t)p % page_size + n > page_size || mdb_env_info(s->env, &info))
 		return false;
 	if (!s->map && !s->copies)
@@ -335,19 +364,23 @@ int store_overwrite(struct store *s, struct str key, struct str value)
 	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, old;
 	off_t place;
 	int fd, error = mdb_txn_begin(s->env, NULL, 0, &txn);
+
 	if (error)
 		return store_error(error);
 	error = store_error(mdb_get(txn, s->dbi, &k, &old));
-	if (!error && (old.mv_size != value.n || mdb_env_get_fd(s->env, &fd) || !place_of(s, fd, old.mv_data, old.mv_size, &place)))
+	if (!error && (old.mv_size != value.n || mdb_env_get_fd(s->env, &fd) ||
+			      !place_of(s, fd, old.mv_data, old.mv_size, &place)))
 		error = -ENOENT;
 	if (!error) {
 		const char *was = old.mv_data;
 		size_t from = 0, to = value.n;
+
 		while (from < to && was[from] == value.p[from])
 			from++;
 		while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
 			to -= 8;
-		ssize_t writer_text = to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
+		ssize_t writer_text =
+			to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
 		if (writer_text != (ssize_t)(to - from))
 			error = writer_text < 0 ? -errno : -EIO;
 	}
@@ -360,6 +393,7 @@ long store_read(struct store *s, struct str key, char *buffer, size_t size)
 	MDB_txn *txn;
 	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, value;
 	long result = store_error(mdb_txn_begin(s->env, NULL, 0, &txn));
+
 	if (result)
 		return result;
 	result = store_error(mdb_get(txn, s->dbi, &k, &value));

@@ -1,8 +1,13 @@
-/* store.h - an LMDB file in the state directory, shared by all SIP workers: opening it, and knowing when not to trust it.
+/* store.h - an LMDB file in the state directory, shared by all SIP workers: opening it, and knowing
+ * when not to trust it.
  *
- * Opened without MDB_WRITEMAP: a full disk is then an error of one write and not a SIGBUS, the file takes only what it needs, and a stray pointer of ours cannot write into it. What changes a record's bytes only is written into
- * the file in its place (store_overwrite). Without synchronising: what is stored survives the crash of any process, and a power loss only where the file system was kind. So the boot id is kept beside the file: a store of another boot is walked through whole, in a child process (a
- * torn B-tree can crash who reads it), and set aside where it is not clean.
+ * Opened without MDB_WRITEMAP: a full disk is then an error of one write and not a SIGBUS, the file
+ * takes only what it needs, and a stray pointer of ours cannot write into it. What changes a
+ * record's bytes only is written into the file in its place (store_overwrite). Without
+ * synchronising: what is stored survives the crash of any process, and a power loss only where the
+ * file system was kind. So the boot id is kept beside the file: a store of another boot is walked
+ * through whole, in a child process (a torn B-tree can crash who reads it), and set aside where it
+ * is not clean.
  */
 #ifndef SIPWARD_SIP_REGISTRAR_STORE_H
 #define SIPWARD_SIP_REGISTRAR_STORE_H
@@ -19,36 +24,51 @@
 struct store {
 	MDB_env *env;
 	MDB_dbi dbi;
-	const char *map; /* where the file lies in memory, found and proved by the first store_overwrite; NULL: not known yet */
+	const char *map; /* where the file lies in memory, found and proved by the first
+	                    store_overwrite; NULL: not known yet */
 	bool copies;     /* it could not be proved: store_overwrite changes nothing */
-	int lock; /* shared lock, held as long as the store is open: whoever gets it exclusively knows that nobody else has the store open */
+	int lock; /* shared lock, held as long as the store is open: whoever gets it exclusively
+	             knows that nobody else has the store open */
 };
 
 /* True where a value may stand under this key. */
 typedef bool (*store_clean)(struct str key, struct str value);
 
-/* The id of this boot of the kernel, read from /proc: before the root is changed. "" where it cannot be read. */
+/* The id of this boot of the kernel, read from /proc: before the root is changed. "" where it
+ * cannot be read. */
 #define BOOT_ID_SIZE 64
 struct boot_id {
 	char text[BOOT_ID_SIZE];
 };
 void boot_id_read(struct boot_id *out);
 
-/* Opens (creates) directory/name.mdb with its companions name.mdb-lock, name.boot and name.lock. map_size: bytes, the bound of the file. Must come before the jail closes (it may fork, waits for a sibling that checks the
- * store). boot: with "" the store is checked at each start. What is set aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
-int store_open(struct store *out, const char *directory, const char *name, const struct boot_id *boot, size_t map_size, store_clean clean);
+/* Opens (creates) directory/name.mdb with its companions name.mdb-lock, name.boot and name.lock.
+ * map_size: bytes, the bound of the file. Must come before the jail closes (it may fork, waits for
+ * a sibling that checks the store). boot: with "" the store is checked at each start. What is set
+ * aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
+int store_open(struct store *out, const char *directory, const char *name,
+	const struct boot_id *boot, size_t map_size, store_clean clean);
 void store_close(struct store *s);
-/* Whether `pages` more pages may be taken for new content. STORE_RESERVE of them stay for removing: LMDB copies what it changes, and a map full to its last page cannot even be emptied. The pages that the last
- * transaction freed do not count, as they cannot be used yet. read: a read transaction on the newest state. */
+/* Whether `pages` more pages may be taken for new content. STORE_RESERVE of them stay for removing:
+ * LMDB copies what it changes, and a map full to its last page cannot even be emptied. The pages
+ * that the last transaction freed do not count, as they cannot be used yet. read: a read
+ * transaction on the newest state. */
 #define STORE_RESERVE 64
 bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
-/* Puts value in the place of one of the same size in the file itself, without copying its page and every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer copies the page; who reads may
- * see a part of the old bytes and a part of the new ones, so that a value must tell whether it is whole, and a reader that finds it is not reads it under the write lock (store_read). The write is one system call within one
- * page: a process that dies leaves all of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it is not known where the file lies; another -errno where it was not written, or not whole. It must be put then. */
+/* Puts value in the place of one of the same size in the file itself, without copying its page and
+ * every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer
+ * copies the page; who reads may see a part of the old bytes and a part of the new ones, so that a
+ * value must tell whether it is whole, and a reader that finds it is not reads it under the write
+ * lock (store_read). The write is one system call within one page: a process that dies leaves all
+ * of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it
+ * is not known where the file lies; another -errno where it was not written, or not whole. It must
+ * be put then. */
 int store_overwrite(struct store *s, struct str key, struct str value);
-/* The value under key, copied while no process writes. Returns its size, -ENOENT, -EMSGSIZE where it does not fit into room, or another -errno. */
+/* The value under key, copied while no process writes. Returns its size, -ENOENT, -EMSGSIZE where
+ * it does not fit into room, or another -errno. */
 long store_read(struct store *s, struct str key, char *buffer, size_t size);
-/* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EIO where LMDB gives up (MDB_PANIC), -EBADMSG for a damaged file. */
+/* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EIO where LMDB gives
+ * up (MDB_PANIC), -EBADMSG for a damaged file. */
 int store_error(int lmdb);
 
 #endif

@@ -8,25 +8,33 @@ static unsigned stream_listener(const struct settings *s, const struct target *t
 {
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
-		if (l->zone == target->zone && l->transport == TRANSPORT_TCP && l->bind.family == target->flow.peer.family)
+
+		if (l->zone == target->zone && l->transport == TRANSPORT_TCP &&
+			l->bind.family == target->flow.peer.family)
 			return i;
 	}
 	return NONE_INDEX;
 }
 
-int forward_send(struct splice *s, const struct target *target, bool udp, const struct client_user *ops, void *user, struct forwarded *out)
+int forward_send(struct splice *s, const struct target *target, bool udp,
+	const struct client_user *ops, void *user, struct forwarded *out)
 {
 	struct forwarded f = {.flow = target->flow};
 	struct wire *bytes;
+
 	s->to = &f.flow;
 	s->branch = random_u64();
 	int error = splice_request(s, &bytes);
 	if (error)
 		return error;
-	if (bytes->size > UDP_REQUEST_MAX && f.flow.transport == TRANSPORT_UDP && !udp && !target->explicit_transport) {
+	if (bytes->size > UDP_REQUEST_MAX && f.flow.transport == TRANSPORT_UDP && !udp &&
+		!target->explicit_transport) {
 		unsigned listener = stream_listener(s->sip->settings, target);
+
 		if (listener != NONE_INDEX) {
-			f.flow = (struct flow){.transport = TRANSPORT_TCP, .listener = (uint16_t)listener, .peer = target->flow.peer};
+			f.flow = (struct flow){.transport = TRANSPORT_TCP,
+				.listener = (uint16_t)listener,
+				.peer = target->flow.peer};
 			f.switched = true;
 			wire_drop(bytes);
 			s->branch = random_u64();
@@ -35,7 +43,8 @@ int forward_send(struct splice *s, const struct target *target, bool udp, const 
 				return error;
 		}
 	}
-	error = transaction_send(s->sip->transactions, s->in->method, s->branch, s->slot, &f.flow, bytes, ops, user, &f.client);
+	error = transaction_send(s->sip->transactions, s->in->method, s->branch, s->slot, &f.flow,
+		bytes, ops, user, &f.client);
 	wire_drop(bytes);
 	if (error)
 		return error;
@@ -49,7 +58,8 @@ unsigned response_rank(unsigned status)
 	if (status >= 600)
 		return 0;
 	unsigned rank = (status / 100) * 10;
-	/* Within 4xx those that tell the caller what to do differently come first; a time-out or an absent phone says least. */
+	/* Within 4xx those that tell the caller what to do differently come first; a time-out or an
+	 * absent phone says least. */
 	if (status == 401 || status == 407 || status == 415 || status == 420 || status == 484)
 		return rank;
 	if (status == 503)

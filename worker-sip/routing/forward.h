@@ -1,4 +1,5 @@
-/* forward.h - one request to one target: which transport it takes, and how it is written for it. Used by invite.c and relay.c. */
+/* forward.h - one request to one target: which transport it takes, and how it is written for it.
+ * Used by invite.c and relay.c. */
 #ifndef SIPWARD_SIP_ROUTING_FORWARD_H
 #define SIPWARD_SIP_ROUTING_FORWARD_H
 
@@ -6,20 +7,25 @@
 #include "worker-sip/message/splice.h"
 #include "worker-sip/transaction/transaction.h"
 
-/* Above this size a request over UDP goes over a congestion-controlled transport (RFC 3261 section 18.1.1), unless the flow or ;transport= says otherwise. */
+/* Above this size a request over UDP goes over a congestion-controlled transport (RFC 3261
+ * section 18.1.1), unless the flow or ;transport= says otherwise. */
 #define UDP_REQUEST_MAX 1300
 
 /* What forward_send did. */
 struct forwarded {
-	struct flow flow;            /* where it went */
+	struct flow flow; /* where it went */
 	struct transaction *client;
-	bool switched;               /* from UDP to TCP because of its size: on failure call forward_send once more with udp = true */
+	bool switched; /* from UDP to TCP because of its size: on failure call forward_send once
+	                  more with udp = true */
 };
 
-/* Writes and sends the request of s to target with a fresh branch: s->to and s->branch are set here, all else by the caller. udp: do not leave UDP for TCP. 0 or -errno (nothing was sent). */
-int forward_send(struct splice *s, const struct target *target, bool udp, const struct client_user *ops, void *user, struct forwarded *out);
+/* Writes and sends the request of s to target with a fresh branch: s->to and s->branch are set
+ * here, all else by the caller. udp: do not leave UDP for TCP. 0 or -errno (nothing was sent). */
+int forward_send(struct splice *s, const struct target *target, bool udp,
+	const struct client_user *ops, void *user, struct forwarded *out);
 
-/* The value of rank that decides which of two failures is the better answer to send upstream (RFC 3261 section 16.7): lower is better. */
+/* The value of rank that decides which of two failures is the better answer to send upstream (RFC
+ * 3261 section 16.7): lower is better. */
 unsigned response_rank(unsigned status);
 
 #endif

@@ -1,4 +1,6 @@
-/* number_prefix.c - an index over the literal beginnings of expressions: a sorted array, searched once for each length that occurs. A rule it leaves out cannot match; one it names is still to be tried. */
+/* number_prefix.c - an index over the literal beginnings of expressions: a sorted array, searched
+ * once for each length that occurs. A rule it leaves out cannot match; one it names is still to be
+ * tried. */
 #include "number_prefix.h"
 
 #include <assert.h>
@@ -20,7 +22,8 @@ _Static_assert(PREFIX_MAX < 64, "a bit for each length");
 
 /* ---- expressions ---- */
 
-/* The character that an atom at *p stands for; 0 where it stands for several or for none. *p is then behind it. */
+/* The character that an atom at *p stands for; 0 where it stands for several or for none. *p is
+ * then behind it. */
 static char literal(const char **p)
 {
 	const char *c = *p;
@@ -47,7 +50,8 @@ static bool has_alternative(const char *p)
 		if (*p == '\\' && p[1]) {
 			p++;
 		} else if (*p == '[') {
-			/* a ']' that comes first, after '^' too, is one of the characters; classes have their own brackets */
+			/* a ']' that comes first, after '^' too, is one of the characters; classes
+			 * have their own brackets */
 			p++;
 			if (*p == '^')
 				p++;
@@ -56,6 +60,7 @@ static bool has_alternative(const char *p)
 			for (; *p && *p != ']'; p++)
 				if (*p == '[' && p[1] && strchr(".:=", p[1])) {
 					char kind = p[1];
+
 					for (p += 2; *p && !(*p == kind && p[1] == ']'); p++)
 						;
 					if (*p)
@@ -141,7 +146,8 @@ void prefix_add(struct prefixes *p, const struct prefix_start *start, uint32_t r
 /* By length, then text: those of one prefix stand together. */
 static int order(const struct prefix_start *a, const struct prefix_start *b)
 {
-	return a->length != b->length ? (a->length < b->length ? -1 : 1) : memcmp(a->text, b->text, a->length);
+	return a->length != b->length ? (a->length < b->length ? -1 : 1)
+	                              : memcmp(a->text, b->text, a->length);
 }
 
 static int by_start(const void *pa, const void *pb)
@@ -158,7 +164,8 @@ void prefixes_sort(struct prefixes *p)
 }
 
 /* The first entry that is not before start (or, beyond, not at it either). */
-static const struct entry *bound(const struct prefixes *p, const struct prefix_start *start, bool beyond)
+static const struct entry *bound(
+	const struct prefixes *p, const struct prefix_start *start, bool beyond)
 {
 	size_t low = 0, high = p->count;
 

@@ -1,4 +1,5 @@
-/* number_prefix.h - which of many number rules can match a number at all: those whose expression begins with what the number begins with. */
+/* number_prefix.h - which of many number rules can match a number at all: those whose expression
+ * begins with what the number begins with. */
 #ifndef SIPWARD_SIP_ROUTING_NUMBER_PREFIX_H
 #define SIPWARD_SIP_ROUTING_NUMBER_PREFIX_H
 
@@ -7,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Characters of a prefix that are looked at; longer ones are cut, which only lets more rules be tried. */
+/* Characters of a prefix that are looked at; longer ones are cut, which only lets more rules be
+ * tried. */
 #define PREFIX_MAX 27
 
 struct prefix_start {
@@ -15,7 +17,9 @@ struct prefix_start {
 	uint8_t length;
 };
 
-/* What every text that a POSIX extended expression matches begins with: "^\\+49[0-9]+$" gives "+49"; "^\\+?49" gives "+49" and "49". Length 0: anything. Returns how many (1 or 2) of start are set. */
+/* What every text that a POSIX extended expression matches begins with: "^\\+49[0-9]+$" gives
+ * "+49"; "^\\+?49" gives "+49" and "49". Length 0: anything. Returns how many (1 or 2) of start are
+ * set. */
 unsigned prefix_of_expression(const char *expression, struct prefix_start start[2]);
 
 struct prefixes;

@@ -9,7 +9,7 @@
 
 struct relay_branch {
 	struct relay *relay;
-	uint64_t id;        /* of our From tag, Call-ID, Contact towards this target */
+	uint64_t id; /* of our From tag, Call-ID, Contact towards this target */
 	bool sent, done, switched;
 };
 
@@ -21,7 +21,8 @@ struct relay {
 	struct target *targets;
 	struct relay_branch *branches;
 	unsigned count, next, transactions, best_status, zone;
-	uint64_t id;        /* of our To tag and Contact towards the sender: ids stand in clear, and no side may know another's */
+	uint64_t id; /* of our To tag and Contact towards the sender: ids stand in clear, and no
+	                side may know another's */
 	uint8_t slot;
 	bool answered;
 };
@@ -44,7 +45,12 @@ static void pass(struct relay *r, unsigned status, const struct message *m, unsi
 {
 	struct wire *bytes;
 	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH];
-	struct splice s = {.sip = r->sip, .in = m, .slot = r->slot, .from_zone = from_zone, .to_zone = r->zone};
+	struct splice s = {.sip = r->sip,
+		.in = m,
+		.slot = r->slot,
+		.from_zone = from_zone,
+		.to_zone = r->zone};
+
 	if (r->answered || !r->server)
 		return;
 	if (status >= 200)
@@ -54,7 +60,8 @@ static void pass(struct relay *r, unsigned status, const struct message *m, unsi
 	if (status >= 300 && status < 400)
 		status = 480;
 	if (!m) {
-		/* No 408 for other requests than INVITE: it would come too late for anyone (RFC 4320 section 4.2). */
+		/* No 408 for other requests than INVITE: it would come too late for anyone (RFC
+		 * 4320 section 4.2). */
 		answer(r->sip, r->server, status == 408 ? 480 : status, STR_EMPTY);
 		return;
 	}
@@ -64,7 +71,8 @@ static void pass(struct relay *r, unsigned status, const struct message *m, unsi
 	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
 	if (message_first(m, HEADER_CONTACT) && status < 300)
 		s.contact_user = (struct str){user, sizeof(user)};
-	if (splice_response(&s, &r->request->message, status, (struct str){tag, sizeof(tag)}, &bytes)) {
+	if (splice_response(
+		    &s, &r->request->message, status, (struct str){tag, sizeof(tag)}, &bytes)) {
 		answer(r->sip, r->server, 500, STR_EMPTY);
 		return;
 	}
@@ -76,6 +84,7 @@ static void branch_failed(struct relay_branch *b, unsigned status, const struct 
 {
 	struct relay *r = b->relay;
 	const struct target *target = &r->targets[b - r->branches];
+
 	if (b->done)
 		return;
 	b->done = true;
@@ -96,6 +105,7 @@ static void on_response(void *user, struct transaction *t, const struct message 
 {
 	struct relay_branch *b = user;
 	struct relay *r = b->relay;
+
 	(void)t;
 	if (m->status < 200 || b->done)
 		return; /* provisionals of other requests than INVITE go hop by hop (RFC 4320) */
@@ -113,6 +123,7 @@ static bool start(struct relay_branch *b, bool udp);
 static void on_failed(void *user, struct transaction *t, unsigned status, int error)
 {
 	struct relay_branch *b = user;
+
 	(void)t;
 	if (b->switched && status == 503) {
 		b->switched = false;
@@ -127,12 +138,14 @@ static void on_failed(void *user, struct transaction *t, unsigned status, int er
 static void on_gone(void *user, struct transaction *t)
 {
 	struct relay_branch *b = user;
+
 	(void)t;
 	b->relay->transactions--;
 	release(b->relay);
 }
 
-static const struct client_user relay_client = {.response = on_response, .failed = on_failed, .gone = on_gone};
+static const struct client_user relay_client = {
+	.response = on_response, .failed = on_failed, .gone = on_gone};
 
 static bool start(struct relay_branch *b, bool udp)
 {
@@ -141,18 +154,26 @@ static bool start(struct relay_branch *b, bool udp)
 	const struct message *m = &r->request->message;
 	static char from[8192], to[8192], refer[4096], referred[4096]; /* wire.h */
 	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH], call_id[TOKEN_LENGTH];
-	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer), w_referred = WRITER(referred);
+	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer),
+		      w_referred = WRITER(referred);
 	struct forwarded f;
-	struct splice s = {.sip = r->sip, .in = m, .slot = r->slot, .from_zone = r->zone, .to_zone = target->zone};
+	struct splice s = {.sip = r->sip,
+		.in = m,
+		.slot = r->slot,
+		.from_zone = r->zone,
+		.to_zone = target->zone};
+
 	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, b->id, tag);
 	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, b->id, user);
 	token_mint(&r->sip->keys.minting, TOKEN_CALL_ID, r->slot, b->id, call_id);
-	write_party(&w_from, r->sip, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)}, &target->flow);
+	write_party(&w_from, r->sip, message_value(m, HEADER_FROM), (struct str){tag, sizeof(tag)},
+		&target->flow);
 	write_party(&w_to, r->sip, message_value(m, HEADER_TO), STR_EMPTY, &target->flow);
 	if (message_first(m, HEADER_REFER_TO))
 		map_address(&w_refer, r->sip, message_value(m, HEADER_REFER_TO), &target->flow);
 	if (message_first(m, HEADER_REFERRED_BY))
-		map_address(&w_referred, r->sip, message_value(m, HEADER_REFERRED_BY), &target->flow);
+		map_address(
+			&w_referred, r->sip, message_value(m, HEADER_REFERRED_BY), &target->flow);
 	if (w_from.full || w_to.full || w_refer.full || w_referred.full)
 		return false;
 	if (message_first(m, HEADER_CONTACT))
@@ -178,8 +199,10 @@ static void next_targets(struct relay *r)
 	while (!r->answered && r->next < r->count) {
 		unsigned q = r->targets[r->next].q, sent = 0;
 		bool trunk = r->targets[r->next].trunk != NONE_INDEX;
+
 		do {
 			struct relay_branch *b = &r->branches[r->next++];
+
 			if (start(b, false)) {
 				sent++;
 			} else {
@@ -187,14 +210,18 @@ static void next_targets(struct relay *r)
 				if (!r->best_status)
 					r->best_status = 503;
 			}
-		} while (!trunk && r->next < r->count && r->targets[r->next].q == q && r->targets[r->next].trunk == NONE_INDEX);
+		} while (!trunk && r->next < r->count && r->targets[r->next].q == q &&
+			 r->targets[r->next].trunk == NONE_INDEX);
 		if (sent)
 			return;
 	}
 	bool permitted;
 	if (r->best) {
 		const struct flow *flow = &r->best->message.flow;
-		pass(r, r->best_status, &r->best->message, settings_zone_of(r->sip->settings, flow->listener, &flow->peer, &permitted));
+
+		pass(r, r->best_status, &r->best->message,
+			settings_zone_of(
+				r->sip->settings, flow->listener, &flow->peer, &permitted));
 	} else {
 		pass(r, r->best_status ? r->best_status : 480, NULL, 0);
 	}
@@ -203,6 +230,7 @@ static void next_targets(struct relay *r)
 static void on_server_gone(void *user, struct transaction *t)
 {
 	struct relay *r = user;
+
 	(void)t;
 	r->server = NULL;
 	r->answered = true;
@@ -211,7 +239,8 @@ static void on_server_gone(void *user, struct transaction *t)
 
 static const struct server_user relay_server = {.gone = on_server_gone};
 
-void relay_request(struct sip *sip, struct transaction *t, const struct message *m, const struct identity *sender, const struct target *targets, unsigned count)
+void relay_request(struct sip *sip, struct transaction *t, const struct message *m,
+	const struct identity *sender, const struct target *targets, unsigned count)
 {
 	if (m->method == METHOD_SUBSCRIBE || m->method == METHOD_NOTIFY) {
 		/* Without a dialog kept for it a subscription's NOTIFY could not come back. */
@@ -228,8 +257,15 @@ void relay_request(struct sip *sip, struct transaction *t, const struct message 
 		answer(sip, t, 500, STR_EMPTY);
 		return;
 	}
-	*r = (struct relay){.sip = sip, .server = t, .request = held_message_hold(transaction_request(t)), .targets = copy, .branches = branches, .count = count, .zone = sender->zone,
-		.id = random_u64(), .slot = slot_of_message(m, &sip->keys.slot_key)};
+	*r = (struct relay){.sip = sip,
+		.server = t,
+		.request = held_message_hold(transaction_request(t)),
+		.targets = copy,
+		.branches = branches,
+		.count = count,
+		.zone = sender->zone,
+		.id = random_u64(),
+		.slot = slot_of_message(m, &sip->keys.slot_key)};
 	for (unsigned i = 0; i < count; i++) {
 		target_copy(&copy[i], &targets[i]);
 		branches[i].relay = r;
@@ -245,20 +281,20 @@ void relay_request(struct sip *sip, struct transaction *t, const struct message 
 
 void relay_self(struct sip *sip, struct transaction *t, const struct message *m)
 {
-	static const char capabilities[] = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY\r\n"
-	                                              "Accept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: replaces, timer, 100rel, path\r\n";
+	static const char capabilities[] =
+		"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, "
+		"REFER, NOTIFY\r\n"
+		"Accept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: "
+		"en\r\nSupported: replaces, timer, 100rel, path\r\n";
+
 	switch (m->method) {
-	case METHOD_OPTIONS:
-		answer(sip, t, 200, S(capabilities));
-		break;
-	case METHOD_UNKNOWN:
-		answer(sip, t, 501, STR_EMPTY);
-		break;
+	case METHOD_OPTIONS: answer(sip, t, 200, S(capabilities)); break;
+	case METHOD_UNKNOWN: answer(sip, t, 501, STR_EMPTY); break;
 	case METHOD_INVITE: /* nobody lives at the gateway itself */
-	case METHOD_MESSAGE:
-		answer(sip, t, 404, STR_EMPTY);
-		break;
+	case METHOD_MESSAGE: answer(sip, t, 404, STR_EMPTY); break;
 	default:
-		answer(sip, t, 405, S("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, REFER, NOTIFY\r\n"));
+		answer(sip, t, 405,
+			S("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, "
+			  "UPDATE, PRACK, REFER, NOTIFY\r\n"));
 	}
 }

@@ -1,4 +1,5 @@
-/* route.c - the rules: which targets a request has. Pure over message, settings, users and location store. */
+/* route.c - the rules: which targets a request has. Pure over message, settings, users and location
+ * store. */
 #include "route.h"
 
 #include "number_prefix.h"
@@ -21,7 +22,9 @@ struct routes {
 
 static int compile(struct routes *r, unsigned i)
 {
-	if (regcomp(&r->number[i], settings_str(r->settings, settings_route(r->settings, i)->number).p, REG_EXTENDED | REG_NOSUB)) {
+	if (regcomp(&r->number[i],
+		    settings_str(r->settings, settings_route(r->settings, i)->number).p,
+		    REG_EXTENDED | REG_NOSUB)) {
 		log_error("route-expression-bad", "route=%u", i);
 		return -EINVAL;
 	}
@@ -29,7 +32,9 @@ static int compile(struct routes *r, unsigned i)
 	return 0;
 }
 
-/* All expressions are compiled here, for the settings are not believed; kept are those that any number may match. The others wait, uncompiled again, for a number that begins as they do: ten thousand would take 80 MB. */
+/* All expressions are compiled here, for the settings are not believed; kept are those that any
+ * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
+ * thousand would take 80 MB. */
 static int prepare(struct routes *r, unsigned i)
 {
 	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
@@ -38,6 +43,7 @@ static int prepare(struct routes *r, unsigned i)
 
 	if (expression.n) {
 		int error = compile(r, i);
+
 		if (error)
 			return error;
 		starts = prefix_of_expression(expression.p, start);
@@ -56,6 +62,7 @@ int routes_new(struct routes **out, const struct settings *settings)
 	struct routes *r = calloc(1, sizeof(*r));
 	unsigned count = settings->routes.count;
 	int error;
+
 	if (!r)
 		return -ENOMEM;
 	r->settings = settings;
@@ -94,15 +101,18 @@ static bool number_matches(struct routes *r, unsigned i, const char *number)
 	return regexec(&r->number[i], number, 0, NULL, 0) == 0;
 }
 
-/* The called number or user as the rules see it: unescaped, for tel: without visual separators (RFC 3966 section 5.1.1). Returns its length, 0 where there is none that fits. */
+/* The called number or user as the rules see it: unescaped, for tel: without visual separators (RFC
+ * 3966 section 5.1.1). Returns its length, 0 where there is none that fits. */
 static size_t called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 {
 	long n = uri_unescape(uri->user, buffer, NUMBER_MAX);
+
 	if (n <= 0)
 		return 0;
 	size_t length = (size_t)n;
 	if (uri->scheme == URI_TEL) {
 		size_t keep = 0;
+
 		for (size_t i = 0; i < length; i++)
 			if (!strchr("-.()", buffer[i]))
 				buffer[keep++] = buffer[i];
@@ -137,8 +147,10 @@ static void add_binding(void *arg, const struct binding *b)
 	struct gathering *g = arg;
 	const struct settings *s = g->sip->settings;
 	bool permitted;
-	if (b->contact.n > BINDING_CONTACT_MAX || b->path.n > BINDING_PATH_MAX || b->flow.listener >= s->listeners.count ||
-	    settings_listener(s, b->flow.listener)->transport != b->flow.transport)
+
+	if (b->contact.n > BINDING_CONTACT_MAX || b->path.n > BINDING_PATH_MAX ||
+		b->flow.listener >= s->listeners.count ||
+		settings_listener(s, b->flow.listener)->transport != b->flow.transport)
 		return; /* stored under another config */
 	unsigned zone = settings_zone_of(s, b->flow.listener, &b->flow.peer, &permitted);
 	if (!permitted || (g->secure && !is_secure(b->flow.transport)))
@@ -170,16 +182,20 @@ static void add_binding(void *arg, const struct binding *b)
 	to->explicit_transport = 1;
 }
 
-/* Bindings of the user of uri in domain. False where the domain has no such user: the next rule is tried. */
-static bool registered(struct gathering *g, const struct uri_parts *uri, unsigned domain, struct decision *out)
+/* Bindings of the user of uri in domain. False where the domain has no such user: the next rule is
+ * tried. */
+static bool registered(
+	struct gathering *g, const struct uri_parts *uri, unsigned domain, struct decision *out)
 {
 	char user[NUMBER_MAX + 1], aor[AOR_MAX];
 	size_t n = called(uri, user);
+
 	if (!n || !g->sip->users || !users_find(g->sip->users, domain, (struct str){user, n}))
 		return false;
 	struct uri_parts record = *uri;
 	record.scheme = URI_SIP;
-	record.host = settings_str(g->sip->settings, settings_domain(g->sip->settings, domain)->name);
+	record.host = settings_str(
+		g->sip->settings, settings_domain(g->sip->settings, domain)->name);
 	record.port = 0;
 	long length = aor_of(&record, aor);
 	if (length < 0)
@@ -189,16 +205,21 @@ static bool registered(struct gathering *g, const struct uri_parts *uri, unsigne
 	return true;
 }
 
-static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint16_t index, struct decision *out)
+static void trunk_targets(
+	struct gathering *g, const struct uri_parts *uri, uint16_t index, struct decision *out)
 {
 	const struct settings *s = g->sip->settings;
 	const struct trunk_settings *trunk = settings_trunk(s, index);
+
 	for (unsigned i = 0; i < trunk->targets.count && g->count < g->limit; i++) {
-		const struct target_settings *t = SETTINGS_ROW(s, struct target_settings, trunk->targets, i);
+		const struct target_settings *t = SETTINGS_ROW(
+			s, struct target_settings, trunk->targets, i);
 		char host[ENDPOINT_TEXT_SIZE];
 		struct target *to = &g->targets[g->count];
 		size_t length = endpoint_host_text(&t->endpoint, host);
-		if (settings_listener_at(s, (struct str){host, length}, t->endpoint.port) != NONE_INDEX) {
+
+		if (settings_listener_at(s, (struct str){host, length}, t->endpoint.port) !=
+			NONE_INDEX) {
 			out->status = 482; /* it would come back to us */
 			continue;
 		}
@@ -223,7 +244,8 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 			write_literal(&w, ";transport=tls");
 		if (w.full)
 			continue;
-		to->flow = (struct flow){.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+		to->flow = (struct flow){
+			.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 		if (t->transport == TRANSPORT_TLS)
 			to->flow.profile = (uint16_t)(index + 1);
 		to->request_uri = writer_text(&w);
@@ -235,21 +257,26 @@ static void trunk_targets(struct gathering *g, const struct uri_parts *uri, uint
 	}
 }
 
-void route_request(struct sip *sip, const struct message *m, const struct identity *sender, struct target *targets, unsigned limit, struct decision *out)
+void route_request(struct sip *sip, const struct message *m, const struct identity *sender,
+	struct target *targets, unsigned limit, struct decision *out)
 {
 	const struct settings *s = sip->settings;
 	struct uri_parts uri = uri_of(m, &m->request_uri);
-	struct gathering g = {.sip = sip, .targets = targets, .limit = limit < TARGETS_MAX ? limit : TARGETS_MAX};
+	struct gathering g = {
+		.sip = sip, .targets = targets, .limit = limit < TARGETS_MAX ? limit : TARGETS_MAX};
 	char number[NUMBER_MAX + 1];
+
 	*out = (struct decision){.route = NONE_INDEX};
 	unsigned domain = NONE_INDEX;
 	if (uri.scheme == URI_SIPS && !is_secure(m->flow.transport)) {
-		out->status = 416; /* it promises TLS on every hop, and came over one without (RFC 5630 section 5.3) */
+		out->status = 416; /* it promises TLS on every hop, and came over one without (RFC
+		                      5630 section 5.3) */
 		return;
 	}
 	g.secure = uri.scheme == URI_SIPS;
 	if (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) {
 		bool ours = settings_listener_at(s, uri.host, uri.port) != NONE_INDEX;
+
 		domain = settings_domain_of(s, uri.host);
 		if (domain == NONE_INDEX && ours && s->domains.count)
 			domain = 0;
@@ -259,7 +286,8 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		}
 	}
 	if (uri_unescape(uri.user, number, NUMBER_MAX) == -EINVAL) {
-		out->status = sender->trusted ? 404 : 403; /* "%00": behind us another user could be read in it, the one before the NUL */
+		out->status = sender->trusted ? 404 : 403; /* "%00": behind us another user could be
+		                                              read in it, the one before the NUL */
 		return;
 	}
 	size_t n = called(&uri, number);
@@ -268,14 +296,18 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 	prefix_walk(sip->routes->prefixes, (struct str){number, n}, &walk);
 	while (prefix_next(&walk, &i)) {
 		const struct route_settings *r = settings_route(s, i);
-		if (!(r->from >> sender->zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != domain))
+
+		if (!(r->from >> sender->zone & 1) ||
+			(r->to_domain != NONE_INDEX && r->to_domain != domain))
 			continue;
 		if (r->number.length && (!n || !number_matches(sip->routes, i, number)))
 			continue;
-		if (r->action == ROUTE_REGISTERED && (domain == NONE_INDEX || !registered(&g, &uri, domain, out)))
+		if (r->action == ROUTE_REGISTERED &&
+			(domain == NONE_INDEX || !registered(&g, &uri, domain, out)))
 			continue;
 		if (r->action == ROUTE_TRUNK) {
 			const uint16_t *trunks = settings_array(s, r->trunks);
+
 			for (unsigned k = 0; k < r->trunks.count; k++)
 				trunk_targets(&g, &uri, trunks[k], out);
 			if (g.count)

@@ -1,4 +1,5 @@
-/* ack_cancel.c - ACK of a failure and CANCEL, spliced from the INVITE's bytes. Relies on those bytes being ours: whole lines with CRLF, one Via first of all. */
+/* ack_cancel.c - ACK of a failure and CANCEL, spliced from the INVITE's bytes. Relies on those
+ * bytes being ours: whole lines with CRLF, one Via first of all. */
 #include "ack_cancel.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ struct str wire_to_tag(const struct wire *w)
 	return tag;
 }
 
-static int hop_build(const struct wire *invite, struct str method, struct str to, struct str headers, unsigned max_forwards, struct wire **out)
+static int hop_build(const struct wire *invite, struct str method, struct str to,
+	struct str headers, unsigned max_forwards, struct wire **out)
 {
 	struct str all = {invite->byte, invite->size}, line, value, start;
 	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
@@ -78,9 +80,7 @@ static int hop_build(const struct wire *invite, struct str method, struct str to
 			break;
 		case HEADER_ROUTE:
 		case HEADER_FROM:
-		case HEADER_CALL_ID:
-			write_str(&w, line);
-			break;
+		case HEADER_CALL_ID: write_str(&w, line); break;
 		case HEADER_TO:
 			if (!to.n) {
 				write_str(&w, line);
@@ -100,8 +100,7 @@ static int hop_build(const struct wire *invite, struct str method, struct str to
 			write_str(&w, method);
 			write_literal(&w, "\r\n");
 			break;
-		default:
-			break;
+		default: break;
 		}
 	}
 	write_literal(&w, "Max-Forwards: ");
@@ -123,7 +122,8 @@ int hop_ack(const struct wire *invite, struct str to, unsigned max_forwards, str
 	return hop_build(invite, S("ACK"), to, STR_NONE, max_forwards, out);
 }
 
-int hop_cancel(const struct wire *invite, struct str headers, unsigned max_forwards, struct wire **out)
+int hop_cancel(
+	const struct wire *invite, struct str headers, unsigned max_forwards, struct wire **out)
 {
 	return hop_build(invite, S("CANCEL"), STR_NONE, headers, max_forwards, out);
 }

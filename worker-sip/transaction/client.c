@@ -1,5 +1,6 @@
-/* client.c - client transactions (RFC 3261 section 17.1, RFC 6026): sending, matching responses, the ACK of a failure, CANCEL.
- * Relies on branches being our own tokens, proved by the caller: two transactions share one only as INVITE and its CANCEL. */
+/* client.c - client transactions (RFC 3261 section 17.1, RFC 6026): sending, matching responses,
+ * the ACK of a failure, CANCEL. Relies on branches being our own tokens, proved by the caller: two
+ * transactions share one only as INVITE and its CANCEL. */
 #include "ack_cancel.h"
 #include "machine.h"
 
@@ -30,15 +31,19 @@ static uint64_t hash_of(const struct transactions *ts, uint64_t branch, uint8_t 
 	return hash_bytes(&key, text, sizeof(text));
 }
 
-static struct transaction *client_find(const struct transactions *ts, uint64_t branch, uint8_t method)
+static struct transaction *client_find(
+	const struct transactions *ts, uint64_t branch, uint8_t method)
 {
 	struct client_key key = {branch, method};
-	struct table_node *node = table_find(&ts->clients, hash_of(ts, branch, method), same_key, &key);
+	struct table_node *node = table_find(
+		&ts->clients, hash_of(ts, branch, method), same_key, &key);
 
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
 
-int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot, const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user, struct transaction **out)
+int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot,
+	const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user,
+	struct transaction **out)
 {
 	struct transaction *t;
 	int error;
@@ -46,7 +51,8 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	assert(method != METHOD_ACK);
 	if (client_find(ts, branch, method))
 		return -EEXIST;
-	t = transaction_new(ts, method == METHOD_INVITE ? CLIENT_INVITE : CLIENT_OTHER, method, slot, to);
+	t = transaction_new(
+		ts, method == METHOD_INVITE ? CLIENT_INVITE : CLIENT_OTHER, method, slot, to);
 	if (!t)
 		return -ENOMEM;
 	t->branch = branch;
@@ -79,7 +85,9 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 static void cancel_send(struct transaction *t)
 {
 	struct transaction *c;
-	int error = t->cancel ? transaction_send(t->owner, METHOD_CANCEL, t->branch, t->slot, &t->flow, t->cancel, NULL, NULL, &c) : -ENOMEM;
+	int error = t->cancel ? transaction_send(t->owner, METHOD_CANCEL, t->branch, t->slot,
+					&t->flow, t->cancel, NULL, NULL, &c)
+	                      : -ENOMEM;
 
 	if (error)
 		count(CANCELS_NOT_SENT);
@@ -127,9 +135,13 @@ static void client_completed(struct transaction *t, unsigned status)
 
 static void receive_live(struct transaction *t, const struct message *m)
 {
-	enum machine_event event = m->status < 200 ? MACHINE_PROVISIONAL : m->status < 300 ? MACHINE_SUCCESS : MACHINE_FAILURE;
+	enum machine_event event = m->status < 200   ? MACHINE_PROVISIONAL
+	                           : m->status < 300 ? MACHINE_SUCCESS
+	                                             : MACHINE_FAILURE;
 
-	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE && hop_ack(t->sent, message_value(m, HEADER_TO), t->owner->sip->settings->max_forwards, &t->ack) != 0)
+	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE &&
+		hop_ack(t->sent, message_value(m, HEADER_TO), t->owner->sip->settings->max_forwards,
+			&t->ack) != 0)
 		count(ACKS_NOT_SENT);
 	machine_step(t, event);
 	if (!(t->outcome & OUTCOME_DELIVER)) {
@@ -169,7 +181,8 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 		receive_live(t, m);
 		return 0;
 	case STAGE_ACCEPTED:
-		/* RFC 6026 section 7.2: every 2xx goes up, retransmissions and other forks' too; the user repeats its ACK */
+		/* RFC 6026 section 7.2: every 2xx goes up, retransmissions and other forks' too;
+		 * the user repeats its ACK */
 		if (success && !t->client)
 			return 1;
 		if (success && t->client->response)

@@ -1,4 +1,6 @@
-/* key.c - what makes two requests the same: the key of a server transaction (RFC 3261 section 17.2.3) and that of a merged request (section 8.2.2.2). Relies on a 128-bit SipHash under a secret key being as good as comparing the fields. */
+/* key.c - what makes two requests the same: the key of a server transaction (RFC 3261
+ * section 17.2.3) and that of a merged request (section 8.2.2.2). Relies on a 128-bit SipHash under
+ * a secret key being as good as comparing the fields. */
 #include "machine.h"
 
 #include <sodium.h>
@@ -10,12 +12,16 @@ static struct transaction_key hash_of(const struct transactions *ts, const char 
 {
 	struct transaction_key key;
 
-	_Static_assert(sizeof(ts->secret) == crypto_shorthash_siphashx24_KEYBYTES && sizeof(key) == crypto_shorthash_siphashx24_BYTES, "SipHash of 128 bits");
-	crypto_shorthash_siphashx24((unsigned char *)key.part, (const unsigned char *)p, n, ts->secret);
+	_Static_assert(sizeof(ts->secret) == crypto_shorthash_siphashx24_KEYBYTES &&
+			       sizeof(key) == crypto_shorthash_siphashx24_BYTES,
+		"SipHash of 128 bits");
+	crypto_shorthash_siphashx24(
+		(unsigned char *)key.part, (const unsigned char *)p, n, ts->secret);
 	return key;
 }
 
-/* Appends a field in lower case where it is compared without regard to case, with its length, so that no two lists of fields read the same. */
+/* Appends a field in lower case where it is compared without regard to case, with its length, so
+ * that no two lists of fields read the same. */
 static void write_part(struct writer *w, const struct transactions *ts, struct str s, bool lower)
 {
 	char folded[PART_MAX];
@@ -29,24 +35,32 @@ static void write_part(struct writer *w, const struct transactions *ts, struct s
 		return;
 	}
 	for (size_t i = 0; i < s.n; i++)
-		folded[i] = lower && s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+		folded[i] = lower && s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20)
+		                                                    : s.p[i];
 	write_bytes(w, folded, s.n);
 }
 
-struct transaction_key key_of_server(const struct transactions *ts, const struct message *m, struct str method)
+struct transaction_key key_of_server(
+	const struct transactions *ts, const struct message *m, struct str method)
 {
 	struct str branch = message_str(m, m->via_branch);
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
 
 	write_part(&w, ts, method, false);
-	if (branch.n > sizeof(BRANCH_COOKIE) - 1 && strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
+	if (branch.n > sizeof(BRANCH_COOKIE) - 1 &&
+		strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
 		/* a token: without regard to case (RFC 3261 section 7.3.1) */
 		write_part(&w, ts, branch, true);
 		write_part(&w, ts, message_str(m, m->via_host), true);
-		write_number(&w, m->via_port ? m->via_port : m->via_transport == TRANSPORT_TLS || m->via_transport == TRANSPORT_WSS ? 5061 : 5060);
+		write_number(
+			&w, m->via_port ? m->via_port
+			    : m->via_transport == TRANSPORT_TLS || m->via_transport == TRANSPORT_WSS
+				    ? 5061
+				    : 5060);
 	} else {
-		/* RFC 2543: the whole top Via stands for the branch. The To-tag of an ACK is its response's, and CANCEL may lack it: it counts only where neither can be meant */
+		/* RFC 2543: the whole top Via stands for the branch. The To-tag of an ACK is its
+		 * response's, and CANCEL may lack it: it counts only where neither can be meant */
 		write_part(&w, ts, message_str(m, m->via), false);
 		write_part(&w, ts, message_str(m, m->request_uri.whole), false);
 		write_part(&w, ts, message_str(m, m->call_id), false);

@@ -1,10 +1,16 @@
-/* machine.c - libosip2's four state machines (ICT, IST, NICT, NIST), driven one transaction at a time.
+/* machine.c - libosip2's four state machines (ICT, IST, NICT, NIST), driven one transaction at a
+ * time.
  *
- * The machines are asked only which state comes next, what is to be sent and which timers run. What is sent are our wire bytes; what is delivered is our parsed message. So they get a slim message of each class, made once
- * and shared by all transactions: they read its method, its Via's protocol and its status, and nothing of a peer ever reaches libosip2's parser. Machines are used again: a new one costs a dozen allocations.
+ * The machines are asked only which state comes next, what is to be sent and which timers run. What
+ * is sent are our wire bytes; what is delivered is our parsed message. So they get a slim message
+ * of each class, made once and shared by all transactions: they read its method, its Via's protocol
+ * and its status, and nothing of a peer ever reaches libosip2's parser. Machines are used again: a
+ * new one costs a dozen allocations.
  *
- * Relies on libosip2 5.3: a transition stores the event's message (orig_request, last_response) or frees it; last_response is freed when the next response comes. Hence the two rules here: a shared message is passed
- * only where the transition stores it, and last_response is cleared before the next one.
+ * Relies on libosip2 5.3: a transition stores the event's message (orig_request, last_response) or
+ * frees it; last_response is freed when the next response comes. Hence the two rules here: a shared
+ * message is passed only where the transition stores it, and last_response is cleared before the
+ * next one.
  */
 #include "osip.h"
 
@@ -26,7 +32,9 @@ struct machines {
 	unsigned spares[TRANSACTION_KINDS];
 };
 
-_Static_assert((int)CLIENT_INVITE == (int)ICT && (int)SERVER_INVITE == (int)IST && (int)CLIENT_OTHER == (int)NICT && (int)SERVER_OTHER == (int)NIST, "kinds are libosip2's");
+_Static_assert((int)CLIENT_INVITE == (int)ICT && (int)SERVER_INVITE == (int)IST &&
+		       (int)CLIENT_OTHER == (int)NICT && (int)SERVER_OTHER == (int)NIST,
+	"kinds are libosip2's");
 
 static struct transaction *owner_of(osip_transaction_t *machine)
 {
@@ -35,7 +43,8 @@ static struct transaction *owner_of(osip_transaction_t *machine)
 
 /* ---- what the machines tell us ---- */
 
-static int on_send(osip_transaction_t *machine, osip_message_t *message, char *host, int port, int out_socket)
+static int on_send(
+	osip_transaction_t *machine, osip_message_t *message, char *host, int port, int out_socket)
 {
 	struct transaction *t = owner_of(machine);
 
@@ -43,7 +52,8 @@ static int on_send(osip_transaction_t *machine, osip_message_t *message, char *h
 	(void)port;
 	(void)out_socket;
 	if (t->kind == CLIENT_INVITE && MSG_IS_REQUEST(message) && MSG_IS_ACK(message)) {
-		/* the failure itself matters more to the user than an ACK that could not go out: it is repeated when the response is */
+		/* the failure itself matters more to the user than an ACK that could not go out: it
+		 * is repeated when the response is */
 		if (t->ack)
 			transaction_transmit(t, t->ack, 0);
 		return 0;
@@ -81,7 +91,8 @@ static void on_done(int type, osip_transaction_t *machine)
 }
 
 /* trace is compiled in and would go to stdout */
-static void on_trace(const char *file, int line, osip_trace_level_t level, const char *format, va_list arguments)
+static void on_trace(
+	const char *file, int line, osip_trace_level_t level, const char *format, va_list arguments)
 {
 	(void)file;
 	(void)line;
@@ -99,7 +110,10 @@ static osip_message_t *slim_new(const char *start_line, const char *method)
 	int n;
 
 	n = snprintf(text, sizeof(text),
-		"%s\r\nVia: SIP/2.0/UDP slim.invalid;branch=z9hG4bKslim\r\nFrom: <sip:slim.invalid>;tag=a\r\nTo: <sip:slim.invalid>;tag=b\r\nCall-ID: slim\r\nCSeq: 1 %s\r\n\r\n", start_line, method);
+		"%s\r\nVia: SIP/2.0/UDP slim.invalid;branch=z9hG4bKslim\r\nFrom: "
+		"<sip:slim.invalid>;tag=a\r\nTo: <sip:slim.invalid>;tag=b\r\nCall-ID: "
+		"slim\r\nCSeq: 1 %s\r\n\r\n",
+		start_line, method);
 	assert(n > 0 && (size_t)n < sizeof(text));
 	if (osip_message_init(&message) != OSIP_SUCCESS)
 		return NULL;
@@ -112,11 +126,16 @@ static osip_message_t *slim_new(const char *start_line, const char *method)
 
 int machines_new(struct machines **out)
 {
-	static const char *const method[2] = {"INVITE", "OPTIONS"}; /* the machines tell methods apart only by INVITE or not */
-	static const char *const status_line[CLASSES] = {NULL, "SIP/2.0 100 -", "SIP/2.0 200 -", "SIP/2.0 400 -"};
-	static const int responses[] = {OSIP_ICT_STATUS_1XX_RECEIVED, OSIP_ICT_STATUS_2XX_RECEIVED, OSIP_ICT_STATUS_3XX_RECEIVED, OSIP_ICT_STATUS_4XX_RECEIVED,
-		OSIP_ICT_STATUS_5XX_RECEIVED, OSIP_ICT_STATUS_6XX_RECEIVED, OSIP_NICT_STATUS_1XX_RECEIVED, OSIP_NICT_STATUS_2XX_RECEIVED, OSIP_NICT_STATUS_3XX_RECEIVED,
-		OSIP_NICT_STATUS_4XX_RECEIVED, OSIP_NICT_STATUS_5XX_RECEIVED, OSIP_NICT_STATUS_6XX_RECEIVED};
+	static const char *const method[2] = {
+		"INVITE", "OPTIONS"}; /* the machines tell methods apart only by INVITE or not */
+	static const char *const status_line[CLASSES] = {
+		NULL, "SIP/2.0 100 -", "SIP/2.0 200 -", "SIP/2.0 400 -"};
+	static const int responses[] = {OSIP_ICT_STATUS_1XX_RECEIVED, OSIP_ICT_STATUS_2XX_RECEIVED,
+		OSIP_ICT_STATUS_3XX_RECEIVED, OSIP_ICT_STATUS_4XX_RECEIVED,
+		OSIP_ICT_STATUS_5XX_RECEIVED, OSIP_ICT_STATUS_6XX_RECEIVED,
+		OSIP_NICT_STATUS_1XX_RECEIVED, OSIP_NICT_STATUS_2XX_RECEIVED,
+		OSIP_NICT_STATUS_3XX_RECEIVED, OSIP_NICT_STATUS_4XX_RECEIVED,
+		OSIP_NICT_STATUS_5XX_RECEIVED, OSIP_NICT_STATUS_6XX_RECEIVED};
 	struct machines *ms = calloc(1, sizeof(*ms));
 	char line[64];
 
@@ -137,9 +156,10 @@ int machines_new(struct machines **out)
 	for (int i = 0; i < OSIP_KILL_CALLBACK_COUNT; i++)
 		osip_set_kill_transaction_callback(ms->osip, i, on_done);
 	for (int other = 0; other < 2; other++)
-		for (int class = 0; class < CLASSES; class++) {
+		for (int class = 0; class < CLASSES; class ++) {
 			snprintf(line, sizeof(line), "%s sip:slim.invalid SIP/2.0", method[other]);
-			ms->slim[other][class] = slim_new(class == CLASS_REQUEST ? line : status_line[class], method[other]);
+			ms->slim[other][class] = slim_new(
+				class == CLASS_REQUEST ? line : status_line[class], method[other]);
 			if (!ms->slim[other][class]) {
 				machines_free(ms);
 				return -ENOMEM;
@@ -168,7 +188,7 @@ void machines_free(struct machines *ms)
 		while (ms->spares[kind])
 			osip_transaction_free2(ms->spare[kind][--ms->spares[kind]]);
 	for (int other = 0; other < 2; other++)
-		for (int class = 0; class < CLASSES; class++)
+		for (int class = 0; class < CLASSES; class ++)
 			if (ms->slim[other][class])
 				osip_message_free(ms->slim[other][class]);
 	osip_release(ms->osip);
@@ -180,10 +200,12 @@ static osip_transaction_t *machine_new(struct machines *ms, enum transaction_kin
 	osip_transaction_t *machine, *trimmed;
 	bool other = kind == CLIENT_OTHER || kind == SERVER_OTHER;
 
-	if (osip_transaction_init(&machine, (osip_fsm_type_t)kind, ms->osip, ms->slim[other][CLASS_REQUEST]) != OSIP_SUCCESS)
+	if (osip_transaction_init(&machine, (osip_fsm_type_t)kind, ms->osip,
+		    ms->slim[other][CLASS_REQUEST]) != OSIP_SUCCESS)
 		return NULL;
 	osip_remove_transaction(ms->osip, machine);
-	/* 14.9 of its 15.2 KB are a DNS record behind all that the machine reads or writes: a call that rings for a minute need not hold them. Shrinking stays in place. */
+	/* 14.9 of its 15.2 KB are a DNS record behind all that the machine reads or writes: a call
+	 * that rings for a minute need not hold them. Shrinking stays in place. */
 	trimmed = realloc(machine, offsetof(osip_transaction_t, record));
 	return trimmed ? trimmed : machine;
 }
@@ -197,7 +219,8 @@ static osip_message_t *slim_of(const struct transaction *t, int class)
 
 int machine_take(struct transaction *t)
 {
-	static const state_t first[TRANSACTION_KINDS] = {ICT_PRE_CALLING, IST_PRE_PROCEEDING, NICT_PRE_TRYING, NIST_PRE_TRYING};
+	static const state_t first[TRANSACTION_KINDS] = {
+		ICT_PRE_CALLING, IST_PRE_PROCEEDING, NICT_PRE_TRYING, NIST_PRE_TRYING};
 	struct machines *ms = t->owner->machines;
 
 	assert(!t->machine);
@@ -238,15 +261,19 @@ void machine_execute(struct transaction *t, type_t type, osip_message_t *message
 		t->outcome |= OUTCOME_ERROR;
 		return;
 	}
-	*event = (osip_event_t){.type = type, .transactionid = t->machine->transactionid, .sip = message};
+	*event = (osip_event_t){
+		.type = type, .transactionid = t->machine->transactionid, .sip = message};
 	osip_transaction_execute(t->machine, event);
 }
 
 void machine_step(struct transaction *t, enum machine_event event)
 {
-	static const type_t received[] = {RCV_REQUEST, RCV_REQACK, RCV_STATUS_1XX, RCV_STATUS_2XX, RCV_STATUS_3456XX};
-	static const type_t sent[] = {SND_REQUEST, UNKNOWN_EVT, SND_STATUS_1XX, SND_STATUS_2XX, SND_STATUS_3456XX};
-	bool server = transaction_is_server(t), invite = t->kind == CLIENT_INVITE || t->kind == SERVER_INVITE;
+	static const type_t received[] = {
+		RCV_REQUEST, RCV_REQACK, RCV_STATUS_1XX, RCV_STATUS_2XX, RCV_STATUS_3456XX};
+	static const type_t sent[] = {
+		SND_REQUEST, UNKNOWN_EVT, SND_STATUS_1XX, SND_STATUS_2XX, SND_STATUS_3456XX};
+	bool server = transaction_is_server(t),
+	     invite = t->kind == CLIENT_INVITE || t->kind == SERVER_INVITE;
 	osip_transaction_t *machine = t->machine;
 
 	t->outcome = 0;
@@ -255,7 +282,10 @@ void machine_step(struct transaction *t, enum machine_event event)
 	switch (event) {
 	case MACHINE_REQUEST:
 		/* a repeated request is only freed by the machine: it gets none */
-		machine_execute(t, server ? (invite ? RCV_REQINVITE : received[event]) : (invite ? SND_REQINVITE : sent[event]), machine->orig_request ? NULL : slim_of(t, CLASS_REQUEST));
+		machine_execute(t,
+			server ? (invite ? RCV_REQINVITE : received[event])
+			       : (invite ? SND_REQINVITE : sent[event]),
+			machine->orig_request ? NULL : slim_of(t, CLASS_REQUEST));
 		break;
 	case MACHINE_ACK:
 		if (t->kind == SERVER_INVITE)
@@ -269,13 +299,12 @@ void machine_step(struct transaction *t, enum machine_event event)
 		case NICT_TRYING:
 		case NICT_PROCEEDING:
 		case NIST_TRYING:
-		case NIST_PROCEEDING:
-			break;
-		default:
-			return; /* no transition stores a response here */
+		case NIST_PROCEEDING: break;
+		default: return; /* no transition stores a response here */
 		}
 		machine->last_response = NULL;
-		machine_execute(t, server ? sent[event] : received[event], slim_of(t, CLASS_PROVISIONAL + (int)(event - MACHINE_PROVISIONAL)));
+		machine_execute(t, server ? sent[event] : received[event],
+			slim_of(t, CLASS_PROVISIONAL + (int)(event - MACHINE_PROVISIONAL)));
 		machine_timers_adjust(t);
 	}
 }

@@ -1,7 +1,11 @@
-/* machine.h - inside the transaction layer: struct transaction, and libosip2's state machine that drives it while it lives. Included by transaction.c, server.c, client.c, key.c, merged.c, machine.c and timers.c only.
+/* machine.h - inside the transaction layer: struct transaction, and libosip2's state machine that
+ * drives it while it lives. Included by transaction.c, server.c, client.c, key.c, merged.c,
+ * machine.c and timers.c only.
  *
- * A transaction has a machine as long as the machine can still do something that we cannot read off a deadline. In the long last states (Completed of a non-INVITE server transaction, Confirmed, Accepted, ...) it has none:
- * key, wire bytes and a deadline are all that is left (LIBRARIES.md, libosip2, scale point 4).
+ * A transaction has a machine as long as the machine can still do something that we cannot read off
+ * a deadline. In the long last states (Completed of a non-INVITE server transaction, Confirmed,
+ * Accepted, ...) it has none: key, wire bytes and a deadline are all that is left (LIBRARIES.md,
+ * libosip2, scale point 4).
  */
 #ifndef SIPWARD_SIP_TRANSACTION_MACHINE_H
 #define SIPWARD_SIP_TRANSACTION_MACHINE_H
@@ -13,11 +17,18 @@ struct osip_transaction;
 struct machines;
 
 /* In the order of libosip2's osip_fsm_type_t: ICT, IST, NICT, NIST. */
-enum transaction_kind { CLIENT_INVITE, SERVER_INVITE, CLIENT_OTHER, SERVER_OTHER, TRANSACTION_KINDS };
+enum transaction_kind {
+	CLIENT_INVITE,
+	SERVER_INVITE,
+	CLIENT_OTHER,
+	SERVER_OTHER,
+	TRANSACTION_KINDS
+};
 
 enum transaction_stage {
 	STAGE_LIVE,      /* no final answer yet */
-	STAGE_COMPLETED, /* a final answer, not a 2xx to INVITE. SERVER_INVITE: the machine repeats it until the ACK comes */
+	STAGE_COMPLETED, /* a final answer, not a 2xx to INVITE. SERVER_INVITE: the machine repeats
+	                    it until the ACK comes */
 	STAGE_CONFIRMED, /* SERVER_INVITE: that ACK came */
 	STAGE_ACCEPTED,  /* a 2xx to INVITE (RFC 6026) */
 	STAGE_ENDED      /* nothing more happens but failed() and gone() */
@@ -29,37 +40,39 @@ struct transaction_key {
 };
 
 struct transaction {
-	struct table_node node;         /* in servers or clients, by key */
-	struct table_node merged_node;  /* in merged, by merged_key, where has_merged */
-	struct timer timer;             /* the earliest deadline of the machine's and ours */
+	struct table_node node;        /* in servers or clients, by key */
+	struct table_node merged_node; /* in merged, by merged_key, where has_merged */
+	struct timer timer;            /* the earliest deadline of the machine's and ours */
 	struct transactions *owner;
 	struct transaction_key key, merged_key;
-	uint64_t branch;                /* client: the branch token's id */
+	uint64_t branch; /* client: the branch token's id */
 	uint64_t cookie;
 	struct osip_transaction *machine;
-	uint64_t again_at;              /* ms of loop_now, 0 off. Server: 100 Trying (live), next 2xx (accepted) */
-	uint64_t end_at;                /* ms of loop_now, 0 off. End of a last state, or of the patience in a live one */
-	uint32_t again_ms;              /* accepted: the interval after which 2xx goes out again */
-	uint32_t index;                 /* in the table of cookies */
+	uint64_t again_at; /* ms of loop_now, 0 off. Server: 100 Trying (live), next 2xx
+	                    * (accepted) */
+	uint64_t end_at; /* ms of loop_now, 0 off. End of a last state, or of the patience in a live
+	                    one */
+	uint32_t again_ms; /* accepted: the interval after which 2xx goes out again */
+	uint32_t index;    /* in the table of cookies */
 	struct flow flow;
-	struct held_message *request;           /* server, live: the request */
-	struct wire *sent;              /* client: the request; server: the last response */
-	struct wire *ack;               /* client INVITE: the ACK of its failure */
-	struct wire *cancel;            /* client INVITE: its CANCEL, not sent yet */
+	struct held_message *request; /* server, live: the request */
+	struct wire *sent;            /* client: the request; server: the last response */
+	struct wire *ack;             /* client INVITE: the ACK of its failure */
+	struct wire *cancel;          /* client INVITE: its CANCEL, not sent yet */
 	const struct server_user *server;
 	const struct client_user *client;
 	void *user;
-	int error;                      /* of the send that failed */
+	int error; /* of the send that failed */
 	uint8_t kind, stage, method, slot;
-	uint8_t outcome;                /* enum outcome bits of the machine's last step */
-	bool reserve;                   /* in-dialog: may use the reserve of a full queue */
+	uint8_t outcome; /* enum outcome bits of the machine's last step */
+	bool reserve;    /* in-dialog: may use the reserve of a full queue */
 	bool has_merged;
-	bool has_tag;                   /* to_tag was minted */
-	bool cancelled;                 /* server: the user was told; client: CANCEL is wanted */
-	bool provisional;               /* client: a provisional response came */
-	bool acknowledged;              /* server, accepted */
-	bool orphan;                    /* server: detached without a final answer */
-	uint16_t status;                /* of a failure to be told */
+	bool has_tag;      /* to_tag was minted */
+	bool cancelled;    /* server: the user was told; client: CANCEL is wanted */
+	bool provisional;  /* client: a provisional response came */
+	bool acknowledged; /* server, accepted */
+	bool orphan;       /* server: detached without a final answer */
+	uint16_t status;   /* of a failure to be told */
 	char to_tag[TOKEN_LENGTH];
 };
 
@@ -67,18 +80,20 @@ struct transactions {
 	struct sip *sip;
 	struct machines *machines;
 	struct table servers, clients, merged;
-	unsigned char secret[16];       /* of the keys' hash */
+	unsigned char secret[16]; /* of the keys' hash */
 	struct {
 		struct transaction *t;
-		uint32_t check;         /* random: a cookie cannot be guessed */
-		uint32_t next;          /* free list */
-	} *cookie;
-	uint32_t cookies, cookie_free;  /* size of the array; first free index, UINT32_MAX none */
+		uint32_t check; /* random: a cookie cannot be guessed */
+		uint32_t next;  /* free list */
+	} * cookie;
+	uint32_t cookies, cookie_free; /* size of the array; first free index, UINT32_MAX none */
 };
 
 /* ---- transaction.c ---- */
-struct transaction *transaction_new(struct transactions *ts, enum transaction_kind kind, uint8_t method, uint8_t slot, const struct flow *flow); /* NULL: no memory */
-/* Tells failed(status, error) and ends. Only from where the loop called us, never below a user's call. */
+struct transaction *transaction_new(struct transactions *ts, enum transaction_kind kind,
+	uint8_t method, uint8_t slot, const struct flow *flow); /* NULL: no memory */
+/* Tells failed(status, error) and ends. Only from where the loop called us, never below a user's
+ * call. */
 void transaction_fail(struct transaction *t, unsigned status, int error);
 /* The same, later: from the loop. */
 void transaction_fail_later(struct transaction *t, unsigned status, int error);
@@ -86,7 +101,8 @@ void transaction_fail_later(struct transaction *t, unsigned status, int error);
 void transaction_end(struct transaction *t);
 /* Arms the timer for the earliest deadline. */
 void transaction_arm(struct transaction *t);
-/* Sends bytes on the transaction's flow. On a datagram flow a full queue counts as a lost datagram: what is retransmitted anyway needs no error. 0 or -errno, which t->error keeps. */
+/* Sends bytes on the transaction's flow. On a datagram flow a full queue counts as a lost datagram:
+ * what is retransmitted anyway needs no error. 0 or -errno, which t->error keeps. */
 int transaction_transmit(struct transaction *t, const struct wire *bytes, uint64_t cookie);
 static inline bool transaction_is_server(const struct transaction *t)
 {
@@ -105,9 +121,12 @@ void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);
 
 /* ---- key.c ---- */
-/* The key of the server transaction that a request with this method and m's other fields would match. */
-struct transaction_key key_of_server(const struct transactions *ts, const struct message *m, struct str method);
-/* From tag, Call-ID, CSeq and Request-URI: two branches of a fork upstream may well lead here with two Request-URIs. */
+/* The key of the server transaction that a request with this method and m's other fields would
+ * match. */
+struct transaction_key key_of_server(
+	const struct transactions *ts, const struct message *m, struct str method);
+/* From tag, Call-ID, CSeq and Request-URI: two branches of a fork upstream may well lead here with
+ * two Request-URIs. */
 struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m);
 
 /* ---- merged.c: requests that reach us twice by different paths (RFC 3261 section 8.2.2.2) ---- */
@@ -123,16 +142,25 @@ enum outcome {
 	OUTCOME_ERROR = 4,   /* t->error */
 	OUTCOME_DONE = 8     /* terminated */
 };
-enum machine_event { MACHINE_REQUEST, MACHINE_ACK, MACHINE_PROVISIONAL, MACHINE_SUCCESS, MACHINE_FAILURE };
+enum machine_event {
+	MACHINE_REQUEST,
+	MACHINE_ACK,
+	MACHINE_PROVISIONAL,
+	MACHINE_SUCCESS,
+	MACHINE_FAILURE
+};
 
 int machines_new(struct machines **out); /* -ENOMEM */
 void machines_free(struct machines *ms);
 
-/* Gives t a machine in its first state, with the settings' timers and those of its flow's transport. -ENOMEM. */
+/* Gives t a machine in its first state, with the settings' timers and those of its flow's
+ * transport. -ENOMEM. */
 int machine_take(struct transaction *t);
 /* Takes it away. Never from within machine_step. */
 void machine_release(struct transaction *t);
-/* One step: a request or response received (by the other side's kind: sent). Sends what is to be sent. t->outcome says what came of it. Where the machine has no such transition nothing happens. */
+/* One step: a request or response received (by the other side's kind: sent). Sends what is to be
+ * sent. t->outcome says what came of it. Where the machine has no such transition nothing
+ * happens. */
 void machine_step(struct transaction *t, enum machine_event event);
 /* Fires the timers that are due. */
 void machine_expire(struct transaction *t, uint64_t now);

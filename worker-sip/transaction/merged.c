@@ -1,4 +1,5 @@
-/* merged.c - merged requests (RFC 3261 section 8.2.2.2): the table of those that stand. Relies on key.c's keys. */
+/* merged.c - merged requests (RFC 3261 section 8.2.2.2): the table of those that stand. Relies on
+ * key.c's keys. */
 #include "machine.h"
 
 static bool same(const struct table_node *node, const void *arg)

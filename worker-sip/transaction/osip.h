@@ -1,4 +1,5 @@
-/* osip.h - libosip2 as machine.c and timers.c see it; nothing else in this program includes its headers. */
+/* osip.h - libosip2 as machine.c and timers.c see it; nothing else in this program includes its
+ * headers. */
 #ifndef SIPWARD_SIP_TRANSACTION_OSIP_H
 #define SIPWARD_SIP_TRANSACTION_OSIP_H
 

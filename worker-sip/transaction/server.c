@@ -1,5 +1,6 @@
-/* server.c - server transactions (RFC 3261 section 17.2, RFC 6026, RFC 4320): matching, 100 Trying, CANCEL, answers and the 2xx that waits for its ACK.
- * Relies on machine.c for what the machines do, on response.c for local answers. */
+/* server.c - server transactions (RFC 3261 section 17.2, RFC 6026, RFC 4320): matching, 100 Trying,
+ * CANCEL, answers and the 2xx that waits for its ACK. Relies on machine.c for what the machines do,
+ * on response.c for local answers. */
 #include "ack_cancel.h"
 #include "machine.h"
 
@@ -19,14 +20,16 @@ static bool same_key(const struct table_node *node, const void *arg)
 	return t->key.part[0] == key->part[0] && t->key.part[1] == key->part[1];
 }
 
-static struct transaction *server_find(const struct transactions *ts, const struct transaction_key *key)
+static struct transaction *server_find(
+	const struct transactions *ts, const struct transaction_key *key)
 {
 	struct table_node *node = table_find(&ts->servers, key->part[0], same_key, key);
 
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
 
-/* RFC 3261 section 22.1: CANCEL cannot be challenged, so it has to come from the hop that its INVITE came from. Trusted peers may be several hosts behind one sent-by. */
+/* RFC 3261 section 22.1: CANCEL cannot be challenged, so it has to come from the hop that its
+ * INVITE came from. Trusted peers may be several hosts behind one sent-by. */
 static bool same_hop(const struct transaction *t, const struct message *m)
 {
 	const struct settings *s = t->owner->sip->settings;
@@ -42,7 +45,9 @@ static bool same_hop(const struct transaction *t, const struct message *m)
 
 /* ---- steps ---- */
 
-/* How long a client's timer E takes to reach T2: only then may, and must, a request other than INVITE have its 100 (RFC 4320 section 4.1; on reliable transports it may come at any time, we make no difference). */
+/* How long a client's timer E takes to reach T2: only then may, and must, a request other than
+ * INVITE have its 100 (RFC 4320 section 4.1; on reliable transports it may come at any time, we
+ * make no difference). */
 static uint64_t trying_delay(const struct settings *s)
 {
 	uint64_t delay = 0;
@@ -63,10 +68,13 @@ static void server_settle(struct transaction *t)
 	transaction_arm(t);
 }
 
-static struct transaction *server_new(struct transactions *ts, const struct message *m, uint8_t slot, const struct transaction_key *key)
+static struct transaction *server_new(struct transactions *ts, const struct message *m,
+	uint8_t slot, const struct transaction_key *key)
 {
 	const struct settings *s = ts->sip->settings;
-	struct transaction *t = transaction_new(ts, m->method == METHOD_INVITE ? SERVER_INVITE : SERVER_OTHER, m->method, slot, &m->flow);
+	struct transaction *t = transaction_new(ts,
+		m->method == METHOD_INVITE ? SERVER_INVITE : SERVER_OTHER, m->method, slot,
+		&m->flow);
 
 	if (!t)
 		return NULL;
@@ -79,11 +87,13 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 	}
 	machine_step(t, MACHINE_REQUEST);
 	if (t->kind == SERVER_INVITE) {
-		/* 100 Trying at once, but not before the user had its chance to answer in this turn: a challenge needs no 100 before it */
+		/* 100 Trying at once, but not before the user had its chance to answer in this
+		 * turn: a challenge needs no 100 before it */
 		t->again_at = transaction_now(t);
 	} else {
 		t->again_at = transaction_now(t) + trying_delay(s);
-		/* by then the client has given up (timer F), and RFC 4320 section 4.2 wants no answer after that */
+		/* by then the client has given up (timer F), and RFC 4320 section 4.2 wants no
+		 * answer after that */
 		t->end_at = transaction_now(t) + 64u * s->t1_ms;
 	}
 	transaction_arm(t);
@@ -106,8 +116,7 @@ static void server_again(struct transaction *t)
 			server_settle(t);
 		}
 		break;
-	default:
-		break; /* Accepted (RFC 6026 section 7.1), Confirmed: absorbed */
+	default: break; /* Accepted (RFC 6026 section 7.1), Confirmed: absorbed */
 	}
 }
 
@@ -118,7 +127,8 @@ static enum request_kind receive_ack(struct transactions *ts, const struct messa
 	struct transaction_key key = key_of_server(ts, m, S("INVITE"));
 	struct transaction *t = server_find(ts, &key);
 
-	/* one of a 2xx has a branch of its own; those that reuse their INVITE's mean the dialog all the same */
+	/* one of a 2xx has a branch of its own; those that reuse their INVITE's mean the dialog all
+	 * the same */
 	if (!t || t->stage == STAGE_ACCEPTED)
 		return REQUEST_ACK;
 	if (t->stage == STAGE_COMPLETED && t->machine) {
@@ -184,7 +194,8 @@ bool transactions_full(const struct transactions *ts, bool in_dialog)
 	return ts->servers.count >= limit;
 }
 
-enum request_kind transactions_request(struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
+enum request_kind transactions_request(
+	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
 {
 	struct transaction_key key, merged_key;
 	struct transaction *t;
@@ -257,7 +268,8 @@ struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGT
 	if (t->request && t->request->message.to_tag.length)
 		return tag;
 	if (!t->has_tag) {
-		token_mint(&t->owner->sip->keys.minting, TOKEN_TAG, t->slot, random_u64(), t->to_tag);
+		token_mint(
+			&t->owner->sip->keys.minting, TOKEN_TAG, t->slot, random_u64(), t->to_tag);
 		t->has_tag = true;
 	}
 	memcpy(buffer, t->to_tag, TOKEN_LENGTH);
@@ -299,7 +311,8 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 	if (t->kind == SERVER_OTHER && status < 200)
 		return 0; /* RFC 4320 section 4.1: only 100, and that is server_timer's */
 	if (t->kind == SERVER_OTHER && status == 408) {
-		/* RFC 4320 section 4.2: the client's timer F has fired or is about to: nothing is sent, what it still repeats is absorbed */
+		/* RFC 4320 section 4.2: the client's timer F has fired or is about to: nothing is
+		 * sent, what it still repeats is absorbed */
 		count(ANSWERS_TOO_LATE);
 		t->stage = STAGE_CONFIRMED;
 		t->again_at = 0;
@@ -311,7 +324,9 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 		t->sent = bytes;
 		if (t->kind == SERVER_INVITE)
 			t->again_at = 0;
-		machine_step(t, status < 200 ? MACHINE_PROVISIONAL : status < 300 ? MACHINE_SUCCESS : MACHINE_FAILURE);
+		machine_step(t, status < 200   ? MACHINE_PROVISIONAL
+				: status < 300 ? MACHINE_SUCCESS
+					       : MACHINE_FAILURE);
 		if (status >= 200 && !(t->outcome & OUTCOME_ERROR))
 			server_completed(t, status);
 		server_settle(t);
@@ -391,7 +406,9 @@ void server_timer(struct transaction *t, uint64_t now)
 	}
 	if (t->again_at && t->again_at <= now) {
 		/* RFC 3261 section 13.3.1.4, on every transport: some hop may be unreliable */
-		t->again_ms = t->again_ms > t->owner->sip->settings->t2_ms / 2 ? t->owner->sip->settings->t2_ms : t->again_ms * 2;
+		t->again_ms = t->again_ms > t->owner->sip->settings->t2_ms / 2
+		                      ? t->owner->sip->settings->t2_ms
+		                      : t->again_ms * 2;
 		t->again_at = now + t->again_ms;
 		if (transaction_transmit(t, t->sent, t->cookie) != 0)
 			t->outcome = OUTCOME_ERROR;

@@ -1,6 +1,9 @@
-/* timers.c - the timers of the machines (RFC 3261 section 17, table 4) by the settings' T1, T2 and T4, as deadlines in place of libosip2's passes over all transactions.
+/* timers.c - the timers of the machines (RFC 3261 section 17, table 4) by the settings' T1, T2 and
+ * T4, as deadlines in place of libosip2's passes over all transactions.
  *
- * Relies on libosip2 5.3: timer_*_start is an absolute time of CLOCK_MONOTONIC in spite of its name, tv_sec -1 is off; a timeout event makes its transition whenever it comes, so when is for us to say.
+ * Relies on libosip2 5.3: timer_*_start is an absolute time of CLOCK_MONOTONIC in spite of its
+ * name, tv_sec -1 is off; a timeout event makes its transition whenever it comes, so when is for us
+ * to say.
  */
 #include "osip.h"
 
@@ -8,10 +11,13 @@ static const struct timeval OFF = {.tv_sec = -1};
 
 static struct timeval at(uint64_t ms)
 {
-	return (struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+	return (struct timeval){
+		.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 }
 
-/* RFC 3261 table 4, with the settings' T1, T2, T4; libosip2's own are compiled in. On a reliable transport A, E and G are off, D, I, J and K are zero: of its transports libosip2 knows only the names TCP and TLS. */
+/* RFC 3261 table 4, with the settings' T1, T2, T4; libosip2's own are compiled in. On a reliable
+ * transport A, E and G are off, D, I, J and K are zero: of its transports libosip2 knows only the
+ * names TCP and TLS. */
 void machine_timers_start(struct transaction *t)
 {
 	const struct settings *s = t->owner->sip->settings;
@@ -51,7 +57,8 @@ void machine_timers_start(struct transaction *t)
 	}
 }
 
-/* The live timers of a state (LIBRARIES.md, libosip2, scale point 3). Those that end the transaction come first: where both are due nothing is sent any more. */
+/* The live timers of a state (LIBRARIES.md, libosip2, scale point 3). Those that end the
+ * transaction come first: where both are due nothing is sent any more. */
 struct live {
 	type_t event;
 	const struct timeval *start;
@@ -86,8 +93,7 @@ static unsigned timers_live(const struct transaction *t, struct live live[2])
 	case NIST_COMPLETED:
 		live[0] = (struct live){TIMEOUT_J, &machine->nist_context->timer_j_start};
 		return 1;
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -125,7 +131,8 @@ void machine_timers_adjust(struct transaction *t)
 	}
 }
 
-/* The interval after the one that has passed: doubled, but at most T2 where it has a bound. libosip2 bounds by its own T2. */
+/* The interval after the one that has passed: doubled, but at most T2 where it has a bound.
+ * libosip2 bounds by its own T2. */
 static void timer_restart(struct transaction *t, type_t event, int was, uint64_t now)
 {
 	int t2 = (int)t->owner->sip->settings->t2_ms, next = was > t2 / 2 ? t2 : was * 2;
@@ -144,8 +151,7 @@ static void timer_restart(struct transaction *t, type_t event, int was, uint64_t
 		machine->ist_context->timer_g_length = next;
 		machine->ist_context->timer_g_start = at(now + (uint64_t)next);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -162,9 +168,10 @@ void machine_expire(struct transaction *t, uint64_t now)
 	for (unsigned i = 0; i < n; i++) {
 		if (milliseconds(live[i].start) > now)
 			continue;
-		was = live[i].event == TIMEOUT_A ? t->machine->ict_context->timer_a_length :
-			live[i].event == TIMEOUT_E ? t->machine->nict_context->timer_e_length :
-			live[i].event == TIMEOUT_G ? t->machine->ist_context->timer_g_length : 0;
+		was = live[i].event == TIMEOUT_A   ? t->machine->ict_context->timer_a_length
+		      : live[i].event == TIMEOUT_E ? t->machine->nict_context->timer_e_length
+		      : live[i].event == TIMEOUT_G ? t->machine->ist_context->timer_g_length
+		                                   : 0;
 		machine_execute(t, live[i].event, NULL);
 		if (t->outcome & (OUTCOME_DONE | OUTCOME_ERROR))
 			return;

@@ -1,7 +1,11 @@
-/* transaction.c - transactions (RFC 3261 section 17, RFC 6026): their tables, cookies, timer and end. What servers do is in server.c, what clients do in client.c, libosip2's machines are in machine.c.
+/* transaction.c - transactions (RFC 3261 section 17, RFC 6026): their tables, cookies, timer and
+ * end. What servers do is in server.c, what clients do in client.c, libosip2's machines are in
+ * machine.c.
  *
- * Users are called only from where the loop called us: a received message, a timer, a report. A call of theirs into this layer never calls them back, so that they need not expect it; what fails below such a call is told later, from the
- * timer. t is freed only by transaction_end, which nothing below a user's call reaches.
+ * Users are called only from where the loop called us: a received message, a timer, a report. A
+ * call of theirs into this layer never calls them back, so that they need not expect it; what fails
+ * below such a call is told later, from the timer. t is freed only by transaction_end, which
+ * nothing below a user's call reaches.
  */
 #include "machine.h"
 
@@ -15,7 +19,8 @@
 #define COOKIES_MAX (1u << 24) /* more transactions than that are a bug of ours */
 #define COOKIE_NONE UINT32_MAX
 
-/* ---- cookies: a random word and an index, so that a report names a transaction and nobody can guess one ---- */
+/* ---- cookies: a random word and an index, so that a report names a transaction and nobody can
+ * guess one ---- */
 
 static int cookie_take(struct transaction *t)
 {
@@ -41,7 +46,8 @@ static int cookie_take(struct transaction *t)
 	index = ts->cookie_free;
 	ts->cookie_free = ts->cookie[index].next;
 	ts->cookie[index].t = t;
-	ts->cookie[index].check = (uint32_t)random_u64() | 1; /* never 0: a cookie of 0 asks for no report */
+	ts->cookie[index].check = (uint32_t)random_u64() |
+	                          1; /* never 0: a cookie of 0 asks for no report */
 	t->index = index;
 	t->cookie = (uint64_t)ts->cookie[index].check << 32 | index;
 	return 0;
@@ -61,7 +67,8 @@ void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t
 	uint32_t index = (uint32_t)cookie;
 	struct transaction *t;
 
-	if (index >= ts->cookies || !ts->cookie[index].t || ts->cookie[index].check != (uint32_t)(cookie >> 32)) {
+	if (index >= ts->cookies || !ts->cookie[index].t ||
+		ts->cookie[index].check != (uint32_t)(cookie >> 32)) {
 		count(TRANSACTION_REPORTS_STALE);
 		return;
 	}
@@ -93,7 +100,9 @@ int transactions_new(struct transactions **out, struct sip *sip)
 	ts->sip = sip;
 	ts->cookie_free = COOKIE_NONE;
 	randombytes_buf(ts->secret, sizeof(ts->secret));
-	if (table_init(&ts->servers, TABLE_EXPECTED) == 0 && table_init(&ts->clients, TABLE_EXPECTED) == 0 && table_init(&ts->merged, TABLE_EXPECTED) == 0)
+	if (table_init(&ts->servers, TABLE_EXPECTED) == 0 &&
+		table_init(&ts->clients, TABLE_EXPECTED) == 0 &&
+		table_init(&ts->merged, TABLE_EXPECTED) == 0)
 		error = machines_new(&ts->machines);
 	if (error) {
 		transactions_free(ts);
@@ -157,7 +166,8 @@ static void on_timer(struct timer *timer, void *arg)
 	}
 }
 
-struct transaction *transaction_new(struct transactions *ts, enum transaction_kind kind, uint8_t method, uint8_t slot, const struct flow *flow)
+struct transaction *transaction_new(struct transactions *ts, enum transaction_kind kind,
+	uint8_t method, uint8_t slot, const struct flow *flow)
 {
 	struct transaction *t = calloc(1, sizeof(*t));
 
@@ -237,7 +247,8 @@ void transaction_fail_later(struct transaction *t, unsigned status, int error)
 int transaction_transmit(struct transaction *t, const struct wire *bytes, uint64_t cookie)
 {
 	bool reserve = transaction_is_server(t) || t->reserve;
-	int error = sip_send(t->owner->sip, &t->flow, (struct str){bytes->byte, bytes->size}, cookie, reserve);
+	int error = sip_send(
+		t->owner->sip, &t->flow, (struct str){bytes->byte, bytes->size}, cookie, reserve);
 
 	if (error == -EAGAIN && !transport_is_stream(t->flow.transport))
 		return 0;
@@ -258,7 +269,8 @@ void transaction_detach(struct transaction *t)
 	if (t->kind == CLIENT_INVITE)
 		transaction_cancel(t, STR_NONE); /* it would ring for ever */
 	if (t->kind == SERVER_INVITE) {
-		/* an INVITE that nobody answers any more would stay for ever: unless an answer still comes within this turn, server.c gives one */
+		/* an INVITE that nobody answers any more would stay for ever: unless an answer
+		 * still comes within this turn, server.c gives one */
 		t->orphan = true;
 		t->again_at = transaction_now(t);
 		transaction_arm(t);

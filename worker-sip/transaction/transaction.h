@@ -1,4 +1,5 @@
-/* transaction.h - RFC 3261 section 17 with RFC 6026: client and server transactions on libosip2's four machines, driven from our own hash table and the loop's timer wheel. */
+/* transaction.h - RFC 3261 section 17 with RFC 6026: client and server transactions on libosip2's
+ * four machines, driven from our own hash table and the loop's timer wheel. */
 #ifndef SIPWARD_SIP_TRANSACTION_TRANSACTION_H
 #define SIPWARD_SIP_TRANSACTION_TRANSACTION_H
 
@@ -7,18 +8,26 @@
 struct transactions;
 struct transaction;
 
-/* The callbacks below come from the loop only (a message, a report, a timer), never from within a call into this layer: what fails below transaction_answer is told afterwards. They may call anything here; t is freed only after gone. */
+/* The callbacks below come from the loop only (a message, a report, a timer), never from within a
+ * call into this layer: what fails below transaction_answer is told afterwards. They may call
+ * anything here; t is freed only after gone. */
 
 /* The user of a server transaction. All may be NULL. t stays valid until gone returns. */
 struct server_user {
-	void (*cancelled)(void *user, struct transaction *t, const struct message *cancel); /* CANCEL came before a final answer; it has its 200 already */
-	void (*unacknowledged)(void *user, struct transaction *t); /* no ACK for the 2xx within 64*T1 */
-	void (*failed)(void *user, struct transaction *t, int error); /* an answer could not be sent; the transaction ends */
+	void (*cancelled)(void *user, struct transaction *t,
+		const struct message
+			*cancel); /* CANCEL came before a final answer; it has its 200 already */
+	void (*unacknowledged)(
+		void *user, struct transaction *t); /* no ACK for the 2xx within 64*T1 */
+	void (*failed)(void *user, struct transaction *t,
+		int error); /* an answer could not be sent; the transaction ends */
 	void (*gone)(void *user, struct transaction *t);
 };
 /* The user of a client transaction. */
 struct client_user {
-	/* Each new response: provisionals (100 too), the final one; for INVITE every 2xx, retransmissions and other forks too, until 64*T1 after the first. m is the batch's: keep what is needed. */
+	/* Each new response: provisionals (100 too), the final one; for INVITE every 2xx,
+	 * retransmissions and other forks too, until 64*T1 after the first. m is the batch's: keep
+	 * what is needed. */
 	void (*response)(void *user, struct transaction *t, const struct message *m);
 	/* No response will come: 408 (timer B or F), 503 (transport error). */
 	void (*failed)(void *user, struct transaction *t, unsigned status, int error);
@@ -31,43 +40,61 @@ void transactions_free(struct transactions *ts);
 
 /* What a received request is. */
 enum request_kind {
-	REQUEST_ABSORBED = 0, /* retransmission, ACK of a failure, CANCEL (answered), merged request (482), over the limit (503): done */
-	REQUEST_NEW,          /* *out is its new server transaction; the user attaches with transaction_serve and answers */
-	REQUEST_ACK,          /* an ACK that belongs to no failure: the dialog's */
+	REQUEST_ABSORBED = 0, /* retransmission, ACK of a failure, CANCEL (answered), merged request
+	                         (482), over the limit (503): done */
+	REQUEST_NEW, /* *out is its new server transaction; the user attaches with transaction_serve
+	                and answers */
+	REQUEST_ACK, /* an ACK that belongs to no failure: the dialog's */
 };
-enum request_kind transactions_request(struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
+enum request_kind transactions_request(
+	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
 /* Whether a new request would be over the limit. */
 bool transactions_full(const struct transactions *ts, bool in_dialog);
-/* A received response with our branch (proved by the caller: its token's id). Unknown ones are counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to end
- * (ACK and BYE); otherwise 0. */
+/* A received response with our branch (proved by the caller: its token's id). Unknown ones are
+ * counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to
+ * end (ACK and BYE); otherwise 0. */
 int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch);
-/* RECORD_SEND_FAILED from that transport worker (its index) for a cookie that a transaction gave: of a connection only the worker that has it is believed. error: negative errno. */
+/* RECORD_SEND_FAILED from that transport worker (its index) for a cookie that a transaction gave:
+ * of a connection only the worker that has it is believed. error: negative errno. */
 void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error);
 
 /* ---- server ---- */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
-/* The request: valid while the transaction has not been answered finally; hold it (kept_hold) for longer. */
+/* The request: valid while the transaction has not been answered finally; hold it (kept_hold) for
+ * longer. */
 struct held_message *transaction_request(const struct transaction *t);
-/* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2 until
- * transaction_acknowledged. -EALREADY after a final answer. Of a request other than INVITE, provisional answers and 408 are not sent (RFC 4320): 100 is
- * the layer's own affair. */
+/* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted
+ * requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2
+ * until transaction_acknowledged. -EALREADY after a final answer. Of a request other than INVITE,
+ * provisional answers and 408 are not sent (RFC 4320): 100 is the layer's own affair. */
 int transaction_answer(struct transaction *t, unsigned status, struct wire *bytes);
-/* The tag of local answers: the one that the last response carried or that was minted before for this transaction, else a new one (room is where it may be written). n == 0 where the request has a To-tag. */
+/* The tag of local answers: the one that the last response carried or that was minted before for
+ * this transaction, else a new one (room is where it may be written). n == 0 where the request has
+ * a To-tag. */
 struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGTH]);
-/* No final answer can be made (it would be too large, no memory): ends the transaction as failed, from the loop. */
+/* No final answer can be made (it would be too large, no memory): ends the transaction as failed,
+ * from the loop. */
 void transaction_abandon(struct transaction *t, int error);
 /* The dialog got the ACK of this INVITE's 2xx. */
 void transaction_acknowledged(struct transaction *t);
-/* The user no longer wants callbacks (gone neither) and must forget t, but may still answer it in the same turn of the loop: an INVITE that has no final answer then is answered 500; a client's INVITE is cancelled. */
+/* The user no longer wants callbacks (gone neither) and must forget t, but may still answer it in
+ * the same turn of the loop: an INVITE that has no final answer then is answered 500; a client's
+ * INVITE is cancelled. */
 void transaction_detach(struct transaction *t);
 bool transaction_answered(const struct transaction *t); /* finally */
 
 /* ---- client ---- */
-/* Sends a request (not ACK). bytes carry a top Via whose branch is the token of branch (TOKEN_BRANCH); a reference is taken. CANCEL has its INVITE's branch. 0; where it cannot even
- * be handed to a transport worker -errno of sip_send, -ENOMEM, -EEXIST: there is no transaction then and nothing is called. */
-int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot, const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user, struct transaction **out);
-/* Cancels an INVITE client transaction: CANCEL goes out at once when a provisional has come, else with the first one (RFC 3261 section 9.1); its request is built from the INVITE's bytes. When no final response follows
- * within 64*T1 the INVITE fails with 408. headers: further header lines for the CANCEL (Reason), may be empty. */
+/* Sends a request (not ACK). bytes carry a top Via whose branch is the token of branch
+ * (TOKEN_BRANCH); a reference is taken. CANCEL has its INVITE's branch. 0; where it cannot even be
+ * handed to a transport worker -errno of sip_send, -ENOMEM, -EEXIST: there is no transaction then
+ * and nothing is called. */
+int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot,
+	const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user,
+	struct transaction **out);
+/* Cancels an INVITE client transaction: CANCEL goes out at once when a provisional has come, else
+ * with the first one (RFC 3261 section 9.1); its request is built from the INVITE's bytes. When no
+ * final response follows within 64*T1 the INVITE fails with 408. headers: further header lines for
+ * the CANCEL (Reason), may be empty. */
 void transaction_cancel(struct transaction *t, struct str headers);
 uint8_t transaction_method(const struct transaction *t);
 const struct flow *transaction_flow(const struct transaction *t);

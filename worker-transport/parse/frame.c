@@ -1,10 +1,11 @@
-/* frame.c - finding messages in a stream (frame.h). Relies on nothing but the bytes; what a header means beyond Content-Length is the
- * parser's. */
+/* frame.c - finding messages in a stream (frame.h). Relies on nothing but the bytes; what a header
+ * means beyond Content-Length is the parser's. */
 #include "frame.h"
 #include "ipc/octet.h"
 #include "common/str.h"
 
-static enum frame_result bad(struct frame_step *step, uint16_t status, enum counter counter, const char *reason, size_t header_size)
+static enum frame_result bad(struct frame_step *step, uint16_t status, enum counter counter,
+	const char *reason, size_t header_size)
 {
 	step->status = status;
 	step->counter = counter;
@@ -13,7 +14,8 @@ static enum frame_result bad(struct frame_step *step, uint16_t status, enum coun
 	return FRAME_BAD;
 }
 
-static enum frame_result consume(struct frame *f, struct frame_step *step, size_t size, enum frame_result result)
+static enum frame_result consume(
+	struct frame *f, struct frame_step *step, size_t size, enum frame_result result)
 {
 	step->consume = size;
 	*f = (struct frame){.scanned = 0};
@@ -21,7 +23,8 @@ static enum frame_result consume(struct frame *f, struct frame_step *step, size_
 }
 
 /* CRLFs before a start line. One of them may be half a ping: it waits for what follows. */
-static enum frame_result keep_alive(struct frame *f, const char *buffer, size_t size, struct frame_step *step)
+static enum frame_result keep_alive(
+	struct frame *f, const char *buffer, size_t size, struct frame_step *step)
 {
 	static const char ping[] = "\r\n\r\n";
 	size_t n = 0;
@@ -32,12 +35,14 @@ static enum frame_result keep_alive(struct frame *f, const char *buffer, size_t 
 		return consume(f, step, 4, FRAME_PING);
 	if (n == size)
 		return FRAME_MORE;
-	if (n >= 2) /* with a third octet, a CR, followed by something else: that is the next call's to refuse */
+	if (n >= 2) /* with a third octet, a CR, followed by something else: that is the next call's
+	               to refuse */
 		return consume(f, step, 2, FRAME_PONG);
 	return bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 }
 
-/* Whether the line starts with Content-Length or its compact form; *value: where its value starts, relative to the line. */
+/* Whether the line starts with Content-Length or its compact form; *value: where its value starts,
+ * relative to the line. */
 static bool is_content_length(struct str line, uint32_t *value)
 {
 	size_t n = (size_t)(octet_span(line.p, line.p + line.n, OCTET_TOKEN) - line.p), colon = n;
@@ -53,12 +58,15 @@ static bool is_content_length(struct str line, uint32_t *value)
 	return true;
 }
 
-/* The header part is whole: its length and Content-Length's give the message's. 0, or the status to refuse with. */
-static uint16_t message_size(struct frame *f, const char *buffer, size_t message_max, const char **reason)
+/* The header part is whole: its length and Content-Length's give the message's. 0, or the status to
+ * refuse with. */
+static uint16_t message_size(
+	struct frame *f, const char *buffer, size_t message_max, const char **reason)
 {
 	uint64_t body;
 
-	if (f->twice) { /* two readers could take two different ones: what is body to one is a request to the other */
+	if (f->twice) { /* two readers could take two different ones: what is body to one is a
+		           request to the other */
 		*reason = "More Than One Content-Length";
 		return 400;
 	}
@@ -90,7 +98,8 @@ static void take_line(struct frame *f, const char *buffer, uint32_t end)
 			f->value_end = end;
 		return;
 	}
-	f->in_length = f->line && is_content_length((struct str){buffer + f->line, end - 2 - f->line}, &value);
+	f->in_length = f->line &&
+	               is_content_length((struct str){buffer + f->line, end - 2 - f->line}, &value);
 	if (!f->in_length)
 		return;
 	f->twice |= f->value != 0;
@@ -104,7 +113,8 @@ static uint16_t answer(const char *buffer, uint16_t status)
 	return strncasecmp(buffer, "SIP/", 4) ? status : 0;
 }
 
-enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, size_t message_max, struct frame_step *step)
+enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, size_t message_max,
+	struct frame_step *step)
 {
 	const size_t header_max = message_max < FRAME_HEADER_MAX ? message_max : FRAME_HEADER_MAX;
 
@@ -124,7 +134,8 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		if (!feed) {
 			f->scanned = (uint32_t)limit;
 			if (limit == header_max)
-				return bad(step, answer(buffer, 513), COUNTER_FRAME_TOO_LARGE, "Headers Too Large", 0);
+				return bad(step, answer(buffer, 513), COUNTER_FRAME_TOO_LARGE,
+					"Headers Too Large", 0);
 			return FRAME_MORE;
 		}
 		uint32_t end = (uint32_t)(feed - buffer) + 1;
@@ -143,7 +154,9 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		uint16_t status = message_size(f, buffer, message_max, &reason);
 
 		if (status)
-			return bad(step, answer(buffer, status), status == 513 ? COUNTER_FRAME_TOO_LARGE : COUNTER_FRAME_LENGTH, reason, f->header_size);
+			return bad(step, answer(buffer, status),
+				status == 513 ? COUNTER_FRAME_TOO_LARGE : COUNTER_FRAME_LENGTH,
+				reason, f->header_size);
 	}
 	if (size < f->total) {
 		step->need = f->total - size;

@@ -1,6 +1,8 @@
-/* frame.h - finding messages in a stream (RFC 3261 section 18.3, keep-alives of RFC 5626 section 4.4.1).
+/* frame.h - finding messages in a stream (RFC 3261 section 18.3, keep-alives of RFC 5626
+ * section 4.4.1).
  *
- * Incremental: what was looked at is not looked at again, and any split of the bytes gives the same results.
+ * Incremental: what was looked at is not looked at again, and any split of the bytes gives the same
+ * results.
  */
 #ifndef SIPWARD_TRANSPORT_PARSE_FRAME_H
 #define SIPWARD_TRANSPORT_PARSE_FRAME_H
@@ -11,19 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The largest header part on a stream, bytes, blank line included: bounds what a peer can make us hold before it has said how long its
- * message is. */
+/* The largest header part on a stream, bytes, blank line included: bounds what a peer can make us
+ * hold before it has said how long its message is. */
 #define FRAME_HEADER_MAX 32768
 
 enum frame_result {
 	FRAME_MORE,    /* nothing to consume yet: read on */
 	FRAME_PING,    /* CRLF CRLF: consume, answer with one CRLF */
 	FRAME_PONG,    /* a CRLF by itself: consume */
-	FRAME_MESSAGE, /* one whole message of step.consume bytes at the start of the buffer: parse, consume */
+	FRAME_MESSAGE, /* one whole message of step.consume bytes at the start of the buffer: parse,
+	                  consume */
 	FRAME_BAD      /* fatal: answer step.status where it can be answered, then close */
 };
 
-/* The state of one stream. All zero at its start; it resets itself after each result that consumes. */
+/* The state of one stream. All zero at its start; it resets itself after each result that
+ * consumes. */
 struct frame {
 	uint32_t scanned;     /* bytes looked at */
 	uint32_t line;        /* start of the line being read */
@@ -31,23 +35,27 @@ struct frame {
 	uint32_t total;       /* header_size and body, once known */
 	uint32_t value;       /* start of Content-Length's value; 0: none seen */
 	uint32_t value_end;
-	bool twice;           /* Content-Length came again */
-	bool in_length;       /* the header being read is Content-Length: a folded line belongs to it */
+	bool twice;     /* Content-Length came again */
+	bool in_length; /* the header being read is Content-Length: a folded line belongs to it */
 };
 
 struct frame_step {
-	size_t consume;       /* PING, PONG, MESSAGE: bytes to take from the front of the buffer */
-	size_t need;          /* MORE: bytes still missing where that is known, else 0 */
-	bool begun;           /* MORE: a message has begun (its time runs); false: at most half a keep-alive lies there */
+	size_t consume; /* PING, PONG, MESSAGE: bytes to take from the front of the buffer */
+	size_t need;    /* MORE: bytes still missing where that is known, else 0 */
+	bool begun; /* MORE: a message has begun (its time runs); false: at most half a keep-alive
+	               lies there */
 	uint16_t status;      /* BAD: 400 or 513; 0: close without an answer */
 	enum counter counter; /* BAD: the caller counts it */
 	const char *reason;   /* BAD: static reason phrase */
-	size_t header_size;   /* BAD: bytes that parse_message may see, to learn whether an answer (with status above) can be sent; 0: none */
+	size_t header_size;   /* BAD: bytes that parse_message may see, to learn whether an answer
+	                         (with status above) can be sent; 0: none */
 };
 
-/* Looks at buffer, which starts at the first byte not consumed and holds at least what it held in the last call. message_max: the
- * largest message, bytes, at most MESSAGE_RAW_MAX; a buffer of message_max bytes always suffices to get a result other than MORE. Call
- * again after each result that consumes, until MORE or BAD. */
-enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, size_t message_max, struct frame_step *step);
+/* Looks at buffer, which starts at the first byte not consumed and holds at least what it held in
+ * the last call. message_max: the largest message, bytes, at most MESSAGE_RAW_MAX; a buffer of
+ * message_max bytes always suffices to get a result other than MORE. Call again after each result
+ * that consumes, until MORE or BAD. */
+enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, size_t message_max,
+	struct frame_step *step);
 
 #endif

@@ -1,8 +1,9 @@
 /* parse.c - the strict parser (parse.h): start line, header lines, and what they must be together.
  *
- * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h. The header table is written in
- * place, the raw bytes behind it once its size is known. After a fault it goes on through the lines, so that a 400 can carry the Via,
- * From, To, Call-ID and CSeq that it must carry; the first fault is the one that is told.
+ * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h.
+ * The header table is written in place, the raw bytes behind it once its size is known. After a
+ * fault it goes on through the lines, so that a 400 can carry the Via, From, To, Call-ID and CSeq
+ * that it must carry; the first fault is the one that is told.
  */
 #include "parse.h"
 #include "ipc/octet.h"
@@ -41,15 +42,22 @@ static bool note_fault(struct parser *p, enum line_fault fault)
 	case LINE_OK: return true;
 	case LINE_OPEN: parse_fail(p, 400, COUNTER_PARSE_LINE, "Headers Without End"); return false;
 	case LINE_NUL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers"); return true;
-	case LINE_BARE: parse_fail(p, 400, COUNTER_PARSE_LINE, "Line End Other Than CRLF"); return false;
-	case LINE_CONTROL: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Control Byte in Headers"); return true;
-	case LINE_UTF8: parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8"); return true;
+	case LINE_BARE:
+		parse_fail(p, 400, COUNTER_PARSE_LINE, "Line End Other Than CRLF");
+		return false;
+	case LINE_CONTROL:
+		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Control Byte in Headers");
+		return true;
+	case LINE_UTF8:
+		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8");
+		return true;
 	}
 	assert(!"a fault of line.h");
 	return false;
 }
 
-/* Status-Line (RFC 3261 section 7.2). More lenient than the grammar: without a reason phrase the space before it may be missing too. */
+/* Status-Line (RFC 3261 section 7.2). More lenient than the grammar: without a reason phrase the
+ * space before it may be missing too. */
 static void parse_status_line(struct parser *p, struct str line)
 {
 	struct message *m = p->message;
@@ -59,7 +67,8 @@ static void parse_status_line(struct parser *p, struct str line)
 		parse_fail(p, 0, COUNTER_PARSE_VERSION, "Version Not Supported");
 		return;
 	}
-	if (line.n < 11 || str_number((struct str){line.p + 8, 3}, 699, &status) || status < 100 || (line.n > 11 && line.p[11] != ' ')) {
+	if (line.n < 11 || str_number((struct str){line.p + 8, 3}, 699, &status) || status < 100 ||
+		(line.n > 11 && line.p[11] != ' ')) {
 		parse_fail(p, 0, COUNTER_PARSE_START_LINE, "Malformed Status-Line");
 		return;
 	}
@@ -68,8 +77,8 @@ static void parse_status_line(struct parser *p, struct str line)
 		m->reason = span_of(p, str_from(line, 12));
 }
 
-/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version. False where this is another protocol's
- * line. */
+/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version.
+ * False where this is another protocol's line. */
 static bool parse_request_line(struct parser *p, struct str line)
 {
 	struct message *m = p->message;
@@ -97,7 +106,9 @@ static bool parse_request_line(struct parser *p, struct str line)
 			return false;
 	}
 	error = uri_parse(rest, &uri);
-	if (error || uri.headers.n) /* headers have no place in a request URI (RFC 3261 section 19.1.1) */
+	if (error ||
+		uri.headers
+			.n) /* headers have no place in a request URI (RFC 3261 section 19.1.1) */
 		parse_fail(p, 400, COUNTER_PARSE_URI, "Malformed Request-URI");
 	else
 		m->request_uri = uri_spans(p, &uri);
@@ -148,7 +159,8 @@ static void parse_header(struct parser *p, const char *line, const char *end)
 	m->header_count++;
 }
 
-/* The header lines from at to the blank line. The first octet of the body, or NULL where the lines cannot be followed to their end. */
+/* The header lines from at to the blank line. The first octet of the body, or NULL where the lines
+ * cannot be followed to their end. */
 static const char *parse_headers(struct parser *p, const char *at, const char *limit)
 {
 	for (;;) {
@@ -169,7 +181,8 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 /* What the headers must be together (RFC 3261 section 8.1.1), and the body they speak of. */
 static void parse_whole(struct parser *p, const char *body, const char *limit)
 {
-	static const uint8_t mandatory[] = {HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
+	static const uint8_t mandatory[] = {
+		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 	struct message *m = p->message;
 	size_t length = (size_t)(limit - body);
 
@@ -184,7 +197,8 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 	}
 	if (p->has_length) {
 		if (p->content_length > length)
-			parse_fail(p, 400, COUNTER_PARSE_LENGTH, "Body Shorter Than Content-Length");
+			parse_fail(
+				p, 400, COUNTER_PARSE_LENGTH, "Body Shorter Than Content-Length");
 		else
 			length = (size_t)p->content_length;
 	}
@@ -205,7 +219,8 @@ static void finish(struct parser *p)
 	memset(raw + m->raw_size, 0, m->size - (size_t)(raw + m->raw_size - (char *)m));
 }
 
-/* The way back is the top Via's to say; what else is missing from the request is missing from its answer (RFC 4475 section 3.3.1). */
+/* The way back is the top Via's to say; what else is missing from the request is missing from its
+ * answer (RFC 4475 section 3.3.1). */
 static bool is_answerable(const struct parser *p)
 {
 	const struct message *m = p->message;
@@ -230,7 +245,8 @@ bool parse_keepalive(const char *raw, size_t size)
 	return true;
 }
 
-int parse_message(const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error)
+int parse_message(
+	const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error)
 {
 	const char *limit = raw + size, *end, *body = NULL;
 
@@ -248,7 +264,8 @@ int parse_message(const char *raw, size_t size, void *buffer, size_t room_size, 
 	m->max_forwards = -1;
 	m->expires = -1;
 
-	if (raw == limit || !octet_is(*raw, OCTET_TOKEN) || line_end_unfolded(raw, limit, &end) != LINE_OK) {
+	if (raw == limit || !octet_is(*raw, OCTET_TOKEN) ||
+		line_end_unfolded(raw, limit, &end) != LINE_OK) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
 		return refuse(&p, false, error);
 	}

@@ -1,7 +1,9 @@
-/* parse.h - the strict parser: raw bytes from the network into the one block that crosses to the SIP worker (ipc/message.h).
+/* parse.h - the strict parser: raw bytes from the network into the one block that crosses to the
+ * SIP worker (ipc/message.h).
  *
- * What is malformed ends here, in the process that has least to lose: either with the status to answer or to be dropped, always with
- * the counter of its reason. Linear in the size of the input whatever it holds; nothing is allocated.
+ * What is malformed ends here, in the process that has least to lose: either with the status to
+ * answer or to be dropped, always with the counter of its reason. Linear in the size of the input
+ * whatever it holds; nothing is allocated.
  */
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_H
@@ -9,39 +11,49 @@
 #include "common/counters.h"
 #include "ipc/message.h"
 
-/* The most elements of all comma lists of one message. A proxy chain may not be longer than Max-Forwards' 70; lists are walked by code
- * further in whose cost grows with the square of their length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
+/* The most elements of all comma lists of one message. A proxy chain may not be longer than
+ * Max-Forwards' 70; lists are walked by code further in whose cost grows with the square of their
+ * length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
 #define PARSE_ITEMS_MAX 512
-/* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and media types have SYNTAX_PARAMS_MAX
- * parameters at most (ipc/syntax.h). */
+/* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and
+ * media types have SYNTAX_PARAMS_MAX parameters at most (ipc/syntax.h). */
 #define PARSE_PARAMS_MAX 64
-/* The most Via values: the 70 hops that Max-Forwards starts from (RFC 3261 section 8.1.1.6), and room for a client that starts higher. */
+/* The most Via values: the 70 hops that Max-Forwards starts from (RFC 3261 section 8.1.1.6), and
+ * room for a client that starts higher. */
 #define PARSE_VIAS_MAX 128
 
 struct parse_error {
-	uint16_t status;      /* what to answer: 400, 505, ...; 0: drop silently (a response, an ACK, not SIP at all) */
-	bool answerable;      /* the block holds what a stateless answer copies (RFC 3261 section 8.2.6.2); else drop, whatever status says */
+	uint16_t status; /* what to answer: 400, 505, ...; 0: drop silently (a response, an ACK, not
+	                    SIP at all) */
+	bool answerable; /* the block holds what a stateless answer copies (RFC 3261
+	                    section 8.2.6.2); else drop, whatever status says */
 	enum counter counter; /* the caller counts it: counter_add(error.counter, 1) */
-	const char *reason;   /* static reason phrase that says what is wrong, e.g. "Missing Call-ID" */
+	const char
+		*reason; /* static reason phrase that says what is wrong, e.g. "Missing Call-ID" */
 };
 
-/* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before the start line are skipped; bytes
- * past Content-Length are cut off (RFC 3261 section 18.3; a stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. room:
- * 8-byte aligned, at least message_block_size(MESSAGE_HEADERS_MAX, size) bytes; raw must not lie in it. Only the block's own bytes are
- * written.
+/* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before
+ * the start line are skipped; bytes past Content-Length are cut off (RFC 3261 section 18.3; a
+ * stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. room: 8-byte aligned, at least
+ * message_block_size(MESSAGE_HEADERS_MAX, size) bytes; raw must not lie in it. Only the block's own
+ * bytes are written.
  *
- * 0: room holds the block (message->size bytes), which passes message_check once the caller has filled in flow, received_ns and slot
- * (they are zero).
- * -EBADMSG: *error says why. Where error->answerable, room holds a block with header table and raw bytes, of which the caller may use
- * is_request, method, start_line, method_name, via*, rport, and message_first/message_next/message_header_value for VIA, FROM, TO,
- * CALL_ID and CSEQ: Via is there, the others may be missing; each is in UTF-8 without bare line ends, a NUL stands in From and To alone
- * and there in quoted-pairs. The top Via has a well-formed sent-by; via_params may be anything, and via_branch be missing where it is not
- * a list of parameters. From, To and CSeq are not known to be well-formed; to_tag is set where To is and has one. It does not pass
+ * 0: room holds the block (message->size bytes), which passes message_check once the caller has
+ * filled in flow, received_ns and slot (they are zero). -EBADMSG: *error says why. Where
+ * error->answerable, room holds a block with header table and raw bytes, of which the caller may
+ * use is_request, method, start_line, method_name, via*, rport, and
+ * message_first/message_next/message_header_value for VIA, FROM, TO, CALL_ID and CSEQ: Via is
+ * there, the others may be missing; each is in UTF-8 without bare line ends, a NUL stands in From
+ * and To alone and there in quoted-pairs. The top Via has a well-formed sent-by; via_params may be
+ * anything, and via_branch be missing where it is not a list of parameters. From, To and CSeq are
+ * not known to be well-formed; to_tag is set where To is and has one. It does not pass
  * message_check.
  * -ENOBUFS: room is too small. */
-int parse_message(const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error);
+int parse_message(
+	const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error);
 
-/* True where a datagram holds nothing but CR and LF or zero bytes: a keep-alive, to be counted and dropped. */
+/* True where a datagram holds nothing but CR and LF or zero bytes: a keep-alive, to be counted and
+ * dropped. */
 bool parse_keepalive(const char *raw, size_t size);
 
 #endif

@@ -1,20 +1,23 @@
-/* parse_line.c - finding the ends of lines, eight octets at a time: nearly all octets of a message pass through here and need no more than
- * this look. */
+/* parse_line.c - finding the ends of lines, eight octets at a time: nearly all octets of a message
+ * pass through here and need no more than this look. */
 #include "parse_line.h"
 #include "ipc/syntax.h"
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS (ONES * 0x80)
 
-/* The first octet at or after p that is a control byte, or limit. *high collects whether any octet from 0x80 on was passed. */
+/* The first octet at or after p that is a control byte, or limit. *high collects whether any octet
+ * from 0x80 on was passed. */
 static const char *next_control(const char *p, const char *limit, uint64_t *high)
 {
 	while (limit - p >= 8) {
 		uint64_t x;
 
 		memcpy(&x, p, 8);
-		/* per octet: high bit set where it is below 0x20 or 0x7f; borrows spoil only octets above the first hit (little-endian: behind it) */
-		uint64_t del = x ^ (ONES * 0x7f), hit = (((x - ONES * 0x20) & ~x) | ((del - ONES) & ~del)) & HIGHS;
+		/* per octet: high bit set where it is below 0x20 or 0x7f; borrows spoil only octets
+		 * above the first hit (little-endian: behind it) */
+		uint64_t del = x ^ (ONES * 0x7f),
+			 hit = (((x - ONES * 0x20) & ~x) | ((del - ONES) & ~del)) & HIGHS;
 
 		if (hit) {
 			unsigned n = (unsigned)__builtin_ctzll(hit) / 8;

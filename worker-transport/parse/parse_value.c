@@ -1,7 +1,7 @@
 /* parse_value.c - the values of known header fields (value.h). Relies on ipc/syntax.h.
  *
- * What the gateway reads later, or what code behind it is known to stumble over, is checked here; other headers pass as the octets they
- * are, within the limits of parse.h.
+ * What the gateway reads later, or what code behind it is known to stumble over, is checked here;
+ * other headers pass as the octets they are, within the limits of parse.h.
  */
 #include "parse_value.h"
 #include "ipc/octet.h"
@@ -27,13 +27,36 @@ static const char *const duplicate[HEADER_COUNT] = {
 
 /* What may stand once (RFC 3261 section 7.3.1: no comma list, so no second line). */
 static const bool single[HEADER_COUNT] = {
-	[HEADER_FROM] = true, [HEADER_TO] = true, [HEADER_CALL_ID] = true, [HEADER_CSEQ] = true, [HEADER_MAX_FORWARDS] = true,
-	[HEADER_CONTENT_LENGTH] = true, [HEADER_CONTENT_TYPE] = true, [HEADER_CONTENT_DISPOSITION] = true, [HEADER_EXPIRES] = true,
-	[HEADER_MIN_EXPIRES] = true, [HEADER_EVENT] = true, [HEADER_SUBSCRIPTION_STATE] = true, [HEADER_REFER_TO] = true,
-	[HEADER_REFERRED_BY] = true, [HEADER_REPLACES] = true, [HEADER_JOIN] = true, [HEADER_TARGET_DIALOG] = true, [HEADER_RACK] = true,
-	[HEADER_RSEQ] = true, [HEADER_SESSION_EXPIRES] = true, [HEADER_MIN_SE] = true, [HEADER_SIP_ETAG] = true, [HEADER_SIP_IF_MATCH] = true,
-	[HEADER_DATE] = true, [HEADER_MIME_VERSION] = true, [HEADER_TIMESTAMP] = true, [HEADER_RETRY_AFTER] = true, [HEADER_REPLY_TO] = true,
-	[HEADER_FLOW_TIMER] = true, [HEADER_REFER_SUB] = true,
+	[HEADER_FROM] = true,
+	[HEADER_TO] = true,
+	[HEADER_CALL_ID] = true,
+	[HEADER_CSEQ] = true,
+	[HEADER_MAX_FORWARDS] = true,
+	[HEADER_CONTENT_LENGTH] = true,
+	[HEADER_CONTENT_TYPE] = true,
+	[HEADER_CONTENT_DISPOSITION] = true,
+	[HEADER_EXPIRES] = true,
+	[HEADER_MIN_EXPIRES] = true,
+	[HEADER_EVENT] = true,
+	[HEADER_SUBSCRIPTION_STATE] = true,
+	[HEADER_REFER_TO] = true,
+	[HEADER_REFERRED_BY] = true,
+	[HEADER_REPLACES] = true,
+	[HEADER_JOIN] = true,
+	[HEADER_TARGET_DIALOG] = true,
+	[HEADER_RACK] = true,
+	[HEADER_RSEQ] = true,
+	[HEADER_SESSION_EXPIRES] = true,
+	[HEADER_MIN_SE] = true,
+	[HEADER_SIP_ETAG] = true,
+	[HEADER_SIP_IF_MATCH] = true,
+	[HEADER_DATE] = true,
+	[HEADER_MIME_VERSION] = true,
+	[HEADER_TIMESTAMP] = true,
+	[HEADER_RETRY_AFTER] = true,
+	[HEADER_REPLY_TO] = true,
+	[HEADER_FLOW_TIMER] = true,
+	[HEADER_REFER_SUB] = true,
 };
 
 const char *missing_reason(uint8_t id)
@@ -88,7 +111,8 @@ static void value_via(struct parser *p, struct str value)
 
 	while (!(error = via_next(&value, &via)) || error == -EPROTONOSUPPORT) {
 		any = true;
-		if (error) /* the first fault of a request of that version was its start line; its 505 is sent by this Via */
+		if (error) /* the first fault of a request of that version was its start line; its
+		              505 is sent by this Via */
 			parse_fail(p, 400, COUNTER_PARSE_VERSION, malformed[HEADER_VIA]);
 		if (m->via_count == PARSE_VIAS_MAX) {
 			parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Via");
@@ -116,8 +140,10 @@ static void value_via(struct parser *p, struct str value)
 	}
 }
 
-/* From and To: one address; a tag that is a token and stands once (RFC 3261 sections 19.3 and 20.20). */
-static void value_party(struct parser *p, uint8_t id, struct str value, struct uri *uri, struct span *tag_out)
+/* From and To: one address; a tag that is a token and stands once (RFC 3261 sections 19.3
+ * and 20.20). */
+static void value_party(
+	struct parser *p, uint8_t id, struct str value, struct uri *uri, struct span *tag_out)
 {
 	struct address a;
 	struct str name, tag, found = {NULL, 0};
@@ -148,7 +174,8 @@ static void value_contact(struct parser *p, struct str value)
 	bool any = false;
 
 	if (str_equal(value, S("*"))) {
-		if (m->contact_count || m->contact_star || !m->is_request || m->method != METHOD_REGISTER)
+		if (m->contact_count || m->contact_star || !m->is_request ||
+			m->method != METHOD_REGISTER)
 			fail_value(p, HEADER_CONTACT, -EINVAL);
 		else
 			m->contact_star = 1;
@@ -169,7 +196,8 @@ static void value_contact(struct parser *p, struct str value)
 		fail_value(p, HEADER_CONTACT, error);
 }
 
-/* A list of addresses; bracketed: of name-addr only, as routes are (RFC 3261 sections 20.30 and 20.34). */
+/* A list of addresses; bracketed: of name-addr only, as routes are (RFC 3261 sections 20.30
+ * and 20.34). */
 static void value_addresses(struct parser *p, uint8_t id, struct str value, bool bracketed)
 {
 	struct address a;
@@ -217,11 +245,13 @@ static void value_call_id(struct parser *p, struct str value)
 static void value_cseq(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
-	const char *end = value.p + value.n, *digits = octet_span(value.p, end, OCTET_DIGIT), *method = octet_span(digits, end, OCTET_LWS);
+	const char *end = value.p + value.n, *digits = octet_span(value.p, end, OCTET_DIGIT),
+		   *method = octet_span(digits, end, OCTET_LWS);
 	struct str name = {method, (size_t)(end - method)};
 	uint64_t number;
 
-	if (method == digits || !is_token(name) || str_number((struct str){value.p, (size_t)(digits - value.p)}, INT32_MAX, &number)) {
+	if (method == digits || !is_token(name) ||
+		str_number((struct str){value.p, (size_t)(digits - value.p)}, INT32_MAX, &number)) {
 		fail_value(p, HEADER_CSEQ, -EINVAL);
 		return;
 	}
@@ -244,11 +274,13 @@ static void value_max_forwards(struct parser *p, struct str value)
 		p->message->max_forwards = (int16_t)number;
 }
 
-/* What is no number counts as one hour (RFC 3261 section 10.2.1.1, as of expires parameters), what is too large as the most there is. */
+/* What is no number counts as one hour (RFC 3261 section 10.2.1.1, as of expires parameters), what
+ * is too large as the most there is. */
 static void value_expires(struct parser *p, struct str value)
 {
 	uint64_t number;
-	bool digits = value.n && octet_span(value.p, value.p + value.n, OCTET_DIGIT) == value.p + value.n;
+	bool digits = value.n &&
+	              octet_span(value.p, value.p + value.n, OCTET_DIGIT) == value.p + value.n;
 
 	if (!digits)
 		number = 3600;
@@ -280,13 +312,15 @@ static void value_params(struct parser *p, uint8_t id, struct str rest)
 
 static void value_content_type(struct parser *p, struct str value)
 {
-	const char *end = value.p + value.n, *type = octet_span(value.p, end, OCTET_TOKEN), *slash = octet_span(type, end, OCTET_LWS);
+	const char *end = value.p + value.n, *type = octet_span(value.p, end, OCTET_TOKEN),
+		   *slash = octet_span(type, end, OCTET_LWS);
 
 	if (type == value.p || slash == end || *slash != '/') {
 		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
-	const char *subtype = octet_span(slash + 1, end, OCTET_LWS), *rest = octet_span(subtype, end, OCTET_TOKEN);
+	const char *subtype = octet_span(slash + 1, end, OCTET_LWS),
+		   *rest = octet_span(subtype, end, OCTET_TOKEN);
 
 	if (rest == subtype) {
 		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
@@ -375,10 +409,12 @@ static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 		fail_value(p, id, error);
 }
 
-/* Credentials and challenges: a scheme, and for Digest auth-params; other schemes are nobody's here. */
+/* Credentials and challenges: a scheme, and for Digest auth-params; other schemes are nobody's
+ * here. */
 static void value_auth(struct parser *p, uint8_t id, struct str value)
 {
-	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN), *rest = octet_span(scheme, end, OCTET_LWS);
+	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN),
+		   *rest = octet_span(scheme, end, OCTET_LWS);
 	struct str params = {rest, (size_t)(end - rest)};
 
 	if (scheme == value.p || rest == scheme || !params.n)
@@ -451,7 +487,9 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	case HEADER_FLOW_TIMER: value_with_params(p, id, value, OCTET_DIGIT); break;
 	case HEADER_REPLACES:
 	case HEADER_JOIN:
-	case HEADER_TARGET_DIALOG: value_with_params(p, id, value, OCTET_TOKEN | OCTET_WORD | OCTET_URIC); break;
+	case HEADER_TARGET_DIALOG:
+		value_with_params(p, id, value, OCTET_TOKEN | OCTET_WORD | OCTET_URIC);
+		break;
 	case HEADER_REQUIRE:
 	case HEADER_PROXY_REQUIRE:
 	case HEADER_SUPPORTED:

@@ -1,5 +1,5 @@
-/* parse_value.h - the values of known header fields, each against its grammar (RFC 3261 sections 20 and 25.1), into the typed fields of the
- * block. Inner part of the parser: parse.h is its face. */
+/* parse_value.h - the values of known header fields, each against its grammar (RFC 3261 sections 20
+ * and 25.1), into the typed fields of the block. Inner part of the parser: parse.h is its face. */
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_VALUE_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_VALUE_H
 
@@ -8,19 +8,20 @@
 
 /* One message on its way through the parser. */
 struct parser {
-	const char *raw;           /* the start line's first octet: what spans are relative to */
+	const char *raw; /* the start line's first octet: what spans are relative to */
 	struct message *message;
-	struct parse_error error;  /* the first fault */
+	struct parse_error error; /* the first fault */
 	bool failed;
-	unsigned items;            /* elements of all comma lists so far */
-	bool has_length;           /* a well-formed Content-Length was seen */
+	unsigned items;  /* elements of all comma lists so far */
+	bool has_length; /* a well-formed Content-Length was seen */
 	uint64_t content_length;
 };
 
 /* Notes a fault; the first one stays. */
 void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason);
 
-/* Reads the value (trimmed, folds inside) of a header with that id, not the first of it where again. Faults are noted. */
+/* Reads the value (trimmed, folds inside) of a header with that id, not the first of it where
+ * again. Faults are noted. */
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again);
 
 /* "Missing NAME". */

@@ -1,7 +1,9 @@
 /* stateless_answer.c - stateless answers.
  *
- * From and To may be malformed, and so may be the top Via's parameters: they are copied as they are, and their tags are looked for without trusting their grammar. Every loop is linear in the request. Relies on: parse_message, which has seen that what is
- * copied here has no control bytes but in quoted-pairs and that the top Via has a sent-by.
+ * From and To may be malformed, and so may be the top Via's parameters: they are copied as they
+ * are, and their tags are looked for without trusting their grammar. Every loop is linear in the
+ * request. Relies on: parse_message, which has seen that what is copied here has no control bytes
+ * but in quoted-pairs and that the top Via has a sent-by.
  */
 #include "stateless_answer.h"
 
@@ -26,7 +28,8 @@ static void put(struct writer *w, struct str s)
 	w->used += s.n;
 }
 
-static void __attribute__((format(printf, 2, 3))) put_format(struct writer *w, const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+put_format(struct writer *w, const char *format, ...)
 {
 	char text[160];
 	va_list ap;
@@ -111,7 +114,8 @@ static struct str tag_in(struct str field)
 	return STR_NONE;
 }
 
-static void tag_of(const struct hash_key *key, const struct message *m, char tag[REFUSE_TAG_LENGTH + 1])
+static void tag_of(
+	const struct hash_key *key, const struct message *m, char tag[REFUSE_TAG_LENGTH + 1])
 {
 	uint64_t part[3] = {
 		hash_str(key, message_value(m, HEADER_CALL_ID)),
@@ -119,13 +123,16 @@ static void tag_of(const struct hash_key *key, const struct message *m, char tag
 		hash_str(key, message_str(m, m->via_branch)),
 	};
 
-	snprintf(tag, REFUSE_TAG_LENGTH + 1, REFUSE_TAG_PREFIX "%016llx", (unsigned long long)hash_bytes(key, part, sizeof(part)));
+	snprintf(tag, REFUSE_TAG_LENGTH + 1, REFUSE_TAG_PREFIX "%016llx",
+		(unsigned long long)hash_bytes(key, part, sizeof(part)));
 }
 
-/* The top Via with received (RFC 3261 section 18.2.1) and rport (RFC 3581 section 4) as we saw them; what the sender wrote there is left out. */
+/* The top Via with received (RFC 3261 section 18.2.1) and rport (RFC 3581 section 4) as we saw
+ * them; what the sender wrote there is left out. */
 static void put_via(struct writer *w, const struct message *m, const struct endpoint *peer)
 {
-	struct str line = message_value(m, HEADER_VIA), top = message_str(m, m->via), params = message_str(m, m->via_params), name, value;
+	struct str line = message_value(m, HEADER_VIA), top = message_str(m, m->via),
+		   params = message_str(m, m->via_params), name, value;
 	const char *params_at = params.n ? params.p : top.p + top.n;
 	char host[ENDPOINT_TEXT_SIZE];
 	size_t host_length = endpoint_host_text(peer, host);
@@ -153,11 +160,14 @@ static void put_via(struct writer *w, const struct message *m, const struct endp
 		put(w, (struct str){host, host_length});
 	if (rport)
 		put_format(w, ";rport=%u", peer->port);
-	put(w, (struct str){top.p + top.n, (size_t)(line.p + line.n - (top.p + top.n))}); /* further values of that line */
+	put(w, (struct str){
+		       top.p + top.n, (size_t)(line.p + line.n -
+					       (top.p + top.n))}); /* further values of that line */
 	put(w, S("\r\n"));
 }
 
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *buffer, size_t size)
+long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer,
+	const struct refusal *why, char *buffer, size_t size)
 {
 	struct writer w = {.buffer = buffer, .size = size};
 	const struct message_header *via = message_first(m, HEADER_VIA);
@@ -165,7 +175,8 @@ long refuse(const struct hash_key *tag_key, const struct message *m, const struc
 
 	if (!m->is_request || m->method == METHOD_ACK)
 		return -EPERM;
-	put_format(&w, "SIP/2.0 %u %s\r\n", why->status, why->reason ? why->reason : status_reason(why->status));
+	put_format(&w, "SIP/2.0 %u %s\r\n", why->status,
+		why->reason ? why->reason : status_reason(why->status));
 	put_via(&w, m, peer);
 	while ((via = message_next(m, via)))
 		put_field(&w, "Via", message_header_value(m, via));
@@ -194,7 +205,8 @@ bool refuse_is_ack(const struct hash_key *tag_key, const struct message *m)
 	struct str to_tag = message_str(m, m->to_tag);
 	char tag[REFUSE_TAG_LENGTH + 1];
 
-	if (!m->is_request || m->method != METHOD_ACK || to_tag.n != REFUSE_TAG_LENGTH || !str_starts(to_tag, S(REFUSE_TAG_PREFIX)))
+	if (!m->is_request || m->method != METHOD_ACK || to_tag.n != REFUSE_TAG_LENGTH ||
+		!str_starts(to_tag, S(REFUSE_TAG_PREFIX)))
 		return false;
 	tag_of(tag_key, m, tag);
 	return str_equal(to_tag, (struct str){tag, REFUSE_TAG_LENGTH});

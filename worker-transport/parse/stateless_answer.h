@@ -1,6 +1,8 @@
-/* stateless_answer.h - stateless answers (RFC 3261 section 8.2.7): to malformed requests and to requests that no SIP worker has room for.
+/* stateless_answer.h - stateless answers (RFC 3261 section 8.2.7): to malformed requests and to
+ * requests that no SIP worker has room for.
  *
- * The To-tag is a keyed hash of Call-ID, From-tag and top branch, so that the ACK of such an answer is known again without state, and absorbed.
+ * The To-tag is a keyed hash of Call-ID, From-tag and top branch, so that the ACK of such an answer
+ * is known again without state, and absorbed.
  */
 #ifndef SIPWARD_TRANSPORT_PARSE_STATELESS_ANSWER_H
 #define SIPWARD_TRANSPORT_PARSE_STATELESS_ANSWER_H
@@ -16,14 +18,16 @@
 
 struct refusal {
 	unsigned status;
-	const char *reason;    /* reason phrase; NULL: the status' own */
-	unsigned retry_after;  /* seconds; 0: no such header */
-	struct str server;     /* text of the Server header; n == 0: none */
+	const char *reason;   /* reason phrase; NULL: the status' own */
+	unsigned retry_after; /* seconds; 0: no such header */
+	struct str server;    /* text of the Server header; n == 0: none */
 };
 
-/* Writes the answer to the request m, a whole block or one that parse_message called answerable, that came from peer. Returns its length; -EPERM for an ACK or a response, which are never
+/* Writes the answer to the request m, a whole block or one that parse_message called answerable,
+ * that came from peer. Returns its length; -EPERM for an ACK or a response, which are never
  * answered; -ENOBUFS. */
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer, const struct refusal *why, char *buffer, size_t size);
+long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer,
+	const struct refusal *why, char *buffer, size_t size);
 
 /* Whether m, a whole block, is the ACK of an answer that was made here. */
 bool refuse_is_ack(const struct hash_key *tag_key, const struct message *m);

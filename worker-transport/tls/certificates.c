@@ -1,7 +1,8 @@
 /* certificates.c - generations of certificates.
  *
- * A check asks for one test signature per certificate, one after the other, over the very edge that handshakes use; it lives in the
- * generation and dies with it. Relies on keyless.c for keys, context.c for SSL_CTXs, identity.c for names.
+ * A check asks for one test signature per certificate, one after the other, over the very edge that
+ * handshakes use; it lives in the generation and dies with it. Relies on keyless.c for keys,
+ * context.c for SSL_CTXs, identity.c for names.
  */
 #include "certificates.h"
 
@@ -23,7 +24,8 @@
 /* Certificates of one chain, at most. */
 #define CHAIN_MAX 16
 
-/* The text of a test signature: that of a TLS 1.3 server (RFC 8446 section 4.4.3) over a random hash. */
+/* The text of a test signature: that of a TLS 1.3 server (RFC 8446 section 4.4.3) over a random
+ * hash. */
 #define TEST_CONTEXT "TLS 1.3, server CertificateVerify"
 #define TEST_HASH 32
 
@@ -113,7 +115,8 @@ static struct generation *find(const struct certificates *c, uint32_t number)
 /* ---- one certificate ---- */
 
 /* What is wrong with it, in words; the first that is found stays. */
-__attribute__((format(printf, 2, 3))) static void wrong(struct certificate *c, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void wrong(
+	struct certificate *c, const char *format, ...)
 {
 	va_list ap;
 
@@ -211,7 +214,8 @@ static void read_names(struct certificate *c, struct str names)
 	c->names = l.text;
 }
 
-/* Whether the certificate bears a name that it is to serve: as itself, under a wildcard of its own, or as an address. */
+/* Whether the certificate bears a name that it is to serve: as itself, under a wildcard of its own,
+ * or as an address. */
 struct search {
 	struct str name;
 	bool found;
@@ -232,7 +236,8 @@ static bool bears(X509 *leaf, struct str name)
 	return s.found || identity_is(leaf, name);
 }
 
-static void read_certificate(struct generation *g, uint16_t index, struct str names, struct str chain)
+static void read_certificate(
+	struct generation *g, uint16_t index, struct str names, struct str chain)
 {
 	struct transport_worker *t = g->owner->t;
 	struct certificate *c = &g->certificate[index];
@@ -248,12 +253,14 @@ static void read_certificate(struct generation *g, uint16_t index, struct str na
 	public = X509_get0_pubkey(c->leaf);
 	error = public ? keyless_key(t->keyless, public, g->number, index, &c->key) : -EBADMSG;
 	if (error) {
-		wrong(c, error == -EOPNOTSUPP ? "its key is none of EC P-256, EC P-384, RSA of 2048 to 4096 bits, Ed25519"
+		wrong(c, error == -EOPNOTSUPP ? "its key is none of EC P-256, EC P-384, RSA of "
+						"2048 to 4096 bits, Ed25519"
 					      : "its public key cannot be used");
 		return;
 	}
 	c->context = context_new(t, true);
-	if (!c->context || SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) != 1) {
+	if (!c->context ||
+		SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) != 1) {
 		char text[256];
 
 		ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
@@ -271,7 +278,8 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 	if (size < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, body, sizeof(head));
-	if (head.key_size != 0 || head.names_size > size - sizeof(head) || head.chain_size != size - sizeof(head) - head.names_size ||
+	if (head.key_size != 0 || head.names_size > size - sizeof(head) ||
+		head.chain_size != size - sizeof(head) - head.names_size ||
 		head.name[sizeof(head.name) - 1])
 		return -EBADMSG;
 	g = find(c, head.generation);
@@ -291,7 +299,8 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 		return -EBADMSG;
 	g->count++;
 	memcpy(g->certificate[head.index].name, head.name, sizeof(head.name));
-	read_certificate(g, head.index, (struct str){at, head.names_size}, (struct str){at + head.names_size, head.chain_size});
+	read_certificate(g, head.index, (struct str){at, head.names_size},
+		(struct str){at + head.names_size, head.chain_size});
 	return 0;
 }
 
@@ -319,10 +328,14 @@ static void on_signature(struct signing *s, void *arg)
 
 	if (s->state != SIGNING_DONE) {
 		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name,
-			s->error == -ETIMEDOUT ? "no key worker answers" : strerrordesc_np(-s->error));
+			s->error == -ETIMEDOUT ? "no key worker answers"
+					       : strerrordesc_np(-s->error));
 		checked(k, -EIO, text);
-	} else if (!keyless_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature, s->signature_size)) {
-		snprintf(text, sizeof(text), "certificate \"%s\": its key does not belong to it: the test signature does not verify",
+	} else if (!keyless_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature,
+			   s->signature_size)) {
+		snprintf(text, sizeof(text),
+			"certificate \"%s\": its key does not belong to it: the test signature "
+			"does not verify",
 			c->name);
 		checked(k, -EKEYREJECTED, text);
 	} else {
@@ -348,7 +361,8 @@ static void next_signature(struct check *k)
 	memset(s->text, ' ', 64);
 	memcpy(s->text + 64, TEST_CONTEXT, sizeof(TEST_CONTEXT)); /* and the zero byte */
 	s->size = 64 + sizeof(TEST_CONTEXT) + TEST_HASH;
-	if (RAND_bytes(s->text + 64 + sizeof(TEST_CONTEXT), TEST_HASH) != 1 || keys_sign(g->owner->t->keys, s))
+	if (RAND_bytes(s->text + 64 + sizeof(TEST_CONTEXT), TEST_HASH) != 1 ||
+		keys_sign(g->owner->t->keys, s))
 		checked(k, -EIO, "no random numbers for a test signature");
 }
 
@@ -360,22 +374,26 @@ static bool fault(const struct generation *g, uint16_t *index, char text[CERTIFI
 
 		*index = i;
 		if (c->wrong) {
-			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": %s", c->name, c->wrong);
+			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": %s", c->name,
+				c->wrong);
 			return true;
 		}
 		if (X509_cmp_current_time(late) > 0) {
-			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": it is not valid yet", c->name);
+			snprintf(text, CERTIFICATES_TEXT_MAX,
+				"certificate \"%s\": it is not valid yet", c->name);
 			return true;
 		}
 		if (c->not_after <= (int64_t)time(NULL)) {
-			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": it has expired", c->name);
+			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": it has expired",
+				c->name);
 			return true;
 		}
 	}
 	return false;
 }
 
-void certificates_check(struct certificates *c, uint32_t generation, uint32_t sequence, certificates_done done, void *arg)
+void certificates_check(struct certificates *c, uint32_t generation, uint32_t sequence,
+	certificates_done done, void *arg)
 {
 	struct generation *g = find(c, generation);
 	char text[CERTIFICATES_TEXT_MAX];
@@ -412,7 +430,8 @@ int certificates_commit(struct certificates *c, uint32_t generation)
 	/* dates may have passed: what is in use goes on being used until another comes */
 	for (unsigned i = 0; i < g->count; i++)
 		if (g->certificate[i].wrong) {
-			log_error("certificate-unusable", "certificate=%s reason=\"%s\"", g->certificate[i].name, g->certificate[i].wrong);
+			log_error("certificate-unusable", "certificate=%s reason=\"%s\"",
+				g->certificate[i].name, g->certificate[i].wrong);
 			return -EBADMSG;
 		}
 	c->used = g;
@@ -454,7 +473,8 @@ static int serves(const struct certificate *c, struct str name)
 	return best;
 }
 
-const struct certificate *certificates_choose(const struct certificates *c, const struct listener_settings *l, struct str name)
+const struct certificate *certificates_choose(
+	const struct certificates *c, const struct listener_settings *l, struct str name)
 {
 	const uint16_t *index = settings_array(c->t->settings, l->certificates);
 	const struct certificate *best = NULL, *first = NULL;

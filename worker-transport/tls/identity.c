@@ -1,5 +1,5 @@
-/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart; what it gives may hold NUL bytes and is compared
- * whole. */
+/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart; what it
+ * gives may hold NUL bytes and is compared whole. */
 #include "identity.h"
 
 #include <openssl/x509v3.h>
@@ -29,7 +29,8 @@ static struct str unrooted(struct str name)
 	return name;
 }
 
-/* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922 section 7.1: never to be taken for a domain's).
+/* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922
+ * section 7.1: never to be taken for a domain's).
  */
 static struct str sip_domain(struct str uri)
 {
@@ -47,7 +48,8 @@ static struct str sip_domain(struct str uri)
 	return host;
 }
 
-/* A walk over the names of a certificate in the order of RFC 5922 section 7.1. Stops where visit returns true. */
+/* A walk over the names of a certificate in the order of RFC 5922 section 7.1. Stops where visit
+ * returns true. */
 static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct str name), void *arg)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -60,7 +62,8 @@ static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct st
 		/* one that has the extension and cannot be read has no names at all */
 		if (at < 0 || X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0)
 			return false;
-		struct str name = text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+		struct str name = text_of(
+			X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 		return sound(name) && visit(arg, name);
 	}
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
@@ -87,7 +90,8 @@ static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct st
 
 static bool same(void *arg, struct str name)
 {
-	return str_find(name, '*') == name.n && str_equal_nocase(unrooted(name), *(const struct str *)arg);
+	return str_find(name, '*') == name.n &&
+	       str_equal_nocase(unrooted(name), *(const struct str *)arg);
 }
 
 static bool address_is(X509 *certificate, const struct endpoint *address)

@@ -1,8 +1,9 @@
 /* sign_client.c - requests to the TLS workers: who has which, and who gets those of the dead.
  *
- * A request stands on one list: that of the edge it was sent over, or that of those that wait for an edge with room, in the order they
- * came; those of a dead worker go to its front. Each attempt has an id of its own, so a late answer to an earlier one meets nothing. Relies
- * on packet.c: one packet, whole or not at all.
+ * A request stands on one list: that of the edge it was sent over, or that of those that wait for
+ * an edge with room, in the order they came; those of a dead worker go to its front. Each attempt
+ * has an id of its own, so a late answer to an earlier one meets nothing. Relies on packet.c: one
+ * packet, whole or not at all.
  */
 #include "sign_client.h"
 
@@ -105,7 +106,8 @@ static void finish(struct signing *s, int error)
 
 static void edge_lost(struct key_edge *e);
 
-/* The edge to ask next: fewest requests, each first in its turn where they have equally many. except: not this one. */
+/* The edge to ask next: fewest requests, each first in its turn where they have equally many.
+ * except: not this one. */
 static struct key_edge *choose(struct keys *k, const struct key_edge *except)
 {
 	struct key_edge *best = NULL;
@@ -113,7 +115,8 @@ static struct key_edge *choose(struct keys *k, const struct key_edge *except)
 	for (unsigned i = 0; i < KEY_EDGES_MAX; i++) {
 		struct key_edge *e = &k->edge[(k->turn + i) % KEY_EDGES_MAX];
 
-		if (e->fd >= 0 && e != except && !e->blocked && e->pending < SIGN_PENDING_MAX && (!best || e->pending < best->pending))
+		if (e->fd >= 0 && e != except && !e->blocked && e->pending < SIGN_PENDING_MAX &&
+			(!best || e->pending < best->pending))
 			best = e;
 	}
 	if (best)
@@ -136,8 +139,10 @@ static void pump(struct keys *k)
 	struct key_edge *e;
 
 	while ((s = k->waiting.first) && (e = choose(k, NULL))) {
-		struct sign_request request = {
-			.scheme = s->scheme, .id = ++k->id, .generation = s->generation, .certificate = s->certificate};
+		struct sign_request request = {.scheme = s->scheme,
+			.id = ++k->id,
+			.generation = s->generation,
+			.certificate = s->certificate};
 		size_t size = sign_request_encode(&request, s->text, s->size, packet);
 		int error = sign_packet_send(e->fd, packet, size);
 
@@ -193,8 +198,8 @@ static void on_timer(struct timer *timer, void *arg)
 	(void)timer;
 	if (loop_now(k->loop) >= s->deadline) {
 		if (!k->missing)
-			log_warn(
-				"signature-missing", "reason=%s waited_ms=%d", keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
+			log_warn("signature-missing", "reason=%s waited_ms=%d",
+				keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
 		k->missing = true;
 		finish(s, -ETIMEDOUT);
 		return;
@@ -231,7 +236,8 @@ int keys_sign(struct keys *k, struct signing *s)
 	return 0; /* it leaves with the others of this turn */
 }
 
-/* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for while it signs the first the others come. */
+/* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for
+ * while it signs the first the others come. */
 static bool on_turn(void *arg)
 {
 	struct keys *k = arg;
@@ -283,8 +289,9 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 	k->missing = false;
 	if (reply.error) {
 		if (k->refused != loop_now(k->loop) / 1000)
-			log_error("signature-refused", "certificate=%u generation=%u scheme=%04x error=%s", s->certificate, s->generation,
-				s->scheme, strerrorname_np(-reply.error));
+			log_error("signature-refused",
+				"certificate=%u generation=%u scheme=%04x error=%s", s->certificate,
+				s->generation, s->scheme, strerrorname_np(-reply.error));
 		k->refused = loop_now(k->loop) / 1000;
 		finish(s, reply.error);
 		return;
@@ -294,7 +301,8 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 	finish(s, 0);
 }
 
-/* Older keys of that worker stay, to read the tickets they made, until they expire; the oldest makes room. */
+/* Older keys of that worker stay, to read the tickets they made, until they expire; the oldest
+ * makes room. */
 static void remember(struct keys *k, const struct ticket_key *key)
 {
 	struct ticket_key *to = NULL;
@@ -327,7 +335,8 @@ static void take_tickets(struct key_edge *e, const unsigned char *packet, size_t
 		if (k->ticket[i].peer == e->peer)
 			k->ticket[i].current = false;
 	for (unsigned i = tickets.count; i-- > 0;) {
-		struct ticket_key key = {.expires = tickets.key[i].expires_ms, .peer = e->peer, .current = i == 0};
+		struct ticket_key key = {
+			.expires = tickets.key[i].expires_ms, .peer = e->peer, .current = i == 0};
 
 		memcpy(key.name, tickets.key[i].name, sizeof(key.name));
 		memcpy(key.aes, tickets.key[i].aes, sizeof(key.aes));
@@ -356,7 +365,8 @@ static void on_event(void *arg, uint32_t events)
 			break;
 		if (n < 0) {
 			if (n != -EPIPE)
-				log_error("key-edge-refused", "peer=%u error=%s", e->peer, strerrorname_np((int)-n));
+				log_error("key-edge-refused", "peer=%u error=%s", e->peer,
+					strerrorname_np((int)-n));
 			edge_lost(e);
 			break;
 		}
@@ -365,7 +375,8 @@ static void on_event(void *arg, uint32_t events)
 			sodium_memzero(packet, sizeof(packet));
 		} else {
 			take_reply(e, packet, (size_t)n);
-			if (e->pending == 0) /* no need to ask whether there is more: the next packet brings its own event */
+			if (e->pending == 0) /* no need to ask whether there is more: the next
+			                        packet brings its own event */
 				break;
 		}
 	}
@@ -444,12 +455,14 @@ const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now)
 	const struct ticket_key *best = NULL;
 
 	for (unsigned i = 0; i < k->tickets; i++)
-		if (k->ticket[i].current && k->ticket[i].expires > now && (!best || k->ticket[i].expires > best->expires))
+		if (k->ticket[i].current && k->ticket[i].expires > now &&
+			(!best || k->ticket[i].expires > best->expires))
 			best = &k->ticket[i];
 	return best;
 }
 
-const struct ticket_key *keys_ticket_named(const struct keys *k, const unsigned char name[16], uint64_t now)
+const struct ticket_key *keys_ticket_named(
+	const struct keys *k, const unsigned char name[16], uint64_t now)
 {
 	for (unsigned i = 0; i < k->tickets; i++)
 		if (memcmp(k->ticket[i].name, name, sizeof(k->ticket[i].name)) == 0)

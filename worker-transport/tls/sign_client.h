@@ -1,8 +1,8 @@
-/* sign_client.h - the transport worker's side of the key edges: signatures asked of the TLS workers, and the session ticket keys that they hand
- * out (ipc/sign.h, DESIGN.md section 7).
+/* sign_client.h - the transport worker's side of the key edges: signatures asked of the TLS
+ * workers, and the session ticket keys that they hand out (ipc/sign.h, DESIGN.md section 7).
  *
- * Any TLS worker may sign for any certificate. A request whose worker died is given to another, or to that one's successor; nobody is told
- * of it. Nothing here blocks.
+ * Any TLS worker may sign for any certificate. A request whose worker died is given to another, or
+ * to that one's successor; nobody is told of it. Nothing here blocks.
  */
 #ifndef SIPWARD_TRANSPORT_TLS_SIGN_CLIENT_H
 #define SIPWARD_TRANSPORT_TLS_SIGN_CLIENT_H
@@ -12,9 +12,11 @@
 
 /* TLS workers with an edge to this process, at most. */
 #define KEY_EDGES_MAX 16
-/* A request that its worker leaves unanswered this long is given to another one, if there is one: it may hang. */
+/* A request that its worker leaves unanswered this long is given to another one, if there is one:
+ * it may hang. */
 #define SIGN_RETRY_MS 500
-/* After this long a request fails: nobody is there to sign, or nobody answers. Far above the time that a dead worker's successor needs. */
+/* After this long a request fails: nobody is there to sign, or nobody answers. Far above the time
+ * that a dead worker's successor needs. */
 #define SIGN_WAIT_MS 5000
 /* Ticket keys that are remembered, over all TLS workers and those of lives that have ended. */
 #define TICKETS_MAX (KEY_EDGES_MAX * TICKET_KEYS_MAX)
@@ -23,8 +25,8 @@ struct keys;
 
 enum signing_state { SIGNING_IDLE, SIGNING_WAITING, SIGNING_SENT, SIGNING_DONE, SIGNING_FAILED };
 
-/* One signature. Zero it, set certificate, generation, scheme, text and done; it belongs to the keys from keys_sign until done is called,
- * or keys_cancel. */
+/* One signature. Zero it, set certificate, generation, scheme, text and done; it belongs to the
+ * keys from keys_sign until done is called, or keys_cancel. */
 struct signing {
 	struct keys *keys;
 	struct signing *next, *previous; /* of its list: waiting, or its edge's */
@@ -38,7 +40,8 @@ struct signing {
 	size_t size, signature_size;
 	unsigned char text[SIGN_TEXT_MAX];
 	unsigned char signature[SIGNATURE_MAX];
-	void (*done)(struct signing *s, void *arg); /* called from the loop, never from keys_sign; may free s */
+	void (*done)(struct signing *s,
+		void *arg); /* called from the loop, never from keys_sign; may free s */
 	void *arg;
 };
 
@@ -51,27 +54,30 @@ struct ticket_key {
 };
 
 int keys_new(struct keys **out, struct loop *loop); /* -ENOMEM */
-void keys_free(struct keys *k);                     /* NULL is a no-op. What waits fails without being told. */
+void keys_free(struct keys *k); /* NULL is a no-op. What waits fails without being told. */
 
-/* An edge to the TLS worker peer: takes the place of the one that it had, whose requests are asked anew. fd is the keys' on success.
- * -ENOSPC, -errno. */
+/* An edge to the TLS worker peer: takes the place of the one that it had, whose requests are asked
+ * anew. fd is the keys' on success. -ENOSPC, -errno. */
 int keys_edge(struct keys *k, uint16_t peer, int fd);
 /* TLS workers that can be asked. */
 unsigned keys_edges(const struct keys *k);
 
-/* Asks for a signature; the request leaves at the end of the loop's turn, with the others of that turn. 0; -EINVAL: a text of no or too great a size. */
+/* Asks for a signature; the request leaves at the end of the loop's turn, with the others of that
+ * turn. 0; -EINVAL: a text of no or too great a size. */
 int keys_sign(struct keys *k, struct signing *s);
 /* Takes a request back: done is not called any more. */
 void keys_cancel(struct signing *s);
 /* Requests without an answer. */
 unsigned keys_pending(const struct keys *k);
 
-/* The key that new tickets are made with, or NULL: none is to be made. The key named name, or NULL: unknown, or expired at now. */
+/* The key that new tickets are made with, or NULL: none is to be made. The key named name, or NULL:
+ * unknown, or expired at now. */
 const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now);
-const struct ticket_key *keys_ticket_named(const struct keys *k, const unsigned char name[16], uint64_t now);
+const struct ticket_key *keys_ticket_named(
+	const struct keys *k, const unsigned char name[16], uint64_t now);
 
-/* The signing that a signature made by OpenSSL from here on uses: that of the connection whose handshake is about to go on. NULL: none,
- * signatures fail. The provider (keyless.c) reads it. */
+/* The signing that a signature made by OpenSSL from here on uses: that of the connection whose
+ * handshake is about to go on. NULL: none, signatures fail. The provider (keyless.c) reads it. */
 void keys_enter(struct keys *k, struct signing *s);
 struct signing *keys_entered(const struct keys *k);
 

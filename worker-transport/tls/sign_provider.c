@@ -1,9 +1,11 @@
 /* sign_provider.c - the OpenSSL 3 provider of keys that are elsewhere.
  *
- * libssl takes the keymgmt of the key that a certificate was loaded with, looks for a signature algorithm of the same provider, and calls
- * digest_sign_init and digest_sign with the whole text (the one-shot form; TLS 1.2 and 1.3 use no other). Export refuses whatever asks for
- * a private part: that is what makes OpenSSL look here and not copy the key into its own provider. Everything public is asked of an
- * ordinary EVP_PKEY of the public half. Relies on keys.c for the signature and on OpenSSL's async jobs for the suspension.
+ * libssl takes the keymgmt of the key that a certificate was loaded with, looks for a signature
+ * algorithm of the same provider, and calls digest_sign_init and digest_sign with the whole text
+ * (the one-shot form; TLS 1.2 and 1.3 use no other). Export refuses whatever asks for a private
+ * part: that is what makes OpenSSL look here and not copy the key into its own provider. Everything
+ * public is asked of an ordinary EVP_PKEY of the public half. Relies on keys.c for the signature
+ * and on OpenSSL's async jobs for the suspension.
  */
 #include "sign_provider.h"
 
@@ -56,14 +58,19 @@ static enum kind kind_of(const EVP_PKEY *public)
 	char group[64];
 
 	if (EVP_PKEY_is_a(public, "RSA"))
-		return EVP_PKEY_get_bits(public) >= 2048 && EVP_PKEY_get_bits(public) <= SIGNATURE_MAX * 8 ? KIND_RSA : KIND_NONE;
+		return EVP_PKEY_get_bits(public) >= 2048 &&
+		                       EVP_PKEY_get_bits(public) <= SIGNATURE_MAX * 8
+		               ? KIND_RSA
+		               : KIND_NONE;
 	if (EVP_PKEY_is_a(public, "ED25519"))
 		return KIND_ED25519;
-	if (!EVP_PKEY_is_a(public, "EC") || !EVP_PKEY_get_group_name(public, group, sizeof(group), NULL))
+	if (!EVP_PKEY_is_a(public, "EC") ||
+		!EVP_PKEY_get_group_name(public, group, sizeof(group), NULL))
 		return KIND_NONE;
 	if (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0)
 		return KIND_P256;
-	return strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0 ? KIND_P384 : KIND_NONE;
+	return strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0 ? KIND_P384
+	                                                                      : KIND_NONE;
 }
 
 static uint16_t scheme_of(enum kind kind, unsigned hash, int padding)
@@ -90,12 +97,15 @@ uint16_t keyless_scheme(const EVP_PKEY *public)
 	return scheme_of(kind, kind == KIND_P384 ? 384 : 256, RSA_PKCS1_PSS_PADDING);
 }
 
-bool keyless_verify(EVP_PKEY *public, const void *text, size_t size, const void *signature, size_t signature_size)
+bool keyless_verify(EVP_PKEY *public, const void *text, size_t size, const void *signature,
+	size_t signature_size)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	enum kind kind = kind_of(public);
-	const EVP_MD *digest = kind == KIND_ED25519 ? NULL : kind == KIND_P384 ? EVP_sha384() : EVP_sha256();
+	const EVP_MD *digest = kind == KIND_ED25519 ? NULL
+	                       : kind == KIND_P384  ? EVP_sha384()
+	                                            : EVP_sha256();
 	bool good = c && EVP_DigestVerifyInit(c, &p, digest, NULL, public) == 1;
 
 	if (good && kind == KIND_RSA)
@@ -138,12 +148,14 @@ static int key_has(const void *key, int selection)
 static int key_match(const void *a, const void *b, int selection)
 {
 	(void)selection;
-	return EVP_PKEY_eq(((const struct held *)a)->r.public, ((const struct held *)b)->r.public) == 1;
+	return EVP_PKEY_eq(
+		       ((const struct held *)a)->r.public, ((const struct held *)b)->r.public) == 1;
 }
 
 static const OSSL_PARAM *key_import_types(int selection)
 {
-	static const OSSL_PARAM types[] = {OSSL_PARAM_octet_string(REFERENCE, NULL, 0), OSSL_PARAM_END};
+	static const OSSL_PARAM types[] = {
+		OSSL_PARAM_octet_string(REFERENCE, NULL, 0), OSSL_PARAM_END};
 
 	(void)selection;
 	return types;
@@ -156,7 +168,8 @@ static int key_import(void *key, int selection, const OSSL_PARAM params[])
 
 	(void)selection;
 	/* OpenSSL asks too whether another provider's public key can be had here: no */
-	if (!p || p->data_type != OSSL_PARAM_OCTET_STRING || p->data_size != sizeof(h->r) || h->r.public)
+	if (!p || p->data_type != OSSL_PARAM_OCTET_STRING || p->data_size != sizeof(h->r) ||
+		h->r.public)
 		return 0;
 	memcpy(&h->r, p->data, sizeof(h->r));
 	return EVP_PKEY_up_ref(h->r.public);
@@ -210,17 +223,24 @@ static const char *ec_operation(int operation)
 	return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
 }
 
-#define FUNCTION(id, function) {(id), (void (*)(void))(function)}
-#define KEYMGMT_FUNCTIONS                                                                                                               \
-	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new), FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free), FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has), \
-		FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match), FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import),                           \
-		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_import_types), FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export),             \
-		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_export_types), FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params),     \
+#define FUNCTION(id, function)                                                                     \
+	{                                                                                          \
+		(id), (void (*)(void))(function)                                                   \
+	}
+#define KEYMGMT_FUNCTIONS                                                                          \
+	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new), FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free),      \
+		FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has),                                          \
+		FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match),                                      \
+		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import),                                    \
+		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_import_types),                        \
+		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export),                                    \
+		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_export_types),                        \
+		FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params),                            \
 		FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable_params)
 
 static const OSSL_DISPATCH keymgmt_functions[] = {KEYMGMT_FUNCTIONS, {0, NULL}};
-static const OSSL_DISPATCH keymgmt_ec_functions[] = {
-	KEYMGMT_FUNCTIONS, FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, ec_operation), {0, NULL}};
+static const OSSL_DISPATCH keymgmt_ec_functions[] = {KEYMGMT_FUNCTIONS,
+	FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, ec_operation), {0, NULL}};
 
 /* ---- signature ---- */
 
@@ -238,7 +258,8 @@ static void *signature_new(void *provider, const char *properties)
 	(void)provider;
 	(void)properties;
 	if (o)
-		*o = (struct operation){.padding = RSA_PKCS1_PADDING, .salt = RSA_PSS_SALTLEN_DIGEST};
+		*o = (struct operation){
+			.padding = RSA_PKCS1_PADDING, .salt = RSA_PSS_SALTLEN_DIGEST};
 	return o;
 }
 
@@ -287,7 +308,9 @@ static int set_params(void *operation, const OSSL_PARAM params[])
 	p = OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PSS_SALTLEN);
 	if (p) {
 		if (p->data_type == OSSL_PARAM_UTF8_STRING)
-			o->salt = strcmp(p->data, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0 ? RSA_PSS_SALTLEN_DIGEST : 0;
+			o->salt = strcmp(p->data, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0
+			                  ? RSA_PSS_SALTLEN_DIGEST
+			                  : 0;
 		else if (!OSSL_PARAM_get_int(p, &o->salt))
 			return 0;
 	}
@@ -329,7 +352,8 @@ static int sign_init(void *operation, const char *digest, void *key, const OSSL_
 	return set_params(o, params);
 }
 
-static int sign(void *operation, unsigned char *signature, size_t *size, size_t buffer, const unsigned char *text, size_t text_size)
+static int sign(void *operation, unsigned char *signature, size_t *size, size_t buffer,
+	const unsigned char *text, size_t text_size)
 {
 	const struct operation *o = operation;
 	const struct reference *r = &o->key->r;
@@ -342,7 +366,8 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 		*size = (size_t)EVP_PKEY_get_size(r->public);
 		return 1;
 	}
-	if (!s || s->state != SIGNING_IDLE || text_size > sizeof(s->text) || !ASYNC_get_current_job())
+	if (!s || s->state != SIGNING_IDLE || text_size > sizeof(s->text) ||
+		!ASYNC_get_current_job())
 		return 0;
 	s->generation = r->generation;
 	s->certificate = r->certificate;
@@ -351,7 +376,8 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 	memcpy(s->text, text, text_size);
 	if (keys_sign(r->keys, s))
 		return 0;
-	/* whoever goes on with the handshake early comes by here; whoever gives it up cancels the signing first */
+	/* whoever goes on with the handshake early comes by here; whoever gives it up cancels the
+	 * signing first */
 	while (s->state == SIGNING_WAITING || s->state == SIGNING_SENT)
 		if (!ASYNC_pause_job())
 			return 0;
@@ -398,12 +424,16 @@ static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
 {
 	(void)provider;
 	*no_cache = 0;
-	return operation == OSSL_OP_KEYMGMT ? keymgmts : operation == OSSL_OP_SIGNATURE ? signatures : NULL;
+	return operation == OSSL_OP_KEYMGMT     ? keymgmts
+	       : operation == OSSL_OP_SIGNATURE ? signatures
+	                                        : NULL;
 }
 
-static const OSSL_DISPATCH provider_functions[] = {FUNCTION(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query), {0, NULL}};
+static const OSSL_DISPATCH provider_functions[] = {
+	FUNCTION(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query), {0, NULL}};
 
-static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **provider)
+static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+	const OSSL_DISPATCH **out, void **provider)
 {
 	(void)in;
 	*out = provider_functions;
@@ -424,15 +454,15 @@ static const char *error_text(char buffer[256])
 
 int keyless_begin(void)
 {
-	const uint64_t options =
-		OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT;
+	const uint64_t options = OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
+	                         OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT;
 	char text[256];
 	unsigned char random[16];
 
 	tzset(); /* gmtime looks at the time zone's file when it is first called */
 	/* no bound on jobs: handshakes in progress are bounded in tls.c */
-	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 || RAND_priv_bytes(random, sizeof(random)) != 1 ||
-		!ASYNC_init_thread(0, 0)) {
+	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 ||
+		RAND_priv_bytes(random, sizeof(random)) != 1 || !ASYNC_init_thread(0, 0)) {
 		log_error("openssl-failed", "step=begin error=\"%s\"", error_text(text));
 		return -EIO;
 	}
@@ -470,12 +500,21 @@ void keyless_free(struct keyless *k)
 	free(k);
 }
 
-int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate, EVP_PKEY **out)
+int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate,
+	EVP_PKEY **out)
 {
-	static const char *const names[] = {[KIND_P256] = "EC", [KIND_P384] = "EC", [KIND_RSA] = "RSA", [KIND_ED25519] = "ED25519"};
+	static const char *const names[] = {[KIND_P256] = "EC",
+		[KIND_P384] = "EC",
+		[KIND_RSA] = "RSA",
+		[KIND_ED25519] = "ED25519"};
 	enum kind kind = kind_of(public);
-	struct reference r = {.keys = k->keys, .public = public, .kind = kind, .generation = generation, .certificate = certificate};
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(REFERENCE, &r, sizeof(r)), OSSL_PARAM_construct_end()};
+	struct reference r = {.keys = k->keys,
+		.public = public,
+		.kind = kind,
+		.generation = generation,
+		.certificate = certificate};
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(REFERENCE, &r, sizeof(r)),
+		OSSL_PARAM_construct_end()};
 	EVP_PKEY_CTX *c;
 	EVP_PKEY *key = NULL;
 	char text[256];
@@ -483,7 +522,8 @@ int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16
 	if (kind == KIND_NONE)
 		return -EOPNOTSUPP;
 	c = EVP_PKEY_CTX_new_from_name(k->context, names[kind], NULL);
-	if (!c || EVP_PKEY_fromdata_init(c) <= 0 || EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) <= 0) {
+	if (!c || EVP_PKEY_fromdata_init(c) <= 0 ||
+		EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) <= 0) {
 		EVP_PKEY_CTX_free(c);
 		log_error("openssl-failed", "step=key error=\"%s\"", error_text(text));
 		return -EIO;

@@ -1,8 +1,9 @@
 /* tls.c - TLS connections.
  *
- * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its own that goes with it. A suspended
- * handshake is an OpenSSL job with a stack: before its SSL is freed the job must have come to its end, so giving one up means failing its
- * signature and letting it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
+ * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its
+ * own that goes with it. A suspended handshake is an OpenSSL job with a stack: before its SSL is
+ * freed the job must have come to its end, so giving one up means failing its signature and letting
+ * it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
  */
 #include "tls.h"
 
@@ -33,7 +34,7 @@
 
 struct authorities {
 	X509_STORE *store;
-	STACK_OF(X509_NAME) *names;
+	STACK_OF(X509_NAME) * names;
 	unsigned char digest[DIGEST_SIZE]; /* of their text; zero: none */
 };
 
@@ -112,7 +113,9 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 {
 	(void)number;
 	(void)pointer;
-	return command == BIO_CTRL_FLUSH ? 1 : command == BIO_CTRL_EOF ? BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 : 0;
+	return command == BIO_CTRL_FLUSH ? 1
+	       : command == BIO_CTRL_EOF ? BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0
+	                                 : 0;
 }
 
 static int bio_create(BIO *bio)
@@ -150,8 +153,10 @@ static void log_failed(struct connection *c, const char *event, const char *reas
 		return;
 	endpoint_text(&c->peer, peer);
 	log_info(event, "peer=%s listener=%s direction=%s%s%s reason=%s", peer,
-		log_value(settings_str(s, settings_listener(s, c->listener)->name), listener, sizeof(listener)), c->outgoing ? "out" : "in",
-		c->outgoing ? " name=" : "", c->outgoing ? log_value(str_of(c->name), name, sizeof(name)) : "",
+		log_value(settings_str(s, settings_listener(s, c->listener)->name), listener,
+			sizeof(listener)),
+		c->outgoing ? "out" : "in", c->outgoing ? " name=" : "",
+		c->outgoing ? log_value(str_of(c->name), name, sizeof(name)) : "",
 		log_value(str_of(reason), text, sizeof(text)));
 }
 
@@ -164,13 +169,16 @@ static int verify_peer(int good, X509_STORE_CTX *store)
 	struct connection *c = SSL_get_app_data(ssl);
 	X509 *x = X509_STORE_CTX_get_current_cert(store);
 
-	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 && !identity_is(x, str_of(c->name))) {
+	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 &&
+		!identity_is(x, str_of(c->name))) {
 		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-		snprintf(c->handshake->wrong, REASON_MAX, "its certificate is not that of %.128s (RFC 5922 section 7)", c->name);
+		snprintf(c->handshake->wrong, REASON_MAX,
+			"its certificate is not that of %.128s (RFC 5922 section 7)", c->name);
 		return 0;
 	}
 	if (!good && !c->handshake->wrong[0])
-		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s", X509_STORE_CTX_get_error_depth(store) + 1,
+		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s",
+			X509_STORE_CTX_get_error_depth(store) + 1,
 			X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
 	return good;
 }
@@ -179,12 +187,16 @@ static bool set_authorities(struct connection *c)
 {
 	const struct listener_settings *l = settings_listener(c->tls->t->settings, c->listener);
 	const struct authorities *a = &c->tls->authorities[c->listener];
-	STACK_OF(X509_NAME) *names;
+
+	STACK_OF(X509_NAME) * names;
 
 	if (l->client_auth == CLIENT_AUTH_NONE)
 		return true;
-	SSL_set_verify(
-		c->ssl, SSL_VERIFY_PEER | (l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), verify_peer);
+	SSL_set_verify(c->ssl,
+		SSL_VERIFY_PEER |
+			(l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+								: 0),
+		verify_peer);
 	if (!a->store) /* a certificate is asked for and nobody is there to believe: none is good */
 		return SSL_set1_verify_cert_store(c->ssl, c->tls->nobody) == 1;
 	names = SSL_dup_CA_list(a->names);
@@ -203,7 +215,8 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 	(void)arg;
 	if (!name)
 		return SSL_TLSEXT_ERR_NOACK;
-	certificate = certificates_choose(c->tls->t->certificates, settings_listener(c->tls->t->settings, c->listener), str_of(name));
+	certificate = certificates_choose(c->tls->t->certificates,
+		settings_listener(c->tls->t->settings, c->listener), str_of(name));
 	if (!certificate) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -218,7 +231,8 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in, unsigned in_size, void *arg)
+int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+	const unsigned char *in, unsigned in_size, void *arg)
 {
 	/* the registered name of SIP is sip/2; sip is what is met too */
 	static const unsigned char sip[] = "\005sip/2\003sip", http[] = "\010http/1.1";
@@ -227,9 +241,11 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size, c
 	unsigned char *chosen;
 
 	(void)arg;
-	/* a client that offers only others is let in all the same: SIP over TLS needs none (RFC 3261 knows of none) */
-	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip, (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in, in_size) !=
-		OPENSSL_NPN_NEGOTIATED)
+	/* a client that offers only others is let in all the same: SIP over TLS needs none (RFC
+	 * 3261 knows of none) */
+	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip,
+		    (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in,
+		    in_size) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_NOACK;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -244,7 +260,8 @@ static int show_certificate(SSL *ssl, void *arg)
 	if (!own)
 		return 1;
 	if (SSL_version(ssl) != TLS1_3_VERSION) {
-		/* TLS 1.2 would have us sign the whole transcript, which has no shape that a key worker could check */
+		/* TLS 1.2 would have us sign the whole transcript, which has no shape that a key
+		 * worker could check */
 		log_failed(c, "tls-certificate-not-shown", "the server speaks TLS 1.2");
 		return 1;
 	}
@@ -288,7 +305,8 @@ static void connection_free(struct connection *c)
 	struct handshake *h = c->handshake;
 
 	if (h) {
-		bool late = loop_now(c->tls->t->loop) >= h->started + c->tls->t->settings->handshake_ms;
+		bool late = loop_now(c->tls->t->loop) >=
+		            h->started + c->tls->t->settings->handshake_ms;
 
 		if (!h->counted && late)
 			log_failed(c, "tls-handshake-failed", "not done in time");
@@ -315,7 +333,8 @@ void tls_abandon(void *state)
 		connection_free(c);
 }
 
-static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struct flow *flow, struct source *held, struct connection **out)
+static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struct flow *flow,
+	struct source *held, struct connection **out)
 {
 	const struct settings *s = tls->t->settings;
 	struct connection *c;
@@ -360,7 +379,8 @@ static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struc
 	return 0;
 }
 
-/* A session is resumed only where it would be made anew: on a listener of that name, which asks clients for the same. */
+/* A session is resumed only where it would be made anew: on a listener of that name, which asks
+ * clients for the same. */
 static bool set_session_context(struct connection *c)
 {
 	const struct settings *s = c->tls->t->settings;
@@ -369,9 +389,10 @@ static bool set_session_context(struct connection *c)
 	unsigned char digest[DIGEST_SIZE];
 	EVP_MD_CTX *d = EVP_MD_CTX_new();
 	bool good = d && EVP_DigestInit_ex(d, EVP_sha256(), NULL) &&
-		    EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) && EVP_DigestUpdate(d, &l->client_auth, 1) &&
-		    EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
-		    SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
+	            EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) &&
+	            EVP_DigestUpdate(d, &l->client_auth, 1) &&
+	            EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
+	            SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
 
 	EVP_MD_CTX_free(d);
 	return good;
@@ -381,7 +402,8 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 {
 	const struct settings *s = tls->t->settings;
 	const struct listener_settings *l = settings_listener(s, flow->listener);
-	const struct certificate *certificate = certificates_choose(tls->t->certificates, l, STR_NONE);
+	const struct certificate *certificate = certificates_choose(
+		tls->t->certificates, l, STR_NONE);
 	struct connection *c;
 	int error;
 
@@ -412,7 +434,8 @@ struct profile {
 };
 
 /* What the settings ask of a connection to that peer. -EINVAL: no such trunk. */
-static int profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer, struct profile *out)
+static int profile_of(
+	const struct settings *s, uint16_t number, const struct endpoint *peer, struct profile *out)
 {
 	char host[ENDPOINT_TEXT_SIZE];
 	size_t n = endpoint_host_text(peer, host);
@@ -449,13 +472,15 @@ int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 	c->verify = p.verify;
 	c->certificate = p.certificate;
 	memcpy(c->name, p.name, sizeof(c->name));
-	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, c->verify ? verify_peer : NULL);
+	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+		c->verify ? verify_peer : NULL);
 	if (c->certificate != NONE_INDEX)
 		SSL_set_cert_cb(c->ssl, show_certificate, c);
 	else
 		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC); /* nothing to sign */
 	/* an address is no server name (RFC 6066 section 3) */
-	if (endpoint_parse_host(str_of(c->name), 0, &address) && SSL_set_tlsext_host_name(c->ssl, c->name) != 1) {
+	if (endpoint_parse_host(str_of(c->name), 0, &address) &&
+		SSL_set_tlsext_host_name(c->ssl, c->name) != 1) {
 		tls_abandon(c);
 		return -EINVAL;
 	}
@@ -469,7 +494,8 @@ bool tls_profile_holds(const struct stream *s)
 	const struct connection *c = s->layer_state;
 	struct profile p;
 
-	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 && p.verify == c->verify && p.certificate == c->certificate &&
+	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 &&
+	       p.verify == c->verify && p.certificate == c->certificate &&
 	       strcmp(p.name, c->name) == 0;
 }
 
@@ -500,7 +526,8 @@ static int failed(struct connection *c, int kind, int saved)
 
 	if (h->signing.state == SIGNING_FAILED) {
 		snprintf(text, sizeof(text), "no signature: %s",
-			h->signing.error == -ETIMEDOUT ? "no key worker answered" : strerrordesc_np(-h->signing.error));
+			h->signing.error == -ETIMEDOUT ? "no key worker answered"
+						       : strerrordesc_np(-h->signing.error));
 		count_failure(h, COUNTER_TLS_FAILED_KEY);
 		log_failed(c, "tls-handshake-failed", text);
 		return -EIO;
@@ -508,7 +535,8 @@ static int failed(struct connection *c, int kind, int saved)
 	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
 		ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		count_failure(h, COUNTER_TLS_FAILED_PEER);
-		log_failed(c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
+		log_failed(
+			c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
 		return -EKEYREJECTED;
 	}
 	if (kind == SSL_ERROR_SYSCALL || kind == SSL_ERROR_ZERO_RETURN) {
@@ -550,8 +578,11 @@ static int tls_open(struct stream *s)
 	if (result == 1)
 		return opened(c);
 	kind = SSL_get_error(c->ssl, result);
-	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE || kind == SSL_ERROR_WANT_ASYNC) {
-		s->wants = kind == SSL_ERROR_WANT_READ ? EPOLLIN : kind == SSL_ERROR_WANT_WRITE ? EPOLLOUT : 0;
+	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ||
+		kind == SSL_ERROR_WANT_ASYNC) {
+		s->wants = kind == SSL_ERROR_WANT_READ    ? EPOLLIN
+		           : kind == SSL_ERROR_WANT_WRITE ? EPOLLOUT
+		                                          : 0;
 		return -EAGAIN;
 	}
 	result = failed(c, kind, saved);
@@ -563,19 +594,11 @@ static int tls_open(struct stream *s)
 static ssize_t outcome(struct stream *s, const struct connection *c, int result, int saved)
 {
 	switch (SSL_get_error(c->ssl, result)) {
-	case SSL_ERROR_WANT_READ:
-		s->wants |= EPOLLIN;
-		return -EAGAIN;
-	case SSL_ERROR_WANT_WRITE:
-		s->wants |= EPOLLOUT;
-		return -EAGAIN;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	case SSL_ERROR_SYSCALL:
-		return saved ? -saved : -ECONNRESET;
-	default:
-		count(TLS_ERRORS);
-		return -EPROTO;
+	case SSL_ERROR_WANT_READ: s->wants |= EPOLLIN; return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE: s->wants |= EPOLLOUT; return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN: return 0;
+	case SSL_ERROR_SYSCALL: return saved ? -saved : -ECONNRESET;
+	default: count(TLS_ERRORS); return -EPROTO;
 	}
 }
 
@@ -609,7 +632,8 @@ static ssize_t tls_send(struct stream *s, const struct iovec *iov, unsigned n)
 	if (n > 1 && size < RECORD_MAX) {
 		size = 0;
 		for (unsigned i = 0; i < n && size < RECORD_MAX; i++) {
-			size_t part = iov[i].iov_len < RECORD_MAX - size ? iov[i].iov_len : RECORD_MAX - size;
+			size_t part = iov[i].iov_len < RECORD_MAX - size ? iov[i].iov_len
+			                                                 : RECORD_MAX - size;
 
 			memcpy(c->tls->record + size, iov[i].iov_base, part);
 			size += part;
@@ -643,8 +667,12 @@ static void tls_end(struct stream *s)
 	connection_free(c);
 }
 
-const struct stream_layer tls_layer = {
-	.open = tls_open, .receive = tls_receive, .pending = tls_pending, .send = tls_send, .shut = tls_shut, .end = tls_end};
+const struct stream_layer tls_layer = {.open = tls_open,
+	.receive = tls_receive,
+	.pending = tls_pending,
+	.send = tls_send,
+	.shut = tls_shut,
+	.end = tls_end};
 
 /* ---- whom we believe ---- */
 
@@ -666,10 +694,12 @@ int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
 		return 0;
 	error = context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
 	if (error) {
-		log_error("authorities-unusable", "listener=%d error=%s", listener == NONE_INDEX ? -1 : listener, strerrorname_np(-error));
+		log_error("authorities-unusable", "listener=%d error=%s",
+			listener == NONE_INDEX ? -1 : listener, strerrorname_np(-error));
 		return error;
 	}
-	log_debug("authorities", "listener=%d certificates=%u", listener == NONE_INDEX ? -1 : listener, n);
+	log_debug("authorities", "listener=%d certificates=%u",
+		listener == NONE_INDEX ? -1 : listener, n);
 	memcpy(known, digest, DIGEST_SIZE);
 	if (listener == NONE_INDEX) {
 		SSL_CTX_set_cert_store(tls->client, store);
@@ -689,11 +719,13 @@ int tls_new(struct tls **out, struct transport_worker *t)
 	if (!tls)
 		return -ENOMEM;
 	tls->t = t;
-	tls->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
+	tls->bio = BIO_meth_new(
+		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
 	tls->client = context_new(t, false);
 	tls->nobody = X509_STORE_new();
 	if (!tls->bio || !tls->client || !tls->nobody || !BIO_meth_set_write(tls->bio, bio_write) ||
-		!BIO_meth_set_read(tls->bio, bio_read) || !BIO_meth_set_ctrl(tls->bio, bio_control) ||
+		!BIO_meth_set_read(tls->bio, bio_read) ||
+		!BIO_meth_set_ctrl(tls->bio, bio_control) ||
 		!BIO_meth_set_create(tls->bio, bio_create)) {
 		tls_free(tls);
 		return -ENOMEM;

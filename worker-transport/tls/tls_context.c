@@ -1,4 +1,5 @@
-/* tls_context.c - SSL_CTXs. Relies on keyless_begin having readied OpenSSL, and on keys.c for the keys of session tickets. */
+/* tls_context.c - SSL_CTXs. Relies on keyless_begin having readied OpenSSL, and on keys.c for the
+ * keys of session tickets. */
 #include "tls_context.h"
 
 #include "common/log.h"
@@ -12,24 +13,27 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
-/* TLS 1.2: ephemeral key exchange and authenticated encryption alone. There is no operation to decrypt with a private key, so the rest
- * could not work either. */
+/* TLS 1.2: ephemeral key exchange and authenticated encryption alone. There is no operation to
+ * decrypt with a private key, so the rest could not work either. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256:P-384"
-#define SIGNATURES \
-	"ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:" \
-	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+#define SIGNATURES                                                                                 \
+	"ecdsa_secp256r1_sha256:ed25519:ecdsa_secp384r1_sha384:"                                   \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_"  \
+	"sha384:rsa_pkcs1_sha512"
 /* Certificates between a peer's and the authority's. */
 #define DEPTH_MAX 8
 
-/* The key of a session ticket (RFC 5077 section 4): those of the TLS workers. 1 it may be used; 2 it may be read and a new one is to be
- * made; 0 unknown. */
-static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+/* The key of a session ticket (RFC 5077 section 4): those of the TLS workers. 1 it may be used; 2
+ * it may be read and a new one is to be made; 0 unknown. */
+static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+	EVP_MAC_CTX *mac, int encrypt)
 {
 	const struct transport_worker *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	uint64_t now = loop_now(t->loop);
-	const struct ticket_key *newest = keys_ticket(t->keys, now), *key = encrypt ? newest : keys_ticket_named(t->keys, name, now);
+	const struct ticket_key *newest = keys_ticket(t->keys, now),
+				*key = encrypt ? newest : keys_ticket_named(t->keys, name, now);
 	OSSL_PARAM params[3];
 
 	if (!key)
@@ -39,28 +43,36 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
 			return -1;
 	}
-	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hmac, sizeof(key->hmac));
-	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
+	params[0] = OSSL_PARAM_construct_octet_string(
+		OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hmac, sizeof(key->hmac));
+	params[1] = OSSL_PARAM_construct_utf8_string(
+		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
 	params[2] = OSSL_PARAM_construct_end();
-	if (EVP_MAC_CTX_set_params(mac, params) != 1 || EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
+	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
+		EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
 		return -1;
-	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): each resumption brings the next */
+	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): each resumption brings the
+	 * next */
 	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
 static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)
 {
-	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-			   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                   SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE |
+	                   SSL_OP_PRIORITIZE_CHACHA;
 
 	SSL_CTX_set_app_data(c, t);
-	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) != 1 ||
-		SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1 || SSL_CTX_set_ciphersuites(c, CIPHERS_1_3) != 1 ||
-		SSL_CTX_set1_groups_list(c, GROUPS) != 1 || SSL_CTX_set1_sigalgs_list(c, SIGNATURES) != 1 ||
+	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
+		SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) != 1 ||
+		SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1 ||
+		SSL_CTX_set_ciphersuites(c, CIPHERS_1_3) != 1 ||
+		SSL_CTX_set1_groups_list(c, GROUPS) != 1 ||
+		SSL_CTX_set1_sigalgs_list(c, SIGNATURES) != 1 ||
 		SSL_CTX_set1_client_sigalgs_list(c, SIGNATURES) != 1)
 		return false;
-	SSL_CTX_set_mode(
-		c, SSL_MODE_ASYNC | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(c, SSL_MODE_ASYNC | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(c, 1); /* a record in one read */
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify_depth(c, DEPTH_MAX);
@@ -94,10 +106,11 @@ SSL_CTX *context_new(struct transport_worker *t, bool server)
 	return c;
 }
 
-int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) **names, unsigned *count)
+int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count)
 {
 	BIO *in = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 	X509_STORE *store = X509_STORE_new();
+
 	STACK_OF(X509_NAME) *subjects = sk_X509_NAME_new_null();
 	unsigned n = 0;
 	X509 *x;
@@ -106,7 +119,8 @@ int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) **names,
 	while (!error && (x = PEM_read_bio_X509_AUX(in, NULL, NULL, (void *)(uintptr_t) ""))) {
 		X509_NAME *subject = names ? X509_NAME_dup(X509_get_subject_name(x)) : NULL;
 
-		if (!X509_STORE_add_cert(store, x) || (names && (!subject || !sk_X509_NAME_push(subjects, subject)))) {
+		if (!X509_STORE_add_cert(store, x) ||
+			(names && (!subject || !sk_X509_NAME_push(subjects, subject)))) {
 			X509_NAME_free(subject);
 			error = -ENOMEM;
 		}
