@@ -116,7 +116,6 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 		line[n++] = ' ';
 		va_list ap;
 		va_start(ap, format);
-		errno = saved; /* for %m */
 		int body = vsnprintf(line + n, LOG_LINE_MAX + 1 - n, format, ap);
 		va_end(ap);
 		n += body > 0 ? (size_t)body : 0;
@@ -144,6 +143,13 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	else
 		write_stderr(line, n);
 	errno = saved;
+}
+
+const char *error_text(int error)
+{
+	const char *text = strerrordesc_np(-error);
+
+	return text ? text : "Unknown error";
 }
 
 /* The text of the character at s into unit; returns its length and by *used how many bytes of s it

@@ -38,6 +38,11 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 			log_event(LOG_DEBUG, event, __VA_ARGS__);                                  \
 	} while (0)
 
+/* A negative errno in words ("No such file or directory"), for log lines:
+ * log_error("state-open", "path=%s error=\"%s\"", path, error_text(error)). Static text, from any
+ * thread, and in a jail as well: it opens no file of a locale, as strerror may. */
+const char *error_text(int error);
+
 /* s as a logfmt value in room (quoted and escaped where needed, cut with "..." where too long);
  * returns room. For use in log_event's arguments. */
 const char *log_value(struct str s, char *buffer, size_t size);

@@ -68,12 +68,12 @@ static void log_failed(const struct listen_row *listener, int error)
 	char text[ENDPOINT_TEXT_SIZE], name[80];
 
 	endpoint_text(&listener->bind, text);
-	log_error("listener-failed", "listener=%s bind=%s:%s errno=%d error=\"%s\"",
+	log_error("listener-failed", "listener=%s bind=%s:%s error=\"%s\"",
 		log_value(str_of(listener->name), name, sizeof(name)),
-		transport_name(listener->transport), text, -error,
+		transport_name(listener->transport), text,
 		error == -EADDRINUSE      ? "another process holds this port"
 		: error == -EADDRNOTAVAIL ? "no interface has this address"
-					  : strerror(-error));
+					  : error_text(error));
 }
 
 int listen_resume(struct listen *l, unsigned worker)

@@ -161,7 +161,8 @@ static int prepare_roles(struct master *m)
 			return error;
 		error = spawn_program(role_name(r), program[r], sizeof(program[r]));
 		if (error < 0) {
-			log_error("program-missing", "path=%s errno=%d", program[r], -error);
+			log_error("program-missing", "path=%s error=\"%s\"", program[r],
+				error_text(error));
 			return error;
 		}
 		s->program[r] = program[r];
@@ -177,7 +178,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	if (error == 0)
 		error = watch_signals(m);
 	if (error < 0) {
-		log_error("loop", "errno=%d", -error);
+		log_error("loop", "error=\"%s\"", error_text(error));
 		return error;
 	}
 	m->started = loop_now(m->loop);
@@ -227,7 +228,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	if (error == 0) {
 		error = userwatch_open(&m->userwatch, m->loop, on_users_changed, m);
 		if (error < 0)
-			log_error("users-watch", "errno=%d", -error);
+			log_error("users-watch", "error=\"%s\"", error_text(error));
 	}
 	if (error < 0)
 		return error;
@@ -321,7 +322,7 @@ int main(int argc, char **argv)
 		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
 		error = loop_run(m->loop);
 		if (error < 0)
-			log_error("loop", "errno=%d", -error);
+			log_error("loop", "error=\"%s\"", error_text(error));
 	}
 	if (m->supervisor.refused)
 		error = -EPERM;

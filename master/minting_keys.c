@@ -68,7 +68,7 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 	if (error == 0 && changed)
 		error = state_write(directory, "keys", k, sizeof(*k));
 	if (error < 0) {
-		log_error("keys", "file=keys errno=%d", -error);
+		log_error("keys", "file=keys error=\"%s\"", error_text(error));
 		keys_close(k);
 		return error;
 	}

@@ -36,7 +36,7 @@ int reload_use(struct master *m, struct config *config)
 		for (unsigned r = 0; r < ROLE_COUNT; r++)
 			if (settings[r] >= 0)
 				close(settings[r]);
-		log_error("settings-build", "errno=%d", -error);
+		log_error("settings-build", "error=\"%s\"", error_text(error));
 		return error;
 	}
 	for (size_t i = 0; i < ROLES; i++)

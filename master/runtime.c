@@ -54,7 +54,7 @@ static void clean(int folder, const char *name, unsigned depth)
 			clean(dirfd(d), e->d_name, depth + 1);
 	closedir(d);
 	if (unlinkat(folder, name, AT_REMOVEDIR) < 0)
-		log_warn("runtime-clean", "name=%s errno=%d", name, errno);
+		log_warn("runtime-clean", "name=%s error=\"%s\"", name, error_text(-errno));
 }
 
 static void clean_all(struct runtime *r)
@@ -109,13 +109,13 @@ int runtime_open(struct runtime *r, const char *path)
 		mine.made = true;
 	else if (errno != EEXIST) {
 		error = -errno;
-		log_error("runtime-make", "path=%s errno=%d", path, -error);
+		log_error("runtime-make", "path=%s error=\"%s\"", path, error_text(error));
 		return error;
 	}
 	mine.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (mine.fd < 0) {
 		error = -errno;
-		log_error("runtime-open", "path=%s errno=%d", path, -error);
+		log_error("runtime-open", "path=%s error=\"%s\"", path, error_text(error));
 		return error;
 	}
 	/* Whoever may write here could put his own socket where operators look for ours. */
@@ -135,17 +135,17 @@ int runtime_open(struct runtime *r, const char *path)
 			log_error("runtime-busy", "path=%s hint=\"another sipward runs there\"",
 				path);
 		else
-			log_error("runtime-lock", "path=%s errno=%d", path, -error);
+			log_error("runtime-lock", "path=%s error=\"%s\"", path, error_text(error));
 		close(mine.fd);
 		return error;
 	}
 	*r = mine;
 	if (mine.made && fchmod(mine.fd, 0755) < 0)
-		log_warn("runtime-mode", "path=%s errno=%d", path, errno);
+		log_warn("runtime-mode", "path=%s error=\"%s\"", path, error_text(-errno));
 	clean_all(r);
 	if (mkdirat(r->fd, "root", 0700) < 0 || fchmodat(r->fd, "root", 0555, 0) < 0) {
 		error = -errno;
-		log_error("runtime-folder", "path=%s errno=%d", path, -error);
+		log_error("runtime-folder", "path=%s error=\"%s\"", path, error_text(error));
 		runtime_close(r);
 	}
 	return error;

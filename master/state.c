@@ -80,7 +80,7 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 			error = -errno;
 	}
 	if (error < 0) {
-		log_error("state-open", "path=%s errno=%d", path, -error);
+		log_error("state-open", "path=%s error=\"%s\"", path, error_text(error));
 		return error;
 	}
 	struct stat st;
@@ -105,7 +105,7 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 			error = 0;
 	}
 	if (error < 0) {
-		log_error("state", "path=%s errno=%d", path, -error);
+		log_error("state", "path=%s error=\"%s\"", path, error_text(error));
 		close(mine.fd);
 		return error;
 	}
@@ -130,7 +130,7 @@ uint32_t state_next_life(struct state *s)
 		/* Without a disk the service goes on; only a restart of everything might then use
 		 * numbers again. */
 		if (error < 0)
-			log_warn("state-lives", "errno=%d", -error);
+			log_warn("state-lives", "error=\"%s\"", error_text(error));
 		s->reserved = reserve;
 	}
 	uint32_t life = s->next++ & LIFE_MAX;

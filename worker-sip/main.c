@@ -233,7 +233,7 @@ static int open_stores(struct sip *sip, const struct boot_id *boot)
 	int error = location_open(&sip->location, "location", boot, sip->loop);
 
 	if (error)
-		log_error("store-failed", "store=location error=%s", strerror(-error));
+		log_error("store-failed", "store=location error=\"%s\"", error_text(error));
 	return error;
 }
 

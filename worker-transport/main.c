@@ -134,7 +134,7 @@ static int take_certificate(struct context *c, const struct lifeline_packet *pac
 
 	/* the check will say that it is not there */
 	if (error == -ENOSPC || error == -ENOMEM) {
-		log_error("certificates-full", "error=%s", strerrorname_np(-error));
+		log_error("certificates-full", "error=\"%s\"", error_text(error));
 		return 0;
 	}
 	return error;
@@ -281,8 +281,8 @@ static int start_sockets(struct context *c)
 			&c->transport, c->pending.socket[i].fd, c->pending.socket[i].listener);
 
 		if (error) {
-			log_error("listener-failed", "listener=%u error=%s",
-				c->pending.socket[i].listener, strerrorname_np(-error));
+			log_error("listener-failed", "listener=%u error=\"%s\"",
+				c->pending.socket[i].listener, error_text(error));
 			return error;
 		}
 	}
@@ -327,7 +327,7 @@ static int start(struct context *c)
 	if (!error)
 		error = loop_on_turn(t->loop, on_turn, c);
 	if (error) {
-		log_error("start-failed", "error=%s", strerrorname_np(-error));
+		log_error("start-failed", "error=\"%s\"", error_text(error));
 		return error;
 	}
 	t->upstream = (struct upstream){.record = record, .arg = c->mesh};

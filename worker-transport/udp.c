@@ -198,8 +198,8 @@ static void receive(struct udp_socket *s)
 				errno == ENETUNREACH)
 				continue;
 			if (errno != EAGAIN)
-				log_warn("udp-receive-failed", "listener=%u error=%s", s->listener,
-					strerrorname_np(errno));
+				log_warn("udp-receive-failed", "listener=%u error=\"%s\"",
+					s->listener, error_text(-errno));
 			return;
 		}
 		for (int i = 0; i < n; i++)

@@ -56,10 +56,12 @@ static int report(struct worker *w, enum jail_step step, int error)
 	if (error == 0)
 		return 0;
 	if (error == -ENOSYS || error == -EPERM || error == -ENOTSUP) {
-		log_debug("jail-step-not-taken", "step=%s error=%d", jail_step_name(step), -error);
+		log_debug("jail-step-not-taken", "step=%s error=\"%s\"", jail_step_name(step),
+			error_text(error));
 		return 0;
 	}
-	log_error("jail-step-failed", "step=%s error=%d", jail_step_name(step), -error);
+	log_error("jail-step-failed", "step=%s error=\"%s\"", jail_step_name(step),
+		error_text(error));
 	return error;
 }
 
@@ -146,7 +148,7 @@ int jail_stores(struct worker *w, struct str folder)
 	if (w->stores < 0) {
 		int error = -errno;
 
-		log_error("stores-folder", "path=%s error=%d", path, -error);
+		log_error("stores-folder", "path=%s error=\"%s\"", path, error_text(error));
 		return error;
 	}
 	return 0;
@@ -224,8 +226,8 @@ int jail_limit(struct worker *w)
 
 	w->back = -1;
 	if (error) {
-		log_error(
-			"jail-step-failed", "step=%s error=%d", jail_step_name(JAIL_ROOT), -error);
+		log_error("jail-step-failed", "step=%s error=\"%s\"", jail_step_name(JAIL_ROOT),
+			error_text(error));
 		return error;
 	}
 	error = limit(RLIMIT_CORE, 0);

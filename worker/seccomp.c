@@ -168,7 +168,7 @@ int seccomp_close(enum peer_role role, int *notifier)
 	}
 	if (result != -EBUSY && result != -EINVAL)
 		return result;
-	log_debug("seccomp-notifier", "error=%d", -result);
+	log_debug("seccomp-notifier", "error=\"%s\"", error_text(result));
 	result = make(1u << role, SCMP_ACT_KILL_PROCESS, program, &length);
 	if (!result)
 		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC);

@@ -174,8 +174,8 @@ static int hand_to_role(struct worker *w)
 	int error = w->packet ? w->packet(w->arg, w->buffer) : 0;
 
 	if (error)
-		log_error("packet-refused", "type=%s error=%d", lifeline_name(w->buffer->type),
-			-error);
+		log_error("packet-refused", "type=%s error=\"%s\"", lifeline_name(w->buffer->type),
+			error_text(error));
 	packet_done(w->buffer);
 	return error;
 }
@@ -249,7 +249,7 @@ int worker_begin(
 	w->unsent_end = &w->unsent;
 	log_init(role_name(role), -1, LOG_INFO, NULL, NULL);
 	if (sodium_init() < 0 || !(w->buffer = calloc(1, sizeof(*w->buffer)))) {
-		log_error("worker-begin-failed", "error=%d", ENOMEM);
+		log_error("worker-begin-failed", "error=\"%s\"", error_text(-ENOMEM));
 		return -ENOMEM;
 	}
 	if (fcntl(LIFELINE_FD, F_SETFD, FD_CLOEXEC) < 0)
@@ -263,7 +263,7 @@ int worker_begin(
 	if (!error)
 		error = loop_new(&w->loop);
 	if (error) {
-		log_error("worker-begin-failed", "error=%d", -error);
+		log_error("worker-begin-failed", "error=\"%s\"", error_text(error));
 		return error;
 	}
 	snprintf(name, sizeof(name), "%s-%u", role_name(role), w->welcome.index);
@@ -280,7 +280,7 @@ int worker_receive(struct worker *w)
 		int error = receive_blocking(w, CONFIGURE_MS);
 
 		if (error) {
-			log_error("worker-configure-failed", "error=%d", -error);
+			log_error("worker-configure-failed", "error=\"%s\"", error_text(error));
 			return error;
 		}
 		switch (w->buffer->type) {
@@ -301,7 +301,7 @@ int worker_receive(struct worker *w)
 			continue;
 		case LIFELINE_WELCOME:
 			packet_done(w->buffer);
-			log_error("worker-configure-failed", "error=%d", EPROTO);
+			log_error("worker-configure-failed", "error=\"%s\"", error_text(-EPROTO));
 			return -EPROTO;
 		}
 		error = hand_to_role(w);
@@ -371,7 +371,7 @@ static void on_lifeline(void *arg, uint32_t events)
 			return;
 		}
 		if (error) {
-			log_error("lifeline-failed", "error=%d", -error);
+			log_error("lifeline-failed", "error=\"%s\"", error_text(error));
 			fail(w, error);
 			return;
 		}
@@ -388,7 +388,7 @@ static void on_lifeline(void *arg, uint32_t events)
 		case LIFELINE_PROBE:
 		case LIFELINE_GO:
 			packet_done(w->buffer);
-			log_error("lifeline-failed", "error=%d", EPROTO);
+			log_error("lifeline-failed", "error=\"%s\"", error_text(-EPROTO));
 			fail(w, -EPROTO);
 			return;
 		default:
@@ -444,14 +444,14 @@ int worker_run(struct worker *w)
 		return 0;
 	}
 	if (error) {
-		log_error("worker-run-failed", "error=%d", -error);
+		log_error("worker-run-failed", "error=\"%s\"", error_text(error));
 		return error;
 	}
 	__atomic_store_n(&w->page->healthy, 1, __ATOMIC_RELAXED);
 	watch_lifeline(w);
 	error = loop_run(w->loop);
 	if (error)
-		log_error("worker-run-failed", "error=%d", -error);
+		log_error("worker-run-failed", "error=\"%s\"", error_text(error));
 	return error ? error : w->error;
 }
 

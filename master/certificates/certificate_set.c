@@ -2,6 +2,8 @@
  * guarded memory. */
 #include "certificate_set.h"
 
+#include "common/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -43,7 +45,7 @@ static int read_guarded(
 	char *buffer;
 
 	if (fd < 0)
-		return refuse(p, path, strerrordesc_np(errno));
+		return refuse(p, path, error_text(-errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
 		(uint64_t)st.st_size > most) {
 		close(fd);
@@ -62,7 +64,7 @@ static int read_guarded(
 		else if (got == 0)
 			error = refuse(p, path, "was cut short while it was read");
 		else if (errno != EINTR)
-			error = refuse(p, path, strerrordesc_np(errno));
+			error = refuse(p, path, error_text(-errno));
 	}
 	close(fd);
 	if (error) {
@@ -250,7 +252,7 @@ int certificate_set_read(
 	if (error) {
 		if (error != -EINVAL && error != -ENOMEM)
 			config_error_add(errors, c->path, 0, "the certificates cannot be taken: %s",
-				strerror(-error));
+				error_text(error));
 		certificate_set_free(s);
 		return error;
 	}

@@ -64,8 +64,9 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 		if (n < 0) {
 			/* Its check will miss it, or its handshakes fail: never silently another
 			 * certificate. */
-			log_error("certificate-packet", "peer=%s-%u certificate=%s errno=%d",
-				role_name(w->role), w->index, set->entry[i].name, (int)-n);
+			log_error("certificate-packet", "peer=%s-%u certificate=%s error=\"%s\"",
+				role_name(w->role), w->index, set->entry[i].name,
+				error_text((int)n));
 			break;
 		}
 		worker_tell(w, LIFELINE_CERTIFICATE, buffer, (size_t)n, -1);

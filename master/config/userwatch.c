@@ -88,7 +88,7 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 			error = -ENOMEM;
 	}
 	if (error < 0) {
-		log_warn("users-watch", "errno=%d", -error);
+		log_warn("users-watch", "error=\"%s\"", error_text(error));
 		return;
 	}
 	for (size_t i = 0; i < config->domain_count; i++) {
@@ -104,8 +104,8 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 					u->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR)
 		              : -1;
 		if (wd < 0) {
-			log_warn("users-watch", "domain=%s errno=%d", config->domains[i].name,
-				name ? errno : ENOMEM);
+			log_warn("users-watch", "domain=%s error=\"%s\"", config->domains[i].name,
+				error_text(name ? -errno : -ENOMEM));
 			free(name);
 			continue;
 		}

@@ -403,10 +403,10 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 	if (error == 0)
 		error = loop_add(loop, c->fd, EPOLLIN, accept_one, c, &c->source);
 	if (error < 0) {
-		log_error("control-open", "path=%s errno=%d error=\"%s\"", path, -error,
+		log_error("control-open", "path=%s error=\"%s\"", path,
 			error == -EADDRINUSE ? "another process listens there"
 			: error == -EEXIST   ? "there is something that is not a socket"
-					     : strerror(-error));
+					     : error_text(error));
 		if (c->fd >= 0) {
 			close(c->fd);
 			unlink(path);

@@ -75,6 +75,6 @@ int confine_master(void)
 		error = seccomp_close_master();
 	}
 	if (error < 0)
-		log_error("master-jail", "step=%s errno=%d", step, -error);
+		log_error("master-jail", "step=%s error=\"%s\"", step, error_text(error));
 	return error;
 }

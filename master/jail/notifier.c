@@ -156,8 +156,8 @@ bool warden_step(struct worker_slot *w, const struct lifeline_step *step)
 		return true;
 	if (!(s->steps_missing[w->role] & 1u << step->step)) {
 		s->steps_missing[w->role] |= 1u << step->step;
-		log_warn("jail-step-missing", "role=%s step=%s reason=%s", role_name(w->role),
-			jail_step_name(step->step), strerrorname_np(error) ?: "?");
+		log_warn("jail-step-missing", "role=%s step=%s error=\"%s\"", role_name(w->role),
+			jail_step_name(step->step), error_text(step->error));
 	}
 	if (s->jail_required && !s->stopping) {
 		log_error("jail-incomplete",
@@ -180,7 +180,7 @@ bool warden_notifier(struct worker_slot *w, int fd)
 	int error = notifier_open(
 		&w->notifier, w->supervisor->loop, fd, w->supervisor->jail_log, violated, w);
 	if (error < 0)
-		log_error("jail-notifier", "peer=%s-%u errno=%d", role_name(w->role), w->index,
-			-error);
+		log_error("jail-notifier", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
+			error_text(error));
 	return error == 0 || error != -EINVAL;
 }

@@ -513,7 +513,7 @@ int sandbox_start(struct master *m, sandbox_done done, void *arg)
 	x->live = json_array();
 	int error = prepare(x);
 	if (error < 0) {
-		log_error("sandbox-prepare", "errno=%d", -error);
+		log_error("sandbox-prepare", "error=\"%s\"", error_text(error));
 		if (x->page >= 0)
 			close(x->page);
 		if (x->abstract >= 0)

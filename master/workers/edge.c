@@ -52,8 +52,8 @@ void edge_make(struct worker_slot *a, struct worker_slot *b)
 	int pair[2], error = make_pair(pair);
 
 	if (error < 0) {
-		log_error("edge", "peer=%s-%u with=%s-%u errno=%d", role_name(a->role), a->index,
-			role_name(b->role), b->index, -error);
+		log_error("edge", "peer=%s-%u with=%s-%u error=\"%s\"", role_name(a->role),
+			a->index, role_name(b->role), b->index, error_text(error));
 		return;
 	}
 	worker_tell(a, type, &to_a, sizeof(to_a), pair[0]);

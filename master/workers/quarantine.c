@@ -126,7 +126,7 @@ int quarantine_remove(struct quarantine *q, size_t i)
 	name_of(&q->poison[i], name);
 	if (q->poison[i].stored && unlinkat(q->fd, name, 0) < 0 && errno != ENOENT) {
 		error = -errno;
-		log_error("quarantine-remove", "file=%s errno=%d", name, -error);
+		log_error("quarantine-remove", "file=%s error=\"%s\"", name, error_text(error));
 	}
 	memmove(&q->poison[i], &q->poison[i + 1], (q->count - i - 1) * sizeof(q->poison[0]));
 	q->count--;
@@ -181,7 +181,7 @@ static int store(struct quarantine *q, struct poison *p, const unsigned char *by
 	p->stored = error == 0;
 	if (error < 0) {
 		count(QUARANTINE_NOT_KEPT);
-		log_error("quarantine-write", "file=%s errno=%d", name, -error);
+		log_error("quarantine-write", "file=%s error=\"%s\"", name, error_text(error));
 	}
 	return error;
 }
@@ -303,8 +303,8 @@ static void load(struct quarantine *q, const char *name)
 		return;
 	}
 	if (error < 0) {
-		log_warn("quarantine-file", "file=%.*s errno=%d hint=\"left alone\"",
-			QUARANTINE_NAME_MAX, name, -error);
+		log_warn("quarantine-file", "file=%.*s error=\"%s\" hint=\"left alone\"",
+			QUARANTINE_NAME_MAX, name, error_text(error));
 		return;
 	}
 	if (q->count == QUARANTINE_MAX && p.time < q->poison[0].time) {
@@ -360,7 +360,7 @@ int quarantine_open(struct quarantine **out, int directory)
 	if (error == 0)
 		error = load_all(q);
 	if (error < 0) {
-		log_error("quarantine-open", "folder=" FOLDER " errno=%d", -error);
+		log_error("quarantine-open", "folder=" FOLDER " error=\"%s\"", error_text(error));
 		quarantine_close(q);
 		return error;
 	}

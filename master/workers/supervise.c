@@ -74,8 +74,8 @@ bool worker_tell(
 		return true;
 	/* A closed lifeline is seen by reading it. */
 	if (error != -EPIPE && error != -ECONNRESET) {
-		log_warn("worker-tell", "peer=%s-%u packet=%s errno=%d", role_name(w->role),
-			w->index, lifeline_name(type), -error);
+		log_warn("worker-tell", "peer=%s-%u packet=%s error=\"%s\"", role_name(w->role),
+			w->index, lifeline_name(type), error_text(error));
 		worker_kill(w, error == -ENOBUFS ? "does-not-read" : "cannot-be-told");
 	}
 	return false;
@@ -243,8 +243,8 @@ static void spawn(struct worker_slot *w)
 	if (error == 0)
 		error = spawn_worker(s->program[w->role], w->index, &w->pid, &w->lifeline);
 	if (error < 0) {
-		log_error("worker-spawn", "peer=%s-%u errno=%d", role_name(w->role), w->index,
-			-error);
+		log_error("worker-spawn", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
+			error_text(error));
 		back_off(w);
 		return;
 	}
@@ -266,8 +266,8 @@ static void spawn(struct worker_slot *w)
 		(int)w->pid, w->incarnation);
 	error = loop_add(s->loop, w->lifeline, EPOLLIN, lifeline_event, w, &w->source);
 	if (error < 0) {
-		log_error("worker-watch", "peer=%s-%u errno=%d", role_name(w->role), w->index,
-			-error);
+		log_error("worker-watch", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
+			error_text(error));
 		worker_kill(w, "cannot-be-watched");
 		return;
 	}
@@ -444,7 +444,7 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	s->count++;
 	error = make_page(w);
 	if (error < 0)
-		log_error("worker-page", "errno=%d", -error);
+		log_error("worker-page", "error=\"%s\"", error_text(error));
 	return error;
 }
 

@@ -331,7 +331,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	int error = start(argv[0]);
 	if (error) {
-		log_error("driver-failed", "error=%d", -error);
+		log_error("driver-failed", "error=\"%s\"", error_text(error));
 		return EXIT_FAILURE;
 	}
 	log_info("taken-over", "%s", "");

@@ -179,7 +179,12 @@ class Jail(unittest.TestCase):
             },
         )
         self.assertEqual(
-            len(re.findall("jail-step-missing role=\\w+ step=identity reason=EPERM", g.log_text())),
+            len(
+                re.findall(
+                    'jail-step-missing role=\\w+ step=identity error="Operation not permitted"',
+                    g.log_text(),
+                )
+            ),
             3,
             "each role's once",
         )

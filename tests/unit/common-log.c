@@ -92,9 +92,17 @@ Test(log, keeps_errno)
 {
 	log_init("sip", 0, LOG_INFO, sink, &lines);
 	errno = ENOENT;
-	log_info("failed", "error=%m");
+	log_info("failed", "error=\"%s\"", error_text(-EACCES));
 	cr_assert_eq(errno, ENOENT);
-	cr_assert(strstr(last, "error=No such file"), "%s", last);
+	cr_assert(strstr(last, "error=\"Permission denied\""), "%s", last);
+}
+
+Test(log, an_errno_in_words)
+{
+	cr_assert_str_eq(error_text(-ENOENT), "No such file or directory");
+	cr_assert_str_eq(error_text(-ETIMEDOUT), "Connection timed out");
+	cr_assert_str_eq(error_text(-4095), "Unknown error");
+	cr_assert_str_eq(error_text(4), "Unknown error");
 }
 
 Test(log, a_raw_value_forges_no_line)

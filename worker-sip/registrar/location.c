@@ -343,9 +343,9 @@ static void finish(struct pending *p, int error)
 		char buffer[AOR_MAX + 8];
 
 		count(LOCATION_FAILED);
-		log_warn("location-write-failed", "aor=%s error=%d reason=\"%s\"",
+		log_warn("location-write-failed", "aor=%s error=\"%s\"",
 			log_value((struct str){p->aor, p->aor_length}, buffer, sizeof(buffer)),
-			-error, strerror(-error));
+			error_text(error));
 	}
 	for (struct waiter *w = p->first; w; w = w->next)
 		w->done(w->arg, error);
@@ -570,7 +570,7 @@ void location_reader_check(struct location *l)
 	int dead = 0, error = mdb_reader_check(l->store.env, &dead);
 
 	if (error)
-		log_warn("location-reader-check", "error=%d", -store_error(error));
+		log_warn("location-reader-check", "error=\"%s\"", error_text(store_error(error)));
 	else if (dead)
 		log_info("location-reader-check", "freed=%d", dead);
 }
@@ -612,8 +612,8 @@ int location_open_bounded(struct location **out, const char *directory, const st
 		table_free(&l->pending);
 	}
 	free(l);
-	log_error("location-open-failed", "directory=%s error=%d reason=\"%s\"", directory, -error,
-		strerror(-error));
+	log_error(
+		"location-open-failed", "directory=%s error=\"%s\"", directory, error_text(error));
 	return error;
 }
 

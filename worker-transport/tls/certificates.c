@@ -328,8 +328,7 @@ static void on_signature(struct signing *s, void *arg)
 
 	if (s->state != SIGNING_DONE) {
 		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name,
-			s->error == -ETIMEDOUT ? "no key worker answers"
-					       : strerrordesc_np(-s->error));
+			s->error == -ETIMEDOUT ? "no key worker answers" : error_text(s->error));
 		checked(k, -EIO, text);
 	} else if (!keyless_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature,
 			   s->signature_size)) {

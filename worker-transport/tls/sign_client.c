@@ -290,8 +290,8 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 	if (reply.error) {
 		if (k->refused != loop_now(k->loop) / 1000)
 			log_error("signature-refused",
-				"certificate=%u generation=%u scheme=%04x error=%s", s->certificate,
-				s->generation, s->scheme, strerrorname_np(-reply.error));
+				"certificate=%u generation=%u scheme=%04x error=\"%s\"",
+				s->certificate, s->generation, s->scheme, error_text(reply.error));
 		k->refused = loop_now(k->loop) / 1000;
 		finish(s, reply.error);
 		return;
@@ -365,8 +365,8 @@ static void on_event(void *arg, uint32_t events)
 			break;
 		if (n < 0) {
 			if (n != -EPIPE)
-				log_error("key-edge-refused", "peer=%u error=%s", e->peer,
-					strerrorname_np((int)-n));
+				log_error("key-edge-refused", "peer=%u error=\"%s\"", e->peer,
+					error_text((int)n));
 			edge_lost(e);
 			break;
 		}

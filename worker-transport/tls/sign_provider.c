@@ -443,7 +443,7 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 
 /* ---- keys ---- */
 
-static const char *error_text(char buffer[256])
+static const char *provider_error_text(char buffer[256])
 {
 	unsigned long error = ERR_peek_error();
 
@@ -463,7 +463,7 @@ int keyless_begin(void)
 	/* no bound on jobs: handshakes in progress are bounded in tls.c */
 	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 ||
 		RAND_priv_bytes(random, sizeof(random)) != 1 || !ASYNC_init_thread(0, 0)) {
-		log_error("openssl-failed", "step=begin error=\"%s\"", error_text(text));
+		log_error("openssl-failed", "step=begin error=\"%s\"", provider_error_text(text));
 		return -EIO;
 	}
 	return 0;
@@ -481,7 +481,8 @@ int keyless_new(struct keyless **out, struct keys *keys)
 	if (k->context && OSSL_PROVIDER_add_builtin(k->context, PROVIDER, provider_init))
 		k->provider = OSSL_PROVIDER_load(k->context, PROVIDER);
 	if (!k->provider) {
-		log_error("openssl-failed", "step=provider error=\"%s\"", error_text(text));
+		log_error(
+			"openssl-failed", "step=provider error=\"%s\"", provider_error_text(text));
 		keyless_free(k);
 		return -EIO;
 	}
@@ -525,7 +526,7 @@ int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16
 	if (!c || EVP_PKEY_fromdata_init(c) <= 0 ||
 		EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) <= 0) {
 		EVP_PKEY_CTX_free(c);
-		log_error("openssl-failed", "step=key error=\"%s\"", error_text(text));
+		log_error("openssl-failed", "step=key error=\"%s\"", provider_error_text(text));
 		return -EIO;
 	}
 	EVP_PKEY_CTX_free(c);

@@ -527,7 +527,7 @@ static int failed(struct connection *c, int kind, int saved)
 	if (h->signing.state == SIGNING_FAILED) {
 		snprintf(text, sizeof(text), "no signature: %s",
 			h->signing.error == -ETIMEDOUT ? "no key worker answered"
-						       : strerrordesc_np(-h->signing.error));
+						       : error_text(h->signing.error));
 		count_failure(h, COUNTER_TLS_FAILED_KEY);
 		log_failed(c, "tls-handshake-failed", text);
 		return -EIO;
@@ -694,8 +694,8 @@ int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
 		return 0;
 	error = context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
 	if (error) {
-		log_error("authorities-unusable", "listener=%d error=%s",
-			listener == NONE_INDEX ? -1 : listener, strerrorname_np(-error));
+		log_error("authorities-unusable", "listener=%d error=\"%s\"",
+			listener == NONE_INDEX ? -1 : listener, error_text(error));
 		return error;
 	}
 	log_debug("authorities", "listener=%d certificates=%u",
