@@ -221,7 +221,7 @@ Test(cancel, without_a_final_response_the_invite_fails_after_64_t1)
 	start = loop_ms();
 	receive_response(&udp, "CANCEL", 200, "r");
 	WAIT(notes.gone);
-	AT_LEAST(loop_ms() - start, 64 * T1);
+	EXACTLY(loop_ms() - start, 64 * T1);
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.status, 408);
 }

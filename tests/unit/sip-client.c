@@ -19,14 +19,12 @@ Test(client, invite_is_repeated_by_timer_a_until_timer_b)
 	cr_assert_eq(notes.failed, 1);
 	cr_assert_eq(notes.status, 408);
 	cr_assert_eq(notes.error, -ETIMEDOUT);
-	AT_LEAST(loop_ms() - start, 64 * T1);
-	cr_assert_lt(loop_ms() - start, 80 * T1);
+	EXACTLY(loop_ms() - start, 64 * T1);
 	/* at 0, 1, 3, 7, 15, 31 and 63 T1 */
-	cr_assert_geq(caught_count, 6);
-	cr_assert_leq(caught_count, 7);
+	cr_assert_eq(caught_count, 7);
 	for (unsigned i = 1; i < caught_count; i++) {
 		cr_assert_str_eq(sent_text(0), sent_text(i));
-		AT_LEAST(caught[i].at_ms - start, ((1u << i) - 1) * T1);
+		EXACTLY(caught[i].at_ms - start, ((1u << i) - 1) * T1);
 	}
 }
 
@@ -69,7 +67,7 @@ Test(client, failure_is_acknowledged_on_the_hop)
 	cr_assert_eq(notes.responses, 2);
 	sent = caught_count;
 	WAIT(notes.gone);
-	AT_LEAST(loop_ms() - start, 64 * T1); /* timer D */
+	EXACTLY(loop_ms() - start, 64 * T1); /* timer D */
 	cr_assert_eq(caught_count, sent);
 	cr_assert_eq(notes.failed, 0);
 	cr_assert_eq(receive_response(&udp, "INVITE", 486, "r2"), 0);
@@ -122,7 +120,7 @@ Test(client, every_success_goes_up_until_timer_m)
 	cr_assert_eq(notes.responses, 4);
 	cr_assert_eq(caught_count, 1);
 	WAIT(notes.gone);
-	AT_LEAST(loop_ms() - start, 64 * T1);
+	EXACTLY(loop_ms() - start, 64 * T1);
 	cr_assert_eq(notes.failed, 0);
 	/* then it is nobody's, and the caller's to end */
 	cr_assert_eq(receive_response(&udp, "INVITE", 200, "r"), 1);
@@ -168,16 +166,14 @@ Test(client, other_request_is_repeated_by_timer_e_up_to_t2_until_timer_f)
 	send_request(&udp, METHOD_OPTIONS, &notes);
 	WAIT(notes.gone);
 	cr_assert_eq(notes.status, 408);
-	AT_LEAST(loop_ms() - start, 64 * T1);
+	EXACTLY(loop_ms() - start, 64 * T1);
 	/* at 0, 1, 3 and 7 T1, then each T2 = 8 T1: 11 in all */
-	cr_assert_geq(caught_count, 9);
-	cr_assert_leq(caught_count, 12);
-	AT_LEAST(caught[1].at_ms - caught[0].at_ms, T1);
-	AT_LEAST(caught[2].at_ms - caught[1].at_ms, 2 * T1);
-	AT_LEAST(caught[3].at_ms - caught[2].at_ms, 4 * T1);
-	cr_assert_lt(caught[3].at_ms - caught[2].at_ms, 8 * T1);
+	cr_assert_eq(caught_count, 11);
+	EXACTLY(caught[1].at_ms - caught[0].at_ms, T1);
+	EXACTLY(caught[2].at_ms - caught[1].at_ms, 2 * T1);
+	EXACTLY(caught[3].at_ms - caught[2].at_ms, 4 * T1);
 	for (unsigned i = 4; i < caught_count; i++)
-		AT_LEAST(caught[i].at_ms - caught[i - 1].at_ms, T2);
+		EXACTLY(caught[i].at_ms - caught[i - 1].at_ms, T2);
 }
 
 Test(client, other_request_goes_on_each_t2_after_a_provisional)
@@ -189,9 +185,8 @@ Test(client, other_request_goes_on_each_t2_after_a_provisional)
 	start = loop_ms();
 	cr_assert_eq(notes.responses, 1);
 	WAIT(caught_count == 3);
-	AT_LEAST(caught[1].at_ms - start, T2);
-	cr_assert_lt(caught[1].at_ms - start, 2 * T2);
-	AT_LEAST(caught[2].at_ms - caught[1].at_ms, T2);
+	EXACTLY(caught[1].at_ms - start, T2);
+	EXACTLY(caught[2].at_ms - caught[1].at_ms, T2);
 	WAIT(notes.gone);
 	cr_assert_eq(notes.status, 408);
 }
@@ -206,8 +201,7 @@ Test(client, final_response_to_other_request_then_timer_k)
 	receive_response(&udp, "OPTIONS", 200, "r");
 	cr_assert_eq(notes.responses, 1);
 	WAIT(notes.gone);
-	AT_LEAST(loop_ms() - start, T4);
-	cr_assert_lt(loop_ms() - start, 3 * T4);
+	EXACTLY(loop_ms() - start, T4);
 	cr_assert_eq(caught_count, 1);
 	cr_assert_eq(notes.failed, 0);
 	cr_assert_eq(receive_response(&udp, "OPTIONS", 200, "r"), 0);

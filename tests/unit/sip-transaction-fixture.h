@@ -1,9 +1,6 @@
 /* sip-transaction-fixture.h - for tests of the transaction layer: a SIP worker without a mesh,
- * whose sends are caught, with T1 of a few milliseconds; requests and responses of one call; users
- * that note what they are told.
- *
- * Time is the real one: libosip2 reads the clock itself. Tests wait for conditions, with a bound;
- * only where nothing may happen they wait a while.
+ * whose sends are caught, on a virtual clock, with the timers of RFC 3261 at their real lengths;
+ * requests and responses of one call; users that note what they are told.
  */
 #ifndef SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
@@ -11,14 +8,14 @@
 #include "worker-sip/transaction/ack_cancel.h"
 #include "worker-sip/transaction/transaction.h"
 #include "sip-message.h"
+#include "virtual_clock.h"
 
 #include <errno.h>
-#include <time.h>
 
-#define T1 8u
-#define T2 (8 * T1)
-#define T4 (5 * T1)
-#define PATIENCE 5000 /* ms; far more than any test waits when all is well */
+#define T1 500u
+#define T2 4000u
+#define T4 5000u
+#define PATIENCE (200 * T1) /* ms; more than any transaction lives */
 
 struct caught {
 	struct flow to;
@@ -46,16 +43,7 @@ static struct flow tcp __attribute__((unused)) = {.id = FLOW_ID(1, 2, 3),
 	.peer = {.family = 4, .port = 40000, .address = {192, 0, 2, 1}},
 	.local = {.family = 4, .port = 5060, .address = {192, 0, 2, 9}}};
 
-static inline uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* The turn's clock, by which transactions count: what this process loses between a turn's start and
- * a send is nobody's timer. */
+/* The time by which transactions count. */
 static inline uint64_t loop_ms(void)
 {
 	return loop_now(sip.loop);
@@ -89,9 +77,9 @@ static inline void set_up(void)
 	sip = (struct sip){.settings = &settings, .send_hook = catch_send};
 	hash_key_random(&sip.keys.minting.key[0]);
 	hash_key_random(&sip.keys.slot_key);
+	virtual_clock_start();
 	cr_assert(loop_new(&sip.loop) == 0);
 	cr_assert(transactions_new(&sip.transactions, &sip) == 0);
-	loop_once(sip.loop, 0); /* reads the clock */
 }
 
 static inline void tear_down(void)
@@ -99,6 +87,7 @@ static inline void tear_down(void)
 	transactions_free(sip.transactions);
 	loop_free(sip.loop);
 	forget_sends();
+	virtual_clock_stop();
 }
 
 /* One turn of the loop, without waiting for anything. */
@@ -107,30 +96,27 @@ static inline void turn(void)
 	loop_once(sip.loop, 0);
 }
 
-/* Runs the loop until condition, which is looked at after each turn; fails after PATIENCE. */
+/* Lets time pass until condition, which is looked at after each moment at which something happens;
+ * fails after PATIENCE. */
 #define WAIT(condition)                                                                            \
 	do {                                                                                       \
-		uint64_t wait_until = clock_ms() + PATIENCE;                                       \
-		while (!(condition)) {                                                             \
-			cr_assert(clock_ms() < wait_until, "waited in vain for " #condition);      \
-			loop_once(sip.loop, 5);                                                    \
-		}                                                                                  \
+		uint64_t wait_until = loop_ms() + PATIENCE;                                        \
+		virtual_clock_advance(sip.loop, 0);                                                \
+		while (!(condition))                                                               \
+			cr_assert(                                                                 \
+				virtual_clock_step(sip.loop, PATIENCE) && loop_ms() < wait_until,  \
+				"waited in vain for " #condition);                                 \
 	} while (0)
 
-/* Runs the loop for ms: to see that nothing happens. */
+/* Lets ms pass: to see that nothing happens. */
 static inline void pass(unsigned ms)
 {
-	uint64_t until = clock_ms() + ms;
-
-	do
-		loop_once(sip.loop, 2);
-	while (clock_ms() < until);
+	virtual_clock_advance(sip.loop, ms);
 }
 
-/* Asserts that ms or more have passed between two readings of loop_ms. */
-#define AT_LEAST(passed, ms)                                                                       \
-	cr_assert((passed) >= (ms), "only %llu ms of %u", (unsigned long long)(passed),            \
-		(unsigned)(ms))
+/* Asserts that exactly ms have passed between two readings of loop_ms. */
+#define EXACTLY(passed, ms)                                                                        \
+	cr_assert((passed) == (ms), "%llu ms, not %u", (unsigned long long)(passed), (unsigned)(ms))
 
 /* ---- messages ---- */
 
@@ -282,8 +268,6 @@ static inline struct transaction *send_request(
 	struct wire *w = wire_of(client_text(method_name(method)));
 	struct transaction *t = NULL;
 
-	/* Timers count from the turn's start: on a busy machine the last turn may be long ago. */
-	turn();
 	cr_assert(transaction_send(
 			  sip.transactions, method, 1, 7, flow, w, &client_notes, to, &t) == 0);
 	wire_drop(w);
