@@ -1,5 +1,5 @@
 /* sip-fixture.h - a SIP worker's context without master, mesh and network: settings and users made
- * here, requests from text, answers caught on their way out.
+ * here, requests from text, answers caught on their way out; on a virtual clock.
  *
  * Domain example.net (MD5 and SHA-256, 60 to 3600 s, 3 bindings). Zone access asks for digest, zone
  * core is trusted, zone open asks nobody; each is a network of its own.
@@ -11,6 +11,7 @@
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/auth/replay.h"
 #include "worker-sip/transaction/transaction.h"
+#include "virtual_clock.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -199,6 +200,7 @@ static inline struct fixture *fixture_new(void)
 	f->sip.send_hook = fixture_send;
 	f->sip.send_arg = f;
 	f->sip.penalty_hook = fixture_penalty;
+	virtual_clock_start();
 	cr_assert_eq(loop_new(&f->sip.loop), 0);
 	strcpy(f->directory, "/tmp/sipward-test-XXXXXX");
 	cr_assert_not_null(mkdtemp(f->directory));
@@ -223,6 +225,7 @@ static inline void fixture_free(struct fixture *f)
 	snprintf(command, sizeof(command), "rm -rf %s", f->directory);
 	cr_assert_eq(system(command), 0);
 	free(f);
+	virtual_clock_stop();
 }
 
 /* A new life of the worker over the same store. */
@@ -362,8 +365,13 @@ static inline struct flow fixture_flow(
 /* Turns the loop until it has nothing more to do at once. */
 static inline void fixture_turn(struct fixture *f)
 {
-	for (int i = 0; i < 3; i++)
-		loop_once(f->sip.loop, 0);
+	virtual_clock_advance(f->sip.loop, 0);
+}
+
+/* Lets that many seconds pass. */
+static inline void fixture_pass(struct fixture *f, unsigned seconds)
+{
+	virtual_clock_advance(f->sip.loop, seconds * 1000);
 }
 
 /* The status of the last answer; 0: none since the last call. */
