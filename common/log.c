@@ -3,6 +3,7 @@
  */
 #include "log.h"
 
+#include "clock.h"
 #include "counters.h"
 
 #include <errno.h>
@@ -49,10 +50,7 @@ bool log_enabled(enum log_level level)
  * of the year 0. */
 static size_t time_text(char *buffer, size_t size)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	uint64_t seconds = ts.tv_sec > 0 ? (uint64_t)ts.tv_sec : 0;
+	uint64_t ms = clock_realtime_ms(), seconds = ms / 1000;
 	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
 	uint64_t era = days / 146097, day_of_era = days % 146097;
 	uint64_t year_of_era =
@@ -66,7 +64,7 @@ static size_t time_text(char *buffer, size_t size)
 
 	int n = snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day,
 		(unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60),
-		(unsigned)(ts.tv_nsec / 1000000));
+		(unsigned)(ms % 1000));
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 

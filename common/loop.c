@@ -8,6 +8,8 @@
  */
 #include "loop.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -39,8 +41,6 @@
  * GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
 #define GATHER_LOOKS 8
 #define GATHER_PAUSE_NS UINT64_C(20000000)
-
-#define NS_PER_MS UINT64_C(1000000)
 
 struct loop_source {
 	struct loop_source *next, **link; /* the loop's list of live or of dead ones */
@@ -79,14 +79,6 @@ struct loop {
 	uint64_t answers_due_ns; /* when to look; 0: it is watched */
 };
 
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
-}
-
 int loop_new(struct loop **out)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -95,7 +87,7 @@ int loop_new(struct loop **out)
 	if (!l)
 		return -ENOMEM;
 	l->input = l->answers = -1;
-	l->now_ns = clock_ns();
+	l->now_ns = clock_monotonic_ns();
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
 		rc = -errno;
@@ -240,7 +232,7 @@ void loop_share(struct loop *l, unsigned processes)
 void loop_expect(struct loop *l)
 {
 	if (l->look_due_ns && !l->answers_due_ns && watch(l, 0, &l->answers) == 0)
-		l->answers_due_ns = clock_ns() + ANSWERS_NS;
+		l->answers_due_ns = clock_monotonic_ns() + ANSWERS_NS;
 }
 
 void loop_took(struct loop *l)
@@ -288,7 +280,7 @@ int loop_on_turn(struct loop *l, loop_turn callback, void *arg)
 
 uint64_t loop_now(const struct loop *l)
 {
-	return l->now_ns / NS_PER_MS;
+	return l->now_ns / CLOCK_NS_PER_MS;
 }
 
 uint64_t loop_now_ns(const struct loop *l)
@@ -302,7 +294,7 @@ void loop_set(struct loop *l, struct timer *t, uint64_t delay)
 
 	/* The millisecond that has begun does not count, or the timer would fire up to one
 	 * early. */
-	if (delay && l->now_ns % NS_PER_MS)
+	if (delay && l->now_ns % CLOCK_NS_PER_MS)
 		due++;
 	wheel_set(l->wheel, t, delay > UINT64_MAX - due ? UINT64_MAX : due + delay);
 }
@@ -322,7 +314,7 @@ static int sleep_ms(const struct loop *l, int limit)
 	if (next == UINT64_MAX)
 		return limit;
 
-	uint64_t now_ns = clock_ns(), now = now_ns / NS_PER_MS;
+	uint64_t now_ns = clock_monotonic_ns(), now = now_ns / CLOCK_NS_PER_MS;
 	/* next counts from the start of its millisecond, and now is within one: next - now is the
 	 * rest rounded up. */
 	uint64_t wait = next > now ? next - now : 0;
@@ -340,7 +332,7 @@ static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH
 		uint64_t due = l->answers_due_ns && l->answers_due_ns < l->look_due_ns
 		                       ? l->answers_due_ns
 		                       : l->look_due_ns;
-		uint64_t now = clock_ns(), left = due > now ? due - now : 0;
+		uint64_t now = clock_monotonic_ns(), left = due > now ? due - now : 0;
 		struct timespec pause = {
 			.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
 
@@ -426,7 +418,7 @@ int loop_once(struct loop *l, int timeout_ms)
 	int n = sleep_until(l, batch, timeout_ms < 0 ? -1 : timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->now_ns = clock_ns();
+	l->now_ns = clock_monotonic_ns();
 	l->again = false;
 	l->in_turn = true;
 

@@ -16,6 +16,7 @@
 #include "master/jail/verify.h"
 #include "spawn.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -28,7 +29,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Fds of a worker beside those of its connections: listeners, edges to all possible peers, stores,
@@ -208,7 +208,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		error = state_open(&m->state, config->state_directory, s->account[PEER_SIP].uid,
 			s->account[PEER_SIP].gid);
 	if (error == 0)
-		error = keys_open(m->state.fd, (uint64_t)time(NULL), &m->keys);
+		error = keys_open(m->state.fd, (uint64_t)clock_realtime_s(), &m->keys);
 	s->keys = m->keys;
 	if (error == 0)
 		error = quarantine_open(&m->quarantine, m->state.fd);

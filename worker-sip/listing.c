@@ -2,11 +2,11 @@
 #include "listing.h"
 
 #include "worker-sip/call/call.h"
+#include "common/clock.h"
 #include "json.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
-#include <time.h>
 
 /* Rows of `sipwardctl registrations` read in one step. */
 #define LIST_PAGE 256
@@ -49,10 +49,8 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	struct reply *r = arg;
 	char buffer[8192], peer[ENDPOINT_TEXT_SIZE];
 	struct writer w = WRITER(buffer);
-	struct timespec now;
+	uint64_t now = clock_realtime_ms();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	write_literal(&w, "{");
 	write_json_field(&w, "aor", aor);
 	write_json_field(&w, "contact", b->contact);
@@ -63,7 +61,7 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	write_literal(&w, ".");
 	write_number(&w, b->q % 1000 / 100);
 	write_literal(&w, ",\"expires\":");
-	write_number(&w, b->expires_at > ms ? (b->expires_at - ms) / 1000 : 0);
+	write_number(&w, b->expires_at > now ? (b->expires_at - now) / 1000 : 0);
 	write_literal(&w, "}");
 	if (!w.full)
 		reply_line(r, writer_text(&w));

@@ -6,6 +6,7 @@
 #include "worker/crash_hook.h"
 #include "worker/jail.h"
 #include "ipc/mesh.h"
+#include "common/clock.h"
 #include "worker-sip/call/call.h"
 #include "core.h"
 #include "worker-sip/call/dialog.h"
@@ -21,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 struct context {
@@ -174,14 +174,9 @@ static void take_slots(struct sip *sip, const struct slot_map *map)
 	sip->slots = *map;
 	if (sip->registrar)
 		registrar_slots_changed(sip->registrar);
-	if (gained && sip->replay) {
+	if (gained && sip->replay)
 		/* which nonces their earlier owner saw used is not known here */
-		struct timespec now;
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		replay_horizon(
-			sip->replay, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-	}
+		replay_horizon(sip->replay, clock_realtime_ms());
 }
 
 static int take_edge(struct sip *sip, struct lifeline_packet *p)

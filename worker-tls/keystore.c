@@ -7,6 +7,7 @@
  */
 #include "keystore.h"
 
+#include "common/clock.h"
 #include "common/counters.h"
 #include "common/log.h"
 #include "certificate.h"
@@ -119,7 +120,7 @@ static bool warm_up(void)
 int keystore_begin(void)
 {
 	struct tm tm;
-	time_t now = time(NULL);
+	time_t now = clock_realtime_s();
 
 	tzset();
 	gmtime_r(&now, &tm);

@@ -8,6 +8,7 @@
 #include "worker/jail.h"
 #include "worker/skeleton.h"
 #include "ipc/settings.h"
+#include "common/clock.h"
 #include "sign_server.h"
 #include "tickets.h"
 
@@ -15,7 +16,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* Transport workers that a master may have (their index is 8 bits). */
 #define EDGES_MAX 256
@@ -114,7 +114,7 @@ static int check(struct context *c, const struct lifeline_certificates *order)
 	uint16_t index;
 	unsigned n = 0;
 	int error = keystore_check(
-		c->keys, order->generation, time(NULL), &index, text, not_after, &n);
+		c->keys, order->generation, clock_realtime_s(), &index, text, not_after, &n);
 	size_t dates = error == 0 || error == -EKEYEXPIRED ? n * sizeof(not_after[0]) : 0;
 
 	memcpy(more, not_after, dates);

@@ -3,6 +3,7 @@
  * the next turn. */
 #include "sign_server.h"
 
+#include "common/clock.h"
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/sign_packet.h"
@@ -11,7 +12,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 struct edge {
@@ -32,14 +32,6 @@ struct edge {
 	uint64_t window; /* when it began */
 	unsigned lines, left_out;
 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* A taken-over transport worker tries what it may not: worth a line, not a flood of them. */
 static void log_refused(struct edge *e, const char *reason, const struct sign_request *r)
@@ -164,7 +156,7 @@ static bool next(struct edge *e)
 static void on_edge(void *arg, uint32_t events)
 {
 	struct edge *e = arg;
-	uint64_t until = clock_ns() + EDGE_TURN_NS;
+	uint64_t until = clock_monotonic_ns() + EDGE_TURN_NS;
 
 	if ((e->answers || e->tickets_size) && !flush(e)) {
 		if (events & (EPOLLHUP | EPOLLERR))
@@ -172,7 +164,7 @@ static void on_edge(void *arg, uint32_t events)
 		return;
 	}
 	for (unsigned i = 0; i < EDGE_REQUESTS_PER_TURN; i++)
-		if (!next(e) || clock_ns() >= until)
+		if (!next(e) || clock_monotonic_ns() >= until)
 			break;
 	if (e->answers)
 		flush(e);

@@ -4,6 +4,7 @@
 #include "skeleton.h"
 
 #include "jail.h"
+#include "common/clock.h"
 #include "probe.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long a worker waits for each packet of its first configuration. The master sends them in one
@@ -47,14 +47,6 @@ static const char *role_name(enum peer_role role)
 	case PEER_TLS: return "tls";
 	}
 	return "worker";
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* ---- up: packets to the master ---- */
@@ -137,11 +129,11 @@ int worker_send(struct worker *w, enum lifeline_type type, const void *body, siz
 /* Waits for one packet before the loop runs, sending meanwhile what is unsent. */
 static int receive_blocking(struct worker *w, int timeout_ms)
 {
-	uint64_t end = clock_ms() + (uint64_t)timeout_ms;
+	uint64_t end = clock_monotonic_ms() + (uint64_t)timeout_ms;
 
 	for (;;) {
 		struct pollfd p = {.fd = w->lifeline, .events = POLLIN};
-		uint64_t now = clock_ms();
+		uint64_t now = clock_monotonic_ms();
 		int error;
 
 		send_unsent(w);

@@ -14,6 +14,7 @@
 #include "master/workers/slots.h"
 
 #include "worker/jail.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <ctype.h>
@@ -21,7 +22,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static void refuse(struct request *r, const char *format, ...)
@@ -555,7 +555,7 @@ static void add_certificates(json_t *rows, const struct certificate_set *set, co
 				state, "generation", (json_int_t)set->generation, "expires",
 				metrics_date(e->not_after, expires), "days_left",
 				(json_int_t)(e->not_after
-						     ? (e->not_after - (int64_t)time(NULL)) / 86400
+						     ? (e->not_after - clock_realtime_s()) / 86400
 						     : 0),
 				"names", e->names));
 	}

@@ -8,6 +8,7 @@
  * gains is that these bytes are refused.
  */
 #include "supervise.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "quarantine.h"
 
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
@@ -62,12 +62,10 @@ static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned 
 	struct supervisor *s = w->supervisor;
 	char name[QUARANTINE_WORKER_SIZE], text[FINGERPRINT_TEXT_SIZE];
 	const struct poison *p = NULL;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
-	int error = quarantine_keep(s->quarantine, kind, bytes, size, name, reason,
-		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &p);
+	int error = quarantine_keep(
+		s->quarantine, kind, bytes, size, name, reason, (int64_t)clock_realtime_ms(), &p);
 	if (!p)
 		return;
 	log_error("message-quarantined",

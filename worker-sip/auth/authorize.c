@@ -10,6 +10,7 @@
 #include "authorize.h"
 
 #include "ipc/mesh.h"
+#include "common/clock.h"
 #include "digest.h"
 #include "replay.h"
 #include "worker-sip/transaction/transaction.h"
@@ -17,7 +18,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sodium.h>
-#include <time.h>
 
 #define TRANSPORTS_MAX 64
 /* Header lines with credentials that are looked at: a client has one for each realm on its way. */
@@ -38,14 +38,6 @@ struct attempt {
 	char name[USER_NAME_MAX + 1];
 	size_t name_length;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* The counts used so far; NULL: no memory. */
 static struct replay *replay_of(struct sip *sip, uint64_t now)
@@ -343,7 +335,8 @@ static bool check(struct attempt *a)
 bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
 	struct identity *sender)
 {
-	struct attempt a = {.sip = sip, .t = t, .m = m, .slot = slot, .now_ms = now_ms()};
+	struct attempt a = {
+		.sip = sip, .t = t, .m = m, .slot = slot, .now_ms = clock_realtime_ms()};
 	bool permitted = false;
 	/* the transport worker has checked both; it may have been taken over */
 	unsigned zone = m->flow.listener < sip->settings->listeners.count

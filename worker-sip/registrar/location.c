@@ -10,6 +10,7 @@
  */
 #include "location.h"
 
+#include "common/clock.h"
 #include "common/hash.h"
 #include "common/table.h"
 #include "binding.h"
@@ -18,7 +19,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Records looked at in one pass of tending, and the pause between passes, ms: some 100,000 records
  * a second at most, in steps of well under a millisecond. */
@@ -75,14 +75,6 @@ struct location {
 	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
 	bool visiting;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static MDB_val val_of(struct str s)
 {
@@ -157,7 +149,7 @@ static int visit_live(const struct binding *bindings, int n,
 	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	int live = 0;
-	uint64_t now = now_ms();
+	uint64_t now = clock_realtime_ms();
 
 	for (int i = 0; i < n; i++)
 		if (bindings[i].expires_at > now) {
@@ -423,7 +415,7 @@ static bool tend_record(struct location *l, struct str aor, struct str record,
 {
 	struct binding all[BINDINGS_MAX];
 	int n = decode_record(l, aor, record, all);
-	uint64_t now = now_ms();
+	uint64_t now = clock_realtime_ms();
 
 	*live = 0;
 	for (int i = 0; i < n; i++) {
@@ -491,7 +483,7 @@ static void tend_fired(struct timer *t, void *arg)
 	MDB_stat stat;
 	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 &&
 	             stat.ms_entries == 0 && !l->first;
-	uint64_t now = now_ms(), delay = l->earliest > now ? l->earliest - now : 0;
+	uint64_t now = clock_realtime_ms(), delay = l->earliest > now ? l->earliest - now : 0;
 	l->position_length = 0;
 	l->earliest = UINT64_MAX;
 	if (delay < LOCATION_TEND_MIN_MS)

@@ -8,13 +8,13 @@
 #include "registrar.h"
 
 #include "ipc/slot.h"
+#include "common/clock.h"
 #include "contact.h"
 #include "flow_bindings.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Contacts of one request: those of a full record removed, and as many new ones. */
 #define CONTACTS_MAX (2 * BINDINGS_MAX)
@@ -60,14 +60,6 @@ struct request {
 	struct binding binding[2 * BINDINGS_MAX];
 	char buffer[AOR_MAX];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* A copy that outlives the read transaction. */
 static struct str keep(struct request *q, struct str s)
@@ -588,7 +580,7 @@ void registrar_request(
 	q.r = r;
 	q.t = t;
 	q.m = m;
-	q.now_ms = now_ms();
+	q.now_ms = clock_realtime_ms();
 	q.strings = WRITER(r->strings);
 	unsigned zone = m->flow.listener < s->listeners.count
 	                        ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted)

@@ -6,6 +6,7 @@
  */
 #include "certificates.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "tls_context.h"
 #include "identity.h"
@@ -382,7 +383,7 @@ static bool fault(const struct generation *g, uint16_t *index, char text[CERTIFI
 				"certificate \"%s\": it is not valid yet", c->name);
 			return true;
 		}
-		if (c->not_after <= (int64_t)time(NULL)) {
+		if (c->not_after <= clock_realtime_s()) {
 			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": it has expired",
 				c->name);
 			return true;
