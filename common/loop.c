@@ -9,6 +9,7 @@
 #include "loop.h"
 
 #include "clock.h"
+#include "list.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -104,28 +105,12 @@ int loop_new(struct loop **out)
 	return 0;
 }
 
-static void source_link(struct loop_source **head, struct loop_source *s)
-{
-	s->next = *head;
-	s->link = head;
-	if (s->next)
-		s->next->link = &s->next;
-	*head = s;
-}
-
-static void source_unlink(struct loop_source *s)
-{
-	*s->link = s->next;
-	if (s->next)
-		s->next->link = s->link;
-}
-
 static void sources_free(struct loop_source **head)
 {
 	while (*head) {
 		struct loop_source *s = *head;
 
-		source_unlink(s);
+		list_remove(s);
 		free(s);
 	}
 }
@@ -162,7 +147,7 @@ static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback
 		free(s);
 		return rc;
 	}
-	source_link(&l->live, s);
+	list_insert(&l->live, s);
 	if (out)
 		*out = s;
 	return 0;
@@ -259,13 +244,13 @@ void loop_remove(struct loop *l, struct loop_source *s)
 	assert(!s->dead);
 	/* Fails where fd was closed before: the kernel has forgotten it then. */
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->fd, NULL);
-	source_unlink(s);
+	list_remove(s);
 	if (!l->in_turn) {
 		free(s);
 		return;
 	}
 	s->dead = true;
-	source_link(&l->dead, s);
+	list_insert(&l->dead, s);
 }
 
 int loop_on_turn(struct loop *l, loop_turn callback, void *arg)

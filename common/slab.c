@@ -2,6 +2,8 @@
  * finds it. Under a sanitizer and valgrind everything comes from malloc: they watch that. */
 #include "slab.h"
 
+#include "list.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,23 +22,6 @@ struct slab_chunk {
 };
 /* Places are aligned as malloc's. */
 #define HEAD ((sizeof(struct slab_chunk) + 15) & ~(size_t)15)
-
-static void open_add(struct slab_chunk **list, struct slab_chunk *c)
-{
-	c->next = *list;
-	c->link = list;
-	if (c->next)
-		c->next->link = &c->next;
-	*list = c;
-}
-
-static void open_remove(struct slab_chunk *c)
-{
-	*c->link = c->next;
-	if (c->next)
-		c->next->link = c->link;
-	c->link = NULL;
-}
 
 static struct slab_chunk *chunk_new(size_t size)
 {
@@ -74,7 +59,7 @@ void *slab_take(struct slab *s, size_t size)
 		c = chunk_new((class_of(size) + 1) * SLAB_STEP);
 		if (!c)
 			return NULL;
-		open_add(list, c);
+		list_insert(list, c);
 		s->chunks++;
 	}
 	struct place *p = c->free;
@@ -86,7 +71,7 @@ void *slab_take(struct slab *s, size_t size)
 	}
 	c->used++;
 	if (!c->free && c->fresh + c->size > CHUNK)
-		open_remove(c);
+		list_remove(c);
 	return p;
 }
 
@@ -102,11 +87,11 @@ void slab_give(struct slab *s, void *p, size_t size)
 	place->next = c->free;
 	c->free = place;
 	if (!c->link)
-		open_add(list, c);
+		list_insert(list, c);
 	if (--c->used == 0 &&
 		(c->next ||
 			*list != c)) { /* the last open one stays: the next would map it again */
-		open_remove(c);
+		list_remove(c);
 		munmap(c, CHUNK);
 		s->chunks--;
 	}

@@ -12,6 +12,8 @@
  */
 #include "wheel.h"
 
+#include "list.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -52,33 +54,15 @@ void wheel_free(struct wheel *w)
 	free(w);
 }
 
-static void list_push(struct timer **head, struct timer *t)
-{
-	t->next = *head;
-	t->link = head;
-	if (t->next)
-		t->next->link = &t->next;
-	*head = t;
-}
-
-static void list_unlink(struct timer *t)
-{
-	*t->link = t->next;
-	if (t->next)
-		t->next->link = t->link;
-	t->next = NULL;
-	t->link = NULL;
-}
-
 /* Moves the list at from to the empty list at to, in reverse. */
-static void list_reverse(struct timer **from, struct timer **to)
+static void wheel_reverse(struct timer **from, struct timer **to)
 {
 	assert(!*to);
 	while (*from) {
 		struct timer *t = *from;
 
-		list_unlink(t);
-		list_push(to, t);
+		list_remove(t);
+		list_insert(to, t);
 	}
 }
 
@@ -104,7 +88,7 @@ static void slot_add(struct wheel *w, struct timer *t)
 	unsigned level = differs ? (63u - (unsigned)__builtin_clzll(differs)) / LEVEL_BITS : 0;
 	unsigned index = (unsigned)(t->due >> (level * LEVEL_BITS)) % SLOTS;
 
-	list_push(&w->slot[level][index], t);
+	list_insert(&w->slot[level][index], t);
 	slot_mark(w, level, index);
 }
 
@@ -136,7 +120,7 @@ void wheel_stop(struct wheel *w, struct timer *t)
 	 * stale bit would wake us for nothing. */
 	uintptr_t head = (uintptr_t)t->link, first = (uintptr_t)&w->slot[0][0];
 	bool alone = !t->next && head >= first && head < first + sizeof(w->slot);
-	list_unlink(t);
+	list_remove(t);
 	if (alone) {
 		unsigned at = (unsigned)((head - first) / sizeof(struct timer *));
 
@@ -150,7 +134,7 @@ void wheel_set(struct wheel *w, struct timer *t, uint64_t due)
 	wheel_stop(w, t);
 	t->due = due;
 	if (due <= w->now)
-		list_push(&w->past, t);
+		list_insert(&w->past, t);
 	else
 		slot_add(w, t);
 }
@@ -160,7 +144,7 @@ static void fire(struct wheel *w)
 	while (w->firing) {
 		struct timer *t = w->firing;
 
-		list_unlink(t);
+		list_remove(t);
 		t->callback(t, t->arg); /* may have freed t */
 	}
 }
@@ -175,11 +159,11 @@ void wheel_advance(struct wheel *w, uint64_t now)
 	if (now > w->now)
 		w->now = now;
 
-	list_reverse(&w->past, &w->firing);
+	wheel_reverse(&w->past, &w->firing);
 	fire(w);
 	while (slot_next(w, &level, &index, &start) && start <= w->now) {
 		w->cursor = start;
-		list_reverse(&w->slot[level][index], &w->firing);
+		wheel_reverse(&w->slot[level][index], &w->firing);
 		slot_clear(w, level, index);
 		if (level == 0) {
 			fire(w);
@@ -188,7 +172,7 @@ void wheel_advance(struct wheel *w, uint64_t now)
 		while (w->firing) {
 			struct timer *t = w->firing;
 
-			list_unlink(t);
+			list_remove(t);
 			slot_add(w, t);
 		}
 	}

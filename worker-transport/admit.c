@@ -9,6 +9,7 @@
 
 #include "common/counters.h"
 #include "common/hash.h"
+#include "common/list.h"
 #include "common/log.h"
 #include "common/table.h"
 
@@ -22,15 +23,15 @@ struct key {
 	uint32_t family;
 };
 
-struct list {
-	struct source *first, *last;
+struct source_list {
+	struct source *first, **end;
 	size_t count;
 };
 
 struct source {
 	struct table_node node;
-	struct source *next, *previous;
-	struct list *list; /* the list it stands on, or NULL */
+	struct source *next, **link;
+	struct source_list *list; /* the list it stands on, or NULL */
 	struct key key;
 	uint64_t level;  /* allowance left, in requests times rate_window_ms, so that it needs no
 	                    fractions */
@@ -46,32 +47,27 @@ struct admit {
 	const struct settings *settings;
 	struct hash_key key;
 	struct table table;
-	struct list idle, banned;
+	struct source_list idle, banned;
 	struct source *source; /* all of them */
 	size_t used;           /* of source[] */
 	uint32_t zone[ZONES_MAX];
 };
 
-static void list_remove(struct source *s)
+static void source_unlist(struct source *s)
 {
-	struct list *l = s->list;
+	struct source_list *l = s->list;
 
 	if (!l)
 		return;
-	*(s->previous ? &s->previous->next : &l->first) = s->next;
-	*(s->next ? &s->next->previous : &l->last) = s->previous;
-	s->next = s->previous = NULL;
+	queue_remove(l, s);
 	s->list = NULL;
 	l->count--;
 }
 
-static void list_append(struct list *l, struct source *s)
+static void source_list_append(struct source_list *l, struct source *s)
 {
-	list_remove(s);
-	s->previous = l->last;
-	s->next = NULL;
-	*(l->last ? &l->last->next : &l->first) = s;
-	l->last = s;
+	source_unlist(s);
+	queue_append(l, s);
 	s->list = l;
 	l->count++;
 }
@@ -155,11 +151,11 @@ static void settle(struct admit *a, struct source *s)
 {
 	if (s->banned_until) {
 		if (s->list != &a->banned)
-			list_append(&a->banned, s);
+			source_list_append(&a->banned, s);
 	} else if (s->connections) {
-		list_remove(s);
+		source_unlist(s);
 	} else {
-		list_append(&a->idle, s);
+		source_list_append(&a->idle, s);
 	}
 }
 
@@ -181,7 +177,7 @@ static struct source *source_of(
 		s = &a->source[a->used++];
 	} else if (a->idle.first) {
 		s = a->idle.first;
-		list_remove(s);
+		source_unlist(s);
 		table_remove(&a->table, &s->node);
 		count(ADMIT_FORGOTTEN);
 	} else {

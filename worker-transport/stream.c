@@ -9,6 +9,7 @@
 #include "stream.h"
 
 #include "common/counters.h"
+#include "common/list.h"
 #include "worker/crash_hook.h"
 #include "admit.h"
 #include "worker-transport/parse/parse.h"
@@ -184,9 +185,7 @@ void stream_close(struct stream *s, int error)
 	free(s->in);
 	s->in = NULL;
 	admit_disconnect(ss->t->admit, s->held);
-	*s->link = s->next;
-	if (s->next)
-		s->next->link = s->link;
+	list_remove(s);
 	ss->count--;
 	s->next_dead = ss->dead;
 	ss->dead = s;
@@ -703,11 +702,7 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow,
 	loop_set(t->loop, &s->idle, t->settings->idle_ms);
 	flow_open(t->flows, &s->node);
 	s->named = true;
-	s->link = &ss->all;
-	s->next = ss->all;
-	if (s->next)
-		s->next->link = &s->next;
-	ss->all = s;
+	list_insert(&ss->all, s);
 	ss->count++;
 	*out = s;
 	return 0;

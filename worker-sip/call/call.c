@@ -7,6 +7,7 @@
  */
 #include "call.h"
 
+#include "common/list.h"
 #include "common/slab.h"
 #include "ipc/token.h"
 #include "worker-sip/json.h"
@@ -44,11 +45,7 @@ int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_
 	call->a->call = call->b->call = call;
 	call->started = loop_now(sip->loop);
 	timer_init(&call->grace, grace_over, call);
-	call->next = sip->call_list;
-	call->link = &sip->call_list;
-	if (call->next)
-		call->next->link = &call->next;
-	sip->call_list = call;
+	list_insert(&sip->call_list, call);
 	sip->calls++;
 	*out = call;
 	return 0;
@@ -58,9 +55,7 @@ static void exchange_unlink(struct exchange *x)
 {
 	if (!x->call)
 		return;
-	*x->link = x->next;
-	if (x->next)
-		x->next->link = x->link;
+	list_remove(x);
 	x->call->exchange_count--;
 	x->call = NULL;
 	x->in = x->out = NULL;
@@ -114,11 +109,7 @@ static struct exchange *exchange_new(
 	x->out = out;
 	x->method = method;
 	timer_init(&x->patience, patience_over, x);
-	x->next = call->exchanges;
-	x->link = &call->exchanges;
-	if (x->next)
-		x->next->link = &x->next;
-	call->exchanges = x;
+	list_insert(&call->exchanges, x);
 	call->exchange_count++;
 	return x;
 }
@@ -130,9 +121,7 @@ void call_free(struct call *call)
 	while (call->exchanges)
 		exchange_unlink(call->exchanges);
 	loop_unset(sip->loop, &call->grace);
-	*call->link = call->next;
-	if (call->next)
-		call->next->link = call->link;
+	list_remove(call);
 	dialog_free(sip, call->a);
 	dialog_free(sip, call->b);
 	sip->calls--;

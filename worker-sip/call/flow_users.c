@@ -2,6 +2,8 @@
  * as it carries something. */
 #include "flow_users.h"
 
+#include "common/list.h"
+
 #include <stdlib.h>
 
 struct used_flow {
@@ -53,9 +55,7 @@ void flow_users_remove(struct flow_users *cs, struct flow_user *c)
 
 	if (!used_flow)
 		return;
-	*c->link = c->next;
-	if (c->next)
-		c->next->link = c->link;
+	list_remove(c);
 	*c = (struct flow_user){0};
 	if (!used_flow->first) {
 		table_remove(&cs->by_flow, &used_flow->node);
@@ -80,11 +80,8 @@ void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow)
 		used_flow->flow = flow;
 		table_add(&cs->by_flow, &used_flow->node, hash_of(flow));
 	}
-	*c = (struct flow_user){
-		.next = used_flow->first, .link = &used_flow->first, .used_flow = used_flow};
-	if (c->next)
-		c->next->link = &c->next;
-	used_flow->first = c;
+	*c = (struct flow_user){.used_flow = used_flow};
+	list_insert(&used_flow->first, c);
 }
 
 struct flow_user *flow_users_pop(struct flow_users *cs, uint64_t flow)

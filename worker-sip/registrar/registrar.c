@@ -9,6 +9,7 @@
 
 #include "ipc/slot.h"
 #include "common/clock.h"
+#include "common/list.h"
 #include "contact.h"
 #include "flow_bindings.h"
 #include "worker-sip/transaction/transaction.h"
@@ -178,9 +179,7 @@ static struct str write_bindings(struct request *q)
 
 static void answering_free(struct answering *a)
 {
-	*a->link = a->next;
-	if (a->next)
-		a->next->link = a->link;
+	list_remove(a);
 	free(a);
 }
 
@@ -240,15 +239,9 @@ static void store(struct request *q)
 		refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
-	*a = (struct answering){.registrar = r,
-		.t = q->t,
-		.n = headers.n,
-		.next = r->answering,
-		.link = &r->answering};
+	*a = (struct answering){.registrar = r, .t = q->t, .n = headers.n};
 	memcpy(a->headers, headers.p, headers.n);
-	if (a->next)
-		a->next->link = &a->next;
-	r->answering = a;
+	list_insert(&r->answering, a);
 	int error = location_put(r->sip->location, q->aor, q->binding, q->count, stored, a);
 	if (error) {
 		answering_free(a);

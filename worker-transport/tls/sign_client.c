@@ -8,6 +8,7 @@
 #include "sign_client.h"
 
 #include "common/counters.h"
+#include "common/list.h"
 #include "common/log.h"
 #include "ipc/mesh.h"
 #include "ipc/sign_packet.h"
@@ -24,14 +25,14 @@
 /* Packets taken from one edge before others get their turn. */
 #define PACKETS_PER_TURN 64
 
-struct list {
-	struct signing *first, *last;
+struct signing_list {
+	struct signing *first, **end;
 };
 
 struct key_edge {
 	struct keys *keys;
 	struct loop_source *source;
-	struct list sent;
+	struct signing_list sent;
 	unsigned pending;
 	int fd; /* -1: no edge */
 	uint16_t peer;
@@ -41,7 +42,7 @@ struct key_edge {
 struct keys {
 	struct loop *loop;
 	struct key_edge edge[KEY_EDGES_MAX];
-	struct list waiting;
+	struct signing_list waiting;
 	struct signing *entered;
 	unsigned pending;
 	uint32_t id;      /* of the last attempt */
@@ -54,37 +55,17 @@ struct keys {
 
 /* ---- lists ---- */
 
-static struct list *list_of(struct signing *s)
+static struct signing_list *list_of(struct signing *s)
 {
 	return s->state == SIGNING_SENT ? &s->edge->sent : &s->keys->waiting;
 }
 
 static void unlink_signing(struct signing *s)
 {
-	struct list *l = list_of(s);
-
-	*(s->previous ? &s->previous->next : &l->first) = s->next;
-	*(s->next ? &s->next->previous : &l->last) = s->previous;
-	s->next = s->previous = NULL;
+	queue_remove(list_of(s), s);
 	if (s->state == SIGNING_SENT)
 		s->edge->pending--;
 	s->edge = NULL;
-}
-
-static void append(struct list *l, struct signing *s)
-{
-	s->previous = l->last;
-	s->next = NULL;
-	*(l->last ? &l->last->next : &l->first) = s;
-	l->last = s;
-}
-
-static void prepend(struct list *l, struct signing *s)
-{
-	s->next = l->first;
-	s->previous = NULL;
-	*(l->first ? &l->first->previous : &l->last) = s;
-	l->first = s;
 }
 
 static void finish(struct signing *s, int error)
@@ -160,18 +141,18 @@ static void pump(struct keys *k)
 		s->id = request.id;
 		s->edge = e;
 		s->state = SIGNING_SENT;
-		append(&e->sent, s);
+		queue_append(&e->sent, s);
 		e->pending++;
 		arm(s, SIGN_RETRY_MS);
 	}
 }
 
-/* Back to the front of those that wait. */
-static void take_back(struct signing *s)
+/* Back to those that wait, at the place that at points to. */
+static void take_back(struct signing *s, struct signing **at)
 {
 	unlink_signing(s);
 	s->state = SIGNING_WAITING;
-	prepend(&s->keys->waiting, s);
+	queue_insert(&s->keys->waiting, at, s);
 	arm(s, SIGN_WAIT_MS);
 	count(SIGN_RETRIES);
 }
@@ -185,8 +166,10 @@ static void edge_lost(struct key_edge *e)
 	e->fd = -1;
 	e->source = NULL;
 	e->blocked = false;
-	while (e->sent.last) /* the last one first: the oldest ends up in front */
-		take_back(e->sent.last);
+	/* in front of all, in the order in which they were sent */
+	struct signing **at = &e->keys->waiting.first;
+	for (struct signing *s; (s = e->sent.first); at = &s->next)
+		take_back(s, at);
 	counter_set(COUNTER_KEY_EDGES, keys_edges(e->keys));
 }
 
@@ -209,7 +192,7 @@ static void on_timer(struct timer *timer, void *arg)
 		struct key_edge *slow = s->edge;
 		bool was = slow->blocked;
 
-		take_back(s);
+		take_back(s, &k->waiting.first);
 		slow->blocked = true; /* for this pass */
 		pump(k);
 		slow->blocked = was;
@@ -229,7 +212,7 @@ int keys_sign(struct keys *k, struct signing *s)
 	s->state = SIGNING_WAITING;
 	s->deadline = loop_now(k->loop) + SIGN_WAIT_MS;
 	timer_init(&s->timer, on_timer, s);
-	append(&k->waiting, s);
+	queue_append(&k->waiting, s);
 	k->pending++;
 	counter_set(COUNTER_SIGN_PENDING, k->pending);
 	arm(s, SIGN_WAIT_MS);

@@ -29,8 +29,8 @@ enum signing_state { SIGNING_IDLE, SIGNING_WAITING, SIGNING_SENT, SIGNING_DONE, 
  * keys from keys_sign until done is called, or keys_cancel. */
 struct signing {
 	struct keys *keys;
-	struct signing *next, *previous; /* of its list: waiting, or its edge's */
-	struct key_edge *edge;           /* that has it */
+	struct signing *next, **link; /* of its list: waiting, or its edge's */
+	struct key_edge *edge;        /* that has it */
 	struct timer timer;
 	uint64_t deadline; /* ms */
 	enum signing_state state;
