@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <sodium.h>
 
-#define LOG_EVERY_MS 1000
-
 _Static_assert(FINGERPRINT_SIZE == crypto_generichash_BYTES_MIN, "BLAKE2b's output");
 
 void fingerprint_of(enum evidence_kind kind, const void *p, size_t n, struct fingerprint *out)
@@ -54,19 +52,16 @@ static void tell(struct refusals *r, const struct fingerprint *f, const struct e
 	uint64_t now)
 {
 	char text[FINGERPRINT_TEXT_SIZE], from[ENDPOINT_TEXT_SIZE] = "unknown";
+	uint64_t left_out;
 
-	if (r->logged && now - r->logged < LOG_EVERY_MS) {
-		r->left_out++;
+	if (!log_limit_pass(&r->limit, now, 1, LOG_LIMIT_SECOND, &left_out))
 		return;
-	}
 	if (source)
 		endpoint_text(source, from);
 	log_warn("message-refused",
 		"reason=quarantined fingerprint=%s kind=%s size=%u source=%s left_out=%llu",
 		fingerprint_text(f, text), evidence_kind_name(f->kind), f->size, from,
-		(unsigned long long)r->left_out);
-	r->logged = now ? now : 1;
-	r->left_out = 0;
+		(unsigned long long)left_out);
 }
 
 bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes,

@@ -8,8 +8,9 @@
 #ifndef SIPWARD_IPC_FINGERPRINT_H
 #define SIPWARD_IPC_FINGERPRINT_H
 
-#include "common/endpoint.h"
 #include "common/crash_evidence.h"
+#include "common/endpoint.h"
+#include "common/log_limit.h"
 #include "common/str.h"
 
 #include <stdbool.h>
@@ -43,8 +44,7 @@ struct refusals {
 	unsigned count;
 	uint64_t sizes[16]; /* bit size % 1024: what has another size needs no fingerprint */
 	struct fingerprint print[FINGERPRINTS_MAX];
-	uint64_t logged;   /* ms */
-	uint64_t left_out; /* lines since then */
+	struct log_limit limit; /* of lines */
 };
 /* Replaces all. -EINVAL: too many, or what cannot be refused; r is unchanged. */
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count);

@@ -8,6 +8,7 @@
 #include "mesh.h"
 #include "common/counters.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "batch.h"
 
 #include <assert.h>
@@ -25,7 +26,6 @@
 #define TAKE_PER_TURN 16
 /* The kernel had no memory for a packet: once more after this long. */
 #define RETRY_MS 20
-#define LOG_INTERVAL_MS 1000
 
 struct link {
 	struct mesh *mesh;
@@ -45,8 +45,7 @@ struct mesh {
 	unsigned links;
 	unsigned edges; /* that stand */
 	struct timer retry;
-	uint64_t log_due;
-	uint64_t log_left_out;
+	struct log_limit limit; /* of lines that peers cause */
 	struct batch_pool pool;
 	unsigned char *buffer; /* BATCH_MAX bytes, aligned: the batch being taken */
 };
@@ -64,18 +63,9 @@ static bool waits_for_successor(uint16_t peer)
 }
 
 /* What peers can cause as often as they like gets one line a second. */
-static bool may_log(struct mesh *m, uint64_t *left_out)
+static bool mesh_may_log(struct mesh *m, uint64_t *left_out)
 {
-	uint64_t now = loop_now(m->loop);
-
-	if (now < m->log_due) {
-		m->log_left_out++;
-		return false;
-	}
-	*left_out = m->log_left_out;
-	m->log_left_out = 0;
-	m->log_due = now + LOG_INTERVAL_MS;
-	return true;
+	return log_limit_pass(&m->limit, loop_now(m->loop), 1, LOG_LIMIT_SECOND, left_out);
 }
 
 /* ---- taking ---- */
@@ -106,7 +96,7 @@ static void batch_take_in(struct link *l, size_t size)
 
 	if (size > BATCH_MAX || batch_check(m->buffer, size)) {
 		count(MESH_BAD_BATCH);
-		if (may_log(m, &left_out))
+		if (mesh_may_log(m, &left_out))
 			log_warn("mesh-bad-batch", "peer=%u.%u size=%zu left_out=%llu",
 				PEER_ROLE(l->peer), PEER_INDEX(l->peer), size,
 				(unsigned long long)left_out);
@@ -179,7 +169,7 @@ static int batch_send(struct link *l, const struct batch *b)
 		return -errno;
 	/* The master sizes pairs for the largest batch: this one would never go. */
 	counter_add(COUNTER_MESH_OVERSIZE, batch_records(b));
-	if (may_log(l->mesh, &left_out))
+	if (mesh_may_log(l->mesh, &left_out))
 		log_error("mesh-send-failed", "peer=%u.%u error=EMSGSIZE size=%zu",
 			PEER_ROLE(l->peer), PEER_INDEX(l->peer), b->used);
 	return 0;
@@ -317,7 +307,7 @@ void mesh_refused(struct mesh *m, uint16_t peer, uint16_t type, size_t size)
 {
 	uint64_t left_out;
 
-	if (may_log(m, &left_out))
+	if (mesh_may_log(m, &left_out))
 		log_warn("mesh-bad-record", "peer=%u.%u type=%u size=%zu left_out=%llu",
 			PEER_ROLE(peer), PEER_INDEX(peer), type, size,
 			(unsigned long long)left_out);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "ipc/sign_packet.h"
 
 #include <errno.h>
@@ -28,31 +29,22 @@ struct edge {
 	unsigned char answer[EDGE_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
 	size_t tickets_size; /* ticket keys that wait for room; 0: none */
 	unsigned char tickets[SIGN_PACKET_MAX];
-	/* the log of refusals */
-	uint64_t window; /* when it began */
-	unsigned lines, left_out;
+	struct log_limit limit; /* of lines about refusals */
 };
 
 /* A taken-over transport worker tries what it may not: worth a line, not a flood of them. */
 static void log_refused(struct edge *e, const char *reason, const struct sign_request *r)
 {
-	uint64_t now = loop_now(e->loop);
+	uint64_t left_out;
 
-	if (!e->lines || now - e->window >= EDGE_LOG_WINDOW_MS) {
-		e->window = now;
-		e->lines = 0;
-	}
-	if (e->lines >= EDGE_LOG_LINES) {
-		e->left_out++;
+	if (!log_limit_pass(
+		    &e->limit, loop_now(e->loop), EDGE_LOG_LINES, EDGE_LOG_WINDOW_MS, &left_out))
 		return;
-	}
-	e->lines++;
 	log_error("sign-refused",
 		"peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u "
-		"left_out=%u",
+		"left_out=%llu",
 		e->peer, reason, r ? r->scheme : 0, r ? r->size : 0, r ? r->generation : 0,
-		r ? r->certificate : 0, e->left_out);
-	e->left_out = 0;
+		r ? r->certificate : 0, (unsigned long long)left_out);
 }
 
 /* A closed edge waits for its successor, which the master brings. */

@@ -127,14 +127,11 @@ static void violated(void *arg, const struct violation *v)
 {
 	struct worker_slot *w = arg;
 	char text[VIOLATION_TEXT_MAX];
-	uint64_t second = loop_now(w->supervisor->loop) / 1000;
+	uint64_t left_out;
 
 	count(JAIL_VIOLATIONS);
-	if (second != w->violation_second) {
-		w->violation_second = second;
-		w->violation_lines = 0;
-	}
-	if (w->violation_lines++ < VIOLATION_RATE_MAX) {
+	if (log_limit_pass(&w->violation_limit, loop_now(w->supervisor->loop), VIOLATION_RATE_MAX,
+		    LOG_LIMIT_SECOND, &left_out)) {
 		violation_text(v, text);
 		log_error("jail-violation", "peer=%s-%u pid=%d %s%s", role_name(w->role), w->index,
 			(int)w->pid, text, w->notifier.go_on ? " allowed=log" : "");

@@ -87,13 +87,10 @@ static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
 	const char *text = (const char *)p->body + sizeof(struct lifeline_log);
 	size_t n = p->size - sizeof(struct lifeline_log);
 	char line[LOG_LINE_MAX + 1];
-	uint64_t second = loop_now(w->supervisor->loop) / 1000;
+	uint64_t left_out;
 
-	if (second != w->log_second) {
-		w->log_second = second;
-		w->log_lines = 0;
-	}
-	if (++w->log_lines > LOG_RATE_MAX) {
+	if (!log_limit_pass(&w->log_limit, loop_now(w->supervisor->loop), LOG_RATE_MAX,
+		    LOG_LIMIT_SECOND, &left_out)) {
 		count(WORKER_LOG_DROPPED);
 		return;
 	}

@@ -7,6 +7,7 @@
 #define SIPWARD_MASTER_WORKERS_SUPERVISE_H
 
 #include "common/counters.h"
+#include "common/log_limit.h"
 #include "master/config/config.h"
 #include "master/minting_keys.h"
 #include "master/listen.h"
@@ -76,8 +77,7 @@ struct worker_slot {
 	int16_t step_error[16]; /* errno of the jail's steps in this life, by enum jail_step; 0
 	                           taken, -1 not reported */
 	struct notifier notifier;
-	uint64_t violation_second;
-	unsigned violation_lines;
+	struct log_limit violation_limit; /* of the lines about its jail */
 	/* watchdog */
 	uint64_t seen;       /* progress at the last look */
 	uint64_t pinged;     /* loop time of the last PING */
@@ -85,8 +85,7 @@ struct worker_slot {
 	bool waiting;        /* it has not been answered yet */
 	bool idle;           /* nothing but PINGs has moved the mark since it was last found idle */
 	/* log rate */
-	uint64_t log_second;
-	unsigned log_lines;
+	struct log_limit log_limit; /* of the lines that it hands on */
 };
 
 /* A REPLY of worker, whose text is whole JSON lines, not checked. */

@@ -10,6 +10,7 @@
 #include "common/counters.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "ipc/mesh.h"
 #include "ipc/sign_packet.h"
 
@@ -45,10 +46,10 @@ struct keys {
 	struct signing_list waiting;
 	struct signing *entered;
 	unsigned pending;
-	uint32_t id;      /* of the last attempt */
-	unsigned turn;    /* edge that is asked first */
-	bool missing;     /* requests failed for want of a TLS worker, and the log says so */
-	uint64_t refused; /* the second of the last refusal that the log tells of */
+	uint32_t id;            /* of the last attempt */
+	unsigned turn;          /* edge that is asked first */
+	bool missing;           /* requests failed for want of a TLS worker, and the log says so */
+	struct log_limit limit; /* of lines about refusals */
 	unsigned tickets;
 	struct ticket_key ticket[TICKETS_MAX];
 };
@@ -271,11 +272,14 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 	}
 	k->missing = false;
 	if (reply.error) {
-		if (k->refused != loop_now(k->loop) / 1000)
+		uint64_t left_out;
+
+		if (log_limit_pass(&k->limit, loop_now(k->loop), 1, LOG_LIMIT_SECOND, &left_out))
 			log_error("signature-refused",
-				"certificate=%u generation=%u scheme=%04x error=\"%s\"",
-				s->certificate, s->generation, s->scheme, error_text(reply.error));
-		k->refused = loop_now(k->loop) / 1000;
+				"certificate=%u generation=%u scheme=%04x error=\"%s\" "
+				"left_out=%llu",
+				s->certificate, s->generation, s->scheme, error_text(reply.error),
+				(unsigned long long)left_out);
 		finish(s, reply.error);
 		return;
 	}

@@ -9,6 +9,7 @@
 
 #include "common/counters.h"
 #include "common/log.h"
+#include "common/log_limit.h"
 #include "worker-transport/admit.h"
 #include "certificates.h"
 #include "tls_context.h"
@@ -46,8 +47,7 @@ struct tls {
 	struct authorities authorities[LISTENERS_MAX];
 	unsigned char trust[DIGEST_SIZE]; /* of the text of those that the client's store holds */
 	unsigned handshakes;
-	uint64_t log_second;
-	unsigned logged, left_out;
+	struct log_limit limit; /* of lines about handshakes */
 	char record[RECORD_MAX];
 };
 
@@ -126,22 +126,16 @@ static int bio_create(BIO *bio)
 
 /* ---- the log ---- */
 
-static bool may_log(struct tls *tls)
+static bool tls_may_log(struct tls *tls)
 {
-	uint64_t second = loop_now(tls->t->loop) / 1000;
+	uint64_t left_out;
 
-	if (second != tls->log_second) {
-		if (tls->left_out)
-			log_info("tls-log-limited", "left_out=%u", tls->left_out);
-		tls->log_second = second;
-		tls->logged = tls->left_out = 0;
-	}
-	if (tls->logged < TLS_LOG_RATE) {
-		tls->logged++;
-		return true;
-	}
-	tls->left_out++;
-	return false;
+	if (!log_limit_pass(
+		    &tls->limit, loop_now(tls->t->loop), TLS_LOG_RATE, LOG_LIMIT_SECOND, &left_out))
+		return false;
+	if (left_out)
+		log_info("tls-log-limited", "left_out=%llu", (unsigned long long)left_out);
+	return true;
 }
 
 static void log_failed(struct connection *c, const char *event, const char *reason)
@@ -149,7 +143,7 @@ static void log_failed(struct connection *c, const char *event, const char *reas
 	const struct settings *s = c->tls->t->settings;
 	char peer[ENDPOINT_TEXT_SIZE], text[REASON_MAX], listener[64], name[64];
 
-	if (!log_enabled(LOG_INFO) || !may_log(c->tls))
+	if (!log_enabled(LOG_INFO) || !tls_may_log(c->tls))
 		return;
 	endpoint_text(&c->peer, peer);
 	log_info(event, "peer=%s listener=%s direction=%s%s%s reason=%s", peer,
