@@ -175,6 +175,27 @@ static bool routes_sane(const struct settings *s)
 	return true;
 }
 
+/* The plain options outside of sections with a title: texts inside the image, and the one number
+ * that buffers are sized by. */
+#define NUMBER_FITS(s, value) ((void)(value), true)
+#define FITS_DURATION(least, most) NUMBER_FITS
+#define FITS_COUNT(least, most) NUMBER_FITS
+#define FITS_SIZE(least, most) NUMBER_FITS
+#define FITS_BOOL NUMBER_FITS
+#define FITS_WORD(words) NUMBER_FITS
+#define FITS_PATH text_fits
+#define FITS_TEXT(most) text_fits
+#define OPTION_FITS(section, name, kind, preset, field, receivers, help)                           \
+	SETTINGS_FOR_##receivers(if (!FITS_##kind(s, s->field)) return false;)
+
+static bool options_sane(const struct settings *s)
+{
+#define OPTION OPTION_FITS
+#define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
+#include "options.def"
+	return s->message_max <= MESSAGE_RAW_MAX;
+}
+
 int settings_check(const void *image, size_t size)
 {
 	const struct settings *s = image;
@@ -185,11 +206,7 @@ int settings_check(const void *image, size_t size)
 	if (!zones_sane(s) || !listeners_sane(s) || !domains_sane(s) || !trunks_sane(s) ||
 		!routes_sane(s))
 		return -EBADMSG;
-	if (!text_fits(s, s->state_directory) || !text_fits(s, s->server))
-		return -EBADMSG;
-	if (s->message_max > MESSAGE_RAW_MAX)
-		return -EBADMSG;
-	return 0;
+	return options_sane(s) ? 0 : -EBADMSG;
 }
 
 unsigned settings_zone_of(

@@ -13,7 +13,7 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 1
+#define SETTINGS_VERSION 2
 #define ZONES_MAX 64
 #define LISTENERS_MAX 256
 #define NONE_INDEX 0xffff
@@ -29,47 +29,68 @@ struct array {
 	uint32_t count;
 };
 
+/* The fields of the plain options that workers receive (options.def). A field that a role does not
+ * receive is 0 in its image. */
+#define SETTINGS_TYPE_DURATION(least, most) uint32_t
+#define SETTINGS_TYPE_SECONDS_OR_OFF(least, most) uint32_t
+#define SETTINGS_TYPE_COUNT(least, most) uint32_t
+#define SETTINGS_TYPE_COUNT_OR_OFF(least, most) uint32_t
+#define SETTINGS_TYPE_SIZE(least, most) uint32_t
+#define SETTINGS_TYPE_BOOL uint32_t
+#define SETTINGS_TYPE_WORD(words) uint32_t
+#define SETTINGS_TYPE_PATH struct text
+#define SETTINGS_TYPE_TEXT(most) struct text
+#define SETTINGS_FOR_MASTER(declaration)
+#define SETTINGS_FOR_TRANSPORT(declaration) declaration
+#define SETTINGS_FOR_SIP(declaration) declaration
+#define SETTINGS_FOR_TRANSPORT_SIP(declaration) declaration
+#define SETTINGS_FIELD(section, name, kind, preset, field, receivers, help)                        \
+	SETTINGS_FOR_##receivers(SETTINGS_TYPE_##kind field;)
+
 enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
 
 struct zone_settings {
-	struct text name;
+	_Alignas(8) struct text name;
 	struct array sources; /* struct prefix; a trusted zone's peers */
-	uint8_t trust;        /* 1: yes */
-	uint8_t auth;         /* enum zone_auth */
-	uint16_t zero;
-	uint32_t rate; /* requests per rate_window_ms and source; 0: no limit */
+	uint32_t rate;        /* requests per rate_window_ms and source; 0: no limit */
 	uint32_t rate_window_ms;
 	uint32_t ban_failures; /* 0: no bans */
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
-	uint32_t expires_max; /* seconds; the longest expiry told to a phone of this zone (keeps its
-	                         NAT open); 0: the domain's */
-	uint32_t connections_per_source;
+	/* auth is an enum zone_auth */
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_ZONE
+#include "options.def"
 };
 struct listener_settings {
-	struct text name;
+	_Alignas(8) struct text name;
 	struct text advertise_host; /* length 0: none. Host for Via and Contact */
 	struct endpoint bind;
 	uint16_t advertise_port; /* 0: the bound port */
 	uint16_t zone;
-	uint8_t transport;   /* enum transport */
-	uint8_t client_auth; /* enum client_auth, TLS and WSS */
-	uint8_t zero[2];
+	uint8_t transport; /* enum transport */
+	uint8_t zero[3];
 	struct array certificates; /* uint16_t certificate indexes, padded to 8 bytes; the first is
 	                              the default */
 	struct array
 		origins; /* struct text: Origins a WebSocket client may come from; count 0: any */
+			 /* client_auth is an enum client_auth; TLS and WSS */
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_LISTENER
+#include "options.def"
 };
 enum client_auth { CLIENT_AUTH_NONE = 0, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
 enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2 }; /* bits */
 
 struct domain_settings {
-	struct text name; /* lower case */
+	_Alignas(8) struct text name; /* lower case */
 	struct text realm;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
-	uint32_t bindings_max;                              /* per address of record */
 	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
-	uint8_t zero[7];
+	uint8_t zero[3];
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_DOMAIN
+#include "options.def"
 };
 struct target_settings {
 	struct text uri;            /* as written */
@@ -80,18 +101,15 @@ struct target_settings {
 	uint32_t zero;
 };
 struct trunk_settings {
-	struct text name;
+	_Alignas(8) struct text name;
 	struct array targets; /* struct target_settings, in order */
 	uint16_t zone;
-	uint16_t zero;
-	uint32_t answer_ms;   /* no provisional within this time: the next target (4 s) */
-	uint32_t ring_ms;     /* timer C (at least 180 s, RFC 3261 section 16.6) */
 	uint16_t certificate; /* shown when the server asks for one; NONE_INDEX: none */
-	uint8_t verify;       /* 1: the server's certificate must be valid and carry tls_name (the
-	                         default) */
-	uint8_t zero2;
 	struct text tls_name; /* SIP domain or host that the server's certificate must name (RFC
 	                         5922 section 7); length 0: the target's address */
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_TRUNK
+#include "options.def"
 };
 enum route_action { ROUTE_REGISTERED = 1, ROUTE_TRUNK = 2, ROUTE_REFUSE = 3 };
 
@@ -115,28 +133,11 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	struct text state_directory; /* SIP workers */
-	struct text server;          /* Server/User-Agent text; length 0: none is sent */
 	uint8_t transport_workers, sip_workers, tls_workers, zero3[5];
-	/* timers and limits */
-	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 table 4 */
-	uint32_t connect_ms;          /* outgoing TCP connect bound (2000) */
-	uint32_t idle_ms;             /* stream without a message or keep-alive */
-	uint32_t message_ms;          /* a stream's message must be whole within this time */
-	uint32_t connections_max;     /* streams per transport worker */
-	uint32_t connection_queue;    /* bytes waiting to be written per stream */
-	uint32_t message_max;         /* bytes, at most MESSAGE_RAW_MAX */
-	uint32_t transactions_max;    /* live server transactions per SIP worker */
-	uint32_t calls_max;           /* calls per SIP worker */
-	uint32_t forks_max;           /* targets per call */
-	uint32_t nonce_ms;            /* age of a digest nonce before stale */
-	uint32_t max_forwards;        /* written where a request has none (70) */
-	uint32_t handshake_ms;   /* a TLS handshake or WebSocket upgrade must be done within this
-	                          * time */
-	uint32_t handshakes_max; /* TLS handshakes in progress per transport worker */
-	uint32_t handshakes_per_source;
-	uint8_t tickets; /* 1: TLS session tickets are on */
-	uint8_t zero4[3];
+	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
+#define OPTION SETTINGS_FIELD
+#define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
+#include "options.def"
 };
 
 /* 0 or -EBADMSG: magic, version, size, every array and text inside the image and aligned, every

@@ -1,7 +1,7 @@
 /* config.h - the operator's config file, checked whole, as plain C arrays that the master works
  * from.
  *
- * The file is in libconfuse's syntax (DESIGN.md section 9). Nothing of it is used before all of it
+ * The file is in libconfuse's syntax. Nothing of it is used before all of it
  * has been checked: names, units, ranges, references between sections, the users files. Every error
  * says FILE:LINE, what was expected and what is near it; up to CONFIG_ERRORS_MAX are collected in
  * one go. Relative paths in the file are relative to the folder of the file.
@@ -14,7 +14,6 @@
 #include "ipc/userfile.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/sipward/sipward.conf"
-#define TRUST_PATH_DEFAULT "/etc/ssl/certs/ca-certificates.crt"
 #define CONFIG_FILE_MAX (4u << 20) /* bytes: some 30,000 routes */
 #define CONFIG_WARNINGS_MAX 64
 #define CONFIG_PATH_MAX 4096
@@ -37,6 +36,18 @@
 #define TLS_WORKERS_MAX 16  /* a transport worker has an edge to each */
 #define ROLE_COUNT (PEER_TLS + 1)
 
+/* The fields of the plain options (ipc/options.def). */
+#define CONFIG_TYPE_DURATION(least, most) uint32_t
+#define CONFIG_TYPE_SECONDS_OR_OFF(least, most) uint32_t
+#define CONFIG_TYPE_COUNT(least, most) uint32_t
+#define CONFIG_TYPE_COUNT_OR_OFF(least, most) uint32_t
+#define CONFIG_TYPE_SIZE(least, most) uint32_t
+#define CONFIG_TYPE_BOOL uint32_t
+#define CONFIG_TYPE_WORD(words) uint32_t
+#define CONFIG_TYPE_PATH char *
+#define CONFIG_TYPE_TEXT(most) char *
+#define CONFIG_FIELD(section, name, kind, preset, field, receivers, help) CONFIG_TYPE_##kind field;
+
 /* All strings below are owned by the config, NUL-terminated and never NULL unless said so. line:
  * where the section begins. */
 struct config_zone {
@@ -44,12 +55,11 @@ struct config_zone {
 	struct prefix *sources;
 	size_t source_count;
 	int line;
-	bool trust;
-	uint8_t auth;                                 /* enum zone_auth */
 	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */
-	uint32_t nat_expires;                         /* seconds; 0: the domain's */
-	uint32_t connections_per_source;              /* 0: no limit */
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_ZONE
+#include "ipc/options.def"
 };
 
 struct config_listener {
@@ -61,11 +71,13 @@ struct config_listener {
 	uint16_t zone;                                    /* index */
 	uint16_t certificates[LISTENER_CERTIFICATES_MAX]; /* indexes, the first is the default */
 	size_t certificate_count;
-	char *client_ca; /* absolute path; NULL: none */
-	char **origins;  /* lower case */
+	char **origins; /* lower case */
 	size_t origin_count;
-	uint8_t transport;   /* enum transport */
-	uint8_t client_auth; /* enum client_auth */
+	uint8_t transport; /* enum transport */
+			   /* client_ca is NULL where there is none */
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_LISTENER
+#include "ipc/options.def"
 };
 
 static inline bool config_transport_is_tls(uint8_t transport)
@@ -75,22 +87,25 @@ static inline bool config_transport_is_tls(uint8_t transport)
 
 struct config_certificate {
 	char *name;
-	char *chain, *key; /* absolute paths */
-	char **names;      /* lower case */
+	char **names; /* lower case */
 	size_t name_count;
 	int line;
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_CERTIFICATE
+#include "ipc/options.def"
 };
 
 struct config_domain {
 	char *name; /* lower case */
 	char *realm;
-	char *users_path; /* absolute */
 	int line, users_line;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
-	uint32_t bindings_max;
-	uint8_t algorithms;    /* bits of enum digest_algorithm */
+	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
 	struct userfile users; /* what the file held when the config was loaded; empty after
 	                          config_forget_users */
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_DOMAIN
+#include "ipc/options.def"
 };
 
 struct config_target {
@@ -108,10 +123,11 @@ struct config_trunk {
 	size_t target_count;
 	int line;
 	uint16_t zone;
-	uint32_t answer_ms, ring_ms;
 	char *tls_name;       /* lower case; "": the target's address */
 	uint16_t certificate; /* index, NONE_INDEX */
-	bool verify;
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_TRUNK
+#include "ipc/options.def"
 };
 
 static inline bool config_trunk_uses_tls(const struct config_trunk *t)
@@ -135,16 +151,9 @@ struct config_route {
 };
 
 struct config {
-	char *path;              /* of the config file, as given */
-	char *runtime_directory; /* absolute; sockets: the master makes it */
-	char *state_directory;   /* absolute; stores and minting keys */
-	char *control_path;      /* absolute; the control socket */
-	char *control_group;     /* group that owns the control socket; "": the master's */
-	uint32_t control_mode;   /* permission bits, 0600 to 0660 */
-	char *server;            /* Server and User-Agent text; "": none is sent */
-	uint8_t log_level;       /* enum log_level */
-	bool jail_log; /* what the filters of the workers do not allow is logged, not prevented */
-	bool jail_required; /* without a whole jail no service */
+	char *path;            /* of the config file, as given */
+	char *control_path;    /* absolute; the control socket */
+	uint32_t control_mode; /* permission bits, 0600 to 0660 */
 	/* by enum peer_role; [0] is unused */
 	unsigned workers[ROLE_COUNT];
 	char *user[ROLE_COUNT];  /* name of the user that the role's workers run as (when started as
@@ -160,16 +169,10 @@ struct config {
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
 		route_count;
 
-	/* timers and limits, as in struct settings */
-	uint32_t t1_ms, t2_ms, t4_ms;
-	uint32_t connect_ms, idle_ms, message_ms;
-	uint32_t connections_max, connection_queue, message_max;
-	uint32_t transactions_max, calls_max, forks_max;
-	uint32_t nonce_ms, max_forwards;
-	uint32_t handshake_ms, handshakes_max, handshakes_per_source;
-	bool tickets;
-	char *trust; /* absolute path: certificates of authorities for the servers that we connect
-	                to */
+	/* paths are absolute, log_level is an enum log_level */
+#define OPTION CONFIG_FIELD
+#define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
+#include "ipc/options.def"
 
 	/* What the start log has to repeat, one sentence each ("zone \"access\" (sipward.conf:12):
 	 * ..."). */

@@ -27,40 +27,30 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 #define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, take_value, free)
 #define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, take_begin, free)
 
-static cfg_opt_t workers_options[] = {VALUE("transport"), VALUE("sip"), VALUE("tls"),
-	VALUE("transport-user"), VALUE("sip-user"), VALUE("tls-user"), CFG_END()};
-static cfg_opt_t control_options[] = {VALUE("group"), VALUE("mode"), CFG_END()};
-static cfg_opt_t timers_options[] = {VALUE("t1"), VALUE("t2"), VALUE("t4"), CFG_END()};
-static cfg_opt_t limits_options[] = {VALUE("connect-timeout"), VALUE("idle-timeout"),
-	VALUE("message-timeout"), VALUE("connections"), VALUE("connection-queue"),
-	VALUE("message-size"), VALUE("transactions"), VALUE("calls"), VALUE("forks"),
-	VALUE("nonce-age"), VALUE("max-forwards"), VALUE("handshake-timeout"), VALUE("handshakes"),
-	VALUE("handshakes-per-source"), CFG_END()};
-static cfg_opt_t tls_options[] = {VALUE("tickets"), VALUE("trust"), CFG_END()};
-static cfg_opt_t zone_options[] = {BEGIN_LINE, VALUE("trust"), VALUE("auth"), LIST("sources"),
-	VALUE("rate"), VALUE("ban"), VALUE("nat-expires"), VALUE("connections-per-source"),
+/* Each section's options, from the table; then root's with the sections. */
+#define NAMES_BEGIN_SINGLE
+#define NAMES_BEGIN_NAMED BEGIN_LINE,
+#define SECTION(section, titles, help) static cfg_opt_t section##_options[] = {NAMES_BEGIN_##titles
+#define END(section)                                                                               \
+	CFG_END()                                                                                  \
+	}                                                                                          \
+	;
+#define OPTION(section, name, kind, preset, field, receivers, help) VALUE(name),
+#define OWN_OPTION(section, name, values, preset, form, help) values(name),
+#define OPTIONS OPTIONS_OF_SECTIONS
+#include "ipc/options.def"
+
+#define SECTION_SINGLE CFGF_NONE
+#define SECTION_NAMED (CFGF_MULTI | CFGF_TITLE)
+static cfg_opt_t root_options[] = {
+#define OPTION(section, name, kind, preset, field, receivers, help) VALUE(name),
+#define OWN_OPTION(section, name, values, preset, form, help) values(name),
+#define OPTIONS OPTIONS_OF_ROOT
+#include "ipc/options.def"
+#define SECTION(section, titles, help) CFG_SEC(#section, section##_options, SECTION_##titles),
+#define OPTIONS OPTIONS_OF_SECTIONS
+#include "ipc/options.def"
 	CFG_END()};
-static cfg_opt_t listener_options[] = {BEGIN_LINE, VALUE("bind"), VALUE("zone"), VALUE("advertise"),
-	LIST("certificate"), VALUE("client-auth"), VALUE("client-ca"), LIST("origins"), CFG_END()};
-static cfg_opt_t certificate_options[] = {
-	BEGIN_LINE, VALUE("chain"), VALUE("key"), LIST("names"), CFG_END()};
-static cfg_opt_t domain_options[] = {BEGIN_LINE, VALUE("users"), VALUE("realm"), LIST("algorithms"),
-	VALUE("expires"), VALUE("expires-default"), VALUE("bindings-max"), CFG_END()};
-static cfg_opt_t trunk_options[] = {BEGIN_LINE, VALUE("zone"), LIST("target"),
-	VALUE("answer-timeout"), VALUE("ring-timeout"), VALUE("certificate"), VALUE("verify"),
-	VALUE("tls-name"), CFG_END()};
-static cfg_opt_t route_options[] = {BEGIN_LINE, LIST("from"), VALUE("to-domain"), VALUE("number"),
-	VALUE("action"), LIST("trunk"), VALUE("status"), CFG_END()};
-#define NAMED_SECTION(name, options) CFG_SEC(name, options, CFGF_MULTI | CFGF_TITLE)
-static cfg_opt_t root_options[] = {VALUE("runtime-directory"), VALUE("state-directory"),
-	VALUE("log-level"), VALUE("jail"), VALUE("require-jail"), VALUE("server"),
-	CFG_SEC("workers", workers_options, CFGF_NONE),
-	CFG_SEC("control", control_options, CFGF_NONE),
-	CFG_SEC("timers", timers_options, CFGF_NONE), CFG_SEC("limits", limits_options, CFGF_NONE),
-	CFG_SEC("tls", tls_options, CFGF_NONE), NAMED_SECTION("zone", zone_options),
-	NAMED_SECTION("listener", listener_options),
-	NAMED_SECTION("certificate", certificate_options), NAMED_SECTION("domain", domain_options),
-	NAMED_SECTION("trunk", trunk_options), NAMED_SECTION("route", route_options), CFG_END()};
 
 /* A section that began in the present pass. */
 struct begun {

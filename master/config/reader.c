@@ -58,6 +58,13 @@ void reader_warn(struct reader *r, int line, const char *format, ...)
 		r->c->warning_count++;
 }
 
+void reader_required(struct reader *r, cfg_t *section, const char *option, const char *example)
+{
+	if (config_list_count(section, option) == 0)
+		reader_error(r, section, config_section_line(section),
+			"%s is missing: for instance %s = %s", option, option, example);
+}
+
 char *reader_copy(struct reader *r, const char *text)
 {
 	char *copy = strdup(text);
@@ -142,22 +149,22 @@ void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t l
 		(unsigned long long)least, (unsigned long long)most);
 }
 
-void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out)
+void read_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 
 	if (!v)
 		return;
 	if (strcmp(v->text, "yes") == 0)
-		*out = true;
+		*out = 1;
 	else if (strcmp(v->text, "no") == 0)
-		*out = false;
+		*out = 0;
 	else
 		reader_expected(r, section, option, v, "yes or no");
 }
 
 void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
-	size_t count, unsigned *out)
+	size_t count, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char list[256] = "";
@@ -168,7 +175,7 @@ void read_word(struct reader *r, cfg_t *section, const char *option, const char 
 		size_t n = strlen(list);
 
 		if (strcmp(v->text, words[i]) == 0) {
-			*out = (unsigned)i;
+			*out = (uint32_t)i;
 			return;
 		}
 		snprintf(list + n, sizeof(list) - n, "%s%s",

@@ -24,6 +24,9 @@ void reader_expected(struct reader *r, cfg_t *section, const char *option,
 void reader_warn(struct reader *r, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Adds an error where the option is not set. */
+void reader_required(struct reader *r, cfg_t *section, const char *option, const char *example);
+
 /* Each leaves *out alone where the option is not set or is wrong (an error is then added). Bounds
  * are inclusive. */
 void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
@@ -34,10 +37,11 @@ void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t le
 	uint32_t *out);
 void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
 	uint32_t *out);
-void read_bool(struct reader *r, cfg_t *section, const char *option, bool *out);
+/* 1: yes */
+void read_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out);
 /* One of the words (count of them); *out is its position. */
 void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
-	size_t count, unsigned *out);
+	size_t count, uint32_t *out);
 /* A path, made absolute, in *out (what it had is freed). */
 void read_path(struct reader *r, cfg_t *section, const char *option, char **out);
 /* Text of 1 to most bytes without control characters, quotes and backslashes, in *out (what it had

@@ -2,6 +2,7 @@
  * references to it are not errors too. */
 #include "sections.h"
 
+#include "options.h"
 #include "units.h"
 #include "expression.h"
 
@@ -13,14 +14,6 @@
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
-
-/* What a zone has that says nothing: an untrusted one is limited. */
-#define RATE_DEFAULT 50
-#define RATE_WINDOW_MS_DEFAULT 1000
-#define BAN_FAILURES_DEFAULT 10
-#define BAN_WINDOW_MS_DEFAULT 60000
-#define BAN_MS_DEFAULT 900000
-#define CONNECTIONS_PER_SOURCE_DEFAULT 100
 
 /* Counts the sections of a kind, bounded, and makes room for them. */
 static size_t begin(
@@ -50,13 +43,6 @@ static char *take_name(struct reader *r, cfg_t *section)
 			"expected a name of 1 to %d letters, digits, dots, hyphens or underscores",
 			NAME_MAX_LENGTH);
 	return reader_copy(r, title);
-}
-
-static void required(struct reader *r, cfg_t *section, const char *option, const char *example)
-{
-	if (config_list_count(section, option) == 0)
-		reader_error(r, section, config_section_line(section),
-			"%s is missing: for instance %s = %s", option, option, example);
 }
 
 /* RFC 1035 labels and IPv4 addresses: a host as it may stand in a URI. An IPv6 address is for the
@@ -108,6 +94,8 @@ static void read_rate(struct reader *r, cfg_t *section, struct config_zone *z)
 {
 	const struct config_value *v = config_value(section, "rate");
 
+	if (!z->trust)
+		unit_rate(str_of(option_default("zone", "rate")), &z->rate, &z->rate_window_ms);
 	if (!v)
 		return;
 	if (strcmp(v->text, "off") == 0)
@@ -120,6 +108,9 @@ static void read_ban(struct reader *r, cfg_t *section, struct config_zone *z)
 {
 	const struct config_value *v = config_value(section, "ban");
 
+	if (!z->trust)
+		unit_ban(str_of(option_default("zone", "ban")), &z->ban_failures, &z->ban_window_ms,
+			&z->ban_ms);
 	if (!v)
 		return;
 	if (strcmp(v->text, "off") == 0)
@@ -134,37 +125,17 @@ static void read_ban(struct reader *r, cfg_t *section, struct config_zone *z)
 
 static void read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 {
-	static const char *const auths[] = {"none", "digest"};
-	const struct config_value *v;
-	unsigned auth;
-
 	z->line = config_section_line(section);
 	z->name = take_name(r, section);
-	required(r, section, "trust", "no");
-	read_bool(r, section, "trust", &z->trust);
-	auth = z->trust ? ZONE_AUTH_NONE : ZONE_AUTH_DIGEST;
-	read_word(r, section, "auth", auths, 2, &auth);
-	z->auth = (uint8_t)auth;
-	if (!z->trust) {
-		z->rate = RATE_DEFAULT;
-		z->rate_window_ms = RATE_WINDOW_MS_DEFAULT;
-		z->ban_failures = BAN_FAILURES_DEFAULT;
-		z->ban_window_ms = BAN_WINDOW_MS_DEFAULT;
-		z->ban_ms = BAN_MS_DEFAULT;
-		z->connections_per_source = CONNECTIONS_PER_SOURCE_DEFAULT;
-	}
+	options_read(r, section, "zone", z);
+	/* the table has the defaults of an untrusted zone; a trusted one is not limited */
+	if (z->trust && !config_value(section, "auth"))
+		z->auth = ZONE_AUTH_NONE;
+	if (z->trust && !config_value(section, "connections-per-source"))
+		z->connections_per_source = 0;
 	read_sources(r, section, z);
 	read_rate(r, section, z);
 	read_ban(r, section, z);
-	v = config_value(section, "nat-expires");
-	if (v && strcmp(v->text, "off") != 0)
-		read_duration_s(r, section, "nat-expires", 30 * SECOND, DAY, &z->nat_expires);
-	v = config_value(section, "connections-per-source");
-	if (v && strcmp(v->text, "off") == 0)
-		z->connections_per_source = 0;
-	else
-		read_count(r, section, "connections-per-source", 1, 100000,
-			&z->connections_per_source);
 }
 
 /* ---- certificate ---- */
@@ -175,10 +146,7 @@ static void read_certificate(struct reader *r, cfg_t *section, struct config_cer
 
 	c->line = config_section_line(section);
 	c->name = take_name(r, section);
-	required(r, section, "chain", "\"main.pem\"");
-	required(r, section, "key", "\"main.key\"");
-	read_path(r, section, "chain", &c->chain);
-	read_path(r, section, "key", &c->key);
+	options_read(r, section, "certificate", c);
 	if (count > NAMES_MAX) {
 		reader_error(r, section, config_list(section, "names", NAMES_MAX)->line,
 			"names: at most %d are possible", NAMES_MAX);
@@ -292,17 +260,13 @@ static void read_listener_certificates(struct reader *r, cfg_t *section, struct 
 			l->certificates[l->certificate_count++] = found;
 	}
 	if (!count && config_transport_is_tls(l->transport))
-		required(r, section, "certificate", "\"main\"");
+		reader_required(r, section, "certificate", "\"main\"");
 }
 
 static void read_client_auth(struct reader *r, cfg_t *section, struct config_listener *l)
 {
-	static const char *const words[] = {[CLIENT_AUTH_NONE] = "none",
-		[CLIENT_AUTH_OPTIONAL] = "optional",
-		[CLIENT_AUTH_REQUIRED] = "required"};
 	const struct config_value *auth = config_value(section, "client-auth"),
 				  *ca = config_value(section, "client-ca");
-	unsigned word = CLIENT_AUTH_NONE;
 
 	if ((auth || ca) && l->transport && !config_transport_is_tls(l->transport)) {
 		reader_error(r, section, (auth ? auth : ca)->line,
@@ -310,11 +274,8 @@ static void read_client_auth(struct reader *r, cfg_t *section, struct config_lis
 			auth ? "client-auth" : "client-ca");
 		return;
 	}
-	read_word(r, section, "client-auth", words, 3, &word);
-	l->client_auth = (uint8_t)word;
-	read_path(r, section, "client-ca", &l->client_ca);
 	if (l->client_auth != CLIENT_AUTH_NONE)
-		required(r, section, "client-ca", "\"clients.pem\"");
+		reader_required(r, section, "client-ca", "\"clients.pem\"");
 }
 
 /* RFC 6454 section 6.2: scheme, host and port, nothing else. */
@@ -374,8 +335,7 @@ static void read_listener(struct reader *r, cfg_t *section, struct config_listen
 	l->name = take_name(r, section);
 	l->advertise_host = reader_copy(r, "");
 	l->zone = NONE_INDEX;
-	required(r, section, "bind", "\"udp:192.0.2.1:5060\"");
-	required(r, section, "zone", "\"access\"");
+	options_read(r, section, "listener", l);
 	read_bind(r, section, l);
 	read_advertise(r, section, l);
 	v = config_value(section, "zone");
@@ -393,8 +353,7 @@ static void read_algorithms(struct reader *r, cfg_t *section, struct config_doma
 {
 	size_t count = config_list_count(section, "algorithms");
 
-	if (count)
-		d->algorithms = 0;
+	d->algorithms = count ? 0 : DIGEST_MD5 | DIGEST_SHA256;
 	for (size_t i = 0; i < count; i++) {
 		const struct config_value *v = config_list(section, "algorithms", i);
 		uint8_t algorithm = digest_algorithm_of(str_of(v->text));
@@ -409,14 +368,14 @@ static void read_algorithms(struct reader *r, cfg_t *section, struct config_doma
 static void read_expires(struct reader *r, cfg_t *section, struct config_domain *d)
 {
 	const struct config_value *v = config_value(section, "expires");
-	uint64_t least = 60 * SECOND, most = HOUR;
+	uint64_t least, most;
 
+	unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
 	if (v && (unit_duration_range(str_of(v->text), &least, &most) != 0 || least < SECOND ||
 			 most > 30 * DAY || least % SECOND || most % SECOND)) {
 		reader_expected(r, section, "expires", v,
 			"a range from 1s to 30d with units, as in \"60s..3600s\"");
-		least = 60 * SECOND;
-		most = HOUR;
+		unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
 	}
 	d->expires_min = (uint32_t)(least / SECOND);
 	d->expires_max = (uint32_t)(most / SECOND);
@@ -446,15 +405,11 @@ static void read_domain(struct reader *r, cfg_t *section, struct config_domain *
 			"1 to %d bytes without colon, quote, backslash or control characters",
 			REALM_MAX);
 	}
-	required(r, section, "users", "\"users\"");
-	read_path(r, section, "users", &d->users_path);
+	options_read(r, section, "domain", d);
 	v = config_value(section, "users");
 	d->users_line = v ? v->line : d->line;
-	d->algorithms = DIGEST_MD5 | DIGEST_SHA256;
 	read_algorithms(r, section, d);
 	read_expires(r, section, d);
-	d->bindings_max = 10;
-	read_count(r, section, "bindings-max", 1, 100, &d->bindings_max);
 }
 
 /* ---- trunk ---- */
@@ -545,7 +500,6 @@ static void read_trunk_tls(struct reader *r, cfg_t *section, struct config_trunk
 	bool tls = config_trunk_uses_tls(t);
 
 	t->certificate = NONE_INDEX;
-	t->verify = true;
 	t->tls_name = reader_copy(r, "");
 	for (size_t i = 0; i < 3 && !tls && t->target_count; i++)
 		if (config_value(section, options[i]))
@@ -554,7 +508,6 @@ static void read_trunk_tls(struct reader *r, cfg_t *section, struct config_trunk
 	if (v)
 		t->certificate = reader_find(r, section, "certificate", v, "certificate",
 			r->c->certificates, r->c->certificate_count, sizeof(*r->c->certificates));
-	read_bool(r, section, "verify", &t->verify);
 	v = config_value(section, "tls-name");
 	if (v && is_host_name(str_of(v->text))) {
 		free(t->tls_name);
@@ -578,8 +531,7 @@ static void read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 	t->line = config_section_line(section);
 	t->name = take_name(r, section);
 	t->zone = NONE_INDEX;
-	required(r, section, "zone", "\"core\"");
-	required(r, section, "target", "{ \"sip:192.0.2.9:5060\" }");
+	options_read(r, section, "trunk", t);
 	if (v)
 		t->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,
 			sizeof(*r->c->zones));
@@ -597,10 +549,6 @@ static void read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 		else
 			memset(&t->targets[t->target_count], 0, sizeof(*t->targets));
 	}
-	t->answer_ms = 4000;
-	t->ring_ms = 180000;
-	read_duration_ms(r, section, "answer-timeout", 500, 32 * SECOND, &t->answer_ms);
-	read_duration_ms(r, section, "ring-timeout", 180 * SECOND, HOUR, &t->ring_ms);
 	read_trunk_tls(r, section, t);
 }
 
@@ -608,7 +556,6 @@ static void read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 
 static void read_from(struct reader *r, cfg_t *section, struct config_route *t)
 {
-	required(r, section, "from", "{ \"access\" }");
 	for (size_t i = 0; i < config_list_count(section, "from"); i++) {
 		uint16_t zone = reader_find(r, section, "from", config_list(section, "from", i),
 			"zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
@@ -663,7 +610,7 @@ static void read_route_trunks(struct reader *r, cfg_t *section, struct config_ro
 		return;
 	}
 	if (t->action == ROUTE_TRUNK)
-		required(r, section, "trunk", "{ \"pbx\" }");
+		reader_required(r, section, "trunk", "{ \"pbx\" }");
 	for (size_t i = 0; i < count; i++) {
 		const struct config_value *v = config_list(section, "trunk", i);
 		uint16_t trunk = reader_find(r, section, "trunk", v, "trunk", r->c->trunks,
@@ -683,20 +630,20 @@ static void read_route(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	static const char *const actions[] = {"registered", "trunk", "refuse"};
 	const struct config_value *v;
-	unsigned action = ROUTE_REFUSE - ROUTE_REGISTERED;
-	uint32_t status = 403;
+	uint32_t action = ROUTE_REFUSE - ROUTE_REGISTERED;
+	uint32_t status = (uint32_t)strtoul(option_default("route", "status"), NULL, 10);
 
 	t->line = config_section_line(section);
 	t->name = take_name(r, section);
 	t->number = reader_copy(r, "");
 	t->to_domain = NONE_INDEX;
+	options_read(r, section, "route", t);
 	read_from(r, section, t);
 	v = config_value(section, "to-domain");
 	if (v)
 		t->to_domain = reader_find(r, section, "to-domain", v, "domain", r->c->domains,
 			r->c->domain_count, sizeof(*r->c->domains));
 	read_number(r, section, t);
-	required(r, section, "action", "\"trunk\"");
 	read_word(r, section, "action", actions, 3, &action);
 	t->action = (uint8_t)(ROUTE_REGISTERED + action);
 	read_route_trunks(r, section, t);

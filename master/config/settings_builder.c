@@ -12,6 +12,7 @@
 
 /* An image as it grows: positions, never pointers, since growing moves it. */
 struct image {
+	enum peer_role role; /* whom it is for */
 	char *p;
 	size_t n, size;
 	bool no_memory;
@@ -69,6 +70,67 @@ static void *rows_of(struct image *m, size_t count, size_t size)
 	return p;
 }
 
+/* ---- plain options: the copy of those that the image's role receives ---- */
+
+#define ROLES_MASTER 0
+#define ROLES_TRANSPORT (1u << PEER_TRANSPORT)
+#define ROLES_SIP (1u << PEER_SIP)
+#define ROLES_TRANSPORT_SIP (ROLES_TRANSPORT | ROLES_SIP)
+#define COPY_NUMBER(value) (value)
+#define COPY_TEXT_INTO_IMAGE(value) append_text(m, (value))
+#define COPY_DURATION(least, most) COPY_NUMBER
+#define COPY_SECONDS_OR_OFF(least, most) COPY_NUMBER
+#define COPY_COUNT(least, most) COPY_NUMBER
+#define COPY_COUNT_OR_OFF(least, most) COPY_NUMBER
+#define COPY_SIZE(least, most) COPY_NUMBER
+#define COPY_BOOL COPY_NUMBER
+#define COPY_WORD(words) COPY_NUMBER
+#define COPY_PATH COPY_TEXT_INTO_IMAGE
+#define COPY_TEXT(most) COPY_TEXT_INTO_IMAGE
+/* From *from (the config's struct) to *to (the image's). */
+#define COPY_OPTION(section, name, kind, preset, field, receivers, help)                           \
+	SETTINGS_FOR_##receivers(                                                                  \
+		if (ROLES_##receivers & 1u << m->role) to->field = COPY_##kind(from->field);)
+
+static void copy_zone_options(
+	struct image *m, const struct config_zone *from, struct zone_settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_ZONE
+#include "ipc/options.def"
+}
+
+static void copy_listener_options(
+	struct image *m, const struct config_listener *from, struct listener_settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_LISTENER
+#include "ipc/options.def"
+}
+
+static void copy_domain_options(
+	struct image *m, const struct config_domain *from, struct domain_settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_DOMAIN
+#include "ipc/options.def"
+}
+
+static void copy_trunk_options(
+	struct image *m, const struct config_trunk *from, struct trunk_settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_TRUNK
+#include "ipc/options.def"
+}
+
+static void copy_options(struct image *m, const struct config *from, struct settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
+#include "ipc/options.def"
+}
+
 /* ---- one function per array ---- */
 
 static struct array build_zones(struct image *m, const struct config *c)
@@ -78,21 +140,16 @@ static struct array build_zones(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
+		struct zone_settings *row = &rows[i];
 
-		rows[i] = (struct zone_settings){
-			.name = append_text(m, z->name),
-			.sources = append_array(
-				m, z->sources, z->source_count, sizeof(*z->sources)),
-			.trust = z->trust,
-			.auth = z->auth,
-			.rate = z->rate,
-			.rate_window_ms = z->rate_window_ms,
-			.ban_failures = z->ban_failures,
-			.ban_window_ms = z->ban_window_ms,
-			.ban_ms = z->ban_ms,
-			.expires_max = z->nat_expires,
-			.connections_per_source = z->connections_per_source,
-		};
+		row->name = append_text(m, z->name);
+		row->sources = append_array(m, z->sources, z->source_count, sizeof(*z->sources));
+		row->rate = z->rate;
+		row->rate_window_ms = z->rate_window_ms;
+		row->ban_failures = z->ban_failures;
+		row->ban_window_ms = z->ban_window_ms;
+		row->ban_ms = z->ban_ms;
+		copy_zone_options(m, z, row);
 	}
 	if (rows)
 		a = append_array(m, rows, c->zone_count, sizeof(*rows));
@@ -120,19 +177,18 @@ static struct array build_listeners(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
+		struct listener_settings *row = &rows[i];
 
-		rows[i] = (struct listener_settings){
-			.name = append_text(m, l->name),
-			.advertise_host = append_text(m, l->advertise_host),
-			.bind = l->bind,
-			.advertise_port = l->advertise_port,
-			.zone = l->zone,
-			.transport = l->transport,
-			.client_auth = l->client_auth,
-			.certificates = append_array(m, l->certificates, l->certificate_count,
-				sizeof(l->certificates[0])),
-			.origins = build_texts(m, l->origins, l->origin_count),
-		};
+		row->name = append_text(m, l->name);
+		row->advertise_host = append_text(m, l->advertise_host);
+		row->bind = l->bind;
+		row->advertise_port = l->advertise_port;
+		row->zone = l->zone;
+		row->transport = l->transport;
+		row->certificates = append_array(
+			m, l->certificates, l->certificate_count, sizeof(l->certificates[0]));
+		row->origins = build_texts(m, l->origins, l->origin_count);
+		copy_listener_options(m, l, row);
 	}
 	if (rows)
 		a = append_array(m, rows, c->listener_count, sizeof(*rows));
@@ -147,16 +203,15 @@ static struct array build_domains(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
+		struct domain_settings *row = &rows[i];
 
-		rows[i] = (struct domain_settings){
-			.name = append_text(m, d->name),
-			.realm = append_text(m, d->realm),
-			.expires_min = d->expires_min,
-			.expires_max = d->expires_max,
-			.expires_default = d->expires_default,
-			.bindings_max = d->bindings_max,
-			.algorithms = d->algorithms,
-		};
+		row->name = append_text(m, d->name);
+		row->realm = append_text(m, d->realm);
+		row->expires_min = d->expires_min;
+		row->expires_max = d->expires_max;
+		row->expires_default = d->expires_default;
+		row->algorithms = d->algorithms;
+		copy_domain_options(m, d, row);
 	}
 	if (rows)
 		a = append_array(m, rows, c->domain_count, sizeof(*rows));
@@ -193,17 +248,14 @@ static struct array build_trunks(struct image *m, const struct config *c)
 
 	for (size_t i = 0; rows && i < c->trunk_count; i++) {
 		const struct config_trunk *t = &c->trunks[i];
+		struct trunk_settings *row = &rows[i];
 
-		rows[i] = (struct trunk_settings){
-			.name = append_text(m, t->name),
-			.targets = build_targets(m, t),
-			.zone = t->zone,
-			.answer_ms = t->answer_ms,
-			.ring_ms = t->ring_ms,
-			.certificate = t->certificate,
-			.verify = t->verify,
-			.tls_name = append_text(m, t->tls_name),
-		};
+		row->name = append_text(m, t->name);
+		row->targets = build_targets(m, t);
+		row->zone = t->zone;
+		row->certificate = t->certificate;
+		row->tls_name = append_text(m, t->tls_name);
+		copy_trunk_options(m, t, row);
 	}
 	if (rows)
 		a = append_array(m, rows, c->trunk_count, sizeof(*rows));
@@ -277,36 +329,19 @@ static int sealed(const char *name, const void *bytes, size_t n, int *out)
 
 int settings_build(const struct config *c, enum peer_role role, uint64_t generation, int *memfd)
 {
-	struct image m = {0};
-	struct settings s = {
-		.magic = SETTINGS_MAGIC,
-		.version = SETTINGS_VERSION,
-		.generation = generation,
-		.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT],
-		.sip_workers = (uint8_t)c->workers[PEER_SIP],
-		.tls_workers = (uint8_t)c->workers[PEER_TLS],
-		.t1_ms = c->t1_ms,
-		.t2_ms = c->t2_ms,
-		.t4_ms = c->t4_ms,
-		.connect_ms = c->connect_ms,
-		.idle_ms = c->idle_ms,
-		.message_ms = c->message_ms,
-		.connections_max = c->connections_max,
-		.connection_queue = c->connection_queue,
-		.message_max = c->message_max,
-		.transactions_max = c->transactions_max,
-		.calls_max = c->calls_max,
-		.forks_max = c->forks_max,
-		.nonce_ms = c->nonce_ms,
-		.max_forwards = c->max_forwards,
-		.handshake_ms = c->handshake_ms,
-		.handshakes_max = c->handshakes_max,
-		.handshakes_per_source = c->handshakes_per_source,
-		.tickets = c->tickets,
-	};
+	struct image m = {.role = role};
+	struct settings s;
 	int error;
 
+	memset(&s, 0, sizeof(s)); /* the bytes between the fields, too */
+	s.magic = SETTINGS_MAGIC;
+	s.version = SETTINGS_VERSION;
+	s.generation = generation;
+	s.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT];
+	s.sip_workers = (uint8_t)c->workers[PEER_SIP];
+	s.tls_workers = (uint8_t)c->workers[PEER_TLS];
 	append(&m, NULL, sizeof(s), 8);
+	copy_options(&m, c, &s);
 	if (role != PEER_TLS) {
 		s.zones = build_zones(&m, c);
 		s.listeners = build_listeners(&m, c);
@@ -318,8 +353,6 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	if (role == PEER_SIP) {
 		s.domains = build_domains(&m, c);
 		s.routes = build_routes(&m, c);
-		s.state_directory = append_text(&m, c->state_directory);
-		s.server = append_text(&m, c->server);
 	}
 	append(&m, NULL, 0, 8);
 	s.size = (uint32_t)m.n;

@@ -446,7 +446,7 @@ Test(config, tls_defaults)
 	cr_expect_eq(c->handshake_ms, 10000);
 	cr_expect_gt(c->handshakes_max, 0);
 	cr_expect_gt(c->handshakes_per_source, 0);
-	cr_expect_str_eq(c->trust, TRUST_PATH_DEFAULT);
+	cr_expect_str_eq(c->trust, "/etc/ssl/certs/ca-certificates.crt");
 	cr_expect(c->trunks[0].verify);
 	cr_expect_eq(c->trunks[0].certificate, NONE_INDEX);
 	cr_expect_str_eq(c->trunks[0].tls_name, "");

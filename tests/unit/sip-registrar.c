@@ -90,10 +90,10 @@ Test(registrar, expiry_is_kept_in_bounds)
 	cr_assert_eq(reg("Contact: <sip:a@h1>;expires=60\r\n"), 200);
 	cr_assert_eq(reg("Contact: <sip:a@h1>;expires=99999999999999999999\r\n"), 200);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=3600");
-	f->image.zone[ZONE_OPEN].expires_max = 90;
+	f->image.zone[ZONE_OPEN].nat_expires = 90;
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 3600\r\n"), 200);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=90");
-	f->image.zone[ZONE_OPEN].expires_max = 30;
+	f->image.zone[ZONE_OPEN].nat_expires = 30;
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 3600\r\n"), 200);
 	cr_assert_str_eq(CONTACT(0), "<sip:a@h1>;expires=30", "the zone's bound is the tighter");
 	cr_assert_eq(reg("Contact: <sip:a@h1>\r\nExpires: 30\r\n"), 200,

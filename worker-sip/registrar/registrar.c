@@ -360,8 +360,8 @@ static void find_bounds(struct request *q)
 {
 	q->expires_min = q->domain->expires_min;
 	q->expires_max = q->domain->expires_max;
-	if (q->zone->expires_max && q->zone->expires_max < q->expires_max)
-		q->expires_max = q->zone->expires_max;
+	if (q->zone->nat_expires && q->zone->nat_expires < q->expires_max)
+		q->expires_max = q->zone->nat_expires;
 	if (q->expires_min > q->expires_max)
 		q->expires_min = q->expires_max;
 }

@@ -384,7 +384,7 @@ static bool set_session_context(struct connection *c)
 	EVP_MD_CTX *d = EVP_MD_CTX_new();
 	bool good = d && EVP_DigestInit_ex(d, EVP_sha256(), NULL) &&
 	            EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) &&
-	            EVP_DigestUpdate(d, &l->client_auth, 1) &&
+	            EVP_DigestUpdate(d, &l->client_auth, sizeof(l->client_auth)) &&
 	            EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
 	            SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
 
