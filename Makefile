@@ -126,11 +126,14 @@ hook: $(PROGRAMS:%=$(HOOK)/bin/%) $(PROGRAMS:%=$(NO_GATE)/bin/%)
 # unit tests: tests/unit/PART-NOUN.c, each a Criterion program of its own
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 part_of = $(firstword $(subst -, ,$(1)))
+# a SIP worker's tests hand it what the parser makes of a text (tests/unit/sip-worker.h)
+UNIT_WITH_sip := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard worker-transport/parse/parse*.c))
 define UNIT_TEST
-$(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/$(1).o $(call ARCHIVES_of,$(call part_of,$(1)))
+$(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/$(1).o $(UNIT_WITH_$(call part_of,$(1))) \
+		$(call ARCHIVES_of,$(call part_of,$(1)))
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$$(call LINK,$(call part_of,$(1)),$$<,-lcriterion -lpthread)
+	$$(call LINK,$(call part_of,$(1)),$$< $(UNIT_WITH_$(call part_of,$(1))),-lcriterion -lpthread)
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum { ZONE_ACCESS, ZONE_CORE, ZONE_OPEN, ZONES };
-enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, OPEN_UDP, LISTENERS };
+enum { ACCESS_UDP, ACCESS_TCP, CORE_UDP, OPEN_UDP, OPEN_TCP, CORE_TCP, LISTENERS };
 
 static const struct boot_id test_boot = {"this boot"};
 
@@ -31,7 +31,12 @@ struct image {
 	struct listener_settings listener[LISTENERS];
 	struct domain_settings domain[2];
 	struct prefix source;
-	char pool[256];
+	/* none, but where a test sets them */
+	struct trunk_settings trunk[2];
+	struct target_settings target[4];
+	struct route_settings route[4];
+	uint16_t route_trunk[4];
+	char pool[1024];
 	uint32_t used;
 };
 
@@ -114,6 +119,14 @@ static inline void fixture_settings(struct image *i)
 		.bind = fixture_endpoint("192.0.2.1:5064"),
 		.zone = ZONE_OPEN,
 		.transport = TRANSPORT_UDP};
+	i->listener[OPEN_TCP] = (struct listener_settings){.name = fixture_text(i, "opentcp"),
+		.bind = fixture_endpoint("192.0.2.1:5064"),
+		.zone = ZONE_OPEN,
+		.transport = TRANSPORT_TCP};
+	i->listener[CORE_TCP] = (struct listener_settings){.name = fixture_text(i, "coretcp"),
+		.bind = fixture_endpoint("10.0.0.1:5062"),
+		.zone = ZONE_CORE,
+		.transport = TRANSPORT_TCP};
 	i->domain[0] = (struct domain_settings){.name = fixture_text(i, "example.net"),
 		.realm = fixture_text(i, "example.net"),
 		.expires_min = 60,
