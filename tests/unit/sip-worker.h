@@ -455,6 +455,7 @@ static inline bool sent_to(const struct sent *s, const char *endpoint)
 static inline void register_phone(const char *user, const char *address, const char *q)
 {
 	struct flow flow = flow_of(OPEN_UDP, address, 0);
+	static unsigned cseq;
 	char to[64], contact[128], call_id[64];
 
 	snprintf(to, sizeof(to), "<sip:%s@example.net>", user);
@@ -462,7 +463,7 @@ static inline void register_phone(const char *user, const char *address, const c
 		q ? ";q=" : "", USUAL(q, ""));
 	snprintf(call_id, sizeof(call_id), "register-%s", address);
 	ask(.by = &flow, .method = "REGISTER", .uri = "sip:example.net", .from = to, .to = to,
-		.contact = contact, .call_id = call_id);
+		.contact = contact, .call_id = call_id, .cseq = ++cseq);
 	pass(10);
 	take_response(200);
 }

@@ -1,0 +1,149 @@
+/* Where a request goes: zones, rules in order, bindings, trunks, and what no rule lets pass. */
+#include "sip-worker.h"
+
+TestSuite(route, .init = worker_set_up, .fini = worker_tear_down);
+
+static unsigned number;
+
+/* The status that a MESSAGE to uri gets, 0 where it is passed on (and answered 200 there). */
+static unsigned status_of_by(const struct flow *by, const char *uri, const char **went)
+{
+	static char target[256];
+	unsigned status = 0;
+
+	ask(.by = by, .method = "MESSAGE", .uri = uri, .cseq = ++number);
+	struct sent *out = take("MESSAGE", 0);
+	if (out) {
+		struct str to = message_str(out->message, out->message->request_uri.whole);
+
+		snprintf(target, sizeof(target), "%.*s", STR(to));
+		if (went)
+			*went = target;
+		respond(out, 200, .tag = "b");
+		take_response(200);
+		quiet();
+		return 0;
+	}
+	for (unsigned i = 0; i < sent_count; i++)
+		if (!sent[i].taken) {
+			cr_assert_eq(status, 0);
+			status = sent[i].message->status;
+			sent[i].taken = true;
+		}
+	cr_assert_neq(status, 0, "no answer");
+	return status;
+}
+
+static unsigned status_of(const char *uri)
+{
+	return status_of_by(NULL, uri, NULL);
+}
+
+static const char *went_of(const struct flow *by, const char *uri)
+{
+	const char *went = "nowhere";
+
+	cr_assert_eq(status_of_by(by, uri, &went), 0, "%s", uri);
+	return went;
+}
+
+Test(route, users_of_a_domain_are_reached_by_their_bindings)
+{
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	cr_assert_str_eq(went_of(NULL, "sip:bob@example.net"), "sip:bob@198.51.100.11:5060");
+	cr_assert_str_eq(
+		went_of(NULL, "sip:bob@EXAMPLE.net;user=phone"), "sip:bob@198.51.100.11:5060");
+	cr_assert_str_eq(went_of(NULL, "sip:%62ob@example.net"), "sip:bob@198.51.100.11:5060");
+	cr_assert_eq(status_of("sip:alice@example.net"), 480, "exists, and is not there");
+	cr_assert_eq(status_of("sip:stranger@example.net"), 403, "does not exist");
+	cr_assert_eq(status_of("sip:Bob@example.net"), 403, "names are told apart by case");
+	cr_assert_eq(status_of("sip:bob@elsewhere.example"), 403, "no relay for other domains");
+	cr_assert_eq(status_of("sip:carol@other.example"), 403, "no rule for that domain");
+}
+
+Test(route, a_binding_is_used_until_it_expires)
+{
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	pass(3599000);
+	cr_assert_eq(status_of("sip:bob@example.net"), 0);
+	pass(1000);
+	cr_assert_eq(status_of("sip:bob@example.net"), 480);
+}
+
+Test(route, the_core_calls_users_by_our_address)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	cr_assert_str_eq(went_of(&core, "sip:bob@10.0.0.1:5062"), "sip:bob@198.51.100.11:5060");
+	/* our port is part of our address */
+	cr_assert_eq(status_of_by(&core, "sip:bob@10.0.0.1:5070", NULL), 404);
+	cr_assert_eq(status_of_by(&core, "sip:stranger@10.0.0.1:5062", NULL), 404,
+		"a trusted zone is told what is not there");
+}
+
+Test(route, numbers_go_to_the_trunk)
+{
+	cr_assert_str_eq(went_of(NULL, "sip:5551000@example.net"), "sip:5551000@10.0.0.11:5060");
+	cr_assert_str_eq(
+		went_of(NULL, "sip:+15551000@anywhere.example"), "sip:+15551000@10.0.0.11:5060");
+	cr_assert_str_eq(went_of(NULL, "tel:+1-555-1000"), "sip:+1-555-1000@10.0.0.11:5060");
+	cr_assert_eq(status_of("sip:12@example.net"), 403, "too short for the expression");
+	cr_assert_eq(status_of("sip:555x@example.net"), 403);
+	/* a rule is for the zones that it names: no way from the core to the core */
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+	cr_assert_eq(status_of_by(&core, "sip:5551000@example.net", NULL), 404);
+}
+
+Test(route, the_first_rule_that_matches_decides)
+{
+	cr_assert_eq(status_of("sip:notme@example.net"), 410);
+	/* a user of that name would be found by the rule before it */
+	fixture_user(worker, 0, "november", "x", DIGEST_MD5);
+	cr_assert_eq(status_of("sip:november@example.net"), 480);
+}
+
+Test(route, what_cannot_be_routed)
+{
+	cr_assert_eq(status_of("http://example.net/"), 416);
+	cr_assert_eq(status_of("sips:bob@example.net"), 416, "sips over UDP: RFC 5630 section 5.3");
+	cr_assert_eq(status_of("sip:bob%00x@example.net"), 403);
+}
+
+Test(route, a_trunk_that_is_ourselves_is_a_loop)
+{
+	worker->image.target[0].endpoint = fixture_endpoint("10.0.0.1:5062");
+	worker->image.trunk[0].targets.count = 1;
+	cr_assert_eq(status_of("sip:5551000@example.net"), 482);
+}
+
+Test(route, strangers_at_a_trusted_listener_are_not_heard)
+{
+	struct flow stranger = flow_of(CORE_UDP, "203.0.113.9:5060", 0);
+
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	ask(.by = &stranger, .method = "MESSAGE", .uri = "sip:bob@example.net");
+	ask(.by = &stranger, .method = "INVITE", .uri = "sip:bob@example.net");
+	pass(64 * T1);
+	quiet();
+}
+
+Test(route, path_of_a_binding_is_its_route)
+{
+	struct flow proxy = flow_of(CORE_UDP, "10.0.0.7:5060", 0);
+
+	/* RFC 3327: believed from a trusted zone */
+	ask(.by = &proxy, .method = "REGISTER", .uri = "sip:example.net",
+		.from = "<sip:bob@example.net>", .to = "<sip:bob@example.net>",
+		.contact = "<sip:bob@172.16.0.5:5060>;expires=600", .call_id = "by-proxy",
+		.more = "Supported: path\nPath: <sip:10.0.0.7;lr>, <sip:inner.example;lr>\n");
+	pass(10);
+	take_response(200);
+	ask(.method = "MESSAGE", .uri = "sip:bob@example.net");
+	struct sent *out = take_request("MESSAGE");
+	cr_assert(sent_to(out, "10.0.0.7:5060"));
+	cr_assert(str_equal(message_str(out->message, out->message->request_uri.whole),
+		S("sip:bob@172.16.0.5:5060")));
+	cr_assert(str_equal(value_of(out->message, HEADER_ROUTE),
+		S("<sip:10.0.0.7;lr>, <sip:inner.example;lr>")));
+}
