@@ -8,6 +8,8 @@
  * One thread, one loop. It reads nothing from the network, and links neither OpenSSL nor libosip2.
  */
 #include "master/workers/account.h"
+#include "master/config/load.h"
+#include "master/workers/supervise.h"
 #include "ipc/commands.h"
 #include "master/jail/master_jail.h"
 #include "master/control/control.h"
@@ -67,7 +69,7 @@ static void on_signal(void *arg, uint32_t events)
 		default:
 			log_info("stopping", "signal=%s from_pid=%d",
 				sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
-			sandbox_close(m);
+			verify_close(m);
 			/* Told twice: at once. */
 			supervise_stop(&m->supervisor, m->supervisor.stopping);
 		}
@@ -106,7 +108,7 @@ static void on_died(void *arg, struct worker_slot *w)
 
 static void on_stranger(void *arg, pid_t pid, int status)
 {
-	sandbox_reaped(arg, pid, status);
+	verify_reaped(arg, pid, status);
 }
 
 static void on_stopped(void *arg)
@@ -236,7 +238,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	reload_log_warnings(config);
 	/* A kernel that cannot do all of it is no reason to stay away, unless the config says
 	 * so. */
-	error = confine_master();
+	error = master_jail_enter();
 	if (error < 0 && config->jail_required)
 		return error;
 	supervise_start(s);
@@ -248,7 +250,7 @@ static void finish(struct master *m)
 	struct supervisor *s = &m->supervisor;
 
 	if (m->loop) {
-		sandbox_close(m);
+		verify_close(m);
 		queries_close(&m->queries);
 		m->supervisor.certificates = NULL;
 		certificates_free(m->certificates);

@@ -5,11 +5,15 @@
 #include "master/certificates/certificates.h"
 #include "master/config/config.h"
 #include "master/control/query.h"
-#include "master/workers/supervise.h"
+#include "master/workers/worker_slot.h"
 #include "master/config/userwatch.h"
+#include "listen.h"
+#include "minting_keys.h"
+#include "runtime.h"
+#include "state.h"
 
 struct control;
-struct sandbox;
+struct verification;
 struct request;
 
 /* A reload whose certificates are being checked. */
@@ -39,7 +43,7 @@ struct master {
 		*staging; /* the commands that wait for certificates being checked */
 	struct userwatch userwatch;
 	struct control *control;
-	struct sandbox *sandbox; /* a verification under way, or NULL */
+	struct verification *verification; /* a verification under way, or NULL */
 	int signals;
 	struct loop_source *signal_source;
 	uint64_t started; /* loop time */

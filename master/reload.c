@@ -5,6 +5,10 @@
  * that exist: these need a restart.
  */
 #include "reload.h"
+
+#include "master/config/check.h"
+#include "master/config/load.h"
+#include "master/workers/supervise.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
 

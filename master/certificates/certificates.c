@@ -1,6 +1,8 @@
 /* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the
  * order of packets: what COMMIT names has come before it. */
 #include "certificates.h"
+
+#include "master/workers/edge.h"
 #include "common/log.h"
 #include "ipc/sign.h"
 
@@ -347,7 +349,7 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 
 /* ---- lives ---- */
 
-void certificates_introduce(struct certificates *c, struct worker_slot *w)
+void certificates_tell(struct certificates *c, struct worker_slot *w)
 {
 	if (!c || !concerned(w))
 		return;

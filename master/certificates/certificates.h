@@ -11,7 +11,7 @@
 #define SIPWARD_MASTER_CERTIFICATES_CERTIFICATES_H
 
 #include "certificate_set.h"
-#include "master/workers/supervise.h"
+#include "master/workers/worker_slot.h"
 
 /* A check by all workers of one role. */
 #define CERTIFICATES_CHECK_MS 8000
@@ -53,7 +53,7 @@ const char *certificates_state(const struct certificates *c);
 /* ---- from the supervisor; all take NULL ---- */
 
 /* A new life of a TLS or transport worker, before its GO: key edges and generations. */
-void certificates_introduce(struct certificates *c, struct worker_slot *w);
+void certificates_tell(struct certificates *c, struct worker_slot *w);
 void certificates_ready(struct certificates *c, struct worker_slot *w);
 void certificates_died(struct certificates *c, struct worker_slot *w);
 /* False: it makes no sense. */

@@ -180,22 +180,9 @@ struct config {
 	size_t warning_count;
 };
 
-/* Loads and checks the file. 0 and *out, the caller's to free with config_free; -EINVAL with at
- * least one error added; -ENOMEM; another -errno where the file cannot be read (an error is added
- * too). *errors is the caller's, cleared here. Not reentrant: libconfuse's error function has no
- * argument of ours. */
-int config_load(const char *path, struct config **out, struct config_errors *errors);
 /* Wipes what is secret, then frees. NULL is permitted. */
-void config_free(struct config *c);
-/* Reads and checks the users files of all domains again, as config_load does, into domains[].users,
- * which must be empty (config_forget_users). 0; -EINVAL with all errors in *errors (cleared here);
- * -ENOMEM. */
-int config_load_users(struct config *c, struct config_errors *errors);
+void config_free(struct config *x);
 /* Wipes and frees the HA1s once users_build has made their image. */
 void config_forget_users(struct config *c);
-
-/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the
- * warnings (stdout). Returns the exit code: EXIT_SUCCESS or EXIT_FAILURE. */
-int config_check_main(const char *path);
 
 #endif

@@ -1,6 +1,6 @@
 /* load.c - loads the config file: defaults, the options outside the sections with a title, then
  * these, then the checks. Relies on config_file.c for the syntax. */
-#include "config.h"
+#include "load.h"
 
 #include "ipc/message.h"
 #include "check.h"
@@ -103,22 +103,15 @@ static void check_runtime_directory(struct reader *r, cfg_t *root)
 			CONFIG_RUNTIME_DIRECTORY_MAX, path, strlen(path));
 }
 
-/* The sections without a title. */
-static const char *const single_sections[] = {
-#define SECTION(section, titles, help) #section,
-#define OPTIONS OPTIONS_OF_SINGLE
-#include "ipc/options.def"
-};
-#define SINGLE_SECTIONS (sizeof(single_sections) / sizeof(single_sections[0]))
-
 static void read_top(struct reader *r, cfg_t *root)
 {
 	struct config *c = r->c;
 	char control[CONFIG_PATH_MAX];
 
 	options_read(r, root, "root", c);
-	for (size_t i = 0; i < SINGLE_SECTIONS; i++)
-		options_read(r, cfg_getsec(root, single_sections[i]), single_sections[i], c);
+#define SECTION(section, titles, help) options_read(r, cfg_getsec(root, #section), #section, c);
+#define OPTIONS OPTIONS_OF_SINGLE
+#include "ipc/options.def"
 	check_runtime_directory(r, root);
 	read_workers(r, cfg_getsec(root, "workers"));
 	read_control(r, cfg_getsec(root, "control"));
@@ -177,79 +170,6 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	}
 	*out = r.c;
 	return 0;
-}
-
-void config_forget_users(struct config *c)
-{
-	for (size_t i = 0; i < c->domain_count; i++)
-		userfile_free(&c->domains[i].users);
-}
-
-static void free_sections(struct config *c)
-{
-	for (size_t i = 0; i < c->zone_count; i++) {
-		free(c->zones[i].name);
-		free(c->zones[i].sources);
-	}
-	for (size_t i = 0; i < c->listener_count; i++) {
-		free(c->listeners[i].name);
-		free(c->listeners[i].advertise_host);
-		options_free("listener", &c->listeners[i]);
-		for (size_t n = 0; n < c->listeners[i].origin_count; n++)
-			free(c->listeners[i].origins[n]);
-		free(c->listeners[i].origins);
-	}
-	for (size_t i = 0; i < c->certificate_count; i++) {
-		struct config_certificate *k = &c->certificates[i];
-
-		for (size_t n = 0; n < k->name_count; n++)
-			free(k->names[n]);
-		free(k->names);
-		free(k->name);
-		options_free("certificate", k);
-	}
-	for (size_t i = 0; i < c->domain_count; i++) {
-		free(c->domains[i].name);
-		free(c->domains[i].realm);
-		options_free("domain", &c->domains[i]);
-	}
-	for (size_t i = 0; i < c->trunk_count; i++) {
-		for (size_t n = 0; n < c->trunks[i].target_count; n++)
-			free(c->trunks[i].targets[n].uri);
-		free(c->trunks[i].targets);
-		free(c->trunks[i].tls_name);
-		free(c->trunks[i].name);
-	}
-	for (size_t i = 0; i < c->route_count; i++) {
-		free(c->routes[i].name);
-		free(c->routes[i].number);
-	}
-	free(c->zones);
-	free(c->listeners);
-	free(c->certificates);
-	free(c->domains);
-	free(c->trunks);
-	free(c->routes);
-}
-
-void config_free(struct config *c)
-{
-	if (!c)
-		return;
-	config_forget_users(c);
-	free_sections(c);
-	for (size_t i = 0; i < c->warning_count; i++)
-		free(c->warnings[i]);
-	for (size_t i = 0; i < ROLE_COUNT; i++) {
-		free(c->user[i]);
-		free(c->group[i]);
-	}
-	free(c->path);
-	free(c->control_path);
-	options_free("root", c);
-	for (size_t i = 0; i < SINGLE_SECTIONS; i++)
-		options_free(single_sections[i], c);
-	free(c);
 }
 
 int config_check_main(const char *path)

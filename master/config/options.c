@@ -4,7 +4,6 @@
 #include "units.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 enum option_kind {
 	OPTION_OWN, /* read by code of its section */
@@ -195,11 +194,4 @@ const char *option_default(const char *section, const char *name)
 		if (strcmp(options[i].section, section) == 0 && strcmp(options[i].name, name) == 0)
 			return options[i].preset;
 	return NULL;
-}
-
-void options_free(const char *name, void *holder)
-{
-	for (size_t i = 0; i < OPTION_COUNT_ALL; i++)
-		if (strcmp(options[i].section, name) == 0 && option_is_text(&options[i]))
-			free(*(char **)(void *)((char *)holder + options[i].at));
 }

@@ -14,7 +14,4 @@ void options_read(struct reader *r, cfg_t *section, const char *name, void *hold
 /* The default of an option as it would stand in the file; NULL where the table has none. */
 const char *option_default(const char *section, const char *name);
 
-/* Frees the texts of the plain options of a section. */
-void options_free(const char *name, void *holder);
-
 #endif

@@ -6,6 +6,7 @@
  */
 #include "ipc/commands.h"
 #include "master/workers/account.h"
+#include "master/workers/death_cause.h"
 #include "control.h"
 #include "metrics.h"
 #include "master/workers/quarantine.h"
@@ -412,7 +413,7 @@ static void verified(void *arg, json_t *rows, unsigned bad)
 static void run_sandbox_verify(struct master *m, struct request *r, json_t *arguments)
 {
 	(void)arguments;
-	int error = sandbox_start(m, verified, r);
+	int error = verify_start(m, verified, r);
 	if (error == -EBUSY)
 		refuse(r, "a verification is under way");
 	else if (error < 0)
@@ -500,7 +501,7 @@ static void run_quarantine_clear(struct master *m, struct request *r, json_t *ar
 	} else {
 		error = quarantine_clear(m->quarantine);
 	}
-	blame_changed(&m->supervisor);
+	death_cause_tell_all(&m->supervisor);
 	if (error < 0)
 		refuse(r, "they are refused no longer, but a file could not be removed: %s",
 			strerror(-error));

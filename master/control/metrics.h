@@ -3,7 +3,7 @@
 #define SIPWARD_MASTER_CONTROL_METRICS_H
 
 #include "master/certificates/certificate_set.h"
-#include "master/workers/supervise.h"
+#include "master/workers/worker_slot.h"
 
 #include <jansson.h>
 

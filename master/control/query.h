@@ -2,7 +2,7 @@
 #ifndef SIPWARD_MASTER_CONTROL_QUERY_H
 #define SIPWARD_MASTER_CONTROL_QUERY_H
 
-#include "master/workers/supervise.h"
+#include "master/workers/worker_slot.h"
 
 #include <jansson.h>
 

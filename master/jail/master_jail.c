@@ -59,7 +59,7 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-int confine_master(void)
+int master_jail_enter(void)
 {
 	const char *step = "no-new-privileges";
 	int error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;

@@ -5,6 +5,6 @@
 /* No new privileges, of root's capabilities only those that starting, confining and ending workers
  * and reloading take, and a system call filter. All of it is inherited by workers. -errno,
  * logged. */
-int confine_master(void);
+int master_jail_enter(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* notifier.c - the master's side of the workers' jails (warden.h).
+/* notifier.c - see notifier.h.
  *
  * The kernel asks here about each system call that a worker's filter does not allow. The thread
  * that made it stands still meanwhile, so that its name and arguments can be logged before the
@@ -7,8 +7,7 @@
  */
 #include "notifier.h"
 
-#include "worker/jail.h"
-#include "master/workers/supervise.h"
+#include "common/loop.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,8 +45,6 @@ void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX])
 		n += snprintf(out + n, (size_t)(VIOLATION_TEXT_MAX - n), "%s0x%" PRIx64,
 			i ? "," : "", v->argument[i]);
 }
-
-/* ---- notifier ---- */
 
 static void answer(struct notifier *n, uint64_t id)
 {
@@ -119,65 +116,4 @@ void notifier_close(struct notifier *n)
 	close(n->fd);
 	n->source = NULL;
 	n->fd = -1;
-}
-
-/* ---- workers ---- */
-
-static void violated(void *arg, const struct violation *v)
-{
-	struct worker_slot *w = arg;
-	char text[VIOLATION_TEXT_MAX];
-	uint64_t left_out;
-
-	count(JAIL_VIOLATIONS);
-	if (log_limit_pass(&w->violation_limit, loop_now(w->supervisor->loop), VIOLATION_RATE_MAX,
-		    LOG_LIMIT_SECOND, &left_out)) {
-		violation_text(v, text);
-		log_error("jail-violation", "peer=%s-%u pid=%d %s%s", role_name(w->role), w->index,
-			(int)w->pid, text, w->notifier.go_on ? " allowed=log" : "");
-	}
-	if (!w->notifier.go_on)
-		worker_kill(w, KILLED_VIOLATION);
-}
-
-bool warden_step(struct worker_slot *w, const struct lifeline_step *step)
-{
-	struct supervisor *s = w->supervisor;
-	int error = -step->error;
-
-	if (step->step == 0 || step->step >= JAIL_STEP_COUNT || step->error > 0 ||
-		step->error < -4095)
-		return false;
-	w->step_error[step->step] = (int16_t)error;
-	if (!error)
-		return true;
-	if (!(s->steps_missing[w->role] & 1u << step->step)) {
-		s->steps_missing[w->role] |= 1u << step->step;
-		log_warn("jail-step-missing", "role=%s step=%s error=\"%s\"", role_name(w->role),
-			jail_step_name(step->step), error_text(step->error));
-	}
-	if (s->jail_required && !s->stopping) {
-		log_error("jail-incomplete",
-			"peer=%s-%u step=%s hint=\"start as root, or say require-jail = no in the "
-			"config\"",
-			role_name(w->role), w->index, jail_step_name(step->step));
-		s->refused = true;
-		supervise_stop(s, true);
-	}
-	return true;
-}
-
-bool warden_notifier(struct worker_slot *w, int fd)
-{
-	/* One, when the jail closes: a worker that has been taken over since has none to offer. */
-	if (w->state != WORKER_STARTING || w->notifier.fd >= 0) {
-		close(fd);
-		return false;
-	}
-	int error = notifier_open(
-		&w->notifier, w->supervisor->loop, fd, w->supervisor->jail_log, violated, w);
-	if (error < 0)
-		log_error("jail-notifier", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
-			error_text(error));
-	return error == 0 || error != -EINVAL;
 }

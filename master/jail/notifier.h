@@ -1,5 +1,5 @@
-/* notifier.h - the master's side of the workers' jails: which steps were taken, and what was tried
- * inside. */
+/* notifier.h - the descriptor by which the kernel asks about the system calls that a filter does
+ * not allow. */
 #ifndef SIPWARD_MASTER_JAIL_NOTIFIER_H
 #define SIPWARD_MASTER_JAIL_NOTIFIER_H
 
@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct worker_slot;
 struct loop;
 struct loop_source;
 
@@ -42,11 +41,5 @@ int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on,
 	notifier_violation tell, void *arg);
 /* Does nothing where none is open. */
 void notifier_close(struct notifier *n);
-
-/* STEP of worker: names what is missing, once per role and step; where the config requires the
- * whole jail, ends the service. False: it makes no sense. */
-bool warden_step(struct worker_slot *w, const struct lifeline_step *step);
-/* NOTIFIER of worker; fd is taken. False: it makes no sense. */
-bool warden_notifier(struct worker_slot *w, int fd);
 
 #endif

@@ -38,7 +38,7 @@ static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
 
 /* One process. */
 struct probe {
-	struct sandbox *sandbox;
+	struct verification *verification;
 	uint8_t role;
 	uint16_t act, variant;
 	pid_t pid; /* 0: free */
@@ -59,9 +59,9 @@ struct cell {
 	bool various;              /* the others were refused otherwise */
 };
 
-struct sandbox {
+struct verification {
 	struct master *master;
-	sandbox_done done;
+	verify_done done;
 	void *arg;
 	struct probe probe[PROBES_MAX];
 	struct cell cell[PROBE_COUNT][ROLE_COUNT];
@@ -75,14 +75,14 @@ struct sandbox {
 	bool closing;
 };
 
-static struct lifeline_packet *packet_buffer(struct sandbox *x)
+static struct lifeline_packet *packet_buffer(struct verification *x)
 {
 	return x->master->supervisor.packet;
 }
 
 /* ---- what came of it ---- */
 
-static void judge(struct sandbox *x, const struct probe *p, const char *verdict, bool refused)
+static void judge(struct verification *x, const struct probe *p, const char *verdict, bool refused)
 {
 	struct cell *c = &x->cell[p->act][p->role];
 
@@ -96,7 +96,7 @@ static void judge(struct sandbox *x, const struct probe *p, const char *verdict,
 		c->various = true;
 }
 
-static void judge_end(struct sandbox *x, const struct probe *p, int status)
+static void judge_end(struct verification *x, const struct probe *p, int status)
 {
 	char text[VERDICT_MAX];
 
@@ -133,7 +133,7 @@ static void judge_end(struct sandbox *x, const struct probe *p, int status)
 }
 
 /* The probe stands in its jail: do the live workers of its role stand in the same one? */
-static void compare(struct sandbox *x, const struct probe *p)
+static void compare(struct verification *x, const struct probe *p)
 {
 	const struct supervisor *s = &x->master->supervisor;
 	char mine[CONFINEMENT_MAX], its[CONFINEMENT_MAX], difference[256], name[32];
@@ -167,7 +167,7 @@ static void compare(struct sandbox *x, const struct probe *p)
 
 /* ---- one probe ---- */
 
-static void start_more(struct sandbox *x);
+static void start_more(struct verification *x);
 
 static void violated(void *arg, const struct violation *v)
 {
@@ -181,7 +181,7 @@ static void hang_up(struct probe *p)
 {
 	if (p->lifeline < 0)
 		return;
-	loop_remove(p->sandbox->master->loop, p->source);
+	loop_remove(p->verification->master->loop, p->source);
 	close(p->lifeline);
 	p->lifeline = -1;
 	p->source = NULL;
@@ -199,8 +199,8 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 		break;
 	case LIFELINE_NOTIFIER:
 		if (p->notifier.fd < 0) {
-			notifier_open(&p->notifier, p->sandbox->master->loop, packet->fd[0], false,
-				violated, p);
+			notifier_open(&p->notifier, p->verification->master->loop, packet->fd[0],
+				false, violated, p);
 			packet->fd[0] = -1;
 		}
 		break;
@@ -210,7 +210,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 		p->answered = true;
 		p->error = result->error;
 		if (p->act == PROBE_HOLD) {
-			compare(p->sandbox, p);
+			compare(p->verification, p);
 			hang_up(p);
 		}
 		break;
@@ -222,7 +222,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 static void on_lifeline(void *arg, uint32_t events)
 {
 	struct probe *p = arg;
-	struct lifeline_packet *packet = packet_buffer(p->sandbox);
+	struct lifeline_packet *packet = packet_buffer(p->verification);
 	int error = 0;
 
 	(void)events;
@@ -246,11 +246,11 @@ static void time_is_up(struct timer *t, void *arg)
 }
 
 /* Whom and what the act is aimed at. */
-static void aim(struct sandbox *x, const struct probe *p, struct lifeline_probe *body)
+static void aim(struct verification *x, const struct probe *p, struct lifeline_probe *body)
 {
 	const struct master *m = x->master;
 	const struct supervisor *s = &m->supervisor;
-	const struct worker_slot *sibling = supervise_worker(s, p->role, 0);
+	const struct worker_slot *sibling = worker_find(s, p->role, 0);
 
 	*body = (struct lifeline_probe){
 		.act = p->act, .variant = p->variant, .pid = sibling ? sibling->pid : 1};
@@ -277,7 +277,7 @@ static int tell(struct probe *p, enum lifeline_type type, const void *body, size
 }
 
 /* All that a worker of the role is told before GO, with nothing in it that is secret. */
-static int tell_all(struct sandbox *x, struct probe *p)
+static int tell_all(struct verification *x, struct probe *p)
 {
 	struct supervisor *s = &x->master->supervisor;
 	const struct account *account = &s->account[p->role];
@@ -310,11 +310,11 @@ static int tell_all(struct sandbox *x, struct probe *p)
 	return error ? error : tell(p, LIFELINE_GO, NULL, 0, -1);
 }
 
-static int start_probe(struct sandbox *x, struct probe *p)
+static int start_probe(struct verification *x, struct probe *p)
 {
 	struct loop *loop = x->master->loop;
 
-	*p = (struct probe){.sandbox = x,
+	*p = (struct probe){.verification = x,
 		.role = (uint8_t)x->role,
 		.act = (uint16_t)x->act,
 		.variant = (uint16_t)x->variant,
@@ -341,7 +341,7 @@ static int start_probe(struct sandbox *x, struct probe *p)
 /* ---- all of them ---- */
 
 /* Goes on to the next act, role and variant. False: there is none. */
-static bool next(struct sandbox *x)
+static bool next(struct verification *x)
 {
 	if (++x->variant < probe_variants(x->act))
 		return true;
@@ -352,7 +352,7 @@ static bool next(struct sandbox *x)
 	return ++x->act < PROBE_COUNT;
 }
 
-static bool wanted(const struct sandbox *x)
+static bool wanted(const struct verification *x)
 {
 	const struct supervisor *s = &x->master->supervisor;
 
@@ -360,7 +360,7 @@ static bool wanted(const struct sandbox *x)
 	       (x->act == PROBE_HOLD || !probe_permitted(x->act, x->role));
 }
 
-static json_t *text_of(const struct sandbox *x, unsigned act, unsigned role)
+static json_t *text_of(const struct verification *x, unsigned act, unsigned role)
 {
 	const struct cell *c = &x->cell[act][role];
 	char text[VERDICT_MAX + 64];
@@ -377,7 +377,7 @@ static json_t *text_of(const struct sandbox *x, unsigned act, unsigned role)
 	return value ? value : json_string("?");
 }
 
-static json_t *rows_of(struct sandbox *x)
+static json_t *rows_of(struct verification *x)
 {
 	const struct supervisor *s = &x->master->supervisor;
 	json_t *rows = json_array(), *row;
@@ -405,11 +405,11 @@ static json_t *rows_of(struct sandbox *x)
 	return rows;
 }
 
-static void end(struct sandbox *x)
+static void end(struct verification *x)
 {
 	json_t *rows = rows_of(x);
 
-	x->master->sandbox = NULL;
+	x->master->verification = NULL;
 	for (size_t r = 0; r < ROLES; r++)
 		for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
 			if (x->master->supervisor.role_count[roles[r]] &&
@@ -423,7 +423,7 @@ static void end(struct sandbox *x)
 	free(x);
 }
 
-static void start_more(struct sandbox *x)
+static void start_more(struct verification *x)
 {
 	bool left = false;
 
@@ -441,9 +441,9 @@ static void start_more(struct sandbox *x)
 		end(x);
 }
 
-void sandbox_reaped(struct master *m, pid_t pid, int status)
+void verify_reaped(struct master *m, pid_t pid, int status)
 {
-	struct sandbox *x = m->sandbox;
+	struct verification *x = m->verification;
 
 	for (unsigned i = 0; x && i < PROBES_MAX; i++) {
 		struct probe *p = &x->probe[i];
@@ -477,7 +477,7 @@ static int listen_at(const struct sockaddr_un *a, socklen_t size, int *out)
 	return 0;
 }
 
-static int prepare(struct sandbox *x)
+static int prepare(struct verification *x)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	unsigned char random[8];
@@ -497,11 +497,11 @@ static int prepare(struct sandbox *x)
 		&x->abstract);
 }
 
-int sandbox_start(struct master *m, sandbox_done done, void *arg)
+int verify_start(struct master *m, verify_done done, void *arg)
 {
-	if (m->sandbox)
+	if (m->verification)
 		return -EBUSY;
-	struct sandbox *x = calloc(1, sizeof(*x));
+	struct verification *x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	x->master = m;
@@ -522,15 +522,15 @@ int sandbox_start(struct master *m, sandbox_done done, void *arg)
 		free(x);
 		return error;
 	}
-	m->sandbox = x;
+	m->verification = x;
 	log_info("sandbox-verify", "begins=yes");
 	start_more(x);
 	return 0;
 }
 
-void sandbox_close(struct master *m)
+void verify_close(struct master *m)
 {
-	struct sandbox *x = m->sandbox;
+	struct verification *x = m->verification;
 
 	if (!x)
 		return;

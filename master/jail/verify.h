@@ -13,18 +13,18 @@
 #include <sys/types.h>
 
 struct master;
-struct sandbox;
+struct verification;
 
 /* rows (the callee's to json_decref): one per act, with a column per role, then one per live
  * worker. bad: acts that were possible, workers that differ and probes that said nothing. */
-typedef void (*sandbox_done)(void *arg, json_t *rows, unsigned bad);
+typedef void (*verify_done)(void *arg, json_t *rows, unsigned bad);
 
 /* Starts. -EBUSY: it is under way already; another -errno: logged. done is called later, from the
- * loop, or by sandbox_close. */
-int sandbox_start(struct master *m, sandbox_done done, void *arg);
+ * loop, or by verify_close. */
+int verify_start(struct master *m, verify_done done, void *arg);
 /* A child that is no worker has ended. */
-void sandbox_reaped(struct master *m, pid_t pid, int status);
+void verify_reaped(struct master *m, pid_t pid, int status);
 /* Kills what is left and ends with what is known; no-op where none is under way. */
-void sandbox_close(struct master *m);
+void verify_close(struct master *m);
 
 #endif

@@ -4,7 +4,13 @@
  * sent to a peer that is still starting waits in the pair. A peer that does not live yet gets its
  * edge when it does.
  */
-#include "supervise.h"
+#include "configure.h"
+
+#include "death_cause.h"
+#include "edge.h"
+#include "master/listen.h"
+#include "master/minting_keys.h"
+#include "master/runtime.h"
 #include "common/log.h"
 #include "master/certificates/certificates.h"
 
@@ -59,14 +65,14 @@ static bool talk(const struct worker_slot *a, const struct worker_slot *b)
 	       (a->role == PEER_SIP || b->role == PEER_SIP);
 }
 
-void introduce(struct worker_slot *w)
+void configure_worker(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
 	tell_basics(w);
-	blame_introduce(w);
+	death_cause_tell(w);
 	tell_sockets(w);
-	certificates_introduce(s->certificates, w);
+	certificates_tell(s->certificates, w);
 	if (w->role != PEER_TLS)
 		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
 	for (unsigned i = 0; i < s->count; i++)
@@ -76,7 +82,7 @@ void introduce(struct worker_slot *w)
 	worker_tell(w, LIFELINE_GO, NULL, 0, -1);
 }
 
-void introduce_death(struct worker_slot *w)
+void configure_tell_death(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 	struct lifeline_peer body = {

@@ -7,7 +7,8 @@
  * one of a process that stands still. A worker may have written anything into its page: all it
  * gains is that these bytes are refused.
  */
-#include "supervise.h"
+#include "death_cause.h"
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "quarantine.h"
@@ -39,7 +40,7 @@ static bool reason_of(const struct worker_slot *w, int status, char buffer[QUARA
 	return true;
 }
 
-void blame_introduce(struct worker_slot *w)
+void death_cause_tell(struct worker_slot *w)
 {
 	static struct lifeline_quarantine body;
 
@@ -49,11 +50,11 @@ void blame_introduce(struct worker_slot *w)
 	worker_tell(w, LIFELINE_QUARANTINE, &body, sizeof(body), -1);
 }
 
-void blame_changed(struct supervisor *s)
+void death_cause_tell_all(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		if (worker_lives(&s->worker[i]))
-			blame_introduce(&s->worker[i]);
+			death_cause_tell(&s->worker[i]);
 }
 
 static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned char *bytes,
@@ -73,10 +74,10 @@ static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned 
 		"hint=\"sipwardctl quarantine show %.8s\"",
 		name, reason, fingerprint_text(&p->print, text), evidence_kind_name(kind), size,
 		p->deaths, error == 0 ? "yes" : "no", text);
-	blame_changed(s);
+	death_cause_tell_all(s);
 }
 
-void blame_death(struct worker_slot *w, int status)
+void death_cause_record(struct worker_slot *w, int status)
 {
 	static unsigned char buffer[EVIDENCE_MAX];
 	char reason[QUARANTINE_REASON_SIZE];

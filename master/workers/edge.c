@@ -3,7 +3,8 @@
  * A pair is made when both live and belongs to these two lives: what one that was taken over did to
  * its socket ends with it. The master keeps neither end.
  */
-#include "supervise.h"
+#include "edge.h"
+
 #include "common/log.h"
 
 #include <errno.h>

@@ -5,10 +5,17 @@
  * that its worker is in, and what does not fit ends that worker.
  */
 #include "supervise.h"
+
 #include "common/log.h"
+#include "configure.h"
+#include "death_cause.h"
 #include "master/certificates/certificates.h"
-#include "slots.h"
+#include "master/jail/jail_report.h"
+#include "master/listen.h"
 #include "master/spawn.h"
+#include "master/state.h"
+#include "slots.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,59 +34,6 @@
 static const enum peer_role roles[] = {
 	PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
 #define ROLES (sizeof(roles) / sizeof(roles[0]))
-
-const char *worker_state_name(enum worker_state state)
-{
-	static const char *const name[] = {"down", "starting", "ready", "stopping"};
-
-	return name[state];
-}
-
-struct worker_slot *supervise_worker(const struct supervisor *s, unsigned role, unsigned index)
-{
-	for (unsigned i = 0; i < s->count; i++)
-		if (s->worker[i].role == role && s->worker[i].index == index)
-			return &s->worker[i];
-	return NULL;
-}
-
-void worker_kill(struct worker_slot *w, const char *reason)
-{
-	if (w->state == WORKER_DOWN)
-		return;
-	if (!w->killed)
-		w->killed = reason;
-	w->state = WORKER_STOPPING;
-	loop_unset(w->supervisor->loop, &w->timer);
-	/* Not reaped yet, so the number is still its. */
-	kill(w->pid, SIGKILL);
-}
-
-static void watch(struct worker_slot *w)
-{
-	if (w->source)
-		loop_modify(
-			w->supervisor->loop, w->source, EPOLLIN | (w->outbox.first ? EPOLLOUT : 0));
-}
-
-bool worker_tell(
-	struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd)
-{
-	if (w->lifeline < 0)
-		return false;
-	int error = outbox_send(&w->outbox, w->lifeline, type, body, size, fd);
-	if (error == 1)
-		watch(w);
-	if (error >= 0)
-		return true;
-	/* A closed lifeline is seen by reading it. */
-	if (error != -EPIPE && error != -ECONNRESET) {
-		log_warn("worker-tell", "peer=%s-%u packet=%s error=\"%s\"", role_name(w->role),
-			w->index, lifeline_name(type), error_text(error));
-		worker_kill(w, error == -ENOBUFS ? "does-not-read" : "cannot-be-told");
-	}
-	return false;
-}
 
 /* One line to stderr, with nothing in it that could pass for another line. */
 static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
@@ -128,12 +82,18 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 
 	switch (p->type) {
 	case LIFELINE_LOG: pass_log(w, p); return true;
-	case LIFELINE_STEP: return warden_step(w, (const void *)p->body);
+	case LIFELINE_STEP: {
+		bool sane = jail_report_step(w, (const void *)p->body);
+
+		if (s->refused && !s->stopping)
+			supervise_stop(s, true);
+		return sane;
+	}
 	case LIFELINE_NOTIFIER: {
 		int fd = p->fd[0];
 
 		p->fd[0] = -1;
-		return warden_notifier(w, fd);
+		return jail_report_notifier(w, fd);
 	}
 	case LIFELINE_REPLY: {
 		const struct lifeline_reply *reply = (const void *)p->body;
@@ -207,7 +167,7 @@ static void lifeline_event(void *arg, uint32_t events)
 
 		if (left < 0)
 			outbox_clear(&w->outbox);
-		watch(w);
+		worker_watch(w);
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		take_packets(w, PACKETS_PER_TURN, false);
@@ -268,7 +228,7 @@ static void spawn(struct worker_slot *w)
 		worker_kill(w, "cannot-be-watched");
 		return;
 	}
-	introduce(w);
+	configure_worker(w);
 }
 
 static void timer_fired(struct timer *t, void *arg)
@@ -325,9 +285,9 @@ static void died(struct worker_slot *w, int status)
 			was_ready ? "yes" : "no");
 	}
 	w->pid = 0;
-	blame_death(w, status);
+	death_cause_record(w, status);
 	s->died(s->arg, w);
-	introduce_death(w);
+	configure_tell_death(w);
 	if (s->stopping)
 		return;
 	if (was_ready)

@@ -8,8 +8,10 @@
  * One that used the processor meanwhile hangs on what it has in hand; one that did not stands
  * still, stopped or waiting for a disk or a lock, and what it has in hand is not to blame.
  */
-#include "supervise.h"
+#include "watchdog.h"
+
 #include "common/log.h"
+#include "master/listen.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* config.c - fuzz target: a config file, from its bytes to the image that the workers get. What is
  * accepted must make an image that they accept; what is not must say why. */
 #include "common/log.h"
-#include "master/config/config.h"
+#include "master/config/load.h"
 #include "master/config/settings_builder.h"
 
 #include <fcntl.h>

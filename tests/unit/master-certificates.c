@@ -2,6 +2,7 @@
  * lifelines. */
 #include "common/log.h"
 #include "ipc/sign.h"
+#include "master/config/load.h"
 #include "master/certificates/certificates.h"
 
 #include <criterion/criterion.h>
@@ -87,7 +88,7 @@ static void live(unsigned i)
 	slot[i].lifeline = pair[0];
 	end[i] = pair[1];
 	slot[i].state = WORKER_STARTING;
-	certificates_introduce(c, &slot[i]);
+	certificates_tell(c, &slot[i]);
 }
 
 static void ready(unsigned i)

@@ -1,6 +1,6 @@
 /* the config file: what it means, what is refused and how that is said, and the images that workers
  * get. */
-#include "master/config/config.h"
+#include "master/config/load.h"
 #include "master/config/units.h"
 #include "master/config/settings_builder.h"
 

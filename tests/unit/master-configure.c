@@ -1,6 +1,10 @@
 /* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of
  * the lifelines. */
 #include "common/log.h"
+#include "master/listen.h"
+#include "master/minting_keys.h"
+#include "master/state.h"
+#include "master/workers/configure.h"
 #include "master/workers/supervise.h"
 
 #include <criterion/criterion.h>
@@ -86,7 +90,7 @@ static void live(struct worker_slot *w)
 	end[place(w)] = pair[1];
 	w->incarnation++;
 	w->state = WORKER_STARTING;
-	introduce(w);
+	configure_worker(w);
 }
 
 static void die(struct worker_slot *w)
@@ -96,7 +100,7 @@ static void die(struct worker_slot *w)
 	w->lifeline = -1;
 	w->state = WORKER_DOWN;
 	loop_unset(loop, &w->timer);
-	introduce_death(w);
+	configure_tell_death(w);
 }
 
 /* The type of the next packet that w gets; 0: there is none. Of an edge its end stays open, in
@@ -147,9 +151,8 @@ static bool joined(int a, int b)
 
 Test(introduce, each_of_two_gets_an_end_of_one_pair)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *a = supervise_worker(&s, PEER_SIP, 0),
-			   *b = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *a = worker_find(&s, PEER_SIP, 0), *b = worker_find(&s, PEER_SIP, 1);
 	int of_a, of_b;
 
 	live(a);
@@ -172,8 +175,8 @@ Test(introduce, each_of_two_gets_an_end_of_one_pair)
 Test(introduce, an_edge_holds_the_largest_batch_either_way)
 {
 	static char batch[BATCH_MAX], got[BATCH_MAX];
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
 	int a, b;
 
 	live(sip);
@@ -192,8 +195,8 @@ Test(introduce, an_edge_holds_the_largest_batch_either_way)
 
 Test(introduce, the_master_keeps_no_end)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
 	char byte;
 	int a;
 
@@ -207,9 +210,9 @@ Test(introduce, the_master_keeps_no_end)
 
 Test(introduce, transport_workers_have_no_edge_to_each_other)
 {
-	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *b = supervise_worker(&s, PEER_TRANSPORT, 1),
-			   *tls = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *a = worker_find(&s, PEER_TRANSPORT, 0),
+			   *b = worker_find(&s, PEER_TRANSPORT, 1),
+			   *tls = worker_find(&s, PEER_TLS, 0);
 
 	live(a);
 	live(b);
@@ -222,8 +225,7 @@ Test(introduce, transport_workers_have_no_edge_to_each_other)
 /* Key edges are made elsewhere (certificates.c), for transport workers alone. */
 Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
 {
-	struct worker_slot *sip = supervise_worker(&s, PEER_SIP, 0),
-			   *tls = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *sip = worker_find(&s, PEER_SIP, 0), *tls = worker_find(&s, PEER_TLS, 0);
 	unsigned type;
 
 	live(sip);
@@ -241,8 +243,8 @@ Test(introduce, sip_workers_and_tls_workers_know_nothing_of_each_other)
 
 Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
 	static const struct lifeline_keys zero;
 
 	live(transport);
@@ -259,9 +261,9 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 
 Test(introduce, a_new_life_has_new_edges)
 {
-	struct worker_slot *transport = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *sip = supervise_worker(&s, PEER_SIP, 0),
-			   *other = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0),
+			   *other = worker_find(&s, PEER_SIP, 1);
 	int old;
 
 	live(sip);
@@ -287,9 +289,9 @@ Test(introduce, a_new_life_has_new_edges)
 
 Test(introduce, a_death_is_told_to_those_that_it_talked_to)
 {
-	struct worker_slot *a = supervise_worker(&s, PEER_TRANSPORT, 0),
-			   *b = supervise_worker(&s, PEER_TRANSPORT, 1),
-			   *sip = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *a = worker_find(&s, PEER_TRANSPORT, 0),
+			   *b = worker_find(&s, PEER_TRANSPORT, 1),
+			   *sip = worker_find(&s, PEER_SIP, 0);
 
 	live(sip);
 	live(a);

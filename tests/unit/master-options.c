@@ -1,6 +1,6 @@
 /* the table of options (ipc/options.def): its defaults are values that the file may have, and each
  * worker finds in its settings what the table says that it receives. */
-#include "master/config/config.h"
+#include "master/config/load.h"
 #include "master/config/settings_builder.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,7 @@
 /* master-reload.c - what may change while everything runs, and that changed users files are
  * noticed. */
 #include "common/log.h"
+#include "master/config/load.h"
 #include "master/reload.h"
 
 #include <criterion/criterion.h>

@@ -4,7 +4,12 @@
 #include "common/counters.h"
 #include "master/workers/quarantine.h"
 #include "master/control/query.h"
+#include "master/listen.h"
+#include "master/minting_keys.h"
+#include "master/state.h"
+#include "master/workers/death_cause.h"
 #include "master/workers/supervise.h"
+#include "master/workers/watchdog.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -227,7 +232,7 @@ Test(supervise, a_dead_worker_is_there_again_at_once_and_its_peers_know)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *w = worker_find(&s, PEER_SIP, 1);
 	uint32_t life = w->incarnation;
 	pid_t pid = w->pid;
 	uint64_t before = loop_now(loop);
@@ -255,7 +260,7 @@ Test(supervise, a_healthy_worker_is_not_throttled)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 0);
 
 	for (unsigned i = 1; i <= 20; i++) {
 		kill(w->pid, SIGABRT);
@@ -272,7 +277,7 @@ Test(supervise, one_that_is_never_ready_is_backed_off)
 {
 	link_program(PEER_TLS, "sipward-broken");
 	supervise_start(&s);
-	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TLS, 0);
 	uint64_t before = loop_now(loop);
 
 	UNTIL(w->deaths == 4);
@@ -290,7 +295,7 @@ Test(supervise, a_missing_program_is_backed_off_too)
 {
 	unlink(program[PEER_TLS]);
 	supervise_start(&s);
-	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TLS, 0);
 
 	UNTIL(w->deaths == 2);
 	cr_expect_str_eq(w->last_end, "exit 127 (exec failed)");
@@ -320,7 +325,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 1);
+	struct worker_slot *w = worker_find(&s, PEER_SIP, 1);
 	unsigned char bytes[EVIDENCE_MAX];
 	size_t size;
 
@@ -338,7 +343,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	assert_refused(PEER_TRANSPORT, 1); /* those that live */
 	assert_refused(PEER_SIP, 1);       /* and the successor */
 	/* the other one still holds the same */
-	end(supervise_worker(&s, PEER_SIP, 0), SIGABRT);
+	end(worker_find(&s, PEER_SIP, 0), SIGABRT);
 	cr_assert_eq(quarantine_count(s.quarantine), 1);
 	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
 	cr_expect_eq(counters_page->counter[COUNTER_QUARANTINED], 1);
@@ -346,7 +351,7 @@ Test(supervise, what_a_worker_died_of_is_kept_and_refused_by_all)
 	end(w, SIGABRT);
 	cr_expect_eq(quarantine_at(s.quarantine, 0)->deaths, 2);
 	quarantine_clear(s.quarantine);
-	blame_changed(&s);
+	death_cause_tell_all(&s);
 	assert_refused(PEER_TRANSPORT, 0);
 	assert_refused(PEER_SIP, 0);
 }
@@ -355,7 +360,7 @@ Test(supervise, a_kill_from_elsewhere_speaks_against_no_message)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *w = worker_find(&s, PEER_SIP, 0);
 
 	ask(PEER_SIP, "hold INVITE sip:bob");
 	end(w, SIGKILL);
@@ -378,7 +383,7 @@ Test(supervise, a_hang_speaks_against_what_was_in_hand)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 0);
 
 	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
 	tell(w, "hang");
@@ -391,7 +396,7 @@ Test(supervise, standing_still_speaks_against_nothing)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 0);
 
 	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
 	tell(w, "stand still");
@@ -404,16 +409,16 @@ Test(supervise, what_stands_in_a_page_is_not_believed)
 	supervise_start(&s);
 	UNTIL(ready() == 5);
 	ask(PEER_SIP, "lie");
-	end(supervise_worker(&s, PEER_SIP, 0), SIGABRT);
+	end(worker_find(&s, PEER_SIP, 0), SIGABRT);
 	cr_expect_eq(quarantine_count(s.quarantine), 0);
-	cr_expect_eq(supervise_worker(&s, PEER_SIP, 0)->page->work.what, 0);
+	cr_expect_eq(worker_find(&s, PEER_SIP, 0)->page->work.what, 0);
 }
 
 Test(supervise, one_that_hangs_is_killed_and_idle_ones_are_not)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_SIP, 0);
+	struct worker_slot *w = worker_find(&s, PEER_SIP, 0);
 
 	tell(w, "hang");
 	UNTIL(w->hangs == 1 && ready() == 5);
@@ -429,7 +434,7 @@ Test(supervise, an_idle_worker_is_left_asleep)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_TLS, 0);
+	struct worker_slot *w = worker_find(&s, PEER_TLS, 0);
 
 	/* After it was found idle, nothing wakes it for WATCHDOG_IDLE_MS. */
 	UNTIL(w->idle);
@@ -444,7 +449,7 @@ Test(supervise, a_packet_that_does_not_fit_ends_its_worker)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	struct worker_slot *w = supervise_worker(&s, PEER_TRANSPORT, 1);
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 1);
 
 	tell(w, "nonsense");
 	UNTIL(dead == 1 && ready() == 5);
@@ -485,7 +490,7 @@ Test(supervise, one_that_does_not_leave_is_killed)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	tell(supervise_worker(&s, PEER_SIP, 0), "hang");
+	tell(worker_find(&s, PEER_SIP, 0), "hang");
 	uint64_t before = loop_now(loop);
 	supervise_stop(&s, false);
 	UNTIL(stopped);
@@ -497,7 +502,7 @@ Test(supervise, stopping_twice_is_at_once)
 {
 	supervise_start(&s);
 	UNTIL(ready() == 5);
-	tell(supervise_worker(&s, PEER_TRANSPORT, 0), "hang");
+	tell(worker_find(&s, PEER_TRANSPORT, 0), "hang");
 	uint64_t before = loop_now(loop);
 	supervise_stop(&s, false);
 	supervise_stop(&s, true);

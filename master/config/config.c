@@ -1,0 +1,119 @@
+/* config.c - see config.h. Relies on nothing of what reads the file. */
+#include "config.h"
+
+#include <stdlib.h>
+
+/* Frees the field of a plain option that is a text. */
+#define FREE_NUMBER(field)
+#define FREE_STRING(field) free(field)
+#define FREE_DURATION(least, most) FREE_NUMBER
+#define FREE_SECONDS_OR_OFF(least, most) FREE_NUMBER
+#define FREE_COUNT(least, most) FREE_NUMBER
+#define FREE_COUNT_OR_OFF(least, most) FREE_NUMBER
+#define FREE_SIZE(least, most) FREE_NUMBER
+#define FREE_BOOL FREE_NUMBER
+#define FREE_WORD(words) FREE_NUMBER
+#define FREE_PATH FREE_STRING
+#define FREE_TEXT(most) FREE_STRING
+#define CONFIG_FREE(section, name, kind, preset, field, receivers, help) FREE_##kind(x->field);
+
+void config_forget_users(struct config *c)
+{
+	for (size_t i = 0; i < c->domain_count; i++)
+		userfile_free(&c->domains[i].users);
+}
+
+static void config_free_zone(struct config_zone *x)
+{
+	free(x->name);
+	free(x->sources);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_ZONE
+#include "ipc/options.def"
+}
+
+static void config_free_listener(struct config_listener *x)
+{
+	free(x->name);
+	free(x->advertise_host);
+	for (size_t i = 0; i < x->origin_count; i++)
+		free(x->origins[i]);
+	free(x->origins);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_LISTENER
+#include "ipc/options.def"
+}
+
+static void config_free_certificate(struct config_certificate *x)
+{
+	free(x->name);
+	for (size_t i = 0; i < x->name_count; i++)
+		free(x->names[i]);
+	free(x->names);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_CERTIFICATE
+#include "ipc/options.def"
+}
+
+static void config_free_domain(struct config_domain *x)
+{
+	free(x->name);
+	free(x->realm);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_DOMAIN
+#include "ipc/options.def"
+}
+
+static void config_free_trunk(struct config_trunk *x)
+{
+	free(x->name);
+	free(x->tls_name);
+	for (size_t i = 0; i < x->target_count; i++)
+		free(x->targets[i].uri);
+	free(x->targets);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_TRUNK
+#include "ipc/options.def"
+}
+
+static void config_free_route(struct config_route *x)
+{
+	free(x->name);
+	free(x->number);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_ROUTE
+#include "ipc/options.def"
+}
+
+/* Frees an array and what its rows own. */
+#define FREE_ROWS(kind, rows, count)                                                               \
+	do {                                                                                       \
+		for (size_t i_ = 0; i_ < (count); i_++)                                            \
+			config_free_##kind(&(rows)[i_]);                                           \
+		free(rows);                                                                        \
+	} while (0)
+
+void config_free(struct config *x)
+{
+	if (!x)
+		return;
+	config_forget_users(x);
+	FREE_ROWS(zone, x->zones, x->zone_count);
+	FREE_ROWS(listener, x->listeners, x->listener_count);
+	FREE_ROWS(certificate, x->certificates, x->certificate_count);
+	FREE_ROWS(domain, x->domains, x->domain_count);
+	FREE_ROWS(trunk, x->trunks, x->trunk_count);
+	FREE_ROWS(route, x->routes, x->route_count);
+	for (size_t i = 0; i < x->warning_count; i++)
+		free(x->warnings[i]);
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		free(x->user[i]);
+		free(x->group[i]);
+	}
+	free(x->path);
+	free(x->control_path);
+#define OPTION CONFIG_FREE
+#define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
+#include "ipc/options.def"
+	free(x);
+}

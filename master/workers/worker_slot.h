@@ -1,0 +1,133 @@
+/* worker_slot.h - the table of workers: what is known of each, and how to tell or to end one.
+ *
+ * Everything that concerns workers stands above this: their lives (supervise.h), what a life is
+ * told (configure.h), how it is watched (watchdog.h) and what it died of (death_cause.h).
+ */
+#ifndef SIPWARD_MASTER_WORKERS_WORKER_SLOT_H
+#define SIPWARD_MASTER_WORKERS_WORKER_SLOT_H
+
+#include "common/counters.h"
+#include "common/log_limit.h"
+#include "common/loop.h"
+#include "ipc/slot.h"
+#include "account.h"
+#include "master/config/config.h"
+#include "master/jail/notifier.h"
+#include "master/runtime.h"
+#include "outbox.h"
+
+/* Reasons of worker_kill that speak against what the worker had in hand (death_cause.h). */
+#define KILLED_HANGS "hangs"
+#define KILLED_VIOLATION "jail-violation"
+/* One that does not. */
+#define KILLED_STANDS_STILL "stands-still"
+
+enum worker_state {
+	WORKER_DOWN = 0, /* no process */
+	WORKER_STARTING, /* told its configuration; not READY */
+	WORKER_READY,
+	WORKER_STOPPING /* STOP or SIGKILL sent */
+};
+const char *worker_state_name(enum worker_state state);
+
+struct supervisor;
+struct worker_slot {
+	struct supervisor *supervisor;
+	uint8_t role, index;
+	enum worker_state state;
+	pid_t pid;
+	uint32_t incarnation;
+	int lifeline;
+	struct loop_source *source;
+	struct outbox outbox;
+	struct page *page; /* shared with the worker */
+	int page_fd;
+	struct timer timer;      /* DOWN: respawn; STARTING: give up; STOPPING: kill */
+	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
+	uint64_t starts, deaths, hangs;
+	unsigned failures;      /* lives in a row that never became ready */
+	const char *killed;     /* why we killed it, or NULL */
+	char last_end[64];      /* how the last life ended; "" none did */
+	int16_t step_error[16]; /* errno of the jail's steps in this life, by enum jail_step; 0
+	                           taken, -1 not reported */
+	struct notifier notifier;
+	struct log_limit violation_limit; /* of the lines about its jail */
+	/* watchdog */
+	uint64_t seen;       /* progress at the last look */
+	uint64_t pinged;     /* loop time of the last PING */
+	uint64_t pinged_cpu; /* ms of processor time that it had used then */
+	bool waiting;        /* it has not been answered yet */
+	bool idle;           /* nothing but PINGs has moved the mark since it was last found idle */
+	/* log rate */
+	struct log_limit log_limit; /* of the lines that it hands on */
+};
+
+/* A REPLY of worker, whose text is whole JSON lines, not checked. */
+typedef void (*supervisor_reply)(
+	void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text);
+/* worker has died; its QUERYs are not going to be answered. */
+typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
+/* A child that is no worker has ended. */
+typedef void (*supervisor_stranger)(void *arg, pid_t pid, int status);
+/* All workers have left after supervise_stop. */
+typedef void (*supervisor_stopped)(void *arg);
+
+struct certificates;
+struct keys;
+struct listen;
+struct quarantine;
+struct runtime;
+struct state;
+
+struct supervisor {
+	/* set by the caller before supervise_open; must outlive the supervisor */
+	struct loop *loop;
+	struct runtime *runtime;
+	struct state *lives;
+	struct keys *keys;
+	struct listen *listen;
+	struct certificates *certificates; /* may be NULL: none are told of */
+	struct quarantine *quarantine;     /* may be NULL: nothing is kept */
+	unsigned role_count[ROLE_COUNT];
+	struct account account[ROLE_COUNT];
+	uint32_t fds_limit[ROLE_COUNT];
+	const char *program[ROLE_COUNT];
+	uint8_t log_level;
+	bool jail_log;            /* what the filters do not allow is logged and let through */
+	bool jail_required;       /* a step of the jail that cannot be taken ends the service */
+	int settings[ROLE_COUNT]; /* sealed memfds, the caller's; replaced with
+	                           * supervise_settings */
+	int users;
+	supervisor_reply reply;
+	supervisor_died died;
+	supervisor_stranger stranger;
+	supervisor_stopped stopped;
+	void *arg;
+	/* its own */
+	struct worker_slot *worker;
+	unsigned count;
+	struct slot_map slots;
+	struct lifeline_packet *packet;
+	struct timer watchdog, stop_timer;
+	unsigned stop_stage; /* 0: running; role being stopped + 1 ... */
+	bool stopping;
+	bool refused;                       /* a step was required and could not be taken */
+	uint32_t steps_missing[ROLE_COUNT]; /* bits of enum jail_step: named in the log */
+};
+
+/* The slot of a worker; NULL: there is none such. */
+struct worker_slot *worker_find(const struct supervisor *s, unsigned role, unsigned index);
+/* Sends or queues a packet; fd (-1: none) stays the caller's. False: the worker is not there to be
+ * told, or is being killed for not reading. */
+bool worker_tell(
+	struct worker_slot *w, enum lifeline_type type, const void *body, size_t size, int fd);
+/* Looks for room in the lifeline as long as packets wait for it. */
+void worker_watch(struct worker_slot *w);
+/* Sends SIGKILL, and notes the reason that the death is to be logged with. */
+void worker_kill(struct worker_slot *w, const char *reason);
+static inline bool worker_lives(const struct worker_slot *w)
+{
+	return w->state == WORKER_STARTING || w->state == WORKER_READY;
+}
+
+#endif
