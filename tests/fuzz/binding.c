@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(record, data, size);
 	if (sealed && size >= BINDINGS_HEAD) {
-		uint32_t check = check_of(
+		uint32_t check = bindings_check(
 			(uint8_t)record[1], record + BINDINGS_HEAD, size - BINDINGS_HEAD);
 
 		memcpy(record + 2, &check, sizeof(check));

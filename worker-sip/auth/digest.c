@@ -38,7 +38,7 @@ struct hasher {
 };
 
 /* Without a branch or a table: the time tells nothing of a hash that is to be compared. */
-static void write_hex(char *to, const uint8_t *bytes, size_t n)
+static void digest_write_hex(char *to, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned high = bytes[i] >> 4, low = bytes[i] & 15;
@@ -81,14 +81,14 @@ static size_t hasher_end(struct hasher *h, char buffer[65])
 		h->failed = EVP_DigestFinal_ex(context, hash, NULL) != 1;
 	if (h->failed)
 		return 0;
-	write_hex(buffer, hash, n);
+	digest_write_hex(buffer, hash, n);
 	buffer[2 * n] = 0;
 	return 2 * n;
 }
 
 /* Most of what is hashed is short enough to be joined first: each call of a hash's function costs
  * as much as some fifty bytes. */
-static void join(struct hasher *h, struct writer *w, struct str s)
+static void hasher_join(struct hasher *h, struct writer *w, struct str s)
 {
 	if (s.n > w->size - w->n) {
 		hasher_add(h, writer_text(w));
@@ -100,7 +100,7 @@ static void join(struct hasher *h, struct writer *w, struct str s)
 		write_str(w, s);
 }
 
-static size_t hash_joined(
+static size_t hasher_joined(
 	uint8_t algorithm, const struct str *part, unsigned parts, char buffer[65])
 {
 	char joined[JOINED_MAX];
@@ -110,8 +110,8 @@ static size_t hash_joined(
 	hasher_begin(&h, algorithm);
 	for (unsigned i = 0; i < parts; i++) {
 		if (i)
-			join(&h, &w, S(":"));
-		join(&h, &w, part[i]);
+			hasher_join(&h, &w, S(":"));
+		hasher_join(&h, &w, part[i]);
 	}
 	hasher_add(&h, writer_text(&w));
 	sodium_memzero(joined, sizeof(joined)); /* a password, or what stands for it */
@@ -121,7 +121,7 @@ static size_t hash_joined(
 size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password,
 	char buffer[65])
 {
-	return hash_joined(algorithm, (const struct str[]){username, realm, password}, 3, buffer);
+	return hasher_joined(algorithm, (const struct str[]){username, realm, password}, 3, buffer);
 }
 
 int digest_init(void)
@@ -146,8 +146,8 @@ bool digest_verify(const struct credentials *c, struct str method, struct str ha
 	if (c->algorithm == 0 || ha1.n != length || c->response.n != length ||
 		!str_equal_nocase(c->qop, S("auth")))
 		return false;
-	size_t n = hash_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
-	if (!n || !hash_joined(c->algorithm,
+	size_t n = hasher_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
+	if (!n || !hasher_joined(c->algorithm,
 			  (const struct str[]){ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}}, 6,
 			  right))
 		return false;
@@ -160,7 +160,7 @@ bool digest_verify(const struct credentials *c, struct str method, struct str ha
 static const uint8_t hex_digit[256] = {
 	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16};
 
-static bool is_hex(struct str s, size_t length)
+static bool digest_is_hex(struct str s, size_t length)
 {
 	if (s.n != length)
 		return false;
@@ -171,7 +171,7 @@ static bool is_hex(struct str s, size_t length)
 }
 
 /* Where a known parameter goes. */
-static struct str *place(struct credentials *c, struct str name)
+static struct str *credentials_place(struct credentials *c, struct str name)
 {
 #define KNOWN(text, member)                                                                        \
 	{                                                                                          \
@@ -200,7 +200,7 @@ static struct str *place(struct credentials *c, struct str name)
 	return NULL;
 }
 
-static uint8_t algorithm_of(struct str name)
+static uint8_t digest_algorithm_of(struct str name)
 {
 	if (!name.p || str_equal_nocase(name, S("MD5")))
 		return DIGEST_MD5;
@@ -220,7 +220,7 @@ int credentials_parse(struct str value, struct credentials *out)
 		return -EINVAL; /* a longer word */
 	rest = str_trim(rest);
 	while (!(error = auth_param_next(&rest, &name, &text))) {
-		struct str *at = place(&c, name);
+		struct str *at = credentials_place(&c, name);
 
 		if (!at)
 			continue; /* RFC 7616 section 3.4: unknown ones are ignored */
@@ -231,11 +231,11 @@ int credentials_parse(struct str value, struct credentials *out)
 	if (error != -ENOENT || !c.username.p || !c.realm.p || !c.nonce.p || !c.uri.p ||
 		!c.response.p)
 		return -EINVAL;
-	c.algorithm = algorithm_of(c.algorithm_name);
-	if (c.algorithm && !is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))
+	c.algorithm = digest_algorithm_of(c.algorithm_name);
+	if (c.algorithm && !digest_is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))
 		return -EINVAL;
 	/* RFC 7616 section 3.4: with qop these must be there */
-	if (c.qop.p && (!c.cnonce.p || !is_hex(c.nc, 8)))
+	if (c.qop.p && (!c.cnonce.p || !digest_is_hex(c.nc, 8)))
 		return -EINVAL;
 	*out = c;
 	return 0;
@@ -250,12 +250,13 @@ _Static_assert(crypto_shorthash_siphash24_BYTES == NONCE_OURS &&
 _Static_assert(crypto_shorthash_siphash24_KEYBYTES + crypto_shorthash_siphashx24_KEYBYTES == 32,
 	"two keys");
 
-static void mac_ours(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
+static void nonce_mac_ours(
+	const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
 {
 	crypto_shorthash_siphash24(out, head, NONCE_HEAD, key);
 }
 
-static void mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot,
+static void nonce_mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot,
 	const struct endpoint *source, uint8_t out[NONCE_BOUND])
 {
 	uint8_t text[NONCE_HEAD + 2 + sizeof(source->address) + sizeof(source->scope)];
@@ -279,9 +280,9 @@ size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot,
 	for (unsigned i = 0; i < 6; i++)
 		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
 	memcpy(nonce + 6, &serial, sizeof(serial));
-	mac_ours(key, nonce, nonce + NONCE_HEAD);
-	mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
-	write_hex(buffer, nonce, sizeof(nonce));
+	nonce_mac_ours(key, nonce, nonce + NONCE_HEAD);
+	nonce_mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
+	digest_write_hex(buffer, nonce, sizeof(nonce));
 	return 2 * NONCE_BYTES;
 }
 
@@ -302,7 +303,7 @@ static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
 	return bad <= 15;
 }
 
-static uint64_t minted(const uint8_t bytes[NONCE_BYTES])
+static uint64_t nonce_minted(const uint8_t bytes[NONCE_BYTES])
 {
 	uint64_t ms = 0;
 
@@ -318,11 +319,11 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 
 	if (!nonce_bytes(nonce, bytes))
 		return -EINVAL;
-	mac_ours(key, bytes, ours);
+	nonce_mac_ours(key, bytes, ours);
 	if (sodium_memcmp(ours, bytes + NONCE_HEAD, sizeof(ours)) != 0)
 		return -EINVAL;
-	uint64_t at = minted(bytes);
-	mac_bound(key, bytes, slot, source, bound);
+	uint64_t at = nonce_minted(bytes);
+	nonce_mac_bound(key, bytes, slot, source, bound);
 	if (sodium_memcmp(bound, bytes + NONCE_HEAD + NONCE_OURS, sizeof(bound)) != 0)
 		return -ESTALE;
 	if (at > now_ms + NONCE_SKEW_MS || (now_ms > at && now_ms - at > max_age_ms))

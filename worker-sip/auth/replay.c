@@ -59,7 +59,7 @@ void replay_horizon(struct replay *r, uint64_t now_ms)
 		r->horizon = now_ms;
 }
 
-static void forget(struct replay *r, uint32_t index)
+static void replay_forget(struct replay *r, uint32_t index)
 {
 	struct nonce *n = &r->nonce[index];
 	uint32_t *link = &r->bucket[n->serial & r->mask];
@@ -72,14 +72,14 @@ static void forget(struct replay *r, uint32_t index)
 	count(REPLAY_EVICTED);
 }
 
-static void learn(struct replay *r, uint64_t serial, uint64_t minted, uint32_t nc)
+static void replay_learn(struct replay *r, uint64_t serial, uint64_t minted, uint32_t nc)
 {
 	uint32_t index = (uint32_t)r->at;
 	struct nonce *n = &r->nonce[index];
 	uint32_t *bucket = &r->bucket[serial & r->mask];
 
 	if (n->live)
-		forget(r, index);
+		replay_forget(r, index);
 	*n = (struct nonce){.serial = serial,
 		.minted = minted,
 		.used = 1,
@@ -90,7 +90,7 @@ static void learn(struct replay *r, uint64_t serial, uint64_t minted, uint32_t n
 	r->at = (r->at + 1) & r->mask;
 }
 
-static int use(struct nonce *n, uint32_t nc)
+static int nonce_use(struct nonce *n, uint32_t nc)
 {
 	if (nc > n->highest) {
 		uint32_t step = nc - n->highest;
@@ -112,9 +112,9 @@ int replay_use(struct replay *r, uint64_t serial, uint64_t minted_ms, uint32_t n
 		return -ESTALE;
 	for (uint32_t i = r->bucket[serial & r->mask]; i != NONE; i = r->nonce[i].next)
 		if (r->nonce[i].serial == serial)
-			return use(&r->nonce[i], nc);
+			return nonce_use(&r->nonce[i], nc);
 	if (minted_ms < r->horizon)
 		return -ESTALE;
-	learn(r, serial, minted_ms, nc);
+	replay_learn(r, serial, minted_ms, nc);
 	return 0;
 }

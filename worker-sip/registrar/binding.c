@@ -12,7 +12,7 @@ struct reader {
 	bool bad;
 };
 
-static void get(struct reader *r, void *out, size_t n)
+static void binding_get(struct reader *r, void *out, size_t n)
 {
 	if (r->rest.n < n) {
 		r->bad = true;
@@ -25,7 +25,7 @@ static void get(struct reader *r, void *out, size_t n)
 
 /* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by
  * the subtraction where it was smaller, and by nothing else where it was not set before. */
-static bool has_control(uint64_t eight)
+static bool binding_has_control(uint64_t eight)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
 	uint64_t del = eight ^ ones * 0x7f;
@@ -34,14 +34,14 @@ static bool has_control(uint64_t eight)
 }
 
 /* A string from the store goes into headers: a control byte in it would end the line. */
-static bool printable(struct str s)
+static bool binding_printable(struct str s)
 {
 	uint64_t eight;
 	size_t i = 0;
 
 	for (; s.n - i >= sizeof(eight); i += sizeof(eight)) {
 		memcpy(&eight, s.p + i, sizeof(eight));
-		if (has_control(eight))
+		if (binding_has_control(eight))
 			return false;
 	}
 	for (; i < s.n; i++)
@@ -51,7 +51,7 @@ static bool printable(struct str s)
 }
 
 /* What is in it valid() looks at. */
-static struct str get_str(struct reader *r, size_t n, size_t max)
+static struct str binding_get_str(struct reader *r, size_t n, size_t max)
 {
 	struct str s = {r->rest.p, n};
 
@@ -63,7 +63,7 @@ static struct str get_str(struct reader *r, size_t n, size_t max)
 	return s;
 }
 
-static void write_endpoint(struct writer *w, const struct endpoint *e)
+static void binding_write_endpoint(struct writer *w, const struct endpoint *e)
 {
 	write_bytes(w, (const char *)&e->family, 1);
 	if (e->family == 0)
@@ -74,28 +74,29 @@ static void write_endpoint(struct writer *w, const struct endpoint *e)
 	write_bytes(w, (const char *)e->address, e->family == 6 ? 16 : 4);
 }
 
-static void get_endpoint(struct reader *r, struct endpoint *e)
+static void binding_get_endpoint(struct reader *r, struct endpoint *e)
 {
 	*e = (struct endpoint){0};
-	get(r, &e->family, 1);
+	binding_get(r, &e->family, 1);
 	if (e->family != 0 && e->family != 4 && e->family != 6)
 		r->bad = true;
 	if (e->family == 0 || r->bad)
 		return;
-	get(r, &e->port, 2);
+	binding_get(r, &e->port, 2);
 	if (e->family == 6)
-		get(r, &e->scope, 4);
-	get(r, e->address, e->family == 6 ? 16 : 4);
+		binding_get(r, &e->scope, 4);
+	binding_get(r, e->address, e->family == 6 ? 16 : 4);
 }
 
-static bool valid(const struct binding *b)
+static bool binding_valid(const struct binding *b)
 {
 	return b->contact.n > 0 && b->contact.n <= BINDING_CONTACT_MAX &&
 	       b->call_id.n <= BINDING_CALL_ID_MAX && b->path.n <= BINDING_PATH_MAX &&
 	       b->instance.n <= BINDING_INSTANCE_MAX && b->user_agent.n <= BINDING_USER_AGENT_MAX &&
-	       printable(b->contact) && printable(b->call_id) && printable(b->path) &&
-	       printable(b->instance) && printable(b->user_agent) && b->q <= 1000 &&
-	       b->flow.transport > 0 && b->flow.transport < TRANSPORT_COUNT &&
+	       binding_printable(b->contact) && binding_printable(b->call_id) &&
+	       binding_printable(b->path) && binding_printable(b->instance) &&
+	       binding_printable(b->user_agent) && b->q <= 1000 && b->flow.transport > 0 &&
+	       b->flow.transport < TRANSPORT_COUNT &&
 	       (b->flow.peer.family == 4 || b->flow.peer.family == 6) &&
 	       (b->flow.local.family == 0 || b->flow.local.family == 4 ||
 		       b->flow.local.family == 6) &&
@@ -104,7 +105,7 @@ static bool valid(const struct binding *b)
 	       (b->flow.id != 0) == transport_is_stream(b->flow.transport);
 }
 
-static void encode(struct writer *w, const struct binding *b)
+static void binding_encode(struct writer *w, const struct binding *b)
 {
 	uint16_t contact = (uint16_t)b->contact.n, call_id = (uint16_t)b->call_id.n,
 		 path = (uint16_t)b->path.n;
@@ -117,8 +118,8 @@ static void encode(struct writer *w, const struct binding *b)
 	write_bytes(w, (const char *)&b->q, 2);
 	write_bytes(w, (const char *)&b->flow.listener, 2);
 	write_bytes(w, (const char *)&b->flow.transport, 1);
-	write_endpoint(w, &b->flow.peer);
-	write_endpoint(w, &b->flow.local);
+	binding_write_endpoint(w, &b->flow.peer);
+	binding_write_endpoint(w, &b->flow.local);
 	write_bytes(w, (const char *)&contact, 2);
 	write_bytes(w, (const char *)&call_id, 2);
 	write_bytes(w, (const char *)&path, 2);
@@ -131,7 +132,7 @@ static void encode(struct writer *w, const struct binding *b)
 	write_str(w, b->user_agent);
 }
 
-static uint32_t check_of(uint8_t count, const char *rest, size_t n)
+static uint32_t bindings_check(uint8_t count, const char *rest, size_t n)
 {
 	struct hash_key key = {{count}};
 
@@ -147,42 +148,43 @@ long bindings_encode(const struct binding *b, unsigned count, char *buffer, size
 		return -EINVAL;
 	write_bytes(&w, head, sizeof(head));
 	for (unsigned i = 0; i < count; i++) {
-		if (!valid(&b[i]))
+		if (!binding_valid(&b[i]))
 			return -EINVAL;
-		encode(&w, &b[i]);
+		binding_encode(&w, &b[i]);
 	}
 	if (w.full)
 		return -EINVAL;
-	uint32_t check = check_of((uint8_t)count, buffer + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
+	uint32_t check = bindings_check(
+		(uint8_t)count, buffer + BINDINGS_HEAD, w.n - BINDINGS_HEAD);
 	memcpy(buffer + 2, &check, sizeof(check));
 	return (long)w.n;
 }
 
-static void decode(struct reader *r, struct binding *b)
+static void binding_decode(struct reader *r, struct binding *b)
 {
 	uint16_t contact, call_id, path;
 	uint8_t instance, user_agent;
 
 	*b = (struct binding){0};
-	get(r, &b->expires_at, 8);
-	get(r, &b->flow.id, 8);
-	get(r, &b->cseq, 4);
-	get(r, &b->reg_id, 4);
-	get(r, &b->q, 2);
-	get(r, &b->flow.listener, 2);
-	get(r, &b->flow.transport, 1);
-	get_endpoint(r, &b->flow.peer);
-	get_endpoint(r, &b->flow.local);
-	get(r, &contact, 2);
-	get(r, &call_id, 2);
-	get(r, &path, 2);
-	get(r, &instance, 1);
-	get(r, &user_agent, 1);
-	b->contact = get_str(r, contact, BINDING_CONTACT_MAX);
-	b->call_id = get_str(r, call_id, BINDING_CALL_ID_MAX);
-	b->path = get_str(r, path, BINDING_PATH_MAX);
-	b->instance = get_str(r, instance, BINDING_INSTANCE_MAX);
-	b->user_agent = get_str(r, user_agent, BINDING_USER_AGENT_MAX);
+	binding_get(r, &b->expires_at, 8);
+	binding_get(r, &b->flow.id, 8);
+	binding_get(r, &b->cseq, 4);
+	binding_get(r, &b->reg_id, 4);
+	binding_get(r, &b->q, 2);
+	binding_get(r, &b->flow.listener, 2);
+	binding_get(r, &b->flow.transport, 1);
+	binding_get_endpoint(r, &b->flow.peer);
+	binding_get_endpoint(r, &b->flow.local);
+	binding_get(r, &contact, 2);
+	binding_get(r, &call_id, 2);
+	binding_get(r, &path, 2);
+	binding_get(r, &instance, 1);
+	binding_get(r, &user_agent, 1);
+	b->contact = binding_get_str(r, contact, BINDING_CONTACT_MAX);
+	b->call_id = binding_get_str(r, call_id, BINDING_CALL_ID_MAX);
+	b->path = binding_get_str(r, path, BINDING_PATH_MAX);
+	b->instance = binding_get_str(r, instance, BINDING_INSTANCE_MAX);
+	b->user_agent = binding_get_str(r, user_agent, BINDING_USER_AGENT_MAX);
 }
 
 int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
@@ -191,19 +193,19 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 	uint8_t version, number;
 	uint32_t check;
 
-	get(&r, &version, 1);
-	get(&r, &number, 1);
+	binding_get(&r, &version, 1);
+	binding_get(&r, &number, 1);
 	if (version == BINDINGS_VERSION) {
-		get(&r, &check, 4);
-		r.bad |= check != check_of(number, r.rest.p, r.rest.n);
+		binding_get(&r, &check, 4);
+		r.bad |= check != bindings_check(number, r.rest.p, r.rest.n);
 	} else if (version != BINDINGS_VERSION_UNCHECKED) {
 		r.bad = true;
 	}
 	if (r.bad || number == 0 || number > BINDINGS_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < number; i++) {
-		decode(&r, &out[i]);
-		if (r.bad || !valid(&out[i]))
+		binding_decode(&r, &out[i]);
+		if (r.bad || !binding_valid(&out[i]))
 			return -EBADMSG;
 	}
 	return r.rest.n ? -EBADMSG : number;

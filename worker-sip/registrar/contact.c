@@ -25,7 +25,7 @@ int q_read(struct str text, uint16_t *out)
 }
 
 /* delta-seconds; what is larger than 2^32 - 1 is that (RFC 3261 section 20.19). */
-static int seconds_read(struct str text, uint32_t *out)
+static int contact_read_seconds(struct str text, uint32_t *out)
 {
 	uint64_t number;
 
@@ -38,14 +38,14 @@ static int seconds_read(struct str text, uint32_t *out)
 	return 0;
 }
 
-static struct str unquoted(struct str s)
+static struct str contact_unquoted(struct str s)
 {
 	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
 		return (struct str){s.p + 1, s.n - 2};
 	return s;
 }
 
-static bool has_control(struct str s)
+static bool contact_has_control(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
@@ -69,14 +69,14 @@ static int contact_read(const struct message *m, const struct address *a, struct
 	if (param_find(a->params, S("q"), &value) && q_read(value, &c.q))
 		return -EINVAL;
 	if (param_find(a->params, S("expires"), &value))
-		c.timed = seconds_read(value, &c.expires) == 0;
+		c.timed = contact_read_seconds(value, &c.expires) == 0;
 	else if (m->expires >= 0) {
 		c.timed = true;
 		c.expires = m->expires > UINT32_MAX ? UINT32_MAX : (uint32_t)m->expires;
 	}
 	if (param_find(a->params, S("+sip.instance"), &value)) {
-		c.instance = unquoted(value);
-		if (c.instance.n > BINDING_INSTANCE_MAX || has_control(c.instance))
+		c.instance = contact_unquoted(value);
+		if (c.instance.n > BINDING_INSTANCE_MAX || contact_has_control(c.instance))
 			return -EINVAL;
 	}
 	/* RFC 5626 section 6: a reg-id without an instance is as if it was not there */

@@ -76,14 +76,14 @@ struct location {
 	bool visiting;
 };
 
-static MDB_val val_of(struct str s)
+static MDB_val location_val(struct str s)
 {
 	return (MDB_val){s.n, (void *)(uintptr_t)s.p};
 }
 
 /* ---- reading ---- */
 
-static int read_begin(struct location *l)
+static int location_read_begin(struct location *l)
 {
 	if (l->reading)
 		return 0;
@@ -94,14 +94,14 @@ static int read_begin(struct location *l)
 	return store_error(error);
 }
 
-static void read_end(struct location *l)
+static void location_read_end(struct location *l)
 {
 	if (l->reading)
 		mdb_txn_reset(l->read);
 	l->reading = false;
 }
 
-static bool same_aor(const struct table_node *node, const void *key)
+static bool pending_same_aor(const struct table_node *node, const void *key)
 {
 	const struct pending *p = container_of(node, const struct pending, node);
 
@@ -112,7 +112,8 @@ static struct pending *pending_find(const struct location *l, struct str aor)
 {
 	if (!l->pending.count)
 		return NULL;
-	struct table_node *node = table_find(&l->pending, hash_str(&l->key, aor), same_aor, &aor);
+	struct table_node *node = table_find(
+		&l->pending, hash_str(&l->key, aor), pending_same_aor, &aor);
 	return node ? container_of(node, struct pending, node) : NULL;
 }
 
@@ -120,7 +121,7 @@ static struct pending *pending_find(const struct location *l, struct str aor)
  * memory that another process can write. One that is not whole may be at the point of being
  * overwritten; under the write lock it is not. Returns the number of bindings (0: it is not there
  * any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
-static int decode_record(
+static int location_decode(
 	struct location *l, struct str aor, struct str record, struct binding out[BINDINGS_MAX])
 {
 	int n = -EBADMSG;
@@ -145,7 +146,7 @@ static int decode_record(
 
 /* Visits those of n bindings that have not expired. Their number; what is negative is returned as
  * it is. */
-static int visit_live(const struct binding *bindings, int n,
+static int location_visit_live(const struct binding *bindings, int n,
 	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	int live = 0;
@@ -159,14 +160,14 @@ static int visit_live(const struct binding *bindings, int n,
 	return n < 0 ? n : live;
 }
 
-static int visit_record(struct location *l, struct str aor, struct str record,
+static int location_visit(struct location *l, struct str aor, struct str record,
 	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
 	struct binding bindings[BINDINGS_MAX];
-	int n = decode_record(l, aor, record, bindings);
+	int n = location_decode(l, aor, record, bindings);
 
 	l->visiting = true;
-	int live = visit_live(bindings, n, visit, arg);
+	int live = location_visit_live(bindings, n, visit, arg);
 	l->visiting = false;
 	return live;
 }
@@ -179,7 +180,7 @@ int location_lookup(struct location *l, struct str aor,
 	if (p) {
 		struct binding bindings[BINDINGS_MAX];
 
-		return p->record ? visit_live(bindings,
+		return p->record ? location_visit_live(bindings,
 					   bindings_decode(
 						   (struct str){p->record, p->size}, bindings),
 					   visit, arg)
@@ -187,14 +188,14 @@ int location_lookup(struct location *l, struct str aor,
 	}
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return 0;
-	int error = read_begin(l);
+	int error = location_read_begin(l);
 	if (error)
 		return error;
-	MDB_val key = val_of(aor), value;
+	MDB_val key = location_val(aor), value;
 	error = mdb_get(l->read, l->store.dbi, &key, &value);
 	if (error)
 		return error == MDB_NOTFOUND ? 0 : store_error(error);
-	return visit_record(l, aor, (struct str){value.mv_data, value.mv_size}, visit, arg);
+	return location_visit(l, aor, (struct str){value.mv_data, value.mv_size}, visit, arg);
 }
 
 /* ---- writing ---- */
@@ -224,7 +225,7 @@ static struct pending *pending_new(struct location *l, struct str aor)
 	return p;
 }
 
-static void tend_in(struct location *l, uint64_t delay)
+static void location_tend_in(struct location *l, uint64_t delay)
 {
 	if (l->mine && !timer_armed(&l->tend))
 		loop_set(l->loop, &l->tend, delay);
@@ -261,7 +262,7 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 		p->last = &w->next;
 	}
 	if (count)
-		tend_in(l, LOCATION_TEND_MIN_MS);
+		location_tend_in(l, LOCATION_TEND_MIN_MS);
 	return 0;
 }
 
@@ -275,27 +276,27 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 	int error = store_overwrite(&l->store, aor, (struct str){l->buffer, (size_t)size});
 	if (error)
 		return error;
-	read_end(l); /* its state may be older than the page that was written */
+	location_read_end(l); /* its state may be older than the page that was written */
 	count(LOCATION_REFRESHED);
-	tend_in(l, LOCATION_TEND_MIN_MS);
+	location_tend_in(l, LOCATION_TEND_MIN_MS);
 	return 0;
 }
 
-static int write_one(struct location *l, MDB_txn *txn, const struct pending *p)
+static int pending_write(struct location *l, MDB_txn *txn, const struct pending *p)
 {
-	MDB_val key = val_of((struct str){p->aor, p->aor_length});
+	MDB_val key = location_val((struct str){p->aor, p->aor_length});
 
 	if (!p->record) {
 		int error = mdb_del(txn, l->store.dbi, &key, NULL);
 
 		return error == MDB_NOTFOUND ? 0 : error;
 	}
-	MDB_val value = val_of((struct str){p->record, p->size});
+	MDB_val value = location_val((struct str){p->record, p->size});
 	return mdb_put(txn, l->store.dbi, &key, &value, 0);
 }
 
 /* Pages that writing the list from p on may take: each record and its way down the tree. */
-static size_t pages_of(const struct pending *p, bool alone)
+static size_t pending_pages(const struct pending *p, bool alone)
 {
 	size_t pages = 0;
 
@@ -305,23 +306,23 @@ static size_t pages_of(const struct pending *p, bool alone)
 }
 
 /* Writes the list from p on: all of it, or (alone) its first only. */
-static int commit(struct location *l, const struct pending *p, bool alone)
+static int location_commit(struct location *l, const struct pending *p, bool alone)
 {
 	MDB_txn *txn;
-	size_t pages = pages_of(p, alone);
-	int error = pages ? read_begin(l) : 0;
+	size_t pages = pending_pages(p, alone);
+	int error = pages ? location_read_begin(l) : 0;
 
 	if (error)
 		return error;
 	bool buffer = pages == 0 || store_has_room(&l->store, l->read, pages);
-	read_end(l); /* the pages of an old state could not be used again */
+	location_read_end(l); /* the pages of an old state could not be used again */
 	if (!buffer)
 		return -ENOSPC;
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
 	for (; p && !error; p = alone ? NULL : p->next)
-		error = write_one(l, txn, p);
+		error = pending_write(l, txn, p);
 	if (error)
 		mdb_txn_abort(txn);
 	else
@@ -329,7 +330,7 @@ static int commit(struct location *l, const struct pending *p, bool alone)
 	return store_error(error);
 }
 
-static void finish(struct pending *p, int error)
+static void pending_finish(struct pending *p, int error)
 {
 	if (error) {
 		char buffer[AOR_MAX + 8];
@@ -345,7 +346,7 @@ static void finish(struct pending *p, int error)
 }
 
 /* Whether the next transaction may go now; if not, the loop is woken when it may. */
-static bool may_commit(struct location *l)
+static bool location_may_commit(struct location *l)
 {
 	uint64_t now = loop_now(l->loop), earned = (now - l->credit_at) / GROUP_MS;
 
@@ -372,22 +373,22 @@ bool location_pending(const struct location *l, struct str aor)
 }
 
 /* The turn that it wakes does the work, at its end. */
-static void group_fired(struct timer *t, void *arg)
+static void location_group_on_timer(struct timer *t, void *arg)
 {
 	(void)t;
 	(void)arg;
 }
 
 /* The end of a turn. The callbacks may put again: then the next turn starts at once. */
-static bool turn(void *arg)
+static bool location_on_turn(void *arg)
 {
 	struct location *l = arg;
 
-	read_end(l);
+	location_read_end(l);
 	struct pending *list = l->first;
-	if (!list || !may_commit(l))
+	if (!list || !location_may_commit(l))
 		return false;
-	int error = commit(l, list, false);
+	int error = location_commit(l, list, false);
 	/* one record that does not fit must not take the others of its turn with it: each by itself
 	 * then */
 	bool single = error && list->next;
@@ -397,12 +398,12 @@ static bool turn(void *arg)
 		table_remove(&l->pending, &p->node);
 	for (struct pending *p = list, *next; p; p = next) {
 		next = p->next;
-		int failed = single ? commit(l, p, true) : error;
+		int failed = single ? location_commit(l, p, true) : error;
 		if (!failed)
 			count(LOCATION_WRITES);
-		finish(p, failed);
+		pending_finish(p, failed);
 	}
-	read_end(l);
+	location_read_end(l);
 	return l->first != NULL;
 }
 
@@ -410,11 +411,11 @@ static bool turn(void *arg)
 
 /* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live
  * bindings in out, their strings in read_room. */
-static bool tend_record(struct location *l, struct str aor, struct str record,
+static bool location_tend_record(struct location *l, struct str aor, struct str record,
 	struct binding out[BINDINGS_MAX], unsigned *live)
 {
 	struct binding all[BINDINGS_MAX];
-	int n = decode_record(l, aor, record, all);
+	int n = location_decode(l, aor, record, all);
 	uint64_t now = clock_realtime_ms();
 
 	*live = 0;
@@ -433,18 +434,18 @@ static bool tend_record(struct location *l, struct str aor, struct str record,
 }
 
 /* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */
-static int tend_page(struct location *l)
+static int location_tend_page(struct location *l)
 {
 	struct binding live[BINDINGS_MAX];
 	MDB_cursor *cursor;
-	int error = read_begin(l);
+	int error = location_read_begin(l);
 
 	if (error)
 		return error;
 	error = mdb_cursor_open(l->read, l->store.dbi, &cursor);
 	if (error)
 		return store_error(error);
-	MDB_val key = val_of((struct str){l->position, l->position_length}), value;
+	MDB_val key = location_val((struct str){l->position, l->position_length}), value;
 	unsigned left = TEND_PAGE;
 	for (error = mdb_cursor_get(
 		     cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST);
@@ -458,7 +459,8 @@ static int tend_page(struct location *l)
 		memcpy(aor_room, key.mv_data, key.mv_size);
 		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
 			continue;
-		if (tend_record(l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) &&
+		if (location_tend_record(
+			    l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) &&
 			location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
 	}
@@ -470,12 +472,12 @@ static int tend_page(struct location *l)
 	return error == MDB_NOTFOUND ? 0 : error ? store_error(error) : 1;
 }
 
-static void tend_fired(struct timer *t, void *arg)
+static void location_tend_on_timer(struct timer *t, void *arg)
 {
 	struct location *l = arg;
 
 	(void)t;
-	int more = tend_page(l);
+	int more = location_tend_page(l);
 	if (more > 0) {
 		loop_set(l->loop, &l->tend, TEND_PAUSE_MS);
 		return;
@@ -521,9 +523,9 @@ static void listing_visit(void *arg, const struct binding *b)
 }
 
 /* The first key after `after`. */
-static int cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_val *value)
+static int listing_cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_val *value)
 {
-	*key = val_of(after);
+	*key = location_val(after);
 	int error = mdb_cursor_get(cursor, key, value, after.n ? MDB_SET_RANGE : MDB_FIRST);
 	if (!error && after.n && str_equal((struct str){key->mv_data, key->mv_size}, after))
 		error = mdb_cursor_get(cursor, key, value, MDB_NEXT);
@@ -537,18 +539,18 @@ int location_list(struct location *l, struct str after, unsigned limit,
 	MDB_val key, value;
 
 	assert(limit >= BINDINGS_MAX);
-	int error = read_begin(l);
+	int error = location_read_begin(l);
 	if (!error)
 		error = store_error(mdb_cursor_open(l->read, l->store.dbi, &cursor));
 	if (error)
 		return error;
 	unsigned visited = 0;
-	for (error = cursor_after(cursor, after, &key, &value);
+	for (error = listing_cursor_after(cursor, after, &key, &value);
 		!error && visited + BINDINGS_MAX <= limit;
 		error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
 		struct listing page = {
 			.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
-		int n = visit_record(l, page.aor, (struct str){value.mv_data, value.mv_size},
+		int n = location_visit(l, page.aor, (struct str){value.mv_data, value.mv_size},
 			listing_visit, &page);
 
 		visited += n > 0 ? (unsigned)n : 0;
@@ -569,7 +571,7 @@ void location_reader_check(struct location *l)
 
 /* ---- opening ---- */
 
-static bool clean(struct str key, struct str value)
+static bool location_record_clean(struct str key, struct str value)
 {
 	struct binding bindings[BINDINGS_MAX];
 
@@ -585,16 +587,17 @@ int location_open_bounded(struct location **out, const char *directory, const st
 		return -ENOMEM;
 	l->loop = loop;
 	l->last = &l->first;
-	timer_init(&l->tend, tend_fired, l);
-	timer_init(&l->group, group_fired, l);
+	timer_init(&l->tend, location_tend_on_timer, l);
+	timer_init(&l->group, location_group_on_timer, l);
 	l->credit = GROUP_BURST;
 	l->credit_at = loop_now(loop);
 	hash_key_random(&l->key);
 	int error = table_init(&l->pending, 64);
 	if (!error) {
-		error = store_open(&l->store, directory, "location", boot, map_size, clean);
+		error = store_open(
+			&l->store, directory, "location", boot, map_size, location_record_clean);
 		if (!error) {
-			error = loop_on_turn(loop, turn, l);
+			error = loop_on_turn(loop, location_on_turn, l);
 			if (!error) {
 				*out = l;
 				return 0;

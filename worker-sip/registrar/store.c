@@ -39,7 +39,7 @@ int store_error(int lmdb)
 	}
 }
 
-static int names_make(struct names *n, const char *directory, const char *name)
+static int store_names_make(struct names *n, const char *directory, const char *name)
 {
 	if (snprintf(n->data, sizeof(n->data), "%s/%s.mdb", directory, name) >= PATH_MAX ||
 		snprintf(n->aside, sizeof(n->aside), "%s/%s.mdb.aside", directory, name) >=
@@ -51,7 +51,7 @@ static int names_make(struct names *n, const char *directory, const char *name)
 }
 
 /* The first line of a small file; n == 0 where it cannot be read. */
-static struct str read_line(const char *path, char buffer[BOOT_ID_SIZE])
+static struct str store_read_line(const char *path, char buffer[BOOT_ID_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buffer, BOOT_ID_SIZE);
@@ -65,12 +65,12 @@ void boot_id_read(struct boot_id *out)
 {
 	char buffer[BOOT_ID_SIZE];
 
-	if (str_copy(read_line("/proc/sys/kernel/random/boot_id", buffer), out->text,
+	if (str_copy(store_read_line("/proc/sys/kernel/random/boot_id", buffer), out->text,
 		    sizeof(out->text)))
 		out->text[0] = 0;
 }
 
-static int boot_write(const char *path, struct str id)
+static int store_write_boot(const char *path, struct str id)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -81,7 +81,7 @@ static int boot_write(const char *path, struct str id)
 	return error;
 }
 
-static int env_open(const char *path, size_t map_size, unsigned flags, MDB_env **out)
+static int store_open_env(const char *path, size_t map_size, unsigned flags, MDB_env **out)
 {
 	MDB_env *env;
 	int error = mdb_env_create(&env);
@@ -103,7 +103,7 @@ static int env_open(const char *path, size_t map_size, unsigned flags, MDB_env *
 
 /* Keys strictly in order and as many as the root says: a page that is older than its parent breaks
  * one of the two. */
-static bool walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
+static bool store_walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
 {
 	MDB_stat stat;
 	MDB_cursor *cursor;
@@ -127,7 +127,7 @@ static bool walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
 
 /* LMDB's own list of free pages (dbi 0): a torn one would have it hand out pages that are in
  * use. */
-static bool walk_free(MDB_env *env, MDB_txn *txn)
+static bool store_walk_free(MDB_env *env, MDB_txn *txn)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -159,20 +159,20 @@ static bool walk_free(MDB_env *env, MDB_txn *txn)
 	return error == MDB_NOTFOUND && entries == stat.ms_entries;
 }
 
-static bool walk(const char *path, size_t map_size, store_clean clean)
+static bool store_walk(const char *path, size_t map_size, store_clean clean)
 {
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
 
-	if (env_open(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env) ||
+	if (store_open_env(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env) ||
 		mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
 		return false;
-	return walk_data(txn, dbi, clean) && walk_free(env, txn);
+	return store_walk_data(txn, dbi, clean) && store_walk_free(env, txn);
 }
 
 /* 0 clean, -EBADMSG not, another -errno: it cannot be told. */
-static int check(const char *path, size_t map_size, store_clean clean)
+static int store_check(const char *path, size_t map_size, store_clean clean)
 {
 	struct stat file;
 
@@ -189,7 +189,7 @@ static int check(const char *path, size_t map_size, store_clean clean)
 			signal(fatal[i], SIG_DFL);
 		setrlimit(RLIMIT_CORE, &none);
 		alarm(STORE_CHECK_SECONDS);
-		_exit(walk(path, map_size, clean) ? 0 : 1);
+		_exit(store_walk(path, map_size, clean) ? 0 : 1);
 	}
 	int status;
 	while (waitpid(child, &status, 0) < 0)
@@ -198,7 +198,7 @@ static int check(const char *path, size_t map_size, store_clean clean)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBADMSG;
 }
 
-static int set_aside(const struct names *n)
+static int store_set_aside(const struct names *n)
 {
 	char lock[PATH_MAX + 8], quoted[256];
 
@@ -211,22 +211,22 @@ static int set_aside(const struct names *n)
 }
 
 /* Decides whether what an earlier boot left may be used. Called with the exclusive lock. */
-static int settle(const struct names *n, struct str now, size_t map_size, store_clean clean)
+static int store_settle(const struct names *n, struct str now, size_t map_size, store_clean clean)
 {
 	char was_room[BOOT_ID_SIZE];
-	struct str was = read_line(n->boot, was_room);
+	struct str was = store_read_line(n->boot, was_room);
 
 	if (now.n && str_equal(now, was))
 		return 0;
-	int error = check(n->data, map_size, clean);
+	int error = store_check(n->data, map_size, clean);
 	if (error == -EBADMSG)
-		error = set_aside(n);
+		error = store_set_aside(n);
 	if (!error && now.n)
-		error = boot_write(n->boot, now);
+		error = store_write_boot(n->boot, now);
 	return error;
 }
 
-static int dbi_open(MDB_env *env, MDB_dbi *out)
+static int store_open_dbi(MDB_env *env, MDB_dbi *out)
 {
 	MDB_txn *txn;
 	int error = mdb_txn_begin(env, NULL, 0, &txn);
@@ -246,7 +246,7 @@ int store_open(struct store *out, const char *directory, const char *name,
 {
 	struct names n;
 	struct store s = {.lock = -1};
-	int error = names_make(&n, directory, name);
+	int error = store_names_make(&n, directory, name);
 
 	if (error)
 		return error;
@@ -257,23 +257,23 @@ int store_open(struct store *out, const char *directory, const char *name,
 		return -errno;
 	bool alone = flock(s.lock, LOCK_EX | LOCK_NB) == 0;
 	if (alone)
-		error = settle(&n, str_of(boot->text), map_size, clean);
+		error = store_settle(&n, str_of(boot->text), map_size, clean);
 	else if (flock(s.lock, LOCK_SH))
 		error = -errno;
 	if (error)
 		goto failed;
-	int lmdb = env_open(n.data, map_size, 0, &s.env);
+	int lmdb = store_open_env(n.data, map_size, 0, &s.env);
 	if (lmdb == MDB_INVALID || lmdb == MDB_VERSION_MISMATCH || lmdb == MDB_CORRUPTED) {
 		/* not a store at all; only who is alone with it may put it out of the way */
-		error = alone ? set_aside(&n) : -EBADMSG;
+		error = alone ? store_set_aside(&n) : -EBADMSG;
 		if (error)
 			goto failed;
-		lmdb = env_open(n.data, map_size, 0, &s.env);
+		lmdb = store_open_env(n.data, map_size, 0, &s.env);
 	}
 	error = store_error(lmdb);
 	if (error)
 		goto failed;
-	error = store_error(dbi_open(s.env, &s.dbi));
+	error = store_error(store_open_dbi(s.env, &s.dbi));
 	if (!error && alone && flock(s.lock, LOCK_SH))
 		error = -errno;
 	if (error) {
@@ -325,7 +325,7 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
  * transaction lies in the map. What it does not: that a page begins with its number, by which the
  * map's beginning is found. So what stands at the place that follows from it is read from the file
  * once, and compared. */
-static void find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
+static void store_find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
 {
 	char read_back[64];
 	size_t within = (uintptr_t)p % page_size, number;
@@ -343,7 +343,7 @@ static void find_map(struct store *s, int fd, const char *p, size_t n, size_t pa
 }
 
 /* The place in the file of n bytes at p in the map. False: not within one page of it. */
-static bool place_of(struct store *s, int fd, const char *p, size_t n, off_t *out)
+static bool store_place(struct store *s, int fd, const char *p, size_t n, off_t *out)
 {
 	MDB_envinfo info;
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
@@ -351,7 +351,7 @@ static bool place_of(struct store *s, int fd, const char *p, size_t n, off_t *ou
 	if ((uintptr_t)p % page_size + n > page_size || mdb_env_info(s->env, &info))
 		return false;
 	if (!s->map && !s->copies)
-		find_map(s, fd, p, n, page_size);
+		store_find_map(s, fd, p, n, page_size);
 	if (!s->map || p < s->map || (size_t)(p - s->map) / page_size > info.me_last_pgno)
 		return false;
 	*out = (off_t)(p - s->map);
@@ -369,7 +369,7 @@ int store_overwrite(struct store *s, struct str key, struct str value)
 		return store_error(error);
 	error = store_error(mdb_get(txn, s->dbi, &k, &old));
 	if (!error && (old.mv_size != value.n || mdb_env_get_fd(s->env, &fd) ||
-			      !place_of(s, fd, old.mv_data, old.mv_size, &place)))
+			      !store_place(s, fd, old.mv_data, old.mv_size, &place)))
 		error = -ENOENT;
 	if (!error) {
 		const char *was = old.mv_data;

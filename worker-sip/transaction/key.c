@@ -8,7 +8,7 @@
 /* A field longer than this counts by its own hash, so that the text of a key has a fixed bound. */
 #define PART_MAX 128
 
-static struct transaction_key hash_of(const struct transactions *ts, const char *p, size_t n)
+static struct transaction_key key_hash(const struct transactions *ts, const char *p, size_t n)
 {
 	struct transaction_key key;
 
@@ -22,7 +22,8 @@ static struct transaction_key hash_of(const struct transactions *ts, const char 
 
 /* Appends a field in lower case where it is compared without regard to case, with its length, so
  * that no two lists of fields read the same. */
-static void write_part(struct writer *w, const struct transactions *ts, struct str s, bool lower)
+static void key_write_part(
+	struct writer *w, const struct transactions *ts, struct str s, bool lower)
 {
 	char folded[PART_MAX];
 	struct transaction_key hash;
@@ -30,7 +31,7 @@ static void write_part(struct writer *w, const struct transactions *ts, struct s
 	write_number(w, s.n);
 	write_literal(w, ":");
 	if (s.n > PART_MAX) {
-		hash = hash_of(ts, s.p, s.n);
+		hash = key_hash(ts, s.p, s.n);
 		write_bytes(w, (const char *)hash.part, sizeof(hash.part));
 		return;
 	}
@@ -47,12 +48,12 @@ struct transaction_key key_of_server(
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
 
-	write_part(&w, ts, method, false);
+	key_write_part(&w, ts, method, false);
 	if (branch.n > sizeof(BRANCH_COOKIE) - 1 &&
 		strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
 		/* a token: without regard to case (RFC 3261 section 7.3.1) */
-		write_part(&w, ts, branch, true);
-		write_part(&w, ts, message_str(m, m->via_host), true);
+		key_write_part(&w, ts, branch, true);
+		key_write_part(&w, ts, message_str(m, m->via_host), true);
 		write_number(
 			&w, m->via_port ? m->via_port
 			    : m->via_transport == TRANSPORT_TLS || m->via_transport == TRANSPORT_WSS
@@ -61,15 +62,15 @@ struct transaction_key key_of_server(
 	} else {
 		/* RFC 2543: the whole top Via stands for the branch. The To-tag of an ACK is its
 		 * response's, and CANCEL may lack it: it counts only where neither can be meant */
-		write_part(&w, ts, message_str(m, m->via), false);
-		write_part(&w, ts, message_str(m, m->request_uri.whole), false);
-		write_part(&w, ts, message_str(m, m->call_id), false);
-		write_part(&w, ts, message_str(m, m->from_tag), false);
+		key_write_part(&w, ts, message_str(m, m->via), false);
+		key_write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+		key_write_part(&w, ts, message_str(m, m->call_id), false);
+		key_write_part(&w, ts, message_str(m, m->from_tag), false);
 		write_number(&w, m->cseq);
 		if (!str_equal(method, S("INVITE")) && !str_equal(method, S("CANCEL")))
-			write_part(&w, ts, message_str(m, m->to_tag), false);
+			key_write_part(&w, ts, message_str(m, m->to_tag), false);
 	}
-	return hash_of(ts, w.p, w.n);
+	return key_hash(ts, w.p, w.n);
 }
 
 struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m)
@@ -77,10 +78,10 @@ struct transaction_key key_of_merged(const struct transactions *ts, const struct
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
 
-	write_part(&w, ts, message_str(m, m->from_tag), false);
-	write_part(&w, ts, message_str(m, m->call_id), false);
-	write_part(&w, ts, message_str(m, m->method_name), false);
-	write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+	key_write_part(&w, ts, message_str(m, m->from_tag), false);
+	key_write_part(&w, ts, message_str(m, m->call_id), false);
+	key_write_part(&w, ts, message_str(m, m->method_name), false);
+	key_write_part(&w, ts, message_str(m, m->request_uri.whole), false);
 	write_number(&w, m->cseq);
-	return hash_of(ts, w.p, w.n);
+	return key_hash(ts, w.p, w.n);
 }

@@ -36,17 +36,17 @@ _Static_assert((int)CLIENT_INVITE == (int)ICT && (int)SERVER_INVITE == (int)IST 
 		       (int)CLIENT_OTHER == (int)NICT && (int)SERVER_OTHER == (int)NIST,
 	"kinds are libosip2's");
 
-static struct transaction *owner_of(osip_transaction_t *machine)
+static struct transaction *machine_owner(osip_transaction_t *machine)
 {
 	return machine->your_instance;
 }
 
 /* ---- what the machines tell us ---- */
 
-static int on_send(
+static int machine_on_send(
 	osip_transaction_t *machine, osip_message_t *message, char *host, int port, int out_socket)
 {
-	struct transaction *t = owner_of(machine);
+	struct transaction *t = machine_owner(machine);
 
 	(void)host;
 	(void)port;
@@ -63,35 +63,35 @@ static int on_send(
 	return transaction_transmit(t, t->sent, t->cookie) == 0 ? 0 : -1;
 }
 
-static void on_response(int type, osip_transaction_t *machine, osip_message_t *message)
+static void machine_on_response(int type, osip_transaction_t *machine, osip_message_t *message)
 {
 	(void)type;
 	(void)message;
-	owner_of(machine)->outcome |= OUTCOME_DELIVER;
+	machine_owner(machine)->outcome |= OUTCOME_DELIVER;
 }
 
-static void on_timeout(int type, osip_transaction_t *machine, osip_message_t *message)
+static void machine_on_timeout(int type, osip_transaction_t *machine, osip_message_t *message)
 {
 	(void)type;
 	(void)message;
-	owner_of(machine)->outcome |= OUTCOME_TIMEOUT;
+	machine_owner(machine)->outcome |= OUTCOME_TIMEOUT;
 }
 
-static void on_error(int type, osip_transaction_t *machine, int error)
+static void machine_on_error(int type, osip_transaction_t *machine, int error)
 {
 	(void)type;
 	(void)error;
-	owner_of(machine)->outcome |= OUTCOME_ERROR;
+	machine_owner(machine)->outcome |= OUTCOME_ERROR;
 }
 
-static void on_done(int type, osip_transaction_t *machine)
+static void machine_on_done(int type, osip_transaction_t *machine)
 {
 	(void)type;
-	owner_of(machine)->outcome |= OUTCOME_DONE;
+	machine_owner(machine)->outcome |= OUTCOME_DONE;
 }
 
 /* trace is compiled in and would go to stdout */
-static void on_trace(
+static void machine_on_trace(
 	const char *file, int line, osip_trace_level_t level, const char *format, va_list arguments)
 {
 	(void)file;
@@ -103,7 +103,7 @@ static void on_trace(
 
 /* ---- setting up ---- */
 
-static osip_message_t *slim_new(const char *start_line, const char *method)
+static osip_message_t *machine_slim_new(const char *start_line, const char *method)
 {
 	osip_message_t *message;
 	char text[256];
@@ -145,20 +145,20 @@ int machines_new(struct machines **out)
 		free(ms);
 		return -ENOMEM;
 	}
-	osip_trace_initialize_func(OSIP_FATAL, on_trace);
-	osip_set_cb_send_message(ms->osip, on_send);
+	osip_trace_initialize_func(OSIP_FATAL, machine_on_trace);
+	osip_set_cb_send_message(ms->osip, machine_on_send);
 	for (size_t i = 0; i < sizeof(responses) / sizeof(*responses); i++)
-		osip_set_message_callback(ms->osip, responses[i], on_response);
-	osip_set_message_callback(ms->osip, OSIP_ICT_STATUS_TIMEOUT, on_timeout);
-	osip_set_message_callback(ms->osip, OSIP_NICT_STATUS_TIMEOUT, on_timeout);
+		osip_set_message_callback(ms->osip, responses[i], machine_on_response);
+	osip_set_message_callback(ms->osip, OSIP_ICT_STATUS_TIMEOUT, machine_on_timeout);
+	osip_set_message_callback(ms->osip, OSIP_NICT_STATUS_TIMEOUT, machine_on_timeout);
 	for (int i = 0; i < OSIP_TRANSPORT_ERROR_CALLBACK_COUNT; i++)
-		osip_set_transport_error_callback(ms->osip, i, on_error);
+		osip_set_transport_error_callback(ms->osip, i, machine_on_error);
 	for (int i = 0; i < OSIP_KILL_CALLBACK_COUNT; i++)
-		osip_set_kill_transaction_callback(ms->osip, i, on_done);
+		osip_set_kill_transaction_callback(ms->osip, i, machine_on_done);
 	for (int other = 0; other < 2; other++)
 		for (int class = 0; class < CLASSES; class ++) {
 			snprintf(line, sizeof(line), "%s sip:slim.invalid SIP/2.0", method[other]);
-			ms->slim[other][class] = slim_new(
+			ms->slim[other][class] = machine_slim_new(
 				class == CLASS_REQUEST ? line : status_line[class], method[other]);
 			if (!ms->slim[other][class]) {
 				machines_free(ms);
@@ -210,7 +210,7 @@ static osip_transaction_t *machine_new(struct machines *ms, enum transaction_kin
 	return trimmed ? trimmed : machine;
 }
 
-static osip_message_t *slim_of(const struct transaction *t, int class)
+static osip_message_t *machine_slim(const struct transaction *t, int class)
 {
 	return t->owner->machines->slim[t->kind == CLIENT_OTHER || t->kind == SERVER_OTHER][class];
 }
@@ -285,7 +285,7 @@ void machine_step(struct transaction *t, enum machine_event event)
 		machine_execute(t,
 			server ? (invite ? RCV_REQINVITE : received[event])
 			       : (invite ? SND_REQINVITE : sent[event]),
-			machine->orig_request ? NULL : slim_of(t, CLASS_REQUEST));
+			machine->orig_request ? NULL : machine_slim(t, CLASS_REQUEST));
 		break;
 	case MACHINE_ACK:
 		if (t->kind == SERVER_INVITE)
@@ -304,7 +304,7 @@ void machine_step(struct transaction *t, enum machine_event event)
 		}
 		machine->last_response = NULL;
 		machine_execute(t, server ? sent[event] : received[event],
-			slim_of(t, CLASS_PROVISIONAL + (int)(event - MACHINE_PROVISIONAL)));
+			machine_slim(t, CLASS_PROVISIONAL + (int)(event - MACHINE_PROVISIONAL)));
 		machine_timers_adjust(t);
 	}
 }

@@ -4,8 +4,7 @@
  *
  * A transaction has a machine as long as the machine can still do something that we cannot read off
  * a deadline. In the long last states (Completed of a non-INVITE server transaction, Confirmed,
- * Accepted, ...) it has none: key, wire bytes and a deadline are all that is left (LIBRARIES.md,
- * libosip2, scale point 4).
+ * Accepted, ...) it has none: key, wire bytes and a deadline are all that is left.
  */
 #ifndef SIPWARD_SIP_TRANSACTION_MACHINE_H
 #define SIPWARD_SIP_TRANSACTION_MACHINE_H

@@ -2,7 +2,7 @@
  * key.c's keys. */
 #include "machine.h"
 
-static bool same(const struct table_node *node, const void *arg)
+static bool merged_same(const struct table_node *node, const void *arg)
 {
 	const struct transaction *t = container_of(node, const struct transaction, merged_node);
 	const struct transaction_key *key = arg;
@@ -12,7 +12,7 @@ static bool same(const struct table_node *node, const void *arg)
 
 bool merged_find(const struct transactions *ts, const struct transaction_key *key)
 {
-	return table_find(&ts->merged, key->part[0], same, key) != NULL;
+	return table_find(&ts->merged, key->part[0], merged_same, key) != NULL;
 }
 
 void merged_add(struct transaction *t, const struct transaction_key *key)

@@ -12,7 +12,7 @@
 
 /* ---- matching (RFC 3261 section 17.2.3) ---- */
 
-static bool same_key(const struct table_node *node, const void *arg)
+static bool server_same_key(const struct table_node *node, const void *arg)
 {
 	const struct transaction *t = container_of(node, const struct transaction, node);
 	const struct transaction_key *key = arg;
@@ -23,14 +23,14 @@ static bool same_key(const struct table_node *node, const void *arg)
 static struct transaction *server_find(
 	const struct transactions *ts, const struct transaction_key *key)
 {
-	struct table_node *node = table_find(&ts->servers, key->part[0], same_key, key);
+	struct table_node *node = table_find(&ts->servers, key->part[0], server_same_key, key);
 
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
 
 /* RFC 3261 section 22.1: CANCEL cannot be challenged, so it has to come from the hop that its
  * INVITE came from. Trusted peers may be several hosts behind one sent-by. */
-static bool same_hop(const struct transaction *t, const struct message *m)
+static bool server_same_hop(const struct transaction *t, const struct message *m)
 {
 	const struct settings *s = t->owner->sip->settings;
 	unsigned listener = m->flow.listener, zone;
@@ -48,7 +48,7 @@ static bool same_hop(const struct transaction *t, const struct message *m)
 /* How long a client's timer E takes to reach T2: only then may, and must, a request other than
  * INVITE have its 100 (RFC 4320 section 4.1; on reliable transports it may come at any time, we
  * make no difference). */
-static uint64_t trying_delay(const struct settings *s)
+static uint64_t server_trying_delay(const struct settings *s)
 {
 	uint64_t delay = 0;
 
@@ -91,7 +91,7 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 		 * turn: a challenge needs no 100 before it */
 		t->again_at = transaction_now(t);
 	} else {
-		t->again_at = transaction_now(t) + trying_delay(s);
+		t->again_at = transaction_now(t) + server_trying_delay(s);
 		/* by then the client has given up (timer F), and RFC 4320 section 4.2 wants no
 		 * answer after that */
 		t->end_at = transaction_now(t) + 64u * s->t1_ms;
@@ -102,7 +102,7 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 	return t;
 }
 
-static void server_again(struct transaction *t)
+static void server_repeat(struct transaction *t)
 {
 	count(REQUEST_RETRANSMISSIONS);
 	switch (t->stage) {
@@ -122,7 +122,7 @@ static void server_again(struct transaction *t)
 
 /* ---- requests ---- */
 
-static enum request_kind receive_ack(struct transactions *ts, const struct message *m)
+static enum request_kind server_receive_ack(struct transactions *ts, const struct message *m)
 {
 	struct transaction_key key = key_of_server(ts, m, S("INVITE"));
 	struct transaction *t = server_find(ts, &key);
@@ -145,7 +145,7 @@ static enum request_kind receive_ack(struct transactions *ts, const struct messa
 	return REQUEST_ABSORBED;
 }
 
-static void receive_cancel(struct transactions *ts, const struct message *m, uint8_t slot)
+static void server_receive_cancel(struct transactions *ts, const struct message *m, uint8_t slot)
 {
 	struct transaction_key key = key_of_server(ts, m, S("CANCEL")), invite_key;
 	struct transaction *c = server_find(ts, &key), *t;
@@ -154,12 +154,12 @@ static void receive_cancel(struct transactions *ts, const struct message *m, uin
 	struct wire *wire;
 
 	if (c) {
-		server_again(c);
+		server_repeat(c);
 		return;
 	}
 	invite_key = key_of_server(ts, m, S("INVITE"));
 	t = server_find(ts, &invite_key);
-	if (!t || t->stage == STAGE_ENDED || !same_hop(t, m)) {
+	if (!t || t->stage == STAGE_ENDED || !server_same_hop(t, m)) {
 		count(CANCELS_UNMATCHED);
 		answer_stateless(ts->sip, m, 481, STR_NONE);
 		return;
@@ -203,15 +203,15 @@ enum request_kind transactions_request(
 
 	assert(m->is_request);
 	if (m->method == METHOD_ACK)
-		return receive_ack(ts, m);
+		return server_receive_ack(ts, m);
 	if (m->method == METHOD_CANCEL) {
-		receive_cancel(ts, m, slot);
+		server_receive_cancel(ts, m, slot);
 		return REQUEST_ABSORBED;
 	}
 	key = key_of_server(ts, m, message_str(m, m->method_name));
 	t = server_find(ts, &key);
 	if (t) {
-		server_again(t);
+		server_repeat(t);
 		return REQUEST_ABSORBED;
 	}
 	if (!in_dialog)

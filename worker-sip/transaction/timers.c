@@ -7,9 +7,9 @@
  */
 #include "osip.h"
 
-static const struct timeval OFF = {.tv_sec = -1};
+static const struct timeval TIMER_OFF = {.tv_sec = -1};
 
-static struct timeval at(uint64_t ms)
+static struct timeval timer_at(uint64_t ms)
 {
 	return (struct timeval){
 		.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
@@ -29,36 +29,37 @@ void machine_timers_start(struct transaction *t)
 	switch (t->kind) {
 	case CLIENT_INVITE:
 		machine->ict_context->timer_a_length = reliable ? -1 : t1;
-		machine->ict_context->timer_a_start = reliable ? OFF : at(now + s->t1_ms);
+		machine->ict_context->timer_a_start = reliable ? TIMER_OFF
+		                                               : timer_at(now + s->t1_ms);
 		machine->ict_context->timer_b_length = 64 * t1;
-		machine->ict_context->timer_b_start = at(now + 64u * s->t1_ms);
+		machine->ict_context->timer_b_start = timer_at(now + 64u * s->t1_ms);
 		machine->ict_context->timer_d_length = reliable ? 0 : 64 * t1;
-		machine->ict_context->timer_d_start = OFF;
+		machine->ict_context->timer_d_start = TIMER_OFF;
 		break;
 	case CLIENT_OTHER:
 		machine->nict_context->timer_e_length = reliable ? -1 : t1;
-		machine->nict_context->timer_e_start = OFF;
+		machine->nict_context->timer_e_start = TIMER_OFF;
 		machine->nict_context->timer_f_length = 64 * t1;
-		machine->nict_context->timer_f_start = at(now + 64u * s->t1_ms);
+		machine->nict_context->timer_f_start = timer_at(now + 64u * s->t1_ms);
 		machine->nict_context->timer_k_length = reliable ? 0 : t4;
-		machine->nict_context->timer_k_start = OFF;
+		machine->nict_context->timer_k_start = TIMER_OFF;
 		break;
 	case SERVER_INVITE:
 		machine->ist_context->timer_g_length = reliable ? -1 : t1;
-		machine->ist_context->timer_g_start = OFF;
+		machine->ist_context->timer_g_start = TIMER_OFF;
 		machine->ist_context->timer_h_length = 64 * t1;
-		machine->ist_context->timer_h_start = OFF;
+		machine->ist_context->timer_h_start = TIMER_OFF;
 		machine->ist_context->timer_i_length = reliable ? 0 : t4;
-		machine->ist_context->timer_i_start = OFF;
+		machine->ist_context->timer_i_start = TIMER_OFF;
 		break;
 	default:
 		machine->nist_context->timer_j_length = reliable ? 0 : 64 * t1;
-		machine->nist_context->timer_j_start = OFF;
+		machine->nist_context->timer_j_start = TIMER_OFF;
 	}
 }
 
-/* The live timers of a state (LIBRARIES.md, libosip2, scale point 3). Those that end the
- * transaction come first: where both are due nothing is sent any more. */
+/* The live timers of a state. Those that end the transaction come first: where both are due nothing
+ * is sent any more. */
 struct live {
 	type_t event;
 	const struct timeval *start;
@@ -97,7 +98,7 @@ static unsigned timers_live(const struct transaction *t, struct live live[2])
 	}
 }
 
-static uint64_t milliseconds(const struct timeval *tv)
+static uint64_t timer_ms(const struct timeval *tv)
 {
 	if (tv->tv_sec == -1)
 		return UINT64_MAX;
@@ -114,8 +115,8 @@ uint64_t machine_deadline(const struct transaction *t)
 		return UINT64_MAX;
 	n = timers_live(t, live);
 	for (unsigned i = 0; i < n; i++)
-		if (milliseconds(live[i].start) < earliest)
-			earliest = milliseconds(live[i].start);
+		if (timer_ms(live[i].start) < earliest)
+			earliest = timer_ms(live[i].start);
 	return earliest;
 }
 
@@ -127,7 +128,7 @@ void machine_timers_adjust(struct transaction *t)
 
 	if (machine->state == NICT_PROCEEDING && machine->nict_context->timer_e_length > 0) {
 		machine->nict_context->timer_e_length = (int)t2;
-		machine->nict_context->timer_e_start = at(transaction_now(t) + t2);
+		machine->nict_context->timer_e_start = timer_at(transaction_now(t) + t2);
 	}
 }
 
@@ -141,15 +142,15 @@ static void timer_restart(struct transaction *t, type_t event, int was, uint64_t
 	switch (event) {
 	case TIMEOUT_A:
 		machine->ict_context->timer_a_length = was * 2;
-		machine->ict_context->timer_a_start = at(now + (uint64_t)was * 2);
+		machine->ict_context->timer_a_start = timer_at(now + (uint64_t)was * 2);
 		break;
 	case TIMEOUT_E: /* Proceeding: T2 since the first provisional response */
 		machine->nict_context->timer_e_length = next;
-		machine->nict_context->timer_e_start = at(now + (uint64_t)next);
+		machine->nict_context->timer_e_start = timer_at(now + (uint64_t)next);
 		break;
 	case TIMEOUT_G:
 		machine->ist_context->timer_g_length = next;
-		machine->ist_context->timer_g_start = at(now + (uint64_t)next);
+		machine->ist_context->timer_g_start = timer_at(now + (uint64_t)next);
 		break;
 	default: break;
 	}
@@ -166,7 +167,7 @@ void machine_expire(struct transaction *t, uint64_t now)
 		return;
 	n = timers_live(t, live);
 	for (unsigned i = 0; i < n; i++) {
-		if (milliseconds(live[i].start) > now)
+		if (timer_ms(live[i].start) > now)
 			continue;
 		was = live[i].event == TIMEOUT_A   ? t->machine->ict_context->timer_a_length
 		      : live[i].event == TIMEOUT_E ? t->machine->nict_context->timer_e_length

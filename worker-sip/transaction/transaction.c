@@ -124,7 +124,7 @@ static void transaction_destroy(struct transaction *t)
 	free(t);
 }
 
-static bool destroy_visited(struct table_node *node, void *arg)
+static bool transaction_destroy_visited(struct table_node *node, void *arg)
 {
 	(void)arg;
 	transaction_destroy(container_of(node, struct transaction, node));
@@ -136,9 +136,9 @@ void transactions_free(struct transactions *ts)
 	if (!ts)
 		return;
 	if (ts->servers.bucket)
-		table_each(&ts->servers, destroy_visited, NULL);
+		table_each(&ts->servers, transaction_destroy_visited, NULL);
 	if (ts->clients.bucket)
-		table_each(&ts->clients, destroy_visited, NULL);
+		table_each(&ts->clients, transaction_destroy_visited, NULL);
 	machines_free(ts->machines);
 	table_free(&ts->servers);
 	table_free(&ts->clients);
@@ -148,7 +148,7 @@ void transactions_free(struct transactions *ts)
 	free(ts);
 }
 
-static void on_timer(struct timer *timer, void *arg)
+static void transaction_on_timer(struct timer *timer, void *arg)
 {
 	struct transaction *t = arg;
 	uint64_t now = transaction_now(t);
@@ -179,7 +179,7 @@ struct transaction *transaction_new(struct transactions *ts, enum transaction_ki
 	t->slot = slot;
 	t->flow = *flow;
 	t->stage = STAGE_LIVE;
-	timer_init(&t->timer, on_timer, t);
+	timer_init(&t->timer, transaction_on_timer, t);
 	if (cookie_take(t) != 0) {
 		free(t);
 		return NULL;
