@@ -88,15 +88,15 @@ static void keep_binding(void *arg, const struct binding *b)
 /* 0: done with it. */
 static int remove_bindings(struct reachable *r, const struct entry *e)
 {
-	static const size_t room_size =
+	static const size_t buffer_size =
 		BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +
 				       BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX);
 	struct str aor = {e->aor, e->aor_length};
-	char *buffer = malloc(room_size);
+	char *buffer = malloc(buffer_size);
 
 	if (!buffer)
 		return -ENOMEM;
-	struct rest rest = {.flow = e->flow, .strings = {.p = buffer, .size = room_size}};
+	struct rest rest = {.flow = e->flow, .strings = {.p = buffer, .size = buffer_size}};
 	int error = location_lookup(r->sip->location, aor, keep_binding, &rest);
 	if (error > 0 && rest.gone) {
 		error = location_put(r->sip->location, aor, rest.binding, rest.count, NULL, NULL);

@@ -1,19 +1,19 @@
 /* location.c - the location store: address of record -> bindings (location.h).
  *
  * One slot has one owner, so that reading a record, changing it and putting it back needs no lock
- * here; LMDB's write lock orders the processes. Puts of one turn gather in a small table, which our
- * own look-ups see at once, and go in one transaction at the end of the turn. A refresh, which
- * leaves the size of its record as it is, is written in its place at once: of the pages between
- * root and leaf none is copied. The read transaction lives for a turn at most: a reader that sleeps
- * would pin pages. Relies on: store.c (opening), binding.c (records), loop (end of turn, timer). A
- * stuck holder of the write lock stops every writer until the master kills it: LMDB has no trylock.
+ * here; LMDB's write lock orders the processes. Puts of one turn gather in memory (pending_put.c),
+ * where our own look-ups see them at once, and go in one transaction at the end of the turn. A
+ * refresh, which leaves the size of its record as it is, is written in its place at once: of the
+ * pages between root and leaf none is copied. The read transaction lives for a turn at most: a
+ * reader that sleeps would pin pages. Relies on: store.c (opening), binding.c (records), loop (end
+ * of turn, timer). A stuck holder of the write lock stops every writer until the master kills it:
+ * LMDB has no trylock.
  */
 #include "location.h"
 
 #include "common/clock.h"
-#include "common/hash.h"
-#include "common/table.h"
 #include "binding.h"
+#include "pending_put.h"
 #include "store.h"
 
 #include <assert.h>
@@ -33,34 +33,13 @@
 #define GROUP_BURST 8
 /* Records that are not held back any longer. */
 #define GROUP_MAX 256
-/* For the room that a write takes: LMDB's page, and a depth of tree that 2^30 bytes do not
- * reach. */
-#define PAGE_SIZE 4096
-#define TREE_DEPTH 6
-
-struct waiter {
-	struct waiter *next;
-	void (*done)(void *arg, int error);
-	void *arg;
-};
-struct pending {
-	struct table_node node;
-	struct pending *next; /* in order of the first put */
-	struct waiter *first, **last;
-	char *record; /* NULL: removed */
-	size_t size;
-	size_t aor_length;
-	char aor[AOR_MAX];
-};
 
 struct location {
 	struct store store;
 	struct loop *loop;
 	MDB_txn *read; /* made once, reset at the end of each turn */
 	bool reading;
-	struct hash_key key;
-	struct table pending;
-	struct pending *first, **last;
+	struct pending_puts pending;
 	struct timer group; /* what is pending waits for it */
 	uint64_t credit_at; /* ms of loop_now up to which credit is counted */
 	unsigned credit;    /* transactions that may go at once */
@@ -71,8 +50,8 @@ struct location {
 	uint64_t earliest;      /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
 	size_t position_length; /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
-	char buffer[BINDINGS_SIZE_MAX];    /* of the record that is written */
-	char read_room[BINDINGS_SIZE_MAX]; /* of the one that is visited */
+	char buffer[BINDINGS_SIZE_MAX];      /* of the record that is written */
+	char read_buffer[BINDINGS_SIZE_MAX]; /* of the one that is visited */
 	bool visiting;
 };
 
@@ -101,23 +80,7 @@ static void location_read_end(struct location *l)
 	l->reading = false;
 }
 
-static bool pending_same_aor(const struct table_node *node, const void *key)
-{
-	const struct pending *p = container_of(node, const struct pending, node);
-
-	return str_equal((struct str){p->aor, p->aor_length}, *(const struct str *)key);
-}
-
-static struct pending *pending_find(const struct location *l, struct str aor)
-{
-	if (!l->pending.count)
-		return NULL;
-	struct table_node *node = table_find(
-		&l->pending, hash_str(&l->key, aor), pending_same_aor, &aor);
-	return node ? container_of(node, struct pending, node) : NULL;
-}
-
-/* Decodes a copy of the record of aor, which stands in read_room until the next one: it lies in
+/* Decodes a copy of the record of aor, which stands in read_buffer until the next one: it lies in
  * memory that another process can write. One that is not whole may be at the point of being
  * overwritten; under the write lock it is not. Returns the number of bindings (0: it is not there
  * any more), -EBADMSG for a damaged one, another -errno where it could not be read again. */
@@ -127,18 +90,19 @@ static int location_decode(
 	int n = -EBADMSG;
 
 	assert(!l->visiting);
-	if (record.n && record.n <= sizeof(l->read_room)) {
-		memcpy(l->read_room, record.p, record.n);
-		n = bindings_decode((struct str){l->read_room, record.n}, out);
+	if (record.n && record.n <= sizeof(l->read_buffer)) {
+		memcpy(l->read_buffer, record.p, record.n);
+		n = bindings_decode((struct str){l->read_buffer, record.n}, out);
 	}
 	if (n >= 0)
 		return n;
-	long again = store_read(&l->store, aor, l->read_room, sizeof(l->read_room));
+	long again = store_read(&l->store, aor, l->read_buffer, sizeof(l->read_buffer));
 	if (again == -ENOENT)
 		return 0; /* removed meanwhile */
 	if (again < 0 && again != -EMSGSIZE)
 		return (int)again;
-	n = again >= 0 ? bindings_decode((struct str){l->read_room, (size_t)again}, out) : -EBADMSG;
+	n = again >= 0 ? bindings_decode((struct str){l->read_buffer, (size_t)again}, out)
+	               : -EBADMSG;
 	if (n < 0)
 		count(LOCATION_DAMAGED);
 	return n;
@@ -175,7 +139,7 @@ static int location_visit(struct location *l, struct str aor, struct str record,
 int location_lookup(struct location *l, struct str aor,
 	void (*visit)(void *arg, const struct binding *b), void *arg)
 {
-	const struct pending *p = pending_find(l, aor);
+	const struct pending_put *p = pending_puts_find(&l->pending, aor);
 
 	if (p) {
 		struct binding bindings[BINDINGS_MAX];
@@ -200,31 +164,6 @@ int location_lookup(struct location *l, struct str aor,
 
 /* ---- writing ---- */
 
-static void pending_free(struct pending *p)
-{
-	for (struct waiter *w = p->first, *next; w; w = next) {
-		next = w->next;
-		free(w);
-	}
-	free(p->record);
-	free(p);
-}
-
-static struct pending *pending_new(struct location *l, struct str aor)
-{
-	struct pending *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->last = &p->first;
-	p->aor_length = aor.n;
-	memcpy(p->aor, aor.p, aor.n);
-	table_add(&l->pending, &p->node, hash_str(&l->key, aor));
-	*l->last = p;
-	l->last = &p->next;
-	return p;
-}
-
 static void location_tend_in(struct location *l, uint64_t delay)
 {
 	if (l->mine && !timer_armed(&l->tend))
@@ -239,28 +178,10 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 	long size = count ? bindings_encode(b, count, l->buffer, sizeof(l->buffer)) : 0;
 	if (size < 0)
 		return (int)size;
-	struct pending *p = pending_find(l, aor);
-	if (!p && l->pending.count >= LOCATION_PENDING_MAX) {
-		count(LOCATION_BUSY);
-		return -EAGAIN;
-	}
-	char *record = size ? malloc((size_t)size) : NULL;
-	struct waiter *w = done ? malloc(sizeof(*w)) : NULL;
-	if ((size && !record) || (done && !w) || (!p && !(p = pending_new(l, aor)))) {
-		free(record);
-		free(w);
-		return -ENOMEM;
-	}
-	if (size)
-		memcpy(record, l->buffer, (size_t)size);
-	free(p->record);
-	p->record = record;
-	p->size = (size_t)size;
-	if (w) {
-		*w = (struct waiter){.done = done, .arg = arg};
-		*p->last = w;
-		p->last = &w->next;
-	}
+	int error = pending_puts_add(
+		&l->pending, aor, (struct str){l->buffer, (size_t)size}, done, arg);
+	if (error)
+		return error;
 	if (count)
 		location_tend_in(l, LOCATION_TEND_MIN_MS);
 	return 0;
@@ -268,7 +189,7 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count)
 {
-	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_find(l, aor))
+	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_puts_find(&l->pending, aor))
 		return -ENOENT;
 	long size = bindings_encode(b, count, l->buffer, sizeof(l->buffer));
 	if (size < 0)
@@ -282,7 +203,7 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 	return 0;
 }
 
-static int pending_write(struct location *l, MDB_txn *txn, const struct pending *p)
+static int location_write(struct location *l, MDB_txn *txn, const struct pending_put *p)
 {
 	MDB_val key = location_val((struct str){p->aor, p->aor_length});
 
@@ -295,54 +216,29 @@ static int pending_write(struct location *l, MDB_txn *txn, const struct pending 
 	return mdb_put(txn, l->store.dbi, &key, &value, 0);
 }
 
-/* Pages that writing the list from p on may take: each record and its way down the tree. */
-static size_t pending_pages(const struct pending *p, bool alone)
-{
-	size_t pages = 0;
-
-	for (; p; p = alone ? NULL : p->next)
-		pages += p->record ? p->size / PAGE_SIZE + 1 + TREE_DEPTH : 0;
-	return pages;
-}
-
 /* Writes the list from p on: all of it, or (alone) its first only. */
-static int location_commit(struct location *l, const struct pending *p, bool alone)
+static int location_commit(struct location *l, const struct pending_put *p, bool alone)
 {
 	MDB_txn *txn;
-	size_t pages = pending_pages(p, alone);
+	size_t pages = pending_put_pages(p, alone);
 	int error = pages ? location_read_begin(l) : 0;
 
 	if (error)
 		return error;
-	bool buffer = pages == 0 || store_has_room(&l->store, l->read, pages);
+	bool fits = pages == 0 || store_has_room(&l->store, l->read, pages);
 	location_read_end(l); /* the pages of an old state could not be used again */
-	if (!buffer)
+	if (!fits)
 		return -ENOSPC;
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
 	for (; p && !error; p = alone ? NULL : p->next)
-		error = pending_write(l, txn, p);
+		error = location_write(l, txn, p);
 	if (error)
 		mdb_txn_abort(txn);
 	else
 		error = mdb_txn_commit(txn);
 	return store_error(error);
-}
-
-static void pending_finish(struct pending *p, int error)
-{
-	if (error) {
-		char buffer[AOR_MAX + 8];
-
-		count(LOCATION_FAILED);
-		log_warn("location-write-failed", "aor=%s error=\"%s\"",
-			log_value((struct str){p->aor, p->aor_length}, buffer, sizeof(buffer)),
-			error_text(error));
-	}
-	for (struct waiter *w = p->first; w; w = w->next)
-		w->done(w->arg, error);
-	pending_free(p);
 }
 
 /* Whether the next transaction may go now; if not, the loop is woken when it may. */
@@ -352,7 +248,7 @@ static bool location_may_commit(struct location *l)
 
 	l->credit_at += earned * GROUP_MS;
 	l->credit = earned < GROUP_BURST - l->credit ? l->credit + (unsigned)earned : GROUP_BURST;
-	if (!l->credit && l->pending.count < GROUP_MAX) {
+	if (!l->credit && l->pending.by_aor.count < GROUP_MAX) {
 		if (!timer_armed(&l->group))
 			loop_set(l->loop, &l->group, l->credit_at + GROUP_MS - now);
 		return false;
@@ -369,7 +265,7 @@ void location_hurry(struct location *l)
 
 bool location_pending(const struct location *l, struct str aor)
 {
-	return pending_find(l, aor) != NULL;
+	return pending_puts_find(&l->pending, aor) != NULL;
 }
 
 /* The turn that it wakes does the work, at its end. */
@@ -385,32 +281,28 @@ static bool location_on_turn(void *arg)
 	struct location *l = arg;
 
 	location_read_end(l);
-	struct pending *list = l->first;
-	if (!list || !location_may_commit(l))
+	if (!l->pending.first || !location_may_commit(l))
 		return false;
+	struct pending_put *list = pending_puts_take(&l->pending);
 	int error = location_commit(l, list, false);
 	/* one record that does not fit must not take the others of its turn with it: each by itself
 	 * then */
 	bool single = error && list->next;
-	l->first = NULL;
-	l->last = &l->first;
-	for (struct pending *p = list; p; p = p->next)
-		table_remove(&l->pending, &p->node);
-	for (struct pending *p = list, *next; p; p = next) {
+	for (struct pending_put *p = list, *next; p; p = next) {
 		next = p->next;
 		int failed = single ? location_commit(l, p, true) : error;
 		if (!failed)
 			count(LOCATION_WRITES);
-		pending_finish(p, failed);
+		pending_put_finish(p, failed);
 	}
 	location_read_end(l);
-	return l->first != NULL;
+	return l->pending.first != NULL;
 }
 
 /* ---- tending ---- */
 
 /* Looks at one record of ours; a damaged one goes. True where it must be rewritten, with its live
- * bindings in out, their strings in read_room. */
+ * bindings in out, their strings in read_buffer. */
 static bool location_tend_record(struct location *l, struct str aor, struct str record,
 	struct binding out[BINDINGS_MAX], unsigned *live)
 {
@@ -451,13 +343,13 @@ static int location_tend_page(struct location *l)
 		     cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST);
 		!error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
 		unsigned n;
-		char aor_room[AOR_MAX];
-		struct str aor = {aor_room, key.mv_size};
+		char aor_buffer[AOR_MAX];
+		struct str aor = {aor_buffer, key.mv_size};
 
 		if (key.mv_size >= AOR_MAX)
 			continue;
-		memcpy(aor_room, key.mv_data, key.mv_size);
-		if (!l->mine(l->tend_arg, aor) || pending_find(l, aor))
+		memcpy(aor_buffer, key.mv_data, key.mv_size);
+		if (!l->mine(l->tend_arg, aor) || pending_puts_find(&l->pending, aor))
 			continue;
 		if (location_tend_record(
 			    l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) &&
@@ -484,7 +376,7 @@ static void location_tend_on_timer(struct timer *t, void *arg)
 	}
 	MDB_stat stat;
 	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 &&
-	             stat.ms_entries == 0 && !l->first;
+	             stat.ms_entries == 0 && !l->pending.first;
 	uint64_t now = clock_realtime_ms(), delay = l->earliest > now ? l->earliest - now : 0;
 	l->position_length = 0;
 	l->earliest = UINT64_MAX;
@@ -586,13 +478,11 @@ int location_open_bounded(struct location **out, const char *directory, const st
 	if (!l)
 		return -ENOMEM;
 	l->loop = loop;
-	l->last = &l->first;
 	timer_init(&l->tend, location_tend_on_timer, l);
 	timer_init(&l->group, location_group_on_timer, l);
 	l->credit = GROUP_BURST;
 	l->credit_at = loop_now(loop);
-	hash_key_random(&l->key);
-	int error = table_init(&l->pending, 64);
+	int error = pending_puts_init(&l->pending);
 	if (!error) {
 		error = store_open(
 			&l->store, directory, "location", boot, map_size, location_record_clean);
@@ -604,7 +494,7 @@ int location_open_bounded(struct location **out, const char *directory, const st
 			}
 			store_close(&l->store);
 		}
-		table_free(&l->pending);
+		pending_puts_free(&l->pending);
 	}
 	free(l);
 	log_error(
@@ -623,15 +513,11 @@ void location_close(struct location *l)
 {
 	if (!l)
 		return;
-	for (struct pending *p = l->first, *next; p; p = next) {
-		next = p->next;
-		pending_free(p);
-	}
 	loop_unset(l->loop, &l->tend);
 	loop_unset(l->loop, &l->group);
 	if (l->read)
 		mdb_txn_abort(l->read);
 	store_close(&l->store);
-	table_free(&l->pending);
+	pending_puts_free(&l->pending);
 	free(l);
 }
