@@ -69,7 +69,7 @@ static void hasher_add(struct hasher *h, struct str s)
 		h->failed = EVP_DigestUpdate(context, s.p, s.n) != 1;
 }
 
-/* Hex of the hash into room, its length returned; 0 where the hash failed. */
+/* Hex of the hash into buffer, its length returned; 0 where the hash failed. */
 static size_t hasher_end(struct hasher *h, char buffer[65])
 {
 	unsigned char hash[32];

@@ -36,7 +36,7 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 /* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the
  * response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
-/* hex of H(username:realm:password); room has 65 bytes. Returns its length. */
+/* hex of H(username:realm:password); buffer has 65 bytes. Returns its length. */
 size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password,
 	char buffer[65]);
 

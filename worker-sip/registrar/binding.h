@@ -23,7 +23,7 @@
 		BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX)
 #define BINDINGS_SIZE_MAX (BINDINGS_HEAD + BINDINGS_MAX * BINDING_SIZE_MAX)
 
-/* Writes the record into room; returns its size. -EINVAL for a string that is too long or holds a
+/* Writes the record into buffer; returns its size. -EINVAL for a string that is too long or holds a
  * control byte, or any other value that decoding refuses. */
 long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size);
 /* Decodes all of record into out (BINDINGS_MAX places); strings point into it. Returns the number,

@@ -213,8 +213,8 @@ static int store_set_aside(const struct names *n)
 /* Decides whether what an earlier boot left may be used. Called with the exclusive lock. */
 static int store_settle(const struct names *n, struct str now, size_t map_size, store_clean clean)
 {
-	char was_room[BOOT_ID_SIZE];
-	struct str was = store_read_line(n->boot, was_room);
+	char was_buffer[BOOT_ID_SIZE];
+	struct str was = store_read_line(n->boot, was_buffer);
 
 	if (now.n && str_equal(now, was))
 		return 0;

@@ -65,7 +65,7 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
  * be put then. */
 int store_overwrite(struct store *s, struct str key, struct str value);
 /* The value under key, copied while no process writes. Returns its size, -ENOENT, -EMSGSIZE where
- * it does not fit into room, or another -errno. */
+ * it does not fit into buffer, or another -errno. */
 long store_read(struct store *s, struct str key, char *buffer, size_t size);
 /* The negative errno for what LMDB returned: -ENOSPC for a full map or disk, -EIO where LMDB gives
  * up (MDB_PANIC), -EBADMSG for a damaged file. */

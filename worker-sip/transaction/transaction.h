@@ -69,8 +69,8 @@ struct held_message *transaction_request(const struct transaction *t);
  * provisional answers and 408 are not sent (RFC 4320): 100 is the layer's own affair. */
 int transaction_answer(struct transaction *t, unsigned status, struct wire *bytes);
 /* The tag of local answers: the one that the last response carried or that was minted before for
- * this transaction, else a new one (room is where it may be written). n == 0 where the request has
- * a To-tag. */
+ * this transaction, else a new one (buffer is where it may be written). n == 0 where the request
+ * has a To-tag. */
 struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGTH]);
 /* No final answer can be made (it would be too large, no memory): ends the transaction as failed,
  * from the loop. */
