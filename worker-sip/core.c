@@ -91,7 +91,7 @@ static void invite(struct sip *sip, struct transaction *t, const struct message 
 static void send_on(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
 	const struct identity *sender)
 {
-	static struct target targets[TARGETS_MAX]; /* wire.h */
+	struct target *targets = sip->scratch.targets;
 	struct decision decision;
 
 	if (contact_target(sip, m, &targets[0])) {

@@ -2,7 +2,7 @@
 #ifndef SIPWARD_SIP_JSON_H
 #define SIPWARD_SIP_JSON_H
 
-#include "worker-sip/message/wire.h"
+#include "worker-sip/message/writer.h"
 
 /* s as the inside of a JSON string: bytes outside ASCII as \u00HH. */
 void write_json(struct writer *w, struct str s);

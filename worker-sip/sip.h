@@ -8,7 +8,9 @@
 #include "ipc/record.h"
 #include "ipc/settings.h"
 #include "ipc/syntax.h"
+#include "worker-sip/message/held_message.h"
 #include "worker-sip/message/wire.h"
+#include "scratch.h"
 
 struct transactions;
 struct transaction;
@@ -36,8 +38,9 @@ struct sip {
 	struct location *location;
 	struct registrar *registrar;
 	struct routes *routes;
-	struct replay *replay;  /* used nonce counts; made by authorize with its first challenge or
-	                           credentials */
+	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
+	                          credentials */
+	struct scratch scratch;
 	struct call *call_list; /* all calls, early ones too */
 	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */
 

@@ -379,11 +379,12 @@ static int splice_across(struct exchange *x, const struct message *m, const stru
 	uint64_t branch, uint32_t cseq, struct wire **out)
 {
 	struct splice s;
-	static char refer[4096], referred[4096], target[1024], replaces[1024]; /* wire.h */
+	struct scratch_leg_request *scratch = &x->sip->scratch.leg_request;
 	char user[TOKEN_LENGTH], rack[64], event[16];
-	struct writer w_rack = WRITER(rack), w_refer = WRITER(refer), w_referred = WRITER(referred),
-		      w_target = WRITER(target), w_replaces = WRITER(replaces),
-		      w_event = WRITER(event);
+	struct writer w_rack = WRITER(rack), w_refer = WRITER(scratch->refer_to),
+		      w_referred = WRITER(scratch->referred_by),
+		      w_target = WRITER(scratch->target_dialog),
+		      w_replaces = WRITER(scratch->replaces), w_event = WRITER(event);
 	struct call *call = x->call;
 	bool from_a = x->in == call->a;
 	struct str value;

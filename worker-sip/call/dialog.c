@@ -295,9 +295,8 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
 	uint64_t branch, struct str headers, struct wire **out)
 {
-	static char buffer[8192]; /* wire.h */
 	char token[TOKEN_LENGTH];
-	struct writer w = WRITER(buffer);
+	struct writer w = scratch_message(&sip->scratch);
 	struct flow flow = dialog_flow(sip, d);
 
 	write_str(&w, method);
@@ -329,10 +328,7 @@ int dialog_request(struct sip *sip, const struct dialog *d, struct str method, u
 	write_literal(&w, "\r\n");
 	write_str(&w, headers);
 	write_literal(&w, "Content-Length: 0\r\n\r\n");
-	if (w.full)
-		return -ENOBUFS;
-	*out = wire_new(w.p, w.n);
-	return *out ? 0 : -ENOMEM;
+	return scratch_wire(&sip->scratch, &w, out);
 }
 
 bool write_route_set(struct writer *w, const struct message *m, bool reverse)

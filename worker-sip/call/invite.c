@@ -263,10 +263,11 @@ static struct call *early_call(struct branch *b, const struct message *m)
 	if (b->early_count == EARLY_MAX)
 		return NULL;
 
-	static char a_room[8192], b_room[8192], a_routes[8192], b_routes[8192]; /* wire.h */
 	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
-	struct writer a_local = WRITER(a_room), b_local = WRITER(b_room),
-		      a_route = WRITER(a_routes), b_route = WRITER(b_routes);
+	struct writer a_local = WRITER(v->sip->scratch.early_call.a_local),
+		      b_local = WRITER(v->sip->scratch.early_call.b_local),
+		      a_route = WRITER(v->sip->scratch.early_call.a_route),
+		      b_route = WRITER(v->sip->scratch.early_call.b_route);
 	uint64_t id = random_u64();
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, id, a_tag);
 	token_mint(&v->sip->keys.minting, TOKEN_TAG, v->slot, b->id, b_tag);
@@ -461,9 +462,10 @@ static bool start(struct branch *b, bool udp)
 {
 	struct invite *v = b->invite;
 	const struct message *request = &v->request->message;
-	static char from[8192], to[8192], refer[2048]; /* wire.h */
+	struct scratch_leg_request *scratch = &v->sip->scratch.leg_request;
 	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH];
-	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer);
+	struct writer w_from = WRITER(scratch->from), w_to = WRITER(scratch->to),
+		      w_refer = WRITER(scratch->referred_by);
 	struct splice s;
 	struct forwarded f;
 

@@ -110,13 +110,11 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 int response_build(
 	struct sip *sip, const struct message *request, const struct response *r, struct wire **out)
 {
-	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
 	char minted[TOKEN_LENGTH];
-	struct writer w = WRITER(buffer);
+	struct writer w = scratch_message(&sip->scratch);
 	struct str to_tag = r->to_tag,
 		   server = sip->settings ? settings_str(sip->settings, sip->settings->server)
 	                                  : STR_NONE;
-	struct wire *wire;
 
 	if (!to_tag.n && !request->to_tag.length && r->status > 100) {
 		/* the slot is found again: the ACK of a failure follows this tag, and the sender of
@@ -141,13 +139,7 @@ int response_build(
 	write_number(&w, r->body.n);
 	write_literal(&w, "\r\n\r\n");
 	write_str(&w, r->body);
-	if (w.full)
-		return -ENOBUFS;
-	wire = wire_new(w.p, w.n);
-	if (!wire)
-		return -ENOMEM;
-	*out = wire;
-	return 0;
+	return scratch_wire(&sip->scratch, &w, out);
 }
 
 /* A request may be nearly as large as a message may be: the status matters more than our

@@ -379,8 +379,7 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 
 int splice_request(const struct splice *s, struct wire **out)
 {
-	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(buffer);
+	struct writer w = scratch_message(&s->sip->scratch);
 
 	write_str(&w, method_of_splice(s->in));
 	write_literal(&w, " ");
@@ -390,20 +389,13 @@ int splice_request(const struct splice *s, struct wire **out)
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		write_contact(&w, s, s->to, is_sips(s->request_uri));
 	write_body(&w, s->in);
-	if (w.full)
-		return -ENOBUFS;
-	struct wire *wire = wire_new(w.p, w.n);
-	if (!wire)
-		return -ENOMEM;
-	*out = wire;
-	return 0;
+	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out)
 {
-	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(buffer);
+	struct writer w = scratch_message(&s->sip->scratch);
 	const struct message *m = s->in;
 	struct str reason = status && status != m->status ? str_of(status_reason(status))
 	                                                  : message_str(m, m->reason);
@@ -418,13 +410,7 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 		write_contact(&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
 	write_rest(&w, s, NULL);
 	write_body(&w, m);
-	if (w.full)
-		return -ENOBUFS;
-	struct wire *wire = wire_new(w.p, w.n);
-	if (!wire)
-		return -ENOMEM;
-	*out = wire;
-	return 0;
+	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
 unsigned splice_require(const struct message *m, struct writer *unsupported)
@@ -455,11 +441,10 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 	return any ? 420 : 0;
 }
 
-void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag,
-	const struct flow *to)
+void write_party(
+	struct writer *w, struct sip *sip, struct str value, struct str tag, const struct flow *to)
 {
-	static char buffer[8192]; /* wire.h */
-	struct writer hidden = WRITER(buffer);
+	struct writer hidden = WRITER(sip->scratch.party);
 	struct str rest = value;
 	struct address a;
 	struct endpoint e;

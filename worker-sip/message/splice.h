@@ -45,7 +45,7 @@ void write_address_tag(struct writer *w, struct str value, struct str tag);
 
 /* The same for the other leg (flow to): a numeric address that is not ours, as PBXs write their own
  * there, is replaced by ours on that leg. */
-void write_party(struct writer *w, const struct sip *sip, struct str value, struct str tag,
-	const struct flow *to);
+void write_party(
+	struct writer *w, struct sip *sip, struct str value, struct str tag, const struct flow *to);
 
 #endif

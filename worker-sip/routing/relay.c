@@ -152,10 +152,11 @@ static bool start(struct relay_branch *b, bool udp)
 	struct relay *r = b->relay;
 	const struct target *target = &r->targets[b - r->branches];
 	const struct message *m = &r->request->message;
-	static char from[8192], to[8192], refer[4096], referred[4096]; /* wire.h */
+	struct scratch_leg_request *scratch = &r->sip->scratch.leg_request;
 	char tag[TOKEN_LENGTH], user[TOKEN_LENGTH], call_id[TOKEN_LENGTH];
-	struct writer w_from = WRITER(from), w_to = WRITER(to), w_refer = WRITER(refer),
-		      w_referred = WRITER(referred);
+	struct writer w_from = WRITER(scratch->from), w_to = WRITER(scratch->to),
+		      w_refer = WRITER(scratch->refer_to),
+		      w_referred = WRITER(scratch->referred_by);
 	struct forwarded f;
 	struct splice s = {.sip = r->sip,
 		.in = m,

@@ -122,6 +122,9 @@ static size_t called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 	return length;
 }
 
+_Static_assert(TARGET_TEXT_MAX >= BINDING_CONTACT_MAX + BINDING_PATH_MAX,
+	"a target holds what a binding has");
+
 void target_copy(struct target *to, const struct target *from)
 {
 	*to = *from;

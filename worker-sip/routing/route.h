@@ -3,24 +3,9 @@
 #ifndef SIPWARD_SIP_ROUTING_ROUTE_H
 #define SIPWARD_SIP_ROUTING_ROUTE_H
 
+#include "target.h"
 #include "worker-sip/auth/authorize.h"
 #include "worker-sip/registrar/location.h"
-
-/* One place that a request may be sent to. */
-struct target {
-	struct flow flow; /* where the bytes go */
-	struct str request_uri;
-	struct str route; /* value of a Route header (a binding's Path); may be empty */
-	unsigned zone;
-	uint16_t q;     /* 0 to 1000; equal ones are tried together, higher ones first */
-	uint16_t trunk; /* NONE_INDEX: a binding */
-	uint8_t explicit_transport; /* 1: the transport is not ours to change (a flow, or
-	                               ;transport=) */
-	char buffer[BINDING_CONTACT_MAX + BINDING_PATH_MAX]; /* what the strings point into */
-};
-#define TARGETS_MAX 32
-/* Copies a target; its strings then point into its own room. */
-void target_copy(struct target *to, const struct target *from);
 
 /* The rules of the settings with their compiled expressions, indexed by what numbers they match
  * begin with. The settings have to stay as long. */

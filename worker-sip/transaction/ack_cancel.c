@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#define MAX_FORWARDS_USUAL 70
-
 bool wire_header(const struct wire *w, size_t *at, uint8_t *id, struct str *line, struct str *value)
 {
 	struct str all = {w->byte, w->size};
@@ -53,15 +51,13 @@ struct str wire_to_tag(const struct wire *w)
 	return tag;
 }
 
-static int hop_build(const struct wire *invite, struct str method, struct str to,
-	struct str headers, unsigned max_forwards, struct wire **out)
+static int ack_cancel_build(struct sip *sip, const struct wire *invite, struct str method,
+	struct str to, struct str headers, struct wire **out)
 {
 	struct str all = {invite->byte, invite->size}, line, value, start;
-	static char buffer[MESSAGE_RAW_MAX]; /* wire.h */
-	struct writer w = WRITER(buffer);
+	struct writer w = scratch_message(&sip->scratch);
 	size_t at = 0, space;
 	bool via = false;
-	struct wire *wire;
 	uint8_t id;
 
 	/* the request line, from its first space on */
@@ -104,26 +100,19 @@ static int hop_build(const struct wire *invite, struct str method, struct str to
 		}
 	}
 	write_literal(&w, "Max-Forwards: ");
-	write_number(&w, max_forwards ? max_forwards : MAX_FORWARDS_USUAL);
+	write_number(&w, sip->settings->max_forwards);
 	write_literal(&w, "\r\n");
 	write_str(&w, headers);
 	write_literal(&w, "Content-Length: 0\r\n\r\n");
-	if (w.full)
-		return -ENOBUFS;
-	wire = wire_new(w.p, w.n);
-	if (!wire)
-		return -ENOMEM;
-	*out = wire;
-	return 0;
+	return scratch_wire(&sip->scratch, &w, out);
 }
 
-int hop_ack(const struct wire *invite, struct str to, unsigned max_forwards, struct wire **out)
+int ack_build(struct sip *sip, const struct wire *invite, struct str to, struct wire **out)
 {
-	return hop_build(invite, S("ACK"), to, STR_NONE, max_forwards, out);
+	return ack_cancel_build(sip, invite, S("ACK"), to, STR_NONE, out);
 }
 
-int hop_cancel(
-	const struct wire *invite, struct str headers, unsigned max_forwards, struct wire **out)
+int cancel_build(struct sip *sip, const struct wire *invite, struct str headers, struct wire **out)
 {
-	return hop_build(invite, S("CANCEL"), STR_NONE, headers, max_forwards, out);
+	return ack_cancel_build(sip, invite, S("CANCEL"), STR_NONE, headers, out);
 }

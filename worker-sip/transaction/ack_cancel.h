@@ -13,10 +13,11 @@ bool wire_header(
 /* The tag of its To; n == 0: none. Points into w. */
 struct str wire_to_tag(const struct wire *w);
 
-/* ACK of a failure: to is the value of the response's To. -ENOBUFS, -ENOMEM. */
-int hop_ack(const struct wire *invite, struct str to, unsigned max_forwards, struct wire **out);
-/* headers: further header lines (Reason), may be empty. */
-int hop_cancel(
-	const struct wire *invite, struct str headers, unsigned max_forwards, struct wire **out);
+/* Writes the ACK of a failure from the bytes of its INVITE (RFC 3261 section 17.1.1.3). to is the
+ * value of the response's To. -ENOBUFS, -ENOMEM. *out is the caller's to drop. */
+int ack_build(struct sip *sip, const struct wire *invite, struct str to, struct wire **out);
+/* Writes the CANCEL of an INVITE from its bytes (section 9.1). headers: further header lines
+ * (Reason), may be empty. */
+int cancel_build(struct sip *sip, const struct wire *invite, struct str headers, struct wire **out);
 
 #endif

@@ -104,7 +104,7 @@ void transaction_cancel(struct transaction *t, struct str headers)
 	if (t->stage != STAGE_LIVE || t->cancelled)
 		return;
 	t->cancelled = true;
-	if (hop_cancel(t->sent, headers, t->owner->sip->settings->max_forwards, &t->cancel) != 0)
+	if (cancel_build(t->owner->sip, t->sent, headers, &t->cancel) != 0)
 		t->cancel = NULL;
 	if (t->provisional)
 		cancel_send(t);
@@ -140,8 +140,7 @@ static void receive_live(struct transaction *t, const struct message *m)
 	                                             : MACHINE_FAILURE;
 
 	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE &&
-		hop_ack(t->sent, message_value(m, HEADER_TO), t->owner->sip->settings->max_forwards,
-			&t->ack) != 0)
+		ack_build(t->owner->sip, t->sent, message_value(m, HEADER_TO), &t->ack) != 0)
 		count(ACKS_NOT_SENT);
 	machine_step(t, event);
 	if (!(t->outcome & OUTCOME_DELIVER)) {

@@ -1,0 +1,28 @@
+/* target.h - one place that a request may be sent to: a member of the target set of RFC 3261
+ * section 16.5. */
+#ifndef SIPWARD_SIP_ROUTING_TARGET_H
+#define SIPWARD_SIP_ROUTING_TARGET_H
+
+#include "ipc/message.h"
+
+/* Targets of one request, at most. */
+#define TARGETS_MAX 32
+/* Room for the strings of a target: a binding's contact and its path. */
+#define TARGET_TEXT_MAX (512 + 1024)
+
+struct target {
+	struct flow flow; /* where the bytes go */
+	struct str request_uri;
+	struct str route; /* value of a Route header (a binding's Path); may be empty */
+	unsigned zone;
+	uint16_t q;     /* 0 to 1000; equal ones are tried together, higher ones first */
+	uint16_t trunk; /* NONE_INDEX: a binding */
+	uint8_t explicit_transport;   /* 1: the transport is not ours to change (a flow, or
+	                                 ;transport=) */
+	char buffer[TARGET_TEXT_MAX]; /* what the strings point into */
+};
+
+/* Copies a target; the copy's strings point into its own buffer. */
+void target_copy(struct target *to, const struct target *from);
+
+#endif

@@ -1,0 +1,75 @@
+/* scratch.h - what is being written at the moment and is too large for the stack.
+ *
+ * A frame of many kilobytes is probed page by page at each call (-fstack-clash-protection), which
+ * costs more than what is written into it. A SIP worker has one thread and one context, so one
+ * buffer for each purpose is enough. Each member says who writes into it and until when it is good:
+ * nothing that happens meanwhile comes by the same function again.
+ */
+#ifndef SIPWARD_SIP_SCRATCH_H
+#define SIPWARD_SIP_SCRATCH_H
+
+#include "ipc/token.h"
+#include "worker-sip/message/wire.h"
+#include "worker-sip/message/writer.h"
+#include "worker-sip/routing/target.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* A header value with a name and an address, at most. */
+#define SCRATCH_VALUE_MAX 8192
+/* A route set as one Route value, at most. */
+#define SCRATCH_ROUTE_MAX 8192
+
+struct scratch {
+	/* scratch_message: the message that is being written, until scratch_wire. writing asserts
+	 * that there is only one. */
+	_Alignas(64) char message[MESSAGE_RAW_MAX]; /* runs are copied faster to aligned places */
+	bool writing;
+
+	/* write_party: a value with its address replaced, until it returns. */
+	char party[SCRATCH_VALUE_MAX];
+
+	/* leg_request_splice: what its splice points to, until the request is written and
+	 * leg_request_splice is called for the next one. */
+	struct scratch_leg_request {
+		char from[SCRATCH_VALUE_MAX], to[SCRATCH_VALUE_MAX];
+		char refer_to[4096], referred_by[4096];
+		char target_dialog[1024], replaces[1024];
+		char rack[64], event_id[16], contact_user[TOKEN_LENGTH];
+	} leg_request;
+
+	/* invite_early_call: the parts of its two dialogs, until call_new has copied them. */
+	struct {
+		char a_local[SCRATCH_VALUE_MAX], b_local[SCRATCH_VALUE_MAX];
+		char a_route[SCRATCH_ROUTE_MAX], b_route[SCRATCH_ROUTE_MAX];
+	} early_call;
+
+	/* core_pass_on: the targets of the request at hand, until it is passed on, when they are
+	 * copied. */
+	struct target targets[TARGETS_MAX];
+};
+
+/* Begins a message. Ends with scratch_wire, whatever came between. */
+static inline struct writer scratch_message(struct scratch *s)
+{
+	assert(!s->writing);
+	s->writing = true;
+	return WRITER(s->message);
+}
+/* The finished message; the caller drops it. -ENOBUFS where it was too large, -ENOMEM. */
+static inline int scratch_wire(struct scratch *s, const struct writer *w, struct wire **out)
+{
+	struct wire *wire;
+
+	s->writing = false;
+	if (w->full)
+		return -ENOBUFS;
+	wire = wire_new(w->p, w->n);
+	if (!wire)
+		return -ENOMEM;
+	*out = wire;
+	return 0;
+}
+
+#endif
