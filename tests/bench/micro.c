@@ -10,7 +10,7 @@
 
 #include "ipc/token.h"
 #include "worker-sip/core.h"
-#include "worker-sip/call/dialog.h"
+#include "worker-sip/call/dialog_request.h"
 #include "worker-sip/auth/digest.h"
 #include "worker-sip/registrar/location.h"
 #include "worker-sip/message/splice.h"
@@ -153,7 +153,7 @@ static void measure_encode_request(unsigned long times)
 		fail("dialog");
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
-		if (dialog_request(&sip, d, S("BYE"), (uint32_t)i + 2, i, STR_EMPTY, &w))
+		if (dialog_request_write(&sip, d, S("BYE"), (uint32_t)i + 2, i, STR_EMPTY, &w))
 			fail("request");
 		wire_drop(w);
 	}
@@ -491,7 +491,7 @@ static const struct {
 	{"slot", "slot_of_message of the same", measure_slot},
 	{"token", "token_mint and token_prove", measure_token},
 	{"encode-answer", "response_build: a local 180", measure_encode_answer},
-	{"encode-request", "dialog_request: a BYE of our own", measure_encode_request},
+	{"encode-request", "dialog_request_write: a BYE of our own", measure_encode_request},
 	{"splice-request", "splice_request: the INVITE for the other leg", measure_splice_request},
 	{"splice-response", "splice_response: a 180 for the caller", measure_splice_response},
 	{"digest", "credentials_parse and digest_verify, MD5", measure_digest},

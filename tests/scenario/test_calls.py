@@ -459,6 +459,26 @@ class Transfers(CallCase):
         self.hang_up(new, Dialog.of_request(trunk, invite, tag))
         self.no_calls()
 
+    def test_referred_by_of_an_invite(self):
+        """RFC 3892: who referred is named by our Contact of the caller's leg, which passes with our address on the other leg."""
+        self.start()
+        alice, trunk = self.phone("alice"), self.trunk()
+        first, trunks = self.establish(alice, trunk, f"{NUMBER}@example.net")
+        self.public = {re.match("sip:([^@]*)@", first.target).group(1)}
+        request = self.call(
+            alice, f"{NUMBER}@example.net", headers=[f"Referred-By: <{first.target}>;x=y"]
+        )
+        invite = trunk.request("INVITE")
+        host = re.search("@([^>;]*)", trunks.target).group(1)
+        user, own = re.match("sip:([^@]*)@([^>;]*)", first.target).groups()
+        self.assertNotEqual(host, own, "the legs have two addresses")
+        self.assertEqual(invite.get("Referred-By"), f"<sip:{user}@{host}>;x=y")
+        trunk.answer(invite, 486, "Busy Here", contact=False)
+        trunk.request("ACK")
+        failure_ack(alice, request, alice.response(486))
+        self.hang_up(first, trunks)
+        self.no_calls()
+
     def test_blind_transfer_to_our_contact(self):
         """A Refer-To that is our Contact in another call leads to that call's other side, and once that call is over nowhere."""
         self.start()

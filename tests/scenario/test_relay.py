@@ -136,6 +136,15 @@ class Relay(CallCase):
             late = None
         self.assertTrue(late is None or late.status != 408, late)
 
+    def test_a_phone_whose_connection_ends(self):
+        """RFC 3261 section 16.9: its request has failed, and nobody waits for timer F to hear of it."""
+        self.start()
+        alice, bob = self.phone("alice"), self.phone("bob", "TCP")
+        self.request(alice, "MESSAGE", "bob@example.net", body="x", contact=False)
+        bob.request("MESSAGE")
+        bob.close()
+        self.assertEqual(alice.final("MESSAGE").status, 480)
+
     def test_challenge_and_redirection_of_a_phone(self):
         self.start()
         bob, trunk = self.phone("bob"), self.trunk()

@@ -22,6 +22,14 @@ static void tear_down(void)
 TestSuite(registrar, .init = set_up, .fini = tear_down);
 
 /* Sends a REGISTER of alice with these header lines; returns the status that came back. */
+static struct incoming incoming_of(const struct message *m, struct transaction *t)
+{
+	return (struct incoming){.sip = &f->sip,
+		.message = m,
+		.zone = settings_listener(&f->image.s, listener)->zone,
+		.transaction = t};
+}
+
 static unsigned send_as(const char *to, const char *call_id, unsigned cseq, const char *headers)
 {
 	static char text[MESSAGE_RAW_MAX];
@@ -39,7 +47,8 @@ static unsigned send_as(const char *to, const char *call_id, unsigned cseq, cons
 	cr_assert_eq(transactions_request(
 			     f->sip.transactions, m, slot_of_message(m, &f->sip.keys.slot_key), &t),
 		REQUEST_NEW);
-	registrar_request(f->sip.registrar, t, m,
+	struct incoming in = incoming_of(m, t);
+	registrar_request(f->sip.registrar, &in,
 		settings_domain_of(f->sip.settings, message_str(m, m->to.host)));
 	fixture_turn(f);
 	return fixture_status(f);
@@ -330,7 +339,8 @@ Test(registrar, the_answer_waits_for_the_store)
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	cr_assert_eq(transactions_request(f->sip.transactions, m, 0, &t), REQUEST_NEW);
-	registrar_request(f->sip.registrar, t, m, 0);
+	struct incoming in = incoming_of(m, t);
+	registrar_request(f->sip.registrar, &in, 0);
 	cr_assert_eq(f->answers, 0);
 	fixture_turn(f);
 	cr_assert_eq(fixture_status(f), 200);
@@ -352,7 +362,8 @@ static unsigned refreshed_at_once(unsigned number, const char *contact)
 	struct transaction *t;
 	f->answers = 0;
 	cr_assert_eq(transactions_request(f->sip.transactions, m, 0, &t), REQUEST_NEW);
-	registrar_request(f->sip.registrar, t, m, 0);
+	struct incoming in = incoming_of(m, t);
+	registrar_request(f->sip.registrar, &in, 0);
 	return f->answers ? fixture_status(f) : 0;
 }
 

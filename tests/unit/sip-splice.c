@@ -154,7 +154,7 @@ Test(splice, mapped_addresses_lose_it)
 
 		for (size_t k = 0; k < n; k++)
 			copy[k] = rows[i][0][k] == '#' ? 0 : rows[i][0][k];
-		map_address(&w, &f->sip, (struct str){copy, n}, &to);
+		dialog_reference_address(&w, &f->sip, (struct str){copy, n}, &to);
 		cr_assert(str_equal(writer_text(&w), str_of(rows[i][1])), "%.*s",
 			STR(writer_text(&w)));
 	}

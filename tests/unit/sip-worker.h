@@ -24,6 +24,7 @@
 
 #include "ipc/slot.h"
 #include "worker-sip/call/call.h"
+#include "worker-sip/call/exchange.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/core.h"
 #include "worker-sip/routing/route.h"

@@ -332,26 +332,18 @@ static bool check(struct attempt *a)
 	return true;
 }
 
-bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
-	struct identity *sender)
+bool authorize(struct incoming *in)
 {
-	struct attempt a = {
-		.sip = sip, .t = t, .m = m, .slot = slot, .now_ms = clock_realtime_ms()};
-	bool permitted = false;
-	/* the transport worker has checked both; it may have been taken over */
-	unsigned zone = m->flow.listener < sip->settings->listeners.count
-	                        ? settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer,
-					  &permitted)
-	                        : NONE_INDEX;
+	struct attempt a = {.sip = in->sip,
+		.t = in->transaction,
+		.m = in->message,
+		.zone = settings_zone(in->sip->settings, in->zone),
+		.slot = in->slot,
+		.now_ms = clock_realtime_ms()};
+	struct identity out = {.trusted = a.zone->trust == 1, .domain = NONE_INDEX};
 
-	if (!permitted || zone >= sip->settings->zones.count) {
-		count(AUTH_NOT_PERMITTED);
-		return refuse(&a, 403, STR_EMPTY);
-	}
-	a.zone = settings_zone(sip->settings, zone);
-	struct identity out = {.zone = zone, .trusted = a.zone->trust == 1, .domain = NONE_INDEX};
 	if (out.trusted || a.zone->auth == ZONE_AUTH_NONE) {
-		*sender = out;
+		in->sender = out;
 		return true;
 	}
 	if (!find_domain(&a))
@@ -367,6 +359,6 @@ bool authorize(struct sip *sip, struct transaction *t, const struct message *m, 
 	out.domain = a.domain_index;
 	out.name_length = a.name_length;
 	memcpy(out.name, a.name, a.name_length);
-	*sender = out;
+	in->sender = out;
 	return true;
 }

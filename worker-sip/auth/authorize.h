@@ -2,29 +2,18 @@
 #ifndef SIPWARD_SIP_AUTH_AUTHORIZE_H
 #define SIPWARD_SIP_AUTH_AUTHORIZE_H
 
-#include "worker-sip/sip.h"
+#include "worker-sip/incoming.h"
 
-/* Who a request comes from. */
-struct identity {
-	unsigned zone; /* settings zone */
-	bool trusted;
-	bool authenticated; /* digest was right; domain and name are the user's */
-	unsigned domain;    /* NONE_INDEX: none */
-	char name[USER_NAME_MAX + 1];
-	size_t name_length;
-};
-
-/* For a request outside a dialog (not ACK, not CANCEL). Returns true with *who where it may go on;
- * false where it has been answered: 401 (REGISTER, and what is addressed to the gateway) or 407
- * with one challenge for each of the domain's algorithms, strongest first; stale=true for an old
- * nonce, another source or slot, a repeated count; 403 where the authenticated user does not own
- * the To of its REGISTER or the From of anything else. The domain of the challenge is the From's
- * (REGISTER: the To's) when it is ours, else the first. An unknown user and a wrong password get
- * the same answer in the same time. A wrong digest on a valid nonce bound to its source is reported
- * to the transport workers (RECORD_PENALTY) and logged in one fixed line that fail2ban can match.
- * t: the request's transaction, which is answered. NULL: the answer is stateless, and nothing of
- * the request is kept; only for requests without credentials. */
-bool authorize(struct sip *sip, struct transaction *t, const struct message *m, uint8_t slot,
-	struct identity *sender);
+/* For a request outside a dialog (not ACK, not CANCEL). Returns true with in->sender where it may
+ * go on; false where it has been answered: 401 (REGISTER, and what is addressed to the gateway) or
+ * 407 with one challenge for each of the domain's algorithms, strongest first; stale=true for an
+ * old nonce, another source or slot, a repeated count; 403 where the authenticated user does not
+ * own the To of its REGISTER or the From of anything else. The domain of the challenge is the
+ * From's (REGISTER: the To's) when it is ours, else the first. An unknown user and a wrong password
+ * get the same answer in the same time. A wrong digest on a valid nonce bound to its source is
+ * reported to the transport workers (RECORD_PENALTY) and logged in one fixed line that fail2ban can
+ * match. Answers in->transaction; where that is NULL the answer is stateless, and nothing of the
+ * request is kept: only for requests without credentials. */
+bool authorize(struct incoming *in);
 
 #endif

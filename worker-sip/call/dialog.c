@@ -193,12 +193,10 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 		}
 	}
 	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a
-	 * trusted peer's dialog could be drawn to the Internet. */
-	bool permitted;
+	 * trusted peer's dialog could be drawn to the Internet. The core has seen that the zone
+	 * permits it. */
 	if (!settings_zone(sip->settings, d->zone)->trust &&
-		settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted) ==
-			d->zone &&
-		permitted) {
+		settings_listener(sip->settings, m->flow.listener)->zone == d->zone) {
 		bool moved = d->flow.id != m->flow.id;
 
 		d->flow = m->flow;
@@ -290,45 +288,6 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 	else
 		next_hop(sip, d, d->target, &flow);
 	return flow;
-}
-
-int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
-	uint64_t branch, struct str headers, struct wire **out)
-{
-	char token[TOKEN_LENGTH];
-	struct writer w = scratch_message(&sip->scratch);
-	struct flow flow = dialog_flow(sip, d);
-
-	write_str(&w, method);
-	write_literal(&w, " ");
-	write_str(&w, d->target);
-	write_literal(&w, " SIP/2.0\r\nVia: SIP/2.0/");
-	write_str(&w, str_of(transport_name(flow.transport)));
-	write_literal(&w, " ");
-	write_sent_by(&w, sip, &flow);
-	write_literal(&w, ";branch=" BRANCH_COOKIE);
-	token_mint(&sip->keys.minting, TOKEN_BRANCH, d->slot, branch, token);
-	write_bytes(&w, token, sizeof(token));
-	write_literal(&w, "\r\nMax-Forwards: ");
-	write_number(&w, sip->settings->max_forwards);
-	if (d->route.n) {
-		write_literal(&w, "\r\nRoute: ");
-		write_str(&w, d->route);
-	}
-	write_literal(&w, "\r\nFrom: ");
-	write_str(&w, d->local);
-	write_literal(&w, "\r\nTo: ");
-	write_str(&w, d->remote);
-	write_literal(&w, "\r\nCall-ID: ");
-	write_str(&w, d->call_id);
-	write_literal(&w, "\r\nCSeq: ");
-	write_number(&w, cseq);
-	write_literal(&w, " ");
-	write_str(&w, method);
-	write_literal(&w, "\r\n");
-	write_str(&w, headers);
-	write_literal(&w, "Content-Length: 0\r\n\r\n");
-	return scratch_wire(&sip->scratch, &w, out);
 }
 
 bool write_route_set(struct writer *w, const struct message *m, bool reverse)

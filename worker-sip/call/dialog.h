@@ -19,6 +19,7 @@ struct dialog {
 	struct table_node node;
 	uint64_t id; /* of our tag's token and of our Contact's */
 	struct call *call;
+	struct dialog *other;       /* the other leg of its call */
 	struct flow flow;           /* how the peer is reached */
 	struct flow_user flow_user; /* by that flow */
 	uint32_t local_cseq;        /* the last we sent */
@@ -80,11 +81,6 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);
 /* The flow for the next request: in an untrusted zone the peer's own; in a trusted one the first
  * Route or the remote target where that is a numeric address within the zone's sources. */
 struct flow dialog_flow(struct sip *sip, const struct dialog *d);
-
-/* Writes a request of our own within the dialog (BYE, ACK): no body. headers: whole lines, may be
- * empty. cseq is written as given. */
-int dialog_request(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
-	uint64_t branch, struct str headers, struct wire **out);
 
 /* The route set of a message as one Route value: Record-Route values in order (reverse: for the
  * response to our request). Returns false where it does not fit. */

@@ -9,7 +9,6 @@
 #include "dialog_reference.h"
 
 #include "ipc/token.h"
-#include "call.h"
 
 /* Splits "call-id;name=value..." */
 static struct str dialog_parameters(struct str value, struct str *call_id)
@@ -20,7 +19,7 @@ static struct str dialog_parameters(struct str value, struct str *call_id)
 	return semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0};
 }
 
-struct dialog *map_replaces_dialog(struct sip *sip, struct str value)
+struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 {
 	uint8_t slot;
 	uint64_t id, tag_id;
@@ -37,7 +36,7 @@ struct dialog *map_replaces_dialog(struct sip *sip, struct str value)
 	return dialog_of_id(sip, id);
 }
 
-void map_replaces(struct writer *w, const struct dialog *other, struct str value)
+void dialog_reference_replaces(struct writer *w, const struct dialog *other, struct str value)
 {
 	struct str call_id, params = dialog_parameters(value, &call_id);
 
@@ -50,7 +49,7 @@ void map_replaces(struct writer *w, const struct dialog *other, struct str value
 		write_literal(w, ";early-only");
 }
 
-bool map_target_dialog(struct writer *w, struct sip *sip, struct str value)
+bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct str value)
 {
 	struct str call_id, ours, theirs, params = dialog_parameters(value, &call_id);
 
@@ -60,7 +59,7 @@ bool map_target_dialog(struct writer *w, struct sip *sip, struct str value)
 	struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
 	if (!d)
 		return false;
-	struct dialog *other = d == d->call->a ? d->call->b : d->call->a;
+	struct dialog *other = d->other;
 	write_str(w, other->call_id);
 	write_literal(w, ";local-tag=");
 	write_bytes(w, other->tag, TOKEN_LENGTH);
@@ -146,7 +145,8 @@ static void write_uri_headers(
 	}
 }
 
-void map_address(struct writer *w, struct sip *sip, struct str value, const struct flow *to)
+void dialog_reference_address(
+	struct writer *w, struct sip *sip, struct str value, const struct flow *to)
 {
 	struct str rest = value;
 	struct address a;

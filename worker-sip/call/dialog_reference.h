@@ -6,16 +6,17 @@
 #include "dialog.h"
 
 /* The dialog that a Replaces value names (call-id;to-tag;from-tag as its sender's peer - we - has
- * it, or the name that map_address gave it), or NULL. */
-struct dialog *map_replaces_dialog(struct sip *sip, struct str value);
+ * it, or the name that dialog_reference_address gave it), or NULL. */
+struct dialog *dialog_reference_find(struct sip *sip, struct str value);
 /* Writes the Replaces value as the other leg of that dialog knows it; early-only stays. */
-void map_replaces(struct writer *w, const struct dialog *other, struct str value);
+void dialog_reference_replaces(struct writer *w, const struct dialog *other, struct str value);
 /* Target-Dialog, likewise. False where it names none of ours. */
-bool map_target_dialog(struct writer *w, struct sip *sip, struct str value);
+bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct str value);
 /* Writes a Refer-To or Referred-By value for the other leg: our own Contact gets our address there;
  * where the URI has a Replaces for one of our dialogs it becomes our Contact of that dialog, and
  * the Replaces our own name for it, for the INVITE that follows will come back to us. A Replaces
  * for any other dialog is left out. */
-void map_address(struct writer *w, struct sip *sip, struct str value, const struct flow *to);
+void dialog_reference_address(
+	struct writer *w, struct sip *sip, struct str value, const struct flow *to);
 
 #endif

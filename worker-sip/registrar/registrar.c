@@ -562,27 +562,19 @@ static bool apply(struct request *q)
 	return change_all(q, contacts, (unsigned)n);
 }
 
-void registrar_request(
-	struct registrar *r, struct transaction *t, const struct message *m, unsigned domain)
+void registrar_request(struct registrar *r, const struct incoming *in, unsigned domain)
 {
 	const struct settings *s = r->sip->settings;
-	bool permitted;
+	const struct message *m = in->message;
 	static struct request q; /* wire.h */
 
 	memset(&q, 0, offsetof(struct request, binding));
 	q.r = r;
-	q.t = t;
+	q.t = in->transaction;
 	q.m = m;
 	q.now_ms = clock_realtime_ms();
 	q.strings = WRITER(r->strings);
-	unsigned zone = m->flow.listener < s->listeners.count
-	                        ? settings_zone_of(s, m->flow.listener, &m->flow.peer, &permitted)
-	                        : NONE_INDEX;
-	if (zone >= s->zones.count || domain >= s->domains.count) {
-		refuse(&q, COUNTER_REGISTER_BAD, 403, STR_EMPTY, STR_EMPTY);
-		return;
-	}
-	q.zone = settings_zone(s, zone);
+	q.zone = settings_zone(s, in->zone);
 	q.domain = settings_domain(s, domain);
 	q.call_id = message_str(m, m->call_id);
 	q.user_agent = user_agent_of(m);
@@ -610,7 +602,7 @@ void registrar_request(
 	if (q.repeated)
 		count(REGISTER_REPEATED);
 	count(REGISTER_OK);
-	answer(r->sip, t, 200, write_bindings(&q));
+	answer(r->sip, q.t, 200, write_bindings(&q));
 }
 
 /* ---- flows and slots ---- */

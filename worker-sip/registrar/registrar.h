@@ -21,6 +21,7 @@
 #define SIPWARD_SIP_REGISTRAR_REGISTRAR_H
 
 #include "location.h"
+#include "worker-sip/incoming.h"
 
 /* Stream bindings of one worker whose flow's end is watched; further ones end by their expiry. */
 #define FLOW_INDEX_MAX (1u << 20)
@@ -28,9 +29,8 @@
 int registrar_new(struct registrar **out, struct sip *sip);
 void registrar_free(struct registrar *r);
 
-/* Handles an authorized REGISTER whose To is in settings domain `domain`: answers t. */
-void registrar_request(
-	struct registrar *r, struct transaction *t, const struct message *m, unsigned domain);
+/* Handles an authorized REGISTER whose To is in settings domain `domain`, and answers it. */
+void registrar_request(struct registrar *r, const struct incoming *in, unsigned domain);
 /* A stream flow that a binding came by has ended: its bindings go (RFC 5626 section 4.2.2: a flow
  * that is gone reaches nobody). */
 void registrar_flow_closed(struct registrar *r, uint64_t flow, uint8_t slot);

@@ -52,19 +52,3 @@ int forward_send(struct splice *s, const struct target *target, bool udp,
 	*out = f;
 	return 0;
 }
-
-unsigned response_rank(unsigned status)
-{
-	if (status >= 600)
-		return 0;
-	unsigned rank = (status / 100) * 10;
-	/* Within 4xx those that tell the caller what to do differently come first; a time-out or an
-	 * absent phone says least. */
-	if (status == 401 || status == 407 || status == 415 || status == 420 || status == 484)
-		return rank;
-	if (status == 503)
-		return 99;
-	if (status == 408 || status == 480)
-		return rank + 2;
-	return rank + 1;
-}

@@ -1,9 +1,9 @@
-/* forward.h - one request to one target: which transport it takes, and how it is written for it.
- * Used by invite.c and relay.c. */
+/* forward.h - one request to one target: which transport it takes, and how it is written for it
+ * (RFC 3261 section 16.6). */
 #ifndef SIPWARD_SIP_ROUTING_FORWARD_H
 #define SIPWARD_SIP_ROUTING_FORWARD_H
 
-#include "route.h"
+#include "target.h"
 #include "worker-sip/message/splice.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -23,9 +23,5 @@ struct forwarded {
  * here, all else by the caller. udp: do not leave UDP for TCP. 0 or -errno (nothing was sent). */
 int forward_send(struct splice *s, const struct target *target, bool udp,
 	const struct client_user *ops, void *user, struct forwarded *out);
-
-/* The value of rank that decides which of two failures is the better answer to send upstream (RFC
- * 3261 section 16.7): lower is better. */
-unsigned response_rank(unsigned status);
 
 #endif

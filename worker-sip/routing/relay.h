@@ -1,18 +1,16 @@
 /* relay.h - requests outside dialogs other than INVITE and REGISTER: MESSAGE, OPTIONS, PUBLISH,
- * INFO and unknown methods, passed on statefully (RFC 3261 section 16 as far as a back-to-back user
- * agent needs it). */
+ * INFO and unknown methods, passed on statefully. */
 #ifndef SIPWARD_SIP_ROUTING_RELAY_H
 #define SIPWARD_SIP_ROUTING_RELAY_H
 
-#include "route.h"
+#include "target.h"
+#include "worker-sip/incoming.h"
 
-/* Passes on the request of t to the targets: all of one q together, the next q when all have
- * failed; trunk targets one after the other (the next on 503, transport failure); the best response
- * (RFC 3261 section 16.7) goes back. Takes over t. */
-void relay_request(struct sip *sip, struct transaction *t, const struct message *m,
-	const struct identity *sender, const struct target *targets, unsigned count);
-/* OPTIONS and others addressed to the gateway itself: 200 with Allow, Accept, Supported; 501 or 405
- * for other methods. */
-void relay_self(struct sip *sip, struct transaction *t, const struct message *m);
+/* Passes a request on to the targets (count > 0), and the best answer back. Takes over
+ * in->transaction. */
+void relay_request(const struct incoming *in, const struct target *targets, unsigned count);
+/* Answers a request that is addressed to the gateway itself: OPTIONS with 200, Allow, Accept and
+ * Supported; others with 404, 501 or 405. */
+void relay_self(const struct incoming *in);
 
 #endif

@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "number_prefix.h"
+#include "worker-sip/registrar/location.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -260,9 +261,11 @@ static void trunk_targets(
 	}
 }
 
-void route_request(struct sip *sip, const struct message *m, const struct identity *sender,
-	struct target *targets, unsigned limit, struct decision *out)
+void route_request(
+	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out)
 {
+	struct sip *sip = in->sip;
+	const struct message *m = in->message;
 	const struct settings *s = sip->settings;
 	struct uri_parts uri = uri_of(m, &m->request_uri);
 	struct gathering g = {
@@ -289,8 +292,9 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		}
 	}
 	if (uri_unescape(uri.user, number, NUMBER_MAX) == -EINVAL) {
-		out->status = sender->trusted ? 404 : 403; /* "%00": behind us another user could be
-		                                              read in it, the one before the NUL */
+		out->status = in->sender.trusted ? 404
+		                                 : 403; /* "%00": behind us another user could be
+		                                        read in it, the one before the NUL */
 		return;
 	}
 	size_t n = called(&uri, number);
@@ -300,7 +304,7 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 	while (prefix_next(&walk, &i)) {
 		const struct route_settings *r = settings_route(s, i);
 
-		if (!(r->from >> sender->zone & 1) ||
+		if (!(r->from >> in->zone & 1) ||
 			(r->to_domain != NONE_INDEX && r->to_domain != domain))
 			continue;
 		if (r->number.length && (!n || !number_matches(sip->routes, i, number)))
@@ -324,5 +328,5 @@ void route_request(struct sip *sip, const struct message *m, const struct identi
 		out->count = g.count;
 		return;
 	}
-	out->status = sender->trusted ? 404 : 403;
+	out->status = in->sender.trusted ? 404 : 403;
 }

@@ -4,14 +4,13 @@
 #define SIPWARD_SIP_ROUTING_ROUTE_H
 
 #include "target.h"
-#include "worker-sip/auth/authorize.h"
-#include "worker-sip/registrar/location.h"
+#include "worker-sip/incoming.h"
 
 /* The rules of the settings with their compiled expressions, indexed by what numbers they match
  * begin with. The settings have to stay as long. */
-int routes_new(struct routes **out,
-	const struct settings
-		*settings); /* -errno; a bad expression is logged (the master has checked it) */
+int routes_new(
+	struct routes **out, const struct settings *settings); /* -errno; a bad expression is logged
+                                                                  (the master has checked it) */
 void routes_free(struct routes *r);
 
 /* What the rules say of a request. */
@@ -23,11 +22,12 @@ struct decision {
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                 user part) */
 };
-/* Finds the targets for a request from who. Writes at most limit (of TARGETS_MAX) into targets,
- * sorted by q then order. `registered` matches users that exist in the domain; a user without a
- * binding: 480. Our own listeners' addresses count as the first domain. A trunk target that is one
- * of our own listeners: 482. Nothing matches: 403 to an untrusted zone, 404 to a trusted one. */
-void route_request(struct sip *sip, const struct message *m, const struct identity *sender,
-	struct target *targets, unsigned limit, struct decision *out);
+/* Finds the targets for an authorized request outside a dialog. Writes at most limit (of
+ * TARGETS_MAX) into targets, sorted by q then order. `registered` matches users that exist in the
+ * domain; a user without a binding: 480. Our own listeners' addresses count as the first domain. A
+ * trunk target that is one of our own listeners: 482. Nothing matches: 403 to an untrusted zone,
+ * 404 to a trusted one. */
+void route_request(
+	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out);
 
 #endif

@@ -1,0 +1,111 @@
+/* dialog_request.c - requests of our own within a dialog (dialog_request.h). */
+#include "dialog_request.h"
+
+#include "ipc/token.h"
+#include "worker-sip/transaction/transaction.h"
+
+#include <errno.h>
+
+int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
+	uint64_t branch, struct str headers, struct wire **out)
+{
+	char token[TOKEN_LENGTH];
+	struct writer w = scratch_message(&sip->scratch);
+	struct flow flow = dialog_flow(sip, d);
+
+	write_str(&w, method);
+	write_literal(&w, " ");
+	write_str(&w, d->target);
+	write_literal(&w, " SIP/2.0\r\nVia: SIP/2.0/");
+	write_str(&w, str_of(transport_name(flow.transport)));
+	write_literal(&w, " ");
+	write_sent_by(&w, sip, &flow);
+	write_literal(&w, ";branch=" BRANCH_COOKIE);
+	token_mint(&sip->keys.minting, TOKEN_BRANCH, d->slot, branch, token);
+	write_bytes(&w, token, sizeof(token));
+	write_literal(&w, "\r\nMax-Forwards: ");
+	write_number(&w, sip->settings->max_forwards);
+	if (d->route.n) {
+		write_literal(&w, "\r\nRoute: ");
+		write_str(&w, d->route);
+	}
+	write_literal(&w, "\r\nFrom: ");
+	write_str(&w, d->local);
+	write_literal(&w, "\r\nTo: ");
+	write_str(&w, d->remote);
+	write_literal(&w, "\r\nCall-ID: ");
+	write_str(&w, d->call_id);
+	write_literal(&w, "\r\nCSeq: ");
+	write_number(&w, cseq);
+	write_literal(&w, " ");
+	write_str(&w, method);
+	write_literal(&w, "\r\n");
+	write_str(&w, headers);
+	write_literal(&w, "Content-Length: 0\r\n\r\n");
+	return scratch_wire(&sip->scratch, &w, out);
+}
+
+void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers)
+{
+	struct wire *bytes;
+	struct transaction *t;
+	uint64_t branch = random_u64();
+
+	if (dialog_request_write(sip, d, S("BYE"), ++d->local_cseq, branch, headers, &bytes))
+		return;
+	struct flow flow = dialog_flow(sip, d);
+	transaction_send(
+		sip->transactions, METHOD_BYE, branch, d->slot, &flow, bytes, NULL, NULL, &t);
+	wire_drop(bytes);
+}
+
+struct wire *dialog_send_ack(struct sip *sip, const struct dialog *d, uint32_t cseq)
+{
+	struct wire *bytes;
+
+	if (dialog_request_write(sip, d, S("ACK"), cseq, random_u64(), STR_EMPTY, &bytes))
+		return NULL;
+	struct flow flow = dialog_flow(sip, d);
+	sip_send(sip, &flow, (struct str){bytes->byte, bytes->size}, 0, true);
+	return bytes;
+}
+
+void dialog_refuse_answer(
+	struct sip *sip, const struct message *m, unsigned zone, struct wire **ack)
+{
+	char routes[8192];
+	struct writer w = WRITER(routes);
+	struct dialog *d;
+	uint8_t slot;
+
+	if (ack && *ack) {
+		sip_send(sip, &m->flow, (struct str){(*ack)->byte, (*ack)->size}, 0, true);
+		return;
+	}
+	if (!m->to_tag.length || !write_route_set(&w, m, true))
+		return;
+	if (token_slot(message_str(m, m->from_tag), &slot))
+		return;
+	struct dialog_parts parts = {.id = random_u64(),
+		.slot = slot,
+		.zone = (uint16_t)zone,
+		.flow = &m->flow,
+		.call_id = message_str(m, m->call_id),
+		.local = message_value(m, HEADER_FROM),
+		.remote = message_value(m, HEADER_TO),
+		.remote_tag = message_str(m, m->to_tag),
+		.route = writer_text(&w),
+		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
+	                                          : message_str(m, m->to.whole),
+		.local_cseq = m->cseq};
+	if (dialog_new(sip, &parts, &d))
+		return;
+	count(ANSWERS_REFUSED);
+	struct wire *sent = dialog_send_ack(sip, d, m->cseq);
+	dialog_send_bye(sip, d, STR_EMPTY);
+	dialog_free(sip, d);
+	if (ack)
+		*ack = sent;
+	else
+		wire_drop(sent);
+}

@@ -1,0 +1,28 @@
+/* dialog_request.h - requests of our own within a dialog: BYE, and the ACK of a 2xx (RFC 3261
+ * sections 15.1.1 and 13.2.2.4). */
+#ifndef SIPWARD_SIP_CALL_DIALOG_REQUEST_H
+#define SIPWARD_SIP_CALL_DIALOG_REQUEST_H
+
+#include "dialog.h"
+
+/* Writes a request of our own within the dialog, without a body. cseq is written as given; branch
+ * is the id of the Via's branch token; headers are whole lines, and may be empty. -ENOBUFS where it
+ * is too large, -ENOMEM. *out is the caller's to drop. */
+int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
+	uint64_t branch, struct str headers, struct wire **out);
+
+/* Sends BYE with the dialog's next CSeq; nobody waits for its answer. headers are whole lines
+ * (Reason), and may be empty. Failures are the transaction layer's to count. */
+void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers);
+
+/* Sends the ACK of the 2xx to the INVITE with that CSeq. Returns its bytes, which are the caller's
+ * to drop, for when the 2xx is repeated. NULL where it could not be written. */
+struct wire *dialog_send_ack(struct sip *sip, const struct dialog *d, uint32_t cseq);
+
+/* Sends ACK and BYE for the 2xx m that nobody wants, back to where it came from. zone is that of
+ * its sender. *ack keeps the ACK, which alone is sent where m is a repetition; the caller drops it.
+ * ack may be NULL. A 2xx without a To tag makes no dialog that could be ended: nothing is sent. */
+void dialog_refuse_answer(
+	struct sip *sip, const struct message *m, unsigned zone, struct wire **ack);
+
+#endif

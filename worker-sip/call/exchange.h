@@ -1,0 +1,68 @@
+/* exchange.h - the two legs of a call, and the requests that pass from one leg to the other.
+ *
+ * Every request but ACK is an exchange: a server transaction on the leg that it came by, a client
+ * transaction on the other, and the way back of its answer. Both call.c (requests within a call)
+ * and invite.c (the INVITE that makes one) stand on it.
+ */
+#ifndef SIPWARD_SIP_CALL_EXCHANGE_H
+#define SIPWARD_SIP_CALL_EXCHANGE_H
+
+#include "dialog.h"
+#include "worker-sip/incoming.h"
+#include "worker-sip/message/leg_request.h"
+#include "worker-sip/transaction/transaction.h"
+
+/* Requests in progress in one call, at most; a further one gets 500 with Retry-After. */
+#define EXCHANGES_MAX 16
+
+struct exchange;
+struct invite;
+
+/* Two legs. An early call belongs to its invite; a confirmed one stands alone. */
+struct call {
+	struct call *next, **link; /* all calls of this worker */
+	struct sip *sip;
+	struct dialog *a, *b;       /* the caller's leg and the callee's */
+	struct exchange *exchanges; /* requests on their way, newest first */
+	struct invite *invite;      /* while it is early */
+	uint64_t started, answered; /* loop_now; answered 0: not yet */
+	/* The last INVITE and the last REFER from a ([0]) and from b ([1]): what RAck and the id of
+	 * Event: refer name. */
+	struct cseq_pair invites[2], refers[2];
+	uint16_t exchange_count;
+	bool ending;        /* a BYE is on its way through */
+	struct timer grace; /* armed while a leg's flow is gone; call.c's */
+	uint64_t lost;      /* that flow; 0: none */
+};
+
+/* Makes an early call with both of its dialogs. -ENOMEM. */
+int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_parts *b,
+	struct call **out);
+/* Frees the call and its dialogs; exchanges still on their way finish alone. */
+void call_free(struct call *call);
+/* Ends a call from our side: ACK where one is owed, BYE to the legs asked for, then call_free.
+ * reason: a Reason header line (RFC 3326), or empty. */
+void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason);
+
+/* Passes a request (not ACK) that came by leg d on to the other leg, and its answer back. Takes
+ * over in->transaction, and answers it where the request cannot go on. The caller has checked that
+ * the request may come now (call.c). BYE marks the call as ending. */
+void exchange_pass(struct dialog *d, const struct incoming *in);
+/* Passes the ACK of a 2xx that came by leg d on, or repeats the one that went before. Counts it
+ * where no answer waits for it. */
+void exchange_ack(struct dialog *d, const struct message *ack);
+/* Whether an INVITE that came by leg d is on its way: not answered yet, or its 2xx not
+ * acknowledged. */
+bool exchange_invite_pending(const struct dialog *d);
+
+/* The exchange of the initial INVITE once its 2xx has gone to the caller: takes over the server
+ * transaction, and confirms the call. The numbers are the INVITE's CSeq on the two legs. It is held
+ * until exchange_release. -ENOMEM: nothing has changed. */
+int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pair cseq,
+	struct exchange **out);
+void exchange_release(struct exchange *x);
+/* Whether the 2xx m repeats the answer that x passed on. The ACK, where it has come, then goes out
+ * again (RFC 3261 section 13.2.2.4). */
+bool exchange_answer_again(struct exchange *x, const struct message *m);
+
+#endif

@@ -1,0 +1,519 @@
+/* fork.c - RFC 3261 section 16, once for all methods (fork.h). */
+#include "fork.h"
+
+#include "forward.h"
+#include "ipc/token.h"
+#include "worker-sip/call/dialog.h"
+#include "worker-sip/message/leg_request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Timer C for branches to registered phones (section 16.6 asks for more than three minutes). */
+#define TIMER_C_MS 181000
+
+static const struct client_user fork_client;
+static const struct server_user fork_server;
+
+static struct flow_users *fork_flow_users(const struct fork *f)
+{
+	return &dialogs_flow_users(f->sip->dialogs)->branches;
+}
+
+/* ---- life ---- */
+
+static void fork_branch_timer(struct timer *t, void *arg)
+{
+	struct fork_branch *b = arg;
+
+	(void)t;
+	if (!b->client || b->done)
+		return;
+	b->cancelled = true;
+	transaction_cancel(b->client, STR_EMPTY);
+	/* Where a provisional response has come, the 487 that follows the CANCEL, or its absence,
+	 * ends the branch. */
+	if (!b->provisional)
+		fork_branch_failed(b, 408, NULL);
+}
+
+static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct target *target)
+{
+	bool trunk = target->trunk != NONE_INDEX;
+
+	b->fork = f;
+	b->target = target;
+	b->zone = (uint16_t)target->zone;
+	b->trunk = target->trunk;
+	b->id = random_u64();
+	timer_init(&b->timer, fork_branch_timer, b);
+	token_mint(&f->sip->keys.minting, TOKEN_CALL_ID, f->slot, b->id, b->call_id);
+	if (!f->invite)
+		return;
+	b->answer_ms = trunk ? settings_trunk(f->sip->settings, target->trunk)->answer_ms
+	                     : TIMER_C_MS;
+	b->ring_ms = trunk ? settings_trunk(f->sip->settings, target->trunk)->ring_ms : TIMER_C_MS;
+}
+
+int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
+	size_t branch_size, const struct fork_user *user, struct fork **out)
+{
+	struct fork *f = calloc(1, size);
+	struct target *copies = calloc(count, sizeof(*copies));
+	void *branches = calloc(count, branch_size);
+
+	if (!f || !copies || !branches) {
+		free(f);
+		free(copies);
+		free(branches);
+		return -ENOMEM;
+	}
+	*f = (struct fork){.sip = in->sip,
+		.user = user,
+		.server = in->transaction,
+		.request = held_message_hold(transaction_request(in->transaction)),
+		.targets = copies,
+		.branches = branches,
+		.branch_size = branch_size,
+		.count = count,
+		.zone = in->zone,
+		.id = random_u64(),
+		.slot = in->slot,
+		.invite = in->message->method == METHOD_INVITE};
+	for (unsigned i = 0; i < count; i++) {
+		target_copy(&copies[i], &targets[i]);
+		fork_branch_init(f, fork_branch_at(f, i), &copies[i]);
+	}
+	transaction_serve(in->transaction, &fork_server, f);
+	*out = f;
+	return 0;
+}
+
+void fork_trim(struct fork *f)
+{
+	held_message_drop(f->request);
+	held_message_drop(f->best);
+	free(f->targets);
+	f->request = f->best = NULL;
+	f->targets = NULL;
+	for (unsigned i = 0; i < f->count; i++)
+		fork_branch_at(f, i)->target = NULL;
+}
+
+/* Frees f when nothing points to it any more. */
+static void fork_check(struct fork *f)
+{
+	if (f->server || f->transactions)
+		return;
+	for (unsigned i = 0; i < f->count; i++) {
+		struct fork_branch *b = fork_branch_at(f, i);
+
+		loop_unset(f->sip->loop, &b->timer);
+		flow_users_remove(fork_flow_users(f), &b->flow_user);
+	}
+	if (f->user->released)
+		f->user->released(f);
+	held_message_drop(f->request);
+	held_message_drop(f->best);
+	free(f->targets);
+	free(f->branches);
+	free(f);
+}
+
+void fork_drop(struct fork *f)
+{
+	f->transactions--;
+	fork_check(f);
+}
+
+void fork_settle(struct fork *f)
+{
+	f->answered = f->stopped = true;
+	if (f->user->settled)
+		f->user->settled(f);
+}
+
+/* ---- the way back ---- */
+
+void fork_tag(const struct fork *f, char tag[TOKEN_LENGTH])
+{
+	token_mint(&f->sip->keys.minting, TOKEN_TAG, f->slot, f->id, tag);
+}
+
+/* Writes m, which came from a zone, as the answer to the request. */
+static int fork_write_answer(struct fork *f, const struct message *m, unsigned from_zone,
+	unsigned status, struct str contact_user, struct str to_tag, struct wire **out)
+{
+	struct splice s = {.sip = f->sip,
+		.slot = f->slot,
+		.in = m,
+		.from_zone = from_zone,
+		.to_zone = f->zone,
+		.contact_user = contact_user};
+
+	return splice_response(&s, &f->request->message, status, to_tag, out);
+}
+
+int fork_pass(
+	struct fork_branch *b, const struct message *m, struct str contact_user, struct str to_tag)
+{
+	struct fork *f = b->fork;
+	struct wire *bytes;
+	int error = fork_write_answer(f, m, b->zone, 0, contact_user, to_tag, &bytes);
+
+	if (error)
+		return error;
+	error = transaction_answer(f->server, m->status, bytes);
+	wire_drop(bytes);
+	return error;
+}
+
+void fork_refuse(struct fork *f, unsigned status)
+{
+	char tag[TOKEN_LENGTH];
+	struct response r = {.status = status, .to_tag = {tag, sizeof(tag)}};
+	struct wire *bytes;
+
+	fork_tag(f, tag);
+	fork_settle(f);
+	if (f->server && f->request) {
+		int error = response_build(f->sip, &f->request->message, &r, &bytes);
+
+		if (error) {
+			count(RESPONSES_NOT_BUILT);
+			transaction_abandon(f->server, error);
+		} else {
+			transaction_answer(f->server, status, bytes);
+			wire_drop(bytes);
+		}
+	}
+	fork_trim(f);
+}
+
+/* The status that goes back for the best failure. */
+static unsigned fork_final_status(const struct fork *f)
+{
+	unsigned status = f->best_status ? f->best_status : 480;
+	bool challenge = status == 401 || status == 407;
+
+	/* 503 says "send me nothing more", which is for the failed peer to say and not for us
+	 * (section 16.7). */
+	if (status == 503)
+		return 500;
+	/* A redirection would tell where the other side lives. */
+	if (status < 400)
+		return 480;
+	/* No 408 of our own for other requests than INVITE: it would come too late for anyone (RFC
+	 * 4320 section 4.2). */
+	if (status == 408 && !f->best && !f->invite)
+		return 480;
+	/* A challenge does not pass from the access side, and without it 401 and 407 say
+	 * nothing. */
+	if (challenge && !settings_zone(f->sip->settings, f->best_zone)->trust)
+		return 403;
+	return status;
+}
+
+/* The best failure goes back. */
+static void fork_finish(struct fork *f)
+{
+	unsigned status = fork_final_status(f);
+	struct wire *bytes;
+	char tag[TOKEN_LENGTH];
+
+	f->stopped = true;
+	if (f->answered || !f->server)
+		return;
+	fork_tag(f, tag);
+	if (!f->best) {
+		fork_refuse(f, status);
+	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
+			   (struct str){tag, sizeof(tag)}, &bytes) == 0) {
+		fork_settle(f);
+		transaction_answer(f->server, status, bytes);
+		wire_drop(bytes);
+		fork_trim(f);
+	} else {
+		fork_refuse(f, 500);
+	}
+}
+
+/* ---- the target set ---- */
+
+static bool fork_send(struct fork_branch *b, bool udp)
+{
+	struct fork *f = b->fork;
+	const struct target *target = b->target;
+	struct leg_request r = {.sip = f->sip,
+		.message = &f->request->message,
+		.from_zone = f->zone,
+		.to_zone = b->zone,
+		.slot = f->slot,
+		.id = b->id,
+		.to = &target->flow,
+		.request_uri = target->request_uri,
+		.route = target->route,
+		.call_id = {b->call_id, sizeof(b->call_id)},
+		.cseq = 1,
+		.replaces = f->replaces};
+	struct forwarded sent;
+	struct splice s;
+
+	if (leg_request_splice(&r, &s) || forward_send(&s, target, udp, &fork_client, b, &sent))
+		return false;
+	b->sent = true;
+	b->client = sent.client;
+	b->flow = sent.flow;
+	b->switched = sent.switched;
+	f->transactions++;
+	flow_users_add(fork_flow_users(f), &b->flow_user, b->flow.id);
+	sip_watch(f->sip, &b->flow, f->slot);
+	if (f->invite)
+		loop_set(f->sip->loop, &b->timer, b->answer_ms);
+	return true;
+}
+
+static bool fork_pending(const struct fork *f)
+{
+	for (unsigned i = 0; i < f->next; i++) {
+		const struct fork_branch *b = fork_branch_at(f, i);
+
+		if (b->sent && !b->done)
+			return true;
+	}
+	return false;
+}
+
+/* Whether target i is of the group that target first begins. */
+static bool fork_same_group(const struct fork *f, unsigned first, unsigned i)
+{
+	const struct target *a = &f->targets[first], *b = &f->targets[i];
+
+	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q;
+}
+
+/* Sends to the next group of targets where one is left and no branch is pending; else the best
+ * failure goes back. */
+static void fork_next_group(struct fork *f)
+{
+	while (!f->stopped && !f->answered && f->next < f->count) {
+		unsigned first = f->next, sent = 0;
+
+		do {
+			struct fork_branch *b = fork_branch_at(f, f->next++);
+
+			if (fork_send(b, false)) {
+				sent++;
+			} else {
+				b->done = true;
+				if (!f->best_status)
+					f->best_status = 503;
+			}
+		} while (f->next < f->count && fork_same_group(f, first, f->next));
+		if (sent)
+			return;
+	}
+	if (!fork_pending(f))
+		fork_finish(f);
+}
+
+void fork_start(struct fork *f)
+{
+	fork_hold(f);
+	fork_next_group(f);
+	fork_drop(f);
+}
+
+void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason)
+{
+	f->stopped = true;
+	for (unsigned i = 0; i < f->count && f->invite; i++) {
+		struct fork_branch *b = fork_branch_at(f, i);
+
+		loop_unset(f->sip->loop, &b->timer);
+		if (b == except || !b->client || b->done || b->cancelled)
+			continue;
+		b->cancelled = true;
+		transaction_cancel(b->client, reason);
+	}
+}
+
+/* ---- branches ---- */
+
+/* Which of two failures is the better answer (section 16.7): the one of lower rank. */
+static unsigned fork_rank(unsigned status)
+{
+	if (status >= 600)
+		return 0;
+	unsigned rank = (status / 100) * 10;
+	/* Within 4xx those that tell the caller what to do differently come first; a time-out or an
+	 * absent phone says least. */
+	if (status == 401 || status == 407 || status == 415 || status == 420 || status == 484)
+		return rank;
+	if (status == 503)
+		return 99;
+	if (status == 408 || status == 480)
+		return rank + 2;
+	return rank + 1;
+}
+
+void fork_branch_done(struct fork_branch *b)
+{
+	b->done = true;
+	loop_unset(b->fork->sip->loop, &b->timer);
+}
+
+/* Whether no other target is tried after this failure: a 6xx is for all of them, and a trunk's own
+ * answer is final; only what says "not I" goes on to its next target. */
+static bool fork_is_final(const struct fork_branch *b, unsigned status)
+{
+	return status >= 600 || (b->trunk != NONE_INDEX && status != 503 && status != 408);
+}
+
+void fork_branch_failed(struct fork_branch *b, unsigned status, const struct message *m)
+{
+	struct fork *f = b->fork;
+
+	if (b->done)
+		return;
+	fork_branch_done(b);
+	if (f->user->failed)
+		f->user->failed(b);
+	if (f->answered)
+		return;
+	if (!f->best_status || fork_rank(status) < fork_rank(f->best_status)) {
+		held_message_drop(f->best);
+		f->best = m ? held_message_new(m) : NULL;
+		f->best_status = status;
+		f->best_zone = b->zone;
+	}
+	if (status >= 600)
+		fork_cancel(f, b, STR_EMPTY);
+	if (fork_is_final(b, status))
+		f->stopped = true;
+	if (!fork_pending(f))
+		fork_next_group(f);
+}
+
+/* The connection that the transport worker opened for the request has a name now. */
+static void fork_branch_flow(struct fork_branch *b, const struct flow *flow)
+{
+	struct fork *f = b->fork;
+
+	if (b->flow.id || !flow->id)
+		return;
+	b->flow.id = flow->id;
+	flow_users_add(fork_flow_users(f), &b->flow_user, b->flow.id);
+	sip_watch(f->sip, &b->flow, f->slot);
+}
+
+static void fork_on_response(void *user, struct transaction *t, const struct message *m)
+{
+	struct fork_branch *b = user;
+	struct fork *f = b->fork;
+
+	(void)t;
+	if (m->status >= 300) {
+		fork_branch_failed(b, m->status, m);
+		return;
+	}
+	if (m->status < 200) {
+		b->provisional = true;
+		if (b->done || f->answered)
+			return;
+		fork_branch_flow(b, &m->flow);
+		if (!f->invite)
+			return; /* they go from hop to hop only (RFC 4320 section 4.1) */
+		loop_set(f->sip->loop, &b->timer, b->ring_ms);
+	}
+	f->user->response(b, m);
+}
+
+/* Whether a request that left UDP for TCP because of its size goes by UDP after all: nobody at the
+ * target has seen it, and it is still wanted (section 18.1.1). */
+static bool fork_may_switch_back(const struct fork_branch *b, unsigned status)
+{
+	return b->switched && status == 503 && !b->provisional && !b->done && !b->fork->stopped;
+}
+
+static void fork_on_failed(void *user, struct transaction *t, unsigned status, int error)
+{
+	struct fork_branch *b = user;
+
+	(void)t;
+	if (fork_may_switch_back(b, status)) {
+		b->switched = false;
+		if (fork_send(b, true))
+			return;
+	}
+	/* A binding whose flow is gone is a phone that is not there. */
+	if (b->trunk == NONE_INDEX && error)
+		status = 480;
+	fork_branch_failed(b, status, NULL);
+}
+
+static void fork_on_gone(void *user, struct transaction *t)
+{
+	struct fork_branch *b = user;
+
+	if (b->client == t)
+		b->client = NULL;
+	fork_drop(b->fork);
+}
+
+static const struct client_user fork_client = {
+	.response = fork_on_response, .failed = fork_on_failed, .gone = fork_on_gone};
+
+void fork_flow_closed(struct sip *sip, uint64_t flow)
+{
+	struct flow_user *flow_user;
+
+	while ((flow_user = flow_users_pop(&dialogs_flow_users(sip->dialogs)->branches, flow))) {
+		struct fork_branch *b = container_of(flow_user, struct fork_branch, flow_user);
+
+		if (!b->client || b->done)
+			continue;
+		/* The transaction's place among those that hold f is ours now. */
+		transaction_detach(b->client);
+		b->client = NULL;
+		/* A phone whose flow is gone is not there; a trunk's next target may be. */
+		fork_branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);
+		fork_drop(b->fork);
+	}
+}
+
+/* ---- the server transaction ---- */
+
+static void fork_on_cancelled(void *user, struct transaction *t, const struct message *cancel)
+{
+	struct fork *f = user;
+
+	(void)t;
+	if (!f->answered && f->user->cancelled)
+		f->user->cancelled(f, cancel);
+}
+
+/* The sender cannot be told; nobody shall ring for it. */
+static void fork_on_server_failed(void *user, struct transaction *t, int error)
+{
+	struct fork *f = user;
+
+	(void)t;
+	(void)error;
+	fork_settle(f);
+	fork_cancel(f, NULL, STR_EMPTY);
+	fork_trim(f);
+}
+
+static void fork_on_server_gone(void *user, struct transaction *t)
+{
+	struct fork *f = user;
+
+	(void)t;
+	f->server = NULL;
+	fork_check(f);
+}
+
+static const struct server_user fork_server = {.cancelled = fork_on_cancelled,
+	.failed = fork_on_server_failed,
+	.gone = fork_on_server_gone};

@@ -1,0 +1,124 @@
+/* fork.h - one request to several targets, and the best of their answers back: section 16 of RFC
+ * 3261, as far as a back-to-back user agent needs it, for INVITE (call/invite.c) and for every
+ * other request outside a dialog (relay.c).
+ *
+ * Targets are tried in groups: all bindings of one q together, trunk targets one by one. A group
+ * whose every branch has failed is followed by the next; an answer of a trunk other than 503 or 408
+ * is final, and so is any 6xx. With no group left the best failure goes back (section 16.7).
+ *
+ * What INVITE has of its own: its branches are cancelled when they are not needed any more (section
+ * 9.1 permits it for no other method), and they have timer C (section 16.8) or their trunk's times.
+ * For all others RFC 4320 holds: no provisional response passes, and a branch that timed out is no
+ * 408.
+ */
+#ifndef SIPWARD_SIP_ROUTING_FORK_H
+#define SIPWARD_SIP_ROUTING_FORK_H
+
+#include "target.h"
+#include "worker-sip/call/flow_users.h"
+#include "worker-sip/incoming.h"
+#include "worker-sip/transaction/transaction.h"
+
+struct fork;
+
+/* The request on its way to one target. First member of what its user keeps for a branch. */
+struct fork_branch {
+	struct fork *fork;
+	const struct target *target; /* NULL once the request is settled */
+	struct transaction *client;  /* NULL: not sent, or gone */
+	struct flow flow;            /* that it went by */
+	struct flow_user flow_user;  /* by that flow */
+	struct timer timer; /* INVITE: no provisional response yet: next target; else timer C */
+	uint32_t answer_ms, ring_ms; /* for both; the settings may be others by then */
+	uint64_t id;                 /* of our From tag and Contact towards the target */
+	char call_id[TOKEN_LENGTH];
+	uint16_t zone, trunk; /* of the target */
+	bool sent, done, provisional, switched, cancelled;
+};
+
+/* What a request's user does for it. */
+struct fork_user {
+	/* A provisional response (INVITE only; 100 too), or a 2xx, repetitions and those of further
+	 * forks included. */
+	void (*response)(struct fork_branch *b, const struct message *m);
+	/* The branch has failed. May be NULL. */
+	void (*failed)(struct fork_branch *b);
+	/* The request has its final answer, or cannot get one any more; may be called again. May be
+	 * NULL. */
+	void (*settled)(struct fork *f);
+	/* CANCEL came before a final answer. NULL: it changes nothing. */
+	void (*cancelled)(struct fork *f, const struct message *cancel);
+	/* Nothing points to the request any more: what the user keeps for it goes, but for the
+	 * memory of fork and branches. May be NULL. */
+	void (*released)(struct fork *f);
+};
+
+/* A request with its targets. First member of what its user keeps for it. Lives until its
+ * transactions are gone. */
+struct fork {
+	struct sip *sip;
+	const struct fork_user *user;
+	struct transaction *server;   /* NULL: gone, or handed on by the user */
+	struct held_message *request; /* until it is settled */
+	struct held_message *best;    /* the best failure received */
+	struct target *targets;       /* until it is settled */
+	struct str replaces;          /* mapped value of Replaces; n == 0: none. The user's */
+	void *branches;               /* one a target */
+	size_t branch_size;
+	unsigned count, next;     /* targets; the next to try */
+	unsigned transactions;    /* client transactions alive */
+	unsigned best_status;     /* 0: none */
+	unsigned best_zone, zone; /* where the best failure came from; of the sender */
+	uint64_t id;              /* of our To tag, and of our Contact towards the sender: ids stand
+	                             in clear, and no side may know another's */
+	uint8_t slot;
+	bool invite;
+	bool answered, stopped; /* finally; no more targets */
+};
+
+/* Makes a request of in->transaction with copies of its targets. size and branch_size are those of
+ * the user's structures that begin with struct fork and struct fork_branch; the rest of them is
+ * zeroed. Takes over the transaction, though not where it fails: -ENOMEM. */
+int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
+	size_t branch_size, const struct fork_user *user, struct fork **out);
+/* Sends the request to the first group. f may be gone afterwards. */
+void fork_start(struct fork *f);
+static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned i)
+{
+	return (struct fork_branch *)(void *)((char *)f->branches + i * f->branch_size);
+}
+
+/* The branch has failed with that status; m is its response, or NULL. The next group follows, or
+ * the best failure goes back. */
+void fork_branch_failed(struct fork_branch *b, unsigned status, const struct message *m);
+/* Ends the waiting for a branch: it was answered with a 2xx. */
+void fork_branch_done(struct fork_branch *b);
+/* Passes the response m of a branch back. contact_user: of our Contact; n == 0: none. to_tag: ours.
+ * -ENOBUFS, -ENOMEM, or what transaction_answer says. */
+int fork_pass(
+	struct fork_branch *b, const struct message *m, struct str contact_user, struct str to_tag);
+/* Our To tag where no dialog gives one. */
+void fork_tag(const struct fork *f, char tag[TOKEN_LENGTH]);
+/* A failure of our own goes back. */
+void fork_refuse(struct fork *f, unsigned status);
+/* No further target is tried, and nothing but absorbing is left to do. */
+void fork_settle(struct fork *f);
+/* What only an unanswered request needs goes: what is left lives 64*T1 longer, and there are many
+ * of it. */
+void fork_trim(struct fork *f);
+/* No further target is tried; the branches of an INVITE but for one are cancelled. reason: header
+ * lines for the CANCEL, may be empty. */
+void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason);
+
+/* A request is kept while its user is at work on it: nothing of what follows frees it. */
+static inline void fork_hold(struct fork *f)
+{
+	f->transactions++;
+}
+/* Undoes fork_hold, and frees f where nothing points to it any more. */
+void fork_drop(struct fork *f);
+
+/* A stream flow has ended: unanswered branches that wait on it fail now. */
+void fork_flow_closed(struct sip *sip, uint64_t flow);
+
+#endif
