@@ -11,7 +11,7 @@
 
 #include "common/str.h"
 #include "fingerprint.h"
-#include "mesh.h"
+#include "role.h"
 #include "slot.h"
 #include "token.h"
 

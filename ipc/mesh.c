@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 /* Peers are found by role and index: one more than the last role. */
-#define ROLES 4
 /* A batch from this size on may have another behind it. */
 #define BATCH_NEAR_FULL (BATCH_TARGET / 2)
 /* Batches taken from one peer in one turn: everything else in the loop gets its share. */
@@ -40,7 +39,7 @@ struct mesh {
 	struct loop *loop;
 	mesh_record_callback callback;
 	void *arg;
-	struct link *by_peer[ROLES][256];
+	struct link *by_peer[ROLE_COUNT][256];
 	struct link *link[MESH_PEERS_MAX];
 	unsigned links;
 	unsigned edges; /* that stand */
@@ -52,7 +51,7 @@ struct mesh {
 
 static struct link *link_find(const struct mesh *m, uint16_t peer)
 {
-	return PEER_ROLE(peer) < ROLES ? m->by_peer[PEER_ROLE(peer)][PEER_INDEX(peer)] : NULL;
+	return PEER_ROLE(peer) < ROLE_COUNT ? m->by_peer[PEER_ROLE(peer)][PEER_INDEX(peer)] : NULL;
 }
 
 /* What waits for a SIP worker may be somebody's call; what waits for a transport worker belongs to
@@ -269,7 +268,7 @@ static int link_need(struct mesh *m, uint16_t peer, struct link **out)
 	struct link *l = link_find(m, peer);
 
 	if (!l) {
-		if (PEER_ROLE(peer) == 0 || PEER_ROLE(peer) >= ROLES)
+		if (PEER_ROLE(peer) == 0 || PEER_ROLE(peer) >= ROLE_COUNT)
 			return -EINVAL;
 		if (m->links == MESH_PEERS_MAX)
 			return -ENOSPC;

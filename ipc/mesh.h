@@ -10,14 +10,9 @@
 
 #include "common/loop.h"
 #include "record.h"
+#include "role.h"
 
 #define MESH_PEERS_MAX 128
-
-/* Peers by role and index. */
-enum peer_role { PEER_TRANSPORT = 1, PEER_SIP = 2, PEER_TLS = 3 };
-#define PEER(role, index) ((uint16_t)((role) << 8 | (index)))
-#define PEER_ROLE(peer) ((peer) >> 8)
-#define PEER_INDEX(peer) ((peer)&0xff)
 
 struct mesh;
 

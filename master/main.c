@@ -33,11 +33,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Fds of a worker beside those of its connections: listeners, edges to all possible peers, stores,
- * epoll, lifeline. */
-#define FDS_RESERVE 1024
-#define FDS_TLS 64
-
 static struct master master = {
 	.runtime = {.fd = -1, .lock = -1},
 	.state = {.fd = -1},
@@ -45,9 +40,6 @@ static struct master master = {
 	.signals = -1,
 };
 static char program[ROLE_COUNT][CONFIG_PATH_MAX];
-
-static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof(roles) / sizeof(roles[0]))
 
 static void on_signal(void *arg, uint32_t events)
 {
@@ -140,14 +132,12 @@ static int prepare_roles(struct master *m)
 	struct supervisor *s = &m->supervisor;
 	rlim_t most = raise_fds();
 
-	for (size_t i = 0; i < ROLES; i++) {
-		unsigned r = roles[i];
-		uint64_t fds = r == PEER_TRANSPORT
-		                       ? (uint64_t)m->config->connections_max + FDS_RESERVE
-		               : r == PEER_SIP ? FDS_RESERVE
-		                               : FDS_TLS;
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
+		uint64_t fds = role_rows[r].fds;
 		int error = 0;
 
+		if (role_has(r, ROLE_NETWORK))
+			fds += m->config->connections_max;
 		s->role_count[r] = m->config->workers[r];
 		if (!s->role_count[r])
 			continue;

@@ -84,12 +84,12 @@ void keys_close(struct keys *k)
 void keys_for(const struct keys *k, unsigned role, struct lifeline_keys *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (role == PEER_TRANSPORT || role == PEER_SIP)
+	if (role_has(role, ROLE_MESSAGES))
 		out->slot_key = k->slot_key;
-	if (role == PEER_SIP) {
+	if (role_has(role, ROLE_MINTING_KEYS)) {
 		out->minting = k->minting;
 		memcpy(out->nonce_key, k->nonce_key, sizeof(out->nonce_key));
 	}
-	if (role == PEER_TRANSPORT)
+	if (role_has(role, ROLE_TAG_KEY))
 		memcpy(out->tag_key, k->tag_key, sizeof(out->tag_key));
 }

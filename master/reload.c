@@ -16,9 +16,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof(roles) / sizeof(roles[0]))
-
 static void replace(int *fd, int with)
 {
 	if (*fd >= 0)
@@ -32,8 +29,8 @@ int reload_use(struct master *m, struct config *config)
 
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
 		settings[r] = -1;
-	for (size_t i = 0; i < ROLES && error == 0; i++)
-		error = settings_build(config, roles[i], m->generation + 1, &settings[roles[i]]);
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
+		error = settings_build(config, r, m->generation + 1, &settings[r]);
 	if (error == 0)
 		error = users_build(config, &users);
 	if (error < 0) {
@@ -43,8 +40,8 @@ int reload_use(struct master *m, struct config *config)
 		log_error("settings-build", "error=\"%s\"", error_text(error));
 		return error;
 	}
-	for (size_t i = 0; i < ROLES; i++)
-		replace(&m->supervisor.settings[roles[i]], settings[roles[i]]);
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+		replace(&m->supervisor.settings[r], settings[r]);
 	replace(&m->supervisor.users, users);
 	m->generation++;
 	config_forget_users(config);
@@ -123,9 +120,7 @@ size_t reload_refusals(
 {
 	size_t before = errors->count + errors->dropped;
 
-	for (size_t i = 0; i < ROLES; i++) {
-		unsigned r = roles[i];
-
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
 		if (now->workers[r] != then->workers[r])
 			config_error_add(errors, then->path, 0,
 				"the number of %s workers cannot change from %u to %u while "

@@ -24,16 +24,6 @@
 /* Folders in folders: an earlier version's PATH/edge/ROLE-N is the deepest. */
 #define CLEAN_DEPTH_MAX 3
 
-const char *role_name(unsigned role)
-{
-	switch (role) {
-	case PEER_TRANSPORT: return "transport";
-	case PEER_SIP: return "sip";
-	case PEER_TLS: return "tls";
-	default: return "?";
-	}
-}
-
 /* Removes name below folder, with all that is in it. Symbolic links are removed, never followed. */
 static void clean(int folder, const char *name, unsigned depth)
 {

@@ -27,9 +27,6 @@ int runtime_open(struct runtime *r, const char *path);
 /* Removes everything in it, and the directory itself where runtime_open made it. */
 void runtime_close(struct runtime *r);
 
-/* "transport", "sip", "tls", or "?". */
-const char *role_name(unsigned role);
-
 /* The folder that workers are confined to: empty, and writable by none of them. */
 void runtime_root(const struct runtime *r, char out[LIFELINE_PATH_MAX]);
 

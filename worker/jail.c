@@ -179,7 +179,7 @@ int jail_confine(struct worker *w)
 	int bounding, error;
 
 	if ((error = report(w, JAIL_NAMESPACES,
-		     SANITIZED ? -ENOTSUP : root_namespaces(w->role == PEER_TRANSPORT))))
+		     SANITIZED ? -ENOTSUP : root_namespaces(role_has(w->role, ROLE_NETWORK)))))
 		return error;
 	if ((error = report(w, JAIL_ROOT, enter_root(w))))
 		return error;
@@ -235,14 +235,14 @@ int jail_limit(struct worker *w)
 		error = limit(RLIMIT_NOFILE, w->welcome.fds_limit);
 	if (!error)
 		error = limit(RLIMIT_MSGQUEUE, 0);
-	/* Where SIP workers stop is the size of their stores' maps. An ignored SIGXFSZ makes it an
-	 * error of one write: standard error may be a file. */
-	if (!error && w->role != PEER_SIP && !SANITIZED)
+	/* Where a role with stores stops is the size of their stores' maps. An ignored SIGXFSZ
+	 * makes it an error of one write: standard error may be a file. */
+	if (!error && !role_has(w->role, ROLE_STORES) && !SANITIZED)
 		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno : limit(RLIMIT_FSIZE, 0);
 	if ((error = report(w, JAIL_LIMITS, error)))
 		return error;
-	return report(
-		w, JAIL_LANDLOCK, SANITIZED ? -ENOTSUP : landlock_close(w->role == PEER_TRANSPORT));
+	return report(w, JAIL_LANDLOCK,
+		SANITIZED ? -ENOTSUP : landlock_close(role_has(w->role, ROLE_NETWORK)));
 }
 
 /* Only the master may answer the filter's questions: this process must not keep the notifier. */

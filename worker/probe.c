@@ -34,7 +34,11 @@
 /* Raw IPv4 comes after all families. */
 #define FAMILIES AF_MAX
 
-enum { T = 1 << PEER_TRANSPORT, S = 1 << PEER_SIP, K = 1 << PEER_TLS };
+enum {
+#define ROLE(id, letter, ...) letter = 1 << PEER_##id,
+#include "ipc/roles.def"
+#undef ROLE
+};
 
 static const struct {
 	const char *text;

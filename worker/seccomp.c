@@ -35,7 +35,12 @@
 #define PROGRAM_MAX 4096
 #define PROLOGUE 5
 
-enum { M = 1, T = 1 << PEER_TRANSPORT, S = 1 << PEER_SIP, K = 1 << PEER_TLS };
+enum {
+	M = 1,
+#define ROLE(id, letter, ...) letter = 1 << PEER_##id,
+#include "ipc/roles.def"
+#undef ROLE
+};
 enum {
 #define GROUP(group, roles, reason) roles_##group = roles,
 #define CALL(group, call)

@@ -39,16 +39,6 @@ struct worker_unsent {
 	unsigned char body[];
 };
 
-static const char *role_name(enum peer_role role)
-{
-	switch (role) {
-	case PEER_TRANSPORT: return "transport";
-	case PEER_SIP: return "sip";
-	case PEER_TLS: return "tls";
-	}
-	return "worker";
-}
-
 /* ---- up: packets to the master ---- */
 
 static void log_to_master(void *arg, enum log_level level, const char *line, size_t length)

@@ -32,9 +32,6 @@
 #define NAMES_MAX 64        /* per certificate */
 #define NAME_MAX_LENGTH 64  /* bytes of a section's title */
 #define PATTERN_MAX 512     /* bytes of a route's number */
-#define ROLE_WORKERS_MAX 32 /* workers of one role */
-#define TLS_WORKERS_MAX 16  /* a transport worker has an edge to each */
-#define ROLE_COUNT (PEER_TLS + 1)
 
 /* The fields of the plain options (ipc/options.def). */
 #define CONFIG_TYPE_DURATION(least, most) uint32_t

@@ -11,9 +11,6 @@
 #include <limits.h>
 #include <stdlib.h>
 
-static const char *const role_names[ROLE_COUNT] = {
-	[PEER_TRANSPORT] = "transport", [PEER_SIP] = "sip", [PEER_TLS] = "tls"};
-
 /* "user" or "user:group" */
 static bool identity_valid(const char *text)
 {
@@ -27,13 +24,13 @@ static bool identity_valid(const char *text)
 	return !colon || (colon != text && colon[1] && !strchr(colon + 1, ':'));
 }
 
-static void read_identity(struct reader *r, cfg_t *section, enum peer_role role)
+static void read_identity(struct reader *r, cfg_t *section, unsigned role)
 {
 	char option[32], text[65];
 	const struct config_value *v;
 	char *colon;
 
-	snprintf(option, sizeof(option), "%s-user", role_names[role]);
+	snprintf(option, sizeof(option), "%s-user", role_name(role));
 	snprintf(text, sizeof(text), "%s", option_default("workers", option));
 	v = config_value(section, option);
 	if (v && identity_valid(v->text))
@@ -49,13 +46,12 @@ static void read_identity(struct reader *r, cfg_t *section, enum peer_role role)
 
 static void read_workers(struct reader *r, cfg_t *section)
 {
-	for (enum peer_role role = PEER_TRANSPORT; role <= PEER_TLS; role++) {
-		const char *preset = option_default("workers", role_names[role]);
+	for (unsigned role = ROLE_FIRST; role < ROLE_COUNT; role++) {
+		const char *preset = option_default("workers", role_name(role));
 		uint32_t n = (uint32_t)strtoul(preset, NULL, 10);
 
-		/* without TLS listeners nobody misses the key worker */
-		read_count(r, section, role_names[role], role == PEER_TLS ? 0 : 1,
-			role == PEER_TLS ? TLS_WORKERS_MAX : ROLE_WORKERS_MAX, &n);
+		read_count(r, section, role_name(role), role_rows[role].least,
+			role_rows[role].greatest, &n);
 		r->c->workers[role] = n;
 		read_identity(r, section, role);
 	}

@@ -24,14 +24,15 @@ json_t *metrics_rows(const struct supervisor *s, bool all)
 			role[s->worker[i].role] += n;
 			total += n;
 		}
-		if (total || all)
-			json_array_append_new(
-				rows, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "counter",
-					      counter_rows[c].name, "total", (json_int_t)total,
-					      "transport", (json_int_t)role[PEER_TRANSPORT], "sip",
-					      (json_int_t)role[PEER_SIP], "tls",
-					      (json_int_t)role[PEER_TLS], "master", (json_int_t)own,
-					      "help", counter_rows[c].help));
+		if (!total && !all)
+			continue;
+		json_t *row = json_pack(
+			"{s:s, s:I}", "counter", counter_rows[c].name, "total", (json_int_t)total);
+		for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+			json_object_set_new(row, role_name(r), json_integer((json_int_t)role[r]));
+		json_object_set_new(row, "master", json_integer((json_int_t)own));
+		json_object_set_new(row, "help", json_string(counter_rows[c].help));
+		json_array_append_new(rows, row);
 	}
 	return rows;
 }

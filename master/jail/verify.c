@@ -33,9 +33,6 @@
 #define PROBE_INDEX 255
 #define VERDICT_MAX 96
 
-static const enum peer_role roles[] = {PEER_TRANSPORT, PEER_SIP, PEER_TLS};
-#define ROLES (sizeof(roles) / sizeof(roles[0]))
-
 /* One process. */
 struct probe {
 	struct verification *verification;
@@ -260,7 +257,7 @@ static void aim(struct verification *x, const struct probe *p, struct lifeline_p
 		break;
 	case PROBE_OPEN_STORE:
 		snprintf(body->path, sizeof(body->path), "%s/%s", m->config->state_directory,
-			p->role == PEER_SIP ? "keys" : "location/location.mdb");
+			role_has(p->role, ROLE_STORES) ? "keys" : "location/location.mdb");
 		break;
 	case PROBE_CONNECT_ABSTRACT:
 		snprintf(body->path, sizeof(body->path), "%s", x->abstract_name);
@@ -296,13 +293,13 @@ static int tell_all(struct verification *x, struct probe *p)
 
 	runtime_root(s->runtime, welcome.root);
 	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof(welcome), x->page);
-	if (error == 0 && p->role != PEER_TLS)
+	if (error == 0 && role_has(p->role, ROLE_MESSAGES))
 		error = tell(p, LIFELINE_KEYS, &keys, sizeof(keys), -1);
 	if (error == 0)
 		error = tell(p, LIFELINE_SETTINGS, NULL, 0, s->settings[p->role]);
-	if (error == 0 && p->role == PEER_SIP)
+	if (error == 0 && role_has(p->role, ROLE_USERS))
 		error = tell(p, LIFELINE_USERS, NULL, 0, s->users);
-	if (error == 0 && p->role != PEER_TLS)
+	if (error == 0 && role_has(p->role, ROLE_MESSAGES))
 		error = tell(p, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
 	aim(x, p, &aimed);
 	if (error == 0)
@@ -385,10 +382,9 @@ static json_t *rows_of(struct verification *x)
 
 	for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++) {
 		row = json_pack("{s:s}", "act", probe_text(act));
-		for (size_t r = 0; r < ROLES; r++)
-			if (s->role_count[roles[r]])
-				json_object_set_new(
-					row, role_name(roles[r]), text_of(x, act, roles[r]));
+		for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+			if (s->role_count[r])
+				json_object_set_new(row, role_name(r), text_of(x, act, r));
 		json_array_append_new(rows, row);
 	}
 	json_array_foreach (x->live, i, row) {
@@ -410,10 +406,10 @@ static void end(struct verification *x)
 	json_t *rows = rows_of(x);
 
 	x->master->verification = NULL;
-	for (size_t r = 0; r < ROLES; r++)
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
-			if (x->master->supervisor.role_count[roles[r]] &&
-				!probe_permitted(act, roles[r]) && !x->cell[act][roles[r]].tried)
+			if (x->master->supervisor.role_count[r] && !probe_permitted(act, r) &&
+				!x->cell[act][r].tried)
 				x->bad++;
 	x->done(x->arg, rows, x->bad);
 	json_decref(x->live);

@@ -34,13 +34,13 @@ static void tell_basics(struct worker_slot *w)
 
 	runtime_root(s->runtime, welcome.root);
 	worker_tell(w, LIFELINE_WELCOME, &welcome, sizeof(welcome), w->page_fd);
-	if (w->role != PEER_TLS) {
+	if (role_has(w->role, ROLE_MESSAGES)) {
 		keys_for(s->keys, w->role, &keys);
 		worker_tell(w, LIFELINE_KEYS, &keys, sizeof(keys), -1);
 		sodium_memzero(&keys, sizeof(keys));
 	}
 	worker_tell(w, LIFELINE_SETTINGS, NULL, 0, s->settings[w->role]);
-	if (w->role == PEER_SIP)
+	if (role_has(w->role, ROLE_USERS))
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
 }
 
@@ -48,7 +48,7 @@ static void tell_sockets(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
-	if (w->role == PEER_TRANSPORT)
+	if (role_has(w->role, ROLE_LISTENERS))
 		for (unsigned i = 0; i < s->listen->listeners; i++) {
 			struct lifeline_socket body = {.listener = (uint16_t)i,
 				.transport = listen_transport(s->listen, i)};
@@ -61,7 +61,7 @@ static void tell_sockets(struct worker_slot *w)
 /* Transport workers talk to SIP workers, and those to each other. */
 static bool talk(const struct worker_slot *a, const struct worker_slot *b)
 {
-	return a != b && a->role != PEER_TLS && b->role != PEER_TLS &&
+	return a != b && role_has(a->role, ROLE_MESSAGES) && role_has(b->role, ROLE_MESSAGES) &&
 	       (a->role == PEER_SIP || b->role == PEER_SIP);
 }
 
@@ -73,7 +73,7 @@ void configure_worker(struct worker_slot *w)
 	death_cause_tell(w);
 	tell_sockets(w);
 	certificates_tell(s->certificates, w);
-	if (w->role != PEER_TLS)
+	if (role_has(w->role, ROLE_MESSAGES))
 		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
 	for (unsigned i = 0; i < s->count; i++)
 		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))

@@ -44,7 +44,7 @@ void death_cause_tell(struct worker_slot *w)
 {
 	static struct lifeline_quarantine body;
 
-	if (!w->supervisor->quarantine || w->role == PEER_TLS)
+	if (!w->supervisor->quarantine || !role_has(w->role, ROLE_MESSAGES))
 		return;
 	quarantine_list(w->supervisor->quarantine, &body);
 	worker_tell(w, LIFELINE_QUARANTINE, &body, sizeof(body), -1);
@@ -84,7 +84,8 @@ void death_cause_record(struct worker_slot *w, int status)
 	enum evidence_kind kind;
 	size_t size;
 
-	if (w->supervisor->quarantine && w->role != PEER_TLS && reason_of(w, status, reason)) {
+	if (w->supervisor->quarantine && role_has(w->role, ROLE_MESSAGES) &&
+		reason_of(w, status, reason)) {
 		int error = evidence_read(&w->page->work, &kind, buffer, &size);
 
 		if (error == -ENOENT)

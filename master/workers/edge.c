@@ -6,6 +6,7 @@
 #include "edge.h"
 
 #include "common/log.h"
+#include "ipc/record.h"
 
 #include <errno.h>
 #include <stdbool.h>

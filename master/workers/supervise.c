@@ -31,10 +31,6 @@
 #define PACKETS_PER_TURN 64
 #define PACKETS_LAST 4096
 
-static const enum peer_role roles[] = {
-	PEER_TRANSPORT, PEER_SIP, PEER_TLS}; /* in the order of stopping */
-#define ROLES (sizeof(roles) / sizeof(roles[0]))
-
 /* One line to stderr, with nothing in it that could pass for another line. */
 static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
 {
@@ -319,13 +315,13 @@ void supervise_reap(struct supervisor *s)
 /* Tells the workers of the next role to stop when all of those before have left. */
 static void stop_next(struct supervisor *s)
 {
-	for (; s->stop_stage < ROLES; s->stop_stage++) {
-		unsigned role = roles[s->stop_stage], left = 0;
+	for (; s->stop_stage < ROLE_COUNT; s->stop_stage++) {
+		unsigned left = 0;
 
 		for (unsigned i = 0; i < s->count; i++) {
 			struct worker_slot *w = &s->worker[i];
 
-			if (w->role != role || w->state == WORKER_DOWN)
+			if (w->role != s->stop_stage || w->state == WORKER_DOWN)
 				continue;
 			left++;
 			if (worker_lives(w)) {
@@ -410,8 +406,8 @@ int supervise_open(struct supervisor *s)
 	unsigned n = 0;
 	int error = 0;
 
-	for (size_t r = 0; r < ROLES; r++)
-		n += s->role_count[roles[r]];
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+		n += s->role_count[r];
 	timer_init(&s->stop_timer, all_stopped, s);
 	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
 	s->packet = malloc(sizeof(*s->packet));
@@ -419,9 +415,9 @@ int supervise_open(struct supervisor *s)
 		error = -ENOMEM;
 	if (error == 0)
 		slots_spread(&s->slots, s->role_count[PEER_SIP]);
-	for (size_t r = 0; r < ROLES && error == 0; r++)
-		for (unsigned i = 0; i < s->role_count[roles[r]] && error == 0; i++)
-			error = make_worker(s, roles[r], i);
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
+		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
+			error = make_worker(s, r, i);
 	if (error < 0)
 		supervise_close(s);
 	return error;
@@ -431,11 +427,9 @@ void supervise_start(struct supervisor *s)
 {
 	/* Those that transport workers talk to first: these have edges to all of them from the
 	 * start. */
-	static const enum peer_role order[] = {PEER_TLS, PEER_SIP, PEER_TRANSPORT};
-
-	for (size_t r = 0; r < ROLES; r++)
+	for (unsigned r = ROLE_COUNT - 1; r >= ROLE_FIRST; r--)
 		for (unsigned i = 0; i < s->count; i++)
-			if (s->worker[i].role == order[r])
+			if (s->worker[i].role == r)
 				spawn(&s->worker[i]);
 	watchdog_start(s);
 }
@@ -469,6 +463,6 @@ void supervise_settings(struct supervisor *s)
 void supervise_users(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->worker[i].role == PEER_SIP && worker_lives(&s->worker[i]))
+		if (role_has(s->worker[i].role, ROLE_USERS) && worker_lives(&s->worker[i]))
 			worker_tell(&s->worker[i], LIFELINE_USERS, NULL, 0, s->users);
 }

@@ -109,7 +109,7 @@ struct supervisor {
 	struct slot_map slots;
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
-	unsigned stop_stage; /* 0: running; role being stopped + 1 ... */
+	unsigned stop_stage; /* the role that is being stopped */
 	bool stopping;
 	bool refused;                       /* a step was required and could not be taken */
 	uint32_t steps_missing[ROLE_COUNT]; /* bits of enum jail_step: named in the log */

@@ -1,6 +1,7 @@
 /* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of
  * the lifelines. */
 #include "common/log.h"
+#include "ipc/record.h"
 #include "master/listen.h"
 #include "master/minting_keys.h"
 #include "master/state.h"

@@ -1,6 +1,8 @@
 /* send.c - handing finished messages to the transport worker that can send them. */
 #include "worker-sip/sip.h"
 
+#include "ipc/mesh.h"
+
 #include <errno.h>
 
 /* Transport workers by index, at most. */
