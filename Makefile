@@ -250,7 +250,7 @@ bench:
 $(BUILD)/bench/tls: $(BUILD)/obj/tests/bench/tls.o $(BUILD)/lib/tls.a $(call ARCHIVES_of,transport)
 	@mkdir -p $(@D)
 	$(call say,link bench/tls)
-	$(call LINK,transport,-Wl$(comma)--wrap=keyless_key$(comma)--wrap=SSL_CTX_ctrl $< $(BUILD)/lib/tls.a)
+	$(call LINK,transport,-Wl$(comma)--wrap=sign_provider_key$(comma)--wrap=SSL_CTX_ctrl $< $(BUILD)/lib/tls.a)
 bench-tls:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/tls

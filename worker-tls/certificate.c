@@ -23,7 +23,7 @@ const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]
 	return buffer;
 }
 
-static bool seconds_of(const ASN1_TIME *t, int64_t *out)
+static bool certificate_seconds(const ASN1_TIME *t, int64_t *out)
 {
 	struct tm tm;
 
@@ -34,7 +34,7 @@ static bool seconds_of(const ASN1_TIME *t, int64_t *out)
 }
 
 /* A URI sip:NAME among the alternative names. */
-static bool covers_domain(X509 *x, const char *name)
+static bool certificate_covers_domain(X509 *x, const char *name)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	size_t n = strlen(name);
@@ -56,7 +56,7 @@ static bool covers_domain(X509 *x, const char *name)
 	return found;
 }
 
-static bool covers(X509 *x, struct str name)
+static bool certificate_covers(X509 *x, struct str name)
 {
 	char text[NAME_BYTES_MAX], probe[NAME_BYTES_MAX + 16];
 
@@ -66,17 +66,17 @@ static bool covers(X509 *x, struct str name)
 	snprintf(probe, sizeof(probe), "%s%s", str_starts(name, S("*.")) ? "any-label" : "",
 		str_starts(name, S("*.")) ? text + 1 : text);
 	return X509_check_host(x, probe, 0, 0, NULL) == 1 || X509_check_ip_asc(x, text, 0) == 1 ||
-	       covers_domain(x, text);
+	       certificate_covers_domain(x, text);
 }
 
-static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX])
+static int certificate_check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX])
 {
 	while (names.n) {
 		size_t n = str_find(names, ' ');
 		struct str name = {names.p, n};
 
 		names = str_from(names, n < names.n ? n + 1 : n);
-		if (name.n && !covers(x, name)) {
+		if (name.n && !certificate_covers(x, name)) {
 			snprintf(text, CERTIFICATE_TEXT_MAX,
 				"the first certificate of the chain does not name \"%.*s\"",
 				(int)(name.n < 200 ? name.n : 200), name.p);
@@ -86,12 +86,13 @@ static int check_names(X509 *x, struct str names, char text[CERTIFICATE_TEXT_MAX
 	return 0;
 }
 
-static int take_one(X509 *x, int number, struct str names, struct certificate_facts *f,
+static int certificate_take(X509 *x, int number, struct str names, struct certificate_facts *f,
 	char text[CERTIFICATE_TEXT_MAX])
 {
 	int64_t from, to;
 
-	if (!seconds_of(X509_get0_notBefore(x), &from) || !seconds_of(X509_get0_notAfter(x), &to)) {
+	if (!certificate_seconds(X509_get0_notBefore(x), &from) ||
+		!certificate_seconds(X509_get0_notAfter(x), &to)) {
 		snprintf(text, CERTIFICATE_TEXT_MAX,
 			"certificate %d of the chain has malformed dates", number);
 		return -EBADMSG;
@@ -108,7 +109,7 @@ static int take_one(X509 *x, int number, struct str names, struct certificate_fa
 			"the first certificate of the chain has a public key of an unknown kind");
 		return -EBADMSG;
 	}
-	return check_names(x, names, text);
+	return certificate_check_names(x, names, text);
 }
 
 int certificate_read(struct str chain, struct str names, struct certificate_facts *out,
@@ -139,7 +140,7 @@ int certificate_read(struct str chain, struct str names, struct certificate_fact
 				"the chain has more than %d certificates", CHAIN_DEPTH_MAX);
 			error = -EBADMSG;
 		} else {
-			error = take_one(x, number, names, &f, text);
+			error = certificate_take(x, number, names, &f, text);
 		}
 		X509_free(x);
 	}

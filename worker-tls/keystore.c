@@ -49,14 +49,14 @@ struct keystore {
 
 /* ---- OpenSSL ---- */
 
-static void *wiping_malloc(size_t n, const char *file, int line)
+static void *keystore_malloc(size_t n, const char *file, int line)
 {
 	(void)file;
 	(void)line;
 	return malloc(n);
 }
 
-static void wiping_free(void *p, const char *file, int line)
+static void keystore_wipe_free(void *p, const char *file, int line)
 {
 	(void)file;
 	(void)line;
@@ -66,13 +66,13 @@ static void wiping_free(void *p, const char *file, int line)
 	free(p);
 }
 
-static void *wiping_realloc(void *p, size_t n, const char *file, int line)
+static void *keystore_realloc(void *p, size_t n, const char *file, int line)
 {
 	size_t had = p ? malloc_usable_size(p) : 0;
 	void *q;
 
 	if (n == 0) {
-		wiping_free(p, file, line);
+		keystore_wipe_free(p, file, line);
 		return NULL;
 	}
 	if (p && n <= had && n > had / 2)
@@ -80,14 +80,14 @@ static void *wiping_realloc(void *p, size_t n, const char *file, int line)
 	q = malloc(n);
 	if (q && p) {
 		memcpy(q, p, n < had ? n : had);
-		wiping_free(p, file, line);
+		keystore_wipe_free(p, file, line);
 	}
 	return q;
 }
 
 /* Makes keys and signs with them, so that all that is loaded on first use is there before the jail
  * closes. */
-static bool warm_up(void)
+static bool keystore_warm_up(void)
 {
 	static const struct {
 		const char *type;
@@ -96,7 +96,7 @@ static bool warm_up(void)
 	} kinds[] = {{"EC", "P-256", KEY_P256}, {"EC", "P-384", KEY_P384},
 		{"ED25519", NULL, KEY_ED25519}};
 	unsigned char hash[32] = {0}, text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
-	size_t size = sign_verify_text(hash, sizeof(hash), text), n;
+	size_t size = sign_policy_verify_text(hash, sizeof(hash), text), n;
 	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(
 		NULL, "RSA", NULL); /* whose keys take long to make */
 	EVP_KEYMGMT *rsa_keys = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
@@ -109,7 +109,7 @@ static bool warm_up(void)
 		struct signer *signer = NULL;
 
 		good = private && signer_new(&signer, private) == 0 &&
-		       signer_sign(signer, sign_default_scheme(kinds[i].kind), text, size,
+		       signer_sign(signer, sign_policy_default_scheme(kinds[i].kind), text, size,
 			       signature, &n) == 0;
 		signer_free(signer);
 		EVP_PKEY_free(private);
@@ -124,12 +124,12 @@ int keystore_begin(void)
 
 	tzset();
 	gmtime_r(&now, &tm);
-	if (CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) != 1 ||
+	if (CRYPTO_set_mem_functions(keystore_malloc, keystore_realloc, keystore_wipe_free) != 1 ||
 		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 					    OPENSSL_INIT_ADD_ALL_CIPHERS |
 					    OPENSSL_INIT_ADD_ALL_DIGESTS,
 			NULL) != 1 ||
-		!warm_up()) {
+		!keystore_warm_up()) {
 		log_error("openssl-failed", "code=%lx", ERR_peek_last_error());
 		return -EIO;
 	}
@@ -140,7 +140,7 @@ int keystore_begin(void)
 /* ---- taking ---- */
 
 /* An encrypted key would ask on a terminal. */
-static int no_password(char *buffer, int size, int writing, void *arg)
+static int keystore_no_password(char *buffer, int size, int writing, void *arg)
 {
 	(void)buffer;
 	(void)size;
@@ -149,7 +149,7 @@ static int no_password(char *buffer, int size, int writing, void *arg)
 	return -1;
 }
 
-static enum key_kind kind_of(EVP_PKEY *p)
+static enum key_kind keystore_kind_of(EVP_PKEY *p)
 {
 	char group[32] = "";
 	size_t n;
@@ -169,7 +169,7 @@ static enum key_kind kind_of(EVP_PKEY *p)
 	}
 }
 
-static void key_free(struct key *k)
+static void keystore_key_free(struct key *k)
 {
 	if (!k)
 		return;
@@ -178,7 +178,7 @@ static void key_free(struct key *k)
 	free(k);
 }
 
-__attribute__((format(printf, 4, 5))) static void fault(
+__attribute__((format(printf, 4, 5))) static void keystore_fault(
 	struct generation *g, unsigned index, int error, const char *format, ...)
 {
 	va_list args;
@@ -193,11 +193,11 @@ __attribute__((format(printf, 4, 5))) static void fault(
 }
 
 /* The private key in PEM text, or NULL with the reason. */
-static EVP_PKEY *parse_private(const char *text, size_t size, const char **why)
+static EVP_PKEY *keystore_parse_private(const char *text, size_t size, const char **why)
 {
 	bool encrypted = memmem(text, size, "ENCRYPTED", 9) != NULL;
 	BIO *bio = BIO_new_mem_buf(text, (int)size);
-	EVP_PKEY *p = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *p = bio ? PEM_read_bio_PrivateKey(bio, NULL, keystore_no_password, NULL) : NULL;
 
 	BIO_free(bio);
 	ERR_clear_error();
@@ -208,8 +208,8 @@ static EVP_PKEY *parse_private(const char *text, size_t size, const char **why)
 }
 
 /* What chain and key give; 0 or the fault's errno with text. */
-static int build_key(const struct lifeline_certificate *head, struct str names, struct str chain,
-	const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
+static int keystore_build_key(const struct lifeline_certificate *head, struct str names,
+	struct str chain, const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
 {
 	struct key *k = calloc(1, sizeof(*k));
 	struct certificate_facts facts;
@@ -225,9 +225,9 @@ static int build_key(const struct lifeline_certificate *head, struct str names, 
 	k->public = facts.public;
 	k->not_before = facts.not_before;
 	k->not_after = facts.not_after;
-	private = parse_private(guarded, head->key_size, &why);
+	private = keystore_parse_private(guarded, head->key_size, &why);
 	if (private) {
-		k->kind = kind_of(private);
+		k->kind = keystore_kind_of(private);
 		if (k->kind == KEY_NONE)
 			why = "expected a key of RSA 2048, 3072 or 4096, EC P-256 or P-384, or "
 			      "Ed25519";
@@ -240,14 +240,14 @@ static int build_key(const struct lifeline_certificate *head, struct str names, 
 	}
 	if (why) {
 		snprintf(text, KEYSTORE_TEXT_MAX, "%s", why);
-		key_free(k);
+		keystore_key_free(k);
 		return -EKEYREJECTED;
 	}
 	*out = k;
 	return 0;
 }
 
-static struct generation *generation_of(const struct keystore *s, uint32_t number)
+static struct generation *keystore_generation_find(const struct keystore *s, uint32_t number)
 {
 	for (size_t i = 0; i < GENERATIONS_MAX && number; i++)
 		if (s->generation[i].number == number)
@@ -255,9 +255,9 @@ static struct generation *generation_of(const struct keystore *s, uint32_t numbe
 	return NULL;
 }
 
-static struct generation *generation_make(struct keystore *s, uint32_t number)
+static struct generation *keystore_generation_make(struct keystore *s, uint32_t number)
 {
-	struct generation *g = generation_of(s, number);
+	struct generation *g = keystore_generation_find(s, number);
 
 	for (size_t i = 0; i < GENERATIONS_MAX && !g && number; i++)
 		if (!s->generation[i].number) {
@@ -267,7 +267,8 @@ static struct generation *generation_make(struct keystore *s, uint32_t number)
 	return g;
 }
 
-static void take(struct generation *g, const struct lifeline_certificate *head, char *rest)
+static void keystore_take_certificate(
+	struct generation *g, const struct lifeline_certificate *head, char *rest)
 {
 	char text[KEYSTORE_TEXT_MAX] = "";
 	struct str names = {rest, head->names_size},
@@ -276,7 +277,8 @@ static void take(struct generation *g, const struct lifeline_certificate *head, 
 	int error;
 
 	if (g->committed || head->index >= CERTIFICATES_MAX || head->index != g->count) {
-		fault(g, head->index, -EBADMSG, "certificate %u came out of order", head->index);
+		keystore_fault(
+			g, head->index, -EBADMSG, "certificate %u came out of order", head->index);
 		return;
 	}
 	g->count++;
@@ -285,13 +287,13 @@ static void take(struct generation *g, const struct lifeline_certificate *head, 
 		memcpy(guarded, key, head->key_size);
 		sodium_memzero(key, head->key_size);
 		sodium_mprotect_readonly(guarded);
-		error = build_key(head, names, chain, guarded, &g->key[head->index], text);
+		error = keystore_build_key(head, names, chain, guarded, &g->key[head->index], text);
 		sodium_free(guarded);
 	} else {
 		error = -ENOMEM;
 	}
 	if (error)
-		fault(g, head->index, error, "certificate \"%s\": %s", head->name,
+		keystore_fault(g, head->index, error, "certificate \"%s\": %s", head->name,
 			text[0] ? text : "out of memory");
 }
 
@@ -308,36 +310,36 @@ int keystore_take(struct keystore *s, void *body, size_t size)
 		sodium_memzero(body, size);
 		return -EBADMSG;
 	}
-	g = generation_make(s, head.generation);
+	g = keystore_generation_make(s, head.generation);
 	if (g)
-		take(g, &head, (char *)body + sizeof(head));
+		keystore_take_certificate(g, &head, (char *)body + sizeof(head));
 	sodium_memzero(body, size);
 	return g ? 0 : -ENOSPC;
 }
 
 /* ---- checking ---- */
 
-static bool test_signature(const struct key *k)
+static bool key_test_signature(const struct key *k)
 {
 	unsigned char hash[32], text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
-	uint16_t scheme = sign_default_scheme(k->kind);
+	uint16_t scheme = sign_policy_default_scheme(k->kind);
 	size_t size, n;
 	bool good;
 
 	randombytes_buf(hash, sizeof(hash));
-	size = sign_verify_text(hash, sizeof(hash), text);
-	good = sign_permitted(k->kind, scheme, text, size) == 0 &&
+	size = sign_policy_verify_text(hash, sizeof(hash), text);
+	good = sign_policy_permitted(k->kind, scheme, text, size) == 0 &&
 	       key_sign(k, scheme, text, size, signature, &n) == 0 &&
 	       signer_verify(k->public, scheme, text, size, signature, n);
 	ERR_clear_error();
 	return good;
 }
 
-static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_MAX])
+static int key_check(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_MAX])
 {
 	char date[CERTIFICATE_DATE_SIZE];
 
-	if (!test_signature(k)) {
+	if (!key_test_signature(k)) {
 		snprintf(text, KEYSTORE_TEXT_MAX,
 			"certificate \"%s\": a test signature with its key failed", k->name);
 		return -EIO;
@@ -356,7 +358,7 @@ static int check_key(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_M
 int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index,
 	char text[KEYSTORE_TEXT_MAX], int64_t not_after[CERTIFICATES_MAX], unsigned *count)
 {
-	struct generation *g = generation_of(s, generation);
+	struct generation *g = keystore_generation_find(s, generation);
 	char one[KEYSTORE_TEXT_MAX];
 	int error = 0;
 
@@ -372,7 +374,7 @@ int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_
 		return g->error;
 	}
 	for (unsigned i = 0; i < g->count; i++) {
-		int found = check_key(g->key[i], now, one);
+		int found = key_check(g->key[i], now, one);
 
 		not_after[i] = g->key[i]->not_after;
 		/* Dates are the least of faults: another one goes before. */
@@ -388,7 +390,7 @@ int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_
 
 int keystore_commit(struct keystore *s, uint32_t generation)
 {
-	struct generation *g = generation_of(s, generation);
+	struct generation *g = keystore_generation_find(s, generation);
 
 	if (!g || g->error)
 		return -ENOENT;
@@ -398,18 +400,18 @@ int keystore_commit(struct keystore *s, uint32_t generation)
 
 void keystore_drop(struct keystore *s, uint32_t generation)
 {
-	struct generation *g = generation_of(s, generation);
+	struct generation *g = keystore_generation_find(s, generation);
 
 	if (!g)
 		return;
 	for (unsigned i = 0; i < g->count; i++)
-		key_free(g->key[i]);
+		keystore_key_free(g->key[i]);
 	*g = (struct generation){.number = 0};
 }
 
 const struct key *keystore_find(const struct keystore *s, uint32_t generation, uint16_t certificate)
 {
-	const struct generation *g = generation_of(s, generation);
+	const struct generation *g = keystore_generation_find(s, generation);
 
 	return g && !g->error && certificate < g->count ? g->key[certificate] : NULL;
 }

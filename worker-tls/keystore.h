@@ -51,7 +51,8 @@ const struct key *keystore_find(
 enum key_kind key_kind(const struct key *k);
 const char *key_name(const struct key *k); /* of the certificate's section in the config */
 
-/* Signs text, which sign_permitted has let pass. 0 and *signature_size bytes; -EIO, logged. */
+/* Signs text, which sign_policy_permitted has let pass. 0 and *signature_size bytes; -EIO, logged.
+ */
 int key_sign(const struct key *k, uint16_t scheme, const unsigned char *text, size_t size,
 	unsigned char signature[SIGNATURE_MAX], size_t *signature_size);
 

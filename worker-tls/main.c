@@ -24,7 +24,7 @@ struct context {
 	struct worker worker;
 	struct keystore *keys;
 	struct tickets *tickets;
-	struct edge *edge[EDGES_MAX];
+	struct sign_server *edge[EDGES_MAX];
 };
 
 static struct context context;
@@ -33,7 +33,7 @@ static struct context context;
 
 /* This role needs nothing of them; that they are sane says that the master and we are of one
  * build. */
-static int take_settings(int fd)
+static int tls_take_settings(int fd)
 {
 	const void *image;
 	size_t size;
@@ -46,45 +46,45 @@ static int take_settings(int fd)
 	return error;
 }
 
-static void tell_tickets(struct context *c, struct edge *e)
+static void tls_send_tickets(struct context *c, struct sign_server *e)
 {
 	unsigned char packet[SIGN_PACKET_MAX];
 	size_t size = tickets_packet(c->tickets, packet);
 
-	edge_tickets(e, packet, size);
+	sign_server_tickets(e, packet, size);
 	sodium_memzero(packet, sizeof(packet));
 }
 
-static void on_tickets(void *arg)
+static void tls_on_tickets(void *arg)
 {
 	struct context *c = arg;
 
 	for (unsigned i = 0; i < EDGES_MAX; i++)
 		if (c->edge[i])
-			tell_tickets(c, c->edge[i]);
+			tls_send_tickets(c, c->edge[i]);
 }
 
-static int take_edge(struct context *c, struct lifeline_packet *packet)
+static int tls_take_edge(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_edge *body = (const void *)packet->body;
 	unsigned index = PEER_INDEX(body->peer);
-	struct edge *e;
+	struct sign_server *e;
 	int error;
 
 	if (PEER_ROLE(body->peer) != PEER_TRANSPORT || index >= EDGES_MAX)
 		return -EPROTO;
-	error = edge_new(&e, c->worker.loop, packet->fd[0], index, c->keys);
+	error = sign_server_new(&e, c->worker.loop, packet->fd[0], index, c->keys);
 	if (error)
 		return error;
 	packet->fd[0] = -1;
-	edge_free(c->edge[index]);
+	sign_server_free(c->edge[index]);
 	c->edge[index] = e;
 	if (tickets_on(c->tickets))
-		tell_tickets(c, e);
+		tls_send_tickets(c, e);
 	return 0;
 }
 
-static int take_certificate(struct context *c, struct lifeline_packet *packet)
+static int tls_take_certificate(struct context *c, struct lifeline_packet *packet)
 {
 	int error = keystore_take(c->keys, packet->body, packet->size);
 
@@ -96,8 +96,8 @@ static int take_certificate(struct context *c, struct lifeline_packet *packet)
 	return error;
 }
 
-static int answer(struct context *c, uint32_t sequence, int error, uint16_t index, const void *more,
-	size_t size)
+static int tls_send_result(struct context *c, uint32_t sequence, int error, uint16_t index,
+	const void *more, size_t size)
 {
 	struct lifeline_certificates_result result = {
 		.sequence = sequence, .error = error, .index = index};
@@ -106,7 +106,7 @@ static int answer(struct context *c, uint32_t sequence, int error, uint16_t inde
 		&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), more, size);
 }
 
-static int check(struct context *c, const struct lifeline_certificates *order)
+static int tls_check_certificates(struct context *c, const struct lifeline_certificates *order)
 {
 	char text[KEYSTORE_TEXT_MAX] = "",
 	     more[CERTIFICATES_MAX * sizeof(int64_t) + KEYSTORE_TEXT_MAX];
@@ -119,15 +119,15 @@ static int check(struct context *c, const struct lifeline_certificates *order)
 
 	memcpy(more, not_after, dates);
 	memcpy(more + dates, text, strlen(text));
-	return answer(c, order->sequence, error, index, more, dates + strlen(text));
+	return tls_send_result(c, order->sequence, error, index, more, dates + strlen(text));
 }
 
-static int take_order(struct context *c, const struct lifeline_certificates *order)
+static int tls_take_certificates(struct context *c, const struct lifeline_certificates *order)
 {
 	int error = 0;
 
 	switch (order->act) {
-	case CERTIFICATES_CHECK: return check(c, order);
+	case CERTIFICATES_CHECK: return tls_check_certificates(c, order);
 	case CERTIFICATES_COMMIT:
 		if (keystore_commit(c->keys, order->generation)) {
 			log_error("certificates-missing", "generation=%u", order->generation);
@@ -142,15 +142,15 @@ static int take_order(struct context *c, const struct lifeline_certificates *ord
 	return error;
 }
 
-static int on_packet(void *arg, struct lifeline_packet *packet)
+static int tls_on_packet(void *arg, struct lifeline_packet *packet)
 {
 	struct context *c = arg;
 
 	switch (packet->type) {
-	case LIFELINE_SETTINGS: return take_settings(packet->fd[0]);
-	case LIFELINE_KEY_EDGE: return take_edge(c, packet);
-	case LIFELINE_CERTIFICATE: return take_certificate(c, packet);
-	case LIFELINE_CERTIFICATES: return take_order(c, (const void *)packet->body);
+	case LIFELINE_SETTINGS: return tls_take_settings(packet->fd[0]);
+	case LIFELINE_KEY_EDGE: return tls_take_edge(c, packet);
+	case LIFELINE_CERTIFICATE: return tls_take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES: return tls_take_certificates(c, (const void *)packet->body);
 	default: return -EPROTO;
 	}
 }
@@ -160,12 +160,12 @@ int main(void)
 	struct context *c = &context;
 	struct worker *w = &c->worker;
 
-	if (worker_begin(w, PEER_TLS, on_packet, NULL, c))
+	if (worker_begin(w, PEER_TLS, tls_on_packet, NULL, c))
 		return EXIT_FAILURE;
 	/* Before the first certificate, and before the jail closes: OpenSSL opens no file
 	 * afterwards. */
 	if (keystore_begin() || keystore_new(&c->keys) ||
-		tickets_new(&c->tickets, w->loop, on_tickets, c))
+		tickets_new(&c->tickets, w->loop, tls_on_tickets, c))
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

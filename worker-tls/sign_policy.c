@@ -31,7 +31,7 @@ static const struct {
 	{30, 56, false}, /* x448 */
 };
 
-static enum sign_shape verify_shape(const unsigned char *text, size_t size)
+static enum sign_shape sign_policy_verify_shape(const unsigned char *text, size_t size)
 {
 	const size_t fixed = PADDING + sizeof(server_context);
 
@@ -49,7 +49,7 @@ static enum sign_shape verify_shape(const unsigned char *text, size_t size)
 	return SHAPE_NONE;
 }
 
-static bool is_key_exchange(const unsigned char *text, size_t size)
+static bool sign_policy_is_key_exchange(const unsigned char *text, size_t size)
 {
 	const unsigned char *params = text + RANDOMS;
 
@@ -63,18 +63,18 @@ static bool is_key_exchange(const unsigned char *text, size_t size)
 	return false;
 }
 
-enum sign_shape sign_shape_of(const unsigned char *text, size_t size)
+enum sign_shape sign_policy_shape_of(const unsigned char *text, size_t size)
 {
-	enum sign_shape shape = verify_shape(text, size);
+	enum sign_shape shape = sign_policy_verify_shape(text, size);
 
-	if (shape == SHAPE_NONE && is_key_exchange(text, size))
+	if (shape == SHAPE_NONE && sign_policy_is_key_exchange(text, size))
 		shape = SHAPE_SERVER_KEY_EXCHANGE;
 	return shape;
 }
 
 /* Schemes by kind of key: TLS 1.3 ties the curve to the hash and has no PKCS#1 v1.5 (RFC 8446
  * section 4.2.3); in TLS 1.2 the client's list decides. */
-static bool scheme_fits(enum key_kind kind, uint16_t scheme, bool key_exchange)
+static bool sign_policy_scheme_fits(enum key_kind kind, uint16_t scheme, bool key_exchange)
 {
 	switch (scheme) {
 	case SCHEME_ECDSA_SHA256: return kind == KEY_P256 || (kind == KEY_P384 && key_exchange);
@@ -91,16 +91,18 @@ static bool scheme_fits(enum key_kind kind, uint16_t scheme, bool key_exchange)
 	}
 }
 
-int sign_permitted(enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size)
+int sign_policy_permitted(
+	enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size)
 {
-	enum sign_shape shape = sign_shape_of(text, size);
+	enum sign_shape shape = sign_policy_shape_of(text, size);
 
-	return shape != SHAPE_NONE && scheme_fits(kind, scheme, shape == SHAPE_SERVER_KEY_EXCHANGE)
+	return shape != SHAPE_NONE && sign_policy_scheme_fits(
+					      kind, scheme, shape == SHAPE_SERVER_KEY_EXCHANGE)
 	               ? 0
 	               : -EACCES;
 }
 
-uint16_t sign_default_scheme(enum key_kind kind)
+uint16_t sign_policy_default_scheme(enum key_kind kind)
 {
 	switch (kind) {
 	case KEY_RSA: return SCHEME_RSA_PSS_SHA256;
@@ -112,7 +114,7 @@ uint16_t sign_default_scheme(enum key_kind kind)
 	return 0;
 }
 
-size_t sign_verify_text(
+size_t sign_policy_verify_text(
 	const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX])
 {
 	memset(buffer, ' ', PADDING);

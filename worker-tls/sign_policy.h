@@ -36,16 +36,17 @@ enum sign_shape {
 };
 
 /* The shape of a text, SHAPE_NONE for any other than exactly one of them. */
-enum sign_shape sign_shape_of(const unsigned char *text, size_t size);
+enum sign_shape sign_policy_shape_of(const unsigned char *text, size_t size);
 /* 0; -EACCES where a key of that kind may not sign this text with that scheme. */
-int sign_permitted(enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size);
+int sign_policy_permitted(
+	enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size);
 /* The scheme that a key of that kind signs TLS 1.3's with first of all. */
-uint16_t sign_default_scheme(enum key_kind kind);
+uint16_t sign_policy_default_scheme(enum key_kind kind);
 
 /* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size.
  * For test signatures. */
 #define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
-size_t sign_verify_text(
+size_t sign_policy_verify_text(
 	const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);
 
 #endif

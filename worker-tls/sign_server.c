@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-struct edge {
+struct sign_server {
 	struct loop *loop;
 	struct loop_source *source;
 	const struct keystore *keys;
@@ -25,20 +25,21 @@ struct edge {
 	/* the answers of a turn, and how many of them are sent; they wait where the socket has no
 	 * room */
 	unsigned answers, sent;
-	size_t answer_size[EDGE_REQUESTS_PER_TURN];
-	unsigned char answer[EDGE_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
+	size_t answer_size[SIGN_SERVER_REQUESTS_PER_TURN];
+	unsigned char answer[SIGN_SERVER_REQUESTS_PER_TURN][SIGN_PACKET_MAX];
 	size_t tickets_size; /* ticket keys that wait for room; 0: none */
 	unsigned char tickets[SIGN_PACKET_MAX];
 	struct log_limit limit; /* of lines about refusals */
 };
 
 /* A taken-over transport worker tries what it may not: worth a line, not a flood of them. */
-static void log_refused(struct edge *e, const char *reason, const struct sign_request *r)
+static void sign_server_log_refused(
+	struct sign_server *e, const char *reason, const struct sign_request *r)
 {
 	uint64_t left_out;
 
-	if (!log_limit_pass(
-		    &e->limit, loop_now(e->loop), EDGE_LOG_LINES, EDGE_LOG_WINDOW_MS, &left_out))
+	if (!log_limit_pass(&e->limit, loop_now(e->loop), SIGN_SERVER_LOG_LINES,
+		    SIGN_SERVER_LOG_WINDOW_MS, &left_out))
 		return;
 	log_error("sign-refused",
 		"peer=transport-%u reason=%s scheme=%04x size=%u generation=%u certificate=%u "
@@ -48,7 +49,7 @@ static void log_refused(struct edge *e, const char *reason, const struct sign_re
 }
 
 /* A closed edge waits for its successor, which the master brings. */
-static void stop(struct edge *e)
+static void sign_server_stop(struct sign_server *e)
 {
 	loop_remove(e->loop, e->source);
 	e->source = NULL;
@@ -60,7 +61,7 @@ static void stop(struct edge *e)
 	e->tickets_size = 0;
 }
 
-static void watch(struct edge *e)
+static void sign_server_watch(struct sign_server *e)
 {
 	bool blocked = e->answers || e->tickets_size;
 
@@ -70,7 +71,7 @@ static void watch(struct edge *e)
 }
 
 /* Sends what waits. False: it still waits, or the edge is closed. */
-static bool flush(struct edge *e)
+static bool sign_server_flush(struct sign_server *e)
 {
 	int error = 0;
 
@@ -88,13 +89,13 @@ static bool flush(struct edge *e)
 	if (error == -EAGAIN)
 		return false;
 	if (error)
-		stop(e);
+		sign_server_stop(e);
 	e->answers = e->sent = 0;
 	return !error;
 }
 
-static int serve(struct edge *e, const struct sign_request *r, const unsigned char *text,
-	unsigned char signature[SIGNATURE_MAX], size_t *n)
+static int sign_server_sign(struct sign_server *e, const struct sign_request *r,
+	const unsigned char *text, unsigned char signature[SIGNATURE_MAX], size_t *n)
 {
 	const struct key *key = keystore_find(e->keys, r->generation, r->certificate);
 
@@ -103,9 +104,10 @@ static int serve(struct edge *e, const struct sign_request *r, const unsigned ch
 		count(SIGN_UNKNOWN);
 		return -ENOENT;
 	}
-	if (sign_permitted(key_kind(key), r->scheme, text, r->size)) {
+	if (sign_policy_permitted(key_kind(key), r->scheme, text, r->size)) {
 		count(SIGN_REFUSED);
-		log_refused(e, sign_shape_of(text, r->size) == SHAPE_NONE ? "shape" : "scheme", r);
+		sign_server_log_refused(e,
+			sign_policy_shape_of(text, r->size) == SHAPE_NONE ? "shape" : "scheme", r);
 		return -EACCES;
 	}
 	if (key_sign(key, r->scheme, text, r->size, signature, n)) {
@@ -117,7 +119,7 @@ static int serve(struct edge *e, const struct sign_request *r, const unsigned ch
 }
 
 /* One request. False: the edge has no more to do in this turn. */
-static bool next(struct edge *e)
+static bool sign_server_next(struct sign_server *e)
 {
 	unsigned char packet[SIGN_PACKET_MAX], signature[SIGNATURE_MAX];
 	const unsigned char *text;
@@ -129,44 +131,44 @@ static bool next(struct edge *e)
 	if (size == -EAGAIN)
 		return false;
 	if (size < 0 && size != -EBADMSG) {
-		stop(e);
+		sign_server_stop(e);
 		return false;
 	}
 	if (size < 0 || sign_request_decode(packet, (size_t)size, &request, &text)) {
 		/* Without an id there is nobody to answer. */
 		count(SIGN_BAD_PACKETS);
-		log_refused(e, "packet", NULL);
+		sign_server_log_refused(e, "packet", NULL);
 		return true;
 	}
-	error = serve(e, &request, text, signature, &n);
+	error = sign_server_sign(e, &request, text, signature, &n);
 	e->answer_size[e->answers] = sign_reply_encode(
 		request.id, error, signature, error ? 0 : n, e->answer[e->answers]);
 	e->answers++;
 	return true;
 }
 
-static void on_edge(void *arg, uint32_t events)
+static void sign_server_on_event(void *arg, uint32_t events)
 {
-	struct edge *e = arg;
-	uint64_t until = clock_monotonic_ns() + EDGE_TURN_NS;
+	struct sign_server *e = arg;
+	uint64_t until = clock_monotonic_ns() + SIGN_SERVER_TURN_NS;
 
-	if ((e->answers || e->tickets_size) && !flush(e)) {
+	if ((e->answers || e->tickets_size) && !sign_server_flush(e)) {
 		if (events & (EPOLLHUP | EPOLLERR))
-			stop(e);
+			sign_server_stop(e);
 		return;
 	}
-	for (unsigned i = 0; i < EDGE_REQUESTS_PER_TURN; i++)
-		if (!next(e) || clock_monotonic_ns() >= until)
+	for (unsigned i = 0; i < SIGN_SERVER_REQUESTS_PER_TURN; i++)
+		if (!sign_server_next(e) || clock_monotonic_ns() >= until)
 			break;
 	if (e->answers)
-		flush(e);
-	watch(e);
+		sign_server_flush(e);
+	sign_server_watch(e);
 }
 
-int edge_new(
-	struct edge **out, struct loop *loop, int fd, unsigned peer, const struct keystore *keys)
+int sign_server_new(struct sign_server **out, struct loop *loop, int fd, unsigned peer,
+	const struct keystore *keys)
 {
-	struct edge *e = calloc(1, sizeof(*e));
+	struct sign_server *e = calloc(1, sizeof(*e));
 	int error;
 
 	if (!e)
@@ -174,7 +176,7 @@ int edge_new(
 	e->loop = loop;
 	e->keys = keys;
 	e->peer = peer;
-	error = loop_add(loop, fd, EPOLLIN, on_edge, e, &e->source);
+	error = loop_add(loop, fd, EPOLLIN, sign_server_on_event, e, &e->source);
 	if (error) {
 		free(e);
 		return error;
@@ -184,20 +186,20 @@ int edge_new(
 	return 0;
 }
 
-void edge_free(struct edge *e)
+void sign_server_free(struct sign_server *e)
 {
 	if (!e)
 		return;
-	stop(e);
+	sign_server_stop(e);
 	free(e);
 }
 
-void edge_tickets(struct edge *e, const unsigned char *packet, size_t size)
+void sign_server_tickets(struct sign_server *e, const unsigned char *packet, size_t size)
 {
 	if (e->fd < 0)
 		return;
 	memcpy(e->tickets, packet, size);
 	e->tickets_size = size;
-	flush(e);
-	watch(e);
+	sign_server_flush(e);
+	sign_server_watch(e);
 }

@@ -2,10 +2,10 @@
  * (ipc/sign.h).
  *
  * The peer is not trusted. What may not be signed is refused, counted and logged as an attack; what
- * does not decode is counted and dropped. In one turn an edge gets EDGE_REQUESTS_PER_TURN requests
- * or EDGE_TURN_NS of signing, whichever ends first; their answers leave together, so that the peer
- * wakes up once for them; then the others have their turn. A peer that does not read its answers is
- * not read from.
+ * does not decode is counted and dropped. In one turn an edge gets SIGN_SERVER_REQUESTS_PER_TURN
+ * requests or SIGN_SERVER_TURN_NS of signing, whichever ends first; their answers leave together,
+ * so that the peer wakes up once for them; then the others have their turn. A peer that does not
+ * read its answers is not read from.
  */
 #ifndef SIPWARD_TLS_SIGN_SERVER_H
 #define SIPWARD_TLS_SIGN_SERVER_H
@@ -13,21 +13,21 @@
 #include "common/loop.h"
 #include "keystore.h"
 
-#define EDGE_REQUESTS_PER_TURN 16
-#define EDGE_TURN_NS 2000000
-/* Lines of event sign-refused per edge in EDGE_LOG_WINDOW_MS; the next line tells how many were
- * left out. */
-#define EDGE_LOG_LINES 10
-#define EDGE_LOG_WINDOW_MS 60000
+#define SIGN_SERVER_REQUESTS_PER_TURN 16
+#define SIGN_SERVER_TURN_NS 2000000
+/* Lines of event sign-refused per edge in SIGN_SERVER_LOG_WINDOW_MS; the next line tells how many
+ * were left out. */
+#define SIGN_SERVER_LOG_LINES 10
+#define SIGN_SERVER_LOG_WINDOW_MS 60000
 
-struct edge;
+struct sign_server;
 
 /* Serves fd (owned by the edge on success) for the transport worker of that index. 0, -ENOMEM,
  * -errno. */
-int edge_new(
-	struct edge **out, struct loop *loop, int fd, unsigned peer, const struct keystore *keys);
-void edge_free(struct edge *e); /* NULL is a no-op */
+int sign_server_new(struct sign_server **out, struct loop *loop, int fd, unsigned peer,
+	const struct keystore *keys);
+void sign_server_free(struct sign_server *e); /* NULL is a no-op */
 /* Sends a SIGN_TICKETS packet, now or when the peer reads again (the last one wins). */
-void edge_tickets(struct edge *e, const unsigned char *packet, size_t size);
+void sign_server_tickets(struct sign_server *e, const unsigned char *packet, size_t size);
 
 #endif

@@ -38,7 +38,7 @@ struct signer {
 	} ready[SCHEMES];
 };
 
-static size_t index_of(uint16_t scheme)
+static size_t signer_scheme_index(uint16_t scheme)
 {
 	size_t i = 0;
 
@@ -48,7 +48,7 @@ static size_t index_of(uint16_t scheme)
 }
 
 /* RFC 8446 section 4.2.3: the salt of PSS is as long as the digest, and MGF1 uses the same. */
-static bool set_padding(EVP_PKEY_CTX *c, size_t i)
+static bool signer_set_padding(EVP_PKEY_CTX *c, size_t i)
 {
 	return !schemes[i].pss ||
 	       (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
@@ -84,12 +84,12 @@ void signer_free(struct signer *s)
 	free(s);
 }
 
-static bool make_ready(struct signer *s, size_t i)
+static bool signer_make_ready(struct signer *s, size_t i)
 {
 	EVP_MD *digest = EVP_MD_fetch(NULL, schemes[i].digest, NULL);
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(s->private, NULL);
 
-	if (!digest || !c || EVP_PKEY_sign_init(c) != 1 || !set_padding(c, i) ||
+	if (!digest || !c || EVP_PKEY_sign_init(c) != 1 || !signer_set_padding(c, i) ||
 		EVP_PKEY_CTX_set_signature_md(c, digest) != 1) {
 		EVP_PKEY_CTX_free(c);
 		EVP_MD_free(digest);
@@ -101,7 +101,7 @@ static bool make_ready(struct signer *s, size_t i)
 }
 
 /* Ed25519 has no hash to sign: it takes the text. */
-static bool sign_whole(struct signer *s, const unsigned char *text, size_t size,
+static bool signer_sign_whole(struct signer *s, const unsigned char *text, size_t size,
 	unsigned char *signature, size_t *n)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
@@ -114,13 +114,13 @@ static bool sign_whole(struct signer *s, const unsigned char *text, size_t size,
 	return good;
 }
 
-static bool sign_hash(struct signer *s, size_t i, const unsigned char *text, size_t size,
+static bool signer_sign_hash(struct signer *s, size_t i, const unsigned char *text, size_t size,
 	unsigned char *signature, size_t *n)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned hash_size;
 
-	return (s->ready[i].context || make_ready(s, i)) &&
+	return (s->ready[i].context || signer_make_ready(s, i)) &&
 	       EVP_DigestInit_ex(s->hashing, s->ready[i].digest, NULL) == 1 &&
 	       EVP_DigestUpdate(s->hashing, text, size) == 1 &&
 	       EVP_DigestFinal_ex(s->hashing, hash, &hash_size) == 1 &&
@@ -130,10 +130,10 @@ static bool sign_hash(struct signer *s, size_t i, const unsigned char *text, siz
 int signer_sign(struct signer *s, uint16_t scheme, const unsigned char *text, size_t size,
 	unsigned char signature[SIGNATURE_MAX], size_t *signature_size)
 {
-	size_t i = index_of(scheme), n = SIGNATURE_MAX;
+	size_t i = signer_scheme_index(scheme), n = SIGNATURE_MAX;
 
-	if (i == SCHEMES || !(schemes[i].digest ? sign_hash(s, i, text, size, signature, &n)
-						: sign_whole(s, text, size, signature, &n)))
+	if (i == SCHEMES || !(schemes[i].digest ? signer_sign_hash(s, i, text, size, signature, &n)
+						: signer_sign_whole(s, text, size, signature, &n)))
 		return -EIO;
 	*signature_size = n;
 	return 0;
@@ -142,14 +142,14 @@ int signer_sign(struct signer *s, uint16_t scheme, const unsigned char *text, si
 bool signer_verify(EVP_PKEY *public, uint16_t scheme, const unsigned char *text, size_t size,
 	const unsigned char *signature, size_t signature_size)
 {
-	size_t i = index_of(scheme);
+	size_t i = signer_scheme_index(scheme);
 	EVP_MD *digest = i < SCHEMES && schemes[i].digest
 	                         ? EVP_MD_fetch(NULL, schemes[i].digest, NULL)
 	                         : NULL;
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
 	bool good = i < SCHEMES && c && EVP_DigestVerifyInit(c, &p, digest, NULL, public) == 1 &&
-	            set_padding(p, i) &&
+	            signer_set_padding(p, i) &&
 	            EVP_DigestVerify(c, signature, signature_size, text, size) == 1;
 
 	EVP_MD_CTX_free(c);

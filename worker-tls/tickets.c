@@ -17,7 +17,7 @@ struct tickets {
 	void *arg;
 };
 
-static void on_timer(struct timer *timer, void *arg)
+static void tickets_on_timer(struct timer *timer, void *arg)
 {
 	(void)timer;
 	tickets_rotate(arg);
@@ -32,7 +32,7 @@ int tickets_new(struct tickets **out, struct loop *loop, tickets_changed changed
 	t->loop = loop;
 	t->changed = changed;
 	t->arg = arg;
-	timer_init(&t->timer, on_timer, t);
+	timer_init(&t->timer, tickets_on_timer, t);
 	*out = t;
 	return 0;
 }

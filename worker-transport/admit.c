@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct key {
+struct source_key {
 	uint64_t address; /* IPv4 address, or the upper half of an IPv6 one */
 	uint32_t zone; /* hash of the zone's name: an index may name another zone after a reload */
 	uint32_t family;
@@ -32,7 +32,7 @@ struct source {
 	struct table_node node;
 	struct source *next, **link;
 	struct source_list *list; /* the list it stands on, or NULL */
-	struct key key;
+	struct source_key key;
 	uint64_t level;  /* allowance left, in requests times rate_window_ms, so that it needs no
 	                    fractions */
 	uint64_t filled; /* when level was true */
@@ -114,7 +114,7 @@ void admit_settings(struct admit *a, const struct settings *settings)
 }
 
 /* The part of an address that tells sources apart. */
-static uint64_t address_part(const struct endpoint *peer)
+static uint64_t source_address(const struct endpoint *peer)
 {
 	uint64_t part = 0;
 
@@ -124,30 +124,30 @@ static uint64_t address_part(const struct endpoint *peer)
 
 bool admit_same_source(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->family == b->family && address_part(a) == address_part(b);
+	return a->family == b->family && source_address(a) == source_address(b);
 }
 
-static bool same(const struct table_node *node, const void *key)
+static bool source_same(const struct table_node *node, const void *key)
 {
 	const struct source *s = container_of(node, struct source, node);
 
 	return memcmp(&s->key, key, sizeof(s->key)) == 0;
 }
 
-static struct source *find(const struct admit *a, unsigned zone, const struct endpoint *peer,
-	struct key *key, uint64_t *hash)
+static struct source *source_find(const struct admit *a, unsigned zone, const struct endpoint *peer,
+	struct source_key *key, uint64_t *hash)
 {
 	struct table_node *node;
 
-	*key = (struct key){
-		.address = address_part(peer), .zone = a->zone[zone], .family = peer->family};
+	*key = (struct source_key){
+		.address = source_address(peer), .zone = a->zone[zone], .family = peer->family};
 	*hash = hash_bytes(&a->key, key, sizeof(*key));
-	node = table_find(&a->table, *hash, same, key);
+	node = table_find(&a->table, *hash, source_same, key);
 	return node ? container_of(node, struct source, node) : NULL;
 }
 
 /* Puts s on the list where it belongs. */
-static void settle(struct admit *a, struct source *s)
+static void source_settle(struct admit *a, struct source *s)
 {
 	if (s->banned_until) {
 		if (s->list != &a->banned)
@@ -161,16 +161,16 @@ static void settle(struct admit *a, struct source *s)
 
 /* The source of peer, made where it is new; NULL where every place is held by a connection or a
  * ban. */
-static struct source *source_of(
+static struct source *source_get(
 	struct admit *a, unsigned zone, const struct endpoint *peer, uint64_t now)
 {
 	const struct zone_settings *z = settings_zone(a->settings, zone);
-	struct key key;
+	struct source_key key;
 	uint64_t hash;
-	struct source *s = find(a, zone, peer, &key, &hash);
+	struct source *s = source_find(a, zone, peer, &key, &hash);
 
 	if (s) {
-		settle(a, s);
+		source_settle(a, s);
 		return s;
 	}
 	if (a->used < SOURCES_MAX) {
@@ -186,16 +186,16 @@ static struct source *source_of(
 	*s = (struct source){
 		.key = key, .level = (uint64_t)z->rate * z->rate_window_ms, .filled = now};
 	table_add(&a->table, &s->node, hash);
-	settle(a, s);
+	source_settle(a, s);
 	counter_set(COUNTER_SOURCES, a->table.count);
 	return s;
 }
 
-static void unban(struct admit *a, struct source *s)
+static void source_unban(struct admit *a, struct source *s)
 {
 	s->banned_until = 0;
 	s->failures = 0;
-	settle(a, s);
+	source_settle(a, s);
 	counter_set(COUNTER_BANS, a->banned.count);
 }
 
@@ -204,7 +204,7 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 	struct source *s;
-	struct key key;
+	struct source_key key;
 	uint64_t hash;
 
 	if (settings_zone(a->settings, zone)->trust) {
@@ -215,11 +215,11 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 	}
 	if (a->banned.count == 0) /* the usual case costs no look-up */
 		return 0;
-	s = find(a, zone, peer, &key, &hash);
+	s = source_find(a, zone, peer, &key, &hash);
 	if (!s || !s->banned_until)
 		return 0;
 	if (now >= s->banned_until) {
-		unban(a, s);
+		source_unban(a, s);
 		return 0;
 	}
 	count(DROP_BANNED);
@@ -236,7 +236,7 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 
 	if (z->trust || z->rate == 0)
 		return 0;
-	s = source_of(a, zone, peer, now);
+	s = source_get(a, zone, peer, now);
 	if (s) {
 		uint64_t passed = now > s->filled ? now - s->filled : 0;
 
@@ -266,13 +266,13 @@ int admit_connect(struct admit *a, unsigned listener, const struct endpoint *pee
 		*held = NULL;
 		return 0;
 	}
-	s = source_of(a, zone, peer, now);
+	s = source_get(a, zone, peer, now);
 	if (!s || (z->connections_per_source && s->connections >= z->connections_per_source)) {
 		count(STREAM_REFUSED_SOURCE);
 		return -EMFILE;
 	}
 	s->connections++;
-	settle(a, s);
+	source_settle(a, s);
 	*held = s;
 	return 0;
 }
@@ -283,7 +283,7 @@ void admit_disconnect(struct admit *a, struct source *held)
 		return;
 	assert(held->connections > 0);
 	held->connections--;
-	settle(a, held);
+	source_settle(a, held);
 }
 
 int admit_handshake(struct source *held, unsigned limit)
@@ -305,7 +305,7 @@ void admit_handshake_done(struct source *held)
 }
 
 /* Makes room on the list of bans: ends what is over, and the oldest where all places are taken. */
-static void make_room(struct admit *a, uint64_t now)
+static void admit_make_room(struct admit *a, uint64_t now)
 {
 	struct source *next;
 
@@ -314,11 +314,11 @@ static void make_room(struct admit *a, uint64_t now)
 	for (struct source *s = a->banned.first; s; s = next) {
 		next = s->next;
 		if (now >= s->banned_until)
-			unban(a, s);
+			source_unban(a, s);
 	}
 	if (a->banned.count >= BANS_MAX) {
 		count(BANS_CUT);
-		unban(a, a->banned.first);
+		source_unban(a, a->banned.first);
 	}
 }
 
@@ -332,13 +332,13 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 
 	if (z->trust || z->ban_failures == 0)
 		return false;
-	s = source_of(a, zone, peer, now);
+	s = source_get(a, zone, peer, now);
 	if (!s)
 		return false;
 	if (s->banned_until) {
 		if (now < s->banned_until)
 			return false;
-		unban(a, s);
+		source_unban(a, s);
 	}
 	if (s->failures == 0 || now - s->failures_from >= z->ban_window_ms) {
 		s->failures = 0;
@@ -346,9 +346,9 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 	}
 	if (++s->failures < z->ban_failures)
 		return false;
-	make_room(a, now);
+	admit_make_room(a, now);
 	s->banned_until = now + (z->ban_ms ? z->ban_ms : 1);
-	settle(a, s);
+	source_settle(a, s);
 	count(BANS_MADE);
 	counter_set(COUNTER_BANS, a->banned.count);
 	endpoint_host_text(peer, host);

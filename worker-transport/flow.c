@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct report {
+struct flow_report {
 	uint16_t type; /* RECORD_FLOW_CLOSED or RECORD_SEND_FAILED */
 	uint16_t peer; /* of RECORD_SEND_FAILED; the other goes to whoever owns the slot then */
 	union {
@@ -31,13 +31,13 @@ struct flows {
 	struct transport_worker *t;
 	struct hash_key key;
 	struct table by_id, by_peer;
-	uint32_t number;       /* of the stream opened last */
-	struct report *report; /* ring */
+	uint32_t number;            /* of the stream opened last */
+	struct flow_report *report; /* ring */
 	size_t first, waiting;
 	struct timer retry;
 };
 
-static void retry(struct timer *timer, void *arg)
+static void flows_on_retry(struct timer *timer, void *arg)
 {
 	(void)timer;
 	flow_reports_flush(arg);
@@ -51,7 +51,7 @@ int flows_new(struct flows **out, struct transport_worker *t)
 		return -ENOMEM;
 	f->t = t;
 	hash_key_random(&f->key);
-	timer_init(&f->retry, retry, f);
+	timer_init(&f->retry, flows_on_retry, f);
 	f->report = calloc(FLOW_REPORTS_MAX, sizeof(*f->report));
 	if (!f->report || table_init(&f->by_id, 256))
 		goto fail;
@@ -80,12 +80,12 @@ void flows_free(struct flows *f)
 
 /* ---- ids ---- */
 
-static bool same_id(const struct table_node *node, const void *key)
+static bool flow_same_id(const struct table_node *node, const void *key)
 {
 	return container_of(node, struct flow_node, by_id)->flow.id == *(const uint64_t *)key;
 }
 
-static bool same_peer(const struct table_node *node, const void *key)
+static bool flow_same_peer(const struct table_node *node, const void *key)
 {
 	const struct flow *have = &container_of(node, struct flow_node, by_peer)->flow, *want = key;
 
@@ -94,7 +94,7 @@ static bool same_peer(const struct table_node *node, const void *key)
 	       have->profile == want->profile && endpoint_equal(&have->peer, &want->peer);
 }
 
-static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)
+static uint64_t flow_peer_hash(const struct flows *f, const struct endpoint *peer)
 {
 	return hash_bytes(&f->key, peer, sizeof(*peer));
 }
@@ -102,14 +102,15 @@ static uint64_t peer_hash(const struct flows *f, const struct endpoint *peer)
 struct flow_node *flow_find(const struct flows *f, uint64_t id)
 {
 	struct table_node *node = table_find(
-		&f->by_id, hash_bytes(&f->key, &id, sizeof(id)), same_id, &id);
+		&f->by_id, hash_bytes(&f->key, &id, sizeof(id)), flow_same_id, &id);
 
 	return node ? container_of(node, struct flow_node, by_id) : NULL;
 }
 
 struct flow_node *flow_to_peer(const struct flows *f, const struct flow *to)
 {
-	struct table_node *node = table_find(&f->by_peer, peer_hash(f, &to->peer), same_peer, to);
+	struct table_node *node = table_find(
+		&f->by_peer, flow_peer_hash(f, &to->peer), flow_same_peer, to);
 
 	return node ? container_of(node, struct flow_node, by_peer) : NULL;
 }
@@ -124,7 +125,7 @@ void flow_open(struct flows *f, struct flow_node *n)
 	                                       is still open */
 	memset(n->watch, 0, sizeof(n->watch));
 	table_add(&f->by_id, &n->by_id, hash_bytes(&f->key, &n->flow.id, sizeof(n->flow.id)));
-	table_add(&f->by_peer, &n->by_peer, peer_hash(f, &n->flow.peer));
+	table_add(&f->by_peer, &n->by_peer, flow_peer_hash(f, &n->flow.peer));
 	n->listed = true;
 	counter_set(COUNTER_STREAMS, f->by_id.count);
 }
@@ -141,26 +142,26 @@ size_t flow_count(const struct flows *f)
 	return f->by_id.count;
 }
 
-struct walk {
+struct flow_walk {
 	bool (*visit)(struct flow_node *n, void *arg);
 	void *arg;
 };
 
-static bool walk_one(struct table_node *node, void *arg)
+static bool flow_walk_one(struct table_node *node, void *arg)
 {
-	struct walk *w = arg;
+	struct flow_walk *w = arg;
 
 	return w->visit(container_of(node, struct flow_node, by_id), w->arg);
 }
 
 void flow_each(struct flows *f, bool (*visit)(struct flow_node *n, void *arg), void *arg)
 {
-	table_each(&f->by_id, walk_one, &(struct walk){visit, arg});
+	table_each(&f->by_id, flow_walk_one, &(struct flow_walk){visit, arg});
 }
 
 /* ---- reports ---- */
 
-static int report_send(struct flows *f, const struct report *r)
+static int flow_report_send(struct flows *f, const struct flow_report *r)
 {
 	bool closed = r->type == RECORD_FLOW_CLOSED;
 	size_t size = closed ? sizeof(r->closed) : sizeof(r->failed);
@@ -176,7 +177,7 @@ static int report_send(struct flows *f, const struct report *r)
 void flow_reports_flush(struct flows *f)
 {
 	while (f->waiting) {
-		int error = report_send(f, &f->report[f->first]);
+		int error = flow_report_send(f, &f->report[f->first]);
 
 		if (error == -EAGAIN) {
 			loop_set(f->t->loop, &f->retry, FLOW_REPORT_RETRY_MS);
@@ -194,7 +195,7 @@ size_t flow_reports(const struct flows *f)
 	return f->waiting;
 }
 
-static void report(struct flows *f, const struct report *r)
+static void flow_report(struct flows *f, const struct flow_report *r)
 {
 	if (f->waiting == FLOW_REPORTS_MAX) {
 		count(REPORTS_LOST);
@@ -209,16 +210,16 @@ void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cook
 {
 	count(FLOW_SEND_FAILED);
 	if (cookie)
-		report(t->flows, &(struct report){.type = RECORD_SEND_FAILED,
-					 .peer = peer,
-					 .failed = {.cookie = cookie, .error = error}});
+		flow_report(t->flows, &(struct flow_report){.type = RECORD_SEND_FAILED,
+					      .peer = peer,
+					      .failed = {.cookie = cookie, .error = error}});
 }
 
-static void report_closed(struct flows *f, uint64_t id, uint8_t slot)
+static void flow_report_closed(struct flows *f, uint64_t id, uint8_t slot)
 {
 	count(FLOW_CLOSED_REPORTS);
-	report(f,
-		&(struct report){.type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
+	flow_report(f, &(struct flow_report){
+			       .type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
 }
 
 void flow_close(struct flows *f, struct flow_node *n)
@@ -228,12 +229,12 @@ void flow_close(struct flows *f, struct flow_node *n)
 	counter_set(COUNTER_STREAMS, f->by_id.count);
 	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
 		if (n->watch[slot / 8] & 1u << slot % 8)
-			report_closed(f, n->flow.id, (uint8_t)slot);
+			flow_report_closed(f, n->flow.id, (uint8_t)slot);
 }
 
 /* ---- orders ---- */
 
-static bool is_endpoint(const struct endpoint *e)
+static bool flow_is_endpoint(const struct endpoint *e)
 {
 	return (e->family == 4 || e->family == 6) && e->port != 0;
 }
@@ -265,7 +266,7 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	return error ? error : stream_send(s, out);
 }
 
-static bool send_record(
+static bool flow_send_record(
 	struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
 {
 	int error;
@@ -273,7 +274,7 @@ static bool send_record(
 	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX ||
 		size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
 		r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport ||
-		(!r->flow.id && !is_endpoint(&r->flow.peer)))
+		(!r->flow.id && !flow_is_endpoint(&r->flow.peer)))
 		return false;
 	error = flow_send(t, &r->flow,
 		&(struct outgoing){.bytes = r + 1,
@@ -287,17 +288,17 @@ static bool send_record(
 	return true;
 }
 
-static void watch_record(struct transport_worker *t, const struct record_watch *r)
+static void flow_watch_record(struct transport_worker *t, const struct record_watch *r)
 {
 	struct flow_node *n = flow_find(t->flows, r->flow);
 
 	if (n)
 		n->watch[r->slot / 8] |= (uint8_t)(1u << r->slot % 8);
 	else
-		report_closed(t->flows, r->flow, r->slot);
+		flow_report_closed(t->flows, r->flow, r->slot);
 }
 
-static bool penalty_record(struct transport_worker *t, const struct record_penalty *r)
+static bool flow_penalty_record(struct transport_worker *t, const struct record_penalty *r)
 {
 	if (r->listener >= t->settings->listeners.count ||
 		(r->source.family != 4 && r->source.family != 6))
@@ -307,24 +308,24 @@ static bool penalty_record(struct transport_worker *t, const struct record_penal
 	return true;
 }
 
-static bool take_record(
+static bool flow_take_record(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	if (type == RECORD_SEND)
-		return send_record(t, peer, data, size);
+		return flow_send_record(t, peer, data, size);
 	if (type == RECORD_WATCH && size == sizeof(struct record_watch)) {
-		watch_record(t, data);
+		flow_watch_record(t, data);
 		return true;
 	}
 	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
-		return penalty_record(t, data);
+		return flow_penalty_record(t, data);
 	return false;
 }
 
 bool flow_record(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
-	if (take_record(t, peer, type, data, size))
+	if (flow_take_record(t, peer, type, data, size))
 		return true;
 	count(BAD_RECORDS);
 	return false;

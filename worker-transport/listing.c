@@ -44,7 +44,7 @@ static const char *const state_names[] = {
 };
 
 /* s as the inside of a JSON string: names come from the config and may hold anything printable. */
-static void json_text(struct str s, char *buffer, size_t size)
+static void listing_json_text(struct str s, char *buffer, size_t size)
 {
 	size_t n = 0;
 
@@ -61,7 +61,7 @@ static void json_text(struct str s, char *buffer, size_t size)
 	buffer[n] = 0;
 }
 
-static size_t line_of(
+static size_t listing_line(
 	const struct stream *s, struct transport_worker *t, char buffer[LINE_MAX_SIZE])
 {
 	const struct flow *flow = &s->node.flow;
@@ -72,12 +72,14 @@ static size_t line_of(
 
 	endpoint_text(&flow->peer, peer);
 	endpoint_text(&flow->local, local);
-	json_text(settings_str(t->settings, settings_listener(t->settings, flow->listener)->name),
+	listing_json_text(
+		settings_str(t->settings, settings_listener(t->settings, flow->listener)->name),
 		listener, sizeof(listener));
-	json_text(settings_str(t->settings,
-			  settings_zone(t->settings, settings_zone_of(t->settings, flow->listener,
-							     &flow->peer, &permitted))
-				  ->name),
+	listing_json_text(
+		settings_str(t->settings,
+			settings_zone(t->settings, settings_zone_of(t->settings, flow->listener,
+							   &flow->peer, &permitted))
+				->name),
 		zone, sizeof(zone));
 	n = snprintf(buffer, LINE_MAX_SIZE,
 		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\","
@@ -91,7 +93,7 @@ static size_t line_of(
 	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;
 }
 
-static void hand_on(struct listing *l)
+static void listing_hand_on(struct listing *l)
 {
 	if (l->error || l->size == 0)
 		return;
@@ -101,7 +103,7 @@ static void hand_on(struct listing *l)
 	l->size = 0;
 }
 
-static void visit(struct stream *s, void *arg)
+static void listing_visit(struct stream *s, void *arg)
 {
 	struct listing *l = arg;
 	char line[LINE_MAX_SIZE];
@@ -109,9 +111,9 @@ static void visit(struct stream *s, void *arg)
 
 	if (l->error || s->node.flow.id >= l->before)
 		return;
-	n = line_of(s, l->listings->t, line);
+	n = listing_line(s, l->listings->t, line);
 	if (l->size + n > sizeof(l->text))
-		hand_on(l);
+		listing_hand_on(l);
 	if (l->error)
 		return;
 	memcpy(l->text + l->size, line, n);
@@ -119,14 +121,14 @@ static void visit(struct stream *s, void *arg)
 	l->lowest = s->node.flow.id;
 }
 
-static void run(struct listing *l)
+static void listing_run(struct listing *l)
 {
 	struct listings *all = l->listings;
 
 	l->size = 0;
 	l->error = 0;
-	streams_each(all->t->streams, visit, l);
-	hand_on(l);
+	streams_each(all->t->streams, listing_visit, l);
+	listing_hand_on(l);
 	if (l->error == 0)
 		l->error = all->take(all->arg, l->id, "", 0, true);
 	if (l->error == -EAGAIN)
@@ -135,10 +137,10 @@ static void run(struct listing *l)
 		l->used = false;
 }
 
-static void retry(struct timer *timer, void *arg)
+static void listing_on_retry(struct timer *timer, void *arg)
 {
 	(void)timer;
-	run(arg);
+	listing_run(arg);
 }
 
 int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg)
@@ -176,12 +178,12 @@ int listing_start(struct listings *all, uint32_t id)
 			if (!l)
 				return -ENOMEM;
 			l->listings = all;
-			timer_init(&l->retry, retry, l);
+			timer_init(&l->retry, listing_on_retry, l);
 		}
 		l->used = true;
 		l->id = id;
 		l->before = UINT64_MAX;
-		run(l);
+		listing_run(l);
 		return 0;
 	}
 	return -EBUSY;

@@ -42,14 +42,14 @@ static struct context context;
 
 /* ---- packets of the master ---- */
 
-static bool same_text(
+static bool transport_same_text(
 	const struct settings *a, struct text ta, const struct settings *b, struct text tb)
 {
 	return str_equal(settings_str(a, ta), settings_str(b, tb));
 }
 
 /* Sockets and flows know their listener by its index: it must go on meaning the same. */
-static bool same_listeners(const struct settings *a, const struct settings *b)
+static bool transport_same_listeners(const struct settings *a, const struct settings *b)
 {
 	if (a->listeners.count != b->listeners.count)
 		return false;
@@ -57,14 +57,14 @@ static bool same_listeners(const struct settings *a, const struct settings *b)
 		const struct listener_settings *la = settings_listener(a, i),
 					       *lb = settings_listener(b, i);
 
-		if (!same_text(a, la->name, b, lb->name) || la->transport != lb->transport ||
-			!endpoint_equal(&la->bind, &lb->bind))
+		if (!transport_same_text(a, la->name, b, lb->name) ||
+			la->transport != lb->transport || !endpoint_equal(&la->bind, &lb->bind))
 			return false;
 	}
 	return true;
 }
 
-static int take_settings(struct context *c, struct lifeline_packet *packet)
+static int transport_take_settings(struct context *c, struct lifeline_packet *packet)
 {
 	const struct settings *old = c->transport.settings, *settings;
 	const void *image;
@@ -75,7 +75,7 @@ static int take_settings(struct context *c, struct lifeline_packet *packet)
 		return error;
 	settings = image;
 	error = settings_check(image, size);
-	if (!error && c->started && !same_listeners(old, settings))
+	if (!error && c->started && !transport_same_listeners(old, settings))
 		error = -EINVAL;
 	if (error) {
 		munmap((void *)(uintptr_t)image, size);
@@ -90,14 +90,14 @@ static int take_settings(struct context *c, struct lifeline_packet *packet)
 	return 0;
 }
 
-static void take_keys(struct context *c, const struct lifeline_keys *keys)
+static void transport_take_keys(struct context *c, const struct lifeline_keys *keys)
 {
 	c->transport.slot_key = keys->slot_key;
 	memcpy(c->transport.tag_key.byte, keys->tag_key, sizeof(keys->tag_key));
 	c->keys = true;
 }
 
-static int take_socket(struct context *c, struct lifeline_packet *packet)
+static int transport_take_socket(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_socket *socket = (const void *)packet->body;
 	int error;
@@ -116,19 +116,19 @@ static int take_socket(struct context *c, struct lifeline_packet *packet)
 	return 0;
 }
 
-static int take_edge(struct context *c, struct lifeline_packet *packet)
+static int transport_take_edge(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_edge *edge = (const void *)packet->body;
 	int error = packet->type == LIFELINE_EDGE
 	                    ? mesh_edge(c->mesh, edge->peer, packet->fd[0])
-	                    : keys_edge(c->transport.keys, edge->peer, packet->fd[0]);
+	                    : sign_client_edge(c->transport.sign_client, edge->peer, packet->fd[0]);
 
 	if (error == 0)
 		packet->fd[0] = -1;
 	return error;
 }
 
-static int take_certificate(struct context *c, const struct lifeline_packet *packet)
+static int transport_take_certificate(struct context *c, const struct lifeline_packet *packet)
 {
 	int error = certificates_take(c->transport.certificates, packet->body, packet->size);
 
@@ -140,7 +140,8 @@ static int take_certificate(struct context *c, const struct lifeline_packet *pac
 	return error;
 }
 
-static void checked(void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
+static void transport_on_checked(
+	void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
 {
 	struct context *c = arg;
 	struct lifeline_certificates_result result = {
@@ -150,12 +151,12 @@ static void checked(void *arg, uint32_t sequence, int error, uint16_t index, con
 		error ? strnlen(text, CERTIFICATES_TEXT_MAX - 1) : 0);
 }
 
-static int take_certificates(struct context *c, const struct lifeline_certificates *order)
+static int transport_take_certificates(struct context *c, const struct lifeline_certificates *order)
 {
 	switch (order->act) {
 	case CERTIFICATES_CHECK:
-		certificates_check(
-			c->transport.certificates, order->generation, order->sequence, checked, c);
+		certificates_check(c->transport.certificates, order->generation, order->sequence,
+			transport_on_checked, c);
 		return 0;
 	case CERTIFICATES_COMMIT:
 		/* a generation that cannot be used leaves things as they are; that it cannot is in
@@ -170,7 +171,7 @@ static int take_certificates(struct context *c, const struct lifeline_certificat
 	}
 }
 
-static int take_authorities(struct context *c, const struct lifeline_packet *packet)
+static int transport_take_authorities(struct context *c, const struct lifeline_packet *packet)
 {
 	const struct lifeline_authorities *body = (const void *)packet->body;
 	const void *text;
@@ -185,12 +186,12 @@ static int take_authorities(struct context *c, const struct lifeline_packet *pac
 	return 0;
 }
 
-static int take_quarantine(struct context *c, const struct lifeline_quarantine *body)
+static int transport_take_quarantine(struct context *c, const struct lifeline_quarantine *body)
 {
 	return refusals_set(&c->transport.refusals, body->print, body->count);
 }
 
-static int reply(void *arg, uint32_t id, const char *text, size_t size, bool last)
+static int transport_reply(void *arg, uint32_t id, const char *text, size_t size, bool last)
 {
 	struct context *c = arg;
 
@@ -199,41 +200,41 @@ static int reply(void *arg, uint32_t id, const char *text, size_t size, bool las
 		text, size);
 }
 
-static void take_query(struct context *c, const struct lifeline_query *query)
+static void transport_take_query(struct context *c, const struct lifeline_query *query)
 {
 	/* what this role knows nothing of has an empty answer */
 	if (query->what != QUERY_FLOWS || !c->listings || listing_start(c->listings, query->id))
-		reply(c, query->id, "", 0, true);
+		transport_reply(c, query->id, "", 0, true);
 }
 
-static int on_packet(void *arg, struct lifeline_packet *packet)
+static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 {
 	struct context *c = arg;
 	void *body = packet->body;
 
 	switch (packet->type) {
-	case LIFELINE_SETTINGS: return take_settings(c, packet);
-	case LIFELINE_KEYS: take_keys(c, body); return 0;
-	case LIFELINE_SOCKET: return take_socket(c, packet);
+	case LIFELINE_SETTINGS: return transport_take_settings(c, packet);
+	case LIFELINE_KEYS: transport_take_keys(c, body); return 0;
+	case LIFELINE_SOCKET: return transport_take_socket(c, packet);
 	case LIFELINE_EDGE:
-	case LIFELINE_KEY_EDGE: return take_edge(c, packet);
-	case LIFELINE_CERTIFICATE: return take_certificate(c, packet);
-	case LIFELINE_CERTIFICATES: return take_certificates(c, body);
-	case LIFELINE_AUTHORITIES: return take_authorities(c, packet);
+	case LIFELINE_KEY_EDGE: return transport_take_edge(c, packet);
+	case LIFELINE_CERTIFICATE: return transport_take_certificate(c, packet);
+	case LIFELINE_CERTIFICATES: return transport_take_certificates(c, body);
+	case LIFELINE_AUTHORITIES: return transport_take_authorities(c, packet);
 	case LIFELINE_SLOTS:
 		memcpy(&c->transport.slots, body, sizeof(c->transport.slots));
 		c->slots = true;
 		return 0;
-	case LIFELINE_QUARANTINE: return take_quarantine(c, body);
+	case LIFELINE_QUARANTINE: return transport_take_quarantine(c, body);
 	case LIFELINE_PEER_DOWN: return 0; /* what is queued waits for its successor */
-	case LIFELINE_QUERY: take_query(c, body); return 0;
+	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
 	default: return -EPROTO;
 	}
 }
 
 /* ---- the end ---- */
 
-static void on_stop(void *arg, uint32_t grace_ms)
+static void transport_on_stop(void *arg, uint32_t grace_ms)
 {
 	struct context *c = arg;
 
@@ -241,7 +242,7 @@ static void on_stop(void *arg, uint32_t grace_ms)
 	transport_stop(&c->transport);
 }
 
-static bool all_sent(const struct context *c)
+static bool transport_all_sent(const struct context *c)
 {
 	for (unsigned i = 0; i < c->transport.settings->sip_workers; i++)
 		if (mesh_backlog(c->mesh, PEER(PEER_SIP, i)))
@@ -250,18 +251,19 @@ static bool all_sent(const struct context *c)
 }
 
 /* After transport and mesh had their turn. */
-static bool on_turn(void *arg)
+static bool transport_on_turn(void *arg)
 {
 	struct context *c = arg;
 
-	if (c->transport.stopping && all_sent(c))
+	if (c->transport.stopping && transport_all_sent(c))
 		worker_leave(&c->worker);
 	return false;
 }
 
 /* ---- the start ---- */
 
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+static void transport_on_record(
+	void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	struct context *c = arg;
 
@@ -269,12 +271,13 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 		mesh_refused(c->mesh, peer, type, size);
 }
 
-static int record(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
+static int transport_record(
+	void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {
 	return mesh_record(arg, peer, type, size, reserve, data);
 }
 
-static int start_sockets(struct context *c)
+static int transport_start_sockets(struct context *c)
 {
 	for (unsigned i = 0; i < c->pending.sockets; i++) {
 		int error = transport_listen(
@@ -290,7 +293,7 @@ static int start_sockets(struct context *c)
 }
 
 /* What the first configuration needs. The loop does not run before GO. */
-static int prepare(struct context *c)
+static int transport_prepare_worker(struct context *c)
 {
 	struct loop *loop = c->transport.loop;
 	int error = transport_prepare(
@@ -299,10 +302,10 @@ static int prepare(struct context *c)
 
 	if (!error)
 		error = loop_gather(loop);
-	return error ? error : mesh_new(&c->mesh, loop, on_record, c);
+	return error ? error : mesh_new(&c->mesh, loop, transport_on_record, c);
 }
 
-static int start(struct context *c)
+static int transport_start_worker(struct context *c)
 {
 	struct transport_worker *t = &c->transport;
 	int error;
@@ -318,21 +321,21 @@ static int start(struct context *c)
 	loop_share(t->loop, t->settings->sip_workers);
 	error = transport_start(t);
 	if (!error)
-		error = listings_new(&c->listings, t, reply, c);
+		error = listings_new(&c->listings, t, transport_reply, c);
 	if (!error)
 		error = loop_on_turn(t->loop, transport_turn,
 			t); /* before the mesh's, so that what fails is reported in the same turn */
 	if (!error)
 		error = mesh_start(c->mesh);
 	if (!error)
-		error = loop_on_turn(t->loop, on_turn, c);
+		error = loop_on_turn(t->loop, transport_on_turn, c);
 	if (error) {
 		log_error("start-failed", "error=\"%s\"", error_text(error));
 		return error;
 	}
-	t->upstream = (struct upstream){.record = record, .arg = c->mesh};
+	t->upstream = (struct upstream){.record = transport_record, .arg = c->mesh};
 	c->started = true;
-	return start_sockets(c);
+	return transport_start_sockets(c);
 }
 
 int main(void)
@@ -340,10 +343,10 @@ int main(void)
 	struct context *c = &context;
 	struct worker *w = &c->worker;
 
-	if (worker_begin(w, PEER_TRANSPORT, on_packet, on_stop, c))
+	if (worker_begin(w, PEER_TRANSPORT, transport_on_packet, transport_on_stop, c))
 		return EXIT_FAILURE;
 	c->transport.loop = w->loop;
-	if (prepare(c))
+	if (transport_prepare_worker(c))
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
@@ -351,7 +354,7 @@ int main(void)
 		return EXIT_FAILURE;
 	if (jail_limit(w))
 		return EXIT_FAILURE;
-	if (start(c))
+	if (transport_start_worker(c))
 		return EXIT_FAILURE;
 	if (jail_seal(w))
 		return EXIT_FAILURE;

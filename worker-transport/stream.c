@@ -31,7 +31,7 @@
 struct chunk {
 	struct chunk *next;
 	uint64_t cookie;
-	size_t size, writer_text;
+	size_t size, sent;
 	uint16_t worker;
 	bool message; /* counts as one; a keep-alive does not */
 	char data[];
@@ -56,7 +56,7 @@ int streams_new(struct streams **out, struct transport_worker *t)
 	return 0;
 }
 
-static void bury(struct streams *ss)
+static void streams_bury(struct streams *ss)
 {
 	struct stream *s, *kept = NULL;
 
@@ -82,7 +82,7 @@ void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg)
 	}
 }
 
-static void close_one(struct stream *s, void *arg)
+static void streams_close_one(struct stream *s, void *arg)
 {
 	(void)arg;
 	stream_close(s, -ENOTCONN);
@@ -92,10 +92,10 @@ void streams_free(struct streams *ss)
 {
 	if (!ss)
 		return;
-	streams_each(ss, close_one, NULL);
+	streams_each(ss, streams_close_one, NULL);
 	for (struct stream *s = ss->again; s; s = s->next_again)
 		s->again = false;
-	bury(ss);
+	streams_bury(ss);
 	free(ss);
 }
 
@@ -123,7 +123,7 @@ struct transport_worker *stream_worker(const struct stream *s)
 
 /* ---- state ---- */
 
-static void watch_events(struct stream *s)
+static void stream_watch(struct stream *s)
 {
 	uint32_t events = s->wants;
 
@@ -132,7 +132,8 @@ static void watch_events(struct stream *s)
 	if (s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped))
 		events |= EPOLLIN;
 	/* a handshake that waits for its signature wants nothing of the socket, whose peer has
-	 * nothing to say either: should it speak all the same, on_event takes it off the watch */
+	 * nothing to say either: should it speak all the same, stream_on_event takes it off the
+	 * watch */
 	if (!events && s->state == STREAM_OPENING)
 		return;
 	if (events != s->events)
@@ -141,14 +142,14 @@ static void watch_events(struct stream *s)
 }
 
 /* From here on its id names nothing. */
-static void unname(struct stream *s)
+static void stream_unname(struct stream *s)
 {
 	if (s->named)
 		flow_close(s->streams->t->flows, &s->node);
 	s->named = false;
 }
 
-static void chunk_drop(struct stream *s)
+static void stream_drop_chunk(struct stream *s)
 {
 	struct chunk *c = s->first;
 	size_t cost = sizeof(*c) + c->size;
@@ -168,11 +169,11 @@ void stream_close(struct stream *s, int error)
 	if (s->state == STREAM_DEAD)
 		return;
 	s->state = STREAM_DEAD;
-	unname(s);
+	stream_unname(s);
 	while (s->first) {
 		if (s->first->message)
 			flow_report_failed(ss->t, s->first->worker, s->first->cookie, error);
-		chunk_drop(s);
+		stream_drop_chunk(s);
 	}
 	loop_unset(ss->t->loop, &s->deadline);
 	loop_unset(ss->t->loop, &s->idle);
@@ -192,17 +193,17 @@ void stream_close(struct stream *s, int error)
 }
 
 /* All is written: tell the peer, and give it time to read before the socket goes. */
-static void linger(struct stream *s)
+static void stream_linger(struct stream *s)
 {
 	s->state = STREAM_LINGERING;
-	unname(s);
+	stream_unname(s);
 	s->layer->shut(s);
 	loop_unset(s->streams->t->loop, &s->idle);
 	loop_set(s->streams->t->loop, &s->deadline, STREAM_LINGER_MS);
-	watch_events(s);
+	stream_watch(s);
 }
 
-static void make_dirty(struct stream *s)
+static void stream_make_dirty(struct stream *s)
 {
 	if (s->dirty)
 		return;
@@ -219,15 +220,15 @@ void stream_finish(struct stream *s)
 	} else if (s->state == STREAM_OPEN) {
 		s->state = STREAM_FINISHING;
 		flow_unlist(s->streams->t->flows, &s->node);
-		make_dirty(s); /* flush lingers once nothing is left */
+		stream_make_dirty(s); /* flush lingers once nothing is left */
 	}
 }
 
 /* ---- out ---- */
 
 /* out says whose it is and what it is to whom; its bytes go behind head. */
-static int enqueue(struct stream *s, const void *head, size_t head_size, const struct outgoing *out,
-	bool message)
+static int stream_enqueue(struct stream *s, const void *head, size_t head_size,
+	const struct outgoing *out, bool message)
 {
 	struct streams *ss = s->streams;
 	size_t size = head_size + out->size;
@@ -251,7 +252,7 @@ static int enqueue(struct stream *s, const void *head, size_t head_size, const s
 	s->last = &c->next;
 	s->queued += sizeof(*c) + size;
 	ss->queued += sizeof(*c) + size;
-	make_dirty(s);
+	stream_make_dirty(s);
 	return 0;
 }
 
@@ -260,7 +261,8 @@ int stream_queue(
 {
 	if (s->state > STREAM_FINISHING)
 		return -ENOTCONN;
-	return enqueue(s, head, head_size, &(struct outgoing){.bytes = bytes, .size = size}, false);
+	return stream_enqueue(
+		s, head, head_size, &(struct outgoing){.bytes = bytes, .size = size}, false);
 }
 
 int stream_send(struct stream *s, const struct outgoing *out)
@@ -274,7 +276,7 @@ int stream_send(struct stream *s, const struct outgoing *out)
 		head_size = s->framing->head(s, out->bytes, out->size, head);
 	if (head_size < 0)
 		return head_size;
-	error = enqueue(
+	error = stream_enqueue(
 		s, head, (size_t)head_size, out, out->size > 2 /* not the CRLF of a keep-alive */);
 	if (error)
 		return error;
@@ -286,44 +288,43 @@ int stream_send(struct stream *s, const struct outgoing *out)
 	return 0;
 }
 
-static void writer_text(struct stream *s, size_t n)
+static void stream_written(struct stream *s, size_t n)
 {
 	counter_add(COUNTER_TX_BYTES, n);
 	while (n) {
 		struct chunk *c = s->first;
-		size_t part = c->size - c->writer_text < n ? c->size - c->writer_text : n;
+		size_t part = c->size - c->sent < n ? c->size - c->sent : n;
 
-		c->writer_text += part;
+		c->sent += part;
 		n -= part;
-		if (c->writer_text < c->size)
+		if (c->sent < c->size)
 			return;
 		if (c->message) {
 			count(TX_MESSAGES);
 			s->messages_out++;
 			s->active = loop_now(s->streams->t->loop);
 		}
-		chunk_drop(s);
+		stream_drop_chunk(s);
 	}
 }
 
-static bool has_last_words(struct stream *s)
+static bool stream_has_last_words(struct stream *s)
 {
 	return s->state == STREAM_FINISHING && s->framing && s->framing->farewell(s);
 }
 
-static void flush(struct stream *s)
+static void stream_flush(struct stream *s)
 {
 	if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING)
 		return;
 	s->blocked = false;
-	while (s->first || has_last_words(s)) {
+	while (s->first || stream_has_last_words(s)) {
 		struct iovec iov[WRITE_CHUNKS];
 		unsigned n = 0;
 		ssize_t sent;
 
 		for (struct chunk *c = s->first; c && n < WRITE_CHUNKS; c = c->next)
-			iov[n++] = (struct iovec){
-				c->data + c->writer_text, c->size - c->writer_text};
+			iov[n++] = (struct iovec){c->data + c->sent, c->size - c->sent};
 		sent = s->layer->send(s, iov, n);
 		if (sent == -EAGAIN) {
 			s->blocked = true;
@@ -334,17 +335,17 @@ static void flush(struct stream *s)
 			stream_close(s, (int)sent);
 			return;
 		}
-		writer_text(s, (size_t)sent);
+		stream_written(s, (size_t)sent);
 	}
 	if (!s->first && s->state == STREAM_FINISHING)
-		linger(s);
+		stream_linger(s);
 	else if (s->state != STREAM_DEAD)
-		watch_events(s);
+		stream_watch(s);
 }
 
 /* ---- in ---- */
 
-static size_t take_whole(struct stream *s, const char *buffer, size_t size)
+static size_t stream_take_messages(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
 	size_t done = 0;
@@ -365,13 +366,13 @@ static size_t take_whole(struct stream *s, const char *buffer, size_t size)
 		case FRAME_MESSAGE:
 			s->messages_in++;
 			s->begun = false;
-			forward_message(t, &s->node.flow, loop_now_ns(t->loop),
+			to_sip_message(t, &s->node.flow, loop_now_ns(t->loop),
 				(struct str){buffer + done, step.consume});
 			break;
 		case FRAME_BAD:
 			counter_add(step.counter, 1);
 			if (step.status && step.header_size)
-				forward_refuse(t, &s->node.flow,
+				to_sip_refuse(t, &s->node.flow,
 					(struct str){buffer + done, step.header_size}, step.status,
 					step.reason);
 			stream_finish(s);
@@ -398,7 +399,7 @@ out:
 
 /* The body of a message is awaited, or the end of a line: who sends them byte by byte shall not
  * have all of it copied each time. */
-static bool nothing_to_read(const struct stream *s, const char *buffer, size_t size)
+static bool stream_awaits_more(const struct stream *s, const char *buffer, size_t size)
 {
 	const struct frame *f = &s->frame;
 
@@ -410,13 +411,13 @@ static bool nothing_to_read(const struct stream *s, const char *buffer, size_t s
 
 /* Takes what is whole from the front of the size bytes at buffer. Returns how many are used up.
  * Keep-alives are everybody's (a WebSocket's stand in frames) and not in hand. */
-static size_t take(struct stream *s, const char *buffer, size_t size)
+static size_t stream_take(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
 	size_t done;
 
-	if (!s->framing && (parse_keepalive(buffer, size) || nothing_to_read(s, buffer, size)))
-		return take_whole(s, buffer, size);
+	if (!s->framing && (parse_keepalive(buffer, size) || stream_awaits_more(s, buffer, size)))
+		return stream_take_messages(s, buffer, size);
 	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size},
 		    &s->node.flow.peer, loop_now(t->loop))) {
 		stream_finish(s);
@@ -424,13 +425,13 @@ static size_t take(struct stream *s, const char *buffer, size_t size)
 	}
 	evidence_take(&counters_page->stream, EVIDENCE_STREAM, buffer, size);
 	crash_hook("stream", (struct str){buffer, size});
-	done = take_whole(s, buffer, size);
+	done = stream_take_messages(s, buffer, size);
 	evidence_drop(&counters_page->stream);
 	return done;
 }
 
 /* Room for more of a message that has begun. */
-static bool make_room(struct stream *s)
+static bool stream_make_room(struct stream *s)
 {
 	size_t most = s->streams->t->settings->message_max, size = s->in_size;
 	char *in;
@@ -450,11 +451,11 @@ static bool make_room(struct stream *s)
 	return true;
 }
 
-static bool keep(struct stream *s, const char *rest, size_t size)
+static bool stream_keep(struct stream *s, const char *rest, size_t size)
 {
 	while (s->in_size < size) {
 		s->in_used = s->in_size;
-		if (!make_room(s))
+		if (!stream_make_room(s))
 			return false;
 	}
 	memcpy(s->in, rest, size);
@@ -463,14 +464,14 @@ static bool keep(struct stream *s, const char *rest, size_t size)
 }
 
 /* Reads once. True where it is worth another try. */
-static bool receive(struct stream *s)
+static bool stream_receive(struct stream *s)
 {
 	struct streams *ss = s->streams;
 	bool partial = s->in_used > 0;
 	size_t size, done;
 	ssize_t got;
 
-	if (partial && !make_room(s)) {
+	if (partial && !stream_make_room(s)) {
 		count(STREAM_ERRORS);
 		stream_close(s, -ENOMEM);
 		return false;
@@ -493,15 +494,15 @@ static bool receive(struct stream *s)
 	if (s->state == STREAM_LINGERING)
 		return true; /* nobody is there to hear it */
 	if (!partial) {
-		done = take(s, ss->scratch, (size_t)got);
-		if (done < (size_t)got && !keep(s, ss->scratch + done, (size_t)got - done)) {
+		done = stream_take(s, ss->scratch, (size_t)got);
+		if (done < (size_t)got && !stream_keep(s, ss->scratch + done, (size_t)got - done)) {
 			count(STREAM_ERRORS);
 			stream_close(s, -ENOMEM);
 		}
 		return true;
 	}
 	size = s->in_used + (size_t)got;
-	done = take(s, s->in, size);
+	done = stream_take(s, s->in, size);
 	if (s->state == STREAM_DEAD)
 		return false;
 	s->in_used = size - done;
@@ -515,19 +516,19 @@ static bool receive(struct stream *s)
 	return true;
 }
 
-static bool may_read(const struct stream *s)
+static bool stream_may_read(const struct stream *s)
 {
 	return s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped);
 }
 
 /* Reads what one event has brought, and what the layer holds back of earlier ones; the rest has its
  * turn after the others. */
-static void receive_all(struct stream *s)
+static void stream_receive_all(struct stream *s)
 {
 	uint64_t before = counters_page->counter[COUNTER_RX_BYTES];
 
-	while (may_read(s) && receive(s)) {
-		if (!may_read(s) || !s->layer->pending || !s->layer->pending(s))
+	while (stream_may_read(s) && stream_receive(s)) {
+		if (!stream_may_read(s) || !s->layer->pending || !s->layer->pending(s))
 			return;
 		if (counters_page->counter[COUNTER_RX_BYTES] - before < STREAM_TURN_BYTES)
 			continue;
@@ -548,14 +549,14 @@ bool streams_flush(struct streams *ss)
 	while ((s = again)) {
 		again = s->next_again;
 		s->again = false;
-		receive_all(s);
+		stream_receive_all(s);
 	}
 	while ((s = ss->dirty)) {
 		ss->dirty = s->next_dirty;
 		s->dirty = false;
-		flush(s);
+		stream_flush(s);
 	}
-	bury(ss); /* after the dirty list, where a dead one may still have stood */
+	streams_bury(ss); /* after the dirty list, where a dead one may still have stood */
 	return ss->again != NULL;
 }
 
@@ -570,7 +571,7 @@ void stream_go_on(struct stream *s)
 	s->wants = 0;
 	error = s->layer->open(s);
 	if (error == -EAGAIN) {
-		watch_events(s);
+		stream_watch(s);
 		return;
 	}
 	if (error) {
@@ -588,12 +589,12 @@ void stream_go_on(struct stream *s)
 	/* told to close after its last byte before it was open */
 	s->state = s->node.listed ? STREAM_OPEN : STREAM_FINISHING;
 	s->active = loop_now(s->streams->t->loop);
-	make_dirty(s); /* its flush sees to the events too */
+	stream_make_dirty(s); /* its flush sees to the events too */
 	if (s->layer->pending && s->layer->pending(s))
-		receive_all(s);
+		stream_receive_all(s);
 }
 
-static void on_event(void *arg, uint32_t events)
+static void stream_on_event(void *arg, uint32_t events)
 {
 	struct stream *s = arg;
 	uint32_t wanted = s->wants;
@@ -613,16 +614,16 @@ static void on_event(void *arg, uint32_t events)
 	}
 	s->wants = 0;
 	if (events & EPOLLOUT || (s->blocked && events & wanted))
-		flush(s);
+		stream_flush(s);
 	if (s->state == STREAM_FINISHING && events & (EPOLLERR | EPOLLHUP))
 		stream_close(s, -ENOTCONN);
 	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | wanted))
-		receive_all(s);
+		stream_receive_all(s);
 	if (s->state != STREAM_DEAD)
-		watch_events(s);
+		stream_watch(s);
 }
 
-static void on_deadline(struct timer *timer, void *arg)
+static void stream_on_deadline(struct timer *timer, void *arg)
 {
 	struct stream *s = arg;
 
@@ -634,7 +635,7 @@ static void on_deadline(struct timer *timer, void *arg)
 	stream_close(s, -ETIMEDOUT);
 }
 
-static void on_idle(struct timer *timer, void *arg)
+static void stream_on_idle(struct timer *timer, void *arg)
 {
 	struct stream *s = arg;
 	struct transport_worker *t = s->streams->t;
@@ -679,14 +680,14 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow,
 	           : outgoing              ? EPOLLOUT
 	                                   : EPOLLIN; /* connecting; or the peer speaks first */
 	s->events = s->state == STREAM_OPEN ? EPOLLIN : s->wants;
-	error = loop_add_input(t->loop, fd, s->events, on_event, s, &s->source);
+	error = loop_add_input(t->loop, fd, s->events, stream_on_event, s, &s->source);
 	if (error) {
 		free(s);
 		return error;
 	}
 	s->opened = s->active = loop_now(t->loop);
-	timer_init(&s->deadline, on_deadline, s);
-	timer_init(&s->idle, on_idle, s);
+	timer_init(&s->deadline, stream_on_deadline, s);
+	timer_init(&s->idle, stream_on_idle, s);
 	if (flow->transport == TRANSPORT_WS || flow->transport == TRANSPORT_WSS)
 		s->framing = &ws_framing;
 	if (s->framing && s->state == STREAM_OPEN)
@@ -714,7 +715,7 @@ struct ban {
 	unsigned zone;
 };
 
-static void close_banned(struct stream *s, void *arg)
+static void streams_close_banned(struct stream *s, void *arg)
 {
 	const struct ban *b = arg;
 	const struct flow *flow = &s->node.flow;
@@ -735,17 +736,17 @@ void streams_close_source(struct streams *ss, unsigned listener, const struct en
 		.source = source,
 		.zone = settings_zone_of(ss->t->settings, listener, source, &permitted)};
 
-	streams_each(ss, close_banned, &b);
+	streams_each(ss, streams_close_banned, &b);
 }
 
-static void stop_one(struct stream *s, void *arg)
+static void streams_stop_one(struct stream *s, void *arg)
 {
 	(void)arg;
-	watch_events(s);
+	stream_watch(s);
 }
 
 void streams_stop(struct streams *ss)
 {
 	ss->stopped = true;
-	streams_each(ss, stop_one, NULL);
+	streams_each(ss, streams_stop_one, NULL);
 }

@@ -39,7 +39,7 @@ struct tcp {
 
 /* ---- the layer ---- */
 
-static ssize_t plain_receive(struct stream *s, void *buffer, size_t size)
+static ssize_t tcp_receive(struct stream *s, void *buffer, size_t size)
 {
 	ssize_t n;
 
@@ -49,7 +49,7 @@ static ssize_t plain_receive(struct stream *s, void *buffer, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-static ssize_t plain_send(struct stream *s, const struct iovec *iov, unsigned n)
+static ssize_t tcp_send(struct stream *s, const struct iovec *iov, unsigned n)
 {
 	struct msghdr h = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n};
 	ssize_t sent;
@@ -60,7 +60,7 @@ static ssize_t plain_send(struct stream *s, const struct iovec *iov, unsigned n)
 	return sent < 0 ? -errno : sent;
 }
 
-static void plain_shut(struct stream *s)
+static void tcp_shut(struct stream *s)
 {
 	shutdown(s->fd, SHUT_WR);
 }
@@ -87,17 +87,17 @@ not_yet:
 	return errno == ENOTCONN ? -EAGAIN : -errno;
 }
 
-static const struct stream_layer accepted_layer = {
-	.receive = plain_receive, .send = plain_send, .shut = plain_shut};
-static const struct stream_layer connected_layer = {
-	.open = tcp_connected, .receive = plain_receive, .send = plain_send, .shut = plain_shut};
+static const struct stream_layer tcp_accepted_layer = {
+	.receive = tcp_receive, .send = tcp_send, .shut = tcp_shut};
+static const struct stream_layer tcp_connected_layer = {
+	.open = tcp_connected, .receive = tcp_receive, .send = tcp_send, .shut = tcp_shut};
 
-static bool is_secure(uint8_t transport)
+static bool tcp_is_secure(uint8_t transport)
 {
 	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
 }
 
-static void set_options(int fd)
+static void tcp_set_options(int fd)
 {
 	int on = 1, unacknowledged = TCP_UNACKNOWLEDGED_MS;
 
@@ -107,7 +107,7 @@ static void set_options(int fd)
 
 /* ---- in ---- */
 
-static void accepted(
+static void tcp_accepted(
 	struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct transport_worker *t = l->tcp->t;
@@ -138,15 +138,15 @@ static void accepted(
 	if (getsockname(fd, (struct sockaddr *)&own, &length) ||
 		endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
 		flow.local = l->bound;
-	set_options(fd);
-	secure = is_secure(flow.transport);
+	tcp_set_options(fd);
+	secure = tcp_is_secure(flow.transport);
 	if (secure && tls_accept(t->tls, fd, &flow, held, &state)) {
 		admit_disconnect(t->admit, held);
 		close(fd);
 		return;
 	}
-	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &accepted_layer, state, false,
-		    held, &s)) {
+	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &tcp_accepted_layer, state,
+		    false, held, &s)) {
 		count(STREAM_ERRORS);
 		tls_abandon(state);
 		admit_disconnect(t->admit, held);
@@ -154,29 +154,29 @@ static void accepted(
 	}
 }
 
-static void on_event(void *arg, uint32_t events);
+static void tcp_on_event(void *arg, uint32_t events);
 
-static int arm(struct tcp_listener *l)
+static int tcp_arm(struct tcp_listener *l)
 {
-	return loop_add(l->tcp->t->loop, l->fd, EPOLLIN, on_event, l, &l->source);
+	return loop_add(l->tcp->t->loop, l->fd, EPOLLIN, tcp_on_event, l, &l->source);
 }
 
-static void rest(struct tcp_listener *l)
+static void tcp_rest(struct tcp_listener *l)
 {
 	loop_remove(l->tcp->t->loop, l->source);
 	l->source = NULL;
 	loop_set(l->tcp->t->loop, &l->rest, TCP_ACCEPT_PAUSE_MS);
 }
 
-static void rested(struct timer *timer, void *arg)
+static void tcp_rested(struct timer *timer, void *arg)
 {
 	struct tcp_listener *l = arg;
 
-	if (!l->tcp->stopped && arm(l))
+	if (!l->tcp->stopped && tcp_arm(l))
 		loop_set(l->tcp->t->loop, timer, TCP_ACCEPT_PAUSE_MS);
 }
 
-static void on_event(void *arg, uint32_t events)
+static void tcp_on_event(void *arg, uint32_t events)
 {
 	struct tcp_listener *l = arg;
 
@@ -188,14 +188,14 @@ static void on_event(void *arg, uint32_t events)
 			l->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			accepted(l, fd, &address, length);
+			tcp_accepted(l, fd, &address, length);
 			continue;
 		}
 		if (errno == EAGAIN)
 			return;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			count(TCP_ACCEPT_PAUSED);
-			rest(l);
+			tcp_rest(l);
 			return;
 		}
 		/* accept also gives what befell that connection before it was taken; the next one
@@ -228,7 +228,7 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
-	set_options(fd);
+	tcp_set_options(fd);
 	/* the peer knows us by the listener's address: firewalls and its own source checks */
 	flow.local = l->bind;
 	if (endpoint_is_wildcard(&flow.local) && to->local.family)
@@ -254,7 +254,7 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 		if (error)
 			goto fail;
 	}
-	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &connected_layer, state,
+	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &tcp_connected_layer, state,
 		true, NULL, out);
 	if (error)
 		goto fail;
@@ -317,10 +317,10 @@ int tcp_add(struct tcp *tcp, int fd, uint16_t listener)
 	if (!l)
 		return -ENOMEM;
 	*l = (struct tcp_listener){.tcp = tcp, .fd = fd, .listener = listener};
-	timer_init(&l->rest, rested, l);
+	timer_init(&l->rest, tcp_rested, l);
 	error = endpoint_from_sockaddr((struct sockaddr *)&address, length, &l->bound);
 	if (!error)
-		error = arm(l);
+		error = tcp_arm(l);
 	if (error) {
 		free(l);
 		return error;

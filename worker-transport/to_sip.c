@@ -22,23 +22,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define WAYS 4 /* places a fingerprint may stand in */
+#define PLACES 4 /* places a fingerprint may stand in */
 
 struct forwarded {
 	uint64_t print; /* 0: empty */
 	uint64_t at;    /* ms */
 };
 
-struct forward {
+struct to_sip {
 	struct hash_key key;
 	struct forwarded forwarded[FORWARDED_MAX];
 	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
-	char answer[REFUSE_ROOM];
+	char answer[STATELESS_ANSWER_MAX];
 };
 
-int forward_new(struct forward **out)
+int to_sip_new(struct to_sip **out)
 {
-	struct forward *f = calloc(1, sizeof(*f));
+	struct to_sip *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
@@ -47,7 +47,7 @@ int forward_new(struct forward **out)
 	return 0;
 }
 
-void forward_free(struct forward *f)
+void to_sip_free(struct to_sip *f)
 {
 	free(f);
 }
@@ -56,7 +56,7 @@ void forward_free(struct forward *f)
 
 /* RFC 3261 section 17.2.3: branch, sent-by and method tell a transaction; the source keeps
  * strangers from guessing one. */
-static uint64_t print_of(const struct forward *f, const struct message *m)
+static uint64_t to_sip_fingerprint(const struct to_sip *f, const struct message *m)
 {
 	uint64_t part[5] = {
 		hash_str(&f->key, message_str(m, m->via_branch)),
@@ -70,32 +70,32 @@ static uint64_t print_of(const struct forward *f, const struct message *m)
 	return print ? print : 1;
 }
 
-static struct forwarded *ways_of(struct forward *f, uint64_t print)
+static struct forwarded *to_sip_places(struct to_sip *f, uint64_t print)
 {
-	return &f->forwarded[print % (FORWARDED_MAX / WAYS) * WAYS];
+	return &f->forwarded[print % (FORWARDED_MAX / PLACES) * PLACES];
 }
 
-static bool was_forwarded(struct forward *f, const struct message *m, uint64_t now)
+static bool to_sip_was_forwarded(struct to_sip *f, const struct message *m, uint64_t now)
 {
-	uint64_t print = print_of(f, m);
-	const struct forwarded *way = ways_of(f, print);
+	uint64_t print = to_sip_fingerprint(f, m);
+	const struct forwarded *place = to_sip_places(f, print);
 
-	for (unsigned i = 0; i < WAYS; i++)
-		if (way[i].print == print && now - way[i].at < FORWARDED_MS)
+	for (unsigned i = 0; i < PLACES; i++)
+		if (place[i].print == print && now - place[i].at < FORWARDED_MS)
 			return true;
 	return false;
 }
 
-static void remember(struct forward *f, const struct message *m, uint64_t now)
+static void to_sip_remember(struct to_sip *f, const struct message *m, uint64_t now)
 {
-	uint64_t print = print_of(f, m);
-	struct forwarded *way = ways_of(f, print), *oldest = way;
+	uint64_t print = to_sip_fingerprint(f, m);
+	struct forwarded *place = to_sip_places(f, print), *oldest = place;
 
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (way[i].print == print)
+	for (unsigned i = 0; i < PLACES; i++) {
+		if (place[i].print == print)
 			return; /* a retransmission does not make its transaction younger */
-		if (way[i].at < oldest->at || way[i].print == 0)
-			oldest = &way[i];
+		if (place[i].at < oldest->at || place[i].print == 0)
+			oldest = &place[i];
 		if (oldest->print == 0)
 			break;
 	}
@@ -104,45 +104,46 @@ static void remember(struct forward *f, const struct message *m, uint64_t now)
 
 /* ---- refusals ---- */
 
-static void answer(struct transport_worker *t, const struct flow *flow, const struct message *m,
-	const struct refusal *why)
+static void to_sip_answer(struct transport_worker *t, const struct flow *flow,
+	const struct message *m, const struct stateless_answer *why)
 {
-	long n = refuse(
-		&t->tag_key, m, &flow->peer, why, t->forward->answer, sizeof(t->forward->answer));
+	long n = stateless_answer_write(
+		&t->tag_key, m, &flow->peer, why, t->to_sip->answer, sizeof(t->to_sip->answer));
 
 	if (n > 0 &&
 		flow_send(t, flow,
-			&(struct outgoing){.bytes = t->forward->answer, .size = (size_t)n}) == 0)
+			&(struct outgoing){.bytes = t->to_sip->answer, .size = (size_t)n}) == 0)
 		count(REFUSED);
 	else
 		count(REFUSED_UNANSWERED);
 }
 
-static struct str server_of(const struct transport_worker *t)
+static struct str to_sip_server(const struct transport_worker *t)
 {
 	return settings_str(t->settings, t->settings->server);
 }
 
 /* What cannot be parsed; the block holds what can be copied where error says so. status and reason
  * go before error's. */
-static void refuse_malformed(struct transport_worker *t, const struct flow *flow,
+static void to_sip_refuse_malformed(struct transport_worker *t, const struct flow *flow,
 	const struct parse_error *error, unsigned status, const char *reason)
 {
-	const struct message *m = (const struct message *)t->forward->block;
+	const struct message *m = (const struct message *)t->to_sip->block;
 
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
 	/* answers cost too: a source has no more of them than of requests */
 	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
-	answer(t, flow, m,
-		&(struct refusal){.status = status, .reason = reason, .server = server_of(t)});
+	to_sip_answer(t, flow, m,
+		&(struct stateless_answer){
+			.status = status, .reason = reason, .server = to_sip_server(t)});
 }
 
-void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
+void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
 	unsigned status, const char *reason)
 {
-	struct forward *f = t->forward;
+	struct to_sip *f = t->to_sip;
 	struct parse_error error = {0};
 	int result = parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
 
@@ -150,11 +151,11 @@ void forward_refuse(struct transport_worker *t, const struct flow *flow, struct 
 		error.answerable = true;
 	else if (result != -EBADMSG)
 		return;
-	refuse_malformed(t, flow, &error, status, reason);
+	to_sip_refuse_malformed(t, flow, &error, status, reason);
 }
 
 /* The SIP worker takes no more (-EAGAIN) or is not there. */
-static void refuse_full(struct transport_worker *t, const struct message *m, bool outside)
+static void to_sip_refuse_full(struct transport_worker *t, const struct message *m, bool outside)
 {
 	if (!m->is_request) {
 		count(FULL_RESPONSES);
@@ -163,13 +164,13 @@ static void refuse_full(struct transport_worker *t, const struct message *m, boo
 	} else if (!outside) {
 		count(FULL_IN_DIALOG); /* it comes again */
 	} else if (m->flow.transport == TRANSPORT_UDP &&
-		   was_forwarded(t->forward, m, loop_now(t->loop))) {
+		   to_sip_was_forwarded(t->to_sip, m, loop_now(t->loop))) {
 		count(FULL_RETRANSMISSIONS);
 	} else {
 		count(FULL_REFUSED);
-		answer(t, &m->flow, m,
-			&(struct refusal){.status = 503,
-				.server = server_of(t),
+		to_sip_answer(t, &m->flow, m,
+			&(struct stateless_answer){.status = 503,
+				.server = to_sip_server(t),
 				.retry_after =
 					RETRY_AFTER_MIN +
 					(unsigned)(random_u64() %
@@ -181,7 +182,7 @@ static void refuse_full(struct transport_worker *t, const struct message *m, boo
 
 /* A request that begins something new: no To-tag of ours, and not the ACK or CANCEL of what was let
  * in before. A foreign To-tag makes no dialog here. */
-static bool is_outside(const struct message *m)
+static bool to_sip_is_outside(const struct message *m)
 {
 	uint8_t slot;
 
@@ -189,10 +190,10 @@ static bool is_outside(const struct message *m)
 	       token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
-static void forward(
+static void to_sip_forward(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
-	struct forward *f = t->forward;
+	struct to_sip *f = t->to_sip;
 	struct message *m = (struct message *)f->block;
 	struct parse_error error = {0};
 	bool outside;
@@ -204,7 +205,7 @@ static void forward(
 	                 : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
 	if (result == -EBADMSG) {
 		counter_add(error.counter, 1);
-		refuse_malformed(t, flow, &error, error.status, error.reason);
+		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
 		return;
 	}
 	if (result) {
@@ -216,31 +217,31 @@ static void forward(
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key);
-	if (refuse_is_ack(&t->tag_key, m)) {
+	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
 		return;
 	}
-	outside = is_outside(m);
+	outside = to_sip_is_outside(m);
 	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
 		RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {
-		refuse_full(t, m, outside);
+		to_sip_refuse_full(t, m, outside);
 		return;
 	}
 	memcpy(buffer, m, m->size);
 	if (outside && flow->transport == TRANSPORT_UDP)
-		remember(f, m, loop_now(t->loop));
+		to_sip_remember(f, m, loop_now(t->loop));
 }
 
-void forward_message(
+void to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	if (refusals_refuse(&t->refusals, EVIDENCE_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
 		return;
 	evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
 	crash_hook("transport", raw);
-	forward(t, flow, received_ns, raw);
+	to_sip_forward(t, flow, received_ns, raw);
 	evidence_drop(&counters_page->work);
 }

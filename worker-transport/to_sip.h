@@ -7,7 +7,7 @@
 #include "ipc/message.h"
 
 struct transport_worker;
-struct forward;
+struct to_sip;
 
 /* Retransmissions are told from new requests by the requests forwarded last; how many are
  * remembered, and for how long: 64 * T1, the life of a transaction over UDP. */
@@ -26,19 +26,19 @@ struct upstream {
 	void *arg;
 };
 
-int forward_new(struct forward **out); /* -ENOMEM */
-void forward_free(struct forward *f);
+int to_sip_new(struct to_sip **out); /* -ENOMEM */
+void to_sip_free(struct to_sip *f);
 
 /* Takes one framed message (start line to the end of its body) that came by way of flow at
  * received_ns. The source itself has been admitted. It is parsed, counted against its source's
  * allowance, forwarded, or answered, or dropped; each outcome is counted. raw is only read during
  * the call. */
-void forward_message(
+void to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
 
 /* Answers the request at the start of raw, which could not be framed, with status and reason
  * phrase; nothing where it cannot be answered. */
-void forward_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
+void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
 	unsigned status, const char *reason);
 
 #endif

@@ -16,12 +16,12 @@
 
 int transport_prepare(struct transport_worker *t)
 {
-	int error = keyless_begin();
+	int error = sign_provider_begin();
 
 	if (!error)
-		error = keys_new(&t->keys, t->loop);
+		error = sign_client_new(&t->sign_client, t->loop);
 	if (!error)
-		error = keyless_new(&t->keyless, t->keys);
+		error = sign_provider_new(&t->sign_provider, t->sign_client);
 	if (!error)
 		error = certificates_new(&t->certificates, t);
 	if (!error)
@@ -40,7 +40,7 @@ int transport_start(struct transport_worker *t)
 	if (!error)
 		error = admit_new(&t->admit, t->settings);
 	if (!error)
-		error = forward_new(&t->forward);
+		error = to_sip_new(&t->to_sip);
 	if (!error)
 		error = flows_new(&t->flows, t);
 	if (!error)
@@ -60,21 +60,21 @@ void transport_end(struct transport_worker *t)
 	udp_free(t->udp);
 	streams_free(t->streams);
 	flows_free(t->flows);
-	forward_free(t->forward);
+	to_sip_free(t->to_sip);
 	admit_free(t->admit);
 	tls_free(t->tls);
 	certificates_free(t->certificates);
-	keyless_free(t->keyless);
-	keys_free(t->keys);
+	sign_provider_free(t->sign_provider);
+	sign_client_free(t->sign_client);
 	t->tls = NULL;
 	t->certificates = NULL;
-	t->keyless = NULL;
-	t->keys = NULL;
+	t->sign_provider = NULL;
+	t->sign_client = NULL;
 	t->tcp = NULL;
 	t->udp = NULL;
 	t->streams = NULL;
 	t->flows = NULL;
-	t->forward = NULL;
+	t->to_sip = NULL;
 	t->admit = NULL;
 }
 
@@ -92,7 +92,7 @@ int transport_listen(struct transport_worker *t, int fd, uint16_t listener)
 	}
 }
 
-static void look_at_profile(struct stream *s, void *arg)
+static void transport_check_profile(struct stream *s, void *arg)
 {
 	struct transport_worker *t = arg;
 
@@ -103,7 +103,7 @@ static void look_at_profile(struct stream *s, void *arg)
 void transport_settings(struct transport_worker *t)
 {
 	admit_settings(t->admit, t->settings);
-	streams_each(t->streams, look_at_profile, t);
+	streams_each(t->streams, transport_check_profile, t);
 }
 
 bool transport_turn(void *arg)

@@ -9,8 +9,8 @@
 #include "ipc/slot.h"
 #include "to_sip.h"
 
-struct keys;
-struct keyless;
+struct sign_client;
+struct sign_provider;
 struct certificates;
 struct tls;
 
@@ -27,14 +27,14 @@ struct transport_worker {
 	struct refusals refusals; /* bytes that ended a worker before */
 	struct upstream upstream; /* the SIP workers */
 	struct admit *admit;      /* limits and bans */
-	struct forward *forward;  /* towards the SIP workers */
+	struct to_sip *to_sip;    /* towards the SIP workers */
 	struct flows *flows;      /* flow ids, watches, and what is to be reported of them */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;
 	/* TLS: these begin before the rest, for certificates come with the first configuration */
-	struct keys *keys;       /* edges to the TLS workers */
-	struct keyless *keyless; /* keys that are there */
+	struct sign_client *sign_client;     /* edges to the TLS workers */
+	struct sign_provider *sign_provider; /* keys that are there */
 	struct certificates *certificates;
 	struct tls *tls; /* with the rest */
 };

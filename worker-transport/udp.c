@@ -3,7 +3,7 @@
  * What goes out is gathered during a turn in one buffer per socket and written at its end; where
  * the kernel has no room it stays there, bounded, until the socket is writable. The queue is a ring
  * of places and a buffer that is moved together when its end is reached. Relies on:
- * forward_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come
+ * to_sip_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come
  * from.
  */
 #include "udp.h"
@@ -25,7 +25,7 @@
 #define CONTROL_SIZE 64 /* one in_pktinfo or in6_pktinfo with its header */
 _Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "a packet's address fits");
 
-struct queued {
+struct udp_datagram {
 	struct endpoint peer, local;
 	uint64_t cookie;
 	uint32_t at, size; /* in buffer */
@@ -44,13 +44,13 @@ struct udp_socket {
 	bool blocked; /* waits for EPOLLOUT */
 	bool stopped;
 	/* the queue out */
-	struct queued *queued; /* ring */
+	struct udp_datagram *queued; /* ring */
 	unsigned first, count;
 	unsigned char *buffer;
 	uint32_t used; /* end of the last datagram in buffer */
 };
 
-struct batch {
+struct udp_batch {
 	struct mmsghdr message[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_storage address[UDP_BATCH];
@@ -60,8 +60,8 @@ struct batch {
 struct udp {
 	struct transport_worker *t;
 	struct udp_socket *sockets;
-	struct batch in, out; /* two: an answer may have to be flushed while the rest of a batch is
-	                         still to be read */
+	struct udp_batch in, out; /* two: an answer may have to be flushed while the rest of a batch
+	                         is still to be read */
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
 
@@ -104,7 +104,7 @@ void udp_free(struct udp *u)
 
 /* Where the packet was sent to: the address from its control data, the port that the socket is
  * bound to. */
-static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
+static struct endpoint udp_local_of(const struct udp_socket *s, struct msghdr *h)
 {
 	struct endpoint local = s->bound;
 
@@ -137,12 +137,12 @@ static struct endpoint local_of(const struct udp_socket *s, struct msghdr *h)
 
 /* STUN (RFC 8489 section 5) as phones send it to hold a NAT open: the two top bits are zero and the
  * magic cookie stands at 4. */
-static bool is_stun(const unsigned char *p, size_t n)
+static bool udp_is_stun(const unsigned char *p, size_t n)
 {
 	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
 }
 
-static void take(struct udp_socket *s, unsigned i)
+static void udp_take(struct udp_socket *s, unsigned i)
 {
 	struct transport_worker *t = s->udp->t;
 	struct msghdr *h = &s->udp->in.message[i].msg_hdr;
@@ -162,7 +162,7 @@ static void take(struct udp_socket *s, unsigned i)
 		count(UDP_KEEPALIVES);
 		return;
 	}
-	if (is_stun((const unsigned char *)bytes, size)) {
+	if (udp_is_stun((const unsigned char *)bytes, size)) {
 		count(UDP_STUN);
 		return;
 	}
@@ -170,14 +170,14 @@ static void take(struct udp_socket *s, unsigned i)
 		count(DROP_TRUNCATED);
 		return;
 	}
-	flow.local = local_of(s, h);
-	forward_message(t, &flow, loop_now_ns(t->loop), (struct str){bytes, size});
+	flow.local = udp_local_of(s, h);
+	to_sip_message(t, &flow, loop_now_ns(t->loop), (struct str){bytes, size});
 }
 
-static void receive(struct udp_socket *s)
+static void udp_receive(struct udp_socket *s)
 {
 	struct udp *u = s->udp;
-	struct batch *in = &u->in;
+	struct udp_batch *in = &u->in;
 
 	for (unsigned taken = 0; taken < UDP_TURN && !s->stopped;) {
 		int n;
@@ -203,7 +203,7 @@ static void receive(struct udp_socket *s)
 			return;
 		}
 		for (int i = 0; i < n; i++)
-			take(s, (unsigned)i);
+			udp_take(s, (unsigned)i);
 		taken += (unsigned)n;
 		if (n < UDP_BATCH) /* drained: the next look would find nothing */
 			return;
@@ -212,8 +212,8 @@ static void receive(struct udp_socket *s)
 
 /* ---- out ---- */
 
-static void fill_control(const struct udp_socket *s, const struct endpoint *local, struct msghdr *h,
-	unsigned char *control)
+static void udp_fill_control(const struct udp_socket *s, const struct endpoint *local,
+	struct msghdr *h, unsigned char *control)
 {
 	struct sockaddr_storage buffer;
 	struct cmsghdr *c = (struct cmsghdr *)(void *)control;
@@ -246,19 +246,19 @@ static void fill_control(const struct udp_socket *s, const struct endpoint *loca
 	h->msg_control = control;
 }
 
-static struct queued *at(const struct udp_socket *s, unsigned i)
+static struct udp_datagram *udp_queued_at(const struct udp_socket *s, unsigned i)
 {
 	return &s->queued[(s->first + i) % UDP_QUEUE_DATAGRAMS];
 }
 
-static void drop_first(struct udp_socket *s)
+static void udp_drop_first(struct udp_socket *s)
 {
 	s->first = (s->first + 1) % UDP_QUEUE_DATAGRAMS;
 	if (--s->count == 0)
 		s->used = 0;
 }
 
-static void block(struct udp_socket *s, bool blocked)
+static void udp_block(struct udp_socket *s, bool blocked)
 {
 	if (s->blocked == blocked)
 		return;
@@ -269,16 +269,16 @@ static void block(struct udp_socket *s, bool blocked)
 		s->udp->t->loop, s->source, (s->stopped ? 0 : EPOLLIN) | (blocked ? EPOLLOUT : 0));
 }
 
-static void flush(struct udp_socket *s)
+static void udp_flush_socket(struct udp_socket *s)
 {
-	struct batch *out = &s->udp->out;
+	struct udp_batch *out = &s->udp->out;
 
 	while (s->count && !s->blocked) {
 		unsigned n = s->count < UDP_BATCH ? s->count : UDP_BATCH;
 		int sent;
 
 		for (unsigned i = 0; i < n; i++) {
-			const struct queued *q = at(s, i);
+			const struct udp_datagram *q = udp_queued_at(s, i);
 			struct msghdr *h = &out->message[i].msg_hdr;
 
 			out->iov[i] = (struct iovec){s->buffer + q->at, q->size};
@@ -286,40 +286,41 @@ static void flush(struct udp_socket *s)
 				.msg_iov = &out->iov[i],
 				.msg_iovlen = 1};
 			h->msg_namelen = endpoint_to_sockaddr(&q->peer, &out->address[i]);
-			fill_control(s, &q->local, h, out->control[i]);
+			udp_fill_control(s, &q->local, h, out->control[i]);
 		}
 		sent = sendmmsg(s->fd, out->message, n, MSG_DONTWAIT);
 		if (sent < 0) {
 			if (errno == EINTR)
 				continue;
 			if (errno == EAGAIN || errno == ENOBUFS) {
-				block(s, true);
+				udp_block(s, true);
 				return;
 			}
 			/* the first one cannot be sent (too large, no route, refused by a
 			 * firewall): it fails, the others go on */
-			flow_report_failed(s->udp->t, at(s, 0)->worker, at(s, 0)->cookie, -errno);
-			drop_first(s);
+			flow_report_failed(s->udp->t, udp_queued_at(s, 0)->worker,
+				udp_queued_at(s, 0)->cookie, -errno);
+			udp_drop_first(s);
 			continue;
 		}
 		for (int i = 0; i < sent; i++) {
 			count(TX_MESSAGES);
-			counter_add(COUNTER_TX_BYTES, at(s, 0)->size);
-			drop_first(s);
+			counter_add(COUNTER_TX_BYTES, udp_queued_at(s, 0)->size);
+			udp_drop_first(s);
 		}
 	}
 }
 
 /* Moves what is queued to the start of the buffer. */
-static void compact(struct udp_socket *s)
+static void udp_compact(struct udp_socket *s)
 {
-	uint32_t from = s->count ? at(s, 0)->at : 0;
+	uint32_t from = s->count ? udp_queued_at(s, 0)->at : 0;
 
 	if (from == 0)
 		return;
 	memmove(s->buffer, s->buffer + from, s->used - from);
 	for (unsigned i = 0; i < s->count; i++)
-		at(s, i)->at -= from;
+		udp_queued_at(s, i)->at -= from;
 	s->used -= from;
 }
 
@@ -336,20 +337,21 @@ int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
 	if (to->peer.family != (s->family == AF_INET ? 4 : 6))
 		return -EAFNOSUPPORT;
 	if (s->count == UDP_BATCH && !s->blocked)
-		flush(s);
+		udp_flush_socket(s);
 	if (!out->reserve) {
 		datagrams -= UDP_QUEUE_RESERVE(datagrams);
 		bytes -= UDP_QUEUE_RESERVE(bytes);
 	}
-	if (s->count && at(s, 0)->at > 0 && s->used + out->size > UDP_QUEUE_BYTES)
-		compact(s);
-	if (s->count >= datagrams || s->used - (s->count ? at(s, 0)->at : 0) + out->size > bytes ||
+	if (s->count && udp_queued_at(s, 0)->at > 0 && s->used + out->size > UDP_QUEUE_BYTES)
+		udp_compact(s);
+	if (s->count >= datagrams ||
+		s->used - (s->count ? udp_queued_at(s, 0)->at : 0) + out->size > bytes ||
 		s->used + out->size > UDP_QUEUE_BYTES) {
 		count(UDP_QUEUE_FULL);
 		return -EAGAIN;
 	}
 	memcpy(s->buffer + s->used, out->bytes, out->size);
-	*at(s, s->count) = (struct queued){.peer = to->peer,
+	*udp_queued_at(s, s->count) = (struct udp_datagram){.peer = to->peer,
 		.local = to->local,
 		.cookie = out->cookie,
 		.worker = out->peer,
@@ -363,7 +365,7 @@ int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
 void udp_flush(struct udp *u)
 {
 	for (struct udp_socket *s = u->sockets; s; s = s->next)
-		flush(s);
+		udp_flush_socket(s);
 }
 
 size_t udp_queued(const struct udp *u)
@@ -377,16 +379,16 @@ size_t udp_queued(const struct udp *u)
 
 /* ---- sockets ---- */
 
-static void on_event(void *arg, uint32_t events)
+static void udp_on_event(void *arg, uint32_t events)
 {
 	struct udp_socket *s = arg;
 
 	if (events & (EPOLLOUT | EPOLLERR)) {
-		block(s, false);
-		flush(s);
+		udp_block(s, false);
+		udp_flush_socket(s);
 	}
 	if (events & (EPOLLIN | EPOLLERR))
-		receive(s);
+		udp_receive(s);
 }
 
 int udp_add(struct udp *u, int fd, uint16_t listener)
@@ -418,7 +420,7 @@ int udp_add(struct udp *u, int fd, uint16_t listener)
 	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
 	s->buffer = malloc(UDP_QUEUE_BYTES);
 	error = s->queued && s->buffer
-	                ? loop_add_input(u->t->loop, fd, EPOLLIN, on_event, s, &s->source)
+	                ? loop_add_input(u->t->loop, fd, EPOLLIN, udp_on_event, s, &s->source)
 	                : -ENOMEM;
 	if (error)
 		goto fail;

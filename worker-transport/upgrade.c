@@ -19,7 +19,7 @@
 #define SHA1_SIZE 20
 
 /* What the headers said. */
-struct request {
+struct upgrade_request {
 	unsigned hosts, keys, versions, origins;
 	struct str key, version, origin;
 	bool websocket, upgrade; /* Upgrade and Connection name it */
@@ -27,7 +27,8 @@ struct request {
 	bool body;
 };
 
-static enum upgrade_result bad(struct upgrade_step *step, uint16_t status, enum counter counter)
+static enum upgrade_result upgrade_bad(
+	struct upgrade_step *step, uint16_t status, enum counter counter)
 {
 	step->status = status;
 	step->counter = counter;
@@ -35,7 +36,7 @@ static enum upgrade_result bad(struct upgrade_step *step, uint16_t status, enum 
 }
 
 /* RFC 9110 section 5.6.2 */
-static bool is_token(struct str s)
+static bool upgrade_is_token(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -47,7 +48,7 @@ static bool is_token(struct str s)
 }
 
 /* Visible octets, octets from 0x80 on, spaces and tabs. */
-static bool is_value(struct str s)
+static bool upgrade_is_value(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -59,7 +60,7 @@ static bool is_value(struct str s)
 }
 
 /* Whether the comma list has the item. */
-static bool list_has(struct str list, struct str item, bool any_case)
+static bool upgrade_list_has(struct str list, struct str item, bool any_case)
 {
 	for (;;) {
 		size_t comma = str_find(list, ',');
@@ -75,48 +76,48 @@ static bool list_has(struct str list, struct str item, bool any_case)
 
 /* GET TARGET HTTP/1.1; the target is anything: the connection is the listener's whatever it is
  * called. */
-static enum upgrade_result read_start(struct str line, struct upgrade_step *step)
+static enum upgrade_result upgrade_read_start(struct str line, struct upgrade_step *step)
 {
 	size_t space = str_find(line, ' '), target;
 	struct str method = {line.p, space}, rest, version;
 
-	if (!is_token(method) || space == line.n)
-		return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+	if (!upgrade_is_token(method) || space == line.n)
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	rest = str_from(line, space + 1);
 	target = str_find(rest, ' ');
 	if (target == 0 || target == rest.n)
-		return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	for (size_t i = 0; i < target; i++)
 		if (rest.p[i] <= ' ' || rest.p[i] >= 0x7f)
-			return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+			return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	version = str_from(rest, target + 1);
 	if (!str_starts(version, S("HTTP/")))
-		return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	if (!str_equal(version, S("HTTP/1.1")))
-		return bad(step, 505, COUNTER_UPGRADE_MALFORMED);
+		return upgrade_bad(step, 505, COUNTER_UPGRADE_MALFORMED);
 	if (!str_equal(method, S("GET")))
-		return bad(step, 405, COUNTER_UPGRADE_METHOD);
+		return upgrade_bad(step, 405, COUNTER_UPGRADE_METHOD);
 	return UPGRADE_MORE;
 }
 
-static bool read_header(struct str line, struct request *r)
+static bool upgrade_read_header(struct str line, struct upgrade_request *r)
 {
 	size_t colon = str_find(line, ':');
 	struct str name = {line.p, colon}, value;
 
-	if (colon == line.n || !is_token(name))
+	if (colon == line.n || !upgrade_is_token(name))
 		return false;
 	value = str_trim(str_from(line, colon + 1));
-	if (!is_value(value))
+	if (!upgrade_is_value(value))
 		return false;
 	if (str_equal_nocase(name, S("Host"))) {
 		r->hosts++;
 		return value.n > 0;
 	}
 	if (str_equal_nocase(name, S("Upgrade"))) {
-		r->websocket |= list_has(value, S("websocket"), true);
+		r->websocket |= upgrade_list_has(value, S("websocket"), true);
 	} else if (str_equal_nocase(name, S("Connection"))) {
-		r->upgrade |= list_has(value, S("upgrade"), true);
+		r->upgrade |= upgrade_list_has(value, S("upgrade"), true);
 	} else if (str_equal_nocase(name, S("Sec-WebSocket-Key"))) {
 		r->keys++;
 		r->key = value;
@@ -124,8 +125,9 @@ static bool read_header(struct str line, struct request *r)
 		r->versions++;
 		r->version = value;
 	} else if (str_equal_nocase(name, S("Sec-WebSocket-Protocol"))) {
-		r->sip |= list_has(value, S("sip"), false); /* browsers compare the answer with what
-		                                               they asked for, octet by octet */
+		r->sip |= upgrade_list_has(
+			value, S("sip"), false); /* browsers compare the answer with what
+		                            they asked for, octet by octet */
 	} else if (str_equal_nocase(name, S("Origin"))) {
 		r->origins++;
 		r->origin = value;
@@ -136,7 +138,7 @@ static bool read_header(struct str line, struct request *r)
 	return true;
 }
 
-static bool is_key(struct str key)
+static bool upgrade_is_key(struct str key)
 {
 	unsigned char bytes[KEY_SIZE];
 	size_t size;
@@ -164,32 +166,32 @@ int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1])
 }
 
 /* All is there: the lines behind the first one. */
-static enum upgrade_result judge(
+static enum upgrade_result upgrade_judge(
 	struct str lines, const struct upgrade_rules *rules, struct upgrade_step *step)
 {
-	struct request r = {0};
+	struct upgrade_request r = {0};
 
 	while (lines.n > 2) {
 		size_t end = str_find(lines, '\r');
 
-		if (!read_header((struct str){lines.p, end}, &r))
-			return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+		if (!upgrade_read_header((struct str){lines.p, end}, &r))
+			return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 		lines = str_from(lines, end + 2);
 	}
 	if (r.hosts != 1 || r.origins > 1 || r.body)
-		return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	if (!r.websocket || !r.upgrade)
-		return bad(step, 400, COUNTER_UPGRADE_NONE);
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_NONE);
 	if (r.versions != 1 || !str_equal(r.version, S("13")))
-		return bad(step, 426, COUNTER_UPGRADE_VERSION);
-	if (r.keys != 1 || !is_key(r.key))
-		return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+		return upgrade_bad(step, 426, COUNTER_UPGRADE_VERSION);
+	if (r.keys != 1 || !upgrade_is_key(r.key))
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 	if (!rules->origin(rules->arg, r.origin))
-		return bad(step, 403, COUNTER_UPGRADE_ORIGIN);
+		return upgrade_bad(step, 403, COUNTER_UPGRADE_ORIGIN);
 	if (!r.sip)
-		return bad(step, 400, COUNTER_UPGRADE_PROTOCOL);
+		return upgrade_bad(step, 400, COUNTER_UPGRADE_PROTOCOL);
 	if (upgrade_accept(r.key, step->accept))
-		return bad(step, 500, COUNTER_STREAM_ERRORS);
+		return upgrade_bad(step, 500, COUNTER_STREAM_ERRORS);
 	step->status = 101;
 	return UPGRADE_DONE;
 }
@@ -210,12 +212,12 @@ enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t s
 		u->scanned = (uint32_t)(end - buffer) + 1;
 		line = (struct str){buffer + u->line, u->scanned - u->line};
 		if (line.n < 2 || line.p[line.n - 2] != '\r')
-			return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+			return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 		line.n -= 2;
 		if (memchr(line.p, '\r', line.n))
-			return bad(step, 400, COUNTER_UPGRADE_MALFORMED);
+			return upgrade_bad(step, 400, COUNTER_UPGRADE_MALFORMED);
 		if (u->lines == 0) {
-			enum upgrade_result result = read_start(line, step);
+			enum upgrade_result result = upgrade_read_start(line, step);
 
 			if (result != UPGRADE_MORE)
 				return result;
@@ -223,17 +225,19 @@ enum upgrade_result upgrade_next(struct upgrade *u, const char *buffer, size_t s
 			const char *first = (const char *)memchr(buffer, '\n', u->scanned) + 1;
 
 			step->consume = u->scanned;
-			return judge((struct str){first, u->scanned - (size_t)(first - buffer)},
-				rules, step);
+			return upgrade_judge(
+				(struct str){first, u->scanned - (size_t)(first - buffer)}, rules,
+				step);
 		}
 		u->line = u->scanned;
 		if (++u->lines > UPGRADE_LINES_MAX)
-			return bad(step, 431, COUNTER_UPGRADE_TOO_LARGE);
+			return upgrade_bad(step, 431, COUNTER_UPGRADE_TOO_LARGE);
 	}
-	return u->scanned == UPGRADE_MAX ? bad(step, 431, COUNTER_UPGRADE_TOO_LARGE) : UPGRADE_MORE;
+	return u->scanned == UPGRADE_MAX ? upgrade_bad(step, 431, COUNTER_UPGRADE_TOO_LARGE)
+	                                 : UPGRADE_MORE;
 }
 
-static const char *phrase(unsigned status)
+static const char *upgrade_phrase(unsigned status)
 {
 	switch (status) {
 	case 400: return "Bad Request";
@@ -256,7 +260,7 @@ size_t upgrade_answer(const struct upgrade_step *step, char buffer[UPGRADE_ANSWE
 			step->accept);
 	return (size_t)snprintf(buffer, UPGRADE_ANSWER_MAX,
 		"HTTP/1.1 %u %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", step->status,
-		phrase(step->status),
+		upgrade_phrase(step->status),
 		step->status == 426   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 		: step->status == 405 ? "Allow: GET\r\n"
 				      : "");

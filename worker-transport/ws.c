@@ -40,14 +40,14 @@ struct ws {
 	bool is_refused;
 };
 
-static struct transport_worker *worker_of(const struct ws *ws)
+static struct transport_worker *ws_worker(const struct ws *ws)
 {
 	return stream_worker(ws->stream);
 }
 
 /* ---- out ---- */
 
-static ssize_t on_send(
+static ssize_t ws_on_send(
 	wslay_event_context_ptr frames, const uint8_t *data, size_t size, int flags, void *arg)
 {
 	struct ws *ws = arg;
@@ -79,7 +79,7 @@ static int ws_head(
 /* ---- in ---- */
 
 /* Reads no more; closes with code. */
-static void refuse(struct ws *ws, uint16_t code, enum counter counter)
+static void ws_refuse(struct ws *ws, uint16_t code, enum counter counter)
 {
 	if (ws->is_refused)
 		return;
@@ -89,7 +89,7 @@ static void refuse(struct ws *ws, uint16_t code, enum counter counter)
 	wslay_event_shutdown_read(ws->frames);
 }
 
-static ssize_t on_receive(
+static ssize_t ws_on_receive(
 	wslay_event_context_ptr frames, uint8_t *buffer, size_t size, int flags, void *arg)
 {
 	struct ws *ws = arg;
@@ -107,12 +107,12 @@ static ssize_t on_receive(
 	return (ssize_t)size;
 }
 
-static void on_frame(wslay_event_context_ptr frames,
+static void ws_on_frame(wslay_event_context_ptr frames,
 	const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
 {
 	struct ws *ws = arg;
 	struct stream *s = ws->stream;
-	const struct settings *settings = worker_of(ws)->settings;
+	const struct settings *settings = ws_worker(ws)->settings;
 
 	(void)frames;
 	ws->control = wslay_is_ctrl_frame(frame->opcode);
@@ -120,14 +120,14 @@ static void on_frame(wslay_event_context_ptr frames,
 		return;
 	/* wslay sees to each frame; the sum is ours, since we keep the message */
 	if (ws->used + frame->payload_length > settings->message_max) {
-		refuse(ws, WSLAY_CODE_MESSAGE_TOO_BIG, COUNTER_WS_TOO_LARGE);
+		ws_refuse(ws, WSLAY_CODE_MESSAGE_TOO_BIG, COUNTER_WS_TOO_LARGE);
 	} else if (!s->begun) {
 		s->begun = true;
-		loop_set(worker_of(ws)->loop, &s->deadline, settings->message_ms);
+		loop_set(ws_worker(ws)->loop, &s->deadline, settings->message_ms);
 	}
 }
 
-static void on_payload(wslay_event_context_ptr frames,
+static void ws_on_payload(wslay_event_context_ptr frames,
 	const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
 {
 	struct ws *ws = arg;
@@ -142,7 +142,7 @@ static void on_payload(wslay_event_context_ptr frames,
 	if (buffer != ws->buffer) {
 		message = realloc(ws->message, buffer);
 		if (!message) {
-			refuse(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, COUNTER_STREAM_ERRORS);
+			ws_refuse(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, COUNTER_STREAM_ERRORS);
 			return;
 		}
 		ws->message = message;
@@ -152,10 +152,10 @@ static void on_payload(wslay_event_context_ptr frames,
 	ws->used += chunk->data_length;
 }
 
-static void deliver(struct ws *ws)
+static void ws_deliver(struct ws *ws)
 {
 	struct stream *s = ws->stream;
-	struct transport_worker *t = worker_of(ws);
+	struct transport_worker *t = ws_worker(ws);
 	struct str raw = {ws->message, ws->used};
 
 	s->begun = false;
@@ -170,7 +170,7 @@ static void deliver(struct ws *ws)
 		}
 	} else {
 		s->messages_in++;
-		forward_message(t, &s->node.flow, loop_now_ns(t->loop), raw);
+		to_sip_message(t, &s->node.flow, loop_now_ns(t->loop), raw);
 	}
 	/* an idle connection keeps nothing */
 	free(ws->message);
@@ -178,7 +178,7 @@ static void deliver(struct ws *ws)
 	ws->used = ws->buffer = 0;
 }
 
-static void on_message(wslay_event_context_ptr frames,
+static void ws_on_message(wslay_event_context_ptr frames,
 	const struct wslay_event_on_msg_recv_arg *message, void *arg)
 {
 	struct ws *ws = arg;
@@ -186,23 +186,23 @@ static void on_message(wslay_event_context_ptr frames,
 
 	if (ws->is_refused)
 		return;
-	s->active = loop_now(worker_of(ws)->loop);
+	s->active = loop_now(ws_worker(ws)->loop);
 	if (message->opcode == WSLAY_PING)
 		count(STREAM_PINGS);
 	else if (message->opcode == WSLAY_PONG)
 		count(STREAM_PONGS);
 	else if (message->opcode != WSLAY_CONNECTION_CLOSE)
-		deliver(ws);
+		ws_deliver(ws);
 	if (ws->ended || s->state != STREAM_OPEN)
 		wslay_event_shutdown_read(frames);
 }
 
 /* ---- the upgrade ---- */
 
-static bool origin_allowed(void *arg, struct str origin)
+static bool ws_origin_allowed(void *arg, struct str origin)
 {
 	struct ws *ws = arg;
-	const struct settings *settings = worker_of(ws)->settings;
+	const struct settings *settings = ws_worker(ws)->settings;
 	const struct listener_settings *l = settings_listener(
 		settings, ws->stream->node.flow.listener);
 	const struct text *allowed = settings_array(settings, l->origins);
@@ -213,14 +213,14 @@ static bool origin_allowed(void *arg, struct str origin)
 	return l->origins.count == 0;
 }
 
-static int begin_frames(struct ws *ws)
+static int ws_begin_frames(struct ws *ws)
 {
 	static const struct wslay_event_callbacks callbacks = {
-		.recv_callback = on_receive,
-		.send_callback = on_send,
-		.on_frame_recv_start_callback = on_frame,
-		.on_frame_recv_chunk_callback = on_payload,
-		.on_msg_recv_callback = on_message,
+		.recv_callback = ws_on_receive,
+		.send_callback = ws_on_send,
+		.on_frame_recv_start_callback = ws_on_frame,
+		.on_frame_recv_chunk_callback = ws_on_payload,
+		.on_msg_recv_callback = ws_on_message,
 	};
 
 	if (wslay_event_context_server_init(&ws->frames, &callbacks, ws)) {
@@ -233,17 +233,17 @@ static int begin_frames(struct ws *ws)
 }
 
 /* Bytes used up; the stream may have ended. */
-static size_t take_upgrade(struct ws *ws, const char *bytes, size_t size)
+static size_t ws_take_upgrade(struct ws *ws, const char *bytes, size_t size)
 {
 	struct stream *s = ws->stream;
 	struct upgrade_step step = {0};
-	struct upgrade_rules rules = {.origin = origin_allowed, .arg = ws};
+	struct upgrade_rules rules = {.origin = ws_origin_allowed, .arg = ws};
 	char answer[UPGRADE_ANSWER_MAX];
 	enum upgrade_result result = upgrade_next(&ws->upgrade, bytes, size, &rules, &step);
 
 	if (result == UPGRADE_MORE)
 		return 0;
-	if (result == UPGRADE_DONE && begin_frames(ws)) {
+	if (result == UPGRADE_DONE && ws_begin_frames(ws)) {
 		step.status = 500;
 		step.counter = COUNTER_STREAM_ERRORS;
 		result = UPGRADE_BAD;
@@ -256,8 +256,8 @@ static size_t take_upgrade(struct ws *ws, const char *bytes, size_t size)
 		return size;
 	}
 	count(UPGRADES);
-	s->active = loop_now(worker_of(ws)->loop);
-	loop_unset(worker_of(ws)->loop, &s->deadline);
+	s->active = loop_now(ws_worker(ws)->loop);
+	loop_unset(ws_worker(ws)->loop, &s->deadline);
 	return step.consume;
 }
 
@@ -271,7 +271,7 @@ static void ws_free(struct ws *ws)
 	free(ws);
 }
 
-static enum counter why_closed(const struct ws *ws, int error)
+static enum counter ws_why_closed(const struct ws *ws, int error)
 {
 	if (error)
 		return error == WSLAY_ERR_NOMEM ? COUNTER_STREAM_ERRORS
@@ -293,7 +293,7 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 	int error;
 
 	if (!ws->frames) {
-		done = take_upgrade(ws, bytes, size);
+		done = ws_take_upgrade(ws, bytes, size);
 		if (s->state != STREAM_OPEN || !ws->frames)
 			return done;
 	}
@@ -310,7 +310,7 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 	ping = ws->ping;
 	ws->ping = false;
 	if (error || !wslay_event_get_read_enabled(ws->frames)) {
-		counter_add(why_closed(ws, error), 1);
+		counter_add(ws_why_closed(ws, error), 1);
 		stream_finish(s);
 	} else if (ping) {
 		stream_send(s, &(struct outgoing){.bytes = "\r\n",
@@ -321,7 +321,7 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 
 /* Queues a control frame that wslay was given, if it took it. False where nothing went or the
  * stream has ended by it. */
-static bool send_control(struct ws *ws, int error)
+static bool ws_send_control(struct ws *ws, int error)
 {
 	if (error)
 		return false;
@@ -338,8 +338,8 @@ static bool ws_farewell(struct stream *s)
 {
 	struct ws *ws = s->framing_state;
 
-	return ws->frames && send_control(ws, wslay_event_queue_close(
-						      ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
+	return ws->frames && ws_send_control(ws, wslay_event_queue_close(ws->frames,
+							 WSLAY_CODE_GOING_AWAY, NULL, 0));
 }
 
 /* Scripts in a browser cannot send pings, but every browser answers them. */
@@ -348,8 +348,8 @@ static bool ws_probe(struct stream *s)
 	struct ws *ws = s->framing_state;
 
 	return ws->frames &&
-	       send_control(ws, wslay_event_queue_msg(ws->frames,
-					&(struct wslay_event_msg){.opcode = WSLAY_PING}));
+	       ws_send_control(ws, wslay_event_queue_msg(ws->frames,
+					   &(struct wslay_event_msg){.opcode = WSLAY_PING}));
 }
 
 static int ws_open(struct stream *s)
@@ -360,7 +360,7 @@ static int ws_open(struct stream *s)
 		return -ENOMEM;
 	ws->stream = s;
 	s->framing_state = ws;
-	loop_set(worker_of(ws)->loop, &s->deadline, worker_of(ws)->settings->handshake_ms);
+	loop_set(ws_worker(ws)->loop, &s->deadline, ws_worker(ws)->settings->handshake_ms);
 	return 0;
 }
 

@@ -4,11 +4,11 @@
  *
  * Usage: tls [-r ROUNDS] [-n HANDSHAKES in a round] [-c CONNECTIONS at once]
  *
- * The second way exists here alone: the linker wraps keyless_key, so that certificates get the real
- * key, and SSL_CTX_ctrl, so that no handshake runs in a fibre (a gateway with its keys at hand had
- * no use for one). Everything else is the gateway's: listeners, admission, streams, the key edge
- * and the TLS worker with its checks. Relies on processes that are forked before any of them has
- * used OpenSSL.
+ * The second way exists here alone: the linker wraps sign_provider_key, so that certificates get
+ * the real key, and SSL_CTX_ctrl, so that no handshake runs in a fibre (a gateway with its keys at
+ * hand had no use for one). Everything else is the gateway's: listeners, admission, streams, the
+ * key edge and the TLS worker with its checks. Relies on processes that are forked before any of
+ * them has used OpenSSL.
  */
 #include "common/counters.h"
 #include "common/log.h"
@@ -63,18 +63,18 @@ enum way { ISOLATED, LOCAL, LOCAL_FIBRE };
 static EVP_PKEY *own_key;
 static bool no_fibre;
 
-int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+int __wrap_sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
 	uint16_t certificate, EVP_PKEY **out);
-int __real_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+int __real_sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
 	uint16_t certificate, EVP_PKEY **out);
 long __wrap_SSL_CTX_ctrl(SSL_CTX *context, int command, long number, void *pointer);
 long __real_SSL_CTX_ctrl(SSL_CTX *context, int command, long number, void *pointer);
 
-int __wrap_keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation,
+int __wrap_sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
 	uint16_t certificate, EVP_PKEY **out)
 {
 	if (!own_key)
-		return __real_keyless_key(k, public, generation, certificate, out);
+		return __real_sign_provider_key(k, public, generation, certificate, out);
 	EVP_PKEY_up_ref(own_key);
 	*out = own_key;
 	return 0;
@@ -170,7 +170,7 @@ static _Noreturn void tls_main(const struct pair *pair, int fd, bool tickets)
 {
 	struct loop *loop;
 	struct keystore *keys;
-	struct edge *edge;
+	struct sign_server *edge;
 	unsigned char packet[SIGN_PACKET_MAX];
 	struct sign_tickets t = {.count = 1};
 	struct timespec now;
@@ -178,13 +178,13 @@ static _Noreturn void tls_main(const struct pair *pair, int fd, bool tickets)
 	child_begin("tls");
 	NEED(keystore_begin() == 0 && loop_new(&loop) == 0 && keystore_new(&keys) == 0);
 	NEED(keystore_take(keys, buffer, packet_of(pair, true, buffer)) == 0);
-	NEED(edge_new(&edge, loop, fd, 0, keys) == 0);
+	NEED(sign_server_new(&edge, loop, fd, 0, keys) == 0);
 	if (tickets) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		randombytes_buf(t.key[0].name,
 			sizeof(t.key[0].name) + sizeof(t.key[0].aes) + sizeof(t.key[0].hmac));
 		t.key[0].expires_ms = (uint64_t)now.tv_sec * 1000 + 3600000;
-		edge_tickets(edge, packet, sign_tickets_encode(&t, packet));
+		sign_server_tickets(edge, packet, sign_tickets_encode(&t, packet));
 	}
 	loop_run(loop);
 	exit(EXIT_FAILURE);
@@ -218,7 +218,7 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 
 	child_begin("transport");
 	counters_attach(page);
-	NEED(keyless_begin() == 0);
+	NEED(sign_provider_begin() == 0);
 	if (way != ISOLATED) {
 		BIO *in = BIO_new_mem_buf(pair->key, -1);
 
@@ -258,7 +258,7 @@ static _Noreturn void transport_main(enum way way, const struct pair *pair, int 
 	t.upstream = (struct upstream){.record = no_record};
 	NEED(loop_new(&t.loop) == 0 && loop_gather(t.loop) == 0 && transport_start(&t) == 0 &&
 		loop_on_turn(t.loop, transport_turn, &t) == 0);
-	NEED(keys_edge(t.keys, PEER(PEER_TLS, 0), fd) == 0);
+	NEED(sign_client_edge(t.sign_client, PEER(PEER_TLS, 0), fd) == 0);
 	NEED(certificates_take(t.certificates, buffer, packet_of(pair, false, buffer)) == 0 &&
 		certificates_commit(t.certificates, 1) == 0);
 	NEED(transport_listen(&t, listener, 0) == 0);

@@ -32,7 +32,7 @@ static void judge(enum key_kind kind, uint16_t scheme, const unsigned char *text
 {
 	size_t point = size - 68;
 
-	if (sign_permitted(kind, scheme, text, size))
+	if (sign_policy_permitted(kind, scheme, text, size))
 		return;
 	REQUIRE(kind != KEY_NONE && size <= SIGN_TEXT_MAX);
 	if (size == 130 || size == 146) {

@@ -78,7 +78,7 @@ Test(keystore, signs_with_every_kind_of_key)
 		cr_expect_str_eq(key_name(k), row[i].kind);
 		cr_expect(llabs(not_after[i] - (time(NULL) + 30 * DAY)) < 60);
 		for (unsigned j = 0; row[i].schemes[j]; j++) {
-			cr_assert_eq(sign_permitted(row[i].is, row[i].schemes[j], exchange,
+			cr_assert_eq(sign_policy_permitted(row[i].is, row[i].schemes[j], exchange,
 					     sizeof(exchange)),
 				0);
 			cr_assert_eq(key_sign(k, row[i].schemes[j], exchange, sizeof(exchange),

@@ -35,11 +35,11 @@ Test(sign, certificate_verify)
 	for (size_t hash = 0; hash <= 200; hash++) {
 		bool good = hash == 32 || hash == 48;
 
-		cr_expect_eq(sign_shape_of(text, verify("server", hash)),
+		cr_expect_eq(sign_policy_shape_of(text, verify("server", hash)),
 			good ? SHAPE_SERVER_VERIFY : SHAPE_NONE, "%zu", hash);
-		cr_expect_eq(sign_shape_of(text, verify("client", hash)),
+		cr_expect_eq(sign_policy_shape_of(text, verify("client", hash)),
 			good ? SHAPE_CLIENT_VERIFY : SHAPE_NONE, "%zu", hash);
-		cr_expect_eq(sign_shape_of(text, verify("Server", hash)), SHAPE_NONE);
+		cr_expect_eq(sign_policy_shape_of(text, verify("Server", hash)), SHAPE_NONE);
 	}
 }
 
@@ -50,12 +50,13 @@ Test(sign, every_fixed_byte_of_a_certificate_verify_counts)
 	for (size_t i = 0; i < 98; i++)
 		for (unsigned bit = 0; bit < 8; bit++) {
 			text[i] ^= (unsigned char)(1 << bit);
-			cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE, "byte %zu bit %u", i, bit);
+			cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_NONE, "byte %zu bit %u",
+				i, bit);
 			text[i] ^= (unsigned char)(1 << bit);
 		}
 	for (size_t i = 98; i < n; i++) {
 		text[i] ^= 0xff;
-		cr_expect_eq(sign_shape_of(text, n), SHAPE_SERVER_VERIFY);
+		cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_SERVER_VERIFY);
 	}
 }
 
@@ -64,11 +65,11 @@ Test(sign, a_context_that_is_none)
 	memset(text, ' ', 64);
 	/* what other protocols of TLS 1.3's family sign */
 	memcpy(text + 64, "TLS 1.3, server CertificateVerifx", 34);
-	cr_expect_eq(sign_shape_of(text, 130), SHAPE_NONE);
+	cr_expect_eq(sign_policy_shape_of(text, 130), SHAPE_NONE);
 	memcpy(text + 64, "TLS, server delegated credentials", 34);
-	cr_expect_eq(sign_shape_of(text, 130), SHAPE_NONE);
+	cr_expect_eq(sign_policy_shape_of(text, 130), SHAPE_NONE);
 	memcpy(text + 64, "HTTP Exchange 1 b3               ", 34);
-	cr_expect_eq(sign_shape_of(text, 130), SHAPE_NONE);
+	cr_expect_eq(sign_policy_shape_of(text, 130), SHAPE_NONE);
 }
 
 Test(sign, key_exchange_of_each_group)
@@ -82,10 +83,11 @@ Test(sign, key_exchange_of_each_group)
 	for (size_t i = 0; i < 5; i++) {
 		size_t n = key_exchange(row[i].group, row[i].point, row[i].uncompressed);
 
-		cr_expect_eq(sign_shape_of(text, n), SHAPE_SERVER_KEY_EXCHANGE, "%u", row[i].group);
+		cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_SERVER_KEY_EXCHANGE, "%u",
+			row[i].group);
 		for (size_t other = 0; other < sizeof(text); other++)
-			cr_expect_eq(
-				sign_shape_of(text, other) != SHAPE_NONE, other == n, "%zu", other);
+			cr_expect_eq(sign_policy_shape_of(text, other) != SHAPE_NONE, other == n,
+				"%zu", other);
 		/* type, group and length are fixed; the first byte of an uncompressed point too */
 		for (size_t k = 64; k < 68u + row[i].uncompressed; k++)
 			for (unsigned v = 0; v < 256; v++) {
@@ -94,7 +96,7 @@ Test(sign, key_exchange_of_each_group)
 				if (v == was)
 					continue;
 				text[k] = (unsigned char)v;
-				cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE,
+				cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_NONE,
 					"group %u byte %zu value %u", row[i].group, k, v);
 				text[k] = was;
 			}
@@ -110,7 +112,7 @@ Test(sign, no_other_group)
 		static const unsigned point[] = {32, 56, 65, 97, 133};
 
 		for (size_t i = 0; i < 5; i++)
-			good |= sign_shape_of(text, key_exchange(group, point[i], true)) !=
+			good |= sign_policy_shape_of(text, key_exchange(group, point[i], true)) !=
 			        SHAPE_NONE;
 		cr_expect_eq(good, known, "%u", group);
 	}
@@ -122,10 +124,10 @@ Test(sign, no_shape_is_another)
 	size_t n = key_exchange(23, 65, true);
 
 	memset(text, ' ', 64);
-	cr_expect_eq(sign_shape_of(text, n), SHAPE_SERVER_KEY_EXCHANGE);
+	cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_SERVER_KEY_EXCHANGE);
 	n = verify("server", 32);
 	text[64] = 3;
-	cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE);
+	cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_NONE);
 }
 
 Test(sign, bare_hashes_and_other_texts_are_refused)
@@ -133,7 +135,7 @@ Test(sign, bare_hashes_and_other_texts_are_refused)
 	for (unsigned fill = 0; fill < 256; fill++) {
 		memset(text, (int)fill, sizeof(text));
 		for (size_t n = 0; n <= 512; n++)
-			cr_expect_eq(sign_shape_of(text, n), SHAPE_NONE);
+			cr_expect_eq(sign_policy_shape_of(text, n), SHAPE_NONE);
 	}
 }
 
@@ -163,15 +165,16 @@ Test(sign, schemes_fit_keys)
 			for (size_t i = 0; i < 7 && kind && scheme; i++)
 				x |= exchange_schemes[kind][i] == scheme;
 			n = verify("server", 32);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+			cr_expect_eq(sign_policy_permitted(kind, (uint16_t)scheme, text, n),
 				v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
 			n = verify("client", 48);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+			cr_expect_eq(sign_policy_permitted(kind, (uint16_t)scheme, text, n),
 				v ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
 			n = key_exchange(29, 32, false);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n),
+			cr_expect_eq(sign_policy_permitted(kind, (uint16_t)scheme, text, n),
 				x ? 0 : -EACCES, "kind %u scheme %04x", kind, scheme);
-			cr_expect_eq(sign_permitted(kind, (uint16_t)scheme, text, n - 1), -EACCES);
+			cr_expect_eq(sign_policy_permitted(kind, (uint16_t)scheme, text, n - 1),
+				-EACCES);
 		}
 }
 
@@ -180,11 +183,11 @@ Test(sign, the_test_text_is_permitted)
 	unsigned char hash[48] = {1}, buffer[SIGN_VERIFY_MAX];
 
 	for (unsigned kind = KEY_RSA; kind <= KEY_ED25519; kind++) {
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer,
-				     sign_verify_text(hash, 32, buffer)),
+		cr_expect_eq(sign_policy_permitted(kind, sign_policy_default_scheme(kind), buffer,
+				     sign_policy_verify_text(hash, 32, buffer)),
 			0);
-		cr_expect_eq(sign_permitted(kind, sign_default_scheme(kind), buffer,
-				     sign_verify_text(hash, 48, buffer)),
+		cr_expect_eq(sign_policy_permitted(kind, sign_policy_default_scheme(kind), buffer,
+				     sign_policy_verify_text(hash, 48, buffer)),
 			0);
 	}
 }

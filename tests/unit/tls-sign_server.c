@@ -12,18 +12,18 @@
 static struct page page;
 static struct loop *loop;
 static struct keystore *s;
-static struct edge *edge;
+static struct sign_server *edge;
 static struct pair pair;
 static int end;
 static unsigned char buffer[SIGN_PACKET_MAX], text[SIGN_VERIFY_MAX], hash[32];
 static size_t text_size;
 
-static int make_edge(struct edge **out, unsigned peer)
+static int make_edge(struct sign_server **out, unsigned peer)
 {
 	int fds[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	cr_assert_eq(edge_new(out, loop, fds[0], peer, s), 0);
+	cr_assert_eq(sign_server_new(out, loop, fds[0], peer, s), 0);
 	return fds[1];
 }
 
@@ -36,12 +36,12 @@ static void setup(void)
 	pair = make_pair("P-256", NULL, -DAY, DAY);
 	cr_assert_eq(put_pair(s, 5, 0, "main", "", pair.chain, pair.key), 0);
 	end = make_edge(&edge, 3);
-	text_size = sign_verify_text(hash, sizeof(hash), text);
+	text_size = sign_policy_verify_text(hash, sizeof(hash), text);
 }
 
 static void teardown(void)
 {
-	edge_free(edge);
+	sign_server_free(edge);
 	keystore_free(s);
 	loop_free(loop);
 	fixture_end();
@@ -160,13 +160,13 @@ Test(edge, refusals_fill_no_log)
 	}
 	for (const char *p = logged; (p = strstr(p, "sign-refused")); p++)
 		lines++;
-	cr_expect_eq(lines, EDGE_LOG_LINES);
+	cr_expect_eq(lines, SIGN_SERVER_LOG_LINES);
 	cr_expect_eq(counted(COUNTER_SIGN_REFUSED), 100);
 }
 
 Test(edge, a_flood_gets_no_more_than_its_share)
 {
-	struct edge *other;
+	struct sign_server *other;
 	int quiet = make_edge(&other, 4);
 	struct sign_reply reply;
 	const unsigned char *signature;
@@ -175,7 +175,7 @@ Test(edge, a_flood_gets_no_more_than_its_share)
 		cr_assert_eq(ask(end, i, 5, 0, SCHEME_ECDSA_SHA256), 0);
 	cr_assert_eq(ask(quiet, 7, 5, 0, SCHEME_ECDSA_SHA256), 0);
 	turns(1);
-	cr_expect_leq(counted(COUNTER_SIGN_DONE), EDGE_REQUESTS_PER_TURN + 1);
+	cr_expect_leq(counted(COUNTER_SIGN_DONE), SIGN_SERVER_REQUESTS_PER_TURN + 1);
 	cr_expect_eq(take(quiet, &reply, &signature), 0);
 	cr_expect_eq(reply.id, 7);
 	turns(20);
@@ -184,7 +184,7 @@ Test(edge, a_flood_gets_no_more_than_its_share)
 		cr_assert_eq(take(end, &reply, &signature), 0);
 		cr_expect_eq(reply.id, i);
 	}
-	edge_free(other);
+	sign_server_free(other);
 }
 
 Test(edge, a_peer_that_does_not_read_is_not_read_from)
@@ -219,7 +219,7 @@ Test(edge, ticket_keys_come_when_the_peer_reads_again)
 
 	memset(tickets.key[0].aes, 0x11, 32);
 	size = sign_tickets_encode(&tickets, packet);
-	edge_tickets(edge, packet, size);
+	sign_server_tickets(edge, packet, size);
 	cr_assert_eq(sign_packet_receive(end, buffer), (ssize_t)size);
 	cr_assert_eq(sign_tickets_decode(buffer, size, &got), 0);
 	for (unsigned i = 0; i < 100; i++) {
@@ -227,10 +227,10 @@ Test(edge, ticket_keys_come_when_the_peer_reads_again)
 			sent++;
 		turns(5);
 	}
-	edge_tickets(edge, packet, size);
+	sign_server_tickets(edge, packet, size);
 	memset(tickets.key[0].aes, 0x22, 32);
 	sign_tickets_encode(&tickets, packet);
-	edge_tickets(edge, packet, size);
+	sign_server_tickets(edge, packet, size);
 	for (unsigned i = 0; i < 10000 && (answers < sent || !told); i++) {
 		while ((n = sign_packet_receive(end, buffer)) > 0) {
 			if (sign_packet_kind(buffer, (size_t)n) == SIGN_TICKETS) {
@@ -257,6 +257,6 @@ Test(edge, the_end_of_the_peer_is_the_end_of_the_edge)
 	cr_assert_eq(ask(end, 1, 5, 0, SCHEME_ECDSA_SHA256), 0);
 	close(end);
 	turns(3);
-	edge_tickets(edge, packet, 20);
+	sign_server_tickets(edge, packet, 20);
 	turns(3);
 }

@@ -361,14 +361,14 @@ Test(certificates, a_commit_disturbs_no_connection)
 	UNTIL(f, peer_step(before));
 	s->signer[0].mute = true;
 	client_dial(during, f->port[ACCESS_TLS], NULL);
-	UNTIL(f, (peer_step(during), keys_pending(f->t.keys) == 1));
+	UNTIL(f, (peer_step(during), sign_client_pending(f->t.sign_client) == 1));
 	/* one handshake waits for its signature while the generation that it began with is replaced
 	 * and dropped here */
 	cr_assert_eq(hand_over(&f->t, 2, 0, "sip.example.net", x, NULL), 0);
 	cr_assert_eq(certificates_commit(f->t.certificates, 2), 0);
 	certificates_drop(f->t.certificates, 1);
 	signer_die(&s->signer[0]);
-	signer_live(&s->signer[1], f->t.loop, f->t.keys, 0);
+	signer_live(&s->signer[1], f->t.loop, f->t.sign_client, 0);
 	UNTIL(f, peer_step(during));
 	s->signer[1].key[0] = fresh;
 	client_dial(after, f->port[ACCESS_TLS], NULL);

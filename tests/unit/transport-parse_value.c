@@ -305,5 +305,5 @@ Test(value, routes_stand_in_brackets)
 
 Test(value, missing_is_said_by_name)
 {
-	cr_assert_str_eq(missing_reason(HEADER_CALL_ID), "Missing Call-ID");
+	cr_assert_str_eq(parse_missing_reason(HEADER_CALL_ID), "Missing Call-ID");
 }

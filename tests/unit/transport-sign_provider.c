@@ -76,7 +76,7 @@ static void every_way(const char *kind)
 {
 	struct bench *b = bench_new(kind);
 
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	talk(b, TLS1_3_VERSION, NULL);
 	talk(b, TLS1_2_VERSION, NULL);
 	cr_assert_eq(b->signer[0].signed_, 2);
@@ -87,7 +87,7 @@ static void every_way(const char *kind)
 		talk(b, TLS1_2_VERSION, "rsa_pkcs1_sha256:ecdsa_secp256r1_sha256");
 		talk(b, TLS1_2_VERSION, "rsa_pkcs1_sha512:ecdsa_secp256r1_sha256");
 	}
-	cr_assert_eq(keys_pending(b->f->t.keys), 0);
+	cr_assert_eq(sign_client_pending(b->f->t.sign_client), 0);
 	cr_assert_eq(tls_handshakes(b->f->t.tls), 0);
 	bench_free(b);
 }
@@ -173,13 +173,13 @@ Test(keyless, more_than_an_edge_takes_at_once)
 
 	dial_all(b, p, STORM, 0);
 	b->signer[0].mute = true;
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
-	while (keys_pending(b->f->t.keys) < STORM)
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
+	while (sign_client_pending(b->f->t.sign_client) < STORM)
 		step_all(b, p, STORM);
 	/* the rest waits here, where it can still go to another */
 	cr_assert_eq(COUNTED(SIGN_REQUESTS), SIGN_PENDING_MAX);
 	cr_assert_eq(b->signer[0].asked, SIGN_PENDING_MAX);
-	signer_live(&b->signer[1], b->f->t.loop, b->f->t.keys, 1);
+	signer_live(&b->signer[1], b->f->t.loop, b->f->t.sign_client, 1);
 	/* and so does what hangs in the first, after a while */
 	finish_all(b, p, STORM);
 	cr_assert_eq(b->signer[1].signed_, STORM);
@@ -195,14 +195,14 @@ Test(keyless, a_dead_worker_is_replaced_and_nobody_notices)
 
 	dial_all(b, p, STORM, 0);
 	b->signer[0].mute = true;
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
-	while (keys_pending(b->f->t.keys) < STORM)
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
+	while (sign_client_pending(b->f->t.sign_client) < STORM)
 		step_all(b, p, STORM);
 	signer_die(&b->signer[0]);
-	UNTIL(b->f, keys_edges(b->f->t.keys) == 0);
-	cr_assert_eq(keys_pending(b->f->t.keys), STORM);
+	UNTIL(b->f, sign_client_edges(b->f->t.sign_client) == 0);
+	cr_assert_eq(sign_client_pending(b->f->t.sign_client), STORM);
 	b->signer[0].mute = false;
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	finish_all(b, p, STORM);
 	cr_assert_eq(b->signer[0].signed_, STORM);
 	cr_assert_eq(COUNTED(SIGN_RETRIES), SIGN_PENDING_MAX);
@@ -217,11 +217,11 @@ Test(keyless, a_new_edge_takes_the_place_of_the_old)
 
 	dial_all(b, p, 10, 0);
 	b->signer[0].mute = true;
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
-	while (keys_pending(b->f->t.keys) < 10)
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
+	while (sign_client_pending(b->f->t.sign_client) < 10)
 		step_all(b, p, 10);
 	/* the master hands over the successor's before the death was seen here */
-	signer_live(&b->signer[1], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[1], b->f->t.loop, b->f->t.sign_client, 0);
 	finish_all(b, p, 10);
 	cr_assert_eq(b->signer[1].signed_, 10);
 	bench_free(b);
@@ -239,7 +239,7 @@ static void fails(struct bench *b, struct peer *p, enum counter reason)
 	cr_assert_eq(p->result, -1);
 	UNTIL(b->f, counters_page->counter[reason] == 1);
 	cr_assert_eq(tls_handshakes(b->f->t.tls), 0);
-	cr_assert_eq(keys_pending(b->f->t.keys), 0);
+	cr_assert_eq(sign_client_pending(b->f->t.sign_client), 0);
 	peer_free(p);
 }
 
@@ -247,7 +247,7 @@ Test(keyless, a_refused_signature_fails_the_handshake)
 {
 	struct bench *b = bench_new("P-256");
 
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	b->signer[0].error = -EACCES;
 	fails(b, client_new(&b->a, 0), COUNTER_TLS_FAILED_KEY);
 	b->signer[0].error = 0;
@@ -261,7 +261,7 @@ Test(keyless, a_wrong_signature_is_seen_by_the_peer)
 	EVP_PKEY *other = make_key("P-256");
 
 	b->signer[0].key[0] = other;
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	fails(b, client_new(&b->a, TLS1_3_VERSION), COUNTER_TLS_FAILED_PROTOCOL);
 	EVP_PKEY_free(other);
 	bench_free(b);
@@ -284,7 +284,7 @@ Test(keyless, a_peer_that_leaves_takes_its_request_along)
 	struct peer *p[20];
 
 	dial_all(b, p, 20, 0);
-	while (keys_pending(b->f->t.keys) < 20)
+	while (sign_client_pending(b->f->t.sign_client) < 20)
 		step_all(b, p, 20);
 	for (unsigned i = 0; i < 20; i++) {
 		struct linger reset = {1, 0};
@@ -293,10 +293,10 @@ Test(keyless, a_peer_that_leaves_takes_its_request_along)
 		peer_free(p[i]);
 	}
 	UNTIL(b->f, streams_count(b->f->t.streams) == 0);
-	cr_assert_eq(keys_pending(b->f->t.keys), 0);
+	cr_assert_eq(sign_client_pending(b->f->t.sign_client), 0);
 	cr_assert_eq(COUNTED(TLS_FAILED_GONE), 20);
 	/* an answer that comes all the same meets nobody */
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	talk(b, 0, NULL);
 	bench_free(b);
 }
@@ -310,14 +310,14 @@ Test(keyless, a_peer_that_speaks_meanwhile_waits_for_its_turn)
 	uint64_t start;
 
 	client_dial(p, b->f->port[ACCESS_TLS], "sip.example.net");
-	UNTIL(b->f, peer_step(p) || keys_pending(b->f->t.keys) == 1);
+	UNTIL(b->f, peer_step(p) || sign_client_pending(b->f->t.sign_client) == 1);
 	cr_assert_eq(send(p->fd, change_cipher_spec, sizeof(change_cipher_spec), 0),
 		sizeof(change_cipher_spec));
 	loop_once(b->f->t.loop, 1000);
 	start = clock_ms();
 	loop_once(b->f->t.loop, 50);
 	cr_assert_geq(clock_ms() - start, 40, "the loop spins");
-	signer_live(&b->signer[0], b->f->t.loop, b->f->t.keys, 0);
+	signer_live(&b->signer[0], b->f->t.loop, b->f->t.sign_client, 0);
 	UNTIL(b->f, peer_step(p));
 	UNTIL(b->f, COUNTED(TLS_HANDSHAKES) == 1);
 	peer_free(p);
@@ -331,12 +331,13 @@ Test(keyless, an_edge_that_talks_nonsense_is_closed)
 
 	cr_assert_eq(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	cr_assert_eq(keys_edge(b->f->t.keys, PEER(PEER_TLS, 2), pair[1]), 0);
-	cr_assert_eq(keys_edges(b->f->t.keys), 1);
+	cr_assert_eq(sign_client_edge(b->f->t.sign_client, PEER(PEER_TLS, 2), pair[1]), 0);
+	cr_assert_eq(sign_client_edges(b->f->t.sign_client), 1);
 	cr_assert_eq(send(pair[0], "nonsense", 8, 0), 8);
-	UNTIL(b->f, keys_edges(b->f->t.keys) == 0);
+	UNTIL(b->f, sign_client_edges(b->f->t.sign_client) == 0);
 	close(pair[0]);
-	cr_assert_eq(keys_edge(b->f->t.keys, PEER(PEER_SIP, 0), 0), -EINVAL);
-	cr_assert_eq(keys_edge(b->f->t.keys, PEER(PEER_TLS, KEY_EDGES_MAX), 0), -ENOSPC);
+	cr_assert_eq(sign_client_edge(b->f->t.sign_client, PEER(PEER_SIP, 0), 0), -EINVAL);
+	cr_assert_eq(
+		sign_client_edge(b->f->t.sign_client, PEER(PEER_TLS, KEY_EDGES_MAX), 0), -ENOSPC);
 	bench_free(b);
 }

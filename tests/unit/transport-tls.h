@@ -191,7 +191,7 @@ static inline void signer_event(void *arg, uint32_t events)
 
 /* A new life of the TLS worker with that index. */
 static inline void signer_live(
-	struct signer *s, struct loop *loop, struct keys *keys, unsigned index)
+	struct signer *s, struct loop *loop, struct sign_client *keys, unsigned index)
 {
 	int pair[2];
 
@@ -200,7 +200,7 @@ static inline void signer_live(
 	s->loop = loop;
 	s->fd = pair[0];
 	cr_assert_eq(loop_add(loop, s->fd, EPOLLIN, signer_event, s, &s->source), 0);
-	cr_assert_eq(keys_edge(keys, PEER(PEER_TLS, index), pair[1]), 0);
+	cr_assert_eq(sign_client_edge(keys, PEER(PEER_TLS, index), pair[1]), 0);
 }
 
 /* ---- certificates for the worker ---- */
@@ -347,7 +347,7 @@ static inline struct secure *secure_new(void (*adjust)(struct image *image))
 		cr_assert_eq(hand_over(&s->f->t, 1, i, secure_names[i], s->x[i], NULL), 0);
 		s->signer[0].key[i] = s->signer[1].key[i] = s->key[i];
 	}
-	signer_live(&s->signer[0], s->f->t.loop, s->f->t.keys, 0);
+	signer_live(&s->signer[0], s->f->t.loop, s->f->t.sign_client, 0);
 	cr_assert_eq(certificates_commit(s->f->t.certificates, 1), 0);
 	cr_assert_eq(tls_authorities(s->f->t.tls, NONE_INDEX,
 			     (struct str){pem, pem_of(s->authority.certificate, pem, sizeof(pem))}),

@@ -4,7 +4,7 @@
 #include "ipc/octet.h"
 #include "common/str.h"
 
-static enum frame_result bad(struct frame_step *step, uint16_t status, enum counter counter,
+static enum frame_result frame_bad(struct frame_step *step, uint16_t status, enum counter counter,
 	const char *reason, size_t header_size)
 {
 	step->status = status;
@@ -14,7 +14,7 @@ static enum frame_result bad(struct frame_step *step, uint16_t status, enum coun
 	return FRAME_BAD;
 }
 
-static enum frame_result consume(
+static enum frame_result frame_consume(
 	struct frame *f, struct frame_step *step, size_t size, enum frame_result result)
 {
 	step->consume = size;
@@ -23,7 +23,7 @@ static enum frame_result consume(
 }
 
 /* CRLFs before a start line. One of them may be half a ping: it waits for what follows. */
-static enum frame_result keep_alive(
+static enum frame_result frame_keep_alive(
 	struct frame *f, const char *buffer, size_t size, struct frame_step *step)
 {
 	static const char ping[] = "\r\n\r\n";
@@ -32,18 +32,18 @@ static enum frame_result keep_alive(
 	while (n < size && n < 4 && buffer[n] == ping[n])
 		n++;
 	if (n == 4)
-		return consume(f, step, 4, FRAME_PING);
+		return frame_consume(f, step, 4, FRAME_PING);
 	if (n == size)
 		return FRAME_MORE;
 	if (n >= 2) /* with a third octet, a CR, followed by something else: that is the next call's
 	               to refuse */
-		return consume(f, step, 2, FRAME_PONG);
-	return bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
+		return frame_consume(f, step, 2, FRAME_PONG);
+	return frame_bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 }
 
 /* Whether the line starts with Content-Length or its compact form; *value: where its value starts,
  * relative to the line. */
-static bool is_content_length(struct str line, uint32_t *value)
+static bool frame_is_content_length(struct str line, uint32_t *value)
 {
 	size_t n = (size_t)(octet_span(line.p, line.p + line.n, OCTET_TOKEN) - line.p), colon = n;
 	struct str name = {line.p, n};
@@ -60,7 +60,7 @@ static bool is_content_length(struct str line, uint32_t *value)
 
 /* The header part is whole: its length and Content-Length's give the message's. 0, or the status to
  * refuse with. */
-static uint16_t message_size(
+static uint16_t frame_message_size(
 	struct frame *f, const char *buffer, size_t message_max, const char **reason)
 {
 	uint64_t body;
@@ -89,7 +89,7 @@ static uint16_t message_size(
 }
 
 /* One whole line, [f->line, end) with its CRLF. */
-static void take_line(struct frame *f, const char *buffer, uint32_t end)
+static void frame_take_line(struct frame *f, const char *buffer, uint32_t end)
 {
 	uint32_t value;
 
@@ -99,7 +99,8 @@ static void take_line(struct frame *f, const char *buffer, uint32_t end)
 		return;
 	}
 	f->in_length = f->line &&
-	               is_content_length((struct str){buffer + f->line, end - 2 - f->line}, &value);
+	               frame_is_content_length(
+			       (struct str){buffer + f->line, end - 2 - f->line}, &value);
 	if (!f->in_length)
 		return;
 	f->twice |= f->value != 0;
@@ -108,7 +109,7 @@ static void take_line(struct frame *f, const char *buffer, uint32_t end)
 }
 
 /* Responses are never answered. */
-static uint16_t answer(const char *buffer, uint16_t status)
+static uint16_t frame_answer_status(const char *buffer, uint16_t status)
 {
 	return strncasecmp(buffer, "SIP/", 4) ? status : 0;
 }
@@ -122,9 +123,9 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 	if (!size)
 		return FRAME_MORE;
 	if (!f->scanned && (buffer[0] == '\r' || buffer[0] == '\n'))
-		return keep_alive(f, buffer, size, step);
+		return frame_keep_alive(f, buffer, size, step);
 	if (!f->scanned && !octet_is(buffer[0], OCTET_TOKEN))
-		return bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
+		return frame_bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 	step->begun = true;
 
 	while (!f->header_size) {
@@ -134,27 +135,28 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		if (!feed) {
 			f->scanned = (uint32_t)limit;
 			if (limit == header_max)
-				return bad(step, answer(buffer, 513), COUNTER_FRAME_TOO_LARGE,
-					"Headers Too Large", 0);
+				return frame_bad(step, frame_answer_status(buffer, 513),
+					COUNTER_FRAME_TOO_LARGE, "Headers Too Large", 0);
 			return FRAME_MORE;
 		}
 		uint32_t end = (uint32_t)(feed - buffer) + 1;
 
 		if (end < 2 || feed[-1] != '\r')
-			return bad(step, 0, COUNTER_FRAME_NOT_SIP, "Line End Other Than CRLF", 0);
+			return frame_bad(
+				step, 0, COUNTER_FRAME_NOT_SIP, "Line End Other Than CRLF", 0);
 		f->scanned = end;
 		if (f->line && end == f->line + 2)
 			f->header_size = end;
 		else
-			take_line(f, buffer, end);
+			frame_take_line(f, buffer, end);
 		f->line = end;
 	}
 	if (!f->total) {
 		const char *reason = NULL;
-		uint16_t status = message_size(f, buffer, message_max, &reason);
+		uint16_t status = frame_message_size(f, buffer, message_max, &reason);
 
 		if (status)
-			return bad(step, answer(buffer, status),
+			return frame_bad(step, frame_answer_status(buffer, status),
 				status == 513 ? COUNTER_FRAME_TOO_LARGE : COUNTER_FRAME_LENGTH,
 				reason, f->header_size);
 	}
@@ -162,5 +164,5 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		step->need = f->total - size;
 		return FRAME_MORE;
 	}
-	return consume(f, step, f->total, FRAME_MESSAGE);
+	return frame_consume(f, step, f->total, FRAME_MESSAGE);
 }

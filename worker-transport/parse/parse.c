@@ -16,17 +16,17 @@
 
 #define SIP_VERSION S("SIP/2.0")
 
-static bool starts_nocase(struct str s, struct str prefix)
+static bool parse_starts_nocase(struct str s, struct str prefix)
 {
 	return s.n >= prefix.n && str_equal_nocase((struct str){s.p, prefix.n}, prefix);
 }
 
 /* "SIP/" 1*DIGIT "." 1*DIGIT, of whatever version. */
-static bool is_version(struct str s)
+static bool parse_is_version(struct str s)
 {
 	const char *end = s.p + s.n, *dot, *last;
 
-	if (!starts_nocase(s, S("SIP/")))
+	if (!parse_starts_nocase(s, S("SIP/")))
 		return false;
 	dot = octet_span(s.p + 4, end, OCTET_DIGIT);
 	if (dot == s.p + 4 || dot == end || *dot != '.')
@@ -36,7 +36,7 @@ static bool is_version(struct str s)
 }
 
 /* A fault of a line, as the answer to it. False where nothing can be read behind it. */
-static bool note_fault(struct parser *p, enum line_fault fault)
+static bool parse_note_fault(struct parser *p, enum line_fault fault)
 {
 	switch (fault) {
 	case LINE_OK: return true;
@@ -63,7 +63,7 @@ static void parse_status_line(struct parser *p, struct str line)
 	struct message *m = p->message;
 	uint64_t status;
 
-	if (!starts_nocase(line, S("SIP/2.0 "))) {
+	if (!parse_starts_nocase(line, S("SIP/2.0 "))) {
 		parse_fail(p, 0, COUNTER_PARSE_VERSION, "Version Not Supported");
 		return;
 	}
@@ -98,7 +98,7 @@ static bool parse_request_line(struct parser *p, struct str line)
 	version = uri_end < rest.n ? str_from(rest, uri_end + 1) : (struct str){end, 0};
 	rest.n = uri_end;
 	if (!str_equal_nocase(version, SIP_VERSION)) {
-		if (is_version(version))
+		if (parse_is_version(version))
 			parse_fail(p, 505, COUNTER_PARSE_VERSION, "Version Not Supported");
 		else if (memmem(line.p, line.n, " SIP/", 5))
 			parse_fail(p, 400, COUNTER_PARSE_START_LINE, "Malformed Request-Line");
@@ -170,7 +170,7 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 			return at + 2;
 		enum line_fault fault = line_end(at, limit, &end);
 
-		if (!note_fault(p, fault))
+		if (!parse_note_fault(p, fault))
 			return NULL;
 		if (fault == LINE_OK)
 			parse_header(p, at, end);
@@ -188,10 +188,12 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 
 	for (size_t i = 0; i < sizeof(mandatory); i++)
 		if (m->first[mandatory[i]] == 0xff)
-			parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(mandatory[i]));
+			parse_fail(
+				p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(mandatory[i]));
 	if (m->is_request && m->method == METHOD_INVITE) {
 		if (!m->contact_count)
-			parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(HEADER_CONTACT));
+			parse_fail(p, 400, COUNTER_PARSE_MISSING,
+				parse_missing_reason(HEADER_CONTACT));
 		else if (m->contact_count > 1)
 			parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, "More Than One Contact");
 	}
@@ -203,13 +205,14 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 			length = (size_t)p->content_length;
 	}
 	if (length && m->first[HEADER_CONTENT_TYPE] == 0xff)
-		parse_fail(p, 400, COUNTER_PARSE_MISSING, missing_reason(HEADER_CONTENT_TYPE));
+		parse_fail(
+			p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(HEADER_CONTENT_TYPE));
 	m->body = (struct span){(uint16_t)(body - p->raw), (uint16_t)length};
 	m->raw_size = (uint32_t)(body - p->raw) + (uint32_t)length;
 }
 
 /* Puts the raw bytes behind the header table. */
-static void finish(struct parser *p)
+static void parse_finish(struct parser *p)
 {
 	struct message *m = p->message;
 	char *raw = (char *)(m + 1) + m->header_count * sizeof(struct message_header);
@@ -221,14 +224,14 @@ static void finish(struct parser *p)
 
 /* The way back is the top Via's to say; what else is missing from the request is missing from its
  * answer (RFC 4475 section 3.3.1). */
-static bool is_answerable(const struct parser *p)
+static bool parse_is_answerable(const struct parser *p)
 {
 	const struct message *m = p->message;
 
 	return m->is_request && m->method != METHOD_ACK && m->method_name.length && m->via.length;
 }
 
-static int refuse(struct parser *p, bool answerable, struct parse_error *error)
+static int parse_refuse(struct parser *p, bool answerable, struct parse_error *error)
 {
 	p->error.answerable = answerable;
 	if (!answerable)
@@ -246,12 +249,12 @@ bool parse_keepalive(const char *raw, size_t size)
 }
 
 int parse_message(
-	const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error)
+	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error)
 {
 	const char *limit = raw + size, *end, *body = NULL;
 
 	assert(size <= MESSAGE_RAW_MAX && !((uintptr_t)buffer & 7));
-	if (room_size < message_block_size(MESSAGE_HEADERS_MAX, size))
+	if (buffer_size < message_block_size(MESSAGE_HEADERS_MAX, size))
 		return -ENOBUFS;
 	while (limit - raw >= 2 && raw[0] == '\r' && raw[1] == '\n')
 		raw += 2;
@@ -267,28 +270,28 @@ int parse_message(
 	if (raw == limit || !octet_is(*raw, OCTET_TOKEN) ||
 		line_end_unfolded(raw, limit, &end) != LINE_OK) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
-		return refuse(&p, false, error);
+		return parse_refuse(&p, false, error);
 	}
 	struct str line = {raw, (size_t)(end - raw)};
 
 	m->start_line = span_of(&p, line);
-	if (starts_nocase(line, S("SIP/"))) {
+	if (parse_starts_nocase(line, S("SIP/"))) {
 		parse_status_line(&p, line);
 	} else if (!parse_request_line(&p, line)) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
-		return refuse(&p, false, error);
+		return parse_refuse(&p, false, error);
 	}
 	if (!p.failed || m->is_request)
 		body = parse_headers(&p, end + 2, limit);
 	if (body)
 		parse_whole(&p, body, limit);
 	if (p.failed) {
-		bool answerable = body && is_answerable(&p);
+		bool answerable = body && parse_is_answerable(&p);
 
 		if (answerable)
-			finish(&p);
-		return refuse(&p, answerable, error);
+			parse_finish(&p);
+		return parse_refuse(&p, answerable, error);
 	}
-	finish(&p);
+	parse_finish(&p);
 	return 0;
 }

@@ -50,7 +50,7 @@ struct parse_error {
  * message_check.
  * -ENOBUFS: room is too small. */
 int parse_message(
-	const char *raw, size_t size, void *buffer, size_t room_size, struct parse_error *error);
+	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error);
 
 /* True where a datagram holds nothing but CR and LF or zero bytes: a keep-alive, to be counted and
  * dropped. */

@@ -8,7 +8,7 @@
 
 /* The first octet at or after p that is a control byte, or limit. *high collects whether any octet
  * from 0x80 on was passed. */
-static const char *next_control(const char *p, const char *limit, uint64_t *high)
+static const char *line_next_control(const char *p, const char *limit, uint64_t *high)
 {
 	while (limit - p >= 8) {
 		uint64_t x;
@@ -70,13 +70,14 @@ bool line_is_utf8(const char *text, const char *end)
 	return true;
 }
 
-static enum line_fault find_end(const char *start, const char *limit, bool folds, const char **end)
+static enum line_fault line_find_end(
+	const char *start, const char *limit, bool folds, const char **end)
 {
 	uint64_t high = 0;
 	bool control = false, nul = false;
 
 	for (const char *p = start;; p++) {
-		p = next_control(p, limit, &high);
+		p = line_next_control(p, limit, &high);
 		if (p == limit)
 			return LINE_OPEN;
 		if (*p == '\r') {
@@ -103,10 +104,10 @@ static enum line_fault find_end(const char *start, const char *limit, bool folds
 
 enum line_fault line_end(const char *p, const char *limit, const char **end)
 {
-	return find_end(p, limit, true, end);
+	return line_find_end(p, limit, true, end);
 }
 
 enum line_fault line_end_unfolded(const char *p, const char *limit, const char **end)
 {
-	return find_end(p, limit, false, end);
+	return line_find_end(p, limit, false, end);
 }

@@ -59,7 +59,7 @@ static const bool single[HEADER_COUNT] = {
 	[HEADER_REFER_SUB] = true,
 };
 
-const char *missing_reason(uint8_t id)
+const char *parse_missing_reason(uint8_t id)
 {
 	return missing[id];
 }
@@ -72,7 +72,7 @@ void parse_fail(struct parser *p, uint16_t status, enum counter counter, const c
 	p->error = (struct parse_error){.status = status, .counter = counter, .reason = reason};
 }
 
-static void fail_value(struct parser *p, uint8_t id, int error)
+static void value_fail(struct parser *p, uint8_t id, int error)
 {
 	if (error == -E2BIG)
 		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Parameters");
@@ -81,7 +81,7 @@ static void fail_value(struct parser *p, uint8_t id, int error)
 }
 
 /* One list element more. False where there are too many: the caller stops reading. */
-static bool count_item(struct parser *p)
+static bool value_count_item(struct parser *p)
 {
 	if (++p->items <= PARSE_ITEMS_MAX)
 		return true;
@@ -130,7 +130,7 @@ static void value_via(struct parser *p, struct str value)
 	}
 	if (error == -ENOENT && any)
 		return;
-	fail_value(p, HEADER_VIA, error);
+	value_fail(p, HEADER_VIA, error);
 	/* with a sent-by that can be read, a refusal finds its way back all the same */
 	if (!m->via_count++ && !via_front(value, &via)) {
 		m->via = span_of(p, via.whole);
@@ -150,14 +150,14 @@ static void value_party(
 	int error = address_next(&value, &a);
 
 	if (error || value.n) {
-		fail_value(p, id, error == -ENOENT ? -EINVAL : error);
+		value_fail(p, id, error == -ENOENT ? -EINVAL : error);
 		return;
 	}
 	for (struct str params = a.params; !param_next(&params, &name, &tag);) {
 		if (name.n != 3 || !str_equal_nocase(name, S("tag")))
 			continue;
 		if (found.n || !is_token(tag)) {
-			fail_value(p, id, -EINVAL);
+			value_fail(p, id, -EINVAL);
 			return;
 		}
 		found = tag;
@@ -176,7 +176,7 @@ static void value_contact(struct parser *p, struct str value)
 	if (str_equal(value, S("*"))) {
 		if (m->contact_count || m->contact_star || !m->is_request ||
 			m->method != METHOD_REGISTER)
-			fail_value(p, HEADER_CONTACT, -EINVAL);
+			value_fail(p, HEADER_CONTACT, -EINVAL);
 		else
 			m->contact_star = 1;
 		return;
@@ -187,13 +187,13 @@ static void value_contact(struct parser *p, struct str value)
 			break;
 		}
 		any = true;
-		if (!count_item(p))
+		if (!value_count_item(p))
 			return;
 		if (!m->contact_count++)
 			m->contact = uri_spans(p, &a.uri);
 	}
 	if (error != -ENOENT || !any)
-		fail_value(p, HEADER_CONTACT, error);
+		value_fail(p, HEADER_CONTACT, error);
 }
 
 /* A list of addresses; bracketed: of name-addr only, as routes are (RFC 3261 sections 20.30
@@ -210,11 +210,11 @@ static void value_addresses(struct parser *p, uint8_t id, struct str value, bool
 			break;
 		}
 		any = true;
-		if (!count_item(p))
+		if (!value_count_item(p))
 			return;
 	}
 	if (error != -ENOENT || !any)
-		fail_value(p, id, error);
+		value_fail(p, id, error);
 }
 
 static void value_address(struct parser *p, uint8_t id, struct str value)
@@ -223,7 +223,7 @@ static void value_address(struct parser *p, uint8_t id, struct str value)
 	int error = address_next(&value, &a);
 
 	if (error || value.n)
-		fail_value(p, id, error);
+		value_fail(p, id, error);
 }
 
 static void value_call_id(struct parser *p, struct str value)
@@ -239,7 +239,7 @@ static void value_call_id(struct parser *p, struct str value)
 	if (fits)
 		p->message->call_id = span_of(p, value);
 	else
-		fail_value(p, HEADER_CALL_ID, -EINVAL);
+		value_fail(p, HEADER_CALL_ID, -EINVAL);
 }
 
 static void value_cseq(struct parser *p, struct str value)
@@ -252,7 +252,7 @@ static void value_cseq(struct parser *p, struct str value)
 
 	if (method == digits || !is_token(name) ||
 		str_number((struct str){value.p, (size_t)(digits - value.p)}, INT32_MAX, &number)) {
-		fail_value(p, HEADER_CSEQ, -EINVAL);
+		value_fail(p, HEADER_CSEQ, -EINVAL);
 		return;
 	}
 	m->cseq = (uint32_t)number;
@@ -269,7 +269,7 @@ static void value_max_forwards(struct parser *p, struct str value)
 	uint64_t number;
 
 	if (str_number(value, 255, &number))
-		fail_value(p, HEADER_MAX_FORWARDS, -EINVAL);
+		value_fail(p, HEADER_MAX_FORWARDS, -EINVAL);
 	else
 		p->message->max_forwards = (int16_t)number;
 }
@@ -307,7 +307,7 @@ static void value_params(struct parser *p, uint8_t id, struct str rest)
 		return;
 	error = rest.p[0] == ';' ? params_check(str_from(rest, 1)) : -EINVAL;
 	if (error)
-		fail_value(p, id, error);
+		value_fail(p, id, error);
 }
 
 static void value_content_type(struct parser *p, struct str value)
@@ -316,14 +316,14 @@ static void value_content_type(struct parser *p, struct str value)
 		   *slash = octet_span(type, end, OCTET_LWS);
 
 	if (type == value.p || slash == end || *slash != '/') {
-		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
+		value_fail(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
 	const char *subtype = octet_span(slash + 1, end, OCTET_LWS),
 		   *rest = octet_span(subtype, end, OCTET_TOKEN);
 
 	if (rest == subtype) {
-		fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
+		value_fail(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
 	p->message->content_type = span_of(p, value);
@@ -336,7 +336,7 @@ static void value_with_params(struct parser *p, uint8_t id, struct str value, un
 	const char *end = value.p + value.n, *rest = octet_span(value.p, end, classes);
 
 	if (rest == value.p)
-		fail_value(p, id, -EINVAL);
+		value_fail(p, id, -EINVAL);
 	else
 		value_params(p, id, (struct str){rest, (size_t)(end - rest)});
 }
@@ -351,17 +351,17 @@ static void value_rack(struct parser *p, struct str value)
 		uint64_t number;
 
 		if (str_number((struct str){at, (size_t)(digits - at)}, UINT32_MAX, &number)) {
-			fail_value(p, HEADER_RACK, -EINVAL);
+			value_fail(p, HEADER_RACK, -EINVAL);
 			return;
 		}
 		at = octet_span(digits, end, OCTET_LWS);
 		if (at == digits) {
-			fail_value(p, HEADER_RACK, -EINVAL);
+			value_fail(p, HEADER_RACK, -EINVAL);
 			return;
 		}
 	}
 	if (!is_token((struct str){at, (size_t)(end - at)}))
-		fail_value(p, HEADER_RACK, -EINVAL);
+		value_fail(p, HEADER_RACK, -EINVAL);
 }
 
 /* A comma list of tokens, possibly empty: option tags and methods. */
@@ -375,11 +375,11 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 			error = -EINVAL;
 			break;
 		}
-		if (!count_item(p))
+		if (!value_count_item(p))
 			return;
 	}
 	if (error != -ENOENT)
-		fail_value(p, id, error);
+		value_fail(p, id, error);
 }
 
 /* A list whose elements are the reader's matter: only their number is bounded. */
@@ -389,7 +389,7 @@ static void value_list(struct parser *p, struct str value)
 
 	if (!value.n)
 		return;
-	while (count_item(p) && (comma = str_find(value, ',')) < value.n)
+	while (value_count_item(p) && (comma = str_find(value, ',')) < value.n)
 		value = str_from(value, comma + 1);
 }
 
@@ -406,7 +406,7 @@ static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 		}
 	}
 	if (error != -ENOENT || !n)
-		fail_value(p, id, error);
+		value_fail(p, id, error);
 }
 
 /* Credentials and challenges: a scheme, and for Digest auth-params; other schemes are nobody's
@@ -418,7 +418,7 @@ static void value_auth(struct parser *p, uint8_t id, struct str value)
 	struct str params = {rest, (size_t)(end - rest)};
 
 	if (scheme == value.p || rest == scheme || !params.n)
-		fail_value(p, id, -EINVAL);
+		value_fail(p, id, -EINVAL);
 	else if (str_equal_nocase((struct str){value.p, (size_t)(scheme - value.p)}, S("Digest")))
 		value_auth_params(p, id, params);
 	else
@@ -440,7 +440,7 @@ static void value_date(struct parser *p, struct str value)
 			fits = value.p[i] == shape[i];
 	}
 	if (!fits)
-		fail_value(p, HEADER_DATE, -EINVAL);
+		value_fail(p, HEADER_DATE, -EINVAL);
 }
 
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again)

@@ -25,7 +25,7 @@ void parse_fail(struct parser *p, uint16_t status, enum counter counter, const c
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again);
 
 /* "Missing NAME". */
-const char *missing_reason(uint8_t id);
+const char *parse_missing_reason(uint8_t id);
 
 static inline struct span span_of(const struct parser *p, struct str s)
 {

@@ -11,13 +11,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct writer {
+struct answer_writer {
 	char *buffer;
 	size_t size, used;
 	bool full;
 };
 
-static void put(struct writer *w, struct str s)
+static void answer_put(struct answer_writer *w, struct str s)
 {
 	if (w->full || s.n > w->size - w->used) {
 		w->full = true;
@@ -29,7 +29,7 @@ static void put(struct writer *w, struct str s)
 }
 
 static void __attribute__((format(printf, 2, 3)))
-put_format(struct writer *w, const char *format, ...)
+answer_put_format(struct answer_writer *w, const char *format, ...)
 {
 	char text[160];
 	va_list ap;
@@ -41,25 +41,25 @@ put_format(struct writer *w, const char *format, ...)
 	if (n < 0 || (size_t)n >= sizeof(text))
 		w->full = true;
 	else
-		put(w, (struct str){text, (size_t)n});
+		answer_put(w, (struct str){text, (size_t)n});
 }
 
-static void put_field(struct writer *w, const char *name, struct str value)
+static void answer_put_field(struct answer_writer *w, const char *name, struct str value)
 {
-	put_format(w, "%s: ", name);
-	put(w, value);
-	put(w, S("\r\n"));
+	answer_put_format(w, "%s: ", name);
+	answer_put(w, value);
+	answer_put(w, S("\r\n"));
 }
 
 /* What a malformed request lacks, its answer lacks too. */
-static void put_copy(struct writer *w, const struct message *m, enum header id)
+static void answer_put_copy(struct answer_writer *w, const struct message *m, enum header id)
 {
 	if (message_first(m, id))
-		put_field(w, header_name(id), message_value(m, id));
+		answer_put_field(w, header_name(id), message_value(m, id));
 }
 
 /* The position of the first ';' or ',' outside quotes and angle brackets, or s.n. */
-static size_t find_outside(struct str s)
+static size_t answer_find_outside(struct str s)
 {
 	bool quoted = false, bracketed = false;
 
@@ -86,7 +86,7 @@ static size_t find_outside(struct str s)
 }
 
 /* Takes the next ";parameter" from *rest, which starts at its ';'. */
-static bool parameter_next(struct str *rest, struct str *name, struct str *value)
+static bool answer_parameter_next(struct str *rest, struct str *name, struct str *value)
 {
 	struct str all;
 	size_t end, equals;
@@ -94,7 +94,7 @@ static bool parameter_next(struct str *rest, struct str *name, struct str *value
 	if (rest->n == 0 || rest->p[0] != ';')
 		return false;
 	*rest = str_from(*rest, 1);
-	end = find_outside(*rest);
+	end = answer_find_outside(*rest);
 	all = (struct str){rest->p, end};
 	*rest = str_from(*rest, end);
 	equals = str_find(all, '=');
@@ -104,32 +104,33 @@ static bool parameter_next(struct str *rest, struct str *name, struct str *value
 }
 
 /* The tag of a From or To. */
-static struct str tag_in(struct str field)
+static struct str answer_tag_in(struct str field)
 {
-	struct str rest = str_from(field, find_outside(field)), name, value;
+	struct str rest = str_from(field, answer_find_outside(field)), name, value;
 
-	while (parameter_next(&rest, &name, &value))
+	while (answer_parameter_next(&rest, &name, &value))
 		if (str_equal_nocase(name, S("tag")))
 			return value;
 	return STR_NONE;
 }
 
-static void tag_of(
-	const struct hash_key *key, const struct message *m, char tag[REFUSE_TAG_LENGTH + 1])
+static void answer_tag_for(const struct hash_key *key, const struct message *m,
+	char tag[STATELESS_ANSWER_TAG_LENGTH + 1])
 {
 	uint64_t part[3] = {
 		hash_str(key, message_value(m, HEADER_CALL_ID)),
-		hash_str(key, tag_in(message_value(m, HEADER_FROM))),
+		hash_str(key, answer_tag_in(message_value(m, HEADER_FROM))),
 		hash_str(key, message_str(m, m->via_branch)),
 	};
 
-	snprintf(tag, REFUSE_TAG_LENGTH + 1, REFUSE_TAG_PREFIX "%016llx",
+	snprintf(tag, STATELESS_ANSWER_TAG_LENGTH + 1, STATELESS_ANSWER_TAG_PREFIX "%016llx",
 		(unsigned long long)hash_bytes(key, part, sizeof(part)));
 }
 
 /* The top Via with received (RFC 3261 section 18.2.1) and rport (RFC 3581 section 4) as we saw
  * them; what the sender wrote there is left out. */
-static void put_via(struct writer *w, const struct message *m, const struct endpoint *peer)
+static void answer_put_via(
+	struct answer_writer *w, const struct message *m, const struct endpoint *peer)
 {
 	struct str line = message_value(m, HEADER_VIA), top = message_str(m, m->via),
 		   params = message_str(m, m->via_params), name, value;
@@ -138,76 +139,76 @@ static void put_via(struct writer *w, const struct message *m, const struct endp
 	size_t host_length = endpoint_host_text(peer, host);
 	bool rport = false;
 
-	put(w, S("Via: "));
-	put(w, str_trim((struct str){top.p, (size_t)(params_at - top.p)}));
-	while (parameter_next(&params, &name, &value)) {
+	answer_put(w, S("Via: "));
+	answer_put(w, str_trim((struct str){top.p, (size_t)(params_at - top.p)}));
+	while (answer_parameter_next(&params, &name, &value)) {
 		if (str_equal_nocase(name, S("rport"))) {
 			rport = true;
 		} else if (!str_equal_nocase(name, S("received"))) {
-			put(w, S(";"));
-			put(w, name);
+			answer_put(w, S(";"));
+			answer_put(w, name);
 			if (value.p) {
-				put(w, S("="));
-				put(w, value);
+				answer_put(w, S("="));
+				answer_put(w, value);
 			}
 		}
 	}
-	put(w, S(";received="));
+	answer_put(w, S(";received="));
 	/* RFC 3261 section 25.1: received has an IPv6 address without brackets */
 	if (peer->family == 6 && host_length > 2)
-		put(w, (struct str){host + 1, host_length - 2});
+		answer_put(w, (struct str){host + 1, host_length - 2});
 	else
-		put(w, (struct str){host, host_length});
+		answer_put(w, (struct str){host, host_length});
 	if (rport)
-		put_format(w, ";rport=%u", peer->port);
-	put(w, (struct str){
-		       top.p + top.n, (size_t)(line.p + line.n -
-					       (top.p + top.n))}); /* further values of that line */
-	put(w, S("\r\n"));
+		answer_put_format(w, ";rport=%u", peer->port);
+	answer_put(w, (struct str){top.p + top.n,
+			      (size_t)(line.p + line.n -
+				       (top.p + top.n))}); /* further values of that line */
+	answer_put(w, S("\r\n"));
 }
 
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer,
-	const struct refusal *why, char *buffer, size_t size)
+long stateless_answer_write(const struct hash_key *tag_key, const struct message *m,
+	const struct endpoint *peer, const struct stateless_answer *why, char *buffer, size_t size)
 {
-	struct writer w = {.buffer = buffer, .size = size};
+	struct answer_writer w = {.buffer = buffer, .size = size};
 	const struct message_header *via = message_first(m, HEADER_VIA);
-	char tag[REFUSE_TAG_LENGTH + 1];
+	char tag[STATELESS_ANSWER_TAG_LENGTH + 1];
 
 	if (!m->is_request || m->method == METHOD_ACK)
 		return -EPERM;
-	put_format(&w, "SIP/2.0 %u %s\r\n", why->status,
+	answer_put_format(&w, "SIP/2.0 %u %s\r\n", why->status,
 		why->reason ? why->reason : status_reason(why->status));
-	put_via(&w, m, peer);
+	answer_put_via(&w, m, peer);
 	while ((via = message_next(m, via)))
-		put_field(&w, "Via", message_header_value(m, via));
-	put_copy(&w, m, HEADER_FROM);
+		answer_put_field(&w, "Via", message_header_value(m, via));
+	answer_put_copy(&w, m, HEADER_FROM);
 	if (message_first(m, HEADER_TO)) {
-		put(&w, S("To: "));
-		put(&w, message_value(m, HEADER_TO));
-		if (tag_in(message_value(m, HEADER_TO)).n == 0) {
-			tag_of(tag_key, m, tag);
-			put_format(&w, ";tag=%s", tag);
+		answer_put(&w, S("To: "));
+		answer_put(&w, message_value(m, HEADER_TO));
+		if (answer_tag_in(message_value(m, HEADER_TO)).n == 0) {
+			answer_tag_for(tag_key, m, tag);
+			answer_put_format(&w, ";tag=%s", tag);
 		}
-		put(&w, S("\r\n"));
+		answer_put(&w, S("\r\n"));
 	}
-	put_copy(&w, m, HEADER_CALL_ID);
-	put_copy(&w, m, HEADER_CSEQ);
+	answer_put_copy(&w, m, HEADER_CALL_ID);
+	answer_put_copy(&w, m, HEADER_CSEQ);
 	if (why->server.n)
-		put_field(&w, "Server", why->server);
+		answer_put_field(&w, "Server", why->server);
 	if (why->retry_after)
-		put_format(&w, "Retry-After: %u\r\n", why->retry_after);
-	put(&w, S("Content-Length: 0\r\n\r\n"));
+		answer_put_format(&w, "Retry-After: %u\r\n", why->retry_after);
+	answer_put(&w, S("Content-Length: 0\r\n\r\n"));
 	return w.full ? -ENOBUFS : (long)w.used;
 }
 
-bool refuse_is_ack(const struct hash_key *tag_key, const struct message *m)
+bool stateless_answer_is_ack(const struct hash_key *tag_key, const struct message *m)
 {
 	struct str to_tag = message_str(m, m->to_tag);
-	char tag[REFUSE_TAG_LENGTH + 1];
+	char tag[STATELESS_ANSWER_TAG_LENGTH + 1];
 
-	if (!m->is_request || m->method != METHOD_ACK || to_tag.n != REFUSE_TAG_LENGTH ||
-		!str_starts(to_tag, S(REFUSE_TAG_PREFIX)))
+	if (!m->is_request || m->method != METHOD_ACK || to_tag.n != STATELESS_ANSWER_TAG_LENGTH ||
+		!str_starts(to_tag, S(STATELESS_ANSWER_TAG_PREFIX)))
 		return false;
-	tag_of(tag_key, m, tag);
-	return str_equal(to_tag, (struct str){tag, REFUSE_TAG_LENGTH});
+	answer_tag_for(tag_key, m, tag);
+	return str_equal(to_tag, (struct str){tag, STATELESS_ANSWER_TAG_LENGTH});
 }

@@ -11,12 +11,12 @@
 #include "ipc/message.h"
 
 /* A tag that was made here: this and 16 hex digits. */
-#define REFUSE_TAG_PREFIX "st"
-#define REFUSE_TAG_LENGTH 18
+#define STATELESS_ANSWER_TAG_PREFIX "st"
+#define STATELESS_ANSWER_TAG_LENGTH 18
 /* Room that any answer fits in. */
-#define REFUSE_ROOM (MESSAGE_RAW_MAX + 1024)
+#define STATELESS_ANSWER_MAX (MESSAGE_RAW_MAX + 1024)
 
-struct refusal {
+struct stateless_answer {
 	unsigned status;
 	const char *reason;   /* reason phrase; NULL: the status' own */
 	unsigned retry_after; /* seconds; 0: no such header */
@@ -26,10 +26,10 @@ struct refusal {
 /* Writes the answer to the request m, a whole block or one that parse_message called answerable,
  * that came from peer. Returns its length; -EPERM for an ACK or a response, which are never
  * answered; -ENOBUFS. */
-long refuse(const struct hash_key *tag_key, const struct message *m, const struct endpoint *peer,
-	const struct refusal *why, char *buffer, size_t size);
+long stateless_answer_write(const struct hash_key *tag_key, const struct message *m,
+	const struct endpoint *peer, const struct stateless_answer *why, char *buffer, size_t size);
 
 /* Whether m, a whole block, is the ACK of an answer that was made here. */
-bool refuse_is_ack(const struct hash_key *tag_key, const struct message *m);
+bool stateless_answer_is_ack(const struct hash_key *tag_key, const struct message *m);
 
 #endif

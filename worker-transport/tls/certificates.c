@@ -65,19 +65,19 @@ int certificates_new(struct certificates **out, struct transport_worker *t)
 	return 0;
 }
 
-static void end_check(struct generation *g)
+static void generation_end_check(struct generation *g)
 {
 	if (!g->check)
 		return;
-	if (g->check->signing.keys)
-		keys_cancel(&g->check->signing);
+	if (g->check->signing.client)
+		sign_client_cancel(&g->check->signing);
 	free(g->check);
 	g->check = NULL;
 }
 
 static void generation_free(struct generation *g)
 {
-	end_check(g);
+	generation_end_check(g);
 	for (unsigned i = 0; i < g->count; i++) {
 		struct certificate *c = &g->certificate[i];
 
@@ -104,7 +104,7 @@ void certificates_free(struct certificates *c)
 	free(c);
 }
 
-static struct generation *find(const struct certificates *c, uint32_t number)
+static struct generation *generation_find(const struct certificates *c, uint32_t number)
 {
 	struct generation *g = c->all;
 
@@ -116,7 +116,7 @@ static struct generation *find(const struct certificates *c, uint32_t number)
 /* ---- one certificate ---- */
 
 /* What is wrong with it, in words; the first that is found stays. */
-__attribute__((format(printf, 2, 3))) static void wrong(
+__attribute__((format(printf, 2, 3))) static void certificate_wrong(
 	struct certificate *c, const char *format, ...)
 {
 	va_list ap;
@@ -131,14 +131,14 @@ __attribute__((format(printf, 2, 3))) static void wrong(
 		c->wrong = strdup("no memory");
 }
 
-static int64_t unix_time(const ASN1_TIME *time)
+static int64_t certificate_unix_time(const ASN1_TIME *time)
 {
 	struct tm tm;
 
 	return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static bool read_chain(struct certificate *c, const char *pem, size_t size)
+static bool certificate_read_chain(struct certificate *c, const char *pem, size_t size)
 {
 	BIO *in = BIO_new_mem_buf(pem, (int)size);
 	X509 *x;
@@ -146,7 +146,7 @@ static bool read_chain(struct certificate *c, const char *pem, size_t size)
 
 	c->chain = sk_X509_new_null();
 	while (in && c->chain && (x = PEM_read_bio_X509(in, NULL, NULL, (void *)(uintptr_t) ""))) {
-		int64_t end = unix_time(X509_get0_notAfter(x));
+		int64_t end = certificate_unix_time(X509_get0_notAfter(x));
 
 		if (n == 0 || end < c->not_after)
 			c->not_after = end;
@@ -157,11 +157,11 @@ static bool read_chain(struct certificate *c, const char *pem, size_t size)
 		n++;
 	}
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		wrong(c, "certificate %u of the chain cannot be parsed", n + 1);
+		certificate_wrong(c, "certificate %u of the chain cannot be parsed", n + 1);
 	else if (n == 0)
-		wrong(c, "the chain holds no certificate");
+		certificate_wrong(c, "the chain holds no certificate");
 	else if (n > CHAIN_MAX)
-		wrong(c, "the chain holds more than %d certificates", CHAIN_MAX);
+		certificate_wrong(c, "the chain holds more than %d certificates", CHAIN_MAX);
 	ERR_clear_error();
 	BIO_free(in);
 	return !c->wrong;
@@ -174,7 +174,7 @@ struct name_list {
 	bool failed;
 };
 
-static void add_name(void *arg, struct str name)
+static void name_list_add(void *arg, struct str name)
 {
 	struct name_list *l = arg;
 
@@ -195,7 +195,7 @@ static void add_name(void *arg, struct str name)
 	l->text[l->used] = 0;
 }
 
-static void read_names(struct certificate *c, struct str names)
+static void certificate_read_names(struct certificate *c, struct str names)
 {
 	struct name_list l = {0};
 
@@ -203,41 +203,41 @@ static void read_names(struct certificate *c, struct str names)
 		size_t end = str_find(names, ' ');
 
 		if (end)
-			add_name(&l, (struct str){names.p, end});
+			name_list_add(&l, (struct str){names.p, end});
 		names = str_from(names, end < names.n ? end + 1 : end);
 	}
 	if (!l.used)
-		identity_each(c->leaf, add_name, &l);
+		identity_each(c->leaf, name_list_add, &l);
 	if (!l.text && !l.failed)
 		l.text = calloc(1, 2);
 	if (l.failed || !l.text)
-		wrong(c, "no memory");
+		certificate_wrong(c, "no memory");
 	c->names = l.text;
 }
 
 /* Whether the certificate bears a name that it is to serve: as itself, under a wildcard of its own,
  * or as an address. */
-struct search {
+struct name_search {
 	struct str name;
 	bool found;
 };
 
-static void search(void *arg, struct str name)
+static void name_search_visit(void *arg, struct str name)
 {
-	struct search *s = arg;
+	struct name_search *s = arg;
 
 	s->found |= str_equal_nocase(name, s->name) || identity_covers(name, s->name);
 }
 
-static bool bears(X509 *leaf, struct str name)
+static bool certificate_bears(X509 *leaf, struct str name)
 {
-	struct search s = {.name = name};
+	struct name_search s = {.name = name};
 
-	identity_each(leaf, search, &s);
+	identity_each(leaf, name_search_visit, &s);
 	return s.found || identity_is(leaf, name);
 }
 
-static void read_certificate(
+static void generation_read_certificate(
 	struct generation *g, uint16_t index, struct str names, struct str chain)
 {
 	struct transport_worker *t = g->owner->t;
@@ -245,28 +245,30 @@ static void read_certificate(
 	EVP_PKEY *public;
 	int error;
 
-	if (!read_chain(c, chain.p, chain.n))
+	if (!certificate_read_chain(c, chain.p, chain.n))
 		return;
-	read_names(c, names);
+	certificate_read_names(c, names);
 	for (const char *name = c->names; name && *name; name += strlen(name) + 1)
-		if (!bears(c->leaf, str_of(name)))
-			wrong(c, "it does not name %s (subjectAltName)", name);
+		if (!certificate_bears(c->leaf, str_of(name)))
+			certificate_wrong(c, "it does not name %s (subjectAltName)", name);
 	public = X509_get0_pubkey(c->leaf);
-	error = public ? keyless_key(t->keyless, public, g->number, index, &c->key) : -EBADMSG;
+	error = public ? sign_provider_key(t->sign_provider, public, g->number, index, &c->key)
+	               : -EBADMSG;
 	if (error) {
-		wrong(c, error == -EOPNOTSUPP ? "its key is none of EC P-256, EC P-384, RSA of "
-						"2048 to 4096 bits, Ed25519"
-					      : "its public key cannot be used");
+		certificate_wrong(c, error == -EOPNOTSUPP
+					     ? "its key is none of EC P-256, EC P-384, RSA of "
+					       "2048 to 4096 bits, Ed25519"
+					     : "its public key cannot be used");
 		return;
 	}
-	c->context = context_new(t, true);
+	c->context = tls_context_new(t, true);
 	if (!c->context ||
 		SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) != 1) {
 		char text[256];
 
 		ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
 		ERR_clear_error();
-		wrong(c, "OpenSSL does not take it: %s", text);
+		certificate_wrong(c, "OpenSSL does not take it: %s", text);
 	}
 }
 
@@ -283,7 +285,7 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 		head.chain_size != size - sizeof(head) - head.names_size ||
 		head.name[sizeof(head.name) - 1])
 		return -EBADMSG;
-	g = find(c, head.generation);
+	g = generation_find(c, head.generation);
 	if (!g) {
 		if (c->count == GENERATIONS_MAX)
 			return -ENOSPC;
@@ -300,16 +302,16 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 		return -EBADMSG;
 	g->count++;
 	memcpy(g->certificate[head.index].name, head.name, sizeof(head.name));
-	read_certificate(g, head.index, (struct str){at, head.names_size},
+	generation_read_certificate(g, head.index, (struct str){at, head.names_size},
 		(struct str){at + head.names_size, head.chain_size});
 	return 0;
 }
 
 /* ---- the check ---- */
 
-static void next_signature(struct check *k);
+static void check_next_signature(struct check *k);
 
-static void checked(struct check *k, int error, const char *text)
+static void check_finish(struct check *k, int error, const char *text)
 {
 	certificates_done done = k->done;
 	void *arg = k->arg;
@@ -321,7 +323,7 @@ static void checked(struct check *k, int error, const char *text)
 	done(arg, sequence, error, index, text);
 }
 
-static void on_signature(struct signing *s, void *arg)
+static void check_on_signature(struct signing *s, void *arg)
 {
 	struct check *k = arg;
 	const struct certificate *c = &k->generation->certificate[k->index];
@@ -330,43 +332,44 @@ static void on_signature(struct signing *s, void *arg)
 	if (s->state != SIGNING_DONE) {
 		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name,
 			s->error == -ETIMEDOUT ? "no key worker answers" : error_text(s->error));
-		checked(k, -EIO, text);
-	} else if (!keyless_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature,
+		check_finish(k, -EIO, text);
+	} else if (!sign_provider_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature,
 			   s->signature_size)) {
 		snprintf(text, sizeof(text),
 			"certificate \"%s\": its key does not belong to it: the test signature "
 			"does not verify",
 			c->name);
-		checked(k, -EKEYREJECTED, text);
+		check_finish(k, -EKEYREJECTED, text);
 	} else {
 		k->index++;
-		next_signature(k);
+		check_next_signature(k);
 	}
 }
 
-static void next_signature(struct check *k)
+static void check_next_signature(struct check *k)
 {
 	struct generation *g = k->generation;
 	struct signing *s = &k->signing;
 
 	if (k->index == g->count) {
-		checked(k, 0, "");
+		check_finish(k, 0, "");
 		return;
 	}
 	*s = (struct signing){.generation = g->number,
 		.certificate = k->index,
-		.scheme = keyless_scheme(X509_get0_pubkey(g->certificate[k->index].leaf)),
-		.done = on_signature,
+		.scheme = sign_provider_scheme(X509_get0_pubkey(g->certificate[k->index].leaf)),
+		.done = check_on_signature,
 		.arg = k};
 	memset(s->text, ' ', 64);
 	memcpy(s->text + 64, TEST_CONTEXT, sizeof(TEST_CONTEXT)); /* and the zero byte */
 	s->size = 64 + sizeof(TEST_CONTEXT) + TEST_HASH;
 	if (RAND_bytes(s->text + 64 + sizeof(TEST_CONTEXT), TEST_HASH) != 1 ||
-		keys_sign(g->owner->t->keys, s))
-		checked(k, -EIO, "no random numbers for a test signature");
+		sign_client_sign(g->owner->t->sign_client, s))
+		check_finish(k, -EIO, "no random numbers for a test signature");
 }
 
-static bool fault(const struct generation *g, uint16_t *index, char text[CERTIFICATES_TEXT_MAX])
+static bool generation_fault(
+	const struct generation *g, uint16_t *index, char text[CERTIFICATES_TEXT_MAX])
 {
 	for (uint16_t i = 0; i < g->count; i++) {
 		const struct certificate *c = &g->certificate[i];
@@ -395,7 +398,7 @@ static bool fault(const struct generation *g, uint16_t *index, char text[CERTIFI
 void certificates_check(struct certificates *c, uint32_t generation, uint32_t sequence,
 	certificates_done done, void *arg)
 {
-	struct generation *g = find(c, generation);
+	struct generation *g = generation_find(c, generation);
 	char text[CERTIFICATES_TEXT_MAX];
 	struct check *k;
 	uint16_t index;
@@ -404,8 +407,8 @@ void certificates_check(struct certificates *c, uint32_t generation, uint32_t se
 		done(arg, sequence, -ENOENT, NONE_INDEX, "no such generation of certificates");
 		return;
 	}
-	end_check(g);
-	if (fault(g, &index, text)) {
+	generation_end_check(g);
+	if (generation_fault(g, &index, text)) {
 		done(arg, sequence, -EBADMSG, index, text);
 		return;
 	}
@@ -416,14 +419,14 @@ void certificates_check(struct certificates *c, uint32_t generation, uint32_t se
 	}
 	*k = (struct check){.generation = g, .sequence = sequence, .done = done, .arg = arg};
 	g->check = k;
-	next_signature(k);
+	check_next_signature(k);
 }
 
 /* ---- use ---- */
 
 int certificates_commit(struct certificates *c, uint32_t generation)
 {
-	struct generation *g = find(c, generation);
+	struct generation *g = generation_find(c, generation);
 
 	if (!g)
 		return -ENOENT;
@@ -463,7 +466,7 @@ uint32_t certificates_generation(const struct certificates *c)
 }
 
 /* 2: serves exactly that name; 1: by a wildcard; 0: not. */
-static int serves(const struct certificate *c, struct str name)
+static int certificate_serves(const struct certificate *c, struct str name)
 {
 	int best = 0;
 
@@ -482,7 +485,7 @@ const struct certificate *certificates_choose(
 
 	for (unsigned i = 0; i < l->certificates.count; i++) {
 		const struct certificate *one = certificates_at(c, index[i]);
-		int fit = one && name.n ? serves(one, name) : 0;
+		int fit = one && name.n ? certificate_serves(one, name) : 0;
 
 		if (one && !first)
 			first = one;

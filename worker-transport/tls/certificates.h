@@ -30,9 +30,9 @@ struct certificate {
 	char *wrong;            /* NULL, or why it cannot be used */
 };
 
-int certificates_new(
-	struct certificates **out, struct transport_worker *t); /* -ENOMEM. t->keyless stands. */
-void certificates_free(struct certificates *c);                 /* NULL is a no-op */
+int certificates_new(struct certificates **out,
+	struct transport_worker *t);            /* -ENOMEM. t->sign_provider stands. */
+void certificates_free(struct certificates *c); /* NULL is a no-op */
 
 /* Takes the body of a CERTIFICATE packet into its generation. What is wrong with its content is
  * kept for the check. 0; -EBADMSG sizes that do not add up, or an index out of order; -ENOSPC;

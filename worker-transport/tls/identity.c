@@ -5,13 +5,13 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-static struct str text_of(const ASN1_STRING *s)
+static struct str identity_text_of(const ASN1_STRING *s)
 {
 	return (struct str){(const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s)};
 }
 
 /* A name in a certificate must be one: without control bytes, spaces or a NUL in the middle. */
-static bool sound(struct str name)
+static bool identity_sound(struct str name)
 {
 	if (name.n == 0 || name.n > IDENTITY_MAX)
 		return false;
@@ -22,7 +22,7 @@ static bool sound(struct str name)
 }
 
 /* Without the dot of the root. */
-static struct str unrooted(struct str name)
+static struct str identity_unrooted(struct str name)
 {
 	if (name.n > 1 && name.p[name.n - 1] == '.')
 		name.n--;
@@ -32,7 +32,7 @@ static struct str unrooted(struct str name)
 /* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922
  * section 7.1: never to be taken for a domain's).
  */
-static struct str sip_domain(struct str uri)
+static struct str identity_sip_domain(struct str uri)
 {
 	struct str none = {NULL, 0}, host;
 	size_t end;
@@ -50,7 +50,8 @@ static struct str sip_domain(struct str uri)
 
 /* A walk over the names of a certificate in the order of RFC 5922 section 7.1. Stops where visit
  * returns true. */
-static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct str name), void *arg)
+static bool identity_walk(
+	X509 *certificate, bool all, bool (*visit)(void *arg, struct str name), void *arg)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	bool sip = false, found = false;
@@ -62,9 +63,9 @@ static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct st
 		/* one that has the extension and cannot be read has no names at all */
 		if (at < 0 || X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0)
 			return false;
-		struct str name = text_of(
+		struct str name = identity_text_of(
 			X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-		return sound(name) && visit(arg, name);
+		return identity_sound(name) && visit(arg, name);
 	}
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
@@ -72,8 +73,8 @@ static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct st
 
 		if (g->type != GEN_URI)
 			continue;
-		name = sip_domain(text_of(g->d.uniformResourceIdentifier));
-		if (!name.n || !sound(name))
+		name = identity_sip_domain(identity_text_of(g->d.uniformResourceIdentifier));
+		if (!name.n || !identity_sound(name))
 			continue;
 		sip = true;
 		found = visit(arg, name);
@@ -81,20 +82,20 @@ static bool walk(X509 *certificate, bool all, bool (*visit)(void *arg, struct st
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found && (all || !sip); i++) {
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
 
-		if (g->type == GEN_DNS && sound(text_of(g->d.dNSName)))
-			found = visit(arg, text_of(g->d.dNSName));
+		if (g->type == GEN_DNS && identity_sound(identity_text_of(g->d.dNSName)))
+			found = visit(arg, identity_text_of(g->d.dNSName));
 	}
 	GENERAL_NAMES_free(names);
 	return found;
 }
 
-static bool same(void *arg, struct str name)
+static bool identity_same(void *arg, struct str name)
 {
 	return str_find(name, '*') == name.n &&
-	       str_equal_nocase(unrooted(name), *(const struct str *)arg);
+	       str_equal_nocase(identity_unrooted(name), *(const struct str *)arg);
 }
 
-static bool address_is(X509 *certificate, const struct endpoint *address)
+static bool identity_is_address(X509 *certificate, const struct endpoint *address)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	size_t size = address->family == 4 ? 4 : 16;
@@ -106,7 +107,7 @@ static bool address_is(X509 *certificate, const struct endpoint *address)
 
 		if (g->type != GEN_IPADD)
 			continue;
-		bytes = text_of(g->d.iPAddress);
+		bytes = identity_text_of(g->d.iPAddress);
 		found = bytes.n == size && memcmp(bytes.p, address->address, size) == 0;
 	}
 	GENERAL_NAMES_free(names);
@@ -118,33 +119,33 @@ bool identity_is(X509 *certificate, struct str name)
 	struct endpoint address;
 
 	if (endpoint_parse_host(name, 0, &address) == 0)
-		return address_is(certificate, &address);
-	name = unrooted(name);
-	return sound(name) && walk(certificate, false, same, &name);
+		return identity_is_address(certificate, &address);
+	name = identity_unrooted(name);
+	return identity_sound(name) && identity_walk(certificate, false, identity_same, &name);
 }
 
-struct each {
+struct identity_visitor {
 	void (*visit)(void *arg, struct str name);
 	void *arg;
 };
 
-static bool each(void *arg, struct str name)
+static bool identity_visit(void *arg, struct str name)
 {
-	struct each *e = arg;
+	struct identity_visitor *e = arg;
 
-	e->visit(e->arg, unrooted(name));
+	e->visit(e->arg, identity_unrooted(name));
 	return false;
 }
 
 void identity_each(X509 *certificate, void (*visit)(void *arg, struct str name), void *arg)
 {
-	walk(certificate, true, each, &(struct each){visit, arg});
+	identity_walk(certificate, true, identity_visit, &(struct identity_visitor){visit, arg});
 }
 
 bool identity_covers(struct str pattern, struct str name)
 {
-	pattern = unrooted(pattern);
-	name = unrooted(name);
+	pattern = identity_unrooted(pattern);
+	name = identity_unrooted(name);
 	if (pattern.n > 2 && pattern.p[0] == '*' && pattern.p[1] == '.') {
 		size_t dot = str_find(name, '.');
 

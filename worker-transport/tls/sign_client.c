@@ -31,7 +31,7 @@ struct signing_list {
 };
 
 struct key_edge {
-	struct keys *keys;
+	struct sign_client *client;
 	struct loop_source *source;
 	struct signing_list sent;
 	unsigned pending;
@@ -40,7 +40,7 @@ struct key_edge {
 	bool blocked; /* the socket took no more: waits for room */
 };
 
-struct keys {
+struct sign_client {
 	struct loop *loop;
 	struct key_edge edge[KEY_EDGES_MAX];
 	struct signing_list waiting;
@@ -56,24 +56,24 @@ struct keys {
 
 /* ---- lists ---- */
 
-static struct signing_list *list_of(struct signing *s)
+static struct signing_list *signing_list(struct signing *s)
 {
-	return s->state == SIGNING_SENT ? &s->edge->sent : &s->keys->waiting;
+	return s->state == SIGNING_SENT ? &s->edge->sent : &s->client->waiting;
 }
 
-static void unlink_signing(struct signing *s)
+static void signing_unlink(struct signing *s)
 {
-	queue_remove(list_of(s), s);
+	queue_remove(signing_list(s), s);
 	if (s->state == SIGNING_SENT)
 		s->edge->pending--;
 	s->edge = NULL;
 }
 
-static void finish(struct signing *s, int error)
+static void signing_finish(struct signing *s, int error)
 {
-	struct keys *k = s->keys;
+	struct sign_client *k = s->client;
 
-	unlink_signing(s);
+	signing_unlink(s);
 	loop_unset(k->loop, &s->timer);
 	k->pending--;
 	counter_set(COUNTER_SIGN_PENDING, k->pending);
@@ -86,11 +86,11 @@ static void finish(struct signing *s, int error)
 
 /* ---- sending ---- */
 
-static void edge_lost(struct key_edge *e);
+static void key_edge_lost(struct key_edge *e);
 
 /* The edge to ask next: fewest requests, each first in its turn where they have equally many.
  * except: not this one. */
-static struct key_edge *choose(struct keys *k, const struct key_edge *except)
+static struct key_edge *key_edge_choose(struct sign_client *k, const struct key_edge *except)
 {
 	struct key_edge *best = NULL;
 
@@ -106,21 +106,21 @@ static struct key_edge *choose(struct keys *k, const struct key_edge *except)
 	return best;
 }
 
-static void arm(struct signing *s, uint64_t within)
+static void signing_arm(struct signing *s, uint64_t within)
 {
-	uint64_t now = loop_now(s->keys->loop), left = s->deadline > now ? s->deadline - now : 0;
+	uint64_t now = loop_now(s->client->loop), left = s->deadline > now ? s->deadline - now : 0;
 
-	loop_set(s->keys->loop, &s->timer, left < within ? left : within);
+	loop_set(s->client->loop, &s->timer, left < within ? left : within);
 }
 
 /* Sends what waits, as far as edges take it. */
-static void pump(struct keys *k)
+static void sign_client_pump(struct sign_client *k)
 {
 	unsigned char packet[SIGN_PACKET_MAX];
 	struct signing *s;
 	struct key_edge *e;
 
-	while ((s = k->waiting.first) && (e = choose(k, NULL))) {
+	while ((s = k->waiting.first) && (e = key_edge_choose(k, NULL))) {
 		struct sign_request request = {.scheme = s->scheme,
 			.id = ++k->id,
 			.generation = s->generation,
@@ -134,110 +134,110 @@ static void pump(struct keys *k)
 			continue;
 		}
 		if (error) {
-			edge_lost(e);
+			key_edge_lost(e);
 			continue;
 		}
 		count(SIGN_REQUESTS);
-		unlink_signing(s);
+		signing_unlink(s);
 		s->id = request.id;
 		s->edge = e;
 		s->state = SIGNING_SENT;
 		queue_append(&e->sent, s);
 		e->pending++;
-		arm(s, SIGN_RETRY_MS);
+		signing_arm(s, SIGN_RETRY_MS);
 	}
 }
 
 /* Back to those that wait, at the place that at points to. */
-static void take_back(struct signing *s, struct signing **at)
+static void signing_take_back(struct signing *s, struct signing **at)
 {
-	unlink_signing(s);
+	signing_unlink(s);
 	s->state = SIGNING_WAITING;
-	queue_insert(&s->keys->waiting, at, s);
-	arm(s, SIGN_WAIT_MS);
+	queue_insert(&s->client->waiting, at, s);
+	signing_arm(s, SIGN_WAIT_MS);
 	count(SIGN_RETRIES);
 }
 
-static void edge_lost(struct key_edge *e)
+static void key_edge_lost(struct key_edge *e)
 {
 	if (e->fd < 0)
 		return;
-	loop_remove(e->keys->loop, e->source);
+	loop_remove(e->client->loop, e->source);
 	close(e->fd);
 	e->fd = -1;
 	e->source = NULL;
 	e->blocked = false;
 	/* in front of all, in the order in which they were sent */
-	struct signing **at = &e->keys->waiting.first;
+	struct signing **at = &e->client->waiting.first;
 	for (struct signing *s; (s = e->sent.first); at = &s->next)
-		take_back(s, at);
-	counter_set(COUNTER_KEY_EDGES, keys_edges(e->keys));
+		signing_take_back(s, at);
+	counter_set(COUNTER_KEY_EDGES, sign_client_edges(e->client));
 }
 
-static void on_timer(struct timer *timer, void *arg)
+static void signing_on_timer(struct timer *timer, void *arg)
 {
 	struct signing *s = arg;
-	struct keys *k = s->keys;
+	struct sign_client *k = s->client;
 
 	(void)timer;
 	if (loop_now(k->loop) >= s->deadline) {
 		if (!k->missing)
 			log_warn("signature-missing", "reason=%s waited_ms=%d",
-				keys_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
+				sign_client_edges(k) ? "no-answer" : "no-tls-worker", SIGN_WAIT_MS);
 		k->missing = true;
-		finish(s, -ETIMEDOUT);
+		signing_finish(s, -ETIMEDOUT);
 		return;
 	}
 	/* it waits for room, or its worker may hang: another one is asked, where there is one */
-	if (s->state == SIGNING_SENT && choose(k, s->edge)) {
+	if (s->state == SIGNING_SENT && key_edge_choose(k, s->edge)) {
 		struct key_edge *slow = s->edge;
 		bool was = slow->blocked;
 
-		take_back(s, &k->waiting.first);
+		signing_take_back(s, &k->waiting.first);
 		slow->blocked = true; /* for this pass */
-		pump(k);
+		sign_client_pump(k);
 		slow->blocked = was;
 	} else {
-		arm(s, SIGN_RETRY_MS); /* one may come */
+		signing_arm(s, SIGN_RETRY_MS); /* one may come */
 	}
 }
 
-int keys_sign(struct keys *k, struct signing *s)
+int sign_client_sign(struct sign_client *k, struct signing *s)
 {
 	if (s->size == 0 || s->size > SIGN_TEXT_MAX)
 		return -EINVAL;
-	s->keys = k;
+	s->client = k;
 	s->edge = NULL;
 	s->error = 0;
 	s->signature_size = 0;
 	s->state = SIGNING_WAITING;
 	s->deadline = loop_now(k->loop) + SIGN_WAIT_MS;
-	timer_init(&s->timer, on_timer, s);
+	timer_init(&s->timer, signing_on_timer, s);
 	queue_append(&k->waiting, s);
 	k->pending++;
 	counter_set(COUNTER_SIGN_PENDING, k->pending);
-	arm(s, SIGN_WAIT_MS);
+	signing_arm(s, SIGN_WAIT_MS);
 	return 0; /* it leaves with the others of this turn */
 }
 
 /* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for
  * while it signs the first the others come. */
-static bool on_turn(void *arg)
+static bool sign_client_on_turn(void *arg)
 {
-	struct keys *k = arg;
+	struct sign_client *k = arg;
 
 	if (k->waiting.first)
-		pump(k);
+		sign_client_pump(k);
 	return false;
 }
 
-void keys_cancel(struct signing *s)
+void sign_client_cancel(struct signing *s)
 {
-	struct keys *k = s->keys;
+	struct sign_client *k = s->client;
 
 	if (s->state != SIGNING_WAITING && s->state != SIGNING_SENT)
 		return;
-	unlink_signing(s);
+	signing_unlink(s);
 	loop_unset(k->loop, &s->timer);
 	k->pending--;
 	counter_set(COUNTER_SIGN_PENDING, k->pending);
@@ -245,23 +245,23 @@ void keys_cancel(struct signing *s)
 	s->error = -ECANCELED;
 }
 
-unsigned keys_pending(const struct keys *k)
+unsigned sign_client_pending(const struct sign_client *k)
 {
 	return k->pending;
 }
 
 /* ---- receiving ---- */
 
-static void take_reply(struct key_edge *e, const unsigned char *packet, size_t size)
+static void key_edge_take_reply(struct key_edge *e, const unsigned char *packet, size_t size)
 {
-	struct keys *k = e->keys;
+	struct sign_client *k = e->client;
 	struct sign_reply reply;
 	const unsigned char *signature;
 	struct signing *s;
 
 	if (sign_reply_decode(packet, size, &reply, &signature)) {
 		log_error("key-edge-refused", "peer=%u reason=packet", e->peer);
-		edge_lost(e);
+		key_edge_lost(e);
 		return;
 	}
 	for (s = e->sent.first; s && s->id != reply.id; s = s->next)
@@ -280,17 +280,17 @@ static void take_reply(struct key_edge *e, const unsigned char *packet, size_t s
 				"left_out=%llu",
 				s->certificate, s->generation, s->scheme, error_text(reply.error),
 				(unsigned long long)left_out);
-		finish(s, reply.error);
+		signing_finish(s, reply.error);
 		return;
 	}
 	s->signature_size = reply.size;
 	memcpy(s->signature, signature, reply.size);
-	finish(s, 0);
+	signing_finish(s, 0);
 }
 
 /* Older keys of that worker stay, to read the tickets they made, until they expire; the oldest
  * makes room. */
-static void remember(struct keys *k, const struct ticket_key *key)
+static void sign_client_remember_ticket(struct sign_client *k, const struct ticket_key *key)
 {
 	struct ticket_key *to = NULL;
 
@@ -308,14 +308,14 @@ static void remember(struct keys *k, const struct ticket_key *key)
 	*to = *key;
 }
 
-static void take_tickets(struct key_edge *e, const unsigned char *packet, size_t size)
+static void key_edge_take_tickets(struct key_edge *e, const unsigned char *packet, size_t size)
 {
-	struct keys *k = e->keys;
+	struct sign_client *k = e->client;
 	struct sign_tickets tickets;
 
 	if (sign_tickets_decode(packet, size, &tickets)) {
 		log_error("key-edge-refused", "peer=%u reason=packet", e->peer);
-		edge_lost(e);
+		key_edge_lost(e);
 		return;
 	}
 	for (unsigned i = 0; i < k->tickets; i++)
@@ -328,16 +328,16 @@ static void take_tickets(struct key_edge *e, const unsigned char *packet, size_t
 		memcpy(key.name, tickets.key[i].name, sizeof(key.name));
 		memcpy(key.aes, tickets.key[i].aes, sizeof(key.aes));
 		memcpy(key.hmac, tickets.key[i].hmac, sizeof(key.hmac));
-		remember(k, &key);
+		sign_client_remember_ticket(k, &key);
 		sodium_memzero(&key, sizeof(key));
 	}
 	sodium_memzero(&tickets, sizeof(tickets));
 }
 
-static void on_event(void *arg, uint32_t events)
+static void key_edge_on_event(void *arg, uint32_t events)
 {
 	struct key_edge *e = arg;
-	struct keys *k = e->keys;
+	struct sign_client *k = e->client;
 	unsigned char packet[SIGN_PACKET_MAX];
 
 	if (events & EPOLLOUT) {
@@ -354,14 +354,14 @@ static void on_event(void *arg, uint32_t events)
 			if (n != -EPIPE)
 				log_error("key-edge-refused", "peer=%u error=\"%s\"", e->peer,
 					error_text((int)n));
-			edge_lost(e);
+			key_edge_lost(e);
 			break;
 		}
 		if (sign_packet_kind(packet, (size_t)n) == SIGN_TICKETS) {
-			take_tickets(e, packet, (size_t)n);
+			key_edge_take_tickets(e, packet, (size_t)n);
 			sodium_memzero(packet, sizeof(packet));
 		} else {
-			take_reply(e, packet, (size_t)n);
+			key_edge_take_reply(e, packet, (size_t)n);
 			if (e->pending == 0) /* no need to ask whether there is more: the next
 			                        packet brings its own event */
 				break;
@@ -371,26 +371,26 @@ static void on_event(void *arg, uint32_t events)
 
 /* ---- edges ---- */
 
-int keys_new(struct keys **out, struct loop *loop)
+int sign_client_new(struct sign_client **out, struct loop *loop)
 {
-	struct keys *k = calloc(1, sizeof(*k));
+	struct sign_client *k = calloc(1, sizeof(*k));
 	int error;
 
 	if (!k)
 		return -ENOMEM;
-	error = loop_on_turn(loop, on_turn, k);
+	error = loop_on_turn(loop, sign_client_on_turn, k);
 	if (error) {
 		free(k);
 		return error;
 	}
 	k->loop = loop;
 	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
-		k->edge[i] = (struct key_edge){.keys = k, .fd = -1};
+		k->edge[i] = (struct key_edge){.client = k, .fd = -1};
 	*out = k;
 	return 0;
 }
 
-unsigned keys_edges(const struct keys *k)
+unsigned sign_client_edges(const struct sign_client *k)
 {
 	unsigned n = 0;
 
@@ -399,7 +399,7 @@ unsigned keys_edges(const struct keys *k)
 	return n;
 }
 
-int keys_edge(struct keys *k, uint16_t peer, int fd)
+int sign_client_edge(struct sign_client *k, uint16_t peer, int fd)
 {
 	struct key_edge *e;
 	int flags, error;
@@ -412,32 +412,32 @@ int keys_edge(struct keys *k, uint16_t peer, int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return -errno;
 	e = &k->edge[PEER_INDEX(peer)];
-	edge_lost(e);
-	error = loop_add(k->loop, fd, EPOLLIN, on_event, e, &e->source);
+	key_edge_lost(e);
+	error = loop_add(k->loop, fd, EPOLLIN, key_edge_on_event, e, &e->source);
 	if (error)
 		return error;
 	e->fd = fd;
 	e->peer = peer;
-	counter_set(COUNTER_KEY_EDGES, keys_edges(k));
-	pump(k);
+	counter_set(COUNTER_KEY_EDGES, sign_client_edges(k));
+	sign_client_pump(k);
 	return 0;
 }
 
-void keys_free(struct keys *k)
+void sign_client_free(struct sign_client *k)
 {
 	if (!k)
 		return;
 	for (unsigned i = 0; i < KEY_EDGES_MAX; i++)
-		edge_lost(&k->edge[i]);
+		key_edge_lost(&k->edge[i]);
 	while (k->waiting.first)
-		keys_cancel(k->waiting.first);
+		sign_client_cancel(k->waiting.first);
 	sodium_memzero(k->ticket, sizeof(k->ticket));
 	free(k);
 }
 
 /* ---- session tickets ---- */
 
-const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now)
+const struct ticket_key *sign_client_ticket(const struct sign_client *k, uint64_t now)
 {
 	const struct ticket_key *best = NULL;
 
@@ -448,8 +448,8 @@ const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now)
 	return best;
 }
 
-const struct ticket_key *keys_ticket_named(
-	const struct keys *k, const unsigned char name[16], uint64_t now)
+const struct ticket_key *sign_client_ticket_named(
+	const struct sign_client *k, const unsigned char name[16], uint64_t now)
 {
 	for (unsigned i = 0; i < k->tickets; i++)
 		if (memcmp(k->ticket[i].name, name, sizeof(k->ticket[i].name)) == 0)
@@ -459,12 +459,12 @@ const struct ticket_key *keys_ticket_named(
 
 /* ---- the signing of the handshake that goes on ---- */
 
-void keys_enter(struct keys *k, struct signing *s)
+void sign_client_enter(struct sign_client *k, struct signing *s)
 {
 	k->entered = s;
 }
 
-struct signing *keys_entered(const struct keys *k)
+struct signing *sign_client_entered(const struct sign_client *k)
 {
 	return k->entered;
 }

@@ -21,14 +21,14 @@
 /* Ticket keys that are remembered, over all TLS workers and those of lives that have ended. */
 #define TICKETS_MAX (KEY_EDGES_MAX * TICKET_KEYS_MAX)
 
-struct keys;
+struct sign_client;
 
 enum signing_state { SIGNING_IDLE, SIGNING_WAITING, SIGNING_SENT, SIGNING_DONE, SIGNING_FAILED };
 
 /* One signature. Zero it, set certificate, generation, scheme, text and done; it belongs to the
- * keys from keys_sign until done is called, or keys_cancel. */
+ * keys from sign_client_sign until done is called, or sign_client_cancel. */
 struct signing {
-	struct keys *keys;
+	struct sign_client *client;
 	struct signing *next, **link; /* of its list: waiting, or its edge's */
 	struct key_edge *edge;        /* that has it */
 	struct timer timer;
@@ -41,7 +41,7 @@ struct signing {
 	unsigned char text[SIGN_TEXT_MAX];
 	unsigned char signature[SIGNATURE_MAX];
 	void (*done)(struct signing *s,
-		void *arg); /* called from the loop, never from keys_sign; may free s */
+		void *arg); /* called from the loop, never from sign_client_sign; may free s */
 	void *arg;
 };
 
@@ -53,32 +53,33 @@ struct ticket_key {
 	bool current;     /* new tickets are made with it */
 };
 
-int keys_new(struct keys **out, struct loop *loop); /* -ENOMEM */
-void keys_free(struct keys *k); /* NULL is a no-op. What waits fails without being told. */
+int sign_client_new(struct sign_client **out, struct loop *loop); /* -ENOMEM */
+void sign_client_free(
+	struct sign_client *k); /* NULL is a no-op. What waits fails without being told. */
 
 /* An edge to the TLS worker peer: takes the place of the one that it had, whose requests are asked
  * anew. fd is the keys' on success. -ENOSPC, -errno. */
-int keys_edge(struct keys *k, uint16_t peer, int fd);
+int sign_client_edge(struct sign_client *k, uint16_t peer, int fd);
 /* TLS workers that can be asked. */
-unsigned keys_edges(const struct keys *k);
+unsigned sign_client_edges(const struct sign_client *k);
 
 /* Asks for a signature; the request leaves at the end of the loop's turn, with the others of that
  * turn. 0; -EINVAL: a text of no or too great a size. */
-int keys_sign(struct keys *k, struct signing *s);
+int sign_client_sign(struct sign_client *k, struct signing *s);
 /* Takes a request back: done is not called any more. */
-void keys_cancel(struct signing *s);
+void sign_client_cancel(struct signing *s);
 /* Requests without an answer. */
-unsigned keys_pending(const struct keys *k);
+unsigned sign_client_pending(const struct sign_client *k);
 
 /* The key that new tickets are made with, or NULL: none is to be made. The key named name, or NULL:
  * unknown, or expired at now. */
-const struct ticket_key *keys_ticket(const struct keys *k, uint64_t now);
-const struct ticket_key *keys_ticket_named(
-	const struct keys *k, const unsigned char name[16], uint64_t now);
+const struct ticket_key *sign_client_ticket(const struct sign_client *k, uint64_t now);
+const struct ticket_key *sign_client_ticket_named(
+	const struct sign_client *k, const unsigned char name[16], uint64_t now);
 
 /* The signing that a signature made by OpenSSL from here on uses: that of the connection whose
  * handshake is about to go on. NULL: none, signatures fail. The provider (keyless.c) reads it. */
-void keys_enter(struct keys *k, struct signing *s);
-struct signing *keys_entered(const struct keys *k);
+void sign_client_enter(struct sign_client *k, struct signing *s);
+struct signing *sign_client_entered(const struct sign_client *k);
 
 #endif

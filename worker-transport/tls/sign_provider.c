@@ -26,34 +26,34 @@
 #include <time.h>
 
 #define PROVIDER "keyless"
-#define REFERENCE "reference" /* parameter of a key: struct reference */
+#define REFERENCE "reference" /* parameter of a key: struct key_reference */
 
-enum kind { KIND_NONE, KIND_P256, KIND_P384, KIND_RSA, KIND_ED25519 };
+enum provider_key_kind { KIND_NONE, KIND_P256, KIND_P384, KIND_RSA, KIND_ED25519 };
 
-struct keyless {
+struct sign_provider {
 	OSSL_LIB_CTX *context;
 	OSSL_PROVIDER *provider;
-	struct keys *keys;
+	struct sign_client *client;
 };
 
 /* What a key is made from, within this process. */
-struct reference {
-	struct keys *keys;
+struct key_reference {
+	struct sign_client *client;
 	EVP_PKEY *public;
-	enum kind kind;
+	enum provider_key_kind kind;
 	uint32_t generation;
 	uint16_t certificate;
 };
 
 /* A key, as the provider knows it. */
-struct held {
-	struct reference r;
+struct provider_key {
+	struct key_reference r;
 	unsigned references;
 };
 
 /* ---- schemes ---- */
 
-static enum kind kind_of(const EVP_PKEY *public)
+static enum provider_key_kind provider_kind_of(const EVP_PKEY *public)
 {
 	char group[64];
 
@@ -73,7 +73,7 @@ static enum kind kind_of(const EVP_PKEY *public)
 	                                                                      : KIND_NONE;
 }
 
-static uint16_t scheme_of(enum kind kind, unsigned hash, int padding)
+static uint16_t provider_scheme_of(enum provider_key_kind kind, unsigned hash, int padding)
 {
 	unsigned step = hash == 256 ? 0 : hash == 384 ? 1 : hash == 512 ? 2 : 3;
 
@@ -90,19 +90,19 @@ static uint16_t scheme_of(enum kind kind, unsigned hash, int padding)
 	return 0;
 }
 
-uint16_t keyless_scheme(const EVP_PKEY *public)
+uint16_t sign_provider_scheme(const EVP_PKEY *public)
 {
-	enum kind kind = kind_of(public);
+	enum provider_key_kind kind = provider_kind_of(public);
 
-	return scheme_of(kind, kind == KIND_P384 ? 384 : 256, RSA_PKCS1_PSS_PADDING);
+	return provider_scheme_of(kind, kind == KIND_P384 ? 384 : 256, RSA_PKCS1_PSS_PADDING);
 }
 
-bool keyless_verify(EVP_PKEY *public, const void *text, size_t size, const void *signature,
+bool sign_provider_verify(EVP_PKEY *public, const void *text, size_t size, const void *signature,
 	size_t signature_size)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *p;
-	enum kind kind = kind_of(public);
+	enum provider_key_kind kind = provider_kind_of(public);
 	const EVP_MD *digest = kind == KIND_ED25519 ? NULL
 	                       : kind == KIND_P384  ? EVP_sha384()
 	                                            : EVP_sha256();
@@ -119,9 +119,9 @@ bool keyless_verify(EVP_PKEY *public, const void *text, size_t size, const void 
 
 /* ---- key management ---- */
 
-static void *key_new(void *provider)
+static void *provider_key_new(void *provider)
 {
-	struct held *h = calloc(1, sizeof(*h));
+	struct provider_key *h = calloc(1, sizeof(*h));
 
 	(void)provider;
 	if (h)
@@ -129,9 +129,9 @@ static void *key_new(void *provider)
 	return h;
 }
 
-static void key_free(void *key)
+static void provider_key_free(void *key)
 {
-	struct held *h = key;
+	struct provider_key *h = key;
 
 	if (!h || --h->references)
 		return;
@@ -139,20 +139,20 @@ static void key_free(void *key)
 	free(h);
 }
 
-static int key_has(const void *key, int selection)
+static int provider_key_has(const void *key, int selection)
 {
 	(void)selection;
-	return key && ((const struct held *)key)->r.public;
+	return key && ((const struct provider_key *)key)->r.public;
 }
 
-static int key_match(const void *a, const void *b, int selection)
+static int provider_key_match(const void *a, const void *b, int selection)
 {
 	(void)selection;
-	return EVP_PKEY_eq(
-		       ((const struct held *)a)->r.public, ((const struct held *)b)->r.public) == 1;
+	return EVP_PKEY_eq(((const struct provider_key *)a)->r.public,
+		       ((const struct provider_key *)b)->r.public) == 1;
 }
 
-static const OSSL_PARAM *key_import_types(int selection)
+static const OSSL_PARAM *provider_key_import_types(int selection)
 {
 	static const OSSL_PARAM types[] = {
 		OSSL_PARAM_octet_string(REFERENCE, NULL, 0), OSSL_PARAM_END};
@@ -161,10 +161,10 @@ static const OSSL_PARAM *key_import_types(int selection)
 	return types;
 }
 
-static int key_import(void *key, int selection, const OSSL_PARAM params[])
+static int provider_key_import(void *key, int selection, const OSSL_PARAM params[])
 {
 	const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, REFERENCE);
-	struct held *h = key;
+	struct provider_key *h = key;
 
 	(void)selection;
 	/* OpenSSL asks too whether another provider's public key can be had here: no */
@@ -175,7 +175,7 @@ static int key_import(void *key, int selection, const OSSL_PARAM params[])
 	return EVP_PKEY_up_ref(h->r.public);
 }
 
-static const OSSL_PARAM *key_export_types(int selection)
+static const OSSL_PARAM *provider_key_export_types(int selection)
 {
 	static const OSSL_PARAM types[] = {
 		OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, NULL, 0),
@@ -188,21 +188,21 @@ static const OSSL_PARAM *key_export_types(int selection)
 	return selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY ? NULL : types;
 }
 
-static int key_export(void *key, int selection, OSSL_CALLBACK *callback, void *arg)
+static int provider_key_export(void *key, int selection, OSSL_CALLBACK *callback, void *arg)
 {
-	const struct held *h = key;
+	const struct provider_key *h = key;
 
 	if (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY)
 		return 0;
 	return EVP_PKEY_export(h->r.public, EVP_PKEY_PUBLIC_KEY, callback, arg);
 }
 
-static int key_get_params(void *key, OSSL_PARAM params[])
+static int provider_key_get_params(void *key, OSSL_PARAM params[])
 {
-	return EVP_PKEY_get_params(((struct held *)key)->r.public, params);
+	return EVP_PKEY_get_params(((struct provider_key *)key)->r.public, params);
 }
 
-static const OSSL_PARAM *key_gettable_params(void *provider)
+static const OSSL_PARAM *provider_key_gettable_params(void *provider)
 {
 	static const OSSL_PARAM known[] = {
 		OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),
@@ -218,7 +218,7 @@ static const OSSL_PARAM *key_gettable_params(void *provider)
 	return known;
 }
 
-static const char *ec_operation(int operation)
+static const char *provider_key_ec_operation(int operation)
 {
 	return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
 }
@@ -228,72 +228,73 @@ static const char *ec_operation(int operation)
 		(id), (void (*)(void))(function)                                                   \
 	}
 #define KEYMGMT_FUNCTIONS                                                                          \
-	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, key_new), FUNCTION(OSSL_FUNC_KEYMGMT_FREE, key_free),      \
-		FUNCTION(OSSL_FUNC_KEYMGMT_HAS, key_has),                                          \
-		FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, key_match),                                      \
-		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, key_import),                                    \
-		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, key_import_types),                        \
-		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, key_export),                                    \
-		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, key_export_types),                        \
-		FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, key_get_params),                            \
-		FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, key_gettable_params)
+	FUNCTION(OSSL_FUNC_KEYMGMT_NEW, provider_key_new),                                         \
+		FUNCTION(OSSL_FUNC_KEYMGMT_FREE, provider_key_free),                               \
+		FUNCTION(OSSL_FUNC_KEYMGMT_HAS, provider_key_has),                                 \
+		FUNCTION(OSSL_FUNC_KEYMGMT_MATCH, provider_key_match),                             \
+		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT, provider_key_import),                           \
+		FUNCTION(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, provider_key_import_types),               \
+		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT, provider_key_export),                           \
+		FUNCTION(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, provider_key_export_types),               \
+		FUNCTION(OSSL_FUNC_KEYMGMT_GET_PARAMS, provider_key_get_params),                   \
+		FUNCTION(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, provider_key_gettable_params)
 
 static const OSSL_DISPATCH keymgmt_functions[] = {KEYMGMT_FUNCTIONS, {0, NULL}};
 static const OSSL_DISPATCH keymgmt_ec_functions[] = {KEYMGMT_FUNCTIONS,
-	FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, ec_operation), {0, NULL}};
+	FUNCTION(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, provider_key_ec_operation), {0, NULL}};
 
 /* ---- signature ---- */
 
-struct operation {
-	struct held *key;
+struct provider_signature {
+	struct provider_key *key;
 	unsigned hash; /* bits; 0: the key's own */
 	int padding;   /* of RSA */
 	int salt;      /* of PSS: must be the hash's length, as TLS has it */
 };
 
-static void *signature_new(void *provider, const char *properties)
+static void *provider_signature_new(void *provider, const char *properties)
 {
-	struct operation *o = calloc(1, sizeof(*o));
+	struct provider_signature *o = calloc(1, sizeof(*o));
 
 	(void)provider;
 	(void)properties;
 	if (o)
-		*o = (struct operation){
+		*o = (struct provider_signature){
 			.padding = RSA_PKCS1_PADDING, .salt = RSA_PSS_SALTLEN_DIGEST};
 	return o;
 }
 
-static void signature_free(void *operation)
+static void provider_signature_free(void *operation)
 {
-	struct operation *o = operation;
+	struct provider_signature *o = operation;
 
 	if (o)
-		key_free(o->key);
+		provider_key_free(o->key);
 	free(o);
 }
 
-static void *signature_dup(void *operation)
+static void *provider_signature_dup(void *operation)
 {
-	struct operation *o = malloc(sizeof(*o));
+	struct provider_signature *o = malloc(sizeof(*o));
 
 	if (!o)
 		return NULL;
-	*o = *(struct operation *)operation;
+	*o = *(struct provider_signature *)operation;
 	if (o->key)
 		o->key->references++;
 	return o;
 }
 
-static int padding_of(const char *mode)
+static int provider_padding_of(const char *mode)
 {
 	if (strcmp(mode, OSSL_PKEY_RSA_PAD_MODE_PSS) == 0)
 		return RSA_PKCS1_PSS_PADDING;
 	return strcmp(mode, OSSL_PKEY_RSA_PAD_MODE_PKCSV15) == 0 ? RSA_PKCS1_PADDING : 0;
 }
 
-static int set_params(void *operation, const OSSL_PARAM params[])
+static int provider_signature_set_params(void *operation, const OSSL_PARAM params[])
 {
-	struct operation *o = operation;
+	struct provider_signature *o = operation;
 	const OSSL_PARAM *p;
 
 	if (!params)
@@ -301,7 +302,7 @@ static int set_params(void *operation, const OSSL_PARAM params[])
 	p = OSSL_PARAM_locate_const(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
 	if (p) {
 		if (p->data_type == OSSL_PARAM_UTF8_STRING)
-			o->padding = padding_of(p->data);
+			o->padding = provider_padding_of(p->data);
 		else if (!OSSL_PARAM_get_int(p, &o->padding))
 			return 0;
 	}
@@ -317,7 +318,7 @@ static int set_params(void *operation, const OSSL_PARAM params[])
 	return 1;
 }
 
-static const OSSL_PARAM *settable_params(void *operation, void *provider)
+static const OSSL_PARAM *provider_signature_settable_params(void *operation, void *provider)
 {
 	static const OSSL_PARAM known[] = {OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PAD_MODE, NULL),
 		OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, NULL), OSSL_PARAM_END};
@@ -327,12 +328,13 @@ static const OSSL_PARAM *settable_params(void *operation, void *provider)
 	return known;
 }
 
-static int sign_init(void *operation, const char *digest, void *key, const OSSL_PARAM params[])
+static int provider_signature_init(
+	void *operation, const char *digest, void *key, const OSSL_PARAM params[])
 {
-	struct operation *o = operation;
+	struct provider_signature *o = operation;
 
 	if (key) {
-		key_free(o->key);
+		provider_key_free(o->key);
 		o->key = key;
 		o->key->references++;
 	}
@@ -349,16 +351,16 @@ static int sign_init(void *operation, const char *digest, void *key, const OSSL_
 		else
 			return 0;
 	}
-	return set_params(o, params);
+	return provider_signature_set_params(o, params);
 }
 
-static int sign(void *operation, unsigned char *signature, size_t *size, size_t buffer,
-	const unsigned char *text, size_t text_size)
+static int provider_signature_sign(void *operation, unsigned char *signature, size_t *size,
+	size_t buffer, const unsigned char *text, size_t text_size)
 {
-	const struct operation *o = operation;
-	const struct reference *r = &o->key->r;
-	struct signing *s = keys_entered(r->keys);
-	uint16_t scheme = scheme_of(r->kind, o->hash, o->padding);
+	const struct provider_signature *o = operation;
+	const struct key_reference *r = &o->key->r;
+	struct signing *s = sign_client_entered(r->client);
+	uint16_t scheme = provider_scheme_of(r->kind, o->hash, o->padding);
 
 	if (!scheme || (o->padding == RSA_PKCS1_PSS_PADDING && o->salt != RSA_PSS_SALTLEN_DIGEST))
 		return 0;
@@ -374,7 +376,7 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 	s->scheme = scheme;
 	s->size = text_size;
 	memcpy(s->text, text, text_size);
-	if (keys_sign(r->keys, s))
+	if (sign_client_sign(r->client, s))
 		return 0;
 	/* whoever goes on with the handshake early comes by here; whoever gives it up cancels the
 	 * signing first */
@@ -395,13 +397,13 @@ static int sign(void *operation, unsigned char *signature, size_t *size, size_t 
 }
 
 static const OSSL_DISPATCH signature_functions[] = {
-	FUNCTION(OSSL_FUNC_SIGNATURE_NEWCTX, signature_new),
-	FUNCTION(OSSL_FUNC_SIGNATURE_FREECTX, signature_free),
-	FUNCTION(OSSL_FUNC_SIGNATURE_DUPCTX, signature_dup),
-	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, sign_init),
-	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN, sign),
-	FUNCTION(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, set_params),
-	FUNCTION(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, settable_params),
+	FUNCTION(OSSL_FUNC_SIGNATURE_NEWCTX, provider_signature_new),
+	FUNCTION(OSSL_FUNC_SIGNATURE_FREECTX, provider_signature_free),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DUPCTX, provider_signature_dup),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, provider_signature_init),
+	FUNCTION(OSSL_FUNC_SIGNATURE_DIGEST_SIGN, provider_signature_sign),
+	FUNCTION(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, provider_signature_set_params),
+	FUNCTION(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, provider_signature_settable_params),
 	{0, NULL},
 };
 
@@ -420,7 +422,7 @@ static const OSSL_ALGORITHM signatures[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
+static const OSSL_ALGORITHM *provider_query(void *provider, int operation, int *no_cache)
 {
 	(void)provider;
 	*no_cache = 0;
@@ -430,7 +432,7 @@ static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
 }
 
 static const OSSL_DISPATCH provider_functions[] = {
-	FUNCTION(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query), {0, NULL}};
+	FUNCTION(OSSL_FUNC_PROVIDER_QUERY_OPERATION, provider_query), {0, NULL}};
 
 static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 	const OSSL_DISPATCH **out, void **provider)
@@ -452,7 +454,7 @@ static const char *provider_error_text(char buffer[256])
 	return buffer;
 }
 
-int keyless_begin(void)
+int sign_provider_begin(void)
 {
 	const uint64_t options = OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
 	                         OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT;
@@ -469,28 +471,28 @@ int keyless_begin(void)
 	return 0;
 }
 
-int keyless_new(struct keyless **out, struct keys *keys)
+int sign_provider_new(struct sign_provider **out, struct sign_client *client)
 {
-	struct keyless *k = calloc(1, sizeof(*k));
+	struct sign_provider *k = calloc(1, sizeof(*k));
 	char text[256];
 
 	if (!k)
 		return -ENOMEM;
-	k->keys = keys;
+	k->client = client;
 	k->context = OSSL_LIB_CTX_new();
 	if (k->context && OSSL_PROVIDER_add_builtin(k->context, PROVIDER, provider_init))
 		k->provider = OSSL_PROVIDER_load(k->context, PROVIDER);
 	if (!k->provider) {
 		log_error(
 			"openssl-failed", "step=provider error=\"%s\"", provider_error_text(text));
-		keyless_free(k);
+		sign_provider_free(k);
 		return -EIO;
 	}
 	*out = k;
 	return 0;
 }
 
-void keyless_free(struct keyless *k)
+void sign_provider_free(struct sign_provider *k)
 {
 	if (!k)
 		return;
@@ -501,15 +503,15 @@ void keyless_free(struct keyless *k)
 	free(k);
 }
 
-int keyless_key(struct keyless *k, EVP_PKEY *public, uint32_t generation, uint16_t certificate,
-	EVP_PKEY **out)
+int sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
+	uint16_t certificate, EVP_PKEY **out)
 {
 	static const char *const names[] = {[KIND_P256] = "EC",
 		[KIND_P384] = "EC",
 		[KIND_RSA] = "RSA",
 		[KIND_ED25519] = "ED25519"};
-	enum kind kind = kind_of(public);
-	struct reference r = {.keys = k->keys,
+	enum provider_key_kind kind = provider_kind_of(public);
+	struct key_reference r = {.client = k->client,
 		.public = public,
 		.kind = kind,
 		.generation = generation,

@@ -33,7 +33,7 @@
 
 #define DIGEST_SIZE 32
 
-struct authorities {
+struct tls_authorities {
 	X509_STORE *store;
 	STACK_OF(X509_NAME) * names;
 	unsigned char digest[DIGEST_SIZE]; /* of their text; zero: none */
@@ -44,7 +44,7 @@ struct tls {
 	BIO_METHOD *bio;
 	SSL_CTX *client;
 	X509_STORE *nobody; /* of listeners that ask for a certificate and were told no authority */
-	struct authorities authorities[LISTENERS_MAX];
+	struct tls_authorities authorities[LISTENERS_MAX];
 	unsigned char trust[DIGEST_SIZE]; /* of the text of those that the client's store holds */
 	unsigned handshakes;
 	struct log_limit limit; /* of lines about handshakes */
@@ -52,7 +52,7 @@ struct tls {
 };
 
 /* A handshake in progress. */
-struct handshake {
+struct tls_handshake {
 	struct signing signing;
 	struct source *held;
 	uint64_t started;       /* ms */
@@ -60,11 +60,11 @@ struct handshake {
 	char wrong[REASON_MAX]; /* with the peer's certificate; "": nothing so far */
 };
 
-struct connection {
+struct tls_connection {
 	struct tls *tls;
 	SSL *ssl;
 	struct stream *stream;
-	struct handshake *handshake; /* NULL once it is done */
+	struct tls_handshake *handshake; /* NULL once it is done */
 	struct endpoint peer;
 	uint16_t listener;
 	bool outgoing, connected;
@@ -76,31 +76,31 @@ struct connection {
 
 /* ---- the socket under OpenSSL ---- */
 
-static int socket_of(BIO *bio)
+static int tls_bio_socket(BIO *bio)
 {
 	return (int)(intptr_t)BIO_get_data(bio);
 }
 
-static int bio_write(BIO *bio, const char *bytes, int size)
+static int tls_bio_write(BIO *bio, const char *bytes, int size)
 {
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = send(socket_of(bio), bytes, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(tls_bio_socket(bio), bytes, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
 	return (int)n;
 }
 
-static int bio_read(BIO *bio, char *buffer, int size)
+static int tls_bio_read(BIO *bio, char *buffer, int size)
 {
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = recv(socket_of(bio), buffer, (size_t)size, MSG_DONTWAIT);
+		n = recv(tls_bio_socket(bio), buffer, (size_t)size, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);
@@ -109,7 +109,7 @@ static int bio_read(BIO *bio, char *buffer, int size)
 	return (int)n;
 }
 
-static long bio_control(BIO *bio, int command, long number, void *pointer)
+static long tls_bio_control(BIO *bio, int command, long number, void *pointer)
 {
 	(void)number;
 	(void)pointer;
@@ -118,7 +118,7 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 	                                 : 0;
 }
 
-static int bio_create(BIO *bio)
+static int tls_bio_create(BIO *bio)
 {
 	BIO_set_init(bio, 1);
 	return 1;
@@ -138,7 +138,7 @@ static bool tls_may_log(struct tls *tls)
 	return true;
 }
 
-static void log_failed(struct connection *c, const char *event, const char *reason)
+static void tls_log_failed(struct tls_connection *c, const char *event, const char *reason)
 {
 	const struct settings *s = c->tls->t->settings;
 	char peer[ENDPOINT_TEXT_SIZE], text[REASON_MAX], listener[64], name[64];
@@ -157,10 +157,10 @@ static void log_failed(struct connection *c, const char *event, const char *reas
 /* ---- the peer's certificate ---- */
 
 /* Called for each certificate of the peer's chain, its own last of all. */
-static int verify_peer(int good, X509_STORE_CTX *store)
+static int tls_verify_peer(int good, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct connection *c = SSL_get_app_data(ssl);
+	struct tls_connection *c = SSL_get_app_data(ssl);
 	X509 *x = X509_STORE_CTX_get_current_cert(store);
 
 	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 &&
@@ -177,10 +177,10 @@ static int verify_peer(int good, X509_STORE_CTX *store)
 	return good;
 }
 
-static bool set_authorities(struct connection *c)
+static bool tls_set_authorities(struct tls_connection *c)
 {
 	const struct listener_settings *l = settings_listener(c->tls->t->settings, c->listener);
-	const struct authorities *a = &c->tls->authorities[c->listener];
+	const struct tls_authorities *a = &c->tls->authorities[c->listener];
 
 	STACK_OF(X509_NAME) * names;
 
@@ -190,7 +190,7 @@ static bool set_authorities(struct connection *c)
 		SSL_VERIFY_PEER |
 			(l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
 								: 0),
-		verify_peer);
+		tls_verify_peer);
 	if (!a->store) /* a certificate is asked for and nobody is there to believe: none is good */
 		return SSL_set1_verify_cert_store(c->ssl, c->tls->nobody) == 1;
 	names = SSL_dup_CA_list(a->names);
@@ -202,7 +202,7 @@ static bool set_authorities(struct connection *c)
 
 int tls_server_name(SSL *ssl, int *alert, void *arg)
 {
-	struct connection *c = SSL_get_app_data(ssl);
+	struct tls_connection *c = SSL_get_app_data(ssl);
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	const struct certificate *certificate;
 
@@ -218,7 +218,7 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 	if (SSL_get_SSL_CTX(ssl) == certificate->context)
 		return SSL_TLSEXT_ERR_OK;
 	/* brings the certificate with its key, and forgets whom we believe */
-	if (!SSL_set_SSL_CTX(ssl, certificate->context) || !set_authorities(c)) {
+	if (!SSL_set_SSL_CTX(ssl, certificate->context) || !tls_set_authorities(c)) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
@@ -230,7 +230,7 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 {
 	/* the registered name of SIP is sip/2; sip is what is met too */
 	static const unsigned char sip[] = "\005sip/2\003sip", http[] = "\010http/1.1";
-	struct connection *c = SSL_get_app_data(ssl);
+	struct tls_connection *c = SSL_get_app_data(ssl);
 	bool web = settings_listener(c->tls->t->settings, c->listener)->transport == TRANSPORT_WSS;
 	unsigned char *chosen;
 
@@ -246,9 +246,9 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 }
 
 /* A server asks for our certificate. */
-static int show_certificate(SSL *ssl, void *arg)
+static int tls_show_certificate(SSL *ssl, void *arg)
 {
-	struct connection *c = arg;
+	struct tls_connection *c = arg;
 	const struct certificate *own = certificates_at(c->tls->t->certificates, c->certificate);
 
 	if (!own)
@@ -256,7 +256,7 @@ static int show_certificate(SSL *ssl, void *arg)
 	if (SSL_version(ssl) != TLS1_3_VERSION) {
 		/* TLS 1.2 would have us sign the whole transcript, which has no shape that a key
 		 * worker could check */
-		log_failed(c, "tls-certificate-not-shown", "the server speaks TLS 1.2");
+		tls_log_failed(c, "tls-certificate-not-shown", "the server speaks TLS 1.2");
 		return 1;
 	}
 	return SSL_use_cert_and_key(ssl, own->leaf, own->key, own->chain, 1);
@@ -264,15 +264,15 @@ static int show_certificate(SSL *ssl, void *arg)
 
 /* ---- begin and end ---- */
 
-static void on_signature(struct signing *s, void *arg)
+static void tls_on_signature(struct signing *s, void *arg)
 {
-	struct connection *c = arg;
+	struct tls_connection *c = arg;
 
 	(void)s;
 	stream_go_on(c->stream);
 }
 
-static void count_failure(struct handshake *h, enum counter counter)
+static void tls_handshake_count_failure(struct tls_handshake *h, enum counter counter)
 {
 	if (!h->counted)
 		counter_add(counter, 1);
@@ -280,10 +280,10 @@ static void count_failure(struct handshake *h, enum counter counter)
 }
 
 /* The handshake is over, well or not. */
-static void handshake_end(struct connection *c)
+static void tls_handshake_end(struct tls_connection *c)
 {
 	struct tls *tls = c->tls;
-	struct handshake *h = c->handshake;
+	struct tls_handshake *h = c->handshake;
 
 	if (!h)
 		return;
@@ -294,44 +294,45 @@ static void handshake_end(struct connection *c)
 	free(h);
 }
 
-static void connection_free(struct connection *c)
+static void tls_connection_free(struct tls_connection *c)
 {
-	struct handshake *h = c->handshake;
+	struct tls_handshake *h = c->handshake;
 
 	if (h) {
 		bool late = loop_now(c->tls->t->loop) >=
 		            h->started + c->tls->t->settings->handshake_ms;
 
 		if (!h->counted && late)
-			log_failed(c, "tls-handshake-failed", "not done in time");
-		count_failure(h, late ? COUNTER_TLS_FAILED_LATE : COUNTER_TLS_FAILED_GONE);
+			tls_log_failed(c, "tls-handshake-failed", "not done in time");
+		tls_handshake_count_failure(
+			h, late ? COUNTER_TLS_FAILED_LATE : COUNTER_TLS_FAILED_GONE);
 		if (h->signing.state == SIGNING_WAITING || h->signing.state == SIGNING_SENT) {
-			keys_cancel(&h->signing);
+			sign_client_cancel(&h->signing);
 			ERR_clear_error();
 			SSL_do_handshake(c->ssl); /* the job runs out */
 		}
 	}
 	SSL_free(c->ssl);
 	ERR_clear_error();
-	handshake_end(c);
+	tls_handshake_end(c);
 	free(c);
 }
 
 void tls_abandon(void *state)
 {
-	struct connection *c = state;
+	struct tls_connection *c = state;
 
 	if (c && c->handshake)
 		c->handshake->counted = true;
 	if (c)
-		connection_free(c);
+		tls_connection_free(c);
 }
 
-static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struct flow *flow,
-	struct source *held, struct connection **out)
+static int tls_connection_new(struct tls *tls, int fd, SSL_CTX *context, const struct flow *flow,
+	struct source *held, struct tls_connection **out)
 {
 	const struct settings *s = tls->t->settings;
-	struct connection *c;
+	struct tls_connection *c;
 	BIO *bio;
 
 	if (tls->handshakes >= s->handshakes_max) {
@@ -355,7 +356,7 @@ static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struc
 	c->listener = flow->listener;
 	c->handshake->held = held;
 	c->handshake->started = loop_now(tls->t->loop);
-	c->handshake->signing.done = on_signature;
+	c->handshake->signing.done = tls_on_signature;
 	c->handshake->signing.arg = c;
 	tls->handshakes++;
 	counter_set(COUNTER_TLS_HANDSHAKING, tls->handshakes);
@@ -375,7 +376,7 @@ static int connection_new(struct tls *tls, int fd, SSL_CTX *context, const struc
 
 /* A session is resumed only where it would be made anew: on a listener of that name, which asks
  * clients for the same. */
-static bool set_session_context(struct connection *c)
+static bool tls_set_session_context(struct tls_connection *c)
 {
 	const struct settings *s = c->tls->t->settings;
 	const struct listener_settings *l = settings_listener(s, c->listener);
@@ -398,21 +399,21 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 	const struct listener_settings *l = settings_listener(s, flow->listener);
 	const struct certificate *certificate = certificates_choose(
 		tls->t->certificates, l, STR_NONE);
-	struct connection *c;
+	struct tls_connection *c;
 	int error;
 
 	if (!certificate) {
 		count(TLS_NO_CERTIFICATE);
 		return -ENOENT;
 	}
-	error = connection_new(tls, fd, certificate->context, flow, held, &c);
+	error = tls_connection_new(tls, fd, certificate->context, flow, held, &c);
 	if (error)
 		return error;
-	if (!set_authorities(c) || !set_session_context(c)) {
+	if (!tls_set_authorities(c) || !tls_set_session_context(c)) {
 		tls_abandon(c);
 		return -ENOMEM;
 	}
-	if (s->tickets && keys_ticket(tls->t->keys, loop_now(tls->t->loop)))
+	if (s->tickets && sign_client_ticket(tls->t->sign_client, loop_now(tls->t->loop)))
 		SSL_set_num_tickets(c->ssl, TICKETS_PER_HANDSHAKE);
 	else
 		SSL_set_options(c->ssl, SSL_OP_NO_TICKET);
@@ -421,20 +422,20 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 	return 0;
 }
 
-struct profile {
+struct tls_profile {
 	bool verify;
 	uint16_t certificate;
 	char name[IDENTITY_MAX + 1];
 };
 
 /* What the settings ask of a connection to that peer. -EINVAL: no such trunk. */
-static int profile_of(
-	const struct settings *s, uint16_t number, const struct endpoint *peer, struct profile *out)
+static int tls_profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer,
+	struct tls_profile *out)
 {
 	char host[ENDPOINT_TEXT_SIZE];
 	size_t n = endpoint_host_text(peer, host);
 
-	*out = (struct profile){.verify = true, .certificate = NONE_INDEX};
+	*out = (struct tls_profile){.verify = true, .certificate = NONE_INDEX};
 	if (number > s->trunks.count)
 		return -EINVAL;
 	if (number) {
@@ -452,13 +453,13 @@ static int profile_of(
 int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 {
 	struct endpoint address;
-	struct connection *c;
-	struct profile p;
-	int error = profile_of(tls->t->settings, to->profile, &to->peer, &p);
+	struct tls_connection *c;
+	struct tls_profile p;
+	int error = tls_profile_of(tls->t->settings, to->profile, &to->peer, &p);
 
 	if (error)
 		return error;
-	error = connection_new(tls, fd, tls->client, to, NULL, &c);
+	error = tls_connection_new(tls, fd, tls->client, to, NULL, &c);
 	if (error)
 		return error;
 	c->outgoing = true;
@@ -467,9 +468,9 @@ int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 	c->certificate = p.certificate;
 	memcpy(c->name, p.name, sizeof(c->name));
 	SSL_set_verify(c->ssl, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
-		c->verify ? verify_peer : NULL);
+		c->verify ? tls_verify_peer : NULL);
 	if (c->certificate != NONE_INDEX)
-		SSL_set_cert_cb(c->ssl, show_certificate, c);
+		SSL_set_cert_cb(c->ssl, tls_show_certificate, c);
 	else
 		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC); /* nothing to sign */
 	/* an address is no server name (RFC 6066 section 3) */
@@ -485,10 +486,10 @@ int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 
 bool tls_profile_holds(const struct stream *s)
 {
-	const struct connection *c = s->layer_state;
-	struct profile p;
+	const struct tls_connection *c = s->layer_state;
+	struct tls_profile p;
 
-	return profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 &&
+	return tls_profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 &&
 	       p.verify == c->verify && p.certificate == c->certificate &&
 	       strcmp(p.name, c->name) == 0;
 }
@@ -500,20 +501,20 @@ unsigned tls_handshakes(const struct tls *tls)
 
 /* ---- the layer ---- */
 
-static int opened(struct connection *c)
+static int tls_opened(struct tls_connection *c)
 {
 	count(TLS_HANDSHAKES);
 	if (SSL_session_reused(c->ssl))
 		count(TLS_RESUMED);
 	/* what is read and written from now on needs no job of its own */
 	SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
-	handshake_end(c);
+	tls_handshake_end(c);
 	return 0;
 }
 
-static int failed(struct connection *c, int kind, int saved)
+static int tls_failed(struct tls_connection *c, int kind, int saved)
 {
-	struct handshake *h = c->handshake;
+	struct tls_handshake *h = c->handshake;
 	unsigned long error = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(error);
 	char text[REASON_MAX];
@@ -522,31 +523,31 @@ static int failed(struct connection *c, int kind, int saved)
 		snprintf(text, sizeof(text), "no signature: %s",
 			h->signing.error == -ETIMEDOUT ? "no key worker answered"
 						       : error_text(h->signing.error));
-		count_failure(h, COUNTER_TLS_FAILED_KEY);
-		log_failed(c, "tls-handshake-failed", text);
+		tls_handshake_count_failure(h, COUNTER_TLS_FAILED_KEY);
+		tls_log_failed(c, "tls-handshake-failed", text);
 		return -EIO;
 	}
 	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
 		ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-		count_failure(h, COUNTER_TLS_FAILED_PEER);
-		log_failed(
+		tls_handshake_count_failure(h, COUNTER_TLS_FAILED_PEER);
+		tls_log_failed(
 			c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
 		return -EKEYREJECTED;
 	}
 	if (kind == SSL_ERROR_SYSCALL || kind == SSL_ERROR_ZERO_RETURN) {
-		count_failure(h, COUNTER_TLS_FAILED_GONE);
+		tls_handshake_count_failure(h, COUNTER_TLS_FAILED_GONE);
 		if (c->outgoing)
-			log_failed(c, "tls-handshake-failed", "the peer ended the connection");
+			tls_log_failed(c, "tls-handshake-failed", "the peer ended the connection");
 		return saved ? -saved : -ECONNRESET;
 	}
-	count_failure(h, COUNTER_TLS_FAILED_PROTOCOL);
-	log_failed(c, "tls-handshake-failed", reason ? reason : "protocol error");
+	tls_handshake_count_failure(h, COUNTER_TLS_FAILED_PROTOCOL);
+	tls_log_failed(c, "tls-handshake-failed", reason ? reason : "protocol error");
 	return -EPROTO;
 }
 
 static int tls_open(struct stream *s)
 {
-	struct connection *c = s->layer_state;
+	struct tls_connection *c = s->layer_state;
 	struct transport_worker *t = c->tls->t;
 	int result, kind, saved;
 
@@ -561,16 +562,16 @@ static int tls_open(struct stream *s)
 		loop_set(t->loop, &s->deadline, t->settings->handshake_ms);
 	}
 	ERR_clear_error();
-	keys_enter(t->keys, &c->handshake->signing);
+	sign_client_enter(t->sign_client, &c->handshake->signing);
 	errno = 0;
 	result = SSL_do_handshake(c->ssl);
 	saved = errno;
-	keys_enter(t->keys, NULL);
+	sign_client_enter(t->sign_client, NULL);
 	/* a handshake has one signature of ours, and what follows needs no job */
 	if (c->handshake->signing.state == SIGNING_IDLE && c->handshake->signing.signature_size)
 		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
 	if (result == 1)
-		return opened(c);
+		return tls_opened(c);
 	kind = SSL_get_error(c->ssl, result);
 	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ||
 		kind == SSL_ERROR_WANT_ASYNC) {
@@ -579,13 +580,13 @@ static int tls_open(struct stream *s)
 		                                          : 0;
 		return -EAGAIN;
 	}
-	result = failed(c, kind, saved);
+	result = tls_failed(c, kind, saved);
 	ERR_clear_error();
 	return result;
 }
 
 /* What a read or a write came to. */
-static ssize_t outcome(struct stream *s, const struct connection *c, int result, int saved)
+static ssize_t tls_outcome(struct stream *s, const struct tls_connection *c, int result, int saved)
 {
 	switch (SSL_get_error(c->ssl, result)) {
 	case SSL_ERROR_WANT_READ: s->wants |= EPOLLIN; return -EAGAIN;
@@ -598,26 +599,26 @@ static ssize_t outcome(struct stream *s, const struct connection *c, int result,
 
 static ssize_t tls_receive(struct stream *s, void *buffer, size_t size)
 {
-	struct connection *c = s->layer_state;
+	struct tls_connection *c = s->layer_state;
 	size_t n;
 	int result;
 
 	ERR_clear_error();
 	errno = 0;
 	result = SSL_read_ex(c->ssl, buffer, size, &n);
-	return result == 1 ? (ssize_t)n : outcome(s, c, result, errno);
+	return result == 1 ? (ssize_t)n : tls_outcome(s, c, result, errno);
 }
 
 static bool tls_pending(const struct stream *s)
 {
-	const struct connection *c = s->layer_state;
+	const struct tls_connection *c = s->layer_state;
 
 	return SSL_has_pending(c->ssl) == 1;
 }
 
 static ssize_t tls_send(struct stream *s, const struct iovec *iov, unsigned n)
 {
-	struct connection *c = s->layer_state;
+	struct tls_connection *c = s->layer_state;
 	const void *bytes = iov[0].iov_base;
 	size_t size = iov[0].iov_len, done;
 	ssize_t error;
@@ -639,13 +640,13 @@ static ssize_t tls_send(struct stream *s, const struct iovec *iov, unsigned n)
 	result = SSL_write_ex(c->ssl, bytes, size, &done);
 	if (result == 1)
 		return (ssize_t)done;
-	error = outcome(s, c, result, errno);
+	error = tls_outcome(s, c, result, errno);
 	return error ? error : -EPIPE;
 }
 
 static void tls_shut(struct stream *s)
 {
-	struct connection *c = s->layer_state;
+	struct tls_connection *c = s->layer_state;
 
 	ERR_clear_error();
 	if (!c->handshake)
@@ -655,10 +656,10 @@ static void tls_shut(struct stream *s)
 
 static void tls_end(struct stream *s)
 {
-	struct connection *c = s->layer_state;
+	struct tls_connection *c = s->layer_state;
 
 	s->layer_state = NULL;
-	connection_free(c);
+	tls_connection_free(c);
 }
 
 const struct stream_layer tls_layer = {.open = tls_open,
@@ -686,7 +687,7 @@ int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
 		return -ENOMEM;
 	if (memcmp(digest, known, DIGEST_SIZE) == 0)
 		return 0;
-	error = context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
+	error = tls_context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
 	if (error) {
 		log_error("authorities-unusable", "listener=%d error=\"%s\"",
 			listener == NONE_INDEX ? -1 : listener, error_text(error));
@@ -715,12 +716,13 @@ int tls_new(struct tls **out, struct transport_worker *t)
 	tls->t = t;
 	tls->bio = BIO_meth_new(
 		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
-	tls->client = context_new(t, false);
+	tls->client = tls_context_new(t, false);
 	tls->nobody = X509_STORE_new();
-	if (!tls->bio || !tls->client || !tls->nobody || !BIO_meth_set_write(tls->bio, bio_write) ||
-		!BIO_meth_set_read(tls->bio, bio_read) ||
-		!BIO_meth_set_ctrl(tls->bio, bio_control) ||
-		!BIO_meth_set_create(tls->bio, bio_create)) {
+	if (!tls->bio || !tls->client || !tls->nobody ||
+		!BIO_meth_set_write(tls->bio, tls_bio_write) ||
+		!BIO_meth_set_read(tls->bio, tls_bio_read) ||
+		!BIO_meth_set_ctrl(tls->bio, tls_bio_control) ||
+		!BIO_meth_set_create(tls->bio, tls_bio_create)) {
 		tls_free(tls);
 		return -ENOMEM;
 	}

@@ -1,5 +1,5 @@
-/* tls_context.c - SSL_CTXs. Relies on keyless_begin having readied OpenSSL, and on keys.c for the
- * keys of session tickets. */
+/* tls_context.c - SSL_CTXs. Relies on sign_provider_begin having readied OpenSSL, and on keys.c for
+ * the keys of session tickets. */
 #include "tls_context.h"
 
 #include "common/log.h"
@@ -27,13 +27,15 @@
 
 /* The key of a session ticket (RFC 5077 section 4): those of the TLS workers. 1 it may be used; 2
  * it may be read and a new one is to be made; 0 unknown. */
-static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-	EVP_MAC_CTX *mac, int encrypt)
+static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
+	EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
 	const struct transport_worker *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	uint64_t now = loop_now(t->loop);
-	const struct ticket_key *newest = keys_ticket(t->keys, now),
-				*key = encrypt ? newest : keys_ticket_named(t->keys, name, now);
+	const struct ticket_key *newest = sign_client_ticket(t->sign_client, now),
+				*key = encrypt ? newest
+	                                       : sign_client_ticket_named(
+							 t->sign_client, name, now);
 	OSSL_PARAM params[3];
 
 	if (!key)
@@ -56,7 +58,7 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
 	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
-static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)
+static bool tls_context_set_up(SSL_CTX *c, struct transport_worker *t, bool server)
 {
 	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 	                   SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -82,7 +84,7 @@ static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)
 		SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
 	} else {
 		/* whether a connection has tickets is decided with it */
-		if (SSL_CTX_set_tlsext_ticket_key_evp_cb(c, ticket_key) != 1)
+		if (SSL_CTX_set_tlsext_ticket_key_evp_cb(c, tls_context_ticket_key) != 1)
 			return false;
 		SSL_CTX_set_tlsext_servername_callback(c, tls_server_name);
 		SSL_CTX_set_alpn_select_cb(c, tls_protocol, NULL);
@@ -90,11 +92,11 @@ static bool set_up(SSL_CTX *c, struct transport_worker *t, bool server)
 	return true;
 }
 
-SSL_CTX *context_new(struct transport_worker *t, bool server)
+SSL_CTX *tls_context_new(struct transport_worker *t, bool server)
 {
 	SSL_CTX *c = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 
-	if (c && !set_up(c, t, server)) {
+	if (c && !tls_context_set_up(c, t, server)) {
 		char text[256];
 
 		ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
@@ -106,7 +108,8 @@ SSL_CTX *context_new(struct transport_worker *t, bool server)
 	return c;
 }
 
-int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count)
+int tls_context_store(
+	struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count)
 {
 	BIO *in = pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 	X509_STORE *store = X509_STORE_new();

@@ -10,11 +10,12 @@
 struct transport_worker;
 
 /* A context for one side. NULL, logged: no memory. The caller's to SSL_CTX_free. */
-SSL_CTX *context_new(struct transport_worker *t, bool server);
+SSL_CTX *tls_context_new(struct transport_worker *t, bool server);
 
 /* Makes a store of the certificates in pem. *count of them. 0; -EBADMSG: one does not parse, or
  * none is there; -ENOMEM. names (may be NULL): the subjects, for a server's request of a client's
  * certificate. */
-int context_store(struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count);
+int tls_context_store(
+	struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count);
 
 #endif
