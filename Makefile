@@ -90,7 +90,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 # the programs once more, with workers that a message can end (worker/crash_hook.h): for tests, never
 # in bin
 HOOK := $(BUILD)/hook
-HOOKED_transport := worker-transport/to_sip worker-transport/stream
+HOOKED_transport := worker-transport/to_sip worker-transport/stream_input
 HOOKED_sip := worker-sip/main
 $(HOOK)/obj/%.o: %.c
 	@mkdir -p $(@D)

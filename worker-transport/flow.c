@@ -10,6 +10,7 @@
 #include "ipc/mesh.h"
 #include "admit.h"
 #include "stream.h"
+#include "streams.h"
 #include "tcp.h"
 #include "transport.h"
 #include "udp.h"

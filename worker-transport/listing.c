@@ -7,6 +7,7 @@
 #include "listing.h"
 
 #include "stream.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <stdio.h>

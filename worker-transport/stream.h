@@ -1,7 +1,7 @@
 /* stream.h - one connection that carries SIP: framing in, a bounded queue out, its time limits (RFC
  * 3261 section 18, RFC 5626 section 4.4.1).
  *
- * Between the socket and the framing stands a layer: plain TCP in tcp.c, TLS in tls.c.
+ * A layer stands between the socket and the framing: plain TCP in tcp.c, TLS in tls/tls.c.
  */
 #ifndef SIPWARD_TRANSPORT_STREAM_H
 #define SIPWARD_TRANSPORT_STREAM_H
@@ -18,54 +18,63 @@ struct stream;
 struct streams;
 struct transport_worker;
 
-/* Bytes read from a stream before others get their turn. */
+/* Bytes that are read from a stream before others get their turn. */
 #define STREAM_TURN_BYTES 65536
 /* The most bytes that a framing puts before a message. */
 #define STREAM_HEAD_MAX 16
-/* How long at most a peer that was asked for an answer has for it. */
+/* Milliseconds that a peer which was asked for an answer has for it, at most. */
 #define STREAM_PROBE_MS 10000
-/* After its last byte was written a stream is kept this long for the peer to read it: closing
- * earlier could reset it away. */
+/* Milliseconds that a stream is kept for its peer to read the last byte that was written. Closing
+ * earlier could reset that byte away. */
 #define STREAM_LINGER_MS 2000
 
-/* What carries the bytes. Results are counts of bytes or 0, or -errno; -EAGAIN: not now. A layer
- * that waits for another event than the direction it was asked for adds it to stream->wants. */
+/* The layer that carries the bytes. Its functions return counts of bytes or 0, or a negative errno;
+ * -EAGAIN means not now. A layer that waits for another event than that of the direction it was
+ * asked for adds the event to stream->wants. */
 struct stream_layer {
-	int (*open)(struct stream *s); /* goes on opening: 0 once open; NULL: open from the start.
-	                                  With -EAGAIN, wants is set to all that it waits for; 0:
-	                                  stream_go_on will be called */
-	ssize_t (*receive)(struct stream *s, void *buffer, size_t size); /* 0: the peer has ended */
-	bool (*pending)(const struct stream *s); /* bytes were taken off the socket that receive has
-	                                            not given yet; NULL: never */
+	/* Goes on with opening. 0 once the layer is open. With -EAGAIN, stream->wants is set to the
+	 * events that it waits for; to 0 where it will call stream_go_on itself. NULL: the layer is
+	 * open from the start. */
+	int (*open)(struct stream *s);
+	/* Reads up to size bytes. 0: the peer has ended. */
+	ssize_t (*receive)(struct stream *s, void *buffer, size_t size);
+	/* Whether bytes were taken off the socket that receive has not given yet. NULL: never. */
+	bool (*pending)(const struct stream *s);
+	/* Writes from the n pieces; may write part of them. */
 	ssize_t (*send)(struct stream *s, const struct iovec *iov, unsigned n);
-	void (*shut)(struct stream *s); /* nothing more will be sent */
-	void (*end)(
-		struct stream *s); /* frees stream->layer_state, or NULL; the fd is the stream's */
+	/* Tells the peer that nothing more will be sent. */
+	void (*shut)(struct stream *s);
+	/* Frees stream->layer_state; NULL: there is none. The fd is the stream's. */
+	void (*end)(struct stream *s);
 };
 
-/* How messages stand among those bytes, where that is not SIP's own framing: WebSocket. It knows
- * nothing of the layer below. */
+/* How messages stand among those bytes where it is not SIP's own framing: WebSocket. A framing
+ * knows nothing of the layer below. */
 struct stream_framing {
-	int (*open)(struct stream *s); /* the layer is open; -errno */
-	/* How many of the bytes are used up; the rest comes again, with more behind it. May finish
-	 * or close the stream. */
+	/* The layer is open: begins. 0, or a negative errno. */
+	int (*open)(struct stream *s);
+	/* Takes what it can use from the front of size bytes and returns how many those are. The
+	 * rest comes again, with more behind it. May finish or close the stream. */
 	size_t (*take)(struct stream *s, const char *bytes, size_t size);
-	/* Writes what goes before a message; its length, or -errno where none can be sent. */
+	/* Writes what goes before a message of size bytes. Its length, or a negative errno where no
+	 * message can be sent. */
 	int (*head)(
 		struct stream *s, const void *bytes, size_t size, uint8_t buffer[STREAM_HEAD_MAX]);
-	bool (*farewell)(struct stream *s); /* all is written and the stream is to end: true where
-	                                       it has queued last words */
-	bool (*probe)(struct stream *s);    /* asks a peer that has been silent for an answer: false
-	                                       where it cannot */
-	void (*end)(struct stream *s);      /* frees stream->framing_state */
+	/* Everything is written and the stream is about to end: true where it has queued last
+	 * words. */
+	bool (*farewell)(struct stream *s);
+	/* Asks a peer that has been silent for an answer. False where it cannot. */
+	bool (*probe)(struct stream *s);
+	/* Frees stream->framing_state. */
+	void (*end)(struct stream *s);
 };
 
 enum stream_state {
-	STREAM_OPENING, /* connecting, shaking hands: what is sent is queued */
-	STREAM_OPEN,
-	STREAM_FINISHING, /* writes what is queued, then ends; takes nothing new */
-	STREAM_LINGERING, /* all is written and shut; waits for the peer to end */
-	STREAM_DEAD       /* freed at the end of the turn */
+	STREAM_OPENING,   /* it connects or shakes hands; what is sent is queued */
+	STREAM_OPEN,      /* messages pass both ways */
+	STREAM_FINISHING, /* it writes what is queued, then ends; it takes nothing new */
+	STREAM_LINGERING, /* everything is written and shut; it waits for the peer to end */
+	STREAM_DEAD       /* it is freed at the end of the turn */
 };
 
 struct chunk;
@@ -77,76 +86,62 @@ struct stream {
 	void *layer_state;
 	const struct stream_framing *framing; /* NULL: SIP's own */
 	void *framing_state;
-	struct source *held; /* the place it takes among its source's connections */
+	struct source *held; /* the place that it takes among its source's connections */
 	struct loop_source *source;
-	uint32_t events, wants;
+	uint32_t events; /* of epoll, that it is registered for */
+	uint32_t wants;  /* events that the layer waits for besides */
 	int fd;
 	enum stream_state state;
-	bool outgoing;
-	bool named;                  /* its id still holds */
-	bool begun;                  /* part of a message has come: deadline runs */
-	bool dirty;                  /* on the list of what has something to write */
-	bool blocked;                /* the layer took no more: waits for room */
-	bool again;                  /* on the list of what has more to read without an event */
-	struct stream *next, **link; /* all streams */
+	bool outgoing; /* we connected */
+	bool named;    /* its id still holds */
+	bool begun;    /* part of a message has come: deadline runs */
+	bool dirty;    /* it stands on the list of streams with something to write */
+	bool blocked;  /* the layer took no more: it waits for EPOLLOUT */
+	bool again;    /* it stands on the list of streams with more to read without an event */
+	struct stream *next, **link; /* of all streams */
 	struct stream *next_dirty, *next_dead, *next_again;
 	struct timer deadline; /* of opening, of a message, of lingering */
 	struct timer idle;
-	uint64_t probed;         /* ms; when it was asked for an answer last */
-	uint64_t opened, active; /* ms */
+	uint64_t probed; /* ms: when the peer was asked for an answer last */
+	uint64_t opened; /* ms */
+	uint64_t active; /* ms: when a message passed last */
 	uint64_t messages_in, messages_out;
-	/* in */
+	/* in: part of a message */
 	struct frame frame;
 	char *in;
 	size_t in_used, in_size;
-	/* out */
+	/* out: the queue */
 	struct chunk *first, **last;
 	size_t queued; /* bytes, the cost of keeping them included */
 };
 
-int streams_new(struct streams **out, struct transport_worker *t); /* -ENOMEM */
-void streams_free(struct streams *ss);
-size_t streams_count(const struct streams *ss);
-/* The most streams: the setting, or what the fd limit leaves. */
-size_t streams_max(const struct streams *ss);
-
-/* A stream over fd (non-blocking), which it owns on success. flow: all but the id. held: from
- * admit_connect, given back with the stream. -errno; layer_state is then the caller's still. */
+/* Makes a stream over fd, which is non-blocking and the stream's on success. flow: all but its id.
+ * layer_state: for the layer, which frees it. outgoing: we have connected. held: from
+ * admit_connect, given back when the stream ends; may be NULL. 0, or a negative errno; fd,
+ * layer_state and held are then still the caller's. */
 int stream_new(struct streams *ss, int fd, const struct flow *flow,
 	const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held,
 	struct stream **out);
 
-/* Goes on with opening: what it waited for besides the socket has come. To be called from the
- * loop. */
+/* Goes on with opening, when something has come that the layer waited for besides the socket. To be
+ * called from the loop. */
 void stream_go_on(struct stream *s);
 
 struct transport_worker *stream_worker(const struct stream *s);
 
-/* Queues a message; written at the end of the turn. 0; -ENOTCONN it takes nothing any more; -EAGAIN
- * its queue was full, and it has been closed: a peer that does not read is of no use. */
+/* Queues a message, which is written at the end of the turn. 0; -ENOTCONN where the stream takes
+ * nothing any more; -EAGAIN where its queue was full or no memory is left. A stream whose queue was
+ * full has been closed, for a peer that does not read is of no use. */
 int stream_send(struct stream *s, const struct outgoing *out);
 /* Queues head and bytes as they are, for the framing; also on a stream that finishes. Errors as
  * stream_send's. */
 int stream_queue(
 	struct stream *s, const void *head, size_t head_size, const void *bytes, size_t size);
 
-/* Ends it now: its id names nothing any more, watchers are told, what is queued fails with error
- * (negative errno). */
+/* Ends the stream now: its id names nothing any more, watchers are told, and what is queued fails
+ * with error (negative errno). The memory stays until the end of the turn. */
 void stream_close(struct stream *s, int error);
-/* Ends it after what is queued is written. */
+/* Ends the stream after what is queued is written. */
 void stream_finish(struct stream *s);
-
-/* Closes all streams of a source that was banned on listener. */
-void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source);
-
-/* Reads what is left to be read, writes what is queued and frees the dead: at the end of each turn.
- * True where something is left to be read. */
-bool streams_flush(struct streams *ss);
-/* Calls visit for each stream that is not dead; visit may close it. */
-void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg), void *arg);
-/* Bytes that are still queued. */
-size_t streams_queued(const struct streams *ss);
-/* Reads no more. */
-void streams_stop(struct streams *ss);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "admit.h"
+#include "streams.h"
 #include "worker-transport/tls/tls.h"
 #include "transport.h"
 

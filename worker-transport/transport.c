@@ -7,6 +7,7 @@
 #include "worker-transport/tls/sign_provider.h"
 #include "worker-transport/tls/sign_client.h"
 #include "stream.h"
+#include "streams.h"
 #include "tcp.h"
 #include "worker-transport/tls/tls.h"
 #include "udp.h"

@@ -10,6 +10,7 @@
 #include "ipc/mesh.h"
 #include "worker-transport/flow.h"
 #include "worker-transport/stream.h"
+#include "worker-transport/streams.h"
 #include "worker-transport/transport.h"
 
 #include <errno.h>

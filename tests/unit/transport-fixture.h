@@ -9,6 +9,7 @@
 #include "worker-transport/admit.h"
 #include "worker-transport/flow.h"
 #include "worker-transport/stream.h"
+#include "worker-transport/streams.h"
 #include "worker-transport/transport.h"
 #include "worker-transport/udp.h"
 

@@ -1,19 +1,20 @@
 /* tls.c - TLS connections.
  *
  * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its
- * own that goes with it. A suspended handshake is an OpenSSL job with a stack: before its SSL is
- * freed the job must have come to its end, so giving one up means failing its signature and letting
- * it run out. Relies on keys.c, certificates.c, identity.c; on tcp.c for the socket.
+ * own that is freed when the handshake is over. A suspended handshake is an OpenSSL job with a
+ * stack. The job must have come to its end before its SSL is freed, so giving a handshake up means
+ * failing its signature and letting the job run out. Relies on: tls_peer.c for whom we believe,
+ * tls_bio.c for the socket, sign_client.c for signatures, certificates.c, tcp.c for connecting.
  */
 #include "tls.h"
 
 #include "common/counters.h"
 #include "common/log.h"
-#include "common/log_limit.h"
 #include "worker-transport/admit.h"
 #include "certificates.h"
+#include "tls_bio.h"
+#include "tls_connection.h"
 #include "tls_context.h"
-#include "identity.h"
 #include "sign_client.h"
 #include "worker-transport/tcp.h"
 #include "worker-transport/transport.h"
@@ -26,103 +27,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-/* A record's worth of bytes: what is queued in several pieces is put together up to this. */
-#define RECORD_MAX 16384
-#define REASON_MAX 192
 #define TICKETS_PER_HANDSHAKE 1
-
-#define DIGEST_SIZE 32
-
-struct tls_authorities {
-	X509_STORE *store;
-	STACK_OF(X509_NAME) * names;
-	unsigned char digest[DIGEST_SIZE]; /* of their text; zero: none */
-};
-
-struct tls {
-	struct transport_worker *t;
-	BIO_METHOD *bio;
-	SSL_CTX *client;
-	X509_STORE *nobody; /* of listeners that ask for a certificate and were told no authority */
-	struct tls_authorities authorities[LISTENERS_MAX];
-	unsigned char trust[DIGEST_SIZE]; /* of the text of those that the client's store holds */
-	unsigned handshakes;
-	struct log_limit limit; /* of lines about handshakes */
-	char record[RECORD_MAX];
-};
-
-/* A handshake in progress. */
-struct tls_handshake {
-	struct signing signing;
-	struct source *held;
-	uint64_t started;       /* ms */
-	bool counted;           /* how it failed */
-	char wrong[REASON_MAX]; /* with the peer's certificate; "": nothing so far */
-};
-
-struct tls_connection {
-	struct tls *tls;
-	SSL *ssl;
-	struct stream *stream;
-	struct tls_handshake *handshake; /* NULL once it is done */
-	struct endpoint peer;
-	uint16_t listener;
-	bool outgoing, connected;
-	/* of a connection out: what was asked for */
-	bool verify;
-	uint16_t profile, certificate;
-	char name[IDENTITY_MAX + 1];
-};
-
-/* ---- the socket under OpenSSL ---- */
-
-static int tls_bio_socket(BIO *bio)
-{
-	return (int)(intptr_t)BIO_get_data(bio);
-}
-
-static int tls_bio_write(BIO *bio, const char *bytes, int size)
-{
-	ssize_t n;
-
-	BIO_clear_retry_flags(bio);
-	do
-		n = send(tls_bio_socket(bio), bytes, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		BIO_set_retry_write(bio);
-	return (int)n;
-}
-
-static int tls_bio_read(BIO *bio, char *buffer, int size)
-{
-	ssize_t n;
-
-	BIO_clear_retry_flags(bio);
-	do
-		n = recv(tls_bio_socket(bio), buffer, (size_t)size, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN)
-		BIO_set_retry_read(bio);
-	if (n == 0)
-		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	return (int)n;
-}
-
-static long tls_bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH ? 1
-	       : command == BIO_CTRL_EOF ? BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0
-	                                 : 0;
-}
-
-static int tls_bio_create(BIO *bio)
-{
-	BIO_set_init(bio, 1);
-	return 1;
-}
 
 /* ---- the log ---- */
 
@@ -154,50 +59,6 @@ static void tls_log_failed(struct tls_connection *c, const char *event, const ch
 		log_value(str_of(reason), text, sizeof(text)));
 }
 
-/* ---- the peer's certificate ---- */
-
-/* Called for each certificate of the peer's chain, its own last of all. */
-static int tls_verify_peer(int good, X509_STORE_CTX *store)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls_connection *c = SSL_get_app_data(ssl);
-	X509 *x = X509_STORE_CTX_get_current_cert(store);
-
-	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 &&
-		!identity_is(x, str_of(c->name))) {
-		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-		snprintf(c->handshake->wrong, REASON_MAX,
-			"its certificate is not that of %.128s (RFC 5922 section 7)", c->name);
-		return 0;
-	}
-	if (!good && !c->handshake->wrong[0])
-		snprintf(c->handshake->wrong, REASON_MAX, "certificate %d of its chain: %s",
-			X509_STORE_CTX_get_error_depth(store) + 1,
-			X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
-	return good;
-}
-
-static bool tls_set_authorities(struct tls_connection *c)
-{
-	const struct listener_settings *l = settings_listener(c->tls->t->settings, c->listener);
-	const struct tls_authorities *a = &c->tls->authorities[c->listener];
-
-	STACK_OF(X509_NAME) * names;
-
-	if (l->client_auth == CLIENT_AUTH_NONE)
-		return true;
-	SSL_set_verify(c->ssl,
-		SSL_VERIFY_PEER |
-			(l->client_auth == CLIENT_AUTH_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-								: 0),
-		tls_verify_peer);
-	if (!a->store) /* a certificate is asked for and nobody is there to believe: none is good */
-		return SSL_set1_verify_cert_store(c->ssl, c->tls->nobody) == 1;
-	names = SSL_dup_CA_list(a->names);
-	SSL_set0_CA_list(c->ssl, names);
-	return names && SSL_set1_verify_cert_store(c->ssl, a->store) == 1;
-}
-
 /* ---- callbacks of a server's handshake ---- */
 
 int tls_server_name(SSL *ssl, int *alert, void *arg)
@@ -217,7 +78,7 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 	}
 	if (SSL_get_SSL_CTX(ssl) == certificate->context)
 		return SSL_TLSEXT_ERR_OK;
-	/* brings the certificate with its key, and forgets whom we believe */
+	/* the new context brings the certificate with its key, and forgets whom we believe */
 	if (!SSL_set_SSL_CTX(ssl, certificate->context) || !tls_set_authorities(c)) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -228,15 +89,15 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	const unsigned char *in, unsigned in_size, void *arg)
 {
-	/* the registered name of SIP is sip/2; sip is what is met too */
+	/* the registered name of SIP is sip/2; sip is met too */
 	static const unsigned char sip[] = "\005sip/2\003sip", http[] = "\010http/1.1";
 	struct tls_connection *c = SSL_get_app_data(ssl);
 	bool web = settings_listener(c->tls->t->settings, c->listener)->transport == TRANSPORT_WSS;
 	unsigned char *chosen;
 
 	(void)arg;
-	/* a client that offers only others is let in all the same: SIP over TLS needs none (RFC
-	 * 3261 knows of none) */
+	/* A client that offers only other protocols is let in all the same: SIP over TLS needs no
+	 * such name (RFC 3261 knows of none). */
 	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip,
 		    (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in,
 		    in_size) != OPENSSL_NPN_NEGOTIATED)
@@ -245,7 +106,7 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* A server asks for our certificate. */
+/* A server asks for our certificate: shows it over TLS 1.3. 1: go on, with or without it. */
 static int tls_show_certificate(SSL *ssl, void *arg)
 {
 	struct tls_connection *c = arg;
@@ -279,7 +140,7 @@ static void tls_handshake_count_failure(struct tls_handshake *h, enum counter co
 	h->counted = true;
 }
 
-/* The handshake is over, well or not. */
+/* The handshake is over, well or not: frees what it needed. */
 static void tls_handshake_end(struct tls_connection *c)
 {
 	struct tls *tls = c->tls;
@@ -361,36 +222,16 @@ static int tls_connection_new(struct tls *tls, int fd, SSL_CTX *context, const s
 	tls->handshakes++;
 	counter_set(COUNTER_TLS_HANDSHAKING, tls->handshakes);
 	c->ssl = SSL_new(context);
-	bio = BIO_new(tls->bio);
+	bio = tls_bio_new(tls->bio, fd);
 	if (!c->ssl || !bio) {
 		BIO_free(bio);
 		tls_abandon(c);
 		return -ENOMEM;
 	}
-	BIO_set_data(bio, (void *)(intptr_t)fd);
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_app_data(c->ssl, c);
 	*out = c;
 	return 0;
-}
-
-/* A session is resumed only where it would be made anew: on a listener of that name, which asks
- * clients for the same. */
-static bool tls_set_session_context(struct tls_connection *c)
-{
-	const struct settings *s = c->tls->t->settings;
-	const struct listener_settings *l = settings_listener(s, c->listener);
-	struct str name = settings_str(s, l->name);
-	unsigned char digest[DIGEST_SIZE];
-	EVP_MD_CTX *d = EVP_MD_CTX_new();
-	bool good = d && EVP_DigestInit_ex(d, EVP_sha256(), NULL) &&
-	            EVP_DigestUpdate(d, c->tls->authorities[c->listener].digest, DIGEST_SIZE) &&
-	            EVP_DigestUpdate(d, &l->client_auth, sizeof(l->client_auth)) &&
-	            EVP_DigestUpdate(d, name.p, name.n) && EVP_DigestFinal_ex(d, digest, NULL) &&
-	            SSL_set_session_id_context(c->ssl, digest, DIGEST_SIZE) == 1;
-
-	EVP_MD_CTX_free(d);
-	return good;
 }
 
 int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *held, void **state)
@@ -428,7 +269,8 @@ struct tls_profile {
 	char name[IDENTITY_MAX + 1];
 };
 
-/* What the settings ask of a connection to that peer. -EINVAL: no such trunk. */
+/* What the settings ask of a connection to that peer under that number (that of its trunk plus one;
+ * 0: none). 0; -EINVAL: no such trunk. */
 static int tls_profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer,
 	struct tls_profile *out)
 {
@@ -506,12 +348,14 @@ static int tls_opened(struct tls_connection *c)
 	count(TLS_HANDSHAKES);
 	if (SSL_session_reused(c->ssl))
 		count(TLS_RESUMED);
-	/* what is read and written from now on needs no job of its own */
+	/* reads and writes from now on need no job of their own */
 	SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
 	tls_handshake_end(c);
 	return 0;
 }
 
+/* The handshake has failed: counts and logs why, and returns a negative errno. kind: of
+ * SSL_get_error; saved: errno behind the call. */
 static int tls_failed(struct tls_connection *c, int kind, int saved)
 {
 	struct tls_handshake *h = c->handshake;
@@ -567,7 +411,7 @@ static int tls_open(struct stream *s)
 	result = SSL_do_handshake(c->ssl);
 	saved = errno;
 	sign_client_enter(t->sign_client, NULL);
-	/* a handshake has one signature of ours, and what follows needs no job */
+	/* a handshake has one signature of ours, and what follows it needs no job */
 	if (c->handshake->signing.state == SIGNING_IDLE && c->handshake->signing.signature_size)
 		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC);
 	if (result == 1)
@@ -585,7 +429,7 @@ static int tls_open(struct stream *s)
 	return result;
 }
 
-/* What a read or a write came to. */
+/* The result of a read or a write that gave no bytes, as stream_layer wants it. */
 static ssize_t tls_outcome(struct stream *s, const struct tls_connection *c, int result, int saved)
 {
 	switch (SSL_get_error(c->ssl, result)) {
@@ -669,43 +513,7 @@ const struct stream_layer tls_layer = {.open = tls_open,
 	.shut = tls_shut,
 	.end = tls_end};
 
-/* ---- whom we believe ---- */
-
-int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
-{
-	STACK_OF(X509_NAME) *names = NULL;
-	unsigned char digest[DIGEST_SIZE], *known;
-	X509_STORE *store;
-	unsigned n;
-	int error;
-
-	if (listener != NONE_INDEX && listener >= LISTENERS_MAX)
-		return -EINVAL;
-	known = listener == NONE_INDEX ? tls->trust : tls->authorities[listener].digest;
-	/* they come with every commit of certificates, and a trust store takes its time to read */
-	if (!EVP_Digest(pem.p, pem.n, digest, NULL, EVP_sha256(), NULL))
-		return -ENOMEM;
-	if (memcmp(digest, known, DIGEST_SIZE) == 0)
-		return 0;
-	error = tls_context_store(pem, &store, listener == NONE_INDEX ? NULL : &names, &n);
-	if (error) {
-		log_error("authorities-unusable", "listener=%d error=\"%s\"",
-			listener == NONE_INDEX ? -1 : listener, error_text(error));
-		return error;
-	}
-	log_debug("authorities", "listener=%d certificates=%u",
-		listener == NONE_INDEX ? -1 : listener, n);
-	memcpy(known, digest, DIGEST_SIZE);
-	if (listener == NONE_INDEX) {
-		SSL_CTX_set_cert_store(tls->client, store);
-		return 0;
-	}
-	X509_STORE_free(tls->authorities[listener].store);
-	sk_X509_NAME_pop_free(tls->authorities[listener].names, X509_NAME_free);
-	tls->authorities[listener].store = store;
-	tls->authorities[listener].names = names;
-	return 0;
-}
+/* ---- all connections ---- */
 
 int tls_new(struct tls **out, struct transport_worker *t)
 {
@@ -714,15 +522,10 @@ int tls_new(struct tls **out, struct transport_worker *t)
 	if (!tls)
 		return -ENOMEM;
 	tls->t = t;
-	tls->bio = BIO_meth_new(
-		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
+	tls->bio = tls_bio_method();
 	tls->client = tls_context_new(t, false);
 	tls->nobody = X509_STORE_new();
-	if (!tls->bio || !tls->client || !tls->nobody ||
-		!BIO_meth_set_write(tls->bio, tls_bio_write) ||
-		!BIO_meth_set_read(tls->bio, tls_bio_read) ||
-		!BIO_meth_set_ctrl(tls->bio, tls_bio_control) ||
-		!BIO_meth_set_create(tls->bio, tls_bio_create)) {
+	if (!tls->bio || !tls->client || !tls->nobody) {
 		tls_free(tls);
 		return -ENOMEM;
 	}
@@ -734,10 +537,7 @@ void tls_free(struct tls *tls)
 {
 	if (!tls)
 		return;
-	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
-		X509_STORE_free(tls->authorities[i].store);
-		sk_X509_NAME_pop_free(tls->authorities[i].names, X509_NAME_free);
-	}
+	tls_authorities_free(tls);
 	SSL_CTX_free(tls->client);
 	X509_STORE_free(tls->nobody);
 	BIO_meth_free(tls->bio);

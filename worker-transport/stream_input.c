@@ -1,0 +1,211 @@
+/* stream_input.c - the bytes that come by a stream: read, framed, and handed on message by message.
+ *
+ * A whole message is parsed where the read put it. Only a part of a message is kept, in a buffer
+ * that exists just for that long. Relies on: frame_next for the boundaries, to_sip.c for whole
+ * messages.
+ */
+#include "stream_parts.h"
+
+#include "common/counters.h"
+#include "worker/crash_hook.h"
+#include "worker-transport/parse/parse.h"
+#include "transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The first buffer for part of a message, bytes. */
+#define PARTIAL_MIN 2048
+
+/* Takes whole messages and keep-alives from the front of size bytes, and returns how many bytes are
+ * used up: all of them where the stream has ended. */
+static size_t stream_take_messages(struct stream *s, const char *buffer, size_t size)
+{
+	struct transport_worker *t = s->streams->t;
+	size_t done = 0;
+	bool ping = false;
+
+	if (s->framing)
+		return s->framing->take(s, buffer, size);
+	while (done < size && s->state == STREAM_OPEN) {
+		struct frame_step step = {0};
+
+		switch (frame_next(
+			&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
+		case FRAME_PING:
+			count(STREAM_PINGS);
+			ping = true;
+			break;
+		case FRAME_PONG: count(STREAM_PONGS); break;
+		case FRAME_MESSAGE:
+			s->messages_in++;
+			s->begun = false;
+			to_sip_message(t, &s->node.flow, loop_now_ns(t->loop),
+				(struct str){buffer + done, step.consume});
+			break;
+		case FRAME_BAD:
+			counter_add(step.counter, 1);
+			if (step.status && step.header_size)
+				to_sip_refuse(t, &s->node.flow,
+					(struct str){buffer + done, step.header_size}, step.status,
+					step.reason);
+			stream_finish(s);
+			return size;
+		case FRAME_MORE:
+			if (step.begun && !s->begun) {
+				s->begun = true;
+				loop_set(t->loop, &s->deadline, t->settings->message_ms);
+			}
+			goto more;
+		}
+		s->active = loop_now(t->loop);
+		done += step.consume;
+	}
+more:
+	/* There is one answer, however many keep-alives came at once: a flood of them costs its
+	 * sender more than us. */
+	if (ping && s->state == STREAM_OPEN)
+		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
+	if (!s->begun && s->state == STREAM_OPEN)
+		loop_unset(t->loop, &s->deadline);
+	return s->state == STREAM_OPEN ? done : size;
+}
+
+/* Whether the bytes hold nothing whole yet: the body of a message is awaited, or the end of a line.
+ * A peer that sends byte by byte must not make us copy everything each time. */
+static bool stream_awaits_more(const struct stream *s, const char *buffer, size_t size)
+{
+	const struct frame *f = &s->frame;
+
+	if (f->total)
+		return size < f->total;
+	return f->scanned && f->scanned <= size &&
+	       !memchr(buffer + f->scanned, '\n', size - f->scanned);
+}
+
+/* Takes what is whole from the front of the size bytes at buffer, and returns how many are used up.
+ * Bytes of which nothing can end this worker (keep-alives, parts of a message) are not put down as
+ * evidence; a WebSocket's keep-alives stand in frames, which have to be read. */
+static size_t stream_take(struct stream *s, const char *buffer, size_t size)
+{
+	struct transport_worker *t = s->streams->t;
+	size_t done;
+
+	if (!s->framing && (parse_keepalive(buffer, size) || stream_awaits_more(s, buffer, size)))
+		return stream_take_messages(s, buffer, size);
+	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size},
+		    &s->node.flow.peer, loop_now(t->loop))) {
+		stream_finish(s);
+		return size;
+	}
+	evidence_take(&counters_page->stream, EVIDENCE_STREAM, buffer, size);
+	crash_hook("stream", (struct str){buffer, size});
+	done = stream_take_messages(s, buffer, size);
+	evidence_drop(&counters_page->stream);
+	return done;
+}
+
+/* Makes room for more of a message that has begun. False where there is no memory. */
+static bool stream_make_room(struct stream *s)
+{
+	size_t most = s->streams->t->settings->message_max, size = s->in_size;
+	char *in;
+
+	if (s->in_used < s->in_size)
+		return true;
+	size = size ? size * 2 : PARTIAL_MIN;
+	if (size > most)
+		size = most;
+	if (size <= s->in_used) /* the framing gives a result before that */
+		return false;
+	in = realloc(s->in, size);
+	if (!in)
+		return false;
+	s->in = in;
+	s->in_size = size;
+	return true;
+}
+
+/* Keeps the rest of what was read, which is part of a message. False where there is no memory. */
+static bool stream_keep(struct stream *s, const char *rest, size_t size)
+{
+	while (s->in_size < size) {
+		s->in_used = s->in_size;
+		if (!stream_make_room(s))
+			return false;
+	}
+	memcpy(s->in, rest, size);
+	s->in_used = size;
+	return true;
+}
+
+/* Reads once. True where another read may bring more. */
+static bool stream_receive(struct stream *s)
+{
+	struct streams *ss = s->streams;
+	bool partial = s->in_used > 0;
+	size_t size, done;
+	ssize_t got;
+
+	if (partial && !stream_make_room(s)) {
+		count(STREAM_ERRORS);
+		stream_close(s, -ENOMEM);
+		return false;
+	}
+	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used)
+	              : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
+	if (got == -EAGAIN)
+		return false;
+	if (got <= 0) {
+		if (got < 0)
+			count(STREAM_ERRORS);
+		else
+			count(STREAM_ENDED);
+		if (got == 0 && (s->in_used || s->begun))
+			count(STREAM_CUT_MESSAGES);
+		stream_close(s, -ENOTCONN);
+		return false;
+	}
+	counter_add(COUNTER_RX_BYTES, (uint64_t)got);
+	if (s->state == STREAM_LINGERING)
+		return true; /* the stream takes nothing any more */
+	if (!partial) {
+		done = stream_take(s, ss->scratch, (size_t)got);
+		if (done < (size_t)got && !stream_keep(s, ss->scratch + done, (size_t)got - done)) {
+			count(STREAM_ERRORS);
+			stream_close(s, -ENOMEM);
+		}
+		return true;
+	}
+	size = s->in_used + (size_t)got;
+	done = stream_take(s, s->in, size);
+	if (s->state == STREAM_DEAD)
+		return false;
+	s->in_used = size - done;
+	if (s->in_used) {
+		memmove(s->in, s->in + done, s->in_used);
+	} else {
+		free(s->in);
+		s->in = NULL;
+		s->in_size = 0;
+	}
+	return true;
+}
+
+void stream_receive_all(struct stream *s)
+{
+	uint64_t before = counters_page->counter[COUNTER_RX_BYTES];
+
+	while (stream_may_read(s) && stream_receive(s)) {
+		if (!stream_may_read(s) || !s->layer->pending || !s->layer->pending(s))
+			return;
+		if (counters_page->counter[COUNTER_RX_BYTES] - before < STREAM_TURN_BYTES)
+			continue;
+		if (!s->again) {
+			s->again = true;
+			s->next_again = s->streams->again;
+			s->streams->again = s;
+		}
+		return;
+	}
+}

@@ -1,0 +1,45 @@
+/* stream_parts.h - what the parts of a stream share: stream.c (its life), stream_input.c,
+ * stream_output.c and streams.c (all of them). Nobody else includes it. */
+#ifndef SIPWARD_TRANSPORT_STREAM_PARTS_H
+#define SIPWARD_TRANSPORT_STREAM_PARTS_H
+
+#include "stream.h"
+#include "streams.h"
+
+/* All streams of a transport worker. A dead stream stays in memory until the end of the turn. */
+struct streams {
+	struct transport_worker *t;
+	struct stream *all;
+	struct stream *dirty; /* have something to write at the end of the turn */
+	struct stream *dead;  /* are freed at the end of the turn */
+	struct stream *again; /* have more to read without an event */
+	size_t count;         /* of all */
+	size_t queued;        /* bytes over all queues */
+	bool stopped;         /* nothing is read any more */
+	char scratch[STREAM_TURN_BYTES];
+};
+
+/* Whether bytes are read from the stream at all. */
+static inline bool stream_may_read(const struct stream *s)
+{
+	return s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped);
+}
+
+/* Sets the events that the stream waits for, according to its state. */
+void stream_watch(struct stream *s);
+/* Everything is written: tells the peer, and gives it STREAM_LINGER_MS to read it. */
+void stream_linger(struct stream *s);
+
+/* Reads what one event has brought, and what the layer still holds of earlier ones. After
+ * STREAM_TURN_BYTES the rest has its turn after the other streams. May end the stream. */
+void stream_receive_all(struct stream *s);
+
+/* Puts the stream on the list of those that are flushed at the end of the turn. */
+void stream_make_dirty(struct stream *s);
+/* Writes what is queued, as far as the layer takes it; lingers when a finishing stream has nothing
+ * left. May end the stream. */
+void stream_flush(struct stream *s);
+/* Drops what is queued and reports each message of it as failed with error (negative errno). */
+void stream_fail_queue(struct stream *s, int error);
+
+#endif
