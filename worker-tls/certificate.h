@@ -1,5 +1,5 @@
-/* certificate.h - reads a certificate chain: does it parse, what does it name, when is it valid.
- * The key store checks with it and keeps no certificate. */
+/* certificate.h - reads a certificate chain: whether it parses, which names it bears, when it is
+ * valid. The key store checks chains with it and keeps no certificate. */
 #ifndef SIPWARD_TLS_CERTIFICATE_H
 #define SIPWARD_TLS_CERTIFICATE_H
 
@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <stdint.h>
 
+/* Bytes of what is wrong with a chain, with the NUL. */
 #define CERTIFICATE_TEXT_MAX 512
 #define CERTIFICATE_DATE_SIZE 32
 
@@ -17,13 +18,13 @@ struct certificate_facts {
 };
 
 /* Reads a chain in PEM form, its own certificate first. names: hosts or SIP domains separated by
- * spaces, each of which the first certificate must cover (RFC 5922 section 7.2: a DNS name, a URI
- * sip:NAME; an address; "*.NAME" means any one label). 0; -EBADMSG or -ENOMEM with what is wrong in
- * text. */
+ * spaces, each of which the first certificate must cover (RFC 5922 section 7.2) by a DNS name, a
+ * URI sip:NAME or an address; "*.NAME" stands for any one label. 0; -EBADMSG or -ENOMEM, with what
+ * is wrong in text. */
 int certificate_read(struct str chain, struct str names, struct certificate_facts *out,
 	char text[CERTIFICATE_TEXT_MAX]);
 
-/* A time as "2027-03-01 12:00:00 UTC" in room; returns room. */
+/* Writes a time (unix seconds) as "2027-03-01 12:00:00 UTC"; returns buffer. */
 const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]);
 
 #endif

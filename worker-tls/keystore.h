@@ -1,8 +1,9 @@
-/* keystore.h - certificates' private keys by generation: parsed, checked, used for signing, and
- * nothing else.
+/* keystore.h - the private keys of certificates, by generation: they are parsed, checked and used
+ * for signing, and nothing else.
  *
  * Relies on OpenSSL's libcrypto and libsodium. Of a certificate only its parsed private key, public
- * key, dates and name stay; whatever OpenSSL frees is wiped (keystore_begin sees to it).
+ * key, dates and name stay. Memory that OpenSSL frees is wiped, for keystore_begin has replaced its
+ * allocator.
  */
 #ifndef SIPWARD_TLS_KEYSTORE_H
 #define SIPWARD_TLS_KEYSTORE_H
@@ -19,30 +20,33 @@
 struct keystore;
 struct key;
 
-/* Readies OpenSSL for a process that may soon open no file: memory that wipes itself, algorithms
- * fetched, the random generator seeded, the time zone read. First of all calls to OpenSSL, once.
- * -EIO, logged. */
+/* Makes OpenSSL ready for a process that may soon open no file: sets an allocator that wipes,
+ * fetches algorithms, seeds the random generator, reads the time zone. To be called once, before
+ * all other calls to OpenSSL. 0; -EIO, logged. */
 int keystore_begin(void);
 
 int keystore_new(struct keystore **out); /* -ENOMEM */
 void keystore_free(struct keystore *s);  /* NULL is a no-op */
 
-/* Takes the body of a CERTIFICATE packet and wipes its key. What is wrong with chain or key (or
- * their order) is kept for keystore_check and makes the generation unusable. 0; -EBADMSG: sizes
- * that do not add up; -ENOSPC: more than GENERATIONS_MAX generations. */
+/* Takes the body (size bytes) of a CERTIFICATE packet and wipes it. A fault in chain, key or order
+ * is kept for keystore_check and makes the generation unusable. 0; -EBADMSG: sizes that do not add
+ * up; -ENOSPC: more than GENERATIONS_MAX generations. */
 int keystore_take(struct keystore *s, void *body, size_t size);
 
-/* Checks a generation at unix time now: everything parsed, pairs match, names are covered, dates
- * valid, a test signature by each key that its certificate verifies. 0 and not_after[] of each
- * certificate (*count of them, unix seconds, the earliest of its chain); or -ENOENT no such
- * generation, -EBADMSG, -EKEYREJECTED the key, -EKEYEXPIRED only dates (not_after is written then
- * too), -EIO test signature; then *index is the certificate (0xffff: none in particular) and text
- * says what is wrong. */
+/* Checks a generation at unix time now: that everything was parsed, keys belong to certificates,
+ * names are covered, dates are valid, and each key makes a test signature that its certificate
+ * verifies.
+ *
+ * 0: not_after[] has the earliest end of each chain (unix seconds), *count of them. -ENOENT: there
+ * is no such generation; -EBADMSG: a chain; -EKEYREJECTED: a key; -EIO: a test signature;
+ * -EKEYEXPIRED: nothing but dates, and not_after is written as well. On error *index is the
+ * certificate (0xffff: none in particular) and text says what is wrong. */
 int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_t *index,
 	char text[KEYSTORE_TEXT_MAX], int64_t not_after[CERTIFICATES_MAX], unsigned *count);
-/* 0; -ENOENT no such generation, or one that may not be used. */
+/* Marks a generation as in use, so that it takes no further certificate. 0; -ENOENT: there is no
+ * such generation, or it has a fault. */
 int keystore_commit(struct keystore *s, uint32_t generation);
-/* Forgets a generation; one that is not there is no error. */
+/* Forgets a generation. One that is not there is no error. */
 void keystore_drop(struct keystore *s, uint32_t generation);
 
 /* The key of a generation that has no fault, or NULL. Valid until that generation is dropped. */

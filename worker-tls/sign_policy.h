@@ -1,9 +1,9 @@
-/* sign_policy.h - what may be signed: the policy that stands between a transport worker and a
- * private key (DESIGN.md section 7).
+/* sign_policy.h - the policy that stands between a transport worker and a private key: which texts
+ * may be signed, and with which scheme.
  *
- * Only texts that have, byte for byte, the shape of what TLS signs for an endpoint: nothing that a
- * peer could choose freely, and no shape that could be taken for another. Pure functions: no key,
- * no OpenSSL.
+ * A text is permitted only if it has, byte for byte, the shape of a text that TLS signs for an
+ * endpoint. Nothing in it can be chosen freely by a peer, and no shape can be taken for another.
+ * All functions are pure: they use no key and no OpenSSL.
  */
 #ifndef SIPWARD_TLS_SIGN_POLICY_H
 #define SIPWARD_TLS_SIGN_POLICY_H
@@ -37,14 +37,14 @@ enum sign_shape {
 
 /* The shape of a text, SHAPE_NONE for any other than exactly one of them. */
 enum sign_shape sign_policy_shape_of(const unsigned char *text, size_t size);
-/* 0; -EACCES where a key of that kind may not sign this text with that scheme. */
+/* Whether a key of that kind may sign this text with that scheme (ipc/sign.h). 0; -EACCES. */
 int sign_policy_permitted(
 	enum key_kind kind, uint16_t scheme, const unsigned char *text, size_t size);
-/* The scheme that a key of that kind signs TLS 1.3's with first of all. */
+/* The scheme that TLS 1.3 prefers for a key of that kind; 0 for KEY_NONE. */
 uint16_t sign_policy_default_scheme(enum key_kind kind);
 
-/* Writes a text of SHAPE_SERVER_VERIFY with that hash (32 or 48 bytes) into room; returns its size.
- * For test signatures. */
+/* Writes a text of SHAPE_SERVER_VERIFY with that hash (hash_size: 32 or 48 bytes), for test
+ * signatures; returns its size. */
 #define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
 size_t sign_policy_verify_text(
 	const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);

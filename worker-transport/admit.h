@@ -1,9 +1,9 @@
-/* admit.h - who is let in: zones' sources, per-source limits of requests and connections, bans.
+/* admit.h - admission: zones' sources, limits of requests and connections per source, bans.
  *
  * A source is an address in a zone; for IPv6 the /64 that holds it, since a subscriber has at least
  * that much. Sources of trusted zones are never limited nor banned. The table of sources is of
- * fixed size: the one unused for longest makes room, but not one with connections or a ban. Every
- * refusal is counted here.
+ * fixed size: the source that was unused for longest makes room, but never one with connections or
+ * a ban. Every refusal is counted here.
  */
 #ifndef SIPWARD_TRANSPORT_ADMIT_H
 #define SIPWARD_TRANSPORT_ADMIT_H
@@ -18,14 +18,15 @@
 struct admit;
 struct source;
 
-/* settings must outlive the table, or its next admit_settings. -ENOMEM. */
+/* settings must outlive the table, or its next admit_settings. 0; -ENOMEM. */
 int admit_new(struct admit **out, const struct settings *settings);
 void admit_free(struct admit *a);
-/* New settings: sources and bans are kept for zones whose name is still there. */
+/* Takes new settings. Sources and bans of zones whose name is still there are kept. */
 void admit_settings(struct admit *a, const struct settings *settings);
 
 /* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here
- * and below. 0; -EACCES where a trusted zone does not name it; -EPERM while it is banned. */
+ * and below. 0; -EACCES: the listener's zone is trusted and does not name it; -EPERM: it is
+ * banned. */
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none
  * left. */

@@ -1,16 +1,17 @@
-/* listing.h - the streams as JSON objects, one a line: what `sipwardctl flows` shows. */
+/* listing.h - the streams as JSON objects, one in each line, for `sipwardctl flows`. */
 #ifndef SIPWARD_TRANSPORT_LISTING_H
 #define SIPWARD_TRANSPORT_LISTING_H
 
 #include "transport.h"
 
-/* Listings under way at once. */
+/* Listings that may run at once. */
 #define LISTINGS_MAX 4
-/* Text handed on in one piece, bytes at most. */
+/* Bytes of the text that is handed on in one piece, at most. */
 #define LISTING_PIECE 32768
 
-/* Takes a piece of text of whole lines; last: nothing follows, size may be 0. 0; -EAGAIN no room
- * now: asked again later; another -errno ends the listing. */
+/* Takes a piece of text, size bytes of whole lines, for the query with that id. last: nothing
+ * follows, and size may be 0. 0; -EAGAIN: there is no room now, and it is asked again later;
+ * another negative errno ends the listing. */
 typedef int (*listing_take)(void *arg, uint32_t id, const char *text, size_t size, bool last);
 
 struct listings;
@@ -19,7 +20,8 @@ int listings_new(struct listings **out, struct transport_worker *t, listing_take
 	void *arg); /* -ENOMEM */
 void listings_free(struct listings *l);
 
-/* Lists all streams under the query's id. -EBUSY where too many listings run. */
+/* Begins to list all streams for the query with that id. 0; -EBUSY: too many listings run; -ENOMEM.
+ */
 int listing_start(struct listings *l, uint32_t id);
 
 #endif

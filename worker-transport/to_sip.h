@@ -1,5 +1,5 @@
-/* to_sip.h - the way in: from the bytes of one message to the record for the SIP worker that owns
- * its slot, or to a refusal. */
+/* to_sip.h - the way of a message to the SIP workers: from its bytes to the record for the SIP
+ * worker that owns its slot, or to a stateless answer. */
 #ifndef SIPWARD_TRANSPORT_TO_SIP_H
 #define SIPWARD_TRANSPORT_TO_SIP_H
 
@@ -9,12 +9,12 @@
 struct transport_worker;
 struct to_sip;
 
-/* Retransmissions are told from new requests by the requests forwarded last; how many are
- * remembered, and for how long: 64 * T1, the life of a transaction over UDP. */
+/* Requests that were forwarded are remembered, to tell retransmissions from new requests: how many,
+ * and for how many milliseconds (64 * T1, the life of a transaction over UDP). */
 #define FORWARDED_MAX 16384
 #define FORWARDED_MS 32000
-/* Retry-After of a 503, seconds: spread, so that those who were turned away do not come back
- * together. */
+/* Retry-After of a 503, in seconds. It is spread, so that clients that were turned away do not come
+ * back together. */
 #define RETRY_AFTER_MIN 1
 #define RETRY_AFTER_MAX 5
 
@@ -29,15 +29,15 @@ struct upstream {
 int to_sip_new(struct to_sip **out); /* -ENOMEM */
 void to_sip_free(struct to_sip *f);
 
-/* Takes one framed message (start line to the end of its body) that came by way of flow at
- * received_ns. The source itself has been admitted. It is parsed, counted against its source's
- * allowance, forwarded, or answered, or dropped; each outcome is counted. raw is only read during
- * the call. */
+/* Takes one framed message (start line to the end of its body) that came by flow at received_ns
+ * (CLOCK_MONOTONIC). Its source has been admitted. The message is parsed, counted against its
+ * source's allowance, and forwarded, answered or dropped; each outcome is counted. raw is read
+ * during the call alone. */
 void to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
 
-/* Answers the request at the start of raw, which could not be framed, with status and reason
- * phrase; nothing where it cannot be answered. */
+/* Answers the request at the start of raw, which could not be framed, with status and reason phrase
+ * (NULL: the status' own). Does nothing where it cannot be answered. */
 void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
 	unsigned status, const char *reason);
 

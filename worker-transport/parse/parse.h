@@ -1,9 +1,9 @@
 /* parse.h - the strict parser: raw bytes from the network into the one block that crosses to the
  * SIP worker (ipc/message.h).
  *
- * What is malformed ends here, in the process that has least to lose: either with the status to
- * answer or to be dropped, always with the counter of its reason. Linear in the size of the input
- * whatever it holds; nothing is allocated.
+ * A malformed message ends here, in the process that has least to lose. It is dropped, or answered
+ * with the status that the parser gives, and always counted under its reason. The parser's time is
+ * linear in the size of its input, whatever that holds, and nothing is allocated.
  */
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_H
@@ -23,24 +23,23 @@
 #define PARSE_VIAS_MAX 128
 
 struct parse_error {
-	uint16_t status; /* what to answer: 400, 505, ...; 0: drop silently (a response, an ACK, not
+	uint16_t status; /* of the answer: 400, 505, ...; 0: drop silently (a response, an ACK, no
 	                    SIP at all) */
 	bool answerable; /* the block holds what a stateless answer copies (RFC 3261
-	                    section 8.2.6.2); else drop, whatever status says */
+	                    section 8.2.6.2); false: drop, whatever status says */
 	enum counter counter; /* the caller counts it: counter_add(error.counter, 1) */
-	const char
-		*reason; /* static reason phrase that says what is wrong, e.g. "Missing Call-ID" */
+	const char *reason;   /* static phrase that says what is wrong, e.g. "Missing Call-ID" */
 };
 
 /* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before
  * the start line are skipped; bytes past Content-Length are cut off (RFC 3261 section 18.3; a
- * stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. room: 8-byte aligned, at least
+ * stream's framing leaves none). raw: 0 to MESSAGE_RAW_MAX bytes. buffer: 8-byte aligned, at least
  * message_block_size(MESSAGE_HEADERS_MAX, size) bytes; raw must not lie in it. Only the block's own
  * bytes are written.
  *
- * 0: room holds the block (message->size bytes), which passes message_check once the caller has
+ * 0: buffer holds the block (message->size bytes), which passes message_check once the caller has
  * filled in flow, received_ns and slot (they are zero). -EBADMSG: *error says why. Where
- * error->answerable, room holds a block with header table and raw bytes, of which the caller may
+ * error->answerable, buffer holds a block with header table and raw bytes, of which the caller may
  * use is_request, method, start_line, method_name, via*, rport, and
  * message_first/message_next/message_header_value for VIA, FROM, TO, CALL_ID and CSEQ: Via is
  * there, the others may be missing; each is in UTF-8 without bare line ends, a NUL stands in From
@@ -48,12 +47,11 @@ struct parse_error {
  * anything, and via_branch be missing where it is not a list of parameters. From, To and CSeq are
  * not known to be well-formed; to_tag is set where To is and has one. It does not pass
  * message_check.
- * -ENOBUFS: room is too small. */
+ * -ENOBUFS: buffer is too small. */
 int parse_message(
 	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error);
 
-/* True where a datagram holds nothing but CR and LF or zero bytes: a keep-alive, to be counted and
- * dropped. */
+/* Whether the bytes hold nothing but CR, LF and NUL: a keep-alive, to be counted and dropped. */
 bool parse_keepalive(const char *raw, size_t size);
 
 #endif

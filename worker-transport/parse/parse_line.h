@@ -8,20 +8,22 @@
 enum line_fault {
 	LINE_OK,
 	LINE_OPEN, /* the bytes end before the line does */
-	LINE_BARE, /* a CR or LF by itself */
-	LINE_NUL,  /* a NUL where the grammar has none: outside of a quoted-pair in a quoted string,
-	              or in the start line */
-	LINE_CONTROL, /* another control byte there */
-	LINE_UTF8     /* octets from 0x80 on that are not UTF-8 */
+	LINE_BARE, /* a CR or LF stands by itself */
+	LINE_NUL,  /* a NUL stands where the grammar has none: outside of a quoted-pair in a quoted
+	              string, or in the start line */
+	LINE_CONTROL, /* another control byte stands there */
+	LINE_UTF8     /* octets from 0x80 on are not UTF-8 */
 };
 
-/* Finds the end of the header line that starts at p, folded lines included. *end: its final CRLF.
- * LINE_OPEN and LINE_BARE leave no line to go on behind, the others do. */
+/* Finds the end of the header line that starts at p, folded lines included; limit: the end of the
+ * bytes. *end is its final CRLF, and is not written with LINE_OPEN and LINE_BARE, after which
+ * nothing can be read on. */
 enum line_fault line_end(const char *p, const char *limit, const char **end);
 /* The same for the start line, which is never folded. */
 enum line_fault line_end_unfolded(const char *p, const char *limit, const char **end);
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
+/* Whether the octets from text to end are UTF-8 (RFC 3629): no overlong forms, no surrogates,
+ * nothing above U+10FFFF. */
 bool line_is_utf8(const char *text, const char *end);
 
 #endif

@@ -1,5 +1,6 @@
 /* parse_value.h - the values of known header fields, each against its grammar (RFC 3261 sections 20
- * and 25.1), into the typed fields of the block. Inner part of the parser: parse.h is its face. */
+ * and 25.1), into the typed fields of the block. This is an inner part of the parser,
+ * whose interface is parse.h. */
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_VALUE_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_VALUE_H
 
@@ -8,7 +9,7 @@
 
 /* One message on its way through the parser. */
 struct parser {
-	const char *raw; /* the start line's first octet: what spans are relative to */
+	const char *raw; /* the start line's first octet, which spans are relative to */
 	struct message *message;
 	struct parse_error error; /* the first fault */
 	bool failed;
@@ -17,20 +18,23 @@ struct parser {
 	uint64_t content_length;
 };
 
-/* Notes a fault; the first one stays. */
+/* Notes a fault with the status to answer, its counter and a static reason phrase. The first fault
+ * stays. */
 void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason);
 
-/* Reads the value (trimmed, folds inside) of a header with that id, not the first of it where
- * again. Faults are noted. */
+/* Reads the value (trimmed, folds inside) of a header with that id into the block. again: it is not
+ * the first header with that id. Faults are noted. */
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again);
 
-/* "Missing NAME". */
+/* The reason phrase "Missing NAME" for the header with that id. */
 const char *parse_missing_reason(uint8_t id);
 
+/* s, which lies within the message, as a span; an empty one is all zero. */
 static inline struct span span_of(const struct parser *p, struct str s)
 {
 	return s.n ? (struct span){(uint16_t)(s.p - p->raw), (uint16_t)s.n} : (struct span){0, 0};
 }
+/* The parts of a URI that lies within the message, as spans. */
 struct uri uri_spans(const struct parser *p, const struct uri_parts *parts);
 
 #endif

@@ -1,9 +1,9 @@
 /* sign_provider.h - an OpenSSL provider that stands where private keys would be: keys of which only
- * the public half is here, and whose signatures are made by a TLS worker (DESIGN.md section 7).
+ * the public half is here, and whose signatures are made by a TLS worker (doc/ARCHITECTURE.md).
  *
- * The provider has key management and signature, nothing else: EC (P-256, P-384), RSA (PSS and
- * PKCS#1 v1.5) and Ed25519. It lives in a library context of its own, so that nothing else OpenSSL
- * does can come upon it. A signature suspends the handshake that asked for it (SSL_MODE_ASYNC):
+ * The provider has key management and signatures, nothing else: EC (P-256, P-384), RSA (PSS and
+ * PKCS#1 v1.5) and Ed25519. It lives in a library context of its own, so that nothing else that
+ * OpenSSL does can meet it. A signature suspends the handshake that asked for it (SSL_MODE_ASYNC);
  * outside of such a job it fails.
  */
 #ifndef SIPWARD_TRANSPORT_TLS_SIGN_PROVIDER_H
@@ -15,24 +15,26 @@
 
 struct sign_provider;
 
-/* Readies OpenSSL for a process that may soon open no file: its configuration, algorithms, error
- * texts, random numbers, the time zone. Call it before the jail closes. -EIO, logged. */
+/* Makes OpenSSL ready for a process that may soon open no file: loads its configuration, algorithms
+ * and error texts, seeds its random numbers, reads the time zone. To be called before the jail
+ * closes. 0; -EIO, logged. */
 int sign_provider_begin(void);
 
 int sign_provider_new(
 	struct sign_provider **out, struct sign_client *client); /* -ENOMEM, -EIO; logged */
 void sign_provider_free(struct sign_provider *k); /* after all its keys; NULL is a no-op */
 
-/* The key whose public half is public and whose private half is certificate of generation in the
- * TLS workers. The caller's to EVP_PKEY_free. -EOPNOTSUPP: a kind of key that is not served;
- * -EIO. */
+/* Makes the key whose public half is public and whose private half is that of certificate (an
+ * index) of generation in the TLS workers. *out is the caller's to EVP_PKEY_free. 0; -EOPNOTSUPP: a
+ * kind of key that is not served; -EIO, logged. */
 int sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
 	uint16_t certificate, EVP_PKEY **out);
 
-/* The scheme (RFC 8446 section 4.2.3) that TLS 1.3 signs with this key first of all, 0 for a kind
- * of key that is not served. */
+/* The scheme (RFC 8446 section 4.2.3) that TLS 1.3 prefers for this key, 0 for a kind of key that
+ * is not served. */
 uint16_t sign_provider_scheme(const EVP_PKEY *public);
-/* Whether signature is one by public over text with a scheme that sign_provider_scheme gave. */
+/* Whether signature was made over text by the owner of public, with the scheme that
+ * sign_provider_scheme gives for it. Sizes are in bytes. */
 bool sign_provider_verify(EVP_PKEY *public, const void *text, size_t size, const void *signature,
 	size_t signature_size);
 

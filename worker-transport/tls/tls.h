@@ -1,8 +1,8 @@
 /* tls.h - TLS 1.2 and 1.3 over a stream's socket: the layer of streams on tls: and wss: listeners,
  * and of connections out (RFC 3261 section 26.3, RFC 5922 section 7).
  *
- * The private key is elsewhere: a handshake that needs a signature is suspended until keys.c has
- * it. Who may show a client's certificate, and whom we believe, comes from the master.
+ * The private key is in another process: a handshake that needs a signature is suspended until
+ * sign_client.h has it. The master says which authorities we believe.
  */
 #ifndef SIPWARD_TRANSPORT_TLS_TLS_H
 #define SIPWARD_TRANSPORT_TLS_TLS_H
@@ -13,7 +13,8 @@
 
 struct tls;
 
-/* Lines about failed handshakes in one second, at most; how many were left out is said. */
+/* Log lines about failed handshakes in one second, at most. A further line says how many were left
+ * out. */
 #define TLS_LOG_RATE 5
 
 extern const struct stream_layer tls_layer;
@@ -21,27 +22,28 @@ extern const struct stream_layer tls_layer;
 int tls_new(struct tls **out, struct transport_worker *t); /* -ENOMEM; -EIO, logged */
 void tls_free(struct tls *tls);                            /* after all streams; NULL is a no-op */
 
-/* Who may authenticate clients on a listener, or, for NONE_INDEX, servers that we connect to:
- * certificates in PEM form. Holds for new handshakes. -EBADMSG it is not what it should be, -EINVAL
- * no such listener; logged. */
+/* Sets the authorities that sign the certificates of a listener's clients, or, for NONE_INDEX, of
+ * the servers that we connect to: certificates in PEM form. They hold for new handshakes. 0;
+ * -EBADMSG, logged: pem holds something else; -EINVAL: no such listener; -ENOMEM. */
 int tls_authorities(struct tls *tls, uint16_t listener, struct str pem);
 
-/* The layer's state for a connection that came in, or that is to go out, over fd. Counted among the
- * handshakes in progress until it is open or ended. -EBUSY: there are too many of them, in all or
- * of that source; -ENOENT: no certificate to show; -ENOMEM. Counted. */
+/* Makes the layer's state for a connection over fd that came in (held: from admit_connect), or that
+ * goes out. It counts among the handshakes in progress until it is open or ended. *state is for
+ * stream_new. 0; -EBUSY: too many handshakes are in progress, in all or of that source; -ENOENT:
+ * there is no certificate to show; -EINVAL: there is no such trunk, or its name is none; -ENOMEM.
+ * Refusals are counted. */
 int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *held, void **state);
 int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state);
-/* For a state that no stream was made of. */
+/* Frees a state that no stream was made of. NULL is a no-op. */
 void tls_abandon(void *state);
 
-/* Whether a connection out is still what its profile asks for: the settings may have changed
- * since. */
+/* Whether a connection out was made as the settings ask today: they may have changed since. */
 bool tls_profile_holds(const struct stream *s);
-/* Handshakes in progress. */
+/* How many handshakes are in progress. */
 unsigned tls_handshakes(const struct tls *tls);
 
-/* Callbacks of OpenSSL, for context.c: server name indication (RFC 6066 section 3), application
- * protocol (RFC 7301). */
+/* Callbacks of OpenSSL, for tls_context.c: server name indication (RFC 6066 section 3) and
+ * application protocol (RFC 7301). */
 int tls_server_name(SSL *ssl, int *alert, void *arg);
 int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	const unsigned char *in, unsigned in_size, void *arg);
