@@ -33,7 +33,7 @@ static bool certificate_seconds(const ASN1_TIME *t, int64_t *out)
 	return true;
 }
 
-/* A URI sip:NAME among the alternative names. */
+/* Whether a URI sip:NAME is among the alternative names. */
 static bool certificate_covers_domain(X509 *x, const char *name)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
@@ -62,7 +62,7 @@ static bool certificate_covers(X509 *x, struct str name)
 
 	if (str_copy(name, text, sizeof(text)) < 0)
 		return false;
-	/* What stands for any label is covered where some label is. */
+	/* "*.NAME" is covered where some label in its place is. */
 	snprintf(probe, sizeof(probe), "%s%s", str_starts(name, S("*.")) ? "any-label" : "",
 		str_starts(name, S("*.")) ? text + 1 : text);
 	return X509_check_host(x, probe, 0, 0, NULL) == 1 || X509_check_ip_asc(x, text, 0) == 1 ||

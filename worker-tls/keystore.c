@@ -85,8 +85,8 @@ static void *keystore_realloc(void *p, size_t n, const char *file, int line)
 	return q;
 }
 
-/* Makes keys and signs with them, so that all that is loaded on first use is there before the jail
- * closes. */
+/* Makes keys and signs with them, so that everything that is loaded on first use is there before
+ * the jail closes. */
 static bool keystore_warm_up(void)
 {
 	static const struct {
@@ -97,8 +97,8 @@ static bool keystore_warm_up(void)
 		{"ED25519", NULL, KEY_ED25519}};
 	unsigned char hash[32] = {0}, text[SIGN_VERIFY_MAX], signature[SIGNATURE_MAX];
 	size_t size = sign_policy_verify_text(hash, sizeof(hash), text), n;
-	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(
-		NULL, "RSA", NULL); /* whose keys take long to make */
+	/* RSA is fetched alone, for its keys take long to make */
+	EVP_SIGNATURE *rsa = EVP_SIGNATURE_fetch(NULL, "RSA", NULL);
 	EVP_KEYMGMT *rsa_keys = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
 	bool good = rsa && rsa_keys;
 
@@ -139,7 +139,7 @@ int keystore_begin(void)
 
 /* ---- taking ---- */
 
-/* An encrypted key would ask on a terminal. */
+/* OpenSSL would ask for the password of an encrypted key on a terminal: there is none. */
 static int keystore_no_password(char *buffer, int size, int writing, void *arg)
 {
 	(void)buffer;
@@ -207,7 +207,8 @@ static EVP_PKEY *keystore_parse_private(const char *text, size_t size, const cha
 	return p;
 }
 
-/* What chain and key give; 0 or the fault's errno with text. */
+/* Makes a key from chain and key text. 0, or the negative errno of the fault, with text where it is
+ * not -ENOMEM. */
 static int keystore_build_key(const struct lifeline_certificate *head, struct str names,
 	struct str chain, const char *guarded, struct key **out, char text[KEYSTORE_TEXT_MAX])
 {
@@ -377,7 +378,7 @@ int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_
 		int found = key_check(g->key[i], now, one);
 
 		not_after[i] = g->key[i]->not_after;
-		/* Dates are the least of faults: another one goes before. */
+		/* Dates are the least of faults: any other goes before them. */
 		if (found && (!error || (error == -EKEYEXPIRED && found != -EKEYEXPIRED))) {
 			error = found;
 			*index = (uint16_t)i;

@@ -1,6 +1,6 @@
 /* main.c - sipward-tls, the key worker: holds private keys, reads no network and opens no file. It
- * answers sign requests of permitted shape (sign.c) over one key edge per transport worker (edge.c)
- * and nothing else.
+ * answers sign requests of permitted shape (sign_policy.c) over one key edge per transport worker
+ * (sign_server.c) and nothing else.
  *
  * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no
  * environment.
@@ -31,8 +31,8 @@ static struct context context;
 
 /* ---- packets of the master ---- */
 
-/* This role needs nothing of them; that they are sane says that the master and we are of one
- * build. */
+/* This role needs nothing of the settings. It checks them all the same, for sound settings say that
+ * the master and this worker are of one build. */
 static int tls_take_settings(int fd)
 {
 	const void *image;
@@ -88,7 +88,7 @@ static int tls_take_certificate(struct context *c, struct lifeline_packet *packe
 {
 	int error = keystore_take(c->keys, packet->body, packet->size);
 
-	/* CHECK will say that it is not there. */
+	/* the check will say that the certificate is not there */
 	if (error == -ENOSPC) {
 		log_error("generations-full", "most=%d", GENERATIONS_MAX);
 		return 0;

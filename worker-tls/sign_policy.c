@@ -1,16 +1,16 @@
-/* sign_policy.c - what may be signed: shapes of texts, and which scheme fits which key. Relies on
- * nothing. */
+/* sign_policy.c - the shapes of texts that may be signed, and which scheme fits which key. Relies
+ * on nothing. */
 #include "sign_policy.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* Spaces before the context string: they keep these texts apart from TLS 1.2's, which begin with a
- * random and go on with a 3 at 64. */
+/* Bytes of spaces before the context string. They keep these texts apart from those of TLS 1.2,
+ * which begin with a random and have a 3 at 64. */
 #define PADDING 64
-static const char server_context[] =
-	"TLS 1.3, server CertificateVerify"; /* with its zero byte, which is signed too */
+/* The context strings with their zero byte, which is signed as well. */
+static const char server_context[] = "TLS 1.3, server CertificateVerify";
 static const char client_context[] = "TLS 1.3, client CertificateVerify";
 _Static_assert(sizeof(server_context) == sizeof(client_context), "one shape");
 
@@ -35,8 +35,8 @@ static enum sign_shape sign_policy_verify_shape(const unsigned char *text, size_
 {
 	const size_t fixed = PADDING + sizeof(server_context);
 
-	/* The hash is that of the cipher suite: those of TLS 1.3 have SHA-256 or SHA-384, whatever
-	 * the scheme hashes with. */
+	/* The hash is that of the cipher suite: SHA-256 or SHA-384 with TLS 1.3, whatever the
+	 * scheme hashes with. */
 	if (size != fixed + 32 && size != fixed + 48)
 		return SHAPE_NONE;
 	for (size_t i = 0; i < PADDING; i++)

@@ -1,5 +1,5 @@
 /* sign_server.c - serves the sign requests of one transport worker. Relies on SOCK_SEQPACKET
- * packets, on the policy in sign.c and on level-triggered epoll: what is left in the socket brings
+ * packets, on sign_policy.c and on level-triggered epoll: packets that are left in the socket bring
  * the next turn. */
 #include "sign_server.h"
 
@@ -32,7 +32,8 @@ struct sign_server {
 	struct log_limit limit; /* of lines about refusals */
 };
 
-/* A taken-over transport worker tries what it may not: worth a line, not a flood of them. */
+/* A transport worker that was taken over tries what it may not. That is worth a line, but not a
+ * flood of them. */
 static void sign_server_log_refused(
 	struct sign_server *e, const char *reason, const struct sign_request *r)
 {
@@ -48,7 +49,7 @@ static void sign_server_log_refused(
 		r ? r->certificate : 0, (unsigned long long)left_out);
 }
 
-/* A closed edge waits for its successor, which the master brings. */
+/* Closes the edge. The master brings its successor. */
 static void sign_server_stop(struct sign_server *e)
 {
 	loop_remove(e->loop, e->source);
@@ -70,7 +71,7 @@ static void sign_server_watch(struct sign_server *e)
 	e->blocked = blocked;
 }
 
-/* Sends what waits. False: it still waits, or the edge is closed. */
+/* Sends the packets that wait. False: some still wait, or the edge is closed. */
 static bool sign_server_flush(struct sign_server *e)
 {
 	int error = 0;
@@ -118,7 +119,7 @@ static int sign_server_sign(struct sign_server *e, const struct sign_request *r,
 	return 0;
 }
 
-/* One request. False: the edge has no more to do in this turn. */
+/* Takes one request and makes its answer. False: the edge has no more to do in this turn. */
 static bool sign_server_next(struct sign_server *e)
 {
 	unsigned char packet[SIGN_PACKET_MAX], signature[SIGNATURE_MAX];

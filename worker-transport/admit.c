@@ -1,4 +1,4 @@
-/* admit.c - per-source limits and bans.
+/* admit.c - limits and bans per source.
  *
  * One table of fixed size, hashed with a key that nobody outside knows. A source stands on one of
  * two lists: the idle ones in order of their last use, from whose end room is made, and the banned
@@ -79,7 +79,7 @@ int admit_new(struct admit **out, const struct settings *settings)
 
 	if (!a)
 		return -ENOMEM;
-	/* touched only as sources come: an idle worker pays no memory for the bound */
+	/* memory is touched only as sources come: an idle worker does not pay for the bound */
 	a->source = calloc(SOURCES_MAX, sizeof(*a->source));
 	if (!a->source)
 		goto fail;
@@ -113,7 +113,7 @@ void admit_settings(struct admit *a, const struct settings *settings)
 			&a->key, settings_str(settings, settings_zone(settings, i)->name));
 }
 
-/* The part of an address that tells sources apart. */
+/* The part of an address by which sources differ: all of it, or the /64 of an IPv6 address. */
 static uint64_t source_address(const struct endpoint *peer)
 {
 	uint64_t part = 0;
@@ -146,7 +146,7 @@ static struct source *source_find(const struct admit *a, unsigned zone, const st
 	return node ? container_of(node, struct source, node) : NULL;
 }
 
-/* Puts s on the list where it belongs. */
+/* Puts s on the list that its state asks for, or on none. */
 static void source_settle(struct admit *a, struct source *s)
 {
 	if (s->banned_until) {
@@ -159,8 +159,8 @@ static void source_settle(struct admit *a, struct source *s)
 	}
 }
 
-/* The source of peer, made where it is new; NULL where every place is held by a connection or a
- * ban. */
+/* The source of peer, which is made where it is new. NULL where every place is held by a connection
+ * or a ban. */
 static struct source *source_get(
 	struct admit *a, unsigned zone, const struct endpoint *peer, uint64_t now)
 {
@@ -304,7 +304,8 @@ void admit_handshake_done(struct source *held)
 	held->handshakes--;
 }
 
-/* Makes room on the list of bans: ends what is over, and the oldest where all places are taken. */
+/* Makes room for a ban: ends those that are over, and the oldest where all places are still taken.
+ */
 static void admit_make_room(struct admit *a, uint64_t now)
 {
 	struct source *next;

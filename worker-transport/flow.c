@@ -21,7 +21,7 @@
 
 struct flow_report {
 	uint16_t type; /* RECORD_FLOW_CLOSED or RECORD_SEND_FAILED */
-	uint16_t peer; /* of RECORD_SEND_FAILED; the other goes to whoever owns the slot then */
+	uint16_t peer; /* of RECORD_SEND_FAILED; the other goes to the worker that owns the slot */
 	union {
 		struct record_flow_closed closed;
 		struct record_send_failed failed;
@@ -90,7 +90,7 @@ static bool flow_same_peer(const struct table_node *node, const void *key)
 {
 	const struct flow *have = &container_of(node, struct flow_node, by_peer)->flow, *want = key;
 
-	/* the profile too: a connection was verified for the one that it was made for */
+	/* the profile is compared too: a connection was verified for the one it was made for */
 	return have->listener == want->listener && have->transport == want->transport &&
 	       have->profile == want->profile && endpoint_equal(&have->peer, &want->peer);
 }
@@ -119,11 +119,11 @@ struct flow_node *flow_to_peer(const struct flows *f, const struct flow *to)
 void flow_open(struct flows *f, struct flow_node *n)
 {
 	do {
-		if (++f->number == 0) /* an id without connection would be no id */
+		if (++f->number == 0) /* a number of 0 would be no flow's */
 			f->number = 1;
 		n->flow.id = FLOW_ID(f->t->index, f->t->incarnation, f->number);
-	} while (flow_find(f, n->flow.id)); /* after 2^32 connections the number may meet one that
-	                                       is still open */
+		/* after 2^32 connections the number may meet one that is still open */
+	} while (flow_find(f, n->flow.id));
 	memset(n->watch, 0, sizeof(n->watch));
 	table_add(&f->by_id, &n->by_id, hash_bytes(&f->key, &n->flow.id, sizeof(n->flow.id)));
 	table_add(&f->by_peer, &n->by_peer, flow_peer_hash(f, &n->flow.peer));
@@ -184,7 +184,8 @@ void flow_reports_flush(struct flows *f)
 			loop_set(f->t->loop, &f->retry, FLOW_REPORT_RETRY_MS);
 			return;
 		}
-		if (error) /* whoever it was for is gone, and with it what the report was about */
+		/* the worker it was for is gone, and with it what the report was about */
+		if (error)
 			count(REPORTS_LOST);
 		f->first = (f->first + 1) % FLOW_REPORTS_MAX;
 		f->waiting--;
@@ -253,7 +254,7 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 		return n ? stream_send(container_of(n, struct stream, node), out) : -ENOTCONN;
 	}
 	zone = settings_zone_of(t->settings, to->listener, &to->peer, &permitted);
-	/* a trusted zone's listener reaches that zone's sources and nobody else */
+	/* a trusted zone's listener reaches the sources of that zone and nobody else */
 	if (settings_zone(t->settings, zone)->trust && !permitted)
 		return -EACCES;
 	if (to->transport == TRANSPORT_UDP)
@@ -267,15 +268,26 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	return error ? error : stream_send(s, out);
 }
 
+/* Whether a record of size bytes is a sound order to send: a message of permitted size that follows
+ * it to its exact end, on a listener of that transport, to a flow or an address. */
+static bool flow_send_is_sound(
+	const struct settings *settings, const struct record_send *r, size_t size)
+{
+	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX)
+		return false;
+	if (size != sizeof(*r) + r->size || r->flow.listener >= settings->listeners.count)
+		return false;
+	if (r->flow.transport != settings_listener(settings, r->flow.listener)->transport)
+		return false;
+	return r->flow.id || flow_is_endpoint(&r->flow.peer);
+}
+
 static bool flow_send_record(
 	struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
 {
 	int error;
 
-	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX ||
-		size != sizeof(*r) + r->size || r->flow.listener >= t->settings->listeners.count ||
-		r->flow.transport != settings_listener(t->settings, r->flow.listener)->transport ||
-		(!r->flow.id && !flow_is_endpoint(&r->flow.peer)))
+	if (!flow_send_is_sound(t->settings, r, size))
 		return false;
 	error = flow_send(t, &r->flow,
 		&(struct outgoing){.bytes = r + 1,

@@ -1,6 +1,6 @@
 /* listing.c - the streams as text.
  *
- * A listing goes on from the id it ended with whenever its taker has room again, so that it needs
+ * A listing goes on from the id that it ended with when its taker has room again, so that it needs
  * neither a copy of the table nor a bound on it. The list of streams has the newest first; ids
  * count up. Relies on: streams_each's order.
  */
@@ -23,7 +23,7 @@ struct listing {
 	uint32_t id;
 	bool used;
 	/* while it runs */
-	uint64_t lowest; /* in text */
+	uint64_t lowest; /* the lowest id in text */
 	size_t size;
 	int error;
 	char text[LISTING_PIECE];
@@ -44,7 +44,8 @@ static const char *const state_names[] = {
 	[STREAM_DEAD] = "dead",
 };
 
-/* s as the inside of a JSON string: names come from the config and may hold anything printable. */
+/* Writes s as the inside of a JSON string: names come from the config and may hold anything
+ * printable. What does not fit is cut off. */
 static void listing_json_text(struct str s, char *buffer, size_t size)
 {
 	size_t n = 0;
@@ -94,6 +95,7 @@ static size_t listing_line(
 	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;
 }
 
+/* Hands on the text so far. */
 static void listing_hand_on(struct listing *l)
 {
 	if (l->error || l->size == 0)
@@ -122,6 +124,7 @@ static void listing_visit(struct stream *s, void *arg)
 	l->lowest = s->node.flow.id;
 }
 
+/* Lists the streams that are still to be listed, as far as the taker has room. */
 static void listing_run(struct listing *l)
 {
 	struct listings *all = l->listings;

@@ -1,5 +1,5 @@
 /* main.c - sipward-transport: the network. Frames, parses and admits what comes in, hands it to the
- * SIP worker that owns its slot, and writes what those ask for (DESIGN.md sections 2 and 4).
+ * SIP worker that owns its slot, and writes what SIP workers ask for (doc/ARCHITECTURE.md).
  *
  * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no
  * environment.
@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What came before GO and can be used only after it. */
+/* Sockets that came before GO, after which they can be used. */
 struct pending {
 	struct {
 		int fd;
@@ -48,7 +48,7 @@ static bool transport_same_text(
 	return str_equal(settings_str(a, ta), settings_str(b, tb));
 }
 
-/* Sockets and flows know their listener by its index: it must go on meaning the same. */
+/* Whether an index means the same listener in both: sockets and flows know theirs by its index. */
 static bool transport_same_listeners(const struct settings *a, const struct settings *b)
 {
 	if (a->listeners.count != b->listeners.count)
@@ -132,7 +132,7 @@ static int transport_take_certificate(struct context *c, const struct lifeline_p
 {
 	int error = certificates_take(c->transport.certificates, packet->body, packet->size);
 
-	/* the check will say that it is not there */
+	/* the check will say that the certificate is not there */
 	if (error == -ENOSPC || error == -ENOMEM) {
 		log_error("certificates-full", "error=\"%s\"", error_text(error));
 		return 0;
@@ -159,8 +159,7 @@ static int transport_take_certificates(struct context *c, const struct lifeline_
 			transport_on_checked, c);
 		return 0;
 	case CERTIFICATES_COMMIT:
-		/* a generation that cannot be used leaves things as they are; that it cannot is in
-		 * the log */
+		/* a generation that cannot be used leaves things as they are, and is in the log */
 		if (certificates_commit(c->transport.certificates, order->generation) == 0)
 			log_info("certificates", "generation=%u", order->generation);
 		return 0;
@@ -202,7 +201,7 @@ static int transport_reply(void *arg, uint32_t id, const char *text, size_t size
 
 static void transport_take_query(struct context *c, const struct lifeline_query *query)
 {
-	/* what this role knows nothing of has an empty answer */
+	/* a query for something that this role does not know has an empty answer */
 	if (query->what != QUERY_FLOWS || !c->listings || listing_start(c->listings, query->id))
 		transport_reply(c, query->id, "", 0, true);
 }

@@ -1,8 +1,8 @@
 /* tcp.c - TCP sockets.
  *
  * A listener that cannot be served for want of an fd or memory rests for a while instead of
- * spinning on its readiness. Over the limit a connection is accepted and closed, so that its peer
- * learns it at once and the backlog stays empty for others. Relies on: stream.c for everything
+ * spinning on its readiness. A connection over the limit is accepted and closed, so that its peer
+ * learns of it at once and the backlog stays empty for others. Relies on: stream.c for everything
  * after accept.
  */
 #include "tcp.h"
@@ -162,6 +162,7 @@ static int tcp_arm(struct tcp_listener *l)
 	return loop_add(l->tcp->t->loop, l->fd, EPOLLIN, tcp_on_event, l, &l->source);
 }
 
+/* Stops accepting for TCP_ACCEPT_PAUSE_MS. */
 static void tcp_rest(struct tcp_listener *l)
 {
 	loop_remove(l->tcp->t->loop, l->source);
@@ -199,8 +200,8 @@ static void tcp_on_event(void *arg, uint32_t events)
 			tcp_rest(l);
 			return;
 		}
-		/* accept also gives what befell that connection before it was taken; the next one
-		 * may be well */
+		/* accept also gives the error of a connection that ended before it was taken; the
+		 * next one may be sound */
 		count(STREAM_ERRORS);
 	}
 }
@@ -230,7 +231,8 @@ int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
 	tcp_set_options(fd);
-	/* the peer knows us by the listener's address: firewalls and its own source checks */
+	/* the peer knows us by the listener's address: firewalls and its own checks of sources ask
+	 * for it */
 	flow.local = l->bind;
 	if (endpoint_is_wildcard(&flow.local) && to->local.family)
 		flow.local = to->local;

@@ -2,10 +2,10 @@
  *
  * A message is parsed into a scratch block and copied once, into the batch of the worker that owns
  * its slot, which is known only after parsing. When that worker's queue is full, new requests are
- * answered 503, so that their senders go elsewhere, but a retransmission of a request that got
- * through is dropped: a 503 would end a call that already rings. What ended a worker before is
- * dropped without an answer, which would take reading it. Relies on: parse_message,
- * slot_of_message, refuse.
+ * answered 503, so that their senders go elsewhere. A retransmission of a request that got through
+ * is dropped, for a 503 would end a call that already rings. Bytes that ended a worker before are
+ * dropped without an answer, for that would mean reading them. Relies on: parse_message,
+ * slot_of_message, stateless_answer_write.
  */
 #include "to_sip.h"
 
@@ -22,7 +22,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PLACES 4 /* places a fingerprint may stand in */
+#define PLACES 4 /* that a fingerprint may stand in */
 
 struct forwarded {
 	uint64_t print; /* 0: empty */
@@ -52,9 +52,9 @@ void to_sip_free(struct to_sip *f)
 	free(f);
 }
 
-/* ---- what was forwarded lately ---- */
+/* ---- requests that were forwarded lately ---- */
 
-/* RFC 3261 section 17.2.3: branch, sent-by and method tell a transaction; the source keeps
+/* Branch, sent-by and method identify a transaction (RFC 3261 section 17.2.3); the source keeps
  * strangers from guessing one. */
 static uint64_t to_sip_fingerprint(const struct to_sip *f, const struct message *m)
 {
@@ -123,8 +123,8 @@ static struct str to_sip_server(const struct transport_worker *t)
 	return settings_str(t->settings, t->settings->server);
 }
 
-/* What cannot be parsed; the block holds what can be copied where error says so. status and reason
- * go before error's. */
+/* Answers a message that cannot be parsed, where error says that the block holds what an answer
+ * copies. */
 static void to_sip_refuse_malformed(struct transport_worker *t, const struct flow *flow,
 	const struct parse_error *error, unsigned status, const char *reason)
 {
@@ -132,7 +132,7 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
-	/* answers cost too: a source has no more of them than of requests */
+	/* answers cost as well: a source has no more of them than of requests */
 	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
 		return;
 	to_sip_answer(t, flow, m,
@@ -154,7 +154,7 @@ void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct s
 	to_sip_refuse_malformed(t, flow, &error, status, reason);
 }
 
-/* The SIP worker takes no more (-EAGAIN) or is not there. */
+/* The SIP worker takes no more, or is not there: answers a new request, drops everything else. */
 static void to_sip_refuse_full(struct transport_worker *t, const struct message *m, bool outside)
 {
 	if (!m->is_request) {
@@ -180,8 +180,8 @@ static void to_sip_refuse_full(struct transport_worker *t, const struct message 
 
 /* ---- the way in ---- */
 
-/* A request that begins something new: no To-tag of ours, and not the ACK or CANCEL of what was let
- * in before. A foreign To-tag makes no dialog here. */
+/* Whether it is a request that begins something new: it has no To-tag of ours, and is not the ACK
+ * or CANCEL of a request that was let in before. A foreign To-tag makes no dialog here. */
 static bool to_sip_is_outside(const struct message *m)
 {
 	uint8_t slot;
@@ -190,6 +190,7 @@ static bool to_sip_is_outside(const struct message *m)
 	       token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
+/* Parses a message and passes it on, or answers or drops it. */
 static void to_sip_forward(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {

@@ -1,8 +1,8 @@
-/* udp.c - datagrams in and out, many per system call.
+/* udp.c - datagrams in and out, many in one system call.
  *
- * What goes out is gathered during a turn in one buffer per socket and written at its end; where
- * the kernel has no room it stays there, bounded, until the socket is writable. The queue is a ring
- * of places and a buffer that is moved together when its end is reached. Relies on:
+ * Datagrams that go out are gathered during a turn in one buffer per socket and written at its end.
+ * Where the kernel has no room they stay there, bounded, until the socket is writable. The queue is
+ * a ring of places and a buffer that is moved together when its end is reached. Relies on:
  * to_sip_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come
  * from.
  */
@@ -60,8 +60,8 @@ struct udp_batch {
 struct udp {
 	struct transport_worker *t;
 	struct udp_socket *sockets;
-	struct udp_batch in, out; /* two: an answer may have to be flushed while the rest of a batch
-	                         is still to be read */
+	/* two, for an answer may have to be flushed while the rest of a batch is still to be read */
+	struct udp_batch in, out;
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
 
@@ -72,7 +72,7 @@ int udp_new(struct udp **out, struct transport_worker *t)
 	if (!u)
 		return -ENOMEM;
 	u->t = t;
-	/* the kernel touches only what datagrams fill */
+	/* memory is touched only where datagrams fill it */
 	u->datagram = malloc((size_t)UDP_BATCH * DATAGRAM_MAX);
 	if (!u->datagram) {
 		free(u);
@@ -102,8 +102,8 @@ void udp_free(struct udp *u)
 
 /* ---- in ---- */
 
-/* Where the packet was sent to: the address from its control data, the port that the socket is
- * bound to. */
+/* The endpoint that the packet was sent to: the address from its control data, the port that the
+ * socket is bound to. */
 static struct endpoint udp_local_of(const struct udp_socket *s, struct msghdr *h)
 {
 	struct endpoint local = s->bound;
@@ -135,13 +135,14 @@ static struct endpoint udp_local_of(const struct udp_socket *s, struct msghdr *h
 	return local;
 }
 
-/* STUN (RFC 8489 section 5) as phones send it to hold a NAT open: the two top bits are zero and the
- * magic cookie stands at 4. */
+/* Whether it is STUN (RFC 8489 section 5), which phones send to hold a NAT open: the two top bits
+ * are zero, and the magic cookie stands at 4. */
 static bool udp_is_stun(const unsigned char *p, size_t n)
 {
 	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
 }
 
+/* Takes datagram i of the batch that was read. */
 static void udp_take(struct udp_socket *s, unsigned i)
 {
 	struct transport_worker *t = s->udp->t;
@@ -193,7 +194,7 @@ static void udp_receive(struct udp_socket *s)
 		}
 		n = recvmmsg(s->fd, in->message, UDP_BATCH, MSG_DONTWAIT, NULL);
 		if (n < 0) {
-			/* a pending ICMP error is a peer's matter: reading it has cleared it */
+			/* a pending ICMP error concerns one peer, and reading has cleared it */
 			if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
 				errno == ENETUNREACH)
 				continue;
@@ -205,7 +206,7 @@ static void udp_receive(struct udp_socket *s)
 		for (int i = 0; i < n; i++)
 			udp_take(s, (unsigned)i);
 		taken += (unsigned)n;
-		if (n < UDP_BATCH) /* drained: the next look would find nothing */
+		if (n < UDP_BATCH) /* the socket is drained */
 			return;
 	}
 }

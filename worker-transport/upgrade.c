@@ -1,5 +1,5 @@
-/* upgrade.c - the HTTP upgrade, strictly: no folded lines, no bare line ends, no body, nothing
- * twice that may come once.
+/* upgrade.c - the HTTP upgrade, read strictly: it has no folded lines, no bare line ends, no body,
+ * and no header twice that may stand once.
  *
  * Lines are judged as they become whole, so that what is no HTTP is refused at its first line; the
  * headers are read once the blank line has come. Relies on: libcrypto for SHA-1, which RFC 6455
@@ -18,12 +18,14 @@
 #define KEY_SIZE 16
 #define SHA1_SIZE 20
 
-/* What the headers said. */
+/* The headers of the request. */
 struct upgrade_request {
 	unsigned hosts, keys, versions, origins;
 	struct str key, version, origin;
-	bool websocket, upgrade; /* Upgrade and Connection name it */
-	bool sip;                /* Sec-WebSocket-Protocol does */
+	bool websocket; /* Upgrade names it */
+	bool upgrade;   /* Connection names it */
+	bool sip;       /* Sec-WebSocket-Protocol names it */
+
 	bool body;
 };
 
@@ -35,7 +37,7 @@ static enum upgrade_result upgrade_bad(
 	return UPGRADE_BAD;
 }
 
-/* RFC 9110 section 5.6.2 */
+/* A token as in RFC 9110 section 5.6.2. */
 static bool upgrade_is_token(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -47,7 +49,7 @@ static bool upgrade_is_token(struct str s)
 	return s.n > 0;
 }
 
-/* Visible octets, octets from 0x80 on, spaces and tabs. */
+/* Whether s is made of visible octets, octets from 0x80 on, spaces and tabs. */
 static bool upgrade_is_value(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -74,8 +76,8 @@ static bool upgrade_list_has(struct str list, struct str item, bool any_case)
 	}
 }
 
-/* GET TARGET HTTP/1.1; the target is anything: the connection is the listener's whatever it is
- * called. */
+/* Reads the first line: GET TARGET HTTP/1.1. The target may be anything: the connection is the
+ * listener's, whatever it is called. */
 static enum upgrade_result upgrade_read_start(struct str line, struct upgrade_step *step)
 {
 	size_t space = str_find(line, ' '), target;
@@ -165,7 +167,7 @@ int upgrade_accept(struct str key, char accept[UPGRADE_ACCEPT_LENGTH + 1])
 	return 0;
 }
 
-/* All is there: the lines behind the first one. */
+/* The request is whole: reads the lines behind the first one, and decides. */
 static enum upgrade_result upgrade_judge(
 	struct str lines, const struct upgrade_rules *rules, struct upgrade_step *step)
 {

@@ -1,8 +1,8 @@
 /* ws.c - SIP over WebSocket.
  *
- * wslay checks and unmasks the frames and answers pings and closes; messages are put together here,
- * so that memory follows the bytes that have come and not the length or the number of frames that a
- * peer announces. Nothing is called from within wslay that could free it: a stream that ends
+ * wslay checks and unmasks the frames, and answers pings and closes. Messages are put together
+ * here, so that memory follows the bytes that have come, and not the length or the number of frames
+ * that a peer announces. Nothing that is called from within wslay may free it: a stream that ends
  * meanwhile leaves that to the end of ws_take. Relies on: upgrade.c, stream.c for all that is
  * queued.
  */
@@ -21,20 +21,20 @@
 /* The first buffer of a message, bytes. */
 #define MESSAGE_MIN 2048
 #define FIN 0x80
-#define LENGTH_16 126 /* the length follows in 16 bits, or */
-#define LENGTH_64 127 /* in 64 */
+#define LENGTH_16 126 /* the length follows in 16 bits */
+#define LENGTH_64 127 /* the length follows in 64 bits */
 
 struct ws {
 	struct stream *stream;
 	wslay_event_context_ptr frames; /* NULL: not upgraded yet */
 	struct upgrade upgrade;
-	const char *bytes; /* what wslay may take of the bytes in hand */
+	const char *bytes; /* that wslay may take now: left of them */
 	size_t left;
 	char *message; /* as much of it as has come */
-	size_t used, buffer;
+	size_t used, message_size;
 	bool inside;          /* wslay is at work */
 	bool ended;           /* the stream has ended meanwhile */
-	bool control;         /* the frame that passes is a control frame: wslay keeps those */
+	bool control;         /* the frame that passes is a control frame, which wslay keeps */
 	bool ping;            /* a keep-alive is to be answered */
 	enum counter refused; /* why reading stopped */
 	bool is_refused;
@@ -78,7 +78,7 @@ static int ws_head(
 
 /* ---- in ---- */
 
-/* Reads no more; closes with code. */
+/* Reads no more, and closes with code (RFC 6455 section 7.4). */
 static void ws_refuse(struct ws *ws, uint16_t code, enum counter counter)
 {
 	if (ws->is_refused)
@@ -118,7 +118,7 @@ static void ws_on_frame(wslay_event_context_ptr frames,
 	ws->control = wslay_is_ctrl_frame(frame->opcode);
 	if (ws->control)
 		return;
-	/* wslay sees to each frame; the sum is ours, since we keep the message */
+	/* wslay bounds each frame; we keep the message, and bound their sum */
 	if (ws->used + frame->payload_length > settings->message_max) {
 		ws_refuse(ws, WSLAY_CODE_MESSAGE_TOO_BIG, COUNTER_WS_TOO_LARGE);
 	} else if (!s->begun) {
@@ -131,27 +131,28 @@ static void ws_on_payload(wslay_event_context_ptr frames,
 	const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
 {
 	struct ws *ws = arg;
-	size_t buffer = ws->buffer ? ws->buffer : MESSAGE_MIN;
+	size_t size = ws->message_size ? ws->message_size : MESSAGE_MIN;
 	char *message;
 
 	(void)frames;
 	if (ws->is_refused || ws->control || chunk->data_length == 0)
 		return;
-	while (buffer < ws->used + chunk->data_length)
-		buffer *= 2;
-	if (buffer != ws->buffer) {
-		message = realloc(ws->message, buffer);
+	while (size < ws->used + chunk->data_length)
+		size *= 2;
+	if (size != ws->message_size) {
+		message = realloc(ws->message, size);
 		if (!message) {
 			ws_refuse(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, COUNTER_STREAM_ERRORS);
 			return;
 		}
 		ws->message = message;
-		ws->buffer = buffer;
+		ws->message_size = size;
 	}
 	memcpy(ws->message + ws->used, chunk->data, chunk->data_length);
 	ws->used += chunk->data_length;
 }
 
+/* A message is whole: hands it on, or answers a keep-alive. */
 static void ws_deliver(struct ws *ws)
 {
 	struct stream *s = ws->stream;
@@ -175,7 +176,7 @@ static void ws_deliver(struct ws *ws)
 	/* an idle connection keeps nothing */
 	free(ws->message);
 	ws->message = NULL;
-	ws->used = ws->buffer = 0;
+	ws->used = ws->message_size = 0;
 }
 
 static void ws_on_message(wslay_event_context_ptr frames,
@@ -232,7 +233,7 @@ static int ws_begin_frames(struct ws *ws)
 	return 0;
 }
 
-/* Bytes used up; the stream may have ended. */
+/* Takes the request to upgrade. Returns how many bytes are used up; the stream may have ended. */
 static size_t ws_take_upgrade(struct ws *ws, const char *bytes, size_t size)
 {
 	struct stream *s = ws->stream;
@@ -271,6 +272,7 @@ static void ws_free(struct ws *ws)
 	free(ws);
 }
 
+/* The counter of the reason why nothing more is read. */
 static enum counter ws_why_closed(const struct ws *ws, int error)
 {
 	if (error)
@@ -313,13 +315,13 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 		counter_add(ws_why_closed(ws, error), 1);
 		stream_finish(s);
 	} else if (ping) {
-		stream_send(s, &(struct outgoing){.bytes = "\r\n",
-				       .size = 2}); /* one answer however many came at once */
+		/* there is one answer, however many keep-alives came at once */
+		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
 	}
 	return size;
 }
 
-/* Queues a control frame that wslay was given, if it took it. False where nothing went or the
+/* Queues a control frame that wslay was given, if wslay took it. False where nothing went or the
  * stream has ended by it. */
 static bool ws_send_control(struct ws *ws, int error)
 {

@@ -35,13 +35,13 @@ static enum frame_result frame_keep_alive(
 		return frame_consume(f, step, 4, FRAME_PING);
 	if (n == size)
 		return FRAME_MORE;
-	if (n >= 2) /* with a third octet, a CR, followed by something else: that is the next call's
-	               to refuse */
+	/* a CR behind them that is followed by something else is refused by the next call */
+	if (n >= 2)
 		return frame_consume(f, step, 2, FRAME_PONG);
 	return frame_bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 }
 
-/* Whether the line starts with Content-Length or its compact form; *value: where its value starts,
+/* Whether the line starts with Content-Length or its compact form. *value: where its value starts,
  * relative to the line. */
 static bool frame_is_content_length(struct str line, uint32_t *value)
 {
@@ -58,15 +58,16 @@ static bool frame_is_content_length(struct str line, uint32_t *value)
 	return true;
 }
 
-/* The header part is whole: its length and Content-Length's give the message's. 0, or the status to
- * refuse with. */
+/* The header part is whole: its size and Content-Length give the size of the message. 0, or the
+ * status to refuse with and its reason phrase. */
 static uint16_t frame_message_size(
 	struct frame *f, const char *buffer, size_t message_max, const char **reason)
 {
 	uint64_t body;
 
-	if (f->twice) { /* two readers could take two different ones: what is body to one is a
-		           request to the other */
+	/* two readers could take two different ones: what is body to one is a request to the
+	 * other */
+	if (f->twice) {
 		*reason = "More Than One Content-Length";
 		return 400;
 	}
@@ -88,7 +89,7 @@ static uint16_t frame_message_size(
 	return 0;
 }
 
-/* One whole line, [f->line, end) with its CRLF. */
+/* Takes one whole line, [f->line, end) with its CRLF: remembers where Content-Length's value is. */
 static void frame_take_line(struct frame *f, const char *buffer, uint32_t end)
 {
 	uint32_t value;
@@ -108,7 +109,7 @@ static void frame_take_line(struct frame *f, const char *buffer, uint32_t end)
 	f->value_end = end;
 }
 
-/* Responses are never answered. */
+/* The status to answer with: none (0) where the bytes are a response, which is never answered. */
 static uint16_t frame_answer_status(const char *buffer, uint16_t status)
 {
 	return strncasecmp(buffer, "SIP/", 4) ? status : 0;

@@ -1,9 +1,10 @@
 /* parse.c - the strict parser (parse.h): start line, header lines, and what they must be together.
  *
- * Relies on line.c (ends of lines, octets), value.c (the values of known headers) and ipc/syntax.h.
+ * Relies on parse_line.c (ends of lines, octets), parse_value.c (the values of known headers) and
+ * ipc/syntax.h.
  * The header table is written in place, the raw bytes behind it once its size is known. After a
  * fault it goes on through the lines, so that a 400 can carry the Via, From, To, Call-ID and CSeq
- * that it must carry; the first fault is the one that is told.
+ * that it must carry; the first fault is the one that the answer names.
  */
 #include "parse.h"
 #include "ipc/octet.h"
@@ -21,7 +22,7 @@ static bool parse_starts_nocase(struct str s, struct str prefix)
 	return s.n >= prefix.n && str_equal_nocase((struct str){s.p, prefix.n}, prefix);
 }
 
-/* "SIP/" 1*DIGIT "." 1*DIGIT, of whatever version. */
+/* Whether s is "SIP/" 1*DIGIT "." 1*DIGIT, of whatever version. */
 static bool parse_is_version(struct str s)
 {
 	const char *end = s.p + s.n, *dot, *last;
@@ -35,7 +36,7 @@ static bool parse_is_version(struct str s)
 	return last > dot + 1 && last == end;
 }
 
-/* A fault of a line, as the answer to it. False where nothing can be read behind it. */
+/* Notes the fault of a line. False where nothing can be read behind that line. */
 static bool parse_note_fault(struct parser *p, enum line_fault fault)
 {
 	switch (fault) {
@@ -52,12 +53,12 @@ static bool parse_note_fault(struct parser *p, enum line_fault fault)
 		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8");
 		return true;
 	}
-	assert(!"a fault of line.h");
+	assert(!"a fault of parse_line.h");
 	return false;
 }
 
-/* Status-Line (RFC 3261 section 7.2). More lenient than the grammar: without a reason phrase the
- * space before it may be missing too. */
+/* Reads the Status-Line (RFC 3261 section 7.2). It is more lenient than the grammar: without a
+ * reason phrase the space before it may be missing as well. */
 static void parse_status_line(struct parser *p, struct str line)
 {
 	struct message *m = p->message;
@@ -77,8 +78,8 @@ static void parse_status_line(struct parser *p, struct str line)
 		m->reason = span_of(p, str_from(line, 12));
 }
 
-/* Request-Line (RFC 3261 section 7.1): one space each between method, request URI and version.
- * False where this is another protocol's line. */
+/* Reads the Request-Line (RFC 3261 section 7.1), with one space each between method, request URI
+ * and version. False where it is the line of another protocol. */
 static bool parse_request_line(struct parser *p, struct str line)
 {
 	struct message *m = p->message;
@@ -106,16 +107,15 @@ static bool parse_request_line(struct parser *p, struct str line)
 			return false;
 	}
 	error = uri_parse(rest, &uri);
-	if (error ||
-		uri.headers
-			.n) /* headers have no place in a request URI (RFC 3261 section 19.1.1) */
+	/* headers have no place in a request URI (RFC 3261 section 19.1.1) */
+	if (error || uri.headers.n)
 		parse_fail(p, 400, COUNTER_PARSE_URI, "Malformed Request-URI");
 	else
 		m->request_uri = uri_spans(p, &uri);
 	return true;
 }
 
-/* One header line of [line, end), its CRLF excluded. */
+/* Reads one header line, [line, end) without its CRLF. */
 static void parse_header(struct parser *p, const char *line, const char *end)
 {
 	struct message *m = p->message;
@@ -159,8 +159,8 @@ static void parse_header(struct parser *p, const char *line, const char *end)
 	m->header_count++;
 }
 
-/* The header lines from at to the blank line. The first octet of the body, or NULL where the lines
- * cannot be followed to their end. */
+/* Reads the header lines from at to the blank line. Returns the first octet of the body, or NULL
+ * where the lines cannot be followed to their end. */
 static const char *parse_headers(struct parser *p, const char *at, const char *limit)
 {
 	for (;;) {
@@ -178,7 +178,8 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 	}
 }
 
-/* What the headers must be together (RFC 3261 section 8.1.1), and the body they speak of. */
+/* Checks what the headers must be together (RFC 3261 section 8.1.1), and that the body is as long
+ * as they say. */
 static void parse_whole(struct parser *p, const char *body, const char *limit)
 {
 	static const uint8_t mandatory[] = {
@@ -222,8 +223,8 @@ static void parse_finish(struct parser *p)
 	memset(raw + m->raw_size, 0, m->size - (size_t)(raw + m->raw_size - (char *)m));
 }
 
-/* The way back is the top Via's to say; what else is missing from the request is missing from its
- * answer (RFC 4475 section 3.3.1). */
+/* Whether an answer can be sent: it needs the top Via. A header that is missing from the request is
+ * missing from its answer (RFC 4475 section 3.3.1). */
 static bool parse_is_answerable(const struct parser *p)
 {
 	const struct message *m = p->message;
@@ -231,6 +232,7 @@ static bool parse_is_answerable(const struct parser *p)
 	return m->is_request && m->method != METHOD_ACK && m->method_name.length && m->via.length;
 }
 
+/* Gives the first fault to the caller, without a status where no answer can be sent. */
 static int parse_refuse(struct parser *p, bool answerable, struct parse_error *error)
 {
 	p->error.answerable = answerable;

@@ -6,8 +6,8 @@
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS (ONES * 0x80)
 
-/* The first octet at or after p that is a control byte, or limit. *high collects whether any octet
- * from 0x80 on was passed. */
+/* The first octet at or after p that is a control byte, or limit. *high becomes other than 0 where
+ * an octet from 0x80 on was passed. */
 static const char *line_next_control(const char *p, const char *limit, uint64_t *high)
 {
 	while (limit - p >= 8) {
@@ -70,6 +70,7 @@ bool line_is_utf8(const char *text, const char *end)
 	return true;
 }
 
+/* The end of the line at start, which may be folded where folds is set. */
 static enum line_fault line_find_end(
 	const char *start, const char *limit, bool folds, const char **end)
 {

@@ -1,7 +1,7 @@
-/* parse_value.c - the values of known header fields (value.h). Relies on ipc/syntax.h.
+/* parse_value.c - the values of known header fields (parse_value.h). Relies on ipc/syntax.h.
  *
- * What the gateway reads later, or what code behind it is known to stumble over, is checked here;
- * other headers pass as the octets they are, within the limits of parse.h.
+ * Values that the gateway reads later, and values that servers behind it are known to stumble over,
+ * are checked here. Other headers pass as the octets they are, within the limits of parse.h.
  */
 #include "parse_value.h"
 #include "ipc/octet.h"
@@ -25,7 +25,8 @@ static const char *const duplicate[HEADER_COUNT] = {
 #undef HEADER
 };
 
-/* What may stand once (RFC 3261 section 7.3.1: no comma list, so no second line). */
+/* Headers that may stand once: they are no comma list, so there is no second line (RFC 3261
+ * section 7.3.1). */
 static const bool single[HEADER_COUNT] = {
 	[HEADER_FROM] = true,
 	[HEADER_TO] = true,
@@ -80,7 +81,7 @@ static void value_fail(struct parser *p, uint8_t id, int error)
 		parse_fail(p, 400, COUNTER_PARSE_VALUE, malformed[id]);
 }
 
-/* One list element more. False where there are too many: the caller stops reading. */
+/* Counts one more list element. False where there are too many: the caller stops reading. */
 static bool value_count_item(struct parser *p)
 {
 	if (++p->items <= PARSE_ITEMS_MAX)
@@ -111,8 +112,9 @@ static void value_via(struct parser *p, struct str value)
 
 	while (!(error = via_next(&value, &via)) || error == -EPROTONOSUPPORT) {
 		any = true;
-		if (error) /* the first fault of a request of that version was its start line; its
-		              505 is sent by this Via */
+		/* the start line of a request of that version was its first fault, and its 505
+		 * is sent by this Via */
+		if (error)
 			parse_fail(p, 400, COUNTER_PARSE_VERSION, malformed[HEADER_VIA]);
 		if (m->via_count == PARSE_VIAS_MAX) {
 			parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Via");
@@ -131,7 +133,7 @@ static void value_via(struct parser *p, struct str value)
 	if (error == -ENOENT && any)
 		return;
 	value_fail(p, HEADER_VIA, error);
-	/* with a sent-by that can be read, a refusal finds its way back all the same */
+	/* a refusal finds its way back by a Via of which only the sent-by can be read */
 	if (!m->via_count++ && !via_front(value, &via)) {
 		m->via = span_of(p, via.whole);
 		m->via_host = span_of(p, via.host);
@@ -140,7 +142,7 @@ static void value_via(struct parser *p, struct str value)
 	}
 }
 
-/* From and To: one address; a tag that is a token and stands once (RFC 3261 sections 19.3
+/* Reads From or To: one address, with a tag that is a token and stands once (RFC 3261 sections 19.3
  * and 20.20). */
 static void value_party(
 	struct parser *p, uint8_t id, struct str value, struct uri *uri, struct span *tag_out)
@@ -196,8 +198,8 @@ static void value_contact(struct parser *p, struct str value)
 		value_fail(p, HEADER_CONTACT, error);
 }
 
-/* A list of addresses; bracketed: of name-addr only, as routes are (RFC 3261 sections 20.30
- * and 20.34). */
+/* Reads a list of addresses. bracketed: each must be a name-addr, as routes are (RFC 3261
+ * sections 20.30 and 20.34). */
 static void value_addresses(struct parser *p, uint8_t id, struct str value, bool bracketed)
 {
 	struct address a;
@@ -274,8 +276,8 @@ static void value_max_forwards(struct parser *p, struct str value)
 		p->message->max_forwards = (int16_t)number;
 }
 
-/* What is no number counts as one hour (RFC 3261 section 10.2.1.1, as of expires parameters), what
- * is too large as the most there is. */
+/* A value that is no number counts as one hour (RFC 3261 section 10.2.1.1, as of expires
+ * parameters), one that is too large as the largest. */
 static void value_expires(struct parser *p, struct str value)
 {
 	uint64_t number;
@@ -297,7 +299,7 @@ static void value_content_length(struct parser *p, struct str value)
 		p->has_length = true;
 }
 
-/* first *(";" generic-param), where first has been taken from the front of rest. */
+/* Checks *(";" generic-param), which follow what was taken from the front of the value. */
 static void value_params(struct parser *p, uint8_t id, struct str rest)
 {
 	int error;
@@ -330,7 +332,8 @@ static void value_content_type(struct parser *p, struct str value)
 	value_params(p, HEADER_CONTENT_TYPE, (struct str){rest, (size_t)(end - rest)});
 }
 
-/* A token, or a number, with parameters: Event, Session-Expires and the like. */
+/* Checks octets of those classes (a token, a number) with parameters: Event, Session-Expires and
+ * the like. */
 static void value_with_params(struct parser *p, uint8_t id, struct str value, unsigned classes)
 {
 	const char *end = value.p + value.n, *rest = octet_span(value.p, end, classes);
@@ -341,7 +344,7 @@ static void value_with_params(struct parser *p, uint8_t id, struct str value, un
 		value_params(p, id, (struct str){rest, (size_t)(end - rest)});
 }
 
-/* RAck: response-num CSeq-num Method (RFC 3262 section 7.2). */
+/* Checks RAck: response-num CSeq-num Method (RFC 3262 section 7.2). */
 static void value_rack(struct parser *p, struct str value)
 {
 	const char *end = value.p + value.n, *at = value.p;
@@ -364,7 +367,7 @@ static void value_rack(struct parser *p, struct str value)
 		value_fail(p, HEADER_RACK, -EINVAL);
 }
 
-/* A comma list of tokens, possibly empty: option tags and methods. */
+/* Checks a comma list of tokens, which may be empty: option tags and methods. */
 static void value_tokens(struct parser *p, uint8_t id, struct str value)
 {
 	struct str item;
@@ -382,7 +385,7 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 		value_fail(p, id, error);
 }
 
-/* A list whose elements are the reader's matter: only their number is bounded. */
+/* Bounds the number of elements of a list. Their grammar is left to whoever reads them. */
 static void value_list(struct parser *p, struct str value)
 {
 	size_t comma;
@@ -409,8 +412,8 @@ static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 		value_fail(p, id, error);
 }
 
-/* Credentials and challenges: a scheme, and for Digest auth-params; other schemes are nobody's
- * here. */
+/* Checks credentials or a challenge: a scheme, and for Digest its auth-params. Nobody here reads
+ * other schemes. */
 static void value_auth(struct parser *p, uint8_t id, struct str value)
 {
 	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN),
@@ -425,7 +428,8 @@ static void value_auth(struct parser *p, uint8_t id, struct str value)
 		value_list(p, params);
 }
 
-/* rfc1123-date, whose zone is GMT: "Sat, 13 Nov 2010 23:29:00 GMT" (RFC 3261 section 20.17). */
+/* Checks an rfc1123-date, whose zone is GMT: "Sat, 13 Nov 2010 23:29:00 GMT" (RFC 3261
+ * section 20.17). */
 static void value_date(struct parser *p, struct str value)
 {
 	static const char shape[] = "aaa, dd aaa dddd dd:dd:dd GMT";

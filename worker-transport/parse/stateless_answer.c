@@ -2,8 +2,8 @@
  *
  * From and To may be malformed, and so may be the top Via's parameters: they are copied as they
  * are, and their tags are looked for without trusting their grammar. Every loop is linear in the
- * request. Relies on: parse_message, which has seen that what is copied here has no control bytes
- * but in quoted-pairs and that the top Via has a sent-by.
+ * request. Relies on: parse_message, which has checked that copied headers have no control bytes
+ * but in quoted-pairs, and that the top Via has a sent-by.
  */
 #include "stateless_answer.h"
 
@@ -51,7 +51,8 @@ static void answer_put_field(struct answer_writer *w, const char *name, struct s
 	answer_put(w, S("\r\n"));
 }
 
-/* What a malformed request lacks, its answer lacks too. */
+/* Copies the first header with that id. A header that a malformed request lacks is missing from its
+ * answer as well. */
 static void answer_put_copy(struct answer_writer *w, const struct message *m, enum header id)
 {
 	if (message_first(m, id))
@@ -103,7 +104,7 @@ static bool answer_parameter_next(struct str *rest, struct str *name, struct str
 	return true;
 }
 
-/* The tag of a From or To. */
+/* The tag of a From or To, or STR_NONE. */
 static struct str answer_tag_in(struct str field)
 {
 	struct str rest = str_from(field, answer_find_outside(field)), name, value;
@@ -127,8 +128,8 @@ static void answer_tag_for(const struct hash_key *key, const struct message *m,
 		(unsigned long long)hash_bytes(key, part, sizeof(part)));
 }
 
-/* The top Via with received (RFC 3261 section 18.2.1) and rport (RFC 3581 section 4) as we saw
- * them; what the sender wrote there is left out. */
+/* Writes the top Via with received (RFC 3261 section 18.2.1) and rport (RFC 3581 section 4) as we
+ * saw them; the sender's own values of both are left out. */
 static void answer_put_via(
 	struct answer_writer *w, const struct message *m, const struct endpoint *peer)
 {

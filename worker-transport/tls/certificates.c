@@ -1,8 +1,8 @@
 /* certificates.c - generations of certificates.
  *
  * A check asks for one test signature per certificate, one after the other, over the very edge that
- * handshakes use; it lives in the generation and dies with it. Relies on keyless.c for keys,
- * context.c for SSL_CTXs, identity.c for names.
+ * handshakes use. It lives in the generation and ends with it. Relies on: sign_provider.c for keys,
+ * tls_context.c for SSL_CTXs, identity.c for names.
  */
 #include "certificates.h"
 
@@ -45,7 +45,7 @@ struct generation {
 	uint32_t number;
 	unsigned count;
 	struct certificate certificate[CERTIFICATES_MAX];
-	struct check *check; /* that runs */
+	struct check *check; /* the one that runs, or NULL */
 };
 
 struct certificates {
@@ -115,7 +115,7 @@ static struct generation *generation_find(const struct certificates *c, uint32_t
 
 /* ---- one certificate ---- */
 
-/* What is wrong with it, in words; the first that is found stays. */
+/* Notes in words why the certificate cannot be used. The first reason stays. */
 __attribute__((format(printf, 2, 3))) static void certificate_wrong(
 	struct certificate *c, const char *format, ...)
 {
@@ -465,7 +465,7 @@ uint32_t certificates_generation(const struct certificates *c)
 	return c->used ? c->used->number : 0;
 }
 
-/* 2: serves exactly that name; 1: by a wildcard; 0: not. */
+/* How well the certificate serves that name: 2 exactly, 1 by a wildcard, 0 not at all. */
 static int certificate_serves(const struct certificate *c, struct str name)
 {
 	int best = 0;

@@ -1,5 +1,5 @@
-/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart; what it
- * gives may hold NUL bytes and is compared whole. */
+/* identity.c - names of certificates. Relies on OpenSSL for taking subjectAltName apart. A name
+ * that it gives may hold NUL bytes, and is compared as a whole. */
 #include "identity.h"
 
 #include <openssl/x509v3.h>
@@ -21,7 +21,7 @@ static bool identity_sound(struct str name)
 	return true;
 }
 
-/* Without the dot of the root. */
+/* The name without the dot of the root. */
 static struct str identity_unrooted(struct str name)
 {
 	if (name.n > 1 && name.p[name.n - 1] == '.')
@@ -29,9 +29,8 @@ static struct str identity_unrooted(struct str name)
 	return name;
 }
 
-/* The domain of a URI sip:DOMAIN; n 0 where it is another URI, or that of a user (RFC 5922
- * section 7.1: never to be taken for a domain's).
- */
+/* The domain of a URI sip:DOMAIN; n == 0 where it is another URI, or that of a user, which is never
+ * to be taken for a domain's (RFC 5922 section 7.1). */
 static struct str identity_sip_domain(struct str uri)
 {
 	struct str none = {NULL, 0}, host;
@@ -48,8 +47,8 @@ static struct str identity_sip_domain(struct str uri)
 	return host;
 }
 
-/* A walk over the names of a certificate in the order of RFC 5922 section 7.1. Stops where visit
- * returns true. */
+/* Walks over the names of a certificate in the order of RFC 5922 section 7.1, until visit returns
+ * true. all: visits DNS names even where there are SIP domains. */
 static bool identity_walk(
 	X509 *certificate, bool all, bool (*visit)(void *arg, struct str name), void *arg)
 {
@@ -60,7 +59,7 @@ static bool identity_walk(
 		X509_NAME *subject = X509_get_subject_name(certificate);
 		int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 
-		/* one that has the extension and cannot be read has no names at all */
+		/* a certificate whose subjectAltName cannot be read has no names at all */
 		if (at < 0 || X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0)
 			return false;
 		struct str name = identity_text_of(

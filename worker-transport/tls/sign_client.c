@@ -2,8 +2,8 @@
  *
  * A request stands on one list: that of the edge it was sent over, or that of those that wait for
  * an edge with room, in the order they came; those of a dead worker go to its front. Each attempt
- * has an id of its own, so a late answer to an earlier one meets nothing. Relies on packet.c: one
- * packet, whole or not at all.
+ * has an id of its own, so a late answer to an earlier one meets nothing. Relies on
+ * ipc/sign_packet.h: a packet is sent whole or not at all.
  */
 #include "sign_client.h"
 
@@ -113,7 +113,7 @@ static void signing_arm(struct signing *s, uint64_t within)
 	loop_set(s->client->loop, &s->timer, left < within ? left : within);
 }
 
-/* Sends what waits, as far as edges take it. */
+/* Sends requests that wait, as far as edges take them. */
 static void sign_client_pump(struct sign_client *k)
 {
 	unsigned char packet[SIGN_PACKET_MAX];
@@ -148,7 +148,7 @@ static void sign_client_pump(struct sign_client *k)
 	}
 }
 
-/* Back to those that wait, at the place that at points to. */
+/* Puts a request back among those that wait, at the place that at points to. */
 static void signing_take_back(struct signing *s, struct signing **at)
 {
 	signing_unlink(s);
@@ -188,7 +188,8 @@ static void signing_on_timer(struct timer *timer, void *arg)
 		signing_finish(s, -ETIMEDOUT);
 		return;
 	}
-	/* it waits for room, or its worker may hang: another one is asked, where there is one */
+	/* the request waits for room, or its worker may hang: another one is asked if there is
+	 * one */
 	if (s->state == SIGNING_SENT && key_edge_choose(k, s->edge)) {
 		struct key_edge *slow = s->edge;
 		bool was = slow->blocked;
@@ -220,8 +221,8 @@ int sign_client_sign(struct sign_client *k, struct signing *s)
 	return 0; /* it leaves with the others of this turn */
 }
 
-/* The requests of one turn leave together: a TLS worker then wakes up once for all of them, for
- * while it signs the first the others come. */
+/* Lets the requests of one turn leave together. A TLS worker then wakes up once for all of them,
+ * since the others come while it signs the first. */
 static bool sign_client_on_turn(void *arg)
 {
 	struct sign_client *k = arg;
@@ -288,8 +289,8 @@ static void key_edge_take_reply(struct key_edge *e, const unsigned char *packet,
 	signing_finish(s, 0);
 }
 
-/* Older keys of that worker stay, to read the tickets they made, until they expire; the oldest
- * makes room. */
+/* Remembers a ticket key. Older keys of its worker stay until they expire, to read the tickets that
+ * they made; the key that expires first makes room. */
 static void sign_client_remember_ticket(struct sign_client *k, const struct ticket_key *key)
 {
 	struct ticket_key *to = NULL;
@@ -362,8 +363,9 @@ static void key_edge_on_event(void *arg, uint32_t events)
 			sodium_memzero(packet, sizeof(packet));
 		} else {
 			key_edge_take_reply(e, packet, (size_t)n);
-			if (e->pending == 0) /* no need to ask whether there is more: the next
-			                        packet brings its own event */
+			/* no need to ask whether there is more: the next packet brings its own
+			 * event */
+			if (e->pending == 0)
 				break;
 		}
 	}

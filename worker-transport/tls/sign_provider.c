@@ -3,9 +3,9 @@
  * libssl takes the keymgmt of the key that a certificate was loaded with, looks for a signature
  * algorithm of the same provider, and calls digest_sign_init and digest_sign with the whole text
  * (the one-shot form; TLS 1.2 and 1.3 use no other). Export refuses whatever asks for a private
- * part: that is what makes OpenSSL look here and not copy the key into its own provider. Everything
- * public is asked of an ordinary EVP_PKEY of the public half. Relies on keys.c for the signature
- * and on OpenSSL's async jobs for the suspension.
+ * part, which makes OpenSSL look here instead of copying the key into its own provider. Everything
+ * public is asked of an ordinary EVP_PKEY of the public half. Relies on sign_client.c for the
+ * signature and on OpenSSL's async jobs for the suspension.
  */
 #include "sign_provider.h"
 
@@ -36,7 +36,7 @@ struct sign_provider {
 	struct sign_client *client;
 };
 
-/* What a key is made from, within this process. */
+/* The parameter that a key is made from, within this process. */
 struct key_reference {
 	struct sign_client *client;
 	EVP_PKEY *public;
@@ -167,7 +167,7 @@ static int provider_key_import(void *key, int selection, const OSSL_PARAM params
 	struct provider_key *h = key;
 
 	(void)selection;
-	/* OpenSSL asks too whether another provider's public key can be had here: no */
+	/* OpenSSL also asks whether another provider's public key can be imported: it cannot */
 	if (!p || p->data_type != OSSL_PARAM_OCTET_STRING || p->data_size != sizeof(h->r) ||
 		h->r.public)
 		return 0;
@@ -378,8 +378,8 @@ static int provider_signature_sign(void *operation, unsigned char *signature, si
 	memcpy(s->text, text, text_size);
 	if (sign_client_sign(r->client, s))
 		return 0;
-	/* whoever goes on with the handshake early comes by here; whoever gives it up cancels the
-	 * signing first */
+	/* A handshake that goes on early comes by here again. One that is given up has its signing
+	 * cancelled first. */
 	while (s->state == SIGNING_WAITING || s->state == SIGNING_SENT)
 		if (!ASYNC_pause_job())
 			return 0;
@@ -462,7 +462,7 @@ int sign_provider_begin(void)
 	unsigned char random[16];
 
 	tzset(); /* gmtime looks at the time zone's file when it is first called */
-	/* no bound on jobs: handshakes in progress are bounded in tls.c */
+	/* jobs have no bound of their own: tls.c bounds handshakes in progress */
 	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 ||
 		RAND_priv_bytes(random, sizeof(random)) != 1 || !ASYNC_init_thread(0, 0)) {
 		log_error("openssl-failed", "step=begin error=\"%s\"", provider_error_text(text));

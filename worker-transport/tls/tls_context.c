@@ -1,5 +1,5 @@
-/* tls_context.c - SSL_CTXs. Relies on sign_provider_begin having readied OpenSSL, and on keys.c for
- * the keys of session tickets. */
+/* tls_context.c - SSL_CTXs. Relies on: sign_provider_begin, which has made OpenSSL ready;
+ * sign_client.c for the keys of session tickets. */
 #include "tls_context.h"
 
 #include "common/log.h"
@@ -13,8 +13,8 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
-/* TLS 1.2: ephemeral key exchange and authenticated encryption alone. There is no operation to
- * decrypt with a private key, so the rest could not work either. */
+/* TLS 1.2 has ephemeral key exchange and authenticated encryption alone. Nobody decrypts with a
+ * private key, so the rest could not work either. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256:P-384"
@@ -25,8 +25,9 @@
 /* Certificates between a peer's and the authority's. */
 #define DEPTH_MAX 8
 
-/* The key of a session ticket (RFC 5077 section 4): those of the TLS workers. 1 it may be used; 2
- * it may be read and a new one is to be made; 0 unknown. */
+/* OpenSSL asks for the key of a session ticket (RFC 5077 section 4); those of the TLS workers are
+ * used. 1: the ticket may be used; 2: it may be read, and a new one is to be made; 0: its key is
+ * unknown. */
 static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
 	EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
@@ -53,8 +54,8 @@ static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *
 	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
 		EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
 		return -1;
-	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4): each resumption brings the
-	 * next */
+	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4), so that each resumption
+	 * brings the next one */
 	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
@@ -83,7 +84,7 @@ static bool tls_context_set_up(SSL_CTX *c, struct transport_worker *t, bool serv
 	if (!server) {
 		SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
 	} else {
-		/* whether a connection has tickets is decided with it */
+		/* tls_accept decides for each connection whether it has tickets */
 		if (SSL_CTX_set_tlsext_ticket_key_evp_cb(c, tls_context_ticket_key) != 1)
 			return false;
 		SSL_CTX_set_tlsext_servername_callback(c, tls_server_name);
@@ -130,7 +131,7 @@ int tls_context_store(
 		X509_free(x);
 		n++;
 	}
-	/* the end of the text is the one way to end */
+	/* nothing but the end of the text may have ended the loop */
 	if (!error && (n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
 		error = -EBADMSG;
 	ERR_clear_error();
