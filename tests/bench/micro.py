@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""Instructions of the steps of a message's way, counted under callgrind, and the nanoseconds that they took here.
+"""Instructions of the steps of a message's way, counted under callgrind, and the nanoseconds that
+they took here.
 
     tests/bench/micro.py [--build DIR] [--only NAME[,NAME...]] [--baseline] [--check]
 
-Instructions repeat: between two runs of one build on one machine they differ by less than 0.1 %. They are compared with tests/bench/BASELINE.md; --baseline writes that file anew, --check measures everything twice and
-fails where two runs differ by more. Nanoseconds are this moment's, for orientation. Another processor, compiler or library has other figures: the baseline names its own.
+Instructions repeat: between two runs of one build on one machine they differ by less than 0.1 %.
+They are compared with tests/bench/BASELINE.md; --baseline writes that file anew, --check measures
+everything twice and fails where two runs differ by more. Nanoseconds are this moment's, for
+orientation. Another processor, compiler or library has other figures: the baseline names its own.
 
 Needs (Debian): valgrind.
 """
@@ -120,8 +123,15 @@ def write_baseline(rows):
     lines = [
         "# Instructions per step",
         "",
-        "What one step of a message's way costs, in instructions counted under `valgrind --tool=callgrind` (`tests/bench/micro.c`). `make bench-micro` compares with these figures, `make bench-baseline` writes them anew: in the",
-        "commit that changes them, so that its cost or gain is seen in review. System calls count nothing here, nor does waiting for memory: `make bench` tells what a step costs in a running gateway.",
+        "What one step of a message's way costs, in instructions counted under `valgrind "
+        "--tool=callgrind`",
+        "(`tests/bench/micro.c`). `make bench-micro` compares with these figures, `make "
+        "bench-baseline`",
+        "writes them anew: in the commit that changes them, so that its cost or gain is seen in "
+        "review.",
+        "System calls count nothing here, nor does waiting for memory: `make bench` tells what a "
+        "step costs",
+        "in a running gateway.",
         "",
     ]
     lines += [f"- {m}" for m in machine()] + [
@@ -159,8 +169,9 @@ def main():
         if abs(again - count) > REPEATS_WITHIN * count:
             bad.append(name)
         change = f"{count / before[name] - 1:+.1%}" if before.get(name) else ""
+        was = f"{before[name]:,.0f}" if name in before else ""
         print(
-            f"{name:20}{count:13,.0f}{f'{before[name]:,.0f}' if name in before else '':>13}{change:>8}{ns:9,}  {what}"
+            f"{name:20}{count:13,.0f}{was:>13}{change:>8}{ns:9,}  {what}"
             + (f"; {again:,.0f}" if a.check else ""),
             flush=True,
         )

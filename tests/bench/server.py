@@ -49,7 +49,8 @@ route "users" {{ from = {{ "load", "access" }}  to-domain = "example.net"  actio
 
 
 def raise_priority(pid):
-    """Where root may: the session of pid goes before whatever else runs on the machine, for others' load is no part of what is measured."""
+    """Where root may: the session of pid goes before whatever else runs on the machine, for others'
+    load is no part of what is measured."""
     try:
         pathlib.Path(f"/proc/{pid}/autogroup").write_text("-20")
     except OSError:
@@ -105,7 +106,9 @@ class Server:
     def wait(self):
         """Until it answers OPTIONS, with whatever."""
         ask = (
-            "OPTIONS sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {}:{};branch=z9hG4bKready{};rport\r\nFrom: <sip:ready@example.net>;tag=1\r\nTo: <sip:127.0.0.1>\r\n"
+            "OPTIONS sip:127.0.0.1:5060 SIP/2.0\r\n"
+            "Via: SIP/2.0/UDP {}:{};branch=z9hG4bKready{};rport\r\n"
+            "From: <sip:ready@example.net>;tag=1\r\nTo: <sip:127.0.0.1>\r\n"
             "Call-ID: ready-{}\r\nCSeq: {} OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -199,7 +202,8 @@ def ours(
     protocol="udp",
     state=None,
 ):
-    """sipward with config; users: the text of its users file; state: a state directory to begin with."""
+    """sipward with config; users: the text of its users file; state: a state directory to begin
+    with."""
     d = directory()
     if state:
         shutil.copytree(state, d / "state")

@@ -1,8 +1,11 @@
-"""A browser as a phone: headless Chromium with JsSIP registers over WSS with digest, calls a sipp and is called by one (RFC 7118). Run by `make test-browser`.
+"""A browser as a phone: headless Chromium with JsSIP registers over WSS with digest, calls a sipp
+and is called by one (RFC 7118). Run by `make test-browser`.
 
-The browser is driven through its own debugging socket. Media need not flow: the peer's session description is one that WebRTC takes, and nobody is behind it.
+The browser is driven through its own debugging socket. Media need not flow: the peer's session
+description is one that WebRTC takes, and nobody is behind it.
 """
-import http.server, json, os, pathlib, shutil, signal, subprocess, sys, tempfile, threading, time, unittest, urllib.request
+import http.server, json, os, pathlib, shutil, signal, subprocess, sys, tempfile, threading, time
+import unittest, urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
@@ -29,7 +32,8 @@ FLAGS = [
 ]
 SECURE = """
 certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "edge.example.net" }} }}
-listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"  origins = {{ "http://localhost:PORT" }} }}
+listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"
+    origins = {{ "http://localhost:PORT" }} }}
 """
 
 
@@ -247,7 +251,8 @@ class Browser(CallCase):
         )
 
     def test_register_call_sipp_and_be_called(self):
-        """The browser calls a carrier, which is sipp, and hangs up; a sipp calls the browser, which answers and hangs up."""
+        """The browser calls a carrier, which is sipp, and hangs up; a sipp calls the browser, which
+        answers and hangs up."""
         a = self.registered()
         carrier = self.sipp("uas")
         a.run(f"call('sip:{NUMBER}@example.net')")

@@ -1,4 +1,5 @@
-"""Strangers, who find no door to a worker, and clients of the control socket: they are refused and counted, and whoever is behind the door goes on as if nothing were."""
+"""Strangers, who find no door to a worker, and clients of the control socket: they are refused and
+counted, and whoever is behind the door goes on as if nothing were."""
 import json, os, random, socket, subprocess, unittest
 
 from gateway import WAIT, Gateway, Phone, wait_for
@@ -6,7 +7,8 @@ from processes import GROWTH_MAX, SANITIZED, fds_of, memory
 
 
 class Edges(unittest.TestCase):
-    """Workers reach each other by fds that the master gave them: a stranger finds no door to knock at."""
+    """Workers reach each other by fds that the master gave them: a stranger finds no door to knock
+    at."""
 
     def setUp(self):
         self.g = Gateway(transport=2, sip=2, tls=1)
@@ -96,8 +98,12 @@ class Control(unittest.TestCase):
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root")
     def test_without_rights(self):
-        """The folder of the socket lets nobody in; where somebody opened it, the master asks the kernel who calls."""
-        ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'{}\\n' * 100); print(s.recv(4096).decode())"
+        """The folder of the socket lets nobody in; where somebody opened it, the master asks the
+        kernel who calls."""
+        ask = (
+            "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+            "s.sendall(b'{}\\n' * 100); print(s.recv(4096).decode())"
+        )
         run = lambda: subprocess.run(
             ["python3", "-c", ask, self.path],
             user=65534,

@@ -1,4 +1,5 @@
-"""Messages that end a worker: what it had in hand is kept, and refused from then on. With programs whose workers a message can end (build/hook, worker/crash_hook.h)."""
+"""Messages that end a worker: what it had in hand is kept, and refused from then on. With programs
+whose workers a message can end (build/hook, worker/crash_hook.h)."""
 import base64, os, re, signal, stat, subprocess, unittest
 
 from gateway import BIN, BUILD, CONFIG, WAIT, Gateway, Peer, Phone, own_address, wait_for
@@ -200,7 +201,8 @@ class Quarantine(unittest.TestCase):
         victim.send_raw(raw)
         self.died(1)
         self.one("message", "ABRT", "transport")
-        # framed together with others, so that the bytes of the reads are not those of the first time
+        # framed together with others, so that the bytes of the reads are not those of the first
+        # time
         again = self.peer("TCP")
         again.send_raw(raw + again.make("OPTIONS", "sip:bob@example.net", call_id="after"))
         again.receive(lambda m: m.status and m.get("Call-ID") == "after")
@@ -235,7 +237,8 @@ class Quarantine(unittest.TestCase):
     # ---- SIP workers ----
 
     def test_sip(self):
-        """Copies are under way when it dies: they are refused by its successor or, later, by the transport workers."""
+        """Copies are under way when it dies: they are refused by its successor or, later, by the
+        transport workers."""
         raw = self.poison("sip", FAULT)
         peers = [self.peer() for _ in range(20)]
         for p in peers:

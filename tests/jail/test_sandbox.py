@@ -1,4 +1,5 @@
-"""The jails of a running gateway: what they prevent, that live workers stand in them, and what happens to a worker that tries."""
+"""The jails of a running gateway: what they prevent, that live workers stand in them, and what
+happens to a worker that tries."""
 import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
 from gateway import BUILD, Gateway, Phone, wait_for
@@ -8,7 +9,8 @@ ROOT = os.geteuid() == 0
 ROLES = ("transport", "sip", "tls")
 # What each role may do by design; everything else has to be refused.
 PERMITTED = {("socket: stream of IPv4 or IPv6", "transport"), ("connect out over TCP", "transport")}
-# What tells that an act is not possible. A kernel without a gate for programs of another architecture prevents that by having none.
+# What tells that an act is not possible. A kernel without a gate for programs of another
+# architecture prevents that by having none.
 PREVENTED = r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
 GATE = "a system call of another architecture"
 CAN_TRACE = ROOT and platform.machine() == "x86_64" and "SIPWARD_UNDER" not in os.environ
@@ -21,7 +23,8 @@ NAMESPACES = (
     ).returncode
     == 0
 )
-SCHED_YIELD = 24  # harmless, and no worker may make it; its 0 is no event to the call that it takes the place of
+# harmless, and no worker may make it; its 0 is no event to the call that it takes the place of
+SCHED_YIELD = 24
 
 
 class Ordinary(Gateway):
@@ -51,7 +54,10 @@ class Ordinary(Gateway):
 class Registers(ctypes.Structure):
     _fields_ = [
         (n, ctypes.c_ulonglong)
-        for n in "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags rsp ss fs_base gs_base ds es fs gs".split()
+        for n in (
+            "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs eflags "
+            "rsp ss fs_base gs_base ds es fs gs"
+        ).split()
     ]
 
 
@@ -246,7 +252,8 @@ class Jail(unittest.TestCase):
             make_call(pid, SCHED_YIELD)
             wait_for(
                 lambda: re.search(
-                    rf"jail-violation peer={role}-0 pid={pid} syscall=sched_yield number=24 thread={pid} args=0x",
+                    rf"jail-violation peer={role}-0 pid={pid} syscall=sched_yield number=24 "
+                    rf"thread={pid} args=0x",
                     g.log_text(),
                 ),
                 "the log line",

@@ -1,5 +1,8 @@
-"""Workers that were taken over: tests/jail/driver.c stands in the place of one, with its edges and keys, and says what no honest one says. Whoever is talked to counts, logs and goes on; honest calls are served."""
-import json, os, pathlib, random, re, shutil, socket, ssl, struct, subprocess, tempfile, threading, time, unittest
+"""Workers that were taken over: tests/jail/driver.c stands in the place of one, with its edges and
+keys, and says what no honest one says. Whoever is talked to counts, logs and goes on; honest calls
+are served."""
+import json, os, pathlib, random, re, shutil, socket, ssl, struct, subprocess, tempfile
+import threading, time, unittest
 
 from certs import Authority
 from gateway import BIN, BUILD, WAIT, Gateway, Phone, wait_for
@@ -70,7 +73,8 @@ class Driver:
         return *struct.unpack("<cxHiI", data[:12]), data[12:]
 
     def act(self, op, data=b"", to=0, fds=0, repeat=1, pad=0, patient=True):
-        """Has it do something; returns (error, how many were taken, bytes). patient: an edge may be on its way up."""
+        """Has it do something; returns (error, how many were taken, bytes). patient: an edge may be
+        on its way up."""
         while True:
             try:
                 item = self.next(0.0001)
@@ -100,7 +104,8 @@ class Driver:
         self.sock.sendto(struct.pack("<cBHII", op, fds, 0, 1, 0) + data, str(self.path))
 
     def hear(self, want, what):
-        """The first thing told, heard before or coming, for which want((op, peer, number, done, bytes)) is true."""
+        """The first thing told, heard before or coming, for which want((op, peer, number, done,
+        bytes)) is true."""
         end = time.monotonic() + WAIT
         while True:
             for i, item in enumerate(self.heard):
@@ -152,7 +157,8 @@ class Takeover(unittest.TestCase):
         self.d.act(b"D")  # so that it knows whom to tell
         self.role = role
         for to in range(words["sip"] if role == "transport" else 0):
-            # from when a SIP worker knows it, answers to some peers go through it: not only when a test is under way
+            # from when a SIP worker knows it, answers to some peers go through it: not only when a
+            # test is under way
             self.d.act(b"M", batch(record(SEND_FAILED, bytes(16))), peer(SIP, to))
             self.wait_count("transaction_reports_stale", to + 1)
         self.before = {
@@ -235,8 +241,11 @@ class TransportToSip(Takeover):
     def raw(self, n=0, method="OPTIONS"):
         call = f"x{n}-{random.getrandbits(40):x}"
         return (
-            f'{method} sip:{self.g.ip} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.9:5999;branch=z9hG4bK{call}\r\nMax-Forwards: 70\r\nFrom: "X" <sip:x@example.net>;tag=1\r\nTo: <sip:{self.g.ip}>\r\n'
-            f"Call-ID: {call}\r\nCSeq: 1 {method}\r\nContact: <sip:x@127.0.0.9:5999>\r\nContent-Length: 0\r\n\r\n"
+            f"{method} sip:{self.g.ip} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.9:5999;branch=z9hG4bK{call}\r\nMax-Forwards: 70\r\n"
+            f'From: "X" <sip:x@example.net>;tag=1\r\nTo: <sip:{self.g.ip}>\r\n'
+            f"Call-ID: {call}\r\nCSeq: 1 {method}\r\nContact: <sip:x@127.0.0.9:5999>\r\n"
+            f"Content-Length: 0\r\n\r\n"
         ).encode()
 
     def block(self, n=0, way=None, method="OPTIONS"):
@@ -339,7 +348,8 @@ class TransportToSip(Takeover):
             self.assertLessEqual(fds_of(self.before[name]), fds, name)
 
     def test_an_edge_that_ends_while_its_worker_lives(self):
-        """Shut down, closed, ended by an empty packet: whoever is at the other end goes on without it; the worker's successor has a good one again."""
+        """Shut down, closed, ended by an empty packet: whoever is at the other end goes on without
+        it; the worker's successor has a good one again."""
         edges = {1: (b"S", 0), 2: (b"X", 1), 3: (b"M", 0)}
         for lives, (act, to) in edges.items():
             self.assertEqual(self.d.act(act, b"", peer(SIP, to))[0], 0)
@@ -364,7 +374,8 @@ class TransportToSip(Takeover):
         self.assertEqual(self.count("auth_penalties"), 0)
 
     def test_forged_ways_in(self):
-        """A message says that it came by a listener that there is not, by another transport, over a connection of another worker or over none."""
+        """A message says that it came by a listener that there is not, by another transport, over a
+        connection of another worker or over none."""
         life = self.incarnation("transport-1")
         ways = [
             flow(UDP, 999, "127.0.0.9", 5999),
@@ -421,7 +432,8 @@ class TransportToSip(Takeover):
         self.wait_count("transaction_reports_stale", stale + 2000)
 
     def test_wrong_slot(self):
-        """To the worker that does not own it, with a slot that it has not: it goes to its owner, once, and is answered once."""
+        """To the worker that does not own it, with a slot that it has not: it goes to its owner,
+        once, and is answered once."""
         had = self.count("message_forwarded"), self.count("message_misdirected")
         for n in range(8):
             block = bytearray(self.block(n))
@@ -445,7 +457,8 @@ class TransportToSip(Takeover):
         self.assertLessEqual(self.count("transactions_server"), had[0] + 1)
 
     def test_a_flood_that_reads_nothing(self):
-        """Requests as fast as they go, for a second and a half each; their answers wait in bounded queues."""
+        """Requests as fast as they go, for a second and a half each; their answers wait in bounded
+        queues."""
         blocks = [
             record(
                 MESSAGE, self.block(n, method=("INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE")[n % 4])
@@ -480,7 +493,8 @@ class SipToTransport(Takeover):
         )
 
     def failures(self, *records):
-        """Of orders that ask for a report, by cookie: its error; said again where a connection was on its way up."""
+        """Of orders that ask for a report, by cookie: its error; said again where a connection was
+        on its way up."""
         found = {}
 
         def all_reported():
@@ -502,7 +516,8 @@ class SipToTransport(Takeover):
         return found
 
     def test_destinations_it_may_not_use(self):
-        """Refused by the settings that the transport worker has of the master, whatever a SIP worker says."""
+        """Refused by the settings that the transport worker has of the master, whatever a SIP
+        worker says."""
         life = self.incarnation("transport-0")
         wanted = {
             1: (
@@ -592,7 +607,8 @@ class SipToTransport(Takeover):
         self.assertLessEqual(fds_of(self.before["transport-0"]), had)
 
     def test_edges_that_end_while_their_worker_lives(self):
-        """To the transport worker and to the other SIP worker, shut down, closed, ended by an empty packet; both go on, and the successor has good ones again."""
+        """To the transport worker and to the other SIP worker, shut down, closed, ended by an empty
+        packet; both go on, and the successor has good ones again."""
         for lives, act in ((1, b"S"), (2, b"X"), (3, b"M")):
             for to in (peer(TRANSPORT, 0), peer(SIP, 1)):
                 self.assertEqual(self.d.act(act, b"", to)[0], 0)
@@ -611,7 +627,8 @@ class SipToTransport(Takeover):
             self.wait_count("message_bad_block", lives)
 
     def test_a_flood_that_reads_nothing(self):
-        """Every order fails and asks for a report; the reports wait in a ring of fixed size, those that find no room are counted."""
+        """Every order fails and asks for a report; the reports wait in a ring of fixed size, those
+        that find no room are counted."""
         records = [
             self.order(flow(TCP, LISTENERS["tcp"], self.g.ip, 5999), cookie=n + 1)
             for n in range(500)
@@ -735,7 +752,8 @@ class TransportToTls(Takeover):
         self.wait_log("sign-refused peer=transport-0 reason=packet")
 
     def test_what_may_not_be_signed(self):
-        """An answer that says no, a counter, a log line; and nothing that could be used elsewhere."""
+        """An answer that says no, a counter, a log line; and nothing that could be used
+        elsewhere."""
         wrong = [
             (b"x" * 32, {}),
             (b"x" * 130, {}),
@@ -842,7 +860,8 @@ class WorkerToMaster(Takeover):
         self.assert_unmoved()
 
     def test_packets_that_do_not_fit(self):
-        """Everything that only the master says, everything at the wrong time, and everything of a wrong size or with fds."""
+        """Everything that only the master says, everything at the wrong time, and everything of a
+        wrong size or with fds."""
         t = self.TYPES
         wrong = [
             packet(t["WELCOME"], bytes(100)),
@@ -880,7 +899,8 @@ class WorkerToMaster(Takeover):
         self.assertEqual(fds_of(self.g.process.pid), before, "fds stay behind")
 
     def test_leaving_the_lifeline(self):
-        """Closed by a process that stays; and a packet of no bytes, which is all that an end looks like."""
+        """Closed by a process that stays; and a packet of no bytes, which is all that an end looks
+        like."""
         self.assert_ended((b"C",), reason="did-not-leave")
         self.assert_ended(b"", reason="did-not-leave")
 
@@ -936,7 +956,8 @@ class SipToMaster(WorkerToMaster):
     ) = test_logs = test_answers_that_nobody_asked_for = test_counters_of_its_page = None
 
     def asked(self):
-        """Has the operator ask for calls; returns the id of the question to the worker and a function that waits for what he gets."""
+        """Has the operator ask for calls; returns the id of the question to the worker and a
+        function that waits for what he gets."""
         result = []
         thread = threading.Thread(
             target=lambda: result.append(self.g.ctl("calls", check=False)), daemon=True

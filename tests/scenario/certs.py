@@ -72,7 +72,8 @@ class Authority:
         common=None,
         key=None,
     ):
-        """Writes NAME.pem and NAME.key; names as in subjectAltName, "" for none. Returns both paths."""
+        """Writes NAME.pem and NAME.key; names as in subjectAltName, "" for none. Returns both
+        paths."""
         pem, key_path = self.dir / f"{name}.pem", self.dir / f"{name}.key"
         if key is None:
             make_key(key_path, kind)

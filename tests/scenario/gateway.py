@@ -1,8 +1,10 @@
-"""A gateway of its own for a scenario test, on a loopback address that nobody else uses; and SIP peers in Python for what sipp and phones cannot say.
+"""A gateway of its own for a scenario test, on a loopback address that nobody else uses; and SIP
+peers in Python for what sipp and phones cannot say.
 
 Everything waits for conditions and is bounded in time.
 """
-import hashlib, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, time
+import hashlib, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys
+import tempfile, time
 
 BUILD = pathlib.Path(
     os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
@@ -48,16 +50,19 @@ listener "udp"  {{ bind = "udp:{ip}:5060"  zone = "access" }}
 listener "tcp"  {{ bind = "tcp:{ip}:5060"  zone = "access" }}
 listener "core" {{ bind = "udp:{ip}:5062"  zone = "core" }}
 listener "core-tcp" {{ bind = "tcp:{ip}:5062"  zone = "core" }}
-domain "example.net" {{ users = "users"  algorithms = {{ "SHA-256", "MD5" }}  expires = "60s..3600s" }}
+domain "example.net" {{ users = "users"  algorithms = {{ "SHA-256", "MD5" }}
+    expires = "60s..3600s" }}
 trunk "pbx" {{ zone = "core"  target = {{ {targets} }} {trunk} }}
 route "users" {{ from = {{ "access", "core" }}  to-domain = "example.net"  action = "registered" }}
-route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action = "trunk"  trunk = {{ "pbx" }} }}
+route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action = "trunk"  \
+trunk = {{ "pbx" }} }}
 {routes}
 """
 
 
 class Gateway:
-    """A running sipward with the usual test config: users alice, bob, carol (password = name + "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
+    """A running sipward with the usual test config: users alice, bob, carol (password = name +
+    "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
 
     def __init__(
         self,
@@ -329,7 +334,8 @@ class Peer:
             self.buffer += more
 
     def receive(self, want, seconds=WAIT, what=""):
-        """The next message for which want(message) is true; others stay for later calls, in order."""
+        """The next message for which want(message) is true; others stay for later calls, in
+        order."""
         for i, m in enumerate(self.waiting):
             if want(m):
                 return self.waiting.pop(i)
@@ -338,7 +344,8 @@ class Peer:
             left = end - time.monotonic()
             if left <= 0:
                 raise AssertionError(
-                    f"{self.name}: no {what or 'message'} within {seconds} s; had {[m.start for m in self.waiting]}"
+                    f"{self.name}: no {what or 'message'} within {seconds} s; had "
+                    f"{[m.start for m in self.waiting]}"
                 )
             try:
                 m = Message(self._read(left))
@@ -481,13 +488,17 @@ def digest(challenge, method, uri, user, password, nc=1, cnonce="abcdef01"):
     ha1, ha2 = h(f"{user}:{p['realm']}:{password}"), h(f"{method}:{uri}")
     response = h(f"{ha1}:{p['nonce']}:{nc:08x}:{cnonce}:auth:{ha2}")
     return (
-        f'Digest username="{user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", response="{response}", algorithm={algorithm}, '
+        f'Digest username="{user}", realm="{p["realm"]}", nonce="{p["nonce"]}", uri="{uri}", '
+        f'response="{response}", algorithm={algorithm}, '
         f'cnonce="{cnonce}", qop=auth, nc={nc:08x}'
         + (f', opaque="{p["opaque"]}"' if "opaque" in p else "")
     )
 
 
-SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+)
 
 
 class Phone(Peer):
@@ -498,7 +509,8 @@ class Phone(Peer):
         self.gateway, self.user, self.password = gateway, user, user + "-secret"
 
     def challenged(self, method, uri, challenge_index=0, **words):
-        """Sends a request, answers its challenge; returns (the final answer or what answer_wanted gave, the parts used)."""
+        """Sends a request, answers its challenge; returns (the final answer or what answer_wanted
+        gave, the parts used)."""
         words.setdefault("sender", f"{self.user}@example.net")
         words.setdefault("call_id", f"c{self.id}-{self.number}")
         cseq = words.pop("cseq", 1)
@@ -559,7 +571,8 @@ class Phone(Peer):
         return answer or self.final("REGISTER")
 
     def invite(self, to, body=SDP, **words):
-        """Starts a call; returns the parts for later requests. The answers are the caller's to read."""
+        """Starts a call; returns the parts for later requests. The answers are the caller's to
+        read."""
         answer, parts = self.challenged("INVITE", f"sip:{to}", to=to, body=body, **words)
         if answer is not None:
             raise AssertionError(f"INVITE was not challenged: {answer!r}")

@@ -1,4 +1,5 @@
-"""What the tests of calls stand on: peers with an address each, their dialogs, and the check that nothing of one side shows on the other."""
+"""What the tests of calls stand on: peers with an address each, their dialogs, and the check that
+nothing of one side shows on the other."""
 import random, re, socket, unittest
 
 from gateway import (
@@ -107,7 +108,8 @@ class Dialog:
         p.number += 1
         lines = [
             f"{method} {self.target} SIP/2.0",
-            f"Via: SIP/2.0/{p.transport} {p.ip}:{p.port};branch={branch or f'z9hG4bK-{p.id}-{p.number}'};rport",
+            f"Via: SIP/2.0/{p.transport} "
+            f"{p.ip}:{p.port};branch={branch or f'z9hG4bK-{p.id}-{p.number}'};rport",
             f"Max-Forwards: {max_forwards}",
             *[f"Route: {r}" for r in self.routes],
             f"From: {self.local}",
@@ -195,7 +197,8 @@ def cancel(peer, invite, headers=(), to=None):
 
 
 def hop_words(peer):
-    """What tells of one peer: its address and port, and every Via, Call-ID, tag, Contact and route of what it sent or got."""
+    """What tells of one peer: its address and port, and every Via, Call-ID, tag, Contact and route
+    of what it sent or got."""
     words = {peer.ip, f":{peer.port}", f"={peer.port}"}
     for m in peer.sent + peer.received:
         words.add(m.get("Call-ID"))
@@ -213,7 +216,8 @@ def hop_words(peer):
 
 
 def leaks(peers, public=()):
-    """(who saw it, whose it is, the word, the message) for everything of one peer that stands in the start line or the headers of what another received."""
+    """(who saw it, whose it is, the word, the message) for everything of one peer that stands in
+    the start line or the headers of what another received."""
     found = []
     words = {p: hop_words(p) for p in peers}
     for p in peers:
@@ -240,7 +244,8 @@ def words_sent(peer):
 
 
 class CallCase(unittest.TestCase):
-    """A gateway with phones in its untrusted zone and a trunk in its trusted one, each on an address of its own; after each test nothing may have leaked from one side to another."""
+    """A gateway with phones in its untrusted zone and a trunk in its trusted one, each on an
+    address of its own; after each test nothing may have leaked from one side to another."""
 
     public = ()  # words that may pass in this test
     kills = False  # True where the test itself ends workers

@@ -64,7 +64,8 @@ def memory(pid):
 
 
 def fds_of(pid):
-    """How many fds a process has; where only root may look, the size of its table, which grows with them."""
+    """How many fds a process has; where only root may look, the size of its table, which grows with
+    them."""
     try:
         return sum(1 for _ in pathlib.Path(f"/proc/{pid}/fd").iterdir())
     except PermissionError:
@@ -80,7 +81,8 @@ def limit(pid, name):
 
 
 def events(text, name, **fields):
-    """Log lines of an event: (seconds since 1970, the line's fields), where the given fields have these values."""
+    """Log lines of an event: (seconds since 1970, the line's fields), where the given fields have
+    these values."""
     found = []
     for line in text.splitlines():
         parts = line.split(" ", 4)

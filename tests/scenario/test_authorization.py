@@ -1,4 +1,5 @@
-"""Who may do what, and what strangers learn (RFC 3261 section 22, RFC 7616, RFC 8760); phones are reached by their flow alone, and answers go where their request came from (RFC 3581)."""
+"""Who may do what, and what strangers learn (RFC 3261 section 22, RFC 7616, RFC 8760); phones are
+reached by their flow alone, and answers go where their request came from (RFC 3581)."""
 import re, unittest
 
 from gateway import CONFIG, Peer, digest, own_address
@@ -35,7 +36,8 @@ class Challenges(CallCase):
         )
 
     def test_strangers_learn_nothing(self):
-        """The same challenge whether the user asked for exists, is registered, or the number has a route."""
+        """The same challenge whether the user asked for exists, is registered, or the number has a
+        route."""
         self.phone("bob")
         stranger = self.phone("alice", register=False)
         for method in ("INVITE", "MESSAGE", "OPTIONS", "FOO", "SUBSCRIBE", "PUBLISH"):
@@ -240,8 +242,12 @@ class Challenges(CallCase):
         )
 
     def test_our_credentials_stay_here(self):
-        """They would let the callee try passwords; another realm's pass, in a call and out of it."""
-        theirs = 'Proxy-Authorization: Digest username="a", realm="carrier.example", nonce="n", uri="sip:x", response="0"'
+        """They would let the callee try passwords; another realm's pass, in a call and out of
+        it."""
+        theirs = (
+            'Proxy-Authorization: Digest username="a", realm="carrier.example", nonce="n", '
+            'uri="sip:x", response="0"'
+        )
         alice, trunk = self.phone("alice"), self.trunk()
         request = self.request(alice, "MESSAGE", f"{NUMBER}@example.net", headers=[theirs])
         self.assertEqual(len(request.all("Proxy-Authorization")), 2)
@@ -293,7 +299,8 @@ class Challenges(CallCase):
 
 class Sources(CallCase):
     def test_stranger_on_the_core_listener(self):
-        """A trusted zone names its sources: a request from anywhere else is dropped and counted, and so is a response."""
+        """A trusted zone names its sources: a request from anywhere else is dropped and counted,
+        and so is a response."""
         self.start(config=CONFIG.replace('"127.0.0.0/8"', f'"{self.trunk_ip}"'))
         bob, trunk = self.phone("bob"), self.trunk()
         stranger = self.keep(Peer(own_address(), 0, (self.gateway.ip, 5062), "stranger"))

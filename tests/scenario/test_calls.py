@@ -1,4 +1,5 @@
-"""Calls through the gateway from INVITE to BYE: the offer in each of its places, early dialogs, what passes within a dialog (RFC 3261, 3262, 3311, 3515, 3891, 4028, 6086)."""
+"""Calls through the gateway from INVITE to BYE: the offer in each of its places, early dialogs,
+what passes within a dialog (RFC 3261, 3262, 3311, 3515, 3891, 4028, 6086)."""
 import re, socket, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, branch_of, failure_ack
@@ -61,7 +62,8 @@ class Calls(CallCase):
         self.basic(t, b, "bob@example.net")
 
     def test_pbx_that_writes_its_address(self):
-        """A numeric host in From is the far side's own: the phone sees ours, the PBX its own again in what comes back."""
+        """A numeric host in From is the far side's own: the phone sees ours, the PBX its own again
+        in what comes back."""
         self.start()
         b, t = self.phone("bob"), self.trunk()
         request = self.call(t, "bob@example.net", sender=f"100@{self.trunk_ip}:5080")
@@ -299,7 +301,8 @@ class Calls(CallCase):
         self.no_calls()
 
     def test_target_refresh_from_the_trunk(self):
-        """RFC 3261 section 12.2: the Contact of a re-INVITE is where the next requests go, in a zone that is trusted."""
+        """RFC 3261 section 12.2: the Contact of a re-INVITE is where the next requests go, in a
+        zone that is trusted."""
         self.start()
         a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
         elsewhere = self.trunk(5099)
@@ -374,7 +377,8 @@ class Calls(CallCase):
 
 class Transfers(CallCase):
     def test_blind_transfer(self):
-        """RFC 3515: REFER and the NOTIFY of its subscription pass; the id of the Event is the REFER's number of the leg."""
+        """RFC 3515: REFER and the NOTIFY of its subscription pass; the id of the Event is the
+        REFER's number of the leg."""
         self.start()
         a, b = self.establish(self.phone("alice"), self.trunk(), f"{NUMBER}@example.net")
         for side, other in ((a, b), (b, a)):
@@ -407,7 +411,8 @@ class Transfers(CallCase):
             other.peer.response(200, "NOTIFY")
 
     def test_attended_transfer(self):
-        """RFC 3891: alice has talked to bob and to the trunk, and refers bob to her dialog with the trunk."""
+        """RFC 3891: alice has talked to bob and to the trunk, and refers bob to her dialog with the
+        trunk."""
         self.start()
         alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
         first, bobs = self.establish(alice, bob, "bob@example.net")
@@ -480,7 +485,8 @@ class Transfers(CallCase):
         self.no_calls()
 
     def test_blind_transfer_to_our_contact(self):
-        """A Refer-To that is our Contact in another call leads to that call's other side, and once that call is over nowhere."""
+        """A Refer-To that is our Contact in another call leads to that call's other side, and once
+        that call is over nowhere."""
         self.start()
         alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
         first, bobs = self.establish(alice, bob, "bob@example.net")

@@ -1,4 +1,5 @@
-"""The config: what is wrong with it is said by file and line, with what was expected, before anything starts."""
+"""The config: what is wrong with it is said by file and line, with what was expected, before
+anything starts."""
 import os, pathlib, re, shutil, subprocess, tempfile, unittest
 
 from gateway import BIN, WAIT, Gateway, own_address
@@ -33,12 +34,14 @@ zone = "core"
 target = {{ "sip:127.0.0.1:5080" }}
 }}
 route "users" {{ from = {{ "access", "core" }} to-domain = "example.net" action = "registered" }}
-route "out" {{ from = {{ "access" }} number = "^\\\\+?[0-9]{{3,15}}$" action = "trunk" trunk = {{ "pbx" }} }}
+route "out" {{ from = {{ "access" }} number = "^\\\\+?[0-9]{{3,15}}$" action = "trunk" \
+trunk = {{ "pbx" }} }}
 timers {{ t1 = 500ms }}
 limits {{ connections = 100 message-size = 16KB }}
 """
 
-# (what, the text to replace, its replacement, the line that the error names or None, what the error says)
+# (what, the text to replace, its replacement, the line that the error names or None, what the error
+# says)
 BROKEN = [
     ("unknown option", "trust = no", "trsut = no", 5, r"trsut.*trust"),
     (

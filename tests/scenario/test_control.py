@@ -1,4 +1,5 @@
-"""The control socket and sipwardctl: every command for people and for programs, and changes while calls are up."""
+"""The control socket and sipwardctl: every command for people and for programs, and changes while
+calls are up."""
 import json, os, re, shutil, socket, subprocess, unittest
 
 from gateway import BIN, SDP, WAIT, Message, Phone, own_address, wait_for
@@ -145,7 +146,8 @@ class Commands(ControlCase):
         for line in text.splitlines():
             self.assertRegex(
                 line,
-                r'^(# (HELP|TYPE) sipward_\w+ .*|sipward_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? \d+(\.\d+)?)$',
+                r'^(# (HELP|TYPE) sipward_\w+ .*|sipward_\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? '
+                r"\d+(\.\d+)?)$",
             )
         self.assertRegex(text, r"(?m)^sipward_calls\w*\{[^}]*\} 1$")
 
@@ -199,7 +201,8 @@ class Commands(ControlCase):
             b'{"command": "status", "arguments": []}\n',
             b'{"command": "status", "command": "workers"}\n',
             b'{"command": "nonsense"}\n',
-            b'{"command": "user add", "arguments": {"name@domain": "x@example.net", "ha1": [{"algorithm": "MD5", "ha1": "short"}]}}\n',
+            b'{"command": "user add", "arguments": {"name@domain": "x@example.net", "ha1": '
+            b'[{"algorithm": "MD5", "ha1": "short"}]}}\n',
             b"\x00\xff\n",
             b"[" * 5000 + b"\n",
         ):
@@ -379,7 +382,8 @@ class Reload(ControlCase):
         pids = [r["pid"] for r in g.ctl("workers")]
         self.change(
             'route "out"',
-            'route "no-more" { from = { "access" }  number = "^\\\\+?[0-9]{3,15}$"  action = "refuse"  status = 410 }\nroute "out"',
+            'route "no-more" { from = { "access" }  number = "^\\\\+?[0-9]{3,15}$"  action = '
+            '"refuse"  status = 410 }\nroute "out"',
         )
         done = self.run_ctl("reload")
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)

@@ -1,4 +1,5 @@
-"""Calls to several bindings: by q, parallel within one q, losers cancelled, late answers refused, the best failure (RFC 3261 sections 13.2.2.4 and 16.7)."""
+"""Calls to several bindings: by q, parallel within one q, losers cancelled, late answers refused,
+the best failure (RFC 3261 sections 13.2.2.4 and 16.7)."""
 import unittest
 
 from legs import SDP, CallCase, Dialog, branch_of, cancel, failure_ack
@@ -141,7 +142,8 @@ class Forking(CallCase):
         self.hang_up(a, Dialog.of_request(trunk, invite, "first"))
 
     def test_best_response(self):
-        """RFC 3261 section 16.7 step 6: the lowest class, and within 4xx what tells the caller most."""
+        """RFC 3261 section 16.7 step 6: the lowest class, and within 4xx what tells the caller
+        most."""
         for statuses, best in (
             ((500, 486), 486),
             ((404, 415), 415),
@@ -157,7 +159,8 @@ class Forking(CallCase):
                 self.end(request, best)
 
     def test_6xx_ends_all(self):
-        """RFC 3261 section 16.7: 6xx cancels what is pending and nobody else is tried; it is the best."""
+        """RFC 3261 section 16.7: 6xx cancels what is pending and nobody else is tried; it is the
+        best."""
         one, two, low = self.start_with("0.8", "0.8", "0.1")
         request = self.call(self.caller, "bob@example.net")
         first, second = one.request("INVITE"), two.request("INVITE")

@@ -1,4 +1,5 @@
-"""What of a message passes from one side to the other: every row of policy.def and option-tags.def, in both directions; what passes keeps its order and its bytes (DESIGN.md section 2)."""
+"""What of a message passes from one side to the other: every row of policy.def and option-tags.def,
+in both directions; what passes keeps its order and its bytes (DESIGN.md section 2)."""
 import pathlib, re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of
@@ -12,6 +13,7 @@ OPTIONS = dict(
 # Written by us in place of what came; test_what_is_ours looks at each.
 OURS = {"VIA", "FROM", "TO", "CALL_ID", "CSEQ", "CONTACT", "MAX_FORWARDS", "CONTENT_LENGTH"}
 # One header line of each other row, in odd spelling.
+CREDENTIALS = 'Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"'
 LINES = {
     "ROUTE": "rOUTE: <sip:10.9.9.1;lr>",
     "RECORD_ROUTE": "record-ROUTE: <sip:127.0.0.77;lr>",
@@ -41,8 +43,8 @@ LINES = {
     "EVENT": "o: dialog;shared",
     "SUPPORTED": "k: timer,100rel",
     "REQUIRE": "require: timer",
-    "AUTHORIZATION": 'Authorization: Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"',
-    "PROXY_AUTHORIZATION": 'proxy-Authorization: Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"',
+    "AUTHORIZATION": "Authorization: " + CREDENTIALS,
+    "PROXY_AUTHORIZATION": "proxy-Authorization: " + CREDENTIALS,
     "WWW_AUTHENTICATE": 'WWW-Authenticate: Digest realm="carrier.example", nonce="n"',
     "PROXY_AUTHENTICATE": 'Proxy-authenticate: Digest realm="carrier.example", nonce="n"',
     "WARNING": 'Warning: 399 10.9.9.9:5060 "Incompatible \\"media\\" type"',
@@ -207,7 +209,8 @@ class Rows(CallCase):
             sender.response(200, "MESSAGE")
 
     def test_asserted_identity_and_privacy(self):
-        """RFC 3325 section 7: with Privacy: id the asserted identity does not go to where nobody is trusted."""
+        """RFC 3325 section 7: with Privacy: id the asserted identity does not go to where nobody is
+        trusted."""
         bob = self.phone("bob")
         identity = "P-Asserted-Identity: <sip:boss@carrier.example>"
         for privacy, passes in (
@@ -229,7 +232,10 @@ class Rows(CallCase):
     def test_challenges_and_credentials_of_our_realm(self):
         bob = self.phone("bob")
         for name in ("Authorization", "Proxy-Authorization"):
-            mine = f'{name}: Digest username="alice", realm="example.net", nonce="n", uri="sip:x", response="00"'
+            mine = (
+                f'{name}: Digest username="alice", realm="example.net", nonce="n", uri="sip:x", '
+                f'response="00"'
+            )
             self.request(self.far, "MESSAGE", "bob@example.net", headers=[mine])
             got = bob.request("MESSAGE")
             self.assertEqual(got.all(name), [])
@@ -247,7 +253,8 @@ class Rows(CallCase):
             self.assertEqual(self.alice.response(404, "MESSAGE").all(name), [])
 
     def test_warnings(self):
-        """RFC 3261 section 20.43: the host becomes a pseudonym in each value; what does not parse goes."""
+        """RFC 3261 section 20.43: the host becomes a pseudonym in each value; what does not parse
+        goes."""
         values = '301 10.1.1.1 "a, b", 302 host.internal.example:5070 "c", 399 [2001:db8::1] "d"'
         self.request(self.alice, "MESSAGE", f"{NUMBER}@example.net")
         self.far.answer(
@@ -421,7 +428,8 @@ class Bytes(CallCase):
         )
         raw = raw.replace("Via: ", "v: ", 1).replace(
             "\r\nmAX",
-            "\r\nVia: SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP 10.7.7.8;branch=z9hG4bKlast\r\nRecord-Route: <sip:127.0.0.77;lr>\r\nmAX",
+            "\r\nVia: SIP/2.0/UDP 10.7.7.7;branch=z9hG4bKfurther, SIP/2.0/TCP "
+            "10.7.7.8;branch=z9hG4bKlast\r\nRecord-Route: <sip:127.0.0.77;lr>\r\nmAX",
         )
         self.far.send_raw(raw.encode(), self.far.to)
         sent = Message(raw.encode())
@@ -477,7 +485,8 @@ class Bytes(CallCase):
         self.hang_up(a, b)
 
     def test_route_set(self):
-        """RFC 3261 section 12.1: what the trunk's proxies put in Record-Route is our route set towards it, in the right order, and stays on its side."""
+        """RFC 3261 section 12.1: what the trunk's proxies put in Record-Route is our route set
+        towards it, in the right order, and stays on its side."""
         proxy = self.trunk(5091)
         routes = [f"<sip:{self.trunk_ip}:5091;lr>", "<sip:far.carrier.example;lr>"]
         # we are called: in order

@@ -1,4 +1,5 @@
-"""Each kind of worker killed once while calls run: what is lost, and that new calls go on at once."""
+"""Each kind of worker killed once while calls run: what is lost, and that new calls go on at
+once."""
 import os, signal, time, unittest
 
 from gateway import SDP, Message, Peer, own_address, wait_for
@@ -13,7 +14,8 @@ T1 = 0.5
 
 
 class Probe:
-    """Calls begun all at once, each from a port of its own, with the retransmissions of a client transaction over UDP."""
+    """Calls begun all at once, each from a port of its own, with the retransmissions of a client
+    transaction over UDP."""
 
     def __init__(self, case, gateway, count):
         self.peers = []
@@ -23,7 +25,8 @@ class Probe:
             self.peers.append(peer)
 
     def call(self):
-        """Milliseconds from now until each call is answered, sorted, and how many needed a retransmission."""
+        """Milliseconds from now until each call is answered, sorted, and how many needed a
+        retransmission."""
         start, took, again = time.monotonic(), [], 0
         invites = [
             Message(
@@ -71,7 +74,8 @@ class Probe:
 
 
 def total(callers, seconds):
-    """The statistics of all callers added up; those that are not done after so many seconds are ended."""
+    """The statistics of all callers added up; those that are not done after so many seconds are
+    ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and any(c.process.poll() is None for c in callers):
         time.sleep(0.05)
@@ -131,13 +135,18 @@ class UnderLoad(CallCase):
             f"{worker} to be back",
         )
         later, later_again = second.call()
-        # an INVITE that the killed worker had answered with 100 has no time-out of its own (RFC 3261 section 17.1.1.2)
+        # an INVITE that the killed worker had answered with 100 has no time-out of its own (RFC
+        # 3261 section 17.1.1.2)
         stats = total(callers, CALLS // RATE + 5)
         other = carrier.end()
         figure(
-            f"{worker} killed at {RATE} calls/s: back after {(at - when) * 1000:.0f} ms; 20 calls begun in the same millisecond all answered, {again} of them only when sent again, "
-            f"last after {took[-1]:.0f} ms; 20 more as soon as it was back: {later_again} sent again, median {later[10]:.0f} ms; of {CALLS} calls {CALLS - stats['SuccessfulCall']} failed ({mine} were up in the killed worker); "
-            f"retransmissions: caller {stats['Retransmissions']}, carrier {other['Retransmissions']}"
+            f"{worker} killed at {RATE} calls/s: back after {(at - when) * 1000:.0f} ms; 20 calls "
+            f"begun in the same millisecond all answered, {again} of them only when sent again, "
+            f"last after {took[-1]:.0f} ms; 20 more as soon as it was back: {later_again} sent "
+            f"again, median {later[10]:.0f} ms; of {CALLS} calls "
+            f"{CALLS - stats['SuccessfulCall']} failed ({mine} were up in the killed worker); "
+            f"retransmissions: caller {stats['Retransmissions']}, carrier "
+            f"{other['Retransmissions']}"
         )
         now = {r["worker"]: r for r in g.ctl("workers")}
         self.assertEqual(
@@ -166,7 +175,8 @@ class UnderLoad(CallCase):
 
     def test_sip(self):
         stats, mine = self.one("sip-0")
-        # its calls are gone until there is a journal: those that were up, and those that came up between our look and the kill
+        # its calls are gone until there is a journal: those that were up, and those that came up
+        # between our look and the kill
         self.assertLessEqual(CALLS - stats["SuccessfulCall"], mine * 1.5 + 20)
 
     def test_tls(self):

@@ -1,4 +1,5 @@
-"""Real phones: two baresips call each other through the gateway, one by UDP and one by TCP; sipsak asks and registers. Runs the demo's own phone script."""
+"""Real phones: two baresips call each other through the gateway, one by UDP and one by TCP; sipsak
+asks and registers. Runs the demo's own phone script."""
 import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, time, unittest
 
 from gateway import WAIT, Gateway, wait_for
@@ -6,11 +7,15 @@ from processes import exists
 
 DEMO_PHONE = pathlib.Path(__file__).resolve().parents[2] / "deploy/demo-phone"
 # what a phone prints when it hangs up itself, and when the other does
-ENDED = r"sip:{0}@[^\s:]+: session closed|with sip:{0}@\S+ terminated|terminate call '\S+' with sip:{0}@"
+ENDED = (
+    r"sip:{0}@[^\s:]+: session closed|with sip:{0}@\S+ terminated|terminate call '\S+' with "
+    r"sip:{0}@"
+)
 
 
 def free_port():
-    """A port of 127.0.0.1 that is free for UDP and TCP, and the next one too, which baresip takes for TLS."""
+    """A port of 127.0.0.1 that is free for UDP and TCP, and the next one too, which baresip takes
+    for TLS."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

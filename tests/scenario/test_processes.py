@@ -1,4 +1,5 @@
-"""The life of the processes: what they are made of, as whom they run, how they end, and how they come back."""
+"""The life of the processes: what they are made of, as whom they run, how they end, and how they
+come back."""
 import os, pathlib, shutil, signal, subprocess, tempfile, time, unittest
 
 from gateway import BIN, WAIT, Gateway, wait_for
@@ -147,7 +148,8 @@ class Jail(ProcessCase):
 
     @unittest.skipUnless(AS_ROOT, "needs root")
     def test_nothing_of_the_master_is_open(self):
-        """A worker holds no file but its stores; stderr stays, for what a library says before it aborts."""
+        """A worker holds no file but its stores; stderr stays, for what a library says before it
+        aborts."""
         self.start()
         for role in ROLES:
             pid = self.pid(f"{role}-0")
@@ -233,7 +235,8 @@ class End(ProcessCase):
         self.gone(pids, 0.5)
 
     def test_master_killed(self):
-        """The workers leave by themselves; the same folders serve the next start, registrations and tokens included."""
+        """The workers leave by themselves; the same folders serve the next start, registrations and
+        tokens included."""
         g = self.start(transport=2, sip=2)
         alice, bob = self.phone("alice"), self.phone("bob", "TCP")
         bindings = g.ctl("registrations")
@@ -264,7 +267,8 @@ class End(ProcessCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(
             done.stderr,
-            rf'listener-failed listener=udp bind=UDP:{g.ip}:5060 .*"another process holds this port"',
+            rf'listener-failed listener=udp bind=UDP:{g.ip}:5060 .*"another process holds this '
+            rf'port"',
         )
         self.assertNotIn("worker-started", done.stderr)
         self.assertFalse((other.dir / "run").exists())
@@ -395,7 +399,8 @@ class Respawn(ProcessCase):
         self.assertIn(f"program-missing path={folder}/sipward-transport", done.stderr)
 
     def test_hung_ones_are_replaced(self):
-        """Found by what they do not do: one that is spoken to soon, an idle one within the interval for idle ones."""
+        """Found by what they do not do: one that is spoken to soon, an idle one within the interval
+        for idle ones."""
         g = self.start()
         stopped = {f"{r}-0": self.kill(f"{r}-0", signal.SIGSTOP) for r in ROLES}
         took = {w: self.back(w, *stopped[w], seconds=25) for w in stopped}
@@ -443,7 +448,8 @@ class Respawn(ProcessCase):
             self.hang_up(*self.establish(trunk, phone, f"{phone.user}@example.net"))
 
     def test_calls_of_the_others_survive(self):
-        """A killed SIP worker takes its own calls along, whose next request gets 481, and no other."""
+        """A killed SIP worker takes its own calls along, whose next request gets 481, and no
+        other."""
         g = self.start(sip=2, tls=0)
         alice, trunk = self.phone("alice"), self.trunk()
         calls = []

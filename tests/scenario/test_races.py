@@ -1,4 +1,5 @@
-"""What crosses on the wire: CANCEL against answers, glare, lost ACKs and BYEs, dialogs and tokens that do not exist (RFC 3261 sections 9, 12.2, 13.3.1.4, 14, 15; RFC 6026)."""
+"""What crosses on the wire: CANCEL against answers, glare, lost ACKs and BYEs, dialogs and tokens
+that do not exist (RFC 3261 sections 9, 12.2, 13.3.1.4, 14, 15; RFC 6026)."""
 import re, unittest
 
 from gateway import wait_for
@@ -55,7 +56,8 @@ class Cancels(CallCase):
         self.no_calls()
 
     def test_crosses_the_answer(self):
-        """The 200 of the callee meets the CANCEL on its way: the callee gets ACK and BYE, the caller 487."""
+        """The 200 of the callee meets the CANCEL on its way: the callee gets ACK and BYE, the
+        caller 487."""
         request = self.call(self.alice, f"{NUMBER}@example.net")
         invite = self.trunk_peer.request("INVITE")
         tag = self.trunk_peer.answer(invite, 180, "Ringing")
@@ -109,7 +111,8 @@ class Cancels(CallCase):
         self.alice.response(481, "CANCEL")
 
     def test_from_another_host(self):
-        """RFC 3261 section 22.1: CANCEL cannot be challenged, so it must come from the hop of its INVITE."""
+        """RFC 3261 section 22.1: CANCEL cannot be challenged, so it must come from the hop of its
+        INVITE."""
         mallory = self.phone("carol", register=False)
         request = self.call(self.alice, f"{NUMBER}@example.net")
         invite = self.trunk_peer.request("INVITE")
@@ -324,7 +327,8 @@ class Glare(CallCase):
         self.hang_up(self.a, self.b)
 
     def test_dialog_from_the_other_zone(self):
-        """What a trunk may say in a dialog of the trusted zone nobody says on a listener of another."""
+        """What a trunk may say in a dialog of the trusted zone nobody says on a listener of
+        another."""
         stranger = self.phone("carol", register=False)
         self.peers.remove(stranger)
         d = Dialog(
@@ -373,7 +377,8 @@ class Glare(CallCase):
 
 class Retransmissions(CallCase):
     def test_request_again(self):
-        """Retransmissions meet their transaction: they are neither passed on nor challenged again."""
+        """Retransmissions meet their transaction: they are neither passed on nor challenged
+        again."""
         self.start()
         alice, trunk = self.phone("alice"), self.trunk()
         request = self.call(alice, f"{NUMBER}@example.net")
@@ -464,7 +469,8 @@ class Retransmissions(CallCase):
         self.no_calls()
 
     def test_ack_never_comes(self):
-        """RFC 3261 section 13.3.1.4: after 64*T1 without ACK the session is ended, on both legs; the callee is acknowledged first."""
+        """RFC 3261 section 13.3.1.4: after 64*T1 without ACK the session is ended, on both legs;
+        the callee is acknowledged first."""
         self.start(extra=FAST)
         alice, trunk = self.phone("alice"), self.trunk()
         self.call(alice, f"{NUMBER}@example.net")

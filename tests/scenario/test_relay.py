@@ -1,4 +1,5 @@
-"""Requests outside dialogs that are passed on: MESSAGE, PUBLISH, unknown methods (RFC 3428, RFC 3903, RFC 3261 section 16, RFC 4320)."""
+"""Requests outside dialogs that are passed on: MESSAGE, PUBLISH, unknown methods (RFC 3428, RFC
+3903, RFC 3261 section 16, RFC 4320)."""
 import unittest
 
 from legs import NUMBER, CallCase, branch_of
@@ -120,7 +121,8 @@ class Relay(CallCase):
         alice.response(200, "MESSAGE")
 
     def test_no_408(self):
-        """RFC 4320 section 4.2: who waited for timer F has stopped listening; no 408, and no answer after it."""
+        """RFC 4320 section 4.2: who waited for timer F has stopped listening; no 408, and no answer
+        after it."""
         self.start(extra="timers { t1 = 100ms  t2 = 1s  t4 = 1s }")
         alice, trunk = self.phone("alice"), self.trunk()
         request = self.request(
@@ -208,7 +210,8 @@ class Relay(CallCase):
         self.assertEqual(len({branch_of(m) for m in trunk.received}), 1)
 
     def test_subscribe_is_refused(self):
-        """Without a dialog kept for it a subscription cannot be bridged (RFC 6665 section 4.2.1: 489)."""
+        """Without a dialog kept for it a subscription cannot be bridged (RFC 6665 section 4.2.1:
+        489)."""
         self.start()
         alice, bob = self.phone("alice"), self.phone("bob")
         self.request(alice, "SUBSCRIBE", "bob@example.net", headers=["Event: presence"])

@@ -1,4 +1,5 @@
-"""Load by sipp: calls to a trunk and registrations, none of which may fail. SIPWARD_LOAD_CALLS and SIPWARD_LOAD_REGISTRATIONS change the numbers, SIPWARD_LOAD_RATE the rate."""
+"""Load by sipp: calls to a trunk and registrations, none of which may fail. SIPWARD_LOAD_CALLS and
+SIPWARD_LOAD_REGISTRATIONS change the numbers, SIPWARD_LOAD_RATE the rate."""
 import os, time, unittest
 
 from gateway import own_address
@@ -55,13 +56,16 @@ class Load(CallCase):
         ):
             about = {k: v for k, v in stats.items() if v}
             self.fail(
-                f"{sipp.scenario} ended with {sipp.process.returncode}: {about}\n{self.gateway.counters()}\n{self.gateway.ctl('workers')}\n{self.gateway.log_text()[-3000:]}\n{sipp.errors_text()[:3000]}"
+                f"{sipp.scenario} ended with {sipp.process.returncode}: "
+                f"{about}\n{self.gateway.counters()}\n{self.gateway.ctl('workers')}\n"
+                f"{self.gateway.log_text()[-3000:]}\n{sipp.errors_text()[:3000]}"
             )
         return stats
 
     def calls(self, scenario, port, *words):
         g = self.gateway
-        # without a number to count to: sipp takes a stray message for a call, and would leave before the last one
+        # without a number to count to: sipp takes a stray message for a call, and would leave
+        # before the last one
         carrier = Sipp(self, "uas", self.trunk_ip, 5080, calls=CALLS * 2, seconds=SECONDS)
         start = time.monotonic()
         caller = Sipp(
@@ -91,7 +95,9 @@ class Load(CallCase):
         )
         self.assertEqual(g.ctl("status")["object"]["worker_deaths"], 0)
         figure(
-            f"{scenario}: {CALLS} calls at {RATE}/s in {took:.1f} s, 0 failed, 0 unexpected; retransmissions: caller {there['Retransmissions']}, carrier {here['Retransmissions']}; "
+            f"{scenario}: {CALLS} calls at {RATE}/s in {took:.1f} s, 0 failed, 0 unexpected; "
+            f"retransmissions: caller {there['Retransmissions']}, carrier "
+            f"{here['Retransmissions']}; "
             f"processor seconds of the gateway {processor_seconds(g):.1f}"
         )
 
@@ -131,7 +137,8 @@ class Load(CallCase):
         self.assertEqual(found, {f"sip:user{i:05d}@example.net" for i in range(REGISTRATIONS)})
         self.assertEqual(g.counters()["register_ok"], REGISTRATIONS)
         figure(
-            f"registrations: {REGISTRATIONS} with digest at {RATE}/s in {took:.1f} s, 0 failed, {len(found)} found; retransmissions {stats['Retransmissions']}; "
+            f"registrations: {REGISTRATIONS} with digest at {RATE}/s in {took:.1f} s, 0 failed, "
+            f"{len(found)} found; retransmissions {stats['Retransmissions']}; "
             f"processor seconds of the gateway {processor_seconds(g):.1f}"
         )
 

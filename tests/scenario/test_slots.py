@@ -1,4 +1,5 @@
-"""The same service with any number of workers: calls and registrations of many slots, requests that meet a worker that does not own them (DESIGN.md section 4)."""
+"""The same service with any number of workers: calls and registrations of many slots, requests that
+meet a worker that does not own them (DESIGN.md section 4)."""
 import unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, cancel, failure_ack
@@ -118,7 +119,8 @@ class Slots(CallCase):
         self.everything(5, 2)
 
     def test_transfer_between_slots(self):
-        """RFC 3891: an INVITE with Replaces goes to the worker that has the dialog, by the Contact it is sent to."""
+        """RFC 3891: an INVITE with Replaces goes to the worker that has the dialog, by the Contact
+        it is sent to."""
         self.start(sip=5, transport=2)
         alice, bob, trunk = self.phone("alice"), self.phone("bob"), self.trunk()
         workers = set()
@@ -132,12 +134,8 @@ class Slots(CallCase):
             workers |= {c["worker"] for c in self.gateway.ctl("calls")}
             escaped = second.replaces().replace(";", "%3B").replace("=", "%3D")
             # by our Contact (RFC 5589) or, as many phones do, by the address of record
-            first.send(
-                "REFER",
-                headers=[
-                    f"Refer-To: <{second.target if n % 2 else f'sip:{NUMBER}@example.net'}?Replaces={escaped}>"
-                ],
-            )
+            target = second.target if n % 2 else f"sip:{NUMBER}@example.net"
+            first.send("REFER", headers=[f"Refer-To: <{target}?Replaces={escaped}>"])
             refer = bob.request("REFER")
             bob.answer(refer, 202, "Accepted")
             alice.response(202, "REFER")

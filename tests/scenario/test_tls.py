@@ -9,7 +9,8 @@ from tls import CONFIG, TlsCase, TlsServer, in_background
 
 class Listeners(TlsCase):
     def test_versions_and_keys(self):
-        """openssl s_client with TLS 1.2 and 1.3; ECDSA, RSA and Ed25519, chosen by server name among three."""
+        """openssl s_client with TLS 1.2 and 1.3; ECDSA, RSA and Ed25519, chosen by server name
+        among three."""
         self.secure()
         for version in ("TLSv1.2", "TLSv1.3"):
             for name, common, kind in (
@@ -115,11 +116,13 @@ class Listeners(TlsCase):
         text = self.gateway.log_text()
         self.assertRegex(
             text,
-            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="it shows no certificate"',
+            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="it shows no '
+            r'certificate"',
         )
         self.assertRegex(
             text,
-            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of its chain: certificate has expired"',
+            r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of '
+            r'its chain: certificate has expired"',
         )
 
     def test_no_session_is_resumed_where_tickets_are_off(self):
@@ -159,7 +162,8 @@ class Calls(TlsCase):
         return server
 
     def test_trunk(self):
-        """A call to a trunk over TLS: verified by its SIP domain, with the server's name sent; the next call takes the same connection, and so do requests in dialogs, both ways."""
+        """A call to a trunk over TLS: verified by its SIP domain, with the server's name sent; the
+        next call takes the same connection, and so do requests in dialogs, both ways."""
         self.secure()
         seen = []
         server = self.server(
@@ -255,7 +259,8 @@ class Calls(TlsCase):
         self.assertIn(("DNS", "phones.example.net"), trunk.sock.getpeercert()["subjectAltName"])
 
     def test_sips(self):
-        """sips: is kept only where every hop is TLS: 416 where it came over another, 480 where nothing else leads on."""
+        """sips: is kept only where every hop is TLS: 416 where it came over another, 480 where
+        nothing else leads on."""
         self.secure()
         server = self.server()
         alice, bob, carol = self.tls_phone("alice"), self.phone("bob"), self.tls_phone("carol")

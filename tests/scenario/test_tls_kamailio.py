@@ -1,4 +1,5 @@
-"""Outgoing TLS to Kamailio: a UDP phone calls a carrier that knows nothing of this project; its certificate verified, or the call refused."""
+"""Outgoing TLS to Kamailio: a UDP phone calls a carrier that knows nothing of this project; its
+certificate verified, or the call refused."""
 import os, pathlib, re, shutil, signal, subprocess, tempfile, unittest
 
 from gateway import WAIT, wait_for
@@ -112,8 +113,8 @@ class Trunk(TlsCase):
         self.call(alice, NUMBER + "@example.net")
         self.assertIn(alice.final("INVITE").status, (408, 480, 500, 502, 503))
         said = re.compile(
-            r'tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out name=pbx\.example\.net reason=".*'
-            + reason
+            r"tls-peer-refused peer=127\S+:5081 listener=core-tls direction=out "
+            r'name=pbx\.example\.net reason=".*' + reason
         )
         wait_for(lambda: said.search(self.gateway.log_text()), said.pattern)
         self.assertNotIn("got INVITE", carrier.text())

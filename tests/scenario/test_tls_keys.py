@@ -7,7 +7,8 @@ from tls import TlsCase, issue_all
 
 
 def private_parts(path):
-    """Byte sequences of a private key, as they may lie in memory: the number in either byte order (halves are looked for too), and the text of the file."""
+    """Byte sequences of a private key, as they may lie in memory: the number in either byte order
+    (halves are looked for too), and the text of the file."""
     text = subprocess.run(
         ["openssl", "pkey", "-in", path, "-noout", "-text"],
         capture_output=True,
@@ -107,7 +108,8 @@ class Storm:
         raw.close()
 
     def run(self, seconds, at_once=60, meanwhile=()):
-        """Keeps at_once handshakes under way for a while, calling (second, function) of meanwhile; then waits for the last."""
+        """Keeps at_once handshakes under way for a while, calling (second, function) of meanwhile;
+        then waits for the last."""
         start, meanwhile = time.monotonic(), list(meanwhile)
         while True:
             now = time.monotonic() - start
@@ -133,7 +135,8 @@ class Keys(TlsCase):
     @unittest.skipUnless(os.geteuid() == 0, "reading another process's memory takes root")
     @unittest.skipIf(SANITIZED, "a sanitizer keeps what was freed, and maps more than can be read")
     def test_no_key_outside_the_key_worker(self):
-        """A scan of the memory of all processes while TLS calls run: private keys lie in sipward-tls and nowhere else."""
+        """A scan of the memory of all processes while TLS calls run: private keys lie in
+        sipward-tls and nowhere else."""
         g = self.secure(transport=2, sip=2, tls=1)
         alice, bob = self.tls_phone("alice"), self.tls_phone("bob", name="phones.example.net")
         a, b = self.establish(alice, bob, "bob@example.net")
@@ -148,7 +151,8 @@ class Keys(TlsCase):
                 if found(pid, parts)
             }
             self.assertEqual(holders, {"tls-0"}, name)
-        # and of the public halves the transport workers have their part: the scan sees what is there
+        # and of the public halves the transport workers have their part: the scan sees what is
+        # there
         self.assertTrue(
             any(b"phones.example.net" in block for block in memory_of(rows["transport-0"]))
         )
@@ -163,7 +167,8 @@ class Keys(TlsCase):
         os.kill(g.workers("tls")[index]["pid"], signal.SIGKILL)
 
     def test_kill_during_a_storm(self):
-        """The key worker is killed again and again during a storm of new handshakes: none fails, and an established connection goes on."""
+        """The key worker is killed again and again during a storm of new handshakes: none fails,
+        and an established connection goes on."""
         g = self.secure(extra=ONE_SOURCE)
         alice = self.tls_phone("alice")
         storm = Storm((g.ip, 5061), self.authority)
@@ -230,7 +235,8 @@ class Keys(TlsCase):
 
 class Certificates(TlsCase):
     def test_reload_under_traffic(self):
-        """Twenty reloads with new certificates: no connection is dropped, no handshake fails, and new ones show the new certificates."""
+        """Twenty reloads with new certificates: no connection is dropped, no handshake fails, and
+        new ones show the new certificates."""
         g = self.secure()
         phones = [self.tls_phone("alice") for _ in range(3)]
         storm = Storm((g.ip, 5061), self.authority)

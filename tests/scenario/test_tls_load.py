@@ -1,4 +1,5 @@
-"""Calls over TLS while certificates change, and while others only begin to shake hands. SIPWARD_LOAD_TLS_CALLS changes the number, SIPWARD_LOAD_TLS_RATE the rate."""
+"""Calls over TLS while certificates change, and while others only begin to shake hands.
+SIPWARD_LOAD_TLS_CALLS changes the number, SIPWARD_LOAD_TLS_RATE the rate."""
 import os, socket, time, unittest
 
 from gateway import own_address, wait_for
@@ -99,14 +100,17 @@ class Load(TlsCase):
             self.assertEqual(phone.register().status, 200)
         self.assertEqual(g.counters().get("stream_errors", 0), 0)
         figure(
-            f"{RELOADS} reloads of certificates during {CALLS} calls at {RATE}/s over TLS: 0 calls failed, 0 connections dropped"
+            f"{RELOADS} reloads of certificates during {CALLS} calls at {RATE}/s over TLS: 0 "
+            f"calls failed, 0 connections dropped"
         )
 
     def test_a_flood_of_half_open_handshakes(self):
-        """Thousands of connections that say nothing, or half of a ClientHello: established ones and UDP go on, and what is kept of them is bounded."""
+        """Thousands of connections that say nothing, or half of a ClientHello: established ones and
+        UDP go on, and what is kept of them is bounded."""
         path = self.load_gateway(
             start=False,
-            extra="limits { handshake-timeout = 2s  handshakes = 300  handshakes-per-source = 200 }",
+            extra="limits { handshake-timeout "
+            "= 2s  handshakes = 300  handshakes-per-source = 200 }",
         )
         g = self.gateway
         self.begin(path)
@@ -145,7 +149,9 @@ class Load(TlsCase):
         alice = self.tls_phone("alice")
         self.assertEqual(alice.register().status, 200)
         figure(
-            f"{tried} half-open handshakes during {CALLS} calls at {RATE}/s over TLS: 0 calls failed; at most {peak} handshakes in progress; slowest OPTIONS over UDP, two transactions, {slowest * 1000:.0f} ms"
+            f"{tried} half-open handshakes during {CALLS} calls at {RATE}/s over TLS: 0 calls "
+            f"failed; at most {peak} handshakes in progress; slowest OPTIONS over UDP, two "
+            f"transactions, {slowest * 1000:.0f} ms"
         )
 
 

@@ -1,5 +1,6 @@
-"""The torture messages of RFC 4475 and RFC 5118 against a running gateway: what is valid is served, what is not is refused for the right reason, and nothing breaks; NULs, which are in the grammar, change
-nobody's name and reach nobody."""
+"""The torture messages of RFC 4475 and RFC 5118 against a running gateway: what is valid is served,
+what is not is refused for the right reason, and nothing breaks; NULs, which are in the grammar,
+change nobody's name and reach nobody."""
 import pathlib, re, unittest
 
 from gateway import Peer, digest, own_address, wait_for
@@ -35,7 +36,8 @@ REFUSED = {
 }
 # responses, well-formed or not, that belong to nothing
 RESPONSES = {"scalarlg", "bigcode", "bcast", "noreason", "unreason"}
-# some share branch and sent-by: to a server (RFC 3261 section 17.2.3) they would be retransmissions of each other
+# some share branch and sent-by: to a server (RFC 3261 section 17.2.3) they would be retransmissions
+# of each other
 FILES = {
     path.stem: re.sub(rb"z9hG4bK(?=[\w.-])", b"z9hG4bK" + path.stem.encode(), path.read_bytes())
     for path in sorted(TORTURE.glob("rfc*/*.dat"))
@@ -261,7 +263,8 @@ class Nul(CallCase):
         self.assertEqual(self.bindings(), [])
 
     def test_display_names(self):
-        """A quoted-pair may hold a NUL: the name stays behind in both directions, and the call goes on; lists of calls can be read."""
+        """A quoted-pair may hold a NUL: the name stays behind in both directions, and the call goes
+        on; lists of calls can be read."""
         alice, trunk = self.phone("alice"), self.trunk()
         raw = trunk.make(
             "INVITE",

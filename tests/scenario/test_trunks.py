@@ -1,4 +1,5 @@
-"""Calls over trunks: which failures go on to the next target, what a trunk's refusal looks like to the caller (RFC 3261 sections 16.7, 17.1, 21.4.27; RFC 3263 section 4.3)."""
+"""Calls over trunks: which failures go on to the next target, what a trunk's refusal looks like to
+the caller (RFC 3261 sections 16.7, 17.1, 21.4.27; RFC 3263 section 4.3)."""
 import re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
@@ -104,7 +105,10 @@ class Trunks(CallCase):
     def test_own_advertised_address_as_target(self):
         """What would lead back to us is a loop: 482; among other targets it is passed over."""
         ours, shown = own_address(), own_address()
-        listener = f'listener "behind-nat" {{ bind = "udp:{ours}:5070"  zone = "core"  advertise = "{shown}:5070" }}'
+        listener = (
+            f'listener "behind-nat" {{ bind = "udp:{ours}:5070"  zone = "core"  advertise = '
+            f'"{shown}:5070" }}'
+        )
         self.start(targets=[f"sip:{shown}:5070"], extra=listener)
         self.alice = self.phone("alice")
         self.fails(self.call(self.alice, f"{NUMBER}@example.net"), 482)
@@ -150,7 +154,8 @@ class Trunks(CallCase):
             407,
             "Proxy Authentication Required",
             headers=[
-                'Proxy-Authenticate: Digest realm="example.net", nonce="trap", algorithm=MD5, qop="auth"'
+                'Proxy-Authenticate: Digest realm="example.net", nonce="trap", algorithm=MD5, '
+                'qop="auth"'
             ],
             contact=False,
         )

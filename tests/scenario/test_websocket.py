@@ -1,4 +1,5 @@
-"""SIP over WebSocket (RFC 7118): the upgrade, registration, calls from and to a browser's kind of phone, frames, the end of a connection."""
+"""SIP over WebSocket (RFC 7118): the upgrade, registration, calls from and to a browser's kind of
+phone, frames, the end of a connection."""
 import json, ssl, struct, subprocess, unittest
 
 from gateway import CONFIG
@@ -6,12 +7,14 @@ from legs import SDP, CallCase, own_address, wait_for
 from websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, WebSocketPhone
 
 LISTENERS = """
-listener "ws" {{ bind = "ws:{ip}:8080"  zone = "access"  origins = {{ "https://app.example.net" }} }}
+listener "ws" {{ bind = "ws:{ip}:8080"  zone = "access"
+    origins = {{ "https://app.example.net" }} }}
 listener "any" {{ bind = "ws:{ip}:8081"  zone = "access" }}
 """
 SECURE = """
 certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "edge.example.net" }} }}
-listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"  origins = {{ "https://app.example.net" }} }}
+listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"
+    origins = {{ "https://app.example.net" }} }}
 """
 ORIGIN = "https://app.example.net"
 
@@ -72,7 +75,8 @@ class WebSockets(CallCase):
         self.no_calls()
 
     def test_a_call_ends_with_no_flow_to_go_to(self):
-        """A binding is gone with its connection; a call to it is refused at once, not after 32 seconds."""
+        """A binding is gone with its connection; a call to it is refused at once, not after 32
+        seconds."""
         self.start()
         a, b = self.phone("alice"), self.browser("bob")
         self.assertIn("bob", json.dumps(self.gateway.ctl("registrations")))
@@ -113,7 +117,9 @@ class WebSockets(CallCase):
         ws.send(b"\r\n\r\n")
         self.assertEqual(ws.frame(), (TEXT, b"\r\n"))
         options = (
-            f"OPTIONS sip:{self.gateway.ip}:8081 SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nMax-Forwards: 0\r\nFrom: <sip:a@x.invalid>;tag=1\r\nTo: <sip:{self.gateway.ip}>\r\n"
+            f"OPTIONS sip:{self.gateway.ip}:8081 SIP/2.0\r\n"
+            f"Via: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nMax-Forwards: 0\r\n"
+            f"From: <sip:a@x.invalid>;tag=1\r\nTo: <sip:{self.gateway.ip}>\r\n"
             "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
         ).encode()  # no Content-Length: the frame ends it
         ws.send(options[:50], TEXT, fin=False)

@@ -1,4 +1,5 @@
-"""What tests of TLS stand on: a gateway with certificates of three kinds, TLS phones, a TLS peer behind."""
+"""What tests of TLS stand on: a gateway with certificates of three kinds, TLS phones, a TLS peer
+behind."""
 import select, socket, ssl, subprocess, threading
 
 from certs import Authority
@@ -11,22 +12,28 @@ state-directory = "{dir}/state"
 workers {{ transport = {transport}  sip = {sip}  tls = {tls} }}
 tls {{ trust = "ca.pem" }}
 {extra}
-zone "access" {{ trust = no   auth = digest  rate = off  ban = off  connections-per-source = off  {access} }}
+zone "access" {{ trust = no   auth = digest  rate = off  ban = off  connections-per-source = off
+    {access} }}
 zone "core"   {{ trust = yes  auth = none     sources = {{ "127.0.0.0/8" }} }}
 listener "udp"  {{ bind = "udp:{ip}:5060"  zone = "access" }}
 listener "tcp"  {{ bind = "tcp:{ip}:5060"  zone = "access" }}
-listener "tls"  {{ bind = "tls:{ip}:5061"  zone = "access"  certificate = {{ "main", "rsa", "ed" }} }}
-listener "asks" {{ bind = "tls:{ip}:5063"  zone = "access"  certificate = "main"  client-auth = optional  client-ca = "clients.pem" }}
-listener "wants" {{ bind = "tls:{ip}:5065"  zone = "access"  certificate = {{ "main", "rsa" }}  client-auth = required  client-ca = "clients.pem" }}
+listener "tls"  {{ bind = "tls:{ip}:5061"  zone = "access"
+    certificate = {{ "main", "rsa", "ed" }} }}
+listener "asks" {{ bind = "tls:{ip}:5063"  zone = "access"  certificate = "main"
+    client-auth = optional  client-ca = "clients.pem" }}
+listener "wants" {{ bind = "tls:{ip}:5065"  zone = "access"  certificate = {{ "main", "rsa" }}
+    client-auth = required  client-ca = "clients.pem" }}
 listener "core" {{ bind = "udp:{ip}:5062"  zone = "core" }}
 listener "core-tls" {{ bind = "tls:{ip}:5064"  zone = "core"  certificate = "main" }}
 certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "sip.example.net" }} }}
 certificate "rsa"  {{ chain = "rsa.pem"   key = "rsa.key"   names = {{ "phones.example.net" }} }}
 certificate "ed"   {{ chain = "ed.pem"    key = "ed.key"    names = {{ "*.example.org" }} }}
-domain "example.net" {{ users = "users"  algorithms = {{ "SHA-256", "MD5" }}  expires = "60s..3600s" }}
+domain "example.net" {{ users = "users"  algorithms = {{ "SHA-256", "MD5" }}
+    expires = "60s..3600s" }}
 trunk "pbx" {{ zone = "core"  target = {{ {targets} }} {trunk} }}
 route "users" {{ from = {{ "access", "core" }}  to-domain = "example.net"  action = "registered" }}
-route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action = "trunk"  trunk = {{ "pbx" }} }}
+route "out"   {{ from = {{ "access" }}  number = "^\\\\+?[0-9]{{3,15}}$"  action = "trunk"
+    trunk = {{ "pbx" }} }}
 {routes}
 """
 

@@ -1,4 +1,5 @@
-"""A WebSocket client for SIP (RFC 6455, RFC 7118), and a phone that uses it as browsers do: no address of its own in Via and Contact."""
+"""A WebSocket client for SIP (RFC 6455, RFC 7118), and a phone that uses it as browsers do: no
+address of its own in Via and Contact."""
 import base64, hashlib, os, random, re, socket, ssl, struct
 
 from gateway import WAIT, Message, Phone
@@ -119,7 +120,8 @@ class WebSocket:
                 self.send(payload, PONG)
             elif opcode == CLOSE:
                 raise ConnectionError(
-                    f"closed by the gateway: {struct.unpack('>H', payload[:2])[0] if payload else 'no code'}"
+                    f"closed by the gateway: "
+                    f"{struct.unpack('>H', payload[:2])[0] if payload else 'no code'}"
                 )
             elif opcode in (TEXT, BINARY):
                 return payload
