@@ -1,5 +1,5 @@
 """What of a message passes from one side to the other: every row of policy.def and option-tags.def,
-in both directions; what passes keeps its order and its bytes (DESIGN.md section 2)."""
+in both directions; what passes keeps its order and its bytes."""
 import pathlib, re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of

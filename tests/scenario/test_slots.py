@@ -1,5 +1,5 @@
 """The same service with any number of workers: calls and registrations of many slots, requests that
-meet a worker that does not own them (DESIGN.md section 4)."""
+meet a worker that does not own them."""
 import unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, cancel, failure_ack

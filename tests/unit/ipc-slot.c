@@ -1,5 +1,5 @@
-/* ipc-slot.c - the slot of a message, rule by rule (DESIGN.md section 4). Blocks are made by hand:
- * only what the rules read. */
+/* ipc-slot.c - the slot of a message, rule by rule. Blocks are made by hand, with the fields alone
+ * that the rules read. */
 #include "ipc/slot.h"
 #include "ipc/token.h"
 

@@ -508,7 +508,7 @@ Test(parse, body)
 	cr_assert_eq(block()->body.length, 3);
 }
 
-/* What LIBRARIES.md lists under "what hurts it": repeated parts, each many times over. */
+/* Repeated parts, each many times over, that cost a parser much. */
 static char *repeat(const char *before, const char *part, size_t count, const char *after)
 {
 	char *text = malloc(strlen(before) + count * strlen(part) + strlen(after) + 1), *at = text;

@@ -92,32 +92,32 @@ static void every_way(const char *kind)
 	bench_free(b);
 }
 
-Test(keyless, p256)
+Test(sign_provider, p256)
 {
 	every_way("P-256");
 }
 
-Test(keyless, p384)
+Test(sign_provider, p384)
 {
 	every_way("P-384");
 }
 
-Test(keyless, rsa2048)
+Test(sign_provider, rsa2048)
 {
 	every_way("RSA2048");
 }
 
-Test(keyless, rsa3072)
+Test(sign_provider, rsa3072)
 {
 	every_way("RSA3072");
 }
 
-Test(keyless, rsa4096)
+Test(sign_provider, rsa4096)
 {
 	every_way("RSA4096");
 }
 
-Test(keyless, ed25519)
+Test(sign_provider, ed25519)
 {
 	every_way("ED25519");
 }
@@ -166,7 +166,7 @@ static void finish_all(struct bench *b, struct peer **p, unsigned n)
 		peer_free(p[i]);
 }
 
-Test(keyless, more_than_an_edge_takes_at_once)
+Test(sign_provider, more_than_an_edge_takes_at_once)
 {
 	struct bench *b = bench_new("P-256");
 	struct peer *p[STORM];
@@ -188,7 +188,7 @@ Test(keyless, more_than_an_edge_takes_at_once)
 	bench_free(b);
 }
 
-Test(keyless, a_dead_worker_is_replaced_and_nobody_notices)
+Test(sign_provider, a_dead_worker_is_replaced_and_nobody_notices)
 {
 	struct bench *b = bench_new("P-256");
 	struct peer *p[STORM];
@@ -210,7 +210,7 @@ Test(keyless, a_dead_worker_is_replaced_and_nobody_notices)
 	bench_free(b);
 }
 
-Test(keyless, a_new_edge_takes_the_place_of_the_old)
+Test(sign_provider, a_new_edge_takes_the_place_of_the_old)
 {
 	struct bench *b = bench_new("ED25519");
 	struct peer *p[10];
@@ -243,7 +243,7 @@ static void fails(struct bench *b, struct peer *p, enum counter reason)
 	peer_free(p);
 }
 
-Test(keyless, a_refused_signature_fails_the_handshake)
+Test(sign_provider, a_refused_signature_fails_the_handshake)
 {
 	struct bench *b = bench_new("P-256");
 
@@ -255,7 +255,7 @@ Test(keyless, a_refused_signature_fails_the_handshake)
 	bench_free(b);
 }
 
-Test(keyless, a_wrong_signature_is_seen_by_the_peer)
+Test(sign_provider, a_wrong_signature_is_seen_by_the_peer)
 {
 	struct bench *b = bench_new("P-256");
 	EVP_PKEY *other = make_key("P-256");
@@ -267,7 +267,7 @@ Test(keyless, a_wrong_signature_is_seen_by_the_peer)
 	bench_free(b);
 }
 
-Test(keyless, without_a_worker_handshakes_fail_after_a_bound, .timeout = 30)
+Test(sign_provider, without_a_worker_handshakes_fail_after_a_bound, .timeout = 30)
 {
 	struct bench *b = bench_new("P-256");
 	uint64_t start = clock_ms();
@@ -278,7 +278,7 @@ Test(keyless, without_a_worker_handshakes_fail_after_a_bound, .timeout = 30)
 	bench_free(b);
 }
 
-Test(keyless, a_peer_that_leaves_takes_its_request_along)
+Test(sign_provider, a_peer_that_leaves_takes_its_request_along)
 {
 	struct bench *b = bench_new("P-256");
 	struct peer *p[20];
@@ -301,7 +301,7 @@ Test(keyless, a_peer_that_leaves_takes_its_request_along)
 	bench_free(b);
 }
 
-Test(keyless, a_peer_that_speaks_meanwhile_waits_for_its_turn)
+Test(sign_provider, a_peer_that_speaks_meanwhile_waits_for_its_turn)
 {
 	static const unsigned char change_cipher_spec[] = {
 		20, 3, 3, 0, 1, 1}; /* RFC 8446 section 5: to be ignored */
@@ -324,7 +324,7 @@ Test(keyless, a_peer_that_speaks_meanwhile_waits_for_its_turn)
 	bench_free(b);
 }
 
-Test(keyless, an_edge_that_talks_nonsense_is_closed)
+Test(sign_provider, an_edge_that_talks_nonsense_is_closed)
 {
 	struct bench *b = bench_new("P-256");
 	int pair[2];

@@ -381,7 +381,7 @@ Test(udp, a_send_that_the_kernel_refuses_is_reported)
 	fixture_free(f);
 }
 
-/* DESIGN.md section 3: when a queue is full. */
+/* A SIP worker's queue is full. */
 Test(udp, a_full_sip_worker_refuses_only_what_is_new)
 {
 	struct fixture *f = fixture_new(NULL);
