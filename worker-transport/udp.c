@@ -60,7 +60,8 @@ struct udp_batch {
 struct udp {
 	struct transport_worker *t;
 	struct udp_socket *sockets;
-	/* two, for an answer may have to be flushed while the rest of a batch is still to be read */
+	/* two, for an answer may have to be flushed while the rest of a batch is still to be read
+	 */
 	struct udp_batch in, out;
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
