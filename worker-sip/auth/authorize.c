@@ -40,14 +40,14 @@ struct attempt {
 };
 
 /* The counts used so far; NULL: no memory. */
-static struct replay *replay_of(struct sip *sip, uint64_t now)
+static struct replay *authorize_replay(struct sip *sip, uint64_t now)
 {
 	if (!sip->replay && replay_new(&sip->replay, REPLAY_NONCES, now))
 		return NULL;
 	return sip->replay;
 }
 
-static void failed(const struct attempt *a, const char *reason)
+static void attempt_log(const struct attempt *a, const char *reason)
 {
 	char source[ENDPOINT_TEXT_SIZE], zone[80], user[192], domain[300];
 	struct endpoint peer = a->m->flow.peer;
@@ -63,7 +63,7 @@ static void failed(const struct attempt *a, const char *reason)
 		reason);
 }
 
-static void penalize(const struct attempt *a)
+static void attempt_penalize(const struct attempt *a)
 {
 	struct sip *sip = a->sip;
 	struct record_penalty penalty = {
@@ -89,7 +89,7 @@ static void penalize(const struct attempt *a)
 
 /* ---- challenges ---- */
 
-static void write_quoted(struct writer *w, struct str s)
+static void challenge_write_quoted(struct writer *w, struct str s)
 {
 	write_literal(w, "\"");
 	for (size_t i = 0; i < s.n; i++) {
@@ -100,12 +100,12 @@ static void write_quoted(struct writer *w, struct str s)
 	write_literal(w, "\"");
 }
 
-static void write_challenge(struct writer *w, const struct attempt *a, struct str nonce,
+static void challenge_write(struct writer *w, const struct attempt *a, struct str nonce,
 	struct str algorithm, bool stale)
 {
 	write_str(w, a->proxy ? S("Proxy-Authenticate: Digest realm=")
 			      : S("WWW-Authenticate: Digest realm="));
-	write_quoted(w, settings_str(a->sip->settings, a->domain->realm));
+	challenge_write_quoted(w, settings_str(a->sip->settings, a->domain->realm));
 	write_literal(w, ", nonce=\"");
 	write_str(w, nonce);
 	write_literal(w, "\", algorithm=");
@@ -116,7 +116,7 @@ static void write_challenge(struct writer *w, const struct attempt *a, struct st
 	write_literal(w, "\r\n");
 }
 
-static bool refuse(const struct attempt *a, unsigned status, struct str headers)
+static bool attempt_refuse(const struct attempt *a, unsigned status, struct str headers)
 {
 	if (a->t)
 		answer(a->sip, a->t, status, headers);
@@ -127,27 +127,27 @@ static bool refuse(const struct attempt *a, unsigned status, struct str headers)
 
 /* One challenge for each algorithm of the domain, whether the user has it or not, strongest first
  * (RFC 8760 section 2.1). */
-static bool challenge(const struct attempt *a, bool stale)
+static bool attempt_challenge(const struct attempt *a, bool stale)
 {
 	char buffer[2048], nonce[NONCE_LENGTH_MAX];
 	struct writer w = WRITER(buffer);
 
-	replay_of(a->sip, a->now_ms);
+	authorize_replay(a->sip, a->now_ms);
 	struct str text = {nonce,
 		nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
 	if (a->domain->algorithms & DIGEST_SHA256)
-		write_challenge(&w, a, text, S("SHA-256"), stale);
+		challenge_write(&w, a, text, S("SHA-256"), stale);
 	if (a->domain->algorithms & DIGEST_MD5)
-		write_challenge(&w, a, text, S("MD5"), stale);
+		challenge_write(&w, a, text, S("MD5"), stale);
 	if (w.full)
-		return refuse(a, 500, STR_EMPTY);
-	return refuse(a, a->proxy ? 407 : 401, writer_text(&w));
+		return attempt_refuse(a, 500, STR_EMPTY);
+	return attempt_refuse(a, a->proxy ? 407 : 401, writer_text(&w));
 }
 
 /* ---- what is asked ---- */
 
 /* The domain whose realm is challenged for. */
-static bool find_domain(struct attempt *a)
+static bool attempt_find_domain(struct attempt *a)
 {
 	const struct settings *s = a->sip->settings;
 	struct uri_parts owner = uri_of(
@@ -165,7 +165,7 @@ static bool find_domain(struct attempt *a)
 }
 
 /* Whether the gateway itself is asked, not somebody behind it. */
-static bool to_self(const struct attempt *a)
+static bool attempt_to_self(const struct attempt *a)
 {
 	struct uri_parts uri = uri_of(a->m, &a->m->request_uri);
 
@@ -178,7 +178,7 @@ static bool to_self(const struct attempt *a)
 }
 
 /* The first credentials for our realm. False: none. */
-static bool find_credentials(struct attempt *a)
+static bool attempt_find_credentials(struct attempt *a)
 {
 	enum header id = a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION;
 	struct str realm = settings_str(a->sip->settings, a->domain->realm);
@@ -197,7 +197,7 @@ static bool find_credentials(struct attempt *a)
 }
 
 /* The user's name without the escapes of its quoted string. False where it cannot be a name. */
-static bool find_name(struct attempt *a)
+static bool attempt_find_name(struct attempt *a)
 {
 	struct str s = a->credentials.username;
 
@@ -213,7 +213,7 @@ static bool find_name(struct attempt *a)
 
 /* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is
  * asked. */
-static bool uri_matches(const struct attempt *a)
+static bool attempt_uri_matches(const struct attempt *a)
 {
 	struct str whole = message_str(a->m, a->m->request_uri.whole);
 	struct uri_parts named, asked = uri_of(a->m, &a->m->request_uri);
@@ -225,7 +225,7 @@ static bool uri_matches(const struct attempt *a)
 
 /* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever
  * comes of it is refused. */
-static bool find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
+static bool attempt_find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
 {
 	uint8_t algorithm = a->credentials.algorithm;
 	struct str name = {a->name, a->name_length};
@@ -243,10 +243,10 @@ static bool find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
 	return true;
 }
 
-static bool digest_right(const struct attempt *a)
+static bool attempt_digest_right(const struct attempt *a)
 {
 	char ha1[HA1_TEXT_MAX + 1];
-	bool known = find_ha1(a, ha1);
+	bool known = attempt_find_ha1(a, ha1);
 	bool right = digest_verify(&a->credentials, message_str(a->m, a->m->method_name),
 		(struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
 
@@ -257,13 +257,13 @@ static bool digest_right(const struct attempt *a)
 		count(AUTH_WRONG_DIGEST);
 	else
 		count(AUTH_UNKNOWN_USER);
-	failed(a, known ? "wrong-digest" : "unknown-user");
-	penalize(a);
+	attempt_log(a, known ? "wrong-digest" : "unknown-user");
+	attempt_penalize(a);
 	return false;
 }
 
 /* Whether the authenticated user owns the To of its REGISTER, the From of anything else. */
-static bool owns(const struct attempt *a)
+static bool attempt_owns(const struct attempt *a)
 {
 	char aor[AOR_MAX];
 	struct uri_parts uri = uri_of(
@@ -282,51 +282,51 @@ static bool owns(const struct attempt *a)
 	       str_equal(str_from(own, a->name_length + 1), domain);
 }
 
-static bool stale(const struct attempt *a, enum counter reason)
+static bool attempt_stale(const struct attempt *a, enum counter reason)
 {
 	counter_add(reason, 1);
-	return challenge(a, true);
+	return attempt_challenge(a, true);
 }
 
 /* The credentials, step by step. */
-static bool check(struct attempt *a)
+static bool attempt_check(struct attempt *a)
 {
 	struct credentials *c = &a->credentials;
 	struct nonce_name nonce;
 	uint64_t nc;
-	struct replay *replay = replay_of(a->sip, a->now_ms);
+	struct replay *replay = authorize_replay(a->sip, a->now_ms);
 
 	if (!(c->algorithm & a->domain->algorithms)) {
 		count(AUTH_ALGORITHM);
-		return challenge(a, false);
+		return attempt_challenge(a, false);
 	}
 	/* without qop there is no count, and what cannot be counted can be replayed */
-	if (!str_equal_nocase(c->qop, S("auth")) || !find_name(a)) {
+	if (!str_equal_nocase(c->qop, S("auth")) || !attempt_find_name(a)) {
 		count(AUTH_MALFORMED);
-		return challenge(a, false);
+		return attempt_challenge(a, false);
 	}
 	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms,
 		a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &nonce);
 	if (error)
-		return stale(a,
+		return attempt_stale(a,
 			error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
-	if (!uri_matches(a)) {
+	if (!attempt_uri_matches(a)) {
 		count(AUTH_URI_MISMATCH);
-		return refuse(a, 400, STR_EMPTY);
+		return attempt_refuse(a, 400, STR_EMPTY);
 	}
-	if (!digest_right(a))
-		return challenge(a, false);
+	if (!attempt_digest_right(a))
+		return attempt_challenge(a, false);
 	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4],
 			     c->nc.p[5], c->nc.p[6], c->nc.p[7], 0},
 		NULL, 16);
 	if (!replay)
-		return refuse(a, 500, STR_EMPTY);
+		return attempt_refuse(a, 500, STR_EMPTY);
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
-		return stale(a, COUNTER_AUTH_NONCE_REPEATED);
-	if (!owns(a)) {
+		return attempt_stale(a, COUNTER_AUTH_NONCE_REPEATED);
+	if (!attempt_owns(a)) {
 		count(AUTH_NOT_OWNER);
-		failed(a, "not-owner");
-		return refuse(a, 403, STR_EMPTY);
+		attempt_log(a, "not-owner");
+		return attempt_refuse(a, 403, STR_EMPTY);
 	}
 	count(AUTH_OK);
 	return true;
@@ -346,14 +346,14 @@ bool authorize(struct incoming *in)
 		in->sender = out;
 		return true;
 	}
-	if (!find_domain(&a))
-		return refuse(&a, 403, STR_EMPTY);
-	a.proxy = !to_self(&a);
-	if (!find_credentials(&a)) {
+	if (!attempt_find_domain(&a))
+		return attempt_refuse(&a, 403, STR_EMPTY);
+	a.proxy = !attempt_to_self(&a);
+	if (!attempt_find_credentials(&a)) {
 		count(AUTH_CHALLENGED);
-		return challenge(&a, false);
+		return attempt_challenge(&a, false);
 	}
-	if (!check(&a))
+	if (!attempt_check(&a))
 		return false;
 	out.authenticated = true;
 	out.domain = a.domain_index;

@@ -1,5 +1,5 @@
-/* contact.c - reading the Contact values of a REGISTER (contact.h). Relies on ipc/syntax.h for the
- * grammar. */
+/* contact.c - the Contact values of a REGISTER and of its 200 (contact.h). Relies on ipc/syntax.h
+ * for the grammar. */
 #include "contact.h"
 
 #include <errno.h>
@@ -109,4 +109,36 @@ int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 			return -EINVAL;
 	}
 	return (int)n;
+}
+
+static void contact_write_q(struct writer *w, uint16_t q)
+{
+	char digits[] = {
+		'0', '.', (char)('0' + q / 100), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
+	size_t n = sizeof(digits);
+
+	while (n > 3 && digits[n - 1] == '0')
+		n--;
+	write_literal(w, ";q=");
+	write_bytes(w, digits, n);
+}
+
+void write_contact(struct writer *w, const struct binding *b, uint64_t now)
+{
+	write_literal(w, "Contact: <");
+	write_str(w, b->contact);
+	write_literal(w, ">;expires=");
+	write_number(w, b->expires_at > now ? (b->expires_at - now + 999) / 1000 : 0);
+	if (b->q != 1000)
+		contact_write_q(w, b->q);
+	if (b->instance.n) {
+		write_literal(w, ";+sip.instance=\"");
+		write_str(w, b->instance);
+		write_literal(w, "\"");
+	}
+	if (b->reg_id) {
+		write_literal(w, ";reg-id=");
+		write_number(w, b->reg_id);
+	}
+	write_literal(w, "\r\n");
 }

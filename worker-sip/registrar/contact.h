@@ -4,6 +4,7 @@
 #define SIPWARD_SIP_REGISTRAR_CONTACT_H
 
 #include "location.h"
+#include "worker-sip/message/writer.h"
 
 struct contact {
 	struct uri_parts uri; /* without what follows '?' */
@@ -19,5 +20,9 @@ int q_read(struct str text, uint16_t *out);
 /* Reads all Contact values but "*" into out, in order. Returns their number; -EINVAL malformed,
  * another scheme than sip: or sips:, or too long; -E2BIG more than limit. */
 int contacts_read(const struct message *m, struct contact *out, unsigned limit);
+
+/* Writes the Contact line of a binding for the 200 of a REGISTER (RFC 3261 section 10.3 step 8).
+ * now: milliseconds of CLOCK_REALTIME. */
+void write_contact(struct writer *w, const struct binding *b, uint64_t now);
 
 #endif

@@ -1,4 +1,4 @@
-/* flow_bindings.c - flow -> addresses of record (reachable.h). Closed entries wait in a list,
+/* flow_bindings.c - flow -> addresses of record (flow_bindings.h). Closed entries wait in a list,
  * worked off a bounded number a turn: the death of a transport worker ends tens of thousands of
  * flows at once. */
 #include "flow_bindings.h"
@@ -14,19 +14,19 @@
 #define CLOSED_PER_TURN 512
 #define CLOSED_PAUSE_MS 1
 
-struct entry {
+struct flow_binding {
 	struct table_node node;
-	struct entry *next; /* once closed */
+	struct flow_binding *next; /* once closed */
 	uint64_t flow;
 	uint8_t slot;
 	uint16_t aor_length;
 	char aor[];
 };
-struct reachable {
+struct flow_bindings {
 	struct sip *sip;
 	struct hash_key key;
 	struct table table;
-	struct entry *closed, **last;
+	struct flow_binding *closed, **last;
 	struct timer timer;
 };
 
@@ -36,9 +36,9 @@ struct place {
 	struct str aor; /* p == NULL: any */
 };
 
-static bool same(const struct table_node *node, const void *key)
+static bool flow_binding_same(const struct table_node *node, const void *key)
 {
-	const struct entry *e = container_of(node, const struct entry, node);
+	const struct flow_binding *e = container_of(node, const struct flow_binding, node);
 	const struct place *p = key;
 
 	return e->flow == p->flow && e->slot == p->slot &&
@@ -46,21 +46,21 @@ static bool same(const struct table_node *node, const void *key)
 }
 
 /* Ids are given out by transport workers: keyed, so that none of them can choose a chain. */
-static uint64_t hash_of(const struct reachable *r, uint64_t flow)
+static uint64_t flow_bindings_hash(const struct flow_bindings *r, uint64_t flow)
 {
 	return hash_bytes(&r->key, &flow, sizeof(flow));
 }
 
 /* ---- what a closed flow leaves ---- */
 
-struct rest {
+struct remaining {
 	struct binding binding[BINDINGS_MAX];
 	unsigned count, gone;
 	uint64_t flow;
 	struct writer strings;
 };
 
-static struct str keep(struct writer *w, struct str s)
+static struct str remaining_keep(struct writer *w, struct str s)
 {
 	struct str out = {w->p + w->n, s.n};
 
@@ -68,9 +68,9 @@ static struct str keep(struct writer *w, struct str s)
 	return out;
 }
 
-static void keep_binding(void *arg, const struct binding *b)
+static void remaining_add(void *arg, const struct binding *b)
 {
-	struct rest *rest = arg;
+	struct remaining *rest = arg;
 
 	if (b->flow.id == rest->flow) {
 		rest->gone++;
@@ -78,15 +78,15 @@ static void keep_binding(void *arg, const struct binding *b)
 	}
 	struct binding *to = &rest->binding[rest->count++];
 	*to = *b;
-	to->contact = keep(&rest->strings, b->contact);
-	to->call_id = keep(&rest->strings, b->call_id);
-	to->path = keep(&rest->strings, b->path);
-	to->instance = keep(&rest->strings, b->instance);
-	to->user_agent = keep(&rest->strings, b->user_agent);
+	to->contact = remaining_keep(&rest->strings, b->contact);
+	to->call_id = remaining_keep(&rest->strings, b->call_id);
+	to->path = remaining_keep(&rest->strings, b->path);
+	to->instance = remaining_keep(&rest->strings, b->instance);
+	to->user_agent = remaining_keep(&rest->strings, b->user_agent);
 }
 
 /* 0: done with it. */
-static int remove_bindings(struct reachable *r, const struct entry *e)
+static int flow_binding_remove(struct flow_bindings *r, const struct flow_binding *e)
 {
 	static const size_t buffer_size =
 		BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +
@@ -96,8 +96,8 @@ static int remove_bindings(struct reachable *r, const struct entry *e)
 
 	if (!buffer)
 		return -ENOMEM;
-	struct rest rest = {.flow = e->flow, .strings = {.p = buffer, .size = buffer_size}};
-	int error = location_lookup(r->sip->location, aor, keep_binding, &rest);
+	struct remaining rest = {.flow = e->flow, .strings = {.p = buffer, .size = buffer_size}};
+	int error = location_lookup(r->sip->location, aor, remaining_add, &rest);
 	if (error > 0 && rest.gone) {
 		error = location_put(r->sip->location, aor, rest.binding, rest.count, NULL, NULL);
 		if (!error)
@@ -107,14 +107,14 @@ static int remove_bindings(struct reachable *r, const struct entry *e)
 	return error == -EAGAIN || error == -ENOMEM ? error : 0;
 }
 
-static void work_off(struct reachable *r)
+static void flow_bindings_work_off(struct flow_bindings *r)
 {
 	unsigned left = CLOSED_PER_TURN;
 
 	while (r->closed && left--) {
-		struct entry *e = r->closed;
+		struct flow_binding *e = r->closed;
 
-		if (remove_bindings(r, e))
+		if (flow_binding_remove(r, e))
 			break;
 		r->closed = e->next;
 		if (!r->closed)
@@ -125,13 +125,13 @@ static void work_off(struct reachable *r)
 		loop_set(r->sip->loop, &r->timer, CLOSED_PAUSE_MS);
 }
 
-static void fired(struct timer *t, void *arg)
+static void flow_bindings_on_timer(struct timer *t, void *arg)
 {
 	(void)t;
-	work_off(arg);
+	flow_bindings_work_off(arg);
 }
 
-static void close_entry(struct reachable *r, struct entry *e)
+static void flow_binding_close(struct flow_bindings *r, struct flow_binding *e)
 {
 	table_remove(&r->table, &e->node);
 	e->next = NULL;
@@ -139,69 +139,72 @@ static void close_entry(struct reachable *r, struct entry *e)
 	r->last = &e->next;
 }
 
-void reachable_closed(struct reachable *r, uint64_t flow, uint8_t slot)
+void flow_bindings_closed(struct flow_bindings *r, uint64_t flow, uint8_t slot)
 {
 	struct place place = {.flow = flow, .slot = slot};
 	struct table_node *node;
 
-	while ((node = table_find(&r->table, hash_of(r, flow), same, &place)))
-		close_entry(r, container_of(node, struct entry, node));
-	work_off(r);
+	while ((node = table_find(
+			&r->table, flow_bindings_hash(r, flow), flow_binding_same, &place)))
+		flow_binding_close(r, container_of(node, struct flow_binding, node));
+	flow_bindings_work_off(r);
 }
 
 struct life {
-	struct reachable *r;
+	struct flow_bindings *r;
 	uint8_t worker;
 	uint32_t incarnation;
 };
 
-static bool close_of_life(struct table_node *node, void *arg)
+static bool flow_binding_close_of_life(struct table_node *node, void *arg)
 {
 	struct life *life = arg;
-	struct entry *e = container_of(node, struct entry, node);
+	struct flow_binding *e = container_of(node, struct flow_binding, node);
 
 	if (FLOW_WORKER(e->flow) == life->worker &&
 		FLOW_INCARNATION(e->flow) == (life->incarnation & 0xffffff))
-		close_entry(life->r, e);
+		flow_binding_close(life->r, e);
 	return true;
 }
 
-void reachable_worker_gone(struct reachable *r, uint8_t worker, uint32_t incarnation)
+void flow_bindings_worker_gone(struct flow_bindings *r, uint8_t worker, uint32_t incarnation)
 {
 	struct life life = {r, worker, incarnation};
 
-	table_each(&r->table, close_of_life, &life);
-	work_off(r);
+	table_each(&r->table, flow_binding_close_of_life, &life);
+	flow_bindings_work_off(r);
 }
 
-void reachable_add(struct reachable *r, struct str aor, const struct flow *flow, uint8_t slot)
+void flow_bindings_add(
+	struct flow_bindings *r, struct str aor, const struct flow *flow, uint8_t slot)
 {
 	struct place place = {flow->id, slot, aor};
 
 	if (flow->id == 0 || aor.n >= AOR_MAX ||
-		table_find(&r->table, hash_of(r, flow->id), same, &place))
+		table_find(&r->table, flow_bindings_hash(r, flow->id), flow_binding_same, &place))
 		return;
-	struct entry *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof(*e) + aor.n) : NULL;
+	struct flow_binding *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof(*e) + aor.n)
+	                                                         : NULL;
 	if (!e) {
 		count(FLOW_INDEX_FULL);
 		return;
 	}
-	*e = (struct entry){.flow = flow->id, .slot = slot, .aor_length = (uint16_t)aor.n};
+	*e = (struct flow_binding){.flow = flow->id, .slot = slot, .aor_length = (uint16_t)aor.n};
 	memcpy(e->aor, aor.p, aor.n);
-	table_add(&r->table, &e->node, hash_of(r, flow->id));
+	table_add(&r->table, &e->node, flow_bindings_hash(r, flow->id));
 	sip_watch(r->sip, flow, slot);
 }
 
-int reachable_new(struct reachable **out, struct sip *sip)
+int flow_bindings_new(struct flow_bindings **out, struct sip *sip)
 {
-	struct reachable *r = calloc(1, sizeof(*r));
+	struct flow_bindings *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;
 	r->last = &r->closed;
 	hash_key_random(&r->key);
-	timer_init(&r->timer, fired, r);
+	timer_init(&r->timer, flow_bindings_on_timer, r);
 	int error = table_init(&r->table, 1024);
 	if (error)
 		free(r);
@@ -210,22 +213,22 @@ int reachable_new(struct reachable **out, struct sip *sip)
 	return error;
 }
 
-static bool free_entry(struct table_node *node, void *arg)
+static bool flow_binding_free(struct table_node *node, void *arg)
 {
-	struct reachable *r = arg;
-	struct entry *e = container_of(node, struct entry, node);
+	struct flow_bindings *r = arg;
+	struct flow_binding *e = container_of(node, struct flow_binding, node);
 
 	table_remove(&r->table, node);
 	free(e);
 	return true;
 }
 
-void reachable_free(struct reachable *r)
+void flow_bindings_free(struct flow_bindings *r)
 {
 	if (!r)
 		return;
-	table_each(&r->table, free_entry, r);
-	for (struct entry *e = r->closed, *next; e; e = next) {
+	table_each(&r->table, flow_binding_free, r);
+	for (struct flow_binding *e = r->closed, *next; e; e = next) {
 		next = e->next;
 		free(e);
 	}

@@ -7,17 +7,18 @@
 
 #include "location.h"
 
-struct reachable;
+struct flow_bindings;
 
-int reachable_new(struct reachable **out, struct sip *sip);
-void reachable_free(struct reachable *r);
+int flow_bindings_new(struct flow_bindings **out, struct sip *sip);
+void flow_bindings_free(struct flow_bindings *r);
 /* A stream binding of aor: its flow is watched for the slot. No-op for one that is known, and for a
  * datagram flow. */
-void reachable_add(struct reachable *r, struct str aor, const struct flow *flow, uint8_t slot);
+void flow_bindings_add(
+	struct flow_bindings *r, struct str aor, const struct flow *flow, uint8_t slot);
 /* The flow has ended: the bindings by it of that slot's addresses of record go, some in each
  * turn. */
-void reachable_closed(struct reachable *r, uint64_t flow, uint8_t slot);
+void flow_bindings_closed(struct flow_bindings *r, uint64_t flow, uint8_t slot);
 /* The same for all flows of one life of a transport worker. */
-void reachable_worker_gone(struct reachable *r, uint8_t worker, uint32_t incarnation);
+void flow_bindings_worker_gone(struct flow_bindings *r, uint8_t worker, uint32_t incarnation);
 
 #endif

@@ -3,15 +3,16 @@
  * The bindings of the address of record are copied out of the store, changed as the request says,
  * and put back as a whole; the answer goes out when the store has taken them. The slot's owner is
  * the only writer of the record, so nothing can come between. Relies on location.c (records),
- * contact.c (what is asked), reachable.c (ends of stream flows), transaction.h and answer().
+ * contact.c (what is asked), flow_bindings.c (ends of stream flows), transaction.h and answer().
  */
 #include "registrar.h"
 
 #include "ipc/slot.h"
 #include "common/clock.h"
-#include "common/list.h"
 #include "contact.h"
 #include "flow_bindings.h"
+#include "waiting_answer.h"
+#include "worker-sip/message/date.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -24,27 +25,17 @@
 				BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX))
 /* A 200 lists every binding, within a message. */
 #define ANSWER_MAX 60000
-#define RETRY_FULL "Retry-After: 60\r\n"
 
 struct registrar {
 	struct sip *sip;
-	struct reachable *reachable;
-	struct answering *answering; /* whose write the store has not reported yet */
-	char strings[STRINGS_MAX];   /* of the request at hand */
+	struct flow_bindings *flow_bindings;
+	struct waiting_answer *waiting; /* whose write the store has not reported yet */
+	char strings[STRINGS_MAX];      /* of the request at hand */
 	char headers[ANSWER_MAX];
 };
 
-/* A request whose bindings are on their way into the store. */
-struct answering {
-	struct answering *next, **link;
-	struct registrar *registrar;
-	struct transaction *t; /* NULL: it ended before */
-	size_t n;
-	char headers[];
-};
-
 /* One request at work. */
-struct request {
+struct registration {
 	struct registrar *r;
 	struct transaction *t;
 	const struct message *m;
@@ -63,7 +54,7 @@ struct request {
 };
 
 /* A copy that outlives the read transaction. */
-static struct str keep(struct request *q, struct str s)
+static struct str registration_keep(struct registration *q, struct str s)
 {
 	struct str out = {q->strings.p + q->strings.n, s.n};
 
@@ -72,9 +63,9 @@ static struct str keep(struct request *q, struct str s)
 }
 
 /* The same of what came in a message: folds become spaces. */
-static struct str keep_unfolded(struct request *q, struct str s)
+static struct str registration_keep_unfolded(struct registration *q, struct str s)
 {
-	struct str out = keep(q, s);
+	struct str out = registration_keep(q, s);
 
 	for (char *c = q->strings.p + q->strings.n - out.n; c < q->strings.p + q->strings.n; c++)
 		if (*c == '\r' || *c == '\n' || *c == '\t')
@@ -84,85 +75,15 @@ static struct str keep_unfolded(struct request *q, struct str s)
 
 /* ---- answers ---- */
 
-static void refuse(struct request *q, enum counter reason, unsigned status, struct str phrase,
-	struct str headers)
+static void registration_refuse(struct registration *q, enum counter reason, unsigned status,
+	struct str phrase, struct str headers)
 {
 	counter_add(reason, 1);
 	answer_reason(q->r->sip, q->t, status, phrase, headers);
 }
 
-/* "Sun, 22 Nov 2026 18:00:00 GMT" (RFC 3261 section 20.17). By hand: gmtime_r looks for time zone
- * files, and the jail has none. Days to dates: the civil calendar in eras of 400 years, years
- * starting in March. */
-static void write_date(struct writer *w, uint64_t seconds)
-{
-	static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-	static const char months[12][4] = {
-		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	uint64_t day = seconds / 86400, z = day + 719468, era_day = z % 146097;
-	uint64_t era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
-	uint64_t year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100),
-		 from_march = (5 * year_day + 2) / 153;
-	uint64_t month = from_march < 10 ? from_march + 3 : from_march - 9,
-		 second = seconds % 86400;
-	uint64_t year = era_year + z / 146097 * 400 + (month <= 2);
-	uint64_t part[] = {year_day - (153 * from_march + 2) / 5 + 1, second / 3600,
-		second / 60 % 60, second % 60};
-	char two[4][2];
-
-	for (unsigned i = 0; i < 4; i++) {
-		two[i][0] = (char)('0' + part[i] / 10 % 10);
-		two[i][1] = (char)('0' + part[i] % 10);
-	}
-	write_literal(w, "Date: ");
-	write_bytes(w, days[day % 7], 3);
-	write_literal(w, ", ");
-	write_bytes(w, two[0], 2);
-	write_literal(w, " ");
-	write_bytes(w, months[month - 1], 3);
-	write_literal(w, " ");
-	write_number(w, year);
-	for (unsigned i = 1; i < 4; i++) {
-		write_str(w, i == 1 ? S(" ") : S(":"));
-		write_bytes(w, two[i], 2);
-	}
-	write_literal(w, " GMT\r\n");
-}
-
-static void write_q(struct writer *w, uint16_t q)
-{
-	char digits[] = {
-		'0', '.', (char)('0' + q / 100), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
-	size_t n = sizeof(digits);
-
-	while (n > 3 && digits[n - 1] == '0')
-		n--;
-	write_literal(w, ";q=");
-	write_bytes(w, digits, n);
-}
-
-static void write_contact(struct writer *w, const struct binding *b, uint64_t now)
-{
-	write_literal(w, "Contact: <");
-	write_str(w, b->contact);
-	write_literal(w, ">;expires=");
-	write_number(w, b->expires_at > now ? (b->expires_at - now + 999) / 1000 : 0);
-	if (b->q != 1000)
-		write_q(w, b->q);
-	if (b->instance.n) {
-		write_literal(w, ";+sip.instance=\"");
-		write_str(w, b->instance);
-		write_literal(w, "\"");
-	}
-	if (b->reg_id) {
-		write_literal(w, ";reg-id=");
-		write_number(w, b->reg_id);
-	}
-	write_literal(w, "\r\n");
-}
-
 /* The headers of a 200: all current bindings. */
-static struct str write_bindings(struct request *q)
+static struct str registration_write_bindings(struct registration *q)
 {
 	struct writer w = WRITER(q->r->headers);
 
@@ -177,86 +98,47 @@ static struct str write_bindings(struct request *q)
 	return w.full ? STR_EMPTY : writer_text(&w);
 }
 
-static void answering_free(struct answering *a)
-{
-	list_remove(a);
-	free(a);
-}
-
-static void answering_gone(void *user, struct transaction *t)
-{
-	struct answering *a = user;
-
-	(void)t;
-	a->t = NULL;
-}
-
-static const struct server_user answering_user = {.gone = answering_gone};
-
-/* The store has taken the bindings, or has not. */
-static void stored(void *arg, int error)
-{
-	struct answering *a = arg;
-	struct sip *sip = a->registrar->sip;
-
-	if (error)
-		count(REGISTER_FAILED);
-	else
-		count(REGISTER_OK);
-	if (a->t) {
-		transaction_detach(a->t);
-		if (error == -ENOSPC)
-			answer(sip, a->t, 503, S(RETRY_FULL));
-		else
-			answer(sip, a->t, error ? 500 : 200,
-				error ? STR_EMPTY : (struct str){a->headers, a->n});
-	}
-	answering_free(a);
-}
-
 /* Connections that bindings written by this request came by: they are watched for their end. */
-static void watch(struct request *q)
+static void registration_watch(struct registration *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
 		if (q->fresh[i])
-			reachable_add(q->r->reachable, q->aor, &q->binding[i].flow,
+			flow_bindings_add(q->r->flow_bindings, q->aor, &q->binding[i].flow,
 				slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
 }
 
-static void store(struct request *q)
+static void registration_store(struct registration *q)
 {
 	struct registrar *r = q->r;
-	struct str headers = write_bindings(q);
+	struct str headers = registration_write_bindings(q);
 
 	if (location_refresh(r->sip->location, q->aor, q->binding, q->count) == 0) {
-		watch(q);
+		registration_watch(q);
 		count(REGISTER_OK);
 		answer(r->sip, q->t, 200, headers);
 		return;
 	}
-	struct answering *a = malloc(sizeof(*a) + headers.n);
+	struct waiting_answer *a = waiting_answer_new(&r->waiting, r->sip, q->t, headers);
 	if (!a) {
-		refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
+		registration_refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
-	*a = (struct answering){.registrar = r, .t = q->t, .n = headers.n};
-	memcpy(a->headers, headers.p, headers.n);
-	list_insert(&r->answering, a);
-	int error = location_put(r->sip->location, q->aor, q->binding, q->count, stored, a);
+	int error = location_put(
+		r->sip->location, q->aor, q->binding, q->count, waiting_answer_stored, a);
 	if (error) {
-		answering_free(a);
-		refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500, STR_EMPTY,
-			error == -EAGAIN ? S("Retry-After: 5\r\n") : STR_EMPTY);
+		waiting_answer_free(a);
+		registration_refuse(q, COUNTER_REGISTER_FAILED, error == -EAGAIN ? 503 : 500,
+			STR_EMPTY, error == -EAGAIN ? S("Retry-After: 5\r\n") : STR_EMPTY);
 		return;
 	}
-	transaction_serve(q->t, &answering_user, a);
-	watch(q);
+	waiting_answer_serve(a);
+	registration_watch(q);
 }
 
 /* ---- what is asked ---- */
 
 /* Option tags in Require that we do not keep (step 2). False: answered 420. */
-static bool check_require(struct request *q)
+static bool registration_check_require(struct registration *q)
 {
 	char buffer[1024];
 	struct writer w = WRITER(buffer);
@@ -275,11 +157,12 @@ static bool check_require(struct request *q)
 	if (w.n == 0 && !w.full)
 		return true;
 	write_literal(&w, "\r\n");
-	refuse(q, COUNTER_REGISTER_EXTENSION, 420, STR_EMPTY, w.full ? STR_EMPTY : writer_text(&w));
+	registration_refuse(q, COUNTER_REGISTER_EXTENSION, 420, STR_EMPTY,
+		w.full ? STR_EMPTY : writer_text(&w));
 	return false;
 }
 
-static bool supports_path(const struct message *m)
+static bool registration_supports_path(const struct message *m)
 {
 	static const enum header where[] = {HEADER_SUPPORTED, HEADER_REQUIRE};
 
@@ -292,7 +175,7 @@ static bool supports_path(const struct message *m)
 }
 
 /* All Path values as one list (RFC 3327 section 5.3). False: answered. */
-static bool read_path(struct request *q)
+static bool registration_read_path(struct registration *q)
 {
 	char buffer[BINDING_PATH_MAX];
 	struct writer w = WRITER(buffer);
@@ -304,8 +187,9 @@ static bool read_path(struct request *q)
 		count(REGISTER_PATH_IGNORED);
 		return true;
 	}
-	if (!supports_path(q->m)) {
-		refuse(q, COUNTER_REGISTER_EXTENSION, 421, STR_EMPTY, S("Require: path\r\n"));
+	if (!registration_supports_path(q->m)) {
+		registration_refuse(
+			q, COUNTER_REGISTER_EXTENSION, 421, STR_EMPTY, S("Require: path\r\n"));
 		return false;
 	}
 	for (; h; h = message_next(q->m, h)) {
@@ -318,45 +202,53 @@ static bool read_path(struct request *q)
 			write_str(&w, a.whole);
 		}
 		if (error != -ENOENT) {
-			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Path"), STR_EMPTY);
+			registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Path"), STR_EMPTY);
 			return false;
 		}
 	}
 	if (w.full) {
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Path Too Long"), STR_EMPTY);
+		registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Path Too Long"), STR_EMPTY);
 		return false;
 	}
-	q->path = keep_unfolded(q, writer_text(&w));
+	q->path = registration_keep_unfolded(q, writer_text(&w));
 	return true;
+}
+
+/* Whether aor is of the domain by its name, and not by an address of ours: the key of the record
+ * must be the address that its slot was found by, and that a call to the user will look for. */
+static bool registration_names_domain(struct str aor, struct str name)
+{
+	return aor.n > name.n && aor.p[aor.n - name.n - 1] == '@' &&
+	       str_equal(str_from(aor, aor.n - name.n), name);
+}
+
+static bool registration_user_exists(
+	const struct registration *q, unsigned domain, const struct uri_parts *to)
+{
+	const struct users *users = q->r->sip->users;
+	char user[USER_NAME_MAX];
+	long n = uri_unescape(to->user, user, sizeof(user));
+
+	return n > 0 && users && users_find(users, domain, (struct str){user, (size_t)n});
 }
 
 /* Steps 3 to 5: whose bindings. False: answered. */
-static bool find_user(struct request *q, unsigned domain)
+static bool registration_find_user(struct registration *q, unsigned domain)
 {
 	struct uri_parts to = uri_of(q->m, &q->m->to);
-	char user[USER_NAME_MAX];
-	long n = to.scheme == URI_SIP || to.scheme == URI_SIPS
-	                 ? uri_unescape(to.user, user, sizeof(user))
-	                 : -EINVAL;
+	struct str name = settings_str(q->r->sip->settings, q->domain->name);
 	long length = aor_of(&to, q->buffer);
-	/* the key of the record must be the address that its slot was found by, and that a call to
-	 * the user will look for: the domain by its name, not by an address of ours */
-	struct str name = settings_str(q->r->sip->settings, q->domain->name),
-		   aor = {q->buffer, length > 0 ? (size_t)length : 0};
 
-	if (n <= 0 || length <= 0 || aor.n <= name.n ||
-		!str_equal(str_from(aor, aor.n - name.n), name) ||
-		aor.p[aor.n - name.n - 1] != '@' || !q->r->sip->users ||
-		!users_find(q->r->sip->users, domain, (struct str){user, (size_t)n})) {
-		refuse(q, COUNTER_REGISTER_UNKNOWN_USER, 404, STR_EMPTY, STR_EMPTY);
-		return false;
-	}
-	q->aor = aor;
-	return true;
+	if (length > 0)
+		q->aor = (struct str){q->buffer, (size_t)length};
+	if (registration_names_domain(q->aor, name) && registration_user_exists(q, domain, &to))
+		return true;
+	registration_refuse(q, COUNTER_REGISTER_UNKNOWN_USER, 404, STR_EMPTY, STR_EMPTY);
+	return false;
 }
 
 /* The bounds of expiry: the domain's, and the zone's where that is shorter. */
-static void find_bounds(struct request *q)
+static void registration_find_bounds(struct registration *q)
 {
 	q->expires_min = q->domain->expires_min;
 	q->expires_max = q->domain->expires_max;
@@ -366,22 +258,22 @@ static void find_bounds(struct request *q)
 		q->expires_min = q->expires_max;
 }
 
-static void load_one(void *arg, const struct binding *b)
+static void registration_load(void *arg, const struct binding *b)
 {
-	struct request *q = arg;
+	struct registration *q = arg;
 	struct binding *to = &q->binding[q->count++];
 
 	*to = *b;
-	to->contact = keep(q, b->contact);
-	to->call_id = keep(q, b->call_id);
-	to->path = keep(q, b->path);
-	to->instance = keep(q, b->instance);
-	to->user_agent = keep(q, b->user_agent);
+	to->contact = registration_keep(q, b->contact);
+	to->call_id = registration_keep(q, b->call_id);
+	to->path = registration_keep(q, b->path);
+	to->instance = registration_keep(q, b->instance);
+	to->user_agent = registration_keep(q, b->user_agent);
 }
 
 /* ---- changing the bindings ---- */
 
-static void remove_at(struct request *q, unsigned i)
+static void registration_remove(struct registration *q, unsigned i)
 {
 	q->count--;
 	memmove(&q->binding[i], &q->binding[i + 1], (q->count - i) * sizeof(q->binding[0]));
@@ -390,7 +282,7 @@ static void remove_at(struct request *q, unsigned i)
 }
 
 /* The binding that c names, or q->count: by instance and reg-id, else by URI. */
-static unsigned find_binding(const struct request *q, const struct contact *c)
+static unsigned registration_find(const struct registration *q, const struct contact *c)
 {
 	for (unsigned i = 0; i < q->count && c->reg_id; i++)
 		if (q->binding[i].reg_id == c->reg_id &&
@@ -411,7 +303,7 @@ static unsigned find_binding(const struct request *q, const struct contact *c)
 enum order { ORDER_NEWER, ORDER_REPEATED, ORDER_OLDER };
 
 /* Step 7: of one Call-ID, only a higher CSeq may change a binding. */
-static enum order order_of(const struct request *q, unsigned i)
+static enum order registration_order(const struct registration *q, unsigned i)
 {
 	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id) ||
 		q->m->cseq > q->binding[i].cseq)
@@ -419,17 +311,17 @@ static enum order order_of(const struct request *q, unsigned i)
 	return q->m->cseq == q->binding[i].cseq ? ORDER_REPEATED : ORDER_OLDER;
 }
 
-static void out_of_order(struct request *q)
+static void registration_refuse_order(struct registration *q)
 {
-	refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), STR_EMPTY);
+	registration_refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), STR_EMPTY);
 }
 
 /* Contact: *. False: answered. */
-static bool remove_all(struct request *q)
+static bool registration_remove_all(struct registration *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
-		if (order_of(q, i) != ORDER_NEWER) {
-			out_of_order(q);
+		if (registration_order(q, i) != ORDER_NEWER) {
+			registration_refuse_order(q);
 			return false;
 		}
 	q->changed = q->count;
@@ -437,7 +329,7 @@ static bool remove_all(struct request *q)
 	return true;
 }
 
-static bool too_brief(struct request *q)
+static bool registration_refuse_brief(struct registration *q)
 {
 	char buffer[64];
 	struct writer w = WRITER(buffer);
@@ -445,37 +337,38 @@ static bool too_brief(struct request *q)
 	write_literal(&w, "Min-Expires: ");
 	write_number(&w, q->expires_min);
 	write_literal(&w, "\r\n");
-	refuse(q, COUNTER_REGISTER_BRIEF, 423, STR_EMPTY, writer_text(&w));
+	registration_refuse(q, COUNTER_REGISTER_BRIEF, 423, STR_EMPTY, writer_text(&w));
 	return false;
 }
 
 /* One Contact. False: answered, nothing of the request may stay. */
-static bool change(struct request *q, const struct contact *c)
+static bool registration_change(struct registration *q, const struct contact *c)
 {
-	unsigned i = find_binding(q, c);
+	unsigned i = registration_find(q, c);
 	uint32_t expires = c->timed ? c->expires : q->domain->expires_default;
-	enum order order = i < q->count ? order_of(q, i) : ORDER_NEWER;
+	enum order order = i < q->count ? registration_order(q, i) : ORDER_NEWER;
 
 	if (order == ORDER_REPEATED && expires) {
 		q->repeated = true; /* in the store already */
 		return true;
 	}
 	if (order != ORDER_NEWER) {
-		out_of_order(q);
+		registration_refuse_order(q);
 		return false;
 	}
 	if (expires == 0) {
 		if (i < q->count)
-			remove_at(q, i);
+			registration_remove(q, i);
 		return true;
 	}
 	if (expires < q->expires_min)
-		return too_brief(q);
+		return registration_refuse_brief(q);
 	if (expires > q->expires_max)
 		expires = q->expires_max;
 	if (i == q->count && q->count++ == 2 * BINDINGS_MAX - 1) {
 		q->count--;
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
+		registration_refuse(
+			q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	q->binding[i] = (struct binding){.flow = q->m->flow,
@@ -493,7 +386,8 @@ static bool change(struct request *q, const struct contact *c)
 	return true;
 }
 
-static bool change_all(struct request *q, const struct contact *contacts, unsigned n)
+static bool registration_change_all(
+	struct registration *q, const struct contact *contacts, unsigned n)
 {
 	unsigned outbound = 0;
 
@@ -501,11 +395,11 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 		if (contacts[i].reg_id && !(contacts[i].timed && contacts[i].expires == 0))
 			outbound++;
 	if (outbound > 1) { /* RFC 5626 section 6 */
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Several reg-id"), STR_EMPTY);
+		registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Several reg-id"), STR_EMPTY);
 		return false;
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (!change(q, &contacts[i]))
+		if (!registration_change(q, &contacts[i]))
 			return false;
 	unsigned limit = q->domain->bindings_max && q->domain->bindings_max < BINDINGS_MAX
 	                         ? q->domain->bindings_max
@@ -515,13 +409,14 @@ static bool change_all(struct request *q, const struct contact *contacts, unsign
 	for (unsigned i = 0; i < q->count; i++)
 		grew = grew || (q->fresh[i] && i >= limit);
 	if (q->count > BINDINGS_MAX || grew) {
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
+		registration_refuse(
+			q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	return true;
 }
 
-static struct str user_agent_of(const struct message *m)
+static struct str registration_user_agent(const struct message *m)
 {
 	struct str s = message_value(m, HEADER_USER_AGENT);
 
@@ -532,7 +427,7 @@ static struct str user_agent_of(const struct message *m)
 }
 
 /* Steps 6 and 7: the Contacts. False: answered. */
-static bool apply(struct request *q)
+static bool registration_apply(struct registration *q)
 {
 	const struct message *m = q->m;
 	struct contact contacts[CONTACTS_MAX];
@@ -543,32 +438,34 @@ static bool apply(struct request *q)
 		star = star || str_equal(message_header_value(m, h), S("*"));
 	if (star) {
 		if (several || m->expires != 0) {
-			refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
+			registration_refuse(
+				q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
 			return false;
 		}
-		return remove_all(q);
+		return registration_remove_all(q);
 	}
 	int n = contacts_read(m, contacts, CONTACTS_MAX);
 	if (n == -E2BIG) {
-		refuse(q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
+		registration_refuse(
+			q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
 		return false;
 	}
 	if (n < 0) {
-		refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
+		registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Bad Contact"), STR_EMPTY);
 		return false;
 	}
 	if (n == 0)
 		count(REGISTER_FETCH);
-	return change_all(q, contacts, (unsigned)n);
+	return registration_change_all(q, contacts, (unsigned)n);
 }
 
 void registrar_request(struct registrar *r, const struct incoming *in, unsigned domain)
 {
 	const struct settings *s = r->sip->settings;
 	const struct message *m = in->message;
-	static struct request q; /* wire.h */
+	static struct registration q; /* wire.h */
 
-	memset(&q, 0, offsetof(struct request, binding));
+	memset(&q, 0, offsetof(struct registration, binding));
 	q.r = r;
 	q.t = in->transaction;
 	q.m = m;
@@ -577,47 +474,48 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 	q.zone = settings_zone(s, in->zone);
 	q.domain = settings_domain(s, domain);
 	q.call_id = message_str(m, m->call_id);
-	q.user_agent = user_agent_of(m);
-	find_bounds(&q);
-	if (!check_require(&q) || !find_user(&q, domain))
+	q.user_agent = registration_user_agent(m);
+	registration_find_bounds(&q);
+	if (!registration_check_require(&q) || !registration_find_user(&q, domain))
 		return;
 	if (q.call_id.n > BINDING_CALL_ID_MAX) {
-		refuse(&q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), STR_EMPTY);
+		registration_refuse(
+			&q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), STR_EMPTY);
 		return;
 	}
-	int found = location_lookup(r->sip->location, q.aor, load_one, &q);
+	int found = location_lookup(r->sip->location, q.aor, registration_load, &q);
 	if (found < 0 && found != -EBADMSG) { /* a damaged record is one without bindings: the
 		                                 phones come again */
-		refuse(&q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
+		registration_refuse(&q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
-	if (!read_path(&q) || !apply(&q))
+	if (!registration_read_path(&q) || !registration_apply(&q))
 		return;
 	/* what an earlier request changed and is not stored yet may still be lost: nobody is told
 	 * of it before */
 	if (q.changed || location_pending(r->sip->location, q.aor)) {
-		store(&q);
+		registration_store(&q);
 		return;
 	}
 	if (q.repeated)
 		count(REGISTER_REPEATED);
 	count(REGISTER_OK);
-	answer(r->sip, q.t, 200, write_bindings(&q));
+	answer(r->sip, q.t, 200, registration_write_bindings(&q));
 }
 
 /* ---- flows and slots ---- */
 
 void registrar_flow_closed(struct registrar *r, uint64_t flow, uint8_t slot)
 {
-	reachable_closed(r->reachable, flow, slot);
+	flow_bindings_closed(r->flow_bindings, flow, slot);
 }
 
 void registrar_transport_gone(struct registrar *r, uint8_t worker, uint32_t incarnation)
 {
-	reachable_worker_gone(r->reachable, worker, incarnation);
+	flow_bindings_worker_gone(r->flow_bindings, worker, incarnation);
 }
 
-static bool mine(void *arg, struct str aor)
+static bool registrar_owns(void *arg, struct str aor)
 {
 	const struct sip *sip = ((struct registrar *)arg)->sip;
 
@@ -626,18 +524,18 @@ static bool mine(void *arg, struct str aor)
 
 /* A binding in the store, found while tending it: an earlier life, or another worker, may have been
  * the one that was told of its flow's end. */
-static void seen(void *arg, struct str aor, const struct binding *b)
+static void registrar_seen(void *arg, struct str aor, const struct binding *b)
 {
 	struct registrar *r = arg;
 
 	if (b->flow.id && b->flow.listener < r->sip->settings->listeners.count)
-		reachable_add(
-			r->reachable, aor, &b->flow, slot_of_aor(aor, &r->sip->keys.slot_key));
+		flow_bindings_add(
+			r->flow_bindings, aor, &b->flow, slot_of_aor(aor, &r->sip->keys.slot_key));
 }
 
 void registrar_slots_changed(struct registrar *r)
 {
-	location_tend(r->sip->location, mine, seen, r);
+	location_tend(r->sip->location, registrar_owns, registrar_seen, r);
 }
 
 int registrar_new(struct registrar **out, struct sip *sip)
@@ -647,7 +545,7 @@ int registrar_new(struct registrar **out, struct sip *sip)
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;
-	int error = reachable_new(&r->reachable, sip);
+	int error = flow_bindings_new(&r->flow_bindings, sip);
 	if (error) {
 		free(r);
 		return error;
@@ -662,12 +560,8 @@ void registrar_free(struct registrar *r)
 	if (!r)
 		return;
 	/* the store calls nobody when it is closed: what waits for it ends here */
-	while (r->answering) {
-		if (r->answering->t)
-			transaction_detach(r->answering->t);
-		answering_free(r->answering);
-	}
+	waiting_answers_drop(&r->waiting);
 	location_tend(r->sip->location, NULL, NULL, NULL);
-	reachable_free(r->reachable);
+	flow_bindings_free(r->flow_bindings);
 	free(r);
 }

@@ -12,7 +12,7 @@ struct client_key {
 	uint8_t method;
 };
 
-static bool same_key(const struct table_node *node, const void *arg)
+static bool client_same_key(const struct table_node *node, const void *arg)
 {
 	const struct transaction *t = container_of(node, const struct transaction, node);
 	const struct client_key *key = arg;
@@ -20,7 +20,7 @@ static bool same_key(const struct table_node *node, const void *arg)
 	return t->branch == key->branch && t->method == key->method;
 }
 
-static uint64_t hash_of(const struct transactions *ts, uint64_t branch, uint8_t method)
+static uint64_t client_hash(const struct transactions *ts, uint64_t branch, uint8_t method)
 {
 	struct hash_key key;
 	unsigned char text[9];
@@ -36,7 +36,7 @@ static struct transaction *client_find(
 {
 	struct client_key key = {branch, method};
 	struct table_node *node = table_find(
-		&ts->clients, hash_of(ts, branch, method), same_key, &key);
+		&ts->clients, client_hash(ts, branch, method), client_same_key, &key);
 
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
@@ -58,7 +58,7 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	t->branch = branch;
 	t->sent = wire_hold(bytes);
 	t->reserve = method == METHOD_CANCEL || wire_to_tag(bytes).n != 0;
-	table_add(&ts->clients, &t->node, hash_of(ts, branch, method));
+	table_add(&ts->clients, &t->node, client_hash(ts, branch, method));
 	error = machine_take(t);
 	if (!error) {
 		machine_step(t, MACHINE_REQUEST);
@@ -82,7 +82,7 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 
 /* ---- CANCEL ---- */
 
-static void cancel_send(struct transaction *t)
+static void client_send_cancel(struct transaction *t)
 {
 	struct transaction *c;
 	int error = t->cancel ? transaction_send(t->owner, METHOD_CANCEL, t->branch, t->slot,
@@ -107,7 +107,7 @@ void transaction_cancel(struct transaction *t, struct str headers)
 	if (cancel_build(t->owner->sip, t->sent, headers, &t->cancel) != 0)
 		t->cancel = NULL;
 	if (t->provisional)
-		cancel_send(t);
+		client_send_cancel(t);
 }
 
 /* ---- responses ---- */
@@ -133,7 +133,7 @@ static void client_completed(struct transaction *t, unsigned status)
 	transaction_arm(t);
 }
 
-static void receive_live(struct transaction *t, const struct message *m)
+static void client_receive(struct transaction *t, const struct message *m)
 {
 	enum machine_event event = m->status < 200   ? MACHINE_PROVISIONAL
 	                           : m->status < 300 ? MACHINE_SUCCESS
@@ -152,7 +152,7 @@ static void receive_live(struct transaction *t, const struct message *m)
 	} else {
 		t->provisional = true;
 		if (t->cancelled && t->cancel)
-			cancel_send(t);
+			client_send_cancel(t);
 		else
 			transaction_arm(t);
 	}
@@ -174,10 +174,10 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 	case STAGE_LIVE:
 		if (success && !t->client) {
 			/* whoever placed the call has let go of it: it must not stand */
-			receive_live(t, m);
+			client_receive(t, m);
 			return 1;
 		}
-		receive_live(t, m);
+		client_receive(t, m);
 		return 0;
 	case STAGE_ACCEPTED:
 		/* RFC 6026 section 7.2: every 2xx goes up, retransmissions and other forks' too;
