@@ -140,14 +140,36 @@ Test(invite, answer_without_a_tag_makes_no_call)
 
 /* ---- CANCEL ---- */
 
+/* RFC 3261 section 9.2: the answer to CANCEL has the tag of the answer to the INVITE. Returns the
+ * second. */
+static struct sent *take_same_tags(unsigned first_status, unsigned second_status)
+{
+	struct sent *first = take_response(first_status), *second = take_response(second_status);
+	struct str tag = message_str(first->message, first->message->to_tag);
+
+	cr_assert_neq(tag.n, 0);
+	cr_assert(str_equal(tag, message_str(second->message, second->message->to_tag)));
+	return second;
+}
+
+Test(invite, failure_after_ringing_is_of_the_dialog_that_rang)
+{
+	ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	respond(out, 180, .tag = "b");
+	respond(out, 486, .tag = "b");
+	take_request("ACK");
+	take_same_tags(180, 486); /* RFC 3261 section 8.2.6.2: one tag in all answers */
+}
+
 Test(invite, cancel_before_a_provisional_waits_for_one)
 {
 	struct said *invite = ask(.method = "INVITE");
 	struct sent *out = take_request("INVITE");
 
 	cancel(invite);
-	cr_assert_eq(take_response(200)->message->method, METHOD_CANCEL);
-	struct sent *over = take_response(487);
+	struct sent *over = take_same_tags(200, 487);
 	acknowledge_failure(invite, over);
 	quiet(); /* RFC 3261 section 9.1: no CANCEL before a provisional */
 	respond(out, 100);
@@ -174,8 +196,7 @@ Test(invite, cancel_after_a_provisional_goes_out_at_once)
 	respond(out, 180, .tag = "b");
 	struct sent *ringing = take_response(180);
 	cancel(invite);
-	take_response(200);
-	take_response(487);
+	take_same_tags(200, 487);
 	take_request("CANCEL");
 	/* the early dialog is over for both */
 	caller_asks(ringing, "UPDATE", 2);

@@ -171,12 +171,12 @@ int fork_pass(
 void fork_refuse(struct fork *f, unsigned status)
 {
 	char tag[TOKEN_LENGTH];
-	struct response r = {.status = status, .to_tag = {tag, sizeof(tag)}};
+	struct response r = {.status = status};
 	struct wire *bytes;
 
-	fork_tag(f, tag);
 	fork_settle(f);
 	if (f->server && f->request) {
+		r.to_tag = transaction_tag(f->server, tag);
 		int error = response_build(f->sip, &f->request->message, &r, &bytes);
 
 		if (error) {
@@ -224,11 +224,10 @@ static void fork_finish(struct fork *f)
 	f->stopped = true;
 	if (f->answered || !f->server)
 		return;
-	fork_tag(f, tag);
 	if (!f->best) {
 		fork_refuse(f, status);
 	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
-			   (struct str){tag, sizeof(tag)}, &bytes) == 0) {
+			   transaction_tag(f->server, tag), &bytes) == 0) {
 		fork_settle(f);
 		transaction_answer(f->server, status, bytes);
 		wire_drop(bytes);
