@@ -398,7 +398,7 @@ static inline unsigned fixture_status(struct fixture *f)
 }
 
 /* The value of the nth (from 0) header of the last answer whose line starts with name, or NULL.
- * Static room. */
+ * Static buffer. */
 static inline const char *fixture_header(const struct fixture *f, const char *name, unsigned nth)
 {
 	static char buffer[4096];

@@ -140,6 +140,23 @@ Test(leg_request, warnings_of_the_other_side_have_a_pseudonym)
 
 /* ---- what names a dialog ---- */
 
+Test(leg_request, referred_by_is_mapped_in_the_first_invite)
+{
+	struct call_scene c = call_answered();
+	char more[256];
+
+	/* bob refers carol to alice by what he knows of her: our Contact. Carol says who sent her.
+	 */
+	snprintf(more, sizeof(more), "Referred-By: <%.*s>\n",
+		STR(message_str(c.out->message, c.out->message->contact.whole)));
+	ask(.method = "INVITE", .uri = "sip:5551000@example.net", .call_id = "referred",
+		.more = more);
+	struct sent *out = take_request("INVITE");
+	struct str value = value_of(out->message, HEADER_REFERRED_BY);
+	cr_assert(!has(value, "192.0.2.1:5064"), "our address of the other zone: %.*s", STR(value));
+	cr_assert(has(value, "10.0.0.1:5062"), "%.*s", STR(value));
+}
+
 Test(leg_request, refer_to_our_contact_becomes_our_contact_there)
 {
 	struct call_scene c = call_answered();

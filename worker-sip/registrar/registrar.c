@@ -463,7 +463,7 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 {
 	const struct settings *s = r->sip->settings;
 	const struct message *m = in->message;
-	static struct registration q; /* wire.h */
+	static struct registration q; /* too large for the stack: scratch.h */
 
 	memset(&q, 0, offsetof(struct registration, binding));
 	q.r = r;
