@@ -21,9 +21,10 @@ endif
 LDFLAGS += -Wl,--as-needed
 
 # folder of each part, and the libraries of its own
-PARTS := common ipc worker transport sip tls master ctl
+PARTS := common ipc mesh worker transport sip tls master ctl
 DIR_common := common
 DIR_ipc := ipc
+DIR_mesh := ipc
 DIR_worker := worker
 DIR_transport := worker-transport
 DIR_sip := worker-sip
@@ -31,6 +32,7 @@ DIR_tls := worker-tls
 DIR_master := master
 DIR_ctl := sipwardctl
 OWN_LIBS_common := -lsodium
+OWN_LIBS_mesh := -lzmq
 OWN_LIBS_worker := -lseccomp
 OWN_LIBS_transport := -lwslay -lssl -lcrypto
 OWN_LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto
@@ -41,14 +43,17 @@ OWN_LIBS_ctl := -ljansson -lcrypto
 # the arrows: a part uses what is below it, and a program never another program (tests/arrows)
 BELOW_common :=
 BELOW_ipc := common
+BELOW_mesh := ipc common
 BELOW_worker := ipc common
-BELOW_transport := worker ipc common
-BELOW_sip := worker ipc common
+BELOW_transport := mesh worker ipc common
+BELOW_sip := mesh worker ipc common
 BELOW_tls := worker ipc common
 BELOW_master := worker ipc common
 BELOW_ctl := ipc common
 
-SOURCES_of = $(filter-out $(DIR_$(1))/main.c,$(wildcard $(DIR_$(1))/*.c $(DIR_$(1))/*/*.c))
+# mesh lies in ipc/, but is a part of its own: only those who link it have libzmq
+MESH := $(wildcard ipc/mesh*.c)
+SOURCES_of = $(if $(filter mesh,$(1)),$(MESH),$(filter-out $(DIR_$(1))/main.c $(MESH),$(wildcard $(DIR_$(1))/*.c $(DIR_$(1))/*/*.c)))
 HEADERS_of = $(wildcard $(DIR_$(1))/*.h $(DIR_$(1))/*/*.h)
 OBJECTS_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SOURCES_of,$(1)))
 ARCHIVES_of = $(foreach p,$(1) $(BELOW_$(1)),$(BUILD)/lib/$(p).a)
@@ -230,7 +235,7 @@ fuzz-coverage:
 # the steps of a message's way one by one, in instructions that repeat; their figures stand in tests/bench/BASELINE.md
 MICRO := $(wildcard tests/bench/micro*.c)
 $(BUILD)/bench/micro: $(MICRO) $(wildcard tests/bench/micro*.h) \
-		$(foreach p,sip transport worker ipc common,$(call HEADERS_of,$(p)) $(BUILD)/lib/$(p).a)
+		$(foreach p,sip transport mesh worker ipc common,$(call HEADERS_of,$(p)) $(BUILD)/lib/$(p).a)
 	@mkdir -p $(@D)
 	$(call say,link bench/micro)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) $(BUILD)/lib/transport.a $(call ARCHIVES_of,sip) \

@@ -1,6 +1,6 @@
 /* batch.h - what waits to be sent to one peer: an open batch that records are written into, and
- * closed ones behind which it stands. mesh.c takes closed batches off and puts them into the peer's
- * pair.
+ * closed ones behind which it stands. mesh.c takes closed batches off and gives them to the
+ * carrier.
  */
 #ifndef SIPWARD_IPC_BATCH_H
 #define SIPWARD_IPC_BATCH_H
@@ -8,7 +8,7 @@
 #include "record.h"
 
 /* A batch is closed before it grows past this: enough to share the cost of waking its receiver,
- * little enough that that one starts early and that the kernel finds room for it in a pair. */
+ * little enough that that one starts early and that the kernel finds room for it in an edge. */
 #define BATCH_TARGET (64u * 1024)
 /* Bytes that may wait for one peer: ordinary records up to the first, those of the reserve
  * (responses, in-dialog requests) up to the second. */
@@ -22,6 +22,7 @@ struct batch {
 	struct batch *next;
 	size_t capacity;
 	size_t used;
+	bool handed_over; /* to a carrier that gives it back later (mesh_zeromq.c) */
 	_Alignas(8) unsigned char data[];
 };
 

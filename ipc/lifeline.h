@@ -10,6 +10,7 @@
 #define SIPWARD_IPC_LIFELINE_H
 
 #include "common/str.h"
+#include "carrier.h"
 #include "fingerprint.h"
 #include "role.h"
 #include "slot.h"
@@ -41,7 +42,9 @@ struct lifeline_welcome {     /* first of all; one fd: the shared page */
 	uint8_t log_level;
 	uint8_t drop; /* 1: take uid and gid below */
 	uint32_t uid, gid;
-	uint32_t fds_limit;           /* RLIMIT_NOFILE */
+	uint32_t fds_limit; /* RLIMIT_NOFILE */
+	uint8_t carrier;    /* enum carrier: of the mesh */
+	uint8_t zero[3];
 	char root[LIFELINE_PATH_MAX]; /* folder to be confined to; "" none (used by the jail
 	                               * step) */
 };
@@ -58,15 +61,37 @@ struct lifeline_keys {             /* what each role may hold; the rest is zero 
 	uint8_t nonce_key[32];     /* SIP workers: digest nonces */
 	uint8_t tag_key[16];       /* transport workers: To-tags of stateless answers */
 };
-struct lifeline_edge { /* transport and SIP workers; one fd: this worker's end of a new pair with
-	                  peer (mesh.h); replaces the one it had with an earlier life */
+/* EDGE, over pairs. Transport and SIP workers; one fd: this worker's end of a new pair with peer
+ * (mesh.h); replaces the one it had with an earlier life. */
+struct lifeline_edge {
 	uint16_t peer;
 	uint8_t zero[6];
 };
-struct lifeline_peer { /* PEER_DOWN: peer died (LMDB readers to be checked, its flows are gone) */
+/* LISTEN, over ZeroMQ. SIP workers; one fd: the socket that peers connect to, bound at path. */
+struct lifeline_listen {
+	char path[LIFELINE_PATH_MAX];
+};
+/* ALLOW, over ZeroMQ. SIP workers: peer shows this token when it connects; answered by ACK, so that
+ * its connecter gets it no earlier. */
+struct lifeline_allow {
 	uint16_t peer;
 	uint16_t zero;
-	uint32_t incarnation; /* of the life that ended */
+	uint32_t sequence;
+	uint8_t token[MESH_TOKEN_SIZE];
+};
+/* CONNECT, over ZeroMQ. Transport and SIP workers: an edge to peer, which listens at path. */
+struct lifeline_connect {
+	uint16_t peer;
+	uint8_t zero[6];
+	uint8_t token[MESH_TOKEN_SIZE];
+	char path[LIFELINE_PATH_MAX];
+};
+/* PEER_UP, over ZeroMQ: peer, which listens, has a new life: say hello. PEER_DOWN: it died (LMDB
+ * readers to be checked, its flows are gone). */
+struct lifeline_peer {
+	uint16_t peer;
+	uint16_t zero;
+	uint32_t incarnation; /* of the life that began or ended */
 };
 /* SLOTS: struct slot_map */
 /* GO: no body: the first configuration is whole: close the jail and start */
@@ -102,6 +127,8 @@ struct lifeline_probe {
 	uint16_t variant;
 	int32_t pid;               /* a sibling */
 	char path[PROBE_PATH_MAX]; /* a file, or a Unix socket, "@..." for an abstract one */
+	char user[8];              /* of the mesh, and a token */
+	uint8_t token[MESH_TOKEN_SIZE];
 };
 
 /* ---- TLS ---- */
@@ -153,6 +180,10 @@ struct lifeline_certificates_result {
 	uint8_t zero[6];
 };
 /* READY: no body */
+struct lifeline_ack { /* of an ALLOW */
+	uint32_t sequence;
+	int32_t error; /* 0 or negative errno */
+};
 struct lifeline_log { /* followed by the line, 1 to LOG_LINE_MAX bytes */
 	uint8_t level;
 	uint8_t zero[7];

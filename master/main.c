@@ -5,7 +5,8 @@
  * SIGHUP reloads the config sipward -n -c FILE  checks the config and ends sipward -V, -h version,
  * help
  *
- * One thread, one loop. It reads nothing from the network, and links neither OpenSSL nor libosip2.
+ * One thread, one loop. It reads nothing from the network, and links neither libzmq nor OpenSSL nor
+ * libosip2.
  */
 #include "master/workers/account.h"
 #include "master/config/load.h"
@@ -32,6 +33,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+/* Fds that one packet on a Unix socket can carry (SCM_MAX_FD). */
+#define FDS_PACKET_MAX 253
 
 static struct master master = {
 	.runtime = {.fd = -1, .lock = -1},
@@ -127,17 +131,32 @@ static rlim_t raise_fds(void)
 	return r.rlim_max;
 }
 
+/* Fds that a worker may have. Over ZeroMQ a SIP worker has room for all connections that transport
+ * workers could make to it, were they taken over: each as many as it may have open, and as many
+ * again that it has passed on to somewhere and that nobody has received (the kernel allows a user
+ * that many, and what one more packet holds). */
+static uint64_t fds_wanted(const struct config *c, unsigned role)
+{
+	uint64_t fds = role_rows[role].fds;
+
+	if (role_has(role, ROLE_NETWORK))
+		fds += c->connections_max;
+	if (role == PEER_SIP && c->carrier == CARRIER_ZEROMQ)
+		fds += c->workers[PEER_TRANSPORT] *
+		       (2 * fds_wanted(c, PEER_TRANSPORT) + FDS_PACKET_MAX);
+	return fds;
+}
+
 static int prepare_roles(struct master *m)
 {
 	struct supervisor *s = &m->supervisor;
 	rlim_t most = raise_fds();
 
+	s->carrier = (enum carrier)m->config->carrier;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		uint64_t fds = role_rows[r].fds;
+		uint64_t fds = fds_wanted(m->config, r);
 		int error = 0;
 
-		if (role_has(r, ROLE_NETWORK))
-			fds += m->config->connections_max;
 		s->role_count[r] = m->config->workers[r];
 		if (!s->role_count[r])
 			continue;

@@ -129,6 +129,8 @@ size_t reload_refusals(
 		refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
 		refuse_text(errors, then, "the group of a role", now->group[r], then->group[r]);
 	}
+	refuse_text(errors, then, "ipc of workers", carrier_name(now->carrier),
+		carrier_name(then->carrier));
 	refuse_text(errors, then, "the runtime directory", now->runtime_directory,
 		then->runtime_directory);
 	refuse_text(

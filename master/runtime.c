@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Room for the longest name below the directory: "/control.sock". */
+/* Room for the longest name below the directory: "/edge/transport-255/sip-255.sock". */
 #define RUNTIME_TAIL_MAX 34
 /* Connects that may wait for the master. */
 #define BACKLOG 256
@@ -82,6 +82,13 @@ static int take_lock(int folder, int *out)
 	return -EBUSY;
 }
 
+static int make_folder(int parent, const char *name, mode_t mode)
+{
+	if (mkdirat(parent, name, 0700) < 0 || fchmodat(parent, name, mode, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 int runtime_open(struct runtime *r, const char *path)
 {
 	struct runtime mine = {.fd = -1, .lock = -1};
@@ -133,8 +140,8 @@ int runtime_open(struct runtime *r, const char *path)
 	if (mine.made && fchmod(mine.fd, 0755) < 0)
 		log_warn("runtime-mode", "path=%s error=\"%s\"", path, error_text(-errno));
 	clean_all(r);
-	if (mkdirat(r->fd, "root", 0700) < 0 || fchmodat(r->fd, "root", 0555, 0) < 0) {
-		error = -errno;
+	error = make_folder(r->fd, "root", 0555);
+	if (error < 0) {
 		log_error("runtime-folder", "path=%s error=\"%s\"", path, error_text(error));
 		runtime_close(r);
 	}
@@ -177,8 +184,90 @@ int listen_unix(const char *path, mode_t mode, int *out)
 	return 0;
 }
 
-void runtime_root(const struct runtime *r, char out[LIFELINE_PATH_MAX])
+void runtime_root(const struct runtime *r, enum carrier carrier, unsigned role, unsigned index,
+	char out[LIFELINE_PATH_MAX])
 {
-	snprintf(
-		out, LIFELINE_PATH_MAX, "%.*s/root", LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path);
+	const int most = LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX;
+
+	if (carrier == CARRIER_ZEROMQ && role != PEER_TLS)
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", most, r->path, role_name(role),
+			index & 0xff);
+	else
+		snprintf(out, LIFELINE_PATH_MAX, "%.*s/root", most, r->path);
+}
+
+/* ---- over ZeroMQ ---- */
+
+int runtime_mesh(struct runtime *r)
+{
+	/* The endpoints are reached through the edges folders only. */
+	int error = make_folder(r->fd, "mesh", 0700);
+
+	if (error == 0)
+		error = make_folder(r->fd, "edge", 0711);
+	if (error < 0)
+		log_error("mesh-folder", "path=%s error=\"%s\"", r->path, error_text(error));
+	return error;
+}
+
+void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX])
+{
+	snprintf(out, LIFELINE_PATH_MAX, "%.*s/mesh/sip-%u.sock",
+		LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX, r->path, index & 0xff);
+}
+
+int runtime_endpoint(struct runtime *r, unsigned index, int *fd)
+{
+	char path[LIFELINE_PATH_MAX];
+	int error;
+
+	runtime_endpoint_path(r, index, path);
+	/* Whoever reaches a link may connect; who reaches which link is the folders' matter. */
+	error = listen_unix(path, 0666, fd);
+	if (error < 0)
+		log_error("endpoint-listen", "path=%s error=\"%s\"", path, error_text(error));
+	return error;
+}
+
+static int link_endpoints(
+	struct runtime *r, const char *folder, unsigned role, unsigned index, unsigned sip_workers)
+{
+	char from[32], to[96];
+
+	for (unsigned i = 0; i < sip_workers; i++) {
+		if (role == PEER_SIP && i == index)
+			continue;
+		snprintf(from, sizeof(from), "mesh/sip-%u.sock", i);
+		snprintf(to, sizeof(to), "%s/sip-%u.sock", folder, i);
+		if (linkat(r->fd, from, r->fd, to, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
+	gid_t gid)
+{
+	char folder[48];
+	int error;
+
+	snprintf(folder, sizeof(folder), "edge/%s-%u", role_name(role), index);
+	error = mkdirat(r->fd, folder, 0700) < 0 ? -errno : 0;
+	if (error == 0)
+		error = link_endpoints(r, folder, role, index, sip_workers);
+	/* Given away last. Its owner could open it up again, but only for itself: it stands below
+	 * nothing that others may write. */
+	if (error == 0 && geteuid() == 0 &&
+		(fchmodat(r->fd, folder, 0500, 0) < 0 ||
+			fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0))
+		error = -errno;
+	if (error < 0)
+		log_error("edges-folder", "path=%s/%s error=\"%s\"", r->path, folder,
+			error_text(error));
+	return error;
+}
+
+void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX])
+{
+	snprintf(out, LIFELINE_PATH_MAX, "sip-%u.sock", to & 0xff);
 }

@@ -3,7 +3,10 @@
  *
  *     PATH/lock               flock: one master at a time
  *     PATH/control.sock       operators (made by control.c)
- *     PATH/root/              nothing: the root folder of every worker
+ *     PATH/root/              nothing: the root folder of every worker that connects to none
+ *     PATH/mesh/sip-N.sock    over ZeroMQ: the SIP workers' endpoints, listened on by the master
+ *     PATH/edge/ROLE-N/       over ZeroMQ: hard links to the endpoints that worker ROLE N may
+ * reach, and nothing else: its root folder
  */
 #ifndef SIPWARD_MASTER_RUNTIME_H
 #define SIPWARD_MASTER_RUNTIME_H
@@ -27,8 +30,28 @@ int runtime_open(struct runtime *r, const char *path);
 /* Removes everything in it, and the directory itself where runtime_open made it. */
 void runtime_close(struct runtime *r);
 
-/* The folder that workers are confined to: empty, and writable by none of them. */
-void runtime_root(const struct runtime *r, char out[LIFELINE_PATH_MAX]);
+/* The folder that a worker is confined to, writable by nobody else: its edges folder over ZeroMQ,
+ * which holds links to its own edges' endpoints; else the one that is empty. */
+void runtime_root(const struct runtime *r, enum carrier carrier, unsigned role, unsigned index,
+	char out[LIFELINE_PATH_MAX]);
+
+/* ---- over ZeroMQ ---- */
+
+/* Makes the folders of endpoints and edges. -errno, logged. */
+int runtime_mesh(struct runtime *r);
+/* Makes the endpoint of SIP worker index: a listening Unix stream socket, which the caller owns.
+ * -errno, logged. */
+int runtime_endpoint(struct runtime *r, unsigned index, int *fd);
+/* The path of that endpoint, for the worker that listens on it. */
+void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX]);
+/* Makes the edges folder of a worker, reachable by uid and gid only, with a link to the endpoint of
+ * each SIP worker but itself (endpoints made before). Where the process is not root, uid and gid
+ * must be its own. -errno, logged. */
+int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
+	gid_t gid);
+/* The path by which a worker reaches SIP worker to. It is relative: the working directory is the
+ * edges folder, whether the worker could make that its root or not. */
+void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX]);
 
 /* A listening Unix stream socket at path with that mode; the caller owns *fd. */
 int listen_unix(const char *path, mode_t mode, int *fd);

@@ -179,17 +179,21 @@ static void take_slots(struct sip *sip, const struct slot_map *map)
 		replay_horizon(sip->replay, clock_realtime_ms());
 }
 
+/* An edge, over either carrier; a transport worker is talked to from its first one on. */
 static int take_edge(struct sip *sip, struct lifeline_packet *p)
 {
-	uint16_t peer = ((const struct lifeline_edge *)(const void *)p->body)->peer;
-	int error = mesh_edge(sip->mesh, peer, p->fd[0]);
+	struct lifeline_ack ack;
+	uint16_t peer;
+	int error = mesh_packet(sip->mesh, p, &ack);
 
-	if (error)
+	if (error < 0)
 		return error;
-	p->fd[0] = -1;
-	if (PEER_ROLE(peer) == PEER_TRANSPORT)
-		sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
-	return 0;
+	if (p->type == LIFELINE_EDGE || p->type == LIFELINE_ALLOW) {
+		memcpy(&peer, p->body, sizeof(peer)); /* both begin with it */
+		if (PEER_ROLE(peer) == PEER_TRANSPORT)
+			sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
+	}
+	return error ? worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0) : 0;
 }
 
 static int on_packet(void *arg, struct lifeline_packet *p)
@@ -202,7 +206,11 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_SETTINGS: return take_settings(sip, p);
 	case LIFELINE_USERS: return take_users(sip, p);
 	case LIFELINE_KEYS: memcpy(&sip->keys, body, sizeof(sip->keys)); return 0;
-	case LIFELINE_EDGE: return take_edge(sip, p);
+	case LIFELINE_EDGE:
+	case LIFELINE_LISTEN:
+	case LIFELINE_ALLOW:
+	case LIFELINE_CONNECT:
+	case LIFELINE_PEER_UP: return take_edge(sip, p);
 	case LIFELINE_PEER_DOWN: {
 		const struct lifeline_peer *down = body;
 		if (sip->location)
@@ -270,8 +278,8 @@ int main(void)
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
-	if (mesh_new(&sip->mesh, sip->loop, on_record,
-		    sip)) /* edges come with the first configuration */
+	if (mesh_new(&sip->mesh, sip->loop, w->welcome.carrier, PEER(PEER_SIP, sip->index),
+		    on_record, sip)) /* edges come with the first configuration */
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;

@@ -116,12 +116,10 @@ static int transport_take_socket(struct context *c, struct lifeline_packet *pack
 	return 0;
 }
 
-static int transport_take_edge(struct context *c, struct lifeline_packet *packet)
+static int transport_take_key_edge(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_edge *edge = (const void *)packet->body;
-	int error = packet->type == LIFELINE_EDGE
-	                    ? mesh_edge(c->mesh, edge->peer, packet->fd[0])
-	                    : sign_client_edge(c->transport.sign_client, edge->peer, packet->fd[0]);
+	int error = sign_client_edge(c->transport.sign_client, edge->peer, packet->fd[0]);
 
 	if (error == 0)
 		packet->fd[0] = -1;
@@ -216,7 +214,9 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_KEYS: transport_take_keys(c, body); return 0;
 	case LIFELINE_SOCKET: return transport_take_socket(c, packet);
 	case LIFELINE_EDGE:
-	case LIFELINE_KEY_EDGE: return transport_take_edge(c, packet);
+	case LIFELINE_CONNECT:
+	case LIFELINE_PEER_UP: return mesh_packet(c->mesh, packet, NULL);
+	case LIFELINE_KEY_EDGE: return transport_take_key_edge(c, packet);
 	case LIFELINE_CERTIFICATE: return transport_take_certificate(c, packet);
 	case LIFELINE_CERTIFICATES: return transport_take_certificates(c, body);
 	case LIFELINE_AUTHORITIES: return transport_take_authorities(c, packet);
@@ -301,7 +301,10 @@ static int transport_prepare_worker(struct context *c)
 
 	if (!error)
 		error = loop_gather(loop);
-	return error ? error : mesh_new(&c->mesh, loop, transport_on_record, c);
+	return error ? error
+	             : mesh_new(&c->mesh, loop, c->worker.welcome.carrier,
+			       PEER(PEER_TRANSPORT, c->worker.welcome.index), transport_on_record,
+			       c);
 }
 
 static int transport_start_worker(struct context *c)

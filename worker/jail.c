@@ -262,7 +262,7 @@ static int send_notifier(struct worker *w, int notifier)
 
 static int filter(struct worker *w)
 {
-	int notifier, error = seccomp_close(w->role, &notifier);
+	int notifier, error = seccomp_close(w->role, w->welcome.carrier, &notifier);
 
 	if (error || notifier < 0)
 		return error;

@@ -13,8 +13,8 @@ enum probe_act {
 	PROBE_COUNT
 };
 const char *probe_text(unsigned act);
-/* Whether the role may do it by design. */
-bool probe_permitted(unsigned act, enum peer_role role);
+/* Whether the role, joined to the others by that carrier, may do it by design. */
+bool probe_permitted(unsigned act, enum peer_role role, enum carrier carrier);
 /* How many variants an act has (families of sockets): lifeline_probe.variant counts from 0. */
 unsigned probe_variants(unsigned act);
 

@@ -41,14 +41,19 @@ enum {
 #include "ipc/roles.def"
 #undef ROLE
 };
+/* Roles that ZeroMQ joins. */
+#define ZEROMQ_SHIFT 8
+#define Z(roles) ((roles) << ZEROMQ_SHIFT)
 enum {
 #define GROUP(group, roles, reason) roles_##group = roles,
 #define CALL(group, call)
 #define CALL_IF(group, call, ...)
+#define REFUSE(roles, call, error, reason)
 #include "seccomp.def"
 #undef GROUP
 #undef CALL
 #undef CALL_IF
+#undef REFUSE
 };
 
 static int add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call, unsigned count,
@@ -71,10 +76,15 @@ static int add_rules(scmp_filter_ctx filter, unsigned role)
 		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call),          \
 			sizeof(conditions) / sizeof(conditions[0]), conditions);                   \
 	}
+#define REFUSE(roles, call, errno_value, reason)                                                   \
+	if (!error)                                                                                \
+		error = add(filter, (roles)&role, SCMP_ACT_ERRNO(errno_value), SCMP_SYS(call), 0,  \
+			NULL);
 #include "seccomp.def"
 #undef GROUP
 #undef CALL
 #undef CALL_IF
+#undef REFUSE
 	return error;
 }
 
@@ -157,11 +167,11 @@ static int put(struct sock_filter *program, unsigned length, unsigned flags)
 	return result < 0 ? -errno : (int)result;
 }
 
-int seccomp_close(enum peer_role role, int *notifier)
+int seccomp_close(enum peer_role role, enum carrier carrier, int *notifier)
 {
 	static struct sock_filter program[PROGRAM_MAX];
-	unsigned length = 0;
-	int result = make(1u << role, SCMP_ACT_NOTIFY, program, &length);
+	unsigned length = 0, roles = 1u << role | (carrier == CARRIER_ZEROMQ ? Z(1u << role) : 0);
+	int result = make(roles, SCMP_ACT_NOTIFY, program, &length);
 
 	if (!result)
 		result = put(program, length,
@@ -174,7 +184,7 @@ int seccomp_close(enum peer_role role, int *notifier)
 	if (result != -EBUSY && result != -EINVAL)
 		return result;
 	log_debug("seccomp-notifier", "error=\"%s\"", error_text(result));
-	result = make(1u << role, SCMP_ACT_KILL_PROCESS, program, &length);
+	result = make(roles, SCMP_ACT_KILL_PROCESS, program, &length);
 	if (!result)
 		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC);
 	if (result > 0) /* a thread that could not be reached */

@@ -121,6 +121,7 @@ static void run_status(struct master *m, struct request *r, json_t *arguments)
 		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
 		"worker_deaths", (json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS],
 		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
+	json_object_set_new(object, "ipc", json_string(carrier_name(s->carrier)));
 	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
 	json_object_set_new(object, "jail_missing", missing_steps(s));
 	json_object_set_new(

@@ -77,6 +77,11 @@ static struct lifeline_packet *packet_buffer(struct verification *x)
 	return x->master->supervisor.packet;
 }
 
+static bool permitted(const struct verification *x, unsigned act, unsigned role)
+{
+	return probe_permitted(act, role, x->master->supervisor.carrier);
+}
+
 /* ---- what came of it ---- */
 
 static void judge(struct verification *x, const struct probe *p, const char *verdict, bool refused)
@@ -242,6 +247,23 @@ static void time_is_up(struct timer *t, void *arg)
 	kill(p->pid, SIGKILL);
 }
 
+/* At the endpoint of a SIP worker that is in the probe's root folder (that of worker 0, which has
+ * no edge to itself), with a token that is good for another. */
+static void aim_at_mesh(
+	const struct supervisor *s, const struct probe *p, struct lifeline_probe *body)
+{
+	unsigned listener = p->role == PEER_SIP ? 1 : 0, other = listener ? 0 : 1;
+	const struct edge_token *edge =
+		s->tokens.edge ? edge_tokens_of(&s->tokens, PEER(PEER_TRANSPORT, 0), other) : NULL;
+
+	runtime_edge_path(listener, body->path);
+	snprintf(body->user, sizeof(body->user), "%u", PEER(PEER_TRANSPORT, 0));
+	if (edge && edge->state == EDGE_OPEN)
+		memcpy(body->token, edge->token, sizeof(body->token));
+	else
+		randombytes_buf(body->token, sizeof(body->token));
+}
+
 /* Whom and what the act is aimed at. */
 static void aim(struct verification *x, const struct probe *p, struct lifeline_probe *body)
 {
@@ -265,6 +287,8 @@ static void aim(struct verification *x, const struct probe *p, struct lifeline_p
 	case PROBE_CONNECT_CONTROL:
 		snprintf(body->path, sizeof(body->path), "%s", m->config->control_path);
 		break;
+	case PROBE_MESH_NO_TOKEN:
+	case PROBE_MESH_OTHER_TOKEN: aim_at_mesh(s, p, body); break;
 	}
 }
 
@@ -286,12 +310,13 @@ static int tell_all(struct verification *x, struct probe *p)
 		.uid = account->uid,
 		.gid = account->gid,
 		.fds_limit = s->fds_limit[p->role],
+		.carrier = s->carrier,
 	};
 	struct lifeline_keys keys = {0};
 	struct lifeline_probe aimed;
 	int error;
 
-	runtime_root(s->runtime, welcome.root);
+	runtime_root(s->runtime, s->carrier, p->role, 0, welcome.root);
 	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof(welcome), x->page);
 	if (error == 0 && role_has(p->role, ROLE_MESSAGES))
 		error = tell(p, LIFELINE_KEYS, &keys, sizeof(keys), -1);
@@ -304,6 +329,7 @@ static int tell_all(struct verification *x, struct probe *p)
 	aim(x, p, &aimed);
 	if (error == 0)
 		error = tell(p, LIFELINE_PROBE, &aimed, sizeof(aimed), -1);
+	sodium_memzero(&aimed, sizeof(aimed)); /* a token */
 	return error ? error : tell(p, LIFELINE_GO, NULL, 0, -1);
 }
 
@@ -354,7 +380,7 @@ static bool wanted(const struct verification *x)
 	const struct supervisor *s = &x->master->supervisor;
 
 	return x->act < PROBE_COUNT && x->role && s->role_count[x->role] &&
-	       (x->act == PROBE_HOLD || !probe_permitted(x->act, x->role));
+	       (x->act == PROBE_HOLD || !permitted(x, x->act, x->role));
 }
 
 static json_t *text_of(const struct verification *x, unsigned act, unsigned role)
@@ -362,7 +388,7 @@ static json_t *text_of(const struct verification *x, unsigned act, unsigned role
 	const struct cell *c = &x->cell[act][role];
 	char text[VERDICT_MAX + 64];
 
-	if (probe_permitted(act, role) && act != PROBE_HOLD)
+	if (permitted(x, act, role) && act != PROBE_HOLD)
 		return json_string("permitted");
 	if (c->refused < c->tried || c->tried <= 1)
 		snprintf(text, sizeof(text), "%s", c->verdict[0] ? c->verdict : "NOT TRIED");
@@ -408,7 +434,7 @@ static void end(struct verification *x)
 	x->master->verification = NULL;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
-			if (x->master->supervisor.role_count[r] && !probe_permitted(act, r) &&
+			if (x->master->supervisor.role_count[r] && !permitted(x, act, r) &&
 				!x->cell[act][r].tried)
 				x->bad++;
 	x->done(x->arg, rows, x->bad);

@@ -8,9 +8,19 @@
 /* From exec to READY: stores may have to be checked. */
 #define START_MAX_MS 30000
 
-/* Tells a new life everything up to GO, and its peers of their ends of its edges. It has
- * START_MAX_MS to become ready. */
+/* Over ZeroMQ a transport worker starts without the edges that have not been acknowledged by then.
+ */
+#define EDGE_WAIT_MS 2000
+
+/* Tells a new life everything up to GO, and its peers of their ends of its edges. Over ZeroMQ GO
+ * waits, for transport workers, until their edges are acknowledged. */
 void configure_worker(struct worker_slot *w);
+/* Tells it to go, without waiting any longer. It has START_MAX_MS to become ready. */
+void configure_go(struct worker_slot *w);
+/* A SIP worker has acknowledged a token (LIFELINE_ACK): its connecter gets it. */
+void configure_acknowledged(struct worker_slot *w, const struct lifeline_ack *ack);
+/* Tells the peers of a worker that it is ready, where they have to know. */
+void configure_tell_ready(struct worker_slot *w);
 /* Tells the peers of a worker that it has died. */
 void configure_tell_death(struct worker_slot *w);
 

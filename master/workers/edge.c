@@ -1,4 +1,4 @@
-/* edge.c - the pairs over which two workers talk (ipc/mesh.h, ipc/sign.h).
+/* edge.c - the pairs over which two workers talk (ipc/sign.h, and ipc/mesh.h where pairs carry it).
  *
  * A pair is made when both live and belongs to these two lives: what one that was taken over did to
  * its socket ends with it. The master keeps neither end.

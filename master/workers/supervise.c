@@ -67,7 +67,8 @@ static void became_ready(struct worker_slot *w)
 	log_info("worker-ready", "peer=%s-%u pid=%d incarnation=%u after_ms=%llu",
 		role_name(w->role), w->index, (int)w->pid, w->incarnation,
 		(unsigned long long)(w->ready - w->started));
-	certificates_ready(w->supervisor->certificates, w);
+	certificates_ready(s->certificates, w);
+	configure_tell_ready(w);
 }
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only
@@ -101,9 +102,15 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 	case LIFELINE_READY:
 		if (last || w->state == WORKER_STOPPING)
 			return true;
-		if (w->state != WORKER_STARTING)
+		if (w->state != WORKER_STARTING || w->waits_for_edges)
 			return false;
 		became_ready(w);
+		return true;
+	case LIFELINE_ACK:
+		if (w->role != PEER_SIP || s->carrier != CARRIER_ZEROMQ)
+			return false;
+		if (!last && worker_lives(w))
+			configure_acknowledged(w, (const void *)p->body);
 		return true;
 	case LIFELINE_CERTIFICATES_RESULT:
 		return last ||
@@ -237,7 +244,14 @@ static void timer_fired(struct timer *t, void *arg)
 		if (!w->supervisor->stopping)
 			spawn(w);
 		break;
-	case WORKER_STARTING: worker_kill(w, "never-ready"); break;
+	case WORKER_STARTING:
+		if (w->waits_for_edges) {
+			log_warn("edges-late", "peer=%s-%u", role_name(w->role), w->index);
+			configure_go(w);
+		} else {
+			worker_kill(w, "never-ready");
+		}
+		break;
 	case WORKER_READY: break;
 	case WORKER_STOPPING: worker_kill(w, "did-not-leave"); break;
 	}
@@ -391,6 +405,7 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 		.index = (uint8_t)index,
 		.lifeline = -1,
 		.page_fd = -1,
+		.endpoint = -1,
 		.notifier = {.fd = -1}};
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, timer_fired, w);
@@ -398,6 +413,25 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 	error = make_page(w);
 	if (error < 0)
 		log_error("worker-page", "error=\"%s\"", error_text(error));
+	if (error == 0 && role == PEER_SIP && s->carrier == CARRIER_ZEROMQ)
+		error = runtime_endpoint(s->runtime, index, &w->endpoint);
+	return error;
+}
+
+/* What edges over ZeroMQ need: tokens, and a root folder for each worker that connects. */
+static int make_edges(struct supervisor *s)
+{
+	int error = edge_tokens_new(
+		&s->tokens, s->role_count[PEER_TRANSPORT], s->role_count[PEER_SIP]);
+
+	for (unsigned i = 0; i < s->count && error == 0; i++) {
+		const struct worker_slot *w = &s->worker[i];
+
+		if (role_has(w->role, ROLE_MESSAGES))
+			error = runtime_edges(s->runtime, w->role, w->index,
+				s->role_count[PEER_SIP], s->account[w->role].uid,
+				s->account[w->role].gid);
+	}
 	return error;
 }
 
@@ -415,9 +449,13 @@ int supervise_open(struct supervisor *s)
 		error = -ENOMEM;
 	if (error == 0)
 		slots_spread(&s->slots, s->role_count[PEER_SIP]);
+	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
+		error = runtime_mesh(s->runtime);
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
 		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
 			error = make_worker(s, r, i);
+	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
+		error = make_edges(s);
 	if (error < 0)
 		supervise_close(s);
 	return error;
@@ -444,9 +482,12 @@ void supervise_close(struct supervisor *s)
 			munmap(w->page, sizeof(*w->page));
 		if (w->page_fd >= 0)
 			close(w->page_fd);
+		if (w->endpoint >= 0)
+			close(w->endpoint);
 	}
 	free(s->worker);
 	free(s->packet);
+	edge_tokens_free(&s->tokens);
 	s->worker = NULL;
 	s->packet = NULL;
 	s->count = 0;

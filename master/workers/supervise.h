@@ -21,7 +21,7 @@
 /* Lines a second that a worker may log. */
 #define LOG_RATE_MAX 2000
 
-/* Makes the table and pages; starts nothing. -errno, logged. */
+/* Makes the table, pages and what the mesh needs; starts nothing. -errno, logged. */
 int supervise_open(struct supervisor *s);
 /* Starts all workers. */
 void supervise_start(struct supervisor *s);

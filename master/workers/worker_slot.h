@@ -14,6 +14,7 @@
 #include "master/config/config.h"
 #include "master/jail/notifier.h"
 #include "master/runtime.h"
+#include "edge_tokens.h"
 #include "outbox.h"
 
 /* Reasons of worker_kill that speak against what the worker had in hand (death_cause.h). */
@@ -42,7 +43,9 @@ struct worker_slot {
 	struct outbox outbox;
 	struct page *page; /* shared with the worker */
 	int page_fd;
-	struct timer timer;      /* DOWN: respawn; STARTING: give up; STOPPING: kill */
+	int endpoint;            /* over ZeroMQ, of SIP workers: where peers connect to; else -1 */
+	bool waits_for_edges;    /* GO has not been sent yet */
+	struct timer timer;      /* DOWN: respawn; STARTING: GO, or give up; STOPPING: kill */
 	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
 	uint64_t starts, deaths, hangs;
 	unsigned failures;      /* lives in a row that never became ready */
@@ -91,6 +94,7 @@ struct supervisor {
 	unsigned role_count[ROLE_COUNT];
 	struct account account[ROLE_COUNT];
 	uint32_t fds_limit[ROLE_COUNT];
+	enum carrier carrier; /* of the mesh */
 	const char *program[ROLE_COUNT];
 	uint8_t log_level;
 	bool jail_log;            /* what the filters do not allow is logged and let through */
@@ -106,6 +110,7 @@ struct supervisor {
 	/* its own */
 	struct worker_slot *worker;
 	unsigned count;
+	struct edge_tokens tokens; /* over ZeroMQ */
 	struct slot_map slots;
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;

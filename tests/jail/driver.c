@@ -6,21 +6,26 @@
  * Its role is in the name that it was started by. Only the worker with index 0 was taken over: with
  * another index it becomes the program of the same name in the folder "honest" beside it.
  *
+ * Over ZeroMQ it speaks through libzmq, or, to say what libzmq would not, on raw connections to its
+ * edges' endpoints.
+ *
  * Interface: a datagram socket "ROLE.act" beside the program takes commands, struct command and its
  * bytes; each is answered with struct answer, to whoever sent the last one. What arrives from the
  * victims goes there too.
  */
 #include "worker/skeleton.h"
-#include "ipc/mesh.h"
+#include "ipc/mesh_zeromq.h"
 #include "ipc/sign_packet.h"
 #include "worker-transport/parse/parse.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -29,14 +34,16 @@
 /* What a flood may take: less than the master's watchdog waits. */
 #define FLOOD_MS 1500
 #define COMMAND_MAX (512u * 1024)
+#define RAW_MAX 65536
 
 struct command {
-	char op; /* M: a packet on the edge to peer, with fds; S: shut that edge down; X: close it
-	          * and stay; L: a packet to the master with fds; K: a packet on the key edge to
-	          * peer, with fds; P: parse the bytes and answer with the block; D: stop (fds 1) or
-	          * go on reading what the master says; H: tell (fds 1) or not of records that come;
-	          * G: fill the shared page's counters with the first byte; C: close the lifeline
-	          * and stay */
+	char op; /* M: a packet on the edge to peer, with fds; R: the same on a new raw connection
+	          * over ZeroMQ, which stays open; Q: closes all of these; S: shut that edge down;
+	          * X: close it and stay; L: a packet to the master with fds; K: a packet on the key
+	          * edge to peer, with fds; P: parse the bytes and answer with the block; D: stop
+	          * (fds 1) or go on reading what the master says; H: tell (fds 1) or not of records
+	          * that come; G: fill the shared page's counters with the first byte; C: close the
+	          * lifeline and stay */
 	uint8_t fds;
 	uint16_t peer;
 	uint32_t repeat; /* times, at least once */
@@ -63,7 +70,10 @@ struct edge {
 static struct {
 	struct worker worker;
 	int act, null;
+	struct mesh *mesh;        /* over ZeroMQ */
 	struct edge edge[4][256]; /* by role and index of the peer */
+	int raw[RAW_MAX];
+	unsigned raws;
 	struct sockaddr_un test;
 	socklen_t test_size;
 	bool hears;
@@ -126,6 +136,22 @@ static void on_edge(void *arg, uint32_t events)
 	}
 }
 
+static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+{
+	(void)arg;
+	if (d.hears)
+		tell(&(struct answer){.op = 'm', .peer = peer, .error = type}, data, size);
+}
+
+static int take_mesh(struct lifeline_packet *p)
+{
+	struct lifeline_ack ack;
+	int error = mesh_packet(d.mesh, p, &ack);
+
+	return error == 1 ? worker_send(&d.worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0)
+	                  : error;
+}
+
 static int take_edge(struct lifeline_packet *p)
 {
 	uint16_t peer = ((const struct lifeline_edge *)(const void *)p->body)->peer;
@@ -143,6 +169,10 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 	switch (p->type) {
 	case LIFELINE_EDGE:
 	case LIFELINE_KEY_EDGE: return take_edge(p);
+	case LIFELINE_LISTEN:
+	case LIFELINE_ALLOW:
+	case LIFELINE_CONNECT:
+	case LIFELINE_PEER_UP: return take_mesh(p);
 	case LIFELINE_CERTIFICATES: {
 		const struct lifeline_certificates *order = (void *)p->body;
 		struct lifeline_certificates_result result = {
@@ -186,6 +216,70 @@ static int send_packet(int fd, const unsigned char *bytes, size_t size, unsigned
 	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+static int send_zeromq(uint16_t peer, const unsigned char *bytes, size_t size)
+{
+	struct link *found = link_find(d.mesh, peer);
+	struct zlink *l = found ? zlink_of(found) : NULL;
+	struct zmesh *z = zmesh_of(d.mesh);
+
+	if (!l || !(l->path[0] ? l->up : l->routed && z->router.zmq))
+		return -ENOTCONN;
+	if (l->path[0]) {
+		l->dealer.used = true;
+		return zmq_send(l->dealer.zmq, bytes, size, ZMQ_DONTWAIT) < 0 ? -errno : 0;
+	}
+	z->router.used = true;
+	if (zmq_send(z->router.zmq, l->routing_id, ROUTING_ID_SIZE, ZMQ_DONTWAIT | ZMQ_SNDMORE) <
+			0 ||
+		zmq_send(z->router.zmq, bytes, size, ZMQ_DONTWAIT) < 0)
+		return errno == EHOSTUNREACH ? -ENOTCONN : -errno;
+	return 0;
+}
+
+static int end_zeromq(uint16_t peer)
+{
+	struct link *found = link_find(d.mesh, peer);
+	struct zlink *l = found ? zlink_of(found) : NULL;
+
+	if (!l || !(l->path[0] || l->routed))
+		return -ENOTCONN;
+	if (!l->path[0]) { /* whoever connects has no other door */
+		zsocket_close(&zmesh_of(d.mesh)->router);
+		return 0;
+	}
+	zedge_close(l);
+	l->path[0] = '\0';
+	return 0;
+}
+
+/* One more connection to the endpoint of peer. */
+static int send_raw(uint16_t peer, const unsigned char *bytes, size_t size, unsigned fds)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (d.raws == RAW_MAX)
+		return -ENOSPC;
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return -errno;
+	snprintf(a.sun_path, sizeof(a.sun_path), "sip-%u.sock", PEER_INDEX(peer));
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		int error = -errno; /* EAGAIN: the backlog is full */
+
+		close(fd);
+		return error;
+	}
+	d.raw[d.raws++] = fd;
+	return size ? send_packet(fd, bytes, size, fds) : 0;
+}
+
+static int close_raw(void)
+{
+	while (d.raws)
+		close(d.raw[--d.raws]);
+	return 0;
+}
+
 static int send_edge(uint16_t peer, const unsigned char *bytes, size_t size, unsigned fds)
 {
 	const struct edge *e = edge_of(peer);
@@ -213,9 +307,13 @@ static int end_edge(uint16_t peer, bool keep)
 static int do_once(const struct command *c, const unsigned char *bytes, size_t size)
 {
 	switch (c->op) {
-	case 'M': return send_edge(c->peer, bytes, size, c->fds & 15);
+	case 'M':
+		return d.mesh ? send_zeromq(c->peer, bytes, size)
+		              : send_edge(c->peer, bytes, size, c->fds & 15);
+	case 'R': return send_raw(c->peer, bytes, size, c->fds & 15);
+	case 'Q': return close_raw();
 	case 'S':
-	case 'X': return end_edge(c->peer, c->op == 'S');
+	case 'X': return d.mesh ? end_zeromq(c->peer) : end_edge(c->peer, c->op == 'S');
 	case 'L': return send_packet(d.worker.lifeline, bytes, size, c->fds & 15);
 	case 'K':
 		return send_edge(
@@ -299,10 +397,35 @@ static int listen_to_test(const char *program)
 	return loop_add(d.worker.loop, d.act, EPOLLIN, on_command, NULL, NULL);
 }
 
+/* Who it is tells others who connects. */
+static int take_identity(const struct lifeline_welcome *welcome)
+{
+	if (!welcome->drop)
+		return 0;
+	return setgroups(0, NULL) < 0 || setresgid(welcome->gid, welcome->gid, welcome->gid) < 0 ||
+	                       setresuid(welcome->uid, welcome->uid, welcome->uid) < 0
+	               ? -errno
+	               : 0;
+}
+
 static int start(const char *program)
 {
+	const struct lifeline_welcome *welcome = &d.worker.welcome;
+	const struct rlimit fds = {welcome->fds_limit, welcome->fds_limit};
+	int error;
+
 	d.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return listen_to_test(program);
+	if (setrlimit(RLIMIT_NOFILE, &fds) < 0) /* it has no more than those in a jail */
+		return -errno;
+	if (d.mesh) {
+		/* the paths of edges begin there */
+		if (chdir(welcome->root) < 0)
+			return -errno;
+		if ((error = mesh_start(d.mesh)))
+			return error;
+	}
+	error = listen_to_test(program);
+	return error ? error : take_identity(welcome);
 }
 
 /* The program of this name that was not taken over. */
@@ -327,7 +450,13 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "0") != 0)
 		return become_honest(argv);
-	if (worker_begin(w, role, on_packet, NULL, NULL) || worker_receive(w))
+	if (worker_begin(w, role, on_packet, NULL, NULL))
+		return EXIT_FAILURE;
+	if (role != PEER_TLS && w->welcome.carrier == CARRIER_ZEROMQ &&
+		mesh_new(&d.mesh, w->loop, CARRIER_ZEROMQ, PEER(role, w->welcome.index), on_record,
+			NULL))
+		return EXIT_FAILURE;
+	if (worker_receive(w))
 		return EXIT_FAILURE;
 	int error = start(argv[0]);
 	if (error) {

@@ -1,11 +1,15 @@
-"""Strangers, who find no door to a worker, and clients of the control socket: they are refused and
-counted, and whoever is behind the door goes on as if nothing were."""
-import json, os, random, socket, subprocess, unittest
+"""Strangers at the doors of workers, or without one to knock at, and clients of the control socket:
+they are refused and counted, and whoever is behind the door goes on as if nothing were."""
+import json, os, random, resource, socket, struct, subprocess, unittest
 
-from gateway import WAIT, Gateway, Phone, wait_for
-from processes import GROWTH_MAX, SANITIZED, fds_of, memory
+from gateway import IPC, WAIT, Gateway, Phone, wait_for
+from processes import GROWTH_MAX, SANITIZED, fds_of, limit, memory
+
+CONNECTIONS = 256
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"PLAIN".ljust(20, b"\0") + bytes(32)
 
 
+@unittest.skipUnless(IPC == "pairs", "over ZeroMQ there are doors: see Mesh")
 class Edges(unittest.TestCase):
     """Workers reach each other by fds that the master gave them: a stranger finds no door to knock
     at."""
@@ -63,6 +67,115 @@ class Edges(unittest.TestCase):
         if not SANITIZED:
             for worker, pid in self.pids.items():
                 self.assertEqual(len(os.listdir(f"/proc/{pid}/task")), 1, worker)
+
+
+@unittest.skipUnless(IPC == "zeromq", "over pairs there is no door: see Edges")
+class Mesh(unittest.TestCase):
+    def setUp(self):
+        """Who can reach the endpoint is a transport worker's process; here the test stands in its
+        place."""
+        self.g = Gateway(
+            transport=1, sip=1, tls=0, extra=f"limits {{ connections = {CONNECTIONS} }}"
+        )
+        self.addCleanup(self.g.close)
+        self.worker = self.g.workers("sip")[0]
+        self.path = str(self.g.dir / "run/edge/transport-0/sip-0.sock")
+        self.phone = Phone(self.g, "alice")
+        self.addCleanup(self.phone.close)
+        self.assertEqual(self.phone.register().status, 200)
+        self.before = memory(self.worker["pid"])
+        self.open = []
+        self.addCleanup(lambda: [s.close() for s in self.open])
+
+    def reach(self, *pieces):
+        s = socket.socket(socket.AF_UNIX)
+        self.open.append(s)
+        s.connect(self.path)  # blocking: there may be more of us than the backlog takes
+        s.settimeout(20)
+        for p in pieces:
+            try:
+                s.sendall(p)
+            except OSError:
+                break
+        return s
+
+    def assert_unmoved(self):
+        now = self.g.workers("sip")[0]
+        self.assertEqual((now["pid"], now["deaths"], now["hangs"]), (self.worker["pid"], 0, 0))
+        if not SANITIZED:
+            self.assertLess(memory(now["pid"]) - self.before, GROWTH_MAX)
+        self.assertEqual(self.phone.register(cseq=10).status, 200)
+
+    def test_more_connections_than_a_transport_worker_can_have(self):
+        """libzmq aborts where it finds no fd to accept with."""
+        most = int(limit(self.g.workers("transport")[0]["pid"], "Max open files")[0])
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for i in range(most):
+            self.reach(GREETING if i % 2 else b"")
+        self.assert_unmoved()
+
+    def test_half_a_handshake_is_ended(self):
+        """By its time, whatever it stopped at."""
+        for cut in (0, 1, 10, 11, 32, 64, 65):
+            s = self.reach((GREETING + b"\x04\x30\x05HELLO")[:cut])
+            wait_for(lambda: self.ended(s), f"end of a handshake cut at {cut}")
+        self.assert_unmoved()
+
+    def ended(self, s):
+        s.settimeout(0.05)
+        try:
+            return s.recv(4096) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    def test_what_no_peer_sends(self):
+        hello = (
+            lambda user, token: b"\x04"
+            + bytes([8 + len(user) + len(token)])
+            + b"\x05HELLO"
+            + bytes([len(user)])
+            + user
+            + bytes([len(token)])
+            + token
+        )
+        huge = b"\x06" + struct.pack(">Q", 1 << 62)
+        for what in (
+            b"\x00" * 64,
+            b"GET / HTTP/1.1\r\n\r\n" * 8,
+            GREETING.replace(b"PLAIN", b"NULL\0"),
+            GREETING.replace(b"PLAIN", b"CURVE"),
+            GREETING[:10] + b"\x01" + bytes(53),
+            GREETING + huge,
+            GREETING + huge + b"x" * 100000,
+            GREETING + b"\x02" + struct.pack(">Q", 1 << 40),
+            GREETING + b"\x04\x00",
+            GREETING + b"\x04\xff" + b"\xff" * 255,
+            GREETING + hello(b"", b""),
+            GREETING + hello(b"256", bytes(32)),
+            GREETING + hello(b"4294967296", b"x" * 32),
+            GREETING + hello(b"256", b"x" * 200),
+            GREETING + b"\x04\x10\x05HELLO\xff\xff",
+            GREETING + b"\x04\x20\x08INITIATE" + bytes(23),
+            GREETING + b"\x00\x05hello" * 1000,
+        ):
+            s = self.reach(what)
+            wait_for(lambda: self.ended(s), f"end of {what[64:90]!r}")
+        self.assertGreaterEqual(self.g.counters().get("mesh_auth_refused", 0), 3)
+        self.assert_unmoved()
+
+    def test_a_storm_of_wrong_tokens(self):
+        hello = GREETING + b"\x04\x2b\x05HELLO\x03256\x20" + b"t" * 32
+        for _ in range(1000):
+            self.reach(hello).close()
+        wait_for(lambda: self.g.counters().get("mesh_auth_refused", 0) > 0, "refusals")
+        self.assert_unmoved()
+        self.assertLess(
+            self.g.log_text().count("mesh-auth-refused"), 50, "it does not fill the log"
+        )
 
 
 class Control(unittest.TestCase):

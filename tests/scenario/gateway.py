@@ -10,6 +10,8 @@ BUILD = pathlib.Path(
     os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 )
 BIN = BUILD / "bin"
+# What carries messages between workers: zeromq, unless a run is for the other one.
+IPC = os.environ.get("SIPWARD_IPC", "zeromq")
 WAIT = int(
     os.environ.get("SIPWARD_WAIT", 20)
 )  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
@@ -60,9 +62,17 @@ trunk = {{ "pbx" }} }}
 """
 
 
+def with_ipc(config, ipc):
+    """The config with that carrier between workers: zeromq or pairs."""
+    return re.sub(r"\bworkers\s*{", f"workers {{ ipc = {ipc} ", config, count=1)
+
+
 class Gateway:
     """A running sipward with the usual test config: users alice, bob, carol (password = name +
-    "-secret"), access on :5060, core on :5062, trunk to {ip}:5080."""
+    "-secret"), access on :5060, core on :5062, trunk to {ip}:5080.
+
+    ipc: what carries messages between workers; by default what SIPWARD_IPC says, or else the
+    product's own default."""
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class Gateway:
         config=None,
         start=True,
         bin=BIN,
+        ipc=None,
     ):
         self.ip, self.bin = own_address(), pathlib.Path(bin)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-"))
@@ -101,6 +112,9 @@ class Gateway:
                 targets=", ".join(f'"{t.format(ip=self.ip)}"' for t in targets),
             )
         )
+        self.ipc = ipc or os.environ.get("SIPWARD_IPC")
+        if self.ipc:
+            self.config.write_text(with_ipc(self.config.read_text(), self.ipc))
         self.write_users(users)
         if start:
             try:
@@ -120,6 +134,10 @@ class Gateway:
         path.write_text("\n".join(lines) + "\n")
         os.chmod(path, 0o644)
         path.rename(self.dir / "users")
+
+    def carrier(self):
+        """What carries messages between its workers."""
+        return self.ctl("status")["object"]["ipc"]
 
     def command(self):
         return [

@@ -33,6 +33,7 @@ class Libraries(unittest.TestCase):
     def test_master(self):
         self.links_none(
             "sipward",
+            "libzmq",
             "libcrypto",
             "libssl",
             "libosip2",
@@ -49,8 +50,6 @@ class Libraries(unittest.TestCase):
             "liblmdb",
             "libconfuse",
             "libjansson",
-            "libkrb5",
-            *([] if SANITIZED else ["libstdc++"]),
         )
 
     def test_sip(self):
@@ -59,13 +58,12 @@ class Libraries(unittest.TestCase):
             "libconfuse",
             "libjansson",
             "libssl",
-            "libkrb5",
-            *([] if SANITIZED else ["libstdc++"]),
         )
 
     def test_tls(self):
         self.links_none(
             "sipward-tls",
+            "libzmq",
             "libosip2",
             "libosipparser2",
             "liblmdb",
@@ -75,6 +73,31 @@ class Libraries(unittest.TestCase):
             "libkrb5",
             *([] if SANITIZED else ["libstdc++"]),
         )
+
+    def test_libzmq_is_where_messages_are_exchanged(self):
+        for program in PROGRAMS:
+            self.assertEqual(
+                "libzmq" in libraries(BIN / program),
+                program in ("sipward-transport", "sipward-sip"),
+                program,
+            )
+
+    def test_status_says_what_carries_messages(self):
+        """And a reload does not change it."""
+        for ipc, other in (("zeromq", "pairs"), ("pairs", "zeromq")):
+            g = Gateway(ipc=ipc)
+            self.addCleanup(g.close)
+            self.assertEqual(g.carrier(), ipc)
+            g.config.write_text(g.config.read_text().replace(f"ipc = {ipc}", f"ipc = {other}"))
+            done = subprocess.run(
+                [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "reload"],
+                capture_output=True,
+                text=True,
+                timeout=WAIT,
+            )
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f'from "{ipc}" to "{other}"', done.stdout + done.stderr)
+            self.assertEqual(g.carrier(), ipc)
 
     @unittest.skipIf(SANITIZED, "built with sanitizers")
     def test_hardening(self):

@@ -26,6 +26,7 @@ static struct supervisor s;
 static int end[8]; /* the worker's end, by place in the table */
 static int edge_fd;
 static struct lifeline_packet packet;
+static enum carrier carrier;
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
 {
@@ -54,6 +55,7 @@ static void setup(void)
 		.lives = &state,
 		.listen = &no_listeners,
 		.role_count = {[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1},
+		.carrier = carrier,
 		.settings = {-1, image(), image(), image()},
 		.users = image(),
 	};
@@ -73,7 +75,14 @@ static void teardown(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(introduce, .init = setup, .fini = teardown);
+static void setup_pairs(void)
+{
+	carrier = CARRIER_PAIRS;
+	setup();
+}
+
+TestSuite(introduce, .init = setup_pairs, .fini = teardown);
+TestSuite(introduce_zeromq, .init = setup, .fini = teardown);
 
 static size_t place(const struct worker_slot *w)
 {
@@ -301,4 +310,139 @@ Test(introduce, a_death_is_told_to_those_that_it_talked_to)
 	cr_expect(find(sip, LIFELINE_PEER_DOWN));
 	cr_expect_eq(((struct lifeline_peer *)packet.body)->peer, PEER(PEER_TRANSPORT, 0));
 	cr_expect_not(find(b, LIFELINE_PEER_DOWN));
+}
+
+/* ---- over ZeroMQ: tokens, and who knows them first ---- */
+
+static struct lifeline_allow allow_of(const struct worker_slot *listener)
+{
+	cr_assert(find(listener, LIFELINE_ALLOW), "no ALLOW");
+	return *(struct lifeline_allow *)packet.body;
+}
+
+static void acknowledge(struct worker_slot *listener, const struct lifeline_allow *allow)
+{
+	struct lifeline_ack ack = {.sequence = allow->sequence};
+
+	configure_acknowledged(listener, &ack);
+}
+
+Test(introduce_zeromq, a_connecter_gets_its_token_when_the_listener_knows_it)
+{
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
+	struct lifeline_allow allow;
+
+	live(sip);
+	cr_expect(find(sip, LIFELINE_GO), "a SIP worker waits for nobody");
+	live(transport);
+	cr_expect(transport->waits_for_edges);
+	cr_expect_not(find(transport, LIFELINE_CONNECT), "not before the acknowledgement");
+	allow = allow_of(sip);
+	cr_expect_eq(allow.peer, PEER(PEER_TRANSPORT, 0));
+	acknowledge(sip, &allow);
+	cr_assert_eq(next(transport), LIFELINE_CONNECT);
+	const struct lifeline_connect *edge = (const void *)packet.body;
+	cr_expect_eq(edge->peer, PEER(PEER_SIP, 0));
+	cr_expect_eq(memcmp(edge->token, allow.token, MESH_TOKEN_SIZE), 0);
+	char folder[LIFELINE_PATH_MAX];
+	runtime_root(s.runtime, CARRIER_ZEROMQ, PEER_TRANSPORT, 0, folder);
+	cr_assert_eq(chdir(folder), 0);
+	cr_expect_eq(access(edge->path, F_OK), 0);
+	/* The other SIP worker does not live: nothing to wait for. */
+	cr_expect_eq(next(transport), LIFELINE_GO);
+}
+
+Test(introduce_zeromq, a_successor_of_the_listener_knows_all_before_it_starts)
+{
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0),
+			   *other = worker_find(&s, PEER_SIP, 1);
+	struct lifeline_allow first, again;
+	unsigned allows = 0, type;
+
+	live(sip);
+	live(other);
+	live(transport);
+	find(sip, LIFELINE_GO);
+	allow_of(sip); /* of the other SIP worker */
+	first = allow_of(sip);
+	cr_assert_eq(first.peer, PEER(PEER_TRANSPORT, 0));
+	acknowledge(sip, &first);
+	find(transport, LIFELINE_CONNECT);
+	die(sip);
+	cr_expect(find(transport, LIFELINE_PEER_DOWN));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 1);
+	live(sip);
+	while ((type = next(sip)) && type != LIFELINE_GO)
+		if (type == LIFELINE_ALLOW) {
+			allows++;
+			if (((struct lifeline_allow *)packet.body)->peer == first.peer)
+				again = *(struct lifeline_allow *)packet.body;
+		}
+	cr_assert_eq(type, LIFELINE_GO);
+	cr_expect_eq(allows, 2, "before GO");
+	cr_expect_eq(memcmp(first.token, again.token, MESH_TOKEN_SIZE), 0);
+	acknowledge(sip, &again);
+	cr_expect_not(find(transport, LIFELINE_CONNECT), "it has it");
+	configure_tell_ready(sip);
+	cr_expect(find(transport, LIFELINE_PEER_UP));
+	cr_expect_eq(((struct lifeline_peer *)packet.body)->incarnation, 2);
+}
+
+Test(introduce_zeromq, a_successor_of_the_connecter_has_another_token)
+{
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
+	struct lifeline_allow first, second;
+
+	live(sip);
+	find(sip, LIFELINE_GO);
+	live(transport);
+	first = allow_of(sip);
+	die(transport);
+	cr_assert_eq(next(sip), LIFELINE_PEER_DOWN);
+	live(transport);
+	second = allow_of(sip);
+	cr_expect_neq(memcmp(first.token, second.token, MESH_TOKEN_SIZE), 0);
+	/* What the listener still had to say about the first life. */
+	acknowledge(sip, &first);
+	cr_expect_not(find(transport, LIFELINE_CONNECT));
+	acknowledge(sip, &second);
+	cr_assert(find(transport, LIFELINE_CONNECT));
+	cr_expect_eq(memcmp(((struct lifeline_connect *)packet.body)->token, second.token,
+			     MESH_TOKEN_SIZE),
+		0);
+}
+
+Test(introduce_zeromq, a_listener_that_dies_holds_nobody_up)
+{
+	struct worker_slot *transport = worker_find(&s, PEER_TRANSPORT, 0),
+			   *sip = worker_find(&s, PEER_SIP, 0);
+
+	live(sip);
+	live(transport);
+	cr_expect_not(find(transport, LIFELINE_GO));
+	die(sip);
+	cr_expect(find(transport, LIFELINE_GO));
+}
+
+Test(introduce_zeromq, sip_workers_reach_each_other)
+{
+	struct worker_slot *a = worker_find(&s, PEER_SIP, 0), *b = worker_find(&s, PEER_SIP, 1);
+	struct lifeline_allow to_a, to_b;
+
+	live(a);
+	find(a, LIFELINE_GO);
+	live(b);
+	to_b = allow_of(b);
+	cr_expect_eq(to_b.peer, PEER(PEER_SIP, 0));
+	to_a = allow_of(a);
+	cr_expect_eq(to_a.peer, PEER(PEER_SIP, 1));
+	acknowledge(a, &to_a);
+	cr_assert(find(b, LIFELINE_CONNECT));
+	cr_expect_eq(((struct lifeline_connect *)packet.body)->peer, PEER(PEER_SIP, 0));
+	acknowledge(b, &to_b);
+	cr_assert(find(a, LIFELINE_CONNECT));
+	cr_expect_eq(((struct lifeline_connect *)packet.body)->peer, PEER(PEER_SIP, 1));
 }

@@ -69,7 +69,15 @@ static inline int fake_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_USERS: f->users++; break;
 	case LIFELINE_SOCKET: f->sockets++; break;
 	case LIFELINE_KEYS: f->keys++; break;
+	case LIFELINE_CONNECT:
 	case LIFELINE_EDGE: f->edges++; break;
+	case LIFELINE_ALLOW: {
+		const struct lifeline_allow *allow = (const void *)p->body;
+		struct lifeline_ack ack = {.sequence = allow->sequence};
+
+		f->edges++;
+		return worker_send(&f->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0);
+	}
 	case LIFELINE_PEER_DOWN: f->downs++; break;
 	case LIFELINE_QUARANTINE:
 		f->refused = ((const struct lifeline_quarantine *)(const void *)p->body)->count;

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +54,7 @@ Test(runtime, the_root_of_workers_is_empty_and_stays_so)
 
 	cr_assert_eq(chmod(base, 0755), 0);
 	cr_assert_eq(runtime_open(&r, path), 0);
-	runtime_root(&r, root);
+	runtime_root(&r, CARRIER_PAIRS, PEER_SIP, 1, root);
 	cr_assert_eq(stat(root, &st), 0);
 	cr_expect_eq(st.st_mode & 07777, 0555);
 	cr_expect_eq(st.st_uid, geteuid());
@@ -66,6 +68,46 @@ Test(runtime, the_root_of_workers_is_empty_and_stays_so)
 	}
 	waitpid(child, &status, 0);
 	cr_expect_eq(status, 0);
+	runtime_close(&r);
+	cr_expect_neq(access(path, F_OK), 0, "nothing stays behind");
+}
+
+static int reach(const char *name)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+	strcpy(a.sun_path, name);
+	error = connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+Test(runtime, links_lead_to_the_endpoints_they_should_and_to_no_other)
+{
+	struct runtime r;
+	char to[LIFELINE_PATH_MAX];
+	int fd[2];
+
+	cr_assert_eq(runtime_open(&r, path), 0);
+	cr_assert_eq(runtime_mesh(&r), 0);
+	cr_assert_eq(runtime_endpoint(&r, 0, &fd[0]), 0);
+	cr_assert_eq(runtime_endpoint(&r, 1, &fd[1]), 0);
+	cr_assert_eq(runtime_edges(&r, PEER_TRANSPORT, 0, 2, geteuid(), getegid()), 0);
+	cr_assert_eq(runtime_edges(&r, PEER_SIP, 1, 2, geteuid(), getegid()), 0);
+	cr_expect(exists("edge/transport-0/sip-0.sock"));
+	cr_expect(exists("edge/transport-0/sip-1.sock"));
+	cr_expect(exists("edge/sip-1/sip-0.sock"));
+	cr_expect_not(exists("edge/sip-1/sip-1.sock"), "no edge to itself");
+	char here[256];
+	snprintf(here, sizeof(here), "%s/edge/transport-0", path);
+	cr_assert_eq(chdir(here), 0);
+	runtime_edge_path(1, to);
+	cr_expect_eq(reach(to), 0);
+	cr_expect_geq(accept(fd[1], NULL, NULL), 0, "it is the endpoint of SIP worker 1");
+	cr_expect_eq(accept(fd[0], NULL, NULL), -1);
+	close(fd[0]);
+	close(fd[1]);
 	runtime_close(&r);
 	cr_expect_neq(access(path, F_OK), 0, "nothing stays behind");
 }

@@ -112,6 +112,7 @@ static void setup(void)
 		.listen = &no_listeners,
 		.role_count = {0, 2, 2, 1},
 		.fds_limit = {64, 64, 64, 64},
+		.carrier = CARRIER_PAIRS,
 		.log_level = LOG_INFO,
 		.settings = {-1, image(), image(), image()},
 		.users = image(),

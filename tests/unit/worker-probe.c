@@ -116,9 +116,13 @@ Test(probe, is_named_and_permitted_by_the_table)
 {
 	for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
 		cr_expect_neq(probe_text(act)[0], '?');
-	cr_expect(probe_permitted(PROBE_CONNECT_OUT, PEER_TRANSPORT));
-	cr_expect_not(probe_permitted(PROBE_CONNECT_OUT, PEER_SIP));
-	cr_expect_not(probe_permitted(PROBE_COUNT, PEER_SIP));
+	cr_expect(probe_permitted(PROBE_CONNECT_OUT, PEER_TRANSPORT, CARRIER_PAIRS));
+	cr_expect(probe_permitted(PROBE_CONNECT_OUT, PEER_TRANSPORT, CARRIER_ZEROMQ));
+	cr_expect_not(probe_permitted(PROBE_CONNECT_OUT, PEER_SIP, CARRIER_ZEROMQ));
+	cr_expect_not(probe_permitted(PROBE_COUNT, PEER_SIP, CARRIER_ZEROMQ));
+	cr_expect(probe_permitted(PROBE_SOCKET_STREAM_UNIX, PEER_SIP, CARRIER_ZEROMQ));
+	cr_expect_not(probe_permitted(PROBE_SOCKET_STREAM_UNIX, PEER_SIP, CARRIER_PAIRS));
+	cr_expect_not(probe_permitted(PROBE_SOCKET_STREAM_UNIX, PEER_TLS, CARRIER_ZEROMQ));
 	cr_expect_eq(probe_try(&(struct lifeline_probe){.act = PROBE_COUNT}), -EINVAL);
 }
 

@@ -1,5 +1,5 @@
-/* The mesh over real pairs: order, full queues, and peers that die, are replaced, do not read or
- * say what no honest one says. */
+/* The mesh over pairs, with real ones: peers that die, are replaced, do not read or say what no
+ * honest one says. mesh-carriers.c has what both carriers have in common. */
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/batch.h"
@@ -40,7 +40,7 @@ static void teardown(void)
 	loop_free(loop);
 }
 
-TestSuite(mesh, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(mesh_pairs, .init = setup, .fini = teardown, .timeout = 60);
 
 static uint64_t now_ms(void)
 {
@@ -93,7 +93,7 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 static void open_end(struct end *e)
 {
 	*e = (struct end){0};
-	cr_assert_eq(mesh_new(&e->mesh, loop, on_record, e), 0);
+	cr_assert_eq(mesh_new(&e->mesh, loop, CARRIER_PAIRS, TRANSPORT, on_record, e), 0);
 	cr_assert_eq(mesh_start(e->mesh), 0);
 }
 
@@ -162,88 +162,7 @@ static unsigned open_fds(void)
 	return n;
 }
 
-Test(mesh, carries_records_both_ways_in_order)
-{
-	struct end a, b;
-
-	open_end(&a);
-	open_end(&b);
-	join(&a, TRANSPORT, &b, SIP);
-	b.echo = true;
-	for (uint64_t n = 1; n <= 10000; n++)
-		cr_assert_eq(number(a.mesh, SIP, n), 0);
-	cr_assert_eq(mesh_backlog(a.mesh, SIP), 10000);
-	RUN_UNTIL(a.records == 10000);
-	cr_expect_eq(b.records, 10000);
-	cr_expect_eq(a.disorder + b.disorder, 0);
-	cr_expect_eq(a.peer, SIP);
-	cr_expect_eq(b.peer, TRANSPORT);
-	cr_expect_eq(mesh_backlog(a.mesh, SIP), 0);
-	mesh_free(a.mesh);
-	mesh_free(b.mesh);
-}
-
-Test(mesh, joins_two_sip_workers_that_speak_at_once)
-{
-	struct end a, b;
-
-	open_end(&a);
-	open_end(&b);
-	join(&a, SIP, &b, PEER(PEER_SIP, 1));
-	for (uint64_t n = 1; n <= 3000; n++) {
-		cr_assert_eq(number(a.mesh, PEER(PEER_SIP, 1), n), 0);
-		cr_assert_eq(number(b.mesh, SIP, n), 0);
-	}
-	RUN_UNTIL(a.records == 3000 && b.records == 3000);
-	cr_expect_eq(a.disorder + b.disorder, 0);
-	cr_expect_eq(a.peer, PEER(PEER_SIP, 1));
-	cr_expect_eq(b.peer, SIP);
-	mesh_free(a.mesh);
-	mesh_free(b.mesh);
-}
-
-Test(mesh, batches_what_one_turn_gives)
-{
-	struct end a, b;
-
-	open_end(&a);
-	open_end(&b);
-	join(&a, TRANSPORT, &b, SIP);
-	for (uint64_t n = 1; n <= 100; n++)
-		number(a.mesh, SIP, n);
-	RUN_UNTIL(b.records == 100);
-	cr_expect_eq(counted(COUNTER_MESH_BATCHES_SENT), 1);
-	cr_expect_eq(counted(COUNTER_MESH_RECORDS_SENT), 100);
-	cr_expect_eq(counted(COUNTER_MESH_BATCHES_RECEIVED), 1);
-	cr_expect_eq(counted(COUNTER_MESH_RECORDS_RECEIVED), 100);
-	mesh_free(a.mesh);
-	mesh_free(b.mesh);
-}
-
-Test(mesh, takes_what_is_large_and_shrinks_what_was_reserved)
-{
-	struct end a, b;
-	void *buffer;
-
-	open_end(&a);
-	open_end(&b);
-	join(&a, TRANSPORT, &b, SIP);
-	for (uint64_t n = 1; n <= 40; n++) {
-		cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 200000, false, &buffer), 0);
-		*(struct record_watch *)buffer = (struct record_watch){.flow = n};
-		mesh_shrink(a.mesh, SIP, sizeof(struct record_watch));
-	}
-	cr_assert_eq(mesh_record(a.mesh, SIP, RECORD_WATCH, 100, false, &buffer), 0);
-	mesh_shrink(a.mesh, SIP, 0);
-	RUN_UNTIL(b.records == 40);
-	cr_expect_eq(b.disorder, 0);
-	cr_expect_eq(mesh_record(a.mesh, SIP, RECORD_SEND, BATCH_MAX, true, &buffer), -EMSGSIZE);
-	cr_expect_eq(counted(COUNTER_MESH_OVERSIZE), 1);
-	mesh_free(a.mesh);
-	mesh_free(b.mesh);
-}
-
-Test(mesh, knows_no_peer_without_an_edge)
+Test(mesh_pairs, knows_no_peer_without_an_edge)
 {
 	struct end a;
 	int pair[2];
@@ -262,7 +181,7 @@ Test(mesh, knows_no_peer_without_an_edge)
 	mesh_free(a.mesh);
 }
 
-Test(mesh, has_room_for_so_many_peers)
+Test(mesh_pairs, has_room_for_so_many_peers)
 {
 	struct end a;
 	int pair[2];
@@ -282,7 +201,7 @@ Test(mesh, has_room_for_so_many_peers)
 
 /* ---- peers that die ---- */
 
-Test(mesh, delivers_what_a_dead_peer_left)
+Test(mesh_pairs, delivers_what_a_dead_peer_left)
 {
 	struct end a;
 	int peer = open_bare(&a, TRANSPORT);
@@ -301,7 +220,7 @@ Test(mesh, delivers_what_a_dead_peer_left)
 }
 
 /* It died with something of ours unread: the kernel tells that before what is left to be read. */
-Test(mesh, delivers_what_was_left_by_one_that_had_not_read)
+Test(mesh_pairs, delivers_what_was_left_by_one_that_had_not_read)
 {
 	struct end a;
 	struct one one = ONE(1);
@@ -316,7 +235,7 @@ Test(mesh, delivers_what_was_left_by_one_that_had_not_read)
 	mesh_free(a.mesh);
 }
 
-Test(mesh, keeps_for_the_successor_of_a_sip_worker)
+Test(mesh_pairs, keeps_for_the_successor_of_a_sip_worker)
 {
 	struct end a, b;
 	int peer = open_bare(&a, SIP);
@@ -337,7 +256,7 @@ Test(mesh, keeps_for_the_successor_of_a_sip_worker)
 }
 
 /* Sending finds out before reading does: nothing of it is lost. */
-Test(mesh, keeps_what_could_not_be_sent_any_more)
+Test(mesh_pairs, keeps_what_could_not_be_sent_any_more)
 {
 	struct end a, b;
 	int peer = open_bare(&a, SIP);
@@ -354,7 +273,7 @@ Test(mesh, keeps_what_could_not_be_sent_any_more)
 	mesh_free(b.mesh);
 }
 
-Test(mesh, drops_what_waits_for_a_dead_transport_worker)
+Test(mesh_pairs, drops_what_waits_for_a_dead_transport_worker)
 {
 	struct end a;
 	void *buffer;
@@ -374,7 +293,7 @@ Test(mesh, drops_what_waits_for_a_dead_transport_worker)
 	mesh_free(a.mesh);
 }
 
-Test(mesh, hears_the_old_life_out_before_the_new_one)
+Test(mesh_pairs, hears_the_old_life_out_before_the_new_one)
 {
 	struct end a;
 	int pair[2], peer = open_bare(&a, TRANSPORT);
@@ -397,7 +316,7 @@ Test(mesh, hears_the_old_life_out_before_the_new_one)
 }
 
 /* A process of its own, which says 20 things and is killed. */
-Test(mesh, outlives_a_killed_peer)
+Test(mesh_pairs, outlives_a_killed_peer)
 {
 	struct end a;
 	int pair[2], status;
@@ -426,28 +345,6 @@ Test(mesh, outlives_a_killed_peer)
 
 /* ---- peers that do not read ---- */
 
-Test(mesh, bounds_what_waits_and_keeps_a_reserve)
-{
-	struct end a;
-	void *buffer;
-	size_t ordinary = 0, reserve = 0;
-	int error, peer = open_bare(&a, SIP);
-
-	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, false, &buffer)))
-		ordinary++;
-	cr_expect_eq(error, -EAGAIN);
-	cr_expect_leq(ordinary * 1000, OUTGOING_SOFT_MAX);
-	while (!(error = mesh_record(a.mesh, SIP, RECORD_SEND, 1000, true, &buffer)))
-		reserve++;
-	cr_expect_eq(error, -EAGAIN);
-	cr_expect_gt(reserve, 0);
-	cr_expect_leq((ordinary + reserve) * 1000, OUTGOING_HARD_MAX);
-	cr_expect_eq(counted(COUNTER_MESH_FULL), 2);
-	cr_expect_eq(mesh_backlog(a.mesh, SIP), ordinary + reserve);
-	mesh_free(a.mesh);
-	close(peer);
-}
-
 /* Reads at the bare end until nothing waits for it any more; how many records that were. No timer
  * helps: the kernel says when there is room. */
 static size_t read_until_idle(struct end *e, uint16_t of_peer, int peer)
@@ -472,7 +369,7 @@ static size_t read_until_idle(struct end *e, uint16_t of_peer, int peer)
 	return taken;
 }
 
-Test(mesh, goes_on_when_the_peer_reads_again)
+Test(mesh_pairs, goes_on_when_the_peer_reads_again)
 {
 	struct end a;
 	void *data;
@@ -494,7 +391,7 @@ Test(mesh, goes_on_when_the_peer_reads_again)
 
 /* It died while its pair was full: that the successor's pair is full, too, has to be noticed
  * anew. */
-Test(mesh, waits_for_room_in_the_successors_pair_too)
+Test(mesh_pairs, waits_for_room_in_the_successors_pair_too)
 {
 	struct end a;
 	void *data;
@@ -518,7 +415,7 @@ Test(mesh, waits_for_room_in_the_successors_pair_too)
 
 /* The system gave the pair less than the master asked for: what would never go must not hold up the
  * rest. */
-Test(mesh, drops_what_a_pair_can_never_hold)
+Test(mesh_pairs, drops_what_a_pair_can_never_hold)
 {
 	const int small = 4096;
 	struct end a;
@@ -544,7 +441,7 @@ Test(mesh, drops_what_a_pair_can_never_hold)
 	close(pair[1]);
 }
 
-Test(mesh, serves_others_while_one_does_not_read)
+Test(mesh_pairs, serves_others_while_one_does_not_read)
 {
 	struct end a, good;
 	void *data;
@@ -594,13 +491,13 @@ static void on_talk(void *arg, uint16_t peer, uint16_t type, const void *data, s
 		on_record(&t->end, peer, type, data, size);
 }
 
-Test(mesh, hears_others_while_one_does_not_stop)
+Test(mesh_pairs, hears_others_while_one_does_not_stop)
 {
 	struct talker t = {0};
 	struct one one = ONE(1);
 	int pair[2], other[2];
 
-	cr_assert_eq(mesh_new(&t.end.mesh, loop, on_talk, &t), 0);
+	cr_assert_eq(mesh_new(&t.end.mesh, loop, CARRIER_PAIRS, SIP, on_talk, &t), 0);
 	cr_assert_eq(mesh_start(t.end.mesh), 0);
 	make_pair(pair);
 	make_pair(other);
@@ -641,7 +538,7 @@ static void make_huge(unsigned char *huge)
 	cr_assert_eq(batch_check(huge, BATCH_MAX), 0);
 }
 
-Test(mesh, refuses_what_is_no_batch_and_goes_on)
+Test(mesh_pairs, refuses_what_is_no_batch_and_goes_on)
 {
 	static _Alignas(8) unsigned char huge[BATCH_MAX + 64];
 	const int size = 4 * BATCH_MAX;
@@ -675,7 +572,7 @@ Test(mesh, refuses_what_is_no_batch_and_goes_on)
 	close(peer);
 }
 
-Test(mesh, takes_a_packet_without_bytes_for_the_end)
+Test(mesh_pairs, takes_a_packet_without_bytes_for_the_end)
 {
 	struct end a;
 	int peer = open_bare(&a, TRANSPORT);
@@ -687,7 +584,7 @@ Test(mesh, takes_a_packet_without_bytes_for_the_end)
 	close(peer);
 }
 
-Test(mesh, does_not_take_fds)
+Test(mesh_pairs, does_not_take_fds)
 {
 	struct end a;
 	struct one one = ONE(1);
