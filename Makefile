@@ -1,7 +1,10 @@
-# sipward: `sudo make run` and `sudo make test` are all a newcomer needs; they install what is missing.
+# sipward: `sudo make run` and `sudo make test` are all a newcomer needs; they install what is
+# missing.
 BUILD ?= build
 SAN ?=
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 # make V=1 shows the commands
 V ?=
 Q := $(if $(V),,@)
@@ -9,13 +12,18 @@ comma := ,
 say = @$(if $(V),true,echo '  $(1)')
 VERSION := 0.1.0
 
-CFLAGS_COMMON = -std=gnu11 -D_GNU_SOURCE -DSIPWARD_VERSION='"$(VERSION)"' -I. -g -fno-omit-frame-pointer -fno-strict-aliasing \
-	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith -Wundef -Werror -MMD -MP
+CFLAGS_COMMON = -std=gnu11 -D_GNU_SOURCE -DSIPWARD_VERSION='"$(VERSION)"' -I. -g \
+	-fno-omit-frame-pointer -fno-strict-aliasing \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wpointer-arith -Wundef -Werror -MMD -MP $(if $(findstring clang,$(CC)),$(CLANG_FLAGS))
+# what clang warns of and gcc does not: libseccomp's macros, and images with their rows in tests
+CLANG_FLAGS = -Wno-missing-field-initializers -Wno-gnu-variable-sized-type-not-at-end
 ifneq ($(SAN),)
 CFLAGS += $(CFLAGS_COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
 else
-CFLAGS += $(CFLAGS_COMMON) -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+CFLAGS += $(CFLAGS_COMMON) -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	-fstack-clash-protection -fcf-protection -fPIE
 LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 LDFLAGS += -Wl,--as-needed
@@ -92,8 +100,8 @@ $(BUILD)/bin/$(1): $(call MAIN_of,$(1)) $(call ARCHIVES_of,$(PART_of_$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 
-# the programs once more, with workers that a message can end (worker/crash_hook.h): for tests, never
-# in bin
+# the programs once more, with workers that a message can end (worker/crash_hook.h): for tests,
+# never in bin
 HOOK := $(BUILD)/hook
 HOOKED_transport := worker-transport/to_sip worker-transport/stream_input
 HOOKED_sip := worker-sip/main
@@ -151,19 +159,13 @@ $(BUILD)/jail/driver: $(BUILD)/obj/tests/jail/driver.o $(call ARCHIVES_of,transp
 	$(call say,link jail/driver)
 	$(call LINK,transport,$<)
 
-# what Debian has to give; installs only what is missing, and only as root
+# what Debian has to give; installs only what is missing, and only as root; daemons among it
+# (Kamailio) are not to start by themselves
 KINDS = build test
-# daemons among them (Kamailio) are not to start by themselves
-PACKAGES = $(shell awk -v kinds="$(KINDS)" '!/^\#/ && NF==2 && index(" " kinds " ", " " $$1 " ") {print $$2}' deploy/packages)
+PACKAGES = $(shell awk -v kinds="$(KINDS)" \
+	'!/^\#/ && NF==2 && index(" " kinds " ", " " $$1 " ") {print $$2}' deploy/packages)
 deps:
-	@missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" != 0 ]; then echo "sipward needs these packages:$$missing"; echo "run: sudo make deps KINDS='$(KINDS)'"; exit 1; fi; \
-		echo "installing:$$missing"; \
-		deploy/install-packages $$missing; \
-	fi
-	@if [ "$$(id -u)" = 0 ]; then for u in _sipward-transport _sipward-sip _sipward-tls; do \
-		getent passwd $$u >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $$u; done; fi
+	@deploy/install-packages "$(KINDS)" $(PACKAGES)
 
 run: deps
 	@$(MAKE) --no-print-directory -s all
@@ -173,73 +175,109 @@ test: deps
 	@$(MAKE) --no-print-directory -s -j2 all unit hook
 	@tests/run --build $(BUILD)
 
-# calls to a Kamailio over TLS; part of `make test` too where it is there, but not installed for that
+# calls to a Kamailio over TLS; part of `make test` too where it is there, but not installed for
+# that
 test-peers:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
 	@$(MAKE) --no-print-directory -s -j2 all
 	@tests/run --build $(BUILD) --scenario --only kamailio
 
-# the load tests at full size: 5,000 calls and 2,000 registrations at 500 a second; wants the machine for itself
+# the load tests at full size: 5,000 calls and 2,000 registrations at 500 a second; wants the
+# machine for itself
 test-load: deps
 	@$(MAKE) --no-print-directory -s -j2 all
-	@SIPWARD_LOAD_RATE=500 SIPWARD_LOAD_CALLS=5000 SIPWARD_LOAD_REGISTRATIONS=2000 tests/run --build $(BUILD) --scenario --only test_sipp
+	@SIPWARD_LOAD_RATE=500 SIPWARD_LOAD_CALLS=5000 SIPWARD_LOAD_REGISTRATIONS=2000 \
+		tests/run --build $(BUILD) --scenario --only test_sipp
 
 test-asan: deps
 	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit hook
 	@tests/run --build $(BUILD)/asan
 
-# a browser as a phone: Chromium, and JsSIP from npm. npm comes with some builds of node; Debian's is installed only where there is none
+# a browser as a phone: Chromium, and JsSIP from npm. npm comes with some builds of node; Debian's
+# is installed only where there is none
 BROWSER := $(BUILD)/browser
 $(BROWSER)/jssip.js: tests/browser/package.json tests/browser/package-lock.json
 	@mkdir -p $(@D) && cp $^ $(@D)
 	$(call say,npm ci)
 	$(Q)cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent && \
-		node_modules/.bin/esbuild node_modules/jssip/lib/JsSIP.js --bundle --format=iife --global-name=JsSIP --log-level=warning --outfile=jssip.js
+		node_modules/.bin/esbuild node_modules/jssip/lib/JsSIP.js --bundle --format=iife \
+			--global-name=JsSIP --log-level=warning --outfile=jssip.js
 test-browser:
-	@$(MAKE) --no-print-directory -s deps KINDS="build test browser $(if $(shell command -v npm),,npm)"
+	@$(MAKE) --no-print-directory -s deps \
+		KINDS="build test browser $(if $(shell command -v npm),,npm)"
 	@$(MAKE) --no-print-directory -s -j2 all $(BROWSER)/jssip.js
-	@SIPWARD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 timeout 600 python3 -m unittest -v tests/browser/test_browser.py
+	@SIPWARD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
+		timeout 600 python3 -m unittest -v tests/browser/test_browser.py
 
-# the real programs under valgrind, from start to stop; its own system calls and /proc are what a jail takes away
+# the real programs under valgrind, from start to stop; its own system calls and /proc are what a
+# jail takes away
 valgrind:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test valgrind"
-	@CFLAGS="-DSIPWARD_UNJAILED -DSIPWARD_VALGRIND" $(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/valgrind all
+	@CFLAGS="-DSIPWARD_UNJAILED -DSIPWARD_VALGRIND" \
+		$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/valgrind all
 	@tests/valgrind --build $(BUILD)/valgrind
 
 # fuzz targets: make fuzz [FUZZ_SECONDS=600] [FUZZ_TARGETS="parse message"]
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_TARGETS ?= $(FUZZ_ALL)
 FUZZ_COUNT ?=
-FUZZ_CFLAGS = $(CFLAGS_COMMON) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wno-error $(FUZZ_COUNT)
+FUZZ := $(BUILD)/fuzz
+FUZZ_ALL := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_CFLAGS = $(CFLAGS_COMMON) $(CLANG_FLAGS) -Wno-missing-prototypes -O1 \
+	-fno-sanitize-recover=all $(FUZZ_COUNT)
 FUZZ_PART_of = $(if $(filter config control userfile,$(1)),master,transport)
 FUZZ_SOURCES_of = $(foreach p,$(1) $(BELOW_$(1)),$(call SOURCES_of,$(p)))
+FUZZ_OBJECTS_of = $(patsubst %.c,$(FUZZ)/obj/%.o,$(call FUZZ_SOURCES_of,$(1)))
+$(FUZZ)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,cc $< (fuzz))
+	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
 define FUZZ_TARGET
-$(BUILD)/fuzz/$(1): tests/fuzz/$(1).c $(foreach p,$(2) $(BELOW_$(2)),$(call SOURCES_of,$(p)) $(call HEADERS_of,$(p)))
-	@mkdir -p $$(@D)
-	$(call say,fuzz target $(1))
-	$(Q)clang $(FUZZ_CFLAGS) -o $$@ $$< $(call FUZZ_SOURCES_of,$(2)) $(call LIBS_of,$(2))
+$(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/$(1).o $(call FUZZ_OBJECTS_of,$(2))
+	$(call say,link fuzz/$(1))
+	$(Q)clang $(FUZZ_COUNT) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(call LIBS_of,$(2))
 endef
-$(foreach t,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)),$(eval $(call FUZZ_TARGET,$(t),$(call FUZZ_PART_of,$(t)))))
+$(foreach t,$(FUZZ_ALL),$(eval $(call FUZZ_TARGET,$(t),$(call FUZZ_PART_of,$(t)))))
+# what each starts from: its own corpus, where it has one, and the torture messages
+FUZZ_FLAGS = -max_len=8192 -dict=tests/fuzz/sip.dict
+FUZZ_SEEDS_of = $(wildcard tests/fuzz/corpus/$(1)) tests/torture/rfc4475 tests/torture/rfc5118
+FUZZ_RUN = mkdir -p $(BUILD)/corpus/$(1) && $(FUZZ)/$(1) -max_total_time=$(FUZZ_SECONDS) \
+	$(FUZZ_FLAGS) $(2) $(BUILD)/corpus/$(1) $(call FUZZ_SEEDS_of,$(1))
 fuzz:
 	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
-	@$(MAKE) --no-print-directory -s -j2 $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
-	@for t in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/corpus/$$t; \
-		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -jobs=2 -workers=2 -max_len=8192 -dict=tests/fuzz/sip.dict $(BUILD)/corpus/$$t $$(ls -d tests/fuzz/corpus/$$t 2>/dev/null) tests/torture/rfc4475 tests/torture/rfc5118 || exit 1; done
+	@$(MAKE) --no-print-directory -s -j2 $(FUZZ_TARGETS:%=$(FUZZ)/%)
+	@$(foreach t,$(FUZZ_TARGETS),$(call FUZZ_RUN,$(t),-jobs=2 -workers=2) &&) true
 
-# the same targets counting lines: which of the parser's and of the block check's does the corpus reach?
+# each target over its corpus and some seconds more: has a change broken what they hold?
+fuzz-smoke:
+	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
+	@$(MAKE) --no-print-directory -s -j2 $(FUZZ_TARGETS:%=$(FUZZ)/%)
+	@$(MAKE) --no-print-directory -s -j2 FUZZ_SECONDS=5 $(FUZZ_TARGETS:%=smoke-%)
+$(FUZZ_ALL:%=smoke-%): smoke-%:
+	@$(call FUZZ_RUN,$*,-artifact_prefix=$(FUZZ)/$*- -timeout=10) >$(FUZZ)/$*.log 2>&1 || \
+		{ tail -n 60 $(FUZZ)/$*.log; exit 1; }
+	@echo "fuzz $*: $$(grep -o '^Done.*' $(FUZZ)/$*.log)"
+
+# the same targets counting lines: which of the parser's and of the block check's does the corpus
+# reach?
 fuzz-coverage:
 	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
-	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/coverage FUZZ_COUNT="-fprofile-instr-generate -fcoverage-mapping" $(BUILD)/coverage/fuzz/parse $(BUILD)/coverage/fuzz/message
-	@tests/fuzz/coverage --build $(BUILD)/coverage $(if $(wildcard $(BUILD)/corpus),--corpus $(BUILD)/corpus)
+	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/coverage \
+		FUZZ_COUNT="-fprofile-instr-generate -fcoverage-mapping" \
+		$(BUILD)/coverage/fuzz/parse $(BUILD)/coverage/fuzz/message
+	@tests/fuzz/coverage --build $(BUILD)/coverage \
+		$(if $(wildcard $(BUILD)/corpus),--corpus $(BUILD)/corpus)
 
-# the steps of a message's way one by one, in instructions that repeat; their figures stand in tests/bench/BASELINE.md
+# the steps of a message's way one by one, in instructions that repeat; their figures stand in
+# tests/bench/BASELINE.md
 MICRO := $(wildcard tests/bench/micro*.c)
 $(BUILD)/bench/micro: $(MICRO) $(wildcard tests/bench/micro*.h) \
-		$(foreach p,sip transport mesh worker ipc common,$(call HEADERS_of,$(p)) $(BUILD)/lib/$(p).a)
+		$(foreach p,sip transport mesh worker ipc common, \
+			$(call HEADERS_of,$(p)) $(BUILD)/lib/$(p).a)
 	@mkdir -p $(@D)
 	$(call say,link bench/micro)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) $(BUILD)/lib/transport.a $(call ARCHIVES_of,sip) \
-		$(call LIBS_of,sip) $(call LIBS_of,transport)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(MICRO) $(BUILD)/lib/transport.a \
+		$(call ARCHIVES_of,sip) $(call LIBS_of,sip) $(call LIBS_of,transport)
 bench-micro bench-baseline:
 	@$(MAKE) --no-print-directory -s deps KINDS="build valgrind"
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/bench/micro
@@ -251,11 +289,13 @@ bench:
 	@$(MAKE) --no-print-directory -s -j2 all $(BUILD)/bench/micro
 	@tests/bench/run --build $(BUILD)
 
-# isolated keys against keys in the same process, and registrations over TLS against Kamailio's; the wrapped functions are the bench's switch
+# isolated keys against keys in the same process, and registrations over TLS against Kamailio's;
+# the wrapped functions are the bench's switch
+BENCH_WRAP := -Wl$(comma)--wrap=sign_provider_key$(comma)--wrap=SSL_CTX_ctrl
 $(BUILD)/bench/tls: $(BUILD)/obj/tests/bench/tls.o $(BUILD)/lib/tls.a $(call ARCHIVES_of,transport)
 	@mkdir -p $(@D)
 	$(call say,link bench/tls)
-	$(call LINK,transport,-Wl$(comma)--wrap=sign_provider_key$(comma)--wrap=SSL_CTX_ctrl $< $(BUILD)/lib/tls.a)
+	$(call LINK,transport,$(BENCH_WRAP) $< $(BUILD)/lib/tls.a)
 bench-tls:
 	@$(MAKE) --no-print-directory -s deps KINDS="build test bench"
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/tls
@@ -266,13 +306,34 @@ PREFIX ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
 	install -m 0755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/sbin
-	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
+	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || \
+		install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
+
+# what must hold of every commit beside its tests (.ci/run): form, and what two tools read in it
+CHECK_DEPS = @$(MAKE) --no-print-directory -s deps KINDS="build check"
+check-format:
+	$(CHECK_DEPS)
+	@tests/check-format
+check-static:
+	$(CHECK_DEPS)
+	@$(MAKE) --no-print-directory -s compile_commands.json
+	@tests/check-static
+# how each file is compiled, for editors and clang-tidy; what tests/hook replaces stands twice
+compile_commands.json: CC := clang
+compile_commands.json:
+	$(Q)tests/compile-commands $(CC) $(CFLAGS) -- \
+		$(filter-out tests/hook/%,$(shell git ls-files '*.c')) >$@
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
+	git grep -lI -e '^#!/usr/bin/python3' --or -e '^import ' -- tests deploy | \
+		xargs black -q -l 100
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) compile_commands.json
 
-.PHONY: all clean deps hook run test test-load test-asan valgrind test-browser fuzz bench bench-tls bench-micro bench-baseline test-peers fuzz-coverage install format unit unit-test $(PARTS:%=objects-%)
+.PHONY: all clean deps hook run test test-load test-asan test-browser test-peers valgrind \
+	fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
+	check-format check-static compile_commands.json format install unit unit-test \
+	$(PARTS:%=objects-%) $(FUZZ_ALL:%=smoke-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
