@@ -61,7 +61,8 @@ BELOW_ctl := ipc common
 
 # mesh lies in ipc/, but is a part of its own: only those who link it have libzmq
 MESH := $(wildcard ipc/mesh*.c)
-SOURCES_of = $(if $(filter mesh,$(1)),$(MESH),$(filter-out $(DIR_$(1))/main.c $(MESH),$(wildcard $(DIR_$(1))/*.c $(DIR_$(1))/*/*.c)))
+SOURCES_of = $(if $(filter mesh,$(1)),$(MESH),$(filter-out $(DIR_$(1))/main.c $(MESH), \
+	$(wildcard $(DIR_$(1))/*.c $(DIR_$(1))/*/*.c)))
 HEADERS_of = $(wildcard $(DIR_$(1))/*.h $(DIR_$(1))/*/*.h)
 OBJECTS_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SOURCES_of,$(1)))
 ARCHIVES_of = $(foreach p,$(1) $(BELOW_$(1)),$(BUILD)/lib/$(p).a)

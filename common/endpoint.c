@@ -193,7 +193,7 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e)
 	if (p->network.family == 0 || p->network.family != e->family ||
 		(p->network.scope && p->network.scope != e->scope))
 		return false;
-	if (memcmp(p->network.address, e->address, whole))
+	if (memcmp(p->network.address, e->address, whole) != 0)
 		return false;
 	return rest == 0 || ((p->network.address[whole] ^ e->address[whole]) >> (8 - rest)) == 0;
 }

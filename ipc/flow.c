@@ -17,8 +17,8 @@ const char *transport_name(uint8_t transport)
 
 uint8_t transport_of(struct str name)
 {
-	for (uint8_t t = TRANSPORT_UDP; t < TRANSPORT_COUNT; t++)
+	for (unsigned t = TRANSPORT_UDP; t < TRANSPORT_COUNT; t++)
 		if (str_equal_nocase(name, names[t]))
-			return t;
+			return (uint8_t)t;
 	return 0;
 }

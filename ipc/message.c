@@ -115,8 +115,8 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 			first[h->id] = (uint8_t)i;
 		at = h->end;
 	}
-	if (memcmp(first, m->first, sizeof(first)) || m->raw_size - at < 2 || raw[at] != '\r' ||
-		raw[at + 1] != '\n')
+	if (memcmp(first, m->first, sizeof(first)) != 0 || m->raw_size - at < 2 ||
+		raw[at] != '\r' || raw[at + 1] != '\n')
 		return 0;
 	return at + 2;
 }
@@ -127,7 +127,7 @@ static bool check_start_line(const struct message *m, const char *raw)
 
 	if (line.at || !line.length || line.length + 4u > m->raw_size ||
 		memchr(raw, '\n', line.length) || memchr(raw, 0, line.length) ||
-		memcmp(raw + line.length, "\r\n", 2))
+		memcmp(raw + line.length, "\r\n", 2) != 0)
 		return false;
 	if (!m->is_request)
 		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) &&

@@ -104,9 +104,9 @@ const char *method_name(uint8_t method)
 
 uint8_t method_of(struct str name)
 {
-	for (uint8_t m = METHOD_UNKNOWN + 1; m < METHOD_COUNT; m++)
+	for (unsigned m = METHOD_UNKNOWN + 1; m < METHOD_COUNT; m++)
 		if (str_equal(name, methods[m]))
-			return m;
+			return (uint8_t)m;
 	return METHOD_UNKNOWN;
 }
 

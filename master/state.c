@@ -121,18 +121,26 @@ void state_close(struct state *s)
 	s->fd = -1;
 }
 
+/* Sets a block of numbers aside on disk. Without a disk the service goes on; only a restart of
+ * everything might then use numbers again. */
+static void state_reserve(struct state *s)
+{
+	uint32_t reserve = s->next + STATE_LIVES_BLOCK;
+	int error = state_write(s->fd, LIVES_FILE, &reserve, sizeof(reserve));
+
+	if (error < 0)
+		log_warn("state-lives", "error=\"%s\"", error_text(error));
+	s->reserved = reserve;
+}
+
 uint32_t state_next_life(struct state *s)
 {
-	if (s->next == s->reserved) {
-		uint32_t reserve = s->next + STATE_LIVES_BLOCK;
-		int error = state_write(s->fd, LIVES_FILE, &reserve, sizeof(reserve));
+	uint32_t life;
 
-		/* Without a disk the service goes on; only a restart of everything might then use
-		 * numbers again. */
-		if (error < 0)
-			log_warn("state-lives", "error=\"%s\"", error_text(error));
-		s->reserved = reserve;
-	}
-	uint32_t life = s->next++ & LIFE_MAX;
-	return life ? life : state_next_life(s);
+	do {
+		if (s->next == s->reserved)
+			state_reserve(s);
+		life = s->next++ & LIFE_MAX;
+	} while (!life);
+	return life;
 }

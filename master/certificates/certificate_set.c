@@ -162,11 +162,9 @@ static int read_certificate(const struct config *c, const struct config_certific
 	e->names = calloc(1, bytes);
 	if (!e->names)
 		return -ENOMEM;
-	for (size_t i = 0; i < from->name_count; i++) {
-		if (i)
-			strcat(e->names, " ");
-		strcat(e->names, from->names[i]);
-	}
+	for (size_t i = 0, at = 0; i < from->name_count; i++)
+		at += (size_t)snprintf(
+			e->names + at, bytes - at, "%s%s", i ? " " : "", from->names[i]);
 	/* Both, so that one check tells all that is wrong. */
 	chain = read_chain(&place, from->chain, e);
 	key = read_key(&place, from->key, e);

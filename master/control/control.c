@@ -391,7 +391,7 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 	if (strlen(path) >= sizeof(c->path))
 		error = -ENAMETOOLONG;
 	if (error == 0) {
-		strcpy(c->path, path);
+		snprintf(c->path, sizeof(c->path), "%s", path);
 		error = remove_stale(path);
 	}
 	/* Nobody but us until it has its group. */
@@ -422,8 +422,8 @@ void control_close(struct control *c)
 {
 	if (!c)
 		return;
-	while (c->first)
-		client_close(c->first);
+	while (c->first)                /* client_close takes it off the list */
+		client_close(c->first); /* NOLINT(clang-analyzer-unix.Malloc) */
 	loop_remove(c->loop, c->source);
 	close(c->fd);
 	unlink(c->path);

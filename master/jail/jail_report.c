@@ -65,5 +65,5 @@ bool jail_report_notifier(struct worker_slot *w, int fd)
 	if (error < 0)
 		log_error("jail-notifier", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
 			error_text(error));
-	return error == 0 || error != -EINVAL;
+	return error != -EINVAL;
 }

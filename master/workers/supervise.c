@@ -478,6 +478,7 @@ void supervise_close(struct supervisor *s)
 		struct worker_slot *w = &s->worker[i];
 
 		loop_unset(s->loop, &w->timer);
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
 		if (w->page)
 			munmap(w->page, sizeof(*w->page));
 		if (w->page_fd >= 0)
