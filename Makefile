@@ -147,7 +147,8 @@ $(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/$(1).o $(UNIT_WITH_$(call part_of,$(
 		$(call ARCHIVES_of,$(call part_of,$(1)))
 	@mkdir -p $$(@D)
 	$(call say,link unit/$(1))
-	$$(call LINK,$(call part_of,$(1)),$$< $(UNIT_WITH_$(call part_of,$(1))),-lcriterion -lpthread)
+	$$(call LINK,$(call part_of,$(1)),$$< $(UNIT_WITH_$(call part_of,$(1))), \
+		-lcriterion -lpthread)
 endef
 $(foreach u,$(UNIT),$(eval $(call UNIT_TEST,$(u))))
 unit-test: $(BUILD)/unit/$(T)

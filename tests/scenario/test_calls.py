@@ -465,7 +465,8 @@ class Transfers(CallCase):
         self.no_calls()
 
     def test_referred_by_of_an_invite(self):
-        """RFC 3892: who referred is named by our Contact of the caller's leg, which passes with our address on the other leg."""
+        """RFC 3892: who referred is named by our Contact of the caller's leg, which passes with our
+        address on the other leg."""
         self.start()
         alice, trunk = self.phone("alice"), self.trunk()
         first, trunks = self.establish(alice, trunk, f"{NUMBER}@example.net")

@@ -139,7 +139,7 @@ class Relay(CallCase):
         self.assertTrue(late is None or late.status != 408, late)
 
     def test_a_phone_whose_connection_ends(self):
-        """RFC 3261 section 16.9: its request has failed, and nobody waits for timer F to hear of it."""
+        """RFC 3261 section 16.9: its request has failed; nobody waits for timer F to hear of it."""
         self.start()
         alice, bob = self.phone("alice"), self.phone("bob", "TCP")
         self.request(alice, "MESSAGE", "bob@example.net", body="x", contact=False)
