@@ -24,7 +24,8 @@
 
 enum sign_kind { SIGN_REQUEST = 1, SIGN_REPLY = 2, SIGN_TICKETS = 3 };
 
-struct sign_request {         /* transport -> TLS, followed by size bytes of text */
+/* Transport -> TLS, followed by size bytes of text. */
+struct sign_request {
 	uint16_t kind;        /* SIGN_REQUEST */
 	uint16_t scheme;      /* SignatureScheme code point of RFC 8446 section 4.2.3 */
 	uint32_t id;          /* the requester's own; comes back in the reply */
@@ -32,7 +33,9 @@ struct sign_request {         /* transport -> TLS, followed by size bytes of tex
 	uint16_t certificate; /* index within the generation */
 	uint16_t size;        /* 1 to SIGN_TEXT_MAX */
 };
-struct sign_reply {    /* TLS -> transport, followed by size bytes of signature */
+
+/* TLS -> transport, followed by size bytes of signature. */
+struct sign_reply {
 	uint16_t kind; /* SIGN_REPLY */
 	uint16_t size; /* 0 on error */
 	uint32_t id;

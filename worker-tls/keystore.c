@@ -298,6 +298,15 @@ static void keystore_take_certificate(
 			text[0] ? text : "out of memory");
 }
 
+/* Whether the head of a packet of size bytes is sound: what follows it fills the packet. */
+static bool keystore_head_is_sound(const struct lifeline_certificate *head, size_t size)
+{
+	uint64_t whole = sizeof(*head) + (uint64_t)head->names_size + head->chain_size +
+	                 head->key_size;
+
+	return size == whole && memchr(head->name, 0, sizeof(head->name)) && head->generation;
+}
+
 int keystore_take(struct keystore *s, void *body, size_t size)
 {
 	struct lifeline_certificate head;
@@ -306,8 +315,7 @@ int keystore_take(struct keystore *s, void *body, size_t size)
 	if (size < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, body, sizeof(head));
-	if (size != sizeof(head) + (uint64_t)head.names_size + head.chain_size + head.key_size ||
-		memchr(head.name, 0, sizeof(head.name)) == NULL || !head.generation) {
+	if (!keystore_head_is_sound(&head, size)) {
 		sodium_memzero(body, size);
 		return -EBADMSG;
 	}

@@ -313,8 +313,9 @@ static void flow_watch_record(struct transport_worker *t, const struct record_wa
 
 static bool flow_penalty_record(struct transport_worker *t, const struct record_penalty *r)
 {
-	if (r->listener >= t->settings->listeners.count ||
-		(r->source.family != 4 && r->source.family != 6))
+	if (r->listener >= t->settings->listeners.count)
+		return false;
+	if (r->source.family != 4 && r->source.family != 6)
 		return false;
 	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
 		streams_close_source(t->streams, r->listener, &r->source);

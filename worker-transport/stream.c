@@ -173,6 +173,12 @@ static void stream_on_deadline(struct timer *timer, void *arg)
 	stream_close(s, -ETIMEDOUT);
 }
 
+/* Whether the peer can be asked for an answer, and was not asked since it was active last. */
+static bool stream_may_probe(const struct stream *s)
+{
+	return s->active >= s->probed && s->state == STREAM_OPEN && s->framing;
+}
+
 static void stream_on_idle(struct timer *timer, void *arg)
 {
 	struct stream *s = arg;
@@ -183,8 +189,7 @@ static void stream_on_idle(struct timer *timer, void *arg)
 		loop_set(t->loop, timer, t->settings->idle_ms - passed);
 		return;
 	}
-	if (s->active >= s->probed && s->state == STREAM_OPEN && s->framing &&
-		s->framing->probe(s)) {
+	if (stream_may_probe(s) && s->framing->probe(s)) {
 		s->probed = loop_now(t->loop);
 		loop_set(t->loop, timer,
 			t->settings->idle_ms < STREAM_PROBE_MS ? t->settings->idle_ms

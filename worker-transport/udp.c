@@ -60,8 +60,7 @@ struct udp_batch {
 struct udp {
 	struct transport_worker *t;
 	struct udp_socket *sockets;
-	/* two, for an answer may have to be flushed while the rest of a batch is still to be read
-	 */
+	/* two, for an answer may be flushed while the rest of a batch is still to be read */
 	struct udp_batch in, out;
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
@@ -176,6 +175,12 @@ static void udp_take(struct udp_socket *s, unsigned i)
 	to_sip_message(t, &flow, loop_now_ns(t->loop), (struct str){bytes, size});
 }
 
+/* Whether the error is that of one peer, which the kernel learned by ICMP. */
+static bool udp_is_peer_error(int error)
+{
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
 static void udp_receive(struct udp_socket *s)
 {
 	struct udp *u = s->udp;
@@ -196,8 +201,7 @@ static void udp_receive(struct udp_socket *s)
 		n = recvmmsg(s->fd, in->message, UDP_BATCH, MSG_DONTWAIT, NULL);
 		if (n < 0) {
 			/* a pending ICMP error concerns one peer, and reading has cleared it */
-			if (errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
-				errno == ENETUNREACH)
+			if (errno == EINTR || udp_is_peer_error(errno))
 				continue;
 			if (errno != EAGAIN)
 				log_warn("udp-receive-failed", "listener=%u error=\"%s\"",
@@ -326,11 +330,25 @@ static void udp_compact(struct udp_socket *s)
 	s->used -= from;
 }
 
+/* Whether the queue takes those bytes, and the reserve is left where they may not use it. */
+static bool udp_has_room(const struct udp_socket *s, const struct outgoing *out)
+{
+	size_t queued = s->used - (s->count ? udp_queued_at(s, 0)->at : 0);
+	unsigned datagrams = UDP_QUEUE_DATAGRAMS;
+	uint32_t bytes = UDP_QUEUE_BYTES;
+
+	if (!out->reserve) {
+		datagrams -= UDP_QUEUE_RESERVE(datagrams);
+		bytes -= UDP_QUEUE_RESERVE(bytes);
+	}
+	if (s->count >= datagrams || queued + out->size > bytes)
+		return false;
+	return s->used + out->size <= UDP_QUEUE_BYTES;
+}
+
 int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
 {
 	struct udp_socket *s = u->sockets;
-	unsigned datagrams = UDP_QUEUE_DATAGRAMS;
-	uint32_t bytes = UDP_QUEUE_BYTES;
 
 	while (s && s->listener != to->listener)
 		s = s->next;
@@ -340,15 +358,9 @@ int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out)
 		return -EAFNOSUPPORT;
 	if (s->count == UDP_BATCH && !s->blocked)
 		udp_flush_socket(s);
-	if (!out->reserve) {
-		datagrams -= UDP_QUEUE_RESERVE(datagrams);
-		bytes -= UDP_QUEUE_RESERVE(bytes);
-	}
 	if (s->count && udp_queued_at(s, 0)->at > 0 && s->used + out->size > UDP_QUEUE_BYTES)
 		udp_compact(s);
-	if (s->count >= datagrams ||
-		s->used - (s->count ? udp_queued_at(s, 0)->at : 0) + out->size > bytes ||
-		s->used + out->size > UDP_QUEUE_BYTES) {
+	if (!udp_has_room(s, out)) {
 		count(UDP_QUEUE_FULL);
 		return -EAGAIN;
 	}

@@ -168,6 +168,14 @@ static void value_party(
 	*tag_out = span_of(p, found);
 }
 
+/* Whether "*" may stand here: as the only Contact of a REGISTER (RFC 3261 section 10.2.2). */
+static bool value_may_be_star(const struct message *m)
+{
+	bool first = !m->contact_count && !m->contact_star;
+
+	return first && m->is_request && m->method == METHOD_REGISTER;
+}
+
 static void value_contact(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
@@ -176,8 +184,7 @@ static void value_contact(struct parser *p, struct str value)
 	bool any = false;
 
 	if (str_equal(value, S("*"))) {
-		if (m->contact_count || m->contact_star || !m->is_request ||
-			m->method != METHOD_REGISTER)
+		if (!value_may_be_star(m))
 			value_fail(p, HEADER_CONTACT, -EINVAL);
 		else
 			m->contact_star = 1;

@@ -202,13 +202,19 @@ long stateless_answer_write(const struct hash_key *tag_key, const struct message
 	return w.full ? -ENOBUFS : (long)w.used;
 }
 
+/* Whether a tag has the shape of those that are made here. */
+static bool answer_is_own_tag(struct str tag)
+{
+	return tag.n == STATELESS_ANSWER_TAG_LENGTH &&
+	       str_starts(tag, S(STATELESS_ANSWER_TAG_PREFIX));
+}
+
 bool stateless_answer_is_ack(const struct hash_key *tag_key, const struct message *m)
 {
 	struct str to_tag = message_str(m, m->to_tag);
 	char tag[STATELESS_ANSWER_TAG_LENGTH + 1];
 
-	if (!m->is_request || m->method != METHOD_ACK || to_tag.n != STATELESS_ANSWER_TAG_LENGTH ||
-		!str_starts(to_tag, S(STATELESS_ANSWER_TAG_PREFIX)))
+	if (!m->is_request || m->method != METHOD_ACK || !answer_is_own_tag(to_tag))
 		return false;
 	answer_tag_for(tag_key, m, tag);
 	return str_equal(to_tag, (struct str){tag, STATELESS_ANSWER_TAG_LENGTH});

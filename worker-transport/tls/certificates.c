@@ -272,6 +272,15 @@ static void generation_read_certificate(
 	}
 }
 
+/* Whether the head of a packet is sound: no key comes here, and names and chain fill the size bytes
+ * behind it. */
+static bool certificate_head_is_sound(const struct lifeline_certificate *head, size_t size)
+{
+	if (head->key_size != 0 || head->name[sizeof(head->name) - 1])
+		return false;
+	return head->names_size <= size && head->chain_size == size - head->names_size;
+}
+
 int certificates_take(struct certificates *c, const void *body, size_t size)
 {
 	struct lifeline_certificate head;
@@ -281,9 +290,7 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 	if (size < sizeof(head))
 		return -EBADMSG;
 	memcpy(&head, body, sizeof(head));
-	if (head.key_size != 0 || head.names_size > size - sizeof(head) ||
-		head.chain_size != size - sizeof(head) - head.names_size ||
-		head.name[sizeof(head.name) - 1])
+	if (!certificate_head_is_sound(&head, size - sizeof(head)))
 		return -EBADMSG;
 	g = generation_find(c, head.generation);
 	if (!g) {

@@ -88,6 +88,12 @@ static void signing_finish(struct signing *s, int error)
 
 static void key_edge_lost(struct key_edge *e);
 
+/* Whether the edge takes another request. */
+static bool key_edge_has_room(const struct key_edge *e)
+{
+	return e->fd >= 0 && !e->blocked && e->pending < SIGN_PENDING_MAX;
+}
+
 /* The edge to ask next: fewest requests, each first in its turn where they have equally many.
  * except: not this one. */
 static struct key_edge *key_edge_choose(struct sign_client *k, const struct key_edge *except)
@@ -97,8 +103,9 @@ static struct key_edge *key_edge_choose(struct sign_client *k, const struct key_
 	for (unsigned i = 0; i < KEY_EDGES_MAX; i++) {
 		struct key_edge *e = &k->edge[(k->turn + i) % KEY_EDGES_MAX];
 
-		if (e->fd >= 0 && e != except && !e->blocked && e->pending < SIGN_PENDING_MAX &&
-			(!best || e->pending < best->pending))
+		if (e == except || !key_edge_has_room(e))
+			continue;
+		if (!best || e->pending < best->pending)
 			best = e;
 	}
 	if (best)
@@ -443,10 +450,12 @@ const struct ticket_key *sign_client_ticket(const struct sign_client *k, uint64_
 {
 	const struct ticket_key *best = NULL;
 
-	for (unsigned i = 0; i < k->tickets; i++)
-		if (k->ticket[i].current && k->ticket[i].expires > now &&
-			(!best || k->ticket[i].expires > best->expires))
+	for (unsigned i = 0; i < k->tickets; i++) {
+		if (!k->ticket[i].current || k->ticket[i].expires <= now)
+			continue;
+		if (!best || k->ticket[i].expires > best->expires)
 			best = &k->ticket[i];
+	}
 	return best;
 }
 

@@ -354,6 +354,13 @@ static int tls_opened(struct tls_connection *c)
 	return 0;
 }
 
+/* Whether OpenSSL's error says that the peer's certificate is missing or not believed. */
+static bool tls_is_certificate_error(unsigned long error)
+{
+	return ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
+	       ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+}
+
 /* The handshake has failed: counts and logs why, and returns a negative errno. kind: of
  * SSL_get_error; saved: errno behind the call. */
 static int tls_failed(struct tls_connection *c, int kind, int saved)
@@ -371,8 +378,7 @@ static int tls_failed(struct tls_connection *c, int kind, int saved)
 		tls_log_failed(c, "tls-handshake-failed", text);
 		return -EIO;
 	}
-	if (h->wrong[0] || ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
-		ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+	if (h->wrong[0] || tls_is_certificate_error(error)) {
 		tls_handshake_count_failure(h, COUNTER_TLS_FAILED_PEER);
 		tls_log_failed(
 			c, "tls-peer-refused", h->wrong[0] ? h->wrong : "it shows no certificate");
@@ -387,6 +393,13 @@ static int tls_failed(struct tls_connection *c, int kind, int saved)
 	tls_handshake_count_failure(h, COUNTER_TLS_FAILED_PROTOCOL);
 	tls_log_failed(c, "tls-handshake-failed", reason ? reason : "protocol error");
 	return -EPROTO;
+}
+
+/* Whether a handshake waits: for the socket, or for its signature. kind: of SSL_get_error. */
+static bool tls_is_unfinished(int kind)
+{
+	return kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ||
+	       kind == SSL_ERROR_WANT_ASYNC;
 }
 
 static int tls_open(struct stream *s)
@@ -417,8 +430,7 @@ static int tls_open(struct stream *s)
 	if (result == 1)
 		return tls_opened(c);
 	kind = SSL_get_error(c->ssl, result);
-	if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ||
-		kind == SSL_ERROR_WANT_ASYNC) {
+	if (tls_is_unfinished(kind)) {
 		s->wants = kind == SSL_ERROR_WANT_READ    ? EPOLLIN
 		           : kind == SSL_ERROR_WANT_WRITE ? EPOLLOUT
 		                                          : 0;
