@@ -6,6 +6,7 @@
  * keep the grammar is the parser's word, and the reader's to doubt.
  */
 #include "message.h"
+
 #include "syntax.h"
 
 #include <errno.h>
@@ -262,4 +263,24 @@ struct str message_value(const struct message *m, enum header id)
 	const struct message_header *h = message_first(m, id);
 
 	return h ? message_header_value(m, h) : STR_NONE;
+}
+
+struct uri_parts uri_of(const struct message *m, const struct uri *uri)
+{
+	struct uri_parts u = {
+		.whole = message_str(m, uri->whole),
+		.user = message_str(m, uri->user),
+		.host = message_str(m, uri->host),
+		.params = message_str(m, uri->params),
+		.headers = message_str(m, uri->headers),
+		.port = uri->port,
+		.scheme = uri->scheme,
+	};
+
+	/* the password is not carried over; it stands between the user part and the '@' before the
+	 * host */
+	if (u.scheme != URI_TEL && u.user.n && u.host.p > u.user.p + u.user.n + 1)
+		u.password = (struct str){
+			u.user.p + u.user.n + 1, (size_t)(u.host.p - u.user.p) - u.user.n - 2};
+	return u;
 }

@@ -10,6 +10,8 @@
 #define SIPWARD_IPC_MESSAGE_H
 
 #include "flow.h"
+#include "names.h"
+#include "uri.h"
 
 #define MESSAGE_VERSION 1
 /* The largest SIP message, bytes: what fits a UDP datagram fits here, and spans stay 16 bits. */
@@ -21,30 +23,6 @@
 	(sizeof(struct message) + MESSAGE_HEADERS_MAX * sizeof(struct message_header) +            \
 		MESSAGE_RAW_MAX + 8)
 
-enum method {
-	METHOD_UNKNOWN = 0,
-#define METHOD(id, name) METHOD_##id,
-#include "methods.def"
-#undef METHOD
-	METHOD_COUNT
-};
-
-enum header {
-#define HEADER(id, name, compact) HEADER_##id,
-#include "headers.def"
-#undef HEADER
-	HEADER_COUNT,
-	HEADER_OTHER = 0xff /* in message_header.id: a name without an id */
-};
-
-enum uri_scheme { URI_NONE = 0, URI_SIP, URI_SIPS, URI_TEL, URI_OTHER };
-
-/* Bytes [at, at + length) of the raw message. Absent: length 0. */
-struct span {
-	uint16_t at;
-	uint16_t length;
-};
-
 struct message_header {
 	uint8_t id;          /* enum header, HEADER_OTHER */
 	uint8_t name_length; /* the name starts at line */
@@ -53,19 +31,6 @@ struct message_header {
 	struct span value;   /* without white space at its ends; folds stand inside as they came */
 };
 _Static_assert(sizeof(struct message_header) == 10, "crosses process borders");
-
-/* A URI as its parts, all undecoded (RFC 3261 section 19.1). */
-struct uri {
-	struct span whole;
-	struct span user;    /* without password; for tel: the number */
-	struct span host;    /* an IPv6 reference with its brackets */
-	struct span params;  /* from after the first ';' */
-	struct span headers; /* from after the '?' */
-	uint16_t port;       /* 0: none given */
-	uint8_t scheme;      /* enum uri_scheme */
-	uint8_t zero;
-};
-_Static_assert(sizeof(struct uri) == 24, "crosses process borders");
 
 struct message {
 	uint32_t size;        /* of the whole block, a multiple of 8 */
@@ -159,17 +124,7 @@ static inline struct str message_header_name(
 	return (struct str){message_raw(m) + h->line, h->name_length};
 }
 
-/* Names. header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is
- * case-sensitive (RFC 3261 section 7.1). */
-const char *header_name(enum header id);
-uint8_t header_of(struct str name);
-/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
- * written without it (worker-sip/message/splice.h). */
-bool header_takes_nul(uint8_t id);
-const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
-uint8_t method_of(struct str name);
-/* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown"
- * otherwise. */
-const char *status_reason(unsigned status);
+/* The parts of one of the message's typed URIs as strings. */
+struct uri_parts uri_of(const struct message *m, const struct uri *uri);
 
 #endif

@@ -4,7 +4,8 @@
  * header_of stands on the hot path: a hash table over the names, filled once before main and never
  * written again.
  */
-#include "message.h"
+#include "names.h"
+
 #include "octet.h"
 
 #include <assert.h>

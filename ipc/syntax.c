@@ -1,14 +1,15 @@
-/* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: the second half
- * of syntax.h (RFC 3261 section 25.1).
+/* syntax.c - header values: parameters, lists, addresses, via-parms, auth-params: see syntax.h
+ * (RFC 3261 section 25.1).
  *
- * Relies on octet.h's table and on uri.c. Each function reads its input once, from left to right.
+ * Relies on octet.h's table and on uri.h. Each function reads its input once, from left to right.
  * White space is taken in any mixture of space, tab, CR and LF: that a CRLF in a value is a fold is
  * the parser's to see.
  *
  * More lenient than the grammar: a display name without quotes may hold UTF-8 (phones send it).
  */
-#include "octet.h"
 #include "syntax.h"
+
+#include "octet.h"
 
 #include <errno.h>
 
@@ -146,7 +147,7 @@ static int take_params(struct cursor *c)
 	struct str name, value;
 
 	for (unsigned n = 1;; n++) {
-		int error = n > SYNTAX_PARAMS_MAX ? -E2BIG : take_param(c, false, &name, &value);
+		int error = n > PARAMS_MAX ? -E2BIG : take_param(c, false, &name, &value);
 
 		if (error || !at_char(c, ';'))
 			return error;
@@ -338,7 +339,7 @@ static int take_via_params(struct cursor *c, struct via *v)
 		struct str name, value;
 
 		c->p++;
-		if (n > SYNTAX_PARAMS_MAX)
+		if (n > PARAMS_MAX)
 			return -E2BIG;
 		if (take_param(c, false, &name, &value))
 			return -EINVAL;

@@ -7,24 +7,7 @@
 #ifndef SIPWARD_IPC_SYNTAX_H
 #define SIPWARD_IPC_SYNTAX_H
 
-#include "message.h"
-
-/* The most parameters of one URI, one address or one via-parm, and the most headers of a URI: more
- * is -E2BIG. Real ones have under twenty; whoever compares two lists of them does so in the square
- * of their length. */
-#define SYNTAX_PARAMS_MAX 64
-
-/* A URI as strings. */
-struct uri_parts {
-	struct str whole, user, password, host, params, headers;
-	uint16_t port; /* 0: none */
-	uint8_t scheme;
-};
-
-/* Parses all of text as an addr-spec: sip:, sips:, tel: and absolute URIs. Refuses control bytes,
- * bytes outside the URI grammar, broken escapes, ports outside 1..65535, broken IPv6 references.
- * "%00" is an escape like others: it is uri_unescape that refuses it. -EINVAL; -E2BIG. */
-int uri_parse(struct str text, struct uri_parts *out);
+#include "uri.h"
 
 /* One name-addr or addr-spec with its header parameters. */
 struct address {
@@ -59,7 +42,7 @@ int via_next(struct str *rest, struct via *out);
  * rport. -EINVAL. */
 int via_front(struct str text, struct via *out);
 /* Whether params (after their first ';') is a list of generic-params and of at most
- * SYNTAX_PARAMS_MAX. 0, -EINVAL, -E2BIG. */
+ * PARAMS_MAX. 0, -EINVAL, -E2BIG. */
 int params_check(struct str params);
 
 /* Takes the next parameter "name" or "name=value" (token, host or quoted string) of a ';' list from
@@ -84,28 +67,5 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value);
 bool controls_quoted(struct str text);
 
 bool is_token(struct str s); /* RFC 3261 token, at least one byte */
-bool is_host(struct str s);  /* hostname, IPv4address or IPv6reference */
-bool is_ipv6(struct str s);  /* IPv6address, without brackets */
-/* Take a host, or a port of 1 to 65535, from the front of *rest. -EINVAL. */
-int host_take(struct str *rest, struct str *host);
-int port_take(struct str *rest, uint16_t *port);
-
-/* Undoes %HH escapes of s into room; returns the length, or -EINVAL (broken escape, a NUL) or
- * -ENOBUFS. */
-long uri_unescape(struct str s, char *buffer, size_t size);
-
-/* The canonical address of record of a URI (RFC 3261 section 10.3): "sip:" user "@" host, user
- * unescaped, host in lower case, no port where it is the default, no parameters. Writes it with a
- * NUL, returns its length; -EINVAL for a URI without user, not sip/sips, or whose user has an
- * escaped control byte, NUL among them; -ENOBUFS. */
-#define AOR_MAX 512
-long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX]);
-
-/* The parts of one of the message's typed URIs as strings. */
-struct uri_parts uri_of(const struct message *m, const struct uri *uri);
-
-/* Whether two URIs are equal by RFC 3261 section 19.1.4 (escapes, case, the parameters transport,
- * user, ttl, method, maddr), tel: URIs by RFC 3966 section 4 (without visual separators). */
-bool uri_equal(const struct uri_parts *a, const struct uri_parts *b);
 
 #endif

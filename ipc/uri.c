@@ -1,4 +1,4 @@
-/* uri.c - URIs and hosts: the first half of syntax.h (RFC 3261 sections 19.1 and 25.1, RFC 3966,
+/* uri.c - URIs and hosts: see uri.h (RFC 3261 sections 19.1 and 25.1, RFC 3966,
  * RFC 5118 for IPv6 references).
  *
  * Relies on octet.h's table. Works on bytes in place.
@@ -8,8 +8,9 @@
  * "_" (RFC 3986's reg-name; container and service names have it) and their last label may start
  * with a digit as long as it is not all digits.
  */
+#include "uri.h"
+
 #include "octet.h"
-#include "syntax.h"
 
 #include <errno.h>
 
@@ -172,7 +173,7 @@ static int uri_params(const char **p, const char *end, struct str *params)
 	for (unsigned n = 1;; n++) {
 		const char *start = at;
 
-		if (n > SYNTAX_PARAMS_MAX)
+		if (n > PARAMS_MAX)
 			return -E2BIG;
 		at = escaped_span(at, end, OCTET_PARAM);
 		if (!at || at == start)
@@ -199,7 +200,7 @@ static int uri_headers(const char *p, const char *end, struct str *headers)
 	for (unsigned n = 1;; n++) {
 		const char *start = p;
 
-		if (n > SYNTAX_PARAMS_MAX)
+		if (n > PARAMS_MAX)
 			return -E2BIG;
 		p = escaped_span(p, end, OCTET_HNV);
 		if (!p || p == start || p == end || *p != '=')
@@ -382,26 +383,6 @@ long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX])
 	}
 	buffer[n] = 0;
 	return (long)n;
-}
-
-struct uri_parts uri_of(const struct message *m, const struct uri *uri)
-{
-	struct uri_parts u = {
-		.whole = message_str(m, uri->whole),
-		.user = message_str(m, uri->user),
-		.host = message_str(m, uri->host),
-		.params = message_str(m, uri->params),
-		.headers = message_str(m, uri->headers),
-		.port = uri->port,
-		.scheme = uri->scheme,
-	};
-
-	/* the password is not carried over; it stands between the user part and the '@' before the
-	 * host */
-	if (u.scheme != URI_TEL && u.user.n && u.host.p > u.user.p + u.user.n + 1)
-		u.password = (struct str){
-			u.user.p + u.user.n + 1, (size_t)(u.host.p - u.user.p) - u.user.n - 2};
-	return u;
 }
 
 /* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal

@@ -1,6 +1,6 @@
 /* ipc-uri.c - URIs and hosts: their grammar, their parts, when two of them are equal (RFC 3261
  * section 19.1, RFC 3966, RFC 5118), and canonical addresses of record. */
-#include "ipc/syntax.h"
+#include "ipc/message.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -292,9 +292,9 @@ Test(uri, parameters_and_headers_have_a_limit)
 	struct uri_parts u;
 	char params[1024] = "sip:a@b", headers[1024] = "sip:a@b?h=";
 
-	for (unsigned i = 0; i < SYNTAX_PARAMS_MAX; i++)
+	for (unsigned i = 0; i < PARAMS_MAX; i++)
 		strcat(params, ";p");
-	for (unsigned i = 1; i < SYNTAX_PARAMS_MAX; i++)
+	for (unsigned i = 1; i < PARAMS_MAX; i++)
 		strcat(headers, "&h=");
 	cr_assert_eq(uri_parse(str_of(params), &u), 0);
 	cr_assert_eq(uri_parse(str_of(headers), &u), 0);

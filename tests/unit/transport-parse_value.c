@@ -279,7 +279,7 @@ Test(value, parameters_have_a_limit)
 	value(HEADER_AUTHORIZATION, "Bearer abc==");
 	cr_assert(!parser.failed);
 	at = list + sprintf(list, "<sip:a@b>");
-	for (unsigned i = 0; i <= SYNTAX_PARAMS_MAX; i++)
+	for (unsigned i = 0; i <= PARAMS_MAX; i++)
 		at += sprintf(at, ";p%u", i);
 	begin(true);
 	value(HEADER_CONTACT, list);

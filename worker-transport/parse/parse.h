@@ -16,7 +16,7 @@
  * length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
 #define PARSE_ITEMS_MAX 512
 /* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and
- * media types have SYNTAX_PARAMS_MAX parameters at most (ipc/syntax.h). */
+ * media types have PARAMS_MAX parameters at most (ipc/uri.h). */
 #define PARSE_PARAMS_MAX 64
 /* The most Via values: the 70 hops that Max-Forwards starts from (RFC 3261 section 8.1.1.6), and
  * room for a client that starts higher. */

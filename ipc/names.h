@@ -1,0 +1,37 @@
+/* names.h - the names of header fields, methods and statuses, and the ids by which they are known:
+ * headers.def and methods.def are their tables. */
+#ifndef SIPWARD_IPC_NAMES_H
+#define SIPWARD_IPC_NAMES_H
+
+#include "common/str.h"
+
+enum method {
+	METHOD_UNKNOWN = 0,
+#define METHOD(id, name) METHOD_##id,
+#include "methods.def"
+#undef METHOD
+	METHOD_COUNT
+};
+
+enum header {
+#define HEADER(id, name, compact) HEADER_##id,
+#include "headers.def"
+#undef HEADER
+	HEADER_COUNT,
+	HEADER_OTHER = 0xff /* in message_header.id: a name without an id */
+};
+
+/* header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is
+ * case-sensitive (RFC 3261 section 7.1). */
+const char *header_name(enum header id);
+uint8_t header_of(struct str name);
+/* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
+ * written without it (worker-sip/message/splice.h). */
+bool header_takes_nul(uint8_t id);
+const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
+uint8_t method_of(struct str name);
+/* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown"
+ * otherwise. */
+const char *status_reason(unsigned status);
+
+#endif
