@@ -326,7 +326,7 @@ static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH
 	return epoll_wait(l->epoll, batch, LOOP_BATCH, wait);
 }
 
-static void call(const struct epoll_event batch[LOOP_BATCH], int n)
+static void loop_dispatch(const struct epoll_event batch[LOOP_BATCH], int n)
 {
 	for (int i = 0; i < n; i++) {
 		struct loop_source *s = batch[i].data.ptr;
@@ -372,7 +372,7 @@ static int look(struct loop *l)
 		return -errno;
 	uint64_t wait = 0;
 	if (n > 0) {
-		call(batch, n);
+		loop_dispatch(batch, n);
 		wait = gathering(l);
 	}
 	l->look_due_ns = n == LOOP_BATCH ? l->now_ns : wait ? l->now_ns + wait : 0;
@@ -387,7 +387,7 @@ static int look_at_answers(struct loop *l)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	call(batch, n);
+	loop_dispatch(batch, n);
 	if (!l->answers_due_ns)
 		return 0;
 	l->answers_due_ns = 0;
@@ -414,7 +414,7 @@ int loop_once(struct loop *l, int timeout_ms)
 			*(batch[i].data.ptr == &l->input ? &input : &answers) = true;
 			batch[i--] = batch[--n];
 		}
-	call(batch, n);
+	loop_dispatch(batch, n);
 	if (answers)
 		rc = look_at_answers(l);
 	if (input && rc == 0)
