@@ -4,7 +4,7 @@
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
 #include "worker/crash_hook.h"
-#include "worker/jail.h"
+#include "worker/skeleton.h"
 #include "ipc/mesh.h"
 #include "common/clock.h"
 #include "worker-sip/call/call.h"
@@ -284,17 +284,17 @@ int main(void)
 	if (worker_receive(w))
 		return EXIT_FAILURE;
 	boot_id_read(&boot);
-	if (jail_stores(w, settings_str(sip->settings, sip->settings->state_directory)))
+	if (jail_stores(&w->jail, settings_str(sip->settings, sip->settings->state_directory)))
 		return EXIT_FAILURE;
-	if (jail_confine(w))
+	if (jail_confine(&w->jail))
 		return EXIT_FAILURE;
 	if (open_stores(sip, &boot))
 		return EXIT_FAILURE;
-	if (jail_limit(w))
+	if (jail_limit(&w->jail))
 		return EXIT_FAILURE;
 	if (start(&context))
 		return EXIT_FAILURE;
-	if (jail_seal(w))
+	if (jail_seal(&w->jail))
 		return EXIT_FAILURE;
 	return worker_run(w) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

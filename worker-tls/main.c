@@ -5,7 +5,6 @@
  * Interface: lifeline on fd 3, key edges as the master hands them over. No arguments, no
  * environment.
  */
-#include "worker/jail.h"
 #include "worker/skeleton.h"
 #include "ipc/settings.h"
 #include "common/clock.h"
@@ -169,11 +168,11 @@ int main(void)
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
-	if (jail_confine(w))
+	if (jail_confine(&w->jail))
 		return EXIT_FAILURE;
-	if (jail_limit(w))
+	if (jail_limit(&w->jail))
 		return EXIT_FAILURE;
-	if (jail_seal(w))
+	if (jail_seal(&w->jail))
 		return EXIT_FAILURE;
 	return worker_run(w) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -4,7 +4,7 @@
  * Interface: lifeline on fd 3; listening sockets and edges as the master says. No arguments, no
  * environment.
  */
-#include "worker/jail.h"
+#include "worker/skeleton.h"
 #include "ipc/mesh.h"
 #include "worker-transport/tls/certificates.h"
 #include "flow.h"
@@ -352,13 +352,13 @@ int main(void)
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
-	if (jail_confine(w))
+	if (jail_confine(&w->jail))
 		return EXIT_FAILURE;
-	if (jail_limit(w))
+	if (jail_limit(&w->jail))
 		return EXIT_FAILURE;
 	if (transport_start_worker(c))
 		return EXIT_FAILURE;
-	if (jail_seal(w))
+	if (jail_seal(&w->jail))
 		return EXIT_FAILURE;
 	if (worker_run(w))
 		return EXIT_FAILURE;

@@ -7,6 +7,7 @@
 #include "landlock.h"
 #include "root.h"
 #include "seccomp.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,10 +47,9 @@ const char *jail_step_name(enum jail_step step)
 
 /* Tells the master how a step went. Returns the error that ends the worker: that of a step which
  * should have worked. */
-static int report(struct worker *w, enum jail_step step, int error)
+static int jail_report(struct jail *j, enum jail_step step, int error)
 {
-	struct lifeline_step body = {.step = (uint16_t)step, .error = error};
-	int sent = worker_send(w, LIFELINE_STEP, &body, sizeof(body), NULL, 0);
+	int sent = j->tell(j->arg, step, error);
 
 	if (sent)
 		return sent;
@@ -65,7 +65,7 @@ static int report(struct worker *w, enum jail_step step, int error)
 	return error;
 }
 
-int jail_stray_fds(struct worker *w)
+int jail_stray_fds(struct jail *j)
 {
 	int error = 0;
 
@@ -78,7 +78,7 @@ int jail_stray_fds(struct worker *w)
 			for (rlim_t fd = LIFELINE_FD + 1; fd < limit.rlim_cur; fd++)
 				close((int)fd);
 	}
-	return report(w, JAIL_STRAY_FDS, error);
+	return jail_report(j, JAIL_STRAY_FDS, error);
 }
 
 /* The bounding set can only be emptied while CAP_SETPCAP is held, that is before the identity
@@ -138,14 +138,14 @@ static int drop_capabilities(void)
 	return 0;
 }
 
-int jail_stores(struct worker *w, struct str folder)
+int jail_stores(struct jail *j, struct str folder)
 {
 	char path[PATH_MAX];
 
 	if (str_copy(folder, path, sizeof(path)))
 		return -ENAMETOOLONG;
-	w->stores = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (w->stores < 0) {
+	j->stores = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (j->stores < 0) {
 		int error = -errno;
 
 		log_error("stores-folder", "path=%s error=\"%s\"", path, error_text(error));
@@ -156,53 +156,53 @@ int jail_stores(struct worker *w, struct str folder)
 
 /* A build with sanitizers reads /proc/self and its own program to say what is wrong: it stays where
  * that is. */
-static int enter_root(struct worker *w)
+static int enter_root(struct jail *j)
 {
 	int error;
 
-	if (SANITIZED || !w->welcome.root[0]) {
-		error = w->stores >= 0 && fchdir(w->stores) < 0 ? -errno : -ENOTSUP;
-		if (error == -ENOTSUP && w->welcome.root[0] &&
-			(w->back = open(w->welcome.root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (SANITIZED || !j->root[0]) {
+		error = j->stores >= 0 && fchdir(j->stores) < 0 ? -errno : -ENOTSUP;
+		if (error == -ENOTSUP && j->root[0] &&
+			(j->back = open(j->root, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 			error = -errno;
 	} else {
-		error = root_enter(w->welcome.root, w->stores, &w->back);
+		error = root_enter(j->root, j->stores, &j->back);
 	}
-	if (w->stores >= 0)
-		close(w->stores);
-	w->stores = -1;
+	if (j->stores >= 0)
+		close(j->stores);
+	j->stores = -1;
 	return error;
 }
 
-int jail_confine(struct worker *w)
+int jail_confine(struct jail *j)
 {
 	int bounding, error;
 
-	if ((error = report(w, JAIL_NAMESPACES,
-		     SANITIZED ? -ENOTSUP : root_namespaces(role_has(w->role, ROLE_NETWORK)))))
+	if ((error = jail_report(j, JAIL_NAMESPACES,
+		     SANITIZED ? -ENOTSUP : root_namespaces(role_has(j->role, ROLE_NETWORK)))))
 		return error;
-	if ((error = report(w, JAIL_ROOT, enter_root(w))))
+	if ((error = jail_report(j, JAIL_ROOT, enter_root(j))))
 		return error;
 	bounding = empty_bounding_set();
-	if ((error = report(w, JAIL_IDENTITY,
-		     w->welcome.drop ? take_identity(w->welcome.uid, w->welcome.gid) : -EPERM)))
+	if ((error = jail_report(
+		     j, JAIL_IDENTITY, j->drop ? take_identity(j->uid, j->gid) : -EPERM)))
 		return error;
 	error = drop_capabilities();
-	if ((error = report(w, JAIL_CAPABILITIES, error ? error : bounding)))
+	if ((error = jail_report(j, JAIL_CAPABILITIES, error ? error : bounding)))
 		return error;
 	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0    ? -errno
 	        : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0
 	                                                      : -ENOTRECOVERABLE;
-	if ((error = report(w, JAIL_NO_NEW_PRIVILEGES, error)))
+	if ((error = jail_report(j, JAIL_NO_NEW_PRIVILEGES, error)))
 		return error;
 	error = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0    ? -errno
 	        : prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0
 	                                                  : -ENOTRECOVERABLE;
-	return report(w, JAIL_NOT_DUMPABLE, error);
+	return jail_report(j, JAIL_NOT_DUMPABLE, error);
 }
 
 /* Sets a limit with no way back up. */
-static int limit(__rlimit_resource_t resource, rlim_t value)
+static int jail_set_limit(__rlimit_resource_t resource, rlim_t value)
 {
 	struct rlimit now, wanted = {value, value};
 
@@ -220,38 +220,39 @@ static int limit(__rlimit_resource_t resource, rlim_t value)
 	               : -ENOTRECOVERABLE;
 }
 
-int jail_limit(struct worker *w)
+int jail_limit(struct jail *j)
 {
-	int error = root_leave_stores(w->back);
+	int error = root_leave_stores(j->back);
 
-	w->back = -1;
+	j->back = -1;
 	if (error) {
 		log_error("jail-step-failed", "step=%s error=\"%s\"", jail_step_name(JAIL_ROOT),
 			error_text(error));
 		return error;
 	}
-	error = limit(RLIMIT_CORE, 0);
-	if (!error && w->welcome.fds_limit)
-		error = limit(RLIMIT_NOFILE, w->welcome.fds_limit);
+	error = jail_set_limit(RLIMIT_CORE, 0);
+	if (!error && j->fds_limit)
+		error = jail_set_limit(RLIMIT_NOFILE, j->fds_limit);
 	if (!error)
-		error = limit(RLIMIT_MSGQUEUE, 0);
+		error = jail_set_limit(RLIMIT_MSGQUEUE, 0);
 	/* Where a role with stores stops is the size of their stores' maps. An ignored SIGXFSZ
 	 * makes it an error of one write: standard error may be a file. */
-	if (!error && !role_has(w->role, ROLE_STORES) && !SANITIZED)
-		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno : limit(RLIMIT_FSIZE, 0);
-	if ((error = report(w, JAIL_LIMITS, error)))
+	if (!error && !role_has(j->role, ROLE_STORES) && !SANITIZED)
+		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno
+		                                            : jail_set_limit(RLIMIT_FSIZE, 0);
+	if ((error = jail_report(j, JAIL_LIMITS, error)))
 		return error;
-	return report(w, JAIL_LANDLOCK,
-		SANITIZED ? -ENOTSUP : landlock_close(role_has(w->role, ROLE_NETWORK)));
+	return jail_report(j, JAIL_LANDLOCK,
+		SANITIZED ? -ENOTSUP : landlock_close(role_has(j->role, ROLE_NETWORK)));
 }
 
 /* Only the master may answer the filter's questions: this process must not keep the notifier. */
-static int send_notifier(struct worker *w, int notifier)
+static int send_notifier(struct jail *j, int notifier)
 {
 	for (;;) {
-		struct pollfd p = {.fd = w->lifeline, .events = POLLOUT};
+		struct pollfd p = {.fd = j->lifeline, .events = POLLOUT};
 		int error = lifeline_send(
-			w->lifeline, LIFELINE_NOTIFIER, NULL, 0, NULL, 0, &notifier, 1);
+			j->lifeline, LIFELINE_NOTIFIER, NULL, 0, NULL, 0, &notifier, 1);
 
 		if (error != -EAGAIN)
 			return error;
@@ -260,20 +261,21 @@ static int send_notifier(struct worker *w, int notifier)
 	}
 }
 
-static int filter(struct worker *w)
+static int filter(struct jail *j)
 {
-	int notifier, error = seccomp_close(w->role, w->welcome.carrier, &notifier);
+	int notifier, error = seccomp_close(j->role, j->carrier, &notifier);
 
 	if (error || notifier < 0)
 		return error;
-	error = send_notifier(w, notifier);
+	error = send_notifier(j, notifier);
 	close(notifier);
 	return error;
 }
 
-int jail_seal(struct worker *w)
+int jail_seal(struct jail *j)
 {
-	int error = report(w, JAIL_NO_PROCESSES, SANITIZED ? -ENOTSUP : limit(RLIMIT_NPROC, 0));
+	int error = jail_report(
+		j, JAIL_NO_PROCESSES, SANITIZED ? -ENOTSUP : jail_set_limit(RLIMIT_NPROC, 0));
 
-	return error ? error : report(w, JAIL_SECCOMP, SANITIZED ? -ENOTSUP : filter(w));
+	return error ? error : jail_report(j, JAIL_SECCOMP, SANITIZED ? -ENOTSUP : filter(j));
 }

@@ -1,9 +1,8 @@
-/* jail.h - the steps by which a worker gives up what it does not need, in their fixed order
- * (DESIGN.md section 8). */
+/* jail.h - the steps by which a worker gives up what it does not need, in their fixed order. */
 #ifndef SIPWARD_WORKER_JAIL_H
 #define SIPWARD_WORKER_JAIL_H
 
-#include "skeleton.h"
+#include "ipc/lifeline.h"
 
 /* What finds errors for us (AddressSanitizer and its kin, valgrind) needs /proc, its program's
  * file, threads and processes of its own: such a build leaves out the steps that take these away,
@@ -30,7 +29,27 @@ enum jail_step {
 };
 const char *jail_step_name(enum jail_step step);
 
-/* Each step is asserted after it was taken and reported to the master (STEP). A step that a process
+/* The jail of one process. */
+struct jail {
+	/* set by its owner */
+	enum peer_role role;
+	int lifeline; /* over which the master gets the filter's notifier; the owner's */
+	/* Tells the master how a step went: 0, or a negative errno. 0, or -errno: it cannot be
+	 * told, and the step fails. */
+	int (*tell)(void *arg, enum jail_step step, int error);
+	void *arg;
+	/* from WELCOME, before jail_confine */
+	enum carrier carrier;         /* of the mesh: what its library needs */
+	char root[LIFELINE_PATH_MAX]; /* "": none */
+	bool drop;                    /* take uid and gid */
+	uint32_t uid, gid;
+	uint32_t fds_limit; /* 0: none */
+	/* its own; -1 at first */
+	int stores; /* the folder of the stores, until jail_confine */
+	int back;   /* the root folder, until jail_limit */
+};
+
+/* Each step is asserted after it was taken, and the master is told of it. A step that a process
  * without privileges cannot take is reported and passed over; a step that should have worked and
  * did not returns -errno.
  *
@@ -38,11 +57,11 @@ const char *jail_step_name(enum jail_step step);
  * capability, which is after the root was changed: jail_stores opens their folder before, and the
  * working directory is that folder until jail_limit moves it into the root. So stores are opened
  * with relative paths. */
-int jail_stray_fds(struct worker *w); /* worker_begin's: closes all fds above the lifeline, before
-                                         any other arrives over it */
-int jail_stores(struct worker *w, struct str folder);
-int jail_confine(struct worker *w);
-int jail_limit(struct worker *w);
-int jail_seal(struct worker *w);
+/* worker_begin's: closes all fds above the lifeline, before any other arrives over it. */
+int jail_stray_fds(struct jail *j);
+int jail_stores(struct jail *j, struct str folder);
+int jail_confine(struct jail *j);
+int jail_limit(struct jail *j);
+int jail_seal(struct jail *j);
 
 #endif

@@ -3,7 +3,6 @@
  * having started a thread before worker_begin. */
 #include "skeleton.h"
 
-#include "jail.h"
 #include "common/clock.h"
 #include "probe.h"
 
@@ -114,6 +113,13 @@ int worker_send(struct worker *w, enum lifeline_type type, const void *body, siz
 	return 0;
 }
 
+static int tell_step(void *arg, enum jail_step step, int error)
+{
+	struct lifeline_step body = {.step = (uint16_t)step, .error = error};
+
+	return worker_send(arg, LIFELINE_STEP, &body, sizeof(body), NULL, 0);
+}
+
 /* ---- down: packets from the master ---- */
 
 /* Waits for one packet before the loop runs, sending meanwhile what is unsent. */
@@ -209,6 +215,12 @@ static int welcome(struct worker *w, enum peer_role role)
 	}
 	memcpy(&w->welcome, w->buffer->body, sizeof(w->welcome));
 	w->welcome.root[LIFELINE_PATH_MAX - 1] = 0;
+	memcpy(w->jail.root, w->welcome.root, sizeof(w->jail.root));
+	w->jail.carrier = w->welcome.carrier;
+	w->jail.drop = w->welcome.drop;
+	w->jail.uid = w->welcome.uid;
+	w->jail.gid = w->welcome.gid;
+	w->jail.fds_limit = w->welcome.fds_limit;
 	error = w->welcome.role == role ? map_page(w, w->buffer->fd[0]) : -EPROTO;
 	packet_done(w->buffer);
 	return error;
@@ -226,8 +238,12 @@ int worker_begin(
 		.lifeline = LIFELINE_FD,
 		.role = role,
 		.signals = -1,
-		.stores = -1,
-		.back = -1};
+		.jail = {.role = role,
+			.lifeline = LIFELINE_FD,
+			.tell = tell_step,
+			.arg = w,
+			.stores = -1,
+			.back = -1}};
 	w->unsent_end = &w->unsent;
 	log_init(role_name(role), -1, LOG_INFO, NULL, NULL);
 	if (sodium_init() < 0 || !(w->buffer = calloc(1, sizeof(*w->buffer)))) {
@@ -237,7 +253,7 @@ int worker_begin(
 	if (fcntl(LIFELINE_FD, F_SETFD, FD_CLOEXEC) < 0)
 		error = -errno;
 	else
-		error = jail_stray_fds(w);
+		error = jail_stray_fds(&w->jail);
 	if (!error)
 		error = set_signals(w);
 	if (!error)

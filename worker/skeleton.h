@@ -18,6 +18,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "jail.h"
 
 struct worker;
 
@@ -41,9 +42,8 @@ struct worker {
 	struct timer deadline;
 	struct lifeline_packet *buffer;
 	enum peer_role role;
-	struct page *page;            /* the shared page */
-	int stores;                   /* the folder of the stores, until jail_confine; -1 none */
-	int back;                     /* the root folder, until jail_limit; -1 none */
+	struct page *page; /* the shared page */
+	struct jail jail;
 	struct lifeline_probe *probe; /* this process is here to try that; NULL: it is a worker */
 	int error;   /* why the loop ended, where it was not asked to: negative errno */
 	int signals; /* signalfd: SIGTERM is a STOP */

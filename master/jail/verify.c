@@ -6,6 +6,8 @@
  */
 #include "verify.h"
 
+#include "common/log.h"
+
 #include "worker/gate.h"
 #include "worker/jail.h"
 #include "worker/probe.h"

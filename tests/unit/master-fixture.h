@@ -8,7 +8,6 @@
 #ifndef SIPWARD_TESTS_UNIT_MASTER_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_MASTER_FIXTURE_H
 
-#include "worker/jail.h"
 #include "worker/skeleton.h"
 
 #include <signal.h>
@@ -93,8 +92,8 @@ static inline void fake_main(enum peer_role role)
 	static struct fake fake;
 
 	if (worker_begin(&fake.worker, role, fake_packet, NULL, &fake) ||
-		worker_receive(&fake.worker) || jail_confine(&fake.worker) ||
-		jail_limit(&fake.worker))
+		worker_receive(&fake.worker) || jail_confine(&fake.worker.jail) ||
+		jail_limit(&fake.worker.jail))
 		_exit(1);
 	_exit(worker_run(&fake.worker) ? 1 : 0);
 }

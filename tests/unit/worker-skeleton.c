@@ -1,7 +1,7 @@
 /* The skeleton of a worker and the first steps of its jail: the test is the master, a forked child
  * the worker. */
 #include "common/counters.h"
-#include "worker/jail.h"
+#include "worker/skeleton.h"
 #include "worker/skeleton.h"
 
 #include <criterion/criterion.h>
@@ -453,15 +453,15 @@ static int jailed(void)
 	if (worker_begin(&worker, PEER_SIP, take_packet, NULL, NULL) || worker_receive(&worker))
 		return FAILED;
 	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	if (jail_stores(&worker, str_of(stores)))
+	if (jail_stores(&worker.jail, str_of(stores)))
 		return FAILED;
-	if (jail_confine(&worker))
+	if (jail_confine(&worker.jail))
 		return FAILED;
 	int store = open("store", O_RDWR | O_CREAT | O_CLOEXEC,
 		0600); /* its stores can be opened now, and only now */
 	if (store < 0)
 		return 15;
-	if (jail_limit(&worker))
+	if (jail_limit(&worker.jail))
 		return FAILED;
 	if (!SANITIZED && (open("store", O_RDWR) >= 0 || open(stores, O_RDONLY) >= 0 ||
 				  open("/", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0))
@@ -484,7 +484,7 @@ static int jailed(void)
 			 "Uid:\t65534\t65534\t65534\t65534\nGid:\t65533\t65533\t65533\t65533\n") ||
 			!status_has("Groups:\t \n") || !status_has("CapBnd:\t0000000000000000\n")))
 		return 14;
-	if (jail_seal(&worker))
+	if (jail_seal(&worker.jail))
 		return FAILED;
 	if (!SANITIZED && !status_has("Seccomp:\t2\n"))
 		return 18;
@@ -542,7 +542,7 @@ static void confine(uint32_t drop)
 static int forbidden(void)
 {
 	if (worker_begin(&worker, PEER_TLS, take_packet, NULL, NULL) || worker_receive(&worker) ||
-		jail_confine(&worker) || jail_limit(&worker) || jail_seal(&worker))
+		jail_confine(&worker.jail) || jail_limit(&worker.jail) || jail_seal(&worker.jail))
 		return FAILED;
 	if (syscall(1000) != -1 || errno != ENOSYS) /* newer than this build */
 		return 20;
