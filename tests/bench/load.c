@@ -1,25 +1,33 @@
 /* load.c - makes SIP load for the benches and measures what comes of it; prints one JSON object.
  *
- *	load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp] [--sdp
- *LINES] [--headers N] [--mixed] [--stay] [--caller] [--users N [--spread N]] load options  --server
- *IP:PORT [--window N] [--seconds N] load register --server IP:PORT --users N [--spread N] [--rate N
- *| --window N] [--seconds N] [--reuse] [--domain NAME] [--callee]
+ *     load calls    --server IP:PORT --rate N [--seconds N] [--hold MS] [--limit N] [--tcp]
+ *                   [--sdp LINES] [--headers N] [--mixed] [--stay] [--caller]
+ *                   [--users N [--spread N]]
+ *     load options  --server IP:PORT [--window N] [--seconds N]
+ *     load register --server IP:PORT --users N [--spread N] [--rate N | --window N] [--seconds N]
+ *                   [--reuse] [--domain NAME] [--callee]
  *
  * calls: caller and callee in one process (callee on 127.0.0.1:5080): INVITE with SDP, 180, 200,
- *ACK, hold, BYE, 200; with the retransmissions of RFC 3261. Calls start evenly spread. --limit: so
- *many calls in all; --stay: calls are never ended and "up" is printed when the last stands;
- *--caller: somebody else is the callee; --mixed: every call has an INFO, a re-INVITE and, beside
- *it, an OPTIONS through the server; --users: they are called one after the other, at the address of
- *record, else bob. It counts messages of one call and direction that overtake each other: a 180
- *after its 200, an ACK after its BYE. options: asks the server itself, --window requests
- *outstanding at any time. register: users u000000 and on with the password "secret": REGISTER, 401,
- *REGISTER with digest (MD5), 200; with --reuse a nonce is used again with the next count until the
- *server finds it stale; --spread: the users are that many, and those who register lie scattered
- *among them; who registered before refreshes, whichever run it was in; --callee: from the callee's
- *port, so that calls find it.
+ * ACK, hold, BYE, 200; with the retransmissions of RFC 3261. Calls start evenly spread. It counts
+ * messages of one call and direction that overtake each other: a 180 after its 200, an ACK after
+ * its BYE.
+ *     --limit    so many calls in all
+ *     --stay     calls are never ended; "up" is printed when the last stands
+ *     --caller   somebody else is the callee
+ *     --mixed    every call has an INFO, a re-INVITE and, beside it, an OPTIONS through the server
+ *     --users    they are called one after the other, at the address of record; else bob
+ *
+ * options: asks the server itself, --window requests outstanding at any time.
+ *
+ * register: users u000000 and on with the password "secret": REGISTER, 401, REGISTER with digest
+ * (MD5), 200. Who registered before refreshes, whichever run it was in.
+ *     --reuse    a nonce is used again with the next count until the server finds it stale
+ *     --spread   the users are that many, and those who register lie scattered among them
+ *     --callee   from the callee's port, so that calls find it
  *
  * sipp does the same with 20 times the CPU, of which there is none to spare on the machine that the
- *server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it needs.
+ * server runs on too. Relies on loopback: nothing here checks what a peer says beyond what it
+ * needs.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -9,7 +9,7 @@ READY_SECONDS = 30
 PEER_CONFIG = """
 runtime-directory = "{dir}/run"
 state-directory   = "{dir}/state"
-workers {{ transport = {transport}  sip = {sip}  tls = 0 }}
+workers {{ transport = {transport}  sip = {sip}  tls = 0  ipc = {ipc} }}
 {extra}
 zone "load" {{ trust = yes  auth = none  sources = {{ "127.0.0.0/8" }} }}
 listener "udp" {{ bind = "udp:127.0.0.1:5060"  zone = "load" }}
@@ -22,7 +22,7 @@ route "all" {{ from = {{ "load" }}  action = "trunk"  trunk = {{ "peer" }} }}
 REGISTRAR_CONFIG = """
 runtime-directory = "{dir}/run"
 state-directory   = "{dir}/state"
-workers {{ transport = {transport}  sip = {sip}  tls = 0 }}
+workers {{ transport = {transport}  sip = {sip}  tls = 0  ipc = {ipc} }}
 {extra}
 zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source" }}
 listener "udp" {{ bind = "udp:127.0.0.1:5060"  zone = "access" }}
@@ -35,7 +35,7 @@ route "users" {{ from = {{ "access" }}  to-domain = "example.net"  action = "reg
 USERS_CONFIG = """
 runtime-directory = "{dir}/run"
 state-directory   = "{dir}/state"
-workers {{ transport = {transport}  sip = {sip}  tls = 0 }}
+workers {{ transport = {transport}  sip = {sip}  tls = 0  ipc = {ipc} }}
 {extra}
 zone "load" {{ trust = yes  auth = none  sources = {{ "127.0.0.0/8" }} }}
 zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source" }}
@@ -201,6 +201,7 @@ def ours(
     routes="",
     protocol="udp",
     state=None,
+    ipc="zeromq",
 ):
     """sipward with config; users: the text of its users file; state: a state directory to begin
     with."""
@@ -209,7 +210,13 @@ def ours(
         shutil.copytree(state, d / "state")
     (d / "sipward.conf").write_text(
         config.format(
-            dir=d, transport=transport, sip=sip, extra=extra, routes=routes, protocol=protocol
+            dir=d,
+            transport=transport,
+            sip=sip,
+            ipc=ipc,
+            extra=extra,
+            routes=routes,
+            protocol=protocol,
         )
     )
     if users:
