@@ -122,6 +122,23 @@ Test(exchange, reinvites_that_cross_are_491)
 	take_request("INVITE");
 }
 
+Test(exchange, reinvite_waits_for_the_ack_of_the_last)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks(c.answered, "INVITE", 2);
+	respond(take_request("INVITE"), 200);
+	struct sent *answered = take_response(200);
+	/* the transaction has its answer, the exchange is not over */
+	callee_asks(c.out, "b", "INVITE", 700);
+	take_response(491);
+	caller_asks(answered, "ACK", 2);
+	take_request("ACK");
+	callee_asks(c.out, "b", "INVITE", 701);
+	take_request("INVITE");
+	quiet();
+}
+
 Test(exchange, second_reinvite_of_one_side_is_500_with_retry_after)
 {
 	struct call_scene c = call_answered();

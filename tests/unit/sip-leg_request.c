@@ -164,7 +164,7 @@ Test(leg_request, refer_to_our_contact_becomes_our_contact_there)
 
 	snprintf(more, sizeof(more), "Refer-To: <sip:5551000@example.net>\nReferred-By: <%.*s>\n",
 		STR(message_str(c.answered->message, c.answered->message->contact.whole)));
-	caller_asks(c.answered, "REFER", 2, .more = more);
+	caller_asks(c.answered, "REFER", 90, .more = more);
 	struct sent *refer = take_request("REFER");
 	cr_assert(str_equal(
 		value_of(refer->message, HEADER_REFER_TO), S("<sip:5551000@example.net>")));
@@ -179,7 +179,7 @@ Test(leg_request, refer_to_our_contact_becomes_our_contact_there)
 		refer->message->cseq);
 	callee_asks(c.out, "b", "NOTIFY", 7, .more = notify, .body = "SIP/2.0 100 Trying");
 	struct sent *told = take_request("NOTIFY");
-	snprintf(id, sizeof(id), ";id=%u", 2u);
+	snprintf(id, sizeof(id), ";id=%u", 90u);
 	cr_assert(has(value_of(told->message, HEADER_EVENT), id), "%.*s",
 		STR(value_of(told->message, HEADER_EVENT)));
 }
@@ -203,6 +203,10 @@ Test(leg_request, replaces_names_the_dialog_of_the_far_leg)
 	cr_assert(sent_to(out, "198.51.100.11:5060"));
 	snprintf(text, sizeof(text), "%.*s;to-tag=b;from-tag=%.*s",
 		STR(message_str(leg, leg->call_id)), STR(message_str(leg, leg->from_tag)));
+	cr_assert(has(value, text), "%.*s", STR(value));
+	/* within a dialog likewise */
+	caller_asks(c.answered, "INVITE", 2, .more = more);
+	value = value_of(take_request("INVITE")->message, HEADER_REPLACES);
 	cr_assert(has(value, text), "%.*s", STR(value));
 	/* of no dialog: 481 (RFC 3891 section 3) */
 	ask(.by = &carol, .method = "INVITE", .from_tag = "c", .call_id = "taking-over-2",
