@@ -11,7 +11,7 @@
 #include "master/workers/account.h"
 #include "master/config/load.h"
 #include "master/workers/supervise.h"
-#include "ipc/commands.h"
+#include "master/control/commands.h"
 #include "master/jail/master_jail.h"
 #include "master/control/control.h"
 #include "master/workers/quarantine.h"

@@ -8,6 +8,8 @@
 
 #include "master/config/check.h"
 #include "master/config/load.h"
+#include "master/control/answer.h"
+#include "master/control/commands.h"
 #include "master/workers/supervise.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
@@ -314,4 +316,36 @@ int reload_users(struct master *m, struct config_errors *errors)
 	count(RELOADS);
 	log_info("users-reloaded", "domains=%zu", c->domain_count);
 	return 0;
+}
+
+/* ---- the command ---- */
+
+static void reload_answer(struct master *m, struct request *r)
+{
+	request_answer(r, json_pack("{s:b, s:{s:s, s:I}}", "ok", 1, "object", "result", "reloaded",
+				  "generation", (json_int_t)m->generation));
+}
+
+static void reload_answer_end(void *arg, int error, struct config_errors *errors)
+{
+	struct master *m = arg;
+
+	if (error < 0)
+		answer_errors(m->reloading, "nothing was changed", errors);
+	else
+		reload_answer(m, m->reloading);
+}
+
+void command_reload(struct master *m, struct request *r, json_t *arguments)
+{
+	static struct config_errors errors;
+	int error = reload_begin(m, reload_answer_end, m, &errors);
+
+	(void)arguments;
+	if (error == 1)
+		m->reloading = r;
+	else if (error < 0)
+		answer_errors(r, "nothing was changed", &errors);
+	else
+		reload_answer(m, r);
 }

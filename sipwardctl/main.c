@@ -4,7 +4,7 @@
  * people, --json for programs. With -f FILE the user commands work on a users file without a
  * master.
  */
-#include "ipc/commands.h"
+#include "ipc/command_table.h"
 #include "password.h"
 #include "print.h"
 #include "ha1.h"

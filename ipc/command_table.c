@@ -1,6 +1,6 @@
-/* command_rows.c - the table of commands as data: for the master and for sipwardctl, which has
+/* command_table.c - the table of commands as data: for the master and for sipwardctl, which has
  * nothing else of the master. */
-#include "commands.h"
+#include "command_table.h"
 
 #include <string.h>
 

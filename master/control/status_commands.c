@@ -1,0 +1,113 @@
+/* status_commands.c - status, counters and metrics: the gateway as a whole. */
+#include "commands.h"
+
+#include "answer.h"
+#include "master/certificates/certificates.h"
+#include "master/master.h"
+#include "master/workers/quarantine.h"
+#include "metrics.h"
+#include "worker/jail.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static uint64_t status_counter(const struct worker_slot *w, enum counter c)
+{
+	return __atomic_load_n(&w->page->counter[c], __ATOMIC_RELAXED);
+}
+
+/* "main until 2027-03-01" ..., after what is wrong with them. */
+static json_t *status_certificates(const struct master *m)
+{
+	const struct certificate_set *set = certificates_committed(m->certificates);
+	json_t *list = json_array();
+
+	json_array_append_new(list, json_string(certificates_state(m->certificates)));
+	for (size_t i = 0; set && i < set->count; i++) {
+		char text[160], date[METRICS_DATE_SIZE];
+
+		snprintf(text, sizeof(text), "%s until %s", set->entry[i].name,
+			metrics_date(set->entry[i].not_after, date));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* Steps that some role's workers could not take. */
+static json_t *status_missing_steps(const struct supervisor *s)
+{
+	json_t *list = json_array();
+	uint32_t missing = 0;
+
+	for (unsigned r = 0; r < ROLE_COUNT; r++)
+		missing |= s->steps_missing[r];
+	for (int i = 1; i < JAIL_STEP_COUNT; i++)
+		if (missing & 1u << i)
+			json_array_append_new(list, json_string(jail_step_name((enum jail_step)i)));
+	return list;
+}
+
+void command_status(struct master *m, struct request *r, json_t *arguments)
+{
+	const struct supervisor *s = &m->supervisor;
+	unsigned ready = 0;
+	json_t *listeners = json_array();
+
+	(void)arguments;
+	for (unsigned i = 0; i < s->count; i++)
+		ready += s->worker[i].state == WORKER_READY;
+	for (size_t i = 0; i < m->config->listener_count; i++) {
+		char text[ENDPOINT_TEXT_SIZE + 8], bound[ENDPOINT_TEXT_SIZE];
+
+		endpoint_text(&m->config->listeners[i].bind, bound);
+		snprintf(text, sizeof(text), "%s:%s",
+			transport_name(m->config->listeners[i].transport), bound);
+		for (char *c = text; *c && *c != ':'; c++)
+			*c = (char)tolower((unsigned char)*c);
+		json_array_append_new(listeners, json_string(text));
+	}
+	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state",
+		s->stopping         ? "stopping"
+		: ready == s->count ? "running"
+				    : "degraded",
+		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s",
+		(json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
+		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
+		"worker_deaths", (json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS],
+		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
+	json_object_set_new(object, "ipc", json_string(carrier_name(s->carrier)));
+	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
+	json_object_set_new(object, "jail_missing", status_missing_steps(s));
+	json_object_set_new(
+		object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
+	json_object_set_new(object, "certificates", status_certificates(m));
+	/* All gauges, summed over the workers. */
+	for (int c = 0; c < COUNTER_COUNT; c++) {
+		uint64_t sum = 0;
+
+		if (!counter_rows[c].gauge)
+			continue;
+		for (unsigned i = 0; i < s->count; i++)
+			sum += status_counter(&s->worker[i], c);
+		json_object_set_new(object, counter_rows[c].name, json_integer((json_int_t)sum));
+	}
+	request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "object", object));
+}
+
+void command_counters(struct master *m, struct request *r, json_t *arguments)
+{
+	bool all = json_object_get(arguments, "all") != NULL;
+
+	answer_rows(r, metrics_rows(&m->supervisor, all));
+}
+
+void command_metrics(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	json_t *text = metrics_text(&m->supervisor, certificates_committed(m->certificates));
+	if (!text)
+		answer_refused(r, "out of memory");
+	else
+		request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "text", text));
+}
