@@ -5,7 +5,7 @@
 #include <strings.h>
 
 /* What the operator's file holds ends up on a terminal: no escape sequence of it may. */
-static void without_controls(char *text)
+static void config_error_without_controls(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -27,7 +27,7 @@ void config_error_addv(
 	             : snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s: ", file);
 	if (n > 0 && n < CONFIG_ERROR_TEXT_MAX)
 		vsnprintf(text + n, CONFIG_ERROR_TEXT_MAX - (size_t)n, format, args);
-	without_controls(text);
+	config_error_without_controls(text);
 	/* the config file is parsed more than once where it has unknown names */
 	for (size_t i = 0; i + 1 < e->count; i++)
 		if (strcmp(e->text[i], text) == 0) {
@@ -57,7 +57,7 @@ void config_errors_print(const struct config_errors *e, FILE *to)
 
 /* Edit distance where exchanging two neighbours ("trsut") counts as one step; WORD_MAX where a word
  * is too long to compare. */
-static size_t distance(const char *a, const char *b)
+static size_t config_word_distance(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
 	size_t row[3][WORD_MAX + 1];
@@ -96,7 +96,7 @@ const char *config_nearest(const char *word, const char *const *list, size_t cou
 
 		if (!list[i])
 			continue;
-		d = strcasecmp(word, list[i]) == 0 ? 0 : distance(word, list[i]);
+		d = strcasecmp(word, list[i]) == 0 ? 0 : config_word_distance(word, list[i]);
 		if (d < best || (d == best && !found)) {
 			best = d;
 			found = list[i];

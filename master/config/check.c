@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void complain(struct reader *r, const char *kind, const char *name, int line,
+static void check_complain(struct reader *r, const char *kind, const char *name, int line,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
-static void complain(
+static void check_complain(
 	struct reader *r, const char *kind, const char *name, int line, const char *format, ...)
 {
 	char message[CONFIG_ERROR_TEXT_MAX];
@@ -25,7 +25,7 @@ static void complain(
 static void check_zone(struct reader *r, const struct config_zone *z)
 {
 	if (z->trust && z->source_count == 0)
-		complain(r, "zone", z->name, z->line,
+		check_complain(r, "zone", z->name, z->line,
 			"a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: "
 			"whoever else could reach its listeners would be trusted too");
 	if (z->trust)
@@ -46,7 +46,7 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 /* ---- listeners ---- */
 
 /* TLS, WS and WSS are TCP ports to the kernel. */
-static bool same_port(const struct config_listener *a, const struct config_listener *b)
+static bool check_same_port(const struct config_listener *a, const struct config_listener *b)
 {
 	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) ||
 		a->bind.port != b->bind.port || a->bind.family != b->bind.family)
@@ -68,10 +68,10 @@ static void check_listeners(struct reader *r)
 		for (size_t k = 0; k < i; k++) {
 			const struct config_listener *b = &c->listeners[k];
 
-			if (!b->bind.family || !same_port(a, b))
+			if (!b->bind.family || !check_same_port(a, b))
 				continue;
 			endpoint_text(&b->bind, buffer);
-			complain(r, "listener", a->name, a->line,
+			check_complain(r, "listener", a->name, a->line,
 				"bind: the port is taken by listener \"%s\" (%s %s, line %d)",
 				b->name, transport_name(b->transport), buffer, b->line);
 			break;
@@ -93,7 +93,7 @@ static void check_readable(struct reader *r, const char *kind, const char *name,
 	const char *option, const char *path)
 {
 	if (path && access(path, R_OK) < 0)
-		complain(r, kind, name, line, "%s: \"%s\" cannot be read: %s", option, path,
+		check_complain(r, kind, name, line, "%s: \"%s\" cannot be read: %s", option, path,
 			strerror(errno));
 }
 
@@ -128,7 +128,7 @@ static void check_tls(struct reader *r)
 		const struct config_trunk *t = &c->trunks[i];
 
 		if (config_trunk_uses_tls(t) && t->verify && c->trust && access(c->trust, R_OK) < 0)
-			complain(r, "trunk", t->name, t->line,
+			check_complain(r, "trunk", t->name, t->line,
 				"its server's certificate is to be verified, but tls trust \"%s\" "
 				"cannot be read: %s",
 				c->trust, strerror(errno));
@@ -143,7 +143,7 @@ static void check_tls(struct reader *r)
 
 /* The listener of the zone that reaches the target: same transport and family, and where there is a
  * choice the one that is on loopback as the target is. */
-static uint16_t sending_listener(
+static uint16_t check_sending_listener(
 	const struct config *c, unsigned zone, const struct config_target *t)
 {
 	uint16_t found = NONE_INDEX;
@@ -170,15 +170,15 @@ static void check_target(
 	const struct config_zone *z = &c->zones[trunk->zone];
 	bool among = z->source_count == 0;
 
-	t->listener = sending_listener(c, trunk->zone, t);
+	t->listener = check_sending_listener(c, trunk->zone, t);
 	if (t->listener == NONE_INDEX)
-		complain(r, "trunk", trunk->name, t->line,
+		check_complain(r, "trunk", trunk->name, t->line,
 			"target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from",
 			z->name, transport_name(t->transport), t->endpoint.family, t->uri);
 	for (size_t i = 0; i < c->listener_count; i++)
 		if (c->listeners[i].transport == t->transport &&
 			endpoint_equal(&c->listeners[i].bind, &t->endpoint))
-			complain(r, "trunk", trunk->name, t->line,
+			check_complain(r, "trunk", trunk->name, t->line,
 				"target: \"%s\" is our own listener \"%s\"", t->uri,
 				c->listeners[i].name);
 	for (size_t i = 0; i < z->source_count && !among; i++)
@@ -192,7 +192,7 @@ static void check_target(
 
 /* ---- users ---- */
 
-static bool realm_of_sibling(
+static bool check_sibling_realm(
 	const struct config *c, const struct config_domain *d, const char *realm)
 {
 	for (size_t i = 0; i < c->domain_count; i++)
@@ -203,7 +203,7 @@ static bool realm_of_sibling(
 	return false;
 }
 
-static int by_name(const void *a, const void *b)
+static int check_by_name(const void *a, const void *b)
 {
 	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
 				    *y = *(const struct userfile_entry *const *)b;
@@ -223,7 +223,7 @@ static void check_algorithms(struct reader *r, const struct config_domain *d)
 	for (size_t i = 0; i < d->users.count; i++)
 		if (strcmp(d->users.entries[i].realm, d->realm) == 0)
 			sorted[n++] = &d->users.entries[i];
-	qsort(sorted, n, sizeof(*sorted), by_name);
+	qsort(sorted, n, sizeof(*sorted), check_by_name);
 	for (size_t i = 0; i < n; i = next) {
 		uint8_t has = 0, lacks;
 
@@ -255,8 +255,8 @@ static void check_users(struct reader *r, struct config_domain *d)
 	if (error == -ENOMEM)
 		r->no_memory = true;
 	else if (error && error != -EINVAL)
-		complain(r, "domain", d->name, d->users_line, "users: \"%s\" cannot be read: %s",
-			d->users_path, strerror(-error));
+		check_complain(r, "domain", d->name, d->users_line,
+			"users: \"%s\" cannot be read: %s", d->users_path, strerror(-error));
 	if (error)
 		return;
 	if (stat(d->users_path, &st) == 0 && (st.st_mode & 0007))
@@ -267,7 +267,7 @@ static void check_users(struct reader *r, struct config_domain *d)
 	for (size_t i = 0; i < d->users.count; i++) {
 		const struct userfile_entry *e = &d->users.entries[i];
 
-		if (!realm_of_sibling(r->c, d, e->realm))
+		if (!check_sibling_realm(r->c, d, e->realm))
 			config_error_add(r->errors, d->users_path, e->line,
 				"user \"%s\" has realm \"%s\"; the realm of domain \"%s\" (%s:%d) "
 				"is \"%s\"",

@@ -8,7 +8,7 @@
 
 /* Behind the bracket expression that starts at p, or at the end of the text. "]" is literal where
  * it comes first. */
-static const char *bracket_end(const char *p)
+static const char *expression_bracket_end(const char *p)
 {
 	p++;
 	if (*p == '^')
@@ -30,7 +30,7 @@ static const char *bracket_end(const char *p)
 
 /* The most copies that the interval at p asks for: the larger of its bounds; one where it is
  * none. */
-static unsigned long interval_copies(const char *p)
+static unsigned long expression_interval_copies(const char *p)
 {
 	unsigned long copies = 1;
 
@@ -57,7 +57,7 @@ const char *expression_fault(const char *text)
 				return "a repetition of a repetition";
 			if (++repetitions > EXPRESSION_REPETITIONS_MAX)
 				return "too many repetitions";
-			n = *p == '{' ? interval_copies(p) : 1;
+			n = *p == '{' ? expression_interval_copies(p) : 1;
 			/* as if all stood inside each other: what passes is small, and few that
 			 * make sense do not */
 			if (n > EXPRESSION_COPIES_MAX / copies)
@@ -72,7 +72,7 @@ const char *expression_fault(const char *text)
 		/* "(a*)*" is a repetition of a repetition as well, though not next to each other */
 		repeated = *p == ')' && repeated;
 		if (*p == '[')
-			p = bracket_end(p);
+			p = expression_bracket_end(p);
 		else
 			p += p[0] == '\\' && p[1] ? 2 : 1;
 	}

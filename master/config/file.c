@@ -14,18 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A list that each section with a title has by default: libconfuse hands its value to take_value
+/* A list that each section with a title has by default: libconfuse hands its value to file_take_value
  * when the section begins, which is the only way to learn that line. */
 #define BEGINS "--begins"
 /* Braces within braces: three levels mean something. */
 #define NESTING_MAX 16
 
-static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
-static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
+static int file_take_section(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 
-#define VALUE(name) CFG_PTR_CB(name, 0, CFGF_NODEFAULT, take_value, free)
-#define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, take_value, free)
-#define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, take_begin, free)
+#define VALUE(name) CFG_PTR_CB(name, 0, CFGF_NODEFAULT, file_take_value, free)
+#define LIST(name) CFG_PTR_LIST_CB(name, 0, CFGF_NODEFAULT, file_take_value, free)
+#define BEGIN_LINE CFG_PTR_LIST_CB(BEGINS, "{x}", CFGF_NONE, file_take_section, free)
 
 /* Each section's options, from the table; then root's with the sections. */
 #define NAMES_BEGIN_SINGLE
@@ -73,13 +73,13 @@ static struct parsing *current;
 
 /* ---- mending the text ---- */
 
-static char *skip_space(char *p)
+static char *file_skip_space(char *p)
 {
 	return p + strspn(p, " \t\r\n");
 }
 
 /* Moves past one token of libconfuse: a quoted string, a sign, or a bare word. */
-static char *skip_token(char *p)
+static char *file_skip_token(char *p)
 {
 	if (*p == '"' || *p == '\'') {
 		char quote = *p++;
@@ -96,7 +96,7 @@ static char *skip_token(char *p)
 
 /* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no
  * end. */
-static bool blank_comment(char **at, int *line)
+static bool file_blank_comment(char **at, int *line)
 {
 	char *p = *at, *end;
 
@@ -120,7 +120,7 @@ static bool blank_comment(char **at, int *line)
 /* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end
  * of the file cuts off for a whole one. So comments are blanked out before it sees them, and all
  * that opens has to close. False with an error where it does not. */
-static bool prepare(struct parsing *p)
+static bool file_prepare(struct parsing *p)
 {
 	int line = 1, depth = 0, opened[NESTING_MAX], began;
 	const char *unclosed = NULL;
@@ -131,13 +131,13 @@ static bool prepare(struct parsing *p)
 		if (*at == '"' || *at == '\'') {
 			char quote = *at;
 
-			end = skip_token(at);
+			end = file_skip_token(at);
 			if (end < at + 2 || end[-1] != quote)
 				unclosed = "quote";
 			for (; at < end; at++)
 				line += *at == '\n';
 		} else if (*at == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
-			if (!blank_comment(&at, &line))
+			if (!file_blank_comment(&at, &line))
 				unclosed = "comment";
 		} else {
 			if (*at == '{' && depth < NESTING_MAX)
@@ -158,15 +158,15 @@ static bool prepare(struct parsing *p)
 }
 
 /* Moves past "{ ... }" with what is nested in it. p is at the brace. */
-static char *skip_braces(char *p)
+static char *file_skip_braces(char *p)
 {
 	size_t depth = 0;
 
 	while (*p) {
-		char *token = p = skip_space(p);
+		char *token = p = file_skip_space(p);
 
 		depth += *p == '{';
-		p = skip_token(p);
+		p = file_skip_token(p);
 		if (*token == '}' && --depth == 0)
 			return p;
 	}
@@ -175,20 +175,20 @@ static char *skip_braces(char *p)
 
 /* Blanks out "name = value", "name = { ... }", "name { ... }" or "name "title" { ... }" that begins
  * with the bare word name on the given line. False where it is not found. */
-static bool blank_out(char *text, int line, const char *name)
+static bool file_blank_option(char *text, int line, const char *name)
 {
 	char *p = text, *start, *end;
 	size_t length = strlen(name);
 	int at = 1;
 
 	for (;;) {
-		char *space = skip_space(p);
+		char *space = file_skip_space(p);
 
 		for (; p < space; p++)
 			at += *p == '\n';
 		if (!*p || at > line)
 			return false;
-		end = skip_token(p);
+		end = file_skip_token(p);
 		if (at == line && (size_t)(end - p) == length && memcmp(p, name, length) == 0)
 			break;
 		if (end == p)
@@ -197,18 +197,18 @@ static bool blank_out(char *text, int line, const char *name)
 			at += *p == '\n';
 	}
 	start = p;
-	p = skip_space(end);
+	p = file_skip_space(end);
 	if (*p == '+')
-		p = skip_space(p + 1);
+		p = file_skip_space(p + 1);
 	if (*p == '=') {
-		p = skip_space(p + 1);
-		end = *p == '{' ? skip_braces(p) : skip_token(p);
+		p = file_skip_space(p + 1);
+		end = *p == '{' ? file_skip_braces(p) : file_skip_token(p);
 	} else {
 		if (*p && *p != '{')
-			p = skip_space(skip_token(p));
+			p = file_skip_space(file_skip_token(p));
 		if (*p != '{')
 			return false;
-		end = skip_braces(p);
+		end = file_skip_braces(p);
 	}
 	for (p = start; p < end; p++)
 		if (*p != '\n')
@@ -218,15 +218,15 @@ static bool blank_out(char *text, int line, const char *name)
 
 /* ---- libconfuse's callbacks ---- */
 
-static bool is_root(const cfg_t *cfg)
+static bool file_is_root(const cfg_t *cfg)
 {
 	return !cfg->title && strcmp(cfg->name, "root") == 0;
 }
 
 /* "zone \"access\"" into room, or "the config" at the top. */
-static const char *where(const cfg_t *cfg, char *buffer, size_t size)
+static const char *file_section_text(const cfg_t *cfg, char *buffer, size_t size)
 {
-	if (is_root(cfg))
+	if (file_is_root(cfg))
 		snprintf(buffer, size, "the config");
 	else if (cfg->title)
 		snprintf(buffer, size, "%s \"%.*s\"", cfg->name, NAME_MAX_LENGTH, cfg->title);
@@ -237,7 +237,7 @@ static const char *where(const cfg_t *cfg, char *buffer, size_t size)
 
 #define OPTIONS_MAX 32
 
-static void unknown_name(cfg_t *cfg, const char *name)
+static void file_unknown_name(cfg_t *cfg, const char *name)
 {
 	const char *known[OPTIONS_MAX], *nearest;
 	char buffer[NAME_MAX_LENGTH * 2];
@@ -247,7 +247,7 @@ static void unknown_name(cfg_t *cfg, const char *name)
 		if (strcmp(o->name, BEGINS) != 0)
 			known[n++] = o->name;
 	nearest = config_nearest(name, known, n);
-	where(cfg, buffer, sizeof(buffer));
+	file_section_text(cfg, buffer, sizeof(buffer));
 	if (nearest)
 		config_error_add(current->errors, current->path, cfg->line,
 			"unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, buffer,
@@ -255,11 +255,11 @@ static void unknown_name(cfg_t *cfg, const char *name)
 	else
 		config_error_add(current->errors, current->path, cfg->line,
 			"unknown option \"%.64s\" in %s", name, buffer);
-	current->retry = blank_out(current->text, cfg->line, name);
+	current->retry = file_blank_option(current->text, cfg->line, name);
 }
 
 /* Up to 60 bytes of a line of the text, trimmed. */
-static struct str line_text(const char *text, int line)
+static struct str file_line_text(const char *text, int line)
 {
 	struct str s = str_of(text);
 
@@ -275,17 +275,17 @@ static struct str line_text(const char *text, int line)
 	return s;
 }
 
-__attribute__((format(printf, 2, 0))) static void on_error(
+__attribute__((format(printf, 2, 0))) static void file_take_error(
 	cfg_t *cfg, const char *format, va_list args)
 {
 	char message[256];
-	struct str near = line_text(current->text, cfg->line);
+	struct str near = file_line_text(current->text, cfg->line);
 
 	if (strcmp(format, "no such option '%s'") == 0) {
 		va_list copy;
 
 		va_copy(copy, args);
-		unknown_name(cfg, va_arg(copy, const char *));
+		file_unknown_name(cfg, va_arg(copy, const char *));
 		va_end(copy);
 		return;
 	}
@@ -300,7 +300,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(
 		config_error_add(current->errors, current->path, cfg->line, "%s", message);
 }
 
-static struct config_value *new_value(int line, const char *text)
+static struct config_value *file_new_value(int line, const char *text)
 {
 	size_t n = strlen(text) + 1;
 	struct config_value *v = malloc(sizeof(*v) + n);
@@ -312,10 +312,10 @@ static struct config_value *new_value(int line, const char *text)
 	return v;
 }
 
-static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	char buffer[NAME_MAX_LENGTH * 2];
-	struct config_value *v = new_value(cfg->line, value);
+	struct config_value *v = file_new_value(cfg->line, value);
 
 	if (!v)
 		return -1;
@@ -324,16 +324,16 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	if (opt->nvalues == 1 && opt->def.number)
 		config_error_add(current->errors, current->path, cfg->line,
 			"option \"%s\" in %s is set already in line %ld", opt->name,
-			where(cfg, buffer, sizeof(buffer)), opt->def.number);
+			file_section_text(cfg, buffer, sizeof(buffer)), opt->def.number);
 	if (opt->nvalues == 1)
 		opt->def.number = cfg->line;
 	*(void **)result = v;
 	return 0;
 }
 
-static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+static int file_take_section(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	struct config_value *v = new_value(cfg->line, value);
+	struct config_value *v = file_new_value(cfg->line, value);
 	struct begun *more;
 
 	(void)opt;
@@ -360,7 +360,7 @@ static int take_begin(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	return 0;
 }
 
-static void forget_begun(struct parsing *p)
+static void file_forget_sections(struct parsing *p)
 {
 	for (size_t i = 0; i < p->begun_count; i++) {
 		free(p->begun[i].kind);
@@ -373,7 +373,7 @@ static void forget_begun(struct parsing *p)
 
 /* ---- the file ---- */
 
-static int read_text(const char *path, char **out, struct config_errors *errors)
+static int file_read_text(const char *path, char **out, struct config_errors *errors)
 {
 	struct stat st;
 	char *text = NULL;
@@ -420,17 +420,17 @@ static int read_text(const char *path, char **out, struct config_errors *errors)
 }
 
 /* One pass over the text. */
-static int parse_once(struct parsing *p, cfg_t **out)
+static int file_parse_once(struct parsing *p, cfg_t **out)
 {
 	cfg_t *cfg = cfg_init(root_options, CFGF_NONE);
 	int result;
 
 	if (!cfg)
 		return -ENOMEM;
-	cfg_set_error_function(cfg, on_error);
+	cfg_set_error_function(cfg, file_take_error);
 	p->retry = false;
 	result = cfg_parse_buf(cfg, p->text);
-	forget_begun(p);
+	file_forget_sections(p);
 	p->line = cfg->line;
 	if (result != CFG_SUCCESS) {
 		cfg_free(cfg);
@@ -443,11 +443,11 @@ static int parse_once(struct parsing *p, cfg_t **out)
 int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors)
 {
 	struct parsing p = {.path = path, .errors = errors};
-	int error = read_text(path, &p.text, errors);
+	int error = file_read_text(path, &p.text, errors);
 
 	if (error)
 		return error;
-	if (!prepare(&p)) {
+	if (!file_prepare(&p)) {
 		free(p.text);
 		return -EINVAL;
 	}
@@ -457,7 +457,7 @@ int config_file_parse(const char *path, cfg_t **out, struct config_errors *error
 	do {
 		size_t before = errors->count;
 
-		error = parse_once(&p, out);
+		error = file_parse_once(&p, out);
 		if (error == -EINVAL && errors->count == before)
 			config_error_add(errors, path, p.line, "cannot be parsed");
 	} while (error == -EINVAL && p.retry && errors->dropped == 0);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* "user" or "user:group" */
-static bool identity_valid(const char *text)
+static bool load_identity_valid(const char *text)
 {
 	const char *colon = strchr(text, ':');
 
@@ -24,7 +24,7 @@ static bool identity_valid(const char *text)
 	return !colon || (colon != text && colon[1] && !strchr(colon + 1, ':'));
 }
 
-static void read_identity(struct reader *r, cfg_t *section, unsigned role)
+static void load_identity(struct reader *r, cfg_t *section, unsigned role)
 {
 	char option[32], text[65];
 	const struct config_value *v;
@@ -33,7 +33,7 @@ static void read_identity(struct reader *r, cfg_t *section, unsigned role)
 	snprintf(option, sizeof(option), "%s-user", role_name(role));
 	snprintf(text, sizeof(text), "%s", option_default("workers", option));
 	v = config_value(section, option);
-	if (v && identity_valid(v->text))
+	if (v && load_identity_valid(v->text))
 		snprintf(text, sizeof(text), "%s", v->text);
 	else if (v)
 		reader_expected(r, section, option, v, "the name of a user, or USER:GROUP");
@@ -44,21 +44,21 @@ static void read_identity(struct reader *r, cfg_t *section, unsigned role)
 	r->c->group[role] = reader_copy(r, colon ? colon : "");
 }
 
-static void read_workers(struct reader *r, cfg_t *section)
+static void load_workers(struct reader *r, cfg_t *section)
 {
 	for (unsigned role = ROLE_FIRST; role < ROLE_COUNT; role++) {
 		const char *preset = option_default("workers", role_name(role));
 		uint32_t n = (uint32_t)strtoul(preset, NULL, 10);
 
-		read_count(r, section, role_name(role), role_rows[role].least,
+		reader_count(r, section, role_name(role), role_rows[role].least,
 			role_rows[role].greatest, &n);
 		r->c->workers[role] = n;
-		read_identity(r, section, role);
+		load_identity(r, section, role);
 	}
 }
 
 /* "0660": octal, never for everyone, at least the owner's. */
-static void read_control(struct reader *r, cfg_t *section)
+static void load_control(struct reader *r, cfg_t *section)
 {
 	const struct config_value *v = config_value(section, "mode");
 
@@ -77,7 +77,7 @@ static void read_control(struct reader *r, cfg_t *section)
 	reader_expected(r, section, "mode", v, "0600, 0620, 0640 or 0660");
 }
 
-static void check_timers(struct reader *r, cfg_t *timers)
+static void load_check_timers(struct reader *r, cfg_t *timers)
 {
 	const struct config_value *t2 = config_value(timers, "t2"),
 				  *t1 = config_value(timers, "t1");
@@ -87,7 +87,7 @@ static void check_timers(struct reader *r, cfg_t *timers)
 			"t2 must not be shorter than t1 (RFC 3261 section 17.1.2.1)");
 }
 
-static void check_runtime_directory(struct reader *r, cfg_t *root)
+static void load_check_runtime_directory(struct reader *r, cfg_t *root)
 {
 	const struct config_value *v = config_value(root, "runtime-directory");
 	const char *path = r->c->runtime_directory;
@@ -99,7 +99,7 @@ static void check_runtime_directory(struct reader *r, cfg_t *root)
 			CONFIG_RUNTIME_DIRECTORY_MAX, path, strlen(path));
 }
 
-static void read_top(struct reader *r, cfg_t *root)
+static void load_root(struct reader *r, cfg_t *root)
 {
 	struct config *c = r->c;
 	char control[CONFIG_PATH_MAX];
@@ -108,10 +108,10 @@ static void read_top(struct reader *r, cfg_t *root)
 #define SECTION(section, titles, help) options_read(r, cfg_getsec(root, #section), #section, c);
 #define OPTIONS OPTIONS_OF_SINGLE
 #include "ipc/options.def"
-	check_runtime_directory(r, root);
-	read_workers(r, cfg_getsec(root, "workers"));
-	read_control(r, cfg_getsec(root, "control"));
-	check_timers(r, cfg_getsec(root, "timers"));
+	load_check_runtime_directory(r, root);
+	load_workers(r, cfg_getsec(root, "workers"));
+	load_control(r, cfg_getsec(root, "control"));
+	load_check_timers(r, cfg_getsec(root, "timers"));
 	/* 64KB is what people write for the largest datagram */
 	if (c->message_max > MESSAGE_RAW_MAX)
 		c->message_max = MESSAGE_RAW_MAX;
@@ -121,7 +121,7 @@ static void read_top(struct reader *r, cfg_t *root)
 }
 
 /* The folder that holds the file, absolute. */
-static int folder_of(const char *path, char buffer[PATH_MAX])
+static int load_folder(const char *path, char buffer[PATH_MAX])
 {
 	char *slash;
 
@@ -143,7 +143,7 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	error = config_file_parse(path, &root, errors);
 	if (error)
 		return error;
-	error = folder_of(path, folder);
+	error = load_folder(path, folder);
 	r.c = calloc(1, sizeof(*r.c));
 	if (error || !r.c) {
 		if (error)
@@ -154,7 +154,7 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	}
 	r.c->path = reader_copy(&r, path);
 	if (r.c->path) {
-		read_top(&r, root);
+		load_root(&r, root);
 		config_sections_read(&r, root);
 		if (!r.no_memory)
 			config_check(&r);

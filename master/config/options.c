@@ -151,23 +151,23 @@ static void option_read(struct reader *r, cfg_t *section, const struct option *o
 		if (off)
 			*(uint32_t *)field = 0;
 		else
-			read_duration_s(r, section, o->name, least, most, field);
+			reader_duration_s(r, section, o->name, least, most, field);
 		break;
 	case OPTION_COUNT_OR_OFF:
 		if (off)
 			*(uint32_t *)field = 0;
 		else
-			read_count(r, section, o->name, least, most, field);
+			reader_count(r, section, o->name, least, most, field);
 		break;
-	case OPTION_DURATION: read_duration_ms(r, section, o->name, least, most, field); break;
-	case OPTION_COUNT: read_count(r, section, o->name, least, most, field); break;
-	case OPTION_SIZE: read_size(r, section, o->name, least, most, field); break;
-	case OPTION_BOOL: read_bool(r, section, o->name, field); break;
+	case OPTION_DURATION: reader_duration_ms(r, section, o->name, least, most, field); break;
+	case OPTION_COUNT: reader_count(r, section, o->name, least, most, field); break;
+	case OPTION_SIZE: reader_size(r, section, o->name, least, most, field); break;
+	case OPTION_BOOL: reader_bool(r, section, o->name, field); break;
 	case OPTION_WORD:
-		read_word(r, section, o->name, words, option_words(o, buffer, words), field);
+		reader_word(r, section, o->name, words, option_words(o, buffer, words), field);
 		break;
-	case OPTION_PATH: read_path(r, section, o->name, field); break;
-	case OPTION_TEXT: read_text(r, section, o->name, most, field); break;
+	case OPTION_PATH: reader_path(r, section, o->name, field); break;
+	case OPTION_TEXT: reader_text(r, section, o->name, most, field); break;
 	}
 }
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void section_prefix(cfg_t *section, char *buffer, size_t size)
+static void reader_section_prefix(cfg_t *section, char *buffer, size_t size)
 {
 	if (section->title)
 		snprintf(buffer, size, "%s \"%.*s\": ", section->name, NAME_MAX_LENGTH,
@@ -22,7 +22,7 @@ void reader_error(struct reader *r, cfg_t *section, int line, const char *format
 	char prefix[NAME_MAX_LENGTH * 2], message[CONFIG_ERROR_TEXT_MAX];
 	va_list args;
 
-	section_prefix(section, prefix, sizeof(prefix));
+	reader_section_prefix(section, prefix, sizeof(prefix));
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
@@ -83,7 +83,7 @@ void *reader_array(struct reader *r, size_t count, size_t size)
 	return p;
 }
 
-static void read_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+static void reader_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint64_t step_ms, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
@@ -104,20 +104,20 @@ static void read_duration(struct reader *r, cfg_t *section, const char *option, 
 		step_ms == 1 ? "ms, " : "", least, most);
 }
 
-void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+void reader_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out)
 {
-	read_duration(r, section, option, least_ms, most_ms, 1, out);
+	reader_duration(r, section, option, least_ms, most_ms, 1, out);
 }
 
-void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+void reader_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out)
 {
-	read_duration(r, section, option, least_ms, most_ms, 1000, out);
+	reader_duration(r, section, option, least_ms, most_ms, 1000, out);
 }
 
-void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
-	uint32_t *out)
+void reader_size(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char from[UNIT_TEXT_SIZE], to[UNIT_TEXT_SIZE];
@@ -133,8 +133,8 @@ void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t le
 		unit_size_text(least, from), unit_size_text(most, to));
 }
 
-void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
-	uint32_t *out)
+void reader_count(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	uint64_t n;
@@ -149,7 +149,7 @@ void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t l
 		(unsigned long long)least, (unsigned long long)most);
 }
 
-void read_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out)
+void reader_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 
@@ -163,7 +163,7 @@ void read_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *o
 		reader_expected(r, section, option, v, "yes or no");
 }
 
-void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
+void reader_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
 	size_t count, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
@@ -187,7 +187,7 @@ void read_word(struct reader *r, cfg_t *section, const char *option, const char 
 	reader_expected(r, section, option, v, "%s", list);
 }
 
-void read_path(struct reader *r, cfg_t *section, const char *option, char **out)
+void reader_path(struct reader *r, cfg_t *section, const char *option, char **out)
 {
 	const struct config_value *v = config_value(section, option);
 	char whole[CONFIG_PATH_MAX];
@@ -205,7 +205,7 @@ void read_path(struct reader *r, cfg_t *section, const char *option, char **out)
 	*out = reader_copy(r, whole);
 }
 
-void read_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out)
+void reader_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out)
 {
 	const struct config_value *v = config_value(section, option);
 	bool fits;
@@ -224,7 +224,7 @@ void read_text(struct reader *r, cfg_t *section, const char *option, size_t most
 	*out = reader_copy(r, v->text);
 }
 
-static const char *row_name(const void *rows, size_t stride, size_t i)
+static const char *reader_row_name(const void *rows, size_t stride, size_t i)
 {
 	return *(char *const *)(const void *)((const char *)rows + i * stride);
 }
@@ -236,14 +236,14 @@ uint16_t reader_find(struct reader *r, cfg_t *section, const char *option,
 	const char **names, *nearest;
 
 	for (size_t i = 0; i < count; i++)
-		if (row_name(rows, stride, i) &&
-			strcasecmp(row_name(rows, stride, i), v->text) == 0)
+		if (reader_row_name(rows, stride, i) &&
+			strcasecmp(reader_row_name(rows, stride, i), v->text) == 0)
 			return (uint16_t)i;
 	names = reader_array(r, count, sizeof(*names));
 	if (!names)
 		return NONE_INDEX;
 	for (size_t i = 0; i < count; i++)
-		names[i] = row_name(rows, stride, i);
+		names[i] = reader_row_name(rows, stride, i);
 	nearest = config_nearest(v->text, names, count);
 	if (nearest)
 		reader_error(r, section, v->line,

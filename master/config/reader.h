@@ -29,24 +29,24 @@ void reader_required(struct reader *r, cfg_t *section, const char *option, const
 
 /* Each leaves *out alone where the option is not set or is wrong (an error is then added). Bounds
  * are inclusive. */
-void read_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+void reader_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out);
-void read_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
+void reader_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out);
-void read_size(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
-	uint32_t *out);
-void read_count(struct reader *r, cfg_t *section, const char *option, uint64_t least, uint64_t most,
-	uint32_t *out);
+void reader_size(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out);
+void reader_count(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out);
 /* 1: yes */
-void read_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out);
+void reader_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out);
 /* One of the words (count of them); *out is its position. */
-void read_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
+void reader_word(struct reader *r, cfg_t *section, const char *option, const char *const *words,
 	size_t count, uint32_t *out);
 /* A path, made absolute, in *out (what it had is freed). */
-void read_path(struct reader *r, cfg_t *section, const char *option, char **out);
+void reader_path(struct reader *r, cfg_t *section, const char *option, char **out);
 /* Text of 1 to most bytes without control characters, quotes and backslashes, in *out (what it had
  * is freed). */
-void read_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out);
+void reader_text(struct reader *r, cfg_t *section, const char *option, size_t most, char **out);
 
 /* strdup and calloc that tell the reader when there is no memory (and then return NULL). */
 char *reader_copy(struct reader *r, const char *text);

@@ -19,7 +19,7 @@ struct image {
 };
 
 /* Appends n bytes (NULL: zeros) at a multiple of align; returns their position. */
-static uint32_t append(struct image *m, const void *bytes, size_t n, size_t align)
+static uint32_t image_append(struct image *m, const void *bytes, size_t n, size_t align)
 {
 	size_t at = (m->n + align - 1) / align * align, need = at + n;
 
@@ -45,23 +45,23 @@ static uint32_t append(struct image *m, const void *bytes, size_t n, size_t alig
 	return (uint32_t)at;
 }
 
-static struct text append_text(struct image *m, const char *s)
+static struct text image_append_text(struct image *m, const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
 
 	if (n == 0)
 		return (struct text){0};
-	return (struct text){append(m, s, n + 1, 1), (uint32_t)n};
+	return (struct text){image_append(m, s, n + 1, 1), (uint32_t)n};
 }
 
-static struct array append_array(struct image *m, const void *rows, size_t count, size_t size)
+static struct array image_append_array(struct image *m, const void *rows, size_t count, size_t size)
 {
 	if (count == 0)
 		return (struct array){0};
-	return (struct array){append(m, rows, count * size, 8), (uint32_t)count};
+	return (struct array){image_append(m, rows, count * size, 8), (uint32_t)count};
 }
 
-static void *rows_of(struct image *m, size_t count, size_t size)
+static void *image_rows(struct image *m, size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size);
 
@@ -77,7 +77,7 @@ static void *rows_of(struct image *m, size_t count, size_t size)
 #define ROLES_SIP (1u << PEER_SIP)
 #define ROLES_TRANSPORT_SIP (ROLES_TRANSPORT | ROLES_SIP)
 #define COPY_NUMBER(value) (value)
-#define COPY_TEXT_INTO_IMAGE(value) append_text(m, (value))
+#define COPY_TEXT_INTO_IMAGE(value) image_append_text(m, (value))
 #define COPY_DURATION(least, most) COPY_NUMBER
 #define COPY_SECONDS_OR_OFF(least, most) COPY_NUMBER
 #define COPY_COUNT(least, most) COPY_NUMBER
@@ -92,7 +92,7 @@ static void *rows_of(struct image *m, size_t count, size_t size)
 	SETTINGS_FOR_##receivers(                                                                  \
 		if (ROLES_##receivers & 1u << m->role) to->field = COPY_##kind(from->field);)
 
-static void copy_zone_options(
+static void image_zone_options(
 	struct image *m, const struct config_zone *from, struct zone_settings *to)
 {
 #define OPTION COPY_OPTION
@@ -100,7 +100,7 @@ static void copy_zone_options(
 #include "ipc/options.def"
 }
 
-static void copy_listener_options(
+static void image_listener_options(
 	struct image *m, const struct config_listener *from, struct listener_settings *to)
 {
 #define OPTION COPY_OPTION
@@ -108,7 +108,7 @@ static void copy_listener_options(
 #include "ipc/options.def"
 }
 
-static void copy_domain_options(
+static void image_domain_options(
 	struct image *m, const struct config_domain *from, struct domain_settings *to)
 {
 #define OPTION COPY_OPTION
@@ -116,7 +116,7 @@ static void copy_domain_options(
 #include "ipc/options.def"
 }
 
-static void copy_trunk_options(
+static void image_trunk_options(
 	struct image *m, const struct config_trunk *from, struct trunk_settings *to)
 {
 #define OPTION COPY_OPTION
@@ -124,7 +124,7 @@ static void copy_trunk_options(
 #include "ipc/options.def"
 }
 
-static void copy_options(struct image *m, const struct config *from, struct settings *to)
+static void image_options(struct image *m, const struct config *from, struct settings *to)
 {
 #define OPTION COPY_OPTION
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
@@ -133,102 +133,103 @@ static void copy_options(struct image *m, const struct config *from, struct sett
 
 /* ---- one function per array ---- */
 
-static struct array build_zones(struct image *m, const struct config *c)
+static struct array image_zones(struct image *m, const struct config *c)
 {
-	struct zone_settings *rows = rows_of(m, c->zone_count, sizeof(*rows));
+	struct zone_settings *rows = image_rows(m, c->zone_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		struct zone_settings *row = &rows[i];
 
-		row->name = append_text(m, z->name);
-		row->sources = append_array(m, z->sources, z->source_count, sizeof(*z->sources));
+		row->name = image_append_text(m, z->name);
+		row->sources = image_append_array(
+			m, z->sources, z->source_count, sizeof(*z->sources));
 		row->rate = z->rate;
 		row->rate_window_ms = z->rate_window_ms;
 		row->ban_failures = z->ban_failures;
 		row->ban_window_ms = z->ban_window_ms;
 		row->ban_ms = z->ban_ms;
-		copy_zone_options(m, z, row);
+		image_zone_options(m, z, row);
 	}
 	if (rows)
-		a = append_array(m, rows, c->zone_count, sizeof(*rows));
+		a = image_append_array(m, rows, c->zone_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static struct array build_texts(struct image *m, char *const *texts, size_t count)
+static struct array image_texts(struct image *m, char *const *texts, size_t count)
 {
-	struct text *rows = rows_of(m, count, sizeof(*rows));
+	struct text *rows = image_rows(m, count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < count; i++)
-		rows[i] = append_text(m, texts[i]);
+		rows[i] = image_append_text(m, texts[i]);
 	if (rows)
-		a = append_array(m, rows, count, sizeof(*rows));
+		a = image_append_array(m, rows, count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static struct array build_listeners(struct image *m, const struct config *c)
+static struct array image_listeners(struct image *m, const struct config *c)
 {
-	struct listener_settings *rows = rows_of(m, c->listener_count, sizeof(*rows));
+	struct listener_settings *rows = image_rows(m, c->listener_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
 		struct listener_settings *row = &rows[i];
 
-		row->name = append_text(m, l->name);
-		row->advertise_host = append_text(m, l->advertise_host);
+		row->name = image_append_text(m, l->name);
+		row->advertise_host = image_append_text(m, l->advertise_host);
 		row->bind = l->bind;
 		row->advertise_port = l->advertise_port;
 		row->zone = l->zone;
 		row->transport = l->transport;
-		row->certificates = append_array(
+		row->certificates = image_append_array(
 			m, l->certificates, l->certificate_count, sizeof(l->certificates[0]));
-		row->origins = build_texts(m, l->origins, l->origin_count);
-		copy_listener_options(m, l, row);
+		row->origins = image_texts(m, l->origins, l->origin_count);
+		image_listener_options(m, l, row);
 	}
 	if (rows)
-		a = append_array(m, rows, c->listener_count, sizeof(*rows));
+		a = image_append_array(m, rows, c->listener_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static struct array build_domains(struct image *m, const struct config *c)
+static struct array image_domains(struct image *m, const struct config *c)
 {
-	struct domain_settings *rows = rows_of(m, c->domain_count, sizeof(*rows));
+	struct domain_settings *rows = image_rows(m, c->domain_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < c->domain_count; i++) {
 		const struct config_domain *d = &c->domains[i];
 		struct domain_settings *row = &rows[i];
 
-		row->name = append_text(m, d->name);
-		row->realm = append_text(m, d->realm);
+		row->name = image_append_text(m, d->name);
+		row->realm = image_append_text(m, d->realm);
 		row->expires_min = d->expires_min;
 		row->expires_max = d->expires_max;
 		row->expires_default = d->expires_default;
 		row->algorithms = d->algorithms;
-		copy_domain_options(m, d, row);
+		image_domain_options(m, d, row);
 	}
 	if (rows)
-		a = append_array(m, rows, c->domain_count, sizeof(*rows));
+		a = image_append_array(m, rows, c->domain_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static struct array build_targets(struct image *m, const struct config_trunk *t)
+static struct array image_targets(struct image *m, const struct config_trunk *t)
 {
-	struct target_settings *rows = rows_of(m, t->target_count, sizeof(*rows));
+	struct target_settings *rows = image_rows(m, t->target_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < t->target_count; i++) {
 		const struct config_target *g = &t->targets[i];
 
 		rows[i] = (struct target_settings){
-			.uri = append_text(m, g->uri),
+			.uri = image_append_text(m, g->uri),
 			.endpoint = g->endpoint,
 			.transport = g->transport,
 			.explicit_transport = g->explicit_transport,
@@ -236,34 +237,34 @@ static struct array build_targets(struct image *m, const struct config_trunk *t)
 		};
 	}
 	if (rows)
-		a = append_array(m, rows, t->target_count, sizeof(*rows));
+		a = image_append_array(m, rows, t->target_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static struct array build_trunks(struct image *m, const struct config *c)
+static struct array image_trunks(struct image *m, const struct config *c)
 {
-	struct trunk_settings *rows = rows_of(m, c->trunk_count, sizeof(*rows));
+	struct trunk_settings *rows = image_rows(m, c->trunk_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < c->trunk_count; i++) {
 		const struct config_trunk *t = &c->trunks[i];
 		struct trunk_settings *row = &rows[i];
 
-		row->name = append_text(m, t->name);
-		row->targets = build_targets(m, t);
+		row->name = image_append_text(m, t->name);
+		row->targets = image_targets(m, t);
 		row->zone = t->zone;
 		row->certificate = t->certificate;
-		row->tls_name = append_text(m, t->tls_name);
-		copy_trunk_options(m, t, row);
+		row->tls_name = image_append_text(m, t->tls_name);
+		image_trunk_options(m, t, row);
 	}
 	if (rows)
-		a = append_array(m, rows, c->trunk_count, sizeof(*rows));
+		a = image_append_array(m, rows, c->trunk_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
-static bool any_trunk_over_tls(const struct config *c)
+static bool settings_any_trunk_over_tls(const struct config *c)
 {
 	for (size_t i = 0; i < c->trunk_count; i++)
 		if (config_trunk_uses_tls(&c->trunks[i]))
@@ -271,33 +272,34 @@ static bool any_trunk_over_tls(const struct config *c)
 	return false;
 }
 
-static struct array build_routes(struct image *m, const struct config *c)
+static struct array image_routes(struct image *m, const struct config *c)
 {
-	struct route_settings *rows = rows_of(m, c->route_count, sizeof(*rows));
+	struct route_settings *rows = image_rows(m, c->route_count, sizeof(*rows));
 	struct array a = {0};
 
 	for (size_t i = 0; rows && i < c->route_count; i++) {
 		const struct config_route *t = &c->routes[i];
 
 		rows[i] = (struct route_settings){
-			.name = append_text(m, t->name),
+			.name = image_append_text(m, t->name),
 			.from = t->from,
-			.number = append_text(m, t->number),
-			.trunks = append_array(m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
+			.number = image_append_text(m, t->number),
+			.trunks = image_append_array(
+				m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
 			.to_domain = t->to_domain,
 			.status = t->status,
 			.action = t->action,
 		};
 	}
 	if (rows)
-		a = append_array(m, rows, c->route_count, sizeof(*rows));
+		a = image_append_array(m, rows, c->route_count, sizeof(*rows));
 	free(rows);
 	return a;
 }
 
 /* ---- memfds ---- */
 
-static int sealed(const char *name, const void *bytes, size_t n, int *out)
+static int image_seal(const char *name, const void *bytes, size_t n, int *out)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error = 0;
 	const char *p = bytes;
@@ -340,21 +342,21 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	s.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT];
 	s.sip_workers = (uint8_t)c->workers[PEER_SIP];
 	s.tls_workers = (uint8_t)c->workers[PEER_TLS];
-	append(&m, NULL, sizeof(s), 8);
-	copy_options(&m, c, &s);
+	image_append(&m, NULL, sizeof(s), 8);
+	image_options(&m, c, &s);
 	if (role != PEER_TLS) {
-		s.zones = build_zones(&m, c);
-		s.listeners = build_listeners(&m, c);
+		s.zones = image_zones(&m, c);
+		s.listeners = image_listeners(&m, c);
 		/* a transport worker verifies the servers of trunks over TLS, and has no other use
 		 * for trunks */
-		if (role == PEER_SIP || any_trunk_over_tls(c))
-			s.trunks = build_trunks(&m, c);
+		if (role == PEER_SIP || settings_any_trunk_over_tls(c))
+			s.trunks = image_trunks(&m, c);
 	}
 	if (role == PEER_SIP) {
-		s.domains = build_domains(&m, c);
-		s.routes = build_routes(&m, c);
+		s.domains = image_domains(&m, c);
+		s.routes = image_routes(&m, c);
 	}
-	append(&m, NULL, 0, 8);
+	image_append(&m, NULL, 0, 8);
 	s.size = (uint32_t)m.n;
 	if (m.no_memory) {
 		free(m.p);
@@ -364,7 +366,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	error = settings_check(m.p, m.n);
 	assert(error == 0); /* a checked config gives a sane image, or one of the two is wrong */
 	if (error == 0)
-		error = sealed("sipward-settings", m.p, m.n, memfd);
+		error = image_seal("sipward-settings", m.p, m.n, memfd);
 	free(m.p);
 	return error;
 }
@@ -372,7 +374,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 /* ---- users ---- */
 
 /* The row of name in domain, made where it is missing. */
-static struct user_row *row_for(struct users *u, unsigned domain, const char *name)
+static struct user_row *users_row_for(struct users *u, unsigned domain, const char *name)
 {
 	struct str s = str_of(name);
 	uint32_t hash = users_hash(domain, s), i;
@@ -418,7 +420,7 @@ int users_build(const struct config *c, int *memfd)
 			if (strcmp(e->realm, d->realm) !=
 				0) /* of another domain that shares the file */
 				continue;
-			row = row_for(u, (unsigned)i, e->name);
+			row = users_row_for(u, (unsigned)i, e->name);
 			row->algorithms |= e->algorithm;
 			if (e->algorithm == DIGEST_MD5)
 				memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5));
@@ -429,7 +431,7 @@ int users_build(const struct config *c, int *memfd)
 	error = users_check(u, size);
 	assert(error == 0);
 	if (error == 0)
-		error = sealed("sipward-users", u, size, memfd);
+		error = image_seal("sipward-users", u, size, memfd);
 	sodium_memzero(u, size);
 	free(u);
 	return error;

@@ -19,7 +19,7 @@ static const struct unit sizes[] = {{"B", 1}, {"KB", 1024}, {"MB", 1048576}};
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Takes digits from the front of *s. */
-static int take_number(struct str *s, uint64_t *out)
+static int unit_take_number(struct str *s, uint64_t *out)
 {
 	uint64_t n = 0;
 	size_t i = 0;
@@ -37,7 +37,7 @@ static int take_number(struct str *s, uint64_t *out)
 }
 
 /* Takes the next word (up to white space) from *s; empty at the end. */
-static struct str take_word(struct str *s)
+static struct str unit_take_word(struct str *s)
 {
 	struct str word;
 	size_t i = 0;
@@ -50,11 +50,11 @@ static struct str take_word(struct str *s)
 	return word;
 }
 
-static int with_unit(struct str text, const struct unit *units, size_t count, uint64_t *out)
+static int unit_parse(struct str text, const struct unit *units, size_t count, uint64_t *out)
 {
 	struct str s = str_trim(text);
 	uint64_t n;
-	int r = take_number(&s, &n);
+	int r = unit_take_number(&s, &n);
 
 	if (r)
 		return r;
@@ -72,12 +72,12 @@ static int with_unit(struct str text, const struct unit *units, size_t count, ui
 
 int unit_duration(struct str text, uint64_t *ms)
 {
-	return with_unit(text, durations, COUNT_OF(durations), ms);
+	return unit_parse(text, durations, COUNT_OF(durations), ms);
 }
 
 int unit_size(struct str text, uint64_t *bytes)
 {
-	return with_unit(text, sizes, COUNT_OF(sizes), bytes);
+	return unit_parse(text, sizes, COUNT_OF(sizes), bytes);
 }
 
 int unit_duration_range(struct str text, uint64_t *least_ms, uint64_t *most_ms)
@@ -102,7 +102,7 @@ int unit_duration_range(struct str text, uint64_t *least_ms, uint64_t *most_ms)
 	return 0;
 }
 
-static int duration_32(struct str text, uint32_t *ms)
+static int unit_duration_32(struct str text, uint32_t *ms)
 {
 	uint64_t value;
 	int r = unit_duration(text, &value);
@@ -120,7 +120,7 @@ int unit_rate(struct str text, uint32_t *number, uint32_t *window_ms)
 	struct str s = str_trim(text), window;
 	uint64_t n;
 	uint32_t ms = 0;
-	int r = take_number(&s, &n);
+	int r = unit_take_number(&s, &n);
 
 	if (r)
 		return r;
@@ -128,15 +128,15 @@ int unit_rate(struct str text, uint32_t *number, uint32_t *window_ms)
 	if (s.n == 0 || s.p[0] != '/')
 		return -EINVAL;
 	s = str_from(s, 1);
-	window = take_word(&s);
+	window = unit_take_word(&s);
 	/* "/s" is one second, "/10s" are ten */
 	for (size_t i = 0; i < COUNT_OF(durations); i++)
 		if (str_equal(window, str_of(durations[i].name)))
 			ms = (uint32_t)durations[i].factor;
-	if (ms == 0 && (r = duration_32(window, &ms)) != 0)
+	if (ms == 0 && (r = unit_duration_32(window, &ms)) != 0)
 		return r;
-	if (!str_equal(take_word(&s), S("per")) || !str_equal(take_word(&s), S("source")) ||
-		str_trim(s).n)
+	if (!str_equal(unit_take_word(&s), S("per")) ||
+		!str_equal(unit_take_word(&s), S("source")) || str_trim(s).n)
 		return -EINVAL;
 	if (n == 0 || n > UINT32_MAX)
 		return -ERANGE;
@@ -150,20 +150,20 @@ int unit_ban(struct str text, uint32_t *failures, uint32_t *window_ms, uint32_t 
 	struct str s = str_trim(text), word;
 	uint64_t n;
 	uint32_t window, ban;
-	int r = take_number(&s, &n);
+	int r = unit_take_number(&s, &n);
 
 	if (r)
 		return r;
-	word = take_word(&s);
+	word = unit_take_word(&s);
 	if (!str_equal(word, S("failures")) && !str_equal(word, S("failure")))
 		return -EINVAL;
-	if (!str_equal(take_word(&s), S("in")))
+	if (!str_equal(unit_take_word(&s), S("in")))
 		return -EINVAL;
-	if ((r = duration_32(take_word(&s), &window)) != 0)
+	if ((r = unit_duration_32(unit_take_word(&s), &window)) != 0)
 		return r;
-	if (!str_equal(take_word(&s), S("for")))
+	if (!str_equal(unit_take_word(&s), S("for")))
 		return -EINVAL;
-	if ((r = duration_32(take_word(&s), &ban)) != 0)
+	if ((r = unit_duration_32(unit_take_word(&s), &ban)) != 0)
 		return r;
 	if (str_trim(s).n)
 		return -EINVAL;
@@ -179,7 +179,7 @@ int unit_count(struct str text, uint64_t *number)
 {
 	struct str s = str_trim(text);
 	uint64_t n;
-	int r = take_number(&s, &n);
+	int r = unit_take_number(&s, &n);
 
 	if (r)
 		return r;

@@ -11,7 +11,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-static void quiet(struct timer *t, void *arg)
+static void userwatch_quiet(struct timer *t, void *arg)
 {
 	struct userwatch *u = arg;
 
@@ -19,7 +19,7 @@ static void quiet(struct timer *t, void *arg)
 	u->changed(u->arg);
 }
 
-static bool ours(const struct userwatch *u, const struct inotify_event *e)
+static bool userwatch_concerns(const struct userwatch *u, const struct inotify_event *e)
 {
 	/* Events were lost: it may have been any. */
 	if (e->mask & IN_Q_OVERFLOW)
@@ -30,7 +30,7 @@ static bool ours(const struct userwatch *u, const struct inotify_event *e)
 	return false;
 }
 
-static void on_event(void *arg, uint32_t events)
+static void userwatch_on_event(void *arg, uint32_t events)
 {
 	struct userwatch *u = arg;
 
@@ -43,13 +43,13 @@ static void on_event(void *arg, uint32_t events)
 		for (char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *e = (const void *)at;
 
-			if (ours(u, e))
+			if (userwatch_concerns(u, e))
 				loop_set(u->loop, &u->timer, USERWATCH_QUIET_MS);
 			at += sizeof(*e) + e->len;
 		}
 }
 
-static void forget(struct userwatch *u)
+static void userwatch_forget(struct userwatch *u)
 {
 	for (size_t i = 0; i < u->files; i++)
 		free(u->file[i].name);
@@ -58,7 +58,7 @@ static void forget(struct userwatch *u)
 	u->files = 0;
 }
 
-static int renew(struct userwatch *u)
+static int userwatch_renew(struct userwatch *u)
 {
 	loop_remove(u->loop, u->source);
 	u->source = NULL;
@@ -67,21 +67,21 @@ static int renew(struct userwatch *u)
 	u->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (u->fd < 0)
 		return -errno;
-	return loop_add(u->loop, u->fd, EPOLLIN, on_event, u, &u->source);
+	return loop_add(u->loop, u->fd, EPOLLIN, userwatch_on_event, u, &u->source);
 }
 
 int userwatch_open(struct userwatch *u, struct loop *loop, void (*changed)(void *arg), void *arg)
 {
 	*u = (struct userwatch){.loop = loop, .fd = -1, .changed = changed, .arg = arg};
-	timer_init(&u->timer, quiet, u);
-	return renew(u);
+	timer_init(&u->timer, userwatch_quiet, u);
+	return userwatch_renew(u);
 }
 
 void userwatch_set(struct userwatch *u, const struct config *config)
 {
-	forget(u);
+	userwatch_forget(u);
 	/* A new descriptor forgets all watches; one folder watched twice is one watch. */
-	int error = renew(u);
+	int error = userwatch_renew(u);
 	if (error == 0) {
 		u->file = calloc(config->domain_count ? config->domain_count : 1, sizeof(*u->file));
 		if (!u->file)
@@ -115,7 +115,7 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 
 void userwatch_close(struct userwatch *u)
 {
-	forget(u);
+	userwatch_forget(u);
 	loop_unset(u->loop, &u->timer);
 	loop_remove(u->loop, u->source);
 	u->source = NULL;

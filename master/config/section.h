@@ -1,0 +1,25 @@
+/* section.h - what the readers of the sections with a title have in common, and these readers. */
+#ifndef SIPWARD_MASTER_CONFIG_SECTION_H
+#define SIPWARD_MASTER_CONFIG_SECTION_H
+
+#include "reader.h"
+
+/* The title as the section's name: 1 to NAME_MAX_LENGTH letters, digits, dots, hyphens and
+ * underscores; anything else adds an error. The caller frees it; NULL: no memory. */
+char *section_name(struct reader *r, cfg_t *section);
+/* RFC 1035 labels and IPv4 addresses: a host as it may stand in a URI. An IPv6 address is for the
+ * caller. */
+bool host_name_valid(struct str s);
+/* Makes ASCII letters lower case, in place. NULL is permitted. */
+void text_lower(char *s);
+
+/* Each reads a section of its kind, in section_KIND.c, with the references by name to what was read
+ * before. The row is zeroed; what it owns is freed by config_free, also after errors. */
+void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z);
+void section_read_certificate(struct reader *r, cfg_t *section, struct config_certificate *c);
+void section_read_listener(struct reader *r, cfg_t *section, struct config_listener *l);
+void section_read_domain(struct reader *r, cfg_t *section, struct config_domain *d);
+void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t);
+void section_read_route(struct reader *r, cfg_t *section, struct config_route *t);
+
+#endif

@@ -1,0 +1,73 @@
+/* section_domain.c - reads a domain: its realm, algorithms and expiries. */
+#include "section.h"
+
+#include "options.h"
+#include "units.h"
+
+#include <stdlib.h>
+
+#define SECOND UINT64_C(1000)
+#define DAY (24 * 60 * 60 * SECOND)
+
+static void domain_read_algorithms(struct reader *r, cfg_t *section, struct config_domain *d)
+{
+	size_t count = config_list_count(section, "algorithms");
+
+	d->algorithms = count ? 0 : DIGEST_MD5 | DIGEST_SHA256;
+	for (size_t i = 0; i < count; i++) {
+		const struct config_value *v = config_list(section, "algorithms", i);
+		uint8_t algorithm = digest_algorithm_of(str_of(v->text));
+
+		if (algorithm)
+			d->algorithms |= algorithm;
+		else
+			reader_expected(r, section, "algorithms", v, "\"SHA-256\" or \"MD5\"");
+	}
+}
+
+static void domain_read_expires(struct reader *r, cfg_t *section, struct config_domain *d)
+{
+	const struct config_value *v = config_value(section, "expires");
+	uint64_t least, most;
+
+	unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
+	if (v && (unit_duration_range(str_of(v->text), &least, &most) != 0 || least < SECOND ||
+			 most > 30 * DAY || least % SECOND || most % SECOND)) {
+		reader_expected(r, section, "expires", v,
+			"a range from 1s to 30d with units, as in \"60s..3600s\"");
+		unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
+	}
+	d->expires_min = (uint32_t)(least / SECOND);
+	d->expires_max = (uint32_t)(most / SECOND);
+	d->expires_default = d->expires_max;
+	reader_duration_s(r, section, "expires-default", least, most, &d->expires_default);
+}
+
+void section_read_domain(struct reader *r, cfg_t *section, struct config_domain *d)
+{
+	const struct config_value *v = config_value(section, "realm");
+	struct endpoint e;
+
+	d->line = config_section_line(section);
+	d->name = reader_copy(r, section->title);
+	text_lower(d->name);
+	if (!host_name_valid(str_of(section->title)) &&
+		endpoint_parse_host(str_of(section->title), 0, &e) != 0)
+		reader_error(r, section, d->line,
+			"expected a host name as the domain's name, as in domain \"example.net\" { "
+			"... }");
+	d->realm = d->name ? reader_copy(r, d->name) : NULL;
+	if (v && userfile_realm_valid(str_of(v->text))) {
+		free(d->realm);
+		d->realm = reader_copy(r, v->text);
+	} else if (v) {
+		reader_expected(r, section, "realm", v,
+			"1 to %d bytes without colon, quote, backslash or control characters",
+			REALM_MAX);
+	}
+	options_read(r, section, "domain", d);
+	v = config_value(section, "users");
+	d->users_line = v ? v->line : d->line;
+	domain_read_algorithms(r, section, d);
+	domain_read_expires(r, section, d);
+}

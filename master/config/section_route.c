@@ -1,0 +1,114 @@
+/* section_route.c - reads a route: what it matches, and where it sends a call. */
+#include "section.h"
+
+#include "expression.h"
+#include "options.h"
+
+#include <regex.h>
+#include <stdlib.h>
+
+static void route_read_from(struct reader *r, cfg_t *section, struct config_route *t)
+{
+	for (size_t i = 0; i < config_list_count(section, "from"); i++) {
+		uint16_t zone = reader_find(r, section, "from", config_list(section, "from", i),
+			"zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
+
+		if (zone != NONE_INDEX)
+			t->from |= UINT64_C(1) << zone;
+	}
+}
+
+static void route_read_number(struct reader *r, cfg_t *section, struct config_route *t)
+{
+	const struct config_value *v = config_value(section, "number");
+	const char *fault;
+	regex_t compiled;
+	char why[128];
+	int error;
+
+	if (!v)
+		return;
+	if (!v->text[0] || strlen(v->text) > PATTERN_MAX) {
+		reader_expected(r, section, "number", v, "a regular expression of 1 to %d bytes",
+			PATTERN_MAX);
+		return;
+	}
+	fault = expression_fault(v->text);
+	if (fault) {
+		reader_error(r, section, v->line,
+			"number: expected a POSIX extended regular expression, found \"%.80s\": %s",
+			v->text, fault);
+		return;
+	}
+	error = regcomp(&compiled, v->text, REG_EXTENDED | REG_NOSUB);
+	if (error) {
+		regerror(error, &compiled, why, sizeof(why));
+		reader_error(r, section, v->line,
+			"number: expected a POSIX extended regular expression, found \"%.80s\": %s",
+			v->text, why);
+		return;
+	}
+	regfree(&compiled);
+	free(t->number);
+	t->number = reader_copy(r, v->text);
+}
+
+static void route_read_trunks(struct reader *r, cfg_t *section, struct config_route *t)
+{
+	size_t count = config_list_count(section, "trunk");
+
+	if (count && t->action != ROUTE_TRUNK) {
+		reader_error(r, section, config_list(section, "trunk", 0)->line,
+			"trunk: only action = \"trunk\" has trunks");
+		return;
+	}
+	if (t->action == ROUTE_TRUNK)
+		reader_required(r, section, "trunk", "{ \"pbx\" }");
+	for (size_t i = 0; i < count; i++) {
+		const struct config_value *v = config_list(section, "trunk", i);
+		uint16_t trunk = reader_find(r, section, "trunk", v, "trunk", r->c->trunks,
+			r->c->trunk_count, sizeof(*r->c->trunks));
+
+		if (t->trunk_count == ROUTE_TRUNKS_MAX) {
+			reader_error(r, section, v->line, "trunk: at most %d are possible",
+				ROUTE_TRUNKS_MAX);
+			return;
+		}
+		if (trunk != NONE_INDEX)
+			t->trunks[t->trunk_count++] = trunk;
+	}
+}
+
+void section_read_route(struct reader *r, cfg_t *section, struct config_route *t)
+{
+	static const char *const actions[] = {"registered", "trunk", "refuse"};
+	const struct config_value *v;
+	uint32_t action = ROUTE_REFUSE - ROUTE_REGISTERED;
+	uint32_t status = (uint32_t)strtoul(option_default("route", "status"), NULL, 10);
+
+	t->line = config_section_line(section);
+	t->name = section_name(r, section);
+	t->number = reader_copy(r, "");
+	t->to_domain = NONE_INDEX;
+	options_read(r, section, "route", t);
+	route_read_from(r, section, t);
+	v = config_value(section, "to-domain");
+	if (v)
+		t->to_domain = reader_find(r, section, "to-domain", v, "domain", r->c->domains,
+			r->c->domain_count, sizeof(*r->c->domains));
+	route_read_number(r, section, t);
+	reader_word(r, section, "action", actions, 3, &action);
+	t->action = (uint8_t)(ROUTE_REGISTERED + action);
+	route_read_trunks(r, section, t);
+	reader_count(r, section, "status", 400, 699, &status);
+	v = config_value(section, "status");
+	if (t->action == ROUTE_REFUSE)
+		t->status = (uint16_t)status;
+	else if (v)
+		reader_error(r, section, v->line, "status: only action = \"refuse\" has one");
+	if (t->action == ROUTE_REGISTERED && config_value(section, "action") &&
+		r->c->domain_count == 0)
+		reader_error(r, section, config_value(section, "action")->line,
+			"action: \"registered\" needs a domain whose users can be registered, and "
+			"there is none");
+}

@@ -1,0 +1,145 @@
+/* section_trunk.c - reads a trunk: its targets, and whom it takes for them. */
+#include "section.h"
+
+#include "options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+/* The transport of ";transport=tcp"; false with an error for anything else. */
+static bool target_read_params(struct reader *r, cfg_t *section, const struct config_value *v,
+	struct str params, struct config_target *t)
+{
+	struct str value;
+
+	if (params.n == 0)
+		return true;
+	if (params.n <= 10 || strncasecmp(params.p, "transport=", 10) != 0) {
+		reader_expected(r, section, "target", v,
+			"no other URI parameter than transport, as in "
+			"\"sip:192.0.2.9:5060;transport=tcp\"");
+		return false;
+	}
+	value = str_from(params, 10);
+	t->explicit_transport = true;
+	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
+	if (t->transport == TRANSPORT_TLS &&
+		(str_equal_nocase(value, S("tcp")) || str_equal_nocase(value, S("tls"))))
+		return true;
+	if (t->transport != TRANSPORT_TLS) {
+		t->transport = transport_of(value);
+		if (t->transport == TRANSPORT_UDP || t->transport == TRANSPORT_TCP ||
+			t->transport == TRANSPORT_TLS)
+			return true;
+	}
+	reader_expected(r, section, "target", v,
+		"transport=udp, transport=tcp or transport=tls (of a sips: URI: tcp or tls)");
+	return false;
+}
+
+/* "sip:ADDRESS[:PORT][;transport=...]", "sips:..." */
+static bool trunk_read_target(
+	struct reader *r, cfg_t *section, const struct config_value *v, struct config_target *t)
+{
+	struct str text = str_of(v->text), host;
+	bool sips = text.n > 5 && strncasecmp(text.p, "sips:", 5) == 0;
+	size_t end;
+
+	t->line = v->line;
+	t->transport = sips ? TRANSPORT_TLS : TRANSPORT_UDP;
+	if (text.n <= 4 || (!sips && strncasecmp(text.p, "sip:", 4) != 0) ||
+		memchr(text.p, '@', text.n) || memchr(text.p, '?', text.n)) {
+		reader_expected(r, section, "target", v,
+			"a SIP URI without user part, as in \"sip:192.0.2.9:5060\"");
+		return false;
+	}
+	host = str_from(text, sips ? 5 : 4);
+	end = str_find(host, ';');
+	if (!target_read_params(
+		    r, section, v, end < host.n ? str_from(host, end + 1) : STR_EMPTY, t))
+		return false;
+	host.n = end;
+	if (endpoint_parse_host(host, t->transport == TRANSPORT_TLS ? 5061 : 5060, &t->endpoint) !=
+			0 &&
+		endpoint_parse(host, &t->endpoint) != 0) {
+		size_t colon = str_find(host, ':');
+
+		if (host_name_valid((struct str){host.p, colon}) &&
+			!isdigit((unsigned char)host.p[colon - 1]))
+			reader_error(r, section, v->line,
+				"target: \"%.80s\" has a host name; names are not resolved yet: "
+				"expected a numeric address, as in \"sip:192.0.2.9:5060\"",
+				v->text);
+		else
+			reader_expected(r, section, "target", v,
+				"a SIP URI with a numeric address and a port from 1 to 65535, as "
+				"in \"sip:192.0.2.9:5060\"");
+		return false;
+	}
+	if (t->endpoint.port == 0 || endpoint_is_wildcard(&t->endpoint)) {
+		reader_expected(r, section, "target", v,
+			"an address and a port to send to, as in \"sip:192.0.2.9:5060\"");
+		return false;
+	}
+	t->uri = reader_copy(r, v->text);
+	return t->uri != NULL;
+}
+
+static void trunk_read_tls(struct reader *r, cfg_t *section, struct config_trunk *t)
+{
+	static const char *const options[] = {"certificate", "verify", "tls-name"};
+	const struct config_value *v = config_value(section, "certificate");
+	bool tls = config_trunk_uses_tls(t);
+
+	t->certificate = NONE_INDEX;
+	t->tls_name = reader_copy(r, "");
+	for (size_t i = 0; i < 3 && !tls && t->target_count; i++)
+		if (config_value(section, options[i]))
+			reader_error(r, section, config_value(section, options[i])->line,
+				"%s: only trunks with a target over TLS have one", options[i]);
+	if (v)
+		t->certificate = reader_find(r, section, "certificate", v, "certificate",
+			r->c->certificates, r->c->certificate_count, sizeof(*r->c->certificates));
+	v = config_value(section, "tls-name");
+	if (v && host_name_valid(str_of(v->text))) {
+		free(t->tls_name);
+		t->tls_name = reader_copy(r, v->text);
+		text_lower(t->tls_name);
+	} else if (v) {
+		reader_expected(r, section, "tls-name", v,
+			"the SIP domain or the host that the server's certificate must name");
+	}
+	if (tls && !t->verify)
+		reader_warn(r, config_value(section, "verify")->line,
+			"trunk \"%s\": verify = no: whoever answers at its targets is taken for it",
+			t->name ? t->name : "");
+}
+
+void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
+{
+	const struct config_value *v = config_value(section, "zone");
+	size_t count = config_list_count(section, "target");
+
+	t->line = config_section_line(section);
+	t->name = section_name(r, section);
+	t->zone = NONE_INDEX;
+	options_read(r, section, "trunk", t);
+	if (v)
+		t->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,
+			sizeof(*r->c->zones));
+	if (count > TARGETS_MAX) {
+		reader_error(r, section, config_list(section, "target", TARGETS_MAX)->line,
+			"target: at most %d are possible", TARGETS_MAX);
+		count = TARGETS_MAX;
+	}
+	t->targets = reader_array(r, count, sizeof(*t->targets));
+	for (size_t i = 0; t->targets && i < count; i++) {
+		t->targets[t->target_count].listener = NONE_INDEX;
+		if (trunk_read_target(r, section, config_list(section, "target", i),
+			    &t->targets[t->target_count]))
+			t->target_count++;
+		else
+			memset(&t->targets[t->target_count], 0, sizeof(*t->targets));
+	}
+	trunk_read_tls(r, section, t);
+}

@@ -1,0 +1,75 @@
+/* section_zone.c - reads a zone: its sources, and the limits of each. */
+#include "section.h"
+
+#include "options.h"
+#include "units.h"
+
+static void zone_read_sources(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	size_t count = config_list_count(section, "sources");
+
+	if (count > SOURCES_MAX) {
+		reader_error(r, section, config_list(section, "sources", SOURCES_MAX)->line,
+			"sources: at most %d are possible", SOURCES_MAX);
+		count = SOURCES_MAX;
+	}
+	z->sources = reader_array(r, count, sizeof(*z->sources));
+	for (size_t i = 0; z->sources && i < count; i++) {
+		const struct config_value *v = config_list(section, "sources", i);
+
+		if (prefix_parse(str_of(v->text), &z->sources[z->source_count]) == 0)
+			z->source_count++;
+		else
+			reader_expected(r, section, "sources", v,
+				"an address or a network without host bits, as in \"192.0.2.7\" or "
+				"\"192.0.2.0/24\"");
+	}
+}
+
+static void zone_read_rate(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	const struct config_value *v = config_value(section, "rate");
+
+	if (!z->trust)
+		unit_rate(str_of(option_default("zone", "rate")), &z->rate, &z->rate_window_ms);
+	if (!v)
+		return;
+	if (strcmp(v->text, "off") == 0)
+		z->rate = 0;
+	else if (unit_rate(str_of(v->text), &z->rate, &z->rate_window_ms) != 0)
+		reader_expected(r, section, "rate", v, "off or a rate such as \"50/s per source\"");
+}
+
+static void zone_read_ban(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	const struct config_value *v = config_value(section, "ban");
+
+	if (!z->trust)
+		unit_ban(str_of(option_default("zone", "ban")), &z->ban_failures, &z->ban_window_ms,
+			&z->ban_ms);
+	if (!v)
+		return;
+	if (strcmp(v->text, "off") == 0)
+		z->ban_failures = 0;
+	else if (unit_ban(str_of(v->text), &z->ban_failures, &z->ban_window_ms, &z->ban_ms) != 0)
+		reader_expected(r, section, "ban", v,
+			"off or a rule such as \"10 failures in 60s for 15m\"");
+	else if (z->trust)
+		reader_error(r, section, v->line,
+			"ban: the sources of a trusted zone are never banned; take the ban out");
+}
+
+void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	z->line = config_section_line(section);
+	z->name = section_name(r, section);
+	options_read(r, section, "zone", z);
+	/* the table has the defaults of an untrusted zone; a trusted one is not limited */
+	if (z->trust && !config_value(section, "auth"))
+		z->auth = ZONE_AUTH_NONE;
+	if (z->trust && !config_value(section, "connections-per-source"))
+		z->connections_per_source = 0;
+	zone_read_sources(r, section, z);
+	zone_read_rate(r, section, z);
+	zone_read_ban(r, section, z);
+}
