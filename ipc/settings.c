@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct target_settings) % 8 == 0 && sizeof(struct trunk_se
 		       sizeof(struct route_settings) % 8 == 0,
 	"rows keep the next array aligned");
 
-static bool array_fits(const struct settings *s, struct array a, size_t row)
+static bool settings_array_fits(const struct settings *s, struct array a, size_t row)
 {
 	if (a.at % 8 || a.at < sizeof(*s) || a.at > s->size)
 		return a.count == 0 && a.at == 0;
@@ -23,7 +23,7 @@ static bool array_fits(const struct settings *s, struct array a, size_t row)
 
 /* Empty text may have no place at all. A text has its NUL, so that it can be handed to regcomp and
  * the like, and no other one. */
-static bool text_fits(const struct settings *s, struct text t)
+static bool settings_text_fits(const struct settings *s, struct text t)
 {
 	if (t.length == 0)
 		return t.at < s->size;
@@ -33,24 +33,26 @@ static bool text_fits(const struct settings *s, struct text t)
 	return p[t.length] == '\0' && !memchr(p, '\0', t.length);
 }
 
-static bool endpoint_sane(const struct endpoint *e)
+static bool settings_endpoint_sane(const struct endpoint *e)
 {
 	return (e->family == 4 || e->family == 6) && e->zero == 0;
 }
 
-static bool transport_sane(uint8_t transport)
+static bool settings_transport_sane(uint8_t transport)
 {
 	return transport >= TRANSPORT_UDP && transport < TRANSPORT_COUNT;
 }
 
-static bool zones_sane(const struct settings *s)
+static bool settings_zones_sane(const struct settings *s)
 {
-	if (s->zones.count > ZONES_MAX || !array_fits(s, s->zones, sizeof(struct zone_settings)))
+	if (s->zones.count > ZONES_MAX ||
+		!settings_array_fits(s, s->zones, sizeof(struct zone_settings)))
 		return false;
 	for (unsigned i = 0; i < s->zones.count; i++) {
 		const struct zone_settings *z = settings_zone(s, i);
 
-		if (!text_fits(s, z->name) || !array_fits(s, z->sources, sizeof(struct prefix)) ||
+		if (!settings_text_fits(s, z->name) ||
+			!settings_array_fits(s, z->sources, sizeof(struct prefix)) ||
 			z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
 			return false;
 		if ((z->rate && !z->rate_window_ms) ||
@@ -59,7 +61,7 @@ static bool zones_sane(const struct settings *s)
 		for (unsigned k = 0; k < z->sources.count; k++) {
 			const struct prefix *p = SETTINGS_ROW(s, struct prefix, z->sources, k);
 
-			if (!endpoint_sane(&p->network) ||
+			if (!settings_endpoint_sane(&p->network) ||
 				p->bits > (p->network.family == 4 ? 32 : 128))
 				return false;
 		}
@@ -67,29 +69,30 @@ static bool zones_sane(const struct settings *s)
 	return true;
 }
 
-static bool texts_fit(const struct settings *s, struct array a)
+static bool settings_texts_fit(const struct settings *s, struct array a)
 {
-	if (!array_fits(s, a, sizeof(struct text)))
+	if (!settings_array_fits(s, a, sizeof(struct text)))
 		return false;
 	for (unsigned i = 0; i < a.count; i++)
-		if (!text_fits(s, *SETTINGS_ROW(s, struct text, a, i)))
+		if (!settings_text_fits(s, *SETTINGS_ROW(s, struct text, a, i)))
 			return false;
 	return true;
 }
 
-static bool listeners_sane(const struct settings *s)
+static bool settings_listeners_sane(const struct settings *s)
 {
 	if (s->listeners.count > LISTENERS_MAX ||
-		!array_fits(s, s->listeners, sizeof(struct listener_settings)))
+		!settings_array_fits(s, s->listeners, sizeof(struct listener_settings)))
 		return false;
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
 
-		if (!text_fits(s, l->name) || !text_fits(s, l->advertise_host) ||
-			!endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
-			!transport_sane(l->transport) || l->client_auth > CLIENT_AUTH_REQUIRED ||
-			!array_fits(s, l->certificates, sizeof(uint16_t)) ||
-			!texts_fit(s, l->origins))
+		if (!settings_text_fits(s, l->name) || !settings_text_fits(s, l->advertise_host) ||
+			!settings_endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
+			!settings_transport_sane(l->transport) ||
+			l->client_auth > CLIENT_AUTH_REQUIRED ||
+			!settings_array_fits(s, l->certificates, sizeof(uint16_t)) ||
+			!settings_texts_fit(s, l->origins))
 			return false;
 		for (unsigned k = 0; k < l->certificates.count; k++)
 			if (*SETTINGS_ROW(s, uint16_t, l->certificates, k) >= CERTIFICATES_MAX)
@@ -98,16 +101,16 @@ static bool listeners_sane(const struct settings *s)
 	return true;
 }
 
-static bool domains_sane(const struct settings *s)
+static bool settings_domains_sane(const struct settings *s)
 {
 	if (s->domains.count >= NONE_INDEX ||
-		!array_fits(s, s->domains, sizeof(struct domain_settings)))
+		!settings_array_fits(s, s->domains, sizeof(struct domain_settings)))
 		return false;
 	for (unsigned i = 0; i < s->domains.count; i++) {
 		const struct domain_settings *d = settings_domain(s, i);
 
-		if (!text_fits(s, d->name) || !text_fits(s, d->realm) || d->name.length == 0 ||
-			d->realm.length == 0)
+		if (!settings_text_fits(s, d->name) || !settings_text_fits(s, d->realm) ||
+			d->name.length == 0 || d->realm.length == 0)
 			return false;
 		if (d->expires_min > d->expires_max || d->expires_default < d->expires_min ||
 			d->expires_default > d->expires_max)
@@ -119,27 +122,28 @@ static bool domains_sane(const struct settings *s)
 	return true;
 }
 
-static bool trunks_sane(const struct settings *s)
+static bool settings_trunks_sane(const struct settings *s)
 {
 	if (s->trunks.count >= NONE_INDEX ||
-		!array_fits(s, s->trunks, sizeof(struct trunk_settings)))
+		!settings_array_fits(s, s->trunks, sizeof(struct trunk_settings)))
 		return false;
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *t = settings_trunk(s, i);
 
-		if (!text_fits(s, t->name) || t->zone >= s->zones.count || t->targets.count == 0 ||
-			!array_fits(s, t->targets, sizeof(struct target_settings)) ||
+		if (!settings_text_fits(s, t->name) || t->zone >= s->zones.count ||
+			t->targets.count == 0 ||
+			!settings_array_fits(s, t->targets, sizeof(struct target_settings)) ||
 			t->verify > 1 ||
 			(t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX) ||
-			!text_fits(s, t->tls_name))
+			!settings_text_fits(s, t->tls_name))
 			return false;
 		for (unsigned k = 0; k < t->targets.count; k++) {
 			const struct target_settings *g = SETTINGS_ROW(
 				s, struct target_settings, t->targets, k);
 
-			if (!text_fits(s, g->uri) || !endpoint_sane(&g->endpoint) ||
-				!g->endpoint.port || !transport_sane(g->transport) ||
-				g->explicit_transport > 1)
+			if (!settings_text_fits(s, g->uri) ||
+				!settings_endpoint_sane(&g->endpoint) || !g->endpoint.port ||
+				!settings_transport_sane(g->transport) || g->explicit_transport > 1)
 				return false;
 			if (g->listener >= s->listeners.count ||
 				settings_listener(s, g->listener)->zone != t->zone)
@@ -149,16 +153,16 @@ static bool trunks_sane(const struct settings *s)
 	return true;
 }
 
-static bool routes_sane(const struct settings *s)
+static bool settings_routes_sane(const struct settings *s)
 {
 	if (s->routes.count >= NONE_INDEX ||
-		!array_fits(s, s->routes, sizeof(struct route_settings)))
+		!settings_array_fits(s, s->routes, sizeof(struct route_settings)))
 		return false;
 	for (unsigned i = 0; i < s->routes.count; i++) {
 		const struct route_settings *r = settings_route(s, i);
 
-		if (!text_fits(s, r->name) || !text_fits(s, r->number) ||
-			!array_fits(s, r->trunks, sizeof(uint16_t)))
+		if (!settings_text_fits(s, r->name) || !settings_text_fits(s, r->number) ||
+			!settings_array_fits(s, r->trunks, sizeof(uint16_t)))
 			return false;
 		if (r->action < ROUTE_REGISTERED || r->action > ROUTE_REFUSE ||
 			(r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count))
@@ -183,12 +187,12 @@ static bool routes_sane(const struct settings *s)
 #define FITS_SIZE(least, most) NUMBER_FITS
 #define FITS_BOOL NUMBER_FITS
 #define FITS_WORD(words) NUMBER_FITS
-#define FITS_PATH text_fits
-#define FITS_TEXT(most) text_fits
+#define FITS_PATH settings_text_fits
+#define FITS_TEXT(most) settings_text_fits
 #define OPTION_FITS(section, name, kind, preset, field, receivers, help)                           \
 	SETTINGS_FOR_##receivers(if (!FITS_##kind(s, s->field)) return false;)
 
-static bool options_sane(const struct settings *s)
+static bool settings_options_sane(const struct settings *s)
 {
 #define OPTION OPTION_FITS
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
@@ -203,10 +207,10 @@ int settings_check(const void *image, size_t size)
 	if (size < sizeof(*s) || (uintptr_t)image % 8 || s->magic != SETTINGS_MAGIC ||
 		s->version != SETTINGS_VERSION || s->size != size)
 		return -EBADMSG;
-	if (!zones_sane(s) || !listeners_sane(s) || !domains_sane(s) || !trunks_sane(s) ||
-		!routes_sane(s))
+	if (!settings_zones_sane(s) || !settings_listeners_sane(s) || !settings_domains_sane(s) ||
+		!settings_trunks_sane(s) || !settings_routes_sane(s))
 		return -EBADMSG;
-	return options_sane(s) ? 0 : -EBADMSG;
+	return settings_options_sane(s) ? 0 : -EBADMSG;
 }
 
 unsigned settings_zone_of(
@@ -230,7 +234,7 @@ unsigned settings_domain_of(const struct settings *s, struct str name)
 }
 
 /* RFC 3261 section 19.1.2 and RFC 7118 section 5: what a URI without port means. */
-static uint16_t default_port(uint8_t transport)
+static uint16_t settings_default_port(uint8_t transport)
 {
 	switch (transport) {
 	case TRANSPORT_TLS: return 5061;
@@ -247,7 +251,7 @@ unsigned settings_listener_at(const struct settings *s, struct str host, uint16_
 
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
-		uint16_t asked = port ? port : default_port(l->transport);
+		uint16_t asked = port ? port : settings_default_port(l->transport);
 		struct str advertised = settings_str(s, l->advertise_host);
 		struct endpoint e;
 
@@ -278,7 +282,7 @@ uint32_t users_hash(unsigned domain, struct str name)
 	return h ? h : 1;
 }
 
-static bool row_sane(const struct user_row *row)
+static bool user_row_sane(const struct user_row *row)
 {
 	if (row->name_length == 0 || row->name_length > USER_NAME_MAX || !row->algorithms ||
 		(row->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
@@ -301,7 +305,7 @@ int users_check(const void *image, size_t size)
 	for (uint64_t i = 0; i < rows; i++) {
 		if (u->row[i].hash == 0)
 			continue;
-		if (!row_sane(&u->row[i]))
+		if (!user_row_sane(&u->row[i]))
 			return -EBADMSG;
 		used++;
 	}

@@ -72,7 +72,7 @@ struct text_buffer {
 	struct stat st;
 };
 
-static void buffer_free(struct text_buffer *b)
+static void userfile_buffer_free(struct text_buffer *b)
 {
 	if (b->p) {
 		sodium_memzero(b->p, b->size);
@@ -82,7 +82,7 @@ static void buffer_free(struct text_buffer *b)
 }
 
 /* The whole file in memory that is wiped later. */
-static int buffer_read(const char *path, struct text_buffer *out)
+static int userfile_buffer_read(const char *path, struct text_buffer *out)
 {
 	struct text_buffer b = {0};
 	/* O_NONBLOCK: a FIFO in the file's place must not stop the master */
@@ -114,7 +114,7 @@ static int buffer_read(const char *path, struct text_buffer *out)
 	}
 	close(fd);
 	if (error) {
-		buffer_free(&b);
+		userfile_buffer_free(&b);
 		return error;
 	}
 	*out = b;
@@ -122,7 +122,7 @@ static int buffer_read(const char *path, struct text_buffer *out)
 }
 
 /* The next line without its newline; false at the end. */
-static bool next_line(struct str *rest, struct str *line)
+static bool userfile_next_line(struct str *rest, struct str *line)
 {
 	size_t end;
 
@@ -136,13 +136,13 @@ static bool next_line(struct str *rest, struct str *line)
 	return true;
 }
 
-static bool is_comment(struct str line)
+static bool userfile_is_comment(struct str line)
 {
 	return str_trim(line).n == 0 || line.p[0] == '#';
 }
 
 /* Reads one line; NULL, or what is wrong with it. The ha1 never gets into a message. */
-static const char *parse_line(struct str line, struct userfile_entry *out)
+static const char *userfile_parse_line(struct str line, struct userfile_entry *out)
 {
 	struct str field[4];
 	struct str rest = line;
@@ -185,7 +185,7 @@ static const char *parse_line(struct str line, struct userfile_entry *out)
 	return NULL;
 }
 
-static int compare_entries(const void *a, const void *b)
+static int userfile_compare(const void *a, const void *b)
 {
 	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
 				    *y = *(const struct userfile_entry *const *)b;
@@ -198,7 +198,7 @@ static int compare_entries(const void *a, const void *b)
 	return r ? r : x->line - y->line;
 }
 
-static int report_duplicates(
+static int userfile_report_duplicates(
 	const char *path, const struct userfile *f, struct config_errors *errors)
 {
 	const struct userfile_entry **sorted = f->count ? calloc(f->count, sizeof(*sorted)) : NULL;
@@ -209,7 +209,7 @@ static int report_duplicates(
 	for (size_t i = 0; i < f->count; i++)
 		sorted[i] = &f->entries[i];
 	if (f->count)
-		qsort(sorted, f->count, sizeof(*sorted), compare_entries);
+		qsort(sorted, f->count, sizeof(*sorted), userfile_compare);
 	for (size_t i = 1; i < f->count; i++) {
 		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
 
@@ -231,7 +231,7 @@ int userfile_load(const char *path, struct userfile *out, struct config_errors *
 	struct text_buffer b;
 	struct str rest, line;
 	size_t lines = 1;
-	int number = 0, error = buffer_read(path, &b);
+	int number = 0, error = userfile_buffer_read(path, &b);
 
 	if (error)
 		return error;
@@ -239,16 +239,16 @@ int userfile_load(const char *path, struct userfile *out, struct config_errors *
 		lines += b.p[i] == '\n';
 	f.entries = calloc(lines, sizeof(*f.entries));
 	if (!f.entries) {
-		buffer_free(&b);
+		userfile_buffer_free(&b);
 		return -ENOMEM;
 	}
-	for (rest = (struct str){b.p, b.n}; next_line(&rest, &line);) {
+	for (rest = (struct str){b.p, b.n}; userfile_next_line(&rest, &line);) {
 		const char *wrong;
 
 		number++;
-		if (is_comment(line))
+		if (userfile_is_comment(line))
 			continue;
-		wrong = parse_line(line, &f.entries[f.count]);
+		wrong = userfile_parse_line(line, &f.entries[f.count]);
 		if (wrong) {
 			config_error_add(errors, path, number, "%s", wrong);
 			error = -EINVAL;
@@ -256,9 +256,9 @@ int userfile_load(const char *path, struct userfile *out, struct config_errors *
 		}
 		f.entries[f.count++].line = number;
 	}
-	buffer_free(&b);
+	userfile_buffer_free(&b);
 	if (error == 0)
-		error = report_duplicates(path, &f, errors);
+		error = userfile_report_duplicates(path, &f, errors);
 	if (error) {
 		f.count = lines; /* a bad line may have left part of itself */
 		userfile_free(&f);
@@ -279,7 +279,7 @@ void userfile_free(struct userfile *f)
 
 /* ---- editing ---- */
 
-static int write_all(int fd, const char *p, size_t n)
+static int userfile_write_all(int fd, const char *p, size_t n)
 {
 	while (n) {
 		ssize_t w = write(fd, p, n);
@@ -296,7 +296,7 @@ static int write_all(int fd, const char *p, size_t n)
 
 /* Opens the folder of the file and locks it, so that of two edits at a time none is lost. Waits for
  * nobody: -EAGAIN. */
-static int lock_folder(const char *path, int *out)
+static int userfile_lock_folder(const char *path, int *out)
 {
 	char copy[PATH_MAX];
 	int fd;
@@ -318,7 +318,7 @@ static int lock_folder(const char *path, int *out)
 
 /* Puts text in the file's place. st: the file that was there (st_mode 0: none). The rename is in
  * the folder, so the folder has to reach the disk too. */
-static int replace_file(
+static int userfile_replace(
 	int folder, const char *path, const struct stat *st, const char *text, size_t n)
 {
 	char temporary[PATH_MAX];
@@ -335,7 +335,7 @@ static int replace_file(
 	if (error == 0 && fchmod(fd, st->st_mode ? st->st_mode & 0777 : 0640) < 0)
 		error = -errno;
 	if (error == 0)
-		error = write_all(fd, text, n);
+		error = userfile_write_all(fd, text, n);
 	if (error == 0 && fsync(fd) < 0)
 		error = -errno;
 	if (close(fd) < 0 && error == 0)
@@ -349,7 +349,7 @@ static int replace_file(
 	return fsync(folder) < 0 ? -errno : 0;
 }
 
-static bool entry_valid(const struct userfile_entry *e)
+static bool userfile_entry_valid(const struct userfile_entry *e)
 {
 	struct str ha1 = {e->ha1, strnlen(e->ha1, sizeof(e->ha1))};
 
@@ -369,7 +369,7 @@ struct selection {
 	const char *name, *realm;
 };
 
-static bool selected(const struct selection *s, const struct userfile_entry *e)
+static bool userfile_selected(const struct selection *s, const struct userfile_entry *e)
 {
 	if (s->count == 0)
 		return strcmp(e->name, s->name) == 0 &&
@@ -384,13 +384,13 @@ static bool selected(const struct selection *s, const struct userfile_entry *e)
 
 /* Writes the file again without the selected lines and with the new entries at its end. must_find:
  * -ENOENT where nothing was selected. */
-static int edit_locked(
+static int userfile_edit_locked(
 	int folder, const char *path, const struct selection *s, bool must_find, size_t *gone)
 {
 	struct text_buffer b = {0}, out = {0};
 	struct str rest, line;
 	size_t removed = 0;
-	int error = buffer_read(path, &b);
+	int error = userfile_buffer_read(path, &b);
 
 	if (error == -ENOENT && !must_find)
 		error = 0;
@@ -399,14 +399,15 @@ static int edit_locked(
 	out.size = b.n + 2 + s->count * USERFILE_LINE_MAX;
 	out.p = malloc(out.size);
 	if (!out.p) {
-		buffer_free(&b);
+		userfile_buffer_free(&b);
 		return -ENOMEM;
 	}
-	for (rest = (struct str){b.p, b.n}; next_line(&rest, &line);) {
+	for (rest = (struct str){b.p, b.n}; userfile_next_line(&rest, &line);) {
 		struct userfile_entry e = {0};
 		/* a line that cannot be read stays: it is the operator's, and the check will name
 		 * it */
-		bool goes = !is_comment(line) && !parse_line(line, &e) && selected(s, &e);
+		bool goes = !userfile_is_comment(line) && !userfile_parse_line(line, &e) &&
+		            userfile_selected(s, &e);
 
 		sodium_memzero(&e, sizeof(e));
 		if (goes) {
@@ -428,21 +429,21 @@ static int edit_locked(
 	else if (out.n > USERFILE_MAX)
 		error = -EFBIG;
 	else
-		error = replace_file(folder, path, &b.st, out.p, out.n);
-	buffer_free(&b);
-	buffer_free(&out);
+		error = userfile_replace(folder, path, &b.st, out.p, out.n);
+	userfile_buffer_free(&b);
+	userfile_buffer_free(&out);
 	if (error == 0 && gone)
 		*gone = removed;
 	return error;
 }
 
-static int edit(const char *path, const struct selection *s, bool must_find, size_t *gone)
+static int userfile_edit(const char *path, const struct selection *s, bool must_find, size_t *gone)
 {
-	int folder = -1, error = lock_folder(path, &folder);
+	int folder = -1, error = userfile_lock_folder(path, &folder);
 
 	if (error)
 		return error;
-	error = edit_locked(folder, path, s, must_find, gone);
+	error = userfile_edit_locked(folder, path, s, must_find, gone);
 	close(folder);
 	return error;
 }
@@ -455,14 +456,14 @@ int userfile_put(
 	if (count == 0)
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++)
-		if (!entry_valid(&entries[i]))
+		if (!userfile_entry_valid(&entries[i]))
 			return -EINVAL;
-	return edit(path, &s, false, replaced);
+	return userfile_edit(path, &s, false, replaced);
 }
 
 int userfile_remove(const char *path, const char *name, const char *realm, size_t *removed)
 {
 	struct selection s = {.name = name, .realm = realm};
 
-	return edit(path, &s, true, removed);
+	return userfile_edit(path, &s, true, removed);
 }

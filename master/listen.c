@@ -22,7 +22,7 @@ static int set(int fd, int level, int option, int value)
 }
 
 /* One socket bound to a listener's address. share: with SO_REUSEPORT. */
-static int bind_one(const struct listen_row *listener, bool share, int *out)
+static int listen_bind(const struct listen_row *listener, bool share, int *out)
 {
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(&listener->bind, &address);
@@ -63,7 +63,7 @@ static int bind_one(const struct listen_row *listener, bool share, int *out)
 	return 0;
 }
 
-static void log_failed(const struct listen_row *listener, int error)
+static void listen_log_failed(const struct listen_row *listener, int error)
 {
 	char text[ENDPOINT_TEXT_SIZE], name[80];
 
@@ -83,9 +83,9 @@ int listen_resume(struct listen *l, unsigned worker)
 
 		if (*fd >= 0)
 			continue;
-		int error = bind_one(&l->row[i], true, fd);
+		int error = listen_bind(&l->row[i], true, fd);
 		if (error < 0) {
-			log_failed(&l->row[i], error);
+			listen_log_failed(&l->row[i], error);
 			return error;
 		}
 	}
@@ -126,9 +126,9 @@ int listen_open(
 		row->bind = rows[i].bind;
 		row->transport = rows[i].transport;
 		snprintf(row->name, sizeof(row->name), "%s", rows[i].name);
-		error = bind_one(row, false, &probe);
+		error = listen_bind(row, false, &probe);
 		if (error < 0)
-			log_failed(row, error);
+			listen_log_failed(row, error);
 		else
 			close(probe);
 	}

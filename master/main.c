@@ -45,7 +45,7 @@ static struct master master = {
 };
 static char program[ROLE_COUNT][CONFIG_PATH_MAX];
 
-static void on_signal(void *arg, uint32_t events)
+static void main_on_signal(void *arg, uint32_t events)
 {
 	struct master *m = arg;
 	struct signalfd_siginfo info;
@@ -74,7 +74,7 @@ static void on_signal(void *arg, uint32_t events)
 		supervise_reap(&m->supervisor);
 }
 
-static int watch_signals(struct master *m)
+static int main_watch_signals(struct master *m)
 {
 	sigset_t set;
 
@@ -89,30 +89,30 @@ static int watch_signals(struct master *m)
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (m->signals < 0)
 		return -errno;
-	return loop_add(m->loop, m->signals, EPOLLIN, on_signal, m, &m->signal_source);
+	return loop_add(m->loop, m->signals, EPOLLIN, main_on_signal, m, &m->signal_source);
 }
 
-static void on_reply(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text)
+static void main_on_reply(void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text)
 {
 	query_reply(&((struct master *)arg)->queries, w, id, last, text);
 }
 
-static void on_died(void *arg, struct worker_slot *w)
+static void main_on_died(void *arg, struct worker_slot *w)
 {
 	query_died(&((struct master *)arg)->queries, w);
 }
 
-static void on_stranger(void *arg, pid_t pid, int status)
+static void main_on_stranger(void *arg, pid_t pid, int status)
 {
 	verify_reaped(arg, pid, status);
 }
 
-static void on_stopped(void *arg)
+static void main_on_stopped(void *arg)
 {
 	loop_stop(((struct master *)arg)->loop);
 }
 
-static void on_users_changed(void *arg)
+static void main_on_users_changed(void *arg)
 {
 	static struct config_errors errors;
 
@@ -120,7 +120,7 @@ static void on_users_changed(void *arg)
 }
 
 /* The master holds every socket of every worker. */
-static rlim_t raise_fds(void)
+static rlim_t main_raise_fds(void)
 {
 	struct rlimit r;
 
@@ -135,7 +135,7 @@ static rlim_t raise_fds(void)
  * workers could make to it, were they taken over: each as many as it may have open, and as many
  * again that it has passed on to somewhere and that nobody has received (the kernel allows a user
  * that many, and what one more packet holds). */
-static uint64_t fds_wanted(const struct config *c, unsigned role)
+static uint64_t main_fds_wanted(const struct config *c, unsigned role)
 {
 	uint64_t fds = role_rows[role].fds;
 
@@ -144,18 +144,18 @@ static uint64_t fds_wanted(const struct config *c, unsigned role)
 		fds += c->connections_max;
 	if (role == PEER_SIP && c->carrier == CARRIER_ZEROMQ)
 		fds += c->workers[PEER_TRANSPORT] *
-		       (2 * fds_wanted(c, PEER_TRANSPORT) + FDS_PACKET_MAX);
+		       (2 * main_fds_wanted(c, PEER_TRANSPORT) + FDS_PACKET_MAX);
 	return fds;
 }
 
-static int prepare_roles(struct master *m)
+static int main_prepare_roles(struct master *m)
 {
 	struct supervisor *s = &m->supervisor;
-	rlim_t most = raise_fds();
+	rlim_t most = main_raise_fds();
 
 	s->carrier = (enum carrier)m->config->carrier;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		uint64_t fds = fds_wanted(m->config, r);
+		uint64_t fds = main_fds_wanted(m->config, r);
 		int error = 0;
 
 		s->role_count[r] = m->config->workers[r];
@@ -182,13 +182,13 @@ static int prepare_roles(struct master *m)
 	return 0;
 }
 
-static int start(struct master *m, struct config *config, struct config_errors *errors)
+static int main_start(struct master *m, struct config *config, struct config_errors *errors)
 {
 	struct supervisor *s = &m->supervisor;
 	int error = loop_new(&m->loop);
 
 	if (error == 0)
-		error = watch_signals(m);
+		error = main_watch_signals(m);
 	if (error) {
 		log_error("loop", "error=\"%s\"", error_text(error));
 		return error;
@@ -199,10 +199,10 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		.runtime = &m->runtime,
 		.lives = &m->state,
 		.listen = &m->listen,
-		.reply = on_reply,
-		.died = on_died,
-		.stranger = on_stranger,
-		.stopped = on_stopped,
+		.reply = main_on_reply,
+		.died = main_on_died,
+		.stranger = main_on_stranger,
+		.stopped = main_on_stopped,
 		.arg = m,
 		.settings = {-1, -1, -1, -1},
 		.users = -1,
@@ -213,7 +213,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 		config_free(config);
 		return error;
 	}
-	error = prepare_roles(m);
+	error = main_prepare_roles(m);
 	if (error == 0)
 		error = runtime_open(&m->runtime, config->runtime_directory);
 	if (error == 0)
@@ -238,7 +238,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	if (error == 0)
 		error = commands_open(m);
 	if (error == 0) {
-		error = userwatch_open(&m->userwatch, m->loop, on_users_changed, m);
+		error = userwatch_open(&m->userwatch, m->loop, main_on_users_changed, m);
 		if (error < 0)
 			log_error("users-watch", "error=\"%s\"", error_text(error));
 	}
@@ -255,7 +255,7 @@ static int start(struct master *m, struct config *config, struct config_errors *
 	return 0;
 }
 
-static void finish(struct master *m)
+static void main_finish(struct master *m)
 {
 	struct supervisor *s = &m->supervisor;
 
@@ -285,7 +285,7 @@ static void finish(struct master *m)
 	config_free(m->config);
 }
 
-static int usage(FILE *to)
+static int main_usage(FILE *to)
 {
 	fprintf(to,
 		"usage: sipward [-c FILE] [-n]\n"
@@ -311,11 +311,11 @@ int main(int argc, char **argv)
 		case 'c': m->config_path = optarg; break;
 		case 'n': check = true; break;
 		case 'V': puts("sipward " SIPWARD_VERSION); return EXIT_SUCCESS;
-		case 'h': return usage(stdout);
-		default: return usage(stderr);
+		case 'h': return main_usage(stdout);
+		default: return main_usage(stderr);
 		}
 	if (optind != argc)
-		return usage(stderr);
+		return main_usage(stderr);
 	if (sodium_init() < 0) {
 		fprintf(stderr, "sipward: libsodium cannot be initialised\n");
 		return EXIT_FAILURE;
@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 		config_errors_print(&errors, stderr);
 		return EXIT_FAILURE;
 	}
-	int error = start(m, config, &errors);
+	int error = main_start(m, config, &errors);
 	if (error == 0) {
 		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
 		error = loop_run(m->loop);
@@ -338,7 +338,7 @@ int main(int argc, char **argv)
 	}
 	if (m->supervisor.refused)
 		error = -EPERM;
-	finish(m);
+	main_finish(m);
 	if (error == 0)
 		log_info("stopped", "pid=%d", (int)getpid());
 	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

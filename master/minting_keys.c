@@ -24,7 +24,7 @@ struct keys {
 	uint8_t tag_key[16];
 };
 
-static void mint_first(struct keys *k, uint64_t now)
+static void keys_mint_first(struct keys *k, uint64_t now)
 {
 	*k = (struct keys){.magic = KEYS_MAGIC, .version = KEYS_VERSION, .minted = now};
 	hash_key_random(&k->slot_key);
@@ -34,7 +34,7 @@ static void mint_first(struct keys *k, uint64_t now)
 	randombytes_buf(k->tag_key, sizeof(k->tag_key));
 }
 
-static void rotate(struct keys *k, uint64_t now)
+static void keys_rotate(struct keys *k, uint64_t now)
 {
 	for (unsigned i = TOKEN_GENERATIONS - 1; i > 0; i--)
 		k->minting.key[i] = k->minting.key[i - 1];
@@ -52,7 +52,7 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 		return -ENOMEM;
 	int error = state_read(directory, "keys", k, sizeof(*k));
 	if (error == -ENOENT) {
-		mint_first(k, now);
+		keys_mint_first(k, now);
 		changed = true;
 		error = 0;
 	} else if (error == 0 && (k->magic != KEYS_MAGIC || k->version != KEYS_VERSION ||
@@ -62,7 +62,7 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 	/* A clock that was set back must not keep a key for good. */
 	if (error == 0 && !changed &&
 		(now >= k->minted + KEYS_AGE_MAX || now + KEYS_AGE_MAX < k->minted)) {
-		rotate(k, now);
+		keys_rotate(k, now);
 		changed = true;
 	}
 	if (error == 0 && changed)

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void replace(int *fd, int with)
+static void reload_replace(int *fd, int with)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -43,8 +43,8 @@ int reload_use(struct master *m, struct config *config)
 		return error;
 	}
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
-		replace(&m->supervisor.settings[r], settings[r]);
-	replace(&m->supervisor.users, users);
+		reload_replace(&m->supervisor.settings[r], settings[r]);
+	reload_replace(&m->supervisor.users, users);
 	m->generation++;
 	config_forget_users(config);
 	config_free(m->config);
@@ -56,8 +56,8 @@ int reload_use(struct master *m, struct config *config)
 	return 0;
 }
 
-static void refuse_text(struct config_errors *errors, const struct config *then, const char *what,
-	const char *a, const char *b)
+static void reload_refuse_text(struct config_errors *errors, const struct config *then,
+	const char *what, const char *a, const char *b)
 {
 	if (strcmp(a, b) != 0)
 		config_error_add(errors, then->path, 0,
@@ -65,7 +65,7 @@ static void refuse_text(struct config_errors *errors, const struct config *then,
 			what, a, b);
 }
 
-static void refuse_listeners(
+static void reload_refuse_listeners(
 	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	if (now->listener_count != then->listener_count)
@@ -96,7 +96,7 @@ static void refuse_listeners(
 
 /* Calls and bindings that stand name zones and domains by their place: new ones come last, none
  * goes. */
-static void refuse_places(
+static void reload_refuse_places(
 	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	for (size_t i = 0; i < now->zone_count; i++)
@@ -128,28 +128,29 @@ size_t reload_refusals(
 				"the number of %s workers cannot change from %u to %u while "
 				"running: restart sipward",
 				role_name(r), now->workers[r], then->workers[r]);
-		refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
-		refuse_text(errors, then, "the group of a role", now->group[r], then->group[r]);
+		reload_refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
+		reload_refuse_text(
+			errors, then, "the group of a role", now->group[r], then->group[r]);
 	}
-	refuse_text(errors, then, "ipc of workers", carrier_name(now->carrier),
+	reload_refuse_text(errors, then, "ipc of workers", carrier_name(now->carrier),
 		carrier_name(then->carrier));
-	refuse_text(errors, then, "the runtime directory", now->runtime_directory,
+	reload_refuse_text(errors, then, "the runtime directory", now->runtime_directory,
 		then->runtime_directory);
-	refuse_text(
+	reload_refuse_text(
 		errors, then, "the state directory", now->state_directory, then->state_directory);
-	refuse_text(
+	reload_refuse_text(
 		errors, then, "the control socket's path", now->control_path, then->control_path);
-	refuse_text(errors, then, "the control socket's group", now->control_group,
+	reload_refuse_text(errors, then, "the control socket's group", now->control_group,
 		then->control_group);
 	if (now->control_mode != then->control_mode)
 		config_error_add(errors, then->path, 0,
 			"the control socket's mode cannot change while running: restart sipward");
-	refuse_listeners(now, then, errors);
-	refuse_places(now, then, errors);
+	reload_refuse_listeners(now, then, errors);
+	reload_refuse_places(now, then, errors);
 	return errors->count + errors->dropped - before;
 }
 
-static void log_refused(const char *event, const struct config_errors *errors)
+static void reload_log_refused(const char *event, const struct config_errors *errors)
 {
 	char buffer[CONFIG_ERROR_TEXT_MAX + 64];
 
@@ -169,7 +170,7 @@ void reload_log_warnings(const struct config *c)
 }
 
 /* All that could be wrong has been found right, but for memory. */
-static int apply(struct master *m, struct config *config, struct config_errors *errors)
+static int reload_apply(struct master *m, struct config *config, struct config_errors *errors)
 {
 	int error = reload_use(m, config);
 
@@ -193,7 +194,7 @@ static int apply(struct master *m, struct config *config, struct config_errors *
 	return 0;
 }
 
-static void on_checked(void *arg, int error, const char *text)
+static void reload_on_checked(void *arg, int error, const char *text)
 {
 	static struct config_errors errors;
 	struct master *m = arg;
@@ -205,12 +206,12 @@ static void on_checked(void *arg, int error, const char *text)
 		config_error_add(&errors, r.config->path, 0, "%s", text);
 		config_free(r.config);
 	} else {
-		error = apply(m, r.config, &errors);
+		error = reload_apply(m, r.config, &errors);
 		if (error < 0)
 			certificates_abort(m->certificates);
 	}
 	if (error < 0)
-		log_refused("reload-refused", &errors);
+		reload_log_refused("reload-refused", &errors);
 	if (r.users_changed) {
 		static struct config_errors ignored;
 
@@ -221,7 +222,8 @@ static void on_checked(void *arg, int error, const char *text)
 }
 
 /* 0: there is nothing to check; 1: under way, config is held. */
-static int check_certificates(struct master *m, struct config *config, struct config_errors *errors)
+static int reload_check_certificates(
+	struct master *m, struct config *config, struct config_errors *errors)
 {
 	struct certificate_set *set;
 	int error;
@@ -231,7 +233,7 @@ static int check_certificates(struct master *m, struct config *config, struct co
 		return 0;
 	error = certificate_set_read(config, &set, errors);
 	if (error == 0) {
-		error = certificates_stage(m->certificates, set, on_checked, m);
+		error = certificates_stage(m->certificates, set, reload_on_checked, m);
 		if (error < 0)
 			config_error_add(errors, m->config_path, 0,
 				"certificates are being checked already: try again");
@@ -256,7 +258,7 @@ int reload_begin(struct master *m, void (*done)(void *arg, int error, struct con
 		if (reload_refusals(m->config, config, errors))
 			error = -EINVAL;
 		else
-			error = check_certificates(m, config, errors);
+			error = reload_check_certificates(m, config, errors);
 		if (error < 0)
 			config_free(config);
 	}
@@ -265,9 +267,9 @@ int reload_begin(struct master *m, void (*done)(void *arg, int error, struct con
 		return 1;
 	}
 	if (error == 0)
-		error = apply(m, config, errors);
+		error = reload_apply(m, config, errors);
 	if (error < 0)
-		log_refused("reload-refused", errors);
+		reload_log_refused("reload-refused", errors);
 	return error;
 }
 
@@ -307,10 +309,10 @@ int reload_users(struct master *m, struct config_errors *errors)
 	}
 	config_forget_users(c);
 	if (error < 0) {
-		log_refused("users-refused", errors);
+		reload_log_refused("users-refused", errors);
 		return error;
 	}
-	replace(&m->supervisor.users, users);
+	reload_replace(&m->supervisor.users, users);
 	supervise_users(&m->supervisor);
 	m->reload.users_changed = m->reload.config != NULL;
 	count(RELOADS);

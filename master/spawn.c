@@ -40,8 +40,9 @@ int spawn_program(const char *role, char *out, size_t size)
 	return access(out, X_OK) < 0 ? -errno : 0;
 }
 
-static void become(const char *program, unsigned index, int lifeline) __attribute__((noreturn));
-static void become(const char *program, unsigned index, int lifeline)
+static void spawn_become(const char *program, unsigned index, int lifeline)
+	__attribute__((noreturn));
+static void spawn_become(const char *program, unsigned index, int lifeline)
 {
 	char number[12], *environment[KEPT + 1], buffer[KEPT][512];
 	unsigned n = 0;
@@ -92,7 +93,7 @@ int spawn_worker(const char *program, unsigned index, pid_t *out_pid, int *lifel
 		return error;
 	}
 	if (pid == 0)
-		become(program, index, pair[1]);
+		spawn_become(program, index, pair[1]);
 	close(pair[1]);
 	*out_pid = pid;
 	*lifeline = pair[0];

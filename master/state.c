@@ -54,7 +54,7 @@ int state_write(int directory, const char *name, const void *data, size_t size)
 }
 
 /* A folder below the directory for the SIP workers' stores. */
-static int make_store(int directory, const char *name, uid_t uid, gid_t gid)
+static int state_make_store(int directory, const char *name, uid_t uid, gid_t gid)
 {
 	if (mkdirat(directory, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
@@ -97,7 +97,7 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 	if (geteuid() == 0 && (fchown(mine.fd, (uid_t)-1, gid) < 0 || fchmod(mine.fd, 0750) < 0))
 		error = -errno;
 	if (error == 0)
-		error = make_store(mine.fd, "location", uid, gid);
+		error = state_make_store(mine.fd, "location", uid, gid);
 	uint32_t next = 1;
 	if (error == 0) {
 		error = state_read(mine.fd, LIVES_FILE, &next, sizeof(next));

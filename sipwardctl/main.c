@@ -34,7 +34,7 @@ struct options {
 	bool json, password_stdin;
 };
 
-static int usage(FILE *to)
+static int print_usage(FILE *to)
 {
 	fprintf(to, "usage: sipwardctl [-s SOCKET] [--json] COMMAND [ARGUMENT ...]\n"
 		    "       sipwardctl -f USERSFILE [--realm REALM] user add|remove|list "
@@ -58,7 +58,7 @@ static int usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
-static int completion(void)
+static int print_completion(void)
 {
 	printf("_sipwardctl() {\n\tlocal words=\"--json -s -f");
 	for (int i = 0; i < COMMAND_COUNT; i++)
@@ -87,7 +87,7 @@ static int completion(void)
 
 /* ---- the socket ---- */
 
-static int reach(const char *path, int timeout_s)
+static int control_reach(const char *path, int timeout_s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = timeout_s};
@@ -109,13 +109,13 @@ static int reach(const char *path, int timeout_s)
 }
 
 /* One request (stolen), one answer. NULL after having said why. */
-static json_t *exchange(const struct options *o, json_t *request)
+static json_t *control_exchange(const struct options *o, json_t *request)
 {
 	char *line = json_dumps(request, JSON_COMPACT), *answer = NULL;
 	size_t have = 0, buffer = 0;
 	const char *command = json_string_value(json_object_get(request, "command"));
 	bool verify = command && strcmp(command, command_rows[COMMAND_sandbox_verify].name) == 0;
-	int fd = reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S),
+	int fd = control_reach(o->socket, verify ? VERIFY_TIMEOUT_S : ANSWER_TIMEOUT_S),
 	    error = fd < 0 ? fd : 0;
 	json_t *parsed = NULL;
 
@@ -177,7 +177,7 @@ static json_t *exchange(const struct options *o, json_t *request)
 	return parsed;
 }
 
-static int show(const struct options *o, json_t *answer)
+static int print_answer(const struct options *o, json_t *answer)
 {
 	if (!answer)
 		return EXIT_UNREACHABLE;
@@ -195,17 +195,17 @@ static int show(const struct options *o, json_t *answer)
 /* ---- users ---- */
 
 /* The realm and algorithms of a domain, from the master. 0 or an exit code. */
-static int ask_domain(
+static int user_ask_domain(
 	const struct options *o, const char *domain, char realm[REALM_MAX + 1], uint8_t *algorithms)
 {
-	json_t *answer = exchange(o, json_pack("{s:s}", "command", "domains")), *row, *item;
+	json_t *answer = control_exchange(o, json_pack("{s:s}", "command", "domains")), *row, *item;
 	size_t i, j;
 	int code = EXIT_REFUSED;
 
 	if (!answer)
 		return EXIT_UNREACHABLE;
 	if (!json_is_true(json_object_get(answer, "ok")))
-		return show(o, answer);
+		return print_answer(o, answer);
 	json_array_foreach (json_object_get(answer, "rows"), i, row) {
 		const char *name = json_string_value(json_object_get(row, "domain")),
 			   *text = json_string_value(json_object_get(row, "realm"));
@@ -226,7 +226,7 @@ static int ask_domain(
 	return code;
 }
 
-static int make_entries(const struct options *o, const char *user, const char *realm,
+static int user_make_entries(const struct options *o, const char *user, const char *realm,
 	uint8_t algorithms, struct userfile_entry entry[2])
 {
 	char password[PASSWORD_MAX];
@@ -259,10 +259,10 @@ static int user_add(const struct options *o, const char *address)
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN\n");
 		return EXIT_USAGE;
 	}
-	int code = ask_domain(o, at + 1, realm, &algorithms);
+	int code = user_ask_domain(o, at + 1, realm, &algorithms);
 	if (code != EXIT_DONE)
 		return code;
-	int n = make_entries(o, user, realm, algorithms, entry);
+	int n = user_make_entries(o, user, realm, algorithms, entry);
 	if (n < 0)
 		return EXIT_REFUSED;
 	json_t *rows = json_array();
@@ -271,11 +271,12 @@ static int user_add(const struct options *o, const char *address)
 			json_pack("{s:s, s:s}", "algorithm",
 				digest_algorithm_name(entry[i].algorithm), "ha1", entry[i].ha1));
 	explicit_bzero(entry, sizeof(entry));
-	return show(o, exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add",
-					   "arguments", "name@domain", address, "ha1", rows)));
+	return print_answer(
+		o, control_exchange(o, json_pack("{s:s, s:{s:s, s:o}}", "command", "user add",
+					       "arguments", "name@domain", address, "ha1", rows)));
 }
 
-static int file_failed(const struct options *o, int error)
+static int file_report_failure(const struct options *o, int error)
 {
 	fprintf(stderr, "sipwardctl: %s: %s\n", o->file,
 		error == -ENOENT ? "no such user or file" : strerror(-error));
@@ -292,7 +293,7 @@ static int file_list(const struct options *o)
 	config_errors_print(&errors, stderr);
 	if (error < 0) {
 		json_decref(rows);
-		return error == -EINVAL ? EXIT_REFUSED : file_failed(o, error);
+		return error == -EINVAL ? EXIT_REFUSED : file_report_failure(o, error);
 	}
 	for (size_t i = 0; i < file.count; i++)
 		json_array_append_new(
@@ -300,11 +301,11 @@ static int file_list(const struct options *o)
 				      file.entries[i].realm, "algorithm",
 				      digest_algorithm_name(file.entries[i].algorithm)));
 	userfile_free(&file);
-	return show(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
+	return print_answer(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
 }
 
 /* The user commands on a file, for a gateway that does not run yet. */
-static int on_file(const struct options *o, enum command command, const char *address)
+static int file_command(const struct options *o, enum command command, const char *address)
 {
 	char user[USER_NAME_MAX + 1];
 	const char *at = address ? strrchr(address, '@') : NULL, *realm = o->realm ? o->realm
@@ -327,24 +328,26 @@ static int on_file(const struct options *o, enum command command, const char *ad
 	if (command == COMMAND_user_remove) {
 		int error = userfile_remove(o->file, user, realm, &changed);
 
-		return error < 0 ? file_failed(o, error)
-		                 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object",
-						   "user", user, "result", "removed"));
+		return error < 0
+		               ? file_report_failure(o, error)
+		               : print_answer(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object",
+							 "user", user, "result", "removed"));
 	}
-	int n = make_entries(o, user, realm, ALGORITHMS_DEFAULT, entry);
+	int n = user_make_entries(o, user, realm, ALGORITHMS_DEFAULT, entry);
 	if (n < 0)
 		return EXIT_REFUSED;
 	int error = userfile_put(o->file, entry, (size_t)n, &changed);
 	explicit_bzero(entry, sizeof(entry));
-	return error < 0 ? file_failed(o, error)
-	                 : show(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user", user,
-					   "result", changed ? "changed" : "added"));
+	return error < 0
+	               ? file_report_failure(o, error)
+	               : print_answer(o, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "user",
+						 user, "result", changed ? "changed" : "added"));
 }
 
 /* ---- the command line ---- */
 
 /* The command that the first one or two words name; *used is how many. -1: none. */
-static int command_of(char **words, int count, int *used)
+static int command_of_arguments(char **words, int count, int *used)
 {
 	for (int n = count < 2 ? count : 2; n > 0; n--) {
 		char name[64];
@@ -361,7 +364,7 @@ static int command_of(char **words, int count, int *used)
 }
 
 /* Names the positional arguments as the table does. NULL: too few or too many. */
-static json_t *name_arguments(const char *spec, char **words, int count)
+static json_t *command_name_arguments(const char *spec, char **words, int count)
 {
 	json_t *named = json_object();
 
@@ -392,7 +395,7 @@ static json_t *name_arguments(const char *spec, char **words, int count)
 	return named;
 }
 
-static int unknown(const char *word)
+static int command_unknown(const char *word)
 {
 	const char *names[COMMAND_COUNT];
 
@@ -426,22 +429,22 @@ int main(int argc, char **argv)
 		case 'r': o.realm = optarg; break;
 		case 'j': o.json = true; break;
 		case 'p': o.password_stdin = true; break;
-		case 'h': return usage(stdout);
+		case 'h': return print_usage(stdout);
 		case 'V': puts("sipwardctl " SIPWARD_VERSION); return EXIT_DONE;
-		default: return usage(stderr);
+		default: return print_usage(stderr);
 		}
 	char **words = argv + optind;
 	int count = argc - optind;
 	if (!count)
-		return usage(stderr);
+		return print_usage(stderr);
 	if (count == 1 && strcmp(words[0], "completion") == 0)
-		return completion();
-	int row = command_of(words, count, &used);
+		return print_completion();
+	int row = command_of_arguments(words, count, &used);
 	if (row < 0)
-		return unknown(words[0]);
+		return command_unknown(words[0]);
 	words += used;
 	count -= used;
-	json_t *arguments = name_arguments(command_rows[row].arguments, words, count);
+	json_t *arguments = command_name_arguments(command_rows[row].arguments, words, count);
 	if (!arguments) {
 		fprintf(stderr, "usage: sipwardctl %s %s\n", command_rows[row].name,
 			command_rows[row].arguments);
@@ -449,9 +452,10 @@ int main(int argc, char **argv)
 	}
 	if (o.file || row == COMMAND_user_add) {
 		json_decref(arguments);
-		return o.file ? on_file(&o, (enum command)row, count ? words[0] : NULL)
+		return o.file ? file_command(&o, (enum command)row, count ? words[0] : NULL)
 		              : user_add(&o, words[0]);
 	}
-	return show(&o, exchange(&o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
-					     "arguments", arguments)));
+	return print_answer(
+		&o, control_exchange(&o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
+						 "arguments", arguments)));
 }

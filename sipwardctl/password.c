@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* One line without its end. Unbuffered: no copy stays in stdio. */
-static int read_line(int fd, char out[PASSWORD_MAX])
+static int password_read_line(int fd, char out[PASSWORD_MAX])
 {
 	size_t n = 0;
 
@@ -34,7 +34,7 @@ static int read_line(int fd, char out[PASSWORD_MAX])
 	return n ? 0 : -EINVAL;
 }
 
-static int ask(int tty, const char *prompt, char out[PASSWORD_MAX])
+static int password_ask(int tty, const char *prompt, char out[PASSWORD_MAX])
 {
 	struct termios before, quiet;
 
@@ -44,7 +44,7 @@ static int ask(int tty, const char *prompt, char out[PASSWORD_MAX])
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	dprintf(tty, "%s", prompt);
 	tcsetattr(tty, TCSAFLUSH, &quiet);
-	int error = read_line(tty, out);
+	int error = password_read_line(tty, out);
 	tcsetattr(tty, TCSAFLUSH, &before);
 	dprintf(tty, "\n");
 	return error;
@@ -56,7 +56,7 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 	int error;
 
 	if (from_stdin) {
-		error = read_line(STDIN_FILENO, out);
+		error = password_read_line(STDIN_FILENO, out);
 	} else {
 		int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
@@ -65,9 +65,9 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 					"--password-stdin\n");
 			return -ENOTTY;
 		}
-		error = ask(tty, "Password: ", out);
+		error = password_ask(tty, "Password: ", out);
 		if (error == 0)
-			error = ask(tty, "Again: ", again);
+			error = password_ask(tty, "Again: ", again);
 		close(tty);
 		if (error == 0 && strcmp(out, again) != 0) {
 			fprintf(stderr, "sipwardctl: the two are not the same\n");

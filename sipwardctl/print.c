@@ -9,7 +9,7 @@
 
 /* Values may come from anybody's SIP messages: nothing in them may reach the terminal as a control
  * sequence (C0, DEL, and C1 in UTF-8). */
-static void put_safe(const char *text, FILE *to)
+static void print_safe(const char *text, FILE *to)
 {
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) {
@@ -21,7 +21,7 @@ static void put_safe(const char *text, FILE *to)
 	}
 }
 
-static size_t width_of(const char *text)
+static size_t print_width(const char *text)
 {
 	size_t n = 0;
 
@@ -31,7 +31,7 @@ static size_t width_of(const char *text)
 }
 
 /* The text of a value; lists joined by commas. The caller frees. */
-static char *text_of(const json_t *value)
+static char *print_text(const json_t *value)
 {
 	char *text = NULL;
 	size_t size = 0, i;
@@ -44,7 +44,7 @@ static char *text_of(const json_t *value)
 		fputs(json_string_value(value), f);
 	} else if (json_is_array(value)) {
 		json_array_foreach (value, i, item) {
-			char *one = text_of(item);
+			char *one = print_text(item);
 
 			fprintf(f, "%s%s", i ? ", " : "", one);
 			free(one);
@@ -63,26 +63,26 @@ static void print_object(json_t *object, FILE *to)
 	size_t widest = 0;
 
 	json_object_foreach (object, key, value)
-		if (width_of(key) > widest)
-			widest = width_of(key);
+		if (print_width(key) > widest)
+			widest = print_width(key);
 	json_object_foreach (object, key, value) {
-		char *text = text_of(value);
+		char *text = print_text(value);
 
-		put_safe(key, to);
-		fprintf(to, "%*s  ", (int)(widest - width_of(key)), "");
-		put_safe(text, to);
+		print_safe(key, to);
+		fprintf(to, "%*s  ", (int)(widest - print_width(key)), "");
+		print_safe(text, to);
 		fputc('\n', to);
 		free(text);
 	}
 }
 
-static void put_cell(const char *text, size_t width, bool right, bool last, FILE *to)
+static void print_cell(const char *text, size_t width, bool right, bool last, FILE *to)
 {
-	int space = (int)(width - width_of(text));
+	int space = (int)(width - print_width(text));
 
 	if (right)
 		fprintf(to, "%*s", space, "");
-	put_safe(text, to);
+	print_safe(text, to);
 	if (!last)
 		fprintf(to, "%*s  ", right ? 0 : space, "");
 }
@@ -97,19 +97,19 @@ static void print_rows(const json_t *rows, FILE *to)
 	json_array_foreach (rows, i, row)
 		json_object_foreach (row, key, value) {
 			size_t c = 0;
-			char *text = text_of(value);
+			char *text = print_text(value);
 
 			while (c < columns && strcmp(column[c], key) != 0)
 				c++;
 			if (c == columns && columns < COLUMNS_MAX) {
 				column[c] = key;
-				width[c] = width_of(key);
+				width[c] = print_width(key);
 				number[c] = true;
 				columns++;
 			}
 			if (c < columns) {
-				if (width_of(text) > width[c])
-					width[c] = width_of(text);
+				if (print_width(text) > width[c])
+					width[c] = print_width(text);
 				number[c] = number[c] && json_is_number(value);
 			}
 			free(text);
@@ -119,13 +119,13 @@ static void print_rows(const json_t *rows, FILE *to)
 		return;
 	}
 	for (size_t c = 0; c < columns; c++)
-		put_cell(column[c], width[c], number[c], c + 1 == columns, to);
+		print_cell(column[c], width[c], number[c], c + 1 == columns, to);
 	fputc('\n', to);
 	json_array_foreach (rows, i, row) {
 		for (size_t c = 0; c < columns; c++) {
-			char *text = text_of(json_object_get(row, column[c]));
+			char *text = print_text(json_object_get(row, column[c]));
 
-			put_cell(text, width[c], number[c], c + 1 == columns, to);
+			print_cell(text, width[c], number[c], c + 1 == columns, to);
 			free(text);
 		}
 		fputc('\n', to);
@@ -150,18 +150,18 @@ void ctl_print(const json_t *answer, FILE *to)
 		fputs(text, to);
 	if (error) {
 		fputs("sipwardctl: ", stderr);
-		put_safe(error, stderr);
+		print_safe(error, stderr);
 		fputc('\n', stderr);
 	}
 	json_array_foreach (json_object_get(answer, "errors"), i, item)
 		if (json_is_string(item)) {
-			put_safe(json_string_value(item), stderr);
+			print_safe(json_string_value(item), stderr);
 			fputc('\n', stderr);
 		}
 	json_array_foreach (json_object_get(answer, "missing"), i, item)
 		if (json_is_string(item)) {
 			fputs("sipwardctl: no answer from ", stderr);
-			put_safe(json_string_value(item), stderr);
+			print_safe(json_string_value(item), stderr);
 			fputc('\n', stderr);
 		}
 }

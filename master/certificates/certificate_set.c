@@ -28,7 +28,7 @@ struct place {
 	const char *kind, *name, *option;
 };
 
-static int refuse(const struct place *p, const char *path, const char *why)
+static int certificate_refuse(const struct place *p, const char *path, const char *why)
 {
 	config_error_add(p->errors, p->config->path, p->line, "%s \"%s\": %s: \"%s\" %s", p->kind,
 		p->name, p->option, path, why);
@@ -36,7 +36,7 @@ static int refuse(const struct place *p, const char *path, const char *why)
 }
 
 /* Reads a whole file into guarded memory: text with *size bytes, the caller's to sodium_free. */
-static int read_guarded(
+static int certificate_read_guarded(
 	const struct place *p, const char *path, size_t most, char **text, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
@@ -45,11 +45,11 @@ static int read_guarded(
 	char *buffer;
 
 	if (fd < 0)
-		return refuse(p, path, error_text(-errno));
+		return certificate_refuse(p, path, error_text(-errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
 		(uint64_t)st.st_size > most) {
 		close(fd);
-		return refuse(p, path, "is empty, too large, or no file");
+		return certificate_refuse(p, path, "is empty, too large, or no file");
 	}
 	buffer = sodium_malloc((size_t)st.st_size);
 	if (!buffer) {
@@ -62,9 +62,9 @@ static int read_guarded(
 		if (got > 0)
 			n += (size_t)got;
 		else if (got == 0)
-			error = refuse(p, path, "was cut short while it was read");
+			error = certificate_refuse(p, path, "was cut short while it was read");
 		else if (errno != EINTR)
-			error = refuse(p, path, error_text(-errno));
+			error = certificate_refuse(p, path, error_text(-errno));
 	}
 	close(fd);
 	if (error) {
@@ -76,12 +76,12 @@ static int read_guarded(
 	return 0;
 }
 
-static bool has(const char *text, size_t size, const char *word)
+static bool certificate_set_has(const char *text, size_t size, const char *word)
 {
 	return memmem(text, size, word, strlen(word)) != NULL;
 }
 
-static int seal(const char *name, const char *text, size_t size, int *out)
+static int certificate_seal(const char *name, const char *text, size_t size, int *out)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -106,21 +106,21 @@ static int seal(const char *name, const char *text, size_t size, int *out)
 	return 0;
 }
 
-static int read_chain(struct place *p, const char *path, struct certificate_entry *e)
+static int certificate_read_chain(struct place *p, const char *path, struct certificate_entry *e)
 {
 	char *text;
 	int error;
 
 	p->option = "chain";
-	error = read_guarded(p, path, CHAIN_MAX, &text, &e->chain_size);
+	error = certificate_read_guarded(p, path, CHAIN_MAX, &text, &e->chain_size);
 	if (error)
 		return error;
-	if (has(text, e->chain_size, PEM_PRIVATE))
-		error = refuse(p, path,
+	if (certificate_set_has(text, e->chain_size, PEM_PRIVATE))
+		error = certificate_refuse(p, path,
 			"holds a private key: the chain is given to every transport worker, so "
 			"keep the key in the key file alone");
-	else if (!has(text, e->chain_size, PEM_CERTIFICATE))
-		error = refuse(p, path, "holds no certificate in PEM form");
+	else if (!certificate_set_has(text, e->chain_size, PEM_CERTIFICATE))
+		error = certificate_refuse(p, path, "holds no certificate in PEM form");
 	else if (!(e->chain = malloc(e->chain_size)))
 		error = -ENOMEM;
 	else
@@ -129,23 +129,23 @@ static int read_chain(struct place *p, const char *path, struct certificate_entr
 	return error;
 }
 
-static int read_key(struct place *p, const char *path, struct certificate_entry *e)
+static int certificate_read_key(struct place *p, const char *path, struct certificate_entry *e)
 {
 	char *text;
 	int error;
 
 	p->option = "key";
-	error = read_guarded(p, path, KEY_MAX, &text, &e->key_size);
+	error = certificate_read_guarded(p, path, KEY_MAX, &text, &e->key_size);
 	if (error)
 		return error;
-	error = has(text, e->key_size, PEM_PRIVATE)
-	                ? seal("sipward-key", text, e->key_size, &e->key)
-	                : refuse(p, path, "holds no private key in PEM form");
+	error = certificate_set_has(text, e->key_size, PEM_PRIVATE)
+	                ? certificate_seal("sipward-key", text, e->key_size, &e->key)
+	                : certificate_refuse(p, path, "holds no private key in PEM form");
 	sodium_free(text);
 	return error;
 }
 
-static int read_certificate(const struct config *c, const struct config_certificate *from,
+static int certificate_read(const struct config *c, const struct config_certificate *from,
 	struct certificate_entry *e, struct config_errors *errors)
 {
 	struct place place = {.config = c,
@@ -166,25 +166,26 @@ static int read_certificate(const struct config *c, const struct config_certific
 		at += (size_t)snprintf(
 			e->names + at, bytes - at, "%s%s", i ? " " : "", from->names[i]);
 	/* Both, so that one check tells all that is wrong. */
-	chain = read_chain(&place, from->chain, e);
-	key = read_key(&place, from->key, e);
+	chain = certificate_read_chain(&place, from->chain, e);
+	key = certificate_read_key(&place, from->key, e);
 	return chain ? chain : key;
 }
 
-static int read_authorities(
+static int certificate_read_authorities(
 	struct place *p, const char *path, uint16_t listener, struct certificate_set *s)
 {
 	struct authority_entry *a = &s->authority[s->authority_count];
 	char *text;
 	size_t size;
-	int error = read_guarded(p, path, AUTHORITIES_MAX, &text, &size);
+	int error = certificate_read_guarded(p, path, AUTHORITIES_MAX, &text, &size);
 
 	if (error)
 		return error;
-	if (!has(text, size, PEM_CERTIFICATE) && !has(text, size, PEM_TRUSTED))
-		error = refuse(p, path, "holds no certificate in PEM form");
+	if (!certificate_set_has(text, size, PEM_CERTIFICATE) &&
+		!certificate_set_has(text, size, PEM_TRUSTED))
+		error = certificate_refuse(p, path, "holds no certificate in PEM form");
 	else
-		error = seal("sipward-authorities", text, size, &a->fd);
+		error = certificate_seal("sipward-authorities", text, size, &a->fd);
 	if (!error) {
 		a->listener = listener;
 		s->authority_count++;
@@ -193,7 +194,7 @@ static int read_authorities(
 	return error;
 }
 
-static bool needs_trust(const struct config *c)
+static bool certificate_set_needs_trust(const struct config *c)
 {
 	for (size_t i = 0; i < c->trunk_count; i++)
 		if (config_trunk_uses_tls(&c->trunks[i]) && c->trunks[i].verify)
@@ -203,7 +204,7 @@ static bool needs_trust(const struct config *c)
 
 bool certificates_configured(const struct config *c)
 {
-	return c->certificate_count != 0 || needs_trust(c);
+	return c->certificate_count != 0 || certificate_set_needs_trust(c);
 }
 
 int certificate_set_read(
@@ -220,7 +221,7 @@ int certificate_set_read(
 
 		s->entry[i].key = -1;
 		s->count = i + 1;
-		one = read_certificate(c, &c->certificates[i], &s->entry[i], errors);
+		one = certificate_read(c, &c->certificates[i], &s->entry[i], errors);
 		error = one ? one : error;
 	}
 	for (size_t i = 0; i < c->listener_count && error != -ENOMEM; i++) {
@@ -231,19 +232,19 @@ int certificate_set_read(
 			.kind = "listener",
 			.name = l->name,
 			.option = "client-ca"};
-		int one = l->client_auth != CLIENT_AUTH_NONE
-		                  ? read_authorities(&place, l->client_ca, (uint16_t)i, s)
-		                  : 0;
+		int one = l->client_auth != CLIENT_AUTH_NONE ? certificate_read_authorities(&place,
+								       l->client_ca, (uint16_t)i, s)
+		                                             : 0;
 
 		error = one ? one : error;
 	}
-	if (needs_trust(c) && error != -ENOMEM) {
+	if (certificate_set_needs_trust(c) && error != -ENOMEM) {
 		struct place place = {.config = c,
 			.errors = errors,
 			.kind = "tls",
 			.name = "trust",
 			.option = "trust"};
-		int one = read_authorities(&place, c->trust, NONE_INDEX, s);
+		int one = certificate_read_authorities(&place, c->trust, NONE_INDEX, s);
 
 		error = one ? one : error;
 	}

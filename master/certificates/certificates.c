@@ -45,14 +45,14 @@ struct certificates {
 	void *arg;
 };
 
-static bool concerned(const struct worker_slot *w)
+static bool certificates_concern(const struct worker_slot *w)
 {
 	return w->role == PEER_TLS || w->role == PEER_TRANSPORT;
 }
 
 /* ---- telling ---- */
 
-static void tell_set(struct worker_slot *w, const struct certificate_set *set)
+static void certificates_tell_set(struct worker_slot *w, const struct certificate_set *set)
 {
 	void *buffer;
 
@@ -77,7 +77,7 @@ static void tell_set(struct worker_slot *w, const struct certificate_set *set)
 	sodium_free(buffer);
 }
 
-static void tell_act(
+static void certificates_tell_act(
 	struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
 {
 	struct lifeline_certificates body = {.sequence = sequence,
@@ -89,7 +89,7 @@ static void tell_act(
 		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof(body), -1);
 }
 
-static void tell_authorities(struct worker_slot *w, const struct certificate_set *set)
+static void certificates_tell_authorities(struct worker_slot *w, const struct certificate_set *set)
 {
 	if (w->role != PEER_TRANSPORT)
 		return;
@@ -100,25 +100,25 @@ static void tell_authorities(struct worker_slot *w, const struct certificate_set
 	}
 }
 
-static void tell_commit(struct worker_slot *w, const struct certificate_set *set)
+static void certificates_tell_commit(struct worker_slot *w, const struct certificate_set *set)
 {
-	tell_authorities(w, set);
-	tell_act(w, set, CERTIFICATES_COMMIT, 0);
+	certificates_tell_authorities(w, set);
+	certificates_tell_act(w, set, CERTIFICATES_COMMIT, 0);
 }
 
 /* Edges of w to all living workers of the other role. */
-static void make_edges(struct certificates *c, struct worker_slot *w)
+static void certificates_make_edges(struct certificates *c, struct worker_slot *w)
 {
 	struct supervisor *s = c->supervisor;
 
 	for (unsigned i = 0; i < s->count; i++)
-		if (concerned(&s->worker[i]) && s->worker[i].role != w->role &&
+		if (certificates_concern(&s->worker[i]) && s->worker[i].role != w->role &&
 			worker_lives(&s->worker[i]))
 			edge_make(w, &s->worker[i]);
 }
 
 /* The first certificates of a gateway that began without any. */
-static void make_first_edges(struct certificates *c)
+static void certificates_make_first_edges(struct certificates *c)
 {
 	struct supervisor *s = c->supervisor;
 
@@ -127,49 +127,49 @@ static void make_first_edges(struct certificates *c)
 	c->edges = true;
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->worker[i].role == PEER_TLS && worker_lives(&s->worker[i]))
-			make_edges(c, &s->worker[i]);
+			certificates_make_edges(c, &s->worker[i]);
 }
 
 #define EACH(c, w)                                                                                 \
 	for (struct worker_slot *w = (c)->supervisor->worker;                                      \
 		w < (c)->supervisor->worker + (c)->supervisor->count; w++)                         \
-		if (concerned(w) && worker_lives(w))
+		if (certificates_concern(w) && worker_lives(w))
 
-static void drop_everywhere(struct certificates *c, struct certificate_set *set)
+static void certificates_drop_everywhere(struct certificates *c, struct certificate_set *set)
 {
 	EACH(c, w)
-	tell_act(w, set, CERTIFICATES_DROP, 0);
+	certificates_tell_act(w, set, CERTIFICATES_DROP, 0);
 	certificate_set_free(set);
 }
 
 /* ---- replaced generations ---- */
 
-static void forget_oldest(struct certificates *c)
+static void certificates_forget_oldest(struct certificates *c)
 {
 	assert(c->old_count);
-	drop_everywhere(c, c->old[0].set);
+	certificates_drop_everywhere(c, c->old[0].set);
 	c->old_count--;
 	memmove(&c->old[0], &c->old[1], c->old_count * sizeof(c->old[0]));
 }
 
-static void drop_due(struct timer *t, void *arg)
+static void certificates_drop_due(struct timer *t, void *arg)
 {
 	struct certificates *c = arg;
 	uint64_t now = loop_now(c->supervisor->loop);
 
 	(void)t;
 	while (c->old_count && c->old[0].due <= now)
-		forget_oldest(c);
+		certificates_forget_oldest(c);
 	if (c->old_count)
 		loop_set(c->supervisor->loop, &c->drop_timer, c->old[0].due - now);
 }
 
-static void retire(struct certificates *c, struct certificate_set *set)
+static void certificates_retire(struct certificates *c, struct certificate_set *set)
 {
 	if (!set)
 		return;
 	if (c->old_count == OLD_MAX)
-		forget_oldest(c);
+		certificates_forget_oldest(c);
 	c->old[c->old_count++] = (struct old){set, loop_now(c->supervisor->loop) + c->keep_ms};
 	if (!timer_armed(&c->drop_timer))
 		loop_set(c->supervisor->loop, &c->drop_timer, c->keep_ms);
@@ -177,7 +177,7 @@ static void retire(struct certificates *c, struct certificate_set *set)
 
 /* ---- checking ---- */
 
-static void end_check(struct certificates *c)
+static void certificates_end_check(struct certificates *c)
 {
 	c->phase = PHASE_IDLE;
 	c->waiting_count = c->good = 0;
@@ -185,19 +185,19 @@ static void end_check(struct certificates *c)
 	loop_unset(c->supervisor->loop, &c->check_timer);
 }
 
-static void drop_staged(struct certificates *c)
+static void certificates_drop_staged(struct certificates *c)
 {
 	if (c->staged)
-		drop_everywhere(c, c->staged);
+		certificates_drop_everywhere(c, c->staged);
 	c->staged = NULL;
 }
 
-static void failed(struct certificates *c, int error, const char *text)
+static void certificates_failed(struct certificates *c, int error, const char *text)
 {
 	char buffer[CERTIFICATES_TEXT_MAX * 2];
 
-	end_check(c);
-	drop_staged(c);
+	certificates_end_check(c);
+	certificates_drop_staged(c);
 	if (error != -ECANCELED) {
 		count(CERTIFICATES_REFUSED);
 		log_error("certificates-refused", "error=%s",
@@ -206,18 +206,18 @@ static void failed(struct certificates *c, int error, const char *text)
 	c->done(c->arg, error, text);
 }
 
-static void ask(struct certificates *c, struct worker_slot *w)
+static void certificates_ask(struct certificates *c, struct worker_slot *w)
 {
 	if (!c->waiting[w->index]) {
 		c->waiting[w->index] = true;
 		c->waiting_count++;
 	}
-	tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
+	certificates_tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
 }
 
-static void begin_check(struct certificates *c, enum phase phase)
+static void certificates_begin_check(struct certificates *c, enum phase phase)
 {
-	end_check(c);
+	certificates_end_check(c);
 	c->phase = phase;
 	c->check = ++c->sequence ? c->sequence : ++c->sequence;
 	loop_set(
@@ -228,22 +228,22 @@ static void begin_check(struct certificates *c, enum phase phase)
 	/* A transport worker can ask for a signature only when its loop runs. */
 	if (w->role == (phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
 		(phase == PHASE_TLS || w->state == WORKER_READY))
-		ask(c, w);
+		certificates_ask(c, w);
 }
 
-static void passed(struct certificates *c)
+static void certificates_passed(struct certificates *c)
 {
 	if (c->phase == PHASE_TLS) {
-		begin_check(c, PHASE_TRANSPORT);
+		certificates_begin_check(c, PHASE_TRANSPORT);
 		return;
 	}
-	end_check(c);
+	certificates_end_check(c);
 	log_info("certificates-staged", "generation=%u count=%zu", c->staged->generation,
 		c->staged->count);
 	c->done(c->arg, 0, "");
 }
 
-static void check_late(struct timer *t, void *arg)
+static void certificates_check_late(struct timer *t, void *arg)
 {
 	struct certificates *c = arg;
 	const char *role = c->phase == PHASE_TLS ? "TLS" : "transport";
@@ -251,17 +251,17 @@ static void check_late(struct timer *t, void *arg)
 
 	(void)t;
 	if (!c->staged->count) { /* nothing but authorities */
-		passed(c);
+		certificates_passed(c);
 		return;
 	}
 	snprintf(text, sizeof(text),
 		c->waiting_count ? "%u %s workers did not answer in time"
 				 : "%u %s workers are ready to check them",
 		c->waiting_count, role);
-	failed(c, -ETIMEDOUT, text);
+	certificates_failed(c, -ETIMEDOUT, text);
 }
 
-static void answered(struct certificates *c, struct worker_slot *w)
+static void certificates_answered(struct certificates *c, struct worker_slot *w)
 {
 	if (!c->waiting[w->index])
 		return;
@@ -269,7 +269,7 @@ static void answered(struct certificates *c, struct worker_slot *w)
 	c->waiting_count--;
 	/* Where the only one that could tell has died, its successor is waited for. */
 	if (!c->waiting_count && c->good)
-		passed(c);
+		certificates_passed(c);
 }
 
 /* Workers' text, for people: nothing in it that is not plain. */
@@ -282,7 +282,7 @@ static void plain(struct str from, char buffer[CERTIFICATES_TEXT_MAX])
 	buffer[n] = '\0';
 }
 
-static void take_dates(struct certificate_set *set, const void *body)
+static void certificates_take_dates(struct certificate_set *set, const void *body)
 {
 	for (size_t i = 0; i < set->count; i++)
 		memcpy(&set->entry[i].not_after, (const char *)body + i * sizeof(int64_t),
@@ -290,7 +290,7 @@ static void take_dates(struct certificate_set *set, const void *body)
 }
 
 /* What was started with: in force whatever comes, for UDP and TCP do not depend on it. */
-static void take_start_result(
+static void certificates_take_start_result(
 	struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
 {
 	char buffer[CERTIFICATES_TEXT_MAX * 2];
@@ -315,7 +315,7 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 	char text[CERTIFICATES_TEXT_MAX];
 	struct certificate_set *set = NULL;
 
-	if (!c || !concerned(w) || r->error > 0 || r->error < -4095)
+	if (!c || !certificates_concern(w) || r->error > 0 || r->error < -4095)
 		return false;
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
@@ -328,22 +328,23 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 	if (w->role == PEER_TLS && (r->error == 0 || r->error == -EKEYEXPIRED)) {
 		if (rest.n < set->count * sizeof(int64_t))
 			return false;
-		take_dates(set, rest.p);
+		certificates_take_dates(set, rest.p);
 		rest = str_from(rest, set->count * sizeof(int64_t));
 	}
 	if (r->error == 0 && rest.n)
 		return false;
 	plain(rest, text);
 	if (set == c->committed) {
-		take_start_result(c, r, text);
+		certificates_take_start_result(c, r, text);
 		return true;
 	}
 	if (r->error) {
-		failed(c, r->error, text[0] ? text : "a worker refused them without a reason");
+		certificates_failed(
+			c, r->error, text[0] ? text : "a worker refused them without a reason");
 		return true;
 	}
 	c->good++;
-	answered(c, w);
+	certificates_answered(c, w);
 	return true;
 }
 
@@ -351,42 +352,42 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 
 void certificates_tell(struct certificates *c, struct worker_slot *w)
 {
-	if (!c || !concerned(w))
+	if (!c || !certificates_concern(w))
 		return;
 	if (c->edges)
-		make_edges(c, w);
+		certificates_make_edges(c, w);
 	/* Its predecessor's handshakes, still waiting for a signature, may be of any of these. */
 	for (unsigned i = 0; i < c->old_count && w->role == PEER_TLS; i++) {
-		tell_set(w, c->old[i].set);
-		tell_act(w, c->old[i].set, CERTIFICATES_COMMIT, 0);
+		certificates_tell_set(w, c->old[i].set);
+		certificates_tell_act(w, c->old[i].set, CERTIFICATES_COMMIT, 0);
 	}
 	if (c->committed) {
-		tell_set(w, c->committed);
+		certificates_tell_set(w, c->committed);
 		if (w->role == PEER_TLS && !c->checked) {
 			if (!c->start_check)
 				c->start_check = ++c->sequence;
-			tell_act(w, c->committed, CERTIFICATES_CHECK, c->start_check);
+			certificates_tell_act(w, c->committed, CERTIFICATES_CHECK, c->start_check);
 		}
-		tell_commit(w, c->committed);
+		certificates_tell_commit(w, c->committed);
 	}
 	if (c->staged) {
-		tell_set(w, c->staged);
+		certificates_tell_set(w, c->staged);
 		if (w->role == PEER_TLS && c->phase == PHASE_TLS)
-			ask(c, w);
+			certificates_ask(c, w);
 	}
 }
 
 void certificates_ready(struct certificates *c, struct worker_slot *w)
 {
 	if (c && w->role == PEER_TRANSPORT && c->phase == PHASE_TRANSPORT && c->staged->count)
-		ask(c, w);
+		certificates_ask(c, w);
 }
 
 void certificates_died(struct certificates *c, struct worker_slot *w)
 {
 	if (c && c->phase != PHASE_IDLE &&
 		w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT))
-		answered(c, w);
+		certificates_answered(c, w);
 }
 
 /* ---- what operators and reloads ask for ---- */
@@ -407,16 +408,16 @@ int certificates_stage(
 		certificate_set_free(set);
 		return -EBUSY;
 	}
-	drop_staged(c);
+	certificates_drop_staged(c);
 	if (set->count)
-		make_first_edges(c);
+		certificates_make_first_edges(c);
 	set->generation = ++c->generation;
 	c->staged = set;
 	c->done = done;
 	c->arg = arg;
 	EACH(c, w)
-	tell_set(w, set);
-	begin_check(c, PHASE_TLS);
+	certificates_tell_set(w, set);
+	certificates_begin_check(c, PHASE_TLS);
 	return 0;
 }
 
@@ -426,7 +427,7 @@ int certificates_commit(struct certificates *c)
 		return -EBUSY;
 	if (!c->staged)
 		return -ENOENT;
-	retire(c, c->committed);
+	certificates_retire(c, c->committed);
 	c->committed = c->staged;
 	c->staged = NULL;
 	c->checked = true;
@@ -435,10 +436,10 @@ int certificates_commit(struct certificates *c)
 	/* TLS workers first, for order's sake: they have served it since it was staged. */
 	EACH(c, w)
 	if (w->role == PEER_TLS)
-		tell_commit(w, c->committed);
+		certificates_tell_commit(w, c->committed);
 	EACH(c, w)
 	if (w->role == PEER_TRANSPORT)
-		tell_commit(w, c->committed);
+		certificates_tell_commit(w, c->committed);
 	count(CERTIFICATES_COMMITTED);
 	log_info("certificates-committed", "generation=%u count=%zu", c->committed->generation,
 		c->committed->count);
@@ -451,9 +452,9 @@ int certificates_abort(struct certificates *c)
 		return -ENOENT;
 	log_info("certificates-aborted", "generation=%u", c->staged->generation);
 	if (c->phase != PHASE_IDLE)
-		failed(c, -ECANCELED, "aborted");
+		certificates_failed(c, -ECANCELED, "aborted");
 	else
-		drop_staged(c);
+		certificates_drop_staged(c);
 	return 0;
 }
 
@@ -484,8 +485,8 @@ int certificates_new(struct certificates **out, struct supervisor *s)
 	if (!c)
 		return -ENOMEM;
 	c->supervisor = s;
-	timer_init(&c->drop_timer, drop_due, c);
-	timer_init(&c->check_timer, check_late, c);
+	timer_init(&c->drop_timer, certificates_drop_due, c);
+	timer_init(&c->check_timer, certificates_check_late, c);
 	certificates_keep(c, 10000);
 	*out = c;
 	return 0;
@@ -496,7 +497,7 @@ void certificates_free(struct certificates *c)
 	if (!c)
 		return;
 	if (c->phase != PHASE_IDLE) {
-		end_check(c);
+		certificates_end_check(c);
 		c->done(c->arg, -ECANCELED, "sipward is stopping");
 	}
 	loop_unset(c->supervisor->loop, &c->drop_timer);

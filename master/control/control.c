@@ -84,13 +84,13 @@ static void client_close(struct client *k)
 	free(k);
 }
 
-static void be_active(struct client *k)
+static void client_set_active(struct client *k)
 {
 	k->active = loop_now(k->control->loop);
 	loop_set(k->control->loop, &k->idle, CONTROL_IDLE_MS);
 }
 
-static void idle_passed(struct timer *t, void *arg)
+static void client_idle_passed(struct timer *t, void *arg)
 {
 	struct client *k = arg;
 
@@ -103,24 +103,24 @@ static void idle_passed(struct timer *t, void *arg)
 	client_close(k);
 }
 
-static void watch(struct client *k)
+static void client_watch(struct client *k)
 {
 	uint32_t events = k->answer ? EPOLLOUT : k->request || k->ended ? 0 : EPOLLIN;
 
 	loop_modify(k->control->loop, k->source, events);
 }
 
-static void take_lines(struct client *k);
+static void client_take_lines(struct client *k);
 
 /* Writes what it takes. False: the client is closed. */
-static bool write_answer(struct client *k)
+static bool client_write_answer(struct client *k)
 {
 	while (k->writer_text < k->answer_size) {
 		ssize_t n = send(k->fd, k->answer + k->writer_text, k->answer_size - k->writer_text,
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-			watch(k);
+			client_watch(k);
 			return true;
 		}
 		if (n <= 0) {
@@ -128,7 +128,7 @@ static bool write_answer(struct client *k)
 			return false;
 		}
 		k->writer_text += (size_t)n;
-		be_active(k);
+		client_set_active(k);
 	}
 	free(k->answer);
 	k->answer = NULL;
@@ -136,12 +136,12 @@ static bool write_answer(struct client *k)
 		client_close(k);
 		return false;
 	}
-	watch(k);
+	client_watch(k);
 	return true;
 }
 
 /* Puts the answer in the client's buffer; writing is the caller's. False: it has been closed. */
-static bool put_answer(struct client *k, json_t *answer)
+static bool client_put_answer(struct client *k, json_t *answer)
 {
 	char *text = json_dumps(answer, JSON_COMPACT);
 
@@ -174,13 +174,13 @@ void request_answer(struct request *r, json_t *answer)
 		return;
 	}
 	k->request = NULL;
-	be_active(k); /* it was the gateway's time, not this client's */
+	client_set_active(k); /* it was the gateway's time, not this client's */
 	/* Written from the loop: the caller may be deep inside the same client's reading. */
-	if (put_answer(k, answer))
-		watch(k);
+	if (client_put_answer(k, answer))
+		client_watch(k);
 }
 
-static void serve(struct client *k, const char *text, size_t n)
+static void client_serve(struct client *k, const char *text, size_t n)
 {
 	struct control *c = k->control;
 	json_error_t where;
@@ -194,7 +194,7 @@ static void serve(struct client *k, const char *text, size_t n)
 	}
 	*r = (struct request){.client = k, .uid = k->peer.uid, .pid = k->peer.pid};
 	k->request = r;
-	watch(k);
+	client_watch(k);
 	if (json_is_object(message)) {
 		count(CONTROL_REQUESTS);
 		c->dispatch(c->arg, r, message);
@@ -207,7 +207,7 @@ static void serve(struct client *k, const char *text, size_t n)
 }
 
 /* Serves the first whole line, if there is one and nothing else is under way. */
-static void take_lines(struct client *k)
+static void client_take_lines(struct client *k)
 {
 	char *end = memchr(k->line, '\n', k->have);
 
@@ -218,9 +218,9 @@ static void take_lines(struct client *k)
 			count(CONTROL_BAD);
 			k->have = 0;
 			k->ended = true;
-			if (put_answer(k, json_pack("{s:b, s:s}", "ok", 0, "error",
-						  "the request is too long")))
-				watch(k);
+			if (client_put_answer(k, json_pack("{s:b, s:s}", "ok", 0, "error",
+							 "the request is too long")))
+				client_watch(k);
 		} else if (k->ended) {
 			client_close(k);
 		}
@@ -235,8 +235,8 @@ static void take_lines(struct client *k)
 	memcpy(text, k->line, n);
 	k->have -= n + 1;
 	memmove(k->line, end + 1, k->have);
-	be_active(k);
-	serve(k, text, n);
+	client_set_active(k);
+	client_serve(k, text, n);
 	free(text);
 }
 
@@ -249,9 +249,9 @@ static void client_event(void *arg, uint32_t events)
 		return;
 	}
 	if (events & EPOLLOUT) {
-		if (k->answer && !write_answer(k))
+		if (k->answer && !client_write_answer(k))
 			return;
-		take_lines(k);
+		client_take_lines(k);
 		return;
 	}
 	if (!(events & EPOLLIN) || k->request || k->answer)
@@ -266,11 +266,11 @@ static void client_event(void *arg, uint32_t events)
 	if (n == 0)
 		k->ended = true;
 	k->have += (size_t)n;
-	take_lines(k);
+	client_take_lines(k);
 }
 
 /* As the kernel knows the peer; names are never looked up here. */
-static bool permitted(const struct control *c, int fd, struct ucred *peer)
+static bool control_permits(const struct control *c, int fd, struct ucred *peer)
 {
 	socklen_t length = sizeof(*peer);
 	gid_t groups[GROUPS_MAX];
@@ -294,7 +294,7 @@ static bool permitted(const struct control *c, int fd, struct ucred *peer)
 
 /* Whoever has been idle longest makes room: many connections that ask nothing must not keep the
  * operator out. False: all are being served. */
-static bool make_room(struct control *c)
+static bool control_make_room(struct control *c)
 {
 	struct client *idlest = NULL;
 
@@ -309,7 +309,7 @@ static bool make_room(struct control *c)
 	return true;
 }
 
-static void accept_one(void *arg, uint32_t events)
+static void control_accept(void *arg, uint32_t events)
 {
 	struct control *c = arg;
 	struct ucred peer = {.pid = 0};
@@ -318,7 +318,7 @@ static void accept_one(void *arg, uint32_t events)
 	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (!permitted(c, fd, &peer)) {
+	if (!control_permits(c, fd, &peer)) {
 		static const char sorry[] =
 			"{\"ok\":false,\"error\":\"permission denied: root, sipward's own user or "
 			"a member of its control group\"}\n";
@@ -331,7 +331,7 @@ static void accept_one(void *arg, uint32_t events)
 	}
 	if (c->count >= CONTROL_CLIENTS_MAX) {
 		count(CONTROL_FULL);
-		if (!make_room(c)) {
+		if (!control_make_room(c)) {
 			(void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 			close(fd);
 			return;
@@ -352,13 +352,13 @@ static void accept_one(void *arg, uint32_t events)
 	k->next = c->first;
 	c->first = k;
 	c->count++;
-	timer_init(&k->idle, idle_passed, k);
-	be_active(k);
+	timer_init(&k->idle, client_idle_passed, k);
+	client_set_active(k);
 }
 
 /* Removes the socket of a master that was killed. -EADDRINUSE where somebody still listens, -EEXIST
  * where it is no socket. */
-static int remove_stale(const char *path)
+static int control_remove_stale(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -392,7 +392,7 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 		error = -ENAMETOOLONG;
 	if (error == 0) {
 		snprintf(c->path, sizeof(c->path), "%s", path);
-		error = remove_stale(path);
+		error = control_remove_stale(path);
 	}
 	/* Nobody but us until it has its group. */
 	if (error == 0)
@@ -401,7 +401,7 @@ int control_open(struct control **out, struct loop *loop, const char *path, mode
 				  chmod(path, mode) < 0))
 		error = -errno;
 	if (error == 0)
-		error = loop_add(loop, c->fd, EPOLLIN, accept_one, c, &c->source);
+		error = loop_add(loop, c->fd, EPOLLIN, control_accept, c, &c->source);
 	if (error < 0) {
 		log_error("control-open", "path=%s error=\"%s\"", path,
 			error == -EADDRINUSE ? "another process listens there"

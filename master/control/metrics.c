@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t load(const struct page *page, int c)
+static uint64_t metrics_load(const struct page *page, int c)
 {
 	return __atomic_load_n(&page->counter[c], __ATOMIC_RELAXED);
 }
@@ -16,10 +16,10 @@ json_t *metrics_rows(const struct supervisor *s, bool all)
 	json_t *rows = json_array();
 
 	for (int c = 0; c < COUNTER_COUNT; c++) {
-		uint64_t role[ROLE_COUNT] = {0}, own = load(counters_page, c), total = own;
+		uint64_t role[ROLE_COUNT] = {0}, own = metrics_load(counters_page, c), total = own;
 
 		for (unsigned i = 0; i < s->count; i++) {
-			uint64_t n = load(s->worker[i].page, c);
+			uint64_t n = metrics_load(s->worker[i].page, c);
 
 			role[s->worker[i].role] += n;
 			total += n;
@@ -37,7 +37,7 @@ json_t *metrics_rows(const struct supervisor *s, bool all)
 	return rows;
 }
 
-static void worker_text(FILE *f, const struct supervisor *s)
+static void metrics_workers(FILE *f, const struct supervisor *s)
 {
 	fputs("# HELP sipward_worker_up 1 while the worker is ready\n# TYPE sipward_worker_up "
 	      "gauge\n",
@@ -59,7 +59,7 @@ const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE])
 	return buffer;
 }
 
-static void certificates_text(FILE *f, const struct certificate_set *set)
+static void metrics_certificates(FILE *f, const struct certificate_set *set)
 {
 	if (!set || !set->count)
 		return;
@@ -81,8 +81,8 @@ json_t *metrics_text(const struct supervisor *s, const struct certificate_set *c
 
 	if (!f)
 		return NULL;
-	worker_text(f, s);
-	certificates_text(f, certificates);
+	metrics_workers(f, s);
+	metrics_certificates(f, certificates);
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		const struct counter_row *row = &counter_rows[c];
 		/* Prometheus counters end in _total. */
@@ -91,11 +91,11 @@ json_t *metrics_text(const struct supervisor *s, const struct certificate_set *c
 		fprintf(f, "# HELP sipward_%s%s %s\n# TYPE sipward_%s%s %s\n", row->name, end,
 			row->help, row->name, end, row->gauge ? "gauge" : "counter");
 		fprintf(f, "sipward_%s%s{role=\"master\",worker=\"0\"} %llu\n", row->name, end,
-			(unsigned long long)load(counters_page, c));
+			(unsigned long long)metrics_load(counters_page, c));
 		for (unsigned i = 0; i < s->count; i++)
 			fprintf(f, "sipward_%s%s{role=\"%s\",worker=\"%u\"} %llu\n", row->name, end,
 				role_name(s->worker[i].role), s->worker[i].index,
-				(unsigned long long)load(s->worker[i].page, c));
+				(unsigned long long)metrics_load(s->worker[i].page, c));
 	}
 	json_t *out = fclose(f) == 0 ? json_stringn(text, size) : NULL;
 	free(text);

@@ -29,7 +29,7 @@ void queries_init(struct queries *q, struct loop *loop, struct supervisor *super
 	*q = (struct queries){.loop = loop, .supervisor = supervisor};
 }
 
-static void add_missing(struct question *x, unsigned index)
+static void query_add_missing(struct question *x, unsigned index)
 {
 	char name[32];
 
@@ -37,7 +37,7 @@ static void add_missing(struct question *x, unsigned index)
 	json_array_append_new(x->missing, json_string(name));
 }
 
-static void end(struct question *x)
+static void query_end(struct question *x)
 {
 	struct queries *q = x->queries;
 
@@ -50,15 +50,15 @@ static void end(struct question *x)
 	loop_unset(q->loop, &x->timer);
 	for (unsigned i = 0; i < ROLE_WORKERS_MAX; i++)
 		if (x->waiting[i])
-			add_missing(x, i);
+			query_add_missing(x, i);
 	x->done(x->arg, x->rows, x->missing);
 	free(x);
 }
 
-static void end_by_timer(struct timer *t, void *arg)
+static void query_timed_out(struct timer *t, void *arg)
 {
 	(void)t;
-	end(arg);
+	query_end(arg);
 }
 
 int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
@@ -85,7 +85,7 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 	if (++q->next == 0)
 		q->next = 1;
 	x->id = q->next;
-	timer_init(&x->timer, end_by_timer, x);
+	timer_init(&x->timer, query_timed_out, x);
 	x->next = q->first;
 	q->first = x;
 	q->count++;
@@ -102,7 +102,7 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 			x->waiting[w->index] = true;
 			x->waiting_count++;
 		} else if (!one) {
-			add_missing(x, w->index);
+			query_add_missing(x, w->index);
 		}
 	}
 	if (one && !x->waiting_count)
@@ -113,7 +113,7 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 }
 
 /* False: what the worker says is no answer. */
-static bool add_rows(struct question *x, struct str text)
+static bool query_add_rows(struct question *x, struct str text)
 {
 	x->bytes += text.n;
 	if (x->bytes > QUERY_BYTES_MAX)
@@ -144,17 +144,17 @@ void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool las
 	/* One that timed out, or one that was never asked. */
 	if (!x || x->role != w->role || !x->waiting[w->index])
 		return;
-	bool good = add_rows(x, text);
+	bool good = query_add_rows(x, text);
 	if (!good) {
 		count(WORKER_MISBEHAVED);
 		log_warn("query-reply", "peer=%s-%u error=\"too much, or no JSON objects\"",
 			role_name(w->role), w->index);
-		add_missing(x, w->index);
+		query_add_missing(x, w->index);
 	}
 	if (!good || last) {
 		x->waiting[w->index] = false;
 		if (--x->waiting_count == 0)
-			end(x);
+			query_end(x);
 	}
 }
 
@@ -165,14 +165,14 @@ void query_died(struct queries *q, struct worker_slot *w)
 		if (x->role != w->role || !x->waiting[w->index])
 			continue;
 		x->waiting[w->index] = false;
-		add_missing(x, w->index);
+		query_add_missing(x, w->index);
 		if (--x->waiting_count == 0)
-			end(x);
+			query_end(x);
 	}
 }
 
 void queries_close(struct queries *q)
 {
 	while (q->first)
-		end(q->first);
+		query_end(q->first);
 }

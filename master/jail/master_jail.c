@@ -25,7 +25,7 @@ static const unsigned char kept[] = {
 	CAP_SYS_PTRACE, /* sandbox verify reads the namespaces of processes that are not dumpable */
 };
 
-static uint64_t kept_bits(void)
+static uint64_t master_jail_kept_bits(void)
 {
 	uint64_t bits = 0;
 
@@ -34,11 +34,11 @@ static uint64_t kept_bits(void)
 	return bits;
 }
 
-static int drop_capabilities(void)
+static int master_jail_drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
-	uint64_t bits = kept_bits();
+	uint64_t bits = master_jail_kept_bits();
 
 	if (geteuid() != 0)
 		return 0;
@@ -68,7 +68,7 @@ int master_jail_enter(void)
 		return 0;
 	if (error == 0) {
 		step = "capabilities";
-		error = drop_capabilities();
+		error = master_jail_drop_capabilities();
 	}
 	if (error == 0) {
 		step = "seccomp";

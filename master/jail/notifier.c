@@ -46,14 +46,14 @@ void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX])
 			i ? "," : "", v->argument[i]);
 }
 
-static void answer(struct notifier *n, uint64_t id)
+static void notifier_answer(struct notifier *n, uint64_t id)
 {
 	struct seccomp_notif_resp response = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
 
 	ioctl(n->fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-static void on_question(void *arg, uint32_t events)
+static void notifier_on_question(void *arg, uint32_t events)
 {
 	struct notifier *n = arg;
 
@@ -70,14 +70,14 @@ static void on_question(void *arg, uint32_t events)
 		memcpy(v.argument, question->data.args, sizeof(v.argument));
 		n->tell(n->arg, &v);
 		if (n->fd >= 0 && n->go_on)
-			answer(n, question->id);
+			notifier_answer(n, question->id);
 		return;
 	}
 	if (events & (EPOLLHUP | EPOLLERR))
 		notifier_close(n); /* nobody with this filter lives */
 }
 
-static bool is_notifier(int fd)
+static bool notifier_is_one(int fd)
 {
 	char path[40], link[64];
 
@@ -93,14 +93,14 @@ int notifier_open(struct notifier *n, struct loop *loop, int fd, bool go_on,
 	int error = 0;
 
 	/* Asking something else might block, or do anything. */
-	if (!is_notifier(fd))
+	if (!notifier_is_one(fd))
 		error = -EINVAL;
 	else if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0 ||
 		 sizes.seccomp_notif > QUESTION_ROOM)
 		error = -ENOTSUP;
 	*n = (struct notifier){.fd = fd, .loop = loop, .go_on = go_on, .tell = tell, .arg = arg};
 	if (error == 0)
-		error = loop_add(loop, fd, EPOLLIN, on_question, n, &n->source);
+		error = loop_add(loop, fd, EPOLLIN, notifier_on_question, n, &n->source);
 	if (error < 0) {
 		close(fd);
 		n->fd = -1;

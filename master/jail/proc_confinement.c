@@ -27,8 +27,9 @@ struct text {
 	size_t left;
 };
 
-static void put(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct text *t, const char *format, ...)
+static void confinement_put(struct text *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void confinement_put(struct text *t, const char *format, ...)
 {
 	va_list args;
 
@@ -43,7 +44,7 @@ static void put(struct text *t, const char *format, ...)
 	t->left -= (size_t)n;
 }
 
-static int read_file(const char *path, char *buffer, size_t size)
+static int confinement_read_file(const char *path, char *buffer, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buffer, size - 1);
@@ -56,7 +57,7 @@ static int read_file(const char *path, char *buffer, size_t size)
 }
 
 /* The line of text that begins with name, its blanks squeezed. */
-static void line_of(const char *text, const char *name, char *out, size_t size)
+static void confinement_line(const char *text, const char *name, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -75,7 +76,7 @@ static void line_of(const char *text, const char *name, char *out, size_t size)
 	}
 }
 
-static void put_threads(struct text *t, pid_t pid, const char *status)
+static void confinement_put_threads(struct text *t, pid_t pid, const char *status)
 {
 	char path[64], other[4096], mine[128], its[128];
 
@@ -83,20 +84,20 @@ static void put_threads(struct text *t, pid_t pid, const char *status)
 	DIR *d = opendir(path);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status", (int)pid, e->d_name);
-		if (e->d_name[0] == '.' || read_file(path, other, sizeof(other)) < 0)
+		if (e->d_name[0] == '.' || confinement_read_file(path, other, sizeof(other)) < 0)
 			continue;
 		for (size_t i = 0; i < FIELDS; i++) {
-			line_of(status, fields[i], mine, sizeof(mine));
-			line_of(other, fields[i], its, sizeof(its));
+			confinement_line(status, fields[i], mine, sizeof(mine));
+			confinement_line(other, fields[i], its, sizeof(its));
 			if (strcmp(mine, its) != 0)
-				put(t, "a thread has %s\n", its);
+				confinement_put(t, "a thread has %s\n", its);
 		}
 	}
 	if (d)
 		closedir(d);
 }
 
-static void put_spaces(struct text *t, pid_t pid)
+static void confinement_put_spaces(struct text *t, pid_t pid)
 {
 	char path[64], its[64], ours[64];
 	struct stat root, here;
@@ -106,16 +107,16 @@ static void put_spaces(struct text *t, pid_t pid)
 		ssize_t n = readlink(path, its, sizeof(its) - 1);
 		snprintf(path, sizeof(path), "/proc/self/ns/%s", spaces[i]);
 		ssize_t m = readlink(path, ours, sizeof(ours) - 1);
-		put(t, "namespace %s: %s\n", spaces[i],
+		confinement_put(t, "namespace %s: %s\n", spaces[i],
 			n < 0 || m < 0                                ? "not readable"
 			: n == m && memcmp(its, ours, (size_t)n) == 0 ? "the master's"
 								      : "its own");
 	}
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
 	if (stat(path, &root) < 0 || stat("/", &here) < 0)
-		put(t, "root: not readable\n");
+		confinement_put(t, "root: not readable\n");
 	else
-		put(t, "root: %s\n",
+		confinement_put(t, "root: %s\n",
 			root.st_dev == here.st_dev && root.st_ino == here.st_ino ? "the master's"
 										 : "its own");
 }
@@ -126,23 +127,23 @@ int confinement_read(pid_t pid, char out[CONFINEMENT_MAX])
 	char path[64], text[4096], line[128];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	int error = read_file(path, text, sizeof(text));
+	int error = confinement_read_file(path, text, sizeof(text));
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < FIELDS; i++) {
-		line_of(text, fields[i], line, sizeof(line));
-		put(&t, "%s\n", line);
+		confinement_line(text, fields[i], line, sizeof(line));
+		confinement_put(&t, "%s\n", line);
 	}
-	put_threads(&t, pid, text);
+	confinement_put_threads(&t, pid, text);
 	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
-	error = read_file(path, text, sizeof(text));
+	error = confinement_read_file(path, text, sizeof(text));
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < LIMITS; i++) {
-		line_of(text, limits[i], line, sizeof(line));
-		put(&t, "%s\n", line);
+		confinement_line(text, limits[i], line, sizeof(line));
+		confinement_put(&t, "%s\n", line);
 	}
-	put_spaces(&t, pid);
+	confinement_put_spaces(&t, pid);
 	return 0;
 }
 

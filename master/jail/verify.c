@@ -74,19 +74,20 @@ struct verification {
 	bool closing;
 };
 
-static struct lifeline_packet *packet_buffer(struct verification *x)
+static struct lifeline_packet *verify_packet(struct verification *x)
 {
 	return x->master->supervisor.packet;
 }
 
-static bool permitted(const struct verification *x, unsigned act, unsigned role)
+static bool verify_permits(const struct verification *x, unsigned act, unsigned role)
 {
 	return probe_permitted(act, role, x->master->supervisor.carrier);
 }
 
 /* ---- what came of it ---- */
 
-static void judge(struct verification *x, const struct probe *p, const char *verdict, bool refused)
+static void verify_judge(
+	struct verification *x, const struct probe *p, const char *verdict, bool refused)
 {
 	struct cell *c = &x->cell[p->act][p->role];
 
@@ -100,44 +101,44 @@ static void judge(struct verification *x, const struct probe *p, const char *ver
 		c->various = true;
 }
 
-static void judge_end(struct verification *x, const struct probe *p, int status)
+static void verify_judge_end(struct verification *x, const struct probe *p, int status)
 {
 	char text[VERDICT_MAX];
 
 	if (p->act == PROBE_HOLD) {
 		if (!p->answered)
-			judge(x, p, "NO PROBE STANDS", false);
+			verify_judge(x, p, "NO PROBE STANDS", false);
 		return;
 	}
 	if (p->refused[0]) {
 		snprintf(text, sizeof(text), "ended by seccomp: %s", p->refused);
-		judge(x, p, text, true);
+		verify_judge(x, p, text, true);
 	} else if (p->answered && p->error == 0) {
 		if (p->act == PROBE_SOCKET_FAMILY)
 			snprintf(text, sizeof(text), "POSSIBLE: family %u", p->variant);
 		else
 			snprintf(text, sizeof(text), "POSSIBLE");
-		judge(x, p, text, false);
+		verify_judge(x, p, text, false);
 	} else if (p->answered) {
 		snprintf(text, sizeof(text), "refused: %s", strerrorname_np(-p->error) ?: "?");
-		judge(x, p, text, true);
+		verify_judge(x, p, text, true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
 		   p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
-		judge(x, p, "no such gate", true);
+		verify_judge(x, p, "no such gate", true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
-		judge(x, p, "ended by seccomp: SIGSYS", true);
+		verify_judge(x, p, "ended by seccomp: SIGSYS", true);
 	} else {
 		snprintf(text, sizeof(text), "NO ANSWER: %s %d",
 			p->late               ? "late"
 			: WIFSIGNALED(status) ? "signal"
 					      : "exit",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		judge(x, p, text, false);
+		verify_judge(x, p, text, false);
 	}
 }
 
 /* The probe stands in its jail: do the live workers of its role stand in the same one? */
-static void compare(struct verification *x, const struct probe *p)
+static void verify_compare(struct verification *x, const struct probe *p)
 {
 	const struct supervisor *s = &x->master->supervisor;
 	char mine[CONFINEMENT_MAX], its[CONFINEMENT_MAX], difference[256], name[32];
@@ -171,9 +172,9 @@ static void compare(struct verification *x, const struct probe *p)
 
 /* ---- one probe ---- */
 
-static void start_more(struct verification *x);
+static void verify_start_more(struct verification *x);
 
-static void violated(void *arg, const struct violation *v)
+static void probe_violated(void *arg, const struct violation *v)
 {
 	struct probe *p = arg;
 
@@ -181,7 +182,7 @@ static void violated(void *arg, const struct violation *v)
 	kill(p->pid, SIGKILL);
 }
 
-static void hang_up(struct probe *p)
+static void probe_hang_up(struct probe *p)
 {
 	if (p->lifeline < 0)
 		return;
@@ -191,7 +192,7 @@ static void hang_up(struct probe *p)
 	p->source = NULL;
 }
 
-static void take(struct probe *p, struct lifeline_packet *packet)
+static void probe_take(struct probe *p, struct lifeline_packet *packet)
 {
 	const struct lifeline_step *step = (const void *)packet->body;
 	const struct lifeline_probe_result *result = (const void *)packet->body;
@@ -204,7 +205,7 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 	case LIFELINE_NOTIFIER:
 		if (p->notifier.fd < 0) {
 			notifier_open(&p->notifier, p->verification->master->loop, packet->fd[0],
-				false, violated, p);
+				false, probe_violated, p);
 			packet->fd[0] = -1;
 		}
 		break;
@@ -214,8 +215,8 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 		p->answered = true;
 		p->error = result->error;
 		if (p->act == PROBE_HOLD) {
-			compare(p->verification, p);
-			hang_up(p);
+			verify_compare(p->verification, p);
+			probe_hang_up(p);
 		}
 		break;
 	default: break;
@@ -223,24 +224,24 @@ static void take(struct probe *p, struct lifeline_packet *packet)
 }
 
 /* Reads what has come; the end of the process is told by SIGCHLD. */
-static void on_lifeline(void *arg, uint32_t events)
+static void probe_on_lifeline(void *arg, uint32_t events)
 {
 	struct probe *p = arg;
-	struct lifeline_packet *packet = packet_buffer(p->verification);
+	struct lifeline_packet *packet = verify_packet(p->verification);
 	int error = 0;
 
 	(void)events;
 	while (p->lifeline >= 0 && (error = lifeline_receive(p->lifeline, false, packet)) == 0) {
-		take(p, packet);
+		probe_take(p, packet);
 		for (unsigned i = 0; i < packet->fds; i++)
 			if (packet->fd[i] >= 0)
 				close(packet->fd[i]);
 	}
 	if (error != 0 && error != -EAGAIN)
-		hang_up(p);
+		probe_hang_up(p);
 }
 
-static void time_is_up(struct timer *t, void *arg)
+static void probe_time_is_up(struct timer *t, void *arg)
 {
 	struct probe *p = arg;
 
@@ -251,7 +252,7 @@ static void time_is_up(struct timer *t, void *arg)
 
 /* At the endpoint of a SIP worker that is in the probe's root folder (that of worker 0, which has
  * no edge to itself), with a token that is good for another. */
-static void aim_at_mesh(
+static void probe_aim_at_mesh(
 	const struct supervisor *s, const struct probe *p, struct lifeline_probe *body)
 {
 	unsigned listener = p->role == PEER_SIP ? 1 : 0, other = listener ? 0 : 1;
@@ -267,7 +268,7 @@ static void aim_at_mesh(
 }
 
 /* Whom and what the act is aimed at. */
-static void aim(struct verification *x, const struct probe *p, struct lifeline_probe *body)
+static void probe_aim(struct verification *x, const struct probe *p, struct lifeline_probe *body)
 {
 	const struct master *m = x->master;
 	const struct supervisor *s = &m->supervisor;
@@ -290,17 +291,18 @@ static void aim(struct verification *x, const struct probe *p, struct lifeline_p
 		snprintf(body->path, sizeof(body->path), "%s", m->config->control_path);
 		break;
 	case PROBE_MESH_NO_TOKEN:
-	case PROBE_MESH_OTHER_TOKEN: aim_at_mesh(s, p, body); break;
+	case PROBE_MESH_OTHER_TOKEN: probe_aim_at_mesh(s, p, body); break;
 	}
 }
 
-static int tell(struct probe *p, enum lifeline_type type, const void *body, size_t size, int fd)
+static int probe_tell(
+	struct probe *p, enum lifeline_type type, const void *body, size_t size, int fd)
 {
 	return lifeline_send(p->lifeline, type, body, size, NULL, 0, &fd, fd >= 0);
 }
 
 /* All that a worker of the role is told before GO, with nothing in it that is secret. */
-static int tell_all(struct verification *x, struct probe *p)
+static int probe_tell_all(struct verification *x, struct probe *p)
 {
 	struct supervisor *s = &x->master->supervisor;
 	const struct account *account = &s->account[p->role];
@@ -319,23 +321,23 @@ static int tell_all(struct verification *x, struct probe *p)
 	int error;
 
 	runtime_root(s->runtime, s->carrier, p->role, 0, welcome.root);
-	error = tell(p, LIFELINE_WELCOME, &welcome, sizeof(welcome), x->page);
+	error = probe_tell(p, LIFELINE_WELCOME, &welcome, sizeof(welcome), x->page);
 	if (error == 0 && role_has(p->role, ROLE_MESSAGES))
-		error = tell(p, LIFELINE_KEYS, &keys, sizeof(keys), -1);
+		error = probe_tell(p, LIFELINE_KEYS, &keys, sizeof(keys), -1);
 	if (error == 0)
-		error = tell(p, LIFELINE_SETTINGS, NULL, 0, s->settings[p->role]);
+		error = probe_tell(p, LIFELINE_SETTINGS, NULL, 0, s->settings[p->role]);
 	if (error == 0 && role_has(p->role, ROLE_USERS))
-		error = tell(p, LIFELINE_USERS, NULL, 0, s->users);
+		error = probe_tell(p, LIFELINE_USERS, NULL, 0, s->users);
 	if (error == 0 && role_has(p->role, ROLE_MESSAGES))
-		error = tell(p, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
-	aim(x, p, &aimed);
+		error = probe_tell(p, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
+	probe_aim(x, p, &aimed);
 	if (error == 0)
-		error = tell(p, LIFELINE_PROBE, &aimed, sizeof(aimed), -1);
+		error = probe_tell(p, LIFELINE_PROBE, &aimed, sizeof(aimed), -1);
 	sodium_memzero(&aimed, sizeof(aimed)); /* a token */
-	return error ? error : tell(p, LIFELINE_GO, NULL, 0, -1);
+	return error ? error : probe_tell(p, LIFELINE_GO, NULL, 0, -1);
 }
 
-static int start_probe(struct verification *x, struct probe *p)
+static int verify_start_probe(struct verification *x, struct probe *p)
 {
 	struct loop *loop = x->master->loop;
 
@@ -346,7 +348,7 @@ static int start_probe(struct verification *x, struct probe *p)
 		.notifier = {.fd = -1}};
 	for (size_t i = 0; i < sizeof(p->step_error) / sizeof(p->step_error[0]); i++)
 		p->step_error[i] = -1;
-	timer_init(&p->timer, time_is_up, p);
+	timer_init(&p->timer, probe_time_is_up, p);
 	int error = spawn_worker(
 		x->master->supervisor.program[p->role], PROBE_INDEX, &p->pid, &p->lifeline);
 	if (error < 0) {
@@ -355,9 +357,9 @@ static int start_probe(struct verification *x, struct probe *p)
 		return error;
 	}
 	loop_set(loop, &p->timer, PROBE_MS);
-	error = loop_add(loop, p->lifeline, EPOLLIN, on_lifeline, p, &p->source);
+	error = loop_add(loop, p->lifeline, EPOLLIN, probe_on_lifeline, p, &p->source);
 	if (error == 0)
-		error = tell_all(x, p);
+		error = probe_tell_all(x, p);
 	if (error < 0) /* its end is judged when it is reaped */
 		kill(p->pid, SIGKILL);
 	return 0;
@@ -366,7 +368,7 @@ static int start_probe(struct verification *x, struct probe *p)
 /* ---- all of them ---- */
 
 /* Goes on to the next act, role and variant. False: there is none. */
-static bool next(struct verification *x)
+static bool verify_next(struct verification *x)
 {
 	if (++x->variant < probe_variants(x->act))
 		return true;
@@ -377,20 +379,20 @@ static bool next(struct verification *x)
 	return ++x->act < PROBE_COUNT;
 }
 
-static bool wanted(const struct verification *x)
+static bool verify_wants(const struct verification *x)
 {
 	const struct supervisor *s = &x->master->supervisor;
 
 	return x->act < PROBE_COUNT && x->role && s->role_count[x->role] &&
-	       (x->act == PROBE_HOLD || !permitted(x, x->act, x->role));
+	       (x->act == PROBE_HOLD || !verify_permits(x, x->act, x->role));
 }
 
-static json_t *text_of(const struct verification *x, unsigned act, unsigned role)
+static json_t *verify_text(const struct verification *x, unsigned act, unsigned role)
 {
 	const struct cell *c = &x->cell[act][role];
 	char text[VERDICT_MAX + 64];
 
-	if (permitted(x, act, role) && act != PROBE_HOLD)
+	if (verify_permits(x, act, role) && act != PROBE_HOLD)
 		return json_string("permitted");
 	if (c->refused < c->tried || c->tried <= 1)
 		snprintf(text, sizeof(text), "%s", c->verdict[0] ? c->verdict : "NOT TRIED");
@@ -402,7 +404,7 @@ static json_t *text_of(const struct verification *x, unsigned act, unsigned role
 	return value ? value : json_string("?");
 }
 
-static json_t *rows_of(struct verification *x)
+static json_t *verify_rows(struct verification *x)
 {
 	const struct supervisor *s = &x->master->supervisor;
 	json_t *rows = json_array(), *row;
@@ -412,7 +414,7 @@ static json_t *rows_of(struct verification *x)
 		row = json_pack("{s:s}", "act", probe_text(act));
 		for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 			if (s->role_count[r])
-				json_object_set_new(row, role_name(r), text_of(x, act, r));
+				json_object_set_new(row, role_name(r), verify_text(x, act, r));
 		json_array_append_new(rows, row);
 	}
 	json_array_foreach (x->live, i, row) {
@@ -429,14 +431,14 @@ static json_t *rows_of(struct verification *x)
 	return rows;
 }
 
-static void end(struct verification *x)
+static void verify_end(struct verification *x)
 {
-	json_t *rows = rows_of(x);
+	json_t *rows = verify_rows(x);
 
 	x->master->verification = NULL;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		for (unsigned act = PROBE_HOLD + 1; act < PROBE_COUNT; act++)
-			if (x->master->supervisor.role_count[r] && !permitted(x, act, r) &&
+			if (x->master->supervisor.role_count[r] && !verify_permits(x, act, r) &&
 				!x->cell[act][r].tried)
 				x->bad++;
 	x->done(x->arg, rows, x->bad);
@@ -447,7 +449,7 @@ static void end(struct verification *x)
 	free(x);
 }
 
-static void start_more(struct verification *x)
+static void verify_start_more(struct verification *x)
 {
 	bool left = false;
 
@@ -455,14 +457,14 @@ static void start_more(struct verification *x)
 		struct probe *p = &x->probe[i];
 
 		while (!p->pid && !x->closing && x->act < PROBE_COUNT) {
-			if (wanted(x) && start_probe(x, p) < 0)
-				judge(x, p, "NOT STARTED", false);
-			next(x);
+			if (verify_wants(x) && verify_start_probe(x, p) < 0)
+				verify_judge(x, p, "NOT STARTED", false);
+			verify_next(x);
 		}
 		left |= p->pid != 0;
 	}
 	if (!left)
-		end(x);
+		verify_end(x);
 }
 
 void verify_reaped(struct master *m, pid_t pid, int status)
@@ -475,18 +477,18 @@ void verify_reaped(struct master *m, pid_t pid, int status)
 		if (p->pid != pid)
 			continue;
 		if (p->lifeline >= 0)
-			on_lifeline(p, EPOLLIN); /* its last words */
-		judge_end(x, p, status);
-		hang_up(p);
+			probe_on_lifeline(p, EPOLLIN); /* its last words */
+		verify_judge_end(x, p, status);
+		probe_hang_up(p);
 		notifier_close(&p->notifier);
 		loop_unset(m->loop, &p->timer);
 		p->pid = 0;
-		start_more(x);
+		verify_start_more(x);
 		return;
 	}
 }
 
-static int listen_at(const struct sockaddr_un *a, socklen_t size, int *out)
+static int verify_listen(const struct sockaddr_un *a, socklen_t size, int *out)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -501,7 +503,7 @@ static int listen_at(const struct sockaddr_un *a, socklen_t size, int *out)
 	return 0;
 }
 
-static int prepare(struct verification *x)
+static int verify_prepare(struct verification *x)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	unsigned char random[8];
@@ -516,7 +518,7 @@ static int prepare(struct verification *x)
 	snprintf(x->abstract_name, sizeof(x->abstract_name), "@sipward-probe-%s", hex);
 	memcpy(a.sun_path, x->abstract_name, strlen(x->abstract_name));
 	a.sun_path[0] = '\0';
-	return listen_at(&a,
+	return verify_listen(&a,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(x->abstract_name)),
 		&x->abstract);
 }
@@ -535,7 +537,7 @@ int verify_start(struct master *m, verify_done done, void *arg)
 	x->act = PROBE_HOLD;
 	x->gate = gate_exists();
 	x->live = json_array();
-	int error = prepare(x);
+	int error = verify_prepare(x);
 	if (error < 0) {
 		log_error("sandbox-prepare", "error=\"%s\"", error_text(error));
 		if (x->page >= 0)
@@ -548,7 +550,7 @@ int verify_start(struct master *m, verify_done done, void *arg)
 	}
 	m->verification = x;
 	log_info("sandbox-verify", "begins=yes");
-	start_more(x);
+	verify_start_more(x);
 	return 0;
 }
 
@@ -567,10 +569,10 @@ void verify_close(struct master *m)
 		kill(p->pid, SIGKILL);
 		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		hang_up(p);
+		probe_hang_up(p);
 		notifier_close(&p->notifier);
 		loop_unset(m->loop, &p->timer);
 		p->pid = 0;
 	}
-	end(x);
+	verify_end(x);
 }

@@ -21,7 +21,8 @@
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
 /* Why the end speaks against what was in hand. False: it does not. */
-static bool reason_of(const struct worker_slot *w, int status, char buffer[QUARANTINE_REASON_SIZE])
+static bool death_cause_reason(
+	const struct worker_slot *w, int status, char buffer[QUARANTINE_REASON_SIZE])
 {
 	if (WIFEXITED(status)) {
 		snprintf(buffer, QUARANTINE_REASON_SIZE, "exit-%d", WEXITSTATUS(status));
@@ -57,8 +58,8 @@ void death_cause_tell_all(struct supervisor *s)
 			death_cause_tell(&s->worker[i]);
 }
 
-static void keep(struct worker_slot *w, enum evidence_kind kind, const unsigned char *bytes,
-	size_t size, const char *reason)
+static void death_cause_keep(struct worker_slot *w, enum evidence_kind kind,
+	const unsigned char *bytes, size_t size, const char *reason)
 {
 	struct supervisor *s = w->supervisor;
 	char name[QUARANTINE_WORKER_SIZE], text[FINGERPRINT_TEXT_SIZE];
@@ -85,13 +86,13 @@ void death_cause_record(struct worker_slot *w, int status)
 	size_t size;
 
 	if (w->supervisor->quarantine && role_has(w->role, ROLE_MESSAGES) &&
-		reason_of(w, status, reason)) {
+		death_cause_reason(w, status, reason)) {
 		int error = evidence_read(&w->page->work, &kind, buffer, &size);
 
 		if (error == -ENOENT)
 			error = evidence_read(&w->page->stream, &kind, buffer, &size);
 		if (error == 0)
-			keep(w, kind, buffer, size, reason);
+			death_cause_keep(w, kind, buffer, size, reason);
 		else if (error == -EBADMSG)
 			log_warn("hand-unreadable", "peer=%s-%u", role_name(w->role), w->index);
 	}

@@ -25,7 +25,7 @@ void outbox_init(struct outbox *o)
 	o->last = &o->first;
 }
 
-static void packet_free(struct outbox_packet *p)
+static void outbox_packet_free(struct outbox_packet *p)
 {
 	if (p->fd >= 0)
 		close(p->fd);
@@ -56,7 +56,7 @@ int outbox_send(struct outbox *o, int lifeline, enum lifeline_type type, const v
 		if (p->fd < 0) {
 			int error = -errno;
 
-			packet_free(p);
+			outbox_packet_free(p);
 			return error;
 		}
 	}
@@ -81,7 +81,7 @@ int outbox_flush(struct outbox *o, int lifeline)
 		if (!o->first)
 			o->last = &o->first;
 		o->count--;
-		packet_free(p);
+		outbox_packet_free(p);
 	}
 	return 0;
 }
@@ -92,7 +92,7 @@ void outbox_clear(struct outbox *o)
 		struct outbox_packet *p = o->first;
 
 		o->first = p->next;
-		packet_free(p);
+		outbox_packet_free(p);
 	}
 	outbox_init(o);
 }

@@ -28,7 +28,7 @@ struct quarantine {
 
 /* ---- names ---- */
 
-static void name_of(const struct poison *p, char buffer[QUARANTINE_NAME_MAX])
+static void quarantine_name(const struct poison *p, char buffer[QUARANTINE_NAME_MAX])
 {
 	char print[FINGERPRINT_TEXT_SIZE];
 
@@ -38,7 +38,7 @@ static void name_of(const struct poison *p, char buffer[QUARANTINE_NAME_MAX])
 }
 
 /* A word of letters, digits and hyphens that fits. */
-static bool take_word(struct str s, char *buffer, size_t size)
+static bool quarantine_take_word(struct str s, char *buffer, size_t size)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
@@ -47,7 +47,7 @@ static bool take_word(struct str s, char *buffer, size_t size)
 	return s.n && str_copy(s, buffer, size) == 0;
 }
 
-static bool take_name(const char *name, struct poison *out)
+static bool quarantine_take_name(const char *name, struct poison *out)
 {
 	struct str rest = str_of(name), field[FIELDS];
 	uint64_t time;
@@ -61,8 +61,8 @@ static bool take_name(const char *name, struct poison *out)
 	}
 	*out = (struct poison){.stored = true};
 	if (str_number(field[0], TIME_MAX, &time) < 0 ||
-		!take_word(field[2], out->worker, sizeof(out->worker)) ||
-		!take_word(field[3], out->reason, sizeof(out->reason)))
+		!quarantine_take_word(field[2], out->worker, sizeof(out->worker)) ||
+		!quarantine_take_word(field[3], out->reason, sizeof(out->reason)))
 		return false;
 	out->time = (int64_t)time;
 	for (unsigned k = EVIDENCE_NOTHING + 1; k < EVIDENCE_KIND_COUNT; k++)
@@ -76,7 +76,7 @@ static bool take_name(const char *name, struct poison *out)
 
 /* ---- files ---- */
 
-static int read_file(int folder, const char *name, unsigned char *buffer, size_t *size)
+static int quarantine_read_file(int folder, const char *name, unsigned char *buffer, size_t *size)
 {
 	struct stat st;
 	int error;
@@ -91,7 +91,8 @@ static int read_file(int folder, const char *name, unsigned char *buffer, size_t
 	return error;
 }
 
-static int write_file(int folder, const char *name, const unsigned char *bytes, size_t size)
+static int quarantine_write_file(
+	int folder, const char *name, const unsigned char *bytes, size_t size)
 {
 	int error = 0;
 
@@ -113,7 +114,7 @@ static int write_file(int folder, const char *name, const unsigned char *bytes, 
 
 /* ---- the list ---- */
 
-static bool same(const struct fingerprint *a, const struct fingerprint *b)
+static bool fingerprint_same(const struct fingerprint *a, const struct fingerprint *b)
 {
 	return a->kind == b->kind && memcmp(a->byte, b->byte, sizeof(a->byte)) == 0;
 }
@@ -123,7 +124,7 @@ int quarantine_remove(struct quarantine *q, size_t i)
 	char name[QUARANTINE_NAME_MAX];
 	int error = 0;
 
-	name_of(&q->poison[i], name);
+	quarantine_name(&q->poison[i], name);
 	if (q->poison[i].stored && unlinkat(q->fd, name, 0) < 0 && errno != ENOENT) {
 		error = -errno;
 		log_error("quarantine-remove", "file=%s error=\"%s\"", name, error_text(error));
@@ -147,7 +148,7 @@ int quarantine_clear(struct quarantine *q)
 
 /* Who makes room: the oldest of those that are kept for analysis only, or where there is none the
  * oldest. A worker that dies of its state must not have what is refused let in again. */
-static size_t least(const struct quarantine *q)
+static size_t quarantine_least(const struct quarantine *q)
 {
 	for (size_t i = 0; i < q->count; i++)
 		if (!fingerprint_refusable(&q->poison[i].print))
@@ -156,13 +157,13 @@ static size_t least(const struct quarantine *q)
 }
 
 /* Where it belongs by its time; another one makes room. */
-static struct poison *insert(struct quarantine *q, const struct poison *p)
+static struct poison *quarantine_insert(struct quarantine *q, const struct poison *p)
 {
 	size_t at;
 
 	if (q->count == QUARANTINE_MAX) {
 		count(QUARANTINE_REMOVED);
-		quarantine_remove(q, least(q));
+		quarantine_remove(q, quarantine_least(q));
 	}
 	for (at = q->count; at > 0 && q->poison[at - 1].time > p->time; at--)
 		q->poison[at] = q->poison[at - 1];
@@ -171,13 +172,14 @@ static struct poison *insert(struct quarantine *q, const struct poison *p)
 	return &q->poison[at];
 }
 
-static int store(struct quarantine *q, struct poison *p, const unsigned char *bytes, size_t size)
+static int quarantine_store(
+	struct quarantine *q, struct poison *p, const unsigned char *bytes, size_t size)
 {
 	char name[QUARANTINE_NAME_MAX];
 	int error;
 
-	name_of(p, name);
-	error = write_file(q->fd, name, bytes, size);
+	quarantine_name(p, name);
+	error = quarantine_write_file(q->fd, name, bytes, size);
 	p->stored = error == 0;
 	if (error < 0) {
 		count(QUARANTINE_NOT_KEPT);
@@ -194,26 +196,26 @@ int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigne
 
 	fingerprint_of(kind, bytes, size, &p.print);
 	for (size_t i = 0; i < q->count; i++)
-		if (same(&q->poison[i].print, &p.print)) {
+		if (fingerprint_same(&q->poison[i].print, &p.print)) {
 			struct poison *again = &q->poison[i];
 
 			again->deaths++;
 			*out = again;
 			return again->stored ? 0
-			                     : store(q, again, bytes,
+			                     : quarantine_store(q, again, bytes,
 						       size); /* there may be room by now */
 		}
 	/* A clock that went back: the newest is the last all the same, or it might be the first to
 	 * go. */
 	if (q->count && p.time < q->poison[q->count - 1].time)
 		p.time = q->poison[q->count - 1].time;
-	if (!take_word(str_of(worker), p.worker, sizeof(p.worker)) ||
-		!take_word(str_of(reason), p.reason, sizeof(p.reason)))
+	if (!quarantine_take_word(str_of(worker), p.worker, sizeof(p.worker)) ||
+		!quarantine_take_word(str_of(reason), p.reason, sizeof(p.reason)))
 		return -EINVAL;
 	count(QUARANTINED);
 	/* in this order: whom it replaces leaves room on the disk */
-	*out = added = insert(q, &p);
-	return store(q, added, bytes, size);
+	*out = added = quarantine_insert(q, &p);
+	return quarantine_store(q, added, bytes, size);
 }
 
 size_t quarantine_count(const struct quarantine *q)
@@ -257,12 +259,12 @@ int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer,
 
 	if (!p->stored)
 		return -ENOENT;
-	name_of(p, name);
-	error = read_file(q->fd, name, buffer, size);
+	quarantine_name(p, name);
+	error = quarantine_read_file(q->fd, name, buffer, size);
 	if (error < 0)
 		return error;
 	fingerprint_of((enum evidence_kind)p->print.kind, buffer, *size, &print);
-	return same(&print, &p->print) ? 0 : -EBADMSG;
+	return fingerprint_same(&print, &p->print) ? 0 : -EBADMSG;
 }
 
 void quarantine_list(const struct quarantine *q, struct lifeline_quarantine *out)
@@ -276,26 +278,28 @@ void quarantine_list(const struct quarantine *q, struct lifeline_quarantine *out
 /* ---- opening ---- */
 
 /* One file of the folder. */
-static void load(struct quarantine *q, const char *name)
+static void quarantine_load(struct quarantine *q, const char *name)
 {
 	static unsigned char buffer[EVIDENCE_MAX];
 	struct poison p;
 	struct fingerprint print;
 	char again[QUARANTINE_NAME_MAX];
 	size_t size;
-	int error = take_name(name, &p) ? read_file(q->fd, name, buffer, &size) : -EINVAL;
+	int error = quarantine_take_name(name, &p)
+	                    ? quarantine_read_file(q->fd, name, buffer, &size)
+	                    : -EINVAL;
 
 	if (error == 0) {
 		fingerprint_of((enum evidence_kind)p.print.kind, buffer, size, &print);
-		error = same(&print, &p.print) ? 0 : -EBADMSG;
+		error = fingerprint_same(&print, &p.print) ? 0 : -EBADMSG;
 		p.print = print;
-		name_of(&p, again);
+		quarantine_name(&p, again);
 		/* One spelling each, so that it is found again. */
 		if (error == 0 && strcmp(again, name) != 0)
 			error = -EINVAL;
 	}
 	for (size_t i = 0; error == 0 && i < q->count; i++)
-		if (same(&q->poison[i].print, &p.print))
+		if (fingerprint_same(&q->poison[i].print, &p.print))
 			error = -EEXIST;
 	if (error == -EEXIST) {
 		unlinkat(q->fd, name,
@@ -312,10 +316,10 @@ static void load(struct quarantine *q, const char *name)
 		unlinkat(q->fd, name, 0);
 		return;
 	}
-	insert(q, &p);
+	quarantine_insert(q, &p);
 }
 
-static int load_all(struct quarantine *q)
+static int quarantine_load_all(struct quarantine *q)
 {
 	int fd = openat(q->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
@@ -332,7 +336,7 @@ static int load_all(struct quarantine *q)
 	while ((entry = readdir(folder)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 			strcmp(entry->d_name, NEW_FILE) != 0)
-			load(q, entry->d_name);
+			quarantine_load(q, entry->d_name);
 	closedir(folder);
 	return 0;
 }
@@ -358,7 +362,7 @@ int quarantine_open(struct quarantine **out, int directory)
 			error = -errno;
 	}
 	if (error == 0)
-		error = load_all(q);
+		error = quarantine_load_all(q);
 	if (error < 0) {
 		log_error("quarantine-open", "folder=" FOLDER " error=\"%s\"", error_text(error));
 		quarantine_close(q);

@@ -32,7 +32,7 @@
 #define PACKETS_LAST 4096
 
 /* One line to stderr, with nothing in it that could pass for another line. */
-static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
+static void worker_pass_log(struct worker_slot *w, const struct lifeline_packet *p)
 {
 	const char *text = (const char *)p->body + sizeof(struct lifeline_log);
 	size_t n = p->size - sizeof(struct lifeline_log);
@@ -53,7 +53,7 @@ static void pass_log(struct worker_slot *w, const struct lifeline_packet *p)
 		count(WORKER_LOG_DROPPED);
 }
 
-static void became_ready(struct worker_slot *w)
+static void worker_became_ready(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -73,12 +73,12 @@ static void became_ready(struct worker_slot *w)
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only
  * what it leaves behind counts. */
-static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
+static bool worker_take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
 	switch (p->type) {
-	case LIFELINE_LOG: pass_log(w, p); return true;
+	case LIFELINE_LOG: worker_pass_log(w, p); return true;
 	case LIFELINE_STEP: {
 		bool sane = jail_report_step(w, (const void *)p->body);
 
@@ -104,7 +104,7 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 			return true;
 		if (w->state != WORKER_STARTING || w->waits_for_edges)
 			return false;
-		became_ready(w);
+		worker_became_ready(w);
 		return true;
 	case LIFELINE_ACK:
 		if (w->role != PEER_SIP || s->carrier != CARRIER_ZEROMQ)
@@ -119,7 +119,7 @@ static bool take_packet(struct worker_slot *w, struct lifeline_packet *p, bool l
 	}
 }
 
-static void take_packets(struct worker_slot *w, unsigned most, bool last)
+static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -129,7 +129,7 @@ static void take_packets(struct worker_slot *w, unsigned most, bool last)
 		if (error == -EAGAIN)
 			return;
 		if (error == 0) {
-			if (!take_packet(w, s->packet, last))
+			if (!worker_take_packet(w, s->packet, last))
 				error = -EBADMSG;
 			for (unsigned i = 0; i < s->packet->fds; i++)
 				if (s->packet->fd[i] >= 0)
@@ -161,7 +161,7 @@ static void take_packets(struct worker_slot *w, unsigned most, bool last)
 	}
 }
 
-static void lifeline_event(void *arg, uint32_t events)
+static void worker_on_lifeline(void *arg, uint32_t events)
 {
 	struct worker_slot *w = arg;
 
@@ -173,10 +173,10 @@ static void lifeline_event(void *arg, uint32_t events)
 		worker_watch(w);
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		take_packets(w, PACKETS_PER_TURN, false);
+		worker_take_packets(w, PACKETS_PER_TURN, false);
 }
 
-static void back_off(struct worker_slot *w)
+static void worker_back_off(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 	uint64_t delay = BACKOFF_FIRST_MS;
@@ -193,7 +193,7 @@ static void back_off(struct worker_slot *w)
 		listen_suspend(s->listen, w->index);
 }
 
-static void spawn(struct worker_slot *w)
+static void worker_spawn(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 	int error = 0;
@@ -205,7 +205,7 @@ static void spawn(struct worker_slot *w)
 	if (error < 0) {
 		log_error("worker-spawn", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
 			error_text(error));
-		back_off(w);
+		worker_back_off(w);
 		return;
 	}
 	w->incarnation = state_next_life(s->lives);
@@ -224,7 +224,7 @@ static void spawn(struct worker_slot *w)
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
 		(int)w->pid, w->incarnation);
-	error = loop_add(s->loop, w->lifeline, EPOLLIN, lifeline_event, w, &w->source);
+	error = loop_add(s->loop, w->lifeline, EPOLLIN, worker_on_lifeline, w, &w->source);
 	if (error < 0) {
 		log_error("worker-watch", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
 			error_text(error));
@@ -234,7 +234,7 @@ static void spawn(struct worker_slot *w)
 	configure_worker(w);
 }
 
-static void timer_fired(struct timer *t, void *arg)
+static void worker_timer_fired(struct timer *t, void *arg)
 {
 	struct worker_slot *w = arg;
 
@@ -242,7 +242,7 @@ static void timer_fired(struct timer *t, void *arg)
 	switch (w->state) {
 	case WORKER_DOWN:
 		if (!w->supervisor->stopping)
-			spawn(w);
+			worker_spawn(w);
 		break;
 	case WORKER_STARTING:
 		if (w->waits_for_edges) {
@@ -257,15 +257,15 @@ static void timer_fired(struct timer *t, void *arg)
 	}
 }
 
-static void stop_next(struct supervisor *s);
+static void supervise_stop_next(struct supervisor *s);
 
-static void died(struct worker_slot *w, int status)
+static void worker_died(struct worker_slot *w, int status)
 {
 	struct supervisor *s = w->supervisor;
 	bool was_ready = w->ready != 0,
 	     asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
 
-	take_packets(w, PACKETS_LAST, true);
+	worker_take_packets(w, PACKETS_LAST, true);
 	if (WIFSIGNALED(status))
 		snprintf(w->last_end, sizeof(w->last_end), "signal %d (%s)", WTERMSIG(status),
 			sigabbrev_np(WTERMSIG(status)) ?: "?");
@@ -301,9 +301,9 @@ static void died(struct worker_slot *w, int status)
 	if (s->stopping)
 		return;
 	if (was_ready)
-		spawn(w);
+		worker_spawn(w);
 	else
-		back_off(w);
+		worker_back_off(w);
 }
 
 void supervise_reap(struct supervisor *s)
@@ -318,16 +318,16 @@ void supervise_reap(struct supervisor *s)
 			(s->worker[i].state == WORKER_DOWN || s->worker[i].pid != pid))
 			i++;
 		if (i < s->count)
-			died(&s->worker[i], status);
+			worker_died(&s->worker[i], status);
 		else if (s->stranger)
 			s->stranger(s->arg, pid, status);
 	}
 	if (s->stopping)
-		stop_next(s);
+		supervise_stop_next(s);
 }
 
 /* Tells the workers of the next role to stop when all of those before have left. */
-static void stop_next(struct supervisor *s)
+static void supervise_stop_next(struct supervisor *s)
 {
 	for (; s->stop_stage < ROLE_COUNT; s->stop_stage++) {
 		unsigned left = 0;
@@ -354,7 +354,7 @@ static void stop_next(struct supervisor *s)
 	loop_set(s->loop, &s->stop_timer, 0);
 }
 
-static void all_stopped(struct timer *t, void *arg)
+static void supervise_all_left(struct timer *t, void *arg)
 {
 	struct supervisor *s = arg;
 
@@ -375,10 +375,10 @@ void supervise_stop(struct supervisor *s, bool now)
 			worker_kill(&s->worker[i], "stop-now");
 	}
 	if (first)
-		stop_next(s);
+		supervise_stop_next(s);
 }
 
-static int make_page(struct worker_slot *w)
+static int worker_make_page(struct worker_slot *w)
 {
 	w->page_fd = memfd_create("sipward-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (w->page_fd < 0)
@@ -395,7 +395,7 @@ static int make_page(struct worker_slot *w)
 	return 0;
 }
 
-static int make_worker(struct supervisor *s, unsigned role, unsigned index)
+static int supervise_make_worker(struct supervisor *s, unsigned role, unsigned index)
 {
 	struct worker_slot *w = &s->worker[s->count];
 	int error;
@@ -408,9 +408,9 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 		.endpoint = -1,
 		.notifier = {.fd = -1}};
 	outbox_init(&w->outbox);
-	timer_init(&w->timer, timer_fired, w);
+	timer_init(&w->timer, worker_timer_fired, w);
 	s->count++;
-	error = make_page(w);
+	error = worker_make_page(w);
 	if (error < 0)
 		log_error("worker-page", "error=\"%s\"", error_text(error));
 	if (error == 0 && role == PEER_SIP && s->carrier == CARRIER_ZEROMQ)
@@ -419,7 +419,7 @@ static int make_worker(struct supervisor *s, unsigned role, unsigned index)
 }
 
 /* What edges over ZeroMQ need: tokens, and a root folder for each worker that connects. */
-static int make_edges(struct supervisor *s)
+static int supervise_make_edges(struct supervisor *s)
 {
 	int error = edge_tokens_new(
 		&s->tokens, s->role_count[PEER_TRANSPORT], s->role_count[PEER_SIP]);
@@ -442,7 +442,7 @@ int supervise_open(struct supervisor *s)
 
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		n += s->role_count[r];
-	timer_init(&s->stop_timer, all_stopped, s);
+	timer_init(&s->stop_timer, supervise_all_left, s);
 	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
 	s->packet = malloc(sizeof(*s->packet));
 	if (!s->worker || !s->packet)
@@ -453,9 +453,9 @@ int supervise_open(struct supervisor *s)
 		error = runtime_mesh(s->runtime);
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
 		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
-			error = make_worker(s, r, i);
+			error = supervise_make_worker(s, r, i);
 	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
-		error = make_edges(s);
+		error = supervise_make_edges(s);
 	if (error < 0)
 		supervise_close(s);
 	return error;
@@ -468,7 +468,7 @@ void supervise_start(struct supervisor *s)
 	for (unsigned r = ROLE_COUNT - 1; r >= ROLE_FIRST; r--)
 		for (unsigned i = 0; i < s->count; i++)
 			if (s->worker[i].role == r)
-				spawn(&s->worker[i]);
+				worker_spawn(&s->worker[i]);
 	watchdog_start(s);
 }
 

@@ -24,7 +24,7 @@
 
 /* Milliseconds of processor time that a process has used: of its clock, whose number the C library
  * would ask the kernel to confirm. */
-static uint64_t cpu_ms(pid_t pid)
+static uint64_t watchdog_cpu_ms(pid_t pid)
 {
 	const clockid_t clock = (clockid_t)((~(unsigned)pid << 3) |
 					    2); /* CPUCLOCK_SCHED of the whole process */
@@ -35,15 +35,15 @@ static uint64_t cpu_ms(pid_t pid)
 	               : (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void question(struct worker_slot *w, uint64_t now)
+static void watchdog_question(struct worker_slot *w, uint64_t now)
 {
 	w->pinged = now;
-	w->pinged_cpu = cpu_ms(w->pid);
+	w->pinged_cpu = watchdog_cpu_ms(w->pid);
 	w->waiting = true;
 	worker_tell(w, LIFELINE_PING, NULL, 0, -1);
 }
 
-static void look(struct worker_slot *w, uint64_t now)
+static void watchdog_look(struct worker_slot *w, uint64_t now)
 {
 	uint64_t progress = __atomic_load_n(&w->page->progress, __ATOMIC_RELAXED),
 		 moved = progress - w->seen;
@@ -59,7 +59,7 @@ static void look(struct worker_slot *w, uint64_t now)
 	if (w->waiting) {
 		w->hangs++;
 		count(WORKER_HANGS);
-		uint64_t used = cpu_ms(w->pid) - w->pinged_cpu;
+		uint64_t used = watchdog_cpu_ms(w->pid) - w->pinged_cpu;
 		log_error("worker-hangs",
 			"peer=%s-%u pid=%d incarnation=%u silent_ms=%llu cpu_ms=%llu",
 			role_name(w->role), w->index, (int)w->pid, w->incarnation,
@@ -69,10 +69,10 @@ static void look(struct worker_slot *w, uint64_t now)
 	}
 	bool pending = w->role == PEER_TRANSPORT && listen_pending(w->supervisor->listen, w->index);
 	if (!w->idle || pending || now - w->pinged >= WATCHDOG_IDLE_MS)
-		question(w, now);
+		watchdog_question(w, now);
 }
 
-static void look_at_all(struct timer *t, void *arg)
+static void watchdog_look_at_all(struct timer *t, void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t now = loop_now(s->loop);
@@ -81,11 +81,11 @@ static void look_at_all(struct timer *t, void *arg)
 	loop_set(s->loop, t, WATCHDOG_MS);
 	for (unsigned i = 0; i < s->count; i++)
 		if (s->worker[i].state == WORKER_READY)
-			look(&s->worker[i], now);
+			watchdog_look(&s->worker[i], now);
 }
 
 void watchdog_start(struct supervisor *s)
 {
-	timer_init(&s->watchdog, look_at_all, s);
+	timer_init(&s->watchdog, watchdog_look_at_all, s);
 	loop_set(s->loop, &s->watchdog, WATCHDOG_MS);
 }
