@@ -28,11 +28,12 @@ enum evidence_kind {
 const char *evidence_kind_name(unsigned kind);
 
 struct crash_evidence {
-	uint64_t what; /* enum hand_kind << 32 | bytes; 0: nothing */
+	uint64_t what; /* enum evidence_kind << 32 | bytes; 0: nothing */
 	unsigned char byte[EVIDENCE_MAX];
 };
 
-/* n bytes at p are being worked on from now on; of more than HAND_MAX only the first are copied. */
+/* n bytes at p are being worked on from now on; of more than EVIDENCE_MAX only the first are
+ * copied. */
 static inline void evidence_take(
 	struct crash_evidence *h, enum evidence_kind kind, const void *p, size_t n)
 {
@@ -53,8 +54,8 @@ static inline void evidence_drop(struct crash_evidence *h)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* For the master, which believes nothing that stands there: copies the bytes into room and sets
- * *kind and *size (1 to HAND_MAX). 0; -ENOENT: nothing was in hand; -EBADMSG: what stands there
+/* For the master, which believes nothing that stands there: copies the bytes into buffer and sets
+ * *kind and *size (1 to EVIDENCE_MAX). 0; -ENOENT: nothing was in hand; -EBADMSG: what stands there
  * makes no sense. */
 int evidence_read(const struct crash_evidence *h, enum evidence_kind *kind,
 	unsigned char buffer[EVIDENCE_MAX], size_t *size);

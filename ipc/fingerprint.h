@@ -26,14 +26,14 @@
 /* Crosses process borders. */
 struct fingerprint {
 	uint8_t byte[FINGERPRINT_SIZE]; /* BLAKE2b of the kind and the bytes */
-	uint32_t size;                  /* of the bytes, 1 to HAND_MAX */
-	uint8_t kind;                   /* enum hand_kind */
+	uint32_t size;                  /* of the bytes, 1 to EVIDENCE_MAX */
+	uint8_t kind;                   /* enum evidence_kind */
 	uint8_t zero[3];
 };
 _Static_assert(sizeof(struct fingerprint) == 24, "crosses process borders");
 
 void fingerprint_of(enum evidence_kind kind, const void *p, size_t n, struct fingerprint *out);
-/* In hexadecimal; returns room. */
+/* In hexadecimal; returns buffer. */
 const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRINT_TEXT_SIZE]);
 /* Whether such bytes are refused: messages, and pieces of a stream that are long enough. Records
  * are not: what they are about is a state, which died with the worker. */
@@ -59,6 +59,16 @@ static inline bool refusals_refuse(struct refusals *r, enum evidence_kind kind, 
 {
 	return r->count && (r->sizes[bytes.n / 64 % 16] >> bytes.n % 64 & 1) &&
 	       refusals_look(r, kind, bytes, source, now);
+}
+/* Before bytes are touched: false where they are to be refused, as above; otherwise they are
+ * recorded as what this worker has in hand, until evidence_drop. */
+static inline bool refusals_let_in(struct refusals *r, struct crash_evidence *hand,
+	enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
+{
+	if (refusals_refuse(r, kind, bytes, source, now))
+		return false;
+	evidence_take(hand, kind, bytes.p, bytes.n);
+	return true;
 }
 
 #endif

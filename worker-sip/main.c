@@ -107,13 +107,11 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 
 	if (type == RECORD_MESSAGE)
 		raw = message_raw_unchecked(data, size);
-	if (raw.n &&
-		refusals_refuse(&sip->refusals, EVIDENCE_MESSAGE, raw, NULL, loop_now(sip->loop)))
-		return;
-	if (raw.n)
-		evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
-	else
+	if (!raw.n)
 		evidence_take(&counters_page->work, EVIDENCE_RECORD, data, size);
+	else if (!refusals_let_in(&sip->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw, NULL,
+			 loop_now(sip->loop)))
+		return;
 	crash_hook("sip", raw);
 	if (!take_record(sip, peer, type, data, size))
 		mesh_refused(sip->mesh, peer, type, size);

@@ -93,12 +93,11 @@ static size_t stream_take(struct stream *s, const char *buffer, size_t size)
 
 	if (!s->framing && (parse_keepalive(buffer, size) || stream_awaits_more(s, buffer, size)))
 		return stream_take_messages(s, buffer, size);
-	if (refusals_refuse(&t->refusals, EVIDENCE_STREAM, (struct str){buffer, size},
-		    &s->node.flow.peer, loop_now(t->loop))) {
+	if (!refusals_let_in(&t->refusals, &counters_page->stream, EVIDENCE_STREAM,
+		    (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
 		stream_finish(s);
 		return size;
 	}
-	evidence_take(&counters_page->stream, EVIDENCE_STREAM, buffer, size);
 	crash_hook("stream", (struct str){buffer, size});
 	done = stream_take_messages(s, buffer, size);
 	evidence_drop(&counters_page->stream);

@@ -239,9 +239,9 @@ static void to_sip_forward(
 void to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
-	if (refusals_refuse(&t->refusals, EVIDENCE_MESSAGE, raw, &flow->peer, loop_now(t->loop)))
+	if (!refusals_let_in(&t->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw, &flow->peer,
+		    loop_now(t->loop)))
 		return;
-	evidence_take(&counters_page->work, EVIDENCE_MESSAGE, raw.p, raw.n);
 	crash_hook("transport", raw);
 	to_sip_forward(t, flow, received_ns, raw);
 	evidence_drop(&counters_page->work);

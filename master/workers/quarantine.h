@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-/* The most that are kept; with HAND_MAX a bound of 16 MB on disk. */
+/* The most that are kept; with EVIDENCE_MAX a bound of 16 MB on disk. */
 #define QUARANTINE_MAX FINGERPRINTS_MAX
 #define QUARANTINE_NAME_MAX 120
 #define QUARANTINE_WORKER_SIZE 20
@@ -40,8 +40,8 @@ struct quarantine;
 int quarantine_open(struct quarantine **out, int directory);
 void quarantine_close(struct quarantine *q); /* NULL is a no-op */
 
-/* Keeps size bytes (1 to HAND_MAX), or counts one more death where they are kept already. *out is
- * valid until the next call. 0; -errno: there is no file of it, but it is listed all the same.
+/* Keeps size bytes (1 to EVIDENCE_MAX), or counts one more death where they are kept already. *out
+ * is valid until the next call. 0; -errno: there is no file of it, but it is listed all the same.
  * Logged and counted. */
 int quarantine_keep(struct quarantine *q, enum evidence_kind kind, const unsigned char *bytes,
 	size_t size, const char *worker, const char *reason, int64_t time,
@@ -53,7 +53,8 @@ const struct poison *quarantine_at(const struct quarantine *q, size_t i);
 /* The one whose fingerprint begins with these hexadecimal digits. -EINVAL: too few, or no such
  * digits; -ENOENT; -ENOTUNIQ. */
 int quarantine_find(const struct quarantine *q, const char *digits, size_t *i);
-/* Its bytes; room has HAND_MAX. -ENOENT: there is no file; -EBADMSG: it is not what it was. */
+/* Its bytes; buffer has EVIDENCE_MAX. -ENOENT: there is no file; -EBADMSG: it is not what it was.
+ */
 int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer, size_t *size);
 /* Removes one, or all of them: files and list. -errno: a file could not be removed; it is not
  * refused any more until the next start. */
