@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A list that each section with a title has by default: libconfuse hands its value to file_take_value
- * when the section begins, which is the only way to learn that line. */
+/* A list that each section with a title has by default: libconfuse hands its value to
+ * file_take_value when the section begins, which is the only way to learn that line. */
 #define BEGINS "--begins"
 /* Braces within braces: three levels mean something. */
 #define NESTING_MAX 16
