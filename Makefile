@@ -174,7 +174,7 @@ run: deps
 	@deploy/run-demo $(BUILD)/bin
 
 test: deps
-	@$(MAKE) --no-print-directory -s -j2 all unit hook
+	@$(MAKE) --no-print-directory -s -j2 all unit hook doc
 	@tests/run --build $(BUILD)
 
 # calls to a Kamailio over TLS; part of `make test` too where it is there, but not installed for
@@ -304,10 +304,21 @@ bench-tls:
 	@$(BUILD)/bench/tls
 	@tests/bench/register-tls $(BUILD)/bin
 
+# the man pages, from the tables and the hand-written parts in doc/*.in
+MAN := $(patsubst doc/%.in,$(BUILD)/man/%,$(wildcard doc/*.[1-8].in))
+$(MAN) &: doc/make-man $(wildcard doc/*.[1-8].in) ipc/options.def ipc/roles.def ipc/commands.def \
+		common/counters.def
+	$(call say,man pages)
+	$(Q)CC="$(CC)" doc/make-man --version $(VERSION) --to $(BUILD)/man
+doc: $(MAN)
+
 PREFIX ?= /usr/local
-install: all
+install: all doc
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
 	install -m 0755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/sbin
+	for page in $(MAN); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
 	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || \
 		install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
 
@@ -334,7 +345,7 @@ format:
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
-.PHONY: all clean deps hook run test test-load test-asan test-browser test-peers valgrind \
+.PHONY: all clean deps doc hook run test test-load test-asan test-browser test-peers valgrind \
 	fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
 	check-format check-static compile_commands.json format install unit unit-test \
 	$(PARTS:%=objects-%) $(FUZZ_ALL:%=smoke-%)

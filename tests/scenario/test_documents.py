@@ -1,0 +1,143 @@
+"""The man pages and the packaged config file: they say all that the tables say, and nothing else."""
+import os, pathlib, re, subprocess, tempfile, unittest
+
+from gateway import BIN
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGES = ("sipward.8", "sipward.conf.5", "sipwardctl.8")
+
+
+def preprocessed(header, macros):
+    """The text of a table after the preprocessor, with "ROW" before each row."""
+    source = "".join(f"#define {m}(...) ROW {m}(__VA_ARGS__)\n" for m in macros)
+    done = subprocess.run(
+        ["gcc", "-E", "-P", "-I.", "-x", "c", "-"],
+        input=source + f'#include "{header}"\n',
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return done.stdout
+
+
+def options():
+    """Every option as (section, name, default or None)."""
+    text = preprocessed("ipc/options.def", ("OPTION", "OWN_OPTION"))
+    text = re.sub(r'"\s*"', "", text)
+    for section, name, rest in re.findall(
+        r'ROW \w+ *\((\w+), "([^"]+)",(.*?)(?=ROW|\Z)', text, re.S
+    ):
+        preset = re.search(r'DEFAULT\("([^"]*)"\)', rest)
+        yield section, name, preset and preset.group(1)
+
+
+class Documents(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        subprocess.run(
+            [ROOT / "doc/make-man", "--version", "7.8.9", "--to", folder.name], check=True
+        )
+        cls.pages = {p.name: p for p in pathlib.Path(folder.name).iterdir()}
+        cls.text = {n: p.read_text().replace("\\-", "-") for n, p in cls.pages.items()}
+
+    def entries(self, page):
+        """What stands in bold at the head of a paragraph with a tag."""
+        return re.findall(r'^\.TP\n\.BI? "?([^"\n]+?)"?(?: "[^\n]*)?$', self.text[page], re.M)
+
+    def test_pages_are_there(self):
+        self.assertEqual(sorted(self.pages), sorted(PAGES))
+        for name, text in self.text.items():
+            self.assertIn("sipward 7.8.9", text, name)
+            self.assertNotRegex(text, r"^@", name)
+
+    def test_every_option_has_its_entry_in_its_section(self):
+        sections = re.split(r"^\.S[SH] ", self.text["sipward.conf.5"], flags=re.M)
+        by_name = {}
+        for text in sections:
+            first = text.split("\n", 1)[0].split(" ")[0].split("\\")[0]
+            by_name["root" if first == "Outside" else first] = text
+        rows = list(options())
+        self.assertGreater(len(rows), 60)
+        for section, name, preset in rows:
+            with self.subTest(section=section, name=name):
+                entry = re.search(
+                    r"^\.TP\n\.B %s\n(.*?)(?=^\.TP|\Z)" % re.escape(name),
+                    by_name[section],
+                    re.M | re.S,
+                )
+                self.assertTrue(entry, "no entry")
+                self.assertIn("Value: ", entry.group(1))
+                if preset:
+                    self.assertIn(f"Default: {preset}.", entry.group(1))
+
+    def test_every_command_of_the_program_has_its_entry(self):
+        usage = subprocess.run([BIN / "sipwardctl", "-h"], capture_output=True, text=True).stdout
+        commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?: [A-Z\[][^ ]*)? {2,}", usage, re.M)
+        commands = [c for c in commands if c != "completion"]
+        self.assertGreater(len(commands), 15)
+        entries = self.entries("sipwardctl.8")
+        for command in commands:
+            self.assertIn(command, entries)
+
+    def test_every_counter_has_its_entry(self):
+        rows = re.findall(
+            r'^(?:COUNTER|GAUGE)\(\w+, "([^"]+)"', (ROOT / "common/counters.def").read_text(), re.M
+        )
+        self.assertGreater(len(rows), 100)
+        self.assertEqual(set(rows) - set(self.entries("sipwardctl.8")), set())
+
+    def test_pages_have_no_warnings(self):
+        for name, path in self.pages.items():
+            done = subprocess.run(
+                ["mandoc", "-Tlint", "-W", "warning", path], capture_output=True, text=True
+            )
+            self.assertEqual((done.returncode, done.stdout), (0, ""), name)
+
+    def test_packaged_config_comments_out_what_is_the_default(self):
+        defaults = {(s, n): p for s, n, p in options() if p}
+        section, checked = "root", 0
+        for line in (ROOT / "deploy/sipward.conf").read_text().splitlines():
+            begins = re.match(r'#?([a-z]+)(?: "[^"]*")? \{', line)
+            if begins:
+                section = begins.group(1)
+            given = re.match(r'\s*#\s*([a-z0-9-]+)\s*=\s*("[^"]*"|\S+)(.*)', line)
+            if given and "example" not in given.group(3):
+                name, value = given.group(1), given.group(2).strip('"')
+                if (section, name) in defaults:
+                    checked += 1
+                    self.assertEqual(value, defaults[section, name], f"{section}: {line}")
+            if re.match(r"#?\}", line):
+                section = "root"
+        self.assertGreater(checked, 30)
+
+    def test_packaged_config_is_readable(self):
+        for number, line in enumerate((ROOT / "deploy/sipward.conf").read_text().splitlines(), 1):
+            self.assertLessEqual(len(line.expandtabs(8)), 100, f"line {number}")
+
+    def test_packaged_config_with_all_comments_taken_out_is_understood(self):
+        """What is commented out is no prose that looks like an option: it is checked, too."""
+        text = (ROOT / "deploy/sipward.conf").read_text()
+        text = re.sub(
+            r'^(\s*)#(?=[a-z]+(?: "[^"]*")? \{|\s*[a-z0-9-]+\s*=|\})', r"\1", text, flags=re.M
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "sipward.conf")
+            path.write_text(text)
+            pathlib.Path(folder, "users").write_text("")
+            os.chmod(pathlib.Path(folder, "users"), 0o640)
+            for name in ("main.pem", "main.key", "clients.pem"):
+                pathlib.Path(folder, name).write_text("")
+            done = subprocess.run(
+                [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True
+            )
+        errors = [
+            e for e in done.stderr.splitlines() if "only trunks with a target over TLS" not in e
+        ]
+        self.assertEqual(errors, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
