@@ -43,140 +43,147 @@ static bool settings_transport_sane(uint8_t transport)
 	return transport >= TRANSPORT_UDP && transport < TRANSPORT_COUNT;
 }
 
-static bool settings_zones_sane(const struct settings *s)
+/* All rows of an array are sane, and there are at most so many. */
+#define ROWS_SANE(s, array, type, most, row_sane)                                                  \
+	((array).count <= (most) && settings_array_fits((s), (array), sizeof(type)) &&             \
+		settings_rows_sane((s), (array), sizeof(type), (row_sane)))
+
+typedef bool (*settings_row_sane)(const struct settings *s, const void *row);
+
+static bool settings_rows_sane(
+	const struct settings *s, struct array a, size_t size, settings_row_sane row_sane)
 {
-	if (s->zones.count > ZONES_MAX ||
-		!settings_array_fits(s, s->zones, sizeof(struct zone_settings)))
-		return false;
-	for (unsigned i = 0; i < s->zones.count; i++) {
-		const struct zone_settings *z = settings_zone(s, i);
-
-		if (!settings_text_fits(s, z->name) ||
-			!settings_array_fits(s, z->sources, sizeof(struct prefix)) ||
-			z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
-			return false;
-		if ((z->rate && !z->rate_window_ms) ||
-			(z->ban_failures && !(z->ban_window_ms && z->ban_ms)))
-			return false;
-		for (unsigned k = 0; k < z->sources.count; k++) {
-			const struct prefix *p = SETTINGS_ROW(s, struct prefix, z->sources, k);
-
-			if (!settings_endpoint_sane(&p->network) ||
-				p->bits > (p->network.family == 4 ? 32 : 128))
-				return false;
-		}
-	}
-	return true;
-}
-
-static bool settings_texts_fit(const struct settings *s, struct array a)
-{
-	if (!settings_array_fits(s, a, sizeof(struct text)))
-		return false;
-	for (unsigned i = 0; i < a.count; i++)
-		if (!settings_text_fits(s, *SETTINGS_ROW(s, struct text, a, i)))
+	for (size_t i = 0; i < a.count; i++)
+		if (!row_sane(s, (const char *)settings_array(s, a) + i * size))
 			return false;
 	return true;
 }
 
-static bool settings_listeners_sane(const struct settings *s)
+static bool settings_prefix_sane(const struct settings *s, const void *row)
 {
-	if (s->listeners.count > LISTENERS_MAX ||
-		!settings_array_fits(s, s->listeners, sizeof(struct listener_settings)))
-		return false;
-	for (unsigned i = 0; i < s->listeners.count; i++) {
-		const struct listener_settings *l = settings_listener(s, i);
+	const struct prefix *p = row;
 
-		if (!settings_text_fits(s, l->name) || !settings_text_fits(s, l->advertise_host) ||
-			!settings_endpoint_sane(&l->bind) || l->zone >= s->zones.count ||
-			!settings_transport_sane(l->transport) ||
-			l->client_auth > CLIENT_AUTH_REQUIRED ||
-			!settings_array_fits(s, l->certificates, sizeof(uint16_t)) ||
-			!settings_texts_fit(s, l->origins))
+	(void)s;
+	return settings_endpoint_sane(&p->network) &&
+	       p->bits <= (p->network.family == 4 ? 32 : 128);
+}
+
+static bool settings_zone_sane(const struct settings *s, const void *row)
+{
+	const struct zone_settings *z = row;
+
+	if (!settings_text_fits(s, z->name) || z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
+		return false;
+	if (z->rate && !z->rate_window_ms)
+		return false;
+	if (z->ban_failures && !(z->ban_window_ms && z->ban_ms))
+		return false;
+	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane);
+}
+
+static bool settings_text_row_sane(const struct settings *s, const void *row)
+{
+	return settings_text_fits(s, *(const struct text *)row);
+}
+
+static bool settings_certificate_index_sane(const struct settings *s, const void *row)
+{
+	(void)s;
+	return *(const uint16_t *)row < CERTIFICATES_MAX;
+}
+
+static bool settings_listener_sane(const struct settings *s, const void *row)
+{
+	const struct listener_settings *l = row;
+
+	if (!settings_text_fits(s, l->name) || !settings_text_fits(s, l->advertise_host))
+		return false;
+	if (!settings_endpoint_sane(&l->bind) || !settings_transport_sane(l->transport))
+		return false;
+	if (l->zone >= s->zones.count || l->client_auth > CLIENT_AUTH_REQUIRED)
+		return false;
+	return ROWS_SANE(
+		       s, l->certificates, uint16_t, UINT32_MAX, settings_certificate_index_sane) &&
+	       ROWS_SANE(s, l->origins, struct text, UINT32_MAX, settings_text_row_sane);
+}
+
+static bool settings_algorithms_sane(uint8_t algorithms)
+{
+	return algorithms && !(algorithms & ~(DIGEST_MD5 | DIGEST_SHA256));
+}
+
+static bool settings_domain_sane(const struct settings *s, const void *row)
+{
+	const struct domain_settings *d = row;
+
+	if (!settings_text_fits(s, d->name) || d->name.length == 0)
+		return false;
+	if (!settings_text_fits(s, d->realm) || d->realm.length == 0)
+		return false;
+	if (d->expires_default < d->expires_min || d->expires_default > d->expires_max)
+		return false;
+	return d->bindings_max && settings_algorithms_sane(d->algorithms);
+}
+
+static bool settings_target_sane(
+	const struct settings *s, const struct trunk_settings *t, const struct target_settings *g)
+{
+	if (!settings_text_fits(s, g->uri) || !settings_transport_sane(g->transport))
+		return false;
+	if (!settings_endpoint_sane(&g->endpoint) || !g->endpoint.port || g->explicit_transport > 1)
+		return false;
+	return g->listener < s->listeners.count &&
+	       settings_listener(s, g->listener)->zone == t->zone;
+}
+
+static bool settings_trunk_sane(const struct settings *s, const void *row)
+{
+	const struct trunk_settings *t = row;
+
+	if (!settings_text_fits(s, t->name) || !settings_text_fits(s, t->tls_name))
+		return false;
+	if (t->zone >= s->zones.count || t->verify > 1)
+		return false;
+	if (t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX)
+		return false;
+	if (t->targets.count == 0 ||
+		!settings_array_fits(s, t->targets, sizeof(struct target_settings)))
+		return false;
+	for (unsigned k = 0; k < t->targets.count; k++)
+		if (!settings_target_sane(
+			    s, t, SETTINGS_ROW(s, struct target_settings, t->targets, k)))
 			return false;
-		for (unsigned k = 0; k < l->certificates.count; k++)
-			if (*SETTINGS_ROW(s, uint16_t, l->certificates, k) >= CERTIFICATES_MAX)
-				return false;
-	}
 	return true;
 }
 
-static bool settings_domains_sane(const struct settings *s)
+static bool settings_trunk_index_sane(const struct settings *s, const void *row)
 {
-	if (s->domains.count >= NONE_INDEX ||
-		!settings_array_fits(s, s->domains, sizeof(struct domain_settings)))
-		return false;
-	for (unsigned i = 0; i < s->domains.count; i++) {
-		const struct domain_settings *d = settings_domain(s, i);
-
-		if (!settings_text_fits(s, d->name) || !settings_text_fits(s, d->realm) ||
-			d->name.length == 0 || d->realm.length == 0)
-			return false;
-		if (d->expires_min > d->expires_max || d->expires_default < d->expires_min ||
-			d->expires_default > d->expires_max)
-			return false;
-		if (!d->bindings_max || !d->algorithms ||
-			(d->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
-			return false;
-	}
-	return true;
+	return *(const uint16_t *)row < s->trunks.count;
 }
 
-static bool settings_trunks_sane(const struct settings *s)
+static bool settings_route_sane(const struct settings *s, const void *row)
 {
-	if (s->trunks.count >= NONE_INDEX ||
-		!settings_array_fits(s, s->trunks, sizeof(struct trunk_settings)))
+	const struct route_settings *r = row;
+
+	if (!settings_text_fits(s, r->name) || !settings_text_fits(s, r->number))
 		return false;
-	for (unsigned i = 0; i < s->trunks.count; i++) {
-		const struct trunk_settings *t = settings_trunk(s, i);
-
-		if (!settings_text_fits(s, t->name) || t->zone >= s->zones.count ||
-			t->targets.count == 0 ||
-			!settings_array_fits(s, t->targets, sizeof(struct target_settings)) ||
-			t->verify > 1 ||
-			(t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX) ||
-			!settings_text_fits(s, t->tls_name))
-			return false;
-		for (unsigned k = 0; k < t->targets.count; k++) {
-			const struct target_settings *g = SETTINGS_ROW(
-				s, struct target_settings, t->targets, k);
-
-			if (!settings_text_fits(s, g->uri) ||
-				!settings_endpoint_sane(&g->endpoint) || !g->endpoint.port ||
-				!settings_transport_sane(g->transport) || g->explicit_transport > 1)
-				return false;
-			if (g->listener >= s->listeners.count ||
-				settings_listener(s, g->listener)->zone != t->zone)
-				return false;
-		}
-	}
-	return true;
-}
-
-static bool settings_routes_sane(const struct settings *s)
-{
-	if (s->routes.count >= NONE_INDEX ||
-		!settings_array_fits(s, s->routes, sizeof(struct route_settings)))
+	if (r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count)
 		return false;
-	for (unsigned i = 0; i < s->routes.count; i++) {
-		const struct route_settings *r = settings_route(s, i);
-
-		if (!settings_text_fits(s, r->name) || !settings_text_fits(s, r->number) ||
-			!settings_array_fits(s, r->trunks, sizeof(uint16_t)))
+	if (s->zones.count < 64 && r->from >> s->zones.count)
+		return false;
+	switch (r->action) {
+	case ROUTE_REGISTERED: break;
+	case ROUTE_TRUNK:
+		if (r->trunks.count == 0)
 			return false;
-		if (r->action < ROUTE_REGISTERED || r->action > ROUTE_REFUSE ||
-			(r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count))
+		break;
+	case ROUTE_REFUSE:
+		if (r->status < 400 || r->status > 699)
 			return false;
-		if (s->zones.count < 64 && r->from >> s->zones.count)
-			return false;
-		if ((r->action == ROUTE_TRUNK && r->trunks.count == 0) ||
-			(r->action == ROUTE_REFUSE && (r->status < 400 || r->status > 699)))
-			return false;
-		for (unsigned k = 0; k < r->trunks.count; k++)
-			if (*SETTINGS_ROW(s, uint16_t, r->trunks, k) >= s->trunks.count)
-				return false;
+		break;
+	default: return false;
 	}
-	return true;
+	return ROWS_SANE(s, r->trunks, uint16_t, UINT32_MAX, settings_trunk_index_sane);
 }
 
 /* The plain options outside of sections with a title: texts inside the image, and the one number
@@ -204,11 +211,21 @@ int settings_check(const void *image, size_t size)
 {
 	const struct settings *s = image;
 
-	if (size < sizeof(*s) || (uintptr_t)image % 8 || s->magic != SETTINGS_MAGIC ||
-		s->version != SETTINGS_VERSION || s->size != size)
+	if (size < sizeof(*s) || (uintptr_t)image % 8)
 		return -EBADMSG;
-	if (!settings_zones_sane(s) || !settings_listeners_sane(s) || !settings_domains_sane(s) ||
-		!settings_trunks_sane(s) || !settings_routes_sane(s))
+	if (s->magic != SETTINGS_MAGIC || s->version != SETTINGS_VERSION || s->size != size)
+		return -EBADMSG;
+	/* zones, listeners and trunks come first: what follows names them */
+	if (!ROWS_SANE(s, s->zones, struct zone_settings, ZONES_MAX, settings_zone_sane))
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->listeners, struct listener_settings, LISTENERS_MAX,
+		    settings_listener_sane))
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->domains, struct domain_settings, NONE_INDEX - 1, settings_domain_sane))
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->trunks, struct trunk_settings, NONE_INDEX - 1, settings_trunk_sane))
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->routes, struct route_settings, NONE_INDEX - 1, settings_route_sane))
 		return -EBADMSG;
 	return settings_options_sane(s) ? 0 : -EBADMSG;
 }
@@ -284,8 +301,9 @@ uint32_t users_hash(unsigned domain, struct str name)
 
 static bool user_row_sane(const struct user_row *row)
 {
-	if (row->name_length == 0 || row->name_length > USER_NAME_MAX || !row->algorithms ||
-		(row->algorithms & ~(DIGEST_MD5 | DIGEST_SHA256)))
+	if (row->name_length == 0 || row->name_length > USER_NAME_MAX)
+		return false;
+	if (!settings_algorithms_sane(row->algorithms))
 		return false;
 	return row->hash == users_hash(row->domain, (struct str){row->name, row->name_length});
 }
@@ -320,8 +338,7 @@ const struct user_row *users_find(const struct users *u, unsigned domain, struct
 	for (uint32_t i = hash & u->mask; u->row[i].hash; i = (i + 1) & u->mask) {
 		const struct user_row *row = &u->row[i];
 
-		if (row->hash == hash && row->domain == domain &&
-			str_equal((struct str){row->name, row->name_length}, name))
+		if (user_row_is(row, hash, domain, name))
 			return row;
 	}
 	return NULL;

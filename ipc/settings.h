@@ -210,6 +210,14 @@ struct users {
 int users_check(const void *image, size_t size); /* 0 or -EBADMSG */
 /* The row's place to start looking (linear probing). */
 uint32_t users_hash(unsigned domain, struct str name);
+/* Whether the row is that of name in domain; hash: theirs. */
+static inline bool user_row_is(
+	const struct user_row *row, uint32_t hash, unsigned domain, struct str name)
+{
+	return row->hash == hash && row->domain == domain &&
+	       str_equal((struct str){row->name, row->name_length}, name);
+}
+/* The row of name in domain; NULL: there is no such user. */
 const struct user_row *users_find(const struct users *u, unsigned domain, struct str name);
 
 #endif

@@ -198,6 +198,13 @@ static int userfile_compare(const void *a, const void *b)
 	return r ? r : x->line - y->line;
 }
 
+/* Both are for the same user, realm and algorithm: a file has one of them. */
+static bool userfile_same_entry(const struct userfile_entry *a, const struct userfile_entry *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->realm, b->realm) == 0 &&
+	       a->algorithm == b->algorithm;
+}
+
 static int userfile_report_duplicates(
 	const char *path, const struct userfile *f, struct config_errors *errors)
 {
@@ -213,8 +220,7 @@ static int userfile_report_duplicates(
 	for (size_t i = 1; i < f->count; i++) {
 		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
 
-		if (strcmp(a->name, b->name) != 0 || strcmp(a->realm, b->realm) != 0 ||
-			a->algorithm != b->algorithm)
+		if (!userfile_same_entry(a, b))
 			continue;
 		config_error_add(errors, path, b->line,
 			"user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
@@ -375,9 +381,7 @@ static bool userfile_selected(const struct selection *s, const struct userfile_e
 		return strcmp(e->name, s->name) == 0 &&
 		       (!s->realm || strcmp(e->realm, s->realm) == 0);
 	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(e->name, s->entries[i].name) == 0 &&
-			strcmp(e->realm, s->entries[i].realm) == 0 &&
-			e->algorithm == s->entries[i].algorithm)
+		if (userfile_same_entry(e, &s->entries[i]))
 			return true;
 	return false;
 }

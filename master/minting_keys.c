@@ -43,6 +43,17 @@ static void keys_rotate(struct keys *k, uint64_t now)
 	k->minted = now;
 }
 
+static bool keys_sane(const struct keys *k)
+{
+	return k->magic == KEYS_MAGIC && k->version == KEYS_VERSION && k->minting.generation <= 15;
+}
+
+/* A clock that was set back must not keep a key for good. */
+static bool keys_are_old(const struct keys *k, uint64_t now)
+{
+	return now >= k->minted + KEYS_AGE_MAX || now + KEYS_AGE_MAX < k->minted;
+}
+
 int keys_open(int directory, uint64_t now, struct keys **out)
 {
 	struct keys *k = sodium_malloc(sizeof(*k));
@@ -55,13 +66,10 @@ int keys_open(int directory, uint64_t now, struct keys **out)
 		keys_mint_first(k, now);
 		changed = true;
 		error = 0;
-	} else if (error == 0 && (k->magic != KEYS_MAGIC || k->version != KEYS_VERSION ||
-					 k->minting.generation > 15)) {
+	} else if (error == 0 && !keys_sane(k)) {
 		error = -EBADMSG;
 	}
-	/* A clock that was set back must not keep a key for good. */
-	if (error == 0 && !changed &&
-		(now >= k->minted + KEYS_AGE_MAX || now + KEYS_AGE_MAX < k->minted)) {
+	if (error == 0 && !changed && keys_are_old(k, now)) {
 		keys_rotate(k, now);
 		changed = true;
 	}

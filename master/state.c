@@ -66,6 +66,13 @@ static int state_make_store(int directory, const char *name, uid_t uid, gid_t gi
 	return error;
 }
 
+bool state_folder_unsafe(const struct stat *st)
+{
+	bool ours = st->st_uid == 0 || st->st_uid == geteuid();
+
+	return !ours || (st->st_mode & 022);
+}
+
 int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 {
 	struct state mine = {.fd = -1};
@@ -84,8 +91,7 @@ int state_open(struct state *s, const char *path, uid_t uid, gid_t gid)
 		return error;
 	}
 	struct stat st;
-	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) ||
-		(st.st_mode & 022)) {
+	if (fstat(mine.fd, &st) < 0 || state_folder_unsafe(&st)) {
 		log_error("state-unsafe",
 			"path=%s hint=\"must belong to the user that sipward starts as and be "
 			"writable by nobody else\"",

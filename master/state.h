@@ -4,7 +4,9 @@
 #define SIPWARD_MASTER_STATE_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Lives whose numbers are set aside with one write. */
@@ -20,6 +22,10 @@ struct state {
  * group gid may enter path (where the process is root). Logged. -errno. */
 int state_open(struct state *s, const char *path, uid_t uid, gid_t gid);
 void state_close(struct state *s);
+
+/* Whether a folder is another user's, neither root's nor the master's, or writable by others: what
+ * stands in it is not to be trusted then. */
+bool state_folder_unsafe(const struct stat *st);
 
 /* A number (24 bits, never 0) for the life of a worker that no life before it had, in this run or
  * an earlier one: flow ids, which are stored, contain it. */

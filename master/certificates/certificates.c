@@ -215,6 +215,16 @@ static void certificates_ask(struct certificates *c, struct worker_slot *w)
 	certificates_tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
 }
 
+/* Whether the phase under way is about workers of this role. */
+static bool certificates_asks(const struct certificates *c, const struct worker_slot *w)
+{
+	switch (c->phase) {
+	case PHASE_TLS: return w->role == PEER_TLS;
+	case PHASE_TRANSPORT: return w->role == PEER_TRANSPORT;
+	default: return false;
+	}
+}
+
 static void certificates_begin_check(struct certificates *c, enum phase phase)
 {
 	certificates_end_check(c);
@@ -226,8 +236,7 @@ static void certificates_begin_check(struct certificates *c, enum phase phase)
 		return;
 	EACH(c, w)
 	/* A transport worker can ask for a signature only when its loop runs. */
-	if (w->role == (phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
-		(phase == PHASE_TLS || w->state == WORKER_READY))
+	if (certificates_asks(c, w) && (phase == PHASE_TLS || w->state == WORKER_READY))
 		certificates_ask(c, w);
 }
 
@@ -385,8 +394,7 @@ void certificates_ready(struct certificates *c, struct worker_slot *w)
 
 void certificates_died(struct certificates *c, struct worker_slot *w)
 {
-	if (c && c->phase != PHASE_IDLE &&
-		w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT))
+	if (c && certificates_asks(c, w))
 		certificates_answered(c, w);
 }
 

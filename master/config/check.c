@@ -48,8 +48,9 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 /* TLS, WS and WSS are TCP ports to the kernel. */
 static bool check_same_port(const struct config_listener *a, const struct config_listener *b)
 {
-	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP) ||
-		a->bind.port != b->bind.port || a->bind.family != b->bind.family)
+	if ((a->transport == TRANSPORT_UDP) != (b->transport == TRANSPORT_UDP))
+		return false;
+	if (a->bind.port != b->bind.port || a->bind.family != b->bind.family)
 		return false;
 	return endpoint_is_wildcard(&a->bind) || endpoint_is_wildcard(&b->bind) ||
 	       endpoint_same_host(&a->bind, &b->bind);
@@ -141,6 +142,11 @@ static void check_tls(struct reader *r)
 
 /* ---- trunks ---- */
 
+static bool check_speaks_as(const struct config_listener *l, const struct config_target *t)
+{
+	return l->transport == t->transport && l->bind.family == t->endpoint.family;
+}
+
 /* The listener of the zone that reaches the target: same transport and family, and where there is a
  * choice the one that is on loopback as the target is. */
 static uint16_t check_sending_listener(
@@ -151,8 +157,7 @@ static uint16_t check_sending_listener(
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
 
-		if (l->zone != zone || l->transport != t->transport ||
-			l->bind.family != t->endpoint.family)
+		if (l->zone != zone || !check_speaks_as(l, t))
 			continue;
 		if (endpoint_is_wildcard(&l->bind) ||
 			endpoint_is_loopback(&l->bind) == endpoint_is_loopback(&t->endpoint))
@@ -192,13 +197,18 @@ static void check_target(
 
 /* ---- users ---- */
 
+/* Whether the domain takes the users of that realm from that file. */
+static bool check_has_users(const struct config_domain *d, const char *path, const char *realm)
+{
+	return d->users_path && d->realm && strcmp(d->users_path, path) == 0 &&
+	       strcmp(d->realm, realm) == 0;
+}
+
 static bool check_sibling_realm(
 	const struct config *c, const struct config_domain *d, const char *realm)
 {
 	for (size_t i = 0; i < c->domain_count; i++)
-		if (c->domains[i].users_path && c->domains[i].realm &&
-			strcmp(c->domains[i].users_path, d->users_path) == 0 &&
-			strcmp(c->domains[i].realm, realm) == 0)
+		if (check_has_users(&c->domains[i], d->users_path, realm))
 			return true;
 	return false;
 }

@@ -14,12 +14,12 @@
 /* "user" or "user:group" */
 static bool load_identity_valid(const char *text)
 {
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:";
 	const char *colon = strchr(text, ':');
+	size_t n = strlen(text);
 
-	if (!*text || strlen(text) > 64 ||
-		strspn(text,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:") !=
-			strlen(text))
+	if (n == 0 || n > 64 || strspn(text, letters) != n)
 		return false;
 	return !colon || (colon != text && colon[1] && !strchr(colon + 1, ':'));
 }
@@ -58,23 +58,29 @@ static void load_workers(struct reader *r, cfg_t *section)
 }
 
 /* "0660": octal, never for everyone, at least the owner's. */
+static bool load_mode(const char *text, uint32_t *out)
+{
+	size_t n = strlen(text);
+	unsigned long mode;
+
+	if (strspn(text, "01234567") != n)
+		return false;
+	if (n != 3 && !(n == 4 && text[0] == '0'))
+		return false;
+	mode = strtoul(text, NULL, 8);
+	if ((mode & ~0660ul) || (mode & 0600) != 0600)
+		return false;
+	*out = (uint32_t)mode;
+	return true;
+}
+
 static void load_control(struct reader *r, cfg_t *section)
 {
 	const struct config_value *v = config_value(section, "mode");
 
 	r->c->control_mode = (uint32_t)strtoul(option_default("control", "mode"), NULL, 8);
-	if (!v)
-		return;
-	if (strspn(v->text, "01234567") == strlen(v->text) &&
-		(strlen(v->text) == 3 || (strlen(v->text) == 4 && v->text[0] == '0'))) {
-		unsigned long mode = strtoul(v->text, NULL, 8);
-
-		if ((mode & ~0660ul) == 0 && (mode & 0600) == 0600) {
-			r->c->control_mode = (uint32_t)mode;
-			return;
-		}
-	}
-	reader_expected(r, section, "mode", v, "0600, 0620, 0640 or 0660");
+	if (v && !load_mode(v->text, &r->c->control_mode))
+		reader_expected(r, section, "mode", v, "0600, 0620, 0640 or 0660");
 }
 
 static void load_check_timers(struct reader *r, cfg_t *timers)

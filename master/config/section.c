@@ -6,12 +6,12 @@
 /* The title as the section's name: letters, digits, '.', '-', '_'. */
 char *section_name(struct reader *r, cfg_t *section)
 {
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	const char *title = section->title;
 	size_t n = strlen(title);
 
-	if (n == 0 || n > NAME_MAX_LENGTH ||
-		strspn(title,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
+	if (n == 0 || n > NAME_MAX_LENGTH || strspn(title, letters) != n)
 		reader_error(r, section, config_section_line(section),
 			"expected a name of 1 to %d letters, digits, dots, hyphens or underscores",
 			NAME_MAX_LENGTH);

@@ -25,18 +25,29 @@ static void domain_read_algorithms(struct reader *r, cfg_t *section, struct conf
 	}
 }
 
+/* Whole seconds from 1 s to 30 days. False: it is not; nothing is written then. */
+static bool domain_expires(const char *text, uint64_t *out_least, uint64_t *out_most)
+{
+	uint64_t least, most;
+
+	if (unit_duration_range(str_of(text), &least, &most) != 0)
+		return false;
+	if (least < SECOND || most > 30 * DAY || least % SECOND || most % SECOND)
+		return false;
+	*out_least = least;
+	*out_most = most;
+	return true;
+}
+
 static void domain_read_expires(struct reader *r, cfg_t *section, struct config_domain *d)
 {
 	const struct config_value *v = config_value(section, "expires");
 	uint64_t least, most;
 
 	unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
-	if (v && (unit_duration_range(str_of(v->text), &least, &most) != 0 || least < SECOND ||
-			 most > 30 * DAY || least % SECOND || most % SECOND)) {
+	if (v && !domain_expires(v->text, &least, &most))
 		reader_expected(r, section, "expires", v,
 			"a range from 1s to 30d with units, as in \"60s..3600s\"");
-		unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
-	}
 	d->expires_min = (uint32_t)(least / SECOND);
 	d->expires_max = (uint32_t)(most / SECOND);
 	d->expires_default = d->expires_max;

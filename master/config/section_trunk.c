@@ -37,18 +37,33 @@ static bool target_read_params(struct reader *r, cfg_t *section, const struct co
 	return false;
 }
 
+static bool target_has_scheme(struct str text, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return text.n > n && strncasecmp(text.p, scheme, n) == 0;
+}
+
+/* The address and port of host, with the scheme's port where it names none. False: it has another
+ * form. */
+static bool target_endpoint(struct str host, uint8_t transport, struct endpoint *out)
+{
+	uint16_t port = transport == TRANSPORT_TLS ? 5061 : 5060;
+
+	return endpoint_parse_host(host, port, out) == 0 || endpoint_parse(host, out) == 0;
+}
+
 /* "sip:ADDRESS[:PORT][;transport=...]", "sips:..." */
 static bool trunk_read_target(
 	struct reader *r, cfg_t *section, const struct config_value *v, struct config_target *t)
 {
 	struct str text = str_of(v->text), host;
-	bool sips = text.n > 5 && strncasecmp(text.p, "sips:", 5) == 0;
+	bool sips = target_has_scheme(text, "sips:"), sip = target_has_scheme(text, "sip:");
 	size_t end;
 
 	t->line = v->line;
 	t->transport = sips ? TRANSPORT_TLS : TRANSPORT_UDP;
-	if (text.n <= 4 || (!sips && strncasecmp(text.p, "sip:", 4) != 0) ||
-		memchr(text.p, '@', text.n) || memchr(text.p, '?', text.n)) {
+	if ((!sip && !sips) || strpbrk(v->text, "@?")) {
 		reader_expected(r, section, "target", v,
 			"a SIP URI without user part, as in \"sip:192.0.2.9:5060\"");
 		return false;
@@ -59,9 +74,7 @@ static bool trunk_read_target(
 		    r, section, v, end < host.n ? str_from(host, end + 1) : STR_EMPTY, t))
 		return false;
 	host.n = end;
-	if (endpoint_parse_host(host, t->transport == TRANSPORT_TLS ? 5061 : 5060, &t->endpoint) !=
-			0 &&
-		endpoint_parse(host, &t->endpoint) != 0) {
+	if (!target_endpoint(host, t->transport, &t->endpoint)) {
 		size_t colon = str_find(host, ':');
 
 		if (host_name_valid((struct str){host.p, colon}) &&

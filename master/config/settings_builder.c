@@ -380,8 +380,7 @@ static struct user_row *users_row_for(struct users *u, unsigned domain, const ch
 	uint32_t hash = users_hash(domain, s), i;
 
 	for (i = hash & u->mask; u->row[i].hash; i = (i + 1) & u->mask)
-		if (u->row[i].hash == hash && u->row[i].domain == domain &&
-			str_equal((struct str){u->row[i].name, u->row[i].name_length}, s))
+		if (user_row_is(&u->row[i], hash, domain, s))
 			return &u->row[i];
 	u->row[i].hash = hash;
 	u->row[i].domain = (uint16_t)domain;

@@ -101,6 +101,13 @@ static void verify_judge(
 		c->various = true;
 }
 
+/* A kernel that lets no program of another architecture in answers the attempt with SIGSEGV. */
+static bool verify_found_no_gate(const struct verification *x, const struct probe *p, int status)
+{
+	return p->act == PROBE_OTHER_ARCHITECTURE && !x->gate && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGSEGV;
+}
+
 static void verify_judge_end(struct verification *x, const struct probe *p, int status)
 {
 	char text[VERDICT_MAX];
@@ -122,8 +129,7 @@ static void verify_judge_end(struct verification *x, const struct probe *p, int 
 	} else if (p->answered) {
 		snprintf(text, sizeof(text), "refused: %s", strerrorname_np(-p->error) ?: "?");
 		verify_judge(x, p, text, true);
-	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
-		   p->act == PROBE_OTHER_ARCHITECTURE && !x->gate) {
+	} else if (verify_found_no_gate(x, p, status)) {
 		verify_judge(x, p, "no such gate", true);
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		verify_judge(x, p, "ended by seccomp: SIGSYS", true);

@@ -34,8 +34,9 @@ static bool death_cause_reason(
 				sigabbrev_np(faults[i]) ?: "fault");
 			return true;
 		}
-	if (!w->killed ||
-		(strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0))
+	if (!w->killed)
+		return false;
+	if (strcmp(w->killed, KILLED_HANGS) != 0 && strcmp(w->killed, KILLED_VIOLATION) != 0)
 		return false;
 	snprintf(buffer, QUARANTINE_REASON_SIZE, "%s", w->killed);
 	return true;

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "master/state.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,8 +42,7 @@ static void quarantine_name(const struct poison *p, char buffer[QUARANTINE_NAME_
 static bool quarantine_take_word(struct str s, char *buffer, size_t size)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
-			    (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '-'))
+		if (!isascii(s.p[i]) || (!isalnum((unsigned char)s.p[i]) && s.p[i] != '-'))
 			return false;
 	return s.n && str_copy(s, buffer, size) == 0;
 }
@@ -356,7 +356,7 @@ int quarantine_open(struct quarantine **out, int directory)
 		q->fd = openat(directory, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (q->fd < 0 || fstat(q->fd, &st) < 0)
 			error = -errno;
-		else if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022))
+		else if (state_folder_unsafe(&st))
 			error = -EPERM;
 		else if (fchmod(q->fd, 0700) < 0)
 			error = -errno;
