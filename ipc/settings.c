@@ -242,6 +242,18 @@ unsigned settings_zone_of(
 	return zone;
 }
 
+unsigned settings_listener_for(
+	const struct settings *s, unsigned zone, uint8_t transport, uint8_t family)
+{
+	for (unsigned i = 0; i < s->listeners.count; i++) {
+		const struct listener_settings *l = settings_listener(s, i);
+
+		if (l->zone == zone && l->transport == transport && l->bind.family == family)
+			return i;
+	}
+	return NONE_INDEX;
+}
+
 unsigned settings_domain_of(const struct settings *s, struct str name)
 {
 	for (unsigned i = 0; i < s->domains.count; i++)

@@ -179,6 +179,9 @@ static inline const struct route_settings *settings_route(const struct settings 
  * whether its zone's sources (if it names any) contain the peer. */
 unsigned settings_zone_of(
 	const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted);
+/* The first listener of that zone for that transport and address family, or NONE_INDEX. */
+unsigned settings_listener_for(
+	const struct settings *s, unsigned zone, uint8_t transport, uint8_t family);
 /* The domain with that name (any case), or NONE_INDEX. */
 unsigned settings_domain_of(const struct settings *s, struct str name);
 /* The listener whose bound or advertised address is host:port (port 0: 5060, 5061 for TLS), or

@@ -9,9 +9,9 @@
 
 static void check(const char *expression, unsigned variants, const char *a, const char *b)
 {
-	struct prefix_start start[2];
+	struct number_prefix start[2];
 
-	cr_assert_eq(prefix_of_expression(expression, start), variants, "%s", expression);
+	cr_assert_eq(number_prefix_of_expression(expression, start), variants, "%s", expression);
 	cr_assert(start[0].length == strlen(a) && memcmp(start[0].text, a, start[0].length) == 0,
 		"%s: %.*s", expression, start[0].length, start[0].text);
 	if (variants == 2)
@@ -49,33 +49,33 @@ Test(prefix, of_expressions)
 Test(prefix, names_rules_in_order_and_once)
 {
 	static const char *const text[] = {"", "49", "+49", "49", "4", "5", ""};
-	struct prefixes *p;
-	struct prefix_walk w;
+	struct number_prefixes *p;
+	struct number_prefix_walk w;
 	uint32_t rule, expected[] = {0, 1, 3, 4, 6}, n = 0;
 
-	cr_assert_eq(prefixes_new(&p, 7), 0);
+	cr_assert_eq(number_prefixes_new(&p, 7), 0);
 	for (uint32_t i = 0; i < 7; i++) {
-		struct prefix_start start = {{0}, (uint8_t)strlen(text[i])};
+		struct number_prefix start = {{0}, (uint8_t)strlen(text[i])};
 
 		memcpy(start.text, text[i], start.length);
-		prefix_add(p, &start, i);
+		number_prefixes_add(p, &start, i);
 		if (i == 1) {
 			start.length = 1; /* the same rule by two prefixes of one number */
-			prefix_add(p, &start, i);
+			number_prefixes_add(p, &start, i);
 		}
 	}
-	prefixes_sort(p);
-	prefix_walk(p, (struct str){"4930", 4}, &w);
-	while (prefix_next(&w, &rule)) {
+	number_prefixes_sort(p);
+	number_prefix_walk(p, (struct str){"4930", 4}, &w);
+	while (number_prefix_next(&w, &rule)) {
 		cr_assert_lt(n, 5);
 		cr_assert_eq(rule, expected[n++]);
 	}
 	cr_assert_eq(n, 5);
-	prefix_walk(p, STR_NONE, &w);
-	for (n = 0; prefix_next(&w, &rule); n++)
+	number_prefix_walk(p, STR_NONE, &w);
+	for (n = 0; number_prefix_next(&w, &rule); n++)
 		cr_assert(rule == 0 || rule == 6);
 	cr_assert_eq(n, 2);
-	prefixes_free(p);
+	number_prefixes_free(p);
 }
 
 /* Expressions and texts made of few characters, so that many match. */
@@ -88,9 +88,9 @@ Test(prefix, leaves_out_nothing_that_matches)
 	srand(1);
 	for (unsigned round = 0; round < 40000; round++) {
 		char expression[128] = "^", text[12] = "";
-		struct prefix_start start[2];
-		struct prefixes *p;
-		struct prefix_walk w;
+		struct number_prefix start[2];
+		struct number_prefixes *p;
+		struct number_prefix_walk w;
 		regex_t compiled;
 		uint32_t rule;
 		bool named = false;
@@ -105,17 +105,17 @@ Test(prefix, leaves_out_nothing_that_matches)
 		for (int i = rand() % 6; i > 0; i--)
 			strcat(text, &"1\0002\0+\0.\0|"[2 * (rand() % 5)]);
 		if (regexec(&compiled, text, 0, NULL, 0) == 0) {
-			unsigned starts = prefix_of_expression(expression, start);
+			unsigned starts = number_prefix_of_expression(expression, start);
 
-			cr_assert_eq(prefixes_new(&p, 1), 0);
+			cr_assert_eq(number_prefixes_new(&p, 1), 0);
 			for (unsigned i = 0; i < starts; i++)
-				prefix_add(p, &start[i], 0);
-			prefixes_sort(p);
-			prefix_walk(p, str_of(text), &w);
-			while (prefix_next(&w, &rule))
+				number_prefixes_add(p, &start[i], 0);
+			number_prefixes_sort(p);
+			number_prefix_walk(p, str_of(text), &w);
+			while (number_prefix_next(&w, &rule))
 				named = true;
 			cr_assert(named, "%s matches %s", expression, text);
-			prefixes_free(p);
+			number_prefixes_free(p);
 			matched++;
 		}
 		regfree(&compiled);

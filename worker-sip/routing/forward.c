@@ -1,19 +1,19 @@
 /* forward.c - one request to one target. */
 #include "forward.h"
 
-#include <errno.h>
-
-/* A TCP listener of the target's zone that can stand in for its UDP one, or NONE_INDEX. */
-static unsigned stream_listener(const struct settings *s, const struct target *target)
+/* Writes the request, under a fresh branch. */
+static int forward_write(struct splice *s, const struct flow *to, struct wire **out)
 {
-	for (unsigned i = 0; i < s->listeners.count; i++) {
-		const struct listener_settings *l = settings_listener(s, i);
+	s->to = to;
+	s->branch = random_u64();
+	return splice_request(s, out);
+}
 
-		if (l->zone == target->zone && l->transport == TRANSPORT_TCP &&
-			l->bind.family == target->flow.peer.family)
-			return i;
-	}
-	return NONE_INDEX;
+/* Whether a request leaves UDP for a congestion-controlled transport. */
+static bool forward_too_large(const struct wire *bytes, const struct target *target)
+{
+	return bytes->size > UDP_REQUEST_MAX && target->flow.transport == TRANSPORT_UDP &&
+	       !target->explicit_transport;
 }
 
 int forward_send(struct splice *s, const struct target *target, bool udp,
@@ -21,24 +21,21 @@ int forward_send(struct splice *s, const struct target *target, bool udp,
 {
 	struct forwarded f = {.flow = target->flow};
 	struct wire *bytes;
+	int error = forward_write(s, &f.flow, &bytes);
 
-	s->to = &f.flow;
-	s->branch = random_u64();
-	int error = splice_request(s, &bytes);
 	if (error)
 		return error;
-	if (bytes->size > UDP_REQUEST_MAX && f.flow.transport == TRANSPORT_UDP && !udp &&
-		!target->explicit_transport) {
-		unsigned listener = stream_listener(s->sip->settings, target);
+	if (!udp && forward_too_large(bytes, target)) {
+		unsigned listener = settings_listener_for(
+			s->sip->settings, target->zone, TRANSPORT_TCP, target->flow.peer.family);
 
 		if (listener != NONE_INDEX) {
+			wire_drop(bytes);
+			f.switched = true;
 			f.flow = (struct flow){.transport = TRANSPORT_TCP,
 				.listener = (uint16_t)listener,
 				.peer = target->flow.peer};
-			f.switched = true;
-			wire_drop(bytes);
-			s->branch = random_u64();
-			error = splice_request(s, &bytes);
+			error = forward_write(s, &f.flow, &bytes);
 			if (error)
 				return error;
 		}
@@ -46,9 +43,9 @@ int forward_send(struct splice *s, const struct target *target, bool udp,
 	error = transaction_send(s->sip->transactions, s->in->method, s->branch, s->slot, &f.flow,
 		bytes, ops, user, &f.client);
 	wire_drop(bytes);
+	s->to = NULL;
 	if (error)
 		return error;
-	s->to = NULL;
 	*out = f;
 	return 0;
 }

@@ -10,36 +10,39 @@
 
 /* Characters of a prefix that are looked at; longer ones are cut, which only lets more rules be
  * tried. */
-#define PREFIX_MAX 27
+#define NUMBER_PREFIX_MAX 27
 
-struct prefix_start {
-	char text[PREFIX_MAX];
+struct number_prefix {
+	char text[NUMBER_PREFIX_MAX];
 	uint8_t length;
 };
 
 /* What every text that a POSIX extended expression matches begins with: "^\\+49[0-9]+$" gives
  * "+49"; "^\\+?49" gives "+49" and "49". Length 0: anything. Returns how many (1 or 2) of start are
  * set. */
-unsigned prefix_of_expression(const char *expression, struct prefix_start start[2]);
+unsigned number_prefix_of_expression(const char *expression, struct number_prefix start[2]);
 
-struct prefixes;
-/* rules: how many prefix_add will follow at most twice each. -ENOMEM. */
-int prefixes_new(struct prefixes **out, unsigned rules);
-void prefixes_free(struct prefixes *p);
-void prefix_add(struct prefixes *p, const struct prefix_start *start, uint32_t rule);
-/* After the last prefix_add, before the first walk. */
-void prefixes_sort(struct prefixes *p);
+/* An index of rules by their prefixes. */
+struct number_prefixes;
+/* rules: number_prefixes_add follows at most twice for each. -ENOMEM. */
+int number_prefixes_new(struct number_prefixes **out, unsigned rules);
+void number_prefixes_free(struct number_prefixes *p); /* NULL is a no-op */
+void number_prefixes_add(
+	struct number_prefixes *p, const struct number_prefix *start, uint32_t rule);
+/* After the last number_prefixes_add, before the first walk. */
+void number_prefixes_sort(struct number_prefixes *p);
 
-/* Walks the rules that may match text, in ascending order, each once. */
-struct prefix_walk {
+/* A walk over the rules that may match a text, in ascending order, each once. */
+struct number_prefix_walk {
 	struct {
 		const void *at, *end;
-	} list[PREFIX_MAX + 1];
+	} list[NUMBER_PREFIX_MAX + 1];
 	unsigned lists;
 	int64_t last;
 };
-void prefix_walk(const struct prefixes *p, struct str text, struct prefix_walk *w);
-/* False: no more. */
-bool prefix_next(struct prefix_walk *w, uint32_t *rule);
+void number_prefix_walk(
+	const struct number_prefixes *p, struct str text, struct number_prefix_walk *w);
+/* The next rule. False where there is no more. */
+bool number_prefix_next(struct number_prefix_walk *w, uint32_t *rule);
 
 #endif

@@ -16,12 +16,13 @@
 struct routes {
 	const struct settings *settings;
 	unsigned count;
-	struct prefixes *prefixes; /* of all routes; those without expression have an empty one */
-	regex_t *number;           /* one a route: set where compiled says so */
+	struct number_prefixes
+		*prefixes; /* of all routes; those without expression have an empty one */
+	regex_t *number;   /* one a route: set where compiled says so */
 	bool *compiled;
 };
 
-static int compile(struct routes *r, unsigned i)
+static int route_compile(struct routes *r, unsigned i)
 {
 	if (regcomp(&r->number[i],
 		    settings_str(r->settings, settings_route(r->settings, i)->number).p,
@@ -36,25 +37,25 @@ static int compile(struct routes *r, unsigned i)
 /* All expressions are compiled here, for the settings are not believed; kept are those that any
  * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
  * thousand would take 80 MB. */
-static int prepare(struct routes *r, unsigned i)
+static int route_prepare(struct routes *r, unsigned i)
 {
 	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
-	struct prefix_start start[2] = {{{0}, 0}};
+	struct number_prefix start[2] = {{{0}, 0}};
 	unsigned starts = 1;
 
 	if (expression.n) {
-		int error = compile(r, i);
+		int error = route_compile(r, i);
 
 		if (error)
 			return error;
-		starts = prefix_of_expression(expression.p, start);
+		starts = number_prefix_of_expression(expression.p, start);
 		if (start[0].length && (starts == 1 || start[1].length)) {
 			regfree(&r->number[i]);
 			r->compiled[i] = false;
 		}
 	}
 	for (unsigned k = 0; k < starts; k++)
-		prefix_add(r->prefixes, &start[k], i);
+		number_prefixes_add(r->prefixes, &start[k], i);
 	return 0;
 }
 
@@ -70,14 +71,14 @@ int routes_new(struct routes **out, const struct settings *settings)
 	r->count = count;
 	r->number = calloc(count ? count : 1, sizeof(*r->number));
 	r->compiled = calloc(count ? count : 1, sizeof(*r->compiled));
-	error = r->number && r->compiled ? prefixes_new(&r->prefixes, count) : -ENOMEM;
+	error = r->number && r->compiled ? number_prefixes_new(&r->prefixes, count) : -ENOMEM;
 	for (unsigned i = 0; i < count && !error; i++)
-		error = prepare(r, i);
+		error = route_prepare(r, i);
 	if (error) {
 		routes_free(r);
 		return error;
 	}
-	prefixes_sort(r->prefixes);
+	number_prefixes_sort(r->prefixes);
 	*out = r;
 	return 0;
 }
@@ -89,22 +90,23 @@ void routes_free(struct routes *r)
 	for (unsigned i = 0; r->compiled && r->number && i < r->count; i++)
 		if (r->compiled[i])
 			regfree(&r->number[i]);
-	prefixes_free(r->prefixes);
+	number_prefixes_free(r->prefixes);
 	free(r->number);
 	free(r->compiled);
 	free(r);
 }
 
-static bool number_matches(struct routes *r, unsigned i, const char *number)
+static bool route_number_matches(struct routes *r, unsigned i, const char *number)
 {
-	if (!r->compiled[i] && compile(r, i))
+	if (!r->compiled[i] && route_compile(r, i))
 		return false;
 	return regexec(&r->number[i], number, 0, NULL, 0) == 0;
 }
 
-/* The called number or user as the rules see it: unescaped, for tel: without visual separators (RFC
- * 3966 section 5.1.1). Returns its length, 0 where there is none that fits. */
-static size_t called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
+/* Writes the called number or user as the rules see it: unescaped, for tel: without visual
+ * separators (RFC 3966 section 5.1.1), and with a NUL behind it. Returns its length, 0 where there
+ * is none that fits. */
+static size_t route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 {
 	long n = uri_unescape(uri->user, buffer, NUMBER_MAX);
 
@@ -123,6 +125,8 @@ static size_t called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 	return length;
 }
 
+/* ---- targets ---- */
+
 _Static_assert(TARGET_TEXT_MAX >= BINDING_CONTACT_MAX + BINDING_PATH_MAX,
 	"a target holds what a binding has");
 
@@ -134,45 +138,66 @@ void target_copy(struct target *to, const struct target *from)
 		to->route.p = to->buffer + (from->route.p - from->buffer);
 }
 
-struct gathering {
+/* The search for the targets of one request. */
+struct route_search {
 	struct sip *sip;
+	struct uri_parts uri; /* of the request */
+	unsigned domain;      /* that it names; NONE_INDEX: none of ours */
+	bool secure;          /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
 	struct target *targets;
 	unsigned count, limit;
-	bool secure; /* of a sips: URI: TLS on every hop (RFC 3261 section 26.2.2) */
+	size_t number_length;
+	char number[NUMBER_MAX + 1]; /* route_called */
 };
 
-static bool is_secure(uint8_t transport)
+static bool route_is_secure(uint8_t transport)
 {
 	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
 }
 
-static void add_binding(void *arg, const struct binding *b)
+/* Makes room for a target of that q, behind those that are not lower. NULL: there is none. */
+static struct target *route_insert(struct route_search *s, uint16_t q)
 {
-	struct gathering *g = arg;
-	const struct settings *s = g->sip->settings;
+	unsigned at = s->count;
+
+	while (at && s->targets[at - 1].q < q)
+		at--;
+	if (at >= s->limit)
+		return NULL;
+	if (s->count == s->limit)
+		s->count--;
+	struct target *to = &s->targets[at];
+	memmove(to + 1, to, (s->count - at) * sizeof(*to));
+	for (unsigned i = at + 1; i <= s->count; i++) {
+		s->targets[i].request_uri.p = s->targets[i].buffer;
+		s->targets[i].route.p = s->targets[i].buffer + BINDING_CONTACT_MAX;
+	}
+	s->count++;
+	return to;
+}
+
+/* Whether a stored binding can be reached with the settings of today. */
+static bool route_binding_usable(const struct settings *s, const struct binding *b)
+{
+	return b->contact.n <= BINDING_CONTACT_MAX && b->path.n <= BINDING_PATH_MAX &&
+	       b->flow.listener < s->listeners.count &&
+	       settings_listener(s, b->flow.listener)->transport == b->flow.transport;
+}
+
+static void route_add_binding(void *arg, const struct binding *b)
+{
+	struct route_search *search = arg;
+	const struct settings *s = search->sip->settings;
 	bool permitted;
 
-	if (b->contact.n > BINDING_CONTACT_MAX || b->path.n > BINDING_PATH_MAX ||
-		b->flow.listener >= s->listeners.count ||
-		settings_listener(s, b->flow.listener)->transport != b->flow.transport)
-		return; /* stored under another config */
+	if (!route_binding_usable(s, b))
+		return;
 	unsigned zone = settings_zone_of(s, b->flow.listener, &b->flow.peer, &permitted);
-	if (!permitted || (g->secure && !is_secure(b->flow.transport)))
+	if (!permitted || (search->secure && !route_is_secure(b->flow.transport)))
 		return;
-	unsigned at = g->count;
-	while (at && g->targets[at - 1].q < b->q)
-		at--;
-	if (at >= g->limit)
+	struct target *to = route_insert(search, b->q);
+	if (!to)
 		return;
-	if (g->count == g->limit)
-		g->count--;
-	struct target *to = &g->targets[at];
-	memmove(to + 1, to, (g->count - at) * sizeof(*to));
-	for (unsigned i = at + 1; i <= g->count; i++) {
-		g->targets[i].request_uri.p = g->targets[i].buffer;
-		g->targets[i].route.p = g->targets[i].buffer + BINDING_CONTACT_MAX;
-	}
-	g->count++;
 	memset(to, 0, offsetof(struct target, buffer));
 	memcpy(to->buffer, b->contact.p, b->contact.n);
 	if (b->path.n)
@@ -186,147 +211,174 @@ static void add_binding(void *arg, const struct binding *b)
 	to->explicit_transport = 1;
 }
 
-/* Bindings of the user of uri in domain. False where the domain has no such user: the next rule is
- * tried. */
-static bool registered(
-	struct gathering *g, const struct uri_parts *uri, unsigned domain, struct decision *out)
+/* Adds the bindings of the user in the domain. False where the domain has no such user: the next
+ * rule is tried. */
+static bool route_add_registered(struct route_search *s, struct decision *out)
 {
-	char user[NUMBER_MAX + 1], aor[AOR_MAX];
-	size_t n = called(uri, user);
+	const struct settings *settings = s->sip->settings;
+	const struct users *users = s->sip->users;
+	struct str user = {s->number, s->number_length};
+	struct uri_parts record = s->uri;
+	char aor[AOR_MAX];
 
-	if (!n || !g->sip->users || !users_find(g->sip->users, domain, (struct str){user, n}))
+	if (s->domain == NONE_INDEX || !user.n || !users || !users_find(users, s->domain, user))
 		return false;
-	struct uri_parts record = *uri;
 	record.scheme = URI_SIP;
-	record.host = settings_str(
-		g->sip->settings, settings_domain(g->sip->settings, domain)->name);
+	record.host = settings_str(settings, settings_domain(settings, s->domain)->name);
 	record.port = 0;
 	long length = aor_of(&record, aor);
 	if (length < 0)
 		return false;
-	location_lookup(g->sip->location, (struct str){aor, (size_t)length}, add_binding, g);
-	out->status = g->count ? 0 : 480;
+	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
+	out->status = s->count ? 0 : 480;
 	return true;
 }
 
-static void trunk_targets(
-	struct gathering *g, const struct uri_parts *uri, uint16_t index, struct decision *out)
+/* Writes the Request-URI for a trunk's target: the called user at its address. */
+static void route_write_trunk_uri(struct writer *w, const struct route_search *s,
+	const struct target_settings *t, struct str host)
 {
-	const struct settings *s = g->sip->settings;
-	const struct trunk_settings *trunk = settings_trunk(s, index);
-
-	for (unsigned i = 0; i < trunk->targets.count && g->count < g->limit; i++) {
-		const struct target_settings *t = SETTINGS_ROW(
-			s, struct target_settings, trunk->targets, i);
-		char host[ENDPOINT_TEXT_SIZE];
-		struct target *to = &g->targets[g->count];
-		size_t length = endpoint_host_text(&t->endpoint, host);
-
-		if (settings_listener_at(s, (struct str){host, length}, t->endpoint.port) !=
-			NONE_INDEX) {
-			out->status = 482; /* it would come back to us */
-			continue;
-		}
-		if (g->secure && !is_secure(t->transport))
-			continue;
-		memset(to, 0, offsetof(struct target, buffer));
-		struct writer w = WRITER(to->buffer);
-		if (g->secure)
-			write_literal(&w, "sips:");
-		else
-			write_literal(&w, "sip:");
-		if (uri->user.n) {
-			write_str(&w, uri->user);
-			write_literal(&w, "@");
-		}
-		write_bytes(&w, host, length);
-		write_literal(&w, ":");
-		write_number(&w, t->endpoint.port);
-		if (t->transport == TRANSPORT_TCP)
-			write_literal(&w, ";transport=tcp");
-		else if (t->transport == TRANSPORT_TLS && !g->secure)
-			write_literal(&w, ";transport=tls");
-		if (w.full)
-			continue;
-		to->flow = (struct flow){
-			.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
-		if (t->transport == TRANSPORT_TLS)
-			to->flow.profile = (uint16_t)(index + 1);
-		to->request_uri = writer_text(&w);
-		to->zone = trunk->zone;
-		to->q = 1000;
-		to->trunk = index;
-		to->explicit_transport = t->explicit_transport;
-		g->count++;
+	write_str(w, s->secure ? S("sips:") : S("sip:"));
+	if (s->uri.user.n) {
+		write_str(w, s->uri.user);
+		write_literal(w, "@");
 	}
+	write_str(w, host);
+	write_literal(w, ":");
+	write_number(w, t->endpoint.port);
+	if (t->transport == TRANSPORT_TCP)
+		write_literal(w, ";transport=tcp");
+	else if (t->transport == TRANSPORT_TLS && !s->secure)
+		write_literal(w, ";transport=tls");
+}
+
+/* Adds one target of the trunk of that index. One that would come back to us is none: 482. */
+static void route_add_trunk_target(struct route_search *s, uint16_t index,
+	const struct target_settings *t, struct decision *out)
+{
+	const struct settings *settings = s->sip->settings;
+	struct target *to = &s->targets[s->count];
+	char text[ENDPOINT_TEXT_SIZE];
+	struct str host = {text, endpoint_host_text(&t->endpoint, text)};
+	struct writer w = WRITER(to->buffer);
+
+	if (settings_listener_at(settings, host, t->endpoint.port) != NONE_INDEX) {
+		out->status = 482;
+		return;
+	}
+	if (s->secure && !route_is_secure(t->transport))
+		return;
+	memset(to, 0, offsetof(struct target, buffer));
+	route_write_trunk_uri(&w, s, t, host);
+	if (w.full)
+		return;
+	to->flow = (struct flow){
+		.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+	if (t->transport == TRANSPORT_TLS)
+		to->flow.profile = (uint16_t)(index + 1);
+	to->request_uri = writer_text(&w);
+	to->zone = settings_trunk(settings, index)->zone;
+	to->q = 1000;
+	to->trunk = index;
+	to->explicit_transport = t->explicit_transport;
+	s->count++;
+}
+
+static void route_add_trunks(
+	struct route_search *s, const struct route_settings *r, struct decision *out)
+{
+	const struct settings *settings = s->sip->settings;
+	const uint16_t *trunks = settings_array(settings, r->trunks);
+
+	for (unsigned k = 0; k < r->trunks.count; k++) {
+		struct array targets = settings_trunk(settings, trunks[k])->targets;
+
+		for (unsigned i = 0; i < targets.count && s->count < s->limit; i++)
+			route_add_trunk_target(s, trunks[k],
+				SETTINGS_ROW(settings, struct target_settings, targets, i), out);
+	}
+	if (s->count)
+		out->status = 0;
+	else if (!out->status)
+		out->status = 480;
+}
+
+/* ---- rules ---- */
+
+static bool route_matches(const struct route_search *s, unsigned rule, unsigned zone)
+{
+	const struct route_settings *r = settings_route(s->sip->settings, rule);
+
+	if (!(r->from >> zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != s->domain))
+		return false;
+	if (!r->number.length)
+		return true;
+	return s->number_length && route_number_matches(s->sip->routes, rule, s->number);
+}
+
+/* Does what the rule says. False where it is not for this request after all. */
+static bool route_apply(struct route_search *s, unsigned rule, struct decision *out)
+{
+	const struct route_settings *r = settings_route(s->sip->settings, rule);
+
+	if (r->action == ROUTE_REGISTERED && !route_add_registered(s, out))
+		return false;
+	if (r->action == ROUTE_TRUNK)
+		route_add_trunks(s, r, out);
+	if (r->action == ROUTE_REFUSE)
+		out->status = r->status;
+	out->route = (uint16_t)rule;
+	out->count = s->count;
+	return true;
+}
+
+/* Finds the domain of ours that the request names. False where the request is for the gateway
+ * itself. */
+static bool route_find_domain(struct route_search *s)
+{
+	const struct settings *settings = s->sip->settings;
+
+	s->domain = NONE_INDEX;
+	if (s->uri.scheme != URI_SIP && s->uri.scheme != URI_SIPS)
+		return true;
+	bool ours = settings_listener_at(settings, s->uri.host, s->uri.port) != NONE_INDEX;
+	s->domain = settings_domain_of(settings, s->uri.host);
+	/* Our own address stands for the first domain. */
+	if (s->domain == NONE_INDEX && ours && settings->domains.count)
+		s->domain = 0;
+	return s->uri.user.n || (!ours && s->domain == NONE_INDEX);
 }
 
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out)
 {
-	struct sip *sip = in->sip;
-	const struct message *m = in->message;
-	const struct settings *s = sip->settings;
-	struct uri_parts uri = uri_of(m, &m->request_uri);
-	struct gathering g = {
-		.sip = sip, .targets = targets, .limit = limit < TARGETS_MAX ? limit : TARGETS_MAX};
-	char number[NUMBER_MAX + 1];
+	struct number_prefix_walk walk;
+	struct route_search s;
+	uint32_t rule;
 
 	*out = (struct decision){.route = NONE_INDEX};
-	unsigned domain = NONE_INDEX;
-	if (uri.scheme == URI_SIPS && !is_secure(m->flow.transport)) {
-		out->status = 416; /* it promises TLS on every hop, and came over one without (RFC
-		                      5630 section 5.3) */
+	s.sip = in->sip;
+	s.uri = uri_of(in->message, &in->message->request_uri);
+	s.secure = s.uri.scheme == URI_SIPS;
+	s.targets = targets;
+	s.count = 0;
+	s.limit = limit < TARGETS_MAX ? limit : TARGETS_MAX;
+	if (s.secure && !route_is_secure(in->message->flow.transport)) {
+		/* It promises TLS on every hop, and came over one without (RFC 5630
+		 * section 5.3). */
+		out->status = 416;
 		return;
 	}
-	g.secure = uri.scheme == URI_SIPS;
-	if (uri.scheme == URI_SIP || uri.scheme == URI_SIPS) {
-		bool ours = settings_listener_at(s, uri.host, uri.port) != NONE_INDEX;
-
-		domain = settings_domain_of(s, uri.host);
-		if (domain == NONE_INDEX && ours && s->domains.count)
-			domain = 0;
-		if (!uri.user.n && (ours || domain != NONE_INDEX)) {
-			out->to_self = true;
+	if (!route_find_domain(&s)) {
+		out->to_self = true;
+		return;
+	}
+	/* Behind us another user could be read in "%00": the one before the NUL. */
+	bool has_nul = uri_unescape(s.uri.user, s.number, NUMBER_MAX) == -EINVAL;
+	s.number_length = route_called(&s.uri, s.number);
+	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
+	while (!has_nul && number_prefix_next(&walk, &rule))
+		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))
 			return;
-		}
-	}
-	if (uri_unescape(uri.user, number, NUMBER_MAX) == -EINVAL) {
-		out->status = in->sender.trusted ? 404
-		                                 : 403; /* "%00": behind us another user could be
-		                                        read in it, the one before the NUL */
-		return;
-	}
-	size_t n = called(&uri, number);
-	struct prefix_walk walk;
-	uint32_t i;
-	prefix_walk(sip->routes->prefixes, (struct str){number, n}, &walk);
-	while (prefix_next(&walk, &i)) {
-		const struct route_settings *r = settings_route(s, i);
-
-		if (!(r->from >> in->zone & 1) ||
-			(r->to_domain != NONE_INDEX && r->to_domain != domain))
-			continue;
-		if (r->number.length && (!n || !number_matches(sip->routes, i, number)))
-			continue;
-		if (r->action == ROUTE_REGISTERED &&
-			(domain == NONE_INDEX || !registered(&g, &uri, domain, out)))
-			continue;
-		if (r->action == ROUTE_TRUNK) {
-			const uint16_t *trunks = settings_array(s, r->trunks);
-
-			for (unsigned k = 0; k < r->trunks.count; k++)
-				trunk_targets(&g, &uri, trunks[k], out);
-			if (g.count)
-				out->status = 0;
-			else if (!out->status)
-				out->status = 480;
-		}
-		if (r->action == ROUTE_REFUSE)
-			out->status = r->status;
-		out->route = (uint16_t)i;
-		out->count = g.count;
-		return;
-	}
 	out->status = in->sender.trusted ? 404 : 403;
 }

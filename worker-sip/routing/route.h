@@ -6,12 +6,13 @@
 #include "target.h"
 #include "worker-sip/incoming.h"
 
-/* The rules of the settings with their compiled expressions, indexed by what numbers they match
- * begin with. The settings have to stay as long. */
-int routes_new(
-	struct routes **out, const struct settings *settings); /* -errno; a bad expression is logged
-                                                                  (the master has checked it) */
-void routes_free(struct routes *r);
+/* The rules of the settings with their compiled expressions, indexed by what the numbers that they
+ * match begin with. */
+struct routes;
+/* The settings have to stay as long as the rules. -ENOMEM; -EINVAL for a bad expression, which is
+ * logged (the master has checked it). */
+int routes_new(struct routes **out, const struct settings *settings);
+void routes_free(struct routes *r); /* NULL is a no-op */
 
 /* What the rules say of a request. */
 struct decision {
