@@ -1,4 +1,4 @@
-/* sip.h - the SIP worker's one context, and what its layers ask of each other through it. */
+/* sip.h - the SIP worker's one context, and the way out of it. */
 #ifndef SIPWARD_SIP_SIP_H
 #define SIPWARD_SIP_SIP_H
 
@@ -67,32 +67,5 @@ void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot);
 void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow);
 /* The host of that alone. */
 void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow);
-
-/* ---- local answers (response.c) ---- */
-struct response {
-	unsigned status;
-	struct str reason;       /* n == 0: the usual one */
-	struct str headers;      /* whole header lines, each with its CRLF; may be empty */
-	struct str content_type; /* with a body */
-	struct str body;
-	struct str to_tag; /* n == 0: one is minted where the request has none and status > 100 */
-};
-/* Writes status line, all Vias (the top one with received and rport by RFC 3581 and 3261
- * section 18.2.1, whatever the peer wrote there replaced), From, To with to_tag where the request's
- * had none, Call-ID, CSeq and, for status 100, Timestamp. */
-void write_response_head(struct writer *w, const struct message *request, unsigned status,
-	struct str reason, struct str to_tag);
-/* The whole local answer to a request. -ENOBUFS, -ENOMEM. */
-int response_build(struct sip *sip, const struct message *request, const struct response *r,
-	struct wire **out);
-/* Answers a server transaction with a local response (built and sent; failures are the
- * transaction's). headers as above, may be empty. */
-void answer(struct sip *sip, struct transaction *t, unsigned status, struct str headers);
-/* The same with a reason phrase of its own. */
-void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
-	struct str headers);
-/* Answers without a transaction (overload, unmatched CANCEL). Never an ACK. */
-void answer_stateless(
-	struct sip *sip, const struct message *request, unsigned status, struct str headers);
 
 #endif

@@ -13,6 +13,7 @@
 #include "worker-sip/call/dialog_request.h"
 #include "worker-sip/auth/digest.h"
 #include "worker-sip/registrar/location.h"
+#include "worker-sip/message/response.h"
 #include "worker-sip/message/splice.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker-transport/parse/parse.h"

@@ -5,6 +5,8 @@
 #ifndef SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_SIP_TRANSACTION_FIXTURE_H
 
+#include "worker-sip/message/response.h"
+#include "worker-sip/message/wire_header.h"
 #include "worker-sip/transaction/ack_cancel.h"
 #include "worker-sip/transaction/transaction.h"
 #include "sip-message.h"

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "digest.h"
 #include "replay.h"
+#include "worker-sip/message/response.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>

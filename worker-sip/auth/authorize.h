@@ -1,4 +1,4 @@
-/* authorize.h - who may do what, before anything is looked up (DESIGN.md section 5). */
+/* authorize.h - who may do what, before anything is looked up. */
 #ifndef SIPWARD_SIP_AUTH_AUTHORIZE_H
 #define SIPWARD_SIP_AUTH_AUTHORIZE_H
 

@@ -1,15 +1,16 @@
-/* response.c - local answers: the head that every response takes from its request (RFC 3261
- * section 8.2.6.2), and whole responses on it. Relies on: ipc/syntax.h for the Via's parameters,
- * ipc/token.h for tags, transaction.h to send. */
-#include "worker-sip/transaction/transaction.h"
+/* response.c - answers of our own: the head that every response takes from its request (RFC 3261
+ * section 8.2.6.2), and whole responses on it. */
+#include "response.h"
 
 #include "ipc/slot.h"
+#include "ipc/token.h"
 
 #include <errno.h>
 
 /* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
  * whatever the peer wrote there. */
-static void write_top_via(struct writer *w, const struct message *request, struct str value)
+static void response_write_top_via(
+	struct writer *w, const struct message *request, struct str value)
 {
 	struct str via = message_str(request, request->via);
 	struct str params = request->via_params.length ? message_str(request, request->via_params)
@@ -61,7 +62,7 @@ static void write_top_via(struct writer *w, const struct message *request, struc
 	write_literal(w, "\r\n");
 }
 
-static void write_copied(struct writer *w, const struct message *request, enum header id)
+static void response_write_copied(struct writer *w, const struct message *request, enum header id)
 {
 	const struct message_header *h = message_first(request, id);
 
@@ -73,7 +74,7 @@ static void write_copied(struct writer *w, const struct message *request, enum h
 	write_literal(w, "\r\n");
 }
 
-void write_response_head(struct writer *w, const struct message *request, unsigned status,
+void response_write_head(struct writer *w, const struct message *request, unsigned status,
 	struct str reason, struct str to_tag)
 {
 	const struct message_header *h = message_first(request, HEADER_VIA);
@@ -86,14 +87,14 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 	write_literal(w, "\r\n");
 	for (; h; h = message_next(request, h), top = false) {
 		if (top) {
-			write_top_via(w, request, message_header_value(request, h));
+			response_write_top_via(w, request, message_header_value(request, h));
 			continue;
 		}
 		write_literal(w, "Via: ");
 		write_str(w, message_header_value(request, h));
 		write_literal(w, "\r\n");
 	}
-	write_copied(w, request, HEADER_FROM);
+	response_write_copied(w, request, HEADER_FROM);
 	write_literal(w, "To: ");
 	write_str(w, message_value(request, HEADER_TO));
 	if (!request->to_tag.length && to_tag.n) {
@@ -101,10 +102,10 @@ void write_response_head(struct writer *w, const struct message *request, unsign
 		write_str(w, to_tag);
 	}
 	write_literal(w, "\r\n");
-	write_copied(w, request, HEADER_CALL_ID);
-	write_copied(w, request, HEADER_CSEQ);
+	response_write_copied(w, request, HEADER_CALL_ID);
+	response_write_copied(w, request, HEADER_CSEQ);
 	if (status == 100)
-		write_copied(w, request, HEADER_TIMESTAMP);
+		response_write_copied(w, request, HEADER_TIMESTAMP);
 }
 
 int response_build(
@@ -123,7 +124,7 @@ int response_build(
 			slot_of_message(request, &sip->keys.slot_key), random_u64(), minted);
 		to_tag = (struct str){minted, sizeof(minted)};
 	}
-	write_response_head(&w, request, r->status, r->reason, to_tag);
+	response_write_head(&w, request, r->status, r->reason, to_tag);
 	write_str(&w, r->headers);
 	if (server.n && r->status > 100) {
 		write_literal(&w, "Server: ");
@@ -142,13 +143,13 @@ int response_build(
 	return scratch_wire(&sip->scratch, &w, out);
 }
 
-/* A request may be nearly as large as a message may be: the status matters more than our
- * headers. */
-static int answer_build(
+int response_build_answer(
 	struct sip *sip, const struct message *request, struct response *r, struct wire **out)
 {
 	int error = response_build(sip, request, r, out);
 
+	/* A request may be nearly as large as a message may be: the status matters more than our
+	 * headers. */
 	if (error == -ENOBUFS && r->headers.n) {
 		r->headers = STR_NONE;
 		error = response_build(sip, request, r, out);
@@ -156,34 +157,6 @@ static int answer_build(
 	if (error)
 		count(RESPONSES_NOT_BUILT);
 	return error;
-}
-
-void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
-	struct str headers)
-{
-	struct held_message *request = transaction_request(t);
-	char buffer[TOKEN_LENGTH];
-	struct response r = {.status = status, .reason = reason, .headers = headers};
-	struct wire *wire = NULL;
-	int error;
-
-	if (!request)
-		return;
-	if (status > 100)
-		r.to_tag = transaction_tag(t, buffer);
-	error = answer_build(sip, &request->message, &r, &wire);
-	if (error) {
-		if (status >= 200)
-			transaction_abandon(t, error);
-		return;
-	}
-	transaction_answer(t, status, wire);
-	wire_drop(wire);
-}
-
-void answer(struct sip *sip, struct transaction *t, unsigned status, struct str headers)
-{
-	answer_reason(sip, t, status, STR_NONE, headers);
 }
 
 void answer_stateless(
@@ -204,7 +177,7 @@ void answer_stateless(
 	for (size_t i = 0; i < sizeof(tag); i++)
 		tag[i] = digits[hash >> (60 - 4 * i) & 15];
 	r.to_tag = (struct str){tag, sizeof(tag)};
-	if (answer_build(sip, request, &r, &wire) != 0)
+	if (response_build_answer(sip, request, &r, &wire) != 0)
 		return;
 	sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
 	wire_drop(wire);

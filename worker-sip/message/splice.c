@@ -6,6 +6,7 @@
 #include "splice.h"
 
 #include "ipc/token.h"
+#include "response.h"
 
 #include <errno.h>
 
@@ -27,7 +28,7 @@ static const uint8_t policies[HEADER_COUNT] = {
 #undef POLICY
 };
 
-static bool bridged(struct str tag)
+static bool splice_option_bridged(struct str tag)
 {
 	enum { STRIPPED, BRIDGED };
 	static const struct {
@@ -44,7 +45,7 @@ static bool bridged(struct str tag)
 	return false;
 }
 
-static uint8_t policy_of(const struct message *m, const struct message_header *h)
+static uint8_t splice_policy(const struct message *m, const struct message_header *h)
 {
 	if (h->id < HEADER_COUNT)
 		return policies[h->id];
@@ -57,7 +58,7 @@ static uint8_t policy_of(const struct message *m, const struct message_header *h
 }
 
 /* True where realm is one of ours. */
-static bool our_realm(const struct settings *s, struct str realm)
+static bool splice_our_realm(const struct settings *s, struct str realm)
 {
 	for (unsigned i = 0; i < s->domains.count; i++)
 		if (str_equal_nocase(settings_str(s, settings_domain(s, i)->realm), realm))
@@ -66,7 +67,7 @@ static bool our_realm(const struct settings *s, struct str realm)
 }
 
 /* The realm of credentials or of a challenge; n == 0 where there is none or it does not parse. */
-static struct str realm_of(struct str value)
+static struct str splice_realm(struct str value)
 {
 	size_t space = str_find(value, ' ');
 	struct str rest = str_trim(str_from(value, space)), name, item;
@@ -79,13 +80,13 @@ static struct str realm_of(struct str value)
 
 /* Software on the other leg may end its strings at a NUL, and read another name or another header
  * than we did. */
-static bool has_nul(struct str s)
+static bool splice_has_nul(struct str s)
 {
 	return s.n && memchr(s.p, 0, s.n);
 }
 
 /* "name: value CRLF" with the name as it was received. */
-static void write_line(
+static void splice_write_line(
 	struct writer *w, const struct message *m, const struct message_header *h, struct str value)
 {
 	write_str(w, message_header_name(m, h));
@@ -95,13 +96,14 @@ static void write_line(
 }
 
 /* A list of option tags without those that are not bridged; nothing where none is left. */
-static void write_options(struct writer *w, const struct message *m, const struct message_header *h)
+static void splice_write_options(
+	struct writer *w, const struct message *m, const struct message_header *h)
 {
 	struct str rest = message_header_value(m, h), item;
 	bool any = false;
 
 	while (list_next(&rest, &item) == 0) {
-		if (!bridged(item))
+		if (!splice_option_bridged(item))
 			continue;
 		if (!any) {
 			write_str(w, message_header_name(m, h));
@@ -118,7 +120,8 @@ static void write_options(struct writer *w, const struct message *m, const struc
 
 /* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that
  * does not parse is dropped with all after it. */
-static void write_warning(struct writer *w, const struct message *m, const struct message_header *h)
+static void splice_write_warning(
+	struct writer *w, const struct message *m, const struct message_header *h)
 {
 	struct str rest = str_trim(message_header_value(m, h));
 
@@ -158,7 +161,8 @@ static void write_warning(struct writer *w, const struct message *m, const struc
 
 /* Event with its id mapped (RFC 6665 section 8.2.1): the id of a refer subscription is a CSeq
  * number of the leg. */
-static void write_event(struct writer *w, const struct splice *s, const struct message_header *h)
+static void splice_write_event(
+	struct writer *w, const struct splice *s, const struct message_header *h)
 {
 	struct str value = message_header_value(s->in, h);
 	size_t semicolon = str_find(value, ';');
@@ -186,7 +190,7 @@ static void write_event(struct writer *w, const struct splice *s, const struct m
 
 /* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are
  * not trusted. */
-static bool identity_private(const struct message *m)
+static bool splice_identity_private(const struct message *m)
 {
 	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h;
 		h = message_next(m, h)) {
@@ -205,86 +209,122 @@ static bool identity_private(const struct message *m)
 	return false;
 }
 
-/* Everything of s->in that passes, by the tables. ours: called at the place of each header of
- * ours. */
-static void write_rest(struct writer *w, const struct splice *s,
-	void (*ours)(struct writer *, const struct splice *, const struct message_header *))
+/* What decides on the headers of one message. */
+struct splice_sides {
+	bool trusted;       /* it comes from a trusted zone */
+	bool hide_identity; /* its asserted identity stays behind */
+	bool has_nul;       /* somewhere in its headers */
+};
+
+static bool splice_options_bridged(struct str list)
+{
+	struct str item;
+
+	while (list_next(&list, &item) == 0)
+		if (!splice_option_bridged(item))
+			return false;
+	return true;
+}
+
+/* Whether a header line passes as it is. */
+static bool splice_passes(const struct splice *s, const struct splice_sides *sides,
+	const struct message_header *h, uint8_t policy)
+{
+	const struct settings *settings = s->sip->settings;
+	struct str value = message_header_value(s->in, h);
+
+	switch (policy) {
+	case POLICY_PASS: return true;
+	case POLICY_TRUSTED:
+		return sides->trusted &&
+		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
+	case POLICY_CREDENTIALS: return !splice_our_realm(settings, splice_realm(value));
+	case POLICY_CHALLENGE:
+		return sides->trusted && !splice_our_realm(settings, splice_realm(value));
+	case POLICY_OPTIONS: return splice_options_bridged(value);
+	case POLICY_MAPPED: return h->id == HEADER_EVENT && !s->event_id.n;
+	default: return false;
+	}
+}
+
+/* Writes a header that names something of the other leg with the name that it has on this one. */
+static void splice_write_mapped(
+	struct writer *w, const struct splice *s, const struct message_header *h)
+{
+	struct str mapped = STR_EMPTY;
+
+	switch (h->id) {
+	case HEADER_RACK: mapped = s->rack; break;
+	case HEADER_REFER_TO: mapped = s->refer_to; break;
+	case HEADER_REFERRED_BY: mapped = s->referred_by; break;
+	case HEADER_REPLACES: mapped = s->replaces; break;
+	case HEADER_TARGET_DIALOG: mapped = s->target_dialog; break;
+	case HEADER_EVENT: splice_write_event(w, s, h); break;
+	}
+	if (mapped.n && !splice_has_nul(mapped))
+		splice_write_line(w, s->in, h, mapped);
+}
+
+/* Writes each header of ours at the place of the received one. */
+typedef void (*splice_ours)(
+	struct writer *w, const struct splice *s, const struct message_header *h);
+
+/* Writes what stands in the place of a line that does not pass. */
+static void splice_write_instead(struct writer *w, const struct splice *s,
+	const struct message_header *h, uint8_t policy, splice_ours ours)
+{
+	switch (policy) {
+	case POLICY_OURS:
+		if (ours)
+			ours(w, s, h);
+		break;
+	case POLICY_OPTIONS: splice_write_options(w, s->in, h); break;
+	case POLICY_WARNING: splice_write_warning(w, s->in, h); break;
+	case POLICY_MAPPED: splice_write_mapped(w, s, h); break;
+	}
+}
+
+/* Writes all headers of s->in that pass, by the tables. */
+static void splice_write_headers(struct writer *w, const struct splice *s, splice_ours ours)
 {
 	const struct message *m = s->in;
 	const struct message_header *h = message_headers(m), *last = h + m->header_count;
 	const char *raw = message_raw(m);
-	bool trusted = settings_zone(s->sip->settings, s->from_zone)->trust;
-	bool hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust &&
-	                     identity_private(m);
-	bool nuls = has_nul((struct str){raw, m->body.at});
+	const struct splice_sides sides = {
+		.trusted = settings_zone(s->sip->settings, s->from_zone)->trust,
+		.hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust &&
+	                         splice_identity_private(m),
+		.has_nul = splice_has_nul((struct str){raw, m->body.at})};
 	size_t run = 0, run_end = 0;
 
 	for (; h < last; h++) {
-		uint8_t policy = policy_of(m, h);
-		bool pass = policy == POLICY_PASS || (policy == POLICY_TRUSTED && trusted);
-		struct str value = message_header_value(m, h), mapped = {"", 0};
+		uint8_t policy = splice_policy(m, h);
+		bool pass = splice_passes(s, &sides, h, policy);
 
-		if (h->id == HEADER_P_ASSERTED_IDENTITY && hide_identity)
-			pass = false;
-		if (policy == POLICY_CREDENTIALS)
-			pass = !our_realm(s->sip->settings, realm_of(value));
-		if (policy == POLICY_CHALLENGE)
-			pass = trusted && !our_realm(s->sip->settings, realm_of(value));
-		if (policy == POLICY_OPTIONS) {
-			struct str rest = value, item;
-
-			pass = true;
-			while (pass && list_next(&rest, &item) == 0)
-				pass = bridged(item);
-		}
-		if (policy == POLICY_MAPPED && h->id == HEADER_EVENT && !s->event_id.n)
-			pass = true;
-		if (nuls && has_nul((struct str){raw + h->line, (size_t)(h->end - h->line)})) {
-			/* what is written anew is clean; the line itself does not pass */
+		if (sides.has_nul &&
+			splice_has_nul((struct str){raw + h->line, (size_t)(h->end - h->line)})) {
+			/* What is written anew is clean; the line itself does not pass. */
 			pass = false;
 			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
 				policy = POLICY_NEVER;
 			count(HEADERS_WITH_NUL);
 		}
-		if (pass) {
-			if (run == run_end)
-				run = h->line;
-			else if (run_end != h->line) {
-				write_bytes(w, raw + run, run_end - run);
-				run = h->line;
-			}
+		if (pass && run_end == h->line && run != run_end) {
 			run_end = h->end;
 			continue;
 		}
 		write_bytes(w, raw + run, run_end - run);
-		run = run_end = 0;
-		switch (policy) {
-		case POLICY_OURS:
-			if (ours)
-				ours(w, s, h);
-			break;
-		case POLICY_OPTIONS: write_options(w, m, h); break;
-		case POLICY_WARNING: write_warning(w, m, h); break;
-		case POLICY_MAPPED:
-			switch (h->id) {
-			case HEADER_RACK: mapped = s->rack; break;
-			case HEADER_REFER_TO: mapped = s->refer_to; break;
-			case HEADER_REFERRED_BY: mapped = s->referred_by; break;
-			case HEADER_REPLACES: mapped = s->replaces; break;
-			case HEADER_TARGET_DIALOG: mapped = s->target_dialog; break;
-			case HEADER_EVENT: write_event(w, s, h); break;
-			}
-			if (mapped.n && !has_nul(mapped))
-				write_line(w, m, h, mapped);
-			break;
-		}
+		run = pass ? h->line : 0;
+		run_end = pass ? h->end : 0;
+		if (!pass)
+			splice_write_instead(w, s, h, policy, ours);
 	}
 	write_bytes(w, raw + run, run_end - run);
 }
 
 /* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261
  * section 12.1.1); such a URI needs no word of its TLS. */
-static void write_contact(
+static void splice_write_contact(
 	struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
 {
 	if (sips)
@@ -303,7 +343,7 @@ static void write_contact(
 	write_literal(w, ">\r\n");
 }
 
-static void write_body(struct writer *w, const struct message *m)
+static void splice_write_body(struct writer *w, const struct message *m)
 {
 	struct str body = message_str(m, m->body);
 
@@ -313,17 +353,18 @@ static void write_body(struct writer *w, const struct message *m)
 	write_str(w, body);
 }
 
-static struct str method_of_splice(const struct message *m)
+static struct str splice_method(const struct message *m)
 {
 	return message_str(m, m->method_name);
 }
 
-static bool is_sips(struct str uri)
+static bool splice_is_sips(struct str uri)
 {
 	return uri.n > 5 && strncasecmp(uri.p, "sips:", 5) == 0;
 }
 
-static void request_ours(struct writer *w, const struct splice *s, const struct message_header *h)
+static void splice_write_ours(
+	struct writer *w, const struct splice *s, const struct message_header *h)
 {
 	const struct message *m = s->in;
 	char buffer[TOKEN_LENGTH];
@@ -359,20 +400,20 @@ static void request_ours(struct writer *w, const struct splice *s, const struct 
 		write_number(w, m->max_forwards > 0 ? (uint64_t)m->max_forwards - 1 : 0);
 		write_literal(w, "\r\n");
 		break;
-	case HEADER_FROM: write_line(w, m, h, s->from); break;
-	case HEADER_TO: write_line(w, m, h, s->to_value); break;
-	case HEADER_CALL_ID: write_line(w, m, h, s->call_id); break;
+	case HEADER_FROM: splice_write_line(w, m, h, s->from); break;
+	case HEADER_TO: splice_write_line(w, m, h, s->to_value); break;
+	case HEADER_CALL_ID: splice_write_line(w, m, h, s->call_id); break;
 	case HEADER_CSEQ:
 		write_str(w, message_header_name(m, h));
 		write_literal(w, ": ");
 		write_number(w, s->cseq);
 		write_literal(w, " ");
-		write_str(w, method_of_splice(m));
+		write_str(w, splice_method(m));
 		write_literal(w, "\r\n");
 		break;
 	case HEADER_CONTACT:
 		if (s->contact_user.n)
-			write_contact(w, s, s->to, is_sips(s->request_uri));
+			splice_write_contact(w, s, s->to, splice_is_sips(s->request_uri));
 		break;
 	}
 }
@@ -381,14 +422,14 @@ int splice_request(const struct splice *s, struct wire **out)
 {
 	struct writer w = scratch_message(&s->sip->scratch);
 
-	write_str(&w, method_of_splice(s->in));
+	write_str(&w, splice_method(s->in));
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
 	write_literal(&w, " SIP/2.0\r\n");
-	write_rest(&w, s, request_ours);
+	splice_write_headers(&w, s, splice_write_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
-		write_contact(&w, s, s->to, is_sips(s->request_uri));
-	write_body(&w, s->in);
+		splice_write_contact(&w, s, s->to, splice_is_sips(s->request_uri));
+	splice_write_body(&w, s->in);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
@@ -400,16 +441,17 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 	struct str reason = status && status != m->status ? str_of(status_reason(status))
 	                                                  : message_str(m, m->reason);
 
-	write_response_head(&w, request, status ? status : m->status, reason, to_tag);
+	response_write_head(&w, request, status ? status : m->status, reason, to_tag);
 	/* A dialog's route set is the request's Record-Route (RFC 3261 section 12.1.1). */
 	if (s->contact_user.n && m->status > 100 && m->status < 300)
 		for (const struct message_header *h = message_first(request, HEADER_RECORD_ROUTE);
 			h; h = message_next(request, h))
 			write_bytes(&w, message_raw(request) + h->line, (size_t)(h->end - h->line));
 	if (s->contact_user.n)
-		write_contact(&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
-	write_rest(&w, s, NULL);
-	write_body(&w, m);
+		splice_write_contact(
+			&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
+	splice_write_headers(&w, s, NULL);
+	splice_write_body(&w, m);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
@@ -426,7 +468,7 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 			while (list_next(&rest, &item) == 0) {
 				/* What a proxy must understand, a back-to-back user agent must too:
 				 * nothing of Proxy-Require can be kept. */
-				if (ids[i] == HEADER_REQUIRE && bridged(item))
+				if (ids[i] == HEADER_REQUIRE && splice_option_bridged(item))
 					continue;
 				if (any)
 					write_literal(unsupported, ", ");
@@ -478,7 +520,7 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 		return;
 	}
 	params = a.params;
-	if (has_nul(a.display)) {
+	if (splice_has_nul(a.display)) {
 		write_literal(w, "<");
 		write_str(w, a.uri.whole);
 		write_literal(w, ">");
@@ -491,7 +533,7 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 		write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));
 	}
 	while (param_next(&params, &name, &item) == 0) {
-		if (str_equal_nocase(name, S("tag")) || has_nul(item))
+		if (str_equal_nocase(name, S("tag")) || splice_has_nul(item))
 			continue;
 		write_literal(w, ";");
 		write_str(w, name);

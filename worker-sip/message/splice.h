@@ -1,6 +1,6 @@
 /* splice.h - writing an outgoing message from a received one: a new start line and our own
  * hop-by-hop headers, everything else copied from the raw bytes in its original order and spelling,
- * less what must not pass (DESIGN.md section 2). Nothing is rebuilt from a tree. A header line with
+ * less what must not pass (policy.def). Nothing is rebuilt from a tree. A header line with
  * a NUL (in a quoted-pair: ipc/message.h) does not pass. */
 #ifndef SIPWARD_SIP_MESSAGE_SPLICE_H
 #define SIPWARD_SIP_MESSAGE_SPLICE_H

@@ -170,23 +170,9 @@ int fork_pass(
 
 void fork_refuse(struct fork *f, unsigned status)
 {
-	char tag[TOKEN_LENGTH];
-	struct response r = {.status = status};
-	struct wire *bytes;
-
 	fork_settle(f);
-	if (f->server && f->request) {
-		r.to_tag = transaction_tag(f->server, tag);
-		int error = response_build(f->sip, &f->request->message, &r, &bytes);
-
-		if (error) {
-			count(RESPONSES_NOT_BUILT);
-			transaction_abandon(f->server, error);
-		} else {
-			transaction_answer(f->server, status, bytes);
-			wire_drop(bytes);
-		}
-	}
+	if (f->server)
+		answer(f->sip, f->server, status, STR_EMPTY);
 	fork_trim(f);
 }
 

@@ -1,17 +1,9 @@
 /* ack_cancel.h - the two requests that repeat an INVITE's own headers on its one hop: the ACK of a
- * failure (RFC 3261 section 17.1.1.3) and CANCEL (section 9.1); and reading back a message of ours.
- */
+ * failure (RFC 3261 section 17.1.1.3) and CANCEL (section 9.1). */
 #ifndef SIPWARD_SIP_TRANSACTION_ACK_CANCEL_H
 #define SIPWARD_SIP_TRANSACTION_ACK_CANCEL_H
 
 #include "worker-sip/sip.h"
-
-/* The next header line of a finished message from *at (0: the first) on, with its name's id, folded
- * lines included. False at the end of the headers. */
-bool wire_header(
-	const struct wire *w, size_t *at, uint8_t *id, struct str *line, struct str *value);
-/* The tag of its To; n == 0: none. Points into w. */
-struct str wire_to_tag(const struct wire *w);
 
 /* Writes the ACK of a failure from the bytes of its INVITE (RFC 3261 section 17.1.1.3). to is the
  * value of the response's To. -ENOBUFS, -ENOMEM. *out is the caller's to drop. */

@@ -3,6 +3,7 @@
  * transactions share one only as INVITE and its CANCEL. */
 #include "ack_cancel.h"
 #include "machine.h"
+#include "worker-sip/message/wire_header.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* server.c - server transactions (RFC 3261 section 17.2, RFC 6026, RFC 4320): matching, 100 Trying,
  * CANCEL, answers and the 2xx that waits for its ACK. Relies on machine.c for what the machines do,
  * on response.c for local answers. */
-#include "ack_cancel.h"
 #include "machine.h"
+#include "worker-sip/message/response.h"
+#include "worker-sip/message/wire_header.h"
 
 #include <assert.h>
 #include <errno.h>

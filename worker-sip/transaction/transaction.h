@@ -83,6 +83,13 @@ void transaction_acknowledged(struct transaction *t);
 void transaction_detach(struct transaction *t);
 bool transaction_answered(const struct transaction *t); /* finally */
 
+/* Answers a server transaction with a response of our own, which has its To tag (transaction_tag).
+ * One that cannot be built ends the transaction as failed. headers: whole lines, may be empty. */
+void answer(struct sip *sip, struct transaction *t, unsigned status, struct str headers);
+/* The same with a reason phrase of its own. */
+void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
+	struct str headers);
+
 /* ---- client ---- */
 /* Sends a request (not ACK). bytes carry a top Via whose branch is the token of branch
  * (TOKEN_BRANCH); a reference is taken. CANCEL has its INVITE's branch. 0; where it cannot even be
