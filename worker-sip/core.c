@@ -201,10 +201,6 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	struct incoming in;
 	bool permitted;
 
-	if (m->flow.listener >= sip->settings->listeners.count) {
-		count(MESSAGE_BAD_BLOCK);
-		return;
-	}
 	in.zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
 	if (!permitted) {
 		count(SOURCE_REFUSED);

@@ -4,7 +4,8 @@
 
 #include "sip.h"
 
-/* Takes one checked message of a slot of ours. */
+/* Takes one checked message that came by a listener of ours. slot is the message's, and ours. A
+ * source that its zone does not permit is dropped and counted. */
 void core_message(struct sip *sip, const struct message *m, uint8_t slot);
 
 #endif

@@ -1,19 +1,21 @@
 /* listing.c - the rows that sipwardctl shows of this worker, as JSON lines in REPLY packets. */
 #include "listing.h"
 
-#include "worker-sip/call/call.h"
 #include "common/clock.h"
 #include "json.h"
+#include "worker-sip/call/call.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Rows of `sipwardctl registrations` read in one step. */
 #define LIST_PAGE 256
 /* The text of a REPLY packet is sent on when it holds this much. */
 #define REPLY_CHUNK 32768
 
-struct reply {
+/* One query at work. */
+struct listing {
 	struct sip *sip;
 	uint32_t id;
 	size_t n;
@@ -23,30 +25,30 @@ struct reply {
 	struct str asked; /* the address of record asked for */
 };
 
-static void reply_send(struct reply *r, bool last)
+static void listing_send(struct listing *l, bool last)
 {
-	struct lifeline_reply head = {.id = r->id, .last = last};
+	struct lifeline_reply head = {.id = l->id, .last = last};
 
-	worker_send(&r->sip->worker, LIFELINE_REPLY, &head, sizeof(head), r->text, r->n);
-	r->n = 0;
+	worker_send(&l->sip->worker, LIFELINE_REPLY, &head, sizeof(head), l->text, l->n);
+	l->n = 0;
 }
 
-static void reply_line(void *arg, struct str json)
+static void listing_line(void *arg, struct str json)
 {
-	struct reply *r = arg;
+	struct listing *l = arg;
 
-	if (json.n + 1 > sizeof(r->text) - r->n)
+	if (json.n + 1 > sizeof(l->text) - l->n)
 		return;
-	memcpy(r->text + r->n, json.p, json.n);
-	r->n += json.n;
-	r->text[r->n++] = '\n';
-	if (r->n >= REPLY_CHUNK)
-		reply_send(r, false);
+	memcpy(l->text + l->n, json.p, json.n);
+	l->n += json.n;
+	l->text[l->n++] = '\n';
+	if (l->n >= REPLY_CHUNK)
+		listing_send(l, false);
 }
 
-static void reply_binding(void *arg, struct str aor, const struct binding *b)
+static void listing_binding(void *arg, struct str aor, const struct binding *b)
 {
-	struct reply *r = arg;
+	struct listing *l = arg;
 	char buffer[8192], peer[ENDPOINT_TEXT_SIZE];
 	struct writer w = WRITER(buffer);
 	uint64_t now = clock_realtime_ms();
@@ -64,23 +66,23 @@ static void reply_binding(void *arg, struct str aor, const struct binding *b)
 	write_number(&w, b->expires_at > now ? (b->expires_at - now) / 1000 : 0);
 	write_literal(&w, "}");
 	if (!w.full)
-		reply_line(r, writer_text(&w));
-	if (aor.n <= sizeof(r->after)) {
-		memcpy(r->after, aor.p, aor.n);
-		r->after_length = aor.n;
+		listing_line(l, writer_text(&w));
+	if (aor.n <= sizeof(l->after)) {
+		memcpy(l->after, aor.p, aor.n);
+		l->after_length = aor.n;
 	}
 }
 
-static void reply_one(void *arg, const struct binding *b)
+static void listing_one(void *arg, const struct binding *b)
 {
-	struct reply *r = arg;
+	struct listing *l = arg;
 
-	reply_binding(arg, r->asked, b);
+	listing_binding(arg, l->asked, b);
 }
 
-/* The bindings of the address of record that the operator named, with or without its scheme. One
- * that names nobody has none. */
-static void reply_address(struct reply *r, struct str name)
+/* Lists the bindings of the address of record that the operator named, with or without its scheme.
+ * A name that is nobody's has none. */
+static void listing_address(struct listing *l, struct str name)
 {
 	char text[sizeof(((struct lifeline_query *)0)->argument) + 4], buffer[AOR_MAX];
 	struct writer w = WRITER(text);
@@ -92,26 +94,37 @@ static void reply_address(struct reply *r, struct str name)
 	long n = w.full || uri_parse(writer_text(&w), &uri) ? -EINVAL : aor_of(&uri, buffer);
 	if (n <= 0)
 		return;
-	r->asked = (struct str){buffer, (size_t)n};
-	location_lookup(r->sip->location, r->asked, reply_one, r);
+	l->asked = (struct str){buffer, (size_t)n};
+	location_lookup(l->sip->location, l->asked, listing_one, l);
+}
+
+static void listing_registrations(struct listing *l)
+{
+	int rows;
+
+	do
+		rows = location_list(l->sip->location, (struct str){l->after, l->after_length},
+			LIST_PAGE, listing_binding, l);
+	while (rows > 0);
 }
 
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
-	static struct reply r;
+	struct listing *l = calloc(1, sizeof(*l));
+	struct lifeline_reply nothing = {.id = q->id, .last = true};
 
-	r.sip = sip;
-	r.id = q->id;
-	r.n = 0;
-	if (q->what == QUERY_CALLS) {
-		call_list(sip, reply_line, &r);
-	} else if (q->what == QUERY_REGISTRATIONS && q->argument[0]) {
-		reply_address(&r, str_of(q->argument));
-	} else if (q->what == QUERY_REGISTRATIONS) {
-		r.after_length = 0;
-		while (location_list(sip->location, (struct str){r.after, r.after_length},
-			       LIST_PAGE, reply_binding, &r) > 0)
-			;
+	if (!l) {
+		worker_send(&sip->worker, LIFELINE_REPLY, &nothing, sizeof(nothing), NULL, 0);
+		return;
 	}
-	reply_send(&r, true);
+	l->sip = sip;
+	l->id = q->id;
+	if (q->what == QUERY_CALLS)
+		call_list(sip, listing_line, l);
+	else if (q->what == QUERY_REGISTRATIONS && q->argument[0])
+		listing_address(l, str_of(q->argument));
+	else if (q->what == QUERY_REGISTRATIONS)
+		listing_registrations(l);
+	listing_send(l, true);
+	free(l);
 }

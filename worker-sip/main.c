@@ -1,22 +1,22 @@
 /* main.c - sipward-sip: transactions, dialogs, calls and bindings of the slots that this worker
- * owns (DESIGN.md section 5).
+ * owns (doc/ARCHITECTURE.md).
  *
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
-#include "worker/crash_hook.h"
-#include "worker/skeleton.h"
-#include "ipc/mesh.h"
 #include "common/clock.h"
-#include "worker-sip/call/call.h"
 #include "core.h"
-#include "worker-sip/call/dialog.h"
-#include "worker-sip/auth/digest.h"
+#include "ipc/mesh.h"
 #include "listing.h"
-#include "worker-sip/registrar/registrar.h"
+#include "memory_trim.h"
+#include "worker-sip/auth/digest.h"
 #include "worker-sip/auth/replay.h"
+#include "worker-sip/call/call.h"
+#include "worker-sip/call/dialog.h"
+#include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/transaction/transaction.h"
-#include "memory_trim.h"
+#include "worker/crash_hook.h"
+#include "worker/skeleton.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,59 +26,65 @@
 
 struct context {
 	struct sip sip;
-	struct trim trim;
+	struct memory_trim trim;
 };
 
 /* A transport worker speaks of its own connections only: one that was taken over must not end, or
  * answer for, those of another. */
-static bool is_own_flow(uint16_t peer, uint64_t flow)
+static bool sip_is_own_flow(uint16_t peer, uint64_t flow)
 {
 	return PEER_ROLE(peer) != PEER_TRANSPORT || (flow && FLOW_WORKER(flow) == PEER_INDEX(peer));
 }
 
-/* Where a message says that it came from: a listener of ours, over its transport, on a flow of
- * whoever sends it. */
-static bool is_way_in(const struct sip *sip, uint16_t peer, const struct flow *f)
+/* Whether a message can have come as it says: by a listener of ours, over its transport, on a flow
+ * of the worker that hands it over. */
+static bool sip_is_way_in(const struct sip *sip, uint16_t peer, const struct flow *f)
 {
 	if (f->listener >= sip->settings->listeners.count ||
 		f->transport != settings_listener(sip->settings, f->listener)->transport)
 		return false;
-	return transport_is_stream(f->transport) ? f->id && is_own_flow(peer, f->id) : !f->id;
+	return transport_is_stream(f->transport) ? f->id && sip_is_own_flow(peer, f->id) : !f->id;
 }
 
-static bool take_message(struct sip *sip, uint16_t peer, const struct message *m, size_t size)
+/* Hands a message that a transport worker sent here on to the owner of its slot; once, so that two
+ * workers that disagree on the slots do not throw it to and fro. */
+static void sip_forward_message(
+	struct sip *sip, uint16_t peer, uint8_t owner, const struct message *m, size_t size)
 {
-	if (message_check(m, size) || !is_way_in(sip, peer, &m->flow)) {
+	void *copy;
+
+	if (PEER_ROLE(peer) != PEER_TRANSPORT ||
+		mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
+		count(MESSAGE_MISDIRECTED);
+		return;
+	}
+	memcpy(copy, m, size);
+	count(MESSAGE_FORWARDED);
+}
+
+static bool sip_take_message(struct sip *sip, uint16_t peer, const struct message *m, size_t size)
+{
+	if (message_check(m, size) || !sip_is_way_in(sip, peer, &m->flow)) {
 		count(MESSAGE_BAD_BLOCK);
 		return false;
 	}
 	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
-	if (owner != sip->index) {
-		void *copy;
-
-		if (PEER_ROLE(peer) != PEER_TRANSPORT ||
-			mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true,
-				&copy)) {
-			count(MESSAGE_MISDIRECTED);
-			return true;
-		}
-		memcpy(copy, m, size);
-		count(MESSAGE_FORWARDED);
-		return true;
-	}
-	core_message(sip, m, slot);
+	if (owner == sip->index)
+		core_message(sip, m, slot);
+	else
+		sip_forward_message(sip, peer, owner, m, size);
 	return true;
 }
 
-/* False: not a record that this peer may send. */
-static bool take_record(
+/* False: the peer may not send such a record. */
+static bool sip_take_record(
 	struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	switch (type) {
-	case RECORD_MESSAGE: return take_message(sip, peer, data, size);
+	case RECORD_MESSAGE: return sip_take_message(sip, peer, data, size);
 	case RECORD_FLOW_CLOSED: {
 		const struct record_flow_closed *closed = data;
-		if (!is_own_flow(peer, closed->flow))
+		if (!sip_is_own_flow(peer, closed->flow))
 			break;
 		registrar_flow_closed(sip->registrar, closed->flow, closed->slot);
 		call_flow_closed(sip, closed->flow);
@@ -97,10 +103,10 @@ static bool take_record(
 	return false;
 }
 
-/* What comes from a transport worker is in hand until it is done with: should it be the end of this
- * worker, the next ones refuse it. Copies may wait in the queues of transport workers that have let
- * it pass before. */
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
+/* Notes the record as evidence until it is done with: should it end this worker, the next ones
+ * refuse it. Copies of it may wait in the queues of transport workers that have let it pass before.
+ */
+static void sip_on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	struct sip *sip = arg;
 	struct str raw = {NULL, 0};
@@ -113,12 +119,12 @@ static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data,
 			 loop_now(sip->loop)))
 		return;
 	crash_hook("sip", raw);
-	if (!take_record(sip, peer, type, data, size))
+	if (!sip_take_record(sip, peer, type, data, size))
 		mesh_refused(sip->mesh, peer, type, size);
 	evidence_drop(&counters_page->work);
 }
 
-static int take_settings(struct sip *sip, struct lifeline_packet *p)
+static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 {
 	const void *image;
 	size_t size;
@@ -143,7 +149,7 @@ static int take_settings(struct sip *sip, struct lifeline_packet *p)
 	return 0;
 }
 
-static int take_users(struct sip *sip, struct lifeline_packet *p)
+static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
 {
 	const void *image;
 	size_t size;
@@ -163,7 +169,7 @@ static int take_users(struct sip *sip, struct lifeline_packet *p)
 	return 0;
 }
 
-static void take_slots(struct sip *sip, const struct slot_map *map)
+static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 {
 	bool gained = false;
 
@@ -178,7 +184,7 @@ static void take_slots(struct sip *sip, const struct slot_map *map)
 }
 
 /* An edge, over either carrier; a transport worker is talked to from its first one on. */
-static int take_edge(struct sip *sip, struct lifeline_packet *p)
+static int sip_take_edge(struct sip *sip, struct lifeline_packet *p)
 {
 	struct lifeline_ack ack;
 	uint16_t peer;
@@ -194,21 +200,21 @@ static int take_edge(struct sip *sip, struct lifeline_packet *p)
 	return error ? worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0) : 0;
 }
 
-static int on_packet(void *arg, struct lifeline_packet *p)
+static int sip_on_packet(void *arg, struct lifeline_packet *p)
 {
 	struct context *c = arg;
 	struct sip *sip = &c->sip;
 	const void *body = p->body;
 
 	switch (p->type) {
-	case LIFELINE_SETTINGS: return take_settings(sip, p);
-	case LIFELINE_USERS: return take_users(sip, p);
+	case LIFELINE_SETTINGS: return sip_take_settings(sip, p);
+	case LIFELINE_USERS: return sip_take_users(sip, p);
 	case LIFELINE_KEYS: memcpy(&sip->keys, body, sizeof(sip->keys)); return 0;
 	case LIFELINE_EDGE:
 	case LIFELINE_LISTEN:
 	case LIFELINE_ALLOW:
 	case LIFELINE_CONNECT:
-	case LIFELINE_PEER_UP: return take_edge(sip, p);
+	case LIFELINE_PEER_UP: return sip_take_edge(sip, p);
 	case LIFELINE_PEER_DOWN: {
 		const struct lifeline_peer *down = body;
 		if (sip->location)
@@ -218,7 +224,7 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 				sip->registrar, PEER_INDEX(down->peer), down->incarnation);
 		return 0;
 	}
-	case LIFELINE_SLOTS: take_slots(sip, body); return 0;
+	case LIFELINE_SLOTS: sip_take_slots(sip, body); return 0;
 	case LIFELINE_QUARANTINE: {
 		const struct lifeline_quarantine *quarantine = body;
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
@@ -229,7 +235,7 @@ static int on_packet(void *arg, struct lifeline_packet *p)
 }
 
 /* The working directory is the state directory until jail_limit. */
-static int open_stores(struct sip *sip, const struct boot_id *boot)
+static int sip_open_stores(struct sip *sip, const struct boot_id *boot)
 {
 	int error = location_open(&sip->location, "location", boot, sip->loop);
 
@@ -238,8 +244,8 @@ static int open_stores(struct sip *sip, const struct boot_id *boot)
 	return error;
 }
 
-/* What is held back to be stored together is stored and answered in this turn, the last. */
-static void on_stop(void *arg, uint32_t grace_ms)
+/* Stores and answers in this turn, the last, what is held back to be stored together. */
+static void sip_on_stop(void *arg, uint32_t grace_ms)
 {
 	struct context *c = arg;
 
@@ -249,20 +255,23 @@ static void on_stop(void *arg, uint32_t grace_ms)
 	worker_leave(&c->sip.worker);
 }
 
-static int start(struct context *c)
+static int sip_start(struct context *c)
 {
 	struct sip *sip = &c->sip;
 	int error = digest_init();
 
-	if (error)
-		return error;
-	if ((error = transactions_new(&sip->transactions, sip)) ||
-		(error = dialogs_new(&sip->dialogs)) ||
-		(error = registrar_new(&sip->registrar, sip)) ||
-		(error = trim_start(&c->trim, sip->loop)))
-		return error;
-	return mesh_start(
-		sip->mesh); /* last: what the stores answer at the end of a turn leaves in it */
+	if (!error)
+		error = transactions_new(&sip->transactions, sip);
+	if (!error)
+		error = dialogs_new(&sip->dialogs);
+	if (!error)
+		error = registrar_new(&sip->registrar, sip);
+	if (!error)
+		error = memory_trim_start(&c->trim, sip->loop);
+	/* The mesh is last: what the stores answer at the end of a turn leaves in it. */
+	if (!error)
+		error = mesh_start(sip->mesh);
+	return error;
 }
 
 int main(void)
@@ -272,12 +281,13 @@ int main(void)
 	struct worker *w = &sip->worker;
 	struct boot_id boot;
 
-	if (worker_begin(w, PEER_SIP, on_packet, on_stop, &context))
+	if (worker_begin(w, PEER_SIP, sip_on_packet, sip_on_stop, &context))
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
+	/* Edges come with the first configuration. */
 	if (mesh_new(&sip->mesh, sip->loop, w->welcome.carrier, PEER(PEER_SIP, sip->index),
-		    on_record, sip)) /* edges come with the first configuration */
+		    sip_on_record, sip))
 		return EXIT_FAILURE;
 	if (worker_receive(w))
 		return EXIT_FAILURE;
@@ -286,11 +296,11 @@ int main(void)
 		return EXIT_FAILURE;
 	if (jail_confine(&w->jail))
 		return EXIT_FAILURE;
-	if (open_stores(sip, &boot))
+	if (sip_open_stores(sip, &boot))
 		return EXIT_FAILURE;
 	if (jail_limit(&w->jail))
 		return EXIT_FAILURE;
-	if (start(&context))
+	if (sip_start(&context))
 		return EXIT_FAILURE;
 	if (jail_seal(&w->jail))
 		return EXIT_FAILURE;

@@ -1,19 +1,19 @@
-/* memory_trim.c - giving memory back after a peak (trim.h). Relies on glibc: malloc_trim finds free
- * pages in the middle of the heap, too. */
+/* memory_trim.c - giving memory back after a peak (memory_trim.h). Relies on glibc: malloc_trim
+ * finds free pages in the middle of the heap, too. */
 #include "memory_trim.h"
 
 #include "common/counters.h"
 
 #include <malloc.h>
 
-static bool turn(void *arg)
+static bool memory_trim_on_turn(void *arg)
 {
-	struct trim *t = arg;
+	struct memory_trim *t = arg;
 	uint64_t now = counters_page->counter[COUNTER_TRANSACTIONS];
 
 	if (now > t->most)
 		t->most = now;
-	if (t->most < TRIM_LEAST || now > t->most / 8)
+	if (t->most < MEMORY_TRIM_LEAST || now > t->most / 8)
 		return false;
 	t->most = now;
 	malloc_trim(0);
@@ -21,8 +21,8 @@ static bool turn(void *arg)
 	return false;
 }
 
-int trim_start(struct trim *t, struct loop *loop)
+int memory_trim_start(struct memory_trim *t, struct loop *loop)
 {
-	*t = (struct trim){0};
-	return loop_on_turn(loop, turn, t);
+	*t = (struct memory_trim){0};
+	return loop_on_turn(loop, memory_trim_on_turn, t);
 }

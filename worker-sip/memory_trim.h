@@ -6,9 +6,9 @@
 #include "common/loop.h"
 
 /* Fewer transactions than that are no peak: some megabytes. */
-#define TRIM_LEAST 4096
+#define MEMORY_TRIM_LEAST 4096
 
-struct trim {
+struct memory_trim {
 	uint64_t most; /* transactions since the last time */
 };
 
@@ -17,6 +17,6 @@ struct trim {
  * back to the kernel. It walks the heap and holds this worker up meanwhile: a load that wavers
  * never causes it, one that ends does it a few times. -ENOSPC of loop_on_turn. *t is the caller's
  * and lives as long as the loop. */
-int trim_start(struct trim *t, struct loop *loop);
+int memory_trim_start(struct memory_trim *t, struct loop *loop);
 
 #endif

@@ -34,11 +34,11 @@ Test(trim, gives_back_after_a_peak)
 {
 	static char *piece[PIECES];
 	struct loop *loop;
-	struct trim trim;
+	struct memory_trim trim;
 
 	cr_assert_eq(loop_new(&loop), 0);
-	cr_assert_eq(trim_start(&trim, loop), 0);
-	cr_assert_eq(trims(loop, TRIM_LEAST - 1), 0);
+	cr_assert_eq(memory_trim_start(&trim, loop), 0);
+	cr_assert_eq(trims(loop, MEMORY_TRIM_LEAST - 1), 0);
 	cr_assert_eq(trims(loop, 0), 0, "no peak");
 	for (unsigned i = 0; i < PIECES; i++) {
 		piece[i] = malloc(PIECE);

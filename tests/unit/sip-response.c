@@ -19,7 +19,7 @@ static const char *head_of(
 	struct message *m = message_of(text, flow);
 	struct writer w = {.p = buffer, .size = sizeof(buffer) - 1};
 
-	write_response_head(&w, m, status, STR_NONE, str_of(tag));
+	response_write_head(&w, m, status, STR_NONE, str_of(tag));
 	cr_assert(!w.full);
 	buffer[w.n] = 0;
 	free(m);

@@ -64,7 +64,7 @@ size_t dialogs_count(const struct dialogs *ds)
 	return ds->by_tag.count;
 }
 
-static struct str put(char **at, struct str s)
+static struct str dialog_put(char **at, struct str s)
 {
 	struct str copy = {*at, s.n};
 
@@ -97,12 +97,12 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	d->state = DIALOG_EARLY;
 	d->text_size = (uint32_t)size;
 	char *at = d->text;
-	d->call_id = put(&at, parts->call_id);
-	d->local = put(&at, parts->local);
-	d->remote = put(&at, parts->remote);
-	d->remote_tag = put(&at, parts->remote_tag);
-	d->route = put(&at, parts->route);
-	d->target = put(&target, parts->target);
+	d->call_id = dialog_put(&at, parts->call_id);
+	d->local = dialog_put(&at, parts->local);
+	d->remote = dialog_put(&at, parts->remote);
+	d->remote_tag = dialog_put(&at, parts->remote_tag);
+	d->route = dialog_put(&at, parts->route);
+	d->target = dialog_put(&target, parts->target);
 	token_mint(&sip->keys.minting, TOKEN_TAG, d->slot, d->id, d->tag);
 	table_add(&sip->dialogs->by_tag, &d->node, d->id);
 	flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
@@ -121,21 +121,21 @@ void dialog_free(struct sip *sip, struct dialog *d)
 	slab_give(slab, d, sizeof(*d) + d->text_size);
 }
 
-struct wanted {
+struct dialog_wanted {
 	uint64_t id;
 	struct str remote_tag, call_id;
 };
 
-static bool same_dialog(const struct table_node *node, const void *key)
+static bool dialog_same(const struct table_node *node, const void *key)
 {
 	const struct dialog *d = container_of(node, struct dialog, node);
-	const struct wanted *w = key;
+	const struct dialog_wanted *w = key;
 
 	return d->id == w->id && str_equal_nocase(d->remote_tag, w->remote_tag) &&
 	       str_equal(d->call_id, w->call_id);
 }
 
-static bool same_id(const struct table_node *node, const void *key)
+static bool dialog_same_id(const struct table_node *node, const void *key)
 {
 	return ((const struct dialog *)container_of(node, struct dialog, node))->id ==
 	       *(const uint64_t *)key;
@@ -145,11 +145,11 @@ struct dialog *dialog_of_tags(
 	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
 {
 	uint8_t slot;
-	struct wanted w = {.remote_tag = theirs, .call_id = call_id};
+	struct dialog_wanted w = {.remote_tag = theirs, .call_id = call_id};
 
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &w.id))
 		return NULL;
-	struct table_node *node = table_find(&sip->dialogs->by_tag, w.id, same_dialog, &w);
+	struct table_node *node = table_find(&sip->dialogs->by_tag, w.id, dialog_same, &w);
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
 
@@ -171,7 +171,7 @@ struct dialog *dialog_of_contact(struct sip *sip, struct str user)
 
 struct dialog *dialog_of_id(struct sip *sip, uint64_t id)
 {
-	struct table_node *node = table_find(&sip->dialogs->by_tag, id, same_id, &id);
+	struct table_node *node = table_find(&sip->dialogs->by_tag, id, dialog_same_id, &id);
 
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
@@ -206,10 +206,10 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	}
 }
 
-/* The trunk of the zone that reaches that host by TLS, as flow.profile has it: what is known of its
- * certificate holds wherever it wants to be reached. 0: none, the certificate must then name the
- * address. */
-static uint16_t profile_of(
+/* Finds the trunk of the zone that reaches that host by TLS, as flow.profile names it: what is
+ * known of the trunk's certificate holds wherever it wants to be reached. Returns 0 where there is
+ * none; the certificate must then name the address. */
+static uint16_t dialog_profile(
 	const struct settings *s, const struct dialog *d, const struct endpoint *peer)
 {
 	if (d->flow.profile)
@@ -228,51 +228,54 @@ static uint16_t profile_of(
 	return 0;
 }
 
-/* A numeric next hop within the zone's sources, or false. */
-static bool next_hop(
+/* Whether the zone's sources contain the peer. */
+static bool dialog_is_source(
+	const struct settings *s, const struct zone_settings *zone, const struct endpoint *peer)
+{
+	for (unsigned i = 0; i < zone->sources.count; i++)
+		if (prefix_contains(SETTINGS_ROW(s, struct prefix, zone->sources, i), peer))
+			return true;
+	return false;
+}
+
+static uint8_t dialog_transport(const struct uri_parts *uri)
+{
+	struct str value;
+	uint8_t transport = param_find(uri->params, S("transport"), &value) ? transport_of(value)
+	                                                                    : TRANSPORT_UDP;
+
+	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2). */
+	if (uri->scheme == URI_SIPS && transport != TRANSPORT_WS)
+		return TRANSPORT_TLS;
+	return transport;
+}
+
+/* Sets *flow to a numeric next hop within the zone's sources. Leaves it where the URI names none.
+ */
+static void dialog_next_hop(
 	struct sip *sip, const struct dialog *d, struct str uri_text, struct flow *flow)
 {
+	const struct settings *s = sip->settings;
 	struct uri_parts uri;
 	struct endpoint peer;
-	struct str value;
 
 	if (uri_parse(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
-		return false;
-	uint8_t transport = param_find(uri.params, S("transport"), &value) ? transport_of(value)
-	                                                                   : TRANSPORT_UDP;
-	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
-	if (uri.scheme == URI_SIPS && transport != TRANSPORT_WS)
-		transport = TRANSPORT_TLS;
-	if (endpoint_parse_host(uri.host,
-		    uri.port                     ? uri.port
-		    : transport == TRANSPORT_TLS ? 5061
-						 : 5060,
-		    &peer))
-		return false;
-	const struct settings *s = sip->settings;
-	const struct zone_settings *zone = settings_zone(s, d->zone);
-	bool source = false;
-	for (unsigned i = 0; i < zone->sources.count && !source; i++)
-		source = prefix_contains(SETTINGS_ROW(s, struct prefix, zone->sources, i), &peer);
-	if (!source)
-		return false;
-	for (unsigned i = 0; i < s->listeners.count; i++) {
-		const struct listener_settings *l = settings_listener(s, i);
-
-		if (l->zone != d->zone || l->transport != transport ||
-			l->bind.family != peer.family)
-			continue;
-		if (d->flow.transport == transport && endpoint_equal(&d->flow.peer, &peer))
-			return true; /* the flow that it has: a connection stays in use */
-		*flow = (struct flow){
-			.transport = transport, .listener = (uint16_t)i, .peer = peer};
-		if (transport == TRANSPORT_TLS)
-			flow->profile = profile_of(s, d, &peer);
-		if (d->flow.listener == i)
-			flow->local = d->flow.local;
-		return true;
-	}
-	return false;
+		return;
+	uint8_t transport = dialog_transport(&uri);
+	uint16_t usual = transport == TRANSPORT_TLS ? 5061 : 5060;
+	if (endpoint_parse_host(uri.host, uri.port ? uri.port : usual, &peer) ||
+		!dialog_is_source(s, settings_zone(s, d->zone), &peer))
+		return;
+	unsigned listener = settings_listener_for(s, d->zone, transport, peer.family);
+	if (listener == NONE_INDEX)
+		return;
+	if (d->flow.transport == transport && endpoint_equal(&d->flow.peer, &peer))
+		return; /* the flow that it has: a connection stays in use */
+	*flow = (struct flow){.transport = transport, .listener = (uint16_t)listener, .peer = peer};
+	if (transport == TRANSPORT_TLS)
+		flow->profile = dialog_profile(s, d, &peer);
+	if (d->flow.listener == listener)
+		flow->local = d->flow.local;
 }
 
 struct flow dialog_flow(struct sip *sip, const struct dialog *d)
@@ -284,13 +287,13 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 	struct str rest = d->route;
 	struct address first;
 	if (rest.n && address_next(&rest, &first) == 0)
-		next_hop(sip, d, first.uri.whole, &flow);
+		dialog_next_hop(sip, d, first.uri.whole, &flow);
 	else
-		next_hop(sip, d, d->target, &flow);
+		dialog_next_hop(sip, d, d->target, &flow);
 	return flow;
 }
 
-bool write_route_set(struct writer *w, const struct message *m, bool reverse)
+bool dialog_write_route_set(struct writer *w, const struct message *m, bool reverse)
 {
 	struct str item[64];
 	size_t count = 0;

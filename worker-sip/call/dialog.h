@@ -84,6 +84,6 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d);
 
 /* The route set of a message as one Route value: Record-Route values in order (reverse: for the
  * response to our request). Returns false where it does not fit. */
-bool write_route_set(struct writer *w, const struct message *m, bool reverse);
+bool dialog_write_route_set(struct writer *w, const struct message *m, bool reverse);
 
 #endif

@@ -10,20 +10,20 @@
 
 #include "ipc/token.h"
 
-/* Splits "call-id;name=value..." */
-static struct str dialog_parameters(struct str value, struct str *call_id)
+/* Splits "call-id;name=value..." into its Call-ID and its parameters, which are returned. */
+static struct str dialog_reference_split(struct str value, struct str *call_id)
 {
 	size_t semicolon = str_find(value, ';');
 
 	*call_id = str_trim((struct str){value.p, semicolon});
-	return semicolon < value.n ? str_from(value, semicolon + 1) : (struct str){"", 0};
+	return semicolon < value.n ? str_from(value, semicolon + 1) : STR_EMPTY;
 }
 
 struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 {
 	uint8_t slot;
 	uint64_t id, tag_id;
-	struct str call_id, ours, theirs, params = dialog_parameters(value, &call_id);
+	struct str call_id, ours, theirs, params = dialog_reference_split(value, &call_id);
 
 	if (!param_find(params, S("to-tag"), &ours) ||
 		!param_find(params, S("from-tag"), &theirs) || !ours.p || !theirs.p)
@@ -38,7 +38,7 @@ struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 
 void dialog_reference_replaces(struct writer *w, const struct dialog *other, struct str value)
 {
-	struct str call_id, params = dialog_parameters(value, &call_id);
+	struct str call_id, params = dialog_reference_split(value, &call_id);
 
 	write_str(w, other->call_id);
 	write_literal(w, ";to-tag=");
@@ -51,26 +51,27 @@ void dialog_reference_replaces(struct writer *w, const struct dialog *other, str
 
 bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct str value)
 {
-	struct str call_id, ours, theirs, params = dialog_parameters(value, &call_id);
+	struct str call_id, ours, theirs, params = dialog_reference_split(value, &call_id);
 
 	if (!param_find(params, S("remote-tag"), &ours) ||
 		!param_find(params, S("local-tag"), &theirs) || !ours.p || !theirs.p)
 		return false;
-	struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
+	const struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
 	if (!d)
 		return false;
-	struct dialog *other = d->other;
-	write_str(w, other->call_id);
+	write_str(w, d->other->call_id);
 	write_literal(w, ";local-tag=");
-	write_bytes(w, other->tag, TOKEN_LENGTH);
+	write_bytes(w, d->other->tag, TOKEN_LENGTH);
 	write_literal(w, ";remote-tag=");
-	write_str(w, other->remote_tag);
+	write_str(w, d->other->remote_tag);
 	return true;
 }
 
-/* A Replaces among the headers of a URI that names a dialog of ours, whichever SIP worker has it:
- * the tag's token proves it. */
-struct named {
+/* ---- a dialog that the headers of a URI name ---- */
+
+/* The dialog of a Replaces among the headers of a URI, whichever SIP worker has it: the tag's token
+ * proves it to be ours. */
+struct dialog_name {
 	uint8_t slot;
 	uint64_t id;
 	char tag[TOKEN_LENGTH];
@@ -85,13 +86,14 @@ static bool uri_header_next(struct str *rest, struct str *name, struct str *valu
 	size_t end = str_find(*rest, '&');
 	struct str header = {rest->p, end};
 	size_t equals = str_find(header, '=');
-	*rest = end < rest->n ? str_from(*rest, end + 1) : (struct str){"", 0};
+	*rest = end < rest->n ? str_from(*rest, end + 1) : STR_EMPTY;
 	*name = (struct str){header.p, equals};
-	*value = equals < header.n ? str_from(header, equals + 1) : (struct str){"", 0};
+	*value = equals < header.n ? str_from(header, equals + 1) : STR_EMPTY;
 	return true;
 }
 
-static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
+/* False where the headers name no dialog of ours. */
+static bool dialog_name_find(struct sip *sip, struct str headers, struct dialog_name *out)
 {
 	struct str name, value, call_id, ours;
 	char buffer[1024];
@@ -102,7 +104,8 @@ static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 		long n = uri_unescape(value, buffer, sizeof(buffer));
 		if (n <= 0)
 			return false;
-		struct str params = dialog_parameters((struct str){buffer, (size_t)n}, &call_id);
+		struct str unescaped = {buffer, (size_t)n};
+		struct str params = dialog_reference_split(unescaped, &call_id);
 		if (!param_find(params, S("to-tag"), &ours) ||
 			token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
 			return false;
@@ -113,13 +116,29 @@ static bool names_dialog(struct sip *sip, struct str headers, struct named *out)
 	return false;
 }
 
-/* The headers of a URI with Replaces as our own name for its dialog: a Call-ID token of the
- * dialog's id and our tag as both tags, which no real dialog has. d NULL: without Replaces. */
-static void write_uri_headers(
-	struct writer *w, struct sip *sip, struct str headers, const struct named *d)
+/* Writes our own name for the dialog as the escaped value of Replaces: a Call-ID token of its id,
+ * and our tag as both tags, which no real dialog has. */
+static void dialog_name_write(struct writer *w, struct sip *sip, const struct dialog_name *d)
+{
+	char token[TOKEN_LENGTH];
+
+	token_mint(&sip->keys.minting, TOKEN_CALL_ID, d->slot, d->id, token);
+	write_bytes(w, token, sizeof(token));
+	write_literal(w, "%3Bto-tag%3D");
+	write_bytes(w, d->tag, sizeof(d->tag));
+	write_literal(w, "%3Bfrom-tag%3D");
+	write_bytes(w, d->tag, sizeof(d->tag));
+	if (d->early_only)
+		write_literal(w, "%3Bearly-only");
+}
+
+/* Writes the headers of a URI with our own name for the dialog in Replaces; without Replaces where
+ * d is NULL. */
+static void dialog_name_write_headers(
+	struct writer *w, struct sip *sip, struct str headers, const struct dialog_name *d)
 {
 	struct str name, value;
-	char token[TOKEN_LENGTH], before = '?';
+	char before = '?';
 
 	while (uri_header_next(&headers, &name, &value)) {
 		bool replaces = str_equal_nocase(name, S("Replaces"));
@@ -130,19 +149,52 @@ static void write_uri_headers(
 		before = '&';
 		write_str(w, name);
 		write_literal(w, "=");
-		if (!replaces) {
+		if (replaces)
+			dialog_name_write(w, sip, d);
+		else
 			write_str(w, value);
-			continue;
-		}
-		token_mint(&sip->keys.minting, TOKEN_CALL_ID, d->slot, d->id, token);
-		write_bytes(w, token, sizeof(token));
-		write_literal(w, "%3Bto-tag%3D");
-		write_bytes(w, d->tag, sizeof(d->tag));
-		write_literal(w, "%3Bfrom-tag%3D");
-		write_bytes(w, d->tag, sizeof(d->tag));
-		if (d->early_only)
-			write_literal(w, "%3Bearly-only");
 	}
+}
+
+/* ---- addresses ---- */
+
+/* Writes our Contact of the dialog at our address on the other leg. An INVITE with that Replaces is
+ * for the far leg of the dialog wherever it is sent: sent to our Contact it comes to the worker
+ * that has the dialog. */
+static void dialog_name_write_contact(
+	struct writer *w, struct sip *sip, const struct dialog_name *d, const struct flow *to)
+{
+	char token[TOKEN_LENGTH];
+
+	token_mint(&sip->keys.minting, TOKEN_CONTACT, d->slot, d->id, token);
+	write_literal(w, "sip:");
+	write_bytes(w, token, sizeof(token));
+	write_literal(w, "@");
+	write_sent_by(w, sip, to);
+	if (to->transport == TRANSPORT_TCP)
+		write_literal(w, ";transport=tcp");
+}
+
+/* Writes a URI of our own Contact (without its headers) at our address on the other leg. */
+static void dialog_reference_write_own(struct writer *w, struct sip *sip, struct str uri,
+	const struct uri_parts *parts, const struct flow *to)
+{
+	size_t head = (size_t)(parts->host.p - uri.p), end = head + parts->host.n;
+
+	write_bytes(w, uri.p, head);
+	write_sent_by(w, sip, to);
+	if (parts->port && end < uri.n && uri.p[end] == ':')
+		while (++end < uri.n && uri.p[end] >= '0' && uri.p[end] <= '9')
+			;
+	write_str(w, str_from(uri, end));
+}
+
+static bool dialog_reference_is_own(struct sip *sip, struct str user)
+{
+	uint8_t slot;
+	uint64_t id;
+
+	return token_prove(&sip->keys.minting, TOKEN_CONTACT, user, &slot, &id) == 0;
 }
 
 void dialog_reference_address(
@@ -150,47 +202,27 @@ void dialog_reference_address(
 {
 	struct str rest = value;
 	struct address a;
-	struct named d;
-	uint8_t slot;
-	uint64_t id;
+	struct dialog_name d;
 
 	if (address_next(&rest, &a))
 		return;
-	struct str uri = a.uri.whole, headers = a.uri.headers;
-	bool ours = names_dialog(sip, headers, &d);
-	/* The URI without its headers; what follows it is the value's rest. */
-	size_t length = headers.n ? (size_t)(headers.p - uri.p) - 1 : uri.n;
-	/* a display name with a NUL, and parameters with one, stay behind */
+	struct str whole = a.uri.whole, headers = a.uri.headers;
+	bool names_dialog = dialog_name_find(sip, headers, &d);
+	struct str uri = {whole.p, headers.n ? (size_t)(headers.p - whole.p) - 1 : whole.n};
+	struct str before = {value.p, (size_t)(whole.p - value.p)},
+		   after = str_from(value, before.n + whole.n);
+	/* A display name with a NUL, and parameters with one, stay behind. */
 	if (a.display.n && memchr(a.display.p, 0, a.display.n))
 		write_literal(w, "<");
 	else
-		write_bytes(w, value.p, (size_t)(uri.p - value.p));
-	if (ours) {
-		/* An INVITE with that Replaces is for the far leg of its dialog wherever it is
-		 * sent: sent to our Contact it comes to the worker that has the dialog. */
-		char token[TOKEN_LENGTH];
-
-		token_mint(&sip->keys.minting, TOKEN_CONTACT, d.slot, d.id, token);
-		write_literal(w, "sip:");
-		write_bytes(w, token, sizeof(token));
-		write_literal(w, "@");
-		write_sent_by(w, sip, to);
-		if (to->transport == TRANSPORT_TCP)
-			write_literal(w, ";transport=tcp");
-	} else if (token_prove(&sip->keys.minting, TOKEN_CONTACT, a.uri.user, &slot, &id) == 0) {
-		size_t head = (size_t)(a.uri.host.p - uri.p), end = head + a.uri.host.n;
-
-		write_bytes(w, uri.p, head);
-		write_sent_by(w, sip, to);
-		if (a.uri.port && end < length && uri.p[end] == ':')
-			while (++end < length && uri.p[end] >= '0' && uri.p[end] <= '9')
-				;
-		write_bytes(w, uri.p + end, length - end);
-	} else {
-		write_bytes(w, uri.p, length);
-	}
-	write_uri_headers(w, sip, headers, ours ? &d : NULL);
-	struct str after = str_from(value, (size_t)(uri.p - value.p) + uri.n);
+		write_str(w, before);
+	if (names_dialog)
+		dialog_name_write_contact(w, sip, &d, to);
+	else if (dialog_reference_is_own(sip, a.uri.user))
+		dialog_reference_write_own(w, sip, uri, &a.uri, to);
+	else
+		write_str(w, uri);
+	dialog_name_write_headers(w, sip, headers, names_dialog ? &d : NULL);
 	if (after.n && memchr(after.p, 0, after.n))
 		after.n = a.bracketed ? 1 : 0;
 	write_str(w, after);

@@ -82,7 +82,7 @@ void dialog_refuse_answer(
 		sip_send(sip, &m->flow, (struct str){(*ack)->byte, (*ack)->size}, 0, true);
 		return;
 	}
-	if (!m->to_tag.length || !write_route_set(&w, m, true))
+	if (!m->to_tag.length || !dialog_write_route_set(&w, m, true))
 		return;
 	if (token_slot(message_str(m, m->from_tag), &slot))
 		return;

@@ -1,5 +1,5 @@
-/* flow_users.h - what hangs on a stream flow: found when the flow ends, without a look at all else.
- * One flow (a trunk's connection) may carry many. */
+/* flow_users.h - who uses a stream flow: found when the flow ends, without a look at all others.
+ * One flow (a trunk's connection) may have many users. */
 #ifndef SIPWARD_SIP_CALL_FLOW_USERS_H
 #define SIPWARD_SIP_CALL_FLOW_USERS_H
 
@@ -7,7 +7,7 @@
 
 struct used_flow;
 
-/* Embedded in what is carried; zeroed where it is not. */
+/* Embedded in whatever uses a flow; zeroed while it uses none. */
 struct flow_user {
 	struct flow_user *next, **link;
 	struct used_flow *used_flow;
@@ -16,14 +16,16 @@ struct flow_user {
 struct flow_users {
 	struct table by_flow;
 };
-int flow_users_init(struct flow_users *cs); /* -ENOMEM */
-void flow_users_free(struct flow_users *cs);
+int flow_users_init(struct flow_users *users); /* -ENOMEM */
+/* Users that are left are forgotten. A no-op where users is zeroed. */
+void flow_users_free(struct flow_users *users);
 
-/* c is carried by that flow from now on, and by no other; 0: by none. Where there is no memory it
- * is by none: the end of its flow then goes unnoticed, and timers find out. */
-void flow_users_add(struct flow_users *cs, struct flow_user *c, uint64_t flow);
-void flow_users_remove(struct flow_users *cs, struct flow_user *c); /* no-op where it is by none */
-/* One that the flow carries, which then is by none; NULL: no more. */
-struct flow_user *flow_users_pop(struct flow_users *cs, uint64_t flow);
+/* The user uses that flow from now on, and no other; flow 0: it uses none. Where there is no memory
+ * it uses none: the end of its flow then goes unnoticed, and timers find out. */
+void flow_users_add(struct flow_users *users, struct flow_user *user, uint64_t flow);
+/* The user uses no flow any more. A no-op where it uses none. */
+void flow_users_remove(struct flow_users *users, struct flow_user *user);
+/* A user of the flow, which uses none from now on; NULL: there is none left. */
+struct flow_user *flow_users_pop(struct flow_users *users, uint64_t flow);
 
 #endif

@@ -8,7 +8,7 @@
 /* Transport workers by index, at most. */
 #define TRANSPORTS_MAX 64
 
-static int hand(struct sip *sip, unsigned worker, const struct flow *to, struct str bytes,
+static int send_to_worker(struct sip *sip, unsigned worker, const struct flow *to, struct str bytes,
 	uint64_t cookie, bool reserve)
 {
 	struct record_send *send;
@@ -36,13 +36,13 @@ int sip_send(
 		return -EMSGSIZE;
 	unsigned workers = sip->settings->transport_workers;
 	if (to->id) {
-		error = hand(sip, FLOW_WORKER(to->id), to, bytes, cookie, reserve);
+		error = send_to_worker(sip, FLOW_WORKER(to->id), to, bytes, cookie, reserve);
 	} else if (workers) {
 		/* One peer's messages take one way, or they would overtake each other. */
 		uint64_t first = hash_bytes(&sip->keys.slot_key, &to->peer, sizeof(to->peer));
 
 		for (unsigned i = 0; i < workers && error == -ENOTCONN; i++)
-			error = hand(
+			error = send_to_worker(
 				sip, (unsigned)((first + i) % workers), to, bytes, cookie, reserve);
 	}
 	if (error)
