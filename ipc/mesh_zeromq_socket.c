@@ -10,8 +10,8 @@
 
 /* Batches per edge inside libzmq, either way. They can be neither taken back nor answered with 503,
  * and die with a killed receiver: as few as keep the I/O thread busy for a turn. */
-#define SEND_HWM 4
-#define RECEIVE_HWM 4
+#define SEND_HWM 2
+#define RECEIVE_HWM 2
 /* A peer that connects and says nothing holds an fd of the listener for this long. */
 #define HANDSHAKE_MS 500
 /* Messages taken from one socket in one turn: everything else in the loop gets its share. */
