@@ -1,4 +1,4 @@
-/* errors.c - see config_errors.h. Relies on nothing. */
+/* config_errors.c - see config_errors.h. Relies on nothing. */
 #include "config_errors.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* errors.h - the errors found in the operator's files, collected so that one check tells all of
- * them. */
+/* config_errors.h - the errors found in the operator's files, collected so that one check tells all
+ * of them. */
 #ifndef SIPWARD_COMMON_CONFIG_ERRORS_H
 #define SIPWARD_COMMON_CONFIG_ERRORS_H
 

@@ -1,9 +1,5 @@
-/* main.c - sipward, the master: owns every listening socket, starts the workers, and starts them
- * again.
- *
- *     sipward -c FILE     runs in the foreground; logs go to stderr; SIGTERM and SIGINT stop it,
- * SIGHUP reloads the config sipward -n -c FILE  checks the config and ends sipward -V, -h version,
- * help
+/* main.c - sipward, the master (sipward(8)): owns every listening socket, starts the workers, and
+ * starts them again.
  *
  * One thread, one loop. It reads nothing from the network, and links neither libzmq nor OpenSSL nor
  * libosip2.

@@ -44,7 +44,7 @@ int certificate_set_read(
 	const struct config *c, struct certificate_set **out, struct config_errors *errors);
 void certificate_set_free(struct certificate_set *s); /* NULL is a no-op */
 
-/* Writes the body of the CERTIFICATE packet of one certificate into room (LIFELINE_PACKET_MAX
+/* Writes the body of the CERTIFICATE packet of one certificate into buffer (LIFELINE_PACKET_MAX
  * bytes, guarded: the caller wipes it), with its key or without. Its size, or -errno. */
 ssize_t certificate_packet(
 	const struct certificate_set *s, size_t index, bool with_key, void *buffer);

@@ -1,5 +1,5 @@
 /* certificates.h - generations of certificates over all TLS and transport workers: staged, checked,
- * committed, dropped (DESIGN.md section 7).
+ * committed, dropped.
  *
  * Staging hands a generation to every worker and has it checked, first by the TLS workers (pairs,
  * dates, a test signature), then by the transport workers (chain, names, a test signature over the

@@ -1,4 +1,4 @@
-/* check.c - see config_check.h. */
+/* check.c - see check.h. */
 #include "check.h"
 
 #include <errno.h>

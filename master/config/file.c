@@ -1,4 +1,4 @@
-/* file.c - see config_file.h. Relies on libconfuse for the syntax.
+/* file.c - see file.h. Relies on libconfuse for the syntax.
  *
  * libconfuse stops at the first unknown name. So that one check tells all of them, the part of the
  * text that has the unknown name is blanked out and the text parsed again.
@@ -223,7 +223,7 @@ static bool file_is_root(const cfg_t *cfg)
 	return !cfg->title && strcmp(cfg->name, "root") == 0;
 }
 
-/* "zone \"access\"" into room, or "the config" at the top. */
+/* "zone \"access\"" into buffer, or "the config" at the top. */
 static const char *file_section_text(const cfg_t *cfg, char *buffer, size_t size)
 {
 	if (file_is_root(cfg))

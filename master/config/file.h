@@ -1,5 +1,5 @@
 /* file.h - the config file's text as sections and values, each with its line; what they mean is
- * config.c's business. */
+ * for the readers above it (reader.h). */
 #ifndef SIPWARD_MASTER_CONFIG_FILE_H
 #define SIPWARD_MASTER_CONFIG_FILE_H
 

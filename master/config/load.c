@@ -1,5 +1,5 @@
 /* load.c - loads the config file: defaults, the options outside the sections with a title, then
- * these, then the checks. Relies on config_file.c for the syntax. */
+ * these, then the checks. Relies on file.c for the syntax. */
 #include "load.h"
 
 #include "ipc/message.h"

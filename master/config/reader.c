@@ -1,4 +1,4 @@
-/* reader.c - see config_reader.h. */
+/* reader.c - see reader.h. */
 #include "reader.h"
 
 #include "units.h"

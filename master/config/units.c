@@ -1,4 +1,4 @@
-/* units.c - see config_units.h. Relies on nothing. */
+/* units.c - see units.h. Relies on nothing. */
 #include "units.h"
 
 #include <errno.h>

@@ -21,7 +21,7 @@ struct violation {
 #define VIOLATION_TEXT_MAX 320
 /* "syscall=openat(257) thread=12 args=0x.." */
 void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX]);
-/* The name of a system call, or "?" in room. */
+/* The name of a system call, or "?", in buffer. */
 const char *violation_call(const struct violation *v, char buffer[32]);
 
 /* Where the kernel asks about one process's violations. */

@@ -1,4 +1,4 @@
-/* slots.h - which SIP worker owns which slot (DESIGN.md section 4). */
+/* slots.h - which SIP worker owns which slot. */
 #ifndef SIPWARD_MASTER_WORKERS_SLOTS_H
 #define SIPWARD_MASTER_WORKERS_SLOTS_H
 
