@@ -16,7 +16,7 @@ struct listen_row {
 	char name[NAME_MAX_LENGTH + 1];
 };
 
-static int set(int fd, int level, int option, int value)
+static int listen_set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
@@ -36,20 +36,21 @@ static int listen_bind(const struct listen_row *listener, bool share, int *out)
 	/* Connections of an earlier run in TIME_WAIT must not keep a listener from coming back; a
 	 * datagram socket has none, and there the option would share the port. */
 	if (stream)
-		error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		error = listen_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (error == 0 && share)
-		error = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+		error = listen_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	/* IPv4 has listeners of its own: a source must not appear in two forms. */
 	if (error == 0 && address.ss_family == AF_INET6)
-		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		error = listen_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (error == 0 && !stream) {
 		/* The address a datagram came to: the one to answer from. */
-		error = address.ss_family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-		                                      : set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+		error = address.ss_family == AF_INET6
+		                ? listen_set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+		                : listen_set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
 		/* Beyond net.core.rmem_max only with CAP_NET_ADMIN; less room is no reason not to
 		 * start. */
-		if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, LISTEN_RECEIVE_BUFFER) < 0)
-			(void)set(fd, SOL_SOCKET, SO_RCVBUF, LISTEN_RECEIVE_BUFFER);
+		if (listen_set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, LISTEN_RECEIVE_BUFFER) < 0)
+			(void)listen_set_option(fd, SOL_SOCKET, SO_RCVBUF, LISTEN_RECEIVE_BUFFER);
 	}
 	if (error == 0 && bind(fd, (struct sockaddr *)&address, length) < 0)
 		error = -errno;

@@ -17,7 +17,8 @@ struct keys;
 int keys_open(int directory, uint64_t now, struct keys **out);
 void keys_close(struct keys *k); /* wipes; NULL is a no-op */
 
-/* What a worker of that role may hold; the rest is zero. The caller wipes out. */
+/* Writes the keys that a worker of that role may hold; the others are zero. The caller wipes
+ * out. */
 void keys_for(const struct keys *k, unsigned role, struct lifeline_keys *out);
 
 #endif

@@ -27,7 +27,8 @@ int reload_config(struct master *m, struct config_errors *errors);
 /* The same for the users files alone. */
 int reload_users(struct master *m, struct config_errors *errors);
 
-/* What the config permits on purpose and an operator should see each time it is taken into use. */
+/* Logs what the config permits on purpose: an operator should see it each time that the config is
+ * taken into use. */
 void reload_log_warnings(const struct config *c);
 
 /* Adds to errors what differs between the two and cannot be changed while running; returns how

@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 #include "common/log.h"
+#include "state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,7 @@
 #define CLEAN_DEPTH_MAX 3
 
 /* Removes name below folder, with all that is in it. Symbolic links are removed, never followed. */
-static void clean(int folder, const char *name, unsigned depth)
+static void runtime_clean(int folder, const char *name, unsigned depth)
 {
 	if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
 		return;
@@ -41,23 +42,23 @@ static void clean(int folder, const char *name, unsigned depth)
 	}
 	for (struct dirent *e; (e = readdir(d));)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			clean(dirfd(d), e->d_name, depth + 1);
+			runtime_clean(dirfd(d), e->d_name, depth + 1);
 	closedir(d);
 	if (unlinkat(folder, name, AT_REMOVEDIR) < 0)
 		log_warn("runtime-clean", "name=%s error=\"%s\"", name, error_text(-errno));
 }
 
-static void clean_all(struct runtime *r)
+static void runtime_clean_all(struct runtime *r)
 {
-	clean(r->fd, "root", 0);
-	clean(r->fd, "mesh", 0);
-	clean(r->fd, "edge", 0);
-	clean(r->fd, "control.sock", 0);
+	runtime_clean(r->fd, "root", 0);
+	runtime_clean(r->fd, "mesh", 0);
+	runtime_clean(r->fd, "edge", 0);
+	runtime_clean(r->fd, "control.sock", 0);
 }
 
 /* The lock file may be removed by its last owner between our open and our lock: then the name is
  * another file by now, and we start over. */
-static int take_lock(int folder, int *out)
+static int runtime_take_lock(int folder, int *out)
 {
 	for (unsigned tries = 0; tries < 10; tries++) {
 		int fd = openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -82,7 +83,7 @@ static int take_lock(int folder, int *out)
 	return -EBUSY;
 }
 
-static int make_folder(int parent, const char *name, mode_t mode)
+static int runtime_make_folder(int parent, const char *name, mode_t mode)
 {
 	if (mkdirat(parent, name, 0700) < 0 || fchmodat(parent, name, mode, 0) < 0)
 		return -errno;
@@ -117,8 +118,7 @@ int runtime_open(struct runtime *r, const char *path)
 	}
 	/* Whoever may write here could put his own socket where operators look for ours. */
 	struct stat st;
-	if (fstat(mine.fd, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()) ||
-		(st.st_mode & 022)) {
+	if (fstat(mine.fd, &st) < 0 || state_folder_unsafe(&st)) {
 		log_error("runtime-unsafe",
 			"path=%s hint=\"must belong to the user that sipward starts as and be "
 			"writable by nobody else\"",
@@ -126,7 +126,7 @@ int runtime_open(struct runtime *r, const char *path)
 		close(mine.fd);
 		return -EPERM;
 	}
-	error = take_lock(mine.fd, &mine.lock);
+	error = runtime_take_lock(mine.fd, &mine.lock);
 	if (error < 0) {
 		if (error == -EBUSY)
 			log_error("runtime-busy", "path=%s hint=\"another sipward runs there\"",
@@ -139,8 +139,8 @@ int runtime_open(struct runtime *r, const char *path)
 	*r = mine;
 	if (mine.made && fchmod(mine.fd, 0755) < 0)
 		log_warn("runtime-mode", "path=%s error=\"%s\"", path, error_text(-errno));
-	clean_all(r);
-	error = make_folder(r->fd, "root", 0555);
+	runtime_clean_all(r);
+	error = runtime_make_folder(r->fd, "root", 0555);
 	if (error < 0) {
 		log_error("runtime-folder", "path=%s error=\"%s\"", path, error_text(error));
 		runtime_close(r);
@@ -152,7 +152,7 @@ void runtime_close(struct runtime *r)
 {
 	if (r->fd < 0)
 		return;
-	clean_all(r);
+	runtime_clean_all(r);
 	unlinkat(r->fd, "lock", 0);
 	close(r->lock);
 	close(r->fd);
@@ -201,10 +201,10 @@ void runtime_root(const struct runtime *r, enum carrier carrier, unsigned role, 
 int runtime_mesh(struct runtime *r)
 {
 	/* The endpoints are reached through the edges folders only. */
-	int error = make_folder(r->fd, "mesh", 0700);
+	int error = runtime_make_folder(r->fd, "mesh", 0700);
 
 	if (error == 0)
-		error = make_folder(r->fd, "edge", 0711);
+		error = runtime_make_folder(r->fd, "edge", 0711);
 	if (error < 0)
 		log_error("mesh-folder", "path=%s error=\"%s\"", r->path, error_text(error));
 	return error;
@@ -229,7 +229,7 @@ int runtime_endpoint(struct runtime *r, unsigned index, int *fd)
 	return error;
 }
 
-static int link_endpoints(
+static int runtime_link_endpoints(
 	struct runtime *r, const char *folder, unsigned role, unsigned index, unsigned sip_workers)
 {
 	char from[32], to[96];
@@ -254,7 +254,7 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 	snprintf(folder, sizeof(folder), "edge/%s-%u", role_name(role), index);
 	error = mkdirat(r->fd, folder, 0700) < 0 ? -errno : 0;
 	if (error == 0)
-		error = link_endpoints(r, folder, role, index, sip_workers);
+		error = runtime_link_endpoints(r, folder, role, index, sip_workers);
 	/* Given away last. Its owner could open it up again, but only for itself: it stands below
 	 * nothing that others may write. */
 	if (error == 0 && geteuid() == 0 &&

@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX
 #define PEM_TRUSTED "-----BEGIN TRUSTED CERTIFICATE-----"
 #define PEM_PRIVATE "PRIVATE KEY-----"
 
-/* Where an error is told to be. */
+/* The place that an error names. */
 struct place {
 	const struct config *config;
 	struct config_errors *errors;

@@ -276,7 +276,7 @@ static void certificates_answered(struct certificates *c, struct worker_slot *w)
 		return;
 	c->waiting[w->index] = false;
 	c->waiting_count--;
-	/* Where the only one that could tell has died, its successor is waited for. */
+	/* If the only worker that could answer has died, this waits for its successor. */
 	if (!c->waiting_count && c->good)
 		certificates_passed(c);
 }
@@ -298,7 +298,7 @@ static void certificates_take_dates(struct certificate_set *set, const void *bod
 			sizeof(int64_t));
 }
 
-/* What was started with: in force whatever comes, for UDP and TCP do not depend on it. */
+/* Certificates of a start are in force whatever comes: UDP and TCP do not depend on them. */
 static void certificates_take_start_result(
 	struct certificates *c, const struct lifeline_certificates_result *r, const char *text)
 {

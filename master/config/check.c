@@ -119,7 +119,7 @@ static void check_certificates(struct reader *r)
 			"client-ca", c->listeners[i].client_ca);
 }
 
-/* Who needs the TLS workers, and what they need. */
+/* Trunks over TLS need authorities, and certificates need a TLS worker. */
 static void check_tls(struct reader *r)
 {
 	const struct config *c = r->c;

@@ -171,7 +171,7 @@ struct config {
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
 #include "ipc/options.def"
 
-	/* What the start log has to repeat, one sentence each ("zone \"access\" (sipward.conf:12):
+	/* Sentences for the start log ("zone \"access\" (sipward.conf:12):
 	 * ..."). */
 	char *warnings[CONFIG_WARNINGS_MAX];
 	size_t warning_count;

@@ -58,7 +58,7 @@ struct begun {
 	int line;
 };
 
-/* What one config_file_parse is about. libconfuse's callbacks have no argument of ours, hence the
+/* The state of one config_file_parse. libconfuse's callbacks have no argument of ours, hence the
  * one pointer below. */
 struct parsing {
 	const char *path;

@@ -1,6 +1,6 @@
 /* control.h - the control socket: local operators, one JSON request a line, one JSON answer a line.
  *
- * Who may: root, the master's own user, and members of the control group (SO_PEERCRED and
+ * These may use it: root, the master's own user, and members of the control group (SO_PEERCRED and
  * SO_PEERGROUPS, asked of the kernel). A client has one request under way at a time.
  */
 #ifndef SIPWARD_MASTER_CONTROL_CONTROL_H

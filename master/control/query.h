@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-/* What has not answered by then is reported as missing. */
+/* Workers that have not answered by then are reported as missing. */
 #define QUERY_MAX_MS 2000
 /* Questions under way. */
 #define QUERIES_MAX 16

@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the kernel's link of such an fd says. */
+/* The name that the kernel gives such an fd. */
 #define NOTIFIER_LINK "anon_inode:seccomp notify"
 /* Room for what later kernels append. */
 #define QUESTION_ROOM 512

@@ -24,7 +24,7 @@ void violation_text(const struct violation *v, char out[VIOLATION_TEXT_MAX]);
 /* The name of a system call, or "?", in buffer. */
 const char *violation_call(const struct violation *v, char buffer[32]);
 
-/* Where the kernel asks about one process's violations. */
+/* The kernel asks here about the violations of one process. */
 typedef void (*notifier_violation)(void *arg, const struct violation *v);
 struct notifier {
 	int fd; /* -1: none */

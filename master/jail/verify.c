@@ -51,7 +51,7 @@ struct probe {
 	int16_t step_error[16];
 };
 
-/* What is known of an act and a role. */
+/* The verdict on an act and a role so far. */
 struct cell {
 	unsigned tried, refused;
 	char verdict[VERDICT_MAX]; /* of the first; "" none yet */
@@ -94,7 +94,7 @@ static void verify_judge(
 	c->tried++;
 	c->refused += refused;
 	x->bad += !refused;
-	/* What was possible is what people have to read. */
+	/* People have to read what was possible: it wins over what was refused. */
 	if (!c->verdict[0] || (!refused && c->refused == c->tried - 1))
 		snprintf(c->verdict, sizeof(c->verdict), "%s", verdict);
 	else if (strcmp(c->verdict, verdict) != 0)
@@ -273,7 +273,7 @@ static void probe_aim_at_mesh(
 		randombytes_buf(body->token, sizeof(body->token));
 }
 
-/* Whom and what the act is aimed at. */
+/* Fills in the process, file or socket that the act is aimed at. */
 static void probe_aim(struct verification *x, const struct probe *p, struct lifeline_probe *body)
 {
 	const struct master *m = x->master;

@@ -21,7 +21,7 @@
 
 #include <sodium.h>
 
-static void tell_basics(struct worker_slot *w)
+static void configure_tell_basics(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 	const struct account *account = &s->account[w->role];
@@ -50,7 +50,7 @@ static void tell_basics(struct worker_slot *w)
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
 }
 
-static void tell_sockets(struct worker_slot *w)
+static void configure_tell_sockets(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -71,7 +71,7 @@ static void tell_sockets(struct worker_slot *w)
 }
 
 /* Transport workers talk to SIP workers, and those to each other. */
-static bool talk(const struct worker_slot *a, const struct worker_slot *b)
+static bool configure_are_peers(const struct worker_slot *a, const struct worker_slot *b)
 {
 	return a != b && role_has(a->role, ROLE_MESSAGES) && role_has(b->role, ROLE_MESSAGES) &&
 	       (a->role == PEER_SIP || b->role == PEER_SIP);
@@ -116,7 +116,7 @@ static void edges_mint(struct worker_slot *w)
 	for (unsigned i = 0; i < s->count; i++) {
 		struct worker_slot *other = &s->worker[i];
 
-		if (!talk(w, other))
+		if (!configure_are_peers(w, other))
 			continue;
 		if (w->role == PEER_SIP)
 			edge_allow(other, w);
@@ -195,7 +195,7 @@ void configure_tell_ready(struct worker_slot *w)
 }
 
 /* Edges with all peers that live. True: GO has to wait for them. */
-static bool make_edges(struct worker_slot *w)
+static bool configure_make_edges(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -207,7 +207,7 @@ static bool make_edges(struct worker_slot *w)
 		       edge_tokens_waiting(&s->tokens, PEER(w->role, w->index)) > 0;
 	}
 	for (unsigned i = 0; i < s->count; i++)
-		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
+		if (configure_are_peers(w, &s->worker[i]) && worker_lives(&s->worker[i]))
 			edge_make(w, &s->worker[i]);
 	return false;
 }
@@ -216,13 +216,13 @@ void configure_worker(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
-	tell_basics(w);
+	configure_tell_basics(w);
 	death_cause_tell(w);
-	tell_sockets(w);
+	configure_tell_sockets(w);
 	certificates_tell(s->certificates, w);
 	if (role_has(w->role, ROLE_MESSAGES))
 		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);
-	w->waits_for_edges = make_edges(w);
+	w->waits_for_edges = configure_make_edges(w);
 	if (w->waits_for_edges)
 		loop_set(s->loop, &w->timer, EDGE_WAIT_MS);
 	else
@@ -240,6 +240,6 @@ void configure_tell_death(struct worker_slot *w)
 	if (s->carrier == CARRIER_ZEROMQ && role_has(w->role, ROLE_MESSAGES))
 		edges_died(w);
 	for (unsigned i = 0; i < s->count; i++)
-		if (talk(w, &s->worker[i]) && worker_lives(&s->worker[i]))
+		if (configure_are_peers(w, &s->worker[i]) && worker_lives(&s->worker[i]))
 			worker_tell(&s->worker[i], LIFELINE_PEER_DOWN, &body, sizeof(body), -1);
 }

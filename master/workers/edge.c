@@ -16,10 +16,10 @@
 /* Bytes that an edge is asked to hold either way. The kernel doubles that and counts more than what
  * is sent: room for the largest batch, and little that dies with a worker before it was taken. */
 #define EDGE_BUFFER BATCH_MAX
-/* What the kernel needs beside the bytes of a packet. */
+/* Bytes that the kernel needs beside those of a packet. */
 #define EDGE_SPARE 64
 
-static int make_pair(int pair[2])
+static int edge_make_pair(int pair[2])
 {
 	static bool told;
 	const int wanted = EDGE_BUFFER;
@@ -51,7 +51,7 @@ void edge_make(struct worker_slot *a, struct worker_slot *b)
 	                                        : LIFELINE_EDGE;
 	const struct lifeline_edge to_a = {.peer = PEER(b->role, b->index)},
 				   to_b = {.peer = PEER(a->role, a->index)};
-	int pair[2], error = make_pair(pair);
+	int pair[2], error = edge_make_pair(pair);
 
 	if (error < 0) {
 		log_error("edge", "peer=%s-%u with=%s-%u error=\"%s\"", role_name(a->role),

@@ -146,8 +146,9 @@ int quarantine_clear(struct quarantine *q)
 	return error;
 }
 
-/* Who makes room: the oldest of those that are kept for analysis only, or where there is none the
- * oldest. A worker that dies of its state must not have what is refused let in again. */
+/* Finds the one that makes room: the oldest of those that are kept for analysis only, or where
+ * there is none the oldest. A worker that dies of its state must not have what is refused let in
+ * again. */
 static size_t quarantine_least(const struct quarantine *q)
 {
 	for (size_t i = 0; i < q->count; i++)
@@ -156,7 +157,7 @@ static size_t quarantine_least(const struct quarantine *q)
 	return 0;
 }
 
-/* Where it belongs by its time; another one makes room. */
+/* Puts it where it belongs by its time; if the list is full another one makes room. */
 static struct poison *quarantine_insert(struct quarantine *q, const struct poison *p)
 {
 	size_t at;

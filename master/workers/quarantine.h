@@ -61,7 +61,7 @@ int quarantine_read(const struct quarantine *q, size_t i, unsigned char *buffer,
 int quarantine_remove(struct quarantine *q, size_t i);
 int quarantine_clear(struct quarantine *q);
 
-/* What workers are to refuse. */
+/* Writes the list of what workers are to refuse. */
 void quarantine_list(const struct quarantine *q, struct lifeline_quarantine *out);
 
 /* The bytes as text for a terminal: a CRLF ends a line; what is not printable ASCII, and a

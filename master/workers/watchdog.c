@@ -50,8 +50,8 @@ static void watchdog_look(struct worker_slot *w, uint64_t now)
 
 	w->seen = progress;
 	if (moved) {
-		/* What an answer moved is no activity: else each answer would be followed by a new
-		 * question. */
+		/* Progress that an answer made is no activity: otherwise each answer would be
+		 * followed by a new question. */
 		w->idle = w->waiting && moved <= PING_TURNS;
 		w->waiting = false;
 		return;
