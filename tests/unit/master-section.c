@@ -1,0 +1,276 @@
+/* the sections with a title: what they mean together, and what is refused. */
+#include "master-config.h"
+
+TestSuite(config, .init = setup, .fini = teardown);
+
+Test(config, references)
+{
+	refused(ZONES "listener x { bind = \"udp:127.0.0.1:1\" zone = acess }", 2,
+		"zone: there is no zone \"acess\": did you mean \"access\"?");
+	refused(SANE "route x { from = { nowhere } action = refuse }", 6,
+		"from: there is no zone \"nowhere\"");
+	refused(SANE "route x { from = access to-domain = example.nte action = registered }", 6,
+		"to-domain|did you mean \"example.net\"?");
+	refused(SANE "route x { from = access action = trunk trunk = { pxb } }", 6,
+		"there is no trunk \"pxb\": did you mean \"pbx\"?");
+	refused(SANE "route x { from = access action = trunk }", 6, "trunk is missing");
+	refused(SANE "route x { from = access action = refuse trunk = pbx }", 6,
+		"only action = \"trunk\" has trunks");
+	refused(SANE "route x { from = access action = registered status = 404 }", 6,
+		"only action = \"refuse\"");
+	refused(SANE "route x { from = access action = refuse status = 302 }", 6,
+		"status: expected a number from 400 to 699");
+	refused(SANE "route x { action = refuse }", 6, "from is missing");
+	refused(SANE "route x { from = access }", 6, "action is missing");
+	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6,
+		"number: expected a POSIX extended|\"^(0\"");
+	refused(SANE "route x { from = access number = \"^[0-9]****$\" action = refuse }", 6,
+		"number: expected a POSIX extended regular expression|a repetition of a "
+		"repetition");
+	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6,
+		"number: expected a POSIX extended regular expression|\"[0-9\"");
+	refused(ZONES LISTENERS "route x { from = access action = registered }", 3,
+		"needs a domain");
+	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6,
+		"there is no zone \"nowhere\"");
+	refused(SANE "listener t { bind = \"tls:127.0.0.1:6000\" zone = access certificate = c }",
+		6, "certificate: there is no certificate \"c\", nor any other");
+}
+
+Test(config, listeners)
+{
+	refused(ZONES, 0, "there is no listener");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:5060\" zone = access }", 6,
+		"bind: the port is taken by listener \"udp\" (UDP 127.0.0.1:5060, line 2)");
+	refused(SANE "listener x { bind = \"udp:0.0.0.0:5062\" zone = access }", 6,
+		"taken by listener \"core\"");
+	load(SANE "listener x { bind = \"tcp:127.0.0.1:5060\" zone = access } listener y { bind = "
+		  "\"udp:[::]:5060\" zone = access }");
+	refused(SANE "listener x { bind = \"udp:localhost:5070\" zone = access }", 6,
+		"numeric address");
+	refused(SANE "listener x { bind = \"127.0.0.1:5070\" zone = access }", 6,
+		"TRANSPORT:ADDRESS:PORT");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:0\" zone = access }", 6,
+		"bind: expected");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:70000\" zone = access }", 6,
+		"bind: expected");
+	refused(SANE "listener x { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		     "}\ncertificate m { chain = m.pem key = m.key }",
+		7, "m.pem\" cannot be read");
+	refused(SANE "certificate m { chain = m.pem key = m.key }", 6, "m.key\" cannot be read");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" }", 6, "zone is missing");
+	refused(SANE
+		"listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = \"a b\" }",
+		6, "advertise: expected");
+	refused(SANE "listener x { bind = \"udp:127.0.0.1:5070\" zone = access advertise = "
+		     "\"0.0.0.0\" }",
+		6, "advertise: expected");
+}
+
+Test(config, tls_listeners)
+{
+	const struct config_listener *l;
+
+	put_certificates();
+	load(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = n }");
+	l = &c->listeners[2];
+	cr_expect_eq(l->transport, TRANSPORT_TLS);
+	cr_expect_eq(l->certificate_count, 1);
+	cr_expect_eq(l->certificates[0], 1);
+	cr_expect_eq(l->client_auth, CLIENT_AUTH_NONE);
+	cr_expect_null(l->client_ca);
+	cr_expect_str_eq(c->certificates[0].names[1], "*.example.org");
+	load(TLS "listener t { bind = \"wss:127.0.0.1:5443\" zone = access certificate = { n, m } "
+		 "client-auth = required client-ca = m.pem origins = { \"https://A.example\", "
+		 "\"http://b:8080\" } }\n"
+		 "listener w { bind = \"ws:127.0.0.1:5080\" zone = access }\n"
+		 "tls { tickets = yes trust = m.pem } limits { handshake-timeout = 3s handshakes = "
+		 "7 handshakes-per-source = 2 }");
+	l = &c->listeners[2];
+	cr_expect_eq(l->certificate_count, 2);
+	cr_expect_eq(l->certificates[0], 1);
+	cr_expect_eq(l->certificates[1], 0);
+	cr_expect_eq(l->client_auth, CLIENT_AUTH_REQUIRED);
+	cr_expect(strstr(l->client_ca, "/m.pem") != NULL && l->client_ca[0] == '/');
+	cr_expect_eq(l->origin_count, 2);
+	cr_expect_str_eq(l->origins[0], "https://a.example");
+	cr_expect_str_eq(l->origins[1], "http://b:8080");
+	cr_expect(c->tickets);
+	cr_expect_eq(c->handshake_ms, 3000);
+	cr_expect_eq(c->handshakes_max, 7);
+	cr_expect_eq(c->handshakes_per_source, 2);
+	cr_expect(strstr(c->trust, "/m.pem") != NULL);
+}
+
+Test(config, tls_defaults)
+{
+	load(SANE);
+	cr_expect_not(c->tickets);
+	cr_expect_eq(c->handshake_ms, 10000);
+	cr_expect_gt(c->handshakes_max, 0);
+	cr_expect_gt(c->handshakes_per_source, 0);
+	cr_expect_str_eq(c->trust, "/etc/ssl/certs/ca-certificates.crt");
+	cr_expect(c->trunks[0].verify);
+	cr_expect_eq(c->trunks[0].certificate, NONE_INDEX);
+	cr_expect_str_eq(c->trunks[0].tls_name, "");
+}
+
+Test(config, tls_listeners_that_cannot_be)
+{
+	put_certificates();
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access }", 7,
+		"certificate is missing");
+	refused(TLS
+		"listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = { m, o } }",
+		7, "there is no certificate \"o\"");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access certificate = m }", 7,
+		"certificate: only listeners on tls: and wss:");
+	refused(TLS
+		"listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-auth = required }",
+		7, "client-auth: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tcp:127.0.0.1:5061\" zone = access client-ca = m.pem }",
+		7, "client-ca: only listeners on tls: and wss:");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = optional }",
+		7, "client-ca is missing");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = maybe }",
+		7, "client-auth: expected none, optional or required");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "client-auth = required client-ca = q.pem }",
+		7, "client-ca|q.pem\" cannot be read");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = access certificate = m "
+		    "origins = \"https://a\" }",
+		7, "origins: only listeners on ws: and wss:");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = "
+		    "\"https://a/\" }",
+		7, "origins: expected the origin of a web page");
+	refused(TLS
+		"listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"a.example\" }",
+		7, "origins: expected");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access certificate = m }", 7,
+		"certificate: only");
+	refused(TLS "workers { tls = 0 }", 0, "only a TLS worker holds");
+	refused(TLS "tls { tickets = maybe }", 7, "tickets: expected yes or no");
+	refused(TLS "limits { handshake-timeout = 2h }", 7, "handshake-timeout: expected a time");
+	refused(TLS "limits { handshakes = 0 }", 7, "handshakes: expected a number");
+}
+
+Test(config, plain_websocket)
+{
+	load(SANE "listener w { bind = \"ws:127.0.0.1:8080\" zone = access }");
+	cr_expect(!warned("ws: is not encrypted"));
+	load(SANE "listener w { bind = \"ws:192.0.2.1:8080\" zone = access }");
+	cr_expect(warned(":6: listener \"w\": ws: is not encrypted"));
+}
+
+Test(config, tls_trunks)
+{
+#define TLS_CORE                                                                                   \
+	TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls { "      \
+	    "trust = m.pem }\n"
+	const struct config_trunk *t;
+
+	put_certificates();
+	load(TLS_CORE "trunk x { zone = core target = { \"sip:127.0.0.2;transport=tls\", "
+		      "\"sips:127.0.0.3\", \"sips:127.0.0.4:7;transport=tcp\" } certificate = n "
+		      "tls-name = \"Carrier.example\" }");
+	t = &c->trunks[1];
+	for (size_t i = 0; i < 3; i++)
+		cr_expect_eq(t->targets[i].transport, TRANSPORT_TLS);
+	cr_expect_eq(t->targets[0].endpoint.port, 5061);
+	cr_expect_eq(t->targets[1].endpoint.port, 5061);
+	cr_expect_eq(t->targets[2].endpoint.port, 7);
+	cr_expect_eq(t->targets[0].listener, 2);
+	cr_expect_eq(t->certificate, 1);
+	cr_expect(t->verify);
+	cr_expect_str_eq(t->tls_name, "carrier.example");
+	load(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" verify = no }");
+	cr_expect_not(c->trunks[1].verify);
+	cr_expect(warned("verify = no"));
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" verify = no }", 8,
+		"verify: only trunks with a target over TLS");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2\" certificate = m }", 8,
+		"certificate: only trunks");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2\" tls-name = \"a b\" }",
+		8, "tls-name: expected");
+	refused(TLS_CORE "trunk x { zone = core target = \"sips:127.0.0.2;transport=udp\" }", 8,
+		"target: expected transport=udp");
+	refused(TLS_CORE "trunk x { zone = core target = \"sip:127.0.0.2;transport=ws\" }", 8,
+		"target: expected transport=udp");
+	refused(TLS "trunk x { zone = core target = \"sips:127.0.0.2\" }", 7,
+		"has no TLS listener");
+	refused(TLS "listener t { bind = \"tls:127.0.0.1:5061\" zone = core certificate = m } tls "
+		    "{ trust = none.pem } trunk x { zone = core target = \"sips:127.0.0.2\" }",
+		7, "tls trust|none.pem\" cannot be read");
+}
+
+Test(config, zones)
+{
+	refused("zone core { trust = yes }\n", 1, "a trusted zone must name its sources");
+	refused("zone core { auth = none }\n", 1, "trust is missing");
+	refused("zone core { trust = yes ban = \"1 failures in 1s for 1s\" sources = 10.0.0.1 }\n",
+		1, "never banned");
+	refused("zone core { trust = no auth = basic }\n", 1,
+		"auth: expected none or digest, found \"basic\"");
+}
+
+Test(config, too_many_zones)
+{
+	static char text[ZONES_MAX * 64];
+	size_t n = 0;
+
+	for (int i = 0; i <= ZONES_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "zone z%d { trust = no }\n", i);
+	refused(text, ZONES_MAX + 1, "there are 65 zone sections; at most 64 are possible");
+}
+
+Test(config, trunks)
+{
+	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6,
+		"names are not resolved yet");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:99999\" }", 6,
+		"port from 1 to 65535");
+	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6,
+		"without user part");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;lr\" }", 6,
+		"no other URI parameter than transport");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6,
+		"transport=udp, transport=tcp or transport=tls");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=tcp\" }", 6,
+		"zone \"core\" has no TCP listener");
+	refused(SANE "trunk x { zone = core target = \"sip:[::1]\" }", 6,
+		"no UDP listener on IPv6");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5060\" }", 6,
+		"our own listener \"udp\"");
+	refused(SANE "trunk x { zone = core target = {\n\"sip:127.0.0.1\",\n\"sip:0.0.0.0\" } }", 8,
+		"an address and a port");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1\" ring-timeout = 1m }", 6,
+		"ring-timeout|from 3m to 1h");
+	refused(SANE "trunk x { zone = core target = \"sip:\" }", 6, "target: expected");
+}
+
+static void users_refused(const char *users, int line, const char *what)
+{
+	char where[128];
+
+	put_file("users", users);
+	put_file("sipward.conf", SANE);
+	cr_expect_eq(config_load(path, &c, &errors), -EINVAL);
+	snprintf(where, sizeof(where), "%s/users:%d: ", folder, line);
+	cr_expect_eq(strncmp(errors.text[0], where, strlen(where)), 0, "%s", errors.text[0]);
+	cr_expect_not_null(strstr(errors.text[0], what), "%s", errors.text[0]);
+}
+
+Test(config, users_files)
+{
+	refused(ZONES LISTENERS "domain example.net { users = nofile }", 3,
+		"users: |nofile\" cannot be read: No such file");
+	users_refused(USERS "alice", 3, "name:realm:algorithm:ha1");
+	users_refused(USERS "bob:example.org:MD5:" MD5_A "\n", 3,
+		"user \"bob\" has realm \"example.org\"; the realm of domain \"example.net\"");
+	users_refused(
+		USERS "bob:example.net:MD5:" MD5_A "\n", 3, "user \"bob\" has no line for SHA-256");
+	users_refused(
+		"bob:example.net:SHA-256:" SHA_A "\n" USERS, 1, "user \"bob\" has no line for MD5");
+}
