@@ -12,20 +12,31 @@
 _Static_assert(LOG_LINE_MAX == 1024, "lifeline.def bounds LOG by it");
 _Static_assert(sizeof(struct lifeline_header) == 8, "crosses process borders");
 
+/* Sets of roles, the master's number among them. */
+enum {
+	M = 1 << PEER_NONE,
+#define ROLE(id, letter, ...) letter = 1 << PEER_##id,
+#include "roles.def"
+#undef ROLE
+	ALL = (1 << ROLE_COUNT) - 1 - M,
+};
+
 static const struct {
 	const char *name;
-	char sender;
+	unsigned senders, receivers;
 	uint32_t min, max;
 	unsigned fds;
 } table[LIFELINE_TYPE_COUNT] = {
-#define LIFELINE(id, sender, min, max, fds) [LIFELINE_##id] = {#id, sender, min, max, fds},
+#define LIFELINE(id, senders, receivers, min, max, fds)                                            \
+	[LIFELINE_##id] = {#id, senders, receivers, min, max, fds},
 #include "lifeline.def"
 #undef LIFELINE
 };
 
-#define LIFELINE(id, sender, min, max, fds)                                                        \
+#define LIFELINE(id, senders, receivers, min, max, fds)                                            \
 	_Static_assert((max) <= LIFELINE_PACKET_MAX && (fds) <= LIFELINE_FDS_MAX,                  \
-		"fits struct lifeline_packet");
+		"fits struct lifeline_packet");                                                    \
+	_Static_assert(((senders) == M) != ((receivers) == M), "one end is the master");
 #include "lifeline.def"
 #undef LIFELINE
 
@@ -37,6 +48,13 @@ union control {
 const char *lifeline_name(uint16_t type)
 {
 	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT ? table[type].name : "?";
+}
+
+bool lifeline_permits(uint16_t type, unsigned sender, unsigned receiver)
+{
+	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT && sender < ROLE_COUNT &&
+	       receiver < ROLE_COUNT && (table[type].senders & 1u << sender) &&
+	       (table[type].receivers & 1u << receiver);
 }
 
 static bool table_allows(unsigned type, size_t size, unsigned fds)
@@ -124,7 +142,7 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) &&
 		header.zero == 0 && header.size == (size_t)n - sizeof(header) &&
 		table_allows(header.type, header.size, packet->fds) &&
-		(table[header.type].sender == 'M') == from_master) {
+		(table[header.type].senders == M) == from_master) {
 		packet->type = header.type;
 		packet->size = header.size;
 		return 0;

@@ -2,8 +2,9 @@
  * down; readiness, logs and replies up.
  *
  * One packet is struct lifeline_header and the body of its type, with at most LIFELINE_FDS_MAX fds.
- * The table in lifeline.def gives for each type who may send it, the bounds of its size and how
- * many fds it carries; lifeline_receive refuses what does not fit. What is larger than a packet
+ * The table in lifeline.def gives for each type who may send it to whom, the bounds of its size and
+ * how many fds it carries; lifeline_receive refuses what does not fit, and lifeline_permits what is
+ * from or for another role. What is larger than a packet
  * goes in a sealed memfd.
  */
 #ifndef SIPWARD_IPC_LIFELINE_H
@@ -23,7 +24,7 @@
 
 enum lifeline_type {
 	LIFELINE_NONE,
-#define LIFELINE(id, sender, min, max, fds) LIFELINE_##id,
+#define LIFELINE(id, senders, receivers, min, max, fds) LIFELINE_##id,
 #include "lifeline.def"
 #undef LIFELINE
 	LIFELINE_TYPE_COUNT
@@ -225,6 +226,11 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
  * -EBADMSG a packet that the table does not allow (its fds are closed) - the caller ends the
  * connection. All fds arrive close-on-exec. */
 int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet);
+
+/* Whether sender may send receiver a packet of this type: roles, PEER_NONE for the master. Both
+ * ends of a lifeline ask this of what they have received, with the role of the worker that they
+ * know. */
+bool lifeline_permits(uint16_t type, unsigned sender, unsigned receiver);
 
 /* The name of a type, for logs. */
 const char *lifeline_name(uint16_t type);

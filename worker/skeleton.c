@@ -122,6 +122,31 @@ static int tell_step(void *arg, enum jail_step step, int error)
 
 /* ---- down: packets from the master ---- */
 
+/* Closes what nobody took and forgets the body: it may have held a key or a token. */
+static void packet_done(struct lifeline_packet *p)
+{
+	for (unsigned i = 0; i < LIFELINE_FDS_MAX; i++)
+		if (p->fd[i] >= 0) {
+			close(p->fd[i]);
+			p->fd[i] = -1;
+		}
+	p->fds = 0;
+	sodium_memzero(p->body, p->size);
+}
+
+/* Takes one packet that is for this role. As lifeline_receive; -EPROTO: it is for another. */
+static int worker_take_packet(struct worker *w)
+{
+	int error = lifeline_receive(w->lifeline, true, w->buffer);
+
+	if (error || lifeline_permits(w->buffer->type, PEER_NONE, w->role))
+		return error;
+	log_error("packet-refused", "type=%s error=\"%s\"", lifeline_name(w->buffer->type),
+		error_text(-EPROTO));
+	packet_done(w->buffer);
+	return -EPROTO;
+}
+
 /* Waits for one packet before the loop runs, sending meanwhile what is unsent. */
 static int receive_blocking(struct worker *w, int timeout_ms)
 {
@@ -135,7 +160,7 @@ static int receive_blocking(struct worker *w, int timeout_ms)
 		send_unsent(w);
 		if (w->unsent)
 			p.events |= POLLOUT;
-		error = lifeline_receive(w->lifeline, true, w->buffer);
+		error = worker_take_packet(w);
 		if (error != -EAGAIN)
 			return error;
 		if (now >= end)
@@ -143,18 +168,6 @@ static int receive_blocking(struct worker *w, int timeout_ms)
 		if (poll(&p, 1, (int)(end - now)) < 0 && errno != EINTR)
 			return -errno;
 	}
-}
-
-/* Closes what nobody took and forgets the body: it may have held a key or a token. */
-static void packet_done(struct lifeline_packet *p)
-{
-	for (unsigned i = 0; i < LIFELINE_FDS_MAX; i++)
-		if (p->fd[i] >= 0) {
-			close(p->fd[i]);
-			p->fd[i] = -1;
-		}
-	p->fds = 0;
-	sodium_memzero(p->body, p->size);
 }
 
 static int hand_to_role(struct worker *w)
@@ -360,7 +373,7 @@ static void on_lifeline(void *arg, uint32_t events)
 		send_unsent(w);
 	for (int i = 0; i < PACKETS_PER_TURN && w->source && !w->error; i++) {
 		struct lifeline_stop stop;
-		int error = lifeline_receive(w->lifeline, true, w->buffer);
+		int error = worker_take_packet(w);
 
 		if (error == -EAGAIN)
 			return;

@@ -129,7 +129,8 @@ static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
 		if (error == -EAGAIN)
 			return;
 		if (error == 0) {
-			if (!worker_take_packet(w, s->packet, last))
+			if (!lifeline_permits(s->packet->type, w->role, PEER_NONE) ||
+				!worker_take_packet(w, s->packet, last))
 				error = -EBADMSG;
 			for (unsigned i = 0; i < s->packet->fds; i++)
 				if (s->packet->fd[i] >= 0)

@@ -190,3 +190,23 @@ Test(lifeline, names_come_from_the_table)
 	cr_assert_str_eq(lifeline_name(0), "?");
 	cr_assert_str_eq(lifeline_name(LIFELINE_TYPE_COUNT), "?");
 }
+
+Test(lifeline, permits_what_the_table_says)
+{
+	cr_expect(lifeline_permits(LIFELINE_USERS, PEER_NONE, PEER_SIP));
+	cr_expect_not(lifeline_permits(LIFELINE_USERS, PEER_NONE, PEER_TRANSPORT));
+	cr_expect_not(lifeline_permits(LIFELINE_USERS, PEER_SIP, PEER_NONE));
+	cr_expect_not(lifeline_permits(LIFELINE_KEYS, PEER_NONE, PEER_TLS));
+	cr_expect(lifeline_permits(LIFELINE_ACK, PEER_SIP, PEER_NONE));
+	cr_expect_not(lifeline_permits(LIFELINE_ACK, PEER_TRANSPORT, PEER_NONE));
+	cr_expect_not(lifeline_permits(LIFELINE_ACK, PEER_SIP, PEER_SIP));
+	for (unsigned role = ROLE_FIRST; role < ROLE_COUNT; role++) {
+		cr_expect(lifeline_permits(LIFELINE_STOP, PEER_NONE, role));
+		cr_expect(lifeline_permits(LIFELINE_LOG, role, PEER_NONE));
+		cr_expect_not(lifeline_permits(LIFELINE_LOG, PEER_NONE, role));
+	}
+	cr_expect_not(lifeline_permits(LIFELINE_NONE, PEER_NONE, PEER_SIP));
+	cr_expect_not(lifeline_permits(LIFELINE_TYPE_COUNT, PEER_NONE, PEER_SIP));
+	cr_expect_not(lifeline_permits(LIFELINE_STOP, PEER_NONE, ROLE_COUNT));
+	cr_expect_not(lifeline_permits(LIFELINE_LOG, ROLE_COUNT, PEER_NONE));
+}

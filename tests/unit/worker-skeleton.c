@@ -148,8 +148,7 @@ static int take_packet(void *arg, struct lifeline_packet *p)
 {
 	(void)arg;
 	packets++;
-	if (p->type == LIFELINE_SOCKET &&
-		((struct lifeline_socket *)(void *)p->body)->listener == 1) {
+	if (p->type == LIFELINE_EDGE && ((struct lifeline_edge *)(void *)p->body)->peer == 1) {
 		taken = p->fd[0];
 		p->fd[0] = -1;
 	}
@@ -244,7 +243,7 @@ Test(worker, is_not_healthy_before_ready)
 
 Test(worker, closes_fds_that_nobody_takes)
 {
-	struct lifeline_socket not_taken = {.listener = 0}, take = {.listener = 1};
+	struct lifeline_edge not_taken = {.peer = 0}, take = {.peer = 1};
 	struct counted before, after;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -252,8 +251,8 @@ Test(worker, closes_fds_that_nobody_takes)
 	send_welcome(PEER_SIP, 0);
 	query_fds(&before);
 	for (int i = 0; i < 10; i++)
-		send_to(LIFELINE_SOCKET, &not_taken, sizeof(not_taken), null);
-	send_to(LIFELINE_SOCKET, &take, sizeof(take), null);
+		send_to(LIFELINE_EDGE, &not_taken, sizeof(not_taken), null);
+	send_to(LIFELINE_EDGE, &take, sizeof(take), null);
 	query_fds(&after);
 	cr_assert_eq(after.fds, before.fds + 1);
 	cr_assert_eq(after.packets, before.packets + 12);
@@ -262,7 +261,7 @@ Test(worker, closes_fds_that_nobody_takes)
 	send_to(LIFELINE_GO, NULL, 0, -1);
 	expect(LIFELINE_READY);
 	for (int i = 0; i < 10; i++)
-		send_to(LIFELINE_SOCKET, &not_taken, sizeof(not_taken), null);
+		send_to(LIFELINE_EDGE, &not_taken, sizeof(not_taken), null);
 	query_fds(&after);
 	cr_assert_eq(after.fds, before.fds + 1);
 	close(lifeline); /* the master is gone */
@@ -304,6 +303,23 @@ Test(worker, ends_where_its_role_cannot_go_on)
 	expect(LIFELINE_READY);
 	send_to(LIFELINE_PEER_DOWN, &peer, sizeof(peer), -1);
 	cr_assert_eq(exit_code(), FAILED);
+}
+
+Test(worker, ends_where_a_packet_is_for_another_role)
+{
+	struct lifeline_socket socket = {.listener = 1};
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	start(plain);
+	send_welcome(PEER_SIP, 0);
+	send_to(LIFELINE_SOCKET, &socket, sizeof(socket), null);
+	cr_assert_eq(exit_code(), FAILED, "before GO");
+	start(plain);
+	send_welcome(PEER_SIP, 0);
+	send_to(LIFELINE_GO, NULL, 0, -1);
+	expect(LIFELINE_READY);
+	send_to(LIFELINE_SOCKET, &socket, sizeof(socket), null);
+	cr_assert_eq(exit_code(), FAILED, "at work");
 }
 
 static void run_with_stop(void)
