@@ -1,24 +1,39 @@
 /* record.c - checks and walks batches of records. Relies on the caller for the 8-byte alignment of
- * the batch; believes nothing else of it.
- * */
+ * the batch; believes nothing else of it. */
 #include "record.h"
 
 #include <errno.h>
 
-/* The bounds of each type's data: the receiver knows them before it looks at the data itself. */
-static const struct {
-	size_t min, max;
-} bounds[RECORD_TYPE_COUNT] = {
-	[RECORD_MESSAGE] = {sizeof(struct message), MESSAGE_BLOCK_MAX},
-	[RECORD_FLOW_CLOSED] = {sizeof(struct record_flow_closed),
-		sizeof(struct record_flow_closed)},
-	[RECORD_SEND_FAILED] = {sizeof(struct record_send_failed),
-		sizeof(struct record_send_failed)},
-	[RECORD_SEND] = {sizeof(struct record_send) + 1,
-		sizeof(struct record_send) + MESSAGE_RAW_MAX},
-	[RECORD_WATCH] = {sizeof(struct record_watch), sizeof(struct record_watch)},
-	[RECORD_PENALTY] = {sizeof(struct record_penalty), sizeof(struct record_penalty)},
+/* Sets of roles. */
+enum {
+#define ROLE(id, letter, ...) letter = 1 << PEER_##id,
+#include "roles.def"
+#undef ROLE
 };
+
+/* The receiver knows the bounds of each type's data before it looks at the data itself. */
+static const struct {
+	const char *name;
+	unsigned senders, receivers;
+	size_t min, max;
+} table[RECORD_TYPE_COUNT] = {
+#define RECORD(id, senders, receivers, min, max)                                                   \
+	[RECORD_##id] = {#id, senders, receivers, min, max},
+#include "records.def"
+#undef RECORD
+};
+
+const char *record_name(uint16_t type)
+{
+	return type > RECORD_NONE && type < RECORD_TYPE_COUNT ? table[type].name : "?";
+}
+
+bool record_permits(uint16_t type, unsigned sender, unsigned receiver)
+{
+	return type > RECORD_NONE && type < RECORD_TYPE_COUNT && sender < ROLE_COUNT &&
+	       receiver < ROLE_COUNT && (table[type].senders & 1u << sender) &&
+	       (table[type].receivers & 1u << receiver);
+}
 
 static size_t padded(size_t size)
 {
@@ -27,8 +42,8 @@ static size_t padded(size_t size)
 
 static bool record_fits(const struct record_header *h, const unsigned char *data)
 {
-	if (h->zero || h->type == 0 || h->type >= RECORD_TYPE_COUNT ||
-		h->size < bounds[h->type].min || h->size > bounds[h->type].max)
+	if (h->zero || h->type == RECORD_NONE || h->type >= RECORD_TYPE_COUNT ||
+		h->size < table[h->type].min || h->size > table[h->type].max)
 		return false;
 	for (size_t i = h->size; i < padded(h->size); i++)
 		if (data[i])

@@ -8,6 +8,7 @@
 #define SIPWARD_IPC_RECORD_H
 
 #include "message.h"
+#include "role.h"
 
 #define BATCH_MAGIC 0x42575053u /* "SPWB" */
 /* Largest batch; a record alone may not be larger. The master gives every edge room for one. */
@@ -24,13 +25,10 @@ struct record_header {
 };
 
 enum record_type {
-	RECORD_MESSAGE =
-		1, /* transport -> SIP: struct message; SIP -> SIP: the same, forwarded once */
-	RECORD_FLOW_CLOSED, /* transport -> SIP, SIP -> SIP: struct record_flow_closed */
-	RECORD_SEND_FAILED, /* transport -> SIP: struct record_send_failed */
-	RECORD_SEND,        /* SIP -> transport: struct record_send and the bytes */
-	RECORD_WATCH,       /* SIP -> transport: struct record_watch */
-	RECORD_PENALTY,     /* SIP -> transport: struct record_penalty */
+	RECORD_NONE,
+#define RECORD(id, ...) RECORD_##id,
+#include "records.def"
+#undef RECORD
 	RECORD_TYPE_COUNT
 };
 
@@ -63,13 +61,18 @@ struct record_watch {
 	uint8_t slot;
 	uint8_t zero[7];
 };
-/* A wrong digest on a valid nonce bound to this source (DESIGN: counts towards a ban). Sent to
+/* A wrong digest on a valid nonce bound to this source: counts towards a ban. Sent to
  * every transport worker. */
 struct record_penalty {
 	struct endpoint source;
 	uint16_t listener;
 	uint8_t zero[6];
 };
+
+/* Whether sender may send receiver a record of this type; both are roles. */
+bool record_permits(uint16_t type, unsigned sender, unsigned receiver);
+/* "MESSAGE", ..., or "?" for no type. */
+const char *record_name(uint16_t type);
 
 /* Checks a received batch to its exact end (types known, sizes, padding, count). 0 or -EBADMSG. */
 int batch_check(const void *batch, size_t size);

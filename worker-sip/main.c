@@ -80,6 +80,10 @@ static bool sip_take_message(struct sip *sip, uint16_t peer, const struct messag
 static bool sip_take_record(
 	struct sip *sip, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
+	if (!record_permits(type, PEER_ROLE(peer), PEER_SIP)) {
+		count(BAD_RECORDS);
+		return false;
+	}
 	switch (type) {
 	case RECORD_MESSAGE: return sip_take_message(sip, peer, data, size);
 	case RECORD_FLOW_CLOSED: {
@@ -92,8 +96,6 @@ static bool sip_take_record(
 	}
 	case RECORD_SEND_FAILED: {
 		const struct record_send_failed *failed = data;
-		if (PEER_ROLE(peer) != PEER_TRANSPORT)
-			break;
 		transactions_send_failed(
 			sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
 		return true;
@@ -230,8 +232,8 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
 	}
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
+	default: return -EPROTO;
 	}
-	return 0;
 }
 
 /* The working directory is the state directory until jail_limit. */

@@ -339,7 +339,8 @@ static bool flow_take_record(
 bool flow_record(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
-	if (flow_take_record(t, peer, type, data, size))
+	if (record_permits(type, PEER_ROLE(peer), PEER_TRANSPORT) &&
+		flow_take_record(t, peer, type, data, size))
 		return true;
 	count(BAD_RECORDS);
 	return false;

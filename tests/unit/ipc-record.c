@@ -257,3 +257,28 @@ Test(outgoing, is_bounded_with_a_reserve)
 	outgoing_clear(&o);
 	batch_pool_free(&pool);
 }
+
+Test(record, permits_what_the_table_says)
+{
+	cr_expect(record_permits(RECORD_MESSAGE, PEER_TRANSPORT, PEER_SIP));
+	cr_expect(record_permits(RECORD_MESSAGE, PEER_SIP, PEER_SIP));
+	cr_expect_not(record_permits(RECORD_MESSAGE, PEER_SIP, PEER_TRANSPORT));
+	cr_expect_not(record_permits(RECORD_SEND_FAILED, PEER_SIP, PEER_SIP));
+	cr_expect(record_permits(RECORD_SEND, PEER_SIP, PEER_TRANSPORT));
+	cr_expect_not(record_permits(RECORD_SEND, PEER_TRANSPORT, PEER_TRANSPORT));
+	for (uint16_t type = 0; type <= RECORD_TYPE_COUNT; type++) {
+		cr_expect_not(record_permits(type, PEER_TLS, PEER_SIP));
+		cr_expect_not(record_permits(type, PEER_SIP, PEER_TLS));
+		cr_expect_not(record_permits(type, PEER_NONE, PEER_SIP));
+		cr_expect_not(record_permits(type, ROLE_COUNT, ROLE_COUNT));
+	}
+	cr_expect_not(record_permits(RECORD_NONE, PEER_SIP, PEER_SIP));
+	cr_expect_not(record_permits(RECORD_TYPE_COUNT, PEER_SIP, PEER_SIP));
+}
+
+Test(record, names_come_from_the_table)
+{
+	cr_expect_str_eq(record_name(RECORD_PENALTY), "PENALTY");
+	cr_expect_str_eq(record_name(RECORD_NONE), "?");
+	cr_expect_str_eq(record_name(RECORD_TYPE_COUNT), "?");
+}
