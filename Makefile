@@ -317,7 +317,8 @@ install: all doc
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
 	install -m 0755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/sbin
 	for page in $(MAN); do \
-		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+		to=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -D -m 0644 $$page $$to/$${page##*/}; \
 	done
 	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || \
 		install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf

@@ -1,5 +1,5 @@
 /* sign.h - the key edge between a transport worker and a TLS worker: one SOCK_SEQPACKET pair made
- * by the master (DESIGN.md section 7).
+ * by the master.
  *
  * One packet is one struct below with its bytes; it decodes to its exact end or is refused. The TLS
  * worker believes nothing: it answers only sign requests of permitted shape for certificates it

@@ -1,4 +1,4 @@
-/* slot.c - the slot of a message (DESIGN.md section 4). Relies on the tokens' clear text (token.h)
+/* slot.c - the slot of a message. Relies on the tokens' clear text (token.h)
  * and on the canonical address of record (syntax.h). */
 #include "slot.h"
 #include "syntax.h"

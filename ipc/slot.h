@@ -1,4 +1,4 @@
-/* slot.h - which of the 256 slots a message belongs to (DESIGN.md section 4), found the same way in
+/* slot.h - which of the 256 slots a message belongs to (doc/ARCHITECTURE.md), found the same way in
  * every process. */
 #ifndef SIPWARD_IPC_SLOT_H
 #define SIPWARD_IPC_SLOT_H

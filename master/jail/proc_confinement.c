@@ -1,6 +1,6 @@
-/* proc_confinement.c - reads /proc/PID (confinement.h). Namespaces and root are compared with our
- * own, because each worker has some of its own; reading them takes the right to trace the process,
- * which an ordinary user does not have over one that is not dumpable. */
+/* proc_confinement.c - reads /proc/PID (proc_confinement.h). Namespaces and root are compared with
+ * our own, because each worker has some of its own; reading them takes the right to trace the
+ * process, which an ordinary user does not have over one that is not dumpable. */
 #include "proc_confinement.h"
 
 #include <dirent.h>

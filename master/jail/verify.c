@@ -1,4 +1,4 @@
-/* verify.c - sipwardctl sandbox verify (sandbox.h).
+/* verify.c - sipwardctl sandbox verify (verify.h).
  *
  * The probes are children of the master beside the workers: same program, same packets, same jail,
  * but no keys, no sockets of listeners and no edges. A few run at a time; each is killed when its

@@ -1,4 +1,4 @@
-"""The man pages and the packaged config file: they say all that the tables say, and nothing else."""
+"""The man pages and the packaged config file: they say what the tables say, and nothing else."""
 import os, pathlib, re, subprocess, tempfile, unittest
 
 from gateway import BIN
