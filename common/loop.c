@@ -110,6 +110,7 @@ static void sources_free(struct loop_source **head)
 	while (*head) {
 		struct loop_source *s = *head;
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes s off the list */
 		list_remove(s);
 		free(s);
 	}

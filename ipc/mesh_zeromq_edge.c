@@ -196,7 +196,7 @@ int zedge_connect(struct mesh *m, uint16_t peer, const char *path, const uint8_t
 		/* the same edge: nothing that libzmq holds need be lost */
 		return zedge_say_hello(m, peer);
 	zedge_close(l);
-	strcpy(l->path, path);
+	memcpy(l->path, path, strlen(path) + 1);
 	memcpy(l->own_token, token, MESH_TOKEN_SIZE);
 	l->backoff = 0;
 	if (!zmesh_of(m)->context)

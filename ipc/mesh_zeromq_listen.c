@@ -217,7 +217,7 @@ int zlisten_take_fd(struct mesh *m, int fd, const char *path)
 		return -EALREADY;
 	if (strlen(path) >= EDGE_PATH_MAX)
 		return -ENAMETOOLONG;
-	strcpy(z->listen_path, path);
+	memcpy(z->listen_path, path, strlen(path) + 1);
 	z->listen_fd = fd;
 	return 0;
 }

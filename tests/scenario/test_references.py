@@ -65,6 +65,22 @@ class References(unittest.TestCase):
                     missing.append(f"{name}: {named}")
         self.assertEqual(missing, [])
 
+    def test_names_in_documents_are_in_the_code(self):
+        """A function or a constant that a document names, as in `fork_start`."""
+        code = "\n".join(
+            (ROOT / n).read_text(errors="replace")
+            for n in self.ours
+            if n.endswith((".c", ".h", ".def", ".py", ".in")) or n in ("Makefile", "tests/run")
+        )
+        words = set(re.findall(r"\w+", code)) | {"command_ID"}
+        missing = []
+        for name in self.ours:
+            if name.endswith(".md"):
+                for word in re.findall(r"`([A-Za-z]+_[A-Za-z_]+)`", (ROOT / name).read_text()):
+                    if word not in words:
+                        missing.append(f"{name}: {word}")
+        self.assertEqual(missing, [])
+
     def test_folders_of_the_layout_are_there(self):
         """README's layout names every folder at the top, and no other."""
         text = (ROOT / "README.md").read_text()
