@@ -42,7 +42,7 @@ static struct transport_worker t;
 static const uint8_t *input;
 static size_t left, piece;
 static uint8_t output[1 << 20];
-static size_t writer_text;
+static size_t written;
 static unsigned taken;
 static _Alignas(8) char block[MESSAGE_BLOCK_MAX + 8];
 
@@ -83,15 +83,15 @@ static ssize_t give(struct stream *s, void *buffer, size_t size)
 
 static ssize_t take(struct stream *s, const struct iovec *iov, unsigned n)
 {
-	size_t before = writer_text;
+	size_t before = written;
 
 	(void)s;
 	for (unsigned i = 0; i < n; i++) {
-		CHECK(writer_text + iov[i].iov_len <= sizeof(output));
-		memcpy(output + writer_text, iov[i].iov_base, iov[i].iov_len);
-		writer_text += iov[i].iov_len;
+		CHECK(written + iov[i].iov_len <= sizeof(output));
+		memcpy(output + written, iov[i].iov_base, iov[i].iov_len);
+		written += iov[i].iov_len;
 	}
-	return (ssize_t)(writer_text - before);
+	return (ssize_t)(written - before);
 }
 
 static void shut(struct stream *s)
@@ -131,32 +131,32 @@ static void start(void)
 
 static void check_output(void)
 {
-	const uint8_t *end = memmem(output, writer_text, "\r\n\r\n", 4);
+	const uint8_t *end = memmem(output, written, "\r\n\r\n", 4);
 	size_t at;
 
-	if (writer_text == 0)
+	if (written == 0)
 		return;
 	CHECK(memcmp(output, "HTTP/1.1 ", 9) == 0 && end);
 	at = (size_t)(end - output) + 4;
-	CHECK(output[9] == '1' || at == writer_text);
-	while (at < writer_text) {
+	CHECK(output[9] == '1' || at == written);
+	while (at < written) {
 		unsigned opcode = output[at] & 15;
 		size_t length, head = 2;
 
 		CHECK((output[at] & 0xf0) == 0x80 &&
 			(opcode == 1 || opcode == 2 || (opcode >= 8 && opcode <= 10)) &&
-			writer_text - at >= 2);
+			written - at >= 2);
 		length = output[at + 1];
 		CHECK(length <= 126);
 		if (length == 126) {
-			CHECK(writer_text - at >= 4);
+			CHECK(written - at >= 4);
 			length = (size_t)output[at + 2] << 8 | output[at + 3];
 			head = 4;
 			CHECK(length >= 126 && opcode < 8);
 		}
-		CHECK(writer_text - at >= head + length);
+		CHECK(written - at >= head + length);
 		at += head + length;
-		CHECK(opcode != CLOSE || at == writer_text);
+		CHECK(opcode != CLOSE || at == written);
 	}
 }
 
@@ -182,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(all + n, data + 1, size - 1);
 	input = all;
 	left = n + size - 1;
-	writer_text = 0;
+	written = 0;
 	taken = 0;
 	fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
 	CHECK(fd >= 0);

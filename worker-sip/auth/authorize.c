@@ -165,7 +165,7 @@ static bool attempt_find_domain(struct attempt *a)
 	return true;
 }
 
-/* Whether the gateway itself is asked, not somebody behind it. */
+/* True where the request is for the gateway itself, and not for somebody behind it. */
 static bool attempt_to_self(const struct attempt *a)
 {
 	struct uri_parts uri = uri_of(a->m, &a->m->request_uri);
@@ -263,7 +263,8 @@ static bool attempt_digest_right(const struct attempt *a)
 	return false;
 }
 
-/* Whether the authenticated user owns the To of its REGISTER, the From of anything else. */
+/* True where the authenticated user owns the To of its REGISTER, or the From of any other
+ * request. */
 static bool attempt_owns(const struct attempt *a)
 {
 	char aor[AOR_MAX];

@@ -1,4 +1,5 @@
-/* authorize.h - who may do what, before anything is looked up. */
+/* authorize.h - digest authorization of requests outside dialogs (RFC 3261 section 22), before
+ * anything is looked up for their senders. */
 #ifndef SIPWARD_SIP_AUTH_AUTHORIZE_H
 #define SIPWARD_SIP_AUTH_AUTHORIZE_H
 

@@ -13,15 +13,15 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 
-/* What of a hash's input is joined before it is hashed, bytes. */
+/* Bytes of a hash's input that are joined before they are hashed, at most. */
 #define JOINED_MAX 512
 #define NONCE_HEAD 14
 #define NONCE_OURS 8
 #define NONCE_BOUND 16
 #define NONCE_BYTES (NONCE_HEAD + NONCE_OURS + NONCE_BOUND)
 _Static_assert(2 * NONCE_BYTES <= NONCE_LENGTH_MAX, "room for a nonce");
-/* How far in the future a nonce may lie: the clock was set back, or another worker's reading was a
- * little ahead. */
+/* A nonce may lie so far in the future: the clock may have been set back, and another worker may
+ * have read it a little ahead. */
 #define NONCE_SKEW_MS 5000
 
 /* ---- hashes ---- */
@@ -170,7 +170,7 @@ static bool digest_is_hex(struct str s, size_t length)
 	return true;
 }
 
-/* Where a known parameter goes. */
+/* Returns the member that a known parameter goes to. */
 static struct str *credentials_place(struct credentials *c, struct str name)
 {
 #define KNOWN(text, member)                                                                        \
@@ -207,6 +207,12 @@ static uint8_t digest_algorithm_of(struct str name)
 	return str_equal_nocase(name, S("SHA-256")) ? DIGEST_SHA256 : 0;
 }
 
+/* RFC 7616 section 3.4: these must be there. */
+static bool credentials_whole(const struct credentials *c)
+{
+	return c->username.p && c->realm.p && c->nonce.p && c->uri.p && c->response.p;
+}
+
 int credentials_parse(struct str value, struct credentials *out)
 {
 	struct credentials c = {0};
@@ -228,8 +234,7 @@ int credentials_parse(struct str value, struct credentials *out)
 			return -EINVAL;
 		*at = text;
 	}
-	if (error != -ENOENT || !c.username.p || !c.realm.p || !c.nonce.p || !c.uri.p ||
-		!c.response.p)
+	if (error != -ENOENT || !credentials_whole(&c))
 		return -EINVAL;
 	c.algorithm = digest_algorithm_of(c.algorithm_name);
 	if (c.algorithm && !digest_is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))

@@ -23,7 +23,7 @@ int credentials_parse(struct str value, struct credentials *out);
 /* A nonce: time, random and a MAC over them, slot and source. Returns its length. */
 size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot,
 	const struct endpoint *source, char buffer[NONCE_LENGTH_MAX]);
-/* What names a nonce for the replay window. */
+/* The name of a nonce in the replay window. */
 struct nonce_name {
 	uint64_t serial;
 	uint64_t minted_ms; /* of the clock given to nonce_make */
@@ -33,7 +33,7 @@ struct nonce_name {
 int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64_t max_age_ms,
 	uint8_t slot, const struct endpoint *source, struct nonce_name *out);
 
-/* Whether the response is right for ha1 (hex of the algorithm's length). Constant time in the
+/* True where the response is right for ha1 (hex of the algorithm's length). Constant time in the
  * response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
 /* hex of H(username:realm:password); buffer has 65 bytes. Returns its length. */

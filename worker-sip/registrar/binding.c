@@ -23,8 +23,8 @@ static void binding_get(struct reader *r, void *out, size_t n)
 	r->rest = str_from(r->rest, n);
 }
 
-/* Whether any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set by
- * the subtraction where it was smaller, and by nothing else where it was not set before. */
+/* True where any of eight bytes is a control byte: below 0x20, or 0x7f. A byte's highest bit is set
+ * by the subtraction where it was smaller, and by nothing else where it was not set before. */
 static bool binding_has_control(uint64_t eight)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
@@ -50,7 +50,7 @@ static bool binding_printable(struct str s)
 	return true;
 }
 
-/* What is in it valid() looks at. */
+/* Takes a string of n bytes, max at most. binding_valid looks at what is in it. */
 static struct str binding_get_str(struct reader *r, size_t n, size_t max)
 {
 	struct str s = {r->rest.p, n};

@@ -18,7 +18,7 @@ void flow_bindings_add(
 /* The flow has ended: the bindings by it of that slot's addresses of record go, some in each
  * turn. */
 void flow_bindings_closed(struct flow_bindings *r, uint64_t flow, uint8_t slot);
-/* The same for all flows of one life of a transport worker. */
+/* All flows of one life of a transport worker have ended. */
 void flow_bindings_worker_gone(struct flow_bindings *r, uint8_t worker, uint32_t incarnation);
 
 #endif

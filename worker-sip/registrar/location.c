@@ -241,7 +241,7 @@ static int location_commit(struct location *l, const struct pending_put *p, bool
 	return store_error(error);
 }
 
-/* Whether the next transaction may go now; if not, the loop is woken when it may. */
+/* True where the next transaction may go now. Else the loop is woken when it may. */
 static bool location_may_commit(struct location *l)
 {
 	uint64_t now = loop_now(l->loop), earned = (now - l->credit_at) / GROUP_MS;
@@ -325,7 +325,8 @@ static bool location_tend_record(struct location *l, struct str aor, struct str 
 	return n == -EBADMSG || (n > 0 && *live < (unsigned)n);
 }
 
-/* Up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over; -errno. */
+/* Tends up to TEND_PAGE records from the position on. 1: there are more; 0: the pass is over;
+ * -errno. */
 static int location_tend_page(struct location *l)
 {
 	struct binding live[BINDINGS_MAX];

@@ -39,7 +39,7 @@ struct location;
  * not check clean is set aside. -errno. */
 int location_open(struct location **out, const char *directory, const struct boot_id *boot,
 	struct loop *loop);
-/* The same with a bound of its own on the store, bytes. */
+/* Opens it with a bound of its own on the store, bytes. */
 int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,
 	struct loop *loop, size_t map_size);
 void location_close(struct location *l);
@@ -66,19 +66,18 @@ int location_lookup(struct location *l, struct str aor,
  * -EAGAIN too many in this turn, -EINVAL what binding.h refuses, -ENAMETOOLONG, -ENOMEM. */
 int location_put(struct location *l, struct str aor, const struct binding *b, unsigned count,
 	void (*done)(void *arg, int error), void *arg);
-/* The same at once and without grouping, where the store can change the record in its place:
- * refreshes, which change nothing in size. 0: stored, for this process and the others. -ENOENT: it
+/* Replaces them at once and without grouping, where the store can change the record in its place:
+ * a refresh changes nothing in size. 0: stored, for this process and the others. -ENOENT: it
  * is no refresh, or what was put for aor is pending; another -errno: it could not be written. It
  * must be put then. */
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count);
 /* True where what was put for aor has not been stored yet: it may still be lost. */
 bool location_pending(const struct location *l, struct str aor);
-/* What waits for others to share its transaction waits no longer than this turn: before the loop
- * ends. */
+/* Lets no put wait for others any longer than this turn. To be called before the loop ends. */
 void location_hurry(struct location *l);
-/* All that is stored, page by page: for sipwardctl registrations. Starts after key `after` (empty:
- * at the start); returns the number visited, at most limit (at least BINDINGS_MAX: an address of
- * record is never split over two pages); 0: the end. */
+/* Visits all that is stored, page by page, for sipwardctl registrations. Starts after key `after`
+ * (empty: at the start); returns the number visited, at most limit (at least BINDINGS_MAX: an
+ * address of record is never split over two pages); 0: the end. */
 int location_list(struct location *l, struct str after, unsigned limit,
 	void (*visit)(void *arg, struct str aor, const struct binding *b), void *arg);
 /* A sibling died: frees its reader slots. */

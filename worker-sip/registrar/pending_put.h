@@ -36,11 +36,10 @@ struct pending_put *pending_puts_find(const struct pending_puts *puts, struct st
  * pending_put_finish. 0; -EAGAIN: LOCATION_PENDING_MAX are pending; -ENOMEM. */
 int pending_puts_add(struct pending_puts *puts, struct str aor, struct str record,
 	void (*done)(void *arg, int error), void *arg);
-/* All that is pending, which then is not any more: a list whose elements go by
- * pending_put_finish. */
+/* Takes all that is pending: a list whose elements go by pending_put_finish. */
 struct pending_put *pending_puts_take(struct pending_puts *puts);
 
-/* Tells those who wait for it what came of it (0 or -errno), logs a failure, and frees it. */
+/* Calls all done callbacks of p with error (0 or -errno), logs a failure, and frees p. */
 void pending_put_finish(struct pending_put *p, int error);
 /* Pages that writing the list from p on may take: each record and its way down the tree. alone: its
  * first element only. */

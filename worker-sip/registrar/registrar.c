@@ -62,7 +62,7 @@ static struct str registration_keep(struct registration *q, struct str s)
 	return q->strings.full ? STR_NONE : out;
 }
 
-/* The same of what came in a message: folds become spaces. */
+/* Keeps a string that came in a message: its folds become spaces. */
 static struct str registration_keep_unfolded(struct registration *q, struct str s)
 {
 	struct str out = registration_keep(q, s);
@@ -174,7 +174,7 @@ static bool registration_supports_path(const struct message *m)
 	return false;
 }
 
-/* All Path values as one list (RFC 3327 section 5.3). False: answered. */
+/* Reads all Path values as one list (RFC 3327 section 5.3). False: the request is answered. */
 static bool registration_read_path(struct registration *q)
 {
 	char buffer[BINDING_PATH_MAX];
@@ -214,7 +214,7 @@ static bool registration_read_path(struct registration *q)
 	return true;
 }
 
-/* Whether aor is of the domain by its name, and not by an address of ours: the key of the record
+/* True where aor names the domain by its name, and not by an address of ours. The key of the record
  * must be the address that its slot was found by, and that a call to the user will look for. */
 static bool registration_names_domain(struct str aor, struct str name)
 {
@@ -232,7 +232,7 @@ static bool registration_user_exists(
 	return n > 0 && users && users_find(users, domain, (struct str){user, (size_t)n});
 }
 
-/* Steps 3 to 5: whose bindings. False: answered. */
+/* Finds the user whose bindings are meant (steps 3 to 5). False: the request is answered. */
 static bool registration_find_user(struct registration *q, unsigned domain)
 {
 	struct uri_parts to = uri_of(q->m, &q->m->to);
@@ -316,7 +316,7 @@ static void registration_refuse_order(struct registration *q)
 	registration_refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), STR_EMPTY);
 }
 
-/* Contact: *. False: answered. */
+/* Removes all bindings, as "Contact: *" asks. False: the request is answered. */
 static bool registration_remove_all(struct registration *q)
 {
 	for (unsigned i = 0; i < q->count; i++)
@@ -426,7 +426,7 @@ static struct str registration_user_agent(const struct message *m)
 	return s;
 }
 
-/* Steps 6 and 7: the Contacts. False: answered. */
+/* Changes the bindings as the Contacts say (steps 6 and 7). False: the request is answered. */
 static bool registration_apply(struct registration *q)
 {
 	const struct message *m = q->m;

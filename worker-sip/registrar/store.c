@@ -297,13 +297,13 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 
 	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &stat))
 		return false;
-	size_t all = info.me_mapsize / stat.ms_psize, buffer = all - info.me_last_pgno - 1;
-	if (buffer >= pages + STORE_RESERVE)
+	size_t all = info.me_mapsize / stat.ms_psize, left = all - info.me_last_pgno - 1;
+	if (left >= pages + STORE_RESERVE)
 		return true;
 	if (mdb_cursor_open(read, 0, &cursor))
 		return false;
 	MDB_val key, value;
-	while (buffer < pages + STORE_RESERVE &&
+	while (left < pages + STORE_RESERVE &&
 		mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
 		size_t id, free_pages;
 
@@ -313,18 +313,18 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 		memcpy(&free_pages, value.mv_data, sizeof(free_pages));
 		if (id >= info.me_last_txnid)
 			break;
-		buffer += free_pages;
+		left += free_pages;
 	}
 	mdb_cursor_close(cursor);
-	return buffer >= pages + STORE_RESERVE;
+	return left >= pages + STORE_RESERVE;
 }
 
 /* ---- in place ---- */
 
-/* What LMDB promises: it maps the file as a whole, a value that was read and not written in this
- * transaction lies in the map. What it does not: that a page begins with its number, by which the
- * map's beginning is found. So what stands at the place that follows from it is read from the file
- * once, and compared. */
+/* LMDB promises that it maps the file as a whole, and that a value which was read and not written
+ * in this transaction lies in the map. It does not promise that a page begins with its number, by
+ * which the map's beginning is found here. So the bytes at the place that follows from it are read
+ * from the file once, and compared. */
 static void store_find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
 {
 	char read_back[64];
@@ -379,10 +379,10 @@ int store_overwrite(struct store *s, struct str key, struct str value)
 			from++;
 		while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
 			to -= 8;
-		ssize_t writer_text =
+		ssize_t written =
 			to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
-		if (writer_text != (ssize_t)(to - from))
-			error = writer_text < 0 ? -errno : -EIO;
+		if (written != (ssize_t)(to - from))
+			error = written < 0 ? -errno : -EIO;
 	}
 	mdb_txn_abort(txn);
 	return error;

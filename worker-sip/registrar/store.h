@@ -6,7 +6,7 @@
  * record's bytes only is written into the file in its place (store_overwrite). Without
  * synchronising: what is stored survives the crash of any process, and a power loss only where the
  * file system was kind. So the boot id is kept beside the file: a store of another boot is walked
- * through whole, in a child process (a torn B-tree can crash who reads it), and set aside where it
+ * through whole, in a child process (a torn B-tree can crash its reader), and set aside where it
  * is not clean.
  */
 #ifndef SIPWARD_SIP_REGISTRAR_STORE_H
@@ -18,7 +18,7 @@
 
 /* Reader slots: SIP workers, and those of dead ones until they are cleared. */
 #define STORE_READERS_MAX 256
-/* How long a store of another boot may take to be walked through, seconds. */
+/* Seconds that walking through a store of another boot may take. */
 #define STORE_CHECK_SECONDS 30
 
 struct store {
@@ -49,15 +49,15 @@ void boot_id_read(struct boot_id *out);
 int store_open(struct store *out, const char *directory, const char *name,
 	const struct boot_id *boot, size_t map_size, store_clean clean);
 void store_close(struct store *s);
-/* Whether `pages` more pages may be taken for new content. STORE_RESERVE of them stay for removing:
- * LMDB copies what it changes, and a map full to its last page cannot even be emptied. The pages
- * that the last transaction freed do not count, as they cannot be used yet. read: a read
+/* True where `pages` more pages may be taken for new content. STORE_RESERVE of them stay for
+ * removing: LMDB copies what it changes, and a map full to its last page cannot even be emptied.
+ * The pages that the last transaction freed do not count, as they cannot be used yet. read: a read
  * transaction on the newest state. */
 #define STORE_RESERVE 64
 bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
 /* Puts value in the place of one of the same size in the file itself, without copying its page and
  * every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer
- * copies the page; who reads may see a part of the old bytes and a part of the new ones, so that a
+ * copies the page. A reader may see a part of the old bytes and a part of the new ones, so that a
  * value must tell whether it is whole, and a reader that finds it is not reads it under the write
  * lock (store_read). The write is one system call within one page: a process that dies leaves all
  * of it or nothing. 0; -ENOENT where no value of this size stands there, or it crosses pages, or it

@@ -94,7 +94,7 @@ struct transaction *transaction_new(struct transactions *ts, enum transaction_ki
 /* Tells failed(status, error) and ends. Only from where the loop called us, never below a user's
  * call. */
 void transaction_fail(struct transaction *t, unsigned status, int error);
-/* The same, later: from the loop. */
+/* Does so later, from the loop. */
 void transaction_fail_later(struct transaction *t, unsigned status, int error);
 /* Calls gone and frees t. */
 void transaction_end(struct transaction *t);

@@ -46,9 +46,9 @@ static bool server_same_hop(const struct transaction *t, const struct message *m
 
 /* ---- steps ---- */
 
-/* How long a client's timer E takes to reach T2: only then may, and must, a request other than
- * INVITE have its 100 (RFC 4320 section 4.1; on reliable transports it may come at any time, we
- * make no difference). */
+/* Returns how long a client's timer E takes to reach T2. Only then may, and must, a request other
+ * than INVITE have its 100 (RFC 4320 section 4.1). On reliable transports it may come at any time;
+ * we make no difference. */
 static uint64_t server_trying_delay(const struct settings *s)
 {
 	uint64_t delay = 0;
@@ -58,7 +58,8 @@ static uint64_t server_trying_delay(const struct settings *s)
 	return delay ? delay : s->t1_ms;
 }
 
-/* What a step of the machine means for a server, below a user's call: errors are told later. */
+/* Takes the outcome of a machine's step. It may run below a user's call, so errors are told
+ * later. */
 static void server_settle(struct transaction *t)
 {
 	if (t->outcome & OUTCOME_ERROR) {

@@ -62,18 +62,21 @@ static void cookie_give(struct transaction *t)
 	ts->cookie_free = t->index;
 }
 
-void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error)
+/* The transaction that gave the cookie, or NULL. */
+static struct transaction *cookie_find(const struct transactions *ts, uint64_t cookie)
 {
 	uint32_t index = (uint32_t)cookie;
-	struct transaction *t;
 
-	if (index >= ts->cookies || !ts->cookie[index].t ||
-		ts->cookie[index].check != (uint32_t)(cookie >> 32)) {
-		count(TRANSACTION_REPORTS_STALE);
-		return;
-	}
-	t = ts->cookie[index].t;
-	if (error >= 0 || (t->flow.id && FLOW_WORKER(t->flow.id) != worker)) {
+	if (index >= ts->cookies || ts->cookie[index].check != (uint32_t)(cookie >> 32))
+		return NULL;
+	return ts->cookie[index].t;
+}
+
+void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error)
+{
+	struct transaction *t = cookie_find(ts, cookie);
+
+	if (!t || error >= 0 || (t->flow.id && FLOW_WORKER(t->flow.id) != worker)) {
 		count(TRANSACTION_REPORTS_STALE);
 		return;
 	}

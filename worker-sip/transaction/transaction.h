@@ -38,7 +38,7 @@ int transactions_new(struct transactions **out, struct sip *sip);
 /* Frees all transactions without calling their users. */
 void transactions_free(struct transactions *ts);
 
-/* What a received request is. */
+/* The kinds of received requests. */
 enum request_kind {
 	REQUEST_ABSORBED = 0, /* retransmission, ACK of a failure, CANCEL (answered), merged request
 	                         (482), over the limit (503): done */
@@ -48,7 +48,7 @@ enum request_kind {
 };
 enum request_kind transactions_request(
 	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
-/* Whether a new request would be over the limit. */
+/* True where a new request would be over the limit. */
 bool transactions_full(const struct transactions *ts, bool in_dialog);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are
  * counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to
