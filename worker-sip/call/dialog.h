@@ -13,7 +13,7 @@
 struct dialogs;
 struct call;
 
-enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED, DIALOG_ENDING };
+enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED };
 
 struct dialog {
 	struct table_node node;
@@ -51,8 +51,8 @@ void dialogs_free(struct dialogs *ds);
 size_t dialogs_count(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
-/* What stream flows carry: legs of calls, branches of INVITEs, and the callers of INVITEs on their
- * way. */
+/* The users of stream flows: legs of calls, branches of requests, and the callers of INVITEs on
+ * their way. */
 struct flow_user_tables {
 	struct flow_users legs, branches, callers;
 };

@@ -26,14 +26,6 @@
 /* A 200 lists every binding, within a message. */
 #define ANSWER_MAX 60000
 
-struct registrar {
-	struct sip *sip;
-	struct flow_bindings *flow_bindings;
-	struct waiting_answer *waiting; /* whose write the store has not reported yet */
-	char strings[STRINGS_MAX];      /* of the request at hand */
-	char headers[ANSWER_MAX];
-};
-
 /* One request at work. */
 struct registration {
 	struct registrar *r;
@@ -51,6 +43,16 @@ struct registration {
 	/* from here on not cleared: count says how much is valid */
 	struct binding binding[2 * BINDINGS_MAX];
 	char buffer[AOR_MAX];
+};
+
+struct registrar {
+	struct sip *sip;
+	struct flow_bindings *flow_bindings;
+	struct waiting_answer *waiting; /* whose write the store has not reported yet */
+	char strings[STRINGS_MAX];      /* of the request at hand */
+	char headers[ANSWER_MAX];
+	/* The request at hand: too large for the stack, and one is done with before the next. */
+	struct registration registration;
 };
 
 /* A copy that outlives the read transaction. */
@@ -463,44 +465,43 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 {
 	const struct settings *s = r->sip->settings;
 	const struct message *m = in->message;
-	static struct registration q; /* too large for the stack: scratch.h */
+	struct registration *q = &r->registration;
 
-	memset(&q, 0, offsetof(struct registration, binding));
-	q.r = r;
-	q.t = in->transaction;
-	q.m = m;
-	q.now_ms = clock_realtime_ms();
-	q.strings = WRITER(r->strings);
-	q.zone = settings_zone(s, in->zone);
-	q.domain = settings_domain(s, domain);
-	q.call_id = message_str(m, m->call_id);
-	q.user_agent = registration_user_agent(m);
-	registration_find_bounds(&q);
-	if (!registration_check_require(&q) || !registration_find_user(&q, domain))
+	memset(q, 0, offsetof(struct registration, binding));
+	q->r = r;
+	q->t = in->transaction;
+	q->m = m;
+	q->now_ms = clock_realtime_ms();
+	q->strings = WRITER(r->strings);
+	q->zone = settings_zone(s, in->zone);
+	q->domain = settings_domain(s, domain);
+	q->call_id = message_str(m, m->call_id);
+	q->user_agent = registration_user_agent(m);
+	registration_find_bounds(q);
+	if (!registration_check_require(q) || !registration_find_user(q, domain))
 		return;
-	if (q.call_id.n > BINDING_CALL_ID_MAX) {
-		registration_refuse(
-			&q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), STR_EMPTY);
+	if (q->call_id.n > BINDING_CALL_ID_MAX) {
+		registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Call-ID Too Long"), STR_EMPTY);
 		return;
 	}
-	int found = location_lookup(r->sip->location, q.aor, registration_load, &q);
+	int found = location_lookup(r->sip->location, q->aor, registration_load, q);
 	if (found < 0 && found != -EBADMSG) { /* a damaged record is one without bindings: the
 		                                 phones come again */
-		registration_refuse(&q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
+		registration_refuse(q, COUNTER_REGISTER_FAILED, 500, STR_EMPTY, STR_EMPTY);
 		return;
 	}
-	if (!registration_read_path(&q) || !registration_apply(&q))
+	if (!registration_read_path(q) || !registration_apply(q))
 		return;
 	/* what an earlier request changed and is not stored yet may still be lost: nobody is told
 	 * of it before */
-	if (q.changed || location_pending(r->sip->location, q.aor)) {
-		registration_store(&q);
+	if (q->changed || location_pending(r->sip->location, q->aor)) {
+		registration_store(q);
 		return;
 	}
-	if (q.repeated)
+	if (q->repeated)
 		count(REGISTER_REPEATED);
 	count(REGISTER_OK);
-	answer(r->sip, q.t, 200, registration_write_bindings(&q));
+	answer(r->sip, q->t, 200, registration_write_bindings(q));
 }
 
 /* ---- flows and slots ---- */
