@@ -219,6 +219,11 @@ int mesh_start(struct mesh *m)
 	return error ? error : loop_on_turn(m->loop, on_turn, m);
 }
 
+uint64_t mesh_gather_ns(const struct mesh *m)
+{
+	return m->carrier->gather_ns;
+}
+
 void mesh_free(struct mesh *m)
 {
 	if (!m)

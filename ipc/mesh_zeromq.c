@@ -14,6 +14,9 @@
 /* Look again at a full socket: its wake-up can have been consumed by a call for another peer. Only
  * while something waits. */
 #define STALLED_MS 20
+/* Against a quarter of a millisecond half of one took 8 % less CPU at 3,000 calls a second (three
+ * quarters 15 %, and longer for a call to be set up); at 1,000 and fewer it changes little. */
+#define GATHER_NS UINT64_C(500000)
 /* Copying this much costs less than a reference-counted message that another thread gives back. */
 #define COPY_MAX 4096
 
@@ -253,6 +256,7 @@ static void zmesh_end(struct mesh *m)
 const struct mesh_carrier mesh_zeromq = {
 	.mesh_size = sizeof(struct zmesh),
 	.link_size = sizeof(struct zlink),
+	.gather_ns = GATHER_NS,
 	.init = zmesh_init,
 	.start = zmesh_start,
 	.end = zmesh_end,

@@ -301,10 +301,12 @@ static int transport_prepare_worker(struct context *c)
 
 	if (!error)
 		error = loop_gather(loop);
-	return error ? error
-	             : mesh_new(&c->mesh, loop, c->worker.welcome.carrier,
-			       PEER(PEER_TRANSPORT, c->worker.welcome.index), transport_on_record,
-			       c);
+	if (!error)
+		error = mesh_new(&c->mesh, loop, c->worker.welcome.carrier,
+			PEER(PEER_TRANSPORT, c->worker.welcome.index), transport_on_record, c);
+	if (!error)
+		loop_gather_for(loop, mesh_gather_ns(c->mesh));
+	return error;
 }
 
 static int transport_start_worker(struct context *c)

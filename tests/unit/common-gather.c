@@ -146,6 +146,25 @@ Test(gather, looks_earlier_where_many_come)
 	close_end(&input);
 }
 
+/* As often as who hands it on wants it: quicker ones have it looked at later. */
+Test(gather, as_long_as_it_is_told_to)
+{
+	struct end input;
+	uint64_t usual, longer;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	open_input(&input);
+	messages = 10;
+	busy(&input);
+	usual = next_input(&input);
+	loop_gather_for(loop, 2 * usual);
+	busy(&input);
+	longer = next_input(&input);
+	cr_expect_gt(longer, usual + usual / 2);
+	cr_expect_leq(longer, GATHER_MAX);
+	close_end(&input);
+}
+
 /* The same for each of several processes takes longer to come. */
 Test(gather, a_share_for_each)
 {
