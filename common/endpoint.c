@@ -17,14 +17,14 @@
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-static size_t address_size(const struct endpoint *e)
+static size_t endpoint_address_size(const struct endpoint *e)
 {
 	return e->family == 4 ? 4 : e->family == 6 ? 16 : 0;
 }
 
 /* fe80::/10 and the link-local multicast groups: the only ones that mean nothing without their
  * link. */
-static bool is_link_local(const uint8_t address[16])
+static bool endpoint_is_link_local(const uint8_t address[16])
 {
 	return (address[0] == 0xfe && (address[1] & 0xc0) == 0x80) ||
 	       (address[0] == 0xff && (address[1] & 0x0f) == 0x02);
@@ -43,7 +43,7 @@ static void set_ipv6(struct endpoint *out, const uint8_t address[16], uint16_t p
 		return;
 	}
 	*out = (struct endpoint){
-		.family = 6, .port = port, .scope = is_link_local(address) ? scope : 0};
+		.family = 6, .port = port, .scope = endpoint_is_link_local(address) ? scope : 0};
 	memcpy(out->address, address, 16);
 }
 
@@ -104,7 +104,7 @@ static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 	if (str_copy(text, buffer, sizeof(buffer)) || strlen(buffer) != text.n ||
 		inet_pton(AF_INET6, buffer, address) != 1)
 		return -EINVAL;
-	if (scope && !is_link_local(address))
+	if (scope && !endpoint_is_link_local(address))
 		return -EINVAL;
 	set_ipv6(out, address, port, (uint32_t)scope);
 	return 0;
@@ -147,7 +147,7 @@ int endpoint_parse(struct str text, struct endpoint *out)
 }
 
 /* Are all bits of address from position bits on zero? */
-static bool zero_below(const uint8_t *address, size_t size, unsigned bits)
+static bool prefix_zero_below(const uint8_t *address, size_t size, unsigned bits)
 {
 	for (size_t i = 0; i < size; i++) {
 		unsigned kept = bits > i * 8 ? bits - (unsigned)i * 8 : 0;
@@ -180,7 +180,7 @@ int prefix_parse(struct str text, struct prefix *out)
 		bits -= MAPPED_BITS;
 	}
 	p.bits = (uint8_t)bits;
-	if (!zero_below(p.network.address, address_size(&p.network), p.bits))
+	if (!prefix_zero_below(p.network.address, endpoint_address_size(&p.network), p.bits))
 		return -EINVAL;
 	*out = p;
 	return 0;
@@ -198,7 +198,7 @@ bool prefix_contains(const struct prefix *p, const struct endpoint *e)
 	return rest == 0 || ((p->network.address[whole] ^ e->address[whole]) >> (8 - rest)) == 0;
 }
 
-static size_t write_decimal(char *p, unsigned number)
+static size_t endpoint_write_decimal(char *p, unsigned number)
 {
 	char digit[10];
 	size_t n = 0;
@@ -212,27 +212,28 @@ static size_t write_decimal(char *p, unsigned number)
 }
 
 /* Addresses of our own go into every message, more than once: not by way of printf. */
-static size_t ipv4_text(const uint8_t address[4], char buffer[ENDPOINT_TEXT_SIZE])
+static size_t endpoint_ipv4_text(const uint8_t address[4], char buffer[ENDPOINT_TEXT_SIZE])
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (i)
 			buffer[n++] = '.';
-		n += write_decimal(buffer + n, address[i]);
+		n += endpoint_write_decimal(buffer + n, address[i]);
 	}
 	buffer[n] = '\0';
 	return n;
 }
 
 /* The host alone; a scope is written only where asked for. */
-static size_t host_text(const struct endpoint *e, bool with_scope, char buffer[ENDPOINT_TEXT_SIZE])
+static size_t endpoint_write_host(
+	const struct endpoint *e, bool with_scope, char buffer[ENDPOINT_TEXT_SIZE])
 {
 	char address[INET6_ADDRSTRLEN];
 	int n;
 
 	if (e->family == 4)
-		return ipv4_text(e->address, buffer);
+		return endpoint_ipv4_text(e->address, buffer);
 	if (e->family == 6 && e->scope && with_scope)
 		n = snprintf(buffer, ENDPOINT_TEXT_SIZE, "[%s%%%u]",
 			inet_ntop(AF_INET6, e->address, address, sizeof(address)), e->scope);
@@ -246,11 +247,11 @@ static size_t host_text(const struct endpoint *e, bool with_scope, char buffer[E
 
 size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
 {
-	size_t n = host_text(e, true, buffer);
+	size_t n = endpoint_write_host(e, true, buffer);
 
 	if (e->family) {
 		buffer[n++] = ':';
-		n += write_decimal(buffer + n, e->port);
+		n += endpoint_write_decimal(buffer + n, e->port);
 		buffer[n] = '\0';
 	}
 	return n;
@@ -260,7 +261,7 @@ size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SI
 {
 	/* A scope id means nothing to the peer, and the IPv6reference of RFC 3261 section 25.1 has
 	 * no place for it. */
-	return host_text(e, false, buffer);
+	return endpoint_write_host(e, false, buffer);
 }
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
@@ -276,7 +277,7 @@ bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b)
 
 bool endpoint_is_wildcard(const struct endpoint *e)
 {
-	return e->family && zero_below(e->address, sizeof(e->address), 0);
+	return e->family && prefix_zero_below(e->address, sizeof(e->address), 0);
 }
 
 bool endpoint_is_loopback(const struct endpoint *e)

@@ -25,7 +25,7 @@ struct prefix {
 	uint8_t zero[7];
 };
 
-/* Room for the longest text of endpoint_text: "[" IPv6 "%" scope "]:65535" NUL. */
+/* Size of a buffer for the longest text of endpoint_text: "[" IPv6 "%" scope "]:65535" NUL. */
 #define ENDPOINT_TEXT_SIZE 64
 
 /* From and to the kernel's form. endpoint_from_sockaddr: -EAFNOSUPPORT for another family.
@@ -45,7 +45,8 @@ int endpoint_parse(struct str text, struct endpoint *out);
 int prefix_parse(struct str text, struct prefix *out);
 bool prefix_contains(const struct prefix *p, const struct endpoint *e);
 
-/* Writes "192.0.2.1:5060" or "[2001:db8::1]:5060" into room; returns the length without the NUL. */
+/* Writes "192.0.2.1:5060" or "[2001:db8::1]:5060" into buffer; returns the length without the NUL.
+ */
 size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 /* The same without the port; an IPv6 address in brackets and without its scope id (the host of a
  * URI or sent-by). */

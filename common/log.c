@@ -48,7 +48,7 @@ bool log_enabled(enum log_level level)
 
 /* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March
  * of the year 0. */
-static size_t time_text(char *buffer, size_t size)
+static size_t log_time_text(char *buffer, size_t size)
 {
 	uint64_t ms = clock_realtime_ms(), seconds = ms / 1000;
 	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
@@ -70,7 +70,7 @@ static size_t time_text(char *buffer, size_t size)
 
 /* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a
  * broken, overlong or surrogate one, or a control character of either set. */
-static size_t printable(const unsigned char *p, size_t n)
+static size_t log_printable_length(const unsigned char *p, size_t n)
 {
 	if (p[0] < 0x80)
 		return p[0] >= 0x20 && p[0] != 0x7f;
@@ -89,7 +89,7 @@ static size_t printable(const unsigned char *p, size_t n)
 
 /* Writes the line to stderr unless its reader is so far behind that it would block: a log must not
  * stop a call. */
-static void write_stderr(char *line, size_t length)
+static void log_write_stderr(char *line, size_t length)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
 
@@ -106,7 +106,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 
 	if (!log_enabled(level))
 		return;
-	size_t n = time_text(line, LOG_LINE_MAX);
+	size_t n = log_time_text(line, LOG_LINE_MAX);
 	int head = snprintf(
 		line + n, LOG_LINE_MAX + 1 - n, " %s %s %s", level_names[level], state.who, event);
 	n += head > 0 ? (size_t)head : 0;
@@ -126,7 +126,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 			((unsigned char)line[whole - 1] & 0xc0) == 0x80)
 			whole--;
 		if (whole > 0 && (unsigned char)line[whole - 1] >= 0xc0 &&
-			!printable((unsigned char *)line + whole - 1, n - whole + 1))
+			!log_printable_length((unsigned char *)line + whole - 1, n - whole + 1))
 			n = whole - 1;
 	}
 	/* Values go through log_value; what did not must still not be able to forge a line or move
@@ -139,7 +139,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	if (state.sink)
 		state.sink(state.arg, level, line, n);
 	else
-		write_stderr(line, n);
+		log_write_stderr(line, n);
 	errno = saved;
 }
 
@@ -152,7 +152,7 @@ const char *error_text(int error)
 
 /* The text of the character at s into unit; returns its length and by *used how many bytes of s it
  * took. */
-static size_t escape(struct str s, char unit[8], size_t *used)
+static size_t log_escape(struct str s, char unit[8], size_t *used)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char c = (unsigned char)s.p[0];
@@ -161,7 +161,7 @@ static size_t escape(struct str s, char unit[8], size_t *used)
 	              : c == '\r'           ? 'r'
 	              : c == '\t'           ? 't'
 	                                    : 0;
-	size_t length = printable((const unsigned char *)s.p, s.n);
+	size_t length = log_printable_length((const unsigned char *)s.p, s.n);
 
 	*used = 1;
 	if (letter) {
@@ -190,7 +190,7 @@ const char *log_value(struct str s, char *buffer, size_t size)
 	if (size == 0)
 		return "";
 	for (size_t i = 0; i < s.n && !quoted; i += used)
-		quoted = escape(str_from(s, i), unit, &used) != used || s.p[i] == ' ' ||
+		quoted = log_escape(str_from(s, i), unit, &used) != used || s.p[i] == ' ' ||
 		         s.p[i] == '=';
 	if (size < sizeof("\"...\"")) {
 		/* No room for anything to be told apart from a whole value. */
@@ -204,7 +204,7 @@ const char *log_value(struct str s, char *buffer, size_t size)
 		buffer[at++] = '"';
 	safe = at;
 	for (size_t i = 0; i < s.n; i += used) {
-		size_t length = escape(str_from(s, i), unit, &used);
+		size_t length = log_escape(str_from(s, i), unit, &used);
 
 		if (at + length > end) {
 			memcpy(buffer + safe, "...", 3);

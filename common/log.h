@@ -43,8 +43,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
  * thread, and in a jail as well: it opens no file of a locale, as strerror may. */
 const char *error_text(int error);
 
-/* s as a logfmt value in room (quoted and escaped where needed, cut with "..." where too long);
- * returns room. For use in log_event's arguments. */
+/* s as a logfmt value in buffer (quoted and escaped where needed, cut with "..." where too
+ * long); returns buffer. For use in log_event's arguments. */
 const char *log_value(struct str s, char *buffer, size_t size);
 
 #endif

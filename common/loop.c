@@ -107,7 +107,7 @@ int loop_new(struct loop **out)
 	return 0;
 }
 
-static void sources_free(struct loop_source **head)
+static void loop_sources_free(struct loop_source **head)
 {
 	while (*head) {
 		struct loop_source *s = *head;
@@ -123,8 +123,8 @@ void loop_free(struct loop *l)
 	if (!l)
 		return;
 	assert(!l->in_turn);
-	sources_free(&l->live);
-	sources_free(&l->dead);
+	loop_sources_free(&l->live);
+	loop_sources_free(&l->dead);
 	wheel_free(l->wheel);
 	if (l->input >= 0)
 		close(l->input);
@@ -134,8 +134,8 @@ void loop_free(struct loop *l)
 	free(l);
 }
 
-static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback callback,
-	void *arg, struct loop_source **out)
+static int loop_add_source(struct loop *l, int fd, uint32_t events, int epoll,
+	loop_callback callback, void *arg, struct loop_source **out)
 {
 	struct loop_source *s = calloc(1, sizeof(*s));
 
@@ -159,23 +159,25 @@ static int add(struct loop *l, int fd, uint32_t events, int epoll, loop_callback
 int loop_add(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
 	struct loop_source **out)
 {
-	return add(l, fd, events, l->epoll, callback, arg, out);
+	return loop_add_source(l, fd, events, l->epoll, callback, arg, out);
 }
 
 int loop_add_input(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
 	struct loop_source **out)
 {
-	return add(l, fd, events, l->input >= 0 ? l->input : l->epoll, callback, arg, out);
+	return loop_add_source(
+		l, fd, events, l->input >= 0 ? l->input : l->epoll, callback, arg, out);
 }
 
 int loop_add_answers(struct loop *l, int fd, uint32_t events, loop_callback callback, void *arg,
 	struct loop_source **out)
 {
-	return add(l, fd, events, l->answers >= 0 ? l->answers : l->epoll, callback, arg, out);
+	return loop_add_source(
+		l, fd, events, l->answers >= 0 ? l->answers : l->epoll, callback, arg, out);
 }
 
 /* An epoll that the loop's watches for events; its address tells it from sources. */
-static int nest(struct loop *l, uint32_t events, int *out)
+static int loop_nest(struct loop *l, uint32_t events, int *out)
 {
 	struct epoll_event event = {.events = events, .data.ptr = out};
 	int fd = epoll_create1(EPOLL_CLOEXEC);
@@ -192,7 +194,7 @@ static int nest(struct loop *l, uint32_t events, int *out)
 	return 0;
 }
 
-static int watch(struct loop *l, uint32_t events, int *nested)
+static int loop_watch(struct loop *l, uint32_t events, int *nested)
 {
 	struct epoll_event event = {.events = events, .data.ptr = nested};
 
@@ -204,8 +206,8 @@ int loop_gather(struct loop *l)
 	int rc;
 
 	assert(l->input < 0);
-	if ((rc = nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) ||
-		(rc = nest(l, EPOLLIN, &l->answers)))
+	if ((rc = loop_nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) ||
+		(rc = loop_nest(l, EPOLLIN, &l->answers)))
 		return rc;
 	l->sum_ns = GATHER_PAUSE_NS;
 	l->share = 1;
@@ -225,7 +227,7 @@ void loop_share(struct loop *l, unsigned processes)
 
 void loop_expect(struct loop *l)
 {
-	if (l->look_due_ns && !l->answers_due_ns && watch(l, 0, &l->answers) == 0)
+	if (l->look_due_ns && !l->answers_due_ns && loop_watch(l, 0, &l->answers) == 0)
 		l->answers_due_ns = clock_monotonic_ns() + ANSWERS_NS;
 }
 
@@ -300,7 +302,7 @@ void loop_unset(struct loop *l, struct timer *t)
 
 /* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded
  * up: rounded down it would come back just before the deadline and spin there. */
-static int sleep_ms(const struct loop *l, int limit)
+static int loop_sleep_ms(const struct loop *l, int limit)
 {
 	if (l->again)
 		return 0;
@@ -317,10 +319,10 @@ static int sleep_ms(const struct loop *l, int limit)
 	return limit >= 0 && (uint64_t)limit < wait ? limit : (int)wait;
 }
 
-/* epoll_wait with sleep_ms; while input gathers, no longer than until it is due. */
-static int sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH], int limit)
+/* epoll_wait with loop_sleep_ms; while input gathers, no longer than until it is due. */
+static int loop_sleep_until(const struct loop *l, struct epoll_event batch[LOOP_BATCH], int limit)
 {
-	int wait = sleep_ms(l, limit);
+	int wait = loop_sleep_ms(l, limit);
 
 	if (l->look_due_ns && wait != 0) {
 		uint64_t due = l->answers_due_ns && l->answers_due_ns < l->look_due_ns
@@ -350,7 +352,7 @@ static void loop_dispatch(const struct epoll_event batch[LOOP_BATCH], int n)
 
 /* How long to gather, going by what came since input was last looked at; 0: not at all, for a
  * further message is not likely to come within that time. */
-static uint64_t gathering(struct loop *l)
+static uint64_t loop_gathering(struct loop *l)
 {
 	uint64_t passed = l->now_ns - l->looked_ns, gap;
 
@@ -372,7 +374,7 @@ static uint64_t gathering(struct loop *l)
 
 /* Takes what has gathered. Where there was something and the loop is busy, more may gather; else
  * input is watched again. */
-static int look(struct loop *l)
+static int loop_look(struct loop *l)
 {
 	struct epoll_event batch[LOOP_BATCH];
 	int n = epoll_wait(l->input, batch, LOOP_BATCH, 0);
@@ -382,14 +384,14 @@ static int look(struct loop *l)
 	uint64_t wait = 0;
 	if (n > 0) {
 		loop_dispatch(batch, n);
-		wait = gathering(l);
+		wait = loop_gathering(l);
 	}
 	l->look_due_ns = n == LOOP_BATCH ? l->now_ns : wait ? l->now_ns + wait : 0;
-	return l->look_due_ns ? 0 : watch(l, EPOLLIN | EPOLLONESHOT, &l->input);
+	return l->look_due_ns ? 0 : loop_watch(l, EPOLLIN | EPOLLONESHOT, &l->input);
 }
 
 /* Takes the answers that have come; from now on further ones are seen at once. */
-static int look_at_answers(struct loop *l)
+static int loop_look_at_answers(struct loop *l)
 {
 	struct epoll_event batch[LOOP_BATCH];
 	int n = epoll_wait(l->answers, batch, LOOP_BATCH, 0);
@@ -400,7 +402,7 @@ static int look_at_answers(struct loop *l)
 	if (!l->answers_due_ns)
 		return 0;
 	l->answers_due_ns = 0;
-	return watch(l, EPOLLIN, &l->answers);
+	return loop_watch(l, EPOLLIN, &l->answers);
 }
 
 int loop_once(struct loop *l, int timeout_ms)
@@ -409,7 +411,7 @@ int loop_once(struct loop *l, int timeout_ms)
 	int rc = 0;
 
 	assert(!l->in_turn);
-	int n = sleep_until(l, batch, timeout_ms < 0 ? -1 : timeout_ms);
+	int n = loop_sleep_until(l, batch, timeout_ms < 0 ? -1 : timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ns = clock_monotonic_ns();
@@ -425,16 +427,16 @@ int loop_once(struct loop *l, int timeout_ms)
 		}
 	loop_dispatch(batch, n);
 	if (answers)
-		rc = look_at_answers(l);
+		rc = loop_look_at_answers(l);
 	if (input && rc == 0)
-		rc = look(l);
+		rc = loop_look(l);
 	wheel_advance(l->wheel, loop_now(l));
 	for (int i = 0; i < l->turns; i++)
 		if (l->turn[i].callback(l->turn[i].arg))
 			l->again = true;
 
 	l->in_turn = false;
-	sources_free(&l->dead);
+	loop_sources_free(&l->dead);
 	if (l->progress)
 		__atomic_store_n(l->progress, __atomic_load_n(l->progress, __ATOMIC_RELAXED) + 1,
 			__ATOMIC_RELAXED);

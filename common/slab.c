@@ -23,7 +23,7 @@ struct slab_chunk {
 /* Places are aligned as malloc's. */
 #define HEAD ((sizeof(struct slab_chunk) + 15) & ~(size_t)15)
 
-static struct slab_chunk *chunk_new(size_t size)
+static struct slab_chunk *slab_chunk_new(size_t size)
 {
 	/* twice as much, and what does not lie on the boundary goes back */
 	char *p = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -45,7 +45,7 @@ static struct slab_chunk *chunk_new(size_t size)
 #define WATCHED 0
 #endif
 
-static size_t class_of(size_t size)
+static size_t slab_class_of(size_t size)
 {
 	return size ? (size - 1) / SLAB_STEP : 0;
 }
@@ -54,9 +54,9 @@ void *slab_take(struct slab *s, size_t size)
 {
 	if (WATCHED || size > SLAB_LARGEST)
 		return malloc(size ? size : 1);
-	struct slab_chunk **list = &s->open[class_of(size)], *c = *list;
+	struct slab_chunk **list = &s->open[slab_class_of(size)], *c = *list;
 	if (!c) {
-		c = chunk_new((class_of(size) + 1) * SLAB_STEP);
+		c = slab_chunk_new((slab_class_of(size) + 1) * SLAB_STEP);
 		if (!c)
 			return NULL;
 		list_insert(list, c);
@@ -81,7 +81,7 @@ void slab_give(struct slab *s, void *p, size_t size)
 		free(p);
 		return;
 	}
-	struct slab_chunk **list = &s->open[class_of(size)],
+	struct slab_chunk **list = &s->open[slab_class_of(size)],
 			  *c = (void *)((uintptr_t)p & ~(uintptr_t)(CHUNK - 1));
 	struct place *place = p;
 	place->next = c->free;

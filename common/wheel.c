@@ -66,13 +66,13 @@ static void wheel_reverse(struct timer **from, struct timer **to)
 	}
 }
 
-static void slot_mark(struct wheel *w, unsigned level, unsigned index)
+static void wheel_slot_mark(struct wheel *w, unsigned level, unsigned index)
 {
 	w->bitmap[level][index / 64] |= UINT64_C(1) << (index % 64);
 	w->used |= (uint8_t)(1u << level);
 }
 
-static void slot_clear(struct wheel *w, unsigned level, unsigned index)
+static void wheel_slot_clear(struct wheel *w, unsigned level, unsigned index)
 {
 	w->bitmap[level][index / 64] &= ~(UINT64_C(1) << (index % 64));
 	for (unsigned i = 0; i < WORDS; i++)
@@ -82,18 +82,19 @@ static void slot_clear(struct wheel *w, unsigned level, unsigned index)
 }
 
 /* Puts t, due at or after the cursor, into its slot. */
-static void slot_add(struct wheel *w, struct timer *t)
+static void wheel_slot_add(struct wheel *w, struct timer *t)
 {
 	uint64_t differs = t->due ^ w->cursor;
 	unsigned level = differs ? (63u - (unsigned)__builtin_clzll(differs)) / LEVEL_BITS : 0;
 	unsigned index = (unsigned)(t->due >> (level * LEVEL_BITS)) % SLOTS;
 
 	list_insert(&w->slot[level][index], t);
-	slot_mark(w, level, index);
+	wheel_slot_mark(w, level, index);
 }
 
 /* The slot whose turn comes next and the time at which it starts. False where there is none. */
-static bool slot_next(const struct wheel *w, unsigned *level, unsigned *index, uint64_t *start)
+static bool wheel_slot_next(
+	const struct wheel *w, unsigned *level, unsigned *index, uint64_t *start)
 {
 	if (!w->used)
 		return false;
@@ -124,7 +125,7 @@ void wheel_stop(struct wheel *w, struct timer *t)
 	if (alone) {
 		unsigned at = (unsigned)((head - first) / sizeof(struct timer *));
 
-		slot_clear(w, at / SLOTS, at % SLOTS);
+		wheel_slot_clear(w, at / SLOTS, at % SLOTS);
 	}
 }
 
@@ -136,10 +137,10 @@ void wheel_set(struct wheel *w, struct timer *t, uint64_t due)
 	if (due <= w->now)
 		list_insert(&w->past, t);
 	else
-		slot_add(w, t);
+		wheel_slot_add(w, t);
 }
 
-static void fire(struct wheel *w)
+static void wheel_fire(struct wheel *w)
 {
 	while (w->firing) {
 		struct timer *t = w->firing;
@@ -160,20 +161,20 @@ void wheel_advance(struct wheel *w, uint64_t now)
 		w->now = now;
 
 	wheel_reverse(&w->past, &w->firing);
-	fire(w);
-	while (slot_next(w, &level, &index, &start) && start <= w->now) {
+	wheel_fire(w);
+	while (wheel_slot_next(w, &level, &index, &start) && start <= w->now) {
 		w->cursor = start;
 		wheel_reverse(&w->slot[level][index], &w->firing);
-		slot_clear(w, level, index);
+		wheel_slot_clear(w, level, index);
 		if (level == 0) {
-			fire(w);
+			wheel_fire(w);
 			continue;
 		}
 		while (w->firing) {
 			struct timer *t = w->firing;
 
 			list_remove(t);
-			slot_add(w, t);
+			wheel_slot_add(w, t);
 		}
 	}
 	w->cursor = w->now;
@@ -187,5 +188,5 @@ uint64_t wheel_next(const struct wheel *w)
 
 	if (w->past || w->firing)
 		return w->now;
-	return slot_next(w, &level, &index, &start) ? start : UINT64_MAX;
+	return wheel_slot_next(w, &level, &index, &start) ? start : UINT64_MAX;
 }

@@ -48,8 +48,8 @@ int refusals_set(struct refusals *r, const struct fingerprint *print, size_t cou
 	return 0;
 }
 
-static void tell(struct refusals *r, const struct fingerprint *f, const struct endpoint *source,
-	uint64_t now)
+static void refusals_log(struct refusals *r, const struct fingerprint *f,
+	const struct endpoint *source, uint64_t now)
 {
 	char text[FINGERPRINT_TEXT_SIZE], from[ENDPOINT_TEXT_SIZE] = "unknown";
 	uint64_t left_out;
@@ -78,7 +78,7 @@ bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes
 			fingerprint_of(kind, bytes.p, bytes.n, &f);
 		if (memcmp(listed->byte, f.byte, sizeof(f.byte)) == 0) {
 			count(DROP_QUARANTINED);
-			tell(r, &f, source, now);
+			refusals_log(r, &f, source, now);
 			return true;
 		}
 	}

@@ -57,7 +57,7 @@ bool lifeline_permits(uint16_t type, unsigned sender, unsigned receiver)
 	       (table[type].receivers & 1u << receiver);
 }
 
-static bool table_allows(unsigned type, size_t size, unsigned fds)
+static bool lifeline_allows(unsigned type, size_t size, unsigned fds)
 {
 	return type > LIFELINE_NONE && type < LIFELINE_TYPE_COUNT && size >= table[type].min &&
 	       size <= table[type].max && fds == table[type].fds;
@@ -75,7 +75,7 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
 	ssize_t sent;
 
 	if (size > LIFELINE_PACKET_MAX || more_size > LIFELINE_PACKET_MAX ||
-		!table_allows(type, size + more_size, count))
+		!lifeline_allows(type, size + more_size, count))
 		return -EINVAL;
 	if (count) {
 		struct cmsghdr *c;
@@ -104,7 +104,7 @@ int lifeline_send(int fd, enum lifeline_type type, const void *body, size_t size
 	}
 }
 
-static void take_fds(struct msghdr *message, struct lifeline_packet *packet)
+static void lifeline_take_fds(struct msghdr *message, struct lifeline_packet *packet)
 {
 	for (unsigned i = 0; i < LIFELINE_FDS_MAX; i++)
 		packet->fd[i] = -1;
@@ -136,12 +136,12 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
-	take_fds(&message, packet);
+	lifeline_take_fds(&message, packet);
 	if (n == 0 && packet->fds == 0)
 		return -EPIPE;
 	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) &&
 		header.zero == 0 && header.size == (size_t)n - sizeof(header) &&
-		table_allows(header.type, header.size, packet->fds) &&
+		lifeline_allows(header.type, header.size, packet->fds) &&
 		(table[header.type].senders == M) == from_master) {
 		packet->type = header.type;
 		packet->size = header.size;

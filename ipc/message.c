@@ -11,30 +11,30 @@
 
 #include <errno.h>
 
-static bool inside(struct span s, uint32_t from, uint32_t to)
+static bool span_inside(struct span s, uint32_t from, uint32_t to)
 {
 	return s.at >= from && s.at <= to && s.length <= to - s.at;
 }
-static bool absent(struct span s)
+static bool span_absent(struct span s)
 {
 	return s.length == 0;
 }
-static bool within(struct span s, struct span whole)
+static bool span_within(struct span s, struct span whole)
 {
-	return inside(s, whole.at, (uint32_t)whole.at + whole.length);
+	return span_inside(s, whole.at, (uint32_t)whole.at + whole.length);
 }
-static bool same(struct span a, struct span b)
+static bool span_same(struct span a, struct span b)
 {
 	return a.at == b.at && a.length == b.length;
 }
 /* within whole, or absent; an absent one must still not point out of the block, since pointers are
  * made of it */
-static bool optional(const struct message *m, struct span s, struct span whole)
+static bool span_optional(const struct message *m, struct span s, struct span whole)
 {
-	return absent(s) ? s.at <= m->raw_size : within(s, whole);
+	return span_absent(s) ? s.at <= m->raw_size : span_within(s, whole);
 }
 
-static bool check_endpoint(const struct endpoint *e, bool may_be_none)
+static bool message_check_endpoint(const struct endpoint *e, bool may_be_none)
 {
 	static const uint8_t none[16];
 
@@ -48,31 +48,32 @@ static bool check_endpoint(const struct endpoint *e, bool may_be_none)
 	}
 }
 
-static bool check_flow(const struct flow *f)
+static bool message_check_flow(const struct flow *f)
 {
 	static const uint8_t zero[sizeof(f->zero)];
 
 	return f->transport >= TRANSPORT_UDP && f->transport < TRANSPORT_COUNT &&
-	       !memcmp(f->zero, zero, sizeof(zero)) && check_endpoint(&f->peer, false) &&
-	       check_endpoint(&f->local, true);
+	       !memcmp(f->zero, zero, sizeof(zero)) && message_check_endpoint(&f->peer, false) &&
+	       message_check_endpoint(&f->local, true);
 }
 
-static bool check_uri(const struct message *m, const struct uri *u, struct span whole)
+static bool message_check_uri(const struct message *m, const struct uri *u, struct span whole)
 {
 	const struct span part[] = {u->user, u->host, u->params, u->headers};
-	const bool none = absent(u->whole);
+	const bool none = span_absent(u->whole);
 
 	if (u->zero || u->scheme > URI_OTHER || none != (u->scheme == URI_NONE) ||
-		!optional(m, u->whole, whole) || (none && u->port))
+		!span_optional(m, u->whole, whole) || (none && u->port))
 		return false;
 	for (size_t i = 0; i < sizeof(part) / sizeof(*part); i++)
-		if (!optional(m, part[i], u->whole) || (none && !absent(part[i])))
+		if (!span_optional(m, part[i], u->whole) || (none && !span_absent(part[i])))
 			return false;
 	return true;
 }
 
 /* The NULs of a header line: in quoted-pairs of its value, and only where a reader expects them. */
-static bool check_nul(const struct message *m, const struct message_header *h, const char *raw)
+static bool message_check_nul(
+	const struct message *m, const struct message_header *h, const char *raw)
 {
 	const uint32_t value_end = (uint32_t)h->value.at + h->value.length;
 
@@ -87,7 +88,7 @@ static bool check_nul(const struct message *m, const struct message_header *h, c
 /* The header lines follow each other without a gap from the start line to the blank line, each ends
  * with the one CRLF that is no fold, and id says what the name says: who strips headers by id must
  * not miss one. Returns the start of the body, 0 where anything is wrong. */
-static uint32_t check_headers(const struct message *m, const char *raw)
+static uint32_t message_check_headers(const struct message *m, const char *raw)
 {
 	const struct message_header *h = message_headers(m);
 	uint32_t at = (uint32_t)m->start_line.length + 2;
@@ -98,7 +99,7 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 	for (unsigned i = 0; i < m->header_count; i++, h++) {
 		if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length ||
 			at + h->name_length >= h->end - 2u ||
-			!inside(h->value, at + h->name_length + 1u, h->end - 2u))
+			!span_inside(h->value, at + h->name_length + 1u, h->end - 2u))
 			return 0;
 		/* one line feed, or several with a space or tab behind all but the last */
 		for (const char *p = raw + at, *end = raw + h->end;;) {
@@ -110,7 +111,8 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 			if (*p != ' ' && *p != '\t')
 				return 0;
 		}
-		if (h->id != header_of(message_header_name(m, h)) || (nul && !check_nul(m, h, raw)))
+		if (h->id != header_of(message_header_name(m, h)) ||
+			(nul && !message_check_nul(m, h, raw)))
 			return 0;
 		if (h->id != HEADER_OTHER && first[h->id] == 0xff)
 			first[h->id] = (uint8_t)i;
@@ -122,7 +124,7 @@ static uint32_t check_headers(const struct message *m, const char *raw)
 	return at + 2;
 }
 
-static bool check_start_line(const struct message *m, const char *raw)
+static bool message_check_start_line(const struct message *m, const char *raw)
 {
 	struct span line = m->start_line;
 
@@ -131,50 +133,56 @@ static bool check_start_line(const struct message *m, const char *raw)
 		memcmp(raw + line.length, "\r\n", 2) != 0)
 		return false;
 	if (!m->is_request)
-		return m->status >= 100 && m->status <= 699 && optional(m, m->reason, line) &&
-		       absent(m->request_uri.whole);
-	return !m->status && absent(m->reason) && m->reason.at <= m->raw_size &&
-	       !m->method_name.at && within(m->method_name, line) && !absent(m->request_uri.whole);
+		return m->status >= 100 && m->status <= 699 && span_optional(m, m->reason, line) &&
+		       span_absent(m->request_uri.whole);
+	return !m->status && span_absent(m->reason) && m->reason.at <= m->raw_size &&
+	       !m->method_name.at && span_within(m->method_name, line) &&
+	       !span_absent(m->request_uri.whole);
 }
 
-static struct span first_value(const struct message *m, enum header id)
+static struct span message_first_value(const struct message *m, enum header id)
 {
 	return message_headers(m)[m->first[id]].value;
 }
 
-static bool check_via(const struct message *m)
+static bool message_check_via(const struct message *m)
 {
-	return m->via_count && !absent(m->via) && within(m->via, first_value(m, HEADER_VIA)) &&
-	       !absent(m->via_host) && within(m->via_host, m->via) &&
-	       optional(m, m->via_params, m->via) && optional(m, m->via_branch, m->via_params);
+	return m->via_count && !span_absent(m->via) &&
+	       span_within(m->via, message_first_value(m, HEADER_VIA)) &&
+	       !span_absent(m->via_host) && span_within(m->via_host, m->via) &&
+	       span_optional(m, m->via_params, m->via) &&
+	       span_optional(m, m->via_branch, m->via_params);
 }
 
-static bool check_party(
+static bool message_check_party(
 	const struct message *m, enum header id, const struct uri *uri, struct span tag)
 {
-	struct span value = first_value(m, id);
+	struct span value = message_first_value(m, id);
 
-	return !absent(uri->whole) && check_uri(m, uri, value) && optional(m, tag, value);
+	return !span_absent(uri->whole) && message_check_uri(m, uri, value) &&
+	       span_optional(m, tag, value);
 }
 
-static bool check_contact(const struct message *m)
+static bool message_check_contact(const struct message *m)
 {
-	const bool there = m->first[HEADER_CONTACT] != 0xff, uri = !absent(m->contact.whole);
+	const bool there = m->first[HEADER_CONTACT] != 0xff, uri = !span_absent(m->contact.whole);
 	const struct span none = {0, 0};
 
-	return check_uri(m, &m->contact, there ? first_value(m, HEADER_CONTACT) : none) &&
+	return message_check_uri(
+		       m, &m->contact, there ? message_first_value(m, HEADER_CONTACT) : none) &&
 	       uri == (m->contact_count != 0) && (!m->contact_star || (there && !uri));
 }
 
 /* A request's method stands in its start line, a response's in its CSeq. */
-static bool check_method(const struct message *m)
+static bool message_check_method(const struct message *m)
 {
-	return !absent(m->method_name) &&
-	       (m->is_request || within(m->method_name, first_value(m, HEADER_CSEQ))) &&
+	return !span_absent(m->method_name) &&
+	       (m->is_request ||
+		       span_within(m->method_name, message_first_value(m, HEADER_CSEQ))) &&
 	       method_of(message_str(m, m->method_name)) == m->method;
 }
 
-static bool check_fields(const struct message *m)
+static bool message_check_fields(const struct message *m)
 {
 	static const enum header mandatory[] = {
 		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
@@ -184,18 +192,19 @@ static bool check_fields(const struct message *m)
 			return false;
 	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
 
-	return check_uri(m, &m->request_uri, m->start_line) && check_via(m) &&
-	       !absent(m->call_id) && same(m->call_id, first_value(m, HEADER_CALL_ID)) &&
-	       check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
-	       check_party(m, HEADER_TO, &m->to, m->to_tag) && check_contact(m) &&
-	       check_method(m) &&
-	       (typed ? same(m->content_type, first_value(m, HEADER_CONTENT_TYPE))
-		      : absent(m->content_type)) &&
+	return message_check_uri(m, &m->request_uri, m->start_line) && message_check_via(m) &&
+	       !span_absent(m->call_id) &&
+	       span_same(m->call_id, message_first_value(m, HEADER_CALL_ID)) &&
+	       message_check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
+	       message_check_party(m, HEADER_TO, &m->to, m->to_tag) && message_check_contact(m) &&
+	       message_check_method(m) &&
+	       (typed ? span_same(m->content_type, message_first_value(m, HEADER_CONTENT_TYPE))
+		      : span_absent(m->content_type)) &&
 	       m->content_type.at <= m->raw_size;
 }
 
 /* The numbers of the fixed part, which stand for themselves. */
-static bool check_numbers(const struct message *m)
+static bool message_check_numbers(const struct message *m)
 {
 	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX &&
 	       m->max_forwards >= -1 && m->max_forwards <= 255 &&
@@ -212,21 +221,21 @@ int message_check(const void *block, size_t size)
 		return -EBADMSG;
 	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX)
 		return -EBADMSG;
-	if (message_block_size(m->header_count, m->raw_size) != size || !check_numbers(m) ||
-		!check_flow(&m->flow))
+	if (message_block_size(m->header_count, m->raw_size) != size || !message_check_numbers(m) ||
+		!message_check_flow(&m->flow))
 		return -EBADMSG;
 	const char *raw = message_raw(m);
 
 	for (const char *p = raw + m->raw_size; p < (const char *)block + size; p++)
 		if (*p)
 			return -EBADMSG;
-	if (!check_start_line(m, raw))
+	if (!message_check_start_line(m, raw))
 		return -EBADMSG;
-	uint32_t body = check_headers(m, raw);
+	uint32_t body = message_check_headers(m, raw);
 
 	if (!body || m->body.at != body || m->body.at + (uint32_t)m->body.length != m->raw_size)
 		return -EBADMSG;
-	return check_fields(m) ? 0 : -EBADMSG;
+	return message_check_fields(m) ? 0 : -EBADMSG;
 }
 
 struct str message_raw_unchecked(const void *block, size_t size)

@@ -32,7 +32,7 @@ _Static_assert(HEADER_COUNT < HEADER_OTHER, "ids are octets");
 static uint8_t slots[SLOTS]; /* open addressing, linear probing; HEADER_OTHER: empty */
 static uint8_t compact[26];
 
-static unsigned slot_of_name(struct str name)
+static unsigned header_slot(struct str name)
 {
 	unsigned first = (uint8_t)name.p[0] | 0x20, last = (uint8_t)name.p[name.n - 1] | 0x20,
 		 middle = (uint8_t)name.p[name.n / 2] | 0x20;
@@ -45,7 +45,7 @@ __attribute__((constructor)) static void fill_slots(void)
 	memset(slots, HEADER_OTHER, sizeof(slots));
 	memset(compact, HEADER_OTHER, sizeof(compact));
 	for (unsigned id = 0; id < HEADER_COUNT; id++) {
-		unsigned slot = slot_of_name(headers[id].name);
+		unsigned slot = header_slot(headers[id].name);
 
 		while (slots[slot] != HEADER_OTHER)
 			slot = (slot + 1) % SLOTS;
@@ -62,7 +62,7 @@ uint8_t header_of(struct str name)
 
 		return c >= 'a' && c <= 'z' ? compact[c - 'a'] : HEADER_OTHER;
 	}
-	for (unsigned slot = slot_of_name(name);; slot = (slot + 1) % SLOTS) {
+	for (unsigned slot = header_slot(name);; slot = (slot + 1) % SLOTS) {
 		uint8_t id = slots[slot];
 
 		if (id == HEADER_OTHER)

@@ -35,7 +35,7 @@ bool record_permits(uint16_t type, unsigned sender, unsigned receiver)
 	       (table[type].receivers & 1u << receiver);
 }
 
-static size_t padded(size_t size)
+static size_t record_padded(size_t size)
 {
 	return (size + 7) & ~(size_t)7;
 }
@@ -45,7 +45,7 @@ static bool record_fits(const struct record_header *h, const unsigned char *data
 	if (h->zero || h->type == RECORD_NONE || h->type >= RECORD_TYPE_COUNT ||
 		h->size < table[h->type].min || h->size > table[h->type].max)
 		return false;
-	for (size_t i = h->size; i < padded(h->size); i++)
+	for (size_t i = h->size; i < record_padded(h->size); i++)
 		if (data[i])
 			return false;
 	if (h->type == RECORD_SEND) {
@@ -69,11 +69,11 @@ int batch_check(const void *batch, size_t size)
 		const struct record_header *h = (const void *)((const char *)batch + at);
 
 		if (size - at < sizeof(*h) || h->size > BATCH_MAX ||
-			padded(h->size) > size - at - sizeof(*h))
+			record_padded(h->size) > size - at - sizeof(*h))
 			return -EBADMSG;
 		if (!record_fits(h, (const unsigned char *)(h + 1)))
 			return -EBADMSG;
-		at += sizeof(*h) + padded(h->size);
+		at += sizeof(*h) + record_padded(h->size);
 	}
 	return at == size ? 0 : -EBADMSG;
 }
@@ -89,6 +89,6 @@ const struct record_header *batch_next(
 		return NULL;
 	h = (const void *)((const char *)batch + *at);
 	*data = h + 1;
-	*at += sizeof(*h) + padded(h->size);
+	*at += sizeof(*h) + record_padded(h->size);
 	return h;
 }

@@ -311,7 +311,7 @@ uint32_t users_hash(unsigned domain, struct str name)
 	return h ? h : 1;
 }
 
-static bool user_row_sane(const struct user_row *row)
+static bool settings_user_row_sane(const struct user_row *row)
 {
 	if (row->name_length == 0 || row->name_length > USER_NAME_MAX)
 		return false;
@@ -335,7 +335,7 @@ int users_check(const void *image, size_t size)
 	for (uint64_t i = 0; i < rows; i++) {
 		if (u->row[i].hash == 0)
 			continue;
-		if (!user_row_sane(&u->row[i]))
+		if (!settings_user_row_sane(&u->row[i]))
 			return -EBADMSG;
 		used++;
 	}

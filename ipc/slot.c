@@ -14,7 +14,7 @@ uint8_t slot_of_call_id(struct str call_id, const struct hash_key *key)
 	return (uint8_t)(hash_str(key, call_id) % SLOT_COUNT);
 }
 
-static bool branch_slot(struct str branch, uint8_t *slot)
+static bool slot_of_branch(struct str branch, uint8_t *slot)
 {
 	const size_t cookie = sizeof(BRANCH_COOKIE) - 1;
 
@@ -24,7 +24,7 @@ static bool branch_slot(struct str branch, uint8_t *slot)
 
 /* What the registrar answers: both sides of a binding's life, its refreshing and its watching, meet
  * in one slot. */
-static bool is_about_registration(const struct message *m)
+static bool slot_is_about_registration(const struct message *m)
 {
 	if (m->method == METHOD_REGISTER)
 		return true;
@@ -42,7 +42,7 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 	uint8_t slot;
 
 	if (!m->is_request) {
-		if (branch_slot(message_str(m, m->via_branch), &slot))
+		if (slot_of_branch(message_str(m, m->via_branch), &slot))
 			return slot;
 	} else {
 		/* a REGISTER belongs to no dialog, whatever it says: an address of record has one
@@ -51,7 +51,7 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 			(!token_slot(message_str(m, m->to_tag), &slot) ||
 				!token_slot(message_str(m, m->request_uri.user), &slot)))
 			return slot;
-		if (is_about_registration(m)) {
+		if (slot_is_about_registration(m)) {
 			struct uri_parts to = uri_of(m, &m->to);
 			long n = aor_of(&to, buffer);
 

@@ -49,7 +49,7 @@ static inline struct str str_until(const char *from, const char *to)
 }
 
 /* The quoted string at c, quotes included. */
-static bool take_quoted(struct cursor *c, struct str *out)
+static bool syntax_take_quoted(struct cursor *c, struct str *out)
 {
 	const char *p = c->p + 1;
 
@@ -67,7 +67,7 @@ static bool take_quoted(struct cursor *c, struct str *out)
 	return false;
 }
 
-static bool take_token(struct cursor *c, struct str *out)
+static bool syntax_take_token(struct cursor *c, struct str *out)
 {
 	const char *end = octet_span(c->p, c->end, OCTET_TOKEN);
 
@@ -103,7 +103,7 @@ bool controls_quoted(struct str text)
 
 /* One generic-param at c (RFC 3261 section 25.1), the white space around it included. loose: a
  * URI's parameter, whose octets are more. */
-static int take_param(struct cursor *c, bool loose, struct str *name, struct str *value)
+static int syntax_take_param(struct cursor *c, bool loose, struct str *name, struct str *value)
 {
 	const unsigned classes = loose ? OCTET_TOKEN | OCTET_PARAM : OCTET_TOKEN;
 	const char *end;
@@ -121,7 +121,7 @@ static int take_param(struct cursor *c, bool loose, struct str *name, struct str
 	c->p++;
 	skip_space(c);
 	if (at_char(c, '"')) {
-		if (!take_quoted(c, value))
+		if (!syntax_take_quoted(c, value))
 			return -EINVAL;
 	} else {
 		end = octet_span(c->p, c->end, classes);
@@ -142,12 +142,12 @@ static int take_param(struct cursor *c, bool loose, struct str *name, struct str
 
 /* A list of generic-params, the cursor standing behind its first ';', up to the first octet that
  * belongs to none. */
-static int take_params(struct cursor *c)
+static int syntax_take_params(struct cursor *c)
 {
 	struct str name, value;
 
 	for (unsigned n = 1;; n++) {
-		int error = n > PARAMS_MAX ? -E2BIG : take_param(c, false, &name, &value);
+		int error = n > PARAMS_MAX ? -E2BIG : syntax_take_param(c, false, &name, &value);
 
 		if (error || !at_char(c, ';'))
 			return error;
@@ -158,7 +158,7 @@ static int take_params(struct cursor *c)
 int params_check(struct str params)
 {
 	struct cursor c = cursor_of(params);
-	int error = take_params(&c);
+	int error = syntax_take_params(&c);
 
 	return error ? error : c.p == c.end ? 0 : -EINVAL;
 }
@@ -171,7 +171,7 @@ int param_next(struct str *rest, struct str *name, struct str *value)
 	skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
-	if (take_param(&c, true, &n, &v))
+	if (syntax_take_param(&c, true, &n, &v))
 		return -EINVAL;
 	if (c.p < c.end) {
 		if (*c.p != ';')
@@ -202,7 +202,7 @@ bool param_find(struct str params, struct str name, struct str *value)
 
 /* Moves past the comma after an element, or to the end. A comma must be followed by another
  * element. */
-static int end_element(struct cursor *c, struct str *rest)
+static int syntax_end_element(struct cursor *c, struct str *rest)
 {
 	skip_space(c);
 	if (c->p < c->end) {
@@ -218,12 +218,12 @@ static int end_element(struct cursor *c, struct str *rest)
 }
 
 /* display-name and "<" (RFC 3261 section 20.10), or nothing where the URI stands by itself. */
-static int take_display(struct cursor *c, struct address *a)
+static int syntax_take_display(struct cursor *c, struct address *a)
 {
 	const char *start = c->p;
 
 	if (at_char(c, '"')) {
-		if (!take_quoted(c, &a->display))
+		if (!syntax_take_quoted(c, &a->display))
 			return -EINVAL;
 		skip_space(c);
 		a->bracketed = at_char(c, '<');
@@ -250,7 +250,7 @@ int address_next(struct str *rest, struct address *out)
 		return -ENOENT;
 	const char *start = c.p;
 
-	error = take_display(&c, &a);
+	error = syntax_take_display(&c, &a);
 	if (error)
 		return error;
 	if (a.bracketed) {
@@ -277,42 +277,42 @@ int address_next(struct str *rest, struct address *out)
 	if (at_char(&c, ';')) {
 		const char *params = ++c.p;
 
-		error = take_params(&c);
+		error = syntax_take_params(&c);
 		if (error)
 			return error;
 		a.params = str_until(octet_span(params, c.p, OCTET_LWS), c.p);
 		end = c.p;
 	}
 	a.whole = str_until(start, end);
-	error = end_element(&c, rest);
+	error = syntax_end_element(&c, rest);
 	if (!error)
 		*out = a;
 	return error;
 }
 
 /* sent-protocol: "SIP" / "2.0" / transport, with white space around the slashes. */
-static bool take_protocol(struct cursor *c, struct str *version, struct str *transport)
+static bool syntax_take_protocol(struct cursor *c, struct str *version, struct str *transport)
 {
 	struct str name;
 
-	if (!take_token(c, &name))
+	if (!syntax_take_token(c, &name))
 		return false;
 	skip_space(c);
 	if (!at_char(c, '/'))
 		return false;
 	c->p++;
 	skip_space(c);
-	if (!take_token(c, version))
+	if (!syntax_take_token(c, version))
 		return false;
 	skip_space(c);
 	if (!at_char(c, '/'))
 		return false;
 	c->p++;
 	skip_space(c);
-	return take_token(c, transport) && str_equal_nocase(name, S("SIP"));
+	return syntax_take_token(c, transport) && str_equal_nocase(name, S("SIP"));
 }
 
-static int take_sent_by(struct cursor *c, struct via *v)
+static int syntax_take_sent_by(struct cursor *c, struct via *v)
 {
 	struct str rest = str_between(c->p, c->end);
 
@@ -333,7 +333,7 @@ static int take_sent_by(struct cursor *c, struct via *v)
 }
 
 /* The parameters of a via-parm, of which branch and rport are picked out. */
-static int take_via_params(struct cursor *c, struct via *v)
+static int syntax_take_via_params(struct cursor *c, struct via *v)
 {
 	for (unsigned n = 1; at_char(c, ';'); n++) {
 		struct str name, value;
@@ -341,7 +341,7 @@ static int take_via_params(struct cursor *c, struct via *v)
 		c->p++;
 		if (n > PARAMS_MAX)
 			return -E2BIG;
-		if (take_param(c, false, &name, &value))
+		if (syntax_take_param(c, false, &name, &value))
 			return -EINVAL;
 		if (name.n == 6 && str_equal_nocase(name, S("branch"))) {
 			/* a bare cookie says "unique" and is not: transactions of different calls
@@ -363,11 +363,11 @@ int via_front(struct str text, struct via *out)
 	struct via v = {.whole = str_between(c.p, c.end)};
 	struct str version;
 
-	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end ||
+	if (!syntax_take_protocol(&c, &version, &v.transport) || c.p == c.end ||
 		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
 	skip_space(&c);
-	if (take_sent_by(&c, &v))
+	if (syntax_take_sent_by(&c, &v))
 		return -EINVAL;
 	v.params = str_between(c.p, c.end);
 	*out = v;
@@ -386,21 +386,21 @@ int via_next(struct str *rest, struct via *out)
 		return -ENOENT;
 	const char *start = c.p;
 
-	if (!take_protocol(&c, &version, &v.transport) || c.p == c.end ||
+	if (!syntax_take_protocol(&c, &version, &v.transport) || c.p == c.end ||
 		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
 	skip_space(&c);
-	error = take_sent_by(&c, &v);
+	error = syntax_take_sent_by(&c, &v);
 	if (error)
 		return error;
 	const char *params = c.p;
 
-	error = take_via_params(&c, &v);
+	error = syntax_take_via_params(&c, &v);
 	if (error)
 		return error;
 	v.params = str_until(params, c.p);
 	v.whole = str_until(start, c.p);
-	error = end_element(&c, rest);
+	error = syntax_end_element(&c, rest);
 	if (error)
 		return error;
 	*out = v;
@@ -421,7 +421,7 @@ int list_next(struct str *rest, struct str *item)
 	if (!found.n)
 		return -EINVAL;
 	c.p = comma ? comma : c.end;
-	int error = end_element(&c, rest);
+	int error = syntax_end_element(&c, rest);
 	if (!error)
 		*item = found;
 	return error;
@@ -445,7 +445,7 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value)
 	skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
-	if (!take_token(&c, &n))
+	if (!syntax_take_token(&c, &n))
 		return -EINVAL;
 	skip_space(&c);
 	if (!at_char(&c, '='))
@@ -453,7 +453,7 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value)
 	c.p++;
 	skip_space(&c);
 	if (at_char(&c, '"')) {
-		if (!take_quoted(&c, &v))
+		if (!syntax_take_quoted(&c, &v))
 			return -EINVAL;
 		v = (struct str){v.p + 1, v.n - 2};
 	} else {
@@ -465,7 +465,7 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value)
 		if (!v.n)
 			return -EINVAL;
 	}
-	int error = end_element(&c, rest);
+	int error = syntax_end_element(&c, rest);
 	if (error)
 		return error;
 	*name = n;

@@ -41,8 +41,8 @@ int via_next(struct str *rest, struct via *out);
  * answer by. *out: whole is all of text, params all behind sent-by, whatever it is; no branch, no
  * rport. -EINVAL. */
 int via_front(struct str text, struct via *out);
-/* Whether params (after their first ';') is a list of generic-params and of at most
- * PARAMS_MAX. 0, -EINVAL, -E2BIG. */
+/* Whether params (after their first ';') is a list of generic-params and of at most PARAMS_MAX. 0,
+ * -EINVAL, -E2BIG. */
 int params_check(struct str params);
 
 /* Takes the next parameter "name" or "name=value" (token, host or quoted string) of a ';' list from

@@ -10,7 +10,7 @@
 #define HEX_MAC 16
 _Static_assert(2 + HEX_SLOT + 1 + HEX_ID + HEX_MAC == TOKEN_LENGTH, "the parts make the whole");
 
-static void hex_put(char *out, uint64_t value, unsigned digits)
+static void token_hex_put(char *out, uint64_t value, unsigned digits)
 {
 	while (digits--) {
 		out[digits] = "0123456789abcdef"[value & 15];
@@ -18,7 +18,7 @@ static void hex_put(char *out, uint64_t value, unsigned digits)
 	}
 }
 
-static bool hex_get(const char *p, unsigned digits, uint64_t *out)
+static bool token_hex_get(const char *p, unsigned digits, uint64_t *out)
 {
 	uint64_t value = 0;
 
@@ -56,10 +56,10 @@ void token_mint(const struct token_keys *keys, enum token_kind kind, uint8_t slo
 
 	out[0] = 's';
 	out[1] = 'w';
-	hex_put(out + 2, slot, HEX_SLOT);
-	hex_put(out + 4, generation, 1);
-	hex_put(out + 5, id, HEX_ID);
-	hex_put(out + 21, token_mac(&keys->key[0], kind, slot, generation, id), HEX_MAC);
+	token_hex_put(out + 2, slot, HEX_SLOT);
+	token_hex_put(out + 4, generation, 1);
+	token_hex_put(out + 5, id, HEX_ID);
+	token_hex_put(out + 21, token_mac(&keys->key[0], kind, slot, generation, id), HEX_MAC);
 }
 
 struct parts {
@@ -70,8 +70,10 @@ static int token_read(struct str text, struct parts *t)
 {
 	if (text.n != TOKEN_LENGTH || (text.p[0] | 0x20) != 's' || (text.p[1] | 0x20) != 'w')
 		return -EINVAL;
-	if (!hex_get(text.p + 2, HEX_SLOT, &t->slot) || !hex_get(text.p + 4, 1, &t->generation) ||
-		!hex_get(text.p + 5, HEX_ID, &t->id) || !hex_get(text.p + 21, HEX_MAC, &t->mac))
+	if (!token_hex_get(text.p + 2, HEX_SLOT, &t->slot) ||
+		!token_hex_get(text.p + 4, 1, &t->generation) ||
+		!token_hex_get(text.p + 5, HEX_ID, &t->id) ||
+		!token_hex_get(text.p + 21, HEX_MAC, &t->mac))
 		return -EINVAL;
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* uri.c - URIs and hosts: see uri.h (RFC 3261 sections 19.1 and 25.1, RFC 3966,
- * RFC 5118 for IPv6 references).
+/* uri.c - URIs and hosts: see uri.h (RFC 3261 sections 19.1 and 25.1, RFC 3966, RFC 5118 for IPv6
+ * references).
  *
  * Relies on octet.h's table. Works on bytes in place.
  *
@@ -14,13 +14,13 @@
 
 #include <errno.h>
 
-static int hex_value(char c)
+static int uri_hex_value(char c)
 {
 	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
 /* The end of a run of octets of the classes and of escapes; NULL for a broken escape. */
-static const char *escaped_span(const char *p, const char *end, unsigned classes)
+static const char *uri_escaped_span(const char *p, const char *end, unsigned classes)
 {
 	for (;;) {
 		p = octet_span(p, end, classes);
@@ -32,7 +32,7 @@ static const char *escaped_span(const char *p, const char *end, unsigned classes
 	}
 }
 
-static bool is_ipv4(struct str s)
+static bool host_is_ipv4(struct str s)
 {
 	unsigned parts = 0, digits = 0, value = 0;
 
@@ -92,7 +92,7 @@ bool is_ipv6(struct str s)
 		p = octet_span(p, end, OCTET_HEX);
 		if (p < end && *p == '.') {
 			groups += 2;
-			return is_ipv4((struct str){start, (size_t)(end - start)}) &&
+			return host_is_ipv4((struct str){start, (size_t)(end - start)}) &&
 			       (gap ? groups <= 7 : groups == 8);
 		}
 		if (p == start || p - start > 4 || ++groups > 8)
@@ -101,7 +101,7 @@ bool is_ipv6(struct str s)
 	return gap ? groups <= 7 : groups == 8;
 }
 
-static bool is_host_name(struct str s)
+static bool host_is_name(struct str s)
 {
 	size_t start = 0;
 	bool numeric = false, any = false;
@@ -122,14 +122,14 @@ static bool is_host_name(struct str s)
 		any = true;
 		start = i + 1;
 	}
-	return numeric ? is_ipv4(s) : any;
+	return numeric ? host_is_ipv4(s) : any;
 }
 
 bool is_host(struct str s)
 {
 	if (s.n && s.p[0] == '[')
 		return s.n > 2 && s.p[s.n - 1] == ']' && is_ipv6((struct str){s.p + 1, s.n - 2});
-	return is_host_name(s);
+	return host_is_name(s);
 }
 
 int host_take(struct str *rest, struct str *host)
@@ -175,12 +175,12 @@ static int uri_params(const char **p, const char *end, struct str *params)
 
 		if (n > PARAMS_MAX)
 			return -E2BIG;
-		at = escaped_span(at, end, OCTET_PARAM);
+		at = uri_escaped_span(at, end, OCTET_PARAM);
 		if (!at || at == start)
 			return -EINVAL;
 		if (at < end && *at == '=') {
 			start = ++at;
-			at = escaped_span(at, end, OCTET_PARAM);
+			at = uri_escaped_span(at, end, OCTET_PARAM);
 			if (!at || at == start)
 				return -EINVAL;
 		}
@@ -202,10 +202,10 @@ static int uri_headers(const char *p, const char *end, struct str *headers)
 
 		if (n > PARAMS_MAX)
 			return -E2BIG;
-		p = escaped_span(p, end, OCTET_HNV);
+		p = uri_escaped_span(p, end, OCTET_HNV);
 		if (!p || p == start || p == end || *p != '=')
 			return -EINVAL;
-		p = escaped_span(p + 1, end, OCTET_HNV);
+		p = uri_escaped_span(p + 1, end, OCTET_HNV);
 		if (!p)
 			return -EINVAL;
 		if (p == end)
@@ -215,14 +215,14 @@ static int uri_headers(const char *p, const char *end, struct str *headers)
 	}
 }
 
-static int parse_sip(const char *p, const char *end, struct uri_parts *u)
+static int uri_parse_sip(const char *p, const char *end, struct uri_parts *u)
 {
 	/* an '@' stands nowhere else in a SIP URI, while ';' and '?' may stand in the user part */
 	const char *at = memchr(p, '@', (size_t)(end - p)), *q;
 	int error;
 
 	if (at) {
-		q = escaped_span(p, at, OCTET_USER);
+		q = uri_escaped_span(p, at, OCTET_USER);
 		if (!q || q == p)
 			return -EINVAL;
 		u->user = (struct str){p, (size_t)(q - p)};
@@ -230,7 +230,7 @@ static int parse_sip(const char *p, const char *end, struct uri_parts *u)
 			if (*q != ':')
 				return -EINVAL;
 			p = q + 1;
-			q = escaped_span(p, at, OCTET_PASSWORD);
+			q = uri_escaped_span(p, at, OCTET_PASSWORD);
 			if (q != at)
 				return -EINVAL;
 			u->password = (struct str){p, (size_t)(q - p)};
@@ -262,7 +262,7 @@ static int parse_sip(const char *p, const char *end, struct uri_parts *u)
 
 /* RFC 3966: "+" and digits, or a local number of hexadecimal digits, "*" and "#"; visual separators
  * in both. */
-static int parse_tel(const char *p, const char *end, struct uri_parts *u)
+static int uri_parse_tel(const char *p, const char *end, struct uri_parts *u)
 {
 	const char *start = p;
 	bool digit = false, global = p < end && *p == '+';
@@ -304,16 +304,16 @@ int uri_parse(struct str text, struct uri_parts *out)
 	p++;
 	if (str_equal_nocase(scheme, S("sip"))) {
 		u.scheme = URI_SIP;
-		error = parse_sip(p, end, &u);
+		error = uri_parse_sip(p, end, &u);
 	} else if (str_equal_nocase(scheme, S("sips"))) {
 		u.scheme = URI_SIPS;
-		error = parse_sip(p, end, &u);
+		error = uri_parse_sip(p, end, &u);
 	} else if (str_equal_nocase(scheme, S("tel"))) {
 		u.scheme = URI_TEL;
-		error = parse_tel(p, end, &u);
+		error = uri_parse_tel(p, end, &u);
 	} else {
 		u.scheme = URI_OTHER;
-		error = p < end && escaped_span(p, end, OCTET_URIC) == end ? 0 : -EINVAL;
+		error = p < end && uri_escaped_span(p, end, OCTET_URIC) == end ? 0 : -EINVAL;
 	}
 	if (error)
 		return error;
@@ -332,7 +332,7 @@ long uri_unescape(struct str s, char *buffer, size_t size)
 			if (s.n - i < 3 || !octet_is(s.p[i + 1], OCTET_HEX) ||
 				!octet_is(s.p[i + 2], OCTET_HEX))
 				return -EINVAL;
-			c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
+			c = (char)(uri_hex_value(s.p[i + 1]) << 4 | uri_hex_value(s.p[i + 2]));
 			i += 2;
 		}
 		if (!c)
@@ -388,7 +388,7 @@ long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX])
 /* One octet of s at *i, undone where it is an escape. Escapes of reserved characters are not equal
  * to the characters themselves (RFC 3261 section 19.1.4), so their value is moved out of the range
  * of octets. */
-static int octet_at(struct str s, size_t *i)
+static int uri_octet_at(struct str s, size_t *i)
 {
 	char c = s.p[*i];
 
@@ -396,17 +396,17 @@ static int octet_at(struct str s, size_t *i)
 	if (c != '%' || s.n - *i < 2 || !octet_is(s.p[*i], OCTET_HEX) ||
 		!octet_is(s.p[*i + 1], OCTET_HEX))
 		return (uint8_t)c;
-	int value = hex_value(s.p[*i]) << 4 | hex_value(s.p[*i + 1]);
+	int value = uri_hex_value(s.p[*i]) << 4 | uri_hex_value(s.p[*i + 1]);
 	*i += 2;
 	return memchr(";/?:@&=+$,", value, 10) ? value + 256 : value;
 }
 
-static bool same(struct str a, struct str b, bool nocase)
+static bool uri_same(struct str a, struct str b, bool nocase)
 {
 	size_t i = 0, j = 0;
 
 	while (i < a.n && j < b.n) {
-		int x = octet_at(a, &i), y = octet_at(b, &j);
+		int x = uri_octet_at(a, &i), y = uri_octet_at(b, &j);
 
 		if (nocase && x < 256 && y < 256) {
 			x = (uint8_t)octet_lower((char)x);
@@ -420,7 +420,7 @@ static bool same(struct str a, struct str b, bool nocase)
 
 /* Takes the next "name[=value]" up to separator from *rest. The URI has been parsed: there is
  * nothing to refuse. */
-static bool pair_next(struct str *rest, char separator, struct str *name, struct str *value)
+static bool uri_pair_next(struct str *rest, char separator, struct str *name, struct str *value)
 {
 	if (!rest->n)
 		return false;
@@ -434,58 +434,58 @@ static bool pair_next(struct str *rest, char separator, struct str *name, struct
 	return true;
 }
 
-static bool has_pair(
+static bool uri_has_pair(
 	struct str list, char separator, struct str name, struct str value, bool *there)
 {
 	struct str n, v;
 
 	*there = false;
-	while (pair_next(&list, separator, &n, &v)) {
-		if (!same(n, name, true))
+	while (uri_pair_next(&list, separator, &n, &v)) {
+		if (!uri_same(n, name, true))
 			continue;
 		*there = true;
-		if ((v.p != NULL) == (value.p != NULL) && same(v, value, true))
+		if ((v.p != NULL) == (value.p != NULL) && uri_same(v, value, true))
 			return true;
 	}
 	return false;
 }
 
 /* What stands in only one of two URIs and makes them differ. */
-static bool must_match(struct str name)
+static bool uri_must_match(struct str name)
 {
 	static const struct str names[] = {
 		{"transport", 9}, {"user", 4}, {"ttl", 3}, {"method", 6}, {"maddr", 5}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (same(name, names[i], true))
+		if (uri_same(name, names[i], true))
 			return true;
 	return false;
 }
 
-static bool params_match(struct str a, struct str b)
+static bool uri_params_match(struct str a, struct str b)
 {
 	struct str name, value;
 	bool there;
 
-	while (pair_next(&a, ';', &name, &value))
-		if (!has_pair(b, ';', name, value, &there) && (there || must_match(name)))
+	while (uri_pair_next(&a, ';', &name, &value))
+		if (!uri_has_pair(b, ';', name, value, &there) && (there || uri_must_match(name)))
 			return false;
 	return true;
 }
 
-static bool headers_match(struct str a, struct str b)
+static bool uri_headers_match(struct str a, struct str b)
 {
 	struct str name, value;
 	bool there;
 
-	while (pair_next(&a, '&', &name, &value))
-		if (!has_pair(b, '&', name, value, &there))
+	while (uri_pair_next(&a, '&', &name, &value))
+		if (!uri_has_pair(b, '&', name, value, &there))
 			return false;
 	return true;
 }
 
 /* Text of a tel: URI, without visual separators and case (RFC 3966 sections 4 and 5.1.1). */
-static bool same_digits(struct str a, struct str b)
+static bool uri_same_digits(struct str a, struct str b)
 {
 	for (size_t i = 0, j = 0;; i++, j++) {
 		while (i < a.n && memchr("-.()", a.p[i], 4))
@@ -501,18 +501,19 @@ static bool same_digits(struct str a, struct str b)
 
 /* Each parameter of a stands in b with the same value; an extension, or a context that is a number,
  * without its visual separators. */
-static bool tel_params_match(struct str a, struct str list)
+static bool uri_tel_params_match(struct str a, struct str list)
 {
 	struct str name, value, n, v;
 
-	while (pair_next(&a, ';', &name, &value)) {
-		bool digits = same(name, S("ext"), true) ||
-		              (same(name, S("phone-context"), true) && value.n && *value.p == '+'),
+	while (uri_pair_next(&a, ';', &name, &value)) {
+		bool digits = uri_same(name, S("ext"), true) ||
+		              (uri_same(name, S("phone-context"), true) && value.n &&
+				      *value.p == '+'),
 		     found = false;
 
-		for (struct str b = list; !found && pair_next(&b, ';', &n, &v);)
-			found = same(n, name, true) && (v.p != NULL) == (value.p != NULL) &&
-			        (digits ? same_digits(v, value) : same(v, value, true));
+		for (struct str b = list; !found && uri_pair_next(&b, ';', &n, &v);)
+			found = uri_same(n, name, true) && (v.p != NULL) == (value.p != NULL) &&
+			        (digits ? uri_same_digits(v, value) : uri_same(v, value, true));
 		if (!found)
 			return false;
 	}
@@ -524,12 +525,14 @@ bool uri_equal(const struct uri_parts *a, const struct uri_parts *b)
 	if (a->scheme != b->scheme)
 		return false;
 	if (a->scheme == URI_TEL)
-		return same_digits(a->user, b->user) && tel_params_match(a->params, b->params) &&
-		       tel_params_match(b->params, a->params);
+		return uri_same_digits(a->user, b->user) &&
+		       uri_tel_params_match(a->params, b->params) &&
+		       uri_tel_params_match(b->params, a->params);
 	if (a->scheme == URI_OTHER)
-		return same(a->whole, b->whole, false);
-	return same(a->user, b->user, false) && same(a->password, b->password, false) &&
+		return uri_same(a->whole, b->whole, false);
+	return uri_same(a->user, b->user, false) && uri_same(a->password, b->password, false) &&
 	       str_equal_nocase(a->host, b->host) && a->port == b->port &&
-	       params_match(a->params, b->params) && params_match(b->params, a->params) &&
-	       headers_match(a->headers, b->headers) && headers_match(b->headers, a->headers);
+	       uri_params_match(a->params, b->params) && uri_params_match(b->params, a->params) &&
+	       uri_headers_match(a->headers, b->headers) &&
+	       uri_headers_match(b->headers, a->headers);
 }

@@ -52,7 +52,7 @@ bool is_ipv6(struct str s); /* IPv6address, without brackets */
 int host_take(struct str *rest, struct str *host);
 int port_take(struct str *rest, uint16_t *port);
 
-/* Undoes %HH escapes of s into room; returns the length, or -EINVAL (broken escape, a NUL) or
+/* Undoes %HH escapes of s into buffer; returns the length, or -EINVAL (broken escape, a NUL) or
  * -ENOBUFS. */
 long uri_unescape(struct str s, char *buffer, size_t size);
 

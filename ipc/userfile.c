@@ -43,7 +43,7 @@ size_t digest_ha1_length(uint8_t algorithm)
 	return 0;
 }
 
-static bool plain(struct str s, size_t most)
+static bool userfile_plain(struct str s, size_t most)
 {
 	if (s.n == 0 || s.n > most || s.p[0] == ' ' || s.p[s.n - 1] == ' ')
 		return false;
@@ -55,12 +55,12 @@ static bool plain(struct str s, size_t most)
 
 bool userfile_name_valid(struct str name)
 {
-	return plain(name, USER_NAME_MAX) && name.p[0] != '#';
+	return userfile_plain(name, USER_NAME_MAX) && name.p[0] != '#';
 }
 
 bool userfile_realm_valid(struct str realm)
 {
-	return plain(realm, REALM_MAX) && !memchr(realm.p, '"', realm.n) &&
+	return userfile_plain(realm, REALM_MAX) && !memchr(realm.p, '"', realm.n) &&
 	       !memchr(realm.p, '\\', realm.n);
 }
 

@@ -83,7 +83,7 @@ int jail_stray_fds(struct jail *j)
 
 /* The bounding set can only be emptied while CAP_SETPCAP is held, that is before the identity
  * goes. */
-static int empty_bounding_set(void)
+static int jail_empty_bounding_set(void)
 {
 	for (int c = 0; c <= CAPABILITY_MAX; c++) {
 		int held = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
@@ -96,7 +96,7 @@ static int empty_bounding_set(void)
 	return 0;
 }
 
-static int take_identity(uint32_t uid, uint32_t gid)
+static int jail_take_identity(uint32_t uid, uint32_t gid)
 {
 	uid_t u[3];
 	gid_t g[3];
@@ -118,7 +118,7 @@ static int take_identity(uint32_t uid, uint32_t gid)
 	return 0;
 }
 
-static int drop_capabilities(void)
+static int jail_drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
@@ -156,7 +156,7 @@ int jail_stores(struct jail *j, struct str folder)
 
 /* A build with sanitizers reads /proc/self and its own program to say what is wrong: it stays where
  * that is. */
-static int enter_root(struct jail *j)
+static int jail_enter_root(struct jail *j)
 {
 	int error;
 
@@ -181,13 +181,13 @@ int jail_confine(struct jail *j)
 	if ((error = jail_report(j, JAIL_NAMESPACES,
 		     SANITIZED ? -ENOTSUP : root_namespaces(role_has(j->role, ROLE_NETWORK)))))
 		return error;
-	if ((error = jail_report(j, JAIL_ROOT, enter_root(j))))
+	if ((error = jail_report(j, JAIL_ROOT, jail_enter_root(j))))
 		return error;
-	bounding = empty_bounding_set();
+	bounding = jail_empty_bounding_set();
 	if ((error = jail_report(
-		     j, JAIL_IDENTITY, j->drop ? take_identity(j->uid, j->gid) : -EPERM)))
+		     j, JAIL_IDENTITY, j->drop ? jail_take_identity(j->uid, j->gid) : -EPERM)))
 		return error;
-	error = drop_capabilities();
+	error = jail_drop_capabilities();
 	if ((error = jail_report(j, JAIL_CAPABILITIES, error ? error : bounding)))
 		return error;
 	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0    ? -errno
@@ -247,7 +247,7 @@ int jail_limit(struct jail *j)
 }
 
 /* Only the master may answer the filter's questions: this process must not keep the notifier. */
-static int send_notifier(struct jail *j, int notifier)
+static int jail_send_notifier(struct jail *j, int notifier)
 {
 	for (;;) {
 		struct pollfd p = {.fd = j->lifeline, .events = POLLOUT};
@@ -261,13 +261,13 @@ static int send_notifier(struct jail *j, int notifier)
 	}
 }
 
-static int filter(struct jail *j)
+static int jail_filter(struct jail *j)
 {
 	int notifier, error = seccomp_close(j->role, j->carrier, &notifier);
 
 	if (error || notifier < 0)
 		return error;
-	error = send_notifier(j, notifier);
+	error = jail_send_notifier(j, notifier);
 	close(notifier);
 	return error;
 }
@@ -277,5 +277,5 @@ int jail_seal(struct jail *j)
 	int error = jail_report(
 		j, JAIL_NO_PROCESSES, SANITIZED ? -ENOTSUP : jail_set_limit(RLIMIT_NPROC, 0));
 
-	return error ? error : jail_report(j, JAIL_SECCOMP, SANITIZED ? -ENOTSUP : filter(j));
+	return error ? error : jail_report(j, JAIL_SECCOMP, SANITIZED ? -ENOTSUP : jail_filter(j));
 }

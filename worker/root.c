@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int write_file(const char *path, const char *text)
+static int root_write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
 
@@ -30,17 +30,17 @@ static int write_file(const char *path, const char *text)
 }
 
 /* Maps our own uid and gid to themselves and no others. */
-static int map_identity(uid_t uid, gid_t gid)
+static int root_map_identity(uid_t uid, gid_t gid)
 {
 	char text[64];
-	int error = write_file("/proc/self/setgroups", "deny");
+	int error = root_write_file("/proc/self/setgroups", "deny");
 
 	snprintf(text, sizeof(text), "%u %u 1", uid, uid);
 	if (!error)
-		error = write_file("/proc/self/uid_map", text);
+		error = root_write_file("/proc/self/uid_map", text);
 	snprintf(text, sizeof(text), "%u %u 1", gid, gid);
 	if (!error)
-		error = write_file("/proc/self/gid_map", text);
+		error = root_write_file("/proc/self/gid_map", text);
 	return error;
 }
 
@@ -55,16 +55,16 @@ int root_namespaces(bool network)
 	/* ENOSPC and EUSERS: the system's limit on namespaces, which is how some forbid them. */
 	if (unshare(flags | CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return errno == ENOSPC || errno == EUSERS || errno == EINVAL ? -EPERM : -errno;
-	return map_identity(uid, gid);
+	return root_map_identity(uid, gid);
 }
 
-static int change_root(void)
+static int root_change(void)
 {
 	return chroot(".") < 0 ? -errno : 0;
 }
 
 /* The working directory is the folder. */
-static int pivot(const char *folder)
+static int root_pivot(const char *folder)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount(folder, folder, NULL, MS_BIND, NULL) < 0 ||
@@ -97,7 +97,7 @@ int root_enter(const char *folder, int stores, int *back)
 
 	if (chdir(folder) < 0 || stat(".", &wanted) < 0)
 		return -errno;
-	error = geteuid() == 0 ? change_root() : pivot(folder);
+	error = geteuid() == 0 ? root_change() : root_pivot(folder);
 	if (error == 0) {
 		error = root_is(&wanted);
 		if (error)

@@ -56,30 +56,31 @@ enum {
 #undef REFUSE
 };
 
-static int add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call, unsigned count,
-	const struct scmp_arg_cmp *conditions)
+static int filter_add(scmp_filter_ctx filter, bool wanted, uint32_t action, int call,
+	unsigned count, const struct scmp_arg_cmp *conditions)
 {
 	return wanted ? seccomp_rule_add_array(filter, action, call, count, conditions) : 0;
 }
 
-static int add_rules(scmp_filter_ctx filter, unsigned role)
+static int filter_add_rules(scmp_filter_ctx filter, unsigned role)
 {
 	int error = 0;
 
 #define GROUP(group, roles, reason)
 #define CALL(group, call)                                                                          \
 	if (!error)                                                                                \
-		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), 0, NULL);
+		error = filter_add(                                                                \
+			filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), 0, NULL);
 #define CALL_IF(group, call, ...)                                                                  \
 	if (!error) {                                                                              \
 		const struct scmp_arg_cmp conditions[] = {__VA_ARGS__};                            \
-		error = add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call),          \
+		error = filter_add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call),   \
 			sizeof(conditions) / sizeof(conditions[0]), conditions);                   \
 	}
 #define REFUSE(roles, call, errno_value, reason)                                                   \
 	if (!error)                                                                                \
-		error = add(filter, (roles)&role, SCMP_ACT_ERRNO(errno_value), SCMP_SYS(call), 0,  \
-			NULL);
+		error = filter_add(filter, (roles)&role, SCMP_ACT_ERRNO(errno_value),              \
+			SCMP_SYS(call), 0, NULL);
 #include "seccomp.def"
 #undef GROUP
 #undef CALL
@@ -89,7 +90,7 @@ static int add_rules(scmp_filter_ctx filter, unsigned role)
 }
 
 /* Through a pipe: in a jail no file can be written, and the longest program fits its buffer. */
-static int export(scmp_filter_ctx filter, struct sock_filter *program, unsigned *length)
+static int filter_export(scmp_filter_ctx filter, struct sock_filter *program, unsigned *length)
 {
 	const size_t most = (PROGRAM_MAX - PROLOGUE) * sizeof(*program);
 	ssize_t n;
@@ -109,7 +110,7 @@ static int export(scmp_filter_ctx filter, struct sock_filter *program, unsigned 
 
 /* The highest number that libseccomp has a name for: what the kernel has got since then is new to
  * us as well. */
-static unsigned last_number(void)
+static unsigned filter_last_number(void)
 {
 	for (int n = NUMBER_MAX; n > 0; n--) {
 		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, n);
@@ -124,11 +125,11 @@ static unsigned last_number(void)
 
 /* Numbers between the last known and those of another calling convention (which libseccomp refuses)
  * get ENOSYS, so that a newer C library falls back to what it did before. */
-static void prologue(struct sock_filter *program)
+static void filter_prologue(struct sock_filter *program)
 {
 	const struct sock_filter head[PROLOGUE] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last_number(), 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter_last_number(), 0, 3),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
@@ -137,7 +138,8 @@ static void prologue(struct sock_filter *program)
 	memcpy(program, head, sizeof(head));
 }
 
-static int make(unsigned role, uint32_t otherwise, struct sock_filter *program, unsigned *length)
+static int filter_make(
+	unsigned role, uint32_t otherwise, struct sock_filter *program, unsigned *length)
 {
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	int error;
@@ -148,18 +150,18 @@ static int make(unsigned role, uint32_t otherwise, struct sock_filter *program, 
 	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!error)
-		error = add_rules(filter, role);
+		error = filter_add_rules(filter, role);
 	if (!error)
-		error = export(filter, program + PROLOGUE, length);
+		error = filter_export(filter, program + PROLOGUE, length);
 	seccomp_release(filter);
 	if (error)
 		return error;
-	prologue(program);
+	filter_prologue(program);
 	*length += PROLOGUE;
 	return 0;
 }
 
-static int put(struct sock_filter *program, unsigned length, unsigned flags)
+static int filter_put(struct sock_filter *program, unsigned length, unsigned flags)
 {
 	struct sock_fprog whole = {.len = (unsigned short)length, .filter = program};
 	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &whole);
@@ -171,10 +173,10 @@ int seccomp_close(enum peer_role role, enum carrier carrier, int *notifier)
 {
 	static struct sock_filter program[PROGRAM_MAX];
 	unsigned length = 0, roles = 1u << role | (carrier == CARRIER_ZEROMQ ? Z(1u << role) : 0);
-	int result = make(roles, SCMP_ACT_NOTIFY, program, &length);
+	int result = filter_make(roles, SCMP_ACT_NOTIFY, program, &length);
 
 	if (!result)
-		result = put(program, length,
+		result = filter_put(program, length,
 			SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 				SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	if (result >= 0) {
@@ -184,9 +186,9 @@ int seccomp_close(enum peer_role role, enum carrier carrier, int *notifier)
 	if (result != -EBUSY && result != -EINVAL)
 		return result;
 	log_debug("seccomp-notifier", "error=\"%s\"", error_text(result));
-	result = make(roles, SCMP_ACT_KILL_PROCESS, program, &length);
+	result = filter_make(roles, SCMP_ACT_KILL_PROCESS, program, &length);
 	if (!result)
-		result = put(program, length, SECCOMP_FILTER_FLAG_TSYNC);
+		result = filter_put(program, length, SECCOMP_FILTER_FLAG_TSYNC);
 	if (result > 0) /* a thread that could not be reached */
 		result = -ESRCH;
 	if (!result)
@@ -201,7 +203,7 @@ int seccomp_close_master(void)
 	/* TRACE without a tracer is ENOSYS, and of two filters' answers the kernel takes NOTIFY
 	 * before TRACE: an errno would come before both, and hide from the master what a worker
 	 * tried. */
-	int result = make(M, SCMP_ACT_TRACE(0), program, &length);
+	int result = filter_make(M, SCMP_ACT_TRACE(0), program, &length);
 
-	return result ? result : put(program, length, 0);
+	return result ? result : filter_put(program, length, 0);
 }

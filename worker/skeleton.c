@@ -40,7 +40,7 @@ struct worker_unsent {
 
 /* ---- up: packets to the master ---- */
 
-static void log_to_master(void *arg, enum log_level level, const char *line, size_t length)
+static void worker_log_to_master(void *arg, enum log_level level, const char *line, size_t length)
 {
 	struct worker *w = arg;
 	struct lifeline_log body = {.level = (uint8_t)level};
@@ -55,13 +55,13 @@ static void log_to_master(void *arg, enum log_level level, const char *line, siz
 		count(LOG_DROPPED);
 }
 
-static void watch_lifeline(struct worker *w)
+static void worker_watch_lifeline(struct worker *w)
 {
 	if (w->source)
 		loop_modify(w->loop, w->source, w->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void send_unsent(struct worker *w)
+static void worker_send_unsent(struct worker *w)
 {
 	while (w->unsent) {
 		struct worker_unsent *u = w->unsent;
@@ -75,7 +75,7 @@ static void send_unsent(struct worker *w)
 			w->unsent_end = &w->unsent;
 		free(u);
 	}
-	watch_lifeline(w);
+	worker_watch_lifeline(w);
 }
 
 int worker_send(struct worker *w, enum lifeline_type type, const void *body, size_t size,
@@ -109,11 +109,11 @@ int worker_send(struct worker *w, enum lifeline_type type, const void *body, siz
 	*w->unsent_end = u;
 	w->unsent_end = &u->next;
 	w->unsent_bytes += u->size;
-	watch_lifeline(w);
+	worker_watch_lifeline(w);
 	return 0;
 }
 
-static int tell_step(void *arg, enum jail_step step, int error)
+static int worker_tell_step(void *arg, enum jail_step step, int error)
 {
 	struct lifeline_step body = {.step = (uint16_t)step, .error = error};
 
@@ -123,7 +123,7 @@ static int tell_step(void *arg, enum jail_step step, int error)
 /* ---- down: packets from the master ---- */
 
 /* Closes what nobody took and forgets the body: it may have held a key or a token. */
-static void packet_done(struct lifeline_packet *p)
+static void worker_packet_done(struct lifeline_packet *p)
 {
 	for (unsigned i = 0; i < LIFELINE_FDS_MAX; i++)
 		if (p->fd[i] >= 0) {
@@ -143,12 +143,12 @@ static int worker_take_packet(struct worker *w)
 		return error;
 	log_error("packet-refused", "type=%s error=\"%s\"", lifeline_name(w->buffer->type),
 		error_text(-EPROTO));
-	packet_done(w->buffer);
+	worker_packet_done(w->buffer);
 	return -EPROTO;
 }
 
 /* Waits for one packet before the loop runs, sending meanwhile what is unsent. */
-static int receive_blocking(struct worker *w, int timeout_ms)
+static int worker_receive_blocking(struct worker *w, int timeout_ms)
 {
 	uint64_t end = clock_monotonic_ms() + (uint64_t)timeout_ms;
 
@@ -157,7 +157,7 @@ static int receive_blocking(struct worker *w, int timeout_ms)
 		uint64_t now = clock_monotonic_ms();
 		int error;
 
-		send_unsent(w);
+		worker_send_unsent(w);
 		if (w->unsent)
 			p.events |= POLLOUT;
 		error = worker_take_packet(w);
@@ -170,18 +170,18 @@ static int receive_blocking(struct worker *w, int timeout_ms)
 	}
 }
 
-static int hand_to_role(struct worker *w)
+static int worker_hand_to_role(struct worker *w)
 {
 	int error = w->packet ? w->packet(w->arg, w->buffer) : 0;
 
 	if (error)
 		log_error("packet-refused", "type=%s error=\"%s\"", lifeline_name(w->buffer->type),
 			error_text(error));
-	packet_done(w->buffer);
+	worker_packet_done(w->buffer);
 	return error;
 }
 
-static int map_page(struct worker *w, int fd)
+static int worker_map_page(struct worker *w, int fd)
 {
 	struct stat st;
 	void *page;
@@ -200,7 +200,7 @@ static int map_page(struct worker *w, int fd)
 	return 0;
 }
 
-static int set_signals(struct worker *w)
+static int worker_set_signals(struct worker *w)
 {
 	sigset_t term;
 
@@ -216,14 +216,14 @@ static int set_signals(struct worker *w)
 	return w->signals < 0 ? -errno : 0;
 }
 
-static int welcome(struct worker *w, enum peer_role role)
+static int worker_take_welcome(struct worker *w, enum peer_role role)
 {
-	int error = receive_blocking(w, WELCOME_MS);
+	int error = worker_receive_blocking(w, WELCOME_MS);
 
 	if (error)
 		return error;
 	if (w->buffer->type != LIFELINE_WELCOME) {
-		packet_done(w->buffer);
+		worker_packet_done(w->buffer);
 		return -EPROTO;
 	}
 	memcpy(&w->welcome, w->buffer->body, sizeof(w->welcome));
@@ -234,8 +234,8 @@ static int welcome(struct worker *w, enum peer_role role)
 	w->jail.uid = w->welcome.uid;
 	w->jail.gid = w->welcome.gid;
 	w->jail.fds_limit = w->welcome.fds_limit;
-	error = w->welcome.role == role ? map_page(w, w->buffer->fd[0]) : -EPROTO;
-	packet_done(w->buffer);
+	error = w->welcome.role == role ? worker_map_page(w, w->buffer->fd[0]) : -EPROTO;
+	worker_packet_done(w->buffer);
 	return error;
 }
 
@@ -253,7 +253,7 @@ int worker_begin(
 		.signals = -1,
 		.jail = {.role = role,
 			.lifeline = LIFELINE_FD,
-			.tell = tell_step,
+			.tell = worker_tell_step,
 			.arg = w,
 			.stores = -1,
 			.back = -1}};
@@ -268,9 +268,9 @@ int worker_begin(
 	else
 		error = jail_stray_fds(&w->jail);
 	if (!error)
-		error = set_signals(w);
+		error = worker_set_signals(w);
 	if (!error)
-		error = welcome(w, role);
+		error = worker_take_welcome(w, role);
 	if (!error)
 		error = loop_new(&w->loop);
 	if (error) {
@@ -280,7 +280,7 @@ int worker_begin(
 	snprintf(name, sizeof(name), "%s-%u", role_name(role), w->welcome.index);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	log_init(role_name(role), w->welcome.index, (enum log_level)w->welcome.log_level,
-		log_to_master, w);
+		worker_log_to_master, w);
 	loop_progress(w->loop, &w->page->progress);
 	return 0;
 }
@@ -288,16 +288,16 @@ int worker_begin(
 int worker_receive(struct worker *w)
 {
 	for (;;) {
-		int error = receive_blocking(w, CONFIGURE_MS);
+		int error = worker_receive_blocking(w, CONFIGURE_MS);
 
 		if (error) {
 			log_error("worker-configure-failed", "error=\"%s\"", error_text(error));
 			return error;
 		}
 		switch (w->buffer->type) {
-		case LIFELINE_GO: packet_done(w->buffer); return 0;
+		case LIFELINE_GO: worker_packet_done(w->buffer); return 0;
 		case LIFELINE_STOP:
-			packet_done(w->buffer);
+			worker_packet_done(w->buffer);
 			log_info("worker-stopped", "before=go");
 			return -ECANCELED;
 		case LIFELINE_PROBE:
@@ -305,17 +305,17 @@ int worker_receive(struct worker *w)
 				w->probe = calloc(1, sizeof(*w->probe));
 			if (w->probe)
 				memcpy(w->probe, w->buffer->body, sizeof(*w->probe));
-			packet_done(w->buffer);
+			worker_packet_done(w->buffer);
 			if (!w->probe)
 				return -ENOMEM;
 			w->probe->path[sizeof(w->probe->path) - 1] = 0;
 			continue;
 		case LIFELINE_WELCOME:
-			packet_done(w->buffer);
+			worker_packet_done(w->buffer);
 			log_error("worker-configure-failed", "error=\"%s\"", error_text(-EPROTO));
 			return -EPROTO;
 		}
-		error = hand_to_role(w);
+		error = worker_hand_to_role(w);
 		if (error)
 			return error;
 	}
@@ -329,7 +329,7 @@ void worker_leave(struct worker *w)
 	loop_stop(w->loop);
 }
 
-static void deadline_passed(struct timer *t, void *arg)
+static void worker_deadline_passed(struct timer *t, void *arg)
 {
 	(void)t;
 	log_warn("grace-passed", "%s", "");
@@ -337,7 +337,7 @@ static void deadline_passed(struct timer *t, void *arg)
 }
 
 /* Begins the end once; a second order may only shorten the time. */
-static void finish(struct worker *w, uint32_t grace_ms)
+static void worker_finish(struct worker *w, uint32_t grace_ms)
 {
 	if (w->leaving) {
 		if (timer_armed(&w->deadline) && loop_now(w->loop) + grace_ms < w->deadline.due)
@@ -352,25 +352,25 @@ static void finish(struct worker *w, uint32_t grace_ms)
 		worker_leave(w);
 }
 
-static void master_gone(struct worker *w)
+static void worker_master_gone(struct worker *w)
 {
 	loop_remove(w->loop, w->source);
 	w->source = NULL;
-	finish(w, ORPHAN_GRACE_MS);
+	worker_finish(w, ORPHAN_GRACE_MS);
 }
 
-static void fail(struct worker *w, int error)
+static void worker_fail(struct worker *w, int error)
 {
 	w->error = error;
 	worker_leave(w);
 }
 
-static void on_lifeline(void *arg, uint32_t events)
+static void worker_on_lifeline(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
 
 	if (events & EPOLLOUT)
-		send_unsent(w);
+		worker_send_unsent(w);
 	for (int i = 0; i < PACKETS_PER_TURN && w->source && !w->error; i++) {
 		struct lifeline_stop stop;
 		int error = worker_take_packet(w);
@@ -378,62 +378,62 @@ static void on_lifeline(void *arg, uint32_t events)
 		if (error == -EAGAIN)
 			return;
 		if (error == -EPIPE) {
-			master_gone(w);
+			worker_master_gone(w);
 			return;
 		}
 		if (error) {
 			log_error("lifeline-failed", "error=\"%s\"", error_text(error));
-			fail(w, error);
+			worker_fail(w, error);
 			return;
 		}
 		switch (w->buffer->type) {
 		case LIFELINE_STOP:
 			memcpy(&stop, w->buffer->body, sizeof(stop));
-			packet_done(w->buffer);
-			finish(w, stop.grace_ms);
+			worker_packet_done(w->buffer);
+			worker_finish(w, stop.grace_ms);
 			break;
 		case LIFELINE_PING: /* that it came is all: this turn has moved the progress mark */
-			packet_done(w->buffer);
+			worker_packet_done(w->buffer);
 			break;
 		case LIFELINE_WELCOME:
 		case LIFELINE_PROBE:
 		case LIFELINE_GO:
-			packet_done(w->buffer);
+			worker_packet_done(w->buffer);
 			log_error("lifeline-failed", "error=\"%s\"", error_text(-EPROTO));
-			fail(w, -EPROTO);
+			worker_fail(w, -EPROTO);
 			return;
 		default:
-			error = hand_to_role(w);
+			error = worker_hand_to_role(w);
 			if (error)
-				fail(w, error);
+				worker_fail(w, error);
 		}
 	}
 }
 
-static void on_signal(void *arg, uint32_t events)
+static void worker_on_signal(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
 	struct signalfd_siginfo info;
 
 	(void)events;
 	while (read(w->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		finish(w, ORPHAN_GRACE_MS);
+		worker_finish(w, ORPHAN_GRACE_MS);
 }
 
 /* The jail is closed: there is nothing else to do here than to try it. */
-static void run_probe(struct worker *w) __attribute__((noreturn));
-static void run_probe(struct worker *w)
+static void worker_run_probe(struct worker *w) __attribute__((noreturn));
+static void worker_run_probe(struct worker *w)
 {
 	struct lifeline_probe_result result = {.act = w->probe->act, .variant = w->probe->variant};
 
 	result.error = probe_try(w->probe);
 	worker_send(w, LIFELINE_PROBE_RESULT, &result, sizeof(result), NULL, 0);
 	while (w->unsent || w->probe->act == PROBE_HOLD) {
-		int error = receive_blocking(w, CONFIGURE_MS);
+		int error = worker_receive_blocking(w, CONFIGURE_MS);
 
 		if (error)
 			_exit(error == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE);
-		packet_done(w->buffer);
+		worker_packet_done(w->buffer);
 	}
 	_exit(EXIT_SUCCESS);
 }
@@ -443,11 +443,12 @@ int worker_run(struct worker *w)
 	int error;
 
 	if (w->probe)
-		run_probe(w);
-	timer_init(&w->deadline, deadline_passed, w);
-	error = loop_add(w->loop, w->lifeline, EPOLLIN, on_lifeline, w, &w->source);
+		worker_run_probe(w);
+	timer_init(&w->deadline, worker_deadline_passed, w);
+	error = loop_add(w->loop, w->lifeline, EPOLLIN, worker_on_lifeline, w, &w->source);
 	if (!error)
-		error = loop_add(w->loop, w->signals, EPOLLIN, on_signal, w, &w->signal_source);
+		error = loop_add(
+			w->loop, w->signals, EPOLLIN, worker_on_signal, w, &w->signal_source);
 	if (!error)
 		error = worker_send(w, LIFELINE_READY, NULL, 0, NULL, 0);
 	if (error == -EPIPE) { /* the master went while we started: nothing is open yet */
@@ -459,7 +460,7 @@ int worker_run(struct worker *w)
 		return error;
 	}
 	__atomic_store_n(&w->page->healthy, 1, __ATOMIC_RELAXED);
-	watch_lifeline(w);
+	worker_watch_lifeline(w);
 	error = loop_run(w->loop);
 	if (error)
 		log_error("worker-run-failed", "error=\"%s\"", error_text(error));

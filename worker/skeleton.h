@@ -2,14 +2,19 @@
  *
  * main.c reads the same in each role:
  *
- *     worker_begin      lifeline on fd 3, WELCOME with the shared page, log through the lifeline,
- * stray fds closed worker_receive    settings, keys, sockets, edges, slots ... until GO; each
- * packet is handed to the role's callback jail_confine      own namespaces and root, own uid and
- * gid with no way back, no capabilities, no new privileges, not dumpable (open stores)     the
- * role's own step, for roles that have any: with relative paths, see jail.h jail_limit rlimits (no
- * core; fds with reserve; file size), Landlock (start)           libraries and their threads: mesh,
- * TLS jail_seal         no further processes, seccomp with TSYNC, last worker_run        READY,
- * then the loop until STOP, or until the lifeline closes (the master is gone)
+ *     worker_begin     takes the lifeline on fd 3 and WELCOME with the shared page, sends the log
+ *                      through the lifeline and closes stray fds
+ *     worker_receive   takes settings, keys, sockets, edges, slots ... until GO, and hands each
+ *                      packet to the role's callback
+ *     jail_confine     gives the process its own namespaces and root, its own uid and gid with no
+ *                      way back, no capabilities, no new privileges, and makes it not dumpable
+ *     (open stores)    is the role's own step, for roles that have any: with relative paths, see
+ *                      jail.h
+ *     jail_limit       sets rlimits (no core; fds with reserve; file size) and Landlock
+ *     (start)          starts libraries and their threads: mesh, TLS
+ *     jail_seal        permits no further processes, and seccomp with TSYNC, last
+ *     worker_run       sends READY, then runs the loop until STOP, or until the lifeline closes
+ *                      (the master is gone)
  */
 #ifndef SIPWARD_WORKER_SKELETON_H
 #define SIPWARD_WORKER_SKELETON_H
