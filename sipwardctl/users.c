@@ -66,7 +66,7 @@ int users_add(const struct options *o, const char *address)
 	char user[USER_NAME_MAX + 1], realm[REALM_MAX + 1];
 	const char *at = strrchr(address, '@');
 	uint8_t algorithms = 0;
-	struct userfile_entry entry[2];
+	struct userfile_entry entry[2] = {0};
 
 	if (!at ||
 		str_copy((struct str){address, (size_t)(at - address)}, user, sizeof(user)) < 0) {
@@ -124,7 +124,7 @@ int users_file(const struct options *o, enum command command, const char *addres
 	const char *at = address ? strrchr(address, '@') : NULL, *realm = o->realm ? o->realm
 	                                                                  : at     ? at + 1
 	                                                                           : NULL;
-	struct userfile_entry entry[2];
+	struct userfile_entry entry[2] = {0};
 	size_t changed = 0;
 
 	if (command == COMMAND_user_list)
@@ -133,8 +133,9 @@ int users_file(const struct options *o, enum command command, const char *addres
 		fprintf(stderr, "sipwardctl: -f is for user add, user remove and user list\n");
 		return EXIT_USAGE;
 	}
-	if (!realm || str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)},
-			      user, sizeof(user)) < 0) {
+	if (!address || !realm ||
+		str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)}, user,
+			sizeof(user)) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN, or NAME and --realm REALM\n");
 		return EXIT_USAGE;
 	}

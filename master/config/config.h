@@ -129,7 +129,7 @@ struct config_trunk {
 
 static inline bool config_trunk_uses_tls(const struct config_trunk *t)
 {
-	for (size_t i = 0; i < t->target_count; i++)
+	for (size_t i = 0; t->targets && i < t->target_count; i++)
 		if (t->targets[i].transport == TRANSPORT_TLS)
 			return true;
 	return false;
