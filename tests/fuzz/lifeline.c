@@ -8,12 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Sets of roles, the master's number among them, as the table writes them. */
+enum {
+	M = 1 << PEER_NONE,
+#define ROLE(id, letter, ...) letter = 1 << PEER_##id,
+#include "ipc/roles.def"
+#undef ROLE
+	ALL = (1 << ROLE_COUNT) - 1 - M,
+};
+
 static const struct {
-	char sender;
+	unsigned senders, receivers;
 	size_t min, max;
 	unsigned fds;
 } table[LIFELINE_TYPE_COUNT] = {
-#define LIFELINE(id, sender, min, max, fds) [LIFELINE_##id] = {sender, min, max, fds},
+#define LIFELINE(id, senders, receivers, min, max, fds)                                            \
+	[LIFELINE_##id] = {senders, receivers, min, max, fds},
 #include "ipc/lifeline.def"
 #undef LIFELINE
 };
@@ -77,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(packet.size >= table[packet.type].min &&
 			packet.size <= table[packet.type].max);
 		assert(packet.fds == table[packet.type].fds &&
-			(table[packet.type].sender == 'M') == from_master);
+			(table[packet.type].senders == M) == from_master);
 		assert(memcmp(packet.body, data + 1 + sizeof(struct lifeline_header),
 			       packet.size) == 0);
 		for (unsigned i = 0; i < packet.fds; i++)
