@@ -48,7 +48,8 @@ OWN_LIBS_tls := -lcrypto
 OWN_LIBS_master := -lconfuse -ljansson
 OWN_LIBS_ctl := -ljansson -lcrypto
 
-# the arrows: a part uses what is below it, and a program never another program (tests/arrows)
+# the arrows: a part uses what is below it, and a program never another program
+# (tests/scenario/test_arrows.py)
 BELOW_common :=
 BELOW_ipc := common
 BELOW_mesh := ipc common

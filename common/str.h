@@ -79,7 +79,7 @@ static inline size_t str_find(struct str s, char c)
  * another byte than a digit or exceeds max. Never wraps. */
 int str_number(struct str s, uint64_t max, uint64_t *out);
 
-/* Copies s into room[size] with a NUL. 0, or -ENOBUFS where it does not fit (nothing is written
+/* Copies s into buffer[size] with a NUL. 0, or -ENOBUFS where it does not fit (nothing is written
  * then). */
 int str_copy(struct str s, char *buffer, size_t size);
 

@@ -4,8 +4,7 @@
  * One packet is struct lifeline_header and the body of its type, with at most LIFELINE_FDS_MAX fds.
  * The table in lifeline.def gives for each type who may send it to whom, the bounds of its size and
  * how many fds it carries; lifeline_receive refuses what does not fit, and lifeline_permits what is
- * from or for another role. What is larger than a packet
- * goes in a sealed memfd.
+ * from or for another role. What is larger than a packet goes in a sealed memfd.
  */
 #ifndef SIPWARD_IPC_LIFELINE_H
 #define SIPWARD_IPC_LIFELINE_H

@@ -3,9 +3,9 @@
  * mesh.c has peers, batches, reserve, back-pressure and counters, once for both. A carrier takes a
  * batch to the other worker whole (record.h), or says that there is no room:
  *
- *     zeromq   SIP workers listen, transport workers and other SIP workers connect. The master
- * makes the listening sockets and the tokens of the edges; libzmq has a thread of its own. pairs an
- * edge is a pair of sockets that the master makes for two living workers.
+ * - zeromq: SIP workers listen, transport workers and other SIP workers connect. The master makes
+ *   the listening sockets and the tokens of the edges; libzmq has threads of its own.
+ * - pairs: an edge is a pair of sockets that the master makes for two living workers.
  *
  * Over either a peer is who the master says, never who it says it is. What a worker that has died
  * left behind is still taken; what it had not taken is lost with it, and what waits here for a SIP

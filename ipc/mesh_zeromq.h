@@ -3,12 +3,13 @@
  *
  * All rely on libzmq 4.3's behaviour as measured:
  * - ZMQ_FD is edge-triggered, so whoever calls into a socket sets used, and ZMQ_EVENTS is read
- * before the loop sleeps, or what came meanwhile would raise no edge any more. Receiving until
- * EAGAIN is such a look, too.
+ *   before the loop sleeps, or what came meanwhile would raise no edge any more. Receiving until
+ *   EAGAIN is such a look, too.
  * - A DEALER that was refused tries no more, so it is made anew.
  * - A ROUTER with ZMQ_ROUTER_MANDATORY says EHOSTUNREACH and EAGAIN instead of dropping. With PAIR
- * or a fixed routing id the successor of a killed connecter was shut out silently and for good, and
- *   with ZMQ_ROUTER_HANDOVER whoever has a token could steal what is for another: neither is used.
+ *   or a fixed routing id the successor of a killed connecter was shut out silently and for good,
+ *   and with ZMQ_ROUTER_HANDOVER whoever has a token could steal what is for another: neither is
+ *   used.
  * - A message's data is freed in the I/O thread.
  */
 #ifndef SIPWARD_IPC_MESH_ZEROMQ_H

@@ -48,12 +48,14 @@ struct sign_reply {
 #define GENERATIONS_MAX 8
 
 /* What is permitted (anything else is -EACCES, counted and logged as an attack):
- *   TLS 1.3: CertificateVerify of a server or client (RFC 8446 section 4.4.3) over a SHA-256 or
- * SHA-384 transcript hash, with the scheme of the key; TLS 1.2: ServerKeyExchange (RFC 8422
- * section 5.4): both randoms, a named curve (secp256r1, secp384r1, secp521r1, x25519, x448) and its
- *     whole uncompressed point; ECDSA with SHA-256, SHA-384 or SHA-512 on either curve, RSA with
- * PSS or PKCS#1 v1.5, Ed25519. No DHE. A TLS 1.2 CertificateVerify signs the whole transcript,
- * whose shape cannot be bounded: as a client we authenticate over TLS 1.3 only. */
+ * - TLS 1.3: CertificateVerify of a server or client (RFC 8446 section 4.4.3) over a SHA-256 or
+ *   SHA-384 transcript hash, with the scheme of the key.
+ * - TLS 1.2: ServerKeyExchange (RFC 8422 section 5.4): both randoms, a named curve (secp256r1,
+ *   secp384r1, secp521r1, x25519, x448) and its whole uncompressed point; ECDSA with SHA-256,
+ *   SHA-384 or SHA-512 on either curve, RSA with PSS or PKCS#1 v1.5, Ed25519. No DHE.
+ *
+ * A TLS 1.2 CertificateVerify signs the whole transcript, whose shape cannot be bounded: as a
+ * client we authenticate over TLS 1.3 only. */
 
 /* Session ticket keys, TLS -> transport, unasked, at the start of an edge and at each change:
  * key[0] is the newest and encrypts, all decrypt until they expire. Each TLS worker has its own. */

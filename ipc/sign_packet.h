@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-/* Write one packet into room and return its size; 0 where the size of text or signature is out of
+/* Write one packet into buffer and return its size; 0 where the size of text or signature is out of
  * range. kind and size (and zero fields) are set here. */
 size_t sign_request_encode(const struct sign_request *request, const void *text, size_t size,
 	unsigned char buffer[SIGN_PACKET_MAX]);
@@ -36,9 +36,9 @@ int sign_tickets_decode(const void *packet, size_t size, struct sign_tickets *ou
 /* Sends one packet over the edge. Never blocks: -EAGAIN the peer does not read; -EPIPE it is gone;
  * another negative errno. */
 int sign_packet_send(int fd, const void *packet, size_t size);
-/* Receives one packet into room (bytes beyond are a packet too long to be one: -EBADMSG). Its size
- * (1 to SIGN_PACKET_MAX), or -EAGAIN nothing there, -EPIPE closed, another negative errno. Fds sent
- * along are refused by the kernel's having no room for them and closed. */
+/* Receives one packet into buffer (bytes beyond are a packet too long to be one: -EBADMSG). Its
+ * size (1 to SIGN_PACKET_MAX), or -EAGAIN nothing there, -EPIPE closed, another negative errno. Fds
+ * sent along are refused by the kernel's having no room for them and closed. */
 ssize_t sign_packet_receive(int fd, unsigned char buffer[SIGN_PACKET_MAX]);
 
 #endif

@@ -5,8 +5,8 @@
  *     PATH/control.sock       operators (made by control.c)
  *     PATH/root/              nothing: the root folder of every worker that connects to none
  *     PATH/mesh/sip-N.sock    over ZeroMQ: the SIP workers' endpoints, listened on by the master
- *     PATH/edge/ROLE-N/       over ZeroMQ: hard links to the endpoints that worker ROLE N may
- * reach, and nothing else: its root folder
+ *     PATH/edge/ROLE-N/       over ZeroMQ: the root folder of worker ROLE N, with hard links to
+ *                             the endpoints that it may reach and nothing else
  */
 #ifndef SIPWARD_MASTER_RUNTIME_H
 #define SIPWARD_MASTER_RUNTIME_H

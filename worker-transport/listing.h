@@ -1,4 +1,4 @@
-/* listing.h - the streams as JSON objects, one in each line, for `sipwardctl flows`. */
+/* listing.h - the streams as JSON objects, one in each line: the answer to a QUERY_FLOWS. */
 #ifndef SIPWARD_TRANSPORT_LISTING_H
 #define SIPWARD_TRANSPORT_LISTING_H
 

@@ -1,5 +1,5 @@
 /* syntax.c - fuzz target of the grammar of header values: each function of ipc/syntax.h over the
- * same bytes, in a room of exactly their size. The elements that a list function gives lie inside
+ * same bytes, in a buffer of exactly their size. The elements that a list function gives lie inside
  * the list, in order. */
 #include "ipc/message.h"
 #include "ipc/syntax.h"

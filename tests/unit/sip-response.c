@@ -11,7 +11,7 @@ TestSuite(response, .init = set_up, .fini = tear_down);
 	"c1\r\nCSeq: 3 OPTIONS\r\nTimestamp: 54 \r\nMax-Forwards: 70\r\n"
 #define START "OPTIONS sip:b@example.net SIP/2.0\r\n"
 
-/* The head of a response to text from flow, in a room that the next call overwrites. */
+/* The head of a response to text from flow, in a buffer that the next call overwrites. */
 static const char *head_of(
 	const char *text, const struct flow *flow, unsigned status, const char *tag)
 {

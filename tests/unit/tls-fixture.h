@@ -111,7 +111,7 @@ static inline void fixture_end(void)
 	made_count = 0;
 }
 
-/* The body of a CERTIFICATE packet in room. */
+/* The body of a CERTIFICATE packet in buffer. */
 static inline size_t packet_of(void *buffer, uint32_t generation, unsigned index, const char *name,
 	const char *names, const char *chain, const char *key)
 {

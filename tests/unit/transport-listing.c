@@ -4,7 +4,7 @@
 
 struct reader {
 	char text[200000];
-	size_t size, buffer; /* room: bytes taken before it says -EAGAIN, once */
+	size_t size, buffer; /* buffer: bytes taken before it says -EAGAIN, once */
 	unsigned pieces, lasts;
 	bool gone;
 };

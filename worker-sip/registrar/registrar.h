@@ -3,19 +3,19 @@
  *
  * Decided here, where the RFCs leave it open or our place at the edge changes it:
  * - Path is stored (and needs `Supported: path`, else 421) only from a trusted zone: a phone is
- * reached by its flow alone, and a Path of its own would name a hop of its choice; from there it is
- * ignored, and counted.
- * - More bindings than the domain allows: 403, since trying again does not help. A store that takes
- * no more: 503 with Retry-After.
+ *   reached by its flow alone, and a Path of its own would name a hop of its choice; from there it
+ *   is ignored, and counted.
+ * - More bindings than the domain allows: 403, since trying again does not help. A store that
+ *   takes no more: 503 with Retry-After.
  * - A Contact that is neither sip: nor sips: is refused (400): nothing could be sent there. What
- * follows '?' in a Contact is not stored.
+ *   follows '?' in a Contact is not stored.
  * - A request of the same Call-ID and CSeq whose every change is in the store already is answered
- * 200 and changes nothing: it is the repetition of one that a worker took before it died. Any other
- * CSeq that is not newer: 500.
- * - The expiry that a zone allows may be shorter than the domain's least one; the least is then the
- * zone's. Malformed expiries count as absent, q that is not 0 to 1 is 400.
+ *   200 and changes nothing: it is the repetition of one that a worker took before it died. Any
+ *   other CSeq that is not newer: 500.
+ * - The expiry that a zone allows may be shorter than the domain's least one; the least is then
+ *   the zone's. Malformed expiries count as absent, q that is not 0 to 1 is 400.
  * - +sip.instance with reg-id name a binding whatever its URI (RFC 5626 section 6); `outbound`
- * itself is not promised: no Require: outbound in answers.
+ *   itself is not promised: no Require: outbound in answers.
  */
 #ifndef SIPWARD_SIP_REGISTRAR_REGISTRAR_H
 #define SIPWARD_SIP_REGISTRAR_REGISTRAR_H
