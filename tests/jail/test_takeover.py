@@ -879,9 +879,9 @@ def packet(kind, body=b"", size=None, zero=0):
 class WorkerToMaster(Takeover):
     TYPES = {
         name: number
-        for number, (name, _) in enumerate(
+        for number, name in enumerate(
             re.findall(
-                r"^LIFELINE\((\w+), '(\w)'",
+                r"^LIFELINE\((\w+),",
                 (pathlib.Path(__file__).resolve().parents[2] / "ipc/lifeline.def").read_text(),
                 re.M,
             ),
@@ -938,6 +938,7 @@ class WorkerToMaster(Takeover):
             packet(t["PING"]),
             packet(t["READY"]),
             packet(t["PROBE_RESULT"], bytes(8)),
+            packet(t["ACK"], bytes(8)),
             packet(t["NOTIFIER"]),
             packet(t["STEP"], bytes(8)),
             packet(t["STEP"], struct.pack("<HHi", 99, 0, 0)),
