@@ -1,6 +1,5 @@
 /* certificate.c - reads a certificate chain. Relies on libcrypto; opens no file. */
 #include "certificate.h"
-#include "keystore.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <time.h>
 
-_Static_assert(CERTIFICATE_TEXT_MAX == KEYSTORE_TEXT_MAX, "one is said through the other");
 #define NAME_BYTES_MAX 256
 
 const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE])

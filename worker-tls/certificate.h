@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 #include <stdint.h>
 
+/* Certificates of one chain, at most. */
+#define CHAIN_DEPTH_MAX 16
 /* Bytes of what is wrong with a chain, with the NUL. */
 #define CERTIFICATE_TEXT_MAX 512
 #define CERTIFICATE_DATE_SIZE 32

@@ -25,6 +25,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+_Static_assert(CERTIFICATE_TEXT_MAX == KEYSTORE_TEXT_MAX, "one is said through the other");
+
 struct key {
 	struct signer *signer;
 	EVP_PKEY *public; /* the certificate's, which the private key matches */

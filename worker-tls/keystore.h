@@ -12,8 +12,6 @@
 #include "ipc/sign.h"
 #include "sign_policy.h"
 
-/* Certificates of one chain, at most. */
-#define CHAIN_DEPTH_MAX 16
 /* Bytes of what keystore_check says is wrong, with the NUL. */
 #define KEYSTORE_TEXT_MAX 512
 

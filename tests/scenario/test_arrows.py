@@ -11,9 +11,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ("master", "sipwardctl", "worker-transport", "worker-sip", "worker-tls")
 LAYERS = ("common", "ipc", "worker")  # each may use those before it, and every program all of them
 # Folders without a circle of nouns.
-NOUNS = ("common", "ipc", "worker", "master", "sipwardctl")
+NOUNS = ("common", "ipc", "worker", "worker-sip", "worker-tls", "master", "sipwardctl")
 # What the parts of one noun share belongs to it.
-PARTS = {"ipc/mesh_carrier": "ipc/mesh"}
+PARTS = {
+    "ipc/mesh_carrier": "ipc/mesh",
+    "worker-sip/transaction/machine": "worker-sip/transaction/transaction",
+    "worker-sip/transaction/osip": "worker-sip/transaction/transaction",
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 

@@ -1,6 +1,7 @@
 /* sip-location.c - the store: what is put is found, by this process at once, by others at the end
  * of the turn; what is damaged is refused; what is full says so. */
 #include "sip-location.h"
+#include "worker-sip/registrar/pending_put.h"
 
 TestSuite(location, .init = set_up, .fini = tear_down);
 

@@ -2,6 +2,7 @@
 #include "binding.h"
 
 #include "common/hash.h"
+#include "worker-sip/message/writer.h"
 
 #include <errno.h>
 

@@ -13,7 +13,28 @@
 #ifndef SIPWARD_SIP_REGISTRAR_BINDING_H
 #define SIPWARD_SIP_REGISTRAR_BINDING_H
 
-#include "location.h"
+#include "ipc/flow.h"
+
+#define BINDINGS_MAX 32 /* of one address of record, whatever the config says */
+#define BINDING_CONTACT_MAX 512
+#define BINDING_PATH_MAX 1024
+#define BINDING_CALL_ID_MAX 256
+#define BINDING_INSTANCE_MAX 255
+#define BINDING_USER_AGENT_MAX 64
+
+/* One binding. The strings belong to the store's read transaction or to the caller. */
+struct binding {
+	struct flow flow;    /* that it registered from: the only way to reach it */
+	uint64_t expires_at; /* milliseconds of CLOCK_REALTIME */
+	uint32_t cseq;
+	uint32_t reg_id;    /* 0: none (RFC 5626) */
+	uint16_t q;         /* 0 to 1000 */
+	struct str contact; /* URI */
+	struct str call_id;
+	struct str path;     /* value of the Path headers, comma list; may be empty */
+	struct str instance; /* +sip.instance; may be empty */
+	struct str user_agent;
+};
 
 #define BINDINGS_VERSION 2
 #define BINDINGS_VERSION_UNCHECKED 1

@@ -5,7 +5,6 @@
 
 #include "common/hash.h"
 #include "common/table.h"
-#include "registrar.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,6 +7,9 @@
 
 #include "location.h"
 
+/* Stream bindings of one worker whose flow's end is watched; further ones end by their expiry. */
+#define FLOW_INDEX_MAX (1u << 20)
+
 struct flow_bindings;
 
 int flow_bindings_new(struct flow_bindings **out, struct sip *sip);

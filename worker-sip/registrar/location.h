@@ -4,35 +4,12 @@
 #define SIPWARD_SIP_REGISTRAR_LOCATION_H
 
 #include "worker-sip/sip.h"
+#include "binding.h"
 #include "store.h"
 
-#define BINDINGS_MAX 32 /* of one address of record, whatever the config says */
-#define BINDING_CONTACT_MAX 512
-#define BINDING_PATH_MAX 1024
-#define BINDING_CALL_ID_MAX 256
-#define BINDING_INSTANCE_MAX 255
-#define BINDING_USER_AGENT_MAX 64
 /* The bound of the store, bytes: some two million bindings of phones. The file takes what it
  * needs. */
 #define LOCATION_MAP_SIZE ((size_t)1 << 30)
-/* Addresses of record that may be written in one turn of the loop; further ones are refused with
- * -EAGAIN. */
-#define LOCATION_PENDING_MAX 4096
-
-/* One binding. The strings belong to the store's read transaction or to the caller. */
-struct binding {
-	struct flow flow;    /* that it registered from: the only way to reach it */
-	uint64_t expires_at; /* milliseconds of CLOCK_REALTIME */
-	uint32_t cseq;
-	uint32_t reg_id;    /* 0: none (RFC 5626) */
-	uint16_t q;         /* 0 to 1000 */
-	struct str contact; /* URI */
-	struct str call_id;
-	struct str path;     /* value of the Path headers, comma list; may be empty */
-	struct str instance; /* +sip.instance; may be empty */
-	struct str user_agent;
-};
-
 struct location;
 
 /* Opens (creates) the store in directory, before the jail closes. A store of another boot that does

@@ -5,7 +5,11 @@
 
 #include "common/hash.h"
 #include "common/table.h"
-#include "location.h"
+#include "worker-sip/sip.h"
+
+/* Addresses of record that may be written in one turn of the loop; further ones are refused with
+ * -EAGAIN. */
+#define LOCATION_PENDING_MAX 4096
 
 struct pending_put_waiter;
 

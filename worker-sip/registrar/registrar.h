@@ -23,9 +23,6 @@
 #include "location.h"
 #include "worker-sip/incoming.h"
 
-/* Stream bindings of one worker whose flow's end is watched; further ones end by their expiry. */
-#define FLOW_INDEX_MAX (1u << 20)
-
 int registrar_new(struct registrar **out, struct sip *sip);
 void registrar_free(struct registrar *r);
 
