@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "ipc/batch.h"
 #include "ipc/mesh.h"
+#include "mesh-fixture.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -16,11 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
 #define TRANSPORT PEER(PEER_TRANSPORT, 1)
 #define SIP PEER(PEER_SIP, 0)
 
-static struct loop *loop;
 static unsigned logged;
 
 static void note(void *arg, enum log_level level, const char *line, size_t length)
@@ -41,54 +40,6 @@ static void teardown(void)
 }
 
 TestSuite(mesh_pairs, .init = setup, .fini = teardown, .timeout = 60);
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-#define RUN_UNTIL(condition)                                                                       \
-	do {                                                                                       \
-		uint64_t end_ = now_ms() + PATIENCE_MS;                                            \
-		while (!(condition)) {                                                             \
-			cr_assert_lt(now_ms(), end_, "waited in vain for " #condition);            \
-			loop_once(loop, 20);                                                       \
-		}                                                                                  \
-	} while (0)
-
-static uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
-/* One end: what came in. Each record carries a running number. */
-struct end {
-	struct mesh *mesh;
-	uint64_t records, last, disorder;
-	uint16_t peer;
-	bool echo;
-};
-
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
-{
-	struct end *e = arg;
-	const struct record_watch *w = data;
-	void *buffer;
-
-	e->peer = peer;
-	cr_assert_eq((uintptr_t)data % 8, 0);
-	if (type != RECORD_WATCH)
-		return;
-	if (e->records && w->flow != e->last + 1)
-		e->disorder++;
-	e->last = w->flow;
-	e->records++;
-	if (e->echo && mesh_record(e->mesh, peer, type, size, true, &buffer) == 0)
-		memcpy(buffer, data, size);
-}
 
 static void open_end(struct end *e)
 {

@@ -4,6 +4,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/mesh.h"
+#include "mesh-fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -20,13 +21,11 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define PATIENCE_MS 10000
 #define CALLER PEER(PEER_TRANSPORT, 1)
 #define LISTENER PEER(PEER_SIP, 0)
 
 static char dir[32], path[64];
 static int listening;
-static struct loop *loop;
 static uint8_t token_a[MESH_TOKEN_SIZE], token_b[MESH_TOKEN_SIZE];
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
@@ -65,54 +64,6 @@ static void teardown(void)
 }
 
 TestSuite(mesh_zeromq, .init = setup, .fini = teardown, .timeout = 60);
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-#define RUN_UNTIL(condition)                                                                       \
-	do {                                                                                       \
-		uint64_t end_ = now_ms() + PATIENCE_MS;                                            \
-		while (!(condition)) {                                                             \
-			cr_assert_lt(now_ms(), end_, "waited in vain for " #condition);            \
-			loop_once(loop, 20);                                                       \
-		}                                                                                  \
-	} while (0)
-
-static uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
-/* One end: what came in. Each record carries a running number. */
-struct end {
-	struct mesh *mesh;
-	uint64_t records, last, disorder;
-	uint16_t peer;
-	bool echo;
-};
-
-static void on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
-{
-	struct end *e = arg;
-	const struct record_watch *w = data;
-	void *buffer;
-
-	e->peer = peer;
-	cr_assert_eq((uintptr_t)data % 8, 0);
-	if (type != RECORD_WATCH)
-		return;
-	if (e->records && w->flow != e->last + 1)
-		e->disorder++;
-	e->last = w->flow;
-	e->records++;
-	if (e->echo && mesh_record(e->mesh, peer, type, size, true, &buffer) == 0)
-		memcpy(buffer, data, size);
-}
 
 static void open_end(struct end *e, uint16_t self)
 {
