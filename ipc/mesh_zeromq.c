@@ -227,7 +227,6 @@ static int zmesh_start(struct mesh *m)
 	if (zmq_ctx_set(z->context, ZMQ_IO_THREADS, 1) < 0 ||
 		zmq_ctx_set(z->context, ZMQ_BLOCKY, 0) < 0)
 		return -errno;
-	accept_limit(z->listen_fd);
 	error = start_threads(z->context);
 	if (!error)
 		error = zlisten_open(z);

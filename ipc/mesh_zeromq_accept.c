@@ -56,13 +56,20 @@ static bool is_too_many(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == limit.uid;
 }
 
+/* EMFILE should not come to pass below the limit; libzmq must not see it where it does. */
+static bool is_crowded(long accepted)
+{
+	return accepted < 0 ? errno == EMFILE : is_too_many((int)accepted);
+}
+
 int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
 	long accepted = syscall(SYS_accept4, fd, address, size, flags);
 
-	if (accepted < 0 || fd != limit.listening || !is_too_many((int)accepted))
+	if (fd != limit.listening || !is_crowded(accepted))
 		return (int)accepted;
-	close((int)accepted);
+	if (accepted >= 0)
+		close((int)accepted);
 	count(MESH_CROWDED); /* libzmq's I/O thread alone does */
 	errno = ECONNABORTED;
 	return -1;

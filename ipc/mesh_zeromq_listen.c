@@ -189,6 +189,7 @@ int zlisten_open(struct zmesh *z)
 
 	if (z->listen_fd < 0)
 		return 0;
+	accept_limit(z->listen_fd); /* of the one listener that a process has */
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", z->listen_path);
 	/* ZAP first: without its handler a connecter would be refused for good. */
 	if ((error = zsocket_open(z, &z->zap, NULL, ZMQ_REP, take_zap)))
