@@ -2,6 +2,7 @@
  * messages of RFC 4475 and RFC 5118, and the inputs that hurt the code behind it. */
 #include "ipc/syntax.h"
 #include "worker-transport/parse/parse.h"
+#include "worker-transport/parse/parse_value.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

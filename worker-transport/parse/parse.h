@@ -8,28 +8,8 @@
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_H
 
-#include "common/counters.h"
 #include "ipc/message.h"
-
-/* The most elements of all comma lists of one message. A proxy chain may not be longer than
- * Max-Forwards' 70; lists are walked by code further in whose cost grows with the square of their
- * length (32,000 elements cost it 1.9 s, 512 half a millisecond). */
-#define PARSE_ITEMS_MAX 512
-/* The most auth-params of one set of credentials, for the same reason. Addresses, via-parms and
- * media types have PARAMS_MAX parameters at most (ipc/uri.h). */
-#define PARSE_PARAMS_MAX 64
-/* The most Via values: the 70 hops that Max-Forwards starts from (RFC 3261 section 8.1.1.6), and
- * room for a client that starts higher. */
-#define PARSE_VIAS_MAX 128
-
-struct parse_error {
-	uint16_t status; /* of the answer: 400, 505, ...; 0: drop silently (a response, an ACK, no
-	                    SIP at all) */
-	bool answerable; /* the block holds what a stateless answer copies (RFC 3261
-	                    section 8.2.6.2); false: drop, whatever status says */
-	enum counter counter; /* the caller counts it: counter_add(error.counter, 1) */
-	const char *reason;   /* static phrase that says what is wrong, e.g. "Missing Call-ID" */
-};
+#include "parse_error.h"
 
 /* Parses one message: a datagram, a framed part of a stream, or a WebSocket message. CRLFs before
  * the start line are skipped; bytes past Content-Length are cut off (RFC 3261 section 18.3; a

@@ -1,7 +1,7 @@
 /* parse_value.c - the values of known header fields (parse_value.h). Relies on ipc/syntax.h.
  *
  * Values that the gateway reads later, and values that servers behind it are known to stumble over,
- * are checked here. Other headers pass as the octets they are, within the limits of parse.h.
+ * are checked here. Other headers pass as the octets they are, within the limits of parse_value.h.
  */
 #include "parse_value.h"
 #include "ipc/octet.h"
@@ -148,7 +148,7 @@ static void value_party(
 	struct parser *p, uint8_t id, struct str value, struct uri *uri, struct span *tag_out)
 {
 	struct address a;
-	struct str name, tag, found = {NULL, 0};
+	struct str name, tag, found = STR_NONE;
 	int error = address_next(&value, &a);
 
 	if (error || value.n) {
