@@ -1,21 +1,16 @@
-/* flow.c - flow ids, connection reuse, watches, and the orders of SIP workers.
+/* flow.c - flow ids, connection reuse, watches, and who sends to a flow.
  *
  * An id is worker, incarnation and a number that counts up; it is never given twice in a life, so
  * an old id finds nothing rather than a stranger. Reports that a full queue refuses wait in a ring
- * of fixed size. Relies on: udp_send, stream_send, tcp_connect, admit.
+ * of fixed size. Relies on: the SIP workers' seam in transport_worker.h; the senders that streams
+ * and sockets name.
  */
 #include "flow.h"
 
 #include "common/counters.h"
 #include "ipc/mesh.h"
-#include "admit.h"
-#include "stream.h"
-#include "streams.h"
-#include "tcp.h"
-#include "transport.h"
-#include "udp.h"
+#include "transport_worker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -28,8 +23,15 @@ struct flow_report {
 	};
 };
 
+/* Who sends to peers that no flow leads to. */
+struct flow_way {
+	flow_sender *send; /* NULL: nobody does */
+	void *arg;
+};
+
 struct flows {
 	struct transport_worker *t;
+	struct flow_way way[TRANSPORT_COUNT];
 	struct hash_key key;
 	struct table by_id, by_peer;
 	uint32_t number;            /* of the stream opened last */
@@ -47,6 +49,7 @@ static void flows_on_retry(struct timer *timer, void *arg)
 int flows_new(struct flows **out, struct transport_worker *t)
 {
 	struct flows *f = calloc(1, sizeof(*f));
+	int error;
 
 	if (!f)
 		return -ENOMEM;
@@ -54,18 +57,15 @@ int flows_new(struct flows **out, struct transport_worker *t)
 	hash_key_random(&f->key);
 	timer_init(&f->retry, flows_on_retry, f);
 	f->report = calloc(FLOW_REPORTS_MAX, sizeof(*f->report));
-	if (!f->report || table_init(&f->by_id, 256))
-		goto fail;
-	if (table_init(&f->by_peer, 256)) {
-		table_free(&f->by_id);
-		goto fail;
+	error = f->report ? table_init(&f->by_id, 256) : -ENOMEM;
+	if (!error)
+		error = table_init(&f->by_peer, 256);
+	if (error) {
+		flows_free(f);
+		return error;
 	}
 	*out = f;
 	return 0;
-fail:
-	free(f->report);
-	free(f);
-	return -ENOMEM;
 }
 
 void flows_free(struct flows *f)
@@ -234,114 +234,46 @@ void flow_close(struct flows *f, struct flow_node *n)
 			flow_report_closed(f, n->flow.id, (uint8_t)slot);
 }
 
-/* ---- orders ---- */
-
-static bool flow_is_endpoint(const struct endpoint *e)
+void flow_watch(struct flows *f, uint64_t id, uint8_t slot)
 {
-	return (e->family == 4 || e->family == 6) && e->port != 0;
+	struct flow_node *n = flow_find(f, id);
+
+	if (n)
+		n->watch[slot / 8] |= (uint8_t)(1u << slot % 8);
+	else
+		flow_report_closed(f, id, slot);
+}
+
+/* ---- sending ---- */
+
+void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void *arg)
+{
+	f->way[transport] = (struct flow_way){.send = send, .arg = arg};
 }
 
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
 {
+	const struct flow_way *way;
 	struct flow_node *n;
-	struct stream *s;
-	bool permitted;
+	bool permitted, trust;
 	unsigned zone;
-	int error;
 
 	if (to->id) {
 		n = flow_find(t->flows, to->id);
-		return n ? stream_send(container_of(n, struct stream, node), out) : -ENOTCONN;
+		return n ? n->send(n, out) : -ENOTCONN;
 	}
 	zone = settings_zone_of(t->settings, to->listener, &to->peer, &permitted);
 	/* a trusted zone's listener reaches the sources of that zone and nobody else */
-	if (settings_zone(t->settings, zone)->trust && !permitted)
+	trust = settings_zone(t->settings, zone)->trust;
+	if (trust && !permitted)
 		return -EACCES;
-	if (to->transport == TRANSPORT_UDP)
-		return udp_send(t->udp, to, out);
-	if (!settings_zone(t->settings, zone)->trust)
-		return -EACCES;
-	n = flow_to_peer(t->flows, to);
-	if (n)
-		return stream_send(container_of(n, struct stream, node), out);
-	error = tcp_connect(t->tcp, to, &s);
-	return error ? error : stream_send(s, out);
-}
-
-/* Whether a record of size bytes is a sound order to send: a message of permitted size that follows
- * it to its exact end, on a listener of that transport, to a flow or an address. */
-static bool flow_send_is_sound(
-	const struct settings *settings, const struct record_send *r, size_t size)
-{
-	if (size < sizeof(*r) || r->size == 0 || r->size > MESSAGE_RAW_MAX)
-		return false;
-	if (size != sizeof(*r) + r->size || r->flow.listener >= settings->listeners.count)
-		return false;
-	if (r->flow.transport != settings_listener(settings, r->flow.listener)->transport)
-		return false;
-	return r->flow.id || flow_is_endpoint(&r->flow.peer);
-}
-
-static bool flow_send_record(
-	struct transport_worker *t, uint16_t peer, const struct record_send *r, size_t size)
-{
-	int error;
-
-	if (!flow_send_is_sound(t->settings, r, size))
-		return false;
-	error = flow_send(t, &r->flow,
-		&(struct outgoing){.bytes = r + 1,
-			.size = r->size,
-			.cookie = r->cookie,
-			.peer = peer,
-			.close = r->close,
-			.reserve = r->reserve});
-	if (error)
-		flow_report_failed(t, peer, r->cookie, error);
-	return true;
-}
-
-static void flow_watch_record(struct transport_worker *t, const struct record_watch *r)
-{
-	struct flow_node *n = flow_find(t->flows, r->flow);
-
-	if (n)
-		n->watch[r->slot / 8] |= (uint8_t)(1u << r->slot % 8);
-	else
-		flow_report_closed(t->flows, r->flow, r->slot);
-}
-
-static bool flow_penalty_record(struct transport_worker *t, const struct record_penalty *r)
-{
-	if (r->listener >= t->settings->listeners.count)
-		return false;
-	if (r->source.family != 4 && r->source.family != 6)
-		return false;
-	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
-		streams_close_source(t->streams, r->listener, &r->source);
-	return true;
-}
-
-static bool flow_take_record(
-	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
-{
-	if (type == RECORD_SEND)
-		return flow_send_record(t, peer, data, size);
-	if (type == RECORD_WATCH && size == sizeof(struct record_watch)) {
-		flow_watch_record(t, data);
-		return true;
+	if (to->transport != TRANSPORT_UDP) {
+		if (!trust)
+			return -EACCES;
+		n = flow_to_peer(t->flows, to);
+		if (n)
+			return n->send(n, out);
 	}
-	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
-		return flow_penalty_record(t, data);
-	return false;
-}
-
-bool flow_record(
-	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
-{
-	if (record_permits(type, PEER_ROLE(peer), PEER_TRANSPORT) &&
-		flow_take_record(t, peer, type, data, size))
-		return true;
-	count(BAD_RECORDS);
-	return false;
+	way = &t->flows->way[to->transport];
+	return way->send ? way->send(way->arg, to, out) : -EPROTONOSUPPORT;
 }

@@ -1,5 +1,5 @@
 /* flow.h - flows: which id names which stream, which stream serves a peer (RFC 3261 section 18, RFC
- * 5626 section 3), and who is told of its end; and the orders that SIP workers give by flow. */
+ * 5626 section 3), who sends to it, and who is told of its end. */
 #ifndef SIPWARD_TRANSPORT_FLOW_H
 #define SIPWARD_TRANSPORT_FLOW_H
 
@@ -15,9 +15,14 @@ struct flows;
 #define FLOW_REPORTS_MAX 16384
 #define FLOW_REPORT_RETRY_MS 5
 
+struct flow_node;
+struct outgoing;
+
 /* Embedded in a stream. */
 struct flow_node {
 	struct table_node by_id, by_peer;
+	/* sends to the flow, with flow_send's results; the stream sets it */
+	int (*send)(struct flow_node *n, const struct outgoing *out);
 	struct flow flow;              /* as the messages that come by it carry it */
 	uint8_t watch[SLOT_COUNT / 8]; /* slots that want to be told of its end, a bit each */
 	bool listed;                   /* in by_peer: new requests to its peer may use it */
@@ -33,43 +38,51 @@ struct outgoing {
 	bool reserve;    /* may use the reserve of a full queue */
 };
 
-int flows_new(struct flows **out, struct transport_worker *t); /* -ENOMEM */
+/* Makes an empty set of flows for t, which outlives it. 0; -ENOMEM. */
+int flows_new(struct flows **out, struct transport_worker *t);
+/* To be called after all flows have ended. NULL is a no-op. */
 void flows_free(struct flows *f);
 
-/* Gives the node, whose flow is set but for its id, an id of this incarnation and lists it. */
+/* Gives the node, whose send is set and whose flow is set but for its id, an id of this incarnation
+ * and lists it. */
 void flow_open(struct flows *f, struct flow_node *n);
 /* No new request takes that flow from now on; its id still holds. */
 void flow_unlist(struct flows *f, struct flow_node *n);
 /* The flow has ended: its id names nothing any more, and its watchers are told. */
 void flow_close(struct flows *f, struct flow_node *n);
+/* The worker that owns slot is told of the end of the flow with that id; at once, where it has
+ * ended. */
+void flow_watch(struct flows *f, uint64_t id, uint8_t slot);
 
 /* The flow with that id, or NULL. */
 struct flow_node *flow_find(const struct flows *f, uint64_t id);
 /* The flow that new requests to to->peer take, of the same listener, transport and profile, or
  * NULL. */
 struct flow_node *flow_to_peer(const struct flows *f, const struct flow *to);
+/* The number of flows that are open. */
 size_t flow_count(const struct flows *f);
 /* Calls visit for each flow, until it returns true. */
 void flow_each(struct flows *f, bool (*visit)(struct flow_node *n, void *arg), void *arg);
 
+/* Sends out to to->peer, to which no flow leads yet, as flow_send does. */
+typedef int flow_sender(void *arg, const struct flow *to, const struct outgoing *out);
+/* Names the sender for a transport, which is called with arg and stays as long as f is used. A
+ * transport that has none can only be sent to by its open flows. */
+void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void *arg);
+
 /* Sends to a flow; ipc/flow.h describes destinations. 0: the bytes are taken, and a later failure
  * is reported by cookie. A negative errno, as in record_send_failed.error: nothing was taken,
  * nothing is reported. -EACCES: a trusted zone's listener reaches that zone's sources alone, and we
- * connect to no others. */
+ * connect to no others. -EPROTONOSUPPORT: nobody sends by that transport where there is no flow. */
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out);
 
 /* Reports to the SIP worker peer that its send failed with error (negative errno). Counts it;
  * without cookie that is all. */
 void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cookie, int error);
 
-/* Takes a record of size bytes from the SIP worker peer. False where it is out of range: it is
- * counted and dropped. */
-bool flow_record(
-	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size);
-
 /* Tries again to deliver reports that found no room. To be called at the end of each turn. */
 void flow_reports_flush(struct flows *f);
-/* How many reports wait for room. */
+/* The number of reports that wait for room. */
 size_t flow_reports(const struct flows *f);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef SIPWARD_TRANSPORT_LISTING_H
 #define SIPWARD_TRANSPORT_LISTING_H
 
-#include "transport.h"
+#include "transport_worker.h"
 
 /* Listings that may run at once. */
 #define LISTINGS_MAX 4

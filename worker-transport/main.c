@@ -7,7 +7,7 @@
 #include "worker/skeleton.h"
 #include "ipc/mesh.h"
 #include "worker-transport/tls/certificates.h"
-#include "flow.h"
+#include "from_sip.h"
 #include "worker-transport/tls/sign_client.h"
 #include "listing.h"
 #include "worker-transport/tls/tls.h"
@@ -266,7 +266,7 @@ static void transport_on_record(
 {
 	struct context *c = arg;
 
-	if (!flow_record(&c->transport, peer, type, data, size))
+	if (!from_sip_record(&c->transport, peer, type, data, size))
 		mesh_refused(c->mesh, peer, type, size);
 }
 

@@ -9,8 +9,7 @@
 #include "common/counters.h"
 #include "common/list.h"
 #include "admit.h"
-#include "transport.h"
-#include "ws.h"
+#include "transport_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -200,9 +199,13 @@ static void stream_on_idle(struct timer *timer, void *arg)
 	stream_close(s, -ETIMEDOUT);
 }
 
-int stream_new(struct streams *ss, int fd, const struct flow *flow,
-	const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held,
-	struct stream **out)
+/* Sends by its stream, for flow.c. */
+static int stream_send_by_flow(struct flow_node *n, const struct outgoing *out)
+{
+	return stream_send(container_of(n, struct stream, node), out);
+}
+
+int stream_new(struct streams *ss, const struct stream_start *start, struct stream **out)
 {
 	struct transport_worker *t = ss->t;
 	struct stream *s = calloc(1, sizeof(*s));
@@ -210,19 +213,21 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow,
 
 	if (!s)
 		return -ENOMEM;
-	s->node.flow = *flow;
+	s->node.flow = start->flow;
+	s->node.send = stream_send_by_flow;
 	s->streams = ss;
-	s->layer = layer;
-	s->layer_state = layer_state;
-	s->fd = fd;
-	s->outgoing = outgoing;
-	s->held = held;
+	s->layer = start->layer;
+	s->layer_state = start->layer_state;
+	s->framing = start->framing;
+	s->fd = start->fd;
+	s->outgoing = start->outgoing;
+	s->held = start->held;
 	s->last = &s->first;
-	s->state = layer->open ? STREAM_OPENING : STREAM_OPEN;
+	s->state = s->layer->open ? STREAM_OPENING : STREAM_OPEN;
 	/* we wait for the connection to stand, or for the peer, which speaks first */
-	s->wants = s->state == STREAM_OPEN ? 0 : outgoing ? EPOLLOUT : EPOLLIN;
+	s->wants = s->state == STREAM_OPEN ? 0 : s->outgoing ? EPOLLOUT : EPOLLIN;
 	s->events = s->state == STREAM_OPEN ? EPOLLIN : s->wants;
-	error = loop_add_input(t->loop, fd, s->events, stream_on_event, s, &s->source);
+	error = loop_add_input(t->loop, s->fd, s->events, stream_on_event, s, &s->source);
 	if (error) {
 		free(s);
 		return error;
@@ -230,8 +235,6 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow,
 	s->opened = s->active = loop_now(t->loop);
 	timer_init(&s->deadline, stream_on_deadline, s);
 	timer_init(&s->idle, stream_on_idle, s);
-	if (flow->transport == TRANSPORT_WS || flow->transport == TRANSPORT_WSS)
-		s->framing = &ws_framing;
 	if (s->framing && s->state == STREAM_OPEN)
 		error = s->framing->open(s);
 	if (error) {
@@ -241,7 +244,7 @@ int stream_new(struct streams *ss, int fd, const struct flow *flow,
 	}
 	if (s->state == STREAM_OPENING)
 		loop_set(t->loop, &s->deadline,
-			outgoing ? t->settings->connect_ms : t->settings->handshake_ms);
+			s->outgoing ? t->settings->connect_ms : t->settings->handshake_ms);
 	loop_set(t->loop, &s->idle, t->settings->idle_ms);
 	flow_open(t->flows, &s->node);
 	s->named = true;

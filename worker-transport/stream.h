@@ -1,7 +1,7 @@
 /* stream.h - one connection that carries SIP: framing in, a bounded queue out, its time limits (RFC
  * 3261 section 18, RFC 5626 section 4.4.1).
  *
- * A layer stands between the socket and the framing: plain TCP in tcp.c, TLS in tls/tls.c.
+ * A layer stands between the socket and the framing: plain TCP in tcp_layer.c, TLS in tls/tls.c.
  */
 #ifndef SIPWARD_TRANSPORT_STREAM_H
 #define SIPWARD_TRANSPORT_STREAM_H
@@ -48,8 +48,8 @@ struct stream_layer {
 	void (*end)(struct stream *s);
 };
 
-/* How messages stand among those bytes where it is not SIP's own framing: WebSocket. A framing
- * knows nothing of the layer below. */
+/* The order in which messages stand among those bytes, where it is not SIP's own framing:
+ * WebSocket. A framing knows nothing of the layer below. */
 struct stream_framing {
 	/* The layer is open: begins. 0, or a negative errno. */
 	int (*open)(struct stream *s);
@@ -115,13 +115,20 @@ struct stream {
 	size_t queued; /* bytes, the cost of keeping them included */
 };
 
-/* Makes a stream over fd, which is non-blocking and the stream's on success. flow: all but its id.
- * layer_state: for the layer, which frees it. outgoing: we have connected. held: from
- * admit_connect, given back when the stream ends; may be NULL. 0, or a negative errno; fd,
- * layer_state and held are then still the caller's. */
-int stream_new(struct streams *ss, int fd, const struct flow *flow,
-	const struct stream_layer *layer, void *layer_state, bool outgoing, struct source *held,
-	struct stream **out);
+/* A stream begins with this. */
+struct stream_start {
+	int fd;           /* non-blocking */
+	bool outgoing;    /* we have connected */
+	struct flow flow; /* all but its id */
+	const struct stream_layer *layer;
+	void *layer_state;                    /* the layer frees it */
+	const struct stream_framing *framing; /* NULL: SIP's own */
+	struct source *held; /* from admit_connect; NULL: a source without limits */
+};
+
+/* Makes a stream, which owns fd, layer_state and held on success, and gives held back when it ends.
+ * 0, or a negative errno; the three are then still the caller's. */
+int stream_new(struct streams *ss, const struct stream_start *start, struct stream **out);
 
 /* Goes on with opening, when something has come that the layer waited for besides the socket. To be
  * called from the loop. */

@@ -9,7 +9,8 @@
 #include "common/counters.h"
 #include "worker/crash_hook.h"
 #include "worker-transport/parse/parse.h"
-#include "transport.h"
+#include "to_sip.h"
+#include "transport_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "stream_parts.h"
 
 #include "common/counters.h"
-#include "transport.h"
+#include "transport_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

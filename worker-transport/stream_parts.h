@@ -4,7 +4,6 @@
 #define SIPWARD_TRANSPORT_STREAM_PARTS_H
 
 #include "stream.h"
-#include "streams.h"
 
 /* All streams of a transport worker. A dead stream stays in memory until the end of the turn. */
 struct streams {

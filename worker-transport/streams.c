@@ -9,7 +9,7 @@
 #include "common/counters.h"
 #include "admit.h"
 #include "stream_parts.h"
-#include "transport.h"
+#include "transport_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,18 +1,21 @@
-/* tcp.c - TCP sockets.
+/* tcp.c - TCP sockets: which connections there are, and what each is made of.
  *
  * A listener that cannot be served for want of an fd or memory rests for a while instead of
  * spinning on its readiness. A connection over the limit is accepted and closed, so that its peer
  * learns of it at once and the backlog stays empty for others. Relies on: stream.c for everything
- * after accept.
+ * after accept and connect; tcp_layer.c, tls/ and ws.c for what stands between socket and messages.
  */
 #include "tcp.h"
 
 #include "common/counters.h"
 #include "common/log.h"
 #include "admit.h"
+#include "stream.h"
 #include "streams.h"
+#include "tcp_layer.h"
 #include "worker-transport/tls/tls.h"
-#include "transport.h"
+#include "transport_worker.h"
+#include "ws.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,64 +41,14 @@ struct tcp {
 	bool stopped;
 };
 
-/* ---- the layer ---- */
-
-static ssize_t tcp_receive(struct stream *s, void *buffer, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = recv(s->fd, buffer, size, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
-static ssize_t tcp_send(struct stream *s, const struct iovec *iov, unsigned n)
-{
-	struct msghdr h = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n};
-	ssize_t sent;
-
-	do
-		sent = sendmsg(s->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : sent;
-}
-
-static void tcp_shut(struct stream *s)
-{
-	shutdown(s->fd, SHUT_WR);
-}
-
-int tcp_connected(struct stream *s)
-{
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &length))
-		return -errno;
-	if (error)
-		return -error;
-	length = sizeof(address);
-	if (getpeername(s->fd, (struct sockaddr *)&address, &length))
-		goto not_yet;
-	length = sizeof(address);
-	if (getsockname(s->fd, (struct sockaddr *)&address, &length) == 0)
-		endpoint_from_sockaddr((struct sockaddr *)&address, length, &s->node.flow.local);
-	return 0;
-not_yet:
-	s->wants = EPOLLOUT;
-	return errno == ENOTCONN ? -EAGAIN : -errno;
-}
-
-static const struct stream_layer tcp_accepted_layer = {
-	.receive = tcp_receive, .send = tcp_send, .shut = tcp_shut};
-static const struct stream_layer tcp_connected_layer = {
-	.open = tcp_connected, .receive = tcp_receive, .send = tcp_send, .shut = tcp_shut};
-
 static bool tcp_is_secure(uint8_t transport)
 {
 	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
+}
+
+static const struct stream_framing *tcp_framing(uint8_t transport)
+{
+	return transport == TRANSPORT_WS || transport == TRANSPORT_WSS ? &ws_framing : NULL;
 }
 
 static void tcp_set_options(int fd)
@@ -108,6 +61,33 @@ static void tcp_set_options(int fd)
 
 /* ---- in ---- */
 
+/* Makes the stream of an accepted connection, whose place held is. 0, or a negative errno; fd and
+ * held are then still the caller's. */
+static int tcp_begin_stream(
+	struct transport_worker *t, int fd, const struct flow *flow, struct source *held)
+{
+	struct stream_start start = {.fd = fd,
+		.flow = *flow,
+		.layer = &tcp_layer_in,
+		.framing = tcp_framing(flow->transport),
+		.held = held};
+	struct stream *s;
+	int error;
+
+	if (tcp_is_secure(flow->transport)) {
+		start.layer = &tls_layer;
+		error = tls_accept(t->tls, fd, flow, held, &start.layer_state);
+		if (error)
+			return error;
+	}
+	error = stream_new(t->streams, &start, &s);
+	if (error) {
+		count(STREAM_ERRORS);
+		tls_abandon(start.layer_state);
+	}
+	return error;
+}
+
 static void tcp_accepted(
 	struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
@@ -116,9 +96,6 @@ static void tcp_accepted(
 		.listener = l->listener};
 	struct sockaddr_storage own;
 	struct source *held;
-	struct stream *s;
-	void *state = NULL;
-	bool secure;
 
 	count(STREAM_ACCEPTED);
 	if (endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer) ||
@@ -140,16 +117,7 @@ static void tcp_accepted(
 		endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
 		flow.local = l->bound;
 	tcp_set_options(fd);
-	secure = tcp_is_secure(flow.transport);
-	if (secure && tls_accept(t->tls, fd, &flow, held, &state)) {
-		admit_disconnect(t->admit, held);
-		close(fd);
-		return;
-	}
-	if (stream_new(t->streams, fd, &flow, secure ? &tls_layer : &tcp_accepted_layer, state,
-		    false, held, &s)) {
-		count(STREAM_ERRORS);
-		tls_abandon(state);
+	if (tcp_begin_stream(t, fd, &flow, held)) {
 		admit_disconnect(t->admit, held);
 		close(fd);
 	}
@@ -170,7 +138,7 @@ static void tcp_rest(struct tcp_listener *l)
 	loop_set(l->tcp->t->loop, &l->rest, TCP_ACCEPT_PAUSE_MS);
 }
 
-static void tcp_rested(struct timer *timer, void *arg)
+static void tcp_on_rest(struct timer *timer, void *arg)
 {
 	struct tcp_listener *l = arg;
 
@@ -208,66 +176,84 @@ static void tcp_on_event(void *arg, uint32_t events)
 
 /* ---- out ---- */
 
-int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
+/* Binds the socket to the address of to's listener, and sets *own to it, without a port. The peer
+ * knows us by that address: firewalls and its own checks of sources ask for it. A wildcard leaves
+ * the choice to the kernel, unless to says which of our addresses it is. */
+static int tcp_bind(
+	int fd, const struct listener_settings *l, const struct flow *to, struct endpoint *own)
 {
-	struct transport_worker *t = tcp->t;
-	const struct listener_settings *l = settings_listener(t->settings, to->listener);
-	struct flow flow = *to;
 	struct sockaddr_storage address;
 	socklen_t length;
-	void *state = NULL;
-	int fd, error, on = 1;
+	int on = 1;
 
-	if (to->transport != TRANSPORT_TCP && to->transport != TRANSPORT_TLS)
-		return -EPROTONOSUPPORT;
+	*own = l->bind;
+	if (endpoint_is_wildcard(own) && to->local.family)
+		*own = to->local;
+	own->port = 0;
+	if (own->family != to->peer.family || endpoint_is_wildcard(own))
+		return 0;
+	/* the port is chosen at connect, so that one address serves more than 64,000 peers */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	length = endpoint_to_sockaddr(own, &address);
+	return bind(fd, (struct sockaddr *)&address, length) ? -errno : 0;
+}
+
+/* Has the kernel connect, which tcp_layer_open waits for. */
+static int tcp_begin_connect(int fd, const struct endpoint *peer)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(peer, &address);
+
+	if (connect(fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS)
+		return -errno;
+	return 0;
+}
+
+/* Starts a connection to to->peer from the address of to->listener. 0; -EAGAIN: there are as many
+ * connections as may be; -ENOTCONN: tcp_stop was called; another negative errno. */
+static int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out)
+{
+	struct transport_worker *t = tcp->t;
+	struct stream_start start = {.outgoing = true, .flow = *to, .layer = &tcp_layer_out};
+	int error;
+
 	if (tcp->stopped)
 		return -ENOTCONN;
 	if (streams_count(t->streams) >= streams_max(t->streams)) {
 		count(STREAM_REFUSED_FULL);
 		return -EAGAIN;
 	}
-	fd = socket(to->peer.family == 4 ? AF_INET : AF_INET6,
+	start.fd = socket(to->peer.family == 4 ? AF_INET : AF_INET6,
 		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+	if (start.fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
-	tcp_set_options(fd);
-	/* the peer knows us by the listener's address: firewalls and its own checks of sources ask
-	 * for it */
-	flow.local = l->bind;
-	if (endpoint_is_wildcard(&flow.local) && to->local.family)
-		flow.local = to->local;
-	flow.local.port = 0;
-	if (flow.local.family == to->peer.family && !endpoint_is_wildcard(&flow.local)) {
-		/* the port is chosen at connect, so that one address serves more than 64,000
-		 * peers */
-		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-		length = endpoint_to_sockaddr(&flow.local, &address);
-		if (bind(fd, (struct sockaddr *)&address, length)) {
-			error = -errno;
-			goto fail;
-		}
+	tcp_set_options(start.fd);
+	error = tcp_bind(
+		start.fd, settings_listener(t->settings, to->listener), to, &start.flow.local);
+	if (error == 0)
+		error = tcp_begin_connect(start.fd, &to->peer);
+	if (error == 0 && to->transport == TRANSPORT_TLS) {
+		start.layer = &tls_layer;
+		error = tls_connect(t->tls, start.fd, to, &start.layer_state);
 	}
-	length = endpoint_to_sockaddr(&to->peer, &address);
-	if (connect(fd, (struct sockaddr *)&address, length) && errno != EINPROGRESS) {
-		error = -errno;
-		goto fail;
+	if (error == 0)
+		error = stream_new(t->streams, &start, out);
+	if (error) {
+		count(STREAM_OPEN_FAILED);
+		tls_abandon(start.layer_state);
+		close(start.fd);
+		return error;
 	}
-	if (to->transport == TRANSPORT_TLS) {
-		error = tls_connect(t->tls, fd, to, &state);
-		if (error)
-			goto fail;
-	}
-	error = stream_new(t->streams, fd, &flow, state ? &tls_layer : &tcp_connected_layer, state,
-		true, NULL, out);
-	if (error)
-		goto fail;
 	count(STREAM_CONNECTS);
 	return 0;
-fail:
-	count(STREAM_OPEN_FAILED);
-	tls_abandon(state);
-	close(fd);
-	return error;
+}
+
+static int tcp_send_to_peer(void *arg, const struct flow *to, const struct outgoing *out)
+{
+	struct stream *s;
+	int error = tcp_connect(arg, to, &s);
+
+	return error ? error : stream_send(s, out);
 }
 
 /* ---- sockets ---- */
@@ -279,6 +265,8 @@ int tcp_new(struct tcp **out, struct transport_worker *t)
 	if (!tcp)
 		return -ENOMEM;
 	tcp->t = t;
+	flow_set_sender(t->flows, TRANSPORT_TCP, tcp_send_to_peer, tcp);
+	flow_set_sender(t->flows, TRANSPORT_TLS, tcp_send_to_peer, tcp);
 	*out = tcp;
 	return 0;
 }
@@ -320,9 +308,9 @@ int tcp_add(struct tcp *tcp, int fd, uint16_t listener)
 	if (!l)
 		return -ENOMEM;
 	*l = (struct tcp_listener){.tcp = tcp, .fd = fd, .listener = listener};
-	timer_init(&l->rest, tcp_rested, l);
+	timer_init(&l->rest, tcp_on_rest, l);
 	error = endpoint_from_sockaddr((struct sockaddr *)&address, length, &l->bound);
-	if (!error)
+	if (error == 0)
 		error = tcp_arm(l);
 	if (error) {
 		free(l);

@@ -1,11 +1,12 @@
-/* tcp.h - TCP sockets (RFC 3261 section 18): listeners, connections out, and the layer of a stream
- * that carries bytes as they are. */
+/* tcp.h - TCP sockets (RFC 3261 section 18): listeners, and connections out for what is to be sent
+ * where no flow leads. */
 #ifndef SIPWARD_TRANSPORT_TCP_H
 #define SIPWARD_TRANSPORT_TCP_H
 
-#include "stream.h"
+#include <stdint.h>
 
 struct tcp;
+struct transport_worker;
 
 /* Connections accepted from one listener before others get their turn. */
 #define TCP_ACCEPT_TURN 64
@@ -14,21 +15,14 @@ struct tcp;
 /* Milliseconds after which bytes without acknowledgement end a connection: 64 * T1. */
 #define TCP_UNACKNOWLEDGED_MS 32000
 
-int tcp_new(struct tcp **out, struct transport_worker *t); /* -ENOMEM */
+/* Makes TCP without a listener, which connects for t->flows, over TLS too. 0; -ENOMEM. */
+int tcp_new(struct tcp **out, struct transport_worker *t);
+/* Closes the listeners. NULL is a no-op. */
 void tcp_free(struct tcp *tcp);
 
 /* Accepts connections from fd, the socket of the settings' listener with that index, and owns it on
  * success. 0; -EINVAL for an fd that does not listen; another negative errno. */
 int tcp_add(struct tcp *tcp, int fd, uint16_t listener);
-
-/* Starts a connection to to->peer from the address of to->listener. The caller has checked that
- * this is permitted. 0; -EAGAIN: there are as many connections as may be; -EPROTONOSUPPORT: to is
- * neither TCP nor TLS; -ENOTCONN: tcp_stop was called; another negative errno. */
-int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **out);
-
-/* Goes on with a connection out, as stream_layer.open: 0 once it stands, and its flow's local
- * address is known; -EAGAIN: not yet; another negative errno. */
-int tcp_connected(struct stream *s);
 
 /* Accepts no more, and connects no more. */
 void tcp_stop(struct tcp *tcp);

@@ -17,7 +17,7 @@
 #include "flow.h"
 #include "worker-transport/parse/parse.h"
 #include "worker-transport/parse/stateless_answer.h"
-#include "transport.h"
+#include "transport_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -18,14 +18,6 @@ struct to_sip;
 #define RETRY_AFTER_MIN 1
 #define RETRY_AFTER_MAX 5
 
-/* The seam to the SIP workers: mesh_record and mesh_shrink as ipc/mesh.h describes them, or a
- * test's capture. */
-struct upstream {
-	int (*record)(
-		void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data);
-	void *arg;
-};
-
 int to_sip_new(struct to_sip **out); /* -ENOMEM */
 void to_sip_free(struct to_sip *f);
 

@@ -3,12 +3,14 @@
 #include "transport.h"
 
 #include "admit.h"
+#include "flow.h"
 #include "worker-transport/tls/certificates.h"
 #include "worker-transport/tls/sign_provider.h"
 #include "worker-transport/tls/sign_client.h"
 #include "stream.h"
 #include "streams.h"
 #include "tcp.h"
+#include "to_sip.h"
 #include "worker-transport/tls/tls.h"
 #include "udp.h"
 #include "ws.h"
@@ -24,7 +26,7 @@ int transport_prepare(struct transport_worker *t)
 	if (!error)
 		error = sign_provider_new(&t->sign_provider, t->sign_client);
 	if (!error)
-		error = certificates_new(&t->certificates, t);
+		error = certificates_new(&t->certificates, t, &tls_server);
 	if (!error)
 		error = tls_new(&t->tls, t);
 	if (error)

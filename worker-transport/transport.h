@@ -1,43 +1,8 @@
-/* transport.h - the one context of a transport worker, and how its parts begin, run and end. */
+/* transport.h - how the parts of a transport worker begin, run and end together. */
 #ifndef SIPWARD_TRANSPORT_TRANSPORT_H
 #define SIPWARD_TRANSPORT_TRANSPORT_H
 
-#include "common/hash.h"
-#include "common/loop.h"
-#include "ipc/fingerprint.h"
-#include "ipc/settings.h"
-#include "ipc/slot.h"
-#include "to_sip.h"
-
-struct sign_client;
-struct sign_provider;
-struct certificates;
-struct tls;
-
-struct transport_worker {
-	struct loop *loop;
-	const struct settings *settings;
-	struct slot_map slots;
-	struct hash_key slot_key, tag_key;
-	uint32_t incarnation; /* 24 bits */
-	uint32_t fds_limit;   /* RLIMIT_NOFILE */
-	uint8_t index;        /* this worker's */
-	bool stopping;        /* nothing new is taken, but what is queued is still written */
-
-	struct refusals refusals; /* fingerprints of bytes that ended a worker */
-	struct upstream upstream; /* the SIP workers */
-	struct admit *admit;      /* limits and bans */
-	struct to_sip *to_sip;    /* the way of messages to them */
-	struct flows *flows;      /* flow ids, watches and reports */
-	struct udp *udp;
-	struct tcp *tcp;
-	struct streams *streams;
-	/* TLS begins before the rest, for certificates come with the first configuration */
-	struct sign_client *sign_client;     /* edges to the TLS workers */
-	struct sign_provider *sign_provider; /* keys whose private half is with the TLS workers */
-	struct certificates *certificates;
-	struct tls *tls;
-};
+#include "transport_worker.h"
 
 /* Makes the parts of TLS from the loop, which the caller has set. To be called before
  * transport_start. 0, or a negative errno; nothing stays then. */

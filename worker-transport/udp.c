@@ -3,8 +3,8 @@
  * Datagrams that go out are gathered during a turn in one buffer per socket and written at its end.
  * Where the kernel has no room they stay there, bounded, until the socket is writable. The queue is
  * a ring of places and a buffer that is moved together when its end is reached. Relies on:
- * to_sip_message; IP_PKTINFO for the address that a peer wrote to, which its answer must come
- * from.
+ * to_sip_message; flow.c, which has datagrams sent here; IP_PKTINFO for the address that a peer
+ * wrote to, which its answer must come from.
  */
 #include "udp.h"
 
@@ -12,9 +12,9 @@
 #include "common/log.h"
 #include "admit.h"
 #include "worker-transport/parse/parse.h"
-#include "transport.h"
+#include "to_sip.h"
+#include "transport_worker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -65,6 +65,11 @@ struct udp {
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
 
+static int udp_send_to_peer(void *arg, const struct flow *to, const struct outgoing *out)
+{
+	return udp_send(arg, to, out);
+}
+
 int udp_new(struct udp **out, struct transport_worker *t)
 {
 	struct udp *u = calloc(1, sizeof(*u));
@@ -78,6 +83,7 @@ int udp_new(struct udp **out, struct transport_worker *t)
 		free(u);
 		return -ENOMEM;
 	}
+	flow_set_sender(t->flows, TRANSPORT_UDP, udp_send_to_peer, u);
 	*out = u;
 	return 0;
 }

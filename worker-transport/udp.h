@@ -11,13 +11,15 @@ struct udp;
 #define UDP_BATCH 64
 /* Datagrams read from one socket before others get their turn. */
 #define UDP_TURN 512
-/* How much one socket may hold to be written, in bytes and datagrams, and the share of either that
- * is kept for responses and requests inside dialogs. */
+/* One socket may hold that much to be written, in bytes and datagrams; a share of either is kept
+ * for responses and requests inside dialogs. */
 #define UDP_QUEUE_BYTES (1024u * 1024)
 #define UDP_QUEUE_DATAGRAMS 2048
 #define UDP_QUEUE_RESERVE(whole) ((whole) / 4)
 
-int udp_new(struct udp **out, struct transport_worker *t); /* -ENOMEM */
+/* Makes UDP without a socket, which sends the datagrams of t->flows. 0; -ENOMEM. */
+int udp_new(struct udp **out, struct transport_worker *t);
+/* Closes its sockets. NULL is a no-op. */
 void udp_free(struct udp *u);
 
 /* Serves fd, bound for the settings' listener with that index, and owns it on success. 0; -EINVAL
@@ -31,7 +33,7 @@ int udp_send(struct udp *u, const struct flow *to, const struct outgoing *out);
 /* Writes what is queued, as far as the kernel takes it. A datagram that it refuses is reported as
  * failed. */
 void udp_flush(struct udp *u);
-/* How many datagrams are still queued. */
+/* The number of datagrams that are still queued. */
 size_t udp_queued(const struct udp *u);
 /* Reads no more. */
 void udp_stop(struct udp *u);

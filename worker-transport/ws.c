@@ -11,7 +11,8 @@
 #include "common/counters.h"
 #include "worker-transport/parse/parse_line.h"
 #include "worker-transport/parse/parse.h"
-#include "transport.h"
+#include "to_sip.h"
+#include "transport_worker.h"
 #include "upgrade.h"
 
 #include <errno.h>

@@ -12,6 +12,7 @@
 #include "worker-transport/stream.h"
 #include "worker-transport/streams.h"
 #include "worker-transport/transport.h"
+#include "worker-transport/ws.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -163,12 +164,13 @@ static void check_output(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t all[sizeof(UPGRADE) + 65536];
-	struct flow flow = {.transport = TRANSPORT_WS,
-		.peer = {.family = 4, .port = 9},
-		.local = {.family = 4, .port = 9}};
+	struct stream_start with = {.layer = &layer,
+		.framing = &ws_framing,
+		.flow = {.transport = TRANSPORT_WS,
+			.peer = {.family = 4, .port = 9},
+			.local = {.family = 4, .port = 9}}};
 	struct stream *s;
 	size_t n = 0;
-	int fd;
 
 	if (!t.loop)
 		start();
@@ -184,9 +186,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	left = n + size - 1;
 	written = 0;
 	taken = 0;
-	fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
-	CHECK(fd >= 0);
-	CHECK(stream_new(t.streams, fd, &flow, &layer, NULL, false, NULL, &s) == 0);
+	with.fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+	CHECK(with.fd >= 0);
+	CHECK(stream_new(t.streams, &with, &s) == 0);
 	/* as many turns as there are pieces; then what was queued goes out */
 	while (left && streams_count(t.streams) && s->state == STREAM_OPEN) {
 		loop_once(t.loop, 0);

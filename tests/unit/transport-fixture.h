@@ -8,6 +8,7 @@
 #include "ipc/mesh.h"
 #include "worker-transport/admit.h"
 #include "worker-transport/flow.h"
+#include "worker-transport/from_sip.h"
 #include "worker-transport/stream.h"
 #include "worker-transport/streams.h"
 #include "worker-transport/transport.h"
@@ -343,7 +344,7 @@ static inline void order(struct fixture *f, const struct flow *to, const void *b
 	*r = (struct record_send){
 		.flow = *to, .cookie = cookie, .size = (uint32_t)size, .close = end};
 	memcpy(r + 1, bytes, size);
-	flow_record(&f->t, PEER(PEER_SIP, 1), RECORD_SEND, r, sizeof(*r) + size);
+	from_sip_record(&f->t, PEER(PEER_SIP, 1), RECORD_SEND, r, sizeof(*r) + size);
 	free(r);
 }
 

@@ -21,7 +21,7 @@ static void watch(struct fixture *f, uint64_t flow, uint8_t slot)
 {
 	struct record_watch w = {.flow = flow, .slot = slot};
 
-	flow_record(&f->t, PEER(PEER_SIP, slot % 2), RECORD_WATCH, &w, sizeof(w));
+	from_sip_record(&f->t, PEER(PEER_SIP, slot % 2), RECORD_WATCH, &w, sizeof(w));
 }
 
 /* How many times the owner of slot was told that flow has ended. */
@@ -207,7 +207,8 @@ Test(flow, a_ban_closes_the_sources_streams)
 	watch(f, one.id, 6);
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(flow_count(f->t.flows), 4);
-		flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
+		from_sip_record(
+			&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
 	}
 	cr_assert_eq(flow_count(f->t.flows), 2);
 	cr_assert_eq(COUNTED(STREAM_BANNED), 2);
@@ -220,7 +221,7 @@ Test(flow, a_ban_closes_the_sources_streams)
 	fd1 = dial("127.0.0.2", f->port[ACCESS_TCP]);
 	UNTIL(f, recv(fd1, buffer, 1, MSG_DONTWAIT) == 0);
 	penalty.listener = LISTENERS;
-	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
+	from_sip_record(&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
 	cr_assert_eq(COUNTED(BAD_RECORDS), 1);
 	close(fd1);
 	close(fd2);

@@ -140,7 +140,8 @@ Test(udp, a_banned_source_is_not_heard)
 	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
 
 	for (int i = 0; i < 3; i++)
-		flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
+		from_sip_record(
+			&f->t, PEER(PEER_SIP, 0), RECORD_PENALTY, &penalty, sizeof(penalty));
 	throw_at(banned, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	barrier(f, fd, f->port[ACCESS_UDP]);
 	cr_assert_eq(COUNTED(DROP_BANNED), 1);
@@ -280,10 +281,10 @@ Test(udp, orders_that_may_not_be_are_refused)
 	flow.listener = CORE_UDP;
 	flow.peer.port = 0;
 	order(f, &flow, "hello", 5, 4, false);
-	flow_record(
+	from_sip_record(
 		&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r)); /* shorter than it says */
-	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r) - 1);
-	flow_record(&f->t, PEER(PEER_SIP, 0), RECORD_MESSAGE, &r, sizeof(r));
+	from_sip_record(&f->t, PEER(PEER_SIP, 0), RECORD_SEND, &r, sizeof(r) - 1);
+	from_sip_record(&f->t, PEER(PEER_SIP, 0), RECORD_MESSAGE, &r, sizeof(r));
 	cr_assert_eq(f->count, 1);
 	cr_assert_eq(COUNTED(BAD_RECORDS), 6);
 	fixture_free(f);

@@ -11,7 +11,7 @@
 #include "tls_context.h"
 #include "identity.h"
 #include "sign_provider.h"
-#include "worker-transport/transport.h"
+#include "worker-transport/transport_worker.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -50,17 +50,20 @@ struct generation {
 
 struct certificates {
 	struct transport_worker *t;
+	const struct tls_context_server *server;
 	struct generation *all, *used;
 	unsigned count;
 };
 
-int certificates_new(struct certificates **out, struct transport_worker *t)
+int certificates_new(struct certificates **out, struct transport_worker *t,
+	const struct tls_context_server *server)
 {
 	struct certificates *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
 	c->t = t;
+	c->server = server;
 	*out = c;
 	return 0;
 }
@@ -261,7 +264,7 @@ static void generation_read_certificate(
 					     : "its public key cannot be used");
 		return;
 	}
-	c->context = tls_context_new(t, true);
+	c->context = tls_context_new(t, g->owner->server);
 	if (!c->context ||
 		SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) != 1) {
 		char text[256];

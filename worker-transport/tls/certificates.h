@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 
 struct certificates;
+struct tls_context_server;
 struct transport_worker;
 
 /* Bytes of what a check says is wrong, with the NUL. */
@@ -30,9 +31,12 @@ struct certificate {
 	char *wrong;            /* NULL, or why it cannot be used */
 };
 
-int certificates_new(struct certificates **out,
-	struct transport_worker *t);            /* -ENOMEM. t->sign_provider stands. */
-void certificates_free(struct certificates *c); /* NULL is a no-op */
+/* Makes an empty set of certificates for t, whose sign_provider stands. server answers the
+ * handshakes in which they are shown. 0; -ENOMEM. */
+int certificates_new(struct certificates **out, struct transport_worker *t,
+	const struct tls_context_server *server);
+/* Frees all generations. To be called after all connections. NULL is a no-op. */
+void certificates_free(struct certificates *c);
 
 /* Takes the body (size bytes) of a CERTIFICATE packet into its generation, which is made where it
  * is new. A fault in chain or names is kept for certificates_check. 0; -EBADMSG: sizes that do not

@@ -4,7 +4,8 @@
  * own that is freed when the handshake is over. A suspended handshake is an OpenSSL job with a
  * stack. The job must have come to its end before its SSL is freed, so giving a handshake up means
  * failing its signature and letting the job run out. Relies on: tls_peer.c for whom we believe,
- * tls_bio.c for the socket, sign_client.c for signatures, certificates.c, tcp.c for connecting.
+ * tls_bio.c for the socket, sign_client.c for signatures, certificates.c, tcp_layer.c for
+ * connecting.
  */
 #include "tls.h"
 
@@ -16,8 +17,8 @@
 #include "tls_connection.h"
 #include "tls_context.h"
 #include "sign_client.h"
-#include "worker-transport/tcp.h"
-#include "worker-transport/transport.h"
+#include "worker-transport/tcp_layer.h"
+#include "worker-transport/transport_worker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -61,7 +62,8 @@ static void tls_log_failed(struct tls_connection *c, const char *event, const ch
 
 /* ---- callbacks of a server's handshake ---- */
 
-int tls_server_name(SSL *ssl, int *alert, void *arg)
+/* Server name indication (RFC 6066 section 3). */
+static int tls_server_name(SSL *ssl, int *alert, void *arg)
 {
 	struct tls_connection *c = SSL_get_app_data(ssl);
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -86,7 +88,8 @@ int tls_server_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+/* The application protocol (RFC 7301). */
+static int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	const unsigned char *in, unsigned in_size, void *arg)
 {
 	/* the registered name of SIP is sip/2; sip is met too */
@@ -105,6 +108,9 @@ int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
 }
+
+const struct tls_context_server tls_server = {
+	.server_name = tls_server_name, .protocol = tls_protocol};
 
 /* A server asks for our certificate: shows it over TLS 1.3. 1: go on, with or without it. */
 static int tls_show_certificate(SSL *ssl, void *arg)
@@ -410,7 +416,7 @@ static int tls_open(struct stream *s)
 
 	c->stream = s;
 	if (c->outgoing && !c->connected) {
-		int error = tcp_connected(s);
+		int error = tcp_layer_open(s);
 
 		if (error)
 			return error;
@@ -535,7 +541,7 @@ int tls_new(struct tls **out, struct transport_worker *t)
 		return -ENOMEM;
 	tls->t = t;
 	tls->bio = tls_bio_method();
-	tls->client = tls_context_new(t, false);
+	tls->client = tls_context_new(t, NULL);
 	tls->nobody = X509_STORE_new();
 	if (!tls->bio || !tls->client || !tls->nobody) {
 		tls_free(tls);

@@ -9,15 +9,16 @@
 
 #include "worker-transport/stream.h"
 
-#include <openssl/ssl.h>
-
 struct tls;
+struct tls_context_server;
 
 /* Log lines about failed handshakes in one second, at most. A further line says how many were left
  * out. */
 #define TLS_LOG_RATE 5
 
 extern const struct stream_layer tls_layer;
+/* The contexts of certificates answer handshakes by this. */
+extern const struct tls_context_server tls_server;
 
 int tls_new(struct tls **out, struct transport_worker *t); /* -ENOMEM; -EIO, logged */
 void tls_free(struct tls *tls);                            /* after all streams; NULL is a no-op */
@@ -39,13 +40,7 @@ void tls_abandon(void *state);
 
 /* Whether a connection out was made as the settings ask today: they may have changed since. */
 bool tls_profile_holds(const struct stream *s);
-/* How many handshakes are in progress. */
+/* The number of handshakes that are in progress. */
 unsigned tls_handshakes(const struct tls *tls);
-
-/* Callbacks of OpenSSL, for tls_context.c: server name indication (RFC 6066 section 3) and
- * application protocol (RFC 7301). */
-int tls_server_name(SSL *ssl, int *alert, void *arg);
-int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
-	const unsigned char *in, unsigned in_size, void *arg);
 
 #endif

@@ -4,8 +4,7 @@
 
 #include "common/log.h"
 #include "sign_client.h"
-#include "tls.h"
-#include "worker-transport/transport.h"
+#include "worker-transport/transport_worker.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
@@ -59,7 +58,8 @@ static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *
 	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
 }
 
-static bool tls_context_set_up(SSL_CTX *c, struct transport_worker *t, bool server)
+static bool tls_context_set_up(
+	SSL_CTX *c, struct transport_worker *t, const struct tls_context_server *server)
 {
 	uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 	                   SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -87,13 +87,13 @@ static bool tls_context_set_up(SSL_CTX *c, struct transport_worker *t, bool serv
 		/* tls_accept decides for each connection whether it has tickets */
 		if (SSL_CTX_set_tlsext_ticket_key_evp_cb(c, tls_context_ticket_key) != 1)
 			return false;
-		SSL_CTX_set_tlsext_servername_callback(c, tls_server_name);
-		SSL_CTX_set_alpn_select_cb(c, tls_protocol, NULL);
+		SSL_CTX_set_tlsext_servername_callback(c, server->server_name);
+		SSL_CTX_set_alpn_select_cb(c, server->protocol, NULL);
 	}
 	return true;
 }
 
-SSL_CTX *tls_context_new(struct transport_worker *t, bool server)
+SSL_CTX *tls_context_new(struct transport_worker *t, const struct tls_context_server *server)
 {
 	SSL_CTX *c = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 

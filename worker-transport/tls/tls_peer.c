@@ -10,7 +10,7 @@
 #include "identity.h"
 #include "tls.h"
 #include "tls_context.h"
-#include "worker-transport/transport.h"
+#include "worker-transport/transport_worker.h"
 
 #include <errno.h>
 #include <stdio.h>
