@@ -84,12 +84,13 @@ static size_t listing_line(
 				->name),
 		zone, sizeof(zone));
 	n = snprintf(buffer, LINE_MAX_SIZE,
-		"{\"flow\":\"%016llx\",\"transport\":\"%s\",\"listener\":\"%s\",\"zone\":\"%s\","
+		"{\"flow\":\"%016llx\",\"worker\":%u,\"transport\":\"%s\",\"listener\":\"%s\","
+		"\"zone\":\"%s\","
 		"\"peer\":\"%s\",\"local\":\"%s\",\"direction\":\"%s\",\"state\":\"%s\","
 		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,"
 		"\"queued\":%zu}\n",
-		(unsigned long long)flow->id, transport_name(flow->transport), listener, zone, peer,
-		local, s->outgoing ? "out" : "in", state_names[s->state],
+		(unsigned long long)flow->id, t->index, transport_name(flow->transport), listener,
+		zone, peer, local, s->outgoing ? "out" : "in", state_names[s->state],
 		(unsigned long long)(now - s->opened), (unsigned long long)(now - s->active),
 		(unsigned long long)s->messages_in, (unsigned long long)s->messages_out, s->queued);
 	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;

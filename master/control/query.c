@@ -1,7 +1,8 @@
 /* query.c - QUERY to workers, REPLY from them.
  *
  * Workers are not trusted: each line has to be one JSON object (jansson, duplicates refused), and
- * rows and bytes are bounded.
+ * rows and bytes are bounded. A busy gateway can reach those bounds with honest workers: what is
+ * too much ends the worker's answer, and is not held against it.
  */
 #include "query.h"
 #include "common/log.h"
@@ -112,12 +113,12 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 	return 0;
 }
 
-/* False: what the worker says is no answer. */
-static bool query_add_rows(struct question *x, struct str text)
+/* 0; -E2BIG where the answer is full; -EBADMSG: what the worker says is no answer. */
+static int query_add_rows(struct question *x, struct str text)
 {
 	x->bytes += text.n;
 	if (x->bytes > QUERY_BYTES_MAX)
-		return false;
+		return -E2BIG;
 	while (text.n) {
 		size_t n = str_find(text, '\n');
 		struct str line = str_trim((struct str){text.p, n});
@@ -127,12 +128,14 @@ static bool query_add_rows(struct question *x, struct str text)
 			continue;
 		json_t *row = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, NULL);
 		if (!json_is_object(row) || json_array_size(x->rows) >= QUERY_ROWS_MAX) {
+			int error = json_is_object(row) ? -E2BIG : -EBADMSG;
+
 			json_decref(row);
-			return false;
+			return error;
 		}
 		json_array_append_new(x->rows, row);
 	}
-	return true;
+	return 0;
 }
 
 void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool last, struct str text)
@@ -144,14 +147,15 @@ void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool las
 	/* One that timed out, or one that was never asked. */
 	if (!x || x->role != w->role || !x->waiting[w->index])
 		return;
-	bool good = query_add_rows(x, text);
-	if (!good) {
+	int error = query_add_rows(x, text);
+	if (error == -EBADMSG)
 		count(WORKER_MISBEHAVED);
-		log_warn("query-reply", "peer=%s-%u error=\"too much, or no JSON objects\"",
-			role_name(w->role), w->index);
+	if (error) {
+		log_warn("query-reply", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
+			error == -E2BIG ? "more than an answer may have" : "no JSON objects");
 		query_add_missing(x, w->index);
 	}
-	if (!good || last) {
+	if (error || last) {
 		x->waiting[w->index] = false;
 		if (--x->waiting_count == 0)
 			query_end(x);

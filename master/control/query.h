@@ -10,7 +10,7 @@
 #define QUERY_MAX_MS 2000
 /* Questions under way. */
 #define QUERIES_MAX 16
-/* Rows and bytes of one answer. */
+/* Rows and bytes of one answer. A worker that has more is reported as missing, too. */
 #define QUERY_ROWS_MAX 200000
 #define QUERY_BYTES_MAX (32u << 20)
 

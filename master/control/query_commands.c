@@ -1,4 +1,5 @@
-/* query_commands.c - calls and registrations, which SIP workers are asked for. */
+/* query_commands.c - what workers are asked for: calls and registrations, which SIP workers know,
+ * and the flows of transport workers. */
 #include "answer.h"
 #include "commands.h"
 #include "master/master.h"
@@ -12,10 +13,10 @@ static void query_answered(void *arg, json_t *rows, json_t *missing)
 		arg, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing));
 }
 
-static void query_ask(
-	struct master *m, struct request *r, bool one, uint16_t what, const char *argument)
+static void query_ask(struct master *m, struct request *r, unsigned role, bool one, uint16_t what,
+	const char *argument)
 {
-	int error = query_start(&m->queries, PEER_SIP, one, what, argument, query_answered, r);
+	int error = query_start(&m->queries, role, one, what, argument, query_answered, r);
 
 	if (error == -EAGAIN)
 		answer_refused(r, "too many questions are under way");
@@ -26,7 +27,13 @@ static void query_ask(
 void command_calls(struct master *m, struct request *r, json_t *arguments)
 {
 	(void)arguments;
-	query_ask(m, r, false, QUERY_CALLS, "");
+	query_ask(m, r, PEER_SIP, false, QUERY_CALLS, "");
+}
+
+void command_flows(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	query_ask(m, r, PEER_TRANSPORT, false, QUERY_FLOWS, "");
 }
 
 void command_registrations(struct master *m, struct request *r, json_t *arguments)
@@ -38,5 +45,5 @@ void command_registrations(struct master *m, struct request *r, json_t *argument
 		return;
 	}
 	/* They all read the same store. */
-	query_ask(m, r, true, QUERY_REGISTRATIONS, aor ? aor : "");
+	query_ask(m, r, PEER_SIP, true, QUERY_REGISTRATIONS, aor ? aor : "");
 }

@@ -1063,8 +1063,9 @@ class SipToMaster(WorkerToMaster):
                         repeat=times,
                     )
                 wait()
-        self.assertGreaterEqual(self.count("worker_misbehaved"), 7)
-        self.wait_log("query-reply peer=sip-0")
+        self.assertEqual(self.count("worker_misbehaved"), 6)
+        self.wait_log('query-reply peer=sip-0 error="no JSON objects"')
+        self.wait_log('query-reply peer=sip-0 error="more than an answer may have"')
 
     def test_a_worker_that_does_not_read(self):
         """What it is to be told waits within a bound, then it is replaced."""

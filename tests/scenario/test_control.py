@@ -10,6 +10,7 @@ READING = (
     "status",
     "workers",
     "calls",
+    "flows",
     "registrations",
     "domains",
     "user list",
@@ -150,6 +151,39 @@ class Commands(ControlCase):
                 r"\d+(\.\d+)?)$",
             )
         self.assertRegex(text, r"(?m)^sipward_calls\w*\{[^}]*\} 1$")
+
+    def test_flows(self):
+        """Each open connection, whichever worker has it; what UDP brings is none."""
+        g = self.start(transport=2)
+        self.assertEqual(g.ctl("flows"), [])
+        phones = [self.phone("alice", "TCP"), self.phone("bob", "TCP"), self.phone("carol")]
+        rows = {r["peer"]: r for r in g.ctl("flows")}
+        self.assertEqual(set(rows), {f"{p.ip}:{p.port}" for p in phones[:2]})
+        for phone in phones[:2]:
+            row = rows[f"{phone.ip}:{phone.port}"]
+            self.assertEqual(
+                {k: v for k, v in row.items() if k not in ("flow", "worker", "age_ms", "idle_ms")},
+                {
+                    "transport": "TCP",
+                    "listener": "tcp",
+                    "zone": "access",
+                    "peer": f"{phone.ip}:{phone.port}",
+                    "local": f"{g.ip}:5060",
+                    "direction": "in",
+                    "state": "open",
+                    "messages_in": 2,
+                    "messages_out": 2,
+                    "queued": 0,
+                },
+            )
+            self.assertIn(row["worker"], (0, 1))
+            self.assertLessEqual(row["idle_ms"], row["age_ms"])
+            # the address of record that it carries is that of the registration from this source
+            (binding,) = [r for r in g.ctl("registrations") if r["source"] == row["peer"]]
+            self.assertEqual(binding["aor"], f"sip:{phone.user}@example.net")
+        self.assertEqual(len({r["flow"] for r in rows.values()}), 2)
+        phones[0].close()
+        wait_for(lambda: len(g.ctl("flows")) == 1, "the closed connection gone")
 
     def test_exit_codes(self):
         g = self.start()

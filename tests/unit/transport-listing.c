@@ -60,8 +60,8 @@ Test(listing, one_line_a_stream)
 	cr_assert_eq(r->lasts, 1);
 	cr_assert_eq(lines(r), 1);
 	cr_assert(str_starts(str_of(r->text),
-			  S("{\"flow\":\"0300000700000001\",\"transport\":\"TCP\",\"listener\":"
-			    "\"t\\\"p\",\"zone\":\"access\",\"peer\":\"127.0.0.3:")),
+			  S("{\"flow\":\"0300000700000001\",\"worker\":3,\"transport\":\"TCP\","
+			    "\"listener\":\"t\\\"p\",\"zone\":\"access\",\"peer\":\"127.0.0.3:")),
 		"%s", r->text);
 	cr_assert(strstr(r->text, "\"direction\":\"in\",\"state\":\"open\""), "%s", r->text);
 	listings_free(l);
