@@ -28,15 +28,16 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 LDFLAGS += -Wl,--as-needed
 
+# the kinds of workers: sipward-NAME is linked from the part NAME, whose folder is worker-NAME
+WORKERS := $(shell sed -n 's/^ROLE.[A-Z_]*, [A-Z], "\([a-z]*\)".*/\1/p' ipc/roles.def)
+
 # folder of each part, and the libraries of its own
-PARTS := common ipc mesh worker transport sip tls master ctl
+PARTS := common ipc mesh worker $(WORKERS) master ctl
 DIR_common := common
 DIR_ipc := ipc
 DIR_mesh := ipc
 DIR_worker := worker
-DIR_transport := worker-transport
-DIR_sip := worker-sip
-DIR_tls := worker-tls
+$(foreach w,$(WORKERS),$(eval DIR_$(w) := worker-$(w)))
 DIR_master := master
 DIR_ctl := sipwardctl
 OWN_LIBS_common := -lsodium
@@ -49,14 +50,14 @@ OWN_LIBS_master := -lconfuse -ljansson
 OWN_LIBS_ctl := -ljansson -lcrypto
 
 # the arrows: a part uses what is below it, and a program never another program
-# (tests/scenario/test_arrows.py)
+# (tests/scenario/test_arrows.py); a worker links the mesh only where it is said here
 BELOW_common :=
 BELOW_ipc := common
 BELOW_mesh := ipc common
 BELOW_worker := ipc common
+$(foreach w,$(WORKERS),$(eval BELOW_$(w) := worker ipc common))
 BELOW_transport := mesh worker ipc common
 BELOW_sip := mesh worker ipc common
-BELOW_tls := worker ipc common
 BELOW_master := worker ipc common
 BELOW_ctl := ipc common
 
@@ -71,12 +72,10 @@ LIBS_of = $(foreach p,$(1) $(BELOW_$(1)),$(OWN_LIBS_$(p)))
 # links $@ from the objects given; part 1 and what is below it, objects 2, more libraries 3
 LINK = $(Q)$(CC) $(LDFLAGS) -o $@ $(2) $(call ARCHIVES_of,$(1)) $(call LIBS_of,$(1)) $(3)
 
-PROGRAMS := sipward sipwardctl sipward-transport sipward-sip sipward-tls
+PROGRAMS := sipward sipwardctl $(WORKERS:%=sipward-%)
 PART_of_sipward := master
 PART_of_sipwardctl := ctl
-PART_of_sipward-transport := transport
-PART_of_sipward-sip := sip
-PART_of_sipward-tls := tls
+$(foreach w,$(WORKERS),$(eval PART_of_sipward-$(w) := $(w)))
 MAIN_of = $(BUILD)/obj/$(DIR_$(PART_of_$(1)))/main.o
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
@@ -105,6 +104,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM,$(p))))
 # the programs once more, with workers that a message can end (worker/crash_hook.h): for tests,
 # never in bin
 HOOK := $(BUILD)/hook
+WITH_HOOK := transport sip
 HOOKED_transport := worker-transport/to_sip worker-transport/stream_input
 HOOKED_sip := worker-sip/main
 $(HOOK)/obj/%.o: %.c
@@ -119,8 +119,9 @@ $(HOOK)/bin/sipward-$(1): $(HOOKED_$(1):%=$(HOOK)/obj/%.o) $(HOOK)/obj/tests/hoo
 	$(call say,link sipward-$(1) (hook))
 	$$(call LINK,$(1),$$(filter %.o,$$^))
 endef
-$(foreach w,transport sip,$(eval $(call HOOKED,$(w))))
-$(foreach p,sipward sipwardctl sipward-tls,$(HOOK)/bin/$(p)): $(HOOK)/bin/%: $(BUILD)/bin/%
+$(foreach w,$(WITH_HOOK),$(eval $(call HOOKED,$(w))))
+$(patsubst %,$(HOOK)/bin/%,$(filter-out $(WITH_HOOK:%=sipward-%),$(PROGRAMS))): \
+		$(HOOK)/bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 

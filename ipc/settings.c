@@ -7,6 +7,7 @@
 #include <errno.h>
 
 _Static_assert(sizeof(struct settings) % 8 == 0, "arrays follow the header, aligned");
+_Static_assert(ROLE_COUNT <= 8, "settings.workers has a number for each role");
 _Static_assert(sizeof(struct zone_settings) % 8 == 0 && sizeof(struct listener_settings) % 8 == 0 &&
 		       sizeof(struct domain_settings) % 8 == 0,
 	"rows keep the next array aligned");

@@ -13,7 +13,7 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 2
+#define SETTINGS_VERSION 3
 #define ZONES_MAX 64
 #define LISTENERS_MAX 256
 #define NONE_INDEX 0xffff
@@ -133,7 +133,7 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	uint8_t transport_workers, sip_workers, tls_workers, zero3[5];
+	uint8_t workers[8]; /* of each role: enum peer_role */
 	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)

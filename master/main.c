@@ -200,9 +200,10 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.stranger = main_on_stranger,
 		.stopped = main_on_stopped,
 		.arg = m,
-		.settings = {-1, -1, -1, -1},
 		.users = -1,
 	};
+	for (unsigned r = 0; r < ROLE_COUNT; r++)
+		s->settings[r] = -1;
 	queries_init(&m->queries, m->loop, s);
 	error = reload_use(m, config);
 	if (error) {

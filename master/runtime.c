@@ -189,7 +189,7 @@ void runtime_root(const struct runtime *r, enum carrier carrier, unsigned role, 
 {
 	const int most = LIFELINE_PATH_MAX - RUNTIME_TAIL_MAX;
 
-	if (carrier == CARRIER_ZEROMQ && role != PEER_TLS)
+	if (carrier == CARRIER_ZEROMQ && role_has(role, ROLE_MESSAGES))
 		snprintf(out, LIFELINE_PATH_MAX, "%.*s/edge/%s-%u", most, r->path, role_name(role),
 			index & 0xff);
 	else

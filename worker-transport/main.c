@@ -243,7 +243,7 @@ static void transport_on_stop(void *arg, uint32_t grace_ms)
 
 static bool transport_all_sent(const struct context *c)
 {
-	for (unsigned i = 0; i < c->transport.settings->sip_workers; i++)
+	for (unsigned i = 0; i < c->transport.settings->workers[PEER_SIP]; i++)
 		if (mesh_backlog(c->mesh, PEER(PEER_SIP, i)))
 			return false;
 	return transport_idle(&c->transport);
@@ -322,7 +322,7 @@ static int transport_start_worker(struct context *c)
 	t->index = c->worker.welcome.index;
 	t->incarnation = c->worker.welcome.incarnation & 0xffffff;
 	t->fds_limit = c->worker.welcome.fds_limit;
-	loop_share(t->loop, t->settings->sip_workers);
+	loop_share(t->loop, t->settings->workers[PEER_SIP]);
 	error = transport_start(t);
 	if (!error)
 		error = listings_new(&c->listings, t, transport_reply, c);

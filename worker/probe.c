@@ -41,6 +41,7 @@ enum {
 #define ROLE(id, letter, ...) letter = 1 << PEER_##id,
 #include "ipc/roles.def"
 #undef ROLE
+	ALL = (1 << ROLE_COUNT) - (1 << ROLE_FIRST),
 };
 /* Roles that ZeroMQ joins. */
 #define Z(roles) ((roles) << 8)

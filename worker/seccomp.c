@@ -36,10 +36,11 @@
 #define PROLOGUE 5
 
 enum {
-	M = 1,
+	M = 1 << PEER_NONE,
 #define ROLE(id, letter, ...) letter = 1 << PEER_##id,
 #include "ipc/roles.def"
 #undef ROLE
+	ALL = (1 << ROLE_COUNT) - 1 - M,
 };
 /* Roles that ZeroMQ joins. */
 #define ZEROMQ_SHIFT 8

@@ -339,12 +339,11 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	s.magic = SETTINGS_MAGIC;
 	s.version = SETTINGS_VERSION;
 	s.generation = generation;
-	s.transport_workers = (uint8_t)c->workers[PEER_TRANSPORT];
-	s.sip_workers = (uint8_t)c->workers[PEER_SIP];
-	s.tls_workers = (uint8_t)c->workers[PEER_TLS];
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+		s.workers[r] = (uint8_t)c->workers[r];
 	image_append(&m, NULL, sizeof(s), 8);
 	image_options(&m, c, &s);
-	if (role != PEER_TLS) {
+	if (role_has(role, ROLE_MESSAGES)) {
 		s.zones = image_zones(&m, c);
 		s.listeners = image_listeners(&m, c);
 		/* a transport worker verifies the servers of trunks over TLS, and has no other use

@@ -123,8 +123,7 @@ static void make_settings(void)
 		.forks_max = 8,
 		.nonce_ms = 300000,
 		.max_forwards = 70,
-		.transport_workers = 1,
-		.sip_workers = 1};
+		.workers = {[PEER_TRANSPORT] = 1, [PEER_SIP] = 1}};
 	image.s.zones = (struct array){offsetof(struct image, zone), 2};
 	image.s.listeners = (struct array){offsetof(struct image, listener), 2};
 	image.s.domains = (struct array){offsetof(struct image, domain), 1};

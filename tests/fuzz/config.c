@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	REQUIRE(errors.count == 0);
-	for (enum peer_role role = PEER_TRANSPORT; role <= PEER_TLS; role++) {
+	for (enum peer_role role = ROLE_FIRST; role < ROLE_COUNT; role++) {
 		int image;
 
 		REQUIRE(settings_build(config, role, 1, &image) == 0);

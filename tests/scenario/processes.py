@@ -3,6 +3,9 @@ import datetime, pathlib, re, resource, subprocess
 
 from gateway import BIN
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The kinds of workers.
+KINDS = re.findall(r'^ROLE\(\w+, \w, "(\w+)"', (ROOT / "ipc/roles.def").read_text(), re.M)
 # A load generator that is starved of processor time is no trunk that is down.
 PATIENT = 'answer-timeout = "30s"'
 GROWTH_MAX = 64 << 20  # bytes of memory that a siege may cost while it lasts

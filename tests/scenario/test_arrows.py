@@ -7,7 +7,8 @@ main.c, is only a user of others. Tables (.def) belong to who includes them.
 import pathlib, re, tempfile, unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ("master", "sipwardctl", "worker-transport", "worker-sip", "worker-tls")
+WORKERS = tuple(sorted(path.name for path in ROOT.glob("worker-*")))
+PROGRAMS = ("master", "sipwardctl") + WORKERS
 LAYERS = ("common", "ipc", "worker")  # each may use those before it, and every program all of them
 NOUNS = LAYERS + PROGRAMS
 # What the parts of one noun share belongs to it.

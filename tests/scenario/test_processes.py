@@ -6,6 +6,7 @@ from gateway import BIN, WAIT, Gateway, wait_for
 from legs import NUMBER, CallCase
 from processes import (
     CORE_OUT,
+    KINDS,
     SANITIZED,
     children,
     events,
@@ -16,8 +17,8 @@ from processes import (
     status,
 )
 
-ROLES = ("transport", "sip", "tls")
-PROGRAMS = ("sipward", "sipwardctl", "sipward-transport", "sipward-sip", "sipward-tls")
+ROLES = ("transport", "sip", "tls")  # those that run in these tests
+PROGRAMS = ("sipward", "sipwardctl", *(f"sipward-{role}" for role in KINDS))
 # the bound on a worker's return; a sanitizer makes every start slower
 BACK_MS = 1000 if SANITIZED else 100
 AS_ROOT = os.geteuid() == 0

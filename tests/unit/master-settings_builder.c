@@ -75,7 +75,7 @@ Test(images, each_role_gets_its_slice)
 	cr_assert_eq(settings_check(s, size), 0);
 	cr_assert_eq(s->generation, 7);
 	cr_assert_eq(s->zones.count, 2);
-	cr_assert_eq(s->sip_workers, 2);
+	cr_assert_eq(s->workers[PEER_SIP], 2);
 	cr_assert(str_equal(settings_str(s, settings_zone(s, 1)->name), S("core")));
 	cr_assert_eq(settings_zone(s, 1)->sources.count, 1);
 	cr_assert_eq(settings_trunk(s, 0)->zone, 1);

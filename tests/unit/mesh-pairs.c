@@ -125,7 +125,7 @@ Test(mesh_pairs, knows_no_peer_without_an_edge)
 	cr_expect_eq(mesh_backlog(a.mesh, SIP), 0);
 	make_pair(pair);
 	cr_expect_eq(mesh_edge(a.mesh, PEER(0, 1), pair[0]), -EINVAL);
-	cr_expect_eq(mesh_edge(a.mesh, PEER(4, 1), pair[0]), -EINVAL);
+	cr_expect_eq(mesh_edge(a.mesh, PEER(ROLE_COUNT, 1), pair[0]), -EINVAL);
 	cr_expect_eq(fcntl(pair[0], F_GETFD), FD_CLOEXEC, "what was refused stays the caller's");
 	close(pair[0]);
 	close(pair[1]);

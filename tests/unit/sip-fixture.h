@@ -90,8 +90,7 @@ static inline void fixture_settings(struct image *i)
 		.forks_max = 8,
 		.nonce_ms = 300000,
 		.max_forwards = 70,
-		.transport_workers = 1,
-		.sip_workers = 1};
+		.workers = {[PEER_TRANSPORT] = 1, [PEER_SIP] = 1}};
 	i->s.zones = (struct array){offsetof(struct image, zone), ZONES};
 	i->s.listeners = (struct array){offsetof(struct image, listener), LISTENERS};
 	i->s.domains = (struct array){offsetof(struct image, domain), 2};

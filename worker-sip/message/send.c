@@ -34,7 +34,7 @@ int sip_send(
 		return sip->send_hook(sip->send_arg, to, bytes, cookie, reserve);
 	if (!bytes.n || bytes.n > MESSAGE_RAW_MAX)
 		return -EMSGSIZE;
-	unsigned workers = sip->settings->transport_workers;
+	unsigned workers = sip->settings->workers[PEER_TRANSPORT];
 	if (to->id) {
 		error = send_to_worker(sip, FLOW_WORKER(to->id), to, bytes, cookie, reserve);
 	} else if (workers) {
