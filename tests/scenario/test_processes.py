@@ -147,32 +147,6 @@ class ProcessCase(CallCase):
         return (found[0][0] - since) * 1000
 
 
-class Echo(ProcessCase):
-    def test_life(self):
-        """It starts where it is asked for, jailed like the others, comes back, and stops."""
-        self.assertEqual(Gateway.workers(self.start(), "echo"), [])
-        g = Gateway(start=False)
-        self.addCleanup(g.close)
-        g.config.write_text(g.config.read_text().replace("workers {", "workers { echo = 2 "))
-        g.start()
-        self.gateway = g
-        self.assertEqual([r["state"] for r in g.workers("echo")], ["ready", "ready"])
-        verified = subprocess.run(
-            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "sandbox", "verify"],
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-        )
-        self.assertEqual(verified.returncode, 0, verified.stdout)
-        self.assertRegex(verified.stdout, r"jail of the live worker echo-1 +.*same")
-        self.back("echo-0", *self.kill("echo-0"))
-        self.back("echo-1", *self.kill("echo-1", signal.SIGSTOP), seconds=25)
-        self.assertEqual(self.row("echo-1")["hangs"], 1)
-        pid = self.pid("echo-1")
-        g.stop()
-        self.assertFalse(exists(pid))
-
-
 class Jail(ProcessCase):
     @unittest.skipUnless(AS_ROOT, "needs root")
     def test_identity(self):
