@@ -8,6 +8,7 @@
 
 #include "master/config/check.h"
 #include "master/config/load.h"
+#include "master/config/options.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/workers/supervise.h"
@@ -132,16 +133,7 @@ size_t reload_refusals(
 		reload_refuse_text(
 			errors, then, "the group of a role", now->group[r], then->group[r]);
 	}
-	reload_refuse_text(errors, then, "ipc of workers", carrier_name(now->carrier),
-		carrier_name(then->carrier));
-	reload_refuse_text(errors, then, "the runtime directory", now->runtime_directory,
-		then->runtime_directory);
-	reload_refuse_text(
-		errors, then, "the state directory", now->state_directory, then->state_directory);
-	reload_refuse_text(
-		errors, then, "the control socket's path", now->control_path, then->control_path);
-	reload_refuse_text(errors, then, "the control socket's group", now->control_group,
-		then->control_group);
+	options_refuse_changes(now, then, errors);
 	if (now->control_mode != then->control_mode)
 		config_error_add(errors, then->path, 0,
 			"the control socket's mode cannot change while running: restart sipward");

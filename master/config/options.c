@@ -25,6 +25,7 @@ struct option {
 	const char *least, *most, *words; /* NULL: none */
 	const char *preset;               /* NULL: none */
 	const char *needed; /* NULL: the option may be left out; otherwise an example */
+	bool fixed;         /* it cannot change while sipward runs */
 };
 
 #define HOLDER_root struct config
@@ -54,12 +55,17 @@ struct option {
 #define PRESET_NOTHING .preset = NULL
 
 static const struct option options[] = {
-#define OPTION(s, n, kind_, preset_, field, receivers, help)                                       \
+#define OPTION_ROW(s, n, kind_, preset_, field, fixed_)                                            \
 	{.section = #s,                                                                            \
 		.name = n,                                                                         \
 		.at = offsetof(HOLDER_##s, field),                                                 \
+		.fixed = fixed_,                                                                   \
 		KIND_##kind_,                                                                      \
 		PRESET_##preset_},
+#define OPTION(s, n, kind, preset, field, receivers, help)                                         \
+	OPTION_ROW(s, n, kind, preset, field, false)
+#define FIXED_OPTION(s, n, kind, preset, field, receivers, help)                                   \
+	OPTION_ROW(s, n, kind, preset, field, true)
 #define OWN_OPTION(s, n, values, preset_, form, help)                                              \
 	{.section = #s, .name = n, .kind = OPTION_OWN, PRESET_##preset_},
 #include "ipc/options.def"
@@ -185,6 +191,49 @@ void options_read(struct reader *r, cfg_t *section, const char *name, void *hold
 			continue;
 		option_set_default(r, o, field);
 		option_read(r, section, o, field);
+	}
+}
+
+/* A field's value as it would stand in the file; buffer may hold it. */
+static const char *option_value(const struct option *o, const void *field, char buffer[WORDS_SIZE])
+{
+	const char *words[WORDS_MAX], *text;
+	uint32_t number;
+
+	if (option_is_text(o)) {
+		text = *(char *const *)field;
+		return text ? text : "";
+	}
+	number = *(const uint32_t *)field;
+	if (o->kind == OPTION_BOOL)
+		return number ? "yes" : "no";
+	if (o->kind == OPTION_WORD) {
+		size_t count = option_words(o, buffer, words);
+
+		return number < count ? words[number] : "?";
+	}
+	snprintf(buffer, WORDS_SIZE, "%u", number);
+	return buffer;
+}
+
+void options_refuse_changes(
+	const struct config *now, const struct config *then, struct config_errors *errors)
+{
+	for (size_t i = 0; i < OPTION_COUNT_ALL; i++) {
+		const struct option *o = &options[i];
+		char buffers[2][WORDS_SIZE];
+		const char *a, *b;
+		bool root = strcmp(o->section, "root") == 0;
+
+		if (!o->fixed)
+			continue;
+		a = option_value(o, (const char *)now + o->at, buffers[0]);
+		b = option_value(o, (const char *)then + o->at, buffers[1]);
+		if (strcmp(a, b) != 0)
+			config_error_add(errors, then->path, 0,
+				"option \"%s\"%s%s cannot change from \"%s\" to \"%s\" while "
+				"running: restart sipward",
+				o->name, root ? "" : " of ", root ? "" : o->section, a, b);
 	}
 }
 

@@ -515,7 +515,7 @@ class Reload(ControlCase):
             (
                 f'state-directory = "{g.dir}/state"',
                 f'state-directory = "{g.dir}/elsewhere"',
-                "the state directory",
+                'option "state-directory" cannot change',
             ),
             (
                 f'listener "udp"  {{ bind = "udp:{g.ip}:5060"  zone = "access" }}\n',

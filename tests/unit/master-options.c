@@ -1,6 +1,7 @@
 /* the table of options (ipc/options.def): its defaults are values that the file may have, and each
  * worker finds in its settings what the table says that it receives. */
 #include "master/config/load.h"
+#include "master/config/options.h"
 #include "master/config/settings_builder.h"
 
 #include <criterion/criterion.h>
@@ -133,4 +134,31 @@ Test(options, workers_get_what_the_table_says)
 		close(fd);
 	}
 	config_free(c);
+}
+
+/* Each row is refused by its name, and nothing else is. */
+Test(options, what_cannot_change_while_running_is_refused)
+{
+	struct config *now = load(""), *then = load("runtime-directory = \"/run/other\"\n"
+						    "state-directory = \"/var/lib/other\"\n"
+						    "workers { ipc = pairs }\n"
+						    "control { group = other }\n"
+						    "log-level = debug\n"
+						    "limits { calls = 12 }\n");
+	static struct config_errors refused;
+	const char *const names[] = {
+#define FIXED_OPTION(section, name, kind, preset, field, receivers, help) name,
+#include "ipc/options.def"
+	};
+
+	options_refuse_changes(now, now, &refused);
+	cr_expect_eq(refused.count, 0);
+	options_refuse_changes(now, then, &refused);
+	cr_assert_eq(refused.count, sizeof(names) / sizeof(names[0]));
+	for (size_t i = 0; i < refused.count; i++)
+		cr_expect_not_null(strstr(refused.text[i], names[i]), "%s", refused.text[i]);
+	cr_expect_not_null(strstr(refused.text[2],
+		"option \"ipc\" of workers cannot change from \"zeromq\" to \"pairs\""));
+	config_free(now);
+	config_free(then);
 }

@@ -118,7 +118,7 @@ Test(reload, what_is_tied_to_processes_and_sockets_needs_a_restart)
 	put_config(2, "tcp:127.0.0.1:5060", "/tmp/run", "500ms");
 	refused("listener \"udp\"");
 	put_config(2, "udp:127.0.0.1:5060", "/tmp/run2", "500ms");
-	refused("runtime directory");
+	refused("option \"runtime-directory\"");
 }
 
 #define TWO_ZONES(listener_zone, first, second)                                                    \
