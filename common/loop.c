@@ -85,7 +85,7 @@ struct loop {
 int loop_new(struct loop **out)
 {
 	struct loop *l = calloc(1, sizeof(*l));
-	int rc;
+	int error;
 
 	if (!l)
 		return -ENOMEM;
@@ -93,15 +93,15 @@ int loop_new(struct loop **out)
 	l->now_ns = clock_monotonic_ns();
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
-		rc = -errno;
+		error = -errno;
 		free(l);
-		return rc;
+		return error;
 	}
-	rc = wheel_new(&l->wheel, loop_now(l));
-	if (rc) {
+	error = wheel_new(&l->wheel, loop_now(l));
+	if (error) {
 		close(l->epoll);
 		free(l);
-		return rc;
+		return error;
 	}
 	*out = l;
 	return 0;
@@ -145,10 +145,10 @@ static int loop_add_source(struct loop *l, int fd, uint32_t events, int epoll,
 		.fd = fd, .events = events, .epoll = epoll, .callback = callback, .arg = arg};
 	struct epoll_event event = {.events = events, .data.ptr = s};
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		int rc = -errno;
+		int error = -errno;
 
 		free(s);
-		return rc;
+		return error;
 	}
 	list_insert(&l->live, s);
 	if (out)
@@ -185,10 +185,10 @@ static int loop_nest(struct loop *l, uint32_t events, int *out)
 	if (fd < 0)
 		return -errno;
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		int rc = -errno;
+		int error = -errno;
 
 		close(fd);
-		return rc;
+		return error;
 	}
 	*out = fd;
 	return 0;
@@ -203,12 +203,14 @@ static int loop_watch(struct loop *l, uint32_t events, int *nested)
 
 int loop_gather(struct loop *l)
 {
-	int rc;
+	int error;
 
 	assert(l->input < 0);
-	if ((rc = loop_nest(l, EPOLLIN | EPOLLONESHOT, &l->input)) ||
-		(rc = loop_nest(l, EPOLLIN, &l->answers)))
-		return rc;
+	error = loop_nest(l, EPOLLIN | EPOLLONESHOT, &l->input);
+	if (error == 0)
+		error = loop_nest(l, EPOLLIN, &l->answers);
+	if (error)
+		return error;
 	l->sum_ns = GATHER_PAUSE_NS;
 	l->share = 1;
 	l->gather_ns = GATHER_NS;
@@ -408,7 +410,7 @@ static int loop_look_at_answers(struct loop *l)
 int loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event batch[LOOP_BATCH];
-	int rc = 0;
+	int error = 0;
 
 	assert(!l->in_turn);
 	int n = loop_sleep_until(l, batch, timeout_ms < 0 ? -1 : timeout_ms);
@@ -427,9 +429,9 @@ int loop_once(struct loop *l, int timeout_ms)
 		}
 	loop_dispatch(batch, n);
 	if (answers)
-		rc = loop_look_at_answers(l);
-	if (input && rc == 0)
-		rc = loop_look(l);
+		error = loop_look_at_answers(l);
+	if (input && error == 0)
+		error = loop_look(l);
 	wheel_advance(l->wheel, loop_now(l));
 	for (int i = 0; i < l->turns; i++)
 		if (l->turn[i].callback(l->turn[i].arg))
@@ -440,21 +442,21 @@ int loop_once(struct loop *l, int timeout_ms)
 	if (l->progress)
 		__atomic_store_n(l->progress, __atomic_load_n(l->progress, __ATOMIC_RELAXED) + 1,
 			__ATOMIC_RELAXED);
-	return rc;
+	return error;
 }
 
 int loop_run(struct loop *l)
 {
-	int rc = 0;
+	int error = 0;
 
 	/* A stop before the run counts too: it may come from setting up. The first turn does not
 	 * sleep: setting up may have left something that the end of a turn sends. */
 	if (!l->stopped)
-		rc = loop_once(l, 0);
-	while (!l->stopped && rc == 0)
-		rc = loop_once(l, -1);
+		error = loop_once(l, 0);
+	while (!l->stopped && error == 0)
+		error = loop_once(l, -1);
 	l->stopped = false;
-	return rc;
+	return error;
 }
 
 void loop_stop(struct loop *l)

@@ -285,7 +285,7 @@ int address_next(struct str *rest, struct address *out)
 	}
 	a.whole = str_until(start, end);
 	error = syntax_end_element(&c, rest);
-	if (!error)
+	if (error == 0)
 		*out = a;
 	return error;
 }
@@ -422,7 +422,7 @@ int list_next(struct str *rest, struct str *item)
 		return -EINVAL;
 	c.p = comma ? comma : c.end;
 	int error = syntax_end_element(&c, rest);
-	if (!error)
+	if (error == 0)
 		*item = found;
 	return error;
 }

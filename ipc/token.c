@@ -83,7 +83,7 @@ int token_slot(struct str text, uint8_t *slot)
 	struct parts t;
 	int error = token_read(text, &t);
 
-	if (!error)
+	if (error == 0)
 		*slot = (uint8_t)t.slot;
 	return error;
 }

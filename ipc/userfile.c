@@ -189,13 +189,13 @@ static int userfile_compare(const void *a, const void *b)
 {
 	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
 				    *y = *(const struct userfile_entry *const *)b;
-	int r = strcmp(x->name, y->name);
+	int order = strcmp(x->name, y->name);
 
-	if (r == 0)
-		r = strcmp(x->realm, y->realm);
-	if (r == 0)
-		r = x->algorithm - y->algorithm;
-	return r ? r : x->line - y->line;
+	if (order == 0)
+		order = strcmp(x->realm, y->realm);
+	if (order == 0)
+		order = x->algorithm - y->algorithm;
+	return order ? order : x->line - y->line;
 }
 
 /* Both are for the same user, realm and algorithm: a file has one of them. */

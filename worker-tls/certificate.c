@@ -117,7 +117,7 @@ int certificate_read(struct str chain, struct str names, struct certificate_fact
 	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
 	int number = 0, error = bio ? 0 : -ENOMEM;
 
-	while (!error) {
+	while (error == 0) {
 		X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 
 		if (!x) {

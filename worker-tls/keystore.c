@@ -389,7 +389,7 @@ int keystore_check(struct keystore *s, uint32_t generation, int64_t now, uint16_
 
 		not_after[i] = g->key[i]->not_after;
 		/* Dates are the least of faults: any other goes before them. */
-		if (found && (!error || (error == -EKEYEXPIRED && found != -EKEYEXPIRED))) {
+		if (found && (error == 0 || (error == -EKEYEXPIRED && found != -EKEYEXPIRED))) {
 			error = found;
 			*index = (uint16_t)i;
 			memcpy(text, one, sizeof(one));

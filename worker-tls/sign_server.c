@@ -78,21 +78,21 @@ static bool sign_server_flush(struct sign_server *e)
 
 	if (e->tickets_size) {
 		error = sign_packet_send(e->fd, e->tickets, e->tickets_size);
-		if (!error) {
+		if (error == 0) {
 			sodium_memzero(e->tickets, e->tickets_size);
 			e->tickets_size = 0;
 		}
 	}
-	while (!error && e->sent < e->answers) {
+	while (error == 0 && e->sent < e->answers) {
 		error = sign_packet_send(e->fd, e->answer[e->sent], e->answer_size[e->sent]);
-		e->sent += !error;
+		e->sent += error == 0;
 	}
 	if (error == -EAGAIN)
 		return false;
 	if (error)
 		sign_server_stop(e);
 	e->answers = e->sent = 0;
-	return !error;
+	return error == 0;
 }
 
 static int sign_server_sign(struct sign_server *e, const struct sign_request *r,

@@ -231,13 +231,13 @@ int jail_limit(struct jail *j)
 		return error;
 	}
 	error = jail_set_limit(RLIMIT_CORE, 0);
-	if (!error && j->fds_limit)
+	if (error == 0 && j->fds_limit)
 		error = jail_set_limit(RLIMIT_NOFILE, j->fds_limit);
-	if (!error)
+	if (error == 0)
 		error = jail_set_limit(RLIMIT_MSGQUEUE, 0);
 	/* Where a role with stores stops is the size of their stores' maps. An ignored SIGXFSZ
 	 * makes it an error of one write: standard error may be a file. */
-	if (!error && !role_has(j->role, ROLE_STORES) && !SANITIZED)
+	if (error == 0 && !role_has(j->role, ROLE_STORES) && !SANITIZED)
 		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno
 		                                            : jail_set_limit(RLIMIT_FSIZE, 0);
 	if ((error = jail_report(j, JAIL_LIMITS, error)))

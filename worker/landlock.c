@@ -61,7 +61,7 @@ int landlock_close(bool connect)
 		if (syscall(SYS_landlock_add_rule, fd, RULE_NET_PORT, &any, 0) < 0)
 			error = -errno;
 	}
-	if (!error && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+	if (error == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		error = -errno;
 	close(fd);
 	return error;

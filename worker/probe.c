@@ -215,9 +215,9 @@ static int try_mesh(const struct lifeline_probe *p, bool token)
 	if (send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) < 0)
 		return -errno;
 	error = take(fd, greeting, sizeof(greeting));
-	if (!error && send(fd, hello, n, MSG_NOSIGNAL) < 0)
+	if (error == 0 && send(fd, hello, n, MSG_NOSIGNAL) < 0)
 		error = -errno;
-	if (!error)
+	if (error == 0)
 		error = take(fd, answer, 10); /* a command's head and the longest name asked for */
 	if (error)
 		return error;

@@ -36,10 +36,10 @@ static int root_map_identity(uid_t uid, gid_t gid)
 	int error = root_write_file("/proc/self/setgroups", "deny");
 
 	snprintf(text, sizeof(text), "%u %u 1", uid, uid);
-	if (!error)
+	if (error == 0)
 		error = root_write_file("/proc/self/uid_map", text);
 	snprintf(text, sizeof(text), "%u %u 1", gid, gid);
-	if (!error)
+	if (error == 0)
 		error = root_write_file("/proc/self/gid_map", text);
 	return error;
 }

@@ -69,17 +69,17 @@ static int filter_add_rules(scmp_filter_ctx filter, unsigned role)
 
 #define GROUP(group, roles, reason)
 #define CALL(group, call)                                                                          \
-	if (!error)                                                                                \
+	if (error == 0)                                                                            \
 		error = filter_add(                                                                \
 			filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call), 0, NULL);
 #define CALL_IF(group, call, ...)                                                                  \
-	if (!error) {                                                                              \
+	if (error == 0) {                                                                          \
 		const struct scmp_arg_cmp conditions[] = {__VA_ARGS__};                            \
 		error = filter_add(filter, roles_##group & role, SCMP_ACT_ALLOW, SCMP_SYS(call),   \
 			sizeof(conditions) / sizeof(conditions[0]), conditions);                   \
 	}
 #define REFUSE(roles, call, errno_value, reason)                                                   \
-	if (!error)                                                                                \
+	if (error == 0)                                                                            \
 		error = filter_add(filter, (roles)&role, SCMP_ACT_ERRNO(errno_value),              \
 			SCMP_SYS(call), 0, NULL);
 #include "seccomp.def"
@@ -101,7 +101,7 @@ static int filter_export(scmp_filter_ctx filter, struct sock_filter *program, un
 		return -errno;
 	error = seccomp_export_bpf(filter, pipes[1]);
 	n = error ? 0 : read(pipes[0], program, most);
-	if (!error && (n <= 0 || (size_t)n == most || (size_t)n % sizeof(*program)))
+	if (error == 0 && (n <= 0 || (size_t)n == most || (size_t)n % sizeof(*program)))
 		error = n < 0 ? -errno : -E2BIG;
 	close(pipes[0]);
 	close(pipes[1]);
@@ -148,11 +148,11 @@ static int filter_make(
 	if (!filter)
 		return -ENOMEM;
 	error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (!error)
+	if (error == 0)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (!error)
+	if (error == 0)
 		error = filter_add_rules(filter, role);
-	if (!error)
+	if (error == 0)
 		error = filter_export(filter, program + PROLOGUE, length);
 	seccomp_release(filter);
 	if (error)
@@ -176,7 +176,7 @@ int seccomp_close(enum peer_role role, enum carrier carrier, int *notifier)
 	unsigned length = 0, roles = 1u << role | (carrier == CARRIER_ZEROMQ ? Z(1u << role) : 0);
 	int result = filter_make(roles, SCMP_ACT_NOTIFY, program, &length);
 
-	if (!result)
+	if (result == 0)
 		result = filter_put(program, length,
 			SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
 				SECCOMP_FILTER_FLAG_NEW_LISTENER);
@@ -188,11 +188,11 @@ int seccomp_close(enum peer_role role, enum carrier carrier, int *notifier)
 		return result;
 	log_debug("seccomp-notifier", "error=\"%s\"", error_text(result));
 	result = filter_make(roles, SCMP_ACT_KILL_PROCESS, program, &length);
-	if (!result)
+	if (result == 0)
 		result = filter_put(program, length, SECCOMP_FILTER_FLAG_TSYNC);
 	if (result > 0) /* a thread that could not be reached */
 		result = -ESRCH;
-	if (!result)
+	if (result == 0)
 		*notifier = -1;
 	return result;
 }

@@ -267,11 +267,11 @@ int worker_begin(
 		error = -errno;
 	else
 		error = jail_stray_fds(&w->jail);
-	if (!error)
+	if (error == 0)
 		error = worker_set_signals(w);
-	if (!error)
+	if (error == 0)
 		error = worker_take_welcome(w, role);
-	if (!error)
+	if (error == 0)
 		error = loop_new(&w->loop);
 	if (error) {
 		log_error("worker-begin-failed", "error=\"%s\"", error_text(error));
@@ -446,10 +446,10 @@ int worker_run(struct worker *w)
 		worker_run_probe(w);
 	timer_init(&w->deadline, worker_deadline_passed, w);
 	error = loop_add(w->loop, w->lifeline, EPOLLIN, worker_on_lifeline, w, &w->source);
-	if (!error)
+	if (error == 0)
 		error = loop_add(
 			w->loop, w->signals, EPOLLIN, worker_on_signal, w, &w->signal_source);
-	if (!error)
+	if (error == 0)
 		error = worker_send(w, LIFELINE_READY, NULL, 0, NULL, 0);
 	if (error == -EPIPE) { /* the master went while we started: nothing is open yet */
 		log_info("worker-stopped", "before=ready");

@@ -186,7 +186,7 @@ static int certificate_read_authorities(
 		error = certificate_refuse(p, path, "holds no certificate in PEM form");
 	else
 		error = certificate_seal("sipward-authorities", text, size, &a->fd);
-	if (!error) {
+	if (error == 0) {
 		a->listener = listener;
 		s->authority_count++;
 	}

@@ -217,9 +217,9 @@ static int check_by_name(const void *a, const void *b)
 {
 	const struct userfile_entry *x = *(const struct userfile_entry *const *)a,
 				    *y = *(const struct userfile_entry *const *)b;
-	int r = strcmp(x->name, y->name);
+	int order = strcmp(x->name, y->name);
 
-	return r ? r : x->line - y->line;
+	return order ? order : x->line - y->line;
 }
 
 /* Names each user that could not answer a challenge of the domain. */

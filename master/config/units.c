@@ -54,10 +54,10 @@ static int unit_parse(struct str text, const struct unit *units, size_t count, u
 {
 	struct str s = str_trim(text);
 	uint64_t n;
-	int r = unit_take_number(&s, &n);
+	int error = unit_take_number(&s, &n);
 
-	if (r)
-		return r;
+	if (error)
+		return error;
 	s = str_trim(s);
 	for (size_t i = 0; i < count; i++) {
 		if (!str_equal(s, str_of(units[i].name)))
@@ -84,17 +84,17 @@ int unit_duration_range(struct str text, uint64_t *least_ms, uint64_t *most_ms)
 {
 	uint64_t least, most;
 	size_t dots = 0;
-	int r;
+	int error;
 
 	while (dots + 1 < text.n && !(text.p[dots] == '.' && text.p[dots + 1] == '.'))
 		dots++;
 	if (dots + 1 >= text.n)
 		return -EINVAL;
-	r = unit_duration((struct str){text.p, dots}, &least);
-	if (r == 0)
-		r = unit_duration(str_from(text, dots + 2), &most);
-	if (r)
-		return r;
+	error = unit_duration((struct str){text.p, dots}, &least);
+	if (error == 0)
+		error = unit_duration(str_from(text, dots + 2), &most);
+	if (error)
+		return error;
 	if (least > most)
 		return -EINVAL;
 	*least_ms = least;
@@ -105,10 +105,10 @@ int unit_duration_range(struct str text, uint64_t *least_ms, uint64_t *most_ms)
 static int unit_duration_32(struct str text, uint32_t *ms)
 {
 	uint64_t value;
-	int r = unit_duration(text, &value);
+	int error = unit_duration(text, &value);
 
-	if (r)
-		return r;
+	if (error)
+		return error;
 	if (value == 0 || value > UINT32_MAX)
 		return -ERANGE;
 	*ms = (uint32_t)value;
@@ -120,10 +120,10 @@ int unit_rate(struct str text, uint32_t *number, uint32_t *window_ms)
 	struct str s = str_trim(text), window;
 	uint64_t n;
 	uint32_t ms = 0;
-	int r = unit_take_number(&s, &n);
+	int error = unit_take_number(&s, &n);
 
-	if (r)
-		return r;
+	if (error)
+		return error;
 	s = str_trim(s);
 	if (s.n == 0 || s.p[0] != '/')
 		return -EINVAL;
@@ -133,8 +133,10 @@ int unit_rate(struct str text, uint32_t *number, uint32_t *window_ms)
 	for (size_t i = 0; i < COUNT_OF(durations); i++)
 		if (str_equal(window, str_of(durations[i].name)))
 			ms = (uint32_t)durations[i].factor;
-	if (ms == 0 && (r = unit_duration_32(window, &ms)) != 0)
-		return r;
+	if (ms == 0)
+		error = unit_duration_32(window, &ms);
+	if (error)
+		return error;
 	if (!str_equal(unit_take_word(&s), S("per")) ||
 		!str_equal(unit_take_word(&s), S("source")) || str_trim(s).n)
 		return -EINVAL;
@@ -150,21 +152,23 @@ int unit_ban(struct str text, uint32_t *failures, uint32_t *window_ms, uint32_t 
 	struct str s = str_trim(text), word;
 	uint64_t n;
 	uint32_t window, ban;
-	int r = unit_take_number(&s, &n);
+	int error = unit_take_number(&s, &n);
 
-	if (r)
-		return r;
+	if (error)
+		return error;
 	word = unit_take_word(&s);
 	if (!str_equal(word, S("failures")) && !str_equal(word, S("failure")))
 		return -EINVAL;
 	if (!str_equal(unit_take_word(&s), S("in")))
 		return -EINVAL;
-	if ((r = unit_duration_32(unit_take_word(&s), &window)) != 0)
-		return r;
+	error = unit_duration_32(unit_take_word(&s), &window);
+	if (error)
+		return error;
 	if (!str_equal(unit_take_word(&s), S("for")))
 		return -EINVAL;
-	if ((r = unit_duration_32(unit_take_word(&s), &ban)) != 0)
-		return r;
+	error = unit_duration_32(unit_take_word(&s), &ban);
+	if (error)
+		return error;
 	if (str_trim(s).n)
 		return -EINVAL;
 	if (n == 0 || n > UINT32_MAX)
@@ -179,10 +183,10 @@ int unit_count(struct str text, uint64_t *number)
 {
 	struct str s = str_trim(text);
 	uint64_t n;
-	int r = unit_take_number(&s, &n);
+	int error = unit_take_number(&s, &n);
 
-	if (r)
-		return r;
+	if (error)
+		return error;
 	if (s.n)
 		return -EINVAL;
 	*number = n;

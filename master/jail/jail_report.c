@@ -36,7 +36,7 @@ bool jail_report_step(struct worker_slot *w, const struct lifeline_step *step)
 		step->error < -4095)
 		return false;
 	w->step_error[step->step] = (int16_t)error;
-	if (!error)
+	if (error == 0)
 		return true;
 	if (!(s->steps_missing[w->role] & 1u << step->step)) {
 		s->steps_missing[w->role] |= 1u << step->step;

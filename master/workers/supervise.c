@@ -135,7 +135,7 @@ static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
 			for (unsigned i = 0; i < s->packet->fds; i++)
 				if (s->packet->fd[i] >= 0)
 					close(s->packet->fd[i]);
-			if (!error && w->lifeline < 0)
+			if (error == 0 && w->lifeline < 0)
 				return;
 		}
 		if (error == 0)
