@@ -6,6 +6,7 @@
  */
 #include "listing.h"
 
+#include "common/json_text.h"
 #include "stream.h"
 #include "streams.h"
 
@@ -44,22 +45,15 @@ static const char *const state_names[] = {
 	[STREAM_DEAD] = "dead",
 };
 
-/* Writes s as the inside of a JSON string: names come from the config and may hold anything
- * printable. What does not fit is cut off. */
+/* Writes s as the inside of a JSON string: names come from the config. What does not fit is cut
+ * off.
+ */
 static void listing_json_text(struct str s, char *buffer, size_t size)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s.n && n + 7 < size; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c == '"' || c == '\\')
-			buffer[n++] = '\\';
-		if (c < ' ' || c == 0x7f)
-			n += (size_t)snprintf(buffer + n, size - n, "\\u%04x", c);
-		else
-			buffer[n++] = (char)c;
-	}
+	for (size_t i = 0; i < s.n && n + JSON_TEXT_BYTE_MAX < size; i++)
+		n += json_text_byte((unsigned char)s.p[i], buffer + n);
 	buffer[n] = 0;
 }
 
