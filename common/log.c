@@ -1,10 +1,11 @@
 /* log.c - one event, one line, one write, and never a wait. Relies on nothing but the clock: no
- * locale, no time zone (gmtime would read /etc/localtime, which a jail does not have).
+ * locale, no time zone.
  */
 #include "log.h"
 
 #include "clock.h"
 #include "counters.h"
+#include "date.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,25 +47,15 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
-/* ISO 8601 in UTC with milliseconds; returns the length. Counted in eras of 400 years from 1 March
- * of the year 0. */
+/* ISO 8601 in UTC with milliseconds; returns the length. */
 static size_t log_time_text(char *buffer, size_t size)
 {
-	uint64_t ms = clock_realtime_ms(), seconds = ms / 1000;
-	uint64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
-	uint64_t era = days / 146097, day_of_era = days % 146097;
-	uint64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	uint64_t day_of_year = day_of_era -
-	                       (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned from_march = (unsigned)((5 * day_of_year + 2) / 153);
-	unsigned day = (unsigned)(day_of_year - (153 * from_march + 2) / 5 + 1);
-	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
-	unsigned year = (unsigned)(era * 400 + year_of_era + (month <= 2));
+	uint64_t ms = clock_realtime_ms();
+	struct date d;
 
-	int n = snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day,
-		(unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60),
-		(unsigned)(ms % 1000));
+	date_of((int64_t)(ms / 1000), &d);
+	int n = snprintf(buffer, size, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ", (long long)d.year,
+		d.month, d.day, d.hour, d.minute, d.second, (unsigned)(ms % 1000));
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 

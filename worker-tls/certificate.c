@@ -10,17 +10,6 @@
 
 #define NAME_BYTES_MAX 256
 
-const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE])
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) ||
-		strftime(buffer, CERTIFICATE_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		snprintf(buffer, CERTIFICATE_DATE_SIZE, "%lld", (long long)seconds);
-	return buffer;
-}
-
 static bool certificate_seconds(const ASN1_TIME *t, int64_t *out)
 {
 	struct tm tm;

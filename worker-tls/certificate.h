@@ -12,7 +12,6 @@
 #define CHAIN_DEPTH_MAX 16
 /* Bytes of what is wrong with a chain, with the NUL. */
 #define CERTIFICATE_TEXT_MAX 512
-#define CERTIFICATE_DATE_SIZE 32
 
 struct certificate_facts {
 	EVP_PKEY *public;              /* of the first certificate; the caller's to EVP_PKEY_free */
@@ -25,8 +24,5 @@ struct certificate_facts {
  * is wrong in text. */
 int certificate_read(struct str chain, struct str names, struct certificate_facts *out,
 	char text[CERTIFICATE_TEXT_MAX]);
-
-/* Writes a time (unix seconds) as "2027-03-01 12:00:00 UTC"; returns buffer. */
-const char *certificate_date(int64_t seconds, char buffer[CERTIFICATE_DATE_SIZE]);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/counters.h"
+#include "common/date.h"
 #include "common/log.h"
 #include "certificate.h"
 #include "signer.h"
@@ -348,7 +349,7 @@ static bool key_test_signature(const struct key *k)
 
 static int key_check(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_MAX])
 {
-	char date[CERTIFICATE_DATE_SIZE];
+	char date[DATE_TEXT_SIZE];
 
 	if (!key_test_signature(k)) {
 		snprintf(text, KEYSTORE_TEXT_MAX,
@@ -357,10 +358,10 @@ static int key_check(const struct key *k, int64_t now, char text[KEYSTORE_TEXT_M
 	}
 	if (now < k->not_before)
 		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": not valid before %s",
-			k->name, certificate_date(k->not_before, date));
+			k->name, date_text(k->not_before, date));
 	else if (now > k->not_after)
 		snprintf(text, KEYSTORE_TEXT_MAX, "certificate \"%s\": expired at %s", k->name,
-			certificate_date(k->not_after, date));
+			date_text(k->not_after, date));
 	else
 		return 0;
 	return -EKEYEXPIRED;

@@ -4,7 +4,6 @@
 #include "common/clock.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
-#include "master/control/metrics.h"
 #include "master/master.h"
 
 #include <errno.h>
@@ -14,12 +13,12 @@ static void certificate_add_rows(json_t *rows, const struct certificate_set *set
 {
 	for (size_t i = 0; set && i < set->count; i++) {
 		const struct certificate_entry *e = &set->entry[i];
-		char expires[METRICS_DATE_SIZE];
+		char expires[DATE_TEXT_SIZE];
 
 		json_array_append_new(rows,
 			json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "certificate", e->name, "state",
 				state, "generation", (json_int_t)set->generation, "expires",
-				metrics_date(e->not_after, expires), "days_left",
+				certificate_expiry_text(e, expires), "days_left",
 				(json_int_t)(e->not_after
 						     ? (e->not_after - clock_realtime_s()) / 86400
 						     : 0),

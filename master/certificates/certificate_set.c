@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -305,4 +306,12 @@ ssize_t certificate_packet(
 		n += (size_t)got;
 	}
 	return (ssize_t)(sizeof(head) + head.names_size + head.chain_size + head.key_size);
+}
+
+const char *certificate_expiry_text(const struct certificate_entry *e, char buffer[DATE_TEXT_SIZE])
+{
+	if (e->not_after)
+		return date_text(e->not_after, buffer);
+	snprintf(buffer, DATE_TEXT_SIZE, "unknown");
+	return buffer;
 }

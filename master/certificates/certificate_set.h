@@ -9,6 +9,7 @@
 #ifndef SIPWARD_MASTER_CERTIFICATES_CERTIFICATE_SET_H
 #define SIPWARD_MASTER_CERTIFICATES_CERTIFICATE_SET_H
 
+#include "common/date.h"
 #include "master/config/config.h"
 
 /* Bytes of a chain, of a key, and of a file of authorities. One certificate fits a packet of the
@@ -48,6 +49,10 @@ void certificate_set_free(struct certificate_set *s); /* NULL is a no-op */
  * bytes, guarded: the caller wipes it), with its key or without. Its size, or -errno. */
 ssize_t certificate_packet(
 	const struct certificate_set *s, size_t index, bool with_key, void *buffer);
+
+/* Writes when a certificate expires as date_text does, or "unknown" where no TLS worker has told
+ * yet; returns buffer. */
+const char *certificate_expiry_text(const struct certificate_entry *e, char buffer[DATE_TEXT_SIZE]);
 
 /* Whether a config has anything that such a set would hold. */
 bool certificates_configured(const struct config *c);

@@ -48,17 +48,6 @@ static void metrics_workers(FILE *f, const struct supervisor *s)
 			s->worker[i].state == WORKER_READY);
 }
 
-const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE])
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-
-	if (!seconds || !gmtime_r(&t, &tm) ||
-		strftime(buffer, METRICS_DATE_SIZE, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-		snprintf(buffer, METRICS_DATE_SIZE, "unknown");
-	return buffer;
-}
-
 static void metrics_certificates(FILE *f, const struct certificate_set *set)
 {
 	if (!set || !set->count)

@@ -13,8 +13,4 @@ json_t *metrics_rows(const struct supervisor *s, bool all);
  * force (NULL: there are none), as a JSON string. NULL: no memory. */
 json_t *metrics_text(const struct supervisor *s, const struct certificate_set *certificates);
 
-/* A time in unix seconds as "2027-03-01 12:00:00 UTC", 0 as "unknown"; returns buffer. */
-#define METRICS_DATE_SIZE 32
-const char *metrics_date(int64_t seconds, char buffer[METRICS_DATE_SIZE]);
-
 #endif

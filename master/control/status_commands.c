@@ -25,10 +25,10 @@ static json_t *status_certificates(const struct master *m)
 
 	json_array_append_new(list, json_string(certificates_state(m->certificates)));
 	for (size_t i = 0; set && i < set->count; i++) {
-		char text[160], date[METRICS_DATE_SIZE];
+		char text[160], date[DATE_TEXT_SIZE];
 
 		snprintf(text, sizeof(text), "%s until %s", set->entry[i].name,
-			metrics_date(set->entry[i].not_after, date));
+			certificate_expiry_text(&set->entry[i], date));
 		json_array_append_new(list, json_string(text));
 	}
 	return list;

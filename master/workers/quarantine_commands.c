@@ -1,8 +1,8 @@
 /* quarantine_commands.c - what workers died of, for operators. */
 #include "death_cause.h"
+#include "common/date.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
-#include "master/control/metrics.h"
 #include "master/master.h"
 #include "quarantine.h"
 
@@ -13,12 +13,12 @@
 
 static json_t *poison_row(const struct poison *p)
 {
-	char print[FINGERPRINT_TEXT_SIZE], date[METRICS_DATE_SIZE];
+	char print[FINGERPRINT_TEXT_SIZE], date[DATE_TEXT_SIZE];
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s}", "fingerprint",
-		fingerprint_text(&p->print, print), "time", metrics_date(p->time / 1000, date),
-		"kind", evidence_kind_name(p->print.kind), "worker", p->worker, "reason", p->reason,
-		"size", (int)p->print.size, "deaths", (int)p->deaths, "refused",
+		fingerprint_text(&p->print, print), "time", date_text(p->time / 1000, date), "kind",
+		evidence_kind_name(p->print.kind), "worker", p->worker, "reason", p->reason, "size",
+		(int)p->print.size, "deaths", (int)p->deaths, "refused",
 		fingerprint_refusable(&p->print) ? "yes" : "no");
 }
 
