@@ -16,6 +16,19 @@
 
 #define SOCKET_DEFAULT "/run/sipward/control.sock"
 #define HELP_COLUMN 34
+/* The one command that is not the master's, and so not in the table. */
+#define COMPLETION "completion"
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"password-stdin", no_argument, NULL, 'p'},
+	{"realm", required_argument, NULL, 'r'},
+	{"socket", required_argument, NULL, 's'},
+	{"file", required_argument, NULL, 'f'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
 
 static int print_usage(FILE *to)
 {
@@ -28,7 +41,7 @@ static int print_usage(FILE *to)
 		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "",
 			command_rows[i].help);
 	}
-	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, "completion");
+	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, COMPLETION);
 	fprintf(to,
 		"  -s SOCKET         the master's control socket (%s)\n"
 		"  -f USERSFILE      work on a users file; no master is needed\n"
@@ -41,21 +54,35 @@ static int print_usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
+/* Whether no row before this one begins with the same word. */
+static bool command_is_first_of_its_word(int row)
+{
+	const char *name = command_rows[row].name;
+	size_t first = strcspn(name, " ");
+
+	for (int i = 0; i < row; i++)
+		if (strcspn(command_rows[i].name, " ") == first &&
+			strncmp(command_rows[i].name, name, first) == 0)
+			return false;
+	return true;
+}
+
 static int print_completion(void)
 {
-	printf("_sipwardctl() {\n\tlocal words=\"--json -s -f");
+	printf("_sipwardctl() {\n\tlocal words=\"");
+	for (const struct option *o = long_options; o->name; o++)
+		printf("--%s ", o->name);
 	for (int i = 0; i < COMMAND_COUNT; i++)
-		printf(" %.*s", (int)strcspn(command_rows[i].name, " "), command_rows[i].name);
-	printf("\"\n\tcase \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");
+		if (command_is_first_of_its_word(i))
+			printf("%.*s ", (int)strcspn(command_rows[i].name, " "),
+				command_rows[i].name);
+	printf("%s\"\n\tcase \"${COMP_WORDS[COMP_CWORD-1]}\" in\n", COMPLETION);
 	/* Second words of two-word commands. */
 	for (int i = 0; i < COMMAND_COUNT; i++) {
 		const char *name = command_rows[i].name;
 		size_t first = strcspn(name, " ");
-		bool seen = !name[first];
 
-		for (int j = 0; j < i && !seen; j++)
-			seen = strncmp(command_rows[j].name, name, first + 1) == 0;
-		if (seen)
+		if (!name[first] || !command_is_first_of_its_word(i))
 			continue;
 		printf("\t%.*s) words=\"", (int)first, name);
 		for (int j = i; j < COMMAND_COUNT; j++)
@@ -131,16 +158,6 @@ static int command_unknown(const char *word)
 
 int main(int argc, char **argv)
 {
-	static const struct option long_options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"password-stdin", no_argument, NULL, 'p'},
-		{"realm", required_argument, NULL, 'r'},
-		{"socket", required_argument, NULL, 's'},
-		{"file", required_argument, NULL, 'f'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
 	struct options o = {.socket = SOCKET_DEFAULT};
 	int option, used = 0;
 
@@ -159,7 +176,7 @@ int main(int argc, char **argv)
 	int count = argc - optind;
 	if (!count)
 		return print_usage(stderr);
-	if (count == 1 && strcmp(words[0], "completion") == 0)
+	if (count == 1 && strcmp(words[0], COMPLETION) == 0)
 		return print_completion();
 	int row = command_of_arguments(words, count, &used);
 	if (row < 0)

@@ -287,8 +287,22 @@ class Commands(ControlCase):
         self.assertEqual(done.returncode, 0)
         check = subprocess.run(["bash", "-n"], input=done.stdout, capture_output=True, text=True)
         self.assertEqual(check.returncode, 0, check.stderr)
-        for word in ("registrations", "reload", "user"):
-            self.assertIn(word, done.stdout)
+        for words, replies in (
+            ("us", "user"),
+            ("user ''", "add remove list"),
+            ("re", "registrations reload"),
+            ("comp", "completion"),
+            ("--re", "--realm"),
+        ):
+            asked = f"COMP_WORDS=(sipwardctl {words}) COMP_CWORD={len(words.split())}\n"
+            completed = subprocess.run(
+                ["bash"],
+                input=f'{done.stdout}\n{asked}_sipwardctl\necho "${{COMPREPLY[*]}}"',
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            self.assertEqual(completed.stdout.strip(), replies, words)
 
 
 class Users(ControlCase):
