@@ -14,14 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROLE_MAX 32
+#define PROCESS_MAX 32
 
 static struct {
-	char who[ROLE_MAX]; /* "transport/0" */
+	char process[PROCESS_MAX]; /* "transport/0" */
 	enum log_level level;
 	log_sink sink;
 	void *arg;
-} state = {.who = "-", .level = LOG_INFO};
+} state = {.process = "-", .level = LOG_INFO};
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
@@ -29,9 +29,9 @@ static const char *const level_names[] = {
 void log_init(const char *role, int index, enum log_level level, log_sink sink, void *arg)
 {
 	if (index >= 0)
-		snprintf(state.who, sizeof(state.who), "%s/%d", role, index);
+		snprintf(state.process, sizeof(state.process), "%s/%d", role, index);
 	else
-		snprintf(state.who, sizeof(state.who), "%s", role);
+		snprintf(state.process, sizeof(state.process), "%s", role);
 	state.level = level;
 	state.sink = sink;
 	state.arg = arg;
@@ -59,6 +59,20 @@ static size_t log_time_text(char *buffer, size_t size)
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
+/* Whether a sequence of UTF-8 with these first two bytes is overlong, a surrogate, beyond Unicode
+ * or a control character. */
+static bool log_is_no_character(const unsigned char *p)
+{
+	switch (p[0]) {
+	case 0xc2: return p[1] < 0xa0;
+	case 0xe0: return p[1] < 0xa0;
+	case 0xed: return p[1] > 0x9f;
+	case 0xf0: return p[1] < 0x90;
+	case 0xf4: return p[1] > 0x8f;
+	default: return false;
+	}
+}
+
 /* The length of the valid UTF-8 sequence of a printable character at p (n bytes left), or 0: a
  * broken, overlong or surrogate one, or a control character of either set. */
 static size_t log_printable_length(const unsigned char *p, size_t n)
@@ -71,11 +85,7 @@ static size_t log_printable_length(const unsigned char *p, size_t n)
 	for (size_t i = 1; i < length; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
-		(p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-		(p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return length;
+	return log_is_no_character(p) ? 0 : length;
 }
 
 /* Writes the line to stderr unless its reader is so far behind that it would block: a log must not
@@ -98,8 +108,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	if (!log_enabled(level))
 		return;
 	size_t n = log_time_text(line, LOG_LINE_MAX);
-	int head = snprintf(
-		line + n, LOG_LINE_MAX + 1 - n, " %s %s %s", level_names[level], state.who, event);
+	int head = snprintf(line + n, LOG_LINE_MAX + 1 - n, " %s %s %s", level_names[level],
+		state.process, event);
 	n += head > 0 ? (size_t)head : 0;
 	if (n < LOG_LINE_MAX && format[0]) {
 		line[n++] = ' ';

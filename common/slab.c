@@ -4,6 +4,7 @@
 
 #include "list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -88,9 +89,10 @@ void slab_give(struct slab *s, void *p, size_t size)
 	c->free = place;
 	if (!c->link)
 		list_insert(list, c);
-	if (--c->used == 0 &&
-		(c->next ||
-			*list != c)) { /* the last open one stays: the next would map it again */
+	c->used--;
+	/* The last open one stays: the next would map it again. */
+	bool last = *list == c && !c->next;
+	if (c->used == 0 && !last) {
 		list_remove(c);
 		munmap(c, CHUNK);
 		s->chunks--;

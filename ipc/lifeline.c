@@ -120,6 +120,16 @@ static void lifeline_take_fds(struct msghdr *message, struct lifeline_packet *pa
 	}
 }
 
+/* Whether n bytes with this header are a whole packet that its sender may send with so many fds. */
+static bool lifeline_is_packet(
+	const struct lifeline_header *header, size_t n, unsigned fds, bool from_master)
+{
+	if (n < sizeof(*header) || header->zero != 0 || header->size != n - sizeof(*header))
+		return false;
+	return lifeline_allows(header->type, header->size, fds) &&
+	       (table[header->type].senders == M) == from_master;
+}
+
 int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 {
 	struct lifeline_header header;
@@ -139,10 +149,8 @@ int lifeline_receive(int fd, bool from_master, struct lifeline_packet *packet)
 	lifeline_take_fds(&message, packet);
 	if (n == 0 && packet->fds == 0)
 		return -EPIPE;
-	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && (size_t)n >= sizeof(header) &&
-		header.zero == 0 && header.size == (size_t)n - sizeof(header) &&
-		lifeline_allows(header.type, header.size, packet->fds) &&
-		(table[header.type].senders == M) == from_master) {
+	if (!(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+		lifeline_is_packet(&header, (size_t)n, packet->fds, from_master)) {
 		packet->type = header.type;
 		packet->size = header.size;
 		return 0;

@@ -85,6 +85,15 @@ static bool message_check_nul(
 	       controls_quoted(message_header_value(m, h));
 }
 
+/* Whether a header line begins where the one before it ended, and its parts lie within it. */
+static bool message_check_line(const struct message *m, const struct message_header *h, uint32_t at)
+{
+	if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length)
+		return false;
+	return at + h->name_length < h->end - 2u &&
+	       span_inside(h->value, at + h->name_length + 1u, h->end - 2u);
+}
+
 /* The header lines follow each other without a gap from the start line to the blank line, each ends
  * with the one CRLF that is no fold, and id says what the name says: who strips headers by id must
  * not miss one. Returns the start of the body, 0 where anything is wrong. */
@@ -97,9 +106,7 @@ static uint32_t message_check_headers(const struct message *m, const char *raw)
 
 	memset(first, 0xff, sizeof(first));
 	for (unsigned i = 0; i < m->header_count; i++, h++) {
-		if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length ||
-			at + h->name_length >= h->end - 2u ||
-			!span_inside(h->value, at + h->name_length + 1u, h->end - 2u))
+		if (!message_check_line(m, h, at))
 			return 0;
 		/* one line feed, or several with a space or tab behind all but the last */
 		for (const char *p = raw + at, *end = raw + h->end;;) {
@@ -128,9 +135,11 @@ static bool message_check_start_line(const struct message *m, const char *raw)
 {
 	struct span line = m->start_line;
 
-	if (line.at || !line.length || line.length + 4u > m->raw_size ||
-		memchr(raw, '\n', line.length) || memchr(raw, 0, line.length) ||
-		memcmp(raw + line.length, "\r\n", 2) != 0)
+	if (line.at || !line.length || line.length + 4u > m->raw_size)
+		return false;
+	if (memchr(raw, '\n', line.length) || memchr(raw, 0, line.length))
+		return false;
+	if (memcmp(raw + line.length, "\r\n", 2) != 0)
 		return false;
 	if (!m->is_request)
 		return m->status >= 100 && m->status <= 699 && span_optional(m, m->reason, line) &&

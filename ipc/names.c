@@ -55,6 +55,15 @@ __attribute__((constructor)) static void fill_slots(void)
 	}
 }
 
+/* The usual spelling is compared first: it costs the least. */
+static bool header_is_named(uint8_t id, struct str name)
+{
+	struct str known = headers[id].name;
+
+	return known.n == name.n &&
+	       (!memcmp(known.p, name.p, name.n) || !strncasecmp(known.p, name.p, name.n));
+}
+
 uint8_t header_of(struct str name)
 {
 	if (name.n < 2) {
@@ -65,11 +74,7 @@ uint8_t header_of(struct str name)
 	for (unsigned slot = header_slot(name);; slot = (slot + 1) % SLOTS) {
 		uint8_t id = slots[slot];
 
-		if (id == HEADER_OTHER)
-			return id;
-		if (headers[id].name.n == name.n &&
-			(!memcmp(headers[id].name.p, name.p, name.n) ||
-				!strncasecmp(headers[id].name.p, name.p, name.n)))
+		if (id == HEADER_OTHER || header_is_named(id, name))
 			return id;
 	}
 }

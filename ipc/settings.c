@@ -274,6 +274,18 @@ static uint16_t settings_default_port(uint8_t transport)
 	}
 }
 
+/* Whether a listener says in Via and Contact that it is at host, an address where numeric is not
+ * NULL. */
+static bool settings_is_advertised_as(
+	struct str advertised, struct str host, const struct endpoint *numeric)
+{
+	struct endpoint e;
+
+	if (!numeric)
+		return str_equal_nocase(advertised, host);
+	return endpoint_parse_host(advertised, 0, &e) == 0 && endpoint_same_host(numeric, &e);
+}
+
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port)
 {
 	struct endpoint wanted;
@@ -283,7 +295,6 @@ unsigned settings_listener_at(const struct settings *s, struct str host, uint16_
 		const struct listener_settings *l = settings_listener(s, i);
 		uint16_t asked = port ? port : settings_default_port(l->transport);
 		struct str advertised = settings_str(s, l->advertise_host);
-		struct endpoint e;
 
 		if (numeric && asked == l->bind.port && !endpoint_is_wildcard(&l->bind) &&
 			endpoint_same_host(&wanted, &l->bind))
@@ -291,9 +302,7 @@ unsigned settings_listener_at(const struct settings *s, struct str host, uint16_
 		if (advertised.n == 0 ||
 			asked != (l->advertise_port ? l->advertise_port : l->bind.port))
 			continue;
-		if (numeric ? endpoint_parse_host(advertised, 0, &e) == 0 &&
-					endpoint_same_host(&wanted, &e)
-			    : str_equal_nocase(advertised, host))
+		if (settings_is_advertised_as(advertised, host, numeric ? &wanted : NULL))
 			return i;
 	}
 	return NONE_INDEX;
@@ -321,6 +330,15 @@ static bool settings_user_row_sane(const struct user_row *row)
 	return row->hash == users_hash(row->domain, (struct str){row->name, row->name_length});
 }
 
+/* Whether an image of that size holds so many rows, a power of two. */
+static bool settings_user_rows_fit(uint64_t rows, size_t size)
+{
+	size_t room = size - sizeof(struct users);
+
+	return (rows & (rows - 1)) == 0 && rows <= room / sizeof(struct user_row) &&
+	       rows * sizeof(struct user_row) == room;
+}
+
 int users_check(const void *image, size_t size)
 {
 	const struct users *u = image;
@@ -330,8 +348,7 @@ int users_check(const void *image, size_t size)
 	if (size < sizeof(*u) || (uintptr_t)image % 8 || u->magic != USERS_MAGIC || u->size != size)
 		return -EBADMSG;
 	rows = (uint64_t)u->mask + 1;
-	if (rows & u->mask || rows > (size - sizeof(*u)) / sizeof(struct user_row) ||
-		sizeof(*u) + rows * sizeof(struct user_row) != size)
+	if (!settings_user_rows_fit(rows, size))
 		return -EBADMSG;
 	for (uint64_t i = 0; i < rows; i++) {
 		if (u->row[i].hash == 0)

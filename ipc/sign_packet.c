@@ -3,6 +3,7 @@
 #include "sign_packet.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -85,6 +86,18 @@ int sign_request_decode(
 	return 0;
 }
 
+/* A signature or an errno, never both, and nothing behind it. */
+static bool sign_reply_sane(const struct sign_reply *reply, size_t size)
+{
+	if (reply->kind != SIGN_REPLY || reply->zero != 0)
+		return false;
+	if (reply->size > SIGNATURE_MAX || size != sizeof(*reply) + reply->size)
+		return false;
+	if (reply->error > 0 || reply->error < -4095)
+		return false;
+	return (reply->error == 0) == (reply->size > 0);
+}
+
 int sign_reply_decode(
 	const void *packet, size_t size, struct sign_reply *out, const unsigned char **signature)
 {
@@ -93,9 +106,7 @@ int sign_reply_decode(
 	if (size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, packet, sizeof(header));
-	if (header.kind != SIGN_REPLY || header.size > SIGNATURE_MAX ||
-		size != sizeof(header) + header.size || header.zero != 0 || header.error > 0 ||
-		header.error < -4095 || (header.error == 0) != (header.size > 0))
+	if (!sign_reply_sane(&header, size))
 		return -EBADMSG;
 	*out = header;
 	*signature = header.size ? (const unsigned char *)packet + sizeof(header) : NULL;

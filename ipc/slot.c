@@ -36,6 +36,17 @@ static bool slot_is_about_registration(const struct message *m)
 	return str_equal_nocase(str_trim(event), S("reg"));
 }
 
+/* Whether a request is of a dialog that we know by its slot: by our tag, or by our Contact. */
+static bool slot_of_dialog(const struct message *m, uint8_t *slot)
+{
+	/* A REGISTER belongs to no dialog, whatever it says: an address of record has one
+	 * writer. */
+	if (m->method == METHOD_REGISTER)
+		return false;
+	return !token_slot(message_str(m, m->to_tag), slot) ||
+	       !token_slot(message_str(m, m->request_uri.user), slot);
+}
+
 uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 {
 	char buffer[AOR_MAX];
@@ -45,11 +56,7 @@ uint8_t slot_of_message(const struct message *m, const struct hash_key *key)
 		if (slot_of_branch(message_str(m, m->via_branch), &slot))
 			return slot;
 	} else {
-		/* a REGISTER belongs to no dialog, whatever it says: an address of record has one
-		 * writer */
-		if (m->method != METHOD_REGISTER &&
-			(!token_slot(message_str(m, m->to_tag), &slot) ||
-				!token_slot(message_str(m, m->request_uri.user), &slot)))
+		if (slot_of_dialog(m, &slot))
 			return slot;
 		if (slot_is_about_registration(m)) {
 			struct uri_parts to = uri_of(m, &m->to);

@@ -68,14 +68,14 @@ struct parts {
 
 static int token_read(struct str text, struct parts *t)
 {
-	if (text.n != TOKEN_LENGTH || (text.p[0] | 0x20) != 's' || (text.p[1] | 0x20) != 'w')
-		return -EINVAL;
-	if (!token_hex_get(text.p + 2, HEX_SLOT, &t->slot) ||
-		!token_hex_get(text.p + 4, 1, &t->generation) ||
-		!token_hex_get(text.p + 5, HEX_ID, &t->id) ||
-		!token_hex_get(text.p + 21, HEX_MAC, &t->mac))
-		return -EINVAL;
-	return 0;
+	bool good = text.n == TOKEN_LENGTH && (text.p[0] | 0x20) == 's' &&
+	            (text.p[1] | 0x20) == 'w';
+
+	good = good && token_hex_get(text.p + 2, HEX_SLOT, &t->slot);
+	good = good && token_hex_get(text.p + 4, 1, &t->generation);
+	good = good && token_hex_get(text.p + 5, HEX_ID, &t->id);
+	good = good && token_hex_get(text.p + 21, HEX_MAC, &t->mac);
+	return good ? 0 : -EINVAL;
 }
 
 int token_slot(struct str text, uint8_t *slot)

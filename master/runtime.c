@@ -56,6 +56,16 @@ static void runtime_clean_all(struct runtime *r)
 	runtime_clean(r->fd, "control.sock", 0);
 }
 
+/* Whether the file that has this name is the open one. */
+static bool runtime_is_named(int folder, const char *name, int fd)
+{
+	struct stat mine, named;
+
+	if (fstat(fd, &mine) < 0 || fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
 /* The lock file may be removed by its last owner between our open and our lock: then the name is
  * another file by now, and we start over. */
 static int runtime_take_lock(int folder, int *out)
@@ -71,10 +81,7 @@ static int runtime_take_lock(int folder, int *out)
 			close(fd);
 			return error;
 		}
-		struct stat mine, named;
-		if (fstat(fd, &mine) == 0 &&
-			fstatat(folder, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-			mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
+		if (runtime_is_named(folder, "lock", fd)) {
 			*out = fd;
 			return 0;
 		}
@@ -245,6 +252,15 @@ static int runtime_link_endpoints(
 	return 0;
 }
 
+/* Its owner could open it up again, but only for itself: it stands below nothing that others may
+ * write. */
+static int runtime_give_away(struct runtime *r, const char *folder, uid_t uid, gid_t gid)
+{
+	if (fchmodat(r->fd, folder, 0500, 0) < 0)
+		return -errno;
+	return fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
 int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
 	gid_t gid)
 {
@@ -255,12 +271,8 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 	error = mkdirat(r->fd, folder, 0700) < 0 ? -errno : 0;
 	if (error == 0)
 		error = runtime_link_endpoints(r, folder, role, index, sip_workers);
-	/* Given away last. Its owner could open it up again, but only for itself: it stands below
-	 * nothing that others may write. */
-	if (error == 0 && geteuid() == 0 &&
-		(fchmodat(r->fd, folder, 0500, 0) < 0 ||
-			fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0))
-		error = -errno;
+	if (error == 0 && geteuid() == 0)
+		error = runtime_give_away(r, folder, uid, gid);
 	if (error < 0)
 		log_error("edges-folder", "path=%s/%s error=\"%s\"", r->path, folder,
 			error_text(error));

@@ -61,6 +61,14 @@ static int users_make_entries(const struct options *o, const char *user, const c
 	return n;
 }
 
+/* The user's part of NAME@DOMAIN, or of NAME alone where at is NULL. */
+static int users_name_of(const char *address, const char *at, char user[USER_NAME_MAX + 1])
+{
+	struct str name = {address, at ? (size_t)(at - address) : strlen(address)};
+
+	return str_copy(name, user, USER_NAME_MAX + 1);
+}
+
 int users_add(const struct options *o, const char *address)
 {
 	char user[USER_NAME_MAX + 1], realm[REALM_MAX + 1];
@@ -68,8 +76,7 @@ int users_add(const struct options *o, const char *address)
 	uint8_t algorithms = 0;
 	struct userfile_entry entry[2] = {0};
 
-	if (!at ||
-		str_copy((struct str){address, (size_t)(at - address)}, user, sizeof(user)) < 0) {
+	if (!at || users_name_of(address, at, user) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN\n");
 		return EXIT_USAGE;
 	}
@@ -133,9 +140,7 @@ int users_file(const struct options *o, enum command command, const char *addres
 		fprintf(stderr, "sipwardctl: -f is for user add, user remove and user list\n");
 		return EXIT_USAGE;
 	}
-	if (!address || !realm ||
-		str_copy((struct str){address, at ? (size_t)(at - address) : strlen(address)}, user,
-			sizeof(user)) < 0) {
+	if (!address || !realm || users_name_of(address, at, user) < 0) {
 		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN, or NAME and --realm REALM\n");
 		return EXIT_USAGE;
 	}

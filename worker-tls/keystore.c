@@ -120,6 +120,17 @@ static bool keystore_warm_up(void)
 	return good;
 }
 
+/* Its memory first: OpenSSL takes no other functions for it once it has allocated. */
+static bool keystore_start_openssl(void)
+{
+	const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
+	                         OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS;
+
+	if (CRYPTO_set_mem_functions(keystore_malloc, keystore_realloc, keystore_wipe_free) != 1)
+		return false;
+	return OPENSSL_init_crypto(options, NULL) == 1 && keystore_warm_up();
+}
+
 int keystore_begin(void)
 {
 	struct tm tm;
@@ -127,12 +138,7 @@ int keystore_begin(void)
 
 	tzset();
 	gmtime_r(&now, &tm);
-	if (CRYPTO_set_mem_functions(keystore_malloc, keystore_realloc, keystore_wipe_free) != 1 ||
-		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
-					    OPENSSL_INIT_ADD_ALL_CIPHERS |
-					    OPENSSL_INIT_ADD_ALL_DIGESTS,
-			NULL) != 1 ||
-		!keystore_warm_up()) {
+	if (!keystore_start_openssl()) {
 		log_error("openssl-failed", "code=%lx", ERR_peek_last_error());
 		return -EIO;
 	}

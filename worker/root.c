@@ -66,18 +66,20 @@ static int root_change(void)
 /* The working directory is the folder. */
 static int root_pivot(const char *folder)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		mount(folder, folder, NULL, MS_BIND, NULL) < 0 ||
-		mount(NULL, folder, NULL,
-			MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			NULL) < 0)
+	const unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV |
+	                            MS_NOEXEC;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	if (mount(folder, folder, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	if (mount(NULL, folder, NULL, flags, NULL) < 0)
 		return -errno;
 	/* Old and new root in one place: the old one then lies on top and is taken off, without a
 	 * folder to put it in. */
-	if (chdir(folder) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-		umount2(".", MNT_DETACH) < 0)
+	if (chdir(folder) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return -errno;
-	return 0;
+	return umount2(".", MNT_DETACH) < 0 ? -errno : 0;
 }
 
 /* Goes there, too: what was the working directory may lie outside. */

@@ -328,9 +328,7 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 		return false;
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
-	else if (c->phase != PHASE_IDLE && r->sequence == c->check &&
-		 w->role == (c->phase == PHASE_TLS ? PEER_TLS : PEER_TRANSPORT) &&
-		 c->waiting[w->index])
+	else if (r->sequence == c->check && certificates_asks(c, w) && c->waiting[w->index])
 		set = c->staged;
 	else
 		return true; /* of a check that has ended */

@@ -60,9 +60,11 @@ static bool quarantine_take_name(const char *name, struct poison *out)
 		rest = str_from(rest, at < rest.n ? at + 1 : at);
 	}
 	*out = (struct poison){.stored = true};
-	if (str_number(field[0], TIME_MAX, &time) < 0 ||
-		!quarantine_take_word(field[2], out->worker, sizeof(out->worker)) ||
-		!quarantine_take_word(field[3], out->reason, sizeof(out->reason)))
+	if (str_number(field[0], TIME_MAX, &time) < 0)
+		return false;
+	if (!quarantine_take_word(field[2], out->worker, sizeof(out->worker)))
+		return false;
+	if (!quarantine_take_word(field[3], out->reason, sizeof(out->reason)))
 		return false;
 	out->time = (int64_t)time;
 	for (unsigned k = EVIDENCE_NOTHING + 1; k < EVIDENCE_KIND_COUNT; k++)
