@@ -30,16 +30,17 @@ static bool endpoint_is_link_local(const uint8_t address[16])
 	       (address[0] == 0xff && (address[1] & 0x0f) == 0x02);
 }
 
-static void set_ipv4(struct endpoint *out, const void *address, uint16_t port)
+static void endpoint_set_ipv4(struct endpoint *out, const void *address, uint16_t port)
 {
 	*out = (struct endpoint){.family = 4, .port = port};
 	memcpy(out->address, address, 4);
 }
 
-static void set_ipv6(struct endpoint *out, const uint8_t address[16], uint16_t port, uint32_t scope)
+static void endpoint_set_ipv6(
+	struct endpoint *out, const uint8_t address[16], uint16_t port, uint32_t scope)
 {
 	if (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0) {
-		set_ipv4(out, address + sizeof(mapped_prefix), port);
+		endpoint_set_ipv4(out, address + sizeof(mapped_prefix), port);
 		return;
 	}
 	*out = (struct endpoint){
@@ -54,14 +55,15 @@ int endpoint_from_sockaddr(const struct sockaddr *sa, socklen_t length, struct e
 		struct sockaddr_in in;
 
 		memcpy(&in, sa, sizeof(in));
-		set_ipv4(out, &in.sin_addr, ntohs(in.sin_port));
+		endpoint_set_ipv4(out, &in.sin_addr, ntohs(in.sin_port));
 		return 0;
 	}
 	if (length >= sizeof(struct sockaddr_in6) && sa->sa_family == AF_INET6) {
 		struct sockaddr_in6 in6;
 
 		memcpy(&in6, sa, sizeof(in6));
-		set_ipv6(out, in6.sin6_addr.s6_addr, ntohs(in6.sin6_port), in6.sin6_scope_id);
+		endpoint_set_ipv6(
+			out, in6.sin6_addr.s6_addr, ntohs(in6.sin6_port), in6.sin6_scope_id);
 		return 0;
 	}
 	return -EAFNOSUPPORT;
@@ -90,7 +92,7 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *e, struct sockaddr_storage
 }
 
 /* An IPv6 address with or without "%SCOPE", without brackets. The scope is a number. */
-static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
+static int endpoint_parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 {
 	char buffer[INET6_ADDRSTRLEN];
 	uint8_t address[16];
@@ -106,7 +108,7 @@ static int parse_ipv6(struct str text, uint16_t port, struct endpoint *out)
 		return -EINVAL;
 	if (scope && !endpoint_is_link_local(address))
 		return -EINVAL;
-	set_ipv6(out, address, port, (uint32_t)scope);
+	endpoint_set_ipv6(out, address, port, (uint32_t)scope);
 	return 0;
 }
 
@@ -116,13 +118,13 @@ int endpoint_parse_host(struct str host, uint16_t port, struct endpoint *out)
 	uint8_t address[4];
 
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		return parse_ipv6((struct str){host.p + 1, host.n - 2}, port, out);
+		return endpoint_parse_ipv6((struct str){host.p + 1, host.n - 2}, port, out);
 	if (str_find(host, ':') < host.n)
-		return parse_ipv6(host, port, out);
+		return endpoint_parse_ipv6(host, port, out);
 	if (str_copy(host, buffer, sizeof(buffer)) || strlen(buffer) != host.n ||
 		inet_pton(AF_INET, buffer, address) != 1)
 		return -EINVAL;
-	set_ipv4(out, address, port);
+	endpoint_set_ipv4(out, address, port);
 	return 0;
 }
 

@@ -48,7 +48,7 @@ void hash_key_random(struct hash_key *key)
 	randombytes_buf(key->byte, sizeof(key->byte));
 }
 
-static void random_forget(void)
+static void hash_random_forget(void)
 {
 	sodium_memzero(pool.number, sizeof(pool.number));
 	pool.left = 0;
@@ -59,7 +59,7 @@ uint64_t random_u64(void)
 	if (pool.left == 0) {
 		/* A forked child must not hand out its parent's numbers a second time. */
 		if (!pool.guarded)
-			pool.guarded = pthread_atfork(NULL, NULL, random_forget) == 0;
+			pool.guarded = pthread_atfork(NULL, NULL, hash_random_forget) == 0;
 		randombytes_buf(pool.number, sizeof(pool.number));
 		pool.left = RANDOM_BATCH;
 	}

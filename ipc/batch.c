@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static size_t padded(size_t size)
+static size_t batch_padded(size_t size)
 {
 	return (size + 7) & ~(size_t)7;
 }
@@ -16,7 +16,7 @@ struct batch *batch_take(struct batch_pool *pool, size_t size)
 	struct batch *b;
 
 	if (capacity == BATCH_TARGET && pool->count)
-		b = pool->kept[--pool->count];
+		b = pool->spare[--pool->count];
 	else if (!(b = malloc(sizeof(*b) + capacity)))
 		return NULL;
 	b->next = NULL;
@@ -30,7 +30,7 @@ void batch_give(struct batch_pool *pool, struct batch *b)
 {
 	/* A large buffer was for one large record: it is not worth keeping. */
 	if (b->capacity == BATCH_TARGET && pool->count < BATCH_POOL_SIZE)
-		pool->kept[pool->count++] = b;
+		pool->spare[pool->count++] = b;
 	else
 		free(b);
 }
@@ -38,17 +38,17 @@ void batch_give(struct batch_pool *pool, struct batch *b)
 void batch_pool_free(struct batch_pool *pool)
 {
 	while (pool->count)
-		free(pool->kept[--pool->count]);
+		free(pool->spare[--pool->count]);
 }
 
-static struct batch_header *head(const struct batch *b)
+static struct batch_header *batch_head(const struct batch *b)
 {
 	return (struct batch_header *)(uintptr_t)b->data;
 }
 
 uint32_t batch_records(const struct batch *b)
 {
-	return head(b)->count;
+	return batch_head(b)->count;
 }
 
 void outgoing_init(struct outgoing *o, struct batch_pool *pool)
@@ -65,7 +65,7 @@ int outgoing_record(struct outgoing *o, uint16_t type, size_t size, bool reserve
 
 	if (size > BATCH_MAX - least)
 		return -EMSGSIZE;
-	need = sizeof(*h) + padded(size);
+	need = sizeof(*h) + batch_padded(size);
 	if (o->bytes + need > (reserve ? OUTGOING_HARD_MAX : OUTGOING_SOFT_MAX))
 		return -EAGAIN;
 	if (o->open && o->open->used + need > o->open->capacity)
@@ -75,11 +75,11 @@ int outgoing_record(struct outgoing *o, uint16_t type, size_t size, bool reserve
 	o->last = o->open->used;
 	h = (void *)(o->open->data + o->last);
 	*h = (struct record_header){.size = (uint32_t)size, .type = type};
-	memset((unsigned char *)(h + 1) + size, 0, padded(size) - size);
+	memset((unsigned char *)(h + 1) + size, 0, batch_padded(size) - size);
 	o->open->used += need;
 	o->bytes += need;
 	o->records++;
-	head(o->open)->count++;
+	batch_head(o->open)->count++;
 	*data = h + 1;
 	return 0;
 }
@@ -95,13 +95,13 @@ void outgoing_shrink(struct outgoing *o, size_t size)
 	before = o->open->used;
 	if (size) {
 		h->size = (uint32_t)size;
-		memset((unsigned char *)(h + 1) + size, 0, padded(size) - size);
-		o->open->used = o->last + sizeof(*h) + padded(size);
+		memset((unsigned char *)(h + 1) + size, 0, batch_padded(size) - size);
+		o->open->used = o->last + sizeof(*h) + batch_padded(size);
 	} else {
 		o->open->used = o->last;
 		o->last = 0;
 		o->records--;
-		head(o->open)->count--;
+		batch_head(o->open)->count--;
 	}
 	o->bytes -= before - o->open->used;
 }

@@ -14,8 +14,8 @@
  * (responses, in-dialog requests) up to the second. */
 #define OUTGOING_SOFT_MAX (4u * 1024 * 1024)
 #define OUTGOING_HARD_MAX (8u * 1024 * 1024)
-/* Buffers kept for use again: one open for each of a few peers, and those that wait for one that is
- * behind. */
+/* Spare buffers, for use again: one open for each of a few peers, and those that wait for one that
+ * is behind. */
 #define BATCH_POOL_SIZE 16
 
 struct batch {
@@ -27,7 +27,7 @@ struct batch {
 };
 
 struct batch_pool {
-	struct batch *kept[BATCH_POOL_SIZE];
+	struct batch *spare[BATCH_POOL_SIZE];
 	unsigned count;
 };
 struct batch *batch_take(struct batch_pool *pool, size_t size); /* NULL: out of memory */

@@ -62,12 +62,12 @@ static inline bool refusals_refuse(struct refusals *r, enum evidence_kind kind, 
 }
 /* Before bytes are touched: false where they are to be refused, as above; otherwise they are
  * recorded as what this worker has in hand, until evidence_drop. */
-static inline bool refusals_let_in(struct refusals *r, struct crash_evidence *hand,
+static inline bool refusals_let_in(struct refusals *r, struct crash_evidence *evidence,
 	enum evidence_kind kind, struct str bytes, const struct endpoint *source, uint64_t now)
 {
 	if (refusals_refuse(r, kind, bytes, source, now))
 		return false;
-	evidence_take(hand, kind, bytes.p, bytes.n);
+	evidence_take(evidence, kind, bytes.p, bytes.n);
 	return true;
 }
 

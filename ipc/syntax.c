@@ -25,12 +25,12 @@ static inline struct cursor cursor_of(struct str s)
 	return s.n ? (struct cursor){s.p, s.p + s.n} : (struct cursor){nothing, nothing};
 }
 
-static inline void skip_space(struct cursor *c)
+static inline void cursor_skip_space(struct cursor *c)
 {
 	c->p = octet_span(c->p, c->end, OCTET_LWS);
 }
 
-static inline bool at_char(const struct cursor *c, char wanted)
+static inline bool cursor_at(const struct cursor *c, char wanted)
 {
 	return c->p < c->end && *c->p == wanted;
 }
@@ -108,19 +108,19 @@ static int syntax_take_param(struct cursor *c, bool loose, struct str *name, str
 	const unsigned classes = loose ? OCTET_TOKEN | OCTET_PARAM : OCTET_TOKEN;
 	const char *end;
 
-	skip_space(c);
+	cursor_skip_space(c);
 	end = octet_span(c->p, c->end, classes);
 	if (end == c->p)
 		return -EINVAL;
 	*name = str_between(c->p, end);
 	*value = STR_NONE;
 	c->p = end;
-	skip_space(c);
-	if (!at_char(c, '='))
+	cursor_skip_space(c);
+	if (!cursor_at(c, '='))
 		return 0;
 	c->p++;
-	skip_space(c);
-	if (at_char(c, '"')) {
+	cursor_skip_space(c);
+	if (cursor_at(c, '"')) {
 		if (!syntax_take_quoted(c, value))
 			return -EINVAL;
 	} else {
@@ -136,7 +136,7 @@ static int syntax_take_param(struct cursor *c, bool loose, struct str *name, str
 			return -EINVAL;
 		c->p = end;
 	}
-	skip_space(c);
+	cursor_skip_space(c);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static int syntax_take_params(struct cursor *c)
 	for (unsigned n = 1;; n++) {
 		int error = n > PARAMS_MAX ? -E2BIG : syntax_take_param(c, false, &name, &value);
 
-		if (error || !at_char(c, ';'))
+		if (error || !cursor_at(c, ';'))
 			return error;
 		c->p++;
 	}
@@ -168,7 +168,7 @@ int param_next(struct str *rest, struct str *name, struct str *value)
 	struct cursor c = cursor_of(*rest);
 	struct str n, v;
 
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	if (syntax_take_param(&c, true, &n, &v))
@@ -177,7 +177,7 @@ int param_next(struct str *rest, struct str *name, struct str *value)
 		if (*c.p != ';')
 			return -EINVAL;
 		c.p++;
-		skip_space(&c);
+		cursor_skip_space(&c);
 		if (c.p == c.end)
 			return -EINVAL;
 	}
@@ -204,12 +204,12 @@ bool param_find(struct str params, struct str name, struct str *value)
  * element. */
 static int syntax_end_element(struct cursor *c, struct str *rest)
 {
-	skip_space(c);
+	cursor_skip_space(c);
 	if (c->p < c->end) {
 		if (*c->p != ',')
 			return -EINVAL;
 		c->p++;
-		skip_space(c);
+		cursor_skip_space(c);
 		if (c->p == c->end)
 			return -EINVAL;
 	}
@@ -222,15 +222,15 @@ static int syntax_take_display(struct cursor *c, struct address *a)
 {
 	const char *start = c->p;
 
-	if (at_char(c, '"')) {
+	if (cursor_at(c, '"')) {
 		if (!syntax_take_quoted(c, &a->display))
 			return -EINVAL;
-		skip_space(c);
-		a->bracketed = at_char(c, '<');
+		cursor_skip_space(c);
+		a->bracketed = cursor_at(c, '<');
 		return a->bracketed ? 0 : -EINVAL;
 	}
 	c->p = octet_span(c->p, c->end, OCTET_TOKEN | OCTET_LWS | OCTET_HIGH);
-	a->bracketed = at_char(c, '<');
+	a->bracketed = cursor_at(c, '<');
 	if (a->bracketed)
 		a->display = str_until(start, c->p);
 	else
@@ -245,7 +245,7 @@ int address_next(struct str *rest, struct address *out)
 	struct str uri;
 	int error;
 
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	const char *start = c.p;
@@ -273,8 +273,8 @@ int address_next(struct str *rest, struct address *out)
 		return error;
 	const char *end = c.p;
 
-	skip_space(&c);
-	if (at_char(&c, ';')) {
+	cursor_skip_space(&c);
+	if (cursor_at(&c, ';')) {
 		const char *params = ++c.p;
 
 		error = syntax_take_params(&c);
@@ -297,18 +297,18 @@ static bool syntax_take_protocol(struct cursor *c, struct str *version, struct s
 
 	if (!syntax_take_token(c, &name))
 		return false;
-	skip_space(c);
-	if (!at_char(c, '/'))
+	cursor_skip_space(c);
+	if (!cursor_at(c, '/'))
 		return false;
 	c->p++;
-	skip_space(c);
+	cursor_skip_space(c);
 	if (!syntax_take_token(c, version))
 		return false;
-	skip_space(c);
-	if (!at_char(c, '/'))
+	cursor_skip_space(c);
+	if (!cursor_at(c, '/'))
 		return false;
 	c->p++;
-	skip_space(c);
+	cursor_skip_space(c);
 	return syntax_take_token(c, transport) && str_equal_nocase(name, S("SIP"));
 }
 
@@ -319,23 +319,23 @@ static int syntax_take_sent_by(struct cursor *c, struct via *v)
 	if (host_take(&rest, &v->host))
 		return -EINVAL;
 	c->p = rest.p;
-	skip_space(c);
-	if (!at_char(c, ':'))
+	cursor_skip_space(c);
+	if (!cursor_at(c, ':'))
 		return 0;
 	c->p++;
-	skip_space(c);
+	cursor_skip_space(c);
 	rest = str_between(c->p, c->end);
 	if (port_take(&rest, &v->port))
 		return -EINVAL;
 	c->p = rest.p;
-	skip_space(c);
+	cursor_skip_space(c);
 	return 0;
 }
 
 /* The parameters of a via-parm, of which branch and rport are picked out. */
 static int syntax_take_via_params(struct cursor *c, struct via *v)
 {
-	for (unsigned n = 1; at_char(c, ';'); n++) {
+	for (unsigned n = 1; cursor_at(c, ';'); n++) {
 		struct str name, value;
 
 		c->p++;
@@ -366,7 +366,7 @@ int via_front(struct str text, struct via *out)
 	if (!syntax_take_protocol(&c, &version, &v.transport) || c.p == c.end ||
 		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (syntax_take_sent_by(&c, &v))
 		return -EINVAL;
 	v.params = str_between(c.p, c.end);
@@ -381,7 +381,7 @@ int via_next(struct str *rest, struct via *out)
 	struct str version;
 	int error;
 
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	const char *start = c.p;
@@ -389,7 +389,7 @@ int via_next(struct str *rest, struct via *out)
 	if (!syntax_take_protocol(&c, &version, &v.transport) || c.p == c.end ||
 		!octet_is(*c.p, OCTET_LWS))
 		return -EINVAL;
-	skip_space(&c);
+	cursor_skip_space(&c);
 	error = syntax_take_sent_by(&c, &v);
 	if (error)
 		return error;
@@ -412,7 +412,7 @@ int list_next(struct str *rest, struct str *item)
 	struct cursor c = cursor_of(*rest);
 	const char *comma;
 
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	comma = memchr(c.p, ',', (size_t)(c.end - c.p));
@@ -442,17 +442,17 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value)
 	struct cursor c = cursor_of(*rest);
 	struct str n, v;
 
-	skip_space(&c);
+	cursor_skip_space(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	if (!syntax_take_token(&c, &n))
 		return -EINVAL;
-	skip_space(&c);
-	if (!at_char(&c, '='))
+	cursor_skip_space(&c);
+	if (!cursor_at(&c, '='))
 		return -EINVAL;
 	c.p++;
-	skip_space(&c);
-	if (at_char(&c, '"')) {
+	cursor_skip_space(&c);
+	if (cursor_at(&c, '"')) {
 		if (!syntax_take_quoted(&c, &v))
 			return -EINVAL;
 		v = (struct str){v.p + 1, v.n - 2};

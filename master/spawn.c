@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /* Variables that a worker may have: for builds with sanitizers, which read them before main. */
-static const char *const kept[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-#define KEPT (sizeof(kept) / sizeof(kept[0]))
+static const char *const variables[] = {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
 int spawn_program(const char *role, char *out, size_t size)
 {
@@ -44,14 +44,14 @@ static void spawn_become(const char *program, unsigned index, int lifeline)
 	__attribute__((noreturn));
 static void spawn_become(const char *program, unsigned index, int lifeline)
 {
-	char number[12], *environment[KEPT + 1], buffer[KEPT][512];
+	char number[12], *environment[VARIABLES + 1], buffer[VARIABLES][512];
 	unsigned n = 0;
 	sigset_t none;
 
-	for (size_t i = 0; i < KEPT; i++) {
-		const char *value = getenv(kept[i]);
+	for (size_t i = 0; i < VARIABLES; i++) {
+		const char *value = getenv(variables[i]);
 
-		if (value && (size_t)snprintf(buffer[n], sizeof(buffer[n]), "%s=%s", kept[i],
+		if (value && (size_t)snprintf(buffer[n], sizeof(buffer[n]), "%s=%s", variables[i],
 				     value) < sizeof(buffer[n])) {
 			environment[n] = buffer[n];
 			n++;

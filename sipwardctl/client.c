@@ -59,7 +59,7 @@ static int client_send(int fd, const char *text)
 
 /* Receives a line. 0 and *out, the caller's to free, with its size; -ECONNRESET: nothing came;
  * -EBADMSG: it was cut off; -ENOMEM: it is too long; -errno. */
-static int client_receive(int fd, char **out, size_t *out_size)
+static int client_receive_line(int fd, char **out, size_t *out_size)
 {
 	size_t have = 0, size = ANSWER_FIRST;
 	char *line = malloc(size), *more;
@@ -103,7 +103,7 @@ static int client_ask(const char *path, int timeout_s, const char *text, json_t 
 	size_t size = 0;
 
 	if (error == 0)
-		error = client_receive(fd, &line, &size);
+		error = client_receive_line(fd, &line, &size);
 	if (fd >= 0)
 		close(fd);
 	if (error < 0)

@@ -107,7 +107,8 @@ static int certificate_seal(const char *name, const char *text, size_t size, int
 	return 0;
 }
 
-static int certificate_read_chain(struct place *p, const char *path, struct certificate_entry *e)
+static int certificate_set_read_chain(
+	struct place *p, const char *path, struct certificate_entry *e)
 {
 	char *text;
 	int error;
@@ -167,7 +168,7 @@ static int certificate_read(const struct config *c, const struct config_certific
 		at += (size_t)snprintf(
 			e->names + at, bytes - at, "%s%s", i ? " " : "", from->names[i]);
 	/* Both, so that one check tells all that is wrong. */
-	chain = certificate_read_chain(&place, from->chain, e);
+	chain = certificate_set_read_chain(&place, from->chain, e);
 	key = certificate_read_key(&place, from->key, e);
 	return chain ? chain : key;
 }

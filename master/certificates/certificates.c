@@ -282,7 +282,7 @@ static void certificates_answered(struct certificates *c, struct worker_slot *w)
 }
 
 /* Workers' text, for people: nothing in it that is not plain. */
-static void plain(struct str from, char buffer[CERTIFICATES_TEXT_MAX])
+static void certificates_plain_text(struct str from, char buffer[CERTIFICATES_TEXT_MAX])
 {
 	size_t n = from.n < CERTIFICATES_TEXT_MAX - 1 ? from.n : CERTIFICATES_TEXT_MAX - 1;
 
@@ -340,7 +340,7 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 	}
 	if (r->error == 0 && rest.n)
 		return false;
-	plain(rest, text);
+	certificates_plain_text(rest, text);
 	if (set == c->committed) {
 		certificates_take_start_result(c, r, text);
 		return true;

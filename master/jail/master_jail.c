@@ -16,7 +16,8 @@
 /* Past the highest that any kernel has. */
 #define CAPABILITY_END 64
 
-static const unsigned char kept[] = {
+/* Those that the master keeps. */
+static const unsigned char capabilities[] = {
 	CAP_KILL, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, /* workers are other users, with nothing */
 	CAP_SYS_CHROOT, CAP_SYS_ADMIN,                 /* their roots and their namespaces */
 	CAP_NET_BIND_SERVICE, /* listeners that were closed while their worker stayed away */
@@ -25,12 +26,12 @@ static const unsigned char kept[] = {
 	CAP_SYS_PTRACE, /* sandbox verify reads the namespaces of processes that are not dumpable */
 };
 
-static uint64_t master_jail_kept_bits(void)
+static uint64_t master_jail_capability_bits(void)
 {
 	uint64_t bits = 0;
 
-	for (size_t i = 0; i < sizeof(kept); i++)
-		bits |= UINT64_C(1) << kept[i];
+	for (size_t i = 0; i < sizeof(capabilities); i++)
+		bits |= UINT64_C(1) << capabilities[i];
 	return bits;
 }
 
@@ -38,7 +39,7 @@ static int master_jail_drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
-	uint64_t bits = master_jail_kept_bits();
+	uint64_t bits = master_jail_capability_bits();
 
 	if (geteuid() != 0)
 		return 0;

@@ -23,12 +23,12 @@ void edge_tokens_free(struct edge_tokens *e)
 }
 
 /* Connecters in a row: transport workers, then SIP workers. */
-static unsigned connecters(const struct edge_tokens *e)
+static unsigned edge_tokens_connecters(const struct edge_tokens *e)
 {
 	return e->transports + e->sips;
 }
 
-static uint16_t connecter_at(const struct edge_tokens *e, unsigned row)
+static uint16_t edge_tokens_connecter(const struct edge_tokens *e, unsigned row)
 {
 	return row < e->transports ? PEER(PEER_TRANSPORT, row)
 	                           : PEER(PEER_SIP, row - e->transports);
@@ -75,8 +75,9 @@ void edge_tokens_wipe(struct edge_tokens *e, uint16_t connecter)
 
 void edge_tokens_forget(struct edge_tokens *e, unsigned listener)
 {
-	for (unsigned row = 0; row < connecters(e); row++) {
-		struct edge_token *edge = edge_tokens_of(e, connecter_at(e, row), listener);
+	for (unsigned row = 0; row < edge_tokens_connecters(e); row++) {
+		struct edge_token *edge = edge_tokens_of(
+			e, edge_tokens_connecter(e, row), listener);
 
 		if (edge && edge->state == EDGE_ALLOWING)
 			edge->state = EDGE_MINTED;
@@ -104,12 +105,13 @@ bool edge_tokens_allow(
 bool edge_tokens_acknowledged(
 	struct edge_tokens *e, unsigned listener, uint32_t sequence, uint16_t *connecter)
 {
-	for (unsigned row = 0; row < connecters(e); row++) {
-		struct edge_token *edge = edge_tokens_of(e, connecter_at(e, row), listener);
+	for (unsigned row = 0; row < edge_tokens_connecters(e); row++) {
+		struct edge_token *edge = edge_tokens_of(
+			e, edge_tokens_connecter(e, row), listener);
 
 		if (edge && edge->state == EDGE_ALLOWING && edge->sequence == sequence) {
 			edge->state = EDGE_OPEN;
-			*connecter = connecter_at(e, row);
+			*connecter = edge_tokens_connecter(e, row);
 			return true;
 		}
 	}

@@ -73,7 +73,7 @@ static void worker_became_ready(struct worker_slot *w)
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only
  * what it leaves behind counts. */
-static bool worker_take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
+static bool supervise_take_packet(struct worker_slot *w, struct lifeline_packet *p, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -119,7 +119,7 @@ static bool worker_take_packet(struct worker_slot *w, struct lifeline_packet *p,
 	}
 }
 
-static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
+static void supervise_take_packets(struct worker_slot *w, unsigned most, bool last)
 {
 	struct supervisor *s = w->supervisor;
 
@@ -130,7 +130,7 @@ static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
 			return;
 		if (error == 0) {
 			if (!lifeline_permits(s->packet->type, w->role, PEER_NONE) ||
-				!worker_take_packet(w, s->packet, last))
+				!supervise_take_packet(w, s->packet, last))
 				error = -EBADMSG;
 			for (unsigned i = 0; i < s->packet->fds; i++)
 				if (s->packet->fd[i] >= 0)
@@ -162,7 +162,7 @@ static void worker_take_packets(struct worker_slot *w, unsigned most, bool last)
 	}
 }
 
-static void worker_on_lifeline(void *arg, uint32_t events)
+static void supervise_on_lifeline(void *arg, uint32_t events)
 {
 	struct worker_slot *w = arg;
 
@@ -174,7 +174,7 @@ static void worker_on_lifeline(void *arg, uint32_t events)
 		worker_watch(w);
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		worker_take_packets(w, PACKETS_PER_TURN, false);
+		supervise_take_packets(w, PACKETS_PER_TURN, false);
 }
 
 static void worker_back_off(struct worker_slot *w)
@@ -225,7 +225,7 @@ static void worker_spawn(struct worker_slot *w)
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
 		(int)w->pid, w->incarnation);
-	error = loop_add(s->loop, w->lifeline, EPOLLIN, worker_on_lifeline, w, &w->source);
+	error = loop_add(s->loop, w->lifeline, EPOLLIN, supervise_on_lifeline, w, &w->source);
 	if (error < 0) {
 		log_error("worker-watch", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
 			error_text(error));
@@ -266,7 +266,7 @@ static void worker_died(struct worker_slot *w, int status)
 	bool was_ready = w->ready != 0,
 	     asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
 
-	worker_take_packets(w, PACKETS_LAST, true);
+	supervise_take_packets(w, PACKETS_LAST, true);
 	if (WIFSIGNALED(status))
 		snprintf(w->last_end, sizeof(w->last_end), "signal %d (%s)", WTERMSIG(status),
 			sigabbrev_np(WTERMSIG(status)) ?: "?");
