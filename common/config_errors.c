@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the operator's file holds ends up on a terminal: no escape sequence of it may. */
+/* The text of the operator's file ends up on a terminal: no escape sequence of it may. */
 static void config_error_without_controls(char *text)
 {
 	for (; *text; text++)

@@ -55,6 +55,6 @@ size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SI
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);     /* address and port */
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b); /* address only */
 bool endpoint_is_wildcard(const struct endpoint *e);                         /* 0.0.0.0 or :: */
-bool endpoint_is_loopback(const struct endpoint *e);
+bool endpoint_is_loopback(const struct endpoint *e); /* 127.0.0.0/8 or ::1 */
 
 #endif

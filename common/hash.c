@@ -12,7 +12,7 @@ _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "SipHash output");
  * telling apart is longer. */
 #define NOCASE_MAX 512
 
-/* How many numbers one refill fetches: 512 bytes, small enough to stay in cache and large enough to
+/* The numbers that one refill fetches: 512 bytes, small enough to stay in cache and large enough to
  * make the system call rare. */
 #define RANDOM_BATCH 64
 

@@ -21,6 +21,7 @@ static inline uint64_t hash_str(const struct hash_key *key, struct str s)
 /* The same over the ASCII lower-case form of s (at most 512 bytes count). */
 uint64_t hash_str_nocase(const struct hash_key *key, struct str s);
 
+/* Makes an unpredictable key. */
 void hash_key_random(struct hash_key *key);
 /* 64 unpredictable bits, from a buffered generator: no system call in the usual case. */
 uint64_t random_u64(void);

@@ -23,21 +23,21 @@
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not
  * held up. */
 #define LOOP_BATCH 64
-/* How long to gather while messages come no more than GATHER_GAP_NS_MAX apart. What a look costs is
- * wake-ups, three a round through both workers and back (over ZeroMQ seven: loop_gather_for), and
- * they cost the same for one message as for twenty. Against a quarter of a millisecond, three
- * quarters took a tenth less CPU at 2,000 calls a second and a fifth less at 3,000, and doubled the
- * time of set-up. Where fewer than GATHER_FEW would come in that time (GATHER_FEW_EACH for each of
- * several processes, or four would be woken for one message each) it is up to a millisecond; where
- * they come so fast that GATHER_FULL for each are there earlier, it looks earlier: more gain
- * nothing. */
+/* Input is gathered this long while messages come no more than GATHER_GAP_NS_MAX apart. What a look
+ * costs is wake-ups, three a round through both workers and back (over ZeroMQ seven:
+ * loop_gather_for), and they cost the same for one message as for twenty. Against a quarter of a
+ * millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at
+ * 3,000, and doubled the time of set-up. Where fewer than GATHER_FEW would come in that time
+ * (GATHER_FEW_EACH for each of several processes, or four would be woken for one message each) it
+ * is up to a millisecond; where they come so fast that GATHER_FULL for each are there earlier, it
+ * looks earlier: more gain nothing. */
 #define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
 #define GATHER_FEW 3
 #define GATHER_FEW_EACH 12
 #define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
-/* How long to wait for what answers what was gathered and handed on. */
+/* Answers to gathered input are waited for this long. */
 #define ANSWERS_NS UINT64_C(100000)
 /* The time between messages is averaged over about so many looks; longer pauses count as
  * GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
@@ -302,8 +302,8 @@ void loop_unset(struct loop *l, struct timer *t)
 	wheel_stop(l->wheel, t);
 }
 
-/* How long epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit). Rounded
- * up: rounded down it would come back just before the deadline and spin there. */
+/* The time that epoll_wait may sleep: until the wheel's next tick, at most limit (-1: no limit).
+ * Rounded up: rounded down it would come back just before the deadline and spin there. */
 static int loop_sleep_ms(const struct loop *l, int limit)
 {
 	if (l->again)
@@ -352,7 +352,7 @@ static void loop_dispatch(const struct epoll_event batch[LOOP_BATCH], int n)
 	}
 }
 
-/* How long to gather, going by what came since input was last looked at; 0: not at all, for a
+/* The time to gather, going by what came since input was last looked at; 0: not at all, for a
  * further message is not likely to come within that time. */
 static uint64_t loop_gathering(struct loop *l)
 {

@@ -16,7 +16,9 @@ typedef void (*loop_callback)(void *arg, uint32_t events);
  * must be done without sleeping (the next turn then starts at once). */
 typedef bool (*loop_turn)(void *arg);
 
-int loop_new(struct loop **out); /* -errno */
+/* Makes a loop, *out, to be freed with loop_free. 0 or -errno. */
+int loop_new(struct loop **out);
+/* Ends the watching of all fds and frees; timers must not be used any more. NULL is a no-op. */
 void loop_free(struct loop *l);
 
 /* Watches fd for events. The loop does not own fd. On success *out (may be NULL) is the source for
@@ -65,10 +67,10 @@ int loop_gather(struct loop *l);
 /* After loop_gather: looks so often, in place of every quarter of a millisecond; up to a whole one.
  * For who pays more for a wake-up. */
 void loop_gather_for(struct loop *l, uint64_t ns);
-/* What is gathered is handed on to so many processes: each is to have its share when it is
+/* Gathered input is handed on to so many processes: each is to have its share when it is
  * woken. */
 void loop_share(struct loop *l, unsigned processes);
-/* What was gathered was handed to several processes, all of which are about to answer: where the
+/* Gathered input was handed to several processes, all of which are about to answer: where the
  * loop is busy their answers are looked at together, a tenth of a millisecond from now. */
 void loop_expect(struct loop *l);
 /* A callback of loop_add_input has taken one message. */

@@ -23,6 +23,7 @@ typedef bool (*table_same)(const struct table_node *node, const void *key);
 
 int table_init(struct table *t, size_t expected); /* -ENOMEM */
 void table_free(struct table *t);                 /* nodes are the caller's */
+/* The node with that hash whose owner same finds to have key, or NULL. */
 struct table_node *table_find(
 	const struct table *t, uint64_t hash, table_same same, const void *key);
 /* Adds node; never fails (a table that cannot grow gets longer chains). The caller has looked that

@@ -30,9 +30,13 @@ struct batch_pool {
 	struct batch *spare[BATCH_POOL_SIZE];
 	unsigned count;
 };
-struct batch *batch_take(struct batch_pool *pool, size_t size); /* NULL: out of memory */
+/* An empty batch with room for size bytes at least, its header included. NULL: no memory. */
+struct batch *batch_take(struct batch_pool *pool, size_t size);
+/* Gives a batch back, to be used again or freed. */
 void batch_give(struct batch_pool *pool, struct batch *b);
+/* Frees the spare buffers. */
 void batch_pool_free(struct batch_pool *pool);
+/* How many records are in a batch. */
 uint32_t batch_records(const struct batch *b);
 
 struct outgoing {
@@ -43,10 +47,12 @@ struct outgoing {
 	size_t bytes;               /* of open and closed */
 	size_t records;
 };
+/* Makes o empty; its batches come from pool. */
 void outgoing_init(struct outgoing *o, struct batch_pool *pool);
 
 /* Room for one record: as mesh_record. -EAGAIN, -EMSGSIZE, -ENOMEM. */
 int outgoing_record(struct outgoing *o, uint16_t type, size_t size, bool reserve, void **data);
+/* Makes the record last reserved smaller; 0 takes it back. */
 void outgoing_shrink(struct outgoing *o, size_t size);
 /* Closes the open batch where it has records. */
 void outgoing_close(struct outgoing *o);

@@ -3,7 +3,7 @@
 #ifndef SIPWARD_IPC_CARRIER_H
 #define SIPWARD_IPC_CARRIER_H
 
-/* What a connecter shows its listener over ZeroMQ: random, for one edge and one life. */
+/* The token that a connecter shows its listener over ZeroMQ: random, for one edge and one life. */
 #define MESH_TOKEN_SIZE 32
 
 /* In the order of the words in options.def. */

@@ -17,7 +17,7 @@
 
 #define FINGERPRINT_SIZE 16
 #define FINGERPRINT_TEXT_SIZE (2 * FINGERPRINT_SIZE + 1)
-/* How many a worker knows: as many as the master keeps. */
+/* A worker knows as many as the master keeps. */
 #define FINGERPRINTS_MAX 256
 /* Pieces of a stream below this size, bytes, are kept but not refused: harmless ones may begin
  * alike (a start line, a keep-alive in a frame). */
@@ -32,6 +32,7 @@ struct fingerprint {
 };
 _Static_assert(sizeof(struct fingerprint) == 24, "crosses process borders");
 
+/* Computes the fingerprint of n bytes (1 to EVIDENCE_MAX) at p. */
 void fingerprint_of(enum evidence_kind kind, const void *p, size_t n, struct fingerprint *out);
 /* In hexadecimal; returns buffer. */
 const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRINT_TEXT_SIZE]);
@@ -39,7 +40,7 @@ const char *fingerprint_text(const struct fingerprint *f, char buffer[FINGERPRIN
  * are not: what they are about is a state, which died with the worker. */
 bool fingerprint_refusable(const struct fingerprint *f);
 
-/* What a worker refuses. All zero: nothing. */
+/* The messages that a worker refuses. All zero: none. */
 struct refusals {
 	unsigned count;
 	uint64_t sizes[16]; /* bit size % 1024: what has another size needs no fingerprint */
@@ -49,6 +50,7 @@ struct refusals {
 /* Replaces all. -EINVAL: too many, or what cannot be refused; r is unchanged. */
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count);
 
+/* What refusals_refuse does where a size is listed. */
 bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes,
 	const struct endpoint *source, uint64_t now);
 /* Whether bytes are to be refused; where they are, that is counted and logged, at most once a

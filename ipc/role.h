@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a role has, and is told. */
+/* The rights and secrets of a role. */
 enum role_trait {
 	ROLE_MESSAGES = 1 << 0,     /* it holds messages: edges of the mesh, slots and their key,
 	                             * what is in quarantine */

@@ -47,7 +47,7 @@ struct sign_reply {
  * their last handshakes are over (CERTIFICATES_DROP). */
 #define GENERATIONS_MAX 8
 
-/* What is permitted (anything else is -EACCES, counted and logged as an attack):
+/* Permitted is (anything else is -EACCES, counted and logged as an attack):
  * - TLS 1.3: CertificateVerify of a server or client (RFC 8446 section 4.4.3) over a SHA-256 or
  *   SHA-384 transcript hash, with the scheme of the key.
  * - TLS 1.2: ServerKeyExchange (RFC 8422 section 5.4): both randoms, a named curve (secp256r1,

@@ -450,7 +450,7 @@ static bool uri_has_pair(
 	return false;
 }
 
-/* What stands in only one of two URIs and makes them differ. */
+/* Parameters that make two URIs differ where only one of them has one. */
 static bool uri_must_match(struct str name)
 {
 	static const struct str names[] = {

@@ -7,7 +7,7 @@
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
-/* What the command line says before the command. */
+/* The options of the command line, which stand before the command. */
 struct options {
 	const char *socket; /* of the master */
 	const char *file;   /* a users file to work on; NULL: the master is asked */

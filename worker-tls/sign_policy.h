@@ -43,9 +43,9 @@ int sign_policy_permitted(
 /* The scheme that TLS 1.3 prefers for a key of that kind; 0 for KEY_NONE. */
 uint16_t sign_policy_default_scheme(enum key_kind kind);
 
+#define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
 /* Writes a text of SHAPE_SERVER_VERIFY with that hash (hash_size: 32 or 48 bytes), for test
  * signatures; returns its size. */
-#define SIGN_VERIFY_MAX (64 + 33 + 1 + 48)
 size_t sign_policy_verify_text(
 	const unsigned char *hash, size_t hash_size, unsigned char buffer[SIGN_VERIFY_MAX]);
 

@@ -23,7 +23,7 @@
 
 /* Capabilities that this build has no name for are found by asking the kernel up to here. */
 #define CAPABILITY_MAX 63
-/* How long the master may leave the lifeline full. */
+/* The master may leave the lifeline full for this long. */
 #define NOTIFIER_MS 5000
 
 static const char *const names[JAIL_STEP_COUNT] = {

@@ -4,9 +4,10 @@
 
 #include "ipc/lifeline.h"
 
-/* What finds errors for us (AddressSanitizer and its kin, valgrind) needs /proc, its program's
- * file, threads and processes of its own: such a build leaves out the steps that take these away,
- * and says so (ENOTSUP). The bench that tells what the jails cost is the other one to do so. */
+/* A build that finds errors for us (AddressSanitizer and its kin, valgrind) needs /proc, its
+ * program's file, threads and processes of its own: such a build leaves out the steps that take
+ * these away, and says so (ENOTSUP). The bench that tells what the jails cost is the other one to
+ * do so. */
 #if defined(__SANITIZE_ADDRESS__) || defined(SIPWARD_UNJAILED)
 #define SANITIZED 1
 #else
@@ -27,6 +28,7 @@ enum jail_step {
 	JAIL_SECCOMP,
 	JAIL_STEP_COUNT
 };
+/* The step's name in the log, or "?". */
 const char *jail_step_name(enum jail_step step);
 
 /* The jail of one process. */

@@ -34,7 +34,7 @@
 #define PORTS 100 /* tried, one after the other */
 /* Raw IPv4 comes after all families. */
 #define FAMILIES AF_MAX
-/* How long a listener of the mesh may think. */
+/* A listener of the mesh may think for this long. */
 #define ANSWER_MS 3000
 
 enum {
@@ -226,7 +226,7 @@ static int probe_try_mesh(const struct lifeline_probe *p, bool token)
 	return memcmp(answer + 2, "\7WELCOME", 8) == 0 ? 0 : -EACCES;
 }
 
-/* What stands in for a socket on which a sibling could pass one is an fd that is none: the kernel's
+/* For a socket on which a sibling could pass one stands an fd that is none: the kernel's
  * word on that would mean that the filter has let the call through. */
 static int probe_try_receive_fd(void)
 {

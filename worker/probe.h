@@ -12,10 +12,11 @@ enum probe_act {
 #undef PROBE
 	PROBE_COUNT
 };
+/* What is tried, in words of probe.def, or "?". */
 const char *probe_text(unsigned act);
 /* Whether the role, joined to the others by that carrier, may do it by design. */
 bool probe_permitted(unsigned act, enum peer_role role, enum carrier carrier);
-/* How many variants an act has (families of sockets): lifeline_probe.variant counts from 0. */
+/* The number of variants of an act (families of sockets): lifeline_probe.variant counts from 0. */
 unsigned probe_variants(unsigned act);
 
 /* Tries. 0: it could be done; -errno: it was refused. May not return at all. */

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long a worker waits for each packet of its first configuration. The master sends them in one
+/* A worker waits this long for each packet of its first configuration. The master sends them in one
  * go; ACKs of other workers may lie between. */
 #define WELCOME_MS 5000
 #define CONFIGURE_MS 30000

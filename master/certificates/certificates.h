@@ -27,7 +27,7 @@ typedef void (*certificates_done)(void *arg, int error, const char *text);
 int certificates_new(struct certificates **out, struct supervisor *s); /* -ENOMEM */
 /* Ends a staging with -ECANCELED, frees. NULL is a no-op. */
 void certificates_free(struct certificates *c);
-/* How long a replaced generation is kept for its handshakes. */
+/* Sets the time for which a replaced generation is kept for its handshakes. */
 void certificates_keep(struct certificates *c, uint32_t handshake_ms);
 
 /* The set (stolen) of a start: it is in force before there are workers; they check it as they come

@@ -21,9 +21,10 @@ int unit_ban(struct str text, uint32_t *failures, uint32_t *window_ms, uint32_t 
 /* "4096": a number of things. */
 int unit_count(struct str text, uint64_t *number);
 
-/* Writes a duration (size) in the greatest unit that divides it, for messages; returns buffer. */
 #define UNIT_TEXT_SIZE 24
+/* Writes a duration in the greatest unit that divides it, for messages; returns buffer. */
 const char *unit_duration_text(uint64_t ms, char buffer[UNIT_TEXT_SIZE]);
+/* The same for a size. */
 const char *unit_size_text(uint64_t bytes, char buffer[UNIT_TEXT_SIZE]);
 
 #endif

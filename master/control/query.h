@@ -27,6 +27,7 @@ struct queries {
  * callee's to json_decref. */
 typedef void (*query_done)(void *arg, json_t *rows, json_t *missing);
 
+/* Makes q empty. loop and supervisor outlive it. */
 void queries_init(struct queries *q, struct loop *loop, struct supervisor *supervisor);
 /* Asks every worker of role (one: only the first that is ready). Workers that are not ready are
  * missing at once. done is called later, from the loop. -EAGAIN: too many are under way;

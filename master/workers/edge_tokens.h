@@ -28,7 +28,9 @@ struct edge_tokens {
 	struct edge_token *edge; /* (transports + sips) * sips; NULL: there are none */
 };
 
-int edge_tokens_new(struct edge_tokens *e, unsigned transports, unsigned sips); /* -ENOMEM */
+/* Makes room for the edges of so many workers, in guarded memory. 0 or -ENOMEM. */
+int edge_tokens_new(struct edge_tokens *e, unsigned transports, unsigned sips);
+/* Wipes and frees all; also where none were made. */
 void edge_tokens_free(struct edge_tokens *e);
 
 /* The edge from connecter to SIP worker listener, or NULL where there is none by design. */

@@ -15,6 +15,7 @@ struct outbox {
 	unsigned count;
 };
 
+/* Makes o empty. */
 void outbox_init(struct outbox *o);
 /* Sends a packet over lifeline, or queues it behind what waits already. fd (-1: none) is duplicated
  * where it has to wait; it stays the caller's. Returns 0 sent, 1 queued (watch for EPOLLOUT and

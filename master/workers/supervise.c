@@ -419,7 +419,7 @@ static int supervise_make_worker(struct supervisor *s, unsigned role, unsigned i
 	return error;
 }
 
-/* What edges over ZeroMQ need: tokens, and a root folder for each worker that connects. */
+/* Edges over ZeroMQ need tokens, and a root folder for each worker that connects. */
 static int supervise_make_edges(struct supervisor *s)
 {
 	int error = edge_tokens_new(

@@ -4,7 +4,8 @@
 
 #include "worker_slot.h"
 
-/* How often progress is looked at, and how often an idle worker is woken to show that it lives. */
+/* The intervals at which progress is looked at, and at which an idle worker is woken to show that
+ * it lives. */
 #define WATCHDOG_MS 2000
 #define WATCHDOG_IDLE_MS 10000
 

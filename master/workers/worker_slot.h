@@ -29,6 +29,7 @@ enum worker_state {
 	WORKER_READY,
 	WORKER_STOPPING /* STOP or SIGKILL sent */
 };
+/* "down", "starting", "ready" or "stopping". */
 const char *worker_state_name(enum worker_state state);
 
 struct supervisor;
