@@ -174,31 +174,47 @@ static int jail_enter_root(struct jail *j)
 	return error;
 }
 
+static int jail_take_namespaces(const struct jail *j)
+{
+	return SANITIZED ? -ENOTSUP : root_namespaces(role_has(j->role, ROLE_NETWORK));
+}
+
+static int jail_forbid_new_privileges(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -ENOTRECOVERABLE;
+}
+
+static int jail_forbid_dumps(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -ENOTRECOVERABLE;
+}
+
 int jail_confine(struct jail *j)
 {
-	int bounding, error;
+	int bounding, capabilities;
+	int error = jail_report(j, JAIL_NAMESPACES, jail_take_namespaces(j));
 
-	if ((error = jail_report(j, JAIL_NAMESPACES,
-		     SANITIZED ? -ENOTSUP : root_namespaces(role_has(j->role, ROLE_NETWORK)))))
+	if (error == 0)
+		error = jail_report(j, JAIL_ROOT, jail_enter_root(j));
+	if (error)
 		return error;
-	if ((error = jail_report(j, JAIL_ROOT, jail_enter_root(j))))
-		return error;
+	/* The bounding set takes a capability that goes with the identity. */
 	bounding = jail_empty_bounding_set();
-	if ((error = jail_report(
-		     j, JAIL_IDENTITY, j->drop ? jail_take_identity(j->uid, j->gid) : -EPERM)))
+	error = jail_report(
+		j, JAIL_IDENTITY, j->drop ? jail_take_identity(j->uid, j->gid) : -EPERM);
+	if (error)
 		return error;
-	error = jail_drop_capabilities();
-	if ((error = jail_report(j, JAIL_CAPABILITIES, error ? error : bounding)))
-		return error;
-	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0    ? -errno
-	        : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0
-	                                                      : -ENOTRECOVERABLE;
-	if ((error = jail_report(j, JAIL_NO_NEW_PRIVILEGES, error)))
-		return error;
-	error = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0    ? -errno
-	        : prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0
-	                                                  : -ENOTRECOVERABLE;
-	return jail_report(j, JAIL_NOT_DUMPABLE, error);
+	capabilities = jail_drop_capabilities();
+	error = jail_report(j, JAIL_CAPABILITIES, capabilities ? capabilities : bounding);
+	if (error == 0)
+		error = jail_report(j, JAIL_NO_NEW_PRIVILEGES, jail_forbid_new_privileges());
+	if (error == 0)
+		error = jail_report(j, JAIL_NOT_DUMPABLE, jail_forbid_dumps());
+	return error;
 }
 
 /* Sets a limit with no way back up. */
@@ -240,7 +256,8 @@ int jail_limit(struct jail *j)
 	if (error == 0 && !role_has(j->role, ROLE_STORES) && !SANITIZED)
 		error = signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -errno
 		                                            : jail_set_limit(RLIMIT_FSIZE, 0);
-	if ((error = jail_report(j, JAIL_LIMITS, error)))
+	error = jail_report(j, JAIL_LIMITS, error);
+	if (error)
 		return error;
 	return jail_report(j, JAIL_LANDLOCK,
 		SANITIZED ? -ENOTSUP : landlock_close(role_has(j->role, ROLE_NETWORK)));
