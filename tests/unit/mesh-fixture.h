@@ -1,5 +1,5 @@
 /* mesh-fixture.h - one end of the mesh and what came in, for the tests of one carrier each
- * (mesh-pairs.c, mesh-zeromq.c). mesh-carriers.c has ends of its own, which can die. */
+ * (mesh-pairs.c, mesh-zeromq.h). mesh-carriers.c has ends of its own, which can die. */
 #ifndef SIPWARD_TESTS_UNIT_MESH_FIXTURE_H
 #define SIPWARD_TESTS_UNIT_MESH_FIXTURE_H
 

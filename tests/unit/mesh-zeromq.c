@@ -1,119 +1,8 @@
-/* The mesh over ZeroMQ, with real sockets: authentication, full queues, and peers that are killed,
- * replaced or hostile. Children are forked before this process has a mesh: a ZeroMQ context does
- * not survive fork. mesh-carriers.c has what both carriers have in common. */
-#include "common/counters.h"
-#include "common/log.h"
-#include "ipc/mesh.h"
-#include "mesh-fixture.h"
-
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <signal.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-#include <zmq.h>
-
-#define CALLER PEER(PEER_TRANSPORT, 1)
-#define LISTENER PEER(PEER_SIP, 0)
-
-static char dir[32], path[64];
-static int listening;
-static uint8_t token_a[MESH_TOKEN_SIZE], token_b[MESH_TOKEN_SIZE];
-
-static void quiet(void *arg, enum log_level level, const char *line, size_t length)
-{
-	(void)arg, (void)level, (void)line, (void)length;
-}
-
-static int listen_at(const char *at)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	strcpy(name.sun_path, at);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	cr_assert_eq(listen(fd, 64), 0);
-	return fd;
-}
-
-static void setup(void)
-{
-
-	cr_assert_geq(sodium_init(), 0);
-	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(dir, "/tmp/mesh-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/sip-0.sock", dir);
-	listening = listen_at(path);
-	randombytes_buf(token_a, sizeof(token_a));
-	randombytes_buf(token_b, sizeof(token_b));
-}
-
-static void teardown(void)
-{
-	unlink(path);
-	rmdir(dir);
-}
+/* mesh-zeromq.c - the mesh over ZeroMQ, with real sockets: full queues, and peers that are killed
+ * or replaced. mesh-carriers.c has what both carriers have in common. */
+#include "mesh-zeromq.h"
 
 TestSuite(mesh_zeromq, .init = setup, .fini = teardown, .timeout = 60);
-
-static void open_end(struct end *e, uint16_t self)
-{
-	*e = (struct end){0};
-	cr_assert_eq(mesh_new(&e->mesh, loop, CARRIER_ZEROMQ, self, on_record, e), 0);
-	cr_assert_eq(mesh_start(e->mesh), 0);
-}
-
-static void open_listener(struct end *e, uint16_t self, int fd, const char *at)
-{
-	*e = (struct end){0};
-	cr_assert_eq(mesh_new(&e->mesh, loop, CARRIER_ZEROMQ, self, on_record, e), 0);
-	cr_assert_eq(mesh_listen(e->mesh, fd, at), 0);
-	cr_assert_eq(mesh_start(e->mesh), 0);
-}
-
-/* The peer has said hello: there is a way back to it. */
-static bool knows(struct end *e, uint16_t peer)
-{
-	void *buffer;
-
-	if (mesh_record(e->mesh, peer, RECORD_WATCH, sizeof(struct record_watch), false, &buffer))
-		return false;
-	mesh_shrink(e->mesh, peer, 0);
-	return true;
-}
-
-static int number(struct mesh *m, uint16_t peer, uint64_t n)
-{
-	void *buffer;
-	int error = mesh_record(m, peer, RECORD_WATCH, sizeof(struct record_watch), false, &buffer);
-
-	if (!error)
-		*(struct record_watch *)buffer = (struct record_watch){.flow = n};
-	return error;
-}
-
-static void new_loop(void)
-{
-	cr_assert_eq(loop_new(&loop), 0);
-}
-
-static void close_ends(struct end *a, struct end *b)
-{
-	if (a)
-		mesh_free(a->mesh);
-	if (b)
-		mesh_free(b->mesh);
-	loop_free(loop);
-}
 
 Test(mesh_zeromq, carries_records_both_ways_in_order)
 {
@@ -156,53 +45,6 @@ Test(mesh_zeromq, carries_records_both_ways_in_order)
 	close_ends(&listener, &caller);
 }
 
-Test(mesh_zeromq, a_wrong_token_is_refused_until_it_is_allowed)
-{
-	struct end caller, listener;
-	uint64_t begin = now_ms();
-
-	new_loop();
-	open_listener(&listener, LISTENER, listening, path);
-	open_end(&caller, CALLER);
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_a), 0);
-	cr_assert_eq(mesh_connect(caller.mesh, LISTENER, path, token_b), 0);
-	cr_assert_eq(number(caller.mesh, LISTENER, 1), 0);
-	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 3);
-	cr_assert_lt(now_ms() - begin, 1500, "it waits as for a lost connection");
-	cr_assert_eq(listener.records, 0);
-	cr_assert_not(knows(&listener, CALLER));
-	cr_assert_eq(mesh_backlog(caller.mesh, LISTENER), 1);
-	cr_assert_eq(number(caller.mesh, LISTENER, 2), 0);
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_b), 0);
-	RUN_UNTIL(listener.records == 2);
-	cr_assert_eq(listener.disorder, 0);
-	cr_assert_geq(counted(COUNTER_MESH_RETRIES), 2);
-	/* no more: what it sends from now on is dropped, and it cannot be answered */
-	cr_assert_eq(number(listener.mesh, CALLER, 1), 0);
-	RUN_UNTIL(caller.records == 1);
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, NULL), 0);
-	cr_assert_eq(number(listener.mesh, CALLER, 1), -ENOTCONN);
-	cr_assert_eq(number(caller.mesh, LISTENER, 3), 0);
-	RUN_UNTIL(counted(COUNTER_MESH_BAD_BATCH) == 1);
-	cr_assert_eq(listener.records, 2);
-	close_ends(&listener, &caller);
-}
-
-Test(mesh_zeromq, a_token_is_good_for_its_own_peer_only)
-{
-	struct end caller, listener;
-
-	new_loop();
-	open_listener(&listener, LISTENER, listening, path);
-	open_end(&caller, PEER(PEER_TRANSPORT, 2));
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_a), 0);
-	cr_assert_eq(mesh_allow(listener.mesh, PEER(PEER_TRANSPORT, 2), token_b), 0);
-	cr_assert_eq(mesh_connect(caller.mesh, LISTENER, path, token_a), 0);
-	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 2);
-	cr_assert_not(knows(&listener, PEER(PEER_TRANSPORT, 2)));
-	close_ends(&listener, &caller);
-}
-
 /* As SIP workers do: each listens and has an edge to the other. */
 Test(mesh_zeromq, two_listeners_have_an_edge_each_way)
 {
@@ -232,40 +74,6 @@ Test(mesh_zeromq, two_listeners_have_an_edge_each_way)
 	RUN_UNTIL(two.records == 1001);
 	unlink(other);
 	close_ends(&one, &two);
-}
-
-/* ---- children ---- */
-
-static pid_t child_of(void (*body)(void), int *go)
-{
-	int start[2];
-	pid_t pid;
-	char c;
-
-	cr_assert_eq(pipe(start), 0);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
-		close(start[1]);
-		if (read(start[0], &c, 1) == 1)
-			body();
-		_exit(0);
-	}
-	close(start[0]);
-	*go = start[1];
-	return pid;
-}
-
-static void release(int go)
-{
-	cr_assert_eq(write(go, "g", 1), 1);
-	close(go);
-}
-
-static void end_child(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static void echoing_listener(void)
@@ -501,76 +309,6 @@ Test(mesh_zeromq, a_slow_connecter_fills_only_its_own_queue)
 	loop_free(mine);
 }
 
-/* ---- hostile peers: with a good token and without one ---- */
-
-static void *raw_socket(void *context, const char *user, const uint8_t *token)
-{
-	void *s = zmq_socket(context, ZMQ_DEALER);
-	char endpoint[80];
-	int zero = 0;
-
-	zmq_setsockopt(s, ZMQ_LINGER, &zero, sizeof(zero));
-	if (user) {
-		zmq_setsockopt(s, ZMQ_PLAIN_USERNAME, user, strlen(user));
-		zmq_setsockopt(s, ZMQ_PLAIN_PASSWORD, token, MESH_TOKEN_SIZE);
-	}
-	snprintf(endpoint, sizeof(endpoint), "ipc://%s", path);
-	cr_assert_eq(zmq_connect(s, endpoint), 0);
-	return s;
-}
-
-Test(mesh_zeromq, garbage_is_refused_whole)
-{
-	struct end listener, good;
-	void *context = zmq_ctx_new(), *raw, *null, *unknown;
-	char user[8];
-	static char huge[BATCH_MAX + 8];
-	_Alignas(8) struct {
-		struct batch_header b;
-		struct record_header first;
-		struct record_watch watch;
-		struct record_header second;
-	} half = {{BATCH_MAGIC, 2}, {sizeof(struct record_watch), RECORD_WATCH, 0}, {.flow = 1},
-		{0, 99, 0}};
-	const struct batch_header hello = {BATCH_MAGIC, 0};
-
-	new_loop();
-	open_listener(&listener, LISTENER, listening, path);
-	open_end(&good, PEER(PEER_TRANSPORT, 2));
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_a), 0);
-	cr_assert_eq(mesh_allow(listener.mesh, PEER(PEER_TRANSPORT, 2), token_b), 0);
-	snprintf(user, sizeof(user), "%u", CALLER);
-	raw = raw_socket(context, user, token_a);
-	null = raw_socket(context, NULL, NULL);
-	unknown = raw_socket(context, "9999999999999", token_a);
-	zmq_send(null, &hello, sizeof(hello), ZMQ_DONTWAIT);
-	zmq_send(unknown, &hello, sizeof(hello), ZMQ_DONTWAIT);
-	zmq_send(raw, "garbage", 7, ZMQ_DONTWAIT);
-	zmq_send(raw, "", 0, ZMQ_DONTWAIT);
-	zmq_send(raw, &half, sizeof(half),
-		ZMQ_DONTWAIT); /* a good record before a bad one: neither is delivered */
-	zmq_send(raw, &hello, sizeof(hello), ZMQ_DONTWAIT | ZMQ_SNDMORE);
-	zmq_send(raw, &hello, sizeof(hello), ZMQ_DONTWAIT);
-	RUN_UNTIL(counted(COUNTER_MESH_BAD_BATCH) == 4);
-	RUN_UNTIL(counted(COUNTER_MESH_AUTH_REFUSED) >= 1);
-	cr_assert_not(knows(&listener, CALLER));
-	zmq_send(raw, &hello, sizeof(hello), ZMQ_DONTWAIT);
-	RUN_UNTIL(knows(&listener, CALLER));
-	cr_assert_eq(listener.records, 0);
-	/* larger than any batch: libzmq ends the connection before it is in memory */
-	zmq_send(raw, huge, sizeof(huge), ZMQ_DONTWAIT);
-	cr_assert_eq(mesh_connect(good.mesh, LISTENER, path, token_b), 0);
-	cr_assert_eq(number(good.mesh, LISTENER, 1), 0);
-	RUN_UNTIL(listener.records == 1);
-	RUN_UNTIL(number(listener.mesh, CALLER, 1) == -ENOTCONN);
-	cr_assert_eq(counted(COUNTER_MESH_BAD_BATCH), 4);
-	zmq_close(raw);
-	zmq_close(null);
-	zmq_close(unknown);
-	close_ends(&listener, &good);
-	zmq_ctx_term(context);
-}
-
 /* Nothing to do: no turn but those that events make. */
 Test(mesh_zeromq, an_idle_edge_does_not_wake_anybody)
 {
@@ -590,47 +328,5 @@ Test(mesh_zeromq, an_idle_edge_does_not_wake_anybody)
 	before = now_ms();
 	loop_once(loop, 300);
 	cr_assert_geq(now_ms() - before, 290);
-	close_ends(&listener, &caller);
-}
-
-/* More connections than this process may have fds. */
-#define CROWD 600
-#define CROWDED_FDS 300
-
-static void crowd(void)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-
-	strcpy(name.sun_path, path);
-	for (int i = 0; i < CROWD; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		if (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0)
-			_exit(3);
-	}
-	for (;;)
-		pause();
-}
-
-/* libzmq would end the process where there is no fd to accept with. */
-Test(mesh_zeromq, outlives_a_peer_that_connects_without_end)
-{
-	const struct rlimit few = {CROWDED_FDS, CROWDED_FDS};
-	struct end caller, listener;
-	int go;
-	pid_t pid = child_of(crowd, &go);
-
-	new_loop();
-	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-	open_listener(&listener, LISTENER, listening, path);
-	cr_assert_eq(mesh_allow(listener.mesh, CALLER, token_a), 0);
-	release(go);
-	RUN_UNTIL(counted(COUNTER_MESH_CROWDED) > CROWD / 4);
-	/* by and by what says nothing is ended, and others find room */
-	open_end(&caller, CALLER);
-	cr_assert_eq(mesh_connect(caller.mesh, LISTENER, path, token_a), 0);
-	cr_assert_eq(number(caller.mesh, LISTENER, 1), 0);
-	RUN_UNTIL(listener.records == 1);
-	end_child(pid);
 	close_ends(&listener, &caller);
 }
