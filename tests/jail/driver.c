@@ -1,4 +1,4 @@
-/* driver.c - a worker that was taken over, for tests/jail/test_takeover.py: stands where a worker's
+/* driver.c - a worker that was taken over, for tests/jail/takeover.py: stands where a worker's
  * program is expected, is started, configured and given its edges and keys by the real master like
  * any other, and then sends what the test tells it to, byte for byte, past all that would keep an
  * honest worker from it. Closes no jail: what a jail prevents is another test's matter.

@@ -2,7 +2,8 @@
 they are refused and counted, and whoever is behind the door goes on as if nothing were."""
 import json, os, random, resource, socket, struct, subprocess, unittest
 
-from gateway import IPC, WAIT, Gateway, Phone, wait_for
+from gateway import IPC, WAIT, Gateway, wait_for
+from peers import Phone
 from processes import GROWTH_MAX, SANITIZED, fds_of, limit, memory
 
 CONNECTIONS = 256

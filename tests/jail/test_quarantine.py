@@ -2,7 +2,8 @@
 whose workers a message can end (build/hook, worker/crash_hook.h)."""
 import base64, os, re, signal, stat, subprocess, unittest
 
-from gateway import BIN, BUILD, CONFIG, WAIT, Gateway, Peer, Phone, own_address, wait_for
+from gateway import BIN, BUILD, CONFIG, WAIT, Gateway, own_address, wait_for
+from peers import Peer, Phone
 from processes import SANITIZED, events
 from websocket import WebSocket
 

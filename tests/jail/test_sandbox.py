@@ -2,7 +2,8 @@
 happens to a worker that tries."""
 import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
-from gateway import BUILD, Gateway, Phone, wait_for
+from gateway import BUILD, Gateway, wait_for
+from peers import Phone
 from processes import SANITIZED, status
 
 ROOT = os.geteuid() == 0

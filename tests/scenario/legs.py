@@ -2,17 +2,8 @@
 nothing of one side shows on the other."""
 import random, re, socket, unittest
 
-from gateway import (
-    SDP,
-    WAIT,
-    Gateway,
-    Message,
-    Peer,
-    Phone,
-    digest,
-    own_address,
-    wait_for,
-)  # noqa: F401
+from gateway import WAIT, Gateway, own_address, wait_for  # noqa: F401
+from peers import SDP, Message, Peer, Phone, digest  # noqa: F401
 
 NUMBER = "+4930123456"
 

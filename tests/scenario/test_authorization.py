@@ -2,7 +2,8 @@
 reached by their flow alone, and answers go where their request came from (RFC 3581)."""
 import re, unittest
 
-from gateway import CONFIG, Peer, digest, own_address
+from gateway import CONFIG, own_address
+from peers import Peer, digest
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
 
 

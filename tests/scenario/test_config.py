@@ -1,6 +1,6 @@
 """The config: what is wrong with it is said by file and line, with what was expected, before
 anything starts."""
-import os, pathlib, re, shutil, subprocess, tempfile, unittest
+import pathlib, re, shutil, subprocess, tempfile, unittest
 
 from gateway import BIN, WAIT, Gateway, own_address
 

@@ -1,8 +1,9 @@
 """The control socket and sipwardctl: every command for people and for programs, and changes while
 calls are up."""
-import json, os, re, shutil, socket, subprocess, unittest
+import json, os, shutil, socket, subprocess, unittest
 
-from gateway import BIN, SDP, WAIT, Message, Phone, own_address, wait_for
+from gateway import BIN, WAIT, own_address, wait_for
+from peers import Phone
 from legs import NUMBER, CallCase, failure_ack
 from processes import events
 

@@ -2,7 +2,8 @@
 once."""
 import os, signal, time, unittest
 
-from gateway import SDP, Message, Peer, own_address, wait_for
+from gateway import own_address, wait_for
+from peers import SDP, Message, Peer
 from legs import CallCase, Dialog
 from load import Sipp, figure
 from processes import CORE_OUT, PATIENT, SANITIZED, events

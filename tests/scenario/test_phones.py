@@ -1,6 +1,6 @@
 """Real phones: two baresips call each other through the gateway, one by UDP and one by TCP; sipsak
 asks and registers. Runs the demo's own phone script."""
-import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, time, unittest
+import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, unittest
 
 from gateway import WAIT, Gateway, wait_for
 from processes import exists

@@ -1,7 +1,8 @@
 """TLS: listeners, certificates by name, client certificates, phones and trunks over TLS."""
 import re, shutil, ssl, unittest
 
-from gateway import SDP, wait_for
+from gateway import wait_for
+from peers import SDP
 from legs import NUMBER
 from test_phones import ENDED, Baresip
 from tls import CONFIG, TlsCase, TlsServer, in_background

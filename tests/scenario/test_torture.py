@@ -3,7 +3,8 @@ what is not is refused for the right reason, and nothing breaks; NULs, which are
 change nobody's name and reach nobody."""
 import pathlib, re, unittest
 
-from gateway import Peer, digest, own_address, wait_for
+from gateway import own_address, wait_for
+from peers import Peer, digest
 from legs import CallCase, Message, failure_ack
 
 TORTURE = pathlib.Path(__file__).resolve().parents[1] / "torture"

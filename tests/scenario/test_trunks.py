@@ -3,7 +3,8 @@ the caller (RFC 3261 sections 16.7, 17.1, 21.4.27; RFC 3263 section 4.3)."""
 import re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
-from gateway import digest, own_address
+from gateway import own_address
+from peers import digest
 
 
 class Trunks(CallCase):

@@ -3,7 +3,7 @@ phone, frames, the end of a connection."""
 import json, ssl, struct, subprocess, unittest
 
 from gateway import CONFIG
-from legs import SDP, CallCase, own_address, wait_for
+from legs import CallCase, own_address, wait_for
 from websocket import BINARY, CLOSE, PING, PONG, TEXT, WebSocket, WebSocketPhone
 
 LISTENERS = """

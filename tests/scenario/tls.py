@@ -3,7 +3,8 @@ behind."""
 import select, socket, ssl, subprocess, threading
 
 from certs import Authority
-from gateway import WAIT, Gateway, Peer, Phone, own_address
+from gateway import WAIT, Gateway, own_address
+from peers import Peer, Phone
 from legs import Accepted, CallCase
 
 CONFIG = """

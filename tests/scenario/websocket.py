@@ -1,8 +1,9 @@
 """A WebSocket client for SIP (RFC 6455, RFC 7118), and a phone that uses it as browsers do: no
 address of its own in Via and Contact."""
-import base64, hashlib, os, random, re, socket, ssl, struct
+import base64, hashlib, os, random, re, socket, struct
 
-from gateway import WAIT, Message, Phone
+from gateway import WAIT
+from peers import Message, Phone
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
