@@ -92,7 +92,7 @@ class Mesh(unittest.TestCase):
         s = socket.socket(socket.AF_UNIX)
         self.open.append(s)
         s.connect(self.path)  # blocking: there may be more of us than the backlog takes
-        s.settimeout(20)
+        s.settimeout(WAIT)
         for p in pieces:
             try:
                 s.sendall(p)

@@ -2,7 +2,7 @@
 happens to a worker that tries."""
 import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
-from gateway import BUILD, Gateway, wait_for
+from gateway import BUILD, WAIT, Gateway, wait_for
 from peers import Phone
 from processes import SANITIZED, status
 
@@ -233,7 +233,7 @@ class Jail(unittest.TestCase):
         wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
         code, _, left = g.stop()
         self.assertEqual((code, left), (0, []))
-        asking.communicate(timeout=20)
+        asking.communicate(timeout=WAIT)
         self.assertNotEqual(asking.returncode, 0)
 
     @unittest.skipUnless(ROOT, "needs root")
@@ -300,7 +300,7 @@ class Jail(unittest.TestCase):
         )
         self.addCleanup(g.close)
         g.launch()
-        self.assertNotEqual(g.process.wait(20), 0)
+        self.assertNotEqual(g.process.wait(WAIT), 0)
         self.assertRegex(
             g.log_text(),
             "jail-incomplete peer=\\S+ step=" + ("identity" if NAMESPACES else "namespaces"),

@@ -12,8 +12,8 @@ BIN = BUILD / "bin"
 # What carries messages between workers: zeromq, unless a run is for the other one.
 IPC = os.environ.get("SIPWARD_IPC", "zeromq")
 WAIT = int(
-    os.environ.get("SIPWARD_WAIT", 20)
-)  # seconds: the bound on every wait; a loaded machine with sanitizers needs most of it
+    os.environ.get("SIPWARD_WAIT", 30)
+)  # seconds: the bound on every wait. Only what never comes may fail, on a loaded machine too
 
 
 def own_address():

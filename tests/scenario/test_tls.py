@@ -1,7 +1,7 @@
 """TLS: listeners, certificates by name, client certificates, phones and trunks over TLS."""
 import re, shutil, ssl, unittest
 
-from gateway import wait_for
+from gateway import WAIT, wait_for
 from peers import SDP
 from legs import NUMBER
 from test_phones import ENDED, Baresip
@@ -80,7 +80,7 @@ class Listeners(TlsCase):
             input="",
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=WAIT,
         ).stdout
 
     def test_client_certificates(self):

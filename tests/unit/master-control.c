@@ -2,10 +2,12 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "master/control/control.h"
+#include "patience.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -251,14 +253,11 @@ static bool served_as(uid_t uid, gid_t gid, gid_t also)
 		int fd = reach();
 		if (fd >= 0) {
 			(void)!write(fd, "{}\n", 3);
-			for (unsigned i = 0; i < 500 && !strchr(buffer, '\n'); i++) {
-				ssize_t n = recv(fd, buffer, sizeof(buffer) - 1, 0);
+			struct pollfd p = {.fd = fd, .events = POLLIN};
 
-				if (n == 0)
+			while (!strchr(buffer, '\n') && poll(&p, 1, PATIENCE_MS) == 1)
+				if (recv(fd, buffer, sizeof(buffer) - 1, 0) <= 0)
 					break;
-				if (n < 0)
-					usleep(10000);
-			}
 		}
 		_exit(strstr(buffer, "\"ok\":true") ? 0 : 1);
 	}

@@ -4,6 +4,7 @@
 #include "common/counters.h"
 #include "master/workers/quarantine.h"
 #include "master/control/query.h"
+#include "patience.h"
 #include "master/listen.h"
 #include "master/minting_keys.h"
 #include "master/state.h"
@@ -131,10 +132,10 @@ static void setup(void)
 	cr_assert_eq(supervise_open(&s), 0);
 }
 
-/* Turns the loop until condition is true, for at most 20 s. */
+/* Turns the loop until condition is true, for PATIENCE_MS at most. */
 #define UNTIL(condition)                                                                           \
 	do {                                                                                       \
-		uint64_t until_ = loop_now(loop) + 20000;                                          \
+		uint64_t until_ = loop_now(loop) + PATIENCE_MS;                                    \
 		while (!(condition)) {                                                             \
 			cr_assert_lt(loop_now(loop), until_, "waited in vain for: " #condition);   \
 			loop_once(loop, 50);                                                       \

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "ipc/batch.h"
 #include "ipc/mesh.h"
+#include "patience.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
 #define TRANSPORT PEER(PEER_TRANSPORT, 1)
 #define SIP PEER(PEER_SIP, 0)
 #define OTHER_SIP PEER(PEER_SIP, 1)

@@ -5,13 +5,12 @@
 
 #include "common/counters.h"
 #include "ipc/mesh.h"
+#include "patience.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
-
-#define PATIENCE_MS 10000
 
 /* The test's, made by its set-up. */
 static struct loop *loop;

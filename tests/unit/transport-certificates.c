@@ -185,7 +185,7 @@ static void tell(void *arg, uint32_t sequence, int error, uint16_t index, const 
 
 static void check(struct secure *s, uint32_t generation)
 {
-	uint64_t end = clock_ms() + 15000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	memset(&told, 0, sizeof(told));
 	certificates_check(s->f->t.certificates, generation, 77, tell, NULL);
@@ -265,7 +265,7 @@ Test(certificates, another_key_of_the_same_kind)
 	secure_free(s);
 }
 
-Test(certificates, a_check_without_a_key_worker_ends, .timeout = 30)
+Test(certificates, a_check_without_a_key_worker_ends, .timeout = 60)
 {
 	struct secure *s = secure_new(NULL);
 

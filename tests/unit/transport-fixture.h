@@ -6,6 +6,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/mesh.h"
+#include "patience.h"
 #include "worker-transport/admit.h"
 #include "worker-transport/flow.h"
 #include "worker-transport/from_sip.h"
@@ -73,21 +74,6 @@ struct fixture {
 	int full_reserve; /* the same for those that may use the reserve */
 };
 
-/* Every test turns the loop this often at most, each time for at most 50 ms: a condition that does
- * not come is a failure, not a hang. */
-#define TURNS_MAX 100
-#define UNTIL(f, condition)                                                                        \
-	do {                                                                                       \
-		bool came_ = (condition);                                                          \
-		for (int turn_ = 0; turn_ < TURNS_MAX && !came_; turn_++) {                        \
-			loop_once((f)->t.loop, 50);                                                \
-			came_ = (condition);                                                       \
-		}                                                                                  \
-		cr_assert(came_, "never came: %s", #condition);                                    \
-	} while (0)
-/* The counter of this process. */
-#define COUNTED(id) (counters_page->counter[COUNTER_##id])
-
 static inline uint64_t clock_ms(void)
 {
 	struct timespec now;
@@ -95,6 +81,18 @@ static inline uint64_t clock_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
+
+/* Turns the loop until condition is true: one that does not come is a failure, not a hang. */
+#define UNTIL(f, condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end_ = clock_ms() + PATIENCE_MS;                                          \
+		while (!(condition)) {                                                             \
+			cr_assert_lt(clock_ms(), end_, "never came: %s", #condition);              \
+			loop_once((f)->t.loop, 50);                                                \
+		}                                                                                  \
+	} while (0)
+/* The counter of this process. */
+#define COUNTED(id) (counters_page->counter[COUNTER_##id])
 
 static inline struct endpoint at(const char *host, int port)
 {

@@ -93,7 +93,7 @@ Test(tls, a_peer_that_reads_slowly_gets_every_byte)
 	struct peer *p = opened(s, ACCESS_TLS, client_new(&s->authority, 0));
 	size_t n = request(raw, "OPTIONS", 1, NULL, "TLS"), total = 0, size = large(50000), had = 0;
 	struct flow flow;
-	uint64_t end = clock_ms() + 10000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	tell(p, raw, n);
 	UNTIL(s->f, s->f->count == 1);

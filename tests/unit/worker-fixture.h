@@ -3,6 +3,7 @@
 #define SIPWARD_TESTS_UNIT_WORKER_FIXTURE_H
 
 #include "common/counters.h"
+#include "patience.h"
 #include "worker/skeleton.h"
 
 #include <criterion/criterion.h>
@@ -25,7 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
 /* Exit codes of the child. */
 enum { LEFT = 0, FAILED = 1, WRONG = 77 };
 
