@@ -15,7 +15,7 @@ import argparse, os, pathlib, platform, re, subprocess, sys, tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "BASELINE.md"
-# how often, under callgrind and by itself
+# repetitions, under callgrind and by itself
 TIMES = 200
 TIMES_ALONE = {
     "parse": 100000,
@@ -87,7 +87,7 @@ def baseline():
 
 
 def machine():
-    """What the figures depend on, without dates."""
+    """Everything that the figures depend on, without dates."""
 
     def said(*command):
         return subprocess.run(command, capture_output=True, text=True).stdout.strip()

@@ -38,7 +38,7 @@ struct image {
 static _Alignas(8) struct image image;
 static uint64_t clock_ms;
 static uint64_t random_state;
-/* What the worker sent. */
+/* A message that the worker sent. */
 static struct {
 	char bytes[MESSAGE_RAW_MAX + 1];
 	size_t size;

@@ -38,7 +38,7 @@ listener "wss" {{ bind = "wss:{ip}:8443"  zone = "access"  certificate = "main"
 
 
 def webrtc_sdp(setup, mid="0"):
-    """What a WebRTC peer may say; nobody listens there."""
+    """An offer that a WebRTC peer may make; nobody listens there."""
     return "\r\n".join(
         [
             "v=0",

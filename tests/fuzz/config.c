@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0)
 		fd = open_files();
-	/* What it names is read; what is not a file that we made might never end. */
+	/* The files that it names are read; one that we did not make might never end. */
 	if (memmem(data, size, "include", 7) || memmem(data, size, "dev", 3) ||
 		memmem(data, size, "proc", 4))
 		return 0;

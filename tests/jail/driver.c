@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a flood may take: less than the master's watchdog waits. */
+/* A flood takes this long at most: less than the master's watchdog waits. */
 #define FLOOD_MS 1500
 #define COMMAND_MAX (512u * 1024)
 #define RAW_MAX 65536
@@ -55,7 +55,7 @@ struct answer {
 	uint8_t zero;
 	uint16_t peer;
 	int32_t error; /* of the last one; records and packets: their type */
-	uint32_t done; /* how many were taken */
+	uint32_t done; /* the number of those that were taken */
 };
 _Static_assert(
 	sizeof(struct command) == 12 && sizeof(struct answer) == 12, "as the test packs them");
@@ -397,7 +397,7 @@ static int listen_to_test(const char *program)
 	return loop_add(d.worker.loop, d.act, EPOLLIN, on_command, NULL, NULL);
 }
 
-/* Who it is tells others who connects. */
+/* Its identity tells others who connects. */
 static int take_identity(const struct lifeline_welcome *welcome)
 {
 	if (!welcome->drop)

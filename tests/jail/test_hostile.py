@@ -73,7 +73,7 @@ class Edges(unittest.TestCase):
 @unittest.skipUnless(IPC == "zeromq", "over pairs there is no door: see Edges")
 class Mesh(unittest.TestCase):
     def setUp(self):
-        """Who can reach the endpoint is a transport worker's process; here the test stands in its
+        """Only a transport worker's process can reach the endpoint; here the test stands in its
         place."""
         self.g = Gateway(
             transport=1, sip=1, tls=0, extra=f"limits {{ connections = {CONNECTIONS} }}"

@@ -8,7 +8,7 @@ from processes import SANITIZED, status
 
 ROOT = os.geteuid() == 0
 ROLES = ("transport", "sip", "tls")
-# What each role may do by design; everything else has to be refused.
+# Each role may do this by design; everything else has to be refused.
 PERMITTED = {
     ("socket: stream of IPv4 or IPv6", "transport"),
     ("connect out over TCP", "transport"),
@@ -18,7 +18,7 @@ PERMITTED = {
 }
 # and where ZeroMQ joins the workers: libzmq makes its connections
 PERMITTED_ZEROMQ = {("socket: stream of Unix", "transport"), ("socket: stream of Unix", "sip")}
-# What tells that an act is not possible. A kernel without a gate for programs of another
+# Errors that tell that an act is not possible. A kernel without a gate for programs of another
 # architecture prevents that by having none.
 PREVENTED = r"(all \d+ )?(refused|ended by seccomp)(: \w+)?$"
 GATE = "a system call of another architecture"
@@ -154,7 +154,7 @@ class Jail(unittest.TestCase):
         self.assert_serves(g)
 
     def test_on_a_kernel_without_a_gate(self):
-        """What the kernel does not have is prevented, and the table says why."""
+        """An act that the kernel does not have is prevented, and the table says why."""
         g = self.gateway(bin=BUILD / "no-gate/bin")
         code, acts, _ = self.verify(g)
         rows = [row for row in acts if row["act"] == GATE]

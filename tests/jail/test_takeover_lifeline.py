@@ -202,7 +202,7 @@ class SipToMaster(WorkerToMaster):
         self.wait_log('query-reply peer=sip-0 error="more than an answer may have"')
 
     def test_a_worker_that_does_not_read(self):
-        """What it is to be told waits within a bound, then it is replaced."""
+        """Packets for it wait within a bound, then it is replaced."""
         pid = self.pid()
         self.d.act(b"D", fds=1)
         self.assertEqual(self.count("worker_misbehaved"), 0)

@@ -9,7 +9,7 @@ BUILD = pathlib.Path(
     os.environ.get("SIPWARD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 )
 BIN = BUILD / "bin"
-# What carries messages between workers: zeromq, unless a run is for the other one.
+# The carrier between workers: zeromq, unless a run is for the other one.
 IPC = os.environ.get("SIPWARD_IPC", "zeromq")
 WAIT = int(
     os.environ.get("SIPWARD_WAIT", 30)
@@ -135,7 +135,7 @@ class Gateway:
         path.rename(self.dir / "users")
 
     def carrier(self):
-        """What carries messages between its workers."""
+        """The carrier between its workers."""
         return self.ctl("status")["object"]["ipc"]
 
     def command(self):

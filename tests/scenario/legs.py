@@ -1,4 +1,4 @@
-"""What the tests of calls stand on: peers with an address each, their dialogs, and the check that
+"""The ground of tests of calls: peers with an address each, their dialogs, and the check that
 nothing of one side shows on the other."""
 import random, re, socket, unittest
 
@@ -188,8 +188,8 @@ def cancel(peer, invite, headers=(), to=None):
 
 
 def hop_words(peer):
-    """What tells of one peer: its address and port, and every Via, Call-ID, tag, Contact and route
-    of what it sent or got."""
+    """All that tells of one peer: its address and port, and every Via, Call-ID, tag, Contact and
+    route of what it sent or got."""
     words = {peer.ip, f":{peer.port}", f"={peer.port}"}
     for m in peer.sent + peer.received:
         words.add(m.get("Call-ID"))
@@ -227,7 +227,7 @@ def leaks(peers, public=()):
 
 
 def words_sent(peer):
-    """What a peer named first itself: it learns nothing from seeing it again."""
+    """Names that a peer gave first itself: it learns nothing from seeing it again."""
     words = set()
     for m in peer.sent:
         words.update((m.get("Call-ID"), m.tag("From")) if m.method else ())

@@ -1,4 +1,4 @@
-"""What /proc says of processes, for tests of who lives, as whom, and with what."""
+"""Processes as /proc shows them, for tests of who lives, as whom, and with what."""
 import datetime, pathlib, re, resource, subprocess
 
 from gateway import BIN
@@ -67,8 +67,8 @@ def memory(pid):
 
 
 def fds_of(pid):
-    """How many fds a process has; where only root may look, the size of its table, which grows with
-    them."""
+    """The number of fds of a process; where only root may look, the size of its table, which grows
+    with them."""
     try:
         return sum(1 for _ in pathlib.Path(f"/proc/{pid}/fd").iterdir())
     except PermissionError:

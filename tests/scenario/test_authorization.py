@@ -1,5 +1,5 @@
-"""Who may do what, and what strangers learn (RFC 3261 section 22, RFC 7616, RFC 8760); phones are
-reached by their flow alone, and answers go where their request came from (RFC 3581)."""
+"""Permissions of users, and what strangers learn (RFC 3261 section 22, RFC 7616, RFC 8760); phones
+are reached by their flow alone, and answers go where their request came from (RFC 3581)."""
 import re, unittest
 
 from gateway import CONFIG, own_address

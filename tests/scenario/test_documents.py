@@ -44,7 +44,7 @@ class Documents(unittest.TestCase):
         cls.text = {n: p.read_text().replace("\\-", "-") for n, p in cls.pages.items()}
 
     def entries(self, page):
-        """What stands in bold at the head of a paragraph with a tag."""
+        """The words in bold at the head of a paragraph with a tag."""
         return re.findall(r'^\.TP\n\.BI? "?([^"\n]+?)"?(?: "[^\n]*)?$', self.text[page], re.M)
 
     def test_pages_are_there(self):
@@ -118,7 +118,7 @@ class Documents(unittest.TestCase):
             self.assertLessEqual(len(line.expandtabs(8)), 100, f"line {number}")
 
     def test_packaged_config_with_all_comments_taken_out_is_understood(self):
-        """What is commented out is no prose that looks like an option: it is checked, too."""
+        """An option that is commented out is an option all the same: it is checked, too."""
         text = (ROOT / "deploy/sipward.conf").read_text()
         text = re.sub(
             r'^(\s*)#(?=[a-z]+(?: "[^"]*")? \{|\s*[a-z0-9-]+\s*=|\})', r"\1", text, flags=re.M

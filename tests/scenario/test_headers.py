@@ -1,5 +1,5 @@
-"""What of a message passes from one side to the other: every row of policy.def and option-tags.def,
-in both directions; what passes keeps its order and its bytes."""
+"""The parts of a message that pass from one side to the other: every row of policy.def and
+option-tags.def, in both directions; what passes keeps its order and its bytes."""
 import pathlib, re, unittest
 
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of
@@ -49,7 +49,7 @@ LINES = {
     "PROXY_AUTHENTICATE": 'Proxy-authenticate: Digest realm="carrier.example", nonce="n"',
     "WARNING": 'Warning: 399 10.9.9.9:5060 "Incompatible \\"media\\" type"',
 }
-# What nobody has a row for, in every shape that has to stay as it is.
+# Headers that nobody has a row for, in every shape that has to stay as it is.
 FREE = [
     "s: I know you're there",
     "X-Unknown-Header:  many   spaces  ",

@@ -1,4 +1,4 @@
-"""What is addressed to the gateway itself (RFC 3261 sections 8.2 and 11)."""
+"""Requests that are addressed to the gateway itself (RFC 3261 sections 8.2 and 11)."""
 import unittest
 
 from legs import NUMBER, CallCase

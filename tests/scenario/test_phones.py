@@ -6,7 +6,7 @@ from gateway import WAIT, Gateway, wait_for
 from processes import exists
 
 DEMO_PHONE = pathlib.Path(__file__).resolve().parents[2] / "deploy/demo-phone"
-# what a phone prints when it hangs up itself, and when the other does
+# a phone prints this when it hangs up itself, and when the other does
 ENDED = (
     r"sip:{0}@[^\s:]+: session closed|with sip:{0}@\S+ terminated|terminate call '\S+' with "
     r"sip:{0}@"

@@ -1,5 +1,5 @@
-"""What crosses on the wire: CANCEL against answers, glare, lost ACKs and BYEs, dialogs and tokens
-that do not exist (RFC 3261 sections 9, 12.2, 13.3.1.4, 14, 15; RFC 6026)."""
+"""Messages that cross on the wire: CANCEL against answers, glare, lost ACKs and BYEs, dialogs and
+tokens that do not exist (RFC 3261 sections 9, 12.2, 13.3.1.4, 14, 15; RFC 6026)."""
 import re, unittest
 
 from gateway import wait_for
@@ -327,8 +327,8 @@ class Glare(CallCase):
         self.hang_up(self.a, self.b)
 
     def test_dialog_from_the_other_zone(self):
-        """What a trunk may say in a dialog of the trusted zone nobody says on a listener of
-        another."""
+        """Requests that a trunk may send in a dialog of the trusted zone are taken from nobody on
+        a listener of another."""
         stranger = self.phone("carol", register=False)
         self.peers.remove(stranger)
         d = Dialog(

@@ -2,7 +2,7 @@
 import pathlib, re, subprocess, unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What others wrote, or a tool.
+# Files that others wrote, or a tool.
 NOT_OURS = ("tests/torture/", "tests/fuzz/corpus/", "tests/browser/package", "LICENSE")
 # The name of a file with an ending that only sources and documents of ours have.
 NAME = re.compile(r"(?<![\w/.*{}$<>%-])((?:[\w.-]+/)*[\w-]+\.(?:md|c|h|def))\b(?![\w(*])")
@@ -10,9 +10,9 @@ NAME = re.compile(r"(?<![\w/.*{}$<>%-])((?:[\w.-]+/)*[\w-]+\.(?:md|c|h|def))\b(?
 PAGE = re.compile(r"\b(sipward[\w.-]*)\((\d)\)")
 # Of a library.
 ELSEWHERE = {"zmq.h"}
-# What names of libraries begin with.
+# The beginnings of names of libraries.
 LIBRARIES = ("ZMQ_", "SSL_", "EVP_", "MDB_")
-# What a name to be chosen is called in a pattern.
+# A name to be chosen, as a pattern calls it.
 PATTERN = re.compile(r"(?:NAME|NOUN|KIND)(?:_commands)?\.")
 
 
@@ -30,7 +30,7 @@ def tracked():
 
 
 def prose(name, text):
-    """What of a file is prose: all of a document, comments of everything else."""
+    """The prose of a file: all of a document, comments of everything else."""
     if name.endswith(".md"):
         return text
     if name.endswith((".c", ".h", ".def")):

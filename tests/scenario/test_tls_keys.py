@@ -54,7 +54,7 @@ def memory_of(pid):
 
 
 def found(pid, parts):
-    """How many of parts lie in the memory of a process."""
+    """The number of parts that lie in the memory of a process."""
     left = set(parts)
     for block in memory_of(pid):
         left -= {p for p in left if p in block}

@@ -9,7 +9,7 @@ from legs import CallCase, Message, failure_ack
 
 TORTURE = pathlib.Path(__file__).resolve().parents[1] / "torture"
 
-# what is refused: file, status line of the answer
+# messages that are refused: file, status line of the answer
 REFUSED = {
     "badinv01": "400 Malformed Via",
     "clerr": "400 Body Shorter Than Content-Length",

@@ -104,7 +104,7 @@ class Trunks(CallCase):
         a.peer.response(500, "INFO")
 
     def test_own_advertised_address_as_target(self):
-        """What would lead back to us is a loop: 482; among other targets it is passed over."""
+        """A target that leads back to us is a loop: 482; among other targets it is passed over."""
         ours, shown = own_address(), own_address()
         listener = (
             f'listener "behind-nat" {{ bind = "udp:{ours}:5070"  zone = "core"  advertise = '

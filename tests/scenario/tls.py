@@ -1,4 +1,4 @@
-"""What tests of TLS stand on: a gateway with certificates of three kinds, TLS phones, a TLS peer
+"""The ground of tests of TLS: a gateway with certificates of three kinds, TLS phones, a TLS peer
 behind."""
 import select, socket, ssl, subprocess, threading
 

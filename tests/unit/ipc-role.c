@@ -16,7 +16,7 @@ Test(role, names)
 			cr_expect_str_neq(role_name(a), role_name(b));
 }
 
-/* Who accepts stops first and starts last. */
+/* The role that accepts stops first and starts last. */
 Test(role, order_of_stopping)
 {
 	cr_expect_lt(PEER_TRANSPORT, PEER_SIP);

@@ -265,7 +265,7 @@ Test(uri, equality)
 	}
 }
 
-/* What stands in one of two URIs only makes them differ where it is one of five (RFC 3261
+/* A parameter in one of two URIs only makes them differ where it is one of five (RFC 3261
  * section 19.1.4). */
 Test(uri, parameters_that_must_match)
 {

@@ -405,7 +405,7 @@ Test(introduce_zeromq, a_successor_of_the_connecter_has_another_token)
 	live(transport);
 	second = allow_of(sip);
 	cr_expect_neq(memcmp(first.token, second.token, MESH_TOKEN_SIZE), 0);
-	/* What the listener still had to say about the first life. */
+	/* The listener's late word about the first life. */
 	acknowledge(sip, &first);
 	cr_expect_not(find(transport, LIFELINE_CONNECT));
 	acknowledge(sip, &second);

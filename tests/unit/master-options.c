@@ -57,7 +57,7 @@ static const struct {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* How a field of each kind is compared. */
+/* Compares a field, each kind in its way. */
 #define SAME_NUMBER(x, y) ((x) == (y))
 #define SAME_STRING(x, y) (strcmp((x), (y)) == 0)
 #define SAME_DURATION(least, most) SAME_NUMBER

@@ -314,7 +314,7 @@ static void end(struct worker_slot *w, int signal)
 	UNTIL(dead == before + 1 && ready() == 5);
 }
 
-/* How many fingerprints each worker of role has been told last. */
+/* The number of fingerprints that each worker of role has been told last. */
 static void assert_refused(unsigned role, int n)
 {
 	ask(role, "");

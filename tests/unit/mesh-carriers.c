@@ -1,5 +1,6 @@
-/* What the mesh does over either carrier, in one suite that takes the carrier: order, batches,
- * bounds, successors. mesh-pairs.c and mesh-zeromq.c have what only one of them can show. */
+/* mesh-carriers.c - the mesh over either carrier, in one suite that takes the carrier: order,
+ * batches, bounds, successors. mesh-pairs.c and mesh-zeromq.c have what only one of them can show.
+ */
 #include "common/counters.h"
 #include "common/log.h"
 #include "ipc/batch.h"

@@ -1,4 +1,4 @@
-/* What may be signed: the three shapes, and no byte beside them. */
+/* tls-sign_policy.c - the three shapes that may be signed, and no byte beside them. */
 #include "worker-tls/sign_policy.h"
 
 #include <criterion/criterion.h>

@@ -308,7 +308,7 @@ static inline void throw_at(int fd, const char *host, int port, const void *byte
 		(ssize_t)size);
 }
 
-/* What lies on fd, with a NUL; -1: nothing yet; 0: ended. */
+/* Reads what lies on fd, with a NUL; -1: nothing yet; 0: ended. */
 static inline ssize_t hear(int fd, char *buffer, size_t size)
 {
 	ssize_t n = recv(fd, buffer, size - 1, MSG_DONTWAIT);

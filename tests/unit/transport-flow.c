@@ -24,7 +24,7 @@ static void watch(struct fixture *f, uint64_t flow, uint8_t slot)
 	from_sip_record(&f->t, PEER(PEER_SIP, slot % 2), RECORD_WATCH, &w, sizeof(w));
 }
 
-/* How many times the owner of slot was told that flow has ended. */
+/* The number of times that the owner of slot was told that flow has ended. */
 static unsigned told(const struct fixture *f, uint64_t flow, uint8_t slot)
 {
 	unsigned times = 0;

@@ -9,8 +9,8 @@
 
 #define MAX 4096
 
-/* What a stream gave, as text: "i" ping, "o" pong, "mN" a message of N bytes, "!STATUS reason" the
- * end. */
+/* The frames of a stream as text: "i" ping, "o" pong, "mN" a message of N bytes, "!STATUS reason"
+ * the end. */
 struct stream {
 	struct frame frame;
 	char *buffer;

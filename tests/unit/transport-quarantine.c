@@ -4,7 +4,7 @@
 
 static char raw[4096], other[2048], buffer[4096];
 
-/* What is in hand when the SIP workers are given a record. */
+/* The message in hand when the SIP workers are given a record. */
 static struct crash_evidence work, stream;
 static int look(void *arg, uint16_t peer, uint16_t type, size_t size, bool reserve, void **data)
 {

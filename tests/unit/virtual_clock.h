@@ -144,7 +144,7 @@ static inline void virtual_clock_advance_all(struct loop *const *loops, unsigned
 			break;
 		virtual_clock.passed_ns = wake;
 	}
-	/* What a test does next happens at the end: the loops have read the clock by then. */
+	/* The test's next step happens at the end: the loops have read the clock by then. */
 	virtual_clock.passed_ns = end;
 	virtual_clock_settle(loops, count, 1000000);
 }

@@ -37,7 +37,7 @@ static void teardown(void)
 
 TestSuite(probe, .init = setup, .fini = teardown, .timeout = 60);
 
-/* What the act gives in a process of its own: errno, 0 for possible. */
+/* Tries the act in a process of its own and gives its errno, 0 for possible. */
 static int tried(const struct lifeline_probe *p)
 {
 	pid_t child = fork();

@@ -18,7 +18,7 @@ static int count_fds(void)
 	return n;
 }
 
-/* What it answers to a QUERY. */
+/* Its answer to a QUERY. */
 struct counted {
 	unsigned packets;
 	int fds;
