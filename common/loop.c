@@ -33,6 +33,8 @@
  * looks earlier: more gain nothing. */
 #define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
+/* The longest that loop_gather_for may ask for: twice that is added to a call's set-up. */
+#define GATHER_NS_LONGEST UINT64_C(2000000)
 #define GATHER_FEW 3
 #define GATHER_FEW_EACH 12
 #define GATHER_FULL 32
@@ -78,6 +80,7 @@ struct loop {
 	/* What answers what was gathered, in an epoll of its own, too. */
 	int answers;             /* -1: none */
 	uint64_t gather_ns;      /* between looks, at least */
+	uint64_t gather_each_ns; /* more for each process after the first */
 	unsigned share;          /* processes that it is handed on to */
 	uint64_t answers_due_ns; /* when to look; 0: it is watched */
 };
@@ -217,9 +220,10 @@ int loop_gather(struct loop *l)
 	return 0;
 }
 
-void loop_gather_for(struct loop *l, uint64_t ns)
+void loop_gather_for(struct loop *l, uint64_t ns, uint64_t each_ns)
 {
 	l->gather_ns = ns;
+	l->gather_each_ns = each_ns;
 }
 
 void loop_share(struct loop *l, unsigned processes)
@@ -331,8 +335,11 @@ static int loop_sleep_until(const struct loop *l, struct epoll_event batch[LOOP_
 		                       ? l->answers_due_ns
 		                       : l->look_due_ns;
 		uint64_t now = clock_monotonic_ns(), left = due > now ? due - now : 0;
-		struct timespec pause = {
-			.tv_nsec = (long)left}; /* less than a millisecond: wait is not shorter */
+		struct timespec pause;
+
+		if (wait > 0 && left > (uint64_t)wait * CLOCK_NS_PER_MS)
+			left = (uint64_t)wait * CLOCK_NS_PER_MS;
+		pause = (struct timespec){.tv_nsec = (long)left};
 
 		return epoll_pwait2(l->epoll, batch, LOOP_BATCH, &pause, NULL);
 	}
@@ -352,6 +359,14 @@ static void loop_dispatch(const struct epoll_event batch[LOOP_BATCH], int n)
 	}
 }
 
+/* The time to gather whatever comes, by what waking the processes behind costs. */
+static uint64_t loop_gather_least(const struct loop *l)
+{
+	uint64_t least = l->gather_ns + l->gather_each_ns * (l->share - 1);
+
+	return least < GATHER_NS_LONGEST ? least : GATHER_NS_LONGEST;
+}
+
 /* The time to gather, going by what came since input was last looked at; 0: not at all, for a
  * further message is not likely to come within that time. */
 static uint64_t loop_gathering(struct loop *l)
@@ -368,10 +383,10 @@ static uint64_t loop_gathering(struct loop *l)
 		return 0;
 	uint64_t full = gap * GATHER_FULL * l->share,
 		 few = gap * (l->share == 1 ? GATHER_FEW : GATHER_FEW_EACH * l->share),
-		 wait = few > l->gather_ns ? few : l->gather_ns;
-	if (wait > full)
-		wait = full;
-	return wait < GATHER_NS_MAX ? wait : GATHER_NS_MAX;
+		 least = loop_gather_least(l), wait = few < GATHER_NS_MAX ? few : GATHER_NS_MAX;
+	if (wait < least)
+		wait = least;
+	return wait < full ? wait : full;
 }
 
 /* Takes what has gathered. Where there was something and the loop is busy, more may gather; else

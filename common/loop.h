@@ -64,9 +64,10 @@ void loop_stop(struct loop *l);
  * several messages. All else is seen at once, and below some 1,000 messages a second nothing waits.
  * Once, before the first loop_add_input. -errno. */
 int loop_gather(struct loop *l);
-/* After loop_gather: looks so often, in place of every quarter of a millisecond; up to a whole one.
- * For who pays more for a wake-up. */
-void loop_gather_for(struct loop *l, uint64_t ns);
+/* After loop_gather: looks no more often than every ns nanoseconds (in place of a quarter of a
+ * millisecond), and each_ns later for each process of loop_share after the first; at most every two
+ * milliseconds. For those who pay more for a wake-up. */
+void loop_gather_for(struct loop *l, uint64_t ns, uint64_t each_ns);
 /* Gathered input is handed on to so many processes: each is to have its share when it is
  * woken. */
 void loop_share(struct loop *l, unsigned processes);

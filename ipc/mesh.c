@@ -219,9 +219,9 @@ int mesh_start(struct mesh *m)
 	return error ? error : loop_on_turn(m->loop, on_turn, m);
 }
 
-uint64_t mesh_gather_ns(const struct mesh *m)
+void mesh_set_gathering(const struct mesh *m)
 {
-	return m->carrier->gather_ns;
+	loop_gather_for(m->loop, m->carrier->gather_ns, m->carrier->gather_each_ns);
 }
 
 void mesh_free(struct mesh *m)

@@ -40,9 +40,9 @@ int mesh_new(struct mesh **out, struct loop *loop, unsigned carrier, uint16_t se
  * the end of a turn, for what came after the flush would wait for the next turn, whenever that is.
  * -ENOSPC, -errno. */
 int mesh_start(struct mesh *m);
-/* How long a loop that is busy had best gather before it hands on, by what the carrier's wake-ups
- * cost; in nanoseconds, for loop_gather_for. */
-uint64_t mesh_gather_ns(const struct mesh *m);
+/* Tells the mesh's loop how long to gather while it is busy, by what the carrier's wake-ups cost.
+ * After loop_gather. */
+void mesh_set_gathering(const struct mesh *m);
 void mesh_free(struct mesh *m); /* closes the edges; the loop must not run again. NULL is a no-op */
 
 /* ---- edges, as the master makes them ---- */

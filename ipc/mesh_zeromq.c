@@ -7,6 +7,7 @@
 #include "common/counters.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,10 +15,10 @@
 /* Look again at a full socket: its wake-up can have been consumed by a call for another peer. Only
  * while something waits. */
 #define STALLED_MS 20
-/* As long as the loop allows. At 1,000 calls a second a call took 308 us of CPU with half a
- * millisecond, 268 with three quarters and 236 with this, and ten, eight and six switches of
- * threads; half of all calls were set up within 1.2, 1.6 and 2.0 ms, and 99 of 100 no later. */
-#define GATHER_NS UINT64_C(999000)
+/* A round through both workers wakes seven threads, which is most of what a call costs where few
+ * come: tests/bench/BUDGET.md says what other times cost. Each further SIP worker adds five. */
+#define GATHER_NS UINT64_C(1150000)
+#define GATHER_EACH_NS UINT64_C(250000)
 /* Copying this much costs less than a reference-counted message that another thread gives back. */
 #define COPY_MAX 4096
 
@@ -225,8 +226,9 @@ static int zmesh_start(struct mesh *m)
 	if (!(z->context = zmq_ctx_new()))
 		return -errno;
 	if (zmq_ctx_set(z->context, ZMQ_IO_THREADS, 1) < 0 ||
-		zmq_ctx_set(z->context, ZMQ_BLOCKY, 0) < 0)
-		return -errno;
+		zmq_ctx_set(z->context, ZMQ_BLOCKY, 0) < 0 ||
+		zmq_ctx_set(z->context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH) < 0)
+		return -errno; /* so woken, the I/O thread does not interrupt the worker's turn */
 	error = start_threads(z->context);
 	if (!error)
 		error = zlisten_open(z);
@@ -257,6 +259,7 @@ const struct mesh_carrier mesh_zeromq = {
 	.mesh_size = sizeof(struct zmesh),
 	.link_size = sizeof(struct zlink),
 	.gather_ns = GATHER_NS,
+	.gather_each_ns = GATHER_EACH_NS,
 	.init = zmesh_init,
 	.start = zmesh_start,
 	.end = zmesh_end,

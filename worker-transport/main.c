@@ -305,7 +305,7 @@ static int transport_prepare_worker(struct context *c)
 		error = mesh_new(&c->mesh, loop, c->worker.welcome.carrier,
 			PEER(PEER_TRANSPORT, c->worker.welcome.index), transport_on_record, c);
 	if (!error)
-		loop_gather_for(loop, mesh_gather_ns(c->mesh));
+		mesh_set_gathering(c->mesh);
 	return error;
 }
 

@@ -9,6 +9,7 @@
 
 /* loop.c: the longest that it gathers; how long it waits for answers; ns */
 #define GATHER_MAX UINT64_C(999000)
+#define GATHER_LONGEST UINT64_C(2000000)
 #define ANSWERS UINT64_C(100000)
 
 static struct loop *loop;
@@ -157,11 +158,33 @@ Test(gather, as_long_as_it_is_told_to)
 	messages = 10;
 	busy(&input);
 	usual = next_input(&input);
-	loop_gather_for(loop, 2 * usual);
+	loop_gather_for(loop, 2 * usual, 0);
 	busy(&input);
 	longer = next_input(&input);
 	cr_expect_gt(longer, usual + usual / 2);
 	cr_expect_leq(longer, GATHER_MAX);
+	close_end(&input);
+}
+
+/* More than a millisecond, and later for each process that is woken, up to the longest. */
+Test(gather, longer_for_each_process)
+{
+	static const struct {
+		unsigned processes;
+		uint64_t wait;
+	} cases[] = {{1, 1200000}, {2, 1500000}, {3, 1800000}, {4, GATHER_LONGEST},
+		{32, GATHER_LONGEST}};
+	struct end input;
+
+	cr_assert_eq(loop_gather(loop), 0);
+	loop_gather_for(loop, 1200000, 300000);
+	open_input(&input);
+	messages = 10;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		loop_share(loop, cases[i].processes);
+		busy(&input);
+		cr_expect_eq(next_input(&input), cases[i].wait, "%u", cases[i].processes);
+	}
 	close_end(&input);
 }
 
