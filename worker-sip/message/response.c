@@ -62,14 +62,15 @@ static void response_write_top_via(
 	write_literal(w, "\r\n");
 }
 
-static void response_write_copied(struct writer *w, const struct message *request, enum header id)
+/* start: "Name: ". */
+static void response_write_copied(
+	struct writer *w, const struct message *request, enum header id, struct str start)
 {
 	const struct message_header *h = message_first(request, id);
 
 	if (!h)
 		return;
-	write_str(w, str_of(header_name(id)));
-	write_literal(w, ": ");
+	write_str(w, start);
 	write_str(w, message_header_value(request, h));
 	write_literal(w, "\r\n");
 }
@@ -94,7 +95,7 @@ void response_write_head(struct writer *w, const struct message *request, unsign
 		write_str(w, message_header_value(request, h));
 		write_literal(w, "\r\n");
 	}
-	response_write_copied(w, request, HEADER_FROM);
+	response_write_copied(w, request, HEADER_FROM, S("From: "));
 	write_literal(w, "To: ");
 	write_str(w, message_value(request, HEADER_TO));
 	if (!request->to_tag.length && to_tag.n) {
@@ -102,10 +103,10 @@ void response_write_head(struct writer *w, const struct message *request, unsign
 		write_str(w, to_tag);
 	}
 	write_literal(w, "\r\n");
-	response_write_copied(w, request, HEADER_CALL_ID);
-	response_write_copied(w, request, HEADER_CSEQ);
+	response_write_copied(w, request, HEADER_CALL_ID, S("Call-ID: "));
+	response_write_copied(w, request, HEADER_CSEQ, S("CSeq: "));
 	if (status == 100)
-		response_write_copied(w, request, HEADER_TIMESTAMP);
+		response_write_copied(w, request, HEADER_TIMESTAMP, S("Timestamp: "));
 }
 
 int response_build(
