@@ -58,14 +58,13 @@ static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out)
 {
-	struct fork *f = calloc(1, size);
-	struct target *copies = calloc(count, sizeof(*copies));
-	void *branches = calloc(count, branch_size);
+	/* The branches stand behind the request: they live as long as it does. */
+	struct fork *f = calloc(1, size + count * branch_size);
+	struct target *copies = malloc(count * sizeof(*copies));
 
-	if (!f || !copies || !branches) {
+	if (!f || !copies) {
 		free(f);
 		free(copies);
-		free(branches);
 		return -ENOMEM;
 	}
 	*f = (struct fork){.sip = in->sip,
@@ -73,7 +72,7 @@ int fork_new(const struct incoming *in, const struct target *targets, unsigned c
 		.server = in->transaction,
 		.request = held_message_hold(transaction_request(in->transaction)),
 		.targets = copies,
-		.branches = branches,
+		.branches = (char *)f + size,
 		.branch_size = branch_size,
 		.count = count,
 		.zone = in->zone,
@@ -116,7 +115,6 @@ static void fork_check(struct fork *f)
 	held_message_drop(f->request);
 	held_message_drop(f->best);
 	free(f->targets);
-	free(f->branches);
 	free(f);
 }
 

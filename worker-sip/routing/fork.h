@@ -63,7 +63,7 @@ struct fork {
 	struct held_message *best;    /* the best failure received */
 	struct target *targets;       /* until it is settled */
 	struct str replaces;          /* mapped value of Replaces; n == 0: none. The user's */
-	void *branches;               /* one a target */
+	char *branches;               /* one a target, behind what the user keeps */
 	size_t branch_size;
 	unsigned count, next;     /* targets; the next to try */
 	unsigned transactions;    /* client transactions alive */
@@ -78,14 +78,15 @@ struct fork {
 
 /* Makes a request of in->transaction with copies of its targets. size and branch_size are those of
  * the user's structures that begin with struct fork and struct fork_branch; the rest of them is
- * zeroed. Takes over the transaction, though not where it fails: -ENOMEM. */
+ * zeroed. count: 1 to TARGETS_MAX. Takes over the transaction, though not where it fails: -ENOMEM.
+ */
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out);
 /* Sends the request to the first group. f may be gone afterwards. */
 void fork_start(struct fork *f);
 static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned i)
 {
-	return (struct fork_branch *)(void *)((char *)f->branches + i * f->branch_size);
+	return (struct fork_branch *)(void *)(f->branches + i * f->branch_size);
 }
 
 /* The branch has failed with that status; m is its response, or NULL. The next group follows, or
