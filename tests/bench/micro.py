@@ -11,7 +11,7 @@ orientation. Another processor, compiler or library has other figures: the basel
 
 Needs (Debian): valgrind.
 """
-import argparse, os, pathlib, platform, re, subprocess, sys, tempfile
+import argparse, os, pathlib, platform, re, subprocess, sys, tempfile, textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "BASELINE.md"
@@ -134,7 +134,9 @@ def write_baseline(rows):
         "in a running gateway.",
         "",
     ]
-    lines += [f"- {m}" for m in machine()] + [
+    for m in machine():
+        lines += textwrap.wrap(f"- {m}", 100, subsequent_indent="  ", break_on_hyphens=False)
+    lines += [
         "",
         "| step | instructions | what it is |",
         "|---|---:|---|",
