@@ -35,6 +35,7 @@ LINES = {
     "REMOTE_PARTY_ID": "Remote-Party-ID: <sip:rpid@carrier.example>;party=calling",
     "DIVERSION": "Diversion: <sip:div@carrier.example>;reason=user-busy",
     "HISTORY_INFO": "History-Info: <sip:hist@carrier.example>;index=1",
+    "RESOURCE_PRIORITY": "resource-PRIORITY: ets.0, wps.1",
     "RACK": "RAck: 1 99 INVITE",
     "REFER_TO": "r: <sip:target@carrier.example;x=1?Subject=hi>",
     "REFERRED_BY": 'b:   "Ref" <sip:ref@carrier.example>',

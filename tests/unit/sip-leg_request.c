@@ -73,6 +73,18 @@ Test(leg_request, identities_pass_from_where_they_are_trusted)
 	cr_assert(raw_has(out, "\r\nDiversion: ") && raw_has(out, "\r\nP-Charging-Vector: "));
 }
 
+/* RFC 4412 section 11.1: calls that go first are for those who may make them, and no phone has been
+ * asked whether it may. */
+Test(leg_request, priority_passes_from_where_it_is_trusted)
+{
+	struct flow trusted = core();
+	struct sent *out = invite_with(NULL, "Resource-Priority: ets.0\n");
+
+	cr_assert(!raw_has(out, "ets.0"));
+	out = invite_with(&trusted, "Resource-Priority: ets.0\n");
+	cr_assert(raw_has(out, "\r\nResource-Priority: ets.0\r\n"));
+}
+
 Test(leg_request, private_identity_does_not_leave_the_trusted)
 {
 	struct flow trusted = core();
