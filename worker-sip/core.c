@@ -19,19 +19,26 @@
 
 /* ---- responses ---- */
 
+/* Reads the id of the branch where it is one of our tokens. */
+static bool core_branch(struct sip *sip, struct str text, uint64_t *branch)
+{
+	uint8_t slot;
+
+	if (text.n != BRANCH_LENGTH)
+		return false;
+	struct str token = str_from(text, BRANCH_LENGTH - TOKEN_LENGTH);
+	return token_prove(&sip->keys.minting, TOKEN_BRANCH, token, &slot, branch) == 0;
+}
+
 static void core_response(const struct incoming *in)
 {
 	struct sip *sip = in->sip;
 	const struct message *m = in->message;
-	uint8_t slot;
 	uint64_t branch;
-	struct str text = message_str(m, m->via_branch);
 
 	/* We are the only hop of what we send: a second Via means that the response is not for us
 	 * (RFC 3261 section 8.1.3.3). */
-	if (m->via_count != 1 || text.n != BRANCH_LENGTH ||
-		token_prove(&sip->keys.minting, TOKEN_BRANCH,
-			str_from(text, BRANCH_LENGTH - TOKEN_LENGTH), &slot, &branch)) {
+	if (m->via_count != 1 || !core_branch(sip, message_str(m, m->via_branch), &branch)) {
 		count(RESPONSE_FORGED);
 		return;
 	}
@@ -137,17 +144,21 @@ static bool core_may_challenge_stateless(const struct incoming *in)
 	       !transactions_full(in->sip->transactions, false);
 }
 
+/* The domain that a REGISTER is for; our own address stands for the first one. NONE_INDEX: none. */
+static unsigned core_domain(const struct settings *s, struct str host, uint16_t port)
+{
+	unsigned domain = settings_domain_of(s, host);
+
+	if (domain != NONE_INDEX || !s->domains.count)
+		return domain;
+	return settings_listener_at(s, host, port) == NONE_INDEX ? NONE_INDEX : 0;
+}
+
 static void core_register(const struct incoming *in)
 {
 	const struct message *m = in->message;
-	const struct settings *s = in->sip->settings;
-	struct str host = message_str(m, m->to.host);
-	unsigned domain = settings_domain_of(s, host);
+	unsigned domain = core_domain(in->sip->settings, message_str(m, m->to.host), m->to.port);
 
-	/* Our own address stands for the first domain. */
-	if (domain == NONE_INDEX && s->domains.count &&
-		settings_listener_at(s, host, m->to.port) != NONE_INDEX)
-		domain = 0;
 	if (domain == NONE_INDEX)
 		answer(in->sip, in->transaction, in->sender.trusted ? 404 : 403, STR_EMPTY);
 	else

@@ -33,7 +33,7 @@ static void listing_send(struct listing *l, bool last)
 	l->n = 0;
 }
 
-static void listing_line(void *arg, struct str json)
+static void listing_add_row(void *arg, struct str json)
 {
 	struct listing *l = arg;
 
@@ -66,7 +66,7 @@ static void listing_binding(void *arg, struct str aor, const struct binding *b)
 	write_number(&w, b->expires_at > now ? (b->expires_at - now) / 1000 : 0);
 	write_literal(&w, "}");
 	if (!w.full)
-		listing_line(l, writer_text(&w));
+		listing_add_row(l, writer_text(&w));
 	if (aor.n <= sizeof(l->after)) {
 		memcpy(l->after, aor.p, aor.n);
 		l->after_length = aor.n;
@@ -120,7 +120,7 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 	l->sip = sip;
 	l->id = q->id;
 	if (q->what == QUERY_CALLS)
-		call_list(sip, listing_line, l);
+		call_list(sip, listing_add_row, l);
 	else if (q->what == QUERY_REGISTRATIONS && q->argument[0])
 		listing_address(l, str_of(q->argument));
 	else if (q->what == QUERY_REGISTRATIONS)

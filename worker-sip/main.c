@@ -111,7 +111,7 @@ static bool sip_take_record(
 static void sip_on_record(void *arg, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
 	struct sip *sip = arg;
-	struct str raw = {NULL, 0};
+	struct str raw = STR_NONE;
 
 	if (type == RECORD_MESSAGE)
 		raw = message_raw_unchecked(data, size);
@@ -136,7 +136,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	if (error)
 		return error;
 	error = settings_check(image, size);
-	if (!error)
+	if (error == 0)
 		error = routes_new(&routes, image);
 	if (error) {
 		munmap((void *)image, size);
@@ -262,16 +262,16 @@ static int sip_start(struct context *c)
 	struct sip *sip = &c->sip;
 	int error = digest_init();
 
-	if (!error)
+	if (error == 0)
 		error = transactions_new(&sip->transactions, sip);
-	if (!error)
+	if (error == 0)
 		error = dialogs_new(&sip->dialogs);
-	if (!error)
+	if (error == 0)
 		error = registrar_new(&sip->registrar, sip);
-	if (!error)
+	if (error == 0)
 		error = memory_trim_start(&c->trim, sip->loop);
 	/* The mesh is last: what the stores answer at the end of a turn leaves in it. */
-	if (!error)
+	if (error == 0)
 		error = mesh_start(sip->mesh);
 	return error;
 }

@@ -270,7 +270,7 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 {
 	const char *raw = message_raw(m);
 	struct address a;
-	struct str rest = value, tag = {NULL, 0};
+	struct str rest = value, tag = STR_NONE;
 	uint64_t number = 0;
 	if (id == HEADER_FROM || id == HEADER_TO) {
 		cr_assert_eq(address_next(&rest, &a), 0);

@@ -63,7 +63,7 @@ static inline void test_address(
 	const char *raw, struct str value, struct uri *uri, struct span *tag)
 {
 	struct address a;
-	struct str found = {NULL, 0};
+	struct str found = STR_NONE;
 
 	cr_assert(address_next(&value, &a) == 0);
 	*uri = test_uri(raw, &a.uri);

@@ -1,5 +1,5 @@
-/* authorize.c - who may do what (authorize.h). Relies on digest.c (credentials, nonces), replay.c
- * (counts), the users image and the settings.
+/* authorize.c - whether a sender may do what it asks for (authorize.h). Relies on digest.c
+ * (credentials, nonces), replay.c (counts), the users image and the settings.
  *
  * Order matters to what a stranger can learn: nothing depends on whether the user exists until the
  * digest has been computed, and then the answer is the same. A bad nonce is no failure, whoever

@@ -138,18 +138,23 @@ int digest_init(void)
 	               : -ENOSYS;
 }
 
+/* Whether a response can be right at all: an algorithm that we know, its length, qop=auth. */
+static bool digest_comparable(const struct credentials *c, struct str ha1, size_t length)
+{
+	return c->algorithm && ha1.n == length && c->response.n == length &&
+	       str_equal_nocase(c->qop, S("auth"));
+}
+
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
 {
 	char a2[65], right[65];
 	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
 
-	if (c->algorithm == 0 || ha1.n != length || c->response.n != length ||
-		!str_equal_nocase(c->qop, S("auth")))
+	if (!digest_comparable(c, ha1, length))
 		return false;
 	size_t n = hasher_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
-	if (!n || !hasher_joined(c->algorithm,
-			  (const struct str[]){ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}}, 6,
-			  right))
+	const struct str parts[] = {ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}};
+	if (!n || !hasher_joined(c->algorithm, parts, 6, right))
 		return false;
 	return sodium_memcmp(right, c->response.p, length) == 0;
 }
@@ -194,8 +199,7 @@ static struct str *credentials_place(struct credentials *c, struct str name)
 	};
 #undef KNOWN
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (name.n == known[i].length &&
-			str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
+		if (str_equal_nocase(name, (struct str){known[i].name, known[i].length}))
 			return (struct str *)(void *)((char *)c + known[i].at);
 	return NULL;
 }

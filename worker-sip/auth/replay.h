@@ -20,6 +20,7 @@ struct replay;
 
 /* nonces: a power of two. now_ms: the horizon, on the clock of nonce_make. -ENOMEM. */
 int replay_new(struct replay **out, size_t nonces, uint64_t now_ms);
+/* NULL is a no-op. */
 void replay_free(struct replay *r);
 /* Uses count nc of the nonce that serial names and that was minted at minted_ms. 0: not used
  * before. -ESTALE: used, or it cannot be told. */

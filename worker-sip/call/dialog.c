@@ -24,11 +24,11 @@ int dialogs_new(struct dialogs **out)
 	if (!ds)
 		return -ENOMEM;
 	int error = table_init(&ds->by_tag, 1024);
-	if (!error)
+	if (error == 0)
 		error = flow_users_init(&ds->flow_user_tables.legs);
-	if (!error)
+	if (error == 0)
 		error = flow_users_init(&ds->flow_user_tables.branches);
-	if (!error)
+	if (error == 0)
 		error = flow_users_init(&ds->flow_user_tables.callers);
 	if (error) {
 		dialogs_free(ds);
@@ -176,6 +176,15 @@ struct dialog *dialog_of_id(struct sip *sip, uint64_t id)
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
 
+/* Whether the peer may come back by another flow, as a phone behind NAT does: of the same zone, or
+ * a trusted peer's dialog could be drawn to the Internet. The core has seen that the zone permits
+ * the source. */
+static bool dialog_may_move(const struct settings *s, const struct dialog *d, const struct flow *to)
+{
+	return !settings_zone(s, d->zone)->trust &&
+	       settings_listener(s, to->listener)->zone == d->zone;
+}
+
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 {
 	if (m->contact.whole.length) {
@@ -192,11 +201,7 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 			}
 		}
 	}
-	/* A phone behind NAT may come back by another flow; it must be of the same zone, or a
-	 * trusted peer's dialog could be drawn to the Internet. The core has seen that the zone
-	 * permits it. */
-	if (!settings_zone(sip->settings, d->zone)->trust &&
-		settings_listener(sip->settings, m->flow.listener)->zone == d->zone) {
+	if (dialog_may_move(sip->settings, d, &m->flow)) {
 		bool moved = d->flow.id != m->flow.id;
 
 		d->flow = m->flow;
@@ -263,8 +268,9 @@ static void dialog_next_hop(
 		return;
 	uint8_t transport = dialog_transport(&uri);
 	uint16_t usual = transport == TRANSPORT_TLS ? 5061 : 5060;
-	if (endpoint_parse_host(uri.host, uri.port ? uri.port : usual, &peer) ||
-		!dialog_is_source(s, settings_zone(s, d->zone), &peer))
+	if (endpoint_parse_host(uri.host, uri.port ? uri.port : usual, &peer))
+		return;
+	if (!dialog_is_source(s, settings_zone(s, d->zone), &peer))
 		return;
 	unsigned listener = settings_listener_for(s, d->zone, transport, peer.family);
 	if (listener == NONE_INDEX)

@@ -19,19 +19,28 @@ static struct str dialog_reference_split(struct str value, struct str *call_id)
 	return semicolon < value.n ? str_from(value, semicolon + 1) : STR_EMPTY;
 }
 
+/* Takes our tag and the peer's from the parameters of these names. False where one is missing. */
+static bool dialog_reference_tags(struct str params, struct str our_name, struct str peer_name,
+	struct str *ours, struct str *peers)
+{
+	return param_find(params, our_name, ours) && param_find(params, peer_name, peers) &&
+	       ours->p && peers->p;
+}
+
 struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 {
 	uint8_t slot;
 	uint64_t id, tag_id;
 	struct str call_id, ours, theirs, params = dialog_reference_split(value, &call_id);
+	const struct token_keys *keys = &sip->keys.minting;
 
-	if (!param_find(params, S("to-tag"), &ours) ||
-		!param_find(params, S("from-tag"), &theirs) || !ours.p || !theirs.p)
+	if (!dialog_reference_tags(params, S("to-tag"), S("from-tag"), &ours, &theirs))
 		return NULL;
 	if (!str_equal(ours, theirs))
 		return dialog_of_tags(sip, call_id, ours, theirs);
-	if (token_prove(&sip->keys.minting, TOKEN_CALL_ID, call_id, &slot, &id) ||
-		token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &tag_id) || id != tag_id)
+	if (token_prove(keys, TOKEN_CALL_ID, call_id, &slot, &id))
+		return NULL;
+	if (token_prove(keys, TOKEN_TAG, ours, &slot, &tag_id) || id != tag_id)
 		return NULL;
 	return dialog_of_id(sip, id);
 }
@@ -53,8 +62,7 @@ bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct st
 {
 	struct str call_id, ours, theirs, params = dialog_reference_split(value, &call_id);
 
-	if (!param_find(params, S("remote-tag"), &ours) ||
-		!param_find(params, S("local-tag"), &theirs) || !ours.p || !theirs.p)
+	if (!dialog_reference_tags(params, S("remote-tag"), S("local-tag"), &ours, &theirs))
 		return false;
 	const struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
 	if (!d)
@@ -106,8 +114,9 @@ static bool dialog_name_find(struct sip *sip, struct str headers, struct dialog_
 			return false;
 		struct str unescaped = {buffer, (size_t)n};
 		struct str params = dialog_reference_split(unescaped, &call_id);
-		if (!param_find(params, S("to-tag"), &ours) ||
-			token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
+		if (!param_find(params, S("to-tag"), &ours))
+			return false;
+		if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
 			return false;
 		memcpy(out->tag, ours.p, TOKEN_LENGTH);
 		out->early_only = param_find(params, S("early-only"), NULL);

@@ -264,7 +264,7 @@ static void exchange_answer_ended(struct exchange *x)
 	x->answered = true;
 }
 
-/* What the final answer to a request means for the call. */
+/* Does what the final answer to a request means for the call. */
 static void exchange_finish(struct exchange *x, unsigned status)
 {
 	struct call *call = x->call;
@@ -432,12 +432,17 @@ static int exchange_write(struct exchange *x, const struct message *m, const str
 	return splice_request(&s, out);
 }
 
+/* Whether it is an INVITE of that leg. */
+static bool exchange_is_invite(const struct exchange *x, const struct dialog *in)
+{
+	return x->method == METHOD_INVITE && x->in == in;
+}
+
 void exchange_ack(struct dialog *d, const struct message *m)
 {
 	struct exchange *x = d->call->exchanges;
 
-	while (x &&
-		!(x->in == d && x->method == METHOD_INVITE && x->cseq.in == m->cseq && x->accepted))
+	while (x && !(exchange_is_invite(x, d) && x->cseq.in == m->cseq && x->accepted))
 		x = x->next;
 	if (!x) {
 		count(ACK_UNMATCHED);
@@ -458,8 +463,7 @@ void exchange_ack(struct dialog *d, const struct message *m)
 bool exchange_invite_pending(const struct dialog *d)
 {
 	for (const struct exchange *x = d->call->exchanges; x; x = x->next)
-		if (x->method == METHOD_INVITE && x->in == d &&
-			(!x->answered || (x->accepted && !x->ack)))
+		if (exchange_is_invite(x, d) && (!x->answered || (x->accepted && !x->ack)))
 			return true;
 	return false;
 }
@@ -512,7 +516,7 @@ void exchange_pass(struct dialog *d, const struct incoming *in)
 	transaction_serve(t, &exchange_server, x);
 	exchange_note(x);
 	int error = exchange_send(x, in->message);
-	if (!error)
+	if (error == 0)
 		return;
 	x->answered = true;
 	answer(in->sip, t, method == METHOD_BYE ? 200 : error == -ESRCH ? 481 : 500, STR_EMPTY);

@@ -117,8 +117,9 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
 	write_party(&b_local, sip, message_value(request, HEADER_FROM),
 		(struct str){b_tag, sizeof(b_tag)}, &b->fork.target->flow);
-	if (!dialog_write_route_set(&a_route, request, false) ||
-		!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)
+	if (!dialog_write_route_set(&a_route, request, false))
+		return NULL;
+	if (!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)
 		return NULL;
 	struct dialog_parts caller = {.id = id,
 		.slot = f->slot,

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-/* What was written; nothing where it did not fit. */
+/* The text that was written; nothing where it did not fit. */
 static struct str leg_request_text(const struct writer *w)
 {
 	return w->full ? STR_EMPTY : writer_text(w);
@@ -69,8 +69,9 @@ static struct str leg_request_event_id(const struct leg_request *r, struct str v
 	struct str id;
 	uint64_t number;
 
-	if (!param_find(value, S("id"), &id) || !id.p || str_number(id, UINT32_MAX, &number) ||
-		!number || number != r->refer.out)
+	if (!param_find(value, S("id"), &id) || !id.p || str_number(id, UINT32_MAX, &number))
+		return STR_EMPTY;
+	if (!number || number != r->refer.out)
 		return STR_EMPTY;
 	write_number(&w, r->refer.in);
 	return writer_text(&w);
@@ -151,8 +152,6 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 	if (!r->in_dialog && leg_request_parties(r, s))
 		return -ENOBUFS;
 	leg_request_map(r, s);
-	if (r->message->method == METHOD_PRACK && message_first(r->message, HEADER_RACK) &&
-		!s->rack.n)
-		return -ESRCH;
-	return 0;
+	bool names_invite = s->rack.n || !message_first(r->message, HEADER_RACK);
+	return r->message->method == METHOD_PRACK && !names_invite ? -ESRCH : 0;
 }

@@ -9,6 +9,15 @@
 
 /* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
  * whatever the peer wrote there. */
+/* Whether the request came from the address that its top Via names. */
+static bool response_source_is_sent_by(const struct message *request)
+{
+	struct endpoint sent_by;
+
+	return endpoint_parse_host(message_str(request, request->via_host), 0, &sent_by) == 0 &&
+	       endpoint_same_host(&sent_by, &request->flow.peer);
+}
+
 static void response_write_top_via(
 	struct writer *w, const struct message *request, struct str value)
 {
@@ -16,7 +25,6 @@ static void response_write_top_via(
 	struct str params = request->via_params.length ? message_str(request, request->via_params)
 	                                               : (struct str){via.p + via.n, 0};
 	const struct endpoint *source = &request->flow.peer;
-	struct endpoint sent_by;
 	struct str name, parameter;
 	bool rport = request->rport;
 	char buffer[ENDPOINT_TEXT_SIZE];
@@ -41,9 +49,7 @@ static void response_write_top_via(
 		}
 	}
 	/* RFC 3581 section 4: received goes with rport even where sent-by says the same */
-	if (rport ||
-		endpoint_parse_host(message_str(request, request->via_host), 0, &sent_by) != 0 ||
-		!endpoint_same_host(&sent_by, source)) {
+	if (rport || !response_source_is_sent_by(request)) {
 		n = endpoint_host_text(source, buffer);
 		write_literal(w, ";received=");
 		/* via-received takes an IPv6 address without brackets (RFC 3261 section 25.1) */

@@ -75,7 +75,7 @@ static struct str splice_realm(struct str value)
 	while (auth_param_next(&rest, &name, &item) == 0)
 		if (str_equal_nocase(name, S("realm")))
 			return item;
-	return (struct str){"", 0};
+	return STR_EMPTY;
 }
 
 /* Software on the other leg may end its strings at a NUL, and read another name or another header
@@ -166,9 +166,8 @@ static void splice_write_event(
 {
 	struct str value = message_header_value(s->in, h);
 	size_t semicolon = str_find(value, ';');
-	struct str params = semicolon < value.n ? str_from(value, semicolon + 1)
-	                                        : (struct str){"", 0},
-		   name, item;
+	struct str params = semicolon < value.n ? str_from(value, semicolon + 1) : STR_EMPTY, name,
+		   item;
 
 	write_str(w, message_header_name(s->in, h));
 	write_literal(w, ": ");
@@ -203,13 +202,13 @@ static bool splice_identity_private(const struct message *m)
 				end++;
 			if (str_equal_nocase(str_trim((struct str){rest.p, end}), S("id")))
 				return true;
-			rest = end < rest.n ? str_from(rest, end + 1) : (struct str){"", 0};
+			rest = end < rest.n ? str_from(rest, end + 1) : STR_EMPTY;
 		}
 	}
 	return false;
 }
 
-/* What decides on the headers of one message. */
+/* The facts that decide on the headers of one message. */
 struct splice_sides {
 	bool trusted;       /* it comes from a trusted zone */
 	bool hide_identity; /* its asserted identity stays behind */
@@ -301,9 +300,10 @@ static void splice_write_headers(struct writer *w, const struct splice *s, splic
 		uint8_t policy = splice_policy(m, h);
 		bool pass = splice_passes(s, &sides, h, policy);
 
-		if (sides.has_nul &&
-			splice_has_nul((struct str){raw + h->line, (size_t)(h->end - h->line)})) {
-			/* What is written anew is clean; the line itself does not pass. */
+		struct str line = {raw + h->line, (size_t)(h->end - h->line)};
+
+		if (sides.has_nul && splice_has_nul(line)) {
+			/* A line that is written anew is clean; this one does not pass. */
 			pass = false;
 			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
 				policy = POLICY_NEVER;
@@ -466,7 +466,7 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 			struct str rest = message_header_value(m, h), item;
 
 			while (list_next(&rest, &item) == 0) {
-				/* What a proxy must understand, a back-to-back user agent must too:
+				/* A back-to-back user agent must understand all that a proxy must:
 				 * nothing of Proxy-Require can be kept. */
 				if (ids[i] == HEADER_REQUIRE && splice_option_bridged(item))
 					continue;
@@ -483,18 +483,24 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 	return any ? 420 : 0;
 }
 
+/* Whether From or To has a numeric address that is not ours: a host of that side, a PBX's own more
+ * often than not. */
+static bool splice_names_host(const struct settings *s, const struct uri_parts *uri)
+{
+	struct endpoint host;
+
+	return endpoint_parse_host(uri->host, 0, &host) == 0 &&
+	       settings_listener_at(s, uri->host, uri->port) == NONE_INDEX;
+}
+
 void write_party(
 	struct writer *w, struct sip *sip, struct str value, struct str tag, const struct flow *to)
 {
 	struct writer hidden = WRITER(sip->scratch.party);
 	struct str rest = value;
 	struct address a;
-	struct endpoint e;
 
-	/* A numeric address in From or To is a host of that side, a PBX's own more often than
-	 * not. */
-	if (address_next(&rest, &a) == 0 && endpoint_parse_host(a.uri.host, 0, &e) == 0 &&
-		settings_listener_at(sip->settings, a.uri.host, a.uri.port) == NONE_INDEX) {
+	if (address_next(&rest, &a) == 0 && splice_names_host(sip->settings, &a.uri)) {
 		size_t end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
 
 		write_bytes(&hidden, value.p, (size_t)(a.uri.host.p - value.p));

@@ -34,7 +34,7 @@ bool wire_header(const struct wire *w, size_t *at, uint8_t *id, struct str *line
 
 struct str wire_to_tag(const struct wire *w)
 {
-	struct str line, value, tag = {NULL, 0};
+	struct str line, value, tag = STR_NONE;
 	struct address to;
 	size_t at = 0;
 	uint8_t id;

@@ -4,12 +4,18 @@
 
 #include <errno.h>
 
+/* Whether text begins as a qvalue does: "0" or "1", and a dot where more follows. */
+static bool q_begins(struct str text)
+{
+	return text.n && (text.p[0] == '0' || text.p[0] == '1') &&
+	       (text.n == 1 || text.p[1] == '.');
+}
+
 int q_read(struct str text, uint16_t *out)
 {
 	uint16_t thousandths = 0, weight = 100;
 
-	if (text.n == 0 || text.n > 5 || (text.p[0] != '0' && text.p[0] != '1') ||
-		(text.n > 1 && text.p[1] != '.'))
+	if (text.n > 5 || !q_begins(text))
 		return -EINVAL;
 	for (size_t i = 2; i < text.n; i++, weight /= 10) {
 		if (text.p[i] < '0' || text.p[i] > '9')

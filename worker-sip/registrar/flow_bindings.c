@@ -99,7 +99,7 @@ static int flow_binding_remove(struct flow_bindings *r, const struct flow_bindin
 	int error = location_lookup(r->sip->location, aor, remaining_add, &rest);
 	if (error > 0 && rest.gone) {
 		error = location_put(r->sip->location, aor, rest.binding, rest.count, NULL, NULL);
-		if (!error)
+		if (error == 0)
 			counter_add(COUNTER_BINDINGS_FLOW_CLOSED, rest.gone);
 	}
 	free(buffer);
@@ -143,8 +143,9 @@ void flow_bindings_closed(struct flow_bindings *r, uint64_t flow, uint8_t slot)
 	struct place place = {.flow = flow, .slot = slot};
 	struct table_node *node;
 
-	while ((node = table_find(
-			&r->table, flow_bindings_hash(r, flow), flow_binding_same, &place)))
+	uint64_t hash = flow_bindings_hash(r, flow);
+
+	while ((node = table_find(&r->table, hash, flow_binding_same, &place)))
 		flow_binding_close(r, container_of(node, struct flow_binding, node));
 	flow_bindings_work_off(r);
 }
@@ -155,13 +156,18 @@ struct life {
 	uint32_t incarnation;
 };
 
+static bool life_has(const struct life *life, uint64_t flow)
+{
+	return FLOW_WORKER(flow) == life->worker &&
+	       FLOW_INCARNATION(flow) == (life->incarnation & 0xffffff);
+}
+
 static bool flow_binding_close_of_life(struct table_node *node, void *arg)
 {
 	struct life *life = arg;
 	struct flow_binding *e = container_of(node, struct flow_binding, node);
 
-	if (FLOW_WORKER(e->flow) == life->worker &&
-		FLOW_INCARNATION(e->flow) == (life->incarnation & 0xffffff))
+	if (life_has(life, e->flow))
 		flow_binding_close(life->r, e);
 	return true;
 }
@@ -179,8 +185,9 @@ void flow_bindings_add(
 {
 	struct place place = {flow->id, slot, aor};
 
-	if (flow->id == 0 || aor.n >= AOR_MAX ||
-		table_find(&r->table, flow_bindings_hash(r, flow->id), flow_binding_same, &place))
+	if (flow->id == 0 || aor.n >= AOR_MAX)
+		return;
+	if (table_find(&r->table, flow_bindings_hash(r, flow->id), flow_binding_same, &place))
 		return;
 	struct flow_binding *e = r->table.count < FLOW_INDEX_MAX ? malloc(sizeof(*e) + aor.n)
 	                                                         : NULL;

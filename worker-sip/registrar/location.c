@@ -68,7 +68,7 @@ static int location_read_begin(struct location *l)
 		return 0;
 	int error = l->read ? mdb_txn_renew(l->read)
 	                    : mdb_txn_begin(l->store.env, NULL, MDB_RDONLY, &l->read);
-	if (!error)
+	if (error == 0)
 		l->reading = true;
 	return store_error(error);
 }
@@ -232,7 +232,7 @@ static int location_commit(struct location *l, const struct pending_put *p, bool
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
-	for (; p && !error; p = alone ? NULL : p->next)
+	for (; p && error == 0; p = alone ? NULL : p->next)
 		error = location_write(l, txn, p);
 	if (error)
 		mdb_txn_abort(txn);
@@ -342,22 +342,23 @@ static int location_tend_page(struct location *l)
 	unsigned left = TEND_PAGE;
 	for (error = mdb_cursor_get(
 		     cursor, &key, &value, l->position_length ? MDB_SET_RANGE : MDB_FIRST);
-		!error && left; error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
+		error == 0 && left;
+		error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), left--) {
 		unsigned n;
 		char aor_buffer[AOR_MAX];
-		struct str aor = {aor_buffer, key.mv_size};
+		struct str aor = {aor_buffer, key.mv_size}, record = {value.mv_data, value.mv_size};
 
 		if (key.mv_size >= AOR_MAX)
 			continue;
 		memcpy(aor_buffer, key.mv_data, key.mv_size);
 		if (!l->mine(l->tend_arg, aor) || pending_puts_find(&l->pending, aor))
 			continue;
-		if (location_tend_record(
-			    l, aor, (struct str){value.mv_data, value.mv_size}, live, &n) &&
-			location_put(l, aor, live, n, NULL, NULL))
+		if (!location_tend_record(l, aor, record, live, &n))
+			continue;
+		if (location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
 	}
-	if (!error && key.mv_size < AOR_MAX) {
+	if (error == 0 && key.mv_size < AOR_MAX) {
 		l->position_length = key.mv_size;
 		memcpy(l->position, key.mv_data, key.mv_size);
 	}
@@ -402,25 +403,26 @@ void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
 
 /* ---- listing ---- */
 
-struct listing {
+/* The record that is being listed. */
+struct location_listed {
 	void (*visit)(void *arg, struct str aor, const struct binding *b);
 	void *arg;
 	struct str aor;
 };
 
-static void listing_visit(void *arg, const struct binding *b)
+static void location_listed_visit(void *arg, const struct binding *b)
 {
-	struct listing *p = arg;
+	struct location_listed *listed = arg;
 
-	p->visit(p->arg, p->aor, b);
+	listed->visit(listed->arg, listed->aor, b);
 }
 
 /* The first key after `after`. */
-static int listing_cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_val *value)
+static int location_cursor_after(MDB_cursor *cursor, struct str after, MDB_val *key, MDB_val *value)
 {
 	*key = location_val(after);
 	int error = mdb_cursor_get(cursor, key, value, after.n ? MDB_SET_RANGE : MDB_FIRST);
-	if (!error && after.n && str_equal((struct str){key->mv_data, key->mv_size}, after))
+	if (error == 0 && after.n && str_equal((struct str){key->mv_data, key->mv_size}, after))
 		error = mdb_cursor_get(cursor, key, value, MDB_NEXT);
 	return error;
 }
@@ -433,18 +435,18 @@ int location_list(struct location *l, struct str after, unsigned limit,
 
 	assert(limit >= BINDINGS_MAX);
 	int error = location_read_begin(l);
-	if (!error)
+	if (error == 0)
 		error = store_error(mdb_cursor_open(l->read, l->store.dbi, &cursor));
 	if (error)
 		return error;
 	unsigned visited = 0;
-	for (error = listing_cursor_after(cursor, after, &key, &value);
-		!error && visited + BINDINGS_MAX <= limit;
+	for (error = location_cursor_after(cursor, after, &key, &value);
+		error == 0 && visited + BINDINGS_MAX <= limit;
 		error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-		struct listing page = {
+		struct location_listed listed = {
 			.visit = visit, .arg = arg, .aor = {key.mv_data, key.mv_size}};
-		int n = location_visit(l, page.aor, (struct str){value.mv_data, value.mv_size},
-			listing_visit, &page);
+		int n = location_visit(l, listed.aor, (struct str){value.mv_data, value.mv_size},
+			location_listed_visit, &listed);
 
 		visited += n > 0 ? (unsigned)n : 0;
 	}
@@ -484,12 +486,12 @@ int location_open_bounded(struct location **out, const char *directory, const st
 	l->credit = GROUP_BURST;
 	l->credit_at = loop_now(loop);
 	int error = pending_puts_init(&l->pending);
-	if (!error) {
+	if (error == 0) {
 		error = store_open(
 			&l->store, directory, "location", boot, map_size, location_record_clean);
-		if (!error) {
+		if (error == 0) {
 			error = loop_on_turn(loop, location_on_turn, l);
-			if (!error) {
+			if (error == 0) {
 				*out = l;
 				return 0;
 			}

@@ -283,22 +283,30 @@ static void registration_remove(struct registration *q, unsigned i)
 	q->changed++;
 }
 
+/* Whether c names the binding by instance and reg-id (RFC 5626 section 6). */
+static bool registration_same_instance(const struct binding *b, const struct contact *c)
+{
+	return b->reg_id == c->reg_id && str_equal(b->instance, c->instance);
+}
+
+static bool registration_same_uri(const struct binding *b, const struct contact *c)
+{
+	struct uri_parts stored;
+
+	if (str_equal(b->contact, c->uri.whole))
+		return true;
+	return uri_parse(b->contact, &stored) == 0 && uri_equal(&stored, &c->uri);
+}
+
 /* The binding that c names, or q->count: by instance and reg-id, else by URI. */
 static unsigned registration_find(const struct registration *q, const struct contact *c)
 {
 	for (unsigned i = 0; i < q->count && c->reg_id; i++)
-		if (q->binding[i].reg_id == c->reg_id &&
-			str_equal(q->binding[i].instance, c->instance))
+		if (registration_same_instance(&q->binding[i], c))
 			return i;
-	for (unsigned i = 0; i < q->count; i++) {
-		struct uri_parts stored_uri;
-
-		if (str_equal(q->binding[i].contact, c->uri.whole))
+	for (unsigned i = 0; i < q->count; i++)
+		if (registration_same_uri(&q->binding[i], c))
 			return i;
-		if (uri_parse(q->binding[i].contact, &stored_uri) == 0 &&
-			uri_equal(&stored_uri, &c->uri))
-			return i;
-	}
 	return q->count;
 }
 
@@ -307,8 +315,9 @@ enum order { ORDER_NEWER, ORDER_REPEATED, ORDER_OLDER };
 /* Step 7: of one Call-ID, only a higher CSeq may change a binding. */
 static enum order registration_order(const struct registration *q, unsigned i)
 {
-	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id) ||
-		q->m->cseq > q->binding[i].cseq)
+	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id))
+		return ORDER_NEWER;
+	if (q->m->cseq > q->binding[i].cseq)
 		return ORDER_NEWER;
 	return q->m->cseq == q->binding[i].cseq ? ORDER_REPEATED : ORDER_OLDER;
 }

@@ -39,15 +39,21 @@ int store_error(int lmdb)
 	}
 }
 
+/* Writes "directory/name" and the suffix. False where that is too long. */
+static bool store_name(
+	char path[PATH_MAX], const char *directory, const char *name, const char *suffix)
+{
+	return snprintf(path, PATH_MAX, "%s/%s%s", directory, name, suffix) < PATH_MAX;
+}
+
 static int store_names_make(struct names *n, const char *directory, const char *name)
 {
-	if (snprintf(n->data, sizeof(n->data), "%s/%s.mdb", directory, name) >= PATH_MAX ||
-		snprintf(n->aside, sizeof(n->aside), "%s/%s.mdb.aside", directory, name) >=
-			PATH_MAX ||
-		snprintf(n->boot, sizeof(n->boot), "%s/%s.boot", directory, name) >= PATH_MAX ||
-		snprintf(n->lock, sizeof(n->lock), "%s/%s.lock", directory, name) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	return 0;
+	bool fit = store_name(n->data, directory, name, ".mdb") &&
+	           store_name(n->aside, directory, name, ".mdb.aside") &&
+	           store_name(n->boot, directory, name, ".boot") &&
+	           store_name(n->lock, directory, name, ".lock");
+
+	return fit ? 0 : -ENAMETOOLONG;
 }
 
 /* The first line of a small file; n == 0 where it cannot be read. */
@@ -89,9 +95,9 @@ static int store_open_env(const char *path, size_t map_size, unsigned flags, MDB
 	if (error)
 		return error;
 	error = mdb_env_set_mapsize(env, map_size);
-	if (!error && !(flags & MDB_NOLOCK))
+	if (error == 0 && !(flags & MDB_NOLOCK))
 		error = mdb_env_set_maxreaders(env, STORE_READERS_MAX);
-	if (!error)
+	if (error == 0)
 		error = mdb_env_open(env, path,
 			MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD | flags, 0600);
 	if (error)
@@ -99,6 +105,11 @@ static int store_open_env(const char *path, size_t map_size, unsigned flags, MDB
 	else
 		*out = env;
 	return error;
+}
+
+static struct str store_str(const MDB_val *value)
+{
+	return (struct str){value->mv_data, value->mv_size};
 }
 
 /* Keys strictly in order and as many as the root says: a page that is older than its parent breaks
@@ -114,11 +125,11 @@ static bool store_walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
 	size_t entries = 0;
 	int error;
 	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
-		if (++entries > stat.ms_entries ||
-			(last.mv_data && mdb_cmp(txn, dbi, &last, &key) >= 0))
+		bool rising = !last.mv_data || mdb_cmp(txn, dbi, &last, &key) < 0;
+
+		if (++entries > stat.ms_entries || !rising)
 			return false;
-		if (!clean((struct str){key.mv_data, key.mv_size},
-			    (struct str){value.mv_data, value.mv_size}))
+		if (!clean(store_str(&key), store_str(&value)))
 			return false;
 		last = key;
 	}
@@ -141,8 +152,9 @@ static bool store_walk_free(MDB_env *env, MDB_txn *txn)
 	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		size_t id, pages;
 
-		if (++entries > stat.ms_entries || key.mv_size != sizeof(id) ||
-			value.mv_size < sizeof(pages))
+		if (++entries > stat.ms_entries)
+			return false;
+		if (key.mv_size != sizeof(id) || value.mv_size < sizeof(pages))
 			return false;
 		memcpy(&id, key.mv_data, sizeof(id));
 		memcpy(&pages, value.mv_data, sizeof(pages));
@@ -165,8 +177,9 @@ static bool store_walk(const char *path, size_t map_size, store_clean clean)
 	MDB_txn *txn;
 	MDB_dbi dbi;
 
-	if (store_open_env(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env) ||
-		mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
+	if (store_open_env(path, map_size, MDB_RDONLY | MDB_NOLOCK, &env))
+		return false;
+	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || mdb_dbi_open(txn, NULL, 0, &dbi))
 		return false;
 	return store_walk_data(txn, dbi, clean) && store_walk_free(env, txn);
 }
@@ -221,7 +234,7 @@ static int store_settle(const struct names *n, struct str now, size_t map_size, 
 	int error = store_check(n->data, map_size, clean);
 	if (error == -EBADMSG)
 		error = store_set_aside(n);
-	if (!error && now.n)
+	if (error == 0 && now.n)
 		error = store_write_boot(n->boot, now);
 	return error;
 }
@@ -241,6 +254,48 @@ static int store_open_dbi(MDB_env *env, MDB_dbi *out)
 	return mdb_txn_commit(txn);
 }
 
+/* Whether LMDB says that the file is not a store at all. */
+static bool store_is_none(int lmdb)
+{
+	return lmdb == MDB_INVALID || lmdb == MDB_VERSION_MISMATCH || lmdb == MDB_CORRUPTED;
+}
+
+/* Opens the file. One that is not a store at all is put out of the way, by a process that is alone
+ * with it. */
+static int store_open_file(struct store *s, const struct names *n, size_t map_size, bool alone)
+{
+	int lmdb = store_open_env(n->data, map_size, 0, &s->env);
+
+	if (store_is_none(lmdb)) {
+		int error = alone ? store_set_aside(n) : -EBADMSG;
+
+		if (error)
+			return error;
+		lmdb = store_open_env(n->data, map_size, 0, &s->env);
+	}
+	return store_error(lmdb);
+}
+
+/* The first to open the store has the lock exclusively until it is open, the others wait. */
+static int store_open_locked(
+	struct store *s, const struct names *n, struct str boot, size_t map_size, store_clean clean)
+{
+	bool alone = flock(s->lock, LOCK_EX | LOCK_NB) == 0;
+	int error = 0;
+
+	if (alone)
+		error = store_settle(n, boot, map_size, clean);
+	else if (flock(s->lock, LOCK_SH))
+		error = -errno;
+	if (error == 0)
+		error = store_open_file(s, n, map_size, alone);
+	if (error == 0)
+		error = store_error(store_open_dbi(s->env, &s->dbi));
+	if (error == 0 && alone && flock(s->lock, LOCK_SH))
+		error = -errno;
+	return error;
+}
+
 int store_open(struct store *out, const char *directory, const char *name,
 	const struct boot_id *boot, size_t map_size, store_clean clean)
 {
@@ -255,38 +310,15 @@ int store_open(struct store *out, const char *directory, const char *name,
 	s.lock = open(n.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s.lock < 0)
 		return -errno;
-	bool alone = flock(s.lock, LOCK_EX | LOCK_NB) == 0;
-	if (alone)
-		error = store_settle(&n, str_of(boot->text), map_size, clean);
-	else if (flock(s.lock, LOCK_SH))
-		error = -errno;
-	if (error)
-		goto failed;
-	int lmdb = store_open_env(n.data, map_size, 0, &s.env);
-	if (lmdb == MDB_INVALID || lmdb == MDB_VERSION_MISMATCH || lmdb == MDB_CORRUPTED) {
-		/* not a store at all; only who is alone with it may put it out of the way */
-		error = alone ? store_set_aside(&n) : -EBADMSG;
-		if (error)
-			goto failed;
-		lmdb = store_open_env(n.data, map_size, 0, &s.env);
-	}
-	error = store_error(lmdb);
-	if (error)
-		goto failed;
-	error = store_error(store_open_dbi(s.env, &s.dbi));
-	if (!error && alone && flock(s.lock, LOCK_SH))
-		error = -errno;
+	error = store_open_locked(&s, &n, str_of(boot->text), map_size, clean);
 	if (error) {
-		mdb_env_close(s.env);
-		goto failed;
+		store_close(&s);
+		return error;
 	}
 	int dead;
 	mdb_reader_check(s.env, &dead);
 	*out = s;
 	return 0;
-failed:
-	close(s.lock);
-	return error;
 }
 
 bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
@@ -303,10 +335,11 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 	if (mdb_cursor_open(read, 0, &cursor))
 		return false;
 	MDB_val key, value;
-	while (left < pages + STORE_RESERVE &&
-		mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+	while (left < pages + STORE_RESERVE) {
 		size_t id, free_pages;
 
+		if (mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
+			break;
 		if (key.mv_size != sizeof(id) || value.mv_size < sizeof(free_pages))
 			break;
 		memcpy(&id, key.mv_data, sizeof(id));
@@ -321,20 +354,27 @@ bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
 
 /* ---- in place ---- */
 
+/* Whether the n bytes of the file at that place are those at p. */
+static bool store_file_has(int fd, off_t place, const char *p, size_t n)
+{
+	char read_back[64];
+
+	n = n < sizeof(read_back) ? n : sizeof(read_back);
+	return lseek(fd, place, SEEK_SET) >= 0 && read(fd, read_back, n) == (ssize_t)n &&
+	       memcmp(read_back, p, n) == 0;
+}
+
 /* LMDB promises that it maps the file as a whole, and that a value which was read and not written
  * in this transaction lies in the map. It does not promise that a page begins with its number, by
  * which the map's beginning is found here. So the bytes at the place that follows from it are read
  * from the file once, and compared. */
 static void store_find_map(struct store *s, int fd, const char *p, size_t n, size_t page_size)
 {
-	char read_back[64];
 	size_t within = (uintptr_t)p % page_size, number;
 
 	memcpy(&number, p - within, sizeof(number));
-	n = n < sizeof(read_back) ? n : sizeof(read_back);
-	if (number < SIZE_MAX / page_size / 2 &&
-		lseek(fd, (off_t)(number * page_size + within), SEEK_SET) >= 0 &&
-		read(fd, read_back, n) == (ssize_t)n && memcmp(read_back, p, n) == 0) {
+	bool possible = number < SIZE_MAX / page_size / 2;
+	if (possible && store_file_has(fd, (off_t)(number * page_size + within), p, n)) {
 		s->map = p - within - number * page_size;
 		return;
 	}
@@ -358,32 +398,41 @@ static bool store_place(struct store *s, int fd, const char *p, size_t n, off_t 
 	return true;
 }
 
+/* Writes the part of value that differs from the old one of the same size. */
+static int store_write_over(struct store *s, const MDB_val *old, struct str value)
+{
+	const char *was = old->mv_data;
+	size_t from = 0, to = value.n;
+	off_t place;
+	int fd;
+
+	if (old->mv_size != value.n || mdb_env_get_fd(s->env, &fd))
+		return -ENOENT;
+	if (!store_place(s, fd, was, value.n, &place))
+		return -ENOENT;
+	while (from < to && was[from] == value.p[from])
+		from++;
+	while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
+		to -= 8;
+	if (from == to)
+		return 0;
+	ssize_t written = pwrite(fd, value.p + from, to - from, place + (off_t)from);
+	if (written < 0)
+		return -errno;
+	return (size_t)written == to - from ? 0 : -EIO;
+}
+
 int store_overwrite(struct store *s, struct str key, struct str value)
 {
 	MDB_txn *txn;
 	MDB_val k = {key.n, (void *)(uintptr_t)key.p}, old;
-	off_t place;
-	int fd, error = mdb_txn_begin(s->env, NULL, 0, &txn);
+	int error = mdb_txn_begin(s->env, NULL, 0, &txn);
 
 	if (error)
 		return store_error(error);
 	error = store_error(mdb_get(txn, s->dbi, &k, &old));
-	if (!error && (old.mv_size != value.n || mdb_env_get_fd(s->env, &fd) ||
-			      !store_place(s, fd, old.mv_data, old.mv_size, &place)))
-		error = -ENOENT;
-	if (!error) {
-		const char *was = old.mv_data;
-		size_t from = 0, to = value.n;
-
-		while (from < to && was[from] == value.p[from])
-			from++;
-		while (to - from >= 8 && memcmp(was + to - 8, value.p + to - 8, 8) == 0)
-			to -= 8;
-		ssize_t written =
-			to > from ? pwrite(fd, value.p + from, to - from, place + (off_t)from) : 0;
-		if (written != (ssize_t)(to - from))
-			error = written < 0 ? -errno : -EIO;
-	}
+	if (error == 0)
+		error = store_write_over(s, &old, value);
 	mdb_txn_abort(txn);
 	return error;
 }
@@ -397,9 +446,9 @@ long store_read(struct store *s, struct str key, char *buffer, size_t size)
 	if (result)
 		return result;
 	result = store_error(mdb_get(txn, s->dbi, &k, &value));
-	if (!result && value.mv_size > size)
+	if (result == 0 && value.mv_size > size)
 		result = -EMSGSIZE;
-	if (!result) {
+	if (result == 0) {
 		memcpy(buffer, value.mv_data, value.mv_size);
 		result = (long)value.mv_size;
 	}
@@ -409,6 +458,6 @@ long store_read(struct store *s, struct str key, char *buffer, size_t size)
 
 void store_close(struct store *s)
 {
-	mdb_env_close(s->env);
+	mdb_env_close(s->env); /* NULL is a no-op */
 	close(s->lock);
 }

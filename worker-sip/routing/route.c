@@ -72,7 +72,7 @@ int routes_new(struct routes **out, const struct settings *settings)
 	r->number = calloc(count ? count : 1, sizeof(*r->number));
 	r->compiled = calloc(count ? count : 1, sizeof(*r->compiled));
 	error = r->number && r->compiled ? number_prefixes_new(&r->prefixes, count) : -ENOMEM;
-	for (unsigned i = 0; i < count && !error; i++)
+	for (unsigned i = 0; i < count && error == 0; i++)
 		error = route_prepare(r, i);
 	if (error) {
 		routes_free(r);

@@ -61,7 +61,7 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	t->reserve = method == METHOD_CANCEL || wire_to_tag(bytes).n != 0;
 	table_add(&ts->clients, &t->node, client_hash(ts, branch, method));
 	error = machine_take(t);
-	if (!error) {
+	if (error == 0) {
 		machine_step(t, MACHINE_REQUEST);
 		if (t->outcome & OUTCOME_ERROR)
 			error = t->error;
@@ -134,7 +134,7 @@ static void client_completed(struct transaction *t, unsigned status)
 	transaction_arm(t);
 }
 
-static void client_receive(struct transaction *t, const struct message *m)
+static void client_on_response(struct transaction *t, const struct message *m)
 {
 	enum machine_event event = m->status < 200   ? MACHINE_PROVISIONAL
 	                           : m->status < 300 ? MACHINE_SUCCESS
@@ -175,10 +175,10 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 	case STAGE_LIVE:
 		if (success && !t->client) {
 			/* whoever placed the call has let go of it: it must not stand */
-			client_receive(t, m);
+			client_on_response(t, m);
 			return 1;
 		}
-		client_receive(t, m);
+		client_on_response(t, m);
 		return 0;
 	case STAGE_ACCEPTED:
 		/* RFC 6026 section 7.2: every 2xx goes up, retransmissions and other forks' too;

@@ -41,6 +41,12 @@ static void key_write_part(
 	write_bytes(w, folded, s.n);
 }
 
+static bool key_has_cookie(struct str branch)
+{
+	return branch.n >= sizeof(BRANCH_COOKIE) &&
+	       strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0;
+}
+
 struct transaction_key key_of_server(
 	const struct transactions *ts, const struct message *m, struct str method)
 {
@@ -49,8 +55,7 @@ struct transaction_key key_of_server(
 	struct writer w = WRITER(buffer);
 
 	key_write_part(&w, ts, method, false);
-	if (branch.n > sizeof(BRANCH_COOKIE) - 1 &&
-		strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0) {
+	if (key_has_cookie(branch)) {
 		/* a token: without regard to case (RFC 3261 section 7.3.1) */
 		key_write_part(&w, ts, branch, true);
 		key_write_part(&w, ts, message_str(m, m->via_host), true);

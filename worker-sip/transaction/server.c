@@ -261,7 +261,7 @@ bool transaction_answered(const struct transaction *t)
 
 struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGTH])
 {
-	struct str tag = {NULL, 0};
+	struct str tag = STR_NONE;
 
 	if (!t->has_tag && t->sent)
 		tag = wire_to_tag(t->sent);

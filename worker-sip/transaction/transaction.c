@@ -96,16 +96,18 @@ void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t
 int transactions_new(struct transactions **out, struct sip *sip)
 {
 	struct transactions *ts = calloc(1, sizeof(*ts));
-	int error = -ENOMEM;
 
 	if (!ts)
 		return -ENOMEM;
 	ts->sip = sip;
 	ts->cookie_free = COOKIE_NONE;
 	randombytes_buf(ts->secret, sizeof(ts->secret));
-	if (table_init(&ts->servers, TABLE_EXPECTED) == 0 &&
-		table_init(&ts->clients, TABLE_EXPECTED) == 0 &&
-		table_init(&ts->merged, TABLE_EXPECTED) == 0)
+	int error = table_init(&ts->servers, TABLE_EXPECTED);
+	if (error == 0)
+		error = table_init(&ts->clients, TABLE_EXPECTED);
+	if (error == 0)
+		error = table_init(&ts->merged, TABLE_EXPECTED);
+	if (error == 0)
 		error = machines_new(&ts->machines);
 	if (error) {
 		transactions_free(ts);
