@@ -5,7 +5,7 @@
 
 #include "sip.h"
 
-/* Who a request comes from. */
+/* The sender of a request. */
 struct identity {
 	bool trusted;
 	bool authenticated; /* digest was right; domain and name are the user's */

@@ -44,11 +44,11 @@ struct sip {
 	struct call *call_list; /* all calls, early ones too */
 	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */
 
-	/* Where sip_send goes in unit tests instead of the mesh; NULL in the worker. */
+	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(
 		void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
 	void *send_arg;
-	/* Where penalties go in unit tests instead of the mesh; NULL in the worker. */
+	/* Takes the place of the mesh for penalties in unit tests; NULL in the worker. */
 	void (*penalty_hook)(void *arg, const struct record_penalty *penalty);
 };
 

@@ -3,13 +3,13 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(cancel, .init = set_up, .fini = tear_down);
+TestSuite(ack_cancel, .init = set_up, .fini = tear_down);
 
 static struct noted notes;
 
 /* ---- received ---- */
 
-Test(cancel, answered_with_the_tag_of_the_invite)
+Test(ack_cancel, answered_with_the_tag_of_the_invite)
 {
 	struct transaction *t = serve(REQUEST(&udp, "INVITE"), &notes);
 
@@ -30,7 +30,7 @@ Test(cancel, answered_with_the_tag_of_the_invite)
 	cr_assert(str_equal(sent_to_tag(4), sent_to_tag(2)));
 }
 
-Test(cancel, before_any_answer_the_tag_is_that_of_the_487)
+Test(ack_cancel, before_any_answer_the_tag_is_that_of_the_487)
 {
 	struct transaction *t = serve(REQUEST(&udp, "INVITE"), &notes);
 
@@ -43,7 +43,7 @@ Test(cancel, before_any_answer_the_tag_is_that_of_the_487)
 	cr_assert(str_equal(sent_to_tag(0), sent_to_tag(1)));
 }
 
-Test(cancel, after_a_final_answer_it_changes_nothing)
+Test(ack_cancel, after_a_final_answer_it_changes_nothing)
 {
 	struct transaction *t = serve(REQUEST(&udp, "INVITE"), &notes);
 
@@ -55,7 +55,7 @@ Test(cancel, after_a_final_answer_it_changes_nothing)
 	cr_assert(str_equal(sent_to_tag(0), sent_to_tag(1)));
 }
 
-Test(cancel, without_its_invite_is_481)
+Test(ack_cancel, without_its_invite_is_481)
 {
 	struct str first;
 
@@ -73,14 +73,14 @@ Test(cancel, without_its_invite_is_481)
 	cr_assert_eq(notes.cancelled, 0);
 }
 
-Test(cancel, of_another_request_is_481)
+Test(ack_cancel, of_another_request_is_481)
 {
 	serve(REQUEST(&udp, "MESSAGE"), &notes);
 	receive_request(REQUEST(&udp, "CANCEL"), NULL);
 	cr_assert_eq(sent_status(0), 481);
 }
 
-Test(cancel, from_another_host_is_481)
+Test(ack_cancel, from_another_host_is_481)
 {
 	struct flow other = udp;
 
@@ -97,7 +97,7 @@ Test(cancel, from_another_host_is_481)
 	cr_assert_eq(notes.cancelled, 1);
 }
 
-Test(cancel, from_another_host_of_a_trusted_zone)
+Test(ack_cancel, from_another_host_of_a_trusted_zone)
 {
 	static struct {
 		struct settings settings;
@@ -124,7 +124,7 @@ static void answer_487(void *user, struct transaction *t, const struct message *
 	transaction_detach(t);
 }
 
-Test(cancel, user_answers_within_its_callback)
+Test(ack_cancel, user_answers_within_its_callback)
 {
 	static const struct server_user ops = {.cancelled = answer_487, .gone = on_gone};
 	struct transaction *t;
@@ -142,7 +142,7 @@ Test(cancel, user_answers_within_its_callback)
 
 /* ---- sent ---- */
 
-Test(cancel, goes_out_at_once_after_a_provisional)
+Test(ack_cancel, goes_out_at_once_after_a_provisional)
 {
 	struct transaction *t = send_request(&udp, METHOD_INVITE, &notes);
 
@@ -173,7 +173,7 @@ Test(cancel, goes_out_at_once_after_a_provisional)
 	cr_assert(sent_starts(3, "ACK "));
 }
 
-Test(cancel, waits_for_the_first_provisional)
+Test(ack_cancel, waits_for_the_first_provisional)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
@@ -188,7 +188,7 @@ Test(cancel, waits_for_the_first_provisional)
 	cr_assert_eq(notes.responses, 2);
 }
 
-Test(cancel, never_goes_out_when_the_final_response_comes_first)
+Test(ack_cancel, never_goes_out_when_the_final_response_comes_first)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
@@ -201,7 +201,7 @@ Test(cancel, never_goes_out_when_the_final_response_comes_first)
 	cr_assert_eq(caught_count, 1);
 }
 
-Test(cancel, without_any_response_it_is_timer_b)
+Test(ack_cancel, without_any_response_it_is_timer_b)
 {
 	struct transaction *t = send_request(&tcp, METHOD_INVITE, &notes);
 
@@ -211,7 +211,7 @@ Test(cancel, without_any_response_it_is_timer_b)
 	cr_assert_eq(caught_count, 1);
 }
 
-Test(cancel, without_a_final_response_the_invite_fails_after_64_t1)
+Test(ack_cancel, without_a_final_response_the_invite_fails_after_64_t1)
 {
 	struct transaction *t = send_request(&udp, METHOD_INVITE, &notes);
 	uint64_t start;

@@ -52,7 +52,7 @@ static void respond(const struct ask *a, const char *nonce, const char *uri, cha
 	digest_ha1(algorithm, (struct str){ha1, n}, str_of(nonce), str_of(all), out);
 }
 
-/* Who the request at hand comes from. */
+/* The sender of the request that is being authorized. */
 static struct identity sender;
 static bool allowed;
 

@@ -1,4 +1,4 @@
-/* What the core lets in at all, whatever it is for. */
+/* The core lets in requests from permitted sources, whatever they are for. */
 #include "sip-worker.h"
 
 TestSuite(core, .init = worker_set_up, .fini = worker_tear_down);

@@ -16,7 +16,7 @@ static void teardown(void)
 	flow_users_free(&flow_users);
 }
 
-TestSuite(flow_user, .init = setup, .fini = teardown, .timeout = 20);
+TestSuite(flow_users, .init = setup, .fini = teardown, .timeout = 20);
 
 static unsigned pop_all(uint64_t flow)
 {
@@ -30,7 +30,7 @@ static unsigned pop_all(uint64_t flow)
 	return n;
 }
 
-Test(flow_user, is_found_by_its_flow_only)
+Test(flow_users, is_found_by_its_flow_only)
 {
 	struct flow_user c[300] = {{0}};
 
@@ -46,7 +46,7 @@ Test(flow_user, is_found_by_its_flow_only)
 	cr_assert_eq(flow_users.by_flow.count, 0);
 }
 
-Test(flow_user, moves_and_ends)
+Test(flow_users, moves_and_ends)
 {
 	struct flow_user a = {0}, b = {0}, c = {0};
 
@@ -65,7 +65,7 @@ Test(flow_user, moves_and_ends)
 	cr_assert_eq(flow_users.by_flow.count, 0);
 }
 
-Test(flow_user, many_flows_each_a_few)
+Test(flow_users, many_flows_each_a_few)
 {
 	enum { FLOWS = 5000 };
 	struct flow_user *c = calloc(2 * FLOWS, sizeof(*c));

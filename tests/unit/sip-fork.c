@@ -116,7 +116,7 @@ Test(fork, at_most_so_many_targets)
 
 /* ---- the best response (RFC 3261 section 16.7 step 6) ---- */
 
-/* What the caller gets of two phones that fail so. */
+/* The status that the caller gets of two phones that fail so. */
 static unsigned best_of(const char *method, unsigned first, unsigned second)
 {
 	unsigned status = 0;

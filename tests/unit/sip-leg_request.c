@@ -1,5 +1,6 @@
-/* What passes from one leg to the other, what is mapped on the way, and what never passes: a header
- * that told one side's addresses, dialogs or secrets to the other would undo the whole gateway. */
+/* The headers that pass from one leg to the other, what is mapped on the way, and what never
+ * passes: a header that told one side's addresses, dialogs or secrets to the other would undo the
+ * whole gateway. */
 #include "sip-worker.h"
 
 static void set_up(void)

@@ -96,7 +96,7 @@ static inline void done(void *arg, int error)
 	results[done_count++ % 4096] = error;
 }
 
-/* Where several follow each other closely they wait for each other. */
+/* Several that follow each other closely wait for each other. */
 static inline void until_done(unsigned n)
 {
 	while (done_count < n)

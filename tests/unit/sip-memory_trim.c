@@ -30,7 +30,7 @@ static uint64_t trims(struct loop *loop, uint64_t transactions)
 	return counters_page->counter[COUNTER_HEAP_TRIMS];
 }
 
-Test(trim, gives_back_after_a_peak)
+Test(memory_trim, gives_back_after_a_peak)
 {
 	static char *piece[PIECES];
 	struct loop *loop;

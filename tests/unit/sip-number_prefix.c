@@ -20,7 +20,7 @@ static void check(const char *expression, unsigned variants, const char *a, cons
 			"%s: %.*s", expression, start[1].length, start[1].text);
 }
 
-Test(prefix, of_expressions)
+Test(number_prefix, of_expressions)
 {
 	check("^\\+49[0-9]+$", 1, "+49", NULL);
 	check("^\\+?49[0-9]{3,15}$", 2, "+49", "49");
@@ -46,7 +46,7 @@ Test(prefix, of_expressions)
 	check("^0123456789012345678901234567890123456789", 1, "012345678901234567890123456", NULL);
 }
 
-Test(prefix, names_rules_in_order_and_once)
+Test(number_prefix, names_rules_in_order_and_once)
 {
 	static const char *const text[] = {"", "49", "+49", "49", "4", "5", ""};
 	struct number_prefixes *p;
@@ -79,7 +79,7 @@ Test(prefix, names_rules_in_order_and_once)
 }
 
 /* Expressions and texts made of few characters, so that many match. */
-Test(prefix, leaves_out_nothing_that_matches)
+Test(number_prefix, leaves_out_nothing_that_matches)
 {
 	static const char *const piece[] = {"1", "2", "\\+", "?", "*", "+", "{2}", "{0,1}", ".",
 		"[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]"};

@@ -1,4 +1,4 @@
-/* Where a request goes: zones, rules in order, bindings, trunks, and what no rule lets pass. */
+/* The target of a request: zones, rules in order, bindings, trunks, and what no rule lets pass. */
 #include "sip-worker.h"
 
 TestSuite(route, .init = worker_set_up, .fini = worker_tear_down);

@@ -2,7 +2,7 @@
  * it sends: transactions, dialogs, calls, routes, registrar. For tests of the call layer against
  * the RFCs, which look at nothing but what goes in and comes out.
  *
- * What it receives is text, read by the transport worker's parser; what it sends is read by the
+ * Messages for it are text, read by the transport worker's parser; what it sends is read by the
  * same parser, so that nothing malformed leaves it unseen. The tests play the peers:
  *
  *	struct said *invite = ask(.method = "INVITE", .uri = "sip:bob@example.net");
@@ -37,13 +37,13 @@
 #define ANSWER 4000u    /* ms: the trunk's targets have so long for a first provisional answer */
 #define CARRIER_TARGETS 3
 
-/* What a peer said, as the worker got it. */
+/* A message of a peer, as the worker got it. */
 struct said {
 	struct flow flow;
 	struct message *message;
 };
 
-/* What the worker sent. */
+/* A message that the worker sent. */
 struct sent {
 	struct flow to;
 	uint64_t at_ms, cookie;
@@ -173,7 +173,7 @@ static inline void worker_set_up(void)
 	virtual_clock_advance(worker->sip.loop, 10000);
 }
 
-/* What is left in the end goes by itself: no transaction is for ever. */
+/* All that is left in the end goes by itself: no transaction is for ever. */
 static inline void worker_tear_down(void)
 {
 	closing = true;

@@ -5,7 +5,7 @@
 
 #include "worker-sip/incoming.h"
 
-/* How long a leg whose connection has ended has to come back by another flow before the call
+/* The time that a leg whose connection has ended has to come back by another flow before the call
  * ends. */
 #define LEG_GRACE_MS 32000
 

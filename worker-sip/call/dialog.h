@@ -35,7 +35,8 @@ struct dialog {
 	char text[];
 };
 
-/* What a dialog is made of; strings are copied. tag of `local` is to be in its value already. */
+/* The parts that a dialog is made of; strings are copied. tag of `local` is to be in its value
+ * already. */
 struct dialog_parts {
 	uint64_t id;
 	uint8_t slot;
@@ -45,9 +46,11 @@ struct dialog_parts {
 	uint32_t local_cseq, remote_cseq;
 };
 
-/* The table of all dialogs of this worker. */
+/* Makes the table of all dialogs of this worker. -ENOMEM. */
 int dialogs_new(struct dialogs **out);
+/* Frees the table; dialogs end with their calls. NULL is a no-op. */
 void dialogs_free(struct dialogs *ds);
+/* The number of dialogs: two for each call. */
 size_t dialogs_count(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
@@ -56,6 +59,7 @@ struct slab *dialogs_slab(struct dialogs *ds);
 struct flow_user_tables {
 	struct flow_users legs, branches, callers;
 };
+/* Those of this worker. */
 struct flow_user_tables *dialogs_flow_users(struct dialogs *ds);
 
 /* Makes an early dialog and adds it. -ENOMEM. */

@@ -60,6 +60,7 @@ bool exchange_invite_pending(const struct dialog *d);
  * until exchange_release. -ENOMEM: nothing has changed. */
 int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pair cseq,
 	struct exchange **out);
+/* The branch of the initial INVITE lets go of its exchange, which may be gone afterwards. */
 void exchange_release(struct exchange *x);
 /* Whether the 2xx m repeats the answer that x passed on. The ACK, where it has come, then goes out
  * again (RFC 3261 section 13.2.2.4). */

@@ -1,5 +1,5 @@
-/* flow_users.h - who uses a stream flow: found when the flow ends, without a look at all others.
- * One flow (a trunk's connection) may have many users. */
+/* flow_users.h - the users of a stream flow: found when the flow ends, without a look at all
+ * others. One flow (a trunk's connection) may have many users. */
 #ifndef SIPWARD_SIP_CALL_FLOW_USERS_H
 #define SIPWARD_SIP_CALL_FLOW_USERS_H
 

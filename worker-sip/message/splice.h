@@ -7,7 +7,7 @@
 
 #include "worker-sip/sip.h"
 
-/* What replaces a leg's own parts. Strings are copied. */
+/* The values that replace a leg's own parts. Strings are copied. */
 struct splice {
 	struct sip *sip;
 	const struct message *in;    /* what is passed on */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What does not fit sets full and is left out, so that a caller checks once at the end. */
+/* Text that does not fit sets full and is left out, so that a caller checks once at the end. */
 struct writer {
 	char *p;
 	size_t n, size;
@@ -31,6 +31,7 @@ static inline void write_str(struct writer *w, struct str s)
 	write_bytes(w, s.p, s.n);
 }
 #define write_literal(w, literal) write_bytes((w), (literal), sizeof(literal) - 1)
+/* Writes the number in decimal digits. */
 void write_number(struct writer *w, uint64_t number);
 static inline struct str writer_text(const struct writer *w)
 {

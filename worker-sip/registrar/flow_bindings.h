@@ -1,5 +1,5 @@
-/* flow_bindings.h - which addresses of record have bindings by which stream flow, so that a flow's
- * end removes them (RFC 5626 section 4.2.2). In memory only: a new life finds the stored ones again
+/* flow_bindings.h - the bindings of addresses of record by their stream flow, so that a flow's end
+ * removes them (RFC 5626 section 4.2.2). In memory only: a new life finds the stored ones again
  * while it tends the store, and asks anew to be told of their end; of one that is gone already it
  * is told at once. */
 #ifndef SIPWARD_SIP_REGISTRAR_FLOW_BINDINGS_H
@@ -12,7 +12,9 @@
 
 struct flow_bindings;
 
+/* Makes an index without bindings. -ENOMEM. */
 int flow_bindings_new(struct flow_bindings **out, struct sip *sip);
+/* NULL is a no-op. The bindings stay in the store. */
 void flow_bindings_free(struct flow_bindings *r);
 /* A stream binding of aor: its flow is watched for the slot. No-op for one that is known, and for a
  * datagram flow. */

@@ -19,14 +19,16 @@ int location_open(struct location **out, const char *directory, const struct boo
 /* Opens it with a bound of its own on the store, bytes. */
 int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,
 	struct loop *loop, size_t map_size);
+/* Closes the store. Puts that are pending are lost, and nobody is told. NULL is a no-op. */
 void location_close(struct location *l);
 
+/* Passes of location_tend, milliseconds apart at least. */
+#define LOCATION_TEND_MIN_MS 60000
 /* From now on this process tends the records that mine() says are its own (of its slots): expired
  * bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A
  * first pass starts soon; call it again when slots have come to this process. Later passes come at
  * the earliest expiry, at least LOCATION_TEND_MIN_MS apart, and only while the store has
- * records. */
-#define LOCATION_TEND_MIN_MS 60000
+ * records. mine NULL: tends none from now on. */
 void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
 	void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
 

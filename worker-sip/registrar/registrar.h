@@ -23,7 +23,10 @@
 #include "location.h"
 #include "worker-sip/incoming.h"
 
+/* Makes the registrar of the worker, which has its store already: the stored bindings of its slots
+ * are tended from now on. -ENOMEM. */
 int registrar_new(struct registrar **out, struct sip *sip);
+/* NULL is a no-op. Answers that wait for the store are not given any more. */
 void registrar_free(struct registrar *r);
 
 /* Handles an authorized REGISTER whose To is in settings domain `domain`, and answers it. */

@@ -34,12 +34,12 @@ struct store {
 /* True where a value may stand under this key. */
 typedef bool (*store_clean)(struct str key, struct str value);
 
-/* The id of this boot of the kernel, read from /proc: before the root is changed. "" where it
- * cannot be read. */
+/* The id of this boot of the kernel; "" where it could not be read. */
 #define BOOT_ID_SIZE 64
 struct boot_id {
 	char text[BOOT_ID_SIZE];
 };
+/* Reads it from /proc: before the root is changed. */
 void boot_id_read(struct boot_id *out);
 
 /* Opens (creates) directory/name.mdb with its companions name.mdb-lock, name.boot and name.lock.
@@ -48,12 +48,14 @@ void boot_id_read(struct boot_id *out);
  * aside is renamed to name.mdb.aside, replacing an earlier one. -errno. */
 int store_open(struct store *out, const char *directory, const char *name,
 	const struct boot_id *boot, size_t map_size, store_clean clean);
+/* Closes the file and gives its lock back. */
 void store_close(struct store *s);
-/* True where `pages` more pages may be taken for new content. STORE_RESERVE of them stay for
- * removing: LMDB copies what it changes, and a map full to its last page cannot even be emptied.
- * The pages that the last transaction freed do not count, as they cannot be used yet. read: a read
- * transaction on the newest state. */
+/* Pages that stay for removing: LMDB copies what it changes, and a map full to its last page cannot
+ * even be emptied. */
 #define STORE_RESERVE 64
+/* True where `pages` more pages, besides STORE_RESERVE, may be taken for new content. The pages
+ * that the last transaction freed do not count, as they cannot be used yet. read: a read
+ * transaction on the newest state. */
 bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
 /* Puts value in the place of one of the same size in the file itself, without copying its page and
  * every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer

@@ -31,7 +31,7 @@ static void fork_branch_timer(struct timer *t, void *arg)
 		return;
 	b->cancelled = true;
 	transaction_cancel(b->client, STR_EMPTY);
-	/* Where a provisional response has come, the 487 that follows the CANCEL, or its absence,
+	/* After a provisional response it is the 487 that follows the CANCEL, or its absence, that
 	 * ends the branch. */
 	if (!b->provisional)
 		fork_branch_failed(b, 408, NULL);

@@ -6,10 +6,10 @@
  * whose every branch has failed is followed by the next; an answer of a trunk other than 503 or 408
  * is final, and so is any 6xx. With no group left the best failure goes back (section 16.7).
  *
- * What INVITE has of its own: its branches are cancelled when they are not needed any more (section
- * 9.1 permits it for no other method), and they have timer C (section 16.8) or their trunk's times.
- * For all others RFC 4320 holds: no provisional response passes, and a branch that timed out is no
- * 408.
+ * INVITE has two things of its own: its branches are cancelled when they are not needed any more
+ * (section 9.1 permits it for no other method), and they have timer C (section 16.8) or their
+ * trunk's times. For all others RFC 4320 holds: no provisional response passes, and a branch that
+ * timed out is no 408.
  */
 #ifndef SIPWARD_SIP_ROUTING_FORK_H
 #define SIPWARD_SIP_ROUTING_FORK_H
@@ -36,7 +36,7 @@ struct fork_branch {
 	bool sent, done, provisional, switched, cancelled;
 };
 
-/* What a request's user does for it. */
+/* The functions by which a request's user takes part in it. */
 struct fork_user {
 	/* A provisional response (INVITE only; 100 too), or a 2xx, repetitions and those of further
 	 * forks included. */
@@ -104,8 +104,8 @@ void fork_tag(const struct fork *f, char tag[TOKEN_LENGTH]);
 void fork_refuse(struct fork *f, unsigned status);
 /* No further target is tried, and nothing but absorbing is left to do. */
 void fork_settle(struct fork *f);
-/* What only an unanswered request needs goes: what is left lives 64*T1 longer, and there are many
- * of it. */
+/* Frees the parts that only an unanswered request needs: the rest lives 64*T1 longer, and there are
+ * many such requests. */
 void fork_trim(struct fork *f);
 /* No further target is tried; the branches of an INVITE but for one are cancelled. reason: header
  * lines for the CANCEL, may be empty. */

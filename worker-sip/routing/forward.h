@@ -11,7 +11,7 @@
  * section 18.1.1), unless the flow or ;transport= says otherwise. */
 #define UDP_REQUEST_MAX 1300
 
-/* What forward_send did. */
+/* The result of forward_send. */
 struct forwarded {
 	struct flow flow; /* where it went */
 	struct transaction *client;

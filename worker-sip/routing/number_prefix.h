@@ -17,7 +17,7 @@ struct number_prefix {
 	uint8_t length;
 };
 
-/* What every text that a POSIX extended expression matches begins with: "^\\+49[0-9]+$" gives
+/* Finds the beginnings of all texts that a POSIX extended expression matches: "^\\+49[0-9]+$" gives
  * "+49"; "^\\+?49" gives "+49" and "49". Length 0: anything. Returns how many (1 or 2) of start are
  * set. */
 unsigned number_prefix_of_expression(const char *expression, struct number_prefix start[2]);
@@ -40,6 +40,7 @@ struct number_prefix_walk {
 	unsigned lists;
 	int64_t last;
 };
+/* Begins a walk; the rules have to stay until it is over. */
 void number_prefix_walk(
 	const struct number_prefixes *p, struct str text, struct number_prefix_walk *w);
 /* The next rule. False where there is no more. */

@@ -14,7 +14,7 @@ struct routes;
 int routes_new(struct routes **out, const struct settings *settings);
 void routes_free(struct routes *r); /* NULL is a no-op */
 
-/* What the rules say of a request. */
+/* The answer of the rules for a request. */
 struct decision {
 	unsigned status; /* 0: targets were found; else the answer: 403, 404, 480, 482, 484, 416, a
 	                    route's own */

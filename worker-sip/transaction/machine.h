@@ -113,9 +113,10 @@ static inline uint64_t transaction_now(const struct transaction *t)
 }
 
 /* ---- server.c, client.c ---- */
+/* The transaction's timer has fired: does what is due by now (milliseconds of the loop). */
 void server_timer(struct transaction *t, uint64_t now);
 void client_timer(struct transaction *t, uint64_t now);
-/* RECORD_SEND_FAILED. */
+/* The transport worker could not send (RECORD_SEND_FAILED); error: negative errno. */
 void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);
 
@@ -131,7 +132,9 @@ struct transaction_key key_of_merged(const struct transactions *ts, const struct
 /* ---- merged.c: requests that reach us twice by different paths (RFC 3261 section 8.2.2.2) ---- */
 /* True where a request of this key has a server transaction. */
 bool merged_find(const struct transactions *ts, const struct transaction_key *key);
+/* Notes the key with its server transaction, until merged_remove. */
 void merged_add(struct transaction *t, const struct transaction_key *key);
+/* No-op where t has none. */
 void merged_remove(struct transaction *t);
 
 /* ---- the machine (machine.c, timers.c) ---- */

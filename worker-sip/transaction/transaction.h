@@ -34,6 +34,7 @@ struct client_user {
 	void (*gone)(void *user, struct transaction *t);
 };
 
+/* Makes the layer of this worker, without transactions. -ENOMEM. */
 int transactions_new(struct transactions **out, struct sip *sip);
 /* Frees all transactions without calling their users. */
 void transactions_free(struct transactions *ts);
@@ -46,6 +47,8 @@ enum request_kind {
 	                and answers */
 	REQUEST_ACK, /* an ACK that belongs to no failure: the dialog's */
 };
+/* Takes a received request to its server transaction, a new one where it has none. slot: of the
+ * request, for the tokens of its answers. */
 enum request_kind transactions_request(
 	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
 /* True where a new request would be over the limit. */
@@ -59,9 +62,10 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error);
 
 /* ---- server ---- */
+/* Attaches its user to a new server transaction; ops stay as long as it does. */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
-/* The request: valid while the transaction has not been answered finally; hold it (kept_hold) for
- * longer. */
+/* The request: valid while the transaction has not been answered finally; hold it
+ * (held_message_hold) for longer. */
 struct held_message *transaction_request(const struct transaction *t);
 /* Sends a response: takes its own reference on bytes. Provisionals are repeated for retransmitted
  * requests; a final answer is retransmitted by the machine, a 2xx to INVITE by T1 doubling to T2
@@ -103,6 +107,7 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
  * final response follows within 64*T1 the INVITE fails with 408. headers: further header lines for
  * the CANCEL (Reason), may be empty. */
 void transaction_cancel(struct transaction *t, struct str headers);
+/* Method, flow and slot of a transaction of either kind; branch: the id in that of a client. */
 uint8_t transaction_method(const struct transaction *t);
 const struct flow *transaction_flow(const struct transaction *t);
 uint64_t transaction_branch(const struct transaction *t);
