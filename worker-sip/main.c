@@ -36,12 +36,18 @@ static bool sip_is_own_flow(uint16_t peer, uint64_t flow)
 	return PEER_ROLE(peer) != PEER_TRANSPORT || (flow && FLOW_WORKER(flow) == PEER_INDEX(peer));
 }
 
+/* Whether there is such a listener, of that transport. */
+static bool sip_has_listener(const struct settings *s, uint16_t listener, uint8_t transport)
+{
+	return listener < s->listeners.count &&
+	       settings_listener(s, listener)->transport == transport;
+}
+
 /* Whether a message can have come as it says: by a listener of ours, over its transport, on a flow
  * of the worker that hands it over. */
 static bool sip_is_way_in(const struct sip *sip, uint16_t peer, const struct flow *f)
 {
-	if (f->listener >= sip->settings->listeners.count ||
-		f->transport != settings_listener(sip->settings, f->listener)->transport)
+	if (!sip_has_listener(sip->settings, f->listener, f->transport))
 		return false;
 	return transport_is_stream(f->transport) ? f->id && sip_is_own_flow(peer, f->id) : !f->id;
 }
@@ -51,10 +57,11 @@ static bool sip_is_way_in(const struct sip *sip, uint16_t peer, const struct flo
 static void sip_forward_message(
 	struct sip *sip, uint16_t peer, uint8_t owner, const struct message *m, size_t size)
 {
+	uint16_t to = PEER(PEER_SIP, owner);
+	bool first = PEER_ROLE(peer) == PEER_TRANSPORT;
 	void *copy;
 
-	if (PEER_ROLE(peer) != PEER_TRANSPORT ||
-		mesh_record(sip->mesh, PEER(PEER_SIP, owner), RECORD_MESSAGE, size, true, &copy)) {
+	if (!first || mesh_record(sip->mesh, to, RECORD_MESSAGE, size, true, &copy)) {
 		count(MESSAGE_MISDIRECTED);
 		return;
 	}

@@ -11,6 +11,8 @@
 #include "ipc/token.h"
 #include "worker-sip/routing/fork.h"
 
+#include <errno.h>
+
 /* Early dialogs of one branch, at most: what a downstream proxy may fork to. */
 #define EARLY_MAX 16
 
@@ -306,32 +308,47 @@ static const struct fork_user invite_user = {.response = invite_on_response,
 	.cancelled = invite_on_cancelled,
 	.released = invite_released};
 
+/* Makes the INVITE that goes on; it takes the transaction over. -ENOBUFS where replaces is too
+ * long, -ENOMEM. */
+static int invite_new(const struct incoming *in, const struct target *targets, unsigned count,
+	struct str replaces, struct invite **out)
+{
+	struct fork *f;
+
+	if (replaces.n > sizeof((*out)->replaces))
+		return -ENOBUFS;
+	int error = fork_new(in, targets, count, sizeof(struct invite),
+		sizeof(struct invite_branch), &invite_user, &f);
+	if (error)
+		return error;
+	struct invite *v = invite_of(f);
+	if (replaces.n)
+		memcpy(v->replaces, replaces.p, replaces.n);
+	f->replaces = (struct str){v->replaces, replaces.n};
+	*out = v;
+	return 0;
+}
+
 void invite_request(const struct incoming *in, const struct target *targets, unsigned count,
 	struct str replaces)
 {
 	struct sip *sip = in->sip;
-	struct fork *f;
+	struct invite *v;
 
 	if (sip->calls >= sip->settings->calls_max) {
 		counter_add(COUNTER_CALLS_LIMIT, 1);
 		answer(sip, in->transaction, 503, S("Retry-After: 5\r\n"));
 		return;
 	}
-	if (replaces.n > sizeof(((struct invite *)NULL)->replaces) ||
-		fork_new(in, targets, count, sizeof(struct invite), sizeof(struct invite_branch),
-			&invite_user, &f)) {
+	if (invite_new(in, targets, count, replaces, &v)) {
 		answer(sip, in->transaction, 500, STR_EMPTY);
 		return;
 	}
-	struct invite *v = invite_of(f);
 	v->counted = true;
-	if (replaces.n)
-		memcpy(v->replaces, replaces.p, replaces.n);
-	f->replaces = (struct str){v->replaces, replaces.n};
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);
 	sip->calls++;
 	counter_add(COUNTER_CALLS, 1);
 	sip_watch(sip, transaction_flow(in->transaction), in->slot);
-	fork_start(f);
+	fork_start(&v->fork);
 }

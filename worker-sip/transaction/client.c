@@ -134,15 +134,23 @@ static void client_completed(struct transaction *t, unsigned status)
 	transaction_arm(t);
 }
 
+/* The ACK of a failure, which the machine sends (RFC 3261 section 17.1.1.3). */
+static void client_build_ack(struct transaction *t, const struct message *failure)
+{
+	struct str to = message_value(failure, HEADER_TO);
+
+	if (ack_build(t->owner->sip, t->sent, to, &t->ack) != 0)
+		count(ACKS_NOT_SENT);
+}
+
 static void client_on_response(struct transaction *t, const struct message *m)
 {
 	enum machine_event event = m->status < 200   ? MACHINE_PROVISIONAL
 	                           : m->status < 300 ? MACHINE_SUCCESS
 	                                             : MACHINE_FAILURE;
 
-	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE &&
-		ack_build(t->owner->sip, t->sent, message_value(m, HEADER_TO), &t->ack) != 0)
-		count(ACKS_NOT_SENT);
+	if (t->kind == CLIENT_INVITE && event == MACHINE_FAILURE)
+		client_build_ack(t, m);
 	machine_step(t, event);
 	if (!(t->outcome & OUTCOME_DELIVER)) {
 		transaction_arm(t);
