@@ -225,7 +225,7 @@ static int location_commit(struct location *l, const struct pending_put *p, bool
 
 	if (error)
 		return error;
-	bool fits = pages == 0 || store_has_room(&l->store, l->read, pages);
+	bool fits = pages == 0 || store_may_grow(&l->store, l->read, pages);
 	location_read_end(l); /* the pages of an old state could not be used again */
 	if (!fits)
 		return -ENOSPC;

@@ -321,7 +321,7 @@ int store_open(struct store *out, const char *directory, const char *name,
 	return 0;
 }
 
-bool store_has_room(const struct store *s, MDB_txn *read, size_t pages)
+bool store_may_grow(const struct store *s, MDB_txn *read, size_t pages)
 {
 	MDB_envinfo info;
 	MDB_stat stat;

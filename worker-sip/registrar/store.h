@@ -56,7 +56,7 @@ void store_close(struct store *s);
 /* True where `pages` more pages, besides STORE_RESERVE, may be taken for new content. The pages
  * that the last transaction freed do not count, as they cannot be used yet. read: a read
  * transaction on the newest state. */
-bool store_has_room(const struct store *s, MDB_txn *read, size_t pages);
+bool store_may_grow(const struct store *s, MDB_txn *read, size_t pages);
 /* Puts value in the place of one of the same size in the file itself, without copying its page and
  * every page on the way down, as LMDB does. The write lock is held meanwhile, so that no writer
  * copies the page. A reader may see a part of the old bytes and a part of the new ones, so that a
