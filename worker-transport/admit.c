@@ -75,25 +75,21 @@ static void source_list_append(struct source_list *l, struct source *s)
 int admit_new(struct admit **out, const struct settings *settings)
 {
 	struct admit *a = calloc(1, sizeof(*a));
-	int error = -ENOMEM;
+	int error;
 
 	if (!a)
 		return -ENOMEM;
 	/* memory is touched only as sources come: an idle worker does not pay for the bound */
 	a->source = calloc(SOURCES_MAX, sizeof(*a->source));
-	if (!a->source)
-		goto fail;
-	error = table_init(&a->table, 1024);
-	if (error)
-		goto fail;
+	error = a->source ? table_init(&a->table, 1024) : -ENOMEM;
+	if (error) {
+		admit_free(a);
+		return error;
+	}
 	hash_key_random(&a->key);
 	admit_settings(a, settings);
 	*out = a;
 	return 0;
-fail:
-	free(a->source);
-	free(a);
-	return error;
 }
 
 void admit_free(struct admit *a)

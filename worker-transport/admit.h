@@ -20,6 +20,7 @@ struct source;
 
 /* settings must outlive the table, or its next admit_settings. 0; -ENOMEM. */
 int admit_new(struct admit **out, const struct settings *settings);
+/* To be called after all streams. NULL is a no-op. */
 void admit_free(struct admit *a);
 /* Takes new settings. Sources and bans of zones whose name is still there are kept. */
 void admit_settings(struct admit *a, const struct settings *settings);
@@ -36,6 +37,7 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
  * allows. */
 int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now,
 	struct source **held);
+/* A connection of the source has ended. NULL: a source without limits. */
 void admit_disconnect(struct admit *a, struct source *held);
 /* Counts a TLS handshake of a source, which has a connection, in and out; NULL: a source without
  * limits. 0, or -EBUSY where limit of them (0: no limit) are in progress. */

@@ -1,4 +1,4 @@
-/* flow.c - flow ids, connection reuse, watches, and who sends to a flow.
+/* flow.c - flow ids, connection reuse, watches, and the senders of flows.
  *
  * An id is worker, incarnation and a number that counts up; it is never given twice in a life, so
  * an old id finds nothing rather than a stranger. Reports that a full queue refuses wait in a ring
@@ -23,7 +23,7 @@ struct flow_report {
 	};
 };
 
-/* Who sends to peers that no flow leads to. */
+/* The sender to peers that no flow leads to. */
 struct flow_way {
 	flow_sender *send; /* NULL: nobody does */
 	void *arg;
@@ -58,7 +58,7 @@ int flows_new(struct flows **out, struct transport_worker *t)
 	timer_init(&f->retry, flows_on_retry, f);
 	f->report = calloc(FLOW_REPORTS_MAX, sizeof(*f->report));
 	error = f->report ? table_init(&f->by_id, 256) : -ENOMEM;
-	if (!error)
+	if (error == 0)
 		error = table_init(&f->by_peer, 256);
 	if (error) {
 		flows_free(f);

@@ -1,7 +1,7 @@
 /* from_sip.c - the orders of SIP workers, each checked to its exact end before it is carried out.
  *
- * Relies on: flow.c for sending and watching, admit.c for penalties, streams.c for the end of the
- * streams of who is banned by one.
+ * Relies on: flow.c for sending and watching, admit.c for penalties, streams.c for closing the
+ * streams of a source that was banned.
  */
 #include "from_sip.h"
 
@@ -64,6 +64,8 @@ static bool from_sip_penalty(struct transport_worker *t, const struct record_pen
 static bool from_sip_take(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
+	if (!record_permits(type, PEER_ROLE(peer), PEER_TRANSPORT))
+		return false;
 	if (type == RECORD_SEND)
 		return from_sip_send(t, peer, data, size);
 	if (type == RECORD_WATCH && size == sizeof(struct record_watch)) {
@@ -80,9 +82,9 @@ static bool from_sip_take(
 bool from_sip_record(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
-	if (record_permits(type, PEER_ROLE(peer), PEER_TRANSPORT) &&
-		from_sip_take(t, peer, type, data, size))
-		return true;
-	count(BAD_RECORDS);
-	return false;
+	bool good = from_sip_take(t, peer, type, data, size);
+
+	if (!good)
+		count(BAD_RECORDS);
+	return good;
 }

@@ -37,7 +37,7 @@ struct listings {
 	struct listing *listing[LISTINGS_MAX];
 };
 
-static const char *const state_names[] = {
+static const char *const listing_state_names[] = {
 	[STREAM_OPENING] = "opening",
 	[STREAM_OPEN] = "open",
 	[STREAM_FINISHING] = "finishing",
@@ -57,7 +57,7 @@ static void listing_json_text(struct str s, char *buffer, size_t size)
 	buffer[n] = 0;
 }
 
-static size_t listing_line(
+static size_t listing_write_line(
 	const struct stream *s, struct transport_worker *t, char buffer[LINE_MAX_SIZE])
 {
 	const struct flow *flow = &s->node.flow;
@@ -84,7 +84,7 @@ static size_t listing_line(
 		"\"age_ms\":%llu,\"idle_ms\":%llu,\"messages_in\":%llu,\"messages_out\":%llu,"
 		"\"queued\":%zu}\n",
 		(unsigned long long)flow->id, t->index, transport_name(flow->transport), listener,
-		zone, peer, local, s->outgoing ? "out" : "in", state_names[s->state],
+		zone, peer, local, s->outgoing ? "out" : "in", listing_state_names[s->state],
 		(unsigned long long)(now - s->opened), (unsigned long long)(now - s->active),
 		(unsigned long long)s->messages_in, (unsigned long long)s->messages_out, s->queued);
 	return n > 0 && n < LINE_MAX_SIZE ? (size_t)n : 0;
@@ -101,7 +101,7 @@ static void listing_hand_on(struct listing *l)
 	l->size = 0;
 }
 
-static void listing_visit(struct stream *s, void *arg)
+static void listing_add_stream(struct stream *s, void *arg)
 {
 	struct listing *l = arg;
 	char line[LINE_MAX_SIZE];
@@ -109,7 +109,7 @@ static void listing_visit(struct stream *s, void *arg)
 
 	if (l->error || s->node.flow.id >= l->before)
 		return;
-	n = listing_line(s, l->listings->t, line);
+	n = listing_write_line(s, l->listings->t, line);
 	if (l->size + n > sizeof(l->text))
 		listing_hand_on(l);
 	if (l->error)
@@ -126,7 +126,7 @@ static void listing_run(struct listing *l)
 
 	l->size = 0;
 	l->error = 0;
-	streams_each(all->t->streams, listing_visit, l);
+	streams_each(all->t->streams, listing_add_stream, l);
 	listing_hand_on(l);
 	if (l->error == 0)
 		l->error = all->take(all->arg, l->id, "", 0, true);

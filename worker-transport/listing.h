@@ -16,8 +16,9 @@ typedef int (*listing_take)(void *arg, uint32_t id, const char *text, size_t siz
 
 struct listings;
 
-int listings_new(struct listings **out, struct transport_worker *t, listing_take take,
-	void *arg); /* -ENOMEM */
+/* Makes an empty set of listings of t's streams, whose text goes to take with arg. 0; -ENOMEM. */
+int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg);
+/* Ends all listings without another call of their take. NULL is a no-op. */
 void listings_free(struct listings *l);
 
 /* Begins to list all streams for the query with that id. 0; -EBUSY: too many listings run; -ENOMEM.

@@ -48,19 +48,23 @@ static bool transport_same_text(
 	return str_equal(settings_str(a, ta), settings_str(b, tb));
 }
 
+static bool transport_same_listener(const struct settings *a, const struct settings *b, unsigned i)
+{
+	const struct listener_settings *la = settings_listener(a, i), *lb = settings_listener(b, i);
+
+	if (!transport_same_text(a, la->name, b, lb->name))
+		return false;
+	return la->transport == lb->transport && endpoint_equal(&la->bind, &lb->bind);
+}
+
 /* Whether an index means the same listener in both: sockets and flows know theirs by its index. */
 static bool transport_same_listeners(const struct settings *a, const struct settings *b)
 {
 	if (a->listeners.count != b->listeners.count)
 		return false;
-	for (unsigned i = 0; i < a->listeners.count; i++) {
-		const struct listener_settings *la = settings_listener(a, i),
-					       *lb = settings_listener(b, i);
-
-		if (!transport_same_text(a, la->name, b, lb->name) ||
-			la->transport != lb->transport || !endpoint_equal(&la->bind, &lb->bind))
+	for (unsigned i = 0; i < a->listeners.count; i++)
+		if (!transport_same_listener(a, b, i))
 			return false;
-	}
 	return true;
 }
 
@@ -75,7 +79,7 @@ static int transport_take_settings(struct context *c, struct lifeline_packet *pa
 		return error;
 	settings = image;
 	error = settings_check(image, size);
-	if (!error && c->started && !transport_same_listeners(old, settings))
+	if (error == 0 && c->started && !transport_same_listeners(old, settings))
 		error = -EINVAL;
 	if (error) {
 		munmap((void *)(uintptr_t)image, size);
@@ -177,8 +181,8 @@ static int transport_take_authorities(struct context *c, const struct lifeline_p
 
 	if (error)
 		return error;
-	tls_authorities(c->transport.tls, body->listener,
-		(struct str){text, size}); /* what cannot be used is in the log */
+	/* a text that cannot be used is in the log */
+	tls_authorities(c->transport.tls, body->listener, (struct str){text, size});
 	munmap((void *)(uintptr_t)text, size);
 	return 0;
 }
@@ -225,7 +229,7 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 		c->slots = true;
 		return 0;
 	case LIFELINE_QUARANTINE: return transport_take_quarantine(c, body);
-	case LIFELINE_PEER_DOWN: return 0; /* what is queued waits for its successor */
+	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
 	default: return -EPROTO;
 	}
@@ -291,20 +295,20 @@ static int transport_start_sockets(struct context *c)
 	return 0;
 }
 
-/* What the first configuration needs. The loop does not run before GO. */
+/* Makes the parts that take the first configuration. The loop does not run before GO. */
 static int transport_prepare_worker(struct context *c)
 {
 	struct loop *loop = c->transport.loop;
-	int error = transport_prepare(
-		&c->transport); /* OpenSSL looks for its files now or never; certificates come with
-	                           the first configuration */
+	/* OpenSSL looks for its files now or never; certificates come with the first
+	 * configuration */
+	int error = transport_prepare(&c->transport);
 
-	if (!error)
+	if (error == 0)
 		error = loop_gather(loop);
-	if (!error)
+	if (error == 0)
 		error = mesh_new(&c->mesh, loop, c->worker.welcome.carrier,
 			PEER(PEER_TRANSPORT, c->worker.welcome.index), transport_on_record, c);
-	if (!error)
+	if (error == 0)
 		mesh_set_gathering(c->mesh);
 	return error;
 }
@@ -324,14 +328,14 @@ static int transport_start_worker(struct context *c)
 	t->fds_limit = c->worker.welcome.fds_limit;
 	loop_share(t->loop, t->settings->workers[PEER_SIP]);
 	error = transport_start(t);
-	if (!error)
+	if (error == 0)
 		error = listings_new(&c->listings, t, transport_reply, c);
-	if (!error)
-		error = loop_on_turn(t->loop, transport_turn,
-			t); /* before the mesh's, so that what fails is reported in the same turn */
-	if (!error)
+	/* before the mesh's turn, so that failures are reported in the same one */
+	if (error == 0)
+		error = loop_on_turn(t->loop, transport_turn, t);
+	if (error == 0)
 		error = mesh_start(c->mesh);
-	if (!error)
+	if (error == 0)
 		error = loop_on_turn(t->loop, transport_on_turn, c);
 	if (error) {
 		log_error("start-failed", "error=\"%s\"", error_text(error));

@@ -134,6 +134,7 @@ int stream_new(struct streams *ss, const struct stream_start *start, struct stre
  * called from the loop. */
 void stream_go_on(struct stream *s);
 
+/* The worker that the stream is in. */
 struct transport_worker *stream_worker(const struct stream *s);
 
 /* Queues a message, which is written at the end of the turn. 0; -ENOTCONN where the stream takes

@@ -18,24 +18,56 @@
 /* The first buffer for part of a message, bytes. */
 #define PARTIAL_MIN 2048
 
+/* Part of a message is all that is left. begun: it is more than half a keep-alive. */
+static void stream_await_rest(struct stream *s, bool begun)
+{
+	if (!begun || s->begun)
+		return;
+	s->begun = true;
+	loop_set(s->streams->t->loop, &s->deadline, s->streams->t->settings->message_ms);
+}
+
+/* The bytes cannot be framed, as step says: answers them where that can be, and ends the stream. */
+static void stream_refuse(struct stream *s, const char *bytes, const struct frame_step *step)
+{
+	counter_add(step->counter, 1);
+	if (step->status && step->header_size)
+		to_sip_refuse(s->streams->t, &s->node.flow, (struct str){bytes, step->header_size},
+			step->status, step->reason);
+	stream_finish(s);
+}
+
+/* Everything whole is taken. pinged: keep-alives were among it. */
+static void stream_took_messages(struct stream *s, bool pinged)
+{
+	if (s->state != STREAM_OPEN)
+		return;
+	/* There is one answer, however many keep-alives came at once: a flood of them costs its
+	 * sender more than us. */
+	if (pinged)
+		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
+	if (!s->begun && s->state == STREAM_OPEN)
+		loop_unset(s->streams->t->loop, &s->deadline);
+}
+
 /* Takes whole messages and keep-alives from the front of size bytes, and returns how many bytes are
  * used up: all of them where the stream has ended. */
 static size_t stream_take_messages(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
 	size_t done = 0;
-	bool ping = false;
+	bool pinged = false, more = false;
 
 	if (s->framing)
 		return s->framing->take(s, buffer, size);
-	while (done < size && s->state == STREAM_OPEN) {
+	while (done < size && !more && s->state == STREAM_OPEN) {
 		struct frame_step step = {0};
 
 		switch (frame_next(
 			&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
 		case FRAME_PING:
 			count(STREAM_PINGS);
-			ping = true;
+			pinged = true;
 			break;
 		case FRAME_PONG: count(STREAM_PONGS); break;
 		case FRAME_MESSAGE:
@@ -44,31 +76,16 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 			to_sip_message(t, &s->node.flow, loop_now_ns(t->loop),
 				(struct str){buffer + done, step.consume});
 			break;
-		case FRAME_BAD:
-			counter_add(step.counter, 1);
-			if (step.status && step.header_size)
-				to_sip_refuse(t, &s->node.flow,
-					(struct str){buffer + done, step.header_size}, step.status,
-					step.reason);
-			stream_finish(s);
-			return size;
+		case FRAME_BAD: stream_refuse(s, buffer + done, &step); return size;
 		case FRAME_MORE:
-			if (step.begun && !s->begun) {
-				s->begun = true;
-				loop_set(t->loop, &s->deadline, t->settings->message_ms);
-			}
-			goto more;
+			stream_await_rest(s, step.begun);
+			more = true;
+			continue;
 		}
 		s->active = loop_now(t->loop);
 		done += step.consume;
 	}
-more:
-	/* There is one answer, however many keep-alives came at once: a flood of them costs its
-	 * sender more than us. */
-	if (ping && s->state == STREAM_OPEN)
-		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
-	if (!s->begun && s->state == STREAM_OPEN)
-		loop_unset(t->loop, &s->deadline);
+	stream_took_messages(s, pinged);
 	return s->state == STREAM_OPEN ? done : size;
 }
 
@@ -84,18 +101,26 @@ static bool stream_awaits_more(const struct stream *s, const char *buffer, size_
 	       !memchr(buffer + f->scanned, '\n', size - f->scanned);
 }
 
+/* Whether the bytes may be read: they have ended no worker before. They are evidence from here on.
+ */
+static bool stream_lets_in(struct stream *s, struct str bytes)
+{
+	struct transport_worker *t = s->streams->t;
+
+	return refusals_let_in(&t->refusals, &counters_page->stream, EVIDENCE_STREAM, bytes,
+		&s->node.flow.peer, loop_now(t->loop));
+}
+
 /* Takes what is whole from the front of the size bytes at buffer, and returns how many are used up.
  * Bytes of which nothing can end this worker (keep-alives, parts of a message) are not put down as
  * evidence; a WebSocket's keep-alives stand in frames, which have to be read. */
 static size_t stream_take(struct stream *s, const char *buffer, size_t size)
 {
-	struct transport_worker *t = s->streams->t;
 	size_t done;
 
 	if (!s->framing && (parse_keepalive(buffer, size) || stream_awaits_more(s, buffer, size)))
 		return stream_take_messages(s, buffer, size);
-	if (!refusals_let_in(&t->refusals, &counters_page->stream, EVIDENCE_STREAM,
-		    (struct str){buffer, size}, &s->node.flow.peer, loop_now(t->loop))) {
+	if (!stream_lets_in(s, (struct str){buffer, size})) {
 		stream_finish(s);
 		return size;
 	}

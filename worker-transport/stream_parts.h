@@ -1,4 +1,4 @@
-/* stream_parts.h - what the parts of a stream share: stream.c (its life), stream_input.c,
+/* stream_parts.h - shared by the parts of a stream: stream.c (its life), stream_input.c,
  * stream_output.c and streams.c (all of them). Nobody else includes it. */
 #ifndef SIPWARD_TRANSPORT_STREAM_PARTS_H
 #define SIPWARD_TRANSPORT_STREAM_PARTS_H

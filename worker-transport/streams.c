@@ -117,15 +117,19 @@ struct ban {
 	unsigned zone;
 };
 
-static void streams_close_banned(struct stream *s, void *arg)
+static bool ban_covers(const struct ban *b, const struct flow *flow)
 {
-	const struct ban *b = arg;
-	const struct flow *flow = &s->node.flow;
+	const struct settings *settings = b->streams->t->settings;
 	bool permitted;
 
-	if (!admit_same_source(&flow->peer, b->source) ||
-		settings_zone_of(b->streams->t->settings, flow->listener, &flow->peer,
-			&permitted) != b->zone)
+	if (!admit_same_source(&flow->peer, b->source))
+		return false;
+	return settings_zone_of(settings, flow->listener, &flow->peer, &permitted) == b->zone;
+}
+
+static void streams_close_banned(struct stream *s, void *arg)
+{
+	if (!ban_covers(arg, &s->node.flow))
 		return;
 	count(STREAM_BANNED);
 	stream_close(s, -EACCES);

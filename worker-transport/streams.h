@@ -15,9 +15,9 @@ int streams_new(struct streams **out, struct transport_worker *t);
 /* Closes and frees all streams, then the set. NULL is a no-op. */
 void streams_free(struct streams *ss);
 
-/* How many streams there are, lingering ones included. */
+/* The number of streams, lingering ones included. */
 size_t streams_count(const struct streams *ss);
-/* How many streams there may be: the setting, or what the limit of file descriptors leaves. */
+/* The most streams that there may be: the setting, or what the limit of file descriptors leaves. */
 size_t streams_max(const struct streams *ss);
 /* Bytes that are queued over all streams, the cost of keeping them included. */
 size_t streams_queued(const struct streams *ss);

@@ -61,6 +61,35 @@ static void tcp_set_options(int fd)
 
 /* ---- in ---- */
 
+/* Whether the peer may connect, and *held as admit_connect has it. 0, or a negative errno; counted.
+ */
+static int tcp_admit(
+	const struct tcp_listener *l, const struct endpoint *peer, struct source **held)
+{
+	struct transport_worker *t = l->tcp->t;
+	int error = admit_source(t->admit, l->listener, peer, loop_now(t->loop));
+
+	if (error)
+		return error;
+	if (streams_count(t->streams) >= streams_max(t->streams)) {
+		count(STREAM_REFUSED_FULL);
+		return -EAGAIN;
+	}
+	return admit_connect(t->admit, l->listener, peer, loop_now(t->loop), held);
+}
+
+/* The address that the peer connected to. */
+static struct endpoint tcp_local_of(const struct tcp_listener *l, int fd)
+{
+	struct endpoint local = l->bound;
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
+		endpoint_from_sockaddr((struct sockaddr *)&address, length, &local);
+	return local;
+}
+
 /* Makes the stream of an accepted connection, whose place held is. 0, or a negative errno; fd and
  * held are then still the caller's. */
 static int tcp_begin_stream(
@@ -88,34 +117,24 @@ static int tcp_begin_stream(
 	return error;
 }
 
-static void tcp_accepted(
+static void tcp_on_accept(
 	struct tcp_listener *l, int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct transport_worker *t = l->tcp->t;
 	struct flow flow = {.transport = settings_listener(t->settings, l->listener)->transport,
 		.listener = l->listener};
-	struct sockaddr_storage own;
 	struct source *held;
+	int error;
 
 	count(STREAM_ACCEPTED);
-	if (endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer) ||
-		admit_source(t->admit, l->listener, &flow.peer, loop_now(t->loop))) {
+	error = endpoint_from_sockaddr((const struct sockaddr *)address, length, &flow.peer);
+	if (error == 0)
+		error = tcp_admit(l, &flow.peer, &held);
+	if (error) {
 		close(fd);
 		return;
 	}
-	if (streams_count(t->streams) >= streams_max(t->streams)) {
-		count(STREAM_REFUSED_FULL);
-		close(fd);
-		return;
-	}
-	if (admit_connect(t->admit, l->listener, &flow.peer, loop_now(t->loop), &held)) {
-		close(fd);
-		return;
-	}
-	length = sizeof(own);
-	if (getsockname(fd, (struct sockaddr *)&own, &length) ||
-		endpoint_from_sockaddr((struct sockaddr *)&own, length, &flow.local))
-		flow.local = l->bound;
+	flow.local = tcp_local_of(l, fd);
 	tcp_set_options(fd);
 	if (tcp_begin_stream(t, fd, &flow, held)) {
 		admit_disconnect(t->admit, held);
@@ -158,7 +177,7 @@ static void tcp_on_event(void *arg, uint32_t events)
 			l->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			tcp_accepted(l, fd, &address, length);
+			tcp_on_accept(l, fd, &address, length);
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -248,6 +267,7 @@ static int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **o
 	return 0;
 }
 
+/* Sends by a connection that is made for it, for flow.c. */
 static int tcp_send_to_peer(void *arg, const struct flow *to, const struct outgoing *out)
 {
 	struct stream *s;

@@ -1,4 +1,4 @@
-/* to_sip.c - which SIP worker gets a message, and what happens when it has no room.
+/* to_sip.c - the choice of the SIP worker that gets a message, and refusals where it has no room.
  *
  * A message is parsed into a scratch block and copied once, into the batch of the worker that owns
  * its slot, which is known only after parsing. When that worker's queue is full, new requests are
@@ -109,10 +109,9 @@ static void to_sip_answer(struct transport_worker *t, const struct flow *flow,
 {
 	long n = stateless_answer_write(
 		&t->tag_key, m, &flow->peer, why, t->to_sip->answer, sizeof(t->to_sip->answer));
+	struct outgoing out = {.bytes = t->to_sip->answer, .size = n > 0 ? (size_t)n : 0};
 
-	if (n > 0 &&
-		flow_send(t, flow,
-			&(struct outgoing){.bytes = t->to_sip->answer, .size = (size_t)n}) == 0)
+	if (n > 0 && flow_send(t, flow, &out) == 0)
 		count(REFUSED);
 	else
 		count(REFUSED_UNANSWERED);
@@ -154,6 +153,21 @@ void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct s
 	to_sip_refuse_malformed(t, flow, &error, status, reason);
 }
 
+/* Whether it is the retransmission of a request that got through. Over other transports than UDP
+ * nothing is sent again. */
+static bool to_sip_is_retransmission(struct transport_worker *t, const struct message *m)
+{
+	if (m->flow.transport != TRANSPORT_UDP)
+		return false;
+	return to_sip_was_forwarded(t->to_sip, m, loop_now(t->loop));
+}
+
+/* Retry-After of a 503, in seconds. */
+static unsigned to_sip_retry_after(void)
+{
+	return RETRY_AFTER_MIN + (unsigned)(random_u64() % (RETRY_AFTER_MAX - RETRY_AFTER_MIN + 1));
+}
+
 /* The SIP worker takes no more, or is not there: answers a new request, drops everything else. */
 static void to_sip_refuse_full(struct transport_worker *t, const struct message *m, bool outside)
 {
@@ -163,18 +177,14 @@ static void to_sip_refuse_full(struct transport_worker *t, const struct message 
 		count(FULL_ACKS);
 	} else if (!outside) {
 		count(FULL_IN_DIALOG); /* it comes again */
-	} else if (m->flow.transport == TRANSPORT_UDP &&
-		   to_sip_was_forwarded(t->to_sip, m, loop_now(t->loop))) {
+	} else if (to_sip_is_retransmission(t, m)) {
 		count(FULL_RETRANSMISSIONS);
 	} else {
 		count(FULL_REFUSED);
 		to_sip_answer(t, &m->flow, m,
 			&(struct stateless_answer){.status = 503,
 				.server = to_sip_server(t),
-				.retry_after =
-					RETRY_AFTER_MIN +
-					(unsigned)(random_u64() %
-						   (RETRY_AFTER_MAX - RETRY_AFTER_MIN + 1))});
+				.retry_after = to_sip_retry_after()});
 	}
 }
 
@@ -186,8 +196,9 @@ static bool to_sip_is_outside(const struct message *m)
 {
 	uint8_t slot;
 
-	return m->is_request && m->method != METHOD_ACK && m->method != METHOD_CANCEL &&
-	       token_slot(message_str(m, m->to_tag), &slot) != 0;
+	if (!m->is_request || m->method == METHOD_ACK || m->method == METHOD_CANCEL)
+		return false;
+	return token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
 /* Parses a message and passes it on, or answers or drops it. */
@@ -239,8 +250,10 @@ static void to_sip_forward(
 void to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
-	if (!refusals_let_in(&t->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw, &flow->peer,
-		    loop_now(t->loop)))
+	bool let_in = refusals_let_in(&t->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw,
+		&flow->peer, loop_now(t->loop));
+
+	if (!let_in)
 		return;
 	crash_hook("transport", raw);
 	to_sip_forward(t, flow, received_ns, raw);

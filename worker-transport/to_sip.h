@@ -18,7 +18,9 @@ struct to_sip;
 #define RETRY_AFTER_MIN 1
 #define RETRY_AFTER_MAX 5
 
-int to_sip_new(struct to_sip **out); /* -ENOMEM */
+/* Makes the memory of what was forwarded, empty. 0; -ENOMEM. */
+int to_sip_new(struct to_sip **out);
+/* NULL is a no-op. */
 void to_sip_free(struct to_sip *f);
 
 /* Takes one framed message (start line to the end of its body) that came by flow at received_ns

@@ -21,13 +21,13 @@ int transport_prepare(struct transport_worker *t)
 {
 	int error = sign_provider_begin();
 
-	if (!error)
+	if (error == 0)
 		error = sign_client_new(&t->sign_client, t->loop);
-	if (!error)
+	if (error == 0)
 		error = sign_provider_new(&t->sign_provider, t->sign_client);
-	if (!error)
+	if (error == 0)
 		error = certificates_new(&t->certificates, t, &tls_server);
-	if (!error)
+	if (error == 0)
 		error = tls_new(&t->tls, t);
 	if (error)
 		transport_end(t);
@@ -38,19 +38,19 @@ int transport_start(struct transport_worker *t)
 {
 	int error = ws_prepare();
 
-	if (!error && !t->tls)
+	if (error == 0 && !t->tls)
 		error = transport_prepare(t);
-	if (!error)
+	if (error == 0)
 		error = admit_new(&t->admit, t->settings);
-	if (!error)
+	if (error == 0)
 		error = to_sip_new(&t->to_sip);
-	if (!error)
+	if (error == 0)
 		error = flows_new(&t->flows, t);
-	if (!error)
+	if (error == 0)
 		error = streams_new(&t->streams, t);
-	if (!error)
+	if (error == 0)
 		error = udp_new(&t->udp, t);
-	if (!error)
+	if (error == 0)
 		error = tcp_new(&t->tcp, t);
 	if (error)
 		transport_end(t);

@@ -1,4 +1,4 @@
-/* transport.h - how the parts of a transport worker begin, run and end together. */
+/* transport.h - the beginning, turns and end of all parts of a transport worker. */
 #ifndef SIPWARD_TRANSPORT_TRANSPORT_H
 #define SIPWARD_TRANSPORT_TRANSPORT_H
 

@@ -65,6 +65,7 @@ struct udp {
 	unsigned char (*datagram)[DATAGRAM_MAX];
 };
 
+/* Sends a datagram, for flow.c. */
 static int udp_send_to_peer(void *arg, const struct flow *to, const struct outgoing *out)
 {
 	return udp_send(arg, to, out);
@@ -88,6 +89,13 @@ int udp_new(struct udp **out, struct transport_worker *t)
 	return 0;
 }
 
+static void udp_socket_free(struct udp_socket *s)
+{
+	free(s->queued);
+	free(s->buffer);
+	free(s);
+}
+
 void udp_free(struct udp *u)
 {
 	struct udp_socket *s;
@@ -98,9 +106,7 @@ void udp_free(struct udp *u)
 		u->sockets = s->next;
 		loop_remove(u->t->loop, s->source);
 		close(s->fd);
-		free(s->queued);
-		free(s->buffer);
-		free(s);
+		udp_socket_free(s);
 	}
 	free(u->datagram);
 	free(u);
@@ -148,6 +154,14 @@ static bool udp_is_stun(const unsigned char *p, size_t n)
 	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
 }
 
+/* The endpoint that the packet came from. 0, or a negative errno: no answer can go there. */
+static int udp_peer_of(const struct msghdr *h, struct endpoint *peer)
+{
+	int error = endpoint_from_sockaddr(h->msg_name, h->msg_namelen, peer);
+
+	return error == 0 && peer->port == 0 ? -EINVAL : error;
+}
+
 /* Takes datagram i of the batch that was read. */
 static void udp_take(struct udp_socket *s, unsigned i)
 {
@@ -158,8 +172,7 @@ static void udp_take(struct udp_socket *s, unsigned i)
 	struct flow flow = {.transport = TRANSPORT_UDP, .listener = s->listener};
 
 	counter_add(COUNTER_RX_BYTES, size);
-	if (endpoint_from_sockaddr(h->msg_name, h->msg_namelen, &flow.peer) ||
-		flow.peer.port == 0) {
+	if (udp_peer_of(h, &flow.peer)) {
 		count(DROP_BAD_SOURCE);
 		return;
 	}
@@ -411,47 +424,72 @@ static void udp_on_event(void *arg, uint32_t events)
 		udp_receive(s);
 }
 
-int udp_add(struct udp *u, int fd, uint16_t listener)
+/* Makes a socket's state, without taking fd. */
+static int udp_socket_new(struct udp *u, int fd, uint16_t listener, struct udp_socket **out)
+{
+	struct udp_socket *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct udp_socket){.udp = u, .fd = fd, .listener = listener};
+	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
+	s->buffer = malloc(UDP_QUEUE_BYTES);
+	if (!s->queued || !s->buffer) {
+		udp_socket_free(s);
+		return -ENOMEM;
+	}
+	*out = s;
+	return 0;
+}
+
+/* Learns what the socket is bound to. 0; -EINVAL: it is not bound; another negative errno. */
+static int udp_read_bound(struct udp_socket *s)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
-	int on = 1, error;
-	struct udp_socket *s;
+	int error;
 
-	if (getsockname(fd, (struct sockaddr *)&address, &length))
+	if (getsockname(s->fd, (struct sockaddr *)&address, &length))
 		return -errno;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	*s = (struct udp_socket){
-		.udp = u, .fd = fd, .family = address.ss_family, .listener = listener};
 	error = endpoint_from_sockaddr((struct sockaddr *)&address, length, &s->bound);
-	if (!error && s->bound.port == 0)
-		error = -EINVAL;
 	if (error)
-		goto fail;
+		return error;
+	s->family = address.ss_family;
 	s->wildcard = endpoint_is_wildcard(&s->bound);
-	if (s->family == AF_INET
-			? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on))
-			: setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))) {
-		error = -errno;
-		goto fail;
-	}
-	s->queued = calloc(UDP_QUEUE_DATAGRAMS, sizeof(*s->queued));
-	s->buffer = malloc(UDP_QUEUE_BYTES);
-	error = s->queued && s->buffer
-	                ? loop_add_input(u->t->loop, fd, EPOLLIN, udp_on_event, s, &s->source)
-	                : -ENOMEM;
+	return s->bound.port ? 0 : -EINVAL;
+}
+
+/* Has the kernel say of each packet which of our addresses it was sent to. */
+static int udp_ask_for_local(const struct udp_socket *s)
+{
+	int on = 1, result;
+
+	if (s->family == AF_INET)
+		result = setsockopt(s->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	else
+		result = setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	return result ? -errno : 0;
+}
+
+int udp_add(struct udp *u, int fd, uint16_t listener)
+{
+	struct udp_socket *s;
+	int error = udp_socket_new(u, fd, listener, &s);
+
 	if (error)
-		goto fail;
+		return error;
+	error = udp_read_bound(s);
+	if (error == 0)
+		error = udp_ask_for_local(s);
+	if (error == 0)
+		error = loop_add_input(u->t->loop, fd, EPOLLIN, udp_on_event, s, &s->source);
+	if (error) {
+		udp_socket_free(s);
+		return error;
+	}
 	s->next = u->sockets;
 	u->sockets = s;
 	return 0;
-fail:
-	free(s->queued);
-	free(s->buffer);
-	free(s);
-	return error;
 }
 
 void udp_stop(struct udp *u)

@@ -102,6 +102,14 @@ static enum upgrade_result upgrade_read_start(struct str line, struct upgrade_st
 	return UPGRADE_MORE;
 }
 
+/* Whether the header says that a body follows the request. */
+static bool upgrade_is_body(struct str name, struct str value)
+{
+	if (str_equal_nocase(name, S("Transfer-Encoding")))
+		return true;
+	return str_equal_nocase(name, S("Content-Length")) && !str_equal(value, S("0"));
+}
+
 static bool upgrade_read_header(struct str line, struct upgrade_request *r)
 {
 	size_t colon = str_find(line, ':');
@@ -127,14 +135,12 @@ static bool upgrade_read_header(struct str line, struct upgrade_request *r)
 		r->versions++;
 		r->version = value;
 	} else if (str_equal_nocase(name, S("Sec-WebSocket-Protocol"))) {
-		r->sip |= upgrade_list_has(
-			value, S("sip"), false); /* browsers compare the answer with what
-		                            they asked for, octet by octet */
+		/* browsers compare the answer with what they asked for, octet by octet */
+		r->sip |= upgrade_list_has(value, S("sip"), false);
 	} else if (str_equal_nocase(name, S("Origin"))) {
 		r->origins++;
 		r->origin = value;
-	} else if (str_equal_nocase(name, S("Transfer-Encoding")) ||
-		   (str_equal_nocase(name, S("Content-Length")) && !str_equal(value, S("0")))) {
+	} else if (upgrade_is_body(name, value)) {
 		r->body = true;
 	}
 	return true;

@@ -20,7 +20,7 @@
 /* Characters of Sec-WebSocket-Accept: base64 of a SHA-1. */
 #define UPGRADE_ACCEPT_LENGTH 28
 
-/* Whom the listener lets in. */
+/* The clients that a listener lets in. */
 struct upgrade_rules {
 	/* Whether pages from that origin may connect; n == 0: the client named none. */
 	bool (*origin)(void *arg, struct str origin);

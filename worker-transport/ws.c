@@ -341,18 +341,19 @@ static bool ws_farewell(struct stream *s)
 {
 	struct ws *ws = s->framing_state;
 
-	return ws->frames && ws_send_control(ws, wslay_event_queue_close(ws->frames,
-							 WSLAY_CODE_GOING_AWAY, NULL, 0));
+	if (!ws->frames)
+		return false;
+	return ws_send_control(
+		ws, wslay_event_queue_close(ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
 }
 
 /* Scripts in a browser cannot send pings, but every browser answers them. */
 static bool ws_probe(struct stream *s)
 {
+	static const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
 	struct ws *ws = s->framing_state;
 
-	return ws->frames &&
-	       ws_send_control(ws, wslay_event_queue_msg(ws->frames,
-					   &(struct wslay_event_msg){.opcode = WSLAY_PING}));
+	return ws->frames && ws_send_control(ws, wslay_event_queue_msg(ws->frames, &ping));
 }
 
 static int ws_open(struct stream *s)

@@ -250,6 +250,14 @@ bool parse_keepalive(const char *raw, size_t size)
 	return true;
 }
 
+/* Whether a line that may be a start line stands at raw, and ends at *end. */
+static bool parse_find_start_line(const char *raw, const char *limit, const char **end)
+{
+	if (raw == limit || !octet_is(*raw, OCTET_TOKEN))
+		return false;
+	return line_end_unfolded(raw, limit, end) == LINE_OK;
+}
+
 int parse_message(
 	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error)
 {
@@ -269,8 +277,7 @@ int parse_message(
 	m->max_forwards = -1;
 	m->expires = -1;
 
-	if (raw == limit || !octet_is(*raw, OCTET_TOKEN) ||
-		line_end_unfolded(raw, limit, &end) != LINE_OK) {
+	if (!parse_find_start_line(raw, limit, &end)) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
 		return parse_refuse(&p, false, error);
 	}

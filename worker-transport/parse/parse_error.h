@@ -1,4 +1,4 @@
-/* parse_error.h - what is wrong with a message that cannot be parsed. */
+/* parse_error.h - the fault of a message that cannot be parsed. */
 #ifndef SIPWARD_TRANSPORT_PARSE_PARSE_ERROR_H
 #define SIPWARD_TRANSPORT_PARSE_PARSE_ERROR_H
 

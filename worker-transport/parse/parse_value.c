@@ -256,11 +256,11 @@ static void value_cseq(struct parser *p, struct str value)
 	struct message *m = p->message;
 	const char *end = value.p + value.n, *digits = octet_span(value.p, end, OCTET_DIGIT),
 		   *method = octet_span(digits, end, OCTET_LWS);
-	struct str name = {method, (size_t)(end - method)};
+	struct str name = {method, (size_t)(end - method)},
+		   sequence = {value.p, (size_t)(digits - value.p)};
 	uint64_t number;
 
-	if (method == digits || !is_token(name) ||
-		str_number((struct str){value.p, (size_t)(digits - value.p)}, INT32_MAX, &number)) {
+	if (method == digits || !is_token(name) || str_number(sequence, INT32_MAX, &number)) {
 		value_fail(p, HEADER_CSEQ, -EINVAL);
 		return;
 	}

@@ -141,7 +141,7 @@ static int64_t certificate_unix_time(const ASN1_TIME *time)
 	return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static bool certificate_read_chain(struct certificate *c, const char *pem, size_t size)
+static bool certificate_parse_chain(struct certificate *c, const char *pem, size_t size)
 {
 	BIO *in = BIO_new_mem_buf(pem, (int)size);
 	X509 *x;
@@ -240,6 +240,16 @@ static bool certificate_bears(X509 *leaf, struct str name)
 	return s.found || identity_is(leaf, name);
 }
 
+/* Makes the context of servers that show it. False where OpenSSL failed. */
+static bool certificate_make_context(
+	struct certificate *c, struct transport_worker *t, const struct tls_context_server *server)
+{
+	c->context = tls_context_new(t, server);
+	if (!c->context)
+		return false;
+	return SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) == 1;
+}
+
 static void generation_read_certificate(
 	struct generation *g, uint16_t index, struct str names, struct str chain)
 {
@@ -248,7 +258,7 @@ static void generation_read_certificate(
 	EVP_PKEY *public;
 	int error;
 
-	if (!certificate_read_chain(c, chain.p, chain.n))
+	if (!certificate_parse_chain(c, chain.p, chain.n))
 		return;
 	certificate_read_names(c, names);
 	for (const char *name = c->names; name && *name; name += strlen(name) + 1)
@@ -264,9 +274,7 @@ static void generation_read_certificate(
 					     : "its public key cannot be used");
 		return;
 	}
-	c->context = tls_context_new(t, g->owner->server);
-	if (!c->context ||
-		SSL_CTX_use_cert_and_key(c->context, c->leaf, c->key, c->chain, 1) != 1) {
+	if (!certificate_make_context(c, t, g->owner->server)) {
 		char text[256];
 
 		ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
@@ -333,6 +341,13 @@ static void check_finish(struct check *k, int error, const char *text)
 	done(arg, sequence, error, index, text);
 }
 
+/* Whether the signature was made by the key that belongs to the certificate. */
+static bool check_verifies(const struct signing *s, const struct certificate *c)
+{
+	return sign_provider_verify(
+		X509_get0_pubkey(c->leaf), s->text, s->size, s->signature, s->signature_size);
+}
+
 static void check_on_signature(struct signing *s, void *arg)
 {
 	struct check *k = arg;
@@ -343,8 +358,7 @@ static void check_on_signature(struct signing *s, void *arg)
 		snprintf(text, sizeof(text), "certificate \"%s\": no test signature: %s", c->name,
 			s->error == -ETIMEDOUT ? "no key worker answers" : error_text(s->error));
 		check_finish(k, -EIO, text);
-	} else if (!sign_provider_verify(X509_get0_pubkey(c->leaf), s->text, s->size, s->signature,
-			   s->signature_size)) {
+	} else if (!check_verifies(s, c)) {
 		snprintf(text, sizeof(text),
 			"certificate \"%s\": its key does not belong to it: the test signature "
 			"does not verify",
@@ -354,6 +368,15 @@ static void check_on_signature(struct signing *s, void *arg)
 		k->index++;
 		check_next_signature(k);
 	}
+}
+
+/* Writes the text of a test signature. False where there are no random numbers. */
+static bool check_write_text(struct signing *s)
+{
+	memset(s->text, ' ', 64);
+	memcpy(s->text + 64, TEST_CONTEXT, sizeof(TEST_CONTEXT)); /* and the zero byte */
+	s->size = 64 + sizeof(TEST_CONTEXT) + TEST_HASH;
+	return RAND_bytes(s->text + 64 + sizeof(TEST_CONTEXT), TEST_HASH) == 1;
 }
 
 static void check_next_signature(struct check *k)
@@ -370,11 +393,7 @@ static void check_next_signature(struct check *k)
 		.scheme = sign_provider_scheme(X509_get0_pubkey(g->certificate[k->index].leaf)),
 		.done = check_on_signature,
 		.arg = k};
-	memset(s->text, ' ', 64);
-	memcpy(s->text + 64, TEST_CONTEXT, sizeof(TEST_CONTEXT)); /* and the zero byte */
-	s->size = 64 + sizeof(TEST_CONTEXT) + TEST_HASH;
-	if (RAND_bytes(s->text + 64 + sizeof(TEST_CONTEXT), TEST_HASH) != 1 ||
-		sign_client_sign(g->owner->t->sign_client, s))
+	if (!check_write_text(s) || sign_client_sign(g->owner->t->sign_client, s))
 		check_finish(k, -EIO, "no random numbers for a test signature");
 }
 
@@ -475,8 +494,9 @@ uint32_t certificates_generation(const struct certificates *c)
 	return c->used ? c->used->number : 0;
 }
 
-/* How well the certificate serves that name: 2 exactly, 1 by a wildcard, 0 not at all. */
-static int certificate_serves(const struct certificate *c, struct str name)
+/* Rates the certificate for that name: 2 where it serves exactly this one, 1 by a wildcard, 0 not
+ * at all. */
+static int certificate_rate(const struct certificate *c, struct str name)
 {
 	int best = 0;
 
@@ -495,7 +515,7 @@ const struct certificate *certificates_choose(
 
 	for (unsigned i = 0; i < l->certificates.count; i++) {
 		const struct certificate *one = certificates_at(c, index[i]);
-		int fit = one && name.n ? certificate_serves(one, name) : 0;
+		int fit = one && name.n ? certificate_rate(one, name) : 0;
 
 		if (one && !first)
 			first = one;

@@ -33,14 +33,14 @@ static struct str identity_unrooted(struct str name)
  * to be taken for a domain's (RFC 5922 section 7.1). */
 static struct str identity_sip_domain(struct str uri)
 {
-	struct str none = {NULL, 0}, host;
+	struct str host;
 	size_t end;
 
 	if (uri.n <= 4 || strncasecmp(uri.p, "sip:", 4) != 0)
-		return none;
+		return STR_NONE;
 	host = str_from(uri, 4);
 	if (str_find(host, '@') < host.n)
-		return none;
+		return STR_NONE;
 	for (end = 0; end < host.n && !strchr(";?:", host.p[end]); end++)
 		;
 	host.n = end;

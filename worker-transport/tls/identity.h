@@ -1,4 +1,4 @@
-/* identity.h - whom a certificate names as its owner: SIP domains and hosts (RFC 5922 section 7),
+/* identity.h - the owner that a certificate names: SIP domains and hosts (RFC 5922 section 7),
  * and the names to choose among certificates by (RFC 6066 section 3). */
 #ifndef SIPWARD_TRANSPORT_TLS_IDENTITY_H
 #define SIPWARD_TRANSPORT_TLS_IDENTITY_H

@@ -1,4 +1,4 @@
-/* sign_client.c - requests to the TLS workers: who has which, and who gets those of the dead.
+/* sign_client.c - requests to the TLS workers, and their way to another one when theirs has died.
  *
  * A request stands on one list: that of the edge it was sent over, or that of those that wait for
  * an edge with room, in the order they came; those of a dead worker go to its front. Each attempt

@@ -54,15 +54,16 @@ struct ticket_key {
 	bool current;     /* new tickets are made with it */
 };
 
-int sign_client_new(struct sign_client **out, struct loop *loop); /* -ENOMEM */
-void sign_client_free(struct sign_client
-		*k); /* NULL is a no-op. Requests that wait fail without a call of their done. */
+/* Makes a client without an edge. 0; -ENOMEM. */
+int sign_client_new(struct sign_client **out, struct loop *loop);
+/* Closes its edges. Requests that wait fail without a call of their done. NULL is a no-op. */
+void sign_client_free(struct sign_client *k);
 
 /* Takes an edge to the TLS worker peer into use, in the place of the one that peer had, whose
  * requests are asked anew. fd is the client's on success. 0; -EINVAL: peer is no TLS worker;
  * -ENOSPC: its index is KEY_EDGES_MAX or more; another negative errno. */
 int sign_client_edge(struct sign_client *k, uint16_t peer, int fd);
-/* How many TLS workers can be asked. */
+/* The number of TLS workers that can be asked. */
 unsigned sign_client_edges(const struct sign_client *k);
 
 /* Asks for a signature. The request leaves at the end of the loop's turn, with the others of that
@@ -70,7 +71,7 @@ unsigned sign_client_edges(const struct sign_client *k);
 int sign_client_sign(struct sign_client *k, struct signing *s);
 /* Takes a request back: its done is not called any more. */
 void sign_client_cancel(struct signing *s);
-/* How many requests have no answer yet. */
+/* The number of requests that have no answer yet. */
 unsigned sign_client_pending(const struct sign_client *k);
 
 /* The key that new tickets are made with, at now (ms of the loop's clock). NULL: none is to be
@@ -84,6 +85,7 @@ const struct ticket_key *sign_client_ticket_named(
  * handshake is about to go on. NULL: there is none, and signatures fail. The provider
  * (sign_provider.c) reads it with sign_client_entered. */
 void sign_client_enter(struct sign_client *k, struct signing *s);
+/* The signing that was set last, or NULL. */
 struct signing *sign_client_entered(const struct sign_client *k);
 
 #endif

@@ -53,24 +53,33 @@ struct provider_key {
 
 /* ---- schemes ---- */
 
-static enum provider_key_kind provider_kind_of(const EVP_PKEY *public)
+static enum provider_key_kind provider_rsa_kind_of(const EVP_PKEY *public)
+{
+	int bits = EVP_PKEY_get_bits(public);
+
+	return bits >= 2048 && bits <= SIGNATURE_MAX * 8 ? KIND_RSA : KIND_NONE;
+}
+
+static enum provider_key_kind provider_ec_kind_of(const EVP_PKEY *public)
 {
 	char group[64];
 
-	if (EVP_PKEY_is_a(public, "RSA"))
-		return EVP_PKEY_get_bits(public) >= 2048 &&
-		                       EVP_PKEY_get_bits(public) <= SIGNATURE_MAX * 8
-		               ? KIND_RSA
-		               : KIND_NONE;
-	if (EVP_PKEY_is_a(public, "ED25519"))
-		return KIND_ED25519;
-	if (!EVP_PKEY_is_a(public, "EC") ||
-		!EVP_PKEY_get_group_name(public, group, sizeof(group), NULL))
+	if (!EVP_PKEY_get_group_name(public, group, sizeof(group), NULL))
 		return KIND_NONE;
 	if (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0)
 		return KIND_P256;
-	return strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0 ? KIND_P384
-	                                                                      : KIND_NONE;
+	if (strcmp(group, "secp384r1") == 0 || strcmp(group, "P-384") == 0)
+		return KIND_P384;
+	return KIND_NONE;
+}
+
+static enum provider_key_kind provider_kind_of(const EVP_PKEY *public)
+{
+	if (EVP_PKEY_is_a(public, "RSA"))
+		return provider_rsa_kind_of(public);
+	if (EVP_PKEY_is_a(public, "ED25519"))
+		return KIND_ED25519;
+	return EVP_PKEY_is_a(public, "EC") ? provider_ec_kind_of(public) : KIND_NONE;
 }
 
 static uint16_t provider_scheme_of(enum provider_key_kind kind, unsigned hash, int padding)
@@ -161,6 +170,14 @@ static const OSSL_PARAM *provider_key_import_types(int selection)
 	return types;
 }
 
+/* Whether the parameter is a key's reference, of this provider. */
+static bool provider_is_reference(const OSSL_PARAM *p)
+{
+	if (!p || p->data_type != OSSL_PARAM_OCTET_STRING)
+		return false;
+	return p->data_size == sizeof(struct key_reference);
+}
+
 static int provider_key_import(void *key, int selection, const OSSL_PARAM params[])
 {
 	const OSSL_PARAM *p = OSSL_PARAM_locate_const(params, REFERENCE);
@@ -168,8 +185,7 @@ static int provider_key_import(void *key, int selection, const OSSL_PARAM params
 
 	(void)selection;
 	/* OpenSSL also asks whether another provider's public key can be imported: it cannot */
-	if (!p || p->data_type != OSSL_PARAM_OCTET_STRING || p->data_size != sizeof(h->r) ||
-		h->r.public)
+	if (!provider_is_reference(p) || h->r.public)
 		return 0;
 	memcpy(&h->r, p->data, sizeof(h->r));
 	return EVP_PKEY_up_ref(h->r.public);
@@ -354,6 +370,14 @@ static int provider_signature_init(
 	return provider_signature_set_params(o, params);
 }
 
+/* Whether the handshake that goes on has a signature to ask for, over a text of that size. */
+static bool provider_may_sign(const struct signing *s, size_t text_size)
+{
+	if (!s || s->state != SIGNING_IDLE || text_size > sizeof(s->text))
+		return false;
+	return ASYNC_get_current_job() != NULL;
+}
+
 static int provider_signature_sign(void *operation, unsigned char *signature, size_t *size,
 	size_t buffer, const unsigned char *text, size_t text_size)
 {
@@ -368,8 +392,7 @@ static int provider_signature_sign(void *operation, unsigned char *signature, si
 		*size = (size_t)EVP_PKEY_get_size(r->public);
 		return 1;
 	}
-	if (!s || s->state != SIGNING_IDLE || text_size > sizeof(s->text) ||
-		!ASYNC_get_current_job())
+	if (!provider_may_sign(s, text_size))
 		return 0;
 	s->generation = r->generation;
 	s->certificate = r->certificate;
@@ -460,11 +483,15 @@ int sign_provider_begin(void)
 	                         OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT;
 	char text[256];
 	unsigned char random[16];
+	bool good;
 
 	tzset(); /* gmtime looks at the time zone's file when it is first called */
 	/* jobs have no bound of their own: tls.c bounds handshakes in progress */
-	if (!OPENSSL_init_ssl(options, NULL) || RAND_bytes(random, sizeof(random)) != 1 ||
-		RAND_priv_bytes(random, sizeof(random)) != 1 || !ASYNC_init_thread(0, 0)) {
+	good = OPENSSL_init_ssl(options, NULL);
+	good = good && RAND_bytes(random, sizeof(random)) == 1;
+	good = good && RAND_priv_bytes(random, sizeof(random)) == 1;
+	good = good && ASYNC_init_thread(0, 0);
+	if (!good) {
 		log_error("openssl-failed", "step=begin error=\"%s\"", provider_error_text(text));
 		return -EIO;
 	}
@@ -503,6 +530,15 @@ void sign_provider_free(struct sign_provider *k)
 	free(k);
 }
 
+static EVP_PKEY *provider_key_from(EVP_PKEY_CTX *c, OSSL_PARAM params[])
+{
+	EVP_PKEY *key = NULL;
+
+	if (!c || EVP_PKEY_fromdata_init(c) <= 0)
+		return NULL;
+	return EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) > 0 ? key : NULL;
+}
+
 int sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t generation,
 	uint16_t certificate, EVP_PKEY **out)
 {
@@ -519,19 +555,18 @@ int sign_provider_key(struct sign_provider *k, EVP_PKEY *public, uint32_t genera
 	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(REFERENCE, &r, sizeof(r)),
 		OSSL_PARAM_construct_end()};
 	EVP_PKEY_CTX *c;
-	EVP_PKEY *key = NULL;
+	EVP_PKEY *key;
 	char text[256];
 
 	if (kind == KIND_NONE)
 		return -EOPNOTSUPP;
 	c = EVP_PKEY_CTX_new_from_name(k->context, names[kind], NULL);
-	if (!c || EVP_PKEY_fromdata_init(c) <= 0 ||
-		EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) <= 0) {
-		EVP_PKEY_CTX_free(c);
+	key = provider_key_from(c, params);
+	EVP_PKEY_CTX_free(c);
+	if (!key) {
 		log_error("openssl-failed", "step=key error=\"%s\"", provider_error_text(text));
 		return -EIO;
 	}
-	EVP_PKEY_CTX_free(c);
 	*out = key;
 	return 0;
 }

@@ -20,9 +20,10 @@ struct sign_provider;
  * closes. 0; -EIO, logged. */
 int sign_provider_begin(void);
 
-int sign_provider_new(
-	struct sign_provider **out, struct sign_client *client); /* -ENOMEM, -EIO; logged */
-void sign_provider_free(struct sign_provider *k); /* after all its keys; NULL is a no-op */
+/* Makes the provider, whose signatures client asks for. 0; -ENOMEM; -EIO, logged. */
+int sign_provider_new(struct sign_provider **out, struct sign_client *client);
+/* To be called after all its keys are freed. NULL is a no-op. */
+void sign_provider_free(struct sign_provider *k);
 
 /* Makes the key whose public half is public and whose private half is that of certificate (an
  * index) of generation in the TLS workers. *out is the caller's to EVP_PKEY_free. 0; -EOPNOTSUPP: a

@@ -1,9 +1,9 @@
 /* tls.c - TLS connections.
  *
- * What a handshake needs beyond the connection (the signing, its counts) stands in a struct of its
- * own that is freed when the handshake is over. A suspended handshake is an OpenSSL job with a
+ * A handshake needs more than the connection: the signing and its counts stand in a struct of their
+ * own, which is freed when the handshake is over. A suspended handshake is an OpenSSL job with a
  * stack. The job must have come to its end before its SSL is freed, so giving a handshake up means
- * failing its signature and letting the job run out. Relies on: tls_peer.c for whom we believe,
+ * failing its signature and letting the job run out. Relies on: tls_peer.c for trust,
  * tls_bio.c for the socket, sign_client.c for signatures, certificates.c, tcp_layer.c for
  * connecting.
  */
@@ -34,10 +34,9 @@
 
 static bool tls_may_log(struct tls *tls)
 {
-	uint64_t left_out;
+	uint64_t now = loop_now(tls->t->loop), left_out;
 
-	if (!log_limit_pass(
-		    &tls->limit, loop_now(tls->t->loop), TLS_LOG_RATE, LOG_LIMIT_SECOND, &left_out))
+	if (!log_limit_pass(&tls->limit, now, TLS_LOG_RATE, LOG_LIMIT_SECOND, &left_out))
 		return false;
 	if (left_out)
 		log_info("tls-log-limited", "left_out=%llu", (unsigned long long)left_out);
@@ -96,14 +95,15 @@ static int tls_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_
 	static const unsigned char sip[] = "\005sip/2\003sip", http[] = "\010http/1.1";
 	struct tls_connection *c = SSL_get_app_data(ssl);
 	bool web = settings_listener(c->tls->t->settings, c->listener)->transport == TRANSPORT_WSS;
+	unsigned own_size = (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1;
 	unsigned char *chosen;
+	int result = SSL_select_next_proto(
+		&chosen, out_size, web ? http : sip, own_size, in, in_size);
 
 	(void)arg;
 	/* A client that offers only other protocols is let in all the same: SIP over TLS needs no
 	 * such name (RFC 3261 knows of none). */
-	if (SSL_select_next_proto(&chosen, out_size, web ? http : sip,
-		    (unsigned)(web ? sizeof(http) : sizeof(sip)) - 1, in,
-		    in_size) != OPENSSL_NPN_NEGOTIATED)
+	if (result != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_NOACK;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -275,7 +275,7 @@ struct tls_profile {
 	char name[IDENTITY_MAX + 1];
 };
 
-/* What the settings ask of a connection to that peer under that number (that of its trunk plus one;
+/* The settings' demands on a connection to that peer under that number (that of its trunk plus one;
  * 0: none). 0; -EINVAL: no such trunk. */
 static int tls_profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer,
 	struct tls_profile *out)
@@ -298,9 +298,18 @@ static int tls_profile_of(const struct settings *s, uint16_t number, const struc
 	return str_copy((struct str){host, n}, out->name, sizeof(out->name));
 }
 
-int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
+/* Names the server that we want to reach. An address is no server name (RFC 6066 section 3). */
+static bool tls_set_server_name(struct tls_connection *c)
 {
 	struct endpoint address;
+
+	if (endpoint_parse_host(str_of(c->name), 0, &address) == 0)
+		return true;
+	return SSL_set_tlsext_host_name(c->ssl, c->name) == 1;
+}
+
+int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
+{
 	struct tls_connection *c;
 	struct tls_profile p;
 	int error = tls_profile_of(tls->t->settings, to->profile, &to->peer, &p);
@@ -321,9 +330,7 @@ int tls_connect(struct tls *tls, int fd, const struct flow *to, void **state)
 		SSL_set_cert_cb(c->ssl, tls_show_certificate, c);
 	else
 		SSL_clear_mode(c->ssl, SSL_MODE_ASYNC); /* nothing to sign */
-	/* an address is no server name (RFC 6066 section 3) */
-	if (endpoint_parse_host(str_of(c->name), 0, &address) &&
-		SSL_set_tlsext_host_name(c->ssl, c->name) != 1) {
+	if (!tls_set_server_name(c)) {
 		tls_abandon(c);
 		return -EINVAL;
 	}
@@ -337,9 +344,11 @@ bool tls_profile_holds(const struct stream *s)
 	const struct tls_connection *c = s->layer_state;
 	struct tls_profile p;
 
-	return tls_profile_of(c->tls->t->settings, c->profile, &c->peer, &p) == 0 &&
-	       p.verify == c->verify && p.certificate == c->certificate &&
-	       strcmp(p.name, c->name) == 0;
+	if (tls_profile_of(c->tls->t->settings, c->profile, &c->peer, &p))
+		return false;
+	if (p.verify != c->verify || p.certificate != c->certificate)
+		return false;
+	return strcmp(p.name, c->name) == 0;
 }
 
 unsigned tls_handshakes(const struct tls *tls)

@@ -20,8 +20,11 @@ extern const struct stream_layer tls_layer;
 /* The contexts of certificates answer handshakes by this. */
 extern const struct tls_context_server tls_server;
 
-int tls_new(struct tls **out, struct transport_worker *t); /* -ENOMEM; -EIO, logged */
-void tls_free(struct tls *tls);                            /* after all streams; NULL is a no-op */
+/* Makes TLS without authorities for t, whose sign_client and certificates stand. 0; -ENOMEM, logged
+ * where OpenSSL says more. */
+int tls_new(struct tls **out, struct transport_worker *t);
+/* To be called after all streams. NULL is a no-op. */
+void tls_free(struct tls *tls);
 
 /* Sets the authorities that sign the certificates of a listener's clients, or, for NONE_INDEX, of
  * the servers that we connect to: certificates in PEM form. They hold for new handshakes. 0;

@@ -59,15 +59,21 @@ static int tls_bio_create(BIO *bio)
 	return 1;
 }
 
+static bool tls_bio_set_functions(BIO_METHOD *method)
+{
+	bool good = BIO_meth_set_write(method, tls_bio_write);
+
+	good = good && BIO_meth_set_read(method, tls_bio_read);
+	good = good && BIO_meth_set_ctrl(method, tls_bio_control);
+	return good && BIO_meth_set_create(method, tls_bio_create);
+}
+
 BIO_METHOD *tls_bio_method(void)
 {
 	BIO_METHOD *method = BIO_meth_new(
 		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "stream");
 
-	if (method && BIO_meth_set_write(method, tls_bio_write) &&
-		BIO_meth_set_read(method, tls_bio_read) &&
-		BIO_meth_set_ctrl(method, tls_bio_control) &&
-		BIO_meth_set_create(method, tls_bio_create))
+	if (method && tls_bio_set_functions(method))
 		return method;
 	BIO_meth_free(method);
 	return NULL;

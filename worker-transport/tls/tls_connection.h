@@ -1,4 +1,4 @@
-/* tls_connection.h - what the parts of TLS share: tls.c and tls_peer.c. Nobody else includes it. */
+/* tls_connection.h - shared by the parts of TLS, tls.c and tls_peer.c. Nobody else includes it. */
 #ifndef SIPWARD_TRANSPORT_TLS_TLS_CONNECTION_H
 #define SIPWARD_TRANSPORT_TLS_TLS_CONNECTION_H
 
@@ -20,7 +20,7 @@ struct transport_worker;
 #define REASON_MAX 192
 #define DIGEST_SIZE 32
 
-/* Who may sign the certificates of a listener's clients. */
+/* The authorities that may sign the certificates of a listener's clients. */
 struct tls_authorities {
 	X509_STORE *store;
 	STACK_OF(X509_NAME) * names;

@@ -24,6 +24,22 @@
 /* Certificates between a peer's and the authority's. */
 #define DEPTH_MAX 8
 
+/* Has OpenSSL protect a session ticket with the key. */
+static bool tls_context_use_ticket_key(const struct ticket_key *key, const unsigned char *iv,
+	EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+{
+	OSSL_PARAM params[3];
+
+	params[0] = OSSL_PARAM_construct_octet_string(
+		OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hmac, sizeof(key->hmac));
+	params[1] = OSSL_PARAM_construct_utf8_string(
+		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
+	params[2] = OSSL_PARAM_construct_end();
+	if (EVP_MAC_CTX_set_params(mac, params) != 1)
+		return false;
+	return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) == 1;
+}
+
 /* OpenSSL asks for the key of a session ticket (RFC 5077 section 4); those of the TLS workers are
  * used. 1: the ticket may be used; 2: it may be read, and a new one is to be made; 0: its key is
  * unknown. */
@@ -36,7 +52,6 @@ static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *
 				*key = encrypt ? newest
 	                                       : sign_client_ticket_named(
 							 t->sign_client, name, now);
-	OSSL_PARAM params[3];
 
 	if (!key)
 		return 0;
@@ -45,17 +60,24 @@ static int tls_context_ticket_key(SSL *ssl, unsigned char *name, unsigned char *
 		if (RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
 			return -1;
 	}
-	params[0] = OSSL_PARAM_construct_octet_string(
-		OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hmac, sizeof(key->hmac));
-	params[1] = OSSL_PARAM_construct_utf8_string(
-		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
-	params[2] = OSSL_PARAM_construct_end();
-	if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
-		EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv, encrypt) != 1)
+	if (!tls_context_use_ticket_key(key, iv, cipher, mac, encrypt))
 		return -1;
 	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4), so that each resumption
 	 * brings the next one */
 	return encrypt || (key == newest && SSL_version(ssl) != TLS1_3_VERSION) ? 1 : 2;
+}
+
+/* Sets versions, ciphers, groups and signatures, the same for both sides. */
+static bool tls_context_set_algorithms(SSL_CTX *c)
+{
+	bool good = SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1;
+
+	good = good && SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1;
+	good = good && SSL_CTX_set_cipher_list(c, CIPHERS_1_2) == 1;
+	good = good && SSL_CTX_set_ciphersuites(c, CIPHERS_1_3) == 1;
+	good = good && SSL_CTX_set1_groups_list(c, GROUPS) == 1;
+	good = good && SSL_CTX_set1_sigalgs_list(c, SIGNATURES) == 1;
+	return good && SSL_CTX_set1_client_sigalgs_list(c, SIGNATURES) == 1;
 }
 
 static bool tls_context_set_up(
@@ -66,13 +88,7 @@ static bool tls_context_set_up(
 	                   SSL_OP_PRIORITIZE_CHACHA;
 
 	SSL_CTX_set_app_data(c, t);
-	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
-		SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) != 1 ||
-		SSL_CTX_set_cipher_list(c, CIPHERS_1_2) != 1 ||
-		SSL_CTX_set_ciphersuites(c, CIPHERS_1_3) != 1 ||
-		SSL_CTX_set1_groups_list(c, GROUPS) != 1 ||
-		SSL_CTX_set1_sigalgs_list(c, SIGNATURES) != 1 ||
-		SSL_CTX_set1_client_sigalgs_list(c, SIGNATURES) != 1)
+	if (!tls_context_set_algorithms(c))
 		return false;
 	SSL_CTX_set_mode(c, SSL_MODE_ASYNC | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -109,6 +125,29 @@ SSL_CTX *tls_context_new(struct transport_worker *t, const struct tls_context_se
 	return c;
 }
 
+/* Adds the certificate to the store, and its subject to subjects, where that is not NULL. False: no
+ * memory. */
+static bool tls_context_add(X509_STORE *store, STACK_OF(X509_NAME) * subjects, X509 *x)
+{
+	X509_NAME *subject;
+
+	if (!X509_STORE_add_cert(store, x))
+		return false;
+	if (!subjects)
+		return true;
+	subject = X509_NAME_dup(X509_get_subject_name(x));
+	if (subject && sk_X509_NAME_push(subjects, subject))
+		return true;
+	X509_NAME_free(subject);
+	return false;
+}
+
+/* Whether the end of the text was all that ended the reading of certificates. */
+static bool tls_context_read_all(void)
+{
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 int tls_context_store(
 	struct str pem, X509_STORE **out, STACK_OF(X509_NAME) * *names, unsigned *count)
 {
@@ -120,19 +159,13 @@ int tls_context_store(
 	X509 *x;
 	int error = in && store && subjects ? 0 : -ENOMEM;
 
-	while (!error && (x = PEM_read_bio_X509_AUX(in, NULL, NULL, (void *)(uintptr_t) ""))) {
-		X509_NAME *subject = names ? X509_NAME_dup(X509_get_subject_name(x)) : NULL;
-
-		if (!X509_STORE_add_cert(store, x) ||
-			(names && (!subject || !sk_X509_NAME_push(subjects, subject)))) {
-			X509_NAME_free(subject);
+	while (error == 0 && (x = PEM_read_bio_X509_AUX(in, NULL, NULL, (void *)(uintptr_t) ""))) {
+		if (!tls_context_add(store, names ? subjects : NULL, x))
 			error = -ENOMEM;
-		}
 		X509_free(x);
 		n++;
 	}
-	/* nothing but the end of the text may have ended the loop */
-	if (!error && (n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
+	if (error == 0 && (n == 0 || !tls_context_read_all()))
 		error = -EBADMSG;
 	ERR_clear_error();
 	BIO_free(in);

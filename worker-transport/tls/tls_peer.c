@@ -1,4 +1,4 @@
-/* tls_peer.c - whom we believe: authorities, and the check of a peer's certificate against them.
+/* tls_peer.c - trust: authorities, and the check of a peer's certificate against them.
  *
  * A server's certificate must be that of the name we wanted to reach (RFC 5922 section 7); a
  * client's is checked where its listener asks for one. Relies on identity.c for names, on
@@ -16,14 +16,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Whether the certificate that is being verified is the server's own, and not that of the name that
+ * we wanted to reach. */
+static bool tls_is_of_another(const struct tls_connection *c, X509_STORE_CTX *store)
+{
+	if (!c->outgoing || X509_STORE_CTX_get_error_depth(store) != 0)
+		return false;
+	return !identity_is(X509_STORE_CTX_get_current_cert(store), str_of(c->name));
+}
+
 int tls_verify_peer(int good, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls_connection *c = SSL_get_app_data(ssl);
-	X509 *x = X509_STORE_CTX_get_current_cert(store);
 
-	if (good && c->outgoing && X509_STORE_CTX_get_error_depth(store) == 0 &&
-		!identity_is(x, str_of(c->name))) {
+	if (good && tls_is_of_another(c, store)) {
 		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 		snprintf(c->handshake->wrong, REASON_MAX,
 			"its certificate is not that of %.128s (RFC 5922 section 7)", c->name);
