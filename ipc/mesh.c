@@ -138,7 +138,7 @@ static int link_flush(struct link *l)
 {
 	int error = 0;
 
-	while (!error) {
+	while (error == 0) {
 		if (!l->out.first)
 			outgoing_close(&l->out); /* not earlier: while the peer is behind, the open
 			                            batch goes on filling */
@@ -173,17 +173,17 @@ void mesh_flush(struct mesh *m)
 		loop_set(m->loop, &m->wake, 0);
 }
 
-static bool on_turn(void *arg)
+static bool mesh_on_turn(void *arg)
 {
 	struct mesh *m = arg;
 
 	return m->carrier->turn(m);
 }
 
-static void on_wake(struct timer *t, void *arg)
+static void mesh_on_wake(struct timer *t, void *arg)
 {
 	(void)t;
-	(void)arg; /* being awake is all: on_turn does the rest */
+	(void)arg; /* being awake is all: mesh_on_turn does the rest */
 }
 
 /* ---- the interface ---- */
@@ -202,7 +202,7 @@ int mesh_new(struct mesh **out, struct loop *loop, unsigned carrier, uint16_t se
 	m->self = self;
 	m->callback = callback;
 	m->arg = arg;
-	timer_init(&m->wake, on_wake, m);
+	timer_init(&m->wake, mesh_on_wake, m);
 	if (!(m->buffer = aligned_alloc(64, BATCH_MAX))) {
 		free(m);
 		return -ENOMEM;
@@ -216,7 +216,7 @@ int mesh_start(struct mesh *m)
 {
 	int error = m->carrier->start ? m->carrier->start(m) : 0;
 
-	return error ? error : loop_on_turn(m->loop, on_turn, m);
+	return error ? error : loop_on_turn(m->loop, mesh_on_turn, m);
 }
 
 void mesh_set_gathering(const struct mesh *m)

@@ -22,7 +22,7 @@ static int packet_listen(struct mesh *m, struct lifeline_packet *packet)
 
 	listen->path[sizeof(listen->path) - 1] = '\0';
 	error = mesh_listen(m, packet->fd[0], listen->path);
-	if (!error)
+	if (error == 0)
 		packet->fd[0] = -1;
 	return error;
 }
@@ -38,7 +38,7 @@ static int packet_edge(struct mesh *m, struct lifeline_packet *packet)
 	const struct lifeline_edge *edge = (const void *)packet->body;
 	int error = mesh_edge(m, edge->peer, packet->fd[0]);
 
-	if (!error)
+	if (error == 0)
 		packet->fd[0] = -1;
 	return error;
 }

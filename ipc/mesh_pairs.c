@@ -75,7 +75,7 @@ static ssize_t pair_take(struct pair_link *p)
 	return n;
 }
 
-static void on_event(void *arg, uint32_t events)
+static void pair_on_event(void *arg, uint32_t events)
 {
 	struct pair_link *p = arg;
 	ssize_t n = BATCH_TARGET;
@@ -160,7 +160,8 @@ static int pairs_edge(struct mesh *m, uint16_t peer, int fd)
 	if (error)
 		return error;
 	p = pair_of(l);
-	if ((error = loop_add_answers(m->loop, fd, EPOLLIN, on_event, p, &source)))
+	error = loop_add_answers(m->loop, fd, EPOLLIN, pair_on_event, p, &source);
+	if (error)
 		return error;
 	/* The master makes a new pair when the other end of the old one is closed: there is an end
 	 * to what is in it. */

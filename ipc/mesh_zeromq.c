@@ -32,7 +32,7 @@ bool zmesh_is_hello(const void *data, size_t size)
 /* ---- batches that libzmq holds ---- */
 
 /* From libzmq's I/O thread. The list is only ever pushed to and taken whole: it needs no lock. */
-static void batch_done(void *data, void *hint)
+static void batch_on_freed(void *data, void *hint)
 {
 	struct batch *b = (struct batch *)((unsigned char *)data - offsetof(struct batch, data));
 	struct zmesh *z = hint;
@@ -45,7 +45,7 @@ static void batch_done(void *data, void *hint)
 		;
 }
 
-static void batches_take_back(struct zmesh *z)
+static void zmesh_take_batches_back(struct zmesh *z)
 {
 	struct batch *b;
 
@@ -63,14 +63,14 @@ static void batches_take_back(struct zmesh *z)
 /* ---- sending ---- */
 
 /* As the carrier's send. */
-static int batch_send(struct zmesh *z, void *zmq, struct batch *b)
+static int zmesh_send_batch(struct zmesh *z, void *zmq, struct batch *b)
 {
 	bool copied = b->used <= COPY_MAX;
 	zmq_msg_t frame;
 	int error;
 
 	if (copied ? zmq_msg_init_size(&frame, b->used)
-		   : zmq_msg_init_data(&frame, b->data, b->used, batch_done, z))
+		   : zmq_msg_init_data(&frame, b->data, b->used, batch_on_freed, z))
 		return -errno;
 	if (copied)
 		memcpy(zmq_msg_data(&frame), b->data, b->used);
@@ -91,7 +91,7 @@ static int zlink_send(struct link *link, struct batch *b)
 
 	if (l->path[0]) {
 		l->dealer.used = true;
-		return batch_send(z, l->dealer.zmq, b);
+		return zmesh_send_batch(z, l->dealer.zmq, b);
 	}
 	z->router.used = true;
 	/* Whether this peer can be reached and has room is decided here; the second frame follows
@@ -103,7 +103,7 @@ static int zlink_send(struct link *link, struct batch *b)
 			zlink_unroute(l);
 		return error;
 	}
-	error = batch_send(z, z->router.zmq, b);
+	error = zmesh_send_batch(z, z->router.zmq, b);
 	if (error < 0) /* the open message must be ended or it would swallow the next */
 		zmq_send(z->router.zmq, NULL, 0, ZMQ_DONTWAIT);
 	return error;
@@ -125,7 +125,7 @@ static bool zlink_reachable(const struct link *link)
 
 /* ---- the end of a turn ---- */
 
-static bool drain_left(struct zsocket *s)
+static bool zsocket_drain_left(struct zsocket *s)
 {
 	if (!s->zmq || !s->more)
 		return false;
@@ -134,7 +134,7 @@ static bool drain_left(struct zsocket *s)
 }
 
 /* Says the hellos that are due. True: one could not be said for want of room. */
-static bool say_hellos(struct mesh *m)
+static bool zmesh_say_hellos(struct mesh *m)
 {
 	bool left = false;
 
@@ -148,7 +148,7 @@ static bool say_hellos(struct mesh *m)
 }
 
 /* True where there is something to read. */
-static bool look_at_all(struct zmesh *z)
+static bool zmesh_look(struct zmesh *z)
 {
 	bool readable = zsocket_look(&z->router);
 
@@ -165,19 +165,19 @@ static bool look_at_all(struct zmesh *z)
 static bool zmesh_turn(struct mesh *m)
 {
 	struct zmesh *z = zmesh_of(m);
-	bool worked = drain_left(&z->zap), stalled = true, readable = false;
+	bool worked = zsocket_drain_left(&z->zap), stalled = true, readable = false;
 
-	worked |= drain_left(&z->router);
+	worked |= zsocket_drain_left(&z->router);
 	for (unsigned i = 0; i < m->links; i++) {
-		worked |= drain_left(&zlink_of(m->link[i])->monitor);
-		worked |= drain_left(&zlink_of(m->link[i])->dealer);
+		worked |= zsocket_drain_left(&zlink_of(m->link[i])->monitor);
+		worked |= zsocket_drain_left(&zlink_of(m->link[i])->dealer);
 	}
-	batches_take_back(z);
+	zmesh_take_batches_back(z);
 	/* Looking at the events may have made room: once more. */
 	for (int pass = 0; pass < 2 && stalled; pass++) {
-		stalled = say_hellos(m);
+		stalled = zmesh_say_hellos(m);
 		stalled |= mesh_flush_links(m);
-		readable = look_at_all(z);
+		readable = zmesh_look(z);
 	}
 	if (!stalled)
 		loop_unset(m->loop, &z->stalled);
@@ -188,7 +188,7 @@ static bool zmesh_turn(struct mesh *m)
 	return readable || worked;
 }
 
-static void on_stalled(struct timer *t, void *arg)
+static void zmesh_on_stalled(struct timer *t, void *arg)
 {
 	(void)t;
 	(void)arg; /* being awake is all: the end of the turn does the rest */
@@ -201,7 +201,7 @@ static void zmesh_init(struct mesh *m)
 	struct zmesh *z = zmesh_of(m);
 
 	z->listen_fd = -1;
-	timer_init(&z->stalled, on_stalled, z);
+	timer_init(&z->stalled, zmesh_on_stalled, z);
 }
 
 static void zlink_init(struct link *l)
@@ -211,7 +211,7 @@ static void zlink_init(struct link *l)
 
 /* libzmq starts its threads with the first socket, which may be wanted only when the jail has
  * closed: then none could be started any more. */
-static int start_threads(void *context)
+static int context_start_threads(void *context)
 {
 	void *socket = zmq_socket(context, ZMQ_PAIR);
 
@@ -229,10 +229,10 @@ static int zmesh_start(struct mesh *m)
 		zmq_ctx_set(z->context, ZMQ_BLOCKY, 0) < 0 ||
 		zmq_ctx_set(z->context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH) < 0)
 		return -errno; /* so woken, the I/O thread does not interrupt the worker's turn */
-	error = start_threads(z->context);
-	if (!error)
+	error = context_start_threads(z->context);
+	if (error == 0)
 		error = zlisten_open(z);
-	for (unsigned i = 0; i < m->links && !error; i++)
+	for (unsigned i = 0; i < m->links && error == 0; i++)
 		if (zlink_of(m->link[i])->path[0])
 			error = zedge_open(zlink_of(m->link[i]));
 	return error;
@@ -252,7 +252,7 @@ static void zmesh_end(struct mesh *m)
 	/* Ends the I/O thread: only now nobody else holds a batch. */
 	while (z->context && zmq_ctx_term(z->context) < 0 && errno == EINTR)
 		;
-	batches_take_back(z);
+	zmesh_take_batches_back(z);
 }
 
 const struct mesh_carrier mesh_zeromq = {

@@ -44,7 +44,7 @@ void accept_limit(int listening)
 	limit.uid = getuid();
 }
 
-static bool is_too_many(int fd)
+static bool accept_is_too_many(int fd)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
@@ -57,16 +57,16 @@ static bool is_too_many(int fd)
 }
 
 /* EMFILE should not come to pass below the limit; libzmq must not see it where it does. */
-static bool is_crowded(long accepted)
+static bool accept_is_crowded(long accepted)
 {
-	return accepted < 0 ? errno == EMFILE : is_too_many((int)accepted);
+	return accepted < 0 ? errno == EMFILE : accept_is_too_many((int)accepted);
 }
 
 int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
 {
 	long accepted = syscall(SYS_accept4, fd, address, size, flags);
 
-	if (fd != limit.listening || !is_crowded(accepted))
+	if (fd != limit.listening || !accept_is_crowded(accepted))
 		return (int)accepted;
 	if (accepted >= 0)
 		close((int)accepted);

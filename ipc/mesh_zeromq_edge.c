@@ -22,9 +22,9 @@
  * means that it gave up. */
 #define ABANDONED_MS 1000
 
-static int take_event(struct zsocket *s);
+static int edge_take_event(struct zsocket *s);
 
-static int take_dealt(struct zsocket *s)
+static int edge_take_batch(struct zsocket *s)
 {
 	uint16_t peer = s->link->link.peer;
 	zmq_msg_t frame;
@@ -61,8 +61,11 @@ static int edge_set(struct zlink *l)
 	char user[8];
 	int error = zsocket_set_limits(&l->dealer);
 
-	if (error || (error = zsocket_set(&l->dealer, ZMQ_RECONNECT_IVL, RECONNECT_MS)) ||
-		(error = zsocket_set(&l->dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS)))
+	if (error == 0)
+		error = zsocket_set(&l->dealer, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+	if (error == 0)
+		error = zsocket_set(&l->dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+	if (error)
 		return error;
 	snprintf(user, sizeof(user), "%u", l->link.mesh->self);
 	if (zmq_setsockopt(l->dealer.zmq, ZMQ_PLAIN_USERNAME, user, strlen(user)) < 0 ||
@@ -91,14 +94,20 @@ static int edge_connect(struct zlink *l)
 int zedge_open(struct zlink *l)
 {
 	struct zmesh *z = zmesh_of(l->link.mesh);
-	int error;
+	int error = zsocket_open(z, &l->dealer, l, ZMQ_DEALER, edge_take_batch);
 
 	l->hello = true;
-	if ((error = zsocket_open(z, &l->dealer, l, ZMQ_DEALER, take_dealt)) ||
-		(error = edge_set(l)) ||
-		(error = zsocket_open(z, &l->monitor, l, ZMQ_PAIR, take_event)) ||
-		(error = edge_connect(l)) || (error = zsocket_watch(&l->dealer, true)) ||
-		(error = zsocket_watch(&l->monitor, false)))
+	if (error == 0)
+		error = edge_set(l);
+	if (error == 0)
+		error = zsocket_open(z, &l->monitor, l, ZMQ_PAIR, edge_take_event);
+	if (error == 0)
+		error = edge_connect(l);
+	if (error == 0)
+		error = zsocket_watch(&l->dealer, true);
+	if (error == 0)
+		error = zsocket_watch(&l->monitor, false);
+	if (error)
 		zedge_close(l);
 	return error;
 }
@@ -112,7 +121,7 @@ static void edge_refused(struct zlink *l)
 	loop_set(l->link.mesh->loop, &l->retry, l->backoff);
 }
 
-static void on_retry(struct timer *t, void *arg)
+static void edge_on_retry(struct timer *t, void *arg)
 {
 	struct zlink *l = arg;
 	int error;
@@ -129,7 +138,7 @@ static void on_retry(struct timer *t, void *arg)
 }
 
 /* An event of the socket monitor: number and value in one frame, the endpoint in the next. */
-static int take_event(struct zsocket *s)
+static int edge_take_event(struct zsocket *s)
 {
 	struct zlink *l = s->link;
 	struct loop *loop = l->link.mesh->loop;
@@ -166,7 +175,7 @@ static int take_event(struct zsocket *s)
 
 void zedge_init(struct zlink *l)
 {
-	timer_init(&l->retry, on_retry, l);
+	timer_init(&l->retry, edge_on_retry, l);
 }
 
 int zedge_hello(struct zlink *l)
@@ -188,7 +197,8 @@ int zedge_connect(struct mesh *m, uint16_t peer, const char *path, const uint8_t
 
 	if (!path[0] || strlen(path) >= EDGE_PATH_MAX)
 		return -ENAMETOOLONG;
-	if ((error = link_need(m, peer, &found)))
+	error = link_need(m, peer, &found);
+	if (error)
 		return error;
 	l = zlink_of(found);
 	if (l->dealer.zmq && strcmp(l->path, path) == 0 &&

@@ -1,6 +1,6 @@
 /* mesh_zeromq_listen.c - the listening side: the ROUTER on the master's fd, who may connect (ZAP,
  * RFC 27/ZAP), and the way back to each peer. Relies on the "User-Id" of a message being what
- * take_zap answered at that connection's handshake.
+ * zap_take_request answered at that connection's handshake.
  */
 #include "mesh_zeromq.h"
 #include "common/counters.h"
@@ -26,7 +26,8 @@ void zlink_unroute(struct zlink *l)
 
 /* The way back to a connecter is the one it used last: by life, then by libzmq's running number,
  * for what an ended connection sent may be read after its successor's first. */
-static void learn_route(struct zlink *l, uint32_t generation, const uint8_t id[ROUTING_ID_SIZE])
+static void zlink_learn_route(
+	struct zlink *l, uint32_t generation, const uint8_t id[ROUTING_ID_SIZE])
 {
 	uint32_t known, now;
 
@@ -42,9 +43,9 @@ static void learn_route(struct zlink *l, uint32_t generation, const uint8_t id[R
 	l->routed = true;
 }
 
-/* Whose message it is, by what take_zap answered and not by what the peer says. NULL: nobody's who
- * may still speak. */
-static struct zlink *sender_of(struct zmesh *z, zmq_msg_t *frame, uint16_t *peer, unsigned *life)
+/* Whose message it is, by what zap_take_request answered and not by what the peer says. NULL:
+ * nobody's who may still speak. */
+static struct zlink *frame_sender(struct zmesh *z, zmq_msg_t *frame, uint16_t *peer, unsigned *life)
 {
 	const char *user = zmq_msg_gets(frame, "User-Id");
 	unsigned number = 0;
@@ -56,7 +57,7 @@ static struct zlink *sender_of(struct zmesh *z, zmq_msg_t *frame, uint16_t *peer
 	return l && zlink_of(l)->allowed ? zlink_of(l) : NULL;
 }
 
-static int take_routed(struct zsocket *s)
+static int router_take_batch(struct zsocket *s)
 {
 	struct zmesh *z = s->mesh;
 	zmq_msg_t id, frame;
@@ -71,14 +72,14 @@ static int take_routed(struct zsocket *s)
 		zmq_msg_close(&id);
 		return 0;
 	}
-	l = sender_of(z, &frame, &peer, &life);
+	l = frame_sender(z, &frame, &peer, &life);
 	if (frames_drop(s, &frame) || !l || zmq_msg_size(&id) != ROUTING_ID_SIZE) {
 		mesh_refuse_batch(&z->mesh, peer, zmq_msg_size(&frame));
 	} else if (zmesh_is_hello(zmq_msg_data(&frame), zmq_msg_size(&frame))) {
 		/* What an earlier life sent was allowed when it was sent; but it is not the one to
 		 * answer. */
 		if (life == l->generation)
-			learn_route(l, life, zmq_msg_data(&id));
+			zlink_learn_route(l, life, zmq_msg_data(&id));
 	} else {
 		frame_deliver(z, peer, &frame);
 	}
@@ -94,19 +95,19 @@ struct zap_field {
 	uint8_t byte[ZAP_FIELD_MAX + 1];
 };
 
-static bool field_is(const struct zap_field *f, const char *text)
+static bool zap_field_is(const struct zap_field *f, const char *text)
 {
 	return f->size == strlen(text) && memcmp(f->byte, text, f->size) == 0;
 }
 
-static struct zlink *authenticate(struct zmesh *z, const struct zap_field *field)
+static struct zlink *zap_authenticate(struct zmesh *z, const struct zap_field *field)
 {
 	const struct zap_field *user = &field[6], *password = &field[7];
 	const struct link *found;
 	struct zlink *l;
 	uint64_t peer;
 
-	if (!field_is(&field[0], "1.0") || !field_is(&field[5], "PLAIN"))
+	if (!zap_field_is(&field[0], "1.0") || !zap_field_is(&field[5], "PLAIN"))
 		return NULL;
 	if (str_number((struct str){(const char *)user->byte, user->size}, UINT16_MAX, &peer))
 		return NULL;
@@ -158,7 +159,7 @@ static void zap_answer(struct zsocket *s, const struct zap_field *request, const
 	zmq_send(s->zmq, NULL, 0, ZMQ_DONTWAIT);
 }
 
-static int take_zap(struct zsocket *s)
+static int zap_take_request(struct zsocket *s)
 {
 	struct mesh *m = &s->mesh->mesh;
 	struct zap_field field[ZAP_FIELDS];
@@ -168,7 +169,7 @@ static int take_zap(struct zsocket *s)
 
 	if (!zap_receive(s, field, &fields))
 		return -EAGAIN;
-	l = fields == ZAP_FIELDS ? authenticate(s->mesh, field) : NULL;
+	l = fields == ZAP_FIELDS ? zap_authenticate(s->mesh, field) : NULL;
 	if (!l) {
 		count(MESH_AUTH_REFUSED);
 		if (mesh_may_log(m, &left_out))
@@ -177,6 +178,38 @@ static int take_zap(struct zsocket *s)
 	}
 	zap_answer(s, &field[1], l);
 	sodium_memzero(field, sizeof(field));
+	return 0;
+}
+
+/* Before the ROUTER: without its handler a connecter would be refused for good. */
+static int zap_open(struct zmesh *z)
+{
+	int error = zsocket_open(z, &z->zap, NULL, ZMQ_REP, zap_take_request);
+
+	if (error)
+		return error;
+	if (zmq_bind(z->zap.zmq, "inproc://zeromq.zap.01") < 0)
+		return -errno;
+	return zsocket_watch(&z->zap, false);
+}
+
+static int router_open(struct zmesh *z, const char *endpoint)
+{
+	int error = zsocket_open(z, &z->router, NULL, ZMQ_ROUTER, router_take_batch);
+
+	if (error == 0)
+		error = zsocket_set_limits(&z->router);
+	if (error == 0)
+		error = zsocket_set(&z->router, ZMQ_ROUTER_MANDATORY, 1);
+	if (error == 0)
+		error = zsocket_set(&z->router, ZMQ_PLAIN_SERVER, 1);
+	if (error == 0)
+		error = zsocket_set(&z->router, ZMQ_USE_FD, z->listen_fd);
+	if (error)
+		return error;
+	if (zmq_setsockopt(z->router.zmq, ZMQ_ZAP_DOMAIN, "mesh", 4) < 0 ||
+		zmq_bind(z->router.zmq, endpoint) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -191,21 +224,11 @@ int zlisten_open(struct zmesh *z)
 		return 0;
 	accept_limit(z->listen_fd); /* of the one listener that a process has */
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", z->listen_path);
-	/* ZAP first: without its handler a connecter would be refused for good. */
-	if ((error = zsocket_open(z, &z->zap, NULL, ZMQ_REP, take_zap)))
+	error = zap_open(z);
+	if (error == 0)
+		error = router_open(z, endpoint);
+	if (error)
 		return error;
-	if (zmq_bind(z->zap.zmq, "inproc://zeromq.zap.01") < 0)
-		return -errno;
-	if ((error = zsocket_watch(&z->zap, false)) ||
-		(error = zsocket_open(z, &z->router, NULL, ZMQ_ROUTER, take_routed)) ||
-		(error = zsocket_set_limits(&z->router)) ||
-		(error = zsocket_set(&z->router, ZMQ_ROUTER_MANDATORY, 1)) ||
-		(error = zsocket_set(&z->router, ZMQ_PLAIN_SERVER, 1)) ||
-		(error = zsocket_set(&z->router, ZMQ_USE_FD, z->listen_fd)))
-		return error;
-	if (zmq_setsockopt(z->router.zmq, ZMQ_ZAP_DOMAIN, "mesh", 4) < 0 ||
-		zmq_bind(z->router.zmq, endpoint) < 0)
-		return -errno;
 	z->listen_fd = -1; /* libzmq's now */
 	return zsocket_watch(&z->router, true);
 }

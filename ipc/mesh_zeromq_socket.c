@@ -24,7 +24,7 @@ int zsocket_set(struct zsocket *s, int option, int value)
 	return zmq_setsockopt(s->zmq, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int events_of(struct zsocket *s)
+static int zsocket_events(struct zsocket *s)
 {
 	int events = 0;
 	size_t size = sizeof(events);
@@ -46,7 +46,7 @@ void zsocket_drain(struct zsocket *s)
 	s->more = s->zmq != NULL;
 }
 
-static void on_readable(void *arg, uint32_t events)
+static void zsocket_on_readable(void *arg, uint32_t events)
 {
 	(void)events;
 	zsocket_drain(arg);
@@ -72,8 +72,8 @@ int zsocket_watch(struct zsocket *s, bool answers)
 		return -errno;
 	/* What came while it was set up raises no edge any more: the end of the turn looks. */
 	loop_set(m->loop, &m->wake, 0);
-	return answers ? loop_add_answers(m->loop, fd, EPOLLIN, on_readable, s, &s->source)
-	               : loop_add(m->loop, fd, EPOLLIN, on_readable, s, &s->source);
+	return answers ? loop_add_answers(m->loop, fd, EPOLLIN, zsocket_on_readable, s, &s->source)
+	               : loop_add(m->loop, fd, EPOLLIN, zsocket_on_readable, s, &s->source);
 }
 
 void zsocket_close(struct zsocket *s)
@@ -95,15 +95,17 @@ int zsocket_set_limits(struct zsocket *s)
 
 	if (zmq_setsockopt(s->zmq, ZMQ_MAXMSGSIZE, &batch_max, sizeof(batch_max)) < 0)
 		return -errno;
-	if ((error = zsocket_set(s, ZMQ_SNDHWM, SEND_HWM)) ||
-		(error = zsocket_set(s, ZMQ_RCVHWM, RECEIVE_HWM)))
-		return error;
-	return zsocket_set(s, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+	error = zsocket_set(s, ZMQ_SNDHWM, SEND_HWM);
+	if (error == 0)
+		error = zsocket_set(s, ZMQ_RCVHWM, RECEIVE_HWM);
+	if (error == 0)
+		error = zsocket_set(s, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+	return error;
 }
 
 bool zsocket_look(struct zsocket *s)
 {
-	if (s->zmq && s->used && (events_of(s) & ZMQ_POLLIN))
+	if (s->zmq && s->used && (zsocket_events(s) & ZMQ_POLLIN))
 		s->more = true;
 	return s->more;
 }
