@@ -23,7 +23,7 @@ void counters_attach(struct page *page)
 	counters_page = page ? page : &private_page;
 	if (before != &private_page || counters_page == before)
 		return;
-	/* What was counted before the shared page came is not lost: it moves over, once. */
+	/* Events counted before the shared page came are not lost: they move over, once. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t n = private_page.counter[c];
 

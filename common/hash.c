@@ -64,7 +64,7 @@ uint64_t random_u64(void)
 		pool.left = RANDOM_BATCH;
 	}
 
-	/* What was handed out is wiped: a later leak of this memory tells no token that is in
+	/* Bytes handed out are wiped: a later leak of this memory tells no token that is in
 	 * use. */
 	uint64_t value = pool.number[--pool.left];
 	sodium_memzero(&pool.number[pool.left], sizeof(pool.number[0]));

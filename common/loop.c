@@ -70,14 +70,14 @@ struct loop {
 	bool again;   /* a turn callback left work */
 	bool stopped;
 	uint64_t *progress;
-	/* What gathers: its sources are watched by an epoll of their own, which the loop's watches
-	 * (one shot) only while nothing is gathering. */
+	/* Gathered input: its sources are watched by an epoll of their own, which the loop's
+	 * watches (one shot) only while nothing is gathering. */
 	int input;            /* -1: none */
 	uint64_t looked_ns;   /* when input last had something */
 	unsigned taken;       /* messages since then */
 	uint64_t sum_ns, sum; /* time and messages (in 1/256), older looks counting ever less */
 	uint64_t look_due_ns; /* when to look again; 0: it is watched */
-	/* What answers what was gathered, in an epoll of its own, too. */
+	/* The answers to gathered input, in an epoll of their own, too. */
 	int answers;             /* -1: none */
 	uint64_t gather_ns;      /* between looks, at least */
 	uint64_t gather_each_ns; /* more for each process after the first */

@@ -36,7 +36,7 @@ struct batch *batch_take(struct batch_pool *pool, size_t size);
 void batch_give(struct batch_pool *pool, struct batch *b);
 /* Frees the spare buffers. */
 void batch_pool_free(struct batch_pool *pool);
-/* How many records are in a batch. */
+/* The number of records in a batch. */
 uint32_t batch_records(const struct batch *b);
 
 struct outgoing {

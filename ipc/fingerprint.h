@@ -50,7 +50,7 @@ struct refusals {
 /* Replaces all. -EINVAL: too many, or what cannot be refused; r is unchanged. */
 int refusals_set(struct refusals *r, const struct fingerprint *print, size_t count);
 
-/* What refusals_refuse does where a size is listed. */
+/* refusals_refuse once the size of bytes is listed. */
 bool refusals_look(struct refusals *r, enum evidence_kind kind, struct str bytes,
 	const struct endpoint *source, uint64_t now);
 /* Whether bytes are to be refused; where they are, that is counted and logged, at most once a

@@ -52,7 +52,7 @@ struct mesh_carrier {
 	/* The end of a turn: calls mesh_flush_links. True: there is more to do, without sleep. */
 	bool (*turn)(struct mesh *m);
 
-	/* What the master says; NULL: not of this carrier. */
+	/* The orders of the master; NULL: not of this carrier. */
 	int (*edge)(struct mesh *m, uint16_t peer, int fd);
 	int (*listen)(struct mesh *m, int fd, const char *path);
 	int (*allow)(struct mesh *m, uint16_t peer, const uint8_t *token);
@@ -72,7 +72,7 @@ bool mesh_flush_links(struct mesh *m);
 bool mesh_deliver(struct mesh *m, uint16_t peer, const void *batch, size_t size);
 /* Counts and logs a batch that is refused. */
 void mesh_refuse_batch(struct mesh *m, uint16_t peer, size_t size);
-/* What peers can cause as often as they like gets one line a second. */
+/* An event that peers can cause as often as they like gets one line a second. */
 bool mesh_may_log(struct mesh *m, uint64_t *left_out);
 /* One edge more (1) or less (-1) stands. */
 void mesh_count_edge(struct mesh *m, int change);

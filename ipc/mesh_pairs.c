@@ -32,8 +32,8 @@ static struct pair_link *pair_of(const struct link *l)
 	return (struct pair_link *)(uintptr_t)l;
 }
 
-/* What waits for a SIP worker may be somebody's call; what waits for a transport worker belongs to
- * its connections, which have ended with it. */
+/* Records that wait for a SIP worker may be somebody's call; those that wait for a transport worker
+ * belong to its connections, which have ended with it. */
 static bool pair_waits_for_successor(const struct link *l)
 {
 	return PEER_ROLE(l->peer) == PEER_SIP;

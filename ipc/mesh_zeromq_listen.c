@@ -76,8 +76,8 @@ static int router_take_batch(struct zsocket *s)
 	if (frames_drop(s, &frame) || !l || zmq_msg_size(&id) != ROUTING_ID_SIZE) {
 		mesh_refuse_batch(&z->mesh, peer, zmq_msg_size(&frame));
 	} else if (zmesh_is_hello(zmq_msg_data(&frame), zmq_msg_size(&frame))) {
-		/* What an earlier life sent was allowed when it was sent; but it is not the one to
-		 * answer. */
+		/* A message of an earlier life was allowed when it was sent; but it is not the one
+		 * to answer. */
 		if (life == l->generation)
 			zlink_learn_route(l, life, zmq_msg_data(&id));
 	} else {
@@ -265,8 +265,8 @@ int zlisten_allow(struct mesh *m, uint16_t peer, const uint8_t *token)
 	} else {
 		sodium_memzero(l->token, MESH_TOKEN_SIZE);
 	}
-	/* What waits for a connecter belongs to its connections, which have ended with its last
-	 * life. Where we connect to it as well, it waits for that edge. */
+	/* Messages that wait for a connecter belong to its connections, which have ended with its
+	 * last life. Where we connect to it as well, it waits for that edge. */
 	zlink_unroute(l);
 	if (!l->path[0])
 		counter_add(COUNTER_MESH_UNREACHABLE, outgoing_clear(&l->link.out));

@@ -70,7 +70,8 @@ int zsocket_watch(struct zsocket *s, bool answers)
 
 	if (zmq_getsockopt(s->zmq, ZMQ_FD, &fd, &size) < 0)
 		return -errno;
-	/* What came while it was set up raises no edge any more: the end of the turn looks. */
+	/* A message that came while it was set up raises no edge any more: the end of the turn
+	 * looks. */
 	loop_set(m->loop, &m->wake, 0);
 	return answers ? loop_add_answers(m->loop, fd, EPOLLIN, zsocket_on_readable, s, &s->source)
 	               : loop_add(m->loop, fd, EPOLLIN, zsocket_on_readable, s, &s->source);

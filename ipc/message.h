@@ -104,7 +104,7 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
  * header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header
  * part. */
 int message_check(const void *block, size_t size);
-/* Where the raw bytes of a block would be that nobody has checked yet; STR_NONE where they would
+/* The place of the raw bytes in a block that nobody has checked yet; STR_NONE where they would
  * not lie inside. To know which message it is, and for nothing else. */
 struct str message_raw_unchecked(const void *block, size_t size);
 

@@ -12,7 +12,7 @@ enum probe_act {
 #undef PROBE
 	PROBE_COUNT
 };
-/* What is tried, in words of probe.def, or "?". */
+/* The attempt in words of probe.def, or "?". */
 const char *probe_text(unsigned act);
 /* Whether the role, joined to the others by that carrier, may do it by design. */
 bool probe_permitted(unsigned act, enum peer_role role, enum carrier carrier);
