@@ -78,9 +78,8 @@ struct loop {
 	uint64_t sum_ns, sum; /* time and messages (in 1/256), older looks counting ever less */
 	uint64_t look_due_ns; /* when to look again; 0: it is watched */
 	/* The answers to gathered input, in an epoll of their own, too. */
-	int answers;             /* -1: none */
-	uint64_t gather_ns;      /* between looks, at least */
-	uint64_t gather_each_ns; /* more for each process after the first */
+	int answers; /* -1: none */
+	struct loop_gathering gathering;
 	unsigned share;          /* processes that it is handed on to */
 	uint64_t answers_due_ns; /* when to look; 0: it is watched */
 };
@@ -216,14 +215,13 @@ int loop_gather(struct loop *l)
 		return error;
 	l->sum_ns = GATHER_PAUSE_NS;
 	l->share = 1;
-	l->gather_ns = GATHER_NS;
+	l->gathering = (struct loop_gathering){GATHER_NS, 0, ANSWERS_NS};
 	return 0;
 }
 
-void loop_gather_for(struct loop *l, uint64_t ns, uint64_t each_ns)
+void loop_gather_for(struct loop *l, const struct loop_gathering *gathering)
 {
-	l->gather_ns = ns;
-	l->gather_each_ns = each_ns;
+	l->gathering = *gathering;
 }
 
 void loop_share(struct loop *l, unsigned processes)
@@ -234,7 +232,7 @@ void loop_share(struct loop *l, unsigned processes)
 void loop_expect(struct loop *l)
 {
 	if (l->look_due_ns && !l->answers_due_ns && loop_watch(l, 0, &l->answers) == 0)
-		l->answers_due_ns = clock_monotonic_ns() + ANSWERS_NS;
+		l->answers_due_ns = clock_monotonic_ns() + l->gathering.answers_ns;
 }
 
 void loop_took(struct loop *l)
@@ -362,7 +360,7 @@ static void loop_dispatch(const struct epoll_event batch[LOOP_BATCH], int n)
 /* The time to gather whatever comes, by what waking the processes behind costs. */
 static uint64_t loop_gather_least(const struct loop *l)
 {
-	uint64_t least = l->gather_ns + l->gather_each_ns * (l->share - 1);
+	uint64_t least = l->gathering.least_ns + l->gathering.each_ns * (l->share - 1);
 
 	return least < GATHER_NS_LONGEST ? least : GATHER_NS_LONGEST;
 }

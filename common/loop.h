@@ -64,15 +64,21 @@ void loop_stop(struct loop *l);
  * several messages. All else is seen at once, and below some 1,000 messages a second nothing waits.
  * Once, before the first loop_add_input. -errno. */
 int loop_gather(struct loop *l);
-/* After loop_gather: looks no more often than every ns nanoseconds (in place of a quarter of a
- * millisecond), and each_ns later for each process of loop_share after the first; at most every two
- * milliseconds. For those who pay more for a wake-up. */
-void loop_gather_for(struct loop *l, uint64_t ns, uint64_t each_ns);
+/* How long a busy loop gathers, in nanoseconds. */
+struct loop_gathering {
+	uint64_t least_ns;   /* between two looks at input, */
+	uint64_t each_ns;    /* and more for each process of loop_share after the first; up to two
+	                        milliseconds */
+	uint64_t answers_ns; /* after loop_expect, to the look at the answers */
+};
+/* After loop_gather: in place of a quarter of a millisecond, none more for each and a tenth. For
+ * those who pay more for a wake-up. */
+void loop_gather_for(struct loop *l, const struct loop_gathering *gathering);
 /* Gathered input is handed on to so many processes: each is to have its share when it is
  * woken. */
 void loop_share(struct loop *l, unsigned processes);
 /* Gathered input was handed to several processes, all of which are about to answer: where the
- * loop is busy their answers are looked at together, a tenth of a millisecond from now. */
+ * loop is busy their answers are looked at together, answers_ns from now. */
 void loop_expect(struct loop *l);
 /* A callback of loop_add_input has taken one message. */
 void loop_took(struct loop *l);

@@ -221,7 +221,7 @@ int mesh_start(struct mesh *m)
 
 void mesh_set_gathering(const struct mesh *m)
 {
-	loop_gather_for(m->loop, m->carrier->gather_ns, m->carrier->gather_each_ns);
+	loop_gather_for(m->loop, &m->carrier->gathering);
 }
 
 void mesh_free(struct mesh *m)

@@ -33,8 +33,8 @@ struct mesh {
 };
 
 struct mesh_carrier {
-	size_t mesh_size, link_size;        /* of its own structs */
-	uint64_t gather_ns, gather_each_ns; /* for loop_gather_for */
+	size_t mesh_size, link_size;     /* of its own structs */
+	struct loop_gathering gathering; /* for mesh_set_gathering */
 	void (*init)(struct mesh *m);
 	int (*start)(struct mesh *m); /* NULL: nothing to do */
 	void (*end)(struct mesh *m);  /* closes everything; links are freed afterwards */

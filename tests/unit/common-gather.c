@@ -158,7 +158,7 @@ Test(gather, as_long_as_it_is_told_to)
 	messages = 10;
 	busy(&input);
 	usual = next_input(&input);
-	loop_gather_for(loop, 2 * usual, 0);
+	loop_gather_for(loop, &(struct loop_gathering){.least_ns = 2 * usual});
 	busy(&input);
 	longer = next_input(&input);
 	cr_expect_gt(longer, usual + usual / 2);
@@ -177,7 +177,7 @@ Test(gather, longer_for_each_process)
 	struct end input;
 
 	cr_assert_eq(loop_gather(loop), 0);
-	loop_gather_for(loop, 1200000, 300000);
+	loop_gather_for(loop, &(struct loop_gathering){.least_ns = 1200000, .each_ns = 300000});
 	open_input(&input);
 	messages = 10;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -205,6 +205,7 @@ Test(gather, a_share_for_each)
 
 Test(gather, looks_at_expected_answers_together)
 {
+	static const struct loop_gathering later = {.least_ns = 250000, .answers_ns = 3 * ANSWERS};
 	struct end input, a, b;
 
 	cr_assert_eq(loop_gather(loop), 0);
@@ -213,6 +214,8 @@ Test(gather, looks_at_expected_answers_together)
 	open_answers(&b);
 	busy(&input);
 	for (int i = 1; i <= 100; i++) {
+		if (i == 51)
+			loop_gather_for(loop, &later);
 		next_input(&input);
 		uint64_t expected = loop_now_ns(loop);
 		loop_expect(loop);
@@ -221,7 +224,7 @@ Test(gather, looks_at_expected_answers_together)
 		cr_assert_lt(a.calls, i, "at once");
 		poke(&b);
 		until(&a, i);
-		cr_assert_eq(loop_now_ns(loop) - expected, ANSWERS);
+		cr_assert_eq(loop_now_ns(loop) - expected, i <= 50 ? ANSWERS : later.answers_ns);
 		cr_assert_eq(b.calls, i);
 	}
 	/* From then on they are watched again. */
