@@ -85,6 +85,11 @@ static bool splice_has_nul(struct str s)
 	return s.n && memchr(s.p, 0, s.n);
 }
 
+static bool splice_line_has_nul(const struct message *m, const struct message_header *h)
+{
+	return splice_has_nul((struct str){message_raw(m) + h->line, (size_t)(h->end - h->line)});
+}
+
 /* "name: value CRLF" with the name as it was received. */
 static void splice_write_line(
 	struct writer *w, const struct message *m, const struct message_header *h, struct str value)
@@ -300,9 +305,7 @@ static void splice_write_headers(struct writer *w, const struct splice *s, splic
 		uint8_t policy = splice_policy(m, h);
 		bool pass = splice_passes(s, &sides, h, policy);
 
-		struct str line = {raw + h->line, (size_t)(h->end - h->line)};
-
-		if (sides.has_nul && splice_has_nul(line)) {
+		if (sides.has_nul && splice_line_has_nul(m, h)) {
 			/* A line that is written anew is clean; this one does not pass. */
 			pass = false;
 			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
