@@ -209,6 +209,11 @@ static bool ws_origin_allowed(void *arg, struct str origin)
 		settings, ws->stream->node.flow.listener);
 	const struct text *allowed = settings_array(settings, l->origins);
 
+	/* nobody comes from a page of that name: it stands for no header */
+	if (str_equal_nocase(origin, S(ORIGIN_NONE)))
+		return l->origins.count == 0;
+	if (origin.n == 0)
+		origin = S(ORIGIN_NONE);
 	for (unsigned i = 0; i < l->origins.count; i++)
 		if (str_equal_nocase(settings_str(settings, allowed[i]), origin))
 			return true;

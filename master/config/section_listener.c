@@ -151,13 +151,14 @@ static void listener_read_origins(struct reader *r, cfg_t *section, struct confi
 		char *origin = reader_copy(r, v->text);
 
 		text_lower(origin);
-		if (origin && origin_valid(str_of(origin))) {
+		if (origin && (strcmp(origin, ORIGIN_NONE) == 0 || origin_valid(str_of(origin)))) {
 			l->origins[l->origin_count++] = origin;
 			continue;
 		}
 		free(origin);
 		reader_expected(r, section, "origins", v,
-			"the origin of a web page, as in \"https://phone.example.net\"");
+			"the origin of a web page, as in \"https://phone.example.net\", or "
+			"\"none\"");
 	}
 }
 

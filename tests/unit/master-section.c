@@ -82,7 +82,7 @@ Test(config, tls_listeners)
 	cr_expect_str_eq(c->certificates[0].names[1], "*.example.org");
 	load(TLS "listener t { bind = \"wss:127.0.0.1:5443\" zone = access certificate = { n, m } "
 		 "client-auth = required client-ca = m.pem origins = { \"https://A.example\", "
-		 "\"http://b:8080\" } }\n"
+		 "\"http://b:8080\", \"None\" } }\n"
 		 "listener w { bind = \"ws:127.0.0.1:5080\" zone = access }\n"
 		 "tls { tickets = yes trust = m.pem } limits { handshake-timeout = 3s handshakes = "
 		 "7 handshakes-per-source = 2 }");
@@ -92,9 +92,10 @@ Test(config, tls_listeners)
 	cr_expect_eq(l->certificates[1], 0);
 	cr_expect_eq(l->client_auth, CLIENT_AUTH_REQUIRED);
 	cr_expect(strstr(l->client_ca, "/m.pem") != NULL && l->client_ca[0] == '/');
-	cr_expect_eq(l->origin_count, 2);
+	cr_expect_eq(l->origin_count, 3);
 	cr_expect_str_eq(l->origins[0], "https://a.example");
 	cr_expect_str_eq(l->origins[1], "http://b:8080");
+	cr_expect_str_eq(l->origins[2], ORIGIN_NONE); /* RFC 6455 section 10.2 */
 	cr_expect(c->tickets);
 	cr_expect_eq(c->handshake_ms, 3000);
 	cr_expect_eq(c->handshakes_max, 7);
@@ -145,6 +146,8 @@ Test(config, tls_listeners_that_cannot_be)
 	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = "
 		    "\"https://a/\" }",
 		7, "origins: expected the origin of a web page");
+	refused(TLS "listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = null }", 7,
+		"origins: expected");
 	refused(TLS
 		"listener t { bind = \"ws:127.0.0.1:5061\" zone = access origins = \"a.example\" }",
 		7, "origins: expected");

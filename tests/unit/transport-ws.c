@@ -422,6 +422,44 @@ Test(ws, origins)
 	fixture_free(f);
 }
 
+static void origin_or_none(struct image *image)
+{
+	uint32_t used = sizeof(image->pool) - 32;
+
+	image->origin[0] = text_in(image, &used, "https://app.net");
+	image->origin[1] = text_in(image, &used, ORIGIN_NONE);
+	image->listener[ACCESS_WS].origins = (struct array){offsetof(struct image, origin), 2};
+	cr_assert_eq(settings_check(image, sizeof(*image)), 0);
+}
+
+Test(ws, programs_without_an_origin)
+{
+	static const struct {
+		const char *line, *start;
+	} rows[] = {
+		{"Origin: https://app.net\r\n\r\n", "HTTP/1.1 101 "},
+		{"\r\n", "HTTP/1.1 101 "},
+		{"Origin: https://evil.example\r\n\r\n", "HTTP/1.1 403 "},
+		{"Origin: null\r\n\r\n", "HTTP/1.1 403 "},
+		{"Origin: none\r\n\r\n", "HTTP/1.1 403 "},
+	};
+	struct fixture *f = fixture_new(origin_or_none);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = dial("127.0.0.1", f->port[ACCESS_WS]);
+
+		tell(fd, REQUEST, sizeof(REQUEST) - 1);
+		tell(fd, rows[i].line, strlen(rows[i].line));
+		heard = 0;
+		UNTIL(f, hears(fd, 20));
+		cr_assert(strncmp(buffer, rows[i].start, 13) == 0, "%zu: %.30s", i, buffer);
+		close(fd);
+	}
+	cr_assert_eq(COUNTED(UPGRADE_ORIGIN), 3);
+	cr_assert_eq(COUNTED(UPGRADES), 2);
+	fixture_free(f);
+}
+
 Test(ws, nothing_goes_out_before_the_upgrade)
 {
 	struct fixture *f = fixture_new(NULL);
