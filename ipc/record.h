@@ -35,14 +35,17 @@ enum record_type {
 struct record_flow_closed {
 	uint64_t flow;
 	uint8_t slot; /* the slot that watches it */
-	uint8_t zero[7];
+	uint8_t half; /* 1: nothing comes by it any more, but answers to what came still go; its end
+	                 is told later */
+	uint8_t zero[6];
 };
-/* A send that could not be made: no such flow, refused, timed out, too long a queue. Only for sends
- * with a cookie. */
+/* A send that could not be made: no such flow, refused, timed out, too long a queue; or a request
+ * that went out by a connection of ours which has ended since. Only for sends with a cookie. */
 struct record_send_failed {
 	uint64_t cookie;
 	int32_t error; /* negative errno: -ENOTCONN the flow is gone, -ECONNREFUSED, -ETIMEDOUT,
-	                  -EAGAIN its queue is full, -EACCES not allowed, -EMSGSIZE */
+	                  -EAGAIN its queue is full, -EACCES not allowed, -EMSGSIZE, -ECONNRESET it
+	                  was written, and its connection ended */
 	uint32_t zero;
 };
 struct record_send {

@@ -13,6 +13,7 @@
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/registrar/registrar.h"
+#include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
@@ -98,7 +99,11 @@ static bool sip_take_record(
 		if (!sip_is_own_flow(peer, closed->flow))
 			break;
 		registrar_flow_closed(sip->registrar, closed->flow, closed->slot);
-		call_flow_closed(sip, closed->flow);
+		/* what was sent by it has no answer any more; what came by it may still have one */
+		if (closed->half)
+			fork_flow_closed(sip, closed->flow);
+		else
+			call_flow_closed(sip, closed->flow);
 		return true;
 	}
 	case RECORD_SEND_FAILED: {

@@ -125,6 +125,7 @@ void flow_open(struct flows *f, struct flow_node *n)
 		/* after 2^32 connections the number may meet one that is still open */
 	} while (flow_find(f, n->flow.id));
 	memset(n->watch, 0, sizeof(n->watch));
+	n->half = false;
 	table_add(&f->by_id, &n->by_id, hash_bytes(&f->key, &n->flow.id, sizeof(n->flow.id)));
 	table_add(&f->by_peer, &n->by_peer, flow_peer_hash(f, &n->flow.peer));
 	n->listed = true;
@@ -217,11 +218,36 @@ void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cook
 					      .failed = {.cookie = cookie, .error = error}});
 }
 
-static void flow_report_closed(struct flows *f, uint64_t id, uint8_t slot)
+void flow_report_unanswered(struct transport_worker *t, uint16_t peer, uint64_t cookie)
+{
+	count(FLOW_UNANSWERED);
+	flow_report(t->flows, &(struct flow_report){.type = RECORD_SEND_FAILED,
+				      .peer = peer,
+				      .failed = {.cookie = cookie, .error = -ECONNRESET}});
+}
+
+static void flow_report_closed(struct flows *f, uint64_t id, uint8_t slot, bool half)
 {
 	count(FLOW_CLOSED_REPORTS);
-	flow_report(f, &(struct flow_report){
-			       .type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot}});
+	flow_report(f, &(struct flow_report){.type = RECORD_FLOW_CLOSED,
+			       .closed = {.flow = id, .slot = slot, .half = half}});
+}
+
+/* Tells the watchers of the flow of its end, or of half of it. */
+static void flow_tell_watchers(struct flows *f, const struct flow_node *n, bool half)
+{
+	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+		if (n->watch[slot / 8] & 1u << slot % 8)
+			flow_report_closed(f, n->flow.id, (uint8_t)slot, half);
+}
+
+void flow_halve(struct flows *f, struct flow_node *n)
+{
+	flow_unlist(f, n);
+	if (n->half)
+		return;
+	n->half = true;
+	flow_tell_watchers(f, n, true);
 }
 
 void flow_close(struct flows *f, struct flow_node *n)
@@ -229,9 +255,7 @@ void flow_close(struct flows *f, struct flow_node *n)
 	flow_unlist(f, n);
 	table_remove(&f->by_id, &n->by_id);
 	counter_set(COUNTER_STREAMS, f->by_id.count);
-	for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
-		if (n->watch[slot / 8] & 1u << slot % 8)
-			flow_report_closed(f, n->flow.id, (uint8_t)slot);
+	flow_tell_watchers(f, n, false);
 }
 
 void flow_watch(struct flows *f, uint64_t id, uint8_t slot)
@@ -240,8 +264,8 @@ void flow_watch(struct flows *f, uint64_t id, uint8_t slot)
 
 	if (n)
 		n->watch[slot / 8] |= (uint8_t)(1u << slot % 8);
-	else
-		flow_report_closed(f, id, slot);
+	if (!n || n->half)
+		flow_report_closed(f, id, slot, n != NULL);
 }
 
 /* ---- sending ---- */

@@ -26,6 +26,7 @@ struct flow_node {
 	struct flow flow;              /* as the messages that come by it carry it */
 	uint8_t watch[SLOT_COUNT / 8]; /* slots that want to be told of its end, a bit each */
 	bool listed;                   /* in by_peer: new requests to its peer may use it */
+	bool half;                     /* nothing comes by it any more (flow_halve) */
 };
 
 /* Bytes to be written, and who asked for it. */
@@ -48,10 +49,13 @@ void flows_free(struct flows *f);
 void flow_open(struct flows *f, struct flow_node *n);
 /* No new request takes that flow from now on; its id still holds. */
 void flow_unlist(struct flows *f, struct flow_node *n);
+/* Nothing comes by the flow any more, and no new request takes it, but answers still go by its id:
+ * its watchers are told of that. */
+void flow_halve(struct flows *f, struct flow_node *n);
 /* The flow has ended: its id names nothing any more, and its watchers are told. */
 void flow_close(struct flows *f, struct flow_node *n);
-/* The worker that owns slot is told of the end of the flow with that id; at once, where it has
- * ended. */
+/* The worker that owns slot is told of the end of the flow with that id, and before that of its
+ * half end; at once, where either has come. */
 void flow_watch(struct flows *f, uint64_t id, uint8_t slot);
 
 /* The flow with that id, or NULL. */
@@ -79,6 +83,10 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 /* Reports to the SIP worker peer that its send failed with error (negative errno). Counts it;
  * without cookie that is all. */
 void flow_report_failed(struct transport_worker *t, uint16_t peer, uint64_t cookie, int error);
+
+/* Reports to the SIP worker peer that a request was written to a stream that has ended since: its
+ * answer cannot come any more. Counts it. */
+void flow_report_unanswered(struct transport_worker *t, uint16_t peer, uint64_t cookie);
 
 /* Tries again to deliver reports that found no room. To be called at the end of each turn. */
 void flow_reports_flush(struct flows *f);

@@ -40,6 +40,7 @@ struct listings {
 static const char *const listing_state_names[] = {
 	[STREAM_OPENING] = "opening",
 	[STREAM_OPEN] = "open",
+	[STREAM_DRAINING] = "draining",
 	[STREAM_FINISHING] = "finishing",
 	[STREAM_LINGERING] = "lingering",
 	[STREAM_DEAD] = "dead",

@@ -57,6 +57,7 @@ void stream_close(struct stream *s, int error)
 		return;
 	s->state = STREAM_DEAD;
 	stream_unname(s);
+	stream_sent_fail(s);
 	stream_fail_queue(s, error);
 	loop_unset(ss->t->loop, &s->deadline);
 	loop_unset(ss->t->loop, &s->idle);
@@ -85,16 +86,35 @@ void stream_linger(struct stream *s)
 	stream_watch(s);
 }
 
-void stream_finish(struct stream *s)
+void stream_finish_within(struct stream *s, uint64_t ms)
 {
+	struct transport_worker *t = s->streams->t;
+
 	if (s->state == STREAM_OPENING) {
 		/* nothing was exchanged so far */
 		stream_close(s, -ENOTCONN);
-	} else if (s->state == STREAM_OPEN) {
-		s->state = STREAM_FINISHING;
-		flow_unlist(s->streams->t->flows, &s->node);
-		stream_make_dirty(s); /* its flush lingers once nothing is left */
+		return;
 	}
+	if (s->state != STREAM_OPEN)
+		return;
+	loop_unset(t->loop, &s->idle);
+	stream_make_dirty(s); /* its flush lingers once nothing is left */
+	stream_sent_fail(s);
+	if (s->awaited) {
+		s->state = STREAM_DRAINING;
+		s->drained = loop_now(t->loop) + ms;
+		flow_halve(t->flows, &s->node);
+		loop_set(t->loop, &s->deadline, t->settings->t1_ms < ms ? t->settings->t1_ms : ms);
+	} else {
+		s->state = STREAM_FINISHING;
+		flow_unlist(t->flows, &s->node);
+		loop_set(t->loop, &s->deadline, ms);
+	}
+}
+
+void stream_finish(struct stream *s)
+{
+	stream_finish_within(s, STREAM_DRAIN_T1 * (uint64_t)s->streams->t->settings->t1_ms);
 }
 
 /* ---- events ---- */
@@ -131,6 +151,12 @@ void stream_go_on(struct stream *s)
 		stream_receive_all(s);
 }
 
+/* Whether the stream takes nothing more, and has something to write or waits for it. */
+static bool stream_is_ending(const struct stream *s)
+{
+	return s->state == STREAM_DRAINING || s->state == STREAM_FINISHING;
+}
+
 static void stream_on_event(void *arg, uint32_t events)
 {
 	struct stream *s = arg;
@@ -152,7 +178,7 @@ static void stream_on_event(void *arg, uint32_t events)
 	s->wants = 0;
 	if (events & EPOLLOUT || (s->blocked && events & wanted))
 		stream_flush(s);
-	if (s->state == STREAM_FINISHING && events & (EPOLLERR | EPOLLHUP))
+	if (stream_is_ending(s) && events & (EPOLLERR | EPOLLHUP))
 		stream_close(s, -ENOTCONN);
 	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | wanted))
 		stream_receive_all(s);
@@ -160,15 +186,59 @@ static void stream_on_event(void *arg, uint32_t events)
 		stream_watch(s);
 }
 
+/* Has a peer that has ended show whether it still listens: one that is gone answers whatever is
+ * written to it with a reset, and its INVITE has lost its caller. A CRLF between messages means
+ * nothing (RFC 3261 section 7.5). */
+static void stream_ask(struct stream *s)
+{
+	if (stream_may_read(s))
+		return; /* its end will be read */
+	if (s->framing)
+		s->framing->probe(s);
+	else
+		stream_queue(s, NULL, 0, "\r\n", 2);
+}
+
+/* The stream still waits for answers: goes on with that, or gives them up. */
+static void stream_on_undrained(struct stream *s)
+{
+	struct transport_worker *t = s->streams->t;
+	uint64_t now = loop_now(t->loop), left = s->drained > now ? s->drained - now : 0;
+
+	if (left) {
+		loop_set(t->loop, &s->deadline,
+			left < t->settings->t2_ms ? left : t->settings->t2_ms);
+		stream_ask(s);
+		return;
+	}
+	count(STREAM_UNFINISHED);
+	s->state = STREAM_FINISHING;
+	loop_set(t->loop, &s->deadline, STREAM_LINGER_MS);
+	stream_make_dirty(s);
+}
+
+/* A message is not whole in time. What came before it is still answered. */
+static void stream_on_slow(struct stream *s)
+{
+	count(STREAM_SLOW);
+	if (s->awaited)
+		stream_finish(s);
+	else
+		stream_close(s, -ETIMEDOUT);
+}
+
 static void stream_on_deadline(struct timer *timer, void *arg)
 {
 	struct stream *s = arg;
 
 	(void)timer;
-	if (s->state == STREAM_OPENING)
-		count(STREAM_OPEN_LATE);
-	else if (s->state != STREAM_LINGERING)
-		count(STREAM_SLOW);
+	switch (s->state) {
+	case STREAM_OPEN: stream_on_slow(s); return;
+	case STREAM_DRAINING: stream_on_undrained(s); return;
+	case STREAM_OPENING: count(STREAM_OPEN_LATE); break;
+	case STREAM_FINISHING: count(STREAM_UNFINISHED); break;
+	default: break;
+	}
 	stream_close(s, -ETIMEDOUT);
 }
 

@@ -27,6 +27,11 @@ struct transport_worker;
 /* Milliseconds that a stream is kept for its peer to read the last byte that was written. Closing
  * earlier could reset that byte away. */
 #define STREAM_LINGER_MS 2000
+/* The times T1 that a stream is kept for the answers to what came by it: as long as a request other
+ * than INVITE can take. An INVITE that is still unanswered then has lost its caller. */
+#define STREAM_DRAIN_T1 64
+/* Bytes that are read and dropped while a stream waits for answers, at most. */
+#define STREAM_DISCARD_MAX 262144
 
 /* The layer that carries the bytes. Its functions return counts of bytes or 0, or a negative errno;
  * -EAGAIN means not now. A layer that waits for another event than that of the direction it was
@@ -42,6 +47,8 @@ struct stream_layer {
 	bool (*pending)(const struct stream *s);
 	/* Writes from the n pieces; may write part of them. */
 	ssize_t (*send)(struct stream *s, const struct iovec *iov, unsigned n);
+	/* Whether bytes may be sent to a peer that has ended. NULL: always. */
+	bool (*one_way)(const struct stream *s);
 	/* Tells the peer that nothing more will be sent. */
 	void (*shut)(struct stream *s);
 	/* Frees stream->layer_state; NULL: there is none. The fd is the stream's. */
@@ -72,12 +79,14 @@ struct stream_framing {
 enum stream_state {
 	STREAM_OPENING,   /* it connects or shakes hands; what is sent is queued */
 	STREAM_OPEN,      /* messages pass both ways */
+	STREAM_DRAINING,  /* nothing comes any more; it waits for the answers to what has come */
 	STREAM_FINISHING, /* it writes what is queued, then ends; it takes nothing new */
 	STREAM_LINGERING, /* everything is written and shut; it waits for the peer to end */
 	STREAM_DEAD       /* it is freed at the end of the turn */
 };
 
 struct chunk;
+struct stream_sent;
 
 struct stream {
 	struct flow_node node;
@@ -95,24 +104,29 @@ struct stream {
 	bool outgoing; /* we connected */
 	bool named;    /* its id still holds */
 	bool begun;    /* part of a message has come: deadline runs */
+	bool ended;    /* the peer has said that nothing more comes */
 	bool dirty;    /* it stands on the list of streams with something to write */
 	bool blocked;  /* the layer took no more: it waits for EPOLLOUT */
 	bool again;    /* it stands on the list of streams with more to read without an event */
 	struct stream *next, **link; /* of all streams */
 	struct stream *next_dirty, *next_dead, *next_again;
-	struct timer deadline; /* of opening, of a message, of lingering */
+	struct timer deadline; /* of opening, of a message, of draining, of lingering */
 	struct timer idle;
 	uint64_t probed; /* ms: when the peer was asked for an answer last */
 	uint64_t opened; /* ms */
 	uint64_t active; /* ms: when a message passed last */
 	uint64_t messages_in, messages_out;
+	uint64_t drained; /* ms: when draining is over */
+	size_t discarded; /* bytes, since nothing is taken any more */
+	uint32_t awaited; /* requests that came by it, less the final answers that went */
 	/* in: part of a message */
 	struct frame frame;
 	char *in;
 	size_t in_used, in_size;
 	/* out: the queue */
 	struct chunk *first, **last;
-	size_t queued; /* bytes, the cost of keeping them included */
+	size_t queued;            /* bytes, the cost of keeping them included */
+	struct stream_sent *sent; /* requests written lately, of a stream of ours; NULL: none */
 };
 
 /* A stream begins with this. */
@@ -137,9 +151,16 @@ void stream_go_on(struct stream *s);
 /* The worker that the stream is in. */
 struct transport_worker *stream_worker(const struct stream *s);
 
+/* Hands on a message that came by the stream, and notes whether an answer will follow. Where it
+ * shows that the bytes before it were cut wrongly, the stream finishes. */
+void stream_take_message(struct stream *s, struct str raw);
+/* Answers n keep-alives (RFC 5626 section 4.4.1); also on a stream that finishes. A peer that asks
+ * and does not read is closed like any other that does not read. */
+void stream_pong(struct stream *s, size_t n);
+
 /* Queues a message, which is written at the end of the turn. 0; -ENOTCONN where the stream takes
- * nothing any more; -EAGAIN where its queue was full or no memory is left. A stream whose queue was
- * full has been closed, for a peer that does not read is of no use. */
+ * nothing any more, or only answers; -EAGAIN where its queue was full or no memory is left. A
+ * stream whose queue was full has been closed, for a peer that does not read is of no use. */
 int stream_send(struct stream *s, const struct outgoing *out);
 /* Queues head and bytes as they are, for the framing; also on a stream that finishes. Errors as
  * stream_send's. */
@@ -149,7 +170,10 @@ int stream_queue(
 /* Ends the stream now: its id names nothing any more, watchers are told, and what is queued fails
  * with error (negative errno). The memory stays until the end of the turn. */
 void stream_close(struct stream *s, int error);
-/* Ends the stream after what is queued is written. */
+/* Takes nothing more from the stream, and ends it after the answers to what it has brought are
+ * written, or after STREAM_DRAIN_T1 times T1. */
 void stream_finish(struct stream *s);
+/* The same, but waits for answers for at most so many milliseconds. */
+void stream_finish_within(struct stream *s, uint64_t ms);
 
 #endif

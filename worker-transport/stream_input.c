@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* The first buffer for part of a message, bytes. */
 #define PARTIAL_MIN 2048
@@ -37,15 +38,29 @@ static void stream_refuse(struct stream *s, const char *bytes, const struct fram
 	stream_finish(s);
 }
 
-/* Everything whole is taken. pinged: keep-alives were among it. */
-static void stream_took_messages(struct stream *s, bool pinged)
+void stream_take_message(struct stream *s, struct str raw)
 {
-	if (s->state != STREAM_OPEN)
-		return;
-	/* There is one answer, however many keep-alives came at once: a flood of them costs its
-	 * sender more than us. */
-	if (pinged)
-		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
+	struct transport_worker *t = s->streams->t;
+
+	s->messages_in++;
+	s->begun = false;
+	switch (to_sip_message(t, &s->node.flow, loop_now_ns(t->loop), raw)) {
+	case TO_SIP_AWAITED: s->awaited++; break;
+	case TO_SIP_ADRIFT:
+		if (s->framing)
+			break; /* which does not go by Content-Length */
+		count(STREAM_ADRIFT);
+		stream_finish(s);
+		break;
+	case TO_SIP_DONE: break;
+	}
+}
+
+/* Everything whole is taken, pings keep-alives among it. Each has its answer, for a client takes
+ * one that has none for a dead flow (RFC 5626 section 4.4.1). */
+static void stream_took_messages(struct stream *s, size_t pings)
+{
+	stream_pong(s, pings);
 	if (!s->begun && s->state == STREAM_OPEN)
 		loop_unset(s->streams->t->loop, &s->deadline);
 }
@@ -55,8 +70,8 @@ static void stream_took_messages(struct stream *s, bool pinged)
 static size_t stream_take_messages(struct stream *s, const char *buffer, size_t size)
 {
 	struct transport_worker *t = s->streams->t;
-	size_t done = 0;
-	bool pinged = false, more = false;
+	size_t done = 0, pings = 0;
+	bool more = false;
 
 	if (s->framing)
 		return s->framing->take(s, buffer, size);
@@ -67,16 +82,16 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 			&s->frame, buffer + done, size - done, t->settings->message_max, &step)) {
 		case FRAME_PING:
 			count(STREAM_PINGS);
-			pinged = true;
+			pings++;
 			break;
 		case FRAME_PONG: count(STREAM_PONGS); break;
 		case FRAME_MESSAGE:
-			s->messages_in++;
-			s->begun = false;
-			to_sip_message(t, &s->node.flow, loop_now_ns(t->loop),
-				(struct str){buffer + done, step.consume});
+			stream_take_message(s, (struct str){buffer + done, step.consume});
 			break;
-		case FRAME_BAD: stream_refuse(s, buffer + done, &step); return size;
+		case FRAME_BAD:
+			stream_refuse(s, buffer + done, &step);
+			more = true;
+			continue;
 		case FRAME_MORE:
 			stream_await_rest(s, step.begun);
 			more = true;
@@ -85,7 +100,7 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 		s->active = loop_now(t->loop);
 		done += step.consume;
 	}
-	stream_took_messages(s, pinged);
+	stream_took_messages(s, pings);
 	return s->state == STREAM_OPEN ? done : size;
 }
 
@@ -164,11 +179,49 @@ static bool stream_keep(struct stream *s, const char *rest, size_t size)
 	return true;
 }
 
+/* The peer has said that nothing more comes. Half of a connection may be closed while the other
+ * half stands: what came before is answered. */
+static void stream_peer_ended(struct stream *s)
+{
+	bool answer = s->first || s->awaited;
+
+	if (!s->ended)
+		count(STREAM_ENDED);
+	s->ended = true;
+	if (s->state == STREAM_DRAINING)
+		return; /* it still waits */
+	if (s->state == STREAM_OPEN && (s->in_used || s->begun))
+		count(STREAM_CUT_MESSAGES);
+	if (s->state == STREAM_OPEN && answer && (!s->layer->one_way || s->layer->one_way(s)))
+		stream_finish(s);
+	else
+		stream_close(s, -ENOTCONN);
+}
+
+/* Reads what is not taken any more, past the layer: it need not make sense to that. */
+static ssize_t stream_discard(struct stream *s)
+{
+	ssize_t got = recv(s->fd, s->streams->scratch, sizeof(s->streams->scratch), MSG_DONTWAIT);
+
+	if (got > 0)
+		s->discarded += (size_t)got;
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t stream_read(struct stream *s, bool partial)
+{
+	if (s->state != STREAM_OPEN)
+		return stream_discard(s);
+	if (partial)
+		return s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used);
+	return s->layer->receive(s, s->streams->scratch, sizeof(s->streams->scratch));
+}
+
 /* Reads once. True where another read may bring more. */
 static bool stream_receive(struct stream *s)
 {
 	struct streams *ss = s->streams;
-	bool partial = s->in_used > 0;
+	bool partial = s->state == STREAM_OPEN && s->in_used > 0;
 	size_t size, done;
 	ssize_t got;
 
@@ -177,22 +230,20 @@ static bool stream_receive(struct stream *s)
 		stream_close(s, -ENOMEM);
 		return false;
 	}
-	got = partial ? s->layer->receive(s, s->in + s->in_used, s->in_size - s->in_used)
-	              : s->layer->receive(s, ss->scratch, sizeof(ss->scratch));
+	got = stream_read(s, partial);
 	if (got == -EAGAIN)
 		return false;
-	if (got <= 0) {
-		if (got < 0)
-			count(STREAM_ERRORS);
-		else
-			count(STREAM_ENDED);
-		if (got == 0 && (s->in_used || s->begun))
-			count(STREAM_CUT_MESSAGES);
+	if (got == 0) {
+		stream_peer_ended(s);
+		return false;
+	}
+	if (got < 0) {
+		count(STREAM_ERRORS);
 		stream_close(s, -ENOTCONN);
 		return false;
 	}
 	counter_add(COUNTER_RX_BYTES, (uint64_t)got);
-	if (s->state == STREAM_LINGERING)
+	if (s->state != STREAM_OPEN)
 		return true; /* the stream takes nothing any more */
 	if (!partial) {
 		done = stream_take(s, ss->scratch, (size_t)got);

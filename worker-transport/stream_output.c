@@ -14,6 +14,10 @@
 
 /* Chunks that are written in one call, at most. */
 #define WRITE_CHUNKS 32
+/* Keep-alives that are answered by one chunk, at most. */
+#define PONGS_CHUNK 256
+/* The least length of a start line with a status code. */
+#define STATUS_LINE_MIN 12
 
 struct chunk {
 	struct chunk *next;
@@ -21,6 +25,7 @@ struct chunk {
 	size_t size, sent; /* bytes of data, and how many of them are written */
 	uint16_t worker;   /* the SIP worker that gave it */
 	bool message;      /* counts as a message; a keep-alive does not */
+	bool request;      /* its failure is reported even after it was written */
 	char data[];
 };
 
@@ -46,6 +51,22 @@ void stream_fail_queue(struct stream *s, int error)
 				s->streams->t, s->first->worker, s->first->cookie, error);
 		stream_drop_chunk(s);
 	}
+}
+
+/* The first digit of the status code, where a response is to be sent; 0 for all else. */
+static unsigned stream_status(const struct outgoing *out)
+{
+	const char *text = out->bytes;
+
+	if (out->size < STATUS_LINE_MIN || memcmp(text, "SIP/2.0 ", 8) != 0)
+		return 0;
+	return (unsigned)(text[8] - '0');
+}
+
+/* Whether out is a request whose answer can come by no other stream than this one of ours. */
+static bool stream_awaits_answer(const struct stream *s, const struct outgoing *out)
+{
+	return s->outgoing && out->cookie && !out->close && !stream_status(out);
 }
 
 void stream_make_dirty(struct stream *s)
@@ -75,8 +96,11 @@ static int stream_enqueue(struct stream *s, const void *head, size_t head_size,
 	c = malloc(sizeof(*c) + size);
 	if (!c)
 		return -EAGAIN;
-	*c = (struct chunk){
-		.cookie = out->cookie, .size = size, .worker = out->peer, .message = message};
+	*c = (struct chunk){.cookie = out->cookie,
+		.size = size,
+		.worker = out->peer,
+		.message = message,
+		.request = stream_awaits_answer(s, out)};
 	if (head_size)
 		memcpy(c->data, head, head_size);
 	memcpy(c->data + head_size, out->bytes, out->size);
@@ -97,12 +121,50 @@ int stream_queue(
 		s, head, head_size, &(struct outgoing){.bytes = bytes, .size = size}, false);
 }
 
+/* A message of a SIP worker was queued: where it is the last answer that a draining stream has
+ * waited for, the stream finishes. A 2xx that is repeated counts again, so that a stream may wait
+ * for less than it could, never for more. */
+static void stream_answered(struct stream *s, const struct outgoing *out)
+{
+	if (!out->peer || stream_status(out) < 2 || s->awaited == 0)
+		return;
+	s->awaited--;
+	if (s->awaited == 0 && s->state == STREAM_DRAINING)
+		s->state = STREAM_FINISHING;
+}
+
+void stream_pong(struct stream *s, size_t n)
+{
+	char pongs[PONGS_CHUNK * (STREAM_HEAD_MAX + 2)];
+	uint8_t head[STREAM_HEAD_MAX] = {0};
+	int head_size = 0;
+	size_t one, part;
+
+	if (n && s->framing && s->state <= STREAM_FINISHING)
+		head_size = s->framing->head(s, "\r\n", 2, head);
+	if (head_size < 0)
+		return;
+	one = (size_t)head_size + 2;
+	for (; n && s->state <= STREAM_FINISHING; n -= part) {
+		part = n < PONGS_CHUNK ? n : PONGS_CHUNK;
+		for (size_t i = 0; i < part; i++) {
+			memcpy(pongs + i * one, head, (size_t)head_size);
+			memcpy(pongs + i * one + head_size, "\r\n", 2);
+		}
+		if (stream_queue(s, NULL, 0, pongs, part * one))
+			return;
+	}
+}
+
 int stream_send(struct stream *s, const struct outgoing *out)
 {
 	uint8_t head[STREAM_HEAD_MAX];
 	int head_size = 0, error;
 
-	if (s->state > STREAM_OPEN)
+	if (s->state > STREAM_DRAINING)
+		return -ENOTCONN;
+	/* a request could not be answered by this stream any more */
+	if (s->state == STREAM_DRAINING && !stream_status(out))
 		return -ENOTCONN;
 	if (s->framing)
 		head_size = s->framing->head(s, out->bytes, out->size, head);
@@ -112,8 +174,9 @@ int stream_send(struct stream *s, const struct outgoing *out)
 	error = stream_enqueue(s, head, (size_t)head_size, out, out->size > 2);
 	if (error)
 		return error;
+	stream_answered(s, out);
 	if (out->close) {
-		if (s->state == STREAM_OPEN)
+		if (s->state == STREAM_OPEN || s->state == STREAM_DRAINING)
 			s->state = STREAM_FINISHING;
 		flow_unlist(s->streams->t->flows, &s->node);
 	}
@@ -137,6 +200,8 @@ static void stream_written(struct stream *s, size_t n)
 			s->messages_out++;
 			s->active = loop_now(s->streams->t->loop);
 		}
+		if (c->request)
+			stream_sent_note(s, c->worker, c->cookie);
 		stream_drop_chunk(s);
 	}
 }
@@ -149,7 +214,7 @@ static bool stream_has_last_words(struct stream *s)
 
 void stream_flush(struct stream *s)
 {
-	if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING)
+	if (s->state < STREAM_OPEN || s->state > STREAM_FINISHING)
 		return;
 	s->blocked = false;
 	while (s->first || stream_has_last_words(s)) {

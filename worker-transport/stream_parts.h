@@ -18,16 +18,28 @@ struct streams {
 	char scratch[STREAM_TURN_BYTES];
 };
 
-/* Whether bytes are read from the stream at all. */
+/* Whether bytes are read from the stream at all. While it waits for answers they are dropped, so
+ * that its end does not reset the answers away, and its peer's end is seen. */
 static inline bool stream_may_read(const struct stream *s)
 {
-	return s->state == STREAM_LINGERING || (s->state == STREAM_OPEN && !s->streams->stopped);
+	switch (s->state) {
+	case STREAM_OPEN: return !s->streams->stopped;
+	case STREAM_DRAINING: return !s->ended && s->discarded < STREAM_DISCARD_MAX;
+	case STREAM_LINGERING: return true;
+	default: return false;
+	}
 }
 
 /* Sets the events that the stream waits for, according to its state. */
 void stream_watch(struct stream *s);
 /* Everything is written: tells the peer, and gives it STREAM_LINGER_MS to read it. */
 void stream_linger(struct stream *s);
+
+/* A request was written to the stream, whose failure is reported to the SIP worker by cookie. */
+void stream_sent_note(struct stream *s, uint16_t worker, uint64_t cookie);
+/* Nothing comes by the stream any more: reports what was written lately as unanswered, and frees
+ * the notes. */
+void stream_sent_fail(struct stream *s);
 
 /* Reads what one event has brought, and what the layer still holds of earlier ones. After
  * STREAM_TURN_BYTES the rest has its turn after the other streams. May end the stream. */

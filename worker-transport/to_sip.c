@@ -202,7 +202,7 @@ static bool to_sip_is_outside(const struct message *m)
 }
 
 /* Parses a message and passes it on, or answers or drops it. */
-static void to_sip_forward(
+static enum to_sip_result to_sip_forward(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	struct to_sip *f = t->to_sip;
@@ -218,11 +218,11 @@ static void to_sip_forward(
 	if (result == -EBADMSG) {
 		counter_add(error.counter, 1);
 		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
-		return;
+		return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
 	}
 	if (result) {
 		count(DROP_TOO_LARGE);
-		return;
+		return TO_SIP_DONE;
 	}
 	count(RX_MESSAGES);
 	loop_took(t->loop);
@@ -231,31 +231,35 @@ static void to_sip_forward(
 	m->slot = slot_of_message(m, &t->slot_key);
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
-		return;
+		return TO_SIP_DONE;
 	}
 	outside = to_sip_is_outside(m);
 	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
-		return;
+		return TO_SIP_DONE;
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
 		RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {
 		to_sip_refuse_full(t, m, outside);
-		return;
+		return TO_SIP_DONE;
 	}
 	memcpy(buffer, m, m->size);
 	if (outside && flow->transport == TRANSPORT_UDP)
 		to_sip_remember(f, m, loop_now(t->loop));
+	return m->is_request && m->method != METHOD_ACK ? TO_SIP_AWAITED : TO_SIP_DONE;
 }
 
-void to_sip_message(
+enum to_sip_result to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	bool let_in = refusals_let_in(&t->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw,
 		&flow->peer, loop_now(t->loop));
 
+	enum to_sip_result result;
+
 	if (!let_in)
-		return;
+		return TO_SIP_DONE;
 	crash_hook("transport", raw);
-	to_sip_forward(t, flow, received_ns, raw);
+	result = to_sip_forward(t, flow, received_ns, raw);
 	evidence_drop(&counters_page->work);
+	return result;
 }

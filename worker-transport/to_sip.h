@@ -23,11 +23,18 @@ int to_sip_new(struct to_sip **out);
 /* NULL is a no-op. */
 void to_sip_free(struct to_sip *f);
 
+enum to_sip_result {
+	TO_SIP_DONE,    /* it needs no answer, has one, or was dropped */
+	TO_SIP_AWAITED, /* a request that a SIP worker will answer */
+	TO_SIP_ADRIFT   /* it starts within the rest of another message: what is on its stream
+	                   cannot be told apart any more */
+};
+
 /* Takes one framed message (start line to the end of its body) that came by flow at received_ns
  * (CLOCK_MONOTONIC). Its source has been admitted. The message is parsed, counted against its
  * source's allowance, and forwarded, answered or dropped; each outcome is counted. raw is read
  * during the call alone. */
-void to_sip_message(
+enum to_sip_result to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
 
 /* Answers the request at the start of raw, which could not be framed, with status and reason phrase

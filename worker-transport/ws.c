@@ -2,9 +2,11 @@
  *
  * wslay checks and unmasks the frames, and answers pings and closes. Messages are put together
  * here, so that memory follows the bytes that have come, and not the length or the number of frames
- * that a peer announces. Nothing that is called from within wslay may free it: a stream that ends
- * meanwhile leaves that to the end of ws_take. Relies on: upgrade.c, stream.c for all that is
- * queued.
+ * that a peer announces. The heads of frames are read here before wslay sees them, which tells of a
+ * frame only once part of its payload has come: what is too large is refused at its head, and the
+ * time of a message runs from its first octet. Nothing that is called from within wslay may free
+ * it: a stream that ends meanwhile leaves that to the end of ws_take. Relies on: upgrade.c,
+ * stream.c for all that is queued.
  */
 #include "ws.h"
 
@@ -24,6 +26,22 @@
 #define FIN 0x80
 #define LENGTH_16 126 /* the length follows in 16 bits */
 #define LENGTH_64 127 /* the length follows in 64 bits */
+#define LENGTH 0x7f   /* of the second octet: the length, or one of the two above */
+#define MASKED 0x80
+#define CONTROL 0x08 /* of the opcode */
+#define MASK_SIZE 4
+#define HEAD_MAX 14
+/* A frame without payload, as servers send it. */
+static const uint8_t ws_ping[2] = {FIN | WSLAY_PING, 0};
+
+/* How far the frames have been looked at. */
+struct ws_heads {
+	uint8_t head[HEAD_MAX];
+	unsigned have;  /* octets of head */
+	uint64_t left;  /* octets of the payload that are still to come */
+	uint64_t total; /* octets that the frames of the message so far announce */
+	bool within;    /* a message is to be continued by another frame */
+};
 
 struct ws {
 	struct stream *stream;
@@ -33,10 +51,11 @@ struct ws {
 	size_t left;
 	char *message; /* as much of it as has come */
 	size_t used, message_size;
-	bool inside;          /* wslay is at work */
-	bool ended;           /* the stream has ended meanwhile */
+	bool inside; /* wslay is at work */
+	bool ended;  /* the stream has ended meanwhile */
+	struct ws_heads heads;
+	size_t pings;         /* keep-alives to be answered */
 	bool control;         /* the frame that passes is a control frame, which wslay keeps */
-	bool ping;            /* a keep-alive is to be answered */
 	enum counter refused; /* why reading stopped */
 	bool is_refused;
 };
@@ -112,20 +131,9 @@ static void ws_on_frame(wslay_event_context_ptr frames,
 	const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
 {
 	struct ws *ws = arg;
-	struct stream *s = ws->stream;
-	const struct settings *settings = ws_worker(ws)->settings;
 
 	(void)frames;
 	ws->control = wslay_is_ctrl_frame(frame->opcode);
-	if (ws->control)
-		return;
-	/* wslay bounds each frame; we keep the message, and bound their sum */
-	if (ws->used + frame->payload_length > settings->message_max) {
-		ws_refuse(ws, WSLAY_CODE_MESSAGE_TOO_BIG, COUNTER_WS_TOO_LARGE);
-	} else if (!s->begun) {
-		s->begun = true;
-		loop_set(ws_worker(ws)->loop, &s->deadline, settings->message_ms);
-	}
 }
 
 static void ws_on_payload(wslay_event_context_ptr frames,
@@ -156,23 +164,16 @@ static void ws_on_payload(wslay_event_context_ptr frames,
 /* A message is whole: hands it on, or answers a keep-alive. */
 static void ws_deliver(struct ws *ws)
 {
-	struct stream *s = ws->stream;
-	struct transport_worker *t = ws_worker(ws);
 	struct str raw = {ws->message, ws->used};
 
-	s->begun = false;
-	loop_unset(t->loop, &s->deadline);
 	if (raw.n == 0 || parse_keepalive(raw.p, raw.n)) {
 		/* RFC 7118 section 6: the keep-alives of RFC 5626 may be used too */
-		if (raw.n >= 4) {
-			count(STREAM_PINGS);
-			ws->ping = true;
-		} else {
+		counter_add(COUNTER_STREAM_PINGS, raw.n / 4);
+		ws->pings += raw.n / 4;
+		if (raw.n / 4 == 0)
 			count(STREAM_PONGS);
-		}
 	} else {
-		s->messages_in++;
-		to_sip_message(t, &s->node.flow, loop_now_ns(t->loop), raw);
+		stream_take_message(ws->stream, raw);
 	}
 	/* an idle connection keeps nothing */
 	free(ws->message);
@@ -286,18 +287,144 @@ static enum counter ws_why_closed(const struct ws *ws, int error)
 		                                : COUNTER_WS_PROTOCOL_ERRORS;
 	if (ws->is_refused)
 		return ws->refused;
+	return wslay_event_get_close_received(ws->frames) ? COUNTER_WS_CLOSED
+	                                                  : COUNTER_WS_PROTOCOL_ERRORS;
+}
+
+/* The octets of length that follow the first two of a head. */
+static unsigned ws_length_bytes(const uint8_t *head)
+{
+	switch (head[1] & LENGTH) {
+	case LENGTH_16: return 2;
+	case LENGTH_64: return 8;
+	default: return 0;
+	}
+}
+
+/* The length of the payload, from a head whose octets of length have come. */
+static uint64_t ws_length(const uint8_t *head)
+{
+	unsigned n = ws_length_bytes(head);
+	uint64_t length = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		length = length << 8 | head[2 + i];
+	return n ? length : head[1] & LENGTH;
+}
+
+static bool ws_is_control(const uint8_t *head)
+{
+	return head[0] & CONTROL;
+}
+
+/* A frame has come to its end. */
+static void ws_heads_end_frame(struct ws *ws)
+{
+	struct ws_heads *h = &ws->heads;
+
+	if (!ws_is_control(h->head)) {
+		h->within = !(h->head[0] & FIN);
+		if (!h->within)
+			h->total = 0;
+	}
+	if (!h->within)
+		ws->stream->begun = false; /* what follows has its own time */
+}
+
+/* Whether the message is larger than may be with length octets more. */
+static bool ws_is_too_large(const struct ws *ws, uint64_t length)
+{
+	uint64_t most = ws_worker(ws)->settings->message_max;
+
+	return length > most || ws->heads.total > most - length;
+}
+
+/* Takes one octet of a head. False where the frame makes its message larger than may be. An
+ * unmasked frame is left to wslay, which refuses it for that. */
+static bool ws_heads_take(struct ws *ws, uint8_t octet)
+{
+	struct ws_heads *h = &ws->heads;
+	unsigned known;
+	uint64_t length;
+	bool data;
+
+	h->head[h->have++] = octet;
+	if (h->have < 2)
+		return true;
+	known = 2 + ws_length_bytes(h->head);
+	if (h->have < known)
+		return true;
+	length = ws_length(h->head);
+	data = !ws_is_control(h->head);
+	if (data && h->head[1] & MASKED && ws_is_too_large(ws, length))
+		return false;
+	if (h->have < known + (h->head[1] & MASKED ? MASK_SIZE : 0))
+		return true;
+	h->have = 0;
+	h->left = length;
+	if (data)
+		h->total += length;
+	if (length == 0)
+		ws_heads_end_frame(ws);
+	return true;
+}
+
+/* Looks at the heads of the frames in size bytes. Returns how many of them wslay may see: all, or
+ * those before a frame that is too large. */
+static size_t ws_heads_scan(struct ws *ws, const char *bytes, size_t size)
+{
+	struct ws_heads *h = &ws->heads;
+	size_t at = 0, frame = 0;
+
+	while (at < size) {
+		uint64_t part = h->left < size - at ? h->left : size - at;
+
+		if (part) {
+			at += part;
+			h->left -= part;
+			if (h->left == 0)
+				ws_heads_end_frame(ws);
+			continue;
+		}
+		if (h->have == 0)
+			frame = at;
+		if (!ws_heads_take(ws, (uint8_t)bytes[at++]))
+			return frame;
+	}
+	return size;
+}
+
+/* Sets the time of the message, or of the control frame, of which part has come. */
+static void ws_set_deadline(struct ws *ws)
+{
+	struct stream *s = ws->stream;
+	const struct ws_heads *h = &ws->heads;
+	bool within = h->have || h->left || h->within;
+
+	if (!within)
+		loop_unset(ws_worker(ws)->loop, &s->deadline);
+	else if (!s->begun)
+		loop_set(ws_worker(ws)->loop, &s->deadline, ws_worker(ws)->settings->message_ms);
+	s->begun = within;
+}
+
+/* Nothing more is read: a Close of ours is queued, or was sent. */
+static void ws_finish(struct ws *ws, int error)
+{
+	struct stream *s = ws->stream;
+
+	counter_add(ws_why_closed(ws, error), 1);
+	/* A peer that has said Close waits for ours, and may not wait long. */
 	if (wslay_event_get_close_received(ws->frames))
-		return COUNTER_WS_CLOSED;
-	return wslay_event_get_status_code_sent(ws->frames) == WSLAY_CODE_MESSAGE_TOO_BIG
-	               ? COUNTER_WS_TOO_LARGE
-	               : COUNTER_WS_PROTOCOL_ERRORS;
+		stream_finish_within(s, STREAM_LINGER_MS);
+	else
+		stream_finish(s);
 }
 
 static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 {
 	struct ws *ws = s->framing_state;
-	size_t done = 0;
-	bool ping;
+	size_t done = 0, seen, pings;
 	int error;
 
 	if (!ws->frames) {
@@ -305,25 +432,30 @@ static size_t ws_take(struct stream *s, const char *bytes, size_t size)
 		if (s->state != STREAM_OPEN || !ws->frames)
 			return done;
 	}
+	seen = ws_heads_scan(ws, bytes + done, size - done);
 	ws->bytes = bytes + done;
-	ws->left = size - done;
+	ws->left = seen;
 	ws->inside = true;
 	error = wslay_event_recv(ws->frames);
-	wslay_event_send(ws->frames); /* fails only where the stream has ended */
+	if (seen < size - done && wslay_event_get_read_enabled(ws->frames))
+		ws_refuse(ws, WSLAY_CODE_MESSAGE_TOO_BIG, COUNTER_WS_TOO_LARGE);
+	pings = ws->pings;
+	ws->pings = 0;
+	if (!ws->ended)
+		stream_pong(s, pings);
+	/* A Close is the last frame: it waits for the answers to the messages before it. Sending
+	 * fails only where the stream has ended. */
+	if (wslay_event_get_read_enabled(ws->frames) || !s->awaited)
+		wslay_event_send(ws->frames);
 	ws->inside = false;
 	if (ws->ended) {
 		ws_free(ws);
 		return size;
 	}
-	ping = ws->ping;
-	ws->ping = false;
-	if (error || !wslay_event_get_read_enabled(ws->frames)) {
-		counter_add(ws_why_closed(ws, error), 1);
-		stream_finish(s);
-	} else if (ping) {
-		/* there is one answer, however many keep-alives came at once */
-		stream_send(s, &(struct outgoing){.bytes = "\r\n", .size = 2});
-	}
+	if (error || !wslay_event_get_read_enabled(ws->frames))
+		ws_finish(ws, error);
+	else
+		ws_set_deadline(ws);
 	return size;
 }
 
@@ -348,17 +480,21 @@ static bool ws_farewell(struct stream *s)
 
 	if (!ws->frames)
 		return false;
+	if (wslay_event_want_write(ws->frames)) /* a Close that has waited */
+		return ws_send_control(ws, 0);
 	return ws_send_control(
 		ws, wslay_event_queue_close(ws->frames, WSLAY_CODE_GOING_AWAY, NULL, 0));
 }
 
-/* Scripts in a browser cannot send pings, but every browser answers them. */
+/* Scripts in a browser cannot send pings, but every browser answers them. It is not wslay that
+ * sends it, which would send a Close that waits as well. */
 static bool ws_probe(struct stream *s)
 {
-	static const struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-	struct ws *ws = s->framing_state;
+	const struct ws *ws = s->framing_state;
 
-	return ws->frames && ws_send_control(ws, wslay_event_queue_msg(ws->frames, &ping));
+	if (!ws->frames || !wslay_event_get_write_enabled(ws->frames))
+		return false;
+	return stream_queue(s, NULL, 0, ws_ping, sizeof(ws_ping)) == 0;
 }
 
 static int ws_open(struct stream *s)

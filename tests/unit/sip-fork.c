@@ -290,6 +290,41 @@ Test(fork, refused_connection_gives_way_to_the_next)
 	assert_tried("10.0.0.12:5060", &out);
 }
 
+Test(fork, a_connection_that_ends_before_an_answer_gives_way_to_the_next)
+{
+	struct sent *out;
+
+	worker->image.target[0].transport = TRANSPORT_TCP;
+	worker->image.target[0].listener = CORE_TCP;
+	worker->image.target[0].explicit_transport = 1;
+	ask(.method = "INVITE", .uri = NUMBER);
+	assert_tried("10.0.0.11:5060", &out);
+	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNRESET);
+	settle();
+	assert_tried("10.0.0.12:5060", &out);
+	respond(out, 486, .tag = "2");
+	take_request("ACK");
+	take_response(486);
+	quiet();
+}
+
+Test(fork, a_connection_that_ends_after_the_answer_is_nothing)
+{
+	struct sent *out;
+
+	worker->image.target[0].transport = TRANSPORT_TCP;
+	worker->image.target[0].listener = CORE_TCP;
+	worker->image.target[0].explicit_transport = 1;
+	ask(.method = "INVITE", .uri = NUMBER);
+	assert_tried("10.0.0.11:5060", &out);
+	respond(out, 200, .tag = "1");
+	take_response(200);
+	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNRESET);
+	settle();
+	quiet();
+	cr_assert_eq(worker->sip.calls, 1);
+}
+
 Test(fork, cancel_ends_the_search)
 {
 	struct said *invite = ask(.method = "INVITE", .uri = NUMBER);
@@ -333,6 +368,17 @@ Test(fork, large_request_goes_over_tcp_and_back_to_udp_where_there_is_none)
 	cr_assert(has(value_of(out->message, HEADER_VIA), "SIP/2.0/UDP"));
 	respond(out, 200, .tag = "1");
 	take_response(200);
+}
+
+Test(fork, large_request_that_may_have_been_seen_does_not_go_again)
+{
+	struct sent *out;
+
+	ask(.method = "INVITE", .uri = NUMBER, .more = long_header());
+	assert_tried("10.0.0.11:5060", &out);
+	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNRESET);
+	settle();
+	assert_tried("10.0.0.12:5060", &out);
 }
 
 Test(fork, small_request_stays_on_udp)

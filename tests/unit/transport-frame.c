@@ -90,7 +90,10 @@ Test(frame, messages)
 	       "y\r\n\r\n\r\n\r\n" M0,
 		"m63 m44 ");
 	expect("SIP/2.0 200 OK\r\nl: 0\r\n\r\n", "m24 ");
-	expect("A\r\nXl: 3\r\nl: 0\r\nX:\r\n l: 7\r\n\r\n", "m29 ");
+	expect("A B SIP/2.0\r\nXl: 3\r\nl: 0\r\nX:\r\n l: 7\r\n\r\n", "m39 ");
+	/* what is the parser's to refuse */
+	expect("A  B  sip/7.0 \t\r\nl: 0\r\n\r\n", "m25 ");
+	expect("sip/3 200\r\nl: 0\r\n\r\n", "m19 ");
 }
 
 Test(frame, keep_alives)
@@ -124,6 +127,17 @@ Test(frame, refusals)
 	expect("OPTIONS sip:b SIP/2.0\nl: 0\n\n", "!0 Line End Other Than CRLF");
 	expect("\x16\x03\x01", "!0 Not SIP");
 	expect_bytes("\0\0\0\0", 4, "!0 Not SIP");
+	/* no start line: the rest of a body, another protocol */
+	expect(M5 "v=0", "m50 !0 Not SIP");
+	expect(M5 "\r\no=- 1 1 IN IP4 x\r\n" M0, "m50 o !0 Not SIP");
+	expect(M5 "67 8\r\n" M0, "m50 !0 Not SIP");
+	expect(M5 "678\r\n" M0, "m50 !0 Not SIP");
+	expect("A\r\nl: 0\r\n\r\n", "!0 Not SIP");
+	expect("GET / HTTP/1.1\r\n", "!0 Not SIP");
+	expect("SIP/\r\n", "!0 Not SIP");
+	expect("SIPS/2.0 200 OK", "!0 Not SIP");
+	expect("A B SIP/\r\n", "!0 Not SIP");
+	expect("SIP", "");
 }
 
 Test(frame, limits)

@@ -118,6 +118,76 @@ Test(tcp, keepalives_are_answered)
 	fixture_free(f);
 }
 
+/* Whether size bytes have come since *got was 0. */
+static bool hears_in_all(int fd, size_t *got, size_t size)
+{
+	ssize_t n = hear(fd, buffer, sizeof(buffer));
+
+	*got += n > 0 ? (size_t)n : 0;
+	return *got >= size;
+}
+
+Test(tcp, each_keepalive_is_answered)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
+	static char many[65536];
+	size_t n = 0, got = 0;
+
+	/* a hundred in one segment */
+	for (unsigned i = 0; i < 200; i++)
+		memcpy(many + 2 * i, "\r\n", 2);
+	tell(fd, many, 400);
+	UNTIL(f, recv(fd, buffer, 201, MSG_DONTWAIT | MSG_PEEK) == 200);
+	hear(fd, buffer, sizeof(buffer));
+	cr_assert_eq(COUNTED(STREAM_PINGS), 100);
+	/* before, between and behind messages, and half a one; what is in a body is none */
+	n = (size_t)sprintf(many, "\r\n\r\n");
+	n += request(many + n, "OPTIONS", 1, NULL, "TCP");
+	n += (size_t)sprintf(many + n, "\r\n\r\n\r\n");
+	n += (size_t)sprintf(many + n,
+		"MESSAGE sip:b@example.net SIP/2.0\r\nVia: SIP/2.0/TCP "
+		"192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\n"
+		"Call-ID: c\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Type: text/plain\r\n"
+		"Content-Length: 8\r\n\r\n"
+		"\r\n\r\n\r\n\r\n"
+		"\r\n\r\n\r\n\r\n");
+	tell(fd, many, n);
+	UNTIL(f, f->count == 2);
+	UNTIL(f, recv(fd, buffer, 16, MSG_DONTWAIT | MSG_PEEK) == 8);
+	hear(fd, buffer, sizeof(buffer));
+	cr_assert_str_eq(buffer, "\r\n\r\n\r\n\r\n");
+	cr_assert_eq(COUNTED(STREAM_PINGS), 104);
+	/* as many as one read takes */
+	for (size_t i = 0; i < sizeof(many); i += 2)
+		memcpy(many + i, "\r\n", 2);
+	tell(fd, many, sizeof(many));
+	UNTIL(f, hears_in_all(fd, &got, sizeof(many) / 2));
+	cr_assert_eq(COUNTED(STREAM_QUEUE_FULL), 0);
+	cr_assert_eq(flow_count(f->t.flows), 1);
+	close(fd);
+	fixture_free(f);
+}
+
+Test(tcp, who_pings_and_does_not_read_is_closed)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]), small = 2048;
+	static char many[65536];
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	for (size_t i = 0; i < sizeof(many); i += 2)
+		memcpy(many + i, "\r\n", 2);
+	while (COUNTED(STREAM_QUEUE_FULL) == 0) {
+		(void)!send(fd, many, sizeof(many), MSG_NOSIGNAL | MSG_DONTWAIT);
+		loop_once(f->t.loop, 1);
+		cr_assert_leq(streams_queued(f->t.streams), 262144 + 65536);
+	}
+	UNTIL(f, streams_count(f->t.streams) == 0);
+	close(fd);
+	fixture_free(f);
+}
+
 Test(tcp, what_cannot_be_framed_is_answered_and_ends)
 {
 	static const char bad[] =
@@ -157,6 +227,7 @@ Test(tcp, a_slow_sender_is_closed)
 	UNTIL(f, COUNTED(RX_BYTES) == n / 2);
 	tell(fd, raw + n / 2, n - n / 2);
 	UNTIL(f, f->count == 1);
+	order(f, &message_at(f, 0)->flow, "SIP/2.0 200 OK\r\n\r\n", 18, 0, false);
 	start = clock_ms();
 	while (clock_ms() - start < 100)
 		loop_once(f->t.loop, 10);

@@ -155,6 +155,35 @@ Test(tls, a_peer_may_end_with_and_without_a_word)
 	secure_free(s);
 }
 
+/* A peer that has said that it sends nothing more still has its answer over TLS 1.3; before that
+ * version it has none (RFC 5246 section 7.2.1). */
+Test(tls, a_peer_that_has_ended_is_answered)
+{
+	static const int versions[2] = {TLS1_3_VERSION, TLS1_2_VERSION};
+	struct secure *s = secure_new(NULL);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct peer *p = client_new(&s->authority, versions[i]);
+		struct flow flow;
+
+		p = opened(s, ACCESS_TLS, p);
+		tell(p, raw, request(raw, "OPTIONS", i, NULL, "TLS"));
+		UNTIL(s->f, s->f->count == i + 1);
+		flow = message_at(s->f, i)->flow;
+		SSL_shutdown(p->ssl);
+		UNTIL(s->f, COUNTED(STREAM_ENDED) == i + 1);
+		cr_assert_eq(flow_count(s->f->t.flows), versions[i] == TLS1_3_VERSION);
+		if (versions[i] == TLS1_3_VERSION) {
+			order(s->f, &flow, "SIP/2.0 200 OK\r\n\r\n", 18, 0, false);
+			UNTIL(s->f, peer_step(p) && p->size == 18);
+		}
+		UNTIL(s->f, flow_count(s->f->t.flows) == 0);
+		peer_free(p);
+		UNTIL(s->f, streams_count(s->f->t.streams) == 0);
+	}
+	secure_free(s);
+}
+
 Test(tls, a_record_that_is_none_ends_it)
 {
 	struct secure *s = secure_new(NULL);

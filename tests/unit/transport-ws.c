@@ -214,9 +214,14 @@ Test(ws, keep_alives)
 	n = frame(many, FIN | TEXT, "\r\n\r\n", 4, true);
 	n += frame(many + n, FIN | TEXT, "\r\n\r\n", 4, true);
 	tell(fd, many, n);
-	UNTIL(f, hears(fd, 4));
-	cr_assert_eq(memcmp(buffer, "\x81\x02\r\n", 4), 0);
+	UNTIL(f, hears(fd, 8)); /* each has its own */
+	cr_assert_eq(memcmp(buffer, "\x81\x02\r\n\x81\x02\r\n", 8), 0);
 	UNTIL(f, COUNTED(STREAM_PINGS) == 3);
+	heard = 0;
+	tell_frame(fd, FIN | TEXT, "\r\n\r\n\r\n\r\n\r\n\r\n\r\n", 14); /* three and a half */
+	UNTIL(f, hears(fd, 12));
+	cr_assert_eq(memcmp(buffer, "\x81\x02\r\n\x81\x02\r\n\x81\x02\r\n", 12), 0);
+	UNTIL(f, COUNTED(STREAM_PINGS) == 6);
 	cr_assert_eq(f->count, 0);
 	cr_assert_eq(COUNTED(RX_MESSAGES), 0);
 	close(fd);
@@ -327,9 +332,187 @@ Test(ws, too_large)
 	fixture_free(f);
 }
 
+/* The head of a frame as clients send it, without its payload; returns its length. */
+static size_t head_of(char out[14], int first, uint64_t size)
+{
+	size_t n = 2;
+	unsigned bytes = size < 126 ? 0 : size <= UINT16_MAX ? 2 : 8;
+
+	out[0] = (char)first;
+	out[1] = (char)(0x80 | (bytes == 0 ? size : bytes == 2 ? 126 : 127));
+	for (unsigned i = bytes; i-- > 0;)
+		out[n++] = (char)(size >> 8 * i);
+	memcpy(out + n, "mask", 4);
+	return n + 4;
+}
+
+/* A frame is refused once its length is known, before any of its payload has come. */
+Test(ws, too_large_by_its_head)
+{
+	struct fixture *f = fixture_new(small_messages);
+	char head[14], cut[64];
+	size_t n;
+	int fd;
+
+	for (unsigned i = 0; i < 4; i++) {
+		static const uint64_t sizes[4] = {4097, 65535, 65536, UINT64_C(1) << 63};
+
+		n = head_of(head, FIN | BINARY, sizes[i]);
+		fd = open_ws(f); /* at once, without the mask */
+		tell(fd, head, n - 4);
+		expect_close(f, fd, 1009);
+		fd = open_ws(f); /* octet by octet, behind a good message */
+		n = frame(cut, FIN | TEXT, "\r\n", 2, true);
+		n += head_of(cut + n, FIN | BINARY, sizes[i]);
+		for (size_t k = 0; k < n - 4; k++) {
+			tell(fd, cut + k, 1);
+			loop_once(f->t.loop, 50);
+		}
+		expect_close(f, fd, 1009);
+		cr_assert_eq(COUNTED(STREAM_PONGS), i + 1);
+	}
+	fd = open_ws(f); /* the last of several fragments */
+	tell_frame(fd, BINARY, big, 4000);
+	tell_frame(fd, CONTINUATION, "", 0);
+	tell_frame(fd, FIN | PING, "", 0);
+	UNTIL(f, hears(fd, 2));
+	heard = 0;
+	tell(fd, head, head_of(head, CONTINUATION, 97));
+	expect_close(f, fd, 1009);
+	cr_assert_eq(COUNTED(WS_TOO_LARGE), 9);
+	cr_assert_eq(COUNTED(WS_PROTOCOL_ERRORS), 0);
+	cr_assert_eq(f->count, 0);
+	fixture_free(f);
+}
+
+/* The answer to a good message goes before the Close. */
+Test(ws, too_large_behind_a_good_message)
+{
+	struct fixture *f = fixture_new(small_messages);
+	int fd = open_ws(f);
+	static char bytes[4096];
+	size_t n = frame(bytes, FIN | TEXT, raw, request(raw, "OPTIONS", 1, NULL, "WS"), true);
+	struct flow flow;
+
+	n += head_of(bytes + n, FIN | TEXT, 5000);
+	tell(fd, bytes, n);
+	UNTIL(f, COUNTED(WS_TOO_LARGE) == 1);
+	flow = message_at(f, 0)->flow;
+	order(f, &flow, "SIP/2.0 200 OK\r\n\r\n", 18, 1, false);
+	UNTIL(f, hears(fd, 24));
+	cr_assert_eq(memcmp(buffer, "\x81\x12SIP/2.0 200 OK\r\n\r\n\x88\x02\x03\xf1", 24), 0);
+	UNTIL(f, ended(fd));
+	close(fd);
+	fixture_free(f);
+}
+
+/* So does the answer to a message before the peer's own Close, and to one before its end. */
+Test(ws, ends_in_order)
+{
+	struct fixture *f = fixture_new(NULL);
+	static char bytes[4096];
+	struct flow flow;
+
+	for (unsigned i = 0; i < 4; i++) {
+		bool says_close = i < 2, half = i >= 2;
+		int fd = open_ws(f);
+		size_t n = frame(
+			bytes, FIN | TEXT, raw, request(raw, "OPTIONS", i, NULL, "WS"), true);
+
+		if (says_close)
+			n += frame(bytes + n, FIN | CLOSE, "\x03\xe8", 2, true);
+		tell(fd, bytes, n);
+		if (half)
+			shutdown(fd, SHUT_WR);
+		UNTIL(f, half ? COUNTED(STREAM_ENDED) > 0 : COUNTED(WS_CLOSED) == i + 1);
+		flow = message_at(f, 0)->flow;
+		cr_assert_eq(heard, 0);
+		order(f, &flow, "SIP/2.0 200 OK\r\n\r\n", 18, 1, false);
+		UNTIL(f, hears(fd, 24));
+		cr_assert_eq(memcmp(buffer, "\x81\x12SIP/2.0 200 OK\r\n\r\n\x88\x02\x03", 23), 0);
+		cr_assert_eq((unsigned char)buffer[23], says_close ? 0xe8 : 0xe9);
+		UNTIL(f, ended(fd));
+		close(fd);
+		UNTIL(f, streams_count(f->t.streams) == 0);
+		counters_page->counter[COUNTER_STREAM_ENDED] = 0;
+		forget(f);
+	}
+	fixture_free(f);
+}
+
+/* A browser that has said Close does not wait long: a call that rings has lost its caller. */
+Test(ws, a_close_waits_for_two_seconds)
+{
+	struct fixture *f = fixture_new(NULL);
+	int fd = open_ws(f);
+	uint64_t start;
+
+	tell_frame(fd, FIN | TEXT, raw, request(raw, "INVITE", 1, NULL, "WS"));
+	UNTIL(f, f->count == 1);
+	start = clock_ms();
+	tell_frame(fd, FIN | CLOSE, "", 0);
+	UNTIL(f, hears(fd, 2));
+	cr_assert_eq(memcmp(buffer, "\x88\x00", 2), 0);
+	cr_assert_geq(clock_ms() - start, STREAM_LINGER_MS - 100);
+	UNTIL(f, flow_count(f->t.flows) == 0);
+	cr_assert_eq(COUNTED(STREAM_UNFINISHED), 1);
+	close(fd);
+	fixture_free(f);
+}
+
 static void soon(struct image *image)
 {
 	image->s.message_ms = image->s.handshake_ms = 50;
+}
+
+/* The time of a message runs from the first octet of its first frame. */
+Test(ws, slow_heads)
+{
+	struct fixture *f = fixture_new(soon);
+	char head[14];
+
+	for (size_t n = 1; n <= head_of(head, FIN | TEXT, 300); n++) {
+		int fd = open_ws(f);
+
+		tell(fd, head, n);
+		UNTIL(f, ended(fd));
+		cr_assert_eq(COUNTED(STREAM_SLOW), n, "%zu octets", n);
+		close(fd);
+	}
+	fixture_free(f);
+}
+
+/* Control frames and empty fragments do not make a message younger; whole frames leave nothing. */
+Test(ws, slow_fragments)
+{
+	struct fixture *f = fixture_new(soon);
+	int fd = open_ws(f);
+	uint64_t start;
+
+	tell_frame(fd, TEXT, "", 0);
+	for (start = clock_ms(); COUNTED(STREAM_SLOW) == 0;) {
+		static char bytes[64];
+		size_t n = frame(bytes, CONTINUATION, "", 0, true);
+
+		n += frame(bytes + n, FIN | PING, "", 0, true);
+		(void)!send(fd, bytes, n, MSG_NOSIGNAL);
+		loop_once(f->t.loop, 5);
+		loop_once(f->t.loop, 5);
+		cr_assert_lt(clock_ms() - start, PATIENCE_MS);
+	}
+	close(fd);
+	fd = open_ws(f);
+	for (start = clock_ms(); clock_ms() - start < 150;) { /* each whole in its time */
+		tell_frame(fd, FIN | PING, "abc", 3);
+		tell_frame(fd, FIN | TEXT, "\r\n", 2);
+		loop_once(f->t.loop, 5);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		loop_once(f->t.loop, 10);
+	cr_assert_eq(COUNTED(STREAM_SLOW), 1);
+	cr_assert_eq(flow_count(f->t.flows), 1);
+	close(fd);
+	fixture_free(f);
 }
 
 Test(ws, slow_peers)

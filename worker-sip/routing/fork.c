@@ -413,10 +413,12 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 }
 
 /* Whether a request that left UDP for TCP because of its size goes by UDP after all: nobody at the
- * target has seen it, and it is still wanted (section 18.1.1). */
-static bool fork_may_switch_back(const struct fork_branch *b, unsigned status)
+ * target has seen it, and it is still wanted (section 18.1.1). What was written to a connection
+ * that ended before an answer may have been seen. */
+static bool fork_may_switch_back(const struct fork_branch *b, unsigned status, int error)
 {
-	return b->switched && status == 503 && !b->provisional && !b->done && !b->fork->stopped;
+	return error != -ECONNRESET && b->switched && status == 503 && !b->provisional &&
+	       !b->done && !b->fork->stopped;
 }
 
 static void fork_on_failed(void *user, struct transaction *t, unsigned status, int error)
@@ -424,7 +426,7 @@ static void fork_on_failed(void *user, struct transaction *t, unsigned status, i
 	struct fork_branch *b = user;
 
 	(void)t;
-	if (fork_may_switch_back(b, status)) {
+	if (fork_may_switch_back(b, status, error)) {
 		b->switched = false;
 		if (fork_send(b, true))
 			return;

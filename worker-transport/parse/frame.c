@@ -89,6 +89,40 @@ static uint16_t frame_message_size(
 	return 0;
 }
 
+/* Whether the octets may begin a start line: a token, and behind it a space, or the slash of
+ * SIP/2.0, as far as they have come. */
+static bool frame_may_start(const char *buffer, size_t size)
+{
+	const char *end = octet_span(buffer, buffer + size, OCTET_TOKEN);
+
+	if (end == buffer + size)
+		return true;
+	if (*end == '/')
+		return str_equal_nocase((struct str){buffer, (size_t)(end - buffer)}, S("SIP"));
+	return end > buffer && (*end == ' ' || *end == '\t');
+}
+
+static bool frame_is_version(struct str s)
+{
+	return s.n > 4 && strncasecmp(s.p, "SIP/", 4) == 0;
+}
+
+/* Whether the line is one that a message starts with, of any version: a Status-Line, or a
+ * Request-Line. Spaces too many are the parser's to refuse. The rest of a body, whose
+ * Content-Length was too small, is neither; taken for one it would swallow the message behind
+ * it. */
+static bool frame_is_start_line(struct str line)
+{
+	size_t word;
+
+	if (frame_is_version(line))
+		return true;
+	line = str_trim(line);
+	for (word = line.n; word && line.p[word - 1] != ' ' && line.p[word - 1] != '\t'; word--)
+		;
+	return word && frame_is_version(str_from(line, word));
+}
+
 /* Takes one whole line, [f->line, end) with its CRLF: remembers where Content-Length's value is. */
 static void frame_take_line(struct frame *f, const char *buffer, uint32_t end)
 {
@@ -125,7 +159,7 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		return FRAME_MORE;
 	if (!f->scanned && (buffer[0] == '\r' || buffer[0] == '\n'))
 		return frame_keep_alive(f, buffer, size, step);
-	if (!f->scanned && !octet_is(buffer[0], OCTET_TOKEN))
+	if (!f->line && !frame_may_start(buffer, size))
 		return frame_bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 	step->begun = true;
 
@@ -145,6 +179,8 @@ enum frame_result frame_next(struct frame *f, const char *buffer, size_t size, s
 		if (end < 2 || feed[-1] != '\r')
 			return frame_bad(
 				step, 0, COUNTER_FRAME_NOT_SIP, "Line End Other Than CRLF", 0);
+		if (!f->line && !frame_is_start_line((struct str){buffer, end - 2}))
+			return frame_bad(step, 0, COUNTER_FRAME_NOT_SIP, "Not SIP", 0);
 		f->scanned = end;
 		if (f->line && end == f->line + 2)
 			f->header_size = end;

@@ -251,6 +251,16 @@ static void value_call_id(struct parser *p, struct str value)
 		value_fail(p, HEADER_CALL_ID, -EINVAL);
 }
 
+/* Whether the start line of a request has the method of its CSeq behind other octets: the rest of a
+ * body, which its Content-Length cut short. */
+static bool value_method_is_behind(const struct parser *p, struct str method)
+{
+	const char *end = memchr(p->raw, '\r', (size_t)(method.p - p->raw));
+	const char *at = end ? memmem(p->raw, (size_t)(end - p->raw), method.p, method.n) : NULL;
+
+	return at && at != p->raw && at[method.n] == ' ';
+}
+
 static void value_cseq(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
@@ -270,6 +280,7 @@ static void value_cseq(struct parser *p, struct str value)
 		m->method = method_of(name);
 	} else if (!str_equal(name, (struct str){p->raw, m->method_name.length})) {
 		parse_fail(p, 400, COUNTER_PARSE_VALUE, "CSeq of Another Method");
+		p->error.adrift = value_method_is_behind(p, name);
 	}
 }
 

@@ -515,6 +515,15 @@ static ssize_t tls_send(struct stream *s, const struct iovec *iov, unsigned n)
 	return error ? error : -EPIPE;
 }
 
+/* Since TLS 1.3 each side ends for itself (RFC 8446 section 6.1). Before, close_notify was to be
+ * answered at once, and what was to be written dropped (RFC 5246 section 7.2.1). */
+static bool tls_one_way(const struct stream *s)
+{
+	const struct tls_connection *c = s->layer_state;
+
+	return SSL_version(c->ssl) >= TLS1_3_VERSION;
+}
+
 static void tls_shut(struct stream *s)
 {
 	struct tls_connection *c = s->layer_state;
@@ -537,6 +546,7 @@ const struct stream_layer tls_layer = {.open = tls_open,
 	.receive = tls_receive,
 	.pending = tls_pending,
 	.send = tls_send,
+	.one_way = tls_one_way,
 	.shut = tls_shut,
 	.end = tls_end};
 
