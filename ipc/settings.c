@@ -69,22 +69,29 @@ static bool settings_prefix_sane(const struct settings *s, const void *row)
 	       p->bits <= (p->network.family == 4 ? 32 : 128);
 }
 
+static bool settings_text_row_sane(const struct settings *s, const void *row)
+{
+	return settings_text_fits(s, *(const struct text *)row);
+}
+
 static bool settings_zone_sane(const struct settings *s, const void *row)
 {
 	const struct zone_settings *z = row;
 
 	if (!settings_text_fits(s, z->name) || z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
 		return false;
+	if (z->hosts > LEAVING_PASS || z->identities > LEAVING_PASS)
+		return false;
+	if (z->network_headers > LEAVING_PASS || z->unknown_headers > LEAVING_PASS)
+		return false;
+	if (z->software > LEAVING_PASS)
+		return false;
 	if (z->rate && !z->rate_window_ms)
 		return false;
 	if (z->ban_failures && !(z->ban_window_ms && z->ban_ms))
 		return false;
-	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane);
-}
-
-static bool settings_text_row_sane(const struct settings *s, const void *row)
-{
-	return settings_text_fits(s, *(const struct text *)row);
+	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane) &&
+	       ROWS_SANE(s, z->hidden_names, struct text, UINT32_MAX, settings_text_row_sane);
 }
 
 static bool settings_certificate_index_sane(const struct settings *s, const void *row)

@@ -13,7 +13,7 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 3
+#define SETTINGS_VERSION 4
 #define ZONES_MAX 64
 #define LISTENERS_MAX 256
 #define NONE_INDEX 0xffff
@@ -48,16 +48,21 @@ struct array {
 	SETTINGS_FOR_##receivers(SETTINGS_TYPE_##kind field;)
 
 enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
+/* What becomes of headers on their way to a zone. */
+enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 
 struct zone_settings {
 	_Alignas(8) struct text name;
-	struct array sources; /* struct prefix; a trusted zone's peers */
-	uint32_t rate;        /* requests per rate_window_ms and source; 0: no limit */
+	struct array sources;      /* struct prefix; a trusted zone's peers */
+	struct array hidden_names; /* struct text in lower case, no dot at the end: hosts and
+	                              domains. SIP workers' alone */
+	uint32_t rate;             /* requests per rate_window_ms and source; 0: no limit */
 	uint32_t rate_window_ms;
 	uint32_t ban_failures; /* 0: no bans */
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
-	/* auth is an enum zone_auth */
+	/* auth is an enum zone_auth; hosts, identities, network_headers, unknown_headers and
+	 * software are an enum zone_leaving */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_ZONE
 #include "options.def"

@@ -27,6 +27,9 @@ struct scratch {
 	_Alignas(64) char message[MESSAGE_RAW_MAX]; /* runs are copied faster to aligned places */
 	bool writing;
 
+	/* splice_request and splice_response: a body that is written anew, until they return. */
+	char body[MESSAGE_RAW_MAX];
+
 	/* write_party: a value with its address replaced, until it returns. */
 	char party[SCRATCH_VALUE_MAX];
 

@@ -27,6 +27,9 @@ static void config_free_zone(struct config_zone *x)
 {
 	free(x->name);
 	free(x->sources);
+	for (size_t i = 0; i < x->hidden_name_count; i++)
+		free(x->hidden_names[i]);
+	free(x->hidden_names);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"

@@ -30,6 +30,7 @@
 #define ROUTE_TRUNKS_MAX 16 /* per route */
 #define SOURCES_MAX 1024    /* per zone */
 #define NAMES_MAX 64        /* per certificate */
+#define HIDDEN_NAMES_MAX 64 /* per zone */
 #define NAME_MAX_LENGTH 64  /* bytes of a section's title */
 #define PATTERN_MAX 512     /* bytes of a route's number */
 
@@ -51,6 +52,8 @@ struct config_zone {
 	char *name;
 	struct prefix *sources;
 	size_t source_count;
+	char **hidden_names; /* lower case */
+	size_t hidden_name_count;
 	int line;
 	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */

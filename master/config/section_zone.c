@@ -1,4 +1,4 @@
-/* section_zone.c - reads a zone: its sources, and the limits of each. */
+/* section_zone.c - reads a zone: its sources, the limits of each, and what others do not see. */
 #include "section.h"
 
 #include "options.h"
@@ -23,6 +23,34 @@ static void zone_read_sources(struct reader *r, cfg_t *section, struct config_zo
 			reader_expected(r, section, "sources", v,
 				"an address or a network without host bits, as in \"192.0.2.7\" or "
 				"\"192.0.2.0/24\"");
+	}
+}
+
+static void zone_read_hidden_names(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	size_t count = config_list_count(section, "hidden-names");
+
+	if (count > HIDDEN_NAMES_MAX) {
+		reader_error(r, section,
+			config_list(section, "hidden-names", HIDDEN_NAMES_MAX)->line,
+			"hidden-names: at most %d are possible", HIDDEN_NAMES_MAX);
+		count = HIDDEN_NAMES_MAX;
+	}
+	z->hidden_names = reader_array(r, count, sizeof(*z->hidden_names));
+	for (size_t i = 0; z->hidden_names && i < count; i++) {
+		const struct config_value *v = config_list(section, "hidden-names", i);
+		struct str name = str_of(v->text);
+
+		if (!host_name_valid(name) || name.p[name.n - 1] == '.') {
+			reader_expected(r, section, "hidden-names", v,
+				"a host name or a domain, as in \"corp.example\"");
+			continue;
+		}
+		char *copy = reader_copy(r, v->text);
+
+		text_lower(copy);
+		if (copy)
+			z->hidden_names[z->hidden_name_count++] = copy;
 	}
 }
 
@@ -70,6 +98,7 @@ void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 	if (z->trust && !config_value(section, "connections-per-source"))
 		z->connections_per_source = 0;
 	zone_read_sources(r, section, z);
+	zone_read_hidden_names(r, section, z);
 	zone_read_rate(r, section, z);
 	zone_read_ban(r, section, z);
 }

@@ -133,6 +133,19 @@ static void image_options(struct image *m, const struct config *from, struct set
 
 /* ---- one function per array ---- */
 
+static struct array image_texts(struct image *m, char *const *texts, size_t count)
+{
+	struct text *rows = image_rows(m, count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < count; i++)
+		rows[i] = image_append_text(m, texts[i]);
+	if (rows)
+		a = image_append_array(m, rows, count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 static struct array image_zones(struct image *m, const struct config *c)
 {
 	struct zone_settings *rows = image_rows(m, c->zone_count, sizeof(*rows));
@@ -145,6 +158,8 @@ static struct array image_zones(struct image *m, const struct config *c)
 		row->name = image_append_text(m, z->name);
 		row->sources = image_append_array(
 			m, z->sources, z->source_count, sizeof(*z->sources));
+		if (m->role == PEER_SIP)
+			row->hidden_names = image_texts(m, z->hidden_names, z->hidden_name_count);
 		row->rate = z->rate;
 		row->rate_window_ms = z->rate_window_ms;
 		row->ban_failures = z->ban_failures;
@@ -154,19 +169,6 @@ static struct array image_zones(struct image *m, const struct config *c)
 	}
 	if (rows)
 		a = image_append_array(m, rows, c->zone_count, sizeof(*rows));
-	free(rows);
-	return a;
-}
-
-static struct array image_texts(struct image *m, char *const *texts, size_t count)
-{
-	struct text *rows = image_rows(m, count, sizeof(*rows));
-	struct array a = {0};
-
-	for (size_t i = 0; rows && i < count; i++)
-		rows[i] = image_append_text(m, texts[i]);
-	if (rows)
-		a = image_append_array(m, rows, count, sizeof(*rows));
 	free(rows);
 	return a;
 }

@@ -2,10 +2,12 @@
 option-tags.def, in both directions; what passes keeps its order and its bytes."""
 import pathlib, re, unittest
 
-from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of
+from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of, own_address
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "worker-sip" / "message"
-POLICY = dict(re.findall(r"^POLICY\((\w+), (\w+)\)", (SOURCE / "policy.def").read_text(), re.M))
+ROWS = re.findall(r"^POLICY\((\w+), (\w+), (\w+)\)", (SOURCE / "policy.def").read_text(), re.M)
+POLICY = {header: what for header, what, _ in ROWS}
+RECEIVER = {header: receiver for header, _, receiver in ROWS}
 OPTIONS = dict(
     re.findall(r'^OPTION\("([^"]+)", (\w+)\)', (SOURCE / "option-tags.def").read_text(), re.M)
 )
@@ -36,6 +38,15 @@ LINES = {
     "DIVERSION": "Diversion: <sip:div@carrier.example>;reason=user-busy",
     "HISTORY_INFO": "History-Info: <sip:hist@carrier.example>;index=1",
     "RESOURCE_PRIORITY": "resource-PRIORITY: ets.0, wps.1",
+    "P_CALLED_PARTY_ID": "P-Called-Party-ID: <sip:called@carrier.example>",
+    "P_CHARGING_VECTOR": "P-Charging-Vector: icid-value=1234;icid-generated-at=10.9.9.10",
+    "P_CHARGING_FUNCTION_ADDRESSES": "P-Charging-Function-Addresses: ccf=10.9.9.11",
+    "P_USER_DATABASE": "P-User-Database: <aaa://host.carrier.example;transport=tcp>",
+    "P_VISITED_NETWORK_ID": "P-Visited-Network-ID: other.net",
+    "P_ACCESS_NETWORK_INFO": "P-Access-Network-Info: 3GPP-UTRAN-TDD",
+    "P_ASSOCIATED_URI": "P-Associated-URI: <sip:also@carrier.example>",
+    "USER_AGENT": "User-Agent: Test/1.0 (a, b; c)",
+    "SERVER": "sERVER: Test/2.0",
     "RACK": "RAck: 1 99 INVITE",
     "REFER_TO": "r: <sip:target@carrier.example;x=1?Subject=hi>",
     "REFERRED_BY": 'b:   "Ref" <sip:ref@carrier.example>',
@@ -55,7 +66,6 @@ FREE = [
     "s: I know you're there",
     "X-Unknown-Header:  many   spaces  ",
     "x-fOlDeD: one\r\n two\r\n\tthree",
-    "User-Agent: Test/1.0 (a, b; c)",
     "Reason: SIP;cause=200",
     "Allow: INVITE,ACK , BYE",
     "Alert-Info: <http://www.example.com/sounds/moo.wav>",
@@ -89,6 +99,7 @@ class Rows(CallCase):
         text = LINES[row]
         if (
             what == "NEVER"
+            or RECEIVER[row] in ("NETWORK", "SOFTWARE")
             or (what == "TRUSTED" and not trusted)
             or (what == "CHALLENGE" and not trusted)
         ):
@@ -190,24 +201,25 @@ class Rows(CallCase):
             self.assertEqual(sender.response(420).get("Unsupported"), "timer, foo")
 
     def test_private_headers_of_carriers(self):
-        """P-* that nobody has a row for are a trusted network's own."""
-        bob = self.phone("bob")
+        """P-* that nobody has a row for are a trusted network's own, and go to no other unless its
+        zone says so."""
         headers = [
             "P-Charging-Vector: icid-value=1234",
             "p-ACCESS-network-info: 3GPP",
             "PX-Not-Private: 1",
         ]
-        for sender, receiver, to, want in (
-            (self.alice, self.far, f"{NUMBER}@example.net", headers[2:]),
-            (self.far, bob, "bob@example.net", headers),
-        ):
-            self.request(sender, "MESSAGE", to, headers=headers)
-            got = receiver.request("MESSAGE")
+        for options in ("", "network-headers = pass"):
+            if options:
+                self.start(access=options)
+            bob, far = self.phone("bob"), self.trunk(ip=own_address())
+            self.request(far, "MESSAGE", "bob@example.net", headers=headers)
+            got = bob.request("MESSAGE")
             self.assertEqual(
-                [x for x in lines_of(got) if x.lower().startswith(b"p")], [line(h) for h in want]
+                [x for x in lines_of(got) if x.lower().startswith(b"p")],
+                [line(h) for h in (headers if options else headers[2:])],
             )
-            receiver.answer(got, 200, contact=False)
-            sender.response(200, "MESSAGE")
+            bob.answer(got, 200, contact=False)
+            far.response(200, "MESSAGE")
 
     def test_asserted_identity_and_privacy(self):
         """RFC 3325 section 7: with Privacy: id the asserted identity does not go to where nobody is
@@ -269,6 +281,109 @@ class Rows(CallCase):
         self.assertEqual(
             ", ".join(got.all("Warning")), '301 sipward "a, b", 302 sipward "c", 399 sipward "d"'
         )
+
+
+class Sweep(CallCase):
+    """An address of the sender's own in every header there is and in some that nobody knows; it is
+    not in the bytes that the other side gets."""
+
+    NAMES = re.findall(
+        r'^HEADER\(\w+, "([^"]+)"', (SOURCE.parents[1] / "ipc" / "headers.def").read_text(), re.M
+    ) + [
+        "X-Real-IP",
+        "X-Trace",
+        "x-asterisk-contact",
+        "Remote-Address",
+        "P-Nobody",
+        "Carrier-Hop",
+        "Old-Via",
+        "Sent-By",
+        "Received-From",
+        "Origin",
+        "X-Call-Leg",
+        "Z-Last",
+    ]
+    # what has another grammar than a list of addresses
+    VALUES = {
+        "Content-Disposition": "render;at={ip}",
+        "Allow": "INVITE, {ip}",
+        "Allow-Events": "refer, {ip}",
+        "Subscription-State": "active;at={ip}",
+        "Min-Expires": "60;at={ip}",
+        "RSeq": "1;at={ip}",
+        "Session-Expires": "1800;at={ip}",
+        "Min-SE": "90;at={ip}",
+    }
+    # written anew, or a form that has no room for an address
+    SKIPPED = (
+        "Via From To Call-ID CSeq Contact Max-Forwards Content-Length Content-Type Route "
+        "Record-Route Require Proxy-Require Expires Replaces Date RAck"
+    ).split()
+
+    def lines(self, ip):
+        known = {x.split(":")[0].strip().lower(): x for x in LINES.values()}
+        known.update({"refer-to": LINES["REFER_TO"], "referred-by": LINES["REFERRED_BY"]})
+        known.update({"event": LINES["EVENT"], "supported": LINES["SUPPORTED"]})
+        lines = []
+        for name in self.NAMES:
+            if name in self.SKIPPED:
+                continue
+            if name in self.VALUES:
+                lines.append(f"{name}: " + self.VALUES[name].format(ip=ip))
+            elif name.lower() in known:
+                lines.append(re.sub(r"carrier\.example|10\.9\.9\.\d+", ip, known[name.lower()]))
+            else:
+                lines.append(f'{name}: <sip:{ip}@{ip}:5099;x={ip}>;at="{ip}:5099"')
+        return [lines[i : i + 12] for i in range(0, len(lines), 12)]
+
+    def look(self, sender, got):
+        self.assertNotIn(sender.ip.encode(), got.raw)
+        self.assertNotIn(b":5099", got.raw)
+
+    def test_both_ways(self):
+        self.start()
+        alice, bob, far = self.phone("alice"), self.phone("bob"), self.trunk()
+        for sender, receiver, to in (
+            (alice, far, f"{NUMBER}@example.net"),
+            (far, bob, "bob@example.net"),
+            (alice, bob, "bob@example.net"),
+        ):
+            for headers in self.lines(sender.ip):
+                self.request(sender, "MESSAGE", to, headers=headers)
+                got = receiver.request("MESSAGE")
+                self.look(sender, got)
+                receiver.answer(got, 200, headers=self.lines(receiver.ip)[0], contact=False)
+                self.look(receiver, sender.response(200, "MESSAGE"))
+            a, b = self.establish(sender, receiver, to, headers=self.lines(sender.ip)[0])
+            self.look(sender, self.invite_received)
+            for side, other in ((a, b), (b, a)):
+                for headers, back in zip(self.lines(side.peer.ip), self.lines(other.peer.ip)):
+                    side.send("INFO", headers=headers)
+                    got = other.peer.request("INFO")
+                    self.look(side.peer, got)
+                    other.peer.answer(got, 200, headers=back, contact=False)
+                    self.look(other.peer, side.peer.response(200, "INFO"))
+            self.hang_up(a, b)
+
+    def test_responses_with_every_header(self):
+        self.start()
+        alice, bob, far = self.phone("alice"), self.phone("bob"), self.trunk()
+        for sender, receiver, to in (
+            (alice, far, f"{NUMBER}@example.net"),
+            (far, bob, "bob@example.net"),
+        ):
+            for headers in self.lines(receiver.ip):
+                request = self.call(sender, to)
+                invite = receiver.request("INVITE")
+                receiver.answer(invite, 183, "Session Progress", headers=headers)
+                self.look(receiver, sender.response(183))
+                receiver.answer(
+                    invite, 486, f"Busy at {receiver.ip}", headers=headers, contact=False
+                )
+                receiver.request("ACK")
+                failed = sender.response(486)
+                self.look(receiver, failed)
+                failure_ack(sender, request, failed)
 
 
 class OptionTags(CallCase):

@@ -133,6 +133,12 @@ Test(settings, refuses_what_does_not_fit)
 {
 	REFUSED(im->s.magic++);
 	REFUSED(im->s.version++);
+	REFUSED(im->zone[0].hosts = LEAVING_PASS + 1);
+	REFUSED(im->zone[0].identities = LEAVING_PASS + 1);
+	REFUSED(im->zone[0].network_headers = LEAVING_PASS + 1);
+	REFUSED(im->zone[0].unknown_headers = LEAVING_PASS + 1);
+	REFUSED(im->zone[0].software = LEAVING_PASS + 1);
+	REFUSED(im->zone[0].hidden_names = ((struct array){sizeof(*im) - 8, 2}));
 	REFUSED(im->s.size--);
 	REFUSED(im->s.zones.at = sizeof(*im) + 8);
 	REFUSED(im->s.zones.at++);

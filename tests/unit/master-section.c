@@ -214,6 +214,12 @@ Test(config, zones)
 	refused("zone core { auth = none }\n", 1, "trust is missing");
 	refused("zone core { trust = yes ban = \"1 failures in 1s for 1s\" sources = 10.0.0.1 }\n",
 		1, "never banned");
+	refused("zone core { trust = no hosts = hide }\n", 1,
+		"hosts: expected rewrite, drop or pass, found \"hide\"");
+	refused("zone core { trust = no hidden-names = { \"a b\" } }\n", 1,
+		"hidden-names: expected a host name or a domain");
+	refused("zone core { trust = no hidden-names = { \"corp.example.\" } }\n", 1,
+		"hidden-names: expected a host name or a domain");
 	refused("zone core { trust = no auth = basic }\n", 1,
 		"auth: expected none or digest, found \"basic\"");
 }

@@ -66,7 +66,8 @@ Test(images, each_role_gets_its_slice)
 	size_t size;
 	int fd = -1;
 
-	load(SANE "state-directory = /srv/secret-place");
+	load(SANE "state-directory = /srv/secret-place\n"
+		  "zone third { trust = no hidden-names = { Corp.Example, b } }");
 	cr_assert_eq(settings_build(c, PEER_SIP, 7, &fd), 0);
 	cr_assert_eq(
 		fcntl(fd, F_GET_SEALS), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -74,7 +75,11 @@ Test(images, each_role_gets_its_slice)
 	s = map(fd, &size);
 	cr_assert_eq(settings_check(s, size), 0);
 	cr_assert_eq(s->generation, 7);
-	cr_assert_eq(s->zones.count, 2);
+	cr_assert_eq(s->zones.count, 3);
+	cr_assert_eq(settings_zone(s, 2)->hidden_names.count, 2);
+	cr_assert(str_equal(settings_str(s, *SETTINGS_ROW(s, struct text,
+						    settings_zone(s, 2)->hidden_names, 0)),
+		S("corp.example")));
 	cr_assert_eq(s->workers[PEER_SIP], 2);
 	cr_assert(str_equal(settings_str(s, settings_zone(s, 1)->name), S("core")));
 	cr_assert_eq(settings_zone(s, 1)->sources.count, 1);
@@ -94,7 +99,7 @@ Test(images, each_role_gets_its_slice)
 	cr_assert_eq(s->listeners.count, 2);
 	cr_assert_eq(s->trunks.count + s->routes.count + s->domains.count, 0);
 	cr_assert(!image_has(s, size, "example.net") && !image_has(s, size, "pbx") &&
-		  !image_has(s, size, "secret-place"));
+		  !image_has(s, size, "secret-place") && !image_has(s, size, "corp.example"));
 	close(fd);
 
 	cr_assert_eq(settings_build(c, PEER_TLS, 7, &fd), 0);

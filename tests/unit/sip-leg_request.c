@@ -36,10 +36,10 @@ static struct sent *invite_with(const struct flow *by, const char *more)
 Test(leg_request, unknown_headers_pass_as_they_are)
 {
 	struct sent *out = invite_with(
-		NULL, "X-Colour:  blue ,\n\tgreen\nSubject: hi\nUser-Agent: phone/1\n");
+		NULL, "X-Colour:  blue ,\n\tgreen\nSubject: hi\nOrganization: o/1\n");
 
 	cr_assert(raw_has(out, "\r\nX-Colour:  blue ,\r\n\tgreen\r\nSubject: hi\r\n"));
-	cr_assert(raw_has(out, "\r\nUser-Agent: phone/1\r\n"));
+	cr_assert(raw_has(out, "\r\nOrganization: o/1\r\n"));
 }
 
 Test(leg_request, hops_of_one_side_do_not_pass)

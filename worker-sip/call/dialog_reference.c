@@ -143,8 +143,8 @@ static void dialog_name_write(struct writer *w, struct sip *sip, const struct di
 
 /* Writes the headers of a URI with our own name for the dialog in Replaces; without Replaces where
  * d is NULL. */
-static void dialog_name_write_headers(
-	struct writer *w, struct sip *sip, struct str headers, const struct dialog_name *d)
+static void dialog_name_write_headers(struct writer *w, const struct hosts *hosts,
+	struct str headers, const struct dialog_name *d)
 {
 	struct str name, value;
 	char before = '?';
@@ -159,9 +159,9 @@ static void dialog_name_write_headers(
 		write_str(w, name);
 		write_literal(w, "=");
 		if (replaces)
-			dialog_name_write(w, sip, d);
+			dialog_name_write(w, hosts->sip, d);
 		else
-			write_str(w, value);
+			write_without_hosts(w, hosts, value);
 	}
 }
 
@@ -184,18 +184,18 @@ static void dialog_name_write_contact(
 		write_literal(w, ";transport=tcp");
 }
 
-/* Writes a URI of our own Contact (without its headers) at our address on the other leg. */
-static void dialog_reference_write_own(struct writer *w, struct sip *sip, struct str uri,
-	const struct uri_parts *parts, const struct flow *to)
+/* Writes a URI (without its headers) at our address on the other leg. */
+static void dialog_reference_write_own(
+	struct writer *w, const struct hosts *hosts, struct str uri, const struct uri_parts *parts)
 {
 	size_t head = (size_t)(parts->host.p - uri.p), end = head + parts->host.n;
 
-	write_bytes(w, uri.p, head);
-	write_sent_by(w, sip, to);
+	write_without_hosts(w, hosts, (struct str){uri.p, head});
+	write_sent_by(w, hosts->sip, hosts->to);
 	if (parts->port && end < uri.n && uri.p[end] == ':')
 		while (++end < uri.n && uri.p[end] >= '0' && uri.p[end] <= '9')
 			;
-	write_str(w, str_from(uri, end));
+	write_without_hosts(w, hosts, str_from(uri, end));
 }
 
 static bool dialog_reference_is_own(struct sip *sip, struct str user)
@@ -206,9 +206,9 @@ static bool dialog_reference_is_own(struct sip *sip, struct str user)
 	return token_prove(&sip->keys.minting, TOKEN_CONTACT, user, &slot, &id) == 0;
 }
 
-void dialog_reference_address(
-	struct writer *w, struct sip *sip, struct str value, const struct flow *to)
+void dialog_reference_address(struct writer *w, struct str value, const struct hosts *hosts)
 {
+	struct sip *sip = hosts->sip;
 	struct str rest = value;
 	struct address a;
 	struct dialog_name d;
@@ -224,15 +224,16 @@ void dialog_reference_address(
 	if (a.display.n && memchr(a.display.p, 0, a.display.n))
 		write_literal(w, "<");
 	else
-		write_str(w, before);
+		write_without_hosts(w, hosts, before);
+	/* What stands at an address of the sender's side is reached through us. */
 	if (names_dialog)
-		dialog_name_write_contact(w, sip, &d, to);
-	else if (dialog_reference_is_own(sip, a.uri.user))
-		dialog_reference_write_own(w, sip, uri, &a.uri, to);
+		dialog_name_write_contact(w, sip, &d, hosts->to);
+	else if (dialog_reference_is_own(sip, a.uri.user) || hosts_named(hosts, a.uri.host))
+		dialog_reference_write_own(w, hosts, uri, &a.uri);
 	else
-		write_str(w, uri);
-	dialog_name_write_headers(w, sip, headers, names_dialog ? &d : NULL);
+		write_without_hosts(w, hosts, uri);
+	dialog_name_write_headers(w, hosts, headers, names_dialog ? &d : NULL);
 	if (after.n && memchr(after.p, 0, after.n))
 		after.n = a.bracketed ? 1 : 0;
-	write_str(w, after);
+	write_without_hosts(w, hosts, after);
 }

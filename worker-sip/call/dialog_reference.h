@@ -4,6 +4,7 @@
 #define SIPWARD_SIP_CALL_DIALOG_REFERENCE_H
 
 #include "dialog.h"
+#include "worker-sip/message/hosts.h"
 
 /* Finds the dialog that a Replaces value names: by its Call-ID and tags as its sender's peer, which
  * we are, has it, or by the name that dialog_reference_address gave it. NULL where there is none.
@@ -14,11 +15,11 @@ void dialog_reference_replaces(struct writer *w, const struct dialog *other, str
 /* Writes a Target-Dialog value as the other leg's peer knows that dialog. False where it names none
  * of ours. */
 bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct str value);
-/* Writes a Refer-To or Referred-By value for the leg that is reached by `to`. Our own Contact gets
- * our address there. Where the URI has a Replaces for one of our dialogs it becomes our Contact of
- * that dialog, and the Replaces our own name for it, for the INVITE that follows will come back to
- * us. A Replaces for any other dialog is left out. Writes nothing where the value is no address. */
-void dialog_reference_address(
-	struct writer *w, struct sip *sip, struct str value, const struct flow *to);
+/* Writes a Refer-To or Referred-By value without the hosts of the sender's side. Our own Contact
+ * and a URI at such a host get our address on the other leg. Where the URI has a Replaces for one
+ * of our dialogs it becomes our Contact of that dialog, and the Replaces our own name for it, for
+ * the INVITE that follows will come back to us. A Replaces for any other dialog is left out. Writes
+ * nothing where the value is no address. */
+void dialog_reference_address(struct writer *w, struct str value, const struct hosts *hosts);
 
 #endif

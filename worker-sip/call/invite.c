@@ -110,6 +110,7 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 		      b_local = WRITER(sip->scratch.early_call.b_local),
 		      a_route = WRITER(sip->scratch.early_call.a_route),
 		      b_route = WRITER(sip->scratch.early_call.b_route);
+	const struct hosts hosts = hosts_between(sip, f->zone, b->fork.zone, &b->fork.target->flow);
 	uint64_t id = random_u64();
 	struct call *call;
 
@@ -117,8 +118,8 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, b->fork.id, b_tag);
 	write_address_tag(
 		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_party(&b_local, sip, message_value(request, HEADER_FROM),
-		(struct str){b_tag, sizeof(b_tag)}, &b->fork.target->flow);
+	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
+		(struct str){b_tag, sizeof(b_tag)});
 	if (!dialog_write_route_set(&a_route, request, false))
 		return NULL;
 	if (!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)

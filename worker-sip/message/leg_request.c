@@ -29,12 +29,13 @@ static int leg_request_parties(const struct leg_request *r, struct splice *s)
 {
 	struct scratch_leg_request *scratch = &r->sip->scratch.leg_request;
 	struct writer from = WRITER(scratch->from), to = WRITER(scratch->to);
+	const struct hosts hosts = hosts_between(r->sip, r->from_zone, r->to_zone, r->to);
 	char tag[TOKEN_LENGTH];
 
 	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, r->id, tag);
-	write_party(&from, r->sip, message_value(r->message, HEADER_FROM),
-		(struct str){tag, sizeof(tag)}, r->to);
-	write_party(&to, r->sip, message_value(r->message, HEADER_TO), STR_EMPTY, r->to);
+	write_party(&from, &hosts, message_value(r->message, HEADER_FROM),
+		(struct str){tag, sizeof(tag)});
+	write_party(&to, &hosts, message_value(r->message, HEADER_TO), STR_EMPTY);
 	if (from.full || to.full)
 		return -ENOBUFS;
 	s->from = writer_text(&from);
@@ -81,8 +82,9 @@ static struct str leg_request_address(
 	const struct leg_request *r, struct str value, char *buffer, size_t size)
 {
 	struct writer w = {.p = buffer, .size = size};
+	const struct hosts hosts = hosts_between(r->sip, r->from_zone, r->to_zone, r->to);
 
-	dialog_reference_address(&w, r->sip, value, r->to);
+	dialog_reference_address(&w, value, &hosts);
 	return leg_request_text(&w);
 }
 

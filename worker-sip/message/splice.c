@@ -5,7 +5,9 @@
  */
 #include "splice.h"
 
+#include "ipc/octet.h"
 #include "ipc/token.h"
+#include "multipart.h"
 #include "response.h"
 
 #include <errno.h>
@@ -19,11 +21,29 @@ enum policy {
 	POLICY_OPTIONS,
 	POLICY_CREDENTIALS,
 	POLICY_CHALLENGE,
-	POLICY_WARNING
+	POLICY_WARNING,
+	/* what becomes of a line that the receiver may not see as it is */
+	POLICY_HOSTS,
+	POLICY_SOFTWARE
 };
 
-static const uint8_t policies[HEADER_COUNT] = {
-#define POLICY(header, what) [HEADER_##header] = POLICY_##what,
+enum receiver {
+	RECEIVER_HOSTS = 0,
+	RECEIVER_WHOLE,
+	RECEIVER_IDENTITY,
+	RECEIVER_NETWORK,
+	RECEIVER_SOFTWARE,
+	RECEIVER_UNKNOWN,
+	RECEIVER_NOBODY,
+	RECEIVERS
+};
+
+struct policy_row {
+	uint8_t what, receiver;
+};
+
+static const struct policy_row policies[HEADER_COUNT] = {
+#define POLICY(header, what, receiver) [HEADER_##header] = {POLICY_##what, RECEIVER_##receiver},
 #include "policy.def"
 #undef POLICY
 };
@@ -39,13 +59,17 @@ static bool splice_option_bridged(struct str tag)
 #include "option-tags.def"
 #undef OPTION
 	};
+	const char first = tag.n ? octet_lower(tag.p[0]) : 0;
+
+	/* lengths and first letters tell most of them apart; those of the table are lower case */
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (str_equal_nocase(table[i].tag, tag))
+		if (tag.n == table[i].tag.n && first == table[i].tag.p[0] &&
+			str_equal_nocase(table[i].tag, tag))
 			return table[i].what == BRIDGED;
 	return false;
 }
 
-static uint8_t splice_policy(const struct message *m, const struct message_header *h)
+static struct policy_row splice_policy(const struct message *m, const struct message_header *h)
 {
 	if (h->id < HEADER_COUNT)
 		return policies[h->id];
@@ -53,8 +77,8 @@ static uint8_t splice_policy(const struct message *m, const struct message_heade
 	 * they are trusted. */
 	struct str name = message_header_name(m, h);
 	if (name.n > 2 && (name.p[0] | 0x20) == 'p' && name.p[1] == '-')
-		return POLICY_TRUSTED;
-	return POLICY_PASS;
+		return (struct policy_row){POLICY_TRUSTED, RECEIVER_NETWORK};
+	return (struct policy_row){POLICY_PASS, RECEIVER_UNKNOWN};
 }
 
 /* True where realm is one of ours. */
@@ -125,8 +149,8 @@ static void splice_write_options(
 
 /* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that
  * does not parse is dropped with all after it. */
-static void splice_write_warning(
-	struct writer *w, const struct message *m, const struct message_header *h)
+static void splice_write_warning(struct writer *w, const struct message *m,
+	const struct message_header *h, const struct hosts *hosts)
 {
 	struct str rest = str_trim(message_header_value(m, h));
 
@@ -154,7 +178,7 @@ static void splice_write_warning(
 		write_literal(w, ": ");
 		write_str(w, code);
 		write_literal(w, " sipward ");
-		write_str(w, text);
+		write_without_hosts(w, hosts, text);
 		write_literal(w, "\r\n");
 		rest = str_trim(str_from(rest, end + 1));
 		if (rest.n && rest.p[0] == ',')
@@ -166,8 +190,8 @@ static void splice_write_warning(
 
 /* Event with its id mapped (RFC 6665 section 8.2.1): the id of a refer subscription is a CSeq
  * number of the leg. */
-static void splice_write_event(
-	struct writer *w, const struct splice *s, const struct message_header *h)
+static void splice_write_event(struct writer *w, const struct splice *s,
+	const struct message_header *h, const struct hosts *hosts)
 {
 	struct str value = message_header_value(s->in, h);
 	size_t semicolon = str_find(value, ';');
@@ -186,7 +210,7 @@ static void splice_write_event(
 		write_str(w, name);
 		if (item.p) {
 			write_literal(w, "=");
-			write_str(w, item);
+			write_without_hosts(w, hosts, item);
 		}
 	}
 	write_literal(w, "\r\n");
@@ -215,10 +239,49 @@ static bool splice_identity_private(const struct message *m)
 
 /* The facts that decide on the headers of one message. */
 struct splice_sides {
-	bool trusted;       /* it comes from a trusted zone */
-	bool hide_identity; /* its asserted identity stays behind */
-	bool has_nul;       /* somewhere in its headers */
+	const struct zone_settings *from, *to; /* of its sender and its receiver */
+	const struct flow *way;                /* to the receiver */
+	bool hide_identity;                    /* its asserted identity stays behind */
+	bool has_nul;                          /* somewhere in its headers */
 };
+
+static struct splice_sides splice_sides(const struct splice *s, const struct flow *way)
+{
+	const struct settings *settings = s->sip->settings;
+	const struct zone_settings *from = settings_zone(settings, s->from_zone),
+				   *to = settings_zone(settings, s->to_zone);
+
+	return (struct splice_sides){.from = from,
+		.to = to,
+		.way = way,
+		.hide_identity = from->trust && !to->trust && splice_identity_private(s->in),
+		.has_nul = splice_has_nul((struct str){message_raw(s->in), s->in->body.at})};
+}
+
+/* Hosts as they are hidden in what is rewritten. */
+static struct hosts splice_hosts(const struct splice *s, const struct splice_sides *sides)
+{
+	return (struct hosts){.sip = s->sip, .to = sides->way, .names = sides->from->hidden_names};
+}
+
+static bool splice_hosts_suspected(const struct splice_sides *sides, struct str text)
+{
+	return sides->from->hidden_names.count || hosts_numeric_suspected(text);
+}
+
+/* What the receiver's zone says, an enum zone_leaving. */
+static uint32_t splice_leaving(const struct zone_settings *to, uint8_t receiver)
+{
+	switch (receiver) {
+	case RECEIVER_HOSTS: return to->hosts;
+	case RECEIVER_WHOLE: return to->hosts == LEAVING_PASS ? LEAVING_PASS : LEAVING_DROP;
+	case RECEIVER_IDENTITY: return to->identities;
+	case RECEIVER_NETWORK: return to->network_headers;
+	case RECEIVER_SOFTWARE: return to->software;
+	case RECEIVER_UNKNOWN: return to->unknown_headers;
+	default: return LEAVING_DROP;
+	}
+}
 
 static bool splice_options_bridged(struct str list)
 {
@@ -240,20 +303,49 @@ static bool splice_passes(const struct splice *s, const struct splice_sides *sid
 	switch (policy) {
 	case POLICY_PASS: return true;
 	case POLICY_TRUSTED:
-		return sides->trusted &&
+		return sides->from->trust &&
 		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
 	case POLICY_CREDENTIALS: return !splice_our_realm(settings, splice_realm(value));
 	case POLICY_CHALLENGE:
-		return sides->trusted && !splice_our_realm(settings, splice_realm(value));
+		return sides->from->trust && !splice_our_realm(settings, splice_realm(value));
 	case POLICY_OPTIONS: return splice_options_bridged(value);
 	case POLICY_MAPPED: return h->id == HEADER_EVENT && !s->event_id.n;
 	default: return false;
 	}
 }
 
+/* What becomes of a line that passes by its sender: POLICY_PASS, or what is written in its place.
+ */
+static uint8_t splice_received(const struct splice *s, const struct splice_sides *sides,
+	const struct message_header *h, uint8_t receiver)
+{
+	uint32_t leaving = splice_leaving(sides->to, receiver);
+	bool by_host = receiver == RECEIVER_HOSTS || receiver == RECEIVER_WHOLE;
+	struct str value = message_header_value(s->in, h);
+
+	if (leaving == LEAVING_PASS)
+		return POLICY_PASS;
+	if (leaving == LEAVING_DROP && !by_host)
+		return POLICY_NEVER;
+	if (receiver == RECEIVER_SOFTWARE)
+		return POLICY_SOFTWARE;
+	if (receiver == RECEIVER_UNKNOWN)
+		value = (struct str){message_raw(s->in) + h->line, (size_t)(h->end - h->line)};
+	if (!splice_hosts_suspected(sides, value))
+		return POLICY_PASS;
+	struct hosts hosts = splice_hosts(s, sides);
+
+	hosts.any_of_ours = receiver == RECEIVER_WHOLE;
+	if (receiver == RECEIVER_UNKNOWN && hosts_named(&hosts, message_header_name(s->in, h)))
+		return POLICY_NEVER;
+	if (!hosts_named(&hosts, message_header_value(s->in, h)))
+		return POLICY_PASS;
+	return leaving == LEAVING_DROP ? POLICY_NEVER : POLICY_HOSTS;
+}
+
 /* Writes a header that names something of the other leg with the name that it has on this one. */
-static void splice_write_mapped(
-	struct writer *w, const struct splice *s, const struct message_header *h)
+static void splice_write_mapped(struct writer *w, const struct splice *s,
+	const struct message_header *h, const struct hosts *hosts)
 {
 	struct str mapped = STR_EMPTY;
 
@@ -263,7 +355,7 @@ static void splice_write_mapped(
 	case HEADER_REFERRED_BY: mapped = s->referred_by; break;
 	case HEADER_REPLACES: mapped = s->replaces; break;
 	case HEADER_TARGET_DIALOG: mapped = s->target_dialog; break;
-	case HEADER_EVENT: splice_write_event(w, s, h); break;
+	case HEADER_EVENT: splice_write_event(w, s, h, hosts); break;
 	}
 	if (mapped.n && !splice_has_nul(mapped))
 		splice_write_line(w, s->in, h, mapped);
@@ -273,44 +365,84 @@ static void splice_write_mapped(
 typedef void (*splice_ours)(
 	struct writer *w, const struct splice *s, const struct message_header *h);
 
+/* Software is named by our own text, or not at all. */
+static void splice_write_software(
+	struct writer *w, const struct splice *s, const struct message_header *h)
+{
+	const struct settings *settings = s->sip->settings;
+	struct str server = settings_str(settings, settings->server);
+
+	if (server.n)
+		splice_write_line(w, s->in, h, server);
+}
+
+static void splice_write_hosts(struct writer *w, const struct splice *s,
+	const struct message_header *h, const struct hosts *hosts)
+{
+	write_str(w, message_header_name(s->in, h));
+	write_literal(w, ": ");
+	write_without_hosts(w, hosts, message_header_value(s->in, h));
+	write_literal(w, "\r\n");
+}
+
+/* Writes a line of which parts pass, without hosts where the receiver's zone sees none. */
+static void splice_write_parts(struct writer *w, const struct splice *s,
+	const struct splice_sides *sides, const struct message_header *h, uint8_t what)
+{
+	struct hosts hosts = splice_hosts(s, sides);
+
+	hosts.keep = what != POLICY_HOSTS && sides->to->hosts == LEAVING_PASS;
+	switch (what) {
+	case POLICY_WARNING: splice_write_warning(w, s->in, h, &hosts); break;
+	case POLICY_MAPPED: splice_write_mapped(w, s, h, &hosts); break;
+	case POLICY_HOSTS: splice_write_hosts(w, s, h, &hosts); break;
+	}
+}
+
 /* Writes what stands in the place of a line that does not pass. */
 static void splice_write_instead(struct writer *w, const struct splice *s,
-	const struct message_header *h, uint8_t policy, splice_ours ours)
+	const struct splice_sides *sides, const struct message_header *h, uint8_t what,
+	splice_ours ours)
 {
-	switch (policy) {
+	switch (what) {
 	case POLICY_OURS:
 		if (ours)
 			ours(w, s, h);
 		break;
 	case POLICY_OPTIONS: splice_write_options(w, s->in, h); break;
-	case POLICY_WARNING: splice_write_warning(w, s->in, h); break;
-	case POLICY_MAPPED: splice_write_mapped(w, s, h); break;
+	case POLICY_SOFTWARE: splice_write_software(w, s, h); break;
+	case POLICY_WARNING:
+	case POLICY_MAPPED:
+	case POLICY_HOSTS: splice_write_parts(w, s, sides, h, what); break;
 	}
 }
 
 /* Writes all headers of s->in that pass, by the tables. */
-static void splice_write_headers(struct writer *w, const struct splice *s, splice_ours ours)
+static void splice_write_headers(struct writer *w, const struct splice *s,
+	const struct splice_sides *sides, splice_ours ours)
 {
 	const struct message *m = s->in;
 	const struct message_header *h = message_headers(m), *last = h + m->header_count;
 	const char *raw = message_raw(m);
-	const struct splice_sides sides = {
-		.trusted = settings_zone(s->sip->settings, s->from_zone)->trust,
-		.hide_identity = !settings_zone(s->sip->settings, s->to_zone)->trust &&
-	                         splice_identity_private(m),
-		.has_nul = splice_has_nul((struct str){raw, m->body.at})};
 	size_t run = 0, run_end = 0;
 
 	for (; h < last; h++) {
-		uint8_t policy = splice_policy(m, h);
-		bool pass = splice_passes(s, &sides, h, policy);
+		const struct policy_row policy = splice_policy(m, h);
+		uint8_t what = policy.what;
+		bool pass = splice_passes(s, sides, h, what);
 
-		if (sides.has_nul && splice_line_has_nul(m, h)) {
+		if (sides->has_nul && splice_line_has_nul(m, h)) {
 			/* A line that is written anew is clean; this one does not pass. */
 			pass = false;
-			if (policy != POLICY_OURS && policy != POLICY_MAPPED)
-				policy = POLICY_NEVER;
+			if (what != POLICY_OURS && what != POLICY_MAPPED)
+				what = POLICY_NEVER;
 			count(HEADERS_WITH_NUL);
+		}
+		if (pass) {
+			what = splice_received(s, sides, h, policy.receiver);
+			pass = what == POLICY_PASS;
+			if (!pass)
+				count(HEADERS_KEPT_BACK);
 		}
 		if (pass && run_end == h->line && run != run_end) {
 			run_end = h->end;
@@ -320,7 +452,7 @@ static void splice_write_headers(struct writer *w, const struct splice *s, splic
 		run = pass ? h->line : 0;
 		run_end = pass ? h->end : 0;
 		if (!pass)
-			splice_write_instead(w, s, h, policy, ours);
+			splice_write_instead(w, s, sides, h, what, ours);
 	}
 	write_bytes(w, raw + run, run_end - run);
 }
@@ -346,10 +478,21 @@ static void splice_write_contact(
 	write_literal(w, ">\r\n");
 }
 
-static void splice_write_body(struct writer *w, const struct message *m)
+static void splice_write_body(
+	struct writer *w, const struct splice *s, const struct splice_sides *sides)
 {
-	struct str body = message_str(m, m->body);
+	const struct message *m = s->in;
+	struct str body = message_str(m, m->body), type = message_str(m, m->content_type);
 
+	if (body.n && multipart_is(type) && sides->to->hosts != LEAVING_PASS) {
+		struct writer parts = WRITER(s->sip->scratch.body);
+		const struct hosts hosts = splice_hosts(s, sides);
+
+		write_multipart(&parts, &hosts, type, body);
+		if (parts.full)
+			w->full = true;
+		body = writer_text(&parts);
+	}
 	write_literal(w, "Content-Length: ");
 	write_number(w, body.n);
 	write_literal(w, "\r\n\r\n");
@@ -424,16 +567,26 @@ static void splice_write_ours(
 int splice_request(const struct splice *s, struct wire **out)
 {
 	struct writer w = scratch_message(&s->sip->scratch);
+	const struct splice_sides sides = splice_sides(s, s->to);
 
 	write_str(&w, splice_method(s->in));
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
 	write_literal(&w, " SIP/2.0\r\n");
-	splice_write_headers(&w, s, splice_write_ours);
+	splice_write_headers(&w, s, &sides, splice_write_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		splice_write_contact(&w, s, s->to, splice_is_sips(s->request_uri));
-	splice_write_body(&w, s->in);
+	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);
+}
+
+/* A reason phrase is free text: a gateway behind the peer may have put its address there. */
+static bool splice_reason_names_host(
+	const struct splice *s, const struct splice_sides *sides, struct str reason)
+{
+	const struct hosts hosts = splice_hosts(s, sides);
+
+	return sides->to->hosts != LEAVING_PASS && hosts_named(&hosts, reason);
 }
 
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
@@ -441,9 +594,12 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 {
 	struct writer w = scratch_message(&s->sip->scratch);
 	const struct message *m = s->in;
+	const struct splice_sides sides = splice_sides(s, &request->flow);
 	struct str reason = status && status != m->status ? str_of(status_reason(status))
 	                                                  : message_str(m, m->reason);
 
+	if (splice_hosts_suspected(&sides, reason) && splice_reason_names_host(s, &sides, reason))
+		reason = str_of(status_reason(status ? status : m->status));
 	response_write_head(&w, request, status ? status : m->status, reason, to_tag);
 	/* A dialog's route set is the request's Record-Route (RFC 3261 section 12.1.1). */
 	if (s->contact_user.n && m->status > 100 && m->status < 300)
@@ -453,8 +609,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 	if (s->contact_user.n)
 		splice_write_contact(
 			&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
-	splice_write_headers(&w, s, NULL);
-	splice_write_body(&w, m);
+	splice_write_headers(&w, s, &sides, NULL);
+	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
@@ -486,32 +642,12 @@ unsigned splice_require(const struct message *m, struct writer *unsupported)
 	return any ? 420 : 0;
 }
 
-/* Whether From or To has a numeric address that is not ours: a host of that side, a PBX's own more
- * often than not. */
-static bool splice_names_host(const struct settings *s, const struct uri_parts *uri)
+void write_party(struct writer *w, const struct hosts *hosts, struct str value, struct str tag)
 {
-	struct endpoint host;
+	struct writer hidden = WRITER(hosts->sip->scratch.party);
 
-	return endpoint_parse_host(uri->host, 0, &host) == 0 &&
-	       settings_listener_at(s, uri->host, uri->port) == NONE_INDEX;
-}
-
-void write_party(
-	struct writer *w, struct sip *sip, struct str value, struct str tag, const struct flow *to)
-{
-	struct writer hidden = WRITER(sip->scratch.party);
-	struct str rest = value;
-	struct address a;
-
-	if (address_next(&rest, &a) == 0 && splice_names_host(sip->settings, &a.uri)) {
-		size_t end = (size_t)(a.uri.host.p - value.p) + a.uri.host.n;
-
-		write_bytes(&hidden, value.p, (size_t)(a.uri.host.p - value.p));
-		write_own_host(&hidden, sip, to);
-		if (a.uri.port && end < value.n && value.p[end] == ':')
-			while (++end < value.n && value.p[end] >= '0' && value.p[end] <= '9')
-				;
-		write_str(&hidden, str_from(value, end));
+	if (hosts_suspected(hosts, value)) {
+		write_without_hosts(&hidden, hosts, value);
 		if (hidden.full)
 			w->full = true;
 		value = writer_text(&hidden);

@@ -5,7 +5,7 @@
 #ifndef SIPWARD_SIP_MESSAGE_SPLICE_H
 #define SIPWARD_SIP_MESSAGE_SPLICE_H
 
-#include "worker-sip/sip.h"
+#include "hosts.h"
 
 /* The values that replace a leg's own parts. Strings are copied. */
 struct splice {
@@ -43,9 +43,8 @@ unsigned splice_require(const struct message *m, struct writer *unsupported);
  * display name or a parameter with a NUL is left out. */
 void write_address_tag(struct writer *w, struct str value, struct str tag);
 
-/* The same for the other leg (flow to): a numeric address that is not ours, as PBXs write their own
- * there, is replaced by ours on that leg. */
-void write_party(
-	struct writer *w, struct sip *sip, struct str value, struct str tag, const struct flow *to);
+/* The same for the other leg, without the hosts of the sender's: PBXs write their own addresses
+ * into From and To. */
+void write_party(struct writer *w, const struct hosts *hosts, struct str value, struct str tag);
 
 #endif

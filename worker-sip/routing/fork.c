@@ -307,6 +307,18 @@ void fork_start(struct fork *f)
 	fork_drop(f);
 }
 
+/* The caller's Reason passes as the INVITE's did: without the hosts of his side. */
+static void fork_cancel_branch(struct fork_branch *b, struct str reason)
+{
+	const struct fork *f = b->fork;
+	const struct hosts hosts = hosts_between(f->sip, f->zone, b->zone, &b->flow);
+	char buffer[1024];
+	struct writer w = WRITER(buffer);
+
+	write_without_hosts(&w, &hosts, reason);
+	transaction_cancel(b->client, w.full ? STR_EMPTY : writer_text(&w));
+}
+
 void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason)
 {
 	f->stopped = true;
@@ -317,7 +329,7 @@ void fork_cancel(struct fork *f, const struct fork_branch *except, struct str re
 		if (b == except || !b->client || b->done || b->cancelled)
 			continue;
 		b->cancelled = true;
-		transaction_cancel(b->client, reason);
+		fork_cancel_branch(b, reason);
 	}
 }
 

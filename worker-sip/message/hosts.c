@@ -1,0 +1,293 @@
+/* hosts.c - finds and replaces the hosts of one side in text for the other: see hosts.h.
+ *
+ * Each search is linear in its text: no run of octets is read more than a fixed number of times.
+ */
+#include "hosts.h"
+
+#include "ipc/octet.h"
+
+/* The longest textual address (is_ipv6 in ipc/uri.h takes no longer one), and the longest telephone
+ * number with its separators (RFC 3966: 15 digits). */
+#define HOSTS_ADDRESS_MAX 46
+#define HOSTS_NUMBER_MAX 32
+
+/* Octets [start, end) of a text. */
+struct place {
+	size_t start, end;
+};
+
+struct hosts hosts_between(
+	struct sip *sip, unsigned from_zone, unsigned to_zone, const struct flow *to)
+{
+	return (struct hosts){.sip = sip,
+		.to = to,
+		.names = settings_zone(sip->settings, from_zone)->hidden_names,
+		.keep = settings_zone(sip->settings, to_zone)->hosts == LEAVING_PASS};
+}
+
+static bool hosts_digit(char c)
+{
+	return octet_is(c, OCTET_DIGIT);
+}
+
+static bool hosts_hex_or_colon(char c)
+{
+	return c == ':' || octet_is(c, OCTET_HEX);
+}
+
+/* Where the run of such octets begins that ends before at. Octets of an escape ("%40" among the
+ * headers of a URI) do not belong to it. SIZE_MAX: it is longer than any address. */
+static size_t hosts_run_start(struct str text, size_t at, bool (*belongs)(char))
+{
+	size_t start = at;
+
+	while (start && belongs(text.p[start - 1])) {
+		if (at - start == HOSTS_ADDRESS_MAX)
+			return SIZE_MAX;
+		start--;
+	}
+	if (start && text.p[start - 1] == '%')
+		start += 2;
+	else if (start > 1 && text.p[start - 2] == '%' && octet_is(text.p[start - 1], OCTET_HEX))
+		start += 1;
+	return start < at ? start : at;
+}
+
+static bool hosts_joins(char c)
+{
+	return c == '_' || octet_is(c, OCTET_ALPHA | OCTET_DIGIT | OCTET_HIGH);
+}
+
+/* Whether an address can begin there: nothing before it makes it a part of a longer word. */
+static bool hosts_edge_before(struct str text, size_t start)
+{
+	if (!start)
+		return true;
+	if (start > 2 && text.p[start - 3] == '%' && octet_is(text.p[start - 2], OCTET_HEX) &&
+		octet_is(text.p[start - 1], OCTET_HEX))
+		return true;
+	return !hosts_joins(text.p[start - 1]);
+}
+
+static bool hosts_edge_after(struct str text, size_t end)
+{
+	if (end == text.n)
+		return true;
+	/* a further number, of a version or an object identifier */
+	if (text.p[end] == '.')
+		return end + 1 == text.n || !hosts_digit(text.p[end + 1]);
+	return !hosts_joins(text.p[end]);
+}
+
+/* Whether the digits from start on are part of a telephone number: its separators may be dots (RFC
+ * 3966 section 3). */
+static bool hosts_telephone(struct str text, size_t start)
+{
+	size_t least = start > HOSTS_NUMBER_MAX ? start - HOSTS_NUMBER_MAX : 0;
+
+	while (start > least &&
+		(octet_is(text.p[start - 1], OCTET_DIGIT) || memchr(".-()", text.p[start - 1], 4)))
+		start--;
+	if (start && text.p[start - 1] == '+')
+		return true;
+	return start > 3 && strncasecmp(text.p + start - 4, "tel:", 4) == 0;
+}
+
+/* An IPv4 address whose first dot is at dot. */
+static bool hosts_ipv4(struct str text, size_t dot, struct place *out)
+{
+	size_t start = hosts_run_start(text, dot, hosts_digit), at = start;
+
+	if (start == SIZE_MAX || start == dot || !hosts_edge_before(text, start))
+		return false;
+	if (start > 1 && text.p[start - 1] == '.' && hosts_digit(text.p[start - 2]))
+		return false;
+	for (unsigned part = 0; part < 4; part++) {
+		unsigned value = 0, digits = 0;
+
+		if (part && (at == text.n || text.p[at++] != '.'))
+			return false;
+		for (; at < text.n && digits < 4 && hosts_digit(text.p[at]); at++, digits++)
+			value = value * 10 + (unsigned)(text.p[at] - '0');
+		if (!digits || digits > 3 || value > 255)
+			return false;
+	}
+	if (!hosts_edge_after(text, at) || hosts_telephone(text, start))
+		return false;
+	*out = (struct place){start, at};
+	return true;
+}
+
+/* An IPv6 address around the colon, with its brackets where it has them. *run_end: behind the run
+ * of octets that was looked at, within which no other address begins. */
+static bool hosts_ipv6(struct str text, size_t colon, struct place *out, size_t *run_end)
+{
+	size_t start = hosts_run_start(text, colon, hosts_hex_or_colon), end = colon;
+
+	while (end < text.n && hosts_hex_or_colon(text.p[end]))
+		end++;
+	*run_end = end;
+	if (start == SIZE_MAX)
+		return false;
+	/* "::ffff:192.0.2.1" */
+	while (end < text.n && text.p[end] == '.' && end + 1 < text.n &&
+		hosts_digit(text.p[end + 1]) && end - start < HOSTS_ADDRESS_MAX)
+		end = (size_t)(octet_span(text.p + end + 1, text.p + text.n, OCTET_DIGIT) - text.p);
+	/* a colon that only stands before or behind it */
+	if (end - start > 2 && text.p[start] == ':' && text.p[start + 1] != ':')
+		start++;
+	if (end - start > 2 && text.p[end - 1] == ':' && text.p[end - 2] != ':')
+		end--;
+	if (end - start < 3 || !is_ipv6((struct str){text.p + start, end - start}))
+		return false;
+	if (start && text.p[start - 1] == '[' && end < text.n && text.p[end] == ']') {
+		start--;
+		end++;
+	} else if (!hosts_edge_before(text, start) || !hosts_edge_after(text, end)) {
+		return false;
+	}
+	*out = (struct place){start, end};
+	return true;
+}
+
+/* Whether name is one of the listed ones, or below one. */
+static bool hosts_listed(const struct hosts *h, struct str name)
+{
+	const struct settings *s = h->sip->settings;
+
+	for (unsigned i = 0; i < h->names.count; i++) {
+		struct str listed = settings_str(s, *SETTINGS_ROW(s, struct text, h->names, i));
+
+		if (name.n < listed.n ||
+			(name.n > listed.n && name.p[name.n - listed.n - 1] != '.'))
+			continue;
+		if (str_equal_nocase(str_from(name, name.n - listed.n), listed))
+			return true;
+	}
+	return false;
+}
+
+/* A listed name in the run of a host's octets that begins at start. */
+static bool hosts_name(const struct hosts *h, struct str text, size_t start, struct place *out)
+{
+	size_t end = (size_t)(octet_span(text.p + start, text.p + text.n, OCTET_HOST) - text.p);
+
+	if (start && text.p[start - 1] == '%')
+		start += 2; /* an escape */
+	while (end > start && text.p[end - 1] == '.')
+		end--;
+	if (end <= start || !hosts_listed(h, (struct str){text.p + start, end - start}))
+		return false;
+	*out = (struct place){start, end};
+	return true;
+}
+
+/* The next host in text at or behind position from. */
+static bool hosts_next(const struct hosts *h, struct str text, size_t from, struct place *out)
+{
+	size_t no_ipv6_before = from;
+
+	for (size_t at = from; at < text.n; at++) {
+		bool begins = at == 0 || !octet_is(text.p[at - 1], OCTET_HOST);
+
+		if (h->names.count && begins && octet_is(text.p[at], OCTET_HOST) &&
+			hosts_name(h, text, at, out))
+			return true;
+		if (text.p[at] == ':' && at >= no_ipv6_before) {
+			if (hosts_ipv6(text, at, out, &no_ipv6_before) && out->start >= from)
+				return true;
+		} else if (text.p[at] == '.' && at > from && hosts_digit(text.p[at - 1])) {
+			if (hosts_ipv4(text, at, out) && out->start >= from)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Behind the port that follows a host at end, or end. */
+static size_t hosts_behind_port(struct str text, size_t end)
+{
+	size_t at = end + 1;
+
+	if (end == text.n || text.p[end] != ':')
+		return end;
+	while (at < text.n && at - end < 7 && hosts_digit(text.p[at]))
+		at++;
+	if (at == end + 1 || at - end > 6 || !hosts_edge_after(text, at))
+		return end;
+	return at;
+}
+
+/* Whether one of the listeners has that address. */
+static bool hosts_of_listener(const struct settings *s, struct str host)
+{
+	struct endpoint wanted;
+	bool numeric = endpoint_parse_host(host, 0, &wanted) == 0;
+
+	for (unsigned i = 0; i < s->listeners.count; i++) {
+		const struct listener_settings *l = settings_listener(s, i);
+
+		if (numeric && endpoint_same_host(&wanted, &l->bind))
+			return true;
+		if (str_equal_nocase(settings_str(s, l->advertise_host), host))
+			return true;
+	}
+	return false;
+}
+
+/* The next host from *at on that the receiver must not see, and *at behind it. */
+static bool hosts_next_hidden(
+	const struct hosts *h, struct str own, struct str text, size_t *at, struct place *out)
+{
+	if (h->keep || !hosts_suspected(h, str_from(text, *at)))
+		return false;
+	while (hosts_next(h, text, *at, out)) {
+		struct str host = {text.p + out->start, out->end - out->start};
+
+		*at = out->end;
+		if (str_equal_nocase(host, own))
+			continue;
+		if (!h->any_of_ours || !hosts_of_listener(h->sip->settings, host))
+			return true;
+	}
+	return false;
+}
+
+static struct str hosts_own(const struct hosts *h, char *buffer, size_t size)
+{
+	struct writer w = {.p = buffer, .size = size};
+
+	write_own_host(&w, h->sip, h->to);
+	return writer_text(&w);
+}
+
+bool hosts_named(const struct hosts *h, struct str text)
+{
+	char buffer[256];
+	struct place found;
+	size_t at = 0;
+
+	if (h->keep || !hosts_suspected(h, text))
+		return false;
+	return hosts_next_hidden(h, hosts_own(h, buffer, sizeof(buffer)), text, &at, &found);
+}
+
+void write_without_hosts(struct writer *w, const struct hosts *h, struct str text)
+{
+	char buffer[256];
+	struct str own;
+	struct place found;
+	size_t at = 0, written = 0;
+
+	if (h->keep || !hosts_suspected(h, text)) {
+		write_str(w, text);
+		return;
+	}
+	own = hosts_own(h, buffer, sizeof(buffer));
+	while (hosts_next_hidden(h, own, text, &at, &found)) {
+		write_bytes(w, text.p + written, found.start - written);
+		write_str(w, own);
+		at = written = hosts_behind_port(text, found.end);
+	}
+	write_str(w, str_from(text, written));
+}

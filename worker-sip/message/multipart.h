@@ -1,0 +1,21 @@
+/* multipart.h - bodies whose parts have headers of their own (RFC 5621, RFC 2046 section 5.1), and
+ * bodies that are headers (message/sipfrag, RFC 3420): without the hosts of the sender's side. What
+ * the parts hold is octets and passes as it is. */
+#ifndef SIPWARD_SIP_MESSAGE_MULTIPART_H
+#define SIPWARD_SIP_MESSAGE_MULTIPART_H
+
+#include "hosts.h"
+
+/* Whether a body of that Content-Type has headers in it. */
+bool multipart_has_headers(struct str content_type);
+static inline bool multipart_is(struct str content_type)
+{
+	return content_type.n && (content_type.p[0] | 0x20) == 'm' &&
+	       multipart_has_headers(content_type);
+}
+/* Writes such a body without hosts in the headers of its parts, of theirs down to the eighth level,
+ * and in its delimiters, for Content-Type is written so, too. */
+void write_multipart(
+	struct writer *w, const struct hosts *h, struct str content_type, struct str body);
+
+#endif
