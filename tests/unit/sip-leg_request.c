@@ -111,6 +111,67 @@ Test(leg_request, credentials_for_us_do_not_pass)
 	cr_assert(has(value_of(out->message, HEADER_AUTHORIZATION), "elsewhere"));
 }
 
+/* The ways to write a realm of ours (RFC 3261 section 25.1), and those that others may read so. */
+static const char *const our_realms[] = {
+	"Digest realm=\"example.net\", nonce=\"n\"",
+	"Digest realm=\"example\\.net\", nonce=\"n\"",
+	"Digest realm=\"\\e\\x\\a\\m\\p\\l\\e\\.\\n\\e\\t\", nonce=\"n\"",
+	"Digest realm=\"EXAMPLE.Net\", nonce=\"n\"",
+	"Digest REALM=\"example.net\", nonce=\"n\"",
+	"Digest realm = \"example.net\" , nonce=\"n\"",
+	"Digest\trealm\t=\n\t\"example.net\", nonce=\"n\"",
+	"Digest realm=example.net, nonce=\"n\"",
+	"Digest realm=\" example.net \", nonce=\"n\"",
+	"Digest realm=\"example.net\\ \", nonce=\"n\"",
+	"Digest nonce=\"n\", realm=\"else.example\", realm=\"example.net\"",
+	"Digest realm=\"example.net\", realm=\"else.example\", nonce=\"n\"",
+	"Digest nonce=\"\\\", realm=example.net, x=\\\"\", realm=\"x\"",
+	"Digest realm=\"other realm\", nonce=\"n\"",
+	"Digest realm=\"other  realm\", nonce=\"n\"",
+	"Digest realm=\"other\n \trealm\", nonce=\"n\"",
+	"Digest realm=\"other\\ realm\", nonce=\"n\"",
+	"Basic realm=\"x\", Digest realm=\"example.net\", nonce=\"n\"",
+	"Bearer abc, realm=\"example.net\"",
+};
+static const char *const other_realms[] = {
+	"Digest realm=\"example.net.example\", nonce=\"n\"",
+	"Digest realm=\"example.ne\", nonce=\"n\"",
+	"Digest realm=\"sub.example.net\", nonce=\"n\"",
+	"Digest realm=\"example\\\\.net\", nonce=\"n\"",
+	"Digest realm=\"otherrealm\", nonce=\"n\"",
+	"Digest realm=\"\", nonce=\"example.net\"",
+	"Digest username=\"example.net\", realm=\"x\", nonce=\"n\"",
+};
+
+static struct sent *message_with(const struct flow *by, const char *more)
+{
+	static unsigned count;
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "message-%u", ++count);
+	ask(.by = by, .method = "MESSAGE", .more = more, .call_id = call_id);
+	return take_request("MESSAGE");
+}
+
+Test(leg_request, realms_are_compared_as_the_grammar_does)
+{
+	static const char *const names[] = {
+		"Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate"};
+	struct flow trusted = core();
+	char line[256];
+
+	for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+		for (unsigned i = 0; i < sizeof(our_realms) / sizeof(our_realms[0]); i++) {
+			snprintf(line, sizeof(line), "%s: %s\n", names[k], our_realms[i]);
+			cr_expect(!raw_has(message_with(&trusted, line), names[k]), "%s", line);
+		}
+		for (unsigned i = 0; i < sizeof(other_realms) / sizeof(other_realms[0]); i++) {
+			snprintf(line, sizeof(line), "%s: %s\n", names[k], other_realms[i]);
+			cr_expect(raw_has(message_with(&trusted, line), names[k]), "%s", line);
+		}
+	}
+}
+
 Test(leg_request, option_tags_go_by_the_table)
 {
 	struct sent *out = invite_with(

@@ -81,25 +81,63 @@ static struct policy_row splice_policy(const struct message *m, const struct mes
 	return (struct policy_row){POLICY_PASS, RECEIVER_UNKNOWN};
 }
 
-/* True where realm is one of ours. */
-static bool splice_our_realm(const struct settings *s, struct str realm)
+/* The next octet of a realm from *rest, in lower case: of a quoted string (behind its quote)
+ * without the quoted-pairs, or of a token; white space is one blank. -1 at its end (RFC 3261
+ * section 25.1). */
+static int splice_realm_next(struct str *rest, bool quoted)
 {
-	for (unsigned i = 0; i < s->domains.count; i++)
-		if (str_equal_nocase(settings_str(s, settings_domain(s, i)->realm), realm))
-			return true;
-	return false;
+	bool blank = false;
+	char c;
+
+	for (; quoted && rest->n; *rest = str_from(*rest, 1), blank = true) {
+		if (rest->n > 1 && rest->p[0] == '\\' && octet_is(rest->p[1], OCTET_LWS))
+			*rest = str_from(*rest, 1);
+		if (!octet_is(rest->p[0], OCTET_LWS))
+			break;
+	}
+	if (!rest->n || (quoted ? rest->p[0] == '"' : !octet_is(rest->p[0], OCTET_TOKEN)))
+		return -1;
+	if (blank)
+		return ' ';
+	if (quoted && rest->p[0] == '\\' && rest->n > 1)
+		*rest = str_from(*rest, 1);
+	c = octet_lower(rest->p[0]);
+	*rest = str_from(*rest, 1);
+	return (uint8_t)c;
 }
 
-/* The realm of credentials or of a challenge; n == 0 where there is none or it does not parse. */
-static struct str splice_realm(struct str value)
+/* Whether value, which stands behind "realm=", begins with that realm. */
+static bool splice_realm_is(struct str value, struct str realm)
 {
-	size_t space = str_find(value, ' ');
-	struct str rest = str_trim(str_from(value, space)), name, item;
+	bool quoted = value.n && value.p[0] == '"';
+	struct str rest = quoted ? str_trim(str_from(value, 1)) : value;
+	int c;
 
-	while (auth_param_next(&rest, &name, &item) == 0)
-		if (str_equal_nocase(name, S("realm")))
-			return item;
-	return STR_EMPTY;
+	while ((c = splice_realm_next(&rest, quoted)) >= 0) {
+		if (!realm.n || c != octet_lower(realm.p[0]))
+			return false;
+		realm = str_from(realm, 1);
+	}
+	return realm.n == 0;
+}
+
+/* Whether credentials or a challenge are for a realm of ours. Any parameter realm counts: whoever
+ * reads it may take the last one of two, or find in a quoted string what we do not. */
+static bool splice_our_realm(const struct settings *s, struct str value)
+{
+	for (; value.n > 5; value = str_from(value, 1)) {
+		if ((value.p[0] | 0x20) != 'r' || strncasecmp(value.p, "realm", 5) != 0)
+			continue;
+		struct str rest = str_trim(str_from(value, 5));
+
+		if (!rest.n || rest.p[0] != '=')
+			continue;
+		rest = str_trim(str_from(rest, 1));
+		for (unsigned i = 0; i < s->domains.count; i++)
+			if (splice_realm_is(rest, settings_str(s, settings_domain(s, i)->realm)))
+				return true;
+	}
+	return false;
 }
 
 /* Software on the other leg may end its strings at a NUL, and read another name or another header
@@ -305,9 +343,8 @@ static bool splice_passes(const struct splice *s, const struct splice_sides *sid
 	case POLICY_TRUSTED:
 		return sides->from->trust &&
 		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
-	case POLICY_CREDENTIALS: return !splice_our_realm(settings, splice_realm(value));
-	case POLICY_CHALLENGE:
-		return sides->from->trust && !splice_our_realm(settings, splice_realm(value));
+	case POLICY_CREDENTIALS: return !splice_our_realm(settings, value);
+	case POLICY_CHALLENGE: return sides->from->trust && !splice_our_realm(settings, value);
 	case POLICY_OPTIONS: return splice_options_bridged(value);
 	case POLICY_MAPPED: return h->id == HEADER_EVENT && !s->event_id.n;
 	default: return false;
