@@ -304,10 +304,7 @@ Test(authorize, a_count_is_good_once)
 	/* a new life does not know which counts were used */
 	replay_free(f->sip.replay);
 	f->sip.replay = NULL;
-	char minted[13];
-	snprintf(minted, sizeof(minted), "%s", nonce);
-	while (fixture_now() <= strtoull(minted, NULL, 16))
-		virtual_clock_advance(f->sip.loop, 1);
+	virtual_clock_advance(f->sip.loop, 1);
 	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "0000000c"}), 401);
 	cr_assert(is_stale("WWW-Authenticate"));
 }

@@ -1,11 +1,13 @@
 /* digest.c - digest authentication (digest.h). MD5 is libcrypto's, everything else libsodium's.
  *
- * A nonce is hex of: time (6 bytes, big-endian ms), serial (8 random bytes), a MAC over both that
- * says "ours" (8 bytes), and a MAC over both, the slot and the source address that says "for you"
- * (16 bytes). Two MACs, so that a nonce that wandered (the phone's next request went to another
- * slot, its address changed) can be told from one that was made up. The source is bound by address
- * without port: a phone opens a new connection, or its NAT a new port, between a challenge and its
- * answer. The slot is bound because the slot's owner alone knows which counts were used (replay.h).
+ * A nonce is base64 of: time (6 bytes, big-endian ms), random (4 bytes), a MAC over both that says
+ * "ours" (3 bytes), and a MAC over both, the slot and the source address that says "for you" (8
+ * bytes). It is short, because every challenge carries it to whoever asks. Two MACs, so that a
+ * nonce that wandered (the phone's next request went to another slot, its address changed) can be
+ * told from one that was made up: the first only says how either is counted, the second is what is
+ * believed, and names the nonce in the replay window. The source is bound by address without port:
+ * a phone opens a new connection, or its NAT a new port, between a challenge and its answer. The
+ * slot is bound because the slot's owner alone knows which counts were used (replay.h).
  */
 #include "digest.h"
 
@@ -15,11 +17,14 @@
 
 /* Bytes of a hash's input that are joined before they are hashed, at most. */
 #define JOINED_MAX 512
-#define NONCE_HEAD 14
-#define NONCE_OURS 8
-#define NONCE_BOUND 16
+#define NONCE_TIME 6
+#define NONCE_HEAD 10
+#define NONCE_OURS 3
+#define NONCE_BOUND 8
 #define NONCE_BYTES (NONCE_HEAD + NONCE_OURS + NONCE_BOUND)
-_Static_assert(2 * NONCE_BYTES <= NONCE_LENGTH_MAX, "room for a nonce");
+#define NONCE_LENGTH (NONCE_BYTES / 3 * 4)
+_Static_assert(NONCE_BYTES % 3 == 0, "base64 without padding and without bits to spare");
+_Static_assert(NONCE_LENGTH <= NONCE_LENGTH_MAX, "room for a nonce");
 /* A nonce may lie so far in the future: the clock may have been set back, and another worker may
  * have read it a little ahead. */
 #define NONCE_SKEW_MS 5000
@@ -253,16 +258,18 @@ int credentials_parse(struct str value, struct credentials *out)
 /* ---- nonces ---- */
 
 /* SipHash, a key of its own for each: a message authentication code for short texts. */
-_Static_assert(crypto_shorthash_siphash24_BYTES == NONCE_OURS &&
-		       crypto_shorthash_siphashx24_BYTES == NONCE_BOUND,
+_Static_assert(crypto_shorthash_siphash24_BYTES >= NONCE_OURS &&
+		       crypto_shorthash_siphash24_BYTES == NONCE_BOUND,
 	"lengths of the codes");
-_Static_assert(crypto_shorthash_siphash24_KEYBYTES + crypto_shorthash_siphashx24_KEYBYTES == 32,
-	"two keys");
+_Static_assert(2 * crypto_shorthash_siphash24_KEYBYTES == 32, "two keys");
 
 static void nonce_mac_ours(
 	const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t out[NONCE_OURS])
 {
-	crypto_shorthash_siphash24(out, head, NONCE_HEAD, key);
+	uint8_t mac[crypto_shorthash_siphash24_BYTES];
+
+	crypto_shorthash_siphash24(mac, head, NONCE_HEAD, key);
+	memcpy(out, mac, NONCE_OURS);
 }
 
 static void nonce_mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD], uint8_t slot,
@@ -276,47 +283,82 @@ static void nonce_mac_bound(const uint8_t key[32], const uint8_t head[NONCE_HEAD
 	memcpy(text + NONCE_HEAD + 2, source->address, sizeof(source->address));
 	memcpy(text + NONCE_HEAD + 2 + sizeof(source->address), &source->scope,
 		sizeof(source->scope));
-	crypto_shorthash_siphashx24(
+	crypto_shorthash_siphash24(
 		out, text, sizeof(text), key + crypto_shorthash_siphash24_KEYBYTES);
+}
+
+/* base64url (RFC 4648 section 5): nothing in it needs an escape within quotes. */
+static void nonce_write(const uint8_t bytes[NONCE_BYTES], char to[NONCE_LENGTH])
+{
+	static const char digit[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	for (size_t i = 0; i < NONCE_BYTES; i += 3, to += 4) {
+		unsigned three = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 |
+		                 bytes[i + 2];
+
+		to[0] = digit[three >> 18];
+		to[1] = digit[three >> 12 & 63];
+		to[2] = digit[three >> 6 & 63];
+		to[3] = digit[three & 63];
+	}
+}
+
+/* The value of a digit; 64: it is none. */
+static unsigned nonce_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (unsigned)(c - 'A');
+	if (c >= 'a' && c <= 'z')
+		return (unsigned)(c - 'a') + 26;
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0') + 52;
+	return c == '-' ? 62 : c == '_' ? 63 : 64;
 }
 
 size_t nonce_make(const uint8_t key[32], uint64_t now_ms, uint8_t slot,
 	const struct endpoint *source, char buffer[NONCE_LENGTH_MAX])
 {
 	uint8_t nonce[NONCE_BYTES];
-	uint64_t serial = random_u64();
+	uint64_t random = random_u64();
 
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < NONCE_TIME; i++)
 		nonce[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-	memcpy(nonce + 6, &serial, sizeof(serial));
+	memcpy(nonce + NONCE_TIME, &random, NONCE_HEAD - NONCE_TIME);
 	nonce_mac_ours(key, nonce, nonce + NONCE_HEAD);
 	nonce_mac_bound(key, nonce, slot, source, nonce + NONCE_HEAD + NONCE_OURS);
-	digest_write_hex(buffer, nonce, sizeof(nonce));
-	return 2 * NONCE_BYTES;
+	nonce_write(nonce, buffer);
+	return NONCE_LENGTH;
 }
 
-static bool nonce_bytes(struct str nonce, uint8_t out[NONCE_BYTES])
+static bool nonce_read(struct str nonce, uint8_t out[NONCE_BYTES])
 {
 	unsigned bad = 0;
 
-	if (nonce.n != 2 * NONCE_BYTES)
+	if (nonce.n != NONCE_LENGTH)
 		return false;
 	/* nothing in it is secret: sodium's takes ten times as long */
-	for (size_t i = 0; i < NONCE_BYTES; i++) {
-		unsigned high = hex_digit[(unsigned char)nonce.p[2 * i]] - 1u,
-			 low = hex_digit[(unsigned char)nonce.p[2 * i + 1]] - 1u;
+	for (size_t i = 0, at = 0; i < NONCE_BYTES; i += 3, at += 4) {
+		unsigned three = 0;
 
-		bad |= high | low; /* of what is no digit all bits */
-		out[i] = (uint8_t)(high << 4 | low);
+		for (size_t k = 0; k < 4; k++) {
+			unsigned value = nonce_digit(nonce.p[at + k]);
+
+			bad |= value;
+			three = three << 6 | (value & 63);
+		}
+		out[i] = (uint8_t)(three >> 16);
+		out[i + 1] = (uint8_t)(three >> 8);
+		out[i + 2] = (uint8_t)three;
 	}
-	return bad <= 15;
+	return bad < 64;
 }
 
 static uint64_t nonce_minted(const uint8_t bytes[NONCE_BYTES])
 {
 	uint64_t ms = 0;
 
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < NONCE_TIME; i++)
 		ms = ms << 8 | bytes[i];
 	return ms;
 }
@@ -326,7 +368,7 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 {
 	uint8_t bytes[NONCE_BYTES], ours[NONCE_OURS], bound[NONCE_BOUND];
 
-	if (!nonce_bytes(nonce, bytes))
+	if (!nonce_read(nonce, bytes))
 		return -EINVAL;
 	nonce_mac_ours(key, bytes, ours);
 	if (sodium_memcmp(ours, bytes + NONCE_HEAD, sizeof(ours)) != 0)
@@ -337,7 +379,7 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 		return -ESTALE;
 	if (at > now_ms + NONCE_SKEW_MS || (now_ms > at && now_ms - at > max_age_ms))
 		return -ESTALE;
-	memcpy(&out->serial, bytes + 6, sizeof(out->serial));
+	memcpy(&out->serial, bound, sizeof(out->serial));
 	out->minted_ms = at;
 	return 0;
 }

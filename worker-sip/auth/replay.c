@@ -1,5 +1,5 @@
-/* replay.c - the nonce counts that were used (replay.h). Serials are our own random numbers, proved
- * by their MAC, so that they need no hashing. */
+/* replay.c - the nonce counts that were used (replay.h). Serials are MACs of ours, so
+ * that they need no hashing. */
 #include "replay.h"
 
 #include "common/counters.h"
