@@ -78,7 +78,7 @@ static bool core_target_of_contact(const struct incoming *in, struct target *tar
 	return core_target_of_leg(in->sip, d->other, target);
 }
 
-static void core_invite(const struct incoming *in, struct target *targets, unsigned count)
+static void core_invite(struct incoming *in, struct target *targets, unsigned count)
 {
 	char buffer[512];
 	struct writer replaces = WRITER(buffer);
@@ -88,7 +88,7 @@ static void core_invite(const struct incoming *in, struct target *targets, unsig
 		struct dialog *d = dialog_reference_find(in->sip, value);
 
 		if (!d) {
-			answer(in->sip, in->transaction, 481, STR_EMPTY); /* RFC 3891 section 3 */
+			incoming_answer(in, 481, STR_EMPTY); /* RFC 3891 section 3 */
 			return;
 		}
 		dialog_reference_replaces(&replaces, d->other, value);
@@ -101,7 +101,7 @@ static void core_invite(const struct incoming *in, struct target *targets, unsig
 }
 
 /* Routes the request and passes it on, or answers what the route says. */
-static void core_pass_on(const struct incoming *in)
+static void core_pass_on(struct incoming *in)
 {
 	struct sip *sip = in->sip;
 	struct target *targets = sip->scratch.targets;
@@ -116,7 +116,7 @@ static void core_pass_on(const struct incoming *in)
 	if (decision.to_self)
 		relay_self(in);
 	else if (decision.status)
-		answer(sip, in->transaction, decision.status, STR_EMPTY);
+		incoming_answer(in, decision.status, STR_EMPTY);
 	else if (in->message->max_forwards == 0)
 		relay_self(in); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261
 		                   section 11) */
@@ -128,11 +128,11 @@ static void core_pass_on(const struct incoming *in)
 
 /* ---- requests ---- */
 
-/* Whether a challenge may go out without a transaction (RFC 3261 section 8.2.7): what it answers
- * brought no credentials, so that a repetition gets a challenge as good. A stranger then costs no
- * memory, and a phone that registers one transaction instead of two. Only for methods that may be
- * carried out twice: a reload may have it challenged while an earlier copy, which was not, is on
- * its way. Who is to come again later (503) is told so first. */
+/* Whether a challenge may go out before a transaction is looked for (RFC 3261 section 8.2.7), to
+ * whoever it is: what it answers brought no credentials, so that a repetition gets a challenge as
+ * good. A stranger then costs no memory, and a phone that registers one transaction instead of two.
+ * Only for methods that may be carried out twice: a reload may have it challenged while an earlier
+ * copy, which was not, is on its way. Who is to come again later (503) is told so first. */
 static bool core_may_challenge_stateless(const struct incoming *in)
 {
 	const struct message *m = in->message;
@@ -154,52 +154,60 @@ static unsigned core_domain(const struct settings *s, struct str host, uint16_t 
 	return settings_listener_at(s, host, port) == NONE_INDEX ? NONE_INDEX : 0;
 }
 
-static void core_register(const struct incoming *in)
+static void core_register(struct incoming *in)
 {
 	const struct message *m = in->message;
 	unsigned domain = core_domain(in->sip->settings, message_str(m, m->to.host), m->to.port);
 
 	if (domain == NONE_INDEX)
-		answer(in->sip, in->transaction, in->sender.trusted ? 404 : 403, STR_EMPTY);
-	else
+		incoming_answer(in, in->sender.trusted ? 404 : 403, STR_EMPTY);
+	else if (incoming_begin(in))
 		registrar_request(in->sip->registrar, in, domain);
 }
 
 /* An authorized request outside a dialog. */
-static void core_authorized(const struct incoming *in)
+static void core_authorized(struct incoming *in)
 {
 	const struct message *m = in->message;
 	char buffer[512];
 	struct writer unsupported = WRITER(buffer);
 
 	if (m->request_uri.scheme == URI_OTHER) {
-		answer(in->sip, in->transaction, 416, STR_EMPTY);
+		incoming_answer(in, 416, STR_EMPTY);
 	} else if (m->method == METHOD_REGISTER) {
 		core_register(in);
 	} else if (splice_require(m, &unsupported)) {
-		answer(in->sip, in->transaction, 420,
-			unsupported.full ? STR_EMPTY : writer_text(&unsupported));
+		incoming_answer(in, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 	} else {
 		core_pass_on(in);
 	}
 }
 
+/* Takes a request to its transaction. A stranger's that is new has none yet. */
+static enum request_kind core_match(struct incoming *in)
+{
+	struct transactions *ts = in->sip->transactions;
+
+	if (incoming_is_stranger(in))
+		return transactions_match(ts, in->message, in->slot);
+	return transactions_request(ts, in->message, in->slot, &in->transaction);
+}
+
 static void core_request(struct incoming *in)
 {
-	struct sip *sip = in->sip;
 	const struct message *m = in->message;
 	bool early = core_may_challenge_stateless(in);
 
 	if (early && !authorize(in))
 		return;
-	switch (transactions_request(sip->transactions, m, in->slot, &in->transaction)) {
+	switch (core_match(in)) {
 	case REQUEST_ABSORBED: return;
 	case REQUEST_ACK: call_request(in); return;
 	case REQUEST_NEW: break;
 	}
 	if (m->max_forwards == 0 && m->method != METHOD_OPTIONS) {
 		count(MAX_FORWARDS_REACHED);
-		answer(sip, in->transaction, 483, STR_EMPTY);
+		incoming_answer(in, 483, STR_EMPTY);
 	} else if (m->to_tag.length && m->method != METHOD_REGISTER) {
 		call_request(in);
 	} else if (early || authorize(in)) {

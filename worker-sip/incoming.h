@@ -21,8 +21,21 @@ struct incoming {
 	unsigned zone;                   /* settings zone of its source, which permits the source */
 	uint8_t slot;                    /* ours */
 	struct transaction *transaction; /* its server transaction; NULL: none (a response, ACK, or
-	                                    a request that is answered without one) */
+	                                    a request of a stranger, see incoming_is_stranger) */
 	struct identity sender;          /* of a request outside a dialog, from authorize on */
 };
+
+/* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source
+ * address may be forged, and from an untrusted zone. Its request has a transaction only from
+ * incoming_begin on, when its credentials have been found right, its dialog has been found, or it
+ * is passed on. Whatever refuses it before does so without one, so that one datagram brings one
+ * answer at most (RFC 3261 section 26.3.2.4). */
+bool incoming_is_stranger(const struct incoming *in);
+/* Makes the transaction of a request that has none yet. False: there is no memory, and the request
+ * has been answered. */
+bool incoming_begin(struct incoming *in);
+/* Answers a request finally: in its transaction, or without one where it has none. headers: whole
+ * lines, may be empty. */
+void incoming_answer(const struct incoming *in, unsigned status, struct str headers);
 
 #endif

@@ -12,6 +12,7 @@
 #include "worker-sip/auth/replay.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/dialog.h"
+#include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
@@ -280,6 +281,8 @@ static int sip_start(struct context *c)
 		error = dialogs_new(&sip->dialogs);
 	if (error == 0)
 		error = registrar_new(&sip->registrar, sip);
+	if (error == 0)
+		error = refusal_budget_new(&sip->refusal_budget);
 	if (error == 0)
 		error = memory_trim_start(&c->trim, sip->loop);
 	/* The mesh is last: what the stores answer at the end of a turn leaves in it. */

@@ -3,11 +3,13 @@
 #define SIPWARD_SIP_SIP_H
 
 #include "common/counters.h"
+#include "common/log_limit.h"
 #include "common/loop.h"
 #include "worker/skeleton.h"
 #include "ipc/record.h"
 #include "ipc/settings.h"
 #include "ipc/syntax.h"
+#include "worker-sip/auth/failures.h"
 #include "worker-sip/message/held_message.h"
 #include "worker-sip/message/wire.h"
 #include "scratch.h"
@@ -18,6 +20,7 @@ struct location;
 struct registrar;
 struct dialogs;
 struct routes;
+struct refusal_budget;
 struct call;
 
 struct sip {
@@ -40,6 +43,9 @@ struct sip {
 	struct routes *routes;
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
+	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */
+	struct log_limit budget_log;           /* of lines about it */
+	struct failures failures;              /* attempts that were counted */
 	struct scratch scratch;
 	struct call *call_list; /* all calls, early ones too */
 	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */

@@ -20,9 +20,12 @@
 #include "transport_worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #define PLACES 4 /* that a fingerprint may stand in */
+/* Bytes that go to a datagram's source for each byte that came, at most. */
+#define ANSWER_RATIO 4
 
 struct forwarded {
 	uint64_t print; /* 0: empty */
@@ -104,11 +107,30 @@ static void to_sip_remember(struct to_sip *f, const struct message *m, uint64_t 
 
 /* ---- refusals ---- */
 
+/* Writes the answer to m. A datagram's source may be forged: it is sent at most ANSWER_RATIO bytes
+ * for each of its own, without Server where that is too much, or none (-EMSGSIZE). */
+static long to_sip_write_answer(struct transport_worker *t, const struct flow *flow,
+	const struct message *m, const struct stateless_answer *why)
+{
+	struct stateless_answer brief = *why;
+	struct to_sip *f = t->to_sip;
+	long limit = flow->transport == TRANSPORT_UDP ? (long)(ANSWER_RATIO * m->raw_size)
+	                                              : LONG_MAX;
+	long n = stateless_answer_write(
+		&t->tag_key, m, &flow->peer, why, f->answer, sizeof(f->answer));
+
+	if (n <= limit)
+		return n;
+	brief.server = STR_NONE;
+	n = stateless_answer_write(
+		&t->tag_key, m, &flow->peer, &brief, f->answer, sizeof(f->answer));
+	return n <= limit ? n : -EMSGSIZE;
+}
+
 static void to_sip_answer(struct transport_worker *t, const struct flow *flow,
 	const struct message *m, const struct stateless_answer *why)
 {
-	long n = stateless_answer_write(
-		&t->tag_key, m, &flow->peer, why, t->to_sip->answer, sizeof(t->to_sip->answer));
+	long n = to_sip_write_answer(t, flow, m, why);
 	struct outgoing out = {.bytes = t->to_sip->answer, .size = n > 0 ? (size_t)n : 0};
 
 	if (n > 0 && flow_send(t, flow, &out) == 0)

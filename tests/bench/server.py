@@ -24,7 +24,8 @@ runtime-directory = "{dir}/run"
 state-directory   = "{dir}/state"
 workers {{ transport = {transport}  sip = {sip}  tls = 0  ipc = {ipc} }}
 {extra}
-zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source" }}
+zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source"
+    refusals-per-source = off  refusals-per-prefix = off }}
 listener "udp" {{ bind = "udp:127.0.0.1:5060"  zone = "access" }}
 domain "example.net" {{ users = "users"  algorithms = {{ "MD5" }}  expires = "60s..3600s" }}
 {routes}
@@ -38,7 +39,8 @@ state-directory   = "{dir}/state"
 workers {{ transport = {transport}  sip = {sip}  tls = 0  ipc = {ipc} }}
 {extra}
 zone "load" {{ trust = yes  auth = none  sources = {{ "127.0.0.0/8" }} }}
-zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source" }}
+zone "access" {{ trust = no  auth = digest  rate = "1000000/s per source"
+    refusals-per-source = off  refusals-per-prefix = off }}
 listener "udp" {{ bind = "udp:127.0.0.1:5060"  zone = "load" }}
 listener "access" {{ bind = "udp:127.0.0.1:5062"  zone = "access" }}
 domain "example.net" {{ users = "users"  algorithms = {{ "MD5" }}  expires = "60s..3600s" }}

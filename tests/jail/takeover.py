@@ -144,7 +144,8 @@ class Takeover(unittest.TestCase):
         self.g = Gateway(
             bin=self.programs,
             users=self.users,
-            access="rate = off  ban = off  connections-per-source = off",
+            access="rate = off  ban = off  connections-per-source = off  "
+            "refusals-per-source = off  refusals-per-prefix = off",
             config=config,
             start=False,
             **words,

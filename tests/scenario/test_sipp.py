@@ -13,7 +13,7 @@ REGISTRATIONS = int(os.environ.get("SIPWARD_LOAD_REGISTRATIONS", 300 if SANITIZE
 SECONDS = max(CALLS, REGISTRATIONS) // RATE + 40
 
 # no limit for what comes from one source: it is all of the load
-NO_LIMIT = 'rate = "off"  ban = "off"'
+NO_LIMIT = 'rate = "off"  ban = "off"  refusals-per-source = "off"  refusals-per-prefix = "off"'
 
 
 class Load(CallCase):

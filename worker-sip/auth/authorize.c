@@ -27,7 +27,7 @@
 /* One request on its way through. */
 struct attempt {
 	struct sip *sip;
-	struct transaction *t; /* NULL: answered without */
+	struct incoming *in;
 	const struct message *m;
 	const struct zone_settings *zone;
 	const struct domain_settings *domain;
@@ -119,15 +119,14 @@ static void challenge_write(struct writer *w, const struct attempt *a, struct st
 
 static bool attempt_refuse(const struct attempt *a, unsigned status, struct str headers)
 {
-	if (a->t)
-		answer(a->sip, a->t, status, headers);
-	else
-		answer_stateless(a->sip, a->m, status, headers);
+	incoming_answer(a->in, status, headers);
 	return false;
 }
 
 /* One challenge for each algorithm of the domain, whether the user has it or not, strongest first
- * (RFC 8760 section 2.1). */
+ * (RFC 8760 section 2.1). A client that cannot answer the only one that it is offered does not come
+ * again, so that one after the other would not let the same clients in. Where the request is too
+ * short for both (answer_stateless) the last one stays, MD5, which every client knows. */
 static bool attempt_challenge(const struct attempt *a, bool stale)
 {
 	char buffer[2048], nonce[NONCE_LENGTH_MAX];
@@ -244,6 +243,23 @@ static bool attempt_find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1]
 	return true;
 }
 
+/* Whether the same attempt was counted before: nothing was kept of a stranger's request that would
+ * absorb its retransmissions. */
+static bool attempt_is_repeated(const struct attempt *a)
+{
+	const struct hash_key *key = &a->sip->keys.slot_key;
+	uint64_t part[] = {
+		hash_bytes(key, a->m->flow.peer.address, sizeof(a->m->flow.peer.address)),
+		hash_str(key, message_str(a->m, a->m->call_id)),
+		hash_str(key, message_str(a->m, a->m->via_branch)),
+		hash_str(key, a->credentials.response),
+		a->m->cseq,
+	};
+
+	return !a->in->transaction &&
+	       !failures_note(&a->sip->failures, hash_bytes(key, part, sizeof(part)), a->now_ms);
+}
+
 static bool attempt_digest_right(const struct attempt *a)
 {
 	char ha1[HA1_TEXT_MAX + 1];
@@ -254,6 +270,10 @@ static bool attempt_digest_right(const struct attempt *a)
 	sodium_memzero(ha1, sizeof(ha1));
 	if (known && right)
 		return true;
+	if (attempt_is_repeated(a)) {
+		count(REQUEST_RETRANSMISSIONS);
+		return false;
+	}
 	if (known)
 		count(AUTH_WRONG_DIGEST);
 	else
@@ -325,6 +345,9 @@ static bool attempt_check(struct attempt *a)
 		return attempt_refuse(a, 500, STR_EMPTY);
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
 		return attempt_stale(a, COUNTER_AUTH_NONCE_REPEATED);
+	/* It has shown itself, and its count is used: a retransmission must find this one. */
+	if (!incoming_begin(a->in))
+		return false;
 	if (!attempt_owns(a)) {
 		count(AUTH_NOT_OWNER);
 		attempt_log(a, "not-owner");
@@ -337,7 +360,7 @@ static bool attempt_check(struct attempt *a)
 bool authorize(struct incoming *in)
 {
 	struct attempt a = {.sip = in->sip,
-		.t = in->transaction,
+		.in = in,
 		.m = in->message,
 		.zone = settings_zone(in->sip->settings, in->zone),
 		.slot = in->slot,

@@ -14,7 +14,7 @@
  * get the same answer in the same time. A wrong digest on a valid nonce bound to its source is
  * reported to the transport workers (RECORD_PENALTY) and logged in one fixed line that fail2ban can
  * match. Answers in->transaction; where that is NULL the answer is stateless, and nothing of the
- * request is kept: only for requests without credentials. */
+ * request is kept. Right credentials make the transaction where there is none. */
 bool authorize(struct incoming *in);
 
 #endif

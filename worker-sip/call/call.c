@@ -80,20 +80,22 @@ static bool call_refuse_extension(const struct incoming *in)
 	return true;
 }
 
-void call_request(const struct incoming *in)
+void call_request(struct incoming *in)
 {
 	const struct message *m = in->message;
 
-	if (!in->transaction) {
+	if (m->method == METHOD_ACK) {
 		call_acknowledge(in);
 		return;
 	}
 	struct dialog *d = dialog_of_request(in->sip, m);
 	if (!d || in->zone != d->zone) {
 		count(DIALOG_UNMATCHED);
-		answer(in->sip, in->transaction, 481, STR_EMPTY);
+		incoming_answer(in, 481, STR_EMPTY);
 		return;
 	}
+	if (!incoming_begin(in))
+		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {
 		/* RFC 3261 section 12.2.2: it is out of order. */
 		answer(in->sip, in->transaction, 500, STR_EMPTY);

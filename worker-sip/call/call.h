@@ -10,8 +10,9 @@
 #define LEG_GRACE_MS 32000
 
 /* Finds the dialog of a request with our To-tag (481 where there is none), and passes the request
- * to the other leg. Takes over in->transaction, which is NULL for ACK. */
-void call_request(const struct incoming *in);
+ * to the other leg. Takes over in->transaction, which it makes where there is none; an ACK has
+ * none. */
+void call_request(struct incoming *in);
 /* A stream flow has ended: calls with a leg on it end unless that leg comes back within
  * LEG_GRACE_MS, and branches of requests that wait on it fail. */
 void call_flow_closed(struct sip *sip, uint64_t flow);

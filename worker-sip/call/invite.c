@@ -330,17 +330,19 @@ static int invite_new(const struct incoming *in, const struct target *targets, u
 	return 0;
 }
 
-void invite_request(const struct incoming *in, const struct target *targets, unsigned count,
-	struct str replaces)
+void invite_request(
+	struct incoming *in, const struct target *targets, unsigned count, struct str replaces)
 {
 	struct sip *sip = in->sip;
 	struct invite *v;
 
 	if (sip->calls >= sip->settings->calls_max) {
 		counter_add(COUNTER_CALLS_LIMIT, 1);
-		answer(sip, in->transaction, 503, S("Retry-After: 5\r\n"));
+		incoming_answer(in, 503, S("Retry-After: 5\r\n"));
 		return;
 	}
+	if (!incoming_begin(in))
+		return;
 	if (invite_new(in, targets, count, replaces, &v)) {
 		answer(sip, in->transaction, 500, STR_EMPTY);
 		return;

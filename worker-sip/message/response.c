@@ -2,10 +2,15 @@
  * section 8.2.6.2), and whole responses on it. */
 #include "response.h"
 
+#include "common/log.h"
 #include "ipc/slot.h"
 #include "ipc/token.h"
+#include "refusal_budget.h"
 
 #include <errno.h>
+
+/* Hex digits of the To tag of an answer without a transaction. */
+#define STATELESS_TAG_LENGTH 16
 
 /* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
  * whatever the peer wrote there. */
@@ -133,7 +138,7 @@ int response_build(
 	}
 	response_write_head(&w, request, r->status, r->reason, to_tag);
 	write_str(&w, r->headers);
-	if (server.n && r->status > 100) {
+	if (server.n && r->status > 100 && !r->brief) {
 		write_literal(&w, "Server: ");
 		write_str(&w, server);
 		write_literal(&w, "\r\n");
@@ -166,26 +171,136 @@ int response_build_answer(
 	return error;
 }
 
+/* ---- answers without a transaction ---- */
+
+/* RFC 3261 section 8.2.7: the same tag for each retransmission, without remembering anything. It is
+ * made of what the ACK repeats (section 17.1.1.3). */
+static void response_stateless_tag(
+	const struct sip *sip, const struct message *request, char tag[static STATELESS_TAG_LENGTH])
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct hash_key *key = &sip->keys.slot_key;
+	uint64_t part[] = {
+		hash_str(key, message_str(request, request->call_id)),
+		hash_str(key, message_str(request, request->from_tag)),
+		hash_str(key, message_str(request, request->via_branch)),
+		request->cseq,
+	};
+	uint64_t hash = hash_bytes(key, part, sizeof(part));
+
+	for (size_t i = 0; i < STATELESS_TAG_LENGTH; i++)
+		tag[i] = digits[hash >> (60 - 4 * i) & 15];
+}
+
+bool answer_stateless_is_ack(const struct sip *sip, const struct message *m)
+{
+	struct str to_tag = message_str(m, m->to_tag);
+	char tag[STATELESS_TAG_LENGTH];
+
+	if (m->method != METHOD_ACK || to_tag.n != sizeof(tag))
+		return false;
+	response_stateless_tag(sip, m, tag);
+	return str_equal_nocase(to_tag, (struct str){tag, sizeof(tag)});
+}
+
+/* The zone of a source that has not shown itself: it may be forged. NULL: it came by a stream, or
+ * it is trusted. */
+static const struct zone_settings *response_zone_of_stranger(
+	const struct sip *sip, const struct message *request)
+{
+	const struct settings *s = sip->settings;
+	const struct flow *flow = &request->flow;
+
+	if (flow->transport != TRANSPORT_UDP || flow->listener >= s->listeners.count)
+		return NULL;
+	const struct zone_settings *zone = settings_zone(
+		s, settings_listener(s, flow->listener)->zone);
+	return zone->trust ? NULL : zone;
+}
+
+static void response_log_budget(
+	struct sip *sip, const struct zone_settings *zone, const struct message *request)
+{
+	char source[ENDPOINT_TEXT_SIZE], name[80];
+	uint64_t left_out;
+
+	if (!log_limit_pass(&sip->budget_log, loop_now(sip->loop), 1, LOG_LIMIT_SECOND, &left_out))
+		return;
+	endpoint_host_text(&request->flow.peer, source);
+	log_warn("refusals-over-budget", "source=%s zone=%s left_out=%llu", source,
+		log_value(settings_str(sip->settings, zone->name), name, sizeof(name)),
+		(unsigned long long)left_out);
+}
+
+/* Whether the budgets of a source and its prefix permit one more answer. */
+static bool response_within_budget(
+	struct sip *sip, const struct zone_settings *zone, const struct message *request)
+{
+	if (!sip->refusal_budget)
+		return true;
+	if (refusal_budget_take(sip->refusal_budget, &request->flow.peer, zone->refusals_per_source,
+		    zone->refusals_per_prefix, loop_now(sip->loop)))
+		return true;
+	count(ANSWERS_OVER_BUDGET);
+	response_log_budget(sip, zone, request);
+	return false;
+}
+
+/* Whether an answer of that status must have a header of its own (RFC 3261 sections 21.4.2, 21.4.6,
+ * 21.4.8, 21.4.15). */
+static bool response_needs_headers(unsigned status)
+{
+	return status == 401 || status == 405 || status == 407 || status == 420;
+}
+
+/* Builds an answer of at most limit bytes, with as much of r as there is room for. -EMSGSIZE where
+ * it cannot be that short. */
+static int response_build_within(struct sip *sip, const struct message *request, struct response *r,
+	size_t limit, struct wire **out)
+{
+	bool needed = r->headers.n && response_needs_headers(r->status);
+	struct wire *wire;
+	int error;
+
+	while ((error = response_build_answer(sip, request, r, &wire)) == 0) {
+		if (wire->size <= limit) {
+			*out = wire;
+			return 0;
+		}
+		wire_drop(wire);
+		if (!r->brief)
+			r->brief = true;
+		else if (r->headers.n)
+			r->headers = str_from(r->headers, str_find(r->headers, '\n') + 1);
+		else
+			return -EMSGSIZE;
+		if (needed && !r->headers.n)
+			return -EMSGSIZE;
+	}
+	return error;
+}
+
 void answer_stateless(
 	struct sip *sip, const struct message *request, unsigned status, struct str headers)
 {
-	static const char digits[] = "0123456789abcdef";
-	struct response r = {.status = status, .headers = headers};
+	char tag[STATELESS_TAG_LENGTH];
+	struct response r = {.status = status, .headers = headers, .to_tag = {tag, sizeof(tag)}};
+	const struct zone_settings *zone;
 	struct wire *wire = NULL;
-	uint64_t hash;
-	char tag[16];
 
 	if (request->method == METHOD_ACK)
 		return;
-	/* RFC 3261 section 8.2.7: the same tag for each retransmission, without remembering
-	 * anything */
-	hash = hash_str(&sip->keys.slot_key, message_str(request, request->via)) ^
-	       hash_str(&sip->keys.slot_key, message_str(request, request->call_id));
-	for (size_t i = 0; i < sizeof(tag); i++)
-		tag[i] = digits[hash >> (60 - 4 * i) & 15];
-	r.to_tag = (struct str){tag, sizeof(tag)};
-	if (response_build_answer(sip, request, &r, &wire) != 0)
+	zone = response_zone_of_stranger(sip, request);
+	if (zone && !response_within_budget(sip, zone, request))
 		return;
+	response_stateless_tag(sip, request, tag);
+	int error = response_build_within(
+		sip, request, &r, zone ? ANSWER_RATIO * request->raw_size : SIZE_MAX, &wire);
+	if (error == -EMSGSIZE)
+		count(ANSWERS_TOO_LARGE);
+	if (error)
+		return;
+	count(ANSWERS_STATELESS);
 	sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
 	wire_drop(wire);
 }

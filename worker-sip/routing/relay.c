@@ -29,16 +29,18 @@ static void relay_on_response(struct fork_branch *b, const struct message *m)
 
 static const struct fork_user relay_user = {.response = relay_on_response};
 
-void relay_request(const struct incoming *in, const struct target *targets, unsigned count)
+void relay_request(struct incoming *in, const struct target *targets, unsigned count)
 {
 	uint8_t method = in->message->method;
 	struct fork *f;
 
 	if (method == METHOD_SUBSCRIBE || method == METHOD_NOTIFY) {
 		/* Without a dialog kept for it a subscription's NOTIFY could not come back. */
-		answer(in->sip, in->transaction, method == METHOD_SUBSCRIBE ? 489 : 481, STR_EMPTY);
+		incoming_answer(in, method == METHOD_SUBSCRIBE ? 489 : 481, STR_EMPTY);
 		return;
 	}
+	if (!incoming_begin(in))
+		return;
 	if (fork_new(in, targets, count, sizeof(struct fork), sizeof(struct fork_branch),
 		    &relay_user, &f)) {
 		answer(in->sip, in->transaction, 500, STR_EMPTY);
@@ -50,21 +52,21 @@ void relay_request(const struct incoming *in, const struct target *targets, unsi
 
 void relay_self(const struct incoming *in)
 {
-	struct sip *sip = in->sip;
-	struct transaction *t = in->transaction;
+	/* RFC 3261 section 11.2. Where all of it is more than the request deserves, it is cut from
+	 * the front (answer_stateless). */
 	static const char capabilities[] =
+		"Accept-Language: en\r\nAccept-Encoding: identity\r\nAccept: application/sdp\r\n"
+		"Supported: replaces, timer, 100rel, path\r\n"
 		"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, "
-		"REFER, NOTIFY\r\n"
-		"Accept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: "
-		"en\r\nSupported: replaces, timer, 100rel, path\r\n";
+		"REFER, NOTIFY\r\n";
 
 	switch (in->message->method) {
-	case METHOD_OPTIONS: answer(sip, t, 200, S(capabilities)); break;
-	case METHOD_UNKNOWN: answer(sip, t, 501, STR_EMPTY); break;
+	case METHOD_OPTIONS: incoming_answer(in, 200, S(capabilities)); break;
+	case METHOD_UNKNOWN: incoming_answer(in, 501, STR_EMPTY); break;
 	case METHOD_INVITE: /* nobody lives at the gateway itself */
-	case METHOD_MESSAGE: answer(sip, t, 404, STR_EMPTY); break;
+	case METHOD_MESSAGE: incoming_answer(in, 404, STR_EMPTY); break;
 	default:
-		answer(sip, t, 405,
+		incoming_answer(in, 405,
 			S("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, "
 			  "UPDATE, PRACK, REFER, NOTIFY\r\n"));
 	}

@@ -7,8 +7,8 @@
 #include "worker-sip/incoming.h"
 
 /* Passes a request on to the targets (count > 0), and the best answer back. Takes over
- * in->transaction. */
-void relay_request(const struct incoming *in, const struct target *targets, unsigned count);
+ * in->transaction, which it makes where there is none. */
+void relay_request(struct incoming *in, const struct target *targets, unsigned count);
 /* Answers a request that is addressed to the gateway itself: OPTIONS with 200, Allow, Accept and
  * Supported; others with 404, 501 or 405. */
 void relay_self(const struct incoming *in);

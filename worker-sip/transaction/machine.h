@@ -81,6 +81,10 @@ struct transactions {
 	struct table servers, clients, merged;
 	unsigned char secret[16]; /* of the keys' hash */
 	struct {
+		const struct message *message;
+		struct transaction_key key, merged_key; /* merged_key: outside of a dialog */
+	} matched; /* the new request that transactions_match was given last */
+	struct {
 		struct transaction *t;
 		uint32_t check; /* random: a cookie cannot be guessed */
 		uint32_t next;  /* free list */

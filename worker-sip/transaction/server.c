@@ -129,6 +129,11 @@ static enum request_kind server_receive_ack(struct transactions *ts, const struc
 	struct transaction_key key = key_of_server(ts, m, S("INVITE"));
 	struct transaction *t = server_find(ts, &key);
 
+	/* of a refusal that nothing was kept of (RFC 3261 section 8.2.7) */
+	if (!t && answer_stateless_is_ack(ts->sip, m)) {
+		count(ACKS_ABSORBED);
+		return REQUEST_ABSORBED;
+	}
 	/* one of a 2xx has a branch of its own; those that reuse their INVITE's mean the dialog all
 	 * the same */
 	if (!t || t->stage == STAGE_ACCEPTED)
@@ -196,29 +201,29 @@ bool transactions_full(const struct transactions *ts, bool in_dialog)
 	return ts->servers.count >= limit;
 }
 
-enum request_kind transactions_request(
-	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
+enum request_kind transactions_match(struct transactions *ts, const struct message *m, uint8_t slot)
 {
-	struct transaction_key key, merged_key;
+	struct transaction_key *key = &ts->matched.key, *merged_key = &ts->matched.merged_key;
 	struct transaction *t;
 	bool in_dialog = m->to_tag.length != 0;
 
 	assert(m->is_request);
+	ts->matched.message = NULL;
 	if (m->method == METHOD_ACK)
 		return server_receive_ack(ts, m);
 	if (m->method == METHOD_CANCEL) {
 		server_receive_cancel(ts, m, slot);
 		return REQUEST_ABSORBED;
 	}
-	key = key_of_server(ts, m, message_str(m, m->method_name));
-	t = server_find(ts, &key);
+	*key = key_of_server(ts, m, message_str(m, m->method_name));
+	t = server_find(ts, key);
 	if (t) {
 		server_repeat(t);
 		return REQUEST_ABSORBED;
 	}
 	if (!in_dialog)
-		merged_key = key_of_merged(ts, m);
-	if (!in_dialog && merged_find(ts, &merged_key)) {
+		*merged_key = key_of_merged(ts, m);
+	if (!in_dialog && merged_find(ts, merged_key)) {
 		count(REQUESTS_MERGED);
 		answer_stateless(ts->sip, m, 482, STR_NONE);
 		return REQUEST_ABSORBED;
@@ -228,16 +233,34 @@ enum request_kind transactions_request(
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
 		return REQUEST_ABSORBED;
 	}
-	t = server_new(ts, m, slot, &key);
+	ts->matched.message = m;
+	return REQUEST_NEW;
+}
+
+struct transaction *transactions_begin(
+	struct transactions *ts, const struct message *m, uint8_t slot)
+{
+	assert(ts->matched.message == m);
+	ts->matched.message = NULL;
+	struct transaction *t = server_new(ts, m, slot, &ts->matched.key);
 	if (!t) {
 		count(TRANSACTIONS_REFUSED);
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
-		return REQUEST_ABSORBED;
+	} else if (!m->to_tag.length) {
+		merged_add(t, &ts->matched.merged_key);
 	}
-	if (!in_dialog)
-		merged_add(t, &merged_key);
-	*out = t;
-	return REQUEST_NEW;
+	return t;
+}
+
+enum request_kind transactions_request(
+	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out)
+{
+	enum request_kind kind = transactions_match(ts, m, slot);
+
+	if (kind != REQUEST_NEW)
+		return kind;
+	*out = transactions_begin(ts, m, slot);
+	return *out ? REQUEST_NEW : REQUEST_ABSORBED;
 }
 
 /* ---- what users ask ---- */

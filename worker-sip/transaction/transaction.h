@@ -51,6 +51,14 @@ enum request_kind {
  * request, for the tokens of its answers. */
 enum request_kind transactions_request(
 	struct transactions *ts, const struct message *m, uint8_t slot, struct transaction **out);
+/* The same in two steps, for a request that may be refused without a transaction (RFC 3261
+ * section 26.3.2.4). REQUEST_NEW: there is none, and none is made yet. */
+enum request_kind transactions_match(
+	struct transactions *ts, const struct message *m, uint8_t slot);
+/* Makes the server transaction of the request that transactions_match was given last. NULL: there
+ * is no memory; the request has been answered 503. */
+struct transaction *transactions_begin(
+	struct transactions *ts, const struct message *m, uint8_t slot);
 /* True where a new request would be over the limit. */
 bool transactions_full(const struct transactions *ts, bool in_dialog);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are

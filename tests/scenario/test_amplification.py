@@ -1,0 +1,252 @@
+"""How much a source that has not shown itself is sent for what came in its name (RFC 3261 section
+26.3.2.4): source addresses of datagrams can be forged, and whoever they belong to must not be
+flooded through the gateway."""
+import collections, pathlib, re, selectors, time, unittest
+
+from gateway import CONFIG, WAIT, own_address, wait_for
+from legs import CallCase, NUMBER
+from peers import Message, Peer, digest
+
+RATIO = 4  # bytes out for each byte in, at most
+T2 = 1  # seconds, of the config below: no interval between retransmissions is longer
+TORTURE = pathlib.Path(__file__).resolve().parents[1] / "torture"
+METHODS = (
+    "INVITE REGISTER OPTIONS MESSAGE SUBSCRIBE NOTIFY PUBLISH REFER INFO UPDATE PRACK BYE CANCEL "
+    "ACK FOO"
+).split()
+# zone: port
+ZONES = {"access": 5060, "open": 5064, "core": 5062}
+OPEN = """zone "open" {{ trust = no  auth = none }}
+listener "open" {{ bind = "udp:{ip}:5064"  zone = "open" }}
+"""
+ROUTE = """route "open" { from = { "open" }  to-domain = "example.net"  action = "registered" }"""
+TIMERS = f"timers {{ t1 = 100ms  t2 = {T2}s }}"
+
+
+def smallest(method, uri, number, *, to="", more=""):
+    """A request in as few bytes as the grammar allows."""
+    lines = [
+        f"{method} {uri} SIP/2.0",
+        f"v:SIP/2.0/UDP h;branch=z9hG4bK{number}",
+        "f:sip:a;tag=1",
+        f"t:sip:a{to}",
+        f"i:{number}",
+        f"CSeq:1 {method}",
+    ]
+    if method == "INVITE":
+        lines.append("m:sip:a")
+    return ("\r\n".join(lines) + "\r\n" + more + "\r\n").encode()
+
+
+class Amplification(CallCase):
+    def send(self, zone, name, data):
+        """Sends an input from an address of its own."""
+        peer = Peer(own_address(), 0, (self.gateway.ip, ZONES[zone]), "alice")
+        data = data(peer) if callable(data) else data
+        peer.send_raw(data)
+        self.inputs[peer] = (name, len(data))
+
+    def all_taken(self):
+        """Waits until the gateway has taken all that was sent."""
+        names = ("rx_messages", "udp_keepalives", "udp_stun")
+
+        def taken():
+            counters = self.gateway.counters()
+            return sum(n for c, n in counters.items() if c in names or c.startswith("parse_"))
+
+        self.taken += len(self.inputs)
+        wait_for(lambda: taken() >= self.taken, "all inputs to be taken")
+
+    def gather(self, zone):
+        """Notes all that comes back, until no timer can repeat anything any more."""
+        came = {peer: [] for peer in self.inputs}
+        end = time.monotonic() + 2 * WAIT
+        with selectors.DefaultSelector() as selector:
+            for peer in self.inputs:
+                selector.register(peer.sock, selectors.EVENT_READ, peer)
+            while ready := selector.select(1.5 * T2):
+                self.assertLess(time.monotonic(), end, "it is repeated without end")
+                for key, _ in ready:
+                    came[key.data].append(Message(key.data.sock.recv(65535)))
+        for peer, (name, size) in self.inputs.items():
+            self.results.append((zone, name, size, came[peer]))
+            peer.close()
+        self.inputs = {}
+
+    def setUp(self):
+        super().setUp()
+        self.inputs, self.results, self.taken = {}, [], 0
+
+    def begin(self, **words):
+        config = CONFIG.replace('domain "example.net"', OPEN + 'domain "example.net"')
+        return self.start(config=config, extra=TIMERS, routes=ROUTE, **words)
+
+    def shapes(self, method, port):
+        """Requests of a method by name, whose refusals are as many statuses as there are."""
+        ip = self.gateway.ip
+        usual = {
+            "user": ("sip:bob@example.net", {}),
+            "nobody": ("sip:nobody@example.net", {}),
+            "number": (f"sip:{NUMBER}@elsewhere.example", {}),
+            "self": (f"sip:{ip}:{port}", {}),
+            "dialog": ("sip:bob@example.net", {"to_tag": "x"}),
+            "hops": ("sip:bob@example.net", {"max_forwards": 0}),
+            "scheme": ("foo:bar", {}),
+            "secure": ("sips:bob@example.net", {}),
+            "require": ("sip:bob@example.net", {"headers": ["Require: nothing"]}),
+            "replaces": ("sip:bob@example.net", {"headers": ["Replaces: a;to-tag=b;from-tag=c"]}),
+        }
+        # nobody is to be there afterwards
+        to = {"to": "nobody@example.net"} if method == "REGISTER" else {}
+        for name, (uri, words) in usual.items():
+            words = to | words
+            yield name, lambda p, uri=uri, words=words: p.make(method, uri, **words)
+        for name, uri, words in (
+            ("least user", "sip:b@example.net", {}),
+            ("least self", f"sip:{ip}:{port}", {}),
+            ("least", "sip:a", {}),
+            ("least dialog", "sip:a", {"to": ";tag=x"}),
+            ("least hops", "sip:a", {"more": "Max-Forwards:0\r\n"}),
+            ("least scheme", "x:y", {}),
+            ("least secure", "sips:a", {}),
+            ("least require", "sip:a", {"more": "Require:x\r\n"}),
+        ):
+            self.number = getattr(self, "number", 0) + 1
+            yield name, smallest(method, uri, self.number, **words)
+
+    def junk(self):
+        """What is no request that could be read."""
+        for path in sorted(TORTURE.rglob("*")):
+            if path.is_file() and path.suffix not in (".md", ".txt"):
+                yield path.stem, path.read_bytes()
+        least = smallest("OPTIONS", "sip:a", 1)
+        for what, was, now in (
+            ("version", b"SIP/2.0\r\nv", b"SIP/9.0\r\nv"),
+            ("line", b"f:", b"f"),
+            ("from", b"f:sip:a;tag=1\r\n", b""),
+            ("uri", b"sip:a SIP", b"sip: SIP"),
+            ("cseq", b"CSeq:1", b"CSeq:x"),
+            ("length", b"i:1", b"i:1\r\nl:9"),
+            ("utf-8", b"i:1", b"i:1\r\nx:\xff"),
+        ):
+            yield what, least.replace(was, now, 1)
+        yield "via alone", b"X a: SIP/2.0\r\nv:SIP/2.0/UDP h\r\n\r\n"
+        yield "keep-alive", b"\r\n\r\n"
+        yield "STUN", bytes.fromhex("000100002112a442") + bytes(12)
+        yield "response", b"SIP/2.0 200 OK\r\n" + least.partition(b"\r\n")[2]
+
+    def wrong_credentials(self, zone, method):
+        """A password that is guessed, on a nonce of ours."""
+        peer = Peer(own_address(), 0, (self.gateway.ip, ZONES[zone]), "alice")
+        uri = "sip:example.net" if method == "REGISTER" else "sip:bob@example.net"
+        words = {"call_id": peer.id, "to": "alice@example.net"}
+        peer.send_raw(peer.make(method, uri, **words))
+        challenge = peer.final(method)
+        name = "Proxy-Auth" if challenge.status == 407 else "Auth"
+        value = challenge.all("Proxy-Authenticate") + challenge.all("WWW-Authenticate")
+        header = f"{name}orization: " + digest(value[0], method, uri, "alice", "guess")
+        data = peer.make(method, uri, cseq=2, headers=[header], **words)
+        peer.send_raw(data)
+        self.inputs[peer] = (f"{method} guess", len(data))
+        self.taken += 1  # the first one
+
+    def test_no_input_brings_more_than_its_share(self):
+        self.begin()
+        for zone, port in ZONES.items():
+            for method in METHODS:
+                for name, data in self.shapes(method, port):
+                    self.send(zone, f"{method} {name}", data)
+            for name, data in self.junk():
+                self.send(zone, f"unreadable {name}", data)
+            if zone == "access":
+                for method in ("INVITE", "MESSAGE", "REGISTER"):
+                    self.wrong_credentials(zone, method)
+            self.all_taken()
+            self.gather(zone)
+        worst, bad, statuses = {}, [], collections.defaultdict(set)
+        for zone, name, size, came in self.results:
+            out = sum(len(m.raw) for m in came)
+            kind = (zone, name.split()[0])
+            statuses[kind].update(m.status for m in came)
+            if out / size > worst.get(kind, (-1,))[0]:
+                worst[kind] = (out / size, name, out, size, len(came))
+            # those of a trusted zone are believed
+            if zone != "core" and (out > RATIO * size or len(came) > 1):
+                bad.append(f"{zone} {name}: {size} bytes in, {out} out in {len(came)}")
+        for (zone, method), (ratio, name, out, size, copies) in worst.items():
+            print(
+                f"figure: {zone} {method}: at most {ratio:.2f} bytes out for each in ({name}: "
+                f"{size} in, {out} out in {copies}); {sorted(statuses[zone, method])}",
+                flush=True,
+            )
+        self.assertEqual(bad, [])
+        # they were answered, and not all dropped
+        self.assertLessEqual({407, 481, 483}, statuses["access", "INVITE"])
+        self.assertLessEqual({403, 404, 416, 420, 480, 481, 483}, statuses["open", "INVITE"])
+        self.assertLessEqual({405, 501}, statuses["open", "PUBLISH"] | statuses["open", "FOO"])
+        self.assertLessEqual({400, 505}, statuses["access", "unreadable"])
+        self.assertEqual(statuses["access", "ACK"], set())
+
+    def test_same_answer_anew(self):
+        """A retransmitted INVITE is refused with the same To tag; its ACK is for nobody."""
+        self.begin()
+        for zone, status in (("access", 407), ("open", 480)):
+            peer = Peer(own_address(), 0, (self.gateway.ip, ZONES[zone]), "alice")
+            self.addCleanup(peer.close)
+            raw = peer.make("INVITE", "sip:bob@example.net")
+            peer.send_raw(raw)
+            first = peer.response(status)
+            peer.send_raw(raw)
+            second = peer.response(status)
+            self.assertTrue(first.tag("To"))
+            self.assertEqual(first.tag("To"), second.tag("To"))
+            branch = re.search(r"branch=([^;\s]+)", Message(raw).get("Via")).group(1)
+            peer.send_raw(
+                peer.make(
+                    "ACK",
+                    "sip:bob@example.net",
+                    call_id=first.get("Call-ID"),
+                    to_tag=first.tag("To"),
+                    branch=branch,
+                    contact=False,
+                )
+            )
+        self.counted("acks_absorbed", 2)
+        counters = self.gateway.counters()
+        self.assertEqual(counters.get("transactions_server", 0), 0)
+        self.assertEqual(counters.get("ack_unmatched", 0), 0)
+        self.assertEqual(counters["answers_stateless"], 4)
+
+    def test_shown_sources_keep_transactions(self):
+        """Right credentials, a stream and a trusted source: a lost answer is repeated."""
+        self.begin()
+        alice = self.phone("alice", register=False)
+        request = self.call(alice, "nobody@example.net")
+        self.assertEqual([alice.response(403).status for _ in range(3)], [403] * 3)
+        trunk = self.trunk()
+        self.call(trunk, "nobody@example.net")
+        self.assertEqual([trunk.response(404).status for _ in range(3)], [404] * 3)
+        self.assertEqual(request.method, "INVITE")
+        before = self.gateway.counters()["transactions_server"]
+        tcp = self.phone("bob", "TCP", register=False)
+        tcp.send_raw(tcp.make("INVITE", "sip:bob@example.net", sender="bob@example.net"))
+        tcp.response(407)
+        self.assertEqual(self.gateway.counters()["transactions_server"], before + 1)
+
+    def test_budget(self):
+        """A source gets no more refusals than its zone allows, nor does its network; whoever has
+        not used his up is answered."""
+        self.begin(access='rate = off  refusals-per-source = 3  refusals-per-prefix = "off"')
+        peers = [Peer(own_address(), 0, (self.gateway.ip, 5060), f"phone {i}") for i in range(2)]
+        for peer in peers:
+            self.addCleanup(peer.close)
+        for i in range(40):
+            peers[0].send_raw(peers[0].make("MESSAGE", "sip:bob@example.net"))
+        self.counted("answers_over_budget", 20)
+        self.assertIn("refusals-over-budget source=" + peers[0].ip, self.gateway.log_text())
+        peers[1].send_raw(peers[1].make("MESSAGE", "sip:bob@example.net"))
+        peers[1].response(407)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,26 @@
+/* incoming.c - the transaction of a request, which a stranger's has late or never (incoming.h). */
+#include "incoming.h"
+
+#include "worker-sip/message/response.h"
+#include "worker-sip/transaction/transaction.h"
+
+bool incoming_is_stranger(const struct incoming *in)
+{
+	return in->message->flow.transport == TRANSPORT_UDP &&
+	       !settings_zone(in->sip->settings, in->zone)->trust;
+}
+
+bool incoming_begin(struct incoming *in)
+{
+	if (!in->transaction)
+		in->transaction = transactions_begin(in->sip->transactions, in->message, in->slot);
+	return in->transaction != NULL;
+}
+
+void incoming_answer(const struct incoming *in, unsigned status, struct str headers)
+{
+	if (in->transaction)
+		answer(in->sip, in->transaction, status, headers);
+	else
+		answer_stateless(in->sip, in->message, status, headers);
+}
