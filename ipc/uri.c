@@ -450,6 +450,29 @@ static bool uri_has_pair(
 	return false;
 }
 
+bool uri_param_next(struct str *rest, struct str *name, struct str *value)
+{
+	return uri_pair_next(rest, ';', name, value);
+}
+
+bool uri_param_is(struct str name, struct str wanted)
+{
+	return uri_same(name, wanted, true);
+}
+
+bool uri_param_find(struct str params, struct str name, struct str *value)
+{
+	struct str n, v;
+
+	while (uri_pair_next(&params, ';', &n, &v)) {
+		if (!uri_same(n, name, true))
+			continue;
+		*value = v;
+		return true;
+	}
+	return false;
+}
+
 /* Parameters that make two URIs differ where only one of them has one. */
 static bool uri_must_match(struct str name)
 {

@@ -63,6 +63,17 @@ long uri_unescape(struct str s, char *buffer, size_t size);
 #define AOR_MAX 512
 long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX]);
 
+/* Takes the next parameter "name" or "name=value" from *rest, the params of a URI that was parsed;
+ * value.p is NULL where there is no '='. False at the end. Not param_next (syntax.h): what may
+ * stand in a URI's parameter is not what may stand in a header's. */
+bool uri_param_next(struct str *rest, struct str *name, struct str *value);
+/* Whether a parameter of a URI has that name, in any case and however it is escaped (RFC 3261
+ * section 19.1.4). */
+bool uri_param_is(struct str name, struct str wanted);
+/* Finds a parameter of a URI by name, as uri_param_is compares. True and *value (may be NULL) where
+ * it is there. */
+bool uri_param_find(struct str params, struct str name, struct str *value);
+
 /* Whether two URIs are equal by RFC 3261 section 19.1.4 (escapes, case, the parameters transport,
  * user, ttl, method, maddr), tel: URIs by RFC 3966 section 4 (without visual separators). */
 bool uri_equal(const struct uri_parts *a, const struct uri_parts *b);

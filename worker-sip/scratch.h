@@ -37,6 +37,7 @@ struct scratch {
 	 * leg_request_splice is called for the next one. */
 	struct scratch_leg_request {
 		char from[SCRATCH_VALUE_MAX], to[SCRATCH_VALUE_MAX];
+		char request_uri[SCRATCH_VALUE_MAX], route[SCRATCH_ROUTE_MAX];
 		char refer_to[4096], referred_by[4096];
 		char target_dialog[1024], replaces[1024];
 		char rack[64], event_id[16], contact_user[TOKEN_LENGTH];

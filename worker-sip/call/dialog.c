@@ -246,8 +246,9 @@ static bool dialog_is_source(
 static uint8_t dialog_transport(const struct uri_parts *uri)
 {
 	struct str value;
-	uint8_t transport = param_find(uri->params, S("transport"), &value) ? transport_of(value)
-	                                                                    : TRANSPORT_UDP;
+	uint8_t transport = uri_param_find(uri->params, S("transport"), &value)
+	                            ? transport_of(value)
+	                            : TRANSPORT_UDP;
 
 	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2). */
 	if (uri->scheme == URI_SIPS && transport != TRANSPORT_WS)

@@ -2,6 +2,7 @@
 #include "dialog_request.h"
 
 #include "ipc/token.h"
+#include "worker-sip/message/route_set.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -12,10 +13,14 @@ int dialog_request_write(struct sip *sip, const struct dialog *d, struct str met
 	char token[TOKEN_LENGTH];
 	struct writer w = scratch_message(&sip->scratch);
 	struct flow flow = dialog_flow(sip, d);
+	bool strict = route_set_is_strict(d->route);
 
 	write_str(&w, method);
 	write_literal(&w, " ");
-	write_str(&w, d->target);
+	if (strict)
+		route_set_write_request_uri(&w, d->route);
+	else
+		write_str(&w, d->target);
 	write_literal(&w, " SIP/2.0\r\nVia: SIP/2.0/");
 	write_str(&w, str_of(transport_name(flow.transport)));
 	write_literal(&w, " ");
@@ -27,7 +32,10 @@ int dialog_request_write(struct sip *sip, const struct dialog *d, struct str met
 	write_number(&w, sip->settings->max_forwards);
 	if (d->route.n) {
 		write_literal(&w, "\r\nRoute: ");
-		write_str(&w, d->route);
+		if (strict)
+			route_set_write_rest(&w, d->route, d->target);
+		else
+			write_str(&w, d->route);
 	}
 	write_literal(&w, "\r\nFrom: ");
 	write_str(&w, d->local);

@@ -2,6 +2,7 @@
 #include "leg_request.h"
 
 #include "ipc/token.h"
+#include "route_set.h"
 #include "worker-sip/call/dialog_reference.h"
 
 #include <errno.h>
@@ -40,6 +41,26 @@ static int leg_request_parties(const struct leg_request *r, struct splice *s)
 		return -ENOBUFS;
 	s->from = writer_text(&from);
 	s->to_value = writer_text(&to);
+	return 0;
+}
+
+/* Request-URI and Route, by the route set. */
+static int leg_request_place(const struct leg_request *r, struct splice *s)
+{
+	struct scratch_leg_request *scratch = &r->sip->scratch.leg_request;
+	struct writer uri = WRITER(scratch->request_uri), route = WRITER(scratch->route);
+
+	if (!route_set_is_strict(r->route)) {
+		s->request_uri = r->request_uri;
+		s->route = r->route;
+		return 0;
+	}
+	route_set_write_request_uri(&uri, r->route);
+	route_set_write_rest(&route, r->route, r->request_uri);
+	if (uri.full || route.full)
+		return -ENOBUFS;
+	s->request_uri = writer_text(&uri);
+	s->route = writer_text(&route);
 	return 0;
 }
 
@@ -140,18 +161,16 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 		.from_zone = r->from_zone,
 		.to_zone = r->to_zone,
 		.slot = r->slot,
-		.request_uri = r->request_uri,
 		.to = r->to,
 		.from = r->from,
 		.to_value = r->to_value,
 		.call_id = r->call_id,
-		.cseq = r->cseq,
-		.route = r->route};
+		.cseq = r->cseq};
 	if (leg_request_has_contact(r)) {
 		token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
 		s->contact_user = (struct str){user, TOKEN_LENGTH};
 	}
-	if (!r->in_dialog && leg_request_parties(r, s))
+	if (leg_request_place(r, s) || (!r->in_dialog && leg_request_parties(r, s)))
 		return -ENOBUFS;
 	leg_request_map(r, s);
 	bool names_invite = s->rack.n || !message_first(r->message, HEADER_RACK);

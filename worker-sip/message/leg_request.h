@@ -20,10 +20,11 @@ struct leg_request {
 	unsigned from_zone, to_zone;
 	uint8_t slot;
 	bool in_dialog;
-	uint64_t id;           /* of our Contact's token on the other leg, and outside a dialog of
-	                          our From tag's */
-	const struct flow *to; /* how the other leg's peer is reached */
-	struct str request_uri, route, call_id;
+	uint64_t id;            /* of our Contact's token on the other leg, and outside a dialog of
+	                           our From tag's */
+	const struct flow *to;  /* how the other leg's peer is reached */
+	struct str request_uri; /* the remote target, or that of the target set */
+	struct str route, call_id; /* the route set, or a binding's Path; n == 0: none */
 	uint32_t cseq;
 	/* Within a dialog: From and To whole, and what RAck and Event may name. */
 	struct str from, to_value;
@@ -34,8 +35,8 @@ struct leg_request {
 
 /* Fills in s for splice_request; its branch is the caller's to set. The strings of s are in the
  * worker's scratch: s is good until the next call. What is too long once it is mapped does not
- * pass. 0; -ENOBUFS where From or To is too long; -ESRCH for a PRACK that names no INVITE of its
- * leg (RFC 3262 section 3). */
+ * pass. 0; -ENOBUFS where From, To or Route is too long; -ESRCH for a PRACK that names no INVITE of
+ * its leg (RFC 3262 section 3). */
 int leg_request_splice(const struct leg_request *r, struct splice *s);
 
 #endif

@@ -349,6 +349,37 @@ static bool route_find_domain(struct route_search *s)
 	return s->uri.user.n || (!ours && s->domain == NONE_INDEX);
 }
 
+/* The last URI of Route. False where there is none. */
+static bool route_last(const struct message *m, struct uri_parts *out)
+{
+	bool found = false;
+
+	for (const struct message_header *h = message_first(m, HEADER_ROUTE); h;
+		h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		struct address a;
+
+		for (; address_next(&rest, &a) == 0; found = true)
+			*out = a.uri;
+	}
+	return found;
+}
+
+/* The URI that the request is for. A strict router, or a phone whose outbound proxy has no lr,
+ * writes our own address in the Request-URI and what it means last in Route (RFC 3261
+ * section 16.4). */
+static struct uri_parts route_uri(const struct incoming *in)
+{
+	const struct message *m = in->message;
+	struct uri_parts uri = uri_of(m, &m->request_uri), last;
+	bool sip = uri.scheme == URI_SIP || uri.scheme == URI_SIPS;
+
+	if (!sip || uri.user.n ||
+		settings_listener_at(in->sip->settings, uri.host, uri.port) == NONE_INDEX)
+		return uri;
+	return route_last(m, &last) && last.user.n ? last : uri;
+}
+
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out)
 {
@@ -358,7 +389,7 @@ void route_request(
 
 	*out = (struct decision){.route = NONE_INDEX};
 	s.sip = in->sip;
-	s.uri = uri_of(in->message, &in->message->request_uri);
+	s.uri = route_uri(in);
 	s.secure = s.uri.scheme == URI_SIPS;
 	s.targets = targets;
 	s.count = 0;
