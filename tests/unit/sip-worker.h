@@ -189,6 +189,7 @@ static inline void worker_tear_down(void)
 	worker->sip.transactions = NULL;
 	while (worker->sip.call_list)
 		call_free(worker->sip.call_list);
+	cr_assert_eq(dialogs_retired(worker->sip.dialogs), 0, "a dialog is left");
 	dialogs_free(worker->sip.dialogs);
 	routes_free(worker->sip.routes);
 	fixture_free(worker);

@@ -4,16 +4,29 @@
 #include "dialog_request.h"
 #include "exchange.h"
 #include "invite.h"
+#include "refused_answer.h"
 #include "worker-sip/json.h"
 #include "worker-sip/routing/fork.h"
 
 /* ---- requests ---- */
 
+/* The dialog of a request that is over, for as long as ACKs may come in it. NULL: none. */
+static struct dialog *call_retired(const struct incoming *in)
+{
+	const struct message *m = in->message;
+	struct dialog *d = dialog_retired(in->sip, message_str(m, m->call_id),
+		message_str(m, m->to_tag), message_str(m, m->from_tag));
+
+	return d && d->call && d->zone == in->zone ? d : NULL;
+}
+
 static void call_acknowledge(const struct incoming *in)
 {
 	struct dialog *d = dialog_of_request(in->sip, in->message);
 
-	if (d)
+	if (!d)
+		d = call_retired(in);
+	if (d && d->zone == in->zone)
 		exchange_ack(d, in->message);
 	else
 		count(ACK_UNMATCHED);
@@ -41,6 +54,8 @@ static bool call_refuse_by_state(struct dialog *d, const struct incoming *in)
 	if (call->ending) {
 		/* Both hang up at once: each gets its 200. */
 		answer(in->sip, in->transaction, bye ? 200 : 481, STR_EMPTY);
+		if (bye)
+			exchange_bye_crosses(d);
 		return true;
 	}
 	if (!call->invite || !bye)
@@ -60,11 +75,12 @@ static bool call_refuse_invite(struct dialog *d, const struct incoming *in)
 		answer(in->sip, in->transaction, 491, STR_EMPTY);
 		return true;
 	}
-	if (exchange_invite_pending(d)) {
-		answer(in->sip, in->transaction, 500, S("Retry-After: 3\r\n"));
-		return true;
-	}
-	return false;
+	unsigned status = exchange_invite_overtakes(d);
+	if (status == 0)
+		return false;
+	answer(in->sip, in->transaction, status,
+		status == 500 ? S("Retry-After: 3\r\n") : STR_EMPTY);
+	return true;
 }
 
 /* Answers a request that requires what cannot be kept across the legs. False: it passes. */
@@ -80,6 +96,19 @@ static bool call_refuse_extension(const struct incoming *in)
 	return true;
 }
 
+/* A BYE that crosses the one which its sender is still owed gets its 200 (RFC 5407 section 3.2.1).
+ * False: it is refused as all else is after the end. */
+static bool call_refuse_after_end(struct incoming *in)
+{
+	struct dialog *d = in->message->method == METHOD_BYE ? call_retired(in) : NULL;
+
+	if (!d || !exchange_bye_taken(d))
+		return false;
+	if (incoming_begin(in))
+		answer(in->sip, in->transaction, 200, STR_EMPTY);
+	return true;
+}
+
 void call_request(struct incoming *in)
 {
 	const struct message *m = in->message;
@@ -89,6 +118,8 @@ void call_request(struct incoming *in)
 		return;
 	}
 	struct dialog *d = dialog_of_request(in->sip, m);
+	if (!d && call_refuse_after_end(in))
+		return;
 	if (!d || in->zone != d->zone) {
 		count(DIALOG_UNMATCHED);
 		incoming_answer(in, 481, STR_EMPTY);
@@ -164,7 +195,7 @@ void call_stray_answer(const struct incoming *in)
 	if (d && d->zone == in->zone) /* a late repetition of an answer whose call stands */
 		wire_drop(dialog_send_ack(in->sip, d, m->cseq));
 	else
-		dialog_refuse_answer(in->sip, m, in->zone, NULL);
+		refused_answer_take(in->sip, m, in->zone);
 }
 
 /* ---- sipwardctl ---- */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 struct dialogs {
-	struct table by_tag;
+	struct table by_tag, retired; /* those that stand, and those that are over */
 	struct flow_user_tables flow_user_tables;
 	struct slab slab;
 };
@@ -24,6 +24,8 @@ int dialogs_new(struct dialogs **out)
 	if (!ds)
 		return -ENOMEM;
 	int error = table_init(&ds->by_tag, 1024);
+	if (error == 0)
+		error = table_init(&ds->retired, 1024);
 	if (error == 0)
 		error = flow_users_init(&ds->flow_user_tables.legs);
 	if (error == 0)
@@ -51,6 +53,7 @@ void dialogs_free(struct dialogs *ds)
 	flow_users_free(&ds->flow_user_tables.branches);
 	flow_users_free(&ds->flow_user_tables.callers);
 	table_free(&ds->by_tag);
+	table_free(&ds->retired);
 	free(ds);
 }
 
@@ -62,6 +65,11 @@ struct flow_user_tables *dialogs_flow_users(struct dialogs *ds)
 size_t dialogs_count(const struct dialogs *ds)
 {
 	return ds->by_tag.count;
+}
+
+size_t dialogs_retired(const struct dialogs *ds)
+{
+	return ds->retired.count;
 }
 
 static struct str dialog_put(char **at, struct str s)
@@ -110,11 +118,20 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	return 0;
 }
 
+void dialog_retire(struct sip *sip, struct dialog *d)
+{
+	table_remove(&sip->dialogs->by_tag, &d->node);
+	flow_users_remove(&sip->dialogs->flow_user_tables.legs, &d->flow_user);
+	d->state = DIALOG_RETIRED;
+	table_add(&sip->dialogs->retired, &d->node, d->id);
+}
+
 void dialog_free(struct sip *sip, struct dialog *d)
 {
 	if (!d)
 		return;
-	table_remove(&sip->dialogs->by_tag, &d->node);
+	table_remove(d->state == DIALOG_RETIRED ? &sip->dialogs->retired : &sip->dialogs->by_tag,
+		&d->node);
 	flow_users_remove(&sip->dialogs->flow_user_tables.legs, &d->flow_user);
 	struct slab *slab = &sip->dialogs->slab;
 	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
@@ -141,16 +158,28 @@ static bool dialog_same_id(const struct table_node *node, const void *key)
 	       *(const uint64_t *)key;
 }
 
-struct dialog *dialog_of_tags(
-	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
+static struct dialog *dialog_find(struct sip *sip, const struct table *table, struct str call_id,
+	struct str ours, struct str theirs)
 {
 	uint8_t slot;
 	struct dialog_wanted w = {.remote_tag = theirs, .call_id = call_id};
 
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &w.id))
 		return NULL;
-	struct table_node *node = table_find(&sip->dialogs->by_tag, w.id, dialog_same, &w);
+	struct table_node *node = table_find(table, w.id, dialog_same, &w);
 	return node ? container_of(node, struct dialog, node) : NULL;
+}
+
+struct dialog *dialog_of_tags(
+	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
+{
+	return dialog_find(sip, &sip->dialogs->by_tag, call_id, ours, theirs);
+}
+
+struct dialog *dialog_retired(
+	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
+{
+	return dialog_find(sip, &sip->dialogs->retired, call_id, ours, theirs);
 }
 
 struct dialog *dialog_of_request(struct sip *sip, const struct message *m)

@@ -12,18 +12,22 @@
 
 struct dialogs;
 struct call;
+struct refused_answer;
 
-enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED };
+/* A retired dialog is over: no request is of it any more but the ACKs of what was answered in it.
+ */
+enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED, DIALOG_RETIRED };
 
 struct dialog {
 	struct table_node node;
-	uint64_t id; /* of our tag's token and of our Contact's */
-	struct call *call;
-	struct dialog *other;       /* the other leg of its call */
-	struct flow flow;           /* how the peer is reached */
-	struct flow_user flow_user; /* by that flow */
-	uint32_t local_cseq;        /* the last we sent */
-	uint32_t remote_cseq;       /* the last we received; 0: none yet */
+	uint64_t id;                    /* of our tag's token and of our Contact's */
+	struct call *call;              /* NULL: it was refused when it came */
+	struct dialog *other;           /* the other leg of its call */
+	struct refused_answer *refused; /* where it has no call */
+	struct flow flow;               /* how the peer is reached */
+	struct flow_user flow_user;     /* by that flow */
+	uint32_t local_cseq;            /* the last we sent */
+	uint32_t remote_cseq;           /* the last we received; 0: none yet */
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
@@ -50,8 +54,10 @@ struct dialog_parts {
 int dialogs_new(struct dialogs **out);
 /* Frees the table; dialogs end with their calls. NULL is a no-op. */
 void dialogs_free(struct dialogs *ds);
-/* The number of dialogs: two for each call. */
+/* The number of dialogs that stand: two for each call. */
 size_t dialogs_count(const struct dialogs *ds);
+/* The number of those that are over and still wait for ACKs. */
+size_t dialogs_retired(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
 /* The users of stream flows: legs of calls, branches of requests, and the callers of INVITEs on
@@ -64,6 +70,8 @@ struct flow_user_tables *dialogs_flow_users(struct dialogs *ds);
 
 /* Makes an early dialog and adds it. -ENOMEM. */
 int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog **out);
+/* The dialog is over: of the functions below only dialog_retired finds it from now on. */
+void dialog_retire(struct sip *sip, struct dialog *d);
 void dialog_free(struct sip *sip, struct dialog *d); /* removes it; NULL is a no-op */
 
 /* The dialog that a request with our To-tag names: tag token proved, remote tag and Call-ID equal
@@ -72,6 +80,9 @@ struct dialog *dialog_of_request(struct sip *sip, const struct message *m);
 /* By the token of our tag and the peer's tag (Replaces, Target-Dialog, Refer-To). NULL where there
  * is none. */
 struct dialog *dialog_of_tags(
+	struct sip *sip, struct str call_id, struct str ours, struct str theirs);
+/* As dialog_of_tags, of those that are over and not freed yet. */
+struct dialog *dialog_retired(
 	struct sip *sip, struct str call_id, struct str ours, struct str theirs);
 /* By our Contact's user part, the first one with that id. */
 struct dialog *dialog_of_contact(struct sip *sip, struct str user);

@@ -19,10 +19,4 @@ void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers);
  * to drop, for when the 2xx is repeated. NULL where it could not be written. */
 struct wire *dialog_send_ack(struct sip *sip, const struct dialog *d, uint32_t cseq);
 
-/* Sends ACK and BYE for the 2xx m that nobody wants, back to where it came from. zone is that of
- * its sender. *ack keeps the ACK, which alone is sent where m is a repetition; the caller drops it.
- * ack may be NULL. A 2xx without a To tag makes no dialog that could be ended: nothing is sent. */
-void dialog_refuse_answer(
-	struct sip *sip, const struct message *m, unsigned zone, struct wire **ack);
-
 #endif

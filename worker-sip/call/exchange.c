@@ -1,33 +1,17 @@
-/* exchange.c - two legs and what passes between them (exchange.h).
+/* exchange.c - two legs and what passes between them (exchange.h). The ACKs of INVITEs are in
+ * acknowledgement.c, the end of a call is in call_end.c.
  *
  * The place where a confirmed pair of dialogs is to be journalled is call_confirm, where it is to
  * be erased call_free.
  */
-#include "exchange.h"
+#include "exchange_state.h"
 
 #include "common/list.h"
 #include "common/slab.h"
-#include "dialog_request.h"
 #include "ipc/token.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* One request on its way from one leg to the other, and the way back of its answer. */
-struct exchange {
-	struct exchange *next, **link; /* of call->exchanges */
-	struct sip *sip;
-	struct call *call;       /* NULL once the call is gone */
-	struct dialog *in, *out; /* valid while call is not NULL */
-	struct transaction *server, *client;
-	struct held_message *request; /* until it is finally answered */
-	struct wire *ack;             /* as sent for the 2xx of an INVITE */
-	struct timer patience; /* BYE: when its sender is answered though the other leg is silent */
-	struct cseq_pair cseq;
-	uint8_t method;
-	bool answered, accepted; /* finally; with a 2xx to an INVITE */
-	bool held;               /* the initial INVITE's branch still points here */
-};
 
 static const struct client_user exchange_client;
 static const struct server_user exchange_server;
@@ -72,45 +56,17 @@ static void call_confirm(struct call *call)
 	count(CALLS_ANSWERED);
 }
 
-static void exchange_unlink(struct exchange *x)
+void exchange_unlink(struct exchange *x)
 {
-	if (!x->call)
+	struct call *call = x->call;
+
+	if (!call)
 		return;
 	list_remove(x);
-	x->call->exchange_count--;
+	call->exchange_count--;
 	x->call = NULL;
 	x->in = x->out = NULL;
-}
-
-void call_free(struct call *call)
-{
-	struct sip *sip = call->sip;
-
-	while (call->exchanges)
-		exchange_unlink(call->exchanges);
-	loop_unset(sip->loop, &call->grace);
-	list_remove(call);
-	dialog_free(sip, call->a);
-	dialog_free(sip, call->b);
-	sip->calls--;
-	slab_give(dialogs_slab(sip->dialogs), call, sizeof(*call));
-}
-
-void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason)
-{
-	struct sip *sip = call->sip;
-
-	/* An answer that the other side never acknowledged is still to be acknowledged here, or its
-	 * UAS would go on retransmitting. */
-	for (struct exchange *x = call->exchanges; x; x = x->next)
-		if (x->accepted && !x->ack)
-			x->ack = dialog_send_ack(sip, x->out, x->cseq.out);
-	if (bye_a)
-		dialog_send_bye(sip, call->a, reason);
-	if (bye_b)
-		dialog_send_bye(sip, call->b, reason);
-	count(CALLS_ENDED);
-	call_free(call);
+	call_forget(call);
 }
 
 /* ---- exchanges ---- */
@@ -135,19 +91,17 @@ void exchange_release(struct exchange *x)
 
 /* The other leg does not answer the BYE. Its sender waits no longer than timer F, and an answer
  * after that is none (RFC 4320 section 4.2): it gets its 200 in time, while the other leg's BYE is
- * still repeated. */
+ * still repeated, or waits for its ACK. An INVITE that nobody answers though its call has ended is
+ * cancelled. */
 static void exchange_patience_over(struct timer *t, void *arg)
 {
 	struct exchange *x = arg;
 
 	(void)t;
-	if (x->answered || !x->call)
-		return;
-	x->answered = true;
-	if (x->server && !transaction_answered(x->server))
-		answer(x->sip, x->server, 200, STR_EMPTY);
-	count(CALLS_ENDED);
-	call_free(x->call);
+	if (x->method == METHOD_INVITE && x->client)
+		transaction_cancel(x->client, STR_EMPTY);
+	else if (x->call && !x->answered)
+		call_end(x->call, false, false, STR_EMPTY);
 }
 
 /* A request that came by the leg d. NULL: no memory. */
@@ -170,41 +124,20 @@ static struct exchange *exchange_new(struct dialog *d, uint8_t method, struct tr
 	return x;
 }
 
-int exchange_adopt(
-	struct call *call, struct transaction *server, struct cseq_pair cseq, struct exchange **out)
+int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pair cseq,
+	bool offered, struct exchange **out)
 {
 	struct exchange *x = exchange_new(call->a, METHOD_INVITE, server);
 
 	if (!x)
 		return -ENOMEM;
 	x->cseq = cseq;
-	x->answered = x->accepted = x->held = true;
+	x->answered = x->accepted = x->held = x->initial = true;
+	x->offered = offered;
 	transaction_serve(server, &exchange_server, x);
 	call_confirm(call);
 	*out = x;
 	return 0;
-}
-
-static void exchange_send_ack(const struct exchange *x, const struct flow *flow)
-{
-	sip_send(x->sip, flow, (struct str){x->ack->byte, x->ack->size}, 0, true);
-}
-
-static void exchange_repeat_ack(const struct exchange *x)
-{
-	struct flow flow = dialog_flow(x->sip, x->out);
-
-	exchange_send_ack(x, &flow);
-}
-
-bool exchange_answer_again(struct exchange *x, const struct message *m)
-{
-	if (!x->call || !str_equal_nocase(x->out->remote_tag, message_str(m, m->to_tag)))
-		return false;
-	/* Our ACK was lost, or it has not come from the caller yet. */
-	if (x->ack)
-		exchange_repeat_ack(x);
-	return true;
 }
 
 /* ---- the way back ---- */
@@ -230,8 +163,9 @@ static unsigned exchange_status(const struct exchange *x, unsigned status)
 	return status;
 }
 
-/* Writes the response m for the leg which the request came by, and answers with it. */
-static void exchange_answer(struct exchange *x, const struct message *m)
+/* Writes the response m for the leg which the request came by, and answers with it. False: it
+ * cannot be passed. */
+static bool exchange_answer(struct exchange *x, const struct message *m)
 {
 	unsigned status = exchange_status(x, m->status);
 	char contact[TOKEN_LENGTH];
@@ -244,24 +178,32 @@ static void exchange_answer(struct exchange *x, const struct message *m)
 		.contact_user = {contact, TOKEN_LENGTH}};
 
 	if (!x->server)
-		return;
+		return false;
 	token_mint(&x->sip->keys.minting, TOKEN_CONTACT, x->in->slot, x->in->id, contact);
 	if (splice_response(&s, &x->request->message, status,
 		    (struct str){x->in->tag, TOKEN_LENGTH}, &bytes) == 0) {
 		transaction_answer(x->server, status, bytes);
 		wire_drop(bytes);
-	} else if (status >= 200) {
-		answer(x->sip, x->server, 500, STR_EMPTY);
+		return true;
 	}
+	if (status >= 200)
+		answer(x->sip, x->server, 500, STR_EMPTY);
+	return false;
 }
 
-/* The call ended meanwhile. A 2xx to a re-INVITE needs no BYE of its own: one is on its way. */
-static void exchange_answer_ended(struct exchange *x)
+/* A response after the end of the call. A 2xx is acknowledged all the same; its dialog has its BYE
+ * already (RFC 5407 section 3.2.3). */
+static void exchange_on_late_response(struct exchange *x, const struct message *m)
 {
-	if (!x->server || transaction_answered(x->server))
+	bool success = m->status >= 200 && m->status < 300;
+
+	if (!x->call || x->method != METHOD_INVITE || !success)
 		return;
-	answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : 487, STR_EMPTY);
-	x->answered = true;
+	x->accepted = true;
+	if (x->ack)
+		exchange_repeat_ack(x);
+	else
+		exchange_acknowledge(x);
 }
 
 /* Does what the final answer to a request means for the call. */
@@ -294,9 +236,8 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 	bool success = m->status >= 200 && m->status < 300;
 
 	(void)t;
-	if (!x->call) {
-		if (m->status >= 200)
-			exchange_answer_ended(x);
+	if (!x->call || x->call->ended) {
+		exchange_on_late_response(x, m);
 		return;
 	}
 	if (m->status == 100)
@@ -309,9 +250,14 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 	if (m->status < 300 && refreshes)
 		dialog_refresh(x->sip, x->out, m);
 	unsigned status = exchange_status(x, m->status);
-	exchange_answer(x, m);
+	bool passed = exchange_answer(x, m);
 	if (status >= 200)
 		exchange_finish(x, status);
+	if (!passed && x->accepted) {
+		/* nobody else will acknowledge it */
+		x->concluded = true;
+		exchange_acknowledge(x);
+	}
 }
 
 static void exchange_on_failed(void *user, struct transaction *t, unsigned status, int error)
@@ -362,22 +308,19 @@ static void exchange_on_cancelled(void *user, struct transaction *t, const struc
 
 static void exchange_on_unacknowledged(void *user, struct transaction *t)
 {
-	struct exchange *x = user;
-
 	(void)t;
-	count(CALLS_UNACKNOWLEDGED);
-	if (x->call)
-		call_end(x->call, true, true, S("Reason: SIP;cause=408;text=\"ACK missing\"\r\n"));
+	exchange_unacknowledged(user);
 }
 
 static void exchange_on_server_failed(void *user, struct transaction *t, int error)
 {
 	struct exchange *x = user;
 
+	(void)t;
 	(void)error;
 	/* A 2xx that cannot be sent is not repeated any more: its ACK will not come. */
-	if (x->accepted && !x->ack)
-		exchange_on_unacknowledged(user, t);
+	if (x->accepted && !x->concluded)
+		exchange_unacknowledged(x);
 }
 
 static void exchange_on_server_gone(void *user, struct transaction *t)
@@ -399,8 +342,7 @@ static const struct server_user exchange_server = {.cancelled = exchange_on_canc
 
 /* ---- the way out ---- */
 
-/* Writes m for the other leg. */
-static int exchange_write(struct exchange *x, const struct message *m, const struct flow *to,
+int exchange_write(struct exchange *x, const struct message *m, const struct flow *to,
 	uint64_t branch, struct wire **out)
 {
 	const struct call *call = x->call;
@@ -432,40 +374,26 @@ static int exchange_write(struct exchange *x, const struct message *m, const str
 	return splice_request(&s, out);
 }
 
-/* Whether it is an INVITE of that leg. */
-static bool exchange_is_invite(const struct exchange *x, const struct dialog *in)
-{
-	return x->method == METHOD_INVITE && x->in == in;
-}
-
-void exchange_ack(struct dialog *d, const struct message *m)
-{
-	struct exchange *x = d->call->exchanges;
-
-	while (x && !(exchange_is_invite(x, d) && x->cseq.in == m->cseq && x->accepted))
-		x = x->next;
-	if (!x) {
-		count(ACK_UNMATCHED);
-		return;
-	}
-	struct flow flow = dialog_flow(x->sip, x->out);
-	if (!x->ack) {
-		if (x->server)
-			transaction_acknowledged(x->server);
-		if (exchange_write(x, m, &flow, random_u64(), &x->ack))
-			return;
-		held_message_drop(x->request);
-		x->request = NULL;
-	}
-	exchange_send_ack(x, &flow);
-}
-
 bool exchange_invite_pending(const struct dialog *d)
 {
 	for (const struct exchange *x = d->call->exchanges; x; x = x->next)
 		if (exchange_is_invite(x, d) && (!x->answered || (x->accepted && !x->ack)))
 			return true;
 	return false;
+}
+
+unsigned exchange_invite_overtakes(const struct dialog *d)
+{
+	for (struct exchange *x = d->call->exchanges; x; x = x->next) {
+		if (!exchange_is_invite(x, d))
+			continue;
+		if (!x->answered)
+			return 500;
+		if (x->accepted && !x->ack && !x->offered)
+			return 491;
+		exchange_acknowledge(x);
+	}
+	return 0;
 }
 
 /* Notes the numbers that a later RAck or Event may name, and that a BYE ends the call. */
@@ -499,13 +427,38 @@ static int exchange_send(struct exchange *x, const struct message *m)
 	return error;
 }
 
+/* Sends the request on its way, or answers that it cannot go. */
+static void exchange_go(struct exchange *x, const struct message *m)
+{
+	int error = exchange_send(x, m);
+	unsigned status = error == -ESRCH ? 481 : 500;
+
+	if (error == 0)
+		return;
+	x->answered = true;
+	if (x->server && !transaction_answered(x->server))
+		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status, STR_EMPTY);
+	if (x->method == METHOD_BYE)
+		call_end(x->call, false, false, STR_EMPTY);
+}
+
+void exchange_send_waiting(struct exchange *x)
+{
+	struct held_message *request = held_message_hold(x->request);
+
+	x->waiting = false;
+	exchange_go(x, &request->message);
+	held_message_drop(request);
+}
+
 void exchange_pass(struct dialog *d, const struct incoming *in)
 {
 	struct call *call = d->call;
 	struct transaction *t = in->transaction;
-	uint8_t method = in->message->method;
-	struct exchange *x = call->exchange_count < EXCHANGES_MAX ? exchange_new(d, method, t)
-	                                                          : NULL;
+	bool bye = in->message->method == METHOD_BYE; /* has its place in any case */
+	struct exchange *x = bye || call->exchange_count < EXCHANGES_MAX
+	                             ? exchange_new(d, in->message->method, t)
+	                             : NULL;
 
 	if (!x) {
 		answer(in->sip, t, 500, S("Retry-After: 3\r\n"));
@@ -513,13 +466,25 @@ void exchange_pass(struct dialog *d, const struct incoming *in)
 	}
 	x->request = held_message_hold(transaction_request(t));
 	x->cseq = (struct cseq_pair){in->message->cseq, ++d->other->local_cseq};
+	x->offered = in->message->body.length != 0;
 	transaction_serve(t, &exchange_server, x);
 	exchange_note(x);
-	int error = exchange_send(x, in->message);
-	if (error == 0)
+	if (bye) {
+		/* It ends the sessions of what was answered as well: whoever answered is told that
+		 * his answer has come, before the BYE. */
+		call_acknowledge_all(call);
+		x->waiting = x->out == call->a && call_unacknowledged(call);
+	}
+	if (!x->waiting)
+		exchange_go(x, in->message);
+}
+
+void exchange_bye_crosses(struct dialog *d)
+{
+	struct exchange *x = call_waiting_bye(d->call);
+
+	if (!x || x->out != d)
 		return;
-	x->answered = true;
-	answer(in->sip, t, method == METHOD_BYE ? 200 : error == -ESRCH ? 481 : 500, STR_EMPTY);
-	if (method == METHOD_BYE)
-		call_end(call, false, false, STR_EMPTY);
+	x->waiting = false;
+	call_end(d->call, false, false, STR_EMPTY);
 }

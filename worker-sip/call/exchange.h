@@ -12,7 +12,8 @@
 #include "worker-sip/message/leg_request.h"
 #include "worker-sip/transaction/transaction.h"
 
-/* Requests in progress in one call, at most; a further one gets 500 with Retry-After. */
+/* Requests in progress in one call, at most; a further one other than BYE gets 500 with
+ * Retry-After. */
 #define EXCHANGES_MAX 16
 
 struct exchange;
@@ -31,6 +32,7 @@ struct call {
 	struct cseq_pair invites[2], refers[2];
 	uint16_t exchange_count;
 	bool ending;        /* a BYE is on its way through */
+	bool ended;         /* nothing is left but ACKs */
 	struct timer grace; /* armed while a leg's flow is gone; call.c's */
 	uint64_t lost;      /* that flow; 0: none */
 };
@@ -38,28 +40,43 @@ struct call {
 /* Makes an early call with both of its dialogs. -ENOMEM. */
 int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_parts *b,
 	struct call **out);
-/* Frees the call and its dialogs; exchanges still on their way finish alone. */
+/* The call is over: its dialogs stand no more, a 2xx that lacks its ACK gets one, and what is on
+ * its way is answered (487, RFC 3261 section 15.1.2). The memory goes with the last of its INVITEs,
+ * which wait for ACKs; at once where there is none. */
 void call_free(struct call *call);
 /* Ends a call from our side: ACK where one is owed, BYE to the legs asked for, then call_free.
- * reason: a Reason header line (RFC 3326), or empty. */
+ * Where a BYE is on its way no second one is sent; the caller gets none before his ACK has come, or
+ * its time is over (RFC 3261 section 15). reason: a Reason header line (RFC 3326), or empty, in
+ * static memory. */
 void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason);
 
 /* Passes a request (not ACK) that came by leg d on to the other leg, and its answer back. Takes
  * over in->transaction, and answers it where the request cannot go on. The caller has checked that
- * the request may come now (call.c). BYE marks the call as ending. */
+ * the request may come now (call.c). BYE marks the call as ending; one for the caller waits for
+ * his ACK. */
 void exchange_pass(struct dialog *d, const struct incoming *in);
-/* Passes the ACK of a 2xx that came by leg d on, or repeats the one that went before. Counts it
- * where no answer waits for it. */
+/* Passes the ACK of a 2xx that came by leg d, which may be retired, on, or repeats the one that
+ * went before. Counts it where no answer waits for it. */
 void exchange_ack(struct dialog *d, const struct message *ack);
 /* Whether an INVITE that came by leg d is on its way: not answered yet, or its 2xx not
  * acknowledged. */
 bool exchange_invite_pending(const struct dialog *d);
+/* What becomes of a further INVITE that came by leg d: the status that refuses it, or 0. 500 where
+ * one is not answered yet (RFC 3261 section 14.2), 491 where the ACK that is still to come has the
+ * answer to an offer (RFC 5407 section 3.1.5); one whose answer went with its 2xx is acknowledged
+ * to the other leg in the sender's place (section 3.1.4). */
+unsigned exchange_invite_overtakes(const struct dialog *d);
+/* BYE came by leg d while another one is on its way. Where that one still waits to go to d, the
+ * call ends without it. */
+void exchange_bye_crosses(struct dialog *d);
+/* BYE came by the retired leg d. Whether one was owed to it, which it does not get any more. */
+bool exchange_bye_taken(struct dialog *d);
 
 /* The exchange of the initial INVITE once its 2xx has gone to the caller: takes over the server
- * transaction, and confirms the call. The numbers are the INVITE's CSeq on the two legs. It is held
- * until exchange_release. -ENOMEM: nothing has changed. */
+ * transaction, and confirms the call. The numbers are the INVITE's CSeq on the two legs; offered:
+ * it came with an offer. It is held until exchange_release. -ENOMEM: nothing has changed. */
 int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pair cseq,
-	struct exchange **out);
+	bool offered, struct exchange **out);
 /* The branch of the initial INVITE lets go of its exchange, which may be gone afterwards. */
 void exchange_release(struct exchange *x);
 /* Whether the 2xx m repeats the answer that x passed on. The ACK, where it has come, then goes out

@@ -6,9 +6,9 @@
  */
 #include "invite.h"
 
-#include "dialog_request.h"
 #include "exchange.h"
 #include "ipc/token.h"
+#include "refused_answer.h"
 #include "worker-sip/routing/fork.h"
 
 #include <errno.h>
@@ -20,8 +20,7 @@ struct invite_branch {
 	struct fork_branch fork;
 	struct call *early[EARLY_MAX];
 	unsigned early_count;
-	struct exchange *answer;  /* of the call that this branch won */
-	struct wire *refused_ack; /* for a 2xx that nobody wanted */
+	struct exchange *answer; /* of the call that this branch won */
 };
 
 struct invite {
@@ -86,7 +85,6 @@ static void invite_released(struct fork *f)
 		invite_drop_early(b, NULL);
 		if (b->answer)
 			exchange_release(b->answer);
-		wire_drop(b->refused_ack);
 	}
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 }
@@ -207,10 +205,13 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	fork_settle(f);
 	invite_drop_early(b, call);
 	b->early_count = 0;
-	if (invite_pass(b, m, call) || exchange_adopt(call, server, cseq, &x)) {
-		call->invite = NULL;
+	bool offered = f->request->message.body.length != 0;
+	if (invite_pass(b, m, call) || exchange_adopt(call, server, cseq, offered, &x)) {
 		fork_refuse(f, 500);
-		call_end(call, false, true, STR_EMPTY);
+		call_free(call);
+		invite_drop_all_early(v, b);
+		refused_answer_take(f->sip, m, b->fork.zone);
+		fork_cancel(f, &b->fork, STR_EMPTY);
 		return;
 	}
 	f->server = NULL;
@@ -233,13 +234,13 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 		return;
 	}
 	if (f->answered || !f->server) {
-		dialog_refuse_answer(f->sip, m, b->fork.zone, &b->refused_ack);
+		refused_answer_take(f->sip, m, b->fork.zone);
 		b->fork.done = true;
 		return;
 	}
 	struct call *call = invite_early_call(b, m);
 	if (!call) {
-		dialog_refuse_answer(f->sip, m, b->fork.zone, &b->refused_ack);
+		refused_answer_take(f->sip, m, b->fork.zone);
 		fork_branch_failed(&b->fork, 500, NULL);
 		return;
 	}

@@ -471,7 +471,7 @@ void fork_flow_closed(struct sip *sip, uint64_t flow)
 		if (!b->client || b->done)
 			continue;
 		/* The transaction's place among those that hold f is ours now. */
-		transaction_detach(b->client);
+		transaction_cut(b->client);
 		b->client = NULL;
 		/* A phone whose flow is gone is not there; a trunk's next target may be. */
 		fork_branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);

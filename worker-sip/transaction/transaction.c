@@ -282,6 +282,14 @@ void transaction_detach(struct transaction *t)
 	}
 }
 
+void transaction_cut(struct transaction *t)
+{
+	assert(!transaction_is_server(t));
+	t->client = NULL;
+	t->user = NULL;
+	transaction_fail_later(t, 503, -ENOTCONN);
+}
+
 uint8_t transaction_method(const struct transaction *t)
 {
 	return t->method;

@@ -93,6 +93,9 @@ void transaction_acknowledged(struct transaction *t);
  * the same turn of the loop: an INVITE that has no final answer then is answered 500; a client's
  * INVITE is cancelled. */
 void transaction_detach(struct transaction *t);
+/* The flow of a client transaction is gone: as transaction_detach, but nothing more goes out, no
+ * CANCEL either. */
+void transaction_cut(struct transaction *t);
 bool transaction_answered(const struct transaction *t); /* finally */
 
 /* Answers a server transaction with a response of our own, which has its To tag (transaction_tag).
