@@ -14,8 +14,9 @@ enum arrival {
 	ARRIVES = 0, /* without the address */
 	ARRIVES_TRUSTED,
 	GONE,
-	REPLACED, /* by our own */
-	OURS      /* not swept */
+	GONE_BACK, /* from responses; a request with it is refused */
+	REPLACED,  /* by our own */
+	OURS       /* not swept */
 };
 
 struct row {
@@ -60,8 +61,8 @@ static const struct {
 	{HEADER_PROXY_AUTHENTICATE, GONE, DIGEST},
 	{HEADER_AUTHENTICATION_INFO, GONE, "nextnonce=\"" SECRET INSIDE "\""},
 	{HEADER_PROXY_AUTHENTICATION_INFO, GONE, "nextnonce=\"" SECRET INSIDE "\""},
-	{HEADER_REQUIRE, OURS, NULL}, /* of a tag that we do not know it is refused */
-	{HEADER_PROXY_REQUIRE, OURS, NULL},
+	{HEADER_REQUIRE, GONE_BACK, SECRET ", " INSIDE},
+	{HEADER_PROXY_REQUIRE, GONE_BACK, SECRET ", " INSIDE},
 	{HEADER_SUPPORTED, GONE, SECRET ", " INSIDE},
 	{HEADER_UNSUPPORTED, GONE, SECRET ", " INSIDE},
 	{HEADER_ALLOW, ARRIVES, "INVITE, " INSIDE},
@@ -181,48 +182,59 @@ static void look(const struct sent *s, const struct row *r, bool trusted, const 
 			arrives ? "missing" : "there", where, STR(raw));
 }
 
-/* One request with the line and one response with it, both ways. */
-static void sweep(const struct row *r)
+static void sweep_request(const struct row *r, bool trusted, const char *line)
 {
 	static unsigned calls;
-	static const char body[] = "x";
-	char line[1024], call_id[64];
-	bool typed = strcmp(r->name, "Content-Type") == 0;
+	char call_id[64];
+
+	snprintf(call_id, sizeof(call_id), "sweep-%u@" INSIDE, ++calls);
+	ask(.by = trusted ? &core : NULL, .method = "MESSAGE", .call_id = call_id,
+		.uri = trusted ? "sip:bob@example.net" : "sip:+4930123456@example.net",
+		.from = "\"" INSIDE "\" <sip:100@" INSIDE ":5099>;at=" INSIDE,
+		.to = "\"" INSIDE "\" <sip:bob@" INSIDE ":5099;x=" INSIDE ">;at=" INSIDE,
+		.contact = "<sip:100@" INSIDE ":5099>", .more = line, .max_forwards = 7,
+		.body = strcmp(r->name, "Content-Type") == 0 ? NULL : "x");
+	struct sent *out = take_request("MESSAGE");
+
+	look(out, r, trusted, trusted ? "a request of the trunk" : "a request of a phone");
+	cr_expect_eq(out->message->max_forwards, 6);
+	respond(out, 200);
+	take_response(200);
+	quiet();
+}
+
+static void sweep_response(const struct row *r, bool trusted, const char *line)
+{
+	static unsigned calls;
+	char call_id[64];
+	struct row back = *r;
+
+	snprintf(call_id, sizeof(call_id), "sweep-back-%u", ++calls);
+	ask(.by = trusted ? NULL : &core, .method = "MESSAGE", .call_id = call_id,
+		.uri = trusted ? "sip:+4930123456@example.net" : "sip:bob@example.net");
+	respond(take_request("MESSAGE"), 488, .tag = SECRET, .contact = "<sip:100@" INSIDE ":5099>",
+		.more = line, .body = strcmp(r->name, "Content-Type") == 0 ? NULL : "x");
+	/* a response names no dialog of the other leg */
+	if (strcmp(r->name, "Refer-To") == 0 || strcmp(r->name, "Referred-By") == 0)
+		back.arrival = GONE;
+	struct sent *answer = take(NULL, 488);
+
+	cr_assert_not_null(answer, "%s stopped a response", r->name);
+	look(answer, &back, trusted, trusted ? "a response of the trunk" : "a response of a phone");
+	quiet();
+}
+
+/* A request with the line and a response with it, both ways. */
+static void sweep(const struct row *r)
+{
+	char line[1024];
 
 	snprintf(line, sizeof(line), "%s: %s\n", r->name, r->value);
 	for (unsigned trusted = 0; trusted < 2; trusted++) {
-		bool reference = strcmp(r->name, "Refer-To") == 0 ||
-		                 strcmp(r->name, "Referred-By") == 0;
-
-		snprintf(call_id, sizeof(call_id), "sweep-%u@" INSIDE, ++calls);
-		ask(.by = trusted ? &core : NULL, .method = "MESSAGE", .call_id = call_id,
-			.uri = trusted ? "sip:bob@example.net" : "sip:+4930123456@example.net",
-			.from = "\"" INSIDE "\" <sip:100@" INSIDE ":5099>;at=" INSIDE,
-			.to = "\"" INSIDE "\" <sip:bob@" INSIDE ":5099;x=" INSIDE ">;at=" INSIDE,
-			.contact = "<sip:100@" INSIDE ":5099>", .more = line,
-			.body = typed ? NULL : body);
-		struct sent *out = take_request("MESSAGE");
-		look(out, r, trusted, trusted ? "a request of the trunk" : "a request of a phone");
-		respond(out, 200);
-		take_response(200);
-
-		if (r->arrival == REPLACED)
-			continue; /* a response has our Via alone */
-		snprintf(call_id, sizeof(call_id), "sweep-%u", ++calls);
-		ask(.by = trusted ? NULL : &core, .method = "MESSAGE", .call_id = call_id,
-			.uri = trusted ? "sip:+4930123456@example.net" : "sip:bob@example.net");
-		respond(take_request("MESSAGE"), 488, .tag = SECRET,
-			.contact = "<sip:100@" INSIDE ":5099>", .more = line,
-			.body = typed ? NULL : body);
-		struct row back = *r;
-		/* a response names no dialog of the other leg */
-		if (reference)
-			back.arrival = GONE;
-		struct sent *answer = take(NULL, 488);
-		cr_assert_not_null(answer, "%s stopped a response", r->name);
-		look(answer, &back, trusted,
-			trusted ? "a response of the trunk" : "a response of a phone");
-		quiet();
+		if (r->arrival != GONE_BACK)
+			sweep_request(r, trusted, line);
+		if (r->arrival != REPLACED) /* a response has our Via alone */
+			sweep_response(r, trusted, line);
 	}
 }
 
