@@ -172,13 +172,22 @@ static bool message_check_party(
 	       span_optional(m, tag, value);
 }
 
+/* The value of the Contact line that the URI stands in: the first one that is a SIP URI may be in
+ * any. */
+static struct span message_contact_value(const struct message *m)
+{
+	const struct message_header *first = message_first(m, HEADER_CONTACT), *h = first;
+
+	while (h && !span_within(m->contact.whole, h->value))
+		h = message_next(m, h);
+	return h ? h->value : first ? first->value : (struct span){0, 0};
+}
+
 static bool message_check_contact(const struct message *m)
 {
 	const bool there = m->first[HEADER_CONTACT] != 0xff, uri = !span_absent(m->contact.whole);
-	const struct span none = {0, 0};
 
-	return message_check_uri(
-		       m, &m->contact, there ? message_first_value(m, HEADER_CONTACT) : none) &&
+	return message_check_uri(m, &m->contact, message_contact_value(m)) &&
 	       uri == (m->contact_count != 0) && (!m->contact_star || (there && !uri));
 }
 

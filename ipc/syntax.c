@@ -238,7 +238,9 @@ static int syntax_take_display(struct cursor *c, struct address *a)
 	return 0;
 }
 
-int address_next(struct str *rest, struct address *out)
+typedef int (*syntax_uri_parse)(struct str text, struct uri_parts *out);
+
+static int syntax_take_address(struct str *rest, syntax_uri_parse parse, struct address *out)
 {
 	struct cursor c = cursor_of(*rest);
 	struct address a = {.bracketed = false};
@@ -268,7 +270,7 @@ int address_next(struct str *rest, struct address *out)
 		uri = str_between(c.p, p);
 		c.p = p;
 	}
-	error = uri_parse(uri, &a.uri);
+	error = parse(uri, &a.uri);
 	if (error)
 		return error;
 	const char *end = c.p;
@@ -288,6 +290,16 @@ int address_next(struct str *rest, struct address *out)
 	if (error == 0)
 		*out = a;
 	return error;
+}
+
+int address_next(struct str *rest, struct address *out)
+{
+	return syntax_take_address(rest, uri_parse, out);
+}
+
+int contact_next(struct str *rest, struct address *out)
+{
+	return syntax_take_address(rest, uri_parse_contact, out);
 }
 
 /* sent-protocol: "SIP" / "2.0" / transport, with white space around the slashes. */

@@ -21,6 +21,8 @@ struct address {
  * comma. 0; -ENOENT at the end; -EINVAL. In the addr-spec form a ';' or '?' ends the URI (RFC 3261
  * section 20.10). -E2BIG: too many parameters. */
 int address_next(struct str *rest, struct address *out);
+/* The same for a Contact's value, whose URI is read by uri_parse_contact. */
+int contact_next(struct str *rest, struct address *out);
 
 /* One via-parm (RFC 3261 section 20.42). */
 struct via {

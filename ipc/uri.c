@@ -215,14 +215,40 @@ static int uri_headers(const char *p, const char *end, struct str *headers)
 	}
 }
 
-static int uri_parse_sip(const char *p, const char *end, struct uri_parts *u)
+/* The end of the user part that begins at p, as uri_escaped_span says it. loose: "#" belongs to it,
+ * which phones write as it is on their keys (RFC 3261 section 25.1 wants "%23"). */
+static const char *uri_user_span(const char *p, const char *end, bool loose)
+{
+	p = uri_escaped_span(p, end, OCTET_USER);
+	while (loose && p && p < end && *p == '#')
+		p = uri_escaped_span(p + 1, end, OCTET_USER);
+	return p;
+}
+
+/* Takes a port. loose: 0 is a port that was not given. */
+static int uri_port_take(struct str *rest, bool loose, uint16_t *port)
+{
+	size_t zeros = 0;
+
+	while (zeros < rest->n && rest->p[zeros] == '0')
+		zeros++;
+	bool none = zeros && (zeros == rest->n || !octet_is(rest->p[zeros], OCTET_DIGIT));
+
+	if (!loose || !none)
+		return port_take(rest, port);
+	*port = 0;
+	*rest = str_from(*rest, zeros);
+	return 0;
+}
+
+static int uri_parse_sip(const char *p, const char *end, bool loose, struct uri_parts *u)
 {
 	/* an '@' stands nowhere else in a SIP URI, while ';' and '?' may stand in the user part */
 	const char *at = memchr(p, '@', (size_t)(end - p)), *q;
 	int error;
 
 	if (at) {
-		q = uri_escaped_span(p, at, OCTET_USER);
+		q = uri_user_span(p, at, loose);
 		if (!q || q == p)
 			return -EINVAL;
 		u->user = (struct str){p, (size_t)(q - p)};
@@ -244,7 +270,7 @@ static int uri_parse_sip(const char *p, const char *end, struct uri_parts *u)
 		return error;
 	if (rest.n && *rest.p == ':') {
 		rest = str_from(rest, 1);
-		error = port_take(&rest, &u->port);
+		error = uri_port_take(&rest, loose, &u->port);
 		if (error)
 			return error;
 	}
@@ -286,7 +312,7 @@ static int uri_parse_tel(const char *p, const char *end, struct uri_parts *u)
 	return error ? error : p == end ? 0 : -EINVAL;
 }
 
-int uri_parse(struct str text, struct uri_parts *out)
+static int uri_read(struct str text, bool loose, struct uri_parts *out)
 {
 	struct uri_parts u = {.whole = text};
 	int error;
@@ -304,10 +330,10 @@ int uri_parse(struct str text, struct uri_parts *out)
 	p++;
 	if (str_equal_nocase(scheme, S("sip"))) {
 		u.scheme = URI_SIP;
-		error = uri_parse_sip(p, end, &u);
+		error = uri_parse_sip(p, end, loose, &u);
 	} else if (str_equal_nocase(scheme, S("sips"))) {
 		u.scheme = URI_SIPS;
-		error = uri_parse_sip(p, end, &u);
+		error = uri_parse_sip(p, end, loose, &u);
 	} else if (str_equal_nocase(scheme, S("tel"))) {
 		u.scheme = URI_TEL;
 		error = uri_parse_tel(p, end, &u);
@@ -319,6 +345,16 @@ int uri_parse(struct str text, struct uri_parts *out)
 		return error;
 	*out = u;
 	return 0;
+}
+
+int uri_parse(struct str text, struct uri_parts *out)
+{
+	return uri_read(text, false, out);
+}
+
+int uri_parse_contact(struct str text, struct uri_parts *out)
+{
+	return uri_read(text, true, out);
 }
 
 long uri_unescape(struct str s, char *buffer, size_t size)

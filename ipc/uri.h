@@ -45,6 +45,9 @@ struct uri_parts {
  * bytes outside the URI grammar, broken escapes, ports outside 1..65535, broken IPv6 references.
  * "%00" is an escape like others: it is uri_unescape that refuses it. -EINVAL; -E2BIG. */
 int uri_parse(struct str text, struct uri_parts *out);
+/* The same for what a peer says of itself in a Contact, where nothing depends on more: "#" may
+ * stand in the user part of a SIP URI as it is, and port 0 is taken for none. */
+int uri_parse_contact(struct str text, struct uri_parts *out);
 
 bool is_host(struct str s); /* hostname, IPv4address or IPv6reference */
 bool is_ipv6(struct str s); /* IPv6address, without brackets */

@@ -46,6 +46,9 @@ struct sip {
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */
 	struct log_limit budget_log;           /* of lines about it */
 	struct failures failures;              /* attempts that were counted */
+	/* of lines about bad credentials, each for the sources of one hash (authorize.c) */
+#define FAULT_LIMITS 64
+	struct log_limit fault_limits[FAULT_LIMITS];
 	struct scratch scratch;
 	struct call *call_list; /* all calls, early ones too */
 	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */

@@ -64,6 +64,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			CHECK(inside(name, address.params) && inside(value, address.params));
 		CHECK(error == -ENOENT);
 	}
+	for (rest = text; !contact_next(&rest, &address);) {
+		CHECK(inside(address.whole, text) && inside(address.uri.whole, address.whole) &&
+			inside(rest, text));
+		CHECK(uri_parse_contact(address.uri.whole, &uri) == 0 &&
+			uri_equal(&uri, &address.uri));
+	}
 	for (rest = text; !(error = via_next(&rest, &via)) || error == -EPROTONOSUPPORT;)
 		CHECK(is_host(via.host) && inside(via.params, via.whole) &&
 			inside(via.branch, via.params) && inside(via.whole, text));

@@ -117,6 +117,38 @@ class Challenges(CallCase):
         self.assertEqual(alice.final("REGISTER").status, 403)
         self.assertEqual(self.gateway.ctl("registrations"), [])
 
+    def test_contacts_that_nothing_depends_on(self):
+        """A "#" in the user part, port 0 and a telephone number beside it: the phone registers, is
+        called by what it gave, and calls."""
+        alice, bob = self.phone("alice"), self.phone("bob", register=False)
+        contact = f"<sip:*21#@{bob.ip}:0>"
+        answer, _ = bob.challenged(
+            "REGISTER",
+            "sip:example.net",
+            to="bob@example.net",
+            contact=False,
+            headers=[f"Contact: <tel:+4930123>, {contact}", "Contact: <mailto:bob@example.net>"],
+        )
+        self.assertIsNone(answer)
+        answer = bob.final("REGISTER")
+        self.assertEqual(answer.status, 200)
+        self.assertTrue(answer.all("Contact")[0].startswith(contact))
+        request = self.call(alice, "bob@example.net")
+        got = bob.request("INVITE")
+        self.assertIn(f"INVITE {contact[1:-1]} SIP/2.0", repr(got))
+        bob.answer(got, 486, "Busy Here", contact=False)
+        bob.request("ACK")
+        failure_ack(alice, request, alice.response(486))
+        self.counted("register_contacts_ignored", 2)
+        uri = "sip:alice@example.net"
+        answer, _ = bob.challenged(
+            "INVITE", uri, contact=False, headers=[f"Contact: {contact}, <tel:+4930123>"]
+        )
+        self.assertIsNone(answer)
+        alice.answer(alice.request("INVITE"), 486, "Busy Here", contact=False)
+        alice.request("ACK")
+        failure_ack(bob, Message(bob.last_request), bob.response(486))
+
     def test_register_by_third_party(self):
         """RFC 3261 section 10.2: From may differ; To is what must be one's own."""
         alice = self.phone("alice", register=False)
@@ -231,6 +263,31 @@ class Challenges(CallCase):
             400,
         )
 
+    def test_phones_that_err_are_told_so(self):
+        """A fresh challenge each time, and a line for the operator; the phone gets in as soon as it
+        does right."""
+        alice = self.phone("alice", register=False)
+        uri = "sip:example.net"
+        words = dict(to="alice@example.net", call_id="one")
+        challenge = self.ask(alice, "REGISTER", uri, **words)
+        right = self.credentials(challenge, "REGISTER", uri)
+        other = 'Digest username="x", realm="y", nonce="z", uri="sip:y", response="0"'
+        wrong = {
+            "several credentials in one header": f"{right}, {other}",
+            "no qop": re.sub(r", cnonce=.*", "", right),
+            "a parameter that cannot be read": right + ', "',
+            "a uri that is not spelled as the Request-URI": self.credentials(
+                challenge, "REGISTER", uri + ":5060"
+            ),
+        }
+        for cseq, (reason, header) in enumerate(wrong.items(), 2):
+            with self.subTest(reason=reason):
+                answer = self.ask(alice, "REGISTER", uri, [header], cseq=cseq, **words)
+                self.assertEqual(answer.status, 401)
+                self.assertTrue(answer.get("WWW-Authenticate"))
+        self.assertIn('reason="several credentials in one header"', self.gateway.log_text())
+        self.assertEqual(self.ask(alice, "REGISTER", uri, [right], cseq=9, **words).status, 200)
+
     def test_digest_over_another_method(self):
         alice = self.phone("alice", register=False)
         challenge = self.ask(alice, "MESSAGE", "sip:bob@example.net", call_id="one")
@@ -269,6 +326,13 @@ class Challenges(CallCase):
                 [f"Proxy-Authorization: {v}" for v in got.all("Proxy-Authorization")], [theirs]
             )
             self.assertNotIn(b'realm="example.net"', got.raw)
+            trunk.answer(got, 200, contact=False)
+            alice.response(200, "INFO")
+        # nor do they behind others in one header, nor does what cannot be read
+        for joined in (f"{theirs}, {ours.split(': ', 1)[1]}", f"{theirs}, x", theirs + ', y="'):
+            a.send("INFO", headers=[joined])
+            got = trunk.request("INFO")
+            self.assertEqual(got.all("Proxy-Authorization"), [])
             trunk.answer(got, 200, contact=False)
             alice.response(200, "INFO")
         # nor do they under a realm in other letters

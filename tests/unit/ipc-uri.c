@@ -384,3 +384,39 @@ Test(uri, a_port_is_taken_whole)
 		cr_assert_eq(port, 7);
 	}
 }
+
+Test(uri, a_contact_may_say_more)
+{
+	static const struct {
+		const char *text, *user, *host;
+	} good[] = {
+		{"sip:*21#@10.0.0.1", "*21#", "10.0.0.1"},
+		{"sip:#@a", "#", "a"},
+		{"sips:##%41#@a:5061;x", "##%41#", "a"},
+		{"sip:a#b:secret@a", "a#b", "a"},
+		{"sip:a@b:0", "a", "b"},
+		{"sip:a@[::1]:000;transport=tcp", "a", "[::1]"},
+		{"sip:a@b:0?x=y", "a", "b"},
+		{"sip:b:0", "", "b"},
+		{"tel:*#;phone-context=b", "*#", ""},
+	};
+	static const char *const bad[] = {"sip:a@b#c", "sip:#", "sip:a@b:", "sip:a@b:0x",
+		"sip:a@b:00 ", "sip:a#%4@b", "sip:a:#@b", "sip:a@b:65536", "sip:a@b;x=#", "sip:@b",
+		"sip:a#@"};
+	struct uri_parts u;
+
+	for (size_t i = 0; i < COUNT(good); i++) {
+		cr_assert_eq(uri_parse_contact(str_of(good[i].text), &u), 0, "%s", good[i].text);
+		EQ(u.user, good[i].user);
+		EQ(u.host, good[i].host);
+		if (u.scheme != URI_TEL)
+			cr_assert_eq(
+				uri_parse(str_of(good[i].text), &u), -EINVAL, "%s", good[i].text);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		cr_assert_eq(uri_parse_contact(str_of(bad[i]), &u), -EINVAL, "%s", bad[i]);
+	cr_assert_eq(uri_parse_contact(S("sip:a@b:5061"), &u), 0);
+	cr_assert_eq(u.port, 5061);
+	cr_assert_eq(uri_parse_contact(S("sip:a@b:05060"), &u), 0, "a zero before a port is none");
+	cr_assert_eq(u.port, 5060);
+}

@@ -367,10 +367,105 @@ Test(authorize, the_uri_must_be_the_one_that_is_asked)
 	cr_assert_eq(ask((struct ask){
 			     REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:other.example"}),
 		400);
+	static const char *const elsewhere[] = {"sips:example.net", "sip:example.net:5061",
+		"sip:alice@example.net", "tel:+1", "sip:net.example"};
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+		cr_expect_eq(ask((struct ask){
+				     REGISTER, ALICE, .nonce = nonce, .digest_uri = elsewhere[i]}),
+			400, "%s", elsewhere[i]);
 	cr_assert_eq(
 		ask((struct ask){REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:EXAMPLE.net"}),
 		0);
 	cr_assert_eq(f->penalties, 0);
+}
+
+/* The lines of the log since the last look. */
+static char log_text[4096];
+
+static void keep_line(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg, (void)level;
+	snprintf(log_text + strlen(log_text), sizeof(log_text) - strlen(log_text), "%.*s\n",
+		(int)length, line);
+}
+
+Test(authorize, a_client_that_errs_is_challenged_and_the_log_says_why)
+{
+	const char *nonce = register_nonce();
+#define THEIRS                                                                                     \
+	"Digest username=\"x\", realm=\"another\", nonce=\"1\", uri=\"sip:x\", response=\"0\""
+	const struct {
+		struct ask ask;
+		const char *reason;
+	} row[] = {
+		{{REGISTER, ALICE, .nonce = nonce, .qop = ""}, "no qop"},
+		{{REGISTER, ALICE, .nonce = nonce, .qop = "auth-int"}, "a qop other than auth"},
+		{{REGISTER, ALICE, .nonce = nonce, .algorithm = "MD5-sess"},
+			"an algorithm that was not offered"},
+		{{REGISTER, ALICE, .nonce = nonce, .realm = "elsewhere"}, "another realm"},
+		{{REGISTER, ALICE, .nonce = nonce, .wrong_header = true},
+			"Proxy-Authorization instead of Authorization"},
+		{{INVITE, ALICE, .nonce = nonce, .wrong_header = true},
+			"Authorization instead of Proxy-Authorization"},
+		{{REGISTER, ALICE, .nonce = nonce, .nc = "1"},
+			"an nc that is not eight lower-case hex digits"},
+		{{REGISTER, .user = "", .password = "", .nonce = nonce},
+			"a username that cannot be one"},
+		{{REGISTER, .extra = "Authorization: " THEIRS ", " THEIRS "\r\n"},
+			"several credentials in one header"},
+		{{REGISTER, .extra = "Authorization: Basic YTpi\r\n"},
+			"another scheme than Digest"},
+		{{REGISTER, .extra = "Authorization: x\r\n"}, "another scheme than Digest"},
+		{{REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:example.net:5060"},
+			"a uri that is not spelled as the Request-URI"},
+		{{REGISTER, ALICE, .nonce = nonce, .digest_uri = "sip:example.net;transport=udp"},
+			"a uri that is not spelled as the Request-URI"},
+		{{REGISTER, ALICE, .nonce = nonce, .digest_uri = "<sip:example.net>"},
+			"a uri that is not spelled as the Request-URI"},
+		{{INVITE, ALICE, .nonce = nonce, .digest_uri = "sip:%62ob@EXAMPLE.net;user=phone"},
+			"a uri that is not spelled as the Request-URI"},
+	};
+	char wanted[160];
+
+	log_init("test", -1, LOG_WARN, keep_line, NULL);
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		log_text[0] = 0;
+		fixture_pass(f, 1);
+		cr_expect_eq(ask(row[i].ask), row[i].ask.method[0] == 'R' ? 401 : 407, "%zu", i);
+		snprintf(wanted, sizeof(wanted), "reason=\"%s\"", row[i].reason);
+		cr_expect(strstr(log_text, "credentials-bad") && strstr(log_text, wanted) &&
+				  strstr(log_text, "source=198.51.100.7:5060") &&
+				  strstr(log_text, "user=alice"),
+			"%zu: %s", i, log_text);
+		cr_expect_null(strstr(log_text, "auth-failed"), "nobody is banned for it");
+	}
+	cr_assert_eq(f->penalties, 0);
+	log_text[0] = 0;
+	cr_assert_eq(ask((struct ask){REGISTER}), 401);
+	cr_assert_str_eq(log_text, "", "who brings none errs in nothing");
+	cr_assert_eq(
+		ask((struct ask){REGISTER, ALICE, .nonce = nonce, .extra = "Authorization: x\r\n"}),
+		0);
+	cr_assert_str_eq(log_text, "", "nor does who brings ours as well");
+}
+
+Test(authorize, lines_about_bad_credentials_are_bounded)
+{
+	const char *nonce = register_nonce(), *at = log_text;
+	unsigned n = 0;
+
+	log_init("test", -1, LOG_WARN, keep_line, NULL);
+	log_text[0] = 0;
+	for (unsigned i = 0; i < 100; i++)
+		cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .qop = ""}), 401);
+	fixture_pass(f, 1);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .qop = ""}), 401);
+	while ((at = strstr(at, "credentials-bad"))) {
+		at++;
+		n++;
+	}
+	cr_assert_eq(n, 2, "%s", log_text);
+	cr_assert_not_null(strstr(log_text, "left_out=99"));
 }
 
 Test(authorize, everybody_speaks_for_himself)

@@ -117,6 +117,46 @@ Test(digest, forms_of_credentials)
 	}
 }
 
+Test(digest, faults_of_credentials_have_words)
+{
+#define WHOLE BASE ", response=\"" HEX32 "\""
+	static const char *const row[][2] = {
+		{WHOLE, NULL},
+		{WHOLE ", " WHOLE, "several credentials in one header"},
+		{WHOLE ",\r\n Digest realm=\"s\"", "several credentials in one header"},
+		{WHOLE ", Basic a=b", "several credentials in one header"},
+		{WHOLE ", Basic", "a parameter that cannot be read"},
+		{WHOLE ", x y", "a parameter that cannot be read"},
+		{WHOLE ", x=\"y", "a parameter that cannot be read"},
+		{WHOLE ", username=\"v\"", "a parameter twice"},
+		{"Basic YTpi", "another scheme than Digest"},
+		{"Digestive a=b", "another scheme than Digest"},
+		{"", "another scheme than Digest"},
+		{"Digest", "no username"},
+		{"Digest username=\"u\"", "no realm"},
+		{"Digest username=\"u\", realm=\"r\"", "no nonce"},
+		{"Digest username=\"u\", realm=\"r\", nonce=\"n\"", "no uri"},
+		{BASE, "no response"},
+		{BASE ", response=\"0\"",
+			"a response that is not the algorithm's lower-case hex digits"},
+		{BASE ", response=\"" HEX32 "\", algorithm=SHA-256",
+			"a response that is not the algorithm's lower-case hex digits"},
+		{WHOLE ", qop=auth, nc=00000001", "no cnonce"},
+		{WHOLE ", qop=auth, cnonce=\"c\"", "no nc"},
+		{WHOLE ", qop=auth, cnonce=\"c\", nc=1",
+			"an nc that is not eight lower-case hex digits"},
+	};
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		const char *fault = credentials_fault(str_of(row[i][0]));
+		struct credentials c;
+
+		cr_expect(row[i][1] ? fault && strcmp(fault, row[i][1]) == 0 : !fault, "%s: %s",
+			row[i][0], fault ? fault : "none");
+		cr_expect_eq(credentials_parse(str_of(row[i][0]), &c), fault ? -EINVAL : 0);
+	}
+#undef WHOLE
+}
+
 Test(digest, unknown_algorithms_are_named_none)
 {
 	struct credentials c;

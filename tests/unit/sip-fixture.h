@@ -302,7 +302,7 @@ static inline void fixture_typed(struct message *m, uint8_t id, struct str value
 	} else if (id == HEADER_CONTACT && str_equal(value, S("*"))) {
 		m->contact_star = 1;
 	} else if (id == HEADER_CONTACT && !m->contact_star) {
-		while (address_next(&rest, &a) == 0 && m->contact_count++ == 0)
+		while (contact_next(&rest, &a) == 0 && m->contact_count++ == 0)
 			m->contact = fixture_uri(raw, &a.uri);
 	}
 }

@@ -153,6 +153,20 @@ Test(registrar, bad_contacts)
 	cr_assert_eq(reg(longer), 400);
 }
 
+Test(registrar, contacts_that_nothing_depends_on)
+{
+	cr_assert_eq(reg("Contact: <sip:*21#@h1:0>\r\n"), 200);
+	cr_assert_not_null(strstr(fixture_header(f, "Contact", 0), "<sip:*21#@h1:0>;expires="));
+	cr_assert_eq(reg("Contact: <sip:*21%23@h1:0>;expires=60\r\n"), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 1, "it is the same one");
+	cr_assert_eq(reg("Contact: <tel:+1234>, <sip:a@h2>\r\nContact: <mailto:a@b>\r\n"), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	cr_assert_null(strstr(f->answer, "tel:"));
+	cr_assert_eq(reg("Contact: <sip:a@h2>;expires=0, <tel:+1234>;expires=0\r\n"), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 1);
+	cr_assert_eq(counters_page->counter[COUNTER_REGISTER_CONTACTS_IGNORED], 3);
+}
+
 Test(registrar, older_cseq_of_one_call_id_is_refused_whole)
 {
 	cr_assert_eq(

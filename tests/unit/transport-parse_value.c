@@ -166,6 +166,26 @@ Test(value, contacts_are_counted_and_star_stands_alone)
 	cr_assert(parser.failed);
 }
 
+Test(value, the_contact_is_the_one_that_requests_can_be_sent_to)
+{
+	begin(true);
+	message.method = METHOD_INVITE;
+	value(HEADER_CONTACT, "<tel:+1234>, <mailto:a@b>");
+	value_again(HEADER_CONTACT, "<sips:*55#@h:0>, <tel:+5>", true);
+	cr_assert(!parser.failed);
+	EQ(message.contact.whole, "sips:*55#@h:0");
+	EQ(message.contact.user, "*55#");
+	EQ(message.contact.host, "h");
+	cr_assert_eq(message.contact.port, 0);
+	cr_assert_eq(message.contact_count, 4);
+	cr_assert_eq(parser.sip_contacts, 1);
+	begin(true);
+	message.method = METHOD_INVITE;
+	value(HEADER_CONTACT, "<tel:+1234>, <mailto:a@b>");
+	EQ(message.contact.whole, "tel:+1234");
+	cr_assert_eq(parser.sip_contacts, 0);
+}
+
 Test(value, numbers)
 {
 	static const struct {
@@ -268,15 +288,15 @@ Test(value, parameters_have_a_limit)
 	for (unsigned i = 1; i < PARSE_PARAMS_MAX; i++)
 		at += sprintf(at, ", a%u=b", i);
 	begin(true);
-	value(HEADER_AUTHORIZATION, list);
+	value(HEADER_WWW_AUTHENTICATE, list);
 	cr_assert(!parser.failed);
 	sprintf(at, ", more=b");
-	value(HEADER_AUTHORIZATION, list);
+	value(HEADER_WWW_AUTHENTICATE, list);
 	cr_assert_str_eq(parser.error.reason, "Too Many Parameters");
 	cr_assert_eq(parser.error.counter, COUNTER_PARSE_LIMIT);
 	/* another scheme is a list like others */
 	begin(true);
-	value(HEADER_AUTHORIZATION, "Bearer abc==");
+	value(HEADER_WWW_AUTHENTICATE, "Bearer abc==");
 	cr_assert(!parser.failed);
 	at = list + sprintf(list, "<sip:a@b>");
 	for (unsigned i = 0; i <= PARAMS_MAX; i++)

@@ -11,6 +11,7 @@
 
 #include "ipc/mesh.h"
 #include "common/clock.h"
+#include "common/hash.h"
 #include "digest.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
@@ -36,6 +37,7 @@ struct attempt {
 	bool proxy; /* 407 and Proxy-Authorization, else 401 and Authorization */
 	uint64_t now_ms;
 	struct credentials credentials;
+	const char *fault; /* of credentials that were not taken; NULL: there were none */
 	char name[USER_NAME_MAX + 1];
 	size_t name_length;
 };
@@ -62,6 +64,33 @@ static void attempt_log(const struct attempt *a, const char *reason)
 		log_value((struct str){a->name, a->name_length}, user, sizeof(user)),
 		log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof(domain)),
 		reason);
+}
+
+/* Lines a second about the credentials of one source, or of several that share a place. */
+#define FAULT_LINES 1
+
+/* Says what is wrong with credentials that got a challenge, or 400: nobody could tell otherwise why
+ * a phone does not register. */
+static void attempt_log_fault(const struct attempt *a)
+{
+	struct sip *sip = a->sip;
+	const struct endpoint *peer = &a->m->flow.peer;
+	struct uri_parts owner = uri_of(
+		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+	char source[ENDPOINT_TEXT_SIZE], zone[80], user[192], domain[300];
+	uint64_t left_out,
+		place = hash_bytes(&sip->keys.slot_key, peer->address, sizeof(peer->address));
+
+	if (!log_limit_pass(&sip->fault_limits[place % FAULT_LIMITS], loop_now(sip->loop),
+		    FAULT_LINES, LOG_LIMIT_SECOND, &left_out))
+		return;
+	endpoint_text(peer, source);
+	log_warn("credentials-bad",
+		"source=%s zone=%s user=%s domain=%s method=%.*s reason=\"%s\" left_out=%llu",
+		source, log_value(settings_str(sip->settings, a->zone->name), zone, sizeof(zone)),
+		log_value(owner.user, user, sizeof(user)),
+		log_value(settings_str(sip->settings, a->domain->name), domain, sizeof(domain)),
+		STR(message_str(a->m, a->m->method_name)), a->fault, (unsigned long long)left_out);
 }
 
 static void attempt_penalize(const struct attempt *a)
@@ -177,22 +206,43 @@ static bool attempt_to_self(const struct attempt *a)
 	       settings_listener_at(a->sip->settings, uri.host, uri.port) != NONE_INDEX;
 }
 
-/* The first credentials for our realm. False: none. */
-static bool attempt_find_credentials(struct attempt *a)
+/* Finds the first credentials for our realm in the headers with that id. False: none; those that
+ * cannot be read are counted, and what is wrong with them is noted. */
+static bool attempt_find_in(struct attempt *a, enum header id)
 {
-	enum header id = a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION;
 	struct str realm = settings_str(a->sip->settings, a->domain->realm);
 	unsigned left = CREDENTIALS_MAX;
 
 	for (const struct message_header *h = message_first(a->m, id); h && left;
 		h = message_next(a->m, h), left--) {
-		if (credentials_parse(message_header_value(a->m, h), &a->credentials)) {
+		struct str value = message_header_value(a->m, h);
+
+		if (credentials_parse(value, &a->credentials)) {
 			count(AUTH_MALFORMED);
+			a->fault = credentials_fault(value);
 			continue;
 		}
 		if (str_equal(a->credentials.realm, realm))
 			return true;
+		if (!a->fault)
+			a->fault = "another realm";
 	}
+	return false;
+}
+
+/* The first credentials for our realm. False: none. */
+static bool attempt_find_credentials(struct attempt *a)
+{
+	enum header id = a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION,
+		    other = a->proxy ? HEADER_AUTHORIZATION : HEADER_PROXY_AUTHORIZATION;
+
+	if (attempt_find_in(a, id))
+		return true;
+	/* the other header is for somebody else, unless it names our realm */
+	if (!a->fault)
+		a->fault = !attempt_find_in(a, other) ? NULL
+		           : a->proxy ? "Authorization instead of Proxy-Authorization"
+		                      : "Proxy-Authorization instead of Authorization";
 	return false;
 }
 
@@ -211,16 +261,37 @@ static bool attempt_find_name(struct attempt *a)
 	return a->name_length > 0;
 }
 
+enum uri_match { URI_MATCH_NOT, URI_MATCH_SPELLING, URI_MATCH };
+
+static uint16_t attempt_port(const struct uri_parts *uri)
+{
+	return uri->port ? uri->port : uri->scheme == URI_SIPS ? 5061 : 5060;
+}
+
+/* Whether two URIs name one user at one host, whatever else they say. */
+static bool attempt_uri_same_place(const struct uri_parts *a, const struct uri_parts *b)
+{
+	struct uri_parts x = {.scheme = URI_SIP, .user = a->user, .host = a->host},
+			 y = {.scheme = URI_SIP, .user = b->user, .host = b->host};
+
+	return a->host.n && attempt_port(a) == attempt_port(b) && uri_equal(&x, &y);
+}
+
 /* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is
- * asked. */
-static bool attempt_uri_matches(const struct attempt *a)
+ * asked. One that names the same place otherwise (its parameters, its default port) is a client's
+ * error and no attack. */
+static enum uri_match attempt_match_uri(const struct attempt *a)
 {
 	struct str whole = message_str(a->m, a->m->request_uri.whole);
 	struct uri_parts named, asked = uri_of(a->m, &a->m->request_uri);
 
 	if (str_equal(a->credentials.uri, whole))
-		return true;
-	return uri_parse(a->credentials.uri, &named) == 0 && uri_equal(&named, &asked);
+		return URI_MATCH;
+	if (uri_parse(a->credentials.uri, &named))
+		return URI_MATCH_SPELLING; /* no place at all */
+	if (uri_equal(&named, &asked))
+		return URI_MATCH;
+	return attempt_uri_same_place(&named, &asked) ? URI_MATCH_SPELLING : URI_MATCH_NOT;
 }
 
 /* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever
@@ -310,6 +381,27 @@ static bool attempt_stale(const struct attempt *a, enum counter reason)
 	return attempt_challenge(a, true);
 }
 
+/* A challenge to credentials that do not count, and a line that says why. */
+static bool attempt_fault(struct attempt *a, enum counter reason, const char *fault)
+{
+	counter_add(reason, 1);
+	a->fault = fault;
+	attempt_log_fault(a);
+	return attempt_challenge(a, false);
+}
+
+/* The digest is over another URI than the one that is asked. */
+static bool attempt_refuse_uri(struct attempt *a, enum uri_match match)
+{
+	if (match == URI_MATCH_SPELLING)
+		return attempt_fault(a, COUNTER_AUTH_URI_MISMATCH,
+			"a uri that is not spelled as the Request-URI");
+	count(AUTH_URI_MISMATCH);
+	a->fault = "a uri that is not the Request-URI";
+	attempt_log_fault(a);
+	return attempt_refuse(a, 400, STR_EMPTY);
+}
+
 /* The credentials, step by step. */
 static bool attempt_check(struct attempt *a)
 {
@@ -318,24 +410,23 @@ static bool attempt_check(struct attempt *a)
 	uint64_t nc;
 	struct replay *replay = authorize_replay(a->sip, a->now_ms);
 
-	if (!(c->algorithm & a->domain->algorithms)) {
-		count(AUTH_ALGORITHM);
-		return attempt_challenge(a, false);
-	}
+	if (!(c->algorithm & a->domain->algorithms))
+		return attempt_fault(
+			a, COUNTER_AUTH_ALGORITHM, "an algorithm that was not offered");
 	/* without qop there is no count, and what cannot be counted can be replayed */
-	if (!str_equal_nocase(c->qop, S("auth")) || !attempt_find_name(a)) {
-		count(AUTH_MALFORMED);
-		return attempt_challenge(a, false);
-	}
+	if (!str_equal_nocase(c->qop, S("auth")))
+		return attempt_fault(
+			a, COUNTER_AUTH_MALFORMED, c->qop.p ? "a qop other than auth" : "no qop");
+	if (!attempt_find_name(a))
+		return attempt_fault(a, COUNTER_AUTH_MALFORMED, "a username that cannot be one");
 	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms,
 		a->sip->settings->nonce_ms, a->slot, &a->m->flow.peer, &nonce);
 	if (error)
 		return attempt_stale(a,
 			error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
-	if (!attempt_uri_matches(a)) {
-		count(AUTH_URI_MISMATCH);
-		return attempt_refuse(a, 400, STR_EMPTY);
-	}
+	enum uri_match match = attempt_match_uri(a);
+	if (match != URI_MATCH)
+		return attempt_refuse_uri(a, match);
 	if (!attempt_digest_right(a))
 		return attempt_challenge(a, false);
 	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4],
@@ -375,6 +466,8 @@ bool authorize(struct incoming *in)
 		return attempt_refuse(&a, 403, STR_EMPTY);
 	a.proxy = !attempt_to_self(&a);
 	if (!attempt_find_credentials(&a)) {
+		if (a.fault)
+			attempt_log_fault(&a);
 		count(AUTH_CHALLENGED);
 		return attempt_challenge(&a, false);
 	}

@@ -216,43 +216,95 @@ static uint8_t digest_algorithm_of(struct str name)
 	return str_equal_nocase(name, S("SHA-256")) ? DIGEST_SHA256 : 0;
 }
 
-/* RFC 7616 section 3.4: these must be there. */
-static bool credentials_whole(const struct credentials *c)
+/* RFC 7616 section 3.4: these must be there. Returns the fault where one is not. */
+static const char *credentials_missing(const struct credentials *c)
 {
-	return c->username.p && c->realm.p && c->nonce.p && c->uri.p && c->response.p;
+	return !c->username.p   ? "no username"
+	       : !c->realm.p    ? "no realm"
+	       : !c->nonce.p    ? "no nonce"
+	       : !c->uri.p      ? "no uri"
+	       : !c->response.p ? "no response"
+	                        : NULL;
 }
 
-int credentials_parse(struct str value, struct credentials *out)
+/* Whether what follows in the list begins credentials of its own: a scheme and its first parameter.
+ * Those of several realms must have a line each (RFC 3261 section 20.7). */
+static bool credentials_begin(struct str rest)
 {
-	struct credentials c = {0};
-	struct str name, text, scheme = S("Digest");
+	struct str name, text;
+	size_t space = 0;
+
+	while (space < rest.n && rest.p[space] != ' ' && rest.p[space] != '\t')
+		space++;
+	struct str params = str_from(rest, space);
+
+	return is_token((struct str){rest.p, space}) && !auth_param_next(&params, &name, &text);
+}
+
+/* Reads the parameters behind the scheme. Returns the fault, NULL where there is none. */
+static const char *credentials_read_params(struct str rest, struct credentials *c)
+{
+	struct str name, text;
 	int error;
 
-	if (value.n <= scheme.n || !str_equal_nocase((struct str){value.p, scheme.n}, scheme))
-		return -EINVAL;
-	struct str rest = str_from(value, scheme.n);
-	if (str_trim(rest).p == rest.p)
-		return -EINVAL; /* a longer word */
-	rest = str_trim(rest);
 	while (!(error = auth_param_next(&rest, &name, &text))) {
-		struct str *at = credentials_place(&c, name);
+		struct str *at = credentials_place(c, name);
 
 		if (!at)
 			continue; /* RFC 7616 section 3.4: unknown ones are ignored */
 		if (at->p)
-			return -EINVAL;
+			return "a parameter twice";
 		*at = text;
 	}
-	if (error != -ENOENT || !credentials_whole(&c))
-		return -EINVAL;
-	c.algorithm = digest_algorithm_of(c.algorithm_name);
-	if (c.algorithm && !digest_is_hex(c.response, c.algorithm == DIGEST_SHA256 ? 64 : 32))
-		return -EINVAL;
+	if (error == -ENOENT)
+		return NULL;
+	return credentials_begin(rest) ? "several credentials in one header"
+	                               : "a parameter that cannot be read";
+}
+
+static const char *credentials_read(struct str value, struct credentials *c)
+{
+	struct str scheme = S("Digest");
+
+	*c = (struct credentials){0};
+	if (value.n < scheme.n || !str_equal_nocase((struct str){value.p, scheme.n}, scheme))
+		return "another scheme than Digest";
+	struct str rest = str_from(value, scheme.n);
+
+	if (rest.n && str_trim(rest).p == rest.p)
+		return "another scheme than Digest"; /* a longer word */
+	const char *fault = credentials_read_params(str_trim(rest), c);
+
+	if (!fault)
+		fault = credentials_missing(c);
+	if (fault)
+		return fault;
+	c->algorithm = digest_algorithm_of(c->algorithm_name);
+	if (c->algorithm && !digest_is_hex(c->response, c->algorithm == DIGEST_SHA256 ? 64 : 32))
+		return "a response that is not the algorithm's lower-case hex digits";
 	/* RFC 7616 section 3.4: with qop these must be there */
-	if (c.qop.p && (!c.cnonce.p || !digest_is_hex(c.nc, 8)))
+	if (c->qop.p && !c->cnonce.p)
+		return "no cnonce";
+	if (c->qop.p && !digest_is_hex(c->nc, 8))
+		return c->nc.p ? "an nc that is not eight lower-case hex digits" : "no nc";
+	return NULL;
+}
+
+int credentials_parse(struct str value, struct credentials *out)
+{
+	struct credentials c;
+
+	if (credentials_read(value, &c))
 		return -EINVAL;
 	*out = c;
 	return 0;
+}
+
+const char *credentials_fault(struct str value)
+{
+	struct credentials c;
+
+	return credentials_read(value, &c);
 }
 
 /* ---- nonces ---- */

@@ -18,6 +18,9 @@ struct credentials {
 /* Parses a header value; -EINVAL for another scheme than Digest, a missing or repeated mandatory
  * parameter, wrong forms. */
 int credentials_parse(struct str value, struct credentials *out);
+/* What is wrong with a header value that credentials_parse refuses, in words for the log; NULL
+ * where nothing is. */
+const char *credentials_fault(struct str value);
 
 #define NONCE_LENGTH_MAX 96
 /* A nonce: time, random and a MAC over them, slot and source. Returns its length. */

@@ -294,8 +294,11 @@ static void dialog_next_hop(
 	struct uri_parts uri;
 	struct endpoint peer;
 
-	if (uri_parse(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
+	if (uri_parse_contact(uri_text, &uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
 		return;
+	const char *port = uri.host.p + uri.host.n;
+	if (!uri.port && port < uri_text.p + uri_text.n && *port == ':')
+		return; /* port 0 */
 	uint8_t transport = dialog_transport(&uri);
 	uint16_t usual = transport == TRANSPORT_TLS ? 5061 : 5060;
 	if (endpoint_parse_host(uri.host, uri.port ? uri.port : usual, &peer))

@@ -140,6 +140,24 @@ static bool splice_our_realm(const struct settings *s, struct str value)
 	return false;
 }
 
+/* Whether credentials are what their grammar says, to their end: nothing passes that we cannot
+ * read. The parser has left that to whoever asked for them. */
+static bool splice_credentials_readable(struct str value)
+{
+	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN),
+		   *rest = octet_span(scheme, end, OCTET_LWS);
+	struct str params = {rest, (size_t)(end - rest)}, name, item;
+	int error;
+
+	if (scheme == value.p || rest == scheme || !params.n)
+		return false;
+	if (!str_equal_nocase((struct str){value.p, (size_t)(scheme - value.p)}, S("Digest")))
+		return true;
+	while (!(error = auth_param_next(&params, &name, &item)))
+		;
+	return error == -ENOENT;
+}
+
 /* Software on the other leg may end its strings at a NUL, and read another name or another header
  * than we did. */
 static bool splice_has_nul(struct str s)
@@ -343,7 +361,8 @@ static bool splice_passes(const struct splice *s, const struct splice_sides *sid
 	case POLICY_TRUSTED:
 		return sides->from->trust &&
 		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
-	case POLICY_CREDENTIALS: return !splice_our_realm(settings, value);
+	case POLICY_CREDENTIALS:
+		return splice_credentials_readable(value) && !splice_our_realm(settings, value);
 	case POLICY_CHALLENGE: return sides->from->trust && !splice_our_realm(settings, value);
 	case POLICY_OPTIONS: return splice_options_bridged(value);
 	case POLICY_MAPPED: return h->id == HEADER_EVENT && !s->event_id.n;

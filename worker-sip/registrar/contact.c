@@ -2,6 +2,8 @@
  * for the grammar. */
 #include "contact.h"
 
+#include "common/counters.h"
+
 #include <errno.h>
 
 /* Whether text begins as a qvalue does: "0" or "1", and a dot where more follows. */
@@ -65,8 +67,6 @@ static int contact_read(const struct message *m, const struct address *a, struct
 	struct str value;
 	uint64_t number;
 
-	if (c.uri.scheme != URI_SIP && c.uri.scheme != URI_SIPS)
-		return -EINVAL;
 	if (c.uri.headers.n)
 		c.uri.whole.n = (size_t)(c.uri.headers.p - 1 - c.uri.whole.p);
 	c.uri.headers = STR_NONE;
@@ -97,7 +97,7 @@ static int contact_read(const struct message *m, const struct address *a, struct
 
 int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 {
-	unsigned n = 0;
+	unsigned n = 0, others = 0;
 
 	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
 		h = message_next(m, h)) {
@@ -105,7 +105,12 @@ int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 		struct address a;
 		int error;
 
-		while (!(error = address_next(&rest, &a))) {
+		while (!(error = contact_next(&rest, &a))) {
+			if (a.uri.scheme != URI_SIP && a.uri.scheme != URI_SIPS) {
+				count(REGISTER_CONTACTS_IGNORED);
+				others++;
+				continue;
+			}
 			if (n == limit)
 				return -E2BIG;
 			if (contact_read(m, &a, &out[n++]))
@@ -114,7 +119,7 @@ int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 		if (error != -ENOENT)
 			return -EINVAL;
 	}
-	return (int)n;
+	return n || !others ? (int)n : -EINVAL;
 }
 
 static void contact_write_q(struct writer *w, uint16_t q)

@@ -17,8 +17,9 @@ struct contact {
 
 /* Reads a q value (RFC 3261 section 25.1 qvalue) in thousandths. 0 or -EINVAL. */
 int q_read(struct str text, uint16_t *out);
-/* Reads all Contact values but "*" into out, in order. Returns their number; -EINVAL malformed,
- * another scheme than sip: or sips:, or too long; -E2BIG more than limit. */
+/* Reads all Contact values but "*" into out, in order. Those of another scheme than sip: and sips:
+ * are left out, for no request is ever sent to them. Returns their number; -EINVAL malformed, none
+ * of them a SIP URI, or too long; -E2BIG more than limit. */
 int contacts_read(const struct message *m, struct contact *out, unsigned limit);
 
 /* Writes the Contact line of a binding for the 200 of a REGISTER (RFC 3261 section 10.3 step 8).

@@ -295,7 +295,7 @@ static bool registration_same_uri(const struct binding *b, const struct contact 
 
 	if (str_equal(b->contact, c->uri.whole))
 		return true;
-	return uri_parse(b->contact, &stored) == 0 && uri_equal(&stored, &c->uri);
+	return uri_parse_contact(b->contact, &stored) == 0 && uri_equal(&stored, &c->uri);
 }
 
 /* The binding that c names, or q->count: by instance and reg-id, else by URI. */

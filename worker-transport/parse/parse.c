@@ -195,7 +195,7 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 		if (!m->contact_count)
 			parse_fail(p, 400, COUNTER_PARSE_MISSING,
 				parse_missing_reason(HEADER_CONTACT));
-		else if (m->contact_count > 1)
+		else if (m->contact_count > 1 && p->sip_contacts != 1)
 			parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, "More Than One Contact");
 	}
 	if (p->has_length) {

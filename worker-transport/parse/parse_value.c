@@ -190,7 +190,9 @@ static void value_contact(struct parser *p, struct str value)
 			m->contact_star = 1;
 		return;
 	}
-	while (!(error = address_next(&value, &a))) {
+	while (!(error = contact_next(&value, &a))) {
+		bool sip = a.uri.scheme == URI_SIP || a.uri.scheme == URI_SIPS;
+
 		if (m->contact_star) {
 			error = -EINVAL;
 			break;
@@ -198,8 +200,10 @@ static void value_contact(struct parser *p, struct str value)
 		any = true;
 		if (!value_count_item(p))
 			return;
-		if (!m->contact_count++)
+		/* the one that requests can be sent to stands for all */
+		if (!m->contact_count++ || (sip && !p->sip_contacts))
 			m->contact = uri_spans(p, &a.uri);
+		p->sip_contacts += sip;
 	}
 	if (error != -ENOENT || !any)
 		value_fail(p, HEADER_CONTACT, error);
@@ -430,8 +434,9 @@ static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 		value_fail(p, id, error);
 }
 
-/* Checks credentials or a challenge: a scheme, and for Digest its auth-params. Nobody here reads
- * other schemes. */
+/* Checks a challenge: a scheme, and for Digest its auth-params. Nobody here reads other schemes.
+ * Credentials are not checked here but by whoever asked for them, who answers broken ones with a
+ * challenge. */
 static void value_auth(struct parser *p, uint8_t id, struct str value)
 {
 	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN),
@@ -519,7 +524,7 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	case HEADER_ALLOW:
 	case HEADER_ALLOW_EVENTS: value_tokens(p, id, value); break;
 	case HEADER_AUTHORIZATION:
-	case HEADER_PROXY_AUTHORIZATION:
+	case HEADER_PROXY_AUTHORIZATION: value_list(p, value); break;
 	case HEADER_WWW_AUTHENTICATE:
 	case HEADER_PROXY_AUTHENTICATE: value_auth(p, id, value); break;
 	case HEADER_AUTHENTICATION_INFO:

@@ -25,8 +25,9 @@ struct parser {
 	struct message *message;
 	struct parse_error error; /* the first fault */
 	bool failed;
-	unsigned items;  /* elements of all comma lists so far */
-	bool has_length; /* a well-formed Content-Length was seen */
+	unsigned items;        /* elements of all comma lists so far */
+	unsigned sip_contacts; /* Contacts so far that are SIP URIs */
+	bool has_length;       /* a well-formed Content-Length was seen */
 	uint64_t content_length;
 };
 
