@@ -113,6 +113,8 @@ static void core_pass_on(struct incoming *in)
 
 		route_request(in, targets, limit, &decision);
 	}
+	if (decision.status == 414)
+		count(URIS_TOO_LONG);
 	if (decision.to_self)
 		relay_self(in);
 	else if (decision.status)
@@ -165,6 +167,21 @@ static void core_register(struct incoming *in)
 		registrar_request(in->sip->registrar, in, domain);
 }
 
+/* Names that fit what is written on the other leg: with our tag, and an address of ours in the
+ * place of theirs. */
+#define NAME_MAX_LENGTH (SCRATCH_VALUE_MAX - 512)
+
+/* Answers a request whose From or To is too long to be passed on. False: both fit. */
+static bool core_refuse_names(const struct incoming *in)
+{
+	if (message_value(in->message, HEADER_FROM).n <= NAME_MAX_LENGTH &&
+		message_value(in->message, HEADER_TO).n <= NAME_MAX_LENGTH)
+		return false;
+	count(NAMES_TOO_LONG);
+	incoming_answer(in, 400, STR_EMPTY);
+	return true;
+}
+
 /* An authorized request outside a dialog. */
 static void core_authorized(struct incoming *in)
 {
@@ -176,6 +193,8 @@ static void core_authorized(struct incoming *in)
 		incoming_answer(in, 416, STR_EMPTY);
 	} else if (m->method == METHOD_REGISTER) {
 		core_register(in);
+	} else if (core_refuse_names(in)) {
+		return;
 	} else if (splice_require(m, &unsupported)) {
 		incoming_answer(in, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 	} else {
@@ -191,6 +210,13 @@ static enum request_kind core_match(struct incoming *in)
 	if (incoming_is_stranger(in))
 		return transactions_match(ts, in->message, in->slot);
 	return transactions_request(ts, in->message, in->slot, &in->transaction);
+}
+
+/* Requests that mean something only within a dialog (RFC 3261 section 15, RFC 3262 section 3, RFC
+ * 3311 section 5.1): without a To tag they name none. */
+static bool core_wants_dialog(uint8_t method)
+{
+	return method == METHOD_BYE || method == METHOD_PRACK || method == METHOD_UPDATE;
 }
 
 static void core_request(struct incoming *in)
@@ -210,6 +236,9 @@ static void core_request(struct incoming *in)
 		incoming_answer(in, 483, STR_EMPTY);
 	} else if (m->to_tag.length && m->method != METHOD_REGISTER) {
 		call_request(in);
+	} else if (core_wants_dialog(m->method)) {
+		count(DIALOG_UNMATCHED);
+		incoming_answer(in, 481, STR_EMPTY);
 	} else if (early || authorize(in)) {
 		core_authorized(in);
 	}

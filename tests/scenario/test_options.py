@@ -63,10 +63,23 @@ class AddressedToUs(CallCase):
             self.assertEqual(self.ask(self.core, method, f"sip:{self.gateway.ip}:5062").status, 404)
 
     def test_not_allowed(self):
-        for method in ("BYE", "INFO", "PRACK", "UPDATE", "PUBLISH"):
+        for method in ("INFO", "PUBLISH"):
             answer = self.ask(self.core, method, "sip:example.net")
             self.assertEqual(answer.status, 405)
             self.assertIn("INVITE", answer.get("Allow"))
+
+    def test_requests_of_no_dialog(self):
+        """RFC 3261 section 15: without a To tag they name none, wherever they are for."""
+        for method in ("BYE", "PRACK", "UPDATE"):
+            for peer in (self.alice, self.core):
+                for uri in ("sip:example.net", "sip:bob@example.net", f"sip:{NUMBER}@example.net"):
+                    with self.subTest(method=method, uri=uri, peer=peer.name):
+                        sender = (
+                            "alice@example.net" if peer is self.alice else "pbx@carrier.example"
+                        )
+                        peer.send_raw(peer.make(method, uri, sender=sender), peer.to)
+                        self.assertEqual(peer.final(method).status, 481)
+        self.counted("dialog_unmatched", 18)
 
     def test_unknown_scheme(self):
         """RFC 3261 section 8.2.2.1: 416."""

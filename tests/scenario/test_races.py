@@ -127,6 +127,26 @@ class Cancels(CallCase):
         self.trunk_peer.request("ACK")
         self.assertEqual([m for m in self.trunk_peer.received if m.method == "CANCEL"], [])
 
+    def test_whose_sent_by_a_nat_has_changed(self):
+        """Flow, branch, Call-ID, From tag and CSeq agree: it is that INVITE's, and so is the
+        ACK."""
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        invite = self.trunk_peer.request("INVITE")
+        self.trunk_peer.answer(invite, 180, "Ringing")
+        self.alice.response(180)
+        moved = Message(
+            request.raw.replace(
+                f" {self.alice.ip}:{self.alice.port};".encode(), b" 203.0.113.9:61000;", 1
+            )
+        )
+        self.assertNotEqual(moved.get("Via"), request.get("Via"))
+        cancel(self.alice, moved)
+        self.alice.response(200, "CANCEL")
+        self.trunk_peer.request("CANCEL")
+        answer = self.alice.response(487, "INVITE")
+        failure_ack(self.alice, moved, answer)
+        self.counted("requests_matched_by_flow", 2)
+
     def test_bye_of_an_early_dialog(self):
         """RFC 3261 section 15: the caller may give up an early dialog with BYE."""
         request = self.call(self.alice, f"{NUMBER}@example.net")

@@ -32,3 +32,64 @@ Test(core, a_response_from_there_answers_nothing)
 	respond(out, 200, .tag = "t");
 	take_response(200);
 }
+
+Test(core, what_is_of_a_dialog_and_names_none)
+{
+	static const char *const method[] = {"BYE", "PRACK", "UPDATE"};
+	static const char *const uri[] = {"sip:5551000@example.net", "sip:example.net",
+		"sip:alice@example.net", "tel:+15551000"};
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+	unsigned cseq = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned k = 0; k < 4; k++) {
+			ask(.method = method[i], .uri = uri[k], .cseq = ++cseq,
+				.more = i == 1 ? "RAck: 1 1 INVITE\n" : "");
+			take_response(481);
+			ask(.by = &core, .method = method[i], .uri = uri[k], .cseq = ++cseq);
+			take_response(481);
+		}
+	quiet();
+	cr_assert_eq(counters_page->counter[COUNTER_DIALOG_UNMATCHED], 24);
+}
+
+/* Text of n octets between two others. */
+static const char *longer(const char *before, size_t n, const char *after)
+{
+	static char text[16384];
+	size_t at = strlen(before);
+
+	memcpy(text, before, at);
+	memset(text + at, '5', n);
+	strcpy(text + at + n, after);
+	return text;
+}
+
+Test(core, what_is_too_long_is_told_so)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+	unsigned cseq = 0;
+
+	ask(.method = "INVITE", .uri = longer("sip:", 513, "@example.net"), .cseq = ++cseq);
+	take_response(414);
+	ask(.by = &core, .method = "MESSAGE", .uri = longer("sip:%35", 600, "@x"), .cseq = ++cseq);
+	take_response(414);
+	ask(.method = "MESSAGE", .uri = longer("tel:", 9000, ""), .cseq = ++cseq);
+	take_response(414);
+	cr_assert_eq(counters_page->counter[COUNTER_URIS_TOO_LONG], 3);
+	ask(.method = "MESSAGE", .uri = longer("sip:no", 500, "@example.net"), .cseq = ++cseq);
+	take_response(410); /* a rule that refuses sees the whole of it */
+	for (unsigned i = 0; i < 2; i++) {
+		ask(.method = i ? "INVITE" : "MESSAGE", .uri = "sip:5551000@example.net",
+			.from = longer("\"", 8000, "\" <sip:alice@example.net>"), .cseq = ++cseq);
+		take_response(400);
+		ask(.method = i ? "INVITE" : "MESSAGE", .uri = "sip:5551000@example.net",
+			.to = longer("<sip:bob@example.net>;p=", 8000, ""), .cseq = ++cseq);
+		take_response(400);
+	}
+	cr_assert_eq(counters_page->counter[COUNTER_NAMES_TOO_LONG], 4);
+	ask(.method = "MESSAGE", .uri = "sip:5551000@example.net",
+		.from = longer("\"", 7000, "\" <sip:alice@example.net>"), .cseq = ++cseq);
+	take_request("MESSAGE");
+	quiet();
+}

@@ -388,3 +388,32 @@ Test(server, local_answers_share_one_tag_with_our_slot)
 	cr_assert_eq(token_prove(&sip.keys.minting, TOKEN_TAG, first, &slot, &id), 0);
 	cr_assert_eq(slot, 7);
 }
+
+Test(server, one_branch_of_two_addresses_is_two_clients)
+{
+	struct flow other = udp, port = udp;
+	struct noted notes[3] = {0};
+	struct transaction *t;
+
+	/* RFC 3261 section 17.2.3: private addresses and poor branches are not unique */
+	answer_with(serve(REQUEST(&udp, "MESSAGE"), &notes[0]), 200);
+	other.peer.address[3] = 77;
+	t = serve(REQUEST(&other, "MESSAGE", .call_id = "call-2"), &notes[1]);
+	answer_with(t, 404);
+	cr_assert_eq(sent_status(1), 404);
+	cr_assert(endpoint_equal(&caught[1].to.peer, &other.peer));
+	receive_request(REQUEST(&udp, "MESSAGE"), NULL);
+	receive_request(REQUEST(&other, "MESSAGE", .call_id = "call-2"), NULL);
+	cr_assert_eq(sent_status(2), 200);
+	cr_assert_eq(sent_status(3), 404);
+	/* without the cookie, too (RFC 2543) */
+	answer_with(serve(REQUEST(&udp, "MESSAGE", .branch = "1", .call_id = "call-3"), &notes[2]),
+		200);
+	cr_assert_eq(receive_request(REQUEST(&other, "MESSAGE", .branch = "1", .call_id = "call-3",
+					     .uri = "sip:c@example.net"),
+			     &t),
+		REQUEST_NEW);
+	/* another port is the same one: a NAT may have moved it */
+	port.peer.port++;
+	cr_assert_eq(receive_request(REQUEST(&port, "MESSAGE"), NULL), REQUEST_ABSORBED);
+}

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The longest user part that a number rule looks at; what is longer matches none. */
-#define NUMBER_MAX 128
+/* The longest user part that is routed: a rule that refuses some must not be evaded by one that it
+ * does not look at. */
+#define NUMBER_MAX 512
+_Static_assert(NUMBER_MAX >= USER_NAME_MAX, "every user can be called");
 
 struct routes {
 	const struct settings *settings;
@@ -104,14 +106,14 @@ static bool route_number_matches(struct routes *r, unsigned i, const char *numbe
 }
 
 /* Writes the called number or user as the rules see it: unescaped, for tel: without visual
- * separators (RFC 3966 section 5.1.1), and with a NUL behind it. Returns its length, 0 where there
- * is none that fits. */
-static size_t route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
+ * separators (RFC 3966 section 5.1.1), and with a NUL behind it. Returns its length; -EINVAL where a
+ * NUL is in it, -ENOBUFS where it is too long. */
+static long route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 {
 	long n = uri_unescape(uri->user, buffer, NUMBER_MAX);
 
-	if (n <= 0)
-		return 0;
+	if (n < 0)
+		return n;
 	size_t length = (size_t)n;
 	if (uri->scheme == URI_TEL) {
 		size_t keep = 0;
@@ -122,7 +124,7 @@ static size_t route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX +
 		length = keep;
 	}
 	buffer[length] = '\0';
-	return length;
+	return (long)length;
 }
 
 /* ---- targets ---- */
@@ -270,8 +272,10 @@ static void route_add_trunk_target(struct route_search *s, uint16_t index,
 		return;
 	memset(to, 0, offsetof(struct target, buffer));
 	route_write_trunk_uri(&w, s, t, host);
-	if (w.full)
+	if (w.full) {
+		out->status = 414;
 		return;
+	}
 	to->flow = (struct flow){
 		.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 	if (t->transport == TRANSPORT_TLS)
@@ -404,11 +408,15 @@ void route_request(
 		out->to_self = true;
 		return;
 	}
+	long called = route_called(&s.uri, s.number);
+	if (called == -ENOBUFS) {
+		out->status = 414;
+		return;
+	}
 	/* Behind us another user could be read in "%00": the one before the NUL. */
-	bool has_nul = uri_unescape(s.uri.user, s.number, NUMBER_MAX) == -EINVAL;
-	s.number_length = route_called(&s.uri, s.number);
+	s.number_length = called > 0 ? (size_t)called : 0;
 	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
-	while (!has_nul && number_prefix_next(&walk, &rule))
+	while (called >= 0 && number_prefix_next(&walk, &rule))
 		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))
 			return;
 	out->status = in->sender.trusted ? 404 : 403;

@@ -16,7 +16,7 @@ void routes_free(struct routes *r); /* NULL is a no-op */
 
 /* The answer of the rules for a request. */
 struct decision {
-	unsigned status; /* 0: targets were found; else the answer: 403, 404, 480, 482, 484, 416, a
+	unsigned status; /* 0: targets were found; else the answer: 403, 404, 414, 416, 480, 482, a
 	                    route's own */
 	uint16_t route;  /* index of the rule that matched, NONE_INDEX: none */
 	unsigned count;  /* targets */

@@ -1,6 +1,6 @@
 /* key.c - what makes two requests the same: the key of a server transaction (RFC 3261
- * section 17.2.3) and that of a merged request (section 8.2.2.2). Relies on a 128-bit SipHash under
- * a secret key being as good as comparing the fields. */
+ * section 17.2.3, with the source address) and that of a merged request (section 8.2.2.2). Relies
+ * on a 128-bit SipHash under a secret key being as good as comparing the fields. */
 #include "machine.h"
 
 #include <sodium.h>
@@ -47,6 +47,20 @@ static bool key_has_cookie(struct str branch)
 	       strncasecmp(branch.p, BRANCH_COOKIE, sizeof(BRANCH_COOKIE) - 1) == 0;
 }
 
+/* Appends the address that the request came from: two clients may well have one private address and
+ * one branch. Trusted peers may be several hosts behind one sent-by, which alone names them. */
+static void key_write_source(
+	struct writer *w, const struct transactions *ts, const struct message *m)
+{
+	const struct endpoint *peer = &m->flow.peer;
+
+	if (server_trusts(ts->sip->settings, m->flow.listener))
+		return;
+	write_bytes(w, (const char *)&peer->family, sizeof(peer->family));
+	write_bytes(w, (const char *)peer->address, sizeof(peer->address));
+	write_bytes(w, (const char *)&peer->scope, sizeof(peer->scope));
+}
+
 struct transaction_key key_of_server(
 	const struct transactions *ts, const struct message *m, struct str method)
 {
@@ -54,6 +68,7 @@ struct transaction_key key_of_server(
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
 
+	key_write_source(&w, ts, m);
 	key_write_part(&w, ts, method, false);
 	if (key_has_cookie(branch)) {
 		/* a token: without regard to case (RFC 3261 section 7.3.1) */
@@ -78,15 +93,21 @@ struct transaction_key key_of_server(
 	return key_hash(ts, w.p, w.n);
 }
 
-struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m)
+struct transaction_key key_of_merged(
+	const struct transactions *ts, const struct message *m, struct str method)
 {
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
+	struct transaction_key key, all;
 
 	key_write_part(&w, ts, message_str(m, m->from_tag), false);
 	key_write_part(&w, ts, message_str(m, m->call_id), false);
-	key_write_part(&w, ts, message_str(m, m->method_name), false);
-	key_write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+	key_write_part(&w, ts, method, false);
 	write_number(&w, m->cseq);
-	return key_hash(ts, w.p, w.n);
+	key = key_hash(ts, w.p, w.n);
+	key_write_part(&w, ts, message_str(m, m->request_uri.whole), false);
+	key_write_part(&w, ts, message_str(m, m->to_tag), false);
+	all = key_hash(ts, w.p, w.n);
+	key.part[1] = all.part[0];
+	return key;
 }

@@ -124,18 +124,27 @@ void client_timer(struct transaction *t, uint64_t now);
 void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);
 
+/* Whether what comes by that listener comes from a trusted zone. */
+bool server_trusts(const struct settings *s, unsigned listener);
+
 /* ---- key.c ---- */
 /* The key of the server transaction that a request with this method and m's other fields would
  * match. */
 struct transaction_key key_of_server(
 	const struct transactions *ts, const struct message *m, struct str method);
-/* From tag, Call-ID, CSeq and Request-URI: two branches of a fork upstream may well lead here with
- * two Request-URIs. */
-struct transaction_key key_of_merged(const struct transactions *ts, const struct message *m);
+/* The key of a merged request with this method and m's other fields. Its first part: From tag,
+ * Call-ID and CSeq; the second has the Request-URI as well, for two branches of a fork upstream may
+ * well lead here with two Request-URIs, and the To tag: nothing is merged with what is in a
+ * dialog. */
+struct transaction_key key_of_merged(
+	const struct transactions *ts, const struct message *m, struct str method);
 
 /* ---- merged.c: requests that reach us twice by different paths (RFC 3261 section 8.2.2.2) ---- */
 /* True where a request of this key has a server transaction. */
 bool merged_find(const struct transactions *ts, const struct transaction_key *key);
+/* The INVITE that a CANCEL, or the ACK of its failure, belongs to although its sent-by is another
+ * one, as NATs write it anew: flow, branch, Call-ID, From tag and CSeq are the same. NULL: none. */
+struct transaction *merged_find_invite(const struct transactions *ts, const struct message *m);
 /* Notes the key with its server transaction, until merged_remove. */
 void merged_add(struct transaction *t, const struct transaction_key *key);
 /* No-op where t has none. */

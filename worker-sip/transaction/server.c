@@ -29,19 +29,38 @@ static struct transaction *server_find(
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
 
+bool server_trusts(const struct settings *s, unsigned listener)
+{
+	unsigned zone = listener < s->listeners.count ? settings_listener(s, listener)->zone
+	                                              : NONE_INDEX;
+
+	return zone < s->zones.count && settings_zone(s, zone)->trust;
+}
+
+/* The INVITE's transaction that a CANCEL or an ACK names. NULL: none. */
+static struct transaction *server_find_invite(
+	const struct transactions *ts, const struct message *m)
+{
+	struct transaction_key key = key_of_server(ts, m, S("INVITE"));
+	struct transaction *t = server_find(ts, &key);
+
+	if (t)
+		return t;
+	t = merged_find_invite(ts, m);
+	if (t)
+		count(REQUESTS_MATCHED_BY_FLOW);
+	return t;
+}
+
 /* RFC 3261 section 22.1: CANCEL cannot be challenged, so it has to come from the hop that its
  * INVITE came from. Trusted peers may be several hosts behind one sent-by. */
 static bool server_same_hop(const struct transaction *t, const struct message *m)
 {
-	const struct settings *s = t->owner->sip->settings;
-	unsigned listener = m->flow.listener, zone;
+	unsigned listener = m->flow.listener;
 
 	if (endpoint_same_host(&t->flow.peer, &m->flow.peer))
 		return true;
-	if (listener != t->flow.listener || listener >= s->listeners.count)
-		return false;
-	zone = settings_listener(s, listener)->zone;
-	return zone < s->zones.count && settings_zone(s, zone)->trust;
+	return listener == t->flow.listener && server_trusts(t->owner->sip->settings, listener);
 }
 
 /* ---- steps ---- */
@@ -126,8 +145,7 @@ static void server_repeat(struct transaction *t)
 
 static enum request_kind server_receive_ack(struct transactions *ts, const struct message *m)
 {
-	struct transaction_key key = key_of_server(ts, m, S("INVITE"));
-	struct transaction *t = server_find(ts, &key);
+	struct transaction *t = server_find_invite(ts, m);
 
 	/* of a refusal that nothing was kept of (RFC 3261 section 8.2.7) */
 	if (!t && answer_stateless_is_ack(ts->sip, m)) {
@@ -154,7 +172,7 @@ static enum request_kind server_receive_ack(struct transactions *ts, const struc
 
 static void server_receive_cancel(struct transactions *ts, const struct message *m, uint8_t slot)
 {
-	struct transaction_key key = key_of_server(ts, m, S("CANCEL")), invite_key;
+	struct transaction_key key = key_of_server(ts, m, S("CANCEL"));
 	struct transaction *c = server_find(ts, &key), *t;
 	struct response r = {.status = 200};
 	char buffer[TOKEN_LENGTH];
@@ -164,8 +182,7 @@ static void server_receive_cancel(struct transactions *ts, const struct message 
 		server_repeat(c);
 		return;
 	}
-	invite_key = key_of_server(ts, m, S("INVITE"));
-	t = server_find(ts, &invite_key);
+	t = server_find_invite(ts, m);
 	if (!t || t->stage == STAGE_ENDED || !server_same_hop(t, m)) {
 		count(CANCELS_UNMATCHED);
 		answer_stateless(ts->sip, m, 481, STR_NONE);
@@ -221,8 +238,8 @@ enum request_kind transactions_match(struct transactions *ts, const struct messa
 		server_repeat(t);
 		return REQUEST_ABSORBED;
 	}
-	if (!in_dialog)
-		*merged_key = key_of_merged(ts, m);
+	if (!in_dialog || m->method == METHOD_INVITE)
+		*merged_key = key_of_merged(ts, m, message_str(m, m->method_name));
 	if (!in_dialog && merged_find(ts, merged_key)) {
 		count(REQUESTS_MERGED);
 		answer_stateless(ts->sip, m, 482, STR_NONE);
@@ -246,7 +263,7 @@ struct transaction *transactions_begin(
 	if (!t) {
 		count(TRANSACTIONS_REFUSED);
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
-	} else if (!m->to_tag.length) {
+	} else if (!m->to_tag.length || m->method == METHOD_INVITE) {
 		merged_add(t, &ts->matched.merged_key);
 	}
 	return t;
