@@ -44,6 +44,31 @@ class Trunks(CallCase):
         self.assertEqual(invite.uri, f"sip:{NUMBER}@{self.second_ip}:5080")
         self.answers(two, request, invite)
 
+    def test_a_number_is_one_thing(self):
+        """Routes see the same digits however they are written; the trunk gets all that belongs to
+        the number (RFC 3261 section 19.1.6, RFC 4694, RFC 4904, RFC 4458)."""
+        self.start()
+        self.alice, trunk = self.phone("alice"), self.trunk()
+        host = f"{self.trunk_ip}:5080"
+        for uri, went in {
+            "tel:+1202;npdi;rn=+1301": f"sip:+1202;npdi;rn=+1301@{host};user=phone",
+            "sip:+1202;npdi;rn=+1301@example.net;user=phone": f"sip:+1202;npdi;rn=+1301@{host};"
+            "user=phone",
+            "sip:+49-30-123.456@example.net;user=phone": f"sip:+49-30-123.456@{host};user=phone",
+            "sip:+1630;tgrp=a;trunk-context=b.example@example.net;user=phone;cause=486;lr": (
+                f"sip:+1630;tgrp=a;trunk-context=b.example@{host};user=phone;cause=486"
+            ),
+        }.items():
+            with self.subTest(uri=uri):
+                answer, _ = self.alice.challenged("INVITE", uri)
+                self.assertIsNone(answer)
+                request = Message(self.alice.last_request)
+                invite = trunk.request("INVITE")
+                self.assertEqual(invite.uri, went)
+                trunk.answer(invite, 486, "Busy Here", contact=False)
+                trunk.request("ACK")
+                self.fails(request, 486)
+
     def test_next_target_on_refused_connection(self):
         self.start(
             targets=[f"sip:{self.trunk_ip}:5080;transport=tcp", f"sip:{self.second_ip}:5080"]
@@ -279,7 +304,7 @@ class Trunks(CallCase):
         uri = "tel:+49-30-123456"
         self.alice.challenged("INVITE", uri, to="x@example.net", body=SDP)
         invite = one.request("INVITE")
-        self.assertRegex(invite.uri, rf"^sip:\+[-\d]*@{self.trunk_ip}:5080$")
+        self.assertRegex(invite.uri, rf"^sip:\+[-\d]*@{self.trunk_ip}:5080;user=phone$")
         self.assertEqual(re.sub(r"\D", "", invite.uri.split("@")[0]), "4930123456")
         self.answers(one, Message(self.alice.last_request), invite)
 

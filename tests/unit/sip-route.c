@@ -87,7 +87,8 @@ Test(route, numbers_go_to_the_trunk)
 	cr_assert_str_eq(went_of(NULL, "sip:5551000@example.net"), "sip:5551000@10.0.0.11:5060");
 	cr_assert_str_eq(
 		went_of(NULL, "sip:+15551000@anywhere.example"), "sip:+15551000@10.0.0.11:5060");
-	cr_assert_str_eq(went_of(NULL, "tel:+1-555-1000"), "sip:+1-555-1000@10.0.0.11:5060");
+	cr_assert_str_eq(
+		went_of(NULL, "tel:+1-555-1000"), "sip:+1-555-1000@10.0.0.11:5060;user=phone");
 	cr_assert_eq(status_of("sip:12@example.net"), 403, "too short for the expression");
 	cr_assert_eq(status_of("sip:555x@example.net"), 403);
 	/* a rule is for the zones that it names: no way from the core to the core */
@@ -146,4 +147,76 @@ Test(route, path_of_a_binding_is_its_route)
 		S("sip:bob@172.16.0.5:5060")));
 	cr_assert(str_equal(value_of(out->message, HEADER_ROUTE),
 		S("<sip:10.0.0.7;lr>, <sip:inner.example;lr>")));
+}
+
+Test(route, a_number_is_one_thing_however_it_is_written)
+{
+	static const char *const row[][2] = {
+		{"tel:+1202;npdi;rn=+1301", "sip:+1202;npdi;rn=+1301@10.0.0.11:5060;user=phone"},
+		{"sip:+1202;npdi;rn=+1301@example.net;user=phone",
+			"sip:+1202;npdi;rn=+1301@10.0.0.11:5060;user=phone"},
+		{"sip:+49-30-123.456@example.net;user=phone",
+			"sip:+49-30-123.456@10.0.0.11:5060;user=phone"},
+		{"sip:+49-30-123.456@example.net", "sip:+49-30-123.456@10.0.0.11:5060"},
+		{"sip:030-123;phone-context=+49@example.net;user=phone",
+			"sip:030-123;phone-context=+49@10.0.0.11:5060;user=phone"},
+		{"tel:030123;phone-context=example.net",
+			"sip:030123;phone-context=example.net@10.0.0.11:5060;user=phone"},
+		{"sip:+16305550100;tgrp=TG-1;trunk-context=+1-630@example.net;user=phone;cause=486",
+			"sip:+16305550100;tgrp=TG-1;trunk-context=+1-630@10.0.0.11:5060;user=phone"
+			";cause=486"},
+		{"sip:5551000@example.net;transport=udp;cause=302;maddr=10.9.9.9",
+			"sip:5551000@10.0.0.11:5060;cause=302"},
+	};
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
+		cr_expect_str_eq(went_of(NULL, row[i][0]), row[i][1]);
+	cr_assert_eq(status_of("sip:030-123@example.net"), 403, "a name may have a dash");
+	/* what a rule refuses it refuses however it is written */
+	worker->image.route[2].number = fixture_text(&worker->image, "^0900");
+	worker->image.route[1].number = (struct text){0, 0};
+	const struct route_settings refuse = worker->image.route[2];
+	worker->image.route[2] = worker->image.route[1];
+	worker->image.route[1] = refuse;
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+	static const char *const refused[] = {"sip:0900123@example.net",
+		"sip:0900123;x@example.net", "sip:09-00123@example.net;user=phone",
+		"sip:09%2D00123@x;u%73er=phone", "tel:0(900)123;phone-context=+49",
+		"sip:%30900-1;npdi@x"};
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		cr_expect_eq(status_of(refused[i]), 410, "%s", refused[i]);
+	cr_assert_eq(status_of("sip:0901@example.net"), 0);
+}
+
+Test(route, users_whose_names_are_numbers)
+{
+	fixture_user(worker, 0, "+4930123", "x", DIGEST_MD5);
+	fixture_user(worker, 0, "100-1", "x", DIGEST_MD5);
+	fixture_user(worker, 0, "1001", "x", DIGEST_MD5);
+	register_phone("+4930123", "198.51.100.11:5060", NULL);
+	register_phone("100-1", "198.51.100.12:5060", NULL);
+	register_phone("1001", "198.51.100.13:5060", NULL);
+	static const char *const row[][2] = {
+		{"sip:+4930123@example.net", "sip:+4930123@198.51.100.11:5060"},
+		{"sip:+49-30-123@example.net;user=phone", "sip:+4930123@198.51.100.11:5060"},
+		{"sip:+49.30.123;npdi@example.net", "sip:+4930123@198.51.100.11:5060"},
+		{"tel:+49(30)123", "sip:+4930123@198.51.100.11:5060"},
+		{"sip:100-1@example.net;user=phone", "sip:100-1@198.51.100.12:5060"},
+		{"sip:100-1@example.net", "sip:100-1@198.51.100.12:5060"},
+		{"sip:1001@example.net;user=phone", "sip:1001@198.51.100.13:5060"},
+		{"sip:1.001@example.net;user=phone", "sip:1001@198.51.100.13:5060"},
+	};
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
+		cr_expect_str_eq(went_of(NULL, row[i][0]), row[i][1]);
+}
+
+Test(route, a_uri_too_long_for_the_trunk)
+{
+	char uri[2048];
+	int n = snprintf(uri, sizeof(uri), "sip:5551000@example.net;x=");
+
+	memset(uri + n, 'y', 1600);
+	uri[n + 1600] = 0;
+	cr_assert_eq(status_of(uri), 414);
+	cr_assert_eq(counters_page->counter[COUNTER_URIS_TOO_LONG], 1);
 }

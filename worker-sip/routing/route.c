@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "number_prefix.h"
+#include "telephone.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
@@ -105,26 +106,18 @@ static bool route_number_matches(struct routes *r, unsigned i, const char *numbe
 	return regexec(&r->number[i], number, 0, NULL, 0) == 0;
 }
 
-/* Writes the called number or user as the rules see it: unescaped, for tel: without visual
- * separators (RFC 3966 section 5.1.1), and with a NUL behind it. Returns its length; -EINVAL where a
- * NUL is in it, -ENOBUFS where it is too long. */
+/* Writes the called number or user as the rules see it: a telephone number is one thing however it
+ * is written (telephone.h), a user unescaped. A NUL stands behind it. Returns its length; -EINVAL
+ * where a NUL is in it, -ENOBUFS where it is too long. */
 static long route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1])
 {
-	long n = uri_unescape(uri->user, buffer, NUMBER_MAX);
+	long n = telephone_digits(uri, buffer, NUMBER_MAX);
 
-	if (n < 0)
-		return n;
-	size_t length = (size_t)n;
-	if (uri->scheme == URI_TEL) {
-		size_t keep = 0;
-
-		for (size_t i = 0; i < length; i++)
-			if (!strchr("-.()", buffer[i]))
-				buffer[keep++] = buffer[i];
-		length = keep;
-	}
-	buffer[length] = '\0';
-	return (long)length;
+	if (n == -EINVAL)
+		n = uri_unescape(uri->user, buffer, NUMBER_MAX);
+	if (n >= 0)
+		buffer[n] = '\0';
+	return n;
 }
 
 /* ---- targets ---- */
@@ -213,17 +206,36 @@ static void route_add_binding(void *arg, const struct binding *b)
 	to->explicit_transport = 1;
 }
 
+/* Finds the user of the domain that is called, and how a URI names it: as it is written, else by
+ * its digits. False: the domain has no such user. */
+static bool route_find_user(const struct route_search *s, struct str *out)
+{
+	const struct users *users = s->sip->users;
+	struct str digits = {s->number, s->number_length};
+	char written[USER_NAME_MAX];
+	long n = uri_unescape(s->uri.user, written, sizeof(written));
+
+	if (s->domain == NONE_INDEX || !users)
+		return false;
+	if (n > 0 && users_find(users, s->domain, (struct str){written, (size_t)n})) {
+		*out = s->uri.user;
+		return true;
+	}
+	if (!digits.n || !users_find(users, s->domain, digits))
+		return false;
+	*out = digits;
+	return true;
+}
+
 /* Adds the bindings of the user in the domain. False where the domain has no such user: the next
  * rule is tried. */
 static bool route_add_registered(struct route_search *s, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
-	const struct users *users = s->sip->users;
-	struct str user = {s->number, s->number_length};
 	struct uri_parts record = s->uri;
 	char aor[AOR_MAX];
 
-	if (s->domain == NONE_INDEX || !user.n || !users || !users_find(users, s->domain, user))
+	if (!route_find_user(s, &record.user))
 		return false;
 	record.scheme = URI_SIP;
 	record.host = settings_str(settings, settings_domain(settings, s->domain)->name);
@@ -236,18 +248,20 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	return true;
 }
 
-/* Writes the Request-URI for a trunk's target: the called user at its address. */
+/* Writes the Request-URI for a trunk's target: the called user at its address, with all that
+ * belongs to who is called. */
 static void route_write_trunk_uri(struct writer *w, const struct route_search *s,
 	const struct target_settings *t, struct str host)
 {
 	write_str(w, s->secure ? S("sips:") : S("sip:"));
 	if (s->uri.user.n) {
-		write_str(w, s->uri.user);
+		telephone_write_user(w, &s->uri);
 		write_literal(w, "@");
 	}
 	write_str(w, host);
 	write_literal(w, ":");
 	write_number(w, t->endpoint.port);
+	telephone_write_params(w, &s->uri);
 	if (t->transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
 	else if (t->transport == TRANSPORT_TLS && !s->secure)
@@ -336,13 +350,17 @@ static bool route_apply(struct route_search *s, unsigned rule, struct decision *
 	return true;
 }
 
-/* Finds the domain of ours that the request names. False where the request is for the gateway
- * itself. */
-static bool route_find_domain(struct route_search *s)
+/* Finds the domain of ours that the request names. sender: that of an authenticated sender. False
+ * where the request is for the gateway itself. */
+static bool route_find_domain(struct route_search *s, unsigned sender)
 {
 	const struct settings *settings = s->sip->settings;
 
 	s->domain = NONE_INDEX;
+	/* A telephone number without a host is one of the sender's domain, as if it had dialled
+	 * it. */
+	if (s->uri.scheme == URI_TEL && settings->domains.count)
+		s->domain = sender != NONE_INDEX ? sender : 0;
 	if (s->uri.scheme != URI_SIP && s->uri.scheme != URI_SIPS)
 		return true;
 	bool ours = settings_listener_at(settings, s->uri.host, s->uri.port) != NONE_INDEX;
@@ -404,7 +422,7 @@ void route_request(
 		out->status = 416;
 		return;
 	}
-	if (!route_find_domain(&s)) {
+	if (!route_find_domain(&s, in->sender.domain)) {
 		out->to_self = true;
 		return;
 	}
