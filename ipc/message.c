@@ -7,6 +7,7 @@
  */
 #include "message.h"
 
+#include "octet.h"
 #include "syntax.h"
 
 #include <errno.h>
@@ -85,10 +86,32 @@ static bool message_check_nul(
 	       controls_quoted(message_header_value(m, h));
 }
 
+/* The headers that every message has, which nobody leaves out. */
+static bool message_is_mandatory(uint8_t id)
+{
+	return id == HEADER_VIA || id == HEADER_FROM || id == HEADER_TO || id == HEADER_CALL_ID ||
+	       id == HEADER_CSEQ;
+}
+
+/* Whether a line that is said to be unreadable has no value, and the name that it starts with. */
+static bool message_check_unreadable(const struct message *m, const struct message_header *h)
+{
+	const char *line = message_raw(m) + h->line, *end = message_raw(m) + h->end - 2;
+	size_t name = (size_t)(octet_span(line, end, OCTET_TOKEN) - line);
+
+	return *line != '\r' && !h->value.at && !h->value.length &&
+	       h->name_length == (name < UINT8_MAX ? name : UINT8_MAX) &&
+	       !message_is_mandatory(message_unreadable_id(m, h));
+}
+
 /* Whether a header line begins where the one before it ended, and its parts lie within it. */
 static bool message_check_line(const struct message *m, const struct message_header *h, uint32_t at)
 {
-	if (h->line != at || h->end < at + 4 || h->end > m->raw_size || !h->name_length)
+	if (h->line != at || h->end < at + 3 || h->end > m->raw_size)
+		return false;
+	if (h->id == HEADER_UNREADABLE)
+		return message_check_unreadable(m, h);
+	if (!h->name_length)
 		return false;
 	return at + h->name_length < h->end - 2u &&
 	       span_inside(h->value, at + h->name_length + 1u, h->end - 2u);
@@ -102,6 +125,7 @@ static uint32_t message_check_headers(const struct message *m, const char *raw)
 	const struct message_header *h = message_headers(m);
 	uint32_t at = (uint32_t)m->start_line.length + 2;
 	uint8_t first[HEADER_COUNT];
+	unsigned unreadable = 0;
 	const bool nul = memchr(raw, 0, m->body.at <= m->raw_size ? m->body.at : m->raw_size);
 
 	memset(first, 0xff, sizeof(first));
@@ -118,15 +142,19 @@ static uint32_t message_check_headers(const struct message *m, const char *raw)
 			if (*p != ' ' && *p != '\t')
 				return 0;
 		}
+		at = h->end;
+		if (h->id == HEADER_UNREADABLE) {
+			unreadable++;
+			continue;
+		}
 		if (h->id != header_of(message_header_name(m, h)) ||
 			(nul && !message_check_nul(m, h, raw)))
 			return 0;
 		if (h->id != HEADER_OTHER && first[h->id] == 0xff)
 			first[h->id] = (uint8_t)i;
-		at = h->end;
 	}
-	if (memcmp(first, m->first, sizeof(first)) != 0 || m->raw_size - at < 2 ||
-		raw[at] != '\r' || raw[at + 1] != '\n')
+	if (unreadable != m->unreadable || memcmp(first, m->first, sizeof(first)) != 0 ||
+		m->raw_size - at < 2 || raw[at] != '\r' || raw[at + 1] != '\n')
 		return 0;
 	return at + 2;
 }
@@ -137,7 +165,11 @@ static bool message_check_start_line(const struct message *m, const char *raw)
 
 	if (line.at || !line.length || line.length + 4u > m->raw_size)
 		return false;
-	if (memchr(raw, '\n', line.length) || memchr(raw, 0, line.length))
+	if (memchr(raw, '\n', line.length))
+		return false;
+	/* a reason phrase that cannot be read is none: nothing of it passes */
+	if (memchr(raw, 0,
+		    m->is_request || m->reason.length || line.length < 12 ? line.length : 12))
 		return false;
 	if (memcmp(raw + line.length, "\r\n", 2) != 0)
 		return false;
@@ -227,7 +259,7 @@ static bool message_check_numbers(const struct message *m)
 	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX &&
 	       m->max_forwards >= -1 && m->max_forwards <= 255 &&
 	       m->via_transport < TRANSPORT_COUNT && m->expires >= -1 && m->expires <= UINT32_MAX &&
-	       m->contact_star <= 1 && m->rport <= 1;
+	       m->contact_star <= 1 && m->rport <= 1 && m->empty_elements <= 1;
 }
 
 int message_check(const void *block, size_t size)

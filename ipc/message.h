@@ -13,7 +13,7 @@
 #include "names.h"
 #include "uri.h"
 
-#define MESSAGE_VERSION 1
+#define MESSAGE_VERSION 2
 /* The largest SIP message, bytes: what fits a UDP datagram fits here, and spans stay 16 bits. */
 #define MESSAGE_RAW_MAX 65535
 /* The most header lines: RFC 4475's longest has under 60; 0xff in first[] means "none". */
@@ -24,11 +24,13 @@
 		MESSAGE_RAW_MAX + 8)
 
 struct message_header {
-	uint8_t id;          /* enum header, HEADER_OTHER */
-	uint8_t name_length; /* the name starts at line */
+	uint8_t id;          /* enum header, HEADER_OTHER, HEADER_UNREADABLE */
+	uint8_t name_length; /* the name starts at line; of an unreadable line: the octets of a
+	                        token that it starts with, 255 at most */
 	uint16_t line;       /* first byte of the header line(s) */
 	uint16_t end;        /* one past the CRLF that ends it, folded lines included */
-	struct span value;   /* without white space at its ends; folds stand inside as they came */
+	struct span value;   /* without white space at its ends; folds stand inside as they came; of
+	                        an unreadable line: all zero */
 };
 _Static_assert(sizeof(struct message_header) == 10, "crosses process borders");
 
@@ -67,8 +69,10 @@ struct message {
 	struct uri to;
 	struct uri contact; /* the first Contact's URI; whole.length 0: no Contact, or "*" */
 	uint16_t contact_count;
-	uint8_t contact_star;     /* 1: Contact is "*" */
-	uint8_t rport;            /* 1: the top Via has rport without a value (RFC 3581) */
+	uint8_t contact_star;   /* 1: Contact is "*" */
+	uint8_t rport;          /* 1: the top Via has rport without a value (RFC 3581) */
+	uint8_t unreadable;     /* how many header lines have HEADER_UNREADABLE */
+	uint8_t empty_elements; /* 1: a list has an empty element, which a sender must not write */
 	struct span content_type; /* value */
 	struct span body;
 
@@ -101,7 +105,10 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
  * URIs inside their whole. Also: header lines follow each other without a gap, each ends with its
  * only CRLF that is no fold, its id is its name's: who strips headers by id cannot be made to miss
  * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a
- * header that header_takes_nul. 0, or -EBADMSG. Constant memory, linear in the size of the header
+ * header that header_takes_nul, or in an unreadable line. A line is unreadable by its id alone: it
+ * has no value, its name is the token that it starts with and none of the five that every message
+ * needs, and there are as many as the block says, so that none is in first[] and whoever passes
+ * lines on finds each of them. 0, or -EBADMSG. Constant memory, linear in the size of the header
  * part. */
 int message_check(const void *block, size_t size);
 /* The place of the raw bytes in a block that nobody has checked yet; STR_NONE where they would
@@ -122,6 +129,11 @@ static inline struct str message_header_name(
 	const struct message *m, const struct message_header *h)
 {
 	return (struct str){message_raw(m) + h->line, h->name_length};
+}
+/* What an unreadable line's header would be: enum header or HEADER_OTHER. */
+static inline uint8_t message_unreadable_id(const struct message *m, const struct message_header *h)
+{
+	return h->name_length ? header_of(message_header_name(m, h)) : HEADER_OTHER;
 }
 
 /* The parts of one of the message's typed URIs as strings. */

@@ -26,7 +26,7 @@ static const struct str methods[METHOD_COUNT] = {
 #undef METHOD
 };
 
-_Static_assert(HEADER_COUNT < HEADER_OTHER, "ids are octets");
+_Static_assert(HEADER_COUNT < HEADER_UNREADABLE, "ids are octets");
 
 #define SLOTS 512
 static uint8_t slots[SLOTS]; /* open addressing, linear probing; HEADER_OTHER: empty */

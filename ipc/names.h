@@ -18,7 +18,8 @@ enum header {
 #include "headers.def"
 #undef HEADER
 	HEADER_COUNT,
-	HEADER_OTHER = 0xff /* in message_header.id: a name without an id */
+	HEADER_UNREADABLE = 0xfe, /* in message_header.id: a line that could not be read */
+	HEADER_OTHER = 0xff       /* in message_header.id: a name without an id */
 };
 
 /* header_of knows compact forms, any case; HEADER_OTHER for an unknown name. method_of is

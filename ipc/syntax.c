@@ -200,8 +200,18 @@ bool param_find(struct str params, struct str name, struct str *value)
 	return false;
 }
 
-/* Moves past the comma after an element, or to the end. A comma must be followed by another
- * element. */
+/* Moves to the next element of a list, past empty ones, which cost nobody a message (RFC 4475
+ * section 3.1.2.12: what is not needed is not judged). */
+static inline void cursor_skip_empty(struct cursor *c)
+{
+	cursor_skip_space(c);
+	while (cursor_at(c, ',')) {
+		c->p++;
+		cursor_skip_space(c);
+	}
+}
+
+/* Moves past the comma after an element, or to the end. */
 static int syntax_end_element(struct cursor *c, struct str *rest)
 {
 	cursor_skip_space(c);
@@ -210,8 +220,6 @@ static int syntax_end_element(struct cursor *c, struct str *rest)
 			return -EINVAL;
 		c->p++;
 		cursor_skip_space(c);
-		if (c->p == c->end)
-			return -EINVAL;
 	}
 	*rest = str_between(c->p, c->end);
 	return 0;
@@ -247,7 +255,7 @@ static int syntax_take_address(struct str *rest, syntax_uri_parse parse, struct 
 	struct str uri;
 	int error;
 
-	cursor_skip_space(&c);
+	cursor_skip_empty(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	const char *start = c.p;
@@ -412,9 +420,13 @@ int via_next(struct str *rest, struct via *out)
 		return error;
 	v.params = str_until(params, c.p);
 	v.whole = str_until(start, c.p);
+	const bool last = c.p == c.end;
+
 	error = syntax_end_element(&c, rest);
 	if (error)
 		return error;
+	if (!last && !rest->n) /* a way back has no holes */
+		return -EINVAL;
 	*out = v;
 	return str_equal(version, S("2.0")) ? 0 : -EPROTONOSUPPORT;
 }
@@ -424,19 +436,66 @@ int list_next(struct str *rest, struct str *item)
 	struct cursor c = cursor_of(*rest);
 	const char *comma;
 
-	cursor_skip_space(&c);
+	cursor_skip_empty(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	comma = memchr(c.p, ',', (size_t)(c.end - c.p));
-	struct str found = str_until(c.p, comma ? comma : c.end);
-
-	if (!found.n)
-		return -EINVAL;
+	*item = str_until(c.p, comma ? comma : c.end);
 	c.p = comma ? comma : c.end;
-	int error = syntax_end_element(&c, rest);
-	if (error == 0)
-		*item = found;
-	return error;
+	return syntax_end_element(&c, rest);
+}
+
+/* The end of a list's element: the next comma outside of quoted strings and angle brackets. *open:
+ * one of them is not closed. */
+static const char *syntax_element_end(const char *p, const char *end, bool *open)
+{
+	bool quoted = false, bracketed = false;
+
+	for (; p < end; p++) {
+		if (quoted && *p == '\\' && p + 1 < end)
+			p++;
+		else if (*p == '"' && !bracketed)
+			quoted = !quoted;
+		else if (!quoted && (*p == '<' || *p == '>'))
+			bracketed = *p == '<';
+		else if (*p == ',' && !quoted && !bracketed)
+			break;
+	}
+	*open = quoted || bracketed;
+	return p;
+}
+
+bool list_element_next(struct str *rest, struct str *element, bool *closed)
+{
+	struct cursor c = cursor_of(*rest);
+	bool open;
+
+	cursor_skip_empty(&c);
+	if (c.p == c.end)
+		return false;
+	const char *end = syntax_element_end(c.p, c.end, &open);
+
+	*element = str_until(c.p, end);
+	*closed = !open;
+	c.p = end;
+	return syntax_end_element(&c, rest) == 0;
+}
+
+bool list_has_empty(struct str value)
+{
+	struct cursor c = cursor_of(value);
+	bool open;
+
+	for (;; c.p++) {
+		cursor_skip_space(&c);
+		if (c.p == c.end)
+			return value.n != 0;
+		if (*c.p == ',')
+			return true;
+		c.p = syntax_element_end(c.p, c.end, &open);
+		if (c.p == c.end)
+			return false;
+	}
 }
 
 bool list_has(struct str value, struct str token)
@@ -454,7 +513,7 @@ int auth_param_next(struct str *rest, struct str *name, struct str *value)
 	struct cursor c = cursor_of(*rest);
 	struct str n, v;
 
-	cursor_skip_space(&c);
+	cursor_skip_empty(&c);
 	if (c.p == c.end)
 		return -ENOENT;
 	if (!syntax_take_token(&c, &n))

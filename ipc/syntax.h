@@ -18,7 +18,8 @@ struct address {
 	bool bracketed;    /* the URI stood in < > */
 };
 /* Parses the next element of a comma list of addresses from *rest and moves *rest past it and its
- * comma. 0; -ENOENT at the end; -EINVAL. In the addr-spec form a ';' or '?' ends the URI (RFC 3261
+ * comma. Empty elements are skipped, here and in the other lists but Via. 0; -ENOENT at the end;
+ * -EINVAL. In the addr-spec form a ';' or '?' ends the URI (RFC 3261
  * section 20.10). -E2BIG: too many parameters. */
 int address_next(struct str *rest, struct address *out);
 /* The same for a Contact's value, whose URI is read by uri_parse_contact. */
@@ -55,8 +56,14 @@ int param_next(struct str *rest, struct str *name, struct str *value);
 bool param_find(struct str params, struct str name, struct str *value);
 
 /* The next item of a comma list of tokens or of anything without quotes and brackets, trimmed. 0;
- * -ENOENT; -EINVAL for an empty item. */
+ * -ENOENT. */
 int list_next(struct str *rest, struct str *item);
+/* Whether a comma list has an empty element; commas in quoted strings and angle brackets separate
+ * nothing. */
+bool list_has_empty(struct str value);
+/* The next element of such a list, trimmed, whatever it is. closed: its quoted strings and angle
+ * brackets are. False at the end. */
+bool list_element_next(struct str *rest, struct str *element, bool *closed);
 /* True where the comma list in value has token (any case). */
 bool list_has(struct str value, struct str token);
 

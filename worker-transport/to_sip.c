@@ -10,6 +10,7 @@
 #include "to_sip.h"
 
 #include "common/counters.h"
+#include "fault_log.h"
 #include "worker/crash_hook.h"
 #include "ipc/mesh.h"
 #include "ipc/token.h"
@@ -35,6 +36,7 @@ struct forwarded {
 struct to_sip {
 	struct hash_key key;
 	struct forwarded forwarded[FORWARDED_MAX];
+	struct fault_log faults;
 	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
 	char answer[STATELESS_ANSWER_MAX];
 };
@@ -238,7 +240,7 @@ static enum to_sip_result to_sip_forward(
 	                 ? -EMSGSIZE
 	                 : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
 	if (result == -EBADMSG) {
-		counter_add(error.counter, 1);
+		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
 		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
 		return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
 	}
@@ -251,6 +253,7 @@ static enum to_sip_result to_sip_forward(
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key);
+	fault_log_left_out(&f->faults, &f->key, flow, m, loop_now(t->loop));
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
 		return TO_SIP_DONE;

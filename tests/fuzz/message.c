@@ -65,7 +65,8 @@ static void read_all(const void *block, size_t size)
 	slot_of_message(m, &key);
 	const struct message_header *h = message_headers(m);
 	for (unsigned i = 0; i < m->header_count; i++, h++)
-		if (memchr(message_raw(m) + h->line, 0, (size_t)(h->end - h->line)) &&
+		if (h->id != HEADER_UNREADABLE &&
+			memchr(message_raw(m) + h->line, 0, (size_t)(h->end - h->line)) &&
 			(!header_takes_nul(h->id) || !controls_quoted(message_header_value(m, h))))
 			__builtin_trap();
 }

@@ -213,6 +213,60 @@ Test(message, broken)
 	BREAKS(memcpy(raw + h[1].line + 6, "\r\nP", 3));
 }
 
+/* The last header line, marked as unreadable, with another first letter. */
+static struct message *make_unreadable(char first)
+{
+	struct message *m = make();
+	struct message_header *h = header(m, 5);
+
+	((char *)(header(m, 0) + 6))[h->line] = first;
+	h->id = HEADER_UNREADABLE;
+	h->value = (struct span){0, 0};
+	m->unreadable = 1;
+	return m;
+}
+#define UNREADABLE_BREAKS(statement)                                                               \
+	do {                                                                                       \
+		struct message *m = make_unreadable('X');                                          \
+		struct message_header *h = header(m, 5);                                           \
+		char *raw = (char *)(h + 1);                                                       \
+		(void)raw;                                                                         \
+		statement;                                                                         \
+		cr_assert_eq(message_check(m, m->size), -EBADMSG, "passes with %s", #statement);   \
+	} while (0)
+
+Test(message, unreadable_lines)
+{
+	struct message *m = make_unreadable('X');
+
+	cr_assert_eq(message_check(m, m->size), 0);
+	cr_assert_eq(message_unreadable_id(m, header(m, 5)), HEADER_OTHER);
+	m = make_unreadable('V');
+	cr_assert_eq(message_check(m, m->size), -EBADMSG, "a Via is never left out");
+	/* octets that pass nowhere may stand in it */
+	m = make_unreadable('X');
+	((char *)(header(m, 0) + 6))[header(m, 5)->line + 6] = 0;
+	cr_assert_eq(message_check(m, m->size), 0);
+}
+
+Test(message, unreadable_lines_that_are_none)
+{
+	UNREADABLE_BREAKS(m->unreadable = 0);
+	UNREADABLE_BREAKS(m->unreadable = 2);
+	UNREADABLE_BREAKS(h->value.length = 1);
+	UNREADABLE_BREAKS(h->value.at = h->line + 5u);
+	UNREADABLE_BREAKS(h->name_length = 2);
+	UNREADABLE_BREAKS(h->name_length = 0);
+	UNREADABLE_BREAKS(h->end--);
+	UNREADABLE_BREAKS(raw[h->line + 5] = '\n');
+	UNREADABLE_BREAKS((raw[h->line] = '\r', raw[h->line + 1] = '\n', raw[h->line + 2] = ' ',
+		h->name_length = 0));
+	UNREADABLE_BREAKS(m->first[HEADER_SUBJECT] = 5);
+	BREAKS(m->unreadable = 1);
+	BREAKS(m->empty_elements = 2);
+	BREAKS((h[2].id = HEADER_UNREADABLE, h[2].value = (struct span){0, 0}, m->unreadable = 1));
+}
+
 /* From with a NUL, in place of "<sip:d@e>;tag=1". */
 static int check_with(const char *name, const char *value)
 {

@@ -100,7 +100,7 @@ Test(digest, forms_of_credentials)
 		{BASE ", response=\"" HEX32 "\", qop=auth", -EINVAL},
 		{BASE ", response=\"" HEX32 "\", qop=auth, nc=1, cnonce=\"c\"", -EINVAL},
 		{BASE ", response=\"" HEX32 "\", qop=auth, nc=0000000g, cnonce=\"c\"", -EINVAL},
-		{BASE ", response=\"" HEX32 "\",", -EINVAL},
+		{BASE ", response=\"" HEX32 "\",", 0},
 		{"Basic dTpw", -EINVAL},
 		{"Digestusername=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", response=\"" HEX32
 		 "\"",

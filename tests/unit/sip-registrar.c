@@ -138,7 +138,7 @@ Test(registrar, bad_contacts)
 {
 	static const char *bad[] = {"<tel:+1234>", "<mailto:a@b>", "<sip:a@h1>;q=1.001",
 		"<sip:a@h1>;q=0.1234", "<sip:a@h1>;q=", "<sip:a@h1>;q=.5", "<sip:a@h1",
-		"<sip:a@h1>,", "sip:", "<sip:a@h1>;+sip.instance=\"<a>\";reg-id=x",
+		"<sip:a@h1>,x", "sip:", "<sip:a@h1>;+sip.instance=\"<a>\";reg-id=x",
 		"*, <sip:a@h1>"};
 	char line[256], longer[2048];
 

@@ -117,8 +117,13 @@ Test(frame, refusals)
 	expect("OPTIONS sip:b SIP/2.0\r\nl: -1\r\n\r\n", "!400 Malformed Content-Length");
 	expect("OPTIONS sip:b SIP/2.0\r\nl:\r\n\r\n", "!400 Malformed Content-Length");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 1\r\n 2\r\n\r\n", "!400 Malformed Content-Length");
-	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: 0\r\n\r\n",
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: 1\r\n\r\n",
 		"!400 More Than One Content-Length");
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 1\r\nl: 0\r\nl: 0\r\n\r\n",
+		"!400 More Than One Content-Length");
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: 0\r\n 1\r\n\r\n",
+		"!400 More Than One Content-Length");
+	expect("OPTIONS sip:b SIP/2.0\r\nl: 0\r\nContent-Length: \r\n 0\r\n\r\n", "m53 ");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 4294967301\r\n\r\n", "!513 Message Too Large");
 	expect("OPTIONS sip:b SIP/2.0\r\nl: 99999999999999999999999\r\n\r\n",
 		"!513 Message Too Large");

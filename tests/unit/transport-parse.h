@@ -55,6 +55,26 @@ static inline void refused(const char *text, unsigned status, const char *reason
 	cr_assert_eq(failure.answerable, status != 0);
 }
 
+/* It parses, less the one line, which is marked. */
+static inline void left_out(const char *text, const char *line)
+{
+	const struct message_header *h = message_headers(block());
+	unsigned n = 0;
+
+	cr_assert_eq(parse(text), 0, "'%s' for: %s", failure.reason, text);
+	cr_assert_eq(block()->unreadable, 1, "%s", text);
+	for (unsigned i = 0; i < block()->header_count; i++, h++) {
+		if (h->id != HEADER_UNREADABLE)
+			continue;
+		n++;
+		cr_assert(str_starts((struct str){message_raw(block()) + h->line,
+					     (size_t)(h->end - h->line)},
+				  str_of(line)),
+			"%s", text);
+	}
+	cr_assert_eq(n, 1);
+}
+
 /* A request with one line more, or another request line. */
 #define FIELDS                                                                                     \
 	"Via: SIP/2.0/UDP client.example.com:5070;rport;branch=z9hG4bK1\r\n"                       \

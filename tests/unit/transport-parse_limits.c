@@ -20,6 +20,13 @@ static void repeated(
 
 	cr_assert_eq(parse(text), 0, "%zu times '%s': %s", fits, part, failure.reason);
 	free(text);
+	if (!reason) { /* nobody needs it: it costs nothing but itself */
+		text = repeat(before, part, fits + 1, after);
+		cr_assert_eq(parse(text), 0);
+		cr_assert_eq(block()->unreadable, 1);
+		free(text);
+		return;
+	}
 	text = repeat(before, part, fits + 1, after);
 	refused(text, 400, reason);
 	cr_assert_eq(failure.counter, COUNTER_PARSE_LIMIT);
@@ -34,24 +41,20 @@ Test(parse_limits, limits)
 {
 	const char *before = "OPTIONS sip:b SIP/2.0\r\n" V F T C Q;
 
-	repeated(L V F T C Q "Supported: a", ",a", PARSE_ITEMS_MAX - 1, "\r\n\r\n",
-		"Too Many List Elements");
-	repeated(L V F T C Q "X-Any: a", ",", PARSE_ITEMS_MAX - 1, "\r\n\r\n",
-		"Too Many List Elements");
+	repeated(L V F T C Q "Supported: a", ",a", PARSE_ITEMS_MAX - 1, "\r\n\r\n", NULL);
+	repeated(L V F T C Q "X-Any: a", ",", PARSE_ITEMS_MAX - 1, "\r\n\r\n", NULL);
 	repeated(L V F T C Q "Contact: <sip:a@b>", ",<sip:a@b>", PARSE_ITEMS_MAX - 1, "\r\n\r\n",
-		"Too Many List Elements");
+		NULL);
 	repeated(L V F T C Q "Route: <sip:a>", ",<sip:a>", PARSE_ITEMS_MAX - 1, "\r\n\r\n",
 		"Too Many List Elements");
 	repeated(L V F T C Q "Via: SIP/2.0/UDP a", ";a", PARAMS_MAX, "\r\n\r\n",
 		"Too Many Parameters");
 	repeated(L V T C Q "From: <sip:a@b>", ";a", PARAMS_MAX, "\r\n\r\n", "Too Many Parameters");
 	repeated(L V T C Q "From: <sip:a@b", ";a", PARAMS_MAX, ">\r\n\r\n", "Too Many Parameters");
-	repeated(L V F T C Q "Contact: <sip:a@b?a=b", "&a=b", PARAMS_MAX - 1, ">\r\n\r\n",
-		"Too Many Parameters");
-	repeated(L V F T C Q "Content-Type: a/b", ";a=b", PARAMS_MAX, "\r\n\r\n",
-		"Too Many Parameters");
+	repeated(L V F T C Q "Contact: <sip:a@b?a=b", "&a=b", PARAMS_MAX - 1, ">\r\n\r\n", NULL);
+	repeated(L V F T C Q "Content-Type: a/b", ";a=b", PARAMS_MAX, "\r\n\r\n", NULL);
 	repeated(L V F T C Q "WWW-Authenticate: Digest a=b", ",a=b", PARSE_PARAMS_MAX - 1,
-		"\r\n\r\n", "Too Many Parameters");
+		"\r\n\r\n", NULL);
 	repeated(before, "X-Any: y\r\n", MESSAGE_HEADERS_MAX - 5, "\r\n", "Too Many Headers");
 	repeated(L V F T C Q "Via: SIP/2.0/UDP a", ", SIP/2.0/UDP a", PARSE_VIAS_MAX - 2,
 		"\r\n\r\n", "Too Many Via");

@@ -62,7 +62,7 @@ Test(torture, rfc4475)
 		{"lwsstart", 400, "Malformed Request-Line"},
 		{"trws", 400, "Malformed Request-Line"},
 		{"escruri", 400, "Malformed Request-URI"},
-		{"baddate", 400, "Malformed Date"},
+		{"baddate", 0, NULL},
 		{"regbadct", 400, "Malformed Contact"},
 		{"badaspec", 400, "Malformed To"},
 		{"baddn", 400, "Malformed From"},

@@ -24,7 +24,8 @@ enum policy {
 	POLICY_WARNING,
 	/* what becomes of a line that the receiver may not see as it is */
 	POLICY_HOSTS,
-	POLICY_SOFTWARE
+	POLICY_SOFTWARE,
+	POLICY_ELEMENTS /* a list that has to be written without its empty elements */
 };
 
 enum receiver {
@@ -73,6 +74,8 @@ static struct policy_row splice_policy(const struct message *m, const struct mes
 {
 	if (h->id < HEADER_COUNT)
 		return policies[h->id];
+	if (h->id == HEADER_UNREADABLE)
+		return (struct policy_row){POLICY_NEVER, RECEIVER_NOBODY};
 	/* Private headers (RFC 3427, RFC 7315) of a carrier's network mean something only where
 	 * they are trusted. */
 	struct str name = message_header_name(m, h);
@@ -203,6 +206,44 @@ static void splice_write_options(
 		write_literal(w, "\r\n");
 }
 
+/* Whether a header is a list with an empty element. In text a comma separates nothing, nor does it
+ * where nobody knows what a header is. */
+static bool splice_has_empty(const struct message_header *h, struct str value)
+{
+	switch (h->id) {
+	case HEADER_SUBJECT:
+	case HEADER_USER_AGENT:
+	case HEADER_SERVER:
+	case HEADER_ORGANIZATION:
+	case HEADER_TIMESTAMP:
+	case HEADER_PRIORITY:
+	case HEADER_OTHER: return false;
+	default: return list_has_empty(value);
+	}
+}
+
+/* A list without its empty elements, which RFC 3261 lets nobody write; nothing where none is left
+ * of it. */
+static void splice_write_elements(
+	struct writer *w, const struct message *m, const struct message_header *h)
+{
+	struct str rest = message_header_value(m, h), element;
+	bool any = false, closed;
+
+	while (list_element_next(&rest, &element, &closed)) {
+		if (any) {
+			write_literal(w, ", ");
+		} else {
+			write_str(w, message_header_name(m, h));
+			write_literal(w, ": ");
+		}
+		any = true;
+		write_str(w, element);
+	}
+	if (any)
+		write_literal(w, "\r\n");
+}
+
 /* Warning values with a pseudonym in the place of the host (RFC 3261 section 20.43); a value that
  * does not parse is dropped with all after it. */
 static void splice_write_warning(struct writer *w, const struct message *m,
@@ -210,7 +251,11 @@ static void splice_write_warning(struct writer *w, const struct message *m,
 {
 	struct str rest = str_trim(message_header_value(m, h));
 
-	while (rest.n) {
+	for (;;) {
+		while (rest.n && rest.p[0] == ',') /* an empty element */
+			rest = str_trim(str_from(rest, 1));
+		if (!rest.n)
+			return;
 		size_t space = str_find(rest, ' ');
 		struct str code = {rest.p, space};
 		uint64_t number;
@@ -299,6 +344,7 @@ struct splice_sides {
 	const struct flow *way;                /* to the receiver */
 	bool hide_identity;                    /* its asserted identity stays behind */
 	bool has_nul;                          /* somewhere in its headers */
+	bool has_empty;                        /* somewhere in its lists */
 };
 
 static struct splice_sides splice_sides(const struct splice *s, const struct flow *way)
@@ -311,7 +357,8 @@ static struct splice_sides splice_sides(const struct splice *s, const struct flo
 		.to = to,
 		.way = way,
 		.hide_identity = from->trust && !to->trust && splice_identity_private(s->in),
-		.has_nul = splice_has_nul((struct str){message_raw(s->in), s->in->body.at})};
+		.has_nul = splice_has_nul((struct str){message_raw(s->in), s->in->body.at}),
+		.has_empty = s->in->empty_elements};
 }
 
 /* Hosts as they are hidden in what is rewritten. */
@@ -470,6 +517,7 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 	case POLICY_WARNING:
 	case POLICY_MAPPED:
 	case POLICY_HOSTS: splice_write_parts(w, s, sides, h, what); break;
+	case POLICY_ELEMENTS: splice_write_elements(w, s->in, h); break;
 	}
 }
 
@@ -499,6 +547,14 @@ static void splice_write_headers(struct writer *w, const struct splice *s,
 			pass = what == POLICY_PASS;
 			if (!pass)
 				count(HEADERS_KEPT_BACK);
+		}
+		if (sides->has_empty && (pass || what == POLICY_HOSTS) &&
+			splice_has_empty(h, message_header_value(m, h))) {
+			what = pass && policy.what != POLICY_CREDENTIALS &&
+			                       policy.what != POLICY_CHALLENGE
+			               ? POLICY_ELEMENTS
+			               : POLICY_NEVER;
+			pass = false;
 		}
 		if (pass && run_end == h->line && run != run_end) {
 			run_end = h->end;
@@ -534,11 +590,13 @@ static void splice_write_contact(
 	write_literal(w, ">\r\n");
 }
 
+/* A body of which nobody could say what it is does not pass. */
 static void splice_write_body(
 	struct writer *w, const struct splice *s, const struct splice_sides *sides)
 {
 	const struct message *m = s->in;
-	struct str body = message_str(m, m->body), type = message_str(m, m->content_type);
+	struct str type = message_str(m, m->content_type),
+		   body = type.n ? message_str(m, m->body) : STR_EMPTY;
 
 	if (body.n && multipart_is(type) && sides->to->hosts != LEAVING_PASS) {
 		struct writer parts = WRITER(s->sip->scratch.body);

@@ -58,6 +58,15 @@ static bool frame_is_content_length(struct str line, uint32_t *value)
 	return true;
 }
 
+/* Whether Content-Length was said twice, and not the same. */
+static bool frame_lengths_differ(const struct frame *f, const char *buffer)
+{
+	struct str value = {buffer + f->value, f->value_end - f->value},
+		   former = {buffer + f->former, f->former_end - f->former};
+
+	return f->former && !str_equal(str_trim(value), str_trim(former));
+}
+
 /* The header part is whole: its size and Content-Length give the size of the message. 0, or the
  * status to refuse with and its reason phrase. */
 static uint16_t frame_message_size(
@@ -67,7 +76,7 @@ static uint16_t frame_message_size(
 
 	/* two readers could take two different ones: what is body to one is a request to the
 	 * other */
-	if (f->twice) {
+	if (f->twice || frame_lengths_differ(f, buffer)) {
 		*reason = "More Than One Content-Length";
 		return 400;
 	}
@@ -138,7 +147,9 @@ static void frame_take_line(struct frame *f, const char *buffer, uint32_t end)
 			       (struct str){buffer + f->line, end - 2 - f->line}, &value);
 	if (!f->in_length)
 		return;
-	f->twice |= f->value != 0;
+	f->twice |= frame_lengths_differ(f, buffer);
+	f->former = f->value;
+	f->former_end = f->value_end;
 	f->value = f->line + value;
 	f->value_end = end;
 }

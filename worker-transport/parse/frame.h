@@ -35,7 +35,9 @@ struct frame {
 	uint32_t total;       /* header_size and body, once known */
 	uint32_t value;       /* start of Content-Length's value; 0: none seen */
 	uint32_t value_end;
-	bool twice;     /* Content-Length came again */
+	uint32_t former; /* the same of the one before, where it came again */
+	uint32_t former_end;
+	bool twice;     /* Content-Length came again with another value */
 	bool in_length; /* the header being read is Content-Length: a folded line belongs to it */
 };
 

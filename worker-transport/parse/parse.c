@@ -59,7 +59,7 @@ static bool parse_note_fault(struct parser *p, enum line_fault fault)
 
 /* Reads the Status-Line (RFC 3261 section 7.2). It is more lenient than the grammar: without a
  * reason phrase the space before it may be missing as well. */
-static void parse_status_line(struct parser *p, struct str line)
+static void parse_status_line(struct parser *p, struct str line, enum line_fault fault)
 {
 	struct message *m = p->message;
 	uint64_t status;
@@ -74,7 +74,7 @@ static void parse_status_line(struct parser *p, struct str line)
 		return;
 	}
 	m->status = (uint16_t)status;
-	if (line.n > 12)
+	if (line.n > 12 && fault == LINE_OK) /* nobody needs a phrase that cannot be read */
 		m->reason = span_of(p, str_from(line, 12));
 }
 
@@ -115,46 +115,64 @@ static bool parse_request_line(struct parser *p, struct str line)
 	return true;
 }
 
-/* Reads one header line, [line, end) without its CRLF. */
-static void parse_header(struct parser *p, const char *line, const char *end)
+/* Reads the value of a line whose name is known, into *h. */
+static inline void parse_header_value(
+	struct parser *p, uint8_t id, struct str value, struct message_header *h)
+{
+	if (!header_takes_nul(id) && value.n && memchr(value.p, 0, value.n)) {
+		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers");
+		return;
+	}
+	h->id = id;
+	h->value = (struct span){(uint16_t)(value.p - p->raw), (uint16_t)value.n};
+	parse_value(p, id, value, id != HEADER_OTHER && p->message->first[id] != 0xff);
+}
+
+/* Reads one header line, [line, end) without its CRLF, of which line_end has said fault. The line
+ * of a header that is not needed for certain is marked as unreadable where it has a fault. */
+static void parse_header(struct parser *p, const char *line, const char *end, enum line_fault fault)
 {
 	struct message *m = p->message;
 	const char *name_end = octet_span(line, end, OCTET_TOKEN), *colon = name_end;
 	struct str name = {line, (size_t)(name_end - line)};
+	const uint8_t id = name.n && name.n <= UINT8_MAX ? header_of(name) : HEADER_OTHER;
+	const unsigned items = p->items;
 
-	while (colon < end && (*colon == ' ' || *colon == '\t'))
-		colon++;
-	if (!name.n || name.n > UINT8_MAX || colon == end || *colon != ':') {
-		parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
-		return;
-	}
 	if (m->header_count == MESSAGE_HEADERS_MAX) {
 		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Headers");
-		return;
-	}
-	struct str value = str_trim((struct str){colon + 1, (size_t)(end - colon - 1)});
-	uint8_t id = header_of(name);
-	if (!header_takes_nul(id) && value.n && memchr(value.p, 0, value.n)) {
-		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "NUL in Headers");
 		return;
 	}
 	struct message_header *h = (struct message_header *)(void *)(m + 1) + m->header_count;
 
 	*h = (struct message_header){
-		.id = id,
-		.name_length = (uint8_t)name.n,
+		.id = HEADER_UNREADABLE,
+		.name_length = (uint8_t)(name.n < UINT8_MAX ? name.n : UINT8_MAX),
 		.line = (uint16_t)(line - p->raw),
 		.end = (uint16_t)(end + 2 - p->raw),
-		.value = {(uint16_t)(value.p - p->raw), (uint16_t)value.n},
 	};
-	if (id == HEADER_OTHER) {
-		parse_value(p, id, value, false);
+	p->spared = !parse_always_needs(id);
+	p->left_out = p->empty = false;
+	while (colon < end && (*colon == ' ' || *colon == '\t'))
+		colon++;
+	if (fault != LINE_OK)
+		parse_note_fault(p, fault);
+	if (!name.n || name.n > UINT8_MAX || colon == end || *colon != ':')
+		parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
+	else if (fault == LINE_OK)
+		parse_header_value(
+			p, id, str_trim((struct str){colon + 1, (size_t)(end - colon - 1)}), h);
+	p->spared = false;
+	if (p->left_out) {
+		h->id = HEADER_UNREADABLE;
+		h->value = (struct span){0, 0};
+		m->unreadable++;
+		p->items = items;
+	} else if (h->id == HEADER_UNREADABLE) {
+		return; /* the fault of a line that is needed: it is not even there */
 	} else {
-		bool again = m->first[id] != 0xff;
-
-		if (!again)
+		m->empty_elements |= p->empty;
+		if (id != HEADER_OTHER && m->first[id] == 0xff)
 			m->first[id] = (uint8_t)m->header_count;
-		parse_value(p, id, value, again);
 	}
 	m->header_count++;
 }
@@ -170,11 +188,61 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 			return at + 2;
 		enum line_fault fault = line_end(at, limit, &end);
 
-		if (!parse_note_fault(p, fault))
+		if (fault == LINE_OPEN || fault == LINE_BARE) {
+			parse_note_fault(p, fault);
 			return NULL;
-		if (fault == LINE_OK)
-			parse_header(p, at, end);
+		}
+		parse_header(p, at, end, fault);
 		at = end + 2;
+	}
+}
+
+/* Whether a line says again what another one with its name has said. */
+static bool parse_is_repetition(const struct parser *p, uint8_t id, struct str line)
+{
+	const struct message *m = p->message;
+	size_t colon = str_find(line, ':');
+
+	if (m->first[id] == 0xff || colon == line.n)
+		return false;
+	struct span first =
+		((const struct message_header *)(const void *)(m + 1))[m->first[id]].value;
+
+	return str_equal(
+		str_trim(str_from(line, colon + 1)), (struct str){p->raw + first.at, first.length});
+}
+
+/* Reads a line that was left out again, whose fault is the message's, unless it repeats another. */
+static void parse_again(struct parser *p, uint8_t id, struct str line)
+{
+	struct message_header h = {.id = HEADER_UNREADABLE};
+	const char *colon = memchr(line.p, ':', line.n), *end;
+
+	if (parse_is_repetition(p, id, line))
+		return;
+	parse_note_fault(p, line_end(line.p, line.p + line.n + 2, &end));
+	if (colon)
+		parse_header_value(
+			p, id, str_trim(str_from(line, (size_t)(colon + 1 - line.p))), &h);
+	parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
+}
+
+/* Reads the lines that were left out again, now that it is known what the message needs: the fault
+ * of one that is needed is the message's. */
+static void parse_needed(struct parser *p, bool has_body)
+{
+	struct message *m = p->message;
+	const struct message_header *h = (const struct message_header *)(const void *)(m + 1);
+
+	for (unsigned i = 0; i < m->header_count && !p->failed; i++, h++) {
+		if (h->id != HEADER_UNREADABLE || !h->name_length)
+			continue;
+		const struct str line = {p->raw + h->line, (size_t)(h->end - h->line) - 2};
+		const uint8_t id = header_of((struct str){line.p, h->name_length});
+		const bool of_body = id == HEADER_CONTENT_TYPE || id == HEADER_CONTENT_ENCODING;
+
+		if (of_body ? has_body && parse_needs_body(m) : parse_needs(m, id))
+			parse_again(p, id, line);
 	}
 }
 
@@ -187,6 +255,8 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 	struct message *m = p->message;
 	size_t length = (size_t)(limit - body);
 
+	if (m->unreadable)
+		parse_needed(p, p->has_length ? p->content_length != 0 : length != 0);
 	for (size_t i = 0; i < sizeof(mandatory); i++)
 		if (m->first[mandatory[i]] == 0xff)
 			parse_fail(
@@ -205,7 +275,7 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 		else
 			length = (size_t)p->content_length;
 	}
-	if (length && m->first[HEADER_CONTENT_TYPE] == 0xff)
+	if (length && m->first[HEADER_CONTENT_TYPE] == 0xff && parse_needs_body(m))
 		parse_fail(
 			p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(HEADER_CONTENT_TYPE));
 	m->body = (struct span){(uint16_t)(body - p->raw), (uint16_t)length};
@@ -250,12 +320,18 @@ bool parse_keepalive(const char *raw, size_t size)
 	return true;
 }
 
-/* Whether a line that may be a start line stands at raw, and ends at *end. */
-static bool parse_find_start_line(const char *raw, const char *limit, const char **end)
+/* Whether a line that may be a start line stands at raw, and ends at *end; *fault: what its octets
+ * are. A request's must all be readable, of a response the status code. */
+static bool parse_find_start_line(
+	const char *raw, const char *limit, const char **end, enum line_fault *fault)
 {
 	if (raw == limit || !octet_is(*raw, OCTET_TOKEN))
 		return false;
-	return line_end_unfolded(raw, limit, end) == LINE_OK;
+	*fault = line_end_unfolded(raw, limit, end);
+	if (*fault == LINE_OPEN || *fault == LINE_BARE)
+		return false;
+	return *fault == LINE_OK ||
+	       parse_starts_nocase((struct str){raw, (size_t)(*end - raw)}, S("SIP/2.0 "));
 }
 
 int parse_message(
@@ -270,6 +346,7 @@ int parse_message(
 		raw += 2;
 	struct message *m = buffer;
 	struct parser p = {.raw = raw, .message = m};
+	enum line_fault fault = LINE_OK;
 
 	memset(m, 0, sizeof(*m));
 	memset(m->first, 0xff, sizeof(m->first));
@@ -277,7 +354,7 @@ int parse_message(
 	m->max_forwards = -1;
 	m->expires = -1;
 
-	if (!parse_find_start_line(raw, limit, &end)) {
+	if (!parse_find_start_line(raw, limit, &end, &fault)) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
 		return parse_refuse(&p, false, error);
 	}
@@ -285,7 +362,7 @@ int parse_message(
 
 	m->start_line = span_of(&p, line);
 	if (parse_starts_nocase(line, S("SIP/"))) {
-		parse_status_line(&p, line);
+		parse_status_line(&p, line, fault);
 	} else if (!parse_request_line(&p, line)) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
 		return parse_refuse(&p, false, error);

@@ -33,7 +33,6 @@ static const bool single[HEADER_COUNT] = {
 	[HEADER_CALL_ID] = true,
 	[HEADER_CSEQ] = true,
 	[HEADER_MAX_FORWARDS] = true,
-	[HEADER_CONTENT_LENGTH] = true,
 	[HEADER_CONTENT_TYPE] = true,
 	[HEADER_CONTENT_DISPOSITION] = true,
 	[HEADER_EXPIRES] = true,
@@ -60,6 +59,63 @@ static const bool single[HEADER_COUNT] = {
 	[HEADER_REFER_SUB] = true,
 };
 
+/* ---- what is needed ---- */
+
+#define OF(method) (1u << METHOD_##method)
+/* BYE, CANCEL and ACK end or confirm what stands: refusing one for a header would leave a call
+ * behind. */
+#define OF_ANY (~(OF(BYE) | OF(CANCEL) | OF(ACK)))
+_Static_assert(METHOD_COUNT <= 32, "methods are bits");
+
+/* The methods whose requests need a header. */
+static const uint32_t needed_by[HEADER_COUNT] = {
+	[HEADER_MAX_FORWARDS] = OF_ANY,
+	[HEADER_ROUTE] = OF_ANY,
+	[HEADER_REQUIRE] = OF_ANY,
+	[HEADER_PROXY_REQUIRE] = OF_ANY,
+	[HEADER_AUTHORIZATION] = OF_ANY,
+	[HEADER_PROXY_AUTHORIZATION] = OF_ANY,
+	[HEADER_CONTACT] = OF(INVITE) | OF(UPDATE) | OF(REGISTER) | OF(SUBSCRIBE) | OF(NOTIFY) |
+                           OF(REFER),
+	[HEADER_RECORD_ROUTE] = OF(INVITE),
+	[HEADER_PATH] = OF(REGISTER),
+	[HEADER_EXPIRES] = OF(REGISTER),
+	[HEADER_EVENT] = OF(SUBSCRIBE) | OF(NOTIFY) | OF(PUBLISH),
+	[HEADER_SUBSCRIPTION_STATE] = OF(NOTIFY),
+	[HEADER_SIP_IF_MATCH] = OF(PUBLISH),
+	[HEADER_REFER_TO] = OF(REFER),
+	[HEADER_REPLACES] = OF(INVITE),
+	[HEADER_TARGET_DIALOG] = OF(INVITE) | OF(SUBSCRIBE) | OF(REFER),
+	[HEADER_RACK] = OF(PRACK),
+};
+
+/* Whether a response makes or confirms a dialog, or carries an offer or answer in one. */
+static bool value_of_session(const struct message *m)
+{
+	return m->status > 100 && m->status < 300 &&
+	       (m->method == METHOD_INVITE || m->method == METHOD_UPDATE ||
+		       m->method == METHOD_PRACK);
+}
+
+bool parse_needs(const struct message *m, uint8_t id)
+{
+	if (id >= HEADER_COUNT)
+		return false;
+	if (parse_always_needs(id))
+		return true;
+	if (m->is_request) /* a route set is not learnt twice (RFC 3261 section 12.2.2) */
+		return (needed_by[id] >> m->method & 1) &&
+		       !(id == HEADER_RECORD_ROUTE && m->to_tag.length);
+	if (id == HEADER_CONTACT)
+		return m->status / 100 == 2 && m->method == METHOD_INVITE;
+	return id == HEADER_RECORD_ROUTE && value_of_session(m) && m->method == METHOD_INVITE;
+}
+
+bool parse_needs_body(const struct message *m)
+{
+	return m->is_request ? OF_ANY >> m->method & 1 : value_of_session(m);
+}
+
 const char *parse_missing_reason(uint8_t id)
 {
 	return missing[id];
@@ -67,6 +123,10 @@ const char *parse_missing_reason(uint8_t id)
 
 void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason)
 {
+	if (p->spared) {
+		p->left_out = true;
+		return;
+	}
 	if (p->failed)
 		return;
 	p->failed = true;
@@ -88,6 +148,19 @@ static bool value_count_item(struct parser *p)
 		return true;
 	parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many List Elements");
 	return false;
+}
+
+/* Notes empty elements: an element does not begin where the one before it, or the list, said that
+ * it would, or the list ends in a comma. */
+static void value_begin_list(struct parser *p, struct str value)
+{
+	p->expected = value.p;
+	p->empty = value.n && value.p[value.n - 1] == ',';
+}
+static void value_count_empty(struct parser *p, const char *begin, struct str rest)
+{
+	p->empty |= begin != p->expected;
+	p->expected = rest.p;
 }
 
 struct uri uri_spans(const struct parser *p, const struct uri_parts *parts)
@@ -142,6 +215,17 @@ static void value_via(struct parser *p, struct str value)
 	}
 }
 
+/* Reads a value that is one address and no list. */
+static int value_only_address(struct str value, struct address *a)
+{
+	struct str rest = value;
+	int error = address_next(&rest, a);
+
+	if (error)
+		return error == -ENOENT ? -EINVAL : error;
+	return a->whole.p == value.p && a->whole.n == value.n ? 0 : -EINVAL;
+}
+
 /* Reads From or To: one address, with a tag that is a token and stands once (RFC 3261 sections 19.3
  * and 20.20). */
 static void value_party(
@@ -149,10 +233,10 @@ static void value_party(
 {
 	struct address a;
 	struct str name, tag, found = STR_NONE;
-	int error = address_next(&value, &a);
+	int error = value_only_address(value, &a);
 
-	if (error || value.n) {
-		value_fail(p, id, error == -ENOENT ? -EINVAL : error);
+	if (error) {
+		value_fail(p, id, error);
 		return;
 	}
 	for (struct str params = a.params; !param_next(&params, &name, &tag);) {
@@ -180,33 +264,34 @@ static void value_contact(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
 	struct address a;
-	int error;
-	bool any = false;
+	struct uri first = m->contact;
+	unsigned count = m->contact_count, sip_contacts = p->sip_contacts;
+	int error = m->contact_star ? -EINVAL : 0;
 
 	if (str_equal(value, S("*"))) {
-		if (!value_may_be_star(m))
-			value_fail(p, HEADER_CONTACT, -EINVAL);
-		else
+		if (value_may_be_star(m))
 			m->contact_star = 1;
+		else
+			value_fail(p, HEADER_CONTACT, -EINVAL);
 		return;
 	}
-	while (!(error = contact_next(&value, &a))) {
+	while (!error && !(error = contact_next(&value, &a))) {
 		bool sip = a.uri.scheme == URI_SIP || a.uri.scheme == URI_SIPS;
 
-		if (m->contact_star) {
-			error = -EINVAL;
-			break;
-		}
-		any = true;
 		if (!value_count_item(p))
 			return;
 		/* the one that requests can be sent to stands for all */
-		if (!m->contact_count++ || (sip && !p->sip_contacts))
-			m->contact = uri_spans(p, &a.uri);
-		p->sip_contacts += sip;
+		if (!count++ || (sip && !sip_contacts))
+			first = uri_spans(p, &a.uri);
+		sip_contacts += sip;
 	}
-	if (error != -ENOENT || !any)
+	if (error != -ENOENT || count == m->contact_count) {
 		value_fail(p, HEADER_CONTACT, error);
+		return;
+	}
+	m->contact = first;
+	m->contact_count = (uint16_t)count;
+	p->sip_contacts = sip_contacts;
 }
 
 /* Reads a list of addresses. bracketed: each must be a name-addr, as routes are (RFC 3261
@@ -217,7 +302,9 @@ static void value_addresses(struct parser *p, uint8_t id, struct str value, bool
 	int error;
 	bool any = false;
 
+	value_begin_list(p, value);
 	while (!(error = address_next(&value, &a))) {
+		value_count_empty(p, a.whole.p, value);
 		if (bracketed && !a.bracketed) {
 			error = -EINVAL;
 			break;
@@ -233,9 +320,9 @@ static void value_addresses(struct parser *p, uint8_t id, struct str value, bool
 static void value_address(struct parser *p, uint8_t id, struct str value)
 {
 	struct address a;
-	int error = address_next(&value, &a);
+	int error = value_only_address(value, &a);
 
-	if (error || value.n)
+	if (error)
 		value_fail(p, id, error);
 }
 
@@ -310,15 +397,25 @@ static void value_expires(struct parser *p, struct str value)
 		number = 3600;
 	else if (str_number(value, UINT32_MAX, &number))
 		number = UINT32_MAX;
+	/* only the registrar knows how to read it; nobody else gets it */
+	if (!digits && p->spared && !parse_needs(p->message, HEADER_EXPIRES))
+		p->left_out = true;
 	p->message->expires = (int64_t)number;
 }
 
+/* The same length may be said twice; two of them are two messages to two readers. */
 static void value_content_length(struct parser *p, struct str value)
 {
-	if (str_number(value, MESSAGE_RAW_MAX, &p->content_length))
+	uint64_t length;
+
+	if (str_number(value, MESSAGE_RAW_MAX, &length)) {
 		parse_fail(p, 400, COUNTER_PARSE_LENGTH, malformed[HEADER_CONTENT_LENGTH]);
-	else
+	} else if (p->has_length && length != p->content_length) {
+		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, duplicate[HEADER_CONTENT_LENGTH]);
+	} else {
+		p->content_length = length;
 		p->has_length = true;
+	}
 }
 
 /* Checks *(";" generic-param), which follow what was taken from the front of the value. */
@@ -350,8 +447,9 @@ static void value_content_type(struct parser *p, struct str value)
 		value_fail(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
-	p->message->content_type = span_of(p, value);
 	value_params(p, HEADER_CONTENT_TYPE, (struct str){rest, (size_t)(end - rest)});
+	if (!p->left_out)
+		p->message->content_type = span_of(p, value);
 }
 
 /* Checks octets of those classes (a token, a number) with parameters: Event, Session-Expires and
@@ -392,10 +490,14 @@ static void value_rack(struct parser *p, struct str value)
 /* Checks a comma list of tokens, which may be empty: option tags and methods. */
 static void value_tokens(struct parser *p, uint8_t id, struct str value)
 {
+	const char *expected = value.p;
+	bool empty = value.n && value.p[value.n - 1] == ',';
 	struct str item;
 	int error;
 
 	while (!(error = list_next(&value, &item))) {
+		empty |= item.p != expected;
+		expected = value.p;
 		if (!is_token(item)) {
 			error = -EINVAL;
 			break;
@@ -403,6 +505,7 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 		if (!value_count_item(p))
 			return;
 	}
+	p->empty = empty;
 	if (error != -ENOENT)
 		value_fail(p, id, error);
 }
@@ -418,13 +521,32 @@ static void value_list(struct parser *p, struct str value)
 		value = str_from(value, comma + 1);
 }
 
+/* Checks a list of a header that is known, whose elements nobody here reads: each ends where it
+ * seems to. */
+static void value_known_list(struct parser *p, uint8_t id, struct str value)
+{
+	struct str rest = value, element;
+	bool closed = true;
+
+	value_begin_list(p, value);
+	while (closed && list_element_next(&rest, &element, &closed)) {
+		value_count_empty(p, element.p, rest);
+		if (!value_count_item(p))
+			return;
+	}
+	if (!closed)
+		value_fail(p, id, -EINVAL);
+}
+
 static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 {
 	struct str name, item;
 	int error;
 	unsigned n = 0;
 
+	value_begin_list(p, value);
 	while (!(error = auth_param_next(&value, &name, &item))) {
+		value_count_empty(p, name.p, value);
 		if (++n > PARSE_PARAMS_MAX) {
 			error = -E2BIG;
 			break;
@@ -535,6 +657,6 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	case HEADER_ORGANIZATION:
 	case HEADER_TIMESTAMP:
 	case HEADER_PRIORITY: break; /* text: a comma in it separates nothing */
-	default: value_list(p, value); break;
+	default: value_known_list(p, id, value); break;
 	}
 }

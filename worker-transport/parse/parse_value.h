@@ -25,6 +25,10 @@ struct parser {
 	struct message *message;
 	struct parse_error error; /* the first fault */
 	bool failed;
+	bool spared;   /* what is read now is not needed for certain: a fault leaves it out */
+	bool left_out; /* it had one */
+	bool empty;    /* it is a list with an empty element */
+	const char *expected;  /* of a list: where its next element begins if none is empty */
 	unsigned items;        /* elements of all comma lists so far */
 	unsigned sip_contacts; /* Contacts so far that are SIP URIs */
 	bool has_length;       /* a well-formed Content-Length was seen */
@@ -32,11 +36,26 @@ struct parser {
 };
 
 /* Notes a fault with the status to answer, its counter and a static reason phrase. The first fault
- * stays. */
+ * stays. Where the header is spared, it is the header's alone. */
 void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason);
 
+/* Whether a message has no way through without the header with that id, whatever else it is: what
+ * answers are made of, and the length of the body (RFC 3261 section 8.1.1). */
+static inline bool parse_always_needs(uint8_t id)
+{
+	return id <= HEADER_CSEQ || id == HEADER_CONTENT_LENGTH;
+}
+_Static_assert(HEADER_VIA == 0 && HEADER_CSEQ == 4, "Via, From, To, Call-ID and CSeq come first");
+/* Whether the message, of which method, status and tags have been read, needs the header with that
+ * id to be handled here (RFC 3261 sections 8.2.2 and 16.3), so that one which cannot be read costs
+ * the message. A body's own headers: parse_needs_body. */
+bool parse_needs(const struct message *m, uint8_t id);
+/* Whether the message would mean something else without its body. */
+bool parse_needs_body(const struct message *m);
+
 /* Reads the value (trimmed, folds inside) of a header with that id into the block. again: it is not
- * the first header with that id. Faults are noted. */
+ * the first header with that id. Faults are noted; the block has nothing of a spared header with a
+ * fault. */
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again);
 
 /* The reason phrase "Missing NAME" for the header with that id. */

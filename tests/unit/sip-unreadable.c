@@ -1,0 +1,130 @@
+/* sip-unreadable.c - headers that cannot be read, in calls: none reaches the other leg, and no
+ * request or response is lost for one that it does not need (RFC 3261 sections 8.2.2 and 16.3). */
+#include "sip-worker.h"
+
+TestSuite(unreadable, .init = worker_set_up, .fini = worker_tear_down);
+
+#define MARK "broken7"
+enum { GARBAGE, CONTROL, LATIN, OPEN, WITHOUT_COLON, EMPTY_ELEMENTS, WAYS };
+
+static const char *broken_line(unsigned id, unsigned way)
+{
+	static char line[256];
+	static const char *const rest[WAYS] = {
+		[GARBAGE] = ": ;=" MARK "\"<@\n",
+		[CONTROL] = ": " MARK "\x01\n",
+		[LATIN] = ": " MARK "\xfc\n",
+		[OPEN] = ": \"" MARK ", <a\n",
+		[WITHOUT_COLON] = " " MARK "\n",
+		[EMPTY_ELEMENTS] = ": , a,, b ,\n",
+	};
+
+	snprintf(line, sizeof(line), "%s%s", header_name(id), rest[way]);
+	return line;
+}
+
+/* In text a quote or bracket is like any other octet. */
+static bool is_text(unsigned id)
+{
+	return id == HEADER_SUBJECT || id == HEADER_USER_AGENT || id == HEADER_SERVER ||
+	       id == HEADER_ORGANIZATION || id == HEADER_PRIORITY || id == HEADER_TIMESTAMP;
+}
+
+/* What every message needs, and what a request or a 2xx of a call needs, is for others to test. */
+static bool is_needed(unsigned id)
+{
+	return id <= HEADER_CSEQ || id == HEADER_CONTENT_LENGTH;
+}
+
+static void assert_clean(const struct sent *s, unsigned id)
+{
+	const struct message *m = s->message;
+	const struct message_header *h = message_headers(m);
+
+	cr_assert_eq(m->unreadable, 0, "%s", header_name(id));
+	for (unsigned i = 0; i < m->header_count; i++, h++) {
+		struct str value = message_header_value(m, h);
+
+		if (!is_text(h->id)) {
+			cr_assert_not(has(value, MARK), "%s: %.*s", header_name(id), STR(value));
+			cr_assert_not(
+				list_has_empty(value), "%s: %.*s", header_name(id), STR(value));
+		}
+	}
+}
+
+/* All transactions end, and what was said is of no interest any more. */
+static void forget(void)
+{
+	closing = true;
+	pass(2 * 64 * T1);
+	closing = false;
+	while (sent_count)
+		free(sent[--sent_count].message);
+	while (said_count)
+		free(said[--said_count].message);
+}
+
+/* A 486 is passed on whatever stands in it. */
+Test(unreadable, a_failure_is_never_lost)
+{
+	char call_id[32];
+	unsigned n = 0;
+
+	for (unsigned id = 0; id < HEADER_COUNT; id++) {
+		register_phone("bob", "198.51.100.11:5060", NULL);
+		for (unsigned way = 0; way < WAYS && !is_needed(id); way++) {
+			snprintf(call_id, sizeof(call_id), "failure-%u", n++);
+			ask(.method = "INVITE", .call_id = call_id);
+			respond(take_request("INVITE"), 486, .tag = "b",
+				.more = broken_line(id, way));
+			take_request("ACK");
+			assert_clean(take_response(486), id);
+			forget();
+		}
+	}
+	cr_assert_eq(n, (HEADER_COUNT - 6) * WAYS);
+}
+
+/* A BYE ends the call, a CANCEL the ringing, whatever stands in them. */
+Test(unreadable, a_bye_is_never_refused)
+{
+	struct call_scene c = call_answered();
+	unsigned cseq = 2;
+
+	/* INFO passes, and so does what can be read of it */
+	for (unsigned way = 0; way < WAYS; way++) {
+		caller_asks(c.answered, "INFO", cseq++, .more = broken_line(HEADER_ALLOW, way));
+		struct sent *info = take_request("INFO");
+
+		assert_clean(info, HEADER_ALLOW);
+		if (way == EMPTY_ELEMENTS)
+			cr_assert(str_equal(value_of(info->message, HEADER_ALLOW), S("a, b")));
+		respond(info, 200, .more = broken_line(HEADER_DATE, way));
+		assert_clean(take_response(200), HEADER_DATE);
+	}
+	caller_asks(c.answered, "BYE", cseq, .more = "Supported: ,x y\nRequire: \"\nRoute: x\n");
+	struct sent *bye = take_request("BYE");
+	assert_clean(bye, HEADER_SUPPORTED);
+	respond(bye, 200);
+	take_response(200);
+	quiet();
+	cr_assert_null(worker->sip.call_list);
+}
+
+Test(unreadable, a_200_with_an_empty_element_is_the_answer)
+{
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	ask(.method = "INVITE", .body = "offer");
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "b", .body = "answer",
+		.more = "Allow: INVITE, ACK,\nDate: soon\n");
+	struct sent *answered = take_response(200);
+
+	assert_clean(answered, HEADER_ALLOW);
+	cr_assert(str_equal(value_of(answered->message, HEADER_ALLOW), S("INVITE, ACK")));
+	cr_assert_null(message_first(answered->message, HEADER_DATE));
+	caller_asks(answered, "ACK", 1, .more = "Supported: ,,\nRoute: \x01\n");
+	take_request("ACK");
+	quiet();
+}

@@ -1,0 +1,31 @@
+/* fault_log.h - what is said of messages with faults: each is counted by its reason, and logged
+ * once a source and reason in a while, and at a bounded rate. */
+#ifndef SIPWARD_TRANSPORT_FAULT_LOG_H
+#define SIPWARD_TRANSPORT_FAULT_LOG_H
+
+#include "common/hash.h"
+#include "common/log_limit.h"
+#include "ipc/message.h"
+#include "worker-transport/parse/parse_error.h"
+
+/* Lines a second, and for how long a source's fault is not said again, milliseconds. */
+#define FAULT_LOG_LINES 5
+#define FAULT_LOG_AGAIN_MS 600000
+/* Sources and faults that are remembered; two that share a place are said in turn. */
+#define FAULT_LOG_PLACES 1024
+
+/* Zero-initialise before use. */
+struct fault_log {
+	struct log_limit limit;
+	uint64_t said[FAULT_LOG_PLACES]; /* fingerprints of source, fault and time */
+};
+
+/* A message that cannot be read came by flow: counts its fault and logs it. now: loop_now. */
+void fault_log_refused(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
+	const struct parse_error *error, uint64_t now);
+
+/* Counts and logs the headers and the reason phrase of m that are left out of what passes on. */
+void fault_log_left_out(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
+	const struct message *m, uint64_t now);
+
+#endif
