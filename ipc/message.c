@@ -93,6 +93,12 @@ static bool message_is_mandatory(uint8_t id)
 	       id == HEADER_CSEQ;
 }
 
+/* Whether the message cannot be without its headers of that id. */
+static bool message_is_kept(const struct message *m, uint8_t id)
+{
+	return m->is_request ? message_is_mandatory(id) : id == HEADER_VIA;
+}
+
 /* Whether a line that is said to be unreadable has no value, and the name that it starts with. */
 static bool message_check_unreadable(const struct message *m, const struct message_header *h)
 {
@@ -101,7 +107,7 @@ static bool message_check_unreadable(const struct message *m, const struct messa
 
 	return *line != '\r' && !h->value.at && !h->value.length &&
 	       h->name_length == (name < UINT8_MAX ? name : UINT8_MAX) &&
-	       !message_is_mandatory(message_unreadable_id(m, h));
+	       !message_is_kept(m, message_unreadable_id(m, h));
 }
 
 /* Whether a header line begins where the one before it ended, and its parts lie within it. */
@@ -232,25 +238,53 @@ static bool message_check_method(const struct message *m)
 	       method_of(message_str(m, m->method_name)) == m->method;
 }
 
+/* The same where the header may be missing. */
+static bool message_check_party_optional(
+	const struct message *m, enum header id, const struct uri *uri, struct span tag)
+{
+	const struct span none = {0, 0};
+
+	if (m->first[id] != 0xff)
+		return message_check_party(m, id, uri, tag);
+	return span_absent(uri->whole) && message_check_uri(m, uri, none) && span_same(tag, none);
+}
+
+/* The headers of a broken response: of each what is there. */
+static bool message_check_broken(const struct message *m)
+{
+	const struct span none = {0, 0};
+	const bool method = m->first[HEADER_CSEQ] != 0xff,
+		   call_id = m->first[HEADER_CALL_ID] != 0xff;
+
+	return m->first[HEADER_VIA] != 0xff && message_check_via(m) &&
+	       span_same(m->call_id, call_id ? message_first_value(m, HEADER_CALL_ID) : none) &&
+	       message_check_party_optional(m, HEADER_FROM, &m->from, m->from_tag) &&
+	       message_check_party_optional(m, HEADER_TO, &m->to, m->to_tag) &&
+	       (method ? message_check_method(m)
+		       : span_same(m->method_name, none) && m->method == METHOD_UNKNOWN);
+}
+
 static bool message_check_fields(const struct message *m)
 {
 	static const enum header mandatory[] = {
 		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 
+	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
+
+	if (!message_check_uri(m, &m->request_uri, m->start_line) || !message_check_contact(m) ||
+		!(typed ? span_same(m->content_type, message_first_value(m, HEADER_CONTENT_TYPE))
+			: span_absent(m->content_type)) ||
+		m->content_type.at > m->raw_size)
+		return false;
+	if (m->broken)
+		return message_check_broken(m);
 	for (size_t i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
 		if (m->first[mandatory[i]] == 0xff)
 			return false;
-	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
-
-	return message_check_uri(m, &m->request_uri, m->start_line) && message_check_via(m) &&
-	       !span_absent(m->call_id) &&
+	return message_check_via(m) && !span_absent(m->call_id) &&
 	       span_same(m->call_id, message_first_value(m, HEADER_CALL_ID)) &&
 	       message_check_party(m, HEADER_FROM, &m->from, m->from_tag) &&
-	       message_check_party(m, HEADER_TO, &m->to, m->to_tag) && message_check_contact(m) &&
-	       message_check_method(m) &&
-	       (typed ? span_same(m->content_type, message_first_value(m, HEADER_CONTENT_TYPE))
-		      : span_absent(m->content_type)) &&
-	       m->content_type.at <= m->raw_size;
+	       message_check_party(m, HEADER_TO, &m->to, m->to_tag) && message_check_method(m);
 }
 
 /* The numbers of the fixed part, which stand for themselves. */
@@ -259,7 +293,8 @@ static bool message_check_numbers(const struct message *m)
 	return m->is_request <= 1 && m->method < METHOD_COUNT && m->cseq <= INT32_MAX &&
 	       m->max_forwards >= -1 && m->max_forwards <= 255 &&
 	       m->via_transport < TRANSPORT_COUNT && m->expires >= -1 && m->expires <= UINT32_MAX &&
-	       m->contact_star <= 1 && m->rport <= 1 && m->empty_elements <= 1;
+	       m->contact_star <= 1 && m->rport <= 1 && m->empty_elements <= 1 &&
+	       m->broken <= !m->is_request;
 }
 
 int message_check(const void *block, size_t size)

@@ -72,6 +72,9 @@ struct message {
 	uint8_t contact_star;   /* 1: Contact is "*" */
 	uint8_t rport;          /* 1: the top Via has rport without a value (RFC 3581) */
 	uint8_t unreadable;     /* how many header lines have HEADER_UNREADABLE */
+	uint8_t broken;         /* of a response, 1: something that it needs is missing or cannot
+	                           be read, though its status and its Via can. It ends what it
+	                           answers; any other field may be absent */
 	uint8_t empty_elements; /* 1: a list has an empty element, which a sender must not write */
 	struct span content_type; /* value */
 	struct span body;
@@ -107,9 +110,9 @@ static inline size_t message_block_size(size_t header_count, size_t raw_size)
  * one. A NUL before the body stands only in a quoted-pair within a quoted string of the value of a
  * header that header_takes_nul, or in an unreadable line. A line is unreadable by its id alone: it
  * has no value, its name is the token that it starts with and none of the five that every message
- * needs, and there are as many as the block says, so that none is in first[] and whoever passes
- * lines on finds each of them. 0, or -EBADMSG. Constant memory, linear in the size of the header
- * part. */
+ * needs (of a response: no Via), and there are as many as the block says, so that none is
+ * in first[] and whoever passes lines on finds each of them. 0, or -EBADMSG. Constant memory,
+ * linear in the size of the header part. */
 int message_check(const void *block, size_t size);
 /* The place of the raw bytes in a block that nobody has checked yet; STR_NONE where they would
  * not lie inside. To know which message it is, and for nothing else. */

@@ -51,6 +51,9 @@ enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
 /* What becomes of headers on their way to a zone. */
 enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 
+enum not_utf8 { NOT_UTF8_CONVERT = 0, NOT_UTF8_DROP, NOT_UTF8_PASS };
+enum line_ends { LINE_ENDS_REFUSE = 0, LINE_ENDS_SERVE };
+
 struct zone_settings {
 	_Alignas(8) struct text name;
 	struct array sources;      /* struct prefix; a trusted zone's peers */
@@ -62,7 +65,7 @@ struct zone_settings {
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
 	/* auth is an enum zone_auth; hosts, identities, network_headers, unknown_headers and
-	 * software are an enum zone_leaving */
+	 * software are an enum zone_leaving; not_utf8 and line_ends enums of their names */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_ZONE
 #include "options.def"

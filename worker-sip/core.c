@@ -11,6 +11,7 @@
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/incoming.h"
+#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/splice.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/relay.h"
@@ -40,6 +41,7 @@ static void core_response(const struct incoming *in)
 	 * (RFC 3261 section 8.1.3.3). */
 	if (m->via_count != 1 || !core_branch(sip, message_str(m, m->via_branch), &branch)) {
 		count(RESPONSE_FORGED);
+		refusal_log_response(sip, m, "branch is not ours");
 		return;
 	}
 	if (transactions_response(sip->transactions, m, branch) == 1)

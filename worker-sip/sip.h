@@ -33,8 +33,9 @@ struct sip {
 	struct lifeline_keys keys;
 	struct slot_map slots;
 	struct refusals refusals; /* bytes that ended a worker before */
-	uint8_t index;            /* of this SIP worker */
-	uint64_t transports;      /* bits: transport workers that there has been an edge to */
+	struct log_limit refusal_limit;
+	uint8_t index;       /* of this SIP worker */
+	uint64_t transports; /* bits: transport workers that there has been an edge to */
 
 	struct transactions *transactions;
 	struct dialogs *dialogs;

@@ -17,6 +17,7 @@
 #include "admit.h"
 #include "flow.h"
 #include "worker-transport/parse/parse.h"
+#include "worker-transport/parse/repair.h"
 #include "worker-transport/parse/stateless_answer.h"
 #include "transport_worker.h"
 
@@ -39,6 +40,7 @@ struct to_sip {
 	struct fault_log faults;
 	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
 	char answer[STATELESS_ANSWER_MAX];
+	char repaired[MESSAGE_RAW_MAX];
 };
 
 int to_sip_new(struct to_sip **out)
@@ -225,6 +227,83 @@ static bool to_sip_is_outside(const struct message *m)
 	return token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
+/* ---- messages that break rules which many break ---- */
+
+/* Whether the parser had no fault to find. */
+static bool to_sip_is_sound(const struct message *m, int result)
+{
+	const bool phrase = m->is_request || m->start_line.length <= 12 || m->reason.length;
+
+	return result == 0 && !m->unreadable && !m->broken && phrase;
+}
+
+static const struct zone_settings *to_sip_zone(
+	const struct transport_worker *t, const struct flow *flow)
+{
+	return settings_zone(t->settings, settings_listener(t->settings, flow->listener)->zone);
+}
+
+/* Reads a message again whose headers are not in UTF-8, as its zone has it. */
+static int to_sip_read_octets(struct transport_worker *t, const struct flow *flow, struct str raw,
+	struct parse_error *error)
+{
+	struct to_sip *f = t->to_sip;
+	const uint32_t rule = to_sip_zone(t, flow)->not_utf8;
+	size_t n;
+
+	count(REPAIRED_OCTETS);
+	if (rule == NOT_UTF8_PASS)
+		return parse_message_octets(raw.p, raw.n, true, f->block, sizeof(f->block), error);
+	n = repair_octets(raw, rule == NOT_UTF8_DROP, f->repaired, t->settings->message_max);
+	/* what would be too long is read as it is: less the lines that cannot be read */
+	return n ? parse_message(f->repaired, n, f->block, sizeof(f->block), error)
+	         : parse_message(raw.p, raw.n, f->block, sizeof(f->block), error);
+}
+
+/* Reads a datagram again whose lines do not end as they should: the 400 to it needs its Via. */
+static int to_sip_read_lines(struct transport_worker *t, const struct flow *flow, struct str raw,
+	struct parse_error *error)
+{
+	struct to_sip *f = t->to_sip;
+	const struct message *m = (const struct message *)f->block;
+	struct parse_error first = *error;
+	size_t n = repair_line_ends(raw, f->repaired, t->settings->message_max);
+	int result = n ? parse_message(f->repaired, n, f->block, sizeof(f->block), error)
+	               : -EBADMSG;
+
+	if (!n || (result && !error->answerable)) {
+		*error = first;
+		return -EBADMSG;
+	}
+	if (to_sip_zone(t, flow)->line_ends == LINE_ENDS_SERVE) {
+		count(REPAIRED_LINE_ENDS);
+		return result;
+	}
+	*error = (struct parse_error){.counter = COUNTER_PARSE_LINE,
+		.reason = first.counter == COUNTER_PARSE_LINE ? first.reason
+	                                                      : "Line End Other Than CRLF",
+		.answerable = m->is_request && m->method != METHOD_ACK};
+	error->status = error->answerable ? 400 : 0;
+	return -EBADMSG;
+}
+
+/* Parses a message into f->block. */
+static int to_sip_parse(struct transport_worker *t, const struct flow *flow, struct str raw,
+	struct parse_error *error)
+{
+	struct to_sip *f = t->to_sip;
+	int result = parse_message(raw.p, raw.n, f->block, sizeof(f->block), error);
+
+	if (to_sip_is_sound((const struct message *)f->block, result))
+		return result;
+	if (result && flow->transport == TRANSPORT_UDP && memmem(raw.p, raw.n, "SIP/2.0", 7) &&
+		(error->counter == COUNTER_PARSE_LINE || error->counter == COUNTER_PARSE_NOT_SIP))
+		return to_sip_read_lines(t, flow, raw, error);
+	if (!repair_is_utf8(raw))
+		return to_sip_read_octets(t, flow, raw, error);
+	return result;
+}
+
 /* Parses a message and passes it on, or answers or drops it. */
 static enum to_sip_result to_sip_forward(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
@@ -236,9 +315,7 @@ static enum to_sip_result to_sip_forward(
 	void *buffer;
 	int result;
 
-	result = raw.n > t->settings->message_max
-	                 ? -EMSGSIZE
-	                 : parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
+	result = raw.n > t->settings->message_max ? -EMSGSIZE : to_sip_parse(t, flow, raw, &error);
 	if (result == -EBADMSG) {
 		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
 		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
@@ -253,6 +330,8 @@ static enum to_sip_result to_sip_forward(
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key);
+	if (m->broken)
+		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
 	fault_log_left_out(&f->faults, &f->key, flow, m, loop_now(t->loop));
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);

@@ -471,7 +471,7 @@ class Retransmissions(CallCase):
         self.hang_up(a, b)
 
     def test_answer_without_a_tag(self):
-        """No dialog can be made of it: the caller is not left waiting."""
+        """RFC 3261 section 12.1.2: a dialog with a null tag, as RFC 2543 had them."""
         self.start()
         alice, trunk = self.phone("alice"), self.trunk()
         request = self.call(alice, f"{NUMBER}@example.net")
@@ -485,7 +485,15 @@ class Retransmissions(CallCase):
             + f"Contact: <sip:{trunk.ip}:{trunk.port}>\r\nContent-Length: 0\r\n\r\n".encode(),
             trunk.last_from,
         )
-        failure_ack(alice, request, alice.response(500, "INVITE"))
+        ok = alice.response(200, "INVITE")
+        a = Dialog.of_answer(alice, request, ok)
+        a.ack()
+        self.assertNotIn("tag=", trunk.request("ACK").get("To"))
+        a.send("BYE")
+        bye = trunk.request("BYE")
+        self.assertNotIn("tag=", bye.get("To"))
+        trunk.answer(bye, 200)
+        alice.response(200, "BYE")
         self.no_calls()
 
     def test_ack_never_comes(self):

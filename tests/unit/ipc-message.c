@@ -143,6 +143,7 @@ Test(message, broken)
 	BREAKS(m->contact_star = 1);
 	BREAKS(m->contact_count = 1);
 	BREAKS(m->rport = 2);
+	BREAKS(m->broken = 1);
 	BREAKS(m->via_count = 0);
 	BREAKS(m->flow.transport = 0);
 	BREAKS(m->flow.transport = TRANSPORT_COUNT);

@@ -130,14 +130,6 @@ Test(invite, second_answer_of_a_fork_behind_is_ended)
 	cr_assert_eq(worker->sip.calls, 1);
 }
 
-Test(invite, answer_without_a_tag_makes_no_call)
-{
-	ask(.method = "INVITE");
-	respond(take_request("INVITE"), 200); /* RFC 3261 section 12.1.2 */
-	take_response(500);
-	assert_over();
-}
-
 /* ---- CANCEL ---- */
 
 /* RFC 3261 section 9.2: the answer to CANCEL has the tag of the answer to the INVITE. Returns the

@@ -72,7 +72,7 @@ Test(parse, response)
 	refused("SIP/2.0 99999999999 No\r\n" FIELDS "CSeq: 2 INVITE\r\n\r\n", 0,
 		"Malformed Status-Line");
 	refused("SIP/7.9 200 No\r\n" FIELDS "CSeq: 2 INVITE\r\n\r\n", 0, "Version Not Supported");
-	refused(RESPONSE("Content-Length: 5\r\n"), 0, "Body Shorter Than Content-Length");
+	broken(RESPONSE("Content-Length: 5\r\n"), "Body Shorter Than Content-Length");
 }
 
 Test(parse, start_line)
@@ -383,10 +383,12 @@ Test(parse, values)
 		snprintf(text, sizeof(text), REQUEST("%s\r\n"), bad[i].line);
 		refused(text, 400, bad[i].reason);
 		snprintf(text, sizeof(text), RESPONSE("%s\r\n"), bad[i].line);
-		if (strncmp(bad[i].line, "Via", 3) && strncmp(bad[i].line, "Content-Length", 14))
-			left_out(text, bad[i].line);
-		else
+		if (!strncmp(bad[i].line, "Via", 3))
 			refused(text, 0, bad[i].reason);
+		else if (!strncmp(bad[i].line, "Content-Length", 14))
+			broken(text, bad[i].reason);
+		else
+			left_out(text, bad[i].line);
 	}
 	for (size_t i = 0; i < sizeof(spared) / sizeof(*spared); i++) {
 		char text[1024];
@@ -464,6 +466,40 @@ Test(parse, cseq_and_call_id)
 	}
 }
 
+/* A response ends what its Via names, whatever else of it cannot be read. */
+Test(parse, broken_responses)
+{
+#define START "SIP/2.0 486 Busy\r\n"
+#define I "CSeq: 1 INVITE\r\n"
+	broken(START V F T I "\r\n", "Missing Call-ID");
+	cr_assert_eq(block()->call_id.length, 0);
+	cr_assert_eq(block()->method, METHOD_INVITE);
+	broken(START V F T I "Call-ID;x: 1\r\n\r\n", "Malformed Header Line");
+	cr_assert_eq(block()->call_id.length, 0);
+	broken(START V F T C "\r\n", "Missing CSeq");
+	cr_assert_eq(block()->method, METHOD_UNKNOWN);
+	broken(START V "\r\n", "Missing From");
+	broken(START V F T C "CSeq: 1\r\n\r\n", "Malformed CSeq");
+	cr_assert_eq(block()->method_name.length, 0);
+	broken(START V "From: <sip:\r\n" T C I "\r\n", "Malformed From");
+	cr_assert_eq(block()->from.whole.length, 0);
+	cr_assert_eq(block()->status, 486);
+	eq(block()->via_branch, "z9hG4bK1");
+	broken(START V F "From: <sip:x@y>\r\n" T C I "\r\n", "More Than One From");
+	eq(block()->from_tag, "1");
+	broken(START V F T C I "To \x01\r\n\r\n", "Control Byte in Headers");
+	broken(START V "From: \xfc <sip:a@b>;tag=1\r\n" T C I "\r\n", "Headers Not in UTF-8");
+	cr_assert_eq(block()->from.whole.length, 0);
+	broken("SIP/2.0 200 OK\r\n" V F T C I "Contact: x\r\n\r\n", "Malformed Contact");
+	broken("SIP/2.0 183 P\r\n" V F T C I "Record-Route: x\r\n\r\n", "Malformed Record-Route");
+	refused(START F T C I "\r\n", 0, "Missing Via");
+	refused(START "Via: x\r\n" F T C I "\r\n", 0, "Malformed Via");
+	refused("SIP/2.0 486 Busy\r\n" V F T C I "Subject: \r", 0, "Headers Without End");
+	/* a repetition is none */
+	cr_assert_eq(parse(START V F F T C I "\r\n"), 0);
+	cr_assert_eq(block()->broken, 0);
+}
+
 /* A reason phrase is for people. */
 Test(parse, reason_phrase_that_cannot_be_read)
 {
@@ -502,7 +538,7 @@ Test(parse, body)
 	/* a failure's body is nothing that anybody needs; nor is one that ends a call */
 	cr_assert_eq(parse("SIP/2.0 486 Busy\r\n" V F T C "CSeq: 1 INVITE\r\n\r\nrest"), 0);
 	cr_assert_eq(parse("BYE sip:b SIP/2.0\r\n" V F T C "CSeq: 1 BYE\r\n\r\nrest"), 0);
-	refused("SIP/2.0 200 OK\r\n" V F T C "CSeq: 1 INVITE\r\nContent-Type: a\r\n\r\nrest", 0,
+	broken("SIP/2.0 200 OK\r\n" V F T C "CSeq: 1 INVITE\r\nContent-Type: a\r\n\r\nrest",
 		"Malformed Content-Type");
 	cr_assert_eq(parse(REQUEST("Content-Length: 0\r\n") "rest"), 0);
 	cr_assert_eq(block()->body.length, 0);

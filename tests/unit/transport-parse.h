@@ -75,6 +75,15 @@ static inline void left_out(const char *text, const char *line)
 	cr_assert_eq(n, 1);
 }
 
+/* A response that parses, as one of which something that it needs cannot be read. */
+static inline void broken(const char *text, const char *reason)
+{
+	cr_assert_eq(parse(text), 0, "'%s' for: %s", failure.reason, text);
+	cr_assert_eq(block()->broken, 1, "%s", text);
+	cr_assert_str_eq(failure.reason, reason, "'%s' for: %s", failure.reason, text);
+	cr_assert_eq(failure.status, 0);
+}
+
 /* A request with one line more, or another request line. */
 #define FIELDS                                                                                     \
 	"Via: SIP/2.0/UDP client.example.com:5070;rport;branch=z9hG4bK1\r\n"                       \

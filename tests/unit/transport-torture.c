@@ -55,7 +55,7 @@ Test(torture, rfc4475)
 		{"clerr", 400, "Body Shorter Than Content-Length"},
 		{"ncl", 400, "Malformed Content-Length"},
 		{"scalar02", 400, "Malformed CSeq"},
-		{"scalarlg", 0, "Malformed CSeq"},
+		{"scalarlg", 0, NULL}, /* broken, and marked so */
 		{"quotbal", 400, "Malformed To"},
 		{"ltgtruri", 400, "Malformed Request-URI"},
 		{"lwsruri", 400, "Malformed Request-Line"},

@@ -4,6 +4,7 @@
  * The place where a confirmed pair of dialogs is to be journalled is call_confirm, where it is to
  * be erased call_free.
  */
+#include "dialog_request.h"
 #include "exchange_state.h"
 
 #include "common/list.h"
@@ -229,6 +230,32 @@ static void exchange_finish(struct exchange *x, unsigned status)
 	}
 }
 
+/* Whether all can be read that a response within a dialog needs: its target and route set, which a
+ * first answer gives, are known. */
+static bool exchange_can_read(const struct message *m)
+{
+	return !m->broken ||
+	       (m->from.whole.length && m->to.whole.length && m->call_id.length &&
+		       m->method_name.length && (!m->body.length || m->content_type.length));
+}
+
+/* A 2xx to a re-INVITE that cannot be read: what the legs have agreed upon is not known any more.
+ */
+static void exchange_on_unreadable(struct exchange *x)
+{
+	if (x->answered) {
+		if (x->ack)
+			exchange_repeat_ack(x);
+		return;
+	}
+	count(RESPONSES_BROKEN);
+	x->answered = true;
+	x->ack = dialog_send_ack(x->sip, x->out, x->cseq.out);
+	if (x->server && !transaction_answered(x->server))
+		answer(x->sip, x->server, 502, STR_EMPTY);
+	call_end(x->call, true, true, S("Reason: SIP;cause=502;text=\"Unreadable answer\"\r\n"));
+}
+
 static void exchange_on_response(void *user, struct transaction *t, const struct message *m)
 {
 	struct exchange *x = user;
@@ -240,8 +267,12 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 		exchange_on_late_response(x, m);
 		return;
 	}
-	if (m->status == 100)
+	if (m->status == 100 || (m->broken && m->status < 200))
 		return;
+	if (!exchange_can_read(m)) {
+		exchange_on_unreadable(x);
+		return;
+	}
 	if (x->answered) {
 		if (x->method == METHOD_INVITE && success && x->ack)
 			exchange_repeat_ack(x);

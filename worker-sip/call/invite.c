@@ -6,6 +6,7 @@
  */
 #include "invite.h"
 
+#include "dialog_request.h"
 #include "exchange.h"
 #include "ipc/token.h"
 #include "refused_answer.h"
@@ -20,7 +21,8 @@ struct invite_branch {
 	struct fork_branch fork;
 	struct call *early[EARLY_MAX];
 	unsigned early_count;
-	struct exchange *answer; /* of the call that this branch won */
+	struct exchange *answer;  /* of the call that this branch won */
+	struct wire *refused_ack; /* of a 2xx that cannot be read */
 };
 
 struct invite {
@@ -85,6 +87,7 @@ static void invite_released(struct fork *f)
 		invite_drop_early(b, NULL);
 		if (b->answer)
 			exchange_release(b->answer);
+		wire_drop(b->refused_ack);
 	}
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 }
@@ -104,6 +107,7 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 	struct sip *sip = f->sip;
 	const struct message *request = &f->request->message;
 	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
+	struct str remote = message_value(m, HEADER_TO);
 	struct writer a_local = WRITER(sip->scratch.early_call.a_local),
 		      b_local = WRITER(sip->scratch.early_call.b_local),
 		      a_route = WRITER(sip->scratch.early_call.a_route),
@@ -118,6 +122,12 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
 	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
 		(struct str){b_tag, sizeof(b_tag)});
+	if (!remote.n) { /* of a broken response: as we wrote it */
+		struct writer to = WRITER(sip->scratch.leg_request.to);
+
+		write_party(&to, &hosts, message_value(request, HEADER_TO), STR_EMPTY);
+		remote = writer_text(&to);
+	}
 	if (!dialog_write_route_set(&a_route, request, false))
 		return NULL;
 	if (!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)
@@ -140,7 +150,7 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 		.flow = &m->flow,
 		.call_id = {b->fork.call_id, sizeof(b->fork.call_id)},
 		.local = writer_text(&b_local),
-		.remote = message_value(m, HEADER_TO),
+		.remote = remote,
 		.remote_tag = message_str(m, m->to_tag),
 		.route = writer_text(&b_route),
 		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
@@ -156,7 +166,7 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 /* The call of the early dialog that m (with a To tag) belongs to, made where it is new. */
 static struct call *invite_early_call(struct invite_branch *b, const struct message *m)
 {
-	struct str tag = message_str(m, m->to_tag);
+	struct str tag = message_str(m, m->to_tag); /* of RFC 2543: none, which is a tag as well */
 
 	for (unsigned k = 0; k < b->early_count; k++) {
 		struct call *call = b->early[k];
@@ -221,18 +231,39 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	fork_trim(f);
 }
 
+/* The callee has answered, with what no call can be made of: its call is ended, and the branch has
+ * failed. False where the INVITE has been answered already. */
+static bool invite_refuse_broken(struct invite_branch *b, const struct message *m)
+{
+	struct fork *f = b->fork.fork;
+
+	if (b->refused_ack) { /* it is repeated */
+		sip_send(f->sip, &m->flow, (struct str){b->refused_ack->byte, b->refused_ack->size},
+			0, true);
+		return true;
+	}
+	if (f->answered || !f->server)
+		return false;
+	struct call *call = invite_early_call(b, m);
+	count(RESPONSES_BROKEN);
+	if (call) {
+		b->refused_ack = dialog_send_ack(f->sip, call->b, 1);
+		dialog_send_bye(
+			f->sip, call->b, S("Reason: SIP;cause=502;text=\"Unreadable answer\"\r\n"));
+	}
+	fork_branch_failed(&b->fork, 502, NULL);
+	invite_drop_early(b, NULL);
+	return true;
+}
+
 static void invite_on_success(struct invite_branch *b, const struct message *m)
 {
 	struct fork *f = b->fork.fork;
 
 	if (b->answer && exchange_answer_again(b->answer, m))
 		return;
-	if (!m->to_tag.length) {
-		/* RFC 3261 section 12.1.2: no dialog can be made of it, and none is there to be
-		 * ended */
-		fork_branch_failed(&b->fork, 500, NULL);
+	if (m->broken && invite_refuse_broken(b, m))
 		return;
-	}
 	if (f->answered || !f->server) {
 		refused_answer_take(f->sip, m, b->fork.zone);
 		b->fork.done = true;

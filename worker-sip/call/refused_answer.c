@@ -42,7 +42,9 @@ static struct refused_answer *refused_answer_new(
 	uint8_t slot;
 	uint64_t id;
 
-	if (!m->to_tag.length || !dialog_write_route_set(&w, m, true))
+	if (m->broken && !(m->call_id.length && m->to.whole.length && m->method_name.length))
+		return NULL;
+	if (!dialog_write_route_set(&w, m, true))
 		return NULL;
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, message_str(m, m->from_tag), &slot, &id))
 		return NULL;

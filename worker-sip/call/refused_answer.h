@@ -8,7 +8,7 @@
 
 /* Sends ACK and BYE for the 2xx m, back to where it came from; zone is that of its sender. Each of
  * its repetitions within 64*T1 gets the ACK again and no second BYE, and so does one of a call that
- * has ended. A 2xx without a To tag makes no dialog that could be ended: nothing is sent. */
+ * has ended. A broken 2xx of which Call-ID, From, To or CSeq cannot be read is left alone. */
 void refused_answer_take(struct sip *sip, const struct message *m, unsigned zone);
 
 #endif

@@ -6,6 +6,7 @@
 #include "ipc/slot.h"
 #include "ipc/token.h"
 #include "refusal_budget.h"
+#include "refusal_log.h"
 
 #include <errno.h>
 
@@ -290,6 +291,7 @@ void answer_stateless(
 
 	if (request->method == METHOD_ACK)
 		return;
+	refusal_log_request(sip, request, status, headers);
 	zone = response_zone_of_stranger(sip, request);
 	if (zone && !response_within_budget(sip, zone, request))
 		return;

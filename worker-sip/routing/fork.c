@@ -360,8 +360,10 @@ void fork_branch_done(struct fork_branch *b)
 
 /* Whether no other target is tried after this failure: a 6xx is for all of them, and a trunk's own
  * answer is final; only what says "not I" goes on to its next target. */
-static bool fork_is_final(const struct fork_branch *b, unsigned status)
+static bool fork_is_final(const struct fork_branch *b, unsigned status, const struct message *m)
 {
+	if (status == 502 && !m)
+		return false; /* nobody knows what it said */
 	return status >= 600 || (b->trunk != NONE_INDEX && status != 503 && status != 408);
 }
 
@@ -384,7 +386,7 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 	}
 	if (status >= 600)
 		fork_cancel(f, b, STR_EMPTY);
-	if (fork_is_final(b, status))
+	if (fork_is_final(b, status, m))
 		f->stopped = true;
 	if (!fork_pending(f))
 		fork_next_group(f);
@@ -420,6 +422,8 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 		if (!f->invite)
 			return; /* they go from hop to hop only (RFC 4320 section 4.1) */
 		loop_set(f->sip->loop, &b->timer, b->ring_ms);
+		if (m->broken)
+			return; /* that the branch lives is all it says */
 	}
 	f->user->response(b, m);
 }

@@ -1,6 +1,7 @@
 /* answer.c - answers of our own to a request that has a server transaction. */
 #include "transaction.h"
 
+#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/response.h"
 
 void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
@@ -13,6 +14,7 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 
 	if (!request)
 		return;
+	refusal_log_request(sip, &request->message, status, headers);
 	if (status > 100)
 		r.to_tag = transaction_tag(t, buffer);
 	int error = response_build_answer(sip, &request->message, &r, &wire);

@@ -143,6 +143,23 @@ static void client_build_ack(struct transaction *t, const struct message *failur
 		count(ACKS_NOT_SENT);
 }
 
+/* A final response whose needed parts cannot be read has failed (502): nothing else will come. Only
+ * a 2xx to INVITE is its user's to end, as it has made a dialog. */
+static void client_tell(struct transaction *t, const struct message *m)
+{
+	const bool success = t->kind == CLIENT_INVITE && m->status < 300;
+
+	if (!t->client)
+		return;
+	if (m->broken && m->status >= 200 && !success) {
+		count(RESPONSES_BROKEN);
+		if (t->client->failed)
+			t->client->failed(t->user, t, 502, 0);
+	} else if (t->client->response) {
+		t->client->response(t->user, t, m);
+	}
+}
+
 static void client_on_response(struct transaction *t, const struct message *m)
 {
 	enum machine_event event = m->status < 200   ? MACHINE_PROVISIONAL
@@ -165,14 +182,29 @@ static void client_on_response(struct transaction *t, const struct message *m)
 		else
 			transaction_arm(t);
 	}
-	if (t->client && t->client->response)
-		t->client->response(t->user, t, m);
+	client_tell(t, m);
+}
+
+/* The transaction of a response. A branch has one, or two as INVITE and its CANCEL: where CSeq
+ * cannot be read and the INVITE is cancelled, a 2xx is more likely the CANCEL's. */
+static struct transaction *client_of_response(
+	const struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	struct transaction *t = client_find(ts, branch, m->method);
+
+	if (!m->broken || m->method_name.length)
+		return t;
+	for (uint8_t method = METHOD_UNKNOWN + 1; !t && method < METHOD_COUNT; method++)
+		t = client_find(ts, branch, method);
+	if (t && t->kind == CLIENT_INVITE && t->cancelled && m->status / 100 == 2)
+		return NULL;
+	return t;
 }
 
 int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch)
 {
-	bool success = m->method == METHOD_INVITE && m->status >= 200 && m->status < 300;
-	struct transaction *t = client_find(ts, branch, m->method);
+	struct transaction *t = client_of_response(ts, m, branch);
+	bool success = (t ? t->method : m->method) == METHOD_INVITE && m->status / 100 == 2;
 
 	assert(!m->is_request);
 	if (!t || t->stage == STAGE_ENDED) {

@@ -27,9 +27,11 @@ struct server_user {
 struct client_user {
 	/* Each new response: provisionals (100 too), the final one; for INVITE every 2xx,
 	 * retransmissions and other forks too, until 64*T1 after the first. m is the batch's: keep
-	 * what is needed. */
+	 * what is needed. A broken one (ipc/message.h) is provisional, or a 2xx to INVITE, which
+	 * must be ended. */
 	void (*response)(void *user, struct transaction *t, const struct message *m);
-	/* No response will come: 408 (timer B or F), 503 (transport error). */
+	/* No response will come: 408 (timer B or F), 503 (transport error), 502 (it came and cannot
+	 * be read). */
 	void (*failed)(void *user, struct transaction *t, unsigned status, int error);
 	void (*gone)(void *user, struct transaction *t);
 };

@@ -50,6 +50,8 @@ static bool parse_note_fault(struct parser *p, enum line_fault fault)
 		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Control Byte in Headers");
 		return true;
 	case LINE_UTF8:
+		if (p->any_octets)
+			return true;
 		parse_fail(p, 400, COUNTER_PARSE_CONTROL, "Headers Not in UTF-8");
 		return true;
 	}
@@ -150,7 +152,8 @@ static void parse_header(struct parser *p, const char *line, const char *end, en
 		.line = (uint16_t)(line - p->raw),
 		.end = (uint16_t)(end + 2 - p->raw),
 	};
-	p->spared = !parse_always_needs(id);
+	/* a response ends what its Via names, whatever else of it cannot be read */
+	p->spared = m->is_request ? !parse_always_needs(id) : id != HEADER_VIA;
 	p->left_out = p->empty = false;
 	while (colon < end && (*colon == ' ' || *colon == '\t'))
 		colon++;
@@ -158,7 +161,7 @@ static void parse_header(struct parser *p, const char *line, const char *end, en
 		parse_note_fault(p, fault);
 	if (!name.n || name.n > UINT8_MAX || colon == end || *colon != ':')
 		parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
-	else if (fault == LINE_OK)
+	else if (fault == LINE_OK || (fault == LINE_UTF8 && p->any_octets))
 		parse_header_value(
 			p, id, str_trim((struct str){colon + 1, (size_t)(end - colon - 1)}), h);
 	p->spared = false;
@@ -197,33 +200,47 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 	}
 }
 
-/* Whether a line says again what another one with its name has said. */
-static bool parse_is_repetition(const struct parser *p, uint8_t id, struct str line)
+/* The value of a header line; STR_NONE where its name is not followed by a colon. */
+static struct str parse_value_of(struct str line)
+{
+	const char *end = line.p + line.n, *colon = octet_span(line.p, end, OCTET_TOKEN);
+
+	while (colon < end && (*colon == ' ' || *colon == '\t'))
+		colon++;
+	return colon < end && *colon == ':'
+	               ? str_trim((struct str){colon + 1, (size_t)(end - colon) - 1})
+	               : STR_NONE;
+}
+
+/* Whether a value says again what another header with its name has said. */
+static bool parse_is_repetition(const struct parser *p, uint8_t id, struct str value)
 {
 	const struct message *m = p->message;
-	size_t colon = str_find(line, ':');
 
-	if (m->first[id] == 0xff || colon == line.n)
+	if (m->first[id] == 0xff || !value.p)
 		return false;
 	struct span first =
 		((const struct message_header *)(const void *)(m + 1))[m->first[id]].value;
 
-	return str_equal(
-		str_trim(str_from(line, colon + 1)), (struct str){p->raw + first.at, first.length});
+	return str_equal(value, (struct str){p->raw + first.at, first.length});
 }
 
 /* Reads a line that was left out again, whose fault is the message's, unless it repeats another. */
 static void parse_again(struct parser *p, uint8_t id, struct str line)
 {
 	struct message_header h = {.id = HEADER_UNREADABLE};
-	const char *colon = memchr(line.p, ':', line.n), *end;
+	const struct str value = parse_value_of(line);
+	const char *end;
 
-	if (parse_is_repetition(p, id, line))
+	if (parse_is_repetition(p, id, value))
 		return;
-	parse_note_fault(p, line_end(line.p, line.p + line.n + 2, &end));
-	if (colon)
-		parse_header_value(
-			p, id, str_trim(str_from(line, (size_t)(colon + 1 - line.p))), &h);
+	p->left_out = true; /* nothing of it gets into the block */
+	enum line_fault fault = line_end(line.p, line.p + line.n + 2, &end);
+
+	if (fault != LINE_OK)
+		parse_note_fault(p, fault);
+	else if (value.p)
+		parse_header_value(p, id, value, &h);
 	parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
 }
 
@@ -337,6 +354,12 @@ static bool parse_find_start_line(
 int parse_message(
 	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error)
 {
+	return parse_message_octets(raw, size, false, buffer, buffer_size, error);
+}
+
+int parse_message_octets(const char *raw, size_t size, bool any_octets, void *buffer,
+	size_t buffer_size, struct parse_error *error)
+{
 	const char *limit = raw + size, *end, *body = NULL;
 
 	assert(size <= MESSAGE_RAW_MAX && !((uintptr_t)buffer & 7));
@@ -345,7 +368,7 @@ int parse_message(
 	while (limit - raw >= 2 && raw[0] == '\r' && raw[1] == '\n')
 		raw += 2;
 	struct message *m = buffer;
-	struct parser p = {.raw = raw, .message = m};
+	struct parser p = {.raw = raw, .message = m, .any_octets = any_octets};
 	enum line_fault fault = LINE_OK;
 
 	memset(m, 0, sizeof(*m));
@@ -361,6 +384,8 @@ int parse_message(
 	struct str line = {raw, (size_t)(end - raw)};
 
 	m->start_line = span_of(&p, line);
+	if (fault == LINE_UTF8 && any_octets)
+		fault = LINE_OK;
 	if (parse_starts_nocase(line, S("SIP/"))) {
 		parse_status_line(&p, line, fault);
 	} else if (!parse_request_line(&p, line)) {
@@ -369,9 +394,15 @@ int parse_message(
 	}
 	if (!p.failed || m->is_request)
 		body = parse_headers(&p, end + 2, limit);
+	const bool framed = body && !p.failed;
+
 	if (body)
 		parse_whole(&p, body, limit);
-	if (p.failed) {
+	if (p.failed && framed && !m->is_request && m->via.length) {
+		m->broken = 1;
+		*error = p.error;
+		error->status = 0;
+	} else if (p.failed) {
 		bool answerable = body && parse_is_answerable(&p);
 
 		if (answerable)

@@ -20,7 +20,8 @@
  * bytes are written.
  *
  * 0: buffer holds the block (message->size bytes), which passes message_check once the caller has
- * filled in flow, received_ns and slot (they are zero). -EBADMSG: *error says why. Where
+ * filled in flow, received_ns and slot (they are zero). Where it is broken (ipc/message.h), *error
+ * says why. -EBADMSG: *error says why. Where
  * error->answerable, buffer holds a block with header table and raw bytes, of which the caller may
  * use is_request, method, start_line, method_name, via*, rport, and
  * message_first/message_next/message_header_value for VIA, FROM, TO, CALL_ID and CSEQ: Via is
@@ -32,6 +33,11 @@
  * -ENOBUFS: buffer is too small. */
 int parse_message(
 	const char *raw, size_t size, void *buffer, size_t buffer_size, struct parse_error *error);
+
+/* The same, and with any_octets those from 0x80 on need not be UTF-8 where the grammar has UTF-8.
+ */
+int parse_message_octets(const char *raw, size_t size, bool any_octets, void *buffer,
+	size_t buffer_size, struct parse_error *error);
 
 /* Whether the bytes hold nothing but CR, LF and NUL: a keep-alive, to be counted and dropped. */
 bool parse_keepalive(const char *raw, size_t size);

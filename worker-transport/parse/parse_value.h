@@ -25,9 +25,10 @@ struct parser {
 	struct message *message;
 	struct parse_error error; /* the first fault */
 	bool failed;
-	bool spared;   /* what is read now is not needed for certain: a fault leaves it out */
-	bool left_out; /* it had one */
-	bool empty;    /* it is a list with an empty element */
+	bool any_octets; /* those from 0x80 on need not be UTF-8 */
+	bool spared;     /* what is read now is not needed for certain: a fault leaves it out */
+	bool left_out;   /* it had one */
+	bool empty;      /* it is a list with an empty element */
 	const char *expected;  /* of a list: where its next element begins if none is empty */
 	unsigned items;        /* elements of all comma lists so far */
 	unsigned sip_contacts; /* Contacts so far that are SIP URIs */

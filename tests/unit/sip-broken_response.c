@@ -1,0 +1,232 @@
+/* sip-broken_response.c - responses of which what they need cannot be read: each ends what it
+ * answers. A failure fails its branch, a 2xx is acknowledged and its call ended, and nobody waits
+ * for a timer (RFC 3261 sections 8.1.3, 13.2.2.4 and 16.7). */
+#include "sip-worker.h"
+
+static void set_up(void)
+{
+	worker_set_up();
+	register_phone("bob", "198.51.100.11:5060", NULL);
+}
+
+TestSuite(broken, .init = set_up, .fini = worker_tear_down);
+
+/* The lines of a response; NULL: as it should be, "": not there. */
+struct lines {
+	const char *from, *to, *call_id, *cseq, *contact, *more;
+};
+
+static void say(char *text, size_t *used, const char *given, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static void say(char *text, size_t *used, const char *given, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (given)
+		*used += (size_t)sprintf(text + *used, "%s%s", given, *given ? "\n" : "");
+	else
+		*used += (size_t)vsprintf(text + *used, format, arguments);
+	va_end(arguments);
+}
+
+static void respond_lines(const struct sent *request, unsigned status, struct lines l)
+{
+	const struct message *m = request->message;
+	struct flow by = way_back(&request->to);
+	char text[4096];
+	size_t n = (size_t)sprintf(
+		text, "SIP/2.0 %u Whatever\nVia: %.*s\n", status, STR(message_str(m, m->via)));
+
+	say(text, &n, l.from, "From: %.*s\n", STR(value_of(m, HEADER_FROM)));
+	say(text, &n, l.to, "To: %.*s%s\n", STR(value_of(m, HEADER_TO)),
+		m->to_tag.length ? "" : ";tag=b");
+	say(text, &n, l.call_id, "Call-ID: %.*s\n", STR(message_str(m, m->call_id)));
+	say(text, &n, l.cseq, "CSeq: %.*s\n", STR(value_of(m, HEADER_CSEQ)));
+	say(text, &n, l.contact, "Contact: <sip:callee@198.51.100.11>\n");
+	say(text, &n, l.more, "%s", "");
+	receive(&by, "%s\n", text);
+}
+#define respond_with(request, status, ...)                                                         \
+	respond_lines(request, status, (struct lines){__VA_ARGS__})
+
+static const struct lines faults[] = {{.from = "From: \x01"}, {.from = ""}, {.to = "To: <sip:"},
+	{.to = ""}, {.call_id = "Call-ID: a b"}, {.call_id = ""}, {.cseq = "CSeq: x"}, {.cseq = ""},
+	{.from = "", .to = "", .call_id = "", .cseq = ""}, {.more = "Content-Length: 5"},
+	{.more = "Content-Length: 0\nl: 1"}, {.more = "From: <sip:other@example.org>;tag=2"}};
+#define FAULTS (sizeof(faults) / sizeof(*faults))
+
+static void assert_over(void)
+{
+	quiet();
+	cr_assert_null(worker->sip.call_list);
+	cr_assert_eq(worker->sip.calls, 0);
+}
+
+Test(broken, a_failure_fails_its_branch_at_once)
+{
+	char call_id[32];
+
+	for (size_t i = 0; i < FAULTS; i++) {
+		snprintf(call_id, sizeof(call_id), "failure-%zu", i);
+		struct said *invite = ask(.method = "INVITE", .call_id = call_id);
+		struct sent *out = take_request("INVITE");
+
+		respond_with(out, 180);
+		take_response(180);
+		respond_lines(out, 486, faults[i]);
+		take_request("ACK");
+		acknowledge_failure(invite, take_response(502));
+		/* its repetition is acknowledged again */
+		respond_lines(out, 486, faults[i]);
+		take_request("ACK");
+		assert_over();
+	}
+	cr_assert_eq(counters_page->counter[COUNTER_RESPONSES_BROKEN], FAULTS);
+}
+
+Test(broken, a_trunk_has_a_next_target)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930@example.org");
+	struct sent *first = take_request("INVITE");
+
+	respond_with(first, 500, .to = "To: \"");
+	take_request("ACK");
+	struct sent *second = take_request("INVITE");
+	cr_assert_not(sent_to(second, "10.0.0.11:5060"));
+	respond_with(second, 486);
+	take_request("ACK");
+	take_response(486);
+	quiet();
+}
+
+/* The callee has answered: he is told that it was for nothing, and never a CANCEL. */
+Test(broken, an_answer_is_acknowledged_and_ended)
+{
+	static const struct lines of_calls[] = {{.contact = "Contact: <sip:x"},
+		{.contact = "Contact: \xfc"}, {.more = "Record-Route: sip:edge.example"},
+		{.more = "Content-Type: \"\n\nbody"}};
+	const size_t n = FAULTS + sizeof(of_calls) / sizeof(*of_calls);
+	char call_id[32];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct lines l = i < FAULTS ? faults[i] : of_calls[i - FAULTS];
+
+		snprintf(call_id, sizeof(call_id), "answer-%zu", i);
+		struct said *invite = ask(.method = "INVITE", .call_id = call_id);
+		struct sent *out = take_request("INVITE");
+
+		respond_with(out, 180);
+		take_response(180);
+		respond_lines(out, 200, l);
+		struct sent *ack = take_request("ACK"), *bye = take_request("BYE");
+
+		cr_assert_eq(ack->message->cseq, 1);
+		cr_assert_eq(bye->message->cseq, 2);
+		cr_assert(str_equal(message_str(bye->message, bye->message->call_id),
+			message_str(out->message, out->message->call_id)));
+		cr_assert(str_equal(message_str(bye->message, bye->message->from_tag),
+			message_str(out->message, out->message->from_tag)));
+		if (!l.to)
+			cr_assert(
+				str_equal(message_str(bye->message, bye->message->to_tag), S("b")));
+		acknowledge_failure(invite, take_response(502));
+		/* repeated: acknowledged again, and no second BYE */
+		respond_lines(out, 200, l);
+		take_request("ACK");
+		respond_with(bye, 200);
+		assert_over();
+	}
+}
+
+Test(broken, a_provisional_says_that_the_branch_lives)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930@example.org");
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 183, .more = "Record-Route: x");
+	quiet();
+	pass(2 * ANSWER);
+	quiet();
+	respond_with(out, 200);
+	take_response(200);
+	quiet();
+}
+
+Test(broken, within_a_call)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks(c.answered, "INFO", 2);
+	respond_with(take_request("INFO"), 200, .call_id = "");
+	take_response(502);
+	/* a known target and route set need not be said again */
+	caller_asks(c.answered, "INVITE", 3, .body = "hold");
+	struct sent *again = take_request("INVITE");
+	respond_with(again, 200, .contact = "Contact: <sip:x");
+	take_response(200);
+	caller_asks(c.answered, "ACK", 3);
+	take_request("ACK");
+	quiet();
+	cr_assert_not_null(worker->sip.call_list);
+	/* a BYE is answered whatever becomes of its answer */
+	caller_asks(c.answered, "BYE", 4);
+	respond_with(take_request("BYE"), 200, .from = "");
+	take_response(200);
+	assert_over();
+}
+
+Test(broken, the_answer_to_a_reinvite_ends_the_call)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks(c.answered, "INVITE", 2, .body = "hold");
+	respond_with(take_request("INVITE"), 200, .to = "To: ;");
+	take_request("ACK");
+	take_response(502);
+	cr_assert_eq(take_all("BYE"), 2);
+	assert_over();
+}
+
+/* The 200 to a CANCEL has the INVITE's branch. */
+Test(broken, an_answer_to_nobody_knows_what_is_no_answer_to_a_cancelled_invite)
+{
+	struct said *invite = ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 180);
+	take_response(180);
+	cancel(invite);
+	take_response(200);
+	take_response(487);
+	take_request("CANCEL");
+	respond_with(out, 200, .cseq = "");
+	quiet();
+	respond_with(out, 487, .cseq = "");
+	take_request("ACK");
+	assert_over();
+}
+
+/* RFC 2543 knew no To tag; RFC 3261 section 12.1.2 makes a dialog with a null tag of it. */
+Test(broken, an_answer_without_a_tag_is_a_call)
+{
+	ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	respond(out, 200, .body = "answer");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	struct sent *ack = take_request("ACK");
+	cr_assert_eq(ack->message->to_tag.length, 0);
+	respond(out, 200, .body = "answer");
+	take_request("ACK");
+	callee_asks(out, "", "INFO", 1);
+	respond(take_request("INFO"), 200);
+	take_response(200);
+	caller_asks(answered, "BYE", 2);
+	struct sent *bye = take_request("BYE");
+	cr_assert_eq(bye->message->to_tag.length, 0);
+	respond(bye, 200);
+	take_response(200);
+	assert_over();
+}

@@ -1,0 +1,101 @@
+/* sip-refusal_log.c - what is said of requests that are refused here: a counter for each status,
+ * and log lines with source and header, not more than some a second. */
+#include "sip-worker.h"
+
+#include "worker-sip/message/refusal_log.h"
+
+static char lines[64][LOG_LINE_MAX];
+static unsigned line_count;
+
+static void note_line(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg;
+	(void)level;
+	cr_assert_lt(line_count, 64);
+	memcpy(lines[line_count], line, length);
+	lines[line_count++][length] = 0;
+}
+
+static void set_up(void)
+{
+	worker_set_up();
+	log_init("sip", 0, LOG_INFO, note_line, NULL);
+}
+
+TestSuite(refusal_log, .init = set_up, .fini = worker_tear_down);
+
+#define COUNTED(id) (counters_page->counter[COUNTER_##id])
+
+static void assert_said(const char *part)
+{
+	cr_assert_eq(line_count, 1);
+	cr_assert(strstr(lines[0], part), "%s", lines[0]);
+	cr_assert(strstr(lines[0], "peer=198.51.100.1:5060"), "%s", lines[0]);
+	line_count = 0;
+	pass(LOG_LIMIT_SECOND);
+}
+
+Test(refusal_log, each_status_has_its_counter_and_line)
+{
+	ask(.method = "MESSAGE", .uri = "sip:example.net");
+	take_response(404);
+	cr_assert_eq(COUNTED(ANSWERED_404), 1);
+	assert_said("request-refused");
+	ask(.method = "MESSAGE", .uri = "mailto:a@b", .call_id = "2");
+	take_response(416);
+	cr_assert_eq(COUNTED(ANSWERED_416), 1);
+	assert_said("status=416");
+	ask(.method = "MESSAGE", .more = "Require: unheard-of\n", .call_id = "3");
+	take_response(420);
+	cr_assert_eq(COUNTED(ANSWERED_420), 1);
+	assert_said("header=\"Unsupported: unheard-of\"");
+	ask(.method = "MESSAGE", .call_id = "4");
+	take_response(480);
+	cr_assert_eq(COUNTED(ANSWERED_480), 1);
+	assert_said("method=MESSAGE host=example.net status=480");
+	ask(.method = "MESSAGE", .uri = "sip:no@example.org", .call_id = "5");
+	take_response(410);
+	cr_assert_eq(COUNTED(ANSWERED_OTHER), 1);
+	assert_said("status=410");
+}
+
+/* What another one says is no refusal of ours. */
+Test(refusal_log, an_answer_that_passes_is_none)
+{
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	struct said *invite = ask(.method = "INVITE");
+	respond(take_request("INVITE"), 486, .tag = "b");
+	acknowledge_failure(invite, take_response(486));
+	invite = ask(.method = "INVITE", .call_id = "2");
+	respond(take_request("INVITE"), 180, .tag = "b");
+	cancel(invite);
+	take_response(487);
+	cr_assert_eq(line_count, 0);
+	cr_assert_eq(COUNTED(ANSWERED_OTHER), 0);
+}
+
+Test(refusal_log, lines_have_a_rate)
+{
+	char call_id[16];
+
+	for (unsigned i = 0; i < 3 * REFUSAL_LOG_LINES; i++) {
+		snprintf(call_id, sizeof(call_id), "%u", i);
+		ask(.method = "MESSAGE", .uri = "sip:example.net", .call_id = call_id);
+	}
+	cr_assert_eq(COUNTED(ANSWERED_404), 3 * REFUSAL_LOG_LINES);
+	cr_assert_eq(line_count, REFUSAL_LOG_LINES);
+	pass(LOG_LIMIT_SECOND);
+	ask(.method = "MESSAGE", .uri = "sip:example.net", .call_id = "later");
+	cr_assert_eq(line_count, REFUSAL_LOG_LINES + 2);
+	cr_assert(strstr(lines[REFUSAL_LOG_LINES], "left_out=10"), "%s", lines[REFUSAL_LOG_LINES]);
+}
+
+/* A response that is not for us. */
+Test(refusal_log, a_dropped_response_is_said)
+{
+	receive(&alice,
+		"SIP/2.0 200 OK\nVia: SIP/2.0/UDP a;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\n"
+		"To: <sip:a@b>;tag=2\nCall-ID: 1\nCSeq: 1 INVITE\n\n");
+	cr_assert_eq(COUNTED(RESPONSE_FORGED), 1);
+	assert_said("response-dropped");
+}

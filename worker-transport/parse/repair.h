@@ -1,0 +1,23 @@
+/* repair.h - the bytes of a message as its sender meant them, where they break rules about octets
+ * and line ends that many devices break: ISO 8859-1 in place of UTF-8, lines that end in LF alone,
+ * no empty line at the end. What a zone does with them is its option's. */
+#ifndef SIPWARD_TRANSPORT_PARSE_REPAIR_H
+#define SIPWARD_TRANSPORT_PARSE_REPAIR_H
+
+#include "common/str.h"
+
+/* Writes raw with CRLF at the end of each header line and with the empty line behind them into size
+ * bytes of out; what follows is the body and stays. Returns how many bytes that are; 0 where there
+ * is nothing to repair, where it does not fit, and where a CR stands by itself, which no repair
+ * gives a sense. */
+size_t repair_line_ends(struct str raw, char *out, size_t size);
+
+/* Whether all of a message's head, up to its empty line, is UTF-8. */
+bool repair_is_utf8(struct str raw);
+
+/* Writes raw, whose head is not UTF-8, so that it is: each line that is not is read as ISO 8859-1,
+ * or, with drop, loses the display names that are not, and a response its reason phrase. Returns
+ * how many bytes that are; 0 where they do not fit. */
+size_t repair_octets(struct str raw, bool drop, char *out, size_t size);
+
+#endif
