@@ -158,14 +158,16 @@ static bool dialog_same_id(const struct table_node *node, const void *key)
 	       *(const uint64_t *)key;
 }
 
-static struct dialog *dialog_find(struct sip *sip, const struct table *table, struct str call_id,
-	struct str ours, struct str theirs)
+static struct dialog *dialog_find(
+	struct sip *sip, bool retired, struct str call_id, struct str ours, struct str theirs)
 {
+	const struct table *table;
 	uint8_t slot;
 	struct dialog_wanted w = {.remote_tag = theirs, .call_id = call_id};
 
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &slot, &w.id))
 		return NULL;
+	table = retired ? &sip->dialogs->retired : &sip->dialogs->by_tag;
 	struct table_node *node = table_find(table, w.id, dialog_same, &w);
 	return node ? container_of(node, struct dialog, node) : NULL;
 }
@@ -173,13 +175,13 @@ static struct dialog *dialog_find(struct sip *sip, const struct table *table, st
 struct dialog *dialog_of_tags(
 	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
 {
-	return dialog_find(sip, &sip->dialogs->by_tag, call_id, ours, theirs);
+	return dialog_find(sip, false, call_id, ours, theirs);
 }
 
 struct dialog *dialog_retired(
 	struct sip *sip, struct str call_id, struct str ours, struct str theirs)
 {
-	return dialog_find(sip, &sip->dialogs->retired, call_id, ours, theirs);
+	return dialog_find(sip, true, call_id, ours, theirs);
 }
 
 struct dialog *dialog_of_request(struct sip *sip, const struct message *m)
