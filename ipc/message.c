@@ -304,7 +304,8 @@ int message_check(const void *block, size_t size)
 	if (size < sizeof(*m) || size > MESSAGE_BLOCK_MAX || m->size != size ||
 		m->version != MESSAGE_VERSION)
 		return -EBADMSG;
-	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size || m->raw_size > MESSAGE_RAW_MAX)
+	if (m->header_count > MESSAGE_HEADERS_MAX || !m->raw_size ||
+		m->raw_size > MESSAGE_RAW_MAX || m->grown >= m->raw_size)
 		return -EBADMSG;
 	if (message_block_size(m->header_count, m->raw_size) != size || !message_check_numbers(m) ||
 		!message_check_flow(&m->flow))

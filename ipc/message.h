@@ -79,6 +79,7 @@ struct message {
 	struct span content_type; /* value */
 	struct span body;
 
+	uint32_t grown;              /* bytes by which a repair made the raw ones more than came */
 	uint8_t first[HEADER_COUNT]; /* index of the first header line with that id, 0xff: none */
 };
 

@@ -243,6 +243,17 @@ static const struct zone_settings *to_sip_zone(
 	return settings_zone(t->settings, settings_listener(t->settings, flow->listener)->zone);
 }
 
+/* Parses the n repaired bytes of raw. An answer is bounded by what came, not by its repair. */
+static int to_sip_parse_repaired(
+	struct to_sip *f, struct str raw, size_t n, struct parse_error *error)
+{
+	int result = parse_message(f->repaired, n, f->block, sizeof(f->block), error);
+
+	if (n > raw.n)
+		((struct message *)f->block)->grown = (uint32_t)(n - raw.n);
+	return result;
+}
+
 /* Reads a message again whose headers are not in UTF-8, as its zone has it. */
 static int to_sip_read_octets(struct transport_worker *t, const struct flow *flow, struct str raw,
 	struct parse_error *error)
@@ -256,7 +267,7 @@ static int to_sip_read_octets(struct transport_worker *t, const struct flow *flo
 		return parse_message_octets(raw.p, raw.n, true, f->block, sizeof(f->block), error);
 	n = repair_octets(raw, rule == NOT_UTF8_DROP, f->repaired, t->settings->message_max);
 	/* what would be too long is read as it is: less the lines that cannot be read */
-	return n ? parse_message(f->repaired, n, f->block, sizeof(f->block), error)
+	return n ? to_sip_parse_repaired(f, raw, n, error)
 	         : parse_message(raw.p, raw.n, f->block, sizeof(f->block), error);
 }
 
@@ -268,8 +279,7 @@ static int to_sip_read_lines(struct transport_worker *t, const struct flow *flow
 	const struct message *m = (const struct message *)f->block;
 	struct parse_error first = *error;
 	size_t n = repair_line_ends(raw, f->repaired, t->settings->message_max);
-	int result = n ? parse_message(f->repaired, n, f->block, sizeof(f->block), error)
-	               : -EBADMSG;
+	int result = n ? to_sip_parse_repaired(f, raw, n, error) : -EBADMSG;
 
 	if (!n || (result && !error->answerable)) {
 		*error = first;

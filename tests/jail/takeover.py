@@ -194,7 +194,7 @@ class Takeover(unittest.TestCase):
 
     def assert_served(self, phone):
         self.cseq += 10
-        self.assertEqual(phone.register(cseq=self.cseq).status, 200)
+        self.assertEqual(phone.register(cseq=self.cseq, repeat=True).status, 200)
 
     def assert_unmoved(self):
         """Nobody died but, perhaps, who was taken over; nobody hung, and nobody grew."""

@@ -112,9 +112,18 @@ class Peer:
                 raise ConnectionError("closed by the gateway")
             self.buffer += more
 
-    def receive(self, want, seconds=WAIT, what=""):
+    def receive(self, want, seconds=WAIT, what="", repeat=None):
         """The next message for which want(message) is true; others stay for later calls, in
-        order."""
+        order. repeat: a request sent over UDP, to be sent again as timer E of RFC 3261 section
+        17.1.2.2 has it."""
+        pause = 0.5
+        while repeat and seconds > pause:
+            try:
+                return self.receive(want, pause, what)
+            except AssertionError:
+                self.send_raw(repeat)
+            seconds -= pause
+            pause = min(2 * pause, 4)
         for i, m in enumerate(self.waiting):
             if want(m):
                 return self.waiting.pop(i)
@@ -138,7 +147,7 @@ class Peer:
     def request(self, method, seconds=WAIT):
         return self.receive(lambda m: m.method == method, seconds, method)
 
-    def response(self, status, method=None, seconds=WAIT):
+    def response(self, status, method=None, seconds=WAIT, repeat=None):
         """The next response with that status (or a predicate of it)."""
         fits = status if callable(status) else lambda s: s == status
         return self.receive(
@@ -147,10 +156,11 @@ class Peer:
             and (method is None or m.cseq[1] == method),
             seconds,
             f"{status} {method or ''}",
+            repeat,
         )
 
-    def final(self, method=None, seconds=WAIT):
-        return self.response(lambda s: s >= 200, method, seconds)
+    def final(self, method=None, seconds=WAIT, repeat=None):
+        return self.response(lambda s: s >= 200, method, seconds, repeat)
 
     def silence(self, seconds=0.5):
         """Asserts that nothing comes for a while."""
@@ -294,12 +304,15 @@ class Phone(Peer):
         words.setdefault("call_id", f"c{self.id}-{self.number}")
         cseq = words.pop("cseq", 1)
         headers = list(words.pop("headers", ()))
-        self.send_raw(self.make(method, uri, cseq=cseq, headers=headers, **words))
+        repeat = words.pop("repeat", False)
+        request = self.make(method, uri, cseq=cseq, headers=headers, **words)
+        self.send_raw(request)
         first = self.receive(
             lambda m: (m.status or 0) >= 200
             and m.get("Call-ID") == words["call_id"]
             and m.cseq == (cseq, method),
             what="challenge",
+            repeat=request if repeat else None,
         )
         if first.status not in (401, 407):
             return first, words
@@ -340,6 +353,7 @@ class Phone(Peer):
 
     def register(self, expires=600, **words):
         uri = "sip:example.net"
+        repeat = words.get("repeat", False)
         answer, _ = self.challenged(
             "REGISTER",
             uri,
@@ -347,7 +361,7 @@ class Phone(Peer):
             headers=[f"Expires: {expires}"] + list(words.pop("headers", ())),
             **words,
         )
-        return answer or self.final("REGISTER")
+        return answer or self.final("REGISTER", repeat=self.last_request if repeat else None)
 
     def invite(self, to, body=SDP, **words):
         """Starts a call; returns the parts for later requests. The answers are the caller's to

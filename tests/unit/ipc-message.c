@@ -127,6 +127,7 @@ Test(message, broken)
 	BREAKS(m->raw_size = 0);
 	BREAKS(m->raw_size -= 8);
 	BREAKS(m->raw_size = 0xffffffff);
+	BREAKS(m->grown = m->raw_size);
 	BREAKS(m->header_count++);
 	BREAKS(m->header_count = 0xffff);
 	BREAKS(m->is_request = 2);
