@@ -1,15 +1,9 @@
 /* sip-broken_response.c - responses of which what they need cannot be read: each ends what it
  * answers. A failure fails its branch, a 2xx is acknowledged and its call ended, and nobody waits
  * for a timer (RFC 3261 sections 8.1.3, 13.2.2.4 and 16.7). */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
-static void set_up(void)
-{
-	worker_set_up();
-	register_phone("bob", "198.51.100.11:5060", NULL);
-}
-
-TestSuite(broken, .init = set_up, .fini = worker_tear_down);
+TestSuite(broken, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
 /* The lines of a response; NULL: as it should be, "": not there. */
 struct lines {
@@ -55,13 +49,6 @@ static const struct lines faults[] = {{.from = "From: \x01"}, {.from = ""}, {.to
 	{.from = "", .to = "", .call_id = "", .cseq = ""}, {.more = "Content-Length: 5"},
 	{.more = "Content-Length: 0\nl: 1"}, {.more = "From: <sip:other@example.org>;tag=2"}};
 #define FAULTS (sizeof(faults) / sizeof(*faults))
-
-static void assert_over(void)
-{
-	quiet();
-	cr_assert_null(worker->sip.call_list);
-	cr_assert_eq(worker->sip.calls, 0);
-}
 
 Test(broken, a_failure_fails_its_branch_at_once)
 {

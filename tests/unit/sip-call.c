@@ -1,16 +1,8 @@
 /* An answered call: the ACK of its 2xx, and every way in which it ends (RFC 3261 sections 13.2.2.4,
  * 13.3.1.4 and 15, RFC 4320, RFC 5057). */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 TestSuite(call, .init = worker_set_up, .fini = worker_tear_down);
-
-/* Nothing is left of any call. */
-static void assert_over(void)
-{
-	cr_assert_null(worker->sip.call_list);
-	cr_assert_eq(worker->sip.calls, 0);
-	cr_assert_eq(dialogs_count(worker->sip.dialogs), 0);
-}
 
 Test(call, each_leg_is_a_dialog_of_its_own)
 {
@@ -119,7 +111,6 @@ Test(call, bye_of_the_caller_passes)
 	struct sent *done = take_response(200);
 	cr_assert(sent_to(done, "198.51.100.1:5060"));
 	cr_assert_eq(done->message->cseq, 2);
-	quiet();
 	assert_over();
 }
 
@@ -137,7 +128,6 @@ Test(call, bye_of_the_callee_passes)
 	cr_assert(str_equal(message_str(m, m->to_tag), S("a")));
 	respond(bye, 200);
 	cr_assert(sent_to(take_response(200), "198.51.100.11:5060"));
-	quiet();
 	assert_over();
 }
 
@@ -156,7 +146,6 @@ Test(call, byes_that_cross_get_their_200_each)
 	if (!second)
 		second = take_response(481);
 	cr_assert(sent_to(second, "198.51.100.1:5060"));
-	quiet();
 	assert_over();
 }
 
@@ -205,7 +194,6 @@ Test(call, a_leg_that_does_not_know_it_ends_it)
 		cr_assert(sent_to(take_request("BYE"), "198.51.100.11:5060"));
 		if (status[i] == 481)
 			take_response(481);
-		quiet();
 		assert_over();
 		worker_tear_down();
 		worker_set_up();

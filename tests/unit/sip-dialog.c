@@ -1,5 +1,5 @@
 /* Dialogs (RFC 3261 section 12): what makes them, route sets, how their peers are reached. */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 TestSuite(dialog, .init = worker_set_up, .fini = worker_tear_down);
 

@@ -1,6 +1,6 @@
 /* Requests within a call, on their way from one leg to the other (RFC 3261 sections 12.2 and 14).
  */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 TestSuite(exchange, .init = worker_set_up, .fini = worker_tear_down);
 

@@ -275,7 +275,8 @@ Test(fork, trunk_without_a_target_that_works_is_500)
 	quiet();
 }
 
-Test(fork, refused_connection_gives_way_to_the_next)
+/* A call whose first target is reached over TCP; returns the INVITE to it. */
+static struct sent *tried_over_tcp(void)
 {
 	struct sent *out;
 
@@ -284,6 +285,13 @@ Test(fork, refused_connection_gives_way_to_the_next)
 	worker->image.target[0].explicit_transport = 1;
 	ask(.method = "INVITE", .uri = NUMBER);
 	assert_tried("10.0.0.11:5060", &out);
+	return out;
+}
+
+Test(fork, refused_connection_gives_way_to_the_next)
+{
+	struct sent *out = tried_over_tcp();
+
 	cr_assert_eq(out->to.transport, TRANSPORT_TCP);
 	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNREFUSED);
 	settle();
@@ -292,13 +300,8 @@ Test(fork, refused_connection_gives_way_to_the_next)
 
 Test(fork, a_connection_that_ends_before_an_answer_gives_way_to_the_next)
 {
-	struct sent *out;
+	struct sent *out = tried_over_tcp();
 
-	worker->image.target[0].transport = TRANSPORT_TCP;
-	worker->image.target[0].listener = CORE_TCP;
-	worker->image.target[0].explicit_transport = 1;
-	ask(.method = "INVITE", .uri = NUMBER);
-	assert_tried("10.0.0.11:5060", &out);
 	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNRESET);
 	settle();
 	assert_tried("10.0.0.12:5060", &out);
@@ -310,13 +313,8 @@ Test(fork, a_connection_that_ends_before_an_answer_gives_way_to_the_next)
 
 Test(fork, a_connection_that_ends_after_the_answer_is_nothing)
 {
-	struct sent *out;
+	struct sent *out = tried_over_tcp();
 
-	worker->image.target[0].transport = TRANSPORT_TCP;
-	worker->image.target[0].listener = CORE_TCP;
-	worker->image.target[0].explicit_transport = 1;
-	ask(.method = "INVITE", .uri = NUMBER);
-	assert_tried("10.0.0.11:5060", &out);
 	respond(out, 200, .tag = "1");
 	take_response(200);
 	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNRESET);

@@ -1,15 +1,9 @@
 /* The headers that pass from one leg to the other, what is mapped on the way, and what never
  * passes: a header that told one side's addresses, dialogs or secrets to the other would undo the
  * whole gateway. */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
-static void set_up(void)
-{
-	worker_set_up();
-	register_phone("bob", "198.51.100.11:5060", NULL);
-}
-
-TestSuite(leg_request, .init = set_up, .fini = worker_tear_down);
+TestSuite(leg_request, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
 static struct flow core(void)
 {

@@ -1,7 +1,7 @@
 /* sip-refusal.c - refusals to sources that have not shown themselves (RFC 3261 sections 8.2.7 and
  * 26.3.2.4): sent once, without a transaction, in no more bytes than the request deserves, within a
  * budget; and who keeps transactions. */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 #include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/message/response.h"

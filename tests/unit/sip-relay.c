@@ -1,14 +1,8 @@
 /* Requests outside dialogs other than INVITE and REGISTER: passed on statefully, answered in time
  * or not at all (RFC 3261 sections 11 and 16, RFC 4320). */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
-static void set_up(void)
-{
-	worker_set_up();
-	register_phone("bob", "198.51.100.11:5060", NULL);
-}
-
-TestSuite(relay, .init = set_up, .fini = worker_tear_down);
+TestSuite(relay, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
 Test(relay, passes_and_its_answer_comes_back)
 {

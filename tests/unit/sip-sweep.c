@@ -2,7 +2,7 @@
  * responses, from the untrusted side and from the trusted one: it is not in the bytes that leave.
  * Which headers arrive at all is said here once more, beside policy.def, so that a row that is
  * taken out there is missed. */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 /* Of the one who sends the header; the phones are in 198.51.100.0/24, the trunk in 10.0.0.0/24. */
 #define INSIDE "203.0.113.77"
@@ -136,8 +136,7 @@ static struct flow core;
 
 static void set_up(void)
 {
-	worker_set_up();
-	register_phone("bob", "198.51.100.11:5060", NULL);
+	worker_set_up_with_bob();
 	core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
 	worker->image.zone[ZONE_CORE].network_headers = LEAVING_DROP;
 	worker->image.zone[ZONE_OPEN].network_headers = LEAVING_DROP;

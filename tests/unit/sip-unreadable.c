@@ -1,6 +1,6 @@
 /* sip-unreadable.c - headers that cannot be read, in calls: none reaches the other leg, and no
  * request or response is lost for one that it does not need (RFC 3261 sections 8.2.2 and 16.3). */
-#include "sip-worker.h"
+#include "sip-scene.h"
 
 TestSuite(unreadable, .init = worker_set_up, .fini = worker_tear_down);
 

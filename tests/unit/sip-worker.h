@@ -458,8 +458,6 @@ static inline bool sent_to(const struct sent *s, const char *endpoint)
 	return endpoint_equal(&s->to.peer, &e);
 }
 
-/* ---- scenes ---- */
-
 /* A phone of a user, with that q (NULL: 1), at the address. */
 static inline void register_phone(const char *user, const char *address, const char *q)
 {
@@ -475,31 +473,6 @@ static inline void register_phone(const char *user, const char *address, const c
 		.contact = contact, .call_id = call_id, .cseq = ++cseq);
 	pass(10);
 	take_response(200);
-}
-
-/* A call from alice to the phone of bob. */
-struct call_scene {
-	struct said *invite;
-	struct sent *out;      /* as bob got it */
-	struct sent *answered; /* the 200 that alice got */
-	struct sent *ack;      /* as bob got it */
-};
-
-static inline struct call_scene call_answered(void)
-{
-	struct call_scene c;
-
-	register_phone("bob", "198.51.100.11:5060", NULL);
-	c.invite = ask(.method = "INVITE");
-	c.out = take_request("INVITE");
-	respond(c.out, 180, .tag = "b");
-	take_response(180);
-	respond(c.out, 200, .tag = "b", .body = "answer");
-	c.answered = take_response(200);
-	caller_asks(c.answered, "ACK", 1);
-	c.ack = take_request("ACK");
-	quiet();
-	return c;
 }
 
 #endif
