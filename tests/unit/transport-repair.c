@@ -19,11 +19,12 @@ Test(repair, line_ends)
 	lines("A\nb: c\n d\n\nbody\n", "A\r\nb: c\r\n d\r\n\r\nbody\n");
 	lines("A\r\nb: c\r\n", "A\r\nb: c\r\n\r\n");
 	lines("A\r\nb: c", "A\r\nb: c\r\n\r\n");
-	lines("\n\nA\nb: c\n\n", "\r\n\r\nA\r\nb: c\r\n\r\n");
+	lines("\n\r\n\nA\nb: c\n\n", "A\r\nb: c\r\n\r\n");
 	/* nothing to repair, or nothing that a repair would give a sense */
 	lines("A\r\nb: c\r\n\r\n\n", "");
 	lines("A\r\nb: \rc\r\n", "");
 	lines("A\r\r\nb: c\n\n", "");
+	lines("\n\n", "");
 	cr_assert_eq(repair_line_ends(S("A\n\n"), out, 4), 0);
 	cr_assert_eq(repair_line_ends(S("A\n\n"), out, 5), 5);
 }
@@ -181,5 +182,23 @@ Test(repair, other_line_ends_are_served)
 	UNTIL(worker, worker->count == 2);
 	cr_assert_eq(message_at(worker, 0)->method, METHOD_OPTIONS);
 	cr_assert_eq(COUNTED(REPAIRED_LINE_ENDS), 2);
+	end();
+}
+
+/* What a repair adds to the empty lines before a start line would not be in the block, and a SIP
+ * worker takes one that is said to have grown by more than it holds for a lie. */
+Test(repair, empty_lines_before_a_start_line_are_no_part_of_it)
+{
+	char text[1024];
+
+	begin(serve_lines);
+	memset(text, '\n', 400);
+	snprintf(text + 400, sizeof(text) - 400, "%s", LINES("\n") "\n");
+	throw_text(text);
+	UNTIL(worker, worker->count == 1);
+	const struct message *m = message_at(worker, 0);
+
+	cr_assert_eq(m->method, METHOD_OPTIONS);
+	cr_assert(str_equal((struct str){message_raw(m), m->raw_size}, S(LINES("\r\n") "\r\n")));
 	end();
 }

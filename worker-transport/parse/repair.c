@@ -32,7 +32,7 @@ static size_t repair_size(const struct repair *r)
 size_t repair_line_ends(struct str raw, char *out, size_t size)
 {
 	struct repair r = {.out = out, .size = size};
-	bool changed = false, begun = false; /* CRLFs before a start line are no end */
+	bool changed = false, begun = false;
 
 	while (raw.n) {
 		size_t end = str_find(raw, '\n');
@@ -43,11 +43,13 @@ size_t repair_line_ends(struct str raw, char *out, size_t size)
 		if (str_find(line, '\r') < line.n)
 			return 0;
 		changed |= !crlf;
-		begun |= line.n != 0;
+		raw = str_from(raw, end < raw.n ? end + 1 : raw.n);
+		if (!line.n && !begun)
+			continue; /* empty lines before a start line are no part of the message */
+		begun = true;
 		repair_put(&r, line);
 		repair_put(&r, S("\r\n"));
-		raw = str_from(raw, end < raw.n ? end + 1 : raw.n);
-		if (!line.n && begun) {
+		if (!line.n) {
 			repair_put(&r, raw);
 			return changed ? repair_size(&r) : 0;
 		}

@@ -7,9 +7,9 @@
 #include "common/str.h"
 
 /* Writes raw with CRLF at the end of each header line and with the empty line behind them into size
- * bytes of out; what follows is the body and stays. Returns how many bytes that are; 0 where there
- * is nothing to repair, where it does not fit, and where a CR stands by itself, which no repair
- * gives a sense. */
+ * bytes of out, without empty lines before the start line; what follows is the body and stays.
+ * Returns how many bytes that are; 0 where there is nothing to repair, where it does not fit, and
+ * where a CR stands by itself, which no repair gives a sense. */
 size_t repair_line_ends(struct str raw, char *out, size_t size);
 
 /* Whether all of a message's head, up to its empty line, is UTF-8. */
