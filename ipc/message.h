@@ -18,6 +18,9 @@
 #define MESSAGE_RAW_MAX 65535
 /* The most header lines: RFC 4475's longest has under 60; 0xff in first[] means "none". */
 #define MESSAGE_HEADERS_MAX 200
+/* Bytes that a source which has not shown itself is sent for each byte that came from there, at
+ * most: the source of a datagram may be forged. */
+#define ANSWER_RATIO 4
 /* The largest block. */
 #define MESSAGE_BLOCK_MAX                                                                          \
 	(sizeof(struct message) + MESSAGE_HEADERS_MAX * sizeof(struct message_header) +            \
@@ -82,6 +85,13 @@ struct message {
 	uint32_t grown;              /* bytes by which a repair made the raw ones more than came */
 	uint8_t first[HEADER_COUNT]; /* index of the first header line with that id, 0xff: none */
 };
+
+/* The most bytes of an answer to a source which has not shown itself: by what came from there, not
+ * by what a repair made of it. */
+static inline size_t message_answer_max(const struct message *m)
+{
+	return (size_t)ANSWER_RATIO * (m->raw_size - m->grown);
+}
 
 static inline const struct message_header *message_headers(const struct message *m)
 {

@@ -26,8 +26,6 @@
 #include <stdlib.h>
 
 #define PLACES 4 /* that a fingerprint may stand in */
-/* Bytes that go to a datagram's source for each byte that came, at most. */
-#define ANSWER_RATIO 4
 
 struct forwarded {
 	uint64_t print; /* 0: empty */
@@ -111,15 +109,14 @@ static void to_sip_remember(struct to_sip *f, const struct message *m, uint64_t 
 
 /* ---- refusals ---- */
 
-/* Writes the answer to m. A datagram's source may be forged: it is sent at most ANSWER_RATIO bytes
- * for each of its own, without Server where that is too much, or none (-EMSGSIZE). */
+/* Writes the answer to m. A datagram's source may be forged: it is sent at most message_answer_max
+ * bytes, without Server where that is too much, or none (-EMSGSIZE). */
 static long to_sip_write_answer(struct transport_worker *t, const struct flow *flow,
 	const struct message *m, const struct stateless_answer *why)
 {
 	struct stateless_answer brief = *why;
 	struct to_sip *f = t->to_sip;
-	long limit = flow->transport == TRANSPORT_UDP ? (long)(ANSWER_RATIO * m->raw_size)
-	                                              : LONG_MAX;
+	long limit = flow->transport == TRANSPORT_UDP ? (long)message_answer_max(m) : LONG_MAX;
 	long n = stateless_answer_write(
 		&t->tag_key, m, &flow->peer, why, f->answer, sizeof(f->answer));
 

@@ -52,7 +52,7 @@ struct image {
 	_Alignas(8) uint16_t certificates[4];
 	struct trunk_settings trunk[TRUNKS];
 	struct target_settings target;
-	char pool[256];
+	char pool[512];
 };
 
 #define RECORDS_MAX 256

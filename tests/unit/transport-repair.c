@@ -202,3 +202,38 @@ Test(repair, empty_lines_before_a_start_line_are_no_part_of_it)
 	cr_assert(str_equal((struct str){message_raw(m), m->raw_size}, S(LINES("\r\n") "\r\n")));
 	end();
 }
+
+static uint32_t server_length;
+
+static void name_server(struct image *image)
+{
+	image->s.server = (struct text){
+		.at = (uint32_t)(offsetof(struct image, pool) + sizeof(image->pool) - 160),
+		.length = server_length};
+	memset(image->pool + sizeof(image->pool) - 160, 'x', server_length);
+	cr_assert_eq(settings_check(image, sizeof(*image)), 0);
+}
+
+/* The length of the 400 to text where the name of our own has that many octets. */
+static size_t answer_length(const char *text, size_t server)
+{
+	server_length = (uint32_t)server;
+	begin(name_server);
+	throw_text(text);
+	const size_t n = strlen(answer());
+
+	end();
+	return n;
+}
+
+Test(repair, an_answer_is_bounded_by_what_came)
+{
+	static const char text[] =
+		"A a: SIP/2.0\nv:SIP/2.0/UDP h;rport\nf:a:b\nt:a:b\ni:1\nCSeq:1 A\n\n";
+	const size_t most = ANSWER_RATIO * strlen(text), bare = answer_length(text, 0),
+		     server = most - bare - strlen("Server: \r\n");
+
+	cr_assert_leq(server, 127);
+	cr_assert_eq(answer_length(text, server), most);
+	cr_assert_eq(answer_length(text, server + 1), bare);
+}

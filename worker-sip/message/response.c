@@ -296,8 +296,8 @@ void answer_stateless(
 	if (zone && !response_within_budget(sip, zone, request))
 		return;
 	response_stateless_tag(sip, request, tag);
-	int error = response_build_within(sip, request, &r,
-		zone ? ANSWER_RATIO * (request->raw_size - request->grown) : SIZE_MAX, &wire);
+	int error = response_build_within(
+		sip, request, &r, zone ? message_answer_max(request) : SIZE_MAX, &wire);
 	if (error == -EMSGSIZE)
 		count(ANSWERS_TOO_LARGE);
 	if (error)

@@ -14,10 +14,6 @@ struct response {
 	bool brief;        /* without Server */
 };
 
-/* Bytes that a source which has not shown itself is sent for each byte that came from there, at
- * most. */
-#define ANSWER_RATIO 4
-
 /* Writes status line, all Vias (the top one with received and rport by RFC 3581 and 3261
  * section 18.2.1, whatever the peer wrote there replaced), From, To with to_tag where the request's
  * had none, Call-ID, CSeq and, for status 100, Timestamp. */
@@ -35,8 +31,8 @@ int response_build_answer(
  * section 8.2.7). Never an ACK. headers as above.
  *
  * To a datagram from an untrusted zone, whose source may be forged, it sends no more than
- * ANSWER_RATIO times the request's bytes: Server is left out first, then the lines of headers from
- * the first on. Where that does not suffice, or would leave out what the status must have, or where
+ * message_answer_max(request) bytes: Server is left out first, then the lines of headers from the
+ * first on. Where that does not suffice, or would leave out what the status must have, or where
  * the source has used up its zone's refusals-per-source or its prefix's, nothing is sent and that
  * is counted. */
 void answer_stateless(
