@@ -275,7 +275,7 @@ static void value_contact(struct parser *p, struct str value)
 			value_fail(p, HEADER_CONTACT, -EINVAL);
 		return;
 	}
-	while (!error && !(error = contact_next(&value, &a))) {
+	while (error == 0 && (error = contact_next(&value, &a)) == 0) {
 		bool sip = a.uri.scheme == URI_SIP || a.uri.scheme == URI_SIPS;
 
 		if (!value_count_item(p))
@@ -490,14 +490,12 @@ static void value_rack(struct parser *p, struct str value)
 /* Checks a comma list of tokens, which may be empty: option tags and methods. */
 static void value_tokens(struct parser *p, uint8_t id, struct str value)
 {
-	const char *expected = value.p;
-	bool empty = value.n && value.p[value.n - 1] == ',';
 	struct str item;
 	int error;
 
+	value_begin_list(p, value);
 	while (!(error = list_next(&value, &item))) {
-		empty |= item.p != expected;
-		expected = value.p;
+		value_count_empty(p, item.p, value);
 		if (!is_token(item)) {
 			error = -EINVAL;
 			break;
@@ -505,7 +503,6 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 		if (!value_count_item(p))
 			return;
 	}
-	p->empty = empty;
 	if (error != -ENOENT)
 		value_fail(p, id, error);
 }
