@@ -130,13 +130,28 @@ static inline void parse_header_value(
 	parse_value(p, id, value, id != HEADER_OTHER && p->message->first[id] != 0xff);
 }
 
+/* The name of a header line, empty where it does not begin with a token, and its value; STR_NONE
+ * where the name is not followed by a colon. */
+static inline struct str parse_name_and_value(struct str line, struct str *name)
+{
+	const char *end = line.p + line.n, *colon = octet_span(line.p, end, OCTET_TOKEN);
+
+	*name = (struct str){line.p, (size_t)(colon - line.p)};
+	while (colon < end && (*colon == ' ' || *colon == '\t'))
+		colon++;
+	return colon < end && *colon == ':'
+	               ? str_trim((struct str){colon + 1, (size_t)(end - colon) - 1})
+	               : STR_NONE;
+}
+
 /* Reads one header line, [line, end) without its CRLF, of which line_end has said fault. The line
  * of a header that is not needed for certain is marked as unreadable where it has a fault. */
 static void parse_header(struct parser *p, const char *line, const char *end, enum line_fault fault)
 {
 	struct message *m = p->message;
-	const char *name_end = octet_span(line, end, OCTET_TOKEN), *colon = name_end;
-	struct str name = {line, (size_t)(name_end - line)};
+	struct str name;
+	const struct str value = parse_name_and_value(
+		(struct str){line, (size_t)(end - line)}, &name);
 	const uint8_t id = name.n && name.n <= UINT8_MAX ? header_of(name) : HEADER_OTHER;
 	const unsigned items = p->items;
 
@@ -155,15 +170,12 @@ static void parse_header(struct parser *p, const char *line, const char *end, en
 	/* a response ends what its Via names, whatever else of it cannot be read */
 	p->spared = m->is_request ? !parse_always_needs(id) : id != HEADER_VIA;
 	p->left_out = p->empty = false;
-	while (colon < end && (*colon == ' ' || *colon == '\t'))
-		colon++;
 	if (fault != LINE_OK)
 		parse_note_fault(p, fault);
-	if (!name.n || name.n > UINT8_MAX || colon == end || *colon != ':')
+	if (!name.n || name.n > UINT8_MAX || !value.p)
 		parse_fail(p, 400, COUNTER_PARSE_LINE, "Malformed Header Line");
 	else if (fault == LINE_OK || (fault == LINE_UTF8 && p->any_octets))
-		parse_header_value(
-			p, id, str_trim((struct str){colon + 1, (size_t)(end - colon - 1)}), h);
+		parse_header_value(p, id, value, h);
 	p->spared = false;
 	if (p->left_out) {
 		h->id = HEADER_UNREADABLE;
@@ -200,18 +212,6 @@ static const char *parse_headers(struct parser *p, const char *at, const char *l
 	}
 }
 
-/* The value of a header line; STR_NONE where its name is not followed by a colon. */
-static struct str parse_value_of(struct str line)
-{
-	const char *end = line.p + line.n, *colon = octet_span(line.p, end, OCTET_TOKEN);
-
-	while (colon < end && (*colon == ' ' || *colon == '\t'))
-		colon++;
-	return colon < end && *colon == ':'
-	               ? str_trim((struct str){colon + 1, (size_t)(end - colon) - 1})
-	               : STR_NONE;
-}
-
 /* Whether a value says again what another header with its name has said. */
 static bool parse_is_repetition(const struct parser *p, uint8_t id, struct str value)
 {
@@ -229,7 +229,8 @@ static bool parse_is_repetition(const struct parser *p, uint8_t id, struct str v
 static void parse_again(struct parser *p, uint8_t id, struct str line)
 {
 	struct message_header h = {.id = HEADER_UNREADABLE};
-	const struct str value = parse_value_of(line);
+	struct str name;
+	const struct str value = parse_name_and_value(line, &name);
 	const char *end;
 
 	if (parse_is_repetition(p, id, value))
