@@ -3,8 +3,9 @@
  *
  * A turn: sleep, read the clock, events, timers, turn callbacks. Events go before timers, so that
  * an answer that waited in a socket while this process was held up is seen before its time-out
- * fires. A source removed while events of the same batch are pending is kept, marked dead, until
- * the turn ends.
+ * fires; input that gathers is seen up to two milliseconds late, after timers that fire meanwhile.
+ * A source removed while events of the same batch are pending is kept, marked dead, until the turn
+ * ends.
  */
 #include "loop.h"
 
@@ -23,15 +24,14 @@
 /* Events of one epoll_wait: enough to share the cost of the call, few enough that timers are not
  * held up. */
 #define LOOP_BATCH 64
-/* Input is gathered this long while messages come no more than GATHER_GAP_NS_MAX apart. What a look
- * costs is wake-ups, three a round through both workers and back (over ZeroMQ seven:
+/* Input is gathered for LOOP_GATHER_NS while messages come no more than GATHER_GAP_NS_MAX apart.
+ * What a look costs is wake-ups, three a round through both workers and back (over ZeroMQ seven:
  * loop_gather_for), and they cost the same for one message as for twenty. Against a quarter of a
  * millisecond, three quarters took a tenth less CPU at 2,000 calls a second and a fifth less at
  * 3,000, and doubled the time of set-up. Where fewer than GATHER_FEW would come in that time
  * (GATHER_FEW_EACH for each of several processes, or four would be woken for one message each) it
  * is up to a millisecond; where they come so fast that GATHER_FULL for each are there earlier, it
  * looks earlier: more gain nothing. */
-#define GATHER_NS UINT64_C(250000)
 #define GATHER_NS_MAX UINT64_C(999000)
 /* The longest that loop_gather_for may ask for: twice that is added to a call's set-up. */
 #define GATHER_NS_LONGEST UINT64_C(2000000)
@@ -39,8 +39,6 @@
 #define GATHER_FEW_EACH 12
 #define GATHER_FULL 32
 #define GATHER_GAP_NS_MAX UINT64_C(999000)
-/* Answers to gathered input are waited for this long. */
-#define ANSWERS_NS UINT64_C(100000)
 /* The time between messages is averaged over about so many looks; longer pauses count as
  * GATHER_PAUSE_NS: one of them, and the loop is no longer busy. */
 #define GATHER_LOOKS 8
@@ -215,7 +213,7 @@ int loop_gather(struct loop *l)
 		return error;
 	l->sum_ns = GATHER_PAUSE_NS;
 	l->share = 1;
-	l->gathering = (struct loop_gathering){GATHER_NS, 0, ANSWERS_NS};
+	l->gathering = (struct loop_gathering){LOOP_GATHER_NS, 0, LOOP_ANSWERS_NS};
 	return 0;
 }
 
@@ -367,7 +365,7 @@ static uint64_t loop_gather_least(const struct loop *l)
 
 /* The time to gather, going by what came since input was last looked at; 0: not at all, for a
  * further message is not likely to come within that time. */
-static uint64_t loop_gathering(struct loop *l)
+static uint64_t loop_gather_time(struct loop *l)
 {
 	uint64_t passed = l->now_ns - l->looked_ns, gap;
 
@@ -399,7 +397,7 @@ static int loop_look(struct loop *l)
 	uint64_t wait = 0;
 	if (n > 0) {
 		loop_dispatch(batch, n);
-		wait = loop_gathering(l);
+		wait = loop_gather_time(l);
 	}
 	l->look_due_ns = n == LOOP_BATCH ? l->now_ns : wait ? l->now_ns + wait : 0;
 	return l->look_due_ns ? 0 : loop_watch(l, EPOLLIN | EPOLLONESHOT, &l->input);

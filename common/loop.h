@@ -59,10 +59,11 @@ int loop_once(struct loop *l, int timeout_ms);
 void loop_stop(struct loop *l);
 
 /* From now on a loop that is busy looks at sources of loop_add_input only so often (every quarter
- * of a millisecond to a whole one, by what loop_took shows, earlier only where many have come by
- * then), as a network card moderates its interrupts: one wake-up of those behind it then serves
- * several messages. All else is seen at once, and below some 1,000 messages a second nothing waits.
- * Once, before the first loop_add_input. -errno. */
+ * of a millisecond to a whole one, by what loop_took shows, or as loop_gather_for says: over ZeroMQ
+ * every 1.15 to 2 ms; earlier only where many have come by then), as a network card moderates its
+ * interrupts: one wake-up of those behind it then serves several messages. All else is seen at
+ * once, and below some 1,000 messages a second nothing waits. Once, before the first
+ * loop_add_input. -errno. */
 int loop_gather(struct loop *l);
 /* How long a busy loop gathers, in nanoseconds. */
 struct loop_gathering {
@@ -71,8 +72,10 @@ struct loop_gathering {
 	                        milliseconds */
 	uint64_t answers_ns; /* after loop_expect, to the look at the answers */
 };
-/* After loop_gather: in place of a quarter of a millisecond, none more for each and a tenth. For
- * those who pay more for a wake-up. */
+/* What loop_gather begins with: least_ns and answers_ns; each_ns is 0. */
+#define LOOP_GATHER_NS UINT64_C(250000)
+#define LOOP_ANSWERS_NS UINT64_C(100000)
+/* After loop_gather, in its place. For those who pay more for a wake-up. */
 void loop_gather_for(struct loop *l, const struct loop_gathering *gathering);
 /* Gathered input is handed on to so many processes: each is to have its share when it is
  * woken. */

@@ -177,7 +177,7 @@ static int pairs_edge(struct mesh *m, uint16_t peer, int fd)
 const struct mesh_carrier mesh_pairs = {
 	.mesh_size = sizeof(struct mesh),
 	.link_size = sizeof(struct pair_link),
-	.gathering = {.least_ns = UINT64_C(250000), .answers_ns = UINT64_C(100000)},
+	.gathering = {.least_ns = LOOP_GATHER_NS, .answers_ns = LOOP_ANSWERS_NS},
 	.init = pairs_init,
 	.end = pairs_end,
 	.link_init = pair_init,

@@ -227,10 +227,11 @@ static int zmesh_start(struct mesh *m)
 
 	if (!(z->context = zmq_ctx_new()))
 		return -errno;
+	/* under SCHED_BATCH the I/O thread does not interrupt the worker's turn when it is woken */
 	if (zmq_ctx_set(z->context, ZMQ_IO_THREADS, 1) < 0 ||
 		zmq_ctx_set(z->context, ZMQ_BLOCKY, 0) < 0 ||
 		zmq_ctx_set(z->context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH) < 0)
-		return -errno; /* so woken, the I/O thread does not interrupt the worker's turn */
+		return -errno;
 	error = context_start_threads(z->context);
 	if (error == 0)
 		error = zlisten_open(z);

@@ -8,7 +8,8 @@
  *
  * The master gives a listener as many fds as all transport workers together can connect with, and
  * more (master/main.c). Siblings, which have as many as the listener itself, get the lower part
- * only, where the kernel tells them from transport workers by their uid.
+ * only: the kernel tells them from transport workers by their uid. Without root all workers have
+ * the same one, and transport workers get no more than siblings.
  */
 #include "mesh_zeromq.h"
 

@@ -11,7 +11,8 @@
 /* Batches per edge inside libzmq, either way. They can be neither taken back nor answered with 503,
  * and die with a killed receiver: as few as keep the I/O thread busy for a turn. Fewer cost
  * wake-ups: a side tells the other of every half of them that it has taken, and with two that is of
- * each (8.3 switches of threads a call at 1,000 calls a second, 6.4 with eight, 6.2 with 32). */
+ * each (8.3 switches of threads a call at 1,000 calls a second, 6.4 with eight, 6.2 with 32). With
+ * 16 the same call cost 231 µs of CPU against 241 with eight, and no less with 32. */
 #define SEND_HWM 16
 #define RECEIVE_HWM 16
 /* A peer that connects and says nothing holds an fd of the listener for this long. */

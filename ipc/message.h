@@ -3,8 +3,9 @@
  *
  * Layout: struct message, then header_count struct message_header, then the raw bytes (raw_size),
  * then zero bytes up to a multiple of 8. No pointers: every position is a struct span relative to
- * the raw bytes. The raw bytes are the message exactly as received. The sender is not trusted:
- * message_check comes before anything else.
+ * the raw bytes. The raw bytes are the message exactly as received, or as it was repaired
+ * (worker-transport/parse/repair.h). The sender is not trusted: message_check comes before anything
+ * else.
  */
 #ifndef SIPWARD_IPC_MESSAGE_H
 #define SIPWARD_IPC_MESSAGE_H

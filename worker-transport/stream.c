@@ -1,8 +1,8 @@
 /* stream.c - a connection's life: opening, its events and time limits, its end.
  *
  * A stream that ends within a callback is freed at the end of the turn, so that no caller holds a
- * pointer to nothing. Relies on: stream_input.c and stream_output.c for its bytes, flow.c for its
- * id and for reports.
+ * pointer to nothing. Relies on: stream_input.c and stream_output.c for its bytes, stream_sent.c
+ * for the requests that its end leaves without an answer, flow.c for its id and for reports.
  */
 #include "stream_parts.h"
 

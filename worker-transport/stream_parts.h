@@ -1,5 +1,6 @@
 /* stream_parts.h - shared by the parts of a stream: stream.c (its life), stream_input.c,
- * stream_output.c and streams.c (all of them). Nobody else includes it. */
+ * stream_output.c, stream_sent.c (the requests written to it) and streams.c (all of them). Nobody
+ * else includes it. */
 #ifndef SIPWARD_TRANSPORT_STREAM_PARTS_H
 #define SIPWARD_TRANSPORT_STREAM_PARTS_H
 

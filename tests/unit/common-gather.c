@@ -7,10 +7,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* loop.c: the longest that it gathers; how long it waits for answers; ns */
+/* loop.c: the longest that it gathers, ns */
 #define GATHER_MAX UINT64_C(999000)
 #define GATHER_LONGEST UINT64_C(2000000)
-#define ANSWERS UINT64_C(100000)
 
 static struct loop *loop;
 static uint64_t taken_at;
@@ -205,7 +204,8 @@ Test(gather, a_share_for_each)
 
 Test(gather, looks_at_expected_answers_together)
 {
-	static const struct loop_gathering later = {.least_ns = 250000, .answers_ns = 3 * ANSWERS};
+	static const struct loop_gathering later = {
+		.least_ns = LOOP_GATHER_NS, .answers_ns = 3 * LOOP_ANSWERS_NS};
 	struct end input, a, b;
 
 	cr_assert_eq(loop_gather(loop), 0);
@@ -224,7 +224,8 @@ Test(gather, looks_at_expected_answers_together)
 		cr_assert_lt(a.calls, i, "at once");
 		poke(&b);
 		until(&a, i);
-		cr_assert_eq(loop_now_ns(loop) - expected, i <= 50 ? ANSWERS : later.answers_ns);
+		cr_assert_eq(
+			loop_now_ns(loop) - expected, i <= 50 ? LOOP_ANSWERS_NS : later.answers_ns);
 		cr_assert_eq(b.calls, i);
 	}
 	/* From then on they are watched again. */
