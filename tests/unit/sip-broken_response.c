@@ -126,6 +126,59 @@ Test(broken, an_answer_is_acknowledged_and_ended)
 	}
 }
 
+static void assert_to_tag(const struct sent *request, struct str tag)
+{
+	cr_assert(str_equal(message_str(request->message, request->message->to_tag), tag));
+}
+
+/* Downstream proxies may have forked: two To tags are two dialogs, and each has its ACK and BYE. */
+static void two_answers_of_one_branch(const struct sent *out)
+{
+	const struct lines other = {
+		.to = "To: <sip:b@example.org>;tag=other", .contact = "Contact: <sip:x"};
+
+	respond_lines(out, 200, other);
+	assert_to_tag(take_request("ACK"), S("other"));
+	assert_to_tag(take_request("BYE"), S("other"));
+	/* repeated, in any order: acknowledged again, and no second BYE */
+	respond_with(out, 200, .contact = "Contact: <sip:x");
+	assert_to_tag(take_request("ACK"), S("b"));
+	respond_lines(out, 200, other);
+	assert_to_tag(take_request("ACK"), S("other"));
+	respond_with(out, 200, .contact = "Contact: <sip:x");
+	assert_to_tag(take_request("ACK"), S("b"));
+	quiet();
+}
+
+Test(broken, two_answers_of_the_only_target)
+{
+	struct said *invite = ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 200, .contact = "Contact: <sip:x");
+	assert_to_tag(take_request("ACK"), S("b"));
+	assert_to_tag(take_request("BYE"), S("b"));
+	acknowledge_failure(invite, take_response(502));
+	two_answers_of_one_branch(out);
+	cr_assert_null(worker->sip.call_list);
+}
+
+Test(broken, two_answers_while_the_next_target_is_asked)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930@example.org");
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 200, .contact = "Contact: <sip:x");
+	assert_to_tag(take_request("ACK"), S("b"));
+	assert_to_tag(take_request("BYE"), S("b"));
+	struct sent *second = take_request("INVITE");
+	two_answers_of_one_branch(out);
+	respond_with(second, 486);
+	take_request("ACK");
+	take_response(486);
+	quiet();
+}
+
 Test(broken, a_provisional_says_that_the_branch_lives)
 {
 	ask(.method = "INVITE", .uri = "sip:+4930@example.org");

@@ -10,6 +10,7 @@
 #include "exchange.h"
 #include "ipc/token.h"
 #include "refused_answer.h"
+#include "worker-sip/message/wire_header.h"
 #include "worker-sip/routing/fork.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ struct invite_branch {
 	struct call *early[EARLY_MAX];
 	unsigned early_count;
 	struct exchange *answer;  /* of the call that this branch won */
-	struct wire *refused_ack; /* of a 2xx that cannot be read */
+	struct wire *refused_ack; /* of the first 2xx that cannot be read */
 };
 
 struct invite {
@@ -231,15 +232,27 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	fork_trim(f);
 }
 
+/* A 2xx that cannot be read, after one that the branch has failed with: with the same To tag it
+ * repeats that one, and its ACK goes out again; with another it is the answer of another dialog. */
+static void invite_refuse_broken_again(struct invite_branch *b, const struct message *m)
+{
+	struct sip *sip = b->fork.fork->sip;
+	const struct wire *ack = b->refused_ack;
+
+	if (str_equal_nocase(wire_to_tag(ack), message_str(m, m->to_tag)))
+		sip_send(sip, &m->flow, (struct str){ack->byte, ack->size}, 0, true);
+	else
+		refused_answer_take(sip, m, b->fork.zone);
+}
+
 /* The callee has answered, with what no call can be made of: its call is ended, and the branch has
  * failed. False where the INVITE has been answered already. */
 static bool invite_refuse_broken(struct invite_branch *b, const struct message *m)
 {
 	struct fork *f = b->fork.fork;
 
-	if (b->refused_ack) { /* it is repeated */
-		sip_send(f->sip, &m->flow, (struct str){b->refused_ack->byte, b->refused_ack->size},
-			0, true);
+	if (b->refused_ack) {
+		invite_refuse_broken_again(b, m);
 		return true;
 	}
 	if (f->answered || !f->server)
@@ -252,6 +265,7 @@ static bool invite_refuse_broken(struct invite_branch *b, const struct message *
 			f->sip, call->b, S("Reason: SIP;cause=502;text=\"Unreadable answer\"\r\n"));
 	}
 	fork_branch_failed(&b->fork, 502, NULL);
+	/* a branch that was over before, of which the fork tells nothing, has one by now, too */
 	invite_drop_early(b, NULL);
 	return true;
 }
