@@ -185,6 +185,21 @@ static inline const struct route_settings *settings_route(const struct settings 
 	return SETTINGS_ROW(s, struct route_settings, s->routes, i);
 }
 
+/* Whether what comes by that listener comes from a trusted zone; not by one that there is not. */
+static inline bool settings_trusts(const struct settings *s, unsigned listener)
+{
+	unsigned zone = listener < s->listeners.count ? settings_listener(s, listener)->zone
+	                                              : NONE_INDEX;
+
+	return zone < s->zones.count && settings_zone(s, zone)->trust;
+}
+/* Whether the sender of what came by that flow has not shown itself by that alone: it came as a
+ * datagram, whose source address may be forged, and from an untrusted zone. */
+static inline bool settings_is_stranger(const struct settings *s, const struct flow *flow)
+{
+	return flow->transport == TRANSPORT_UDP && !settings_trusts(s, flow->listener);
+}
+
 /* The zone that an address on a listener belongs to: the listener's zone index; *permitted says
  * whether its zone's sources (if it names any) contain the peer. */
 unsigned settings_zone_of(

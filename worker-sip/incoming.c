@@ -6,8 +6,7 @@
 
 bool incoming_is_stranger(const struct incoming *in)
 {
-	return in->message->flow.transport == TRANSPORT_UDP &&
-	       !settings_zone(in->sip->settings, in->zone)->trust;
+	return settings_is_stranger(in->sip->settings, &in->message->flow);
 }
 
 bool incoming_begin(struct incoming *in)

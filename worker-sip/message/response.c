@@ -212,11 +212,9 @@ static const struct zone_settings *response_zone_of_stranger(
 	const struct settings *s = sip->settings;
 	const struct flow *flow = &request->flow;
 
-	if (flow->transport != TRANSPORT_UDP || flow->listener >= s->listeners.count)
+	if (flow->listener >= s->listeners.count || !settings_is_stranger(s, flow))
 		return NULL;
-	const struct zone_settings *zone = settings_zone(
-		s, settings_listener(s, flow->listener)->zone);
-	return zone->trust ? NULL : zone;
+	return settings_zone(s, settings_listener(s, flow->listener)->zone);
 }
 
 static void response_log_budget(

@@ -54,7 +54,7 @@ static void key_write_source(
 {
 	const struct endpoint *peer = &m->flow.peer;
 
-	if (server_trusts(ts->sip->settings, m->flow.listener))
+	if (settings_trusts(ts->sip->settings, m->flow.listener))
 		return;
 	write_bytes(w, (const char *)&peer->family, sizeof(peer->family));
 	write_bytes(w, (const char *)peer->address, sizeof(peer->address));

@@ -124,9 +124,6 @@ void client_timer(struct transaction *t, uint64_t now);
 void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);
 
-/* Whether what comes by that listener comes from a trusted zone. */
-bool server_trusts(const struct settings *s, unsigned listener);
-
 /* ---- key.c ---- */
 /* The key of the server transaction that a request with this method and m's other fields would
  * match. */

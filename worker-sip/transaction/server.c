@@ -29,14 +29,6 @@ static struct transaction *server_find(
 	return node ? container_of(node, struct transaction, node) : NULL;
 }
 
-bool server_trusts(const struct settings *s, unsigned listener)
-{
-	unsigned zone = listener < s->listeners.count ? settings_listener(s, listener)->zone
-	                                              : NONE_INDEX;
-
-	return zone < s->zones.count && settings_zone(s, zone)->trust;
-}
-
 /* The INVITE's transaction that a CANCEL or an ACK names. NULL: none. */
 static struct transaction *server_find_invite(
 	const struct transactions *ts, const struct message *m)
@@ -60,7 +52,7 @@ static bool server_same_hop(const struct transaction *t, const struct message *m
 
 	if (endpoint_same_host(&t->flow.peer, &m->flow.peer))
 		return true;
-	return listener == t->flow.listener && server_trusts(t->owner->sip->settings, listener);
+	return listener == t->flow.listener && settings_trusts(t->owner->sip->settings, listener);
 }
 
 /* ---- steps ---- */
