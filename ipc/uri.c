@@ -491,17 +491,17 @@ bool uri_param_next(struct str *rest, struct str *name, struct str *value)
 	return uri_pair_next(rest, ';', name, value);
 }
 
-bool uri_param_is(struct str name, struct str wanted)
+bool uri_param_is(struct str text, struct str wanted)
 {
-	return uri_same(name, wanted, true);
+	return uri_same(text, wanted, true);
 }
 
 bool uri_param_find(struct str params, struct str name, struct str *value)
 {
 	struct str n, v;
 
-	while (uri_pair_next(&params, ';', &n, &v)) {
-		if (!uri_same(n, name, true))
+	while (uri_param_next(&params, &n, &v)) {
+		if (!uri_param_is(n, name))
 			continue;
 		*value = v;
 		return true;

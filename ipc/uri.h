@@ -70,9 +70,9 @@ long aor_of(const struct uri_parts *uri, char buffer[AOR_MAX]);
  * value.p is NULL where there is no '='. False at the end. Not param_next (syntax.h): what may
  * stand in a URI's parameter is not what may stand in a header's. */
 bool uri_param_next(struct str *rest, struct str *name, struct str *value);
-/* Whether a parameter of a URI has that name, in any case and however it is escaped (RFC 3261
- * section 19.1.4). */
-bool uri_param_is(struct str name, struct str wanted);
+/* Whether a URI's parameter has that name, or a value that has no case (user=phone) is that one: in
+ * any case and however it is escaped (RFC 3261 section 19.1.4). */
+bool uri_param_is(struct str text, struct str wanted);
 /* Finds a parameter of a URI by name, as uri_param_is compares. True and *value (may be NULL) where
  * it is there. */
 bool uri_param_find(struct str params, struct str name, struct str *value);

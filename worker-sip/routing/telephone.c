@@ -3,22 +3,8 @@
 #include "telephone.h"
 
 #include "ipc/octet.h"
-#include "ipc/syntax.h"
 
 #include <errno.h>
-
-/* Room for the longest name that is looked for. */
-#define NAME_MAX_LENGTH 16
-
-/* Whether a name or a value of a URI's parameter is that word, its escapes undone: who reads the
- * URI behind us undoes them. */
-static bool telephone_is_word(struct str text, struct str word)
-{
-	char plain[NAME_MAX_LENGTH];
-	long n = uri_unescape(text, plain, sizeof(plain));
-
-	return n > 0 && str_equal_nocase((struct str){plain, (size_t)n}, word);
-}
 
 static bool telephone_is_separator(char c)
 {
@@ -51,8 +37,8 @@ static bool telephone_is_said(const struct uri_parts *uri)
 {
 	struct str rest = uri->params, name, value;
 
-	while (!param_next(&rest, &name, &value))
-		if (telephone_is_word(name, S("user")) && telephone_is_word(value, S("phone")))
+	while (uri_param_next(&rest, &name, &value))
+		if (uri_param_is(name, S("user")) && uri_param_is(value, S("phone")))
 			return true;
 	return false;
 }
@@ -117,7 +103,7 @@ static bool telephone_is_of_the_way(struct str name)
 		{"received", 8}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (telephone_is_word(name, names[i]))
+		if (uri_param_is(name, names[i]))
 			return true;
 	return false;
 }
@@ -130,7 +116,7 @@ void telephone_write_params(struct writer *w, const struct uri_parts *uri)
 		write_literal(w, ";user=phone");
 		return;
 	}
-	while (!param_next(&rest, &name, &value)) {
+	while (uri_param_next(&rest, &name, &value)) {
 		if (telephone_is_of_the_way(name))
 			continue;
 		write_literal(w, ";");
