@@ -270,8 +270,7 @@ unsigned settings_domain_of(const struct settings *s, struct str name)
 	return NONE_INDEX;
 }
 
-/* RFC 3261 section 19.1.2 and RFC 7118 section 5: what a URI without port means. */
-static uint16_t settings_default_port(uint8_t transport)
+uint16_t settings_default_port(uint8_t transport)
 {
 	switch (transport) {
 	case TRANSPORT_TLS: return 5061;

@@ -209,7 +209,10 @@ unsigned settings_listener_for(
 	const struct settings *s, unsigned zone, uint8_t transport, uint8_t family);
 /* The domain with that name (any case), or NONE_INDEX. */
 unsigned settings_domain_of(const struct settings *s, struct str name);
-/* The listener whose bound or advertised address is host:port (port 0: 5060, 5061 for TLS), or
+/* The port that a URI without one means on that transport (RFC 3261 section 19.1.2 and RFC 7118
+ * section 5). */
+uint16_t settings_default_port(uint8_t transport);
+/* The listener whose bound or advertised address is host:port (port 0: its transport's default), or
  * NONE_INDEX: "is this us?". */
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port);
 

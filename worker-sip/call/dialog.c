@@ -302,8 +302,8 @@ static void dialog_next_hop(
 	if (!uri.port && port < uri_text.p + uri_text.n && *port == ':')
 		return; /* port 0 */
 	uint8_t transport = dialog_transport(&uri);
-	uint16_t usual = transport == TRANSPORT_TLS ? 5061 : 5060;
-	if (endpoint_parse_host(uri.host, uri.port ? uri.port : usual, &peer))
+	uint16_t asked = uri.port ? uri.port : settings_default_port(transport);
+	if (endpoint_parse_host(uri.host, asked, &peer))
 		return;
 	if (!dialog_is_source(s, settings_zone(s, d->zone), &peer))
 		return;
