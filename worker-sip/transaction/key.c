@@ -93,21 +93,36 @@ struct transaction_key key_of_server(
 	return key_hash(ts, w.p, w.n);
 }
 
+/* Writes what the first part of a merged request's key is made of; returns that part. */
+static uint64_t key_write_merged_front(
+	struct writer *w, const struct transactions *ts, const struct message *m, struct str method)
+{
+	key_write_part(w, ts, message_str(m, m->from_tag), false);
+	key_write_part(w, ts, message_str(m, m->call_id), false);
+	key_write_part(w, ts, method, false);
+	write_number(w, m->cseq);
+	return key_hash(ts, w->p, w->n).part[0];
+}
+
+uint64_t key_of_merged_front(
+	const struct transactions *ts, const struct message *m, struct str method)
+{
+	char buffer[4 * (PART_MAX + 24)];
+	struct writer w = WRITER(buffer);
+
+	return key_write_merged_front(&w, ts, m, method);
+}
+
 struct transaction_key key_of_merged(
 	const struct transactions *ts, const struct message *m, struct str method)
 {
 	char buffer[8 * (PART_MAX + 24)];
 	struct writer w = WRITER(buffer);
-	struct transaction_key key, all;
+	struct transaction_key key;
 
-	key_write_part(&w, ts, message_str(m, m->from_tag), false);
-	key_write_part(&w, ts, message_str(m, m->call_id), false);
-	key_write_part(&w, ts, method, false);
-	write_number(&w, m->cseq);
-	key = key_hash(ts, w.p, w.n);
+	key.part[0] = key_write_merged_front(&w, ts, m, method);
 	key_write_part(&w, ts, message_str(m, m->request_uri.whole), false);
 	key_write_part(&w, ts, message_str(m, m->to_tag), false);
-	all = key_hash(ts, w.p, w.n);
-	key.part[1] = all.part[0];
+	key.part[1] = key_hash(ts, w.p, w.n).part[0];
 	return key;
 }

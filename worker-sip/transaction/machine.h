@@ -135,6 +135,9 @@ struct transaction_key key_of_server(
  * dialog. */
 struct transaction_key key_of_merged(
 	const struct transactions *ts, const struct message *m, struct str method);
+/* Its first part alone. */
+uint64_t key_of_merged_front(
+	const struct transactions *ts, const struct message *m, struct str method);
 
 /* ---- merged.c: requests that reach us twice by different paths (RFC 3261 section 8.2.2.2) ---- */
 /* True where a request of this key has a server transaction. */

@@ -18,7 +18,7 @@ bool merged_find(const struct transactions *ts, const struct transaction_key *ke
 }
 
 struct merged_wanted {
-	uint64_t part;
+	uint64_t front; /* of its key */
 	const struct message *message;
 };
 
@@ -51,16 +51,15 @@ static bool merged_is_invite(const struct table_node *node, const void *arg)
 	const struct merged_wanted *w = arg;
 	const struct message *m = w->message;
 
-	return t->merged_key.part[0] == w->part && t->kind == SERVER_INVITE &&
+	return t->merged_key.part[0] == w->front && t->kind == SERVER_INVITE &&
 	       merged_same_flow(t, m) && m->via_branch.length &&
 	       str_equal_nocase(merged_branch(t), message_str(m, m->via_branch));
 }
 
 struct transaction *merged_find_invite(const struct transactions *ts, const struct message *m)
 {
-	struct transaction_key key = key_of_merged(ts, m, S("INVITE"));
-	struct merged_wanted w = {key.part[0], m};
-	struct table_node *node = table_find(&ts->merged, key.part[0], merged_is_invite, &w);
+	struct merged_wanted w = {key_of_merged_front(ts, m, S("INVITE")), m};
+	struct table_node *node = table_find(&ts->merged, w.front, merged_is_invite, &w);
 
 	return node ? container_of(node, struct transaction, merged_node) : NULL;
 }

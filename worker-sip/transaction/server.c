@@ -210,6 +210,13 @@ bool transactions_full(const struct transactions *ts, bool in_dialog)
 	return ts->servers.count >= limit;
 }
 
+/* Whether a request has a key among those of merged requests: each that is outside of a dialog, and
+ * each INVITE, for merged_find_invite. */
+static bool server_has_merged(const struct message *m)
+{
+	return !m->to_tag.length || m->method == METHOD_INVITE;
+}
+
 enum request_kind transactions_match(struct transactions *ts, const struct message *m, uint8_t slot)
 {
 	struct transaction_key *key = &ts->matched.key, *merged_key = &ts->matched.merged_key;
@@ -230,7 +237,7 @@ enum request_kind transactions_match(struct transactions *ts, const struct messa
 		server_repeat(t);
 		return REQUEST_ABSORBED;
 	}
-	if (!in_dialog || m->method == METHOD_INVITE)
+	if (server_has_merged(m))
 		*merged_key = key_of_merged(ts, m, message_str(m, m->method_name));
 	if (!in_dialog && merged_find(ts, merged_key)) {
 		count(REQUESTS_MERGED);
@@ -255,7 +262,7 @@ struct transaction *transactions_begin(
 	if (!t) {
 		count(TRANSACTIONS_REFUSED);
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
-	} else if (!m->to_tag.length || m->method == METHOD_INVITE) {
+	} else if (server_has_merged(m)) {
 		merged_add(t, &ts->matched.merged_key);
 	}
 	return t;
