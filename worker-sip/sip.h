@@ -32,10 +32,10 @@ struct sip {
 	size_t settings_size, users_size;
 	struct lifeline_keys keys;
 	struct slot_map slots;
-	struct refusals refusals; /* bytes that ended a worker before */
-	struct log_limit refusal_limit;
-	uint8_t index;       /* of this SIP worker */
-	uint64_t transports; /* bits: transport workers that there has been an edge to */
+	struct refusals refusals;       /* the quarantine: bytes that ended a worker before */
+	struct log_limit refusal_limit; /* of lines about answers that refuse (refusal_log.c) */
+	uint8_t index;                  /* of this SIP worker */
+	uint64_t transports;            /* bits: transport workers that there has been an edge to */
 
 	struct transactions *transactions;
 	struct dialogs *dialogs;
@@ -45,7 +45,7 @@ struct sip {
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */
-	struct log_limit budget_log;           /* of lines about it */
+	struct log_limit budget_log;           /* of lines about that budget */
 	struct failures failures;              /* attempts that were counted */
 	/* of lines about bad credentials, each for the sources of one hash (authorize.c) */
 #define FAULT_LIMITS 64

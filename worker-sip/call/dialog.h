@@ -14,8 +14,8 @@ struct dialogs;
 struct call;
 struct refused_answer;
 
-/* A retired dialog is over: no request is of it any more but the ACKs of what was answered in it.
- */
+/* A retired dialog is over: no request is of it any more but the ACKs of what was answered in it,
+ * and a BYE that crosses ours while that waits for such an ACK. */
 enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED, DIALOG_RETIRED };
 
 struct dialog {
@@ -56,7 +56,8 @@ int dialogs_new(struct dialogs **out);
 void dialogs_free(struct dialogs *ds);
 /* The number of dialogs that stand: two for each call. */
 size_t dialogs_count(const struct dialogs *ds);
-/* The number of those that are over and still wait for ACKs. */
+/* The number of those that are over and are kept yet: for ACKs, or for the repetitions of a 2xx
+ * that was refused, 64*T1 (refused_answer.h). */
 size_t dialogs_retired(const struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);

@@ -164,10 +164,10 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 	return call;
 }
 
-/* The call of the early dialog that m (with a To tag) belongs to, made where it is new. */
+/* The call of the early dialog that m belongs to, made where it is new. NULL where it cannot be. */
 static struct call *invite_early_call(struct invite_branch *b, const struct message *m)
 {
-	struct str tag = message_str(m, m->to_tag); /* of RFC 2543: none, which is a tag as well */
+	struct str tag = message_str(m, m->to_tag); /* none, as RFC 2543 has it, is one as well */
 
 	for (unsigned k = 0; k < b->early_count; k++) {
 		struct call *call = b->early[k];

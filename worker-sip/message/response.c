@@ -13,8 +13,6 @@
 /* Hex digits of the To tag of an answer without a transaction. */
 #define STATELESS_TAG_LENGTH 16
 
-/* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
- * whatever the peer wrote there. */
 /* Whether the request came from the address that its top Via names. */
 static bool response_source_is_sent_by(const struct message *request)
 {
@@ -24,6 +22,8 @@ static bool response_source_is_sent_by(const struct message *request)
 	       endpoint_same_host(&sent_by, &request->flow.peer);
 }
 
+/* The top Via as RFC 3261 section 18.2.1 and RFC 3581 want it: received and rport are ours to say,
+ * whatever the peer wrote there. */
 static void response_write_top_via(
 	struct writer *w, const struct message *request, struct str value)
 {

@@ -82,7 +82,8 @@ struct transactions {
 	unsigned char secret[16]; /* of the keys' hash */
 	struct {
 		const struct message *message;
-		struct transaction_key key, merged_key; /* merged_key: outside of a dialog */
+		/* merged_key: of one outside of a dialog, and of each INVITE */
+		struct transaction_key key, merged_key;
 	} matched; /* the new request that transactions_match was given last */
 	struct {
 		struct transaction *t;

@@ -1,6 +1,5 @@
 /* merged.c - merged requests (RFC 3261 section 8.2.2.2): the table of those that stand, in which an
- * INVITE is found, too, whose sent-by cannot be relied on. Relies on
- * key.c's keys. */
+ * INVITE is found, too, whose sent-by cannot be relied on. Relies on key.c's keys. */
 #include "machine.h"
 #include "worker-sip/message/wire_header.h"
 
