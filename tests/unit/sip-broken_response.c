@@ -179,6 +179,21 @@ Test(broken, two_answers_while_the_next_target_is_asked)
 	quiet();
 }
 
+Test(broken, what_no_ack_can_be_made_of_is_left_alone)
+{
+	struct call_scene c = call_answered();
+	const struct lines other = {.to = "To: <sip:b@example.org>;tag=other"},
+			   unreadable = {.to = other.to, .cseq = "CSeq: x"};
+
+	respond_lines(c.out, 200, unreadable);
+	quiet();
+	respond_lines(c.out, 200, other);
+	assert_to_tag(take_request("ACK"), S("other"));
+	assert_to_tag(take_request("BYE"), S("other"));
+	respond_lines(c.out, 200, unreadable);
+	quiet();
+}
+
 Test(broken, a_provisional_says_that_the_branch_lives)
 {
 	ask(.method = "INVITE", .uri = "sip:+4930@example.org");

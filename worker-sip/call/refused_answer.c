@@ -42,8 +42,6 @@ static struct refused_answer *refused_answer_new(
 	uint8_t slot;
 	uint64_t id;
 
-	if (m->broken && !(m->call_id.length && m->to.whole.length && m->method_name.length))
-		return NULL;
 	if (!dialog_write_route_set(&w, m, true))
 		return NULL;
 	if (token_prove(&sip->keys.minting, TOKEN_TAG, message_str(m, m->from_tag), &slot, &id))
@@ -92,6 +90,8 @@ static bool refused_answer_repeated(struct sip *sip, const struct message *m, un
 
 void refused_answer_take(struct sip *sip, const struct message *m, unsigned zone)
 {
+	if (m->broken && !(m->call_id.length && m->to.whole.length && m->method_name.length))
+		return; /* without our From tag it is of no dialog anyway */
 	if (refused_answer_repeated(sip, m, zone))
 		return;
 	struct refused_answer *r = refused_answer_new(sip, m, zone);
