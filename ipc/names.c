@@ -103,6 +103,19 @@ bool header_takes_nul(uint8_t id)
 	}
 }
 
+bool header_is_text(uint8_t id)
+{
+	switch (id) {
+	case HEADER_SUBJECT:
+	case HEADER_USER_AGENT:
+	case HEADER_SERVER:
+	case HEADER_ORGANIZATION:
+	case HEADER_TIMESTAMP:
+	case HEADER_PRIORITY: return true;
+	default: return false;
+	}
+}
+
 const char *method_name(uint8_t method)
 {
 	return method < METHOD_COUNT ? methods[method].p : "?";

@@ -29,6 +29,8 @@ uint8_t header_of(struct str name);
 /* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
  * written without it (worker-sip/message/splice.h). */
 bool header_takes_nul(uint8_t id);
+/* Whether a header's value is text, in which a comma separates nothing (RFC 3261 section 7.3.1). */
+bool header_is_text(uint8_t id);
 const char *method_name(uint8_t method); /* "?" for METHOD_UNKNOWN */
 uint8_t method_of(struct str name);
 /* The reason phrase that RFC 3261 section 21 and the IANA registry give to a status; "Unknown"

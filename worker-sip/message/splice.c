@@ -206,20 +206,11 @@ static void splice_write_options(
 		write_literal(w, "\r\n");
 }
 
-/* Whether a header is a list with an empty element. In text a comma separates nothing, nor does it
- * where nobody knows what a header is. */
+/* Whether a header is a list with an empty element. Where nobody knows what a header is, a comma
+ * separates nothing. */
 static bool splice_has_empty(const struct message_header *h, struct str value)
 {
-	switch (h->id) {
-	case HEADER_SUBJECT:
-	case HEADER_USER_AGENT:
-	case HEADER_SERVER:
-	case HEADER_ORGANIZATION:
-	case HEADER_TIMESTAMP:
-	case HEADER_PRIORITY:
-	case HEADER_OTHER: return false;
-	default: return list_has_empty(value);
-	}
+	return h->id != HEADER_OTHER && !header_is_text(h->id) && list_has_empty(value);
 }
 
 /* A list without its empty elements, which RFC 3261 lets nobody write; nothing where none is left
