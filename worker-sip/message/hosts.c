@@ -235,17 +235,20 @@ static bool hosts_of_listener(const struct settings *s, struct str host)
 	return false;
 }
 
-/* The next host from *at on that the receiver must not see, and *at behind it. */
+/* The next host from *at on that the receiver must not see, and *at behind it. Our own host is
+ * written to own once there may be one. */
 static bool hosts_next_hidden(
-	const struct hosts *h, struct str own, struct str text, size_t *at, struct place *out)
+	const struct hosts *h, struct writer *own, struct str text, size_t *at, struct place *out)
 {
 	if (h->keep || !hosts_suspected(h, str_from(text, *at)))
 		return false;
+	if (!own->n)
+		write_own_host(own, h->sip, h->to);
 	while (hosts_next(h, text, *at, out)) {
 		struct str host = {text.p + out->start, out->end - out->start};
 
 		*at = out->end;
-		if (str_equal_nocase(host, own))
+		if (str_equal_nocase(host, writer_text(own)))
 			continue;
 		if (!h->any_of_ours || !hosts_of_listener(h->sip->settings, host))
 			return true;
@@ -253,40 +256,26 @@ static bool hosts_next_hidden(
 	return false;
 }
 
-static struct str hosts_own(const struct hosts *h, char *buffer, size_t size)
-{
-	struct writer w = {.p = buffer, .size = size};
-
-	write_own_host(&w, h->sip, h->to);
-	return writer_text(&w);
-}
-
 bool hosts_named(const struct hosts *h, struct str text)
 {
 	char buffer[256];
+	struct writer own = WRITER(buffer);
 	struct place found;
 	size_t at = 0;
 
-	if (h->keep || !hosts_suspected(h, text))
-		return false;
-	return hosts_next_hidden(h, hosts_own(h, buffer, sizeof(buffer)), text, &at, &found);
+	return hosts_next_hidden(h, &own, text, &at, &found);
 }
 
 void write_without_hosts(struct writer *w, const struct hosts *h, struct str text)
 {
 	char buffer[256];
-	struct str own;
+	struct writer own = WRITER(buffer);
 	struct place found;
 	size_t at = 0, written = 0;
 
-	if (h->keep || !hosts_suspected(h, text)) {
-		write_str(w, text);
-		return;
-	}
-	own = hosts_own(h, buffer, sizeof(buffer));
-	while (hosts_next_hidden(h, own, text, &at, &found)) {
+	while (hosts_next_hidden(h, &own, text, &at, &found)) {
 		write_bytes(w, text.p + written, found.start - written);
-		write_str(w, own);
+		write_str(w, writer_text(&own));
 		at = written = hosts_behind_port(text, found.end);
 	}
 	write_str(w, str_from(text, written));

@@ -332,7 +332,7 @@ static bool splice_identity_private(const struct message *m)
 /* The facts that decide on the headers of one message. */
 struct splice_sides {
 	const struct zone_settings *from, *to; /* of its sender and its receiver */
-	const struct flow *way;                /* to the receiver */
+	struct hosts hosts;                    /* of its sender, as the receiver gets them */
 	bool hide_identity;                    /* its asserted identity stays behind */
 	bool has_nul;                          /* somewhere in its headers */
 	bool has_empty;                        /* somewhere in its lists */
@@ -346,21 +346,10 @@ static struct splice_sides splice_sides(const struct splice *s, const struct flo
 
 	return (struct splice_sides){.from = from,
 		.to = to,
-		.way = way,
+		.hosts = hosts_between(s->sip, s->from_zone, s->to_zone, way),
 		.hide_identity = from->trust && !to->trust && splice_identity_private(s->in),
 		.has_nul = splice_has_nul((struct str){message_raw(s->in), s->in->body.at}),
 		.has_empty = s->in->empty_elements};
-}
-
-/* Hosts as they are hidden in what is rewritten. */
-static struct hosts splice_hosts(const struct splice *s, const struct splice_sides *sides)
-{
-	return (struct hosts){.sip = s->sip, .to = sides->way, .names = sides->from->hidden_names};
-}
-
-static bool splice_hosts_suspected(const struct splice_sides *sides, struct str text)
-{
-	return sides->from->hidden_names.count || hosts_numeric_suspected(text);
 }
 
 /* What the receiver's zone says, an enum zone_leaving. */
@@ -425,10 +414,11 @@ static uint8_t splice_received(const struct splice *s, const struct splice_sides
 		return POLICY_SOFTWARE;
 	if (receiver == RECEIVER_UNKNOWN)
 		value = (struct str){message_raw(s->in) + h->line, (size_t)(h->end - h->line)};
-	if (!splice_hosts_suspected(sides, value))
+	if (!hosts_suspected(&sides->hosts, value))
 		return POLICY_PASS;
-	struct hosts hosts = splice_hosts(s, sides);
+	struct hosts hosts = sides->hosts;
 
+	hosts.keep = false; /* the option of this receiver says so, and not the zone's hosts */
 	hosts.any_of_ours = receiver == RECEIVER_WHOLE;
 	if (receiver == RECEIVER_UNKNOWN && hosts_named(&hosts, message_header_name(s->in, h)))
 		return POLICY_NEVER;
@@ -473,24 +463,13 @@ static void splice_write_software(
 static void splice_write_hosts(struct writer *w, const struct splice *s,
 	const struct message_header *h, const struct hosts *hosts)
 {
+	struct hosts hidden = *hosts;
+
+	hidden.keep = false; /* whatever the zone's hosts says of other headers */
 	write_str(w, message_header_name(s->in, h));
 	write_literal(w, ": ");
-	write_without_hosts(w, hosts, message_header_value(s->in, h));
+	write_without_hosts(w, &hidden, message_header_value(s->in, h));
 	write_literal(w, "\r\n");
-}
-
-/* Writes a line of which parts pass, without hosts where the receiver's zone sees none. */
-static void splice_write_parts(struct writer *w, const struct splice *s,
-	const struct splice_sides *sides, const struct message_header *h, uint8_t what)
-{
-	struct hosts hosts = splice_hosts(s, sides);
-
-	hosts.keep = what != POLICY_HOSTS && sides->to->hosts == LEAVING_PASS;
-	switch (what) {
-	case POLICY_WARNING: splice_write_warning(w, s->in, h, &hosts); break;
-	case POLICY_MAPPED: splice_write_mapped(w, s, h, &hosts); break;
-	case POLICY_HOSTS: splice_write_hosts(w, s, h, &hosts); break;
-	}
 }
 
 /* Writes what stands in the place of a line that does not pass. */
@@ -505,9 +484,9 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 		break;
 	case POLICY_OPTIONS: splice_write_options(w, s->in, h); break;
 	case POLICY_SOFTWARE: splice_write_software(w, s, h); break;
-	case POLICY_WARNING:
-	case POLICY_MAPPED:
-	case POLICY_HOSTS: splice_write_parts(w, s, sides, h, what); break;
+	case POLICY_WARNING: splice_write_warning(w, s->in, h, &sides->hosts); break;
+	case POLICY_MAPPED: splice_write_mapped(w, s, h, &sides->hosts); break;
+	case POLICY_HOSTS: splice_write_hosts(w, s, h, &sides->hosts); break;
 	case POLICY_ELEMENTS: splice_write_elements(w, s->in, h); break;
 	}
 }
@@ -589,11 +568,10 @@ static void splice_write_body(
 	struct str type = message_str(m, m->content_type),
 		   body = type.n ? message_str(m, m->body) : STR_EMPTY;
 
-	if (body.n && multipart_is(type) && sides->to->hosts != LEAVING_PASS) {
+	if (body.n && multipart_is(type) && !sides->hosts.keep) {
 		struct writer parts = WRITER(s->sip->scratch.body);
-		const struct hosts hosts = splice_hosts(s, sides);
 
-		write_multipart(&parts, &hosts, type, body);
+		write_multipart(&parts, &sides->hosts, type, body);
 		if (parts.full)
 			w->full = true;
 		body = writer_text(&parts);
@@ -685,15 +663,6 @@ int splice_request(const struct splice *s, struct wire **out)
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
-/* A reason phrase is free text: a gateway behind the peer may have put its address there. */
-static bool splice_reason_names_host(
-	const struct splice *s, const struct splice_sides *sides, struct str reason)
-{
-	const struct hosts hosts = splice_hosts(s, sides);
-
-	return sides->to->hosts != LEAVING_PASS && hosts_named(&hosts, reason);
-}
-
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out)
 {
@@ -703,7 +672,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 	struct str reason = status && status != m->status ? str_of(status_reason(status))
 	                                                  : message_str(m, m->reason);
 
-	if (splice_hosts_suspected(&sides, reason) && splice_reason_names_host(s, &sides, reason))
+	/* It is free text: a gateway behind the peer may have put its address there. */
+	if (hosts_suspected(&sides.hosts, reason) && hosts_named(&sides.hosts, reason))
 		reason = str_of(status_reason(status ? status : m->status));
 	response_write_head(&w, request, status ? status : m->status, reason, to_tag);
 	/* A dialog's route set is the request's Record-Route (RFC 3261 section 12.1.1). */
