@@ -427,6 +427,34 @@ static uint8_t splice_received(const struct splice *s, const struct splice_sides
 	return leaving == LEAVING_DROP ? POLICY_NEVER : POLICY_HOSTS;
 }
 
+/* What becomes of a header line: POLICY_PASS where it passes as it is, or what is written in its
+ * place. */
+static uint8_t splice_decide(
+	const struct splice *s, const struct splice_sides *sides, const struct message_header *h)
+{
+	const struct policy_row policy = splice_policy(s->in, h);
+	uint8_t what;
+
+	if (sides->has_nul && splice_line_has_nul(s->in, h)) {
+		count(HEADERS_WITH_NUL);
+		/* A line that is written anew is clean; this one does not pass. */
+		return policy.what == POLICY_OURS || policy.what == POLICY_MAPPED ? policy.what
+		                                                                  : POLICY_NEVER;
+	}
+	if (!splice_passes(s, sides, h, policy.what))
+		return policy.what;
+	what = splice_received(s, sides, h, policy.receiver);
+	if (what != POLICY_PASS)
+		count(HEADERS_KEPT_BACK);
+	if (!sides->has_empty || (what != POLICY_PASS && what != POLICY_HOSTS) ||
+		!splice_has_empty(h, message_header_value(s->in, h)))
+		return what;
+	if (what == POLICY_HOSTS || policy.what == POLICY_CREDENTIALS ||
+		policy.what == POLICY_CHALLENGE)
+		return POLICY_NEVER;
+	return POLICY_ELEMENTS;
+}
+
 /* Writes a header that names something of the other leg with the name that it has on this one. */
 static void splice_write_mapped(struct writer *w, const struct splice *s,
 	const struct message_header *h, const struct hosts *hosts)
@@ -491,7 +519,7 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 	}
 }
 
-/* Writes all headers of s->in that pass, by the tables. */
+/* Writes all headers of s->in, as it is decided of each. */
 static void splice_write_headers(struct writer *w, const struct splice *s,
 	const struct splice_sides *sides, splice_ours ours)
 {
@@ -501,31 +529,9 @@ static void splice_write_headers(struct writer *w, const struct splice *s,
 	size_t run = 0, run_end = 0;
 
 	for (; h < last; h++) {
-		const struct policy_row policy = splice_policy(m, h);
-		uint8_t what = policy.what;
-		bool pass = splice_passes(s, sides, h, what);
+		uint8_t what = splice_decide(s, sides, h);
+		bool pass = what == POLICY_PASS;
 
-		if (sides->has_nul && splice_line_has_nul(m, h)) {
-			/* A line that is written anew is clean; this one does not pass. */
-			pass = false;
-			if (what != POLICY_OURS && what != POLICY_MAPPED)
-				what = POLICY_NEVER;
-			count(HEADERS_WITH_NUL);
-		}
-		if (pass) {
-			what = splice_received(s, sides, h, policy.receiver);
-			pass = what == POLICY_PASS;
-			if (!pass)
-				count(HEADERS_KEPT_BACK);
-		}
-		if (sides->has_empty && (pass || what == POLICY_HOSTS) &&
-			splice_has_empty(h, message_header_value(m, h))) {
-			what = pass && policy.what != POLICY_CREDENTIALS &&
-			                       policy.what != POLICY_CHALLENGE
-			               ? POLICY_ELEMENTS
-			               : POLICY_NEVER;
-			pass = false;
-		}
 		if (pass && run_end == h->line && run != run_end) {
 			run_end = h->end;
 			continue;
