@@ -27,7 +27,7 @@ enum header {
 const char *header_name(enum header id);
 uint8_t header_of(struct str name);
 /* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
- * written without it (worker-sip/message/splice.h). */
+ * written without it (worker-sip/message/policy.h). */
 bool header_takes_nul(uint8_t id);
 /* Whether a header's value is text, in which a comma separates nothing (RFC 3261 section 7.3.1). */
 bool header_is_text(uint8_t id);

@@ -11,8 +11,8 @@
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/incoming.h"
+#include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
-#include "worker-sip/message/splice.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/relay.h"
 #include "worker-sip/routing/route.h"
@@ -197,7 +197,7 @@ static void core_authorized(struct incoming *in)
 		core_register(in);
 	} else if (core_refuse_names(in)) {
 		return;
-	} else if (splice_require(m, &unsupported)) {
+	} else if (option_tags_require(m, &unsupported)) {
 		incoming_answer(in, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 	} else {
 		core_pass_on(in);

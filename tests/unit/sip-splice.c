@@ -4,6 +4,7 @@
 #include "sip-message.h"
 #include "worker-sip/json.h"
 #include "worker-sip/call/dialog_reference.h"
+#include "worker-sip/message/party.h"
 #include "worker-sip/message/splice.h"
 
 static struct wire *wire;

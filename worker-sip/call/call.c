@@ -6,6 +6,7 @@
 #include "invite.h"
 #include "refused_answer.h"
 #include "worker-sip/json.h"
+#include "worker-sip/message/option_tags.h"
 #include "worker-sip/routing/fork.h"
 
 /* ---- requests ---- */
@@ -89,7 +90,7 @@ static bool call_refuse_extension(const struct incoming *in)
 	char buffer[512];
 	struct writer unsupported = WRITER(buffer);
 
-	if (!splice_require(in->message, &unsupported))
+	if (!option_tags_require(in->message, &unsupported))
 		return false;
 	answer(in->sip, in->transaction, 420,
 		unsupported.full ? STR_EMPTY : writer_text(&unsupported));

@@ -11,6 +11,7 @@
 #include "ipc/token.h"
 #include "refused_answer.h"
 #include "worker-sip/message/wire_header.h"
+#include "worker-sip/message/party.h"
 #include "worker-sip/routing/fork.h"
 
 #include <errno.h>

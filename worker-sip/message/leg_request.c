@@ -2,6 +2,7 @@
 #include "leg_request.h"
 
 #include "ipc/token.h"
+#include "party.h"
 #include "route_set.h"
 #include "worker-sip/call/dialog_reference.h"
 

@@ -35,16 +35,4 @@ int splice_request(const struct splice *s, struct wire **out);
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out);
 
-/* Option tags: 0 where the request's Require (and Proxy-Require) can be kept across legs, else 420
- * with the Unsupported header line written. */
-unsigned splice_require(const struct message *m, struct writer *unsupported);
-
-/* The value of a From or To header without its tag parameter, and with tag (n == 0: none). A
- * display name or a parameter with a NUL is left out. */
-void write_address_tag(struct writer *w, struct str value, struct str tag);
-
-/* The same for the other leg, without the hosts of the sender's: PBXs write their own addresses
- * into From and To. */
-void write_party(struct writer *w, const struct hosts *hosts, struct str value, struct str tag);
-
 #endif
