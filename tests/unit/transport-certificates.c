@@ -173,7 +173,7 @@ static struct {
 	char text[CERTIFICATES_TEXT_MAX];
 } told;
 
-static void tell(void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
+static void note_verdict(void *arg, uint32_t sequence, int error, uint16_t index, const char *text)
 {
 	(void)arg;
 	told.calls++;
@@ -188,7 +188,7 @@ static void check(struct secure *s, uint32_t generation)
 	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	memset(&told, 0, sizeof(told));
-	certificates_check(s->f->t.certificates, generation, 77, tell, NULL);
+	certificates_check(s->f->t.certificates, generation, 77, note_verdict, NULL);
 	while (!told.calls && clock_ms() < end)
 		loop_once(s->f->t.loop, 50);
 	cr_assert_eq(told.calls, 1);

@@ -318,6 +318,20 @@ static inline ssize_t hear(int fd, char *buffer, size_t size)
 	return n;
 }
 
+/* Says bytes on a stream, at once. */
+static inline void tell(int fd, const void *bytes, size_t size)
+{
+	cr_assert_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+/* Whether the other side has ended the stream; what it says before that is thrown away. */
+static inline bool ended(int fd)
+{
+	static char rest[70000];
+
+	return recv(fd, rest, sizeof(rest), MSG_DONTWAIT) == 0;
+}
+
 /* A request whose Call-ID, branch and tag are made from number. */
 static inline size_t request(
 	char buffer[2048], const char *method, unsigned number, const char *to_tag, const char *via)

@@ -42,11 +42,6 @@ static void refuse(struct fixture *f, enum evidence_kind kind, const void *bytes
 	cr_assert_eq(refusals_set(&f->t.refusals, &print, 1), 0);
 }
 
-static void tell(int fd, const void *bytes, size_t size)
-{
-	cr_assert_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
 Test(quarantine, a_datagram_is_in_hand_until_it_is_done_with)
 {
 	struct fixture *f = begin();

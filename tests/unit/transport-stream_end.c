@@ -8,11 +8,6 @@
 
 static char raw[8192], buffer[70000];
 
-static void tell(int fd, const void *bytes, size_t size)
-{
-	cr_assert_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
 static void tell_text(int fd, const char *text)
 {
 	tell(fd, text, strlen(text));
@@ -40,11 +35,6 @@ static bool peeks(int fd, const char *text)
 		return false;
 	buffer[n] = 0;
 	return strcmp(buffer + n - size, text) == 0;
-}
-
-static bool ended(int fd)
-{
-	return recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) == 0;
 }
 
 static void turns(struct fixture *f, unsigned n)

@@ -18,16 +18,6 @@ int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 
 static char raw[2048], buffer[70000];
 
-static void tell(int fd, const void *bytes, size_t size)
-{
-	cr_assert_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
-static bool ended(int fd)
-{
-	return recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) == 0;
-}
-
 static bool call_id_is(const struct fixture *f, unsigned i, unsigned number)
 {
 	char id[32];

@@ -12,7 +12,7 @@ static struct peer *opened(struct secure *s, uint16_t listener, struct peer *p)
 	return p;
 }
 
-static void tell(struct peer *p, const void *bytes, size_t size)
+static void tell_peer(struct peer *p, const void *bytes, size_t size)
 {
 	size_t done;
 
@@ -31,13 +31,13 @@ Test(tls, messages_however_they_are_cut)
 
 	for (unsigned i = 0; i < 20; i++)
 		n += request(many + n, "OPTIONS", 10 + i, NULL, "TLS");
-	tell(p, many, n); /* many in one record */
+	tell_peer(p, many, n); /* many in one record */
 	UNTIL(s->f, s->f->count == 20);
 	for (size_t i = 0; i < one; i++) /* a record for each byte, all there at once */
-		tell(p, raw + i, 1);
+		tell_peer(p, raw + i, 1);
 	UNTIL(s->f, s->f->count == 21);
 	for (size_t i = 0; i < n; i += 700) {
-		tell(p, many + i, n - i < 700 ? n - i : 700);
+		tell_peer(p, many + i, n - i < 700 ? n - i : 700);
 		loop_once(s->f->t.loop, 10);
 	}
 	UNTIL(s->f, s->f->count == 41);
@@ -74,7 +74,7 @@ Test(tls, a_large_message_and_what_follows_it)
 		at_ += done;
 		loop_once(s->f->t.loop, 0);
 	}
-	tell(p, raw, one);
+	tell_peer(p, raw, one);
 	UNTIL(s->f, s->f->count == 2);
 	cr_assert_eq(message_at(s->f, 0)->raw_size, n);
 	cr_assert_eq(memcmp(message_raw(message_at(s->f, 0)), big, n), 0);
@@ -95,7 +95,7 @@ Test(tls, a_peer_that_reads_slowly_gets_every_byte)
 	struct flow flow;
 	uint64_t end = clock_ms() + PATIENCE_MS;
 
-	tell(p, raw, n);
+	tell_peer(p, raw, n);
 	UNTIL(s->f, s->f->count == 1);
 	flow = message_at(s->f, 0)->flow;
 	for (unsigned i = 0; i < 100; i++, total += size) {
@@ -130,7 +130,7 @@ Test(tls, keys_may_be_updated)
 
 	for (unsigned i = 1; i <= 3; i++) {
 		cr_assert_eq(SSL_key_update(p->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-		tell(p, raw, n);
+		tell_peer(p, raw, n);
 		UNTIL(s->f, s->f->count == i);
 		order(s->f, &message_at(s->f, i - 1)->flow, "SIP/2.0 200 OK\r\n\r\n", 18, 0, false);
 		UNTIL(s->f, peer_step(p) && p->size == 18 * i);
@@ -167,7 +167,7 @@ Test(tls, a_peer_that_has_ended_is_answered)
 		struct flow flow;
 
 		p = opened(s, ACCESS_TLS, p);
-		tell(p, raw, request(raw, "OPTIONS", i, NULL, "TLS"));
+		tell_peer(p, raw, request(raw, "OPTIONS", i, NULL, "TLS"));
 		UNTIL(s->f, s->f->count == i + 1);
 		flow = message_at(s->f, i)->flow;
 		SSL_shutdown(p->ssl);
@@ -310,7 +310,7 @@ Test(tls, half_open_handshakes_are_bounded)
 	cr_assert_eq(COUNTED(TLS_REFUSED_SOURCE), 2);
 	cr_assert_eq(tls_handshakes(f->t.tls), 6);
 	/* who is there already notices nothing, UDP does not either */
-	tell(p, raw, n);
+	tell_peer(p, raw, n);
 	UNTIL(f, f->count == 1);
 	udp = bound("127.0.0.1", SOCK_DGRAM, &port);
 	n = request(raw, "OPTIONS", 2, NULL, "UDP");
@@ -367,7 +367,7 @@ static bool resumes(struct secure *s, int version)
 	if (session)
 		SSL_set_session(p->ssl, session);
 	UNTIL(s->f, peer_step(p));
-	tell(p, raw, request(raw, "OPTIONS", 1, NULL, "TLS"));
+	tell_peer(p, raw, request(raw, "OPTIONS", 1, NULL, "TLS"));
 	UNTIL(s->f, s->f->count == 1);
 	order(s->f, &message_at(s->f, 0)->flow, "\r\n\r\n", 4, 0,
 		false); /* the ticket comes before it */
