@@ -2,26 +2,13 @@
 import re, socket, ssl, struct, time, unittest
 
 from certs import Authority
-from gateway import WAIT, wait_for
+from gateway import CONFIG, WAIT, wait_for
 from processes import fds_of
 from takeover import peer, Takeover, TLS, EACCES
 
-
-TLS_CONFIG = """
-runtime-directory = "{dir}/run"
-state-directory = "{dir}/state"
-workers {{ transport = {transport}  sip = {sip}  tls = {tls} }}
-{extra}
-zone "access" {{ trust = no   auth = digest {access} }}
-zone "core"   {{ trust = yes  auth = none   sources = {{ "127.0.0.0/8" }} }}
-listener "udp" {{ bind = "udp:{ip}:5060"  zone = "access" }}
-listener "tls" {{ bind = "tls:{ip}:5061"  zone = "access"  certificate = "main" }}
-listener "core" {{ bind = "udp:{ip}:5062"  zone = "core" }}
+SECURE = """
 certificate "main" {{ chain = "main.pem"  key = "main.key"  names = {{ "sip.example.net" }} }}
-domain "example.net" {{ users = "users" }}
-trunk "pbx" {{ zone = "core"  target = {{ {targets} }} {trunk} }}
-route "users" {{ from = {{ "access" }}  to-domain = "example.net"  action = "registered" }}
-{routes}
+listener "tls" {{ bind = "tls:{ip}:5061"  zone = "access"  certificate = "main" }}
 """
 ECDSA_SHA256, ED25519 = 0x0403, 0x0807
 VERIFY = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + bytes(32)
@@ -33,7 +20,7 @@ class TransportToTls(Takeover):
             self.authority = Authority(g.dir)
             self.authority.issue("main", "DNS:sip.example.net,URI:sip:example.net", "P-256")
 
-        self.take("transport", config=TLS_CONFIG, prepare=certify, transport=2, sip=1, tls=1)
+        self.take("transport", config=CONFIG + SECURE, prepare=certify, transport=2, sip=1, tls=1)
         self.victim = self.before["tls-0"]
         self.generation = int(
             re.search(r"certificates generation=(\d+)", self.g.log_text()).group(1)

@@ -3,7 +3,7 @@ nothing of one side shows on the other."""
 import random, re, socket, unittest
 
 from gateway import WAIT, Gateway, own_address, wait_for  # noqa: F401
-from peers import SDP, Message, Peer, Phone, digest  # noqa: F401
+from peers import SDP, Message, Peer, Phone, digest, with_body  # noqa: F401
 
 NUMBER = "+4930123456"
 
@@ -112,11 +112,7 @@ class Dialog:
             contact is None and method in ("INVITE", "UPDATE", "REFER", "SUBSCRIBE", "NOTIFY")
         ):
             lines.append(f"Contact: {contact or contact_of(p)}")
-        body = body.encode() if isinstance(body, str) else body
-        lines += headers
-        if body:
-            lines.append(f"Content-Type: {content_type}")
-        raw = "\r\n".join(lines + [f"Content-Length: {len(body)}"]).encode() + b"\r\n\r\n" + body
+        raw = with_body(lines + list(headers), body, content_type)
         p.send_raw(raw, self.to)
         return Message(raw)
 

@@ -66,6 +66,16 @@ class Message:
         return self.raw.decode("utf-8", "replace")
 
 
+def with_body(lines, body, content_type):
+    """The bytes of a message of these lines, with what its body needs."""
+    if isinstance(body, str):
+        body = body.encode()
+    if body:
+        lines = lines + [f"Content-Type: {content_type}"]
+    lines = lines + [f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 class Peer:
     """A SIP endpoint on a UDP or TCP socket, driven step by step."""
 
@@ -170,6 +180,12 @@ class Peer:
             return
         raise AssertionError(f"{self.name}: unexpected {m!r}")
 
+    def contact(self, user):
+        """The URI, in angle brackets, by which that user is reached here."""
+        stream = self.transport in ("TCP", "TLS")
+        parameter = f";transport={self.transport.lower()}" if stream else ""
+        return f"<sip:{user}@{self.ip}:{self.port}{parameter}>"
+
     def make(
         self,
         method,
@@ -203,22 +219,8 @@ class Peer:
             f"CSeq: {cseq} {method}",
         ]
         if contact:
-            lines.append(
-                f"Contact: <sip:{sender.split('@')[0]}@{self.ip}:{self.port}"
-                + (
-                    f";transport={self.transport.lower()}"
-                    if self.transport in ("TCP", "TLS")
-                    else ""
-                )
-                + ">"
-            )
-        lines += headers
-        if isinstance(body, str):
-            body = body.encode()
-        if body:
-            lines.append(f"Content-Type: {content_type}")
-        lines.append(f"Content-Length: {len(body)}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+            lines.append(f"Contact: {self.contact(sender.split('@')[0])}")
+        return with_body(lines + list(headers), body, content_type)
 
     def answer(
         self,
@@ -246,23 +248,10 @@ class Peer:
                     + ("" if request.tag("To") or status == 100 else f";tag={tag}")
                 )
         if contact:
-            lines.append(
-                f"Contact: <sip:{self.name}@{self.ip}:{self.port}"
-                + (
-                    f";transport={self.transport.lower()}"
-                    if self.transport in ("TCP", "TLS")
-                    else ""
-                )
-                + ">"
-            )
-        lines += headers
-        if isinstance(body, str):
-            body = body.encode()
-        if body:
-            lines.append(f"Content-Type: {content_type}")
-        lines.append(f"Content-Length: {len(body)}")
+            lines.append(f"Contact: {self.contact(self.name)}")
         self.send_raw(
-            "\r\n".join(lines).encode() + b"\r\n\r\n" + body, to or getattr(self, "last_from", None)
+            with_body(lines + list(headers), body, content_type),
+            to or getattr(self, "last_from", None),
         )
         return tag
 

@@ -234,8 +234,8 @@ class Amplification(CallCase):
         self.assertEqual(self.gateway.counters()["transactions_server"], before + 1)
 
     def test_budget(self):
-        """A source gets no more refusals than its zone allows, nor does its network; whoever has
-        not used his up is answered."""
+        """A source gets no more refusals than its zone allows; whoever has not used his up is
+        answered."""
         self.begin(access='rate = off  refusals-per-source = 3  refusals-per-prefix = "off"')
         peers = [Peer(own_address(), 0, (self.gateway.ip, 5060), f"phone {i}") for i in range(2)]
         for peer in peers:

@@ -2,7 +2,7 @@
 TLS, WS and WSS; keep-alives; a trunk's connection that closes before it has answered."""
 import socket, ssl, struct, unittest
 
-from gateway import own_address, wait_for
+from gateway import WAIT, own_address, wait_for
 from legs import NUMBER, SDP, Dialog, failure_ack
 from tls import CONFIG as TLS_CONFIG, TlsCase, TlsServer
 from websocket import CLOSE, TEXT, WebSocket, WebSocketPhone
@@ -20,6 +20,9 @@ class Streams(TlsCase):
 
     def begin(self, **words):
         return self.secure(config=TLS_CONFIG + LISTENERS, **words)
+
+    def begin_with_trunk(self, **words):
+        return self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="", **words)
 
     def open(self, kind, user="alice"):
         """A phone that has said nothing, on a stream of that kind."""
@@ -50,6 +53,23 @@ class Streams(TlsCase):
             while True:
                 phone.receive(lambda m: True, what="the end")
 
+    def refused_behind(self, trunk, alice, status, reason):
+        """The trunk answers provisionally, then with a failure: alice gets both before the end."""
+        invite = trunk.request("INVITE")
+        trunk.answer(invite, status, reason)
+        alice.response(status)
+        trunk.answer(invite, 486, "Busy Here", contact=False)
+        trunk.request("ACK")
+        self.assertEqual(alice.final("INVITE").status, 486)
+        self.is_closed(alice)
+        self.no_calls()
+
+    def cancelled_behind(self, trunk, invite, seconds=WAIT):
+        """The trunk gets a CANCEL within that time."""
+        trunk.answer(trunk.request("CANCEL", seconds), 200, contact=False)
+        trunk.answer(invite, 487, "Request Terminated", contact=False)
+        trunk.request("ACK")
+
     def test_half_closed(self):
         self.begin()
         for kind in ("TCP", "TLS", "WS", "WSS"):
@@ -63,25 +83,18 @@ class Streams(TlsCase):
 
     def test_half_closed_after_an_invite(self):
         """The answer comes from behind, after a while."""
-        self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="")
+        self.begin_with_trunk()
         trunk = self.trunk()
         for kind in ("TCP", "TLS", "WS", "WSS"):
             with self.subTest(kind=kind):
                 alice = self.open(kind)
                 self.call(alice, f"{NUMBER}@example.net")
                 self.half_close(alice)
-                invite = trunk.request("INVITE")
-                trunk.answer(invite, 180, "Ringing")
-                alice.response(180)
-                trunk.answer(invite, 486, "Busy Here", contact=False)
-                trunk.request("ACK")
-                self.assertEqual(alice.final("INVITE").status, 486)
-                self.is_closed(alice)
-                self.no_calls()
+                self.refused_behind(trunk, alice, 180, "Ringing")
 
     def test_gone_while_it_rings(self):
         """A caller that has closed both halves is no half-closed one: the trunk is told soon."""
-        self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="")
+        self.begin_with_trunk()
         trunk = self.trunk()
         for kind in ("TCP", "TLS", "WS", "WSS"):
             with self.subTest(kind=kind):
@@ -91,15 +104,12 @@ class Streams(TlsCase):
                 trunk.answer(invite, 180, "Ringing")
                 alice.response(180)
                 alice.close()
-                cancelled = trunk.receive(lambda m: m.method == "CANCEL", 5, "CANCEL")
-                trunk.answer(cancelled, 200, contact=False)
-                trunk.answer(invite, 487, "Request Terminated", contact=False)
-                trunk.request("ACK")
+                self.cancelled_behind(trunk, invite, 5)
                 self.no_calls()
 
     def test_half_closed_phone_is_no_binding(self):
         """Nothing that would come to it could be answered, while its own INVITE still is."""
-        self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="")
+        self.begin_with_trunk()
         alice, bob, trunk = self.open("TCP"), self.open("TCP", "bob"), self.trunk()
         self.assertEqual(alice.register().status, 200)
         self.assertEqual(bob.register().status, 200)
@@ -117,7 +127,7 @@ class Streams(TlsCase):
         self.is_closed(alice)
 
     def test_junk_behind_a_good_message(self):
-        self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="")
+        self.begin_with_trunk()
         trunk = self.trunk()
         junk = {
             "TCP": lambda p: p.sock.sendall(b"\0\1\2 junk\r\n"),
@@ -130,38 +140,25 @@ class Streams(TlsCase):
                 alice = self.open(kind)
                 request = self.call(alice, f"{NUMBER}@example.net")
                 send(alice)
-                invite = trunk.request("INVITE")
-                trunk.answer(invite, 183, "Session Progress")
-                alice.response(183)
-                trunk.answer(invite, 486, "Busy Here", contact=False)
-                trunk.request("ACK")
-                self.assertEqual(alice.final("INVITE").status, 486)
-                self.is_closed(alice)
-                self.no_calls()
+                self.refused_behind(trunk, alice, 183, "Session Progress")
 
     def test_junk_and_no_answer(self):
         """The call is not left on the trunk: where no answer comes in 64 * T1, it is cancelled."""
-        self.begin(
-            targets=[f"sip:{self.trunk_ip}:5080"],
-            trunk="",
-            extra="timers { t1 = 100ms }",
-        )
+        self.begin_with_trunk(extra="timers { t1 = 100ms }")
         alice, trunk = self.open("TCP"), self.trunk()
         self.call(alice, f"{NUMBER}@example.net")
         alice.sock.sendall(b"=junk\r\n")
         invite = trunk.request("INVITE")
         trunk.answer(invite, 180, "Ringing")
         alice.response(180)
-        trunk.answer(trunk.request("CANCEL"), 200, contact=False)
-        trunk.answer(invite, 487, "Request Terminated", contact=False)
-        trunk.request("ACK")
+        self.cancelled_behind(trunk, invite)
         self.is_closed(alice)
         self.no_calls()
         self.counted("stream_unfinished")
 
     def test_junk_and_a_call_that_is_answered(self):
         """Its ACK comes by another connection, as RFC 3261 section 18 lets it."""
-        self.begin(targets=[f"sip:{self.trunk_ip}:5080"], trunk="")
+        self.begin_with_trunk()
         alice, trunk = self.open("TCP"), self.trunk()
         request = self.call(alice, f"{NUMBER}@example.net")
         alice.sock.sendall(b"=junk\r\n")
