@@ -41,6 +41,7 @@ $(foreach w,$(WORKERS),$(eval DIR_$(w) := worker-$(w)))
 DIR_master := master
 DIR_ctl := sipwardctl
 OWN_LIBS_common := -lsodium
+OWN_LIBS_ipc := -lpcre2-8
 OWN_LIBS_mesh := -lzmq
 OWN_LIBS_worker := -lseccomp
 OWN_LIBS_transport := -lwslay -lssl -lcrypto

@@ -125,9 +125,8 @@ enum route_action { ROUTE_REGISTERED = 1, ROUTE_TRUNK = 2, ROUTE_REFUSE = 3 };
 
 struct route_settings {
 	struct text name;
-	uint64_t from; /* bits of zone indexes */
-	struct text
-		number; /* POSIX extended expression over the request URI's user; length 0: any */
+	uint64_t from;       /* bits of zone indexes */
+	struct text number;  /* a pattern (pattern.h) over the request URI's user; length 0: any */
 	struct array trunks; /* uint16_t trunk indexes, padded to 8 bytes */
 	uint16_t to_domain;  /* domain index, NONE_INDEX: any */
 	uint16_t status;     /* of ROUTE_REFUSE */

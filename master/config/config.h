@@ -32,7 +32,6 @@
 #define NAMES_MAX 64        /* per certificate */
 #define HIDDEN_NAMES_MAX 64 /* per zone */
 #define NAME_MAX_LENGTH 64  /* bytes of a section's title */
-#define PATTERN_MAX 512     /* bytes of a route's number */
 
 /* The fields of the plain options (ipc/options.def). */
 #define CONFIG_TYPE_DURATION(least, most) uint32_t

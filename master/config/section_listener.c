@@ -71,6 +71,20 @@ static void listener_read_advertise(struct reader *r, cfg_t *section, struct con
 		"\"sip.example.net:5060\"");
 }
 
+/* Via and Contact would say 0.0.0.0, and nobody could answer. */
+static void listener_check_wildcard(
+	struct reader *r, cfg_t *section, const struct config_listener *l)
+{
+	const struct config_value *v = config_value(section, "bind");
+
+	if (endpoint_is_wildcard(&l->bind) && !config_value(section, "advertise"))
+		reader_error(r, section, v->line,
+			"bind: \"%.80s\" is every address of this machine, and peers have to be "
+			"told one: add advertise = \"HOST\", the address or name by which they "
+			"reach it, or bind to one address",
+			v->text);
+}
+
 static void listener_read_certificates(struct reader *r, cfg_t *section, struct config_listener *l)
 {
 	size_t count = config_list_count(section, "certificate");
@@ -173,6 +187,7 @@ void section_read_listener(struct reader *r, cfg_t *section, struct config_liste
 	options_read(r, section, "listener", l);
 	listener_read_bind(r, section, l);
 	listener_read_advertise(r, section, l);
+	listener_check_wildcard(r, section, l);
 	v = config_value(section, "zone");
 	if (v)
 		l->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,

@@ -1,10 +1,10 @@
 /* section_route.c - reads a route: what it matches, and where it sends a call. */
 #include "section.h"
 
-#include "expression.h"
+#include "ipc/pattern.h"
 #include "options.h"
 
-#include <regex.h>
+#include <errno.h>
 #include <stdlib.h>
 
 static void route_read_from(struct reader *r, cfg_t *section, struct config_route *t)
@@ -21,9 +21,8 @@ static void route_read_from(struct reader *r, cfg_t *section, struct config_rout
 static void route_read_number(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	const struct config_value *v = config_value(section, "number");
-	const char *fault;
-	regex_t compiled;
-	char why[128];
+	struct pattern_fault fault;
+	struct pattern *pattern;
 	int error;
 
 	if (!v)
@@ -33,22 +32,20 @@ static void route_read_number(struct reader *r, cfg_t *section, struct config_ro
 			PATTERN_MAX);
 		return;
 	}
-	fault = expression_fault(v->text);
-	if (fault) {
-		reader_error(r, section, v->line,
-			"number: expected a POSIX extended regular expression, found \"%.80s\": %s",
-			v->text, fault);
+	error = pattern_new(&pattern, str_of(v->text), &fault);
+	if (error == -ENOMEM) {
+		r->no_memory = true;
 		return;
 	}
-	error = regcomp(&compiled, v->text, REG_EXTENDED | REG_NOSUB);
 	if (error) {
-		regerror(error, &compiled, why, sizeof(why));
 		reader_error(r, section, v->line,
-			"number: expected a POSIX extended regular expression, found \"%.80s\": %s",
-			v->text, why);
+			"number: expected a regular expression, found \"%.80s\": %s, at offset "
+			"%zu, "
+			"before \"%.20s\"",
+			v->text, fault.text, fault.at, v->text + fault.at);
 		return;
 	}
-	regfree(&compiled);
+	pattern_free(pattern);
 	free(t->number);
 	t->number = reader_copy(r, v->text);
 }

@@ -44,6 +44,15 @@ static bool target_has_scheme(struct str text, const char *scheme)
 	return text.n > n && strncasecmp(text.p, scheme, n) == 0;
 }
 
+/* Without brackets it could not be told where an IPv6 address ends and its port begins. */
+static bool target_lacks_brackets(struct str host)
+{
+	size_t colon = str_find(host, ':');
+
+	return host.n && host.p[0] != '[' && colon < host.n &&
+	       str_find(str_from(host, colon + 1), ':') < host.n - colon - 1;
+}
+
 /* The address and port of host, with the scheme's port where it names none. False: it has another
  * form. */
 static bool target_endpoint(struct str host, uint8_t transport, struct endpoint *out)
@@ -74,6 +83,12 @@ static bool trunk_read_target(
 		    r, section, v, end < host.n ? str_from(host, end + 1) : STR_EMPTY, t))
 		return false;
 	host.n = end;
+	if (target_lacks_brackets(host)) {
+		reader_expected(r, section, "target", v,
+			"an IPv6 address in brackets (RFC 3261 section 25.1), as in "
+			"\"sip:[2001:db8::1]:5060\"");
+		return false;
+	}
 	if (!target_endpoint(host, t->transport, &t->endpoint)) {
 		size_t colon = str_find(host, ':');
 

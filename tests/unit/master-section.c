@@ -23,12 +23,13 @@ Test(config, references)
 	refused(SANE "route x { action = refuse }", 6, "from is missing");
 	refused(SANE "route x { from = access }", 6, "action is missing");
 	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6,
-		"number: expected a POSIX extended|\"^(0\"");
+		"number: expected a regular expression|\"^(0\"|missing closing parenthesis, at "
+		"offset 3");
 	refused(SANE "route x { from = access number = \"^[0-9]****$\" action = refuse }", 6,
-		"number: expected a POSIX extended regular expression|a repetition of a "
-		"repetition");
+		"quantifier does not follow a repeatable item, at offset 7, before \"***$\"");
 	refused(SANE "route x { from = access number = \"[0-9\" action = refuse }", 6,
-		"number: expected a POSIX extended regular expression|\"[0-9\"");
+		"number: expected a regular expression|\"[0-9\"|at offset 4");
+	load(SANE "route x { from = access number = \"^\\\\d{3,5}\\\\s?\\\\w$\" action = refuse }");
 	refused(ZONES LISTENERS "route x { from = access action = registered }", 3,
 		"needs a domain");
 	refused(SANE "trunk x { zone = nowhere target = \"sip:127.0.0.1\" }", 6,
@@ -42,10 +43,14 @@ Test(config, listeners)
 	refused(ZONES, 0, "there is no listener");
 	refused(SANE "listener x { bind = \"udp:127.0.0.1:5060\" zone = access }", 6,
 		"bind: the port is taken by listener \"udp\" (UDP 127.0.0.1:5060, line 2)");
-	refused(SANE "listener x { bind = \"udp:0.0.0.0:5062\" zone = access }", 6,
+	refused(SANE "listener x { bind = \"udp:0.0.0.0:5062\" zone = access advertise = h }", 6,
 		"taken by listener \"core\"");
 	load(SANE "listener x { bind = \"tcp:127.0.0.1:5060\" zone = access } listener y { bind = "
-		  "\"udp:[::]:5060\" zone = access }");
+		  "\"udp:[::]:5060\" zone = access advertise = \"2001:db8::1\" }");
+	refused(SANE "listener x { zone = access\nbind = \"udp:0.0.0.0:5070\" }", 7,
+		"bind: \"udp:0.0.0.0:5070\" is every address|add advertise = \"HOST\"");
+	refused(SANE "listener x { zone = access bind = \"udp:[::]:5070\" }", 6,
+		"bind: \"udp:[::]:5070\" is every address|add advertise = \"HOST\"");
 	refused(SANE "listener x { bind = \"udp:localhost:5070\" zone = access }", 6,
 		"numeric address");
 	refused(SANE "listener x { bind = \"127.0.0.1:5070\" zone = access }", 6,

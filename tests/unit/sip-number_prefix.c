@@ -1,9 +1,9 @@
 /* sip-number_prefix.c - the index over the beginnings of number rules never leaves out a rule that
  * matches. */
+#include "ipc/pattern.h"
 #include "worker-sip/routing/number_prefix.h"
 
 #include <criterion/criterion.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,6 +37,16 @@ Test(number_prefix, of_expressions)
 	check("^[]|]49|5", 1, "", NULL);
 	check("^49[[:digit:]|]1", 1, "49", NULL);
 	check("^\\w49", 1, "", NULL);
+	check("^49\\d+$", 1, "49", NULL);
+	check("^49[\\]|]1|5", 1, "", NULL);
+	check("^49[[:a]|b[:]]", 1, "", NULL);
+	check("^4(?:9|3)1", 1, "4", NULL);
+	/* what these parentheses and quotes are is not looked at */
+	check("^49(?#()|5", 1, "", NULL);
+	check("^49(?i)1", 1, "", NULL);
+	check("^49(*FAIL)|5", 1, "", NULL);
+	check("^4\\Q(\\E|5", 1, "", NULL);
+	check("^4\\c(|5", 1, "", NULL);
 	check("49", 1, "", NULL);
 	check("^", 1, "", NULL);
 	check("^^49", 1, "", NULL);
@@ -82,8 +92,13 @@ Test(number_prefix, names_rules_in_order_and_once)
 Test(number_prefix, leaves_out_nothing_that_matches)
 {
 	static const char *const piece[] = {"1", "2", "\\+", "?", "*", "+", "{2}", "{0,1}", ".",
-		"[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]"};
+		"[12]", "[^1]", "[]1|]", "(1|2)", "(12)?", "|", "$", "^", "\\.", "[[:digit:]]",
+		"\\d", "[\\]|]", "[[:1]", "(?:1|2)", "(?#(1)", "(?i)", "\\Q(|\\E", "(?=1)", "(?!2)",
+		"*+", "??"};
+	struct pattern_matcher *matcher;
 	unsigned matched = 0;
+
+	cr_assert_eq(pattern_matcher_new(&matcher), 0);
 
 	srand(1);
 	for (unsigned round = 0; round < 40000; round++) {
@@ -91,7 +106,7 @@ Test(number_prefix, leaves_out_nothing_that_matches)
 		struct number_prefix start[2];
 		struct number_prefixes *p;
 		struct number_prefix_walk w;
-		regex_t compiled;
+		struct pattern *compiled;
 		uint32_t rule;
 		bool named = false;
 
@@ -100,11 +115,11 @@ Test(number_prefix, leaves_out_nothing_that_matches)
 		for (int i = rand() % 6; i >= 0; i--)
 			strcat(expression,
 				piece[(unsigned)rand() % (sizeof(piece) / sizeof(piece[0]))]);
-		if (regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB))
+		if (pattern_new(&compiled, str_of(expression), NULL))
 			continue;
 		for (int i = rand() % 6; i > 0; i--)
 			strcat(text, &"1\0002\0+\0.\0|"[2 * (rand() % 5)]);
-		if (regexec(&compiled, text, 0, NULL, 0) == 0) {
+		if (pattern_match(compiled, matcher, str_of(text)) == 1) {
 			unsigned starts = number_prefix_of_expression(expression, start);
 
 			cr_assert_eq(number_prefixes_new(&p, 1), 0);
@@ -118,7 +133,8 @@ Test(number_prefix, leaves_out_nothing_that_matches)
 			number_prefixes_free(p);
 			matched++;
 		}
-		regfree(&compiled);
+		pattern_free(compiled);
 	}
+	pattern_matcher_free(matcher);
 	cr_assert_gt(matched, 5000, "%u", matched);
 }

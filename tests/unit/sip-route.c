@@ -188,6 +188,35 @@ Test(route, a_number_is_one_thing_however_it_is_written)
 	cr_assert_eq(status_of("sip:0901@example.net"), 0);
 }
 
+/* The third rule over all numbers of the zone, with the action of its own, before all others. */
+static unsigned status_by_rule(const char *pattern, uint8_t action, const char *uri)
+{
+	struct route_settings rule = worker->image.route[2];
+
+	rule.number = fixture_text(&worker->image, pattern);
+	rule.action = action;
+	worker->image.route[0] = rule;
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+	return status_of(uri);
+}
+
+Test(route, a_number_that_costs_too_much)
+{
+	char uri[600] = "sip:";
+
+	memset(uri + 4, '1', 400);
+	strcpy(uri + 404, "@example.net");
+	cr_assert_eq(status_by_rule("^(1+)+$", ROUTE_REFUSE, uri), 410);
+	cr_assert_eq(counters_page->counter[COUNTER_ROUTE_PATTERN_LIMIT], 0);
+	uri[403] = 'x';
+	/* what is barred is not let through because its check was made to fail */
+	cr_assert_eq(status_by_rule("^(1+)+$", ROUTE_REFUSE, uri), 410);
+	cr_assert_eq(counters_page->counter[COUNTER_ROUTE_PATTERN_LIMIT], 1);
+	cr_assert_eq(status_by_rule("^(1+)+$", ROUTE_TRUNK, uri), 403);
+	cr_assert_eq(counters_page->counter[COUNTER_ROUTE_PATTERN_LIMIT], 2);
+}
+
 Test(route, users_whose_names_are_numbers)
 {
 	fixture_user(worker, 0, "+4930123", "x", DIGEST_MD5);

@@ -29,7 +29,7 @@ static char number_literal(const char **p)
 	const char *c = *p;
 
 	if (*c == '\\') {
-		/* others than these are GNU's operators, or undefined */
+		/* others than these stand for several characters, or for none */
 		if (!c[1] || !strchr(".[]$()|*+?{}\\^/-", c[1]))
 			return 0;
 		*p = c + 2;
@@ -41,48 +41,63 @@ static char number_literal(const char **p)
 	return *c;
 }
 
-/* The end of the bracket expression that begins at p, at its ']'; at the terminating NUL where it
- * is not understood. A ']' that comes first, after '^' too, is one of the characters, and classes
- * have brackets of their own. */
-static const char *number_skip_bracket(const char *p)
+/* Behind an escape that stands for itself, a class of characters or a condition, at p; NULL where
+ * more than one character follows the backslash, or may: "\\Q(", "\\c|". */
+static const char *number_skip_escape(const char *p)
+{
+	return p[1] && !strchr("QEc", p[1]) ? p + 2 : NULL;
+}
+
+/* Behind the character class that begins at p; NULL where it is not understood. A ']' that comes
+ * first, after '^' too, is one of the characters, and "[:digit:]" has brackets of its own. */
+static const char *number_skip_class(const char *p)
 {
 	p++;
 	if (*p == '^')
 		p++;
 	if (*p == ']')
 		p++;
-	for (; *p && *p != ']'; p++) {
-		char kind = p[1];
-
-		if (*p != '[' || !kind || !strchr(".:=", kind))
-			continue;
-		for (p += 2; *p && !(*p == kind && p[1] == ']'); p++)
-			;
-		if (!*p || !*++p)
-			break;
+	while (p && *p && *p != ']') {
+		if (*p == '\\') {
+			p = number_skip_escape(p);
+		} else if (*p == '[' && p[1] && strchr(".:=", p[1])) {
+			p += 2;
+			p += strspn(p, "^abcdefghijklmnopqrstuvwxyz");
+			if (p[0] != ':' || p[1] != ']')
+				return NULL;
+			p += 2;
+		} else {
+			p++;
+		}
 	}
-	return p;
+	return p && *p ? p + 1 : NULL;
 }
 
 /* Whether there is an alternative to the whole expression: a '|' in no parentheses. True where the
- * expression is not understood: it has no prefix then. */
+ * expression is not understood: it has no prefix then. That is so for parentheses which are more
+ * than a group, for they may be comments, or change how the rest is read. */
 static bool number_has_alternative(const char *p)
 {
 	int depth = 0;
 
-	for (; *p; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '[' && !*(p = number_skip_bracket(p)))
+	while (p && *p) {
+		if (*p == '\\') {
+			p = number_skip_escape(p);
+			continue;
+		}
+		if (*p == '[') {
+			p = number_skip_class(p);
+			continue;
+		}
+		if (*p == '(' && (p[1] == '*' || (p[1] == '?' && p[2] != ':')))
 			return true;
-		else if (*p == '(')
-			depth++;
-		else if (*p == ')' && depth)
-			depth--;
-		else if (*p == '|' && depth == 0)
+		if (*p == '|' && depth == 0)
 			return true;
+		depth += *p == '(';
+		depth -= *p == ')' && depth;
+		p++;
 	}
-	return false;
+	return !p;
 }
 
 static bool number_is_quantifier(char c)

@@ -17,7 +17,7 @@ struct number_prefix {
 	uint8_t length;
 };
 
-/* Finds the beginnings of all texts that a POSIX extended expression matches: "^\\+49[0-9]+$" gives
+/* Finds the beginnings of all texts that a pattern (ipc/pattern.h) matches: "^\\+49[0-9]+$" gives
  * "+49"; "^\\+?49" gives "+49" and "49". Length 0: anything. Returns how many (1 or 2) of start are
  * set. */
 unsigned number_prefix_of_expression(const char *expression, struct number_prefix start[2]);

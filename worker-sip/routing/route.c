@@ -2,12 +2,12 @@
  * store. */
 #include "route.h"
 
+#include "ipc/pattern.h"
 #include "number_prefix.h"
 #include "telephone.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,26 +20,25 @@ struct routes {
 	const struct settings *settings;
 	unsigned count;
 	struct number_prefixes
-		*prefixes; /* of all routes; those without expression have an empty one */
-	regex_t *number;   /* one a route: set where compiled says so */
-	bool *compiled;
+		*prefixes;       /* of all routes; those without expression have an empty one */
+	struct pattern **number; /* one a route: NULL where it has none, or none yet */
+	struct pattern_matcher *matcher;
+	struct log_limit log; /* of lines about patterns that took too long */
 };
 
 static int route_compile(struct routes *r, unsigned i)
 {
-	if (regcomp(&r->number[i],
-		    settings_str(r->settings, settings_route(r->settings, i)->number).p,
-		    REG_EXTENDED | REG_NOSUB)) {
-		log_error("route-expression-bad", "route=%u", i);
-		return -EINVAL;
-	}
-	r->compiled[i] = true;
-	return 0;
+	struct str text = settings_str(r->settings, settings_route(r->settings, i)->number);
+	int error = pattern_new(&r->number[i], text, NULL);
+
+	if (error)
+		log_error("route-expression-bad", "route=%u error=\"%s\"", i, error_text(error));
+	return error;
 }
 
 /* All expressions are compiled here, for the settings are not believed; kept are those that any
  * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
- * thousand would take 80 MB. */
+ * thousand would take memory that few of them earn. */
 static int route_prepare(struct routes *r, unsigned i)
 {
 	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
@@ -53,8 +52,8 @@ static int route_prepare(struct routes *r, unsigned i)
 			return error;
 		starts = number_prefix_of_expression(expression.p, start);
 		if (start[0].length && (starts == 1 || start[1].length)) {
-			regfree(&r->number[i]);
-			r->compiled[i] = false;
+			pattern_free(r->number[i]);
+			r->number[i] = NULL;
 		}
 	}
 	for (unsigned k = 0; k < starts; k++)
@@ -73,8 +72,9 @@ int routes_new(struct routes **out, const struct settings *settings)
 	r->settings = settings;
 	r->count = count;
 	r->number = calloc(count ? count : 1, sizeof(*r->number));
-	r->compiled = calloc(count ? count : 1, sizeof(*r->compiled));
-	error = r->number && r->compiled ? number_prefixes_new(&r->prefixes, count) : -ENOMEM;
+	error = r->number ? pattern_matcher_new(&r->matcher) : -ENOMEM;
+	if (error == 0)
+		error = number_prefixes_new(&r->prefixes, count);
 	for (unsigned i = 0; i < count && error == 0; i++)
 		error = route_prepare(r, i);
 	if (error) {
@@ -90,20 +90,40 @@ void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; r->compiled && r->number && i < r->count; i++)
-		if (r->compiled[i])
-			regfree(&r->number[i]);
+	for (unsigned i = 0; r->number && i < r->count; i++)
+		pattern_free(r->number[i]);
+	pattern_matcher_free(r->matcher);
 	number_prefixes_free(r->prefixes);
 	free(r->number);
-	free(r->compiled);
 	free(r);
 }
 
-static bool route_number_matches(struct routes *r, unsigned i, const char *number)
+/* A match that was given up, for the number was made to cost much. */
+static void route_gave_up(struct sip *sip, unsigned i)
 {
-	if (!r->compiled[i] && route_compile(r, i))
+	struct str name = settings_str(sip->settings, settings_route(sip->settings, i)->name);
+	uint64_t left_out;
+
+	count(ROUTE_PATTERN_LIMIT);
+	if (log_limit_pass(&sip->routes->log, loop_now(sip->loop), 1, LOG_LIMIT_SECOND, &left_out))
+		log_warn("route-pattern-limit", "route=%.*s left_out=%llu", STR(name),
+			(unsigned long long)left_out);
+}
+
+/* Where that cannot be said within the bounds it does not match, except that a rule which refuses
+ * is not evaded so. */
+static bool route_number_matches(struct sip *sip, unsigned i, struct str number)
+{
+	struct routes *r = sip->routes;
+	int found;
+
+	if (!r->number[i] && route_compile(r, i))
 		return false;
-	return regexec(&r->number[i], number, 0, NULL, 0) == 0;
+	found = pattern_match(r->number[i], r->matcher, number);
+	if (found >= 0)
+		return found;
+	route_gave_up(sip, i);
+	return settings_route(sip->settings, i)->action == ROUTE_REFUSE;
 }
 
 /* Writes the called number or user as the rules see it: a telephone number is one thing however it
@@ -331,7 +351,8 @@ static bool route_matches(const struct route_search *s, unsigned rule, unsigned 
 		return false;
 	if (!r->number.length)
 		return true;
-	return s->number_length && route_number_matches(s->sip->routes, rule, s->number);
+	return s->number_length &&
+	       route_number_matches(s->sip, rule, (struct str){s->number, s->number_length});
 }
 
 /* Does what the rule says. False where it is not for this request after all. */
