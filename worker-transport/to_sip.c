@@ -4,7 +4,7 @@
  * its slot, which is known only after parsing. When that worker's queue is full, new requests are
  * answered 503, so that their senders go elsewhere. A retransmission of a request that got through
  * is dropped, for a 503 would end a call that already rings. Bytes that ended a worker before are
- * dropped without an answer, for that would mean reading them. Relies on: parse_message,
+ * dropped without an answer, for that would mean reading them. Relies on: reading_parse,
  * slot_of_message, stateless_answer_write.
  */
 #include "to_sip.h"
@@ -17,7 +17,7 @@
 #include "admit.h"
 #include "flow.h"
 #include "worker-transport/parse/parse.h"
-#include "worker-transport/parse/repair.h"
+#include "worker-transport/parse/reading.h"
 #include "worker-transport/parse/stateless_answer.h"
 #include "transport_worker.h"
 
@@ -36,9 +36,8 @@ struct to_sip {
 	struct hash_key key;
 	struct forwarded forwarded[FORWARDED_MAX];
 	struct fault_log faults;
-	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
+	struct reading reading;
 	char answer[STATELESS_ANSWER_MAX];
-	char repaired[MESSAGE_RAW_MAX];
 };
 
 int to_sip_new(struct to_sip **out)
@@ -150,7 +149,7 @@ static struct str to_sip_server(const struct transport_worker *t)
 static void to_sip_refuse_malformed(struct transport_worker *t, const struct flow *flow,
 	const struct parse_error *error, unsigned status, const char *reason)
 {
-	const struct message *m = (const struct message *)t->to_sip->block;
+	const struct message *m = (const struct message *)t->to_sip->reading.block;
 
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
@@ -167,7 +166,8 @@ void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct s
 {
 	struct to_sip *f = t->to_sip;
 	struct parse_error error = {0};
-	int result = parse_message(raw.p, raw.n, f->block, sizeof(f->block), &error);
+	int result = parse_message(
+		raw.p, raw.n, f->reading.block, sizeof(f->reading.block), &error);
 
 	if (result == 0)
 		error.answerable = true;
@@ -224,91 +224,18 @@ static bool to_sip_is_outside(const struct message *m)
 	return token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
-/* ---- messages that break rules which many break ---- */
-
-/* Whether the parser had no fault to find. */
-static bool to_sip_is_sound(const struct message *m, int result)
-{
-	const bool phrase = m->is_request || m->start_line.length <= 12 || m->reason.length;
-
-	return result == 0 && !m->unreadable && !m->broken && phrase;
-}
-
-static const struct zone_settings *to_sip_zone(
-	const struct transport_worker *t, const struct flow *flow)
-{
-	return settings_zone(t->settings, settings_listener(t->settings, flow->listener)->zone);
-}
-
-/* Parses the n repaired bytes of raw. An answer is bounded by what came, not by its repair. */
-static int to_sip_parse_repaired(
-	struct to_sip *f, struct str raw, size_t n, struct parse_error *error)
-{
-	int result = parse_message(f->repaired, n, f->block, sizeof(f->block), error);
-
-	if (n > raw.n)
-		((struct message *)f->block)->grown = (uint32_t)(n - raw.n);
-	return result;
-}
-
-/* Reads a message again whose headers are not in UTF-8, as its zone has it. */
-static int to_sip_read_octets(struct transport_worker *t, const struct flow *flow, struct str raw,
+/* Reads a message into the block. */
+static int to_sip_read(struct transport_worker *t, const struct flow *flow, struct str raw,
 	struct parse_error *error)
 {
-	struct to_sip *f = t->to_sip;
-	const uint32_t rule = to_sip_zone(t, flow)->not_utf8;
-	size_t n;
+	const struct reading_rules rules = {
+		.zone = settings_zone(
+			t->settings, settings_listener(t->settings, flow->listener)->zone),
+		.message_max = t->settings->message_max,
+		.datagram = flow->transport == TRANSPORT_UDP};
 
-	count(REPAIRED_OCTETS);
-	if (rule == NOT_UTF8_PASS)
-		return parse_message_octets(raw.p, raw.n, true, f->block, sizeof(f->block), error);
-	n = repair_octets(raw, rule == NOT_UTF8_DROP, f->repaired, t->settings->message_max);
-	/* what would be too long is read as it is: less the lines that cannot be read */
-	return n ? to_sip_parse_repaired(f, raw, n, error)
-	         : parse_message(raw.p, raw.n, f->block, sizeof(f->block), error);
-}
-
-/* Reads a datagram again whose lines do not end as they should: the 400 to it needs its Via. */
-static int to_sip_read_lines(struct transport_worker *t, const struct flow *flow, struct str raw,
-	struct parse_error *error)
-{
-	struct to_sip *f = t->to_sip;
-	const struct message *m = (const struct message *)f->block;
-	struct parse_error first = *error;
-	size_t n = repair_line_ends(raw, f->repaired, t->settings->message_max);
-	int result = n ? to_sip_parse_repaired(f, raw, n, error) : -EBADMSG;
-
-	if (!n || (result && !error->answerable)) {
-		*error = first;
-		return -EBADMSG;
-	}
-	if (to_sip_zone(t, flow)->line_ends == LINE_ENDS_SERVE) {
-		count(REPAIRED_LINE_ENDS);
-		return result;
-	}
-	*error = (struct parse_error){.counter = COUNTER_PARSE_LINE,
-		.reason = first.counter == COUNTER_PARSE_LINE ? first.reason
-	                                                      : "Line End Other Than CRLF",
-		.answerable = m->is_request && m->method != METHOD_ACK};
-	error->status = error->answerable ? 400 : 0;
-	return -EBADMSG;
-}
-
-/* Parses a message into f->block. */
-static int to_sip_parse(struct transport_worker *t, const struct flow *flow, struct str raw,
-	struct parse_error *error)
-{
-	struct to_sip *f = t->to_sip;
-	int result = parse_message(raw.p, raw.n, f->block, sizeof(f->block), error);
-
-	if (to_sip_is_sound((const struct message *)f->block, result))
-		return result;
-	if (result && flow->transport == TRANSPORT_UDP && memmem(raw.p, raw.n, "SIP/2.0", 7) &&
-		(error->counter == COUNTER_PARSE_LINE || error->counter == COUNTER_PARSE_NOT_SIP))
-		return to_sip_read_lines(t, flow, raw, error);
-	if (!repair_is_utf8(raw))
-		return to_sip_read_octets(t, flow, raw, error);
-	return result;
+	return raw.n > rules.message_max ? -EMSGSIZE
+	                                 : reading_parse(&t->to_sip->reading, &rules, raw, error);
 }
 
 /* Parses a message and passes it on, or answers or drops it. */
@@ -316,13 +243,13 @@ static enum to_sip_result to_sip_forward(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
 	struct to_sip *f = t->to_sip;
-	struct message *m = (struct message *)f->block;
+	struct message *m = (struct message *)f->reading.block;
 	struct parse_error error = {0};
 	bool outside;
 	void *buffer;
 	int result;
 
-	result = raw.n > t->settings->message_max ? -EMSGSIZE : to_sip_parse(t, flow, raw, &error);
+	result = to_sip_read(t, flow, raw, &error);
 	if (result == -EBADMSG) {
 		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
 		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);

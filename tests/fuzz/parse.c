@@ -100,6 +100,9 @@ static void check_repairs(const char *bytes, size_t size)
 	n = repair_octets(raw, false, out, sizeof(out));
 	CHECK(n <= sizeof(out) && repair_is_utf8((struct str){out, n}));
 	CHECK(repair_octets(raw, true, out, sizeof(out)) <= sizeof(out));
+	n = repair_response(raw, out, sizeof(out));
+	CHECK(n <= sizeof(out) &&
+		repair_line_ends((struct str){out, n}, again, sizeof(again)) == 0);
 	if (parse_message_octets(bytes, size, true, again, sizeof(again), &error) == 0) {
 		struct message *m = (struct message *)(void *)again;
 

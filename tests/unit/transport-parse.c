@@ -98,6 +98,10 @@ Test(parse, start_line)
 	refused(LINE("OPTIONS bob SIP/2.0"), 400, "Malformed Request-URI");
 	refused(LINE("OPTIONS sip:a%2@b SIP/2.0"), 400, "Malformed Request-URI");
 	refused(LINE("OPTIONS sip:a\xc3\xa4@b SIP/2.0"), 400, "Malformed Request-URI");
+	refused(LINE("OPTIONS sip:a\xe4@b SIP/2.0"), 400, "Malformed Request-URI");
+	refused(LINE("OPTIONS sip:b\x01 SIP/2.0"), 400, "Malformed Request-URI");
+	refused(LINE("OPTIONS sip:b SIP/2.0\x7f"), 400, "Malformed Request-Line");
+	refused(LINE("OPTIONS\x01 sip:b SIP/2.0"), 0, "Not SIP");
 	refused("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, "Not SIP");
 	refused("\x16\x03\x01\x02", 0, "Not SIP");
 	refused("OPTIONS sip:bob@example.net SIP/2.0", 0, "Not SIP");
@@ -215,7 +219,7 @@ Test(parse, nul)
 		memcpy(text, lines[i].p, lines[i].n);
 		at = stpcpy(text + lines[i].n, "\r\n" FIELDS "CSeq: 1 OPTIONS\r\n\r\n");
 		cr_assert_eq(parse_bytes(text, (size_t)(at - text)), -EBADMSG);
-		cr_assert_str_eq(failure.reason, "Not SIP");
+		cr_assert_str_eq(failure.reason, i ? "Not SIP" : "Malformed Request-URI");
 	}
 	left_out(REQUEST("Reply-To: \"a\\\x01 <sip:a@b>\r\n"), "Reply-To: ");
 	/* escaped it is a URI's like any other; what it is undone to is refused by whoever undoes

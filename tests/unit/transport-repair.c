@@ -47,10 +47,35 @@ Test(repair, octets)
 	octets("A\r\nContact: J\xf6rg <a>,\r\n \"\xc3\xb6\" <b>, <c>\r\nb: c\r\n\r\n", true,
 		"A\r\nContact: <a>, \"\xc3\xb6\" <b>, <c>\r\nb: c\r\n\r\n");
 	octets("A\r\nTo: \"\\\"\xf6<x>\" <b>\r\n\r\n", true, "A\r\nTo: <b>\r\n\r\n");
-	octets("A\r\nTo: \"\xf6\r\n\r\n", true, "A\r\nTo: \"\xf6\r\n\r\n");
+	/* nothing that could be dropped */
+	octets("A\r\nTo: \"\xf6\r\n\r\n", true, "");
+	octets("A\r\nSubject: \xe4\r\n\r\n", true, "");
 	cr_assert(repair_is_utf8(S("A\r\nb: \xc3\xbc\r\n\r\n\xe4")), "a body is octets");
 	cr_assert_not(repair_is_utf8(S("A\r\nb: \xe4\r\n\r\n")));
 	cr_assert_eq(repair_octets(S("A\xe4\r\n\r\n"), false, out, 6), 0);
+}
+
+static void response(const char *raw, const char *expected)
+{
+	size_t n = repair_response(str_of(raw), out, sizeof(out));
+
+	cr_assert(str_equal((struct str){out, n}, str_of(expected)), "'%.*s' of: %s", (int)n, out,
+		raw);
+}
+
+Test(repair, responses)
+{
+	response("\r\n\nsip/2.0 200 OK\nv: a\r\nAllow: x\nvia : b\n c\nl: 4\n\nbody",
+		"sip/2.0 200 OK\r\nv: a\r\nvia : b\r\n c\r\n\r\n");
+	/* a CR by itself: not even the lines that such a one is folded into */
+	response("SIP/2.0 200 OK\r\nt: a\r\n b\rc\r\n d\r\ni: \r1\r\nCSeq: 1 A",
+		"SIP/2.0 200 OK\r\nCSeq: 1 A\r\n\r\n");
+	response("SIP/2.0 200 O\rK\r\nt: a\r\n\r\n", "");
+	response("OPTIONS sip:a SIP/2.0\r\nt: a\r\n\r\n", "");
+	response("SIP/2.0", "");
+	response("", "");
+	cr_assert_eq(repair_response(S("SIP/2.0 200\r\n\r\n"), out, 14), 0);
+	cr_assert_eq(repair_response(S("SIP/2.0 200\r\n\r\n"), out, 15), 15);
 }
 
 /* ---- in a worker ---- */
@@ -182,6 +207,165 @@ Test(repair, other_line_ends_are_served)
 	UNTIL(worker, worker->count == 2);
 	cr_assert_eq(message_at(worker, 0)->method, METHOD_OPTIONS);
 	cr_assert_eq(COUNTED(REPAIRED_LINE_ENDS), 2);
+	end();
+}
+
+#define BOTH LINES("\n") "Contact: \"J\xf6rg\" <sip:a@b>\nSubject: \xe4\n\n"
+
+Test(repair, line_ends_and_octets)
+{
+	begin(serve_lines);
+	throw_text(BOTH);
+	/* the first fault that is found is not the first that is repaired */
+	throw_text(HEAD "Priority: urgent\n\n");
+	UNTIL(worker, worker->count == 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct message *m = message_at(worker, i);
+
+		cr_assert(str_equal(message_value(m, HEADER_SUBJECT), S("\xc3\xa4")));
+		cr_assert_eq(m->unreadable, 0);
+	}
+	cr_assert(str_equal(message_value(message_at(worker, 0), HEADER_CONTACT),
+		S("\"J\xc3\xb6rg\" <sip:a@b>")));
+	cr_assert_eq(COUNTED(REPAIRED_LINE_ENDS), 2);
+	cr_assert_eq(COUNTED(REPAIRED_OCTETS), 2);
+	end();
+}
+
+Test(repair, line_ends_and_octets_that_pass)
+{
+	begin(serve_lines);
+	worker->image.zone[ZONE_ACCESS].not_utf8 = NOT_UTF8_PASS;
+	throw_text(BOTH);
+	UNTIL(worker, worker->count == 1);
+	cr_assert(str_equal(message_value(message_at(worker, 0), HEADER_SUBJECT), S("\xe4")));
+	end();
+}
+
+Test(repair, line_ends_are_refused_whatever_the_octets)
+{
+	begin(NULL);
+	throw_text(HEAD "\n");
+	const char *text = answer();
+
+	cr_assert(str_starts(str_of(text), S("SIP/2.0 400 Line End Other Than CRLF\r\n")));
+	cr_assert_not_null(strstr(text, "\r\nFrom: \"J\xc3\xb6rg\" <sip:alice@example.net>"));
+	end();
+}
+
+/* The Via says whom to tell. */
+Test(repair, octets_of_a_request_uri_are_answered)
+{
+	static const char whole[] = LINES("\r\n");
+	static void (*const rules[])(struct image * image) = {NULL, pass_octets, drop_octets};
+	static const char *const lines[] = {
+		"OPTIONS sip:J\xf6rg@b SIP/2.0", "OPTIONS sip:b\x01 SIP/2.0"};
+
+	for (size_t i = 0; i < 6; i++) {
+		char text[1024];
+
+		begin(rules[i / 2]);
+		snprintf(text, sizeof(text), "%s%s\r\n", lines[i % 2],
+			&whole[strlen("OPTIONS sip:bob@example.net SIP/2.0")]);
+		throw_text(text);
+		cr_assert(str_starts(str_of(answer()), S("SIP/2.0 400 Malformed Request-URI\r\n")));
+		cr_assert_eq(COUNTED(PARSE_URI), i + 1);
+		cr_assert_eq(COUNTED(REFUSED), i + 1);
+		end();
+	}
+}
+
+/* Nothing that can be dropped is no repair. */
+Test(repair, octets_of_lines_that_are_left_out)
+{
+	begin(drop_octets);
+	throw_text(LINES("\r\n") "Subject: \xe4\r\n\r\n");
+	UNTIL(worker, worker->count == 1);
+	cr_assert_eq(message_at(worker, 0)->unreadable, 1);
+	cr_assert_eq(COUNTED(REPAIRED_OCTETS), 0);
+	end();
+}
+
+/* ---- responses ---- */
+
+#define ANSWER(end)                                                                                \
+	"SIP/2.0 200 OK" end "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1" end                      \
+	"From: <sip:a@b>;tag=1" end "To: <sip:a@b>;tag=2" end "Call-ID: 1" end                     \
+	"CSeq: 1 INVITE" end "Contact: <sip:c@d>" end
+
+/* Whoever waits for it is not left waiting: it comes, as a broken one. */
+static void broken_response(const char *text, uint64_t *counter)
+{
+	begin(NULL);
+	*counter = 0;
+	throw_text(text);
+	UNTIL(worker, worker->count == 1);
+	const struct message *m = message_at(worker, 0);
+
+	cr_assert_eq(m->broken, 1);
+	cr_assert_eq(m->status, 200);
+	cr_assert(str_equal(message_str(m, m->via_branch), S("z9hG4bK1")));
+	cr_assert(str_equal(message_str(m, m->to_tag), S("2")));
+	cr_assert(str_equal(message_str(m, m->contact.whole), S("sip:c@d")));
+	cr_assert_eq(m->method, METHOD_INVITE);
+	cr_assert_eq(m->body.length, 0);
+	cr_assert_eq(*counter, 1);
+	end();
+}
+
+/* Writes lines lines, then text. */
+static char *with_lines(const char *before, unsigned lines, const char *line, const char *after)
+{
+	static char text[16384];
+	char *at = stpcpy(text, before);
+
+	while (lines--)
+		at = stpcpy(at, line);
+	strcpy(at, after);
+	return text;
+}
+
+Test(repair, a_response_with_too_many_headers)
+{
+	static const char whole[] = ANSWER("\r\n") "\r\nbody";
+
+	broken_response(with_lines("SIP/2.0 200 OK\r\n", 300, "X: y\r\n",
+				&whole[strlen("SIP/2.0 200 OK\r\n")]),
+		&COUNTED(PARSE_LIMIT));
+	broken_response(with_lines(ANSWER("\r\n"), 300, "Contact: <sip:e@f>\r\n", "\r\n"),
+		&COUNTED(PARSE_LIMIT));
+	broken_response(with_lines(ANSWER("\r\n"), 300, "Record-Route: <sip:a;lr>\r\n", "\r\n"),
+		&COUNTED(PARSE_LIMIT));
+}
+
+Test(repair, a_response_with_other_line_ends)
+{
+	broken_response(ANSWER("\n") "\n", &COUNTED(PARSE_LINE));
+	broken_response(ANSWER("\r\n") "Contact: ", &COUNTED(PARSE_LINE));
+	broken_response(ANSWER("\r\n") "Subject: a\rb\r\n\r\n", &COUNTED(PARSE_LINE));
+}
+
+Test(repair, a_response_over_a_stream)
+{
+	const char *text = with_lines(ANSWER("\r\n"), 200, "X: y\r\n", "l: 0\r\n\r\n");
+
+	begin(NULL);
+	int stream = dial("127.0.0.1", worker->port[ACCESS_TCP]);
+
+	tell(stream, text, strlen(text));
+	UNTIL(worker, worker->count == 1);
+	cr_assert_eq(message_at(worker, 0)->broken, 1);
+	close(stream);
+	end();
+}
+
+Test(repair, a_response_whose_via_cannot_be_read_is_dropped)
+{
+	begin(NULL);
+	throw_text("SIP/2.0 200 OK\r\nVia: \r\r\nFrom: <sip:a@b>\r\n\r\n");
+	throw_text("SIP/2.0 2000 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\r\n");
+	UNTIL(worker, COUNTED(PARSE_LINE) + COUNTED(PARSE_START_LINE) == 2);
+	cr_assert_eq(worker->count, 0);
 	end();
 }
 

@@ -82,7 +82,7 @@ static void parse_status_line(struct parser *p, struct str line, enum line_fault
 
 /* Reads the Request-Line (RFC 3261 section 7.1), with one space each between method, request URI
  * and version. False where it is the line of another protocol. */
-static bool parse_request_line(struct parser *p, struct str line)
+static bool parse_request_line(struct parser *p, struct str line, enum line_fault fault)
 {
 	struct message *m = p->message;
 	const char *end = line.p + line.n, *space = octet_span(line.p, end, OCTET_TOKEN);
@@ -114,6 +114,8 @@ static bool parse_request_line(struct parser *p, struct str line)
 		parse_fail(p, 400, COUNTER_PARSE_URI, "Malformed Request-URI");
 	else
 		m->request_uri = uri_spans(p, &uri);
+	if (fault != LINE_OK)
+		parse_note_fault(p, fault);
 	return true;
 }
 
@@ -339,17 +341,14 @@ bool parse_keepalive(const char *raw, size_t size)
 }
 
 /* Whether a line that may be a start line stands at raw, and ends at *end; *fault: what its octets
- * are. A request's must all be readable, of a response the status code. */
+ * are. */
 static bool parse_find_start_line(
 	const char *raw, const char *limit, const char **end, enum line_fault *fault)
 {
 	if (raw == limit || !octet_is(*raw, OCTET_TOKEN))
 		return false;
 	*fault = line_end_unfolded(raw, limit, end);
-	if (*fault == LINE_OPEN || *fault == LINE_BARE)
-		return false;
-	return *fault == LINE_OK ||
-	       parse_starts_nocase((struct str){raw, (size_t)(*end - raw)}, S("SIP/2.0 "));
+	return *fault != LINE_OPEN && *fault != LINE_BARE;
 }
 
 int parse_message(
@@ -389,7 +388,7 @@ int parse_message_octets(const char *raw, size_t size, bool any_octets, void *bu
 		fault = LINE_OK;
 	if (parse_starts_nocase(line, S("SIP/"))) {
 		parse_status_line(&p, line, fault);
-	} else if (!parse_request_line(&p, line)) {
+	} else if (!parse_request_line(&p, line, fault)) {
 		parse_fail(&p, 0, COUNTER_PARSE_NOT_SIP, "Not SIP");
 		return parse_refuse(&p, false, error);
 	}

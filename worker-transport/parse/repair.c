@@ -2,10 +2,14 @@
  * only what the parser has found fault with comes here. Linear in the message. */
 #include "repair.h"
 
+#include "ipc/message.h"
 #include "ipc/names.h"
 #include "ipc/octet.h"
 #include "ipc/syntax.h"
 #include "parse_line.h"
+
+#define REPAIR_WANTED 7 /* the headers that a broken response is read for */
+_Static_assert(REPAIR_WANTED *REPAIR_LINES_EACH < MESSAGE_HEADERS_MAX, "they are not too many");
 
 struct repair {
 	char *out;
@@ -170,5 +174,81 @@ size_t repair_octets(struct str raw, bool drop, char *out, size_t size)
 		at += end;
 	}
 	repair_put(&r, str_from(raw, head));
+	return str_equal(raw, (struct str){out, r.used}) ? 0 : repair_size(&r);
+}
+
+/* Takes the line at the front of *rest, without its end. */
+static struct str repair_take_line(struct str *rest)
+{
+	const size_t end = str_find(*rest, '\n');
+	struct str line = {rest->p, end};
+
+	*rest = str_from(*rest, end < rest->n ? end + 1 : end);
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+/* Whether a broken response is read for that header, whose place among those that are is *place.
+ */
+static bool repair_is_wanted(uint8_t id, unsigned *place)
+{
+	static const uint8_t wanted[REPAIR_WANTED] = {HEADER_VIA, HEADER_FROM, HEADER_TO,
+		HEADER_CALL_ID, HEADER_CSEQ, HEADER_CONTACT, HEADER_RECORD_ROUTE};
+
+	for (*place = 0; *place < REPAIR_WANTED; ++*place)
+		if (wanted[*place] == id)
+			return true;
+	return false;
+}
+
+static void repair_put_whole_line(struct repair *r, struct str line)
+{
+	repair_put(r, line);
+	repair_put(r, S("\r\n"));
+}
+
+/* Writes those of the header lines that are wanted. */
+static void repair_put_wanted(struct repair *r, struct str rest)
+{
+	unsigned lines[REPAIR_WANTED] = {0}, place;
+	bool wanted = false;
+	size_t start = r->used;
+
+	while (rest.n) {
+		struct str line = repair_take_line(&rest);
+
+		if (!line.n)
+			return;
+		if (line.p[0] != ' ' && line.p[0] != '\t') {
+			struct str name = str_trim((struct str){line.p, str_find(line, ':')});
+
+			wanted = repair_is_wanted(header_of(name), &place) &&
+			         lines[place]++ < REPAIR_LINES_EACH;
+			start = r->used;
+		}
+		if (wanted && str_find(line, '\r') < line.n) {
+			wanted = false;
+			r->used = start;
+		}
+		if (wanted)
+			repair_put_whole_line(r, line);
+	}
+}
+
+size_t repair_response(struct str raw, char *out, size_t size)
+{
+	struct repair r = {.out = out, .size = size};
+
+	while (raw.n && (raw.p[0] == '\r' || raw.p[0] == '\n'))
+		raw = str_from(raw, 1);
+	struct str line = repair_take_line(&raw);
+
+	if (line.n < 8 || !str_equal_nocase((struct str){line.p, 8}, S("SIP/2.0 ")) ||
+		str_find(line, '\r') < line.n)
+		return 0;
+	repair_put_whole_line(&r, line);
+	repair_put_wanted(&r, raw);
+	repair_put(&r, S("\r\n"));
 	return repair_size(&r);
 }

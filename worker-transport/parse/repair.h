@@ -1,6 +1,7 @@
 /* repair.h - the bytes of a message as its sender meant them, where they break rules about octets
  * and line ends that many devices break: ISO 8859-1 in place of UTF-8, lines that end in LF alone,
- * no empty line at the end. What a zone does with them is its option's. */
+ * no empty line at the end. What a zone does with them is its option's. And what is left of a
+ * response that nobody can read. */
 #ifndef SIPWARD_TRANSPORT_PARSE_REPAIR_H
 #define SIPWARD_TRANSPORT_PARSE_REPAIR_H
 
@@ -17,7 +18,15 @@ bool repair_is_utf8(struct str raw);
 
 /* Writes raw, whose head is not UTF-8, so that it is: each line that is not is read as ISO 8859-1,
  * or, with drop, loses the display names that are not, and a response its reason phrase. Returns
- * how many bytes that are; 0 where they do not fit. */
+ * how many bytes that are; 0 where they do not fit, and where nothing of raw can be written so. */
 size_t repair_octets(struct str raw, bool drop, char *out, size_t size);
+
+/* Writes of raw, a response that cannot be read as a whole, the start line and those header lines
+ * that say what it answers and where an ACK of it goes, without its body. A line in which a CR
+ * stands by itself is not among them, and of each header REPAIR_LINES_EACH at most. Returns how
+ * many bytes that are; 0 where they do not fit, and where raw is no response. */
+size_t repair_response(struct str raw, char *out, size_t size);
+/* The lines of a header that are kept: of all of them together few enough to be read. */
+#define REPAIR_LINES_EACH 24
 
 #endif
