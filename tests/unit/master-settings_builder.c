@@ -66,7 +66,7 @@ Test(images, each_role_gets_its_slice)
 	size_t size;
 	int fd = -1;
 
-	load(SANE "state-directory = /srv/secret-place\n"
+	load(SANE "state-directory = /srv/secret-place\nserver = edge\n"
 		  "zone third { trust = no hidden-names = { Corp.Example, b } }");
 	cr_assert_eq(settings_build(c, PEER_SIP, 7, &fd), 0);
 	cr_assert_eq(
@@ -91,6 +91,7 @@ Test(images, each_role_gets_its_slice)
 	cr_assert_eq(settings_route(s, 0)->to_domain, 0);
 	cr_assert_eq(settings_domain_of(s, S("Example.Net")), 0);
 	cr_assert(str_equal(settings_str(s, s->state_directory), S("/srv/secret-place")));
+	cr_assert(str_equal(settings_str(s, s->server), S("edge")));
 	close(fd);
 
 	cr_assert_eq(settings_build(c, PEER_TRANSPORT, 7, &fd), 0);
@@ -98,6 +99,8 @@ Test(images, each_role_gets_its_slice)
 	cr_assert_eq(settings_check(s, size), 0);
 	cr_assert_eq(s->listeners.count, 2);
 	cr_assert_eq(s->trunks.count + s->routes.count + s->domains.count, 0);
+	/* it answers what no SIP worker gets to see, and by the same name */
+	cr_assert(str_equal(settings_str(s, s->server), S("edge")));
 	cr_assert(!image_has(s, size, "example.net") && !image_has(s, size, "pbx") &&
 		  !image_has(s, size, "secret-place") && !image_has(s, size, "corp.example"));
 	close(fd);
