@@ -74,17 +74,64 @@ static bool settings_text_row_sane(const struct settings *s, const void *row)
 	return settings_text_fits(s, *(const struct text *)row);
 }
 
+/* How many words an option chooses from. */
+static unsigned settings_words(const char *words)
+{
+	unsigned n = 1;
+
+	for (; *words; words++)
+		n += *words == ',';
+	return n;
+}
+
+/* The plain options of a row: texts lie inside the image, words are among those that there are. */
+#define NUMBER_FITS(s, value) ((void)(value), true)
+#define VALUE(s, value) (value)
+#define FITS_DURATION(least, most) NUMBER_FITS
+#define FITS_SECONDS_OR_OFF(least, most) NUMBER_FITS
+#define FITS_COUNT(least, most) NUMBER_FITS
+#define FITS_COUNT_OR_OFF(least, most) NUMBER_FITS
+#define FITS_SIZE(least, most) NUMBER_FITS
+#define FITS_BOOL 2 > VALUE
+#define FITS_WORD(words) settings_words(words) > VALUE
+#define FITS_PATH settings_text_fits
+#define FITS_TEXT(most) settings_text_fits
+#define OPTION_FITS(section, name, kind, preset, field, receivers, help)                           \
+	SETTINGS_FOR_##receivers(if (!(FITS_##kind(s, row->field))) return false;)
+
+static bool settings_zone_options_sane(const struct settings *s, const struct zone_settings *row)
+{
+	(void)s;
+#define OPTION OPTION_FITS
+#define OPTIONS OPTIONS_OF_ZONE
+#include "options.def"
+	return true;
+}
+
+static bool settings_listener_options_sane(
+	const struct settings *s, const struct listener_settings *row)
+{
+	(void)s;
+#define OPTION OPTION_FITS
+#define OPTIONS OPTIONS_OF_LISTENER
+#include "options.def"
+	return true;
+}
+
+static bool settings_trunk_options_sane(const struct settings *s, const struct trunk_settings *row)
+{
+	(void)s;
+#define OPTION OPTION_FITS
+#define OPTIONS OPTIONS_OF_TRUNK
+#include "options.def"
+	return true;
+}
+
 static bool settings_zone_sane(const struct settings *s, const void *row)
 {
 	const struct zone_settings *z = row;
 
-	if (!settings_text_fits(s, z->name) || z->trust > 1 || z->auth > ZONE_AUTH_DIGEST)
-		return false;
-	if (z->hosts > LEAVING_PASS || z->identities > LEAVING_PASS)
-		return false;
-	if (z->network_headers > LEAVING_PASS || z->unknown_headers > LEAVING_PASS)
-		return false;
-	if (z->software > LEAVING_PASS)
+	if (!settings_text_fits(s, z->name) || !settings_zone_options_sane(s, z))
 		return false;
 	if (z->rate && !z->rate_window_ms)
 		return false;
@@ -108,7 +155,7 @@ static bool settings_listener_sane(const struct settings *s, const void *row)
 		return false;
 	if (!settings_endpoint_sane(&l->bind) || !settings_transport_sane(l->transport))
 		return false;
-	if (l->zone >= s->zones.count || l->client_auth > CLIENT_AUTH_REQUIRED)
+	if (l->zone >= s->zones.count || !settings_listener_options_sane(s, l))
 		return false;
 	return ROWS_SANE(
 		       s, l->certificates, uint16_t, UINT32_MAX, settings_certificate_index_sane) &&
@@ -150,7 +197,7 @@ static bool settings_trunk_sane(const struct settings *s, const void *row)
 
 	if (!settings_text_fits(s, t->name) || !settings_text_fits(s, t->tls_name))
 		return false;
-	if (t->zone >= s->zones.count || t->verify > 1)
+	if (t->zone >= s->zones.count || !settings_trunk_options_sane(s, t))
 		return false;
 	if (t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX)
 		return false;
@@ -194,21 +241,11 @@ static bool settings_route_sane(const struct settings *s, const void *row)
 	return ROWS_SANE(s, r->trunks, uint16_t, UINT32_MAX, settings_trunk_index_sane);
 }
 
-/* The plain options outside of sections with a title: texts inside the image, and the one number
- * that buffers are sized by. */
-#define NUMBER_FITS(s, value) ((void)(value), true)
-#define FITS_DURATION(least, most) NUMBER_FITS
-#define FITS_COUNT(least, most) NUMBER_FITS
-#define FITS_SIZE(least, most) NUMBER_FITS
-#define FITS_BOOL NUMBER_FITS
-#define FITS_WORD(words) NUMBER_FITS
-#define FITS_PATH settings_text_fits
-#define FITS_TEXT(most) settings_text_fits
-#define OPTION_FITS(section, name, kind, preset, field, receivers, help)                           \
-	SETTINGS_FOR_##receivers(if (!FITS_##kind(s, s->field)) return false;)
-
+/* Outside of sections with a title there is one number that buffers are sized by. */
 static bool settings_options_sane(const struct settings *s)
 {
+	const struct settings *row = s;
+
 #define OPTION OPTION_FITS
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
 #include "options.def"

@@ -133,6 +133,13 @@ Test(settings, refuses_what_does_not_fit)
 {
 	REFUSED(im->s.magic++);
 	REFUSED(im->s.version++);
+	REFUSED(im->zone[0].trust = 2);
+	REFUSED(im->zone[0].auth = ZONE_AUTH_DIGEST + 1);
+	REFUSED(im->zone[0].not_utf8 = NOT_UTF8_PASS + 1);
+	REFUSED(im->zone[0].line_ends = LINE_ENDS_SERVE + 1);
+	REFUSED(im->listener[0].client_auth = CLIENT_AUTH_REQUIRED + 1);
+	REFUSED(im->trunk[0].verify = 2);
+	REFUSED(im->s.tickets = 2);
 	REFUSED(im->zone[0].hosts = LEAVING_PASS + 1);
 	REFUSED(im->zone[0].identities = LEAVING_PASS + 1);
 	REFUSED(im->zone[0].network_headers = LEAVING_PASS + 1);
