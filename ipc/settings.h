@@ -199,6 +199,14 @@ static inline bool settings_is_stranger(const struct settings *s, const struct f
 	return flow->transport == TRANSPORT_UDP && !settings_trusts(s, flow->listener);
 }
 
+/* 64*T1 in milliseconds: how long a request is tried and its answer repeated (RFC 3261 section 17,
+ * timers B, F, H and J; RFC 6026, timers L and M), and so how long all is kept that may be asked
+ * about a transaction. */
+static inline uint32_t settings_64_t1(const struct settings *s)
+{
+	return 64 * s->t1_ms;
+}
+
 /* The zone that an address on a listener belongs to: the listener's zone index; *permitted says
  * whether its zone's sources (if it names any) contain the peer. */
 unsigned settings_zone_of(

@@ -114,7 +114,7 @@ void stream_finish_within(struct stream *s, uint64_t ms)
 
 void stream_finish(struct stream *s)
 {
-	stream_finish_within(s, STREAM_DRAIN_T1 * (uint64_t)s->streams->t->settings->t1_ms);
+	stream_finish_within(s, settings_64_t1(s->streams->t->settings));
 }
 
 /* ---- events ---- */

@@ -27,9 +27,6 @@ struct transport_worker;
 /* Milliseconds that a stream is kept for its peer to read the last byte that was written. Closing
  * earlier could reset that byte away. */
 #define STREAM_LINGER_MS 2000
-/* The times T1 that a stream is kept for the answers to what came by it: as long as a request other
- * than INVITE can take. An INVITE that is still unanswered then has lost its caller. */
-#define STREAM_DRAIN_T1 64
 /* Bytes that are read and dropped while a stream waits for answers, at most. */
 #define STREAM_DISCARD_MAX 262144
 
@@ -171,7 +168,8 @@ int stream_queue(
  * with error (negative errno). The memory stays until the end of the turn. */
 void stream_close(struct stream *s, int error);
 /* Takes nothing more from the stream, and ends it after the answers to what it has brought are
- * written, or after STREAM_DRAIN_T1 times T1. */
+ * written, or after 64*T1, which is as long as a request other than INVITE can take. An INVITE that
+ * is still unanswered then has lost its caller. */
 void stream_finish(struct stream *s);
 /* The same, but waits for answers for at most so many milliseconds. */
 void stream_finish_within(struct stream *s, uint64_t ms);

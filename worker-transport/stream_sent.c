@@ -38,11 +38,11 @@ static void sent_drop_first(struct stream_sent *all)
 	all->count--;
 }
 
-/* Forgets what has had its answer by now, or its time-out: 64 * T1 (RFC 3261 section 17.1). */
+/* Forgets what has had its answer by now, or its time-out: 64*T1 (RFC 3261 section 17.1). */
 static void sent_expire(struct stream *s)
 {
 	const struct transport_worker *t = s->streams->t;
-	uint64_t now = loop_now(t->loop), life = 64 * (uint64_t)t->settings->t1_ms;
+	uint64_t now = loop_now(t->loop), life = settings_64_t1(t->settings);
 
 	while (s->sent->count && now - sent_at(s->sent, 0)->at >= life)
 		sent_drop_first(s->sent);

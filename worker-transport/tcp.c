@@ -51,9 +51,10 @@ static const struct stream_framing *tcp_framing(uint8_t transport)
 	return transport == TRANSPORT_WS || transport == TRANSPORT_WSS ? &ws_framing : NULL;
 }
 
-static void tcp_set_options(int fd)
+/* Bytes that are not acknowledged within 64*T1 end a connection. */
+static void tcp_set_options(const struct transport_worker *t, int fd)
 {
-	int on = 1, unacknowledged = TCP_UNACKNOWLEDGED_MS;
+	int on = 1, unacknowledged = (int)settings_64_t1(t->settings);
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged, sizeof(unacknowledged));
@@ -135,7 +136,7 @@ static void tcp_on_accept(
 		return;
 	}
 	flow.local = tcp_local_of(l, fd);
-	tcp_set_options(fd);
+	tcp_set_options(t, fd);
 	if (tcp_begin_stream(t, fd, &flow, held)) {
 		admit_disconnect(t->admit, held);
 		close(fd);
@@ -246,7 +247,7 @@ static int tcp_connect(struct tcp *tcp, const struct flow *to, struct stream **o
 		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (start.fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -EAGAIN : -errno;
-	tcp_set_options(start.fd);
+	tcp_set_options(t, start.fd);
 	error = tcp_bind(
 		start.fd, settings_listener(t->settings, to->listener), to, &start.flow.local);
 	if (error == 0)

@@ -12,8 +12,6 @@ struct transport_worker;
 #define TCP_ACCEPT_TURN 64
 /* Milliseconds that a listener rests when there is no fd or memory for another connection. */
 #define TCP_ACCEPT_PAUSE_MS 100
-/* Milliseconds after which bytes without acknowledgement end a connection: 64 * T1. */
-#define TCP_UNACKNOWLEDGED_MS 32000
 
 /* Makes TCP without a listener, which connects for t->flows, over TLS too. 0; -ENOMEM. */
 int tcp_new(struct tcp **out, struct transport_worker *t);

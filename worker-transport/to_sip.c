@@ -79,13 +79,15 @@ static struct forwarded *to_sip_places(struct to_sip *f, uint64_t print)
 	return &f->forwarded[print % (FORWARDED_MAX / PLACES) * PLACES];
 }
 
-static bool to_sip_was_forwarded(struct to_sip *f, const struct message *m, uint64_t now)
+static bool to_sip_was_forwarded(
+	const struct transport_worker *t, const struct message *m, uint64_t now)
 {
+	struct to_sip *f = t->to_sip;
 	uint64_t print = to_sip_fingerprint(f, m);
 	const struct forwarded *place = to_sip_places(f, print);
 
 	for (unsigned i = 0; i < PLACES; i++)
-		if (place[i].print == print && now - place[i].at < FORWARDED_MS)
+		if (place[i].print == print && now - place[i].at < settings_64_t1(t->settings))
 			return true;
 	return false;
 }
@@ -182,7 +184,7 @@ static bool to_sip_is_retransmission(struct transport_worker *t, const struct me
 {
 	if (m->flow.transport != TRANSPORT_UDP)
 		return false;
-	return to_sip_was_forwarded(t->to_sip, m, loop_now(t->loop));
+	return to_sip_was_forwarded(t, m, loop_now(t->loop));
 }
 
 /* Retry-After of a 503, in seconds. */

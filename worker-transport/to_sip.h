@@ -9,10 +9,9 @@
 struct transport_worker;
 struct to_sip;
 
-/* Requests that were forwarded are remembered, to tell retransmissions from new requests: how many,
- * and for how many milliseconds (64 * T1, the life of a transaction over UDP). */
+/* Requests that were forwarded are remembered, to tell retransmissions from new requests: how many
+ * at most. Each is for 64*T1, the life of a transaction over UDP. */
 #define FORWARDED_MAX 16384
-#define FORWARDED_MS 32000
 /* Retry-After of a 503, in seconds. It is spread, so that clients that were turned away do not come
  * back together. */
 #define RETRY_AFTER_MIN 1

@@ -382,6 +382,34 @@ Test(udp, a_send_that_the_kernel_refuses_is_reported)
 	fixture_free(f);
 }
 
+static void short_t1(struct image *image)
+{
+	image->s.t1_ms = 1;
+}
+
+/* A request is known as forwarded for 64*T1, with the T1 of the config: after that the same bytes
+ * are a new one. */
+Test(udp, a_request_is_remembered_for_64_t1)
+{
+	struct fixture *f = fixture_new(short_t1);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t size = request(raw, "INVITE", 1, NULL, "UDP");
+	uint64_t next = 0;
+
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, size);
+	UNTIL(f, f->count == 1);
+	f->full = f->full_reserve = -EAGAIN;
+	UNTIL(f, ({
+		if (clock_ms() >= next) {
+			throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, size);
+			next = clock_ms() + 10;
+		}
+		COUNTED(FULL_REFUSED) != 0;
+	}));
+	close(fd);
+	fixture_free(f);
+}
+
 /* A SIP worker's queue is full. */
 Test(udp, a_full_sip_worker_refuses_only_what_is_new)
 {

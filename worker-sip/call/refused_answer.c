@@ -67,7 +67,7 @@ static struct refused_answer *refused_answer_new(
 	dialog_retire(sip, r->dialog);
 	r->dialog->refused = r;
 	timer_init(&r->timer, refused_answer_over, r);
-	loop_set(sip->loop, &r->timer, 64u * sip->settings->t1_ms);
+	loop_set(sip->loop, &r->timer, settings_64_t1(sip->settings));
 	return r;
 }
 

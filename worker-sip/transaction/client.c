@@ -95,7 +95,7 @@ static void client_send_cancel(struct transaction *t)
 	wire_drop(t->cancel);
 	t->cancel = NULL;
 	/* RFC 3261 section 9.1: no final response by then is a final response */
-	t->end_at = transaction_now(t) + 64u * t->owner->sip->settings->t1_ms;
+	t->end_at = transaction_now(t) + settings_64_t1(t->owner->sip->settings);
 	transaction_arm(t);
 }
 
@@ -120,7 +120,8 @@ static void client_completed(struct transaction *t, unsigned status)
 	t->cancel = NULL;
 	if (t->kind == CLIENT_INVITE && status < 300) {
 		t->stage = STAGE_ACCEPTED;
-		t->end_at = transaction_now(t) + 64u * t->owner->sip->settings->t1_ms; /* timer M */
+		t->end_at = transaction_now(t) +
+		            settings_64_t1(t->owner->sip->settings); /* timer M */
 	} else {
 		t->stage = STAGE_COMPLETED;
 		t->end_at = machine_deadline(t); /* timer D or K */

@@ -107,7 +107,7 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 		t->again_at = transaction_now(t) + server_trying_delay(s);
 		/* by then the client has given up (timer F), and RFC 4320 section 4.2 wants no
 		 * answer after that */
-		t->end_at = transaction_now(t) + 64u * s->t1_ms;
+		t->end_at = transaction_now(t) + settings_64_t1(s);
 	}
 	transaction_arm(t);
 	counter_set(COUNTER_TRANSACTIONS, ts->servers.count + ts->clients.count);
@@ -340,7 +340,7 @@ static void server_completed(struct transaction *t, unsigned status)
 		machine_release(t);
 		t->again_ms = s->t1_ms;
 		t->again_at = transaction_now(t) + s->t1_ms;
-		t->end_at = transaction_now(t) + 64u * s->t1_ms; /* timer L */
+		t->end_at = transaction_now(t) + settings_64_t1(s); /* timer L */
 	}
 }
 

@@ -23,7 +23,7 @@ void machine_timers_start(struct transaction *t)
 	const struct settings *s = t->owner->sip->settings;
 	bool reliable = transport_is_stream(t->flow.transport);
 	uint64_t now = transaction_now(t);
-	int t1 = (int)s->t1_ms, t4 = (int)s->t4_ms;
+	int t1 = (int)s->t1_ms, t4 = (int)s->t4_ms, all = (int)settings_64_t1(s);
 	osip_transaction_t *machine = t->machine;
 
 	switch (t->kind) {
@@ -31,29 +31,29 @@ void machine_timers_start(struct transaction *t)
 		machine->ict_context->timer_a_length = reliable ? -1 : t1;
 		machine->ict_context->timer_a_start = reliable ? TIMER_OFF
 		                                               : timer_at(now + s->t1_ms);
-		machine->ict_context->timer_b_length = 64 * t1;
-		machine->ict_context->timer_b_start = timer_at(now + 64u * s->t1_ms);
-		machine->ict_context->timer_d_length = reliable ? 0 : 64 * t1;
+		machine->ict_context->timer_b_length = all;
+		machine->ict_context->timer_b_start = timer_at(now + settings_64_t1(s));
+		machine->ict_context->timer_d_length = reliable ? 0 : all;
 		machine->ict_context->timer_d_start = TIMER_OFF;
 		break;
 	case CLIENT_OTHER:
 		machine->nict_context->timer_e_length = reliable ? -1 : t1;
 		machine->nict_context->timer_e_start = TIMER_OFF;
-		machine->nict_context->timer_f_length = 64 * t1;
-		machine->nict_context->timer_f_start = timer_at(now + 64u * s->t1_ms);
+		machine->nict_context->timer_f_length = all;
+		machine->nict_context->timer_f_start = timer_at(now + settings_64_t1(s));
 		machine->nict_context->timer_k_length = reliable ? 0 : t4;
 		machine->nict_context->timer_k_start = TIMER_OFF;
 		break;
 	case SERVER_INVITE:
 		machine->ist_context->timer_g_length = reliable ? -1 : t1;
 		machine->ist_context->timer_g_start = TIMER_OFF;
-		machine->ist_context->timer_h_length = 64 * t1;
+		machine->ist_context->timer_h_length = all;
 		machine->ist_context->timer_h_start = TIMER_OFF;
 		machine->ist_context->timer_i_length = reliable ? 0 : t4;
 		machine->ist_context->timer_i_start = TIMER_OFF;
 		break;
 	default:
-		machine->nist_context->timer_j_length = reliable ? 0 : 64 * t1;
+		machine->nist_context->timer_j_length = reliable ? 0 : all;
 		machine->nist_context->timer_j_start = TIMER_OFF;
 	}
 }
