@@ -115,7 +115,7 @@ static void core_pass_on(struct incoming *in)
 
 		route_request(in, targets, limit, &decision);
 	}
-	if (decision.status == 414)
+	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
 	if (decision.to_self)
 		relay_self(in);

@@ -360,6 +360,20 @@ Test(authorize, credentials_that_do_not_count)
 		"MD5 was not offered");
 }
 
+Test(authorize, what_stands_in_the_other_header_is_not_counted)
+{
+	const uint64_t *malformed = &counters_page->counter[COUNTER_AUTH_MALFORMED];
+
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .extra = "Proxy-Authorization: Digest x\r\n"}), 401);
+	cr_assert_eq(ask((struct ask){INVITE, .extra = "Authorization: Digest x\r\n"}), 407);
+	cr_assert_eq(*malformed, 0);
+	cr_assert_eq(ask((struct ask){REGISTER, .extra = "Authorization: Digest x\r\n"}), 401);
+	cr_assert_eq(*malformed, 1);
+	cr_assert_eq(ask((struct ask){INVITE, .extra = "Proxy-Authorization: Digest x\r\n"}), 407);
+	cr_assert_eq(*malformed, 2);
+}
+
 Test(authorize, the_uri_must_be_the_one_that_is_asked)
 {
 	const char *nonce = register_nonce();

@@ -77,6 +77,11 @@ Test(core, what_is_too_long_is_told_so)
 	ask(.method = "MESSAGE", .uri = longer("tel:", 9000, ""), .cseq = ++cseq);
 	take_response(414);
 	cr_assert_eq(counters_page->counter[COUNTER_URIS_TOO_LONG], 3);
+	worker->image.route[2].status = 414; /* a rule may say it of any number */
+	ask(.method = "MESSAGE", .uri = "sip:no@example.net", .cseq = ++cseq);
+	take_response(414);
+	worker->image.route[2].status = 410;
+	cr_assert_eq(counters_page->counter[COUNTER_URIS_TOO_LONG], 3);
 	ask(.method = "MESSAGE", .uri = longer("sip:no", 500, "@example.net"), .cseq = ++cseq);
 	take_response(410); /* a rule that refuses sees the whole of it */
 	for (unsigned i = 0; i < 2; i++) {

@@ -59,6 +59,19 @@ Test(refusal_log, each_status_has_its_counter_and_line)
 	assert_said("status=410");
 }
 
+/* Nobody was told: neither a counter nor a line says so. */
+Test(refusal_log, a_refusal_that_is_not_sent_is_none)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+
+	send_error = -EPIPE;
+	ask(.method = "MESSAGE", .uri = "sip:example.net");
+	ask(.by = &core, .method = "MESSAGE", .uri = "sip:example.net", .call_id = "2");
+	send_error = 0;
+	cr_assert_eq(COUNTED(ANSWERED_404), 0);
+	cr_assert_eq(line_count, 0);
+}
+
 /* What another one says is no refusal of ours. */
 Test(refusal_log, an_answer_that_passes_is_none)
 {

@@ -206,6 +206,12 @@ static bool attempt_to_self(const struct attempt *a)
 	       settings_listener_at(a->sip->settings, uri.host, uri.port) != NONE_INDEX;
 }
 
+/* The header that has the credentials which are asked for. */
+static enum header attempt_header(const struct attempt *a)
+{
+	return a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION;
+}
+
 /* Finds the first credentials for our realm in the headers with that id. False: none; those that
  * cannot be read are counted, and what is wrong with them is noted. */
 static bool attempt_find_in(struct attempt *a, enum header id)
@@ -218,7 +224,8 @@ static bool attempt_find_in(struct attempt *a, enum header id)
 		struct str value = message_header_value(a->m, h);
 
 		if (credentials_parse(value, &a->credentials)) {
-			count(AUTH_MALFORMED);
+			if (id == attempt_header(a)) /* the other may be for somebody else */
+				count(AUTH_MALFORMED);
 			a->fault = credentials_fault(value);
 			continue;
 		}
@@ -233,10 +240,9 @@ static bool attempt_find_in(struct attempt *a, enum header id)
 /* The first credentials for our realm. False: none. */
 static bool attempt_find_credentials(struct attempt *a)
 {
-	enum header id = a->proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION,
-		    other = a->proxy ? HEADER_AUTHORIZATION : HEADER_PROXY_AUTHORIZATION;
+	enum header other = a->proxy ? HEADER_AUTHORIZATION : HEADER_PROXY_AUTHORIZATION;
 
-	if (attempt_find_in(a, id))
+	if (attempt_find_in(a, attempt_header(a)))
 		return true;
 	/* the other header is for somebody else, unless it names our realm */
 	if (!a->fault)

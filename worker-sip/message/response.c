@@ -289,7 +289,6 @@ void answer_stateless(
 
 	if (request->method == METHOD_ACK)
 		return;
-	refusal_log_request(sip, request, status, headers);
 	zone = response_zone_of_stranger(sip, request);
 	if (zone && !response_within_budget(sip, zone, request))
 		return;
@@ -301,6 +300,8 @@ void answer_stateless(
 	if (error)
 		return;
 	count(ANSWERS_STATELESS);
-	sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
+	error = sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
+	if (error == 0)
+		refusal_log_request(sip, request, status, headers);
 	wire_drop(wire);
 }

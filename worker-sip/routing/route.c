@@ -308,6 +308,7 @@ static void route_add_trunk_target(struct route_search *s, uint16_t index,
 	route_write_trunk_uri(&w, s, t, host);
 	if (w.full) {
 		out->status = 414;
+		out->too_long = true;
 		return;
 	}
 	to->flow = (struct flow){
@@ -450,6 +451,7 @@ void route_request(
 	long called = route_called(&s.uri, s.number);
 	if (called == -ENOBUFS) {
 		out->status = 414;
+		out->too_long = true;
 		return;
 	}
 	/* Behind us another user could be read in "%00": the one before the NUL. */

@@ -20,8 +20,9 @@ struct decision {
 	                    route's own */
 	uint16_t route;  /* index of the rule that matched, NONE_INDEX: none */
 	unsigned count;  /* targets */
+	bool too_long;   /* 414: no rule says so, but the Request-URI cannot be routed */
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
-	                 user part) */
+	                user part) */
 };
 /* Finds the targets for an authorized request outside a dialog. Writes at most limit (of
  * TARGETS_MAX) into targets, sorted by q then order. `registered` matches users that exist in the

@@ -1,5 +1,5 @@
 /* answer.c - answers of our own to a request that has a server transaction. */
-#include "transaction.h"
+#include "machine.h"
 
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/response.h"
@@ -14,7 +14,6 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 
 	if (!request)
 		return;
-	refusal_log_request(sip, &request->message, status, headers);
 	if (status > 100)
 		r.to_tag = transaction_tag(t, buffer);
 	int error = response_build_answer(sip, &request->message, &r, &wire);
@@ -23,7 +22,12 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 			transaction_abandon(t, error);
 		return;
 	}
+	held_message_hold(request);
 	transaction_answer(t, status, wire);
+	/* else it was answered before, too late to be told, or cannot be reached */
+	if (t->stage == STAGE_COMPLETED)
+		refusal_log_request(sip, &request->message, status, headers);
+	held_message_drop(request);
 	wire_drop(wire);
 }
 
