@@ -204,6 +204,19 @@ static void core_authorized(struct incoming *in)
 	}
 }
 
+/* Whether a request has come as far as it may (RFC 3261 section 16.3). OPTIONS then is for us, and
+ * a BYE ends its dialog with us, whom it has reached. */
+static bool core_refuse_last_hop(const struct incoming *in)
+{
+	const struct message *m = in->message;
+
+	if (m->max_forwards != 0 || m->method == METHOD_OPTIONS || m->method == METHOD_BYE)
+		return false;
+	count(MAX_FORWARDS_REACHED);
+	incoming_answer(in, 483, STR_EMPTY);
+	return true;
+}
+
 /* Takes a request to its transaction. A stranger's that is new has none yet. */
 static enum request_kind core_match(struct incoming *in)
 {
@@ -233,9 +246,8 @@ static void core_request(struct incoming *in)
 	case REQUEST_ACK: call_request(in); return;
 	case REQUEST_NEW: break;
 	}
-	if (m->max_forwards == 0 && m->method != METHOD_OPTIONS) {
-		count(MAX_FORWARDS_REACHED);
-		incoming_answer(in, 483, STR_EMPTY);
+	if (core_refuse_last_hop(in)) {
+		return;
 	} else if (m->to_tag.length && m->method != METHOD_REGISTER) {
 		call_request(in);
 	} else if (core_wants_dialog(m->method)) {

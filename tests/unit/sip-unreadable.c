@@ -1,69 +1,8 @@
 /* sip-unreadable.c - headers that cannot be read, in calls: none reaches the other leg, and no
  * request or response is lost for one that it does not need (RFC 3261 sections 8.2.2 and 16.3). */
-#include "sip-scene.h"
+#include "sip-broken_line.h"
 
 TestSuite(unreadable, .init = worker_set_up, .fini = worker_tear_down);
-
-#define MARK "broken7"
-enum { GARBAGE, CONTROL, LATIN, OPEN, WITHOUT_COLON, EMPTY_ELEMENTS, WAYS };
-
-static const char *broken_line(unsigned id, unsigned way)
-{
-	static char line[256];
-	static const char *const rest[WAYS] = {
-		[GARBAGE] = ": ;=" MARK "\"<@\n",
-		[CONTROL] = ": " MARK "\x01\n",
-		[LATIN] = ": " MARK "\xfc\n",
-		[OPEN] = ": \"" MARK ", <a\n",
-		[WITHOUT_COLON] = " " MARK "\n",
-		[EMPTY_ELEMENTS] = ": , a,, b ,\n",
-	};
-
-	snprintf(line, sizeof(line), "%s%s", header_name(id), rest[way]);
-	return line;
-}
-
-/* In text a quote or bracket is like any other octet. */
-static bool is_text(unsigned id)
-{
-	return id == HEADER_SUBJECT || id == HEADER_USER_AGENT || id == HEADER_SERVER ||
-	       id == HEADER_ORGANIZATION || id == HEADER_PRIORITY || id == HEADER_TIMESTAMP;
-}
-
-/* What every message needs, and what a request or a 2xx of a call needs, is for others to test. */
-static bool is_needed(unsigned id)
-{
-	return id <= HEADER_CSEQ || id == HEADER_CONTENT_LENGTH;
-}
-
-static void assert_clean(const struct sent *s, unsigned id)
-{
-	const struct message *m = s->message;
-	const struct message_header *h = message_headers(m);
-
-	cr_assert_eq(m->unreadable, 0, "%s", header_name(id));
-	for (unsigned i = 0; i < m->header_count; i++, h++) {
-		struct str value = message_header_value(m, h);
-
-		if (!is_text(h->id)) {
-			cr_assert_not(has(value, MARK), "%s: %.*s", header_name(id), STR(value));
-			cr_assert_not(
-				list_has_empty(value), "%s: %.*s", header_name(id), STR(value));
-		}
-	}
-}
-
-/* All transactions end, and what was said is of no interest any more. */
-static void forget(void)
-{
-	closing = true;
-	pass(2 * 64 * T1);
-	closing = false;
-	while (sent_count)
-		free(sent[--sent_count].message);
-	while (said_count)
-		free(said[--said_count].message);
-}
 
 /* A 486 is passed on whatever stands in it. */
 Test(unreadable, a_failure_is_never_lost)

@@ -142,7 +142,7 @@ void call_request(struct incoming *in)
 		dialog_refresh(in->sip, d, m);
 	if (m->method == METHOD_INVITE && call_refuse_invite(d, in))
 		return;
-	if (call_refuse_extension(in))
+	if (m->method != METHOD_BYE && call_refuse_extension(in))
 		return;
 	exchange_pass(d, in);
 }

@@ -469,8 +469,11 @@ static void exchange_go(struct exchange *x, const struct message *m)
 	x->answered = true;
 	if (x->server && !transaction_answered(x->server))
 		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status, STR_EMPTY);
-	if (x->method == METHOD_BYE)
-		call_end(x->call, false, false, STR_EMPTY);
+	if (x->method != METHOD_BYE)
+		return;
+	/* as with an ACK that is too large for the other leg, ours stands in its place */
+	dialog_send_bye(x->sip, x->out, STR_EMPTY);
+	call_end(x->call, false, false, STR_EMPTY);
 }
 
 void exchange_send_waiting(struct exchange *x)

@@ -10,6 +10,7 @@
 #include "exchange.h"
 #include "ipc/token.h"
 #include "refused_answer.h"
+#include "worker-sip/message/header_line.h"
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/message/party.h"
 #include "worker-sip/routing/fork.h"
@@ -322,13 +323,10 @@ static void invite_on_cancelled(struct fork *f, const struct message *cancel)
 {
 	char buffer[512];
 	struct writer w = WRITER(buffer);
-	struct str reason = message_value(cancel, HEADER_REASON);
 
-	if (reason.n) {
-		write_literal(&w, "Reason: ");
-		write_str(&w, reason);
-		write_literal(&w, "\r\n");
-	}
+	for (const struct message_header *h = message_first(cancel, HEADER_REASON); h;
+		h = message_next(cancel, h))
+		header_line_elements(&w, cancel, h);
 	invite_give_up(invite_of(f), w.full ? STR_EMPTY : writer_text(&w));
 }
 

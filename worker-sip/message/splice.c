@@ -144,6 +144,18 @@ static bool splice_is_sips(struct str uri)
 	return uri.n > 5 && strncasecmp(uri.p, "sips:", 5) == 0;
 }
 
+/* Max-Forwards of a request that passes on. BYE and ACK are of a dialog, which has no loop, and are
+ * not lost for the number of hops on the other leg: a last hop's go on with a number of our own. */
+static uint64_t splice_max_forwards(const struct splice *s)
+{
+	const struct message *m = s->in;
+	bool ours = m->method == METHOD_BYE || m->method == METHOD_ACK;
+
+	if (m->max_forwards > 0)
+		return (uint64_t)m->max_forwards - 1;
+	return m->max_forwards < 0 || ours ? s->sip->settings->max_forwards : 0;
+}
+
 static void splice_write_ours(
 	struct writer *w, const struct splice *s, const struct message_header *h)
 {
@@ -171,14 +183,14 @@ static void splice_write_ours(
 		}
 		if (m->max_forwards < 0) {
 			write_literal(w, "Max-Forwards: ");
-			write_number(w, s->sip->settings->max_forwards);
+			write_number(w, splice_max_forwards(s));
 			write_literal(w, "\r\n");
 		}
 		break;
 	case HEADER_MAX_FORWARDS:
 		write_str(w, message_header_name(m, h));
 		write_literal(w, ": ");
-		write_number(w, m->max_forwards > 0 ? (uint64_t)m->max_forwards - 1 : 0);
+		write_number(w, splice_max_forwards(s));
 		write_literal(w, "\r\n");
 		break;
 	case HEADER_FROM: header_line_write(w, m, h, s->from); break;
