@@ -243,9 +243,12 @@ $(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/$(1).o $(call FUZZ_OBJECTS_of,$(2))
 	$(Q)clang $(FUZZ_COUNT) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(call LIBS_of,$(2))
 endef
 $(foreach t,$(FUZZ_ALL),$(eval $(call FUZZ_TARGET,$(t),$(call FUZZ_PART_of,$(t)))))
-# what each starts from: its own corpus, where it has one, and the torture messages
+# what each starts from: its own corpus, where it has one, that of the parser where it reads
+# messages, too, and the torture messages
 FUZZ_FLAGS = -max_len=8192 -dict=tests/fuzz/sip.dict
-FUZZ_SEEDS_of = $(wildcard tests/fuzz/corpus/$(1)) tests/torture/rfc4475 tests/torture/rfc5118
+FUZZ_SEEDS_of = $(wildcard tests/fuzz/corpus/$(1)) \
+	$(if $(filter differential,$(1)),tests/fuzz/corpus/parse) \
+	tests/torture/rfc4475 tests/torture/rfc5118
 FUZZ_RUN = mkdir -p $(BUILD)/corpus/$(1) && $(FUZZ)/$(1) -max_total_time=$(FUZZ_SECONDS) \
 	$(FUZZ_FLAGS) $(2) $(BUILD)/corpus/$(1) $(call FUZZ_SEEDS_of,$(1))
 fuzz:
