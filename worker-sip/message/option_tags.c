@@ -1,27 +1,62 @@
 /* option_tags.c - which option tags are kept across the legs: see option_tags.h. */
 #include "option_tags.h"
 
-#include "ipc/octet.h"
 #include "ipc/syntax.h"
 
-bool option_tag_bridged(struct str tag)
-{
-	enum { STRIPPED, BRIDGED };
-	static const struct {
-		struct str tag;
-		uint8_t what;
-	} table[] = {
+#include <assert.h>
+
+enum { STRIPPED, BRIDGED };
+
+static const struct {
+	struct str tag; /* in lower case */
+	uint8_t what;
+} option_tag_table[] = {
 #define OPTION(tag, what) {{tag, sizeof(tag) - 1}, what},
 #include "option-tags.def"
 #undef OPTION
-	};
-	const char first = tag.n ? octet_lower(tag.p[0]) : 0;
+};
 
-	/* lengths and first letters tell most of them apart; those of the table are lower case */
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (tag.n == table[i].tag.n && first == table[i].tag.p[0] &&
-			str_equal_nocase(table[i].tag, tag))
-			return table[i].what == BRIDGED;
+#define OPTION_TAGS (sizeof(option_tag_table) / sizeof(option_tag_table[0]))
+#define OPTION_LENGTH 32 /* longer than each of the table */
+#define OPTION_LETTER 32 /* the values that differ among letters, without regard to case */
+
+_Static_assert(OPTION_TAGS <= 64, "a bit for each");
+
+/* Rows by length and by first letter, a bit each: both together leave few rows of the table,
+ * mostly none. Made at the first use. */
+static struct {
+	bool made;
+	uint64_t length[OPTION_LENGTH], letter[OPTION_LETTER];
+} option_tag_rows;
+
+static void option_tag_rows_make(void)
+{
+	for (size_t i = 0; i < OPTION_TAGS; i++) {
+		struct str tag = option_tag_table[i].tag;
+
+		assert(tag.n && tag.n < OPTION_LENGTH);
+		option_tag_rows.length[tag.n] |= UINT64_C(1) << i;
+		option_tag_rows.letter[tag.p[0] % OPTION_LETTER] |= UINT64_C(1) << i;
+	}
+	option_tag_rows.made = true;
+}
+
+bool option_tag_bridged(struct str tag)
+{
+	uint64_t rows;
+
+	if (!option_tag_rows.made)
+		option_tag_rows_make();
+	if (!tag.n || tag.n >= OPTION_LENGTH)
+		return false;
+	rows = option_tag_rows.length[tag.n] &
+	       option_tag_rows.letter[(uint8_t)tag.p[0] % OPTION_LETTER];
+	for (; rows; rows &= rows - 1) {
+		int i = __builtin_ctzll(rows);
+
+		if (str_equal_nocase(option_tag_table[i].tag, tag))
+			return option_tag_table[i].what == BRIDGED;
+	}
 	return false;
 }
 
