@@ -3,6 +3,8 @@
  * on a 128-bit SipHash under a secret key being as good as comparing the fields. */
 #include "machine.h"
 
+#include "ipc/octet.h"
+
 #include <sodium.h>
 
 /* A field longer than this counts by its own hash, so that the text of a key has a fixed bound. */
@@ -35,9 +37,12 @@ static void key_write_part(
 		write_bytes(w, (const char *)hash.part, sizeof(hash.part));
 		return;
 	}
+	if (!lower) {
+		write_bytes(w, s.p, s.n);
+		return;
+	}
 	for (size_t i = 0; i < s.n; i++)
-		folded[i] = lower && s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20)
-		                                                    : s.p[i];
+		folded[i] = octet_lower(s.p[i]);
 	write_bytes(w, folded, s.n);
 }
 

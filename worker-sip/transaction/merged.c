@@ -50,6 +50,9 @@ static bool merged_is_invite(const struct table_node *node, const void *arg)
 	const struct merged_wanted *w = arg;
 	const struct message *m = w->message;
 
+	/* the ACK of a 2xx means the dialog, whatever branch it has */
+	if (m->method == METHOD_ACK && t->stage == STAGE_ACCEPTED)
+		return false;
 	return t->merged_key.part[0] == w->front && t->kind == SERVER_INVITE &&
 	       merged_same_flow(t, m) && m->via_branch.length &&
 	       str_equal_nocase(merged_branch(t), message_str(m, m->via_branch));
