@@ -45,7 +45,7 @@ static void core_response(const struct incoming *in)
 		return;
 	}
 	if (transactions_response(sip->transactions, m, branch) == 1)
-		call_stray_answer(in);
+		call_stray_answer(in, branch);
 }
 
 /* ---- requests that pass on ---- */

@@ -262,6 +262,69 @@ Test(broken, an_answer_to_nobody_knows_what_is_no_answer_to_a_cancelled_invite)
 	assert_over();
 }
 
+/* A 2xx that crosses our CANCEL, or comes after the 487 to it (late): what of it cannot be read our
+ * INVITE says. */
+static void answer_after_cancel(struct lines l, bool late)
+{
+	const uint64_t *unreadable = &counters_page->counter[COUNTER_ANSWERS_UNREADABLE];
+	const uint64_t before = *unreadable;
+
+	register_phone("bob", BOB, NULL);
+	struct call_scene c = call_cancelled();
+
+	respond(c.cancelled, 200);
+	if (late) {
+		respond(c.out, 487, .tag = "c");
+		take_request("ACK");
+	}
+	respond_lines(c.out, 200, l);
+	if (l.to || l.cseq) {
+		quiet(); /* without them nothing can be made */
+		cr_assert_eq(*unreadable, before + 1);
+	} else {
+		struct sent *ack = take_request_to("ACK", BOB), *bye = take_request_to("BYE", BOB);
+
+		cr_assert_eq(ack->message->cseq, 1);
+		cr_assert(str_equal(message_str(bye->message, bye->message->call_id),
+			message_str(c.out->message, c.out->message->call_id)));
+		cr_assert(str_equal(value_of(bye->message, HEADER_FROM),
+			value_of(c.out->message, HEADER_FROM)));
+		assert_to_tag(bye, S("b"));
+		respond_lines(c.out, 200, l);
+		cr_assert(same_branch(take_request_to("ACK", BOB), ack));
+		respond(bye, 200);
+		cr_assert_eq(*unreadable, before);
+	}
+	assert_gone();
+}
+
+Test(broken, an_answer_after_the_cancel_is_ended)
+{
+	for (size_t i = 0; i < FAULTS; i++) {
+		answer_after_cancel(faults[i], false);
+		answer_after_cancel(faults[i], true);
+	}
+}
+
+/* The call stands, and a fork behind has answered as well. */
+Test(broken, a_second_answer_is_ended_with_what_is_known)
+{
+	struct call_scene c = call_answered();
+	static const struct lines second[] = {{.to = "To: <sip:b@example.org>;tag=two", .from = ""},
+		{.to = "To: <sip:b@example.org>;tag=three", .call_id = "Call-ID: a b"}};
+
+	for (size_t i = 0; i < 2; i++) {
+		respond_lines(c.out, 200, second[i]);
+		assert_to_tag(take_request("ACK"), i ? S("three") : S("two"));
+		struct sent *bye = take_request("BYE");
+		cr_assert(str_equal(value_of(bye->message, HEADER_FROM),
+			value_of(c.out->message, HEADER_FROM)));
+		respond(bye, 200);
+		quiet();
+	}
+	cr_assert_eq(worker->sip.calls, 1);
+}
+
 /* RFC 2543 knew no To tag; RFC 3261 section 12.1.2 makes a dialog with a null tag of it. */
 Test(broken, an_answer_without_a_tag_is_a_call)
 {

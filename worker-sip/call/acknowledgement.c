@@ -8,6 +8,7 @@
 #include "exchange_state.h"
 
 #include "dialog_request.h"
+#include "refused_answer.h"
 
 static void exchange_send_ack(const struct exchange *x, const struct flow *flow)
 {
@@ -40,6 +41,17 @@ bool exchange_answer_again(struct exchange *x, const struct message *m)
 	/* Our ACK was lost, or it has not come from the caller yet. */
 	if (x->ack)
 		exchange_repeat_ack(x);
+	return true;
+}
+
+bool exchange_sent_invite(const struct exchange *x, struct sent_invite *out)
+{
+	const struct dialog *d = x->out;
+
+	if (!x->call)
+		return false;
+	*out = (struct sent_invite){
+		.call_id = d->call_id, .from = d->local, .from_tag = {d->tag, TOKEN_LENGTH}};
 	return true;
 }
 

@@ -187,16 +187,21 @@ void call_flow_closed(struct sip *sip, uint64_t flow)
 
 /* ---- answers of INVITEs that are gone ---- */
 
-void call_stray_answer(const struct incoming *in)
+void call_stray_answer(const struct incoming *in, uint64_t branch)
 {
 	const struct message *m = in->message;
 	struct dialog *d = dialog_of_tags(in->sip, message_str(m, m->call_id),
 		message_str(m, m->from_tag), message_str(m, m->to_tag));
 
-	if (d && d->zone == in->zone) /* a late repetition of an answer whose call stands */
+	if (d && d->zone == in->zone) { /* a late repetition of an answer whose call stands */
 		wire_drop(dialog_send_ack(in->sip, d, m->cseq));
-	else
-		refused_answer_take(in->sip, m, in->zone);
+		return;
+	}
+	struct sent_invite invite;
+	bool known = m->broken && sent_invite_read(transactions_sent(in->sip->transactions,
+							   METHOD_INVITE, branch),
+					  &invite);
+	refused_answer_take(in->sip, m, in->zone, known ? &invite : NULL);
 }
 
 /* ---- sipwardctl ---- */

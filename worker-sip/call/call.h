@@ -16,8 +16,9 @@ void call_request(struct incoming *in);
 /* A stream flow has ended: calls with a leg on it end unless that leg comes back within
  * LEG_GRACE_MS, and branches of requests that wait on it fail. */
 void call_flow_closed(struct sip *sip, uint64_t flow);
-/* A 2xx for an INVITE whose transaction is gone: ACK where its call stands, else ACK and BYE. */
-void call_stray_answer(const struct incoming *in);
+/* A 2xx for an INVITE of that branch whose transaction is gone or has failed: ACK where its call
+ * stands, else ACK and BYE. */
+void call_stray_answer(const struct incoming *in, uint64_t branch);
 /* Hands a JSON line of each call to line, for sipwardctl. */
 void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg);
 

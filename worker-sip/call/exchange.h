@@ -81,6 +81,10 @@ int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pa
 void exchange_release(struct exchange *x);
 /* Whether the 2xx m repeats the answer that x passed on. The ACK, where it has come, then goes out
  * again (RFC 3261 section 13.2.2.4). */
+struct sent_invite;
+/* What is known of the INVITE that x passed on; it points into the call. False: the call is gone.
+ */
+bool exchange_sent_invite(const struct exchange *x, struct sent_invite *out);
 bool exchange_answer_again(struct exchange *x, const struct message *m);
 
 #endif

@@ -205,6 +205,19 @@ static int invite_pass(struct invite_branch *b, const struct message *m, const s
 		(struct str){call->a->tag, sizeof(call->a->tag)});
 }
 
+/* Ends the dialog of a 2xx that is for nobody. */
+static void invite_refuse_answer(struct invite_branch *b, const struct message *m)
+{
+	const struct fork_branch *branch = &b->fork;
+	const struct wire *sent = branch->client ? transaction_sent(branch->client) : NULL;
+	struct sent_invite invite;
+	bool known = m->broken && sent_invite_read(sent, &invite);
+
+	if (m->broken && !known && b->answer)
+		known = exchange_sent_invite(b->answer, &invite);
+	refused_answer_take(branch->fork->sip, m, branch->zone, known ? &invite : NULL);
+}
+
 /* The branch has won: its call stands, and all others end. */
 static void invite_accept(struct invite_branch *b, const struct message *m, struct call *call)
 {
@@ -223,7 +236,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 		fork_refuse(f, 500);
 		call_free(call);
 		invite_drop_all_early(v, b);
-		refused_answer_take(f->sip, m, b->fork.zone);
+		invite_refuse_answer(b, m);
 		fork_cancel(f, &b->fork, STR_EMPTY);
 		return;
 	}
@@ -244,7 +257,7 @@ static void invite_refuse_broken_again(struct invite_branch *b, const struct mes
 	if (str_equal_nocase(wire_to_tag(ack), message_str(m, m->to_tag)))
 		sip_send(sip, &m->flow, (struct str){ack->byte, ack->size}, 0, true);
 	else
-		refused_answer_take(sip, m, b->fork.zone);
+		invite_refuse_answer(b, m);
 }
 
 /* The callee has answered, with what no call can be made of: its call is ended, and the branch has
@@ -281,13 +294,13 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 	if (m->broken && invite_refuse_broken(b, m))
 		return;
 	if (f->answered || !f->server) {
-		refused_answer_take(f->sip, m, b->fork.zone);
+		invite_refuse_answer(b, m);
 		b->fork.done = true;
 		return;
 	}
 	struct call *call = invite_early_call(b, m);
 	if (!call) {
-		refused_answer_take(f->sip, m, b->fork.zone);
+		invite_refuse_answer(b, m);
 		fork_branch_failed(&b->fork, 500, NULL);
 		return;
 	}

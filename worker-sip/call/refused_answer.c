@@ -4,6 +4,8 @@
 
 #include "dialog_request.h"
 #include "ipc/token.h"
+#include "worker-sip/message/refusal_log.h"
+#include "worker-sip/message/wire_header.h"
 
 #include <stdlib.h>
 
@@ -19,6 +21,39 @@ struct refused_answer {
 	struct timer timer; /* until nobody repeats it any more */
 };
 
+bool sent_invite_read(const struct wire *bytes, struct sent_invite *out)
+{
+	struct str line, value, rest;
+	struct address from;
+	size_t at = 0;
+	uint8_t id;
+
+	if (!bytes)
+		return false;
+	*out = (struct sent_invite){0};
+	rest = (struct str){bytes->byte, bytes->size};
+	rest = str_from(rest, sizeof("INVITE"));
+	out->target = (struct str){rest.p, str_find(rest, ' ')};
+	while (wire_header(bytes, &at, &id, &line, &value)) {
+		if (id == HEADER_CALL_ID)
+			out->call_id = value;
+		if (id != HEADER_FROM)
+			continue;
+		out->from = rest = value;
+		if (address_next(&rest, &from) == 0)
+			param_find(from.params, S("tag"), &out->from_tag);
+	}
+	return true;
+}
+
+/* The same of an answer that can be read. */
+static struct sent_invite sent_invite_of_answer(const struct message *m)
+{
+	return (struct sent_invite){.call_id = message_str(m, m->call_id),
+		.from = message_value(m, HEADER_FROM),
+		.from_tag = message_str(m, m->from_tag)};
+}
+
 static void refused_answer_free(struct refused_answer *r)
 {
 	loop_unset(r->sip->loop, &r->timer);
@@ -33,9 +68,17 @@ static void refused_answer_over(struct timer *t, void *arg)
 	refused_answer_free(arg);
 }
 
+/* Where requests of the dialog go, if m does not say. */
+static struct str refused_answer_target(const struct message *m, const struct sent_invite *invite)
+{
+	if (m->contact.whole.length)
+		return message_str(m, m->contact.whole);
+	return invite->target.n ? invite->target : message_str(m, m->to.whole);
+}
+
 /* Makes the dialog of m and keeps it. NULL: no memory, or m makes none. */
 static struct refused_answer *refused_answer_new(
-	struct sip *sip, const struct message *m, unsigned zone)
+	struct sip *sip, const struct message *m, unsigned zone, const struct sent_invite *invite)
 {
 	char routes[SCRATCH_ROUTE_MAX];
 	struct writer w = WRITER(routes);
@@ -44,19 +87,18 @@ static struct refused_answer *refused_answer_new(
 
 	if (!dialog_write_route_set(&w, m, true))
 		return NULL;
-	if (token_prove(&sip->keys.minting, TOKEN_TAG, message_str(m, m->from_tag), &slot, &id))
+	if (token_prove(&sip->keys.minting, TOKEN_TAG, invite->from_tag, &slot, &id))
 		return NULL;
 	struct dialog_parts parts = {.id = id,
 		.slot = slot,
 		.zone = (uint16_t)zone,
 		.flow = &m->flow,
-		.call_id = message_str(m, m->call_id),
-		.local = message_value(m, HEADER_FROM),
+		.call_id = invite->call_id,
+		.local = invite->from,
 		.remote = message_value(m, HEADER_TO),
 		.remote_tag = message_str(m, m->to_tag),
 		.route = writer_text(&w),
-		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
-	                                          : message_str(m, m->to.whole),
+		.target = refused_answer_target(m, invite),
 		.local_cseq = m->cseq + CSEQ_AHEAD};
 	struct refused_answer *r = calloc(1, sizeof(*r));
 	if (!r || dialog_new(sip, &parts, &r->dialog)) {
@@ -72,10 +114,11 @@ static struct refused_answer *refused_answer_new(
 }
 
 /* Whether m repeats an answer of a dialog that is over: its ACK goes out again, and that is all. */
-static bool refused_answer_repeated(struct sip *sip, const struct message *m, unsigned zone)
+static bool refused_answer_repeated(
+	struct sip *sip, const struct message *m, unsigned zone, const struct sent_invite *invite)
 {
-	struct dialog *d = dialog_retired(sip, message_str(m, m->call_id),
-		message_str(m, m->from_tag), message_str(m, m->to_tag));
+	struct dialog *d = dialog_retired(
+		sip, invite->call_id, invite->from_tag, message_str(m, m->to_tag));
 
 	if (!d || d->zone != zone)
 		return false;
@@ -88,13 +131,19 @@ static bool refused_answer_repeated(struct sip *sip, const struct message *m, un
 	return true;
 }
 
-void refused_answer_take(struct sip *sip, const struct message *m, unsigned zone)
+void refused_answer_take(
+	struct sip *sip, const struct message *m, unsigned zone, const struct sent_invite *invite)
 {
-	if (m->broken && !(m->call_id.length && m->to.whole.length && m->method_name.length))
-		return; /* without our From tag it is of no dialog anyway */
-	if (refused_answer_repeated(sip, m, zone))
+	const struct sent_invite said = m->broken && invite ? *invite : sent_invite_of_answer(m);
+
+	if (m->broken && !(said.call_id.n && m->to.whole.length && m->method_name.length)) {
+		count(ANSWERS_UNREADABLE); /* without our From tag it is of no dialog anyway */
+		refusal_log_response(sip, m, "no ACK or BYE can be made of it");
 		return;
-	struct refused_answer *r = refused_answer_new(sip, m, zone);
+	}
+	if (refused_answer_repeated(sip, m, zone, &said))
+		return;
+	struct refused_answer *r = refused_answer_new(sip, m, zone, &said);
 	if (!r)
 		return;
 	count(ANSWERS_REFUSED);

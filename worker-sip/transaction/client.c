@@ -3,6 +3,7 @@
  * transactions share one only as INVITE and its CANCEL. */
 #include "ack_cancel.h"
 #include "machine.h"
+#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/wire_header.h"
 
 #include <assert.h>
@@ -81,6 +82,19 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	return 0;
 }
 
+const struct wire *transaction_sent(const struct transaction *t)
+{
+	assert(!transaction_is_server(t));
+	return t->sent;
+}
+
+const struct wire *transactions_sent(const struct transactions *ts, uint8_t method, uint64_t branch)
+{
+	const struct transaction *t = client_find(ts, branch, method);
+
+	return t ? t->sent : NULL;
+}
+
 /* ---- CANCEL ---- */
 
 static void client_send_cancel(struct transaction *t)
@@ -127,8 +141,9 @@ static void client_completed(struct transaction *t, unsigned status)
 		t->end_at = machine_deadline(t); /* timer D or K */
 	}
 	machine_release(t);
-	if (t->kind == CLIENT_OTHER || t->stage == STAGE_ACCEPTED) {
-		/* nothing is sent again */
+	if (t->kind == CLIENT_OTHER || (t->stage == STAGE_ACCEPTED && !t->cancelled)) {
+		/* nothing is sent again; a 2xx after CANCEL may have to be ended with what it says
+		 */
 		wire_drop(t->sent);
 		t->sent = NULL;
 	}
@@ -197,8 +212,11 @@ static struct transaction *client_of_response(
 		return t;
 	for (uint8_t method = METHOD_UNKNOWN + 1; !t && method < METHOD_COUNT; method++)
 		t = client_find(ts, branch, method);
-	if (t && t->kind == CLIENT_INVITE && t->cancelled && m->status / 100 == 2)
+	if (t && t->kind == CLIENT_INVITE && t->cancelled && m->status / 100 == 2) {
+		count(ANSWERS_UNREADABLE);
+		refusal_log_response(ts->sip, m, "its CSeq cannot be read");
 		return NULL;
+	}
 	return t;
 }
 

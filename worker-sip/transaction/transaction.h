@@ -120,6 +120,12 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
  * final response follows within 64*T1 the INVITE fails with 408. headers: further header lines for
  * the CANCEL (Reason), may be empty. */
 void transaction_cancel(struct transaction *t, struct str headers);
+/* The bytes that a client transaction sent; NULL: they are not kept any more. Those of an INVITE
+ * that was cancelled are kept to its end. */
+const struct wire *transaction_sent(const struct transaction *t);
+/* The same by method and branch; NULL also where there is no such client transaction. */
+const struct wire *transactions_sent(
+	const struct transactions *ts, uint8_t method, uint64_t branch);
 /* Method, flow and slot of a transaction of either kind; branch: the id in that of a client. */
 uint8_t transaction_method(const struct transaction *t);
 const struct flow *transaction_flow(const struct transaction *t);
