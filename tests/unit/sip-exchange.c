@@ -288,3 +288,111 @@ Test(exchange, a_send_that_fails_is_an_answer)
 	caller_asks(c.answered, "INFO", 3);
 	take_request("INFO");
 }
+
+/* ---- a re-INVITE that rings for ever: timer C's bound (RFC 3261 sections 14.1 and 16.8) ---- */
+
+/* The other leg says again and again that it rings, for as long as it may. */
+static struct sent *ring(struct said *(*ask_again)(const struct call_scene *c),
+	const struct call_scene *c, struct said **invite)
+{
+	*invite = ask_again(c);
+	struct sent *out = take_request("INVITE");
+
+	for (unsigned i = 0; i < 3; i++) {
+		respond(out, 180);
+		take_response(180);
+		pass(60000); /* RFC 3261 section 13.3.1.1 */
+	}
+	quiet();
+	pass(TIMER_C - 3 * 60000 - 1);
+	quiet();
+	pass(1);
+	return out;
+}
+
+static struct said *caller_asks_again(const struct call_scene *c)
+{
+	return caller_asks(c->answered, "INVITE", 2, .body = "offer");
+}
+
+static struct said *callee_asks_again(const struct call_scene *c)
+{
+	return callee_asks(c->out, "b", "INVITE", 700, .body = "offer");
+}
+
+/* The session is what it was. */
+static void assert_stands(const struct call_scene *c)
+{
+	quiet();
+	pass(64 * T1);
+	quiet();
+	cr_assert_eq(worker->sip.calls, 1);
+	caller_asks(c->answered, "INFO", 3);
+	respond(take_request_to("INFO", BOB), 200);
+	take_response_to(200, ALICE);
+	hang_up(c, 4);
+	assert_over();
+}
+
+Test(exchange, a_reinvite_that_rings_is_given_up)
+{
+	struct said *(*const sides[])(const struct call_scene *) = {
+		caller_asks_again, callee_asks_again};
+	struct said *invite;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct call_scene c = call_answered();
+		struct sent *out = ring(sides[i], &c, &invite);
+
+		respond(take_request_to("CANCEL", i ? ALICE : BOB), 200);
+		respond(out, 487);
+		take_request_to("ACK", i ? ALICE : BOB);
+		acknowledge_failure(invite, take_response_to(408, i ? BOB : ALICE));
+		assert_stands(&c);
+	}
+	cr_assert_eq(counters_page->counter[COUNTER_REINVITES_GIVEN_UP], 2);
+}
+
+Test(exchange, a_reinvite_whose_cancel_is_not_answered)
+{
+	struct call_scene c = call_answered();
+	struct said *invite;
+
+	ring(caller_asks_again, &c, &invite);
+	cr_assert_eq(take_all("CANCEL"), 1);
+	pass(64 * T1);
+	take_all("CANCEL");
+	acknowledge_failure(invite, take_response_to(408, ALICE));
+	assert_stands(&c);
+}
+
+Test(exchange, the_answer_of_a_reinvite_crosses_its_cancel)
+{
+	struct call_scene c = call_answered();
+	struct said *invite;
+	struct sent *out = ring(caller_asks_again, &c, &invite);
+
+	respond(out, 200, .body = "answer");
+	respond(take_request_to("CANCEL", BOB), 200);
+	struct sent *answered = take_response_to(200, ALICE);
+	caller_asks(answered, "ACK", 2);
+	take_request_to("ACK", BOB);
+	assert_stands(&c);
+}
+
+Test(exchange, a_reinvite_that_is_answered_in_time_has_no_timer)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks_again(&c);
+	struct sent *out = take_request("INVITE");
+	respond(out, 180);
+	take_response(180);
+	respond(out, 488);
+	take_request("ACK");
+	take_response(488);
+	pass(2 * TIMER_C);
+	while (take(NULL, 488))
+		;
+	assert_stands(&c);
+}

@@ -10,6 +10,7 @@
 #include "common/list.h"
 #include "common/slab.h"
 #include "ipc/token.h"
+#include "worker-sip/routing/fork.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,17 +93,22 @@ void exchange_release(struct exchange *x)
 
 /* The other leg does not answer the BYE. Its sender waits no longer than timer F, and an answer
  * after that is none (RFC 4320 section 4.2): it gets its 200 in time, while the other leg's BYE is
- * still repeated, or waits for its ACK. An INVITE that nobody answers though its call has ended is
- * cancelled. */
+ * still repeated, or waits for its ACK. An INVITE that nobody answers is cancelled, and its sender
+ * told when the other leg has said that it is; its 2xx may have crossed the CANCEL. */
 static void exchange_patience_over(struct timer *t, void *arg)
 {
 	struct exchange *x = arg;
 
 	(void)t;
-	if (x->method == METHOD_INVITE && x->client)
+	if (x->method == METHOD_INVITE && x->client) {
+		if (!x->answered) {
+			count(REINVITES_GIVEN_UP);
+			x->timed_out = true;
+		}
 		transaction_cancel(x->client, STR_EMPTY);
-	else if (x->call && !x->answered)
+	} else if (x->call && !x->answered) {
 		call_end(x->call, false, false, STR_EMPTY);
+	}
 }
 
 /* A request that came by the leg d. NULL: no memory. */
@@ -147,6 +153,8 @@ int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pa
  * provisional response is unknown (RFC 5057 section 5.3, RFC 3262 section 3). */
 static bool exchange_ends_call(const struct exchange *x, unsigned status)
 {
+	if (x->timed_out) /* that leg has rung: the session stays as it was (section 14.1) */
+		return false;
 	return (status == 481 || status == 408) && x->method != METHOD_NOTIFY &&
 	       x->method != METHOD_SUBSCRIBE && x->method != METHOD_REFER &&
 	       x->method != METHOD_PRACK;
@@ -159,6 +167,8 @@ static unsigned exchange_status(const struct exchange *x, unsigned status)
 
 	if (status == 503)
 		return 500; /* it would turn the peer away from all of us */
+	if (status == 487 && x->timed_out)
+		return 408; /* it was ours to give up (RFC 3261 section 16.8) */
 	if (challenge && !settings_zone(x->sip->settings, x->out->zone)->trust)
 		return 403;
 	return status;
@@ -213,6 +223,7 @@ static void exchange_finish(struct exchange *x, unsigned status)
 	struct call *call = x->call;
 
 	x->answered = true;
+	loop_unset(x->sip->loop, &x->patience);
 	held_message_drop(x->request); /* the rest of its life, 64*T1, it only absorbs */
 	x->request = NULL;
 	x->accepted = x->method == METHOD_INVITE && status < 300;
@@ -433,8 +444,10 @@ static void exchange_note(struct exchange *x)
 	struct call *call = x->call;
 	unsigned from = x->in == call->a ? 0 : 1;
 
-	if (x->method == METHOD_INVITE)
+	if (x->method == METHOD_INVITE) {
 		call->invites[from] = x->cseq;
+		loop_set(x->sip->loop, &x->patience, TIMER_C_MS);
+	}
 	if (x->method == METHOD_REFER)
 		call->refers[from] = x->cseq;
 	if (x->method == METHOD_BYE) {

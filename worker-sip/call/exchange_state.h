@@ -19,7 +19,8 @@ struct exchange {
 	struct held_message *request; /* until it is finally answered, and a BYE has gone on */
 	struct wire *ack;             /* as sent for the 2xx of an INVITE */
 	struct timer patience; /* BYE: when its sender is answered though the other leg is silent.
-	                          INVITE of an ended call: when it is cancelled */
+	                          INVITE: when it is cancelled, which has rung for too long, or
+	                          whose call has ended */
 	struct str bye_reason; /* header lines of the BYE that is owed */
 	struct cseq_pair cseq;
 	uint8_t method;
@@ -29,6 +30,7 @@ struct exchange {
 	bool offered;            /* INVITE: it had an offer, its 2xx the answer: the ACK has none */
 	bool concluded;          /* the ACK of its 2xx has come, or cannot come any more */
 	bool bye_owed;           /* its sender gets a BYE as soon as it is concluded */
+	bool timed_out;          /* INVITE: it has rung for too long */
 	bool waiting;            /* BYE: for the ACK of the caller, who may get none before */
 };
 

@@ -9,9 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Timer C for branches to registered phones (section 16.6 asks for more than three minutes). */
-#define TIMER_C_MS 181000
-
 static const struct client_user fork_client;
 static const struct server_user fork_server;
 

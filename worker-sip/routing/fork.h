@@ -19,6 +19,10 @@
 #include "worker-sip/incoming.h"
 #include "worker-sip/transaction/transaction.h"
 
+/* Timer C for branches to registered phones (section 16.6 asks for more than three minutes), and
+ * for the INVITE of a standing call. */
+#define TIMER_C_MS 181000
+
 struct fork;
 
 /* The request on its way to one target. First member of what its user keeps for a branch. */
