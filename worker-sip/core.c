@@ -50,10 +50,11 @@ static void core_response(const struct incoming *in)
 
 /* ---- requests that pass on ---- */
 
-/* The peer of a leg as the only target. False where its URI is too long for one. */
+/* The peer of a leg as the only target, by that leg's route set. False where its URI and the set
+ * are too long for one. */
 static bool core_target_of_leg(struct sip *sip, const struct dialog *d, struct target *target)
 {
-	if (d->target.n > sizeof(target->buffer))
+	if (d->target.n + d->route.n > sizeof(target->buffer))
 		return false;
 	*target = (struct target){.flow = dialog_flow(sip, d),
 		.zone = d->zone,
@@ -61,6 +62,10 @@ static bool core_target_of_leg(struct sip *sip, const struct dialog *d, struct t
 		.explicit_transport = 1};
 	memcpy(target->buffer, d->target.p, d->target.n);
 	target->request_uri = (struct str){target->buffer, d->target.n};
+	if (d->route.n) {
+		memcpy(target->buffer + d->target.n, d->route.p, d->route.n);
+		target->route = (struct str){target->buffer + d->target.n, d->route.n};
+	}
 	return true;
 }
 

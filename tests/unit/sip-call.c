@@ -258,8 +258,42 @@ Test(call, ends_when_a_flow_has_closed_and_does_not_come_back)
 	pass(LEG_GRACE_MS - 1);
 	quiet();
 	pass(1);
-	cr_assert_eq(take_all("BYE"), 2);
+	/* the leg that is gone cannot be told */
+	respond(take_request_to("BYE", BOB), 200);
 	assert_over();
+}
+
+Test(call, both_of_its_flows_have_closed)
+{
+	struct flow bob = flow_of(OPEN_TCP, BOB, FLOW_ID(0, 1, 8)),
+		    again = flow_of(OPEN_TCP, "198.51.100.1:40001", FLOW_ID(0, 1, 9));
+
+	for (unsigned back = 0; back < 2; back++) {
+		struct call_scene c = call_by_streams();
+
+		/* bob is on a stream, too */
+		callee_asks(c.out, "b", "UPDATE", 5, .by = &bob);
+		respond(take_request("UPDATE"), 200);
+		take_response(200);
+		call_flow_closed(&worker->sip, alice.id);
+		pass(LEG_GRACE_MS / 2);
+		call_flow_closed(&worker->sip, bob.id);
+		if (back) {
+			/* alice alone comes back: bob's grace goes on */
+			caller_asks(c.answered, "UPDATE", 2, .by = &again);
+			take_request("UPDATE");
+			pass(LEG_GRACE_MS - 1);
+			quiet();
+			pass(1);
+			cr_assert_eq(take_request("BYE")->to.id, again.id);
+			take_response(487);
+		} else {
+			pass(LEG_GRACE_MS / 2);
+		}
+		assert_over();
+		pass(2 * 64 * T1);
+		take_all("BYE");
+	}
 }
 
 Test(call, goes_on_when_its_flow_comes_back_as_another)

@@ -58,6 +58,31 @@ Test(dialog, a_trusted_peer_is_reached_at_its_target)
 	cr_assert(sent_to(take_request("ACK"), "10.0.0.99:5066"));
 }
 
+Test(dialog, a_trusted_peer_is_reached_at_the_maddr_of_its_target)
+{
+	static const struct {
+		const char *contact, *peer;
+	} rows[] = {
+		{"<sip:gw@gw.example;maddr=10.0.0.98>", "10.0.0.98:5060"},
+		{"<sip:gw@10.0.0.99:5066;maddr=10.0.0.98>", "10.0.0.98:5066"},
+		/* no address, or not of the zone: where the INVITE went */
+		{"<sip:gw@10.0.0.99;maddr=gw.example>", "10.0.0.11:5060"},
+		{"<sip:gw@10.0.0.99;maddr=203.0.113.5>", "10.0.0.11:5060"},
+		{"<sip:gw@10.0.0.99;maddr>", "10.0.0.99:5060"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char call_id[16];
+
+		snprintf(call_id, sizeof(call_id), "maddr-%zu", i);
+		ask(.method = "INVITE", .uri = "sip:5551000@example.net", .call_id = call_id);
+		respond(take_request("INVITE"), 200, .tag = "t", .contact = rows[i].contact);
+		struct sent *answered = take_response(200);
+		caller_asks(answered, "ACK", 1);
+		cr_assert(sent_to(take_request("ACK"), rows[i].peer), "%s", rows[i].contact);
+	}
+}
+
 Test(dialog, not_outside_its_zone)
 {
 	/* a trunk that was taken over must not have us send to where it likes */

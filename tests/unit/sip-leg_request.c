@@ -283,6 +283,40 @@ Test(leg_request, replaces_names_the_dialog_of_the_far_leg)
 	quiet();
 }
 
+/* bob's call to the trunk goes on with carol: her INVITE goes by the trunk's route set, at the
+ * address that its first hop's maddr says (RFC 3261 section 16.6 step 7). */
+Test(leg_request, what_is_for_the_far_leg_takes_its_route_set)
+{
+	static const char *const names[] = {"Replaces", "Contact"};
+	const char *routes = "<sip:proxy.example;maddr=10.0.0.21;lr>, <sip:10.0.0.20;lr>";
+	char more[512], uri[128] = "sip:5551000@example.net";
+
+	ask(.method = "INVITE", .uri = uri);
+	respond(take_request("INVITE"), 200, .tag = "t", .contact = "<sip:gw@10.0.0.99>",
+		.more = "Record-Route: <sip:10.0.0.20;lr>, "
+			"<sip:proxy.example;maddr=10.0.0.21;lr>\n");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	cr_assert(sent_to(take_request("ACK"), "10.0.0.21:5060"));
+	struct str contact = message_str(answered->message, answered->message->contact.whole);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(more, sizeof(more), "Replaces: call-of-alice;to-tag=%.*s;from-tag=a\n",
+			STR(message_str(answered->message, answered->message->to_tag)));
+		if (i)
+			snprintf(uri, sizeof(uri), "%.*s", STR(contact));
+		ask(.method = "INVITE", .uri = uri, .from_tag = "c", .call_id = names[i],
+			.more = i ? "" : more);
+		struct sent *out = take_request("INVITE");
+		cr_assert(sent_to(out, "10.0.0.21:5060"), "%s", names[i]);
+		cr_assert(str_equal(value_of(out->message, HEADER_ROUTE), str_of(routes)), "%s",
+			names[i]);
+		cr_assert(str_equal(message_str(out->message, out->message->request_uri.whole),
+				  S("sip:gw@10.0.0.99")),
+			"%s", names[i]);
+	}
+	quiet();
+}
+
 Test(leg_request, target_dialog_is_mapped_or_does_not_pass)
 {
 	struct call_scene c = call_answered();

@@ -39,10 +39,12 @@ static void call_leg_back(struct dialog *d, const struct message *m)
 	struct call *call = d->call;
 
 	dialog_refresh(call->sip, d, m);
-	if (d->flow.id == call->lost)
+	if (d->lost)
 		return;
-	loop_unset(call->sip->loop, &call->grace);
-	call->lost = 0;
+	if (d->other->lost) /* that one has its time still */
+		loop_set(call->sip->loop, &call->grace, LEG_GRACE_MS);
+	else
+		loop_unset(call->sip->loop, &call->grace);
 }
 
 /* Answers a request that cannot pass because the call is not established yet, or not any more.
@@ -134,7 +136,7 @@ void call_request(struct incoming *in)
 		return;
 	}
 	d->remote_cseq = m->cseq;
-	if (d->call->lost && d->flow.id == d->call->lost)
+	if (d->lost)
 		call_leg_back(d, m);
 	if (call_refuse_by_state(d, in))
 		return;
@@ -149,26 +151,34 @@ void call_request(struct incoming *in)
 
 /* ---- connections ---- */
 
+/* Only the leg that is still there can be told. */
 static void call_grace_over(struct timer *t, void *arg)
 {
+	struct call *call = arg;
+	bool a = call->a->lost, b = call->b->lost;
+
 	(void)t;
+	if (!a && !b) /* it is back by an answer that came by another flow */
+		return;
 	count(CALLS_LEG_LOST);
-	call_end(arg, true, true, S("Reason: SIP;cause=503;text=\"Flow lost\"\r\n"));
+	call_end(call, !a, !b, S("Reason: SIP;cause=503;text=\"Flow lost\"\r\n"));
 }
 
 /* The flow of a leg of an answered call has ended. */
-static void call_leg_lost(struct dialog *d, uint64_t flow)
+static void call_leg_lost(struct dialog *d)
 {
 	struct call *call = d->call;
 
 	if (settings_zone(call->sip->settings, d->zone)->trust) {
 		/* A trunk may close a connection that is idle: the next request opens another. */
 		d->flow.id = 0;
-	} else if (!timer_armed(&call->grace)) {
-		call->lost = flow;
-		timer_init(&call->grace, call_grace_over, call);
-		loop_set(call->sip->loop, &call->grace, LEG_GRACE_MS);
+		return;
 	}
+	d->lost = true;
+	if (timer_armed(&call->grace))
+		return;
+	timer_init(&call->grace, call_grace_over, call);
+	loop_set(call->sip->loop, &call->grace, LEG_GRACE_MS);
 }
 
 void call_flow_closed(struct sip *sip, uint64_t flow)
@@ -181,7 +191,7 @@ void call_flow_closed(struct sip *sip, uint64_t flow)
 		struct dialog *d = container_of(leg, struct dialog, flow_user);
 
 		if (d->call && d->call->answered)
-			call_leg_lost(d, flow);
+			call_leg_lost(d);
 	}
 }
 

@@ -235,6 +235,7 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 	if (dialog_may_move(sip->settings, d, &m->flow)) {
 		bool moved = d->flow.id != m->flow.id;
 
+		d->lost &= !moved;
 		d->flow = m->flow;
 		flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
 		if (moved && d->state == DIALOG_CONFIRMED)
@@ -287,6 +288,15 @@ static uint8_t dialog_transport(const struct uri_parts *uri)
 	return transport;
 }
 
+/* The host that requests to a URI are sent to: maddr stands for it (RFC 3261 sections 16.6 step 7
+ * and 19.1.1). */
+static struct str dialog_host(const struct uri_parts *uri)
+{
+	struct str maddr;
+
+	return uri_param_find(uri->params, S("maddr"), &maddr) && maddr.n ? maddr : uri->host;
+}
+
 /* Sets *flow to a numeric next hop within the zone's sources. Leaves it where the URI names none.
  */
 static void dialog_next_hop(
@@ -303,7 +313,7 @@ static void dialog_next_hop(
 		return; /* port 0 */
 	uint8_t transport = dialog_transport(&uri);
 	uint16_t asked = uri.port ? uri.port : settings_default_port(transport);
-	if (endpoint_parse_host(uri.host, asked, &peer))
+	if (endpoint_parse_host(dialog_host(&uri), asked, &peer))
 		return;
 	if (!dialog_is_source(s, settings_zone(s, d->zone), &peer))
 		return;

@@ -31,7 +31,8 @@ struct dialog {
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
-	char tag[TOKEN_LENGTH];                               /* our tag */
+	bool lost;              /* its flow has ended, and it is not back by another one */
+	char tag[TOKEN_LENGTH]; /* our tag */
 	struct str call_id, local, remote, remote_tag, route; /* in text */
 	struct str target; /* the peer's remote target URI, in memory of its own; replaced by target
 	                      refresh */
@@ -91,7 +92,8 @@ struct dialog *dialog_of_contact(struct sip *sip, struct str user);
 struct dialog *dialog_of_id(struct sip *sip, uint64_t id);
 
 /* Takes the Contact of a target refresh request or its 2xx as the new remote target, and in an
- * untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). */
+ * untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). By
+ * another one a leg that was lost is back. */
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);
 
 /* The flow for the next request: in an untrusted zone the peer's own; in a trusted one the first

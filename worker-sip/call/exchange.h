@@ -34,7 +34,6 @@ struct call {
 	bool ending;        /* a BYE is on its way through */
 	bool ended;         /* nothing is left but ACKs */
 	struct timer grace; /* armed while a leg's flow is gone; call.c's */
-	uint64_t lost;      /* that flow; 0: none */
 };
 
 /* Makes an early call with both of its dialogs. -ENOMEM. */
@@ -81,10 +80,10 @@ int exchange_adopt(struct call *call, struct transaction *server, struct cseq_pa
 void exchange_release(struct exchange *x);
 /* Whether the 2xx m repeats the answer that x passed on. The ACK, where it has come, then goes out
  * again (RFC 3261 section 13.2.2.4). */
+bool exchange_answer_again(struct exchange *x, const struct message *m);
 struct sent_invite;
 /* What is known of the INVITE that x passed on; it points into the call. False: the call is gone.
  */
 bool exchange_sent_invite(const struct exchange *x, struct sent_invite *out);
-bool exchange_answer_again(struct exchange *x, const struct message *m);
 
 #endif
