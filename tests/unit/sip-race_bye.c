@@ -18,6 +18,22 @@ Test(race_bye, s3_2_1_byes_cross)
 	assert_gone();
 }
 
+Test(race_bye, s3_2_1_the_same_where_the_callee_was_first)
+{
+	struct call_scene c = call_answered();
+
+	callee_asks(c.out, "b", "BYE", 700);
+	struct sent *bye = take_request_to("BYE", ALICE);
+	caller_asks(c.answered, "BYE", 2);
+	take_response_to(200, ALICE);
+	quiet();
+	/* alice's side may have forgotten the dialog by then */
+	respond(bye, 481);
+	take_response_to(481, BOB);
+	answer_again(&c, c.ack);
+	assert_gone();
+}
+
 Test(race_bye, s3_3_3_refer_comes_after_the_bye)
 {
 	struct call_scene c = call_answered();

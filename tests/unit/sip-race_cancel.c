@@ -98,6 +98,29 @@ Test(race_cancel, appendix_c_cancel_before_any_response_and_an_answer)
 	assert_gone();
 }
 
+Test(race_cancel, appendix_c_cancel_overtakes_its_invite)
+{
+	/* nobody knows of the INVITE yet (RFC 3261 section 9.2) */
+	receive(&alice,
+		"CANCEL sip:bob@example.net SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1:5060;"
+		"branch=z9hG4bKlate;rport\nMax-Forwards: 70\nFrom: <sip:alice@example.net>;tag=a\n"
+		"To: <sip:bob@example.net>\nCall-ID: call-of-alice\nCSeq: 1 CANCEL\n\n");
+	take_response_to(481, ALICE);
+	struct said *invite = ask(.method = "INVITE", .branch = "z9hG4bKlate");
+	struct sent *out = take_request("INVITE");
+	respond(out, 180, .tag = "b");
+	take_response(180);
+	quiet();
+	/* it rings until the CANCEL comes again */
+	cancel(invite);
+	take_response(200);
+	acknowledge_failure(invite, take_response_to(487, ALICE));
+	respond(take_request_to("CANCEL", BOB), 200);
+	respond(out, 487, .tag = "b");
+	take_request_to("ACK", BOB);
+	assert_gone();
+}
+
 Test(race_cancel, appendix_e_after_the_invite_was_given_up)
 {
 	struct said *invite = ask(.method = "INVITE");

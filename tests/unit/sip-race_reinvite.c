@@ -124,6 +124,20 @@ Test(race_reinvite, s3_3_1_reinvites_cross)
 	respond(out, 491);
 	take_request_to("ACK", BOB);
 	acknowledge_failure(first, take_response_to(491, ALICE));
+	/* RFC 3261 section 14.1: the owner of the Call-ID waits longer than the other one. Of the
+	 * call with alice she is that, of the one with bob we are, in her place. */
+	pass(1000);
+	callee_asks(c.out, "b", "INVITE", 701, .body = "offer");
+	respond(take_request_to("INVITE", ALICE), 200, .body = "sdp");
+	take_response_to(200, BOB);
+	callee_asks(c.out, "b", "ACK", 701);
+	take_request_to("ACK", ALICE);
+	pass(2000);
+	caller_asks(c.answered, "INVITE", 3, .body = "offer");
+	respond(take_request_to("INVITE", BOB), 200, .body = "sdp");
+	struct sent *answered = take_response_to(200, ALICE);
+	caller_asks(answered, "ACK", 3);
+	take_request_to("ACK", BOB);
 	pass(64 * T1);
 	quiet();
 	cr_assert_eq(worker->sip.calls, 1);
@@ -143,6 +157,24 @@ Test(race_reinvite, s3_3_2_update_crosses_a_reinvite)
 	respond(invite, 491);
 	take_request_to("ACK", ALICE);
 	acknowledge_failure(second, take_response_to(491, BOB));
+	pass(64 * T1);
+	quiet();
+	cr_assert_eq(worker->sip.calls, 1);
+}
+
+Test(race_reinvite, s3_3_2_the_same_the_other_way_round)
+{
+	struct call_scene c = call_answered();
+	struct said *first = caller_asks(c.answered, "INVITE", 2, .body = "offer");
+	struct sent *invite = take_request_to("INVITE", BOB);
+
+	callee_asks(c.out, "b", "UPDATE", 700, .body = "offer");
+	struct sent *update = take_request_to("UPDATE", ALICE);
+	respond(invite, 491);
+	take_request_to("ACK", BOB);
+	acknowledge_failure(first, take_response_to(491, ALICE));
+	respond(update, 491);
+	take_response_to(491, BOB);
 	pass(64 * T1);
 	quiet();
 	cr_assert_eq(worker->sip.calls, 1);
