@@ -49,6 +49,43 @@ Test(dialog, route_set_of_the_callee_is_its_record_route_turned_round)
 		S("<sip:10.0.0.20:5060;lr>, <sip:10.0.0.21:5060;lr>")));
 }
 
+/* RFC 3261 section 13.2.2.4: the route set of an early dialog is computed again from the 2xx. */
+Test(dialog, the_2xx_says_the_route_set)
+{
+	static const char *const sets[][3] = {
+		/* of the 180, of the 200, and as Route */
+		{"<sip:10.0.0.20;lr>", "<sip:10.0.0.22;lr>, <sip:10.0.0.21;lr>",
+			"<sip:10.0.0.21;lr>, <sip:10.0.0.22;lr>"},
+		{"<sip:10.0.0.20;lr>", "", ""},
+		{"", "<sip:10.0.0.21;lr>", "<sip:10.0.0.21;lr>"},
+		{"<sip:10.0.0.20;lr>", "<sip:10.0.0.20;lr>", "<sip:10.0.0.20;lr>"},
+	};
+	char call_id[16], ringing[128], answer[128];
+
+	for (unsigned i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		snprintf(call_id, sizeof(call_id), "set-%u", i);
+		ask(.method = "INVITE", .uri = "sip:5551000@example.net", .call_id = call_id);
+		struct sent *out = take_request("INVITE");
+		snprintf(ringing, sizeof(ringing), "Record-Route: %s\n", sets[i][0]);
+		snprintf(answer, sizeof(answer), "Record-Route: %s\n", sets[i][1]);
+		respond(out, 180, .tag = "t", .more = *sets[i][0] ? ringing : "");
+		take_response(180);
+		for (unsigned k = 0; k < 2; k++) /* a repetition changes nothing */
+			respond(out, 200, .tag = "t", .more = *sets[i][1] ? answer : "");
+		struct sent *answered = take_response(200);
+		caller_asks(answered, "ACK", 1);
+		struct sent *ack = take_request("ACK");
+		cr_assert(str_equal(value_of(ack->message, HEADER_ROUTE), str_of(sets[i][2])),
+			"%u: %.*s", i, STR(value_of(ack->message, HEADER_ROUTE)));
+		caller_asks(answered, "BYE", 2);
+		struct sent *bye = take_request("BYE");
+		cr_assert(str_equal(value_of(bye->message, HEADER_ROUTE), str_of(sets[i][2])));
+		respond(bye, 200);
+		take_response(200);
+		quiet();
+	}
+}
+
 Test(dialog, a_trusted_peer_is_reached_at_its_target)
 {
 	ask(.method = "INVITE", .uri = "sip:5551000@example.net");

@@ -126,6 +126,31 @@ void dialog_retire(struct sip *sip, struct dialog *d)
 	table_add(&sip->dialogs->retired, &d->node, d->id);
 }
 
+static void dialog_drop_route(struct sip *sip, struct dialog *d)
+{
+	bool in_text = d->route.p >= d->text && d->route.p < d->text + d->text_size;
+
+	if (d->route.n && !in_text)
+		slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->route.p, d->route.n);
+}
+
+int dialog_set_route(struct sip *sip, struct dialog *d, struct str route)
+{
+	char *text = NULL;
+
+	if (str_equal(route, d->route))
+		return 0;
+	if (route.n) {
+		text = slab_take(&sip->dialogs->slab, route.n);
+		if (!text)
+			return -ENOMEM;
+		memcpy(text, route.p, route.n);
+	}
+	dialog_drop_route(sip, d);
+	d->route = (struct str){text, route.n};
+	return 0;
+}
+
 void dialog_free(struct sip *sip, struct dialog *d)
 {
 	if (!d)
@@ -135,6 +160,7 @@ void dialog_free(struct sip *sip, struct dialog *d)
 	flow_users_remove(&sip->dialogs->flow_user_tables.legs, &d->flow_user);
 	struct slab *slab = &sip->dialogs->slab;
 	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
+	dialog_drop_route(sip, d);
 	slab_give(slab, d, sizeof(*d) + d->text_size);
 }
 

@@ -33,7 +33,8 @@ struct dialog {
 	uint8_t slot;
 	bool lost;              /* its flow has ended, and it is not back by another one */
 	char tag[TOKEN_LENGTH]; /* our tag */
-	struct str call_id, local, remote, remote_tag, route; /* in text */
+	struct str call_id, local, remote, remote_tag; /* in text */
+	struct str route;  /* in text, or in memory of its own (dialog_set_route) */
 	struct str target; /* the peer's remote target URI, in memory of its own; replaced by target
 	                      refresh */
 	uint32_t text_size;
@@ -95,6 +96,9 @@ struct dialog *dialog_of_id(struct sip *sip, uint64_t id);
  * untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). By
  * another one a leg that was lost is back. */
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);
+
+/* Gives the dialog that route set, a list of addresses, which is copied. -ENOMEM. */
+int dialog_set_route(struct sip *sip, struct dialog *d, struct str route);
 
 /* The flow for the next request: in an untrusted zone the peer's own; in a trusted one the first
  * Route or the remote target where that is a numeric address within the zone's sources. */

@@ -166,6 +166,18 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 	return call;
 }
 
+/* A 2xx says anew which route set an early dialog has (RFC 3261 section 13.2.2.4). False: it cannot
+ * be kept. */
+static bool invite_take_route_set(struct call *call, const struct message *m)
+{
+	struct writer w = WRITER(call->sip->scratch.early_call.b_route);
+
+	if (m->status < 200 || m->broken)
+		return true;
+	return dialog_write_route_set(&w, m, true) &&
+	       dialog_set_route(call->sip, call->b, writer_text(&w)) == 0;
+}
+
 /* The call of the early dialog that m belongs to, made where it is new. NULL where it cannot be. */
 static struct call *invite_early_call(struct invite_branch *b, const struct message *m)
 {
@@ -178,7 +190,7 @@ static struct call *invite_early_call(struct invite_branch *b, const struct mess
 			continue;
 		if (m->contact.whole.length)
 			dialog_refresh(call->sip, call->b, m);
-		return call;
+		return invite_take_route_set(call, m) ? call : NULL;
 	}
 	if (b->early_count == EARLY_MAX)
 		return NULL;
