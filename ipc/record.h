@@ -72,6 +72,16 @@ struct record_penalty {
 	uint8_t zero[6];
 };
 
+/* What a SIP worker has found out about a target of a trunk. Sent to every other one. */
+struct record_target {
+	uint64_t target;   /* its id (worker-sip/routing/target_state.c) */
+	uint64_t found_at; /* CLOCK_MONOTONIC, ms: what was found out last counts */
+	int32_t error;     /* negative errno: why it is down; 0: by what it answered */
+	uint16_t status;   /* what it answered; 0: nothing */
+	uint8_t down;      /* 1; 0: it is up */
+	uint8_t zero;
+};
+
 /* Whether sender may send receiver a record of this type; both are roles. */
 bool record_permits(uint16_t type, unsigned sender, unsigned receiver);
 /* "MESSAGE", ..., or "?" for no type. */

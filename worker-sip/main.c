@@ -16,6 +16,7 @@
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
+#include "worker-sip/routing/target_state.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
 #include "worker/skeleton.h"
@@ -113,6 +114,7 @@ static bool sip_take_record(
 			sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
 		return true;
 	}
+	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
 	}
 	count(BAD_RECORDS);
 	return false;
@@ -161,7 +163,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 		munmap((void *)sip->settings, sip->settings_size);
 	sip->settings = image;
 	sip->settings_size = size;
-	return 0;
+	return target_states_take(sip->target_states);
 }
 
 static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
@@ -207,11 +209,13 @@ static int sip_take_edge(struct sip *sip, struct lifeline_packet *p)
 
 	if (error < 0)
 		return error;
-	if (p->type == LIFELINE_EDGE || p->type == LIFELINE_ALLOW) {
-		memcpy(&peer, p->body, sizeof(peer)); /* both begin with it */
-		if (PEER_ROLE(peer) == PEER_TRANSPORT)
-			sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
-	}
+	memcpy(&peer, p->body, sizeof(peer)); /* all but LISTEN begin with it */
+	if ((p->type == LIFELINE_EDGE || p->type == LIFELINE_ALLOW) &&
+		PEER_ROLE(peer) == PEER_TRANSPORT)
+		sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
+	if ((p->type == LIFELINE_EDGE || p->type == LIFELINE_PEER_UP) &&
+		PEER_ROLE(peer) == PEER_SIP)
+		target_states_tell(sip->target_states, PEER_INDEX(peer));
 	return error ? worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0) : 0;
 }
 
@@ -303,6 +307,8 @@ int main(void)
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
 	/* Edges come with the first configuration. */
+	if (target_states_new(&sip->target_states, sip, fork_attempt_lost))
+		return EXIT_FAILURE;
 	if (mesh_new(&sip->mesh, sip->loop, w->welcome.carrier, PEER(PEER_SIP, sip->index),
 		    sip_on_record, sip))
 		return EXIT_FAILURE;

@@ -20,6 +20,7 @@ struct location;
 struct registrar;
 struct dialogs;
 struct routes;
+struct target_states;
 struct refusal_budget;
 struct call;
 
@@ -42,6 +43,7 @@ struct sip {
 	struct location *location;
 	struct registrar *registrar;
 	struct routes *routes;
+	struct target_states *target_states; /* NULL: none is kept */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */

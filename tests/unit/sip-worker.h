@@ -27,7 +27,9 @@
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/core.h"
+#include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
+#include "worker-sip/routing/target_state.h"
 #include "worker-transport/parse/parse.h"
 
 #include <stdarg.h>
@@ -168,6 +170,9 @@ static inline void worker_set_up(void)
 	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
 	worker->sip.send_hook = catch_send;
 	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+	cr_assert_eq(
+		target_states_new(&worker->sip.target_states, &worker->sip, fork_attempt_lost), 0);
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	cr_assert_eq(dialogs_new(&worker->sip.dialogs), 0);
 	alice = flow_of(OPEN_UDP, "198.51.100.1:5060", 0);
 	virtual_clock_advance(worker->sip.loop, 10000);
@@ -192,6 +197,7 @@ static inline void worker_tear_down(void)
 	cr_assert_eq(dialogs_retired(worker->sip.dialogs), 0, "a dialog is left");
 	dialogs_free(worker->sip.dialogs);
 	routes_free(worker->sip.routes);
+	target_states_free(worker->sip.target_states);
 	fixture_free(worker);
 }
 

@@ -30,8 +30,10 @@ static void fork_branch_timer(struct timer *t, void *arg)
 	transaction_cancel(b->client, STR_EMPTY);
 	/* After a provisional response it is the 487 that follows the CANCEL, or its absence, that
 	 * ends the branch. */
-	if (!b->provisional)
-		fork_branch_failed(b, 408, NULL);
+	if (b->provisional)
+		return;
+	target_attempt_failed(&b->attempt, -ETIMEDOUT);
+	fork_branch_failed(b, 408, NULL);
 }
 
 static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct target *target)
@@ -42,6 +44,9 @@ static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct
 	b->target = target;
 	b->zone = (uint16_t)target->zone;
 	b->trunk = target->trunk;
+	if (trunk)
+		target_attempt_init(
+			&b->attempt, f->sip->target_states, target->trunk, target->index);
 	b->id = random_u64();
 	timer_init(&b->timer, fork_branch_timer, b);
 	token_mint(&f->sip->keys.minting, TOKEN_CALL_ID, f->slot, b->id, b->call_id);
@@ -106,6 +111,7 @@ static void fork_check(struct fork *f)
 
 		loop_unset(f->sip->loop, &b->timer);
 		flow_users_remove(fork_flow_users(f), &b->flow_user);
+		target_attempt_end(&b->attempt);
 	}
 	if (f->user->released)
 		f->user->released(f);
@@ -246,6 +252,7 @@ static bool fork_send(struct fork_branch *b, bool udp)
 	b->flow = sent.flow;
 	b->switched = sent.switched;
 	f->transactions++;
+	target_attempt_sent(&b->attempt);
 	flow_users_add(fork_flow_users(f), &b->flow_user, b->flow.id);
 	sip_watch(f->sip, &b->flow, f->slot);
 	if (f->invite)
@@ -267,9 +274,38 @@ static bool fork_pending(const struct fork *f)
 /* Whether target i is of the group that target first begins. */
 static bool fork_same_group(const struct fork *f, unsigned first, unsigned i)
 {
-	const struct target *a = &f->targets[first], *b = &f->targets[i];
+	const struct target *a = fork_branch_at(f, first)->target;
+	const struct target *b = fork_branch_at(f, i)->target;
 
 	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q;
+}
+
+/* Makes the branch, which has not been sent, one to the target of from. */
+static void fork_branch_retarget(struct fork_branch *b, const struct fork_branch *from)
+{
+	b->target = from->target;
+	b->zone = from->zone;
+	b->trunk = from->trunk;
+	b->attempt = from->attempt;
+	b->answer_ms = from->answer_ms;
+	b->ring_ms = from->ring_ms;
+}
+
+/* Has the next target be one that is not known to be down, where there is one: what was known when
+ * the request came may have changed. */
+static void fork_prefer_alive(struct fork *f)
+{
+	struct fork_branch *next = fork_branch_at(f, f->next), found;
+	unsigned i = f->next;
+
+	while (i < f->count && target_attempt_is_down(&fork_branch_at(f, i)->attempt))
+		i++;
+	if (i == f->next || i == f->count)
+		return;
+	found = *fork_branch_at(f, i);
+	for (; i > f->next; i--) /* those between keep their order */
+		fork_branch_retarget(fork_branch_at(f, i), fork_branch_at(f, i - 1));
+	fork_branch_retarget(next, &found);
 }
 
 /* Sends to the next group of targets where one is left and no branch is pending; else the best
@@ -279,6 +315,8 @@ static void fork_next_group(struct fork *f)
 	while (!f->stopped && !f->answered && f->next < f->count) {
 		unsigned first = f->next, sent = 0;
 
+		if (first)
+			fork_prefer_alive(f);
 		do {
 			struct fork_branch *b = fork_branch_at(f, f->next++);
 
@@ -353,6 +391,7 @@ void fork_branch_done(struct fork_branch *b)
 {
 	b->done = true;
 	loop_unset(b->fork->sip->loop, &b->timer);
+	target_attempt_done(&b->attempt);
 }
 
 /* Whether no other target is tried after this failure: a 6xx is for all of them, and a trunk's own
@@ -407,6 +446,7 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 	struct fork *f = b->fork;
 
 	(void)t;
+	target_attempt_answered(&b->attempt, m->status);
 	if (m->status >= 300) {
 		fork_branch_failed(b, m->status, m);
 		return;
@@ -444,6 +484,10 @@ static void fork_on_failed(void *user, struct transaction *t, unsigned status, i
 		if (fork_send(b, true))
 			return;
 	}
+	if (!error) /* it came, and could not be read */
+		target_attempt_answered(&b->attempt, status);
+	else if (!b->provisional && !b->switched)
+		target_attempt_failed(&b->attempt, error);
 	/* A binding whose flow is gone is a phone that is not there. */
 	if (b->trunk == NONE_INDEX && error)
 		status = 480;
@@ -462,6 +506,23 @@ static void fork_on_gone(void *user, struct transaction *t)
 static const struct client_user fork_client = {
 	.response = fork_on_response, .failed = fork_on_failed, .gone = fork_on_gone};
 
+void fork_attempt_lost(struct target_attempt *a, bool refused)
+{
+	struct fork_branch *b = container_of(a, struct fork_branch, attempt);
+	struct fork *f = b->fork;
+
+	if (!b->client || b->done || b->provisional || f->stopped || f->answered)
+		return;
+	if (!refused && f->next == f->count)
+		return;
+	count(BRANCHES_GIVEN_UP);
+	if (f->invite && !b->cancelled) {
+		b->cancelled = true;
+		transaction_cancel(b->client, STR_EMPTY);
+	}
+	fork_branch_failed(b, refused ? 503 : 408, NULL);
+}
+
 void fork_flow_closed(struct sip *sip, uint64_t flow)
 {
 	struct flow_user *flow_user;
@@ -474,6 +535,8 @@ void fork_flow_closed(struct sip *sip, uint64_t flow)
 		/* The transaction's place among those that hold f is ours now. */
 		transaction_cut(b->client);
 		b->client = NULL;
+		if (!b->provisional && !b->switched)
+			target_attempt_failed(&b->attempt, -ECONNRESET);
 		/* A phone whose flow is gone is not there; a trunk's next target may be. */
 		fork_branch_failed(b, b->trunk == NONE_INDEX ? 480 : 503, NULL);
 		fork_drop(b->fork);

@@ -4,7 +4,8 @@
  *
  * Targets are tried in groups: all bindings of one q together, trunk targets one by one. A group
  * whose every branch has failed is followed by the next; an answer of a trunk other than 503 or 408
- * is final, and so is any 6xx. With no group left the best failure goes back (section 16.7).
+ * is final, and so is any 6xx. Of a trunk's targets those that are known to be down come last
+ * (target_state.h). With no group left the best failure goes back (section 16.7).
  *
  * INVITE has two things of its own: its branches are cancelled when they are not needed any more
  * (section 9.1 permits it for no other method), and they have timer C (section 16.8) or their
@@ -15,6 +16,7 @@
 #define SIPWARD_SIP_ROUTING_FORK_H
 
 #include "target.h"
+#include "target_state.h"
 #include "worker-sip/call/flow_users.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/transaction/transaction.h"
@@ -33,6 +35,7 @@ struct fork_branch {
 	struct flow flow;            /* that it went by */
 	struct flow_user flow_user;  /* by that flow */
 	struct timer timer; /* INVITE: no provisional response yet: next target; else timer C */
+	struct target_attempt attempt;
 	uint32_t answer_ms, ring_ms; /* for both; the settings may be others by then */
 	uint64_t id;                 /* of our From tag and Contact towards the target */
 	char call_id[TOKEN_LENGTH];
@@ -122,6 +125,11 @@ static inline void fork_hold(struct fork *f)
 }
 /* Undoes fork_hold, and frees f where nothing points to it any more. */
 void fork_drop(struct fork *f);
+
+/* The attempt of a branch: its target has been found down, by another one. Where nothing has come
+ * back the next target has its turn; where there is none the branch waits on, unless no answer can
+ * come any more (refused). */
+void fork_attempt_lost(struct target_attempt *a, bool refused);
 
 /* A stream flow has ended: unanswered branches that wait on it fail now. */
 void fork_flow_closed(struct sip *sip, uint64_t flow);

@@ -4,6 +4,7 @@
 
 #include "ipc/pattern.h"
 #include "number_prefix.h"
+#include "target_state.h"
 #include "telephone.h"
 #include "worker-sip/registrar/location.h"
 
@@ -288,11 +289,13 @@ static void route_write_trunk_uri(struct writer *w, const struct route_search *s
 		write_literal(w, ";transport=tls");
 }
 
-/* Adds one target of the trunk of that index. One that would come back to us is none: 482. */
-static void route_add_trunk_target(struct route_search *s, uint16_t index,
-	const struct target_settings *t, struct decision *out)
+/* Adds that target of the trunk of that index. One that would come back to us is none: 482. */
+static void route_add_trunk_target(
+	struct route_search *s, uint16_t trunk, unsigned index, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
+	const struct target_settings *t = SETTINGS_ROW(
+		settings, struct target_settings, settings_trunk(settings, trunk)->targets, index);
 	struct target *to = &s->targets[s->count];
 	char text[ENDPOINT_TEXT_SIZE];
 	struct str host = {text, endpoint_host_text(&t->endpoint, text)};
@@ -314,28 +317,45 @@ static void route_add_trunk_target(struct route_search *s, uint16_t index,
 	to->flow = (struct flow){
 		.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 	if (t->transport == TRANSPORT_TLS)
-		to->flow.profile = (uint16_t)(index + 1);
+		to->flow.profile = (uint16_t)(trunk + 1);
 	to->request_uri = writer_text(&w);
-	to->zone = settings_trunk(settings, index)->zone;
+	to->zone = settings_trunk(settings, trunk)->zone;
 	to->q = 1000;
-	to->trunk = index;
+	to->trunk = trunk;
+	to->index = (uint16_t)index;
 	to->explicit_transport = t->explicit_transport;
 	s->count++;
 }
 
+/* Those that are known to be down come last, whichever trunk they are of. */
 static void route_add_trunks(
 	struct route_search *s, const struct route_settings *r, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
 	const uint16_t *trunks = settings_array(settings, r->trunks);
+	struct {
+		uint16_t trunk, index;
+	} down[TARGETS_MAX];
+	unsigned count = 0;
 
 	for (unsigned k = 0; k < r->trunks.count; k++) {
-		struct array targets = settings_trunk(settings, trunks[k])->targets;
+		unsigned targets = settings_trunk(settings, trunks[k])->targets.count;
 
-		for (unsigned i = 0; i < targets.count && s->count < s->limit; i++)
-			route_add_trunk_target(s, trunks[k],
-				SETTINGS_ROW(settings, struct target_settings, targets, i), out);
+		for (unsigned i = 0; i < targets && s->count < s->limit; i++) {
+			bool last = target_states_any_down(s->sip->target_states) &&
+			            target_states_avoid(
+					    s->sip->target_states, trunks[k], i, !s->count);
+
+			if (!last) {
+				route_add_trunk_target(s, trunks[k], i, out);
+			} else if (count < TARGETS_MAX) {
+				down[count].trunk = trunks[k];
+				down[count++].index = (uint16_t)i;
+			}
+		}
 	}
+	for (unsigned i = 0; i < count && s->count < s->limit; i++)
+		route_add_trunk_target(s, down[i].trunk, down[i].index, out);
 	if (s->count)
 		out->status = 0;
 	else if (!out->status)

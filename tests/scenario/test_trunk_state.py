@@ -1,0 +1,87 @@
+"""Targets of trunks that are down: the second call does not wait for what the first has learnt,
+whichever SIP worker has it."""
+import os, signal, time
+
+from legs import NUMBER, CallCase, failure_ack
+from gateway import own_address, wait_for
+
+CALLS = 6  # after the first: over two SIP workers, each of which gets some
+
+
+class TargetState(CallCase):
+    def setUp(self):
+        super().setUp()
+        self.dead = [own_address(), own_address()]
+        self.alive_ip = own_address()
+
+    def targets(self, transport=""):
+        return [f"sip:{ip}:5080{transport}" for ip in (*self.dead, self.alive_ip)]
+
+    def start_silent(self):
+        self.start(targets=self.targets(), trunk="answer-timeout = 500ms", sip=2)
+        silent = [self.trunk(ip=ip, name="silent") for ip in self.dead]
+        self.alive = self.trunk(ip=self.alive_ip, name="alive")
+        self.alice = self.phone("alice")
+        return silent
+
+    def again(self, was):
+        return any(
+            w["worker"] == was["worker"] and w["pid"] != was["pid"] and w["state"] == "ready"
+            for w in self.gateway.workers("sip")
+        )
+
+    def served(self):
+        """A call that the third target refuses; how long it was on its way there."""
+        began = time.monotonic()
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        invite = self.alive.request("INVITE")
+        took = time.monotonic() - began
+        self.alive.answer(invite, 486, "Busy Here", contact=False)
+        self.alive.request("ACK")
+        failure_ack(self.alice, request, self.alice.final("INVITE"))
+        return took
+
+    def down(self):
+        return [
+            line for line in self.gateway.log_text().splitlines() if "trunk-target-down" in line
+        ]
+
+    def test_two_that_say_nothing(self):
+        silent = self.start_silent()
+        self.assertGreaterEqual(self.served(), 1.0)  # two time-outs
+        later = [self.served() for _ in range(CALLS)]
+        self.assertLess(max(later), 0.5)
+        for peer in silent:
+            with self.assertRaises(AssertionError):  # reads all that has come
+                peer.request("BYE", 0.1)
+            ids = {m.get("Call-ID") for m in peer.received if m.method == "INVITE"}
+            self.assertEqual(len(ids), 1, "only the first call went there")
+        self.assertEqual(len(self.down()), 2, self.down())
+        self.assertIn('reason="no answer"', self.down()[0])
+
+    def test_two_that_refuse_connections(self):
+        self.start(targets=self.targets(";transport=tcp"), sip=2)
+        server = self.listen(ip=self.alive_ip)
+        self.alice = self.phone("alice")
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        self.alive = self.accept(server)
+        self.alive.answer(self.alive.request("INVITE"), 486, "Busy Here", contact=False)
+        self.alive.request("ACK")
+        failure_ack(self.alice, request, self.alice.final("INVITE"))
+        self.assertEqual(len(self.down()), 2, self.down())
+        had = self.gateway.counters().get("stream_open_failed", 0)
+        for _ in range(CALLS):
+            self.served()
+        self.assertEqual(self.gateway.counters().get("stream_open_failed", 0), had)
+
+    def test_a_new_worker_is_told(self):
+        """One that takes another's place knows from the others what is down."""
+        self.kills = True
+        self.start_silent()
+        self.served()
+        for worker in self.gateway.workers("sip"):
+            os.kill(worker["pid"], signal.SIGKILL)
+            wait_for(lambda: self.again(worker), f"{worker['worker']} to be back")
+            later = [self.served() for _ in range(CALLS)]
+            self.assertLess(max(later), 0.5)
+        self.assertEqual(len(self.down()), 2, self.down())

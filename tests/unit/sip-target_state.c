@@ -1,0 +1,318 @@
+/* Targets of trunks that are down: what one request has learnt the next one knows, in this SIP
+ * worker and in the others. */
+#include "sip-worker.h"
+
+#include <errno.h>
+
+TestSuite(target_state, .init = worker_set_up, .fini = worker_tear_down);
+
+#define NUMBER "sip:5551000@example.net"
+#define FIRST "10.0.0.11:5060"
+#define SECOND "10.0.0.12:5060"
+#define THIRD "10.0.0.13:5060"
+
+static unsigned calls;
+
+static struct said *call(void)
+{
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "call-%u", calls++);
+	return ask(.method = "INVITE", .uri = NUMBER, .call_id = call_id);
+}
+
+/* The INVITE that has gone to that target last. */
+static struct sent *tried(const char *target)
+{
+	struct sent *out = NULL;
+
+	for (struct sent *s; (s = take("INVITE", 0));)
+		if (sent_to(s, target))
+			out = s;
+	cr_assert_not_null(out, "%s was not tried", target);
+	return out;
+}
+
+/* What goes on there is of no interest any more. */
+static void forget(void)
+{
+	for (unsigned i = 0; i < sent_count; i++)
+		sent[i].taken = true;
+}
+
+static uint64_t counted(enum counter c)
+{
+	return counters_page->counter[c];
+}
+
+/* The first target has said nothing to a call, which is answered by the second one. */
+static void first_is_silent(void)
+{
+	call();
+	tried(FIRST);
+	pass(ANSWER);
+	respond(tried(SECOND), 200, .tag = "2");
+	forget();
+}
+
+Test(target_state, a_second_call_does_not_wait_for_what_the_first_has_learnt)
+{
+	call();
+	uint64_t start = virtual_clock_ms();
+	tried(FIRST);
+	pass(ANSWER);
+	tried(SECOND);
+	pass(ANSWER);
+	cr_assert_eq(tried(THIRD)->at_ms - start, 2 * ANSWER);
+	forget();
+	start = virtual_clock_ms();
+	call();
+	cr_assert_eq(tried(THIRD)->at_ms - start, 0);
+	quiet();
+	cr_assert_eq(counted(COUNTER_TARGETS_DOWN), 2);
+}
+
+Test(target_state, unavailable_is_down)
+{
+	call();
+	respond(tried(FIRST), 503, .tag = "1");
+	take_request("ACK");
+	respond(tried(SECOND), 200, .tag = "2");
+	forget();
+	call();
+	tried(SECOND);
+	quiet();
+}
+
+Test(target_state, other_failures_are_answers)
+{
+	call();
+	respond(tried(FIRST), 500, .tag = "1");
+	forget();
+	call();
+	tried(FIRST);
+	quiet();
+	cr_assert_eq(counted(COUNTER_TARGETS_DOWN), 0);
+}
+
+Test(target_state, what_has_come_meanwhile_shows_it_alive)
+{
+	call();
+	tried(FIRST);
+	pass(1000);
+	call();
+	respond(tried(FIRST), 180, .tag = "1");
+	forget();
+	pass(ANSWER - 1000); /* of the first call: its INVITE is lost, the target is not */
+	tried(SECOND);
+	forget();
+	call();
+	tried(FIRST);
+}
+
+Test(target_state, what_waits_on_a_silent_target_goes_on_with_the_first)
+{
+	call();
+	tried(FIRST);
+	pass(ANSWER - 100);
+	call();
+	call();
+	tried(FIRST);
+	forget();
+	pass(100);
+	cr_assert_eq(take_all("INVITE"), 3, "all to the second");
+	cr_assert_eq(counted(COUNTER_BRANCHES_GIVEN_UP), 2);
+}
+
+Test(target_state, what_rings_is_left_alone)
+{
+	call();
+	tried(FIRST);
+	pass(10);
+	call();
+	struct sent *rings = tried(FIRST);
+	respond(rings, 180, .tag = "r");
+	take_response(180);
+	pass(ANSWER + 10);
+	forget();
+	call(); /* now nothing has been heard for long enough */
+	tried(FIRST);
+	pass(ANSWER);
+	tried(SECOND);
+	forget();
+	respond(rings, 200, .tag = "r");
+	take_response(200);
+}
+
+Test(target_state, a_refused_connection_is_down_at_once)
+{
+	worker->image.target[0].transport = TRANSPORT_TCP;
+	worker->image.target[0].listener = CORE_TCP;
+	worker->image.target[0].explicit_transport = 1;
+	call();
+	call();
+	struct sent *first = take_request("INVITE");
+	take_request("INVITE");
+	quiet();
+	transactions_send_failed(worker->sip.transactions, 0, first->cookie, -ECONNREFUSED);
+	settle();
+	cr_assert_eq(take_all("INVITE"), 2, "both go on");
+	call();
+	tried(SECOND);
+	quiet();
+}
+
+Test(target_state, a_full_queue_of_ours_says_nothing)
+{
+	call();
+	struct sent *out = tried(FIRST);
+	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -EMSGSIZE);
+	settle();
+	tried(SECOND);
+	call();
+	tried(FIRST);
+	cr_assert_eq(counted(COUNTER_TARGETS_DOWN), 0);
+}
+
+Test(target_state, any_response_brings_it_back)
+{
+	first_is_silent();
+	call();
+	respond(tried(SECOND), 503, .tag = "1");
+	take_request("ACK");
+	respond(tried(THIRD), 503, .tag = "1");
+	take_request("ACK");
+	respond(tried(FIRST), 486, .tag = "1"); /* the last one left */
+	forget();
+	cr_assert_eq(counted(COUNTER_TARGETS_UP), 1);
+	call();
+	tried(FIRST);
+	quiet();
+}
+
+Test(target_state, trying_does_not_take_back_503)
+{
+	struct sent *out;
+
+	for (unsigned i = 0; i < 2; i++) {
+		call();
+		for (unsigned k = 0; k < CARRIER_TARGETS; k++) {
+			out = take_request("INVITE");
+			respond(out, 100);
+			respond(out, 503, .tag = "1");
+			take_request("ACK");
+		}
+		take_response(500);
+	}
+	cr_assert_eq(counted(COUNTER_TARGETS_DOWN), 3);
+	cr_assert_eq(counted(COUNTER_TARGETS_UP), 0);
+}
+
+Test(target_state, a_call_tries_it_now_and_then)
+{
+	first_is_silent();
+	pass(TARGET_TRIAL_FIRST_MS - 1);
+	forget();
+	call();
+	tried(SECOND);
+	forget();
+	pass(1);
+	call();
+	tried(FIRST);
+	forget();
+	call(); /* one at a time */
+	tried(SECOND);
+	pass(ANSWER);
+	forget();
+	pass(2 * TARGET_TRIAL_FIRST_MS - ANSWER - 1);
+	forget();
+	call();
+	tried(SECOND);
+	pass(1);
+	call(); /* twice the time */
+	respond(tried(FIRST), 180, .tag = "1");
+	forget();
+	call();
+	tried(FIRST);
+}
+
+/* ---- siblings ---- */
+
+/* Another worker says it of a target. */
+static void tell(unsigned index, bool down, uint64_t found_at)
+{
+	struct record_target told = {
+		.target = target_states_id(worker->sip.target_states, 0, index),
+		.found_at = found_at,
+		.error = down ? -ETIMEDOUT : 0,
+		.status = down ? 0 : 200,
+		.down = down};
+
+	target_states_told(worker->sip.target_states, &told);
+	settle();
+}
+
+Test(target_state, what_another_worker_has_learnt_counts)
+{
+	uint64_t now = loop_now(worker->sip.loop);
+
+	call();
+	tried(FIRST);
+	tell(0, true, now);
+	tried(SECOND); /* what waits goes on, too */
+	forget();
+	call();
+	tried(SECOND);
+	quiet();
+	tell(0, false, now - 1); /* older than what is known */
+	call();
+	tried(SECOND);
+	quiet();
+	tell(0, false, now + 1);
+	call();
+	tried(FIRST);
+	quiet();
+}
+
+Test(target_state, a_target_that_goes_down_while_a_call_waits_is_passed_over)
+{
+	call();
+	tried(FIRST);
+	pass(100);
+	tell(1, true, loop_now(worker->sip.loop));
+	pass(ANSWER - 100);
+	struct sent *out = tried(THIRD);
+	respond(out, 503, .tag = "3");
+	take_request("ACK");
+	tried(SECOND); /* last, but tried */
+}
+
+Test(target_state, what_cannot_be_is_not_believed)
+{
+	struct record_target unknown = {
+		.target = 1, .found_at = loop_now(worker->sip.loop), .down = 1};
+
+	target_states_told(worker->sip.target_states, &unknown);
+	tell(0, true, loop_now(worker->sip.loop) + 2 * TARGET_CLOCK_MS);
+	call();
+	tried(FIRST);
+	quiet();
+}
+
+Test(target_state, a_reload_keeps_what_is_known)
+{
+	first_is_silent();
+	worker->image.target[3] = worker->image.target[0];
+	worker->image.target[0] = worker->image.target[2];
+	worker->image.target[2] = worker->image.target[3];
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	call();
+	tried(THIRD);
+	quiet();
+	forget();
+	worker->image.target[0] = worker->image.target[3]; /* the first is first again, and down */
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	call();
+	tried(SECOND);
+	quiet();
+}

@@ -1,0 +1,450 @@
+/* target_state.c - what is known of the targets of trunks (target_state.h). */
+#include "target_state.h"
+
+#include "common/list.h"
+#include "common/log.h"
+#include "ipc/mesh.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct target_state {
+	struct target_states *owner;
+	uint64_t id; /* the same in all SIP workers */
+	struct target_attempt *waiting;
+	uint64_t heard_at;   /* ms: the last response here */
+	uint64_t found_at;   /* ms: when what is known was found out, in whichever worker */
+	uint64_t changed_at; /* ms: down, or up, since then */
+	uint64_t trial_at;   /* ms: when one request is let through to a down target */
+	uint32_t pause_ms;   /* to the trial after that */
+	uint32_t references; /* of the list, and of attempts */
+	uint16_t status;     /* the response that it is down for; 0: there was none */
+	bool down;
+	int32_t error; /* or why it could not be reached */
+	char name[];   /* "TRUNK target=URI", for the log */
+};
+
+/* The targets of one config, by trunk. */
+struct target_list {
+	unsigned trunks;
+	unsigned *first; /* by trunk, and one behind the last */
+	struct target_state **state;
+};
+
+struct target_states {
+	struct sip *sip;
+	struct target_list list;
+	target_attempt_lost *lost;
+	unsigned down;
+	struct log_limit log;
+};
+
+int target_states_new(struct target_states **out, struct sip *sip, target_attempt_lost *lost)
+{
+	struct target_states *ts = calloc(1, sizeof(*ts));
+
+	if (!ts)
+		return -ENOMEM;
+	ts->sip = sip;
+	ts->lost = lost;
+	*out = ts;
+	return 0;
+}
+
+static void target_state_drop(struct target_state *s)
+{
+	if (--s->references == 0)
+		free(s);
+}
+
+/* ---- the targets of the settings ---- */
+
+static unsigned target_list_count(const struct target_list *l)
+{
+	return l->trunks ? l->first[l->trunks] : 0;
+}
+
+static void target_list_free(struct target_list *l)
+{
+	for (unsigned i = 0; l->state && i < target_list_count(l); i++)
+		if (l->state[i])
+			target_state_drop(l->state[i]);
+	free(l->state);
+	free(l->first);
+	*l = (struct target_list){0};
+}
+
+void target_states_free(struct target_states *ts)
+{
+	if (!ts)
+		return;
+	target_list_free(&ts->list);
+	free(ts);
+}
+
+/* The same in all workers, whichever place the target has in their settings. The names are the
+ * operator's: nobody chooses collisions. */
+static uint64_t target_state_id(struct str trunk, const struct target_settings *t)
+{
+	static const struct hash_key key;
+	struct {
+		uint64_t trunk;
+		struct endpoint endpoint;
+		uint32_t transport;
+	} text;
+
+	memset(&text, 0, sizeof(text));
+	text.trunk = hash_str(&key, trunk);
+	text.endpoint = t->endpoint;
+	text.transport = t->transport;
+	return hash_bytes(&key, &text, sizeof(text));
+}
+
+static struct target_state *target_list_find(const struct target_list *l, uint64_t id)
+{
+	for (unsigned i = 0; i < target_list_count(l); i++)
+		if (l->state[i]->id == id)
+			return l->state[i];
+	return NULL;
+}
+
+/* What is known of the target, or nothing yet. Its reference is the caller's. NULL: no memory. */
+static struct target_state *target_state_of(
+	struct target_states *ts, struct str trunk, const struct target_settings *t)
+{
+	uint64_t id = target_state_id(trunk, t);
+	struct target_state *s = target_list_find(&ts->list, id);
+	char buffer[256];
+	struct writer w = WRITER(buffer);
+
+	if (s) {
+		s->references++;
+		return s;
+	}
+	write_str(&w, trunk);
+	write_literal(&w, " target=");
+	write_str(&w, settings_str(ts->sip->settings, t->uri));
+	s = calloc(1, sizeof(*s) + w.n + 1);
+	if (!s)
+		return NULL;
+	s->owner = ts;
+	s->id = id;
+	s->references = 1;
+	s->changed_at = loop_now(ts->sip->loop);
+	memcpy(s->name, w.p, w.n);
+	return s;
+}
+
+int target_states_take(struct target_states *ts)
+{
+	const struct settings *settings = ts->sip->settings;
+	struct target_list l = {.trunks = settings->trunks.count};
+	unsigned count = 0;
+
+	l.first = calloc(l.trunks + 1, sizeof(*l.first));
+	for (unsigned i = 0; l.first && i < l.trunks; i++) {
+		count += settings_trunk(settings, i)->targets.count;
+		l.first[i + 1] = count;
+	}
+	l.state = calloc(count + 1, sizeof(struct target_state *));
+	bool whole = l.first && l.state;
+	for (unsigned i = 0; whole && i < l.trunks; i++) {
+		const struct trunk_settings *t = settings_trunk(settings, i);
+
+		for (unsigned k = 0; whole && k < t->targets.count; k++) {
+			struct target_state *s = target_state_of(ts,
+				settings_str(settings, t->name),
+				SETTINGS_ROW(settings, struct target_settings, t->targets, k));
+
+			l.state[l.first[i] + k] = s;
+			whole = s != NULL;
+		}
+	}
+	if (!whole) {
+		if (l.first)
+			target_list_free(&l);
+		free(l.state);
+		return -ENOMEM;
+	}
+	target_list_free(&ts->list);
+	ts->list = l;
+	ts->down = 0;
+	for (unsigned i = 0; i < count; i++)
+		ts->down += l.state[i]->down;
+	return 0;
+}
+
+static struct target_state *target_state_at(
+	const struct target_states *ts, unsigned trunk, unsigned index)
+{
+	const struct target_list *l = &ts->list;
+
+	if (trunk >= l->trunks || index >= l->first[trunk + 1] - l->first[trunk])
+		return NULL;
+	return l->state[l->first[trunk] + index];
+}
+
+uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index)
+{
+	const struct target_state *s = target_state_at(ts, trunk, index);
+
+	return s ? s->id : 0;
+}
+
+/* ---- what the others know ---- */
+
+static void target_state_tell(const struct target_state *s, unsigned worker)
+{
+	struct sip *sip = s->owner->sip;
+	void *data;
+
+	if (mesh_record(sip->mesh, PEER(PEER_SIP, worker), RECORD_TARGET,
+		    sizeof(struct record_target), true, &data))
+		return;
+	*(struct record_target *)data = (struct record_target){.target = s->id,
+		.found_at = s->found_at,
+		.error = s->error,
+		.status = s->status,
+		.down = s->down};
+}
+
+static void target_state_tell_all(const struct target_state *s)
+{
+	struct sip *sip = s->owner->sip;
+
+	if (!sip->mesh)
+		return;
+	for (unsigned i = 0; i < sip->settings->workers[PEER_SIP]; i++)
+		if (i != sip->index)
+			target_state_tell(s, i);
+}
+
+void target_states_tell(struct target_states *ts, unsigned worker)
+{
+	if (!ts->sip->mesh || worker == ts->sip->index)
+		return;
+	for (unsigned i = 0; i < target_list_count(&ts->list); i++)
+		if (ts->list.state[i]->down)
+			target_state_tell(ts->list.state[i], worker);
+}
+
+/* ---- down and up ---- */
+
+static const char *target_state_reason(const struct target_state *s, char buffer[static 32])
+{
+	if (s->error == -ETIMEDOUT)
+		return "no answer";
+	if (s->error)
+		return error_text(s->error);
+	snprintf(buffer, 32, "answered %u", s->status);
+	return buffer;
+}
+
+static void target_state_log(struct target_state *s, uint64_t lasted_ms)
+{
+	struct target_states *ts = s->owner;
+	uint64_t left_out;
+	char reason[32];
+
+	if (!log_limit_pass(&ts->log, loop_now(ts->sip->loop), TARGET_LOG_LINES, LOG_LIMIT_SECOND,
+		    &left_out))
+		return;
+	if (s->down)
+		log_warn("trunk-target-down", "trunk=%s reason=\"%s\" left_out=%llu", s->name,
+			target_state_reason(s, reason), (unsigned long long)left_out);
+	else
+		log_info("trunk-target-up",
+			"trunk=%s reason=\"answered %u\" down_ms=%llu left_out=%llu", s->name,
+			s->status, (unsigned long long)lasted_ms, (unsigned long long)left_out);
+}
+
+/* What waits on a target that was found down goes on. refused: no answer can come any more, even
+ * where there is no other target. */
+static void target_state_give_up(struct target_state *s, bool refused)
+{
+	struct target_states *ts = s->owner;
+	struct target_attempt *all = NULL, *a;
+
+	s->references++;
+	while ((a = s->waiting)) {
+		list_remove(a);
+		list_insert(&all, a);
+	}
+	while ((a = all)) {
+		list_remove(a);
+		/* first, for a may be gone when the fork has taken it */
+		list_insert(&s->waiting, a);
+		ts->lost(a, refused);
+	}
+	target_state_drop(s);
+}
+
+/* Sets what is known. True where the target was not so before. */
+static bool target_state_set(struct target_state *s, bool down, uint64_t found_at)
+{
+	struct target_states *ts = s->owner;
+	bool changed = s->down != down;
+	uint64_t now = loop_now(ts->sip->loop);
+
+	s->found_at = found_at;
+	if (!changed)
+		return false;
+	if (down && (!s->pause_ms || now - s->changed_at > TARGET_STEADY_MS))
+		s->pause_ms = TARGET_TRIAL_FIRST_MS;
+	s->down = down;
+	s->changed_at = now;
+	s->trial_at = now + s->pause_ms;
+	ts->down = down ? ts->down + 1 : ts->down - 1;
+	return true;
+}
+
+static bool target_state_is_refusal(int error)
+{
+	return error && error != -ETIMEDOUT;
+}
+
+/* This worker has found out what a target does. */
+static void target_state_found(struct target_state *s, bool down, unsigned status, int error)
+{
+	uint64_t lasted = loop_now(s->owner->sip->loop) - s->changed_at;
+
+	s->status = (uint16_t)status;
+	s->error = error;
+	if (!target_state_set(s, down, loop_now(s->owner->sip->loop)))
+		return;
+	if (down)
+		count(TARGETS_DOWN);
+	else
+		count(TARGETS_UP);
+	target_state_log(s, lasted);
+	target_state_tell_all(s);
+	if (down && !status)
+		target_state_give_up(s, target_state_is_refusal(error));
+}
+
+void target_states_told(struct target_states *ts, const struct record_target *told)
+{
+	struct target_state *s = target_list_find(&ts->list, told->target);
+	uint64_t now = loop_now(ts->sip->loop);
+
+	/* another's clock is ours; what claims to be later than now would never be overruled */
+	if (!s || told->found_at > now + TARGET_CLOCK_MS || told->found_at <= s->found_at)
+		return;
+	s->status = told->status;
+	s->error = told->error;
+	if (target_state_set(s, told->down, told->found_at) && s->down && !s->status)
+		target_state_give_up(s, target_state_is_refusal(s->error));
+}
+
+bool target_states_any_down(const struct target_states *ts)
+{
+	return ts && ts->down;
+}
+
+bool target_states_avoid(struct target_states *ts, unsigned trunk, unsigned index, bool first)
+{
+	struct target_state *s = target_state_at(ts, trunk, index);
+	uint64_t now = loop_now(ts->sip->loop);
+
+	if (!s || !s->down)
+		return false;
+	if (!first || now < s->trial_at)
+		return true;
+	s->pause_ms = s->pause_ms > TARGET_TRIAL_MOST_MS / 2 ? TARGET_TRIAL_MOST_MS
+	                                                     : s->pause_ms * 2;
+	s->trial_at = now + s->pause_ms;
+	return false;
+}
+
+/* ---- attempts ---- */
+
+bool target_attempt_is_down(const struct target_attempt *a)
+{
+	return a->state && a->state->down;
+}
+
+void target_attempt_init(
+	struct target_attempt *a, struct target_states *ts, unsigned trunk, unsigned index)
+{
+	*a = (struct target_attempt){.state = ts ? target_state_at(ts, trunk, index) : NULL};
+	if (a->state)
+		a->state->references++;
+}
+
+void target_attempt_sent(struct target_attempt *a)
+{
+	if (!a->state)
+		return;
+	a->sent_at = loop_now(a->state->owner->sip->loop);
+	if (!a->link)
+		list_insert(&a->state->waiting, a);
+}
+
+/* Whether that response says that a down target is not. One that has too much to do (503) says so
+ * of new requests: neither what it took earlier nor 100, which it may say first, is against that.
+ */
+static bool target_state_refutes(const struct target_attempt *a, unsigned status)
+{
+	const struct target_state *s = a->state;
+
+	return s->status != 503 || (status > 100 && a->sent_at > s->found_at);
+}
+
+void target_attempt_answered(struct target_attempt *a, unsigned status)
+{
+	struct target_state *s = a->state;
+
+	if (!s)
+		return;
+	target_attempt_done(a);
+	s->heard_at = loop_now(s->owner->sip->loop);
+	if (status == 503)
+		target_state_found(s, true, status, 0);
+	else if (s->down && target_state_refutes(a, status))
+		target_state_found(s, false, status, 0);
+}
+
+/* Whether an error is what the target does, and not what we have no room for. */
+static bool target_state_is_to_blame(int error)
+{
+	switch (error) {
+	case -ETIMEDOUT:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+	case -EKEYREJECTED: /* its certificate */
+	case -EPROTO:       /* a TLS handshake that failed */
+	case -EPIPE: return true;
+	default: return false;
+	}
+}
+
+void target_attempt_failed(struct target_attempt *a, int error)
+{
+	struct target_state *s = a->state;
+
+	if (!s)
+		return;
+	target_attempt_done(a);
+	/* One that has answered others since has lost this request alone. */
+	if (target_state_is_to_blame(error) &&
+		(error == -ECONNREFUSED || s->heard_at <= a->sent_at))
+		target_state_found(s, true, 0, error);
+}
+
+void target_attempt_done(struct target_attempt *a)
+{
+	if (a->link)
+		list_remove(a);
+}
+
+void target_attempt_end(struct target_attempt *a)
+{
+	if (!a->state)
+		return;
+	target_attempt_done(a);
+	target_state_drop(a->state);
+	a->state = NULL;
+}
