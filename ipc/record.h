@@ -9,6 +9,7 @@
 
 #include "message.h"
 #include "role.h"
+#include "token.h"
 
 #define BATCH_MAGIC 0x42575053u /* "SPWB" */
 /* Largest batch; a record alone may not be larger. The master gives every edge room for one. */
@@ -81,6 +82,17 @@ struct record_target {
 	uint8_t down;      /* 1; 0: it is up */
 	uint8_t zero;
 };
+
+/* An ICMP error says that a request could not be delivered (RFC 3261 section 18.4). */
+struct record_unreachable {
+	struct endpoint to;
+	int32_t error; /* negative errno: -ECONNREFUSED nobody listens there, -EHOSTUNREACH, ... */
+	uint16_t listener;
+	uint16_t zero;
+	char branch[BRANCH_LENGTH]; /* as it was quoted; not proven */
+	uint8_t zero2[4];
+};
+_Static_assert(sizeof(struct record_unreachable) % 8 == 0, "crosses process borders");
 
 /* Whether sender may send receiver a record of this type; both are roles. */
 bool record_permits(uint16_t type, unsigned sender, unsigned receiver);

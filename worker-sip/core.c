@@ -31,6 +31,16 @@ static bool core_branch(struct sip *sip, struct str text, uint64_t *branch)
 	return token_prove(&sip->keys.minting, TOKEN_BRANCH, token, &slot, branch) == 0;
 }
 
+void core_unreachable(struct sip *sip, const struct record_unreachable *r)
+{
+	uint64_t branch;
+
+	if (core_branch(sip, (struct str){r->branch, sizeof(r->branch)}, &branch))
+		transactions_unreachable(sip->transactions, branch, &r->to, r->error);
+	else
+		count(RESPONSE_FORGED);
+}
+
 static void core_response(const struct incoming *in)
 {
 	struct sip *sip = in->sip;

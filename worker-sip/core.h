@@ -8,4 +8,7 @@
  * source that its zone does not permit is dropped and counted. */
 void core_message(struct sip *sip, const struct message *m, uint8_t slot);
 
+/* An ICMP error quotes a request that this worker has sent, or claims to. */
+void core_unreachable(struct sip *sip, const struct record_unreachable *r);
+
 #endif

@@ -114,6 +114,7 @@ static bool sip_take_record(
 			sip->transactions, PEER_INDEX(peer), failed->cookie, failed->error);
 		return true;
 	}
+	case RECORD_UNREACHABLE: core_unreachable(sip, data); return true;
 	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
 	}
 	count(BAD_RECORDS);

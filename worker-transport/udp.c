@@ -14,6 +14,7 @@
 #include "worker-transport/parse/parse.h"
 #include "to_sip.h"
 #include "transport_worker.h"
+#include "udp_error.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -194,10 +195,22 @@ static void udp_take(struct udp_socket *s, unsigned i)
 	to_sip_message(t, &flow, loop_now_ns(t->loop), (struct str){bytes, size});
 }
 
-/* Whether the error is that of one peer, which the kernel learned by ICMP. */
+/* How often a datagram is tried that an ICMP error of another one may have met, before the error is
+ * taken for its own. */
+#define UDP_TRIES 8
+
+/* Whether the error may be that of another peer, which the kernel learned by ICMP and tells with
+ * the next call on the socket. */
 static bool udp_is_peer_error(int error)
 {
-	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH ||
+	       error == ENOPROTOOPT || error == EACCES || error == EPROTO || error == EHOSTDOWN ||
+	       error == ENONET || error == EOPNOTSUPP;
+}
+
+static bool udp_take_errors(const struct udp_socket *s)
+{
+	return udp_errors_take(s->udp->t, s->fd, s->listener);
 }
 
 static void udp_receive(struct udp_socket *s)
@@ -219,9 +232,15 @@ static void udp_receive(struct udp_socket *s)
 		}
 		n = recvmmsg(s->fd, in->message, UDP_BATCH, MSG_DONTWAIT, NULL);
 		if (n < 0) {
-			/* a pending ICMP error concerns one peer, and reading has cleared it */
-			if (errno == EINTR || udp_is_peer_error(errno))
+			if (errno == EINTR)
 				continue;
+			/* a pending ICMP error concerns one peer; where they come without end the
+			 * next turn goes on */
+			if (udp_is_peer_error(errno)) {
+				taken += UDP_BATCH;
+				udp_take_errors(s);
+				continue;
+			}
 			if (errno != EAGAIN)
 				log_warn("udp-receive-failed", "listener=%u error=\"%s\"",
 					s->listener, error_text(-errno));
@@ -294,12 +313,28 @@ static void udp_block(struct udp_socket *s, bool blocked)
 		s->udp->t->loop, s->source, (s->stopped ? 0 : EPOLLIN) | (blocked ? EPOLLOUT : 0));
 }
 
+/* Whether the first datagram is tried again at once: the error that it met may be another's, and
+ * taking the errors clears it. *wait: there are more than one turn takes; it is tried in the
+ * next. */
+static bool udp_may_try_again(const struct udp_socket *s, int error, unsigned tries, bool *wait)
+{
+	*wait = false;
+	if (!udp_is_peer_error(error))
+		return false;
+	*wait = !udp_take_errors(s);
+	/* nobody but a peer refuses */
+	*wait = *wait || (error == ECONNREFUSED && tries == UDP_TRIES);
+	return !*wait && tries < UDP_TRIES;
+}
+
 static void udp_flush_socket(struct udp_socket *s)
 {
 	struct udp_batch *out = &s->udp->out;
+	unsigned tries = 0;
 
 	while (s->count && !s->blocked) {
 		unsigned n = s->count < UDP_BATCH ? s->count : UDP_BATCH;
+		bool wait;
 		int sent;
 
 		for (unsigned i = 0; i < n; i++) {
@@ -321,13 +356,22 @@ static void udp_flush_socket(struct udp_socket *s)
 				udp_block(s, true);
 				return;
 			}
+			int error = errno;
+			if (udp_may_try_again(s, error, ++tries, &wait))
+				continue;
+			if (wait) {
+				udp_block(s, true);
+				return;
+			}
 			/* the first one cannot be sent (too large, no route, refused by a
 			 * firewall): it fails, the others go on */
 			flow_report_failed(s->udp->t, udp_queued_at(s, 0)->worker,
-				udp_queued_at(s, 0)->cookie, -errno);
+				udp_queued_at(s, 0)->cookie, -error);
 			udp_drop_first(s);
+			tries = 0;
 			continue;
 		}
+		tries = 0;
 		for (int i = 0; i < sent; i++) {
 			count(TX_MESSAGES);
 			counter_add(COUNTER_TX_BYTES, udp_queued_at(s, 0)->size);
@@ -416,6 +460,8 @@ static void udp_on_event(void *arg, uint32_t events)
 {
 	struct udp_socket *s = arg;
 
+	if (events & EPOLLERR)
+		udp_take_errors(s);
 	if (events & (EPOLLOUT | EPOLLERR)) {
 		udp_block(s, false);
 		udp_flush_socket(s);
@@ -481,6 +527,8 @@ int udp_add(struct udp *u, int fd, uint16_t listener)
 	error = udp_read_bound(s);
 	if (error == 0)
 		error = udp_ask_for_local(s);
+	if (error == 0)
+		error = udp_errors_ask(fd, s->family);
 	if (error == 0)
 		error = loop_add_input(u->t->loop, fd, EPOLLIN, udp_on_event, s, &s->source);
 	if (error) {

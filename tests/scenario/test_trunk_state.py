@@ -2,7 +2,7 @@
 whichever SIP worker has it."""
 import os, signal, time
 
-from legs import NUMBER, CallCase, failure_ack
+from legs import NUMBER, CallCase, cancel, failure_ack
 from gateway import own_address, wait_for
 
 CALLS = 6  # after the first: over two SIP workers, each of which gets some
@@ -58,6 +58,30 @@ class TargetState(CallCase):
             self.assertEqual(len(ids), 1, "only the first call went there")
         self.assertEqual(len(self.down()), 2, self.down())
         self.assertIn('reason="no answer"', self.down()[0])
+
+    def test_two_that_nobody_listens_at(self):
+        """RFC 3261 section 18.4: what ICMP says counts at once."""
+        self.start(targets=self.targets(), sip=2, transport=2)
+        self.alive = self.trunk(ip=self.alive_ip, name="alive")
+        self.alice = self.phone("alice")
+        first = self.served()
+        self.assertLess(first, 1)
+        self.assertLess(max(self.served() for _ in range(CALLS)), 0.5)
+        self.assertEqual(len(self.down()), 2, self.down())
+        self.assertIn('reason="Connection refused"', self.down()[0])
+        self.assertEqual(self.gateway.counters()["udp_unreachable"], 2)
+
+    def test_a_phone_that_has_gone(self):
+        """What ICMP says of those who are nobody's peers is counted, and that is all."""
+        self.start()
+        alice, bob = self.phone("alice"), self.phone("bob")
+        bob.close()
+        request = self.call(alice, "bob@example.net")
+        self.counted("udp_unreachable_ignored")
+        with self.assertRaises(AssertionError):
+            alice.final("INVITE", 0.5)
+        cancel(alice, request)
+        failure_ack(alice, request, alice.final("INVITE"))
 
     def test_two_that_refuse_connections(self):
         self.start(targets=self.targets(";transport=tcp"), sip=2)

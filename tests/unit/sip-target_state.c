@@ -162,6 +162,62 @@ Test(target_state, a_refused_connection_is_down_at_once)
 	quiet();
 }
 
+/* ---- ICMP ---- */
+
+/* An ICMP error that quotes the request: to is where it says that it went. */
+static void unreachable(const struct sent *request, const char *to, int error)
+{
+	struct str branch = message_str(request->message, request->message->via_branch);
+	struct record_unreachable r = {.to = fixture_endpoint(to), .error = error};
+
+	cr_assert_eq(branch.n, sizeof(r.branch));
+	memcpy(r.branch, branch.p, branch.n);
+	core_unreachable(&worker->sip, &r);
+	settle();
+}
+
+Test(target_state, an_icmp_error_is_down_at_once)
+{
+	call();
+	call();
+	struct sent *first = take_request("INVITE");
+	take_request("INVITE");
+	unreachable(first, FIRST, -ECONNREFUSED);
+	cr_assert_eq(take_all("INVITE"), 2, "both go on");
+	call();
+	tried(SECOND);
+	quiet();
+}
+
+Test(target_state, an_icmp_error_of_another_request_is_nothing)
+{
+	call();
+	struct sent *first = tried(FIRST);
+	struct record_unreachable forged = {
+		.to = fixture_endpoint(FIRST), .error = -ECONNREFUSED, .branch = "z9hG4bKsw"};
+
+	core_unreachable(&worker->sip, &forged);
+	settle();
+	unreachable(first, SECOND, -ECONNREFUSED);
+	unreachable(first, FIRST, 0);
+	quiet();
+	respond(first, 180, .tag = "1"); /* and so is one that comes after an answer */
+	take_response(180);
+	unreachable(first, FIRST, -ECONNREFUSED);
+	quiet();
+	cr_assert_eq(counted(COUNTER_TARGETS_DOWN), 0);
+	cr_assert_eq(counted(COUNTER_TRANSACTIONS_UNREACHABLE), 0);
+}
+
+Test(target_state, an_icmp_error_of_the_only_target_left_ends_the_call)
+{
+	worker->image.trunk[0].targets.count = 1;
+	call();
+	unreachable(tried(FIRST), FIRST, -ECONNREFUSED);
+	take_response(500);
+	quiet();
+}
+
 Test(target_state, a_full_queue_of_ours_says_nothing)
 {
 	call();

@@ -220,6 +220,25 @@ static struct transaction *client_of_response(
 	return t;
 }
 
+void transactions_unreachable(
+	struct transactions *ts, uint64_t branch, const struct endpoint *to, int error)
+{
+	struct transaction *t = NULL;
+
+	/* An INVITE and its CANCEL share a branch: where the INVITE waits for nothing, the CANCEL
+	 * has its own time. */
+	for (uint8_t method = METHOD_UNKNOWN; !t && method < METHOD_COUNT; method++)
+		if (method != METHOD_CANCEL)
+			t = client_find(ts, branch, method);
+	if (!t || error >= 0 || t->stage != STAGE_LIVE || t->provisional ||
+		transport_is_stream(t->flow.transport) || !endpoint_equal(&t->flow.peer, to)) {
+		count(TRANSACTION_REPORTS_STALE);
+		return;
+	}
+	count(TRANSACTIONS_UNREACHABLE);
+	client_send_failed(t, error);
+}
+
 int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch)
 {
 	struct transaction *t = client_of_response(ts, m, branch);

@@ -71,6 +71,12 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
  * of a connection only the worker that has it is believed. error: negative errno. */
 void transactions_send_failed(struct transactions *ts, unsigned worker, uint64_t cookie, int error);
 
+/* The datagram of a client transaction with that branch (proved by the caller) could not be
+ * delivered to that address: the transaction fails, unless something has come back (RFC 3261
+ * section 18.4). error: negative errno. */
+void transactions_unreachable(
+	struct transactions *ts, uint64_t branch, const struct endpoint *to, int error);
+
 /* ---- server ---- */
 /* Attaches its user to a new server transaction; ops stay as long as it does. */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
