@@ -3,13 +3,17 @@
  * Beyond memory safety: what parses passes the receiver's check, in a block of exactly its size;
  * parsing the block's own raw bytes again gives the same block; what may be answered has a way back
  * and is answered; a keep-alive is no message; a room too small for any message of that size is
- * refused; framing gives the same results whole and octet by octet.
+ * refused; framing gives the same results whole and octet by octet; a stateless answer is one
+ * message, and of a request that parses one that parses; what is repaired as a zone has it passes
+ * the check, too.
  */
 #include "ipc/slot.h"
 #include "ipc/syntax.h"
 #include "worker-transport/parse/frame.h"
 #include "worker-transport/parse/parse.h"
+#include "worker-transport/parse/reading.h"
 #include "worker-transport/parse/repair.h"
+#include "worker-transport/parse/stateless_answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +25,41 @@
 	} while (0)
 
 static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
+
+/* An answer to what the block holds is one message to whoever frames it. */
+static void check_answer(const struct message *m, bool parsed)
+{
+	static const struct hash_key key;
+	static const struct stateless_answer whys[] = {{.status = 503, .retry_after = 5},
+		{.status = 400, .reason = "a", .server = S("b")}};
+	static char out[STATELESS_ANSWER_MAX];
+	static const struct endpoint peers[] = {{.family = 4, .port = 5060}, {.family = 6}};
+	struct message *answer = (struct message *)(void *)again;
+	struct frame frame = {.scanned = 0};
+	struct frame_step step;
+	struct parse_error error;
+
+	for (size_t i = 0; i < 2; i++) {
+		long n = stateless_answer_write(&key, m, &peers[i], &whys[i], out, sizeof(out));
+
+		if (!m->is_request || m->method == METHOD_ACK) {
+			CHECK(n == -EPERM);
+			continue;
+		}
+		CHECK(n > 0 || n == -ENOBUFS);
+		if (n < 0 || n > MESSAGE_RAW_MAX)
+			continue;
+		CHECK(frame_next(&frame, out, (size_t)n, sizeof(out), &step) == FRAME_MESSAGE &&
+			step.consume == (size_t)n);
+		if (parsed)
+			CHECK(parse_message(out, (size_t)n, again, sizeof(again), &error) == 0 &&
+				!answer->broken && answer->status == whys[i].status);
+		CHECK(stateless_answer_write(&key, m, &peers[i], &whys[i], out, (size_t)n - 1) ==
+			-ENOBUFS);
+	}
+	if (parsed)
+		stateless_answer_is_ack(&key, m);
+}
 
 static void check_parsed(void)
 {
@@ -55,6 +94,7 @@ static void check_parsed(void)
 	struct message *second = (struct message *)(void *)again;
 	second->flow = m->flow;
 	CHECK(second->size == m->size && !memcmp(second, m, m->size));
+	check_answer(copy, !m->broken);
 	free(exact);
 }
 
@@ -112,6 +152,32 @@ static void check_repairs(const char *bytes, size_t size)
 	}
 }
 
+/* Whatever the options of its zone are, what is read passes the check. */
+static void check_readings(struct str raw)
+{
+	static struct reading reading;
+	struct zone_settings zone = {.auth = ZONE_AUTH_NONE};
+	struct reading_rules rules = {.zone = &zone, .message_max = MESSAGE_RAW_MAX};
+	struct message *m = (struct message *)(void *)reading.block;
+	struct parse_error error;
+
+	for (unsigned n = 0; n < 12; n++) {
+		zone.not_utf8 = n % 3;
+		zone.line_ends = n / 3 % 2;
+		rules.datagram = n / 6;
+		error = (struct parse_error){0};
+		if (reading_parse(&reading, &rules, raw, &error) == 0) {
+			m->flow.transport = TRANSPORT_UDP;
+			m->flow.peer.family = 4;
+			CHECK(message_check(m, m->size) == 0);
+		} else {
+			CHECK(error.reason && (error.status != 0) == error.answerable);
+			if (error.answerable)
+				check_answer(m, false);
+		}
+	}
+}
+
 static void check_frames(const char *bytes, size_t size)
 {
 	struct frame whole = {.scanned = 0}, single = {.scanned = 0};
@@ -147,15 +213,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int result = parse_message(bytes, size, buffer, sizeof(buffer), &error);
 
 	CHECK(result == 0 || result == -EBADMSG);
-	if (!result)
+	if (!result) {
 		check_parsed();
-	else if (error.answerable)
+	} else if (error.answerable) {
 		check_answerable();
+		check_answer((const struct message *)(void *)buffer, false);
+	}
 	CHECK(!result || (error.reason && (error.status != 0) == error.answerable));
 	CHECK(!parse_keepalive(bytes, size) || (result && !error.answerable));
 	CHECK(parse_message(bytes, size, again, message_block_size(MESSAGE_HEADERS_MAX, size) - 1,
 		      &error) == -ENOBUFS);
 	check_frames(bytes, size);
 	check_repairs(bytes, size);
+	check_readings((struct str){bytes, size});
 	return 0;
 }

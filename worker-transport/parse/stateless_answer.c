@@ -104,11 +104,13 @@ static bool answer_parameter_next(struct str *rest, struct str *name, struct str
 	return true;
 }
 
-/* The tag of a From or To, or STR_NONE. */
+/* The tag of a From or To, which may be missing, or STR_NONE. */
 static struct str answer_tag_in(struct str field)
 {
-	struct str rest = str_from(field, answer_find_outside(field)), name, value;
+	struct str rest = field, name, value;
 
+	if (field.n)
+		rest = str_from(field, answer_find_outside(field));
 	while (answer_parameter_next(&rest, &name, &value))
 		if (str_equal_nocase(name, S("tag")))
 			return value;
