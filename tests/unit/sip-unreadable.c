@@ -67,3 +67,24 @@ Test(unreadable, a_200_with_an_empty_element_is_the_answer)
 	take_request("ACK");
 	quiet();
 }
+
+/* Nobody here reads credentials for others. Those that a sender must not write are not passed on,
+ * whether or not another list of the message has an empty element. */
+Test(unreadable, credentials_with_an_empty_element_stay_behind)
+{
+	static const char *const lists[] = {"realm=\"elsewhere\",,nonce=\"n\"",
+		"realm=\"elsewhere\", nonce=\"n\",", "realm=\"elsewhere\", nonce=\"n,,\""};
+	char line[128], call_id[] = "credentials-0";
+
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	for (size_t i = 0; i < 3; i++) {
+		call_id[sizeof(call_id) - 2]++;
+		snprintf(line, sizeof(line), "Authorization: Digest %s\n", lists[i]);
+		ask(.method = "MESSAGE", .call_id = call_id, .body = "x", .more = line);
+		struct sent *out = take_request("MESSAGE");
+
+		cr_assert_eq(message_first(out->message, HEADER_AUTHORIZATION) != NULL, i == 2);
+		respond(out, 200);
+		take_response(200);
+	}
+}

@@ -177,11 +177,13 @@ static uint8_t policy_decide_line(const struct policy_sides *sides, const struct
 	what = policy_received(sides, h, policy.receiver);
 	if (what != POLICY_PASS)
 		count(HEADERS_KEPT_BACK);
-	if (!sides->has_empty || (what != POLICY_PASS && what != POLICY_HOSTS) ||
+	/* the parser marks no empty element of credentials, for it does not read them */
+	const bool digest = policy.what == POLICY_CREDENTIALS || policy.what == POLICY_CHALLENGE;
+
+	if ((!sides->has_empty && !digest) || (what != POLICY_PASS && what != POLICY_HOSTS) ||
 		!policy_has_empty(h, message_header_value(sides->in, h)))
 		return what;
-	if (what == POLICY_HOSTS || policy.what == POLICY_CREDENTIALS ||
-		policy.what == POLICY_CHALLENGE)
+	if (what == POLICY_HOSTS || digest)
 		return POLICY_NEVER;
 	return POLICY_ELEMENTS;
 }
