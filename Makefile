@@ -231,15 +231,18 @@ FUZZ_ALL := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS = $(CFLAGS_COMMON) $(CLANG_FLAGS) -Wno-missing-prototypes -O1 \
 	-fno-sanitize-recover=all $(FUZZ_COUNT)
 FUZZ_PART_of = $(if $(filter config control userfile,$(1)),master,$(if \
-	$(filter hosts,$(1)),sip,transport))
+	$(filter hosts multipart splice,$(1)),sip,transport))
 FUZZ_SOURCES_of = $(foreach p,$(1) $(BELOW_$(1)),$(call SOURCES_of,$(p)))
 FUZZ_OBJECTS_of = $(patsubst %.c,$(FUZZ)/obj/%.o,$(call FUZZ_SOURCES_of,$(1)))
 $(FUZZ)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc $< (fuzz))
 	$(Q)clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+# what is passed on is parsed before and after that
+FUZZ_PARSER_of = $(if $(filter splice,$(1)), \
+	$(patsubst %.c,$(FUZZ)/obj/%.o,$(wildcard worker-transport/parse/*.c)))
 define FUZZ_TARGET
-$(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/$(1).o $(call FUZZ_OBJECTS_of,$(2))
+$(FUZZ)/$(1): $(FUZZ)/obj/tests/fuzz/$(1).o $(call FUZZ_OBJECTS_of,$(2)) $(call FUZZ_PARSER_of,$(1))
 	$(call say,link fuzz/$(1))
 	$(Q)clang $(FUZZ_COUNT) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(call LIBS_of,$(2))
 endef
@@ -248,7 +251,7 @@ $(foreach t,$(FUZZ_ALL),$(eval $(call FUZZ_TARGET,$(t),$(call FUZZ_PART_of,$(t))
 # messages, too, and the torture messages
 FUZZ_FLAGS = -max_len=8192 -dict=tests/fuzz/sip.dict
 FUZZ_SEEDS_of = $(wildcard tests/fuzz/corpus/$(1)) \
-	$(if $(filter differential,$(1)),tests/fuzz/corpus/parse) \
+	$(if $(filter differential splice,$(1)),tests/fuzz/corpus/parse) \
 	tests/torture/rfc4475 tests/torture/rfc5118
 FUZZ_RUN = mkdir -p $(BUILD)/corpus/$(1) && $(FUZZ)/$(1) -max_total_time=$(FUZZ_SECONDS) \
 	$(FUZZ_FLAGS) $(2) $(BUILD)/corpus/$(1) $(call FUZZ_SEEDS_of,$(1))

@@ -1,5 +1,5 @@
 /* differential.c - fuzz target that compares the parser's block with a second, plain reading of the
- * same bytes (reading.h).
+ * same bytes (plain.h).
  *
  * Of what parses: each header line stands in the block, under its name and with its value, or was
  * left out, which was counted once under its header's counter; no line came from anywhere else.
@@ -9,7 +9,7 @@
  * been there. A stream is cut where the parser ends the message, and a repair of line ends changes
  * nothing but line ends.
  */
-#include "reading.h"
+#include "plain.h"
 
 #include "common/counters.h"
 #include "common/log.h"
@@ -38,7 +38,7 @@
 #define MANDATORY "Via From To Call-ID CSeq "
 
 static _Alignas(8) char buffer[MESSAGE_BLOCK_MAX], again[MESSAGE_BLOCK_MAX];
-static struct reading reading, other;
+static struct plain reading, other;
 
 static bool same(const struct message *m, struct span span, struct str s)
 {
@@ -46,66 +46,54 @@ static bool same(const struct message *m, struct span span, struct str s)
 }
 
 /* The first line of that header that the block can read, or NULL. */
-static const struct reading_line *line_of(const struct message *m, const char *name)
+static const struct plain_line *line_of(const struct message *m, const char *name)
 {
 	for (unsigned i = 0; i < reading.count; i++)
 		if (message_headers(m)[i].id != HEADER_UNREADABLE &&
-			reading_is(&reading.line[i], name))
+			plain_is(&reading.line[i], name))
 			return &reading.line[i];
 	return NULL;
 }
 
-static bool is_repetition(const struct message *m, const struct reading_line *l)
+static bool is_repetition(const struct message *m, const struct plain_line *l)
 {
-	const char *known = reading_known(l->name);
-	const struct reading_line *first = known ? line_of(m, known) : NULL;
+	const char *known = plain_known(l->name);
+	const struct plain_line *first = known ? line_of(m, known) : NULL;
 
 	return first && str_equal(first->value, l->value);
 }
 
 /* Whether no one can doubt that the line can be read. */
-static bool is_good(const struct reading_line *l)
+static bool is_good(const struct plain_line *l)
 {
 	size_t commas = 0;
 
 	for (unsigned i = 0; i < reading.count; i++) /* all lists have a bound together */
 		for (size_t at = 0; at < reading.line[i].whole.n; at++)
 			commas += reading.line[i].whole.p[at] == ',';
-	if (!reading_is_token(l->name) || l->name.n > UINT8_MAX || !reading_printable(l->whole))
+	if (!plain_is_token(l->name) || l->name.n > UINT8_MAX || !plain_printable(l->whole))
 		return false;
-	if (!reading_known(l->name))
+	if (!plain_known(l->name))
 		return commas < 256;
-	return reading_is_of(l, TEXTS) ||
-	       (reading_is_of(l, LISTS) && reading_is_token(l->value) && commas < 256);
+	return plain_is_of(l, TEXTS) ||
+	       (plain_is_of(l, LISTS) && plain_is_token(l->value) && commas < 256);
 }
 
 /* Whether no one can doubt that it cannot. */
-static bool is_bad(const struct reading_line *l, bool second, bool any_octets)
+static bool is_bad(const struct plain_line *l, bool second, bool any_octets)
 {
 	struct str rest = l->value, item;
 
-	if (!reading_is_token(l->name) || (!any_octets && !reading_utf8(l->whole)))
+	if (!plain_is_token(l->name) || (!any_octets && !plain_utf8(l->whole)))
 		return true;
 	for (size_t i = 0; i < l->whole.n; i++)
-		if ((uint8_t)l->whole.p[i] < 0x20 && !reading_blank(l->whole.p[i]) &&
+		if ((uint8_t)l->whole.p[i] < 0x20 && !plain_blank(l->whole.p[i]) &&
 			!memchr(l->whole.p, '\\', l->whole.n))
 			return true;
-	if (second && reading_is_of(l, SINGLE MANDATORY) && !reading_is(l, "Via"))
+	if (second && plain_is_of(l, SINGLE MANDATORY) && !plain_is(l, "Via"))
 		return true;
-	while (reading_is_of(l, TOKENS) && reading_take(&rest, ',', false, &item))
-		if (item.n && !reading_is_token(item))
-			return true;
-	return false;
-}
-
-static bool has_empty_element(struct str value)
-{
-	struct str item;
-
-	if (!value.n)
-		return false;
-	while (reading_take(&value, ',', true, &item))
-		if (!item.n)
+	while (plain_is_of(l, TOKENS) && plain_take(&rest, ',', false, &item))
+		if (item.n && !plain_is_token(item))
 			return true;
 	return false;
 }
@@ -120,8 +108,8 @@ static void check_lines(const struct message *m, bool any_octets)
 	CHECK(reading.ended && m->header_count == reading.count);
 	CHECK(same(m, m->start_line, reading.start));
 	for (unsigned i = 0; i < reading.count; i++, h++) {
-		const struct reading_line *l = &reading.line[i];
-		const char *known = reading_known(l->name);
+		const struct plain_line *l = &reading.line[i];
+		const char *known = plain_known(l->name);
 
 		CHECK(message_raw(m) + h->line == l->whole.p &&
 			(size_t)(h->end - h->line) == l->whole.n + 2);
@@ -131,8 +119,8 @@ static void check_lines(const struct message *m, bool any_octets)
 			unreadable++;
 			CHECK(!is_good(l));
 			if (!m->broken &&
-				(reading_is_of(l, MANDATORY "Content-Length ") ||
-					(m->is_request && !ends && reading_is_of(l, NEEDED))))
+				(plain_is_of(l, MANDATORY "Content-Length ") ||
+					(m->is_request && !ends && plain_is_of(l, NEEDED))))
 				CHECK(is_repetition(m, l));
 			continue;
 		}
@@ -141,8 +129,7 @@ static void check_lines(const struct message *m, bool any_octets)
 		CHECK(same(m, h->value, l->value) || (!l->value.n && !h->value.length));
 		CHECK(known ? h->id < HEADER_COUNT && !strcmp(header_name(h->id), known)
 			    : h->id == HEADER_OTHER);
-		CHECK(m->empty_elements || !reading_is_of(l, LISTS) ||
-			!has_empty_element(l->value));
+		CHECK(m->empty_elements || !plain_is_of(l, LISTS) || !plain_has_empty(l->value));
 	}
 	CHECK(unreadable == m->unreadable);
 }
@@ -153,9 +140,9 @@ static unsigned counter_of(struct str line)
 	struct str name = line;
 	char text[64] = "left_out_";
 
-	for (name.n = 0; name.n < line.n && name.n < UINT8_MAX && reading_token(line.p[name.n]);)
+	for (name.n = 0; name.n < line.n && name.n < UINT8_MAX && plain_token(line.p[name.n]);)
 		name.n++;
-	const char *known = reading_known(name);
+	const char *known = plain_known(name);
 
 	for (size_t i = 0; known && i <= strlen(known); i++)
 		text[9 + i] = known[i] == '-' ? '_' : (char)tolower((unsigned char)known[i]);
@@ -192,7 +179,7 @@ static void check_start_line(const struct message *m)
 		if (m->reason.length)
 			CHECK(same(m, m->reason, str_from(line, 12)));
 		else
-			CHECK(line.n <= 12 || !reading_printable(line) || !reading_utf8(line));
+			CHECK(line.n <= 12 || !plain_printable(line) || !plain_utf8(line));
 		return;
 	}
 	const struct str uri = str_from(line, space + 1);
@@ -200,20 +187,20 @@ static void check_start_line(const struct message *m)
 	CHECK(same(m, m->method_name, (struct str){line.p, space}));
 	CHECK(same(m, m->request_uri.whole, (struct str){uri.p, str_find(uri, ' ')}));
 	CHECK(str_equal_nocase(str_from(uri, str_find(uri, ' ')), S(" SIP/2.0")));
-	CHECK(reading_printable(line));
+	CHECK(plain_printable(line));
 }
 
 /* The URI and the tag of From and To. */
 static void check_party(
 	const struct message *m, const char *name, const struct uri *uri, struct span tag)
 {
-	const struct reading_line *l = line_of(m, name);
+	const struct plain_line *l = line_of(m, name);
 	struct str value, params;
 
 	if (!l)
 		return; /* of a broken response */
 	value = l->value;
-	size_t open = reading_find(value, '<', false);
+	size_t open = plain_find(value, '<', false);
 
 	if (open < value.n) {
 		value = str_from(value, open + 1);
@@ -226,7 +213,7 @@ static void check_party(
 		value.n = end < value.n ? end : value.n;
 	}
 	CHECK(same(m, uri->whole, value));
-	value = reading_param(params, "tag");
+	value = plain_param(params, "tag");
 	CHECK(same(m, tag, value));
 }
 
@@ -236,10 +223,9 @@ static void check_via(const struct message *m)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < reading.count; i++) {
-		if (!reading_is(&reading.line[i], "Via"))
+		if (!plain_is(&reading.line[i], "Via"))
 			continue;
-		for (rest = reading.line[i].value; reading_take(&rest, ',', false, &item);
-			count++) {
+		for (rest = reading.line[i].value; plain_take(&rest, ',', false, &item); count++) {
 			if (count)
 				continue;
 			const size_t semicolon = str_find(item, ';');
@@ -247,7 +233,7 @@ static void check_via(const struct message *m)
 			params = str_from(item, semicolon);
 			CHECK(same(m, m->via, item));
 			CHECK(same(m, m->via_params, params));
-			CHECK(same(m, m->via_branch, reading_param(params, "branch")));
+			CHECK(same(m, m->via_branch, plain_param(params, "branch")));
 		}
 	}
 	CHECK(m->via_count == count);
@@ -264,7 +250,7 @@ static void check_contacts(const struct message *m)
 			continue;
 		rest = reading.line[i].value;
 		star |= str_equal(rest, S("*"));
-		while (!star && reading_take(&rest, ',', true, &item))
+		while (!star && plain_take(&rest, ',', true, &item))
 			count += item.n != 0;
 	}
 	CHECK(m->contact_count == count && m->contact_star == star);
@@ -280,7 +266,7 @@ static uint64_t number_of(struct str s)
 
 static void check_fields(const struct message *m)
 {
-	const struct reading_line *l;
+	const struct plain_line *l;
 
 	check_start_line(m);
 	check_party(m, "From", &m->from, m->from_tag);
@@ -296,7 +282,7 @@ static void check_fields(const struct message *m)
 	l = line_of(m, "CSeq");
 	if (l) {
 		size_t space = strcspn(l->value.p, " \t\r\n");
-		struct str method = reading_trim(str_from(l->value, space)),
+		struct str method = plain_trim(str_from(l->value, space)),
 			   name = message_str(m, m->method_name);
 
 		CHECK(m->cseq == number_of((struct str){l->value.p, space}));
@@ -312,7 +298,7 @@ static void check_body(const struct message *m, struct str raw)
 	bool said = false;
 
 	for (unsigned i = 0; i < reading.count && !m->broken; i++) {
-		if (!reading_is(&reading.line[i], "Content-Length"))
+		if (!plain_is(&reading.line[i], "Content-Length"))
 			continue;
 		said = true; /* who reads any of them reads the same */
 		CHECK(m->body.length == number_of(reading.line[i].value));
@@ -336,7 +322,7 @@ static void check_without(const struct message *m, bool any_octets)
 		return;
 	memcpy(text, message_raw(m), size);
 	for (unsigned i = 0; i < m->header_count; i++, h++) {
-		no_date |= h->id == HEADER_UNREADABLE && reading_is(&reading.line[i], "Expires");
+		no_date |= h->id == HEADER_UNREADABLE && plain_is(&reading.line[i], "Expires");
 		if (h->id == HEADER_UNREADABLE)
 			continue;
 		memcpy(text + size, message_raw(m) + h->line, (size_t)(h->end - h->line));
@@ -386,7 +372,7 @@ static void check_octets(struct str raw, bool any_octets)
 	struct str copy = {message_raw(m), m->raw_size};
 
 	CHECK(m->raw_size <= raw.n);
-	reading_of(copy, false, &reading);
+	plain_of(copy, false, &reading);
 	check_lines(m, any_octets);
 	check_counters(m);
 	check_fields(m);
@@ -407,7 +393,7 @@ static void check_copied(struct str raw)
 		skipped += 2;
 	CHECK(m->raw_size <= raw.n - skipped &&
 		!memcmp(message_raw(m), raw.p + skipped, m->raw_size));
-	reading_of(raw, false, &other);
+	plain_of(raw, false, &other);
 	CHECK(other.ended && other.count == m->header_count &&
 		other.rest.p == raw.p + skipped + m->body.at);
 }
@@ -435,8 +421,8 @@ static void check_repaired(struct str raw)
 
 	if (!n)
 		return;
-	reading_of((struct str){out, n}, false, &reading);
-	reading_of(raw, true, &other);
+	plain_of((struct str){out, n}, false, &reading);
+	plain_of(raw, true, &other);
 	if (reading.count > MESSAGE_HEADERS_MAX)
 		return;
 	/* what has no empty line gets one, and its last line an end; all else is the same */

@@ -22,23 +22,6 @@ static struct str rewrite(const struct hosts *hosts, struct str text, size_t siz
 	return writer_text(&w);
 }
 
-/* Whether something stands at a host that would be one word with what is written in its place:
- * "[::1]2" becomes another address than ours, and "%::1" another escape. */
-static bool is_glued(struct str text)
-{
-	for (size_t at = 0; at < text.n; at++) {
-		if (text.p[at] == '[' && !sides_before(text, at))
-			return true;
-		if (text.p[at] == ']' && !sides_behind(text, at + 1) && text.p[at + 1] != ':')
-			return true;
-		if (text.p[at] == '%' &&
-			(text.n - at < 3 || !isxdigit((unsigned char)text.p[at + 1]) ||
-				!isxdigit((unsigned char)text.p[at + 2])))
-			return true;
-	}
-	return false;
-}
-
 static void check_text(const struct hosts *hosts, struct str text, bool any_of_ours)
 {
 	const size_t most = text.n + (text.n / 3 + 1) * (sizeof(OUTSIDE_HOST) - 1);
@@ -47,10 +30,10 @@ static void check_text(const struct hosts *hosts, struct str text, bool any_of_o
 
 	CHECK(!full);
 	CHECK(hosts_named(hosts, text) == !str_equal(once, text));
-	if (!any_of_ours && !is_glued(text))
+	if (!any_of_ours && !sides_is_glued(text))
 		CHECK(sides_find_host(once, hosts->names.count).n == 0);
 	twice = rewrite(hosts, once, most, &full);
-	CHECK(is_glued(text) || (!full && str_equal(once, twice)));
+	CHECK(sides_is_glued(text) || (!full && str_equal(once, twice)));
 	free((char *)once.p);
 	free((char *)twice.p);
 }

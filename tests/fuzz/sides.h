@@ -3,7 +3,7 @@
 #ifndef SIPWARD_TESTS_FUZZ_SIDES_H
 #define SIPWARD_TESTS_FUZZ_SIDES_H
 
-#include "reading.h"
+#include "plain.h"
 
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/message/hosts.h"
@@ -101,6 +101,45 @@ static inline bool sides_is_hidden_name(struct str s)
 		s.n--;
 	return s.n >= hidden.n && str_equal_nocase(str_from(s, s.n - hidden.n), hidden) &&
 	       (s.n == hidden.n || s.p[s.n - hidden.n - 1] == '.');
+}
+
+/* The end of the run of octets that an IPv6 address may have, and whether it may be one. */
+static inline size_t sides_run(struct str text, size_t at, bool *colons)
+{
+	unsigned n = 0;
+
+	for (; at < text.n &&
+		(isxdigit((unsigned char)text.p[at]) || text.p[at] == ':' || text.p[at] == '.');
+		at++)
+		n += text.p[at] == ':';
+	*colons = n > 1;
+	return at;
+}
+
+/* Whether something stands at a host that would be one word with what is written in its place:
+ * "[::1]2" becomes another address than ours, "a::inside.example" one, and "%::1" another
+ * escape. */
+static inline bool sides_is_glued(struct str text)
+{
+	for (size_t at = 0; at < text.n; at++) {
+		bool colons;
+
+		if (text.p[at] == '[' && !sides_before(text, at))
+			return true;
+		if (text.p[at] == ']' && !sides_behind(text, at + 1) && text.p[at + 1] != ':')
+			return true;
+		if (text.p[at] == '%' &&
+			(text.n - at < 3 || !isxdigit((unsigned char)text.p[at + 1]) ||
+				!isxdigit((unsigned char)text.p[at + 2])))
+			return true;
+		const size_t end = sides_run(text, at, &colons);
+
+		if (colons && !(sides_before(text, at) && sides_behind(text, end)))
+			return true;
+		if (end > at)
+			at = end - 1;
+	}
+	return false;
 }
 
 /* The first host of another's in the text that stands there beyond doubt, an empty string where

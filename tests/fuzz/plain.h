@@ -1,8 +1,8 @@
-/* reading.h - a message read in the plainest way, without any code of the parser's: where its lines
+/* plain.h - a message read in the plainest way, without any code of the parser's: where its lines
  * end, what their names and values are, whether their octets may stand there. For fuzz targets that
  * compare it with the block which the parser makes of the same bytes. */
-#ifndef SIPWARD_TESTS_FUZZ_READING_H
-#define SIPWARD_TESTS_FUZZ_READING_H
+#ifndef SIPWARD_TESTS_FUZZ_PLAIN_H
+#define SIPWARD_TESTS_FUZZ_PLAIN_H
 
 #include "common/str.h"
 #include "ipc/message.h"
@@ -14,19 +14,19 @@
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
-			reading_fail(__FILE__, __LINE__, #condition);                              \
+			plain_fail(__FILE__, __LINE__, #condition);                                \
 	} while (0)
 
 /* Says what does not hold: a trap alone does not say which of many. */
-static inline void reading_fail(const char *file, int line, const char *condition)
+static inline void plain_fail(const char *file, int line, const char *condition)
 {
 	fprintf(stderr, "%s:%d: %s\n", file, line, condition);
 	abort();
 }
 
-struct reading {
+struct plain {
 	struct str start; /* without its line end */
-	struct reading_line {
+	struct plain_line {
 		struct str whole, name, value; /* whole: without its line end */
 	} line[MESSAGE_HEADERS_MAX + 1];
 	unsigned count;
@@ -34,36 +34,36 @@ struct reading {
 	bool ended;      /* there is one */
 };
 
-static inline bool reading_blank(char c)
+static inline bool plain_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static inline struct str reading_trim(struct str s)
+static inline struct str plain_trim(struct str s)
 {
-	while (s.n && reading_blank(s.p[0]))
+	while (s.n && plain_blank(s.p[0]))
 		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && reading_blank(s.p[s.n - 1]))
+	while (s.n && plain_blank(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }
 
-static inline bool reading_token(char c)
+static inline bool plain_token(char c)
 {
 	return isalnum((unsigned char)c) || (c && strchr("-.!%*_+`'~", c));
 }
 
-static inline bool reading_is_token(struct str s)
+static inline bool plain_is_token(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!reading_token(s.p[i]))
+		if (!plain_token(s.p[i]))
 			return false;
 	return s.n != 0;
 }
 
 /* Takes a line from *rest, with the lines that it is folded into. bare: LF alone ends one, too.
  * False where it does not end. */
-static inline bool reading_take_line(struct str *rest, bool folds, bool bare, struct str *line)
+static inline bool plain_take_line(struct str *rest, bool folds, bool bare, struct str *line)
 {
 	for (size_t i = 0; i < rest->n; i++) {
 		const bool crlf = i && rest->p[i - 1] == '\r';
@@ -80,20 +80,20 @@ static inline bool reading_take_line(struct str *rest, bool folds, bool bare, st
 }
 
 /* Splits the message into lines, and each into name and value. */
-static inline void reading_of(struct str raw, bool bare, struct reading *r)
+static inline void plain_of(struct str raw, bool bare, struct plain *r)
 {
 	struct str line;
 
-	*r = (struct reading){.count = 0};
+	*r = (struct plain){.count = 0};
 	do
-		if (!reading_take_line(&raw, false, bare, &r->start))
+		if (!plain_take_line(&raw, false, bare, &r->start))
 			return;
 	while (!r->start.n);
 	while (r->count <= MESSAGE_HEADERS_MAX) {
 		const bool empty = raw.n && (raw.p[0] == '\n' || (raw.n > 1 && raw.p[0] == '\r' &&
 									 raw.p[1] == '\n'));
 
-		if (!reading_take_line(&raw, !empty, bare, &line))
+		if (!plain_take_line(&raw, !empty, bare, &line))
 			return;
 		if (!line.n) {
 			r->ended = true;
@@ -104,7 +104,7 @@ static inline void reading_of(struct str raw, bool bare, struct reading *r)
 
 		while (colon < line.n && line.p[colon] != ':')
 			colon++;
-		struct reading_line *l = &r->line[r->count++];
+		struct plain_line *l = &r->line[r->count++];
 
 		l->whole = line;
 		if (colon == line.n)
@@ -113,12 +113,12 @@ static inline void reading_of(struct str raw, bool bare, struct reading *r)
 		while (l->name.n &&
 			(l->name.p[l->name.n - 1] == ' ' || l->name.p[l->name.n - 1] == '\t'))
 			l->name.n--;
-		l->value = reading_trim((struct str){line.p + colon + 1, line.n - colon - 1});
+		l->value = plain_trim((struct str){line.p + colon + 1, line.n - colon - 1});
 	}
 }
 
 /* The full name of a header, in the spelling of headers.def; NULL: it is not known. */
-static inline const char *reading_known(struct str name)
+static inline const char *plain_known(struct str name)
 {
 	static const char *const names[][2] = {
 #define HEADER(id, name, compact) {name, compact},
@@ -133,23 +133,23 @@ static inline const char *reading_known(struct str name)
 	return NULL;
 }
 
-static inline bool reading_is(const struct reading_line *l, const char *full)
+static inline bool plain_is(const struct plain_line *l, const char *full)
 {
-	const char *known = reading_known(l->name);
+	const char *known = plain_known(l->name);
 
 	return known && strcmp(known, full) == 0;
 }
 
 /* Whether a header is one of a list of names with a space behind each. */
-static inline bool reading_is_of(const struct reading_line *l, const char *list)
+static inline bool plain_is_of(const struct plain_line *l, const char *list)
 {
-	const char *known = reading_known(l->name), *at = known ? strstr(list, known) : NULL;
+	const char *known = plain_known(l->name), *at = known ? strstr(list, known) : NULL;
 
 	return at && (at == list || at[-1] == ' ') && at[strlen(known)] == ' ';
 }
 
 /* Whether the octets are UTF-8: by the code points. */
-static inline bool reading_utf8(struct str s)
+static inline bool plain_utf8(struct str s)
 {
 	for (size_t i = 0; i < s.n;) {
 		const uint8_t c = (uint8_t)s.p[i++];
@@ -174,17 +174,17 @@ static inline bool reading_utf8(struct str s)
 }
 
 /* Whether no octet is a control byte or from 0x80 on, but tabs and the CRLFs of folds. */
-static inline bool reading_printable(struct str s)
+static inline bool plain_printable(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((s.p[i] < 0x20 || s.p[i] == 0x7f) && !reading_blank(s.p[i]))
+		if ((s.p[i] < 0x20 || s.p[i] == 0x7f) && !plain_blank(s.p[i]))
 			return false;
 	return true;
 }
 
 /* The position of the first of that octet outside of quoted strings and, with brackets, of angle
  * brackets; s.n: none. */
-static inline size_t reading_find(struct str s, char wanted, bool brackets)
+static inline size_t plain_find(struct str s, char wanted, bool brackets)
 {
 	bool quoted = false, bracketed = false;
 
@@ -202,28 +202,41 @@ static inline size_t reading_find(struct str s, char wanted, bool brackets)
 }
 
 /* Takes what stands before the next of that octet from *rest. False at the end. */
-static inline bool reading_take(struct str *rest, char separator, bool brackets, struct str *item)
+static inline bool plain_take(struct str *rest, char separator, bool brackets, struct str *item)
 {
 	if (!rest->p)
 		return false;
-	const size_t end = reading_find(*rest, separator, brackets);
+	const size_t end = plain_find(*rest, separator, brackets);
 
-	*item = reading_trim((struct str){rest->p, end});
+	*item = plain_trim((struct str){rest->p, end});
 	*rest = end < rest->n ? (struct str){rest->p + end + 1, rest->n - end - 1} : STR_NONE;
 	return true;
 }
 
-/* The value of a parameter of a ';' list; empty: none. */
-static inline struct str reading_param(struct str params, const char *wanted)
+/* Whether a list has an empty element. */
+static inline bool plain_has_empty(struct str value)
 {
 	struct str item;
 
-	while (reading_take(&params, ';', false, &item)) {
-		const size_t equals = reading_find(item, '=', false);
+	if (!value.n)
+		return false;
+	while (plain_take(&value, ',', true, &item))
+		if (!item.n)
+			return true;
+	return false;
+}
 
-		if (equals < item.n && str_equal_nocase(reading_trim((struct str){item.p, equals}),
-					       str_of(wanted)))
-			return reading_trim((struct str){item.p + equals + 1, item.n - equals - 1});
+/* The value of a parameter of a ';' list; empty: none. */
+static inline struct str plain_param(struct str params, const char *wanted)
+{
+	struct str item;
+
+	while (plain_take(&params, ';', false, &item)) {
+		const size_t equals = plain_find(item, '=', false);
+
+		if (equals < item.n &&
+			str_equal_nocase(plain_trim((struct str){item.p, equals}), str_of(wanted)))
+			return plain_trim((struct str){item.p + equals + 1, item.n - equals - 1});
 	}
 	return STR_EMPTY;
 }
