@@ -80,6 +80,114 @@ Test(race_cancel, appendix_a_bye_in_the_early_dialog)
 	assert_gone();
 }
 
+/* bob's two phones ring, and alice has a dialog with each. */
+struct two_rings {
+	struct said *invite;
+	struct sent *out[2], *ringing[2];
+};
+
+#define CELL "198.51.100.12:5060"
+
+static struct two_rings both_ring(void)
+{
+	struct two_rings r = {0};
+
+	register_phone("bob", CELL, NULL);
+	r.invite = ask(.method = "INVITE");
+	for (unsigned i = 0; i < 2; i++) {
+		struct sent *out = take_request("INVITE");
+
+		r.out[sent_to(out, CELL)] = out;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		respond(r.out[i], 180, .tag = i ? "cell" : "desk");
+		r.ringing[i] = take_response(180);
+	}
+	caller_asks(r.ringing[0], "BYE", 2);
+	cr_assert_eq(take_response_to(200, ALICE)->message->method, METHOD_BYE);
+	respond(take_request_to("CANCEL", BOB), 200);
+	quiet();
+	return r;
+}
+
+Test(race_cancel, appendix_a_bye_ends_one_of_two_early_dialogs)
+{
+	struct two_rings r = both_ring();
+
+	respond(r.out[0], 487, .tag = "desk");
+	take_request_to("ACK", BOB);
+	quiet();
+	caller_asks(r.ringing[0], "INFO", 3); /* it is over, and the other is not */
+	take_response(481);
+	caller_asks(r.ringing[1], "UPDATE", 2);
+	respond(take_request_to("UPDATE", CELL), 200);
+	take_response(200);
+	respond(r.out[1], 200, .tag = "cell");
+	struct call_scene c = {.answered = take_response_to(200, ALICE)};
+	caller_asks(c.answered, "ACK", 1);
+	take_request_to("ACK", CELL);
+	caller_asks(c.answered, "BYE", 3);
+	bye_answered(take_request_to("BYE", CELL));
+	assert_gone();
+}
+
+Test(race_cancel, appendix_a_the_dialog_that_was_ended_is_answered)
+{
+	struct two_rings r = both_ring();
+
+	for (unsigned i = 0; i < 2; i++) {
+		respond(r.out[0], 200, .tag = "desk");
+		take_request_to("ACK", BOB);
+		if (!i)
+			respond(take_request_to("BYE", BOB), 200);
+		quiet();
+	}
+	/* what the other one says is the answer */
+	respond(r.out[1], 486, .tag = "cell");
+	take_request_to("ACK", CELL);
+	acknowledge_failure(r.invite, take_response_to(486, ALICE));
+	assert_gone();
+}
+
+Test(race_cancel, appendix_a_bye_ends_the_second_dialog_too)
+{
+	struct two_rings r = both_ring();
+
+	caller_asks(r.ringing[1], "BYE", 2);
+	cr_assert_eq(take_response_to(200, ALICE)->message->method, METHOD_BYE);
+	acknowledge_failure(r.invite, take_response_to(487, ALICE));
+	respond(take_request_to("CANCEL", CELL), 200);
+	for (unsigned i = 0; i < 2; i++) {
+		respond(r.out[i], 487, .tag = i ? "cell" : "desk");
+		take_request("ACK");
+	}
+	assert_gone();
+}
+
+/* A proxy behind us has forked: one branch has two early dialogs. */
+Test(race_cancel, appendix_a_bye_ends_one_early_dialog_of_a_branch)
+{
+	ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	respond(out, 180, .tag = "one");
+	struct sent *ringing = take_response(180);
+	respond(out, 180, .tag = "two");
+	take_response(180);
+	caller_asks(ringing, "BYE", 2);
+	cr_assert_eq(take_response_to(200, ALICE)->message->method, METHOD_BYE);
+	struct sent *bye = take_request_to("BYE", BOB);
+	cr_assert(str_equal(message_str(bye->message, bye->message->to_tag), S("one")));
+	respond(bye, 200);
+	quiet();
+	respond(out, 200, .tag = "two");
+	struct call_scene c = {.answered = take_response_to(200, ALICE)};
+	caller_asks(c.answered, "ACK", 1);
+	take_request_to("ACK", BOB);
+	hang_up(&c, 2);
+	assert_gone();
+}
+
 Test(race_cancel, appendix_c_cancel_before_any_response_and_an_answer)
 {
 	struct said *invite = ask(.method = "INVITE");

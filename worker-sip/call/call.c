@@ -67,7 +67,7 @@ static bool call_refuse_by_state(struct dialog *d, const struct incoming *in)
 	 * not. */
 	answer(in->sip, in->transaction, caller ? 200 : 481, STR_EMPTY);
 	if (caller)
-		invite_abandon(call->invite);
+		invite_end_early(call);
 	return true;
 }
 

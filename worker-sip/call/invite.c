@@ -26,6 +26,7 @@ struct invite_branch {
 	unsigned early_count;
 	struct exchange *answer;  /* of the call that this branch won */
 	struct wire *refused_ack; /* of the first 2xx that cannot be read */
+	bool given_up;            /* the caller has ended its dialog */
 };
 
 struct invite {
@@ -303,6 +304,10 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 
 	if (b->answer && exchange_answer_again(b->answer, m))
 		return;
+	if (b->given_up) {
+		invite_refuse_answer(b, m);
+		return;
+	}
 	if (m->broken && invite_refuse_broken(b, m))
 		return;
 	if (f->answered || !f->server) {
@@ -338,10 +343,54 @@ static void invite_give_up(struct invite *v, struct str reason)
 	invite_drop_all_early(v, NULL);
 }
 
-void invite_abandon(struct invite *v)
+/* The branch that an early dialog is of; *others: whether the caller has further ones. */
+static struct invite_branch *invite_branch_with(
+	const struct invite *v, const struct call *call, bool *others)
 {
-	if (!v->fork.answered)
+	struct invite_branch *found = NULL;
+
+	*others = false;
+	for (unsigned i = 0; i < v->fork.next; i++) {
+		struct invite_branch *b = invite_branch_of(fork_branch_at(&v->fork, i));
+
+		for (unsigned k = 0; k < b->early_count; k++) {
+			if (b->early[k] == call)
+				found = b;
+			else
+				*others = true;
+		}
+	}
+	return found;
+}
+
+/* Takes one early dialog out of its branch, and ends it. */
+static void invite_drop_one_early(struct invite_branch *b, struct call *call)
+{
+	unsigned k = 0;
+
+	while (b->early[k] != call)
+		k++;
+	b->early[k] = b->early[--b->early_count];
+	dialog_send_bye(call->sip, call->b, STR_EMPTY);
+	call_free(call);
+}
+
+void invite_end_early(struct call *call)
+{
+	struct invite *v = call->invite;
+	bool others;
+	struct invite_branch *b = invite_branch_with(v, call, &others);
+
+	if (v->fork.answered)
+		return;
+	if (!b || !others) {
 		invite_give_up(v, STR_EMPTY);
+	} else if (b->early_count > 1) {
+		invite_drop_one_early(b, call);
+	} else {
+		b->given_up = true;
+		fork_give_up_branch(&b->fork);
+	}
 }
 
 static void invite_on_cancelled(struct fork *f, const struct message *cancel)

@@ -5,6 +5,7 @@
 #include "worker-sip/incoming.h"
 #include "worker-sip/routing/target.h"
 
+struct call;
 struct invite;
 
 /* Calls the targets (count > 0) of an authorized INVITE outside a dialog. Takes over
@@ -15,7 +16,10 @@ void invite_request(
 /* A stream flow has ended: the callers of unanswered INVITEs that came by it are gone, and nobody
  * shall ring for them. */
 void invite_flow_closed(struct sip *sip, uint64_t flow);
-/* The caller gives the INVITE up: 487, and nobody rings on. */
-void invite_abandon(struct invite *v);
+/* The caller has ended an early dialog with BYE. Where it was the only one the INVITE is given up:
+ * 487, and nobody rings on. Else the other dialogs stay: its branch is cancelled, or sent a BYE
+ * where it has further ones (RFC 3261 section 15, RFC 5407 appendix A). call is gone afterwards,
+ * unless the INVITE has been answered. */
+void invite_end_early(struct call *call);
 
 #endif

@@ -376,13 +376,13 @@ static unsigned fork_rank(unsigned status)
 	if (status >= 600)
 		return 0;
 	unsigned rank = (status / 100) * 10;
-	/* Within 4xx those that tell the caller what to do differently come first; a time-out or an
-	 * absent phone says least. */
+	/* Within 4xx those that tell the caller what to do differently come first; a time-out, an
+	 * absent phone or what was given up says least. */
 	if (status == 401 || status == 407 || status == 415 || status == 420 || status == 484)
 		return rank;
 	if (status == 503)
 		return 99;
-	if (status == 408 || status == 480)
+	if (status == 408 || status == 480 || status == 487)
 		return rank + 2;
 	return rank + 1;
 }
@@ -426,6 +426,15 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 		f->stopped = true;
 	if (!fork_pending(f))
 		fork_next_group(f);
+}
+
+void fork_give_up_branch(struct fork_branch *b)
+{
+	if (!b->client || b->done)
+		return;
+	b->cancelled = true;
+	transaction_cancel(b->client, STR_EMPTY);
+	fork_branch_failed(b, 487, NULL);
 }
 
 /* The connection that the transport worker opened for the request has a name now. */

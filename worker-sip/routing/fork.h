@@ -99,6 +99,8 @@ static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned 
 /* The branch has failed with that status; m is its response, or NULL. The next group follows, or
  * the best failure goes back. */
 void fork_branch_failed(struct fork_branch *b, unsigned status, const struct message *m);
+/* The branch of an INVITE is cancelled, and has failed with 487. */
+void fork_give_up_branch(struct fork_branch *b);
 /* Ends the waiting for a branch: it was answered with a 2xx. */
 void fork_branch_done(struct fork_branch *b);
 /* Passes the response m of a branch back. contact_user: of our Contact; n == 0: none. to_tag: ours.
