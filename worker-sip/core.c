@@ -47,9 +47,7 @@ static void core_response(const struct incoming *in)
 	const struct message *m = in->message;
 	uint64_t branch;
 
-	/* We are the only hop of what we send: a second Via means that the response is not for us
-	 * (RFC 3261 section 8.1.3.3). */
-	if (m->via_count != 1 || !core_branch(sip, message_str(m, m->via_branch), &branch)) {
+	if (!core_branch(sip, message_str(m, m->via_branch), &branch)) {
 		count(RESPONSE_FORGED);
 		refusal_log_response(sip, m, "branch is not ours");
 		return;

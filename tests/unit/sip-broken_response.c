@@ -47,7 +47,9 @@ static void respond_lines(const struct sent *request, unsigned status, struct li
 static const struct lines faults[] = {{.from = "From: \x01"}, {.from = ""}, {.to = "To: <sip:"},
 	{.to = ""}, {.call_id = "Call-ID: a b"}, {.call_id = ""}, {.cseq = "CSeq: x"}, {.cseq = ""},
 	{.from = "", .to = "", .call_id = "", .cseq = ""}, {.more = "Content-Length: 5"},
-	{.more = "Content-Length: 0\nl: 1"}, {.more = "From: <sip:other@example.org>;tag=2"}};
+	{.more = "Content-Length: 0\nl: 1"}, {.more = "From: <sip:other@example.org>;tag=2"},
+	{.cseq = "CSeq: 1 OPTIONS"}, {.cseq = "CSeq: 1 Invite"},
+	{.more = "Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKanother"}};
 #define FAULTS (sizeof(faults) / sizeof(*faults))
 
 Test(broken, a_failure_fails_its_branch_at_once)
@@ -215,17 +217,20 @@ Test(broken, within_a_call)
 	caller_asks(c.answered, "INFO", 2);
 	respond_with(take_request("INFO"), 200, .call_id = "");
 	take_response(502);
+	caller_asks(c.answered, "INFO", 3);
+	respond_with(take_request("INFO"), 200, .cseq = "CSeq: 2 INVITE");
+	take_response(502);
 	/* a known target and route set need not be said again */
-	caller_asks(c.answered, "INVITE", 3, .body = "hold");
+	caller_asks(c.answered, "INVITE", 4, .body = "hold");
 	struct sent *again = take_request("INVITE");
 	respond_with(again, 200, .contact = "Contact: <sip:x");
 	take_response(200);
-	caller_asks(c.answered, "ACK", 3);
+	caller_asks(c.answered, "ACK", 4);
 	take_request("ACK");
 	quiet();
 	cr_assert_not_null(worker->sip.call_list);
 	/* a BYE is answered whatever becomes of its answer */
-	caller_asks(c.answered, "BYE", 4);
+	caller_asks(c.answered, "BYE", 5);
 	respond_with(take_request("BYE"), 200, .from = "");
 	take_response(200);
 	assert_over();
@@ -256,6 +261,8 @@ Test(broken, an_answer_to_nobody_knows_what_is_no_answer_to_a_cancelled_invite)
 	take_response(487);
 	take_request("CANCEL");
 	respond_with(out, 200, .cseq = "");
+	quiet();
+	respond_with(out, 200, .cseq = "CSeq: 1 OPTIONS");
 	quiet();
 	respond_with(out, 487, .cseq = "");
 	take_request("ACK");

@@ -216,11 +216,21 @@ Test(client, final_response_over_tcp_is_gone_at_once)
 	cr_assert_eq(notes.status, 481);
 }
 
-Test(client, response_of_another_method_does_not_match)
+Test(client, response_of_another_method_has_failed)
 {
-	send_request(&udp, METHOD_INVITE, &notes);
+	send_request(&udp, METHOD_OPTIONS, &notes);
 	receive_response(&udp, "BYE", 200, "r");
 	cr_assert_eq(notes.responses, 0);
+	cr_assert_eq(notes.failed, 1);
+	cr_assert_eq(notes.status, 502);
+}
+
+Test(client, response_of_a_cancel_is_nothing_else)
+{
+	send_request(&udp, METHOD_INVITE, &notes);
+	receive_response(&udp, "CANCEL", 481, "r");
+	cr_assert_eq(notes.responses, 0);
+	cr_assert_eq(notes.failed, 0);
 }
 
 Test(client, in_dialog_requests_may_use_the_reserve)

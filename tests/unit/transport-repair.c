@@ -65,12 +65,30 @@ static void response(const char *raw, const char *expected)
 
 Test(repair, responses)
 {
-	response("\r\n\nsip/2.0 200 OK\nv: a\r\nAllow: x\nvia : b\n c\nl: 4\n\nbody",
-		"sip/2.0 200 OK\r\nv: a\r\nvia : b\r\n c\r\n\r\n");
+	response("\r\n\nsip/2.0 200 OK\nt: a\r\nAllow: x\nContact : b\n c\nl: 4\n\nbody",
+		"SIP/2.0 200\r\nt: a\r\nContact : b\r\n c\r\n\r\n");
+	/* its status, however it is set off */
+	response("SIP/2.0  486 Busy\r\nt: a\r\n\r\n", "SIP/2.0 486\r\nt: a\r\n\r\n");
+	response("SIP/2.0\t486\tBusy\r\nt: a\r\n\r\n", "SIP/2.0 486\r\nt: a\r\n\r\n");
+	response(" SIP/2.0 486Busy\r\nt: a\r\n\r\n", "SIP/2.0 486\r\nt: a\r\n\r\n");
+	response("SIP/2.0 4860 x\r\nt: a\r\n\r\n", "");
+	response("SIP/2.0486 x\r\nt: a\r\n\r\n", "");
+	response("SIP/2.0 48 x\r\nt: a\r\n\r\n", "");
+	response("SIP/2.0 099 x\r\nt: a\r\n\r\n", "");
+	response("SIP/2.0 700 x\r\nt: a\r\n\r\n", "");
+	response("SIP/3.0 200 x\r\nt: a\r\n\r\n", "");
+	/* of its Vias what names the request that it answers */
+	response("SIP/2.0 200\r\nv: SIP/2.0/UDP a:1 ; x=\"\\\"\n\t; Branch =b;received=:\r\nv: "
+		 "c\r\n\r\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a:1;branch=b\r\n\r\n");
+	response("SIP/2.0 200\r\nVia: SIP/2.0/UDP a;branch=b, x;branch=c\r\n\r\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a;branch=b\r\n\r\n");
+	response("SIP/2.0 200\r\nVia: SIP/2.0/UDP a, x;branch=c\r\n\r\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a\r\n\r\n");
 	/* a CR by itself: not even the lines that such a one is folded into */
 	response("SIP/2.0 200 OK\r\nt: a\r\n b\rc\r\n d\r\ni: \r1\r\nCSeq: 1 A",
-		"SIP/2.0 200 OK\r\nCSeq: 1 A\r\n\r\n");
-	response("SIP/2.0 200 O\rK\r\nt: a\r\n\r\n", "");
+		"SIP/2.0 200\r\nCSeq: 1 A\r\n\r\n");
+	response("SIP/2.0 200 O\rK\r\nt: a\r\n\r\n", "SIP/2.0 200\r\nt: a\r\n\r\n");
 	response("OPTIONS sip:a SIP/2.0\r\nt: a\r\n\r\n", "");
 	response("SIP/2.0", "");
 	response("", "");
@@ -343,6 +361,44 @@ Test(repair, a_response_with_other_line_ends)
 	broken_response(ANSWER("\n") "\n", &COUNTED(PARSE_LINE));
 	broken_response(ANSWER("\r\n") "Contact: ", &COUNTED(PARSE_LINE));
 	broken_response(ANSWER("\r\n") "Subject: a\rb\r\n\r\n", &COUNTED(PARSE_LINE));
+}
+
+/* ANSWER with other bytes in the place of its status line and its Via. */
+static const char *answer_that_begins(const char *text)
+{
+	static char whole[1024];
+	const char *rest = strstr(ANSWER("\r\n"), "From:");
+
+	snprintf(whole, sizeof(whole), "%s%s\r\n", text, rest);
+	return whole;
+}
+
+Test(repair, a_response_with_an_odd_status_line)
+{
+	static const char *const lines[] = {"SIP/2.0  200 OK", "SIP/2.0\t200 OK", "SIP/2.0 200\tOK",
+		"SIP/2.0 200OK", "SIP/2.0 200-OK"};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		snprintf(text, sizeof(text), "%s\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n",
+			lines[i]);
+		broken_response(answer_that_begins(text), &COUNTED(PARSE_START_LINE));
+	}
+}
+
+Test(repair, a_response_with_more_than_our_via)
+{
+	static const char *const lines[] = {"branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK2",
+		"branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2", "branch=z9hG4bK1, nonsense",
+		"branch=z9hG4bK1,", "branch=z9hG4bK1;received=:::", "x=\"a;branch=z9hG4bK1",
+		"branch=z9hG4bK1\r\nv: nonsense", "received=a_b/;branch=z9hG4bK1;rport=x"};
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.9;%s\r\n",
+			lines[i]);
+		broken_response(answer_that_begins(text), &COUNTED(PARSE_VALUE));
+	}
 }
 
 Test(repair, a_response_over_a_stream)

@@ -118,6 +118,9 @@ Test(refuse, by_a_via_that_is_broken_behind_its_host)
 	a = answer("OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP h\"\r\n\r\n", "2001:db8::1", 1024,
 		(struct stateless_answer){.status = 400});
 	cr_assert(strstr(a, "Via: SIP/2.0/UDP h;received=2001:db8::1\r\n"), "%s", a);
+	a = answer("OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP h;branch=b,\r\n\r\n", "2001:db8::1",
+		1024, (struct stateless_answer){.status = 400});
+	cr_assert(strstr(a, "Via: SIP/2.0/UDP h;branch=b;received=2001:db8::1\r\n"), "%s", a);
 }
 
 Test(refuse, never_an_ack_nor_a_response)

@@ -201,17 +201,19 @@ static void client_on_response(struct transaction *t, const struct message *m)
 	client_tell(t, m);
 }
 
-/* The transaction of a response. A branch has one, or two as INVITE and its CANCEL: where CSeq
- * cannot be read and the INVITE is cancelled, a 2xx is more likely the CANCEL's. */
+/* The transaction of a response. A branch has one, or two as INVITE and its CANCEL. Where CSeq
+ * cannot be read, or names a method that the branch was never sent with, it is the one that there
+ * is; of an INVITE that is cancelled a 2xx is then more likely the CANCEL's. */
 static struct transaction *client_of_response(
 	const struct transactions *ts, const struct message *m, uint64_t branch)
 {
 	struct transaction *t = client_find(ts, branch, m->method);
 
-	if (!m->broken || m->method_name.length)
+	if (t || m->method == METHOD_CANCEL)
 		return t;
-	for (uint8_t method = METHOD_UNKNOWN + 1; !t && method < METHOD_COUNT; method++)
-		t = client_find(ts, branch, method);
+	for (uint8_t method = METHOD_UNKNOWN; !t && method < METHOD_COUNT; method++)
+		if (method != METHOD_CANCEL || !m->method_name.length)
+			t = client_find(ts, branch, method);
 	if (t && t->kind == CLIENT_INVITE && t->cancelled && m->status / 100 == 2) {
 		count(ANSWERS_UNREADABLE);
 		refusal_log_response(ts->sip, m, "its CSeq cannot be read");
@@ -239,12 +241,10 @@ void transactions_unreachable(
 	client_send_failed(t, error);
 }
 
-int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch)
+static int client_take(struct transaction *t, const struct message *m)
 {
-	struct transaction *t = client_of_response(ts, m, branch);
 	bool success = (t ? t->method : m->method) == METHOD_INVITE && m->status / 100 == 2;
 
-	assert(!m->is_request);
 	if (!t || t->stage == STAGE_ENDED) {
 		count(RESPONSES_UNMATCHED);
 		return success;
@@ -279,6 +279,30 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 		count(RESPONSES_ABSORBED);
 		return 0;
 	}
+}
+
+/* Takes a response whose CSeq names another method than its request had: a broken one. */
+static int client_take_contradiction(struct transaction *t, const struct message *m)
+{
+	struct held_message *broken = held_message_new(m);
+	int result;
+
+	if (!broken)
+		return 0; /* it comes again */
+	broken->message.broken = 1;
+	result = client_take(t, &broken->message);
+	held_message_drop(broken);
+	return result;
+}
+
+int transactions_response(struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	struct transaction *t = client_of_response(ts, m, branch);
+
+	assert(!m->is_request);
+	if (t && t->method != m->method && !m->broken)
+		return client_take_contradiction(t, m);
+	return client_take(t, m);
 }
 
 /* ---- time ---- */

@@ -66,11 +66,13 @@ static void parse_status_line(struct parser *p, struct str line, enum line_fault
 	struct message *m = p->message;
 	uint64_t status;
 
-	if (!parse_starts_nocase(line, S("SIP/2.0 "))) {
+	if (!parse_starts_nocase(line, S("SIP/2.0")) ||
+		(line.n > 7 && octet_is(line.p[7], OCTET_DIGIT))) {
 		parse_fail(p, 0, COUNTER_PARSE_VERSION, "Version Not Supported");
 		return;
 	}
-	if (line.n < 11 || str_number((struct str){line.p + 8, 3}, 699, &status) || status < 100 ||
+	if (line.n < 11 || line.p[7] != ' ' ||
+		str_number((struct str){line.p + 8, 3}, 699, &status) || status < 100 ||
 		(line.n > 11 && line.p[11] != ' ')) {
 		parse_fail(p, 0, COUNTER_PARSE_START_LINE, "Malformed Status-Line");
 		return;
@@ -281,6 +283,9 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 		if (m->first[mandatory[i]] == 0xff)
 			parse_fail(
 				p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(mandatory[i]));
+	/* we are the only hop of what we send (RFC 3261 section 8.1.3.3) */
+	if (!m->is_request && m->via_count > 1)
+		parse_fail(p, 0, COUNTER_PARSE_VALUE, "More Than One Via");
 	if (m->is_request && m->method == METHOD_INVITE) {
 		if (!m->contact_count)
 			parse_fail(p, 400, COUNTER_PARSE_MISSING,

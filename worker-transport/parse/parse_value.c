@@ -179,6 +179,7 @@ struct uri uri_spans(const struct parser *p, const struct uri_parts *parts)
 static void value_via(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
+	const struct str whole = value;
 	struct via via;
 	int error;
 	bool any = false;
@@ -207,7 +208,7 @@ static void value_via(struct parser *p, struct str value)
 		return;
 	value_fail(p, HEADER_VIA, error);
 	/* a refusal finds its way back by a Via of which only the sent-by can be read */
-	if (!m->via_count++ && !via_front(value, &via)) {
+	if (!m->via_count++ && !via_front(whole, &via)) {
 		m->via = span_of(p, via.whole);
 		m->via_host = span_of(p, via.host);
 		m->via_port = via.port;

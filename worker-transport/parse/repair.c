@@ -208,46 +208,114 @@ static void repair_put_whole_line(struct repair *r, struct str line)
 	repair_put(r, S("\r\n"));
 }
 
+/* Takes the header line at the front of *rest with those that it is folded into, without its end.
+ */
+static struct str repair_take_header(struct str *rest)
+{
+	struct str header = repair_take_line(rest);
+
+	while (header.n && rest->n && (rest->p[0] == ' ' || rest->p[0] == '\t')) {
+		const struct str more = repair_take_line(rest);
+
+		header.n = (size_t)(more.p + more.n - header.p);
+	}
+	return header;
+}
+
+/* Whether a CR stands by itself. */
+static bool repair_has_bare_cr(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\r' && (i + 1 == text.n || text.p[i + 1] != '\n'))
+			return true;
+	return false;
+}
+
+/* Where the first of those octets stands, or the end. */
+static size_t repair_find_any(struct str text, const char *octets)
+{
+	size_t at = 0;
+
+	while (at < text.n && !strchr(octets, text.p[at]))
+		at++;
+	return at;
+}
+
+/* Writes of the first Via, whose parameters may be anything, what names the request that was
+ * answered: sent-by and branch. */
+static void repair_put_via(struct repair *r, struct str header)
+{
+	struct str rest = str_trim(str_from(header, str_find(header, ':') + 1));
+	size_t end = repair_find_any(rest, ";,");
+
+	repair_put(r, S("Via: "));
+	repair_put(r, str_trim((struct str){rest.p, end}));
+	for (rest = str_from(rest, end); rest.n && rest.p[0] == ';'; rest = str_from(rest, end)) {
+		rest = str_from(rest, 1);
+		end = repair_find_any(rest, ";,");
+		const size_t equals = str_find((struct str){rest.p, end}, '=');
+		const struct str value = str_trim(str_from((struct str){rest.p, end}, equals + 1));
+
+		if (!str_equal_nocase(str_trim((struct str){rest.p, equals}), S("branch")))
+			continue;
+		repair_put(r, S(";branch="));
+		repair_put(r, value);
+		break;
+	}
+	repair_put(r, S("\r\n"));
+}
+
 /* Writes those of the header lines that are wanted. */
 static void repair_put_wanted(struct repair *r, struct str rest)
 {
 	unsigned lines[REPAIR_WANTED] = {0}, place;
-	bool wanted = false;
-	size_t start = r->used;
 
 	while (rest.n) {
-		struct str line = repair_take_line(&rest);
+		struct str header = repair_take_header(&rest);
 
-		if (!line.n)
+		if (!header.n)
 			return;
-		if (line.p[0] != ' ' && line.p[0] != '\t') {
-			struct str name = str_trim((struct str){line.p, str_find(line, ':')});
+		const uint8_t id = header_of(
+			str_trim((struct str){header.p, str_find(header, ':')}));
 
-			wanted = repair_is_wanted(header_of(name), &place) &&
-			         lines[place]++ < REPAIR_LINES_EACH;
-			start = r->used;
-		}
-		if (wanted && str_find(line, '\r') < line.n) {
-			wanted = false;
-			r->used = start;
-		}
-		if (wanted)
-			repair_put_whole_line(r, line);
+		if (!repair_is_wanted(id, &place) || repair_has_bare_cr(header))
+			continue;
+		lines[place]++;
+		if (id == HEADER_VIA && lines[place] == 1)
+			repair_put_via(r, header);
+		else if (id != HEADER_VIA && lines[place] <= REPAIR_LINES_EACH)
+			while (header.n)
+				repair_put_whole_line(r, repair_take_line(&header));
 	}
+}
+
+/* The three digits of a status line, however they are set off. None where it is no SIP/2.0, or its
+ * status is of no class. */
+static struct str repair_status(struct str line)
+{
+	if (line.n < 8 || !str_equal_nocase((struct str){line.p, 7}, S("SIP/2.0")) ||
+		!octet_is(line.p[7], OCTET_LWS))
+		return STR_EMPTY;
+	const struct str rest = str_trim(str_from(line, 7));
+	const size_t digits = (size_t)(octet_span(rest.p, rest.p + rest.n, OCTET_DIGIT) - rest.p);
+
+	if (digits != 3 || rest.p[0] < '1' || rest.p[0] > '6')
+		return STR_EMPTY;
+	return (struct str){rest.p, digits};
 }
 
 size_t repair_response(struct str raw, char *out, size_t size)
 {
 	struct repair r = {.out = out, .size = size};
 
-	while (raw.n && (raw.p[0] == '\r' || raw.p[0] == '\n'))
+	while (raw.n && octet_is(raw.p[0], OCTET_LWS))
 		raw = str_from(raw, 1);
-	struct str line = repair_take_line(&raw);
+	const struct str status = repair_status(repair_take_line(&raw));
 
-	if (line.n < 8 || !str_equal_nocase((struct str){line.p, 8}, S("SIP/2.0 ")) ||
-		str_find(line, '\r') < line.n)
+	if (!status.n)
 		return 0;
-	repair_put_whole_line(&r, line);
+	repair_put(&r, S("SIP/2.0 "));
+	repair_put_whole_line(&r, status);
 	repair_put_wanted(&r, raw);
 	repair_put(&r, S("\r\n"));
 	return repair_size(&r);

@@ -21,10 +21,11 @@ bool repair_is_utf8(struct str raw);
  * how many bytes that are; 0 where they do not fit, and where nothing of raw can be written so. */
 size_t repair_octets(struct str raw, bool drop, char *out, size_t size);
 
-/* Writes of raw, a response that cannot be read as a whole, the start line and those header lines
- * that say what it answers and where an ACK of it goes, without its body. A line in which a CR
- * stands by itself is not among them, and of each header REPAIR_LINES_EACH at most. Returns how
- * many bytes that are; 0 where they do not fit, and where raw is no response. */
+/* Writes of raw, a response that cannot be read as a whole, its status and those header lines that
+ * say what it answers and where an ACK of it goes, without its body: of the Vias the first, of
+ * which sent-by and branch. A line in which a CR stands by itself is not among them, and of each
+ * header REPAIR_LINES_EACH at most. Returns how many bytes that are; 0 where they do not fit, and
+ * where raw is no response or nobody could say of which class. */
 size_t repair_response(struct str raw, char *out, size_t size);
 /* The lines of a header that are kept: of all of them together few enough to be read. */
 #define REPAIR_LINES_EACH 24
