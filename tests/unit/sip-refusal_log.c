@@ -2,6 +2,7 @@
  * and log lines with source and header, not more than some a second. */
 #include "sip-worker.h"
 
+#include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/message/refusal_log.h"
 
 static char lines[64][LOG_LINE_MAX];
@@ -101,6 +102,42 @@ Test(refusal_log, lines_have_a_rate)
 	ask(.method = "MESSAGE", .uri = "sip:example.net", .call_id = "later");
 	cr_assert_eq(line_count, REFUSAL_LOG_LINES + 2);
 	cr_assert(strstr(lines[REFUSAL_LOG_LINES], "left_out=10"), "%s", lines[REFUSAL_LOG_LINES]);
+}
+
+/* What does not go out is no answer. */
+Test(refusal_log, an_answer_over_budget_is_none)
+{
+	struct flow stranger = flow_of(ACCESS_UDP, "203.0.113.7:5060", 0);
+
+	cr_assert_eq(refusal_budget_new(&worker->sip.refusal_budget), 0);
+	worker->image.zone[ZONE_ACCESS].refusals_per_source = 1;
+	worker->image.zone[ZONE_ACCESS].refusals_per_prefix = 9;
+	ask(.by = &stranger, .method = "MESSAGE", .last_hop = true);
+	take_response(483);
+	cr_assert_eq(line_count, 1);
+	ask(.by = &stranger, .method = "MESSAGE", .last_hop = true, .call_id = "2");
+	quiet();
+	cr_assert_eq(COUNTED(ANSWERS_OVER_BUDGET), 1);
+	cr_assert_eq(COUNTED(ANSWERED_483), 1);
+	cr_assert_eq(line_count, 2);
+	cr_assert(strstr(lines[1], "refusals-over-budget"), "%s", lines[1]);
+}
+
+Test(refusal_log, an_answer_that_is_too_large_is_none)
+{
+	struct flow stranger = flow_of(ACCESS_UDP, "203.0.113.7:5060", 0);
+	char realm[201];
+
+	memset(realm, 'r', 200);
+	realm[200] = '\0';
+	worker->image.domain[0].realm = fixture_text(&worker->image, realm);
+	receive(&stranger,
+		"INVITE x:y SIP/2.0\nv:SIP/2.0/UDP h\nf:x:y\nt:x:y\ni:1\nCSeq:1 INVITE\nm:x:y\n\n");
+	quiet();
+	cr_assert_eq(COUNTED(ANSWERS_TOO_LARGE), 1);
+	cr_assert_eq(line_count, 1);
+	cr_assert(strstr(lines[0], "request-unanswered"), "%s", lines[0]);
+	cr_assert(strstr(lines[0], "status=407 reason=\"answer too large\""), "%s", lines[0]);
 }
 
 /* A response that is not for us. */

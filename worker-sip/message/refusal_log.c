@@ -62,6 +62,19 @@ void refusal_log_request(
 		status, log_value(headers, header, sizeof(header)));
 }
 
+void refusal_log_unanswered(
+	struct sip *sip, const struct message *request, unsigned status, const char *reason)
+{
+	char peer[ENDPOINT_TEXT_SIZE], method[32], text[96];
+
+	if (!refusal_log_may(sip))
+		return;
+	endpoint_text(&request->flow.peer, peer);
+	log_info("request-unanswered", "peer=%s method=%s status=%u reason=%s", peer,
+		log_value(message_str(request, request->method_name), method, sizeof(method)),
+		status, log_value(str_of(reason), text, sizeof(text)));
+}
+
 void refusal_log_response(struct sip *sip, const struct message *response, const char *reason)
 {
 	char peer[ENDPOINT_TEXT_SIZE], text[96];

@@ -8,11 +8,15 @@
 /* Lines a second, of requests and responses together. */
 #define REFUSAL_LOG_LINES 5
 
-/* The request is answered with a final status of our own. headers: those of the answer, of which
- * the first line is logged: of a 420 it names what is not supported. Challenges and the 487 of a
- * cancelled INVITE refuse nothing. */
+/* The request is answered, by what was built and goes out, with a final status of our own. headers:
+ * those of the answer, of which the first line is logged: of a 420 it names what is not supported.
+ * Challenges and the 487 of a cancelled INVITE refuse nothing. */
 void refusal_log_request(
 	struct sip *sip, const struct message *request, unsigned status, struct str headers);
+
+/* The request has no answer, of that status, for that static reason; counting is the caller's. */
+void refusal_log_unanswered(
+	struct sip *sip, const struct message *request, unsigned status, const char *reason);
 
 /* The response is dropped for that static reason; counting is the caller's. */
 void refusal_log_response(struct sip *sip, const struct message *response, const char *reason);

@@ -295,8 +295,10 @@ void answer_stateless(
 	response_stateless_tag(sip, request, tag);
 	int error = response_build_within(
 		sip, request, &r, zone ? message_answer_max(request) : SIZE_MAX, &wire);
-	if (error == -EMSGSIZE)
+	if (error == -EMSGSIZE) {
 		count(ANSWERS_TOO_LARGE);
+		refusal_log_unanswered(sip, request, status, "answer too large");
+	}
 	if (error)
 		return;
 	count(ANSWERS_STATELESS);
