@@ -86,17 +86,10 @@ static bool message_check_nul(
 	       controls_quoted(message_header_value(m, h));
 }
 
-/* The headers that every message has, which nobody leaves out. */
-static bool message_is_mandatory(uint8_t id)
-{
-	return id == HEADER_VIA || id == HEADER_FROM || id == HEADER_TO || id == HEADER_CALL_ID ||
-	       id == HEADER_CSEQ;
-}
-
 /* Whether the message cannot be without its headers of that id. */
 static bool message_is_kept(const struct message *m, uint8_t id)
 {
-	return m->is_request ? message_is_mandatory(id) : id == HEADER_VIA;
+	return m->is_request ? header_is_mandatory(id) : id == HEADER_VIA;
 }
 
 /* Whether a line that is said to be unreadable has no value, and the name that it starts with. */
@@ -266,9 +259,6 @@ static bool message_check_broken(const struct message *m)
 
 static bool message_check_fields(const struct message *m)
 {
-	static const enum header mandatory[] = {
-		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
-
 	const bool typed = m->first[HEADER_CONTENT_TYPE] != 0xff;
 
 	if (!message_check_uri(m, &m->request_uri, m->start_line) || !message_check_contact(m) ||
@@ -278,8 +268,8 @@ static bool message_check_fields(const struct message *m)
 		return false;
 	if (m->broken)
 		return message_check_broken(m);
-	for (size_t i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
-		if (m->first[mandatory[i]] == 0xff)
+	for (uint8_t id = 0; header_is_mandatory(id); id++)
+		if (m->first[id] == 0xff)
 			return false;
 	return message_check_via(m) && !span_absent(m->call_id) &&
 	       span_same(m->call_id, message_first_value(m, HEADER_CALL_ID)) &&

@@ -26,6 +26,13 @@ enum header {
  * case-sensitive (RFC 3261 section 7.1). */
 const char *header_name(enum header id);
 uint8_t header_of(struct str name);
+/* Whether every message has the header, and an answer is made of its request's (RFC 3261
+ * sections 8.1.1 and 8.2.6.2). */
+static inline bool header_is_mandatory(uint8_t id)
+{
+	return id <= HEADER_CSEQ;
+}
+_Static_assert(HEADER_VIA == 0 && HEADER_CSEQ == 4, "Via, From, To, Call-ID and CSeq come first");
 /* Whether a header's value may hold a NUL, as a quoted-pair: those with display names, which are
  * written without it (worker-sip/message/policy.h). */
 bool header_takes_nul(uint8_t id);

@@ -191,7 +191,7 @@ bool param_find(struct str params, struct str name, struct str *value)
 {
 	struct str n, v;
 
-	while (!param_next(&params, &n, &v)) {
+	while (param_next(&params, &n, &v) == 0) {
 		if (str_equal_nocase(n, name)) {
 			*value = v;
 			return true;
@@ -502,7 +502,7 @@ bool list_has(struct str value, struct str token)
 {
 	struct str item;
 
-	while (!list_next(&value, &item))
+	while (list_next(&value, &item) == 0)
 		if (str_equal_nocase(item, token))
 			return true;
 	return false;

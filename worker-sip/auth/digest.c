@@ -247,7 +247,7 @@ static const char *credentials_read_params(struct str rest, struct credentials *
 	struct str name, text;
 	int error;
 
-	while (!(error = auth_param_next(&rest, &name, &text))) {
+	while ((error = auth_param_next(&rest, &name, &text)) == 0) {
 		struct str *at = credentials_place(c, name);
 
 		if (!at)

@@ -74,7 +74,7 @@ bool realm_credentials_readable(struct str value)
 		return false;
 	if (!str_equal_nocase((struct str){value.p, (size_t)(scheme - value.p)}, S("Digest")))
 		return true;
-	while (!(error = auth_param_next(&params, &name, &item)))
+	while ((error = auth_param_next(&params, &name, &item)) == 0)
 		;
 	return error == -ENOENT;
 }

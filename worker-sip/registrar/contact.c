@@ -105,7 +105,7 @@ int contacts_read(const struct message *m, struct contact *out, unsigned limit)
 		struct address a;
 		int error;
 
-		while (!(error = contact_next(&rest, &a))) {
+		while ((error = contact_next(&rest, &a)) == 0) {
 			if (a.uri.scheme != URI_SIP && a.uri.scheme != URI_SIPS) {
 				count(REGISTER_CONTACTS_IGNORED);
 				others++;

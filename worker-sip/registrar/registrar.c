@@ -149,7 +149,7 @@ static bool registration_check_require(struct registration *q)
 		h = message_next(q->m, h)) {
 		struct str rest = message_header_value(q->m, h), tag;
 
-		while (!list_next(&rest, &tag)) {
+		while (list_next(&rest, &tag) == 0) {
 			if (str_equal_nocase(tag, S("path")) || !is_token(tag))
 				continue;
 			write_str(&w, w.n ? S(", ") : S("Unsupported: "));
@@ -199,7 +199,7 @@ static bool registration_read_path(struct registration *q)
 		struct address a;
 		int error;
 
-		while (!(error = address_next(&rest, &a))) {
+		while ((error = address_next(&rest, &a)) == 0) {
 			write_str(&w, w.n ? S(", ") : STR_EMPTY);
 			write_str(&w, a.whole);
 		}

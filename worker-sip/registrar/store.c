@@ -124,7 +124,7 @@ static bool store_walk_data(MDB_txn *txn, MDB_dbi dbi, store_clean clean)
 	MDB_val key, value, last = {0, NULL};
 	size_t entries = 0;
 	int error;
-	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+	while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		bool rising = !last.mv_data || mdb_cmp(txn, dbi, &last, &key) < 0;
 
 		if (++entries > stat.ms_entries || !rising)
@@ -149,7 +149,7 @@ static bool store_walk_free(MDB_env *env, MDB_txn *txn)
 	MDB_val key, value;
 	size_t entries = 0;
 	int error;
-	while (!(error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+	while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		size_t id, pages;
 
 		if (++entries > stat.ms_entries)

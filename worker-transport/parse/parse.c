@@ -272,17 +272,14 @@ static void parse_needed(struct parser *p, bool has_body)
  * as they say. */
 static void parse_whole(struct parser *p, const char *body, const char *limit)
 {
-	static const uint8_t mandatory[] = {
-		HEADER_VIA, HEADER_FROM, HEADER_TO, HEADER_CALL_ID, HEADER_CSEQ};
 	struct message *m = p->message;
 	size_t length = (size_t)(limit - body);
 
 	if (m->unreadable)
 		parse_needed(p, p->has_length ? p->content_length != 0 : length != 0);
-	for (size_t i = 0; i < sizeof(mandatory); i++)
-		if (m->first[mandatory[i]] == 0xff)
-			parse_fail(
-				p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(mandatory[i]));
+	for (uint8_t id = 0; header_is_mandatory(id); id++)
+		if (m->first[id] == 0xff)
+			parse_fail(p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(id));
 	/* we are the only hop of what we send (RFC 3261 section 8.1.3.3) */
 	if (!m->is_request && m->via_count > 1)
 		parse_fail(p, 0, COUNTER_PARSE_VALUE, "More Than One Via");

@@ -184,7 +184,7 @@ static void value_via(struct parser *p, struct str value)
 	int error;
 	bool any = false;
 
-	while (!(error = via_next(&value, &via)) || error == -EPROTONOSUPPORT) {
+	while ((error = via_next(&value, &via)) == 0 || error == -EPROTONOSUPPORT) {
 		any = true;
 		/* the start line of a request of that version was its first fault, and its 505
 		 * is sent by this Via */
@@ -208,7 +208,7 @@ static void value_via(struct parser *p, struct str value)
 		return;
 	value_fail(p, HEADER_VIA, error);
 	/* a refusal finds its way back by a Via of which only the sent-by can be read */
-	if (!m->via_count++ && !via_front(whole, &via)) {
+	if (!m->via_count++ && via_front(whole, &via) == 0) {
 		m->via = span_of(p, via.whole);
 		m->via_host = span_of(p, via.host);
 		m->via_port = via.port;
@@ -240,7 +240,7 @@ static void value_party(
 		value_fail(p, id, error);
 		return;
 	}
-	for (struct str params = a.params; !param_next(&params, &name, &tag);) {
+	for (struct str params = a.params; param_next(&params, &name, &tag) == 0;) {
 		if (name.n != 3 || !str_equal_nocase(name, S("tag")))
 			continue;
 		if (found.n || !is_token(tag)) {
@@ -304,7 +304,7 @@ static void value_addresses(struct parser *p, uint8_t id, struct str value, bool
 	bool any = false;
 
 	value_begin_list(p, value);
-	while (!(error = address_next(&value, &a))) {
+	while ((error = address_next(&value, &a)) == 0) {
 		value_count_empty(p, a.whole.p, value);
 		if (bracketed && !a.bracketed) {
 			error = -EINVAL;
@@ -401,7 +401,8 @@ static void value_expires(struct parser *p, struct str value)
 	/* only the registrar knows how to read it; nobody else gets it */
 	if (!digits && p->spared && !parse_needs(p->message, HEADER_EXPIRES))
 		p->left_out = true;
-	p->message->expires = (int64_t)number;
+	else
+		p->message->expires = (int64_t)number;
 }
 
 /* The same length may be said twice; two of them are two messages to two readers. */
@@ -495,7 +496,7 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 	int error;
 
 	value_begin_list(p, value);
-	while (!(error = list_next(&value, &item))) {
+	while ((error = list_next(&value, &item)) == 0) {
 		value_count_empty(p, item.p, value);
 		if (!is_token(item)) {
 			error = -EINVAL;
@@ -543,7 +544,7 @@ static void value_auth_params(struct parser *p, uint8_t id, struct str value)
 	unsigned n = 0;
 
 	value_begin_list(p, value);
-	while (!(error = auth_param_next(&value, &name, &item))) {
+	while ((error = auth_param_next(&value, &name, &item)) == 0) {
 		value_count_empty(p, name.p, value);
 		if (++n > PARSE_PARAMS_MAX) {
 			error = -E2BIG;

@@ -44,9 +44,8 @@ void parse_fail(struct parser *p, uint16_t status, enum counter counter, const c
  * answers are made of, and the length of the body (RFC 3261 section 8.1.1). */
 static inline bool parse_always_needs(uint8_t id)
 {
-	return id <= HEADER_CSEQ || id == HEADER_CONTENT_LENGTH;
+	return header_is_mandatory(id) || id == HEADER_CONTENT_LENGTH;
 }
-_Static_assert(HEADER_VIA == 0 && HEADER_CSEQ == 4, "Via, From, To, Call-ID and CSeq come first");
 /* Whether the message, of which method, status and tags have been read, needs the header with that
  * id to be handled here (RFC 3261 sections 8.2.2 and 16.3), so that one which cannot be read costs
  * the message. A body's own headers: parse_needs_body. */
