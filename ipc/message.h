@@ -79,7 +79,7 @@ struct message {
 	uint8_t broken;         /* of a response, 1: something that it needs is missing or cannot
 	                           be read, though its status and its Via can. It ends what it
 	                           answers; any other field may be absent */
-	uint8_t empty_elements; /* 1: a list has an empty element, which a sender must not write */
+	uint8_t empty_elements; /* 0: no list has an empty element, which a sender must not write */
 	struct span content_type; /* value */
 	struct span body;
 

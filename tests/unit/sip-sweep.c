@@ -270,10 +270,14 @@ Test(sweep, reason_phrases)
 		STR(message_str(m, m->reason)));
 }
 
-/* Reason is all that passes of a CANCEL (RFC 3326). */
-Test(sweep, reasons_of_cancel)
+/* Reason is all that passes of a CANCEL (RFC 3326), as it passes of any request. */
+static void assert_reasons(const char *lines, const char *first, const char *second)
 {
-	struct said *invite = ask(.method = "INVITE", .by = &core);
+	static unsigned calls;
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "cancel-%u", ++calls);
+	struct said *invite = ask(.method = "INVITE", .by = &core, .call_id = call_id);
 	struct sent *out = take_request("INVITE");
 	const struct message *m = invite->message;
 
@@ -281,15 +285,55 @@ Test(sweep, reasons_of_cancel)
 	take_response(180);
 	receive(&core,
 		"CANCEL sip:bob@example.net SIP/2.0\nVia: %.*s\nMax-Forwards: 70\nFrom: %.*s\n"
-		"To: %.*s\nCall-ID: %.*s\nCSeq: 1 CANCEL\nReason: SIP;cause=600;text=\"Busy "
-		"at " INSIDE "\"\nContent-Length: 0\n\n",
+		"To: %.*s\nCall-ID: %.*s\nCSeq: 1 CANCEL\n%sContent-Length: 0\n\n",
 		STR(message_str(m, m->via)), STR(value_of(m, HEADER_FROM)),
-		STR(value_of(m, HEADER_TO)), STR(message_str(m, m->call_id)));
-	struct sent *cancelled = take_request("CANCEL");
-	cr_assert(has(value_of(cancelled->message, HEADER_REASON), "Busy at 192.0.2.1\""), "%.*s",
-		STR(value_of(cancelled->message, HEADER_REASON)));
+		STR(value_of(m, HEADER_TO)), STR(message_str(m, m->call_id)), lines);
+	const struct message *cancelled = take_request("CANCEL")->message;
+	const struct message_header *h = message_first(cancelled, HEADER_REASON);
+
+	for (const char *const *value = (const char *[]){first, second, NULL}; *value; value++) {
+		cr_assert_not_null(h, "%s", lines);
+		cr_assert(str_equal(message_header_value(cancelled, h), str_of(*value)), "%.*s",
+			STR(message_header_value(cancelled, h)));
+		h = message_next(cancelled, h);
+	}
+	cr_assert_null(h, "%s", lines);
 	take_response(200);
 	take_response(487);
+	respond(out, 487, .tag = "b");
+	take_request("ACK");
+}
+
+#define BUSY_AT(host) "SIP;cause=600;text=\"Busy at " host "\""
+
+Test(sweep, reasons_of_cancel)
+{
+	static const char two[] = "Reason: ,Q.850;cause=16,, X,\nReason: " BUSY_AT(INSIDE) ",,\n";
+	uint64_t *kept = &counters_page->counter[COUNTER_HEADERS_KEPT_BACK];
+
+	assert_reasons("", NULL, NULL);
+	assert_reasons("Reason: ,\nReason: \x01\n", NULL, NULL);
+	cr_assert_eq(*kept, 0);
+	assert_reasons("Reason: " BUSY_AT(INSIDE) "\n", BUSY_AT("192.0.2.1"), NULL);
+	cr_assert_eq(*kept, 1);
+	assert_reasons(two, "Q.850;cause=16, X", BUSY_AT("192.0.2.1"));
+	cr_assert_eq(*kept, 2);
+	worker->image.zone[ZONE_OPEN].hosts = LEAVING_DROP;
+	assert_reasons(two, "Q.850;cause=16, X", NULL);
+	cr_assert_eq(*kept, 3);
+	worker->image.zone[ZONE_OPEN].hosts = LEAVING_PASS;
+	assert_reasons(two, "Q.850;cause=16, X", BUSY_AT(INSIDE));
+	cr_assert_eq(*kept, 3);
+}
+
+/* One that does not fit is left out, and the others pass. */
+Test(sweep, a_reason_that_is_too_long)
+{
+	static char lines[16384], spaces[6000];
+
+	memset(spaces, ' ', sizeof(spaces) - 1);
+	snprintf(lines, sizeof(lines), "Reason: SIP;text=\"%s\"\nReason: Q.850;cause=16\n", spaces);
+	assert_reasons(lines, "Q.850;cause=16", NULL);
 }
 
 /* ---- the options of the zone ---- */
@@ -307,6 +351,31 @@ static struct sent *relayed(const char *more)
 static bool raw_has(const struct sent *s, const char *text)
 {
 	return has((struct str){message_raw(s->message), s->message->raw_size}, text);
+}
+
+/* Both faults of a list are mended in the one line. */
+Test(sweep, empty_elements_beside_hosts)
+{
+	static const struct {
+		const char *line, *value;
+		enum header id;
+	} rows[] = {
+		{"Call-Info: ,<http://" INSIDE "/a>;purpose=icon,, ,<http://x>,",
+			"<http://192.0.2.1/a>;purpose=icon, <http://x>", HEADER_CALL_INFO},
+		{"Alert-Info: <http://x>,, <http://" INSIDE ">", "<http://x>, <http://192.0.2.1>",
+			HEADER_ALERT_INFO},
+		{"P-Asserted-Identity: \"a,, b\" <sip:a@" INSIDE ">,,tel:+1",
+			"\"a,, b\" <sip:a@192.0.2.1>, tel:+1", HEADER_P_ASSERTED_IDENTITY},
+	};
+	char line[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		snprintf(line, sizeof(line), "%s\n", rows[i].line);
+		struct sent *s = relayed(line);
+
+		cr_assert(str_equal(value_of(s->message, rows[i].id), str_of(rows[i].value)),
+			"%.*s", STR(value_of(s->message, rows[i].id)));
+	}
 }
 
 Test(sweep, the_receivers_zone_says_what_passes)

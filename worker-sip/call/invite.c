@@ -10,7 +10,6 @@
 #include "exchange.h"
 #include "ipc/token.h"
 #include "refused_answer.h"
-#include "worker-sip/message/header_line.h"
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/message/party.h"
 #include "worker-sip/routing/fork.h"
@@ -336,10 +335,14 @@ static void invite_on_response(struct fork_branch *branch, const struct message 
 
 /* ---- the caller gives up ---- */
 
-static void invite_give_up(struct invite *v, struct str reason)
+/* cancel: by which he does, NULL: he is gone, for that reason. */
+static void invite_give_up(struct invite *v, const struct message *cancel, struct str reason)
 {
 	fork_refuse(&v->fork, 487);
-	fork_cancel(&v->fork, NULL, reason);
+	if (cancel)
+		fork_cancel_as(&v->fork, cancel);
+	else
+		fork_cancel(&v->fork, NULL, reason);
 	invite_drop_all_early(v, NULL);
 }
 
@@ -384,7 +387,7 @@ void invite_end_early(struct call *call)
 	if (v->fork.answered)
 		return;
 	if (!b || !others) {
-		invite_give_up(v, STR_EMPTY);
+		invite_give_up(v, NULL, STR_EMPTY);
 	} else if (b->early_count > 1) {
 		invite_drop_one_early(b, call);
 	} else {
@@ -395,13 +398,7 @@ void invite_end_early(struct call *call)
 
 static void invite_on_cancelled(struct fork *f, const struct message *cancel)
 {
-	char buffer[512];
-	struct writer w = WRITER(buffer);
-
-	for (const struct message_header *h = message_first(cancel, HEADER_REASON); h;
-		h = message_next(cancel, h))
-		header_line_elements(&w, cancel, h);
-	invite_give_up(invite_of(f), w.full ? STR_EMPTY : writer_text(&w));
+	invite_give_up(invite_of(f), cancel, STR_EMPTY);
 }
 
 void invite_flow_closed(struct sip *sip, uint64_t flow)
@@ -415,7 +412,8 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 
 		fork_hold(&v->fork);
 		if (!v->fork.answered && v->fork.server)
-			invite_give_up(v, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
+			invite_give_up(
+				v, NULL, S("Reason: SIP;cause=487;text=\"Caller gone\"\r\n"));
 		fork_drop(&v->fork);
 	}
 }

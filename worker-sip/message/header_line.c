@@ -10,7 +10,17 @@ void header_line_write(
 	write_literal(w, "\r\n");
 }
 
-void header_line_elements(struct writer *w, const struct message *m, const struct message_header *h)
+/* Writes text without hosts, whatever the receiver's zone says of other headers. */
+static void header_line_hidden(struct writer *w, const struct hosts *hosts, struct str text)
+{
+	struct hosts hidden = *hosts;
+
+	hidden.keep = false;
+	write_without_hosts(w, &hidden, text);
+}
+
+void header_line_elements(struct writer *w, const struct message *m, const struct message_header *h,
+	const struct hosts *hosts)
 {
 	struct str rest = message_header_value(m, h), element;
 	bool any = false, closed;
@@ -23,7 +33,10 @@ void header_line_elements(struct writer *w, const struct message *m, const struc
 			write_literal(w, ": ");
 		}
 		any = true;
-		write_str(w, element);
+		if (hosts)
+			header_line_hidden(w, hosts, element);
+		else
+			write_str(w, element);
 	}
 	if (any)
 		write_literal(w, "\r\n");
@@ -101,11 +114,8 @@ void header_line_event(struct writer *w, const struct message *m, const struct m
 void header_line_hosts(struct writer *w, const struct message *m, const struct message_header *h,
 	const struct hosts *hosts)
 {
-	struct hosts hidden = *hosts;
-
-	hidden.keep = false;
 	write_str(w, message_header_name(m, h));
 	write_literal(w, ": ");
-	write_without_hosts(w, &hidden, message_header_value(m, h));
+	header_line_hidden(w, hosts, message_header_value(m, h));
 	write_literal(w, "\r\n");
 }

@@ -9,9 +9,10 @@
 void header_line_write(struct writer *w, const struct message *m, const struct message_header *h,
 	struct str value);
 /* Writes a list without its empty elements, which RFC 3261 lets nobody write; nothing where none is
- * left of it. */
-void header_line_elements(
-	struct writer *w, const struct message *m, const struct message_header *h);
+ * left of it. hosts: those that are not written, whatever hosts->keep says of other headers; NULL:
+ * all are. */
+void header_line_elements(struct writer *w, const struct message *m, const struct message_header *h,
+	const struct hosts *hosts);
 /* Writes Warning, one line a value, with a pseudonym in the place of the host (RFC 3261
  * section 20.43); a value that does not parse is dropped with all after it. */
 void header_line_warning(struct writer *w, const struct message *m, const struct message_header *h,

@@ -177,22 +177,17 @@ static uint8_t policy_decide_line(const struct policy_sides *sides, const struct
 	what = policy_received(sides, h, policy.receiver);
 	if (what != POLICY_PASS)
 		count(HEADERS_KEPT_BACK);
-	/* the parser marks no empty element of credentials, for it does not read them */
-	const bool digest = policy.what == POLICY_CREDENTIALS || policy.what == POLICY_CHALLENGE;
-
-	if ((!sides->has_empty && !digest) || (what != POLICY_PASS && what != POLICY_HOSTS) ||
+	if (!sides->has_empty || (what != POLICY_PASS && what != POLICY_HOSTS) ||
 		!policy_has_empty(h, message_header_value(sides->in, h)))
 		return what;
-	if (what == POLICY_HOSTS || digest)
+	if (policy.what == POLICY_CREDENTIALS || policy.what == POLICY_CHALLENGE)
 		return POLICY_NEVER;
-	return POLICY_ELEMENTS;
+	return what == POLICY_HOSTS ? POLICY_ELEMENTS_HOSTS : POLICY_ELEMENTS;
 }
 
-void policy_decide(const struct policy_sides *sides, uint8_t *what)
+void policy_decide(const struct policy_sides *sides, const struct message_header *h,
+	const struct message_header *end, uint8_t *what)
 {
-	const struct message_header *h = message_headers(sides->in),
-				    *end = h + sides->in->header_count;
-
 	for (; h < end; h++)
 		*what++ = policy_decide_line(sides, h);
 }

@@ -20,7 +20,9 @@ enum policy {
 	/* what becomes of a line that the receiver may not see as it is */
 	POLICY_HOSTS,
 	POLICY_SOFTWARE,
-	POLICY_ELEMENTS /* a list that has to be written without its empty elements */
+	/* a list that has to be written without its empty elements, and that without hosts */
+	POLICY_ELEMENTS,
+	POLICY_ELEMENTS_HOSTS
 };
 
 /* The facts that decide on the header lines of one message. */
@@ -38,9 +40,10 @@ struct policy_sides {
  * they do. No id of Event is mapped. */
 struct policy_sides policy_sides(struct sip *sip, const struct message *in, unsigned from_zone,
 	unsigned to_zone, const struct flow *to);
-/* What becomes of each header line of sides->in, an enum policy, in their order: what has a place
- * for each. Lines that are kept back are counted. All are decided at once, for a call for each of
- * them costs more than many a decision. */
-void policy_decide(const struct policy_sides *sides, uint8_t *what);
+/* What becomes of the header lines from h to before end of sides->in, an enum policy, in their
+ * order: what has a place for each. Lines that are kept back are counted. All are decided at once,
+ * for a call for each of them costs more than many a decision. */
+void policy_decide(const struct policy_sides *sides, const struct message_header *h,
+	const struct message_header *end, uint8_t *what);
 
 #endif

@@ -60,21 +60,21 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 	case POLICY_WARNING: header_line_warning(w, s->in, h, &sides->hosts); break;
 	case POLICY_MAPPED: splice_write_mapped(w, s, h, &sides->hosts); break;
 	case POLICY_HOSTS: header_line_hosts(w, s->in, h, &sides->hosts); break;
-	case POLICY_ELEMENTS: header_line_elements(w, s->in, h); break;
+	case POLICY_ELEMENTS: header_line_elements(w, s->in, h, NULL); break;
+	case POLICY_ELEMENTS_HOSTS: header_line_elements(w, s->in, h, &sides->hosts); break;
 	}
 }
 
-/* Writes all headers of s->in, as it is decided of each. */
-static void splice_write_headers(struct writer *w, const struct splice *s,
-	const struct policy_sides *sides, splice_ours ours)
+/* Writes the header lines of s->in from h to before last, as it is decided of each. */
+static void splice_write_lines(struct writer *w, const struct splice *s,
+	const struct policy_sides *sides, splice_ours ours, const struct message_header *h,
+	const struct message_header *last)
 {
-	const struct message *m = s->in;
-	const struct message_header *h = message_headers(m), *last = h + m->header_count;
-	const char *raw = message_raw(m);
+	const char *raw = message_raw(s->in);
 	uint8_t decided[MESSAGE_HEADERS_MAX], *what = decided;
 	size_t run = 0, run_end = 0;
 
-	policy_decide(sides, decided);
+	policy_decide(sides, h, last, decided);
 	for (; h < last; h++, what++) {
 		bool pass = *what == POLICY_PASS;
 
@@ -89,6 +89,29 @@ static void splice_write_headers(struct writer *w, const struct splice *s,
 			splice_write_instead(w, s, sides, h, *what, ours);
 	}
 	write_bytes(w, raw + run, run_end - run);
+}
+
+static void splice_write_headers(struct writer *w, const struct splice *s,
+	const struct policy_sides *sides, splice_ours ours)
+{
+	const struct message_header *h = message_headers(s->in);
+
+	splice_write_lines(w, s, sides, ours, h, h + s->in->header_count);
+}
+
+void splice_write_header(struct writer *w, const struct splice *s, enum header id)
+{
+	const struct message *m = s->in;
+	const struct policy_sides sides = policy_sides(s->sip, m, s->from_zone, s->to_zone, s->to);
+
+	for (const struct message_header *h = message_first(m, id); h; h = message_next(m, h)) {
+		const size_t before = w->n;
+
+		splice_write_lines(w, s, &sides, NULL, h, h + 1);
+		if (w->full)
+			w->n = before;
+		w->full = false;
+	}
 }
 
 /* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261

@@ -35,4 +35,8 @@ int splice_request(const struct splice *s, struct wire **out);
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out);
 
+/* Writes those lines of one header of s->in that pass, as they pass: for a message that takes
+ * nothing else from it. A line that does not fit is left out. */
+void splice_write_header(struct writer *w, const struct splice *s, enum header id);
+
 #endif

@@ -5,9 +5,13 @@
 #include "ipc/token.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/message/leg_request.h"
+#include "worker-sip/message/splice.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+/* Bytes of the Reason lines that pass with a CANCEL, at most: more than anyone has a reason for. */
+#define FORK_REASONS_MAX 4096
 
 static const struct client_user fork_client;
 static const struct server_user fork_server;
@@ -342,20 +346,28 @@ void fork_start(struct fork *f)
 	fork_drop(f);
 }
 
-/* The caller's Reason passes as the INVITE's did: without the hosts of his side. */
-static void fork_cancel_branch(struct fork_branch *b, struct str reason)
+/* The caller's reasons as the receiver of a branch gets them. */
+static struct str fork_reasons(
+	const struct fork_branch *b, const struct message *cancel, struct writer *w)
 {
 	const struct fork *f = b->fork;
-	const struct hosts hosts = hosts_between(f->sip, f->zone, b->zone, &b->flow);
-	char buffer[1024];
-	struct writer w = WRITER(buffer);
 
-	write_without_hosts(&w, &hosts, reason);
-	transaction_cancel(b->client, w.full ? STR_EMPTY : writer_text(&w));
+	splice_write_header(w,
+		&(struct splice){.sip = f->sip,
+			.in = cancel,
+			.from_zone = f->zone,
+			.to_zone = b->zone,
+			.to = &b->flow},
+		HEADER_REASON);
+	return writer_text(w);
 }
 
-void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason)
+/* reason: header lines of our own, where the caller has said nothing. */
+static void fork_cancel_branches(struct fork *f, const struct fork_branch *except,
+	struct str reason, const struct message *cancel)
 {
+	char buffer[FORK_REASONS_MAX];
+
 	f->stopped = true;
 	for (unsigned i = 0; i < f->count && f->invite; i++) {
 		struct fork_branch *b = fork_branch_at(f, i);
@@ -364,8 +376,20 @@ void fork_cancel(struct fork *f, const struct fork_branch *except, struct str re
 		if (b == except || !b->client || b->done || b->cancelled)
 			continue;
 		b->cancelled = true;
-		fork_cancel_branch(b, reason);
+		struct writer w = WRITER(buffer);
+
+		transaction_cancel(b->client, cancel ? fork_reasons(b, cancel, &w) : reason);
 	}
+}
+
+void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason)
+{
+	fork_cancel_branches(f, except, reason, NULL);
+}
+
+void fork_cancel_as(struct fork *f, const struct message *cancel)
+{
+	fork_cancel_branches(f, NULL, STR_EMPTY, cancel);
 }
 
 /* ---- branches ---- */

@@ -119,6 +119,9 @@ void fork_trim(struct fork *f);
 /* No further target is tried; the branches of an INVITE but for one are cancelled. reason: header
  * lines for the CANCEL, may be empty. */
 void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason);
+/* The same for all branches, where the caller has cancelled: his Reason passes as any header of his
+ * INVITE does, each of its lines (RFC 3326). */
+void fork_cancel_as(struct fork *f, const struct message *cancel);
 
 /* A request is kept while its user is at work on it: nothing of what follows frees it. */
 static inline void fork_hold(struct fork *f)

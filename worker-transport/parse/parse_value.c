@@ -509,15 +509,21 @@ static void value_tokens(struct parser *p, uint8_t id, struct str value)
 		value_fail(p, id, error);
 }
 
-/* Bounds the number of elements of a list. Their grammar is left to whoever reads them. */
+/* Bounds the number of elements of a list. Their grammar is left to whoever reads them, and so is
+ * whether a comma stands within quotes: then there may seem to be empty elements. */
 static void value_list(struct parser *p, struct str value)
 {
 	size_t comma;
 
 	if (!value.n)
 		return;
-	while (value_count_item(p) && (comma = str_find(value, ',')) < value.n)
+	while (value_count_item(p)) {
+		comma = str_find(value, ',');
+		p->empty |= !str_trim((struct str){value.p, comma}).n;
+		if (comma == value.n)
+			return;
 		value = str_from(value, comma + 1);
+	}
 }
 
 /* Checks a list of a header that is known, whose elements nobody here reads: each ends where it
@@ -597,6 +603,7 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 
 	if (id >= HEADER_COUNT) {
 		value_list(p, value);
+		p->empty = false; /* nobody knows whether it is a list */
 		return;
 	}
 	if (again && single[id]) {
