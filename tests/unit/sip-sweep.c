@@ -423,7 +423,12 @@ Test(sweep, what_is_no_host_stays)
 	static const char *const values[] = {"+49.30.12.34", "tel:49.30.12.34",
 		"<sip:+1.202.55.12@d>;user=phone", "v1.2.3.4", "1.2.3.4.5", "1.2.3", "256.1.1.1",
 		"12:34:56", "::", "AB:CD:EF:01:23:45:67:89:AB:CD", "Foo::Bar", "q=0.8, x=1.5",
-		"192.0.2.1:5064", "1.2.3.4th", "1..2.3.4", "std::min"};
+		"192.0.2.1:5064", "1.2.3.4th", "1..2.3.4", "std::min", "049.30.12.34",
+		"49.30.012.34", "49.030.12.34", "49.30.12.00", "49.30.12.340", "49.300.12.34",
+		"tel:49.30.12.34;phone-context=+49", "<sip:49.30.12.34@d;user=phone>",
+		"sip:49.30.12.34@d;x=y;User=Phone;z",
+		"<sips:0-49.30.12.34;ext=1@d:5061;user=phone>",
+		"<sip:49.30.12.34;phone-context=d@d;user=phone>;x"};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		char line[128];
@@ -432,6 +437,34 @@ Test(sweep, what_is_no_host_stays)
 		struct sent *out = relayed(line);
 		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", values[i]);
 		cr_expect(raw_has(out, line), "%s", values[i]);
+	}
+}
+
+/* What stands where a number may, and is not said to be one. */
+Test(sweep, an_address_beside_a_number_is_one)
+{
+	static const char *const rows[][2] = {
+		{"<sip:49.30.12.34@" INSIDE ";user=phone>",
+			"<sip:49.30.12.34@192.0.2.1;user=phone>"},
+		{"<sip:49.30.12.34;a@[2001:db8::1]:1;user=phone>;x",
+			"<sip:49.30.12.34;a@192.0.2.1;user=phone>;x"},
+		{"<sip:" INSIDE "@d>;user=phone", "<sip:192.0.2.1@d>;user=phone"},
+		{"<sip:" INSIDE "@d;user=phones>", "<sip:192.0.2.1@d;user=phones>"},
+		{"<sip:" INSIDE "@d?user=phone>", "<sip:192.0.2.1@d?user=phone>"},
+		{"<sip:" INSIDE ";user=phone>", "<sip:192.0.2.1;user=phone>"},
+		{"<sip:a@" INSIDE ";user=phone>", "<sip:a@192.0.2.1;user=phone>"},
+		{"<xip:" INSIDE "@d;user=phone>", "<xip:192.0.2.1@d;user=phone>"},
+		{"0.10.0.0, " INSIDE, "192.0.2.1, 192.0.2.1"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "X-Value: %s\n", rows[i][0]);
+		struct sent *out = relayed(line);
+		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", rows[i][1]);
+		cr_expect(raw_has(out, line), "%s: %.*s", rows[i][0], (int)out->message->raw_size,
+			message_raw(out->message));
 	}
 }
 

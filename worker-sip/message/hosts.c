@@ -10,6 +10,9 @@
  * number with its separators (RFC 3966: 15 digits). */
 #define HOSTS_ADDRESS_MAX 46
 #define HOSTS_NUMBER_MAX 32
+/* How far the ends of a URI are looked for from a number in its user part. */
+#define HOSTS_USER_MAX 64
+#define HOSTS_URI_MAX 256
 
 /* Octets [start, end) of a text. */
 struct place {
@@ -93,6 +96,53 @@ static bool hosts_telephone(struct str text, size_t start)
 	return start > 3 && strncasecmp(text.p + start - 4, "tel:", 4) == 0;
 }
 
+static bool hosts_user_octet(char c)
+{
+	return c == '%' || octet_is(c, OCTET_USER);
+}
+
+/* Whether "sip:" or "sips:" ends at end. */
+static bool hosts_scheme_before(struct str text, size_t end)
+{
+	return (end > 3 && strncasecmp(text.p + end - 4, "sip:", 4) == 0) ||
+	       (end > 4 && strncasecmp(text.p + end - 5, "sips:", 5) == 0);
+}
+
+/* Whether a URI's parameters at text, which ends where the URI may end, have user=phone. */
+static bool hosts_says_phone(struct str text)
+{
+	static const char phone[] = ";user=phone";
+
+	for (size_t at = 0; at < text.n && !memchr("<>\" ,?", text.p[at], 6); at++) {
+		const size_t behind = at + sizeof(phone) - 1;
+
+		if (text.p[at] == ';' && behind <= text.n &&
+			strncasecmp(text.p + at, phone, sizeof(phone) - 1) == 0 &&
+			(behind == text.n || !octet_is(text.p[behind], OCTET_TOKEN)))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the octets [start, end) stand in the user part of a SIP URI with user=phone: what looks
+ * like an address there is a number (RFC 3261 section 19.1.6). */
+static bool hosts_phone_user(struct str text, size_t start, size_t end)
+{
+	const size_t least = start > HOSTS_USER_MAX ? start - HOSTS_USER_MAX : 0;
+	size_t most = text.n - end > HOSTS_USER_MAX ? end + HOSTS_USER_MAX : text.n;
+
+	while (start > least && text.p[start - 1] != ':' && hosts_user_octet(text.p[start - 1]))
+		start--;
+	if (!hosts_scheme_before(text, start))
+		return false;
+	while (end < most && text.p[end] != '@' && hosts_user_octet(text.p[end]))
+		end++;
+	if (end == most || text.p[end] != '@')
+		return false;
+	most = text.n - end > HOSTS_URI_MAX ? HOSTS_URI_MAX : text.n - end;
+	return hosts_says_phone((struct str){text.p + end, most});
+}
+
 /* An IPv4 address whose first dot is at dot. */
 static bool hosts_ipv4(struct str text, size_t dot, struct place *out)
 {
@@ -107,12 +157,16 @@ static bool hosts_ipv4(struct str text, size_t dot, struct place *out)
 
 		if (part && (at == text.n || text.p[at++] != '.'))
 			return false;
+		const bool zero = at < text.n && text.p[at] == '0';
+
 		for (; at < text.n && digits < 4 && hosts_digit(text.p[at]); at++, digits++)
 			value = value * 10 + (unsigned)(text.p[at] - '0');
-		if (!digits || digits > 3 || value > 255)
+		/* no octet begins with a zero (RFC 3986 section 3.2.2) */
+		if (!digits || digits > 3 || value > 255 || (zero && digits > 1))
 			return false;
 	}
-	if (!hosts_edge_after(text, at) || hosts_telephone(text, start))
+	if (!hosts_edge_after(text, at) || hosts_telephone(text, start) ||
+		hosts_phone_user(text, start, at))
 		return false;
 	*out = (struct place){start, at};
 	return true;

@@ -3,8 +3,9 @@
  *
  * It is text that is searched and not a grammar that is parsed, so that a URI in a header that
  * nobody knows, an escaped URI among the headers of another one, a parameter and a comment are all
- * alike. A telephone number with dots ("+49.30.12.34", "tel:49.30.12.34"), a version ("1.2.3.4.5",
- * "v1.2.3.4") and a time are no addresses.
+ * alike. A telephone number with dots ("+49.30.12.34", "tel:49.30.12.34",
+ * "sip:49.30.12.34@example.net;user=phone"), a version ("1.2.3.4.5", "v1.2.3.4"), a number with a
+ * zero before it ("049.30.12.34") and a time are no addresses.
  */
 #ifndef SIPWARD_SIP_MESSAGE_HOSTS_H
 #define SIPWARD_SIP_MESSAGE_HOSTS_H
