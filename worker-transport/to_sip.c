@@ -236,8 +236,7 @@ static int to_sip_read(struct transport_worker *t, const struct flow *flow, stru
 		.message_max = t->settings->message_max,
 		.datagram = flow->transport == TRANSPORT_UDP};
 
-	return raw.n > rules.message_max ? -EMSGSIZE
-	                                 : reading_parse(&t->to_sip->reading, &rules, raw, error);
+	return reading_parse(&t->to_sip->reading, &rules, raw, error);
 }
 
 /* Parses a message and passes it on, or answers or drops it. */
@@ -252,14 +251,10 @@ static enum to_sip_result to_sip_forward(
 	int result;
 
 	result = to_sip_read(t, flow, raw, &error);
-	if (result == -EBADMSG) {
+	if (result) {
 		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
 		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
 		return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
-	}
-	if (result) {
-		count(DROP_TOO_LARGE);
-		return TO_SIP_DONE;
 	}
 	count(RX_MESSAGES);
 	loop_took(t->loop);

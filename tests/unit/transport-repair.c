@@ -401,6 +401,26 @@ Test(repair, a_response_with_more_than_our_via)
 	}
 }
 
+static void small_messages(struct image *image)
+{
+	image->s.message_max = 1024;
+}
+
+Test(repair, a_response_that_is_too_large)
+{
+	char *text = with_lines(ANSWER("\r\n"), 100, "X: 1234567\r\n", "\r\n");
+
+	begin(small_messages);
+	throw_text(text);
+	UNTIL(worker, worker->count == 1);
+	cr_assert_eq(message_at(worker, 0)->broken, 1);
+	memcpy(text, "OPTION ", 7);
+	throw_text(text);
+	UNTIL(worker, COUNTED(DROP_TOO_LARGE) == 2);
+	cr_assert_eq(worker->count, 1);
+	end();
+}
+
 Test(repair, a_response_over_a_stream)
 {
 	const char *text = with_lines(ANSWER("\r\n"), 200, "X: y\r\n", "l: 0\r\n\r\n");

@@ -90,6 +90,12 @@ int reading_parse(struct reading *r, const struct reading_rules *rules, struct s
 {
 	struct str text = raw;
 	size_t n = 0;
+
+	if (raw.n > rules->message_max) {
+		*error = (struct parse_error){
+			.counter = COUNTER_DROP_TOO_LARGE, .reason = "Message Too Large"};
+		return reading_response(r, rules, raw);
+	}
 	int result = reading_of(r, raw, raw.n, false, error);
 
 	if (reading_is_sound(r, result))

@@ -21,10 +21,10 @@ struct reading_rules {
 	bool datagram;                    /* over streams nobody may guess where a line ends */
 };
 
-/* Reads raw, of at most message_max bytes, into r->block. 0 and -EBADMSG mean what they do of
- * parse_message, and the block's bound on answers (grown) is by what came. A response that cannot
- * be read as a whole is read as a broken one (ipc/message.h), *error says why, as long as its
- * status and its Via can be. */
+/* Reads raw into r->block. 0 and -EBADMSG mean what they do of parse_message (-EBADMSG as well:
+ * more than message_max bytes), and the block's bound on answers (grown) is by what came. A
+ * response that cannot be read as a whole is read as a broken one (ipc/message.h), *error says why,
+ * as long as its status and its Via can be. */
 int reading_parse(struct reading *r, const struct reading_rules *rules, struct str raw,
 	struct parse_error *error);
 
