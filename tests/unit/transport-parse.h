@@ -4,6 +4,7 @@
 
 #include "ipc/syntax.h"
 #include "worker-transport/parse/parse.h"
+#include "worker-transport/parse/parse_list.h"
 #include "worker-transport/parse/parse_value.h"
 
 #include <criterion/criterion.h>

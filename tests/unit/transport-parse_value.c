@@ -1,48 +1,6 @@
 /* transport-parse_value.c - values of known headers, one by one, into the typed fields of the
- * block: what is noted as a fault, that the first one stays, and what lists may hold. */
-#include "worker-transport/parse/parse_value.h"
-
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static struct message message;
-static struct parser parser;
-static char text[65536];
-static size_t used;
-
-static void begin(bool request)
-{
-	memset(&message, 0, sizeof(message));
-	message.max_forwards = -1;
-	message.expires = -1;
-	message.is_request = request;
-	parser = (struct parser){.raw = text, .message = &message};
-	used = 16;
-}
-
-/* Reads one value as the parser does: trimmed, of bytes that spans can count from. */
-static void value_again(uint8_t id, const char *value, bool again)
-{
-	size_t n = strlen(value);
-
-	cr_assert_lt(n, sizeof(text) - used);
-	memcpy(text + used, value, n);
-	parse_value(&parser, id, (struct str){text + used, n}, again);
-	used += n;
-}
-static void value(uint8_t id, const char *text_of_value)
-{
-	value_again(id, text_of_value, false);
-}
-
-static struct str of(struct span s)
-{
-	return (struct str){text + s.at, s.length};
-}
-#define EQ(span, z)                                                                                \
-	cr_assert(str_equal(of(span), str_of(z)), "got '%.*s', expected '%s'", STR(of(span)), z)
+ * block: what is noted as a fault, and that the first one stays. */
+#include "transport-value.h"
 
 Test(value, via_fills_the_fields_of_the_first)
 {
@@ -281,31 +239,6 @@ Test(value, dates)
 	}
 }
 
-/* All lists of a message together have a bound: what reads them further in costs the square of
- * their length. */
-Test(value, list_elements_have_a_limit)
-{
-	static const uint8_t ids[] = {
-		HEADER_CONTACT, HEADER_ROUTE, HEADER_SUPPORTED, HEADER_WARNING, HEADER_OTHER};
-	static const char *const element[] = {"<sip:a>", "<sip:a>", "a", "a", "a"};
-
-	for (size_t i = 0; i < sizeof(ids); i++) {
-		begin(true);
-		message.method = METHOD_REGISTER;
-		for (unsigned k = 0; k < PARSE_ITEMS_MAX; k++)
-			value(ids[i], element[i]);
-		cr_assert(!parser.failed, "%s", element[i]);
-		value(ids[i], element[i]);
-		cr_assert_eq(parser.error.counter, COUNTER_PARSE_LIMIT, "%zu", i);
-		cr_assert_str_eq(parser.error.reason, "Too Many List Elements");
-	}
-	/* in text a comma separates nothing */
-	begin(true);
-	for (unsigned k = 0; k < 2 * PARSE_ITEMS_MAX; k++)
-		value(HEADER_SUBJECT, "a, b");
-	cr_assert(!parser.failed);
-}
-
 Test(value, vias_have_a_limit)
 {
 	begin(true);
@@ -314,49 +247,6 @@ Test(value, vias_have_a_limit)
 	cr_assert(!parser.failed);
 	value(HEADER_VIA, "SIP/2.0/UDP h;branch=1");
 	cr_assert_str_eq(parser.error.reason, "Too Many Via");
-}
-
-Test(value, parameters_have_a_limit)
-{
-	static char list[8192];
-	char *at = list + sprintf(list, "Digest a0=b");
-
-	for (unsigned i = 1; i < PARSE_PARAMS_MAX; i++)
-		at += sprintf(at, ", a%u=b", i);
-	begin(true);
-	value(HEADER_WWW_AUTHENTICATE, list);
-	cr_assert(!parser.failed);
-	sprintf(at, ", more=b");
-	value(HEADER_WWW_AUTHENTICATE, list);
-	cr_assert_str_eq(parser.error.reason, "Too Many Parameters");
-	cr_assert_eq(parser.error.counter, COUNTER_PARSE_LIMIT);
-	/* another scheme is a list like others */
-	begin(true);
-	value(HEADER_WWW_AUTHENTICATE, "Bearer abc==");
-	cr_assert(!parser.failed);
-	at = list + sprintf(list, "<sip:a@b>");
-	for (unsigned i = 0; i <= PARAMS_MAX; i++)
-		at += sprintf(at, ";p%u", i);
-	begin(true);
-	value(HEADER_CONTACT, list);
-	cr_assert_str_eq(parser.error.reason, "Too Many Parameters");
-}
-
-Test(value, routes_stand_in_brackets)
-{
-	static const uint8_t ids[] = {
-		HEADER_ROUTE, HEADER_RECORD_ROUTE, HEADER_PATH, HEADER_SERVICE_ROUTE};
-
-	for (size_t i = 0; i < sizeof(ids); i++) {
-		begin(true);
-		value(ids[i], "<sip:a;lr>, <sip:b>;x=1");
-		cr_assert(!parser.failed);
-		value(ids[i], "<sip:a;lr>, sip:b");
-		cr_assert(parser.failed, "%s", header_name(ids[i]));
-	}
-	begin(true);
-	value(HEADER_P_ASSERTED_IDENTITY, "sip:a@b, tel:+1");
-	cr_assert(!parser.failed);
 }
 
 Test(value, missing_is_said_by_name)

@@ -1,7 +1,7 @@
 /* parse.c - the strict parser (parse.h): start line, header lines, and what they must be together.
  *
- * Relies on parse_line.c (ends of lines, octets), parse_value.c (the values of known headers) and
- * ipc/syntax.h.
+ * Relies on parse_line.c (ends of lines, octets), parse_value.c (the values of known headers),
+ * parse_needs.c (which of them are needed) and ipc/syntax.h.
  * The header table is written in place, the raw bytes behind it once its size is known. After a
  * fault it goes on through the lines, so that a 400 can carry the Via, From, To, Call-ID and CSeq
  * that it must carry; the first fault is the one that the answer names.
@@ -10,6 +10,7 @@
 #include "ipc/octet.h"
 #include "ipc/syntax.h"
 #include "parse_line.h"
+#include "parse_needs.h"
 #include "parse_value.h"
 
 #include <assert.h>

@@ -3,7 +3,7 @@
  *
  * A malformed message ends here, in the process that has least to lose. It is dropped, or answered
  * with the status that the parser gives, and always counted under its reason. A message is
- * malformed by what it needs alone (parse_needs); a line that cannot be read and that it does not
+ * malformed by what it needs alone (parse_needs.h); a line that cannot be read and that it does not
  * need is marked in the block as HEADER_UNREADABLE, and nobody passes it on. The parser's time is
  * linear in the size of its input, whatever that holds, and nothing is allocated.
  */

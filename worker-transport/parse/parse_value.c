@@ -1,29 +1,16 @@
-/* parse_value.c - the values of known header fields (parse_value.h). Relies on ipc/syntax.h.
+/* parse_value.c - the values of known header fields (parse_value.h). Relies on ipc/syntax.h, and on
+ * parse_list.h for lists that are only checked.
  *
  * Values that the gateway reads later, and values that servers behind it are known to stumble over,
- * are checked here. Other headers pass as the octets they are, within the limits of parse_value.h.
+ * are checked here. Other headers pass as the octets they are, within the limits of parse_list.h.
  */
 #include "parse_value.h"
 #include "ipc/octet.h"
 #include "ipc/syntax.h"
+#include "parse_list.h"
+#include "parse_needs.h"
 
 #include <errno.h>
-
-static const char *const malformed[HEADER_COUNT] = {
-#define HEADER(id, name, compact) [HEADER_##id] = "Malformed " name,
-#include "ipc/headers.def"
-#undef HEADER
-};
-static const char *const missing[HEADER_COUNT] = {
-#define HEADER(id, name, compact) [HEADER_##id] = "Missing " name,
-#include "ipc/headers.def"
-#undef HEADER
-};
-static const char *const duplicate[HEADER_COUNT] = {
-#define HEADER(id, name, compact) [HEADER_##id] = "More Than One " name,
-#include "ipc/headers.def"
-#undef HEADER
-};
 
 /* Headers that may stand once: they are no comma list, so there is no second line (RFC 3261
  * section 7.3.1). */
@@ -59,123 +46,6 @@ static const bool single[HEADER_COUNT] = {
 	[HEADER_REFER_SUB] = true,
 };
 
-/* ---- what is needed ---- */
-
-#define OF(method) (1u << METHOD_##method)
-/* BYE, CANCEL and ACK end or confirm what stands: refusing one for a header would leave a call
- * behind. */
-#define OF_ANY (~(OF(BYE) | OF(CANCEL) | OF(ACK)))
-_Static_assert(METHOD_COUNT <= 32, "methods are bits");
-
-/* The methods whose requests need a header. */
-static const uint32_t needed_by[HEADER_COUNT] = {
-	[HEADER_MAX_FORWARDS] = OF_ANY,
-	[HEADER_ROUTE] = OF_ANY,
-	[HEADER_REQUIRE] = OF_ANY,
-	[HEADER_PROXY_REQUIRE] = OF_ANY,
-	[HEADER_AUTHORIZATION] = OF_ANY,
-	[HEADER_PROXY_AUTHORIZATION] = OF_ANY,
-	[HEADER_CONTACT] = OF(INVITE) | OF(UPDATE) | OF(REGISTER) | OF(SUBSCRIBE) | OF(NOTIFY) |
-                           OF(REFER),
-	[HEADER_RECORD_ROUTE] = OF(INVITE),
-	[HEADER_PATH] = OF(REGISTER),
-	[HEADER_EXPIRES] = OF(REGISTER),
-	[HEADER_EVENT] = OF(SUBSCRIBE) | OF(NOTIFY) | OF(PUBLISH),
-	[HEADER_SUBSCRIPTION_STATE] = OF(NOTIFY),
-	[HEADER_SIP_IF_MATCH] = OF(PUBLISH),
-	[HEADER_REFER_TO] = OF(REFER),
-	[HEADER_REPLACES] = OF(INVITE),
-	[HEADER_TARGET_DIALOG] = OF(INVITE) | OF(SUBSCRIBE) | OF(REFER),
-	[HEADER_RACK] = OF(PRACK),
-};
-
-/* Whether a response makes or confirms a dialog, or carries an offer or answer in one. */
-static bool value_of_session(const struct message *m)
-{
-	return m->status > 100 && m->status < 300 &&
-	       (m->method == METHOD_INVITE || m->method == METHOD_UPDATE ||
-		       m->method == METHOD_PRACK);
-}
-
-bool parse_needs(const struct message *m, uint8_t id)
-{
-	if (id >= HEADER_COUNT)
-		return false;
-	if (parse_always_needs(id))
-		return true;
-	if (m->is_request) /* a route set is not learnt twice (RFC 3261 section 12.2.2) */
-		return (needed_by[id] >> m->method & 1) &&
-		       !(id == HEADER_RECORD_ROUTE && m->to_tag.length);
-	if (id == HEADER_CONTACT)
-		return m->status / 100 == 2 && m->method == METHOD_INVITE;
-	return id == HEADER_RECORD_ROUTE && value_of_session(m) && m->method == METHOD_INVITE;
-}
-
-bool parse_needs_body(const struct message *m)
-{
-	return m->is_request ? OF_ANY >> m->method & 1 : value_of_session(m);
-}
-
-const char *parse_missing_reason(uint8_t id)
-{
-	return missing[id];
-}
-
-void parse_fail(struct parser *p, uint16_t status, enum counter counter, const char *reason)
-{
-	if (p->spared) {
-		p->left_out = true;
-		return;
-	}
-	if (p->failed)
-		return;
-	p->failed = true;
-	p->error = (struct parse_error){.status = status, .counter = counter, .reason = reason};
-}
-
-static void value_fail(struct parser *p, uint8_t id, int error)
-{
-	if (error == -E2BIG)
-		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Parameters");
-	else
-		parse_fail(p, 400, COUNTER_PARSE_VALUE, malformed[id]);
-}
-
-/* Counts one more list element. False where there are too many: the caller stops reading. */
-static bool value_count_item(struct parser *p)
-{
-	if (++p->items <= PARSE_ITEMS_MAX)
-		return true;
-	parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many List Elements");
-	return false;
-}
-
-/* Notes empty elements: an element does not begin where the one before it, or the list, said that
- * it would, or the list ends in a comma. */
-static void value_begin_list(struct parser *p, struct str value)
-{
-	p->expected = value.p;
-	p->empty = value.n && value.p[value.n - 1] == ',';
-}
-static void value_count_empty(struct parser *p, const char *begin, struct str rest)
-{
-	p->empty |= begin != p->expected;
-	p->expected = rest.p;
-}
-
-struct uri uri_spans(const struct parser *p, const struct uri_parts *parts)
-{
-	return (struct uri){
-		.whole = span_of(p, parts->whole),
-		.user = span_of(p, parts->user),
-		.host = span_of(p, parts->host),
-		.params = span_of(p, parts->params),
-		.headers = span_of(p, parts->headers),
-		.port = parts->port,
-		.scheme = parts->scheme,
-	};
-}
-
 static void value_via(struct parser *p, struct str value)
 {
 	struct message *m = p->message;
@@ -189,7 +59,8 @@ static void value_via(struct parser *p, struct str value)
 		/* the start line of a request of that version was its first fault, and its 505
 		 * is sent by this Via */
 		if (error)
-			parse_fail(p, 400, COUNTER_PARSE_VERSION, malformed[HEADER_VIA]);
+			parse_fail(
+				p, 400, COUNTER_PARSE_VERSION, parse_malformed_reason(HEADER_VIA));
 		if (m->via_count == PARSE_VIAS_MAX) {
 			parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Via");
 			return;
@@ -206,7 +77,7 @@ static void value_via(struct parser *p, struct str value)
 	}
 	if (error == -ENOENT && any)
 		return;
-	value_fail(p, HEADER_VIA, error);
+	parse_fail_value(p, HEADER_VIA, error);
 	/* a refusal finds its way back by a Via of which only the sent-by can be read */
 	if (!m->via_count++ && via_front(whole, &via) == 0) {
 		m->via = span_of(p, via.whole);
@@ -237,14 +108,14 @@ static void value_party(
 	int error = value_only_address(value, &a);
 
 	if (error) {
-		value_fail(p, id, error);
+		parse_fail_value(p, id, error);
 		return;
 	}
 	for (struct str params = a.params; param_next(&params, &name, &tag) == 0;) {
 		if (name.n != 3 || !str_equal_nocase(name, S("tag")))
 			continue;
 		if (found.n || !is_token(tag)) {
-			value_fail(p, id, -EINVAL);
+			parse_fail_value(p, id, -EINVAL);
 			return;
 		}
 		found = tag;
@@ -273,13 +144,13 @@ static void value_contact(struct parser *p, struct str value)
 		if (value_may_be_star(m))
 			m->contact_star = 1;
 		else
-			value_fail(p, HEADER_CONTACT, -EINVAL);
+			parse_fail_value(p, HEADER_CONTACT, -EINVAL);
 		return;
 	}
 	while (error == 0 && (error = contact_next(&value, &a)) == 0) {
 		bool sip = a.uri.scheme == URI_SIP || a.uri.scheme == URI_SIPS;
 
-		if (!value_count_item(p))
+		if (!parse_list_count(p))
 			return;
 		/* the one that requests can be sent to stands for all */
 		if (!count++ || (sip && !sip_contacts))
@@ -287,35 +158,12 @@ static void value_contact(struct parser *p, struct str value)
 		sip_contacts += sip;
 	}
 	if (error != -ENOENT || count == m->contact_count) {
-		value_fail(p, HEADER_CONTACT, error);
+		parse_fail_value(p, HEADER_CONTACT, error);
 		return;
 	}
 	m->contact = first;
 	m->contact_count = (uint16_t)count;
 	p->sip_contacts = sip_contacts;
-}
-
-/* Reads a list of addresses. bracketed: each must be a name-addr, as routes are (RFC 3261
- * sections 20.30 and 20.34). */
-static void value_addresses(struct parser *p, uint8_t id, struct str value, bool bracketed)
-{
-	struct address a;
-	int error;
-	bool any = false;
-
-	value_begin_list(p, value);
-	while ((error = address_next(&value, &a)) == 0) {
-		value_count_empty(p, a.whole.p, value);
-		if (bracketed && !a.bracketed) {
-			error = -EINVAL;
-			break;
-		}
-		any = true;
-		if (!value_count_item(p))
-			return;
-	}
-	if (error != -ENOENT || !any)
-		value_fail(p, id, error);
 }
 
 static void value_address(struct parser *p, uint8_t id, struct str value)
@@ -324,7 +172,7 @@ static void value_address(struct parser *p, uint8_t id, struct str value)
 	int error = value_only_address(value, &a);
 
 	if (error)
-		value_fail(p, id, error);
+		parse_fail_value(p, id, error);
 }
 
 static void value_call_id(struct parser *p, struct str value)
@@ -340,7 +188,7 @@ static void value_call_id(struct parser *p, struct str value)
 	if (fits)
 		p->message->call_id = span_of(p, value);
 	else
-		value_fail(p, HEADER_CALL_ID, -EINVAL);
+		parse_fail_value(p, HEADER_CALL_ID, -EINVAL);
 }
 
 /* Whether the start line of a request has the method of its CSeq behind other octets: the rest of a
@@ -363,7 +211,7 @@ static void value_cseq(struct parser *p, struct str value)
 	uint64_t number;
 
 	if (method == digits || !is_token(name) || str_number(sequence, INT32_MAX, &number)) {
-		value_fail(p, HEADER_CSEQ, -EINVAL);
+		parse_fail_value(p, HEADER_CSEQ, -EINVAL);
 		return;
 	}
 	m->cseq = (uint32_t)number;
@@ -381,7 +229,7 @@ static void value_max_forwards(struct parser *p, struct str value)
 	uint64_t number;
 
 	if (str_number(value, 255, &number))
-		value_fail(p, HEADER_MAX_FORWARDS, -EINVAL);
+		parse_fail_value(p, HEADER_MAX_FORWARDS, -EINVAL);
 	else
 		p->message->max_forwards = (int16_t)number;
 }
@@ -411,9 +259,11 @@ static void value_content_length(struct parser *p, struct str value)
 	uint64_t length;
 
 	if (str_number(value, MESSAGE_RAW_MAX, &length)) {
-		parse_fail(p, 400, COUNTER_PARSE_LENGTH, malformed[HEADER_CONTENT_LENGTH]);
+		parse_fail(p, 400, COUNTER_PARSE_LENGTH,
+			parse_malformed_reason(HEADER_CONTENT_LENGTH));
 	} else if (p->has_length && length != p->content_length) {
-		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, duplicate[HEADER_CONTENT_LENGTH]);
+		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE,
+			parse_duplicate_reason(HEADER_CONTENT_LENGTH));
 	} else {
 		p->content_length = length;
 		p->has_length = true;
@@ -430,7 +280,7 @@ static void value_params(struct parser *p, uint8_t id, struct str rest)
 		return;
 	error = rest.p[0] == ';' ? params_check(str_from(rest, 1)) : -EINVAL;
 	if (error)
-		value_fail(p, id, error);
+		parse_fail_value(p, id, error);
 }
 
 static void value_content_type(struct parser *p, struct str value)
@@ -439,14 +289,14 @@ static void value_content_type(struct parser *p, struct str value)
 		   *slash = octet_span(type, end, OCTET_LWS);
 
 	if (type == value.p || slash == end || *slash != '/') {
-		value_fail(p, HEADER_CONTENT_TYPE, -EINVAL);
+		parse_fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
 	const char *subtype = octet_span(slash + 1, end, OCTET_LWS),
 		   *rest = octet_span(subtype, end, OCTET_TOKEN);
 
 	if (rest == subtype) {
-		value_fail(p, HEADER_CONTENT_TYPE, -EINVAL);
+		parse_fail_value(p, HEADER_CONTENT_TYPE, -EINVAL);
 		return;
 	}
 	value_params(p, HEADER_CONTENT_TYPE, (struct str){rest, (size_t)(end - rest)});
@@ -461,7 +311,7 @@ static void value_with_params(struct parser *p, uint8_t id, struct str value, un
 	const char *end = value.p + value.n, *rest = octet_span(value.p, end, classes);
 
 	if (rest == value.p)
-		value_fail(p, id, -EINVAL);
+		parse_fail_value(p, id, -EINVAL);
 	else
 		value_params(p, id, (struct str){rest, (size_t)(end - rest)});
 }
@@ -476,106 +326,17 @@ static void value_rack(struct parser *p, struct str value)
 		uint64_t number;
 
 		if (str_number((struct str){at, (size_t)(digits - at)}, UINT32_MAX, &number)) {
-			value_fail(p, HEADER_RACK, -EINVAL);
+			parse_fail_value(p, HEADER_RACK, -EINVAL);
 			return;
 		}
 		at = octet_span(digits, end, OCTET_LWS);
 		if (at == digits) {
-			value_fail(p, HEADER_RACK, -EINVAL);
+			parse_fail_value(p, HEADER_RACK, -EINVAL);
 			return;
 		}
 	}
 	if (!is_token((struct str){at, (size_t)(end - at)}))
-		value_fail(p, HEADER_RACK, -EINVAL);
-}
-
-/* Checks a comma list of tokens, which may be empty: option tags and methods. */
-static void value_tokens(struct parser *p, uint8_t id, struct str value)
-{
-	struct str item;
-	int error;
-
-	value_begin_list(p, value);
-	while ((error = list_next(&value, &item)) == 0) {
-		value_count_empty(p, item.p, value);
-		if (!is_token(item)) {
-			error = -EINVAL;
-			break;
-		}
-		if (!value_count_item(p))
-			return;
-	}
-	if (error != -ENOENT)
-		value_fail(p, id, error);
-}
-
-/* Bounds the number of elements of a list. Their grammar is left to whoever reads them, and so is
- * whether a comma stands within quotes: then there may seem to be empty elements. */
-static void value_list(struct parser *p, struct str value)
-{
-	size_t comma;
-
-	if (!value.n)
-		return;
-	while (value_count_item(p)) {
-		comma = str_find(value, ',');
-		p->empty |= !str_trim((struct str){value.p, comma}).n;
-		if (comma == value.n)
-			return;
-		value = str_from(value, comma + 1);
-	}
-}
-
-/* Checks a list of a header that is known, whose elements nobody here reads: each ends where it
- * seems to. */
-static void value_known_list(struct parser *p, uint8_t id, struct str value)
-{
-	struct str rest = value, element;
-	bool closed = true;
-
-	value_begin_list(p, value);
-	while (closed && list_element_next(&rest, &element, &closed)) {
-		value_count_empty(p, element.p, rest);
-		if (!value_count_item(p))
-			return;
-	}
-	if (!closed)
-		value_fail(p, id, -EINVAL);
-}
-
-static void value_auth_params(struct parser *p, uint8_t id, struct str value)
-{
-	struct str name, item;
-	int error;
-	unsigned n = 0;
-
-	value_begin_list(p, value);
-	while ((error = auth_param_next(&value, &name, &item)) == 0) {
-		value_count_empty(p, name.p, value);
-		if (++n > PARSE_PARAMS_MAX) {
-			error = -E2BIG;
-			break;
-		}
-	}
-	if (error != -ENOENT || !n)
-		value_fail(p, id, error);
-}
-
-/* Checks a challenge: a scheme, and for Digest its auth-params. Nobody here reads other schemes.
- * Credentials are not checked here but by whoever asked for them, who answers broken ones with a
- * challenge. */
-static void value_auth(struct parser *p, uint8_t id, struct str value)
-{
-	const char *end = value.p + value.n, *scheme = octet_span(value.p, end, OCTET_TOKEN),
-		   *rest = octet_span(scheme, end, OCTET_LWS);
-	struct str params = {rest, (size_t)(end - rest)};
-
-	if (scheme == value.p || rest == scheme || !params.n)
-		value_fail(p, id, -EINVAL);
-	else if (str_equal_nocase((struct str){value.p, (size_t)(scheme - value.p)}, S("Digest")))
-		value_auth_params(p, id, params);
-	else
-		value_list(p, params);
+		parse_fail_value(p, HEADER_RACK, -EINVAL);
 }
 
 /* Checks an rfc1123-date, whose zone is GMT: "Sat, 13 Nov 2010 23:29:00 GMT" (RFC 3261
@@ -594,7 +355,7 @@ static void value_date(struct parser *p, struct str value)
 			fits = value.p[i] == shape[i];
 	}
 	if (!fits)
-		value_fail(p, HEADER_DATE, -EINVAL);
+		parse_fail_value(p, HEADER_DATE, -EINVAL);
 }
 
 void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
@@ -602,12 +363,12 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	struct message *m = p->message;
 
 	if (id >= HEADER_COUNT) {
-		value_list(p, value);
+		parse_list_bounded(p, value);
 		p->empty = false; /* nobody knows whether it is a list */
 		return;
 	}
 	if (again && single[id]) {
-		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, duplicate[id]);
+		parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, parse_duplicate_reason(id));
 		return;
 	}
 	switch (id) {
@@ -626,9 +387,9 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	case HEADER_ROUTE:
 	case HEADER_RECORD_ROUTE:
 	case HEADER_PATH:
-	case HEADER_SERVICE_ROUTE: value_addresses(p, id, value, true); break;
+	case HEADER_SERVICE_ROUTE: parse_list_addresses(p, id, value, true); break;
 	case HEADER_P_ASSERTED_IDENTITY:
-	case HEADER_P_PREFERRED_IDENTITY: value_addresses(p, id, value, false); break;
+	case HEADER_P_PREFERRED_IDENTITY: parse_list_addresses(p, id, value, false); break;
 	case HEADER_REFER_TO:
 	case HEADER_REFERRED_BY:
 	case HEADER_REPLY_TO: value_address(p, id, value); break;
@@ -650,19 +411,19 @@ void parse_value(struct parser *p, uint8_t id, struct str value, bool again)
 	case HEADER_SUPPORTED:
 	case HEADER_UNSUPPORTED:
 	case HEADER_ALLOW:
-	case HEADER_ALLOW_EVENTS: value_tokens(p, id, value); break;
+	case HEADER_ALLOW_EVENTS: parse_list_tokens(p, id, value); break;
 	case HEADER_AUTHORIZATION:
-	case HEADER_PROXY_AUTHORIZATION: value_list(p, value); break;
+	case HEADER_PROXY_AUTHORIZATION: parse_list_bounded(p, value); break;
 	case HEADER_WWW_AUTHENTICATE:
-	case HEADER_PROXY_AUTHENTICATE: value_auth(p, id, value); break;
+	case HEADER_PROXY_AUTHENTICATE: parse_list_challenge(p, id, value); break;
 	case HEADER_AUTHENTICATION_INFO:
-	case HEADER_PROXY_AUTHENTICATION_INFO: value_auth_params(p, id, value); break;
+	case HEADER_PROXY_AUTHENTICATION_INFO: parse_list_auth_params(p, id, value); break;
 	case HEADER_SUBJECT:
 	case HEADER_USER_AGENT:
 	case HEADER_SERVER:
 	case HEADER_ORGANIZATION:
 	case HEADER_TIMESTAMP:
 	case HEADER_PRIORITY: break; /* text: a comma in it separates nothing */
-	default: value_known_list(p, id, value); break;
+	default: parse_list_known(p, id, value); break;
 	}
 }
