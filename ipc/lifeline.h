@@ -99,6 +99,18 @@ struct lifeline_stop {
 	uint32_t grace_ms; /* finish what can be finished within this time, then leave */
 	uint32_t zero;
 };
+/* DRAIN: what becomes of new work and of calls from now on. Answered by DRAINED, again whenever the
+ * number of calls has changed; before GO, too, where the others drain. */
+enum drain_mode {
+	DRAIN_OFF = 0, /* all is served */
+	DRAIN_REFUSE,  /* new work is refused, calls go on */
+	DRAIN_END,     /* the same, and calls are ended */
+};
+struct lifeline_drain {
+	uint32_t sequence; /* of the DRAINED */
+	uint8_t mode;      /* enum drain_mode */
+	uint8_t zero[3];
+};
 struct lifeline_query { /* answered by any number of REPLY, the last with last = 1 */
 	uint32_t id;
 	uint16_t what; /* enum query */
@@ -183,6 +195,12 @@ struct lifeline_certificates_result {
 struct lifeline_ack { /* of an ALLOW */
 	uint32_t sequence;
 	int32_t error; /* 0 or negative errno */
+};
+struct lifeline_drained { /* the state of the last DRAIN, but for one of DRAIN_OFF */
+	uint32_t sequence;
+	uint32_t calls; /* that are left, those that ring counted too */
+	uint8_t done;   /* 1: no call is left, and what ended them has been answered */
+	uint8_t zero[7];
 };
 struct lifeline_log { /* followed by the line, 1 to LOG_LINE_MAX bytes */
 	uint8_t level;

@@ -83,12 +83,14 @@ struct listener_settings {
 	struct array
 		origins; /* struct text: Origins a WebSocket client may come from; count 0: any */
 			 /* ORIGIN_NONE among them: clients that name none may come too */
-			 /* client_auth is an enum client_auth; TLS and WSS */
+			 /* client_auth is an enum client_auth, when_draining an
+	                  * enum when_draining */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_LISTENER
 #include "options.def"
 };
 #define ORIGIN_NONE "none"
+enum when_draining { WHEN_DRAINING_REFUSE = 0, WHEN_DRAINING_IGNORE };
 enum client_auth { CLIENT_AUTH_NONE = 0, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
 enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2 }; /* bits */
 

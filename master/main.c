@@ -5,6 +5,7 @@
  * libosip2.
  */
 #include "master/workers/account.h"
+#include "master/workers/drain.h"
 #include "master/config/load.h"
 #include "master/workers/supervise.h"
 #include "master/control/commands.h"
@@ -54,7 +55,7 @@ static void main_on_signal(void *arg, uint32_t events)
 		case SIGHUP: {
 			static struct config_errors errors;
 
-			if (!m->supervisor.stopping)
+			if (!drain_is_stop(&m->supervisor))
 				reload_config(m, &errors);
 			break;
 		}
@@ -63,7 +64,10 @@ static void main_on_signal(void *arg, uint32_t events)
 				sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
 			verify_close(m);
 			/* Told twice: at once. */
-			supervise_stop(&m->supervisor, m->supervisor.stopping);
+			if (drain_is_stop(&m->supervisor))
+				supervise_stop(&m->supervisor, true);
+			else
+				drain_stop(&m->supervisor, m->config->stop_grace_ms);
 		}
 	}
 	if (reap)

@@ -4,6 +4,7 @@
  */
 #include "core.h"
 
+#include "drain.h"
 #include "ipc/token.h"
 #include "worker-sip/auth/authorize.h"
 #include "worker-sip/call/call.h"
@@ -154,7 +155,8 @@ static bool core_may_challenge_stateless(const struct incoming *in)
 {
 	const struct message *m = in->message;
 
-	return ((m->method == METHOD_REGISTER && m->max_forwards) ||
+	return in->sip->drain.mode == DRAIN_OFF &&
+	       ((m->method == METHOD_REGISTER && m->max_forwards) ||
 		       (m->method == METHOD_OPTIONS && !m->to_tag.length)) &&
 	       !message_first(m, HEADER_AUTHORIZATION) &&
 	       !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
@@ -230,12 +232,13 @@ static bool core_refuse_last_hop(const struct incoming *in)
 	return true;
 }
 
-/* Takes a request to its transaction. A stranger's that is new has none yet. */
+/* Takes a request to its transaction. A stranger's that is new has none yet, nor has any that may
+ * be for nobody because we drain. */
 static enum request_kind core_match(struct incoming *in)
 {
 	struct transactions *ts = in->sip->transactions;
 
-	if (incoming_is_stranger(in))
+	if (incoming_is_stranger(in) || in->sip->drain.mode != DRAIN_OFF)
 		return transactions_match(ts, in->message, in->slot);
 	return transactions_request(ts, in->message, in->slot, &in->transaction);
 }
@@ -266,7 +269,7 @@ static void core_request(struct incoming *in)
 	} else if (core_wants_dialog(m->method)) {
 		count(DIALOG_UNMATCHED);
 		incoming_answer(in, 481, STR_EMPTY);
-	} else if (early || authorize(in)) {
+	} else if (!drain_refuses(in) && (early || authorize(in))) {
 		core_authorized(in);
 	}
 }

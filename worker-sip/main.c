@@ -5,6 +5,7 @@
  */
 #include "common/clock.h"
 #include "core.h"
+#include "drain.h"
 #include "ipc/mesh.h"
 #include "listing.h"
 #include "memory_trim.h"
@@ -250,6 +251,13 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
 	}
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
+	case LIFELINE_DRAIN: {
+		const struct lifeline_drain *order = body;
+		if (order->mode > DRAIN_END)
+			return -EPROTO;
+		drain_order(sip, order);
+		return 0;
+	}
 	default: return -EPROTO;
 	}
 }

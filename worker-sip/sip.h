@@ -12,6 +12,7 @@
 #include "worker-sip/auth/failures.h"
 #include "worker-sip/message/held_message.h"
 #include "worker-sip/message/wire.h"
+#include "drain_state.h"
 #include "scratch.h"
 
 struct transactions;
@@ -23,6 +24,7 @@ struct routes;
 struct target_states;
 struct refusal_budget;
 struct call;
+struct invite;
 
 struct sip {
 	struct worker worker;
@@ -53,8 +55,10 @@ struct sip {
 #define FAULT_LIMITS 64
 	struct log_limit fault_limits[FAULT_LIMITS];
 	struct scratch scratch;
-	struct call *call_list; /* all calls, early ones too */
-	uint32_t calls;         /* their number and that of unanswered INVITEs, for the limit */
+	struct call *call_list;     /* all calls, early ones too */
+	struct invite *invite_list; /* unanswered INVITEs that make calls */
+	uint32_t calls;             /* the number of both, for the limit */
+	struct drain drain;
 
 	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(

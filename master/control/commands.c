@@ -6,6 +6,7 @@
 #include "common/counters.h"
 #include "master/master.h"
 #include "master/workers/account.h"
+#include "master/workers/drain.h"
 
 #include <errno.h>
 
@@ -55,7 +56,7 @@ static void command_dispatch(void *arg, struct request *r, json_t *message)
 		answer_refused(r, "\"arguments\" is an object");
 		return;
 	}
-	if (m->supervisor.stopping && command_rows[row].writes) {
+	if (drain_is_stop(&m->supervisor) && command_rows[row].writes) {
 		answer_refused(r, "sipward is stopping");
 		return;
 	}

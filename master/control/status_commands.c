@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "master/certificates/certificates.h"
 #include "master/master.h"
+#include "master/workers/drain.h"
 #include "master/workers/quarantine.h"
 #include "metrics.h"
 #include "worker/jail.h"
@@ -68,14 +69,17 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 		json_array_append_new(listeners, json_string(text));
 	}
 	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state",
-		s->stopping         ? "stopping"
-		: ready == s->count ? "running"
-				    : "degraded",
+		drain_is_stop(s)             ? "stopping"
+		: s->drain.mode != DRAIN_OFF ? "draining"
+		: ready == s->count          ? "running"
+					     : "degraded",
 		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s",
 		(json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
 		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
 		"worker_deaths", (json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS],
 		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
+	if (s->drain.mode != DRAIN_OFF)
+		json_object_set_new(object, "calls_left", json_integer((json_int_t)drain_calls(s)));
 	json_object_set_new(object, "ipc", json_string(carrier_name(s->carrier)));
 	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
 	json_object_set_new(object, "jail_missing", status_missing_steps(s));

@@ -12,6 +12,7 @@
 #include "configure.h"
 
 #include "death_cause.h"
+#include "drain.h"
 #include "edge.h"
 #include "master/listen.h"
 #include "master/minting_keys.h"
@@ -218,6 +219,7 @@ void configure_worker(struct worker_slot *w)
 
 	configure_tell_basics(w);
 	death_cause_tell(w);
+	drain_tell(w);
 	configure_tell_sockets(w);
 	certificates_tell(s->certificates, w);
 	if (role_has(w->role, ROLE_MESSAGES))

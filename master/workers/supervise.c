@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "configure.h"
 #include "death_cause.h"
+#include "drain.h"
 #include "master/certificates/certificates.h"
 #include "master/jail/jail_report.h"
 #include "master/listen.h"
@@ -112,6 +113,7 @@ static bool supervise_take_packet(struct worker_slot *w, struct lifeline_packet 
 		if (!last && worker_lives(w))
 			configure_acknowledged(w, (const void *)p->body);
 		return true;
+	case LIFELINE_DRAINED: return last || drain_take(w, (const void *)p->body);
 	case LIFELINE_CERTIFICATES_RESULT:
 		return last ||
 		       certificates_result(s->certificates, w, (const void *)p->body, p->size);
@@ -305,6 +307,7 @@ static void worker_died(struct worker_slot *w, int status)
 		worker_spawn(w);
 	else
 		worker_back_off(w);
+	drain_check(s);
 }
 
 void supervise_reap(struct supervisor *s)
@@ -369,6 +372,7 @@ void supervise_stop(struct supervisor *s, bool now)
 
 	s->stopping = true;
 	loop_unset(s->loop, &s->watchdog);
+	loop_unset(s->loop, &s->drain.timer);
 	for (unsigned i = 0; i < s->count; i++) {
 		if (s->worker[i].state == WORKER_DOWN)
 			loop_unset(s->loop, &s->worker[i].timer);
@@ -377,6 +381,11 @@ void supervise_stop(struct supervisor *s, bool now)
 	}
 	if (first)
 		supervise_stop_next(s);
+}
+
+static void supervise_stop_gently(struct supervisor *s)
+{
+	supervise_stop(s, false);
 }
 
 static int worker_make_page(struct worker_slot *w)
@@ -444,6 +453,7 @@ int supervise_open(struct supervisor *s)
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		n += s->role_count[r];
 	timer_init(&s->stop_timer, supervise_all_left, s);
+	drain_init(s, supervise_stop_gently);
 	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
 	s->packet = malloc(sizeof(*s->packet));
 	if (!s->worker || !s->packet)

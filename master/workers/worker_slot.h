@@ -9,6 +9,7 @@
 #include "common/counters.h"
 #include "common/log_limit.h"
 #include "common/loop.h"
+#include "ipc/lifeline.h"
 #include "ipc/slot.h"
 #include "account.h"
 #include "master/config/config.h"
@@ -63,7 +64,8 @@ struct worker_slot {
 	bool waiting;        /* it has not been answered yet */
 	bool idle;           /* nothing but PINGs has moved the mark since it was last found idle */
 	/* log rate */
-	struct log_limit log_limit; /* of the lines that it hands on */
+	struct log_limit log_limit;      /* of the lines that it hands on */
+	struct lifeline_drained drained; /* what it told last of the DRAIN in force */
 };
 
 /* A REPLY of worker, whose text is whole JSON lines, not checked. */
@@ -75,6 +77,18 @@ typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
 typedef void (*supervisor_stranger)(void *arg, pid_t pid, int status);
 /* All workers have left after supervise_stop. */
 typedef void (*supervisor_stopped)(void *arg);
+
+/* What becomes of new work and of calls (drain.h). */
+struct drain {
+	uint8_t mode;      /* enum drain_mode, as SIP workers were told last */
+	bool stopping;     /* a stop follows, and nothing else can be asked for */
+	bool heard;        /* who has not answered the last order by now hangs */
+	bool told;         /* that nothing is left has been logged */
+	uint32_t sequence; /* of the last order; 0: there was none */
+	uint64_t since;    /* loop time of the last order */
+	void (*stop)(struct supervisor *s);
+	struct timer timer; /* of a stop: until calls are ended, or waited for no longer */
+};
 
 struct certificates;
 struct keys;
@@ -115,6 +129,7 @@ struct supervisor {
 	struct slot_map slots;
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
+	struct drain drain;
 	unsigned stop_stage; /* the role that is being stopped */
 	bool stopping;
 	bool refused;                       /* a step was required and could not be taken */

@@ -6,6 +6,7 @@
  */
 #include "invite.h"
 
+#include "common/list.h"
 #include "dialog_request.h"
 #include "exchange.h"
 #include "ipc/token.h"
@@ -31,7 +32,8 @@ struct invite_branch {
 struct invite {
 	struct fork fork;
 	struct flow_user caller; /* by the flow that the INVITE came by, until it is answered */
-	bool counted;            /* in sip->calls, until it is answered */
+	/* of sip->invite_list, and counted in sip->calls, until it is answered */
+	struct invite *next, **link;
 	char replaces[512];
 };
 _Static_assert(offsetof(struct invite, fork) == 0 && offsetof(struct invite_branch, fork) == 0,
@@ -75,9 +77,10 @@ static void invite_settled(struct fork *f)
 	struct invite *v = invite_of(f);
 
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
-	if (v->counted)
-		f->sip->calls--;
-	v->counted = false;
+	if (!v->link)
+		return;
+	list_remove(v);
+	f->sip->calls--;
 }
 
 static void invite_released(struct fork *f)
@@ -396,6 +399,31 @@ void invite_end_early(struct call *call)
 	}
 }
 
+void invite_end(struct invite *v, unsigned status, struct str headers, struct str reason)
+{
+	struct fork *f = &v->fork;
+
+	fork_hold(f);
+	fork_settle(f);
+	if (f->server) {
+		answer(f->sip, f->server, status, headers);
+		transaction_await_ack(f->server);
+	}
+	fork_trim(f);
+	fork_cancel(f, NULL, reason);
+	invite_drop_all_early(v, NULL);
+	fork_drop(f);
+}
+
+uint32_t invite_count(const struct sip *sip)
+{
+	uint32_t invites = 0;
+
+	for (const struct invite *v = sip->invite_list; v; v = v->next)
+		invites++;
+	return invites;
+}
+
 static void invite_on_cancelled(struct fork *f, const struct message *cancel)
 {
 	invite_give_up(invite_of(f), cancel, STR_EMPTY);
@@ -464,7 +492,7 @@ void invite_request(
 		answer(sip, in->transaction, 500, STR_EMPTY);
 		return;
 	}
-	v->counted = true;
+	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);
 	sip->calls++;

@@ -21,5 +21,11 @@ void invite_flow_closed(struct sip *sip, uint64_t flow);
  * where it has further ones (RFC 3261 section 15, RFC 5407 appendix A). call is gone afterwards,
  * unless the INVITE has been answered. */
 void invite_end_early(struct call *call);
+/* Ends one of sip->invite_list: it is answered with status and headers, and nobody rings on. Both
+ * are whole lines, and may be empty; reason is for the CANCELs. transactions_owed counts what is
+ * then to be answered. */
+void invite_end(struct invite *v, unsigned status, struct str headers, struct str reason);
+/* How many there are in sip->invite_list. */
+uint32_t invite_count(const struct sip *sip);
 
 #endif

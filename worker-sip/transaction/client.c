@@ -75,6 +75,7 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	}
 	t->client = ops;
 	t->user = user;
+	transaction_set_owed(t, method == METHOD_INVITE || method == METHOD_BYE);
 	transaction_arm(t);
 	count(TRANSACTIONS_CLIENT);
 	counter_set(COUNTER_TRANSACTIONS, ts->servers.count + ts->clients.count);
@@ -132,6 +133,7 @@ static void client_completed(struct transaction *t, unsigned status)
 {
 	wire_drop(t->cancel);
 	t->cancel = NULL;
+	transaction_set_owed(t, false);
 	if (t->kind == CLIENT_INVITE && status < 300) {
 		t->stage = STAGE_ACCEPTED;
 		t->end_at = transaction_now(t) +

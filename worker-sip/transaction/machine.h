@@ -71,6 +71,7 @@ struct transaction {
 	bool provisional;  /* client: a provisional response came */
 	bool acknowledged; /* server, accepted */
 	bool orphan;       /* server: detached without a final answer */
+	bool owed;         /* counted in transactions.owed */
 	uint16_t status;   /* of a failure to be told */
 	char to_tag[TOKEN_LENGTH];
 };
@@ -90,6 +91,7 @@ struct transactions {
 		uint32_t check; /* random: a cookie cannot be guessed */
 		uint32_t next;  /* free list */
 	} * cookie;
+	unsigned owed;                 /* transactions_owed */
 	uint32_t cookies, cookie_free; /* size of the array; first free index, UINT32_MAX none */
 };
 
@@ -115,6 +117,13 @@ static inline bool transaction_is_server(const struct transaction *t)
 static inline uint64_t transaction_now(const struct transaction *t)
 {
 	return loop_now(t->owner->sip->loop);
+}
+
+/* Whether the peer of t still owes what a call's end waits for. */
+static inline void transaction_set_owed(struct transaction *t, bool owed)
+{
+	t->owner->owed += (unsigned)owed - (unsigned)t->owed;
+	t->owed = owed;
 }
 
 /* ---- server.c, client.c ---- */

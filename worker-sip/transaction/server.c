@@ -152,6 +152,7 @@ static enum request_kind server_receive_ack(struct transactions *ts, const struc
 		machine_step(t, MACHINE_ACK);
 		/* Confirmed: only timer I is left */
 		t->stage = STAGE_CONFIRMED;
+		transaction_set_owed(t, false);
 		t->end_at = machine_deadline(t);
 		machine_release(t);
 		wire_drop(t->sent);
@@ -337,6 +338,7 @@ static void server_completed(struct transaction *t, unsigned status)
 		t->stage = STAGE_COMPLETED; /* timers G and H are the machine's */
 	} else {
 		t->stage = STAGE_ACCEPTED;
+		transaction_set_owed(t, true);
 		machine_release(t);
 		t->again_ms = s->t1_ms;
 		t->again_at = transaction_now(t) + s->t1_ms;
@@ -379,11 +381,18 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 	return 0;
 }
 
+void transaction_await_ack(struct transaction *t)
+{
+	if (t->stage == STAGE_COMPLETED && t->kind == SERVER_INVITE)
+		transaction_set_owed(t, true);
+}
+
 void transaction_acknowledged(struct transaction *t)
 {
 	if (t->stage != STAGE_ACCEPTED)
 		return;
 	t->acknowledged = true;
+	transaction_set_owed(t, false);
 	t->again_at = 0;
 	transaction_arm(t);
 }

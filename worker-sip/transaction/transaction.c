@@ -136,6 +136,11 @@ static bool transaction_destroy_visited(struct table_node *node, void *arg)
 	return true;
 }
 
+unsigned transactions_owed(const struct transactions *ts)
+{
+	return ts->owed;
+}
+
 void transactions_free(struct transactions *ts)
 {
 	if (!ts)
@@ -215,6 +220,7 @@ void transaction_end(struct transaction *t)
 	void *user = t->user;
 
 	t->stage = STAGE_ENDED;
+	transaction_set_owed(t, false);
 	loop_unset(ts->sip->loop, &t->timer);
 	/* out of the tables first: what gone() does may be of the same key */
 	table_remove(transaction_is_server(t) ? &ts->servers : &ts->clients, &t->node);

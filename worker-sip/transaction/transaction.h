@@ -63,6 +63,10 @@ struct transaction *transactions_begin(
 	struct transactions *ts, const struct message *m, uint8_t slot);
 /* True where a new request would be over the limit. */
 bool transactions_full(const struct transactions *ts, bool in_dialog);
+/* How many transactions of calls have something to come before the calls are over on both sides:
+ * INVITEs and BYEs of ours that have no final response yet, INVITEs whose 2xx is not acknowledged,
+ * and those of transaction_await_ack. */
+unsigned transactions_owed(const struct transactions *ts);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are
  * counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to
  * end (ACK and BYE); otherwise 0. */
@@ -95,6 +99,9 @@ struct str transaction_tag(struct transaction *t, char buffer[static TOKEN_LENGT
 /* No final answer can be made (it would be too large, no memory): ends the transaction as failed,
  * from the loop. */
 void transaction_abandon(struct transaction *t, int error);
+/* Has transactions_owed count this INVITE, which has been answered with a failure, until its ACK
+ * comes. */
+void transaction_await_ack(struct transaction *t);
 /* The dialog got the ACK of this INVITE's 2xx. */
 void transaction_acknowledged(struct transaction *t);
 /* The user no longer wants callbacks (gone neither) and must forget t, but may still answer it in
