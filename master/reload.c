@@ -11,6 +11,7 @@
 #include "master/config/options.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
+#include "master/jail/jail_report.h"
 #include "master/workers/supervise.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
@@ -172,6 +173,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 		config_free(config);
 		return error;
 	}
+	jail_apply(&m->supervisor);
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
 	/* Right after the settings, whose certificates are those of this generation. */
@@ -247,7 +249,8 @@ int reload_begin(struct master *m, void (*done)(void *arg, int error, struct con
 	}
 	error = config_load(m->config_path, &config, errors);
 	if (error == 0) {
-		if (reload_refusals(m->config, config, errors))
+		jail_refuse_changes(&m->supervisor, m->config, config, errors);
+		if (reload_refusals(m->config, config, errors) || errors->count)
 			error = -EINVAL;
 		else
 			error = reload_check_certificates(m, config, errors);

@@ -3,6 +3,7 @@
 
 #include "answer.h"
 #include "master/certificates/certificates.h"
+#include "master/jail/jail_report.h"
 #include "master/master.h"
 #include "master/workers/drain.h"
 #include "master/workers/quarantine.h"
@@ -35,17 +36,57 @@ static json_t *status_certificates(const struct master *m)
 	return list;
 }
 
-/* Steps that some role's workers could not take. */
+/* One word where it holds for all live workers; else what holds for each. */
+static json_t *status_jail(const struct supervisor *s)
+{
+	json_t *list = json_array();
+	const char *all = NULL;
+	bool same = true;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct worker_slot *w = &s->worker[i];
+		const char *mode = jail_mode(w);
+		char text[64];
+
+		if (!*mode)
+			continue;
+		same = same && (!all || strcmp(all, mode) == 0);
+		all = mode;
+		snprintf(text, sizeof(text), "%s-%u %s", role_name(w->role), w->index, mode);
+		json_array_append_new(list, json_string(text));
+	}
+	if (!same)
+		return list;
+	json_decref(list);
+	return json_string(all ? all : "");
+}
+
+/* Steps that live workers could not take, with the workers where it is not all of them. */
 static json_t *status_missing_steps(const struct supervisor *s)
 {
 	json_t *list = json_array();
-	uint32_t missing = 0;
 
-	for (unsigned r = 0; r < ROLE_COUNT; r++)
-		missing |= s->steps_missing[r];
-	for (int i = 1; i < JAIL_STEP_COUNT; i++)
-		if (missing & 1u << i)
-			json_array_append_new(list, json_string(jail_step_name((enum jail_step)i)));
+	for (unsigned step = 1; step < JAIL_STEP_COUNT; step++) {
+		const char *name = jail_step_name((enum jail_step)step);
+		unsigned live = 0, lack = 0;
+		char text[64];
+
+		for (unsigned i = 0; i < s->count; i++) {
+			live += worker_lives(&s->worker[i]);
+			lack += jail_lacks(&s->worker[i], step);
+		}
+		if (lack && lack == live)
+			json_array_append_new(list, json_string(name));
+		for (unsigned i = 0; i < s->count && lack < live; i++) {
+			const struct worker_slot *w = &s->worker[i];
+
+			if (!jail_lacks(w, step))
+				continue;
+			snprintf(text, sizeof(text), "%s of %s-%u", name, role_name(w->role),
+				w->index);
+			json_array_append_new(list, json_string(text));
+		}
+	}
 	return list;
 }
 
@@ -81,7 +122,7 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 	if (s->drain.mode != DRAIN_OFF)
 		json_object_set_new(object, "calls_left", json_integer((json_int_t)drain_calls(s)));
 	json_object_set_new(object, "ipc", json_string(carrier_name(s->carrier)));
-	json_object_set_new(object, "jail", json_string(m->config->jail_log ? "log" : "enforce"));
+	json_object_set_new(object, "jail", status_jail(s));
 	json_object_set_new(object, "jail_missing", status_missing_steps(s));
 	json_object_set_new(
 		object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));

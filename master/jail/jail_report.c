@@ -5,6 +5,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include "master/workers/worker_slot.h"
+#include "master/config/config.h"
 #include "worker/jail.h"
 
 #include <errno.h>
@@ -66,4 +67,48 @@ bool jail_report_notifier(struct worker_slot *w, int fd)
 		log_error("jail-notifier", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
 			error_text(error));
 	return error != -EINVAL;
+}
+
+/* ---- what holds ---- */
+
+bool jail_lacks(const struct worker_slot *w, unsigned step)
+{
+	return worker_lives(w) && w->step_error[step] > 0;
+}
+
+const char *jail_mode(const struct worker_slot *w)
+{
+	if (!worker_lives(w) || w->step_error[JAIL_SECCOMP] < 0)
+		return "";
+	if (jail_lacks(w, JAIL_SECCOMP))
+		return "none";
+	return w->notifier.fd >= 0 && w->notifier.go_on ? "log" : "enforce";
+}
+
+void jail_apply(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].notifier.fd >= 0)
+			s->worker[i].notifier.go_on = s->jail_log;
+}
+
+void jail_refuse_changes(const struct supervisor *s, const struct config *now,
+	const struct config *then, struct config_errors *errors)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct worker_slot *w = &s->worker[i];
+
+		if (then->jail_log && !now->jail_log && w->notifier.fd < 0 &&
+			strcmp(jail_mode(w), "enforce") == 0)
+			config_error_add(errors, then->path, 0,
+				"jail = log cannot hold for %s-%u, whose filter of system calls "
+				"asks nobody: restart sipward",
+				role_name(w->role), w->index);
+		for (unsigned step = 1; step < JAIL_STEP_COUNT; step++)
+			if (then->jail_required && !now->jail_required && jail_lacks(w, step))
+				config_error_add(errors, then->path, 0,
+					"require-jail = yes does not hold for %s-%u, whose jail "
+					"lacks the step %s: restart sipward as root",
+					role_name(w->role), w->index, jail_step_name(step));
+	}
 }

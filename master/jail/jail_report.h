@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+struct config;
+struct config_errors;
+struct supervisor;
 struct worker_slot;
 
 /* Lines a second about what one worker may not do; the counter goes on. */
@@ -17,5 +20,18 @@ struct worker_slot;
 bool jail_report_step(struct worker_slot *w, const struct lifeline_step *step);
 /* NOTIFIER of a worker; fd is taken. False: it makes no sense. */
 bool jail_report_notifier(struct worker_slot *w, int fd);
+
+/* What the filter of a live worker does with a system call that it does not allow, as it holds for
+ * that process: "enforce", "log", or "none" where it has no filter. "": it has not told yet, or
+ * there is no process. */
+const char *jail_mode(const struct worker_slot *w);
+/* Whether a live worker has told that it could not take that step. */
+bool jail_lacks(const struct worker_slot *w, unsigned step);
+/* Has s->jail_log hold for the workers that live: it is the master that answers their filters. */
+void jail_apply(struct supervisor *s);
+/* Adds to errors what the jails of live workers do not permit to change from the one config to the
+ * other, by worker. */
+void jail_refuse_changes(const struct supervisor *s, const struct config *now,
+	const struct config *then, struct config_errors *errors);
 
 #endif

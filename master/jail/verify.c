@@ -9,6 +9,7 @@
 #include "common/log.h"
 
 #include "worker/gate.h"
+#include "jail_report.h"
 #include "worker/jail.h"
 #include "worker/probe.h"
 #include "proc_confinement.h"
@@ -166,6 +167,11 @@ static void verify_compare(struct verification *x, const struct probe *p)
 						jail_step_name(step));
 					same = false;
 				}
+			if (same && strcmp(jail_mode(w), "log") == 0) {
+				snprintf(
+					difference, sizeof(difference), "NOT ENFORCED: jail = log");
+				same = false;
+			}
 			verdict = same ? "same" : difference;
 		}
 		x->bad += !same;

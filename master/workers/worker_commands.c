@@ -1,6 +1,7 @@
 /* worker_commands.c - the command "workers". */
 #include "master/control/answer.h"
 #include "master/control/commands.h"
+#include "master/jail/jail_report.h"
 #include "master/master.h"
 #include "slots.h"
 #include "worker/jail.h"
@@ -20,7 +21,12 @@ static json_t *worker_jail_text(const struct worker_slot *w)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%sno %s", n ? ", " : "",
 				jail_step_name(i));
 	}
-	return json_string(!reported ? "" : n ? text : "closed");
+	bool logs = strcmp(jail_mode(w), "log") == 0;
+	if (n == 0)
+		n = (size_t)snprintf(text, sizeof(text), "closed");
+	if (logs && n < sizeof(text))
+		snprintf(text + n, sizeof(text) - n, ", only logs");
+	return json_string(reported ? text : "");
 }
 
 void command_workers(struct master *m, struct request *r, json_t *arguments)

@@ -209,8 +209,17 @@ class Jail(unittest.TestCase):
         self.assert_serves(g)
 
     def test_of_a_small_gateway_that_only_logs(self):
-        """The probes are never in a weaker jail."""
+        """The probes are never in a weaker jail; that of the live workers is said to be one, until
+        a reload has it enforced."""
         g = self.gateway(transport=1, sip=1, tls=0, extra="jail = log")
+        self.assertEqual(g.ctl("status")["object"]["jail"], "log")
+        code, _, live = self.verify(g)
+        self.assertEqual(code, 1)
+        for name, row in live.items():
+            self.assertEqual(row[name.split("-")[0]], "NOT ENFORCED: jail = log")
+        g.config.write_text(g.config.read_text().replace("jail = log", "jail = enforce"))
+        g.ctl("reload")
+        self.assertEqual(g.ctl("status")["object"]["jail"], "enforce")
         self.assert_holds(g, ("transport", "sip"))
 
     def test_twice_at_once(self):
@@ -291,6 +300,42 @@ class Jail(unittest.TestCase):
         )
         self.assert_serves(g)
         self.assertEqual(g.workers("sip")[0]["pid"], pid)
+
+    @unittest.skipUnless(CAN_TRACE, "needs root, registers that it knows, and no other tracer")
+    def test_a_reload_changes_the_jails_of_live_workers(self):
+        g = self.gateway(extra="jail = log")
+        g.violations = True
+        pid = g.workers("sip")[0]["pid"]
+        make_call(pid, SCHED_YIELD)
+        wait_for(lambda: "allowed=log" in g.log_text(), "the log line")
+        g.config.write_text(g.config.read_text().replace("jail = log", "jail = enforce"))
+        g.ctl("reload")
+        self.assertEqual(g.workers("sip")[0]["pid"], pid)
+        make_call(pid, SCHED_YIELD)
+        after = self.respawned(g, "sip", pid)
+        self.assertRegex(g.log_text(), f"worker-died peer=sip-0 pid={pid} .*killed=jail-violation")
+        g.config.write_text(g.config.read_text().replace("jail = enforce", "jail = log"))
+        g.ctl("reload")
+        self.assertEqual(g.ctl("status")["object"]["jail"], "log")
+        self.assertRegex(g.workers("sip")[0]["jail"], ", only logs$")
+        make_call(after["pid"], SCHED_YIELD)
+        wait_for(
+            lambda: re.search(
+                rf"jail-violation peer=sip-0 pid={after['pid']} .* allowed=log", g.log_text()
+            ),
+            "the log line of the next life",
+        )
+        self.assertEqual(g.workers("sip")[0]["pid"], after["pid"])
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_a_reload_cannot_require_what_live_workers_lack(self):
+        g = self.gateway(Ordinary, extra="require-jail = no")
+        g.config.write_text(g.config.read_text().replace("require-jail = no", "require-jail = yes"))
+        answer = g.ctl("reload", check=False)
+        self.assertIn("nothing was changed", answer["error"])
+        self.assertRegex(
+            str(answer), "require-jail = yes does not hold for sip-0, whose jail lacks the step"
+        )
 
     def test_required(self):
         g = (
