@@ -117,7 +117,8 @@ struct lifeline_query { /* answered by any number of REPLY, the last with last =
 	uint16_t zero;
 	char argument[256]; /* NUL-terminated */
 };
-enum query { QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
+/* QUERY_NOTHING: whoever answers has taken what was sent before it. */
+enum query { QUERY_NOTHING = 0, QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
 
 /* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of
  * what was told earlier. Before GO, and whenever the list changes. */

@@ -290,19 +290,26 @@ unsigned settings_zone_of(
 unsigned settings_listener_for(
 	const struct settings *s, unsigned zone, uint8_t transport, uint8_t family)
 {
+	unsigned gone = NONE_INDEX;
+
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
 
-		if (l->zone == zone && l->transport == transport && l->bind.family == family)
+		if (l->zone != zone || l->transport != transport || l->bind.family != family)
+			continue;
+		if (!l->gone)
 			return i;
+		if (gone == NONE_INDEX)
+			gone = i;
 	}
-	return NONE_INDEX;
+	return gone;
 }
 
 unsigned settings_domain_of(const struct settings *s, struct str name)
 {
 	for (unsigned i = 0; i < s->domains.count; i++)
-		if (str_equal_nocase(settings_str(s, settings_domain(s, i)->name), name))
+		if (!settings_domain(s, i)->gone &&
+			str_equal_nocase(settings_str(s, settings_domain(s, i)->name), name))
 			return i;
 	return NONE_INDEX;
 }

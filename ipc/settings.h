@@ -77,7 +77,8 @@ struct listener_settings {
 	uint16_t advertise_port; /* 0: the bound port */
 	uint16_t zone;
 	uint8_t transport; /* enum transport */
-	uint8_t zero[3];
+	uint8_t gone;      /* 1: removed from the config, what it has begun goes on */
+	uint8_t zero[2];
 	struct array certificates; /* uint16_t certificate indexes, padded to 8 bytes; the first is
 	                              the default */
 	struct array
@@ -99,7 +100,8 @@ struct domain_settings {
 	struct text realm;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
 	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
-	uint8_t zero[3];
+	uint8_t gone;                                       /* 1: removed from the config */
+	uint8_t zero[2];
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_DOMAIN
 #include "options.def"
@@ -139,8 +141,8 @@ struct route_settings {
 struct settings {
 	uint32_t magic;
 	uint16_t version;
-	uint16_t zero;
-	uint32_t size; /* of the whole image */
+	uint16_t first_domain; /* the first in the config; not one of domains: there is none */
+	uint32_t size;         /* of the whole image */
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
@@ -186,6 +188,11 @@ static inline const struct route_settings *settings_route(const struct settings 
 	return SETTINGS_ROW(s, struct route_settings, s->routes, i);
 }
 
+static inline bool settings_has_domain(const struct settings *s)
+{
+	return s->first_domain < s->domains.count;
+}
+
 /* Whether what comes by that listener comes from a trusted zone; not by one that there is not. */
 static inline bool settings_trusts(const struct settings *s, unsigned listener)
 {
@@ -213,7 +220,8 @@ static inline uint32_t settings_64_t1(const struct settings *s)
  * whether its zone's sources (if it names any) contain the peer. */
 unsigned settings_zone_of(
 	const struct settings *s, unsigned listener, const struct endpoint *peer, bool *permitted);
-/* The first listener of that zone for that transport and address family, or NONE_INDEX. */
+/* The first listener of that zone for that transport and address family, one that is gone where
+ * there is no other; or NONE_INDEX. */
 unsigned settings_listener_for(
 	const struct settings *s, unsigned zone, uint8_t transport, uint8_t family);
 /* The domain with that name (any case), or NONE_INDEX. */

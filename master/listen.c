@@ -64,6 +64,13 @@ static int listen_bind(const struct listen_row *listener, bool share, int *out)
 	return 0;
 }
 
+const char *listen_error_text(int error)
+{
+	return error == -EADDRINUSE      ? "another process holds this port"
+	       : error == -EADDRNOTAVAIL ? "no interface has this address"
+	                                 : error_text(error);
+}
+
 static void listen_log_failed(const struct listen_row *listener, int error)
 {
 	char text[ENDPOINT_TEXT_SIZE], name[80];
@@ -71,16 +78,18 @@ static void listen_log_failed(const struct listen_row *listener, int error)
 	endpoint_text(&listener->bind, text);
 	log_error("listener-failed", "listener=%s bind=%s:%s error=\"%s\"",
 		log_value(str_of(listener->name), name, sizeof(name)),
-		transport_name(listener->transport), text,
-		error == -EADDRINUSE      ? "another process holds this port"
-		: error == -EADDRNOTAVAIL ? "no interface has this address"
-					  : error_text(error));
+		transport_name(listener->transport), text, listen_error_text(error));
+}
+
+static int *listen_at(const struct listen *l, unsigned worker, unsigned listener)
+{
+	return &l->fd[worker * LISTENERS_MAX + listener];
 }
 
 int listen_resume(struct listen *l, unsigned worker)
 {
 	for (unsigned i = 0; i < l->listeners; i++) {
-		int *fd = &l->fd[worker * l->listeners + i];
+		int *fd = listen_at(l, worker, i);
 
 		if (*fd >= 0)
 			continue;
@@ -93,26 +102,75 @@ int listen_resume(struct listen *l, unsigned worker)
 	return 0;
 }
 
+/* Notes a listener, and looks whether its port is free. */
+static int listen_probe(struct listen_row *row, const struct config_listener *from)
+{
+	int probe, error;
+
+	row->bind = from->bind;
+	row->transport = from->transport;
+	snprintf(row->name, sizeof(row->name), "%s", from->name);
+	error = listen_bind(row, false, &probe);
+	if (error < 0)
+		listen_log_failed(row, error);
+	else
+		close(probe);
+	return error;
+}
+
+int listen_grow(
+	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed)
+{
+	unsigned before = l->listeners;
+	int error = 0;
+
+	for (unsigned i = before; i < listeners && error == 0; i++) {
+		*failed = i;
+		error = listen_probe(&l->row[i], &rows[i]);
+		l->listeners = i + 1;
+	}
+	/* one that stays away gets its sockets with the others of its own, when it is back */
+	for (unsigned w = 0; w < l->workers && error == 0; w++)
+		if (!before || listen_socket(l, w, 0) >= 0)
+			error = listen_resume(l, w);
+	if (error < 0)
+		listen_shrink(l, before);
+	return error;
+}
+
+static void listen_close_socket(struct listen *l, unsigned worker, unsigned listener)
+{
+	int *fd = listen_at(l, worker, listener);
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void listen_shrink(struct listen *l, unsigned listeners)
+{
+	for (unsigned w = 0; w < l->workers; w++)
+		for (unsigned i = listeners; i < l->listeners; i++)
+			listen_close_socket(l, w, i);
+	if (listeners < l->listeners)
+		l->listeners = listeners;
+}
+
 void listen_suspend(struct listen *l, unsigned worker)
 {
-	for (unsigned i = 0; i < l->listeners; i++) {
-		int *fd = &l->fd[worker * l->listeners + i];
-
-		if (*fd >= 0)
-			close(*fd);
-		*fd = -1;
-	}
+	for (unsigned i = 0; i < l->listeners; i++)
+		listen_close_socket(l, worker, i);
 }
 
 int listen_open(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
 {
-	struct listen mine = {.listeners = listeners, .workers = workers};
-	size_t n = (size_t)listeners * workers;
-	int error = 0;
+	size_t n = (size_t)LISTENERS_MAX * workers;
+	struct listen mine = {.workers = workers, .offered = listeners};
+	unsigned failed;
 
 	mine.fd = malloc((n ? n : 1) * sizeof(*mine.fd));
-	mine.row = calloc(listeners ? listeners : 1, sizeof(*mine.row));
+	mine.row = calloc(LISTENERS_MAX, sizeof(*mine.row));
 	if (!mine.fd || !mine.row) {
 		free(mine.fd);
 		free(mine.row);
@@ -120,21 +178,7 @@ int listen_open(
 	}
 	for (size_t i = 0; i < n; i++)
 		mine.fd[i] = -1;
-	for (unsigned i = 0; i < listeners && error == 0; i++) {
-		struct listen_row *row = &mine.row[i];
-		int probe;
-
-		row->bind = rows[i].bind;
-		row->transport = rows[i].transport;
-		snprintf(row->name, sizeof(row->name), "%s", rows[i].name);
-		error = listen_bind(row, false, &probe);
-		if (error < 0)
-			listen_log_failed(row, error);
-		else
-			close(probe);
-	}
-	for (unsigned w = 0; w < workers && error == 0; w++)
-		error = listen_resume(&mine, w);
+	int error = listen_grow(&mine, rows, listeners, &failed);
 	if (error < 0) {
 		listen_close(&mine);
 		return error;
@@ -158,7 +202,7 @@ int listen_socket(const struct listen *l, unsigned worker, unsigned listener)
 {
 	if (worker >= l->workers || listener >= l->listeners)
 		return -1;
-	return l->fd[worker * l->listeners + listener];
+	return *listen_at(l, worker, listener);
 }
 
 uint8_t listen_transport(const struct listen *l, unsigned listener)

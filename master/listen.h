@@ -19,8 +19,9 @@ struct listen_row; /* what is known of a listener */
 
 struct listen {
 	unsigned listeners, workers;
+	unsigned offered; /* listeners that settings in force have: the first so many */
 	struct listen_row *row;
-	int *fd; /* [worker * listeners + listener]; -1: not open */
+	int *fd; /* [worker * LISTENERS_MAX + listener]; -1: not open */
 };
 
 /* Opens everything. A port that another process holds is -EADDRINUSE, even where that process would
@@ -28,6 +29,14 @@ struct listen {
 int listen_open(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers);
 void listen_close(struct listen *l);
+/* Opens those of rows that come behind the ones that are open; listen_shrink takes it back. A
+ * listener that cannot be opened: its index is in *failed, and nothing has changed. Logged. */
+int listen_grow(
+	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed);
+/* Closes all but the first so many. */
+void listen_shrink(struct listen *l, unsigned listeners);
+/* Words for an error of the two above. */
+const char *listen_error_text(int error);
 /* The socket of listener for transport worker, or -1. It stays the listen's. */
 int listen_socket(const struct listen *l, unsigned worker, unsigned listener);
 

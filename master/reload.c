@@ -1,14 +1,15 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
  * Everything is built before anything is replaced: a config that is refused changes nothing.
- * Listeners, numbers of workers, accounts and directories are tied to sockets, processes and files
- * that exist: these need a restart.
+ * Numbers of workers, accounts and directories are tied to processes and files that exist: these
+ * need a restart. Zones, listeners and domains keep their places (config/places.h).
  */
 #include "reload.h"
 
 #include "master/config/check.h"
 #include "master/config/load.h"
 #include "master/config/options.h"
+#include "master/config/places.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/jail/jail_report.h"
@@ -67,58 +68,6 @@ static void reload_refuse_text(struct config_errors *errors, const struct config
 			what, a, b);
 }
 
-static void reload_refuse_listeners(
-	const struct config *now, const struct config *then, struct config_errors *errors)
-{
-	if (now->listener_count != then->listener_count)
-		config_error_add(errors, then->path, 0,
-			"listeners cannot be added or removed while running (there are %zu, the "
-			"file has %zu): restart sipward",
-			now->listener_count, then->listener_count);
-	for (size_t i = 0; i < now->listener_count && i < then->listener_count; i++) {
-		const struct config_listener *a = &now->listeners[i], *b = &then->listeners[i];
-
-		if (strcmp(a->name, b->name) != 0)
-			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" stands where \"%s\" stood: renaming or "
-				"re-ordering listeners needs a restart of sipward",
-				b->name, a->name);
-		else if (!endpoint_equal(&a->bind, &b->bind) || a->transport != b->transport)
-			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" cannot be bound to another address while running: "
-				"restart sipward",
-				b->name);
-		else if (a->zone != b->zone)
-			config_error_add(errors, then->path, b->line,
-				"listener \"%s\" cannot move to another zone while running: "
-				"restart sipward",
-				b->name);
-	}
-}
-
-/* Calls and bindings that stand name zones and domains by their place: new ones come last, none
- * goes. */
-static void reload_refuse_places(
-	const struct config *now, const struct config *then, struct config_errors *errors)
-{
-	for (size_t i = 0; i < now->zone_count; i++)
-		if (i >= then->zone_count || strcmp(now->zones[i].name, then->zones[i].name) != 0)
-			config_error_add(errors, then->path,
-				i < then->zone_count ? then->zones[i].line : 0,
-				"zone \"%s\" has lost its place: zones can be changed and added at "
-				"the end while running, the rest needs a restart of sipward",
-				now->zones[i].name);
-	for (size_t i = 0; i < now->domain_count; i++)
-		if (i >= then->domain_count ||
-			strcmp(now->domains[i].name, then->domains[i].name) != 0)
-			config_error_add(errors, then->path,
-				i < then->domain_count ? then->domains[i].line : 0,
-				"domain \"%s\" has lost its place: domains can be changed and "
-				"added at the end while running, the rest needs a restart of "
-				"sipward",
-				now->domains[i].name);
-}
-
 size_t reload_refusals(
 	const struct config *now, const struct config *then, struct config_errors *errors)
 {
@@ -138,8 +87,6 @@ size_t reload_refusals(
 	if (now->control_mode != then->control_mode)
 		config_error_add(errors, then->path, 0,
 			"the control socket's mode cannot change while running: restart sipward");
-	reload_refuse_listeners(now, then, errors);
-	reload_refuse_places(now, then, errors);
 	return errors->count + errors->dropped - before;
 }
 
@@ -162,6 +109,55 @@ void reload_log_warnings(const struct config *c)
 			log_value(str_of(c->warnings[i]), buffer, sizeof(buffer)));
 }
 
+/* ---- sockets of listeners that are new ---- */
+
+/* Opens them; nobody is given one yet. */
+static int reload_open_listeners(
+	struct master *m, const struct config *config, struct config_errors *errors)
+{
+	unsigned failed;
+	int error = listen_grow(
+		&m->listen, config->listeners, (unsigned)config->listener_count, &failed);
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (error == 0)
+		return 0;
+	const struct config_listener *l = &config->listeners[failed];
+	endpoint_text(&l->bind, text);
+	config_error_add(errors, config->path, l->line,
+		"listener \"%s\": cannot be bound to %s:%s: %s", l->name,
+		transport_name(l->transport), text, listen_error_text(error));
+	return error;
+}
+
+/* The config that was to follow is refused. */
+static void reload_drop(struct master *m, struct config *config)
+{
+	listen_shrink(&m->listen, (unsigned)m->config->listener_count);
+	config_free(config);
+}
+
+static void reload_on_settings_taken(void *arg, json_t *rows, json_t *missing)
+{
+	struct master *m = arg;
+
+	json_decref(rows);
+	json_decref(missing);
+	supervise_sockets(&m->supervisor);
+}
+
+/* Nothing may come by a new listener before SIP workers know of it: who answers a question that
+ * follows the settings has them. */
+static void reload_offer_listeners(struct master *m)
+{
+	if (m->listen.offered == m->listen.listeners)
+		return;
+	m->listen.offered = m->listen.listeners;
+	if (query_start(&m->queries, PEER_SIP, false, QUERY_NOTHING, "", reload_on_settings_taken,
+		    m) < 0)
+		supervise_sockets(&m->supervisor);
+}
+
 /* All that could be wrong has been found right, but for memory. */
 static int reload_apply(struct master *m, struct config *config, struct config_errors *errors)
 {
@@ -170,12 +166,13 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	if (error < 0) {
 		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s",
 			strerror(-error));
-		config_free(config);
+		reload_drop(m, config);
 		return error;
 	}
 	jail_apply(&m->supervisor);
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
+	reload_offer_listeners(m);
 	/* Right after the settings, whose certificates are those of this generation. */
 	if (m->certificates && certificates_staged(m->certificates)) {
 		certificates_keep(m->certificates, m->config->handshake_ms);
@@ -198,7 +195,7 @@ static void reload_on_checked(void *arg, int error, const char *text)
 	errors = (struct config_errors){.count = 0};
 	if (error < 0) {
 		config_error_add(&errors, r.config->path, 0, "%s", text);
-		config_free(r.config);
+		reload_drop(m, r.config);
 	} else {
 		error = reload_apply(m, r.config, &errors);
 		if (error < 0)
@@ -250,12 +247,16 @@ int reload_begin(struct master *m, void (*done)(void *arg, int error, struct con
 	error = config_load(m->config_path, &config, errors);
 	if (error == 0) {
 		jail_refuse_changes(&m->supervisor, m->config, config, errors);
-		if (reload_refusals(m->config, config, errors) || errors->count)
+		reload_refusals(m->config, config, errors);
+		error = places_keep(m->config, config, errors);
+		if (error == 0 && errors->count)
 			error = -EINVAL;
-		else
+		if (error == 0)
+			error = reload_open_listeners(m, config, errors);
+		if (error == 0)
 			error = reload_check_certificates(m, config, errors);
 		if (error < 0)
-			config_free(config);
+			reload_drop(m, config);
 	}
 	if (error == 1) {
 		m->reload = (struct reload){.config = config, .done = done, .arg = arg};

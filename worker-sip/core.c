@@ -168,9 +168,9 @@ static unsigned core_domain(const struct settings *s, struct str host, uint16_t 
 {
 	unsigned domain = settings_domain_of(s, host);
 
-	if (domain != NONE_INDEX || !s->domains.count)
+	if (domain != NONE_INDEX || !settings_has_domain(s))
 		return domain;
-	return settings_listener_at(s, host, port) == NONE_INDEX ? NONE_INDEX : 0;
+	return settings_listener_at(s, host, port) == NONE_INDEX ? NONE_INDEX : s->first_domain;
 }
 
 static void core_register(struct incoming *in)

@@ -13,11 +13,12 @@
 bool drain_refuses(const struct incoming *in)
 {
 	struct sip *sip = in->sip;
+	const struct listener_settings *l = settings_listener(
+		sip->settings, in->message->flow.listener);
 
-	if (sip->drain.mode == DRAIN_OFF)
+	if (sip->drain.mode == DRAIN_OFF && !l->gone)
 		return false;
-	if (settings_listener(sip->settings, in->message->flow.listener)->when_draining ==
-		WHEN_DRAINING_IGNORE) {
+	if (sip->drain.mode != DRAIN_OFF && l->when_draining == WHEN_DRAINING_IGNORE) {
 		count(DRAIN_IGNORED);
 	} else {
 		count(DRAIN_REFUSED);

@@ -26,8 +26,9 @@ struct incoming;
 
 /* Takes an order of the master; also before the loop runs. */
 void drain_order(struct sip *sip, const struct lifeline_drain *order);
-/* Whether a request outside of dialogs is refused, and done with, because the worker drains: it is
- * answered, or ignored, as its listener has it. It must not have a transaction. */
+/* Whether a request outside of dialogs is refused, and done with, because the worker drains or its
+ * listener has been removed: it is answered, or ignored, as its listener has it. While the worker
+ * drains it must not have a transaction. */
 bool drain_refuses(const struct incoming *in);
 /* No look at what is left is to come. */
 void drain_close(struct sip *sip);

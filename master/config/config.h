@@ -56,6 +56,7 @@ struct config_zone {
 	int line;
 	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */
+	bool gone;                                    /* removed while running (places.h) */
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"
@@ -72,6 +73,7 @@ struct config_listener {
 	size_t certificate_count;
 	char **origins; /* lower case */
 	size_t origin_count;
+	bool gone;         /* removed while running (places.h) */
 	uint8_t transport; /* enum transport */
 			   /* client_ca is NULL where there is none */
 #define OPTION CONFIG_FIELD
@@ -100,6 +102,7 @@ struct config_domain {
 	int line, users_line;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
 	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
+	bool gone;             /* removed while running (places.h); users_path is NULL then */
 	struct userfile users; /* what the file held when the config was loaded; empty after
 	                          config_forget_users */
 #define OPTION CONFIG_FIELD
@@ -168,7 +171,8 @@ struct config {
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
 		route_count;
 
-	/* paths are absolute, log_level is an enum log_level */
+	uint16_t first_domain; /* index of the first one in the file; NONE_INDEX: there is none */
+			       /* paths are absolute, log_level is an enum log_level */
 #define OPTION CONFIG_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
 #include "ipc/options.def"

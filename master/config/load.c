@@ -162,6 +162,7 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	if (r.c->path) {
 		load_root(&r, root);
 		config_sections_read(&r, root);
+		r.c->first_domain = r.c->domain_count ? 0 : NONE_INDEX;
 		if (!r.no_memory)
 			config_check(&r);
 	}

@@ -188,6 +188,7 @@ static struct array image_listeners(struct image *m, const struct config *c)
 		row->advertise_port = l->advertise_port;
 		row->zone = l->zone;
 		row->transport = l->transport;
+		row->gone = l->gone;
 		row->certificates = image_append_array(
 			m, l->certificates, l->certificate_count, sizeof(l->certificates[0]));
 		row->origins = image_texts(m, l->origins, l->origin_count);
@@ -214,6 +215,7 @@ static struct array image_domains(struct image *m, const struct config *c)
 		row->expires_max = d->expires_max;
 		row->expires_default = d->expires_default;
 		row->algorithms = d->algorithms;
+		row->gone = d->gone;
 		image_domain_options(m, d, row);
 	}
 	if (rows)
@@ -341,6 +343,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	s.magic = SETTINGS_MAGIC;
 	s.version = SETTINGS_VERSION;
 	s.generation = generation;
+	s.first_domain = c->first_domain;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		s.workers[r] = (uint8_t)c->workers[r];
 	image_append(&m, NULL, sizeof(s), 8);

@@ -24,6 +24,8 @@ void command_domains(struct master *m, struct request *r, json_t *arguments)
 	for (size_t i = 0; i < m->config->domain_count; i++) {
 		const struct config_domain *d = &m->config->domains[i];
 
+		if (d->gone)
+			continue;
 		json_array_append_new(
 			rows, json_pack("{s:s, s:s, s:o, s:s}", "domain", d->name, "realm",
 				      d->realm, "algorithms", domain_algorithms(d->algorithms),
@@ -49,7 +51,8 @@ static const struct config_domain *user_argument(
 		return NULL;
 	}
 	for (size_t i = 0; i < m->config->domain_count; i++)
-		if (strcasecmp(m->config->domains[i].name, at + 1) == 0)
+		if (!m->config->domains[i].gone &&
+			strcasecmp(m->config->domains[i].name, at + 1) == 0)
 			return &m->config->domains[i];
 	answer_refused(r, "no domain \"%.200s\" is configured", at + 1);
 	return NULL;
@@ -170,7 +173,7 @@ void command_user_list(struct master *m, struct request *r, json_t *arguments)
 	for (size_t i = 0; i < m->config->domain_count; i++) {
 		const struct config_domain *d = &m->config->domains[i];
 
-		if (domain && strcasecmp(domain, d->name) != 0)
+		if (d->gone || (domain && strcasecmp(domain, d->name) != 0))
 			continue;
 		found = true;
 		good = users_add_rows(rows, d, &errors) && good;

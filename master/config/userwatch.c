@@ -94,6 +94,8 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 	for (size_t i = 0; i < config->domain_count; i++) {
 		char folder[CONFIG_PATH_MAX];
 
+		if (config->domains[i].gone)
+			continue;
 		snprintf(folder, sizeof(folder), "%s", config->domains[i].users_path);
 		char *slash = strrchr(folder, '/');
 		if (!slash)

@@ -100,11 +100,12 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 	for (unsigned i = 0; i < s->count; i++)
 		ready += s->worker[i].state == WORKER_READY;
 	for (size_t i = 0; i < m->config->listener_count; i++) {
-		char text[ENDPOINT_TEXT_SIZE + 8], bound[ENDPOINT_TEXT_SIZE];
+		const struct config_listener *l = &m->config->listeners[i];
+		char text[ENDPOINT_TEXT_SIZE + 24], bound[ENDPOINT_TEXT_SIZE];
 
-		endpoint_text(&m->config->listeners[i].bind, bound);
-		snprintf(text, sizeof(text), "%s:%s",
-			transport_name(m->config->listeners[i].transport), bound);
+		endpoint_text(&l->bind, bound);
+		snprintf(text, sizeof(text), "%s:%s%s", transport_name(l->transport), bound,
+			l->gone ? " (removed)" : "");
 		for (char *c = text; *c && *c != ':'; c++)
 			*c = (char)tolower((unsigned char)*c);
 		json_array_append_new(listeners, json_string(text));

@@ -51,18 +51,26 @@ static void configure_tell_basics(struct worker_slot *w)
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
 }
 
-static void configure_tell_sockets(struct worker_slot *w)
+void configure_tell_sockets(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 
-	if (role_has(w->role, ROLE_LISTENERS))
-		for (unsigned i = 0; i < s->listen->listeners; i++) {
-			struct lifeline_socket body = {.listener = (uint16_t)i,
-				.transport = listen_transport(s->listen, i)};
+	if (!role_has(w->role, ROLE_LISTENERS))
+		return;
+	for (; w->sockets_told < s->listen->offered; w->sockets_told++) {
+		unsigned i = w->sockets_told;
+		struct lifeline_socket body = {
+			.listener = (uint16_t)i, .transport = listen_transport(s->listen, i)};
 
-			worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body),
-				listen_socket(s->listen, w->index, i));
-		}
+		worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body),
+			listen_socket(s->listen, w->index, i));
+	}
+}
+
+static void configure_tell_endpoint(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+
 	if (w->endpoint >= 0) {
 		struct lifeline_listen body = {.path = ""};
 
@@ -220,7 +228,9 @@ void configure_worker(struct worker_slot *w)
 	configure_tell_basics(w);
 	death_cause_tell(w);
 	drain_tell(w);
+	w->sockets_told = 0;
 	configure_tell_sockets(w);
+	configure_tell_endpoint(w);
 	certificates_tell(s->certificates, w);
 	if (role_has(w->role, ROLE_MESSAGES))
 		worker_tell(w, LIFELINE_SLOTS, &s->slots, sizeof(s->slots), -1);

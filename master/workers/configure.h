@@ -15,6 +15,9 @@
 /* Tells a new life everything up to GO, and its peers of their ends of its edges. Over ZeroMQ GO
  * waits, for transport workers, until their edges are acknowledged. */
 void configure_worker(struct worker_slot *w);
+/* Hands a transport worker the sockets of listeners that settings in force have and that it has not
+ * been given. */
+void configure_tell_sockets(struct worker_slot *w);
 /* Tells it to go, without waiting any longer. It has START_MAX_MS to become ready. */
 void configure_go(struct worker_slot *w);
 /* A SIP worker has acknowledged a token (LIFELINE_ACK): its connecter gets it. */

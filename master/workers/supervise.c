@@ -519,3 +519,10 @@ void supervise_users(struct supervisor *s)
 		if (role_has(s->worker[i].role, ROLE_USERS) && worker_lives(&s->worker[i]))
 			worker_tell(&s->worker[i], LIFELINE_USERS, NULL, 0, s->users);
 }
+
+void supervise_sockets(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (worker_lives(&s->worker[i]))
+			configure_tell_sockets(&s->worker[i]);
+}

@@ -36,5 +36,7 @@ void supervise_close(struct supervisor *s);
 /* Hands the settings and users in force (s->settings, s->users) to all living workers. */
 void supervise_settings(struct supervisor *s);
 void supervise_users(struct supervisor *s);
+/* Hands living transport workers the sockets of listeners that have come with the settings. */
+void supervise_sockets(struct supervisor *s);
 
 #endif

@@ -72,6 +72,11 @@ static void setup(void)
 	struct config *c = NULL;
 	cr_assert_eq(config_load(path, &c, &errors), 0, "%s", errors.text[0]);
 	cr_assert_eq(reload_use(&m, c), 0);
+	/* as if that one's listener were open */
+	queries_init(&m.queries, m.loop, &m.supervisor);
+	cr_assert_eq(listen_open(&m.listen, NULL, 0, 1), 0);
+	m.listen.listeners = m.listen.offered = 1;
+	m.listen.fd[0] = dup(STDIN_FILENO);
 	cr_assert_eq(userwatch_open(&m.userwatch, m.loop, NULL, NULL), 0);
 }
 
@@ -80,6 +85,8 @@ static void teardown(void)
 	char command[128];
 
 	userwatch_close(&m.userwatch);
+	queries_close(&m.queries);
+	listen_close(&m.listen);
 	config_free(m.config);
 	loop_free(m.loop);
 	snprintf(command, sizeof(command), "rm -rf %s", base);
@@ -109,14 +116,10 @@ Test(reload, timers_change_while_running)
 	cr_expect_eq(m.generation, 2);
 }
 
-Test(reload, what_is_tied_to_processes_and_sockets_needs_a_restart)
+Test(reload, what_is_tied_to_processes_and_folders_needs_a_restart)
 {
 	put_config(3, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
 	refused("sip workers");
-	put_config(2, "udp:127.0.0.1:5070", "/tmp/run", "500ms");
-	refused("listener \"udp\"");
-	put_config(2, "tcp:127.0.0.1:5060", "/tmp/run", "500ms");
-	refused("listener \"udp\"");
 	put_config(2, "udp:127.0.0.1:5060", "/tmp/run2", "500ms");
 	refused("option \"runtime-directory\"");
 }
@@ -135,11 +138,44 @@ Test(reload, zones_keep_their_places)
 	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
 	m.generation = 1;
 	put("sipward.conf", TWO_ZONES("guests", "access", "guests"));
-	refused("another zone");
-	put("sipward.conf", TWO_ZONES("access", "guests", "access"));
-	refused("another zone");
-	put("sipward.conf", TWO_ZONES("access", "access", "visitors"));
-	refused("lost its place");
+	refused("cannot move from zone");
+	put("sipward.conf", TWO_ZONES("access", "visitors", "access"));
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_assert_eq(m.config->zone_count, 3);
+	cr_expect_str_eq(m.config->zones[0].name, "access");
+	cr_expect(m.config->zones[1].gone);
+	cr_expect_str_eq(m.config->zones[2].name, "visitors");
+	/* the file that runs, and the one before */
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	put("sipward.conf", TWO_ZONES("access", "access", "guests"));
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_expect_not(m.config->zones[1].gone);
+	cr_expect(m.config->zones[2].gone);
+}
+
+Test(reload, listeners_come_and_go)
+{
+	char bind[64];
+	int fd;
+
+	snprintf(bind, sizeof(bind), "udp:127.77.%d.%d:5070", getpid() >> 8 & 255, getpid() & 255);
+	put_config(2, bind, "/tmp/run", "500ms");
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_assert_eq(m.config->listener_count, 2);
+	cr_expect(m.config->listeners[0].gone);
+	fd = listen_socket(&m.listen, 0, 1);
+	cr_assert_geq(fd, 0);
+	/* a file that is refused for what comes after the sockets leaves none */
+	snprintf(bind, sizeof(bind), "udp:192.0.2.1:5070");
+	m.generation = 1;
+	put_config(2, bind, "/tmp/run", "500ms");
+	refused("no interface has this address");
+	cr_assert_eq(m.listen.listeners, 2);
+	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_expect_not(m.config->listeners[0].gone);
+	cr_expect(m.config->listeners[1].gone);
+	cr_expect_eq(listen_socket(&m.listen, 0, 1), fd);
 }
 
 Test(reload, a_bad_file_changes_nothing)

@@ -182,13 +182,13 @@ static bool attempt_find_domain(struct attempt *a)
 	struct uri_parts owner = uri_of(
 		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
 
-	if (s->domains.count == 0)
+	if (!settings_has_domain(s))
 		return false;
 	a->domain_index = owner.scheme == URI_SIP || owner.scheme == URI_SIPS
 	                          ? settings_domain_of(s, owner.host)
 	                          : NONE_INDEX;
 	if (a->domain_index == NONE_INDEX)
-		a->domain_index = 0;
+		a->domain_index = s->first_domain;
 	a->domain = settings_domain(s, a->domain_index);
 	return true;
 }

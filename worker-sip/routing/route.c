@@ -197,6 +197,7 @@ static bool route_binding_usable(const struct settings *s, const struct binding 
 {
 	return b->contact.n <= BINDING_CONTACT_MAX && b->path.n <= BINDING_PATH_MAX &&
 	       b->flow.listener < s->listeners.count &&
+	       !settings_listener(s, b->flow.listener)->gone &&
 	       settings_listener(s, b->flow.listener)->transport == b->flow.transport;
 }
 
@@ -401,15 +402,15 @@ static bool route_find_domain(struct route_search *s, unsigned sender)
 	s->domain = NONE_INDEX;
 	/* A telephone number without a host is one of the sender's domain, as if it had dialled
 	 * it. */
-	if (s->uri.scheme == URI_TEL && settings->domains.count)
-		s->domain = sender != NONE_INDEX ? sender : 0;
+	if (s->uri.scheme == URI_TEL && settings_has_domain(settings))
+		s->domain = sender != NONE_INDEX ? sender : settings->first_domain;
 	if (s->uri.scheme != URI_SIP && s->uri.scheme != URI_SIPS)
 		return true;
 	bool ours = settings_listener_at(settings, s->uri.host, s->uri.port) != NONE_INDEX;
 	s->domain = settings_domain_of(settings, s->uri.host);
 	/* Our own address stands for the first domain. */
-	if (s->domain == NONE_INDEX && ours && settings->domains.count)
-		s->domain = 0;
+	if (s->domain == NONE_INDEX && ours && settings_has_domain(settings))
+		s->domain = settings->first_domain;
 	return s->uri.user.n || (!ours && s->domain == NONE_INDEX);
 }
 
