@@ -80,7 +80,7 @@ struct record_target {
 	int32_t error;     /* negative errno: why it is down; 0: by what it answered */
 	uint16_t status;   /* what it answered; 0: nothing */
 	uint8_t down;      /* 1; 0: it is up */
-	uint8_t zero;
+	uint8_t pinged;    /* 1: it answers OPTIONS, or did */
 };
 
 /* An ICMP error says that a request could not be delivered (RFC 3261 section 18.4). */

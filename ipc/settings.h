@@ -13,7 +13,7 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 4
+#define SETTINGS_VERSION 5
 #define ZONES_MAX 64
 #define LISTENERS_MAX 256
 #define NONE_INDEX 0xffff
@@ -114,6 +114,22 @@ struct target_settings {
 	uint16_t listener; /* the listener of the trunk's zone and transport that sends to it */
 	uint32_t zero;
 };
+/* The statuses from 300 to 699, a bit each. */
+#define FAILOVER_FIRST 300
+#define FAILOVER_LAST 699
+#define FAILOVER_WORDS 7
+static inline bool failover_has(const uint64_t bits[FAILOVER_WORDS], unsigned status)
+{
+	unsigned bit = status - FAILOVER_FIRST;
+
+	return status >= FAILOVER_FIRST && status <= FAILOVER_LAST &&
+	       (bits[bit / 64] >> bit % 64 & 1);
+}
+static inline void failover_add(uint64_t bits[FAILOVER_WORDS], unsigned status)
+{
+	bits[(status - FAILOVER_FIRST) / 64] |= UINT64_C(1) << (status - FAILOVER_FIRST) % 64;
+}
+
 struct trunk_settings {
 	_Alignas(8) struct text name;
 	struct array targets; /* struct target_settings, in order */
@@ -121,6 +137,7 @@ struct trunk_settings {
 	uint16_t certificate; /* shown when the server asks for one; NONE_INDEX: none */
 	struct text tls_name; /* SIP domain or host that the server's certificate must name (RFC
 	                         5922 section 7); length 0: the target's address */
+	uint64_t failover[FAILOVER_WORDS]; /* SIP workers' alone */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "options.def"

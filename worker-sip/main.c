@@ -197,6 +197,7 @@ static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 	sip->slots = *map;
 	if (sip->registrar)
 		registrar_slots_changed(sip->registrar);
+	target_states_schedule(sip->target_states);
 	if (gained && sip->replay)
 		/* which nonces their earlier owner saw used is not known here */
 		replay_horizon(sip->replay, clock_realtime_ms());

@@ -127,6 +127,7 @@ struct config_trunk {
 	uint16_t zone;
 	char *tls_name;       /* lower case; "": the target's address */
 	uint16_t certificate; /* index, NONE_INDEX */
+	uint64_t failover[FAILOVER_WORDS];
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "ipc/options.def"

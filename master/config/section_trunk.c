@@ -143,6 +143,43 @@ static void trunk_read_tls(struct reader *r, cfg_t *section, struct config_trunk
 			t->name ? t->name : "");
 }
 
+/* "503", or "500..599". False: it has another form. */
+static bool trunk_read_statuses(const char *text, unsigned *first, unsigned *last)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	*first = *last = (unsigned)strtoul(text, &end, 10);
+	if (end[0] == '.' && end[1] == '.' && isdigit((unsigned char)end[2]))
+		*last = (unsigned)strtoul(end + 2, &end, 10);
+	return *end == '\0' && *first >= FAILOVER_FIRST && *last <= FAILOVER_LAST &&
+	       *first <= *last;
+}
+
+static void trunk_read_failover(struct reader *r, cfg_t *section, struct config_trunk *t)
+{
+	size_t count = config_list_count(section, "failover");
+	unsigned first, last;
+
+	if (count == 0) {
+		failover_add(t->failover, 408);
+		failover_add(t->failover, 503);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct config_value *v = config_list(section, "failover", i);
+
+		if (!trunk_read_statuses(v->text, &first, &last)) {
+			reader_expected(r, section, "failover", v,
+				"a status from %d to %d, or a range as in \"500..599\"",
+				FAILOVER_FIRST, FAILOVER_LAST);
+			continue;
+		}
+		for (; first <= last; first++)
+			failover_add(t->failover, first);
+	}
+}
+
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 {
 	const struct config_value *v = config_value(section, "zone");
@@ -169,5 +206,6 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 		else
 			memset(&t->targets[t->target_count], 0, sizeof(*t->targets));
 	}
+	trunk_read_failover(r, section, t);
 	trunk_read_tls(r, section, t);
 }

@@ -260,6 +260,8 @@ static struct array image_trunks(struct image *m, const struct config *c)
 		row->zone = t->zone;
 		row->certificate = t->certificate;
 		row->tls_name = image_append_text(m, t->tls_name);
+		if (m->role == PEER_SIP)
+			memcpy(row->failover, t->failover, sizeof(row->failover));
 		image_trunk_options(m, t, row);
 	}
 	if (rows)

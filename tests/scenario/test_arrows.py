@@ -20,6 +20,7 @@ PARTS = {
     "worker-transport/tls/tls_connection": "worker-transport/tls/tls",
     "worker-transport/tls/tls_peer": "worker-transport/tls/tls",
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
+    "worker-sip/routing/target_state_parts": "worker-sip/routing/target_state",
     "worker-sip/transaction/machine": "worker-sip/transaction/transaction",
     "worker-sip/transaction/osip": "worker-sip/transaction/transaction",
 }

@@ -239,6 +239,35 @@ Test(config, too_many_zones)
 	refused(text, ZONES_MAX + 1, "there are 65 zone sections; at most 64 are possible");
 }
 
+Test(config, failover)
+{
+	const uint64_t *bits;
+
+	load(SANE);
+	bits = c->trunks[0].failover;
+	for (unsigned status = 200; status < 800; status++)
+		cr_expect_eq(
+			failover_has(bits, status), status == 408 || status == 503, "%u", status);
+	load(SANE "trunk x { zone = core target = \"sip:127.0.0.2\" failover = { \"300\", "
+		  "\"500..599\", \"699\" } }");
+	bits = c->trunks[1].failover;
+	for (unsigned status = 200; status < 800; status++)
+		cr_expect_eq(failover_has(bits, status),
+			status == 300 || status / 100 == 5 || status == 699, "%u", status);
+	static const char *const bad[] = {"299", "700", "5xx", "500..", "500..499", "500...501",
+		"-500", " 500", "500-599", "", "500..700", "99999999999999999999"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text),
+			SANE "trunk x { zone = core target = \"sip:127.0.0.2\" failover = { \"%s\" "
+			     "} }",
+			bad[i]);
+		refused(text, 6, "failover: expected a status from 300 to 699");
+	}
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.2\" ping = 1s }", 6, "ping");
+}
+
 Test(config, trunks)
 {
 	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6,

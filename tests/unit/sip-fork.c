@@ -215,6 +215,38 @@ Test(fork, other_failures_of_a_trunk_are_final)
 	}
 }
 
+Test(fork, failures_that_a_trunk_names_go_on)
+{
+	struct sent *out;
+
+	failover_add(worker->image.trunk[0].failover, 500);
+	failover_add(worker->image.trunk[0].failover, 603);
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	ask(.method = "INVITE", .uri = NUMBER);
+	assert_tried("10.0.0.11:5060", &out);
+	respond(out, 500, .tag = "1");
+	take_request("ACK");
+	assert_tried("10.0.0.12:5060", &out);
+	respond(out, 603, .tag = "2");
+	take_request("ACK");
+	assert_tried("10.0.0.13:5060", &out);
+	respond(out, 404, .tag = "3");
+	take_request("ACK");
+	take_response(603); /* still the best of them (RFC 3261 section 16.7) */
+	quiet();
+}
+
+Test(fork, a_failure_that_a_trunk_does_not_name_is_final)
+{
+	memset(worker->image.trunk[0].failover, 0, sizeof(worker->image.trunk[0].failover));
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	ask(.method = "INVITE", .uri = NUMBER);
+	respond(take_request("INVITE"), 503, .tag = "1");
+	take_request("ACK");
+	take_response(500);
+	quiet();
+}
+
 Test(fork, silent_trunk_target_gives_way_to_the_next)
 {
 	struct sent *first, *second;

@@ -422,9 +422,11 @@ void fork_branch_done(struct fork_branch *b)
  * answer is final; only what says "not I" goes on to its next target. */
 static bool fork_is_final(const struct fork_branch *b, unsigned status, const struct message *m)
 {
-	if (status == 502 && !m)
-		return false; /* nobody knows what it said */
-	return status >= 600 || (b->trunk != NONE_INDEX && status != 503 && status != 408);
+	if (b->trunk == NONE_INDEX)
+		return status >= 600;
+	if (!m) /* it could not be reached, or nobody knows what it said */
+		return status != 503 && status != 408 && status != 502;
+	return !target_attempt_fails_over(&b->attempt, status);
 }
 
 void fork_branch_failed(struct fork_branch *b, unsigned status, const struct message *m)
@@ -444,10 +446,11 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 		f->best_status = status;
 		f->best_zone = b->zone;
 	}
-	if (status >= 600)
-		fork_cancel(f, b, STR_EMPTY);
-	if (fork_is_final(b, status, m))
+	if (fork_is_final(b, status, m)) {
+		if (status >= 600)
+			fork_cancel(f, b, STR_EMPTY);
 		f->stopped = true;
+	}
 	if (!fork_pending(f))
 		fork_next_group(f);
 }

@@ -3,9 +3,9 @@
  * other request outside a dialog (relay.c).
  *
  * Targets are tried in groups: all bindings of one q together, trunk targets one by one. A group
- * whose every branch has failed is followed by the next; an answer of a trunk other than 503 or 408
- * is final, and so is any 6xx. Of a trunk's targets those that are known to be down come last
- * (target_state.h). With no group left the best failure goes back (section 16.7).
+ * whose every branch has failed is followed by the next; an answer of a trunk that is not in its
+ * failover is final, and so is any 6xx that is not. Of a trunk's targets those that are known to be
+ * down come last (target_state.h). With no group left the best failure goes back (section 16.7).
  *
  * INVITE has two things of its own: its branches are cancelled when they are not needed any more
  * (section 9.1 permits it for no other method), and they have timer C (section 16.8) or their

@@ -1,5 +1,5 @@
 /* target_state.c - what is known of the targets of trunks (target_state.h). */
-#include "target_state.h"
+#include "target_state_parts.h"
 
 #include "common/list.h"
 #include "common/log.h"
@@ -8,37 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct target_state {
-	struct target_states *owner;
-	uint64_t id; /* the same in all SIP workers */
-	struct target_attempt *waiting;
-	uint64_t heard_at;   /* ms: the last response here */
-	uint64_t found_at;   /* ms: when what is known was found out, in whichever worker */
-	uint64_t changed_at; /* ms: down, or up, since then */
-	uint64_t trial_at;   /* ms: when one request is let through to a down target */
-	uint32_t pause_ms;   /* to the trial after that */
-	uint32_t references; /* of the list, and of attempts */
-	uint16_t status;     /* the response that it is down for; 0: there was none */
-	bool down;
-	int32_t error; /* or why it could not be reached */
-	char name[];   /* "TRUNK target=URI", for the log */
-};
-
-/* The targets of one config, by trunk. */
-struct target_list {
-	unsigned trunks;
-	unsigned *first; /* by trunk, and one behind the last */
-	struct target_state **state;
-};
-
-struct target_states {
-	struct sip *sip;
-	struct target_list list;
-	target_attempt_lost *lost;
-	unsigned down;
-	struct log_limit log;
-};
 
 int target_states_new(struct target_states **out, struct sip *sip, target_attempt_lost *lost)
 {
@@ -52,7 +21,7 @@ int target_states_new(struct target_states **out, struct sip *sip, target_attemp
 	return 0;
 }
 
-static void target_state_drop(struct target_state *s)
+void target_state_drop(struct target_state *s)
 {
 	if (--s->references == 0)
 		free(s);
@@ -60,25 +29,33 @@ static void target_state_drop(struct target_state *s)
 
 /* ---- the targets of the settings ---- */
 
-static unsigned target_list_count(const struct target_list *l)
-{
-	return l->trunks ? l->first[l->trunks] : 0;
-}
-
 static void target_list_free(struct target_list *l)
 {
-	for (unsigned i = 0; l->state && i < target_list_count(l); i++)
-		if (l->state[i])
-			target_state_drop(l->state[i]);
+	for (unsigned i = 0; l->state && i < target_list_count(l); i++) {
+		struct target_state *s = l->state[i];
+
+		if (s && s->trunk == NONE_INDEX && s->ping.timer.callback)
+			target_ping_stop(s);
+		if (s)
+			target_state_drop(s);
+	}
 	free(l->state);
 	free(l->first);
 	*l = (struct target_list){0};
+}
+
+/* Its targets have no place in the settings any more. */
+static void target_list_forget(struct target_list *l)
+{
+	for (unsigned i = 0; i < target_list_count(l); i++)
+		l->state[i]->trunk = l->state[i]->index = NONE_INDEX;
 }
 
 void target_states_free(struct target_states *ts)
 {
 	if (!ts)
 		return;
+	target_list_forget(&ts->list);
 	target_list_free(&ts->list);
 	free(ts);
 }
@@ -131,6 +108,7 @@ static struct target_state *target_state_of(
 	s->owner = ts;
 	s->id = id;
 	s->references = 1;
+	s->trunk = s->index = NONE_INDEX;
 	s->changed_at = loop_now(ts->sip->loop);
 	memcpy(s->name, w.p, w.n);
 	return s;
@@ -167,12 +145,29 @@ int target_states_take(struct target_states *ts)
 		free(l.state);
 		return -ENOMEM;
 	}
+	target_list_forget(&ts->list);
+	for (unsigned i = 0; i < l.trunks; i++)
+		for (unsigned k = l.first[i]; k < l.first[i + 1]; k++) {
+			struct target_state *s = l.state[k];
+
+			s->trunk = (uint16_t)i;
+			s->index = (uint16_t)(k - l.first[i]);
+			memcpy(s->failover, settings_trunk(settings, i)->failover,
+				sizeof(s->failover));
+		}
 	target_list_free(&ts->list);
 	ts->list = l;
 	ts->down = 0;
 	for (unsigned i = 0; i < count; i++)
 		ts->down += l.state[i]->down;
+	target_states_schedule(ts);
 	return 0;
+}
+
+void target_states_schedule(struct target_states *ts)
+{
+	for (unsigned i = 0; i < target_list_count(&ts->list); i++)
+		target_ping_schedule(ts->list.state[i]);
 }
 
 static struct target_state *target_state_at(
@@ -206,10 +201,11 @@ static void target_state_tell(const struct target_state *s, unsigned worker)
 		.found_at = s->found_at,
 		.error = s->error,
 		.status = s->status,
-		.down = s->down};
+		.down = s->down,
+		.pinged = s->ping.ever};
 }
 
-static void target_state_tell_all(const struct target_state *s)
+void target_state_tell_all(const struct target_state *s)
 {
 	struct sip *sip = s->owner->sip;
 
@@ -290,12 +286,18 @@ static bool target_state_set(struct target_state *s, bool down, uint64_t found_a
 	s->found_at = found_at;
 	if (!changed)
 		return false;
-	if (down && (!s->pause_ms || now - s->changed_at > TARGET_STEADY_MS))
+	if (down && (!s->pause_ms || now - s->changed_at > TARGET_STEADY_MS)) {
 		s->pause_ms = TARGET_TRIAL_FIRST_MS;
+		s->ping.pause_ms = TARGET_PROBE_FIRST_MS;
+	} else if (down) {
+		s->ping.pause_ms *= 2; /* bounded when it is used */
+	}
 	s->down = down;
 	s->changed_at = now;
 	s->trial_at = now + s->pause_ms;
+	s->ping.answered = s->ping.unanswered = 0;
 	ts->down = down ? ts->down + 1 : ts->down - 1;
+	target_ping_schedule(s);
 	return true;
 }
 
@@ -305,7 +307,7 @@ static bool target_state_is_refusal(int error)
 }
 
 /* This worker has found out what a target does. */
-static void target_state_found(struct target_state *s, bool down, unsigned status, int error)
+void target_state_found(struct target_state *s, bool down, unsigned status, int error)
 {
 	uint64_t lasted = loop_now(s->owner->sip->loop) - s->changed_at;
 
@@ -333,6 +335,7 @@ void target_states_told(struct target_states *ts, const struct record_target *to
 		return;
 	s->status = told->status;
 	s->error = told->error;
+	s->ping.ever |= told->pinged;
 	if (target_state_set(s, told->down, told->found_at) && s->down && !s->status)
 		target_state_give_up(s, target_state_is_refusal(s->error));
 }
@@ -349,7 +352,8 @@ bool target_states_avoid(struct target_states *ts, unsigned trunk, unsigned inde
 
 	if (!s || !s->down)
 		return false;
-	if (!first || now < s->trial_at)
+	/* one that answers pings needs no trial: it is found up without */
+	if (!first || s->ping.ever || now < s->trial_at)
 		return true;
 	s->pause_ms = s->pause_ms > TARGET_TRIAL_MOST_MS / 2 ? TARGET_TRIAL_MOST_MS
 	                                                     : s->pause_ms * 2;
@@ -358,6 +362,13 @@ bool target_states_avoid(struct target_states *ts, unsigned trunk, unsigned inde
 }
 
 /* ---- attempts ---- */
+
+bool target_attempt_fails_over(const struct target_attempt *a, unsigned status)
+{
+	if (!a->state)
+		return status == 408 || status == 503;
+	return failover_has(a->state->failover, status);
+}
 
 bool target_attempt_is_down(const struct target_attempt *a)
 {
@@ -376,6 +387,7 @@ void target_attempt_sent(struct target_attempt *a)
 {
 	if (!a->state)
 		return;
+	a->state->requests++;
 	a->sent_at = loop_now(a->state->owner->sip->loop);
 	if (!a->link)
 		list_insert(&a->state->waiting, a);
@@ -399,6 +411,10 @@ void target_attempt_answered(struct target_attempt *a, unsigned status)
 		return;
 	target_attempt_done(a);
 	s->heard_at = loop_now(s->owner->sip->loop);
+	if (status >= 200 && status < 300)
+		s->successes++;
+	else if (status >= 300)
+		s->failures++;
 	if (status == 503)
 		target_state_found(s, true, status, 0);
 	else if (s->down && target_state_refutes(a, status))
@@ -428,6 +444,7 @@ void target_attempt_failed(struct target_attempt *a, int error)
 	if (!s)
 		return;
 	target_attempt_done(a);
+	s->failures++;
 	/* One that has answered others since has lost this request alone. */
 	if (target_state_is_to_blame(error) &&
 		(error == -ECONNREFUSED || s->heard_at <= a->sent_at))

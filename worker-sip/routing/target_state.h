@@ -9,7 +9,8 @@
  * once (RECORD_TARGET), so that no second call waits for what the first has learnt. Of two findings
  * the later one counts, by the machine's one clock, wherever it was made.
  *
- * A down target gets one request in its ordinary place now and then, to see whether it lives: after
+ * A down target is pinged (target_ping.c). One that has never answered a ping, as some do not, gets
+ * one request in its ordinary place now and then, to see whether it lives: after
  * TARGET_TRIAL_FIRST_MS, and after twice the time each time that it does not, up to
  * TARGET_TRIAL_MOST_MS.
  */
@@ -18,6 +19,8 @@
 
 #include "worker-sip/sip.h"
 
+#define TARGET_PROBE_FIRST_MS 1000 /* between pings of a down target */
+#define TARGET_PROBE_MOST_MS 30000
 #define TARGET_TRIAL_FIRST_MS 30000
 #define TARGET_TRIAL_MOST_MS 300000
 /* A target that goes down again within this time of coming up has not recovered: the pauses between
@@ -59,11 +62,15 @@ void target_states_tell(struct target_states *ts, unsigned worker);
 /* The id of that target of that trunk in the settings, the same in all SIP workers; 0: there is no
  * such one. */
 uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index);
+/* Pings those targets that are this worker's to ping: to be called where that may have changed. */
+void target_states_schedule(struct target_states *ts);
 /* Whether any target is down. */
 bool target_states_any_down(const struct target_states *ts);
 /* Whether the target of that index of that trunk is to be tried after all others: it is down, and
  * no trial is due. first: the request goes to it at once otherwise, which is then its trial. */
 bool target_states_avoid(struct target_states *ts, unsigned trunk, unsigned index, bool first);
+/* Whether the next target has its turn after that answer (the trunk's failover). */
+bool target_attempt_fails_over(const struct target_attempt *a, unsigned status);
 /* Whether the attempt's target is down. */
 bool target_attempt_is_down(const struct target_attempt *a);
 
