@@ -112,8 +112,11 @@ struct target_settings {
 	uint8_t transport;          /* enum transport; UDP unless ;transport= says otherwise */
 	uint8_t explicit_transport; /* 1: ;transport= was given */
 	uint16_t listener; /* the listener of the trunk's zone and transport that sends to it */
-	uint32_t zero;
+	uint16_t priority; /* the targets are sorted by it */
+	uint16_t weight;
 };
+/* Which of the targets of one priority comes first (balance of a trunk). */
+enum balance { BALANCE_ORDER = 0, BALANCE_RANDOM, BALANCE_CALL_ID, BALANCE_CALLER, BALANCE_CALLED };
 /* The statuses from 300 to 699, a bit each. */
 #define FAILOVER_FIRST 300
 #define FAILOVER_LAST 699

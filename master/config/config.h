@@ -115,7 +115,9 @@ struct config_target {
 	struct endpoint endpoint;
 	uint8_t transport;
 	bool explicit_transport;
+	bool has_weight;   /* it is written */
 	uint16_t listener; /* index: the one of the trunk's zone that sends to it */
+	uint16_t priority, weight;
 	int line;
 };
 

@@ -6,21 +6,10 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-/* The transport of ";transport=tcp"; false with an error for anything else. */
-static bool target_read_params(struct reader *r, cfg_t *section, const struct config_value *v,
-	struct str params, struct config_target *t)
+/* Reads the transport that a parameter names. */
+static bool target_read_transport(struct reader *r, cfg_t *section, const struct config_value *v,
+	struct str value, struct config_target *t)
 {
-	struct str value;
-
-	if (params.n == 0)
-		return true;
-	if (params.n <= 10 || strncasecmp(params.p, "transport=", 10) != 0) {
-		reader_expected(r, section, "target", v,
-			"no other URI parameter than transport, as in "
-			"\"sip:192.0.2.9:5060;transport=tcp\"");
-		return false;
-	}
-	value = str_from(params, 10);
 	t->explicit_transport = true;
 	/* sips: is TLS over whatever is named (RFC 3261 section 26.2.2) */
 	if (t->transport == TRANSPORT_TLS &&
@@ -35,6 +24,60 @@ static bool target_read_params(struct reader *r, cfg_t *section, const struct co
 	reader_expected(r, section, "target", v,
 		"transport=udp, transport=tcp or transport=tls (of a sips: URI: tcp or tls)");
 	return false;
+}
+
+/* A number of up to five digits, from least to 65535. */
+static bool target_read_number(struct reader *r, cfg_t *section, const struct config_value *v,
+	const char *name, struct str value, unsigned least, uint16_t *out)
+{
+	unsigned n = 0;
+	bool good = value.n >= 1 && value.n <= 5;
+
+	for (size_t i = 0; good && i < value.n; i++) {
+		good = isdigit((unsigned char)value.p[i]);
+		n = n * 10 + (unsigned)(value.p[i] - '0');
+	}
+	if (!good || n < least || n > UINT16_MAX) {
+		reader_expected(r, section, "target", v, "%s=%u to %s=65535", name, least, name);
+		return false;
+	}
+	*out = (uint16_t)n;
+	return true;
+}
+
+/* One of "transport=tcp", "priority=1", "weight=10". False, with an error, for anything else. */
+static bool target_read_param(struct reader *r, cfg_t *section, const struct config_value *v,
+	struct str name, struct str value, struct config_target *t)
+{
+	if (str_equal_nocase(name, S("transport")) && value.n)
+		return target_read_transport(r, section, v, value, t);
+	if (str_equal_nocase(name, S("priority")))
+		return target_read_number(r, section, v, "priority", value, 0, &t->priority);
+	if (str_equal_nocase(name, S("weight"))) {
+		t->has_weight = true;
+		return target_read_number(r, section, v, "weight", value, 1, &t->weight);
+	}
+	reader_expected(r, section, "target", v,
+		"no other parameters than transport, priority and weight, as in "
+		"\"sip:192.0.2.9:5060;transport=tcp;priority=1;weight=10\"");
+	return false;
+}
+
+/* The parameters behind a target's first semicolon. */
+static bool target_read_params(struct reader *r, cfg_t *section, const struct config_value *v,
+	struct str params, struct config_target *t)
+{
+	while (params.n) {
+		size_t end = str_find(params, ';');
+		struct str param = {params.p, end};
+		size_t equals = str_find(param, '=');
+		struct str value = str_from(param, equals < end ? equals + 1 : end);
+
+		if (!target_read_param(r, section, v, (struct str){param.p, equals}, value, t))
+			return false;
+		params = str_from(params, end < params.n ? end + 1 : end);
+	}
+	return true;
 }
 
 static bool target_has_scheme(struct str text, const char *scheme)
@@ -71,6 +114,7 @@ static bool trunk_read_target(
 	size_t end;
 
 	t->line = v->line;
+	t->weight = 1;
 	t->transport = sips ? TRANSPORT_TLS : TRANSPORT_UDP;
 	if ((!sip && !sips) || strpbrk(v->text, "@?")) {
 		reader_expected(r, section, "target", v,
@@ -180,6 +224,31 @@ static void trunk_read_failover(struct reader *r, cfg_t *section, struct config_
 	}
 }
 
+/* Lower priorities first; those of one stay as they are written. */
+static void trunk_sort_targets(struct config_trunk *t)
+{
+	for (size_t i = 1; i < t->target_count; i++) {
+		struct config_target moved = t->targets[i];
+		size_t at = i;
+
+		for (; at && t->targets[at - 1].priority > moved.priority; at--)
+			t->targets[at] = t->targets[at - 1];
+		t->targets[at] = moved;
+	}
+}
+
+static void trunk_check_weights(struct reader *r, const struct config_trunk *t)
+{
+	for (size_t i = 0; i < t->target_count && t->balance == BALANCE_ORDER; i++)
+		if (t->targets[i].has_weight) {
+			reader_warn(r, t->targets[i].line,
+				"trunk \"%s\": target \"%s\" has a weight, which counts only "
+				"with another balance than order",
+				t->name ? t->name : "", t->targets[i].uri);
+			return;
+		}
+}
+
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 {
 	const struct config_value *v = config_value(section, "zone");
@@ -206,6 +275,8 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 		else
 			memset(&t->targets[t->target_count], 0, sizeof(*t->targets));
 	}
+	trunk_sort_targets(t);
+	trunk_check_weights(r, t);
 	trunk_read_failover(r, section, t);
 	trunk_read_tls(r, section, t);
 }

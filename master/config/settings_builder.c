@@ -238,6 +238,8 @@ static struct array image_targets(struct image *m, const struct config_trunk *t)
 			.transport = g->transport,
 			.explicit_transport = g->explicit_transport,
 			.listener = g->listener,
+			.priority = g->priority,
+			.weight = g->weight,
 		};
 	}
 	if (rows)

@@ -239,6 +239,35 @@ Test(config, too_many_zones)
 	refused(text, ZONES_MAX + 1, "there are 65 zone sections; at most 64 are possible");
 }
 
+Test(config, targets_that_share)
+{
+	const struct config_target *t;
+
+	load(SANE
+		"trunk x { zone = core balance = call-id target = { \"sip:127.0.0.2;priority=2\", "
+		"\"sip:127.0.0.3;weight=10;transport=udp;priority=1\", \"sip:127.0.0.4\", "
+		"\"sip:127.0.0.5;priority=1\" } }");
+	t = c->trunks[1].targets;
+	cr_expect_eq(c->trunks[1].balance, BALANCE_CALL_ID);
+	cr_expect_str_eq(t[0].uri, "sip:127.0.0.4");
+	cr_expect_str_eq(t[1].uri, "sip:127.0.0.3;weight=10;transport=udp;priority=1");
+	cr_expect_str_eq(t[2].uri, "sip:127.0.0.5;priority=1");
+	cr_expect_str_eq(t[3].uri, "sip:127.0.0.2;priority=2");
+	cr_expect_eq(t[1].weight, 10);
+	cr_expect_eq(t[2].weight, 1);
+	cr_expect(t[1].explicit_transport);
+	static const char *const bad[] = {"weight=0", "weight=65536", "weight=", "weight",
+		"weight=x", "priority=-1", "priority=65536", "priority=1.5", "priority=100000",
+		"lr", "maddr=1", "transport=", "=1"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text),
+			SANE "trunk x { zone = core target = \"sip:127.0.0.2;%s\" }", bad[i]);
+		refused(text, 6, "target: expected");
+	}
+}
+
 Test(config, failover)
 {
 	const uint64_t *bits;
@@ -277,7 +306,7 @@ Test(config, trunks)
 	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6,
 		"without user part");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;lr\" }", 6,
-		"no other URI parameter than transport");
+		"no other parameters than transport");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=sctp\" }", 6,
 		"transport=udp, transport=tcp or transport=tls");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1;transport=tcp\" }", 6,

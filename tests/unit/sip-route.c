@@ -249,3 +249,101 @@ Test(route, a_uri_too_long_for_the_trunk)
 	cr_assert_eq(status_of(uri), 414);
 	cr_assert_eq(counters_page->counter[COUNTER_URIS_TOO_LONG], 1);
 }
+
+/* ---- targets that share a trunk's calls ---- */
+
+/* To which target the first of those that a request gets goes, as its last octet. */
+static unsigned first_target(const char *uri, const char *from, const char *call_id)
+{
+	struct said *invite = ask(.method = "INVITE", .uri = uri, .from = from, .call_id = call_id);
+	struct sent *out = take_request("INVITE");
+	char text[ENDPOINT_TEXT_SIZE];
+
+	size_t n = endpoint_host_text(&out->to.peer, text);
+	text[n] = 0;
+	respond(out, 486, .tag = "1");
+	take_request("ACK");
+	acknowledge_failure(invite, take_response(486));
+	return (unsigned)atoi(strrchr(text, '.') + 1);
+}
+
+static void weigh(enum balance balance, unsigned first, unsigned second, unsigned third)
+{
+	worker->image.trunk[0].balance = balance;
+	worker->image.target[0].weight = (uint16_t)first;
+	worker->image.target[1].weight = (uint16_t)second;
+	worker->image.target[2].weight = (uint16_t)third;
+}
+
+Test(route, weights_are_kept)
+{
+	unsigned first[3] = {0};
+	uint8_t order[3];
+
+	weigh(BALANCE_RANDOM, 1, 2, 3);
+	for (unsigned i = 0; i < 60000; i++) {
+		balance_order(
+			&worker->image.s, &worker->image.trunk[0], true, random_u64(), 3, order);
+		first[order[0]]++;
+	}
+	cr_assert_float_eq(first[0] / 60000.0, 1 / 6.0, 0.01);
+	cr_assert_float_eq(first[1] / 60000.0, 2 / 6.0, 0.01);
+	cr_assert_float_eq(first[2] / 60000.0, 3 / 6.0, 0.01);
+}
+
+Test(route, a_target_less_moves_its_own_calls_alone)
+{
+	uint8_t all[3], two[2];
+
+	weigh(BALANCE_CALLED, 1, 1, 5);
+	for (uint64_t key = 0; key < 1000; key++) {
+		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 3, all);
+		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 2, two);
+		unsigned n = 0;
+		for (unsigned i = 0; i < 3; i++)
+			if (all[i] != 2)
+				cr_assert_eq(all[i], two[n++]);
+	}
+}
+
+Test(route, priorities_come_first)
+{
+	uint8_t order[3];
+
+	weigh(BALANCE_RANDOM, 1, 1000, 1000);
+	worker->image.target[1].priority = worker->image.target[2].priority = 1;
+	for (uint64_t key = 0; key < 1000; key++) {
+		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 3, order);
+		cr_assert_eq(order[0], 0);
+		cr_assert(order[1] + order[2] == 3);
+	}
+	balance_order(&worker->image.s, &worker->image.trunk[0], false, 1, 3, order);
+	cr_assert(order[0] == 0 && order[1] == 1 && order[2] == 2);
+}
+
+Test(route, what_is_alike_goes_to_the_same_target)
+{
+	static const enum balance by[] = {BALANCE_CALL_ID, BALANCE_CALLER, BALANCE_CALLED};
+
+	for (unsigned k = 0; k < 3; k++) {
+		unsigned seen[20] = {0}, different = 0;
+
+		weigh(by[k], 1, 1, 1);
+		for (unsigned i = 0; i < 40; i++) {
+			char id[32], uri[64], from[64];
+			unsigned n = i % 20; /* each twice */
+
+			snprintf(id, sizeof(id), "%u-%u", by[k], by[k] == BALANCE_CALL_ID ? n : i);
+			snprintf(uri, sizeof(uri), "sip:55510%02u@example.net",
+				by[k] == BALANCE_CALLED ? n : i);
+			snprintf(from, sizeof(from), "<sip:a%u@example.net>",
+				by[k] == BALANCE_CALLER ? n : i);
+			unsigned target = first_target(uri, from, id);
+			if (i < 20)
+				seen[n] = target;
+			cr_assert_eq(target, seen[n]);
+			different |= 1u << (target - 11);
+		}
+		cr_assert_eq(different, 7, "all three are used");
+	}
+}

@@ -27,6 +27,7 @@
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/core.h"
+#include "worker-sip/routing/balance.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"

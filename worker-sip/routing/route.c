@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "ipc/pattern.h"
+#include "balance.h"
 #include "number_prefix.h"
 #include "target_state.h"
 #include "telephone.h"
@@ -157,6 +158,7 @@ void target_copy(struct target *to, const struct target *from)
 /* The search for the targets of one request. */
 struct route_search {
 	struct sip *sip;
+	const struct message *message;
 	struct uri_parts uri; /* of the request */
 	unsigned domain;      /* that it names; NONE_INDEX: none of ours */
 	bool secure;          /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
@@ -328,6 +330,22 @@ static void route_add_trunk_target(
 	s->count++;
 }
 
+/* By what a trunk's targets are chosen. */
+static uint64_t route_balance_key(const struct route_search *s, const struct trunk_settings *t)
+{
+	static const struct hash_key same;
+	const struct message *m = s->message;
+	struct str from = message_str(m, m->from.user);
+
+	switch (t->balance) {
+	case BALANCE_CALL_ID: return hash_str(&same, message_str(m, m->call_id));
+	case BALANCE_CALLER:
+		return hash_str(&same, from) ^ hash_str_nocase(&same, message_str(m, m->from.host));
+	case BALANCE_CALLED: return hash_str(&same, (struct str){s->number, s->number_length});
+	default: return random_u64();
+	}
+}
+
 /* Those that are known to be down come last, whichever trunk they are of. */
 static void route_add_trunks(
 	struct route_search *s, const struct route_settings *r, struct decision *out)
@@ -340,9 +358,15 @@ static void route_add_trunks(
 	unsigned count = 0;
 
 	for (unsigned k = 0; k < r->trunks.count; k++) {
-		unsigned targets = settings_trunk(settings, trunks[k])->targets.count;
+		const struct trunk_settings *t = settings_trunk(settings, trunks[k]);
+		unsigned targets = t->targets.count < TARGETS_MAX ? t->targets.count : TARGETS_MAX;
+		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
+		uint8_t order[TARGETS_MAX];
 
-		for (unsigned i = 0; i < targets && s->count < s->limit; i++) {
+		balance_order(
+			settings, t, hashed, hashed ? route_balance_key(s, t) : 0, targets, order);
+		for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
+			unsigned i = order[n];
 			bool last = target_states_any_down(s->sip->target_states) &&
 			            target_states_avoid(
 					    s->sip->target_states, trunks[k], i, !s->count);
@@ -454,6 +478,7 @@ void route_request(
 
 	*out = (struct decision){.route = NONE_INDEX};
 	s.sip = in->sip;
+	s.message = in->message;
 	s.uri = route_uri(in);
 	s.secure = s.uri.scheme == URI_SIPS;
 	s.targets = targets;
