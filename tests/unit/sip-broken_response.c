@@ -181,19 +181,27 @@ Test(broken, two_answers_while_the_next_target_is_asked)
 	quiet();
 }
 
-Test(broken, what_no_ack_can_be_made_of_is_left_alone)
+/* A branch of which nothing was cancelled has one transaction: its CSeq is known. */
+Test(broken, a_second_answer_whose_cseq_cannot_be_read_is_ended)
 {
 	struct call_scene c = call_answered();
 	const struct lines other = {.to = "To: <sip:b@example.org>;tag=other"},
 			   unreadable = {.to = other.to, .cseq = "CSeq: x"};
 
 	respond_lines(c.out, 200, unreadable);
-	quiet();
+	struct sent *ack = take_request("ACK"), *bye = take_request("BYE");
+	assert_to_tag(ack, S("other"));
+	cr_assert_eq(ack->message->cseq, 1);
+	assert_to_tag(bye, S("other"));
+	respond(bye, 200);
 	respond_lines(c.out, 200, other);
-	assert_to_tag(take_request("ACK"), S("other"));
-	assert_to_tag(take_request("BYE"), S("other"));
+	cr_assert(same_branch(take_request("ACK"), ack));
 	respond_lines(c.out, 200, unreadable);
+	cr_assert(same_branch(take_request("ACK"), ack));
 	quiet();
+	respond_lines(c.out, 200, (struct lines){.to = "To: ;"});
+	quiet();
+	cr_assert_eq(counters_page->counter[COUNTER_ANSWERS_UNREADABLE], 1);
 }
 
 Test(broken, a_provisional_says_that_the_branch_lives)

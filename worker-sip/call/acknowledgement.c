@@ -50,8 +50,10 @@ bool exchange_sent_invite(const struct exchange *x, struct sent_invite *out)
 
 	if (!x->call)
 		return false;
-	*out = (struct sent_invite){
-		.call_id = d->call_id, .from = d->local, .from_tag = {d->tag, TOKEN_LENGTH}};
+	*out = (struct sent_invite){.call_id = d->call_id,
+		.from = d->local,
+		.from_tag = {d->tag, TOKEN_LENGTH},
+		.cseq = x->cseq.out};
 	return true;
 }
 

@@ -37,6 +37,8 @@ bool sent_invite_read(const struct wire *bytes, struct sent_invite *out)
 	while (wire_header(bytes, &at, &id, &line, &value)) {
 		if (id == HEADER_CALL_ID)
 			out->call_id = value;
+		if (id == HEADER_CSEQ)
+			out->cseq = (uint32_t)strtoul(value.p, NULL, 10); /* a method follows */
 		if (id != HEADER_FROM)
 			continue;
 		out->from = rest = value;
@@ -51,7 +53,8 @@ static struct sent_invite sent_invite_of_answer(const struct message *m)
 {
 	return (struct sent_invite){.call_id = message_str(m, m->call_id),
 		.from = message_value(m, HEADER_FROM),
-		.from_tag = message_str(m, m->from_tag)};
+		.from_tag = message_str(m, m->from_tag),
+		.cseq = m->cseq};
 }
 
 static void refused_answer_free(struct refused_answer *r)
@@ -99,7 +102,7 @@ static struct refused_answer *refused_answer_new(
 		.remote_tag = message_str(m, m->to_tag),
 		.route = writer_text(&w),
 		.target = refused_answer_target(m, invite),
-		.local_cseq = m->cseq + CSEQ_AHEAD};
+		.local_cseq = invite->cseq + CSEQ_AHEAD};
 	struct refused_answer *r = calloc(1, sizeof(*r));
 	if (!r || dialog_new(sip, &parts, &r->dialog)) {
 		free(r);
@@ -127,7 +130,7 @@ static bool refused_answer_repeated(
 	if (ack)
 		sip_send(sip, &flow, (struct str){ack->byte, ack->size}, 0, true);
 	else
-		wire_drop(dialog_send_ack(sip, d, m->cseq));
+		wire_drop(dialog_send_ack(sip, d, invite->cseq));
 	return true;
 }
 
@@ -136,7 +139,7 @@ void refused_answer_take(
 {
 	const struct sent_invite said = m->broken && invite ? *invite : sent_invite_of_answer(m);
 
-	if (m->broken && !(said.call_id.n && m->to.whole.length && m->method_name.length)) {
+	if (m->broken && !(said.call_id.n && m->to.whole.length && said.cseq)) {
 		count(ANSWERS_UNREADABLE); /* without our From tag it is of no dialog anyway */
 		refusal_log_response(sip, m, "no ACK or BYE can be made of it");
 		return;
@@ -147,6 +150,6 @@ void refused_answer_take(
 	if (!r)
 		return;
 	count(ANSWERS_REFUSED);
-	r->ack = dialog_send_ack(sip, r->dialog, m->cseq);
+	r->ack = dialog_send_ack(sip, r->dialog, said.cseq);
 	dialog_send_bye(sip, r->dialog, STR_EMPTY);
 }
