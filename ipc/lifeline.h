@@ -159,6 +159,10 @@ struct lifeline_certificate {
 	uint32_t key_size; /* 0 for transport workers */
 	char name[64];     /* of the section in the config */
 };
+/* The index of a result that is about no certificate in particular, and of one about all that are
+ * to be in force. */
+#define CERTIFICATES_NONE 0xffff
+#define CERTIFICATES_ALL 0xfffe
 enum certificates_act {
 	CERTIFICATES_CHECK = 1, /* the generation is whole: check it (TLS worker: pairs, a test
 	                           signature; transport worker: chain, names, a test signature over
@@ -182,10 +186,11 @@ struct lifeline_authorities {
 };
 
 /* ---- worker -> master ---- */
-/* The answer to CHECK; COMMIT and DROP have none. Followed, from a TLS worker that answers 0 or
- * -EKEYEXPIRED (nothing but dates is wrong), by int64_t unix seconds when each certificate of the
- * generation (the first of its chain to do so) expires, in order; then, on an error, by text saying
- * what is wrong, for people. */
+/* The answer to CHECK; and, with sequence 0, of a COMMIT (index CERTIFICATES_ALL) or AUTHORITIES
+ * (index: what they are for) that cannot be used, in words that follow "transport-0". DROP has
+ * none. Followed, from a TLS worker that answers 0 or -EKEYEXPIRED (nothing but dates is wrong), by
+ * int64_t unix seconds when each certificate of the generation (the first of its chain to do so)
+ * expires, in order; then, on an error, by text saying what is wrong, for people. */
 struct lifeline_certificates_result {
 	uint32_t sequence;
 	int32_t error;

@@ -66,9 +66,14 @@ static int listen_bind(const struct listen_row *listener, bool share, int *out)
 
 const char *listen_error_text(int error)
 {
-	return error == -EADDRINUSE      ? "another process holds this port"
-	       : error == -EADDRNOTAVAIL ? "no interface has this address"
-	                                 : error_text(error);
+	switch (error) {
+	case -EADDRINUSE: return "another process holds this port";
+	case -EADDRNOTAVAIL: return "no interface has this address";
+	case -EACCES:
+		return "the port is below 1024 (net.ipv4.ip_unprivileged_port_start), which takes "
+		       "root or CAP_NET_BIND_SERVICE";
+	default: return error_text(error);
+	}
 }
 
 static void listen_log_failed(const struct listen_row *listener, int error)
@@ -160,6 +165,16 @@ void listen_suspend(struct listen *l, unsigned worker)
 {
 	for (unsigned i = 0; i < l->listeners; i++)
 		listen_close_socket(l, worker, i);
+}
+
+int listen_try(const struct config_listener *row)
+{
+	struct listen_row listener = {.bind = row->bind, .transport = row->transport};
+	int fd, error = listen_bind(&listener, false, &fd);
+
+	if (error == 0)
+		close(fd);
+	return error;
 }
 
 int listen_open(

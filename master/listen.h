@@ -35,8 +35,10 @@ int listen_grow(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed);
 /* Closes all but the first so many. */
 void listen_shrink(struct listen *l, unsigned listeners);
-/* Words for an error of the two above. */
+/* Why a listener cannot be opened, in words. */
 const char *listen_error_text(int error);
+/* Whether the address of a listener could be bound now, by nobody else: 0, or -errno. */
+int listen_try(const struct config_listener *row);
 /* The socket of listener for transport worker, or -1. It stays the listen's. */
 int listen_socket(const struct listen *l, unsigned worker, unsigned listener);
 

@@ -12,6 +12,7 @@
 #include "master/jail/master_jail.h"
 #include "master/control/control.h"
 #include "master/workers/quarantine.h"
+#include "preflight.h"
 #include "reload.h"
 #include "master/jail/verify.h"
 #include "spawn.h"
@@ -298,11 +299,40 @@ static int main_usage(FILE *to)
 	return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* The same for a check and a start. */
+static int main_load(
+	const char *path, bool starts, struct config **out, struct config_errors *errors)
+{
+	struct config *config;
+	int error = config_load(path, &config, errors);
+
+	if (error) {
+		if (errors->count == 0)
+			config_error_add(errors, path, 0, "%s", error_text(error));
+		return error;
+	}
+	error = preflight(config, starts, errors);
+	if (error)
+		config_free(config);
+	else
+		*out = config;
+	return error;
+}
+
+static int main_print_checked(struct config *config)
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		printf("%s\n", config->warnings[i]);
+	printf("%s: ok\n", config->path);
+	config_free(config);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct master *m = &master;
 	static struct config_errors errors;
-	struct config *config;
+	struct config *config = NULL;
 	bool check = false;
 	int option;
 
@@ -321,15 +351,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "sipward: libsodium cannot be initialised\n");
 		return EXIT_FAILURE;
 	}
-	if (check)
-		return config_check_main(m->config_path);
 	/* It holds keys and tokens. */
 	prctl(PR_SET_DUMPABLE, 0);
 	log_init("master", -1, LOG_INFO, NULL, NULL);
-	if (config_load(m->config_path, &config, &errors) < 0) {
+	if (main_load(m->config_path, !check, &config, &errors) < 0) {
 		config_errors_print(&errors, stderr);
 		return EXIT_FAILURE;
 	}
+	if (check)
+		return main_print_checked(config);
 	int error = main_start(m, config, &errors);
 	if (error == 0) {
 		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());

@@ -185,7 +185,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	return 0;
 }
 
-static void reload_on_checked(void *arg, int error, const char *text)
+static void reload_on_checked(void *arg, int error, int line, const char *text)
 {
 	static struct config_errors errors;
 	struct master *m = arg;
@@ -194,7 +194,7 @@ static void reload_on_checked(void *arg, int error, const char *text)
 	m->reload = (struct reload){.config = NULL};
 	errors = (struct config_errors){.count = 0};
 	if (error < 0) {
-		config_error_add(&errors, r.config->path, 0, "%s", text);
+		config_error_add(&errors, r.config->path, line, "%s", text);
 		reload_drop(m, r.config);
 	} else {
 		error = reload_apply(m, r.config, &errors);

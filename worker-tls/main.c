@@ -123,6 +123,7 @@ static int tls_check_certificates(struct context *c, const struct lifeline_certi
 
 static int tls_take_certificates(struct context *c, const struct lifeline_certificates *order)
 {
+	static const char missing[] = "does not have the certificates in force";
 	int error = 0;
 
 	switch (order->act) {
@@ -130,6 +131,8 @@ static int tls_take_certificates(struct context *c, const struct lifeline_certif
 	case CERTIFICATES_COMMIT:
 		if (keystore_commit(c->keys, order->generation)) {
 			log_error("certificates-missing", "generation=%u", order->generation);
+			error = tls_send_result(
+				c, 0, -ENOENT, CERTIFICATES_ALL, missing, strlen(missing));
 			break;
 		}
 		log_info("certificates", "generation=%u", order->generation);

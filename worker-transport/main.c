@@ -157,6 +157,9 @@ static int transport_take_certificates(struct context *c, const struct lifeline_
 		/* a generation that cannot be used leaves things as they are, and is in the log */
 		if (certificates_commit(c->transport.certificates, order->generation) == 0)
 			log_info("certificates", "generation=%u", order->generation);
+		else
+			transport_on_checked(c, 0, -EBADMSG, CERTIFICATES_ALL,
+				"has no use for the certificates in force");
 		return 0;
 	case CERTIFICATES_DROP:
 		certificates_drop(c->transport.certificates, order->generation);
@@ -174,9 +177,12 @@ static int transport_take_authorities(struct context *c, const struct lifeline_p
 
 	if (error)
 		return error;
-	/* a text that cannot be used is in the log */
-	tls_authorities(c->transport.tls, body->listener, (struct str){text, size});
+	/* a text that cannot be used is in the log as well, and what stood before it stays */
+	error = tls_authorities(c->transport.tls, body->listener, (struct str){text, size});
 	munmap((void *)(uintptr_t)text, size);
+	if (error)
+		transport_on_checked(
+			c, 0, error, body->listener, "holds a certificate that cannot be read");
 	return 0;
 }
 

@@ -40,11 +40,14 @@ void command_cert_list(struct master *m, struct request *r, json_t *arguments)
 	answer_rows(r, rows);
 }
 
-static void certificate_staged(void *arg, int error, const char *text)
+static void certificate_staged(void *arg, int error, int line, const char *text)
 {
 	struct master *m = arg;
 
-	if (error < 0)
+	if (error < 0 && line)
+		answer_refused(
+			m->staging, "nothing was staged: %s:%d: %s", m->config->path, line, text);
+	else if (error < 0)
 		answer_refused(m->staging, "nothing was staged: %s", text);
 	else
 		request_answer(m->staging,

@@ -25,7 +25,7 @@ _Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX
 struct place {
 	const struct config *config;
 	struct config_errors *errors;
-	int line;
+	int line, chain_line, key_line;
 	const char *kind, *name, *option;
 };
 
@@ -34,6 +34,23 @@ static int certificate_refuse(const struct place *p, const char *path, const cha
 	config_error_add(p->errors, p->config->path, p->line, "%s \"%s\": %s: \"%s\" %s", p->kind,
 		p->name, p->option, path, why);
 	return -EINVAL;
+}
+
+static int certificate_check_file(
+	const struct place *p, const char *path, int fd, size_t most, struct stat *st)
+{
+	char large[64];
+
+	if (fstat(fd, st) < 0)
+		return certificate_refuse(p, path, error_text(-errno));
+	if (S_ISDIR(st->st_mode))
+		return certificate_refuse(p, path, "is a folder, and no file");
+	if (!S_ISREG(st->st_mode))
+		return certificate_refuse(p, path, "is no regular file");
+	if (st->st_size == 0)
+		return certificate_refuse(p, path, "is empty");
+	snprintf(large, sizeof(large), "has more than %zu bytes", most);
+	return (uint64_t)st->st_size > most ? certificate_refuse(p, path, large) : 0;
 }
 
 /* Reads a whole file into guarded memory: text with *size bytes, the caller's to sodium_free. */
@@ -47,10 +64,10 @@ static int certificate_read_guarded(
 
 	if (fd < 0)
 		return certificate_refuse(p, path, error_text(-errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
-		(uint64_t)st.st_size > most) {
+	error = certificate_check_file(p, path, fd, most, &st);
+	if (error) {
 		close(fd);
-		return certificate_refuse(p, path, "is empty, too large, or no file");
+		return error;
 	}
 	buffer = sodium_malloc((size_t)st.st_size);
 	if (!buffer) {
@@ -114,6 +131,7 @@ static int certificate_set_read_chain(
 	int error;
 
 	p->option = "chain";
+	p->line = p->chain_line;
 	error = certificate_read_guarded(p, path, CHAIN_MAX, &text, &e->chain_size);
 	if (error)
 		return error;
@@ -137,12 +155,17 @@ static int certificate_read_key(struct place *p, const char *path, struct certif
 	int error;
 
 	p->option = "key";
+	p->line = p->key_line;
 	error = certificate_read_guarded(p, path, KEY_MAX, &text, &e->key_size);
 	if (error)
 		return error;
 	error = certificate_set_has(text, e->key_size, PEM_PRIVATE)
 	                ? certificate_seal("sipward-key", text, e->key_size, &e->key)
-	                : certificate_refuse(p, path, "holds no private key in PEM form");
+	                : certificate_refuse(p, path,
+				  certificate_set_has(text, e->key_size, PEM_CERTIFICATE)
+					  ? "holds a certificate and no private key: perhaps "
+					    "chain and key are swapped"
+					  : "holds no private key in PEM form");
 	sodium_free(text);
 	return error;
 }
@@ -152,13 +175,16 @@ static int certificate_read(const struct config *c, const struct config_certific
 {
 	struct place place = {.config = c,
 		.errors = errors,
-		.line = from->line,
+		.chain_line = from->chain_line,
+		.key_line = from->key_line,
 		.kind = "certificate",
 		.name = from->name};
 	size_t bytes = 1;
 	int chain, key;
 
 	snprintf(e->name, sizeof(e->name), "%s", from->name);
+	e->chain_line = from->chain_line;
+	e->key_line = from->key_line;
 	for (size_t i = 0; i < from->name_count; i++)
 		bytes += strlen(from->names[i]) + 1;
 	e->names = calloc(1, bytes);

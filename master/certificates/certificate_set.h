@@ -24,8 +24,9 @@ struct certificate_entry {
 	char *chain;   /* PEM */
 	size_t chain_size;
 	size_t key_size;
-	int key;           /* sealed memfd */
-	int64_t not_after; /* unix seconds; 0: no TLS worker has told yet */
+	int key;                  /* sealed memfd */
+	int chain_line, key_line; /* of the config */
+	int64_t not_after;        /* unix seconds; 0: no TLS worker has told yet */
 };
 struct authority_entry {
 	uint16_t listener; /* NONE_INDEX: the trust store */

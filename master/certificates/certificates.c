@@ -3,6 +3,7 @@
 #include "certificates.h"
 
 #include "master/workers/edge.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "ipc/sign.h"
 
@@ -102,6 +103,7 @@ static void certificates_tell_authorities(struct worker_slot *w, const struct ce
 
 static void certificates_tell_commit(struct worker_slot *w, const struct certificate_set *set)
 {
+	w->lost.text[0] = '\0'; /* it will say again what it cannot use */
 	certificates_tell_authorities(w, set);
 	certificates_tell_act(w, set, CERTIFICATES_COMMIT, 0);
 }
@@ -192,7 +194,7 @@ static void certificates_drop_staged(struct certificates *c)
 	c->staged = NULL;
 }
 
-static void certificates_failed(struct certificates *c, int error, const char *text)
+static void certificates_failed(struct certificates *c, int error, int line, const char *text)
 {
 	char buffer[CERTIFICATES_TEXT_MAX * 2];
 
@@ -203,7 +205,7 @@ static void certificates_failed(struct certificates *c, int error, const char *t
 		log_error("certificates-refused", "error=%s",
 			log_value(str_of(text), buffer, sizeof(buffer)));
 	}
-	c->done(c->arg, error, text);
+	c->done(c->arg, error, line, text);
 }
 
 static void certificates_ask(struct certificates *c, struct worker_slot *w)
@@ -249,7 +251,7 @@ static void certificates_passed(struct certificates *c)
 	certificates_end_check(c);
 	log_info("certificates-staged", "generation=%u count=%zu", c->staged->generation,
 		c->staged->count);
-	c->done(c->arg, 0, "");
+	c->done(c->arg, 0, 0, "");
 }
 
 static void certificates_check_late(struct timer *t, void *arg)
@@ -267,7 +269,7 @@ static void certificates_check_late(struct timer *t, void *arg)
 		c->waiting_count ? "%u %s workers did not answer in time"
 				 : "%u %s workers are ready to check them",
 		c->waiting_count, role);
-	certificates_failed(c, -ETIMEDOUT, text);
+	certificates_failed(c, -ETIMEDOUT, 0, text);
 }
 
 static void certificates_answered(struct certificates *c, struct worker_slot *w)
@@ -317,6 +319,54 @@ static void certificates_take_start_result(
 		r->error == -EKEYEXPIRED ? "served" : "not-served");
 }
 
+/* The line of the config that a result is about; 0: of none. */
+static int certificates_line(
+	const struct certificate_set *set, const struct lifeline_certificates_result *r)
+{
+	if (r->index >= set->count)
+		return 0;
+	return r->error == -EKEYREJECTED ? set->entry[r->index].key_line
+	                                 : set->entry[r->index].chain_line;
+}
+
+/* Whether the certificate staged at index is the one that is in force. */
+static bool certificates_same(const struct certificates *c, unsigned index)
+{
+	const struct certificate_entry *e = &c->staged->entry[index], *o;
+
+	for (size_t i = 0; c->committed && i < c->committed->count; i++) {
+		o = &c->committed->entry[i];
+		if (strcmp(o->name, e->name) == 0 && o->chain_size == e->chain_size &&
+			memcmp(o->chain, e->chain, e->chain_size) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether all that is wrong with what is staged are the dates of certificates that are in force
+ * with them: a reload of the file that runs is accepted. */
+static bool certificates_stale_already(const struct certificates *c, unsigned index)
+{
+	const struct certificate_set *set = c->staged;
+
+	if (index >= set->count || !certificates_same(c, index))
+		return false;
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->entry[i].not_after < clock_realtime_s() && !certificates_same(c, i))
+			return false;
+	return true;
+}
+
+/* A worker that goes on without something that the config asks for. */
+static void certificates_take_lost(struct worker_slot *w, uint16_t index, struct str why)
+{
+	char text[CERTIFICATES_TEXT_MAX];
+
+	certificates_plain_text(why, text);
+	snprintf(w->lost.text, sizeof(w->lost.text), "%.95s", text);
+	w->lost.index = index;
+}
+
 bool certificates_result(struct certificates *c, struct worker_slot *w,
 	const struct lifeline_certificates_result *r, size_t size)
 {
@@ -326,6 +376,10 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 
 	if (!c || !certificates_concern(w) || r->error > 0 || r->error < -4095)
 		return false;
+	if (r->sequence == 0) {
+		certificates_take_lost(w, r->index, rest);
+		return true;
+	}
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
 	else if (r->sequence == c->check && certificates_asks(c, w) && c->waiting[w->index])
@@ -345,9 +399,9 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 		certificates_take_start_result(c, r, text);
 		return true;
 	}
-	if (r->error) {
-		certificates_failed(
-			c, r->error, text[0] ? text : "a worker refused them without a reason");
+	if (r->error && !(r->error == -EKEYEXPIRED && certificates_stale_already(c, r->index))) {
+		certificates_failed(c, r->error, certificates_line(c->staged, r),
+			text[0] ? text : "a worker refused them without a reason");
 		return true;
 	}
 	c->good++;
@@ -458,7 +512,7 @@ int certificates_abort(struct certificates *c)
 		return -ENOENT;
 	log_info("certificates-aborted", "generation=%u", c->staged->generation);
 	if (c->phase != PHASE_IDLE)
-		certificates_failed(c, -ECANCELED, "aborted");
+		certificates_failed(c, -ECANCELED, 0, "aborted");
 	else
 		certificates_drop_staged(c);
 	return 0;
@@ -504,7 +558,7 @@ void certificates_free(struct certificates *c)
 		return;
 	if (c->phase != PHASE_IDLE) {
 		certificates_end_check(c);
-		c->done(c->arg, -ECANCELED, "sipward is stopping");
+		c->done(c->arg, -ECANCELED, 0, "sipward is stopping");
 	}
 	loop_unset(c->supervisor->loop, &c->drop_timer);
 	certificate_set_free(c->committed);

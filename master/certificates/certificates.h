@@ -20,9 +20,9 @@
 #define CERTIFICATES_TEXT_MAX 600
 
 struct certificates;
-/* The end of a staging: error 0 (it can be committed), or negative errno and what is wrong. Called
- * from the loop. */
-typedef void (*certificates_done)(void *arg, int error, const char *text);
+/* The end of a staging: error 0 (it can be committed), or negative errno and what is wrong, at
+ * which line of the config (0: none). Called from the loop. */
+typedef void (*certificates_done)(void *arg, int error, int line, const char *text);
 
 int certificates_new(struct certificates **out, struct supervisor *s); /* -ENOMEM */
 /* Ends a staging with -ECANCELED, frees. NULL is a no-op. */

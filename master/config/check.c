@@ -90,6 +90,7 @@ static void check_listeners(struct reader *r)
 			"bind = \"udp:192.0.2.1:5060\" zone = \"access\" }");
 }
 
+/* What is in it is for others to check. */
 static void check_readable(struct reader *r, const char *kind, const char *name, int line,
 	const char *option, const char *path)
 {
@@ -106,8 +107,8 @@ static void check_certificates(struct reader *r)
 		const struct config_certificate *k = &c->certificates[i];
 		struct stat st;
 
-		check_readable(r, "certificate", k->name, k->line, "chain", k->chain);
-		check_readable(r, "certificate", k->name, k->line, "key", k->key);
+		check_readable(r, "certificate", k->name, k->chain_line, "chain", k->chain);
+		check_readable(r, "certificate", k->name, k->key_line, "key", k->key);
 		if (k->key && stat(k->key, &st) == 0 && (st.st_mode & 0007))
 			reader_warn(r, k->line,
 				"certificate \"%s\": everyone on this machine can read \"%s\"; its "

@@ -1,7 +1,10 @@
 /* config.c - see config.h. Relies on nothing of what reads the file. */
 #include "config.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Frees the field of a plain option that is a text. */
 #define FREE_NUMBER(field)
@@ -16,6 +19,22 @@
 #define FREE_PATH FREE_STRING
 #define FREE_TEXT(most) FREE_STRING
 #define CONFIG_FREE(section, name, kind, preset, field, receivers, help) FREE_##kind(x->field);
+
+void config_warn(struct config *c, int line, const char *format, ...)
+{
+	char message[CONFIG_ERROR_TEXT_MAX], whole[CONFIG_ERROR_TEXT_MAX];
+	va_list args;
+
+	if (c->warning_count == CONFIG_WARNINGS_MAX)
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	snprintf(whole, sizeof(whole), "%.200s:%d: %.300s", c->path, line, message);
+	c->warnings[c->warning_count] = strdup(whole);
+	if (c->warnings[c->warning_count])
+		c->warning_count++;
+}
 
 void config_forget_users(struct config *c)
 {

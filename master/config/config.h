@@ -66,7 +66,7 @@ struct config_listener {
 	char *name;
 	char *advertise_host; /* "": none */
 	struct endpoint bind;
-	int line;
+	int line, bind_line;
 	uint16_t advertise_port;                          /* 0: the bound port */
 	uint16_t zone;                                    /* index */
 	uint16_t certificates[LISTENER_CERTIFICATES_MAX]; /* indexes, the first is the default */
@@ -90,7 +90,7 @@ struct config_certificate {
 	char *name;
 	char **names; /* lower case */
 	size_t name_count;
-	int line;
+	int line, chain_line, key_line;
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_CERTIFICATE
 #include "ipc/options.def"
@@ -164,6 +164,7 @@ struct config {
 	char *user[ROLE_COUNT];  /* name of the user that the role's workers run as (when started as
 	                            root) */
 	char *group[ROLE_COUNT]; /* ""; the user's own group */
+	int user_line[ROLE_COUNT];
 
 	struct config_zone *zones;
 	struct config_listener *listeners;
@@ -186,6 +187,9 @@ struct config {
 	size_t warning_count;
 };
 
+/* Adds "FILE:LINE: sentence" to the warnings; what there is no room for is left out. */
+void config_warn(struct config *c, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Wipes what is secret, then frees. NULL is permitted. */
 void config_free(struct config *x);
 /* Wipes and frees the HA1s once users_build has made their image. */

@@ -33,6 +33,7 @@ static void load_identity(struct reader *r, cfg_t *section, unsigned role)
 	snprintf(option, sizeof(option), "%s-user", role_name(role));
 	snprintf(text, sizeof(text), "%s", option_default("workers", option));
 	v = config_value(section, option);
+	r->c->user_line[role] = v ? v->line : 0;
 	if (v && load_identity_valid(v->text))
 		snprintf(text, sizeof(text), "%s", v->text);
 	else if (v)
@@ -173,28 +174,4 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	}
 	*out = r.c;
 	return 0;
-}
-
-int config_check_main(const char *path)
-{
-	struct config_errors *errors = calloc(1, sizeof(*errors));
-	struct config *c = NULL;
-	int error;
-
-	if (!errors)
-		return EXIT_FAILURE;
-	error = config_load(path, &c, errors);
-	if (error) {
-		config_errors_print(errors, stderr);
-		if (errors->count == 0)
-			fprintf(stderr, "%s: %s\n", path, strerror(-error));
-		free(errors);
-		return EXIT_FAILURE;
-	}
-	for (size_t i = 0; i < c->warning_count; i++)
-		printf("%s\n", c->warnings[i]);
-	printf("%s: ok\n", path);
-	config_free(c);
-	free(errors);
-	return EXIT_SUCCESS;
 }

@@ -11,8 +11,4 @@
  * argument of ours. */
 int config_load(const char *path, struct config **out, struct config_errors *errors);
 
-/* sipward -n -c FILE: checks the file and prints errors (stderr, one a line) or "FILE: ok" and the
- * warnings (stdout). Returns the exit code: EXIT_SUCCESS or EXIT_FAILURE. */
-int config_check_main(const char *path);
-
 #endif

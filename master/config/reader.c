@@ -44,18 +44,13 @@ void reader_expected(struct reader *r, cfg_t *section, const char *option,
 
 void reader_warn(struct reader *r, int line, const char *format, ...)
 {
-	char message[CONFIG_ERROR_TEXT_MAX], whole[CONFIG_ERROR_TEXT_MAX];
+	char message[CONFIG_ERROR_TEXT_MAX];
 	va_list args;
 
-	if (r->c->warning_count == CONFIG_WARNINGS_MAX)
-		return;
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	snprintf(whole, sizeof(whole), "%.200s:%d: %.300s", r->c->path, line, message);
-	r->c->warnings[r->c->warning_count] = reader_copy(r, whole);
-	if (r->c->warnings[r->c->warning_count])
-		r->c->warning_count++;
+	config_warn(r->c, line, "%s", message);
 }
 
 void reader_required(struct reader *r, cfg_t *section, const char *option, const char *example)

@@ -10,6 +10,9 @@ void section_read_certificate(struct reader *r, cfg_t *section, struct config_ce
 	c->line = config_section_line(section);
 	c->name = section_name(r, section);
 	options_read(r, section, "certificate", c);
+	c->chain_line = config_value(section, "chain") ? config_value(section, "chain")->line
+	                                               : c->line;
+	c->key_line = config_value(section, "key") ? config_value(section, "key")->line : c->line;
 	if (count > NAMES_MAX) {
 		reader_error(r, section, config_list(section, "names", NAMES_MAX)->line,
 			"names: at most %d are possible", NAMES_MAX);

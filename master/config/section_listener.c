@@ -14,6 +14,7 @@ static void listener_read_bind(struct reader *r, cfg_t *section, struct config_l
 
 	if (!v)
 		return;
+	l->bind_line = v->line;
 	transport = (struct str){text.p, colon};
 	if (colon < text.n)
 		l->transport = transport_of(transport);

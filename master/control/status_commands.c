@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "answer.h"
+#include "common/clock.h"
 #include "master/certificates/certificates.h"
 #include "master/jail/jail_report.h"
 #include "master/master.h"
@@ -11,7 +12,9 @@
 #include "worker/jail.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static uint64_t status_counter(const struct worker_slot *w, enum counter c)
@@ -90,11 +93,61 @@ static json_t *status_missing_steps(const struct supervisor *s)
 	return list;
 }
 
+static void status_add(json_t *list, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void status_add(json_t *list, const char *format, ...)
+{
+	char text[CERTIFICATES_TEXT_MAX + 128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	json_array_append_new(list, json_string(text));
+}
+
+/* What a worker lacks of what the config asks for. */
+static void status_worker_lacks(json_t *list, const struct config *c, const struct worker_slot *w)
+{
+	if (w->state != WORKER_READY)
+		status_add(list, "%s-%u is %s", role_name(w->role), w->index,
+			worker_state_name(w->state));
+	else if (w->lost.text[0] && w->lost.index < c->listener_count)
+		status_add(list, "%s-%u: client-ca of listener \"%s\" %s", role_name(w->role),
+			w->index, c->listeners[w->lost.index].name, w->lost.text);
+	else if (w->lost.text[0])
+		status_add(list, "%s-%u%s %s", role_name(w->role), w->index,
+			w->lost.index == CERTIFICATES_ALL ? "" : ": tls trust", w->lost.text);
+}
+
+/* Why it is degraded; empty where it is not. */
+static json_t *status_degraded(const struct master *m)
+{
+	const struct certificate_set *set = certificates_committed(m->certificates);
+	const char *certificates = certificates_state(m->certificates);
+	int64_t now = clock_realtime_s();
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < m->supervisor.count; i++)
+		status_worker_lacks(list, m->config, &m->supervisor.worker[i]);
+	/* "in force", "none", or what is wrong */
+	if (strchr(certificates, ':'))
+		status_add(list, "certificates %s", certificates);
+	for (size_t i = 0; set && i < set->count; i++) {
+		char date[DATE_TEXT_SIZE];
+
+		if (set->entry[i].not_after && set->entry[i].not_after < now &&
+			!strchr(certificates, ':'))
+			status_add(list, "certificate \"%s\" expired at %s", set->entry[i].name,
+				certificate_expiry_text(&set->entry[i], date));
+	}
+	return list;
+}
+
 void command_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
 	unsigned ready = 0;
-	json_t *listeners = json_array();
+	json_t *listeners = json_array(), *degraded = status_degraded(m);
 
 	(void)arguments;
 	for (unsigned i = 0; i < s->count; i++)
@@ -113,8 +166,8 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 	json_t *object = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "state",
 		drain_is_stop(s)             ? "stopping"
 		: s->drain.mode != DRAIN_OFF ? "draining"
-		: ready == s->count          ? "running"
-					     : "degraded",
+		: json_array_size(degraded)  ? "degraded"
+					     : "running",
 		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s",
 		(json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
 		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
@@ -122,6 +175,9 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
 	if (s->drain.mode != DRAIN_OFF)
 		json_object_set_new(object, "calls_left", json_integer((json_int_t)drain_calls(s)));
+	if (json_array_size(degraded))
+		json_object_set(object, "degraded", degraded);
+	json_decref(degraded);
 	json_object_set_new(object, "ipc", json_string(carrier_name(s->carrier)));
 	json_object_set_new(object, "jail", status_jail(s));
 	json_object_set_new(object, "jail_missing", status_missing_steps(s));

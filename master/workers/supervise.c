@@ -216,6 +216,7 @@ static void worker_spawn(struct worker_slot *w)
 	w->started = loop_now(s->loop);
 	w->ready = 0;
 	w->killed = NULL;
+	w->lost.text[0] = '\0';
 	w->starts++;
 	for (size_t i = 0; i < sizeof(w->step_error) / sizeof(w->step_error[0]); i++)
 		w->step_error[i] = -1;

@@ -58,6 +58,10 @@ struct worker_slot {
 	                           taken, -1 not reported */
 	struct notifier notifier;
 	struct log_limit violation_limit; /* of the lines about its jail */
+	struct {
+		uint16_t index; /* as in lifeline_certificates_result */
+		char text[96];  /* "": nothing */
+	} lost;                 /* what the config asks for and this life cannot give */
 	/* watchdog */
 	uint64_t seen;       /* progress at the last look */
 	uint64_t pinged;     /* loop time of the last PING */

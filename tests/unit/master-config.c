@@ -254,14 +254,4 @@ Test(config, missing_file)
 		"/nonexistent/sipward.conf: cannot be read: No such file or directory");
 }
 
-Test(config, check_main, .init = setup, .fini = teardown)
-{
-	cr_redirect_stdout();
-	cr_redirect_stderr();
-	put_file("sipward.conf", SANE);
-	cr_assert_eq(config_check_main(path), EXIT_SUCCESS);
-	put_file("sipward.conf", SANE "zone x { }");
-	cr_assert_eq(config_check_main(path), EXIT_FAILURE);
-}
-
 /* ---- images ---- */

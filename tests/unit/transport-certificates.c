@@ -236,9 +236,9 @@ Test(certificates, what_a_check_finds)
 		NULL, -EBADMSG, "does not name sip.example.net");
 	try(s, "",
 		make_certificate(s->key[1], "x", "DNS:x", -2 * DAY, -DAY, a->certificate, a->key),
-		NULL, -EBADMSG, "expired");
+		NULL, -EKEYEXPIRED, "expired");
 	try(s, "", make_certificate(s->key[1], "x", "DNS:x", DAY, 2 * DAY, a->certificate, a->key),
-		NULL, -EBADMSG, "not valid yet");
+		NULL, -EKEYEXPIRED, "not valid yet");
 	try(s, "", make_certificate(s->key[0], "x", "DNS:x", -DAY, DAY, a->certificate, a->key),
 		NULL, -EIO, "no test signature"); /* the signer has RSA there */
 	try(s, "", make_certificate(small, "x", "DNS:x", -DAY, DAY, a->certificate, a->key), NULL,

@@ -397,7 +397,8 @@ static void check_next_signature(struct check *k)
 		check_finish(k, -EIO, "no random numbers for a test signature");
 }
 
-static bool generation_fault(
+/* 0, or what is wrong: -EKEYEXPIRED where it is a date, else -EBADMSG. */
+static int generation_fault(
 	const struct generation *g, uint16_t *index, char text[CERTIFICATES_TEXT_MAX])
 {
 	for (uint16_t i = 0; i < g->count; i++) {
@@ -408,20 +409,20 @@ static bool generation_fault(
 		if (c->wrong) {
 			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": %s", c->name,
 				c->wrong);
-			return true;
+			return -EBADMSG;
 		}
 		if (X509_cmp_current_time(late) > 0) {
 			snprintf(text, CERTIFICATES_TEXT_MAX,
 				"certificate \"%s\": it is not valid yet", c->name);
-			return true;
+			return -EKEYEXPIRED;
 		}
 		if (c->not_after <= clock_realtime_s()) {
 			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": it has expired",
 				c->name);
-			return true;
+			return -EKEYEXPIRED;
 		}
 	}
-	return false;
+	return 0;
 }
 
 void certificates_check(struct certificates *c, uint32_t generation, uint32_t sequence,
@@ -431,14 +432,16 @@ void certificates_check(struct certificates *c, uint32_t generation, uint32_t se
 	char text[CERTIFICATES_TEXT_MAX];
 	struct check *k;
 	uint16_t index;
+	int error;
 
 	if (!g) {
 		done(arg, sequence, -ENOENT, NONE_INDEX, "no such generation of certificates");
 		return;
 	}
 	generation_end_check(g);
-	if (generation_fault(g, &index, text)) {
-		done(arg, sequence, -EBADMSG, index, text);
+	error = generation_fault(g, &index, text);
+	if (error) {
+		done(arg, sequence, error, index, text);
 		return;
 	}
 	k = calloc(1, sizeof(*k));
