@@ -54,6 +54,8 @@ void config_errors_print(const struct config_errors *e, FILE *to)
 }
 
 #define WORD_MAX 63
+/* Letters of a beginning that may stand for the whole. */
+#define WORD_SHORT_MIN 3
 
 /* Edit distance where exchanging two neighbours ("trsut") counts as one step; WORD_MAX where a word
  * is too long to compare. */
@@ -89,7 +91,8 @@ static size_t config_word_distance(const char *a, const char *b)
 const char *config_nearest(const char *word, const char *const *list, size_t count)
 {
 	const char *found = NULL;
-	size_t best = strlen(word) / 3 + 1; /* more steps than that is another word */
+	size_t length = strlen(word),
+	       best = length / 3 + 1; /* more steps than that is another word */
 
 	for (size_t i = 0; i < count; i++) {
 		size_t d;
@@ -97,6 +100,9 @@ const char *config_nearest(const char *word, const char *const *list, size_t cou
 		if (!list[i])
 			continue;
 		d = strcasecmp(word, list[i]) == 0 ? 0 : config_word_distance(word, list[i]);
+		/* "cert": its beginning is a word's short name */
+		if (length >= WORD_SHORT_MIN && strncasecmp(word, list[i], length) == 0 && d > 1)
+			d = 1;
 		if (d < best || (d == best && !found)) {
 			best = d;
 			found = list[i];

@@ -108,6 +108,15 @@ static void main_on_stranger(void *arg, pid_t pid, int status)
 	verify_reaped(arg, pid, status);
 }
 
+/* Whoever reads it may count on all that the config asks for. */
+static void main_on_up(void *arg)
+{
+	struct master *m = arg;
+
+	log_info("started", "version=%s pid=%d after_ms=%llu", SIPWARD_VERSION, (int)getpid(),
+		(unsigned long long)(loop_now(m->loop) - m->started));
+}
+
 static void main_on_stopped(void *arg)
 {
 	loop_stop(((struct master *)arg)->loop);
@@ -203,6 +212,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.reply = main_on_reply,
 		.died = main_on_died,
 		.stranger = main_on_stranger,
+		.up = main_on_up,
 		.stopped = main_on_stopped,
 		.arg = m,
 		.users = -1,
@@ -362,7 +372,7 @@ int main(int argc, char **argv)
 		return main_print_checked(config);
 	int error = main_start(m, config, &errors);
 	if (error == 0) {
-		log_info("started", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
+		log_info("starting", "version=%s pid=%d", SIPWARD_VERSION, (int)getpid());
 		error = loop_run(m->loop);
 		if (error < 0)
 			log_error("loop", "error=\"%s\"", error_text(error));

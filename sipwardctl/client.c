@@ -6,6 +6,8 @@
 #include "print.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -118,6 +120,23 @@ static int client_ask(const char *path, int timeout_s, const char *text, json_t 
 	return 0;
 }
 
+int client_fail(const struct options *o, int code, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!o->json) {
+		fprintf(stderr, "sipwardctl: %s\n", text);
+		return code;
+	}
+	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", text);
+	client_print(o, answer ? answer : json_pack("{s:b, s:s}", "ok", 0, "error", "not UTF-8"));
+	return code;
+}
+
 json_t *client_exchange(const struct options *o, json_t *request)
 {
 	const char *command = json_string_value(json_object_get(request, "command"));
@@ -134,7 +153,7 @@ json_t *client_exchange(const struct options *o, json_t *request)
 		free(text);
 	}
 	if (error < 0)
-		fprintf(stderr, "sipwardctl: %s: %s%s\n", o->socket, strerror(-error),
+		client_fail(o, EXIT_UNREACHABLE, "%s: %s%s", o->socket, strerror(-error),
 			error == -ENOENT || error == -ECONNREFUSED
 				? " (is sipward running? -s names its socket)"
 				: "");

@@ -16,8 +16,12 @@ struct options {
 	bool password_stdin;
 };
 
+/* Says an error of sipwardctl's own: on stderr, or as a refusal of the master's would be printed
+ * with --json. Returns code. */
+int client_fail(const struct options *o, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Sends one request (stolen) and waits for its answer. The caller's to json_decref; NULL after
- * having said on stderr why there is none. */
+ * having said why there is none. */
 json_t *client_exchange(const struct options *o, json_t *request);
 /* Prints an answer (stolen; NULL: there is none) and returns the exit code that it stands for. */
 int client_print(const struct options *o, json_t *answer);

@@ -144,16 +144,59 @@ static json_t *command_name_arguments(const char *spec, char **words, int count)
 	return named;
 }
 
-static int command_unknown(const char *word)
+/* The second words of the commands that begin with first, as "list, stage, commit". 0: there are
+ * none. */
+static size_t command_seconds(const char *first, char *buffer, size_t size)
 {
-	const char *names[COMMAND_COUNT];
+	size_t length = strlen(first), n = 0;
+
+	for (int i = 0; i < COMMAND_COUNT && n < size; i++)
+		if (strncmp(command_rows[i].name, first, length) == 0 &&
+			command_rows[i].name[length] == ' ')
+			n += (size_t)snprintf(buffer + n, size - n, "%s%s", n ? ", " : "",
+				command_rows[i].name + length + 1);
+	return n;
+}
+
+static int command_unknown(const struct options *o, char **words, int count)
+{
+	const char *names[COMMAND_COUNT], *near;
+	char whole[128], seconds[256];
 
 	for (int i = 0; i < COMMAND_COUNT; i++)
 		names[i] = command_rows[i].name;
-	const char *near = config_nearest(word, names, COMMAND_COUNT);
-	fprintf(stderr, "sipwardctl: unknown command \"%s\"%s%s%s; -h lists them\n", word,
-		near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	return EXIT_USAGE;
+	if (!command_seconds(words[0], seconds, sizeof(seconds))) {
+		near = config_nearest(words[0], names, COMMAND_COUNT);
+		return client_fail(o, EXIT_USAGE, "unknown command \"%s\"%s%s%s; -h lists them",
+			words[0], near ? ": did you mean \"" : "", near ? near : "",
+			near ? "\"?" : "");
+	}
+	if (count == 1)
+		return client_fail(o, EXIT_USAGE, "%s is followed by one of %s", words[0], seconds);
+	snprintf(whole, sizeof(whole), "%s %s", words[0], words[1]);
+	near = config_nearest(whole, names, COMMAND_COUNT);
+	return client_fail(o, EXIT_USAGE,
+		"unknown command \"%s\"%s%s%s; %s is followed by one of %s", whole,
+		near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "", words[0],
+		seconds);
+}
+
+/* Whether --json stands among the words, of which others may be wrong. */
+static bool main_wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0)
+			return true;
+	return false;
+}
+
+static int print_version(const struct options *o)
+{
+	if (o->json)
+		return client_print(o,
+			json_pack("{s:b, s:{s:s}}", "ok", 1, "object", "version", SIPWARD_VERSION));
+	puts("sipwardctl " SIPWARD_VERSION);
+	return EXIT_DONE;
 }
 
 int main(int argc, char **argv)
@@ -161,6 +204,8 @@ int main(int argc, char **argv)
 	struct options o = {.socket = SOCKET_DEFAULT};
 	int option, used = 0;
 
+	o.json = main_wants_json(argc, argv);
+	opterr = !o.json;
 	while ((option = getopt_long(argc, argv, "s:f:jhV", long_options, NULL)) != -1)
 		switch (option) {
 		case 's': o.socket = optarg; break;
@@ -169,25 +214,30 @@ int main(int argc, char **argv)
 		case 'j': o.json = true; break;
 		case 'p': o.password_stdin = true; break;
 		case 'h': return print_usage(stdout);
-		case 'V': puts("sipwardctl " SIPWARD_VERSION); return EXIT_DONE;
-		default: return print_usage(stderr);
+		case 'V': return print_version(&o);
+		default:
+			return o.json ? client_fail(&o, EXIT_USAGE,
+						"\"%s\" is no option, or lacks its value; -h lists "
+						"them",
+						argv[optind - 1])
+			              : print_usage(stderr);
 		}
 	char **words = argv + optind;
 	int count = argc - optind;
 	if (!count)
-		return print_usage(stderr);
+		return o.json ? client_fail(&o, EXIT_USAGE, "no command is named; -h lists them")
+		              : print_usage(stderr);
 	if (count == 1 && strcmp(words[0], COMPLETION) == 0)
 		return print_completion();
 	int row = command_of_arguments(words, count, &used);
 	if (row < 0)
-		return command_unknown(words[0]);
+		return command_unknown(&o, words, count);
 	words += used;
 	count -= used;
 	json_t *arguments = command_name_arguments(command_rows[row].arguments, words, count);
 	if (!arguments) {
-		fprintf(stderr, "usage: sipwardctl %s %s\n", command_rows[row].name,
-			command_rows[row].arguments);
-		return EXIT_USAGE;
+		return client_fail(&o, EXIT_USAGE, "usage: sipwardctl %s %s",
+			command_rows[row].name, command_rows[row].arguments);
 	}
 	if (o.file || row == COMMAND_user_add) {
 		json_decref(arguments);

@@ -50,19 +50,19 @@ static int password_ask(int tty, const char *prompt, char out[PASSWORD_MAX])
 	return error;
 }
 
-int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
+int ctl_password(const struct options *o, char out[PASSWORD_MAX])
 {
 	char again[PASSWORD_MAX] = "";
 	int error;
 
-	if (from_stdin) {
+	if (o->password_stdin) {
 		error = password_read_line(STDIN_FILENO, out);
 	} else {
 		int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 		if (tty < 0) {
-			fprintf(stderr, "sipwardctl: no terminal to ask for a password: use "
-					"--password-stdin\n");
+			client_fail(o, EXIT_REFUSED,
+				"no terminal to ask for a password: use --password-stdin");
 			return -ENOTTY;
 		}
 		error = password_ask(tty, "Password: ", out);
@@ -70,7 +70,7 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 			error = password_ask(tty, "Again: ", again);
 		close(tty);
 		if (error == 0 && strcmp(out, again) != 0) {
-			fprintf(stderr, "sipwardctl: the two are not the same\n");
+			client_fail(o, EXIT_REFUSED, "the two are not the same");
 			error = -EINVAL;
 			explicit_bzero(again, sizeof(again));
 			return error;
@@ -78,8 +78,8 @@ int ctl_password(bool from_stdin, char out[PASSWORD_MAX])
 		explicit_bzero(again, sizeof(again));
 	}
 	if (error == -EINVAL)
-		fprintf(stderr, "sipwardctl: a password has 1 to %d bytes\n", PASSWORD_MAX - 1);
+		client_fail(o, EXIT_REFUSED, "a password has 1 to %d bytes", PASSWORD_MAX - 1);
 	else if (error < 0)
-		fprintf(stderr, "sipwardctl: cannot read the password: %s\n", strerror(-error));
+		client_fail(o, EXIT_REFUSED, "cannot read the password: %s", strerror(-error));
 	return error;
 }

@@ -2,12 +2,12 @@
 #ifndef SIPWARD_SIPWARDCTL_PASSWORD_H
 #define SIPWARD_SIPWARDCTL_PASSWORD_H
 
-#include <stdbool.h>
+#include "client.h"
 
 #define PASSWORD_MAX 256 /* bytes with the NUL */
 
 /* From the terminal, twice and without echo; or one line of standard input. 0; -EINVAL: empty, too
- * long, or not twice the same (said on stderr); -ENOTTY no terminal. The caller wipes out. */
-int ctl_password(bool from_stdin, char out[PASSWORD_MAX]);
+ * long, or not twice the same (said); -ENOTTY no terminal. The caller wipes out. */
+int ctl_password(const struct options *o, char out[PASSWORD_MAX]);
 
 #endif

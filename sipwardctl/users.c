@@ -37,7 +37,7 @@ static int users_ask_domain(
 	}
 	json_decref(answer);
 	if (code != EXIT_DONE)
-		fprintf(stderr, "sipwardctl: no domain \"%s\" is configured\n", domain);
+		client_fail(o, code, "no domain \"%s\" is configured", domain);
 	return code;
 }
 
@@ -47,15 +47,15 @@ static int users_make_entries(const struct options *o, const char *user, const c
 	char password[PASSWORD_MAX];
 
 	if (!userfile_name_valid(str_of(user)) || !userfile_realm_valid(str_of(realm))) {
-		fprintf(stderr, "sipwardctl: this cannot be a user's name or a realm\n");
+		client_fail(o, EXIT_REFUSED, "this cannot be a user's name or a realm");
 		return -EINVAL;
 	}
-	int n = ctl_password(o->password_stdin, password);
+	int n = ctl_password(o, password);
 	if (n == 0) {
 		n = ha1_entries(algorithms, str_of(user), str_of(realm), str_of(password), entry);
 		if (n < 0)
-			fprintf(stderr, "sipwardctl: the digest cannot be computed: %s\n",
-				strerror(-n));
+			client_fail(
+				o, EXIT_REFUSED, "the digest cannot be computed: %s", strerror(-n));
 	}
 	explicit_bzero(password, sizeof(password));
 	return n;
@@ -77,8 +77,7 @@ int users_add(const struct options *o, const char *address)
 	struct userfile_entry entry[2] = {0};
 
 	if (!at || users_name_of(address, at, user) < 0) {
-		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN\n");
-		return EXIT_USAGE;
+		return client_fail(o, EXIT_USAGE, "expected NAME@DOMAIN");
 	}
 	int code = users_ask_domain(o, at + 1, realm, &algorithms);
 	if (code != EXIT_DONE)
@@ -99,9 +98,25 @@ int users_add(const struct options *o, const char *address)
 
 static int users_file_failed(const struct options *o, int error)
 {
-	fprintf(stderr, "sipwardctl: %s: %s\n", o->file,
+	return client_fail(o, EXIT_REFUSED, "%s: %s", o->file,
 		error == -ENOENT ? "no such user or file" : strerror(-error));
-	return EXIT_REFUSED;
+}
+
+/* A users file with errors: all of them, by line. */
+static int users_file_wrong(const struct options *o, const struct config_errors *errors)
+{
+	json_t *list;
+
+	if (!o->json) {
+		config_errors_print(errors, stderr);
+		return EXIT_REFUSED;
+	}
+	list = json_array();
+	for (size_t i = 0; i < errors->count; i++)
+		json_array_append_new(
+			list, json_string(errors->text[i]) ?: json_string("not UTF-8"));
+	return client_print(o, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+				       "the users file cannot be used", "errors", list));
 }
 
 static int users_file_list(const struct options *o)
@@ -111,10 +126,10 @@ static int users_file_list(const struct options *o)
 	json_t *rows = json_array();
 	int error = userfile_load(o->file, &file, &errors);
 
-	config_errors_print(&errors, stderr);
 	if (error < 0) {
 		json_decref(rows);
-		return error == -EINVAL ? EXIT_REFUSED : users_file_failed(o, error);
+		return error == -EINVAL ? users_file_wrong(o, &errors)
+		                        : users_file_failed(o, error);
 	}
 	for (size_t i = 0; i < file.count; i++)
 		json_array_append_new(
@@ -137,12 +152,11 @@ int users_file(const struct options *o, enum command command, const char *addres
 	if (command == COMMAND_user_list)
 		return users_file_list(o);
 	if (command != COMMAND_user_add && command != COMMAND_user_remove) {
-		fprintf(stderr, "sipwardctl: -f is for user add, user remove and user list\n");
-		return EXIT_USAGE;
+		return client_fail(o, EXIT_USAGE, "-f is for user add, user remove and user list");
 	}
 	if (!address || !realm || users_name_of(address, at, user) < 0) {
-		fprintf(stderr, "sipwardctl: expected NAME@DOMAIN, or NAME and --realm REALM\n");
-		return EXIT_USAGE;
+		return client_fail(
+			o, EXIT_USAGE, "expected NAME@DOMAIN, or NAME and --realm REALM");
 	}
 	if (command == COMMAND_user_remove) {
 		int error = userfile_remove(o->file, user, realm, &changed);

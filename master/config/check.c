@@ -28,10 +28,6 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 		check_complain(r, "zone", z->name, z->line,
 			"a trusted zone must name its sources, as in sources = { \"192.0.2.9\" }: "
 			"whoever else could reach its listeners would be trusted too");
-	if (z->trust)
-		reader_warn(r, z->line,
-			"zone \"%s\" is trusted: requests from its sources are believed%s", z->name,
-			z->auth == ZONE_AUTH_NONE ? " without credentials" : "");
 	if (!z->trust && z->auth == ZONE_AUTH_NONE)
 		reader_warn(r, z->line,
 			"zone \"%s\" is untrusted and has auth = none: anyone may use the routes "
@@ -169,6 +165,16 @@ static uint16_t check_sending_listener(
 	return found;
 }
 
+/* Whether a listener of the zone has an error of its own, and might send once that is mended. */
+static bool check_has_open_listener(const struct config *c, unsigned zone)
+{
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (!c->listeners[i].bind.family &&
+			(c->listeners[i].zone == zone || c->listeners[i].zone == NONE_INDEX))
+			return true;
+	return false;
+}
+
 static void check_target(
 	struct reader *r, const struct config_trunk *trunk, struct config_target *t)
 {
@@ -177,7 +183,7 @@ static void check_target(
 	bool among = z->source_count == 0;
 
 	t->listener = check_sending_listener(c, trunk->zone, t);
-	if (t->listener == NONE_INDEX)
+	if (t->listener == NONE_INDEX && !check_has_open_listener(c, trunk->zone))
 		check_complain(r, "trunk", trunk->name, t->line,
 			"target: zone \"%s\" has no %s listener on IPv%d to send to \"%s\" from",
 			z->name, transport_name(t->transport), t->endpoint.family, t->uri);
@@ -287,6 +293,109 @@ static void check_users(struct reader *r, struct config_domain *d)
 	check_algorithms(r, d);
 }
 
+/* ---- what has no effect ---- */
+
+/* A pattern that every number matches. */
+static bool check_takes_all(const char *number)
+{
+	static const char *const all[] = {
+		"", ".", ".*", ".+", "^", "^.", "^.*", "^.+", "^.*$", "^.+$", ".*$", ".+$"};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strcmp(number, all[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a, which takes all numbers, decides on all that b could match of the zones of both. */
+static bool check_route_covers(const struct config_route *a, const struct config_route *b)
+{
+	if (a->to_domain != NONE_INDEX && a->to_domain != b->to_domain)
+		return false;
+	return !*a->number || *b->number; /* without a user part there is no number to match */
+}
+
+/* Routes behind those that take all of their zones. A rule for registered users is none of these:
+ * it leaves those whom it does not find to the next. */
+static void check_routes_are_met(struct reader *r)
+{
+	const struct config *c = r->c;
+	const struct config_route **all = reader_array(r, c->route_count, sizeof(*all));
+	size_t count = 0;
+
+	for (size_t i = 0; all && i < c->route_count; i++) {
+		const struct config_route *b = &c->routes[i], *last = NULL;
+		uint64_t left = b->from;
+
+		for (size_t k = 0; k < count && left; k++)
+			if ((all[k]->from & left) && check_route_covers(all[k], b)) {
+				left &= ~all[k]->from;
+				last = all[k];
+			}
+		if (!left && last)
+			reader_warn(r, b->line,
+				"route \"%s\" can never match: route \"%s\" (line %d) takes all "
+				"that it could",
+				b->name, last->name, last->line);
+		else if (b->action != ROUTE_REGISTERED && check_takes_all(b->number))
+			all[count++] = b;
+	}
+	free(all);
+}
+
+static void check_trunk_is_used(struct reader *r, size_t index)
+{
+	const struct config *c = r->c;
+
+	for (size_t i = 0; i < c->route_count; i++)
+		for (size_t k = 0; k < c->routes[i].trunk_count; k++)
+			if (c->routes[i].trunks[k] == index)
+				return;
+	reader_warn(r, c->trunks[index].line, "trunk \"%s\" is not used: no route names it",
+		c->trunks[index].name);
+}
+
+static void check_domain_is_used(struct reader *r, size_t index)
+{
+	const struct config *c = r->c;
+
+	for (size_t i = 0; i < c->route_count; i++)
+		if (c->routes[i].action == ROUTE_REGISTERED &&
+			(c->routes[i].to_domain == NONE_INDEX || c->routes[i].to_domain == index))
+			return;
+	reader_warn(r, c->domains[index].line,
+		"domain \"%s\": nobody can call its users: no route with action = \"registered\" "
+		"is for it",
+		c->domains[index].name);
+}
+
+static void check_certificate_is_used(struct reader *r, size_t index)
+{
+	const struct config *c = r->c;
+
+	for (size_t i = 0; i < c->listener_count; i++)
+		for (size_t k = 0; k < c->listeners[i].certificate_count; k++)
+			if (c->listeners[i].certificates[k] == index)
+				return;
+	for (size_t i = 0; i < c->trunk_count; i++)
+		if (c->trunks[i].certificate == index)
+			return;
+	reader_warn(r, c->certificates[index].line,
+		"certificate \"%s\" is not used: no listener and no trunk names it",
+		c->certificates[index].name);
+}
+
+static void check_uses(struct reader *r)
+{
+	check_routes_are_met(r);
+	for (size_t i = 0; i < r->c->trunk_count; i++)
+		check_trunk_is_used(r, i);
+	for (size_t i = 0; i < r->c->domain_count; i++)
+		check_domain_is_used(r, i);
+	for (size_t i = 0; i < r->c->certificate_count; i++)
+		check_certificate_is_used(r, i);
+}
+
 void config_check(struct reader *r)
 {
 	struct config *c = r->c;
@@ -308,6 +417,8 @@ void config_check(struct reader *r)
 				"zone \"%s\" asks for credentials, but there is no domain whose "
 				"users could have any",
 				c->zones[i].name);
+	if (r->errors->count == 0)
+		check_uses(r);
 }
 
 int config_load_users(struct config *c, struct config_errors *errors)

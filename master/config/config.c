@@ -30,7 +30,7 @@ void config_warn(struct config *c, int line, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	snprintf(whole, sizeof(whole), "%.200s:%d: %.300s", c->path, line, message);
+	snprintf(whole, sizeof(whole), "%.200s:%d: warning: %.290s", c->path, line, message);
 	c->warnings[c->warning_count] = strdup(whole);
 	if (c->warnings[c->warning_count])
 		c->warning_count++;

@@ -117,44 +117,94 @@ static bool file_blank_comment(char **at, int *line)
 	return true;
 }
 
+/* What people's editors put where a plain sign should be. NULL: at is none of them. */
+static const char *file_typographic(const char *at)
+{
+	static const char *const quotes[] = {
+		"\u2018", "\u2019", "\u201a", "\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb"};
+
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(*quotes); i++)
+		if (strncmp(at, quotes[i], strlen(quotes[i])) == 0)
+			return quotes[i];
+	return NULL;
+}
+
+/* A sign outside of quotes and comments, after the sign before (blanks apart), that the syntax does
+ * not have. False with an error where it is one. */
+static bool file_sign_is_plain(struct parsing *p, const char *at, char before, int line)
+{
+	const char *quote = file_typographic(at);
+
+	if (quote)
+		config_error_add(p->errors, p->path, line,
+			"%s is a typographic quote: expected a plain one, as in \"name\"", quote);
+	else if (strncmp(at, "\u00a0", 2) == 0)
+		config_error_add(p->errors, p->path, line,
+			"there is a no-break space: expected a plain one");
+	else if (*at == '[' && before == '=')
+		config_error_add(p->errors, p->path, line,
+			"a list stands in braces, not in brackets, as in { \"a\", \"b\" }");
+	else
+		return true;
+	return false;
+}
+
+/* Moves past a quoted text. No value has a line feed in it: a quote that is not closed in its line
+ * would run on to the next one, and the error would name that. False with an error where it is
+ * open. */
+static bool file_skip_quoted(struct parsing *p, char **at, int line)
+{
+	char quote = **at, *end = file_skip_token(*at);
+
+	if (end < *at + 2 || end[-1] != quote || memchr(*at, '\n', (size_t)(end - *at))) {
+		config_error_add(p->errors, p->path, line,
+			"the quote that opens here is never closed in this line");
+		return false;
+	}
+	*at = end;
+	return true;
+}
+
 /* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end
  * of the file cuts off for a whole one. So comments are blanked out before it sees them, and all
- * that opens has to close. False with an error where it does not. */
+ * that opens has to close. False with an error where it does not; what follows from it is not
+ * looked for. */
 static bool file_prepare(struct parsing *p)
 {
-	int line = 1, depth = 0, opened[NESTING_MAX], began;
-	const char *unclosed = NULL;
-	char *at = p->text, *end;
+	int line = 1, depth = 0, opened[NESTING_MAX];
+	char *at = p->text, before = 0;
 
-	while (*at && !unclosed) {
-		began = line;
-		if (*at == '"' || *at == '\'') {
-			char quote = *at;
+	while (*at) {
+		char sign = *at;
 
-			end = file_skip_token(at);
-			if (end < at + 2 || end[-1] != quote)
-				unclosed = "quote";
-			for (; at < end; at++)
-				line += *at == '\n';
-		} else if (*at == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
-			if (!file_blank_comment(&at, &line))
-				unclosed = "comment";
+		if (sign == '"' || sign == '\'') {
+			if (!file_skip_quoted(p, &at, line))
+				return false;
+		} else if (sign == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
+			int began = line;
+
+			if (!file_blank_comment(&at, &line)) {
+				config_error_add(p->errors, p->path, began,
+					"the comment that opens here is never closed");
+				return false;
+			}
+			continue;
 		} else {
-			if (*at == '{' && depth < NESTING_MAX)
+			if (!file_sign_is_plain(p, at, before, line))
+				return false;
+			if (sign == '{' && depth < NESTING_MAX)
 				opened[depth++] = line;
-			else if (*at == '}' && depth)
+			else if (sign == '}' && depth)
 				depth--;
 			line += *at++ == '\n';
 		}
+		if (!strchr(" \t\r\n", sign))
+			before = sign;
 	}
-	if (!unclosed && depth) {
-		unclosed = "brace";
-		began = opened[depth - 1];
-	}
-	if (unclosed)
-		config_error_add(p->errors, p->path, began,
-			"the %s that opens here is never closed", unclosed);
-	return !unclosed;
+	if (depth)
+		config_error_add(p->errors, p->path, opened[depth - 1],
+			"the brace that opens here is never closed");
+	return !depth;
 }
 
 /* Moves past "{ ... }" with what is nested in it. p is at the brace. */
@@ -237,8 +287,28 @@ static const char *file_section_text(const cfg_t *cfg, char *buffer, size_t size
 
 #define OPTIONS_MAX 32
 
+/* Whether the name that ends its first line stands before a title or a brace: it begins a section.
+ */
+static bool file_names_section(char *text, int line, const char *name)
+{
+	char *p = text;
+
+	for (; line > 1 && (p = strchr(p, '\n')); line--)
+		p++;
+	p = p ? strstr(p, name) : NULL;
+	if (!p)
+		return false;
+	p += strlen(name);
+	if (*p == '"' || *p == '\'')
+		return false; /* it is quoted itself */
+	p = file_skip_space(p);
+	return *p == '{' || (*p != '=' && *p != '+' && *file_skip_space(file_skip_token(p)) == '{');
+}
+
 static void file_unknown_name(cfg_t *cfg, const char *name)
 {
+	const char *kind = file_names_section(current->text, cfg->line, name) ? "section"
+	                                                                      : "option";
 	const char *known[OPTIONS_MAX], *nearest;
 	char buffer[NAME_MAX_LENGTH * 2];
 	size_t n = 0;
@@ -250,11 +320,11 @@ static void file_unknown_name(cfg_t *cfg, const char *name)
 	file_section_text(cfg, buffer, sizeof(buffer));
 	if (nearest)
 		config_error_add(current->errors, current->path, cfg->line,
-			"unknown option \"%.64s\" in %s: did you mean \"%s\"?", name, buffer,
+			"unknown %s \"%.64s\" in %s: did you mean \"%s\"?", kind, name, buffer,
 			nearest);
 	else
 		config_error_add(current->errors, current->path, cfg->line,
-			"unknown option \"%.64s\" in %s", name, buffer);
+			"unknown %s \"%.64s\" in %s", kind, name, buffer);
 	current->retry = file_blank_option(current->text, cfg->line, name);
 }
 
@@ -406,11 +476,14 @@ static int file_read_text(const char *path, char **out, struct config_errors *er
 		free(text);
 		return error;
 	}
+	/* some editors begin UTF-8 with a byte order mark */
+	if (strncmp(text, "\ufeff", 3) == 0)
+		memcpy(text, "   ", 3);
 	for (size_t i = 0, line = 1; i < n; i++) {
 		line += text[i] == '\n';
 		if (text[i] == '\0') {
 			config_error_add(errors, path, (int)line,
-				"there is a zero byte in this line: not a config file?");
+				"there is a zero byte in this line: expected text in UTF-8");
 			free(text);
 			return -EINVAL;
 		}

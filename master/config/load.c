@@ -89,7 +89,7 @@ static void load_check_timers(struct reader *r, cfg_t *timers)
 	const struct config_value *t2 = config_value(timers, "t2"),
 				  *t1 = config_value(timers, "t1");
 
-	if (r->c->t2_ms < r->c->t1_ms)
+	if (r->errors->count == 0 && r->c->t2_ms < r->c->t1_ms)
 		reader_error(r, timers, t2 ? t2->line : t1->line,
 			"t2 must not be shorter than t1 (RFC 3261 section 17.1.2.1)");
 }

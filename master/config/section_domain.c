@@ -45,9 +45,11 @@ static void domain_read_expires(struct reader *r, cfg_t *section, struct config_
 	uint64_t least, most;
 
 	unit_duration_range(str_of(option_default("domain", "expires")), &least, &most);
-	if (v && !domain_expires(v->text, &least, &most))
+	if (v && !domain_expires(v->text, &least, &most)) {
 		reader_expected(r, section, "expires", v,
 			"a range from 1s to 30d with units, as in \"60s..3600s\"");
+		return; /* what the default has to be within is not known */
+	}
 	d->expires_min = (uint32_t)(least / SECOND);
 	d->expires_max = (uint32_t)(most / SECOND);
 	d->expires_default = d->expires_max;
@@ -75,6 +77,8 @@ void section_read_domain(struct reader *r, cfg_t *section, struct config_domain 
 		reader_expected(r, section, "realm", v,
 			"1 to %d bytes without colon, quote, backslash or control characters",
 			REALM_MAX);
+		free(d->realm);
+		d->realm = NULL; /* users are not measured against it */
 	}
 	options_read(r, section, "domain", d);
 	v = config_value(section, "users");

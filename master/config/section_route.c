@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define ROUTE_UNKNOWN UINT32_MAX /* an action that is missing or none of those that there are */
+
 static void route_read_from(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	for (size_t i = 0; i < config_list_count(section, "from"); i++) {
@@ -54,6 +56,8 @@ static void route_read_trunks(struct reader *r, cfg_t *section, struct config_ro
 {
 	size_t count = config_list_count(section, "trunk");
 
+	if (!t->action)
+		return; /* which is an error of its own */
 	if (count && t->action != ROUTE_TRUNK) {
 		reader_error(r, section, config_list(section, "trunk", 0)->line,
 			"trunk: only action = \"trunk\" has trunks");
@@ -80,7 +84,7 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 {
 	static const char *const actions[] = {"registered", "trunk", "refuse"};
 	const struct config_value *v;
-	uint32_t action = ROUTE_REFUSE - ROUTE_REGISTERED;
+	uint32_t action = ROUTE_UNKNOWN;
 	uint32_t status = (uint32_t)strtoul(option_default("route", "status"), NULL, 10);
 
 	t->line = config_section_line(section);
@@ -95,13 +99,14 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 			r->c->domain_count, sizeof(*r->c->domains));
 	route_read_number(r, section, t);
 	reader_word(r, section, "action", actions, 3, &action);
-	t->action = (uint8_t)(ROUTE_REGISTERED + action);
+	if (action != ROUTE_UNKNOWN)
+		t->action = (uint8_t)(ROUTE_REGISTERED + action);
 	route_read_trunks(r, section, t);
 	reader_count(r, section, "status", 400, 699, &status);
 	v = config_value(section, "status");
 	if (t->action == ROUTE_REFUSE)
 		t->status = (uint16_t)status;
-	else if (v)
+	else if (v && t->action)
 		reader_error(r, section, v->line, "status: only action = \"refuse\" has one");
 	if (t->action == ROUTE_REGISTERED && config_value(section, "action") &&
 		r->c->domain_count == 0)

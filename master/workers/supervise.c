@@ -54,6 +54,16 @@ static void worker_pass_log(struct worker_slot *w, const struct lifeline_packet 
 		count(WORKER_LOG_DROPPED);
 }
 
+static void supervise_look_whether_up(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].state != WORKER_READY)
+			return;
+	if (!s->was_up && s->up)
+		s->up(s->arg);
+	s->was_up = true;
+}
+
 static void worker_became_ready(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
@@ -70,6 +80,7 @@ static void worker_became_ready(struct worker_slot *w)
 		(unsigned long long)(w->ready - w->started));
 	certificates_ready(s->certificates, w);
 	configure_tell_ready(w);
+	supervise_look_whether_up(s);
 }
 
 /* False: the packet does not fit the state that its worker is in. last: the worker is dead, only

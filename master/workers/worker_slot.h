@@ -80,6 +80,8 @@ typedef void (*supervisor_reply)(
 typedef void (*supervisor_died)(void *arg, struct worker_slot *w);
 /* A child that is no worker has ended. */
 typedef void (*supervisor_stranger)(void *arg, pid_t pid, int status);
+/* All workers are ready, for the first time. */
+typedef void (*supervisor_up)(void *arg);
 /* All workers have left after supervise_stop. */
 typedef void (*supervisor_stopped)(void *arg);
 
@@ -125,6 +127,7 @@ struct supervisor {
 	supervisor_reply reply;
 	supervisor_died died;
 	supervisor_stranger stranger;
+	supervisor_up up; /* may be NULL */
 	supervisor_stopped stopped;
 	void *arg;
 	/* its own */
@@ -137,6 +140,7 @@ struct supervisor {
 	struct drain drain;
 	unsigned stop_stage; /* the role that is being stopped */
 	bool stopping;
+	bool was_up;                        /* all were ready at one time */
 	bool refused;                       /* a step was required and could not be taken */
 	uint32_t steps_missing[ROLE_COUNT]; /* bits of enum jail_step: named in the log */
 };

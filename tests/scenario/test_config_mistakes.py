@@ -279,7 +279,9 @@ class Certificates(MistakeCase):
             with self.subTest(what):
                 self.issue(**dates)
                 self.write_tls()
-                self.assertRegex(self.fine(), rf'sipward.conf:{CHAIN}: certificate "main": {says}')
+                self.assertRegex(
+                    self.fine(), rf'sipward.conf:{CHAIN}: warning: certificate "main": {says}'
+                )
 
 
 class Served(unittest.TestCase):

@@ -1,6 +1,6 @@
 """The control socket and sipwardctl: every command for people and for programs, and changes while
 calls are up."""
-import json, os, shutil, socket, subprocess, unittest
+import json, os, pathlib, shutil, socket, subprocess, tempfile, unittest
 
 from gateway import BIN, WAIT, own_address, wait_for
 from peers import Phone
@@ -208,6 +208,10 @@ class Commands(ControlCase):
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
                 self.assertTrue(done.stderr)
         self.assertIn('did you mean "workers"?', self.run_ctl("workrs").stderr)
+        said = self.run_ctl("cert", "foo").stderr
+        self.assertIn('unknown command "cert foo"; cert is followed by one of list, stage', said)
+        self.assertIn('did you mean "cert list"?', self.run_ctl("cert", "lst").stderr)
+        self.assertIn("followed by one of list", self.run_ctl("cert").stderr)
         done = self.run_ctl("status", socket_path="/nonexistent/control.sock")
         self.assertEqual(done.returncode, 3)
         self.assertIn("is sipward running?", done.stderr)
@@ -216,6 +220,38 @@ class Commands(ControlCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
         g.stop()
         self.assertEqual(self.run_ctl("status").returncode, 3)
+
+    def test_own_errors_as_json(self):
+        """With --json there is one object on standard output, whatever is wrong, and nothing
+        else."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="sipward-ctl-"))
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "users").write_text("alice:example.net:MD4:00\n")
+        for words, code, says in (
+            (("--json",), 2, "no command is named"),
+            (("--json", "nonsense"), 2, "unknown command"),
+            (("cert", "foo", "--json"), 2, 'unknown command "cert foo"'),
+            (("--json", "cert"), 2, "followed by one of"),
+            (("--json", "workers", "more"), 2, "usage: sipwardctl workers"),
+            (("--no-such-option", "--json", "status"), 2, "--no-such-option"),
+            (("--json", "user", "add", "nobody", "--password-stdin"), 2, "NAME@DOMAIN"),
+            (("-s", "/nonexistent/control.sock", "--json", "status"), 3, "is sipward running?"),
+            (("--json", "-f", folder / "none", "user", "list"), 1, "no such user or file"),
+            (("--json", "-f", folder / "users", "user", "list"), 1, "cannot be used"),
+            (("--json", "-f", folder / "users", "calls"), 2, "-f is for user add"),
+        ):
+            with self.subTest(words):
+                done = subprocess.run(
+                    [BIN / "sipwardctl", *map(str, words)],
+                    input="x\n",
+                    capture_output=True,
+                    text=True,
+                    timeout=WAIT,
+                )
+                self.assertEqual((done.returncode, done.stderr), (code, ""), done.stdout)
+                answer = json.loads(done.stdout)
+                self.assertIs(answer["ok"], False)
+                self.assertIn(says, answer["error"])
 
     def test_refusals_as_json(self):
         self.start()

@@ -394,6 +394,11 @@ class Respawn(ProcessCase):
             rows,
         )
         self.assertEqual((rows["sip-0"]["deaths"], rows["transport-0"]["deaths"]), (0, 0))
+        # it has not started before all of it has, and says what it lacks
+        self.assertEqual(events(g.log_text(), "started"), [])
+        state = g.ctl("status")["object"]
+        self.assertEqual(state["state"], "degraded")
+        self.assertRegex(" ".join(state["degraded"]), "^tls-0 is (down|starting|stopping)$")
         # the healthy are not made to wait for the ill
         self.gateway = g
         pid, when = self.kill("sip-0")
@@ -402,6 +407,7 @@ class Respawn(ProcessCase):
         shutil.copy(BIN / "sipward-tls", folder / "new")
         (folder / "new").rename(folder / "sipward-tls")
         wait_for(lambda: self.row("tls-0")["state"] == "ready", "the repaired one\n" + g.log_text())
+        wait_for(lambda: events(g.log_text(), "started"), "started at last\n" + g.log_text())
 
     def test_program_missing(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sipward-bin-"))

@@ -140,27 +140,113 @@ Test(config, options_are_understood)
 
 Test(config, warns_of_trust)
 {
-	bool trusted = false, open = false;
+	bool open = false;
 
 	load("zone access { trust = no\nauth = none }\nzone core { trust = yes sources = { "
 	     "127.0.0.1 } }\n" LISTENERS);
 	for (size_t i = 0; i < c->warning_count; i++) {
-		trusted |= strstr(c->warnings[i], ":3: zone \"core\" is trusted") != NULL;
+		/* it names its sources */
+		cr_expect_null(strstr(c->warnings[i], "is trusted"), "%s", c->warnings[i]);
 		open |= strstr(c->warnings[i],
-				":1: zone \"access\" is untrusted and has auth = none") != NULL;
+				":1: warning: zone \"access\" is untrusted and has auth = none") !=
+		        NULL;
 	}
-	cr_assert(trusted);
 	cr_assert(open);
 	load("zone access { trust = no }\nlistener udp { bind = \"udp:192.0.2.1:5060\" zone = "
-	     "access "
-	     "}" DOMAIN);
+	     "access }" DOMAIN "route r { from = access action = registered }");
 	cr_assert_eq(c->warning_count, 0, "%s", c->warnings[0]);
+}
+
+static void warned_at(const char *text, int line, const char *what)
+{
+	char where[160];
+	bool found = false;
+
+	load(text);
+	snprintf(where, sizeof(where), "%s:%d: ", path, line);
+	for (size_t i = 0; i < c->warning_count; i++)
+		found |= strncmp(c->warnings[i], where, strlen(where)) == 0 &&
+		         strstr(c->warnings[i], what);
+	cr_expect(found, "expected %s...%s, first of %zu: %s", where, what, c->warning_count,
+		c->warning_count ? c->warnings[0] : "");
+}
+
+Test(config, warns_of_what_has_no_effect)
+{
+#define NEVER "can never match: route \"out\" (line 5) takes all"
+	load(SANE);
+	cr_assert_eq(c->warning_count, 0, "%s", c->warnings[0]);
+	warned_at(SANE "route x { from = access number = \"^1\" action = refuse }", 6, NEVER);
+	warned_at(
+		SANE "route x { from = access to-domain = example.net action = refuse }", 6, NEVER);
+	warned_at(SANE "route x { from = access action = registered }", 6, NEVER);
+	warned_at(SANE "route x { from = core number = \".*\" action = refuse }\n"
+		       "route y { from = { access, core } number = \"^1\" action = refuse }",
+		7, "route \"y\" can never match: route \"x\" (line 6)");
+	/* of another zone, of one more, and without a number where all numbers are taken */
+	load(SANE "route x { from = core action = refuse }");
+	cr_assert_eq(c->warning_count, 0, "%s", c->warnings[0]);
+	load(ZONES LISTENERS DOMAIN TRUNK
+		"route u { from = { access, core } action = registered }\n"
+		"route a { from = access number = \".*\" action = trunk trunk = pbx }\n"
+		"route b { from = access action = refuse }\n"
+		"route c { from = { access, core } action = refuse }");
+	cr_assert_eq(c->warning_count, 0, "%s", c->warnings[0]);
+	warned_at(SANE "trunk y { zone = core target = \"sip:127.0.0.1:5081\" }", 6,
+		"trunk \"y\" is not used");
+	put_file("empty", "");
+	warned_at(SANE "domain other.example { users = empty }", 6,
+		"domain \"other.example\": nobody can call its users");
+	put_certificates();
+	warned_at(SANE "certificate m { chain = m.pem key = m.key }", 6,
+		"certificate \"m\" is not used");
+}
+
+/* One error, of that line. */
+static void refused_alone(const char *text, int line, const char *what)
+{
+	refused(text, line, what);
+	cr_expect_eq(errors.count, 1, "%s", errors.count > 1 ? errors.text[1] : "");
+}
+
+Test(config, consequences_are_not_errors)
+{
+	refused_alone(
+		SANE "route x { from = access action = trnk trunk = pbx }", 6, "action: expected");
+	refused_alone(SANE "route x { from = access action = refuze status = 404 }", 6,
+		"action: expected");
+	refused_alone(ZONES DOMAIN TRUNK ROUTES
+		"listener udp { bind = \"udp:127.0.0.1:5060\" "
+		"zone = access } listener core { bind = \"udp:127.0.0.1\" zone = core }",
+		5, "bind: expected");
+	refused_alone(ZONES LISTENERS TRUNK ROUTES
+		"domain example.net { users = users expires = 60 expires-default = 2h }",
+		5, "expires: expected");
+	refused_alone(ZONES LISTENERS TRUNK ROUTES
+		"domain example.net { users = users realm = \"a:b\" }",
+		5, "realm: expected");
+	refused_alone(SANE "timers { t1 = 5s t2 = 10 }", 6, "t2: expected");
 }
 
 Test(config, syntax_errors)
 {
 	refused(SANE "zone x { trust = no\n\n", 6, "brace that opens here is never closed");
 	refused(SANE "\nserver = \"x\n\n", 7, "quote that opens here is never closed");
+	refused(ZONES "server = \"x\nlog-level = \"info\"\njail = \"log\"\n", 2,
+		"quote that opens here is never closed in this line");
+	cr_expect_eq(errors.count, 1, "and nothing that follows from it");
+	refused(SANE "server = \u201cx\u201d", 6, "\u201c is a typographic quote");
+	refused(SANE "server = \u00abx\u00bb", 6, "\u00ab is a typographic quote");
+	refused(SANE "server\u00a0= x", 6, "no-break space");
+	load(SANE "server = \"a \u201cb\u201d c\" # \u201cd\u201d");
+	refused(SANE "route x { action = refuse\nfrom = [\"access\"] }", 7,
+		"a list stands in braces, not in brackets, as in { \"a\", \"b\" }");
+	load("\ufeff" SANE);
+	refused("\ufeff" SANE "server = \"x", 6, "quote that opens here");
+	refused(SANE "cert m { chain = x }", 6,
+		"unknown section \"cert\" in the config: did you mean \"certificate\"?");
+	refused(SANE "trnuk \"x\" { }", 6,
+		"unknown section \"trnuk\" in the config: did you mean \"trunk\"?");
 	refused(SANE "/* x\n", 6, "comment that opens here is never closed");
 	refused(SANE "zone x { trust no }", 6,
 		"missing equal sign|'trust'|near: zone x { trust no }");

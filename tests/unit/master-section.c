@@ -169,7 +169,7 @@ Test(config, plain_websocket)
 	load(SANE "listener w { bind = \"ws:127.0.0.1:8080\" zone = access }");
 	cr_expect(!warned("ws: is not encrypted"));
 	load(SANE "listener w { bind = \"ws:192.0.2.1:8080\" zone = access }");
-	cr_expect(warned(":6: listener \"w\": ws: is not encrypted"));
+	cr_expect(warned(":6: warning: listener \"w\": ws: is not encrypted"));
 }
 
 Test(config, tls_trunks)
