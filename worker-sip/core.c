@@ -288,6 +288,7 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	in.message = m;
 	in.slot = slot;
 	in.transaction = NULL;
+	in.shown = false;
 	if (m->is_request)
 		core_request(&in);
 	else

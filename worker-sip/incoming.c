@@ -11,9 +11,14 @@ bool incoming_is_stranger(const struct incoming *in)
 
 bool incoming_begin(struct incoming *in)
 {
+	if (in->transaction)
+		return true;
+	in->transaction = transactions_begin(in->sip->transactions, in->message, in->slot);
 	if (!in->transaction)
-		in->transaction = transactions_begin(in->sip->transactions, in->message, in->slot);
-	return in->transaction != NULL;
+		return false;
+	if (!in->shown && incoming_is_stranger(in))
+		transaction_refuse_once(in->transaction);
+	return true;
 }
 
 void incoming_answer(const struct incoming *in, unsigned status, struct str headers)

@@ -23,13 +23,16 @@ struct incoming {
 	struct transaction *transaction; /* its server transaction; NULL: none (a response, ACK, or
 	                                    a request of a stranger, see incoming_is_stranger) */
 	struct identity sender;          /* of a request outside a dialog, from authorize on */
+	bool shown; /* it has right credentials, or a dialog has been found: see
+	               incoming_is_stranger */
 };
 
 /* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source
  * address may be forged, and from an untrusted zone. Its request has a transaction only from
  * incoming_begin on, when its credentials have been found right, its dialog has been found, or it
  * is passed on. Whatever refuses it before does so without one, so that one datagram brings one
- * answer at most (RFC 3261 section 26.3.2.4). */
+ * answer at most (RFC 3261 section 26.3.2.4). One that is passed on for a stranger, in a zone that
+ * asks nobody, has a transaction of which transaction_refuse_once is true. */
 bool incoming_is_stranger(const struct incoming *in);
 /* Makes the transaction of a request that has none yet. False: there is no memory, and the request
  * has been answered. */

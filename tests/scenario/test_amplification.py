@@ -187,6 +187,23 @@ class Amplification(CallCase):
         self.assertLessEqual({400, 505}, statuses["access", "unreadable"])
         self.assertEqual(statuses["access", "ACK"], set())
 
+    def test_failures_that_are_passed_on(self):
+        """Nor does the failure of a call that a stranger places, in a zone that asks nobody,
+        whatever the callee says."""
+        self.begin()
+        bob = self.phone("bob")
+        for number, headers in enumerate(([], ["X-Long: " + "x" * 1200])):
+            self.send("open", "INVITE", smallest("INVITE", "sip:bob@example.net", number))
+            bob.answer(bob.request("INVITE"), 486, "Busy Here", headers=headers)
+            bob.request("ACK")
+            self.send("open", "MESSAGE", smallest("MESSAGE", "sip:bob@example.net", number))
+            bob.answer(bob.request("MESSAGE"), 404, "Not Here", headers=headers)
+        self.gather("open")
+        for zone, name, size, came in self.results:
+            finals = [m.status for m in came if m.status >= 200]
+            self.assertEqual(finals, [486 if name == "INVITE" else 404])
+            self.assertLessEqual(sum(len(m.raw) for m in came), RATIO * size, came)
+
     def test_same_answer_anew(self):
         """A retransmitted INVITE is refused with the same To tag; its ACK is for nobody."""
         self.begin()

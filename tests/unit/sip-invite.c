@@ -332,9 +332,11 @@ Test(invite, a_phone_that_says_nothing_times_out)
 	assert_over();
 }
 
+/* Of a caller who has shown himself: sip-refusal.c has the others. */
 Test(invite, failure_is_repeated_until_its_ack)
 {
-	struct said *invite = ask(.method = "INVITE");
+	const struct flow carrier = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+	struct said *invite = ask(.by = &carrier, .method = "INVITE");
 
 	respond(take_request("INVITE"), 486, .tag = "b");
 	take_request("ACK");

@@ -123,19 +123,88 @@ Test(refusal, so_do_those_of_a_zone_that_asks_nobody)
 	refused_once((struct asking){.method = "INVITE", .uri = "sip:+493012345@example.net"}, 503);
 }
 
+/* ---- what is passed on for a stranger, by a zone that asks nobody ---- */
+
+static const struct asking stranger_calls = {.method = "INVITE", .branch = "z9hG4bKstranger"};
+
+/* The failure of a call goes out once, and again when the INVITE comes again, until its ACK. */
+static void failure_goes_out_once(struct said *invite, struct sent *failure, unsigned status)
+{
+	struct str tag = tag_of(failure);
+
+	pass(16 * T1);
+	quiet();
+	asking_say(stranger_calls);
+	cr_assert(str_equal(tag_of(take_response(status)), tag));
+	pass(16 * T1);
+	quiet();
+	acknowledge_failure(invite, failure);
+	asking_say(stranger_calls);
+	quiet();
+}
+
 Test(refusal, a_request_that_passes_on_has_a_transaction)
 {
 	register_phone("bob", "198.51.100.11:5060", NULL);
 	uint64_t before = counted(COUNTER_TRANSACTIONS_SERVER);
-	struct said *invite = ask(.method = "INVITE");
+	struct said *invite = asking_say(stranger_calls);
 
 	respond(take_request("INVITE"), 486, .tag = "b");
 	take_request("ACK");
-	struct sent *busy = take_response(486);
-	pass(T1);
-	take_response(486);
-	acknowledge_failure(invite, busy);
+	failure_goes_out_once(invite, take_response(486), 486);
 	cr_assert_eq(counted(COUNTER_TRANSACTIONS_SERVER), before + 1);
+}
+
+Test(refusal, so_does_a_failure_of_our_own_after_it_was_passed_on)
+{
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	struct said *invite = asking_say(stranger_calls);
+	struct sent *out = take_request("INVITE");
+
+	respond(out, 180, .tag = "b");
+	take_response(180);
+	cancel(invite);
+	take_response(200);
+	struct sent *terminated = take_response(487);
+	respond(take_request("CANCEL"), 200);
+	respond(out, 487, .tag = "b");
+	take_request("ACK");
+	failure_goes_out_once(invite, terminated, 487);
+}
+
+/* It keeps its status, and loses what makes it long. */
+Test(refusal, a_long_failure_of_another_is_cut)
+{
+	static char line[2048];
+	struct said *asked;
+
+	snprintf(line, sizeof(line), "X-Long: %01500d\n", 0);
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		asked = ask(.method = i ? "MESSAGE" : "INVITE");
+		respond(take_request(i ? "MESSAGE" : "INVITE"), 486, .tag = "b", .more = line);
+		if (!i)
+			take_request("ACK");
+		struct sent *failure = take_response(486);
+		cr_assert_leq(failure->message->raw_size, ANSWER_RATIO * asked->message->raw_size);
+		if (!i)
+			acknowledge_failure(asked, failure);
+	}
+}
+
+/* Who has shown itself in a dialog gets what there is. */
+Test(refusal, a_long_failure_within_a_dialog_is_whole)
+{
+	static char line[2048];
+	struct call_scene c = call_answered();
+
+	snprintf(line, sizeof(line), "X-Long: %01500d\n", 0);
+	caller_asks(c.answered, "INVITE", 2, .body = "hold");
+	respond(take_request("INVITE"), 488, .more = line);
+	take_request("ACK");
+	cr_assert_gt(take_response(488)->message->raw_size, 1500);
+	pass(T1);
+	take_response(488);
 }
 
 /* ---- credentials ---- */

@@ -443,6 +443,7 @@ static bool attempt_check(struct attempt *a)
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
 		return attempt_stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	/* It has shown itself, and its count is used: a retransmission must find this one. */
+	a->in->shown = true;
 	if (!incoming_begin(a->in))
 		return false;
 	if (!attempt_owns(a)) {

@@ -107,6 +107,7 @@ static bool call_refuse_after_end(struct incoming *in)
 
 	if (!d || !exchange_bye_taken(d))
 		return false;
+	in->shown = true;
 	if (incoming_begin(in))
 		answer(in->sip, in->transaction, 200, STR_EMPTY);
 	return true;
@@ -128,6 +129,7 @@ void call_request(struct incoming *in)
 		incoming_answer(in, 481, STR_EMPTY);
 		return;
 	}
+	in->shown = true;
 	if (!incoming_begin(in))
 		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {

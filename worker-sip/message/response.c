@@ -252,9 +252,7 @@ static bool response_needs_headers(unsigned status)
 	return status == 401 || status == 405 || status == 407 || status == 420;
 }
 
-/* Builds an answer of at most limit bytes, with as much of r as there is room for. -EMSGSIZE where
- * it cannot be that short. */
-static int response_build_within(struct sip *sip, const struct message *request, struct response *r,
+int response_build_within(struct sip *sip, const struct message *request, struct response *r,
 	size_t limit, struct wire **out)
 {
 	bool needed = r->headers.n && response_needs_headers(r->status);

@@ -26,6 +26,10 @@ int response_build(struct sip *sip, const struct message *request, const struct 
 /* The same, without r->headers where the answer is too large with them; failures are counted. */
 int response_build_answer(
 	struct sip *sip, const struct message *request, struct response *r, struct wire **out);
+/* The same in at most limit bytes, with as much of r as there is room for. -EMSGSIZE where it
+ * cannot be that short; r is then the shortest. */
+int response_build_within(struct sip *sip, const struct message *request, struct response *r,
+	size_t limit, struct wire **out);
 /* Answers without a transaction (overload, unmatched CANCEL, a challenge, every refusal to a
  * stranger): once, and the same anew where the request comes again, with the same To tag (RFC 3261
  * section 8.2.7). Never an ACK. headers as above.

@@ -218,13 +218,16 @@ static void fork_finish(struct fork *f)
 	if (!f->best) {
 		fork_refuse(f, status);
 	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
-			   transaction_tag(f->server, tag), &bytes) == 0) {
+			   transaction_tag(f->server, tag), &bytes)) {
+		fork_refuse(f, 500);
+	} else if (bytes->size > transaction_refusal_max(f->server)) {
+		wire_drop(bytes);
+		fork_refuse(f, status);
+	} else {
 		fork_settle(f);
 		transaction_answer(f->server, status, bytes);
 		wire_drop(bytes);
 		fork_trim(f);
-	} else {
-		fork_refuse(f, 500);
 	}
 }
 

@@ -4,6 +4,21 @@
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/response.h"
 
+#include <errno.h>
+
+/* Builds it, no longer than a stranger's refusal may be where it is one and can be so short. */
+static int answer_build(struct sip *sip, const struct transaction *t, const struct message *request,
+	struct response *r, struct wire **out)
+{
+	const size_t limit = r->status >= 300 ? transaction_refusal_max(t) : SIZE_MAX;
+
+	if (limit == SIZE_MAX)
+		return response_build_answer(sip, request, r, out);
+	int error = response_build_within(sip, request, r, limit, out);
+
+	return error == -EMSGSIZE ? response_build_answer(sip, request, r, out) : error;
+}
+
 void answer_reason(struct sip *sip, struct transaction *t, unsigned status, struct str reason,
 	struct str headers)
 {
@@ -16,7 +31,7 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 		return;
 	if (status > 100)
 		r.to_tag = transaction_tag(t, buffer);
-	int error = response_build_answer(sip, &request->message, &r, &wire);
+	int error = answer_build(sip, t, &request->message, &r, &wire);
 	if (error) {
 		if (status >= 200)
 			transaction_abandon(t, error);

@@ -72,6 +72,7 @@ struct transaction {
 	bool acknowledged; /* server, accepted */
 	bool orphan;       /* server: detached without a final answer */
 	bool owed;         /* counted in transactions.owed */
+	bool once;         /* server: transaction_refuse_once */
 	uint16_t status;   /* of a failure to be told */
 	char to_tag[TOKEN_LENGTH];
 };

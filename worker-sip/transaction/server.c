@@ -289,6 +289,16 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 	t->user = user;
 }
 
+void transaction_refuse_once(struct transaction *t)
+{
+	t->once = true;
+}
+
+size_t transaction_refusal_max(const struct transaction *t)
+{
+	return t->once && t->request ? message_answer_max(&t->request->message) : SIZE_MAX;
+}
+
 struct held_message *transaction_request(const struct transaction *t)
 {
 	return t->request;

@@ -120,11 +120,14 @@ uint64_t machine_deadline(const struct transaction *t)
 	return earliest;
 }
 
-/* libosip2 sets timer E to its own T2 when a provisional response comes. */
+/* libosip2 sets timer E to its own T2 when a provisional response comes, and starts timer G. */
 void machine_timers_adjust(struct transaction *t)
 {
 	osip_transaction_t *machine = t->machine;
 	uint32_t t2 = t->owner->sip->settings->t2_ms;
+
+	if (machine->state == IST_COMPLETED && t->once)
+		machine->ist_context->timer_g_start = TIMER_OFF;
 
 	if (machine->state == NICT_PROCEEDING && machine->nict_context->timer_e_length > 0) {
 		machine->nict_context->timer_e_length = (int)t2;

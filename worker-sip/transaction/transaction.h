@@ -84,6 +84,13 @@ void transactions_unreachable(
 /* ---- server ---- */
 /* Attaches its user to a new server transaction; ops stay as long as it does. */
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
+/* The sender of the request has not shown itself (incoming_is_stranger): a failure is sent once,
+ * and again only when the request comes again, and is no longer than transaction_refusal_max says.
+ */
+void transaction_refuse_once(struct transaction *t);
+/* The most bytes that a failure may have; SIZE_MAX where there is no limit. Only before the
+ * answer. */
+size_t transaction_refusal_max(const struct transaction *t);
 /* The request: valid while the transaction has not been answered finally; hold it
  * (held_message_hold) for longer. */
 struct held_message *transaction_request(const struct transaction *t);
