@@ -636,6 +636,36 @@ Test(sweep, fragments_of_messages)
 		"\n--b--\n");
 }
 
+/* Within quotes a boundary may be written with quoted-pairs (RFC 3261 section 25.1). */
+Test(sweep, a_boundary_with_quoted_pairs)
+{
+	body_becomes("multipart/mixed;boundary=\"\\b \\\"\\1\"",
+		"--b \"1\nX-At: " INSIDE "\n\n" INSIDE "\n--b \"1--\n",
+		"--b \"1\nX-At: 192.0.2.1\n\n" INSIDE "\n--b \"1--\n");
+	body_becomes("multipart/mixed;boundary=\"b\\1\"", "--b\nX-At: " INSIDE "\n\n--b\\1\n",
+		"--b\nX-At: " INSIDE "\n\n--b\\1\n");
+}
+
+/* Where others are dropped, what the message means is rewritten. */
+Test(sweep, what_cannot_be_missed_is_not_dropped)
+{
+	static const char *const names[] = {
+		"Content-Disposition", "Event", "Subscription-State", "Info-Package"};
+	char line[128], wanted[128];
+
+	worker->image.zone[ZONE_OPEN].hosts = LEAVING_DROP;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(line, sizeof(line), "%s: a;x=" INSIDE "\n", names[i]);
+		snprintf(wanted, sizeof(wanted), "\r\n%s: a;x=192.0.2.1\r\n", names[i]);
+		cr_expect(raw_has(relayed(line), wanted), "%s", line);
+	}
+	/* a body without its type would be nothing (RFC 3261 section 20.15) */
+	struct sent *out = relayed_body("multipart/mixed;boundary=\"b-" INSIDE "\"",
+		"--b-" INSIDE "\nX-At: " INSIDE "\n\ntext\n--b-" INSIDE "--\n");
+	cr_expect(raw_has(out, "Content-Type: multipart/mixed;boundary=\"b-192.0.2.1\""));
+	cr_expect(raw_has(out, "--b-192.0.2.1\r\nX-At: 192.0.2.1\r\n"));
+}
+
 /* Bodies of other types, and those for a zone that sees hosts, are octets. */
 Test(sweep, other_bodies_stay)
 {

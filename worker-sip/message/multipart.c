@@ -80,6 +80,21 @@ static struct str multipart_line(struct str *rest, bool folded)
 	return line;
 }
 
+/* Takes a boundary, whose quoted-pairs stand for themselves, from the front of *line. */
+static bool multipart_take_boundary(struct str *line, struct str boundary)
+{
+	struct str rest = *line;
+
+	for (size_t i = 0; i < boundary.n; i++, rest = str_from(rest, 1)) {
+		if (boundary.p[i] == '\\' && i + 1 < boundary.n)
+			i++;
+		if (!rest.n || rest.p[0] != boundary.p[i])
+			return false;
+	}
+	*line = rest;
+	return true;
+}
+
 /* Whether the line delimits a part of one of the open multiparts, which is the innermost from now
  * on; of a closing one its parent is. */
 static bool multipart_delimits(struct multipart *m, struct str line)
@@ -87,11 +102,11 @@ static bool multipart_delimits(struct multipart *m, struct str line)
 	if (line.n < 2 || line.p[0] != '-' || line.p[1] != '-')
 		return false;
 	for (unsigned i = m->depth; i-- > 0;) {
-		struct str rest = str_from(line, 2), boundary = m->boundary[i];
+		struct str rest = str_from(line, 2);
 
-		if (!str_starts(rest, boundary))
+		if (!multipart_take_boundary(&rest, m->boundary[i]))
 			continue;
-		rest = str_trim(str_from(rest, boundary.n));
+		rest = str_trim(rest);
 		bool closes = str_equal(rest, S("--"));
 
 		if (rest.n && !closes)

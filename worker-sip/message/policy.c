@@ -7,6 +7,7 @@
 
 enum receiver {
 	RECEIVER_HOSTS = 0,
+	RECEIVER_NEEDED,
 	RECEIVER_WHOLE,
 	RECEIVER_IDENTITY,
 	RECEIVER_NETWORK,
@@ -100,6 +101,7 @@ static uint32_t policy_leaving(const struct zone_settings *to, uint8_t receiver)
 {
 	switch (receiver) {
 	case RECEIVER_HOSTS: return to->hosts;
+	case RECEIVER_NEEDED: return to->hosts == LEAVING_PASS ? LEAVING_PASS : LEAVING_REWRITE;
 	case RECEIVER_WHOLE: return to->hosts == LEAVING_PASS ? LEAVING_PASS : LEAVING_DROP;
 	case RECEIVER_IDENTITY: return to->identities;
 	case RECEIVER_NETWORK: return to->network_headers;
