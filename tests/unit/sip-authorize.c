@@ -438,6 +438,12 @@ Test(authorize, a_client_that_errs_is_challenged_and_the_log_says_why)
 			"a uri that is not spelled as the Request-URI"},
 		{{INVITE, ALICE, .nonce = nonce, .digest_uri = "sip:%62ob@EXAMPLE.net;user=phone"},
 			"a uri that is not spelled as the Request-URI"},
+		{{INVITE, ALICE, .nonce = nonce, .uri = "sip:+49-301@example.net",
+			 .digest_uri = "sip:%2B49301@example.net"},
+			"a uri that is not spelled as the Request-URI"},
+		{{INVITE, ALICE, .nonce = nonce, .uri = "sip:+49(30)1;npdi@example.net",
+			 .digest_uri = "tel:+49301"},
+			"a uri that is not spelled as the Request-URI"},
 	};
 	char wanted[160];
 

@@ -15,6 +15,7 @@
 #include "digest.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
+#include "worker-sip/routing/telephone.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -283,9 +284,22 @@ static bool attempt_uri_same_place(const struct uri_parts *a, const struct uri_p
 	return a->host.n && attempt_port(a) == attempt_port(b) && uri_equal(&x, &y);
 }
 
+/* Whether two URIs name one telephone number, at one host where both name a host. */
+static bool attempt_uri_same_number(const struct uri_parts *a, const struct uri_parts *b)
+{
+	char x[AOR_MAX], y[AOR_MAX];
+	long n = telephone_digits(a, x, sizeof(x)), m = telephone_digits(b, y, sizeof(y));
+	struct uri_parts at_a = {.scheme = URI_SIP, .host = a->host, .port = a->port},
+			 at_b = {.scheme = URI_SIP, .host = b->host, .port = b->port};
+
+	if (n <= 0 || n != m || memcmp(x, y, (size_t)n) != 0)
+		return false;
+	return !a->host.n || !b->host.n || attempt_uri_same_place(&at_a, &at_b);
+}
+
 /* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is
- * asked. One that names the same place otherwise (its parameters, its default port) is a client's
- * error and no attack. */
+ * asked. One that names the same place otherwise (its parameters, its default port, the separators
+ * of a telephone number) is a client's error and no attack. */
 static enum uri_match attempt_match_uri(const struct attempt *a)
 {
 	struct str whole = message_str(a->m, a->m->request_uri.whole);
@@ -297,7 +311,9 @@ static enum uri_match attempt_match_uri(const struct attempt *a)
 		return URI_MATCH_SPELLING; /* no place at all */
 	if (uri_equal(&named, &asked))
 		return URI_MATCH;
-	return attempt_uri_same_place(&named, &asked) ? URI_MATCH_SPELLING : URI_MATCH_NOT;
+	return attempt_uri_same_place(&named, &asked) || attempt_uri_same_number(&named, &asked)
+	               ? URI_MATCH_SPELLING
+	               : URI_MATCH_NOT;
 }
 
 /* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever
