@@ -118,7 +118,23 @@ struct lifeline_query { /* answered by any number of REPLY, the last with last =
 	char argument[256]; /* NUL-terminated */
 };
 /* QUERY_NOTHING: whoever answers has taken what was sent before it. */
-enum query { QUERY_NOTHING = 0, QUERY_CALLS = 1, QUERY_REGISTRATIONS = 2, QUERY_FLOWS = 3 };
+enum query {
+	QUERY_NOTHING = 0,
+	QUERY_CALLS = 1,
+	QUERY_REGISTRATIONS = 2,
+	QUERY_FLOWS = 3,
+	QUERY_TRUNKS = 4,
+	QUERY_TRUNK_PING = 5
+};
+
+/* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what
+ * was told earlier. */
+#define LIFELINE_TRUNKS_MAX 256
+struct lifeline_trunks {
+	uint32_t count;
+	uint32_t zero;
+	uint64_t trunk[LIFELINE_TRUNKS_MAX];
+};
 
 /* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of
  * what was told earlier. Before GO, and whenever the list changes. */

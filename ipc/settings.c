@@ -358,6 +358,13 @@ unsigned settings_listener_at(const struct settings *s, struct str host, uint16_
 	return NONE_INDEX;
 }
 
+uint64_t trunk_id(struct str name)
+{
+	static const struct hash_key same; /* the operator's names: nobody chooses collisions */
+
+	return hash_str(&same, name);
+}
+
 /* FNV-1a: the names are the operator's, so nobody chooses collisions, and the image is the same for
  * every process without a key. */
 uint32_t users_hash(unsigned domain, struct str name)

@@ -253,6 +253,10 @@ uint16_t settings_default_port(uint8_t transport);
  * NONE_INDEX: "is this us?". */
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port);
 
+/* What a trunk is known by wherever its place in the settings does not matter: a hash of its
+ * name. */
+uint64_t trunk_id(struct str name);
+
 /* ---- users: a hash table in an image of its own, shared by all SIP workers ---- */
 
 #define USERS_MAGIC 0x55575053u

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/registrar/location.h"
+#include "worker-sip/routing/target_listing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,6 +109,21 @@ static void listing_registrations(struct listing *l)
 	while (rows > 0);
 }
 
+/* Has the targets of a trunk pinged by the worker that does that, which says how many they are. */
+static void listing_ping(struct listing *l, struct str trunk)
+{
+	unsigned pinged = target_states_ping(l->sip->target_states, trunk);
+	char buffer[64];
+	struct writer w = WRITER(buffer);
+
+	if (!pinged)
+		return;
+	write_literal(&w, "{\"pinged\":");
+	write_number(&w, pinged);
+	write_literal(&w, "}");
+	listing_add_row(l, writer_text(&w));
+}
+
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
 	struct listing *l = calloc(1, sizeof(*l));
@@ -125,6 +141,10 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		listing_address(l, str_of(q->argument));
 	else if (q->what == QUERY_REGISTRATIONS)
 		listing_registrations(l);
+	else if (q->what == QUERY_TRUNKS)
+		target_listing(sip->target_states, str_of(q->argument), listing_add_row, l);
+	else if (q->what == QUERY_TRUNK_PING)
+		listing_ping(l, str_of(q->argument));
 	listing_send(l, true);
 	free(l);
 }

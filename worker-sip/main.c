@@ -251,6 +251,7 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		const struct lifeline_quarantine *quarantine = body;
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
 	}
+	case LIFELINE_TRUNKS: target_states_disable(sip->target_states, body); return 0;
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
 	case LIFELINE_DRAIN: {
 		const struct lifeline_drain *order = body;

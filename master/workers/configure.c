@@ -49,6 +49,8 @@ static void configure_tell_basics(struct worker_slot *w)
 	worker_tell(w, LIFELINE_SETTINGS, NULL, 0, s->settings[w->role]);
 	if (role_has(w->role, ROLE_USERS))
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
+	if (w->role == PEER_SIP)
+		worker_tell(w, LIFELINE_TRUNKS, &s->trunks, sizeof(s->trunks), -1);
 }
 
 void configure_tell_sockets(struct worker_slot *w)

@@ -135,6 +135,7 @@ struct supervisor {
 	unsigned count;
 	struct edge_tokens tokens; /* over ZeroMQ */
 	struct slot_map slots;
+	struct lifeline_trunks trunks; /* that are disabled */
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
 	struct drain drain;

@@ -21,6 +21,8 @@ from takeover import (
     SEND,
     WATCH,
     PENALTY,
+    TARGET,
+    UNREACHABLE,
     RECORD_TYPES,
     UDP,
     TCP,
@@ -125,6 +127,8 @@ class TransportToSip(Takeover):
             batch(record(FLOW_CLOSED, bytes(8))),
             batch(record(FLOW_CLOSED, bytes(24))),
             batch(record(SEND_FAILED, bytes(4))),
+            batch(record(UNREACHABLE, bytes(72))),
+            batch(record(TARGET, bytes(32))),
             batch(record(SEND_FAILED, bytes(16), size=13)[:-1] + b"\1"),
             batch(
                 record(
@@ -153,6 +157,29 @@ class TransportToSip(Takeover):
         sent = self.send(b"x", repeat=5000)[1]
         self.wait_count("mesh_bad_batch", had + sent)
         self.sync()
+
+    def test_what_is_said_of_targets(self):
+        """Requests end by an ICMP error only where it has their branch; targets are for SIP
+        workers to speak of."""
+        forged, bad = self.count("response_forged"), self.count("bad_records")
+        for branch in (bytes(44), b"z9hG4bKsw010" + b"0" * 32, b"z9hG4bK" + b"\xff" * 37):
+            for to in (0, 1):
+                self.send(
+                    batch(
+                        record(
+                            UNREACHABLE,
+                            endpoint("127.0.0.1", 5080)
+                            + struct.pack("<iHH", -111, 0, 0)
+                            + branch
+                            + bytes(4),
+                        )
+                    ),
+                    to,
+                )
+        self.wait_count("response_forged", forged + 6)
+        self.send(batch(record(TARGET, struct.pack("<QQiHBB", 1, 1, -110, 0, 1, 0))), 0)
+        self.wait_count("bad_records", bad + 1)
+        self.assertEqual(self.count("targets_down"), 0)
 
     def test_fds_on_an_edge(self):
         """The kernel closes them: nobody has asked for any."""

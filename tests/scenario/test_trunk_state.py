@@ -71,6 +71,56 @@ class TargetState(CallCase):
         self.assertIn('reason="Connection refused"', self.down()[0])
         self.assertEqual(self.gateway.counters()["udp_unreachable"], 2)
 
+    def test_commands(self):
+        self.start(targets=self.targets(), sip=2)
+        self.alive = self.trunk(ip=self.alive_ip, name="alive")
+        self.alice = self.phone("alice")
+        ctl, uris = self.gateway.ctl, [t for t in self.targets()]
+        self.served()
+        wait_for(
+            lambda: [r["state"] for r in ctl("trunks", "show", "pbx")] == ["down", "down", "up"],
+            "all workers to know",
+        )
+        rows = ctl("trunks", "show", "pbx")
+        self.assertEqual([r["target"] for r in rows], uris)
+        self.assertEqual(rows[0]["reason"], "Connection refused")
+        self.assertEqual([r["requests"] for r in rows], [1, 1, 1])
+        self.assertEqual([r["failures"] for r in rows], [1, 1, 1])
+        (row,) = ctl("trunks", "list")
+        self.assertEqual(
+            [row[k] for k in ("trunk", "state", "zone", "targets_up", "targets", "requests")],
+            ["pbx", "up", "core", 1, 3, 3],
+        )
+        status = ctl("status")["object"]
+        self.assertEqual([status["trunks_up"], status["trunks_down"]], [1, 0])
+        # disabled, for workers of later lives, too
+        self.assertEqual(ctl("trunks", "disable", "pbx")["object"]["state"], "disabled")
+        self.kills = True
+        (worker,) = [w for w in self.gateway.workers("sip") if w["worker"] == "sip-0"]
+        os.kill(worker["pid"], signal.SIGKILL)
+        wait_for(lambda: self.again(worker), "sip-0 to be back")
+        self.assertEqual(ctl("trunks", "list")[0]["state"], "disabled")
+        for _ in range(CALLS):
+            request = self.call(self.alice, f"{NUMBER}@example.net")
+            answer = self.alice.final("INVITE")
+            self.assertEqual(answer.status, 480)
+            failure_ack(self.alice, request, answer)
+        ctl("trunks", "enable", "pbx")
+        self.served()
+        # pings: the third target answers, and one of the others lives again
+        second = self.trunk(ip=self.dead[1], name="second")
+        self.assertEqual(ctl("trunks", "ping", "pbx")["object"]["pinged"], 3)
+        for peer in (self.alive, second):
+            peer.answer(peer.request("OPTIONS"), 200, contact=False)
+        wait_for(
+            lambda: [r["state"] for r in ctl("trunks", "show", "pbx")] == ["down", "up", "up"],
+            "the second to be up",
+        )
+        self.assertGreaterEqual(ctl("trunks", "show", "pbx")[2]["rtt_ms"], 0)
+        self.assertIn("trunk-target-up", self.gateway.log_text())
+        for words in (("show", "nobody"), ("disable", "nobody"), ("ping", "nobody")):
+            self.assertIn('no trunk "nobody"', ctl("trunks", *words, check=False)["error"])
+
     def test_a_phone_that_has_gone(self):
         """What ICMP says of those who are nobody's peers is counted, and that is all."""
         self.start()

@@ -2,6 +2,8 @@
  * worker and in the others. */
 #include "sip-worker.h"
 
+#include "worker-sip/routing/target_listing.h"
+
 #include <errno.h>
 
 TestSuite(target_state, .init = worker_set_up, .fini = worker_tear_down);
@@ -538,4 +540,96 @@ Test(target_state, a_reload_keeps_what_is_known)
 	call();
 	tried(SECOND);
 	quiet();
+}
+
+/* ---- what operators do ---- */
+
+static void disable(unsigned count)
+{
+	struct lifeline_trunks disabled = {
+		.count = count, .trunk = {trunk_id(S("other")), trunk_id(S("carrier"))}};
+
+	target_states_disable(worker->sip.target_states, &disabled);
+}
+
+Test(target_state, a_disabled_trunk_gets_no_new_calls)
+{
+	call();
+	struct sent *rings = tried(FIRST);
+	respond(rings, 180, .tag = "r");
+	take_response(180);
+	disable(1);
+	cr_assert_eq(counted(COUNTER_TRUNKS_UP), 1);
+	disable(2);
+	cr_assert_eq(counted(COUNTER_TRUNKS_UP), 0);
+	cr_assert_eq(counted(COUNTER_TRUNKS_DISABLED), 1);
+	call();
+	take_response(480);
+	respond(rings, 200, .tag = "r"); /* what there is goes on */
+	take_response(200);
+	disable(0);
+	call();
+	tried(FIRST);
+	cr_assert_eq(counted(COUNTER_TRUNKS_PASSED_OVER), 1);
+}
+
+Test(target_state, trunks_up_and_down_are_counted)
+{
+	cr_assert_eq(counted(COUNTER_TRUNKS_UP), 1);
+	for (unsigned i = 0; i < CARRIER_TARGETS; i++) {
+		cr_assert_eq(counted(COUNTER_TRUNKS_DOWN), 0);
+		tell(i, true, loop_now(worker->sip.loop));
+	}
+	cr_assert_eq(counted(COUNTER_TRUNKS_DOWN), 1);
+	cr_assert_eq(counted(COUNTER_TRUNKS_UP), 0);
+	tell(1, false, loop_now(worker->sip.loop) + 1);
+	cr_assert_eq(counted(COUNTER_TRUNKS_UP), 1);
+}
+
+Test(target_state, a_ping_can_be_asked_for)
+{
+	pings_heeded = true;
+	cr_assert_eq(target_states_ping(worker->sip.target_states, S("other")), 0);
+	cr_assert_eq(target_states_ping(worker->sip.target_states, S("carrier")), 3);
+	for (unsigned i = 0; i < CARRIER_TARGETS; i++) {
+		struct sent *out = take_request("OPTIONS");
+
+		if (!sent_to(out, FIRST))
+			respond(out, 200, .tag = "p");
+	}
+	pass(ANSWER);
+	forget();
+	pass(100000);
+	cr_assert_eq(take_all("OPTIONS"), 0, "once");
+	call();
+	tried(FIRST); /* one that is lost says nothing yet */
+}
+
+static char listed[8][512];
+static unsigned listed_count;
+
+static void note_row(void *arg, struct str json)
+{
+	(void)arg;
+	cr_assert_lt(listed_count, 8);
+	cr_assert_lt(json.n, sizeof(listed[0]));
+	memcpy(listed[listed_count], json.p, json.n);
+	listed[listed_count++][json.n] = 0;
+}
+
+Test(target_state, targets_are_listed)
+{
+	first_is_silent();
+	pass(3500);
+	target_listing(worker->sip.target_states, S("other"), note_row, NULL);
+	cr_assert_eq(listed_count, 0);
+	target_listing(worker->sip.target_states, STR_EMPTY, note_row, NULL);
+	cr_assert_eq(listed_count, 3);
+	cr_expect_str_eq(listed[0],
+		"{\"trunk\":\"carrier\",\"target\":\"10.0.0.11:5060\",\"state\":\"down\","
+		"\"reason\":\"no answer\",\"index\":0,\"priority\":0,\"weight\":0,\"since_s\":3,"
+		"\"requests\":1,\"successes\":0,\"failures\":1,\"owner\":1}");
+	cr_expect(strstr(listed[1], "\"state\":\"up\",\"reason\":\"\""), "%s", listed[1]);
+	cr_expect(strstr(listed[1], "\"requests\":1,\"successes\":1,\"failures\":0"), "%s",
+		listed[1]);
 }

@@ -359,6 +359,11 @@ static void route_add_trunks(
 
 	for (unsigned k = 0; k < r->trunks.count; k++) {
 		const struct trunk_settings *t = settings_trunk(settings, trunks[k]);
+
+		if (target_states_is_disabled(s->sip->target_states, trunks[k])) {
+			count(TRUNKS_PASSED_OVER);
+			continue;
+		}
 		unsigned targets = t->targets.count < TARGETS_MAX ? t->targets.count : TARGETS_MAX;
 		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
 		uint8_t order[TARGETS_MAX];

@@ -30,8 +30,7 @@ static uint8_t target_ping_slot(const struct target_state *s)
 	return (uint8_t)hash_str(&sip->keys.slot_key, name);
 }
 
-/* Whether the trunk is this worker's. */
-static bool target_ping_is_ours(const struct target_state *s)
+bool target_ping_is_ours(const struct target_state *s)
 {
 	const struct sip *sip = s->owner->sip;
 
@@ -142,7 +141,7 @@ static void target_ping_answered(struct target_state *s, unsigned status)
 	uint64_t now = loop_now(s->owner->sip->loop);
 
 	count(PINGS_ANSWERED);
-	s->heard_at = now;
+	s->heard_at = s->ping.answered_at = now;
 	s->ping.rtt_ms = (uint32_t)(now - s->ping.sent_at);
 	s->ping.ever = true;
 	s->ping.unanswered = 0;

@@ -29,6 +29,31 @@ void target_state_drop(struct target_state *s)
 
 /* ---- the targets of the settings ---- */
 
+/* Counts the trunks that this worker pings: all workers together count each once. */
+static void target_states_gauge(const struct target_states *ts)
+{
+	const struct target_list *l = &ts->list;
+	uint64_t up = 0, down = 0, disabled = 0;
+
+	for (unsigned i = 0; i < l->trunks; i++) {
+		bool alive = false;
+
+		if (l->first[i] == l->first[i + 1] || !target_ping_is_ours(l->state[l->first[i]]))
+			continue;
+		for (unsigned k = l->first[i]; k < l->first[i + 1]; k++)
+			alive |= !l->state[k]->down;
+		if (target_states_is_disabled(ts, i))
+			disabled++;
+		else if (alive)
+			up++;
+		else
+			down++;
+	}
+	counter_set(COUNTER_TRUNKS_UP, up);
+	counter_set(COUNTER_TRUNKS_DOWN, down);
+	counter_set(COUNTER_TRUNKS_DISABLED, disabled);
+}
+
 static void target_list_free(struct target_list *l)
 {
 	for (unsigned i = 0; l->state && i < target_list_count(l); i++) {
@@ -72,7 +97,7 @@ static uint64_t target_state_id(struct str trunk, const struct target_settings *
 	} text;
 
 	memset(&text, 0, sizeof(text));
-	text.trunk = hash_str(&key, trunk);
+	text.trunk = trunk_id(trunk);
 	text.endpoint = t->endpoint;
 	text.transport = t->transport;
 	return hash_bytes(&key, &text, sizeof(text));
@@ -168,6 +193,47 @@ void target_states_schedule(struct target_states *ts)
 {
 	for (unsigned i = 0; i < target_list_count(&ts->list); i++)
 		target_ping_schedule(ts->list.state[i]);
+	target_states_gauge(ts);
+}
+
+/* ---- trunks that an operator has disabled ---- */
+
+void target_states_disable(struct target_states *ts, const struct lifeline_trunks *disabled)
+{
+	ts->disabled = *disabled;
+	if (ts->disabled.count > LIFELINE_TRUNKS_MAX)
+		ts->disabled.count = 0;
+	target_states_gauge(ts);
+}
+
+bool target_states_is_disabled(const struct target_states *ts, unsigned trunk)
+{
+	if (!ts || !ts->disabled.count)
+		return false;
+	const struct settings *settings = ts->sip->settings;
+	uint64_t id = trunk_id(settings_str(settings, settings_trunk(settings, trunk)->name));
+	for (unsigned i = 0; i < ts->disabled.count; i++)
+		if (ts->disabled.trunk[i] == id)
+			return true;
+	return false;
+}
+
+unsigned target_states_ping(struct target_states *ts, struct str trunk)
+{
+	const struct settings *settings = ts->sip->settings;
+	unsigned pinged = 0;
+
+	for (unsigned i = 0; i < target_list_count(&ts->list); i++) {
+		struct target_state *s = ts->list.state[i];
+
+		if (!target_ping_is_ours(s) ||
+			!str_equal(settings_str(settings, settings_trunk(settings, s->trunk)->name),
+				trunk))
+			continue;
+		target_ping_now(s);
+		pinged++;
+	}
+	return pinged;
 }
 
 static struct target_state *target_state_at(
@@ -227,13 +293,16 @@ void target_states_tell(struct target_states *ts, unsigned worker)
 
 /* ---- down and up ---- */
 
-static const char *target_state_reason(const struct target_state *s, char buffer[static 32])
+const char *target_state_reason(
+	const struct target_state *s, char buffer[static TARGET_REASON_SIZE])
 {
 	if (s->error == -ETIMEDOUT)
 		return "no answer";
 	if (s->error)
 		return error_text(s->error);
-	snprintf(buffer, 32, "answered %u", s->status);
+	if (!s->status)
+		return "";
+	snprintf(buffer, TARGET_REASON_SIZE, "answered %u", s->status);
 	return buffer;
 }
 
@@ -241,7 +310,7 @@ static void target_state_log(struct target_state *s, uint64_t lasted_ms)
 {
 	struct target_states *ts = s->owner;
 	uint64_t left_out;
-	char reason[32];
+	char reason[TARGET_REASON_SIZE];
 
 	if (!log_limit_pass(&ts->log, loop_now(ts->sip->loop), TARGET_LOG_LINES, LOG_LIMIT_SECOND,
 		    &left_out))
@@ -298,6 +367,7 @@ static bool target_state_set(struct target_state *s, bool down, uint64_t found_a
 	s->ping.answered = s->ping.unanswered = 0;
 	ts->down = down ? ts->down + 1 : ts->down - 1;
 	target_ping_schedule(s);
+	target_states_gauge(ts);
 	return true;
 }
 

@@ -17,6 +17,7 @@
 #ifndef SIPWARD_SIP_ROUTING_TARGET_STATE_H
 #define SIPWARD_SIP_ROUTING_TARGET_STATE_H
 
+#include "ipc/lifeline.h"
 #include "worker-sip/sip.h"
 
 #define TARGET_PROBE_FIRST_MS 1000 /* between pings of a down target */
@@ -64,6 +65,13 @@ void target_states_tell(struct target_states *ts, unsigned worker);
 uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index);
 /* Pings those targets that are this worker's to ping: to be called where that may have changed. */
 void target_states_schedule(struct target_states *ts);
+/* The trunks that get no new calls. */
+void target_states_disable(struct target_states *ts, const struct lifeline_trunks *disabled);
+/* Whether the trunk of that index is one of them. */
+bool target_states_is_disabled(const struct target_states *ts, unsigned trunk);
+/* Pings the targets of the trunk of that name now, where it is this worker's. Returns their
+ * number. */
+unsigned target_states_ping(struct target_states *ts, struct str trunk);
 /* Whether any target is down. */
 bool target_states_any_down(const struct target_states *ts);
 /* Whether the target of that index of that trunk is to be tried after all others: it is down, and

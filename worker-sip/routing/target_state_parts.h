@@ -10,7 +10,8 @@ struct target_ping {
 	struct transaction *client; /* of the one that waits for its answer */
 	uint64_t sent_at;           /* ms */
 	uint32_t pause_ms;          /* between those to a target that is down */
-	uint32_t rtt_ms;            /* of the last one that was answered */
+	uint64_t answered_at;       /* ms: the last answer to one of ours; 0: none came */
+	uint32_t rtt_ms;            /* of that one */
 	uint16_t unanswered;        /* in a row, while it is up */
 	uint16_t answered;          /* in a row, while it is down */
 	bool ever;                  /* one has been answered, whoever sent it */
@@ -48,6 +49,7 @@ struct target_states {
 	struct sip *sip;
 	struct target_list list;
 	target_attempt_lost *lost;
+	struct lifeline_trunks disabled;
 	unsigned down;
 	struct log_limit log;
 };
@@ -65,6 +67,12 @@ void target_state_found(struct target_state *s, bool down, unsigned status, int 
 /* Tells all other SIP workers what is known. */
 void target_state_tell_all(const struct target_state *s);
 
+/* Why it is down, or what it answered last when that was found out. */
+#define TARGET_REASON_SIZE 32
+const char *target_state_reason(
+	const struct target_state *s, char buffer[static TARGET_REASON_SIZE]);
+/* Whether this worker pings it. */
+bool target_ping_is_ours(const struct target_state *s);
 /* Sets when the target is pinged next, by what is known of it and by whose it is. */
 void target_ping_schedule(struct target_state *s);
 /* It is pinged no more. */

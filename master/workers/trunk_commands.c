@@ -1,0 +1,261 @@
+/* trunk_commands.c - what sipwardctl says of trunks. Their state is known to SIP workers, all of
+ * which are asked: each counts its own requests, and the one that pings a trunk knows best the
+ * rest. Which trunks are disabled is the master's to know (struct supervisor). */
+#include "master/control/answer.h"
+#include "master/control/commands.h"
+#include "master/control/query.h"
+#include "master/master.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A question about trunks under way. */
+struct trunk_question {
+	struct master *m;
+	struct request *r;
+	char name[NAME_MAX_LENGTH + 1]; /* empty: all */
+};
+
+static const struct config_trunk *trunk_find(const struct master *m, const char *name)
+{
+	for (size_t i = 0; i < m->config->trunk_count; i++)
+		if (strcmp(m->config->trunks[i].name, name) == 0)
+			return &m->config->trunks[i];
+	return NULL;
+}
+
+/* The trunk that is meant, or NULL after having refused. */
+static const struct config_trunk *trunk_argument(
+	struct master *m, struct request *r, json_t *arguments)
+{
+	const char *name = json_string_value(json_object_get(arguments, "trunk"));
+	const struct config_trunk *t = name ? trunk_find(m, name) : NULL;
+
+	if (!t)
+		answer_refused(r, "there is no trunk \"%.200s\"", name ? name : "");
+	return t;
+}
+
+static bool trunk_is_disabled(const struct master *m, const char *name)
+{
+	uint64_t id = trunk_id(str_of(name));
+
+	for (unsigned i = 0; i < m->supervisor.trunks.count; i++)
+		if (m->supervisor.trunks.trunk[i] == id)
+			return true;
+	return false;
+}
+
+static json_int_t trunk_number(const json_t *row, const char *name)
+{
+	return json_integer_value(json_object_get(row, name));
+}
+
+static bool trunk_text_is(const json_t *row, const char *name, const char *text)
+{
+	const char *value = json_string_value(json_object_get(row, name));
+
+	return value && strcmp(value, text) == 0;
+}
+
+/* What the workers say of one target together. */
+struct trunk_target {
+	const json_t *best; /* of the worker that pings it, else of any; NULL: nobody knows it */
+	json_int_t requests, successes, failures;
+};
+
+static struct trunk_target trunk_target_of(
+	const json_t *rows, const struct config_trunk *t, size_t index)
+{
+	struct trunk_target out = {NULL, 0, 0, 0};
+	size_t i;
+	const json_t *row;
+
+	json_array_foreach (rows, i, row) {
+		if (!trunk_text_is(row, "trunk", t->name) ||
+			!trunk_text_is(row, "target", t->targets[index].uri) ||
+			trunk_number(row, "index") != (json_int_t)index)
+			continue;
+		if (!out.best || trunk_number(row, "owner"))
+			out.best = row;
+		out.requests += trunk_number(row, "requests");
+		out.successes += trunk_number(row, "successes");
+		out.failures += trunk_number(row, "failures");
+	}
+	return out;
+}
+
+static json_t *trunk_row(const struct master *m, const json_t *rows, const struct config_trunk *t)
+{
+	unsigned up = 0;
+	json_int_t requests = 0, failures = 0;
+	json_t *targets = json_array();
+
+	for (size_t k = 0; k < t->target_count; k++) {
+		struct trunk_target target = trunk_target_of(rows, t, k);
+
+		up += target.best && trunk_text_is(target.best, "state", "up");
+		requests += target.requests;
+		failures += target.failures;
+		json_array_append_new(targets, json_string(t->targets[k].uri));
+	}
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name, "state",
+		trunk_is_disabled(m, t->name) ? "disabled"
+		: up                          ? "up"
+					      : "down",
+		"zone", m->config->zones[t->zone].name, "targets_up", (int)up, "targets",
+		(int)t->target_count, "requests", requests, "failures", failures, "ping_s",
+		(int)t->ping, "target", targets);
+}
+
+static json_t *trunk_target_row(const json_t *rows, const struct config_trunk *t, size_t index)
+{
+	struct trunk_target target = trunk_target_of(rows, t, index);
+	json_t *row = json_pack("{s:s, s:i, s:i}", "target", t->targets[index].uri, "priority",
+		(int)t->targets[index].priority, "weight", (int)t->targets[index].weight);
+	static const char *const names[] = {"state", "since_s", "reason", "rtt_ms"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *value = json_object_get(target.best, names[i]);
+
+		json_object_set(row, names[i], value ? value : json_null());
+	}
+	json_object_set_new(row, "requests", json_integer(target.requests));
+	json_object_set_new(row, "successes", json_integer(target.successes));
+	json_object_set_new(row, "failures", json_integer(target.failures));
+	return row;
+}
+
+static void trunk_answered(void *arg, json_t *rows, json_t *missing)
+{
+	struct trunk_question *q = arg;
+	const struct config *c = q->m->config;
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < c->trunk_count && !q->name[0]; i++)
+		json_array_append_new(out, trunk_row(q->m, rows, &c->trunks[i]));
+	/* it may have gone with a reload meanwhile */
+	const struct config_trunk *t = q->name[0] ? trunk_find(q->m, q->name) : NULL;
+	for (size_t k = 0; t && k < t->target_count; k++)
+		json_array_append_new(out, trunk_target_row(rows, t, k));
+	json_decref(rows);
+	request_answer(
+		q->r, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", out, "missing", missing));
+	free(q);
+}
+
+static void trunk_pinged(void *arg, json_t *rows, json_t *missing)
+{
+	struct trunk_question *q = arg;
+	json_int_t pinged = 0;
+	size_t i;
+	json_t *row;
+
+	json_array_foreach (rows, i, row)
+		pinged += trunk_number(row, "pinged");
+	json_decref(rows);
+	if (pinged)
+		request_answer(
+			q->r, json_pack("{s:b, s:{s:s, s:I}, s:o}", "ok", 1, "object", "trunk",
+				      q->name, "pinged", pinged, "missing", missing));
+	else {
+		json_decref(missing);
+		answer_refused(q->r, "the worker that pings trunk \"%s\" is not there", q->name);
+	}
+	free(q);
+}
+
+static void trunk_ask(
+	struct master *m, struct request *r, uint16_t what, const char *name, query_done done)
+{
+	struct trunk_question *q = calloc(1, sizeof(*q));
+	int error = -ENOMEM;
+
+	if (q) {
+		*q = (struct trunk_question){.m = m, .r = r};
+		error = str_copy(str_of(name), q->name, sizeof(q->name));
+	}
+	if (error == 0)
+		error = query_start(&m->queries, PEER_SIP, false, what, name, done, q);
+	if (error == 0)
+		return;
+	free(q);
+	answer_refused(
+		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
+}
+
+void command_trunks_list(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	trunk_ask(m, r, QUERY_TRUNKS, "", trunk_answered);
+}
+
+void command_trunks_show(struct master *m, struct request *r, json_t *arguments)
+{
+	const struct config_trunk *t = trunk_argument(m, r, arguments);
+
+	if (t)
+		trunk_ask(m, r, QUERY_TRUNKS, t->name, trunk_answered);
+}
+
+void command_trunks_ping(struct master *m, struct request *r, json_t *arguments)
+{
+	const struct config_trunk *t = trunk_argument(m, r, arguments);
+
+	if (t)
+		trunk_ask(m, r, QUERY_TRUNK_PING, t->name, trunk_pinged);
+}
+
+/* ---- no new calls ---- */
+
+/* Leaves out those that the config has no more. */
+static void trunks_prune(struct master *m)
+{
+	struct lifeline_trunks *d = &m->supervisor.trunks;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < d->count; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < m->config->trunk_count; k++)
+			there |= d->trunk[i] == trunk_id(str_of(m->config->trunks[k].name));
+		if (there)
+			d->trunk[kept++] = d->trunk[i];
+	}
+	d->count = kept;
+}
+
+static void trunk_set(struct master *m, struct request *r, json_t *arguments, bool disable)
+{
+	const struct config_trunk *t = trunk_argument(m, r, arguments);
+	struct lifeline_trunks *d = &m->supervisor.trunks;
+	unsigned kept = 0;
+
+	if (!t)
+		return;
+	trunks_prune(m);
+	uint64_t id = trunk_id(str_of(t->name));
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->trunk[i] != id)
+			d->trunk[kept++] = d->trunk[i];
+	d->count = kept;
+	if (disable)
+		d->trunk[d->count++] = id; /* a config has LIFELINE_TRUNKS_MAX trunks at most */
+	for (unsigned i = 0; i < m->supervisor.count; i++)
+		if (m->supervisor.worker[i].role == PEER_SIP)
+			worker_tell(&m->supervisor.worker[i], LIFELINE_TRUNKS, d, sizeof(*d), -1);
+	request_answer(r, json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "object", "trunk", t->name,
+				  "state", disable ? "disabled" : "enabled"));
+}
+
+void command_trunks_disable(struct master *m, struct request *r, json_t *arguments)
+{
+	trunk_set(m, r, arguments, true);
+}
+
+void command_trunks_enable(struct master *m, struct request *r, json_t *arguments)
+{
+	trunk_set(m, r, arguments, false);
+}
+
+_Static_assert(LIFELINE_TRUNKS_MAX >= TRUNKS_MAX, "all can be disabled");

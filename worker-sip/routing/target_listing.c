@@ -1,0 +1,61 @@
+/* target_listing.c - the rows that sipwardctl shows of the targets of trunks. */
+#include "target_listing.h"
+
+#include "target_state_parts.h"
+#include "worker-sip/json.h"
+
+static void listing_number(struct writer *w, const char *name, uint64_t value)
+{
+	write_literal(w, "\"");
+	write_str(w, str_of(name));
+	write_literal(w, "\":");
+	write_number(w, value);
+	write_literal(w, ",");
+}
+
+static void listing_target(
+	const struct target_state *s, void (*add)(void *arg, struct str json), void *arg)
+{
+	const struct settings *settings = s->owner->sip->settings;
+	const struct trunk_settings *trunk = settings_trunk(settings, s->trunk);
+	const struct target_settings *t = SETTINGS_ROW(
+		settings, struct target_settings, trunk->targets, s->index);
+	uint64_t now = loop_now(s->owner->sip->loop);
+	char buffer[2048], reason[TARGET_REASON_SIZE];
+	struct writer w = WRITER(buffer);
+
+	write_literal(&w, "{");
+	write_json_field(&w, "trunk", settings_str(settings, trunk->name));
+	write_json_field(&w, "target", settings_str(settings, t->uri));
+	write_json_field(&w, "state", s->down ? S("down") : S("up"));
+	write_json_field(&w, "reason", str_of(target_state_reason(s, reason)));
+	listing_number(&w, "index", s->index);
+	listing_number(&w, "priority", t->priority);
+	listing_number(&w, "weight", t->weight);
+	listing_number(&w, "since_s", (now - s->changed_at) / 1000);
+	if (s->ping.ever && s->ping.answered_at)
+		listing_number(&w, "rtt_ms", s->ping.rtt_ms);
+	listing_number(&w, "requests", s->requests);
+	listing_number(&w, "successes", s->successes);
+	listing_number(&w, "failures", s->failures);
+	listing_number(&w, "owner", target_ping_is_ours(s));
+	w.n--; /* the last comma */
+	write_literal(&w, "}");
+	if (!w.full)
+		add(arg, writer_text(&w));
+}
+
+void target_listing(struct target_states *ts, struct str trunk,
+	void (*add)(void *arg, struct str json), void *arg)
+{
+	const struct settings *settings = ts->sip->settings;
+
+	for (unsigned i = 0; i < target_list_count(&ts->list); i++) {
+		const struct target_state *s = ts->list.state[i];
+
+		if (!trunk.n ||
+			str_equal(settings_str(settings, settings_trunk(settings, s->trunk)->name),
+				trunk))
+			listing_target(s, add, arg);
+	}
+}
