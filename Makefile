@@ -270,13 +270,14 @@ $(FUZZ_ALL:%=smoke-%): smoke-%:
 		{ tail -n 60 $(FUZZ)/$*.log; exit 1; }
 	@echo "fuzz $*: $$(grep -o '^Done.*' $(FUZZ)/$*.log)"
 
-# the same targets counting lines: which of the parser's and of the block check's does the corpus
-# reach?
+# the same targets counting lines: which of the parser's, of the block check's and of what passes
+# between the legs does the corpus reach?
+FUZZ_COVERED := parse message differential hosts multipart splice
 fuzz-coverage:
 	@$(MAKE) --no-print-directory -s deps KINDS="build fuzz"
 	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/coverage \
 		FUZZ_COUNT="-fprofile-instr-generate -fcoverage-mapping" \
-		$(BUILD)/coverage/fuzz/parse $(BUILD)/coverage/fuzz/message
+		$(FUZZ_COVERED:%=$(BUILD)/coverage/fuzz/%)
 	@tests/fuzz/coverage --build $(BUILD)/coverage \
 		$(if $(wildcard $(BUILD)/corpus),--corpus $(BUILD)/corpus)
 

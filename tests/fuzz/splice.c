@@ -101,7 +101,8 @@ static void pass_request(const struct message *in, unsigned from, unsigned to)
 		.cseq = 2,
 		.from = S("<sip:a@outside.example>;tag=1"),
 		.to_value = S("<sip:b@outside.example>;tag=2"),
-		.invite = {.in = 1, .out = 2}};
+		.invite = {.in = 1, .out = 2},
+		.refer = {.in = 3, .out = 1}};
 	struct splice s;
 	struct wire *wire;
 
