@@ -407,6 +407,8 @@ static void check_framed(struct str raw)
 		return;
 	if (parse_message(raw.p, step.consume, buffer, sizeof(buffer), &error) == 0 && !m->broken)
 		CHECK(m->raw_size == step.consume);
+	if (parse_message(raw.p, raw.n, buffer, sizeof(buffer), &error) == 0 && !m->broken)
+		CHECK(m->raw_size == step.consume);
 }
 
 static void check_repaired(struct str raw)
