@@ -85,6 +85,15 @@ Test(repair, responses)
 		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a;branch=b\r\n\r\n");
 	response("SIP/2.0 200\r\nVia: SIP/2.0/UDP a, x;branch=c\r\n\r\n",
 		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a\r\n\r\n");
+	response("SIP/2.0 200\nv: SIP/2.0/UDP\n a;branch\n =\n b\n c\nt: a\n\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP  a;branch=b  c\r\nt: a\r\n\r\n");
+	/* what ends before its sign does not go on behind it */
+	response("SIP/2.0 200\r\nVia: SIP/2.0/UDP a;b\r\nt: a\r\n\r\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a\r\nt: a\r\n\r\n");
+	response("SIP/2.0 200\r\nVia: SIP/2.0/UDP a;branch\r\nt: a\r\n\r\n",
+		"SIP/2.0 200\r\nVia: SIP/2.0/UDP a;branch=\r\nt: a\r\n\r\n");
+	response("SIP/2.0 200\r\nVia\r\nt\r\ni: =;,\r\n\r\n",
+		"SIP/2.0 200\r\nVia: \r\nt\r\ni: =;,\r\n\r\n");
 	/* a CR by itself: not even the lines that such a one is folded into */
 	response("SIP/2.0 200 OK\r\nt: a\r\n b\rc\r\n d\r\ni: \r1\r\nCSeq: 1 A",
 		"SIP/2.0 200\r\nCSeq: 1 A\r\n\r\n");

@@ -241,25 +241,43 @@ static size_t repair_find_any(struct str text, const char *octets)
 	return at;
 }
 
+/* Writes text on one line: a fold is as good as a blank (RFC 3261 section 7.3.1). */
+static void repair_put_unfolded(struct repair *r, struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		const bool end = text.p[i] == '\r' || text.p[i] == '\n';
+
+		repair_put(r, end ? S(" ") : (struct str){text.p + i, 1});
+	}
+}
+
+/* What stands behind the first such octet, empty where there is none. */
+static struct str repair_behind(struct str text, char octet)
+{
+	const size_t at = str_find(text, octet);
+
+	return str_trim(str_from(text, at < text.n ? at + 1 : at));
+}
+
 /* Writes of the first Via, whose parameters may be anything, what names the request that was
  * answered: sent-by and branch. */
 static void repair_put_via(struct repair *r, struct str header)
 {
-	struct str rest = str_trim(str_from(header, str_find(header, ':') + 1));
+	struct str rest = repair_behind(header, ':');
 	size_t end = repair_find_any(rest, ";,");
 
 	repair_put(r, S("Via: "));
-	repair_put(r, str_trim((struct str){rest.p, end}));
+	repair_put_unfolded(r, str_trim((struct str){rest.p, end}));
 	for (rest = str_from(rest, end); rest.n && rest.p[0] == ';'; rest = str_from(rest, end)) {
 		rest = str_from(rest, 1);
 		end = repair_find_any(rest, ";,");
-		const size_t equals = str_find((struct str){rest.p, end}, '=');
-		const struct str value = str_trim(str_from((struct str){rest.p, end}, equals + 1));
+		const struct str parameter = {rest.p, end},
+				 name = {rest.p, str_find(parameter, '=')};
 
-		if (!str_equal_nocase(str_trim((struct str){rest.p, equals}), S("branch")))
+		if (!str_equal_nocase(str_trim(name), S("branch")))
 			continue;
 		repair_put(r, S(";branch="));
-		repair_put(r, value);
+		repair_put_unfolded(r, repair_behind(parameter, '='));
 		break;
 	}
 	repair_put(r, S("\r\n"));
