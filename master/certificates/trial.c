@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -312,12 +313,28 @@ static int trial_start_worker(struct trial *t, struct trial_worker *w, int edge,
 	return error ? error : trial_configure(t, w, edge, peer);
 }
 
+/* Makes an empty folder that nobody may write to, for the workers to be confined to. */
+static int trial_make_root(struct trial *t)
+{
+	static const char *const folders[] = {"/run", "/tmp"};
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		snprintf(t->root, sizeof(t->root), "%s/sipward-check-XXXXXX", folders[i]);
+		if (mkdtemp(t->root))
+			return chmod(t->root, 0555) < 0 ? -errno : 0;
+		error = -errno;
+	}
+	t->root[0] = '\0';
+	return error;
+}
+
 static int trial_start_workers(struct trial *t)
 {
-	int pair[2], error;
+	int pair[2], error = trial_make_root(t);
 
-	if (!mkdtemp(t->root) || chmod(t->root, 0555) < 0)
-		return -errno;
+	if (error)
+		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
 	error = trial_start_worker(t, &t->tls, pair[0], PEER_TRANSPORT);
@@ -359,8 +376,7 @@ int trial_run(
 		.errors = errors,
 		.tls = {.role = PEER_TLS, .lifeline = -1, .page = -1, .settings = -1},
 		.transport = {.role = PEER_TRANSPORT, .lifeline = -1, .page = -1, .settings = -1},
-		.deadline = clock_monotonic_ms() + TRIAL_MS,
-		.root = "/tmp/sipward-check-XXXXXX"};
+		.deadline = clock_monotonic_ms() + TRIAL_MS};
 	int error;
 
 	if (!certificates_configured(c) && !c->jail_required)
@@ -374,7 +390,8 @@ int trial_run(
 		error = trial_check_all(&t);
 	trial_end_worker(&t.tls);
 	trial_end_worker(&t.transport);
-	rmdir(t.root);
+	if (t.root[0])
+		rmdir(t.root);
 	free(t.packet);
 	certificate_set_free(t.set);
 	if (error)
