@@ -198,7 +198,8 @@ struct lifeline_certificates { /* where SETTINGS changed too, they come right be
 struct lifeline_authorities {
 	uint16_t listener; /* settings index: who may authenticate clients there; NONE_INDEX: the
 	                      trust store for servers we connect to */
-	uint8_t zero[6];
+	uint8_t zero[2];
+	uint32_t sequence; /* not 0: they are only to be tried, and answered with that */
 };
 
 /* ---- worker -> master ---- */
@@ -210,8 +211,9 @@ struct lifeline_authorities {
 struct lifeline_certificates_result {
 	uint32_t sequence;
 	int32_t error;
-	uint16_t index; /* the certificate that is wrong; 0xffff: none in particular */
-	uint8_t zero[6];
+	uint16_t index;      /* the certificate that is wrong; 0xffff: none in particular */
+	uint8_t authorities; /* 1: it is about AUTHORITIES, of that index */
+	uint8_t zero[5];
 };
 /* READY: no body */
 struct lifeline_ack { /* of an ALLOW */

@@ -168,6 +168,17 @@ static int transport_take_certificates(struct context *c, const struct lifeline_
 	}
 }
 
+static void transport_tell_authorities(
+	struct context *c, uint32_t sequence, int error, uint16_t listener)
+{
+	static const char text[] = "holds a certificate that cannot be read";
+	struct lifeline_certificates_result result = {
+		.sequence = sequence, .error = error, .index = listener, .authorities = 1};
+
+	worker_send(&c->worker, LIFELINE_CERTIFICATES_RESULT, &result, sizeof(result), text,
+		error ? sizeof(text) - 1 : 0);
+}
+
 static int transport_take_authorities(struct context *c, const struct lifeline_packet *packet)
 {
 	const struct lifeline_authorities *body = (const void *)packet->body;
@@ -177,12 +188,17 @@ static int transport_take_authorities(struct context *c, const struct lifeline_p
 
 	if (error)
 		return error;
+	if (body->sequence) {
+		error = tls_authorities_try((struct str){text, size});
+		munmap((void *)(uintptr_t)text, size);
+		transport_tell_authorities(c, body->sequence, error, body->listener);
+		return 0;
+	}
 	/* a text that cannot be used is in the log as well, and what stood before it stays */
 	error = tls_authorities(c->transport.tls, body->listener, (struct str){text, size});
 	munmap((void *)(uintptr_t)text, size);
 	if (error)
-		transport_on_checked(
-			c, 0, error, body->listener, "holds a certificate that cannot be read");
+		transport_tell_authorities(c, 0, error, body->listener);
 	return 0;
 }
 

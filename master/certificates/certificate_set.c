@@ -216,6 +216,7 @@ static int certificate_read_authorities(
 		error = certificate_seal("sipward-authorities", text, size, &a->fd);
 	if (error == 0) {
 		a->listener = listener;
+		a->line = p->line;
 		s->authority_count++;
 	}
 	sodium_free(text);

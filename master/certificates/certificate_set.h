@@ -30,6 +30,7 @@ struct certificate_entry {
 };
 struct authority_entry {
 	uint16_t listener; /* NONE_INDEX: the trust store */
+	int line;          /* of the config; 0: none */
 	int fd;            /* sealed memfd */
 };
 struct certificate_set {

@@ -90,12 +90,15 @@ static void certificates_tell_act(
 		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof(body), -1);
 }
 
-static void certificates_tell_authorities(struct worker_slot *w, const struct certificate_set *set)
+/* sequence 0: they hold from now on; otherwise they are tried. */
+static void certificates_tell_authorities(
+	struct worker_slot *w, const struct certificate_set *set, uint32_t sequence)
 {
 	if (w->role != PEER_TRANSPORT)
 		return;
 	for (size_t i = 0; i < set->authority_count; i++) {
-		struct lifeline_authorities body = {.listener = set->authority[i].listener};
+		struct lifeline_authorities body = {
+			.listener = set->authority[i].listener, .sequence = sequence};
 
 		worker_tell(w, LIFELINE_AUTHORITIES, &body, sizeof(body), set->authority[i].fd);
 	}
@@ -104,7 +107,7 @@ static void certificates_tell_authorities(struct worker_slot *w, const struct ce
 static void certificates_tell_commit(struct worker_slot *w, const struct certificate_set *set)
 {
 	w->lost.text[0] = '\0'; /* it will say again what it cannot use */
-	certificates_tell_authorities(w, set);
+	certificates_tell_authorities(w, set, 0);
 	certificates_tell_act(w, set, CERTIFICATES_COMMIT, 0);
 }
 
@@ -214,7 +217,14 @@ static void certificates_ask(struct certificates *c, struct worker_slot *w)
 		c->waiting[w->index] = true;
 		c->waiting_count++;
 	}
+	certificates_tell_authorities(w, c->staged, c->check);
 	certificates_tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
+}
+
+/* Whether the phase under way has something to check. */
+static bool certificates_phase_checks(const struct certificates *c)
+{
+	return c->staged->count || (c->phase == PHASE_TRANSPORT && c->staged->authority_count);
 }
 
 /* Whether the phase under way is about workers of this role. */
@@ -232,9 +242,9 @@ static void certificates_begin_check(struct certificates *c, enum phase phase)
 	certificates_end_check(c);
 	c->phase = phase;
 	c->check = ++c->sequence ? c->sequence : ++c->sequence;
-	loop_set(
-		c->supervisor->loop, &c->check_timer, c->staged->count ? CERTIFICATES_CHECK_MS : 0);
-	if (!c->staged->count)
+	loop_set(c->supervisor->loop, &c->check_timer,
+		certificates_phase_checks(c) ? CERTIFICATES_CHECK_MS : 0);
+	if (!certificates_phase_checks(c))
 		return;
 	EACH(c, w)
 	/* A transport worker can ask for a signature only when its loop runs. */
@@ -261,7 +271,7 @@ static void certificates_check_late(struct timer *t, void *arg)
 	char text[CERTIFICATES_TEXT_MAX];
 
 	(void)t;
-	if (!c->staged->count) { /* nothing but authorities */
+	if (!certificates_phase_checks(c)) {
 		certificates_passed(c);
 		return;
 	}
@@ -317,6 +327,30 @@ static void certificates_take_start_result(
 	log_error(r->error == -EKEYEXPIRED ? "certificates-expired" : "certificates-refused",
 		"error=%s tls=%s", log_value(str_of(text), buffer, sizeof(buffer)),
 		r->error == -EKEYEXPIRED ? "served" : "not-served");
+}
+
+/* What comes of authorities that were tried. Where there are certificates too, the answer about
+ * these is the last. */
+static void certificates_take_tried(struct certificates *c, struct worker_slot *w,
+	const struct lifeline_certificates_result *r, struct str why)
+{
+	const struct certificate_set *set = c->staged;
+	char plain[CERTIFICATES_TEXT_MAX], text[CERTIFICATES_TEXT_MAX];
+	size_t i = 0;
+
+	while (i < set->authority_count && set->authority[i].listener != r->index)
+		i++;
+	if (i == set->authority_count)
+		return;
+	if (r->error) {
+		certificates_plain_text(why, plain);
+		snprintf(text, sizeof(text), "%s: the file %.500s",
+			r->index == NONE_INDEX ? "tls: trust" : "client-ca", plain);
+		certificates_failed(c, r->error, set->authority[i].line, text);
+	} else if (!set->count && i == set->authority_count - 1) {
+		c->good++;
+		certificates_answered(c, w);
+	}
 }
 
 /* The line of the config that a result is about; 0: of none. */
@@ -380,6 +414,11 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 		certificates_take_lost(w, r->index, rest);
 		return true;
 	}
+	if (r->authorities) {
+		if (r->sequence == c->check && certificates_asks(c, w) && c->waiting[w->index])
+			certificates_take_tried(c, w, r, rest);
+		return true;
+	}
 	if (w->role == PEER_TLS && c->committed && c->start_check && r->sequence == c->start_check)
 		set = c->committed;
 	else if (r->sequence == c->check && certificates_asks(c, w) && c->waiting[w->index])
@@ -440,7 +479,8 @@ void certificates_tell(struct certificates *c, struct worker_slot *w)
 
 void certificates_ready(struct certificates *c, struct worker_slot *w)
 {
-	if (c && w->role == PEER_TRANSPORT && c->phase == PHASE_TRANSPORT && c->staged->count)
+	if (c && w->role == PEER_TRANSPORT && c->phase == PHASE_TRANSPORT &&
+		certificates_phase_checks(c))
 		certificates_ask(c, w);
 }
 

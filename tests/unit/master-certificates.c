@@ -518,6 +518,35 @@ Test(certificates, authorities_and_tickets)
 		cr_expect_neq(packet.type, LIFELINE_AUTHORITIES);
 }
 
+/* What a worker says about authorities, or with index CERTIFICATES_ALL about what is in force. */
+static bool tell(unsigned i, uint32_t sequence, uint16_t index, int error, const char *text)
+{
+	struct {
+		struct lifeline_certificates_result r;
+		char rest[64];
+	} body = {.r = {.sequence = sequence,
+			  .error = error,
+			  .index = index,
+			  .authorities = index != CERTIFICATES_ALL}};
+
+	memcpy(body.rest, text, strlen(text));
+	return certificates_result(c, &slot[i], &body.r, sizeof(body.r) + strlen(text));
+}
+
+Test(certificates, what_a_worker_cannot_use_is_noted_until_the_next_commit)
+{
+	start();
+	live(TRANSPORT);
+	cr_expect_str_empty(slot[TRANSPORT].lost.text);
+	cr_assert(tell(TRANSPORT, 0, CERTIFICATES_ALL, -EBADMSG, "has no use\nfor them"));
+	cr_expect_str_eq(slot[TRANSPORT].lost.text, "has no use?for them");
+	cr_expect_eq(slot[TRANSPORT].lost.index, CERTIFICATES_ALL);
+	cr_expect_str_empty(slot[TLS0].lost.text);
+	cr_assert(tell(TRANSPORT, 0, 1, -EBADMSG, "holds something else"));
+	cr_expect_str_eq(slot[TRANSPORT].lost.text, "holds something else");
+	cr_expect_eq(slot[TRANSPORT].lost.index, 1);
+}
+
 Test(certificates, answers_that_make_no_sense)
 {
 	uint32_t sequence;

@@ -30,6 +30,8 @@ void tls_free(struct tls *tls);
  * the servers that we connect to: certificates in PEM form. They hold for new handshakes. 0;
  * -EBADMSG, logged: pem holds something else; -EINVAL: no such listener; -ENOMEM. */
 int tls_authorities(struct tls *tls, uint16_t listener, struct str pem);
+/* Whether that would take pem: 0; -EBADMSG; -ENOMEM. */
+int tls_authorities_try(struct str pem);
 
 /* Makes the layer's state for a connection over fd that came in (held: from admit_connect), or that
  * goes out. It counts among the handshakes in progress until it is open or ended. *state is for

@@ -80,6 +80,17 @@ bool tls_set_session_context(struct tls_connection *c)
 	return good;
 }
 
+int tls_authorities_try(struct str pem)
+{
+	X509_STORE *store;
+	unsigned n;
+	int error = tls_context_store(pem, &store, NULL, &n);
+
+	if (error == 0)
+		X509_STORE_free(store);
+	return error;
+}
+
 int tls_authorities(struct tls *tls, uint16_t listener, struct str pem)
 {
 	STACK_OF(X509_NAME) *names = NULL;
