@@ -47,6 +47,20 @@ static uint64_t counted(enum counter c)
 	return counters_page->counter[c];
 }
 
+/* Another worker says it of a target. */
+static void tell(unsigned index, bool down, uint64_t found_at)
+{
+	struct record_target told = {
+		.target = target_states_id(worker->sip.target_states, 0, index),
+		.found_at = found_at,
+		.error = down ? -ETIMEDOUT : 0,
+		.status = down ? 0 : 200,
+		.down = down};
+
+	target_states_told(worker->sip.target_states, &told);
+	settle();
+}
+
 /* The first target has said nothing to a call, which is answered by the second one. */
 static void first_is_silent(void)
 {
@@ -124,6 +138,41 @@ Test(target_state, what_waits_on_a_silent_target_goes_on_with_the_first)
 	pass(100);
 	cr_assert_eq(take_all("INVITE"), 3, "all to the second");
 	cr_assert_eq(counted(COUNTER_BRANCHES_GIVEN_UP), 2);
+}
+
+Test(target_state, many_that_wait_go_on_little_by_little)
+{
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < 100; i++)
+		call();
+	take_all("INVITE");
+	tell(0, true, loop_now(worker->sip.loop));
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned now = take_all("INVITE");
+
+		cr_assert_leq(now, TARGET_GIVE_UP_BURST);
+		moved += now;
+		pass(TARGET_GIVE_UP_MS);
+	}
+	cr_assert_eq(moved, 100);
+	forget();
+}
+
+Test(target_state, what_has_not_gone_on_yet_stays_with_a_target_that_answers)
+{
+	struct sent *last = NULL;
+
+	for (unsigned i = 0; i < 2 * TARGET_GIVE_UP_BURST; i++) {
+		call();
+		last = tried(FIRST);
+	}
+	tell(0, true, loop_now(worker->sip.loop));
+	unsigned moved = take_all("INVITE");
+	respond(last, 180, .tag = "1");
+	pass(10 * TARGET_GIVE_UP_MS);
+	cr_assert_eq(take_all("INVITE") + moved, TARGET_GIVE_UP_BURST);
+	forget();
 }
 
 Test(target_state, what_rings_is_left_alone)
@@ -462,20 +511,6 @@ Test(target_state, a_call_tries_it_now_and_then)
 }
 
 /* ---- siblings ---- */
-
-/* Another worker says it of a target. */
-static void tell(unsigned index, bool down, uint64_t found_at)
-{
-	struct record_target told = {
-		.target = target_states_id(worker->sip.target_states, 0, index),
-		.found_at = found_at,
-		.error = down ? -ETIMEDOUT : 0,
-		.status = down ? 0 : 200,
-		.down = down};
-
-	target_states_told(worker->sip.target_states, &told);
-	settle();
-}
 
 Test(target_state, what_another_worker_has_learnt_counts)
 {

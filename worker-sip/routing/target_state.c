@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void target_state_give_up_some(struct timer *timer, void *arg);
+
 int target_states_new(struct target_states **out, struct sip *sip, target_attempt_lost *lost)
 {
 	struct target_states *ts = calloc(1, sizeof(*ts));
@@ -23,8 +25,10 @@ int target_states_new(struct target_states **out, struct sip *sip, target_attemp
 
 void target_state_drop(struct target_state *s)
 {
-	if (--s->references == 0)
-		free(s);
+	if (--s->references)
+		return;
+	loop_unset(s->owner->sip->loop, &s->giving_up);
+	free(s);
 }
 
 /* ---- the targets of the settings ---- */
@@ -133,6 +137,7 @@ static struct target_state *target_state_of(
 	s->owner = ts;
 	s->id = id;
 	s->references = 1;
+	timer_init(&s->giving_up, target_state_give_up_some, s);
 	s->trunk = s->index = NONE_INDEX;
 	s->changed_at = loop_now(ts->sip->loop);
 	memcpy(s->name, w.p, w.n);
@@ -324,25 +329,50 @@ static void target_state_log(struct target_state *s, uint64_t lasted_ms)
 			s->status, (unsigned long long)lasted_ms, (unsigned long long)left_out);
 }
 
+/* A part of what waits on a target that was found down goes on: all of it at once would be more
+ * than the next target can receive, and the rest would wait for retransmissions. */
+static void target_state_give_up_some(struct timer *timer, void *arg)
+{
+	struct target_state *s = arg;
+	struct target_attempt *a;
+
+	(void)timer;
+	s->references++;
+	for (unsigned i = 0; i < TARGET_GIVE_UP_BURST && (a = s->lost); i++) {
+		list_remove(a);
+		/* first, for a may be gone when its fork has taken it */
+		list_insert(&s->waiting, a);
+		s->owner->lost(a, s->refused);
+	}
+	if (s->lost)
+		loop_set(s->owner->sip->loop, &s->giving_up, TARGET_GIVE_UP_MS);
+	target_state_drop(s);
+}
+
 /* What waits on a target that was found down goes on. refused: no answer can come any more, even
  * where there is no other target. */
 static void target_state_give_up(struct target_state *s, bool refused)
 {
-	struct target_states *ts = s->owner;
-	struct target_attempt *all = NULL, *a;
+	struct target_attempt *a;
 
-	s->references++;
 	while ((a = s->waiting)) {
 		list_remove(a);
-		list_insert(&all, a);
+		list_insert(&s->lost, a);
 	}
-	while ((a = all)) {
+	s->refused = refused;
+	target_state_give_up_some(&s->giving_up, s);
+}
+
+/* It answers: what waits on it still waits for that. */
+static void target_state_keep(struct target_state *s)
+{
+	struct target_attempt *a;
+
+	loop_unset(s->owner->sip->loop, &s->giving_up);
+	while ((a = s->lost)) {
 		list_remove(a);
-		/* first, for a may be gone when the fork has taken it */
 		list_insert(&s->waiting, a);
-		ts->lost(a, refused);
 	}
-	target_state_drop(s);
 }
 
 /* Sets what is known. True where the target was not so before. */
@@ -361,6 +391,8 @@ static bool target_state_set(struct target_state *s, bool down, uint64_t found_a
 	} else if (down) {
 		s->ping.pause_ms *= 2; /* bounded when it is used */
 	}
+	if (!down)
+		target_state_keep(s);
 	s->down = down;
 	s->changed_at = now;
 	s->trial_at = now + s->pause_ms;

@@ -27,6 +27,10 @@
 /* A target that goes down again within this time of coming up has not recovered: the pauses between
  * its trials go on where they were. */
 #define TARGET_STEADY_MS 60000
+/* So many requests that wait on a target which is found down go on at once, and as many each
+ * TARGET_GIVE_UP_MS after that. */
+#define TARGET_GIVE_UP_BURST 32
+#define TARGET_GIVE_UP_MS 10
 /* Lines a second about targets that go down or come up, at most. */
 #define TARGET_LOG_LINES 20
 /* How far another worker's clock may be ahead of ours, which stands still for a turn of the loop.

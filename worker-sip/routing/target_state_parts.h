@@ -21,6 +21,8 @@ struct target_state {
 	struct target_states *owner;
 	uint64_t id; /* the same in all SIP workers */
 	struct target_attempt *waiting;
+	struct target_attempt *lost; /* of those, the ones that are to go on to another target */
+	struct timer giving_up;      /* until then */
 	struct target_ping ping;
 	uint64_t heard_at;     /* ms: the last response here */
 	uint64_t found_at;     /* ms: when what is known was found out, in whichever worker */
@@ -31,6 +33,7 @@ struct target_state {
 	uint16_t trunk, index; /* in the settings in force; NONE_INDEX: it is not there any more */
 	uint16_t status;       /* the response that it is down for; 0: there was none */
 	bool down;
+	bool refused;                      /* no answer can come to those that are lost */
 	int32_t error;                     /* or why it could not be reached */
 	uint64_t failover[FAILOVER_WORDS]; /* answers with which the next target has its turn */
 	/* what became of requests of this worker; pings are not among them */
