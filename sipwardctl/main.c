@@ -160,13 +160,16 @@ static size_t command_seconds(const char *first, char *buffer, size_t size)
 
 static int command_unknown(const struct options *o, char **words, int count)
 {
-	const char *names[COMMAND_COUNT], *near;
-	char whole[128], seconds[256];
+	const char *names[COMMAND_COUNT], *firsts[COMMAND_COUNT], *near;
+	char first[COMMAND_COUNT][32], whole[128], seconds[256];
 
-	for (int i = 0; i < COMMAND_COUNT; i++)
+	for (int i = 0; i < COMMAND_COUNT; i++) {
 		names[i] = command_rows[i].name;
+		snprintf(first[i], sizeof(first[i]), "%.*s", (int)strcspn(names[i], " "), names[i]);
+		firsts[i] = first[i];
+	}
 	if (!command_seconds(words[0], seconds, sizeof(seconds))) {
-		near = config_nearest(words[0], names, COMMAND_COUNT);
+		near = config_nearest(words[0], firsts, COMMAND_COUNT);
 		return client_fail(o, EXIT_USAGE, "unknown command \"%s\"%s%s%s; -h lists them",
 			words[0], near ? ": did you mean \"" : "", near ? near : "",
 			near ? "\"?" : "");

@@ -208,6 +208,7 @@ class Commands(ControlCase):
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
                 self.assertTrue(done.stderr)
         self.assertIn('did you mean "workers"?', self.run_ctl("workrs").stderr)
+        self.assertIn('did you mean "cert"?', self.run_ctl("crt", "list").stderr)
         said = self.run_ctl("cert", "foo").stderr
         self.assertIn('unknown command "cert foo"; cert is followed by one of list, stage', said)
         self.assertIn('did you mean "cert list"?', self.run_ctl("cert", "lst").stderr)

@@ -536,7 +536,6 @@ static bool tell(unsigned i, uint32_t sequence, uint16_t index, int error, const
 Test(certificates, what_a_worker_cannot_use_is_noted_until_the_next_commit)
 {
 	start();
-	live(TRANSPORT);
 	cr_expect_str_empty(slot[TRANSPORT].lost.text);
 	cr_assert(tell(TRANSPORT, 0, CERTIFICATES_ALL, -EBADMSG, "has no use\nfor them"));
 	cr_expect_str_eq(slot[TRANSPORT].lost.text, "has no use?for them");
@@ -545,6 +544,16 @@ Test(certificates, what_a_worker_cannot_use_is_noted_until_the_next_commit)
 	cr_assert(tell(TRANSPORT, 0, 1, -EBADMSG, "holds something else"));
 	cr_expect_str_eq(slot[TRANSPORT].lost.text, "holds something else");
 	cr_expect_eq(slot[TRANSPORT].lost.index, 1);
+	stage("");
+	for (unsigned i = 0; i < 3; i++)
+		while (must(i) != LIFELINE_CERTIFICATE)
+			;
+	pass(TLS0, 2);
+	pass(TLS1, 2);
+	pass(TRANSPORT, 2);
+	cr_expect_str_eq(slot[TRANSPORT].lost.text, "holds something else", "not yet");
+	cr_assert_eq(certificates_commit(c), 0);
+	cr_expect_str_empty(slot[TRANSPORT].lost.text);
 }
 
 Test(certificates, answers_that_make_no_sense)
