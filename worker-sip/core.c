@@ -282,6 +282,10 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	in.zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
 	if (!permitted) {
 		count(SOURCE_REFUSED);
+		if (m->is_request)
+			refusal_log_dropped(sip, m, "not a source of its zone");
+		else
+			refusal_log_response(sip, m, "not a source of its zone");
 		return;
 	}
 	in.sip = sip;

@@ -36,6 +36,18 @@ void fault_log_refused(struct fault_log *l, const struct hash_key *key, const st
 		log_value(str_of(error->reason), reason, sizeof(reason)));
 }
 
+void fault_log_dropped(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
+	const char *reason, uint64_t now)
+{
+	char peer[ENDPOINT_TEXT_SIZE], text[96];
+
+	if (!fault_log_may_say(l, key, flow, str_of(reason), now))
+		return;
+	endpoint_text(&flow->peer, peer);
+	log_info("message-dropped", "peer=%s transport=%s reason=%s", peer,
+		transport_name(flow->transport), log_value(str_of(reason), text, sizeof(text)));
+}
+
 /* The counter of a header that is left out. */
 static enum counter fault_log_counter(uint8_t id)
 {

@@ -24,6 +24,11 @@ struct fault_log {
 void fault_log_refused(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
 	const struct parse_error *error, uint64_t now);
 
+/* What came by flow, or its connection, is dropped for that static reason; counting is the
+ * caller's. */
+void fault_log_dropped(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
+	const char *reason, uint64_t now);
+
 /* Counts and logs the headers and the reason phrase of m that are left out of what passes on. */
 void fault_log_left_out(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
 	const struct message *m, uint64_t now);

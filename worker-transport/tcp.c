@@ -14,6 +14,7 @@
 #include "streams.h"
 #include "tcp_layer.h"
 #include "worker-transport/tls/tls.h"
+#include "to_sip.h"
 #include "transport_worker.h"
 #include "ws.h"
 
@@ -132,6 +133,7 @@ static void tcp_on_accept(
 	if (error == 0)
 		error = tcp_admit(l, &flow.peer, &held);
 	if (error) {
+		to_sip_say_not_admitted(t, &flow, error);
 		close(fd);
 		return;
 	}

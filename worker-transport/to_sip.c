@@ -110,6 +110,31 @@ static void to_sip_remember(struct to_sip *f, const struct message *m, uint64_t 
 
 /* ---- refusals ---- */
 
+void to_sip_say_dropped(struct transport_worker *t, const struct flow *flow, const char *reason)
+{
+	struct to_sip *f = t->to_sip;
+
+	fault_log_dropped(&f->faults, &f->key, flow, reason, loop_now(t->loop));
+}
+
+void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow, int error)
+{
+	switch (error) {
+	case -EACCES: to_sip_say_dropped(t, flow, "not a source of its zone"); break;
+	case -EMFILE: to_sip_say_dropped(t, flow, "too many connections of its source"); break;
+	case -EAGAIN: to_sip_say_dropped(t, flow, "too many connections"); break;
+	}
+}
+
+/* Whether a request that came by flow is within the allowance of its source. */
+static bool to_sip_admits(struct transport_worker *t, const struct flow *flow)
+{
+	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)) == 0)
+		return true;
+	to_sip_say_dropped(t, flow, "over the rate of its zone");
+	return false;
+}
+
 /* Writes the answer to m. A datagram's source may be forged: it is sent at most message_answer_max
  * bytes, without Server where that is too much, or none (-EMSGSIZE). */
 static long to_sip_write_answer(struct transport_worker *t, const struct flow *flow,
@@ -156,7 +181,7 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
 	/* answers cost as well: a source has no more of them than of requests */
-	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+	if (!to_sip_admits(t, flow))
 		return;
 	to_sip_answer(t, flow, m,
 		&(struct stateless_answer){
@@ -196,6 +221,7 @@ static unsigned to_sip_retry_after(void)
 /* The SIP worker takes no more, or is not there: answers a new request, drops everything else. */
 static void to_sip_refuse_full(struct transport_worker *t, const struct message *m, bool outside)
 {
+	to_sip_say_dropped(t, &m->flow, "its SIP worker has no room");
 	if (!m->is_request) {
 		count(FULL_RESPONSES);
 	} else if (m->method == METHOD_ACK) {
@@ -269,7 +295,7 @@ static enum to_sip_result to_sip_forward(
 		return TO_SIP_DONE;
 	}
 	outside = to_sip_is_outside(m);
-	if (outside && admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+	if (outside && !to_sip_admits(t, flow))
 		return TO_SIP_DONE;
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
 		RECORD_MESSAGE, m->size, !outside, &buffer);

@@ -36,6 +36,13 @@ enum to_sip_result {
 enum to_sip_result to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw);
 
+/* Says that something which came by flow is dropped for that static reason, at a bounded rate;
+ * counting is the caller's. */
+void to_sip_say_dropped(struct transport_worker *t, const struct flow *flow, const char *reason);
+/* The same of a datagram or connection that admit_source or admit_connect has refused with that
+ * error; -EAGAIN: there is no room for the connection. A ban has its own line, when it begins. */
+void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow, int error);
+
 /* Answers the request at the start of raw, which could not be framed, with status and reason phrase
  * (NULL: the status' own). Does nothing where it cannot be answered. */
 void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,

@@ -177,8 +177,12 @@ static void udp_take(struct udp_socket *s, unsigned i)
 		count(DROP_BAD_SOURCE);
 		return;
 	}
-	if (admit_source(t->admit, s->listener, &flow.peer, loop_now(t->loop)))
+	int error = admit_source(t->admit, s->listener, &flow.peer, loop_now(t->loop));
+
+	if (error) {
+		to_sip_say_not_admitted(t, &flow, error);
 		return;
+	}
 	if (size == 0 || parse_keepalive(bytes, size)) {
 		count(UDP_KEEPALIVES);
 		return;
@@ -189,6 +193,7 @@ static void udp_take(struct udp_socket *s, unsigned i)
 	}
 	if (h->msg_flags & MSG_TRUNC) {
 		count(DROP_TRUNCATED);
+		to_sip_say_dropped(t, &flow, "a datagram that is too large");
 		return;
 	}
 	flow.local = udp_local_of(s, h);

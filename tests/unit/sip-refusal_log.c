@@ -149,3 +149,31 @@ Test(refusal_log, a_dropped_response_is_said)
 	cr_assert_eq(COUNTED(RESPONSE_FORGED), 1);
 	assert_said("response-dropped");
 }
+
+/* What belongs to nothing that stands. */
+Test(refusal_log, what_belongs_to_nothing_is_said)
+{
+	struct flow outside = flow_of(CORE_UDP, "10.0.1.9:5060", 0);
+
+	ask(.method = "ACK", .to = "<sip:bob@example.net>;tag=x");
+	cr_assert_eq(COUNTED(ACK_UNMATCHED), 1);
+	assert_said("request-dropped peer=198.51.100.1:5060 method=ACK reason=");
+	register_phone("bob", "198.51.100.11:5060", NULL);
+	ask(.method = "MESSAGE");
+	struct sent *out = take_request("MESSAGE");
+	respond(out, 404, .tag = "b");
+	take_response(404);
+	pass(64 * T1);
+	line_count = 0;
+	respond(out, 404, .tag = "b");
+	cr_assert_eq(COUNTED(RESPONSES_UNMATCHED), 1);
+	cr_assert_eq(line_count, 1);
+	cr_assert(strstr(lines[0], "response-dropped peer=198.51.100.11:5060 status=404"), "%s",
+		lines[0]);
+	line_count = 0;
+	pass(LOG_LIMIT_SECOND);
+	ask(.by = &outside, .method = "MESSAGE");
+	cr_assert_eq(COUNTED(SOURCE_REFUSED), 1);
+	cr_assert(strstr(lines[0], "request-dropped peer=10.0.1.9:5060 method=MESSAGE"), "%s",
+		lines[0]);
+}

@@ -33,6 +33,17 @@ static ssize_t heard(struct fixture *f, int fd)
 	return n;
 }
 
+static char line[512];
+static unsigned line_count;
+
+static void keep_line(void *arg, enum log_level level, const char *text, size_t length)
+{
+	(void)arg;
+	(void)level;
+	snprintf(line, sizeof(line), "%.*s", (int)length, text);
+	line_count++;
+}
+
 /* Whether nothing comes of what was sent last: proved by a message sent after it on the same
  * socket. */
 static void barrier(struct fixture *f, int fd, int port)
@@ -123,9 +134,15 @@ Test(udp, a_trusted_listener_hears_its_sources_only)
 	    fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
 	size_t n = request(raw, "INVITE", 1, NULL, "UDP");
 
+	log_init("transport", -1, LOG_INFO, keep_line, NULL);
+	throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
 	throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
 	barrier(f, fd, f->port[CORE_UDP]);
-	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 1);
+	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 2);
+	cr_assert_eq(line_count, 1, "once a source");
+	cr_assert(strstr(line, "message-dropped peer=127.0.0.2:") &&
+			  strstr(line, "transport=UDP reason=\"not a source of its zone\""),
+		"%s", line);
 	close(fd);
 	close(stranger);
 	fixture_free(f);
@@ -173,8 +190,13 @@ Test(udp, only_requests_outside_dialogs_count_against_the_rate)
 		n = request(raw, "BYE", i, "sw0000123456789abcdef0123456789abcdef", "UDP");
 		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
 	}
+	log_init("transport", -1, LOG_INFO, keep_line, NULL);
 	UNTIL(f, f->count >= 6);
 	cr_assert_eq(f->count, 6); /* 2 INVITE, 4 BYE */
+	cr_assert_eq(line_count, 1);
+	cr_assert(strstr(line, "message-dropped peer=127.0.0.1:") &&
+			  strstr(line, "reason=\"over the rate of its zone\""),
+		"%s", line);
 	cr_assert_eq(COUNTED(DROP_RATE), 4);
 	cr_assert_not(f->noted[1].reserve);
 	cr_assert(f->noted[2].reserve);

@@ -81,16 +81,14 @@ static void exchange_pass_ack(struct exchange *x, const struct message *m)
 		exchange_send_ack(x, &flow);
 }
 
-void exchange_ack(struct dialog *d, const struct message *m)
+bool exchange_ack(struct dialog *d, const struct message *m)
 {
 	struct exchange *x = d->call->exchanges;
 
 	while (x && !(exchange_is_invite(x, d) && x->cseq.in == m->cseq && x->accepted))
 		x = x->next;
-	if (!x) {
-		count(ACK_UNMATCHED);
-		return;
-	}
+	if (!x)
+		return false;
 	if (x->server)
 		transaction_acknowledged(x->server);
 	if (!x->ack)
@@ -99,6 +97,7 @@ void exchange_ack(struct dialog *d, const struct message *m)
 		exchange_repeat_ack(x); /* it is repeated: the other leg may lack it, too */
 	if (!x->concluded)
 		exchange_conclude(x);
+	return true;
 }
 
 void exchange_unacknowledged(struct exchange *x)

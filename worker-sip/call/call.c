@@ -7,6 +7,7 @@
 #include "refused_answer.h"
 #include "worker-sip/json.h"
 #include "worker-sip/message/option_tags.h"
+#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
 
 /* ---- requests ---- */
@@ -27,10 +28,10 @@ static void call_acknowledge(const struct incoming *in)
 
 	if (!d)
 		d = call_retired(in);
-	if (d && d->zone == in->zone)
-		exchange_ack(d, in->message);
-	else
-		count(ACK_UNMATCHED);
+	if (d && d->zone == in->zone && exchange_ack(d, in->message))
+		return;
+	count(ACK_UNMATCHED);
+	refusal_log_dropped(in->sip, in->message, "no answer waits for this ACK");
 }
 
 /* A leg whose flow was lost is back by another one. */

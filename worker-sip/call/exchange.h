@@ -55,8 +55,8 @@ void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason);
  * his ACK. */
 void exchange_pass(struct dialog *d, const struct incoming *in);
 /* Passes the ACK of a 2xx that came by leg d, which may be retired, on, or repeats the one that
- * went before. Counts it where no answer waits for it. */
-void exchange_ack(struct dialog *d, const struct message *ack);
+ * went before. False where no answer waits for it. */
+bool exchange_ack(struct dialog *d, const struct message *ack);
 /* Whether an INVITE that came by leg d is on its way: not answered yet, or its 2xx not
  * acknowledged. */
 bool exchange_invite_pending(const struct dialog *d);

@@ -75,6 +75,18 @@ void refusal_log_unanswered(
 		status, log_value(str_of(reason), text, sizeof(text)));
 }
 
+void refusal_log_dropped(struct sip *sip, const struct message *request, const char *reason)
+{
+	char peer[ENDPOINT_TEXT_SIZE], method[32], text[96];
+
+	if (!refusal_log_may(sip))
+		return;
+	endpoint_text(&request->flow.peer, peer);
+	log_info("request-dropped", "peer=%s method=%s reason=%s", peer,
+		log_value(message_str(request, request->method_name), method, sizeof(method)),
+		log_value(str_of(reason), text, sizeof(text)));
+}
+
 void refusal_log_response(struct sip *sip, const struct message *response, const char *reason)
 {
 	char peer[ENDPOINT_TEXT_SIZE], text[96];

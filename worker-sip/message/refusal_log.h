@@ -18,6 +18,10 @@ void refusal_log_request(
 void refusal_log_unanswered(
 	struct sip *sip, const struct message *request, unsigned status, const char *reason);
 
+/* The request, which is an ACK or not for us, is dropped for that static reason; counting is the
+ * caller's. */
+void refusal_log_dropped(struct sip *sip, const struct message *request, const char *reason);
+
 /* The response is dropped for that static reason; counting is the caller's. */
 void refusal_log_response(struct sip *sip, const struct message *response, const char *reason);
 

@@ -243,12 +243,14 @@ void transactions_unreachable(
 	client_send_failed(t, error);
 }
 
-static int client_take(struct transaction *t, const struct message *m)
+static int client_take(struct transactions *ts, struct transaction *t, const struct message *m)
 {
 	bool success = (t ? t->method : m->method) == METHOD_INVITE && m->status / 100 == 2;
 
 	if (!t || t->stage == STAGE_ENDED) {
 		count(RESPONSES_UNMATCHED);
+		if (!success)
+			refusal_log_response(ts->sip, m, "no request waits for it");
 		return success;
 	}
 	switch (t->stage) {
@@ -284,7 +286,8 @@ static int client_take(struct transaction *t, const struct message *m)
 }
 
 /* Takes a response whose CSeq names another method than its request had: a broken one. */
-static int client_take_contradiction(struct transaction *t, const struct message *m)
+static int client_take_contradiction(
+	struct transactions *ts, struct transaction *t, const struct message *m)
 {
 	struct held_message *broken = held_message_new(m);
 	int result;
@@ -292,7 +295,7 @@ static int client_take_contradiction(struct transaction *t, const struct message
 	if (!broken)
 		return 0; /* it comes again */
 	broken->message.broken = 1;
-	result = client_take(t, &broken->message);
+	result = client_take(ts, t, &broken->message);
 	held_message_drop(broken);
 	return result;
 }
@@ -303,8 +306,8 @@ int transactions_response(struct transactions *ts, const struct message *m, uint
 
 	assert(!m->is_request);
 	if (t && t->method != m->method && !m->broken)
-		return client_take_contradiction(t, m);
-	return client_take(t, m);
+		return client_take_contradiction(ts, t, m);
+	return client_take(ts, t, m);
 }
 
 /* ---- time ---- */
