@@ -50,6 +50,7 @@ struct lifeline_welcome {     /* first of all; one fd: the shared page */
 };
 /* SETTINGS: one fd, the sealed memfd of struct settings. USERS: one fd, of struct users. No
  * body. */
+/* SOCKET_CLOSE: the same without an fd: its listener is over. */
 struct lifeline_socket {   /* transport workers; one fd */
 	uint16_t listener; /* settings index */
 	uint8_t transport;
@@ -124,7 +125,8 @@ enum query {
 	QUERY_REGISTRATIONS = 2,
 	QUERY_FLOWS = 3,
 	QUERY_TRUNKS = 4,
-	QUERY_TRUNK_PING = 5
+	QUERY_TRUNK_PING = 5,
+	QUERY_LISTENERS = 6
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

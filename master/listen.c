@@ -13,6 +13,7 @@
 struct listen_row {
 	struct endpoint bind;
 	uint8_t transport;
+	bool open, fresh; /* fresh: since the last listen_commit */
 	char name[NAME_MAX_LENGTH + 1];
 };
 
@@ -93,10 +94,11 @@ static int *listen_at(const struct listen *l, unsigned worker, unsigned listener
 
 int listen_resume(struct listen *l, unsigned worker)
 {
+	l->away &= ~(UINT32_C(1) << worker);
 	for (unsigned i = 0; i < l->listeners; i++) {
 		int *fd = listen_at(l, worker, i);
 
-		if (*fd >= 0)
+		if (*fd >= 0 || !l->row[i].open)
 			continue;
 		int error = listen_bind(&l->row[i], true, fd);
 		if (error < 0) {
@@ -123,26 +125,6 @@ static int listen_probe(struct listen_row *row, const struct config_listener *fr
 	return error;
 }
 
-int listen_grow(
-	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed)
-{
-	unsigned before = l->listeners;
-	int error = 0;
-
-	for (unsigned i = before; i < listeners && error == 0; i++) {
-		*failed = i;
-		error = listen_probe(&l->row[i], &rows[i]);
-		l->listeners = i + 1;
-	}
-	/* one that stays away gets its sockets with the others of its own, when it is back */
-	for (unsigned w = 0; w < l->workers && error == 0; w++)
-		if (!before || listen_socket(l, w, 0) >= 0)
-			error = listen_resume(l, w);
-	if (error < 0)
-		listen_shrink(l, before);
-	return error;
-}
-
 static void listen_close_socket(struct listen *l, unsigned worker, unsigned listener)
 {
 	int *fd = listen_at(l, worker, listener);
@@ -152,19 +134,66 @@ static void listen_close_socket(struct listen *l, unsigned worker, unsigned list
 	*fd = -1;
 }
 
-void listen_shrink(struct listen *l, unsigned listeners)
+void listen_close_listener(struct listen *l, unsigned listener)
 {
 	for (unsigned w = 0; w < l->workers; w++)
-		for (unsigned i = listeners; i < l->listeners; i++)
-			listen_close_socket(l, w, i);
-	if (listeners < l->listeners)
-		l->listeners = listeners;
+		listen_close_socket(l, w, listener);
+	l->row[listener].open = l->row[listener].fresh = false;
 }
 
 void listen_suspend(struct listen *l, unsigned worker)
 {
 	for (unsigned i = 0; i < l->listeners; i++)
 		listen_close_socket(l, worker, i);
+	l->away |= UINT32_C(1) << worker;
+}
+
+int listen_follow(
+	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < listeners && error == 0; i++) {
+		if (rows[i].gone || (i < l->listeners && l->row[i].open))
+			continue;
+		*failed = i;
+		error = listen_probe(&l->row[i], &rows[i]);
+		l->row[i].open = l->row[i].fresh = true;
+		if (i >= l->listeners)
+			l->listeners = i + 1;
+	}
+	/* one that stays away gets its sockets with the others of its own, when it is back */
+	for (unsigned w = 0; w < l->workers && error == 0; w++)
+		if (!(l->away >> w & 1))
+			error = listen_resume(l, w);
+	if (error < 0)
+		listen_abort(l);
+	return error;
+}
+
+bool listen_commit(struct listen *l)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < l->listeners; i++) {
+		any |= l->row[i].fresh;
+		l->row[i].fresh = false;
+	}
+	l->offered = l->listeners;
+	return any;
+}
+
+void listen_abort(struct listen *l)
+{
+	for (unsigned i = 0; i < l->listeners; i++)
+		if (l->row[i].fresh)
+			listen_close_listener(l, i);
+	l->listeners = l->offered;
+}
+
+bool listen_is_open(const struct listen *l, unsigned listener)
+{
+	return listener < l->listeners && l->row[listener].open;
 }
 
 int listen_try(const struct config_listener *row)
@@ -181,7 +210,7 @@ int listen_open(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
 {
 	size_t n = (size_t)LISTENERS_MAX * workers;
-	struct listen mine = {.workers = workers, .offered = listeners};
+	struct listen mine = {.workers = workers};
 	unsigned failed;
 
 	mine.fd = malloc((n ? n : 1) * sizeof(*mine.fd));
@@ -193,11 +222,12 @@ int listen_open(
 	}
 	for (size_t i = 0; i < n; i++)
 		mine.fd[i] = -1;
-	int error = listen_grow(&mine, rows, listeners, &failed);
+	int error = listen_follow(&mine, rows, listeners, &failed);
 	if (error < 0) {
 		listen_close(&mine);
 		return error;
 	}
+	listen_commit(&mine);
 	*l = mine;
 	return 0;
 }

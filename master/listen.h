@@ -20,6 +20,7 @@ struct listen_row; /* what is known of a listener */
 struct listen {
 	unsigned listeners, workers;
 	unsigned offered; /* listeners that settings in force have: the first so many */
+	uint32_t away;    /* bits: workers that stay away */
 	struct listen_row *row;
 	int *fd; /* [worker * LISTENERS_MAX + listener]; -1: not open */
 };
@@ -29,12 +30,18 @@ struct listen {
 int listen_open(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers);
 void listen_close(struct listen *l);
-/* Opens those of rows that come behind the ones that are open; listen_shrink takes it back. A
- * listener that cannot be opened: its index is in *failed, and nothing has changed. Logged. */
-int listen_grow(
+/* Opens those of rows that are not open and not gone: new ones, and ones that come back. Followed
+ * by listen_commit or listen_abort. A listener that cannot be opened: its index is in *failed, and
+ * nothing has changed. Logged. */
+int listen_follow(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed);
-/* Closes all but the first so many. */
-void listen_shrink(struct listen *l, unsigned listeners);
+/* The rows are in force. Whether any was opened for them. */
+bool listen_commit(struct listen *l);
+/* Closes what was opened for them. */
+void listen_abort(struct listen *l);
+/* Closes a listener that is gone, until it comes back. */
+void listen_close_listener(struct listen *l, unsigned listener);
+bool listen_is_open(const struct listen *l, unsigned listener);
 /* Why a listener cannot be opened, in words. */
 const char *listen_error_text(int error);
 /* Whether the address of a listener could be bound now, by nobody else: 0, or -errno. */

@@ -14,6 +14,7 @@
 #include "master/workers/quarantine.h"
 #include "preflight.h"
 #include "reload.h"
+#include "removed_listeners.h"
 #include "master/jail/verify.h"
 #include "spawn.h"
 
@@ -220,6 +221,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
 		s->settings[r] = -1;
 	queries_init(&m->queries, m->loop, s);
+	removed_listeners_init(m);
 	error = reload_use(m, config);
 	if (error) {
 		config_free(config);

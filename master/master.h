@@ -25,6 +25,13 @@ struct reload {
 	bool users_changed; /* meanwhile */
 };
 
+/* Listeners that are gone and open. */
+struct removed_listeners {
+	struct timer timer;
+	bool asked;                    /* an answer of SIP workers is to come */
+	uint64_t since[LISTENERS_MAX]; /* loop time; 0: it is none */
+};
+
 struct master {
 	struct loop *loop;
 	const char *config_path;
@@ -34,6 +41,7 @@ struct master {
 	struct state state;
 	struct keys *keys;
 	struct listen listen;
+	struct removed_listeners removed;
 	struct quarantine *quarantine;
 	struct supervisor supervisor;
 	struct queries queries;

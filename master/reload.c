@@ -13,6 +13,7 @@
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/jail/jail_report.h"
+#include "removed_listeners.h"
 #include "master/workers/supervise.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
@@ -116,7 +117,7 @@ static int reload_open_listeners(
 	struct master *m, const struct config *config, struct config_errors *errors)
 {
 	unsigned failed;
-	int error = listen_grow(
+	int error = listen_follow(
 		&m->listen, config->listeners, (unsigned)config->listener_count, &failed);
 	char text[ENDPOINT_TEXT_SIZE];
 
@@ -133,7 +134,7 @@ static int reload_open_listeners(
 /* The config that was to follow is refused. */
 static void reload_drop(struct master *m, struct config *config)
 {
-	listen_shrink(&m->listen, (unsigned)m->config->listener_count);
+	listen_abort(&m->listen);
 	config_free(config);
 }
 
@@ -150,9 +151,8 @@ static void reload_on_settings_taken(void *arg, json_t *rows, json_t *missing)
  * follows the settings has them. */
 static void reload_offer_listeners(struct master *m)
 {
-	if (m->listen.offered == m->listen.listeners)
+	if (!listen_commit(&m->listen))
 		return;
-	m->listen.offered = m->listen.listeners;
 	if (query_start(&m->queries, PEER_SIP, false, QUERY_NOTHING, "", reload_on_settings_taken,
 		    m) < 0)
 		supervise_sockets(&m->supervisor);
@@ -173,6 +173,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
 	reload_offer_listeners(m);
+	removed_listeners_watch(m);
 	/* Right after the settings, whose certificates are those of this generation. */
 	if (m->certificates && certificates_staged(m->certificates)) {
 		certificates_keep(m->certificates, m->config->handshake_ms);

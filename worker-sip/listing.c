@@ -137,6 +137,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 	l->id = q->id;
 	if (q->what == QUERY_CALLS)
 		call_list(sip, listing_add_row, l);
+	else if (q->what == QUERY_LISTENERS)
+		call_list_listeners(sip, listing_add_row, l);
 	else if (q->what == QUERY_REGISTRATIONS && q->argument[0])
 		listing_address(l, str_of(q->argument));
 	else if (q->what == QUERY_REGISTRATIONS)

@@ -113,6 +113,22 @@ static int transport_take_socket(struct context *c, struct lifeline_packet *pack
 	return 0;
 }
 
+static void transport_close_socket(struct context *c, uint16_t listener)
+{
+	struct pending *p = &c->pending;
+
+	if (c->started) {
+		transport_unlisten(&c->transport, listener);
+		return;
+	}
+	for (unsigned i = 0; i < p->sockets; i++)
+		if (p->socket[i].listener == listener) {
+			close(p->socket[i].fd);
+			p->socket[i] = p->socket[--p->sockets];
+			return;
+		}
+}
+
 static int transport_take_key_edge(struct context *c, struct lifeline_packet *packet)
 {
 	const struct lifeline_edge *edge = (const void *)packet->body;
@@ -232,6 +248,9 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_SETTINGS: return transport_take_settings(c, packet);
 	case LIFELINE_KEYS: transport_take_keys(c, body); return 0;
 	case LIFELINE_SOCKET: return transport_take_socket(c, packet);
+	case LIFELINE_SOCKET_CLOSE:
+		transport_close_socket(c, ((const struct lifeline_socket *)body)->listener);
+		return 0;
 	case LIFELINE_EDGE:
 	case LIFELINE_CONNECT:
 	case LIFELINE_PEER_UP: return mesh_packet(c->mesh, packet, NULL);

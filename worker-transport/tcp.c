@@ -294,20 +294,35 @@ int tcp_new(struct tcp **out, struct transport_worker *t)
 	return 0;
 }
 
+/* Closes the one that *at points to. */
+static void tcp_close_listener(struct tcp *tcp, struct tcp_listener **at)
+{
+	struct tcp_listener *l = *at;
+
+	*at = l->next;
+	loop_remove(tcp->t->loop, l->source);
+	loop_unset(tcp->t->loop, &l->rest);
+	close(l->fd);
+	free(l);
+}
+
 void tcp_free(struct tcp *tcp)
 {
-	struct tcp_listener *l;
-
 	if (!tcp)
 		return;
-	while ((l = tcp->listeners)) {
-		tcp->listeners = l->next;
-		loop_remove(tcp->t->loop, l->source);
-		loop_unset(tcp->t->loop, &l->rest);
-		close(l->fd);
-		free(l);
-	}
+	while (tcp->listeners)
+		tcp_close_listener(tcp, &tcp->listeners);
 	free(tcp);
+}
+
+void tcp_remove(struct tcp *tcp, uint16_t listener)
+{
+	struct tcp_listener **at = &tcp->listeners;
+
+	while (*at && (*at)->listener != listener)
+		at = &(*at)->next;
+	if (*at)
+		tcp_close_listener(tcp, at);
 }
 
 int tcp_add(struct tcp *tcp, int fd, uint16_t listener)

@@ -21,6 +21,8 @@ void tcp_free(struct tcp *tcp);
 /* Accepts connections from fd, the socket of the settings' listener with that index, and owns it on
  * success. 0; -EINVAL for an fd that does not listen; another negative errno. */
 int tcp_add(struct tcp *tcp, int fd, uint16_t listener);
+/* Closes the listener's socket, where it has one; its connections stay. */
+void tcp_remove(struct tcp *tcp, uint16_t listener);
 
 /* Accepts no more, and connects no more. */
 void tcp_stop(struct tcp *tcp);

@@ -95,6 +95,12 @@ int transport_listen(struct transport_worker *t, int fd, uint16_t listener)
 	}
 }
 
+void transport_unlisten(struct transport_worker *t, uint16_t listener)
+{
+	udp_remove(t->udp, listener);
+	tcp_remove(t->tcp, listener);
+}
+
 static void transport_check_profile(struct stream *s, void *arg)
 {
 	struct transport_worker *t = arg;

@@ -19,6 +19,8 @@ void transport_end(struct transport_worker *t);
 /* Serves a socket of the settings' listener with that index; fd is the transport's on success. 0;
  * -EINVAL: no such listener; -EPROTONOSUPPORT; another negative errno. */
 int transport_listen(struct transport_worker *t, int fd, uint16_t listener);
+/* Closes the socket of that listener; its connections stay. */
+void transport_unlisten(struct transport_worker *t, uint16_t listener);
 
 /* The end of a turn, as a loop_turn: writes what was gathered. True where work is left that needs
  * no waiting. To be registered before the mesh's, so that reports of failures leave in this turn.

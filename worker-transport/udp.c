@@ -545,6 +545,21 @@ int udp_add(struct udp *u, int fd, uint16_t listener)
 	return 0;
 }
 
+void udp_remove(struct udp *u, uint16_t listener)
+{
+	for (struct udp_socket **at = &u->sockets; *at; at = &(*at)->next) {
+		struct udp_socket *s = *at;
+
+		if (s->listener != listener)
+			continue;
+		*at = s->next;
+		loop_remove(u->t->loop, s->source);
+		close(s->fd);
+		udp_socket_free(s);
+		return;
+	}
+}
+
 void udp_stop(struct udp *u)
 {
 	for (struct udp_socket *s = u->sockets; s; s = s->next) {

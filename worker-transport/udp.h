@@ -25,6 +25,8 @@ void udp_free(struct udp *u);
 /* Serves fd, bound for the settings' listener with that index, and owns it on success. 0; -EINVAL
  * for an fd that is not bound; another negative errno. */
 int udp_add(struct udp *u, int fd, uint16_t listener);
+/* Closes the listener's socket, where it has one. */
+void udp_remove(struct udp *u, uint16_t listener);
 
 /* Queues one datagram from the listener's socket to to->peer. The source address is to->local where
  * that is set and the socket is bound to a wildcard. 0; -EAGAIN: the queue is full; -ENOTCONN:

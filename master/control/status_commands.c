@@ -156,6 +156,8 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 		const struct config_listener *l = &m->config->listeners[i];
 		char text[ENDPOINT_TEXT_SIZE + 24], bound[ENDPOINT_TEXT_SIZE];
 
+		if (!listen_is_open(&m->listen, (unsigned)i))
+			continue;
 		endpoint_text(&l->bind, bound);
 		snprintf(text, sizeof(text), "%s:%s%s", transport_name(l->transport), bound,
 			l->gone ? " (removed)" : "");

@@ -59,14 +59,27 @@ void configure_tell_sockets(struct worker_slot *w)
 
 	if (!role_has(w->role, ROLE_LISTENERS))
 		return;
-	for (; w->sockets_told < s->listen->offered; w->sockets_told++) {
-		unsigned i = w->sockets_told;
+	for (unsigned i = 0; i < s->listen->offered; i++) {
 		struct lifeline_socket body = {
 			.listener = (uint16_t)i, .transport = listen_transport(s->listen, i)};
+		int fd = listen_socket(s->listen, w->index, i);
 
-		worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body),
-			listen_socket(s->listen, w->index, i));
+		if (fd < 0 || w->has_socket[i])
+			continue;
+		w->has_socket[i] = true;
+		worker_tell(w, LIFELINE_SOCKET, &body, sizeof(body), fd);
 	}
+}
+
+void configure_tell_closed(struct worker_slot *w, unsigned listener)
+{
+	struct lifeline_socket body = {.listener = (uint16_t)listener,
+		.transport = listen_transport(w->supervisor->listen, listener)};
+
+	if (!w->has_socket[listener])
+		return;
+	w->has_socket[listener] = false;
+	worker_tell(w, LIFELINE_SOCKET_CLOSE, &body, sizeof(body), -1);
 }
 
 static void configure_tell_endpoint(struct worker_slot *w)
@@ -230,7 +243,7 @@ void configure_worker(struct worker_slot *w)
 	configure_tell_basics(w);
 	death_cause_tell(w);
 	drain_tell(w);
-	w->sockets_told = 0;
+	memset(w->has_socket, 0, sizeof(w->has_socket));
 	configure_tell_sockets(w);
 	configure_tell_endpoint(w);
 	certificates_tell(s->certificates, w);

@@ -538,3 +538,10 @@ void supervise_sockets(struct supervisor *s)
 		if (worker_lives(&s->worker[i]))
 			configure_tell_sockets(&s->worker[i]);
 }
+
+void supervise_close_listener(struct supervisor *s, unsigned listener)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (worker_lives(&s->worker[i]))
+			configure_tell_closed(&s->worker[i], listener);
+}

@@ -38,5 +38,7 @@ void supervise_settings(struct supervisor *s);
 void supervise_users(struct supervisor *s);
 /* Hands living transport workers the sockets of listeners that have come with the settings. */
 void supervise_sockets(struct supervisor *s);
+/* Has transport workers close a listener's sockets. */
+void supervise_close_listener(struct supervisor *s, unsigned listener);
 
 #endif

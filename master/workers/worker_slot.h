@@ -45,9 +45,9 @@ struct worker_slot {
 	struct outbox outbox;
 	struct page *page; /* shared with the worker */
 	int page_fd;
-	int endpoint;            /* over ZeroMQ, of SIP workers: where peers connect to; else -1 */
-	unsigned sockets_told;   /* listeners whose sockets this life has */
-	bool waits_for_edges;    /* GO has not been sent yet */
+	int endpoint; /* over ZeroMQ, of SIP workers: where peers connect to; else -1 */
+	bool has_socket[LISTENERS_MAX]; /* of each listener: given to this life */
+	bool waits_for_edges;           /* GO has not been sent yet */
 	struct timer timer;      /* DOWN: respawn; STARTING: GO, or give up; STOPPING: kill */
 	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
 	uint64_t starts, deaths, hangs;

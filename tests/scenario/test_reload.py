@@ -1,5 +1,5 @@
 """Zones, domains and listeners come and go while calls stand, and each reload can be taken back."""
-import os, signal, socket, unittest
+import os, signal, socket, time, unittest
 
 from gateway import own_address, wait_for
 from legs import NUMBER, CallCase
@@ -72,6 +72,42 @@ class Reload(CallCase):
         self.hang_up(*self.establish(trunk, bob, "bob@guests.example"))
         self.hang_up(*self.establish(alice, trunk, f"{NUMBER}@example.net"))
         self.assertNotIn("mesh-bad-record", g.log_text())
+
+    def test_its_socket_is_closed_when_nobody_needs_it(self):
+        self.closed_when_nobody_needs_it("udp")
+
+    def test_its_socket_over_tcp_is_closed_when_nobody_needs_it(self):
+        self.closed_when_nobody_needs_it("tcp")
+
+    def closed_when_nobody_needs_it(self, transport):
+        g = self.start(sip=2, extra='timers { t1 = "100ms"  t2 = "1s" }')
+        before = g.config.read_text()
+        self.put(before + self.guests(transport))
+        bob, trunk = self.guest("bob", transport.upper()), self.trunk()
+        self.assertEqual(bob.register().status, 200)
+        a, b = self.establish(trunk, bob, "bob@guests.example")
+        self.put(before)
+        time.sleep(8)  # 64*T1, and a look
+        self.assertFalse(self.free(transport), "the call needs it")
+        self.hang_up(a, b)
+        wait_for(lambda: self.free(transport), "the port to be free")
+        self.assertIn('listener-closed listener="guests"', g.log_text())
+        self.assertNotIn(":5070", str(g.ctl("status")["object"]["listeners"]))
+        self.put(before + self.guests(transport))
+        carol = self.guest("carol", transport.upper())
+        self.assertEqual(carol.register().status, 200)
+
+    def free(self, transport):
+        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, transport == "tcp")
+            try:
+                s.bind((self.gateway.ip, 5070))
+                if transport == "tcp":
+                    s.listen()
+            except OSError:
+                return False
+        return True
 
     def test_a_busy_port_is_named_and_nothing_changes(self):
         g = self.start()

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "master/config/load.h"
 #include "master/reload.h"
+#include "master/removed_listeners.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -13,6 +14,10 @@
 static char base[64];
 static struct config_errors errors;
 static struct master m;
+
+/* Addresses that no other test has. */
+#define HERE "udp:127.77.60.1:5060"
+#define OTHER "udp:127.77.60.1:5070"
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
 {
@@ -62,7 +67,7 @@ static void setup(void)
 	strcpy(base, "/tmp/sipward-reload-XXXXXX");
 	cr_assert_not_null(mkdtemp(base));
 	put("users", USER);
-	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	put_config(2, HERE, "/tmp/run", "500ms");
 	snprintf(path, sizeof(path), "%s/sipward.conf", base);
 	m = (struct master){.config_path = path};
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
@@ -72,11 +77,9 @@ static void setup(void)
 	struct config *c = NULL;
 	cr_assert_eq(config_load(path, &c, &errors), 0, "%s", errors.text[0]);
 	cr_assert_eq(reload_use(&m, c), 0);
-	/* as if that one's listener were open */
 	queries_init(&m.queries, m.loop, &m.supervisor);
-	cr_assert_eq(listen_open(&m.listen, NULL, 0, 1), 0);
-	m.listen.listeners = m.listen.offered = 1;
-	m.listen.fd[0] = dup(STDIN_FILENO);
+	removed_listeners_init(&m);
+	cr_assert_eq(listen_open(&m.listen, m.config->listeners, 1, 1), 0);
 	cr_assert_eq(userwatch_open(&m.userwatch, m.loop, NULL, NULL), 0);
 }
 
@@ -85,6 +88,7 @@ static void teardown(void)
 	char command[128];
 
 	userwatch_close(&m.userwatch);
+	loop_unset(m.loop, &m.removed.timer);
 	queries_close(&m.queries);
 	listen_close(&m.listen);
 	config_free(m.config);
@@ -110,7 +114,7 @@ static void refused(const char *word)
 
 Test(reload, timers_change_while_running)
 {
-	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "800ms");
+	put_config(2, HERE, "/tmp/run", "800ms");
 	cr_assert_eq(reload_config(&m, &errors), 0);
 	cr_expect_eq(m.config->t1_ms, 800);
 	cr_expect_eq(m.generation, 2);
@@ -118,9 +122,9 @@ Test(reload, timers_change_while_running)
 
 Test(reload, what_is_tied_to_processes_and_folders_needs_a_restart)
 {
-	put_config(3, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	put_config(3, HERE, "/tmp/run", "500ms");
 	refused("sip workers");
-	put_config(2, "udp:127.0.0.1:5060", "/tmp/run2", "500ms");
+	put_config(2, HERE, "/tmp/run2", "500ms");
 	refused("option \"runtime-directory\"");
 }
 
@@ -129,7 +133,7 @@ Test(reload, what_is_tied_to_processes_and_folders_needs_a_restart)
 	"= 1 sip = 2 tls = 0 }\n"                                                                  \
 	"zone \"" first "\" { trust = no auth = digest }\nzone \"" second                          \
 	"\" { trust = no auth = digest }\n"                                                        \
-	"listener \"udp\" { bind = \"udp:127.0.0.1:5060\" zone = \"" listener_zone "\" }\n"        \
+	"listener \"udp\" { bind = \"" HERE "\" zone = \"" listener_zone "\" }\n"                  \
 	"domain \"example.net\" { users = \"users\" }\ntimers { t1 = \"500ms\" }\n"
 
 Test(reload, zones_keep_their_places)
@@ -155,34 +159,41 @@ Test(reload, zones_keep_their_places)
 
 Test(reload, listeners_come_and_go)
 {
-	char bind[64];
-	int fd;
+	int first = listen_socket(&m.listen, 0, 0), second;
 
-	snprintf(bind, sizeof(bind), "udp:127.77.%d.%d:5070", getpid() >> 8 & 255, getpid() & 255);
-	put_config(2, bind, "/tmp/run", "500ms");
+	put_config(2, OTHER, "/tmp/run", "500ms");
 	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
 	cr_assert_eq(m.config->listener_count, 2);
 	cr_expect(m.config->listeners[0].gone);
-	fd = listen_socket(&m.listen, 0, 1);
-	cr_assert_geq(fd, 0);
-	/* a file that is refused for what comes after the sockets leaves none */
-	snprintf(bind, sizeof(bind), "udp:192.0.2.1:5070");
+	cr_expect_eq(listen_socket(&m.listen, 0, 0), first, "calls may still need it");
+	second = listen_socket(&m.listen, 0, 1);
+	cr_assert_geq(second, 0);
+	/* one that cannot be bound leaves nothing behind */
 	m.generation = 1;
-	put_config(2, bind, "/tmp/run", "500ms");
+	put_config(2, "udp:192.0.2.1:5070", "/tmp/run", "500ms");
 	refused("no interface has this address");
 	cr_assert_eq(m.listen.listeners, 2);
-	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	put_config(2, HERE, "/tmp/run", "500ms");
 	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
 	cr_expect_not(m.config->listeners[0].gone);
 	cr_expect(m.config->listeners[1].gone);
-	cr_expect_eq(listen_socket(&m.listen, 0, 1), fd);
+	cr_expect_eq(listen_socket(&m.listen, 0, 0), first);
+	cr_expect_eq(listen_socket(&m.listen, 0, 1), second);
+	/* closed, it is opened anew when it comes back */
+	listen_close_listener(&m.listen, 1);
+	cr_expect_eq(listen_socket(&m.listen, 0, 1), -1);
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_expect_eq(listen_socket(&m.listen, 0, 1), -1);
+	put_config(2, OTHER, "/tmp/run", "500ms");
+	cr_assert_eq(reload_config(&m, &errors), 0, "%s", errors.text[0]);
+	cr_expect_geq(listen_socket(&m.listen, 0, 1), 0);
 }
 
 Test(reload, a_bad_file_changes_nothing)
 {
 	put("sipward.conf", "zone {");
 	refused("sipward.conf");
-	put_config(2, "udp:127.0.0.1:5060", "/tmp/run", "500ms");
+	put_config(2, HERE, "/tmp/run", "500ms");
 	put("users", "broken\n");
 	refused("users");
 }

@@ -260,3 +260,25 @@ void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *
 			line(arg, writer_text(&w));
 	}
 }
+
+void call_list_listeners(struct sip *sip, void (*line)(void *arg, struct str json), void *arg)
+{
+	bool used[LISTENERS_MAX] = {false};
+
+	for (const struct call *call = sip->call_list; call; call = call->next) {
+		used[call->a->flow.listener % LISTENERS_MAX] = true;
+		used[call->b->flow.listener % LISTENERS_MAX] = true;
+	}
+	invite_mark_listeners(sip, used);
+	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+		char buffer[32];
+		struct writer w = WRITER(buffer);
+
+		if (!used[i])
+			continue;
+		write_literal(&w, "{\"listener\":");
+		write_number(&w, i);
+		write_literal(&w, "}");
+		line(arg, writer_text(&w));
+	}
+}

@@ -19,6 +19,9 @@ void call_flow_closed(struct sip *sip, uint64_t flow);
 /* A 2xx for an INVITE of that branch whose transaction is gone or has failed: ACK where its call
  * stands, else ACK and BYE. */
 void call_stray_answer(const struct incoming *in, uint64_t branch);
+/* Hands a JSON line of each listener, by its index, that a call, or an INVITE that is to make one,
+ * has to do with. */
+void call_list_listeners(struct sip *sip, void (*line)(void *arg, struct str json), void *arg);
 /* Hands a JSON line of each call to line, for sipwardctl. */
 void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg);
 

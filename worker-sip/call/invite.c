@@ -415,6 +415,17 @@ void invite_end(struct invite *v, unsigned status, struct str headers, struct st
 	fork_drop(f);
 }
 
+void invite_mark_listeners(const struct sip *sip, bool used[static LISTENERS_MAX])
+{
+	for (const struct invite *v = sip->invite_list; v; v = v->next) {
+		const struct fork *f = &v->fork;
+
+		used[f->request->message.flow.listener % LISTENERS_MAX] = true;
+		for (unsigned i = 0; i < f->next; i++)
+			used[fork_branch_at(f, i)->flow.listener % LISTENERS_MAX] = true;
+	}
+}
+
 uint32_t invite_count(const struct sip *sip)
 {
 	uint32_t invites = 0;

@@ -25,6 +25,8 @@ void invite_end_early(struct call *call);
  * are whole lines, and may be empty; reason is for the CANCELs. transactions_owed counts what is
  * then to be answered. */
 void invite_end(struct invite *v, unsigned status, struct str headers, struct str reason);
+/* Marks each listener, by its index, that one of them came by or went out by. */
+void invite_mark_listeners(const struct sip *sip, bool used[static LISTENERS_MAX]);
 /* How many there are in sip->invite_list. */
 uint32_t invite_count(const struct sip *sip);
 
