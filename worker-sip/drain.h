@@ -13,8 +13,9 @@
 /* Between two looks at what is left, milliseconds: while calls go on, and while they are ended. */
 #define DRAIN_LOOK_MS 250
 #define DRAIN_END_LOOK_MS 10
-/* Calls ended with one look: what they send has to go through the queues of the mesh. */
-#define DRAIN_CALLS_PER_LOOK 250
+/* Calls ended with one look, 5,000 a second: their BYEs may all have to go through the queue of one
+ * connection, and through the peer at its end. */
+#define DRAIN_CALLS_PER_LOOK 50
 /* The time that the BYEs and CANCELs of the last calls have to be answered in. Over UDP each goes
  * out four times meanwhile. */
 #define DRAIN_ANSWER_MS 4000

@@ -172,8 +172,12 @@ static void places_rename_zones(struct config *c, const struct places *p)
 static void places_rename_listeners(struct config *c, const struct places *p)
 {
 	for (size_t i = 0; i < c->trunk_count; i++)
-		for (size_t k = 0; k < c->trunks[i].target_count; k++)
-			c->trunks[i].targets[k].listener = p->of[c->trunks[i].targets[k].listener];
+		for (size_t k = 0; k < c->trunks[i].target_count; k++) {
+			uint16_t *listener = &c->trunks[i].targets[k].listener;
+
+			if (*listener != NONE_INDEX)
+				*listener = p->of[*listener];
+		}
 }
 
 static void places_rename_domains(struct config *c, const struct places *p)

@@ -6,10 +6,10 @@
 #include "worker_slot.h"
 
 /* What a stop waits for at most, from the moment at which calls are ended: milliseconds. SIP
- * workers bound themselves (worker-sip/drain.h): the rest is the time that they take to end as many
- * calls as the option calls allows by default. */
-#define DRAIN_STOP_MAX_MS 20000
-
+ * workers bound themselves (worker-sip/drain.h): most of it is the time that they take to end as
+ * many calls as the option calls allows by default. It fits into the 90 seconds that systemd gives
+ * a stop by default. */
+#define DRAIN_STOP_MAX_MS 60000
 /* A SIP worker that has said nothing within this time of the order to end calls hangs, and is not
  * waited for: it tells at once how many there are. */
 #define DRAIN_HEAR_MS 2000

@@ -92,6 +92,22 @@ class Drain(CallCase):
         for peer in alice, trunk:
             self.assertRegex(peer.request("BYE").get("Reason"), r"^SIP;cause=503;text=")
 
+    def test_many_calls(self):
+        """Each leg of each call gets its BYE."""
+        g, calls = self.start(sip=2, access="rate = off"), 200
+        bob, trunk = self.phone("bob"), self.trunk()
+        for _ in range(calls):
+            self.establish(trunk, bob, "bob@example.net")
+        self.begin_stop(g)
+        for peer in bob, trunk:
+            ended = set()
+            while len(ended) < calls:
+                bye = peer.request("BYE")
+                ended.add(bye.get("Call-ID"))
+                peer.answer(bye, 200, contact=False)
+        self.ended(g, 10)
+        self.assertNotIn("drain-unanswered", g.log_text())
+
     def test_second_signal(self):
         g = self.start()
         alice, trunk = self.phone("alice"), self.trunk()

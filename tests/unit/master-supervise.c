@@ -9,6 +9,7 @@
 #include "master/minting_keys.h"
 #include "master/state.h"
 #include "master/workers/death_cause.h"
+#include "master/workers/drain.h"
 #include "master/workers/supervise.h"
 #include "master/workers/watchdog.h"
 
@@ -498,6 +499,46 @@ Test(supervise, one_that_does_not_leave_is_killed)
 	UNTIL(stopped);
 	cr_expect_geq(loop_now(loop) - before, STOP_GRACE_MS);
 	cr_expect_lt(loop_now(loop) - before, 2 * STOP_GRACE_MS);
+}
+
+/* The workers of these tests never answer a DRAIN, as ones that hang do not. */
+Test(supervise, a_stop_does_not_wait_for_workers_that_do_not_answer)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	uint64_t before = loop_now(loop);
+	drain_stop(&s, 0);
+	cr_expect(drain_is_stop(&s));
+	cr_expect_not(s.stopping, "they have their time");
+	UNTIL(stopped);
+	cr_expect_geq(loop_now(loop) - before, DRAIN_HEAR_MS);
+	cr_expect_lt(loop_now(loop) - before, DRAIN_HEAR_MS + STOP_GRACE_MS);
+}
+
+Test(supervise, what_workers_tell_of_a_drain_is_checked)
+{
+	struct worker_slot *w;
+
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	w = worker_find(&s, PEER_SIP, 0);
+	drain_set(&s, true);
+	cr_expect_eq(s.drain.mode, DRAIN_REFUSE);
+	cr_expect(drain_take(w, &(struct lifeline_drained){.sequence = 1, .calls = 7}));
+	cr_expect_eq(drain_calls(&s), 7);
+	cr_expect(drain_take(w, &(struct lifeline_drained){.sequence = 9, .calls = 5}));
+	cr_expect_eq(drain_calls(&s), 7, "of another order");
+	cr_expect_not(
+		drain_take(w, &(struct lifeline_drained){.sequence = 1, .calls = 7, .done = 1}));
+	cr_expect_not(drain_take(w, &(struct lifeline_drained){.sequence = 1, .done = 2}));
+	drain_set(&s, false);
+	cr_expect_eq(s.drain.mode, DRAIN_OFF);
+	cr_expect_eq(drain_calls(&s), 0, "the next order begins with nothing");
+	drain_stop(&s, 0);
+	drain_set(&s, false);
+	cr_expect_eq(s.drain.mode, DRAIN_END, "a stop is not taken back");
+	supervise_stop(&s, true);
+	UNTIL(stopped);
 }
 
 Test(supervise, stopping_twice_is_at_once)

@@ -331,6 +331,29 @@ Test(drain, a_bye_on_its_way_is_answered)
 	assert_over();
 }
 
+Test(drain, many_calls_are_ended_some_at_a_time)
+{
+	const unsigned calls = DRAIN_CALLS_PER_LOOK + 10;
+
+	for (unsigned i = 0; i < calls; i++) {
+		char call_id[16];
+
+		snprintf(call_id, sizeof(call_id), "call-%u", i);
+		ask(.method = "INVITE", .call_id = call_id);
+		respond(take_request("INVITE"), 200, .tag = "b", .body = "answer");
+		struct sent *answered = take_response(200);
+		caller_asks(answered, "ACK", 1);
+		take_request("ACK");
+	}
+	quiet();
+	order(DRAIN_END);
+	cr_assert_eq(take_all("BYE"), 2 * DRAIN_CALLS_PER_LOOK);
+	assert_left(10);
+	pass(DRAIN_END_LOOK_MS);
+	cr_assert_eq(take_all("BYE"), 2 * 10);
+	assert_left(0);
+}
+
 Test(drain, grace_ends_in_the_end_of_calls)
 {
 	call_answered();
