@@ -10,7 +10,9 @@
 #include "worker-sip/auth/digest.h"
 #include "worker-sip/registrar/location.h"
 #include "worker-sip/registrar/registrar.h"
+#include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
+#include "worker-sip/routing/target_state.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker-transport/parse/parse.h"
 
@@ -234,8 +236,9 @@ void worker_start(struct sip *sip)
 	memset(&sip->keys, 7, sizeof(sip->keys));
 	sip->keys.minting.generation = 0;
 	sip->send_hook = catch_sent;
-	if (routes_new(&sip->routes, &image.s) || transactions_new(&sip->transactions, sip) ||
-		dialogs_new(&sip->dialogs) ||
+	if (target_states_new(&sip->target_states, sip, fork_attempt_lost) ||
+		target_states_take(sip->target_states) || routes_new(&sip->routes, &image.s) ||
+		transactions_new(&sip->transactions, sip) || dialogs_new(&sip->dialogs) ||
 		location_open(&sip->location, directory, &boot, sip->loop) ||
 		registrar_new(&sip->registrar, sip))
 		fail("worker");

@@ -2,6 +2,8 @@
  * that is refused between. */
 #include "transport-fixture.h"
 
+#include "worker-transport/udp_error.h"
+
 #include <sys/syscall.h>
 
 /* Stands before the C library's: no loopback socket ever has a full send buffer. What it refuses
@@ -578,6 +580,36 @@ Test(udp, a_port_that_is_unreachable_is_told_to_whom_the_request_is)
 	fixture_free(f);
 }
 
+static void peer_of_ipv6(struct image *image)
+{
+	image->source = (struct prefix){.network = at("[::1]", 0), .bits = 128};
+}
+
+Test(udp, an_ipv6_port_that_is_unreachable_is_told)
+{
+	struct fixture *f = fixture_new(peer_of_ipv6);
+	struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}, to;
+	socklen_t length = sizeof(to);
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+	    dead = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || dead < 0 || bind(fd, (struct sockaddr *)&own, sizeof(own)) ||
+		bind(dead, (struct sockaddr *)&own, sizeof(own)))
+		cr_skip_test("no IPv6 here");
+	cr_assert_eq(getsockname(dead, (struct sockaddr *)&to, &length), 0);
+	close(dead);
+	cr_assert_eq(udp_errors_ask(fd, AF_INET6), 0);
+	size_t n = request_with(OUR_BRANCH);
+	cr_assert_eq(sendto(fd, raw, n, 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)n);
+	UNTIL(f, (udp_errors_take(&f->t, fd, CORE_UDP), f->count == 1));
+	const struct record_unreachable *r = f->noted[0].data;
+	cr_assert_eq(r->error, -ECONNREFUSED);
+	cr_assert_eq(r->to.family, 6);
+	cr_assert_eq(r->to.port, ntohs(to.sin6_port));
+	close(fd);
+	fixture_free(f);
+}
+
 Test(udp, icmp_errors_that_prove_nothing_are_counted)
 {
 	struct fixture *f = fixture_new(NULL);
@@ -599,7 +631,9 @@ Test(udp, an_icmp_error_costs_no_other_datagram)
 
 	for (unsigned i = 0; i < 100; i++) {
 		send_from(f, CORE_UDP, dead, OUR_BRANCH);
+		udp_flush(f->t.udp); /* the error is there when the next one goes */
 		send_from(f, CORE_UDP, port, OUR_BRANCH);
+		udp_flush(f->t.udp);
 		loop_once(f->t.loop, 0);
 		forget(f);
 		UNTIL(f, hear(fd, buffer, sizeof(buffer)) > 0);
