@@ -268,12 +268,15 @@ static int trial_tell_authorities(struct trial *t)
 /* All that a worker needs before GO. */
 static int trial_configure(struct trial *t, struct trial_worker *w, int edge, unsigned peer)
 {
+	/* a config without TLS workers has looked up no account for them */
+	const struct account *account =
+		&t->account[t->config->workers[w->role] ? w->role : PEER_TRANSPORT];
 	struct lifeline_welcome welcome = {
 		.role = (uint8_t)w->role,
 		.log_level = LOG_ERROR,
-		.drop = t->account[w->role].drop,
-		.uid = t->account[w->role].uid,
-		.gid = t->account[w->role].gid,
+		.drop = account->drop,
+		.uid = account->uid,
+		.gid = account->gid,
 		.fds_limit = TRIAL_FDS,
 		.carrier = CARRIER_PAIRS,
 	};
