@@ -156,6 +156,8 @@ struct route_settings {
 	uint16_t status;     /* of ROUTE_REFUSE */
 	uint8_t action;      /* enum route_action */
 	uint8_t zero[3];
+	uint32_t line; /* of the config, where it begins */
+	uint32_t zero2;
 };
 
 struct settings {

@@ -128,6 +128,7 @@ static void core_pass_on(struct incoming *in)
 		                                                        : TARGETS_MAX;
 
 		route_request(in, targets, limit, &decision);
+		in->route = decision.route;
 	}
 	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
@@ -293,6 +294,9 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	in.slot = slot;
 	in.transaction = NULL;
 	in.shown = false;
+	in.route = NONE_INDEX;
+	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
+	in.sender.authenticated = false;
 	if (m->is_request)
 		core_request(&in);
 	else

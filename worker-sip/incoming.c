@@ -1,7 +1,6 @@
 /* incoming.c - the transaction of a request, which a stranger's has late or never (incoming.h). */
 #include "incoming.h"
 
-#include "worker-sip/message/response.h"
 #include "worker-sip/transaction/transaction.h"
 
 bool incoming_is_stranger(const struct incoming *in)
@@ -19,12 +18,4 @@ bool incoming_begin(struct incoming *in)
 	if (!in->shown && incoming_is_stranger(in))
 		transaction_refuse_once(in->transaction);
 	return true;
-}
-
-void incoming_answer(const struct incoming *in, unsigned status, struct str headers)
-{
-	if (in->transaction)
-		answer(in->sip, in->transaction, status, headers);
-	else
-		answer_stateless(in->sip, in->message, status, headers);
 }

@@ -19,12 +19,14 @@ struct incoming {
 	struct sip *sip;
 	const struct message *message;   /* checked, and within the batch that it came with */
 	unsigned zone;                   /* settings zone of its source, which permits the source */
+	uint16_t route;                  /* that matched, from route_request on; NONE_INDEX: none */
 	uint8_t slot;                    /* ours */
 	struct transaction *transaction; /* its server transaction; NULL: none (a response, ACK, or
 	                                    a request of a stranger, see incoming_is_stranger) */
-	struct identity sender;          /* of a request outside a dialog, from authorize on */
-	bool shown; /* it has right credentials, or a dialog has been found: see
-	               incoming_is_stranger */
+	struct identity sender; /* of a request outside a dialog, from authorize on; before,
+	                           whether it is trusted, and nothing else */
+	bool shown;             /* it has right credentials, or a dialog has been found: see
+	                           incoming_is_stranger */
 };
 
 /* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source
@@ -38,7 +40,7 @@ bool incoming_is_stranger(const struct incoming *in);
  * has been answered. */
 bool incoming_begin(struct incoming *in);
 /* Answers a request finally: in its transaction, or without one where it has none. headers: whole
- * lines, may be empty. */
+ * lines, may be empty. A refused INVITE has its record (call/call_record.h). */
 void incoming_answer(const struct incoming *in, unsigned status, struct str headers);
 
 #endif

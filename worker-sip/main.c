@@ -12,6 +12,7 @@
 #include "worker-sip/auth/digest.h"
 #include "worker-sip/auth/replay.h"
 #include "worker-sip/call/call.h"
+#include "worker-sip/call/call_record.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/registrar/registrar.h"
@@ -280,6 +281,7 @@ static void sip_on_stop(void *arg, uint32_t grace_ms)
 	struct context *c = arg;
 
 	(void)grace_ms;
+	call_records_stop(&c->sip);
 	if (c->sip.location)
 		location_hurry(c->sip.location);
 	worker_leave(&c->sip.worker);

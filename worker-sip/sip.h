@@ -25,6 +25,7 @@ struct target_states;
 struct refusal_budget;
 struct call;
 struct invite;
+struct call_record;
 
 struct sip {
 	struct worker worker;
@@ -59,6 +60,7 @@ struct sip {
 	struct invite *invite_list; /* unanswered INVITEs that make calls */
 	uint32_t calls;             /* the number of both, for the limit */
 	struct drain drain;
+	struct call_record *call_records; /* of calls and of INVITEs on their way */
 
 	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(

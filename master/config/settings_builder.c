@@ -297,6 +297,7 @@ static struct array image_routes(struct image *m, const struct config *c)
 			.to_domain = t->to_domain,
 			.status = t->status,
 			.action = t->action,
+			.line = (uint32_t)t->line,
 		};
 	}
 	if (rows)

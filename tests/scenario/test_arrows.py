@@ -19,6 +19,7 @@ PARTS = {
     "worker-transport/stream_parts": "worker-transport/stream",
     "worker-transport/tls/tls_connection": "worker-transport/tls/tls",
     "worker-transport/tls/tls_peer": "worker-transport/tls/tls",
+    "worker-sip/call/call_record_state": "worker-sip/call/call_record",
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
     "worker-sip/routing/target_state_parts": "worker-sip/routing/target_state",
     "worker-sip/transaction/machine": "worker-sip/transaction/transaction",

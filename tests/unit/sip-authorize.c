@@ -1,6 +1,8 @@
 /* sip-authorize.c - challenges, right and wrong answers to them, and what a stranger learns from
  * either. */
 #include "sip-fixture.h"
+
+#include "worker-sip/call/dialog.h"
 #include "ipc/slot.h"
 #include "worker-sip/auth/authorize.h"
 #include "worker-sip/core.h"
@@ -10,9 +12,11 @@ static struct fixture *f;
 static void set_up(void)
 {
 	f = fixture_new();
+	cr_assert_eq(dialogs_new(&f->sip.dialogs), 0); /* their memory is that of records */
 }
 static void tear_down(void)
 {
+	dialogs_free(f->sip.dialogs);
 	fixture_free(f);
 }
 TestSuite(authorize, .init = set_up, .fini = tear_down);
@@ -104,6 +108,7 @@ static unsigned ask(struct ask a)
 		.slot = a.slot,
 		.transaction = t};
 	memset(&in.sender, 0xee, sizeof(in.sender));
+	in.sender.trusted = in.sender.authenticated = false;
 	allowed = authorize(&in);
 	sender = in.sender;
 	unsigned status = fixture_status(f);

@@ -149,6 +149,7 @@ static inline void worker_routes(struct image *i)
 	i->route[0] = (struct route_settings){.name = fixture_text(i, "users"),
 		.from = 1u << ZONE_OPEN | 1u << ZONE_CORE,
 		.to_domain = 0,
+		.line = 7,
 		.action = ROUTE_REGISTERED};
 	i->route[1] = (struct route_settings){.name = fixture_text(i, "out"),
 		.from = 1u << ZONE_OPEN,

@@ -462,6 +462,9 @@ static bool attempt_check(struct attempt *a)
 	a->in->shown = true;
 	if (!incoming_begin(a->in))
 		return false;
+	a->in->sender = (struct identity){
+		.authenticated = true, .domain = a->domain_index, .name_length = a->name_length};
+	memcpy(a->in->sender.name, a->name, a->name_length);
 	if (!attempt_owns(a)) {
 		count(AUTH_NOT_OWNER);
 		attempt_log(a, "not-owner");
@@ -496,10 +499,5 @@ bool authorize(struct incoming *in)
 	}
 	if (!attempt_check(&a))
 		return false;
-	out.authenticated = true;
-	out.domain = a.domain_index;
-	out.name_length = a.name_length;
-	memcpy(out.name, a.name, a.name_length);
-	in->sender = out;
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include "common/list.h"
 #include "common/slab.h"
+#include "call_record.h"
 #include "dialog_request.h"
 
 struct exchange *call_unacknowledged(const struct call *call)
@@ -50,6 +51,8 @@ void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason)
 	if (bye_b)
 		dialog_send_bye(call->sip, call->b, reason);
 	count(CALLS_ENDED);
+	call_record_ends(
+		call->record, CALL_ENDER_GATEWAY, CALL_END_ENDED, call_record_reason_value(reason));
 	call_free(call);
 }
 
@@ -82,6 +85,8 @@ void call_free(struct call *call)
 	loop_unset(sip->loop, &call->grace);
 	list_remove(call);
 	sip->calls--;
+	call_record_close(call->record, 0);
+	call->record = NULL;
 	dialog_retire(sip, call->a);
 	dialog_retire(sip, call->b);
 	for (struct exchange *x = call->exchanges; x; x = next) {

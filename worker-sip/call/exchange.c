@@ -4,6 +4,7 @@
  * The place where a confirmed pair of dialogs is to be journalled is call_confirm, where it is to
  * be erased call_free.
  */
+#include "call_record.h"
 #include "dialog_request.h"
 #include "exchange_state.h"
 
@@ -231,6 +232,7 @@ static void exchange_finish(struct exchange *x, unsigned status)
 		exchange_unlink(x); /* what only absorbs is not in progress */
 	if (x->method == METHOD_BYE && (status == 401 || status == 407)) {
 		call->ending = false;
+		call_record_goes_on(call->record);
 	} else if (x->method == METHOD_BYE) {
 		count(CALLS_ENDED);
 		call_free(call);
@@ -452,6 +454,8 @@ static void exchange_note(struct exchange *x)
 		call->refers[from] = x->cseq;
 	if (x->method == METHOD_BYE) {
 		call->ending = true;
+		call_record_ends(call->record, from == 0 ? CALL_ENDER_CALLER : CALL_ENDER_CALLEE,
+			CALL_END_BYE, message_value(&x->request->message, HEADER_REASON));
 		loop_set(x->sip->loop, &x->patience, 32u * x->sip->settings->t1_ms);
 	}
 }

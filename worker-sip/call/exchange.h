@@ -16,6 +16,7 @@
  * Retry-After. */
 #define EXCHANGES_MAX 16
 
+struct call_record;
 struct exchange;
 struct invite;
 
@@ -26,6 +27,7 @@ struct call {
 	struct dialog *a, *b;       /* the caller's leg and the callee's */
 	struct exchange *exchanges; /* requests on their way, newest first */
 	struct invite *invite;      /* while it is early */
+	struct call_record *record; /* from the answer on; NULL: none could be made */
 	uint64_t started, answered; /* loop_now; answered 0: not yet */
 	/* The last INVITE and the last REFER from a ([0]) and from b ([1]): what RAck and the id of
 	 * Event: refer name. */

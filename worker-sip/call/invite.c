@@ -7,6 +7,7 @@
 #include "invite.h"
 
 #include "common/list.h"
+#include "call_record.h"
 #include "dialog_request.h"
 #include "exchange.h"
 #include "ipc/token.h"
@@ -34,6 +35,7 @@ struct invite {
 	struct flow_user caller; /* by the flow that the INVITE came by, until it is answered */
 	/* of sip->invite_list, and counted in sip->calls, until it is answered */
 	struct invite *next, **link;
+	struct call_record *record; /* until it is settled */
 	char replaces[512];
 };
 _Static_assert(offsetof(struct invite, fork) == 0 && offsetof(struct invite_branch, fork) == 0,
@@ -72,10 +74,28 @@ static void invite_drop_all_early(struct invite *v, const struct invite_branch *
 	}
 }
 
+/* Notes why the INVITE has failed, where nobody gave it up, and tells of it. */
+static void invite_close_record(struct invite *v)
+{
+	const struct fork *f = &v->fork;
+	struct call_record *r = v->record;
+
+	if (f->best && f->failure) {
+		call_record_final(r, &f->best->message);
+		call_record_ends(r, CALL_ENDER_CALLEE, CALL_END_REFUSED,
+			message_value(&f->best->message, HEADER_REASON));
+	} else if (f->failure) {
+		call_record_ends_unanswered(r);
+	}
+	call_record_close(r, f->failure);
+	v->record = NULL;
+}
+
 static void invite_settled(struct fork *f)
 {
 	struct invite *v = invite_of(f);
 
+	invite_close_record(v);
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 	if (!v->link)
 		return;
@@ -87,6 +107,7 @@ static void invite_released(struct fork *f)
 {
 	struct invite *v = invite_of(f);
 
+	invite_close_record(v);
 	for (unsigned i = 0; i < f->count; i++) {
 		struct invite_branch *b = invite_branch_of(fork_branch_at(f, i));
 
@@ -98,8 +119,26 @@ static void invite_released(struct fork *f)
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 }
 
-static void invite_branch_failed(struct fork_branch *b)
+static void invite_branch_tried(struct fork_branch *b, bool sent)
 {
+	struct call_record *r = invite_of(b->fork)->record;
+
+	if (sent)
+		call_record_tried(
+			r, fork_branch_place(b), (struct str){b->call_id, sizeof(b->call_id)});
+	else
+		call_record_unsent(r, fork_branch_place(b));
+}
+
+static void invite_branch_failed(struct fork_branch *b, unsigned status, const struct message *m)
+{
+	enum call_outcome outcome = m               ? CALL_OUTCOME_ANSWERED
+	                            : b->late       ? CALL_OUTCOME_TIMEOUT
+	                            : status == 502 ? CALL_OUTCOME_UNREADABLE
+	                                            : CALL_OUTCOME_UNREACHABLE;
+
+	call_record_failed(
+		invite_of(b->fork)->record, fork_branch_place(b), outcome, m ? m->status : 0);
 	invite_drop_early(invite_branch_of(b), NULL);
 }
 
@@ -241,13 +280,17 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	struct transaction *server = f->server;
 	struct cseq_pair cseq = {f->request->message.cseq, 1};
 	struct exchange *x;
+	struct call_record *record = v->record;
 
+	v->record = NULL; /* it goes over to the call */
 	fork_branch_done(&b->fork);
 	fork_settle(f);
 	invite_drop_early(b, call);
 	b->early_count = 0;
 	bool offered = f->request->message.body.length != 0;
 	if (invite_pass(b, m, call) || exchange_adopt(call, server, cseq, offered, &x)) {
+		v->record = record;
+		call_record_ends(record, CALL_ENDER_GATEWAY, CALL_END_FAILED, STR_EMPTY);
 		fork_refuse(f, 500);
 		call_free(call);
 		invite_drop_all_early(v, b);
@@ -257,6 +300,8 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	}
 	f->server = NULL;
 	b->answer = x;
+	call->record = record;
+	call_record_answered(record, fork_branch_place(&b->fork), m);
 	invite_drop_all_early(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
 	fork_trim(f);
@@ -330,10 +375,12 @@ static void invite_on_response(struct fork_branch *branch, const struct message 
 {
 	struct invite_branch *b = invite_branch_of(branch);
 
-	if (m->status >= 200)
+	if (m->status >= 200) {
 		invite_on_success(b, m);
-	else if (m->status > 100 && branch->fork->server)
+	} else if (m->status > 100 && branch->fork->server) {
+		call_record_rings(invite_of(branch->fork)->record);
 		invite_pass(b, m, m->to_tag.length ? invite_early_call(b, m) : NULL);
+	}
 }
 
 /* ---- the caller gives up ---- */
@@ -341,6 +388,9 @@ static void invite_on_response(struct fork_branch *branch, const struct message 
 /* cancel: by which he does, NULL: he is gone, for that reason. */
 static void invite_give_up(struct invite *v, const struct message *cancel, struct str reason)
 {
+	call_record_ends(v->record, CALL_ENDER_CALLER,
+		reason.n ? CALL_END_GONE : CALL_END_CANCELLED,
+		cancel ? message_value(cancel, HEADER_REASON) : STR_EMPTY);
 	fork_refuse(&v->fork, 487);
 	if (cancel)
 		fork_cancel_as(&v->fork, cancel);
@@ -404,6 +454,9 @@ void invite_end(struct invite *v, unsigned status, struct str headers, struct st
 	struct fork *f = &v->fork;
 
 	fork_hold(f);
+	call_record_ends(
+		v->record, CALL_ENDER_GATEWAY, CALL_END_STOPPED, call_record_reason_value(reason));
+	f->failure = status;
 	fork_settle(f);
 	if (f->server) {
 		answer(f->sip, f->server, status, headers);
@@ -460,6 +513,7 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 /* ---- a new one ---- */
 
 static const struct fork_user invite_user = {.response = invite_on_response,
+	.tried = invite_branch_tried,
 	.failed = invite_branch_failed,
 	.settled = invite_settled,
 	.cancelled = invite_on_cancelled,
@@ -500,9 +554,10 @@ void invite_request(
 	if (!incoming_begin(in))
 		return;
 	if (invite_new(in, targets, count, replaces, &v)) {
-		answer(sip, in->transaction, 500, STR_EMPTY);
+		incoming_answer(in, 500, STR_EMPTY);
 		return;
 	}
+	v->record = call_record_new(in, targets, count);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);

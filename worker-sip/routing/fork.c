@@ -36,6 +36,7 @@ static void fork_branch_timer(struct timer *t, void *arg)
 	 * ends the branch. */
 	if (b->provisional)
 		return;
+	b->late = true;
 	target_attempt_failed(&b->attempt, -ETIMEDOUT);
 	fork_branch_failed(b, 408, NULL);
 }
@@ -175,6 +176,7 @@ int fork_pass(
 
 void fork_refuse(struct fork *f, unsigned status)
 {
+	f->failure = status;
 	fork_settle(f);
 	if (f->server)
 		answer(f->sip, f->server, status, STR_EMPTY);
@@ -224,6 +226,7 @@ static void fork_finish(struct fork *f)
 		wire_drop(bytes);
 		fork_refuse(f, status);
 	} else {
+		f->failure = status;
 		fork_settle(f);
 		transaction_answer(f->server, status, bytes);
 		wire_drop(bytes);
@@ -327,7 +330,10 @@ static void fork_next_group(struct fork *f)
 		do {
 			struct fork_branch *b = fork_branch_at(f, f->next++);
 
-			if (fork_send(b, false)) {
+			bool goes = fork_send(b, false);
+			if (f->user->tried)
+				f->user->tried(b, goes);
+			if (goes) {
 				sent++;
 			} else {
 				b->done = true;
@@ -440,7 +446,7 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 		return;
 	fork_branch_done(b);
 	if (f->user->failed)
-		f->user->failed(b);
+		f->user->failed(b, status, m);
 	if (f->answered)
 		return;
 	if (!f->best_status || fork_rank(status) < fork_rank(f->best_status)) {
@@ -527,6 +533,7 @@ static void fork_on_failed(void *user, struct transaction *t, unsigned status, i
 		target_attempt_answered(&b->attempt, status);
 	else if (!b->provisional && !b->switched)
 		target_attempt_failed(&b->attempt, error);
+	b->late = status == 408;
 	/* A binding whose flow is gone is a phone that is not there. */
 	if (b->trunk == NONE_INDEX && error)
 		status = 480;

@@ -41,6 +41,7 @@ struct fork_branch {
 	char call_id[TOKEN_LENGTH];
 	uint16_t zone, trunk; /* of the target */
 	bool sent, done, provisional, switched, cancelled;
+	bool late; /* it has failed because no answer came in time */
 };
 
 /* The functions by which a request's user takes part in it. */
@@ -48,8 +49,10 @@ struct fork_user {
 	/* A provisional response (INVITE only; 100 too), or a 2xx, repetitions and those of further
 	 * forks included. */
 	void (*response)(struct fork_branch *b, const struct message *m);
-	/* The branch has failed. May be NULL. */
-	void (*failed)(struct fork_branch *b);
+	/* The request has gone to the branch's target, or could not be sent. May be NULL. */
+	void (*tried)(struct fork_branch *b, bool sent);
+	/* The branch has failed; m is its response, or NULL. May be NULL. */
+	void (*failed)(struct fork_branch *b, unsigned status, const struct message *m);
 	/* The request has its final answer, or cannot get one any more; may be called again. May be
 	 * NULL. */
 	void (*settled)(struct fork *f);
@@ -75,6 +78,7 @@ struct fork {
 	unsigned count, next;     /* targets; the next to try */
 	unsigned transactions;    /* client transactions alive */
 	unsigned best_status;     /* 0: none */
+	unsigned failure;         /* the status that went back finally; 0: none, or a 2xx */
 	unsigned best_zone, zone; /* where the best failure came from; of the sender */
 	uint64_t id;              /* of our To tag, and of our Contact towards the sender: ids stand
 	                             in clear, and no side may know another's */
@@ -94,6 +98,12 @@ void fork_start(struct fork *f);
 static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned i)
 {
 	return (struct fork_branch *)(void *)(f->branches + i * f->branch_size);
+}
+
+/* Its place among the targets. */
+static inline unsigned fork_branch_place(const struct fork_branch *b)
+{
+	return (unsigned)(((const char *)b - b->fork->branches) / (long)b->fork->branch_size);
 }
 
 /* The branch has failed with that status; m is its response, or NULL. The next group follows, or

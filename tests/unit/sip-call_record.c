@@ -1,0 +1,319 @@
+/* The record of a call: what its line in the log says of each kind of end, and which calls have
+ * one. */
+#include "sip-scene.h"
+
+#include "worker-sip/call/call_record.h"
+
+static char lines[64][LOG_LINE_MAX + 1];
+static unsigned line_count;
+
+/* Keeps the lines about calls that have ended. */
+static void note_line(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg;
+	(void)level;
+	if (!memmem(line, length, " call-ended ", strlen(" call-ended ")))
+		return;
+	cr_assert_lt(line_count, 64);
+	memcpy(lines[line_count], line, length);
+	lines[line_count++][length] = 0;
+}
+
+static void set_up(void)
+{
+	worker_set_up_with_bob();
+	log_init("sip", 0, LOG_INFO, note_line, NULL);
+}
+
+TestSuite(call_record, .init = set_up, .fini = worker_tear_down);
+
+#define COUNTED(id) (counters_page->counter[COUNTER_##id])
+
+/* One call has ended, and its line says that. */
+static void line_says(const char *part)
+{
+	cr_assert_eq(line_count, 1, "%u lines", line_count);
+	cr_assert(strstr(lines[0], part), "\"%s\" is not in: %s", part, lines[0]);
+}
+
+/* Each call has ended in one way, and all memory is back. */
+static void counted(unsigned answered, unsigned failed, unsigned refused)
+{
+	cr_assert_eq(COUNTED(CALLS_ENDED), answered);
+	cr_assert_eq(COUNTED(CALLS_FAILED), failed);
+	cr_assert_eq(COUNTED(CALLS_REFUSED), refused);
+	cr_assert_eq(COUNTED(CALLS), answered + failed);
+	cr_assert_null(worker->sip.call_records);
+}
+
+/* ---- answered calls ---- */
+
+Test(call_record, a_call_that_the_caller_ends)
+{
+	ask(.method = "INVITE", .more = "User-Agent: Phone 1\n");
+	struct sent *out = take_request("INVITE");
+	pass(300);
+	respond(out, 180, .tag = "b");
+	take_response(180);
+	pass(1700);
+	respond(out, 200, .tag = "b");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	take_request("ACK");
+	pass(60000);
+	cr_assert_eq(line_count, 0);
+	caller_asks(answered, "BYE", 2, .more = "Reason: Q.850;cause=16;text=\"Done\"\n");
+	/* it ends when the BYE comes, however late its answer is */
+	pass(400);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+	line_says(" call-ended call-id=call-of-alice status=200 received=200 by=caller why=bye "
+		  "ring-ms=300 answer-ms=2000 duration-ms=60000 total-ms=62000 zone=open "
+		  "callee-zone=open route=users route-line=7 trunk=\"\" targets=1 "
+		  "from=sip:alice@example.net to=sip:bob@example.net callee-call-id=");
+	line_says(" reason=\"Q.850;cause=16;text=\\\"Done\\\"\"");
+	struct str call_id = message_str(out->message, out->message->call_id);
+	char id[128];
+	snprintf(id, sizeof(id), " callee-call-id=%.*s ", STR(call_id));
+	line_says(id);
+	counted(1, 0, 0);
+}
+
+Test(call_record, a_call_that_the_callee_ends)
+{
+	struct call_scene c = call_answered();
+
+	callee_asks(c.out, "b", "BYE", 1);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+	line_says(" status=200 received=200 by=callee why=bye ");
+	line_says(" reason=\"\"");
+	counted(1, 0, 0);
+}
+
+Test(call_record, a_bye_that_is_challenged_ends_nothing)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org");
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "b");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	caller_asks(answered, "BYE", 2);
+	respond(take_request("BYE"), 401);
+	take_response(401);
+	cr_assert_eq(line_count, 0);
+	pass(1000);
+	callee_asks(out, "b", "BYE", 1);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+	line_says(" by=callee why=bye ");
+	line_says(" duration-ms=1000 ");
+	counted(1, 0, 0);
+}
+
+Test(call_record, a_call_whose_leg_does_not_know_it_any_more)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks(c.answered, "INFO", 2);
+	respond(take_request("INFO"), 481);
+	take_response(481);
+	line_says(" by=gateway why=ended ");
+	line_says(" reason=\"SIP;cause=481;text=\\\"Leg gone\\\"\"");
+	counted(1, 0, 0);
+}
+
+Test(call_record, a_call_that_is_never_acknowledged)
+{
+	call_unacknowledged_scene("offer");
+	pass(64 * T1);
+	line_says(" status=200 received=200 by=gateway why=ended ");
+	line_says("ACK missing");
+	counted(1, 0, 0);
+}
+
+Test(call_record, a_call_that_the_worker_has_when_it_stops)
+{
+	call_answered();
+	ask(.method = "INVITE", .call_id = "second");
+	call_records_stop(&worker->sip);
+	cr_assert_eq(line_count, 2);
+	cr_assert(strstr(lines[0], " call-id=second status=0 received=0 by=gateway why=stopped "));
+	cr_assert(strstr(lines[1], " status=200 received=200 by=gateway why=stopped "));
+}
+
+/* ---- calls without an answer ---- */
+
+Test(call_record, a_call_that_the_caller_cancels)
+{
+	struct said *invite = ask(.method = "INVITE");
+	struct sent *out = take_request("INVITE");
+
+	pass(100);
+	respond(out, 180, .tag = "b");
+	take_response(180);
+	pass(5000);
+	cancel(invite);
+	take_response(200);
+	take_response(487);
+	line_says(" status=487 received=0 by=caller why=cancelled ring-ms=100 total-ms=5100 ");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_call_whose_caller_hangs_up_before_the_answer)
+{
+	ask(.method = "INVITE");
+	respond(take_request("INVITE"), 180, .tag = "b");
+	struct sent *ringing = take_response(180);
+	caller_asks(ringing, "BYE", 2);
+	take_response(487);
+	line_says(" status=487 received=0 by=caller why=cancelled ");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_call_whose_caller_has_gone)
+{
+	struct flow tcp = flow_of(OPEN_TCP, "198.51.100.1:5060", FLOW_ID(0, 1, 5));
+
+	ask(.by = &tcp, .method = "INVITE");
+	take_request("INVITE");
+	call_flow_closed(&worker->sip, tcp.id);
+	line_says(" by=caller why=gone ");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_call_that_the_callee_refuses)
+{
+	ask(.method = "INVITE");
+	respond(take_request("INVITE"), 486, .tag = "b", .more = "Reason: SIP;cause=486\n");
+	take_response(486);
+	line_says(" status=486 received=486 by=callee why=refused ");
+	line_says(" reason=\"SIP;cause=486\"");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_status_that_does_not_pass_is_told_as_it_came)
+{
+	ask(.method = "INVITE");
+	respond(take_request("INVITE"), 407, .tag = "b");
+	take_response(403);
+	line_says(" status=403 received=407 by=callee why=refused ");
+}
+
+Test(call_record, a_call_that_nobody_answers_in_time)
+{
+	ask(.method = "INVITE");
+	pass(64 * T1);
+	take_response(480);
+	line_says(" status=480 received=0 by=gateway why=timeout total-ms=32000 ");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_call_that_cannot_be_sent)
+{
+	struct flow tcp = flow_of(OPEN_TCP, "198.51.100.1:5060", FLOW_ID(0, 1, 5));
+
+	ask(.by = &tcp, .method = "INVITE", .uri = "sip:+4930123@example.org");
+	transactions_send_failed(
+		worker->sip.transactions, 0, take_request("INVITE")->cookie, -ECONNREFUSED);
+	settle();
+	transactions_send_failed(
+		worker->sip.transactions, 0, take_request("INVITE")->cookie, -ECONNREFUSED);
+	settle();
+	transactions_send_failed(
+		worker->sip.transactions, 0, take_request("INVITE")->cookie, -ECONNREFUSED);
+	settle();
+	take_response(500);
+	line_says(" status=500 received=0 by=gateway why=unreachable ");
+	line_says(" route=out ");
+	line_says(" trunk=carrier targets=3 ");
+	counted(0, 1, 0);
+}
+
+Test(call_record, a_call_that_the_third_target_answers)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org");
+	take_request("INVITE");
+	pass(ANSWER);
+	take_all("CANCEL");
+	while (true) {
+		struct sent *out = take_request("INVITE");
+
+		if (!sent_to(out, "10.0.0.12:5060"))
+			continue;
+		respond(out, 503, .tag = "two");
+		break;
+	}
+	struct sent *third = take_request("INVITE");
+	respond(third, 200, .tag = "three", .more = "Server: Switch\n");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	callee_asks(third, "three", "BYE", 1);
+	respond(take_request("BYE"), 200);
+	line_says(" answer-ms=4000 ");
+	line_says(" callee-zone=core route=out ");
+	line_says(" trunk=carrier targets=3 ");
+	counted(1, 0, 0);
+}
+
+/* ---- refused before there is a call ---- */
+
+Test(call_record, of_a_refused_invite_whose_sender_is_trusted)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	ask(.by = &core, .method = "INVITE", .uri = "sip:nobody@example.net");
+	take_response(404);
+	line_says(" call-ended call-id=call-of-alice status=404 received=0 by=gateway why=refused "
+		  "total-ms=0 zone=core callee-zone=\"\" route=\"\" route-line=0 trunk=\"\" "
+		  "targets=0 ");
+	counted(0, 0, 1);
+}
+
+Test(call_record, of_an_invite_that_its_route_refuses)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	ask(.by = &core, .method = "INVITE", .uri = "sip:alice@example.net");
+	take_response(480);
+	line_says(" status=480 received=0 by=gateway why=refused ");
+	line_says(" route=users route-line=7 ");
+	counted(0, 0, 1);
+}
+
+Test(call_record, of_an_invite_over_the_limit_of_calls)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	worker->image.s.calls_max = 0;
+	ask(.by = &core, .method = "INVITE");
+	take_response(503);
+	line_says(" status=503 received=0 by=gateway why=refused ");
+	counted(0, 0, 1);
+}
+
+Test(call_record, of_strangers_there_is_none)
+{
+	struct flow access = flow_of(ACCESS_UDP, "198.51.100.1:5060", 0);
+
+	ask(.by = &access, .method = "INVITE");
+	take_response(407);
+	ask(.method = "INVITE", .uri = "sip:carol@example.org", .call_id = "open");
+	take_response(403);
+	cr_assert_eq(line_count, 0);
+	counted(0, 0, 0);
+}
+
+Test(call_record, long_texts_are_cut)
+{
+	static char name[2000], from[2100];
+
+	memset(name, 'x', sizeof(name) - 1);
+	snprintf(from, sizeof(from), "<sip:%s@example.net>", name);
+	ask(.method = "INVITE", .from = from);
+	respond(take_request("INVITE"), 486, .tag = "b");
+	take_response(486);
+	line_says(" from=sip:xxxx");
+	cr_assert_leq(strlen(lines[0]), LOG_LINE_MAX);
+	counted(0, 1, 0);
+}

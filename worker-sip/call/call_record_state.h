@@ -1,0 +1,66 @@
+/* call_record_state.h - inside of call records: for call_record.c, which keeps them, and
+ * call_record_text.c, which says them. */
+#ifndef SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
+#define SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
+
+#include "call_record.h"
+
+/* Bytes of each text of a record, at most; the rest is cut. */
+#define CALL_TEXT_MAX 256
+#define CALL_TRUNK_MAX 64
+#define CALL_AGENT_MAX 96
+#define CALL_REASON_MAX 128
+
+/* A span of time that did not come to pass. */
+#define CALL_NEVER UINT64_MAX
+
+struct call_target {
+	struct endpoint peer;
+	struct str trunk; /* in the record's block */
+	uint64_t tried_ms, took_ms;
+	uint16_t zone, status;
+	uint8_t transport;
+	uint8_t outcome; /* enum call_outcome */
+	char call_id[TOKEN_LENGTH];
+};
+
+/* Texts that are known when the record is made. */
+enum call_text {
+	CALL_TEXT_CALL_ID,
+	CALL_TEXT_FROM,
+	CALL_TEXT_TO,
+	CALL_TEXT_REQUEST_URI,
+	CALL_TEXT_AGENT,
+	CALL_TEXT_USER,
+	CALL_TEXT_DOMAIN,
+	CALL_TEXT_ROUTE,
+	CALL_TEXTS
+};
+
+struct call_record {
+	struct call_record *next, **link; /* of sip->call_records */
+	struct sip *sip;
+	size_t size; /* of the block */
+	uint64_t began_realtime_ms;
+	uint64_t began, rang, answered, ended; /* loop_now; 0: not */
+	struct endpoint peer;
+	uint32_t route_line;
+	uint16_t zone;
+	uint16_t status_sent, status_received;
+	uint16_t last;  /* the target that answered, or else the last one tried */
+	uint16_t count; /* of targets */
+	uint8_t transport;
+	uint8_t ender; /* enum call_ender */
+	uint8_t cause; /* enum call_end_cause */
+	bool refused;  /* it never came to a call */
+	bool told;
+	uint8_t agent_length, reason_length;
+	char agent[CALL_AGENT_MAX], reason[CALL_REASON_MAX];
+	struct str text[CALL_TEXTS]; /* in the block */
+	struct call_target target[];
+};
+
+/* Writes what there is to say of a call that has ended: its line in the log. */
+void call_record_tell(const struct call_record *r);
+
+#endif
