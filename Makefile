@@ -318,7 +318,7 @@ bench-tls:
 # the man pages, from the tables and the hand-written parts in doc/*.in
 MAN := $(patsubst doc/%.in,$(BUILD)/man/%,$(wildcard doc/*.[1-8].in))
 $(MAN) &: doc/make-man $(wildcard doc/*.[1-8].in) ipc/options.def ipc/roles.def ipc/commands.def \
-		common/counters.def
+		common/counters.def worker-sip/call/call_record.def
 	$(call say,man pages)
 	$(Q)CC="$(CC)" doc/make-man --version $(VERSION) --to $(BUILD)/man
 doc: $(MAN)

@@ -146,6 +146,10 @@ struct lifeline_quarantine {
 	struct fingerprint print[FINGERPRINTS_MAX];
 };
 
+/* CDR: one fd, of the file or datagram socket that call records are written to from now on, before
+ * GO or later. CDR_NONE: none are any more. CDR_LOST, from a SIP worker: nobody receives at that
+ * socket; it is connected again, and no answer says so. No bodies. */
+
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The
  * skeleton takes it. */
 

@@ -13,6 +13,7 @@
 #include "master/control/control.h"
 #include "master/workers/quarantine.h"
 #include "preflight.h"
+#include "cdr.h"
 #include "reload.h"
 #include "removed_listeners.h"
 #include "master/jail/verify.h"
@@ -61,6 +62,10 @@ static void main_on_signal(void *arg, uint32_t events)
 				reload_config(m, &errors);
 			break;
 		}
+		case SIGUSR1:
+			if (!m->supervisor.stopping)
+				cdr_reopen(m);
+			break;
 		default:
 			log_info("stopping", "signal=%s from_pid=%d",
 				sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
@@ -85,6 +90,7 @@ static int main_watch_signals(struct master *m)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
@@ -121,6 +127,13 @@ static void main_on_up(void *arg)
 static void main_on_stopped(void *arg)
 {
 	loop_stop(((struct master *)arg)->loop);
+}
+
+static void main_on_cdr_lost(void *arg)
+{
+	const struct master *m = arg;
+
+	cdr_connect(m->config, m->supervisor.cdr);
 }
 
 static void main_on_users_changed(void *arg)
@@ -215,6 +228,8 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.stranger = main_on_stranger,
 		.up = main_on_up,
 		.stopped = main_on_stopped,
+		.cdr = -1,
+		.cdr_lost = main_on_cdr_lost,
 		.arg = m,
 		.users = -1,
 	};
@@ -227,7 +242,9 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		config_free(config);
 		return error;
 	}
-	error = main_prepare_roles(m);
+	error = cdr_reopen(m);
+	if (error == 0)
+		error = main_prepare_roles(m);
 	if (error == 0)
 		error = runtime_open(&m->runtime, config->runtime_directory);
 	if (error == 0)
@@ -290,6 +307,8 @@ static void main_finish(struct master *m)
 				close(s->settings[r]);
 		if (s->users > 0)
 			close(s->users);
+		if (s->cdr > 0)
+			close(s->cdr);
 	}
 	listen_close(&m->listen);
 	quarantine_close(m->quarantine);

@@ -6,6 +6,8 @@
  */
 #include "reload.h"
 
+#include "cdr.h"
+
 #include "master/config/check.h"
 #include "master/config/load.h"
 #include "master/config/options.h"
@@ -161,8 +163,18 @@ static void reload_offer_listeners(struct master *m)
 /* All that could be wrong has been found right, but for memory. */
 static int reload_apply(struct master *m, struct config *config, struct config_errors *errors)
 {
-	int error = reload_use(m, config);
+	int cdr, error = cdr_open(config, &cdr);
 
+	if (error < 0) {
+		config_error_add(errors, m->config_path, 0,
+			"section cdr: file: \"%s\" cannot be opened: %s", config->cdr_file,
+			strerror(-error));
+		reload_drop(m, config);
+		return error;
+	}
+	error = reload_use(m, config);
+	if (error < 0 && cdr >= 0)
+		close(cdr);
 	if (error < 0) {
 		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s",
 			strerror(-error));
@@ -174,6 +186,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	supervise_users(&m->supervisor);
 	reload_offer_listeners(m);
 	removed_listeners_watch(m);
+	supervise_cdr(&m->supervisor, cdr);
 	/* Right after the settings, whose certificates are those of this generation. */
 	if (m->certificates && certificates_staged(m->certificates)) {
 		certificates_keep(m->certificates, m->config->handshake_ms);

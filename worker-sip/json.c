@@ -5,12 +5,19 @@
 
 void write_json(struct writer *w, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char text[JSON_TEXT_BYTE_MAX];
-		size_t n = json_text_byte((unsigned char)s.p[i], text);
+	size_t plain = 0; /* from where on nothing had to be escaped */
 
-		write_bytes(w, text, n);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char byte = (unsigned char)s.p[i];
+		char text[JSON_TEXT_BYTE_MAX];
+
+		if (byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\')
+			continue;
+		write_bytes(w, s.p + plain, i - plain);
+		write_bytes(w, text, json_text_byte(byte, text));
+		plain = i + 1;
 	}
+	write_bytes(w, s.p + plain, s.n - plain);
 }
 
 void write_json_field(struct writer *w, const char *name, struct str value)

@@ -4,6 +4,7 @@
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
 #include "common/clock.h"
+#include "cdr.h"
 #include "core.h"
 #include "drain.h"
 #include "ipc/mesh.h"
@@ -261,6 +262,11 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		drain_order(sip, order);
 		return 0;
 	}
+	case LIFELINE_CDR:
+		cdr_use(sip->cdr, p->fd[0]);
+		p->fd[0] = -1;
+		return 0;
+	case LIFELINE_CDR_NONE: cdr_use(sip->cdr, -1); return 0;
 	default: return -EPROTO;
 	}
 }
@@ -275,6 +281,14 @@ static int sip_open_stores(struct sip *sip, const struct boot_id *boot)
 	return error;
 }
 
+/* Nobody receives at the socket of the section cdr: the master connects it again. */
+static void sip_cdr_lost(void *arg)
+{
+	struct context *c = arg;
+
+	worker_send(&c->sip.worker, LIFELINE_CDR_LOST, NULL, 0, NULL, 0);
+}
+
 /* Stores and answers in this turn, the last, what is held back to be stored together. */
 static void sip_on_stop(void *arg, uint32_t grace_ms)
 {
@@ -282,6 +296,7 @@ static void sip_on_stop(void *arg, uint32_t grace_ms)
 
 	(void)grace_ms;
 	call_records_stop(&c->sip);
+	cdr_finish(c->sip.cdr);
 	if (c->sip.location)
 		location_hurry(c->sip.location);
 	worker_leave(&c->sip.worker);
@@ -320,7 +335,8 @@ int main(void)
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
 	/* Edges come with the first configuration. */
-	if (target_states_new(&sip->target_states, sip, fork_attempt_lost))
+	if (target_states_new(&sip->target_states, sip, fork_attempt_lost) ||
+		cdr_new(&sip->cdr, sip->loop, sip_cdr_lost, &context))
 		return EXIT_FAILURE;
 	if (mesh_new(&sip->mesh, sip->loop, w->welcome.carrier, PEER(PEER_SIP, sip->index),
 		    sip_on_record, sip))

@@ -26,6 +26,7 @@ struct refusal_budget;
 struct call;
 struct invite;
 struct call_record;
+struct cdr;
 
 struct sip {
 	struct worker worker;
@@ -61,6 +62,7 @@ struct sip {
 	uint32_t calls;             /* the number of both, for the limit */
 	struct drain drain;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
+	struct cdr *cdr;                  /* where they go; NULL: nowhere */
 
 	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(

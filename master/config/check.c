@@ -396,6 +396,43 @@ static void check_uses(struct reader *r)
 		check_certificate_is_used(r, i);
 }
 
+/* The folder of a file that is to be made has to be there. */
+static void check_cdr_folder(struct reader *r)
+{
+	const struct config *c = r->c;
+	char folder[CONFIG_PATH_MAX];
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%s", c->cdr_file);
+	char *slash = strrchr(folder, '/'); /* paths are absolute */
+	slash[slash == folder] = '\0';
+	int error = stat(folder, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+	if (error)
+		config_error_add(r->errors, c->path, 0,
+			"section cdr: file: \"%s\" cannot be made: %s", c->cdr_file,
+			strerror(error));
+}
+
+/* What a start would find wrong, without making anything. */
+static void check_cdr(struct reader *r)
+{
+	const struct config *c = r->c;
+	struct stat st;
+
+	if (c->cdr_file && c->cdr_socket)
+		config_error_add(r->errors, c->path, 0,
+			"section cdr: records go to a file or to a socket, not to both");
+	if (c->cdr_socket && strlen(c->cdr_socket) > CDR_SOCKET_MAX)
+		config_error_add(r->errors, c->path, 0,
+			"section cdr: socket: expected at most %d bytes; \"%.100s\" has %zu",
+			CDR_SOCKET_MAX, c->cdr_socket, strlen(c->cdr_socket));
+	if (c->cdr_file && lstat(c->cdr_file, &st) < 0)
+		check_cdr_folder(r);
+	else if (c->cdr_file && !S_ISREG(st.st_mode))
+		config_error_add(r->errors, c->path, 0,
+			"section cdr: file: \"%s\" is no regular file", c->cdr_file);
+}
+
 void config_check(struct reader *r)
 {
 	struct config *c = r->c;
@@ -405,6 +442,7 @@ void config_check(struct reader *r)
 	check_listeners(r);
 	check_certificates(r);
 	check_tls(r);
+	check_cdr(r);
 	for (size_t i = 0; i < c->trunk_count; i++)
 		for (size_t k = 0; c->trunks[i].zone != NONE_INDEX && k < c->trunks[i].target_count;
 			k++)

@@ -31,6 +31,7 @@
 #define SOURCES_MAX 1024    /* per zone */
 #define NAMES_MAX 64        /* per certificate */
 #define HIDDEN_NAMES_MAX 64 /* per zone */
+#define CDR_SOCKET_MAX 107  /* bytes of a Unix socket's path */
 #define NAME_MAX_LENGTH 64  /* bytes of a section's title */
 
 /* The fields of the plain options (ipc/options.def). */

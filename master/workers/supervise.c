@@ -125,6 +125,10 @@ static bool supervise_take_packet(struct worker_slot *w, struct lifeline_packet 
 			configure_acknowledged(w, (const void *)p->body);
 		return true;
 	case LIFELINE_DRAINED: return last || drain_take(w, (const void *)p->body);
+	case LIFELINE_CDR_LOST:
+		if (s->cdr_lost)
+			s->cdr_lost(s->arg);
+		return true;
 	case LIFELINE_CERTIFICATES_RESULT:
 		return last ||
 		       certificates_result(s->certificates, w, (const void *)p->body, p->size);
@@ -544,4 +548,15 @@ void supervise_close_listener(struct supervisor *s, unsigned listener)
 	for (unsigned i = 0; i < s->count; i++)
 		if (worker_lives(&s->worker[i]))
 			configure_tell_closed(&s->worker[i], listener);
+}
+
+void supervise_cdr(struct supervisor *s, int fd)
+{
+	if (s->cdr > 0)
+		close(s->cdr);
+	s->cdr = fd;
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_SIP && worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], fd < 0 ? LIFELINE_CDR_NONE : LIFELINE_CDR, NULL,
+				0, fd);
 }

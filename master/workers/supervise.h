@@ -40,5 +40,7 @@ void supervise_users(struct supervisor *s);
 void supervise_sockets(struct supervisor *s);
 /* Has transport workers close a listener's sockets. */
 void supervise_close_listener(struct supervisor *s, unsigned listener);
+/* Takes fd (-1: none) as the one of call records, and hands it to them. */
+void supervise_cdr(struct supervisor *s, int fd);
 
 #endif

@@ -124,6 +124,8 @@ struct supervisor {
 	int settings[ROLE_COUNT]; /* sealed memfds, the caller's; replaced with
 	                           * supervise_settings */
 	int users;
+	int cdr;                     /* of call records (master/cdr.h); 0 or less: none */
+	void (*cdr_lost)(void *arg); /* nobody receives at that socket */
 	supervisor_reply reply;
 	supervisor_died died;
 	supervisor_stranger stranger;

@@ -4,7 +4,7 @@ import os, pathlib, re, subprocess, tempfile, unittest
 from gateway import BIN
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("sipward.8", "sipward.conf.5", "sipwardctl.8")
+PAGES = ("sipward-cdr.5", "sipward.8", "sipward.conf.5", "sipwardctl.8")
 
 
 def preprocessed(header, macros):
@@ -88,6 +88,13 @@ class Documents(unittest.TestCase):
         )
         self.assertGreater(len(rows), 100)
         self.assertEqual(set(rows) - set(self.entries("sipwardctl.8")), set())
+
+    def test_every_field_of_a_call_record_has_its_entry(self):
+        text = (ROOT / "worker-sip/call/call_record.def").read_text()
+        rows = re.findall(r'^CALL_(?:TARGET_)?FIELD\("([^"]+)"', text, re.M)
+        words = re.findall(r'^CALL_(?:ENDER|END|OUTCOME)\(\w+, "([^"]+)"', text, re.M)
+        self.assertGreater(len(rows), 30)
+        self.assertEqual(sorted(rows + words), sorted(self.entries("sipward-cdr.5")))
 
     def test_pages_have_no_warnings(self):
         for name, path in self.pages.items():

@@ -65,7 +65,8 @@ static const struct {
 #define SAME_SIZE(least, most) SAME_NUMBER
 #define SAME_BOOL SAME_NUMBER
 #define SAME_WORD(words) SAME_NUMBER
-#define SAME_PATH SAME_STRING
+/* NULL where there is none */
+#define SAME_PATH(x, y) ((x) == (y) || ((x) && (y) && SAME_STRING(x, y)))
 #define SAME_TEXT(most) SAME_STRING
 
 Test(options, defaults_can_be_written_down)

@@ -3,6 +3,9 @@
 #include "sip-scene.h"
 
 #include "worker-sip/call/call_record.h"
+#include "worker-sip/cdr.h"
+
+#include <sys/socket.h>
 
 static char lines[64][LOG_LINE_MAX + 1];
 static unsigned line_count;
@@ -316,4 +319,108 @@ Test(call_record, long_texts_are_cut)
 	line_says(" from=sip:xxxx");
 	cr_assert_leq(strlen(lines[0]), LOG_LINE_MAX);
 	counted(0, 1, 0);
+}
+
+/* ---- the JSON line ---- */
+
+static int records = -1;
+
+static void nobody(void *arg)
+{
+	(void)arg;
+}
+
+static void set_up_json(void)
+{
+	int pair[2];
+
+	set_up();
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(cdr_new(&worker->sip.cdr, worker->sip.loop, nobody, NULL), 0);
+	cdr_use(worker->sip.cdr, pair[1]);
+	records = pair[0];
+}
+
+static void tear_down_json(void)
+{
+	cdr_use(worker->sip.cdr, -1);
+	worker_tear_down();
+	close(records);
+}
+
+TestSuite(call_record_json, .init = set_up_json, .fini = tear_down_json);
+
+/* The one record that was written, which ends with its newline. */
+static const char *take_record(void)
+{
+	static char text[65536];
+
+	settle();
+	ssize_t n = recv(records, text, sizeof(text) - 1, 0);
+	cr_assert_gt(n, 0);
+	cr_assert_eq(text[n - 1], '\n');
+	text[n - 1] = 0;
+	cr_assert_eq(recv(records, text + n, 1, 0), -1, "there is another one");
+	return text;
+}
+
+static void record_says(const char *record, const char *part)
+{
+	cr_assert(strstr(record, part), "\"%s\" is not in: %s", part, record);
+}
+
+Test(call_record_json, an_answered_call_with_three_targets)
+{
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org",
+		.more = "User-Agent: \"Phone\" \\ 1\n");
+	struct sent *first = take_request("INVITE");
+	respond(first, 503, .tag = "one");
+	pass(ANSWER);
+	take_all("CANCEL");
+	struct sent *third = take_request("INVITE");
+	while (!sent_to(third, "10.0.0.13:5060"))
+		third = take_request("INVITE");
+	pass(100);
+	respond(third, 180, .tag = "three");
+	pass(400);
+	respond(third, 200, .tag = "three", .more = "Server: Switch\n");
+	take_response(180);
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	pass(10000);
+	callee_asks(third, "three", "BYE", 1, .more = "Reason: SIP;cause=200\n");
+	respond(take_request("BYE"), 200);
+	const char *r = take_record();
+
+	record_says(r, "{\"start\":\"2026-01-01T00:00:10.010Z\",\"call-id\":\"call-of-alice\",");
+	record_says(r, ",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
+		       "\"request-uri\":\"sip:+4930123@example.org\",\"user\":\"\",\"domain\":\"\","
+		       "\"caller\":\"198.51.100.1:5060\",\"transport\":\"UDP\",\"zone\":\"open\","
+		       "\"route\":\"out\",\"route-line\":0,\"callee\":\"10.0.0.13:5060\","
+		       "\"callee-zone\":\"core\",\"trunk\":\"carrier\","
+		       "\"user-agent\":\"\\\"Phone\\\" \\\\ 1\",\"callee-user-agent\":\"Switch\","
+		       "\"status\":200,\"status-received\":200,\"ended-by\":\"callee\","
+		       "\"why\":\"bye\",\"reason\":\"SIP;cause=200\",\"ring-ms\":4100,"
+		       "\"answer-ms\":4500,\"duration-ms\":10000,\"total-ms\":14500,\"targets\":[");
+	record_says(r,
+		"{\"trunk\":\"carrier\",\"address\":\"10.0.0.11:5060\",\"transport\":\"UDP\","
+		"\"zone\":\"core\",\"call-id\":\"");
+	record_says(r, ",\"outcome\":\"answered\",\"status\":503,\"start-ms\":0,\"ms\":0}");
+	record_says(r, ",\"outcome\":\"timeout\",\"status\":0,\"start-ms\":0,\"ms\":4000}");
+	record_says(r, ",\"outcome\":\"answered\",\"status\":200,\"start-ms\":4000,\"ms\":500}]}");
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 1);
+}
+
+Test(call_record_json, a_refused_invite)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	ask(.by = &core, .method = "INVITE", .uri = "sip:nobody@example.net");
+	take_response(404);
+	const char *r = take_record();
+	record_says(r, ",\"callee-call-id\":\"\",");
+	record_says(r, "\"callee\":\"\",\"callee-zone\":\"\",\"trunk\":\"\",");
+	record_says(r, "\"status\":404,\"status-received\":0,\"ended-by\":\"gateway\","
+		       "\"why\":\"refused\",\"reason\":\"\",\"ring-ms\":null,\"answer-ms\":null,"
+		       "\"duration-ms\":null,\"total-ms\":0,\"targets\":[]}");
 }

@@ -1,6 +1,7 @@
 /* call_record.h - the record of a call: who, when, by which way, each target tried and what became
  * of it, and how it ended. It is born with the INVITE, goes over to the call with its answer, and
- * is told in one line of the log when it ends, answered or not.
+ * is told in one line of the log and one of the CDRs when it ends, answered or
+ * not.
  *
  * One block of memory, made with the INVITE; what is longer than its bound is cut. An INVITE that
  * is refused before there is a call has a record as well, if its sender is trusted or has shown

@@ -1,5 +1,5 @@
 /* call_record_state.h - inside of call records: for call_record.c, which keeps them, and
- * call_record_text.c, which says them. */
+ * call_record_text.c, which says them in the words of call_record.def. */
 #ifndef SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 #define SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 
@@ -60,7 +60,7 @@ struct call_record {
 	struct call_target target[];
 };
 
-/* Writes what there is to say of a call that has ended: its line in the log. */
+/* Writes what there is to say of a call that has ended: its line in the log, and in the CDRs. */
 void call_record_tell(const struct call_record *r);
 
 #endif

@@ -135,6 +135,7 @@ static void invite_branch_failed(struct fork_branch *b, unsigned status, const s
 	enum call_outcome outcome = m               ? CALL_OUTCOME_ANSWERED
 	                            : b->late       ? CALL_OUTCOME_TIMEOUT
 	                            : status == 502 ? CALL_OUTCOME_UNREADABLE
+	                            : status == 487 ? CALL_OUTCOME_CANCELLED
 	                                            : CALL_OUTCOME_UNREACHABLE;
 
 	call_record_failed(

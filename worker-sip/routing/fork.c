@@ -566,6 +566,7 @@ void fork_attempt_lost(struct target_attempt *a, bool refused)
 		b->cancelled = true;
 		transaction_cancel(b->client, STR_EMPTY);
 	}
+	b->late = !refused;
 	fork_branch_failed(b, refused ? 503 : 408, NULL);
 }
 
