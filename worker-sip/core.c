@@ -130,6 +130,8 @@ static void core_pass_on(struct incoming *in)
 		route_request(in, targets, limit, &decision);
 		in->route = decision.route;
 	}
+	if (log_enabled(LOG_DEBUG))
+		route_log(in, &decision);
 	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
 	if (decision.to_self)

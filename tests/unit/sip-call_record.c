@@ -160,6 +160,7 @@ Test(call_record, a_call_that_the_caller_cancels)
 	take_response(200);
 	take_response(487);
 	line_says(" status=487 received=0 by=caller why=cancelled ring-ms=100 total-ms=5100 ");
+	cr_assert_eq(COUNTED(CALLS_CANCELLED), 1);
 	counted(0, 1, 0);
 }
 
@@ -191,6 +192,7 @@ Test(call_record, a_call_that_the_callee_refuses)
 	respond(take_request("INVITE"), 486, .tag = "b", .more = "Reason: SIP;cause=486\n");
 	take_response(486);
 	line_says(" status=486 received=486 by=callee why=refused ");
+	cr_assert_eq(COUNTED(CALLS_REJECTED), 1);
 	line_says(" reason=\"SIP;cause=486\"");
 	counted(0, 1, 0);
 }
@@ -209,6 +211,7 @@ Test(call_record, a_call_that_nobody_answers_in_time)
 	pass(64 * T1);
 	take_response(480);
 	line_says(" status=480 received=0 by=gateway why=timeout total-ms=32000 ");
+	cr_assert_eq(COUNTED(CALLS_TIMEOUT), 1);
 	counted(0, 1, 0);
 }
 
@@ -228,6 +231,7 @@ Test(call_record, a_call_that_cannot_be_sent)
 	settle();
 	take_response(500);
 	line_says(" status=500 received=0 by=gateway why=unreachable ");
+	cr_assert_eq(COUNTED(CALLS_UNREACHABLE), 1);
 	line_says(" route=out ");
 	line_says(" trunk=carrier targets=3 ");
 	counted(0, 1, 0);

@@ -248,8 +248,17 @@ static void call_record_count(const struct call_record *r)
 {
 	if (r->refused)
 		count(CALLS_REFUSED);
-	else if (!r->answered)
-		count(CALLS_FAILED);
+	if (r->refused || r->answered)
+		return;
+	count(CALLS_FAILED);
+	switch (r->cause) {
+	case CALL_END_CANCELLED:
+	case CALL_END_GONE: count(CALLS_CANCELLED); break;
+	case CALL_END_REFUSED: count(CALLS_REJECTED); break;
+	case CALL_END_TIMEOUT: count(CALLS_TIMEOUT); break;
+	case CALL_END_UNREACHABLE: count(CALLS_UNREACHABLE); break;
+	default: break; /* stopped, failed */
+	}
 }
 
 void call_record_close(struct call_record *r, unsigned status)

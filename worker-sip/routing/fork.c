@@ -1,6 +1,7 @@
 /* fork.c - RFC 3261 section 16, once for all methods (fork.h). */
 #include "fork.h"
 
+#include "common/log.h"
 #include "forward.h"
 #include "ipc/token.h"
 #include "worker-sip/call/dialog.h"
@@ -331,6 +332,8 @@ static void fork_next_group(struct fork *f)
 			struct fork_branch *b = fork_branch_at(f, f->next++);
 
 			bool goes = fork_send(b, false);
+			if (log_enabled(LOG_DEBUG))
+				fork_log_tried(b, goes);
 			if (f->user->tried)
 				f->user->tried(b, goes);
 			if (goes) {
@@ -445,6 +448,8 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 	if (b->done)
 		return;
 	fork_branch_done(b);
+	if (log_enabled(LOG_DEBUG))
+		fork_log_failed(b, status, m != NULL);
 	if (f->user->failed)
 		f->user->failed(b, status, m);
 	if (f->answered)

@@ -149,4 +149,10 @@ void fork_attempt_lost(struct target_attempt *a, bool refused);
 /* A stream flow has ended: unanswered branches that wait on it fail now. */
 void fork_flow_closed(struct sip *sip, uint64_t flow);
 
+/* Say in the log that the branch's request has gone to its target, or could not be sent; and that
+ * the branch has failed, by a response or for the lack of one. For the level debug, which the
+ * caller asks for. */
+void fork_log_tried(const struct fork_branch *b, bool sent);
+void fork_log_failed(const struct fork_branch *b, unsigned status, bool response);
+
 #endif

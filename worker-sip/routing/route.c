@@ -269,6 +269,8 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 		return false;
 	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
 	out->status = s->count ? 0 : 480;
+	if (!s->count)
+		count(ROUTE_USER_AWAY);
 	return true;
 }
 
@@ -390,6 +392,8 @@ static void route_add_trunks(
 		out->status = 0;
 	else if (!out->status)
 		out->status = 480;
+	if (!s->count)
+		count(ROUTE_NO_TARGET);
 }
 
 /* ---- rules ---- */
@@ -415,8 +419,10 @@ static bool route_apply(struct route_search *s, unsigned rule, struct decision *
 		return false;
 	if (r->action == ROUTE_TRUNK)
 		route_add_trunks(s, r, out);
-	if (r->action == ROUTE_REFUSE)
+	if (r->action == ROUTE_REFUSE) {
 		out->status = r->status;
+		count(ROUTE_REFUSED);
+	}
 	out->route = (uint16_t)rule;
 	out->count = s->count;
 	return true;
@@ -511,5 +517,6 @@ void route_request(
 	while (called >= 0 && number_prefix_next(&walk, &rule))
 		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))
 			return;
+	count(ROUTE_NONE);
 	out->status = in->sender.trusted ? 404 : 403;
 }

@@ -31,5 +31,7 @@ struct decision {
  * 404 to a trusted one. */
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out);
+/* Says in the log what the rules have answered; for the level debug, which the caller asks for. */
+void route_log(const struct incoming *in, const struct decision *d);
 
 #endif

@@ -1,0 +1,56 @@
+/* fork_log.c - the targets of a request that are tried and that fail, for the log level debug
+ * (fork.h). */
+#include "fork.h"
+
+#include "common/log.h"
+
+/* Bytes of a value in a line: a Call-ID or a name. */
+#define VALUE_MAX 160
+
+static const char *fork_log_zone(const struct settings *s, unsigned zone, char buffer[VALUE_MAX])
+{
+	struct str name = zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name)
+	                                        : STR_EMPTY;
+
+	return log_value(name, buffer, VALUE_MAX);
+}
+
+/* The Call-ID of the request as it came. */
+static const char *fork_log_call_id(const struct fork_branch *b, char buffer[VALUE_MAX])
+{
+	const struct held_message *request = b->fork->request;
+
+	return log_value(
+		request ? message_str(&request->message, request->message.call_id) : STR_EMPTY,
+		buffer, VALUE_MAX);
+}
+
+static const char *fork_log_trunk(const struct fork_branch *b, char buffer[VALUE_MAX])
+{
+	const struct settings *s = b->fork->sip->settings;
+	struct str name = b->trunk < s->trunks.count
+	                          ? settings_str(s, settings_trunk(s, b->trunk)->name)
+	                          : STR_EMPTY;
+
+	return log_value(name, buffer, VALUE_MAX);
+}
+
+void fork_log_tried(const struct fork_branch *b, bool sent)
+{
+	char call_id[VALUE_MAX], zone[VALUE_MAX], trunk[VALUE_MAX], peer[ENDPOINT_TEXT_SIZE];
+
+	endpoint_text(&b->target->flow.peer, peer);
+	log_debug("target-tried", "call-id=%s to=%s transport=%s zone=%s trunk=%s sent=%s out=%.*s",
+		fork_log_call_id(b, call_id), peer, transport_name(b->target->flow.transport),
+		fork_log_zone(b->fork->sip->settings, b->zone, zone), fork_log_trunk(b, trunk),
+		sent ? "yes" : "no", (int)sizeof(b->call_id), b->call_id);
+}
+
+void fork_log_failed(const struct fork_branch *b, unsigned status, bool response)
+{
+	char call_id[VALUE_MAX], trunk[VALUE_MAX];
+
+	log_debug("target-failed", "call-id=%s trunk=%s status=%u response=%s out=%.*s",
+		fork_log_call_id(b, call_id), fork_log_trunk(b, trunk), status,
+		response ? "yes" : "no", (int)sizeof(b->call_id), b->call_id);
+}
