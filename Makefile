@@ -194,6 +194,12 @@ test-load: deps
 	@SIPWARD_LOAD_RATE=500 SIPWARD_LOAD_CALLS=5000 SIPWARD_LOAD_REGISTRATIONS=2000 \
 		tests/run --build $(BUILD) --scenario --only test_sipp
 
+# 100,000 calls with every kind of end, whose records have to agree with counters and with sipp
+soak-cdr: deps
+	@$(MAKE) --no-print-directory -s -j2 all
+	@SIPWARD_CDR_CALLS=16667 SIPWARD_CDR_RATE=80 \
+		tests/run --build $(BUILD) --scenario --seconds 1200 --only test_cdr_load
+
 test-asan: deps
 	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/asan SAN=1 all unit hook
 	@tests/run --build $(BUILD)/asan
@@ -357,8 +363,8 @@ format:
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
-.PHONY: all clean deps doc hook run test test-load test-asan test-browser test-peers valgrind \
-	fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
+.PHONY: all clean deps doc hook run soak-cdr test test-load test-asan test-browser test-peers \
+	valgrind fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
 	check-format check-static compile_commands.json format install unit unit-test \
 	$(PARTS:%=objects-%) $(FUZZ_ALL:%=smoke-%)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
