@@ -376,7 +376,7 @@ Test(target_state, a_ping_is_a_request)
 	const struct message *m = out->message;
 
 	cr_assert(str_equal(message_str(m, m->request_uri.whole), S("sip:10.0.0.11:5060")));
-	cr_assert_eq(m->max_forwards, worker->image.s.max_forwards);
+	cr_assert_eq((uint32_t)m->max_forwards, worker->image.s.max_forwards);
 	cr_assert_eq(m->from.user.length, 0);
 	cr_assert_neq(m->from_tag.length, 0);
 }
