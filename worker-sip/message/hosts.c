@@ -294,7 +294,8 @@ static bool hosts_of_listener(const struct settings *s, struct str host)
 static bool hosts_next_hidden(
 	const struct hosts *h, struct writer *own, struct str text, size_t *at, struct place *out)
 {
-	if (h->keep || !hosts_suspected(h, str_from(text, *at)))
+	/* a telephone number's URI has no host */
+	if (h->keep || !text.n || !hosts_suspected(h, str_from(text, *at)))
 		return false;
 	if (!own->n)
 		write_own_host(own, h->sip, h->to);
