@@ -130,7 +130,8 @@ bool udp_errors_take(struct transport_worker *t, int fd, uint16_t listener)
 
 	for (unsigned taken = 0; taken < UDP_ERRORS_TURN; taken += ERRORS_BATCH) {
 		for (unsigned i = 0; i < ERRORS_BATCH; i++) {
-			iov[i] = (struct iovec){quote[i], QUOTE_MAX};
+			iov[i].iov_base = &quote[i];
+			iov[i].iov_len = QUOTE_MAX;
 			message[i].msg_hdr = (struct msghdr){.msg_name = &address[i],
 				.msg_namelen = sizeof(address[i]),
 				.msg_iov = &iov[i],
