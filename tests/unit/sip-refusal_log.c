@@ -123,6 +123,8 @@ Test(refusal_log, an_answer_over_budget_is_none)
 	cr_assert_eq(COUNTED(ANSWERED_483), 1);
 	cr_assert_eq(line_count, 2);
 	cr_assert(strstr(lines[1], "refusals-over-budget"), "%s", lines[1]);
+	refusal_budget_free(worker->sip.refusal_budget);
+	worker->sip.refusal_budget = NULL;
 }
 
 Test(refusal_log, an_answer_that_is_too_large_is_none)

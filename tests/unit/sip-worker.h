@@ -26,6 +26,7 @@
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/dialog.h"
+#include "worker-sip/cdr.h"
 #include "worker-sip/core.h"
 #include "worker-sip/routing/balance.h"
 #include "worker-sip/routing/fork.h"
@@ -212,6 +213,7 @@ static inline void worker_tear_down(void)
 	dialogs_free(worker->sip.dialogs);
 	routes_free(worker->sip.routes);
 	target_states_free(worker->sip.target_states);
+	cdr_free(worker->sip.cdr);
 	fixture_free(worker);
 }
 
