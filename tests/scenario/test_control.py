@@ -328,7 +328,7 @@ class Commands(ControlCase):
         for words, replies in (
             ("us", "user"),
             ("user ''", "add remove list"),
-            ("re", "registrations reload"),
+            ("re", "registrations reload reopen"),
             ("comp", "completion"),
             ("--re", "--realm"),
         ):
