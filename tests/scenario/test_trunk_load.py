@@ -74,8 +74,9 @@ class TrunkLoad(CallCase):
             f"failed, {first.end().get('IncomingCall')} had come there"
         )
         self.assertEqual([later, back], [0, 0])
-        # only those that were up there, and those that came up between our look and its end
-        self.assertLessEqual(failed, up * 1.5 + 20)
+        # only those that were up there, those that came up between our look and its end, and where
+        # the processors are busy some of those that began before it was found down
+        self.assertLessEqual(failed, up * 1.5 + 20 + RATE * down_ms / 1000)
         return down_ms
 
     def test_killed(self):
