@@ -518,6 +518,8 @@ Test(sweep, names_that_the_senders_zone_lists)
 		{"Warning: 399 a \"pbx:5060 is full\"",
 			"Warning: 399 sipward \"192.0.2.1 is full\""},
 		{"Refer-To: <sip:a@corp.example>", "Refer-To: <sip:a@192.0.2.1:5064>"},
+		/* what follows only looks like a port */
+		{"X-At: pbx:3.corp.example", "X-At: 192.0.2.1192.0.2.1"},
 		/* what only looks like them */
 		{"X-At: mycorp.example", "X-At: mycorp.example"},
 		{"X-At: corp.example.net", "X-At: corp.example.net"},

@@ -242,7 +242,7 @@ static bool hosts_next(const struct hosts *h, struct str text, size_t from, stru
 	size_t no_ipv6_before = from;
 
 	for (size_t at = from; at < text.n; at++) {
-		bool begins = at == 0 || !octet_is(text.p[at - 1], OCTET_HOST);
+		bool begins = at == from || !octet_is(text.p[at - 1], OCTET_HOST);
 
 		if (h->names.count && begins && octet_is(text.p[at], OCTET_HOST) &&
 			hosts_name(h, text, at, out))
