@@ -468,6 +468,28 @@ Test(sweep, an_address_beside_a_number_is_one)
 	}
 }
 
+/* A bracketed address ends at its bracket: what is glued to it would make our own host another. */
+Test(sweep, a_word_behind_a_bracketed_address_goes_with_it)
+{
+	static const char *const rows[][2] = {
+		{"index=[2001:db8::1]1", "index=192.0.2.1"},
+		{"index=[2001:db8::1].7.x, y", "index=192.0.2.1.x, y"},
+		{"[::ffff:" INSIDE "]_a;b", "192.0.2.1;b"},
+		{"[2001:db8::1]1.example:5060", "192.0.2.1.example:5060"},
+		{"[2001:db8::1]:5060x", "192.0.2.1:5060x"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "X-Value: %s\n", rows[i][0]);
+		struct sent *out = relayed(line);
+		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", rows[i][1]);
+		cr_expect(raw_has(out, line), "%s: %.*s", rows[i][0], (int)out->message->raw_size,
+			message_raw(out->message));
+	}
+}
+
 /* A digest is over the value as it is: rewritten it would be worth nothing. */
 Test(sweep, credentials_of_others_pass_whole_or_not_at_all)
 {

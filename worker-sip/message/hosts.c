@@ -258,13 +258,22 @@ static bool hosts_next(const struct hosts *h, struct str text, size_t from, stru
 	return false;
 }
 
-/* Behind the port that follows a host at end, or end. */
-static size_t hosts_behind_port(struct str text, size_t end)
+/* Behind the word that begins at once where a bracketed host ends ("[::1]2"): with the host that is
+ * written in its place it would be another one. */
+static size_t hosts_behind_word(struct str text, size_t end)
+{
+	while (!hosts_edge_after(text, end))
+		end++;
+	return end;
+}
+
+/* Behind the port, or the word, that follows a host at end, or end. */
+static size_t hosts_behind(struct str text, size_t end)
 {
 	size_t at = end + 1;
 
 	if (end == text.n || text.p[end] != ':')
-		return end;
+		return hosts_behind_word(text, end);
 	while (at < text.n && at - end < 7 && hosts_digit(text.p[at]))
 		at++;
 	if (at == end + 1 || at - end > 6 || !hosts_edge_after(text, at))
@@ -331,7 +340,7 @@ void write_without_hosts(struct writer *w, const struct hosts *h, struct str tex
 	while (hosts_next_hidden(h, &own, text, &at, &found)) {
 		write_bytes(w, text.p + written, found.start - written);
 		write_str(w, writer_text(&own));
-		at = written = hosts_behind_port(text, found.end);
+		at = written = hosts_behind(text, found.end);
 	}
 	write_str(w, str_from(text, written));
 }
