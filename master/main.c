@@ -34,6 +34,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+/* The most that the stop of workers takes, kind by kind, and what follows it. */
+#define STOP_WORKERS_MAX_MS (ROLE_COUNT * (STOP_GRACE_MS + STOP_GRACE_MS / 2))
+
 /* Fds that one packet on a Unix socket can carry (SCM_MAX_FD). */
 #define FDS_PACKET_MAX 253
 
@@ -41,6 +44,7 @@ static struct master master = {
 	.runtime = {.fd = -1, .lock = -1},
 	.state = {.fd = -1},
 	.userwatch = {.fd = -1},
+	.service_manager = {.fd = -1},
 	.signals = -1,
 };
 static char program[ROLE_COUNT][CONFIG_PATH_MAX];
@@ -69,6 +73,8 @@ static void main_on_signal(void *arg, uint32_t events)
 		default:
 			log_info("stopping", "signal=%s from_pid=%d",
 				sigabbrev_np((int)info.ssi_signo), (int)info.ssi_pid);
+			service_manager_stopping(&m->service_manager,
+				m->config->stop_grace_ms + DRAIN_STOP_MAX_MS + STOP_WORKERS_MAX_MS);
 			verify_close(m);
 			/* Told twice: at once. */
 			if (drain_is_stop(&m->supervisor))
@@ -122,6 +128,7 @@ static void main_on_up(void *arg)
 
 	log_info("started", "version=%s pid=%d after_ms=%llu", SIPWARD_VERSION, (int)getpid(),
 		(unsigned long long)(loop_now(m->loop) - m->started));
+	service_manager_ready(&m->service_manager);
 }
 
 static void main_on_stopped(void *arg)
@@ -218,6 +225,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		return error;
 	}
 	m->started = loop_now(m->loop);
+	service_manager_open(&m->service_manager, m->loop);
 	*s = (struct supervisor){
 		.loop = m->loop,
 		.runtime = &m->runtime,
@@ -296,6 +304,7 @@ static void main_finish(struct master *m)
 		m->supervisor.certificates = NULL;
 		certificates_free(m->certificates);
 		control_close(m->control);
+		service_manager_close(&m->service_manager);
 		if (m->userwatch.fd >= 0)
 			userwatch_close(&m->userwatch);
 		if (s->worker)

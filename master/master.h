@@ -10,6 +10,7 @@
 #include "listen.h"
 #include "minting_keys.h"
 #include "runtime.h"
+#include "service_manager.h"
 #include "state.h"
 
 struct control;
@@ -50,6 +51,7 @@ struct master {
 	struct request *reloading,
 		*staging; /* the commands that wait for certificates being checked */
 	struct userwatch userwatch;
+	struct service_manager service_manager;
 	struct control *control;
 	struct verification *verification; /* a verification under way, or NULL */
 	int signals;

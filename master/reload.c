@@ -217,6 +217,7 @@ static void reload_on_checked(void *arg, int error, int line, const char *text)
 	}
 	if (error < 0)
 		reload_log_refused("reload-refused", &errors);
+	service_manager_reload_ends(&m->service_manager);
 	if (r.users_changed) {
 		static struct config_errors ignored;
 
@@ -246,18 +247,13 @@ static int reload_check_certificates(
 	return error < 0 ? error : 1;
 }
 
-int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors),
+/* All of it, or up to where certificates are being checked: 1, and then done is called. */
+static int reload_try(struct master *m, void (*done)(void *arg, int error, struct config_errors *e),
 	void *arg, struct config_errors *errors)
 {
 	struct config *config;
 	int error;
 
-	if (m->reload.config) {
-		*errors = (struct config_errors){.count = 0};
-		config_error_add(
-			errors, m->config_path, 0, "another reload is under way: try again");
-		return -EBUSY;
-	}
 	error = config_load(m->config_path, &config, errors);
 	if (error == 0) {
 		jail_refuse_changes(&m->supervisor, m->config, config, errors);
@@ -280,6 +276,22 @@ int reload_begin(struct master *m, void (*done)(void *arg, int error, struct con
 		error = reload_apply(m, config, errors);
 	if (error < 0)
 		reload_log_refused("reload-refused", errors);
+	return error;
+}
+
+int reload_begin(struct master *m, void (*done)(void *arg, int error, struct config_errors *errors),
+	void *arg, struct config_errors *errors)
+{
+	if (m->reload.config) {
+		*errors = (struct config_errors){.count = 0};
+		config_error_add(
+			errors, m->config_path, 0, "another reload is under way: try again");
+		return -EBUSY;
+	}
+	service_manager_reload_begins(&m->service_manager);
+	int error = reload_try(m, done, arg, errors);
+	if (error != 1)
+		service_manager_reload_ends(&m->service_manager);
 	return error;
 }
 
