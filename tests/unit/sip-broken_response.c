@@ -204,17 +204,114 @@ Test(broken, a_second_answer_whose_cseq_cannot_be_read_is_ended)
 	cr_assert_eq(counters_page->counter[COUNTER_ANSWERS_UNREADABLE], 1);
 }
 
+/* The caller hears that it rings, in no dialog: nobody could say where requests of it go. */
+Test(broken, a_provisional_reaches_the_caller)
+{
+	static const struct lines of_provisionals[] = {{.more = "Record-Route: x"},
+		{.more = "Record-Route: <sip:a;lr>, x"}, {.more = "Content-Type: \"\n\nbody"}};
+	const size_t n = FAULTS + sizeof(of_provisionals) / sizeof(*of_provisionals);
+	char call_id[32];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(call_id, sizeof(call_id), "ringing-%zu", i);
+		struct said *invite = ask(.method = "INVITE", .call_id = call_id);
+		struct sent *out = take_request("INVITE");
+
+		respond_lines(out, 180, i < FAULTS ? faults[i] : of_provisionals[i - FAULTS]);
+		struct sent *ringing = take_response(180);
+
+		cr_assert_gt(ringing->message->to_tag.length, 0);
+		cr_assert_eq(ringing->message->contact_count, 0);
+		cr_assert_eq(ringing->message->body.length, 0);
+		quiet();
+		respond_with(out, 486);
+		take_request("ACK");
+		acknowledge_failure(invite, take_response(486));
+		assert_over();
+	}
+}
+
 Test(broken, a_provisional_says_that_the_branch_lives)
 {
-	ask(.method = "INVITE", .uri = "sip:+4930@example.org");
+	ask(.method = "INVITE", .uri = "sip:+4930@example.org", .body = "offer");
 	struct sent *out = take_request("INVITE");
 
-	respond_with(out, 183, .more = "Record-Route: x");
-	quiet();
+	respond_with(out, 183,
+		.more = "Record-Route: x\nContent-Type: application/sdp\nContent-Length: "
+			"5\n\nmedia");
+	struct sent *progress = take_response(183);
+	cr_assert(str_equal(message_str(progress->message, progress->message->body), S("media")));
 	pass(2 * ANSWER);
 	quiet();
 	respond_with(out, 200);
 	take_response(200);
+	quiet();
+}
+
+/* No PRACK could find its way (RFC 3262 section 4): the caller is asked for none. */
+static void reliable_in_no_dialog(const char *call_id, const char *offer)
+{
+	struct said *invite = ask(.method = "INVITE", .call_id = call_id, .body = offer);
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 183,
+		.more = "Record-Route: x\nRequire: 100rel\nRSeq: 1\n"
+			"Content-Type: application/sdp\nContent-Length: 5\n\nmedia");
+	struct sent *progress = take_response(183);
+	cr_assert_null(message_first(progress->message, HEADER_REQUIRE));
+	cr_assert_null(message_first(progress->message, HEADER_RSEQ));
+	/* an offer in it would need a PRACK with the answer */
+	cr_assert_eq(progress->message->body.length, offer ? 5 : 0);
+	quiet();
+	respond_with(out, 504);
+	take_request("ACK");
+	acknowledge_failure(invite, take_response(504));
+	assert_over();
+}
+
+Test(broken, a_reliable_provisional_of_no_dialog)
+{
+	reliable_in_no_dialog("offered", "offer");
+	reliable_in_no_dialog("without", NULL);
+	cr_assert_eq(counters_page->counter[COUNTER_PROVISIONALS_UNRELIABLE], 2);
+}
+
+/* The route set of an early dialog is known from its first response (RFC 3261 section 12.1.2). */
+Test(broken, a_provisional_of_an_early_dialog_that_stands)
+{
+	ask(.method = "INVITE", .body = "offer");
+	struct sent *out = take_request("INVITE");
+
+	respond_with(out, 180, .more = "Record-Route: <sip:edge.example;lr>");
+	struct sent *ringing = take_response(180);
+	respond_with(out, 183, .more = "Record-Route: x\nRequire: 100rel\nRSeq: 1");
+	struct sent *progress = take_response(183);
+	cr_assert(str_equal(
+		value_of(ringing->message, HEADER_TO), value_of(progress->message, HEADER_TO)));
+	cr_assert(has(value_of(progress->message, HEADER_REQUIRE), "100rel"));
+	caller_asks(progress, "PRACK", 2, .more = "RAck: 1 1 INVITE\n");
+	struct sent *prack = take_request("PRACK");
+	cr_assert(has(value_of(prack->message, HEADER_ROUTE), "edge.example"));
+	/* its body cannot be read: whoever acknowledges it would have seen it */
+	respond_with(out, 183, .more = "Require: 100rel\nRSeq: 2\nContent-Type: \"\n\nbody");
+	cr_assert_null(message_first(take_response(183)->message, HEADER_REQUIRE));
+	quiet();
+}
+
+Test(broken, a_provisional_within_a_call)
+{
+	struct call_scene c = call_answered();
+
+	caller_asks(c.answered, "INVITE", 2, .body = "hold");
+	struct sent *again = take_request("INVITE");
+	respond_with(again, 180, .more = "Record-Route: x");
+	take_response(180);
+	respond_with(again, 180, .from = "");
+	take_response(180);
+	respond_with(again, 200);
+	take_response(200);
+	caller_asks(c.answered, "ACK", 2);
+	take_request("ACK");
 	quiet();
 }
 

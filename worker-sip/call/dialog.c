@@ -370,6 +370,13 @@ struct flow dialog_flow(struct sip *sip, const struct dialog *d)
 	return flow;
 }
 
+bool dialog_can_read(const struct message *m)
+{
+	return !m->broken ||
+	       (m->from.whole.length && m->to.whole.length && m->call_id.length &&
+		       m->method_name.length && (!m->body.length || m->content_type.length));
+}
+
 bool dialog_write_route_set(struct writer *w, const struct message *m, bool reverse)
 {
 	struct str item[64];

@@ -104,6 +104,9 @@ int dialog_set_route(struct sip *sip, struct dialog *d, struct str route);
  * Route or the remote target where that is a numeric address within the zone's sources. */
 struct flow dialog_flow(struct sip *sip, const struct dialog *d);
 
+/* Whether all can be read that a response within a dialog needs: its target and route set, which a
+ * first response gives, are known. */
+bool dialog_can_read(const struct message *m);
 /* The route set of a message as one Route value: Record-Route values in order (reverse: for the
  * response to our request). Returns false where it does not fit. */
 bool dialog_write_route_set(struct writer *w, const struct message *m, bool reverse);

@@ -7,6 +7,7 @@
 #include "call_record.h"
 #include "dialog_request.h"
 #include "exchange_state.h"
+#include "provisional.h"
 
 #include "common/list.h"
 #include "common/slab.h"
@@ -243,15 +244,6 @@ static void exchange_finish(struct exchange *x, unsigned status)
 	}
 }
 
-/* Whether all can be read that a response within a dialog needs: its target and route set, which a
- * first answer gives, are known. */
-static bool exchange_can_read(const struct message *m)
-{
-	return !m->broken ||
-	       (m->from.whole.length && m->to.whole.length && m->call_id.length &&
-		       m->method_name.length && (!m->body.length || m->content_type.length));
-}
-
 /* A 2xx to a re-INVITE that cannot be read: what the legs have agreed upon is not known any more.
  */
 static void exchange_on_unreadable(struct exchange *x)
@@ -269,6 +261,18 @@ static void exchange_on_unreadable(struct exchange *x)
 	call_end(x->call, true, true, S("Reason: SIP;cause=502;text=\"Unreadable answer\"\r\n"));
 }
 
+/* A provisional response that cannot be read passes on without what a PRACK would be for. */
+static void exchange_on_broken_provisional(struct exchange *x, const struct message *m)
+{
+	if (x->answered)
+		return;
+	struct held_message *copy = provisional_unreliable(m, x->offered);
+	if (!copy)
+		return; /* it comes again, or the answer does */
+	exchange_answer(x, &copy->message);
+	held_message_drop(copy);
+}
+
 static void exchange_on_response(void *user, struct transaction *t, const struct message *m)
 {
 	struct exchange *x = user;
@@ -280,9 +284,13 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 		exchange_on_late_response(x, m);
 		return;
 	}
-	if (m->status == 100 || (m->broken && m->status < 200))
+	if (m->status == 100)
 		return;
-	if (!exchange_can_read(m)) {
+	if (m->status < 200 && !dialog_can_read(m)) {
+		exchange_on_broken_provisional(x, m);
+		return;
+	}
+	if (!dialog_can_read(m)) {
 		exchange_on_unreadable(x);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "dialog_request.h"
 #include "exchange.h"
 #include "ipc/token.h"
+#include "provisional.h"
 #include "refused_answer.h"
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/message/party.h"
@@ -235,7 +236,9 @@ static struct call *invite_early_call(struct invite_branch *b, const struct mess
 			dialog_refresh(call->sip, call->b, m);
 		return invite_take_route_set(call, m) ? call : NULL;
 	}
-	if (b->early_count == EARLY_MAX)
+	/* a 2xx has to be acknowledged and ended with what there is; an early dialog of which not
+	 * even the route set is known serves nobody */
+	if (b->early_count == EARLY_MAX || (m->broken && m->status < 200))
 		return NULL;
 	struct call *call = invite_early_new(b, m);
 	if (call)
@@ -372,6 +375,26 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 	invite_accept(b, m, call);
 }
 
+/* A provisional response passes on whatever cannot be read of it: the caller hears that it rings.
+ * In its early dialog, or in none where that cannot be made, and then without asking for a PRACK.
+ */
+static void invite_on_provisional(struct invite_branch *b, const struct message *m)
+{
+	const bool in_dialog = m->to_tag.length && dialog_can_read(m);
+	struct call *call = in_dialog ? invite_early_call(b, m) : NULL;
+
+	if (call) {
+		invite_pass(b, m, call);
+		return;
+	}
+	const bool offered = b->fork.fork->request->message.body.length != 0;
+	struct held_message *copy = provisional_unreliable(m, offered);
+	if (!copy)
+		return; /* it comes again, or the answer does */
+	invite_pass(b, &copy->message, NULL);
+	held_message_drop(copy);
+}
+
 static void invite_on_response(struct fork_branch *branch, const struct message *m)
 {
 	struct invite_branch *b = invite_branch_of(branch);
@@ -380,7 +403,7 @@ static void invite_on_response(struct fork_branch *branch, const struct message 
 		invite_on_success(b, m);
 	} else if (m->status > 100 && branch->fork->server) {
 		call_record_rings(invite_of(branch->fork)->record);
-		invite_pass(b, m, m->to_tag.length ? invite_early_call(b, m) : NULL);
+		invite_on_provisional(b, m);
 	}
 }
 

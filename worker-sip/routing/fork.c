@@ -509,8 +509,6 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 		if (!f->invite)
 			return; /* they go from hop to hop only (RFC 4320 section 4.1) */
 		loop_set(f->sip->loop, &b->timer, b->ring_ms);
-		if (m->broken)
-			return; /* that the branch lives is all it says */
 	}
 	f->user->response(b, m);
 }

@@ -240,6 +240,7 @@ static void parse_again(struct parser *p, uint8_t id, struct str line)
 
 	if (parse_is_repetition(p, id, value))
 		return;
+	p->unsized |= id == HEADER_CONTENT_LENGTH;
 	p->left_out = true; /* nothing of it gets into the block */
 	enum line_fault fault = line_end(line.p, line.p + line.n + 2, &end);
 
@@ -291,13 +292,14 @@ static void parse_whole(struct parser *p, const char *body, const char *limit)
 		else if (m->contact_count > 1 && p->sip_contacts != 1)
 			parse_fail(p, 400, COUNTER_PARSE_DUPLICATE, "More Than One Contact");
 	}
-	if (p->has_length) {
-		if (p->content_length > length)
-			parse_fail(
-				p, 400, COUNTER_PARSE_LENGTH, "Body Shorter Than Content-Length");
-		else
-			length = (size_t)p->content_length;
+	if (p->has_length && p->content_length > length) {
+		parse_fail(p, 400, COUNTER_PARSE_LENGTH, "Body Shorter Than Content-Length");
+		p->unsized = true;
+	} else if (p->has_length) {
+		length = (size_t)p->content_length;
 	}
+	if (p->unsized && !m->is_request)
+		length = 0; /* what is passed on of a broken response has no body of any size */
 	if (length && m->first[HEADER_CONTENT_TYPE] == 0xff && parse_needs_body(m))
 		parse_fail(
 			p, 400, COUNTER_PARSE_MISSING, parse_missing_reason(HEADER_CONTENT_TYPE));

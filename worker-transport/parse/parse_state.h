@@ -17,6 +17,7 @@ struct parser {
 	bool spared;     /* what is read now is not needed for certain: a fault leaves it out */
 	bool left_out;   /* it had one */
 	bool empty;      /* it is a list with an empty element */
+	bool unsized;    /* nobody knows where the body ends */
 	const char *expected;  /* of a list: where its next element begins if none is empty */
 	unsigned items;        /* elements of all comma lists so far */
 	unsigned sip_contacts; /* Contacts so far that are SIP URIs */
