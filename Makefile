@@ -45,7 +45,7 @@ OWN_LIBS_ipc := -lpcre2-8
 OWN_LIBS_mesh := -lzmq
 OWN_LIBS_worker := -lseccomp
 OWN_LIBS_transport := -lwslay -lssl -lcrypto
-OWN_LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto
+OWN_LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lcares
 OWN_LIBS_tls := -lcrypto
 OWN_LIBS_master := -lconfuse -ljansson
 OWN_LIBS_ctl := -ljansson -lcrypto
@@ -237,7 +237,7 @@ FUZZ_ALL := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS = $(CFLAGS_COMMON) $(CLANG_FLAGS) -Wno-missing-prototypes -O1 \
 	-fno-sanitize-recover=all $(FUZZ_COUNT)
 FUZZ_PART_of = $(if $(filter config control userfile,$(1)),master,$(if \
-	$(filter hosts multipart splice,$(1)),sip,transport))
+	$(filter dns hosts multipart splice,$(1)),sip,transport))
 FUZZ_SOURCES_of = $(foreach p,$(1) $(BELOW_$(1)),$(call SOURCES_of,$(p)))
 FUZZ_OBJECTS_of = $(patsubst %.c,$(FUZZ)/obj/%.o,$(call FUZZ_SOURCES_of,$(1)))
 $(FUZZ)/obj/%.o: %.c
