@@ -9,6 +9,7 @@
 #ifndef SIPWARD_IPC_LIFELINE_H
 #define SIPWARD_IPC_LIFELINE_H
 
+#include "common/endpoint.h"
 #include "common/str.h"
 #include "carrier.h"
 #include "fingerprint.h"
@@ -126,7 +127,9 @@ enum query {
 	QUERY_FLOWS = 3,
 	QUERY_TRUNKS = 4,
 	QUERY_TRUNK_PING = 5,
-	QUERY_LISTENERS = 6
+	QUERY_LISTENERS = 6,
+	QUERY_BANS = 7,
+	QUERY_BAN_LIFT = 8, /* argument: an address, a network, or "all" */
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what
@@ -136,6 +139,19 @@ struct lifeline_trunks {
 	uint32_t count;
 	uint32_t zero;
 	uint64_t trunk[LIFELINE_TRUNKS_MAX];
+};
+
+/* BANS, to transport workers: the sources that an operator has banned; all of them, in place of
+ * what was told earlier. Before GO, and whenever there are others. */
+#define LIFELINE_BANS_MAX 256
+struct lifeline_ban {
+	struct prefix sources;
+	uint64_t until; /* CLOCK_MONOTONIC, ms; 0: until it is lifted */
+};
+struct lifeline_bans {
+	uint32_t count;
+	uint32_t zero;
+	struct lifeline_ban ban[LIFELINE_BANS_MAX];
 };
 
 /* Transport and SIP workers: the bytes that ended workers before; all that are known, in place of

@@ -69,6 +69,7 @@ struct record_watch {
  * every transport worker. */
 struct record_penalty {
 	struct endpoint source;
+	uint64_t user; /* a keyed hash of the name that was tried; 0: not known */
 	uint16_t listener;
 	uint8_t zero[6];
 };

@@ -13,6 +13,8 @@
 #include "common/log.h"
 #include "common/table.h"
 
+#include "failed_users.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -38,9 +40,16 @@ struct source {
 	uint64_t filled; /* when level was true */
 	uint64_t failures_from; /* start of the window in which failures are counted */
 	uint64_t banned_until;  /* 0: not banned */
+	uint64_t serial;        /* of the ban */
 	uint32_t failures;
 	uint32_t connections;
 	uint32_t handshakes; /* of those connections, in progress */
+};
+
+/* What a zone bans by, kept because settings are replaced. */
+struct ban_rule {
+	uint32_t zone; /* hash of its name */
+	uint32_t failures, window_ms, ban_ms, attempts;
 };
 
 struct admit {
@@ -51,6 +60,11 @@ struct admit {
 	struct source *source; /* all of them */
 	size_t used;           /* of source[] */
 	uint32_t zone[ZONES_MAX];
+	struct ban_rule rule[ZONES_MAX]; /* of the settings */
+	unsigned rules;
+	struct failed_users failed;
+	const struct lifeline_bans *orders; /* of an operator */
+	uint64_t serial;                    /* of the last ban */
 };
 
 static void source_unlist(struct source *s)
@@ -72,7 +86,8 @@ static void source_list_append(struct source_list *l, struct source *s)
 	l->count++;
 }
 
-int admit_new(struct admit **out, const struct settings *settings)
+int admit_new(
+	struct admit **out, const struct settings *settings, const struct lifeline_bans *orders)
 {
 	struct admit *a = calloc(1, sizeof(*a));
 	int error;
@@ -86,6 +101,7 @@ int admit_new(struct admit **out, const struct settings *settings)
 		admit_free(a);
 		return error;
 	}
+	a->orders = orders;
 	hash_key_random(&a->key);
 	admit_settings(a, settings);
 	*out = a;
@@ -99,14 +115,6 @@ void admit_free(struct admit *a)
 	table_free(&a->table);
 	free(a->source);
 	free(a);
-}
-
-void admit_settings(struct admit *a, const struct settings *settings)
-{
-	a->settings = settings;
-	for (unsigned i = 0; i < settings->zones.count && i < ZONES_MAX; i++)
-		a->zone[i] = (uint32_t)hash_str(
-			&a->key, settings_str(settings, settings_zone(settings, i)->name));
 }
 
 /* The part of an address by which sources differ: all of it, or the /64 of an IPv6 address. */
@@ -196,13 +204,160 @@ static void source_unban(struct admit *a, struct source *s)
 	counter_set(COUNTER_BANS, a->banned.count);
 }
 
+/* ---- never-ban, and bans that the config takes back ---- */
+
+static bool admit_spares(
+	const struct admit *a, const struct zone_settings *z, const struct endpoint *peer)
+{
+	const struct prefix *p = settings_array(a->settings, z->never_ban);
+
+	for (uint32_t i = 0; i < z->never_ban.count; i++)
+		if (prefix_contains(&p[i], peer))
+			return true;
+	return false;
+}
+
+/* What is known of a source's address: of an IPv6 one the upper half. */
+static struct endpoint source_endpoint(const struct source *s)
+{
+	struct endpoint e = {.family = (uint8_t)s->key.family};
+
+	memcpy(e.address, &s->key.address, s->key.family == 6 ? 8 : 4);
+	return e;
+}
+
+static struct ban_rule ban_rule_of(const struct admit *a, unsigned zone)
+{
+	const struct zone_settings *z = settings_zone(a->settings, zone);
+	struct ban_rule rule = {.zone = a->zone[zone]};
+
+	if (z->trust || z->ban_failures == 0)
+		return rule;
+	rule.failures = z->ban_failures;
+	rule.window_ms = z->ban_window_ms;
+	rule.ban_ms = z->ban_ms;
+	rule.attempts = z->ban_attempts;
+	return rule;
+}
+
+/* Whether the settings still have the rule that banned s, one of the old rules. */
+static bool ban_stands(
+	const struct admit *a, const struct ban_rule *old, unsigned rules, const struct source *s)
+{
+	struct endpoint peer = source_endpoint(s);
+	unsigned zone = 0, i = 0;
+
+	while (zone < a->rules && a->rule[zone].zone != s->key.zone)
+		zone++;
+	while (i < rules && old[i].zone != s->key.zone)
+		i++;
+	return zone < a->rules && i < rules &&
+	       memcmp(&a->rule[zone], &old[i], sizeof(old[i])) == 0 &&
+	       !admit_spares(a, settings_zone(a->settings, zone), &peer);
+}
+
+void admit_settings(struct admit *a, const struct settings *settings)
+{
+	struct ban_rule old[ZONES_MAX];
+	unsigned rules = a->rules, lifted = 0;
+	struct source *next;
+
+	memcpy(old, a->rule, sizeof(old));
+	a->settings = settings;
+	a->rules = settings->zones.count < ZONES_MAX ? settings->zones.count : ZONES_MAX;
+	for (unsigned i = 0; i < a->rules; i++) {
+		a->zone[i] = (uint32_t)hash_str(
+			&a->key, settings_str(settings, settings_zone(settings, i)->name));
+		a->rule[i] = ban_rule_of(a, i);
+	}
+	for (struct source *s = a->banned.first; s; s = next) {
+		next = s->next;
+		if (ban_stands(a, old, rules, s))
+			continue;
+		source_unban(a, s);
+		lifted++;
+	}
+	if (lifted) {
+		counter_add(COUNTER_BANS_LIFTED, lifted);
+		log_info("bans-lifted", "bans=%u reason=\"the config\"", lifted);
+	}
+}
+
+unsigned admit_lift(struct admit *a, const struct prefix *sources, uint64_t now)
+{
+	struct prefix in = sources ? *sources : (struct prefix){0};
+	struct source *next;
+	unsigned lifted = 0;
+
+	if (in.network.family == 6 && in.bits > 64)
+		in.bits = 64;
+	for (struct source *s = a->banned.first; s; s = next) {
+		struct endpoint peer = source_endpoint(s);
+
+		next = s->next;
+		if (sources && !prefix_contains(&in, &peer))
+			continue;
+		lifted += now < s->banned_until;
+		source_unban(a, s);
+	}
+	counter_add(COUNTER_BANS_LIFTED, lifted);
+	return lifted;
+}
+
+void admit_bans_each(struct admit *a, uint64_t after, uint64_t now,
+	void (*visit)(const struct ban_view *ban, void *arg), void *arg)
+{
+	for (const struct source *s = a->banned.first; s; s = s->next) {
+		struct ban_view ban = {.serial = s->serial,
+			.source = source_endpoint(s),
+			.network = s->key.family == 6,
+			.zone = NONE_INDEX,
+			.left = s->banned_until - now};
+
+		if (s->serial <= after || now >= s->banned_until)
+			continue;
+		for (unsigned i = 0; i < a->rules; i++)
+			if (a->rule[i].zone == s->key.zone)
+				ban.zone = i;
+		visit(&ban, arg);
+	}
+}
+
+/* ---- what sources are asked ---- */
+
+/* Whether an operator has banned it. There are few such bans, if any. */
+static bool admit_is_ordered(const struct admit *a, const struct endpoint *peer, uint64_t now)
+{
+	for (uint32_t i = 0; i < a->orders->count; i++)
+		if (prefix_contains(&a->orders->ban[i].sources, peer) &&
+			(a->orders->ban[i].until == 0 || now < a->orders->ban[i].until))
+			return true;
+	return false;
+}
+
+/* Whether a source of that zone, which is not trusted, is banned. The usual case costs no
+ * look-up. */
+static bool admit_zone_bans(
+	struct admit *a, unsigned zone, const struct endpoint *peer, uint64_t now)
+{
+	struct source_key key;
+	uint64_t hash;
+	struct source *s = a->banned.count ? source_find(a, zone, peer, &key, &hash) : NULL;
+	bool banned = s && s->banned_until;
+
+	if (banned && now >= s->banned_until) {
+		source_unban(a, s);
+		banned = false;
+	}
+	banned = banned || (a->orders->count && admit_is_ordered(a, peer, now));
+	/* what is banned as a whole may hold an address that is spared */
+	return banned && !admit_spares(a, settings_zone(a->settings, zone), peer);
+}
+
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)
 {
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
-	struct source *s;
-	struct source_key key;
-	uint64_t hash;
 
 	if (settings_zone(a->settings, zone)->trust) {
 		if (permitted)
@@ -210,17 +365,18 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 		count(DROP_NOT_A_SOURCE);
 		return -EACCES;
 	}
-	if (a->banned.count == 0) /* the usual case costs no look-up */
+	if (!admit_zone_bans(a, zone, peer, now))
 		return 0;
-	s = source_find(a, zone, peer, &key, &hash);
-	if (!s || !s->banned_until)
-		return 0;
-	if (now >= s->banned_until) {
-		source_unban(a, s);
-		return 0;
-	}
 	count(DROP_BANNED);
 	return -EPERM;
+}
+
+bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)
+{
+	bool permitted;
+	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
+
+	return !settings_zone(a->settings, zone)->trust && admit_zone_bans(a, zone, peer, now);
 }
 
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)
@@ -320,9 +476,36 @@ static void admit_make_room(struct admit *a, uint64_t now)
 	}
 }
 
-bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)
+/* Whether an attempt with that name is a failure in the sense of the zone's rule. */
+static bool admit_attempt_counts(struct admit *a, const struct zone_settings *z,
+	const struct source *s, uint64_t user, uint64_t now)
 {
-	char host[ENDPOINT_TEXT_SIZE], name[64];
+	/* after a ban that is over all count anew */
+	uint64_t part[] = {
+		s->key.address, (uint64_t)s->key.zone << 32 | s->key.family, s->serial, user};
+
+	return user == 0 || failed_users_count(&a->failed, hash_bytes(&a->key, part, sizeof(part)),
+				    now, z->ban_window_ms, z->ban_attempts);
+}
+
+/* The one line that deploy/fail2ban reads: it has addresses without brackets. */
+static void admit_log_ban(
+	const struct admit *a, const struct zone_settings *z, const struct endpoint *peer)
+{
+	char host[ENDPOINT_TEXT_SIZE], name[80];
+	size_t n = endpoint_host_text(peer, host);
+	struct str address = {host, n};
+
+	if (n > 2 && host[0] == '[')
+		address = (struct str){host + 1, n - 2};
+	log_warn("banned", "source=%.*s zone=%s for=%us", STR(address),
+		log_value(settings_str(a->settings, z->name), name, sizeof(name)),
+		z->ban_ms / 1000);
+}
+
+bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t user,
+	uint64_t now)
+{
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 	const struct zone_settings *z = settings_zone(a->settings, zone);
@@ -330,6 +513,10 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 
 	if (z->trust || z->ban_failures == 0)
 		return false;
+	if (admit_spares(a, z, peer)) {
+		count(BANS_SPARED);
+		return false;
+	}
 	s = source_get(a, zone, peer, now);
 	if (!s)
 		return false;
@@ -337,6 +524,10 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 		if (now < s->banned_until)
 			return false;
 		source_unban(a, s);
+	}
+	if (!admit_attempt_counts(a, z, s, user, now)) {
+		count(BAN_ATTEMPTS_ALIKE);
+		return false;
 	}
 	if (s->failures == 0 || now - s->failures_from >= z->ban_window_ms) {
 		s->failures = 0;
@@ -346,12 +537,10 @@ bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *pe
 		return false;
 	admit_make_room(a, now);
 	s->banned_until = now + (z->ban_ms ? z->ban_ms : 1);
+	s->serial = ++a->serial;
 	source_settle(a, s);
 	count(BANS_MADE);
 	counter_set(COUNTER_BANS, a->banned.count);
-	endpoint_host_text(peer, host);
-	log_warn("banned", "source=%s zone=%s for=%us", host,
-		log_value(settings_str(a->settings, z->name), name, sizeof(name)),
-		z->ban_ms / 1000);
+	admit_log_ban(a, z, peer);
 	return true;
 }

@@ -8,6 +8,7 @@
 #ifndef SIPWARD_TRANSPORT_ADMIT_H
 #define SIPWARD_TRANSPORT_ADMIT_H
 
+#include "ipc/lifeline.h"
 #include "ipc/settings.h"
 
 /* Sources remembered at once. */
@@ -18,17 +19,22 @@
 struct admit;
 struct source;
 
-/* settings must outlive the table, or its next admit_settings. 0; -ENOMEM. */
-int admit_new(struct admit **out, const struct settings *settings);
+/* settings must outlive the table, or its next admit_settings. orders: what an operator has banned,
+ * which may change; it outlives the table. 0; -ENOMEM. */
+int admit_new(
+	struct admit **out, const struct settings *settings, const struct lifeline_bans *orders);
 /* To be called after all streams. NULL is a no-op. */
 void admit_free(struct admit *a);
-/* Takes new settings. Sources and bans of zones whose name is still there are kept. */
+/* Takes new settings. Sources of zones whose name is still there are kept; bans are where the zone
+ * has the rule that they were made by, and does not name their source in never-ban. */
 void admit_settings(struct admit *a, const struct settings *settings);
 
 /* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here
  * and below. 0; -EACCES: the listener's zone is trusted and does not name it; -EPERM: it is
  * banned. */
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
+/* Whether it is banned, without counting that. */
+bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none
  * left. */
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
@@ -43,9 +49,26 @@ void admit_disconnect(struct admit *a, struct source *held);
  * limits. 0, or -EBUSY where limit of them (0: no limit) are in progress. */
 int admit_handshake(struct source *held, unsigned limit);
 void admit_handshake_done(struct source *held);
-/* A failed authentication of the source. True where it is banned by this one: the caller closes its
- * connections. Logged. */
-bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
+/* A failed authentication of the source. user: a keyed hash of the name that was tried, by which
+ * attempts of one phone are told from those with many names (failed_users.h); 0: it counts in any
+ * case. True where the source is banned by this one: the caller closes its connections. Logged, in
+ * the line that fail2ban reads. */
+bool admit_penalty(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t user,
+	uint64_t now);
+/* Ends the bans that zones' rules have made of sources in that network, or of all (NULL); returns
+ * how many there were. An IPv6 address stands for its /64. */
+unsigned admit_lift(struct admit *a, const struct prefix *sources, uint64_t now);
+/* A ban by the rule of a zone. */
+struct ban_view {
+	uint64_t serial; /* rises from ban to ban; not 0 */
+	struct endpoint source;
+	bool network;  /* source stands for its /64 */
+	unsigned zone; /* NONE_INDEX: its zone is gone */
+	uint64_t left; /* ms */
+};
+/* Calls visit for each ban with a greater serial, in their order. */
+void admit_bans_each(struct admit *a, uint64_t after, uint64_t now,
+	void (*visit)(const struct ban_view *ban, void *arg), void *arg);
 /* Whether both peers count as one source (zones aside). */
 bool admit_same_source(const struct endpoint *a, const struct endpoint *b);
 

@@ -56,7 +56,7 @@ static bool from_sip_penalty(struct transport_worker *t, const struct record_pen
 		return false;
 	if (r->source.family != 4 && r->source.family != 6)
 		return false;
-	if (admit_penalty(t->admit, r->listener, &r->source, loop_now(t->loop)))
+	if (admit_penalty(t->admit, r->listener, &r->source, r->user, loop_now(t->loop)))
 		streams_close_source(t->streams, r->listener, &r->source);
 	return true;
 }

@@ -1,12 +1,13 @@
-/* listing.c - the streams as text.
+/* listing.c - the streams and the bans as text.
  *
  * A listing goes on from the id that it ended with when its taker has room again, so that it needs
- * neither a copy of the table nor a bound on it. The list of streams has the newest first; ids
- * count up. Relies on: streams_each's order.
+ * neither a copy of the table nor a bound on it. The list of streams has the newest first, that of
+ * bans the oldest; ids count up. Relies on: the order of streams_each and admit_bans_each.
  */
 #include "listing.h"
 
 #include "common/json_text.h"
+#include "admit.h"
 #include "stream.h"
 #include "streams.h"
 
@@ -20,11 +21,13 @@
 struct listing {
 	struct listings *listings;
 	struct timer retry;
-	uint64_t before; /* ids below this are still to be listed */
+	enum listing_kind kind;
+	uint64_t from; /* of streams those with a lower id are still to be listed, of bans those
+	                  with a higher one */
 	uint32_t id;
 	bool used;
 	/* while it runs */
-	uint64_t lowest; /* the lowest id in text */
+	uint64_t reached; /* the last id in text */
 	size_t size;
 	int error;
 	char text[LISTING_PIECE];
@@ -98,36 +101,65 @@ static void listing_hand_on(struct listing *l)
 		return;
 	l->error = l->listings->take(l->listings->arg, l->id, l->text, l->size, false);
 	if (l->error == 0)
-		l->before = l->lowest;
+		l->from = l->reached;
 	l->size = 0;
 }
 
-static void listing_add_stream(struct stream *s, void *arg)
+static void listing_add(struct listing *l, uint64_t id, const char *line, size_t n)
 {
-	struct listing *l = arg;
-	char line[LINE_MAX_SIZE];
-	size_t n;
-
-	if (l->error || s->node.flow.id >= l->before)
-		return;
-	n = listing_write_line(s, l->listings->t, line);
 	if (l->size + n > sizeof(l->text))
 		listing_hand_on(l);
 	if (l->error)
 		return;
 	memcpy(l->text + l->size, line, n);
 	l->size += n;
-	l->lowest = s->node.flow.id;
+	l->reached = id;
 }
 
-/* Lists the streams that are still to be listed, as far as the taker has room. */
+static void listing_add_stream(struct stream *s, void *arg)
+{
+	struct listing *l = arg;
+	char line[LINE_MAX_SIZE];
+
+	if (l->error || s->node.flow.id >= l->from)
+		return;
+	listing_add(l, s->node.flow.id, line, listing_write_line(s, l->listings->t, line));
+}
+
+static void listing_add_ban(const struct ban_view *ban, void *arg)
+{
+	struct listing *l = arg;
+	const struct settings *settings = l->listings->t->settings;
+	char line[LINE_MAX_SIZE], host[ENDPOINT_TEXT_SIZE], zone[128] = "";
+	size_t length = endpoint_host_text(&ban->source, host);
+	struct str source = {host, length};
+	int n;
+
+	if (l->error)
+		return;
+	if (length > 2 && host[0] == '[') /* as it is written in the config */
+		source = (struct str){host + 1, length - 2};
+	if (ban->zone != NONE_INDEX)
+		listing_json_text(settings_str(settings, settings_zone(settings, ban->zone)->name),
+			zone, sizeof(zone));
+	n = snprintf(line, sizeof(line),
+		"{\"source\":\"%.*s%s\",\"zone\":\"%s\",\"left_s\":%llu}\n", STR(source),
+		ban->network ? "/64" : "", zone, (unsigned long long)((ban->left + 999) / 1000));
+	if (n > 0 && (size_t)n < sizeof(line))
+		listing_add(l, ban->serial, line, (size_t)n);
+}
+
+/* Lists what is still to be listed, as far as the taker has room. */
 static void listing_run(struct listing *l)
 {
 	struct listings *all = l->listings;
 
 	l->size = 0;
 	l->error = 0;
-	streams_each(all->t->streams, listing_add_stream, l);
+	if (l->kind == LISTING_BANS)
+		admit_bans_each(all->t->admit, l->from, loop_now(all->t->loop), listing_add_ban, l);
+	else
+		streams_each(all->t->streams, listing_add_stream, l);
 	listing_hand_on(l);
 	if (l->error == 0)
 		l->error = all->take(all->arg, l->id, "", 0, true);
@@ -166,7 +198,7 @@ void listings_free(struct listings *l)
 	free(l);
 }
 
-int listing_start(struct listings *all, uint32_t id)
+int listing_start(struct listings *all, uint32_t id, enum listing_kind kind)
 {
 	for (unsigned i = 0; i < LISTINGS_MAX; i++) {
 		struct listing *l = all->listing[i];
@@ -182,7 +214,8 @@ int listing_start(struct listings *all, uint32_t id)
 		}
 		l->used = true;
 		l->id = id;
-		l->before = UINT64_MAX;
+		l->kind = kind;
+		l->from = kind == LISTING_BANS ? 0 : UINT64_MAX;
 		listing_run(l);
 		return 0;
 	}

@@ -1,4 +1,5 @@
-/* listing.h - the streams as JSON objects, one in each line: the answer to a QUERY_FLOWS. */
+/* listing.h - the streams and the bans as JSON objects, one in each line: the answers to a
+ * QUERY_FLOWS and a QUERY_BANS. */
 #ifndef SIPWARD_TRANSPORT_LISTING_H
 #define SIPWARD_TRANSPORT_LISTING_H
 
@@ -16,13 +17,15 @@ typedef int (*listing_take)(void *arg, uint32_t id, const char *text, size_t siz
 
 struct listings;
 
-/* Makes an empty set of listings of t's streams, whose text goes to take with arg. 0; -ENOMEM. */
+enum listing_kind { LISTING_STREAMS, LISTING_BANS };
+
+/* Makes an empty set of listings of what t has, whose text goes to take with arg. 0; -ENOMEM. */
 int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg);
 /* Ends all listings without another call of their take. NULL is a no-op. */
 void listings_free(struct listings *l);
 
-/* Begins to list all streams for the query with that id. 0; -EBUSY: too many listings run; -ENOMEM.
- */
-int listing_start(struct listings *l, uint32_t id);
+/* Begins to list all streams or bans for the query with that id. 0; -EBUSY: too many listings run;
+ * -ENOMEM. */
+int listing_start(struct listings *l, uint32_t id, enum listing_kind kind);
 
 #endif

@@ -9,6 +9,7 @@
 #include "worker-transport/tls/certificates.h"
 #include "from_sip.h"
 #include "worker-transport/tls/sign_client.h"
+#include "admit.h"
 #include "listing.h"
 #include "worker-transport/tls/tls.h"
 #include "transport.h"
@@ -232,10 +233,39 @@ static int transport_reply(void *arg, uint32_t id, const char *text, size_t size
 		text, size);
 }
 
+static void transport_lift(struct context *c, const struct lifeline_query *query)
+{
+	struct str argument = {query->argument, strnlen(query->argument, sizeof(query->argument))};
+	struct prefix sources;
+	uint64_t now = loop_now(c->transport.loop);
+	unsigned lifted = 0;
+	char row[32];
+	int n;
+
+	if (str_equal(argument, S("all")))
+		lifted = admit_lift(c->transport.admit, NULL, now);
+	else if (prefix_parse(argument, &sources) == 0)
+		lifted = admit_lift(c->transport.admit, &sources, now);
+	n = snprintf(row, sizeof(row), "{\"lifted\":%u}\n", lifted);
+	transport_reply(c, query->id, row, n > 0 ? (size_t)n : 0, true);
+}
+
+static int transport_take_question(struct context *c, const struct lifeline_query *query)
+{
+	if (!c->listings)
+		return -EAGAIN;
+	switch (query->what) {
+	case QUERY_FLOWS: return listing_start(c->listings, query->id, LISTING_STREAMS);
+	case QUERY_BANS: return listing_start(c->listings, query->id, LISTING_BANS);
+	case QUERY_BAN_LIFT: transport_lift(c, query); return 0;
+	default: return -EINVAL;
+	}
+}
+
 static void transport_take_query(struct context *c, const struct lifeline_query *query)
 {
 	/* a query for something that this role does not know has an empty answer */
-	if (query->what != QUERY_FLOWS || !c->listings || listing_start(c->listings, query->id))
+	if (transport_take_question(c, query))
 		transport_reply(c, query->id, "", 0, true);
 }
 
@@ -263,6 +293,7 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 		c->slots = true;
 		return 0;
 	case LIFELINE_QUARANTINE: return transport_take_quarantine(c, body);
+	case LIFELINE_BANS: return transport_bans(&c->transport, body);
 	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
 	default: return -EPROTO;

@@ -127,7 +127,7 @@ static bool ban_covers(const struct ban *b, const struct flow *flow)
 	return settings_zone_of(settings, flow->listener, &flow->peer, &permitted) == b->zone;
 }
 
-static void streams_close_banned(struct stream *s, void *arg)
+static void streams_close_of_source(struct stream *s, void *arg)
 {
 	if (!ban_covers(arg, &s->node.flow))
 		return;
@@ -142,7 +142,24 @@ void streams_close_source(struct streams *ss, unsigned listener, const struct en
 		.source = source,
 		.zone = settings_zone_of(ss->t->settings, listener, source, &permitted)};
 
-	streams_each(ss, streams_close_banned, &b);
+	streams_each(ss, streams_close_of_source, &b);
+}
+
+static void streams_close_if_banned(struct stream *s, void *arg)
+{
+	struct transport_worker *t = arg;
+	const struct flow *flow = &s->node.flow;
+
+	if (s->outgoing ||
+		!admit_is_banned(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+		return;
+	count(STREAM_BANNED);
+	stream_close(s, -EACCES);
+}
+
+void streams_close_banned(struct streams *ss)
+{
+	streams_each(ss, streams_close_if_banned, ss->t);
 }
 
 static void streams_stop_one(struct stream *s, void *arg)

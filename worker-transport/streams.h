@@ -29,6 +29,9 @@ void streams_each(struct streams *ss, void (*visit)(struct stream *s, void *arg)
  * banned. */
 void streams_close_source(struct streams *ss, unsigned listener, const struct endpoint *source);
 
+/* Closes all streams that came from sources which an operator has banned. */
+void streams_close_banned(struct streams *ss);
+
 /* The end of a turn: reads what is left to be read, writes what is queued, and frees the dead. True
  * where something is left to be read that no event will announce. */
 bool streams_flush(struct streams *ss);

@@ -41,7 +41,7 @@ int transport_start(struct transport_worker *t)
 	if (error == 0 && !t->tls)
 		error = transport_prepare(t);
 	if (error == 0)
-		error = admit_new(&t->admit, t->settings);
+		error = admit_new(&t->admit, t->settings, &t->bans);
 	if (error == 0)
 		error = to_sip_new(&t->to_sip);
 	if (error == 0)
@@ -113,6 +113,16 @@ void transport_settings(struct transport_worker *t)
 {
 	admit_settings(t->admit, t->settings);
 	streams_each(t->streams, transport_check_profile, t);
+}
+
+int transport_bans(struct transport_worker *t, const struct lifeline_bans *bans)
+{
+	if (bans->count > LIFELINE_BANS_MAX)
+		return -EPROTO;
+	t->bans = *bans;
+	if (t->streams)
+		streams_close_banned(t->streams);
+	return 0;
 }
 
 bool transport_turn(void *arg)

@@ -10,6 +10,9 @@ int transport_prepare(struct transport_worker *t);
 /* The settings are new: connections out that were made as they no longer say serve no new
  * request. */
 void transport_settings(struct transport_worker *t);
+/* Takes the bans of an operator, before transport_start or later; streams of sources that are
+ * banned end. 0; -EPROTO. */
+int transport_bans(struct transport_worker *t, const struct lifeline_bans *bans);
 /* Makes the parts above from loop, settings, slots, keys, index and incarnation, which the caller
  * has set. 0, or a negative errno; nothing stays then. */
 int transport_start(struct transport_worker *t);

@@ -6,6 +6,7 @@
 #include "common/hash.h"
 #include "common/loop.h"
 #include "ipc/fingerprint.h"
+#include "ipc/lifeline.h"
 #include "ipc/settings.h"
 #include "ipc/slot.h"
 
@@ -31,11 +32,12 @@ struct transport_worker {
 	uint8_t index;        /* this worker's */
 	bool stopping;        /* nothing new is taken, but what is queued is still written */
 
-	struct refusals refusals; /* fingerprints of bytes that ended a worker */
-	struct upstream upstream; /* the SIP workers */
-	struct admit *admit;      /* limits and bans */
-	struct to_sip *to_sip;    /* the way of messages to them */
-	struct flows *flows;      /* flow ids, watches and reports */
+	struct refusals refusals;  /* fingerprints of bytes that ended a worker */
+	struct lifeline_bans bans; /* of an operator */
+	struct upstream upstream;  /* the SIP workers */
+	struct admit *admit;       /* limits and bans */
+	struct to_sip *to_sip;     /* the way of messages to them */
+	struct flows *flows;       /* flow ids, watches and reports */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;

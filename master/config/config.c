@@ -46,6 +46,7 @@ static void config_free_zone(struct config_zone *x)
 {
 	free(x->name);
 	free(x->sources);
+	free(x->never_ban);
 	for (size_t i = 0; i < x->hidden_name_count; i++)
 		free(x->hidden_names[i]);
 	free(x->hidden_names);
@@ -133,6 +134,7 @@ void config_free(struct config *x)
 		free(x->group[i]);
 	}
 	free(x->path);
+	free(x->never_ban);
 	free(x->control_path);
 #define OPTION CONFIG_FREE
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)

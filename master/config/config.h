@@ -29,6 +29,7 @@
 #define TARGETS_MAX 16      /* per trunk */
 #define ROUTE_TRUNKS_MAX 16 /* per route */
 #define SOURCES_MAX 1024    /* per zone */
+#define NEVER_BAN_MAX 256   /* per zone, and of limits */
 #define NAMES_MAX 64        /* per certificate */
 #define HIDDEN_NAMES_MAX 64 /* per zone */
 #define CDR_SOCKET_MAX 107  /* bytes of a Unix socket's path */
@@ -52,6 +53,8 @@ struct config_zone {
 	char *name;
 	struct prefix *sources;
 	size_t source_count;
+	struct prefix *never_ban; /* and those of limits */
+	size_t never_ban_count;
 	char **hidden_names; /* lower case */
 	size_t hidden_name_count;
 	int line;
@@ -157,8 +160,10 @@ struct config_route {
 };
 
 struct config {
-	char *path;            /* of the config file, as given */
-	char *control_path;    /* absolute; the control socket */
+	char *path;               /* of the config file, as given */
+	char *control_path;       /* absolute; the control socket */
+	struct prefix *never_ban; /* of limits */
+	size_t never_ban_count;
 	uint32_t control_mode; /* permission bits, 0600 to 0660 */
 	/* by enum peer_role; [0] is unused */
 	unsigned workers[ROLE_COUNT];

@@ -5,6 +5,7 @@
 #include "ipc/message.h"
 #include "check.h"
 #include "options.h"
+#include "section.h"
 #include "sections.h"
 
 #include <errno.h>
@@ -118,6 +119,8 @@ static void load_root(struct reader *r, cfg_t *root)
 	load_check_runtime_directory(r, root);
 	load_workers(r, cfg_getsec(root, "workers"));
 	load_control(r, cfg_getsec(root, "control"));
+	section_prefixes(r, cfg_getsec(root, "limits"), "never-ban", NEVER_BAN_MAX, &c->never_ban,
+		&c->never_ban_count);
 	load_check_timers(r, cfg_getsec(root, "timers"));
 	/* 64KB is what people write for the largest datagram */
 	if (c->message_max > MESSAGE_RAW_MAX)

@@ -102,15 +102,23 @@ static char **places_texts(char *const *texts, size_t *count, bool *failed)
 #define KEEP_TEXT(most) KEEP_STRING
 #define CONFIG_KEEP(section, name, kind, preset, field, receivers, help) KEEP_##kind(x->field);
 
+static struct prefix *places_prefixes(const struct prefix *from, size_t count, bool *failed)
+{
+	struct prefix *copy = calloc(count ? count : 1, sizeof(*copy));
+
+	*failed |= !copy;
+	if (copy && count)
+		memcpy(copy, from, count * sizeof(*copy));
+	return copy;
+}
+
 static void places_keep_zone(struct config_zone *x, const struct config_zone *from, bool *failed)
 {
 	*x = *from;
 	x->gone = true;
 	x->name = places_text(from->name, failed);
-	x->sources = calloc(x->source_count ? x->source_count : 1, sizeof(*x->sources));
-	*failed |= !x->sources;
-	if (x->sources && x->source_count)
-		memcpy(x->sources, from->sources, x->source_count * sizeof(*x->sources));
+	x->sources = places_prefixes(from->sources, x->source_count, failed);
+	x->never_ban = places_prefixes(from->never_ban, x->never_ban_count, failed);
 	x->hidden_names = places_texts(from->hidden_names, &x->hidden_name_count, failed);
 #define OPTION CONFIG_KEEP
 #define OPTIONS OPTIONS_OF_ZONE

@@ -38,3 +38,26 @@ void text_lower(char *s)
 	for (; s && *s; s++)
 		*s = (char)tolower((unsigned char)*s);
 }
+
+void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
+	struct prefix **out, size_t *count)
+{
+	size_t n = config_list_count(section, option);
+
+	if (n > max) {
+		reader_error(r, section, config_list(section, option, max)->line,
+			"%s: at most %zu are possible", option, max);
+		n = max;
+	}
+	*out = reader_array(r, n, sizeof(**out));
+	for (size_t i = 0; *out && i < n; i++) {
+		const struct config_value *v = config_list(section, option, i);
+
+		if (prefix_parse(str_of(v->text), &(*out)[*count]) == 0)
+			++*count;
+		else
+			reader_expected(r, section, option, v,
+				"an address or a network without host bits, as in \"192.0.2.7\" or "
+				"\"192.0.2.0/24\"");
+	}
+}

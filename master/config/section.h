@@ -13,6 +13,10 @@ bool host_name_valid(struct str s);
 /* Makes ASCII letters lower case, in place. NULL is permitted. */
 void text_lower(char *s);
 
+/* Reads a list of addresses and networks, of at most max, into a new array of the caller's. */
+void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
+	struct prefix **out, size_t *count);
+
 /* Each reads a section of its kind, in section_KIND.c, with the references by name to what was read
  * before. The row is zeroed; what it owns is freed by config_free, also after errors. */
 void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z);

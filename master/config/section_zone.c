@@ -4,28 +4,6 @@
 #include "options.h"
 #include "units.h"
 
-static void zone_read_sources(struct reader *r, cfg_t *section, struct config_zone *z)
-{
-	size_t count = config_list_count(section, "sources");
-
-	if (count > SOURCES_MAX) {
-		reader_error(r, section, config_list(section, "sources", SOURCES_MAX)->line,
-			"sources: at most %d are possible", SOURCES_MAX);
-		count = SOURCES_MAX;
-	}
-	z->sources = reader_array(r, count, sizeof(*z->sources));
-	for (size_t i = 0; z->sources && i < count; i++) {
-		const struct config_value *v = config_list(section, "sources", i);
-
-		if (prefix_parse(str_of(v->text), &z->sources[z->source_count]) == 0)
-			z->source_count++;
-		else
-			reader_expected(r, section, "sources", v,
-				"an address or a network without host bits, as in \"192.0.2.7\" or "
-				"\"192.0.2.0/24\"");
-	}
-}
-
 static void zone_read_hidden_names(struct reader *r, cfg_t *section, struct config_zone *z)
 {
 	size_t count = config_list_count(section, "hidden-names");
@@ -97,7 +75,12 @@ void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 		z->auth = ZONE_AUTH_NONE;
 	if (z->trust && !config_value(section, "connections-per-source"))
 		z->connections_per_source = 0;
-	zone_read_sources(r, section, z);
+	section_prefixes(r, section, "sources", SOURCES_MAX, &z->sources, &z->source_count);
+	section_prefixes(
+		r, section, "never-ban", NEVER_BAN_MAX, &z->never_ban, &z->never_ban_count);
+	if (z->trust && z->never_ban_count)
+		reader_error(r, section, config_list(section, "never-ban", 0)->line,
+			"never-ban: the sources of a trusted zone are never banned; take it out");
 	zone_read_hidden_names(r, section, z);
 	zone_read_rate(r, section, z);
 	zone_read_ban(r, section, z);

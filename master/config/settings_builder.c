@@ -146,6 +146,23 @@ static struct array image_texts(struct image *m, char *const *texts, size_t coun
 	return a;
 }
 
+/* What the zone never bans, and what none does. */
+static struct array image_never_ban(
+	struct image *m, const struct config *c, const struct config_zone *z)
+{
+	size_t count = c->never_ban_count + z->never_ban_count;
+	struct prefix *rows = image_rows(m, count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < count; i++)
+		rows[i] = i < c->never_ban_count ? c->never_ban[i]
+		                                 : z->never_ban[i - c->never_ban_count];
+	if (rows)
+		a = image_append_array(m, rows, count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 static struct array image_zones(struct image *m, const struct config *c)
 {
 	struct zone_settings *rows = image_rows(m, c->zone_count, sizeof(*rows));
@@ -158,6 +175,8 @@ static struct array image_zones(struct image *m, const struct config *c)
 		row->name = image_append_text(m, z->name);
 		row->sources = image_append_array(
 			m, z->sources, z->source_count, sizeof(*z->sources));
+		if (m->role == PEER_TRANSPORT)
+			row->never_ban = image_never_ban(m, c, z);
 		if (m->role == PEER_SIP)
 			row->hidden_names = image_texts(m, z->hidden_names, z->hidden_name_count);
 		row->rate = z->rate;

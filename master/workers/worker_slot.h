@@ -138,6 +138,7 @@ struct supervisor {
 	struct edge_tokens tokens; /* over ZeroMQ */
 	struct slot_map slots;
 	struct lifeline_trunks trunks; /* that are disabled */
+	struct lifeline_bans bans;     /* of an operator */
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
 	struct drain drain;

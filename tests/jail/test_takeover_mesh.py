@@ -216,7 +216,7 @@ class TransportToSip(Takeover):
                 SEND, flow(UDP, 0, "127.0.0.1", 9) + struct.pack("<QIBBH", 0, 1, 0, 0, 0) + b"x"
             ),
             record(WATCH, bytes(16)),
-            record(PENALTY, endpoint("127.0.0.1", 9) + bytes(8)),
+            record(PENALTY, endpoint("127.0.0.1", 9) + bytes(16)),
         ]
         self.send(batch(*others * 50))
         self.wait_count("bad_records", 150)
@@ -450,8 +450,8 @@ class SipToTransport(Takeover):
             self.order(flow(UDP, 0, "127.0.0.1", 0)),
             self.order(flow(UDP, 0, "127.0.0.1", 9, family=0)),
             self.order(flow(UDP, 0, "127.0.0.1", 9, family=7)),
-            record(PENALTY, endpoint("127.0.0.1", 9) + struct.pack("<H6x", 999)),
-            record(PENALTY, endpoint("127.0.0.1", 9, 5) + bytes(8)),
+            record(PENALTY, endpoint("127.0.0.1", 9) + bytes(8) + struct.pack("<H6x", 999)),
+            record(PENALTY, endpoint("127.0.0.1", 9, 5) + bytes(16)),
             record(MESSAGE, bytes(1000)),
             record(FLOW_CLOSED, bytes(16)),
             record(SEND_FAILED, bytes(16)),

@@ -342,7 +342,7 @@ class Challenges(CallCase):
         trunk.answer(got, 200, contact=False)
 
     def test_banned_after_wrong_digests(self):
-        self.start(access='ban = "2 failures in 60s for 15m"')
+        self.start(access='ban = "2 failures in 60s for 15m"  ban-attempts = 1')
         alice = self.phone("alice", register=False)
         uri = "sip:bob@example.net"
         challenge = self.ask(alice, "MESSAGE", uri, call_id="one")

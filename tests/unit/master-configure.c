@@ -264,6 +264,7 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 			     sizeof(zero.minting)),
 		0);
 	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
+	cr_expect_eq(next(transport), LIFELINE_BANS);
 	cr_expect_eq(next(transport), LIFELINE_SLOTS);
 	live(sip);
 	cr_assert(find(sip, LIFELINE_USERS));

@@ -219,6 +219,12 @@ Test(config, zones)
 	refused("zone core { auth = none }\n", 1, "trust is missing");
 	refused("zone core { trust = yes ban = \"1 failures in 1s for 1s\" sources = 10.0.0.1 }\n",
 		1, "never banned");
+	refused("zone core { trust = yes sources = 10.0.0.1 never-ban = 10.0.0.1 }\n", 1,
+		"the sources of a trusted zone are never banned");
+	refused("zone access { trust = no\nnever-ban = { 10.0.0.1, 10.0.0.1/24 } }\n", 2,
+		"never-ban: expected an address or a network without host bits");
+	refused("limits {\nnever-ban = office }\n", 2,
+		"never-ban: expected an address or a network without host bits");
 	refused("zone core { trust = no hosts = hide }\n", 1,
 		"hosts: expected rewrite, drop or pass, found \"hide\"");
 	refused("zone core { trust = no hidden-names = { \"a b\" } }\n", 1,

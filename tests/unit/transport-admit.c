@@ -3,6 +3,7 @@
 
 struct limits {
 	struct image image;
+	struct lifeline_bans orders;
 	struct admit *a;
 };
 
@@ -14,7 +15,7 @@ static struct limits *limits_new(uint32_t rate, uint32_t window)
 	make_settings(&l->image);
 	l->image.zone[ZONE_ACCESS].rate = rate;
 	l->image.zone[ZONE_ACCESS].rate_window_ms = window;
-	cr_assert_eq(admit_new(&l->a, &l->image.s), 0);
+	cr_assert_eq(admit_new(&l->a, &l->image.s, &l->orders), 0);
 	return l;
 }
 
@@ -38,7 +39,7 @@ static bool punish(struct limits *l, const char *host, uint64_t now)
 {
 	struct endpoint e = at(host, 5060);
 
-	return admit_penalty(l->a, ACCESS_UDP, &e, now);
+	return admit_penalty(l->a, ACCESS_UDP, &e, 0, now);
 }
 
 static int passes(struct limits *l, unsigned listener, const char *host, uint64_t now)
@@ -107,7 +108,7 @@ Test(admit, trusted_sources_only_and_without_limit)
 	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 1);
 	for (int i = 0; i < 100; i++) {
 		cr_assert_eq(admit_request(l->a, CORE_UDP, &core, 1), 0);
-		cr_assert_not(admit_penalty(l->a, CORE_UDP, &core, 1));
+		cr_assert_not(admit_penalty(l->a, CORE_UDP, &core, 0, 1));
 	}
 	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.1", 1), 0);
 	limits_free(l);
@@ -200,7 +201,7 @@ Test(admit, bans_are_bounded)
 		uint32_t n = htonl(0x0a000000 + i);
 
 		memcpy(e.address, &n, 4);
-		cr_assert(admit_penalty(l->a, ACCESS_UDP, &e, 1));
+		cr_assert(admit_penalty(l->a, ACCESS_UDP, &e, 0, 1));
 	}
 	cr_assert_eq(COUNTED(BANS), BANS_MAX);
 	cr_assert_eq(COUNTED(BANS_CUT), 1);
@@ -225,5 +226,164 @@ Test(admit, bans_outlive_a_reload)
 	other.zone[ZONE_ACCESS].name.length = 6; /* "outsid": the name of another zone */
 	admit_settings(l->a, &other.s);
 	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), 0);
+	limits_free(l);
+}
+
+static bool tries(struct limits *l, const char *host, uint64_t user, uint64_t now)
+{
+	struct endpoint e = at(host, 5060);
+
+	return admit_penalty(l->a, ACCESS_UDP, &e, user, now);
+}
+
+/* A ban after 3 failures within a second; one attempt in 10 with one name is one. */
+Test(admit, attempts_of_one_phone_are_one_failure)
+{
+	struct limits *l = limits_new(0, 0);
+
+	l->image.zone[ZONE_ACCESS].ban_attempts = 10;
+	for (int i = 0; i < 20; i++)
+		cr_assert_not(tries(l, "192.0.2.1", 7, 1000 + (uint64_t)i), "attempt %d", i);
+	cr_assert(tries(l, "192.0.2.1", 7, 1020), "one that goes on is banned");
+	cr_assert_eq(COUNTED(BAN_ATTEMPTS_ALIKE), 18);
+	/* the same name from elsewhere */
+	cr_assert_not(tries(l, "192.0.2.2", 7, 1020));
+	/* name after name */
+	cr_assert_not(tries(l, "192.0.2.2", 8, 1020));
+	cr_assert(tries(l, "192.0.2.2", 9, 1020));
+	/* a phone that tries at its own pace: its attempts are forgotten with the window */
+	for (uint64_t now = 5000; now < 100000; now += 501)
+		cr_assert_not(tries(l, "192.0.2.3", 7, now), "at %llu", (unsigned long long)now);
+	limits_free(l);
+}
+
+Test(admit, who_is_never_banned)
+{
+	struct limits *l = limits_new(0, 0);
+
+	l->image.zone[ZONE_ACCESS].never_ban = (struct array){offsetof(struct image, source), 1};
+	l->image.source = (struct prefix){.network = at("192.0.2.0", 0), .bits = 24};
+	for (uint64_t user = 1; user < 100; user++)
+		cr_assert_not(tries(l, "192.0.2.9", user, 1000));
+	cr_assert_eq(COUNTED(BANS_SPARED), 99);
+	for (uint64_t user = 1; user < 4; user++)
+		tries(l, "192.0.3.9", user, 1000);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.9", 1000), 0);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.3.9", 1000), -EPERM);
+	/* one address of a /64 that is banned as a whole */
+	l->image.source = (struct prefix){.network = at("2001:db8::1", 0), .bits = 128};
+	for (uint64_t user = 1; user < 4; user++)
+		tries(l, "2001:db8::2", user, 1000);
+	cr_assert_eq(passes(l, ACCESS_UDP, "2001:db8::1", 1000), 0);
+	cr_assert_eq(passes(l, ACCESS_UDP, "2001:db8::3", 1000), -EPERM);
+	limits_free(l);
+}
+
+static int banned_after(void (*change)(struct image *image))
+{
+	struct limits *l = limits_new(0, 0);
+	struct image *other = calloc(1, sizeof(*other));
+	int error;
+
+	for (int i = 0; i < 3; i++)
+		punish(l, "192.0.2.1", 1);
+	make_settings(other);
+	change(other);
+	admit_settings(l->a, &other->s);
+	error = passes(l, ACCESS_UDP, "192.0.2.1", 2);
+	cr_assert_eq(COUNTED(BANS_LIFTED), error == 0);
+	limits_free(l);
+	free(other);
+	return error;
+}
+
+static void nothing(struct image *image)
+{
+	(void)image;
+}
+static void other_failures(struct image *image)
+{
+	image->zone[ZONE_ACCESS].ban_failures++;
+}
+static void other_window(struct image *image)
+{
+	image->zone[ZONE_ACCESS].ban_window_ms++;
+}
+static void other_time(struct image *image)
+{
+	image->zone[ZONE_ACCESS].ban_ms++;
+}
+static void no_bans(struct image *image)
+{
+	image->zone[ZONE_ACCESS].ban_failures = 0;
+}
+static void spared(struct image *image)
+{
+	image->zone[ZONE_ACCESS].never_ban = (struct array){offsetof(struct image, source), 1};
+	image->source = (struct prefix){.network = at("192.0.2.0", 0), .bits = 24};
+}
+static void other_rate(struct image *image)
+{
+	image->zone[ZONE_ACCESS].rate = 7;
+	image->zone[ZONE_ACCESS].rate_window_ms = 1000;
+}
+
+Test(admit, a_ban_ends_with_its_rule)
+{
+	cr_assert_eq(banned_after(nothing), -EPERM);
+	cr_assert_eq(banned_after(other_rate), -EPERM);
+}
+Test(admit, a_ban_ends_with_another_number_of_failures)
+{
+	cr_assert_eq(banned_after(other_failures), 0);
+}
+Test(admit, a_ban_ends_with_another_window)
+{
+	cr_assert_eq(banned_after(other_window), 0);
+}
+Test(admit, a_ban_ends_with_another_time)
+{
+	cr_assert_eq(banned_after(other_time), 0);
+}
+Test(admit, a_ban_ends_when_nobody_is_banned)
+{
+	cr_assert_eq(banned_after(no_bans), 0);
+}
+Test(admit, a_ban_ends_when_its_source_is_spared)
+{
+	cr_assert_eq(banned_after(spared), 0);
+}
+
+Test(admit, an_operator_bans_and_lifts)
+{
+	struct limits *l = limits_new(0, 0);
+	struct prefix office = {.network = at("192.0.2.0", 0), .bits = 24};
+
+	l->orders.ban[0] = (struct lifeline_ban){.sources = office};
+	l->orders.ban[1] = (struct lifeline_ban){
+		.sources = {.network = at("127.0.0.1", 0), .bits = 32}, .until = 5000};
+	l->orders.count = 2;
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.9", 1), -EPERM);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.3.9", 1), 0);
+	cr_assert_eq(passes(l, ACCESS_UDP, "127.0.0.1", 4999), -EPERM);
+	cr_assert_eq(passes(l, ACCESS_UDP, "127.0.0.1", 5000), 0);
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.1", 1), 0, "trusted zones are not banned");
+	l->orders.count = 0;
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.9", 1), 0);
+	/* those of the rule */
+	for (int i = 0; i < 3; i++) {
+		punish(l, "192.0.2.1", 1);
+		punish(l, "192.0.3.1", 1);
+		punish(l, "2001:db8::1", 1);
+	}
+	cr_assert_eq(admit_lift(l->a, &office, 2), 1);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.1", 2), 0);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.3.1", 2), -EPERM);
+	office = (struct prefix){.network = at("2001:db8::9", 0), .bits = 128};
+	cr_assert_eq(admit_lift(l->a, &office, 2), 1);
+	cr_assert_eq(passes(l, ACCESS_UDP, "2001:db8::1", 2), 0);
+	cr_assert_eq(admit_lift(l->a, NULL, 2), 1);
+	cr_assert_eq(COUNTED(BANS), 0);
+	cr_assert_eq(COUNTED(BANS_LIFTED), 3);
 	limits_free(l);
 }

@@ -56,7 +56,7 @@ Test(listing, one_line_a_stream)
 
 	UNTIL(f, flow_count(f->t.flows) == 1);
 	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
-	cr_assert_eq(listing_start(l, 77), 0);
+	cr_assert_eq(listing_start(l, 77, LISTING_STREAMS), 0);
 	cr_assert_eq(r->lasts, 1);
 	cr_assert_eq(lines(r), 1);
 	cr_assert(str_starts(str_of(r->text),
@@ -84,7 +84,7 @@ Test(listing, goes_on_when_there_is_room_again)
 	}
 	r->buffer = 50000;
 	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
-	cr_assert_eq(listing_start(l, 77), 0);
+	cr_assert_eq(listing_start(l, 77, LISTING_STREAMS), 0);
 	cr_assert_eq(r->lasts, 0);
 	UNTIL(f, r->lasts == 1);
 	cr_assert_gt(r->pieces, 2);
@@ -109,7 +109,8 @@ Test(listing, ends_with_its_reader_and_is_bounded)
 	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
 	r->gone = true;
 	for (int i = 0; i < LISTINGS_MAX * 2; i++)
-		cr_assert_eq(listing_start(l, 77), 0); /* each ends at once and leaves its place */
+		cr_assert_eq(listing_start(l, 77, LISTING_STREAMS),
+			0); /* each ends at once and leaves its place */
 	listings_free(l);
 	free(r);
 	fixture_free(f);

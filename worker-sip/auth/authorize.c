@@ -97,8 +97,10 @@ static void attempt_log_fault(const struct attempt *a)
 static void attempt_penalize(const struct attempt *a)
 {
 	struct sip *sip = a->sip;
-	struct record_penalty penalty = {
-		.source = a->m->flow.peer, .listener = a->m->flow.listener};
+	struct str user = {a->name, a->name_length};
+	struct record_penalty penalty = {.source = a->m->flow.peer,
+		.user = hash_str(&sip->keys.slot_key, user),
+		.listener = a->m->flow.listener};
 
 	count(AUTH_PENALTIES);
 	if (sip->penalty_hook)
