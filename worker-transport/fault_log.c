@@ -81,13 +81,17 @@ static void fault_log_say_left_out(struct fault_log *l, const struct hash_key *k
 }
 
 void fault_log_left_out(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
-	const struct message *m, uint64_t now)
+	const struct message *m, unsigned crowd, uint64_t now)
 {
 	const struct message_header *h = message_headers(m), *last = h + m->header_count;
 
 	if (!m->is_request && m->start_line.length > 12 && !m->reason.length) {
 		count(LEFT_OUT_REASON_PHRASE);
 		fault_log_say_left_out(l, key, flow, S("reason phrase"), now);
+	}
+	if (crowd) {
+		counter_add(COUNTER_LEFT_OUT_CROWD, crowd);
+		fault_log_say_left_out(l, key, flow, S("those beyond the limit"), now);
 	}
 	if (!m->unreadable)
 		return;

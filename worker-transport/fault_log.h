@@ -29,8 +29,9 @@ void fault_log_refused(struct fault_log *l, const struct hash_key *key, const st
 void fault_log_dropped(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
 	const char *reason, uint64_t now);
 
-/* Counts and logs the headers and the reason phrase of m that are left out of what passes on. */
+/* Counts and logs the headers and the reason phrase of m that are left out of what passes on.
+ * crowd: how many more were, of too many. */
 void fault_log_left_out(struct fault_log *l, const struct hash_key *key, const struct flow *flow,
-	const struct message *m, uint64_t now);
+	const struct message *m, unsigned crowd, uint64_t now);
 
 #endif

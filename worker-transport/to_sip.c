@@ -289,7 +289,7 @@ static enum to_sip_result to_sip_forward(
 	m->slot = slot_of_message(m, &t->slot_key);
 	if (m->broken)
 		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
-	fault_log_left_out(&f->faults, &f->key, flow, m, loop_now(t->loop));
+	fault_log_left_out(&f->faults, &f->key, flow, m, f->reading.crowd, loop_now(t->loop));
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
 		return TO_SIP_DONE;

@@ -365,6 +365,63 @@ Test(repair, a_response_with_too_many_headers)
 		&COUNTED(PARSE_LIMIT));
 }
 
+#define REQUEST(method)                                                                            \
+	method " sip:b@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n"                \
+	       "From: <sip:a@b>;tag=1\r\nCall-ID: 1\r\nCSeq: 1 " method "\r\n"
+#define LATE(tag) "To: <sip:a@b>" tag "\r\nSubject: late\r\nAny: late\r\nl: 4\r\n\r\nbodybody"
+
+/* A request that ends or confirms something, or stands in a dialog, is served without those of its
+ * lines that nobody needs. */
+static void crowded_request(
+	const char *before, const char *after, const char *method, unsigned others)
+{
+	const char *text = with_lines(before, 300, "Any: y\r\n", after);
+
+	begin(NULL);
+	COUNTED(LEFT_OUT_CROWD) = 0;
+	throw_text(text);
+	UNTIL(worker, worker->count == 1);
+	int stream = dial("127.0.0.1", worker->port[ACCESS_TCP]);
+	tell(stream, text, strlen(text) - 4);
+	UNTIL(worker, worker->count == 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct message *m = message_at(worker, i);
+
+		cr_assert_eq(m->method, method_of(str_of(method)));
+		cr_assert_eq(m->header_count, MESSAGE_HEADERS_MAX);
+		cr_assert(str_equal(message_value(m, HEADER_SUBJECT), S("late")));
+		cr_assert(str_equal(message_str(m, m->body), S("body")));
+		cr_assert_neq(m->first[HEADER_TO], 0xff);
+		cr_assert_eq(message_check(m, m->size), 0);
+	}
+	/* 301 of one name, and the others */
+	cr_assert_eq(COUNTED(LEFT_OUT_CROWD), 2 * (301 + others - MESSAGE_HEADERS_MAX));
+	cr_assert_eq(COUNTED(PARSE_LIMIT), 0);
+	close(stream);
+	end();
+}
+
+Test(repair, a_request_with_too_many_headers)
+{
+	crowded_request(REQUEST("BYE"), LATE(";tag=2"), "BYE", 7);
+	crowded_request(REQUEST("CANCEL"), LATE(""), "CANCEL", 7);
+	crowded_request(REQUEST("ACK"), LATE(";tag=2"), "ACK", 7);
+	crowded_request(REQUEST("INFO"), "c: a/b\r\n" LATE(";tag=2"), "INFO", 8);
+}
+
+/* What begins something new is refused, and so is what needs as many. */
+Test(repair, a_request_that_is_too_crowded)
+{
+	begin(NULL);
+	throw_text(with_lines(REQUEST("OPTIONS"), 300, "Any: y\r\n", LATE("")));
+	cr_assert_not_null(strstr(answer(), "400 Too Many Headers"));
+	throw_text(with_lines(REQUEST("INFO"), 300, "Route: <sip:a;lr>\r\n", LATE(";tag=2")));
+	UNTIL(worker, COUNTED(PARSE_LIMIT) == 2);
+	cr_assert_eq(COUNTED(LEFT_OUT_CROWD), 0);
+	cr_assert_eq(worker->count, 0);
+	end();
+}
+
 Test(repair, a_response_with_other_line_ends)
 {
 	broken_response(ANSWER("\n") "\n", &COUNTED(PARSE_LINE));

@@ -161,7 +161,10 @@ static void parse_header(struct parser *p, const char *line, const char *end, en
 	const unsigned items = p->items;
 
 	if (m->header_count == MESSAGE_HEADERS_MAX) {
+		const bool first = !p->failed;
+
 		parse_fail(p, 400, COUNTER_PARSE_LIMIT, "Too Many Headers");
+		p->error.crowded |= first;
 		return;
 	}
 	struct message_header *h = (struct message_header *)(void *)(m + 1) + m->header_count;

@@ -12,8 +12,9 @@ struct parse_error {
 	                    SIP at all) */
 	bool answerable; /* the block holds what a stateless answer copies (RFC 3261
 	                    section 8.2.6.2); false: drop, whatever status says */
-	bool adrift; /* the method is that of CSeq with octets before it: they are the rest of the
-	                body before, whose Content-Length was too small */
+	bool adrift;  /* the method is that of CSeq with octets before it: they are the rest of the
+	                 body before, whose Content-Length was too small */
+	bool crowded; /* it has more header lines than are read */
 	enum counter counter; /* the caller counts it: counter_add(error.counter, 1) */
 	const char *reason;   /* static phrase that says what is wrong, e.g. "Missing Call-ID" */
 };

@@ -3,6 +3,7 @@
  * it has made. Relies on parse.h and repair.h. */
 #include "reading.h"
 
+#include "crowd.h"
 #include "parse.h"
 #include "repair.h"
 
@@ -72,6 +73,32 @@ static int reading_judge_lines(const struct reading *r, const struct reading_rul
 	return -EBADMSG;
 }
 
+/* Reads *text again, of which reading has given result, without the header lines that it can do
+ * without, where there are too many. What is not served without them stays refused for them. */
+static int reading_crowd(struct reading *r, const struct reading_rules *rules, struct str *text,
+	size_t came, int result, struct parse_error *error)
+{
+	const struct message *m = (const struct message *)r->block;
+	const struct parse_error first = *error;
+	unsigned left_out;
+
+	if (!result || !error->crowded || !m->is_request)
+		return result;
+	size_t n = crowd_thin(*text, m, r->lines, rules->message_max, &left_out);
+	if (!n)
+		return result;
+	*text = (struct str){r->lines, n};
+	result = reading_of(r, *text, came, false, error);
+	if (crowd_is_served(m)) {
+		r->crowd = left_out;
+		return result;
+	}
+	const bool answerable = result == 0 || error->answerable;
+	*error = first;
+	error->answerable = answerable;
+	return -EBADMSG;
+}
+
 /* Reads of a response that was refused what ends the request that it answers: nobody can be told
  * that it could not be read, and who waits for it must not wait for ever. */
 static int reading_response(struct reading *r, const struct reading_rules *rules, struct str raw)
@@ -98,8 +125,10 @@ int reading_parse(struct reading *r, const struct reading_rules *rules, struct s
 	}
 	int result = reading_of(r, raw, raw.n, false, error);
 
+	r->crowd = 0;
 	if (reading_is_sound(r, result))
 		return result;
+	result = reading_crowd(r, rules, &text, raw.n, result, error);
 	const struct parse_error first = *error;
 
 	if (result && !error->answerable && rules->datagram && memmem(raw.p, raw.n, "SIP/2.0", 7))
@@ -107,6 +136,7 @@ int reading_parse(struct reading *r, const struct reading_rules *rules, struct s
 	if (n) {
 		text = (struct str){r->lines, n};
 		result = reading_of(r, text, raw.n, false, error);
+		result = reading_crowd(r, rules, &text, raw.n, result, error);
 	}
 	if (!reading_is_sound(r, result) && !repair_is_utf8(text))
 		result = reading_octets(r, rules, text, raw.n, result, error);

@@ -11,6 +11,7 @@
 struct reading {
 	_Alignas(8) unsigned char block[MESSAGE_BLOCK_MAX + 8];
 	char lines[MESSAGE_RAW_MAX]; /* what a repair of its lines has made of it */
+	unsigned crowd; /* of the last one: header lines left out because there were too many */
 	char octets[MESSAGE_RAW_MAX];
 };
 
