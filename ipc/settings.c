@@ -127,6 +127,12 @@ static bool settings_trunk_options_sane(const struct settings *s, const struct t
 	return true;
 }
 
+static bool settings_scanner_sane(const struct settings *s, const void *row)
+{
+	return settings_text_row_sane(s, row) &&
+	       ((const struct text *)row)->length >= SCANNER_WORD_LEAST;
+}
+
 static bool settings_zone_sane(const struct settings *s, const void *row)
 {
 	const struct zone_settings *z = row;
@@ -260,6 +266,8 @@ int settings_check(const void *image, size_t size)
 	if (size < sizeof(*s) || (uintptr_t)image % 8)
 		return -EBADMSG;
 	if (s->magic != SETTINGS_MAGIC || s->version != SETTINGS_VERSION || s->size != size)
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->scanners, struct text, SCANNERS_MAX, settings_scanner_sane))
 		return -EBADMSG;
 	/* zones, listeners and trunks come first: what follows names them */
 	if (!ROWS_SANE(s, s->zones, struct zone_settings, ZONES_MAX, settings_zone_sane))

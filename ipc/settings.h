@@ -15,6 +15,9 @@
 #define SETTINGS_MAGIC 0x53575053u
 #define SETTINGS_VERSION 5
 #define ZONES_MAX 64
+#define SCANNERS_MAX 64      /* words */
+#define SCANNER_WORD_LEAST 4 /* bytes: a shorter one would stand where nobody meant it */
+#define SCANNER_WORD_MOST 64
 #define LISTENERS_MAX 256
 #define NONE_INDEX 0xffff
 
@@ -169,7 +172,8 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	uint8_t workers[8]; /* of each role: enum peer_role */
+	struct array scanners; /* struct text in lower case; transport workers' alone */
+	uint8_t workers[8];    /* of each role: enum peer_role */
 	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)

@@ -252,6 +252,16 @@ static bool to_sip_is_outside(const struct message *m)
 	return token_slot(message_str(m, m->to_tag), &slot) != 0;
 }
 
+/* Who searches for doors learns nothing, not even that there is one. */
+static bool to_sip_is_scanner(struct transport_worker *t, const struct message *m)
+{
+	if (settings_trusts(t->settings, m->flow.listener) || !scanners_find(&t->scanners, m))
+		return false;
+	count(DROP_SCANNER);
+	to_sip_say_dropped(t, &m->flow, "a scanner");
+	return true;
+}
+
 /* Reads a message into the block. */
 static int to_sip_read(struct transport_worker *t, const struct flow *flow, struct str raw,
 	struct parse_error *error)
@@ -295,6 +305,8 @@ static enum to_sip_result to_sip_forward(
 		return TO_SIP_DONE;
 	}
 	outside = to_sip_is_outside(m);
+	if (outside && to_sip_is_scanner(t, m))
+		return TO_SIP_DONE;
 	if (outside && !to_sip_admits(t, flow))
 		return TO_SIP_DONE;
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),

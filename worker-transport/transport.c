@@ -45,6 +45,8 @@ int transport_start(struct transport_worker *t)
 	if (error == 0)
 		error = to_sip_new(&t->to_sip);
 	if (error == 0)
+		scanners_settings(&t->scanners, t->settings);
+	if (error == 0)
 		error = flows_new(&t->flows, t);
 	if (error == 0)
 		error = streams_new(&t->streams, t);
@@ -112,6 +114,7 @@ static void transport_check_profile(struct stream *s, void *arg)
 void transport_settings(struct transport_worker *t)
 {
 	admit_settings(t->admit, t->settings);
+	scanners_settings(&t->scanners, t->settings);
 	streams_each(t->streams, transport_check_profile, t);
 }
 

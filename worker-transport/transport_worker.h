@@ -9,6 +9,7 @@
 #include "ipc/lifeline.h"
 #include "ipc/settings.h"
 #include "ipc/slot.h"
+#include "scanner.h"
 
 /* The seam to the SIP workers: mesh_record as ipc/mesh.h describes it, or a test's capture. */
 struct upstream {
@@ -34,10 +35,11 @@ struct transport_worker {
 
 	struct refusals refusals;  /* fingerprints of bytes that ended a worker */
 	struct lifeline_bans bans; /* of an operator */
-	struct upstream upstream;  /* the SIP workers */
-	struct admit *admit;       /* limits and bans */
-	struct to_sip *to_sip;     /* the way of messages to them */
-	struct flows *flows;       /* flow ids, watches and reports */
+	struct scanners scanners;
+	struct upstream upstream; /* the SIP workers */
+	struct admit *admit;      /* limits and bans */
+	struct to_sip *to_sip;    /* the way of messages to them */
+	struct flows *flows;      /* flow ids, watches and reports */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;

@@ -134,6 +134,9 @@ void config_free(struct config *x)
 		free(x->group[i]);
 	}
 	free(x->path);
+	for (size_t i = 0; i < x->scanner_count; i++)
+		free(x->scanners[i]);
+	free(x->scanners);
 	free(x->never_ban);
 	free(x->control_path);
 #define OPTION CONFIG_FREE

@@ -160,8 +160,10 @@ struct config_route {
 };
 
 struct config {
-	char *path;               /* of the config file, as given */
-	char *control_path;       /* absolute; the control socket */
+	char *path;         /* of the config file, as given */
+	char *control_path; /* absolute; the control socket */
+	char **scanners;    /* lower case */
+	size_t scanner_count;
 	struct prefix *never_ban; /* of limits */
 	size_t never_ban_count;
 	uint32_t control_mode; /* permission bits, 0600 to 0660 */

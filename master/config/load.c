@@ -107,6 +107,58 @@ static void load_check_runtime_directory(struct reader *r, cfg_t *root)
 			CONFIG_RUNTIME_DIRECTORY_MAX, path, strlen(path));
 }
 
+static void load_scanner(
+	struct reader *r, cfg_t *limits, const struct config_value *v, struct str word)
+{
+	char text[SCANNER_WORD_MOST + 1];
+	char *copy;
+
+	if (word.n < SCANNER_WORD_LEAST || str_copy(word, text, sizeof(text)) != 0) {
+		reader_expected(r, limits, "scanners", v, "words of %d to %d bytes, or \"off\"",
+			SCANNER_WORD_LEAST, SCANNER_WORD_MOST);
+		return;
+	}
+	if (r->c->scanner_count == SCANNERS_MAX) {
+		reader_error(r, limits, v->line, "scanners: at most %d are possible", SCANNERS_MAX);
+		return;
+	}
+	copy = reader_copy(r, text);
+	text_lower(copy);
+	if (copy)
+		r->c->scanners[r->c->scanner_count++] = copy;
+}
+
+/* The words of a value, with commas between them. */
+static void load_scanner_words(
+	struct reader *r, cfg_t *limits, const struct config_value *v, const char *text)
+{
+	struct str rest = str_of(text);
+
+	while (rest.n) {
+		size_t n = str_find(rest, ',');
+
+		load_scanner(r, limits, v, str_trim((struct str){rest.p, n}));
+		rest = str_from(rest, n < rest.n ? n + 1 : n);
+	}
+}
+
+static void load_scanners(struct reader *r, cfg_t *limits)
+{
+	size_t count = config_list_count(limits, "scanners");
+
+	r->c->scanners = reader_array(r, SCANNERS_MAX, sizeof(*r->c->scanners));
+	if (!r->c->scanners)
+		return;
+	if (count == 0)
+		load_scanner_words(r, limits, NULL, option_default("limits", "scanners"));
+	for (size_t i = 0; i < count; i++) {
+		const struct config_value *v = config_list(limits, "scanners", i);
+
+		if (count > 1 || strcmp(v->text, "off") != 0)
+			load_scanner_words(r, limits, v, v->text);
+	}
+}
+
 static void load_root(struct reader *r, cfg_t *root)
 {
 	struct config *c = r->c;
@@ -119,6 +171,7 @@ static void load_root(struct reader *r, cfg_t *root)
 	load_check_runtime_directory(r, root);
 	load_workers(r, cfg_getsec(root, "workers"));
 	load_control(r, cfg_getsec(root, "control"));
+	load_scanners(r, cfg_getsec(root, "limits"));
 	section_prefixes(r, cfg_getsec(root, "limits"), "never-ban", NEVER_BAN_MAX, &c->never_ban,
 		&c->never_ban_count);
 	load_check_timers(r, cfg_getsec(root, "timers"));

@@ -380,6 +380,8 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 		if (role == PEER_SIP || settings_any_trunk_over_tls(c))
 			s.trunks = image_trunks(&m, c);
 	}
+	if (role == PEER_TRANSPORT)
+		s.scanners = image_texts(&m, c->scanners, c->scanner_count);
 	if (role == PEER_SIP) {
 		s.domains = image_domains(&m, c);
 		s.routes = image_routes(&m, c);

@@ -131,6 +131,25 @@ class Bans(CallCase):
         self.assertEqual(g.ctl("bans", "lift", "all")["object"]["lifted"], 1)
         self.assertEqual(self.heard(bob), 407)
 
+    def test_scanners(self):
+        """By the usual list, and by one of the config's."""
+        g = self.start()
+        alice = self.phone("alice", register=False)
+
+        def asks(agent, **words):
+            return alice.make("OPTIONS", URI, headers=[f"User-Agent: {agent}"], **words)
+
+        alice.send_raw(asks("friendly-scanner"))
+        alice.send_raw(asks("x", sender="100@1.1.1.1"))
+        self.counted("drop_scanner", 2)
+        alice.silence(0.1)
+        self.assertIn('reason="a scanner"', g.log_text())
+        self.put("limits { scanners = Nosy }\n" + g.config.read_text())
+        alice.send_raw(asks("very NOSY 1.0"))
+        self.counted("drop_scanner", 3)
+        alice.send_raw(asks("friendly-scanner"))
+        self.assertEqual(alice.final("OPTIONS").status, 407)
+
     def test_an_operator_bans(self):
         self.kills = True
         g = self.start(

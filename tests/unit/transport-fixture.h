@@ -49,6 +49,7 @@ struct image {
 	struct listener_settings listener[LISTENERS];
 	struct prefix source;
 	struct text origin[2];
+	struct text scanner[2];
 	_Alignas(8) uint16_t certificates[4];
 	struct trunk_settings trunk[TRUNKS];
 	struct target_settings target;

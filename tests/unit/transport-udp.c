@@ -169,6 +169,49 @@ Test(udp, a_banned_source_is_not_heard)
 	fixture_free(f);
 }
 
+/* The words of scanners, in the pool behind all else. */
+static void with_scanners(struct image *image)
+{
+	static const char *const words[] = {"friendly-scanner", "sip:100@1.1.1.1"};
+	uint32_t at = sizeof(image->pool) - 128;
+
+	image->s.scanners = (struct array){offsetof(struct image, scanner), 2};
+	for (unsigned i = 0; i < 2; i++) {
+		image->scanner[i] = text_in(image, &at, words[i]);
+		cr_assert_eq(image->scanner[i].length, strlen(words[i]));
+	}
+}
+
+static unsigned dropped_with(struct fixture *f, int fd, int listener, const char *header)
+{
+	static unsigned number = 100;
+	uint64_t was = COUNTED(DROP_SCANNER);
+	char text[2048], more[2048];
+	size_t n = request(text, "OPTIONS", number++, NULL, "UDP");
+
+	n = (size_t)snprintf(more, sizeof(more), "%.*s%s\r\n\r\n", (int)n - 2, text, header);
+	throw_at(fd, "127.0.0.1", f->port[listener], more, n);
+	unsigned before = f->count;
+	UNTIL(f, COUNTED(DROP_SCANNER) > was || f->count > before);
+	return (unsigned)(COUNTED(DROP_SCANNER) - was);
+}
+
+Test(udp, scanners_learn_nothing)
+{
+	struct fixture *f = fixture_new(with_scanners);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "User-Agent: Friendly-SCANNER"), 1);
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "User-Agent: a friendly-scanner/1"), 1);
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "User-Agent: friendly-scanne"), 0);
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "User-Agent: friendly-phone"), 0);
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "Subject: friendly-scanner"), 0);
+	cr_assert_eq(dropped_with(f, fd, ACCESS_UDP, "User-Agent: f"), 0);
+	cr_assert_eq(dropped_with(f, fd, CORE_UDP, "User-Agent: friendly-scanner"), 0);
+	close(fd);
+	fixture_free(f);
+}
+
 static void two_a_minute(struct image *image)
 {
 	image->zone[ZONE_ACCESS].rate = 2;
