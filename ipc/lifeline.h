@@ -113,11 +113,14 @@ struct lifeline_drain {
 	uint8_t mode;      /* enum drain_mode */
 	uint8_t zero[3];
 };
+#define QUERY_ARGUMENT_MAX 1024
+/* Rows of a list of calls or registrations where no limit is given. */
+#define QUERY_LISTED 200
 struct lifeline_query { /* answered by any number of REPLY, the last with last = 1 */
 	uint32_t id;
 	uint16_t what; /* enum query */
 	uint16_t zero;
-	char argument[256]; /* NUL-terminated */
+	char argument[QUERY_ARGUMENT_MAX]; /* NUL-terminated; see query_argument.h */
 };
 /* QUERY_NOTHING: whoever answers has taken what was sent before it. */
 enum query {
@@ -130,6 +133,8 @@ enum query {
 	QUERY_LISTENERS = 6,
 	QUERY_BANS = 7,
 	QUERY_BAN_LIFT = 8, /* argument: an address, a network, or "all" */
+	QUERY_CALL = 9,
+	QUERY_CALL_END = 10
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

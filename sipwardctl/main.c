@@ -4,13 +4,13 @@
  * people, --json for programs. With -f FILE the user commands work on a users file without a
  * master.
  */
+#include "arguments.h"
 #include "client.h"
 #include "common/config_errors.h"
 #include "common/str.h"
 #include "ipc/command_table.h"
 #include "users.h"
 
-#include <ctype.h>
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -38,8 +38,9 @@ static int print_usage(FILE *to)
 	for (int i = 0; i < COMMAND_COUNT; i++) {
 		int n = fprintf(to, "  %s %s", command_rows[i].name, command_rows[i].arguments);
 
-		fprintf(to, "%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "",
-			command_rows[i].help);
+		if (n >= HELP_COLUMN)
+			n = fprintf(to, "\n") - 1;
+		fprintf(to, "%*s%s\n", HELP_COLUMN - n, "", command_rows[i].help);
 	}
 	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, COMPLETION);
 	fprintf(to,
@@ -54,94 +55,15 @@ static int print_usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
-/* Whether no row before this one begins with the same word. */
-static bool command_is_first_of_its_word(int row)
-{
-	const char *name = command_rows[row].name;
-	size_t first = strcspn(name, " ");
-
-	for (int i = 0; i < row; i++)
-		if (strcspn(command_rows[i].name, " ") == first &&
-			strncmp(command_rows[i].name, name, first) == 0)
-			return false;
-	return true;
-}
-
 static int print_completion(void)
 {
-	printf("_sipwardctl() {\n\tlocal words=\"");
-	for (const struct option *o = long_options; o->name; o++)
-		printf("--%s ", o->name);
-	for (int i = 0; i < COMMAND_COUNT; i++)
-		if (command_is_first_of_its_word(i))
-			printf("%.*s ", (int)strcspn(command_rows[i].name, " "),
-				command_rows[i].name);
-	printf("%s\"\n\tcase \"${COMP_WORDS[COMP_CWORD-1]}\" in\n", COMPLETION);
-	/* Second words of two-word commands. */
-	for (int i = 0; i < COMMAND_COUNT; i++) {
-		const char *name = command_rows[i].name;
-		size_t first = strcspn(name, " ");
+	char options[256] = "";
+	size_t n = 0;
 
-		if (!name[first] || !command_is_first_of_its_word(i))
-			continue;
-		printf("\t%.*s) words=\"", (int)first, name);
-		for (int j = i; j < COMMAND_COUNT; j++)
-			if (strncmp(command_rows[j].name, name, first + 1) == 0)
-				printf("%s%s", j == i ? "" : " ", command_rows[j].name + first + 1);
-		printf("\" ;;\n");
-	}
-	printf("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- "
-	       "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _sipwardctl sipwardctl\n");
+	for (const struct option *o = long_options; o->name && n < sizeof(options); o++)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "--%s ", o->name);
+	arguments_print_completion(options);
 	return EXIT_DONE;
-}
-
-/* The command that the first one or two words name; *used is how many. -1: none. */
-static int command_of_arguments(char **words, int count, int *used)
-{
-	for (int n = count < 2 ? count : 2; n > 0; n--) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "%s%s%s", words[0], n == 2 ? " " : "",
-			n == 2 ? words[1] : "");
-		int row = command_find(name);
-		if (row >= 0) {
-			*used = n;
-			return row;
-		}
-	}
-	return -1;
-}
-
-/* Names the positional arguments as the table does. NULL: too few or too many. */
-static json_t *command_name_arguments(const char *spec, char **words, int count)
-{
-	json_t *named = json_object();
-
-	while (*spec) {
-		size_t n = strcspn(spec, " ");
-		bool optional = *spec == '[';
-		char key[64];
-		size_t length = optional ? n - 2 : n;
-
-		if (count) {
-			snprintf(key, sizeof(key), "%.*s", (int)length, spec + optional);
-			for (char *c = key; *c; c++)
-				*c = (char)tolower((unsigned char)*c);
-			json_object_set_new(named, key, json_string(words[0]));
-			words++;
-			count--;
-		} else if (!optional) {
-			json_decref(named);
-			return NULL;
-		}
-		spec += n;
-		spec += strspn(spec, " ");
-	}
-	if (count) {
-		json_decref(named);
-		return NULL;
-	}
-	return named;
 }
 
 /* The second words of the commands that begin with first, as "list, stage, commit". 0: there are
@@ -202,13 +124,43 @@ static int print_version(const struct options *o)
 	return EXIT_DONE;
 }
 
+/* Whether a word is an option of sipwardctl itself whose value is the next word. */
+static bool main_takes_value(const char *word)
+{
+	if (word[1] != '-')
+		return strcmp(word, "-s") == 0 || strcmp(word, "-f") == 0;
+	for (const struct option *o = long_options; o->name; o++)
+		if (o->has_arg == required_argument && strcmp(word + 2, o->name) == 0)
+			return true;
+	return false;
+}
+
+/* Carries out a command with its arguments, which go with it. */
+static int main_run(const struct options *o, int row, const char *first, json_t *arguments)
+{
+	if (o->file || row == COMMAND_user_add) {
+		json_decref(arguments);
+		return o->file ? users_file(o, (enum command)row, first) : users_add(o, first);
+	}
+	return client_print(
+		o, client_exchange(o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
+					      "arguments", arguments)));
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.socket = SOCKET_DEFAULT};
 	int option, used = 0;
+	char error[256];
+	json_t *arguments = json_object();
 
 	o.json = main_wants_json(argc, argv);
 	opterr = !o.json;
+	int row = arguments_command_among(argc, argv, main_takes_value);
+	if (row >= 0)
+		argc = arguments_take_flags(row, argc, argv, arguments, error);
+	if (argc < 0)
+		return client_fail(&o, EXIT_USAGE, "%s", error);
 	while ((option = getopt_long(argc, argv, "s:f:jhV", long_options, NULL)) != -1)
 		switch (option) {
 		case 's': o.socket = optarg; break;
@@ -232,22 +184,13 @@ int main(int argc, char **argv)
 		              : print_usage(stderr);
 	if (count == 1 && strcmp(words[0], COMPLETION) == 0)
 		return print_completion();
-	int row = command_of_arguments(words, count, &used);
+	row = arguments_command(words, count, &used);
 	if (row < 0)
 		return command_unknown(&o, words, count);
 	words += used;
 	count -= used;
-	json_t *arguments = command_name_arguments(command_rows[row].arguments, words, count);
-	if (!arguments) {
+	if (!arguments_name(row, words, count, arguments))
 		return client_fail(&o, EXIT_USAGE, "usage: sipwardctl %s %s",
 			command_rows[row].name, command_rows[row].arguments);
-	}
-	if (o.file || row == COMMAND_user_add) {
-		json_decref(arguments);
-		return o.file ? users_file(&o, (enum command)row, count ? words[0] : NULL)
-		              : users_add(&o, words[0]);
-	}
-	return client_print(
-		&o, client_exchange(&o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
-						"arguments", arguments)));
+	return main_run(&o, row, count ? words[0] : NULL, arguments);
 }

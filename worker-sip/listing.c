@@ -2,8 +2,10 @@
 #include "listing.h"
 
 #include "common/clock.h"
+#include "ipc/query_argument.h"
 #include "json.h"
 #include "worker-sip/call/call.h"
+#include "worker-sip/call/call_listing.h"
 #include "worker-sip/registrar/location.h"
 #include "worker-sip/routing/target_listing.h"
 
@@ -13,14 +15,14 @@
 /* Rows of `sipwardctl registrations` read in one step. */
 #define LIST_PAGE 256
 /* The text of a REPLY packet is sent on when it holds this much. */
-#define REPLY_CHUNK 32768
+#define REPLY_CHUNK 16384
 
 /* One query at work. */
 struct listing {
 	struct sip *sip;
 	uint32_t id;
 	size_t n;
-	char text[REPLY_CHUNK + 8192];
+	char text[REPLY_CHUNK + CALL_ROW_MAX + 1];
 	char after[AOR_MAX]; /* last address of record listed */
 	size_t after_length;
 	struct str asked; /* the address of record asked for */
@@ -136,7 +138,11 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 	l->sip = sip;
 	l->id = q->id;
 	if (q->what == QUERY_CALLS)
-		call_list(sip, listing_add_row, l);
+		call_list(sip, q->argument, listing_add_row, l);
+	else if (q->what == QUERY_CALL)
+		call_show(sip, query_argument(q->argument, "id"), listing_add_row, l);
+	else if (q->what == QUERY_CALL_END)
+		call_end_by_operator(sip, query_argument(q->argument, "id"), listing_add_row, l);
 	else if (q->what == QUERY_LISTENERS)
 		call_list_listeners(sip, listing_add_row, l);
 	else if (q->what == QUERY_REGISTRATIONS && q->argument[0])

@@ -49,7 +49,8 @@ struct scratch {
 		char a_route[SCRATCH_ROUTE_MAX], b_route[SCRATCH_ROUTE_MAX];
 	} early_call;
 
-	/* call_record_tell: the line of a call that has ended, until it is queued. */
+	/* call_record_tell: the line of a call that has ended, until it is queued; call_show: that
+	 * of a call that goes on. */
 	char call_record[65536];
 
 	/* core_pass_on: the targets of the request at hand, until it is passed on, when they are

@@ -1,5 +1,5 @@
-/* query_commands.c - what workers are asked for: calls and registrations, which SIP workers know,
- * and the flows of transport workers. */
+/* query_commands.c - what workers are asked for: registrations, which SIP workers know, and the
+ * flows of transport workers. Calls are call_commands.c's. */
 #include "answer.h"
 #include "commands.h"
 #include "master/master.h"
@@ -22,12 +22,6 @@ static void query_ask(struct master *m, struct request *r, unsigned role, bool o
 		answer_refused(r, "too many questions are under way");
 	else if (error < 0)
 		answer_refused(r, "%s", strerror(-error));
-}
-
-void command_calls(struct master *m, struct request *r, json_t *arguments)
-{
-	(void)arguments;
-	query_ask(m, r, PEER_SIP, false, QUERY_CALLS, "");
 }
 
 void command_flows(struct master *m, struct request *r, json_t *arguments)

@@ -331,6 +331,9 @@ class Commands(ControlCase):
             ("re", "registrations reload reopen"),
             ("comp", "completion"),
             ("--re", "--realm"),
+            ("calls ''", "show end"),
+            ("calls --l", "--limit"),
+            ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
         ):
             asked = f"COMP_WORDS=(sipwardctl {words}) COMP_CWORD={len(words.split())}\n"
             completed = subprocess.run(

@@ -119,11 +119,15 @@ class UnderLoad(CallCase):
             )
             for _ in range(CALLERS)
         ]
-        wait_for(lambda: len(g.ctl("calls")) > RATE / 4, "calls up")
+        wait_for(lambda: g.ctl("calls", "--count")["object"]["calls"] > RATE / 4, "calls up")
         self.counted("calls", RATE)  # a second's worth has begun: all callers are under way
         rows = {r["worker"]: r for r in g.ctl("workers")}
         role, index = worker.split("-")
-        mine = sum(r["worker"] == int(index) for r in g.ctl("calls")) if role == "sip" else 0
+        mine = (
+            sum(r["worker"] == int(index) for r in g.ctl("calls", "--limit", "0"))
+            if role == "sip"
+            else 0
+        )
         pid, when = rows[worker]["pid"], time.time()
         os.kill(pid, signal.SIGKILL)
         took, again = probe.call()

@@ -50,10 +50,10 @@ class TrunkLoad(CallCase):
 
     def lost(self, first, caller, stop, again):
         """Has the first target stop, and start again."""
-        up = len(self.gateway.ctl("calls"))
+        up = self.gateway.ctl("calls", "--count")["object"]["calls"]
         stop()
         when = time.time()
-        up = max(up, len(self.gateway.ctl("calls")))
+        up = max(up, self.gateway.ctl("calls", "--count")["object"]["calls"])
         wait_for(lambda: self.when("trunk-target-down"), "it to be found down")
         down_ms = (min(self.when("trunk-target-down")) - when) * 1000
         failed = RATE * SECONDS - caller.wait()["SuccessfulCall"]

@@ -5,7 +5,6 @@
 #include "exchange.h"
 #include "invite.h"
 #include "refused_answer.h"
-#include "worker-sip/json.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
@@ -218,48 +217,6 @@ void call_stray_answer(const struct incoming *in, uint64_t branch)
 }
 
 /* ---- sipwardctl ---- */
-
-static void call_write_endpoint(struct writer *w, const char *name, const struct endpoint *e)
-{
-	char text[ENDPOINT_TEXT_SIZE];
-
-	write_json_field(w, name, (struct str){text, endpoint_text(e, text)});
-}
-
-static void call_write(struct writer *w, const struct call *call)
-{
-	uint64_t since = call->answered ? call->answered : call->started;
-
-	write_literal(w, "{");
-	write_json_field(w, "call-id", call->a->call_id);
-	write_json_field(w, "state",
-		call->ending     ? S("ending")
-		: call->answered ? S("established")
-				 : S("early"));
-	write_json_field(w, "from", call->a->remote);
-	write_json_field(w, "to", call->a->local);
-	call_write_endpoint(w, "caller", &call->a->flow.peer);
-	call_write_endpoint(w, "callee", &call->b->flow.peer);
-	write_literal(w, "\"seconds\":");
-	write_number(w, (loop_now(call->sip->loop) - since) / 1000);
-	write_literal(w, ",\"slot\":");
-	write_number(w, call->a->slot);
-	write_literal(w, ",\"worker\":");
-	write_number(w, call->sip->index);
-	write_literal(w, "}");
-}
-
-void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg)
-{
-	for (const struct call *call = sip->call_list; call; call = call->next) {
-		char buffer[8192];
-		struct writer w = WRITER(buffer);
-
-		call_write(&w, call);
-		if (!w.full)
-			line(arg, writer_text(&w));
-	}
-}
 
 void call_list_listeners(struct sip *sip, void (*line)(void *arg, struct str json), void *arg)
 {

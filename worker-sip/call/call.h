@@ -1,5 +1,5 @@
 /* call.h - the back-to-back user agent within a call: requests by its dialogs, the end of its
- * connections, and its row for sipwardctl (RFC 3261 sections 12.2, 14 and 15). */
+ * connections (RFC 3261 sections 12.2, 14 and 15). */
 #ifndef SIPWARD_SIP_CALL_CALL_H
 #define SIPWARD_SIP_CALL_CALL_H
 
@@ -22,7 +22,5 @@ void call_stray_answer(const struct incoming *in, uint64_t branch);
 /* Hands a JSON line of each listener, by its index, that a call, or an INVITE that is to make one,
  * has to do with. */
 void call_list_listeners(struct sip *sip, void (*line)(void *arg, struct str json), void *arg);
-/* Hands a JSON line of each call to line, for sipwardctl. */
-void call_list(struct sip *sip, void (*line)(void *arg, struct str json), void *arg);
 
 #endif

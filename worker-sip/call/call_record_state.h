@@ -1,5 +1,6 @@
-/* call_record_state.h - inside of call records: for call_record.c, which keeps them, and
- * call_record_text.c, which says them in the words of call_record.def. */
+/* call_record_state.h - inside of call records: for call_record.c, which keeps them,
+ * call_record_text.c, which says them in the words of call_record.def, and call_listing.c and
+ * call_show.c, which tell an operator of calls that go on. */
 #ifndef SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 #define SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 
@@ -60,6 +61,13 @@ struct call_record {
 	struct call_target target[];
 };
 
+/* The target that answered, or else the last one tried. NULL: none was, or r is NULL. */
+const struct call_target *call_record_callee(const struct call_record *r);
+/* The Call-ID of the INVITE that a target got; empty: it got none. */
+struct str call_target_id(const struct call_target *t);
+struct writer;
+/* Writes what there is to say of a target as a JSON object. */
+void write_call_target(struct writer *w, const struct call_record *r, const struct call_target *t);
 /* Writes what there is to say of a call that has ended: its line in the log, and in the CDRs. */
 void call_record_tell(const struct call_record *r);
 

@@ -38,15 +38,14 @@ static struct str call_record_zone(const struct call_record *r, unsigned zone)
 	return zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name) : STR_EMPTY;
 }
 
-/* The target that answered, or else the last one tried. NULL: none was. */
-static const struct call_target *call_record_callee(const struct call_record *r)
+const struct call_target *call_record_callee(const struct call_record *r)
 {
-	const struct call_target *t = r->last < r->count ? &r->target[r->last] : NULL;
+	const struct call_target *t = r && r->last < r->count ? &r->target[r->last] : NULL;
 
 	return t && t->outcome != CALL_OUTCOME_NONE ? t : NULL;
 }
 
-static struct str call_target_id(const struct call_target *t)
+struct str call_target_id(const struct call_target *t)
 {
 	bool tried = t->outcome != CALL_OUTCOME_NONE && t->outcome != CALL_OUTCOME_UNSENT;
 
@@ -247,8 +246,7 @@ static struct str call_target_outcome(const struct call_target *t)
 	return str_of(call_outcome_names[t->outcome]);
 }
 
-static void write_call_target(
-	struct writer *w, const struct call_record *r, const struct call_target *t)
+void write_call_target(struct writer *w, const struct call_record *r, const struct call_target *t)
 {
 	size_t begin = w->n;
 

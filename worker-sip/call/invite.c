@@ -503,6 +503,21 @@ void invite_mark_listeners(const struct sip *sip, bool used[static LISTENERS_MAX
 	}
 }
 
+const struct fork *invite_fork(const struct invite *v)
+{
+	return &v->fork;
+}
+
+struct call_record *invite_record(const struct invite *v)
+{
+	return v->record;
+}
+
+struct invite *invite_next(const struct invite *v)
+{
+	return v->next;
+}
+
 uint32_t invite_count(const struct sip *sip)
 {
 	uint32_t invites = 0;

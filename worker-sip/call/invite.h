@@ -6,6 +6,8 @@
 #include "worker-sip/routing/target.h"
 
 struct call;
+struct call_record;
+struct fork;
 struct invite;
 
 /* Calls the targets (count > 0) of an authorized INVITE outside a dialog. Takes over
@@ -27,6 +29,11 @@ void invite_end_early(struct call *call);
 void invite_end(struct invite *v, unsigned status, struct str headers, struct str reason);
 /* Marks each listener, by its index, that one of them came by or went out by. */
 void invite_mark_listeners(const struct sip *sip, bool used[static LISTENERS_MAX]);
+/* What is known of one of sip->invite_list: the INVITE with its branches, its record (NULL: none
+ * could be made), and the next one (NULL: it is the last). */
+const struct fork *invite_fork(const struct invite *v);
+struct call_record *invite_record(const struct invite *v);
+struct invite *invite_next(const struct invite *v);
 /* How many there are in sip->invite_list. */
 uint32_t invite_count(const struct sip *sip);
 

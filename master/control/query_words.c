@@ -1,0 +1,96 @@
+/* query_words.c - see query_words.h. */
+#include "query_words.h"
+
+#include "answer.h"
+#include "ipc/query_argument.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The argument of a command with that name in a request. False: it has none. */
+static bool query_word_find(enum command command, const char *name, struct command_argument *out)
+{
+	const char *spec = command_rows[command].arguments;
+
+	while (command_argument_next(&spec, out))
+		if (strcmp(out->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool query_word_is_number(const struct command_argument *a)
+{
+	return strcmp(a->value, "SECONDS") == 0 || strcmp(a->value, "NUMBER") == 0;
+}
+
+bool query_words(
+	struct request *r, enum command command, json_t *arguments, char out[QUERY_ARGUMENT_MAX])
+{
+	const char *name;
+	json_t *value;
+
+	out[0] = '\0';
+	json_object_foreach (arguments, name, value) {
+		struct command_argument a;
+		const char *text = json_is_true(value) ? "yes" : json_string_value(value);
+		uint64_t number;
+		int error;
+
+		if (!query_word_find(command, name, &a)) {
+			answer_refused(r, "%s has no argument \"%.64s\"",
+				command_rows[command].name, name);
+			return false;
+		}
+		if (!text || (query_word_is_number(&a) && !query_number(str_of(text), &number))) {
+			answer_refused(r, "%s is a %s", a.name,
+				query_word_is_number(&a) ? "number" : "text");
+			return false;
+		}
+		error = query_argument_add(out, QUERY_ARGUMENT_MAX, a.name, text);
+		if (error) {
+			answer_refused(r, "%s %s", a.name,
+				error == -EINVAL ? "has a control character" : "is too long");
+			return false;
+		}
+	}
+	return true;
+}
+
+json_int_t query_rows_limit(json_t **rows, json_int_t limit)
+{
+	json_t *kept = json_array(), *row;
+	json_int_t matched = 0;
+	size_t i;
+
+	json_array_foreach (*rows, i, row) {
+		json_t *number = json_object_get(row, "matched");
+
+		if (number)
+			matched += json_integer_value(number);
+		else if (!limit || json_array_size(kept) < (size_t)limit)
+			json_array_append(kept, row);
+	}
+	json_decref(*rows);
+	*rows = kept;
+	return matched;
+}
+
+void query_answer_list(struct request *r, const char *words, const char *name, json_int_t listed,
+	json_t *rows, json_t *missing)
+{
+	json_int_t limit = (json_int_t)query_argument_number(words, "limit", (uint64_t)listed),
+		   matched = query_rows_limit(&rows, limit);
+
+	if (query_argument(words, "count").p) {
+		json_decref(rows);
+		request_answer(r, json_pack("{s:b, s:{s:I}, s:o}", "ok", 1, "object", name, matched,
+					  "missing", missing));
+		return;
+	}
+	bool more = matched > (json_int_t)json_array_size(rows);
+	json_t *answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing);
+
+	if (more)
+		json_object_set_new(answer, "matched", json_integer(matched));
+	request_answer(r, answer);
+}

@@ -1,0 +1,23 @@
+/* query_words.h - the arguments of a command as those of a question to workers. */
+#ifndef SIPWARD_MASTER_CONTROL_QUERY_WORDS_H
+#define SIPWARD_MASTER_CONTROL_QUERY_WORDS_H
+
+#include "control.h"
+#include "ipc/command_table.h"
+#include "ipc/lifeline.h"
+
+/* Writes the arguments of a command as query_argument.h says, numbers checked: those that the
+ * table calls SECONDS or NUMBER. False: one cannot be taken, and the request has been refused. */
+bool query_words(
+	struct request *r, enum command command, json_t *arguments, char out[QUERY_ARGUMENT_MAX]);
+
+/* The merged rows of a list: takes the rows {"matched": N} out, adds them up, and keeps at most
+ * limit of the others (0: all). Returns the sum. A worker is not trusted: it may say any. */
+json_int_t query_rows_limit(json_t **rows, json_int_t limit);
+/* Answers a list: its rows up to the limit of the arguments, with "matched" where there are more;
+ * with "count" among the arguments an object, whose member name is how many there are. rows and
+ * missing are stolen. */
+void query_answer_list(struct request *r, const char *words, const char *name, json_int_t listed,
+	json_t *rows, json_t *missing);
+
+#endif

@@ -1,0 +1,188 @@
+/* arguments.c - see arguments.h. All of it comes from the table of commands. */
+#include "arguments.h"
+
+#include "ipc/command_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_MAX 256
+
+int arguments_command(char **words, int count, int *used)
+{
+	for (int n = count < 2 ? count : 2; n > 0; n--) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s%s%s", words[0], n == 2 ? " " : "",
+			n == 2 ? words[1] : "");
+		int row = command_find(name);
+		if (row >= 0) {
+			*used = n;
+			return row;
+		}
+	}
+	return -1;
+}
+
+int arguments_command_among(int argc, char **argv, bool (*takes_value)(const char *option))
+{
+	char *word[2];
+	int count = 0, used;
+
+	for (int i = 1; i < argc && count < 2 && strcmp(argv[i], "--") != 0; i++) {
+		if (argv[i][0] != '-')
+			word[count++] = argv[i];
+		else if (takes_value(argv[i]))
+			i++;
+	}
+	return count ? arguments_command(word, count, &used) : -1;
+}
+
+/* The flag of a command that word is, "--user" or "--user=..."; *value: what stands behind "=", or
+ * NULL. */
+static bool argument_of_word(
+	int row, const char *word, struct command_argument *out, const char **value)
+{
+	const char *spec = command_rows[row].arguments;
+
+	while (command_argument_next(&spec, out)) {
+		size_t n = strlen(out->name);
+
+		if (!out->flag || strncmp(word, "--", 2) != 0 ||
+			strncmp(word + 2, out->name, n) != 0)
+			continue;
+		if (word[2 + n] != '\0' && word[2 + n] != '=')
+			continue;
+		*value = word[2 + n] ? word + 3 + n : NULL;
+		return true;
+	}
+	return false;
+}
+
+int arguments_take_flags(int row, int argc, char **argv, json_t *named, char *error)
+{
+	int kept = 1;
+	bool words_only = false;
+
+	for (int i = 1; i < argc; i++) {
+		struct command_argument a;
+		const char *value;
+
+		words_only = words_only || strcmp(argv[i], "--") == 0;
+		if (words_only || !argument_of_word(row, argv[i], &a, &value)) {
+			argv[kept++] = argv[i];
+			continue;
+		}
+		if (a.value[0] && !value && i + 1 < argc)
+			value = argv[++i];
+		if (!a.value[0] == !value) {
+			json_object_set_new(
+				named, a.name, value ? json_string(value) : json_true());
+			continue;
+		}
+		snprintf(error, ERROR_MAX, "--%s %s%s", a.name,
+			value ? "has no value" : "lacks its value: ", value ? "" : a.value);
+		return -1;
+	}
+	argv[kept] = NULL;
+	return kept;
+}
+
+bool arguments_name(int row, char **words, int count, json_t *named)
+{
+	const char *spec = command_rows[row].arguments;
+	struct command_argument a;
+
+	while (command_argument_next(&spec, &a)) {
+		if (a.flag)
+			continue;
+		if (count) {
+			json_object_set_new(named, a.name, json_string(words[0]));
+			words++;
+			count--;
+		} else if (!a.optional) {
+			return false;
+		}
+	}
+	return count == 0;
+}
+
+/* ---- completion ---- */
+
+/* Whether no row before this one begins with the same word. */
+static bool command_is_first_of_its_word(int row)
+{
+	const char *name = command_rows[row].name;
+	size_t first = strcspn(name, " ");
+
+	for (int i = 0; i < row; i++)
+		if (strcspn(command_rows[i].name, " ") == first &&
+			strncmp(command_rows[i].name, name, first) == 0)
+			return false;
+	return true;
+}
+
+/* The second words of two-word commands, behind their first. */
+static void completion_print_seconds(void)
+{
+	for (int i = 0; i < COMMAND_COUNT; i++) {
+		const char *name = command_rows[i].name, *blank = "";
+		size_t first = strcspn(name, " ");
+		bool any = false;
+
+		for (int j = i; j < COMMAND_COUNT; j++)
+			any |= strncmp(command_rows[j].name, name, first) == 0 &&
+			       command_rows[j].name[first] == ' ';
+		if (!any || !command_is_first_of_its_word(i))
+			continue;
+		printf("\t%.*s) words=\"", (int)first, name);
+		for (int j = i; j < COMMAND_COUNT; j++) {
+			if (strncmp(command_rows[j].name, name, first) != 0 ||
+				command_rows[j].name[first] != ' ')
+				continue;
+			printf("%s%s", blank, command_rows[j].name + first + 1);
+			blank = " ";
+		}
+		printf("\" ;;\n");
+	}
+}
+
+/* The flags of the commands of two words, or of one: those of the longer name come first. */
+static void completion_print_flags(bool two)
+{
+	for (int i = 0; i < COMMAND_COUNT; i++) {
+		const char *spec = command_rows[i].arguments;
+		struct command_argument a;
+		bool any = false;
+
+		if ((strchr(command_rows[i].name, ' ') != NULL) != two)
+			continue;
+		while (command_argument_next(&spec, &a)) {
+			if (!a.flag)
+				continue;
+			if (!any)
+				printf("\t*\" %s \"*) words=\"", command_rows[i].name);
+			printf("--%s ", a.name);
+			any = true;
+		}
+		if (any)
+			printf("--json\" ;;\n");
+	}
+}
+
+void arguments_print_completion(const char *options)
+{
+	printf("_sipwardctl() {\n\tlocal words=\"%s", options);
+	for (int i = 0; i < COMMAND_COUNT; i++)
+		if (command_is_first_of_its_word(i))
+			printf("%.*s ", (int)strcspn(command_rows[i].name, " "),
+				command_rows[i].name);
+	printf("completion\"\n\tcase \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");
+	completion_print_seconds();
+	printf("\tesac\n\tcase \"${COMP_WORDS[COMP_CWORD]}\" in -*) case \" ${COMP_WORDS[*]} \" "
+	       "in\n");
+	completion_print_flags(true);
+	completion_print_flags(false);
+	printf("\tesac ;; esac\n\tCOMPREPLY=($(compgen -W \"$words\" -- "
+	       "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -F _sipwardctl sipwardctl\n");
+}
