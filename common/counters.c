@@ -8,8 +8,6 @@ const struct counter_row counter_rows[COUNTER_COUNT] = {
 #define COUNTER(id, name, help) [COUNTER_##id] = {name, help, 0},
 #define GAUGE(id, name, help) [COUNTER_##id] = {name, help, 1},
 #include "counters.def"
-#undef COUNTER
-#undef GAUGE
 };
 
 static struct page private_page;
@@ -33,4 +31,22 @@ void counters_attach(struct page *page)
 		else if (n)
 			counter_add((enum counter)c, n);
 	}
+}
+
+const struct histogram_row histogram_rows[HISTOGRAM_COUNT] = {
+#define HISTOGRAM(id, name, roles, help, ...) [HISTOGRAM_##id] = {name, help, {__VA_ARGS__}},
+#include "histograms.def"
+};
+
+void histogram_observe(enum histogram_id id, uint64_t ms)
+{
+	struct histogram *h = &counters_page->histogram[id];
+	const uint32_t *bound = histogram_rows[id].bound_ms;
+	unsigned i = 0;
+
+	while (bound[i] && ms > bound[i])
+		i++;
+	labelled_add(&h->bucket[i]);
+	__atomic_store_n(
+		&h->sum_ms, __atomic_load_n(&h->sum_ms, __ATOMIC_RELAXED) + ms, __ATOMIC_RELAXED);
 }

@@ -9,6 +9,7 @@
 #define SIPWARD_COMMON_COUNTERS_H
 
 #include "crash_evidence.h"
+#include "labelled.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -17,8 +18,6 @@ enum counter {
 #define COUNTER(id, name, help) COUNTER_##id,
 #define GAUGE(id, name, help) COUNTER_##id,
 #include "counters.def"
-#undef COUNTER
-#undef GAUGE
 	COUNTER_COUNT
 };
 
@@ -28,6 +27,8 @@ struct page {
 	uint64_t healthy;  /* 1 once the worker has said READY in this life */
 	uint64_t reserved[6];
 	uint64_t counter[COUNTER_COUNT];
+	struct labelled labelled;
+	struct histogram histogram[HISTOGRAM_COUNT];
 	_Alignas(64) struct crash_evidence work; /* the message or record that is being worked on */
 	_Alignas(64) struct crash_evidence stream; /* the bytes of a stream that are being framed;
 	                                              work lies within them then */
@@ -56,5 +57,17 @@ static inline void counter_set(enum counter c, uint64_t value)
 	__atomic_store_n(&counters_page->counter[c], value, __ATOMIC_RELAXED);
 }
 #define count(id) counter_add(COUNTER_##id, 1)
+
+/* One more of those in at, a cell of counters_page->labelled. */
+static inline void labelled_add(uint64_t *at)
+{
+	__atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+static inline void labelled_set(uint64_t *at, uint64_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+/* A span of time was measured, milliseconds. */
+void histogram_observe(enum histogram_id id, uint64_t ms);
 
 #endif

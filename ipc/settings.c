@@ -137,7 +137,8 @@ static bool settings_zone_sane(const struct settings *s, const void *row)
 {
 	const struct zone_settings *z = row;
 
-	if (!settings_text_fits(s, z->name) || !settings_zone_options_sane(s, z))
+	if (!settings_text_fits(s, z->name) || !settings_zone_options_sane(s, z) ||
+		z->label >= LABEL_ZONES)
 		return false;
 	if (z->rate && !z->rate_window_ms)
 		return false;
@@ -204,7 +205,8 @@ static bool settings_trunk_sane(const struct settings *s, const void *row)
 
 	if (!settings_text_fits(s, t->name) || !settings_text_fits(s, t->tls_name))
 		return false;
-	if (t->zone >= s->zones.count || !settings_trunk_options_sane(s, t))
+	if (t->zone >= s->zones.count || !settings_trunk_options_sane(s, t) ||
+		t->label >= LABEL_TRUNKS)
 		return false;
 	if (t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX)
 		return false;

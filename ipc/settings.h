@@ -10,10 +10,11 @@
 #define SIPWARD_IPC_SETTINGS_H
 
 #include "common/endpoint.h"
+#include "common/labelled.h"
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 5
+#define SETTINGS_VERSION 6
 #define ZONES_MAX 64
 #define SCANNERS_MAX 64      /* words */
 #define SCANNER_WORD_LEAST 4 /* bytes: a shorter one would stand where nobody meant it */
@@ -68,6 +69,7 @@ struct zone_settings {
 	uint32_t ban_failures; /* 0: no bans */
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
+	uint32_t label; /* its row of the labelled counters (common/labelled.h) */
 	/* auth is an enum zone_auth; hosts, identities, network_headers, unknown_headers and
 	 * software are an enum zone_leaving; not_utf8 and line_ends enums of their names */
 #define OPTION SETTINGS_FIELD
@@ -145,6 +147,7 @@ struct trunk_settings {
 	struct text tls_name; /* SIP domain or host that the server's certificate must name (RFC
 	                         5922 section 7); length 0: the target's address */
 	uint64_t failover[FAILOVER_WORDS]; /* SIP workers' alone */
+	uint64_t label;                    /* its row of the labelled counters */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "options.def"

@@ -324,6 +324,7 @@ static void main_finish(struct master *m)
 	keys_close(m->keys);
 	state_close(&m->state);
 	runtime_close(&m->runtime);
+	metric_labels_free(&m->labels);
 	config_free(m->config);
 }
 

@@ -4,6 +4,7 @@
 
 #include "master/certificates/certificates.h"
 #include "master/config/config.h"
+#include "master/control/metric_labels.h"
 #include "master/control/query.h"
 #include "master/workers/worker_slot.h"
 #include "master/config/userwatch.h"
@@ -46,6 +47,7 @@ struct master {
 	struct quarantine *quarantine;
 	struct supervisor supervisor;
 	struct queries queries;
+	struct metric_labels labels;
 	struct certificates *certificates;
 	struct reload reload;
 	struct request *reloading,

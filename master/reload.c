@@ -35,6 +35,7 @@ int reload_use(struct master *m, struct config *config)
 {
 	int settings[ROLE_COUNT], users = -1, error = 0;
 
+	metric_labels_assign(&m->labels, config);
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
 		settings[r] = -1;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #include "drain.h"
+#include "labels.h"
 #include "ipc/token.h"
 #include "worker-sip/auth/authorize.h"
 #include "worker-sip/call/call.h"
@@ -299,8 +300,10 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	in.route = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;
-	if (m->is_request)
+	if (m->is_request) {
+		labels_request(sip->settings, in.zone, m->method);
 		core_request(&in);
-	else
+	} else {
 		core_response(&in);
+	}
 }

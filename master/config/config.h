@@ -61,6 +61,7 @@ struct config_zone {
 	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */
 	bool gone;                                    /* removed while running (places.h) */
+	uint8_t label;                                /* of counters (control/metric_labels.h) */
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"
@@ -134,6 +135,7 @@ struct config_trunk {
 	char *tls_name;       /* lower case; "": the target's address */
 	uint16_t certificate; /* index, NONE_INDEX */
 	uint64_t failover[FAILOVER_WORDS];
+	uint8_t label; /* of counters (control/metric_labels.h) */
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "ipc/options.def"

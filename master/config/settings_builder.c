@@ -184,6 +184,7 @@ static struct array image_zones(struct image *m, const struct config *c)
 		row->ban_failures = z->ban_failures;
 		row->ban_window_ms = z->ban_window_ms;
 		row->ban_ms = z->ban_ms;
+		row->label = z->label;
 		image_zone_options(m, z, row);
 	}
 	if (rows)
@@ -280,6 +281,7 @@ static struct array image_trunks(struct image *m, const struct config *c)
 		row->targets = image_targets(m, t);
 		row->zone = t->zone;
 		row->certificate = t->certificate;
+		row->label = t->label;
 		row->tls_name = image_append_text(m, t->tls_name);
 		if (m->role == PEER_SIP)
 			memcpy(row->failover, t->failover, sizeof(row->failover));

@@ -14,6 +14,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -209,9 +210,19 @@ void command_counters(struct master *m, struct request *r, json_t *arguments)
 void command_metrics(struct master *m, struct request *r, json_t *arguments)
 {
 	(void)arguments;
-	json_t *text = metrics_text(&m->supervisor, certificates_committed(m->certificates));
-	if (!text)
+	const struct metrics_source from = {.supervisor = &m->supervisor,
+		.certificates = certificates_committed(m->certificates),
+		.labels = &m->labels,
+		.generation = m->generation};
+	char *text = NULL;
+	size_t size = 0;
+	int error = metrics_text(&from, &text, &size);
+	json_t *value = error ? NULL : json_stringn(text, size);
+
+	if (!error)
+		free(text);
+	if (!value)
 		answer_refused(r, "out of memory");
 	else
-		request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "text", text));
+		request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "text", value));
 }

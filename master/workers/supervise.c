@@ -240,6 +240,8 @@ static void worker_spawn(struct worker_slot *w)
 	for (int c = 0; c < COUNTER_COUNT; c++)
 		if (counter_rows[c].gauge)
 			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < LABEL_TRUNKS; i++)
+		labelled_set(&w->page->labelled.trunk_gauge[i], TRUNK_GAUGE_NONE);
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
 		(int)w->pid, w->incarnation);

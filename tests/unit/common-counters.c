@@ -50,3 +50,28 @@ Test(counters, count_on_the_attached_page)
 	cr_assert_eq(counters_page->counter[COUNTER_RX_MESSAGES], 1);
 	cr_assert_eq(second.counter[COUNTER_RX_MESSAGES], 41);
 }
+
+Test(counters, histogram_counts_each_span_in_the_bucket_of_its_bound)
+{
+	static struct page page;
+	const struct histogram *h = &page.histogram[HISTOGRAM_CALL_SETUP];
+	const uint32_t *bound = histogram_rows[HISTOGRAM_CALL_SETUP].bound_ms;
+	unsigned last = 0;
+
+	counters_attach(&page);
+	while (last < HISTOGRAM_BOUNDS_MAX && bound[last])
+		last++;
+	histogram_observe(HISTOGRAM_CALL_SETUP, 0);
+	histogram_observe(HISTOGRAM_CALL_SETUP, bound[0]);
+	histogram_observe(HISTOGRAM_CALL_SETUP, bound[0] + 1);
+	histogram_observe(HISTOGRAM_CALL_SETUP, UINT32_MAX);
+	cr_assert_eq(h->bucket[0], 2);
+	cr_assert_eq(h->bucket[1], 1);
+	cr_assert_eq(h->bucket[last], 1);
+	cr_assert_eq(h->sum_ms, 2 * (uint64_t)bound[0] + 1 + UINT32_MAX);
+	for (unsigned i = 0; i < HISTOGRAM_COUNT; i++)
+		for (unsigned k = 1; k < HISTOGRAM_BOUNDS_MAX && histogram_rows[i].bound_ms[k]; k++)
+			cr_assert_gt(
+				histogram_rows[i].bound_ms[k], histogram_rows[i].bound_ms[k - 1]);
+	counters_attach(NULL);
+}

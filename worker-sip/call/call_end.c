@@ -6,6 +6,7 @@
 #include "common/slab.h"
 #include "call_record.h"
 #include "dialog_request.h"
+#include "worker-sip/labels.h"
 
 struct exchange *call_unacknowledged(const struct call *call)
 {
@@ -84,7 +85,7 @@ void call_free(struct call *call)
 
 	loop_unset(sip->loop, &call->grace);
 	list_remove(call);
-	sip->calls--;
+	sip_count_call(sip, -1);
 	call_record_close(call->record, 0);
 	call->record = NULL;
 	dialog_retire(sip, call->a);

@@ -160,8 +160,10 @@ void call_record_failed(
 
 void call_record_rings(struct call_record *r)
 {
-	if (r && !r->rang)
-		r->rang = loop_now(r->sip->loop);
+	if (!r || r->rang)
+		return;
+	r->rang = loop_now(r->sip->loop);
+	histogram_observe(HISTOGRAM_POST_DIAL_DELAY, r->rang - r->began);
 }
 
 void call_record_final(struct call_record *r, const struct message *m)
@@ -193,6 +195,9 @@ void call_record_answered(struct call_record *r, unsigned i, const struct messag
 	call_record_final(r, m);
 	r->last = (uint16_t)i;
 	r->answered = loop_now(r->sip->loop);
+	if (!r->rang)
+		histogram_observe(HISTOGRAM_POST_DIAL_DELAY, r->answered - r->began);
+	histogram_observe(HISTOGRAM_CALL_SETUP, r->answered - r->began);
 	r->status_sent = m->status;
 	r->target[i].status = m->status;
 	call_target_over(r, &r->target[i], CALL_OUTCOME_ANSWERED);
@@ -246,6 +251,8 @@ void call_record_goes_on(struct call_record *r)
 
 static void call_record_count(const struct call_record *r)
 {
+	if (r->answered)
+		histogram_observe(HISTOGRAM_CALL_DURATION, r->ended - r->answered);
 	if (r->refused)
 		count(CALLS_REFUSED);
 	if (r->refused || r->answered)

@@ -12,6 +12,7 @@
 #include "common/list.h"
 #include "common/slab.h"
 #include "ipc/token.h"
+#include "worker-sip/labels.h"
 #include "worker-sip/routing/fork.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_
 	call->b->other = call->a;
 	call->started = loop_now(sip->loop);
 	list_insert(&sip->call_list, call);
-	sip->calls++;
+	sip_count_call(sip, 1);
 	*out = call;
 	return 0;
 }

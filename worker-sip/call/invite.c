@@ -13,6 +13,7 @@
 #include "ipc/token.h"
 #include "provisional.h"
 #include "refused_answer.h"
+#include "worker-sip/labels.h"
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/message/party.h"
 #include "worker-sip/routing/fork.h"
@@ -101,7 +102,7 @@ static void invite_settled(struct fork *f)
 	if (!v->link)
 		return;
 	list_remove(v);
-	f->sip->calls--;
+	sip_count_call(f->sip, -1);
 }
 
 static void invite_released(struct fork *f)
@@ -600,7 +601,7 @@ void invite_request(
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);
-	sip->calls++;
+	sip_count_call(sip, 1);
 	counter_add(COUNTER_CALLS, 1);
 	sip_watch(sip, transaction_flow(in->transaction), in->slot);
 	fork_start(&v->fork);

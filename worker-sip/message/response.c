@@ -7,6 +7,7 @@
 #include "ipc/token.h"
 #include "refusal_budget.h"
 #include "refusal_log.h"
+#include "worker-sip/labels.h"
 
 #include <errno.h>
 
@@ -301,7 +302,9 @@ void answer_stateless(
 		return;
 	count(ANSWERS_STATELESS);
 	error = sip_send(sip, &request->flow, (struct str){wire->byte, wire->size}, 0, true);
-	if (error == 0)
+	if (error == 0) {
+		labels_response(sip->settings, &request->flow, request->method, status);
 		refusal_log_request(sip, request, status, headers);
+	}
 	wire_drop(wire);
 }

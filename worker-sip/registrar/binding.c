@@ -188,6 +188,11 @@ static void binding_decode(struct reader *r, struct binding *b)
 	b->user_agent = binding_get_str(r, user_agent, BINDING_USER_AGENT_MAX);
 }
 
+unsigned bindings_number(struct str record)
+{
+	return record.n < 2 ? 0 : (unsigned char)record.p[1];
+}
+
 int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 {
 	struct reader r = {.rest = record};

@@ -47,6 +47,8 @@ struct binding {
 /* Writes the record into buffer; returns its size. -EINVAL for a string that is too long or holds a
  * control byte, or any other value that decoding refuses. */
 long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size);
+/* The number that a record says it has. */
+unsigned bindings_number(struct str record);
 /* Decodes all of record into out (BINDINGS_MAX places); strings point into it. Returns the number,
  * -EBADMSG where it is not exactly a record. The writer is not trusted: no string has a control
  * byte, every number is in its range; whether the listener exists is the reader's to check. */

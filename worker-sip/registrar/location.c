@@ -47,6 +47,9 @@ struct location {
 	bool (*mine)(void *arg, struct str aor);
 	void (*seen)(void *arg, struct str aor, const struct binding *b);
 	void *tend_arg;
+	uint64_t bindings;      /* of our own records, by the last pass and what was put since */
+	uint64_t counted;       /* in the pass so far */
+	int64_t more;           /* bindings that the transaction under way adds */
 	uint64_t earliest;      /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
 	size_t position_length; /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
@@ -203,16 +206,26 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 	return 0;
 }
 
+/* What others put into our records before they were ours may be missing until the next pass. */
+static void location_count_bindings(struct location *l, uint64_t bindings)
+{
+	l->bindings = (int64_t)bindings < 0 ? 0 : bindings;
+	counter_set(COUNTER_BINDINGS, l->bindings);
+}
+
 static int location_write(struct location *l, MDB_txn *txn, const struct pending_put *p)
 {
-	MDB_val key = location_val((struct str){p->aor, p->aor_length});
+	MDB_val key = location_val((struct str){p->aor, p->aor_length}), old;
 
+	if (mdb_get(txn, l->store.dbi, &key, &old) == 0)
+		l->more -= bindings_number((struct str){old.mv_data, old.mv_size});
 	if (!p->record) {
 		int error = mdb_del(txn, l->store.dbi, &key, NULL);
 
 		return error == MDB_NOTFOUND ? 0 : error;
 	}
 	MDB_val value = location_val((struct str){p->record, p->size});
+	l->more += bindings_number((struct str){p->record, p->size});
 	return mdb_put(txn, l->store.dbi, &key, &value, 0);
 }
 
@@ -232,12 +245,15 @@ static int location_commit(struct location *l, const struct pending_put *p, bool
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
+	l->more = 0;
 	for (; p && error == 0; p = alone ? NULL : p->next)
 		error = location_write(l, txn, p);
 	if (error)
 		mdb_txn_abort(txn);
 	else
 		error = mdb_txn_commit(txn);
+	if (error == 0)
+		location_count_bindings(l, l->bindings + (uint64_t)l->more);
 	return store_error(error);
 }
 
@@ -322,6 +338,7 @@ static bool location_tend_record(struct location *l, struct str aor, struct str 
 			l->seen(l->tend_arg, aor, &all[i]);
 		out[(*live)++] = all[i];
 	}
+	l->counted += *live;
 	return n == -EBADMSG || (n > 0 && *live < (unsigned)n);
 }
 
@@ -376,6 +393,9 @@ static void location_tend_on_timer(struct timer *t, void *arg)
 		loop_set(l->loop, &l->tend, TEND_PAUSE_MS);
 		return;
 	}
+	if (more == 0)
+		location_count_bindings(l, l->counted);
+	l->counted = 0;
 	MDB_stat stat;
 	bool empty = more == 0 && mdb_stat(l->read, l->store.dbi, &stat) == 0 &&
 	             stat.ms_entries == 0 && !l->pending.first;
@@ -394,6 +414,7 @@ void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
 	l->mine = mine;
 	l->seen = seen;
 	l->tend_arg = arg;
+	l->counted = 0;
 	l->position_length = 0;
 	l->earliest = UINT64_MAX;
 	loop_unset(l->loop, &l->tend);

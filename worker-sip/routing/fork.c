@@ -5,6 +5,7 @@
 #include "forward.h"
 #include "ipc/token.h"
 #include "worker-sip/call/dialog.h"
+#include "worker-sip/labels.h"
 #include "worker-sip/message/leg_request.h"
 #include "worker-sip/message/splice.h"
 
@@ -50,9 +51,11 @@ static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct
 	b->target = target;
 	b->zone = (uint16_t)target->zone;
 	b->trunk = target->trunk;
-	if (trunk)
+	if (trunk) {
+		b->label = (uint8_t)settings_trunk(f->sip->settings, target->trunk)->label;
 		target_attempt_init(
 			&b->attempt, f->sip->target_states, target->trunk, target->index);
+	}
 	b->id = random_u64();
 	timer_init(&b->timer, fork_branch_timer, b);
 	token_mint(&f->sip->keys.minting, TOKEN_CALL_ID, f->slot, b->id, b->call_id);
@@ -263,6 +266,9 @@ static bool fork_send(struct fork_branch *b, bool udp)
 	b->flow = sent.flow;
 	b->switched = sent.switched;
 	f->transactions++;
+	b->method = r.message->method;
+	if (b->trunk != NONE_INDEX)
+		labels_trunk_request(b->label, b->method);
 	target_attempt_sent(&b->attempt);
 	flow_users_add(fork_flow_users(f), &b->flow_user, b->flow.id);
 	sip_watch(f->sip, &b->flow, f->slot);
@@ -297,6 +303,7 @@ static void fork_branch_retarget(struct fork_branch *b, const struct fork_branch
 	b->target = from->target;
 	b->zone = from->zone;
 	b->trunk = from->trunk;
+	b->label = from->label;
 	b->attempt = from->attempt;
 	b->answer_ms = from->answer_ms;
 	b->ring_ms = from->ring_ms;
@@ -497,6 +504,8 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 
 	(void)t;
 	target_attempt_answered(&b->attempt, m->status);
+	if (b->trunk != NONE_INDEX)
+		labels_trunk_response(b->label, b->method, m->status);
 	if (m->status >= 300) {
 		fork_branch_failed(b, m->status, m);
 		return;
@@ -532,6 +541,8 @@ static void fork_on_failed(void *user, struct transaction *t, unsigned status, i
 		if (fork_send(b, true))
 			return;
 	}
+	if (b->trunk != NONE_INDEX)
+		labels_trunk_response(b->label, b->method, 0);
 	if (!error) /* it came, and could not be read */
 		target_attempt_answered(&b->attempt, status);
 	else if (!b->provisional && !b->switched)

@@ -40,6 +40,8 @@ struct fork_branch {
 	uint64_t id;                 /* of our From tag and Contact towards the target */
 	char call_id[TOKEN_LENGTH];
 	uint16_t zone, trunk; /* of the target */
+	uint8_t label;        /* of the trunk, where it is one (common/labelled.h) */
+	uint8_t method;       /* of the request, once it was sent */
 	bool sent, done, provisional, switched, cancelled;
 	bool late; /* it has failed because no answer came in time */
 };

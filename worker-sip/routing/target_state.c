@@ -37,8 +37,10 @@ void target_state_drop(struct target_state *s)
 static void target_states_gauge(const struct target_states *ts)
 {
 	const struct target_list *l = &ts->list;
-	uint64_t up = 0, down = 0, disabled = 0;
+	uint64_t *gauge = counters_page->labelled.trunk_gauge, up = 0, down = 0, disabled = 0;
 
+	for (unsigned i = 0; i < LABEL_TRUNKS; i++)
+		labelled_set(&gauge[i], TRUNK_GAUGE_NONE);
 	for (unsigned i = 0; i < l->trunks; i++) {
 		bool alive = false;
 
@@ -46,12 +48,13 @@ static void target_states_gauge(const struct target_states *ts)
 			continue;
 		for (unsigned k = l->first[i]; k < l->first[i + 1]; k++)
 			alive |= !l->state[k]->down;
-		if (target_states_is_disabled(ts, i))
-			disabled++;
-		else if (alive)
-			up++;
-		else
-			down++;
+		enum trunk_gauge state = target_states_is_disabled(ts, i) ? TRUNK_GAUGE_DISABLED
+		                         : alive                          ? TRUNK_GAUGE_UP
+		                                                          : TRUNK_GAUGE_DOWN;
+		disabled += state == TRUNK_GAUGE_DISABLED;
+		up += state == TRUNK_GAUGE_UP;
+		down += state == TRUNK_GAUGE_DOWN;
+		labelled_set(&gauge[settings_trunk(ts->sip->settings, i)->label], state);
 	}
 	counter_set(COUNTER_TRUNKS_UP, up);
 	counter_set(COUNTER_TRUNKS_DOWN, down);

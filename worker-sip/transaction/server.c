@@ -2,6 +2,7 @@
  * CANCEL, answers and the 2xx that waits for its ACK. Relies on machine.c for what the machines do,
  * on response.c for local answers. */
 #include "machine.h"
+#include "worker-sip/labels.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/message/wire_header.h"
 
@@ -372,6 +373,7 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 		machine_release(t);
 		transaction_arm(t);
 	} else {
+		labels_response(t->owner->sip->settings, &t->flow, t->method, status);
 		wire_hold(bytes);
 		wire_drop(t->sent);
 		t->sent = bytes;

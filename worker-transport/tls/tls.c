@@ -361,6 +361,9 @@ unsigned tls_handshakes(const struct tls *tls)
 static int tls_opened(struct tls_connection *c)
 {
 	count(TLS_HANDSHAKES);
+	if (c->handshake)
+		histogram_observe(
+			HISTOGRAM_TLS_HANDSHAKE, loop_now(c->tls->t->loop) - c->handshake->started);
 	if (SSL_session_reused(c->ssl))
 		count(TLS_RESUMED);
 	/* reads and writes from now on need no job of their own */
