@@ -237,7 +237,7 @@ FUZZ_ALL := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CFLAGS = $(CFLAGS_COMMON) $(CLANG_FLAGS) -Wno-missing-prototypes -O1 \
 	-fno-sanitize-recover=all $(FUZZ_COUNT)
 FUZZ_PART_of = $(if $(filter config control userfile,$(1)),master,$(if \
-	$(filter dns hosts multipart splice,$(1)),sip,transport))
+	$(filter challenge dns hosts multipart splice,$(1)),sip,transport))
 FUZZ_SOURCES_of = $(foreach p,$(1) $(BELOW_$(1)),$(call SOURCES_of,$(p)))
 FUZZ_OBJECTS_of = $(patsubst %.c,$(FUZZ)/obj/%.o,$(call FUZZ_SOURCES_of,$(1)))
 $(FUZZ)/obj/%.o: %.c

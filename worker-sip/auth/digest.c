@@ -150,16 +150,33 @@ static bool digest_comparable(const struct credentials *c, struct str ha1, size_
 	       str_equal_nocase(c->qop, S("auth"));
 }
 
+size_t digest_response(const struct digest_parts *d, char buffer[65])
+{
+	char a2[65];
+	size_t n = hasher_joined(d->algorithm, (const struct str[]){d->method, d->uri}, 2, a2);
+	const struct str with[] = {d->ha1, d->nonce, d->nc, d->cnonce, d->qop, {a2, n}};
+	const struct str without[] = {d->ha1, d->nonce, {a2, n}};
+
+	if (!n)
+		return 0;
+	return d->qop.n ? hasher_joined(d->algorithm, with, 6, buffer)
+	                : hasher_joined(d->algorithm, without, 3, buffer);
+}
+
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
 {
-	char a2[65], right[65];
+	char right[65];
 	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
+	const struct digest_parts parts = {.algorithm = c->algorithm,
+		.ha1 = ha1,
+		.nonce = c->nonce,
+		.nc = c->nc,
+		.cnonce = c->cnonce,
+		.qop = c->qop,
+		.method = method,
+		.uri = c->uri};
 
-	if (!digest_comparable(c, ha1, length))
-		return false;
-	size_t n = hasher_joined(c->algorithm, (const struct str[]){method, c->uri}, 2, a2);
-	const struct str parts[] = {ha1, c->nonce, c->nc, c->cnonce, c->qop, {a2, n}};
-	if (!n || !hasher_joined(c->algorithm, parts, 6, right))
+	if (!digest_comparable(c, ha1, length) || !digest_response(&parts, right))
 		return false;
 	return sodium_memcmp(right, c->response.p, length) == 0;
 }

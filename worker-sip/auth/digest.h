@@ -39,6 +39,14 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 /* True where the response is right for ha1 (hex of the algorithm's length). Constant time in the
  * response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
+/* What a response is made of. qop.n == 0: none was asked for, and the form is that of RFC 2069; nc
+ * and cnonce have no part in it then. */
+struct digest_parts {
+	uint8_t algorithm; /* enum digest_algorithm */
+	struct str ha1, nonce, nc, cnonce, qop, method, uri;
+};
+/* The response in hex; buffer has 65 bytes. Returns its length; 0: the hash failed. */
+size_t digest_response(const struct digest_parts *d, char buffer[65]);
 /* hex of H(username:realm:password); buffer has 65 bytes. Returns its length. */
 size_t digest_ha1(uint8_t algorithm, struct str username, struct str realm, struct str password,
 	char buffer[65]);
