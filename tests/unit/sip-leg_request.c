@@ -11,11 +11,6 @@ static struct flow core(void)
 }
 
 /* Whether the raw bytes of what was sent hold the text. */
-static bool raw_has(const struct sent *s, const char *text)
-{
-	return has((struct str){message_raw(s->message), s->message->raw_size}, text);
-}
-
 /* The INVITE that bob gets of one with these header lines. */
 static struct sent *invite_with(const struct flow *by, const char *more)
 {

@@ -90,6 +90,12 @@ static inline bool has(struct str value, const char *part)
 	return value.n && memmem(value.p, value.n, part, strlen(part)) != NULL;
 }
 
+/* Whether what was sent has that text. */
+static inline bool raw_has(const struct sent *s, const char *text)
+{
+	return has((struct str){message_raw(s->message), s->message->raw_size}, text);
+}
+
 static int catch_send(
 	void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve)
 {
