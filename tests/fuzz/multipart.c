@@ -112,11 +112,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct writer w = WRITER(type_text);
 
 		boundary = plain_param(params, "boundary");
-		CHECK(names(type, "multipart") || names(type, "sip"));
+		CHECK(names(type, "multipart") || names(type, "message"));
 		if (boundary.n > 1 && boundary.p[0] == '"')
 			boundary = (struct str){boundary.p + 1, boundary.n - 2};
 		if (boundary.n && names(type, "boundary") == 1 && !names(body, "multipart") &&
-			!names(body, "message") && !names(type, "sip") &&
+			!names(body, "message") && !names(type, "message") &&
 			plain_find(boundary, '"', false) == boundary.n)
 			check_plain(&hosts, boundary, body, written);
 		write_without_hosts(&w, &hosts, type);

@@ -10,7 +10,6 @@ static struct flow core(void)
 	return flow_of(CORE_UDP, "10.0.0.9:5060", 0);
 }
 
-/* Whether the raw bytes of what was sent hold the text. */
 /* The INVITE that bob gets of one with these header lines. */
 static struct sent *invite_with(const struct flow *by, const char *more)
 {

@@ -130,3 +130,124 @@ Test(multipart, a_boundary_that_is_not_dropped)
 	cr_expect(raw_has(out, "Content-Type: multipart/mixed;boundary=\"b-192.0.2.1\""));
 	cr_expect(raw_has(out, "--b-192.0.2.1\r\nX-At: 192.0.2.1\r\n"));
 }
+
+/* ---- messages within ---- */
+
+#define FROM_INSIDE "From: <sip:a@" INSIDE ":5099>\n"
+#define FROM_OURS "From: <sip:a@192.0.2.1>\n"
+
+Test(multipart, messages)
+{
+	static const char *const types[] = {"message/rfc822", "message/sip", "Message / SIP;a=b",
+		"message/http", "message/global", "message/external-body;access-type=url",
+		"message/disposition-notification", "message/whatever"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		char type[128], part[256], wanted[256];
+		static const char message[] = FROM_INSIDE "X-At:\n " INSIDE "\n\nin " INSIDE "\n",
+				  hidden[] = FROM_OURS "X-At:\n 192.0.2.1\n\nin " INSIDE "\n";
+
+		snprintf(type, sizeof(type), "%s", types[i]);
+		body_becomes(type, message, hidden);
+		snprintf(part, sizeof(part), "--b\nContent-Type: %s\n\n%s--b--\n", type, message);
+		snprintf(
+			wanted, sizeof(wanted), "--b\nContent-Type: %s\n\n%s--b--\n", type, hidden);
+		body_becomes("multipart/mixed;boundary=b", part, wanted);
+	}
+}
+
+/* Empty lines before a message are no part of it (RFC 3261 section 7.5). */
+Test(multipart, a_message_behind_empty_lines)
+{
+	body_becomes("message/sip", "\n\nOPTIONS sip:" INSIDE " SIP/2.0\n" FROM_INSIDE "\n" INSIDE,
+		"\n\nOPTIONS sip:192.0.2.1 SIP/2.0\n" FROM_OURS "\n" INSIDE);
+}
+
+/* A status is none of its hosts, whatever is listed; its phrase may name one. */
+Test(multipart, a_status_line)
+{
+	body_becomes("message/sipfrag", "SIP/2.0 486 Busy at " INSIDE "\n",
+		"SIP/2.0 486 Busy at 192.0.2.1\n");
+	body_becomes("message/sipfrag;version=2.0", "SIP/2.0 200 OK\n", "SIP/2.0 200 OK\n");
+}
+
+Test(multipart, messages_in_messages)
+{
+	body_becomes("message/rfc822",
+		FROM_INSIDE "Content-Type: message/sip\n\n" FROM_INSIDE
+			    "c: message/rfc822\n\n" FROM_INSIDE "\n" INSIDE,
+		FROM_OURS "Content-Type: message/sip\n\n" FROM_OURS
+			  "c: message/rfc822\n\n" FROM_OURS "\n" INSIDE);
+	body_becomes("message/rfc822",
+		"Content-Type: multipart/mixed;boundary=b\n\n" INSIDE "\n--b\n" FROM_INSIDE
+		"\n" INSIDE "\n--b--\n" FROM_INSIDE,
+		"Content-Type: multipart/mixed;boundary=b\n\n" INSIDE "\n--b\n" FROM_OURS
+		"\n" INSIDE "\n--b--\n" FROM_INSIDE);
+}
+
+/* RFC 3862: the headers of the message, then those of what it carries. RFC 3464: groups of them. */
+Test(multipart, messages_with_several_blocks)
+{
+	body_becomes("message/cpim", FROM_INSIDE "\nContent-ID: <1@" INSIDE ">\n\n" FROM_INSIDE,
+		FROM_OURS "\nContent-ID: <1@192.0.2.1>\n\n" FROM_INSIDE);
+	body_becomes("message/delivery-status",
+		"Reporting-MTA: dns;" INSIDE "\n\nRemote-MTA: dns;" INSIDE "\n\nX: " INSIDE "\n",
+		"Reporting-MTA: dns;192.0.2.1\n\nRemote-MTA: dns;192.0.2.1\n\nX: 192.0.2.1\n");
+}
+
+Test(multipart, what_is_written_in_another_syntax_is_octets)
+{
+	static const char xml[] = "<imdn>\n<at>sip:" INSIDE "</at>\n\n</imdn>\n";
+
+	body_becomes("message/imdn+xml", xml, xml);
+}
+
+/* A message whose own body has changed ends where its part does. */
+Test(multipart, the_length_of_a_message_within)
+{
+	body_becomes("message/sip", FROM_INSIDE "Content-Length: 5\nSubject: a\n\nwhole",
+		FROM_OURS "Content-Length: 5\nSubject: a\n\nwhole");
+	body_becomes("multipart/mixed;boundary=b",
+		"--b\nc: message/sip\n\nl: 50\nc: message/sipfrag\n\nX-At: " INSIDE
+		"\nl: 3\n\nabc\n--b\n\nl: 3\n--b--\n",
+		"--b\nc: message/sip\n\nc: message/sipfrag\n\nX-At: 192.0.2.1\nl: 3\n\nabc\n--b\n"
+		"\nl: 3\n--b--\n");
+}
+
+/* Multiparts within each other, and a part with an address in each, the innermost too. */
+static void nest(char *text, unsigned levels)
+{
+	*text = 0;
+	for (unsigned i = 1; i < levels; i++)
+		text += sprintf(text, "--%u\nX-At: " INSIDE "\nc: multipart/mixed;boundary=%u\n\n",
+			i, i + 1);
+	text += sprintf(text, "--%u\nX-At: " INSIDE "\n\nin\n", levels);
+	for (unsigned i = levels; i; i--)
+		text += sprintf(text, "--%u--\nafter\n", i);
+}
+
+Test(multipart, what_is_too_deep_does_not_pass)
+{
+	char body[4096];
+	const uint64_t *dropped = &counters_page->counter[COUNTER_BODY_PARTS_TOO_DEEP];
+
+	nest(body, 16);
+	struct sent *out = relayed_body("multipart/mixed;boundary=1", body);
+	cr_expect(!raw_has(out, INSIDE));
+	cr_expect(raw_has(out, "\r\n--16\r\nX-At: 192.0.2.1\r\n\r\nin\r\n--16--\r\n"));
+	cr_expect_eq(*dropped, 0);
+	nest(body, 20);
+	out = relayed_body("multipart/mixed;boundary=1", body);
+	cr_expect(!raw_has(out, INSIDE));
+	cr_expect(!raw_has(out, "--17"));
+	cr_expect(raw_has(out, "multipart/mixed;boundary=16\r\n\r\n--16--\r\nafter\r\n--15--"));
+	cr_expect_eq(*dropped, 1);
+	/* parts beside it pass */
+	body_becomes("multipart/mixed;boundary=1",
+		"--1\nc: message/sip\nc: message/sip\nc: message/sip\nc: message/sip\n"
+		"c: message/sip\nc: message/sip\nc: message/sip\nc: message/sip\n"
+		"c: message/sip\nc: message/sip\nc: message/sip\nc: message/sip\n"
+		"c: message/sip\nc: message/sip\nc: message/sip\nc: message/sip\n\n" FROM_INSIDE
+		"\n--1\n" FROM_INSIDE "\n--1--\n",
+		"--1\n" FROM_OURS "\n--1--\n");
+}
