@@ -11,8 +11,11 @@ Q := $(if $(V),,@)
 comma := ,
 say = @$(if $(V),true,echo '  $(1)')
 VERSION := 0.1.0
+# where `make install` puts the workers, and where sipward then looks for them; by default beside it
+LIBEXEC ?=
 
 CFLAGS_COMMON = -std=gnu11 -D_GNU_SOURCE -DSIPWARD_VERSION='"$(VERSION)"' -I. -g \
+	$(if $(LIBEXEC),-DSIPWARD_LIBEXEC='"$(LIBEXEC)"') \
 	-fno-omit-frame-pointer -fno-strict-aliasing \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	-Wpointer-arith -Wundef -Werror -MMD -MP $(if $(findstring clang,$(CC)),$(CLANG_FLAGS))
@@ -332,15 +335,33 @@ $(MAN) &: doc/make-man $(wildcard doc/*.[1-8].in) ipc/options.def ipc/roles.def 
 doc: $(MAN)
 
 PREFIX ?= /usr/local
+WORKERS_TO = $(or $(LIBEXEC),$(PREFIX)/sbin)
 install: all doc
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)/etc/sipward
-	install -m 0755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/sbin
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(WORKERS_TO) $(DESTDIR)/etc/sipward
+	install -m 0755 $(BUILD)/bin/sipward $(BUILD)/bin/sipwardctl $(DESTDIR)$(PREFIX)/sbin
+	install -m 0755 $(WORKERS:%=$(BUILD)/bin/sipward-%) $(DESTDIR)$(WORKERS_TO)
+	$(BUILD)/bin/sipwardctl completion >$(BUILD)/completion
+	install -D -m 0644 $(BUILD)/completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sipwardctl
 	for page in $(MAN); do \
 		to=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
 		install -D -m 0644 $$page $$to/$${page##*/}; \
 	done
 	[ -e $(DESTDIR)/etc/sipward/sipward.conf ] || \
 		install -m 0640 deploy/sipward.conf $(DESTDIR)/etc/sipward/sipward.conf
+
+# the Debian package, built in a copy of the tree and looked at by lintian: build/deb/*.deb
+DEB := $(BUILD)/deb
+deb:
+	@$(MAKE) --no-print-directory -s deps KINDS="build package"
+	@rm -rf $(DEB) && mkdir -p $(DEB)/sipward
+	@tar -c --exclude=./$(BUILD) --exclude=./build --exclude=./.git . | tar -x -C $(DEB)/sipward
+	$(Q)cd $(DEB)/sipward && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc \
+		$(if $(V),,>../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; })
+	@rm -rf $(DEB)/sipward
+	$(Q)lintian --fail-on error --suppress-tags bad-distribution-in-changes-file \
+		$(DEB)/*.changes
+	@ls $(DEB)/*.deb
 
 # what must hold of every commit beside its tests (.ci/run): form, and what two tools read in it
 CHECK_DEPS = @$(MAKE) --no-print-directory -s deps KINDS="build check"
@@ -365,7 +386,7 @@ format:
 clean:
 	rm -rf $(BUILD) compile_commands.json
 
-.PHONY: all clean deps doc hook run soak-cdr test test-load test-asan test-browser test-peers \
+.PHONY: all clean deb deps doc hook run soak-cdr test test-load test-asan test-browser test-peers \
 	valgrind fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
 	check-format check-static compile_commands.json format install unit unit-test \
 	$(PARTS:%=objects-%) $(FUZZ_ALL:%=smoke-%)
