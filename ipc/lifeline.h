@@ -134,7 +134,9 @@ enum query {
 	QUERY_BANS = 7,
 	QUERY_BAN_LIFT = 8, /* argument: an address, a network, or "all" */
 	QUERY_CALL = 9,
-	QUERY_CALL_END = 10
+	QUERY_CALL_END = 10,
+	QUERY_TRACE = 11, /* argument: ipc/trace_filter.h; transport workers answer with messages,
+	                     SIP workers with calls */
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

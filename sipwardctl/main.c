@@ -9,6 +9,7 @@
 #include "common/config_errors.h"
 #include "common/str.h"
 #include "ipc/command_table.h"
+#include "trace.h"
 #include "users.h"
 
 #include <getopt.h>
@@ -142,6 +143,8 @@ static int main_run(const struct options *o, int row, const char *first, json_t 
 		json_decref(arguments);
 		return o->file ? users_file(o, (enum command)row, first) : users_add(o, first);
 	}
+	if (row == COMMAND_trace)
+		return trace_run(o, arguments);
 	return client_print(
 		o, client_exchange(o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
 					      "arguments", arguments)));

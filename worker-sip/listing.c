@@ -6,6 +6,7 @@
 #include "json.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_listing.h"
+#include "worker-sip/call/call_trace.h"
 #include "worker-sip/registrar/location.h"
 #include "worker-sip/routing/target_listing.h"
 
@@ -40,7 +41,9 @@ static void listing_add_row(void *arg, struct str json)
 {
 	struct listing *l = arg;
 
-	if (json.n + 1 > sizeof(l->text) - l->n)
+	if (json.n + 1 > sizeof(l->text) - l->n && l->n)
+		listing_send(l, false);
+	if (json.n + 1 > sizeof(l->text))
 		return;
 	memcpy(l->text + l->n, json.p, json.n);
 	l->n += json.n;
@@ -126,6 +129,14 @@ static void listing_ping(struct listing *l, struct str trunk)
 	listing_add_row(l, writer_text(&w));
 }
 
+static void listing_trace(struct listing *l, const char *argument)
+{
+	struct trace_filter filter;
+
+	if (trace_filter_parse(str_of(argument), &filter) == 0)
+		call_trace_list(l->sip, &filter, listing_add_row, l);
+}
+
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
 	struct listing *l = calloc(1, sizeof(*l));
@@ -153,6 +164,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		target_listing(sip->target_states, str_of(q->argument), listing_add_row, l);
 	else if (q->what == QUERY_TRUNK_PING)
 		listing_ping(l, str_of(q->argument));
+	else if (q->what == QUERY_TRACE)
+		listing_trace(l, q->argument);
 	listing_send(l, true);
 	free(l);
 }

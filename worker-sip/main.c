@@ -5,6 +5,7 @@
  */
 #include "common/clock.h"
 #include "cdr.h"
+#include "worker-sip/call/call_trace.h"
 #include "core.h"
 #include "drain.h"
 #include "ipc/mesh.h"
@@ -167,6 +168,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 		munmap((void *)sip->settings, sip->settings_size);
 	sip->settings = image;
 	sip->settings_size = size;
+	call_trace_settings(sip);
 	return target_states_take(sip->target_states);
 }
 

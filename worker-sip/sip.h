@@ -27,6 +27,7 @@ struct call;
 struct invite;
 struct call_record;
 struct cdr;
+struct byte_ring;
 
 struct sip {
 	struct worker worker;
@@ -63,6 +64,8 @@ struct sip {
 	struct drain drain;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
 	struct cdr *cdr;                  /* where they go; NULL: nowhere */
+	struct byte_ring *call_trace;     /* those of the last calls; NULL: none are kept */
+	uint32_t call_trace_size;         /* what the settings said of it */
 
 	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(

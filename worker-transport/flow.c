@@ -275,7 +275,24 @@ void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void
 	f->way[transport] = (struct flow_way){.send = send, .arg = arg};
 }
 
-int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+/* Keeps what is going to a flow in the trace, with the address that it goes from as far as that is
+ * known. */
+static void flow_trace(
+	struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+{
+	const struct flow_node *n = to->id ? flow_find(t->flows, to->id)
+	                            : transport_is_stream(to->transport)
+	                                    ? flow_to_peer(t->flows, to)
+	                                    : NULL;
+	const struct flow *flow = n ? &n->flow : to;
+	const struct endpoint *local = &flow->local;
+
+	if (local->family == 0 || endpoint_is_wildcard(local))
+		local = &settings_listener(t->settings, flow->listener)->bind;
+	trace_add(&t->trace, flow, local, true, (struct str){out->bytes, out->size});
+}
+
+static int flow_pass(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
 {
 	const struct flow_way *way;
 	struct flow_node *n;
@@ -300,4 +317,16 @@ int flow_send(struct transport_worker *t, const struct flow *to, const struct ou
 	}
 	way = &t->flows->way[to->transport];
 	return way->send ? way->send(way->arg, to, out) : -EPROTONOSUPPORT;
+}
+
+int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+{
+	int error;
+
+	if (t->trace.ring)
+		flow_trace(t, to, out);
+	error = flow_pass(t, to, out);
+	if (error)
+		trace_unsent(&t->trace, error);
+	return error;
 }

@@ -1,8 +1,9 @@
-/* listing.c - the streams and the bans as text.
+/* listing.c - the streams, the bans and the messages that are kept as text.
  *
  * A listing goes on from the id that it ended with when its taker has room again, so that it needs
- * neither a copy of the table nor a bound on it. The list of streams has the newest first, that of
- * bans the oldest; ids count up. Relies on: the order of streams_each and admit_bans_each.
+ * neither a copy of the table nor a bound on it. The list of streams has the newest first, those
+ * of bans and messages the oldest; ids count up. Relies on: the order of streams_each and
+ * admit_bans_each.
  */
 #include "listing.h"
 
@@ -17,20 +18,26 @@
 
 #define RETRY_MS 10
 #define LINE_MAX_SIZE 1024
+/* Bytes of kept messages that are searched before others have their turn. */
+#define TRACE_TURN (256u << 10)
+#define TRACE_TURN_MS 1
 
 struct listing {
 	struct listings *listings;
 	struct timer retry;
 	enum listing_kind kind;
 	uint64_t from; /* of streams those with a lower id are still to be listed, of bans those
-	                  with a higher one */
+	                  with a higher one, of messages those from this position on */
 	uint32_t id;
 	bool used;
 	/* while it runs */
 	uint64_t reached; /* the last id in text */
 	size_t size;
 	int error;
-	char text[LISTING_PIECE];
+	bool pause; /* there is room, but others have their turn first */
+	struct trace_filter filter;
+	uint64_t until; /* the last message's number when it began */
+	char text[LISTING_PIECE], argument[sizeof(((struct lifeline_query *)0)->argument)];
 };
 
 struct listings {
@@ -149,6 +156,68 @@ static void listing_add_ban(const struct ban_view *ban, void *arg)
 		listing_add(l, ban->serial, line, (size_t)n);
 }
 
+/* Adds a line for each piece of a message. */
+static void listing_add_message(
+	struct listing *l, uint64_t position, const struct trace_message *m, struct str bytes)
+{
+	const struct settings *settings = l->listings->t->settings;
+	char line[LINE_MAX_SIZE + LISTING_TEXT * JSON_TEXT_BYTE_MAX];
+	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE], listener[128] = "";
+
+	endpoint_text(&m->peer, peer);
+	endpoint_text(&m->local, local);
+	if (m->listener < settings->listeners.count)
+		listing_json_text(
+			settings_str(settings, settings_listener(settings, m->listener)->name),
+			listener, sizeof(listener));
+	for (size_t offset = 0; offset < bytes.n && !l->error; offset += LISTING_TEXT) {
+		struct str piece = str_from(bytes, offset);
+		int head = snprintf(line, LINE_MAX_SIZE,
+			"{\"worker\":%u,\"number\":%llu,\"at_us\":%llu,\"direction\":\"%s\","
+			"\"transport\":\"%s\",\"listener\":\"%s\",\"peer\":\"%s\","
+			"\"local\":\"%s\",\"error\":%d,\"size\":%u,\"kept\":%u,"
+			"\"offset\":%zu,\"text\":\"",
+			l->listings->t->index, (unsigned long long)m->number,
+			(unsigned long long)m->at_us, m->out ? "out" : "in",
+			transport_name(m->transport), listener, peer, local, m->error, m->size,
+			m->kept, offset);
+		size_t n = head > 0 && head < LINE_MAX_SIZE ? (size_t)head : 0;
+
+		for (size_t i = 0; i < piece.n && i < LISTING_TEXT; i++)
+			n += json_text_byte((unsigned char)piece.p[i], line + n);
+		memcpy(line + n, "\"}\n", 3);
+		if (head > 0 && head < LINE_MAX_SIZE)
+			listing_add(l, offset + LISTING_TEXT < bytes.n ? l->from : position, line,
+				n + 3);
+	}
+}
+
+static void listing_run_trace(struct listing *l)
+{
+	const struct trace *trace = &l->listings->t->trace;
+	const struct trace_message *m;
+	uint64_t at = l->from;
+	size_t n, searched = 0;
+
+	l->reached = l->from;
+	while (!l->error && trace->ring && (m = byte_ring_next(trace->ring, &at, &n)) &&
+		m->number <= l->until) {
+		struct str bytes = {(const char *)(m + 1), m->kept};
+
+		if (trace_matches(&l->filter, m, bytes))
+			listing_add_message(l, at, m, bytes);
+		searched += n;
+		if (searched < TRACE_TURN || l->error)
+			continue;
+		listing_hand_on(l);
+		if (l->error == 0) {
+			l->from = at;
+			l->error = -EAGAIN;
+			l->pause = true;
+		}
+	}
+}
+
 /* Lists what is still to be listed, as far as the taker has room. */
 static void listing_run(struct listing *l)
 {
@@ -156,7 +225,10 @@ static void listing_run(struct listing *l)
 
 	l->size = 0;
 	l->error = 0;
-	if (l->kind == LISTING_BANS)
+	l->pause = false;
+	if (l->kind == LISTING_TRACE)
+		listing_run_trace(l);
+	else if (l->kind == LISTING_BANS)
 		admit_bans_each(all->t->admit, l->from, loop_now(all->t->loop), listing_add_ban, l);
 	else
 		streams_each(all->t->streams, listing_add_stream, l);
@@ -164,7 +236,7 @@ static void listing_run(struct listing *l)
 	if (l->error == 0)
 		l->error = all->take(all->arg, l->id, "", 0, true);
 	if (l->error == -EAGAIN)
-		loop_set(all->t->loop, &l->retry, RETRY_MS);
+		loop_set(all->t->loop, &l->retry, l->pause ? TRACE_TURN_MS : RETRY_MS);
 	else
 		l->used = false;
 }
@@ -198,7 +270,8 @@ void listings_free(struct listings *l)
 	free(l);
 }
 
-int listing_start(struct listings *all, uint32_t id, enum listing_kind kind)
+/* A listing that nobody uses; NULL, with *error, where there is none. */
+static struct listing *listing_take_one(struct listings *all, uint32_t id, int *error)
 {
 	for (unsigned i = 0; i < LISTINGS_MAX; i++) {
 		struct listing *l = all->listing[i];
@@ -207,17 +280,50 @@ int listing_start(struct listings *all, uint32_t id, enum listing_kind kind)
 			continue;
 		if (!l) {
 			l = all->listing[i] = calloc(1, sizeof(*l));
-			if (!l)
-				return -ENOMEM;
+			if (!l) {
+				*error = -ENOMEM;
+				return NULL;
+			}
 			l->listings = all;
 			timer_init(&l->retry, listing_on_retry, l);
 		}
-		l->used = true;
 		l->id = id;
-		l->kind = kind;
-		l->from = kind == LISTING_BANS ? 0 : UINT64_MAX;
-		listing_run(l);
-		return 0;
+		return l;
 	}
-	return -EBUSY;
+	*error = -EBUSY;
+	return NULL;
+}
+
+int listing_start(struct listings *all, uint32_t id, enum listing_kind kind)
+{
+	int error;
+	struct listing *l = listing_take_one(all, id, &error);
+
+	if (!l)
+		return error;
+	l->used = true;
+	l->kind = kind;
+	l->from = kind == LISTING_BANS ? 0 : UINT64_MAX;
+	listing_run(l);
+	return 0;
+}
+
+int listing_start_trace(struct listings *all, uint32_t id, struct str filter)
+{
+	int error;
+	struct listing *l = listing_take_one(all, id, &error);
+
+	if (!l)
+		return error;
+	error = str_copy(filter, l->argument, sizeof(l->argument));
+	if (error == 0)
+		error = trace_filter_parse(str_of(l->argument), &l->filter);
+	if (error)
+		return error;
+	l->used = true;
+	l->kind = LISTING_TRACE;
+	l->from = 0;
+	l->until = all->t->trace.number;
+	listing_run(l);
+	return 0;
 }

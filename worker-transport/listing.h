@@ -1,5 +1,5 @@
-/* listing.h - the streams and the bans as JSON objects, one in each line: the answers to a
- * QUERY_FLOWS and a QUERY_BANS. */
+/* listing.h - the streams, the bans and the messages that are kept as JSON objects, one in each
+ * line: the answers to a QUERY_FLOWS, a QUERY_BANS and a QUERY_TRACE. */
 #ifndef SIPWARD_TRANSPORT_LISTING_H
 #define SIPWARD_TRANSPORT_LISTING_H
 
@@ -17,7 +17,7 @@ typedef int (*listing_take)(void *arg, uint32_t id, const char *text, size_t siz
 
 struct listings;
 
-enum listing_kind { LISTING_STREAMS, LISTING_BANS };
+enum listing_kind { LISTING_STREAMS, LISTING_BANS, LISTING_TRACE };
 
 /* Makes an empty set of listings of what t has, whose text goes to take with arg. 0; -ENOMEM. */
 int listings_new(struct listings **out, struct transport_worker *t, listing_take take, void *arg);
@@ -27,5 +27,9 @@ void listings_free(struct listings *l);
 /* Begins to list all streams or bans for the query with that id. 0; -EBUSY: too many listings run;
  * -ENOMEM. */
 int listing_start(struct listings *l, uint32_t id, enum listing_kind kind);
+/* The same for the messages that are kept and that filter asks for (ipc/trace_filter.h). A message
+ * has a line for each LISTING_TEXT bytes of it, which may come twice. -EINVAL as well. */
+int listing_start_trace(struct listings *l, uint32_t id, struct str filter);
+#define LISTING_TEXT 4096
 
 #endif

@@ -258,6 +258,10 @@ static int transport_take_question(struct context *c, const struct lifeline_quer
 	case QUERY_FLOWS: return listing_start(c->listings, query->id, LISTING_STREAMS);
 	case QUERY_BANS: return listing_start(c->listings, query->id, LISTING_BANS);
 	case QUERY_BAN_LIFT: transport_lift(c, query); return 0;
+	case QUERY_TRACE:
+		return listing_start_trace(c->listings, query->id,
+			(struct str){query->argument,
+				strnlen(query->argument, sizeof(query->argument))});
 	default: return -EINVAL;
 	}
 }

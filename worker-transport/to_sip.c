@@ -174,7 +174,7 @@ static struct str to_sip_server(const struct transport_worker *t)
 /* Answers a message that cannot be parsed, where error says that the block holds what an answer
  * copies. */
 static void to_sip_refuse_malformed(struct transport_worker *t, const struct flow *flow,
-	const struct parse_error *error, unsigned status, const char *reason)
+	struct str raw, const struct parse_error *error, unsigned status, const char *reason)
 {
 	const struct message *m = (const struct message *)t->to_sip->reading.block;
 
@@ -183,6 +183,7 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 	/* answers cost as well: a source has no more of them than of requests */
 	if (!to_sip_admits(t, flow))
 		return;
+	trace_add(&t->trace, flow, &flow->local, false, raw);
 	to_sip_answer(t, flow, m,
 		&(struct stateless_answer){
 			.status = status, .reason = reason, .server = to_sip_server(t)});
@@ -200,7 +201,7 @@ void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct s
 		error.answerable = true;
 	else if (result != -EBADMSG)
 		return;
-	to_sip_refuse_malformed(t, flow, &error, status, reason);
+	to_sip_refuse_malformed(t, flow, raw, &error, status, reason);
 }
 
 /* Whether it is the retransmission of a request that got through. Over other transports than UDP
@@ -289,7 +290,7 @@ static enum to_sip_result to_sip_forward(
 	result = to_sip_read(t, flow, raw, &error);
 	if (result) {
 		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
-		to_sip_refuse_malformed(t, flow, &error, error.status, error.reason);
+		to_sip_refuse_malformed(t, flow, raw, &error, error.status, error.reason);
 		return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
 	}
 	count(RX_MESSAGES);
@@ -309,6 +310,7 @@ static enum to_sip_result to_sip_forward(
 		return TO_SIP_DONE;
 	if (outside && !to_sip_admits(t, flow))
 		return TO_SIP_DONE;
+	trace_add(&t->trace, flow, &flow->local, false, raw);
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
 		RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {

@@ -2,6 +2,7 @@
  * master. */
 #include "transport.h"
 
+#include "common/log.h"
 #include "admit.h"
 #include "flow.h"
 #include "worker-transport/tls/certificates.h"
@@ -43,6 +44,8 @@ int transport_start(struct transport_worker *t)
 	if (error == 0)
 		error = admit_new(&t->admit, t->settings, &t->bans);
 	if (error == 0)
+		error = trace_resize(&t->trace, t->settings->trace_ring);
+	if (error == 0)
 		error = to_sip_new(&t->to_sip);
 	if (error == 0)
 		scanners_settings(&t->scanners, t->settings);
@@ -67,6 +70,7 @@ void transport_end(struct transport_worker *t)
 	flows_free(t->flows);
 	to_sip_free(t->to_sip);
 	admit_free(t->admit);
+	trace_resize(&t->trace, 0);
 	tls_free(t->tls);
 	certificates_free(t->certificates);
 	sign_provider_free(t->sign_provider);
@@ -115,6 +119,9 @@ void transport_settings(struct transport_worker *t)
 {
 	admit_settings(t->admit, t->settings);
 	scanners_settings(&t->scanners, t->settings);
+	if (trace_resize(&t->trace, t->settings->trace_ring))
+		log_error("trace-off", "error=\"no memory for a ring of %u bytes\"",
+			t->settings->trace_ring);
 	streams_each(t->streams, transport_check_profile, t);
 }
 

@@ -10,6 +10,7 @@
 #include "ipc/settings.h"
 #include "ipc/slot.h"
 #include "scanner.h"
+#include "trace.h"
 
 /* The seam to the SIP workers: mesh_record as ipc/mesh.h describes it, or a test's capture. */
 struct upstream {
@@ -40,6 +41,7 @@ struct transport_worker {
 	struct admit *admit;      /* limits and bans */
 	struct to_sip *to_sip;    /* the way of messages to them */
 	struct flows *flows;      /* flow ids, watches and reports */
+	struct trace trace;       /* the last messages */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;

@@ -70,5 +70,9 @@ struct writer;
 void write_call_target(struct writer *w, const struct call_record *r, const struct call_target *t);
 /* Writes what there is to say of a call that has ended: its line in the log, and in the CDRs. */
 void call_record_tell(const struct call_record *r);
+/* Writes its JSON object, that of the CDRs, at the beginning of w, which has room for it (scratch's
+ * call_record). The call may go on. */
+struct writer;
+void call_record_write(const struct call_record *r, struct writer *w);
 
 #endif

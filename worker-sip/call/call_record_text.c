@@ -4,6 +4,7 @@
  * Both are written without snprintf, and byte by byte only where something has to be escaped: a
  * whole call costs the SIP worker some 100,000 instructions, and every call ends here. */
 #include "call_record_state.h"
+#include "call_trace.h"
 
 #include "common/date.h"
 #include "common/json_text.h"
@@ -98,7 +99,7 @@ static uint64_t call_record_since(const struct call_record *r, uint64_t time)
 
 static uint64_t call_record_duration(const struct call_record *r)
 {
-	return r->answered ? r->ended - r->answered : CALL_NEVER;
+	return r->answered && r->ended ? r->ended - r->answered : CALL_NEVER;
 }
 
 static unsigned call_record_tried_count(const struct call_record *r)
@@ -284,15 +285,21 @@ static struct str call_record_why(const struct call_record *r)
 	return str_of(call_end_names[r->cause]);
 }
 
-static void call_record_add(const struct call_record *r)
+void call_record_write(const struct call_record *r, struct writer *w)
 {
-	struct writer writer = WRITER(r->sip->scratch.call_record), *w = &writer;
-
 #define CALL_FIELD(name, kind, value, help) write_call_##kind(w, S(",\"" name "\":"), value);
 #include "call_record.def"
 	w->p[0] = '{';
-	write_literal(w, "}\n");
-	cdr_add(r->sip->cdr, w->full ? STR_EMPTY : writer_text(w));
+	write_literal(w, "}");
+}
+
+static void call_record_add(const struct call_record *r)
+{
+	struct writer w = WRITER(r->sip->scratch.call_record);
+
+	call_record_write(r, &w);
+	write_literal(&w, "\n");
+	cdr_add(r->sip->cdr, w.full ? STR_EMPTY : writer_text(&w));
 }
 
 void call_record_tell(const struct call_record *r)
@@ -301,4 +308,5 @@ void call_record_tell(const struct call_record *r)
 		call_record_log(r);
 	if (cdr_wanted(r->sip->cdr))
 		call_record_add(r);
+	call_trace_keep(r);
 }

@@ -1,0 +1,122 @@
+/* ladder_svg.c - ladders as SVG (ladder.h). Relies on nothing. */
+#include "ladder.h"
+
+#include <string.h>
+
+enum {
+	SVG_LEFT = 160,   /* of the first party */
+	SVG_STEP = 240,   /* from one party to the next */
+	SVG_ROW = 24,     /* a message or note */
+	SVG_HEAD = 60,    /* above the first row of a ladder */
+	SVG_GAP = 30,     /* below its last one */
+	SVG_NOTE_AT = 80, /* where notes begin */
+};
+
+static void svg_text(const char *text, FILE *to)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+		switch (*c) {
+		case '<': fputs("&lt;", to); break;
+		case '>': fputs("&gt;", to); break;
+		case '&': fputs("&amp;", to); break;
+		case '"': fputs("&quot;", to); break;
+		default: fputc(*c < 0x20 || *c >= 0x7f ? '?' : *c, to);
+		}
+}
+
+static unsigned svg_rows(const struct trace_set *t, size_t group)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		n += t->event[i].group == group;
+	return n;
+}
+
+static int svg_column(unsigned party)
+{
+	return SVG_LEFT + (int)party * SVG_STEP;
+}
+
+static void svg_message(const struct ladder *l, const struct trace_event *e, int y, FILE *to)
+{
+	int peer = svg_column(ladder_column(l, e)), own = svg_column(LADDER_OWN);
+	int from = e->out ? own : peer, till = e->out ? peer : own;
+	char label[128];
+
+	trace_message_label(e, label, sizeof(label));
+	fprintf(to,
+		"<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" class=\"m\" "
+		"marker-end=\"url(#a)\"/>\n<text x=\"%d\" y=\"%d\" class=\"l\">",
+		from, y, till, y, (from + till) / 2, y - 4);
+	svg_text(label, to);
+	fputs("</text>\n", to);
+}
+
+static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to)
+{
+	struct ladder l;
+	int y = top + SVG_HEAD, end;
+
+	ladder_of(&l, t, group, LADDER_PARTIES_MAX);
+	if (!l.parties)
+		return top;
+	end = y + (int)svg_rows(t, group) * SVG_ROW;
+	for (unsigned k = 0; k < l.parties; k++) {
+		fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"h\">", svg_column(k),
+			top + SVG_HEAD / 2);
+		svg_text(l.party[k], to);
+		fprintf(to,
+			"</text>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" class=\"p\"/>\n",
+			svg_column(k), top + SVG_HEAD / 2 + 8, svg_column(k), end);
+	}
+	for (size_t i = 0; i < t->count; i++) {
+		const struct trace_event *e = &t->event[i];
+
+		if (e->group != group)
+			continue;
+		fprintf(to, "<text x=\"8\" y=\"%d\" class=\"t\">%.3f</text>\n", y,
+			((double)e->at_us - (double)l.began_us) / 1e6);
+		if (e->note) {
+			fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"n\">", SVG_NOTE_AT, y);
+			svg_text(e->note, to);
+			fputs("</text>\n", to);
+		} else {
+			svg_message(&l, e, y, to);
+		}
+		y += SVG_ROW;
+	}
+	return end + SVG_GAP;
+}
+
+void ladder_svg(const struct trace_set *t, FILE *to)
+{
+	unsigned parties = 2;
+	int height = 0;
+
+	for (size_t group = 0; group < t->groups; group++) {
+		struct ladder l;
+
+		ladder_of(&l, t, group, LADDER_PARTIES_MAX);
+		if (!l.parties)
+			continue;
+		if (l.parties > parties)
+			parties = l.parties;
+		height += SVG_HEAD + (int)svg_rows(t, group) * SVG_ROW + SVG_GAP;
+	}
+	fprintf(to,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+		"font-family=\"sans-serif\" font-size=\"12\">\n"
+		"<style>.p{stroke:#999}.m{stroke:#225}.h{font-weight:bold;text-anchor:middle}"
+		".l{text-anchor:middle}.t{fill:#777}.n{fill:#a40;paint-order:stroke;"
+		"stroke:#fff;stroke-width:4px}</style>\n"
+		"<defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" "
+		"markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">"
+		"<path d=\"M0 0L8 4L0 8z\" fill=\"#225\"/></marker></defs>\n"
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+		svg_column(parties - 1) + SVG_LEFT, height);
+	height = 0;
+	for (size_t group = 0; group < t->groups; group++)
+		height = svg_ladder(t, group, height, to);
+	fputs("</svg>\n", to);
+}

@@ -1,0 +1,245 @@
+/* trace_order.c - which messages make a call, what was decided between them, and in which order
+ * (trace_set.h).
+ *
+ * Records of calls count in milliseconds and messages in microseconds, by clocks of two workers: a
+ * note about a target stands with the first message to it, and others count from the INVITE.
+ * Relies on nothing.
+ */
+#include "trace_set.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define US_PER_MS 1000
+#define US_PER_S 1000000
+
+static const char *order_text(const json_t *row, const char *name)
+{
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+static uint64_t order_number(const json_t *row, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(row, name));
+}
+
+/* The time of "2027-03-01T12:00:00.000Z" in microseconds; 0: it is none. */
+static uint64_t order_time(const char *text)
+{
+	struct tm tm = {.tm_mday = 1};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	uint64_t us;
+
+	if (!rest)
+		return 0;
+	us = (uint64_t)timegm(&tm) * US_PER_S;
+	return *rest == '.' ? us + (uint64_t)atoi(rest + 1) * US_PER_MS : us;
+}
+
+static const struct trace_event *order_first(const struct trace_set *t, const char *call_id)
+{
+	const struct trace_event *first = NULL;
+
+	for (size_t i = 0; i < t->count && *call_id; i++) {
+		const struct trace_event *e = &t->event[i];
+
+		if (!e->note && strcmp(e->call_id, call_id) == 0 &&
+			(!first || e->at_us < first->at_us))
+			first = e;
+	}
+	return first;
+}
+
+static void order_note(struct trace_set *t, uint64_t at_us, const char *call_id, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+static void order_note(
+	struct trace_set *t, uint64_t at_us, const char *call_id, const char *format, ...)
+{
+	va_list args;
+	struct trace_event *e;
+
+	if (t->count == t->room) {
+		t->room = t->room ? t->room * 2 : 64;
+		t->event = realloc(t->event, t->room * sizeof(*t->event));
+		if (!t->event)
+			abort();
+	}
+	e = &t->event[t->count];
+	*e = (struct trace_event){
+		.at_us = at_us, .order = t->count, .call_id = strdup(call_id), .note = NULL};
+	va_start(args, format);
+	if (vasprintf(&e->note, format, args) < 0 || !e->call_id)
+		abort();
+	va_end(args);
+	t->count++;
+}
+
+/* "trunk carrier, 192.0.2.1:5060 UDP" */
+static void order_target_name(const json_t *target, char *buffer, size_t size)
+{
+	const char *trunk = order_text(target, "trunk");
+
+	snprintf(buffer, size, "%s%s%s%s %s", *trunk ? "trunk " : "", trunk, *trunk ? ", " : "",
+		order_text(target, "address"), order_text(target, "transport"));
+}
+
+/* When a target was tried. */
+static uint64_t order_target_time(
+	const struct trace_set *t, const json_t *target, uint64_t began_us)
+{
+	const struct trace_event *first = order_first(t, order_text(target, "call-id"));
+
+	return first ? first->at_us : began_us + order_number(target, "start-ms") * US_PER_MS;
+}
+
+static void order_note_targets(struct trace_set *t, const json_t *call, uint64_t began_us)
+{
+	const json_t *targets = json_object_get(call, "targets");
+	const char *call_id = order_text(call, "call-id");
+
+	for (size_t i = 0; i < json_array_size(targets); i++) {
+		const json_t *target = json_array_get(targets, i),
+			     *next = json_array_get(targets, i + 1);
+		const char *outcome = order_text(target, "outcome");
+		uint64_t at = order_target_time(t, target, began_us), end;
+		char name[300];
+
+		order_target_name(target, name, sizeof(name));
+		order_note(t, at, call_id, "target %zu: %s, zone %s", i + 1, name,
+			order_text(target, "zone"));
+		if (strcmp(outcome, "answered") == 0 && order_number(target, "status") < 300)
+			continue;
+		if (strcmp(outcome, "pending") == 0)
+			continue;
+		end = at + order_number(target, "ms") * US_PER_MS;
+		if (next && order_target_time(t, next, began_us) < end)
+			end = order_target_time(t, next, began_us);
+		if (order_number(target, "status"))
+			order_note(t, end, call_id,
+				"target %zu: %s, %" PRIu64 " after %" PRIu64 " ms%s", i + 1,
+				outcome, order_number(target, "status"), order_number(target, "ms"),
+				next ? ": the next one" : "");
+		else
+			order_note(t, end, call_id, "target %zu: %s after %" PRIu64 " ms%s", i + 1,
+				outcome, order_number(target, "ms"), next ? ": the next one" : "");
+	}
+}
+
+static void order_note_route(struct trace_set *t, const json_t *call, uint64_t began_us)
+{
+	const json_t *first = json_array_get(json_object_get(call, "targets"), 0);
+	const char *route = order_text(call, "route"), *user = order_text(call, "user");
+	uint64_t at = first ? order_target_time(t, first, began_us) : began_us;
+	char who[300] = "";
+
+	if (*user)
+		snprintf(who, sizeof(who), ", user %s@%s", user, order_text(call, "domain"));
+	if (*route)
+		order_note(t, at, order_text(call, "call-id"),
+			"zone %s%s: route %s (line %" PRIu64 " of the config)",
+			order_text(call, "zone"), who, route, order_number(call, "route-line"));
+	else
+		order_note(t, at, order_text(call, "call-id"), "zone %s%s: no route",
+			order_text(call, "zone"), who);
+}
+
+/* It stands behind all messages of the call (order_put_ends). */
+static void order_note_end(struct trace_set *t, const json_t *call, uint64_t began_us)
+{
+	const json_t *total = json_object_get(call, "total-ms");
+	const char *reason = order_text(call, "reason");
+
+	if (!json_is_integer(total))
+		return; /* it goes on */
+	order_note(t, began_us + (uint64_t)json_integer_value(total) * US_PER_MS,
+		order_text(call, "call-id"), "ended by %s: %s, status %" PRIu64 "%s%s",
+		order_text(call, "ended-by"), order_text(call, "why"), order_number(call, "status"),
+		*reason ? ", Reason: " : "", reason);
+	t->event[t->count - 1].last = true;
+}
+
+/* The record that has that Call-ID for a leg; the number of records where none has. */
+static size_t order_call_of(const struct trace_set *t, const char *call_id)
+{
+	json_t *call, *target;
+	size_t i, k;
+
+	json_array_foreach (t->calls, i, call) {
+		if (strcmp(order_text(call, "call-id"), call_id) == 0)
+			return i;
+		json_array_foreach (json_object_get(call, "targets"), k, target)
+			if (strcmp(order_text(target, "call-id"), call_id) == 0)
+				return i;
+	}
+	return json_array_size(t->calls);
+}
+
+static int order_compare(const void *a, const void *b)
+{
+	const struct trace_event *x = a, *y = b;
+
+	if (x->at_us != y->at_us)
+		return x->at_us < y->at_us ? -1 : 1;
+	/* what was decided stands before what came of it */
+	if (x->last != y->last)
+		return x->last ? 1 : -1;
+	if (!x->note != !y->note)
+		return x->note ? -1 : 1;
+	if (x->worker != y->worker || x->note)
+		return x->order < y->order ? -1 : 1;
+	return x->number < y->number ? -1 : 1;
+}
+
+static void order_put_ends(struct trace_set *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		for (size_t k = 0; t->event[i].last && k < t->count; k++)
+			if (t->event[k].group == t->event[i].group &&
+				t->event[k].at_us > t->event[i].at_us)
+				t->event[i].at_us = t->event[k].at_us;
+}
+
+void trace_set_order(struct trace_set *t)
+{
+	size_t messages = t->count, i, calls = json_array_size(t->calls);
+	json_t *call, *groups = json_object();
+
+	for (i = 0; i < messages; i++)
+		if (!t->event[i].call_id)
+			t->event[i].call_id = strdup("");
+	json_array_foreach (t->calls, i, call) {
+		const struct trace_event *first = order_first(t, order_text(call, "call-id"));
+		uint64_t began_us = first ? first->at_us : order_time(order_text(call, "start"));
+
+		order_note_route(t, call, began_us);
+		order_note_targets(t, call, began_us);
+		order_note_end(t, call, began_us);
+	}
+	qsort(t->event, t->count, sizeof(*t->event), order_compare);
+	for (i = 0; i < t->count; i++) {
+		struct trace_event *e = &t->event[i];
+		size_t of = order_call_of(t, e->call_id);
+		char key[32];
+		const char *name = e->call_id;
+
+		if (of < calls) {
+			snprintf(key, sizeof(key), " %zu", of);
+			name = key;
+		}
+		json_t *group = json_object_get(groups, name);
+		if (!group) {
+			group = json_integer((json_int_t)t->groups++);
+			json_object_set_new(groups, name, group);
+		}
+		e->group = (size_t)json_integer_value(group);
+	}
+	json_decref(groups);
+	order_put_ends(t);
+	qsort(t->event, t->count, sizeof(*t->event), order_compare);
+}

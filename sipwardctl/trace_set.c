@@ -1,0 +1,301 @@
+/* trace_set.c - see trace_set.h.
+ *
+ * What an operator asks for names one leg: the records of calls say which others belong to it, and
+ * their messages are asked for as well. Relies on: the rows of "trace messages" and "trace calls".
+ */
+#include "trace_set.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* With more Call-IDs than these all messages are asked for at once. */
+#define TRACE_IDS_ASKED 8
+
+static void *trace_memory(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+static const char *trace_text(const json_t *row, const char *name)
+{
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+static struct trace_event *trace_set_new(struct trace_set *t)
+{
+	if (t->count == t->room) {
+		t->room = t->room ? t->room * 2 : 64;
+		t->event = trace_memory(realloc(t->event, t->room * sizeof(*t->event)));
+	}
+	t->event[t->count] = (struct trace_event){.order = t->count};
+	return &t->event[t->count++];
+}
+
+void trace_set_free(struct trace_set *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct trace_event *e = &t->event[i];
+
+		free(e->note);
+		free(e->peer);
+		free(e->local);
+		free(e->transport);
+		free(e->bytes);
+		free(e->call_id);
+	}
+	free(t->event);
+	json_decref(t->calls);
+	json_decref(t->missing);
+	*t = (struct trace_set){.event = NULL};
+}
+
+/* ---- messages ---- */
+
+/* The bytes of a text in which each code point below 256 stands for one. */
+static size_t trace_bytes(const char *text, char *out)
+{
+	size_t n = 0;
+
+	while (*text) {
+		unsigned char c = (unsigned char)*text++;
+
+		if ((c == 0xc2 || c == 0xc3) && *text) {
+			out[n++] = (char)((c & 3) << 6 | ((unsigned char)*text++ & 0x3f));
+		} else if (c >= 0x80) {
+			out[n++] = 0; /* what stood for a NUL */
+			while (((unsigned char)*text & 0xc0) == 0x80)
+				text++;
+		} else {
+			out[n++] = (char)c;
+		}
+	}
+	return n;
+}
+
+static struct trace_event *trace_set_find(struct trace_set *t, unsigned worker, uint64_t number)
+{
+	for (size_t i = t->count; i > 0; i--)
+		if (t->event[i - 1].worker == worker && t->event[i - 1].number == number)
+			return &t->event[i - 1];
+	return NULL;
+}
+
+static void trace_set_add_row(struct trace_set *t, const json_t *row)
+{
+	unsigned worker = (unsigned)json_integer_value(json_object_get(row, "worker"));
+	uint64_t number = (uint64_t)json_integer_value(json_object_get(row, "number"));
+	size_t offset = (size_t)json_integer_value(json_object_get(row, "offset"));
+	const char *text = trace_text(row, "text");
+	struct trace_event *e = trace_set_find(t, worker, number);
+
+	if (!e) {
+		e = trace_set_new(t);
+		e->worker = worker;
+		e->number = number;
+		e->at_us = (uint64_t)json_integer_value(json_object_get(row, "at_us"));
+		e->out = strcmp(trace_text(row, "direction"), "out") == 0;
+		e->error = (int)json_integer_value(json_object_get(row, "error"));
+		e->size = (size_t)json_integer_value(json_object_get(row, "size"));
+		e->peer = trace_memory(strdup(trace_text(row, "peer")));
+		e->local = trace_memory(strdup(trace_text(row, "local")));
+		e->transport = trace_memory(strdup(trace_text(row, "transport")));
+	}
+	if (offset != e->n)
+		return; /* it has come before */
+	e->bytes = trace_memory(realloc(e->bytes, e->n + strlen(text) + 1));
+	e->n += trace_bytes(text, e->bytes + e->n);
+	e->bytes[e->n] = 0;
+}
+
+static json_t *trace_set_exchange(struct trace_set *t, const struct options *o, const char *command,
+	const char *filter, uint64_t since_us, int *code)
+{
+	char since[24];
+	json_t *answer;
+	size_t i;
+	json_t *item;
+
+	snprintf(since, sizeof(since), "%" PRIu64, since_us);
+	answer = client_exchange(o, json_pack("{s:s, s:{s:s, s:s}}", "command", command,
+					    "arguments", "filter", filter, "since", since));
+	if (!answer) {
+		*code = EXIT_UNREACHABLE;
+		return NULL;
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		*code = client_print(o, answer);
+		return NULL;
+	}
+	if (!t->missing)
+		t->missing = json_array();
+	json_array_foreach (json_object_get(answer, "missing"), i, item)
+		json_array_append(t->missing, item);
+	return answer;
+}
+
+int trace_set_ask(
+	struct trace_set *t, const struct options *o, const char *filter, uint64_t since_us)
+{
+	int code = EXIT_DONE;
+	json_t *answer = trace_set_exchange(t, o, "trace messages", filter, since_us, &code), *row;
+	size_t i;
+
+	if (!answer)
+		return code;
+	json_array_foreach (json_object_get(answer, "rows"), i, row)
+		trace_set_add_row(t, row);
+	json_decref(answer);
+	for (i = 0; i < t->count; i++) {
+		struct trace_event *e = &t->event[i];
+
+		if (!e->call_id && !e->note) {
+			struct str id = trace_message_header(
+				(struct str){e->bytes, e->n}, "Call-ID", "i");
+
+			e->call_id = trace_memory(strndup(id.n ? id.p : "", id.n));
+		}
+	}
+	return EXIT_DONE;
+}
+
+/* ---- which calls ---- */
+
+static bool trace_ids_has(const json_t *ids, const char *id)
+{
+	return *id && json_object_get(ids, id);
+}
+
+static void trace_ids_add(json_t *ids, const char *id)
+{
+	if (*id)
+		json_object_set_new(ids, id, json_true());
+}
+
+static bool trace_call_is_one(const json_t *ids, const json_t *call)
+{
+	bool is = trace_ids_has(ids, trace_text(call, "call-id"));
+	json_t *target;
+	size_t i;
+
+	json_array_foreach (json_object_get(call, "targets"), i, target)
+		is |= trace_ids_has(ids, trace_text(target, "call-id"));
+	return is;
+}
+
+static void trace_ids_add_call(json_t *ids, const json_t *call)
+{
+	json_t *target;
+	size_t i;
+
+	trace_ids_add(ids, trace_text(call, "call-id"));
+	json_array_foreach (json_object_get(call, "targets"), i, target)
+		trace_ids_add(ids, trace_text(target, "call-id"));
+}
+
+/* Asks for records; keeps those of calls that have to do with ids, whose other Call-IDs are
+ * added. of_all: all of them have. */
+static int trace_set_ask_calls(
+	struct trace_set *t, const struct options *o, const char *filter, bool of_all, json_t *ids)
+{
+	int code = EXIT_DONE;
+	json_t *answer = trace_set_exchange(t, o, "trace calls", filter, 0, &code), *row;
+	size_t i;
+
+	if (!answer)
+		return code;
+	if (!t->calls)
+		t->calls = json_array();
+	json_array_foreach (json_object_get(answer, "rows"), i, row)
+		if (of_all || trace_call_is_one(ids, row)) {
+			json_array_append(t->calls, row);
+			trace_ids_add_call(ids, row);
+		}
+	json_decref(answer);
+	return code;
+}
+
+static void trace_set_note_ids(const struct trace_set *t, json_t *ids)
+{
+	for (size_t i = 0; i < t->count; i++)
+		trace_ids_add(ids, t->event[i].call_id);
+}
+
+/* Asks for the messages of all ids. */
+static int trace_set_ask_ids(struct trace_set *t, const struct options *o, const json_t *ids)
+{
+	int code = EXIT_DONE;
+	const char *id;
+	json_t *value;
+
+	if (json_object_size(ids) > TRACE_IDS_ASKED)
+		return trace_set_ask(t, o, "all", 0);
+	json_object_foreach ((json_t *)(uintptr_t)ids, id, value) {
+		char filter[300];
+
+		snprintf(filter, sizeof(filter), "call:%s", id);
+		if (code == EXIT_DONE)
+			code = trace_set_ask(t, o, filter, 0);
+	}
+	return code;
+}
+
+/* Leaves only messages of these ids. */
+static void trace_set_keep(struct trace_set *t, const json_t *ids)
+{
+	for (size_t i = 0; i < t->count;) {
+		struct trace_event *e = &t->event[i];
+
+		if (trace_ids_has(ids, e->call_id)) {
+			i++;
+			continue;
+		}
+		free(e->peer);
+		free(e->local);
+		free(e->transport);
+		free(e->bytes);
+		free(e->call_id);
+		*e = t->event[--t->count];
+	}
+}
+
+static int trace_set_collect_ids(struct trace_set *t, const struct trace_wish *w, json_t *ids)
+{
+	char filter[300];
+	int code = EXIT_DONE;
+
+	if (w->call) {
+		trace_ids_add(ids, w->call);
+	} else if (w->trunk) {
+		snprintf(filter, sizeof(filter), "trunk:%s", w->trunk);
+		return trace_set_ask_calls(t, w->options, filter, true, ids);
+	} else {
+		if (w->user || w->source)
+			snprintf(filter, sizeof(filter), "%s:%s", w->user ? "user" : "source",
+				w->user ? w->user : w->source);
+		code = trace_set_ask(t, w->options, w->user || w->source ? filter : "all", 0);
+		trace_set_note_ids(t, ids);
+	}
+	return code == EXIT_DONE ? trace_set_ask_calls(t, w->options, "all", false, ids) : code;
+}
+
+int trace_set_collect(struct trace_set *t, const struct trace_wish *w)
+{
+	json_t *ids = json_object();
+	int code = trace_set_collect_ids(t, w, ids);
+
+	if (code == EXIT_DONE && (w->call || w->trunk || w->user || w->source))
+		code = trace_set_ask_ids(t, w->options, ids);
+	if (code == EXIT_DONE) {
+		if (w->call || w->trunk || w->user || w->source)
+			trace_set_keep(t, ids);
+		trace_set_order(t);
+	}
+	json_decref(ids);
+	return code;
+}
