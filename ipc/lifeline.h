@@ -137,6 +137,7 @@ enum query {
 	QUERY_CALL_END = 10,
 	QUERY_TRACE = 11, /* argument: ipc/trace_filter.h; transport workers answer with messages,
 	                     SIP workers with calls */
+	QUERY_REGISTRATION_REMOVE = 12
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

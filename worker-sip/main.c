@@ -24,6 +24,7 @@
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
 #include "worker/skeleton.h"
+#include "users_removed.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -185,10 +186,13 @@ static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
 		munmap((void *)image, size);
 		return error;
 	}
-	if (sip->users)
-		munmap((void *)sip->users, sip->users_size);
+	const struct users *before = sip->users;
+	size_t before_size = sip->users_size;
 	sip->users = image;
 	sip->users_size = size;
+	users_removed(sip, before);
+	if (before)
+		munmap((void *)before, before_size);
 	return 0;
 }
 

@@ -1,19 +1,10 @@
 /* call_commands.c - what sipwardctl says of calls, which SIP workers know, and ends of them. */
 #include "answer.h"
 #include "commands.h"
-#include "ipc/query_argument.h"
 #include "master/master.h"
-#include "query.h"
 #include "query_words.h"
 
-#include <errno.h>
 #include <stdlib.h>
-
-/* A question about calls under way. */
-struct call_question {
-	struct request *r;
-	char words[QUERY_ARGUMENT_MAX];
-};
 
 static const char *call_row_text(const json_t *row, const char *name)
 {
@@ -26,36 +17,15 @@ static const char *call_row_text(const json_t *row, const char *name)
 
 static void call_listed(void *arg, json_t *rows, json_t *missing)
 {
-	struct call_question *q = arg;
+	struct query_question *q = arg;
 
 	query_answer_list(q->r, q->words, "calls", QUERY_LISTED, rows, missing);
 	free(q);
 }
 
-static void call_ask(struct master *m, struct request *r, enum command command, json_t *arguments,
-	uint16_t what, query_done done)
-{
-	struct call_question *q = calloc(1, sizeof(*q));
-	int error = q ? 0 : -ENOMEM;
-
-	if (q && !query_words(r, command, arguments, q->words)) {
-		free(q);
-		return;
-	}
-	if (error == 0) {
-		q->r = r;
-		error = query_start(&m->queries, PEER_SIP, false, what, q->words, done, q);
-	}
-	if (error == 0)
-		return;
-	free(q);
-	answer_refused(
-		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
-}
-
 void command_calls(struct master *m, struct request *r, json_t *arguments)
 {
-	call_ask(m, r, COMMAND_calls, arguments, QUERY_CALLS, call_listed);
+	query_ask_words(m, r, COMMAND_calls, arguments, false, QUERY_CALLS, call_listed);
 }
 
 /* ---- calls show ---- */
@@ -76,7 +46,7 @@ static void call_refuse_several(struct request *r, json_t *rows)
 
 static void call_shown(void *arg, json_t *rows, json_t *missing)
 {
-	struct call_question *q = arg;
+	struct query_question *q = arg;
 	json_t *call = NULL, *row, *targets = json_array();
 	unsigned calls = 0;
 	size_t i;
@@ -117,14 +87,14 @@ static bool call_has_id(struct request *r, json_t *arguments)
 void command_calls_show(struct master *m, struct request *r, json_t *arguments)
 {
 	if (call_has_id(r, arguments))
-		call_ask(m, r, COMMAND_calls_show, arguments, QUERY_CALL, call_shown);
+		query_ask_words(m, r, COMMAND_calls_show, arguments, false, QUERY_CALL, call_shown);
 }
 
 /* ---- calls end ---- */
 
 static void call_ended(void *arg, json_t *rows, json_t *missing)
 {
-	struct call_question *q = arg;
+	struct query_question *q = arg;
 	json_int_t ended = 0;
 	size_t i;
 	json_t *row;
@@ -146,5 +116,6 @@ static void call_ended(void *arg, json_t *rows, json_t *missing)
 void command_calls_end(struct master *m, struct request *r, json_t *arguments)
 {
 	if (call_has_id(r, arguments))
-		call_ask(m, r, COMMAND_calls_end, arguments, QUERY_CALL_END, call_ended);
+		query_ask_words(
+			m, r, COMMAND_calls_end, arguments, false, QUERY_CALL_END, call_ended);
 }

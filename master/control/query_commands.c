@@ -1,5 +1,4 @@
-/* query_commands.c - what workers are asked for: registrations, which SIP workers know, and the
- * flows of transport workers. Calls are call_commands.c's. */
+/* query_commands.c - what transport workers are asked for: their flows. */
 #include "answer.h"
 #include "commands.h"
 #include "master/master.h"
@@ -28,16 +27,4 @@ void command_flows(struct master *m, struct request *r, json_t *arguments)
 {
 	(void)arguments;
 	query_ask(m, r, PEER_TRANSPORT, false, QUERY_FLOWS, "");
-}
-
-void command_registrations(struct master *m, struct request *r, json_t *arguments)
-{
-	const char *aor = json_string_value(json_object_get(arguments, "aor"));
-
-	if (aor && strlen(aor) >= sizeof(((struct lifeline_query *)0)->argument)) {
-		answer_refused(r, "the address of record is too long");
-		return;
-	}
-	/* They all read the same store. */
-	query_ask(m, r, PEER_SIP, true, QUERY_REGISTRATIONS, aor ? aor : "");
 }

@@ -3,8 +3,10 @@
 
 #include "answer.h"
 #include "ipc/query_argument.h"
+#include "master/master.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The argument of a command with that name in a request. False: it has none. */
@@ -93,4 +95,25 @@ void query_answer_list(struct request *r, const char *words, const char *name, j
 	if (more)
 		json_object_set_new(answer, "matched", json_integer(matched));
 	request_answer(r, answer);
+}
+
+void query_ask_words(struct master *m, struct request *r, enum command command, json_t *arguments,
+	bool one, uint16_t what, query_done done)
+{
+	struct query_question *q = calloc(1, sizeof(*q));
+	int error = q ? 0 : -ENOMEM;
+
+	if (q && !query_words(r, command, arguments, q->words)) {
+		free(q);
+		return;
+	}
+	if (error == 0) {
+		q->r = r;
+		error = query_start(&m->queries, PEER_SIP, one, what, q->words, done, q);
+	}
+	if (error == 0)
+		return;
+	free(q);
+	answer_refused(
+		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
 }

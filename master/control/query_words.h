@@ -5,7 +5,20 @@
 #include "control.h"
 #include "ipc/command_table.h"
 #include "ipc/lifeline.h"
+#include "query.h"
 
+struct master;
+
+/* A question about calls or bindings under way. */
+struct query_question {
+	struct request *r;
+	char words[QUERY_ARGUMENT_MAX];
+};
+
+/* Asks workers what, with the arguments of a command; done gets a struct query_question, and frees
+ * it when it has answered. Where it cannot be asked the request is refused. */
+void query_ask_words(struct master *m, struct request *r, enum command command, json_t *arguments,
+	bool one, uint16_t what, query_done done);
 /* Writes the arguments of a command as query_argument.h says, numbers checked: those that the
  * table calls SECONDS or NUMBER. False: one cannot be taken, and the request has been refused. */
 bool query_words(

@@ -333,6 +333,8 @@ class Commands(ControlCase):
             ("--re", "--realm"),
             ("calls ''", "show end"),
             ("calls --l", "--limit"),
+            ("registrations ", "remove"),
+            ("registrations --a", "--agent"),
             ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
         ):
             asked = f"COMP_WORDS=(sipwardctl {words}) COMP_CWORD={len(words.split())}\n"

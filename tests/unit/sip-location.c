@@ -402,12 +402,13 @@ static bool even(void *arg, struct str aor)
 }
 
 static unsigned seen_live;
-static void tend_seen(void *arg, struct str aor, const struct binding *b)
+static bool tend_seen(void *arg, struct str aor, const struct binding *b)
 {
 	(void)arg;
 	(void)aor;
 	(void)b;
 	seen_live++;
+	return true;
 }
 
 static unsigned stored_records(void)

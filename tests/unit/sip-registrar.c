@@ -512,14 +512,14 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 		snprintf(line, sizeof(line), "Contact: <sip:a@h%u>\r\n", i);
 		cr_assert_eq(reg(line), 200);
 	}
-	/* and the records of others, put by this worker too */
+	/* and the records of others, of no domain of ours, put by this worker too */
 	struct binding b = {.flow = fixture_flow(f, ACCESS_TCP, peer, 0),
 		.expires_at = UINT64_MAX,
 		.contact = S("sip:x@y")};
 	char aor[64];
 	for (unsigned i = 0; i < 2000; i++) {
 		b.flow.id = FLOW_ID(0, 5, 1000 + i);
-		snprintf(aor, sizeof(aor), "sip:user%u@example.net", i);
+		snprintf(aor, sizeof(aor), "sip:user%u@example.org", i);
 		cr_assert_eq(location_put(f->sip.location, str_of(aor), &b, 1, NULL, NULL), 0);
 	}
 	fixture_turn(f);
@@ -528,6 +528,26 @@ Test(registrar, the_death_of_a_transport_worker_ends_thousands)
 	registrar_transport_gone(f->sip.registrar, 0, 5);
 	fixture_pass(f, 10);
 	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_FLOW_CLOSED], 2003);
-	cr_assert_eq(bindings_of("sip:user1000@example.net"), 0);
+	cr_assert_eq(bindings_of("sip:user1000@example.org"), 0);
 	cr_assert_eq(bindings_of("sip:alice@example.net"), 0);
+}
+
+Test(registrar, bindings_whose_user_is_gone_are_tended_away)
+{
+	struct binding b = {.flow = fixture_flow(f, ACCESS_UDP, peer, 0),
+		.expires_at = UINT64_MAX,
+		.contact = S("sip:x@y")};
+
+	cr_assert_eq(reg("Contact: <sip:a@h1>\r\n"), 200);
+	cr_assert_eq(
+		location_put(f->sip.location, S("sip:gone@example.net"), &b, 1, NULL, NULL), 0);
+	cr_assert_eq(
+		location_put(f->sip.location, S("sip:gone@example.org"), &b, 1, NULL, NULL), 0);
+	fixture_turn(f);
+	registrar_slots_changed(f->sip.registrar);
+	fixture_pass(f, 2);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_USER_REMOVED], 1);
+	cr_assert_eq(bindings_of("sip:gone@example.net"), 0);
+	cr_assert_eq(bindings_of("sip:gone@example.org"), 1, "of no domain of ours");
+	cr_assert_eq(bindings_of("sip:alice@example.net"), 1);
 }

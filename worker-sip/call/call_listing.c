@@ -143,6 +143,32 @@ bool call_view_is_of_user(const struct call_view *v, struct str user)
 	       call_user_is(uri.user, uri.host, user);
 }
 
+/* Whether name is of a domain of ours, and nobody there. */
+static bool call_user_is_gone(const struct sip *sip, struct str name, struct str domain)
+{
+	const struct settings *s = sip->settings;
+	char text[USER_NAME_MAX];
+	long n = uri_unescape(name, text, sizeof(text));
+
+	for (unsigned i = 0; n > 0 && i < s->domains.count; i++)
+		if (!settings_domain(s, i)->gone &&
+			str_equal_nocase(settings_str(s, settings_domain(s, i)->name), domain))
+			return !users_find(sip->users, i, (struct str){text, (size_t)n});
+	return false;
+}
+
+bool call_view_lacks_user(const struct call_view *v)
+{
+	struct uri_parts uri;
+
+	if (call_user_is_gone(
+		    v->sip, call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN)))
+		return true;
+	return v->record && !call_view_trunk(v).n &&
+	       uri_parse(call_view_text(v, CALL_TEXT_REQUEST_URI), &uri) == 0 &&
+	       call_user_is_gone(v->sip, uri.user, uri.host);
+}
+
 static bool call_view_fits(const struct call_view *v, const char *arguments)
 {
 	struct str user = query_argument(arguments, "user"),

@@ -37,6 +37,9 @@ struct str call_view_state(const struct call_view *v);
 uint64_t call_view_age(const struct call_view *v);
 /* Whether the call is by that user, "NAME" or "NAME@DOMAIN", or to a phone of his. */
 bool call_view_is_of_user(const struct call_view *v, struct str user);
+/* Whether the caller, or the one whose phone is called, is of one of our domains and in no users
+ * file any more. */
+bool call_view_lacks_user(const struct call_view *v);
 /* The name of a zone; empty for one that there is not. */
 struct str call_view_zone_name(const struct sip *sip, unsigned zone);
 

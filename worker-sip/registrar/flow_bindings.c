@@ -3,6 +3,8 @@
  * flows at once. */
 #include "flow_bindings.h"
 
+#include "binding_removal.h"
+
 #include "common/hash.h"
 #include "common/table.h"
 
@@ -52,57 +54,22 @@ static uint64_t flow_bindings_hash(const struct flow_bindings *r, uint64_t flow)
 
 /* ---- what a closed flow leaves ---- */
 
-struct remaining {
-	struct binding binding[BINDINGS_MAX];
-	unsigned count, gone;
-	uint64_t flow;
-	struct writer strings;
-};
-
-static struct str remaining_keep(struct writer *w, struct str s)
+static bool flow_binding_goes(void *arg, const struct binding *b)
 {
-	struct str out = {w->p + w->n, s.n};
+	const uint64_t *flow = arg;
 
-	write_str(w, s);
-	return out;
-}
-
-static void remaining_add(void *arg, const struct binding *b)
-{
-	struct remaining *rest = arg;
-
-	if (b->flow.id == rest->flow) {
-		rest->gone++;
-		return;
-	}
-	struct binding *to = &rest->binding[rest->count++];
-	*to = *b;
-	to->contact = remaining_keep(&rest->strings, b->contact);
-	to->call_id = remaining_keep(&rest->strings, b->call_id);
-	to->path = remaining_keep(&rest->strings, b->path);
-	to->instance = remaining_keep(&rest->strings, b->instance);
-	to->user_agent = remaining_keep(&rest->strings, b->user_agent);
+	return b->flow.id == *flow;
 }
 
 /* 0: done with it. */
 static int flow_binding_remove(struct flow_bindings *r, const struct flow_binding *e)
 {
-	static const size_t buffer_size =
-		BINDINGS_MAX * (BINDING_CONTACT_MAX + BINDING_CALL_ID_MAX + BINDING_PATH_MAX +
-				       BINDING_INSTANCE_MAX + BINDING_USER_AGENT_MAX);
 	struct str aor = {e->aor, e->aor_length};
-	char *buffer = malloc(buffer_size);
+	uint64_t flow = e->flow;
+	unsigned removed = 0;
+	int error = binding_remove(r->sip->location, aor, flow_binding_goes, &flow, &removed);
 
-	if (!buffer)
-		return -ENOMEM;
-	struct remaining rest = {.flow = e->flow, .strings = {.p = buffer, .size = buffer_size}};
-	int error = location_lookup(r->sip->location, aor, remaining_add, &rest);
-	if (error > 0 && rest.gone) {
-		error = location_put(r->sip->location, aor, rest.binding, rest.count, NULL, NULL);
-		if (error == 0)
-			counter_add(COUNTER_BINDINGS_FLOW_CLOSED, rest.gone);
-	}
-	free(buffer);
+	counter_add(COUNTER_BINDINGS_FLOW_CLOSED, removed);
 	return error == -EAGAIN || error == -ENOMEM ? error : 0;
 }
 

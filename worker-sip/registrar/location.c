@@ -45,7 +45,7 @@ struct location {
 	unsigned credit;    /* transactions that may go at once */
 	struct timer tend;
 	bool (*mine)(void *arg, struct str aor);
-	void (*seen)(void *arg, struct str aor, const struct binding *b);
+	bool (*seen)(void *arg, struct str aor, const struct binding *b);
 	void *tend_arg;
 	uint64_t bindings;      /* of our own records, by the last pass and what was put since */
 	uint64_t counted;       /* in the pass so far */
@@ -332,10 +332,10 @@ static bool location_tend_record(struct location *l, struct str aor, struct str 
 			count(BINDINGS_EXPIRED);
 			continue;
 		}
+		if (l->seen && !l->seen(l->tend_arg, aor, &all[i]))
+			continue;
 		if (all[i].expires_at < l->earliest)
 			l->earliest = all[i].expires_at;
-		if (l->seen)
-			l->seen(l->tend_arg, aor, &all[i]);
 		out[(*live)++] = all[i];
 	}
 	l->counted += *live;
@@ -409,7 +409,7 @@ static void location_tend_on_timer(struct timer *t, void *arg)
 }
 
 void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
-	void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
+	bool (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
 {
 	l->mine = mine;
 	l->seen = seen;

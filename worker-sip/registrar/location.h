@@ -25,12 +25,12 @@ void location_close(struct location *l);
 /* Passes of location_tend, milliseconds apart at least. */
 #define LOCATION_TEND_MIN_MS 60000
 /* From now on this process tends the records that mine() says are its own (of its slots): expired
- * bindings are removed, some records a pass, and seen (may be NULL) is called for each live one. A
- * first pass starts soon; call it again when slots have come to this process. Later passes come at
- * the earliest expiry, at least LOCATION_TEND_MIN_MS apart, and only while the store has
- * records. mine NULL: tends none from now on. */
+ * bindings are removed, some records a pass, and seen (may be NULL) is called for each live one,
+ * which goes where it returns false. A first pass starts soon; call it again when slots have come
+ * to this process. Later passes come at the earliest expiry, at least LOCATION_TEND_MIN_MS apart,
+ * and only while the store has records. mine NULL: tends none from now on. */
 void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
-	void (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
+	bool (*seen)(void *arg, struct str aor, const struct binding *b), void *arg);
 
 /* Calls visit for each binding of a canonical address of record that has not expired; strings are
  * valid during the call only, which must not look up or list. Returns their number (0: registered

@@ -532,15 +532,36 @@ static bool registrar_owns(void *arg, struct str aor)
 	return sip->slots.worker[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index;
 }
 
-/* A binding in the store, found while tending it: an earlier life, or another worker, may have been
- * the one that was told of its flow's end. */
-static void registrar_seen(void *arg, struct str aor, const struct binding *b)
+/* Whether aor is of a domain of ours, and of nobody there. */
+static bool registrar_lacks_user(const struct sip *sip, struct str aor)
+{
+	const struct settings *s = sip->settings;
+
+	for (unsigned i = 0; sip->users && i < s->domains.count; i++) {
+		const struct domain_settings *d = settings_domain(s, i);
+		struct str name = settings_str(s, d->name);
+
+		if (d->gone || !str_starts(aor, S("sip:")) || !registration_names_domain(aor, name))
+			continue;
+		return !users_find(sip->users, i, (struct str){aor.p + 4, aor.n - name.n - 5});
+	}
+	return false;
+}
+
+/* A binding in the store, found while tending it: its user may have been removed meanwhile, and
+ * an earlier life, or another worker, may have been the one that was told of its flow's end. */
+static bool registrar_seen(void *arg, struct str aor, const struct binding *b)
 {
 	struct registrar *r = arg;
 
+	if (registrar_lacks_user(r->sip, aor)) {
+		count(BINDINGS_USER_REMOVED);
+		return false;
+	}
 	if (b->flow.id && b->flow.listener < r->sip->settings->listeners.count)
 		flow_bindings_add(
 			r->flow_bindings, aor, &b->flow, slot_of_aor(aor, &r->sip->keys.slot_key));
+	return true;
 }
 
 void registrar_slots_changed(struct registrar *r)
