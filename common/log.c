@@ -42,6 +42,24 @@ void log_set_level(enum log_level level)
 	state.level = level;
 }
 
+enum log_level log_level(void)
+{
+	return state.level;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+int log_level_of(const char *name)
+{
+	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+		if (strcmp(name, level_names[i]) == 0)
+			return i;
+	return -1;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return level <= state.level;

@@ -23,6 +23,11 @@ typedef void (*log_sink)(void *arg, enum log_level level, const char *line, size
  * global state beside main's context: a log has to be reachable from everywhere. */
 void log_init(const char *role, int index, enum log_level level, log_sink sink, void *arg);
 void log_set_level(enum log_level level);
+enum log_level log_level(void);
+/* "error", "warn", "info", "debug". */
+const char *log_level_name(enum log_level level);
+/* The level of that name, or -1. */
+int log_level_of(const char *name);
 bool log_enabled(enum log_level level);
 
 /* Writes one event; format gives the "key=value ..." part and may be "". */

@@ -174,6 +174,12 @@ struct lifeline_quarantine {
  * GO or later. CDR_NONE: none are any more. CDR_LOST, from a SIP worker: nobody receives at that
  * socket; it is connected again, and no answer says so. No bodies. */
 
+/* LOG_LEVEL: the least severe lines that are logged from now on. The skeleton takes it. */
+struct lifeline_log_level {
+	uint8_t level; /* enum log_level */
+	uint8_t zero[7];
+};
+
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The
  * skeleton takes it. */
 

@@ -56,10 +56,9 @@ int reload_use(struct master *m, struct config *config)
 	config_forget_users(config);
 	config_free(m->config);
 	m->config = config;
-	m->supervisor.log_level = config->log_level;
+	supervise_log_level(&m->supervisor, (enum log_level)config->log_level);
 	m->supervisor.jail_log = config->jail_log;
 	m->supervisor.jail_required = config->jail_required;
-	log_set_level(config->log_level);
 	return 0;
 }
 

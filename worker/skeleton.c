@@ -285,6 +285,14 @@ int worker_begin(
 	return 0;
 }
 
+static void worker_take_log_level(struct worker *w)
+{
+	const struct lifeline_log_level *order = (const void *)w->buffer->body;
+
+	log_set_level((enum log_level)order->level);
+	worker_packet_done(w->buffer);
+}
+
 int worker_receive(struct worker *w)
 {
 	for (;;) {
@@ -300,6 +308,7 @@ int worker_receive(struct worker *w)
 			worker_packet_done(w->buffer);
 			log_info("worker-stopped", "before=go");
 			return -ECANCELED;
+		case LIFELINE_LOG_LEVEL: worker_take_log_level(w); continue;
 		case LIFELINE_PROBE:
 			if (!w->probe)
 				w->probe = calloc(1, sizeof(*w->probe));
@@ -392,6 +401,7 @@ static void worker_on_lifeline(void *arg, uint32_t events)
 			worker_packet_done(w->buffer);
 			worker_finish(w, stop.grace_ms);
 			break;
+		case LIFELINE_LOG_LEVEL: worker_take_log_level(w); break;
 		case LIFELINE_PING: /* that it came is all: this turn has moved the progress mark */
 			worker_packet_done(w->buffer);
 			break;

@@ -144,6 +144,14 @@ static json_t *status_degraded(const struct master *m)
 	return list;
 }
 
+/* The users of all domains: their number stands at the head of what workers have of them. */
+static json_int_t status_users(const struct supervisor *s)
+{
+	struct users head;
+
+	return pread(s->users, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? head.count : 0;
+}
+
 void command_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
@@ -187,7 +195,8 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 	json_object_set_new(
 		object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
 	json_object_set_new(object, "certificates", status_certificates(m));
-	/* All gauges, summed over the workers. */
+	json_object_set_new(object, "users", json_integer(status_users(s)));
+	/* All gauges, summed over the workers: calls, bindings, trunks up and down among them. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {
 		uint64_t sum = 0;
 

@@ -538,6 +538,17 @@ void supervise_users(struct supervisor *s)
 			worker_tell(&s->worker[i], LIFELINE_USERS, NULL, 0, s->users);
 }
 
+void supervise_log_level(struct supervisor *s, enum log_level level)
+{
+	struct lifeline_log_level order = {.level = (uint8_t)level};
+
+	s->log_level = order.level;
+	log_set_level(level);
+	for (unsigned i = 0; i < s->count; i++)
+		if (worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], LIFELINE_LOG_LEVEL, &order, sizeof(order), -1);
+}
+
 void supervise_sockets(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->count; i++)

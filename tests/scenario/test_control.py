@@ -153,6 +153,55 @@ class Commands(ControlCase):
             )
         self.assertRegex(text, r"(?m)^sipward_calls\w*\{[^}]*\} 1$")
 
+    def test_status_counts(self):
+        """Calls, bindings, users and trunks by what they are now."""
+        g = self.start(sip=2)
+        alice, trunk = self.phone("alice"), self.trunk()
+        self.phone("bob", "TCP")
+        a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
+
+        def said():
+            o = g.ctl("status")["object"]
+            names = ("calls_active", "bindings", "users", "trunks_up", "trunks_down")
+            return {n: o[n] for n in names}
+
+        expected = {
+            "calls_active": 1,
+            "bindings": 2,
+            "users": 3,
+            "trunks_up": 1,
+            "trunks_down": 0,
+        }
+        wait_for(lambda: said() == expected, "the counts")
+        self.hang_up(a, b)
+        g.ctl("user", "remove", "carol@example.net")
+        expected |= {"calls_active": 0, "users": 2}
+        wait_for(lambda: said() == expected, "the counts after that")
+
+    def test_log_level(self):
+        """It changes in the master and in the workers that live, and a reload takes it back."""
+        g = self.start()
+        alice, bob = self.phone("alice"), self.phone("bob")
+
+        def decided():
+            request = self.call(alice, "bob@example.net")
+            bob.answer(bob.request("INVITE"), 486, "Busy Here", contact=False)
+            bob.request("ACK")
+            failure_ack(alice, request, alice.response(486))
+            return len([line for line in g.log_text().splitlines() if " debug sip/" in line])
+
+        level = lambda *words: g.ctl("log", "level", *words)["object"]["level"]
+        self.assertEqual((level(), decided()), ("info", 0))
+        self.assertEqual((level("debug"), level()), ("debug", "debug"))
+        wait_for(decided, "lines of the level debug")
+        g.ctl("reload")
+        self.assertEqual(level(), "info")
+        before = decided()
+        self.assertEqual(decided(), before)
+        done = self.run_ctl("log", "level", "loud")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('not "loud"', done.stderr)
+
     def test_flows(self):
         """Each open connection, whichever worker has it; what UDP brings is none."""
         g = self.start(transport=2)
@@ -333,7 +382,7 @@ class Commands(ControlCase):
             ("--re", "--realm"),
             ("calls ''", "show end"),
             ("calls --l", "--limit"),
-            ("registrations ", "remove"),
+            ("registrations ''", "remove"),
             ("registrations --a", "--agent"),
             ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
         ):
