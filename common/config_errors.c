@@ -23,6 +23,7 @@ void config_error_addv(
 		return;
 	}
 	text = e->text[e->count++];
+	file = config_sources_find(e->sources, file, line, &line);
 	n = line > 0 ? snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s:%d: ", file, line)
 	             : snprintf(text, CONFIG_ERROR_TEXT_MAX, "%s: ", file);
 	if (n > 0 && n < CONFIG_ERROR_TEXT_MAX)

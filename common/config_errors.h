@@ -3,6 +3,8 @@
 #ifndef SIPWARD_COMMON_CONFIG_ERRORS_H
 #define SIPWARD_COMMON_CONFIG_ERRORS_H
 
+#include "config_sources.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +16,8 @@
 struct config_errors {
 	size_t count;   /* held in text, in the order found */
 	size_t dropped; /* found after the room was full */
+	/* of the config that lines are of; NULL: each file is one by itself */
+	const struct config_sources *sources;
 	char text[CONFIG_ERRORS_MAX]
 		 [CONFIG_ERROR_TEXT_MAX]; /* "FILE:LINE: ...", no newline, no control characters */
 };

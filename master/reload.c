@@ -206,7 +206,7 @@ static void reload_on_checked(void *arg, int error, int line, const char *text)
 	struct reload r = m->reload;
 
 	m->reload = (struct reload){.config = NULL};
-	errors = (struct config_errors){.count = 0};
+	errors = (struct config_errors){.sources = &r.config->sources};
 	if (error < 0) {
 		config_error_add(&errors, r.config->path, line, "%s", text);
 		reload_drop(m, r.config);
@@ -305,7 +305,7 @@ int reload_start_certificates(struct master *m, struct config_errors *errors)
 	struct certificate_set *set;
 	int error = certificates_new(&m->certificates, &m->supervisor);
 
-	*errors = (struct config_errors){.count = 0};
+	*errors = (struct config_errors){.sources = &m->config->sources};
 	if (error < 0)
 		return error;
 	m->supervisor.certificates = m->certificates;

@@ -63,7 +63,7 @@ void command_cert_stage(struct master *m, struct request *r, json_t *arguments)
 	int error;
 
 	(void)arguments;
-	errors = (struct config_errors){.count = 0};
+	errors = (struct config_errors){.sources = &m->config->sources};
 	if (!certificates_configured(m->config)) {
 		answer_refused(r, "no certificate is configured");
 		return;

@@ -464,7 +464,7 @@ int config_load_users(struct config *c, struct config_errors *errors)
 	struct reader r = {.c = c, .errors = errors};
 	size_t warnings = c->warning_count;
 
-	*errors = (struct config_errors){.count = 0};
+	*errors = (struct config_errors){.sources = &c->sources};
 	for (size_t i = 0; i < c->domain_count; i++)
 		check_users(&r, &c->domains[i]);
 	/* The start log has said them. */

@@ -30,7 +30,8 @@ void config_warn(struct config *c, int line, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	snprintf(whole, sizeof(whole), "%.200s:%d: warning: %.290s", c->path, line, message);
+	const char *path = config_sources_find(&c->sources, c->path, line, &line);
+	snprintf(whole, sizeof(whole), "%.200s:%d: warning: %.290s", path, line, message);
 	c->warnings[c->warning_count] = strdup(whole);
 	if (c->warnings[c->warning_count])
 		c->warning_count++;
@@ -127,6 +128,7 @@ void config_free(struct config *x)
 	FREE_ROWS(domain, x->domains, x->domain_count);
 	FREE_ROWS(trunk, x->trunks, x->trunk_count);
 	FREE_ROWS(route, x->routes, x->route_count);
+	config_sources_clear(&x->sources);
 	for (size_t i = 0; i < x->warning_count; i++)
 		free(x->warnings[i]);
 	for (size_t i = 0; i < ROLE_COUNT; i++) {

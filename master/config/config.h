@@ -162,9 +162,10 @@ struct config_route {
 };
 
 struct config {
-	char *path;         /* of the config file, as given */
-	char *control_path; /* absolute; the control socket */
-	char **scanners;    /* lower case */
+	char *path;                    /* of the config file, as given */
+	struct config_sources sources; /* lines are of it and of what it includes */
+	char *control_path;            /* absolute; the control socket */
+	char **scanners;               /* lower case */
 	size_t scanner_count;
 	struct prefix *never_ban; /* of limits */
 	size_t never_ban_count;

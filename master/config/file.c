@@ -6,19 +6,16 @@
 #include "file.h"
 
 #include "config.h"
+#include "include.h"
+#include "source_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* A list that each section with a title has by default: libconfuse hands its value to
  * file_take_value when the section begins, which is the only way to learn that line. */
 #define BEGINS "--begins"
-/* Braces within braces: three levels mean something. */
-#define NESTING_MAX 16
 
 static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
 static int file_take_section(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result);
@@ -73,150 +70,16 @@ static struct parsing *current;
 
 /* ---- mending the text ---- */
 
-static char *file_skip_space(char *p)
-{
-	return p + strspn(p, " \t\r\n");
-}
-
-/* Moves past one token of libconfuse: a quoted string, a sign, or a bare word. */
-static char *file_skip_token(char *p)
-{
-	if (*p == '"' || *p == '\'') {
-		char quote = *p++;
-
-		while (*p && *p != quote)
-			p += p[0] == '\\' && p[1] ? 2 : 1;
-		return *p ? p + 1 : p;
-	}
-	if (*p && strchr("{}()=,+", *p))
-		return p + 1;
-	p += strcspn(p, " \t\r\n#\"'{}()=,+");
-	return p;
-}
-
-/* Blanks out the comment at *at, newlines excepted, and moves past it. False where it has no
- * end. */
-static bool file_blank_comment(char **at, int *line)
-{
-	char *p = *at, *end;
-
-	if (p[0] == '/' && p[1] == '*') {
-		end = strstr(p + 2, "*/");
-		if (!end)
-			return false;
-		end += 2;
-	} else {
-		end = p + strcspn(p, "\n");
-	}
-	for (; p < end; p++) {
-		*line += *p == '\n';
-		if (*p != '\n')
-			*p = ' ';
-	}
-	*at = end;
-	return true;
-}
-
-/* What people's editors put where a plain sign should be. NULL: at is none of them. */
-static const char *file_typographic(const char *at)
-{
-	static const char *const quotes[] = {
-		"\u2018", "\u2019", "\u201a", "\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb"};
-
-	for (size_t i = 0; i < sizeof(quotes) / sizeof(*quotes); i++)
-		if (strncmp(at, quotes[i], strlen(quotes[i])) == 0)
-			return quotes[i];
-	return NULL;
-}
-
-/* A sign outside of quotes and comments, after the sign before (blanks apart), that the syntax does
- * not have. False with an error where it is one. */
-static bool file_sign_is_plain(struct parsing *p, const char *at, char before, int line)
-{
-	const char *quote = file_typographic(at);
-
-	if (quote)
-		config_error_add(p->errors, p->path, line,
-			"%s is a typographic quote: expected a plain one, as in \"name\"", quote);
-	else if (strncmp(at, "\u00a0", 2) == 0)
-		config_error_add(p->errors, p->path, line,
-			"there is a no-break space: expected a plain one");
-	else if (*at == '[' && before == '=')
-		config_error_add(p->errors, p->path, line,
-			"a list stands in braces, not in brackets, as in { \"a\", \"b\" }");
-	else
-		return true;
-	return false;
-}
-
-/* Moves past a quoted text. No value has a line feed in it: a quote that is not closed in its line
- * would run on to the next one, and the error would name that. False with an error where it is
- * open. */
-static bool file_skip_quoted(struct parsing *p, char **at, int line)
-{
-	char quote = **at, *end = file_skip_token(*at);
-
-	if (end < *at + 2 || end[-1] != quote || memchr(*at, '\n', (size_t)(end - *at))) {
-		config_error_add(p->errors, p->path, line,
-			"the quote that opens here is never closed in this line");
-		return false;
-	}
-	*at = end;
-	return true;
-}
-
-/* libconfuse 3.3 counts three lines for each comment, and takes a section or a comment that the end
- * of the file cuts off for a whole one. So comments are blanked out before it sees them, and all
- * that opens has to close. False with an error where it does not; what follows from it is not
- * looked for. */
-static bool file_prepare(struct parsing *p)
-{
-	int line = 1, depth = 0, opened[NESTING_MAX];
-	char *at = p->text, before = 0;
-
-	while (*at) {
-		char sign = *at;
-
-		if (sign == '"' || sign == '\'') {
-			if (!file_skip_quoted(p, &at, line))
-				return false;
-		} else if (sign == '#' || (at[0] == '/' && (at[1] == '/' || at[1] == '*'))) {
-			int began = line;
-
-			if (!file_blank_comment(&at, &line)) {
-				config_error_add(p->errors, p->path, began,
-					"the comment that opens here is never closed");
-				return false;
-			}
-			continue;
-		} else {
-			if (!file_sign_is_plain(p, at, before, line))
-				return false;
-			if (sign == '{' && depth < NESTING_MAX)
-				opened[depth++] = line;
-			else if (sign == '}' && depth)
-				depth--;
-			line += *at++ == '\n';
-		}
-		if (!strchr(" \t\r\n", sign))
-			before = sign;
-	}
-	if (depth)
-		config_error_add(p->errors, p->path, opened[depth - 1],
-			"the brace that opens here is never closed");
-	return !depth;
-}
-
 /* Moves past "{ ... }" with what is nested in it. p is at the brace. */
 static char *file_skip_braces(char *p)
 {
 	size_t depth = 0;
 
 	while (*p) {
-		char *token = p = file_skip_space(p);
+		char *token = p = source_text_skip_space(p);
 
 		depth += *p == '{';
-		p = file_skip_token(p);
+		p = source_text_skip_token(p);
 		if (*token == '}' && --depth == 0)
 			return p;
 	}
@@ -232,13 +95,13 @@ static bool file_blank_option(char *text, int line, const char *name)
 	int at = 1;
 
 	for (;;) {
-		char *space = file_skip_space(p);
+		char *space = source_text_skip_space(p);
 
 		for (; p < space; p++)
 			at += *p == '\n';
 		if (!*p || at > line)
 			return false;
-		end = file_skip_token(p);
+		end = source_text_skip_token(p);
 		if (at == line && (size_t)(end - p) == length && memcmp(p, name, length) == 0)
 			break;
 		if (end == p)
@@ -247,15 +110,15 @@ static bool file_blank_option(char *text, int line, const char *name)
 			at += *p == '\n';
 	}
 	start = p;
-	p = file_skip_space(end);
+	p = source_text_skip_space(end);
 	if (*p == '+')
-		p = file_skip_space(p + 1);
+		p = source_text_skip_space(p + 1);
 	if (*p == '=') {
-		p = file_skip_space(p + 1);
-		end = *p == '{' ? file_skip_braces(p) : file_skip_token(p);
+		p = source_text_skip_space(p + 1);
+		end = *p == '{' ? file_skip_braces(p) : source_text_skip_token(p);
 	} else {
 		if (*p && *p != '{')
-			p = file_skip_space(file_skip_token(p));
+			p = source_text_skip_space(source_text_skip_token(p));
 		if (*p != '{')
 			return false;
 		end = file_skip_braces(p);
@@ -301,8 +164,9 @@ static bool file_names_section(char *text, int line, const char *name)
 	p += strlen(name);
 	if (*p == '"' || *p == '\'')
 		return false; /* it is quoted itself */
-	p = file_skip_space(p);
-	return *p == '{' || (*p != '=' && *p != '+' && *file_skip_space(file_skip_token(p)) == '{');
+	p = source_text_skip_space(p);
+	return *p == '{' || (*p != '=' && *p != '+' &&
+				    *source_text_skip_space(source_text_skip_token(p)) == '{');
 }
 
 static void file_unknown_name(cfg_t *cfg, const char *name)
@@ -382,9 +246,24 @@ static struct config_value *file_new_value(int line, const char *text)
 	return v;
 }
 
+#define LINE_NAME_SIZE 160
+
+/* "line 5", with its file where that is not the one that was asked for. */
+static const char *file_line_name(int line, char buffer[LINE_NAME_SIZE])
+{
+	const char *file = config_sources_find(
+		current->errors->sources, current->path, line, &line);
+
+	if (strcmp(file, current->path) == 0)
+		snprintf(buffer, LINE_NAME_SIZE, "line %d", line);
+	else
+		snprintf(buffer, LINE_NAME_SIZE, "line %d of %.120s", line, file);
+	return buffer;
+}
+
 static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	char buffer[NAME_MAX_LENGTH * 2];
+	char buffer[NAME_MAX_LENGTH * 2], where[LINE_NAME_SIZE];
 	struct config_value *v = file_new_value(cfg->line, value);
 
 	if (!v)
@@ -393,8 +272,9 @@ static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *
 	 * its list; def.number is free in options of this kind and private to the section. */
 	if (opt->nvalues == 1 && opt->def.number)
 		config_error_add(current->errors, current->path, cfg->line,
-			"option \"%s\" in %s is set already in line %ld", opt->name,
-			file_section_text(cfg, buffer, sizeof(buffer)), opt->def.number);
+			"option \"%s\" in %s is set already in %s", opt->name,
+			file_section_text(cfg, buffer, sizeof(buffer)),
+			file_line_name((int)opt->def.number, where));
 	if (opt->nvalues == 1)
 		opt->def.number = cfg->line;
 	*(void **)result = v;
@@ -404,6 +284,7 @@ static int file_take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *
 static int file_take_section(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	struct config_value *v = file_new_value(cfg->line, value);
+	char where[LINE_NAME_SIZE];
 	struct begun *more;
 
 	(void)opt;
@@ -415,8 +296,8 @@ static int file_take_section(cfg_t *cfg, cfg_opt_t *opt, const char *value, void
 
 		if (strcmp(b->kind, cfg->name) == 0 && strcasecmp(b->title, cfg->title) == 0)
 			config_error_add(current->errors, current->path, cfg->line,
-				"there is a %s \"%.64s\" already in line %d", cfg->name, cfg->title,
-				b->line);
+				"there is a %s \"%.64s\" already in %s", cfg->name, cfg->title,
+				file_line_name(b->line, where));
 	}
 	more = reallocarray(current->begun, current->begun_count + 1, sizeof(*more));
 	if (more) {
@@ -443,55 +324,6 @@ static void file_forget_sections(struct parsing *p)
 
 /* ---- the file ---- */
 
-static int file_read_text(const char *path, char **out, struct config_errors *errors)
-{
-	struct stat st;
-	char *text = NULL;
-	size_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		error = -errno;
-	else if (!S_ISREG(st.st_mode))
-		error = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	else if (st.st_size > CONFIG_FILE_MAX)
-		error = -EFBIG;
-	else if (!(text = calloc(1, (size_t)st.st_size + 1)))
-		error = -ENOMEM;
-	while (error == 0 && n < (size_t)st.st_size) {
-		ssize_t r = read(fd, text + n, (size_t)st.st_size - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			error = -errno;
-		if (r <= 0)
-			break;
-		n += (size_t)r;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (error) {
-		config_error_add(errors, path, 0, "cannot be read: %s", strerror(-error));
-		free(text);
-		return error;
-	}
-	/* some editors begin UTF-8 with a byte order mark */
-	if (strncmp(text, "\ufeff", 3) == 0)
-		memcpy(text, "   ", 3);
-	for (size_t i = 0, line = 1; i < n; i++) {
-		line += text[i] == '\n';
-		if (text[i] == '\0') {
-			config_error_add(errors, path, (int)line,
-				"there is a zero byte in this line: expected text in UTF-8");
-			free(text);
-			return -EINVAL;
-		}
-	}
-	*out = text;
-	return 0;
-}
-
 /* One pass over the text. */
 static int file_parse_once(struct parsing *p, cfg_t **out)
 {
@@ -513,17 +345,15 @@ static int file_parse_once(struct parsing *p, cfg_t **out)
 	return 0;
 }
 
-int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors)
+int config_file_parse(const char *path, const char *folder, cfg_t **out,
+	struct config_sources *sources, struct config_errors *errors)
 {
 	struct parsing p = {.path = path, .errors = errors};
-	int error = file_read_text(path, &p.text, errors);
+	int error = include_read(path, folder, &p.text, sources, errors);
 
 	if (error)
 		return error;
-	if (!file_prepare(&p)) {
-		free(p.text);
-		return -EINVAL;
-	}
+	errors->sources = sources;
 	current = &p;
 	/* ends: each further pass has one unknown name less, and stops when the room for errors is
 	 * full */

@@ -16,8 +16,11 @@ struct config_value {
 /* Reads and parses the file. Errors of syntax, unknown names, repeated options and sections are
  * added to errors, as many as there are where the rest can still be read. 0 and *out (cfg_free),
  * also where errors were added and the rest can be looked at; -EINVAL where it cannot; another
- * -errno where the file cannot be read (an error is added too). Not reentrant. */
-int config_file_parse(const char *path, cfg_t **out, struct config_errors *errors);
+ * -errno where the file cannot be read (an error is added too). What it includes is looked for in
+ * folder; sources, which is cleared by the caller, says which line of the whole is whose, and
+ * errors refers to it from then on. Not reentrant. */
+int config_file_parse(const char *path, const char *folder, cfg_t **out,
+	struct config_sources *sources, struct config_errors *errors);
 
 /* The value of an option of a section, or NULL where it is not set; the number of a list's values
  * and one of them. */

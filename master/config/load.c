@@ -195,6 +195,13 @@ static int load_folder(const char *path, char buffer[PATH_MAX])
 	return 0;
 }
 
+/* The errors have been written with the names of their files. */
+static void load_drop(struct reader *r)
+{
+	r->errors->sources = NULL;
+	config_free(r->c);
+}
+
 int config_load(const char *path, struct config **out, struct config_errors *errors)
 {
 	char folder[PATH_MAX];
@@ -203,17 +210,19 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	int error;
 
 	errors->count = errors->dropped = 0;
-	error = config_file_parse(path, &root, errors);
-	if (error)
-		return error;
+	errors->sources = NULL;
 	error = load_folder(path, folder);
+	if (error) {
+		config_error_add(errors, path, 0, "cannot be read: %s", strerror(-error));
+		return error;
+	}
 	r.c = calloc(1, sizeof(*r.c));
-	if (error || !r.c) {
-		if (error)
-			config_error_add(errors, path, 0, "cannot be found: %s", strerror(-error));
-		free(r.c);
-		cfg_free(root);
-		return error ? error : -ENOMEM;
+	if (!r.c)
+		return -ENOMEM;
+	error = config_file_parse(path, folder, &root, &r.c->sources, errors);
+	if (error) {
+		load_drop(&r);
+		return error;
 	}
 	r.c->path = reader_copy(&r, path);
 	if (r.c->path) {
@@ -225,7 +234,7 @@ int config_load(const char *path, struct config **out, struct config_errors *err
 	}
 	cfg_free(root);
 	if (r.no_memory || errors->count) {
-		config_free(r.c);
+		load_drop(&r);
 		return r.no_memory ? -ENOMEM : -EINVAL;
 	}
 	*out = r.c;

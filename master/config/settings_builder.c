@@ -301,6 +301,13 @@ static bool settings_any_trunk_over_tls(const struct config *c)
 	return false;
 }
 
+/* Of the file that it stands in. */
+static uint32_t settings_line(const struct config *c, int line)
+{
+	config_sources_find(&c->sources, c->path, line, &line);
+	return (uint32_t)line;
+}
+
 static struct array image_routes(struct image *m, const struct config *c)
 {
 	struct route_settings *rows = image_rows(m, c->route_count, sizeof(*rows));
@@ -318,7 +325,7 @@ static struct array image_routes(struct image *m, const struct config *c)
 			.to_domain = t->to_domain,
 			.status = t->status,
 			.action = t->action,
-			.line = (uint32_t)t->line,
+			.line = settings_line(c, t->line),
 		};
 	}
 	if (rows)
