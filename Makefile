@@ -81,7 +81,10 @@ PART_of_sipward := master
 PART_of_sipwardctl := ctl
 $(foreach w,$(WORKERS),$(eval PART_of_sipward-$(w) := $(w)))
 MAIN_of = $(BUILD)/obj/$(DIR_$(PART_of_$(1)))/main.o
-all: $(PROGRAMS:%=$(BUILD)/bin/%)
+all: $(PROGRAMS:%=$(BUILD)/bin/%) $(BUILD)/bin/sipward-init
+$(BUILD)/bin/sipward-init: deploy/sipward-init
+	@mkdir -p $(@D)
+	$(Q)install -m 0755 $< $@
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -339,7 +342,9 @@ WORKERS_TO = $(or $(LIBEXEC),$(PREFIX)/sbin)
 install: all doc
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(WORKERS_TO) $(DESTDIR)/etc/sipward
 	install -m 0755 $(BUILD)/bin/sipward $(BUILD)/bin/sipwardctl $(DESTDIR)$(PREFIX)/sbin
-	install -m 0755 $(WORKERS:%=$(BUILD)/bin/sipward-%) $(DESTDIR)$(WORKERS_TO)
+	install -m 0755 $(WORKERS:%=$(BUILD)/bin/sipward-%) deploy/sipward-init \
+		$(DESTDIR)$(WORKERS_TO)
+	install -D -m 0644 deploy/sipward.conf $(DESTDIR)$(PREFIX)/share/sipward/sipward.conf
 	$(BUILD)/bin/sipwardctl completion >$(BUILD)/completion
 	install -D -m 0644 $(BUILD)/completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sipwardctl

@@ -332,10 +332,12 @@ static int main_usage(FILE *to)
 {
 	fprintf(to,
 		"usage: sipward [-c FILE] [-n]\n"
+		"       sipward init [OPTION ...]\n"
 		"  -c FILE  the configuration (%s)\n"
 		"  -n       check it and end\n"
 		"  -V       version\n"
-		"  -h       this help\n",
+		"  -h       this help\n"
+		"  init     write a first configuration; init --help lists its options\n",
 		CONFIG_PATH_DEFAULT);
 	return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -369,6 +371,21 @@ static int main_print_checked(struct config *config)
 	return EXIT_SUCCESS;
 }
 
+/* A program of its own: it asks, and starts others. */
+static int main_init(char **argv)
+{
+	char path[CONFIG_PATH_MAX];
+	int error = spawn_program("init", path, sizeof(path));
+
+	if (error == 0) {
+		argv[1] = path;
+		execv(path, argv + 1);
+		error = -errno;
+	}
+	fprintf(stderr, "sipward: sipward-init cannot be run: %s\n", strerror(-error));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct master *m = &master;
@@ -377,6 +394,8 @@ int main(int argc, char **argv)
 	bool check = false;
 	int option;
 
+	if (argc > 1 && strcmp(argv[1], "init") == 0)
+		return main_init(argv);
 	m->config_path = CONFIG_PATH_DEFAULT;
 	while ((option = getopt(argc, argv, "c:nVh")) != -1)
 		switch (option) {
