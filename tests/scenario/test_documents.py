@@ -120,6 +120,28 @@ class Documents(unittest.TestCase):
                 section = "root"
         self.assertGreater(checked, 30)
 
+    def test_configs_in_documents_are_accepted(self):
+        """Each block of ```sipward by itself, as -n reads it; warnings are the reader's to see."""
+        checked = 0
+        for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("d*/*.md")]):
+            for block in re.finditer(r"^```sipward\n(.*?)^```", page.read_text(), re.M | re.S):
+                line = page.read_text()[: block.start()].count("\n") + 2
+                with self.subTest(page.name, line=line), tempfile.TemporaryDirectory() as folder:
+                    path = pathlib.Path(folder, "sipward.conf")
+                    own = f'runtime-directory = "{folder}/run" state-directory = "{folder}/state"\n'
+                    path.write_text(own + block.group(1))
+                    pathlib.Path(folder, "users").write_text("")
+                    os.chmod(pathlib.Path(folder, "users"), 0o640)
+                    done = subprocess.run(
+                        [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True
+                    )
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                    self.assertNotRegex(
+                        done.stdout.replace("has no users", ""), r"never|nothing uses|unused"
+                    )
+                checked += 1
+        self.assertGreater(checked, 2)
+
     def test_packaged_config_is_readable(self):
         for number, line in enumerate((ROOT / "deploy/sipward.conf").read_text().splitlines(), 1):
             self.assertLessEqual(len(line.expandtabs(8)), 100, f"line {number}")

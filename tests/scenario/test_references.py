@@ -77,7 +77,8 @@ class References(unittest.TestCase):
         words = set(re.findall(r"\w+", code)) | {"command_ID"}
         missing = []
         for name in self.ours:
-            if name.endswith(".md"):
+            # those pages are about the words of other programs
+            if name.endswith(".md") and not name.startswith("deploy/FROM-"):
                 for word in re.findall(r"`([A-Za-z]+_[A-Za-z_]+)`", (ROOT / name).read_text()):
                     if word not in words and not word.startswith(LIBRARIES):
                         missing.append(f"{name}: {word}")
