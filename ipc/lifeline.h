@@ -256,6 +256,10 @@ struct lifeline_ack { /* of an ALLOW */
 	uint32_t sequence;
 	int32_t error; /* 0 or negative errno */
 };
+struct lifeline_slots_free { /* slots that move away and in which nothing is left here */
+	uint64_t epoch;      /* of the SLOTS that it speaks of */
+	struct slot_set set;
+};
 struct lifeline_drained { /* the state of the last DRAIN, but for one of DRAIN_OFF */
 	uint32_t sequence;
 	uint32_t calls; /* that are left, those that ring counted too */

@@ -95,6 +95,8 @@ static int *listen_at(const struct listen *l, unsigned worker, unsigned listener
 int listen_resume(struct listen *l, unsigned worker)
 {
 	l->away &= ~(UINT32_C(1) << worker);
+	if (worker >= l->workers)
+		l->workers = worker + 1;
 	for (unsigned i = 0; i < l->listeners; i++) {
 		int *fd = listen_at(l, worker, i);
 
@@ -209,11 +211,12 @@ int listen_try(const struct config_listener *row)
 int listen_open(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned workers)
 {
-	size_t n = (size_t)LISTENERS_MAX * workers;
+	/* room for as many as there may ever be */
+	size_t n = (size_t)LISTENERS_MAX * role_rows[PEER_TRANSPORT].greatest;
 	struct listen mine = {.workers = workers};
 	unsigned failed;
 
-	mine.fd = malloc((n ? n : 1) * sizeof(*mine.fd));
+	mine.fd = malloc(n * sizeof(*mine.fd));
 	mine.row = calloc(LISTENERS_MAX, sizeof(*mine.row));
 	if (!mine.fd || !mine.row) {
 		free(mine.fd);

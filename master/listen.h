@@ -18,9 +18,9 @@
 struct listen_row; /* what is known of a listener */
 
 struct listen {
-	unsigned listeners, workers;
-	unsigned offered; /* listeners that settings in force have: the first so many */
-	uint32_t away;    /* bits: workers that stay away */
+	unsigned listeners, workers; /* workers: that had sockets so far */
+	unsigned offered;            /* listeners that settings in force have: the first so many */
+	uint32_t away;               /* bits: workers that stay away */
 	struct listen_row *row;
 	int *fd; /* [worker * LISTENERS_MAX + listener]; -1: not open */
 };

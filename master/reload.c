@@ -1,8 +1,8 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
  * Everything is built before anything is replaced: a config that is refused changes nothing.
- * Numbers of workers, accounts and directories are tied to processes and files that exist: these
- * need a restart. Zones, listeners and domains keep their places (config/places.h).
+ * The number of TLS workers, accounts and directories are tied to processes and files that exist:
+ * these need a restart. Zones, listeners and domains keep their places (config/places.h).
  */
 #include "reload.h"
 
@@ -16,6 +16,7 @@
 #include "master/control/commands.h"
 #include "master/jail/jail_report.h"
 #include "removed_listeners.h"
+#include "master/workers/scale.h"
 #include "master/workers/supervise.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
@@ -57,6 +58,7 @@ int reload_use(struct master *m, struct config *config)
 	config_free(m->config);
 	m->config = config;
 	supervise_log_level(&m->supervisor, (enum log_level)config->log_level);
+	m->supervisor.leave_ms = config->transport_leave_ms;
 	m->supervisor.jail_log = config->jail_log;
 	m->supervisor.jail_required = config->jail_required;
 	return 0;
@@ -77,7 +79,7 @@ size_t reload_refusals(
 	size_t before = errors->count + errors->dropped;
 
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		if (now->workers[r] != then->workers[r])
+		if (r == PEER_TLS && now->workers[r] != then->workers[r])
 			config_error_add(errors, then->path, 0,
 				"the number of %s workers cannot change from %u to %u while "
 				"running: restart sipward",
@@ -184,6 +186,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	jail_apply(&m->supervisor);
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
+	scale_to(&m->supervisor, m->config->workers);
 	reload_offer_listeners(m);
 	removed_listeners_watch(m);
 	supervise_cdr(&m->supervisor, cdr);

@@ -279,6 +279,26 @@ int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip
 	return error;
 }
 
+int runtime_edge_add(struct runtime *r, unsigned role, unsigned index, unsigned sip)
+{
+	char folder[48], from[32], to[96];
+	int error = 0;
+
+	snprintf(folder, sizeof(folder), "edge/%s-%u", role_name(role), index);
+	snprintf(from, sizeof(from), "mesh/sip-%u.sock", sip);
+	snprintf(to, sizeof(to), "%s/sip-%u.sock", folder, sip);
+	if (geteuid() != 0 && fchmodat(r->fd, folder, 0700, 0) < 0)
+		error = -errno;
+	if (error == 0 && linkat(r->fd, from, r->fd, to, 0) < 0 && errno != EEXIST)
+		error = -errno;
+	if (geteuid() != 0 && fchmodat(r->fd, folder, 0500, 0) < 0 && error == 0)
+		error = -errno;
+	if (error < 0)
+		log_error("edges-folder", "path=%s/%s error=\"%s\"", r->path, folder,
+			error_text(error));
+	return error;
+}
+
 void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX])
 {
 	snprintf(out, LIFELINE_PATH_MAX, "sip-%u.sock", to & 0xff);

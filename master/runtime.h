@@ -49,6 +49,8 @@ void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIF
  * must be its own. -errno, logged. */
 int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
 	gid_t gid);
+/* Adds a link to the endpoint of a SIP worker that came later. -errno, logged. */
+int runtime_edge_add(struct runtime *r, unsigned role, unsigned index, unsigned sip);
 /* The path by which a worker reaches SIP worker to. It is relative: the working directory is the
  * edges folder, whether the worker could make that its root or not. */
 void runtime_edge_path(unsigned to, char out[LIFELINE_PATH_MAX]);

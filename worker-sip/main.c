@@ -3,6 +3,7 @@
  *
  * Interface: lifeline on fd 3; edges as the master says. No arguments, no environment.
  */
+#include "handover.h"
 #include "common/clock.h"
 #include "cdr.h"
 #include "worker-sip/call/call_trace.h"
@@ -83,8 +84,12 @@ static bool sip_take_message(struct sip *sip, uint16_t peer, const struct messag
 		count(MESSAGE_BAD_BLOCK);
 		return false;
 	}
-	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot];
-	if (owner == sip->index)
+	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot],
+		next = sip->slots.next[slot];
+	if (owner == sip->index && next != owner && !handover_keeps(sip, m))
+		owner = next;
+	/* what the old owner hands on, or who takes the slot for moved already */
+	if (owner == sip->index || next == sip->index)
 		core_message(sip, m, slot);
 	else
 		sip_forward_message(sip, peer, owner, m, size);
@@ -201,8 +206,12 @@ static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 	bool gained = false;
 
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
-		gained |= map->worker[i] == sip->index && sip->slots.worker[i] != sip->index;
+		gained |= map->next[i] == sip->index && sip->slots.next[i] != sip->index;
 	sip->slots = *map;
+	/* the next owner has to find what has been answered */
+	if (sip->location)
+		location_hurry(sip->location);
+	handover_slots_changed(sip);
 	if (sip->registrar)
 		registrar_slots_changed(sip->registrar);
 	target_states_schedule(sip->target_states);
@@ -340,6 +349,7 @@ int main(void)
 		return EXIT_FAILURE;
 	sip->loop = w->loop;
 	sip->index = w->welcome.index;
+	handover_init(sip);
 	/* Edges come with the first configuration. */
 	if (target_states_new(&sip->target_states, sip, fork_attempt_lost) ||
 		cdr_new(&sip->cdr, sip->loop, sip_cdr_lost, &context))

@@ -62,7 +62,12 @@ struct sip {
 	struct invite *invite_list; /* unanswered INVITEs that make calls */
 	uint32_t calls;             /* the number of both, for the limit */
 	struct drain drain;
-	struct timer users_removed;       /* ends calls of users who are gone (users_removed.c) */
+	struct timer users_removed; /* ends calls of users who are gone (users_removed.c) */
+	struct {
+		struct timer timer;   /* while slots move away (handover.h) */
+		uint64_t epoch;       /* of the map of which the master was told last */
+		struct slot_set told; /* as free */
+	} handover;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
 	struct cdr *cdr;                  /* where they go; NULL: nowhere */
 	struct byte_ring *call_trace;     /* those of the last calls; NULL: none are kept */

@@ -17,6 +17,7 @@
 struct flow_report {
 	uint16_t type; /* RECORD_FLOW_CLOSED or RECORD_SEND_FAILED */
 	uint16_t peer; /* of RECORD_SEND_FAILED; the other goes to the worker that owns the slot */
+	bool next;     /* to the one that it moves to */
 	union {
 		struct record_flow_closed closed;
 		struct record_send_failed failed;
@@ -167,7 +168,8 @@ static int flow_report_send(struct flows *f, const struct flow_report *r)
 {
 	bool closed = r->type == RECORD_FLOW_CLOSED;
 	size_t size = closed ? sizeof(r->closed) : sizeof(r->failed);
-	uint16_t peer = closed ? PEER(PEER_SIP, f->t->slots.worker[r->closed.slot]) : r->peer;
+	const uint8_t *owner = r->next ? f->t->slots.next : f->t->slots.worker;
+	uint16_t peer = closed ? PEER(PEER_SIP, owner[r->closed.slot]) : r->peer;
 	void *data;
 	int error = f->t->upstream.record(f->t->upstream.arg, peer, r->type, size, true, &data);
 
@@ -228,9 +230,14 @@ void flow_report_unanswered(struct transport_worker *t, uint16_t peer, uint64_t 
 
 static void flow_report_closed(struct flows *f, uint64_t id, uint8_t slot, bool half)
 {
+	struct flow_report report = {
+		.type = RECORD_FLOW_CLOSED, .closed = {.flow = id, .slot = slot, .half = half}};
+
 	count(FLOW_CLOSED_REPORTS);
-	flow_report(f, &(struct flow_report){.type = RECORD_FLOW_CLOSED,
-			       .closed = {.flow = id, .slot = slot, .half = half}});
+	flow_report(f, &report);
+	report.next = true;
+	if (f->t->slots.next[slot] != f->t->slots.worker[slot])
+		flow_report(f, &report);
 }
 
 /* Tells the watchers of the flow of its end, or of half of it. */

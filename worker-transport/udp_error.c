@@ -73,13 +73,24 @@ static bool udp_error_is_of_a_peer(
 	return permitted && settings_zone(s, zone)->sources.count;
 }
 
+/* One that finds no room is left to the request's timers. */
+static void udp_error_tell(
+	struct transport_worker *t, uint8_t sip, const struct record_unreachable *record)
+{
+	void *data;
+
+	if (t->upstream.record(t->upstream.arg, PEER(PEER_SIP, sip), RECORD_UNREACHABLE,
+		    sizeof(*record), true, &data))
+		count(REPORTS_LOST);
+	else
+		memcpy(data, record, sizeof(*record));
+}
+
 static void udp_error_report(
 	struct transport_worker *t, uint16_t listener, const struct udp_error *e)
 {
 	struct str branch = udp_error_branch(e->quote);
-	struct record_unreachable *record;
 	uint8_t slot;
-	void *data;
 
 	count(UDP_UNREACHABLE);
 	if (!branch.n || !udp_error_is_of_a_peer(t->settings, listener, &e->to) ||
@@ -87,16 +98,14 @@ static void udp_error_report(
 		count(UDP_UNREACHABLE_IGNORED);
 		return;
 	}
-	/* one that finds no room is left to the request's timers */
-	if (t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[slot]),
-		    RECORD_UNREACHABLE, sizeof(*record), true, &data)) {
-		count(REPORTS_LOST);
-		return;
-	}
-	record = data;
-	*record = (struct record_unreachable){
+	struct record_unreachable record = {
 		.to = e->to, .error = -(int32_t)e->error.ee_errno, .listener = listener};
-	memcpy(record->branch, branch.p, branch.n);
+
+	memcpy(record.branch, branch.p, branch.n);
+	udp_error_tell(t, t->slots.worker[slot], &record);
+	/* of a slot that moves either may have sent it */
+	if (t->slots.next[slot] != t->slots.worker[slot])
+		udp_error_tell(t, t->slots.next[slot], &record);
 }
 
 /* Reads one entry of the queue. False: it is no error of a datagram of ours. */

@@ -88,9 +88,10 @@ static void metrics_workers(FILE *f, const struct supervisor *s)
 {
 	metrics_head(f, "worker_up", "gauge", "1 while the worker is ready");
 	for (unsigned i = 0; i < s->count; i++)
-		fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n",
-			role_name(s->worker[i].role), s->worker[i].index,
-			s->worker[i].state == WORKER_READY);
+		if (!s->worker[i].retired)
+			fprintf(f, "sipward_worker_up{role=\"%s\",worker=\"%u\"} %d\n",
+				role_name(s->worker[i].role), s->worker[i].index,
+				s->worker[i].state == WORKER_READY);
 }
 
 static void metrics_certificates(FILE *f, const struct certificate_set *set)

@@ -109,6 +109,8 @@ static void status_add(json_t *list, const char *format, ...)
 /* What a worker lacks of what the config asks for. */
 static void status_worker_lacks(json_t *list, const struct config *c, const struct worker_slot *w)
 {
+	if (w->retired || w->leaving)
+		return;
 	if (w->state != WORKER_READY)
 		status_add(list, "%s-%u is %s", role_name(w->role), w->index,
 			worker_state_name(w->state));
@@ -155,12 +157,14 @@ static json_int_t status_users(const struct supervisor *s)
 void command_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
-	unsigned ready = 0;
+	unsigned ready = 0, workers = 0;
 	json_t *listeners = json_array(), *degraded = status_degraded(m);
 
 	(void)arguments;
-	for (unsigned i = 0; i < s->count; i++)
+	for (unsigned i = 0; i < s->count; i++) {
 		ready += s->worker[i].state == WORKER_READY;
+		workers += !s->worker[i].retired;
+	}
 	for (size_t i = 0; i < m->config->listener_count; i++) {
 		const struct config_listener *l = &m->config->listeners[i];
 		char text[ENDPOINT_TEXT_SIZE + 24], bound[ENDPOINT_TEXT_SIZE];
@@ -181,7 +185,7 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 					     : "running",
 		"version", SIPWARD_VERSION, "pid", (int)getpid(), "uptime_s",
 		(json_int_t)((loop_now(m->loop) - m->started) / 1000), "generation",
-		(json_int_t)m->generation, "workers", (int)s->count, "workers_ready", (int)ready,
+		(json_int_t)m->generation, "workers", (int)workers, "workers_ready", (int)ready,
 		"worker_deaths", (json_int_t)counters_page->counter[COUNTER_WORKER_DEATHS],
 		"slot_epoch", (json_int_t)s->slots.epoch, "listeners", listeners);
 	if (s->drain.mode != DRAIN_OFF)

@@ -15,6 +15,7 @@
 #include "master/listen.h"
 #include "master/spawn.h"
 #include "master/state.h"
+#include "scale.h"
 #include "slots.h"
 #include "watchdog.h"
 
@@ -57,7 +58,7 @@ static void worker_pass_log(struct worker_slot *w, const struct lifeline_packet 
 static void supervise_look_whether_up(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->worker[i].state != WORKER_READY)
+		if (!s->worker[i].retired && s->worker[i].state != WORKER_READY)
 			return;
 	if (!s->was_up && s->up)
 		s->up(s->arg);
@@ -80,6 +81,7 @@ static void worker_became_ready(struct worker_slot *w)
 		(unsigned long long)(w->ready - w->started));
 	certificates_ready(s->certificates, w);
 	configure_tell_ready(w);
+	scale_watch(s);
 	supervise_look_whether_up(s);
 }
 
@@ -124,6 +126,10 @@ static bool supervise_take_packet(struct worker_slot *w, struct lifeline_packet 
 		if (!last && worker_lives(w))
 			configure_acknowledged(w, (const void *)p->body);
 		return true;
+	case LIFELINE_SLOTS_FREE:
+		if (w->role == PEER_SIP)
+			scale_slots_free(w, (const void *)p->body);
+		return w->role == PEER_SIP;
 	case LIFELINE_DRAINED: return last || drain_take(w, (const void *)p->body);
 	case LIFELINE_CDR_LOST:
 		if (s->cdr_lost)
@@ -231,6 +237,7 @@ static void worker_spawn(struct worker_slot *w)
 	w->started = loop_now(s->loop);
 	w->ready = 0;
 	w->killed = NULL;
+	w->told_to_leave = false;
 	w->lost.text[0] = '\0';
 	w->starts++;
 	for (size_t i = 0; i < sizeof(w->step_error) / sizeof(w->step_error[0]); i++)
@@ -262,7 +269,9 @@ static void worker_timer_fired(struct timer *t, void *arg)
 	(void)t;
 	switch (w->state) {
 	case WORKER_DOWN:
-		if (!w->supervisor->stopping)
+		if (w->leaving)
+			scale_left(w);
+		else if (!w->supervisor->stopping)
 			worker_spawn(w);
 		break;
 	case WORKER_STARTING:
@@ -284,7 +293,7 @@ static void worker_died(struct worker_slot *w, int status)
 {
 	struct supervisor *s = w->supervisor;
 	bool was_ready = w->ready != 0,
-	     asked = s->stopping && w->state == WORKER_STOPPING && !w->killed;
+	     asked = w->told_to_leave && w->state == WORKER_STOPPING && !w->killed;
 
 	supervise_take_packets(w, PACKETS_LAST, true);
 	if (WIFSIGNALED(status))
@@ -321,7 +330,9 @@ static void worker_died(struct worker_slot *w, int status)
 	configure_tell_death(w);
 	if (s->stopping)
 		return;
-	if (was_ready)
+	if (w->leaving)
+		scale_left(w);
+	else if (was_ready)
 		worker_spawn(w);
 	else
 		worker_back_off(w);
@@ -348,6 +359,17 @@ void supervise_reap(struct supervisor *s)
 		supervise_stop_next(s);
 }
 
+static void worker_leave(struct worker_slot *w)
+{
+	struct lifeline_stop body = {.grace_ms = STOP_GRACE_MS};
+
+	w->state = WORKER_STOPPING;
+	w->told_to_leave = true;
+	/* The worker's own bound comes first: it ends by itself if it can. */
+	loop_set(w->supervisor->loop, &w->timer, STOP_GRACE_MS + STOP_GRACE_MS / 4);
+	worker_tell(w, LIFELINE_STOP, &body, sizeof(body), -1);
+}
+
 /* Tells the workers of the next role to stop when all of those before have left. */
 static void supervise_stop_next(struct supervisor *s)
 {
@@ -360,15 +382,8 @@ static void supervise_stop_next(struct supervisor *s)
 			if (w->role != s->stop_stage || w->state == WORKER_DOWN)
 				continue;
 			left++;
-			if (worker_lives(w)) {
-				struct lifeline_stop body = {.grace_ms = STOP_GRACE_MS};
-
-				w->state = WORKER_STOPPING;
-				/* The worker's own bound comes first: it ends by itself if it
-				 * can. */
-				loop_set(s->loop, &w->timer, STOP_GRACE_MS + STOP_GRACE_MS / 4);
-				worker_tell(w, LIFELINE_STOP, &body, sizeof(body), -1);
-			}
+			if (worker_lives(w))
+				worker_leave(w);
 		}
 		if (left)
 			return;
@@ -390,6 +405,7 @@ void supervise_stop(struct supervisor *s, bool now)
 
 	s->stopping = true;
 	loop_unset(s->loop, &s->watchdog);
+	loop_unset(s->loop, &s->scale.timer);
 	loop_unset(s->loop, &s->drain.timer);
 	for (unsigned i = 0; i < s->count; i++) {
 		if (s->worker[i].state == WORKER_DOWN)
@@ -446,21 +462,92 @@ static int supervise_make_worker(struct supervisor *s, unsigned role, unsigned i
 	return error;
 }
 
-/* Edges over ZeroMQ need tokens, and a root folder for each worker that connects. */
+/* The root folder of a worker that connects, over ZeroMQ. */
+static int worker_make_edges(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+	const struct account *a = &s->account[w->role];
+
+	if (s->carrier != CARRIER_ZEROMQ || !role_has(w->role, ROLE_MESSAGES))
+		return 0;
+	return runtime_edges(
+		s->runtime, w->role, w->index, s->role_count[PEER_SIP], a->uid, a->gid);
+}
+
+/* Edges over ZeroMQ need tokens: for as many workers as there may ever be. */
 static int supervise_make_edges(struct supervisor *s)
 {
 	int error = edge_tokens_new(
-		&s->tokens, s->role_count[PEER_TRANSPORT], s->role_count[PEER_SIP]);
+		&s->tokens, role_rows[PEER_TRANSPORT].greatest, role_rows[PEER_SIP].greatest);
 
+	for (unsigned i = 0; i < s->count && error == 0; i++)
+		error = worker_make_edges(&s->worker[i]);
+	return error;
+}
+
+/* Lets all that connect reach the endpoint of a new SIP worker. */
+static int worker_link_endpoint(const struct worker_slot *sip)
+{
+	struct supervisor *s = sip->supervisor;
+	int error = 0;
+
+	if (s->carrier != CARRIER_ZEROMQ || sip->role != PEER_SIP)
+		return 0;
 	for (unsigned i = 0; i < s->count && error == 0; i++) {
 		const struct worker_slot *w = &s->worker[i];
 
-		if (role_has(w->role, ROLE_MESSAGES))
-			error = runtime_edges(s->runtime, w->role, w->index,
-				s->role_count[PEER_SIP], s->account[w->role].uid,
-				s->account[w->role].gid);
+		if (w != sip && role_has(w->role, ROLE_MESSAGES))
+			error = runtime_edge_add(s->runtime, w->role, w->index, sip->index);
 	}
 	return error;
+}
+
+static void worker_unmake(struct worker_slot *w)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
+	if (w->page)
+		munmap(w->page, sizeof(*w->page));
+	if (w->page_fd >= 0)
+		close(w->page_fd);
+	if (w->endpoint >= 0)
+		close(w->endpoint);
+}
+
+static int supervise_make_another(struct supervisor *s, unsigned role, unsigned index)
+{
+	struct worker_slot *w = &s->worker[s->count];
+	int error = supervise_make_worker(s, role, index);
+
+	if (error == 0)
+		error = worker_make_edges(w);
+	if (error == 0)
+		error = worker_link_endpoint(w);
+	if (error < 0) {
+		worker_unmake(w);
+		s->count--;
+	}
+	return error;
+}
+
+static int supervise_add(struct supervisor *s, unsigned role, unsigned index)
+{
+	struct worker_slot *w = worker_find(s, role, index);
+	int error = 0;
+
+	if (!w) {
+		error = supervise_make_another(s, role, index);
+		if (error < 0)
+			return error;
+		worker_spawn(worker_find(s, role, index));
+	} else if (w->retired) {
+		w->retired = w->leaving = false;
+		worker_spawn(w);
+	} else if (w->leaving) {
+		w->leaving = false;
+		if (w->role == PEER_TRANSPORT && listen_resume(s->listen, index) == 0)
+			configure_tell_sockets(w);
+	}
+	return 0;
 }
 
 int supervise_open(struct supervisor *s)
@@ -468,8 +555,10 @@ int supervise_open(struct supervisor *s)
 	unsigned n = 0;
 	int error = 0;
 
+	/* room for as many as there may ever be: nothing of a worker moves */
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
-		n += s->role_count[r];
+		n += role_rows[r].greatest;
+	scale_init(s, supervise_add, worker_leave);
 	timer_init(&s->stop_timer, supervise_all_left, s);
 	drain_init(s, supervise_stop_gently);
 	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
@@ -507,13 +596,7 @@ void supervise_close(struct supervisor *s)
 		struct worker_slot *w = &s->worker[i];
 
 		loop_unset(s->loop, &w->timer);
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
-		if (w->page)
-			munmap(w->page, sizeof(*w->page));
-		if (w->page_fd >= 0)
-			close(w->page_fd);
-		if (w->endpoint >= 0)
-			close(w->endpoint);
+		worker_unmake(w);
 	}
 	free(s->worker);
 	free(s->packet);

@@ -39,10 +39,13 @@ void command_workers(struct master *m, struct request *r, json_t *arguments)
 		const struct worker_slot *w = &s->worker[i];
 		char name[32];
 
+		if (w->retired)
+			continue;
 		snprintf(name, sizeof(name), "%s-%u", role_name(w->role), w->index);
 		json_array_append_new(rows,
 			json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:o}",
-				"worker", name, "state", worker_state_name(w->state), "pid",
+				"worker", name, "state",
+				w->leaving ? "leaving" : worker_state_name(w->state), "pid",
 				(int)w->pid, "incarnation", (int)w->incarnation, "uptime_s",
 				(json_int_t)(w->state == WORKER_DOWN
 						     ? 0

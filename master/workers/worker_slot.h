@@ -38,6 +38,8 @@ struct worker_slot {
 	struct supervisor *supervisor;
 	uint8_t role, index;
 	enum worker_state state;
+	bool leaving; /* the config has fewer: it finishes what it has, and is not started again */
+	bool retired; /* it has left: its counters are all that is left of it */
 	pid_t pid;
 	uint32_t incarnation;
 	int lifeline;
@@ -50,8 +52,10 @@ struct worker_slot {
 	bool waits_for_edges;           /* GO has not been sent yet */
 	struct timer timer;      /* DOWN: respawn; STARTING: GO, or give up; STOPPING: kill */
 	uint64_t started, ready; /* loop time of this life; ready 0: not yet */
+	uint64_t left;           /* loop time at which it was told to leave */
 	uint64_t starts, deaths, hangs;
 	unsigned failures;      /* lives in a row that never became ready */
+	bool told_to_leave;     /* STOP was sent to this life */
 	const char *killed;     /* why we killed it, or NULL */
 	char last_end[64];      /* how the last life ended; "" none did */
 	int16_t step_error[16]; /* errno of the jail's steps in this life, by enum jail_step; 0
@@ -97,6 +101,14 @@ struct drain {
 	struct timer timer; /* of a stop: until calls are ended, or waited for no longer */
 };
 
+/* Workers that come and go (scale.h). */
+struct scale {
+	int (*add)(struct supervisor *s, unsigned role, unsigned index);
+	void (*leave)(struct worker_slot *w);
+	uint32_t slot_owners; /* bits: SIP workers among which the slots are spread */
+	struct timer timer;   /* while any comes or goes */
+};
+
 struct certificates;
 struct keys;
 struct listen;
@@ -113,7 +125,8 @@ struct supervisor {
 	struct listen *listen;
 	struct certificates *certificates; /* may be NULL: none are told of */
 	struct quarantine *quarantine;     /* may be NULL: nothing is kept */
-	unsigned role_count[ROLE_COUNT];
+	unsigned role_count[ROLE_COUNT];   /* as the config has it; scale.h changes it */
+	uint32_t leave_ms; /* how long connections of a transport worker that leaves are served */
 	struct account account[ROLE_COUNT];
 	uint32_t fds_limit[ROLE_COUNT];
 	enum carrier carrier; /* of the mesh */
@@ -137,6 +150,7 @@ struct supervisor {
 	unsigned count;
 	struct edge_tokens tokens; /* over ZeroMQ */
 	struct slot_map slots;
+	struct scale scale;
 	struct lifeline_trunks trunks; /* that are disabled */
 	struct lifeline_bans bans;     /* of an operator */
 	struct lifeline_packet *packet;

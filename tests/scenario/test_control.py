@@ -612,7 +612,7 @@ class Reload(ControlCase):
                 f'bind = "udp:{g.ip}:5060"  zone = "core"',
                 'listener "udp" cannot move from zone "access" to "core"',
             ),
-            ("sip = 1", "sip = 2", "the number of sip workers cannot change from 1 to 2"),
+            ("tls = 0", "tls = 1", "the number of tls workers cannot change from 0 to 1"),
             (
                 f'state-directory = "{g.dir}/state"',
                 f'state-directory = "{g.dir}/elsewhere"',

@@ -455,12 +455,12 @@ Test(target_state, so_many_answers_are_wanted)
 
 Test(target_state, only_the_owner_of_a_trunk_pings)
 {
-	memset(worker->sip.slots.worker, 1, sizeof(worker->sip.slots.worker));
+	memset(worker->sip.slots.next, 1, sizeof(worker->sip.slots.next));
 	worker->sip.index = 0;
 	ping_every(10);
 	pass(100000);
 	cr_assert_eq(take_all("OPTIONS"), 0);
-	memset(worker->sip.slots.worker, 0, sizeof(worker->sip.slots.worker));
+	memset(worker->sip.slots.next, 0, sizeof(worker->sip.slots.next));
 	target_states_schedule(worker->sip.target_states);
 	pass(10000);
 	cr_assert_gt(take_all("OPTIONS"), 0);

@@ -257,7 +257,7 @@ static inline struct fixture *fixture_new(void (*adjust)(struct image *image))
 	memset(&f->t.tag_key, 1, sizeof(f->t.tag_key));
 	memset(&f->t.slot_key, 2, sizeof(f->t.slot_key));
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
-		f->t.slots.worker[i] = i % 2;
+		f->t.slots.worker[i] = f->t.slots.next[i] = i % 2;
 	cr_assert_eq(transport_start(&f->t), 0);
 	cr_assert_eq(loop_on_turn(f->t.loop, transport_turn, &f->t), 0);
 	for (uint16_t i = 0; i < LISTENERS; i++) {

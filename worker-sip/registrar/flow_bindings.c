@@ -61,12 +61,21 @@ static bool flow_binding_goes(void *arg, const struct binding *b)
 	return b->flow.id == *flow;
 }
 
+/* Whether its slot has gone, or goes, to another worker, which alone writes its bindings. */
+static bool flow_binding_is_foreign(const struct flow_bindings *r, const struct flow_binding *e)
+{
+	return r->sip->slots.next[e->slot] != r->sip->index;
+}
+
 /* 0: done with it. */
 static int flow_binding_remove(struct flow_bindings *r, const struct flow_binding *e)
 {
 	struct str aor = {e->aor, e->aor_length};
 	uint64_t flow = e->flow;
 	unsigned removed = 0;
+
+	if (flow_binding_is_foreign(r, e))
+		return 0;
 	int error = binding_remove(r->sip->location, aor, flow_binding_goes, &flow, &removed);
 
 	counter_add(COUNTER_BINDINGS_FLOW_CLOSED, removed);
@@ -145,6 +154,23 @@ void flow_bindings_worker_gone(struct flow_bindings *r, uint8_t worker, uint32_t
 
 	table_each(&r->table, flow_binding_close_of_life, &life);
 	flow_bindings_work_off(r);
+}
+
+static bool flow_binding_forget_foreign(struct table_node *node, void *arg)
+{
+	struct flow_bindings *r = arg;
+	struct flow_binding *e = container_of(node, struct flow_binding, node);
+
+	if (flow_binding_is_foreign(r, e)) {
+		table_remove(&r->table, &e->node);
+		free(e);
+	}
+	return true;
+}
+
+void flow_bindings_slots_changed(struct flow_bindings *r)
+{
+	table_each(&r->table, flow_binding_forget_foreign, r);
 }
 
 void flow_bindings_add(

@@ -25,5 +25,7 @@ void flow_bindings_add(
 void flow_bindings_closed(struct flow_bindings *r, uint64_t flow, uint8_t slot);
 /* All flows of one life of a transport worker have ended. */
 void flow_bindings_worker_gone(struct flow_bindings *r, uint8_t worker, uint32_t incarnation);
+/* Forgets those of slots that are another worker's now. */
+void flow_bindings_slots_changed(struct flow_bindings *r);
 
 #endif

@@ -529,7 +529,7 @@ static bool registrar_owns(void *arg, struct str aor)
 {
 	const struct sip *sip = ((struct registrar *)arg)->sip;
 
-	return sip->slots.worker[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index;
+	return sip->slots.next[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index;
 }
 
 /* Whether aor is of a domain of ours, and of nobody there. */
@@ -566,6 +566,7 @@ static bool registrar_seen(void *arg, struct str aor, const struct binding *b)
 
 void registrar_slots_changed(struct registrar *r)
 {
+	flow_bindings_slots_changed(r->flow_bindings);
 	location_tend(r->sip->location, registrar_owns, registrar_seen, r);
 }
 

@@ -189,7 +189,7 @@ void registration_remove(
 	struct str aor = {buffer, registration_asked(query_argument(arguments, "aor"), buffer)};
 	unsigned removed = 0;
 
-	if (aor.n && sip->slots.worker[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index) {
+	if (aor.n && sip->slots.next[slot_of_aor(aor, &sip->keys.slot_key)] == sip->index) {
 		int error = binding_remove(
 			sip->location, aor, registration_goes, &contact, &removed);
 

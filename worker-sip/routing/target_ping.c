@@ -34,7 +34,7 @@ bool target_ping_is_ours(const struct target_state *s)
 {
 	const struct sip *sip = s->owner->sip;
 
-	return s->trunk != NONE_INDEX && sip->slots.worker[target_ping_slot(s)] == sip->index;
+	return s->trunk != NONE_INDEX && sip->slots.next[target_ping_slot(s)] == sip->index;
 }
 
 /* ---- the request ---- */

@@ -96,6 +96,17 @@ const struct wire *transactions_sent(const struct transactions *ts, uint8_t meth
 	return t ? t->sent : NULL;
 }
 
+bool transactions_await(const struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	if (client_find(ts, branch, m->method))
+		return true;
+	/* of one whose CSeq cannot be read, or lies */
+	for (uint8_t method = METHOD_UNKNOWN; method < METHOD_COUNT; method++)
+		if (client_find(ts, branch, method))
+			return true;
+	return false;
+}
+
 /* ---- CANCEL ---- */
 
 static void client_send_cancel(struct transaction *t)

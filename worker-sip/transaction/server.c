@@ -281,6 +281,23 @@ enum request_kind transactions_request(
 	return *out ? REQUEST_NEW : REQUEST_ABSORBED;
 }
 
+bool transactions_have(const struct transactions *ts, const struct message *m)
+{
+	struct str method = message_str(m, m->method_name);
+	struct transaction_key key = key_of_server(ts, m, method);
+
+	if (m->method != METHOD_ACK && server_find(ts, &key))
+		return true;
+	if (m->method == METHOD_ACK || m->method == METHOD_CANCEL) {
+		key = key_of_server(ts, m, S("INVITE"));
+		return server_find(ts, &key) || merged_find_invite(ts, m);
+	}
+	if (m->to_tag.length)
+		return false;
+	key = key_of_merged(ts, m, method);
+	return merged_find(ts, &key);
+}
+
 /* ---- what users ask ---- */
 
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user)

@@ -136,6 +136,18 @@ static bool transaction_destroy_visited(struct table_node *node, void *arg)
 	return true;
 }
 
+static bool transaction_add_slot(struct table_node *node, void *arg)
+{
+	slot_set_add(arg, container_of(node, struct transaction, node)->slot);
+	return true;
+}
+
+void transactions_slots(struct transactions *ts, struct slot_set *out)
+{
+	table_each(&ts->servers, transaction_add_slot, out);
+	table_each(&ts->clients, transaction_add_slot, out);
+}
+
 unsigned transactions_owed(const struct transactions *ts)
 {
 	return ts->owed;

@@ -67,6 +67,13 @@ bool transactions_full(const struct transactions *ts, bool in_dialog);
  * INVITEs and BYEs of ours that have no final response yet, INVITEs whose 2xx is not acknowledged,
  * and those of transaction_await_ack. */
 unsigned transactions_owed(const struct transactions *ts);
+/* Whether a received request belongs to a transaction that is here: it repeats it, cancels or
+ * acknowledges it, or is merged with it. Changes nothing. */
+bool transactions_have(const struct transactions *ts, const struct message *m);
+/* Whether a received response belongs to one, by its branch (proved by the caller). */
+bool transactions_await(const struct transactions *ts, const struct message *m, uint64_t branch);
+/* Adds the slots of all transactions to out. Walks over all of them. */
+void transactions_slots(struct transactions *ts, struct slot_set *out);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are
  * counted and dropped. A 2xx to INVITE whose transaction is gone is returned as 1: the caller's to
  * end (ACK and BYE); otherwise 0. */

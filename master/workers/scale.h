@@ -1,0 +1,32 @@
+/* scale.h - the number of transport and SIP workers, changed while they run.
+ *
+ * A worker that comes is started like all others. Slots move to a new SIP worker once everybody can
+ * reach it, each when nothing of it is left where it was. A worker that is to go finishes what it
+ * has: a SIP worker its calls, a transport worker its connections, those for leave_ms at most.
+ */
+#ifndef SIPWARD_MASTER_WORKERS_SCALE_H
+#define SIPWARD_MASTER_WORKERS_SCALE_H
+
+#include "worker_slot.h"
+
+/* How often it is looked whether something has come or gone, milliseconds. */
+#define SCALE_LOOK_MS 200
+
+/* Makes s->scale. add makes and starts the worker of that index, which the config has from now on,
+ * or takes back that it is to leave: -errno, logged, where there is none. leave tells a worker that
+ * is ready to leave. */
+void scale_init(struct supervisor *s,
+	int (*add)(struct supervisor *s, unsigned role, unsigned index),
+	void (*leave)(struct worker_slot *w));
+/* From now on there are to be count[role] workers of each role, within its bounds; those of roles
+ * other than transport and SIP do not change. After the settings that say so have been handed out.
+ */
+void scale_to(struct supervisor *s, const unsigned count[ROLE_COUNT]);
+/* Something may have come that was waited for. */
+void scale_watch(struct supervisor *s);
+/* A SIP worker has nothing left in slots that move away from it. */
+void scale_slots_free(struct worker_slot *w, const struct lifeline_slots_free *body);
+/* A worker that was to leave has. */
+void scale_left(struct worker_slot *w);
+
+#endif
