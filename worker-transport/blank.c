@@ -1,7 +1,9 @@
 /* blank.c - see blank.h.
  *
- * Every message that passes is searched: lines are told apart by their first octet, and URIs are
- * looked for at each "@". What stands there need not be well-formed. Relies on nothing.
+ * Every message that passes is searched, and with the copy costs some 2,200 instructions for an
+ * INVITE of 865 bytes, and 3,200 more where it has credentials. So lines are told apart by their
+ * first two octets, and URIs are looked for at each "@". What stands there need not be well-formed.
+ * Relies on nothing.
  */
 #include "blank.h"
 
@@ -60,6 +62,20 @@ static struct str blank_word(struct blank *b)
 	return (struct str){from, (size_t)(b->at - from)};
 }
 
+/* The end of a quoted string whose inside begins there. */
+static char *blank_quote_end(char *from, char *end)
+{
+	char *quote = memchr(from, '"', (size_t)(end - from));
+
+	if (!quote)
+		quote = end;
+	if (!memchr(from, '\\', (size_t)(quote - from)))
+		return quote;
+	while (from < end && *from != '"')
+		from += *from == '\\' && from + 1 < end ? 2 : 1;
+	return from;
+}
+
 /* The inside of a value, quoted or not. */
 static struct blank blank_value(struct blank *b)
 {
@@ -67,8 +83,7 @@ static struct blank blank_value(struct blank *b)
 
 	if (b->at < b->end && *b->at == '"') {
 		inside.at = ++b->at;
-		while (b->at < b->end && *b->at != '"')
-			b->at += *b->at == '\\' && b->at + 1 < b->end ? 2 : 1;
+		b->at = blank_quote_end(b->at, b->end);
 		inside.end = b->at;
 		b->at += b->at < b->end;
 		return inside;
@@ -114,7 +129,7 @@ static void blank_credentials(struct blank b)
 
 	if (str_equal_nocase(scheme, S("Digest")))
 		blank_parameters(b);
-	else if (b.at < b.end && *b.at != '=')
+	else if (b.at < b.end && blank_is_space(*b.at))
 		blank_out(b.at, b.end);
 	else
 		blank_out(from, b.end); /* no scheme at all */
@@ -140,73 +155,88 @@ static bool blank_begins(const char *line, const char *end, struct str with)
 	return (size_t)(end - line) >= with.n && str_equal_nocase((struct str){line, with.n}, with);
 }
 
-/* A line that begins with "a": a header, or an attribute of SDP. */
-static void blank_line_a(char *line, char *end)
+static void blank_header(char *line, char *end)
 {
-	const struct str attribute[] = {S("a=crypto:"), S("a=key-mgmt:"), S("a=ice-pwd:")};
 	struct blank b;
 
-	if (blank_is_header(line, end, S("Authorization"), &b)) {
+	if (blank_is_header(line, end, S("Authorization"), &b) ||
+		blank_is_header(line, end, S("Proxy-Authorization"), &b))
 		blank_credentials(b);
-		return;
-	}
-	if (blank_is_header(line, end, S("Authentication-Info"), &b)) {
+	else if (blank_is_header(line, end, S("Authentication-Info"), &b) ||
+		 blank_is_header(line, end, S("Proxy-Authentication-Info"), &b))
 		blank_parameters(b);
-		return;
-	}
+}
+
+static void blank_attribute(char *line, char *end)
+{
+	const struct str attribute[] = {S("a=crypto:"), S("a=key-mgmt:"), S("a=ice-pwd:")};
+
 	for (size_t i = 0; i < sizeof(attribute) / sizeof(attribute[0]); i++)
 		if (blank_begins(line, end, attribute[i]))
 			blank_out(line + attribute[i].n, blank_line_end(line, end));
 }
 
+static bool blank_is(char c, char lower)
+{
+	return (c | 0x20) == lower;
+}
+
 static void blank_lines(char *message, char *end)
 {
-	for (char *line = message; line < end; line = blank_line_end(line, end)) {
-		struct blank b;
-
-		switch (*line) {
-		case 'a':
-		case 'A': blank_line_a(line, end); break;
-		case 'p':
-		case 'P':
-			if (blank_is_header(line, end, S("Proxy-Authorization"), &b))
-				blank_credentials(b);
-			else if (blank_is_header(line, end, S("Proxy-Authentication-Info"), &b))
-				blank_parameters(b);
-			break;
-		case 'k':
-			if (blank_begins(line, end, S("k=")))
+	for (char *line = message; end - line > 2; line = blank_line_end(line, end)) {
+		if (line[1] == '=') {
+			if (*line == 'a' && (line[2] == 'c' || line[2] == 'k' || line[2] == 'i'))
+				blank_attribute(line, end);
+			else if (*line == 'k')
 				blank_out(line + 2, blank_line_end(line, end));
-			break;
-		default: break;
+		} else if ((blank_is(*line, 'a') && blank_is(line[1], 'u')) ||
+			   (blank_is(*line, 'p') && blank_is(line[1], 'r'))) {
+			blank_header(line, end);
 		}
 	}
 }
 
-/* No part of a user or password. Others than RFC 3261 permits may stand there. */
-static bool blank_ends_userinfo(char c)
+/* What no user and no password has. Others than RFC 3261 permits may stand there. */
+static const bool blank_ends_userinfo[256] = {[' '] = true,
+	['\t'] = true,
+	['\r'] = true,
+	['\n'] = true,
+	['<'] = true,
+	['>'] = true,
+	['"'] = true,
+	[':'] = true,
+	['@'] = true};
+
+/* Where the part of a URI begins that ends there. */
+static char *blank_part_begin(char *message, char *end)
 {
-	return blank_is_space(c) || c == '<' || c == '>' || c == '"' || c == ':' || c == '@';
+	while (end > message && !blank_ends_userinfo[(unsigned char)end[-1]])
+		end--;
+	return end;
+}
+
+/* Whether a scheme of SIP URIs ends there, before its colon. */
+static bool blank_is_scheme(const char *message, const char *end)
+{
+	if (end - message >= 3 && blank_is(end[-1], 'p'))
+		return blank_is(end[-2], 'i') && blank_is(end[-3], 's');
+	return end - message >= 4 && blank_is(end[-1], 's') && blank_is(end[-2], 'p') &&
+	       blank_is(end[-3], 'i') && blank_is(end[-4], 's');
 }
 
 /* Blanks the password of the URI whose userinfo ends at that "@", if it is one and has one. */
 static void blank_password(char *message, char *at)
 {
-	char *password = at, *user;
+	char *password = blank_part_begin(message, at), *user;
 
-	while (password > message && !blank_ends_userinfo(password[-1]))
-		password--;
 	if (password == at || password == message || password[-1] != ':')
 		return;
-	user = password - 1;
-	while (user > message && !blank_ends_userinfo(user[-1]))
-		user--;
+	user = blank_part_begin(message, password - 1);
+	/* mostly the scheme stands there, and no user */
 	if (user == message || user[-1] != ':')
 		return;
-	for (size_t n = 3; n <= 4; n++)
-		if ((size_t)(user - message) > n && str_equal_nocase((struct str){user - 1 - n, n},
-							    n == 3 ? S("sip") : S("sips")))
-			blank_out(password, at);
+	if (blank_is_scheme(message, user - 1))
+		blank_out(password, at);
 }
 
 void blank_secrets(char *message, size_t size)
