@@ -69,7 +69,7 @@ static void line_put(struct ladder_line *line, unsigned at, const char *glyph)
 /* Nothing in it reaches the terminal as a control sequence. */
 static void line_text(struct ladder_line *line, unsigned at, const char *text, unsigned most)
 {
-	for (unsigned i = 0; text[i] && i < most; i++) {
+	for (unsigned i = 0; i < most && text[i]; i++) {
 		char glyph[2] = {text[i], 0};
 
 		if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f)

@@ -78,7 +78,7 @@ static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to
 		fprintf(to, "<text x=\"8\" y=\"%d\" class=\"t\">%.3f</text>\n", y,
 			((double)e->at_us - (double)l.began_us) / 1e6);
 		if (e->note) {
-			fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"n\">", SVG_NOTE_AT, y);
+			fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"n\"\n>", SVG_NOTE_AT, y);
 			svg_text(e->note, to);
 			fputs("</text>\n", to);
 		} else {
@@ -105,13 +105,14 @@ void ladder_svg(const struct trace_set *t, FILE *to)
 		height += SVG_HEAD + (int)svg_rows(t, group) * SVG_ROW + SVG_GAP;
 	}
 	fprintf(to,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"\n"
 		"font-family=\"sans-serif\" font-size=\"12\">\n"
-		"<style>.p{stroke:#999}.m{stroke:#225}.h{font-weight:bold;text-anchor:middle}"
-		".l{text-anchor:middle}.t{fill:#777}.n{fill:#a40;paint-order:stroke;"
-		"stroke:#fff;stroke-width:4px}</style>\n"
-		"<defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" "
-		"markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">"
+		"<style>\n.p{stroke:#999}\n.m{stroke:#225}\n.h{font-weight:bold;text-anchor:middle}"
+		"\n"
+		".l{text-anchor:middle}\n.t{fill:#777}\n"
+		".n{fill:#a40;paint-order:stroke;stroke:#fff;stroke-width:4px}\n</style>\n"
+		"<defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\"\n"
+		"markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\n"
 		"<path d=\"M0 0L8 4L0 8z\" fill=\"#225\"/></marker></defs>\n"
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
 		svg_column(parties - 1) + SVG_LEFT, height);

@@ -80,6 +80,37 @@ static void order_note(
 	t->count++;
 }
 
+/* The first final response by that Call-ID; NULL: none came. */
+static const struct trace_event *order_answer(const struct trace_set *t, const char *call_id)
+{
+	const struct trace_event *first = NULL;
+
+	for (size_t i = 0; i < t->count && *call_id; i++) {
+		const struct trace_event *e = &t->event[i];
+
+		if (!e->note && !e->out && strcmp(e->call_id, call_id) == 0 && e->n > 8 &&
+			strncmp(e->bytes, "SIP/2.0 ", 8) == 0 && e->bytes[8] >= '2' &&
+			(!first || e->at_us < first->at_us))
+			first = e;
+	}
+	return first;
+}
+
+/* The note that was added last stands with a message: before it, or after it. */
+static void order_stand_with(struct trace_set *t, const char *call_id, bool after)
+{
+	const struct trace_event *message = after ? order_answer(t, call_id)
+	                                          : order_first(t, call_id);
+	struct trace_event *note = &t->event[t->count - 1];
+
+	if (!message)
+		return;
+	note->at_us = message->at_us;
+	note->worker = message->worker;
+	note->number = message->number;
+	note->after = after;
+}
+
 /* "trunk carrier, 192.0.2.1:5060 UDP" */
 static void order_target_name(const json_t *target, char *buffer, size_t size)
 {
@@ -113,6 +144,7 @@ static void order_note_targets(struct trace_set *t, const json_t *call, uint64_t
 		order_target_name(target, name, sizeof(name));
 		order_note(t, at, call_id, "target %zu: %s, zone %s", i + 1, name,
 			order_text(target, "zone"));
+		order_stand_with(t, order_text(target, "call-id"), false);
 		if (strcmp(outcome, "answered") == 0 && order_number(target, "status") < 300)
 			continue;
 		if (strcmp(outcome, "pending") == 0)
@@ -128,6 +160,8 @@ static void order_note_targets(struct trace_set *t, const json_t *call, uint64_t
 		else
 			order_note(t, end, call_id, "target %zu: %s after %" PRIu64 " ms%s", i + 1,
 				outcome, order_number(target, "ms"), next ? ": the next one" : "");
+		if (strcmp(outcome, "answered") == 0)
+			order_stand_with(t, order_text(target, "call-id"), true);
 	}
 }
 
@@ -147,6 +181,8 @@ static void order_note_route(struct trace_set *t, const json_t *call, uint64_t b
 	else
 		order_note(t, at, order_text(call, "call-id"), "zone %s%s: no route",
 			order_text(call, "zone"), who);
+	if (first)
+		order_stand_with(t, order_text(first, "call-id"), false);
 }
 
 /* It stands behind all messages of the call (order_put_ends). */
@@ -180,20 +216,35 @@ static size_t order_call_of(const struct trace_set *t, const char *call_id)
 	return json_array_size(t->calls);
 }
 
+/* Less than, equal to or greater than 0. */
+static int order_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By time, and within a microsecond by the message that an event is or stands with. */
 static int order_compare(const void *a, const void *b)
 {
 	const struct trace_event *x = a, *y = b;
+	int way = order_numbers(x->at_us, y->at_us);
 
-	if (x->at_us != y->at_us)
-		return x->at_us < y->at_us ? -1 : 1;
-	/* what was decided stands before what came of it */
-	if (x->last != y->last)
-		return x->last ? 1 : -1;
-	if (!x->note != !y->note)
-		return x->note ? -1 : 1;
-	if (x->worker != y->worker || x->note)
-		return x->order < y->order ? -1 : 1;
-	return x->number < y->number ? -1 : 1;
+	if (!way)
+		way = order_numbers(x->last, y->last);
+	if (!way)
+		way = order_numbers(x->worker, y->worker);
+	if (!way)
+		way = order_numbers(x->number, y->number);
+	if (!way)
+		way = order_numbers(x->after, y->after);
+	if (!way)
+		way = order_numbers(!x->note, !y->note);
+	return way ? way : order_numbers(x->order, y->order);
+}
+
+static void order_sort(struct trace_set *t)
+{
+	if (t->count)
+		qsort(t->event, t->count, sizeof(*t->event), order_compare);
 }
 
 static void order_put_ends(struct trace_set *t)
@@ -221,7 +272,7 @@ void trace_set_order(struct trace_set *t)
 		order_note_targets(t, call, began_us);
 		order_note_end(t, call, began_us);
 	}
-	qsort(t->event, t->count, sizeof(*t->event), order_compare);
+	order_sort(t);
 	for (i = 0; i < t->count; i++) {
 		struct trace_event *e = &t->event[i];
 		size_t of = order_call_of(t, e->call_id);
@@ -241,5 +292,5 @@ void trace_set_order(struct trace_set *t)
 	}
 	json_decref(groups);
 	order_put_ends(t);
-	qsort(t->event, t->count, sizeof(*t->event), order_compare);
+	order_sort(t);
 }

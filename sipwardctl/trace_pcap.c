@@ -74,7 +74,7 @@ static size_t pcap_ip(
 static void pcap_message(const struct trace_event *e, FILE *to)
 {
 	static unsigned char packet[PCAP_SNAP];
-	struct endpoint peer, local;
+	struct endpoint peer = {.family = 0}, local = {.family = 0};
 	const struct endpoint *from = e->out ? &local : &peer, *till = e->out ? &peer : &local;
 	size_t head, n = e->n, size, address;
 	uint32_t sum;

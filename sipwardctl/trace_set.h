@@ -16,6 +16,7 @@ struct trace_event {
 	uint64_t at_us; /* of 1970 */
 	size_t order;   /* among those of the same time */
 	char *note;     /* what was decided; NULL: this is a message */
+	bool after;     /* a note that stands behind the message of its time */
 	bool last;      /* the note that ends a call */
 	bool out;
 	int error; /* negative errno: it could not be sent */

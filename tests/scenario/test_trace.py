@@ -1,10 +1,11 @@
 """sipwardctl trace: the messages of both legs and what was decided between them, with every
 credential blanked, within bounds."""
-import re, socket, struct, subprocess, unittest, xml.dom.minidom
+import os, pathlib, re, socket, struct, subprocess, unittest, xml.dom.minidom
 
 from gateway import BIN, WAIT, wait_for
 from legs import NUMBER, SDP, CallCase, failure_ack
 
+PICTURE = pathlib.Path(__file__).resolve().parents[2] / "doc/ladder.svg"
 CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0LWtleQ"
 
 
@@ -114,9 +115,19 @@ class Trace(CallCase):
             self.assertTrue(all(len(t) <= width for t in text.splitlines()[1:]), text)
         self.assertTrue(self.trace("--call", a.call_id, "--ascii").isascii())
 
+    def as_example(self, svg, alice):
+        """A picture with addresses for examples (RFC 5737), and without times, which differ."""
+        svg = re.sub(r'<text [^>]*class="t">[^<]*</text>\n', "", svg)
+        svg = re.sub(r" after \d+ ms", "", svg)
+        svg = re.sub(r"\(line \d+ of", "(line 42 of", svg)
+        svg = svg.replace(f"{alice.ip}:{alice.port}", "192.0.2.10:5060")
+        return svg.replace(self.trunk_ip, "198.51.100.1")
+
     def test_a_call_that_failed_over(self):
         ip = self.trunk_ip
-        self.start(targets=[f"sip:{ip}:5080", f"sip:{ip}:5081"])
+        # nothing is sent twice
+        timers = "timers {\n\tt1 = 5s\n\tt2 = 60s\n}"
+        self.start(targets=[f"sip:{ip}:5080", f"sip:{ip}:5081"], extra=timers)
         alice, one, two = self.phone("alice"), self.trunk(5080), self.trunk(5081)
         request = self.call(alice, f"{NUMBER}@example.net")
         one.answer(one.request("INVITE"), 503, "Service Unavailable", contact=False)
@@ -135,12 +146,17 @@ class Trace(CallCase):
         self.assertIn(f"{ip}:5081", text)
         self.assertIn("ended by callee", said[-1])
 
+        # as doc/ladder.svg shows it; SIPWARD_DRAW=1 draws that anew
         path = self.gateway.dir / "ladder.svg"
         self.trace("--call", request.get("Call-ID"), "--svg", path)
         drawn = xml.dom.minidom.parse(str(path))
         words = [t.firstChild.data for t in drawn.getElementsByTagName("text") if t.firstChild]
         self.assertIn("503 Service Unavailable", words)
         self.assertTrue(any("target 2: " in w for w in words), words)
+        picture = self.as_example(path.read_text(), alice)
+        if os.environ.get("SIPWARD_DRAW"):
+            PICTURE.write_text(picture)
+        self.assertEqual(picture, PICTURE.read_text())
 
     def test_nothing_secret_is_kept(self):
         self.start()
