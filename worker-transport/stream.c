@@ -100,7 +100,9 @@ void stream_finish_within(struct stream *s, uint64_t ms)
 	loop_unset(t->loop, &s->idle);
 	stream_make_dirty(s); /* its flush lingers once nothing is left */
 	stream_sent_fail(s);
-	if (s->awaited) {
+	if (s->tells && !s->awaited && ms > STREAM_LINGER_MS)
+		ms = STREAM_LINGER_MS; /* an ACK and a BYE come at once */
+	if (s->awaited || s->tells) {
 		s->state = STREAM_DRAINING;
 		s->drained = loop_now(t->loop) + ms;
 		flow_halve(t->flows, &s->node);
@@ -220,8 +222,11 @@ static void stream_on_undrained(struct stream *s)
 /* A message is not whole in time. What came before it is still answered. */
 static void stream_on_slow(struct stream *s)
 {
-	count(STREAM_SLOW);
-	if (s->awaited)
+	const bool cut = stream_cut_message(s, COUNTER_STREAM_SLOW, "Message Not Whole in Time");
+
+	if (!cut)
+		count(STREAM_SLOW);
+	if (cut || s->awaited)
 		stream_finish(s);
 	else
 		stream_close(s, -ETIMEDOUT);

@@ -102,6 +102,8 @@ struct stream {
 	bool named;    /* its id still holds */
 	bool begun;    /* part of a message has come: deadline runs */
 	bool ended;    /* the peer has said that nothing more comes */
+	bool tells;    /* it ends with a response that cannot be read to its end: what ends the call
+	                  that it answers still goes to the peer */
 	bool dirty;    /* it stands on the list of streams with something to write */
 	bool blocked;  /* the layer took no more: it waits for EPOLLOUT */
 	bool again;    /* it stands on the list of streams with more to read without an event */
@@ -151,6 +153,9 @@ struct transport_worker *stream_worker(const struct stream *s);
 /* Hands on a message that came by the stream, and notes whether an answer will follow. Where it
  * shows that the bytes before it were cut wrongly, the stream finishes. */
 void stream_take_message(struct stream *s, struct str raw);
+/* The stream ends within a message, for that static reason, which has a counter. Where it is a
+ * response with its whole head, what it answers ends: true, and the end is counted. */
+bool stream_cut_message(struct stream *s, enum counter counter, const char *reason);
 /* Answers n keep-alives (RFC 5626 section 4.4.1); also on a stream that finishes. A peer that asks
  * and does not read is closed like any other that does not read. */
 void stream_pong(struct stream *s, size_t n);

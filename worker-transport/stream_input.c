@@ -28,10 +28,39 @@ static void stream_await_rest(struct stream *s, bool begun)
 	loop_set(s->streams->t->loop, &s->deadline, s->streams->t->settings->message_ms);
 }
 
-/* The bytes cannot be framed, as step says: answers them where that can be, and ends the stream. */
-static void stream_refuse(struct stream *s, const char *bytes, const struct frame_step *step)
+/* A response that is not to be read to its end begins the bytes: ends what it answers. False where
+ * there is none. */
+static bool stream_cut_response(struct stream *s, struct str bytes, const struct parse_error *why)
 {
-	counter_add(step->counter, 1);
+	struct transport_worker *t = s->streams->t;
+
+	if (!to_sip_cut_response(t, &s->node.flow, loop_now_ns(t->loop), bytes, why))
+		return false;
+	count(STREAM_CUT_RESPONSES);
+	s->tells = true;
+	return true;
+}
+
+bool stream_cut_message(struct stream *s, enum counter counter, const char *reason)
+{
+	const struct parse_error why = {.counter = counter, .reason = reason};
+
+	/* a head that is not whole may end within a word */
+	return s->state == STREAM_OPEN && !s->framing && s->in_used && s->frame.header_size &&
+	       stream_cut_response(s, (struct str){s->in, s->in_used}, &why);
+}
+
+/* The bytes, of which there are size, cannot be framed, as step says: answers them where that can
+ * be, and ends the stream. */
+static void stream_refuse(
+	struct stream *s, const char *bytes, size_t size, const struct frame_step *step)
+{
+	const struct parse_error why = {.counter = step->counter, .reason = step->reason};
+
+	if (size > s->streams->t->settings->message_max)
+		size = s->streams->t->settings->message_max;
+	if (step->status || !stream_cut_response(s, (struct str){bytes, size}, &why))
+		counter_add(step->counter, 1);
 	if (step->status && step->header_size)
 		to_sip_refuse(s->streams->t, &s->node.flow, (struct str){bytes, step->header_size},
 			step->status, step->reason);
@@ -89,7 +118,7 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 			stream_take_message(s, (struct str){buffer + done, step.consume});
 			break;
 		case FRAME_BAD:
-			stream_refuse(s, buffer + done, &step);
+			stream_refuse(s, buffer + done, size - done, &step);
 			more = true;
 			continue;
 		case FRAME_MORE:
@@ -190,9 +219,12 @@ static void stream_peer_ended(struct stream *s)
 	s->ended = true;
 	if (s->state == STREAM_DRAINING)
 		return; /* it still waits */
-	if (s->state == STREAM_OPEN && (s->in_used || s->begun))
+	const bool cut = stream_cut_message(
+		s, COUNTER_STREAM_CUT_MESSAGES, "Connection Ended Within It");
+	if (!cut && s->state == STREAM_OPEN && (s->in_used || s->begun))
 		count(STREAM_CUT_MESSAGES);
-	if (s->state == STREAM_OPEN && answer && (!s->layer->one_way || s->layer->one_way(s)))
+	const bool one_way = !s->layer->one_way || s->layer->one_way(s);
+	if (s->state == STREAM_OPEN && (((answer || cut) && one_way) || (cut && s->outgoing)))
 		stream_finish(s);
 	else
 		stream_close(s, -ENOTCONN);

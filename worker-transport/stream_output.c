@@ -129,7 +129,7 @@ static void stream_answered(struct stream *s, const struct outgoing *out)
 	if (!out->peer || stream_status(out) < 2 || s->awaited == 0)
 		return;
 	s->awaited--;
-	if (s->awaited == 0 && s->state == STREAM_DRAINING)
+	if (s->awaited == 0 && s->state == STREAM_DRAINING && !s->tells)
 		s->state = STREAM_FINISHING;
 }
 
@@ -156,6 +156,13 @@ void stream_pong(struct stream *s, size_t n)
 	}
 }
 
+/* Whether a draining stream takes a request, which could not be answered by it any more. Only an
+ * ACK and a BYE for what it has brought, which would stand without them. */
+static bool stream_takes_request(const struct stream *s)
+{
+	return s->state != STREAM_DRAINING || s->tells;
+}
+
 int stream_send(struct stream *s, const struct outgoing *out)
 {
 	uint8_t head[STREAM_HEAD_MAX];
@@ -163,9 +170,15 @@ int stream_send(struct stream *s, const struct outgoing *out)
 
 	if (s->state > STREAM_DRAINING)
 		return -ENOTCONN;
-	/* a request could not be answered by this stream any more */
-	if (s->state == STREAM_DRAINING && !stream_status(out))
+	if (!stream_status(out) && !stream_takes_request(s))
 		return -ENOTCONN;
+	if (!stream_status(out) && s->state == STREAM_DRAINING && s->outgoing) {
+		/* whom we have connected to is reached by a new connection, and can answer */
+		struct flow anew = s->node.flow;
+
+		anew.id = 0;
+		return flow_send(s->streams->t, &anew, out);
+	}
 	if (s->framing)
 		head_size = s->framing->head(s, out->bytes, out->size, head);
 	if (head_size < 0)

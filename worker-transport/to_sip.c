@@ -263,43 +263,32 @@ static bool to_sip_is_scanner(struct transport_worker *t, const struct message *
 	return true;
 }
 
-/* Reads a message into the block. */
-static int to_sip_read(struct transport_worker *t, const struct flow *flow, struct str raw,
-	struct parse_error *error)
+static struct reading_rules to_sip_rules(const struct transport_worker *t, const struct flow *flow)
 {
-	const struct reading_rules rules = {
-		.zone = settings_zone(
-			t->settings, settings_listener(t->settings, flow->listener)->zone),
+	const struct listener_settings *l = settings_listener(t->settings, flow->listener);
+
+	return (struct reading_rules){.zone = settings_zone(t->settings, l->zone),
 		.message_max = t->settings->message_max,
 		.datagram = flow->transport == TRANSPORT_UDP};
-
-	return reading_parse(&t->to_sip->reading, &rules, raw, error);
 }
 
-/* Parses a message and passes it on, or answers or drops it. */
-static enum to_sip_result to_sip_forward(
-	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+/* Passes on the message that has been read of raw; error: why it is broken, if it is. */
+static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct flow *flow,
+	uint64_t received_ns, struct str raw, const struct parse_error *error)
 {
 	struct to_sip *f = t->to_sip;
 	struct message *m = (struct message *)f->reading.block;
-	struct parse_error error = {0};
 	bool outside;
 	void *buffer;
 	int result;
 
-	result = to_sip_read(t, flow, raw, &error);
-	if (result) {
-		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
-		to_sip_refuse_malformed(t, flow, raw, &error, error.status, error.reason);
-		return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
-	}
 	count(RX_MESSAGES);
 	loop_took(t->loop);
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key);
 	if (m->broken)
-		fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
+		fault_log_refused(&f->faults, &f->key, flow, error, loop_now(t->loop));
 	fault_log_left_out(&f->faults, &f->key, flow, m, f->reading.crowd, loop_now(t->loop));
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
@@ -323,6 +312,21 @@ static enum to_sip_result to_sip_forward(
 	return m->is_request && m->method != METHOD_ACK ? TO_SIP_AWAITED : TO_SIP_DONE;
 }
 
+/* Parses a message and passes it on, or answers or drops it. */
+static enum to_sip_result to_sip_forward(
+	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
+{
+	struct to_sip *f = t->to_sip;
+	const struct reading_rules rules = to_sip_rules(t, flow);
+	struct parse_error error = {0};
+
+	if (reading_parse(&f->reading, &rules, raw, &error) == 0)
+		return to_sip_pass(t, flow, received_ns, raw, &error);
+	fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
+	to_sip_refuse_malformed(t, flow, raw, &error, error.status, error.reason);
+	return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
+}
+
 enum to_sip_result to_sip_message(
 	struct transport_worker *t, const struct flow *flow, uint64_t received_ns, struct str raw)
 {
@@ -337,4 +341,20 @@ enum to_sip_result to_sip_message(
 	result = to_sip_forward(t, flow, received_ns, raw);
 	evidence_drop(&counters_page->work);
 	return result;
+}
+
+bool to_sip_cut_response(struct transport_worker *t, const struct flow *flow, uint64_t received_ns,
+	struct str raw, const struct parse_error *why)
+{
+	const struct reading_rules rules = to_sip_rules(t, flow);
+	bool passed;
+
+	if (!refusals_let_in(&t->refusals, &counters_page->work, EVIDENCE_MESSAGE, raw, &flow->peer,
+		    loop_now(t->loop)))
+		return false;
+	passed = reading_cut_response(&t->to_sip->reading, &rules, raw) == 0;
+	if (passed)
+		to_sip_pass(t, flow, received_ns, raw, why);
+	evidence_drop(&counters_page->work);
+	return passed;
 }

@@ -3,6 +3,7 @@
 #ifndef SIPWARD_TRANSPORT_TO_SIP_H
 #define SIPWARD_TRANSPORT_TO_SIP_H
 
+#include "worker-transport/parse/parse_error.h"
 #include "ipc/flow.h"
 #include "ipc/message.h"
 
@@ -47,5 +48,11 @@ void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow
  * (NULL: the status' own). Does nothing where it cannot be answered. */
 void to_sip_refuse(struct transport_worker *t, const struct flow *flow, struct str raw,
 	unsigned status, const char *reason);
+
+/* The response that begins at raw cannot be framed, or the connection ends within it, for that
+ * reason: what it answers is told that it is broken. False where it is none, or nobody could say
+ * what it answers; nothing is counted then. */
+bool to_sip_cut_response(struct transport_worker *t, const struct flow *flow, uint64_t received_ns,
+	struct str raw, const struct parse_error *why);
 
 #endif

@@ -275,6 +275,27 @@ class Streams(TlsCase):
     def test_trunk_says_junk_before_a_provisional(self):
         self.answered_by_second(lambda one: one.sock.sendall(b"220 smtp.example.net\r\n"))
 
+    def test_trunk_answers_what_cannot_be_framed(self):
+        """The call is ended at the trunk by a new connection, and the caller is told at once."""
+        self.begin(targets=[f"sip:{self.trunk_ip}:5080;transport=tcp"], trunk="")
+        server, alice = self.listen(), self.phone("alice")
+        request = self.call(alice, f"{NUMBER}@example.net")
+        one = self.accept(server)
+        invite = one.request("INVITE")
+        lines = ["SIP/2.0 200 OK", f"To: {invite.get('To')};tag=t", f"Contact: {one.contact('b')}"]
+        lines += [f"{name}: {invite.get(name)}" for name in ("Via", "From", "Call-ID", "CSeq")]
+        lines += ["Content-Length: 0", "Content-Length: 9", "", ""]
+        one.sock.sendall("\r\n".join(lines).encode())
+        again = self.accept(server, "trunk-again")
+        ack, bye = again.request("ACK"), again.request("BYE")
+        self.assertEqual((ack.tag("To"), bye.tag("To")), ("t", "t"))
+        again.answer(bye, 200, contact=False)
+        answer = alice.final("INVITE")
+        failure_ack(alice, request, answer)
+        self.assertEqual(answer.status, 502)
+        self.is_closed(one)
+        self.no_calls()
+
     def test_tls_trunk_closes_before_a_provisional(self):
         self.answered_by_second(lambda one: one.close(), secure=True)
 

@@ -112,6 +112,12 @@ static int reading_response(struct reading *r, const struct reading_rules *rules
 	return 0;
 }
 
+int reading_cut_response(struct reading *r, const struct reading_rules *rules, struct str raw)
+{
+	r->crowd = 0;
+	return reading_response(r, rules, raw);
+}
+
 int reading_parse(struct reading *r, const struct reading_rules *rules, struct str raw,
 	struct parse_error *error)
 {

@@ -28,5 +28,8 @@ struct reading_rules {
  * as long as its status and its Via can be. */
 int reading_parse(struct reading *r, const struct reading_rules *rules, struct str raw,
 	struct parse_error *error);
+/* Reads of raw, which may be the front of a response of which nobody knows where it ends, what it
+ * answers, into r->block, as a broken one. -EBADMSG: it is none, or its Via cannot be read. */
+int reading_cut_response(struct reading *r, const struct reading_rules *rules, struct str raw);
 
 #endif
