@@ -50,6 +50,7 @@ OWN_LIBS_worker := -lseccomp
 OWN_LIBS_transport := -lwslay -lssl -lcrypto
 OWN_LIBS_sip := -losip2 -losipparser2 -llmdb -lcrypto -lcares
 OWN_LIBS_tls := -lcrypto
+OWN_LIBS_web := -lmicrohttpd
 OWN_LIBS_master := -lconfuse -ljansson
 OWN_LIBS_ctl := -ljansson -lcrypto
 
@@ -90,6 +91,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,cc $<)
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+# the page is in it
+$(BUILD)/obj/worker-web/page.o: worker-web/page.html
 
 define PART
 objects-$(1): $(call OBJECTS_of,$(1))

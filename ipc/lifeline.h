@@ -180,6 +180,19 @@ struct lifeline_log_level {
 	uint8_t zero[7];
 };
 
+/* WEB_SOCKET: one fd, the listening socket of the web worker, before GO. WEB_ASK, of the web
+ * worker: what it wants to show. WEB_ANSWER: one fd, a sealed memfd of it; or none comes. */
+enum web_what {
+	WEB_NOTHING = 0,
+	WEB_METRICS, /* Prometheus text */
+	WEB_STATE,   /* a JSON object: answers of commands by their name */
+	WEB_WHAT_COUNT
+};
+struct lifeline_web {
+	uint16_t what; /* enum web_what */
+	uint8_t zero[6];
+};
+
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The
  * skeleton takes it. */
 

@@ -136,6 +136,11 @@ static void main_on_stopped(void *arg)
 	loop_stop(((struct master *)arg)->loop);
 }
 
+static bool main_on_web_ask(void *arg, struct worker_slot *w, const struct lifeline_web *ask)
+{
+	return web_ask(arg, w, ask);
+}
+
 static void main_on_cdr_lost(void *arg)
 {
 	const struct master *m = arg;
@@ -236,6 +241,8 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.stranger = main_on_stranger,
 		.up = main_on_up,
 		.stopped = main_on_stopped,
+		.web = -1,
+		.web_ask = main_on_web_ask,
 		.cdr = -1,
 		.cdr_lost = main_on_cdr_lost,
 		.arg = m,
@@ -267,6 +274,8 @@ static int main_start(struct master *m, struct config *config, struct config_err
 	if (error == 0)
 		error = listen_open(&m->listen, config->listeners, (unsigned)config->listener_count,
 			config->workers[PEER_TRANSPORT]);
+	if (error == 0)
+		error = web_listen(config, &s->web);
 	if (error == 0) {
 		error = reload_start_certificates(m, errors);
 		if (error < 0)
@@ -318,6 +327,8 @@ static void main_finish(struct master *m)
 			close(s->users);
 		if (s->cdr > 0)
 			close(s->cdr);
+		if (s->web > 0)
+			close(s->web);
 	}
 	listen_close(&m->listen);
 	quarantine_close(m->quarantine);

@@ -6,6 +6,7 @@
 #include "master/config/config.h"
 #include "master/control/metric_labels.h"
 #include "master/control/query.h"
+#include "master/control/web.h"
 #include "master/workers/worker_slot.h"
 #include "master/config/userwatch.h"
 #include "listen.h"
@@ -48,6 +49,7 @@ struct master {
 	struct supervisor supervisor;
 	struct queries queries;
 	struct metric_labels labels;
+	struct web web;
 	struct certificates *certificates;
 	struct reload reload;
 	struct request *reloading,

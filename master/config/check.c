@@ -1,6 +1,8 @@
 /* check.c - see check.h. */
 #include "check.h"
 
+#include "master/control/web.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -117,6 +119,26 @@ static void check_certificates(struct reader *r)
 }
 
 /* Trunks over TLS need authorities, and certificates need a TLS worker. */
+/* The web worker is there where it has something to listen at. */
+static void check_web(struct reader *r)
+{
+	struct config *c = r->c;
+	struct endpoint to;
+
+	if (!*c->web_bind)
+		c->workers[PEER_WEB] = 0;
+	else if (!web_endpoint(c->web_bind, &to))
+		config_error_add(r->errors, c->path, 0,
+			"web: bind: expected \"tcp:ADDRESS:PORT\" with a numeric address, as in "
+			"\"tcp:127.0.0.1:9060\", found \"%s\"",
+			c->web_bind);
+	else if (!endpoint_is_loopback(&to))
+		reader_warn(r, 0,
+			"web: bind: \"%s\" is no loopback address: whoever reaches it reads who "
+			"calls whom",
+			c->web_bind);
+}
+
 static void check_tls(struct reader *r)
 {
 	const struct config *c = r->c;
@@ -441,6 +463,7 @@ void config_check(struct reader *r)
 		check_zone(r, &c->zones[i]);
 	check_listeners(r);
 	check_certificates(r);
+	check_web(r);
 	check_tls(r);
 	check_cdr(r);
 	for (size_t i = 0; i < c->trunk_count; i++)

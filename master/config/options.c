@@ -36,6 +36,7 @@ struct option {
 #define HOLDER_tls struct config
 #define HOLDER_cdr struct config
 #define HOLDER_trace struct config
+#define HOLDER_web struct config
 #define HOLDER_zone struct config_zone
 #define HOLDER_listener struct config_listener
 #define HOLDER_certificate struct config_certificate

@@ -31,6 +31,9 @@ void control_close(
 
 /* Sends answer (stolen) and ends r. A client that has gone meanwhile is no error. */
 void request_answer(struct request *r, json_t *answer);
+/* A question of the master's own, for a command that does not look at who asks; done gets the
+ * answer, which is its own to json_decref. NULL: no memory. */
+struct request *request_of_ours(void (*done)(void *arg, json_t *answer), void *arg);
 uid_t request_uid(const struct request *r);
 pid_t request_pid(const struct request *r);
 

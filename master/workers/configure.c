@@ -53,6 +53,8 @@ static void configure_tell_basics(struct worker_slot *w)
 		worker_tell(w, LIFELINE_TRUNKS, &s->trunks, sizeof(s->trunks), -1);
 	if (w->role == PEER_TRANSPORT)
 		worker_tell(w, LIFELINE_BANS, &s->bans, sizeof(s->bans), -1);
+	if (w->role == PEER_WEB && s->web > 0)
+		worker_tell(w, LIFELINE_WEB_SOCKET, NULL, 0, s->web);
 	if (w->role == PEER_SIP && s->cdr > 0)
 		worker_tell(w, LIFELINE_CDR, NULL, 0, s->cdr);
 }

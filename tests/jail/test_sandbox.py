@@ -285,6 +285,11 @@ class Jail(unittest.TestCase):
         self.assertEqual(g.counters()["jail_violations"], 3)
         self.assert_serves(g)
 
+    def test_web(self):
+        """The worker that is there where the config asks for it."""
+        g = self.gateway(tls=1, extra='web { bind = "tcp:127.0.0.1:9069" }')
+        self.assert_holds(g, (*ROLES, "web"))
+
     @unittest.skipUnless(CAN_TRACE, "needs root, registers that it knows, and no other tracer")
     def test_only_logging(self):
         g = self.gateway(extra="jail = log")

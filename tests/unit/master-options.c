@@ -144,6 +144,7 @@ Test(options, what_cannot_change_while_running_is_refused)
 						    "state-directory = \"/var/lib/other\"\n"
 						    "workers { ipc = pairs }\n"
 						    "control { group = other }\n"
+						    "web { bind = \"tcp:127.0.0.1:9060\" }\n"
 						    "log-level = debug\n"
 						    "limits { calls = 12 }\n");
 	static struct config_errors refused;

@@ -1,0 +1,230 @@
+/* web.c - see web.h. The state is what commands answer (commands.h), asked one after the other. */
+#include "web.h"
+
+#include "answer.h"
+#include "commands.h"
+#include "common/log.h"
+#include "control.h"
+#include "ipc/flow.h"
+#include "master/certificates/certificates.h"
+#include "master/master.h"
+#include "metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections that may wait for the worker. */
+#define WEB_BACKLOG 64
+
+/* ---- the socket ---- */
+
+bool web_endpoint(const char *text, struct endpoint *out)
+{
+	static const char prefix[] = "tcp:";
+
+	return strncmp(text, prefix, sizeof(prefix) - 1) == 0 &&
+	       endpoint_parse(str_of(text + sizeof(prefix) - 1), out) == 0 && out->port;
+}
+
+static int web_bind(const struct endpoint *to)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(to, &address);
+	int one = 1, fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+		bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, WEB_BACKLOG) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int web_listen(const struct config *c, int *fd)
+{
+	struct endpoint to;
+	int error;
+
+	*fd = -1;
+	if (!*c->web_bind || !web_endpoint(c->web_bind, &to))
+		return 0;
+	error = web_bind(&to);
+	if (error < 0) {
+		log_error("web-listen", "bind=%s error=\"%s\"", c->web_bind,
+			listen_error_text(error));
+		return error;
+	}
+	*fd = error;
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static int web_seal(const char *text, size_t size, int *out)
+{
+	int fd = memfd_create("sipward-web", MFD_CLOEXEC | MFD_ALLOW_SEALING), error = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (size_t n = 0; n < size && error == 0;) {
+		ssize_t w = write(fd, text + n, size - n);
+
+		if (w < 0 && errno != EINTR)
+			error = -errno;
+		else if (w > 0)
+			n += (size_t)w;
+	}
+	if (error == 0 && fcntl(fd, F_ADD_SEALS,
+				  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		error = -errno;
+	if (error) {
+		close(fd);
+		return error;
+	}
+	*out = fd;
+	return 0;
+}
+
+static void web_answer(struct worker_slot *w, enum web_what what, const char *text, size_t size)
+{
+	struct lifeline_web body = {.what = (uint16_t)what};
+	int fd = -1, error = web_seal(text, size, &fd);
+
+	if (error) {
+		log_error("web-answer", "error=\"%s\"", error_text(error));
+		return; /* the worker gives up by itself */
+	}
+	worker_tell(w, LIFELINE_WEB_ANSWER, &body, sizeof(body), fd);
+	close(fd);
+}
+
+static void web_answer_metrics(struct master *m, struct worker_slot *w)
+{
+	const struct metrics_source from = {.supervisor = &m->supervisor,
+		.certificates = certificates_committed(m->certificates),
+		.labels = &m->labels,
+		.generation = m->generation};
+	char *text;
+	size_t size;
+
+	if (metrics_text(&from, &text, &size))
+		return;
+	web_answer(w, WEB_METRICS, text, size);
+	free(text);
+}
+
+/* ---- the state ---- */
+
+static bool web_few(const struct master *m, enum counter gauge)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < m->supervisor.count; i++)
+		sum += metrics_load(&m->supervisor.worker[i].page->counter[gauge]);
+	return sum <= WEB_LIST_MAX;
+}
+
+static const struct {
+	const char *name;
+	void (*command)(struct master *m, struct request *r, json_t *arguments);
+	int gauge; /* of what it lists; -1: never many */
+} web_steps[] = {
+	{"status", command_status, -1},
+	{"workers", command_workers, -1},
+	{"trunks", command_trunks_list, -1},
+	{"calls", command_calls, COUNTER_CALLS_ACTIVE},
+	{"registrations", command_registrations, COUNTER_BINDINGS},
+};
+#define WEB_STEPS (sizeof(web_steps) / sizeof(web_steps[0]))
+
+static void web_next(struct web *web);
+
+static void web_done(struct web *web)
+{
+	struct worker_slot *w = web->worker;
+	char *text = json_dumps(web->state, JSON_COMPACT);
+
+	/* It may have died meanwhile: its successor did not ask. */
+	if (text && w->incarnation == web->incarnation && worker_lives(w))
+		web_answer(w, WEB_STATE, text, strlen(text));
+	free(text);
+	json_decref(web->state);
+	web->state = NULL;
+	web->worker = NULL;
+}
+
+static void web_cut(json_t *answer)
+{
+	json_t *rows = json_object_get(answer, "rows");
+	size_t n = json_array_size(rows);
+
+	if (n <= WEB_ROWS_MAX)
+		return;
+	json_object_set_new(answer, "more", json_integer((json_int_t)(n - WEB_ROWS_MAX)));
+	for (; n > WEB_ROWS_MAX; n--)
+		json_array_remove(rows, n - 1);
+}
+
+static void web_on_answer(void *arg, json_t *answer)
+{
+	struct web *web = arg;
+
+	web_cut(answer);
+	json_object_set_new(web->state, web_steps[web->step].name, answer);
+	web->step++;
+	web_next(web);
+}
+
+static void web_next(struct web *web)
+{
+	struct master *m = web->master;
+
+	while (web->step < WEB_STEPS && web_steps[web->step].gauge >= 0 &&
+		!web_few(m, (enum counter)web_steps[web->step].gauge)) {
+		json_object_set_new(web->state, web_steps[web->step].name, json_null());
+		web->step++;
+	}
+	if (web->step == WEB_STEPS) {
+		web_done(web);
+		return;
+	}
+	struct request *r = request_of_ours(web_on_answer, web);
+	if (r)
+		web_steps[web->step].command(m, r, NULL);
+	else
+		web_done(web); /* with what there is */
+}
+
+bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web *ask)
+{
+	struct web *web = &m->web;
+	uint64_t now = loop_now(m->loop);
+
+	if (w->role != PEER_WEB || ask->what == WEB_NOTHING || ask->what >= WEB_WHAT_COUNT)
+		return false;
+	/* Unanswered: the worker that keeps to its own bounds never gets here. */
+	if (web->answered[ask->what] && now - web->answered[ask->what] < WEB_ASK_MIN_MS) {
+		count(WEB_TOO_OFTEN);
+		return true;
+	}
+	if (ask->what == WEB_METRICS) {
+		web_answer_metrics(m, w);
+	} else if (!web->worker) {
+		web->master = m;
+		web->worker = w;
+		web->incarnation = w->incarnation;
+		web->step = 0;
+		web->state = json_object();
+		web_next(web);
+	}
+	web->answered[ask->what] = now;
+	return true;
+}

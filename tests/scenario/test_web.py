@@ -1,0 +1,149 @@
+"""sipward-web: metrics and the state over HTTP, bounded whatever comes in."""
+import http.client, json, re, socket, subprocess, time
+
+from legs import NUMBER, CallCase
+from gateway import wait_for
+
+PORT = 9060
+CONNECTIONS = 64  # HTTP_CONNECTIONS_MAX
+REQUEST_S = 10  # HTTP_REQUEST_MS
+
+
+class Web(CallCase):
+    def start_web(self, **words):
+        return self.start(extra=f'web {{ bind = "tcp:127.0.0.1:{PORT}" }}', **words)
+
+    def get(self, path, method="GET", headers=None, host=None):
+        c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+        self.addCleanup(c.close)
+        c.request(method, path, headers={**({"Host": host} if host else {}), **(headers or {})})
+        answer = c.getresponse()
+        answer.body = answer.read()
+        return answer
+
+    def raw(self, data=b""):
+        s = socket.create_connection(("127.0.0.1", PORT), timeout=20)
+        self.addCleanup(s.close)
+        s.sendall(data)
+        return s
+
+    def counted_by_web(self, name):
+        return self.gateway.counters().get(name, 0)
+
+    def test_off_by_default(self):
+        g = self.start()
+        self.assertEqual(g.workers("web"), [])
+        self.assertRaises(ConnectionRefusedError, self.raw)
+
+    def test_metrics_and_state(self):
+        g = self.start_web(sip=2)
+        answer = self.get("/metrics")
+        self.assertEqual(answer.status, 200)
+        self.assertIn("version=0.0.4", answer.getheader("Content-Type"))
+        done = subprocess.run(
+            ["promtool", "check", "metrics"], input=answer.body, capture_output=True
+        )
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+        names = set(re.findall(r"^sipward_\w+", answer.body.decode(), re.M))
+        told = set(re.findall(r"^sipward_\w+", g.ctl("metrics")["text"], re.M))
+        self.assertEqual(names, told)
+        alice, carrier = self.phone("alice"), self.trunk()
+        a, b = self.establish(alice, carrier, f"{NUMBER}@example.net")
+        state = wait_for(
+            lambda: (s := json.loads(self.get("/state.json").body))["calls"]["rows"] and s,
+            "the call in the state",
+        )
+        self.assertEqual(state["status"]["object"]["state"], "running")
+        self.assertEqual([r["trunk"] for r in state["trunks"]["rows"]], ["pbx"])
+        self.assertIn("alice", json.dumps(state["registrations"]["rows"]))
+        self.assertEqual(
+            {r["worker"] for r in state["workers"]["rows"]},
+            {"sip-0", "sip-1", "transport-0", "web-0"},
+        )
+        self.hang_up(a, b)
+        self.no_calls()
+
+    def test_the_master_is_asked_once_a_second(self):
+        self.start_web()
+        begin = time.monotonic()
+        bodies = {self.get("/state.json").body for _ in range(200)}
+        took = time.monotonic() - begin
+        self.assertLessEqual(len(bodies), took / 0.9 + 1)
+        self.assertEqual(self.counted_by_web("web_too_often"), 0)
+
+    def test_page(self):
+        self.start_web()
+        answer = self.get("/")
+        self.assertEqual(answer.status, 200)
+        policy = answer.getheader("Content-Security-Policy")
+        self.assertIn("default-src 'none'", policy)
+        self.assertNotIn("unsafe", policy)
+        self.assertEqual(answer.getheader("X-Content-Type-Options"), "nosniff")
+        self.assertNotRegex(answer.body, rb"(?i)https?://|innerHTML|src=|href=")
+
+    def test_what_is_refused(self):
+        self.start_web()
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            self.assertEqual(self.get("/", method).status, 405, method)
+        self.assertEqual(self.get("/state.json", "POST").status, 405)
+        self.assertEqual(self.get("/../etc/passwd").status, 404)
+        self.assertEqual(self.get("/metrics/").status, 404)
+        for host in ("evil.example", "evil.example:9060", "[::1", "127.0.0.1.evil.example"):
+            self.assertEqual(self.get("/state.json", host=host).status, 421, host)
+        for host in ("localhost:9060", "127.0.0.1", "[::1]:9060", "192.0.2.1:9060"):
+            self.assertEqual(self.get("/state.json", host=host).status, 200, host)
+        head = self.get("/metrics", "HEAD")
+        self.assertEqual((head.status, head.body), (200, b""))
+
+    def test_hostile(self):
+        """Huge heads, nonsense, many and slow connections: bounded, and it serves afterwards."""
+        self.start_web()
+        huge = self.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 15000)
+        try:
+            for _ in range(100):
+                huge.sendall(b"b" * 10000)
+            answer = huge.recv(100)
+        except OSError:
+            answer = b""
+        self.assertNotIn(b" 200 ", answer)
+        for nonsense in (b"\x16\x03\x01\x00\x00", b"\r\n" * 1000, b"GET\r\n\r\n", b"\0" * 5000):
+            self.raw(nonsense)
+        body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n"
+        self.raw(body + b"c" * 100000)
+        slow = [self.raw(b"GET / HTTP/1.1\r\n") for _ in range(2 * CONNECTIONS)]
+        began = time.monotonic()
+        wait_for(lambda: self.counted_by_web("web_connections") >= CONNECTIONS, "full")
+        self.assertEqual(self.counted_by_web("web_connections"), CONNECTIONS)
+        # a byte now and then does not keep them open
+        closed = 0
+        while closed < CONNECTIONS and time.monotonic() - began < 3 * REQUEST_S:
+            for s in slow[:]:
+                try:
+                    s.sendall(b"X")
+                except OSError:
+                    slow.remove(s)
+                    closed += 1
+            time.sleep(0.2)
+        self.assertGreaterEqual(closed, CONNECTIONS // 2)
+        self.assertGreater(self.counted_by_web("web_slow"), 0)
+        for s in slow:
+            s.close()
+        wait_for(lambda: self.get("/").status == 200, "it serves")
+        self.assertEqual(self.get("/metrics").status, 200)
+
+    def test_reload_and_mistakes(self):
+        g = self.start_web()
+        text = g.config.read_text()
+        g.config.write_text(text.replace(":9060", ":9061"))
+        self.assertIn("restart", str(g.ctl("reload", check=False)))
+        g.config.write_text(text.replace("tcp:127.0.0.1:9060", "udp:127.0.0.1:9060"))
+        self.assertIn("tcp:ADDRESS:PORT", str(g.ctl("reload", check=False)))
+        g.config.write_text(text)
+        self.assertTrue(g.ctl("reload")["ok"])
+        self.assertEqual(self.get("/metrics").status, 200)
+
+
+if __name__ == "__main__":
+    import unittest
+
+    unittest.main()
