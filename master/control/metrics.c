@@ -96,11 +96,9 @@ static void metrics_workers(FILE *f, const struct supervisor *s)
 
 static void metrics_certificates(FILE *f, const struct certificate_set *set)
 {
-	if (!set || !set->count)
-		return;
 	metrics_head(f, "certificate_expiry_seconds", "gauge",
 		"when a certificate in force expires, unix time");
-	for (size_t i = 0; i < set->count; i++) {
+	for (size_t i = 0; set && i < set->count; i++) {
 		if (!set->entry[i].not_after)
 			continue;
 		fputs("sipward_certificate_expiry_seconds{certificate=\"", f);

@@ -1,6 +1,6 @@
 """What `sipwardctl metrics` exports: with labels, by those who count it, and as Prometheus wants
 it."""
-import os, pathlib, re, signal, subprocess
+import json, os, pathlib, re, signal, subprocess
 
 from legs import NUMBER, CallCase, failure_ack
 from gateway import wait_for
@@ -145,6 +145,32 @@ class Metrics(CallCase):
             ["promtool", "check", "metrics"], input=self.text(), capture_output=True, text=True
         )
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_board_and_alerts(self):
+        """deploy/grafana.json and deploy/alerts.yml: promtool takes the rules, every metric that
+        they name is exported, and every label is one of its own."""
+        self.start()
+        self.carrier, self.alice = self.trunk(), self.phone("alice")
+        self.refused()
+        text, rules = self.text(), ROOT / "deploy/alerts.yml"
+        done = subprocess.run(["promtool", "check", "rules", rules], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        names = set(re.findall(r"^# TYPE (\w+) (?!histogram)", text, re.M))
+        for name in re.findall(r"^# TYPE (\w+) histogram", text, re.M):
+            names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
+        labels = {
+            name: set().union(*(dict(k) for k in of)) for name, of in samples(self.text()).items()
+        }
+        board = json.loads((ROOT / "deploy/grafana.json").read_text())
+        wanted = [t["expr"] for p in board["panels"] for t in p["targets"]]
+        wanted += re.findall(r"expr: (.*(?:\n {10}.*)*)", rules.read_text())
+        self.assertGreater(len(wanted), 30)
+        for expr in wanted:
+            for name, given in re.findall(r"\b(sipward_\w+)(?:\{(.*?)\})?", expr):
+                self.assertIn(name, names, expr)
+                told = labels.get(name.removeprefix("sipward_"))
+                if told is not None:
+                    self.assertLessEqual(set(re.findall(r"(\w+)!?=", given)), told, expr)
 
     def test_the_table_says_who_counts(self):
         """Who counts what is written by hand: the sources agree."""
