@@ -228,7 +228,8 @@ test-browser:
 		KINDS="build test browser $(if $(shell command -v npm),,npm)"
 	@$(MAKE) --no-print-directory -s -j2 all $(BROWSER)/jssip.js
 	@SIPWARD_BUILD=$(abspath $(BUILD)) PYTHONDONTWRITEBYTECODE=1 \
-		timeout 600 python3 -m unittest -v tests/browser/test_browser.py
+		timeout 600 python3 -m unittest -v tests/browser/test_browser.py \
+		tests/browser/test_page.py
 
 # the real programs under valgrind, from start to stop; its own system calls and /proc are what a
 # jail takes away
