@@ -149,6 +149,9 @@ struct lifeline_trunks {
 	uint64_t trunk[LIFELINE_TRUNKS_MAX];
 };
 
+/* LIMITS: one fd, of struct limit_page (limit_page.h), which all SIP workers share. Before GO. No
+ * body. */
+
 /* BANS, to transport workers: the sources that an operator has banned; all of them, in place of
  * what was told earlier. Before GO, and whenever there are others. */
 #define LIFELINE_BANS_MAX 256

@@ -269,6 +269,8 @@ int settings_check(const void *image, size_t size)
 		return -EBADMSG;
 	if (s->magic != SETTINGS_MAGIC || s->version != SETTINGS_VERSION || s->size != size)
 		return -EBADMSG;
+	if (!ROWS_SANE(s, s->emergency, struct text, EMERGENCY_MAX, settings_text_row_sane))
+		return -EBADMSG;
 	if (!ROWS_SANE(s, s->scanners, struct text, SCANNERS_MAX, settings_scanner_sane))
 		return -EBADMSG;
 	/* zones, listeners and trunks come first: what follows names them */

@@ -16,6 +16,7 @@
 #define SETTINGS_MAGIC 0x53575053u
 #define SETTINGS_VERSION 6
 #define ZONES_MAX 64
+#define EMERGENCY_MAX 64     /* numbers */
 #define SCANNERS_MAX 64      /* words */
 #define SCANNER_WORD_LEAST 4 /* bytes: a shorter one would stand where nobody meant it */
 #define SCANNER_WORD_MOST 64
@@ -175,8 +176,9 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	struct array scanners; /* struct text in lower case; transport workers' alone */
-	uint8_t workers[8];    /* of each role: enum peer_role */
+	struct array emergency; /* struct text: digits; SIP workers' alone */
+	struct array scanners;  /* struct text in lower case; transport workers' alone */
+	uint8_t workers[8];     /* of each role: enum peer_role */
 	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)

@@ -12,6 +12,7 @@
 #include "worker-sip/call/dialog_reference.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
+#include "worker-sip/call/limits.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
@@ -130,6 +131,7 @@ static void core_pass_on(struct incoming *in)
 
 		route_request(in, targets, limit, &decision);
 		in->route = decision.route;
+		in->emergency = decision.emergency;
 	}
 	if (log_enabled(LOG_DEBUG))
 		route_log(in, &decision);
@@ -138,7 +140,8 @@ static void core_pass_on(struct incoming *in)
 	if (decision.to_self)
 		relay_self(in);
 	else if (decision.status)
-		incoming_answer(in, decision.status, STR_EMPTY);
+		incoming_answer(
+			in, decision.status, decision.full ? S(LIMIT_TRUNK_HEADERS) : STR_EMPTY);
 	else if (in->message->max_forwards == 0)
 		relay_self(in); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261
 		                   section 11) */

@@ -25,8 +25,10 @@ struct incoming {
 	                                    a request of a stranger, see incoming_is_stranger) */
 	struct identity sender; /* of a request outside a dialog, from authorize on; before,
 	                           whether it is trusted, and nothing else */
-	bool shown;             /* it has right credentials, or a dialog has been found: see
-	                           incoming_is_stranger */
+	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
+	                   on */
+	bool shown;     /* it has right credentials, or a dialog has been found: see
+	                   incoming_is_stranger */
 };
 
 /* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source

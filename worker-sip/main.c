@@ -17,6 +17,7 @@
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_record.h"
 #include "worker-sip/call/dialog.h"
+#include "worker-sip/call/limits.h"
 #include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/fork.h"
@@ -268,6 +269,8 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		const struct lifeline_quarantine *quarantine = body;
 		return refusals_set(&sip->refusals, quarantine->print, quarantine->count);
 	}
+	case LIFELINE_LIMITS:
+		return sip->limits ? -EPROTO : limits_map(&sip->limits, p->fd[0], sip->index);
 	case LIFELINE_TRUNKS: target_states_disable(sip->target_states, body); return 0;
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
 	case LIFELINE_DRAIN: {

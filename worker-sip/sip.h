@@ -28,6 +28,7 @@ struct invite;
 struct call_record;
 struct cdr;
 struct byte_ring;
+struct limit_page;
 
 struct sip {
 	struct worker worker;
@@ -69,6 +70,7 @@ struct sip {
 		struct slot_set told; /* as free */
 	} handover;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
+	struct limit_page *limits;        /* how many calls there are; NULL: nobody counts */
 	struct cdr *cdr;                  /* where they go; NULL: nowhere */
 	struct byte_ring *call_trace;     /* those of the last calls; NULL: none are kept */
 	uint32_t call_trace_size;         /* what the settings said of it */

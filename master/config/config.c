@@ -136,6 +136,9 @@ void config_free(struct config *x)
 		free(x->group[i]);
 	}
 	free(x->path);
+	for (size_t i = 0; i < x->emergency_count; i++)
+		free(x->emergency[i]);
+	free(x->emergency);
 	for (size_t i = 0; i < x->scanner_count; i++)
 		free(x->scanners[i]);
 	free(x->scanners);

@@ -165,7 +165,9 @@ struct config {
 	char *path;                    /* of the config file, as given */
 	struct config_sources sources; /* lines are of it and of what it includes */
 	char *control_path;            /* absolute; the control socket */
-	char **scanners;               /* lower case */
+	char **emergency;              /* digits */
+	size_t emergency_count;
+	char **scanners; /* lower case */
 	size_t scanner_count;
 	struct prefix *never_ban; /* of limits */
 	size_t never_ban_count;

@@ -392,6 +392,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	if (role == PEER_TRANSPORT)
 		s.scanners = image_texts(&m, c->scanners, c->scanner_count);
 	if (role == PEER_SIP) {
+		s.emergency = image_texts(&m, c->emergency, c->emergency_count);
 		s.domains = image_domains(&m, c);
 		s.routes = image_routes(&m, c);
 	}

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "configure.h"
 #include "death_cause.h"
+#include "ipc/limit_page.h"
 #include "drain.h"
 #include "master/certificates/certificates.h"
 #include "master/jail/jail_report.h"
@@ -441,6 +442,18 @@ static int worker_make_page(struct worker_slot *w)
 	return 0;
 }
 
+/* Nobody may shrink it under the others. */
+static int supervise_make_limit_page(struct supervisor *s)
+{
+	s->limit_page = memfd_create("sipward-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->limit_page < 0)
+		return -errno;
+	if (ftruncate(s->limit_page, sizeof(struct limit_page)) < 0 ||
+		fcntl(s->limit_page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	return 0;
+}
+
 static int supervise_make_worker(struct supervisor *s, unsigned role, unsigned index)
 {
 	struct worker_slot *w = &s->worker[s->count];
@@ -571,6 +584,8 @@ int supervise_open(struct supervisor *s)
 		slots_spread(&s->slots, s->role_count[PEER_SIP]);
 	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
 		error = runtime_mesh(s->runtime);
+	if (error == 0)
+		error = supervise_make_limit_page(s);
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
 		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
 			error = supervise_make_worker(s, r, i);
@@ -603,6 +618,9 @@ void supervise_close(struct supervisor *s)
 	free(s->worker);
 	free(s->packet);
 	edge_tokens_free(&s->tokens);
+	if (s->limit_page > 0)
+		close(s->limit_page);
+	s->limit_page = 0;
 	s->worker = NULL;
 	s->packet = NULL;
 	s->count = 0;

@@ -154,6 +154,7 @@ struct supervisor {
 	struct slot_map slots;
 	struct scale scale;
 	struct lifeline_trunks trunks; /* that are disabled */
+	int limit_page;                /* a memfd that SIP workers share */
 	struct lifeline_bans bans;     /* of an operator */
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;

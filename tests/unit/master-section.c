@@ -223,6 +223,8 @@ Test(config, zones)
 		"the sources of a trusted zone are never banned");
 	refused("zone access { trust = no\nnever-ban = { 10.0.0.1, 10.0.0.1/24 } }\n", 2,
 		"never-ban: expected an address or a network without host bits");
+	refused("limits {\nemergency = { 112, \"1a\" } }\n", 2,
+		"emergency: expected a number of 2 to 32 digits, as in \"112\", found \"1a\"");
 	refused("limits {\nscanners = { sipp, off } }\n", 2,
 		"scanners: expected words of 4 to 64 bytes, or \"off\", found \"off\"");
 	refused("limits {\nnever-ban = office }\n", 2,

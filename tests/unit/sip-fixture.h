@@ -37,6 +37,7 @@ struct image {
 	struct route_settings route[4];
 	uint16_t route_trunk[4];
 	_Alignas(8) struct text hidden_name[2];
+	struct text emergency;
 	char pool[1024];
 	uint32_t used;
 };

@@ -7,6 +7,7 @@
 #include "call_record.h"
 #include "dialog_request.h"
 #include "worker-sip/labels.h"
+#include "limits.h"
 
 struct exchange *call_unacknowledged(const struct call *call)
 {
@@ -57,6 +58,21 @@ void call_end(struct call *call, bool bye_a, bool bye_b, struct str reason)
 	call_free(call);
 }
 
+static void call_longest_over(struct timer *t, void *arg)
+{
+	(void)t;
+	count(LIMIT_DURATION);
+	call_end(arg, true, true, S(LIMIT_DURATION_REASON));
+}
+
+void call_limit_duration(struct call *call, uint32_t seconds)
+{
+	if (seconds == 0)
+		return;
+	timer_init(&call->longest, call_longest_over, call);
+	loop_set(call->sip->loop, &call->longest, (uint64_t)seconds * 1000);
+}
+
 /* What becomes of an exchange whose call has ended. RFC 3261 section 15.1.2: what was on its way is
  * answered 487. An INVITE stays: a 2xx to it would still want its ACK, and what was answered with
  * one waits for the other side's. */
@@ -84,6 +100,7 @@ void call_free(struct call *call)
 	struct exchange *next;
 
 	loop_unset(sip->loop, &call->grace);
+	loop_unset(sip->loop, &call->longest);
 	list_remove(call);
 	sip_count_call(sip, -1);
 	call_record_close(call->record, 0);

@@ -71,7 +71,8 @@ static void call_record_targets(
 			.zone = (uint16_t)from->zone,
 			.transport = from->flow.transport,
 			.tried_ms = CALL_NEVER,
-			.took_ms = CALL_NEVER};
+			.took_ms = CALL_NEVER,
+			.limit = limits_trunk_key(r->sip, from->trunk)};
 		r->target[i].trunk = same ? r->target[i - 1].trunk
 		                          : call_record_put(
 						    at, call_record_trunk_name(r->sip, from));
@@ -116,6 +117,46 @@ struct call_record *call_record_new(
 	return r;
 }
 
+/* ---- the limits that count it ---- */
+
+void call_record_hold(struct call_record *r, const struct incoming *in)
+{
+	if (!r)
+		return;
+	r->emergency = in->emergency;
+	limits_keys(in, r->limit);
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		limits_take(r->sip, r->limit[i]);
+}
+
+bool call_record_is_emergency(const struct call_record *r)
+{
+	return r && r->emergency;
+}
+
+static void call_target_hold(struct call_record *r, struct call_target *t)
+{
+	if (t->held)
+		return;
+	limits_take(r->sip, t->limit);
+	t->held = true;
+}
+
+static void call_target_release(struct call_record *r, struct call_target *t)
+{
+	if (t->held)
+		limits_give(r->sip, t->limit);
+	t->held = false;
+}
+
+static void call_record_release(struct call_record *r)
+{
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		limits_give(r->sip, r->limit[i]);
+	for (unsigned i = 0; i < r->count; i++)
+		call_target_release(r, &r->target[i]);
+}
+
 /* ---- what happens to it ---- */
 
 static uint64_t call_record_age(const struct call_record *r)
@@ -125,6 +166,8 @@ static uint64_t call_record_age(const struct call_record *r)
 
 static void call_target_over(struct call_record *r, struct call_target *t, enum call_outcome what)
 {
+	if (what != CALL_OUTCOME_ANSWERED)
+		call_target_release(r, t);
 	t->outcome = (uint8_t)what;
 	t->took_ms = call_record_age(r) - t->tried_ms;
 }
@@ -137,6 +180,7 @@ void call_record_tried(struct call_record *r, unsigned i, struct str call_id)
 	t->outcome = CALL_OUTCOME_PENDING;
 	t->tried_ms = call_record_age(r);
 	memcpy(t->call_id, call_id.p, TOKEN_LENGTH);
+	call_target_hold(r, t);
 	r->last = (uint16_t)i;
 }
 
@@ -280,6 +324,7 @@ void call_record_close(struct call_record *r, unsigned status)
 		call_record_count(r);
 		call_record_tell(r);
 	}
+	call_record_release(r);
 	list_remove(r);
 	slab_give(dialogs_slab(r->sip->dialogs), r, r->size);
 }

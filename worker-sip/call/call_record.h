@@ -39,6 +39,11 @@ enum call_outcome {
 struct call_record *call_record_new(
 	const struct incoming *in, const struct target *targets, unsigned count);
 
+/* From now on the call counts towards the limits of zone, source and user (limits.h), until the
+ * record is closed, and each target that is tried towards those of its trunk. */
+void call_record_hold(struct call_record *r, const struct incoming *in);
+bool call_record_is_emergency(const struct call_record *r);
+
 /* Target i got the INVITE, with that Call-ID. */
 void call_record_tried(struct call_record *r, unsigned i, struct str call_id);
 /* Target i could not be sent anything. */

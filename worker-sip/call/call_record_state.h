@@ -5,6 +5,7 @@
 #define SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 
 #include "call_record.h"
+#include "limits.h"
 
 /* Bytes of each text of a record, at most; the rest is cut. */
 #define CALL_TEXT_MAX 256
@@ -19,9 +20,11 @@ struct call_target {
 	struct endpoint peer;
 	struct str trunk; /* in the record's block */
 	uint64_t tried_ms, took_ms;
+	uint64_t limit; /* the key of its trunk's; 0: none */
 	uint16_t zone, status;
 	uint8_t transport;
 	uint8_t outcome; /* enum call_outcome */
+	bool held;       /* its trunk counts this call */
 	char call_id[TOKEN_LENGTH];
 };
 
@@ -55,6 +58,8 @@ struct call_record {
 	uint8_t cause; /* enum call_end_cause */
 	bool refused;  /* it never came to a call */
 	bool told;
+	bool emergency;
+	uint64_t limit[LIMIT_KEYS]; /* what counts this call; 0: nothing */
 	uint8_t agent_length, reason_length;
 	char agent[CALL_AGENT_MAX], reason[CALL_REASON_MAX];
 	struct str text[CALL_TEXTS]; /* in the block */

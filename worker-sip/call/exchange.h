@@ -33,9 +33,10 @@ struct call {
 	 * Event: refer name. */
 	struct cseq_pair invites[2], refers[2];
 	uint16_t exchange_count;
-	bool ending;        /* a BYE is on its way through */
-	bool ended;         /* nothing is left but ACKs */
-	struct timer grace; /* armed while a leg's flow is gone; call.c's */
+	bool ending;          /* a BYE is on its way through */
+	bool ended;           /* nothing is left but ACKs */
+	struct timer grace;   /* armed while a leg's flow is gone; call.c's */
+	struct timer longest; /* armed where there is a longest duration */
 };
 
 /* Makes an early call with both of its dialogs. -ENOMEM. */
@@ -45,6 +46,8 @@ int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_
  * its way is answered (487, RFC 3261 section 15.1.2). The memory goes with the last of its INVITEs,
  * which wait for ACKs; at once where there is none. */
 void call_free(struct call *call);
+/* Ends the call in so many seconds, if it still stands; 0: never. */
+void call_limit_duration(struct call *call, uint32_t seconds);
 /* Ends a call from our side: ACK where one is owed, BYE to the legs asked for, then call_free.
  * Where a BYE is on its way no second one is sent; the caller gets none before his ACK has come, or
  * its time is over (RFC 3261 section 15). reason: a Reason header line (RFC 3326), or empty, in

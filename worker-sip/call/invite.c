@@ -10,6 +10,7 @@
 #include "call_record.h"
 #include "dialog_request.h"
 #include "exchange.h"
+#include "limits.h"
 #include "ipc/token.h"
 #include "provisional.h"
 #include "refused_answer.h"
@@ -306,6 +307,8 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	f->server = NULL;
 	b->answer = x;
 	call->record = record;
+	if (!call_record_is_emergency(record))
+		call_limit_duration(call, limits_duration(f->sip, f->zone, b->fork.target->trunk));
 	call_record_answered(record, fork_branch_place(&b->fork), m);
 	invite_drop_all_early(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
@@ -591,6 +594,10 @@ void invite_request(
 		incoming_answer(in, 503, S("Retry-After: 5\r\n"));
 		return;
 	}
+	if (in->emergency)
+		count(EMERGENCY_CALLS);
+	else if (!limits_admit(in))
+		return;
 	if (!incoming_begin(in))
 		return;
 	if (invite_new(in, targets, count, replaces, &v)) {
@@ -598,6 +605,7 @@ void invite_request(
 		return;
 	}
 	v->record = call_record_new(in, targets, count);
+	call_record_hold(v->record, in);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);

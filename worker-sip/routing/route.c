@@ -7,6 +7,7 @@
 #include "number_prefix.h"
 #include "target_state.h"
 #include "telephone.h"
+#include "worker-sip/call/limits.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
@@ -366,6 +367,11 @@ static void route_add_trunks(
 			count(TRUNKS_PASSED_OVER);
 			continue;
 		}
+		if (s->message->method == METHOD_INVITE && !out->emergency &&
+			!limits_admit_trunk(s->sip, trunks[k])) {
+			out->full = true;
+			continue;
+		}
 		unsigned targets = t->targets.count < TARGETS_MAX ? t->targets.count : TARGETS_MAX;
 		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
 		uint8_t order[TARGETS_MAX];
@@ -391,7 +397,8 @@ static void route_add_trunks(
 	if (s->count)
 		out->status = 0;
 	else if (!out->status)
-		out->status = 480;
+		out->status = out->full ? 503 : 480;
+	out->full = out->status == 503;
 	if (!s->count)
 		count(ROUTE_NO_TARGET);
 }
@@ -480,6 +487,16 @@ static struct uri_parts route_uri(const struct incoming *in)
 	return route_last(m, &last) && last.user.n ? last : uri;
 }
 
+static bool route_is_emergency(const struct settings *s, struct str number)
+{
+	const struct text *t = settings_array(s, s->emergency);
+
+	for (uint32_t i = 0; i < s->emergency.count; i++)
+		if (str_equal(settings_str(s, t[i]), number))
+			return true;
+	return false;
+}
+
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out)
 {
@@ -513,6 +530,8 @@ void route_request(
 	}
 	/* Behind us another user could be read in "%00": the one before the NUL. */
 	s.number_length = called > 0 ? (size_t)called : 0;
+	out->emergency = route_is_emergency(
+		s.sip->settings, (struct str){s.number, s.number_length});
 	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
 	while (called >= 0 && number_prefix_next(&walk, &rule))
 		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))

@@ -21,6 +21,8 @@ struct decision {
 	uint16_t route;  /* index of the rule that matched, NONE_INDEX: none */
 	unsigned count;  /* targets */
 	bool too_long;   /* 414: no rule says so, but the Request-URI cannot be routed */
+	bool full;       /* 503: trunks have all the calls that they may have */
+	bool emergency;
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                user part) */
 };

@@ -1,0 +1,66 @@
+"""Limits of calls over all SIP workers, and the longest duration of a call."""
+import os, signal
+
+from gateway import wait_for
+from legs import NUMBER, CallCase, failure_ack
+
+
+class Limits(CallCase):
+    def calls(self, n):
+        """So many calls that ring at the trunk's."""
+        for _ in range(n):
+            self.call(self.alice, f"{NUMBER}@example.net")
+            self.trunk_peer.answer(self.trunk_peer.request("INVITE"), 180, contact=False)
+            self.alice.response(180)
+
+    def refused(self, status, warning):
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        answer = self.alice.final("INVITE")
+        failure_ack(self.alice, request, answer)
+        self.assertEqual(answer.status, status, answer)
+        self.assertIn(warning, answer.all("Warning")[0])
+        self.assertEqual(answer.all("Retry-After"), ["2"])
+
+    def begin(self, **words):
+        self.start(**words)
+        self.alice = self.phone("alice")
+        self.trunk_peer = self.trunk()
+
+    def test_over_two_workers(self):
+        """Calls of one user lie with both SIP workers, and count as one number."""
+        self.begin(sip=2, access="max-calls = 4")
+        self.calls(4)
+        self.refused(503, "limit of the zone")
+        self.assertEqual(self.gateway.counters()["limit_zone_calls"], 1)
+
+    def test_a_worker_that_died_holds_nothing(self):
+        self.kills = True
+        self.begin(access="max-calls-per-source = 2")
+        self.calls(2)
+        self.refused(503, "limit of the source")
+        (worker,) = self.gateway.workers("sip")
+        os.kill(worker["pid"], signal.SIGKILL)
+        wait_for(
+            lambda: any(
+                w["pid"] != worker["pid"] and w["state"] == "ready"
+                for w in self.gateway.workers("sip")
+            ),
+            "another life",
+        )
+        self.calls(2)
+        self.refused(503, "limit of the source")
+
+    def test_of_a_trunk(self):
+        self.begin(trunk="max-calls = 1")
+        self.calls(1)
+        self.refused(503, "limit of the trunk")
+
+    def test_longest_duration(self):
+        self.begin(trunk="max-duration = 1s")
+        a, b = self.establish(self.alice, self.trunk_peer, f"{NUMBER}@example.net")
+        for peer in (self.alice, self.trunk_peer):
+            bye = peer.request("BYE")
+            self.assertIn("Q.850;cause=31", bye.all("Reason")[0])
+            peer.answer(bye, 200, contact=False)
+        self.no_calls()
+        self.assertEqual(self.gateway.counters()["limit_duration"], 1)

@@ -1,0 +1,264 @@
+/* limits.c - see limits.h. */
+#include "limits.h"
+
+#include "common/clock.h"
+#include "common/hash.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+int limits_map(struct limit_page **out, int fd, unsigned index)
+{
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != sizeof(struct limit_page) || index >= ROLE_WORKERS_MAX)
+		return -EBADMSG;
+	at = mmap(NULL, sizeof(struct limit_page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	*out = at;
+	/* gives the memory back, too */
+	if (madvise((*out)->row[index], sizeof((*out)->row[index]), MADV_REMOVE))
+		memset((*out)->row[index], 0, sizeof((*out)->row[index]));
+	return 0;
+}
+
+/* ---- the page ---- */
+
+#define LIMIT_LOAD(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define LIMIT_STORE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
+
+static uint32_t limit_second(void)
+{
+	return (uint32_t)(clock_monotonic_ms() / 1000);
+}
+
+static struct limit_row *limit_find(struct limit_page *page, unsigned column, uint64_t key)
+{
+	for (unsigned i = 0; i < LIMIT_PROBES; i++) {
+		struct limit_row *row = &page->row[column][(key + i) % LIMIT_ROWS];
+		uint64_t found = LIMIT_LOAD(row->key);
+
+		if (found == key)
+			return row;
+		if (found == 0)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* The row of key in this worker's own column, made where it has none. NULL: no room. */
+static struct limit_row *limit_own(struct sip *sip, uint64_t key, uint32_t second)
+{
+	struct limit_row *row = limit_find(sip->limits, sip->index, key);
+
+	for (unsigned i = 0; i < LIMIT_PROBES && !row; i++) {
+		struct limit_row *r = &sip->limits->row[sip->index][(key + i) % LIMIT_ROWS];
+
+		if (r->key && (r->calls || r->second == second))
+			continue;
+		row = r;
+		LIMIT_STORE(row->begun, 0);
+		LIMIT_STORE(row->key, key);
+	}
+	return row;
+}
+
+void limits_take(struct sip *sip, uint64_t key)
+{
+	uint32_t second = limit_second();
+	struct limit_row *row = key && sip->limits ? limit_own(sip, key, second) : NULL;
+
+	if (!row) {
+		if (key && sip->limits)
+			count(LIMITS_FULL);
+		return;
+	}
+	LIMIT_STORE(row->calls, row->calls + 1);
+	LIMIT_STORE(row->begun, row->second == second ? row->begun + 1 : 1);
+	LIMIT_STORE(row->second, second);
+}
+
+void limits_give(struct sip *sip, uint64_t key)
+{
+	struct limit_row *row = key && sip->limits ? limit_find(sip->limits, sip->index, key)
+	                                           : NULL;
+
+	if (row && row->calls)
+		LIMIT_STORE(row->calls, row->calls - 1);
+}
+
+struct limit_sum {
+	uint64_t calls, begun;
+};
+
+static struct limit_sum limit_sum(const struct sip *sip, uint64_t key)
+{
+	struct limit_sum sum = {0, 0};
+	uint32_t second = limit_second();
+	unsigned columns = sip->settings->workers[PEER_SIP];
+
+	for (unsigned i = 0; i < columns && i < ROLE_WORKERS_MAX; i++) {
+		const struct limit_row *row = limit_find(sip->limits, i, key);
+
+		if (!row)
+			continue;
+		sum.calls += LIMIT_LOAD(row->calls);
+		if (LIMIT_LOAD(row->second) == second)
+			sum.begun += LIMIT_LOAD(row->begun);
+	}
+	return sum;
+}
+
+/* ---- keys ---- */
+
+enum limit_kind { LIMIT_OF_ZONE = 1, LIMIT_OF_SOURCE, LIMIT_OF_USER, LIMIT_OF_TRUNK };
+
+/* name: of the zone, the user's domain or the trunk, for an index may name another one after a
+ * reload. */
+static uint64_t limit_key(
+	const struct sip *sip, enum limit_kind kind, struct text name, struct str of)
+{
+	const struct hash_key *key = &sip->keys.slot_key;
+	uint64_t part[] = {
+		kind, hash_str(key, settings_str(sip->settings, name)), hash_str(key, of)};
+	uint64_t hash = hash_bytes(key, part, sizeof(part));
+
+	return hash ? hash : 1;
+}
+
+/* One of the limits that a request meets. */
+struct limit {
+	uint64_t key; /* 0: there is none */
+	uint32_t calls, per_second;
+};
+
+static struct limit limit_of(const struct sip *sip, enum limit_kind kind, struct text name,
+	struct str of, uint32_t calls, uint32_t per_second)
+{
+	struct limit l = {.calls = calls, .per_second = per_second};
+
+	if (sip->limits && (calls || per_second))
+		l.key = limit_key(sip, kind, name, of);
+	return l;
+}
+
+static struct limit limit_of_trunk(const struct sip *sip, unsigned trunk)
+{
+	if (trunk >= sip->settings->trunks.count)
+		return (struct limit){0};
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+
+	return limit_of(sip, LIMIT_OF_TRUNK, t->name, STR_EMPTY, t->max_calls, t->calls_per_second);
+}
+
+/* Those of zone, source and user, in this order. */
+static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
+{
+	const struct sip *sip = in->sip;
+	const struct zone_settings *z = settings_zone(sip->settings, in->zone);
+	const struct endpoint *peer = &in->message->flow.peer;
+	struct str source = {(const char *)peer->address, peer->family == 6 ? 8 : 4};
+	const struct identity *sender = &in->sender;
+
+	limit[0] = limit_of(
+		sip, LIMIT_OF_ZONE, z->name, STR_EMPTY, z->max_calls, z->calls_per_second);
+	limit[1] = limit_of(sip, LIMIT_OF_SOURCE, z->name, source, z->max_calls_per_source,
+		z->calls_per_second_per_source);
+	limit[2] = (struct limit){0};
+	if (sender->authenticated && sender->domain < sip->settings->domains.count) {
+		const struct domain_settings *d = settings_domain(sip->settings, sender->domain);
+
+		limit[2] = limit_of(sip, LIMIT_OF_USER, d->name,
+			(struct str){sender->name, sender->name_length}, d->max_calls_per_user,
+			d->calls_per_second_per_user);
+	}
+}
+
+void limits_keys(const struct incoming *in, uint64_t key[LIMIT_KEYS])
+{
+	struct limit limit[LIMIT_KEYS];
+
+	limits_of(in, limit);
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		key[i] = limit[i].key;
+}
+
+uint64_t limits_trunk_key(struct sip *sip, unsigned trunk)
+{
+	return limit_of_trunk(sip, trunk).key;
+}
+
+/* ---- what they say ---- */
+
+enum limit_met { LIMIT_MET_NONE, LIMIT_MET_CALLS, LIMIT_MET_RATE };
+
+static enum limit_met limit_meets(const struct sip *sip, const struct limit *l)
+{
+	if (!l->key)
+		return LIMIT_MET_NONE;
+	struct limit_sum sum = limit_sum(sip, l->key);
+
+	if (l->calls && sum.calls >= l->calls)
+		return LIMIT_MET_CALLS;
+	return l->per_second && sum.begun >= l->per_second ? LIMIT_MET_RATE : LIMIT_MET_NONE;
+}
+
+/* How each is answered. */
+static const struct {
+	enum counter calls, rate;
+	unsigned status;
+	struct str headers;
+} limit_answers[LIMIT_KEYS] = {
+	{COUNTER_LIMIT_ZONE_CALLS, COUNTER_LIMIT_ZONE_RATE, 503,
+		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the zone\"\r\n")},
+	{COUNTER_LIMIT_SOURCE_CALLS, COUNTER_LIMIT_SOURCE_RATE, 503,
+		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the source\"\r\n")},
+	{COUNTER_LIMIT_USER_CALLS, COUNTER_LIMIT_USER_RATE, 486,
+		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the user\"\r\n")},
+};
+
+bool limits_admit(const struct incoming *in)
+{
+	struct limit limit[LIMIT_KEYS];
+
+	limits_of(in, limit);
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		enum limit_met met = limit_meets(in->sip, &limit[i]);
+
+		if (met == LIMIT_MET_NONE)
+			continue;
+		counter_add(
+			met == LIMIT_MET_CALLS ? limit_answers[i].calls : limit_answers[i].rate, 1);
+		incoming_answer(in, limit_answers[i].status, limit_answers[i].headers);
+		return false;
+	}
+	return true;
+}
+
+bool limits_admit_trunk(struct sip *sip, unsigned trunk)
+{
+	struct limit limit = limit_of_trunk(sip, trunk);
+	enum limit_met met = limit_meets(sip, &limit);
+
+	if (met == LIMIT_MET_CALLS)
+		count(LIMIT_TRUNK_CALLS);
+	if (met == LIMIT_MET_RATE)
+		count(LIMIT_TRUNK_RATE);
+	return met == LIMIT_MET_NONE;
+}
+
+uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned trunk)
+{
+	uint32_t of_zone = settings_zone(sip->settings, zone)->max_duration, of_trunk = 0;
+
+	if (trunk < sip->settings->trunks.count)
+		of_trunk = settings_trunk(sip->settings, trunk)->max_duration;
+	if (!of_zone || !of_trunk)
+		return of_zone ? of_zone : of_trunk;
+	return of_zone < of_trunk ? of_zone : of_trunk;
+}

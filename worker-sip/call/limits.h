@@ -1,0 +1,44 @@
+/* limits.h - how many calls a zone, a source, a user and a trunk may have at once, and begin in a
+ * second, over all SIP workers; and how long a call may last.
+ *
+ * The answer says which limit it was, in a Warning, and so does its counter. A zone, a source or a
+ * trunk that has all its calls is 503 with Retry-After (RFC 3261 section 21.5.4: what is refused
+ * now may pass later; of a trunk with Q.850 cause 34 as well, as RFC 3398 section 7.2.4.1 maps it).
+ * A user is 486 with Retry-After: it is he who has no line left, and the gateway serves others, so
+ * that nobody should go elsewhere with the next call (section 21.4.24). What comes of a limit is
+ * known to a moment: two workers that look at the same time may both let a call in.
+ */
+#ifndef SIPWARD_SIP_CALL_LIMITS_H
+#define SIPWARD_SIP_CALL_LIMITS_H
+
+#include "ipc/limit_page.h"
+#include "worker-sip/incoming.h"
+
+#define LIMIT_TRUNK_HEADERS                                                                        \
+	"Retry-After: 2\r\nReason: Q.850;cause=34;text=\"No circuit available\"\r\n"               \
+	"Warning: 399 gateway \"limit of the trunk\"\r\n"
+#define LIMIT_DURATION_REASON "Reason: Q.850;cause=31;text=\"Longest duration reached\"\r\n"
+
+/* Maps the page, which the master made; this worker's column of index is empty from then on: the
+ * calls of its earlier life are gone. fd stays the caller's. 0; -EBADMSG; -errno. */
+int limits_map(struct limit_page **out, int fd, unsigned index);
+
+/* Whether the limits of zone, source and user let an INVITE make a call. False: it has been
+ * answered. An emergency call passes. */
+bool limits_admit(const struct incoming *in);
+/* The same of a trunk, without an answer. */
+bool limits_admit_trunk(struct sip *sip, unsigned trunk);
+
+/* What a call counts for: zone, source and user. 0: nothing, for there is no limit. */
+#define LIMIT_KEYS 3
+void limits_keys(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
+uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */
+/* One call more, or less, of that key; 0 is a no-op. */
+void limits_take(struct sip *sip, uint64_t key);
+void limits_give(struct sip *sip, uint64_t key);
+
+/* How long a call from that zone over that trunk (NONE_INDEX: none) may last, in seconds; 0: as
+ * long as it likes. */
+uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned trunk);
+
+#endif
