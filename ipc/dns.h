@@ -17,6 +17,9 @@
 /* The largest answer, over TCP. */
 #define DNS_ANSWER_MAX 8192
 
+/* Sockets of a transport worker for datagrams, of each family: queries at once. */
+#define DNS_SOCKETS 4
+
 #define DNS_A 1
 #define DNS_CNAME 5
 #define DNS_SOA 6

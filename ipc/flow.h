@@ -40,7 +40,7 @@ struct flow {
 	uint64_t id;
 	uint8_t transport; /* enum transport */
 	uint8_t zero[3];
-	uint16_t profile;  /* as a destination on TLS: trunk index + 1, whose name and verification
+	uint16_t profile;  /* as a destination on TLS: settings_profile, whose name and verification
 	                      apply; 0: none */
 	uint16_t listener; /* index into the settings' listeners: whose zone the peer is in */
 	struct endpoint peer;

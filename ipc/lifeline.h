@@ -137,7 +137,8 @@ enum query {
 	QUERY_CALL_END = 10,
 	QUERY_TRACE = 11, /* argument: ipc/trace_filter.h; transport workers answer with messages,
 	                     SIP workers with calls */
-	QUERY_REGISTRATION_REMOVE = 12
+	QUERY_REGISTRATION_REMOVE = 12,
+	QUERY_TRUNK_RESOLVE = 13
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

@@ -7,6 +7,7 @@
 #ifndef SIPWARD_IPC_RECORD_H
 #define SIPWARD_IPC_RECORD_H
 
+#include "dns.h"
 #include "message.h"
 #include "role.h"
 #include "token.h"
@@ -94,6 +95,43 @@ struct record_unreachable {
 	uint8_t zero2[4];
 };
 _Static_assert(sizeof(struct record_unreachable) % 8 == 0, "crosses process borders");
+
+/* Asks the DNS: a query of one question follows (worker-sip/routing/dns_answer.h), whose id and
+ * spelling are the transport worker's to choose. It answers RECORD_LOOKED_UP once. */
+struct record_lookup {
+	uint64_t cookie;
+	uint32_t size; /* of the query */
+	uint32_t zero;
+};
+/* What a server answered to that question: bytes of the network, of which no more is known than
+ * that. */
+struct record_looked_up {
+	uint64_t cookie;
+	int32_t error; /* negative errno: there is no answer. -ETIMEDOUT, -ECONNREFUSED, -EAGAIN too
+	                  many wait, -ENOTCONN there are no servers or sockets, -EMSGSIZE */
+	uint32_t size; /* of the answer; 0 with an error */
+};
+
+/* What a SIP worker has found out about a target that is a name: its addresses, or why it has none.
+ * Sent to every other one. */
+#define ADDRESSES_MAX 16 /* per name */
+struct record_address {
+	struct endpoint endpoint;
+	uint8_t transport;
+	uint8_t by_service; /* 1: the transport is what NAPTR or SRV says */
+	uint16_t service_priority, service_weight;
+	uint8_t zero[2];
+	uint64_t host; /* hash of SRV's target and port */
+};
+struct record_addresses {
+	uint64_t name;       /* the target's id (worker-sip/routing/names.c) */
+	uint64_t found_at;   /* CLOCK_MONOTONIC, ms: when they were asked for */
+	uint64_t expires_at; /* ms */
+	int32_t error;       /* negative errno: there are none. -ENOENT no such name, ... */
+	uint16_t count;
+	uint16_t left_out; /* addresses that there was no room for, or that may not be sent to */
+	struct record_address address[ADDRESSES_MAX];
+};
 
 /* Whether sender may send receiver a record of this type; both are roles. */
 bool record_permits(uint16_t type, unsigned sender, unsigned receiver);

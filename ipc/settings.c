@@ -1,6 +1,7 @@
 /* settings.c - checks and look-ups of the settings and users images. Relies on nothing but the
  * layout in settings.h; every look-up is over an image that has passed its check. */
 #include "settings.h"
+#include "dns.h"
 #include "lifeline.h"
 #include "message.h"
 
@@ -193,7 +194,11 @@ static bool settings_target_sane(
 {
 	if (!settings_text_fits(s, g->uri) || !settings_transport_sane(g->transport))
 		return false;
-	if (!settings_endpoint_sane(&g->endpoint) || !g->endpoint.port || g->explicit_transport > 1)
+	if (!settings_text_fits(s, g->name) || g->explicit_transport > 1)
+		return false;
+	if (target_is_name(g))
+		return !g->endpoint.family && g->name.length <= DNS_NAME_MAX;
+	if (!settings_endpoint_sane(&g->endpoint) || !g->endpoint.port)
 		return false;
 	return g->listener < s->listeners.count &&
 	       settings_listener(s, g->listener)->zone == t->zone;
@@ -218,6 +223,14 @@ static bool settings_trunk_sane(const struct settings *s, const void *row)
 			    s, t, SETTINGS_ROW(s, struct target_settings, t->targets, k)))
 			return false;
 	return true;
+}
+
+static bool settings_server_sane(const struct settings *s, const void *row)
+{
+	const struct endpoint *e = row;
+
+	(void)s;
+	return settings_endpoint_sane(e) && e->port;
 }
 
 static bool settings_trunk_index_sane(const struct settings *s, const void *row)
@@ -285,7 +298,45 @@ int settings_check(const void *image, size_t size)
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->routes, struct route_settings, NONE_INDEX - 1, settings_route_sane))
 		return -EBADMSG;
+	if (!ROWS_SANE(s, s->dns_servers, struct endpoint, DNS_SERVERS_MAX, settings_server_sane))
+		return -EBADMSG;
 	return settings_options_sane(s) ? 0 : -EBADMSG;
+}
+
+/* Numbers of trunks come first, then those of all targets. */
+uint16_t settings_profile(const struct settings *s, unsigned trunk, unsigned written)
+{
+	const struct trunk_settings *t = settings_trunk(s, trunk);
+	unsigned number = s->trunks.count + 1 + written;
+
+	if (written >= t->targets.count ||
+		!target_is_name(SETTINGS_ROW(s, struct target_settings, t->targets, written)))
+		return (uint16_t)(trunk + 1);
+	for (unsigned i = 0; i < trunk; i++)
+		number += settings_trunk(s, i)->targets.count;
+	return number <= UINT16_MAX ? (uint16_t)number : (uint16_t)(trunk + 1);
+}
+
+bool settings_profile_of(
+	const struct settings *s, uint16_t profile, unsigned *trunk, unsigned *written)
+{
+	unsigned number = profile - 1u;
+
+	*written = NONE_INDEX;
+	*trunk = number;
+	if (number < s->trunks.count)
+		return true;
+	number -= s->trunks.count;
+	for (unsigned i = 0; i < s->trunks.count; i++) {
+		unsigned count = settings_trunk(s, i)->targets.count;
+
+		*trunk = i;
+		*written = number;
+		if (number < count)
+			return true;
+		number -= count;
+	}
+	return false;
 }
 
 unsigned settings_zone_of(

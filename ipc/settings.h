@@ -14,13 +14,14 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 6
+#define SETTINGS_VERSION 7
 #define ZONES_MAX 64
 #define EMERGENCY_MAX 64     /* numbers */
 #define SCANNERS_MAX 64      /* words */
 #define SCANNER_WORD_LEAST 4 /* bytes: a shorter one would stand where nobody meant it */
 #define SCANNER_WORD_MOST 64
 #define LISTENERS_MAX 256
+#define DNS_SERVERS_MAX 4
 #define NONE_INDEX 0xffff
 
 /* A string in the image's pool; NUL-terminated there (the NUL is not counted). */
@@ -115,13 +116,25 @@ struct domain_settings {
 };
 struct target_settings {
 	struct text uri;            /* as written */
-	struct endpoint endpoint;   /* numeric; resolved by the master's config check */
+	struct endpoint endpoint;   /* of a name: family 0, and the port that is written, or 0 */
 	uint8_t transport;          /* enum transport; UDP unless ;transport= says otherwise */
 	uint8_t explicit_transport; /* 1: ;transport= was given */
-	uint16_t listener; /* the listener of the trunk's zone and transport that sends to it */
+	uint16_t listener; /* the listener of the trunk's zone and transport that sends to it; of a
+	                      name NONE_INDEX */
 	uint16_t priority; /* the targets are sorted by it */
 	uint16_t weight;
+	struct text name; /* in lower case, to be looked up (RFC 3263); length 0: none */
+	/* What a SIP worker sets in rows of its own (worker-sip/routing/target_rows.h); 0 here. */
+	uint16_t written;          /* index of the target that the row stands for */
+	uint16_t service_priority; /* of SRV */
+	uint16_t service_weight;
+	uint16_t zero;
+	uint64_t host; /* hash of SRV's target and port */
 };
+static inline bool target_is_name(const struct target_settings *t)
+{
+	return t->name.length != 0;
+}
 /* Which of the targets of one priority comes first (balance of a trunk). */
 enum balance { BALANCE_ORDER = 0, BALANCE_RANDOM, BALANCE_CALL_ID, BALANCE_CALLER, BALANCE_CALLED };
 /* The statuses from 300 to 699, a bit each. */
@@ -176,9 +189,10 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	struct array emergency; /* struct text: digits; SIP workers' alone */
-	struct array scanners;  /* struct text in lower case; transport workers' alone */
-	uint8_t workers[8];     /* of each role: enum peer_role */
+	struct array emergency;   /* struct text: digits; SIP workers' alone */
+	struct array scanners;    /* struct text in lower case; transport workers' alone */
+	struct array dns_servers; /* struct endpoint; what each name is asked of */
+	uint8_t workers[8];       /* of each role: enum peer_role */
 	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
@@ -264,6 +278,14 @@ uint16_t settings_default_port(uint8_t transport);
 /* The listener whose bound or advertised address is host:port (port 0: its transport's default), or
  * NONE_INDEX: "is this us?". */
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port);
+
+/* The number by which flow.profile names what a trunk demands of a target's server over TLS: one of
+ * the trunk, or of the target that is a name, which is what the certificate must show. */
+uint16_t settings_profile(const struct settings *s, unsigned trunk, unsigned written);
+/* The trunk and the target (NONE_INDEX: no name) of such a number, which is not 0. False: there is
+ * none. */
+bool settings_profile_of(
+	const struct settings *s, uint16_t profile, unsigned *trunk, unsigned *written);
 
 /* What a trunk is known by wherever its place in the settings does not matter: a hash of its
  * name. */

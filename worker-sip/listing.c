@@ -6,6 +6,7 @@
 #include "worker-sip/call/call_listing.h"
 #include "worker-sip/call/call_trace.h"
 #include "worker-sip/registrar/registration_listing.h"
+#include "worker-sip/routing/names.h"
 #include "worker-sip/routing/target_listing.h"
 
 #include <stdlib.h>
@@ -44,10 +45,12 @@ static void listing_add_row(void *arg, struct str json)
 		listing_send(l, false);
 }
 
-/* Has the targets of a trunk pinged by the worker that does that, which says how many they are. */
-static void listing_ping(struct listing *l, struct str trunk)
+/* Has the targets of a trunk pinged, or their names looked up, by the worker that does that, which
+ * says how many they are. */
+static void listing_ping(struct listing *l, struct str trunk, bool resolve)
 {
-	unsigned pinged = target_states_ping(l->sip->target_states, trunk);
+	unsigned pinged = resolve ? names_ask(l->sip->names, trunk)
+	                          : target_states_ping(l->sip->target_states, trunk);
 	char buffer[64];
 	struct writer w = WRITER(buffer);
 
@@ -92,8 +95,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		registration_remove(sip, q->argument, listing_add_row, l);
 	else if (q->what == QUERY_TRUNKS)
 		target_listing(sip->target_states, str_of(q->argument), listing_add_row, l);
-	else if (q->what == QUERY_TRUNK_PING)
-		listing_ping(l, str_of(q->argument));
+	else if (q->what == QUERY_TRUNK_PING || q->what == QUERY_TRUNK_RESOLVE)
+		listing_ping(l, str_of(q->argument), q->what == QUERY_TRUNK_RESOLVE);
 	else if (q->what == QUERY_TRACE)
 		listing_trace(l, q->argument);
 	listing_send(l, true);

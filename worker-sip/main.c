@@ -21,6 +21,7 @@
 #include "worker-sip/message/refusal_budget.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/routing/names.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/transaction/transaction.h"
@@ -126,6 +127,11 @@ static bool sip_take_record(
 		return true;
 	}
 	case RECORD_UNREACHABLE: core_unreachable(sip, data); return true;
+	case RECORD_ADDRESSES: names_told(sip->names, data); return true;
+	case RECORD_LOOKED_UP:
+		if (names_looked_up(sip->names, peer, data, size))
+			return true;
+		break;
 	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
 	}
 	count(BAD_RECORDS);
@@ -176,7 +182,8 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	sip->settings = image;
 	sip->settings_size = size;
 	call_trace_settings(sip);
-	return target_states_take(sip->target_states);
+	error = names_take(sip->names);
+	return error ? error : target_states_take(sip->target_states);
 }
 
 static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
@@ -216,6 +223,7 @@ static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 	if (sip->registrar)
 		registrar_slots_changed(sip->registrar);
 	target_states_schedule(sip->target_states);
+	names_schedule(sip->names);
 	if (gained && sip->replay)
 		/* which nonces their earlier owner saw used is not known here */
 		replay_horizon(sip->replay, clock_realtime_ms());
@@ -235,8 +243,10 @@ static int sip_take_edge(struct sip *sip, struct lifeline_packet *p)
 		PEER_ROLE(peer) == PEER_TRANSPORT)
 		sip->transports |= UINT64_C(1) << (PEER_INDEX(peer) & 63);
 	if ((p->type == LIFELINE_EDGE || p->type == LIFELINE_PEER_UP) &&
-		PEER_ROLE(peer) == PEER_SIP)
+		PEER_ROLE(peer) == PEER_SIP) {
 		target_states_tell(sip->target_states, PEER_INDEX(peer));
+		names_tell(sip->names, PEER_INDEX(peer));
+	}
 	return error ? worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0) : 0;
 }
 
@@ -341,6 +351,14 @@ static int sip_start(struct context *c)
 	return error;
 }
 
+static void sip_names_changed(struct sip *sip)
+{
+	int error = target_states_take(sip->target_states);
+
+	if (error)
+		log_error("trunk-addresses-lost", "error=\"%s\"", error_text(error));
+}
+
 int main(void)
 {
 	static struct context context;
@@ -355,6 +373,7 @@ int main(void)
 	handover_init(sip);
 	/* Edges come with the first configuration. */
 	if (target_states_new(&sip->target_states, sip, fork_attempt_lost) ||
+		names_new(&sip->names, sip, sip_names_changed) ||
 		cdr_new(&sip->cdr, sip->loop, sip_cdr_lost, &context))
 		return EXIT_FAILURE;
 	if (mesh_new(&sip->mesh, sip->loop, w->welcome.carrier, PEER(PEER_SIP, sip->index),

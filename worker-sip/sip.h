@@ -22,6 +22,7 @@ struct registrar;
 struct dialogs;
 struct routes;
 struct target_states;
+struct names;
 struct refusal_budget;
 struct call;
 struct invite;
@@ -50,6 +51,7 @@ struct sip {
 	struct registrar *registrar;
 	struct routes *routes;
 	struct target_states *target_states; /* NULL: none is kept */
+	struct names *names;                 /* targets that are names; NULL: none is known */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */

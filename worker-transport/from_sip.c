@@ -9,6 +9,7 @@
 #include "ipc/mesh.h"
 #include "admit.h"
 #include "flow.h"
+#include "resolve.h"
 #include "streams.h"
 #include "transport_worker.h"
 
@@ -76,6 +77,8 @@ static bool from_sip_take(
 	}
 	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
 		return from_sip_penalty(t, data);
+	if (type == RECORD_LOOKUP)
+		return resolver_ask(t->resolver, peer, data, size);
 	return false;
 }
 

@@ -11,6 +11,7 @@
 #include "worker-transport/tls/sign_client.h"
 #include "admit.h"
 #include "listing.h"
+#include "resolve.h"
 #include "worker-transport/tls/tls.h"
 #include "transport.h"
 
@@ -112,6 +113,15 @@ static int transport_take_socket(struct context *c, struct lifeline_packet *pack
 	}
 	packet->fd[0] = -1;
 	return 0;
+}
+
+static int transport_take_dns_socket(struct context *c, struct lifeline_packet *packet)
+{
+	int error = resolver_socket(c->transport.resolver, packet->fd[0]);
+
+	if (error == 0)
+		packet->fd[0] = -1;
+	return error;
 }
 
 static void transport_close_socket(struct context *c, uint16_t listener)
@@ -298,6 +308,7 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 		return 0;
 	case LIFELINE_QUARANTINE: return transport_take_quarantine(c, body);
 	case LIFELINE_BANS: return transport_bans(&c->transport, body);
+	case LIFELINE_DNS_SOCKET: return transport_take_dns_socket(c, packet);
 	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
 	default: return -EPROTO;

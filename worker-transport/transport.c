@@ -8,6 +8,7 @@
 #include "worker-transport/tls/certificates.h"
 #include "worker-transport/tls/sign_provider.h"
 #include "worker-transport/tls/sign_client.h"
+#include "resolve.h"
 #include "stream.h"
 #include "streams.h"
 #include "tcp.h"
@@ -30,6 +31,8 @@ int transport_prepare(struct transport_worker *t)
 		error = certificates_new(&t->certificates, t, &tls_server);
 	if (error == 0)
 		error = tls_new(&t->tls, t);
+	if (error == 0)
+		error = resolver_new(&t->resolver, t);
 	if (error)
 		transport_end(t);
 	return error;
@@ -64,6 +67,7 @@ int transport_start(struct transport_worker *t)
 
 void transport_end(struct transport_worker *t)
 {
+	resolver_free(t->resolver);
 	tcp_free(t->tcp);
 	udp_free(t->udp);
 	streams_free(t->streams);
@@ -75,6 +79,7 @@ void transport_end(struct transport_worker *t)
 	certificates_free(t->certificates);
 	sign_provider_free(t->sign_provider);
 	sign_client_free(t->sign_client);
+	t->resolver = NULL;
 	t->tls = NULL;
 	t->certificates = NULL;
 	t->sign_provider = NULL;

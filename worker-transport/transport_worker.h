@@ -23,6 +23,7 @@ struct sign_client;
 struct sign_provider;
 struct certificates;
 struct tls;
+struct resolver;
 
 struct transport_worker {
 	struct loop *loop;
@@ -50,6 +51,7 @@ struct transport_worker {
 	struct sign_provider *sign_provider; /* keys whose private half is with the TLS workers */
 	struct certificates *certificates;
 	struct tls *tls;
+	struct resolver *resolver; /* its sockets come with them */
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "master/control/web.h"
+#include "name_servers.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -197,12 +198,38 @@ static bool check_has_open_listener(const struct config *c, unsigned zone)
 	return false;
 }
 
+/* A name is sent to by whichever listener reaches what it stands for: there must be one. */
+static void check_named_target(
+	struct reader *r, const struct config_trunk *trunk, const struct config_target *t)
+{
+	const struct config *c = r->c;
+	bool any = !t->explicit_transport && t->transport != TRANSPORT_TLS;
+
+	for (size_t i = 0; i < c->listener_count; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		if (l->zone == trunk->zone &&
+			(l->transport == t->transport || (any && l->transport <= TRANSPORT_TLS)))
+			return;
+	}
+	if (!check_has_open_listener(c, trunk->zone))
+		check_complain(r, "trunk", trunk->name, t->line,
+			"target: zone \"%s\" has no %s listener to send to \"%s\" from",
+			c->zones[trunk->zone].name,
+			any ? "udp, tcp or tls" : transport_name(t->transport), t->uri);
+}
+
 static void check_target(
 	struct reader *r, const struct config_trunk *trunk, struct config_target *t)
 {
 	const struct config *c = r->c;
 	const struct config_zone *z = &c->zones[trunk->zone];
 	bool among = z->source_count == 0;
+
+	if (t->name) {
+		check_named_target(r, trunk, t);
+		return;
+	}
 
 	t->listener = check_sending_listener(c, trunk->zone, t);
 	if (t->listener == NONE_INDEX && !check_has_open_listener(c, trunk->zone))
@@ -470,6 +497,7 @@ void config_check(struct reader *r)
 		for (size_t k = 0; c->trunks[i].zone != NONE_INDEX && k < c->trunks[i].target_count;
 			k++)
 			check_target(r, &c->trunks[i], &c->trunks[i].targets[k]);
+	name_servers_check(r);
 	for (size_t i = 0; i < c->domain_count; i++)
 		check_users(r, &c->domains[i]);
 	for (size_t i = 0; i < c->zone_count && c->domain_count == 0; i++)

@@ -92,8 +92,10 @@ static void config_free_trunk(struct config_trunk *x)
 {
 	free(x->name);
 	free(x->tls_name);
-	for (size_t i = 0; i < x->target_count; i++)
+	for (size_t i = 0; i < x->target_count; i++) {
 		free(x->targets[i].uri);
+		free(x->targets[i].name);
+	}
 	free(x->targets);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_TRUNK

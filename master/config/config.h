@@ -124,6 +124,9 @@ struct config_target {
 	uint16_t listener; /* index: the one of the trunk's zone that sends to it */
 	uint16_t priority, weight;
 	int line;
+	char *name;    /* in lower case, of a target without an address, whose endpoint has the port
+	                  that is written, or none; NULL: it has one */
+	bool over_tls; /* it is, or may be once its name is looked up */
 };
 
 struct config_trunk {
@@ -144,7 +147,7 @@ struct config_trunk {
 static inline bool config_trunk_uses_tls(const struct config_trunk *t)
 {
 	for (size_t i = 0; t->targets && i < t->target_count; i++)
-		if (t->targets[i].transport == TRANSPORT_TLS)
+		if (t->targets[i].over_tls)
 			return true;
 	return false;
 }
@@ -185,6 +188,8 @@ struct config {
 	struct config_domain *domains;
 	struct config_trunk *trunks;
 	struct config_route *routes;
+	struct endpoint dns_servers[DNS_SERVERS_MAX];
+	size_t dns_server_count;
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
 		route_count;
 

@@ -4,6 +4,7 @@
 
 #include "ipc/message.h"
 #include "check.h"
+#include "name_servers.h"
 #include "options.h"
 #include "section.h"
 #include "sections.h"
@@ -202,6 +203,7 @@ static void load_root(struct reader *r, cfg_t *root)
 	section_prefixes(r, cfg_getsec(root, "limits"), "never-ban", NEVER_BAN_MAX, &c->never_ban,
 		&c->never_ban_count);
 	load_check_timers(r, cfg_getsec(root, "timers"));
+	name_servers_read(r, cfg_getsec(root, "dns"));
 	/* 64KB is what people write for the largest datagram */
 	if (c->message_max > MESSAGE_RAW_MAX)
 		c->message_max = MESSAGE_RAW_MAX;

@@ -34,6 +34,7 @@ struct option {
 #define HOLDER_timers struct config
 #define HOLDER_limits struct config
 #define HOLDER_tls struct config
+#define HOLDER_dns struct config
 #define HOLDER_cdr struct config
 #define HOLDER_trace struct config
 #define HOLDER_web struct config

@@ -105,7 +105,52 @@ static bool target_endpoint(struct str host, uint8_t transport, struct endpoint 
 	return endpoint_parse_host(host, port, out) == 0 || endpoint_parse(host, out) == 0;
 }
 
-/* "sip:ADDRESS[:PORT][;transport=...]", "sips:..." */
+/* A label of 1 to 63 characters that neither begins nor ends with a hyphen, and of the last label
+ * that it begins with a letter (RFC 3261 section 25.1), which tells a name from an address. */
+static bool target_labels_valid(struct str name)
+{
+	while (name.n) {
+		size_t n = str_find(name, '.');
+		bool last = n == name.n;
+
+		if (n == 0 || n > 63 || name.p[0] == '-' || name.p[n - 1] == '-')
+			return false;
+		if (last && !isalpha((unsigned char)name.p[0]))
+			return false;
+		name = str_from(name, last ? n : n + 1);
+	}
+	return true;
+}
+
+/* "NAME", "NAME:PORT". False: it has another form, or there is no memory. */
+static bool target_read_name(struct reader *r, struct str host, struct config_target *t)
+{
+	struct str name = {host.p, str_find(host, ':')}, port = str_from(host, name.n);
+	char text[256];
+	struct endpoint any;
+
+	if (name.n && name.p[name.n - 1] == '.')
+		name.n--;
+	if (!host_name_valid(name) || !target_labels_valid(name) ||
+		str_copy(name, text, sizeof(text)))
+		return false;
+	t->endpoint = (struct endpoint){0};
+	if (port.n) {
+		char number[32];
+
+		/* the port as one of an address is read */
+		snprintf(number, sizeof(number), "192.0.2.1%.*s", (int)(port.n < 8 ? port.n : 8),
+			port.p);
+		if (endpoint_parse(str_of(number), &any) || !any.port)
+			return false;
+		t->endpoint.port = any.port;
+	}
+	text_lower(text);
+	t->name = reader_copy(r, text);
+	return t->name != NULL;
+}
+
+/* "sip:HOST[:PORT][;transport=...]", "sips:..." */
 static bool trunk_read_target(
 	struct reader *r, cfg_t *section, const struct config_value *v, struct config_target *t)
 {
@@ -133,22 +178,13 @@ static bool trunk_read_target(
 			"\"sip:[2001:db8::1]:5060\"");
 		return false;
 	}
-	if (!target_endpoint(host, t->transport, &t->endpoint)) {
-		size_t colon = str_find(host, ':');
-
-		if (host_name_valid((struct str){host.p, colon}) &&
-			!isdigit((unsigned char)host.p[colon - 1]))
-			reader_error(r, section, v->line,
-				"target: \"%.80s\" has a host name; names are not resolved yet: "
-				"expected a numeric address, as in \"sip:192.0.2.9:5060\"",
-				v->text);
-		else
-			reader_expected(r, section, "target", v,
-				"a SIP URI with a numeric address and a port from 1 to 65535, as "
-				"in \"sip:192.0.2.9:5060\"");
+	if (!target_endpoint(host, t->transport, &t->endpoint) && !target_read_name(r, host, t)) {
+		reader_expected(r, section, "target", v,
+			"a SIP URI with an address or a name, and a port from 1 to 65535, as in "
+			"\"sip:192.0.2.9:5060\" or \"sip:carrier.example.net\"");
 		return false;
 	}
-	if (t->endpoint.port == 0 || endpoint_is_wildcard(&t->endpoint)) {
+	if (!t->name && (t->endpoint.port == 0 || endpoint_is_wildcard(&t->endpoint))) {
 		reader_expected(r, section, "target", v,
 			"an address and a port to send to, as in \"sip:192.0.2.9:5060\"");
 		return false;
@@ -249,6 +285,22 @@ static void trunk_check_weights(struct reader *r, const struct config_trunk *t)
 		}
 }
 
+/* Which targets are over TLS, or may be when NAPTR or SRV say so. */
+static void trunk_note_tls(const struct config *c, struct config_trunk *t)
+{
+	bool listener = false;
+
+	for (size_t i = 0; i < c->listener_count; i++)
+		listener |= c->listeners[i].zone == t->zone &&
+		            c->listeners[i].transport == TRANSPORT_TLS;
+	for (size_t i = 0; i < t->target_count; i++) {
+		struct config_target *g = &t->targets[i];
+
+		g->over_tls = g->transport == TRANSPORT_TLS ||
+		              (g->name && !g->endpoint.port && !g->explicit_transport && listener);
+	}
+}
+
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 {
 	const struct config_value *v = config_value(section, "zone");
@@ -275,6 +327,7 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 		else
 			memset(&t->targets[t->target_count], 0, sizeof(*t->targets));
 	}
+	trunk_note_tls(r->c, t);
 	trunk_sort_targets(t);
 	trunk_check_weights(r, t);
 	trunk_read_failover(r, section, t);

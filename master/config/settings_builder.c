@@ -260,6 +260,7 @@ static struct array image_targets(struct image *m, const struct config_trunk *t)
 			.listener = g->listener,
 			.priority = g->priority,
 			.weight = g->weight,
+			.name = image_append_text(m, g->name ? g->name : ""),
 		};
 	}
 	if (rows)
@@ -391,6 +392,9 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	}
 	if (role == PEER_TRANSPORT)
 		s.scanners = image_texts(&m, c->scanners, c->scanner_count);
+	if (role_has(role, ROLE_MESSAGES) && c->dns_server_count)
+		s.dns_servers = image_append_array(
+			&m, c->dns_servers, c->dns_server_count, sizeof(c->dns_servers[0]));
 	if (role == PEER_SIP) {
 		s.emergency = image_texts(&m, c->emergency, c->emergency_count);
 		s.domains = image_domains(&m, c);

@@ -12,6 +12,7 @@
 #include "configure.h"
 
 #include "death_cause.h"
+#include "dns_sockets.h"
 #include "drain.h"
 #include "edge.h"
 #include "master/listen.h"
@@ -253,6 +254,7 @@ void configure_worker(struct worker_slot *w)
 	drain_tell(w);
 	memset(w->has_socket, 0, sizeof(w->has_socket));
 	configure_tell_sockets(w);
+	dns_sockets_tell(w);
 	configure_tell_endpoint(w);
 	certificates_tell(s->certificates, w);
 	if (role_has(w->role, ROLE_MESSAGES))

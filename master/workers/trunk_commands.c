@@ -58,23 +58,40 @@ static bool trunk_text_is(const json_t *row, const char *name, const char *text)
 	return value && strcmp(value, text) == 0;
 }
 
-/* What the workers say of one target together. */
+/* What the workers say of one target together, or of one address of a target that is a name. */
 struct trunk_target {
 	const json_t *best; /* of the worker that pings it, else of any; NULL: nobody knows it */
 	json_int_t requests, successes, failures;
 };
 
+/* "": the target has an address itself, or its name has none. */
+static const char *trunk_address(const json_t *row)
+{
+	const char *address = json_string_value(json_object_get(row, "address"));
+
+	return address ? address : "";
+}
+
+static bool trunk_is_of_target(const json_t *row, const struct config_trunk *t, size_t index)
+{
+	return trunk_text_is(row, "trunk", t->name) &&
+	       trunk_text_is(row, "target", t->targets[index].uri) &&
+	       trunk_number(row, "index") == (json_int_t)index;
+}
+
+/* Together with the rows that say the same address of it over the same transport as that one. */
 static struct trunk_target trunk_target_of(
-	const json_t *rows, const struct config_trunk *t, size_t index)
+	const json_t *rows, const struct config_trunk *t, size_t index, const json_t *like)
 {
 	struct trunk_target out = {NULL, 0, 0, 0};
+	const char *transport = json_string_value(json_object_get(like, "transport"));
 	size_t i;
 	const json_t *row;
 
 	json_array_foreach (rows, i, row) {
-		if (!trunk_text_is(row, "trunk", t->name) ||
-			!trunk_text_is(row, "target", t->targets[index].uri) ||
-			trunk_number(row, "index") != (json_int_t)index)
+		if (!trunk_is_of_target(row, t, index) ||
+			strcmp(trunk_address(row), trunk_address(like)) != 0 ||
+			(transport && !trunk_text_is(row, "transport", transport)))
 			continue;
 		if (!out.best || trunk_number(row, "owner"))
 			out.best = row;
@@ -85,6 +102,36 @@ static struct trunk_target trunk_target_of(
 	return out;
 }
 
+/* Whether an earlier row says the same address, over the same transport. */
+static bool trunk_is_repeated(
+	const json_t *rows, const struct config_trunk *t, size_t index, size_t at)
+{
+	const json_t *row = json_array_get(rows, at);
+	const char *transport = json_string_value(json_object_get(row, "transport"));
+
+	for (size_t i = 0; i < at; i++) {
+		const json_t *before = json_array_get(rows, i);
+
+		if (trunk_is_of_target(before, t, index) &&
+			strcmp(trunk_address(before), trunk_address(row)) == 0 &&
+			(!transport || trunk_text_is(before, "transport", transport)))
+			return true;
+	}
+	return false;
+}
+
+/* The next row at or behind *at that says something new of the target, or NULL. The workers may not
+ * agree on what a name has for a moment: then a name without an address says nothing. */
+static const json_t *trunk_next(
+	const json_t *rows, const struct config_trunk *t, size_t index, size_t *at)
+{
+	for (; *at < json_array_size(rows); (*at)++)
+		if (trunk_is_of_target(json_array_get(rows, *at), t, index) &&
+			!trunk_is_repeated(rows, t, index, *at))
+			return json_array_get(rows, (*at)++);
+	return NULL;
+}
+
 static json_t *trunk_row(const struct master *m, const json_t *rows, const struct config_trunk *t)
 {
 	unsigned up = 0;
@@ -92,11 +139,18 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 	json_t *targets = json_array();
 
 	for (size_t k = 0; k < t->target_count; k++) {
-		struct trunk_target target = trunk_target_of(rows, t, k);
+		const json_t *row;
+		bool alive = false;
+		size_t at = 0;
 
-		up += target.best && trunk_text_is(target.best, "state", "up");
-		requests += target.requests;
-		failures += target.failures;
+		while ((row = trunk_next(rows, t, k, &at))) {
+			struct trunk_target target = trunk_target_of(rows, t, k, row);
+
+			alive |= trunk_text_is(target.best, "state", "up");
+			requests += target.requests;
+			failures += target.failures;
+		}
+		up += alive;
 		json_array_append_new(targets, json_string(t->targets[k].uri));
 	}
 	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name, "state",
@@ -108,12 +162,14 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 		(int)t->ping, "target", targets);
 }
 
-static json_t *trunk_target_row(const json_t *rows, const struct config_trunk *t, size_t index)
+static json_t *trunk_target_row(
+	const json_t *rows, const struct config_trunk *t, size_t index, const json_t *like)
 {
-	struct trunk_target target = trunk_target_of(rows, t, index);
+	struct trunk_target target = trunk_target_of(rows, t, index, like);
 	json_t *row = json_pack("{s:s, s:i, s:i}", "target", t->targets[index].uri, "priority",
 		(int)t->targets[index].priority, "weight", (int)t->targets[index].weight);
 	static const char *const names[] = {"state", "since_s", "reason", "rtt_ms"};
+	static const char *const of_names[] = {"address", "transport", "ttl_s", "error"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		json_t *value = json_object_get(target.best, names[i]);
@@ -123,7 +179,26 @@ static json_t *trunk_target_row(const json_t *rows, const struct config_trunk *t
 	json_object_set_new(row, "requests", json_integer(target.requests));
 	json_object_set_new(row, "successes", json_integer(target.successes));
 	json_object_set_new(row, "failures", json_integer(target.failures));
+	for (size_t i = 0; i < sizeof(of_names) / sizeof(of_names[0]) && t->targets[index].name;
+		i++) {
+		json_t *value = json_object_get(target.best, of_names[i]);
+
+		json_object_set(row, of_names[i], value ? value : json_null());
+	}
 	return row;
+}
+
+/* One row, or of a name one for each address. */
+static void trunk_target_rows(
+	json_t *out, const json_t *rows, const struct config_trunk *t, size_t index)
+{
+	size_t at = 0, before = json_array_size(out);
+	const json_t *row;
+
+	while ((row = trunk_next(rows, t, index, &at)))
+		json_array_append_new(out, trunk_target_row(rows, t, index, row));
+	if (json_array_size(out) == before) /* no worker has answered */
+		json_array_append_new(out, trunk_target_row(rows, t, index, NULL));
 }
 
 static void trunk_answered(void *arg, json_t *rows, json_t *missing)
@@ -137,7 +212,7 @@ static void trunk_answered(void *arg, json_t *rows, json_t *missing)
 	/* it may have gone with a reload meanwhile */
 	const struct config_trunk *t = q->name[0] ? trunk_find(q->m, q->name) : NULL;
 	for (size_t k = 0; t && k < t->target_count; k++)
-		json_array_append_new(out, trunk_target_row(rows, t, k));
+		trunk_target_rows(out, rows, t, k);
 	json_decref(rows);
 	request_answer(
 		q->r, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", out, "missing", missing));
@@ -204,6 +279,40 @@ void command_trunks_ping(struct master *m, struct request *r, json_t *arguments)
 
 	if (t)
 		trunk_ask(m, r, QUERY_TRUNK_PING, t->name, trunk_pinged);
+}
+
+static void trunk_resolved(void *arg, json_t *rows, json_t *missing)
+{
+	struct trunk_question *q = arg;
+	json_int_t asked = 0;
+	size_t i;
+	json_t *row;
+
+	json_array_foreach (rows, i, row)
+		asked += trunk_number(row, "pinged");
+	json_decref(rows);
+	if (asked)
+		request_answer(q->r, json_pack("{s:b, s:{s:s, s:I}, s:o}", "ok", 1, "object",
+					     "trunk", q->name, "asked", asked, "missing", missing));
+	else {
+		json_decref(missing);
+		answer_refused(q->r,
+			"the worker that asks for the names of trunk \"%s\" is not there", q->name);
+	}
+	free(q);
+}
+
+void command_trunks_resolve(struct master *m, struct request *r, json_t *arguments)
+{
+	const struct config_trunk *t = trunk_argument(m, r, arguments);
+	bool named = false;
+
+	for (size_t k = 0; t && k < t->target_count; k++)
+		named |= t->targets[k].name != NULL;
+	if (t && !named)
+		answer_refused(r, "trunk \"%s\" has no target that is a name", t->name);
+	else if (t)
+		trunk_ask(m, r, QUERY_TRUNK_RESOLVE, t->name, trunk_resolved);
 }
 
 /* ---- no new calls ---- */

@@ -10,9 +10,20 @@ from processes import GROWTH_MAX, SANITIZED, memory
 ZEROMQ = IPC == "zeromq"
 
 TRANSPORT, SIP, TLS = 1, 2, 3  # enum peer_role
-MESSAGE, FLOW_CLOSED, SEND_FAILED, SEND, WATCH, PENALTY, TARGET, UNREACHABLE, RECORD_TYPES = range(
-    1, 10
-)
+(
+    MESSAGE,
+    FLOW_CLOSED,
+    SEND_FAILED,
+    SEND,
+    WATCH,
+    PENALTY,
+    TARGET,
+    UNREACHABLE,
+    LOOKUP,
+    LOOKED_UP,
+    ADDRESSES,
+    RECORD_TYPES,
+) = range(1, 13)
 UDP, TCP = 1, 2
 MAGIC = 0x42575053
 BATCH_MAX = 256 << 10

@@ -23,6 +23,8 @@ from takeover import (
     PENALTY,
     TARGET,
     UNREACHABLE,
+    ADDRESSES,
+    LOOKED_UP,
     RECORD_TYPES,
     UDP,
     TCP,
@@ -178,7 +180,13 @@ class TransportToSip(Takeover):
                 )
         self.wait_count("response_forged", forged + 6)
         self.send(batch(record(TARGET, struct.pack("<QQiHBB", 1, 1, -110, 0, 1, 0))), 0)
-        self.wait_count("bad_records", bad + 1)
+        self.send(batch(record(ADDRESSES, bytes(672))), 0)
+        # an answer of the DNS with an error, and one that ends elsewhere
+        self.send(batch(record(LOOKED_UP, struct.pack("<QiI", 1, 0, 0))), 0)
+        self.send(batch(record(LOOKED_UP, struct.pack("<QiI", 1, 0, 9) + bytes(8))), 0)
+        # one that nobody has asked for
+        self.send(batch(record(LOOKED_UP, struct.pack("<QiI", 1, 0, 12) + bytes(12))), 0)
+        self.wait_count("bad_records", bad + 4)
         self.assertEqual(self.count("targets_down"), 0)
 
     def test_fds_on_an_edge(self):

@@ -133,6 +133,10 @@ Test(settings, refuses_what_does_not_fit)
 {
 	REFUSED(im->s.magic++);
 	REFUSED(im->s.version++);
+	REFUSED(im->target[0].listener = 0);
+	REFUSED(im->target[0].endpoint.family = 0);
+	REFUSED(im->target[0].name = text("carrier.example")); /* and an address */
+	REFUSED(im->s.dns_servers = im->s.trunks);
 	REFUSED(im->zone[0].trust = 2);
 	REFUSED(im->zone[0].auth = ZONE_AUTH_DIGEST + 1);
 	REFUSED(im->zone[0].not_utf8 = NOT_UTF8_PASS + 1);
@@ -305,4 +309,23 @@ Test(users, refuses_what_would_mislead)
 		add(u, 1, "x");
 	cr_assert_eq(users_check(u, u->size), -EBADMSG, "a full table has no end for a search");
 	free(u);
+}
+
+/* RFC 5922 section 4: the certificate must show the name that was to be reached. */
+Test(settings, a_profile_is_of_a_trunk_or_of_a_name)
+{
+	unsigned trunk, written;
+
+	cr_assert_eq(settings_profile(&im->s, 0, 0), 1);
+	cr_assert(settings_profile_of(&im->s, 1, &trunk, &written));
+	cr_assert_eq(trunk, 0);
+	cr_assert_eq(written, NONE_INDEX);
+	im->target[0].endpoint = (struct endpoint){0};
+	im->target[0].name = text("carrier.example");
+	cr_assert_eq(check(), 0);
+	cr_assert_eq(settings_profile(&im->s, 0, 0), 2);
+	cr_assert(settings_profile_of(&im->s, 2, &trunk, &written));
+	cr_assert_eq(trunk, 0);
+	cr_assert_eq(written, 0);
+	cr_assert_not(settings_profile_of(&im->s, 3, &trunk, &written));
 }

@@ -265,7 +265,12 @@ Test(introduce, keys_and_users_go_to_those_who_may_hold_them)
 		0);
 	cr_expect_eq(next(transport), LIFELINE_SETTINGS);
 	cr_expect_eq(next(transport), LIFELINE_BANS);
-	cr_expect_eq(next(transport), LIFELINE_SLOTS);
+	/* queries to the DNS have sockets of the families that there are */
+	unsigned sockets = 0;
+	while (next(transport) == LIFELINE_DNS_SOCKET)
+		sockets++;
+	cr_expect(sockets == DNS_SOCKETS || sockets == 2 * DNS_SOCKETS);
+	cr_expect_eq(packet.type, LIFELINE_SLOTS);
 	live(sip);
 	cr_assert(find(sip, LIFELINE_USERS));
 }

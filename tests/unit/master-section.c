@@ -309,8 +309,20 @@ Test(config, failover)
 
 Test(config, trunks)
 {
-	refused(SANE "trunk x { zone = core target = \"sip:pbx.example.net\" }", 6,
-		"names are not resolved yet");
+	static const char *const bad[] = {"sip:pbx-.example.net", "sip:.example.net",
+		"sip:pbx..net", "sip:pbx.example.1net", "sip:pbx_1.example", "sip:pbx.example:0",
+		"sip:pbx.example:", "sip:pbx.example:65536", "sip:1.2.3", "sip:pbx.example:a",
+		"udp:pbx.example"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[2048];
+
+		snprintf(
+			text, sizeof(text), SANE "trunk x { zone = core target = \"%s\" }", bad[i]);
+		refused(text, 6, "target: expected a SIP URI");
+	}
+	refused(SANE "trunk x { zone = core target = \"sip:pbx.example;transport=tcp\" }", 6,
+		"no TCP listener to send to|pbx.example");
 	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:99999\" }", 6,
 		"port from 1 to 65535");
 	refused(SANE "trunk x { zone = core target = \"sip:a@127.0.0.1\" }", 6,
@@ -355,4 +367,26 @@ Test(config, users_files)
 		USERS "bob:example.net:MD5:" MD5_A "\n", 3, "user \"bob\" has no line for SHA-256");
 	users_refused(
 		"bob:example.net:SHA-256:" SHA_A "\n" USERS, 1, "user \"bob\" has no line for MD5");
+}
+
+Test(config, names_as_targets)
+{
+	load(SANE "dns { servers = { 127.0.0.1:5353, \"[2001:db8::53]:53\", 192.0.2.53 } }\n"
+		  "trunk x { zone = core target = { \"sip:Carrier.Example.NET.\", "
+		  "\"sip:pbx:5070\", \"sip:192.0.2.1\" } }");
+	const struct config_trunk *t = &c->trunks[1];
+
+	cr_assert_str_eq(t->targets[0].name, "carrier.example.net");
+	cr_assert_eq(t->targets[0].endpoint.port, 0);
+	cr_assert_str_eq(t->targets[1].name, "pbx");
+	cr_assert_eq(t->targets[1].endpoint.port, 5070);
+	cr_assert_null(t->targets[2].name);
+	cr_assert_eq(c->dns_server_count, 3);
+	cr_assert_eq(c->dns_servers[0].port, 5353);
+	cr_assert_eq(c->dns_servers[2].port, 53);
+	refused(SANE "dns { servers = { ns.example.net } }", 6, "servers: expected numeric");
+	refused(SANE "dns { servers = { 0.0.0.0 } }", 6, "servers: expected numeric");
+	refused(SANE "dns { servers = { 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5 } }", 6,
+		"at most 4");
+	refused(SANE "dns { ttl-min = 1m\nttl-max = 30s }", 7, "not be shorter than ttl-min");
 }

@@ -320,6 +320,7 @@ Test(call, goes_on_when_a_trunk_closes_its_connection)
 	worker->image.target[0].transport = TRANSPORT_TCP;
 	worker->image.target[0].listener = CORE_TCP;
 	worker->image.target[0].explicit_transport = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	ask(.method = "INVITE", .uri = "sip:5551000@example.net",
 		.to = "<sip:5551000@example.net>");
 	struct sent *out = take_request("INVITE"), *answered;

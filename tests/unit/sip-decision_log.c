@@ -77,6 +77,7 @@ Test(decision_log, each_reason_to_go_nowhere_has_its_counter)
 	/* a trunk that leads back to us is none */
 	for (unsigned i = 0; i < CARRIER_TARGETS; i++)
 		worker->image.target[i].endpoint = fixture_endpoint("10.0.0.1:5062");
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	ask(.method = "MESSAGE", .uri = "sip:+4930123@example.org", .call_id = "4");
 	take_response(482);
 	cr_assert_eq(COUNTED(ROUTE_NO_TARGET), 1);

@@ -315,6 +315,7 @@ static struct sent *tried_over_tcp(void)
 	worker->image.target[0].transport = TRANSPORT_TCP;
 	worker->image.target[0].listener = CORE_TCP;
 	worker->image.target[0].explicit_transport = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	ask(.method = "INVITE", .uri = NUMBER);
 	assert_tried("10.0.0.11:5060", &out);
 	return out;

@@ -115,6 +115,7 @@ Test(route, a_trunk_that_is_ourselves_is_a_loop)
 {
 	worker->image.target[0].endpoint = fixture_endpoint("10.0.0.1:5062");
 	worker->image.trunk[0].targets.count = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	cr_assert_eq(status_of("sip:5551000@example.net"), 482);
 }
 
@@ -282,8 +283,7 @@ Test(route, weights_are_kept)
 
 	weigh(BALANCE_RANDOM, 1, 2, 3);
 	for (unsigned i = 0; i < 60000; i++) {
-		balance_order(
-			&worker->image.s, &worker->image.trunk[0], true, random_u64(), 3, order);
+		balance_order(worker->image.target, true, random_u64(), 3, order);
 		first[order[0]]++;
 	}
 	cr_assert_float_eq(first[0] / 60000.0, 1 / 6.0, 0.01);
@@ -297,8 +297,8 @@ Test(route, a_target_less_moves_its_own_calls_alone)
 
 	weigh(BALANCE_CALLED, 1, 1, 5);
 	for (uint64_t key = 0; key < 1000; key++) {
-		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 3, all);
-		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 2, two);
+		balance_order(worker->image.target, true, key, 3, all);
+		balance_order(worker->image.target, true, key, 2, two);
 		unsigned n = 0;
 		for (unsigned i = 0; i < 3; i++)
 			if (all[i] != 2)
@@ -313,11 +313,11 @@ Test(route, priorities_come_first)
 	weigh(BALANCE_RANDOM, 1, 1000, 1000);
 	worker->image.target[1].priority = worker->image.target[2].priority = 1;
 	for (uint64_t key = 0; key < 1000; key++) {
-		balance_order(&worker->image.s, &worker->image.trunk[0], true, key, 3, order);
+		balance_order(worker->image.target, true, key, 3, order);
 		cr_assert_eq(order[0], 0);
 		cr_assert(order[1] + order[2] == 3);
 	}
-	balance_order(&worker->image.s, &worker->image.trunk[0], false, 1, 3, order);
+	balance_order(worker->image.target, false, 1, 3, order);
 	cr_assert(order[0] == 0 && order[1] == 1 && order[2] == 2);
 }
 
@@ -345,5 +345,52 @@ Test(route, what_is_alike_goes_to_the_same_target)
 			different |= 1u << (target - 11);
 		}
 		cr_assert_eq(different, 7, "all three are used");
+	}
+}
+
+/* Rows of one name: two hosts of the best priority with the weights 1 and 3, the first of which has
+ * two addresses, and one of a later priority. */
+static void services(struct target_settings rows[4])
+{
+	memset(rows, 0, 4 * sizeof(rows[0]));
+	for (unsigned i = 0; i < 4; i++) {
+		rows[i].name.length = 1;
+		rows[i].host = i ? i : 1;
+		rows[i].endpoint = (struct endpoint){.family = 4, .port = 5060, .address = {i}};
+		rows[i].service_priority = i == 3;
+	}
+	rows[0].service_weight = rows[1].service_weight = 1;
+	rows[2].service_weight = 3;
+}
+
+Test(balance, hosts_of_a_name_have_srv_priority_and_weight)
+{
+	struct target_settings rows[4];
+	unsigned first[4] = {0};
+	uint8_t order[4];
+
+	services(rows);
+	for (unsigned i = 0; i < 40000; i++) {
+		balance_order(rows, false, random_u64(), 4, order);
+		first[order[0]]++;
+		cr_assert_eq(order[3], 3, "RFC 2782: the lowest priority is tried first");
+		cr_assert(order[0] == 2 ? order[1] == 0 && order[2] == 1
+					: order[0] == 0 && order[1] == 1 && order[2] == 2,
+			"a host's addresses stay together, in their order");
+	}
+	cr_assert_float_eq(first[2] / 40000.0, 0.75, 0.02);
+	cr_assert_eq(first[1] + first[3], 0);
+}
+
+Test(balance, hosts_of_a_name_stay_for_a_key)
+{
+	struct target_settings rows[4];
+	uint8_t a[4], b[4];
+
+	services(rows);
+	for (uint64_t key = 0; key < 200; key++) {
+		balance_order(rows, true, key, 4, a);
+		balance_order(rows, true, key, 4, b);
+		cr_assert_arr_eq(a, b, sizeof(a));
 	}
 }

@@ -200,6 +200,7 @@ Test(target_state, a_refused_connection_is_down_at_once)
 	worker->image.target[0].transport = TRANSPORT_TCP;
 	worker->image.target[0].listener = CORE_TCP;
 	worker->image.target[0].explicit_transport = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	call();
 	call();
 	struct sent *first = take_request("INVITE");
@@ -263,6 +264,7 @@ Test(target_state, an_icmp_error_of_another_request_is_nothing)
 Test(target_state, an_icmp_error_of_the_only_target_left_ends_the_call)
 {
 	worker->image.trunk[0].targets.count = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 	call();
 	unreachable(tried(FIRST), FIRST, -ECONNREFUSED);
 	take_response(500);

@@ -7,6 +7,7 @@
 
 #include "common/slab.h"
 #include "ipc/token.h"
+#include "worker-sip/routing/target_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -273,20 +274,20 @@ void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
  * known of the trunk's certificate holds wherever it wants to be reached. Returns 0 where there is
  * none; the certificate must then name the address. */
 static uint16_t dialog_profile(
-	const struct settings *s, const struct dialog *d, const struct endpoint *peer)
+	const struct sip *sip, const struct dialog *d, const struct endpoint *peer)
 {
+	const struct settings *s = sip->settings;
+
 	if (d->flow.profile)
 		return d->flow.profile;
-	for (unsigned i = 0; i < s->trunks.count; i++) {
-		const struct trunk_settings *trunk = settings_trunk(s, i);
+	for (unsigned i = 0; i < s->trunks.count && sip->target_states; i++) {
+		unsigned count;
+		const struct target_settings *t = target_states_rows(sip->target_states, i, &count);
 
-		for (unsigned k = 0; k < trunk->targets.count && trunk->zone == d->zone; k++) {
-			const struct target_settings *t = SETTINGS_ROW(
-				s, struct target_settings, trunk->targets, k);
-
-			if (t->transport == TRANSPORT_TLS && endpoint_same_host(&t->endpoint, peer))
-				return (uint16_t)(i + 1);
-		}
+		for (unsigned k = 0; k < count && settings_trunk(s, i)->zone == d->zone; k++)
+			if (t[k].transport == TRANSPORT_TLS &&
+				endpoint_same_host(&t[k].endpoint, peer))
+				return settings_profile(s, i, t[k].written);
 	}
 	return 0;
 }
@@ -350,7 +351,7 @@ static void dialog_next_hop(
 		return; /* the flow that it has: a connection stays in use */
 	*flow = (struct flow){.transport = transport, .listener = (uint16_t)listener, .peer = peer};
 	if (transport == TRANSPORT_TLS)
-		flow->profile = dialog_profile(s, d, &peer);
+		flow->profile = dialog_profile(sip, d, &peer);
 	if (d->flow.listener == listener)
 		flow->local = d->flow.local;
 }

@@ -5,6 +5,8 @@
 
 #include "common/hash.h"
 
+#include <stddef.h>
+
 /* Binary digits of a logarithm. */
 #define BALANCE_DIGITS 20
 
@@ -35,35 +37,66 @@ static double balance_draw(const struct target_settings *t, uint64_t key)
 		uint64_t key;
 		struct endpoint endpoint;
 		uint32_t transport;
+		uint32_t written;
 	} text;
+	size_t size = offsetof(__typeof__(text), written);
 
 	memset(&text, 0, sizeof(text));
 	text.key = key;
 	text.endpoint = t->endpoint;
 	text.transport = t->transport;
-	return (double)balance_log(hash_bytes(&same, &text, sizeof(text))) /
-	       (t->weight ? t->weight : 1);
+	if (target_is_name(t)) { /* the same for all of its addresses */
+		text.endpoint = (struct endpoint){0};
+		text.transport = 0;
+		text.written = t->written;
+		size = sizeof(text);
+	}
+	return (double)balance_log(hash_bytes(&same, &text, size)) / (t->weight ? t->weight : 1);
 }
 
-void balance_order(const struct settings *s, const struct trunk_settings *t, bool hashed,
-	uint64_t key, unsigned count, uint8_t order[])
+/* What a host of SRV draws among those of its priority. One with the weight 0 has a small chance
+ * where others have more (RFC 2782). */
+static double balance_service_draw(const struct target_settings *t, uint64_t key)
 {
-	double draw[UINT8_MAX];
+	static const struct hash_key same;
+	const uint64_t text[] = {key, t->host, t->transport};
+
+	return (double)balance_log(hash_bytes(&same, text, sizeof(text))) /
+	       (t->service_weight ? 32.0 * t->service_weight : 1);
+}
+
+struct balance_place {
+	double draw, service_draw;
+	const struct target_settings *row;
+};
+
+/* Whether b is to be tried before a, which stands before it. */
+static bool balance_overtakes(const struct balance_place *a, const struct balance_place *b)
+{
+	if (a->row->priority != b->row->priority)
+		return false;
+	if (a->row->written != b->row->written || !target_is_name(b->row))
+		return a->draw > b->draw;
+	if (a->row->service_priority != b->row->service_priority)
+		return a->row->service_priority > b->row->service_priority;
+	return a->service_draw > b->service_draw;
+}
+
+void balance_order(const struct target_settings *rows, bool hashed, uint64_t key, unsigned count,
+	uint8_t order[])
+{
+	struct balance_place place[UINT8_MAX];
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct target_settings *g = SETTINGS_ROW(
-			s, struct target_settings, t->targets, i);
 		unsigned at = i;
 
-		draw[i] = hashed ? balance_draw(g, key) : 0;
-		for (; at; at--) {
-			const struct target_settings *before = SETTINGS_ROW(
-				s, struct target_settings, t->targets, order[at - 1]);
-
-			if (before->priority != g->priority || draw[order[at - 1]] <= draw[i])
-				break;
+		place[i] = (struct balance_place){.row = &rows[i]};
+		if (hashed)
+			place[i].draw = balance_draw(&rows[i], key);
+		if (target_is_name(&rows[i]))
+			place[i].service_draw = balance_service_draw(&rows[i], key);
+		for (; at && balance_overtakes(&place[order[at - 1]], &place[i]); at--)
 			order[at] = order[at - 1];
-		}
 		order[at] = (uint8_t)i;
 	}
 }

@@ -5,6 +5,7 @@
 #include "ipc/pattern.h"
 #include "balance.h"
 #include "number_prefix.h"
+#include "target_rows.h"
 #include "target_state.h"
 #include "telephone.h"
 #include "worker-sip/call/limits.h"
@@ -275,23 +276,37 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	return true;
 }
 
-/* Writes the Request-URI for a trunk's target: the called user at its address, with all that
- * belongs to who is called. */
-static void route_write_trunk_uri(struct writer *w, const struct route_search *s,
-	const struct target_settings *t, struct str host)
+/* The trunk's targets as they are reached. Where no state is kept they are those of the settings.
+ */
+static const struct target_settings *route_trunk_rows(
+	const struct route_search *s, unsigned trunk, unsigned *count)
 {
+	const struct settings *settings = s->sip->settings;
+	struct array written = settings_trunk(settings, trunk)->targets;
+
+	if (s->sip->target_states)
+		return target_states_rows(s->sip->target_states, trunk, count);
+	*count = written.count;
+	return settings_array(settings, written);
+}
+
+/* Writes the Request-URI for a trunk's target: the called user there, with all that belongs to who
+ * is called. */
+static void route_write_trunk_uri(struct writer *w, const struct route_search *s, unsigned trunk,
+	const struct target_settings *t)
+{
+	uint8_t transport;
+
 	write_str(w, s->secure ? S("sips:") : S("sip:"));
 	if (s->uri.user.n) {
 		telephone_write_user(w, &s->uri);
 		write_literal(w, "@");
 	}
-	write_str(w, host);
-	write_literal(w, ":");
-	write_number(w, t->endpoint.port);
+	transport = write_target_host(w, s->sip->settings, trunk, t);
 	telephone_write_params(w, &s->uri);
-	if (t->transport == TRANSPORT_TCP)
+	if (transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
-	else if (t->transport == TRANSPORT_TLS && !s->secure)
+	else if (transport == TRANSPORT_TLS && !s->secure)
 		write_literal(w, ";transport=tls");
 }
 
@@ -300,8 +315,8 @@ static void route_add_trunk_target(
 	struct route_search *s, uint16_t trunk, unsigned index, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
-	const struct target_settings *t = SETTINGS_ROW(
-		settings, struct target_settings, settings_trunk(settings, trunk)->targets, index);
+	unsigned count;
+	const struct target_settings *t = route_trunk_rows(s, trunk, &count) + index;
 	struct target *to = &s->targets[s->count];
 	char text[ENDPOINT_TEXT_SIZE];
 	struct str host = {text, endpoint_host_text(&t->endpoint, text)};
@@ -314,7 +329,7 @@ static void route_add_trunk_target(
 	if (s->secure && !route_is_secure(t->transport))
 		return;
 	memset(to, 0, offsetof(struct target, buffer));
-	route_write_trunk_uri(&w, s, t, host);
+	route_write_trunk_uri(&w, s, trunk, t);
 	if (w.full) {
 		out->status = 414;
 		out->too_long = true;
@@ -323,7 +338,7 @@ static void route_add_trunk_target(
 	to->flow = (struct flow){
 		.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 	if (t->transport == TRANSPORT_TLS)
-		to->flow.profile = (uint16_t)(trunk + 1);
+		to->flow.profile = settings_profile(settings, trunk, t->written);
 	to->request_uri = writer_text(&w);
 	to->zone = settings_trunk(settings, trunk)->zone;
 	to->q = 1000;
@@ -359,6 +374,7 @@ static void route_add_trunks(
 		uint16_t trunk, index;
 	} down[TARGETS_MAX];
 	unsigned count = 0;
+	bool unresolved = false; /* a trunk whose names have no address now */
 
 	for (unsigned k = 0; k < r->trunks.count; k++) {
 		const struct trunk_settings *t = settings_trunk(settings, trunks[k]);
@@ -372,12 +388,16 @@ static void route_add_trunks(
 			out->full = true;
 			continue;
 		}
-		unsigned targets = t->targets.count < TARGETS_MAX ? t->targets.count : TARGETS_MAX;
+		unsigned targets;
+		const struct target_settings *rows = route_trunk_rows(s, trunks[k], &targets);
 		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
 		uint8_t order[TARGETS_MAX];
 
+		unresolved |= targets == 0;
+		if (targets > TARGETS_MAX)
+			targets = TARGETS_MAX;
 		balance_order(
-			settings, t, hashed, hashed ? route_balance_key(s, t) : 0, targets, order);
+			rows, hashed, targets > 1 ? route_balance_key(s, t) : 0, targets, order);
 		for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
 			unsigned i = order[n];
 			bool last = target_states_any_down(s->sip->target_states) &&
@@ -397,8 +417,8 @@ static void route_add_trunks(
 	if (s->count)
 		out->status = 0;
 	else if (!out->status)
-		out->status = out->full ? 503 : 480;
-	out->full = out->status == 503;
+		out->status = out->full || unresolved ? 503 : 480;
+	out->full = out->full && out->status == 503;
 	if (!s->count)
 		count(ROUTE_NO_TARGET);
 }

@@ -10,6 +10,7 @@
 #include "target_state_parts.h"
 
 #include "ipc/token.h"
+#include "target_rows.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -40,16 +41,18 @@ bool target_ping_is_ours(const struct target_state *s)
 /* ---- the request ---- */
 
 static void target_ping_write(struct writer *w, struct sip *sip, const struct flow *to,
-	const struct target_settings *t, uint8_t slot, uint64_t branch)
+	unsigned trunk, const struct target_settings *t, uint8_t slot, uint64_t branch)
 {
-	char token[TOKEN_LENGTH], text[ENDPOINT_TEXT_SIZE];
-	struct str host = {text, endpoint_text(&t->endpoint, text)};
+	char token[TOKEN_LENGTH], text[TARGET_HOST_SIZE];
+	struct writer host_writer = WRITER(text);
+	uint8_t transport = write_target_host(&host_writer, sip->settings, trunk, t);
+	struct str host = writer_text(&host_writer);
 
 	write_literal(w, "OPTIONS sip:");
 	write_str(w, host);
-	if (t->transport != TRANSPORT_UDP)
-		write_str(w,
-			t->transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
+	if (transport != TRANSPORT_UDP)
+		write_str(
+			w, transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
 	write_literal(w, " SIP/2.0\r\nVia: SIP/2.0/");
 	write_str(w, str_of(transport_name(to->transport)));
 	write_literal(w, " ");
@@ -84,8 +87,7 @@ static const struct client_user target_ping_client;
 static int target_ping_send(struct target_state *s)
 {
 	struct sip *sip = s->owner->sip;
-	const struct target_settings *t = SETTINGS_ROW(
-		sip->settings, struct target_settings, target_ping_trunk(s)->targets, s->index);
+	const struct target_settings *t = target_state_row(s);
 	struct flow to = {.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 	uint64_t branch = random_u64();
 	uint8_t slot = target_ping_slot(s);
@@ -94,8 +96,8 @@ static int target_ping_send(struct target_state *s)
 	int error;
 
 	if (t->transport == TRANSPORT_TLS)
-		to.profile = (uint16_t)(s->trunk + 1);
-	target_ping_write(&w, sip, &to, t, slot, branch);
+		to.profile = settings_profile(sip->settings, s->trunk, t->written);
+	target_ping_write(&w, sip, &to, s->trunk, t, slot, branch);
 	error = scratch_wire(&sip->scratch, &w, &bytes);
 	if (error)
 		return error;

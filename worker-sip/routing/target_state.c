@@ -4,6 +4,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "ipc/mesh.h"
+#include "target_rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ static void target_list_free(struct target_list *l)
 			target_state_drop(s);
 	}
 	free(l->state);
+	free(l->row);
 	free(l->first);
 	*l = (struct target_list){0};
 }
@@ -134,6 +136,13 @@ static struct target_state *target_state_of(
 	write_str(&w, trunk);
 	write_literal(&w, " target=");
 	write_str(&w, settings_str(ts->sip->settings, t->uri));
+	if (target_is_name(t)) {
+		char text[ENDPOINT_TEXT_SIZE];
+		size_t n = endpoint_text(&t->endpoint, text);
+
+		write_literal(&w, " address=");
+		write_bytes(&w, text, n);
+	}
 	s = calloc(1, sizeof(*s) + w.n + 1);
 	if (!s)
 		return NULL;
@@ -147,35 +156,40 @@ static struct target_state *target_state_of(
 	return s;
 }
 
+/* Takes the rows of that trunk, with what is known of each. False: no memory. */
+static bool target_list_add(struct target_states *ts, struct target_list *l, unsigned trunk)
+{
+	const struct settings *settings = ts->sip->settings;
+	struct str name = settings_str(settings, settings_trunk(settings, trunk)->name);
+	unsigned at = l->first[trunk];
+	unsigned count = target_rows_write(ts->sip, trunk, &l->row[at]);
+
+	l->first[trunk + 1] = at + count;
+	for (unsigned k = 0; k < count; k++) {
+		l->state[at + k] = target_state_of(ts, name, &l->row[at + k]);
+		if (!l->state[at + k]) {
+			l->first[trunk + 1] = at + k;
+			return false;
+		}
+	}
+	return true;
+}
+
 int target_states_take(struct target_states *ts)
 {
 	const struct settings *settings = ts->sip->settings;
-	struct target_list l = {.trunks = settings->trunks.count};
-	unsigned count = 0;
+	struct target_list l = {0};
+	size_t most = (size_t)settings->trunks.count * TARGETS_MAX + 1;
+	bool whole;
 
-	l.first = calloc(l.trunks + 1, sizeof(*l.first));
-	for (unsigned i = 0; l.first && i < l.trunks; i++) {
-		count += settings_trunk(settings, i)->targets.count;
-		l.first[i + 1] = count;
-	}
-	l.state = calloc(count + 1, sizeof(struct target_state *));
-	bool whole = l.first && l.state;
-	for (unsigned i = 0; whole && i < l.trunks; i++) {
-		const struct trunk_settings *t = settings_trunk(settings, i);
-
-		for (unsigned k = 0; whole && k < t->targets.count; k++) {
-			struct target_state *s = target_state_of(ts,
-				settings_str(settings, t->name),
-				SETTINGS_ROW(settings, struct target_settings, t->targets, k));
-
-			l.state[l.first[i] + k] = s;
-			whole = s != NULL;
-		}
-	}
+	l.first = calloc(settings->trunks.count + 1, sizeof(*l.first));
+	l.state = calloc(most, sizeof(struct target_state *));
+	l.row = calloc(most, sizeof(*l.row));
+	whole = l.first && l.state && l.row;
+	while (whole && l.trunks < settings->trunks.count)
+		whole = target_list_add(ts, &l, l.trunks++);
 	if (!whole) {
-		if (l.first)
-			target_list_free(&l);
-		free(l.state);
+		target_list_free(&l);
 		return -ENOMEM;
 	}
 	target_list_forget(&ts->list);
@@ -191,7 +205,7 @@ int target_states_take(struct target_states *ts)
 	target_list_free(&ts->list);
 	ts->list = l;
 	ts->down = 0;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < target_list_count(&l); i++)
 		ts->down += l.state[i]->down;
 	target_states_schedule(ts);
 	return 0;
@@ -252,6 +266,15 @@ static struct target_state *target_state_at(
 	if (trunk >= l->trunks || index >= l->first[trunk + 1] - l->first[trunk])
 		return NULL;
 	return l->state[l->first[trunk] + index];
+}
+
+const struct target_settings *target_states_rows(
+	const struct target_states *ts, unsigned trunk, unsigned *count)
+{
+	const struct target_list *l = &ts->list;
+
+	*count = trunk < l->trunks ? l->first[trunk + 1] - l->first[trunk] : 0;
+	return *count ? &l->row[l->first[trunk]] : NULL;
 }
 
 uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index)

@@ -64,6 +64,10 @@ void target_states_told(struct target_states *ts, const struct record_target *to
 /* Tells another SIP worker, which may be new, which targets are down. */
 void target_states_tell(struct target_states *ts, unsigned worker);
 
+/* The targets of a trunk as they are reached (target_rows.h), and their number. The index of one of
+ * them holds until target_states_take. */
+const struct target_settings *target_states_rows(
+	const struct target_states *ts, unsigned trunk, unsigned *count);
 /* The id of that target of that trunk in the settings, the same in all SIP workers; 0: there is no
  * such one. */
 uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index);

@@ -30,7 +30,7 @@ struct target_state {
 	uint64_t trial_at;     /* ms: when one request is let through to a down target */
 	uint32_t pause_ms;     /* to the trial after that */
 	uint32_t references;   /* of the list, of attempts, and of transactions of pings */
-	uint16_t trunk, index; /* in the settings in force; NONE_INDEX: it is not there any more */
+	uint16_t trunk, index; /* in the list in force; NONE_INDEX: it is not there any more */
 	uint16_t status;       /* the response that it is down for; 0: there was none */
 	bool down;
 	bool refused;                      /* no answer can come to those that are lost */
@@ -46,6 +46,7 @@ struct target_list {
 	unsigned trunks;
 	unsigned *first; /* by trunk, and one behind the last */
 	struct target_state **state;
+	struct target_settings *row; /* of each (target_rows.h) */
 };
 
 struct target_states {
@@ -60,6 +61,12 @@ struct target_states {
 static inline unsigned target_list_count(const struct target_list *l)
 {
 	return l->trunks ? l->first[l->trunks] : 0;
+}
+
+/* The row of a target that is in the list. */
+static inline const struct target_settings *target_state_row(const struct target_state *s)
+{
+	return &s->owner->list.row[s->owner->list.first[s->trunk] + s->index];
 }
 
 /* Gives a reference back. */

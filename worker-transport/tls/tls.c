@@ -275,8 +275,8 @@ struct tls_profile {
 	char name[IDENTITY_MAX + 1];
 };
 
-/* The settings' demands on a connection to that peer under that number (that of its trunk plus one;
- * 0: none). 0; -EINVAL: no such trunk. */
+/* The settings' demands on a connection to that peer under that number (settings_profile; 0:
+ * none). 0; -EINVAL: no such trunk. */
 static int tls_profile_of(const struct settings *s, uint16_t number, const struct endpoint *peer,
 	struct tls_profile *out)
 {
@@ -284,12 +284,20 @@ static int tls_profile_of(const struct settings *s, uint16_t number, const struc
 	size_t n = endpoint_host_text(peer, host);
 
 	*out = (struct tls_profile){.verify = true, .certificate = NONE_INDEX};
-	if (number > s->trunks.count)
-		return -EINVAL;
 	if (number) {
-		const struct trunk_settings *trunk = settings_trunk(s, number - 1u);
+		unsigned i, written;
+
+		if (!settings_profile_of(s, number, &i, &written))
+			return -EINVAL;
+		const struct trunk_settings *trunk = settings_trunk(s, i);
 		struct str name = settings_str(s, trunk->tls_name);
 
+		/* the name that was looked up, and not what the DNS made of it (RFC 5922 section 4)
+		 */
+		if (!name.n && written != NONE_INDEX)
+			name = settings_str(
+				s, SETTINGS_ROW(s, struct target_settings, trunk->targets, written)
+					   ->name);
 		out->verify = trunk->verify;
 		out->certificate = trunk->certificate;
 		if (name.n)
