@@ -442,6 +442,20 @@ uint32_t users_hash(unsigned domain, struct str name)
 	return h ? h : 1;
 }
 
+size_t users_trunk_key(uint64_t trunk, struct str realm, char buffer[USER_NAME_MAX])
+{
+	static const char digit[] = "0123456789abcdef";
+
+	if (realm.n > TRUNK_REALM_MAX)
+		return 0;
+	for (unsigned i = 0; i < 16; i++)
+		buffer[i] = digit[trunk >> (60 - 4 * i) & 15];
+	buffer[16] = ':';
+	if (realm.n)
+		memcpy(buffer + 17, realm.p, realm.n);
+	return 17 + realm.n;
+}
+
 static bool settings_user_row_sane(const struct user_row *row)
 {
 	if (row->name_length == 0 || row->name_length > USER_NAME_MAX)

@@ -313,6 +313,13 @@ struct users {
 	uint32_t count;
 	struct user_row row[];
 };
+/* The domain of rows that are not users of ours: what a trunk's server asks for. Such a row's name
+ * is users_trunk_key. */
+#define USERS_OF_TRUNKS 0xfffe
+#define TRUNK_REALM_MAX (USER_NAME_MAX - 17)
+/* The name of the row for that trunk (trunk_id) and realm, into buffer; its length, 0: the realm is
+ * longer than TRUNK_REALM_MAX. */
+size_t users_trunk_key(uint64_t trunk, struct str realm, char buffer[USER_NAME_MAX]);
 int users_check(const void *image, size_t size); /* 0 or -EBADMSG */
 /* The row's place to start looking (linear probing). */
 uint32_t users_hash(unsigned domain, struct str name);

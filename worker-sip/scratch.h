@@ -43,6 +43,9 @@ struct scratch {
 		char rack[64], event_id[16], contact_user[TOKEN_LENGTH];
 	} leg_request;
 
+	/* trunk_auth_write: header lines, until the request is written. */
+	char credentials[2048];
+
 	/* invite_early_call: the parts of its two dialogs, until call_new has copied them. */
 	struct {
 		char a_local[SCRATCH_VALUE_MAX], b_local[SCRATCH_VALUE_MAX];

@@ -1,5 +1,6 @@
 /* check.c - see check.h. */
 #include "check.h"
+#include "credentials.h"
 
 #include "master/control/web.h"
 #include "name_servers.h"
@@ -500,6 +501,8 @@ void config_check(struct reader *r)
 	name_servers_check(r);
 	for (size_t i = 0; i < c->domain_count; i++)
 		check_users(r, &c->domains[i]);
+	for (size_t i = 0; i < c->trunk_count; i++)
+		credentials_check(r, &c->trunks[i]);
 	for (size_t i = 0; i < c->zone_count && c->domain_count == 0; i++)
 		if (c->zones[i].auth == ZONE_AUTH_DIGEST)
 			reader_warn(r, c->zones[i].line,
@@ -518,6 +521,8 @@ int config_load_users(struct config *c, struct config_errors *errors)
 	*errors = (struct config_errors){.sources = &c->sources};
 	for (size_t i = 0; i < c->domain_count; i++)
 		check_users(&r, &c->domains[i]);
+	for (size_t i = 0; i < c->trunk_count; i++)
+		credentials_check(&r, &c->trunks[i]);
 	/* The start log has said them. */
 	while (c->warning_count > warnings)
 		free(c->warnings[--c->warning_count]);

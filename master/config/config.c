@@ -41,6 +41,8 @@ void config_forget_users(struct config *c)
 {
 	for (size_t i = 0; i < c->domain_count; i++)
 		userfile_free(&c->domains[i].users);
+	for (size_t i = 0; i < c->trunk_count; i++)
+		userfile_free(&c->trunks[i].credentials);
 }
 
 static void config_free_zone(struct config_zone *x)

@@ -135,8 +135,9 @@ struct config_trunk {
 	size_t target_count;
 	int line;
 	uint16_t zone;
-	char *tls_name;       /* lower case; "": the target's address */
-	uint16_t certificate; /* index, NONE_INDEX */
+	char *tls_name;              /* lower case; "": the target's address */
+	uint16_t certificate;        /* index, NONE_INDEX */
+	struct userfile credentials; /* as a domain's users */
 	uint64_t failover[FAILOVER_WORDS];
 	uint8_t label; /* of counters (control/metric_labels.h) */
 #define OPTION CONFIG_FIELD
@@ -210,7 +211,7 @@ void config_warn(struct config *c, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Wipes what is secret, then frees. NULL is permitted. */
 void config_free(struct config *x);
-/* Wipes and frees the HA1s once users_build has made their image. */
+/* Wipes and frees the HA1s, of users and of trunks, once users_build has made their image. */
 void config_forget_users(struct config *c);
 
 #endif

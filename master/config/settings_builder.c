@@ -434,6 +434,36 @@ static struct user_row *users_row_for(struct users *u, unsigned domain, const ch
 	return &u->row[i];
 }
 
+static void users_add(
+	struct users *u, unsigned domain, const char *name, const struct userfile_entry *e)
+{
+	struct user_row *row = users_row_for(u, domain, name);
+
+	row->algorithms |= e->algorithm;
+	if (e->algorithm == DIGEST_MD5)
+		memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5));
+	else
+		memcpy(row->ha1_sha256, e->ha1, sizeof(row->ha1_sha256));
+}
+
+/* The realms that the trunk's user answers. */
+static void users_add_trunk(struct users *u, const struct config_trunk *t)
+{
+	char key[USER_NAME_MAX + 1] = "";
+
+	for (size_t k = 0; k < t->credentials.count; k++) {
+		const struct userfile_entry *e = &t->credentials.entries[k];
+		size_t n;
+
+		if (strcmp(e->name, t->username) != 0)
+			continue;
+		n = users_trunk_key(trunk_id(str_of(t->name)), str_of(e->realm), key);
+		key[n] = '\0';
+		if (n)
+			users_add(u, USERS_OF_TRUNKS, key, e);
+	}
+}
+
 int users_build(const struct config *c, int *memfd)
 {
 	size_t entries = 0, rows = 8, size;
@@ -442,6 +472,8 @@ int users_build(const struct config *c, int *memfd)
 
 	for (size_t i = 0; i < c->domain_count; i++)
 		entries += c->domains[i].users.count;
+	for (size_t i = 0; i < c->trunk_count; i++)
+		entries += c->trunks[i].credentials.count;
 	while (rows < entries * 2) /* half empty at least: short probes */
 		rows *= 2;
 	size = sizeof(*u) + rows * sizeof(u->row[0]);
@@ -458,19 +490,13 @@ int users_build(const struct config *c, int *memfd)
 
 		for (size_t k = 0; k < d->users.count; k++) {
 			const struct userfile_entry *e = &d->users.entries[k];
-			struct user_row *row;
 
-			if (strcmp(e->realm, d->realm) !=
-				0) /* of another domain that shares the file */
-				continue;
-			row = users_row_for(u, (unsigned)i, e->name);
-			row->algorithms |= e->algorithm;
-			if (e->algorithm == DIGEST_MD5)
-				memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5));
-			else
-				memcpy(row->ha1_sha256, e->ha1, sizeof(row->ha1_sha256));
+			if (strcmp(e->realm, d->realm) == 0) /* not another domain's in its file */
+				users_add(u, (unsigned)i, e->name, e);
 		}
 	}
+	for (size_t i = 0; i < c->trunk_count; i++)
+		users_add_trunk(u, &c->trunks[i]);
 	error = users_check(u, size);
 	assert(error == 0);
 	if (error == 0)

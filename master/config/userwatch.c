@@ -77,13 +77,35 @@ int userwatch_open(struct userwatch *u, struct loop *loop, void (*changed)(void 
 	return userwatch_renew(u);
 }
 
+/* whose: the domain's or trunk's name, for the log. */
+static void userwatch_add(struct userwatch *u, const char *path, const char *whose)
+{
+	char folder[CONFIG_PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	char *slash = strrchr(folder, '/');
+	if (!slash)
+		return;
+	char *name = strdup(slash + 1);
+	slash[slash == folder] = '\0';
+	int wd = name ? inotify_add_watch(u->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR)
+	              : -1;
+	if (wd < 0) {
+		log_warn("users-watch", "of=%s error=\"%s\"", whose,
+			error_text(name ? -errno : -ENOMEM));
+		free(name);
+		return;
+	}
+	u->file[u->files++] = (struct userwatch_file){.folder = wd, .name = name};
+}
+
 void userwatch_set(struct userwatch *u, const struct config *config)
 {
 	userwatch_forget(u);
 	/* A new descriptor forgets all watches; one folder watched twice is one watch. */
 	int error = userwatch_renew(u);
 	if (error == 0) {
-		u->file = calloc(config->domain_count ? config->domain_count : 1, sizeof(*u->file));
+		u->file = calloc(config->domain_count + config->trunk_count + 1, sizeof(*u->file));
 		if (!u->file)
 			error = -ENOMEM;
 	}
@@ -91,28 +113,13 @@ void userwatch_set(struct userwatch *u, const struct config *config)
 		log_warn("users-watch", "error=\"%s\"", error_text(error));
 		return;
 	}
-	for (size_t i = 0; i < config->domain_count; i++) {
-		char folder[CONFIG_PATH_MAX];
-
-		if (config->domains[i].gone)
-			continue;
-		snprintf(folder, sizeof(folder), "%s", config->domains[i].users_path);
-		char *slash = strrchr(folder, '/');
-		if (!slash)
-			continue;
-		char *name = strdup(slash + 1);
-		slash[slash == folder] = '\0';
-		int wd = name ? inotify_add_watch(
-					u->fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR)
-		              : -1;
-		if (wd < 0) {
-			log_warn("users-watch", "domain=%s error=\"%s\"", config->domains[i].name,
-				error_text(name ? -errno : -ENOMEM));
-			free(name);
-			continue;
-		}
-		u->file[u->files++] = (struct userwatch_file){.folder = wd, .name = name};
-	}
+	for (size_t i = 0; i < config->domain_count; i++)
+		if (!config->domains[i].gone)
+			userwatch_add(u, config->domains[i].users_path, config->domains[i].name);
+	for (size_t i = 0; i < config->trunk_count; i++)
+		if (config->trunks[i].credentials_path)
+			userwatch_add(
+				u, config->trunks[i].credentials_path, config->trunks[i].name);
 }
 
 void userwatch_close(struct userwatch *u)

@@ -1,4 +1,5 @@
-/* userwatch.h - notices that a users file was changed (inotify on the folders they are in). */
+/* userwatch.h - notices that a users file, or one of a trunk's credentials, was changed (inotify on
+ * the folders they are in). */
 #ifndef SIPWARD_MASTER_CONFIG_USERWATCH_H
 #define SIPWARD_MASTER_CONFIG_USERWATCH_H
 
@@ -24,8 +25,8 @@ struct userwatch {
 
 int userwatch_open(
 	struct userwatch *u, struct loop *loop, void (*changed)(void *arg), void *arg); /* -errno */
-/* Watches the users files of config's domains instead of those before. A folder that cannot be
- * watched is logged: its files then need a reload. */
+/* Watches the users files of config's domains and the credentials of its trunks instead of those
+ * before. A folder that cannot be watched is logged: its files then need a reload. */
 void userwatch_set(struct userwatch *u, const struct config *config);
 void userwatch_close(struct userwatch *u);
 

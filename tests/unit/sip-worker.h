@@ -32,6 +32,7 @@
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
+#include "worker-sip/routing/trunk_auth.h"
 #include "worker-transport/parse/parse.h"
 
 #include <stdarg.h>
@@ -219,6 +220,7 @@ static inline void worker_tear_down(void)
 	dialogs_free(worker->sip.dialogs);
 	routes_free(worker->sip.routes);
 	target_states_free(worker->sip.target_states);
+	trunk_auth_free(&worker->sip);
 	cdr_free(worker->sip.cdr);
 	fixture_free(worker);
 }

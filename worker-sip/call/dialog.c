@@ -101,6 +101,7 @@ int dialog_new(struct sip *sip, const struct dialog_parts *parts, struct dialog 
 	d->slot = parts->slot;
 	d->zone = parts->zone;
 	d->flow = *parts->flow;
+	d->trunk = parts->trunk;
 	d->local_cseq = parts->local_cseq;
 	d->remote_cseq = parts->remote_cseq;
 	d->state = DIALOG_EARLY;

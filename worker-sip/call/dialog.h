@@ -26,6 +26,7 @@ struct dialog {
 	struct refused_answer *refused; /* where it has no call */
 	struct flow flow;               /* how the peer is reached */
 	struct flow_user flow_user;     /* by that flow */
+	uint64_t trunk;                 /* whose credentials its requests have; 0: none */
 	uint32_t local_cseq;            /* the last we sent */
 	uint32_t remote_cseq;           /* the last we received; 0: none yet */
 	uint16_t zone;
@@ -49,6 +50,7 @@ struct dialog_parts {
 	uint16_t zone;
 	const struct flow *flow;
 	struct str call_id, local, remote, remote_tag, route, target;
+	uint64_t trunk; /* trunk_auth_of the peer's; 0: none */
 	uint32_t local_cseq, remote_cseq;
 };
 

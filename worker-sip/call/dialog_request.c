@@ -3,9 +3,20 @@
 
 #include "ipc/token.h"
 #include "worker-sip/message/route_set.h"
+#include "worker-sip/routing/trunk_auth.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
+
+struct str dialog_credentials(struct sip *sip, const struct dialog *d, struct str method)
+{
+	bool strict = route_set_is_strict(d->route); /* the Request-URI is another one */
+
+	if (!d->trunk || strict)
+		return STR_EMPTY;
+	return trunk_auth_write(
+		sip, d->trunk, str_equal(method, S("ACK")) ? S("INVITE") : method, d->target);
+}
 
 int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
 	uint64_t branch, struct str headers, struct wire **out)
@@ -48,6 +59,7 @@ int dialog_request_write(struct sip *sip, const struct dialog *d, struct str met
 	write_literal(&w, " ");
 	write_str(&w, method);
 	write_literal(&w, "\r\n");
+	write_str(&w, dialog_credentials(sip, d, method));
 	write_str(&w, headers);
 	write_literal(&w, "Content-Length: 0\r\n\r\n");
 	return scratch_wire(&sip->scratch, &w, out);

@@ -11,6 +11,11 @@
 int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
 	uint64_t branch, struct str headers, struct wire **out);
 
+/* The credentials of a request by that dialog to a trunk that has asked for some: a header line, or
+ * nothing. An ACK has those of an INVITE (RFC 3261 section 22.1). Good until the next one is
+ * written. */
+struct str dialog_credentials(struct sip *sip, const struct dialog *d, struct str method);
+
 /* Sends BYE with the dialog's next CSeq; nobody waits for its answer. headers are whole lines
  * (Reason), and may be empty. Failures are the transaction layer's to count. */
 void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers);

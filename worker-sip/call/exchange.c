@@ -14,11 +14,13 @@
 #include "ipc/token.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/routing/trunk_auth.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 static const struct client_user exchange_client;
+static int exchange_send(struct exchange *x, const struct message *m);
 static const struct server_user exchange_server;
 
 /* ---- calls ---- */
@@ -79,7 +81,7 @@ void exchange_unlink(struct exchange *x)
 /* Frees x when nothing will call it back. */
 static void exchange_check(struct exchange *x)
 {
-	if (x->server || x->client || x->held)
+	if (x->server || x->clients || x->held)
 		return;
 	loop_unset(x->sip->loop, &x->patience);
 	exchange_unlink(x);
@@ -108,6 +110,7 @@ static void exchange_patience_over(struct timer *t, void *arg)
 			count(REINVITES_GIVEN_UP);
 			x->timed_out = true;
 		}
+		x->cancelled = true;
 		transaction_cancel(x->client, STR_EMPTY);
 	} else if (x->call && !x->answered) {
 		call_end(x->call, false, false, STR_EMPTY);
@@ -274,6 +277,25 @@ static void exchange_on_broken_provisional(struct exchange *x, const struct mess
 	held_message_drop(copy);
 }
 
+/* Sends the request once more, with what the trunk's server asks for (RFC 3261 section 22.2). */
+static bool exchange_answers_challenge(struct exchange *x, const struct message *m)
+{
+	unsigned from = x->in == x->call->a ? 0 : 1;
+
+	if ((m->status != 401 && m->status != 407) || x->cancelled || !x->request ||
+		!trunk_auth_take(x->sip, x->out->trunk, m, x->challenges))
+		return false;
+	x->challenges++;
+	x->cseq.out = ++x->out->local_cseq;
+	if (exchange_send(x, &x->request->message))
+		return false;
+	if (x->method == METHOD_INVITE)
+		x->call->invites[from] = x->cseq;
+	if (x->method == METHOD_REFER)
+		x->call->refers[from] = x->cseq;
+	return true;
+}
+
 static void exchange_on_response(void *user, struct transaction *t, const struct message *m)
 {
 	struct exchange *x = user;
@@ -300,6 +322,8 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 			exchange_repeat_ack(x);
 		return;
 	}
+	if (exchange_answers_challenge(x, m))
+		return;
 	if (m->status < 300 && refreshes)
 		dialog_refresh(x->sip, x->out, m);
 	unsigned status = exchange_status(x, m->status);
@@ -344,8 +368,9 @@ static void exchange_on_client_gone(void *user, struct transaction *t)
 {
 	struct exchange *x = user;
 
-	(void)t;
-	x->client = NULL;
+	if (x->client == t)
+		x->client = NULL;
+	x->clients--;
 	exchange_check(x);
 }
 
@@ -355,6 +380,7 @@ static void exchange_on_cancelled(void *user, struct transaction *t, const struc
 
 	(void)t;
 	(void)cancel;
+	x->cancelled = true;
 	if (x->client && !x->answered)
 		transaction_cancel(x->client, STR_EMPTY);
 }
@@ -424,6 +450,7 @@ int exchange_write(struct exchange *x, const struct message *m, const struct flo
 	if (error)
 		return error;
 	s.branch = branch;
+	s.credentials = dialog_credentials(x->sip, other, message_str(m, m->method_name));
 	return splice_request(&s, out);
 }
 
@@ -481,6 +508,8 @@ static int exchange_send(struct exchange *x, const struct message *m)
 	error = transaction_send(x->sip->transactions, m->method, branch, x->out->slot, &flow,
 		bytes, &exchange_client, x, &x->client);
 	wire_drop(bytes);
+	if (error == 0)
+		x->clients++;
 	return error;
 }
 

@@ -24,6 +24,9 @@ struct exchange {
 	struct str bye_reason; /* header lines of the BYE that is owed */
 	struct cseq_pair cseq;
 	uint8_t method;
+	uint8_t clients;         /* its client transactions, client among them */
+	uint8_t challenges;      /* of the other leg's trunk that were answered */
+	bool cancelled;          /* INVITE: by its sender, or by us */
 	bool answered, accepted; /* finally; with a 2xx to an INVITE */
 	bool held;               /* the initial INVITE's branch still points here */
 	bool initial;            /* the INVITE that made the call */

@@ -18,6 +18,7 @@
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/message/party.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/routing/trunk_auth.h"
 
 #include <errno.h>
 
@@ -204,11 +205,12 @@ static struct call *invite_early_new(struct invite_branch *b, const struct messa
 		.route = writer_text(&b_route),
 		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
 	                                          : b->fork.target->request_uri,
-		.local_cseq = 1};
+		.trunk = b->fork.trunk != NONE_INDEX ? trunk_auth_of(sip, b->fork.trunk) : 0,
+		.local_cseq = b->fork.cseq};
 	if (call_new(sip, &caller, &callee, &call))
 		return NULL;
 	call->invite = invite_of(f);
-	call->invites[0] = (struct cseq_pair){request->cseq, 1};
+	call->invites[0] = (struct cseq_pair){request->cseq, b->fork.cseq};
 	return call;
 }
 
@@ -284,7 +286,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	struct fork *f = b->fork.fork;
 	struct invite *v = invite_of(f);
 	struct transaction *server = f->server;
-	struct cseq_pair cseq = {f->request->message.cseq, 1};
+	struct cseq_pair cseq = {f->request->message.cseq, b->fork.cseq};
 	struct exchange *x;
 	struct call_record *record = v->record;
 
@@ -343,7 +345,7 @@ static bool invite_refuse_broken(struct invite_branch *b, const struct message *
 	struct call *call = invite_early_call(b, m);
 	count(RESPONSES_BROKEN);
 	if (call) {
-		b->refused_ack = dialog_send_ack(f->sip, call->b, 1);
+		b->refused_ack = dialog_send_ack(f->sip, call->b, b->fork.cseq);
 		dialog_send_bye(
 			f->sip, call->b, S("Reason: SIP;cause=502;text=\"Unreadable answer\"\r\n"));
 	}

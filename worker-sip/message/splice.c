@@ -204,6 +204,7 @@ static void splice_write_ours(
 			write_str(w, s->route);
 			write_literal(w, "\r\n");
 		}
+		write_str(w, s->credentials);
 		if (m->max_forwards < 0) {
 			write_literal(w, "Max-Forwards: ");
 			write_number(w, splice_max_forwards(s));

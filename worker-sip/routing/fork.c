@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "forward.h"
 #include "ipc/token.h"
+#include "trunk_auth.h"
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/message/leg_request.h"
@@ -57,6 +58,7 @@ static void fork_branch_init(struct fork *f, struct fork_branch *b, const struct
 			&b->attempt, f->sip->target_states, target->trunk, target->index);
 	}
 	b->id = random_u64();
+	b->cseq = 1;
 	timer_init(&b->timer, fork_branch_timer, b);
 	token_mint(&f->sip->keys.minting, TOKEN_CALL_ID, f->slot, b->id, b->call_id);
 	if (!f->invite)
@@ -254,12 +256,17 @@ static bool fork_send(struct fork_branch *b, bool udp)
 		.request_uri = target->request_uri,
 		.route = target->route,
 		.call_id = {b->call_id, sizeof(b->call_id)},
-		.cseq = 1,
+		.cseq = b->cseq,
 		.replaces = f->replaces};
 	struct forwarded sent;
 	struct splice s;
 
-	if (leg_request_splice(&r, &s) || forward_send(&s, target, udp, &fork_client, b, &sent))
+	if (leg_request_splice(&r, &s))
+		return false;
+	if (b->trunk != NONE_INDEX)
+		s.credentials = trunk_auth_write(f->sip, trunk_auth_of(f->sip, b->trunk),
+			message_str(s.in, s.in->method_name), s.request_uri);
+	if (forward_send(&s, target, udp, &fork_client, b, &sent))
 		return false;
 	b->sent = true;
 	b->client = sent.client;
@@ -497,6 +504,23 @@ static void fork_branch_flow(struct fork_branch *b, const struct flow *flow)
 	sip_watch(f->sip, &b->flow, f->slot);
 }
 
+/* Sends the request once more, with what its trunk's server asks for (RFC 3261 section 22.2); not
+ * where an early dialog has come of it. The challenge was acknowledged by its transaction. */
+static bool fork_answers_challenge(struct fork_branch *b, const struct message *m)
+{
+	struct fork *f = b->fork;
+
+	if ((m->status != 401 && m->status != 407) || b->trunk == NONE_INDEX || b->done ||
+		b->cancelled || f->answered || f->stopped || !b->target || b->early)
+		return false;
+	if (!trunk_auth_take(f->sip, trunk_auth_of(f->sip, b->trunk), m, b->challenges))
+		return false;
+	b->challenges++;
+	b->cseq++;
+	b->provisional = false;
+	return fork_send(b, false);
+}
+
 static void fork_on_response(void *user, struct transaction *t, const struct message *m)
 {
 	struct fork_branch *b = user;
@@ -507,11 +531,13 @@ static void fork_on_response(void *user, struct transaction *t, const struct mes
 	if (b->trunk != NONE_INDEX)
 		labels_trunk_response(b->label, b->method, m->status);
 	if (m->status >= 300) {
-		fork_branch_failed(b, m->status, m);
+		if (!fork_answers_challenge(b, m))
+			fork_branch_failed(b, m->status, m);
 		return;
 	}
 	if (m->status < 200) {
 		b->provisional = true;
+		b->early |= m->status > 100;
 		if (b->done || f->answered)
 			return;
 		fork_branch_flow(b, &m->flow);

@@ -1,0 +1,60 @@
+/* credentials.c - see credentials.h. Relies on the form of users files (ipc/userfile.h), in which
+ * no password stands, and in which each line is for one realm: nothing is proved to another one. */
+#include "credentials.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#define credentials_complain(r, t, format, ...)                                                    \
+	config_error_add((r)->errors, (r)->c->path, (t)->line, "trunk \"%s\": " format, (t)->name, \
+		__VA_ARGS__)
+
+/* The lines of the trunk's user. */
+static void credentials_check_lines(struct reader *r, const struct config_trunk *t)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < t->credentials.count; i++) {
+		const struct userfile_entry *e = &t->credentials.entries[i];
+
+		if (strcmp(e->name, t->username) != 0)
+			continue;
+		lines++;
+		if (strlen(e->realm) > TRUNK_REALM_MAX)
+			config_error_add(r->errors, t->credentials_path, e->line,
+				"trunk \"%s\": the realm of a trunk has at most %d bytes", t->name,
+				TRUNK_REALM_MAX);
+	}
+	if (!lines)
+		credentials_complain(r, t, "credentials: \"%s\" has no line of \"%s\"",
+			t->credentials_path, t->username);
+}
+
+void credentials_check(struct reader *r, struct config_trunk *t)
+{
+	struct stat st;
+	int error;
+
+	if (!t->name || !t->username || (!t->credentials_path && !*t->username))
+		return;
+	if (!t->credentials_path || !*t->username) {
+		credentials_complain(r, t, "%s goes with %s, which is missing",
+			t->credentials_path ? "credentials" : "username",
+			t->credentials_path ? "username" : "credentials");
+		return;
+	}
+	error = userfile_load(t->credentials_path, &t->credentials, r->errors);
+	if (error == -ENOMEM)
+		r->no_memory = true;
+	else if (error && error != -EINVAL)
+		credentials_complain(r, t, "credentials: \"%s\" cannot be read: %s",
+			t->credentials_path, strerror(-error));
+	if (error)
+		return;
+	if (stat(t->credentials_path, &st) == 0 && (st.st_mode & 0007))
+		credentials_complain(r, t,
+			"credentials: everyone on this machine can read or write \"%s\": its mode "
+			"must be 0640 or less",
+			t->credentials_path);
+	credentials_check_lines(r, t);
+}
