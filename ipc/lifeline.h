@@ -138,7 +138,9 @@ enum query {
 	QUERY_TRACE = 11, /* argument: ipc/trace_filter.h; transport workers answer with messages,
 	                     SIP workers with calls */
 	QUERY_REGISTRATION_REMOVE = 12,
-	QUERY_TRUNK_RESOLVE = 13
+	QUERY_TRUNK_RESOLVE = 13,
+	QUERY_TRUNK_REGISTER = 14, /* argument: its name */
+	QUERY_TRUNK_UNREGISTER = 15
 };
 
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what

@@ -6,6 +6,7 @@
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/incoming.h"
+#include "worker-sip/routing/trunk_registration.h"
 #include "worker-sip/transaction/transaction.h"
 
 /* ---- new work ---- */
@@ -50,6 +51,7 @@ static void drain_end_calls(struct sip *sip)
 	for (unsigned i = 0; i < DRAIN_CALLS_PER_LOOK; i++)
 		if (!drain_end_call(sip)) {
 			d->ended = loop_now(sip->loop);
+			trunk_registrations_stop(sip);
 			return;
 		}
 }
@@ -90,6 +92,8 @@ static bool drain_is_done(struct sip *sip, uint32_t calls)
 		d->stood = now;
 		return !calls && d->ended && now - d->ended >= DRAIN_ANSWER_MS;
 	}
+	if (trunk_registrations_leaving(sip) && now - d->ended < REGISTRATION_STOP_MS)
+		return false;
 	return !d->stood || now - d->stood >= DRAIN_SETTLE_MS;
 }
 

@@ -8,6 +8,7 @@
 #include "worker-sip/registrar/registration_listing.h"
 #include "worker-sip/routing/names.h"
 #include "worker-sip/routing/target_listing.h"
+#include "worker-sip/routing/trunk_registration.h"
 
 #include <stdlib.h>
 
@@ -70,6 +71,13 @@ static void listing_trace(struct listing *l, const char *argument)
 		call_trace_list(l->sip, &filter, listing_add_row, l);
 }
 
+/* Says so where the registration of that trunk is this worker's. */
+static void listing_register(struct listing *l, struct str trunk, bool registered)
+{
+	if (trunk_registration_order(l->sip, trunk, registered))
+		listing_add_row(l, S("{\"done\":1}"));
+}
+
 void listing_answer(struct sip *sip, const struct lifeline_query *q)
 {
 	struct listing *l = calloc(1, sizeof(*l));
@@ -93,8 +101,11 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		registration_list(sip, q->argument, listing_add_row, l);
 	else if (q->what == QUERY_REGISTRATION_REMOVE)
 		registration_remove(sip, q->argument, listing_add_row, l);
-	else if (q->what == QUERY_TRUNKS)
+	else if (q->what == QUERY_TRUNKS) {
 		target_listing(sip->target_states, str_of(q->argument), listing_add_row, l);
+		trunk_registrations_list(sip, str_of(q->argument), listing_add_row, l);
+	} else if (q->what == QUERY_TRUNK_REGISTER || q->what == QUERY_TRUNK_UNREGISTER)
+		listing_register(l, str_of(q->argument), q->what == QUERY_TRUNK_REGISTER);
 	else if (q->what == QUERY_TRUNK_PING || q->what == QUERY_TRUNK_RESOLVE)
 		listing_ping(l, str_of(q->argument), q->what == QUERY_TRUNK_RESOLVE);
 	else if (q->what == QUERY_TRACE)

@@ -24,6 +24,7 @@
 #include "worker-sip/routing/names.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
+#include "worker-sip/routing/trunk_registration.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
 #include "worker/skeleton.h"
@@ -177,13 +178,19 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	}
 	routes_free(sip->routes);
 	sip->routes = routes;
-	if (sip->settings)
+	if (sip->settings) {
+		trunk_registrations_leave(sip, image);
 		munmap((void *)sip->settings, sip->settings_size);
+	}
 	sip->settings = image;
 	sip->settings_size = size;
 	call_trace_settings(sip);
 	error = names_take(sip->names);
-	return error ? error : target_states_take(sip->target_states);
+	if (error == 0)
+		error = target_states_take(sip->target_states);
+	if (error == 0)
+		trunk_registrations_take(sip);
+	return error;
 }
 
 static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
@@ -224,6 +231,7 @@ static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 		registrar_slots_changed(sip->registrar);
 	target_states_schedule(sip->target_states);
 	names_schedule(sip->names);
+	trunk_registrations_take(sip);
 	if (gained && sip->replay)
 		/* which nonces their earlier owner saw used is not known here */
 		replay_horizon(sip->replay, clock_realtime_ms());
@@ -348,6 +356,8 @@ static int sip_start(struct context *c)
 	/* The mesh is last: what the stores answer at the end of a turn leaves in it. */
 	if (error == 0)
 		error = mesh_start(sip->mesh);
+	if (error == 0)
+		trunk_registrations_take(sip);
 	return error;
 }
 

@@ -44,7 +44,7 @@ struct scratch {
 	} leg_request;
 
 	/* trunk_auth_write: header lines, until the request is written. */
-	char credentials[2048];
+	char credentials[8192];
 
 	/* invite_early_call: the parts of its two dialogs, until call_new has copied them. */
 	struct {

@@ -24,6 +24,7 @@ struct routes;
 struct target_states;
 struct names;
 struct trunk_auth;
+struct trunk_registration;
 struct refusal_budget;
 struct call;
 struct invite;
@@ -53,7 +54,8 @@ struct sip {
 	struct routes *routes;
 	struct target_states *target_states; /* NULL: none is kept */
 	struct names *names;                 /* targets that are names; NULL: none is known */
-	struct trunk_auth *trunk_auths;      /* the trunks that have challenged us */
+	struct trunk_registration *trunk_registrations; /* of trunks that are this worker's */
+	struct trunk_auth *trunk_auths;                 /* the trunks that have challenged us */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */

@@ -2,6 +2,8 @@
  * no password stands, and in which each line is for one realm: nothing is proved to another one. */
 #include "credentials.h"
 
+#include "section.h"
+
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -30,12 +32,38 @@ static void credentials_check_lines(struct reader *r, const struct config_trunk 
 			t->credentials_path, t->username);
 }
 
+/* What stands in the URIs of a registration. */
+static void credentials_check_registration(struct reader *r, const struct config_trunk *t)
+{
+	/* unreserved and user-unreserved (RFC 3261 section 25.1): nothing needs an escape */
+	static const char permitted[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456"
+		"789-_.!~*'()&=+$,;?/";
+
+	if (!*t->username)
+		credentials_complain(r, t, "register goes with %s, which is missing", "username");
+	if (t->username[strspn(t->username, permitted)])
+		credentials_complain(r, t,
+			"username: \"%s\" cannot be the user part of a URI, which "
+			"register needs",
+			t->username);
+	if (t->contact_user[strspn(t->contact_user, permitted)])
+		credentials_complain(r, t, "contact-user: \"%s\" cannot be the user part of a URI",
+			t->contact_user);
+	if (*t->from_domain && !host_name_valid(str_of(t->from_domain)))
+		credentials_complain(r, t, "from-domain: \"%s\" is no domain", t->from_domain);
+}
+
 void credentials_check(struct reader *r, struct config_trunk *t)
 {
 	struct stat st;
 	int error;
 
-	if (!t->name || !t->username || (!t->credentials_path && !*t->username))
+	if (!t->name || !t->username || !t->contact_user || !t->from_domain)
+		return; /* no memory */
+	if (t->register_s)
+		credentials_check_registration(r, t);
+	if (!t->credentials_path && !*t->username)
 		return;
 	if (!t->credentials_path || !*t->username) {
 		credentials_complain(r, t, "%s goes with %s, which is missing",

@@ -132,6 +132,24 @@ static const json_t *trunk_next(
 	return NULL;
 }
 
+/* What the worker that registers the trunk says of it. */
+static void trunk_add_registration(json_t *out, const json_t *rows, const struct config_trunk *t)
+{
+	static const char *const names[] = {
+		"registration", "registered_s", "registration_status", "next_s"};
+	const json_t *row, *said = NULL;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		if (trunk_text_is(row, "trunk", t->name) && json_object_get(row, "registration"))
+			said = row;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *value = json_object_get(said, names[i]);
+
+		json_object_set(out, names[i], value ? value : json_null());
+	}
+}
+
 static json_t *trunk_row(const struct master *m, const json_t *rows, const struct config_trunk *t)
 {
 	unsigned up = 0;
@@ -153,13 +171,16 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 		up += alive;
 		json_array_append_new(targets, json_string(t->targets[k].uri));
 	}
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name, "state",
+	json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name,
+		"state",
 		trunk_is_disabled(m, t->name) ? "disabled"
 		: up                          ? "up"
 					      : "down",
 		"zone", m->config->zones[t->zone].name, "targets_up", (int)up, "targets",
 		(int)t->target_count, "requests", requests, "failures", failures, "ping_s",
 		(int)t->ping, "target", targets);
+	trunk_add_registration(out, rows, t);
+	return out;
 }
 
 static json_t *trunk_target_row(
@@ -313,6 +334,45 @@ void command_trunks_resolve(struct master *m, struct request *r, json_t *argumen
 		answer_refused(r, "trunk \"%s\" has no target that is a name", t->name);
 	else if (t)
 		trunk_ask(m, r, QUERY_TRUNK_RESOLVE, t->name, trunk_resolved);
+}
+
+/* ---- registration ---- */
+
+static void trunk_ordered(void *arg, json_t *rows, json_t *missing)
+{
+	struct trunk_question *q = arg;
+	bool done = json_array_size(rows) > 0;
+
+	json_decref(rows);
+	if (done) {
+		request_answer(q->r, json_pack("{s:b, s:{s:s}, s:o}", "ok", 1, "object", "trunk",
+					     q->name, "missing", missing));
+	} else {
+		json_decref(missing);
+		answer_refused(q->r, "trunk \"%s\" is not registered by any worker that is there",
+			q->name);
+	}
+	free(q);
+}
+
+static void trunk_order(struct master *m, struct request *r, json_t *arguments, uint16_t what)
+{
+	const struct config_trunk *t = trunk_argument(m, r, arguments);
+
+	if (t && !t->register_s)
+		answer_refused(r, "trunk \"%s\" has no option register", t->name);
+	else if (t)
+		trunk_ask(m, r, what, t->name, trunk_ordered);
+}
+
+void command_trunks_register(struct master *m, struct request *r, json_t *arguments)
+{
+	trunk_order(m, r, arguments, QUERY_TRUNK_REGISTER);
+}
+
+void command_trunks_unregister(struct master *m, struct request *r, json_t *arguments)
+{
+	trunk_order(m, r, arguments, QUERY_TRUNK_UNREGISTER);
 }
 
 /* ---- no new calls ---- */

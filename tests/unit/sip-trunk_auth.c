@@ -140,6 +140,19 @@ Test(trunk_auth, a_proxy_is_answered_as_one_and_without_qop)
 	cr_assert_not(c.qop.n);
 }
 
+Test(trunk_auth, a_server_behind_a_proxy_asks_for_its_own)
+{
+	add_realm("inner");
+	struct sent *invite = challenged_invite(PROXY_CHALLENGE("carrier", "n1"), 407);
+
+	respond(invite, 401, .tag = "d", .more = CHALLENGE("inner", "n2"));
+	take_request("ACK");
+	invite = take_request("INVITE");
+	right(invite, HEADER_PROXY_AUTHORIZATION, "carrier", "INVITE");
+	right(invite, HEADER_AUTHORIZATION, "inner", "INVITE");
+	cr_assert_eq(invite->message->cseq, 3);
+}
+
 Test(trunk_auth, another_realm_gets_nothing)
 {
 	ask(.method = "INVITE", .uri = NUMBER);

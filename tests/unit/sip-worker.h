@@ -33,6 +33,7 @@
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_auth.h"
+#include "worker-sip/routing/trunk_registration.h"
 #include "worker-transport/parse/parse.h"
 
 #include <stdarg.h>
@@ -201,6 +202,7 @@ static inline void worker_set_up(void)
 /* All that is left in the end goes by itself: no transaction is for ever. */
 static inline void worker_tear_down(void)
 {
+	trunk_registrations_free(&worker->sip);
 	closing = true;
 	send_error = 0;
 	worker->image.s.trunks.count = 0; /* targets that are down are pinged for ever */

@@ -283,9 +283,8 @@ static bool exchange_answers_challenge(struct exchange *x, const struct message 
 	unsigned from = x->in == x->call->a ? 0 : 1;
 
 	if ((m->status != 401 && m->status != 407) || x->cancelled || !x->request ||
-		!trunk_auth_take(x->sip, x->out->trunk, m, x->challenges))
+		!trunk_auth_take(x->sip, x->out->trunk, m, &x->challenges))
 		return false;
-	x->challenges++;
 	x->cseq.out = ++x->out->local_cseq;
 	if (exchange_send(x, &x->request->message))
 		return false;

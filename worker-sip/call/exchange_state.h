@@ -9,6 +9,8 @@
 
 #include "exchange.h"
 
+#include "worker-sip/routing/trunk_auth.h"
+
 /* One request on its way from one leg to the other, and the way back of its answer. */
 struct exchange {
 	struct exchange *next, **link; /* of call->exchanges */
@@ -23,9 +25,9 @@ struct exchange {
 	                          whose call has ended */
 	struct str bye_reason; /* header lines of the BYE that is owed */
 	struct cseq_pair cseq;
+	struct trunk_challenges challenges; /* of the other leg's trunk, that were answered */
 	uint8_t method;
 	uint8_t clients;         /* its client transactions, client among them */
-	uint8_t challenges;      /* of the other leg's trunk that were answered */
 	bool cancelled;          /* INVITE: by its sender, or by us */
 	bool answered, accepted; /* finally; with a 2xx to an INVITE */
 	bool held;               /* the initial INVITE's branch still points here */

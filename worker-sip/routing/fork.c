@@ -513,9 +513,8 @@ static bool fork_answers_challenge(struct fork_branch *b, const struct message *
 	if ((m->status != 401 && m->status != 407) || b->trunk == NONE_INDEX || b->done ||
 		b->cancelled || f->answered || f->stopped || !b->target || b->early)
 		return false;
-	if (!trunk_auth_take(f->sip, trunk_auth_of(f->sip, b->trunk), m, b->challenges))
+	if (!trunk_auth_take(f->sip, trunk_auth_of(f->sip, b->trunk), m, &b->challenges))
 		return false;
-	b->challenges++;
 	b->cseq++;
 	b->provisional = false;
 	return fork_send(b, false);

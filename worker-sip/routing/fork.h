@@ -17,6 +17,7 @@
 
 #include "target.h"
 #include "target_state.h"
+#include "trunk_auth.h"
 #include "worker-sip/call/flow_users.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/transaction/transaction.h"
@@ -39,11 +40,11 @@ struct fork_branch {
 	uint32_t answer_ms, ring_ms; /* for both; the settings may be others by then */
 	uint64_t id;                 /* of our From tag and Contact towards the target */
 	char call_id[TOKEN_LENGTH];
-	uint32_t cseq;        /* that the request had last */
-	uint8_t challenges;   /* answered with the trunk's credentials */
-	uint16_t zone, trunk; /* of the target */
-	uint8_t label;        /* of the trunk, where it is one (common/labelled.h) */
-	uint8_t method;       /* of the request, once it was sent */
+	uint32_t cseq;                      /* that the request had last */
+	struct trunk_challenges challenges; /* answered with the trunk's credentials */
+	uint16_t zone, trunk;               /* of the target */
+	uint8_t label;                      /* of the trunk, where it is one (common/labelled.h) */
+	uint8_t method;                     /* of the request, once it was sent */
 	bool sent, done, provisional, switched, cancelled;
 	bool early; /* a provisional response other than 100 has come */
 	bool late;  /* it has failed because no answer came in time */

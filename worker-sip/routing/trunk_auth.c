@@ -11,7 +11,7 @@
 #define TRUNK_NONCE_MAX 512
 #define TRUNK_OPAQUE_MAX 512
 
-/* The last challenge of a trunk. */
+/* The last challenge of a trunk's server, or of its proxy. */
 struct trunk_auth {
 	struct trunk_auth *next;
 	uint64_t trunk;
@@ -21,7 +21,7 @@ struct trunk_auth {
 	struct challenge challenge; /* its strings are those above */
 	uint16_t username_length;
 	uint32_t used; /* how often its nonce */
-	bool proxy;    /* it was a 407 */
+	bool proxy;    /* by a 407 */
 };
 
 uint64_t trunk_auth_of(const struct sip *sip, unsigned trunk)
@@ -42,11 +42,11 @@ static const struct trunk_settings *trunk_auth_settings(const struct sip *sip, u
 	return NULL;
 }
 
-static struct trunk_auth *trunk_auth_find(const struct sip *sip, uint64_t trunk)
+static struct trunk_auth *trunk_auth_find(const struct sip *sip, uint64_t trunk, bool proxy)
 {
 	struct trunk_auth *a = sip->trunk_auths;
 
-	while (a && a->trunk != trunk)
+	while (a && (a->trunk != trunk || a->proxy != proxy))
 		a = a->next;
 	return a;
 }
@@ -95,9 +95,9 @@ static struct str trunk_auth_keep(char *to, struct str s)
 }
 
 static struct trunk_auth *trunk_auth_for(
-	struct sip *sip, uint64_t trunk, const struct trunk_settings *t)
+	struct sip *sip, uint64_t trunk, bool proxy, const struct trunk_settings *t)
 {
-	struct trunk_auth *a = trunk_auth_find(sip, trunk);
+	struct trunk_auth *a = trunk_auth_find(sip, trunk, proxy);
 	struct str username = settings_str(sip->settings, t->username);
 
 	if (username.n > USER_NAME_MAX)
@@ -107,6 +107,7 @@ static struct trunk_auth *trunk_auth_for(
 		if (!a)
 			return NULL;
 		a->trunk = trunk;
+		a->proxy = proxy;
 		a->next = sip->trunk_auths;
 		sip->trunk_auths = a;
 	}
@@ -130,10 +131,13 @@ static void trunk_auth_refuse(struct sip *sip, struct trunk_auth *a, const struc
 		(int)name.n, name.p, m->status, why, (unsigned long long)left_out);
 }
 
-bool trunk_auth_take(struct sip *sip, uint64_t trunk, const struct message *m, unsigned answered)
+bool trunk_auth_take(
+	struct sip *sip, uint64_t trunk, const struct message *m, struct trunk_challenges *answered)
 {
 	const struct trunk_settings *t = trunk ? trunk_auth_settings(sip, trunk) : NULL;
-	struct trunk_auth *a = t ? trunk_auth_for(sip, trunk, t) : NULL;
+	bool proxy = m->status == 407;
+	uint8_t *times = proxy ? &answered->proxy : &answered->server;
+	struct trunk_auth *a = t ? trunk_auth_for(sip, trunk, proxy, t) : NULL;
 	struct challenge c;
 
 	if (!a)
@@ -144,7 +148,7 @@ bool trunk_auth_take(struct sip *sip, uint64_t trunk, const struct message *m, u
 			sip, a, t, m, "the credentials have no line for what the challenge asks");
 		return false;
 	}
-	if (answered >= TRUNK_CHALLENGES_MAX || (answered && !c.stale)) {
+	if (*times >= TRUNK_CHALLENGES_MAX || (*times && !c.stale)) {
 		count(TRUNK_CREDENTIALS_REFUSED);
 		a->challenge.nonce = STR_EMPTY;
 		trunk_auth_refuse(sip, a, t, m, "the server refuses the credentials");
@@ -154,33 +158,46 @@ bool trunk_auth_take(struct sip *sip, uint64_t trunk, const struct message *m, u
 	a->challenge.realm = trunk_auth_keep(a->realm, c.realm);
 	a->challenge.nonce = trunk_auth_keep(a->nonce, c.nonce);
 	a->challenge.opaque = trunk_auth_keep(a->opaque, c.opaque);
-	a->proxy = m->status == 407;
 	a->used = 0;
+	++*times;
 	count(TRUNK_CHALLENGES);
 	return true;
 }
 
-struct str trunk_auth_write(struct sip *sip, uint64_t trunk, struct str method, struct str uri)
+static void trunk_auth_write_line(struct writer *w, struct sip *sip, uint64_t trunk, bool proxy,
+	struct str method, struct str uri)
 {
-	struct trunk_auth *a = trunk ? trunk_auth_find(sip, trunk) : NULL;
-	struct writer w = WRITER(sip->scratch.credentials);
+	struct trunk_auth *a = trunk_auth_find(sip, trunk, proxy);
+	uint64_t random = random_u64();
 	char cnonce[16];
+	size_t before = w->n;
 	struct str ha1;
 
 	if (!a || !a->challenge.nonce.n)
-		return STR_EMPTY;
+		return;
 	ha1 = trunk_auth_ha1(sip, trunk, a->challenge.realm, a->challenge.algorithm);
 	if (!ha1.n)
-		return STR_EMPTY; /* its line has gone from the file */
-	uint64_t random = random_u64();
-
-	for (unsigned i = 0; i < 16; i++)
+		return; /* its line has gone from the file */
+	for (unsigned i = 0; i < sizeof(cnonce); i++)
 		cnonce[i] = "0123456789abcdef"[random >> 4 * i & 15];
-	write_str(&w, a->proxy ? S("Proxy-Authorization: ") : S("Authorization: "));
-	challenge_answer(&w, &a->challenge, (struct str){a->username, a->username_length}, ha1,
-		method, uri, ++a->used, (struct str){cnonce, 16});
-	write_literal(&w, "\r\n");
-	return w.full ? STR_EMPTY : writer_text(&w);
+	write_str(w, proxy ? S("Proxy-Authorization: ") : S("Authorization: "));
+	challenge_answer(w, &a->challenge, (struct str){a->username, a->username_length}, ha1,
+		method, uri, ++a->used, (struct str){cnonce, sizeof(cnonce)});
+	write_literal(w, "\r\n");
+	if (w->full)
+		w->n = before;
+	w->full = false;
+}
+
+struct str trunk_auth_write(struct sip *sip, uint64_t trunk, struct str method, struct str uri)
+{
+	struct writer w = WRITER(sip->scratch.credentials);
+
+	if (!trunk)
+		return STR_EMPTY;
+	trunk_auth_write_line(&w, sip, trunk, false, method, uri);
+	trunk_auth_write_line(&w, sip, trunk, true, method, uri);
+	return writer_text(&w);
 }
 
 void trunk_auth_free(struct sip *sip)

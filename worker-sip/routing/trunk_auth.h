@@ -19,11 +19,18 @@
 /* What the trunk of that index is called by here, whatever its index after a reload; 0: it has no
  * credentials. */
 uint64_t trunk_auth_of(const struct sip *sip, unsigned trunk);
-/* Takes the challenge in m, a 401 or 407 of the server of that trunk (trunk_auth_of). answered: how
- * many challenges of the request were answered before. True: the request is to be sent again, with
- * what trunk_auth_write says. False: there is nothing that m asks for, or it has been refused. */
-bool trunk_auth_take(struct sip *sip, uint64_t trunk, const struct message *m, unsigned answered);
-/* The credentials of a request to that trunk, a header line; empty where none were asked for yet.
+/* The challenges that were answered of one request, by a server (401) and by a proxy before it
+ * (407); zeroed for a new request. */
+struct trunk_challenges {
+	uint8_t server, proxy;
+};
+/* Takes the challenge in m, a 401 or 407 of the server of that trunk (trunk_auth_of). True: the
+ * request is to be sent again, with what trunk_auth_write says. False: there is nothing that m asks
+ * for, or it has been refused. */
+bool trunk_auth_take(struct sip *sip, uint64_t trunk, const struct message *m,
+	struct trunk_challenges *answered);
+/* The credentials of a request to that trunk, a header line for its server, one for its proxy, or
+ * both; empty where none were asked for yet.
  * Good until the next one is written. */
 struct str trunk_auth_write(struct sip *sip, uint64_t trunk, struct str method, struct str uri);
 /* Forgets all challenges. */

@@ -1,0 +1,609 @@
+/* trunk_registration.c - see trunk_registration.h. Relies on: transactions, whose timers are not
+ * waited for (the trunk's answer-timeout ends a try), and trunk_auth.c for challenges. */
+#include "trunk_registration.h"
+
+#include "common/log.h"
+#include "ipc/token.h"
+#include "trunk_auth.h"
+#include "worker-sip/json.h"
+#include "worker-sip/transaction/transaction.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum registration_state { UNREGISTERED = 0, REGISTERED, REFUSED };
+
+struct trunk_registration {
+	struct trunk_registration *next;
+	struct sip *sip;
+	uint64_t id;                /* of the trunk */
+	struct timer timer;         /* of the next try, or of the answer to the last */
+	struct transaction *client; /* of the one that waits for its answer */
+	uint64_t call;    /* of its Call-ID and From tag, the same for all (section 10.2) */
+	uint64_t until;   /* ms: the binding stands till then */
+	uint64_t next_at; /* ms: the next try; 0: none is set */
+	uint32_t expires; /* that is asked for, in seconds */
+	uint32_t cseq;
+	uint32_t failures;     /* of all targets, in a row */
+	uint32_t references;   /* of the list, and of transactions */
+	uint16_t trunk, index; /* in the settings in force, and its target; NONE_INDEX: gone */
+	uint16_t tried;        /* targets that failed in this round */
+	uint16_t status;       /* of the last answer; 0: none came */
+	int32_t error;
+	struct trunk_challenges challenges;
+	bool longer;  /* a 423 has been heeded in this try */
+	bool ended;   /* by order */
+	bool leaving; /* the binding is being taken back */
+	enum registration_state state;
+	struct flow flow; /* by which it was registered */
+};
+
+static const struct client_user registration_client;
+
+static void registration_drop(struct trunk_registration *g)
+{
+	if (--g->references)
+		return;
+	loop_unset(g->sip->loop, &g->timer);
+	free(g);
+}
+
+static const struct trunk_settings *registration_trunk(const struct trunk_registration *g)
+{
+	return settings_trunk(g->sip->settings, g->trunk);
+}
+
+static uint8_t registration_slot(const struct trunk_registration *g)
+{
+	return (uint8_t)hash_str(&g->sip->keys.slot_key,
+		settings_str(g->sip->settings, registration_trunk(g)->name));
+}
+
+static bool registration_is_ours(const struct sip *sip, unsigned trunk)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+	uint8_t slot = (uint8_t)hash_str(&sip->keys.slot_key, settings_str(sip->settings, t->name));
+
+	return t->register_s && t->username.length && t->targets.count &&
+	       sip->slots.worker[slot] == sip->index;
+}
+
+/* ---- the request ---- */
+
+static const struct target_settings *registration_target(const struct trunk_registration *g)
+{
+	return SETTINGS_ROW(
+		g->sip->settings, struct target_settings, registration_trunk(g)->targets, g->index);
+}
+
+/* The domain of our address of record: what the trunk says, or else its target. */
+static void registration_write_domain(struct writer *w, const struct trunk_registration *g)
+{
+	const struct trunk_settings *t = registration_trunk(g);
+	char text[ENDPOINT_TEXT_SIZE];
+
+	if (t->from_domain.length)
+		write_str(w, settings_str(g->sip->settings, t->from_domain));
+	else
+		write_bytes(w, text, endpoint_text(&registration_target(g)->endpoint, text));
+}
+
+static void registration_write_contact(
+	struct writer *w, const struct trunk_registration *g, const struct flow *to)
+{
+	const struct trunk_settings *t = registration_trunk(g);
+	struct text user = t->contact_user.length ? t->contact_user : t->username;
+
+	write_literal(w, "sip:");
+	write_str(w, settings_str(g->sip->settings, user));
+	write_literal(w, "@");
+	write_sent_by(w, g->sip, to);
+	if (to->transport != TRANSPORT_UDP)
+		write_str(w,
+			to->transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
+}
+
+static void registration_write_token(
+	struct writer *w, const struct trunk_registration *g, enum token_kind kind, uint64_t id)
+{
+	char token[TOKEN_LENGTH];
+
+	token_mint(&g->sip->keys.minting, kind, registration_slot(g), id, token);
+	write_bytes(w, token, sizeof(token));
+}
+
+static void registration_write(struct writer *w, struct trunk_registration *g,
+	const struct flow *to, uint64_t branch, uint32_t expires)
+{
+	struct sip *sip = g->sip;
+	struct str user = settings_str(sip->settings, registration_trunk(g)->username);
+	char buffer[512];
+	struct writer uri = WRITER(buffer);
+
+	write_literal(&uri, "sip:");
+	registration_write_domain(&uri, g);
+	w->full |= uri.full;
+	write_literal(w, "REGISTER ");
+	write_str(w, writer_text(&uri));
+	write_literal(w, " SIP/2.0\r\nVia: SIP/2.0/");
+	write_str(w, str_of(transport_name(to->transport)));
+	write_literal(w, " ");
+	write_sent_by(w, sip, to);
+	write_literal(w, ";branch=" BRANCH_COOKIE);
+	registration_write_token(w, g, TOKEN_BRANCH, branch);
+	write_literal(w, "\r\nMax-Forwards: ");
+	write_number(w, sip->settings->max_forwards);
+	for (unsigned to_too = 0; to_too < 2; to_too++) {
+		write_str(w, to_too ? S("\r\nTo: <sip:") : S("\r\nFrom: <sip:"));
+		write_str(w, user);
+		write_literal(w, "@");
+		registration_write_domain(w, g);
+		write_literal(w, ">");
+		if (!to_too) {
+			write_literal(w, ";tag=");
+			registration_write_token(w, g, TOKEN_TAG, g->call);
+		}
+	}
+	write_literal(w, "\r\nCall-ID: ");
+	registration_write_token(w, g, TOKEN_CALL_ID, g->call);
+	write_literal(w, "\r\nCSeq: ");
+	write_number(w, ++g->cseq);
+	write_literal(w, " REGISTER\r\nContact: <");
+	registration_write_contact(w, g, to);
+	write_literal(w, ">\r\nExpires: ");
+	write_number(w, expires);
+	write_literal(w, "\r\nSupported: path\r\n");
+	write_str(w, trunk_auth_write(sip, g->id, S("REGISTER"), writer_text(&uri)));
+	if (sip->settings->server.length) {
+		write_literal(w, "User-Agent: ");
+		write_str(w, settings_str(sip->settings, sip->settings->server));
+		write_literal(w, "\r\n");
+	}
+	write_literal(w, "Content-Length: 0\r\n\r\n");
+}
+
+/* 0, or a negative errno: nothing was sent. expires 0: the binding is taken back. */
+static int registration_send(struct trunk_registration *g, uint32_t expires)
+{
+	struct sip *sip = g->sip;
+	const struct target_settings *t = registration_target(g);
+	struct flow to = {.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+	uint64_t branch = random_u64();
+	struct writer w = scratch_message(&sip->scratch);
+	struct transaction *client;
+	struct wire *bytes;
+	int error;
+
+	if (t->transport == TRANSPORT_TLS)
+		to.profile = (uint16_t)(g->trunk + 1);
+	registration_write(&w, g, &to, branch, expires);
+	error = scratch_wire(&sip->scratch, &w, &bytes);
+	if (error)
+		return error;
+	error = transaction_send(sip->transactions, METHOD_REGISTER, branch, registration_slot(g),
+		&to, bytes, &registration_client, g, &client);
+	wire_drop(bytes);
+	if (error)
+		return error;
+	count(REGISTRATIONS_SENT);
+	g->client = client;
+	g->references++;
+	g->flow = to;
+	return 0;
+}
+
+/* ---- its outcome ---- */
+
+static void registration_wait(struct trunk_registration *g, uint64_t ms)
+{
+	g->next_at = loop_now(g->sip->loop) + ms;
+	loop_set(g->sip->loop, &g->timer, ms);
+}
+
+/* A random time of ms, from that part on. */
+static uint64_t registration_jitter(uint64_t least, uint64_t most)
+{
+	return least + random_u64() % (most - least + 1);
+}
+
+static void registration_log(const struct trunk_registration *g, const char *event)
+{
+	struct str name = settings_str(g->sip->settings, registration_trunk(g)->name),
+		   target = settings_str(g->sip->settings, registration_target(g)->uri);
+
+	if (g->status >= 200 && g->status < 300)
+		log_info(event, "trunk=%.*s target=%.*s expires_s=%llu", (int)name.n, name.p,
+			(int)target.n, target.p,
+			(unsigned long long)(g->until - loop_now(g->sip->loop)) / 1000);
+	else
+		log_warn(event, "trunk=%.*s target=%.*s status=%u error=\"%s\"", (int)name.n,
+			name.p, (int)target.n, target.p, g->status,
+			g->error ? error_text(g->error) : "");
+}
+
+/* Nothing that comes to the last request is heard any more. */
+static void registration_cut(struct trunk_registration *g)
+{
+	struct transaction *t = g->client;
+
+	if (!t)
+		return;
+	g->client = NULL;
+	transaction_cut(t);
+	g->references--; /* not the last one: that is the list's */
+}
+
+static void registration_try(struct trunk_registration *g)
+{
+	if (g->leaving)
+		registration_cut(g);
+	g->leaving = false;
+	if (g->client || g->trunk == NONE_INDEX || g->ended)
+		return;
+	g->next_at = 0;
+	if (registration_send(g, g->expires))
+		/* our own queue is full, or its worker is not there yet */
+		registration_wait(g, REGISTRATION_SPREAD_MS);
+	else
+		loop_set(g->sip->loop, &g->timer, registration_trunk(g)->answer_ms);
+}
+
+/* The next target has its turn, or all of them have to wait. */
+static void registration_failed(struct trunk_registration *g, unsigned status, int error)
+{
+	enum registration_state before = g->state;
+	uint64_t most = REGISTRATION_RETRY_FIRST_MS;
+
+	count(REGISTRATIONS_FAILED);
+	g->status = (uint16_t)status;
+	g->error = error;
+	g->challenges = (struct trunk_challenges){0};
+	g->longer = false;
+	if (loop_now(g->sip->loop) >= g->until)
+		g->state = REFUSED;
+	if (g->failures == 0 || before != g->state)
+		registration_log(g, "trunk-registration-failed");
+	g->index = (uint16_t)((g->index + 1u) % registration_trunk(g)->targets.count);
+	if (++g->tried < registration_trunk(g)->targets.count) {
+		registration_try(g);
+		return;
+	}
+	g->tried = 0;
+	for (unsigned i = 0; i < g->failures && most < REGISTRATION_RETRY_MOST_MS; i++)
+		most *= 2;
+	if (most > REGISTRATION_RETRY_MOST_MS)
+		most = REGISTRATION_RETRY_MOST_MS;
+	g->failures++;
+	registration_wait(g, registration_jitter(most / 2, most));
+}
+
+/* Seconds that were granted: of our Contact, or else of the whole answer (section 10.2.4). */
+static uint32_t registration_granted(const struct trunk_registration *g, const struct message *m)
+{
+	char buffer[512];
+	struct writer ours = WRITER(buffer);
+	uint64_t seconds = g->expires;
+	struct str value;
+
+	registration_write_contact(&ours, g, &g->flow);
+	if ((value = message_value(m, HEADER_EXPIRES)).n && str_number(value, UINT32_MAX, &seconds))
+		seconds = g->expires;
+	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
+		h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		struct address a;
+
+		while (address_next(&rest, &a) == 0)
+			if (str_equal_nocase(a.uri.whole, writer_text(&ours)) &&
+				param_find(a.params, S("expires"), &value) &&
+				str_number(value, UINT32_MAX, &seconds))
+				seconds = g->expires;
+	}
+	return seconds > REGISTRATION_EXPIRES_MAX ? REGISTRATION_EXPIRES_MAX : (uint32_t)seconds;
+}
+
+static void registration_accepted(struct trunk_registration *g, const struct message *m)
+{
+	uint64_t granted = (uint64_t)registration_granted(g, m) * 1000, wait;
+	bool news = g->state != REGISTERED;
+
+	g->status = m->status;
+	g->error = 0;
+	g->challenges = (struct trunk_challenges){0};
+	g->longer = false;
+	g->failures = g->tried = 0;
+	g->state = REGISTERED;
+	g->until = loop_now(g->sip->loop) + granted;
+	wait = registration_jitter(granted / 2, granted / 4 * 3);
+	registration_wait(
+		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
+	count(REGISTRATIONS_ACCEPTED);
+	if (news)
+		registration_log(g, "trunk-registered");
+}
+
+/* Whether the answer asks for the same with something else: credentials, or a longer time (423). */
+static bool registration_goes_again(struct trunk_registration *g, const struct message *m)
+{
+	uint64_t least;
+
+	if (m->status == 401 || m->status == 407)
+		return trunk_auth_take(g->sip, g->id, m, &g->challenges);
+	if (m->status != 423 || g->longer ||
+		str_number(message_value(m, HEADER_MIN_EXPIRES), UINT32_MAX, &least) ||
+		least <= g->expires || least > REGISTRATION_EXPIRES_MAX)
+		return false;
+	g->expires = (uint32_t)least;
+	g->longer = true;
+	return true;
+}
+
+/* The answer to what takes the binding back. */
+static void registration_on_left(struct trunk_registration *g, const struct message *m)
+{
+	bool again = (m->status == 401 || m->status == 407) &&
+	             trunk_auth_take(g->sip, g->id, m, &g->challenges);
+
+	if (!again || registration_send(g, 0))
+		g->leaving = false;
+}
+
+static void registration_on_response(void *user, struct transaction *t, const struct message *m)
+{
+	struct trunk_registration *g = user;
+
+	if (m->status < 200 || g->client != t)
+		return;
+	g->client = NULL;
+	if (g->trunk == NONE_INDEX)
+		return;
+	if (g->leaving)
+		registration_on_left(g, m);
+	else if (m->status < 300)
+		registration_accepted(g, m);
+	else if (registration_goes_again(g, m))
+		registration_try(g);
+	else
+		registration_failed(g, m->status, 0);
+}
+
+static void registration_on_failed(void *user, struct transaction *t, unsigned status, int error)
+{
+	struct trunk_registration *g = user;
+
+	if (g->client != t)
+		return;
+	g->client = NULL;
+	if (g->leaving)
+		g->leaving = false;
+	else if (g->trunk != NONE_INDEX)
+		registration_failed(g, error ? 0 : status, error);
+}
+
+static void registration_on_gone(void *user, struct transaction *t)
+{
+	(void)t;
+	registration_drop(user);
+}
+
+static const struct client_user registration_client = {.response = registration_on_response,
+	.failed = registration_on_failed,
+	.gone = registration_on_gone};
+
+static void registration_timer(struct timer *timer, void *arg)
+{
+	struct trunk_registration *g = arg;
+
+	(void)timer;
+	if (!g->client) {
+		registration_try(g);
+		return;
+	}
+	registration_cut(g);
+	registration_failed(g, 0, -ETIMEDOUT);
+}
+
+/* ---- which there are ---- */
+
+/* Takes the binding back where there may be one. */
+static void registration_undo(struct trunk_registration *g)
+{
+	bool bound = g->client || loop_now(g->sip->loop) < g->until;
+
+	loop_unset(g->sip->loop, &g->timer);
+	registration_cut(g);
+	g->next_at = 0;
+	g->challenges = (struct trunk_challenges){0};
+	if (bound)
+		g->leaving = registration_send(g, 0) == 0;
+	g->until = 0;
+	g->state = UNREGISTERED;
+}
+
+/* Takes it out of the list. */
+static void registration_forget(struct trunk_registration **at)
+{
+	struct trunk_registration *g = *at;
+
+	*at = g->next;
+	loop_unset(g->sip->loop, &g->timer);
+	registration_cut(g);
+	registration_drop(g);
+}
+
+static struct trunk_registration *registration_find(const struct sip *sip, uint64_t id)
+{
+	struct trunk_registration *g = sip->trunk_registrations;
+
+	while (g && g->id != id)
+		g = g->next;
+	return g;
+}
+
+/* Registers the trunk of that index, where that is not being done. */
+static void registration_begin(struct sip *sip, unsigned trunk)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+	uint64_t id = trunk_id(settings_str(sip->settings, t->name));
+	struct trunk_registration *g = registration_find(sip, id);
+
+	if (g) {
+		g->trunk = (uint16_t)trunk;
+		if (g->index >= t->targets.count)
+			g->index = 0;
+		g->expires = t->register_s;
+		return;
+	}
+	g = calloc(1, sizeof(*g));
+	if (!g) {
+		log_error("trunk-registration-failed", "error=\"%s\"", error_text(-ENOMEM));
+		return;
+	}
+	*g = (struct trunk_registration){.next = sip->trunk_registrations,
+		.sip = sip,
+		.id = id,
+		.call = random_u64(),
+		.expires = t->register_s,
+		.references = 1,
+		.trunk = (uint16_t)trunk};
+	sip->trunk_registrations = g;
+	timer_init(&g->timer, registration_timer, g);
+	registration_wait(g, registration_jitter(1, REGISTRATION_SPREAD_MS));
+}
+
+void trunk_registrations_take(struct sip *sip)
+{
+	struct trunk_registration **at = &sip->trunk_registrations, *g;
+
+	if (!sip->transactions)
+		return; /* it has only begun */
+	for (g = sip->trunk_registrations; g; g = g->next)
+		g->trunk = NONE_INDEX;
+	for (unsigned i = 0; i < sip->settings->trunks.count; i++)
+		if (registration_is_ours(sip, i))
+			registration_begin(sip, i);
+	while ((g = *at)) {
+		if (g->trunk != NONE_INDEX)
+			at = &g->next;
+		else
+			registration_forget(at);
+	}
+}
+
+static bool registration_text_stays(
+	const struct sip *sip, struct text a, const struct settings *next, struct text b)
+{
+	return str_equal(settings_str(sip->settings, a), settings_str(next, b));
+}
+
+/* Whether the trunk of that index in the next settings is to have the binding that g has. */
+static bool registration_stays(
+	const struct trunk_registration *g, const struct settings *next, unsigned trunk)
+{
+	const struct sip *sip = g->sip;
+	const struct trunk_settings *a = registration_trunk(g), *b = settings_trunk(next, trunk);
+
+	if (trunk_id(settings_str(next, b->name)) != g->id || !b->register_s ||
+		b->targets.count <= g->index)
+		return false;
+	const struct target_settings *target = SETTINGS_ROW(
+		next, struct target_settings, b->targets, g->index);
+	return registration_text_stays(sip, a->username, next, b->username) &&
+	       registration_text_stays(sip, a->contact_user, next, b->contact_user) &&
+	       registration_text_stays(sip, a->from_domain, next, b->from_domain) &&
+	       endpoint_equal(&registration_target(g)->endpoint, &target->endpoint);
+}
+
+void trunk_registrations_leave(struct sip *sip, const struct settings *next)
+{
+	struct trunk_registration **at = &sip->trunk_registrations;
+
+	while (*at) {
+		bool stays = false;
+
+		for (unsigned i = 0; i < next->trunks.count; i++)
+			stays |= registration_stays(*at, next, i);
+		if (stays) {
+			at = &(*at)->next;
+		} else {
+			registration_undo(*at);
+			registration_forget(at);
+		}
+	}
+}
+
+bool trunk_registrations_leaving(const struct sip *sip)
+{
+	const struct trunk_registration *g = sip->trunk_registrations;
+
+	while (g && !g->leaving)
+		g = g->next;
+	return g != NULL;
+}
+
+void trunk_registrations_stop(struct sip *sip)
+{
+	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
+		g->ended = true;
+		if (!g->leaving)
+			registration_undo(g);
+	}
+}
+
+bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered)
+{
+	struct trunk_registration *g = registration_find(sip, trunk_id(trunk));
+
+	if (!g)
+		return false;
+	g->ended = !registered;
+	g->failures = g->tried = 0;
+	if (registered)
+		registration_try(g);
+	else
+		registration_undo(g);
+	return true;
+}
+
+static void registration_write_number(struct writer *w, const char *name, uint64_t value)
+{
+	write_literal(w, "\"");
+	write_str(w, str_of(name));
+	write_literal(w, "\":");
+	write_number(w, value);
+	write_literal(w, ",");
+}
+
+void trunk_registrations_list(
+	struct sip *sip, struct str trunk, void (*add)(void *arg, struct str json), void *arg)
+{
+	static const char *const names[] = {"unregistered", "registered", "failed"};
+	uint64_t now = loop_now(sip->loop);
+
+	for (const struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
+		char buffer[2048];
+		struct writer w = WRITER(buffer);
+		struct str name = settings_str(sip->settings, registration_trunk(g)->name);
+
+		if (trunk.n && !str_equal(trunk, name))
+			continue;
+		write_literal(&w, "{");
+		write_json_field(&w, "trunk", name);
+		write_json_field(&w, "registration", str_of(names[g->state]));
+		registration_write_number(
+			&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
+		registration_write_number(&w, "registration_status", g->status);
+		registration_write_number(
+			&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
+		w.n--; /* the last comma */
+		write_literal(&w, "}");
+		if (!w.full)
+			add(arg, writer_text(&w));
+	}
+}
+
+void trunk_registrations_free(struct sip *sip)
+{
+	while (sip->trunk_registrations)
+		registration_forget(&sip->trunk_registrations);
+}
