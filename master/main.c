@@ -11,6 +11,7 @@
 #include "master/control/commands.h"
 #include "master/jail/master_jail.h"
 #include "master/control/control.h"
+#include "master/control/web.h"
 #include "master/workers/quarantine.h"
 #include "preflight.h"
 #include "cdr.h"
@@ -329,6 +330,7 @@ static void main_finish(struct master *m)
 			close(s->cdr);
 		if (s->web > 0)
 			close(s->web);
+		web_free(m->web);
 	}
 	listen_close(&m->listen);
 	quarantine_close(m->quarantine);

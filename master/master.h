@@ -6,7 +6,6 @@
 #include "master/config/config.h"
 #include "master/control/metric_labels.h"
 #include "master/control/query.h"
-#include "master/control/web.h"
 #include "master/workers/worker_slot.h"
 #include "master/config/userwatch.h"
 #include "listen.h"
@@ -18,6 +17,7 @@
 struct control;
 struct verification;
 struct request;
+struct web;
 
 /* A reload whose certificates are being checked. */
 struct reload {
@@ -49,7 +49,7 @@ struct master {
 	struct supervisor supervisor;
 	struct queries queries;
 	struct metric_labels labels;
-	struct web web;
+	struct web *web; /* control/web.h; NULL: nothing was asked yet */
 	struct certificates *certificates;
 	struct reload reload;
 	struct request *reloading,

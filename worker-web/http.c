@@ -331,8 +331,8 @@ static int http_make_page(struct http *h)
 
 	if (error)
 		return error;
-	h->page = MHD_create_response_from_buffer((size_t)(web_page_end - web_page),
-		(void *)(uintptr_t)web_page, MHD_RESPMEM_PERSISTENT);
+	h->page = MHD_create_response_from_buffer(
+		strlen(web_page), (void *)(uintptr_t)web_page, MHD_RESPMEM_PERSISTENT);
 	if (!h->page)
 		return -ENOMEM;
 	http_add_headers(h->page, "text/html; charset=utf-8");

@@ -10,8 +10,6 @@ __asm__(".pushsection .rodata\n"
 	".global web_page\n"
 	"web_page:\n"
 	".incbin \"worker-web/page.html\"\n"
-	".global web_page_end\n"
-	"web_page_end:\n"
 	".byte 0\n"
 	".popsection\n");
 

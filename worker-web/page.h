@@ -2,9 +2,8 @@
 #ifndef SIPWARD_WEB_PAGE_H
 #define SIPWARD_WEB_PAGE_H
 
-#include <stddef.h>
-
-extern const char web_page[], web_page_end[];
+/* Text, with a NUL at its end. */
+extern const char web_page[];
 
 /* Writes the Content-Security-Policy of the page: nothing but its own style and script, by their
  * hashes, and JSON of this server. 0, or -ENOENT where the page has no style or script. */

@@ -2,9 +2,7 @@
 #include "check.h"
 #include "credentials.h"
 
-#include "master/control/web.h"
 #include "name_servers.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -129,7 +127,7 @@ static void check_web(struct reader *r)
 
 	if (!*c->web_bind)
 		c->workers[PEER_WEB] = 0;
-	else if (!web_endpoint(c->web_bind, &to))
+	else if (!config_web_endpoint(c->web_bind, &to))
 		config_error_add(r->errors, c->path, 0,
 			"web: bind: expected \"tcp:ADDRESS:PORT\" with a numeric address, as in "
 			"\"tcp:127.0.0.1:9060\", found \"%s\"",

@@ -153,3 +153,11 @@ void config_free(struct config *x)
 #include "ipc/options.def"
 	free(x);
 }
+
+bool config_web_endpoint(const char *text, struct endpoint *out)
+{
+	static const char prefix[] = "tcp:";
+
+	return strncmp(text, prefix, sizeof(prefix) - 1) == 0 &&
+	       endpoint_parse(str_of(text + sizeof(prefix) - 1), out) == 0 && out->port;
+}

@@ -214,4 +214,7 @@ void config_free(struct config *x);
 /* Wipes and frees the HA1s, of users and of trunks, once users_build has made their image. */
 void config_forget_users(struct config *c);
 
+/* Reads the bind of section web, "tcp:ADDRESS:PORT". False: it is something else. */
+bool config_web_endpoint(const char *text, struct endpoint *out);
+
 #endif

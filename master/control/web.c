@@ -20,15 +20,16 @@
 /* Connections that may wait for the worker. */
 #define WEB_BACKLOG 64
 
+struct web {
+	struct master *master;
+	struct worker_slot *worker; /* that asked for the state; NULL: nothing is gathered */
+	uint32_t incarnation;       /* of that life */
+	unsigned step;
+	json_t *state;
+	uint64_t answered[WEB_WHAT_COUNT]; /* loop time */
+};
+
 /* ---- the socket ---- */
-
-bool web_endpoint(const char *text, struct endpoint *out)
-{
-	static const char prefix[] = "tcp:";
-
-	return strncmp(text, prefix, sizeof(prefix) - 1) == 0 &&
-	       endpoint_parse(str_of(text + sizeof(prefix) - 1), out) == 0 && out->port;
-}
 
 static int web_bind(const struct endpoint *to)
 {
@@ -54,7 +55,7 @@ int web_listen(const struct config *c, int *fd)
 	int error;
 
 	*fd = -1;
-	if (!*c->web_bind || !web_endpoint(c->web_bind, &to))
+	if (!*c->web_bind || !config_web_endpoint(c->web_bind, &to))
 		return 0;
 	error = web_bind(&to);
 	if (error < 0) {
@@ -205,11 +206,15 @@ static void web_next(struct web *web)
 
 bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web *ask)
 {
-	struct web *web = &m->web;
+	struct web *web = m->web;
 	uint64_t now = loop_now(m->loop);
 
 	if (w->role != PEER_WEB || ask->what == WEB_NOTHING || ask->what >= WEB_WHAT_COUNT)
 		return false;
+	if (!web)
+		web = m->web = calloc(1, sizeof(*web));
+	if (!web)
+		return true;
 	/* Unanswered: the worker that keeps to its own bounds never gets here. */
 	if (web->answered[ask->what] && now - web->answered[ask->what] < WEB_ASK_MIN_MS) {
 		count(WEB_TOO_OFTEN);
@@ -227,4 +232,11 @@ bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web 
 	}
 	web->answered[ask->what] = now;
 	return true;
+}
+
+void web_free(struct web *web)
+{
+	if (web)
+		json_decref(web->state);
+	free(web);
 }

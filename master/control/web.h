@@ -6,10 +6,9 @@
 
 #include "master/workers/worker_slot.h"
 
-#include <jansson.h>
-
-struct master;
 struct config;
+struct master;
+struct web;
 
 /* The least time between two answers of one kind: a little less than the worker itself waits. */
 #define WEB_ASK_MIN_MS 900
@@ -18,21 +17,11 @@ struct config;
 #define WEB_ROWS_MAX 200
 #define WEB_LIST_MAX 2000
 
-struct web {
-	struct master *master;
-	struct worker_slot *worker; /* that asked for the state; NULL: nothing is gathered */
-	uint32_t incarnation;       /* of that life */
-	unsigned step;
-	json_t *state;
-	uint64_t answered[WEB_WHAT_COUNT]; /* loop time */
-};
-
 /* Opens the socket of section web, or sets *fd to -1 where there is none. -errno; logged. */
 int web_listen(const struct config *c, int *fd);
-/* Reads web.bind, "tcp:ADDRESS:PORT". False: it is something else. */
-bool web_endpoint(const char *text, struct endpoint *out);
-
 /* The worker asks. False: that makes no sense. */
 bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web *ask);
+/* What was asked must have been answered. NULL is a no-op. */
+void web_free(struct web *web);
 
 #endif
