@@ -136,26 +136,26 @@ static bool main_takes_value(const char *word)
 	return false;
 }
 
-/* Carries out a command with its arguments, which go with it. */
+/* Carries out a command with its arguments. */
 static int main_run(const struct options *o, int row, const char *first, json_t *arguments)
 {
-	if (o->file || row == COMMAND_user_add) {
-		json_decref(arguments);
-		return o->file ? users_file(o, (enum command)row, first) : users_add(o, first);
-	}
+	if (o->file)
+		return users_file(o, (enum command)row, first);
+	if (row == COMMAND_user_add)
+		return users_add(o, first);
 	if (row == COMMAND_trace)
 		return trace_run(o, arguments);
 	return client_print(
-		o, client_exchange(o, json_pack("{s:s, s:o}", "command", command_rows[row].name,
+		o, client_exchange(o, json_pack("{s:s, s:O}", "command", command_rows[row].name,
 					      "arguments", arguments)));
 }
 
-int main(int argc, char **argv)
+/* The whole of main, but for the end of arguments: an empty object, for those of the command. */
+static int main_serve(int argc, char **argv, json_t *arguments)
 {
 	struct options o = {.socket = SOCKET_DEFAULT};
 	int option, used = 0;
 	char error[256];
-	json_t *arguments = json_object();
 
 	o.json = main_wants_json(argc, argv);
 	opterr = !o.json;
@@ -196,4 +196,13 @@ int main(int argc, char **argv)
 		return client_fail(&o, EXIT_USAGE, "usage: sipwardctl %s %s",
 			command_rows[row].name, command_rows[row].arguments);
 	return main_run(&o, row, count ? words[0] : NULL, arguments);
+}
+
+int main(int argc, char **argv)
+{
+	json_t *arguments = json_object();
+	int code = main_serve(argc, argv, arguments);
+
+	json_decref(arguments);
+	return code;
 }

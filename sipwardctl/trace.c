@@ -285,7 +285,7 @@ static const char *trace_argument(const json_t *arguments, const char *name)
 	return json_string_value(json_object_get(arguments, name));
 }
 
-int trace_run(const struct options *o, json_t *arguments)
+int trace_run(const struct options *o, const json_t *arguments)
 {
 	struct trace_command c = {.wish = {.options = o,
 					  .call = trace_argument(arguments, "call"),
@@ -297,8 +297,6 @@ int trace_run(const struct options *o, json_t *arguments)
 		.live = json_is_true(json_object_get(arguments, "live")),
 		.raw = json_is_true(json_object_get(arguments, "raw")),
 		.ascii = json_is_true(json_object_get(arguments, "ascii"))};
-	int code = trace_carry_out(&c);
 
-	json_decref(arguments);
-	return code;
+	return trace_carry_out(&c);
 }

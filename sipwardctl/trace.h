@@ -5,7 +5,7 @@
 
 #include "client.h"
 
-/* Carries the command out with its arguments (stolen). Returns an exit code. */
-int trace_run(const struct options *o, json_t *arguments);
+/* Carries the command out with its arguments. Returns an exit code. */
+int trace_run(const struct options *o, const json_t *arguments);
 
 #endif
