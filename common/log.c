@@ -1,18 +1,17 @@
-/* log.c - one event, one line, one write, and never a wait. Relies on nothing but the clock: no
- * locale, no time zone.
+/* log.c - one event, one line, one write, and never a wait. Relies on the clock and log_format.c:
+ * no locale, no time zone.
  */
 #include "log.h"
 
 #include "clock.h"
 #include "counters.h"
 #include "date.h"
+#include "log_format.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PROCESS_MAX 32
 
@@ -106,18 +105,6 @@ static size_t log_printable_length(const unsigned char *p, size_t n)
 	return log_is_no_character(p) ? 0 : length;
 }
 
-/* Writes the line to stderr unless its reader is so far behind that it would block: a log must not
- * stop a call. */
-static void log_write_stderr(char *line, size_t length)
-{
-	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-	line[length] = '\n';
-	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) ||
-		write(STDERR_FILENO, line, length + 1) < 0)
-		count(LOG_DROPPED);
-}
-
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
 	char line[LOG_LINE_MAX + 2]; /* and the newline and a NUL */
@@ -157,8 +144,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 
 	if (state.sink)
 		state.sink(state.arg, level, line, n);
-	else
-		log_write_stderr(line, n);
+	else if (!log_format_write(line, n))
+		count(LOG_DROPPED);
 	errno = saved;
 }
 

@@ -3,7 +3,8 @@
  * A line reads  ts level role worker event key=value ...  The event is a stable name in lower case
  * with hyphens; what follows is logfmt (values with a space, a quote or a control character are
  * quoted and escaped by log_value). Never a credential. Workers hand their lines to the master over
- * the lifeline; the master writes them to stderr.
+ * the lifeline; the master writes them to stderr, or in
+ * the form that log-format names (log_format.h).
  */
 #ifndef SIPWARD_COMMON_LOG_H
 #define SIPWARD_COMMON_LOG_H

@@ -18,6 +18,7 @@
 #include "removed_listeners.h"
 #include "master/workers/scale.h"
 #include "master/workers/supervise.h"
+#include "common/log_format.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
 
@@ -30,6 +31,17 @@ static void reload_replace(int *fd, int with)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = with;
+}
+
+/* How much is logged, and in which form. */
+static void reload_log(struct master *m, const struct config *config)
+{
+	int error = log_format_set((enum log_format)config->log_format);
+
+	supervise_log_level(&m->supervisor, (enum log_level)config->log_level);
+	if (error)
+		log_warn("log-format", "format=journald error=\"%s\" used=logfmt",
+			error_text(error));
 }
 
 int reload_use(struct master *m, struct config *config)
@@ -57,7 +69,7 @@ int reload_use(struct master *m, struct config *config)
 	config_forget_users(config);
 	config_free(m->config);
 	m->config = config;
-	supervise_log_level(&m->supervisor, (enum log_level)config->log_level);
+	reload_log(m, config);
 	m->supervisor.leave_ms = config->transport_leave_ms;
 	m->supervisor.jail_log = config->jail_log;
 	m->supervisor.jail_required = config->jail_required;

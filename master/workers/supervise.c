@@ -6,6 +6,7 @@
  */
 #include "supervise.h"
 
+#include "common/log_format.h"
 #include "common/log.h"
 #include "configure.h"
 #include "death_cause.h"
@@ -34,7 +35,7 @@
 #define PACKETS_PER_TURN 64
 #define PACKETS_LAST 4096
 
-/* One line to stderr, with nothing in it that could pass for another line. */
+/* One line of the log, with nothing in it that could pass for another line. */
 static void worker_pass_log(struct worker_slot *w, const struct lifeline_packet *p)
 {
 	const char *text = (const char *)p->body + sizeof(struct lifeline_log);
@@ -51,8 +52,7 @@ static void worker_pass_log(struct worker_slot *w, const struct lifeline_packet 
 		n = LOG_LINE_MAX;
 	for (size_t i = 0; i < n; i++)
 		line[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-	line[n] = '\n';
-	if (write(STDERR_FILENO, line, n + 1) < 0)
+	if (!log_format_write(line, n))
 		count(WORKER_LOG_DROPPED);
 }
 

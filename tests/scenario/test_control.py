@@ -202,6 +202,28 @@ class Commands(ControlCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn('not "loud"', done.stderr)
 
+    def test_log_as_json(self):
+        """Lines of the master and of workers; a reload changes it."""
+        g = self.start()
+        config = g.config.read_text()
+        g.config.write_text('log-format = "json"\n' + config)
+        g.ctl("reload")
+        before = len(g.log_text().splitlines())
+        alice, bob = self.phone("alice"), self.phone("bob")
+        self.hang_up(*self.establish(alice, bob, "bob@example.net"))
+        self.no_calls()
+        g.ctl("user", "remove", "carol@example.net")
+        wait_for(lambda: '"command":"user remove"' in g.log_text(), "the master's line")
+        wait_for(lambda: '"event":"call-ended"' in g.log_text(), "the worker's line")
+        lines = [json.loads(line) for line in g.log_text().splitlines()[before:]]
+        (ended,) = [line for line in lines if line["event"] == "call-ended"]
+        self.assertEqual(
+            (ended["level"], ended["process"], ended["by"], ended["from"]),
+            ("info", "sip/0", "caller", "sip:alice@example.net"),
+        )
+        g.config.write_text(config)
+        g.ctl("reload")
+
     def test_flows(self):
         """Each open connection, whichever worker has it; what UDP brings is none."""
         g = self.start(transport=2)
