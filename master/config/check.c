@@ -1,8 +1,9 @@
 /* check.c - see check.h. */
 #include "check.h"
-#include "credentials.h"
 
+#include "credentials.h"
 #include "name_servers.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -2,6 +2,8 @@
  * waited for (the trunk's answer-timeout ends a try), and trunk_auth.c for challenges. */
 #include "trunk_registration.h"
 
+#include "target_rows.h"
+
 #include "common/log.h"
 #include "ipc/token.h"
 #include "trunk_auth.h"
@@ -24,11 +26,13 @@ struct trunk_registration {
 	uint64_t next_at; /* ms: the next try; 0: none is set */
 	uint32_t expires; /* that is asked for, in seconds */
 	uint32_t cseq;
-	uint32_t failures;     /* of all targets, in a row */
-	uint32_t references;   /* of the list, and of transactions */
-	uint16_t trunk, index; /* in the settings in force, and its target; NONE_INDEX: gone */
-	uint16_t tried;        /* targets that failed in this round */
-	uint16_t status;       /* of the last answer; 0: none came */
+	uint32_t failures;          /* of all targets, in a row */
+	uint32_t references;        /* of the list, and of transactions */
+	uint16_t trunk, index;      /* in the settings in force, and its target; NONE_INDEX: gone */
+	uint16_t rows;              /* addresses that there are */
+	uint16_t tried;             /* of them, that failed in this round */
+	struct target_settings row; /* the one that the last request was sent to */
+	uint16_t status;            /* of the last answer; 0: none came */
 	int32_t error;
 	struct trunk_challenges challenges;
 	bool longer;  /* a 423 has been heeded in this try */
@@ -65,27 +69,29 @@ static bool registration_is_ours(const struct sip *sip, unsigned trunk)
 	uint8_t slot = (uint8_t)hash_str(&sip->keys.slot_key, settings_str(sip->settings, t->name));
 
 	return t->register_s && t->username.length && t->targets.count &&
-	       sip->slots.worker[slot] == sip->index;
+	       sip->slots.next[slot] == sip->index;
 }
 
 /* ---- the request ---- */
 
-static const struct target_settings *registration_target(const struct trunk_registration *g)
+/* The target of the last request as the settings have it; the first one where that is gone. */
+static const struct target_settings *registration_written(const struct trunk_registration *g)
 {
-	return SETTINGS_ROW(
-		g->sip->settings, struct target_settings, registration_trunk(g)->targets, g->index);
+	struct array targets = registration_trunk(g)->targets;
+
+	return SETTINGS_ROW(g->sip->settings, struct target_settings, targets,
+		g->row.written < targets.count ? g->row.written : 0u);
 }
 
 /* The domain of our address of record: what the trunk says, or else its target. */
 static void registration_write_domain(struct writer *w, const struct trunk_registration *g)
 {
 	const struct trunk_settings *t = registration_trunk(g);
-	char text[ENDPOINT_TEXT_SIZE];
 
 	if (t->from_domain.length)
 		write_str(w, settings_str(g->sip->settings, t->from_domain));
 	else
-		write_bytes(w, text, endpoint_text(&registration_target(g)->endpoint, text));
+		write_target_host(w, g->sip->settings, g->trunk, &g->row);
 }
 
 static void registration_write_contact(
@@ -166,7 +172,14 @@ static void registration_write(struct writer *w, struct trunk_registration *g,
 static int registration_send(struct trunk_registration *g, uint32_t expires)
 {
 	struct sip *sip = g->sip;
-	const struct target_settings *t = registration_target(g);
+	const struct target_settings *t = &g->row;
+	struct target_settings rows[TARGETS_MAX];
+	unsigned count = target_rows_write(sip, g->trunk, rows);
+
+	g->rows = (uint16_t)count;
+	if (!count)
+		return -EHOSTUNREACH; /* its names have no address now */
+	g->row = rows[g->index % count];
 	struct flow to = {.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
 	uint64_t branch = random_u64();
 	struct writer w = scratch_message(&sip->scratch);
@@ -209,7 +222,7 @@ static uint64_t registration_jitter(uint64_t least, uint64_t most)
 static void registration_log(const struct trunk_registration *g, const char *event)
 {
 	struct str name = settings_str(g->sip->settings, registration_trunk(g)->name),
-		   target = settings_str(g->sip->settings, registration_target(g)->uri);
+		   target = settings_str(g->sip->settings, registration_written(g)->uri);
 
 	if (g->status >= 200 && g->status < 300)
 		log_info(event, "trunk=%.*s target=%.*s expires_s=%llu", (int)name.n, name.p,
@@ -263,8 +276,8 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 		g->state = REFUSED;
 	if (g->failures == 0 || before != g->state)
 		registration_log(g, "trunk-registration-failed");
-	g->index = (uint16_t)((g->index + 1u) % registration_trunk(g)->targets.count);
-	if (++g->tried < registration_trunk(g)->targets.count) {
+	g->index++;
+	if (++g->tried < g->rows) {
 		registration_try(g);
 		return;
 	}
@@ -449,8 +462,6 @@ static void registration_begin(struct sip *sip, unsigned trunk)
 
 	if (g) {
 		g->trunk = (uint16_t)trunk;
-		if (g->index >= t->targets.count)
-			g->index = 0;
 		g->expires = t->register_s;
 		return;
 	}
@@ -504,14 +515,14 @@ static bool registration_stays(
 	const struct trunk_settings *a = registration_trunk(g), *b = settings_trunk(next, trunk);
 
 	if (trunk_id(settings_str(next, b->name)) != g->id || !b->register_s ||
-		b->targets.count <= g->index)
+		b->targets.count <= g->row.written)
 		return false;
 	const struct target_settings *target = SETTINGS_ROW(
-		next, struct target_settings, b->targets, g->index);
+		next, struct target_settings, b->targets, g->row.written);
 	return registration_text_stays(sip, a->username, next, b->username) &&
 	       registration_text_stays(sip, a->contact_user, next, b->contact_user) &&
 	       registration_text_stays(sip, a->from_domain, next, b->from_domain) &&
-	       endpoint_equal(&registration_target(g)->endpoint, &target->endpoint);
+	       registration_text_stays(sip, registration_written(g)->uri, next, target->uri);
 }
 
 void trunk_registrations_leave(struct sip *sip, const struct settings *next)

@@ -101,8 +101,8 @@ bool transactions_await(const struct transactions *ts, const struct message *m, 
 	if (client_find(ts, branch, m->method))
 		return true;
 	/* of one whose CSeq cannot be read, or lies */
-	for (uint8_t method = METHOD_UNKNOWN; method < METHOD_COUNT; method++)
-		if (client_find(ts, branch, method))
+	for (unsigned method = METHOD_UNKNOWN; method < METHOD_COUNT; method++)
+		if (client_find(ts, branch, (uint8_t)method))
 			return true;
 	return false;
 }
