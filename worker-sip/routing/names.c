@@ -63,7 +63,7 @@ static bool name_is_ours(const struct name *n)
 	const struct sip *sip = n->owner->sip;
 	struct str trunk = settings_str(sip->settings, name_trunk(n)->name);
 
-	return sip->slots.worker[(uint8_t)hash_str(&sip->keys.slot_key, trunk)] == sip->index;
+	return sip->slots.next[(uint8_t)hash_str(&sip->keys.slot_key, trunk)] == sip->index;
 }
 
 /* The names are the operator's: nobody chooses collisions. */
