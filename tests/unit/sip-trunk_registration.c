@@ -236,10 +236,10 @@ Test(trunk_registration, another_worker_s_trunk_is_not_registered_here)
 {
 	respond(first(), 200, .tag = "r");
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
-		worker->sip.slots.worker[i] = 1;
+		worker->sip.slots.next[i] = 1;
 	trunk_registrations_take(&worker->sip);
 	pass(600000);
 	quiet();
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
-		worker->sip.slots.worker[i] = 0;
+		worker->sip.slots.next[i] = 0;
 }
