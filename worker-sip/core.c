@@ -299,7 +299,7 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	in.message = m;
 	in.slot = slot;
 	in.transaction = NULL;
-	in.shown = false;
+	in.shown = in.emergency = false;
 	in.route = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;

@@ -117,6 +117,7 @@ Test(handover, what_begins_is_not)
 	call_answered();
 	move_away();
 	cr_expect_not(kept(&invite));
+	free(invite.message);
 }
 
 Test(handover, slots_are_free_when_nothing_of_them_is_left)
