@@ -3,8 +3,8 @@
  * A line reads  ts level role worker event key=value ...  The event is a stable name in lower case
  * with hyphens; what follows is logfmt (values with a space, a quote or a control character are
  * quoted and escaped by log_value). Never a credential. Workers hand their lines to the master over
- * the lifeline; the master writes them to stderr, or in
- * the form that log-format names (log_format.h).
+ * the lifeline; the master writes them to stderr, or in the form that log-format names
+ * (log_format.h).
  */
 #ifndef SIPWARD_COMMON_LOG_H
 #define SIPWARD_COMMON_LOG_H
@@ -23,6 +23,16 @@ typedef void (*log_sink)(void *arg, enum log_level level, const char *line, size
  * important level still written and where lines go (sink NULL: one write to stderr). The only
  * global state beside main's context: a log has to be reachable from everywhere. */
 void log_init(const char *role, int index, enum log_level level, log_sink sink, void *arg);
+/* Writes one whole line, whose last byte the caller may overwrite: there must be room for one more
+ * behind its n bytes. Never waits. False: it could not be written. */
+typedef bool (*log_writer)(char *line, size_t n);
+/* What writes lines where there is no sink, in place of log_write_line. */
+void log_set_writer(log_writer write);
+/* Writes the line to standard error. */
+bool log_write_line(char *line, size_t n);
+/* Writes to standard error unless its reader is so far behind that it would block: a log must not
+ * stop a call. */
+bool log_write_bytes(const char *text, size_t n);
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 /* "error", "warn", "info", "debug". */

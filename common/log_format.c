@@ -8,7 +8,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -279,16 +278,8 @@ int log_format_set(enum log_format format)
 	else if (format == LOG_FORMAT_JOURNALD)
 		error = log_journal_open();
 	output.format = error ? LOG_FORMAT_LOGFMT : format;
+	log_set_writer(log_format_write);
 	return error;
-}
-
-/* Writes to standard error unless its reader is so far behind that it would block: a log must not
- * stop a call. */
-static bool log_write_stderr(const char *text, size_t n)
-{
-	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && write(STDERR_FILENO, text, n) >= 0;
 }
 
 bool log_format_write(char *line, size_t n)
@@ -306,7 +297,6 @@ bool log_format_write(char *line, size_t n)
 		size = log_format_json(text, formatted, sizeof(formatted));
 	}
 	if (size)
-		return log_write_stderr(formatted, size);
-	line[n] = '\n';
-	return log_write_stderr(line, n + 1);
+		return log_write_bytes(formatted, size);
+	return log_write_line(line, n);
 }
