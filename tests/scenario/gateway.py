@@ -170,8 +170,8 @@ class Gateway:
             return False
         return rows and all(r.get("state") == "ready" for r in rows)
 
-    def ctl(self, *words, check=True):
-        """Rows of a sipwardctl command (its --json)."""
+    def ctl(self, *words, check=True, whole=False):
+        """Rows of a sipwardctl command (its --json); whole: all of the answer."""
         done = subprocess.run(
             [
                 self.bin / "sipwardctl",
@@ -187,7 +187,8 @@ class Gateway:
         if check:
             done.check_returncode()
         reply = json.loads(done.stdout) if done.stdout.strip() else None
-        return reply["rows"] if isinstance(reply, dict) and "rows" in reply else reply
+        has_rows = isinstance(reply, dict) and "rows" in reply
+        return reply["rows"] if has_rows and not whole else reply
 
     def counters(self):
         """All counters by name, summed over the workers."""

@@ -298,7 +298,9 @@ class Nul(CallCase):
         self.assertEqual(ok.get("X-Kept"), "yes")
         self.assertNotIn(b"hidden", ok.raw)
         wait_for(lambda: self.gateway.ctl("calls"), "the call listed")
-        self.assertIn("a\\\ufffdb", self.gateway.ctl("calls")[0]["from"])
+        id = self.gateway.ctl("calls")[0]["call-id"]
+        call = self.gateway.ctl("calls", "show", id, whole=True)["object"]
+        self.assertIn("a\\\ufffdb", " ".join(str(value) for value in call.values()))
         for m in alice.received:
             self.assertNotIn(b"\0", m.raw)
         self.counted("headers_with_nul", 4)
