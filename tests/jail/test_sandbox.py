@@ -2,7 +2,7 @@
 happens to a worker that tries."""
 import ctypes, json, os, platform, pwd, re, shutil, subprocess, unittest
 
-from gateway import BUILD, WAIT, Gateway, wait_for
+from gateway import BUILD, WAIT, Gateway, own_address, wait_for
 from peers import Phone
 from processes import SANITIZED, status
 
@@ -287,7 +287,8 @@ class Jail(unittest.TestCase):
 
     def test_web(self):
         """The worker that is there where the config asks for it."""
-        g = self.gateway(tls=1, extra='web { bind = "tcp:127.0.0.1:9069" }')
+        bind = f"tcp:{own_address()}:9069"  # the two carriers' tests run at once
+        g = self.gateway(tls=1, extra=f'web {{ bind = "{bind}" }}')
         self.assert_holds(g, (*ROLES, "web"))
 
     @unittest.skipUnless(CAN_TRACE, "needs root, registers that it knows, and no other tracer")
