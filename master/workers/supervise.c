@@ -10,7 +10,6 @@
 #include "common/log.h"
 #include "configure.h"
 #include "death_cause.h"
-#include "ipc/limit_page.h"
 #include "drain.h"
 #include "master/certificates/certificates.h"
 #include "master/jail/jail_report.h"
@@ -20,14 +19,13 @@
 #include "scale.h"
 #include "slots.h"
 #include "watchdog.h"
+#include "worker_table.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -425,132 +423,13 @@ static void supervise_stop_gently(struct supervisor *s)
 	supervise_stop(s, false);
 }
 
-static int worker_make_page(struct worker_slot *w)
-{
-	w->page_fd = memfd_create("sipward-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (w->page_fd < 0)
-		return -errno;
-	/* A worker that could shrink it would kill the master with SIGBUS. */
-	if (ftruncate(w->page_fd, sizeof(struct page)) < 0 ||
-		fcntl(w->page_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	void *at = mmap(
-		NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd, 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	w->page = at;
-	return 0;
-}
-
-/* Nobody may shrink it under the others. */
-static int supervise_make_limit_page(struct supervisor *s)
-{
-	s->limit_page = memfd_create("sipward-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->limit_page < 0)
-		return -errno;
-	if (ftruncate(s->limit_page, sizeof(struct limit_page)) < 0 ||
-		fcntl(s->limit_page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	return 0;
-}
-
-static int supervise_make_worker(struct supervisor *s, unsigned role, unsigned index)
-{
-	struct worker_slot *w = &s->worker[s->count];
-	int error;
-
-	*w = (struct worker_slot){.supervisor = s,
-		.role = (uint8_t)role,
-		.index = (uint8_t)index,
-		.lifeline = -1,
-		.page_fd = -1,
-		.endpoint = -1,
-		.notifier = {.fd = -1}};
-	outbox_init(&w->outbox);
-	timer_init(&w->timer, worker_timer_fired, w);
-	s->count++;
-	error = worker_make_page(w);
-	if (error < 0)
-		log_error("worker-page", "error=\"%s\"", error_text(error));
-	if (error == 0 && role == PEER_SIP && s->carrier == CARRIER_ZEROMQ)
-		error = runtime_endpoint(s->runtime, index, &w->endpoint);
-	return error;
-}
-
-/* The root folder of a worker that connects, over ZeroMQ. */
-static int worker_make_edges(struct worker_slot *w)
-{
-	struct supervisor *s = w->supervisor;
-	const struct account *a = &s->account[w->role];
-
-	if (s->carrier != CARRIER_ZEROMQ || !role_has(w->role, ROLE_MESSAGES))
-		return 0;
-	return runtime_edges(
-		s->runtime, w->role, w->index, s->role_count[PEER_SIP], a->uid, a->gid);
-}
-
-/* Edges over ZeroMQ need tokens: for as many workers as there may ever be. */
-static int supervise_make_edges(struct supervisor *s)
-{
-	int error = edge_tokens_new(
-		&s->tokens, role_rows[PEER_TRANSPORT].greatest, role_rows[PEER_SIP].greatest);
-
-	for (unsigned i = 0; i < s->count && error == 0; i++)
-		error = worker_make_edges(&s->worker[i]);
-	return error;
-}
-
-/* Lets all that connect reach the endpoint of a new SIP worker. */
-static int worker_link_endpoint(const struct worker_slot *sip)
-{
-	struct supervisor *s = sip->supervisor;
-	int error = 0;
-
-	if (s->carrier != CARRIER_ZEROMQ || sip->role != PEER_SIP)
-		return 0;
-	for (unsigned i = 0; i < s->count && error == 0; i++) {
-		const struct worker_slot *w = &s->worker[i];
-
-		if (w != sip && role_has(w->role, ROLE_MESSAGES))
-			error = runtime_edge_add(s->runtime, w->role, w->index, sip->index);
-	}
-	return error;
-}
-
-static void worker_unmake(struct worker_slot *w)
-{
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
-	if (w->page)
-		munmap(w->page, sizeof(*w->page));
-	if (w->page_fd >= 0)
-		close(w->page_fd);
-	if (w->endpoint >= 0)
-		close(w->endpoint);
-}
-
-static int supervise_make_another(struct supervisor *s, unsigned role, unsigned index)
-{
-	struct worker_slot *w = &s->worker[s->count];
-	int error = supervise_make_worker(s, role, index);
-
-	if (error == 0)
-		error = worker_make_edges(w);
-	if (error == 0)
-		error = worker_link_endpoint(w);
-	if (error < 0) {
-		worker_unmake(w);
-		s->count--;
-	}
-	return error;
-}
-
 static int supervise_add(struct supervisor *s, unsigned role, unsigned index)
 {
 	struct worker_slot *w = worker_find(s, role, index);
 	int error = 0;
 
 	if (!w) {
-		error = supervise_make_another(s, role, index);
+		error = worker_table_add(s, role, index, worker_timer_fired);
 		if (error < 0)
 			return error;
 		worker_spawn(worker_find(s, role, index));
@@ -567,30 +446,18 @@ static int supervise_add(struct supervisor *s, unsigned role, unsigned index)
 
 int supervise_open(struct supervisor *s)
 {
-	unsigned n = 0;
-	int error = 0;
+	int error;
 
-	/* room for as many as there may ever be: nothing of a worker moves */
-	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
-		n += role_rows[r].greatest;
 	scale_init(s, supervise_add, worker_leave);
 	timer_init(&s->stop_timer, supervise_all_left, s);
 	drain_init(s, supervise_stop_gently);
-	s->worker = calloc(n ? n : 1, sizeof(*s->worker));
-	s->packet = malloc(sizeof(*s->packet));
-	if (!s->worker || !s->packet)
-		error = -ENOMEM;
-	if (error == 0)
-		slots_spread(&s->slots, s->role_count[PEER_SIP]);
-	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
-		error = runtime_mesh(s->runtime);
-	if (error == 0)
-		error = supervise_make_limit_page(s);
-	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
-		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
-			error = supervise_make_worker(s, r, i);
-	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
-		error = supervise_make_edges(s);
+	slots_spread(&s->slots, s->role_count[PEER_SIP]);
+	error = worker_table_open(s, worker_timer_fired);
+	if (error == 0) {
+		s->packet = malloc(sizeof(*s->packet));
+		if (!s->packet)
+			error = -ENOMEM;
+	}
 	if (error < 0)
 		supervise_close(s);
 	return error;
@@ -609,21 +476,9 @@ void supervise_start(struct supervisor *s)
 
 void supervise_close(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->count; i++) {
-		struct worker_slot *w = &s->worker[i];
-
-		loop_unset(s->loop, &w->timer);
-		worker_unmake(w);
-	}
-	free(s->worker);
+	worker_table_close(s);
 	free(s->packet);
-	edge_tokens_free(&s->tokens);
-	if (s->limit_page > 0)
-		close(s->limit_page);
-	s->limit_page = 0;
-	s->worker = NULL;
 	s->packet = NULL;
-	s->count = 0;
 }
 
 void supervise_settings(struct supervisor *s)

@@ -1,0 +1,182 @@
+/* worker_table.c - see worker_table.h. Relies on memfds that nobody can shrink. */
+#include "worker_table.h"
+
+#include "common/log.h"
+#include "ipc/limit_page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* A worker that could shrink what it shares would kill the others, or the master, with SIGBUS. */
+static int table_make_shared(const char *name, size_t size, int *out)
+{
+	int error = 0, fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		error = -errno;
+		close(fd);
+	} else {
+		*out = fd;
+	}
+	return error;
+}
+
+static int worker_make_page(struct worker_slot *w)
+{
+	int error = table_make_shared("sipward-page", sizeof(struct page), &w->page_fd);
+	void *at;
+
+	if (error == 0) {
+		at = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, w->page_fd,
+			0);
+		if (at == MAP_FAILED)
+			error = -errno;
+		else
+			w->page = at;
+	}
+	if (error < 0)
+		log_error("worker-page", "peer=%s-%u error=\"%s\"", role_name(w->role), w->index,
+			error_text(error));
+	return error;
+}
+
+static int worker_make(struct supervisor *s, unsigned role, unsigned index, timer_callback fired)
+{
+	struct worker_slot *w = &s->worker[s->count];
+	int error;
+
+	*w = (struct worker_slot){.supervisor = s,
+		.role = (uint8_t)role,
+		.index = (uint8_t)index,
+		.lifeline = -1,
+		.page_fd = -1,
+		.endpoint = -1,
+		.notifier = {.fd = -1}};
+	outbox_init(&w->outbox);
+	timer_init(&w->timer, fired, w);
+	s->count++;
+	error = worker_make_page(w);
+	if (error == 0 && role == PEER_SIP && s->carrier == CARRIER_ZEROMQ)
+		error = runtime_endpoint(s->runtime, index, &w->endpoint);
+	return error;
+}
+
+static void worker_unmake(struct worker_slot *w)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
+	if (w->page)
+		munmap(w->page, sizeof(*w->page));
+	if (w->page_fd >= 0)
+		close(w->page_fd);
+	if (w->endpoint >= 0)
+		close(w->endpoint);
+}
+
+/* ---- over ZeroMQ ---- */
+
+/* The root folder of a worker that connects. */
+static int worker_make_edges(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+	const struct account *a = &s->account[w->role];
+
+	if (s->carrier != CARRIER_ZEROMQ || !role_has(w->role, ROLE_MESSAGES))
+		return 0;
+	return runtime_edges(
+		s->runtime, w->role, w->index, s->role_count[PEER_SIP], a->uid, a->gid);
+}
+
+/* Edges need tokens: for as many workers as there may ever be. */
+static int table_make_edges(struct supervisor *s)
+{
+	int error = edge_tokens_new(
+		&s->tokens, role_rows[PEER_TRANSPORT].greatest, role_rows[PEER_SIP].greatest);
+
+	for (unsigned i = 0; i < s->count && error == 0; i++)
+		error = worker_make_edges(&s->worker[i]);
+	return error;
+}
+
+/* Lets all that connect reach the endpoint of a new SIP worker. */
+static int worker_link_endpoint(const struct worker_slot *sip)
+{
+	struct supervisor *s = sip->supervisor;
+	int error = 0;
+
+	if (s->carrier != CARRIER_ZEROMQ || sip->role != PEER_SIP)
+		return 0;
+	for (unsigned i = 0; i < s->count && error == 0; i++) {
+		const struct worker_slot *w = &s->worker[i];
+
+		if (w != sip && role_has(w->role, ROLE_MESSAGES))
+			error = runtime_edge_add(s->runtime, w->role, w->index, sip->index);
+	}
+	return error;
+}
+
+/* ---- the table ---- */
+
+int worker_table_add(struct supervisor *s, unsigned role, unsigned index, timer_callback fired)
+{
+	struct worker_slot *w = &s->worker[s->count];
+	int error = worker_make(s, role, index, fired);
+
+	if (error == 0)
+		error = worker_make_edges(w);
+	if (error == 0)
+		error = worker_link_endpoint(w);
+	if (error < 0) {
+		worker_unmake(w);
+		s->count--;
+	}
+	return error;
+}
+
+int worker_table_open(struct supervisor *s, timer_callback fired)
+{
+	unsigned n = 0;
+	int error = 0;
+
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+		n += role_rows[r].greatest;
+	s->worker = calloc(n, sizeof(*s->worker));
+	if (!s->worker)
+		error = -ENOMEM;
+	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
+		error = runtime_mesh(s->runtime);
+	if (error == 0) {
+		error = table_make_shared(
+			"sipward-limits", sizeof(struct limit_page), &s->limit_page);
+		if (error < 0)
+			log_error("limits-page", "error=\"%s\"", error_text(error));
+	}
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
+		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
+			error = worker_make(s, r, i, fired);
+	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
+		error = table_make_edges(s);
+	return error;
+}
+
+void worker_table_close(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct worker_slot *w = &s->worker[i];
+
+		loop_unset(s->loop, &w->timer);
+		worker_unmake(w);
+	}
+	free(s->worker);
+	edge_tokens_free(&s->tokens);
+	if (s->limit_page > 0)
+		close(s->limit_page);
+	s->limit_page = 0;
+	s->worker = NULL;
+	s->count = 0;
+}
