@@ -1,7 +1,7 @@
-/* certificates.c - generations of certificates over all workers. Relies on lifelines keeping the
- * order of packets: what COMMIT names has come before it. */
+/* certificates.c - generations of certificates over all workers. */
 #include "certificates.h"
 
+#include "certificate_order.h"
 #include "master/workers/edge.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -9,8 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,70 +44,7 @@ struct certificates {
 	void *arg;
 };
 
-static bool certificates_concern(const struct worker_slot *w)
-{
-	return w->role == PEER_TLS || w->role == PEER_TRANSPORT;
-}
-
-/* ---- telling ---- */
-
-static void certificates_tell_set(struct worker_slot *w, const struct certificate_set *set)
-{
-	void *buffer;
-
-	if (!set->count)
-		return;
-	buffer = sodium_malloc(LIFELINE_PACKET_MAX);
-	for (size_t i = 0; i < set->count; i++) {
-		ssize_t n = buffer ? certificate_packet(set, i, w->role == PEER_TLS, buffer)
-		                   : -ENOMEM;
-
-		if (n < 0) {
-			/* Its check will miss it, or its handshakes fail: never silently another
-			 * certificate. */
-			log_error("certificate-packet", "peer=%s-%u certificate=%s error=\"%s\"",
-				role_name(w->role), w->index, set->entry[i].name,
-				error_text((int)n));
-			break;
-		}
-		worker_tell(w, LIFELINE_CERTIFICATE, buffer, (size_t)n, -1);
-		sodium_memzero(buffer, (size_t)n);
-	}
-	sodium_free(buffer);
-}
-
-static void certificates_tell_act(
-	struct worker_slot *w, const struct certificate_set *set, uint16_t act, uint32_t sequence)
-{
-	struct lifeline_certificates body = {.sequence = sequence,
-		.generation = set->generation,
-		.act = act,
-		.tickets = set->tickets};
-
-	if (set->count)
-		worker_tell(w, LIFELINE_CERTIFICATES, &body, sizeof(body), -1);
-}
-
-/* sequence 0: they hold from now on; otherwise they are tried. */
-static void certificates_tell_authorities(
-	struct worker_slot *w, const struct certificate_set *set, uint32_t sequence)
-{
-	if (w->role != PEER_TRANSPORT)
-		return;
-	for (size_t i = 0; i < set->authority_count; i++) {
-		struct lifeline_authorities body = {
-			.listener = set->authority[i].listener, .sequence = sequence};
-
-		worker_tell(w, LIFELINE_AUTHORITIES, &body, sizeof(body), set->authority[i].fd);
-	}
-}
-
-static void certificates_tell_commit(struct worker_slot *w, const struct certificate_set *set)
-{
-	w->lost.text[0] = '\0'; /* it will say again what it cannot use */
-	certificates_tell_authorities(w, set, 0);
-	certificates_tell_act(w, set, CERTIFICATES_COMMIT, 0);
-}
+/* ---- key edges ---- */
 
 /* Edges of w to all living workers of the other role. */
 static void certificates_make_edges(struct certificates *c, struct worker_slot *w)
@@ -117,7 +52,7 @@ static void certificates_make_edges(struct certificates *c, struct worker_slot *
 	struct supervisor *s = c->supervisor;
 
 	for (unsigned i = 0; i < s->count; i++)
-		if (certificates_concern(&s->worker[i]) && s->worker[i].role != w->role &&
+		if (certificate_order_concerns(&s->worker[i]) && s->worker[i].role != w->role &&
 			worker_lives(&s->worker[i]))
 			edge_make(w, &s->worker[i]);
 }
@@ -138,12 +73,12 @@ static void certificates_make_first_edges(struct certificates *c)
 #define EACH(c, w)                                                                                 \
 	for (struct worker_slot *w = (c)->supervisor->worker;                                      \
 		w < (c)->supervisor->worker + (c)->supervisor->count; w++)                         \
-		if (certificates_concern(w) && worker_lives(w))
+		if (certificate_order_concerns(w) && worker_lives(w))
 
 static void certificates_drop_everywhere(struct certificates *c, struct certificate_set *set)
 {
 	EACH(c, w)
-	certificates_tell_act(w, set, CERTIFICATES_DROP, 0);
+	certificate_order_drop(w, set);
 	certificate_set_free(set);
 }
 
@@ -217,8 +152,7 @@ static void certificates_ask(struct certificates *c, struct worker_slot *w)
 		c->waiting[w->index] = true;
 		c->waiting_count++;
 	}
-	certificates_tell_authorities(w, c->staged, c->check);
-	certificates_tell_act(w, c->staged, CERTIFICATES_CHECK, c->check);
+	certificate_order_check(w, c->staged, c->check);
 }
 
 /* Whether the phase under way has something to check. */
@@ -408,7 +342,7 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 	char text[CERTIFICATES_TEXT_MAX];
 	struct certificate_set *set = NULL;
 
-	if (!c || !certificates_concern(w) || r->error > 0 || r->error < -4095)
+	if (!c || !certificate_order_concerns(w) || r->error > 0 || r->error < -4095)
 		return false;
 	if (r->sequence == 0) {
 		certificates_take_lost(w, r->index, rest);
@@ -452,26 +386,26 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 
 void certificates_tell(struct certificates *c, struct worker_slot *w)
 {
-	if (!c || !certificates_concern(w))
+	if (!c || !certificate_order_concerns(w))
 		return;
 	if (c->edges)
 		certificates_make_edges(c, w);
 	/* Its predecessor's handshakes, still waiting for a signature, may be of any of these. */
 	for (unsigned i = 0; i < c->old_count && w->role == PEER_TLS; i++) {
-		certificates_tell_set(w, c->old[i].set);
-		certificates_tell_act(w, c->old[i].set, CERTIFICATES_COMMIT, 0);
+		certificate_order_hand(w, c->old[i].set);
+		certificate_order_commit(w, c->old[i].set);
 	}
 	if (c->committed) {
-		certificates_tell_set(w, c->committed);
+		certificate_order_hand(w, c->committed);
 		if (w->role == PEER_TLS && !c->checked) {
 			if (!c->start_check)
 				c->start_check = ++c->sequence;
-			certificates_tell_act(w, c->committed, CERTIFICATES_CHECK, c->start_check);
+			certificate_order_check(w, c->committed, c->start_check);
 		}
-		certificates_tell_commit(w, c->committed);
+		certificate_order_commit(w, c->committed);
 	}
 	if (c->staged) {
-		certificates_tell_set(w, c->staged);
+		certificate_order_hand(w, c->staged);
 		if (w->role == PEER_TLS && c->phase == PHASE_TLS)
 			certificates_ask(c, w);
 	}
@@ -516,7 +450,7 @@ int certificates_stage(
 	c->done = done;
 	c->arg = arg;
 	EACH(c, w)
-	certificates_tell_set(w, set);
+	certificate_order_hand(w, set);
 	certificates_begin_check(c, PHASE_TLS);
 	return 0;
 }
@@ -536,10 +470,10 @@ int certificates_commit(struct certificates *c)
 	/* TLS workers first, for order's sake: they have served it since it was staged. */
 	EACH(c, w)
 	if (w->role == PEER_TLS)
-		certificates_tell_commit(w, c->committed);
+		certificate_order_commit(w, c->committed);
 	EACH(c, w)
 	if (w->role == PEER_TRANSPORT)
-		certificates_tell_commit(w, c->committed);
+		certificate_order_commit(w, c->committed);
 	count(CERTIFICATES_COMMITTED);
 	log_info("certificates-committed", "generation=%u count=%zu", c->committed->generation,
 		c->committed->count);

@@ -52,9 +52,10 @@ static void put(const char *name, const char *text)
 #define CHAIN "-----BEGIN CERTIFICATE-----\nchain\n-----END CERTIFICATE-----\n"
 #define KEY "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
 
-static struct config *load(const char *more)
+static struct certificate_set *set_of(const char *more)
 {
 	char text[2048], file[96];
+	struct certificate_set *set = NULL;
 	struct config *config;
 
 	snprintf(text, sizeof(text),
@@ -66,14 +67,6 @@ static struct config *load(const char *more)
 	put("sipward.conf", text);
 	snprintf(file, sizeof(file), "%s/sipward.conf", base);
 	cr_assert_eq(config_load(file, &config, &errors), 0, "%s", errors.text[0]);
-	return config;
-}
-
-static struct certificate_set *set_of(const char *more)
-{
-	struct config *config = load(more);
-	struct certificate_set *set = NULL;
-
 	cr_assert_eq(certificate_set_read(config, &set, &errors), 0, "%s", errors.text[0]);
 	config_free(config);
 	return set;
@@ -586,39 +579,4 @@ Test(certificates, the_end_answers_who_waits)
 	certificates_free(c);
 	c = NULL;
 	cr_expect_eq(ended, -ECANCELED);
-}
-
-static void unreadable(const char *file, const char *text, const char *what)
-{
-	struct config *config = load("");
-	struct certificate_set *set = NULL;
-
-	errors.count = 0;
-	if (text)
-		put(file, text);
-	else
-		unlink((snprintf(path, sizeof(path), "%s/%s", base, file), path));
-	cr_expect_eq(certificate_set_read(config, &set, &errors), -EINVAL);
-	cr_expect_eq(errors.count, 1);
-	cr_expect(strstr(errors.text[0], what) &&
-			  strstr(errors.text[0], "sipward.conf:3: certificate \"main\": "),
-		"%s", errors.text[0]);
-	config_free(config);
-	put("main.pem", CHAIN);
-	put("main.key", KEY);
-}
-
-Test(certificates, files_that_cannot_be)
-{
-	static char large[CHAIN_MAX + 2];
-
-	memset(large, 'x', sizeof(large) - 1);
-	unreadable("main.pem", NULL, "chain: ");
-	unreadable("main.pem", "", "is empty");
-	unreadable("main.pem", "hello", "holds no certificate in PEM form");
-	unreadable("main.pem", large, "has more than 32768 bytes");
-	unreadable("main.pem", CHAIN KEY, "holds a private key");
-	unreadable("main.key", NULL, "key: ");
-	unreadable("main.key", CHAIN, "holds a certificate and no private key");
-	unreadable("main.key", large, "has more than 12288 bytes");
 }
