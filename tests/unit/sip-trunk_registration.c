@@ -2,6 +2,7 @@
 #include "sip-worker.h"
 
 #include "worker-sip/auth/digest.h"
+#include "worker-sip/routing/names.h"
 
 #define CHALLENGE(nonce)                                                                           \
 	"WWW-Authenticate: Digest realm=\"carrier\", nonce=\"" nonce "\", qop=\"auth\"\n"
@@ -242,4 +243,52 @@ Test(trunk_registration, another_worker_s_trunk_is_not_registered_here)
 	quiet();
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
 		worker->sip.slots.next[i] = 0;
+}
+
+/* ---- a target that is a name ---- */
+
+static void nothing_changed(struct sip *sip)
+{
+	(void)sip;
+}
+
+/* Makes the trunk's target a name that is reached over TLS, whose address another SIP worker has
+ * found. */
+static void target_is_found(const char *uri, const char *name, const char *address)
+{
+	static const struct hash_key same;
+	struct image *image = &worker->image;
+	const uint64_t id[] = {
+		trunk_id(S("carrier")), hash_str(&same, str_of(uri)), image->trunk[0].zone};
+	struct record_addresses found = {.name = hash_bytes(&same, id, sizeof(id)),
+		.found_at = loop_now(worker->sip.loop),
+		.count = 1,
+		.address = {{.endpoint = fixture_endpoint(address), .transport = TRANSPORT_TLS}}};
+
+	found.expires_at = found.found_at + 3600000;
+	image->listener[CORE_TCP].transport = TRANSPORT_TLS;
+	image->target[0] = (struct target_settings){.uri = fixture_text(image, uri),
+		.name = fixture_text(image, name),
+		.transport = TRANSPORT_TLS,
+		.explicit_transport = 1};
+	cr_assert_eq(names_new(&worker->sip.names, &worker->sip, nothing_changed), 0);
+	cr_assert_eq(names_take(worker->sip.names), 0);
+	names_told(worker->sip.names, &found);
+	cr_assert_not_null(names_addresses(worker->sip.names, 0, 0));
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+}
+
+/* RFC 5922 section 4: it is the name that was looked up which the certificate must show. */
+Test(trunk_registration, a_name_is_what_the_certificate_must_show)
+{
+	trunk_registrations_free(&worker->sip);
+	target_is_found(
+		"sip:sip.carrier.example;transport=tls", "sip.carrier.example", "10.0.0.11:5061");
+	trunk_registrations_take(&worker->sip);
+	struct sent *s = first();
+	cr_assert(sent_to(s, "10.0.0.11:5061"));
+	cr_assert_eq(s->to.profile, settings_profile(worker->sip.settings, 0, 0));
+	respond(s, 200, .tag = "r");
+	trunk_registrations_free(&worker->sip);
+	names_free(worker->sip.names);
 }

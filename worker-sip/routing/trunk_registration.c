@@ -188,7 +188,7 @@ static int registration_send(struct trunk_registration *g, uint32_t expires)
 	int error;
 
 	if (t->transport == TRANSPORT_TLS)
-		to.profile = (uint16_t)(g->trunk + 1);
+		to.profile = settings_profile(sip->settings, g->trunk, t->written);
 	registration_write(&w, g, &to, branch, expires);
 	error = scratch_wire(&sip->scratch, &w, &bytes);
 	if (error)
