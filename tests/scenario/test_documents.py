@@ -1,5 +1,5 @@
 """The man pages and the packaged config file: they say what the tables say, and nothing else."""
-import os, pathlib, re, subprocess, tempfile, unittest
+import itertools, os, pathlib, re, subprocess, tempfile, unittest
 
 from gateway import BIN
 
@@ -73,14 +73,32 @@ class Documents(unittest.TestCase):
                 if preset:
                     self.assertIn(f"Default: {preset}.", entry.group(1))
 
-    def test_every_command_of_the_program_has_its_entry(self):
+    def commands(self):
         usage = subprocess.run([BIN / "sipwardctl", "-h"], capture_output=True, text=True).stdout
-        commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?: [A-Z\[][^ ]*)? {2,}", usage, re.M)
-        commands = [c for c in commands if c != "completion"]
-        self.assertGreater(len(commands), 15)
+        found = re.findall(r"^  ([a-z]+(?: [a-z]+)?)\b", usage, re.M)
+        self.assertGreater(len(found), 40)
+        return set(found)
+
+    def test_every_command_of_the_program_has_its_entry(self):
         entries = self.entries("sipwardctl.8")
-        for command in commands:
-            self.assertIn(command, entries)
+        self.assertEqual(self.commands() - {"completion"} - set(entries), set())
+
+    def test_readme_lists_the_commands_of_the_program(self):
+        """In lines as "sipwardctl trunks list | show TRUNK": what stands behind a bar is a command
+        of its own, or one of the same noun."""
+        commands, listed = self.commands(), set()
+        heads = re.findall(
+            r"^    sipwardctl (\S+(?: \S+)*)", (ROOT / "README.md").read_text(), re.M
+        )
+        for head in heads:
+            noun = head.split(" ")[0]
+            for one in re.sub(r"\[.*?\]", "", head).split(" | "):
+                words = re.match(r"[a-z|]+(?: [a-z|]+)*", one).group().split(" ")
+                named = {" ".join(w) for w in itertools.product(*(w.split("|") for w in words))}
+                if not named <= commands:
+                    named = {f"{noun} {n}" for n in named}
+                listed |= named
+        self.assertEqual(listed, commands)
 
     def test_every_counter_has_its_entry(self):
         rows = re.findall(
