@@ -1,6 +1,8 @@
 /* The target of a request: zones, rules in order, bindings, trunks, and what no rule lets pass. */
 #include "sip-worker.h"
 
+#include <errno.h>
+
 TestSuite(route, .init = worker_set_up, .fini = worker_tear_down);
 
 static unsigned number;
@@ -346,6 +348,22 @@ Test(route, what_is_alike_goes_to_the_same_target)
 		}
 		cr_assert_eq(different, 7, "all three are used");
 	}
+}
+
+/* A scope id means nothing to the peer, and IPv6reference has no place for it (RFC 3261
+ * section 25.1). */
+Test(route, a_target_of_one_link_is_written_without_its_scope)
+{
+	worker->image.trunk[0].targets.count = 1;
+	worker->image.target[0].endpoint = fixture_endpoint("[fe80::1%2]:5060");
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	ask(.method = "MESSAGE", .uri = "sip:5551000@example.net", .cseq = ++number);
+	struct sent *out = take_request("MESSAGE");
+	cr_assert(str_equal(message_str(out->message, out->message->request_uri.whole),
+		S("sip:5551000@[fe80::1]:5060")));
+	transactions_send_failed(worker->sip.transactions, 0, out->cookie, -ECONNREFUSED);
+	settle();
+	take_response(500);
 }
 
 /* Rows of one name: two hosts of the best priority with the weights 1 and 3, the first of which has

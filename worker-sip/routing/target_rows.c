@@ -55,15 +55,16 @@ unsigned target_rows_write(
 uint8_t write_target_host(struct writer *w, const struct settings *s, unsigned trunk,
 	const struct target_settings *row)
 {
-	const struct target_settings *t = SETTINGS_ROW(
-		s, struct target_settings, settings_trunk(s, trunk)->targets, row->written);
+	const struct target_settings *t = row;
 	char text[ENDPOINT_TEXT_SIZE];
 
-	if (!target_is_name(row)) {
-		write_bytes(w, text, endpoint_text(&row->endpoint, text));
-		return row->transport;
+	if (target_is_name(row)) {
+		t = SETTINGS_ROW(
+			s, struct target_settings, settings_trunk(s, trunk)->targets, row->written);
+		write_str(w, settings_str(s, row->name));
+	} else {
+		write_bytes(w, text, endpoint_host_text(&row->endpoint, text));
 	}
-	write_str(w, settings_str(s, row->name));
 	if (t->endpoint.port) {
 		write_literal(w, ":");
 		write_number(w, t->endpoint.port);
