@@ -178,6 +178,8 @@ class Documents(unittest.TestCase):
             os.chmod(pathlib.Path(folder, "users"), 0o640)
             for name in ("main.pem", "main.key", "clients.pem"):
                 pathlib.Path(folder, name).write_text("")
+            pathlib.Path(folder, "pbx.credentials").write_text(f"acme:r:MD5:{'0' * 32}\n")
+            os.chmod(pathlib.Path(folder, "pbx.credentials"), 0o640)
             done = subprocess.run(
                 [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True
             )
