@@ -150,6 +150,11 @@ class Documents(unittest.TestCase):
                     path.write_text(own + block.group(1))
                     pathlib.Path(folder, "users").write_text("")
                     os.chmod(pathlib.Path(folder, "users"), 0o640)
+                    for name, file in re.findall(
+                        r'username += "(.*)"\n\tcredentials += "(.*)"', block.group(1)
+                    ):
+                        pathlib.Path(folder, file).write_text(f"{name}:r:MD5:{'0' * 32}\n")
+                        os.chmod(pathlib.Path(folder, file), 0o640)
                     done = subprocess.run(
                         [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True
                     )
