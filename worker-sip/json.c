@@ -28,3 +28,30 @@ void write_json_field(struct writer *w, const char *name, struct str value)
 	write_json(w, value);
 	write_literal(w, "\",");
 }
+
+void write_json_number(struct writer *w, const char *name, uint64_t value)
+{
+	write_literal(w, "\"");
+	write_str(w, str_of(name));
+	write_literal(w, "\":");
+	write_number(w, value);
+	write_literal(w, ",");
+}
+
+void write_json_end(struct writer *w)
+{
+	w->n--; /* the last comma */
+	write_literal(w, "}");
+}
+
+void json_number_line(
+	const char *name, uint64_t value, void (*line)(void *arg, struct str json), void *arg)
+{
+	char buffer[64];
+	struct writer w = WRITER(buffer);
+
+	write_literal(&w, "{");
+	write_json_number(&w, name, value);
+	write_json_end(&w);
+	line(arg, writer_text(&w));
+}

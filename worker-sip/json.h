@@ -8,5 +8,12 @@
 void write_json(struct writer *w, struct str s);
 /* "name":"value", - with its comma. */
 void write_json_field(struct writer *w, const char *name, struct str value);
+/* "name":value, - with its comma. */
+void write_json_number(struct writer *w, const char *name, uint64_t value);
+/* Ends an object of such fields, the last of which keeps no comma. */
+void write_json_end(struct writer *w);
+/* Hands the row {"name":value} to line. */
+void json_number_line(
+	const char *name, uint64_t value, void (*line)(void *arg, struct str json), void *arg);
 
 #endif

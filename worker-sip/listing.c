@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include "ipc/query_argument.h"
+#include "json.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_listing.h"
 #include "worker-sip/call/call_trace.h"
@@ -52,15 +53,9 @@ static void listing_ping(struct listing *l, struct str trunk, bool resolve)
 {
 	unsigned pinged = resolve ? names_ask(l->sip->names, trunk)
 	                          : target_states_ping(l->sip->target_states, trunk);
-	char buffer[64];
-	struct writer w = WRITER(buffer);
 
-	if (!pinged)
-		return;
-	write_literal(&w, "{\"pinged\":");
-	write_number(&w, pinged);
-	write_literal(&w, "}");
-	listing_add_row(l, writer_text(&w));
+	if (pinged)
+		json_number_line("pinged", pinged, listing_add_row, l);
 }
 
 static void listing_trace(struct listing *l, const char *argument)

@@ -210,9 +210,7 @@ static void call_write(struct writer *w, const struct call_view *v)
 	write_literal(w, "{");
 	write_json_field(w, "call-id", call_view_id(v));
 	write_json_field(w, "state", call_view_state(v));
-	write_literal(w, "\"seconds\":");
-	write_number(w, (loop_now(v->sip->loop) - since) / 1000);
-	write_literal(w, ",");
+	write_json_number(w, "seconds", (loop_now(v->sip->loop) - since) / 1000);
 	call_write_parties(w, v);
 	write_json_field(w, "trunk", call_view_trunk(v));
 	write_json_field(w, "user", call_view_text(v, CALL_TEXT_USER));
@@ -225,25 +223,9 @@ static void call_write(struct writer *w, const struct call_view *v)
 			: NULL);
 	write_json_field(w, "zone", call_view_zone_name(v->sip, call_view_zone(v)));
 	write_json_field(w, "callee-zone", call_view_zone_name(v->sip, call_view_callee_zone(v)));
-	write_literal(w, "\"slot\":");
-	write_number(w, v->call ? v->call->a->slot : invite_fork(v->invite)->slot);
-	write_literal(w, ",\"worker\":");
-	write_number(w, v->sip->index);
-	write_literal(w, "}");
-}
-
-static void call_write_number(
-	const char *name, uint64_t number, void (*line)(void *arg, struct str json), void *arg)
-{
-	char buffer[64];
-	struct writer w = WRITER(buffer);
-
-	write_literal(&w, "{\"");
-	write_str(&w, str_of(name));
-	write_literal(&w, "\":");
-	write_number(&w, number);
-	write_literal(&w, "}");
-	line(arg, writer_text(&w));
+	write_json_number(w, "slot", v->call ? v->call->a->slot : invite_fork(v->invite)->slot);
+	write_json_number(w, "worker", v->sip->index);
+	write_json_end(w);
 }
 
 void call_list(
@@ -266,7 +248,7 @@ void call_list(
 		if (!w.full)
 			line(arg, writer_text(&w));
 	}
-	call_write_number("matched", matched, line, arg);
+	json_number_line("matched", matched, line, arg);
 }
 
 /* ---- the end of one ---- */
@@ -304,5 +286,5 @@ void call_end_by_operator(
 		call_view_end(&v, S(CALL_OPERATOR_REASON));
 		ended++;
 	}
-	call_write_number("ended", ended, line, arg);
+	json_number_line("ended", ended, line, arg);
 }

@@ -180,9 +180,8 @@ static void show_call(struct writer *w, const struct call_view *v)
 	else
 		show_timer(w, v->sip, "lost-flow", &v->call->grace);
 	show_number(w, "slot", "", v->call ? v->call->a->slot : invite_fork(v->invite)->slot);
-	write_literal(w, "\"worker\":");
-	write_number(w, v->sip->index);
-	write_literal(w, "}");
+	write_json_number(w, "worker", v->sip->index);
+	write_json_end(w);
 }
 
 static void show_targets(

@@ -79,11 +79,10 @@ static void registration_write(
 	write_number(w, b->q / 1000);
 	write_literal(w, ".");
 	write_number(w, b->q % 1000 / 100);
-	write_literal(w, ",\"expires\":");
-	write_number(w, b->expires_at > now ? (b->expires_at - now) / 1000 : 0);
-	write_literal(w, ",\"user-agent\":\"");
-	write_json(w, b->user_agent);
-	write_literal(w, "\"}");
+	write_literal(w, ",");
+	write_json_number(w, "expires", b->expires_at > now ? (b->expires_at - now) / 1000 : 0);
+	write_json_field(w, "user-agent", b->user_agent);
+	write_json_end(w);
 }
 
 static void registration_visit(void *arg, struct str aor, const struct binding *b)
@@ -129,20 +128,6 @@ static size_t registration_asked(struct str name, char buffer[AOR_MAX])
 	return n > 0 ? (size_t)n : 0;
 }
 
-static void registration_write_number(
-	const char *name, uint64_t number, void (*line)(void *arg, struct str json), void *arg)
-{
-	char buffer[64];
-	struct writer w = WRITER(buffer);
-
-	write_literal(&w, "{\"");
-	write_str(&w, str_of(name));
-	write_literal(&w, "\":");
-	write_number(&w, number);
-	write_literal(&w, "}");
-	line(arg, writer_text(&w));
-}
-
 void registration_list(
 	struct sip *sip, const char *arguments, void (*line)(void *arg, struct str json), void *arg)
 {
@@ -169,7 +154,7 @@ void registration_list(
 				LIST_PAGE, registration_visit, &l);
 		while (rows > 0);
 	}
-	registration_write_number("matched", l.matched, line, arg);
+	json_number_line("matched", l.matched, line, arg);
 }
 
 /* ---- removal ---- */
@@ -199,5 +184,5 @@ void registration_remove(
 		}
 		counter_add(COUNTER_BINDINGS_REMOVED, removed);
 	}
-	registration_write_number("removed", removed, line, arg);
+	json_number_line("removed", removed, line, arg);
 }

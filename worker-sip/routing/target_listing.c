@@ -5,15 +5,6 @@
 #include "target_state_parts.h"
 #include "worker-sip/json.h"
 
-static void listing_number(struct writer *w, const char *name, uint64_t value)
-{
-	write_literal(w, "\"");
-	write_str(w, str_of(name));
-	write_literal(w, "\":");
-	write_number(w, value);
-	write_literal(w, ",");
-}
-
 /* What a row says of the look-up of its name. */
 static void listing_name(struct writer *w, struct sip *sip, unsigned trunk, unsigned written)
 {
@@ -21,8 +12,8 @@ static void listing_name(struct writer *w, struct sip *sip, unsigned trunk, unsi
 
 	if (!names_state(sip->names, trunk, written, &state))
 		return;
-	listing_number(w, "ttl_s", state.ttl_s > 0 ? (uint64_t)state.ttl_s : 0);
-	listing_number(w, "stale", state.ttl_s < 0);
+	write_json_number(w, "ttl_s", state.ttl_s > 0 ? (uint64_t)state.ttl_s : 0);
+	write_json_number(w, "stale", state.ttl_s < 0);
 	write_json_field(w, "error", str_of(name_error_text(state.error)));
 }
 
@@ -49,18 +40,17 @@ static void listing_target(
 	}
 	write_json_field(&w, "state", s->down ? S("down") : S("up"));
 	write_json_field(&w, "reason", str_of(target_state_reason(s, reason)));
-	listing_number(&w, "index", t->written);
-	listing_number(&w, "priority", t->priority);
-	listing_number(&w, "weight", t->weight);
-	listing_number(&w, "since_s", (now - s->changed_at) / 1000);
+	write_json_number(&w, "index", t->written);
+	write_json_number(&w, "priority", t->priority);
+	write_json_number(&w, "weight", t->weight);
+	write_json_number(&w, "since_s", (now - s->changed_at) / 1000);
 	if (s->ping.ever && s->ping.answered_at)
-		listing_number(&w, "rtt_ms", s->ping.rtt_ms);
-	listing_number(&w, "requests", s->requests);
-	listing_number(&w, "successes", s->successes);
-	listing_number(&w, "failures", s->failures);
-	listing_number(&w, "owner", target_ping_is_ours(s));
-	w.n--; /* the last comma */
-	write_literal(&w, "}");
+		write_json_number(&w, "rtt_ms", s->ping.rtt_ms);
+	write_json_number(&w, "requests", s->requests);
+	write_json_number(&w, "successes", s->successes);
+	write_json_number(&w, "failures", s->failures);
+	write_json_number(&w, "owner", target_ping_is_ours(s));
+	write_json_end(&w);
 	if (!w.full)
 		add(arg, writer_text(&w));
 }
@@ -86,10 +76,9 @@ static void listing_unresolved(struct sip *sip, unsigned trunk, unsigned written
 	write_json_field(&w, "state", S("unresolved"));
 	write_json_field(&w, "reason", str_of(name_error_text(state.error)));
 	listing_name(&w, sip, trunk, written);
-	listing_number(&w, "index", written);
-	listing_number(&w, "owner", state.ours);
-	w.n--; /* the last comma */
-	write_literal(&w, "}");
+	write_json_number(&w, "index", written);
+	write_json_number(&w, "owner", state.ours);
+	write_json_end(&w);
 	if (!w.full)
 		add(arg, writer_text(&w));
 }
