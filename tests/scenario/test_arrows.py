@@ -23,6 +23,7 @@ PARTS = {
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
     "worker-sip/routing/fork_parts": "worker-sip/routing/fork",
     "worker-sip/routing/target_state_parts": "worker-sip/routing/target_state",
+    "worker-sip/routing/trunk_registration_state": "worker-sip/routing/trunk_registration",
     "worker-sip/transaction/machine": "worker-sip/transaction/transaction",
     "worker-sip/transaction/osip": "worker-sip/transaction/transaction",
 }

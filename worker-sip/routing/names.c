@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "ipc/mesh.h"
 #include "name_lookup.h"
+#include "trunk_slot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -60,10 +61,7 @@ static struct str name_text(const struct name *n)
 
 static bool name_is_ours(const struct name *n)
 {
-	const struct sip *sip = n->owner->sip;
-	struct str trunk = settings_str(sip->settings, name_trunk(n)->name);
-
-	return sip->slots.next[(uint8_t)hash_str(&sip->keys.slot_key, trunk)] == sip->index;
+	return trunk_is_ours(n->owner->sip, n->trunk);
 }
 
 /* The names are the operator's: nobody chooses collisions. */

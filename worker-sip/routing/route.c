@@ -335,10 +335,7 @@ static void route_add_trunk_target(
 		out->too_long = true;
 		return;
 	}
-	to->flow = (struct flow){
-		.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
-	if (t->transport == TRANSPORT_TLS)
-		to->flow.profile = settings_profile(settings, trunk, t->written);
+	to->flow = target_row_flow(settings, trunk, t);
 	to->request_uri = writer_text(&w);
 	to->zone = settings_trunk(settings, trunk)->zone;
 	to->q = 1000;

@@ -11,6 +11,7 @@
 
 #include "ipc/token.h"
 #include "target_rows.h"
+#include "trunk_slot.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -23,19 +24,9 @@ static const struct trunk_settings *target_ping_trunk(const struct target_state 
 	return settings_trunk(s->owner->sip->settings, s->trunk);
 }
 
-static uint8_t target_ping_slot(const struct target_state *s)
-{
-	const struct sip *sip = s->owner->sip;
-	struct str name = settings_str(sip->settings, target_ping_trunk(s)->name);
-
-	return (uint8_t)hash_str(&sip->keys.slot_key, name);
-}
-
 bool target_ping_is_ours(const struct target_state *s)
 {
-	const struct sip *sip = s->owner->sip;
-
-	return s->trunk != NONE_INDEX && sip->slots.next[target_ping_slot(s)] == sip->index;
+	return s->trunk != NONE_INDEX && trunk_is_ours(s->owner->sip, s->trunk);
 }
 
 /* ---- the request ---- */
@@ -88,15 +79,13 @@ static int target_ping_send(struct target_state *s)
 {
 	struct sip *sip = s->owner->sip;
 	const struct target_settings *t = target_state_row(s);
-	struct flow to = {.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+	struct flow to = target_row_flow(sip->settings, s->trunk, t);
 	uint64_t branch = random_u64();
-	uint8_t slot = target_ping_slot(s);
+	uint8_t slot = trunk_slot(sip, s->trunk);
 	struct writer w = scratch_message(&sip->scratch);
 	struct wire *bytes;
 	int error;
 
-	if (t->transport == TRANSPORT_TLS)
-		to.profile = settings_profile(sip->settings, s->trunk, t->written);
 	target_ping_write(&w, sip, &to, s->trunk, t, slot, branch);
 	error = scratch_wire(&sip->scratch, &w, &bytes);
 	if (error)

@@ -52,6 +52,17 @@ unsigned target_rows_write(
 	return count;
 }
 
+struct flow target_row_flow(
+	const struct settings *s, unsigned trunk, const struct target_settings *row)
+{
+	struct flow to = {
+		.transport = row->transport, .listener = row->listener, .peer = row->endpoint};
+
+	if (row->transport == TRANSPORT_TLS)
+		to.profile = settings_profile(s, trunk, row->written);
+	return to;
+}
+
 uint8_t write_target_host(struct writer *w, const struct settings *s, unsigned trunk,
 	const struct target_settings *row)
 {

@@ -11,6 +11,10 @@
 unsigned target_rows_write(
 	const struct sip *sip, unsigned trunk, struct target_settings rows[TARGETS_MAX]);
 
+/* Where a request to that row of the trunk goes, with what its server's certificate must show. */
+struct flow target_row_flow(
+	const struct settings *s, unsigned trunk, const struct target_settings *row);
+
 /* Writes what stands for the target in a URI: its name, with the port where that is written, or its
  * address and port (RFC 3263 section 4: what is looked up does not change the URI). Returns the
  * transport that the URI names, TRANSPORT_UDP where it is left out. */

@@ -1,46 +1,17 @@
 /* trunk_registration.c - see trunk_registration.h. Relies on: transactions, whose timers are not
- * waited for (the trunk's answer-timeout ends a try), and trunk_auth.c for challenges. */
-#include "trunk_registration.h"
-
-#include "target_rows.h"
+ * waited for (the trunk's answer-timeout ends a try), trunk_register.c for the request, and
+ * trunk_auth.c for challenges. */
+#include "trunk_registration_state.h"
 
 #include "common/log.h"
-#include "ipc/token.h"
-#include "trunk_auth.h"
+#include "target_rows.h"
+#include "target_state.h"
+#include "trunk_slot.h"
 #include "worker-sip/json.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-enum registration_state { UNREGISTERED = 0, REGISTERED, REFUSED };
-
-struct trunk_registration {
-	struct trunk_registration *next;
-	struct sip *sip;
-	uint64_t id;                /* of the trunk */
-	struct timer timer;         /* of the next try, or of the answer to the last */
-	struct transaction *client; /* of the one that waits for its answer */
-	uint64_t call;    /* of its Call-ID and From tag, the same for all (section 10.2) */
-	uint64_t until;   /* ms: the binding stands till then */
-	uint64_t next_at; /* ms: the next try; 0: none is set */
-	uint32_t expires; /* that is asked for, in seconds */
-	uint32_t cseq;
-	uint32_t failures;          /* of all targets, in a row */
-	uint32_t references;        /* of the list, and of transactions */
-	uint16_t trunk, index;      /* in the settings in force, and its target; NONE_INDEX: gone */
-	uint16_t rows;              /* addresses that there are */
-	uint16_t tried;             /* of them, that failed in this round */
-	struct target_settings row; /* the one that the last request was sent to */
-	uint16_t status;            /* of the last answer; 0: none came */
-	int32_t error;
-	struct trunk_challenges challenges;
-	bool longer;  /* a 423 has been heeded in this try */
-	bool ended;   /* by order */
-	bool leaving; /* the binding is being taken back */
-	enum registration_state state;
-	struct flow flow; /* by which it was registered */
-};
 
 static const struct client_user registration_client;
 
@@ -52,149 +23,31 @@ static void registration_drop(struct trunk_registration *g)
 	free(g);
 }
 
-static const struct trunk_settings *registration_trunk(const struct trunk_registration *g)
-{
-	return settings_trunk(g->sip->settings, g->trunk);
-}
-
-static uint8_t registration_slot(const struct trunk_registration *g)
-{
-	return (uint8_t)hash_str(&g->sip->keys.slot_key,
-		settings_str(g->sip->settings, registration_trunk(g)->name));
-}
-
-static bool registration_is_ours(const struct sip *sip, unsigned trunk)
-{
-	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
-	uint8_t slot = (uint8_t)hash_str(&sip->keys.slot_key, settings_str(sip->settings, t->name));
-
-	return t->register_s && t->username.length && t->targets.count &&
-	       sip->slots.next[slot] == sip->index;
-}
-
-/* ---- the request ---- */
-
-/* The target of the last request as the settings have it; the first one where that is gone. */
-static const struct target_settings *registration_written(const struct trunk_registration *g)
-{
-	struct array targets = registration_trunk(g)->targets;
-
-	return SETTINGS_ROW(g->sip->settings, struct target_settings, targets,
-		g->row.written < targets.count ? g->row.written : 0u);
-}
-
-/* The domain of our address of record: what the trunk says, or else its target. */
-static void registration_write_domain(struct writer *w, const struct trunk_registration *g)
-{
-	const struct trunk_settings *t = registration_trunk(g);
-
-	if (t->from_domain.length)
-		write_str(w, settings_str(g->sip->settings, t->from_domain));
-	else
-		write_target_host(w, g->sip->settings, g->trunk, &g->row);
-}
-
-static void registration_write_contact(
-	struct writer *w, const struct trunk_registration *g, const struct flow *to)
-{
-	const struct trunk_settings *t = registration_trunk(g);
-	struct text user = t->contact_user.length ? t->contact_user : t->username;
-
-	write_literal(w, "sip:");
-	write_str(w, settings_str(g->sip->settings, user));
-	write_literal(w, "@");
-	write_sent_by(w, g->sip, to);
-	if (to->transport != TRANSPORT_UDP)
-		write_str(w,
-			to->transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
-}
-
-static void registration_write_token(
-	struct writer *w, const struct trunk_registration *g, enum token_kind kind, uint64_t id)
-{
-	char token[TOKEN_LENGTH];
-
-	token_mint(&g->sip->keys.minting, kind, registration_slot(g), id, token);
-	write_bytes(w, token, sizeof(token));
-}
-
-static void registration_write(struct writer *w, struct trunk_registration *g,
-	const struct flow *to, uint64_t branch, uint32_t expires)
-{
-	struct sip *sip = g->sip;
-	struct str user = settings_str(sip->settings, registration_trunk(g)->username);
-	char buffer[512];
-	struct writer uri = WRITER(buffer);
-
-	write_literal(&uri, "sip:");
-	registration_write_domain(&uri, g);
-	w->full |= uri.full;
-	write_literal(w, "REGISTER ");
-	write_str(w, writer_text(&uri));
-	write_literal(w, " SIP/2.0\r\nVia: SIP/2.0/");
-	write_str(w, str_of(transport_name(to->transport)));
-	write_literal(w, " ");
-	write_sent_by(w, sip, to);
-	write_literal(w, ";branch=" BRANCH_COOKIE);
-	registration_write_token(w, g, TOKEN_BRANCH, branch);
-	write_literal(w, "\r\nMax-Forwards: ");
-	write_number(w, sip->settings->max_forwards);
-	for (unsigned to_too = 0; to_too < 2; to_too++) {
-		write_str(w, to_too ? S("\r\nTo: <sip:") : S("\r\nFrom: <sip:"));
-		write_str(w, user);
-		write_literal(w, "@");
-		registration_write_domain(w, g);
-		write_literal(w, ">");
-		if (!to_too) {
-			write_literal(w, ";tag=");
-			registration_write_token(w, g, TOKEN_TAG, g->call);
-		}
-	}
-	write_literal(w, "\r\nCall-ID: ");
-	registration_write_token(w, g, TOKEN_CALL_ID, g->call);
-	write_literal(w, "\r\nCSeq: ");
-	write_number(w, ++g->cseq);
-	write_literal(w, " REGISTER\r\nContact: <");
-	registration_write_contact(w, g, to);
-	write_literal(w, ">\r\nExpires: ");
-	write_number(w, expires);
-	write_literal(w, "\r\nSupported: path\r\n");
-	write_str(w, trunk_auth_write(sip, g->id, S("REGISTER"), writer_text(&uri)));
-	if (sip->settings->server.length) {
-		write_literal(w, "User-Agent: ");
-		write_str(w, settings_str(sip->settings, sip->settings->server));
-		write_literal(w, "\r\n");
-	}
-	write_literal(w, "Content-Length: 0\r\n\r\n");
-}
-
 /* 0, or a negative errno: nothing was sent. expires 0: the binding is taken back. */
 static int registration_send(struct trunk_registration *g, uint32_t expires)
 {
 	struct sip *sip = g->sip;
-	const struct target_settings *t = &g->row;
-	struct target_settings rows[TARGETS_MAX];
-	unsigned count = target_rows_write(sip, g->trunk, rows);
+	unsigned count;
+	const struct target_settings *rows = target_states_rows(
+		sip->target_states, g->trunk, &count);
 
 	g->rows = (uint16_t)count;
 	if (!count)
 		return -EHOSTUNREACH; /* its names have no address now */
 	g->row = rows[g->index % count];
-	struct flow to = {.transport = t->transport, .listener = t->listener, .peer = t->endpoint};
+	struct flow to = target_row_flow(sip->settings, g->trunk, &g->row);
 	uint64_t branch = random_u64();
 	struct writer w = scratch_message(&sip->scratch);
 	struct transaction *client;
 	struct wire *bytes;
 	int error;
 
-	if (t->transport == TRANSPORT_TLS)
-		to.profile = settings_profile(sip->settings, g->trunk, t->written);
-	registration_write(&w, g, &to, branch, expires);
+	trunk_registration_write(&w, g, &to, branch, expires);
 	error = scratch_wire(&sip->scratch, &w, &bytes);
 	if (error)
 		return error;
-	error = transaction_send(sip->transactions, METHOD_REGISTER, branch, registration_slot(g),
-		&to, bytes, &registration_client, g, &client);
+	error = transaction_send(sip->transactions, METHOD_REGISTER, branch,
+		trunk_slot(sip, g->trunk), &to, bytes, &registration_client, g, &client);
 	wire_drop(bytes);
 	if (error)
 		return error;
@@ -221,8 +74,8 @@ static uint64_t registration_jitter(uint64_t least, uint64_t most)
 
 static void registration_log(const struct trunk_registration *g, const char *event)
 {
-	struct str name = settings_str(g->sip->settings, registration_trunk(g)->name),
-		   target = settings_str(g->sip->settings, registration_written(g)->uri);
+	struct str name = settings_str(g->sip->settings, trunk_registration_settings(g)->name),
+		   target = settings_str(g->sip->settings, trunk_registration_target(g)->uri);
 
 	if (g->status >= 200 && g->status < 300)
 		log_info(event, "trunk=%.*s target=%.*s expires_s=%llu", (int)name.n, name.p,
@@ -258,7 +111,7 @@ static void registration_try(struct trunk_registration *g)
 		/* our own queue is full, or its worker is not there yet */
 		registration_wait(g, REGISTRATION_SPREAD_MS);
 	else
-		loop_set(g->sip->loop, &g->timer, registration_trunk(g)->answer_ms);
+		loop_set(g->sip->loop, &g->timer, trunk_registration_settings(g)->answer_ms);
 }
 
 /* The next target has its turn, or all of them have to wait. */
@@ -290,34 +143,9 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 	registration_wait(g, registration_jitter(most / 2, most));
 }
 
-/* Seconds that were granted: of our Contact, or else of the whole answer (section 10.2.4). */
-static uint32_t registration_granted(const struct trunk_registration *g, const struct message *m)
-{
-	char buffer[512];
-	struct writer ours = WRITER(buffer);
-	uint64_t seconds = g->expires;
-	struct str value;
-
-	registration_write_contact(&ours, g, &g->flow);
-	if ((value = message_value(m, HEADER_EXPIRES)).n && str_number(value, UINT32_MAX, &seconds))
-		seconds = g->expires;
-	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h);
-		struct address a;
-
-		while (address_next(&rest, &a) == 0)
-			if (str_equal_nocase(a.uri.whole, writer_text(&ours)) &&
-				param_find(a.params, S("expires"), &value) &&
-				str_number(value, UINT32_MAX, &seconds))
-				seconds = g->expires;
-	}
-	return seconds > REGISTRATION_EXPIRES_MAX ? REGISTRATION_EXPIRES_MAX : (uint32_t)seconds;
-}
-
 static void registration_accepted(struct trunk_registration *g, const struct message *m)
 {
-	uint64_t granted = (uint64_t)registration_granted(g, m) * 1000, wait;
+	uint64_t granted = (uint64_t)trunk_registration_granted(g, m) * 1000, wait;
 	bool news = g->state != REGISTERED;
 
 	g->status = m->status;
@@ -453,6 +281,13 @@ static struct trunk_registration *registration_find(const struct sip *sip, uint6
 	return g;
 }
 
+static bool registration_is_wanted(const struct sip *sip, unsigned trunk)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+
+	return t->register_s && t->username.length && t->targets.count && trunk_is_ours(sip, trunk);
+}
+
 /* Registers the trunk of that index, where that is not being done. */
 static void registration_begin(struct sip *sip, unsigned trunk)
 {
@@ -491,7 +326,7 @@ void trunk_registrations_take(struct sip *sip)
 	for (g = sip->trunk_registrations; g; g = g->next)
 		g->trunk = NONE_INDEX;
 	for (unsigned i = 0; i < sip->settings->trunks.count; i++)
-		if (registration_is_ours(sip, i))
+		if (registration_is_wanted(sip, i))
 			registration_begin(sip, i);
 	while ((g = *at)) {
 		if (g->trunk != NONE_INDEX)
@@ -512,7 +347,8 @@ static bool registration_stays(
 	const struct trunk_registration *g, const struct settings *next, unsigned trunk)
 {
 	const struct sip *sip = g->sip;
-	const struct trunk_settings *a = registration_trunk(g), *b = settings_trunk(next, trunk);
+	const struct trunk_settings *a = trunk_registration_settings(g),
+				    *b = settings_trunk(next, trunk);
 
 	if (trunk_id(settings_str(next, b->name)) != g->id || !b->register_s ||
 		b->targets.count <= g->row.written)
@@ -522,7 +358,7 @@ static bool registration_stays(
 	return registration_text_stays(sip, a->username, next, b->username) &&
 	       registration_text_stays(sip, a->contact_user, next, b->contact_user) &&
 	       registration_text_stays(sip, a->from_domain, next, b->from_domain) &&
-	       registration_text_stays(sip, registration_written(g)->uri, next, target->uri);
+	       registration_text_stays(sip, trunk_registration_target(g)->uri, next, target->uri);
 }
 
 void trunk_registrations_leave(struct sip *sip, const struct settings *next)
@@ -576,15 +412,6 @@ bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered
 	return true;
 }
 
-static void registration_write_number(struct writer *w, const char *name, uint64_t value)
-{
-	write_literal(w, "\"");
-	write_str(w, str_of(name));
-	write_literal(w, "\":");
-	write_number(w, value);
-	write_literal(w, ",");
-}
-
 void trunk_registrations_list(
 	struct sip *sip, struct str trunk, void (*add)(void *arg, struct str json), void *arg)
 {
@@ -594,20 +421,17 @@ void trunk_registrations_list(
 	for (const struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
 		char buffer[2048];
 		struct writer w = WRITER(buffer);
-		struct str name = settings_str(sip->settings, registration_trunk(g)->name);
+		struct str name = settings_str(sip->settings, trunk_registration_settings(g)->name);
 
 		if (trunk.n && !str_equal(trunk, name))
 			continue;
 		write_literal(&w, "{");
 		write_json_field(&w, "trunk", name);
 		write_json_field(&w, "registration", str_of(names[g->state]));
-		registration_write_number(
-			&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
-		registration_write_number(&w, "registration_status", g->status);
-		registration_write_number(
-			&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
-		w.n--; /* the last comma */
-		write_literal(&w, "}");
+		write_json_number(&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
+		write_json_number(&w, "registration_status", g->status);
+		write_json_number(&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
+		write_json_end(&w);
 		if (!w.full)
 			add(arg, writer_text(&w));
 	}

@@ -1,0 +1,124 @@
+/* trunk_register.c - the REGISTER for a trunk (RFC 3261 section 10.2): what is written, and what
+ * its 2xx grants (trunk_registration_state.h). */
+#include "trunk_registration_state.h"
+
+#include "ipc/token.h"
+#include "target_rows.h"
+#include "trunk_slot.h"
+
+const struct target_settings *trunk_registration_target(const struct trunk_registration *g)
+{
+	struct array targets = trunk_registration_settings(g)->targets;
+
+	return SETTINGS_ROW(g->sip->settings, struct target_settings, targets,
+		g->row.written < targets.count ? g->row.written : 0u);
+}
+
+/* The domain of our address of record: what the trunk says, or else its target. */
+static void register_write_domain(struct writer *w, const struct trunk_registration *g)
+{
+	const struct trunk_settings *t = trunk_registration_settings(g);
+
+	if (t->from_domain.length)
+		write_str(w, settings_str(g->sip->settings, t->from_domain));
+	else
+		write_target_host(w, g->sip->settings, g->trunk, &g->row);
+}
+
+static void register_write_contact(
+	struct writer *w, const struct trunk_registration *g, const struct flow *to)
+{
+	const struct trunk_settings *t = trunk_registration_settings(g);
+	struct text user = t->contact_user.length ? t->contact_user : t->username;
+
+	write_literal(w, "sip:");
+	write_str(w, settings_str(g->sip->settings, user));
+	write_literal(w, "@");
+	write_sent_by(w, g->sip, to);
+	if (to->transport != TRANSPORT_UDP)
+		write_str(w,
+			to->transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
+}
+
+static void register_write_token(
+	struct writer *w, const struct trunk_registration *g, enum token_kind kind, uint64_t id)
+{
+	char token[TOKEN_LENGTH];
+
+	token_mint(&g->sip->keys.minting, kind, trunk_slot(g->sip, g->trunk), id, token);
+	write_bytes(w, token, sizeof(token));
+}
+
+void trunk_registration_write(struct writer *w, struct trunk_registration *g, const struct flow *to,
+	uint64_t branch, uint32_t expires)
+{
+	struct sip *sip = g->sip;
+	struct str user = settings_str(sip->settings, trunk_registration_settings(g)->username);
+	char buffer[512];
+	struct writer uri = WRITER(buffer);
+
+	write_literal(&uri, "sip:");
+	register_write_domain(&uri, g);
+	w->full |= uri.full;
+	write_literal(w, "REGISTER ");
+	write_str(w, writer_text(&uri));
+	write_literal(w, " SIP/2.0\r\nVia: SIP/2.0/");
+	write_str(w, str_of(transport_name(to->transport)));
+	write_literal(w, " ");
+	write_sent_by(w, sip, to);
+	write_literal(w, ";branch=" BRANCH_COOKIE);
+	register_write_token(w, g, TOKEN_BRANCH, branch);
+	write_literal(w, "\r\nMax-Forwards: ");
+	write_number(w, sip->settings->max_forwards);
+	for (unsigned to_too = 0; to_too < 2; to_too++) {
+		write_str(w, to_too ? S("\r\nTo: <sip:") : S("\r\nFrom: <sip:"));
+		write_str(w, user);
+		write_literal(w, "@");
+		register_write_domain(w, g);
+		write_literal(w, ">");
+		if (!to_too) {
+			write_literal(w, ";tag=");
+			register_write_token(w, g, TOKEN_TAG, g->call);
+		}
+	}
+	write_literal(w, "\r\nCall-ID: ");
+	register_write_token(w, g, TOKEN_CALL_ID, g->call);
+	write_literal(w, "\r\nCSeq: ");
+	write_number(w, ++g->cseq);
+	write_literal(w, " REGISTER\r\nContact: <");
+	register_write_contact(w, g, to);
+	write_literal(w, ">\r\nExpires: ");
+	write_number(w, expires);
+	write_literal(w, "\r\nSupported: path\r\n");
+	write_str(w, trunk_auth_write(sip, g->id, S("REGISTER"), writer_text(&uri)));
+	if (sip->settings->server.length) {
+		write_literal(w, "User-Agent: ");
+		write_str(w, settings_str(sip->settings, sip->settings->server));
+		write_literal(w, "\r\n");
+	}
+	write_literal(w, "Content-Length: 0\r\n\r\n");
+}
+
+uint32_t trunk_registration_granted(const struct trunk_registration *g, const struct message *m)
+{
+	char buffer[512];
+	struct writer ours = WRITER(buffer);
+	uint64_t seconds = g->expires;
+	struct str value;
+
+	register_write_contact(&ours, g, &g->flow);
+	if ((value = message_value(m, HEADER_EXPIRES)).n && str_number(value, UINT32_MAX, &seconds))
+		seconds = g->expires;
+	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
+		h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h);
+		struct address a;
+
+		while (address_next(&rest, &a) == 0)
+			if (str_equal_nocase(a.uri.whole, writer_text(&ours)) &&
+				param_find(a.params, S("expires"), &value) &&
+				str_number(value, UINT32_MAX, &seconds))
+				seconds = g->expires;
+	}
+	return seconds > REGISTRATION_EXPIRES_MAX ? REGISTRATION_EXPIRES_MAX : (uint32_t)seconds;
+}
