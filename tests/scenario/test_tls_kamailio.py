@@ -1,48 +1,26 @@
 """Outgoing TLS to Kamailio: a UDP phone calls a carrier that knows nothing of this project; its
 certificate verified, or the call refused."""
-import os, pathlib, re, shutil, signal, subprocess, tempfile, unittest
+import pathlib, re, shutil, unittest
 
-from gateway import WAIT, wait_for
+from carrier import Kamailio
+from gateway import wait_for
 from legs import NUMBER, Dialog
 from tls import TlsCase
 
-CONFIG_FILE = pathlib.Path(__file__).resolve().parent / "kamailio/trunk.cfg"
 
-
-class Kamailio:
-    """A carrier on ip:5081; what it prints is in text()."""
+class TlsCarrier(Kamailio):
+    """A carrier on ip:5081."""
 
     def __init__(self, case, ip, pem, key, authorities, clients=False):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-kamailio-"))
-        case.addCleanup(self.close)
-        words = {
-            "BIND": f"tls:{ip}:5081",
-            "CHAIN": f'"{pem}"',
-            "KEY": f'"{key}"',
-            "AUTHORITIES": f'"{authorities}"',
-            "CLIENTS": int(clients),
-        }
-        command = [
-            "kamailio",
-            "-DD",
-            "-E",
-            "-m",
-            "16",
-            "-M",
-            "4",
-            "-Y",
-            self.dir,
-            "-P",
-            self.dir / "pid",
-            "-f",
-            CONFIG_FILE,
-        ]
-        for name, value in words.items():
-            command += ["-A", f"{name}={value}"]
-        with open(self.dir / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+        super().__init__(
+            case,
+            "trunk.cfg",
+            BIND=f"tls:{ip}:5081",
+            CHAIN=f'"{pem}"',
+            KEY=f'"{key}"',
+            AUTHORITIES=f'"{authorities}"',
+            CLIENTS=int(clients),
+        )
         wait_for(
             lambda: self.process.poll() is not None or self.listens(ip),
             "Kamailio to listen\n" + self.text(),
@@ -58,25 +36,12 @@ class Kamailio:
             for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
         )
 
-    def text(self):
-        return (self.dir / "log").read_text(errors="replace")
-
-    def close(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(WAIT)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
 
 @unittest.skipUnless(shutil.which("kamailio"), "kamailio is not there")
 class Trunk(TlsCase):
     def kamailio(self, names="DNS:pbx.example.net,URI:sip:pbx.example.net", clients=False, **words):
         pem, key = self.authority.issue("pbx", names, **words)
-        return Kamailio(self, self.trunk_ip, pem, key, self.authority.pem, clients)
+        return TlsCarrier(self, self.trunk_ip, pem, key, self.authority.pem, clients)
 
     def call_through(self, carrier):
         alice = self.phone("alice")

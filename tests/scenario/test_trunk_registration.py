@@ -1,11 +1,11 @@
 """We register at a trunk that is a Kamailio with users of its own (RFC 3261 section 10.2), and call
 over it."""
-import hashlib, os, pathlib, shutil, signal, subprocess, tempfile, unittest
+import hashlib, os, shutil, signal, unittest
 
-from gateway import WAIT, wait_for
+from carrier import Kamailio
+from gateway import wait_for
 from legs import NUMBER, CallCase, Dialog
 
-CONFIG_FILE = pathlib.Path(__file__).resolve().parent / "kamailio/registrar.cfg"
 REALM = "carrier.example"
 WORDS = (
     'username = "acme"  credentials = "trunk.users"  register = 120s  '
@@ -13,34 +13,14 @@ WORDS = (
 )
 
 
-class Registrar:
-    """A Kamailio on ip:5080; what it prints is in text()."""
+class Registrar(Kamailio):
+    """A carrier on ip:5080 whose users register."""
 
     def __init__(self, case, ip):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sipward-kamailio-"))
-        case.addCleanup(self.close)
-        command = ["kamailio", "-DD", "-E", "-m", "16", "-M", "4", "-Y", self.dir]
-        command += ["-P", self.dir / "pid", "-f", CONFIG_FILE, "-A", f"BIND=udp:{ip}:5080"]
-        with open(self.dir / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-
-    def text(self):
-        return (self.dir / "log").read_text(errors="replace")
+        super().__init__(case, "registrar.cfg", BIND=f"udp:{ip}:5080")
 
     def proved(self, what):
         return self.text().count(f"proved {what}")
-
-    def close(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(WAIT)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 @unittest.skipUnless(shutil.which("kamailio"), "kamailio is not there")
