@@ -1,6 +1,6 @@
 """The ground of tests of calls: peers with an address each, their dialogs, and the check that
 nothing of one side shows on the other."""
-import random, re, socket, unittest
+import random, re, signal, socket, time, unittest
 
 from gateway import WAIT, Gateway, own_address, wait_for  # noqa: F401
 from peers import SDP, Message, Peer, Phone, digest, with_body  # noqa: F401
@@ -183,6 +183,29 @@ def cancel(peer, invite, headers=(), to=None):
     peer.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n", to)
 
 
+def finish(peer):
+    """Takes the next message, if one comes at once, and answers what is open as who wants nothing
+    more."""
+    over = {(m.get("Call-ID"), m.cseq) for m in peer.sent if m.status and m.status >= 200}
+    for m in peer.received:
+        if m.method == "INVITE" and (m.get("Call-ID"), m.cseq) not in over:
+            peer.answer(m, 487, "Request Terminated", contact=False)
+    try:
+        m = peer.receive(lambda m: True, 0.002)
+    except AssertionError:  # nothing came
+        return
+    if m.method and m.method not in ("ACK", "INVITE"):
+        peer.answer(m, 200, contact=False)
+    elif m.status and m.status >= 300 and m.cseq[1] == "INVITE":
+        for invite in peer.sent:
+            if (invite.method, invite.get("Call-ID"), invite.cseq) == (
+                "INVITE",
+                m.get("Call-ID"),
+                m.cseq,
+            ):
+                failure_ack(peer, invite, m)
+
+
 def hop_words(peer):
     """All that tells of one peer: its address and port, and every Via, Call-ID, tag, Contact and
     route of what it sent or got."""
@@ -247,6 +270,25 @@ class CallCase(unittest.TestCase):
         if found:
             who, whose, word, head = found[0]
             self.fail(f"{len(found)} leaks; {who} saw {word!r} of {whose} in:\n{head}")
+        self.stop_answered()
+
+    def stop_answered(self):
+        """Stops the gateway while its peers still answer: nobody waits for what a test left
+        open."""
+        process = getattr(self, "gateway", None) and self.gateway.process
+        if not process or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        peers = set(self.peers)
+        end = time.monotonic() + WAIT
+        while process.poll() is None and time.monotonic() < end:
+            for peer in list(peers):
+                try:
+                    finish(peer)
+                except (OSError, ValueError):  # its connection has ended
+                    peers.discard(peer)
+            if not peers:
+                time.sleep(0.002)
 
     def start(self, **words):
         words.setdefault("targets", [f"sip:{self.trunk_ip}:5080"])
