@@ -22,16 +22,24 @@
 #define TRACE_TURN (256u << 10)
 #define TRACE_TURN_MS 1
 
+/* How much of a message has been listed, which has a line for each piece. */
+struct listing_part {
+	uint64_t number; /* of the message; 0: of none */
+	size_t offset;
+};
+
 struct listing {
 	struct listings *listings;
 	struct timer retry;
 	enum listing_kind kind;
 	uint64_t from; /* of streams those with a lower id are still to be listed, of bans those
 	                  with a higher one, of messages those from this position on */
+	struct listing_part part; /* of the message there */
 	uint32_t id;
 	bool used;
 	/* while it runs */
 	uint64_t reached; /* the last id in text */
+	struct listing_part reached_part;
 	size_t size;
 	int error;
 	bool pause; /* there is room, but others have their turn first */
@@ -107,8 +115,10 @@ static void listing_hand_on(struct listing *l)
 	if (l->error || l->size == 0)
 		return;
 	l->error = l->listings->take(l->listings->arg, l->id, l->text, l->size, false);
-	if (l->error == 0)
+	if (l->error == 0) {
 		l->from = l->reached;
+		l->part = l->reached_part;
+	}
 	l->size = 0;
 }
 
@@ -156,9 +166,10 @@ static void listing_add_ban(const struct ban_view *ban, void *arg)
 		listing_add(l, ban->serial, line, (size_t)n);
 }
 
-/* Adds a line for each piece of a message. */
-static void listing_add_message(
-	struct listing *l, uint64_t position, const struct trace_message *m, struct str bytes)
+/* Adds a line for each piece of a message that is still to be listed. The message begins at that
+ * position, and next is behind it. */
+static void listing_add_message(struct listing *l, uint64_t position, uint64_t next,
+	const struct trace_message *m, struct str bytes)
 {
 	const struct settings *settings = l->listings->t->settings;
 	char line[LINE_MAX_SIZE + LISTING_TEXT * JSON_TEXT_BYTE_MAX];
@@ -170,7 +181,8 @@ static void listing_add_message(
 		listing_json_text(
 			settings_str(settings, settings_listener(settings, m->listener)->name),
 			listener, sizeof(listener));
-	for (size_t offset = 0; offset < bytes.n && !l->error; offset += LISTING_TEXT) {
+	for (size_t offset = m->number == l->part.number ? l->part.offset : 0;
+		offset < bytes.n && !l->error; offset += LISTING_TEXT) {
 		struct str piece = str_from(bytes, offset);
 		int head = snprintf(line, LINE_MAX_SIZE,
 			"{\"worker\":%u,\"number\":%llu,\"at_us\":%llu,\"direction\":\"%s\","
@@ -186,9 +198,13 @@ static void listing_add_message(
 		for (size_t i = 0; i < piece.n && i < LISTING_TEXT; i++)
 			n += json_text_byte((unsigned char)piece.p[i], line + n);
 		memcpy(line + n, "\"}\n", 3);
-		if (head > 0 && head < LINE_MAX_SIZE)
-			listing_add(l, offset + LISTING_TEXT < bytes.n ? l->from : position, line,
-				n + 3);
+		if (head <= 0 || head >= LINE_MAX_SIZE)
+			continue;
+		bool last = offset + LISTING_TEXT >= bytes.n;
+		listing_add(l, last ? next : position, line, n + 3);
+		if (!l->error)
+			l->reached_part = (struct listing_part){
+				.number = last ? 0 : m->number, .offset = offset + LISTING_TEXT};
 	}
 }
 
@@ -196,16 +212,18 @@ static void listing_run_trace(struct listing *l)
 {
 	const struct trace *trace = &l->listings->t->trace;
 	const struct trace_message *m;
-	uint64_t at = l->from;
+	uint64_t at = l->from, position = at;
 	size_t n, searched = 0;
 
 	l->reached = l->from;
+	l->reached_part = l->part;
 	while (!l->error && trace->ring && (m = byte_ring_next(trace->ring, &at, &n)) &&
 		m->number <= l->until) {
 		struct str bytes = {(const char *)(m + 1), m->kept};
 
 		if (trace_matches(&l->filter, m, bytes))
-			listing_add_message(l, at, m, bytes);
+			listing_add_message(l, position, at, m, bytes);
+		position = at;
 		searched += n;
 		if (searched < TRACE_TURN || l->error)
 			continue;
@@ -323,6 +341,7 @@ int listing_start_trace(struct listings *all, uint32_t id, struct str filter)
 	l->used = true;
 	l->kind = LISTING_TRACE;
 	l->from = 0;
+	l->part = (struct listing_part){0};
 	l->until = all->t->trace.number;
 	listing_run(l);
 	return 0;

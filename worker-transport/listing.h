@@ -28,7 +28,7 @@ void listings_free(struct listings *l);
  * -ENOMEM. */
 int listing_start(struct listings *l, uint32_t id, enum listing_kind kind);
 /* The same for the messages that are kept and that filter asks for (ipc/trace_filter.h). A message
- * has a line for each LISTING_TEXT bytes of it, which may come twice. -EINVAL as well. */
+ * has a line for each LISTING_TEXT bytes of it. -EINVAL as well. */
 int listing_start_trace(struct listings *l, uint32_t id, struct str filter);
 #define LISTING_TEXT 4096
 

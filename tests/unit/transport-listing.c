@@ -1,12 +1,14 @@
-/* transport-listing.c - the list of streams, and that it goes on where its reader stopped it. */
+/* transport-listing.c - the lists of streams and of messages that are kept, and that they go on
+ * where their reader stopped them. */
 #include "transport-fixture.h"
 #include "worker-transport/listing.h"
 
 struct reader {
-	char text[200000];
+	char text[400000];
 	size_t size, buffer; /* buffer: bytes taken before it says -EAGAIN, once */
-	unsigned pieces, lasts;
+	unsigned pieces, lasts, turns;
 	bool gone;
+	bool narrow; /* it says -EAGAIN to every other piece */
 };
 
 static int take(void *arg, uint32_t id, const char *text, size_t size, bool last)
@@ -18,6 +20,9 @@ static int take(void *arg, uint32_t id, const char *text, size_t size, bool last
 	cr_assert_leq(size, LISTING_PIECE);
 	if (r->gone)
 		return -EPIPE;
+	if (r->narrow && !last && (r->turns++ & 1))
+		return -EAGAIN;
+	cr_assert_lt(r->size + size, sizeof(r->text));
 	if (r->buffer && r->size + size > r->buffer) {
 		r->buffer = 0;
 		return -EAGAIN;
@@ -96,6 +101,35 @@ Test(listing, goes_on_when_there_is_room_again)
 	listings_free(l);
 	for (int i = 0; i < 300; i++)
 		close(fd[i]);
+	free(r);
+	fixture_free(f);
+}
+
+/* A reader that is slower than we are gets each piece of a message once, however large it is. */
+Test(listing, goes_on_within_a_message)
+{
+	struct fixture *f = fixture_new(NULL);
+	struct reader *r = calloc(1, sizeof(*r));
+	struct flow flow = {.transport = TRANSPORT_UDP, .peer = at("127.0.0.3", 5060)};
+	static char bytes[10 * LISTING_TEXT - 1];
+	char offset[32];
+	struct listings *l;
+
+	memset(bytes, 1, sizeof(bytes)); /* six bytes in JSON */
+	cr_assert_eq(trace_resize(&f->t.trace, 256 << 10), 0);
+	for (int i = 0; i < 2; i++)
+		trace_add(&f->t.trace, &flow, &flow.peer, false,
+			(struct str){bytes, i ? 10 : sizeof(bytes)});
+	r->narrow = true;
+	cr_assert_eq(listings_new(&l, &f->t, take, r), 0);
+	cr_assert_eq(listing_start_trace(l, 77, S("0 all")), 0);
+	UNTIL(f, r->lasts == 1);
+	cr_assert_eq(lines(r), 11);
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(offset, sizeof(offset), "\"offset\":%u,", i * LISTING_TEXT);
+		cr_assert(strstr(r->text, offset), "%s", offset);
+	}
+	listings_free(l);
 	free(r);
 	fixture_free(f);
 }
