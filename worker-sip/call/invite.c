@@ -1,82 +1,19 @@
-/* invite.c - the INVITE that makes a call (RFC 3261 section 13): early dialogs, the first 2xx,
- * CANCEL and its races. Its targets and their failures are fork.c's.
- *
- * Each early dialog of each branch is a struct call already, so that PRACK, UPDATE and INFO work
- * before the answer.
- */
-#include "invite.h"
+/* invite.c - the INVITE that makes a call (RFC 3261 section 13): its responses, the first 2xx,
+ * CANCEL and its races. Its targets and their failures are fork.c's, its early dialogs
+ * early_dialog.c's. */
+#include "invite_state.h"
 
 #include "common/list.h"
 #include "call_record.h"
 #include "dialog_request.h"
-#include "exchange.h"
 #include "limits.h"
 #include "ipc/token.h"
 #include "provisional.h"
 #include "refused_answer.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/message/wire_header.h"
-#include "worker-sip/message/party.h"
-#include "worker-sip/routing/fork.h"
-#include "worker-sip/routing/trunk_auth.h"
 
 #include <errno.h>
-
-/* Early dialogs of one branch, at most: what a downstream proxy may fork to. */
-#define EARLY_MAX 16
-
-struct invite_branch {
-	struct fork_branch fork;
-	struct call *early[EARLY_MAX];
-	unsigned early_count;
-	struct exchange *answer;  /* of the call that this branch won */
-	struct wire *refused_ack; /* of the first 2xx that cannot be read */
-	bool given_up;            /* the caller has ended its dialog */
-};
-
-struct invite {
-	struct fork fork;
-	struct flow_user caller; /* by the flow that the INVITE came by, until it is answered */
-	/* of sip->invite_list, and counted in sip->calls, until it is answered */
-	struct invite *next, **link;
-	struct call_record *record; /* until it is settled */
-	char replaces[512];
-};
-_Static_assert(offsetof(struct invite, fork) == 0 && offsetof(struct invite_branch, fork) == 0,
-	"fork.c frees both by their first members");
-
-static struct invite *invite_of(struct fork *f)
-{
-	return container_of(f, struct invite, fork);
-}
-
-static struct invite_branch *invite_branch_of(struct fork_branch *b)
-{
-	return container_of(b, struct invite_branch, fork);
-}
-
-static void invite_drop_early(struct invite_branch *b, const struct call *except)
-{
-	unsigned keep = 0;
-
-	for (unsigned k = 0; k < b->early_count; k++) {
-		if (b->early[k] == except)
-			b->early[keep++] = b->early[k];
-		else
-			call_free(b->early[k]);
-	}
-	b->early_count = keep;
-}
-
-static void invite_drop_all_early(struct invite *v, const struct invite_branch *except)
-{
-	for (unsigned i = 0; i < v->fork.next; i++) {
-		struct invite_branch *b = invite_branch_of(fork_branch_at(&v->fork, i));
-
-		if (b != except)
-			invite_drop_early(b, NULL);
-	}
-}
 
 /* Notes why the INVITE has failed, where nobody gave it up, and tells of it. */
 static void invite_close_record(struct invite *v)
@@ -115,7 +52,7 @@ static void invite_released(struct fork *f)
 	for (unsigned i = 0; i < f->count; i++) {
 		struct invite_branch *b = invite_branch_of(fork_branch_at(f, i));
 
-		invite_drop_early(b, NULL);
+		early_dialogs_drop(b, NULL);
 		if (b->answer)
 			exchange_release(b->answer);
 		wire_drop(b->refused_ack);
@@ -144,110 +81,7 @@ static void invite_branch_failed(struct fork_branch *b, unsigned status, const s
 
 	call_record_failed(
 		invite_of(b->fork)->record, fork_branch_place(b), outcome, m ? m->status : 0);
-	invite_drop_early(invite_branch_of(b), NULL);
-}
-
-/* ---- early dialogs ---- */
-
-/* Makes the call of the early dialog between the INVITE's sender and the sender of m. NULL where it
- * cannot be made. */
-static struct call *invite_early_new(struct invite_branch *b, const struct message *m)
-{
-	struct fork *f = b->fork.fork;
-	struct sip *sip = f->sip;
-	const struct message *request = &f->request->message;
-	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
-	struct str remote = message_value(m, HEADER_TO);
-	struct writer a_local = WRITER(sip->scratch.early_call.a_local),
-		      b_local = WRITER(sip->scratch.early_call.b_local),
-		      a_route = WRITER(sip->scratch.early_call.a_route),
-		      b_route = WRITER(sip->scratch.early_call.b_route);
-	const struct hosts hosts = hosts_between(sip, f->zone, b->fork.zone, &b->fork.target->flow);
-	uint64_t id = random_u64();
-	struct call *call;
-
-	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, id, a_tag);
-	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, b->fork.id, b_tag);
-	write_address_tag(
-		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
-		(struct str){b_tag, sizeof(b_tag)});
-	if (!remote.n) { /* of a broken response: as we wrote it */
-		struct writer to = WRITER(sip->scratch.leg_request.to);
-
-		write_party(&to, &hosts, message_value(request, HEADER_TO), STR_EMPTY);
-		remote = writer_text(&to);
-	}
-	if (!dialog_write_route_set(&a_route, request, false))
-		return NULL;
-	if (!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)
-		return NULL;
-	struct dialog_parts caller = {.id = id,
-		.slot = f->slot,
-		.zone = (uint16_t)f->zone,
-		.flow = &request->flow,
-		.call_id = message_str(request, request->call_id),
-		.local = writer_text(&a_local),
-		.remote = message_value(request, HEADER_FROM),
-		.remote_tag = message_str(request, request->from_tag),
-		.route = writer_text(&a_route),
-		.target = message_str(request, request->contact.whole),
-		.local_cseq = 0,
-		.remote_cseq = request->cseq};
-	struct dialog_parts callee = {.id = b->fork.id,
-		.slot = f->slot,
-		.zone = b->fork.zone,
-		.flow = &m->flow,
-		.call_id = {b->fork.call_id, sizeof(b->fork.call_id)},
-		.local = writer_text(&b_local),
-		.remote = remote,
-		.remote_tag = message_str(m, m->to_tag),
-		.route = writer_text(&b_route),
-		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
-	                                          : b->fork.target->request_uri,
-		.trunk = b->fork.trunk != NONE_INDEX ? trunk_auth_of(sip, b->fork.trunk) : 0,
-		.local_cseq = b->fork.cseq};
-	if (call_new(sip, &caller, &callee, &call))
-		return NULL;
-	call->invite = invite_of(f);
-	call->invites[0] = (struct cseq_pair){request->cseq, b->fork.cseq};
-	return call;
-}
-
-/* A 2xx says anew which route set an early dialog has (RFC 3261 section 13.2.2.4). False: it cannot
- * be kept. */
-static bool invite_take_route_set(struct call *call, const struct message *m)
-{
-	struct writer w = WRITER(call->sip->scratch.early_call.b_route);
-
-	if (m->status < 200 || m->broken)
-		return true;
-	return dialog_write_route_set(&w, m, true) &&
-	       dialog_set_route(call->sip, call->b, writer_text(&w)) == 0;
-}
-
-/* The call of the early dialog that m belongs to, made where it is new. NULL where it cannot be. */
-static struct call *invite_early_call(struct invite_branch *b, const struct message *m)
-{
-	struct str tag = message_str(m, m->to_tag); /* none, as RFC 2543 has it, is one as well */
-
-	for (unsigned k = 0; k < b->early_count; k++) {
-		struct call *call = b->early[k];
-
-		if (!str_equal_nocase(call->b->remote_tag, tag))
-			continue;
-		if (m->contact.whole.length)
-			dialog_refresh(call->sip, call->b, m);
-		return invite_take_route_set(call, m) ? call : NULL;
-	}
-	/* a 2xx has to be acknowledged and ended with what there is; an early dialog of which not
-	 * even the route set is known serves nobody */
-	if (b->early_count == EARLY_MAX || (m->broken && m->status < 200))
-		return NULL;
-	struct call *call = invite_early_new(b, m);
-	if (call)
-		b->early[b->early_count++] = call;
-	return call;
+	early_dialogs_drop(invite_branch_of(b), NULL);
 }
 
 /* ---- responses ---- */
@@ -293,7 +127,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	v->record = NULL; /* it goes over to the call */
 	fork_branch_done(&b->fork);
 	fork_settle(f);
-	invite_drop_early(b, call);
+	early_dialogs_drop(b, call);
 	b->early_count = 0;
 	bool offered = f->request->message.body.length != 0;
 	if (invite_pass(b, m, call) || exchange_adopt(call, server, cseq, offered, &x)) {
@@ -301,7 +135,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 		call_record_ends(record, CALL_ENDER_GATEWAY, CALL_END_FAILED, STR_EMPTY);
 		fork_refuse(f, 500);
 		call_free(call);
-		invite_drop_all_early(v, b);
+		early_dialogs_drop_all(v, b);
 		invite_refuse_answer(b, m);
 		fork_cancel(f, &b->fork, STR_EMPTY);
 		return;
@@ -312,7 +146,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	if (!call_record_is_emergency(record))
 		call_limit_duration(call, limits_duration(f->sip, f->zone, b->fork.target->trunk));
 	call_record_answered(record, fork_branch_place(&b->fork), m);
-	invite_drop_all_early(v, b);
+	early_dialogs_drop_all(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
 	fork_trim(f);
 }
@@ -342,7 +176,7 @@ static bool invite_refuse_broken(struct invite_branch *b, const struct message *
 	}
 	if (f->answered || !f->server)
 		return false;
-	struct call *call = invite_early_call(b, m);
+	struct call *call = early_dialog_call(b, m);
 	count(RESPONSES_BROKEN);
 	if (call) {
 		b->refused_ack = dialog_send_ack(f->sip, call->b, b->fork.cseq);
@@ -351,7 +185,7 @@ static bool invite_refuse_broken(struct invite_branch *b, const struct message *
 	}
 	fork_branch_failed(&b->fork, 502, NULL);
 	/* a branch that was over before, of which the fork tells nothing, has one by now, too */
-	invite_drop_early(b, NULL);
+	early_dialogs_drop(b, NULL);
 	return true;
 }
 
@@ -372,7 +206,7 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 		b->fork.done = true;
 		return;
 	}
-	struct call *call = invite_early_call(b, m);
+	struct call *call = early_dialog_call(b, m);
 	if (!call) {
 		invite_refuse_answer(b, m);
 		fork_branch_failed(&b->fork, 500, NULL);
@@ -387,7 +221,7 @@ static void invite_on_success(struct invite_branch *b, const struct message *m)
 static void invite_on_provisional(struct invite_branch *b, const struct message *m)
 {
 	const bool in_dialog = m->to_tag.length && dialog_can_read(m);
-	struct call *call = in_dialog ? invite_early_call(b, m) : NULL;
+	struct call *call = in_dialog ? early_dialog_call(b, m) : NULL;
 
 	if (call) {
 		invite_pass(b, m, call);
@@ -426,53 +260,21 @@ static void invite_give_up(struct invite *v, const struct message *cancel, struc
 		fork_cancel_as(&v->fork, cancel);
 	else
 		fork_cancel(&v->fork, NULL, reason);
-	invite_drop_all_early(v, NULL);
-}
-
-/* The branch that an early dialog is of; *others: whether the caller has further ones. */
-static struct invite_branch *invite_branch_with(
-	const struct invite *v, const struct call *call, bool *others)
-{
-	struct invite_branch *found = NULL;
-
-	*others = false;
-	for (unsigned i = 0; i < v->fork.next; i++) {
-		struct invite_branch *b = invite_branch_of(fork_branch_at(&v->fork, i));
-
-		for (unsigned k = 0; k < b->early_count; k++) {
-			if (b->early[k] == call)
-				found = b;
-			else
-				*others = true;
-		}
-	}
-	return found;
-}
-
-/* Takes one early dialog out of its branch, and ends it. */
-static void invite_drop_one_early(struct invite_branch *b, struct call *call)
-{
-	unsigned k = 0;
-
-	while (b->early[k] != call)
-		k++;
-	b->early[k] = b->early[--b->early_count];
-	dialog_send_bye(call->sip, call->b, STR_EMPTY);
-	call_free(call);
+	early_dialogs_drop_all(v, NULL);
 }
 
 void invite_end_early(struct call *call)
 {
 	struct invite *v = call->invite;
 	bool others;
-	struct invite_branch *b = invite_branch_with(v, call, &others);
+	struct invite_branch *b = early_dialog_branch(v, call, &others);
 
 	if (v->fork.answered)
 		return;
 	if (!b || !others) {
 		invite_give_up(v, NULL, STR_EMPTY);
 	} else if (b->early_count > 1) {
-		invite_drop_one_early(b, call);
+		early_dialog_end(b, call);
 	} else {
 		b->given_up = true;
 		fork_give_up_branch(&b->fork);
@@ -494,7 +296,7 @@ void invite_end(struct invite *v, unsigned status, struct str headers, struct st
 	}
 	fork_trim(f);
 	fork_cancel(f, NULL, reason);
-	invite_drop_all_early(v, NULL);
+	early_dialogs_drop_all(v, NULL);
 	fork_drop(f);
 }
 
