@@ -344,6 +344,30 @@ Test(fork, a_connection_that_ends_before_an_answer_gives_way_to_the_next)
 	quiet();
 }
 
+/* Whether one INVITE to the trunk has that class of response, 0: none. */
+static bool counted_for_trunk(unsigned class)
+{
+	unsigned label = worker->image.trunk[0].label;
+
+	return counters_page->labelled.trunk_responses[label][METHOD_INVITE][class] == 1;
+}
+
+Test(fork, a_connection_that_ends_after_100_is_no_response)
+{
+	struct sent *out = tried_over_tcp();
+
+	respond(out, 100);
+	cr_assert(counted_for_trunk(1));
+	call_flow_closed(&worker->sip, way_back(&out->to).id);
+	settle();
+	cr_assert(counted_for_trunk(0));
+	assert_tried("10.0.0.12:5060", &out);
+	respond(out, 486, .tag = "2");
+	take_request("ACK");
+	take_response(486);
+	cr_assert(counted_for_trunk(4) && counted_for_trunk(0));
+}
+
 Test(fork, a_connection_that_ends_after_the_answer_is_nothing)
 {
 	struct sent *out = tried_over_tcp();

@@ -263,6 +263,8 @@ void fork_flow_closed(struct sip *sip, uint64_t flow)
 		/* The transaction's place among those that hold f is ours now. */
 		transaction_cut(b->client);
 		b->client = NULL;
+		if (b->trunk != NONE_INDEX)
+			labels_trunk_response(b->label, b->method, 0);
 		if (!b->provisional && !b->switched)
 			target_attempt_failed(&b->attempt, -ECONNRESET);
 		/* A phone whose flow is gone is not there; a trunk's next target may be. */
