@@ -244,12 +244,6 @@ static void worker_spawn(struct worker_slot *w)
 	for (size_t i = 0; i < sizeof(w->step_error) / sizeof(w->step_error[0]); i++)
 		w->step_error[i] = -1;
 	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
-	/* Counters go on over lives; what a gauge told of the last life is over. */
-	for (int c = 0; c < COUNTER_COUNT; c++)
-		if (counter_rows[c].gauge)
-			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < LABEL_TRUNKS; i++)
-		labelled_set(&w->page->labelled.trunk_gauge[i], TRUNK_GAUGE_NONE);
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
 		(int)w->pid, w->incarnation);
@@ -286,6 +280,16 @@ static void worker_timer_fired(struct timer *t, void *arg)
 	case WORKER_READY: break;
 	case WORKER_STOPPING: worker_kill(w, "did-not-leave"); break;
 	}
+}
+
+/* Counters go on over lives; what a gauge told of this one is over. */
+static void worker_clear_gauges(struct worker_slot *w)
+{
+	for (int c = 0; c < COUNTER_COUNT; c++)
+		if (counter_rows[c].gauge)
+			__atomic_store_n(&w->page->counter[c], 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < LABEL_TRUNKS; i++)
+		labelled_set(&w->page->labelled.trunk_gauge[i], TRUNK_GAUGE_NONE);
 }
 
 static void supervise_stop_next(struct supervisor *s);
@@ -326,6 +330,7 @@ static void worker_died(struct worker_slot *w, int status)
 			was_ready ? "yes" : "no");
 	}
 	w->pid = 0;
+	worker_clear_gauges(w);
 	death_cause_record(w, status);
 	s->died(s->arg, w);
 	configure_tell_death(w);

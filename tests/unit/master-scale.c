@@ -1,0 +1,24 @@
+/* master-scale.c - workers that come and go, with real processes that do no work. */
+#include "master-supervisor.h"
+
+static void scale(unsigned transport, unsigned sip)
+{
+	scale_to(&s, (const unsigned[ROLE_COUNT]){
+			     [PEER_TRANSPORT] = transport, [PEER_SIP] = sip, [PEER_TLS] = 1});
+}
+
+TestSuite(scale, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(scale, what_gauges_told_ends_with_the_worker)
+{
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 1);
+
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	w->page->counter[COUNTER_BANS] = 3;
+	w->page->counter[COUNTER_DROP_BANNED] = 7;
+	scale(1, 2);
+	UNTIL(w->retired);
+	cr_expect_eq(w->page->counter[COUNTER_BANS], 0);
+	cr_expect_eq(w->page->counter[COUNTER_DROP_BANNED], 7, "what it counted stays");
+}
