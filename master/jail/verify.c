@@ -157,7 +157,7 @@ static void verify_compare(struct verification *x, const struct probe *p)
 		const char *verdict = "not running";
 		bool same = false;
 
-		if (w->role != p->role)
+		if (w->role != p->role || w->retired)
 			continue;
 		if (w->state == WORKER_READY && confinement_read(w->pid, its) == 0) {
 			same = confinement_same(mine, its, difference, sizeof(difference));

@@ -222,6 +222,16 @@ class Jail(unittest.TestCase):
         self.assertEqual(g.ctl("status")["object"]["jail"], "enforce")
         self.assert_holds(g, ("transport", "sip"))
 
+    def test_after_workers_have_left(self):
+        g = self.gateway(transport=2, sip=2, tls=0)
+        text = g.config.read_text()
+        g.config.write_text(re.sub(r"(transport|sip) = 2", r"\1 = 1", text))
+        g.ctl("reload")
+        wait_for(lambda: len(g.ctl("workers")) == 2, "those of index 1 to leave")
+        self.assertEqual(set(self.verify(g)[2]), {"transport-0", "sip-0"})
+        if NAMESPACES:
+            self.assert_holds(g, ("transport", "sip"))
+
     def test_twice_at_once(self):
         g = self.gateway()
         first = subprocess.Popen(
