@@ -111,10 +111,9 @@ static void scale_remove(struct worker_slot *w)
 		for (unsigned i = 0; i < s->listen->offered; i++)
 			configure_tell_closed(w, i);
 	}
-	if (w->state == WORKER_DOWN) {
-		loop_unset(s->loop, &w->timer);
-		scale_left(w);
-	}
+	/* it is not waited for until its back-off is over */
+	if (w->state == WORKER_DOWN)
+		loop_set(s->loop, &w->timer, 0);
 }
 
 /* ---- both ---- */

@@ -257,6 +257,13 @@ static void worker_spawn(struct worker_slot *w)
 	configure_worker(w);
 }
 
+static void worker_retire(struct worker_slot *w)
+{
+	scale_left(w);
+	/* it may have been all that was waited for */
+	supervise_look_whether_up(w->supervisor);
+}
+
 static void worker_timer_fired(struct timer *t, void *arg)
 {
 	struct worker_slot *w = arg;
@@ -265,7 +272,7 @@ static void worker_timer_fired(struct timer *t, void *arg)
 	switch (w->state) {
 	case WORKER_DOWN:
 		if (w->leaving)
-			scale_left(w);
+			worker_retire(w);
 		else if (!w->supervisor->stopping)
 			worker_spawn(w);
 		break;
@@ -337,7 +344,7 @@ static void worker_died(struct worker_slot *w, int status)
 	if (s->stopping)
 		return;
 	if (w->leaving)
-		scale_left(w);
+		worker_retire(w);
 	else if (was_ready)
 		worker_spawn(w);
 	else
