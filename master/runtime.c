@@ -237,16 +237,16 @@ int runtime_endpoint(struct runtime *r, unsigned index, int *fd)
 }
 
 static int runtime_link_endpoints(
-	struct runtime *r, const char *folder, unsigned role, unsigned index, unsigned sip_workers)
+	struct runtime *r, const char *folder, unsigned role, unsigned index, uint32_t sips)
 {
 	char from[32], to[96];
 
-	for (unsigned i = 0; i < sip_workers; i++) {
-		if (role == PEER_SIP && i == index)
+	for (unsigned i = 0; i < ROLE_WORKERS_MAX; i++) {
+		if (!(sips >> i & 1) || (role == PEER_SIP && i == index))
 			continue;
 		snprintf(from, sizeof(from), "mesh/sip-%u.sock", i);
 		snprintf(to, sizeof(to), "%s/sip-%u.sock", folder, i);
-		if (linkat(r->fd, from, r->fd, to, 0) < 0)
+		if (linkat(r->fd, from, r->fd, to, 0) < 0 && errno != EEXIST)
 			return -errno;
 	}
 	return 0;
@@ -261,16 +261,16 @@ static int runtime_give_away(struct runtime *r, const char *folder, uid_t uid, g
 	return fchownat(r->fd, folder, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
-	gid_t gid)
+int runtime_edges(
+	struct runtime *r, unsigned role, unsigned index, uint32_t sips, uid_t uid, gid_t gid)
 {
 	char folder[48];
 	int error;
 
 	snprintf(folder, sizeof(folder), "edge/%s-%u", role_name(role), index);
-	error = mkdirat(r->fd, folder, 0700) < 0 ? -errno : 0;
+	error = mkdirat(r->fd, folder, 0700) < 0 && errno != EEXIST ? -errno : 0;
 	if (error == 0)
-		error = runtime_link_endpoints(r, folder, role, index, sip_workers);
+		error = runtime_link_endpoints(r, folder, role, index, sips);
 	if (error == 0 && geteuid() == 0)
 		error = runtime_give_away(r, folder, uid, gid);
 	if (error < 0)

@@ -45,10 +45,10 @@ int runtime_endpoint(struct runtime *r, unsigned index, int *fd);
 /* The path of that endpoint, for the worker that listens on it. */
 void runtime_endpoint_path(const struct runtime *r, unsigned index, char out[LIFELINE_PATH_MAX]);
 /* Makes the edges folder of a worker, reachable by uid and gid only, with a link to the endpoint of
- * each SIP worker but itself (endpoints made before). Where the process is not root, uid and gid
- * must be its own. -errno, logged. */
-int runtime_edges(struct runtime *r, unsigned role, unsigned index, unsigned sip_workers, uid_t uid,
-	gid_t gid);
+ * each of those SIP workers (bits by index, endpoints made before) but itself; what there is of it
+ * stays. Where the process is not root, uid and gid must be its own. -errno, logged. */
+int runtime_edges(
+	struct runtime *r, unsigned role, unsigned index, uint32_t sips, uid_t uid, gid_t gid);
 /* Adds a link to the endpoint of a SIP worker that came later. -errno, logged. */
 int runtime_edge_add(struct runtime *r, unsigned role, unsigned index, unsigned sip);
 /* The path by which a worker reaches SIP worker to. It is relative: the working directory is the

@@ -151,11 +151,10 @@ static void scale_role_to(struct supervisor *s, unsigned role, unsigned count)
 {
 	unsigned before = s->role_count[role];
 
-	for (unsigned i = before; i < count; i++) {
-		s->role_count[role] = i + 1;
-		s->scale.add(s, role, i);
-	}
 	s->role_count[role] = count;
+	/* one that could not be made earlier is tried again */
+	for (unsigned i = 0; i < count; i++)
+		s->scale.add(s, role, i);
 	for (unsigned i = count; i < before; i++) {
 		struct worker_slot *w = worker_find(s, role, i);
 
@@ -173,7 +172,7 @@ void scale_to(struct supervisor *s, const unsigned count[ROLE_COUNT])
 }
 
 void scale_init(struct supervisor *s,
-	int (*add)(struct supervisor *s, unsigned role, unsigned index),
+	void (*add)(struct supervisor *s, unsigned role, unsigned index),
 	void (*leave)(struct worker_slot *w))
 {
 	s->scale = (struct scale){.add = add,

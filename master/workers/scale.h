@@ -12,11 +12,11 @@
 /* How often it is looked whether something has come or gone, milliseconds. */
 #define SCALE_LOOK_MS 200
 
-/* Makes s->scale. add makes and starts the worker of that index, which the config has from now on,
- * or takes back that it is to leave: -errno, logged, where there is none. leave tells a worker that
- * is ready to leave. */
+/* Makes s->scale. add has the worker of that index, which the config has from now on: it makes and
+ * starts it, or takes back that it is to leave. What it cannot make is asked for again with the
+ * next reload. leave tells a worker that is ready to leave. */
 void scale_init(struct supervisor *s,
-	int (*add)(struct supervisor *s, unsigned role, unsigned index),
+	void (*add)(struct supervisor *s, unsigned role, unsigned index),
 	void (*leave)(struct worker_slot *w));
 /* From now on there are to be count[role] workers of each role, within its bounds; those of roles
  * other than transport and SIP do not change. After the settings that say so have been handed out.

@@ -221,9 +221,9 @@ static void worker_back_off(struct worker_slot *w)
 static void worker_spawn(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
-	int error = 0;
+	int error = worker_table_equip(w);
 
-	if (w->role == PEER_TRANSPORT)
+	if (error == 0 && w->role == PEER_TRANSPORT)
 		error = listen_resume(s->listen, w->index);
 	if (error == 0)
 		error = spawn_worker(s->program[w->role], w->index, &w->pid, &w->lifeline);
@@ -435,16 +435,13 @@ static void supervise_stop_gently(struct supervisor *s)
 	supervise_stop(s, false);
 }
 
-static int supervise_add(struct supervisor *s, unsigned role, unsigned index)
+static void supervise_add(struct supervisor *s, unsigned role, unsigned index)
 {
 	struct worker_slot *w = worker_find(s, role, index);
-	int error = 0;
 
 	if (!w) {
-		error = worker_table_add(s, role, index, worker_timer_fired);
-		if (error < 0)
-			return error;
-		worker_spawn(worker_find(s, role, index));
+		if (worker_table_add(s, role, index, worker_timer_fired) == 0)
+			worker_spawn(worker_find(s, role, index));
 	} else if (w->retired) {
 		w->retired = w->leaving = false;
 		worker_spawn(w);
@@ -453,7 +450,6 @@ static int supervise_add(struct supervisor *s, unsigned role, unsigned index)
 		if (w->role == PEER_TRANSPORT && listen_resume(s->listen, index) == 0)
 			configure_tell_sockets(w);
 	}
-	return 0;
 }
 
 int supervise_open(struct supervisor *s)

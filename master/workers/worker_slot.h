@@ -47,7 +47,8 @@ struct worker_slot {
 	struct outbox outbox;
 	struct page *page; /* shared with the worker */
 	int page_fd;
-	int endpoint; /* over ZeroMQ, of SIP workers: where peers connect to; else -1 */
+	int endpoint;   /* over ZeroMQ, of SIP workers: where peers connect to; else -1 */
+	bool has_edges; /* over ZeroMQ: its folder is made, and those of the others lead to it */
 	bool has_socket[LISTENERS_MAX]; /* of each listener: given to this life */
 	bool waits_for_edges;           /* GO has not been sent yet */
 	struct timer timer;      /* DOWN: respawn; STARTING: GO, or give up; STOPPING: kill */
@@ -103,7 +104,7 @@ struct drain {
 
 /* Workers that come and go (scale.h). */
 struct scale {
-	int (*add)(struct supervisor *s, unsigned role, unsigned index);
+	void (*add)(struct supervisor *s, unsigned role, unsigned index);
 	void (*leave)(struct worker_slot *w);
 	uint32_t slot_owners; /* bits: SIP workers among which the slots are spread */
 	struct timer timer;   /* while any comes or goes */

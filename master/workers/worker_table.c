@@ -46,7 +46,7 @@ static int worker_make_page(struct worker_slot *w)
 	return error;
 }
 
-static int worker_make(struct supervisor *s, unsigned role, unsigned index, timer_callback fired)
+int worker_table_add(struct supervisor *s, unsigned role, unsigned index, timer_callback fired)
 {
 	struct worker_slot *w = &s->worker[s->count];
 	int error;
@@ -58,83 +58,93 @@ static int worker_make(struct supervisor *s, unsigned role, unsigned index, time
 		.page_fd = -1,
 		.endpoint = -1,
 		.notifier = {.fd = -1}};
+	error = worker_make_page(w);
+	if (error < 0) {
+		if (w->page_fd >= 0)
+			close(w->page_fd);
+		return error;
+	}
 	outbox_init(&w->outbox);
 	timer_init(&w->timer, fired, w);
 	s->count++;
-	error = worker_make_page(w);
-	if (error == 0 && role == PEER_SIP && s->carrier == CARRIER_ZEROMQ)
-		error = runtime_endpoint(s->runtime, index, &w->endpoint);
-	return error;
+	return 0;
 }
 
 static void worker_unmake(struct worker_slot *w)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without slots count is 0 */
-	if (w->page)
-		munmap(w->page, sizeof(*w->page));
-	if (w->page_fd >= 0)
-		close(w->page_fd);
+	munmap(w->page, sizeof(*w->page));
+	close(w->page_fd);
 	if (w->endpoint >= 0)
 		close(w->endpoint);
 }
 
 /* ---- over ZeroMQ ---- */
 
+static int worker_make_endpoint(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+
+	if (s->carrier != CARRIER_ZEROMQ || w->role != PEER_SIP || w->endpoint >= 0)
+		return 0;
+	return runtime_endpoint(s->runtime, w->index, &w->endpoint);
+}
+
 /* The root folder of a worker that connects. */
 static int worker_make_edges(struct worker_slot *w)
 {
 	struct supervisor *s = w->supervisor;
 	const struct account *a = &s->account[w->role];
+	uint32_t sips = 0;
+	int error;
 
 	if (s->carrier != CARRIER_ZEROMQ || !role_has(w->role, ROLE_MESSAGES))
 		return 0;
-	return runtime_edges(
-		s->runtime, w->role, w->index, s->role_count[PEER_SIP], a->uid, a->gid);
-}
-
-/* Edges need tokens: for as many workers as there may ever be. */
-static int table_make_edges(struct supervisor *s)
-{
-	int error = edge_tokens_new(
-		&s->tokens, role_rows[PEER_TRANSPORT].greatest, role_rows[PEER_SIP].greatest);
-
-	for (unsigned i = 0; i < s->count && error == 0; i++)
-		error = worker_make_edges(&s->worker[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].endpoint >= 0)
+			sips |= UINT32_C(1) << s->worker[i].index;
+	error = runtime_edges(s->runtime, w->role, w->index, sips, a->uid, a->gid);
+	w->has_edges = error == 0;
 	return error;
 }
 
-/* Lets all that connect reach the endpoint of a new SIP worker. */
+/* Lets all that connect reach the endpoint of a SIP worker that came later. */
 static int worker_link_endpoint(const struct worker_slot *sip)
 {
 	struct supervisor *s = sip->supervisor;
 	int error = 0;
 
-	if (s->carrier != CARRIER_ZEROMQ || sip->role != PEER_SIP)
-		return 0;
 	for (unsigned i = 0; i < s->count && error == 0; i++) {
 		const struct worker_slot *w = &s->worker[i];
 
-		if (w != sip && role_has(w->role, ROLE_MESSAGES))
+		if (w != sip && w->has_edges)
 			error = runtime_edge_add(s->runtime, w->role, w->index, sip->index);
 	}
 	return error;
 }
 
+int worker_table_equip(struct worker_slot *w)
+{
+	int error = 0;
+
+	if (w->has_edges)
+		return 0;
+	error = worker_make_endpoint(w);
+	if (error == 0 && w->endpoint >= 0)
+		error = worker_link_endpoint(w);
+	return error == 0 ? worker_make_edges(w) : error;
+}
+
 /* ---- the table ---- */
 
-int worker_table_add(struct supervisor *s, unsigned role, unsigned index, timer_callback fired)
+/* Endpoints first: the folders have links to them. */
+static int table_equip_all(struct supervisor *s)
 {
-	struct worker_slot *w = &s->worker[s->count];
-	int error = worker_make(s, role, index, fired);
+	int error = 0;
 
-	if (error == 0)
-		error = worker_make_edges(w);
-	if (error == 0)
-		error = worker_link_endpoint(w);
-	if (error < 0) {
-		worker_unmake(w);
-		s->count--;
-	}
+	for (unsigned i = 0; i < s->count && error == 0; i++)
+		error = worker_make_endpoint(&s->worker[i]);
+	for (unsigned i = 0; i < s->count && error == 0; i++)
+		error = worker_make_edges(&s->worker[i]);
 	return error;
 }
 
@@ -158,9 +168,13 @@ int worker_table_open(struct supervisor *s, timer_callback fired)
 	}
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++)
 		for (unsigned i = 0; i < s->role_count[r] && error == 0; i++)
-			error = worker_make(s, r, i, fired);
+			error = worker_table_add(s, r, i, fired);
+	/* for as many workers as there may ever be */
 	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
-		error = table_make_edges(s);
+		error = edge_tokens_new(&s->tokens, role_rows[PEER_TRANSPORT].greatest,
+			role_rows[PEER_SIP].greatest);
+	if (error == 0)
+		error = table_equip_all(s);
 	return error;
 }
 

@@ -10,9 +10,12 @@
  * be: nothing of a worker moves. fired is called when a worker's timer fires, with the worker.
  * -errno, logged: worker_table_close frees what was made. */
 int worker_table_open(struct supervisor *s, timer_callback fired);
-/* Makes another one, within the bounds of its role, that all who talk to it can reach. -errno,
- * logged: there is none such. */
+/* Makes the row of another one, within the bounds of its role, with its page. -errno, logged: there
+ * is none such. */
 int worker_table_add(struct supervisor *s, unsigned role, unsigned index, timer_callback fired);
+/* Makes what it lacks of all else that a life needs: over ZeroMQ, a way to reach its peers, and for
+ * these to reach it. -errno, logged: it can be tried again. */
+int worker_table_equip(struct worker_slot *w);
 /* Frees all, also where nothing was made. */
 void worker_table_close(struct supervisor *s);
 

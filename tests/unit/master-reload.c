@@ -60,6 +60,11 @@ static void put_config(unsigned sip, const char *bind, const char *runtime, cons
 #define LINES(name) name ":example.net:MD5:" HALF "\n" name ":example.net:SHA-256:" HALF HALF "\n"
 #define USER LINES("alice")
 
+static void not_added(struct supervisor *s, unsigned role, unsigned index)
+{
+	(void)s, (void)role, (void)index;
+}
+
 static void setup(void)
 {
 	static char path[128];
@@ -82,7 +87,7 @@ static void setup(void)
 	m.supervisor.loop = m.loop;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		m.supervisor.role_count[r] = m.config->workers[r];
-	scale_init(&m.supervisor, NULL, NULL);
+	scale_init(&m.supervisor, not_added, NULL);
 	queries_init(&m.queries, m.loop, &m.supervisor);
 	removed_listeners_init(&m);
 	cr_assert_eq(listen_open(&m.listen, m.config->listeners, 1, 1), 0);

@@ -93,8 +93,8 @@ Test(runtime, links_lead_to_the_endpoints_they_should_and_to_no_other)
 	cr_assert_eq(runtime_mesh(&r), 0);
 	cr_assert_eq(runtime_endpoint(&r, 0, &fd[0]), 0);
 	cr_assert_eq(runtime_endpoint(&r, 1, &fd[1]), 0);
-	cr_assert_eq(runtime_edges(&r, PEER_TRANSPORT, 0, 2, geteuid(), getegid()), 0);
-	cr_assert_eq(runtime_edges(&r, PEER_SIP, 1, 2, geteuid(), getegid()), 0);
+	cr_assert_eq(runtime_edges(&r, PEER_TRANSPORT, 0, 3, geteuid(), getegid()), 0);
+	cr_assert_eq(runtime_edges(&r, PEER_SIP, 1, 3, geteuid(), getegid()), 0);
 	cr_expect(exists("edge/transport-0/sip-0.sock"));
 	cr_expect(exists("edge/transport-0/sip-1.sock"));
 	cr_expect(exists("edge/sip-1/sip-0.sock"));

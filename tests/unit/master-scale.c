@@ -1,6 +1,9 @@
 /* master-scale.c - workers that come and go, with real processes that do no work. */
 #include "master-supervisor.h"
 
+#include <sys/resource.h>
+#include <sys/stat.h>
+
 static void scale(unsigned transport, unsigned sip)
 {
 	scale_to(&s, (const unsigned[ROLE_COUNT]){
@@ -36,4 +39,47 @@ Test(scale, one_that_is_never_ready_and_goes_is_not_waited_for)
 	scale(2, 2);
 	UNTIL(ups == 1);
 	cr_expect(worker_find(&s, PEER_SIP, 2)->retired);
+}
+
+Test(scale, one_that_there_are_no_fds_for_comes_with_the_next_reload)
+{
+	struct rlimit fds, none;
+
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &fds), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = fds.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	scale(2, 3);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &fds), 0);
+	cr_expect_null(worker_find(&s, PEER_SIP, 2));
+	scale(2, 3);
+	UNTIL(ready() == 6);
+}
+
+static void setup_zeromq(void)
+{
+	carrier = CARRIER_ZEROMQ;
+	setup();
+}
+
+TestSuite(scale_zeromq, .init = setup_zeromq, .fini = teardown, .timeout = 60);
+
+/* Something stands in the way of what it needs. */
+Test(scale_zeromq, one_that_cannot_be_made_is_made_later)
+{
+	char obstacle[128];
+
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	snprintf(obstacle, sizeof(obstacle), "%s/run/mesh/sip-2.sock", base);
+	cr_assert_eq(mkdir(obstacle, 0700), 0);
+	scale(2, 3);
+	cr_assert_not_null(worker_find(&s, PEER_SIP, 2));
+	cr_expect_eq(worker_find(&s, PEER_SIP, 2)->state, WORKER_DOWN);
+	/* and those that come meanwhile do not need it */
+	scale(3, 4);
+	UNTIL(ready() == 7);
+	cr_assert_eq(rmdir(obstacle), 0);
+	UNTIL(ready() == 8);
 }
