@@ -96,7 +96,7 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 	for (unsigned i = 0; i < q->supervisor->count; i++) {
 		struct worker_slot *w = &q->supervisor->worker[i];
 
-		if (w->role != role || (one && x->waiting_count))
+		if (w->role != role || w->retired || (one && x->waiting_count))
 			continue;
 		if (w->state == WORKER_READY &&
 			worker_tell(w, LIFELINE_QUERY, &body, sizeof(body), -1)) {

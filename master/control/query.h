@@ -29,9 +29,9 @@ typedef void (*query_done)(void *arg, json_t *rows, json_t *missing);
 
 /* Makes q empty. loop and supervisor outlive it. */
 void queries_init(struct queries *q, struct loop *loop, struct supervisor *supervisor);
-/* Asks every worker of role (one: only the first that is ready). Workers that are not ready are
- * missing at once. done is called later, from the loop. -EAGAIN: too many are under way;
- * -ENOMEM. */
+/* Asks every worker of role (one: only the first that is ready), those that leave too. Workers that
+ * are not ready are missing at once. done is called later, from the loop. -EAGAIN: too many are
+ * under way; -ENOMEM. */
 int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
 	query_done done, void *arg);
 /* From the supervisor. */

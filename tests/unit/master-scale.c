@@ -26,6 +26,17 @@ Test(scale, what_gauges_told_ends_with_the_worker)
 	cr_expect_eq(w->page->counter[COUNTER_DROP_BANNED], 7, "what it counted stays");
 }
 
+Test(scale, one_that_has_left_is_not_asked)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	scale(1, 2);
+	UNTIL(worker_find(&s, PEER_TRANSPORT, 1)->retired);
+	ask(PEER_TRANSPORT, "");
+	cr_expect_eq(json_array_size(rows), 1);
+	cr_expect_eq(json_array_size(missing), 0);
+}
+
 Test(scale, one_that_is_never_ready_and_goes_is_not_waited_for)
 {
 	link_program(PEER_TLS, "sipward-broken");
