@@ -168,11 +168,11 @@ static rlim_t main_raise_fds(void)
 	return r.rlim_max;
 }
 
-/* Fds that a worker may have. Over ZeroMQ a SIP worker has room for all connections that transport
- * workers could make to it, were they taken over: each as many as it may have open, and as many
- * again that it has passed on to somewhere and that nobody has received (the kernel allows a user
- * that many, and what one more packet holds). */
-static uint64_t main_fds_wanted(const struct config *c, unsigned role)
+/* Fds that a worker may have beside so many transport workers. Over ZeroMQ a SIP worker has room
+ * for all connections that these could make to it, were they taken over: each as many as it may
+ * have open, and as many again that it has passed on to somewhere and that nobody has received (the
+ * kernel allows a user that many, and what one more packet holds). */
+static uint64_t main_fds_wanted(const struct config *c, unsigned role, unsigned transports)
 {
 	uint64_t fds = role_rows[role].fds;
 
@@ -180,8 +180,7 @@ static uint64_t main_fds_wanted(const struct config *c, unsigned role)
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reload_use set it */
 		fds += c->connections_max;
 	if (role == PEER_SIP && c->carrier == CARRIER_ZEROMQ)
-		fds += c->workers[PEER_TRANSPORT] *
-		       (2 * main_fds_wanted(c, PEER_TRANSPORT) + FDS_PACKET_MAX);
+		fds += transports * (2 * main_fds_wanted(c, PEER_TRANSPORT, 0) + FDS_PACKET_MAX);
 	return fds;
 }
 
@@ -192,18 +191,18 @@ static int main_prepare_roles(struct master *m)
 
 	s->carrier = (enum carrier)m->config->carrier;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		uint64_t fds = main_fds_wanted(m->config, r);
+		/* a reload may bring more transport workers, and lives keep their limit */
+		uint64_t fds = main_fds_wanted(m->config, r, role_rows[PEER_TRANSPORT].greatest),
+			 now = main_fds_wanted(m->config, r, m->config->workers[PEER_TRANSPORT]);
 		int error = 0;
 
 		s->role_count[r] = m->config->workers[r];
 		if (!s->role_count[r])
 			continue;
-		if (fds > most) {
+		if (now > most)
 			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r),
-				(unsigned long long)fds, (unsigned long long)most);
-			fds = most;
-		}
-		s->fds_limit[r] = (uint32_t)fds;
+				(unsigned long long)now, (unsigned long long)most);
+		s->fds_limit[r] = (uint32_t)(fds < most ? fds : most);
 		error = account_find(
 			role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
 		if (error < 0)

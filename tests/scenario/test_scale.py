@@ -1,5 +1,5 @@
 """Workers come and go with a reload while calls stand and new ones begin."""
-import os, re, signal, unittest
+import os, pathlib, re, resource, signal, unittest
 
 from gateway import own_address, wait_for
 from legs import NUMBER, CallCase
@@ -8,6 +8,7 @@ from processes import CORE_OUT, SANITIZED
 
 USERS = tuple(f"user{i:02}" for i in range(8))
 TIMERS = 'timers { t1 = "100ms"  t2 = "1s" }'  # what is over is forgotten after 64*T1
+CONNECTIONS = 4096  # of a transport worker, by default
 RATE = 20 if SANITIZED else 80  # calls a second
 SECONDS = 14
 
@@ -142,6 +143,7 @@ class Scale(CallCase):
         old = self.calls(phones, trunk, "old")
         self.scale(transport=3)
         self.settled("transport", 3)
+        self.assert_fds_for(3)
         self.info(old)
         more = [self.phone(u, "TCP") for u in USERS[5:]]
         new = self.calls(more, trunk, "new")
@@ -155,6 +157,15 @@ class Scale(CallCase):
         self.settled("transport", 1)
         self.end(self.calls([p for p in phones if p.transport == "UDP"], trunk, "again"))
         self.no_calls()
+
+    def assert_fds_for(self, transports):
+        """A SIP worker can accept all that so many transport workers could connect with."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        for worker in self.workers("sip").values():
+            limits = pathlib.Path(f"/proc/{worker['pid']}/limits").read_text()
+            may = int(re.search(r"Max open files +(\d+)", limits)[1])
+            if self.gateway.carrier() == "zeromq":
+                self.assertGreaterEqual(may, min(most, transports * 2 * CONNECTIONS))
 
     def test_under_load(self):
         ip = own_address()
