@@ -400,26 +400,38 @@ static bool settings_is_advertised_as(
 	return endpoint_parse_host(advertised, 0, &e) == 0 && endpoint_same_host(numeric, &e);
 }
 
-unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port)
+/* numeric: host as an address, NULL: it is a name. */
+static unsigned settings_listener_find(
+	const struct settings *s, struct str host, const struct endpoint *numeric, uint16_t port)
 {
-	struct endpoint wanted;
-	bool numeric = endpoint_parse_host(host, 0, &wanted) == 0;
-
 	for (unsigned i = 0; i < s->listeners.count; i++) {
 		const struct listener_settings *l = settings_listener(s, i);
 		uint16_t asked = port ? port : settings_default_port(l->transport);
 		struct str advertised = settings_str(s, l->advertise_host);
 
 		if (numeric && asked == l->bind.port && !endpoint_is_wildcard(&l->bind) &&
-			endpoint_same_host(&wanted, &l->bind))
+			endpoint_same_host(numeric, &l->bind))
 			return i;
 		if (advertised.n == 0 ||
 			asked != (l->advertise_port ? l->advertise_port : l->bind.port))
 			continue;
-		if (settings_is_advertised_as(advertised, host, numeric ? &wanted : NULL))
+		if (settings_is_advertised_as(advertised, host, numeric))
 			return i;
 	}
 	return NONE_INDEX;
+}
+
+unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port)
+{
+	struct endpoint numeric;
+
+	return settings_listener_find(
+		s, host, endpoint_parse_host(host, 0, &numeric) == 0 ? &numeric : NULL, port);
+}
+
+unsigned settings_listener_at_address(const struct settings *s, const struct endpoint *address)
+{
+	return settings_listener_find(s, STR_NONE, address, address->port);
 }
 
 uint64_t trunk_id(struct str name)

@@ -278,6 +278,8 @@ uint16_t settings_default_port(uint8_t transport);
 /* The listener whose bound or advertised address is host:port (port 0: its transport's default), or
  * NONE_INDEX: "is this us?". */
 unsigned settings_listener_at(const struct settings *s, struct str host, uint16_t port);
+/* The same of an address and its port. */
+unsigned settings_listener_at_address(const struct settings *s, const struct endpoint *address);
 
 /* The number by which flow.profile names what a trunk demands of a target's server over TLS: one of
  * the trunk, or of the target that is a name, which is what the certificate must show. */

@@ -59,7 +59,7 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 	return route ? route->line : 0;
 }
 
-/* Targets of one trunk follow each other, and share its name. */
+/* Targets of one trunk follow each other, and share its name and limit. */
 static void call_record_targets(
 	struct call_record *r, const struct target *targets, unsigned count, char **at)
 {
@@ -72,7 +72,8 @@ static void call_record_targets(
 			.transport = from->flow.transport,
 			.tried_ms = CALL_NEVER,
 			.took_ms = CALL_NEVER,
-			.limit = limits_trunk_key(r->sip, from->trunk)};
+			.limit = same ? r->target[i - 1].limit
+		                      : limits_trunk_key(r->sip, from->trunk)};
 		r->target[i].trunk = same ? r->target[i - 1].trunk
 		                          : call_record_put(
 						    at, call_record_trunk_name(r->sip, from));
@@ -119,14 +120,16 @@ struct call_record *call_record_new(
 
 /* ---- the limits that count it ---- */
 
-void call_record_hold(struct call_record *r, const struct incoming *in)
+void call_record_hold(
+	struct call_record *r, const struct incoming *in, const uint64_t limit[LIMIT_KEYS])
 {
 	if (!r)
 		return;
 	r->emergency = in->emergency;
-	limits_keys(in, r->limit);
-	for (unsigned i = 0; i < LIMIT_KEYS; i++)
-		limits_take(r->sip, r->limit[i]);
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		r->limit[i] = limit[i];
+		limits_take(r->sip, limit[i]);
+	}
 }
 
 bool call_record_is_emergency(const struct call_record *r)

@@ -13,6 +13,7 @@
 #ifndef SIPWARD_SIP_CALL_CALL_RECORD_H
 #define SIPWARD_SIP_CALL_CALL_RECORD_H
 
+#include "limits.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/routing/target.h"
 
@@ -39,9 +40,10 @@ enum call_outcome {
 struct call_record *call_record_new(
 	const struct incoming *in, const struct target *targets, unsigned count);
 
-/* From now on the call counts towards the limits of zone, source and user (limits.h), until the
- * record is closed, and each target that is tried towards those of its trunk. */
-void call_record_hold(struct call_record *r, const struct incoming *in);
+/* From now on the call counts for what limits_admit said, until the record is closed, and each
+ * target that is tried for its trunk. */
+void call_record_hold(
+	struct call_record *r, const struct incoming *in, const uint64_t limit[LIMIT_KEYS]);
 bool call_record_is_emergency(const struct call_record *r);
 
 /* Target i got the INVITE, with that Call-ID. */

@@ -5,7 +5,6 @@
 #define SIPWARD_SIP_CALL_CALL_RECORD_STATE_H
 
 #include "call_record.h"
-#include "limits.h"
 
 /* Bytes of each text of a record, at most; the rest is cut. */
 #define CALL_TEXT_MAX 256
@@ -77,7 +76,6 @@ void write_call_target(struct writer *w, const struct call_record *r, const stru
 void call_record_tell(const struct call_record *r);
 /* Writes its JSON object, that of the CDRs, at the beginning of w, which has room for it (scratch's
  * call_record). The call may go on. */
-struct writer;
 void call_record_write(const struct call_record *r, struct writer *w);
 
 #endif

@@ -10,9 +10,7 @@
 
 struct str dialog_credentials(struct sip *sip, const struct dialog *d, struct str method)
 {
-	bool strict = route_set_is_strict(d->route); /* the Request-URI is another one */
-
-	if (!d->trunk || strict)
+	if (!d->trunk || route_set_is_strict(d->route)) /* the Request-URI is another one */
 		return STR_EMPTY;
 	return trunk_auth_write(
 		sip, d->trunk, str_equal(method, S("ACK")) ? S("INVITE") : method, d->target);

@@ -391,6 +391,7 @@ void invite_request(
 	struct incoming *in, const struct target *targets, unsigned count, struct str replaces)
 {
 	struct sip *sip = in->sip;
+	uint64_t limit[LIMIT_KEYS];
 	struct invite *v;
 
 	if (sip->calls >= sip->settings->calls_max) {
@@ -400,7 +401,7 @@ void invite_request(
 	}
 	if (in->emergency)
 		count(EMERGENCY_CALLS);
-	else if (!limits_admit(in))
+	if (!limits_admit(in, limit))
 		return;
 	if (!incoming_begin(in))
 		return;
@@ -409,7 +410,7 @@ void invite_request(
 		return;
 	}
 	v->record = call_record_new(in, targets, count);
-	call_record_hold(v->record, in);
+	call_record_hold(v->record, in, limit);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);

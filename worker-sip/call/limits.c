@@ -1,7 +1,6 @@
 /* limits.c - see limits.h. */
 #include "limits.h"
 
-#include "common/clock.h"
 #include "common/hash.h"
 
 #include <errno.h>
@@ -32,9 +31,10 @@ int limits_map(struct limit_page **out, int fd, unsigned index)
 #define LIMIT_LOAD(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define LIMIT_STORE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
-static uint32_t limit_second(void)
+/* The same in all workers, to what a turn of the loop takes. */
+static uint32_t limit_second(const struct sip *sip)
 {
-	return (uint32_t)(clock_monotonic_ms() / 1000);
+	return (uint32_t)(loop_now(sip->loop) / 1000);
 }
 
 static struct limit_row *limit_find(struct limit_page *page, unsigned column, uint64_t key)
@@ -70,12 +70,13 @@ static struct limit_row *limit_own(struct sip *sip, uint64_t key, uint32_t secon
 
 void limits_take(struct sip *sip, uint64_t key)
 {
-	uint32_t second = limit_second();
-	struct limit_row *row = key && sip->limits ? limit_own(sip, key, second) : NULL;
+	if (!key || !sip->limits)
+		return;
+	uint32_t second = limit_second(sip);
+	struct limit_row *row = limit_own(sip, key, second);
 
 	if (!row) {
-		if (key && sip->limits)
-			count(LIMITS_FULL);
+		count(LIMITS_FULL);
 		return;
 	}
 	LIMIT_STORE(row->calls, row->calls + 1);
@@ -99,7 +100,7 @@ struct limit_sum {
 static struct limit_sum limit_sum(const struct sip *sip, uint64_t key)
 {
 	struct limit_sum sum = {0, 0};
-	uint32_t second = limit_second();
+	uint32_t second = limit_second(sip);
 	unsigned columns = sip->settings->workers[PEER_SIP];
 
 	for (unsigned i = 0; i < columns && i < ROLE_WORKERS_MAX; i++) {
@@ -179,15 +180,6 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 	}
 }
 
-void limits_keys(const struct incoming *in, uint64_t key[LIMIT_KEYS])
-{
-	struct limit limit[LIMIT_KEYS];
-
-	limits_of(in, limit);
-	for (unsigned i = 0; i < LIMIT_KEYS; i++)
-		key[i] = limit[i].key;
-}
-
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk)
 {
 	return limit_of_trunk(sip, trunk).key;
@@ -222,12 +214,14 @@ static const struct {
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the user\"\r\n")},
 };
 
-bool limits_admit(const struct incoming *in)
+bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 {
 	struct limit limit[LIMIT_KEYS];
 
 	limits_of(in, limit);
-	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		key[i] = limit[i].key;
+	for (unsigned i = 0; i < LIMIT_KEYS && !in->emergency; i++) {
 		enum limit_met met = limit_meets(in->sip, &limit[i]);
 
 		if (met == LIMIT_MET_NONE)

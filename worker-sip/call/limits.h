@@ -23,15 +23,13 @@
  * calls of its earlier life are gone. fd stays the caller's. 0; -EBADMSG; -errno. */
 int limits_map(struct limit_page **out, int fd, unsigned index);
 
-/* Whether the limits of zone, source and user let an INVITE make a call. False: it has been
- * answered. An emergency call passes. */
-bool limits_admit(const struct incoming *in);
-/* The same of a trunk, without an answer. */
-bool limits_admit_trunk(struct sip *sip, unsigned trunk);
-
 /* What a call counts for: zone, source and user. 0: nothing, for there is no limit. */
 #define LIMIT_KEYS 3
-void limits_keys(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
+/* Whether the limits of zone, source and user let an INVITE make a call, which counts for key.
+ * False: it has been answered. An emergency call passes. */
+bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
+/* The same of a trunk, without an answer. */
+bool limits_admit_trunk(struct sip *sip, unsigned trunk);
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */
 /* One call more, or less, of that key; 0 is a no-op. */
 void limits_take(struct sip *sip, uint64_t key);

@@ -310,19 +310,17 @@ static void route_write_trunk_uri(struct writer *w, const struct route_search *s
 		write_literal(w, ";transport=tls");
 }
 
-/* Adds that target of the trunk of that index. One that would come back to us is none: 482. */
-static void route_add_trunk_target(
-	struct route_search *s, uint16_t trunk, unsigned index, struct decision *out)
+/* Adds that one of the rows of the trunk of that index. One that would come back to us is none:
+ * 482. */
+static void route_add_trunk_target(struct route_search *s, uint16_t trunk,
+	const struct target_settings *rows, unsigned index, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
-	unsigned count;
-	const struct target_settings *t = route_trunk_rows(s, trunk, &count) + index;
+	const struct target_settings *t = &rows[index];
 	struct target *to = &s->targets[s->count];
-	char text[ENDPOINT_TEXT_SIZE];
-	struct str host = {text, endpoint_host_text(&t->endpoint, text)};
 	struct writer w = WRITER(to->buffer);
 
-	if (settings_listener_at(settings, host, t->endpoint.port) != NONE_INDEX) {
+	if (settings_listener_at_address(settings, &t->endpoint) != NONE_INDEX) {
 		out->status = 482;
 		return;
 	}
@@ -368,6 +366,7 @@ static void route_add_trunks(
 	const struct settings *settings = s->sip->settings;
 	const uint16_t *trunks = settings_array(settings, r->trunks);
 	struct {
+		const struct target_settings *rows;
 		uint16_t trunk, index;
 	} down[TARGETS_MAX];
 	unsigned count = 0;
@@ -402,15 +401,16 @@ static void route_add_trunks(
 					    s->sip->target_states, trunks[k], i, !s->count);
 
 			if (!last) {
-				route_add_trunk_target(s, trunks[k], i, out);
+				route_add_trunk_target(s, trunks[k], rows, i, out);
 			} else if (count < TARGETS_MAX) {
+				down[count].rows = rows;
 				down[count].trunk = trunks[k];
 				down[count++].index = (uint16_t)i;
 			}
 		}
 	}
 	for (unsigned i = 0; i < count && s->count < s->limit; i++)
-		route_add_trunk_target(s, down[i].trunk, down[i].index, out);
+		route_add_trunk_target(s, down[i].trunk, down[i].rows, down[i].index, out);
 	if (s->count)
 		out->status = 0;
 	else if (!out->status)

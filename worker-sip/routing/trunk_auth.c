@@ -168,7 +168,6 @@ static void trunk_auth_write_line(struct writer *w, struct sip *sip, uint64_t tr
 	struct str method, struct str uri)
 {
 	struct trunk_auth *a = trunk_auth_find(sip, trunk, proxy);
-	uint64_t random = random_u64();
 	char cnonce[16];
 	size_t before = w->n;
 	struct str ha1;
@@ -178,6 +177,7 @@ static void trunk_auth_write_line(struct writer *w, struct sip *sip, uint64_t tr
 	ha1 = trunk_auth_ha1(sip, trunk, a->challenge.realm, a->challenge.algorithm);
 	if (!ha1.n)
 		return; /* its line has gone from the file */
+	const uint64_t random = random_u64();
 	for (unsigned i = 0; i < sizeof(cnonce); i++)
 		cnonce[i] = "0123456789abcdef"[random >> 4 * i & 15];
 	write_str(w, proxy ? S("Proxy-Authorization: ") : S("Authorization: "));
@@ -191,10 +191,10 @@ static void trunk_auth_write_line(struct writer *w, struct sip *sip, uint64_t tr
 
 struct str trunk_auth_write(struct sip *sip, uint64_t trunk, struct str method, struct str uri)
 {
-	struct writer w = WRITER(sip->scratch.credentials);
-
 	if (!trunk)
 		return STR_EMPTY;
+	struct writer w = WRITER(sip->scratch.credentials);
+
 	trunk_auth_write_line(&w, sip, trunk, false, method, uri);
 	trunk_auth_write_line(&w, sip, trunk, true, method, uri);
 	return writer_text(&w);
