@@ -20,27 +20,31 @@ static bool users_removed_any(const struct sip *sip, const struct users *before)
 	return false;
 }
 
-/* Ends one call of a user who is gone. False: there is none. */
-static bool users_removed_end_call(struct sip *sip)
+/* Ends calls of users who are gone, USER_REMOVED_CALLS at most. False: there are no more. */
+static bool users_removed_end_calls(struct sip *sip)
 {
-	struct call_view v = {.sip = sip};
+	struct call_view next = {.sip = sip};
+	bool more = call_view_next(&next);
+	unsigned ended = 0;
 
-	while (call_view_next(&v))
-		if (call_view_lacks_user(&v)) {
-			call_view_end(&v, S(USER_REMOVED_REASON));
-			return true;
-		}
-	return false;
+	while (more && ended < USER_REMOVED_CALLS) {
+		struct call_view v = next;
+
+		more = call_view_next(&next); /* while v is there */
+		if (!call_view_lacks_user(&v))
+			continue;
+		call_view_end(&v, S(USER_REMOVED_REASON));
+		ended++;
+	}
+	return more;
 }
 
 static void users_removed_on_timer(struct timer *t, void *arg)
 {
 	struct sip *sip = arg;
 
-	for (unsigned i = 0; i < USER_REMOVED_CALLS; i++)
-		if (!users_removed_end_call(sip))
-			return;
-	loop_set(sip->loop, t, USER_REMOVED_PAUSE_MS);
+	if (users_removed_end_calls(sip))
+		loop_set(sip->loop, t, USER_REMOVED_PAUSE_MS);
 }
 
 void users_removed(struct sip *sip, const struct users *before)
