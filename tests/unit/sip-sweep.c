@@ -435,6 +435,20 @@ Test(sweep, what_is_no_host_stays)
 	}
 }
 
+/* Sends each first value in a header of its own; what passes is the second. */
+static void values_pass(const char *const rows[][2], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "X-Value: %s\n", rows[i][0]);
+		struct sent *out = relayed(line);
+		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", rows[i][1]);
+		cr_expect(raw_has(out, line), "%s: %.*s", rows[i][0], (int)out->message->raw_size,
+			message_raw(out->message));
+	}
+}
+
 /* What stands where a number may, and is not said to be one. */
 Test(sweep, an_address_beside_a_number_is_one)
 {
@@ -452,15 +466,7 @@ Test(sweep, an_address_beside_a_number_is_one)
 		{"0.10.0.0, " INSIDE, "192.0.2.1, 192.0.2.1"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char line[128];
-
-		snprintf(line, sizeof(line), "X-Value: %s\n", rows[i][0]);
-		struct sent *out = relayed(line);
-		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", rows[i][1]);
-		cr_expect(raw_has(out, line), "%s: %.*s", rows[i][0], (int)out->message->raw_size,
-			message_raw(out->message));
-	}
+	values_pass(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 /* A bracketed address ends at its bracket: what is glued to it would make our own host another. */
@@ -474,15 +480,7 @@ Test(sweep, a_word_behind_a_bracketed_address_goes_with_it)
 		{"[2001:db8::1]:5060x", "192.0.2.1:5060x"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char line[128];
-
-		snprintf(line, sizeof(line), "X-Value: %s\n", rows[i][0]);
-		struct sent *out = relayed(line);
-		snprintf(line, sizeof(line), "\r\nX-Value: %s\r\n", rows[i][1]);
-		cr_expect(raw_has(out, line), "%s: %.*s", rows[i][0], (int)out->message->raw_size,
-			message_raw(out->message));
-	}
+	values_pass(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 /* A digest is over the value as it is: rewritten it would be worth nothing. */
