@@ -19,6 +19,9 @@ struct resolver;
 
 /* Queries that wait for a socket; one more is answered -EAGAIN. */
 #define RESOLVE_WAITING_MAX 256
+/* Connections for queries over TCP at once: a server may say of each answer that it did not fit.
+ * One that finds no room has that server fail. */
+#define RESOLVE_STREAMS_MAX 16
 
 /* Makes a resolver without sockets, *out. -ENOMEM. */
 int resolver_new(struct resolver **out, struct transport_worker *t);

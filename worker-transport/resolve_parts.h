@@ -54,6 +54,7 @@ struct resolver {
 		struct lookup *first, **end;
 	} waiting;
 	unsigned waiting_count;
+	unsigned streams;
 	struct timer start; /* of those that wait, once a socket is free */
 	struct log_limit log;
 	uint8_t buffer[DNS_ANSWER_MAX];
@@ -67,7 +68,8 @@ bool lookup_answered(struct lookup *q, const uint8_t *answer, size_t size);
 /* The server has failed: the next one has its turn. q may be gone. */
 void lookup_next(struct lookup *q, int error);
 
-/* Asks the server again, over TCP. 0, or -errno: nothing was begun. */
+/* Asks the server again, over TCP. 0; -EAGAIN: there are RESOLVE_STREAMS_MAX; or another -errno:
+ * nothing was begun. */
 int lookup_stream_open(struct lookup *q);
 /* Ends that, where there is one. */
 void lookup_stream_close(struct lookup *q);

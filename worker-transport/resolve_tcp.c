@@ -3,6 +3,7 @@
 #include "resolve_parts.h"
 
 #include "common/counters.h"
+#include "resolve.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -64,20 +65,25 @@ static void lookup_on_stream(void *arg, uint32_t events)
 int lookup_stream_open(struct lookup *q)
 {
 	const struct endpoint *server = lookup_server(q);
-	struct resolve_stream *s = calloc(1, sizeof(*s));
+	struct resolve_stream *s;
 	struct sockaddr_storage address;
 	socklen_t length;
 	int error = 0;
 
+	if (q->resolver->streams == RESOLVE_STREAMS_MAX)
+		return -EAGAIN;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	length = endpoint_to_sockaddr(server, &address);
 	s->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0) {
+		error = -errno;
 		free(s);
-		return -errno;
+		return error;
 	}
 	q->stream = s;
+	q->resolver->streams++;
 	if (connect(s->fd, (struct sockaddr *)&address, length) < 0 && errno != EINPROGRESS)
 		error = -errno;
 	if (error == 0)
@@ -101,4 +107,5 @@ void lookup_stream_close(struct lookup *q)
 	close(s->fd);
 	free(s);
 	q->stream = NULL;
+	q->resolver->streams--;
 }

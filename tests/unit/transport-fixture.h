@@ -53,6 +53,7 @@ struct image {
 	_Alignas(8) uint16_t certificates[4];
 	struct trunk_settings trunk[TRUNKS];
 	struct target_settings target;
+	struct endpoint dns_server;
 	char pool[512];
 };
 
