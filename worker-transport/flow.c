@@ -282,16 +282,19 @@ void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void
 	f->way[transport] = (struct flow_way){.send = send, .arg = arg};
 }
 
+/* The flow that a message takes; NULL: there is none, or none yet. */
+static struct flow_node *flow_of(const struct flows *f, const struct flow *to)
+{
+	if (to->id)
+		return flow_find(f, to->id);
+	return transport_is_stream(to->transport) ? flow_to_peer(f, to) : NULL;
+}
+
 /* Keeps what is going to a flow in the trace, with the address that it goes from as far as that is
  * known. */
 static void flow_trace(
-	struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+	struct transport_worker *t, const struct flow *flow, const struct outgoing *out)
 {
-	const struct flow_node *n = to->id ? flow_find(t->flows, to->id)
-	                            : transport_is_stream(to->transport)
-	                                    ? flow_to_peer(t->flows, to)
-	                                    : NULL;
-	const struct flow *flow = n ? &n->flow : to;
 	const struct endpoint *local = &flow->local;
 
 	if (local->family == 0 || endpoint_is_wildcard(local))
@@ -299,41 +302,46 @@ static void flow_trace(
 	trace_add(&t->trace, flow, local, true, (struct str){out->bytes, out->size});
 }
 
-static int flow_pass(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
+/* n: the flow that it takes, or NULL. */
+static int flow_pass(struct transport_worker *t, const struct flow *to, struct flow_node *n,
+	const struct outgoing *out)
 {
 	const struct flow_way *way;
-	struct flow_node *n;
 	bool permitted, trust;
 	unsigned zone;
 
-	if (to->id) {
-		n = flow_find(t->flows, to->id);
+	if (to->id)
 		return n ? n->send(n, out) : -ENOTCONN;
-	}
 	zone = settings_zone_of(t->settings, to->listener, &to->peer, &permitted);
 	/* a trusted zone's listener reaches the sources of that zone and nobody else */
 	trust = settings_zone(t->settings, zone)->trust;
 	if (trust && !permitted)
 		return -EACCES;
-	if (to->transport != TRANSPORT_UDP) {
-		if (!trust)
-			return -EACCES;
-		n = flow_to_peer(t->flows, to);
-		if (n)
-			return n->send(n, out);
-	}
+	if (to->transport != TRANSPORT_UDP && !trust)
+		return -EACCES;
+	if (n)
+		return n->send(n, out);
 	way = &t->flows->way[to->transport];
 	return way->send ? way->send(way->arg, to, out) : -EPROTONOSUPPORT;
 }
 
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
 {
+	struct flow_node *n = flow_of(t->flows, to);
 	int error;
 
 	if (t->trace.ring)
-		flow_trace(t, to, out);
-	error = flow_pass(t, to, out);
+		flow_trace(t, n ? &n->flow : to, out);
+	error = flow_pass(t, to, n, out);
 	if (error)
 		trace_unsent(&t->trace, error);
 	return error;
+}
+
+int flow_send_anew(struct transport_worker *t, const struct flow *flow, const struct outgoing *out)
+{
+	struct flow to = *flow;
+
+	to.id = 0;
+	return flow_pass(t, &to, flow_of(t->flows, &to), out);
 }

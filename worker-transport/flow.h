@@ -79,6 +79,9 @@ void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void
  * nothing is reported. -EACCES: a trusted zone's listener reaches that zone's sources alone, and we
  * connect to no others. -EPROTONOSUPPORT: nobody sends by that transport where there is no flow. */
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out);
+/* Sends what flow_send gives to a flow that takes no more to its peer, by another flow; the same
+ * results. It stands in the trace already. */
+int flow_send_anew(struct transport_worker *t, const struct flow *flow, const struct outgoing *out);
 
 /* Reports to the SIP worker peer that its send failed with error (negative errno). Counts it;
  * without cookie that is all. */

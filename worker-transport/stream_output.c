@@ -172,13 +172,9 @@ int stream_send(struct stream *s, const struct outgoing *out)
 		return -ENOTCONN;
 	if (!stream_status(out) && !stream_takes_request(s))
 		return -ENOTCONN;
-	if (!stream_status(out) && s->state == STREAM_DRAINING && s->outgoing) {
-		/* whom we have connected to is reached by a new connection, and can answer */
-		struct flow anew = s->node.flow;
-
-		anew.id = 0;
-		return flow_send(s->streams->t, &anew, out);
-	}
+	/* whom we have connected to is reached by a new connection, and can answer */
+	if (!stream_status(out) && s->state == STREAM_DRAINING && s->outgoing)
+		return flow_send_anew(s->streams->t, &s->node.flow, out);
 	if (s->framing)
 		head_size = s->framing->head(s, out->bytes, out->size, head);
 	if (head_size < 0)

@@ -455,6 +455,20 @@ static const struct message *broken_at(struct fixture *f, unsigned i)
 	return m;
 }
 
+/* How often a message that was sent stands in the trace. */
+static unsigned traced(const struct fixture *f, const char *text)
+{
+	const struct trace_message *m;
+	unsigned found = 0;
+	uint64_t at = 0;
+	size_t n;
+
+	while ((m = byte_ring_next(f->t.trace.ring, &at, &n)))
+		found += m->out &&
+		         str_equal((struct str){(const char *)(m + 1), m->kept}, str_of(text));
+	return found;
+}
+
 /* Of one that cannot be framed what it answers ends, and what ends its call finds the trunk: by a
  * new connection, for nothing that comes by the old one can be read. */
 static void trunk_answers(const char *answer, bool end)
@@ -464,6 +478,7 @@ static void trunk_answers(const char *answer, bool end)
 	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd, again = -1;
 
 	cr_assert_eq(listen(server, 8), 0);
+	cr_assert_eq(trace_resize(&f->t.trace, TRACE_RING_MIN), 0);
 	fd = to_trunk(f, server, port, 1);
 	tell_text(fd, answer);
 	if (end)
@@ -474,6 +489,7 @@ static void trunk_answers(const char *answer, bool end)
 	order(f, &flow, ack, sizeof(ack) - 1, 0, false);
 	UNTIL(f, (again = accept(server, NULL, NULL)) >= 0);
 	UNTIL(f, hears(again, ack));
+	cr_assert_eq(traced(f, ack), 1);
 	cr_assert_eq(COUNTED(STREAM_CUT_RESPONSES), 1);
 	close(fd);
 	close(again);
