@@ -2,19 +2,23 @@
 import http.client, json, re, socket, subprocess, time
 
 from legs import NUMBER, CallCase
-from gateway import wait_for
+from gateway import own_address, wait_for
 
-PORT = 9060
 CONNECTIONS = 64  # HTTP_CONNECTIONS_MAX
 REQUEST_S = 10  # HTTP_REQUEST_MS
 
 
 class Web(CallCase):
+    def setUp(self):
+        super().setUp()
+        self.web = own_address(), 9060
+
     def start_web(self, **words):
-        return self.start(extra=f'web {{ bind = "tcp:127.0.0.1:{PORT}" }}', **words)
+        bind = f"tcp:{self.web[0]}:{self.web[1]}"
+        return self.start(extra=f'web {{ bind = "{bind}" }}', **words)
 
     def get(self, path, method="GET", headers=None, host=None):
-        c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+        c = http.client.HTTPConnection(*self.web, timeout=20)
         self.addCleanup(c.close)
         c.request(method, path, headers={**({"Host": host} if host else {}), **(headers or {})})
         answer = c.getresponse()
@@ -22,7 +26,7 @@ class Web(CallCase):
         return answer
 
     def raw(self, data=b""):
-        s = socket.create_connection(("127.0.0.1", PORT), timeout=20)
+        s = socket.create_connection(self.web, timeout=20)
         self.addCleanup(s.close)
         s.sendall(data)
         return s
@@ -121,10 +125,11 @@ class Web(CallCase):
                     s.sendall(b"X")
                 except OSError:
                     slow.remove(s)
-            return 2 * CONNECTIONS - len(slow) >= CONNECTIONS // 2
+            # others are closed because there are too many
+            least = min(2 * CONNECTIONS - len(slow), self.counted_by_web("web_slow"))
+            return least >= CONNECTIONS // 2
 
         wait_for(closed, "them to be closed", seconds=3 * REQUEST_S)
-        self.assertGreater(self.counted_by_web("web_slow"), 0)
         for s in slow:
             s.close()
         wait_for(lambda: self.get("/").status == 200, "it serves")
@@ -135,7 +140,7 @@ class Web(CallCase):
         text = g.config.read_text()
         g.config.write_text(text.replace(":9060", ":9061"))
         self.assertIn("restart", str(g.ctl("reload", check=False)))
-        g.config.write_text(text.replace("tcp:127.0.0.1:9060", "udp:127.0.0.1:9060"))
+        g.config.write_text(text.replace(f"tcp:{self.web[0]}:9060", "udp:127.0.0.1:9060"))
         self.assertIn("tcp:ADDRESS:PORT", str(g.ctl("reload", check=False)))
         g.config.write_text(text)
         self.assertTrue(g.ctl("reload")["ok"])
