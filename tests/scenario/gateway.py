@@ -197,6 +197,17 @@ class Gateway:
     def workers(self, role):
         return [r for r in self.ctl("workers") if r["worker"].startswith(role + "-")]
 
+    def successor(self, worker):
+        """Waits for another life of a worker, of which there is a row; returns that one's."""
+
+        def ready():
+            for row in self.ctl("workers"):
+                if row["worker"] == worker["worker"] and row["pid"] != worker["pid"]:
+                    return row["state"] == "ready" and row
+            return None
+
+        return wait_for(ready, "another life of " + worker["worker"])
+
     def log_text(self):
         try:
             return (self.dir / "log").read_text(errors="replace")

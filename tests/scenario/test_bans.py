@@ -166,12 +166,7 @@ class Bans(CallCase):
         # a transport worker's next life knows it as well
         (worker,) = g.workers("transport")
         os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(
-            lambda: any(
-                w["pid"] != worker["pid"] and w["state"] == "ready" for w in g.workers("transport")
-            ),
-            "another life",
-        )
+        g.successor(worker)
         self.not_heard(alice)
         # a reload takes nothing of it back
         self.put(g.config.read_text())

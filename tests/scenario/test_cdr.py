@@ -135,12 +135,7 @@ class Records(RecordCase):
         g = self.start(extra=IN_FILE)
         (worker,) = g.workers("sip")
         os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(
-            lambda: [
-                r for r in g.workers("sip") if r["state"] == "ready" and r["pid"] != worker["pid"]
-            ],
-            "its successor",
-        )
+        g.successor(worker)
         alice, trunk = self.phone("alice"), self.trunk()
         self.one_call(alice, trunk)
         self.wait_records(1)

@@ -1,7 +1,6 @@
 """Limits of calls over all SIP workers, and the longest duration of a call."""
 import os, signal
 
-from gateway import wait_for
 from legs import NUMBER, CallCase, failure_ack
 
 
@@ -40,13 +39,7 @@ class Limits(CallCase):
         self.refused(503, "limit of the source")
         (worker,) = self.gateway.workers("sip")
         os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(
-            lambda: any(
-                w["pid"] != worker["pid"] and w["state"] == "ready"
-                for w in self.gateway.workers("sip")
-            ),
-            "another life",
-        )
+        self.gateway.successor(worker)
         self.calls(2)
         self.refused(503, "limit of the source")
 

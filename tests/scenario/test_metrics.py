@@ -85,15 +85,11 @@ class Metrics(CallCase):
         )
         # and those of a worker that died are its successor's
         self.kills = True
-        pids = {w["worker"]: w["pid"] for w in g.workers("sip")}
-        for pid in pids.values():
-            os.kill(pid, signal.SIGKILL)
-        wait_for(
-            lambda: all(
-                w["state"] == "ready" and w["pid"] != pids[w["worker"]] for w in g.workers("sip")
-            ),
-            "successors",
-        )
+        workers = g.workers("sip")
+        for worker in workers:
+            os.kill(worker["pid"], signal.SIGKILL)
+        for worker in workers:
+            g.successor(worker)
         self.assertEqual(self.value("trunk_requests_total", **busy), requests + 1)
         self.assertEqual(self.value("calls_active"), 0)
         wait_for(lambda: self.value("bindings") == 1, "the binding counted anew")

@@ -25,12 +25,6 @@ class TargetState(CallCase):
         self.alice = self.phone("alice")
         return silent
 
-    def again(self, was):
-        return any(
-            w["worker"] == was["worker"] and w["pid"] != was["pid"] and w["state"] == "ready"
-            for w in self.gateway.workers("sip")
-        )
-
     def served(self):
         """A call that the third target refuses; how long it was on its way there."""
         began = time.monotonic()
@@ -109,7 +103,7 @@ class TargetState(CallCase):
         self.kills = True
         (worker,) = [w for w in self.gateway.workers("sip") if w["worker"] == "sip-0"]
         os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(lambda: self.again(worker), "sip-0 to be back")
+        self.gateway.successor(worker)
         self.assertEqual(ctl("trunks", "list")[0]["state"], "disabled")
         for _ in range(CALLS):
             request = self.call(self.alice, f"{NUMBER}@example.net")
@@ -168,7 +162,7 @@ class TargetState(CallCase):
         self.served()
         for worker in self.gateway.workers("sip"):
             os.kill(worker["pid"], signal.SIGKILL)
-            wait_for(lambda: self.again(worker), f"{worker['worker']} to be back")
+            self.gateway.successor(worker)
             later = [self.served() for _ in range(CALLS)]
             self.assertLess(max(later), 0.5)
         self.assertEqual(len(self.down()), 2, self.down())
