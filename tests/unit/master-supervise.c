@@ -2,7 +2,6 @@
 #include "master-supervisor.h"
 
 #include "master/workers/death_cause.h"
-#include "master/workers/watchdog.h"
 
 #include <sys/stat.h>
 
@@ -180,31 +179,6 @@ Test(supervise, a_kill_from_elsewhere_speaks_against_no_message)
 	cr_expect_str_eq(quarantine_at(s.quarantine, 0)->reason, "exit-3");
 }
 
-Test(supervise, a_hang_speaks_against_what_was_in_hand)
-{
-	supervise_start(&s);
-	UNTIL(ready() == 5);
-	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 0);
-
-	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
-	tell(w, "hang");
-	UNTIL(w->hangs == 1 && ready() == 5);
-	cr_assert_eq(quarantine_count(s.quarantine), 1);
-	cr_expect_str_eq(quarantine_at(s.quarantine, 0)->reason, "hangs");
-}
-
-Test(supervise, standing_still_speaks_against_nothing)
-{
-	supervise_start(&s);
-	UNTIL(ready() == 5);
-	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 0);
-
-	ask(PEER_TRANSPORT, "hold INVITE sip:bob");
-	tell(w, "stand still");
-	UNTIL(w->hangs == 1 && ready() == 5);
-	cr_expect_eq(quarantine_count(s.quarantine), 0);
-}
-
 Test(supervise, what_stands_in_a_page_is_not_believed)
 {
 	supervise_start(&s);
@@ -213,37 +187,6 @@ Test(supervise, what_stands_in_a_page_is_not_believed)
 	end(worker_find(&s, PEER_SIP, 0), SIGABRT);
 	cr_expect_eq(quarantine_count(s.quarantine), 0);
 	cr_expect_eq(worker_find(&s, PEER_SIP, 0)->page->work.what, 0);
-}
-
-Test(supervise, one_that_hangs_is_killed_and_idle_ones_are_not)
-{
-	supervise_start(&s);
-	UNTIL(ready() == 5);
-	struct worker_slot *w = worker_find(&s, PEER_SIP, 0);
-
-	tell(w, "hang");
-	UNTIL(w->hangs == 1 && ready() == 5);
-	cr_expect_str_eq(w->killed ? w->killed : "no", "no", "a new life");
-	uint64_t later = loop_now(loop) + 3 * WATCHDOG_MS + 100;
-	while (loop_now(loop) < later)
-		loop_once(loop, 100);
-	cr_expect_eq(dead, 1);
-	cr_expect_eq(counters_page->counter[COUNTER_WORKER_HANGS], 1);
-}
-
-Test(supervise, an_idle_worker_is_left_asleep)
-{
-	supervise_start(&s);
-	UNTIL(ready() == 5);
-	struct worker_slot *w = worker_find(&s, PEER_TLS, 0);
-
-	/* After it was found idle, nothing wakes it for WATCHDOG_IDLE_MS. */
-	UNTIL(w->idle);
-	uint64_t progress = w->page->progress,
-		 until = loop_now(loop) + WATCHDOG_IDLE_MS - 2 * WATCHDOG_MS;
-	while (loop_now(loop) < until)
-		loop_once(loop, 100);
-	cr_expect_eq(w->page->progress, progress);
 }
 
 Test(supervise, a_packet_that_does_not_fit_ends_its_worker)
