@@ -234,6 +234,16 @@ static inline const struct route_settings *settings_route(const struct settings 
 	return SETTINGS_ROW(s, struct route_settings, s->routes, i);
 }
 
+/* The name of the zone, or of the trunk, of that index; empty where there is none. */
+static inline struct str settings_zone_name(const struct settings *s, unsigned i)
+{
+	return i < s->zones.count ? settings_str(s, settings_zone(s, i)->name) : STR_EMPTY;
+}
+static inline struct str settings_trunk_name(const struct settings *s, unsigned i)
+{
+	return i < s->trunks.count ? settings_str(s, settings_trunk(s, i)->name) : STR_EMPTY;
+}
+
 static inline bool settings_has_domain(const struct settings *s)
 {
 	return s->first_domain < s->domains.count;

@@ -87,13 +87,6 @@ uint64_t call_view_age(const struct call_view *v)
 	return loop_now(v->sip->loop) - call_view_began(v);
 }
 
-struct str call_view_zone_name(const struct sip *sip, unsigned zone)
-{
-	const struct settings *s = sip->settings;
-
-	return zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name) : STR_EMPTY;
-}
-
 static unsigned call_view_zone(const struct call_view *v)
 {
 	return v->call ? v->call->a->zone : invite_fork(v->invite)->zone;
@@ -146,15 +139,12 @@ bool call_view_is_of_user(const struct call_view *v, struct str user)
 /* Whether name is of a domain of ours, and nobody there. */
 static bool call_user_is_gone(const struct sip *sip, struct str name, struct str domain)
 {
-	const struct settings *s = sip->settings;
+	unsigned index = settings_domain_of(sip->settings, domain);
 	char text[USER_NAME_MAX];
 	long n = uri_unescape(name, text, sizeof(text));
 
-	for (unsigned i = 0; n > 0 && i < s->domains.count; i++)
-		if (!settings_domain(s, i)->gone &&
-			str_equal_nocase(settings_str(s, settings_domain(s, i)->name), domain))
-			return !users_find(sip->users, i, (struct str){text, (size_t)n});
-	return false;
+	return n > 0 && index != NONE_INDEX &&
+	       !users_find(sip->users, index, (struct str){text, (size_t)n});
 }
 
 bool call_view_lacks_user(const struct call_view *v)
@@ -178,8 +168,10 @@ static bool call_view_fits(const struct call_view *v, const char *arguments)
 
 	return (!user.p || call_view_is_of_user(v, user)) &&
 	       (!trunk.p || str_equal(call_view_trunk(v), trunk)) &&
-	       (!zone.p || str_equal(call_view_zone_name(v->sip, call_view_zone(v)), zone) ||
-		       str_equal(call_view_zone_name(v->sip, call_view_callee_zone(v)), zone)) &&
+	       (!zone.p ||
+		       str_equal(settings_zone_name(v->sip->settings, call_view_zone(v)), zone) ||
+		       str_equal(settings_zone_name(v->sip->settings, call_view_callee_zone(v)),
+			       zone)) &&
 	       call_view_age(v) / 1000 >= older;
 }
 
@@ -221,8 +213,9 @@ static void call_write(struct writer *w, const struct call_view *v)
 		v->call ? &v->call->b->flow.peer
 		: b     ? &b->flow.peer
 			: NULL);
-	write_json_field(w, "zone", call_view_zone_name(v->sip, call_view_zone(v)));
-	write_json_field(w, "callee-zone", call_view_zone_name(v->sip, call_view_callee_zone(v)));
+	write_json_field(w, "zone", settings_zone_name(v->sip->settings, call_view_zone(v)));
+	write_json_field(
+		w, "callee-zone", settings_zone_name(v->sip->settings, call_view_callee_zone(v)));
 	write_json_number(w, "slot", v->call ? v->call->a->slot : invite_fork(v->invite)->slot);
 	write_json_number(w, "worker", v->sip->index);
 	write_json_end(w);

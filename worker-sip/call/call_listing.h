@@ -40,8 +40,6 @@ bool call_view_is_of_user(const struct call_view *v, struct str user);
 /* Whether the caller, or the one whose phone is called, is of one of our domains and in no users
  * file any more. */
 bool call_view_lacks_user(const struct call_view *v);
-/* The name of a zone; empty for one that there is not. */
-struct str call_view_zone_name(const struct sip *sip, unsigned zone);
 
 /* Hands a JSON line of each call to line that fits the arguments (query_argument.h): user, trunk,
  * zone, older (seconds), at most limit lines (0: all; where it is absent, QUERY_LISTED), with count

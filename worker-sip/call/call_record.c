@@ -28,12 +28,7 @@ static struct str call_record_put(char **at, struct str s)
 
 static struct str call_record_trunk_name(const struct sip *sip, const struct target *target)
 {
-	const struct settings *s = sip->settings;
-
-	if (target->trunk >= s->trunks.count)
-		return STR_EMPTY;
-	return call_record_cut(
-		settings_str(s, settings_trunk(s, target->trunk)->name), CALL_TRUNK_MAX);
+	return call_record_cut(settings_trunk_name(sip->settings, target->trunk), CALL_TRUNK_MAX);
 }
 
 /* Finds the texts of an INVITE, where they stand. Returns the line of its route. */

@@ -32,13 +32,6 @@ static const char *const call_outcome_names[] = {
 
 /* ---- what the fields are made of ---- */
 
-static struct str call_record_zone(const struct call_record *r, unsigned zone)
-{
-	const struct settings *s = r->sip->settings;
-
-	return zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name) : STR_EMPTY;
-}
-
 const struct call_target *call_record_callee(const struct call_record *r)
 {
 	const struct call_target *t = r && r->last < r->count ? &r->target[r->last] : NULL;
@@ -71,7 +64,7 @@ static struct str call_record_callee_zone(const struct call_record *r)
 {
 	const struct call_target *t = call_record_callee(r);
 
-	return t ? call_record_zone(r, t->zone) : STR_EMPTY;
+	return t ? settings_zone_name(r->sip->settings, t->zone) : STR_EMPTY;
 }
 
 static struct str call_record_trunk(const struct call_record *r)
@@ -157,7 +150,7 @@ static void call_record_log(const struct call_record *r)
 	write_log_span(&w, S(" answer-ms="), call_record_since(r, r->answered));
 	write_log_span(&w, S(" duration-ms="), call_record_duration(r));
 	write_log_span(&w, S(" total-ms="), call_record_since(r, r->ended));
-	write_log_text(&w, S(" zone="), call_record_zone(r, r->zone));
+	write_log_text(&w, S(" zone="), settings_zone_name(r->sip->settings, r->zone));
 	write_log_text(&w, S(" callee-zone="), call_record_callee_zone(r));
 	write_log_text(&w, S(" route="), r->text[CALL_TEXT_ROUTE]);
 	write_log_number(&w, S(" route-line="), r->route_line);

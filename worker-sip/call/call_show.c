@@ -58,7 +58,8 @@ static void show_peer(struct writer *w, const char *side, const struct flow *flo
 static void show_dialog(struct writer *w, const char *side, const struct dialog *d)
 {
 	show_text(w, side, "-call-id", d->call_id, SHOW_TEXT_MAX);
-	show_text(w, side, "-zone", call_view_zone_name(d->call->sip, d->zone), SHOW_TEXT_MAX);
+	show_text(w, side, "-zone", settings_zone_name(d->call->sip->settings, d->zone),
+		SHOW_TEXT_MAX);
 	show_peer(w, side, &d->flow);
 	show_text(w, side, "-uri", d->remote, SHOW_TEXT_MAX);
 	show_text(w, side, "-tag", d->remote_tag, SHOW_TEXT_MAX);
@@ -104,7 +105,8 @@ static void show_caller(struct writer *w, const struct call_view *v)
 	const struct message *m = &f->request->message;
 
 	show_text(w, "caller", "-call-id", message_str(m, m->call_id), SHOW_TEXT_MAX);
-	show_text(w, "caller", "-zone", call_view_zone_name(v->sip, f->zone), SHOW_TEXT_MAX);
+	show_text(
+		w, "caller", "-zone", settings_zone_name(v->sip->settings, f->zone), SHOW_TEXT_MAX);
 	show_peer(w, "caller", &m->flow);
 	show_text(w, "caller", "-uri", message_value(m, HEADER_FROM), SHOW_TEXT_MAX);
 	show_text(w, "caller", "-tag", message_str(m, m->from_tag), SHOW_TEXT_MAX);

@@ -7,14 +7,6 @@
 /* Bytes of a value in a line: a Call-ID or a name. */
 #define VALUE_MAX 160
 
-static const char *fork_log_zone(const struct settings *s, unsigned zone, char buffer[VALUE_MAX])
-{
-	struct str name = zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name)
-	                                        : STR_EMPTY;
-
-	return log_value(name, buffer, VALUE_MAX);
-}
-
 /* The Call-ID of the request as it came. */
 static const char *fork_log_call_id(const struct fork_branch *b, char buffer[VALUE_MAX])
 {
@@ -27,12 +19,7 @@ static const char *fork_log_call_id(const struct fork_branch *b, char buffer[VAL
 
 static const char *fork_log_trunk(const struct fork_branch *b, char buffer[VALUE_MAX])
 {
-	const struct settings *s = b->fork->sip->settings;
-	struct str name = b->trunk < s->trunks.count
-	                          ? settings_str(s, settings_trunk(s, b->trunk)->name)
-	                          : STR_EMPTY;
-
-	return log_value(name, buffer, VALUE_MAX);
+	return log_value(settings_trunk_name(b->fork->sip->settings, b->trunk), buffer, VALUE_MAX);
 }
 
 void fork_log_tried(const struct fork_branch *b, bool sent)
@@ -42,8 +29,8 @@ void fork_log_tried(const struct fork_branch *b, bool sent)
 	endpoint_text(&b->target->flow.peer, peer);
 	log_debug("target-tried", "call-id=%s to=%s transport=%s zone=%s trunk=%s sent=%s out=%.*s",
 		fork_log_call_id(b, call_id), peer, transport_name(b->target->flow.transport),
-		fork_log_zone(b->fork->sip->settings, b->zone, zone), fork_log_trunk(b, trunk),
-		sent ? "yes" : "no", (int)sizeof(b->call_id), b->call_id);
+		log_value(settings_zone_name(b->fork->sip->settings, b->zone), zone, sizeof(zone)),
+		fork_log_trunk(b, trunk), sent ? "yes" : "no", (int)sizeof(b->call_id), b->call_id);
 }
 
 void fork_log_failed(const struct fork_branch *b, unsigned status, bool response)

@@ -6,14 +6,6 @@
 /* Bytes of a value in a line: a Call-ID or a name. */
 #define VALUE_MAX 160
 
-static const char *route_log_zone(const struct settings *s, unsigned zone, char buffer[VALUE_MAX])
-{
-	struct str name = zone < s->zones.count ? settings_str(s, settings_zone(s, zone)->name)
-	                                        : STR_EMPTY;
-
-	return log_value(name, buffer, VALUE_MAX);
-}
-
 void route_log(const struct incoming *in, const struct decision *d)
 {
 	const struct settings *s = in->sip->settings;
@@ -28,6 +20,7 @@ void route_log(const struct incoming *in, const struct decision *d)
 		log_value(message_str(m, m->call_id), call_id, sizeof(call_id)),
 		method_name(m->method),
 		log_value(message_str(m, m->request_uri.whole), uri, sizeof(uri)),
-		route_log_zone(s, in->zone, zone), log_value(route, name, sizeof(name)), d->status,
-		d->count, d->to_self ? "yes" : "no");
+		log_value(settings_zone_name(s, in->zone), zone, sizeof(zone)),
+		log_value(route, name, sizeof(name)), d->status, d->count,
+		d->to_self ? "yes" : "no");
 }
