@@ -1,8 +1,8 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
  * Everything is built before anything is replaced: a config that is refused changes nothing.
- * The number of TLS workers, accounts and directories are tied to processes and files that exist:
- * these need a restart. Zones, listeners and domains keep their places (config/places.h).
+ * The number of TLS and web workers, accounts and directories are tied to processes and files that
+ * exist: these need a restart. Zones, listeners and domains keep their places (config/places.h).
  */
 #include "reload.h"
 
@@ -85,13 +85,23 @@ static void reload_refuse_text(struct config_errors *errors, const struct config
 			what, a, b);
 }
 
+/* The number of a role whose workers do not come and go. That of web workers follows from their
+ * address, of which there is a refusal of its own. */
+static bool reload_number_is_fixed(
+	unsigned role, const struct config *now, const struct config *then)
+{
+	if (now->workers[role] == then->workers[role])
+		return false;
+	return role == PEER_TLS || (role == PEER_WEB && strcmp(now->web_bind, then->web_bind) == 0);
+}
+
 size_t reload_refusals(
 	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	size_t before = errors->count + errors->dropped;
 
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		if (r == PEER_TLS && now->workers[r] != then->workers[r])
+		if (reload_number_is_fixed(r, now, then))
 			config_error_add(errors, then->path, 0,
 				"the number of %s workers cannot change from %u to %u while "
 				"running: restart sipward",

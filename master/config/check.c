@@ -119,7 +119,6 @@ static void check_certificates(struct reader *r)
 			"client-ca", c->listeners[i].client_ca);
 }
 
-/* Trunks over TLS need authorities, and certificates need a TLS worker. */
 /* The web worker is there where it has something to listen at. */
 static void check_web(struct reader *r)
 {
@@ -140,6 +139,7 @@ static void check_web(struct reader *r)
 			c->web_bind);
 }
 
+/* Trunks over TLS need authorities, and certificates need a TLS worker. */
 static void check_tls(struct reader *r)
 {
 	const struct config *c = r->c;

@@ -137,6 +137,39 @@ Test(reload, what_is_tied_to_processes_and_folders_needs_a_restart)
 	refused("option \"runtime-directory\"");
 }
 
+/* What a reload from the one config to the other would be refused for. */
+static size_t refusals(const char *before, const char *after)
+{
+	struct config *now = NULL, *then = NULL;
+	size_t n;
+
+	put("sipward.conf", before);
+	cr_assert_eq(config_load(m.config_path, &now, &errors), 0, "%s", errors.text[0]);
+	put("sipward.conf", after);
+	cr_assert_eq(config_load(m.config_path, &then, &errors), 0, "%s", errors.text[0]);
+	n = reload_refusals(now, then, &errors);
+	config_free(now);
+	config_free(then);
+	return n;
+}
+
+#define WEB(count, section)                                                                        \
+	"workers { tls = 0 web = " count " }\n" section "zone \"access\" { trust = no }\n"         \
+	"listener \"udp\" { bind = \"" HERE "\" zone = \"access\" }\n"                             \
+	"domain \"example.net\" { users = \"users\" }\n"
+#define PAGE "web { bind = \"tcp:127.0.0.1:9060\" }\n"
+
+Test(reload, the_web_worker_needs_a_restart)
+{
+	cr_expect_eq(refusals(WEB("1", PAGE), WEB("1", PAGE)), 0);
+	cr_assert_eq(refusals(WEB("1", PAGE), WEB("0", PAGE)), 1);
+	cr_expect(strstr(errors.text[0], "the number of web workers cannot change from 1 to 0"),
+		"%s", errors.text[0]);
+	/* its number follows from that: the address is what is to be told */
+	cr_assert_eq(refusals(WEB("1", PAGE), WEB("1", "")), 1);
+	cr_expect(strstr(errors.text[0], "\"bind\""), "%s", errors.text[0]);
+}
+
 #define TWO_ZONES(listener_zone, first, second)                                                    \
 	"runtime-directory = \"/tmp/run\"\nstate-directory = \"/tmp/state\"\nworkers { transport " \
 	"= 1 sip = 2 tls = 0 }\n"                                                                  \
