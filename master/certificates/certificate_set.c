@@ -2,6 +2,8 @@
  * guarded memory. */
 #include "certificate_set.h"
 
+#include "master/memfd.h"
+
 #include "common/log.h"
 
 #include <errno.h>
@@ -9,7 +11,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,31 +100,6 @@ static bool certificate_set_has(const char *text, size_t size, const char *word)
 	return memmem(text, size, word, strlen(word)) != NULL;
 }
 
-static int certificate_seal(const char *name, const char *text, size_t size, int *out)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0)
-		return -errno;
-	for (size_t n = 0; n < size;) {
-		ssize_t w = write(fd, text + n, size - n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0) {
-			close(fd);
-			return w < 0 ? -errno : -EIO;
-		}
-		n += (size_t)w;
-	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		close(fd);
-		return -ENOTRECOVERABLE;
-	}
-	*out = fd;
-	return 0;
-}
-
 static int certificate_set_read_chain(
 	struct place *p, const char *path, struct certificate_entry *e)
 {
@@ -160,7 +136,7 @@ static int certificate_read_key(struct place *p, const char *path, struct certif
 	if (error)
 		return error;
 	error = certificate_set_has(text, e->key_size, PEM_PRIVATE)
-	                ? certificate_seal("sipward-key", text, e->key_size, &e->key)
+	                ? memfd_of("sipward-key", text, e->key_size, &e->key)
 	                : certificate_refuse(p, path,
 				  certificate_set_has(text, e->key_size, PEM_CERTIFICATE)
 					  ? "holds a certificate and no private key: perhaps "
@@ -213,7 +189,7 @@ static int certificate_read_authorities(
 		!certificate_set_has(text, size, PEM_TRUSTED))
 		error = certificate_refuse(p, path, "holds no certificate in PEM form");
 	else
-		error = certificate_seal("sipward-authorities", text, size, &a->fd);
+		error = memfd_of("sipward-authorities", text, size, &a->fd);
 	if (error == 0) {
 		a->listener = listener;
 		a->line = p->line;

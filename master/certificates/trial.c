@@ -9,17 +9,16 @@
 #include "ipc/lifeline.h"
 #include "ipc/slot.h"
 #include "master/config/settings_builder.h"
+#include "master/memfd.h"
 #include "master/spawn.h"
 #include "worker/jail.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -243,15 +242,6 @@ static int trial_check_all(struct trial *t)
 
 /* ---- the two workers ---- */
 
-static int trial_make_page(int *out)
-{
-	*out = memfd_create("sipward-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (*out < 0 || ftruncate(*out, sizeof(struct page)) < 0 ||
-		fcntl(*out, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	return 0;
-}
-
 static int trial_tell_authorities(struct trial *t)
 {
 	int error = 0;
@@ -308,7 +298,7 @@ static int trial_start_worker(struct trial *t, struct trial_worker *w, int edge,
 	int error = spawn_program(role_name(w->role), program, sizeof(program));
 
 	if (error == 0)
-		error = trial_make_page(&w->page);
+		error = memfd_shared("sipward-page", sizeof(struct page), &w->page);
 	if (error == 0)
 		error = settings_build(t->config, (enum peer_role)w->role, 1, &w->settings);
 	if (error == 0)

@@ -2,13 +2,12 @@
  * same function that its reader uses, and written into a memfd that nobody can change any more. */
 #include "settings_builder.h"
 
+#include "master/memfd.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* An image as it grows: positions, never pointers, since growing moves it. */
 struct image {
@@ -337,36 +336,6 @@ static struct array image_routes(struct image *m, const struct config *c)
 
 /* ---- memfds ---- */
 
-static int image_seal(const char *name, const void *bytes, size_t n, int *out)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), error = 0;
-	const char *p = bytes;
-
-	if (fd < 0)
-		return -errno;
-	while (n && error == 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0) {
-			error = -errno;
-			break;
-		}
-		p += w;
-		n -= (size_t)w;
-	}
-	if (error == 0 && fcntl(fd, F_ADD_SEALS,
-				  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		error = -errno;
-	if (error) {
-		close(fd);
-		return error;
-	}
-	*out = fd;
-	return 0;
-}
-
 int settings_build(const struct config *c, enum peer_role role, uint64_t generation, int *memfd)
 {
 	struct image m = {.role = role};
@@ -410,7 +379,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	error = settings_check(m.p, m.n);
 	assert(error == 0); /* a checked config gives a sane image, or one of the two is wrong */
 	if (error == 0)
-		error = image_seal("sipward-settings", m.p, m.n, memfd);
+		error = memfd_of("sipward-settings", m.p, m.n, memfd);
 	free(m.p);
 	return error;
 }
@@ -500,7 +469,7 @@ int users_build(const struct config *c, int *memfd)
 	error = users_check(u, size);
 	assert(error == 0);
 	if (error == 0)
-		error = image_seal("sipward-users", u, size, memfd);
+		error = memfd_of("sipward-users", u, size, memfd);
 	sodium_memzero(u, size);
 	free(u);
 	return error;

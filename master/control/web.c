@@ -8,12 +8,11 @@
 #include "ipc/flow.h"
 #include "master/certificates/certificates.h"
 #include "master/master.h"
+#include "master/memfd.h"
 #include "metrics.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,35 +68,10 @@ int web_listen(const struct config *c, int *fd)
 
 /* ---- answers ---- */
 
-static int web_seal(const char *text, size_t size, int *out)
-{
-	int fd = memfd_create("sipward-web", MFD_CLOEXEC | MFD_ALLOW_SEALING), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (size_t n = 0; n < size && error == 0;) {
-		ssize_t w = write(fd, text + n, size - n);
-
-		if (w < 0 && errno != EINTR)
-			error = -errno;
-		else if (w > 0)
-			n += (size_t)w;
-	}
-	if (error == 0 && fcntl(fd, F_ADD_SEALS,
-				  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		error = -errno;
-	if (error) {
-		close(fd);
-		return error;
-	}
-	*out = fd;
-	return 0;
-}
-
 static void web_answer(struct worker_slot *w, enum web_what what, const char *text, size_t size)
 {
 	struct lifeline_web body = {.what = (uint16_t)what};
-	int fd = -1, error = web_seal(text, size, &fd);
+	int fd = -1, error = memfd_of("sipward-web", text, size, &fd);
 
 	if (error) {
 		log_error("web-answer", "error=\"%s\"", error_text(error));

@@ -14,16 +14,15 @@
 #include "worker/probe.h"
 #include "proc_confinement.h"
 #include "master/master.h"
+#include "master/memfd.h"
 #include "master/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -521,10 +520,10 @@ static int verify_prepare(struct verification *x)
 	unsigned char random[8];
 	char hex[2 * sizeof(random) + 1];
 
-	x->page = memfd_create("sipward-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (x->page < 0 || ftruncate(x->page, sizeof(struct page)) < 0 ||
-		fcntl(x->page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
+	int error = memfd_shared("sipward-probe", sizeof(struct page), &x->page);
+
+	if (error < 0)
+		return error;
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2hex(hex, sizeof(hex), random, sizeof(random));
 	snprintf(x->abstract_name, sizeof(x->abstract_name), "@sipward-probe-%s", hex);

@@ -1,35 +1,18 @@
-/* worker_table.c - see worker_table.h. Relies on memfds that nobody can shrink. */
+/* worker_table.c - see worker_table.h. */
 #include "worker_table.h"
 
 #include "common/log.h"
 #include "ipc/limit_page.h"
+#include "master/memfd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A worker that could shrink what it shares would kill the others, or the master, with SIGBUS. */
-static int table_make_shared(const char *name, size_t size, int *out)
-{
-	int error = 0, fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) < 0 ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		error = -errno;
-		close(fd);
-	} else {
-		*out = fd;
-	}
-	return error;
-}
-
 static int worker_make_page(struct worker_slot *w)
 {
-	int error = table_make_shared("sipward-page", sizeof(struct page), &w->page_fd);
+	int error = memfd_shared("sipward-page", sizeof(struct page), &w->page_fd);
 	void *at;
 
 	if (error == 0) {
@@ -161,8 +144,7 @@ int worker_table_open(struct supervisor *s, timer_callback fired)
 	if (error == 0 && s->carrier == CARRIER_ZEROMQ)
 		error = runtime_mesh(s->runtime);
 	if (error == 0) {
-		error = table_make_shared(
-			"sipward-limits", sizeof(struct limit_page), &s->limit_page);
+		error = memfd_shared("sipward-limits", sizeof(struct limit_page), &s->limit_page);
 		if (error < 0)
 			log_error("limits-page", "error=\"%s\"", error_text(error));
 	}
