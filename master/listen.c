@@ -150,6 +150,11 @@ void listen_suspend(struct listen *l, unsigned worker)
 	l->away |= UINT32_C(1) << worker;
 }
 
+bool listen_is_suspended(const struct listen *l, unsigned worker)
+{
+	return l->away >> worker & 1;
+}
+
 int listen_follow(
 	struct listen *l, const struct config_listener *rows, unsigned listeners, unsigned *failed)
 {
@@ -166,7 +171,7 @@ int listen_follow(
 	}
 	/* one that stays away gets its sockets with the others of its own, when it is back */
 	for (unsigned w = 0; w < l->workers && error == 0; w++)
-		if (!(l->away >> w & 1))
+		if (!listen_is_suspended(l, w))
 			error = listen_resume(l, w);
 	if (error < 0)
 		listen_abort(l);

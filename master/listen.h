@@ -53,6 +53,7 @@ int listen_socket(const struct listen *l, unsigned worker, unsigned listener);
  * them again. */
 void listen_suspend(struct listen *l, unsigned worker);
 int listen_resume(struct listen *l, unsigned worker);
+bool listen_is_suspended(const struct listen *l, unsigned worker);
 uint8_t listen_transport(const struct listen *l, unsigned listener);
 
 /* Bytes or connections wait in one of worker's sockets. */

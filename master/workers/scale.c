@@ -67,10 +67,28 @@ void scale_slots_free(struct worker_slot *w, const struct lifeline_slots_free *b
 
 /* ---- workers that leave ---- */
 
-static bool scale_transport_is_done(const struct worker_slot *w)
+/* Its listeners are the others' from now on. */
+static void scale_close_sockets(struct worker_slot *w)
 {
-	return __atomic_load_n(&w->page->counter[COUNTER_STREAMS], __ATOMIC_RELAXED) == 0 ||
-	       loop_now(w->supervisor->loop) - w->left >= w->supervisor->leave_ms;
+	struct listen *l = w->supervisor->listen;
+
+	listen_suspend(l, w->index);
+	for (unsigned i = 0; i < l->offered; i++)
+		configure_tell_closed(w, i);
+}
+
+static void scale_look_at_transport(struct worker_slot *w)
+{
+	struct supervisor *s = w->supervisor;
+	uint64_t leaving = loop_now(s->loop) - w->left;
+	bool streams = __atomic_load_n(&w->page->counter[COUNTER_STREAMS], __ATOMIC_RELAXED) != 0;
+
+	if (!listen_is_suspended(s->listen, w->index)) {
+		if (leaving >= SCALE_CLOSE_MS)
+			scale_close_sockets(w);
+	} else if (!streams || leaving >= s->leave_ms) {
+		s->scale.leave(w);
+	}
 }
 
 static void scale_look_at(struct worker_slot *w)
@@ -79,7 +97,9 @@ static void scale_look_at(struct worker_slot *w)
 
 	if (!w->leaving || w->state != WORKER_READY)
 		return;
-	if (w->role == PEER_SIP ? slots_has_none(&s->slots, w->index) : scale_transport_is_done(w))
+	if (w->role == PEER_TRANSPORT)
+		scale_look_at_transport(w);
+	else if (slots_has_none(&s->slots, w->index))
 		s->scale.leave(w);
 }
 
@@ -91,6 +111,8 @@ void scale_left(struct worker_slot *w)
 	memset(&all, 0xff, sizeof(all));
 	w->retired = true;
 	log_info("worker-retired", "peer=%s-%u", role_name(w->role), w->index);
+	if (w->role == PEER_TRANSPORT)
+		listen_suspend(s->listen, w->index);
 	/* what it had ended with it, where it did not end in order */
 	if (w->role == PEER_SIP && slots_moved(&s->slots, w->index, &all))
 		scale_tell_slots(s);
@@ -106,11 +128,6 @@ static void scale_remove(struct worker_slot *w)
 	w->leaving = true;
 	w->left = loop_now(s->loop);
 	log_info("worker-leaving", "peer=%s-%u", role_name(w->role), w->index);
-	if (w->role == PEER_TRANSPORT) {
-		listen_suspend(s->listen, w->index);
-		for (unsigned i = 0; i < s->listen->offered; i++)
-			configure_tell_closed(w, i);
-	}
 	/* it is not waited for until its back-off is over */
 	if (w->state == WORKER_DOWN)
 		loop_set(s->loop, &w->timer, 0);

@@ -11,6 +11,9 @@
 
 /* How often it is looked whether something has come or gone, milliseconds. */
 #define SCALE_LOOK_MS 200
+/* A transport worker that is to go keeps its listeners for so long: until then SIP workers, which
+ * have been told by the settings, may still send datagrams by them. */
+#define SCALE_CLOSE_MS 1000
 
 /* Makes s->scale. add has the worker of that index, which the config has from now on: it makes and
  * starts it, or takes back that it is to leave. What it cannot make is asked for again with the

@@ -26,6 +26,29 @@ Test(scale, what_gauges_told_ends_with_the_worker)
 	cr_expect_eq(w->page->counter[COUNTER_DROP_BANNED], 7, "what it counted stays");
 }
 
+/* SIP workers send by its sockets until they have taken the settings. */
+Test(scale, a_transport_worker_that_goes_keeps_its_sockets_for_a_while)
+{
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 1);
+
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	uint64_t before = loop_now(loop);
+	scale(1, 2);
+	cr_expect_not(listen_is_suspended(&no_listeners, 1));
+	UNTIL(listen_is_suspended(&no_listeners, 1));
+	cr_expect_geq(loop_now(loop) - before, SCALE_CLOSE_MS);
+	UNTIL(w->retired);
+	/* one that dies meanwhile has none, either */
+	scale(2, 2);
+	UNTIL(ready() == 5);
+	cr_expect_not(listen_is_suspended(&no_listeners, 1));
+	scale(1, 2);
+	kill(w->pid, SIGKILL);
+	UNTIL(w->retired);
+	cr_expect(listen_is_suspended(&no_listeners, 1));
+}
+
 Test(scale, one_that_has_left_is_not_asked)
 {
 	supervise_start(&s);
