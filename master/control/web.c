@@ -136,16 +136,18 @@ static void web_done(struct web *web)
 	web->worker = NULL;
 }
 
+/* Keeps what is shown, and says how many more there are: the lists that workers have cut, too. */
 static void web_cut(json_t *answer)
 {
 	json_t *rows = json_object_get(answer, "rows");
 	size_t n = json_array_size(rows);
+	json_int_t matched = json_integer_value(json_object_get(answer, "matched")),
+		   all = matched > (json_int_t)n ? matched : (json_int_t)n;
 
-	if (n <= WEB_ROWS_MAX)
-		return;
-	json_object_set_new(answer, "more", json_integer((json_int_t)(n - WEB_ROWS_MAX)));
 	for (; n > WEB_ROWS_MAX; n--)
 		json_array_remove(rows, n - 1);
+	if (all > (json_int_t)n)
+		json_object_set_new(answer, "more", json_integer(all - (json_int_t)n));
 }
 
 static void web_on_answer(void *arg, json_t *answer)

@@ -13,7 +13,7 @@ struct web;
 /* The least time between two answers of one kind: a little less than the worker itself waits. */
 #define WEB_ASK_MIN_MS 900
 /* Rows of one table of the state; of calls and bindings beyond WEB_LIST_MAX none are listed, for
- * workers would have to write them all. */
+ * workers would have to look through them all. */
 #define WEB_ROWS_MAX 200
 #define WEB_LIST_MAX 2000
 

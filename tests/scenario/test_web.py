@@ -67,6 +67,22 @@ class Web(CallCase):
         self.hang_up(a, b)
         self.no_calls()
 
+    def test_lists_are_cut_and_say_so(self):
+        users = [f"user{i:02}" for i in range(21)]
+        self.start_web(users=users)
+        for user in users:
+            phone = self.phone(user, register=False)
+            contacts = [
+                f"Contact: <sip:{user}@{phone.ip}:{phone.port};line={i}>" for i in range(10)
+            ]
+            self.assertEqual(phone.register(headers=contacts).status, 200)
+
+        def listed():
+            answer = json.loads(self.get("/state.json").body)["registrations"]
+            return len(answer["rows"]), answer.get("more")
+
+        wait_for(lambda: listed() == (200, 10), "210 bindings in the state")
+
     def test_the_master_is_asked_once_a_second(self):
         self.start_web()
         begin = time.monotonic()
