@@ -62,6 +62,10 @@ class Bans(CallCase):
         self.counted("bans_made")
         self.not_heard(alice)
 
+    def journal_message(self, line):
+        """What MESSAGE says where log-format is journald: time and level have fields."""
+        return line.split(" ", 2)[2]
+
     def test_the_line_for_fail2ban(self):
         self.start(access=RULE)
         alice = self.phone("alice", register=False)
@@ -77,6 +81,7 @@ class Bans(CallCase):
         wait_for(lambda: forged in self.gateway.log_text(), "a line with the name")
         for line in self.gateway.log_text().splitlines():
             self.assertEqual(found(line), [], line)
+            self.assertEqual(found(self.journal_message(line)), [], line)
         self.guess(alice, "bob")
         self.counted("bans_made")
         lines = self.gateway.log_text().splitlines()
@@ -85,6 +90,8 @@ class Bans(CallCase):
         (line,) = [line for line in lines if found(line)]
         self.assertEqual(found(f" edge sipward[12]: {line}"), [self.address(alice)])
         self.assertEqual(found(line.split("Z", 1)[1]), [self.address(alice)])
+        message = self.journal_message(line)
+        self.assertEqual(found(f"edge sipward[12]: {message}"), [self.address(alice)])
 
     def test_lifted_with_the_rule(self):
         g = self.start(access=RULE, transport=2)
