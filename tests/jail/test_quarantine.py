@@ -1,8 +1,8 @@
 """Messages that end a worker: what it had in hand is kept, and refused from then on. With programs
 whose workers a message can end (build/hook, worker/crash_hook.h)."""
-import base64, os, re, signal, stat, subprocess, unittest
+import base64, os, re, signal, stat, unittest
 
-from gateway import BIN, BUILD, CONFIG, WAIT, Gateway, own_address, wait_for
+from gateway import BIN, BUILD, CONFIG, Gateway, own_address, wait_for
 from peers import Peer, Phone
 from processes import SANITIZED, events
 from websocket import WebSocket
@@ -91,19 +91,7 @@ class Quarantine(unittest.TestCase):
 
     def shown(self, row):
         """The bytes that `quarantine show` gives to programs; to people it gives them as text."""
-        done = subprocess.run(
-            [
-                HOOK / "sipwardctl",
-                "-s",
-                self.g.dir / "run/control.sock",
-                "quarantine",
-                "show",
-                row["fingerprint"][:8],
-            ],
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-        )
+        done = self.g.run_ctl("quarantine", "show", row["fingerprint"][:8])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(row["fingerprint"], done.stdout)
         self.assertIn("\n\nOPTIONS sip:bob@example.net SIP/2.0\n", done.stdout)
@@ -168,12 +156,7 @@ class Quarantine(unittest.TestCase):
             (("show", "xyz"), "hexadecimal"),
             (("clear", "../x"), "hexadecimal"),
         ):
-            done = subprocess.run(
-                [HOOK / "sipwardctl", "-s", self.g.dir / "run/control.sock", "quarantine", *words],
-                capture_output=True,
-                text=True,
-                timeout=WAIT,
-            )
+            done = self.g.run_ctl("quarantine", *words)
             self.assertEqual(done.returncode, 1)
             self.assertIn(text, done.stderr)
 

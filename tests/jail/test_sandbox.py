@@ -106,12 +106,7 @@ class Jail(unittest.TestCase):
         return g
 
     def verify(self, g):
-        done = subprocess.run(
-            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
-            capture_output=True,
-            text=True,
-            timeout=170,
-        )
+        done = g.run_ctl("--json", "sandbox", "verify", timeout=170)
         rows = json.loads(done.stdout)["rows"]
         return (
             done.returncode,
@@ -235,8 +230,7 @@ class Jail(unittest.TestCase):
     def test_twice_at_once(self):
         g = self.gateway()
         first = subprocess.Popen(
-            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
-            stdout=subprocess.PIPE,
+            g.command_of("--json", "sandbox", "verify"), stdout=subprocess.PIPE
         )
         wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
         self.assertIn("under way", g.ctl("sandbox", "verify", check=False)["error"])
@@ -246,8 +240,7 @@ class Jail(unittest.TestCase):
     def test_stopped_meanwhile(self):
         g = self.gateway()
         asking = subprocess.Popen(
-            [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "--json", "sandbox", "verify"],
-            stdout=subprocess.PIPE,
+            g.command_of("--json", "sandbox", "verify"), stdout=subprocess.PIPE
         )
         wait_for(lambda: "sandbox-verify" in g.log_text(), "begun")
         code, _, left = g.stop()

@@ -1,5 +1,5 @@
 """Workers that were taken over, to the master."""
-import pathlib, re, struct, subprocess, threading, time, unittest
+import pathlib, re, struct, threading, time, unittest
 
 from gateway import WAIT, wait_for
 from processes import fds_of
@@ -142,13 +142,7 @@ class WorkerToMaster(Takeover):
             self.d.act(b"G", byte)
             self.assertTrue(self.g.counters())
             for command in ("status", "workers", "metrics"):
-                done = subprocess.run(
-                    [self.programs / "sipwardctl", "-s", self.g.dir / "run/control.sock", command],
-                    capture_output=True,
-                    text=True,
-                    timeout=WAIT,
-                )
-                self.assertEqual(done.returncode, 0, command)
+                self.assertEqual(self.g.run_ctl(command).returncode, 0, command)
 
 
 class SipToMaster(WorkerToMaster):

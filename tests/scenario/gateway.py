@@ -170,20 +170,18 @@ class Gateway:
             return False
         return rows and all(r.get("state") == "ready" for r in rows)
 
+    def command_of(self, *words):
+        """The command line of sipwardctl."""
+        return [self.bin / "sipwardctl", "-s", self.dir / "run/control.sock", *map(str, words)]
+
+    def run_ctl(self, *words, **how):
+        """sipwardctl, as people run it; the process, which has ended."""
+        how = {"capture_output": True, "text": True, "timeout": WAIT, **how}
+        return subprocess.run(self.command_of(*words), **how)
+
     def ctl(self, *words, check=True, whole=False):
         """Rows of a sipwardctl command (its --json); whole: all of the answer."""
-        done = subprocess.run(
-            [
-                self.bin / "sipwardctl",
-                "-s",
-                self.dir / "run/control.sock",
-                "--json",
-                *map(str, words),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-        )
+        done = self.run_ctl("--json", *words)
         if check:
             done.check_returncode()
         reply = json.loads(done.stdout) if done.stdout.strip() else None

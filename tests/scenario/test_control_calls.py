@@ -1,7 +1,7 @@
 """sipwardctl calls: which calls it lists, what it shows of one, and an operator's end of one."""
-import json, os, subprocess, unittest
+import json, os, unittest
 
-from gateway import BIN, WAIT, wait_for
+from gateway import wait_for
 from legs import NUMBER, SDP, cancel, failure_ack
 from records import IN_FILE, RecordCase
 
@@ -14,15 +14,6 @@ def tag(value):
 
 
 class Calls(RecordCase):
-    def run_ctl(self, *words, columns=None):
-        return subprocess.run(
-            [BIN / "sipwardctl", "-s", self.gateway.dir / "run/control.sock", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-            env={**os.environ, **({"COLUMNS": str(columns)} if columns else {})},
-        )
-
     def listed(self, *words):
         return sorted(r["call-id"] for r in self.gateway.ctl("calls", *words))
 
@@ -69,7 +60,7 @@ class Calls(RecordCase):
             },
         )
         self.assertEqual((rows[inside]["state"], rows[inside]["trunk"]), ("early", ""))
-        done = self.run_ctl("calls", "--limit", "1")
+        done = self.gateway.run_ctl("calls", "--limit", "1")
         self.assertEqual(len(done.stdout.splitlines()), 2)
         self.assertEqual(done.stderr, "sipwardctl: 1 of 2; --limit 0 shows all\n")
         self.assertEqual(len(g.ctl("calls", "--limit", "0")), 2)
@@ -81,7 +72,7 @@ class Calls(RecordCase):
             (("workers", "--user", "x"), 2, "--user"),
         ):
             with self.subTest(words):
-                done = self.run_ctl(*words)
+                done = self.gateway.run_ctl(*words)
                 self.assertEqual(done.returncode, code, done.stderr)
                 self.assertIn(says, done.stderr)
         cancel(bob, ringing)
@@ -95,17 +86,19 @@ class Calls(RecordCase):
         alice, trunk = self.phone("alice"), self.trunk()
         a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
         call_id = self.request_sent.get("Call-ID")
-        whole = self.run_ctl("calls").stdout
+        whole = self.gateway.run_ctl("calls").stdout
         self.assertIn(call_id, whole)
         self.assertGreater(max(map(len, whole.splitlines())), 150)
         for columns in (60, 80, 132):
-            done = self.run_ctl("calls", columns=columns)
+            done = self.gateway.run_ctl("calls", env={**os.environ, "COLUMNS": str(columns)})
             lines = done.stdout.splitlines()
             self.assertLessEqual(max(map(len, lines)), columns)
             self.assertEqual(lines[0].split()[:3], ["call-id", "state", "seconds"])
             self.assertIn("established", lines[1])
             self.assertIn("no room for", done.stderr)
-        self.assertEqual(self.run_ctl("calls", columns=500).stdout, whole)
+        self.assertEqual(
+            self.gateway.run_ctl("calls", env={**os.environ, "COLUMNS": "500"}).stdout, whole
+        )
         self.hang_up(a, b)
 
     def test_one_shown(self):
@@ -115,7 +108,7 @@ class Calls(RecordCase):
         sent, got = self.request_sent, self.invite_received
         ids = (sent.get("Call-ID"), got.get("Call-ID"), sent.get("Call-ID")[:-1])
         answer, *others = [
-            json.loads(self.run_ctl("--json", "calls", "show", id).stdout) for id in ids
+            json.loads(self.gateway.run_ctl("--json", "calls", "show", id).stdout) for id in ids
         ]
         for other in others:
             self.assertEqual(other["object"]["callee-call-id"], got.get("Call-ID"))
@@ -148,12 +141,12 @@ class Calls(RecordCase):
             (target["trunk"], target["outcome"], target["status"], target["call-id"]),
             ("pbx", "answered", 200, got.get("Call-ID")),
         )
-        text = self.run_ctl("calls", "show", sent.get("Call-ID")).stdout
+        text = self.gateway.run_ctl("calls", "show", sent.get("Call-ID")).stdout
         self.assertRegex(text, r"(?m)^callee-tag +" + tag(b.local))
         self.assertRegex(text, r"(?m)^trunk +address ")
         self.hang_up(a, b)
         self.no_calls()
-        done = self.run_ctl("calls", "show", sent.get("Call-ID"))
+        done = self.gateway.run_ctl("calls", "show", sent.get("Call-ID"))
         self.assertEqual(done.returncode, 1)
         self.assertIn("no call has a leg", done.stderr)
 
@@ -164,7 +157,7 @@ class Calls(RecordCase):
         invite = bob.request("INVITE")
         bob.answer(invite, 180)
         alice.response(180)
-        done = self.run_ctl("--json", "calls", "show", request.get("Call-ID"))
+        done = self.gateway.run_ctl("--json", "calls", "show", request.get("Call-ID"))
         answer = json.loads(done.stdout)
         call = answer["object"]
         self.assertEqual((call["state"], call["callee-call-id"]), ("early", invite.get("Call-ID")))
@@ -183,7 +176,7 @@ class Calls(RecordCase):
             with self.subTest(leg):
                 a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
                 id = (self.request_sent, self.invite_received)[leg].get("Call-ID")
-                self.assertEqual(self.run_ctl("calls", "end", id[:-1]).returncode, 1)
+                self.assertEqual(self.gateway.run_ctl("calls", "end", id[:-1]).returncode, 1)
                 done = g.ctl("calls", "end", id)
                 self.assertEqual(done["object"], {"ended": 1})
                 for dialog in (a, b):
@@ -196,7 +189,7 @@ class Calls(RecordCase):
                     (record["ended-by"], record["why"], record["reason"]),
                     ("operator", "ended", REASON),
                 )
-                self.assertEqual(self.run_ctl("calls", "end", id).returncode, 1)
+                self.assertEqual(self.gateway.run_ctl("calls", "end", id).returncode, 1)
         self.assertEqual(g.counters()["calls_ended_by_operator"], 2)
         self.assertIn('control-command command="calls end"', g.log_text())
         self.sums_agree(self.records())

@@ -1,7 +1,7 @@
 """sipwardctl registrations: which bindings it lists and removes, and what a removed user leaves."""
-import os, subprocess, unittest
+import os, unittest
 
-from gateway import BIN, WAIT, wait_for
+from gateway import wait_for
 from legs import NUMBER, failure_ack
 from records import IN_FILE, RecordCase
 
@@ -9,14 +9,6 @@ REASON = 'SIP;cause=403;text="User removed"'
 
 
 class Registrations(RecordCase):
-    def run_ctl(self, *words):
-        return subprocess.run(
-            [BIN / "sipwardctl", "-s", self.gateway.dir / "run/control.sock", *map(str, words)],
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-        )
-
     def listed(self, *words):
         return sorted(r["aor"] for r in self.gateway.ctl("registrations", *words))
 
@@ -43,7 +35,7 @@ class Registrations(RecordCase):
                 self.assertEqual(count, {"registrations": len(names)})
         (row,) = g.ctl("registrations", "carol@example.net")
         self.assertEqual(row["user-agent"], "Desk Phone/4.2")
-        done = self.run_ctl("registrations", "--limit", 2)
+        done = self.gateway.run_ctl("registrations", "--limit", 2)
         self.assertEqual(len(done.stdout.splitlines()), 3)
         self.assertEqual(done.stderr, "sipwardctl: 2 of 3; --limit 0 shows all\n")
 
@@ -51,7 +43,7 @@ class Registrations(RecordCase):
         g = self.start(sip=2)
         alice, bob = self.phone("alice"), self.phone("bob")
         (row,) = g.ctl("registrations", "alice@example.net")
-        done = self.run_ctl("registrations", "remove", "alice@example.net", "sip:other@x")
+        done = self.gateway.run_ctl("registrations", "remove", "alice@example.net", "sip:other@x")
         self.assertEqual((done.returncode, "no such binding" in done.stderr), (1, True))
         self.assertEqual(len(self.listed()), 2)
         g.ctl("registrations", "remove", "alice@example.net", row["contact"])
@@ -63,7 +55,9 @@ class Registrations(RecordCase):
         g.ctl("registrations", "remove", "sip:bob@example.net")
         self.assertEqual(self.listed(), ["sip:alice@example.net"])
         self.assertEqual(g.counters()["bindings_removed"], 2)
-        self.assertEqual(self.run_ctl("registrations", "remove", "bob@example.net").returncode, 1)
+        self.assertEqual(
+            self.gateway.run_ctl("registrations", "remove", "bob@example.net").returncode, 1
+        )
 
     def ended(self, *dialogs):
         for dialog in dialogs:

@@ -90,12 +90,7 @@ class Libraries(unittest.TestCase):
             self.addCleanup(g.close)
             self.assertEqual(g.carrier(), ipc)
             g.config.write_text(g.config.read_text().replace(f"ipc = {ipc}", f"ipc = {other}"))
-            done = subprocess.run(
-                [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "reload"],
-                capture_output=True,
-                text=True,
-                timeout=WAIT,
-            )
+            done = g.run_ctl("reload")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(f'from "{ipc}" to "{other}"', done.stdout + done.stderr)
             self.assertEqual(g.carrier(), ipc)

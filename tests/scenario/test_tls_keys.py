@@ -330,11 +330,7 @@ class Certificates(TlsCase):
         ):
             with self.subTest(what=what):
                 spoil()
-                done = subprocess.run(
-                    [g.bin / "sipwardctl", "-s", g.dir / "run/control.sock", "cert", "stage"],
-                    capture_output=True,
-                    text=True,
-                )
+                done = g.run_ctl("cert", "stage")
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn("main", done.stdout + done.stderr)
                 self.assertEqual(self.serial(), before)

@@ -2,7 +2,7 @@
 credential blanked, within bounds."""
 import os, pathlib, re, socket, struct, subprocess, unittest, xml.dom.minidom
 
-from gateway import BIN, WAIT, wait_for
+from gateway import wait_for
 from legs import NUMBER, SDP, CallCase, failure_ack
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / "doc/ladder.svg"
@@ -42,14 +42,10 @@ def packets(raw):
 class Trace(CallCase):
     def trace(self, *words, width=100):
         """What sipwardctl trace prints."""
-        done = subprocess.run(
-            [BIN / "sipwardctl", "-s", self.gateway.dir / "run/control.sock", "trace", *words],
-            capture_output=True,
-            timeout=WAIT,
-            env={"COLUMNS": str(width), "LANG": "C.UTF-8"},
-        )
-        self.assertEqual((done.returncode, done.stderr), (0, b""))
-        return done.stdout.decode()
+        env = {"COLUMNS": str(width), "LANG": "C.UTF-8"}
+        done = self.gateway.run_ctl("trace", *words, env=env, encoding="utf-8")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
 
     def traced(self, *words):
         """The same as an object."""
@@ -223,10 +219,7 @@ class Trace(CallCase):
         self.start()
         alice = self.phone("alice")
         with (self.gateway.dir / "live").open("wb") as to:
-            socket_path = self.gateway.dir / "run/control.sock"
-            live = subprocess.Popen(
-                [BIN / "sipwardctl", "-s", socket_path, "trace", "--live"], stdout=to
-            )
+            live = subprocess.Popen(self.gateway.command_of("trace", "--live"), stdout=to)
         try:
             shown = lambda: (self.gateway.dir / "live").read_text()
             asked = lambda: self.gateway.counters().get("control_requests", 0)
