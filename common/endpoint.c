@@ -266,6 +266,17 @@ size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SI
 	return endpoint_write_host(e, false, buffer);
 }
 
+size_t endpoint_address_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE])
+{
+	size_t n = endpoint_host_text(e, buffer);
+
+	if (buffer[0] != '[')
+		return n;
+	memmove(buffer, buffer + 1, n - 2);
+	buffer[n - 2] = '\0';
+	return n - 2;
+}
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->port == b->port && endpoint_same_host(a, b);

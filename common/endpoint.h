@@ -51,6 +51,9 @@ size_t endpoint_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 /* The same without the port; an IPv6 address in brackets and without its scope id (the host of a
  * URI or sent-by). */
 size_t endpoint_host_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
+/* The same without brackets, as the received of a Via has it (RFC 3261 section 25.1), the config,
+ * and what reads our log. */
+size_t endpoint_address_text(const struct endpoint *e, char buffer[ENDPOINT_TEXT_SIZE]);
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);     /* address and port */
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b); /* address only */

@@ -492,13 +492,10 @@ static bool admit_attempt_counts(struct admit *a, const struct zone_settings *z,
 static void admit_log_ban(
 	const struct admit *a, const struct zone_settings *z, const struct endpoint *peer)
 {
-	char host[ENDPOINT_TEXT_SIZE], name[80];
-	size_t n = endpoint_host_text(peer, host);
-	struct str address = {host, n};
+	char address[ENDPOINT_TEXT_SIZE], name[80];
 
-	if (n > 2 && host[0] == '[')
-		address = (struct str){host + 1, n - 2};
-	log_warn("banned", "source=%.*s zone=%s for=%us", STR(address),
+	endpoint_address_text(peer, address);
+	log_warn("banned", "source=%s zone=%s for=%us", address,
 		log_value(settings_str(a->settings, z->name), name, sizeof(name)),
 		z->ban_ms / 1000);
 }

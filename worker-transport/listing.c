@@ -147,21 +147,18 @@ static void listing_add_ban(const struct ban_view *ban, void *arg)
 {
 	struct listing *l = arg;
 	const struct settings *settings = l->listings->t->settings;
-	char line[LINE_MAX_SIZE], host[ENDPOINT_TEXT_SIZE], zone[128] = "";
-	size_t length = endpoint_host_text(&ban->source, host);
-	struct str source = {host, length};
+	char line[LINE_MAX_SIZE], source[ENDPOINT_TEXT_SIZE], zone[128] = "";
 	int n;
 
 	if (l->error)
 		return;
-	if (length > 2 && host[0] == '[') /* as it is written in the config */
-		source = (struct str){host + 1, length - 2};
+	endpoint_address_text(&ban->source, source);
 	if (ban->zone != NONE_INDEX)
 		listing_json_text(settings_str(settings, settings_zone(settings, ban->zone)->name),
 			zone, sizeof(zone));
-	n = snprintf(line, sizeof(line),
-		"{\"source\":\"%.*s%s\",\"zone\":\"%s\",\"left_s\":%llu}\n", STR(source),
-		ban->network ? "/64" : "", zone, (unsigned long long)((ban->left + 999) / 1000));
+	n = snprintf(line, sizeof(line), "{\"source\":\"%s%s\",\"zone\":\"%s\",\"left_s\":%llu}\n",
+		source, ban->network ? "/64" : "", zone,
+		(unsigned long long)((ban->left + 999) / 1000));
 	if (n > 0 && (size_t)n < sizeof(line))
 		listing_add(l, ban->serial, line, (size_t)n);
 }

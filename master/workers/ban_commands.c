@@ -67,17 +67,14 @@ static unsigned bans_remove(struct master *m, const struct prefix *in)
 
 static void ban_text(const struct prefix *p, char *buffer, size_t size)
 {
-	char host[ENDPOINT_TEXT_SIZE];
-	size_t n = endpoint_host_text(&p->network, host);
-	struct str address = {host, n};
+	char address[ENDPOINT_TEXT_SIZE];
 	unsigned all = p->network.family == 6 ? 128 : 32;
 
-	if (n > 2 && host[0] == '[')
-		address = (struct str){host + 1, n - 2};
+	endpoint_address_text(&p->network, address);
 	if (p->bits == all)
-		snprintf(buffer, size, "%.*s", STR(address));
+		snprintf(buffer, size, "%s", address);
 	else
-		snprintf(buffer, size, "%.*s/%u", STR(address), p->bits);
+		snprintf(buffer, size, "%s/%u", address, p->bits);
 }
 
 /* ---- the list ---- */

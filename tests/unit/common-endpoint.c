@@ -263,4 +263,8 @@ Test(endpoint, answers_questions)
 	cr_assert_str_eq(buffer, "[::1]");
 	endpoint_host_text(&link2, buffer);
 	cr_assert_str_eq(buffer, "[fe80::1]");
+	cr_assert_eq(endpoint_address_text(&a, buffer), 9);
+	cr_assert_str_eq(buffer, "192.0.2.1");
+	cr_assert_eq(endpoint_address_text(&link2, buffer), 7);
+	cr_assert_str_eq(buffer, "fe80::1");
 }

@@ -55,12 +55,9 @@ static void attempt_log(const struct attempt *a, const char *reason)
 {
 	char source[ENDPOINT_TEXT_SIZE], zone[80], user[192], domain[300];
 	struct endpoint peer = a->m->flow.peer;
-	size_t n = endpoint_host_text(&peer, source);
-	struct str address = {source, n};
 
-	if (n > 2 && source[0] == '[') /* fail2ban knows addresses without brackets */
-		address = (struct str){source + 1, n - 2};
-	log_warn("auth-failed", "source=%.*s zone=%s user=%s domain=%s reason=%s", STR(address),
+	endpoint_address_text(&peer, source);
+	log_warn("auth-failed", "source=%s zone=%s user=%s domain=%s reason=%s", source,
 		log_value(settings_str(a->sip->settings, a->zone->name), zone, sizeof(zone)),
 		log_value((struct str){a->name, a->name_length}, user, sizeof(user)),
 		log_value(settings_str(a->sip->settings, a->domain->name), domain, sizeof(domain)),

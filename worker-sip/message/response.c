@@ -57,13 +57,9 @@ static void response_write_top_via(
 	}
 	/* RFC 3581 section 4: received goes with rport even where sent-by says the same */
 	if (rport || !response_source_is_sent_by(request)) {
-		n = endpoint_host_text(source, buffer);
+		n = endpoint_address_text(source, buffer);
 		write_literal(w, ";received=");
-		/* via-received takes an IPv6 address without brackets (RFC 3261 section 25.1) */
-		if (n > 2 && buffer[0] == '[')
-			write_bytes(w, buffer + 1, n - 2);
-		else
-			write_bytes(w, buffer, n);
+		write_bytes(w, buffer, n);
 	}
 	if (rport) {
 		write_literal(w, ";rport=");

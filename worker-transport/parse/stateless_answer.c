@@ -139,7 +139,7 @@ static void answer_put_via(
 		   params = message_str(m, m->via_params), name, value;
 	const char *params_at = params.n ? params.p : top.p + top.n;
 	char host[ENDPOINT_TEXT_SIZE];
-	size_t host_length = endpoint_host_text(peer, host);
+	size_t host_length = endpoint_address_text(peer, host);
 	bool rport = false;
 
 	answer_put(w, S("Via: "));
@@ -157,11 +157,7 @@ static void answer_put_via(
 		}
 	}
 	answer_put(w, S(";received="));
-	/* RFC 3261 section 25.1: received has an IPv6 address without brackets */
-	if (peer->family == 6 && host_length > 2)
-		answer_put(w, (struct str){host + 1, host_length - 2});
-	else
-		answer_put(w, (struct str){host, host_length});
+	answer_put(w, (struct str){host, host_length});
 	if (rport)
 		answer_put_format(w, ";rport=%u", peer->port);
 	answer_put(w, (struct str){top.p + top.n,
