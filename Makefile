@@ -400,4 +400,5 @@ clean:
 	valgrind fuzz fuzz-smoke fuzz-coverage bench bench-tls bench-micro bench-baseline \
 	check-format check-static compile_commands.json format install unit unit-test \
 	$(PARTS:%=objects-%) $(FUZZ_ALL:%=smoke-%)
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# what a package is built in has folders of that name
+-include $(shell find $(BUILD) -path $(DEB) -prune -o -name '*.d' -print 2>/dev/null)

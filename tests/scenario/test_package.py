@@ -1,6 +1,6 @@
 """The Debian package and its unit say what the tables and the program say. What becomes of it on a
 machine is for tests/fresh/run."""
-import pathlib, re, shutil, subprocess, tempfile, unittest
+import os, pathlib, re, shutil, subprocess, tempfile, unittest
 
 from gateway import BIN
 
@@ -34,6 +34,18 @@ class Package(unittest.TestCase):
         wanted = {name for kind, name in rows if kind == "build"} - ESSENTIAL
         self.assertEqual(named - {"debhelper-compat"}, wanted)
         self.assertIn(["package", "debhelper"], rows)
+
+    def test_what_a_package_was_built_in_stops_no_make(self):
+        """It has folders that end as files of dependencies do, and stays where a build failed."""
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "deb/sipward/logrotate.d").mkdir(parents=True)
+            done = subprocess.run(
+                ["make", "-n", "-C", ROOT, f"BUILD={folder}", "all"],
+                capture_output=True,
+                text=True,
+                env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")},
+            )
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_version(self):
         version = re.search(r"^VERSION := (.*)", (ROOT / "Makefile").read_text(), re.M).group(1)
