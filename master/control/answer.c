@@ -24,6 +24,11 @@ void answer_errors(struct request *r, const char *text, const struct config_erro
 	request_answer(r, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", text, "errors", list));
 }
 
+void answer_found(struct request *r, json_t *rows, json_t *missing)
+{
+	request_answer(r, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing));
+}
+
 void answer_rows(struct request *r, json_t *rows)
 {
 	request_answer(r, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));

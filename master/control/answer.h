@@ -9,6 +9,8 @@
 
 /* {"ok": true, "rows": ...}; rows is stolen. */
 void answer_rows(struct request *r, json_t *rows);
+/* {"ok": true, "rows": ..., "missing": ...}, of workers; rows and missing are stolen. */
+void answer_found(struct request *r, json_t *rows, json_t *missing);
 /* {"ok": false, "error": ...}. */
 void answer_refused(struct request *r, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

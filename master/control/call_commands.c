@@ -95,12 +95,8 @@ void command_calls_show(struct master *m, struct request *r, json_t *arguments)
 static void call_ended(void *arg, json_t *rows, json_t *missing)
 {
 	struct query_question *q = arg;
-	json_int_t ended = 0;
-	size_t i;
-	json_t *row;
+	json_int_t ended = query_rows_sum(rows, "ended");
 
-	json_array_foreach (rows, i, row)
-		ended += json_integer_value(json_object_get(row, "ended"));
 	if (ended)
 		request_answer(q->r, json_pack("{s:b, s:{s:I}, s:o}", "ok", 1, "object", "ended",
 					     ended, "missing", missing));

@@ -97,6 +97,35 @@ void query_answer_list(struct request *r, const char *words, const char *name, j
 	request_answer(r, answer);
 }
 
+void query_refuse(struct request *r, int error)
+{
+	answer_refused(
+		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
+}
+
+json_int_t query_rows_sum(const json_t *rows, const char *name)
+{
+	json_int_t sum = 0;
+
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		sum += json_integer_value(json_object_get(json_array_get(rows, i), name));
+	return sum;
+}
+
+static void query_rows_found(void *arg, json_t *rows, json_t *missing)
+{
+	answer_found(arg, rows, missing);
+}
+
+void query_ask_rows(
+	struct master *m, struct request *r, unsigned role, uint16_t what, const char *argument)
+{
+	int error = query_start(&m->queries, role, false, what, argument, query_rows_found, r);
+
+	if (error < 0)
+		query_refuse(r, error);
+}
+
 void query_ask_words(struct master *m, struct request *r, enum command command, json_t *arguments,
 	bool one, uint16_t what, query_done done)
 {
@@ -114,6 +143,5 @@ void query_ask_words(struct master *m, struct request *r, enum command command, 
 	if (error == 0)
 		return;
 	free(q);
-	answer_refused(
-		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
+	query_refuse(r, error);
 }

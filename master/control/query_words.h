@@ -1,4 +1,5 @@
-/* query_words.h - the arguments of a command as those of a question to workers. */
+/* query_words.h - commands that ask workers: their arguments as those of the question, and what
+ * comes of the answers. */
 #ifndef SIPWARD_MASTER_CONTROL_QUERY_WORDS_H
 #define SIPWARD_MASTER_CONTROL_QUERY_WORDS_H
 
@@ -8,6 +9,14 @@
 #include "query.h"
 
 struct master;
+
+/* Refuses a request whose question query_start could not ask. */
+void query_refuse(struct request *r, int error);
+/* The sum of a member of all rows. */
+json_int_t query_rows_sum(const json_t *rows, const char *name);
+/* Asks all workers of role what, and answers with their rows. */
+void query_ask_rows(
+	struct master *m, struct request *r, unsigned role, uint16_t what, const char *argument);
 
 /* A question about calls or bindings under way. */
 struct query_question {

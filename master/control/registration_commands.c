@@ -24,12 +24,11 @@ static void registrations_removed(void *arg, json_t *rows, json_t *missing)
 {
 	struct query_question *q = arg;
 	const char *error = NULL, *said;
-	json_int_t removed = 0;
+	json_int_t removed = query_rows_sum(rows, "removed");
 	size_t i;
 	json_t *row;
 
 	json_array_foreach (rows, i, row) {
-		removed += json_integer_value(json_object_get(row, "removed"));
 		said = json_string_value(json_object_get(row, "error"));
 		error = said ? said : error;
 	}

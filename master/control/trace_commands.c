@@ -3,18 +3,9 @@
 #include "answer.h"
 #include "commands.h"
 #include "ipc/trace_filter.h"
-#include "master/master.h"
-#include "query.h"
+#include "query_words.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-
-static void trace_answered(void *arg, json_t *rows, json_t *missing)
-{
-	request_answer(
-		arg, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing));
-}
 
 static void trace_ask(struct master *m, struct request *r, unsigned role, json_t *arguments)
 {
@@ -34,11 +25,7 @@ static void trace_ask(struct master *m, struct request *r, unsigned role, json_t
 				  "trunk:NAME, and a number of microseconds");
 		return;
 	}
-	int error = query_start(&m->queries, role, false, QUERY_TRACE, argument, trace_answered, r);
-	if (error == -EAGAIN)
-		answer_refused(r, "too many questions are under way");
-	else if (error < 0)
-		answer_refused(r, "%s", strerror(-error));
+	query_ask_rows(m, r, role, QUERY_TRACE, argument);
 }
 
 void command_trace_messages(struct master *m, struct request *r, json_t *arguments)

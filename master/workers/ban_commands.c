@@ -5,7 +5,7 @@
 #include "master/config/units.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
-#include "master/control/query.h"
+#include "master/control/query_words.h"
 #include "master/master.h"
 
 #include <errno.h>
@@ -130,8 +130,7 @@ static void bans_listed(void *arg, json_t *rows, json_t *missing)
 	}
 	bans_merge(out, rows);
 	json_decref(rows);
-	request_answer(
-		q->r, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", out, "missing", missing));
+	answer_found(q->r, out, missing);
 	free(q);
 }
 
@@ -177,8 +176,7 @@ static void ban_ask(struct master *m, struct request *r, uint16_t what, const ch
 	if (error == 0)
 		return;
 	free(q);
-	answer_refused(
-		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
+	query_refuse(r, error);
 }
 
 void command_bans_list(struct master *m, struct request *r, json_t *arguments)

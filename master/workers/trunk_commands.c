@@ -3,7 +3,7 @@
  * rest. Which trunks are disabled is the master's to know (struct supervisor). */
 #include "master/control/answer.h"
 #include "master/control/commands.h"
-#include "master/control/query.h"
+#include "master/control/query_words.h"
 #include "master/master.h"
 
 #include <errno.h>
@@ -235,30 +235,35 @@ static void trunk_answered(void *arg, json_t *rows, json_t *missing)
 	for (size_t k = 0; t && k < t->target_count; k++)
 		trunk_target_rows(out, rows, t, k);
 	json_decref(rows);
-	request_answer(
-		q->r, json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", out, "missing", missing));
+	answer_found(q->r, out, missing);
+	free(q);
+}
+
+/* How many requests the worker has sent that does this for the trunk. */
+static void trunk_answer_sent(
+	struct trunk_question *q, json_t *rows, json_t *missing, const char *name, const char *does)
+{
+	json_int_t sent = query_rows_sum(rows, "pinged");
+
+	json_decref(rows);
+	if (sent) {
+		request_answer(q->r, json_pack("{s:b, s:{s:s, s:I}, s:o}", "ok", 1, "object",
+					     "trunk", q->name, name, sent, "missing", missing));
+	} else {
+		json_decref(missing);
+		answer_refused(q->r, "the worker that %s trunk \"%s\" is not there", does, q->name);
+	}
 	free(q);
 }
 
 static void trunk_pinged(void *arg, json_t *rows, json_t *missing)
 {
-	struct trunk_question *q = arg;
-	json_int_t pinged = 0;
-	size_t i;
-	json_t *row;
+	trunk_answer_sent(arg, rows, missing, "pinged", "pings");
+}
 
-	json_array_foreach (rows, i, row)
-		pinged += trunk_number(row, "pinged");
-	json_decref(rows);
-	if (pinged)
-		request_answer(
-			q->r, json_pack("{s:b, s:{s:s, s:I}, s:o}", "ok", 1, "object", "trunk",
-				      q->name, "pinged", pinged, "missing", missing));
-	else {
-		json_decref(missing);
-		answer_refused(q->r, "the worker that pings trunk \"%s\" is not there", q->name);
-	}
-	free(q);
+static void trunk_resolved(void *arg, json_t *rows, json_t *missing)
+{
+	trunk_answer_sent(arg, rows, missing, "asked", "asks for the names of");
 }
 
 static void trunk_ask(
@@ -276,8 +281,7 @@ static void trunk_ask(
 	if (error == 0)
 		return;
 	free(q);
-	answer_refused(
-		r, "%s", error == -EAGAIN ? "too many questions are under way" : strerror(-error));
+	query_refuse(r, error);
 }
 
 void command_trunks_list(struct master *m, struct request *r, json_t *arguments)
@@ -300,27 +304,6 @@ void command_trunks_ping(struct master *m, struct request *r, json_t *arguments)
 
 	if (t)
 		trunk_ask(m, r, QUERY_TRUNK_PING, t->name, trunk_pinged);
-}
-
-static void trunk_resolved(void *arg, json_t *rows, json_t *missing)
-{
-	struct trunk_question *q = arg;
-	json_int_t asked = 0;
-	size_t i;
-	json_t *row;
-
-	json_array_foreach (rows, i, row)
-		asked += trunk_number(row, "pinged");
-	json_decref(rows);
-	if (asked)
-		request_answer(q->r, json_pack("{s:b, s:{s:s, s:I}, s:o}", "ok", 1, "object",
-					     "trunk", q->name, "asked", asked, "missing", missing));
-	else {
-		json_decref(missing);
-		answer_refused(q->r,
-			"the worker that asks for the names of trunk \"%s\" is not there", q->name);
-	}
-	free(q);
 }
 
 void command_trunks_resolve(struct master *m, struct request *r, json_t *arguments)
