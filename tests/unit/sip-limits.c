@@ -118,6 +118,19 @@ Test(limits, of_other_workers)
 	rings();
 }
 
+/* The config has no more of it, and its slots have not all moved. */
+Test(limits, of_a_worker_that_leaves)
+{
+	open_zone()->max_calls = 2;
+	worker->sip.slots.worker[7] = 3;
+	rings();
+	memcpy(worker->sip.limits->row[3], worker->sip.limits->row[0],
+		sizeof(worker->sip.limits->row[0]));
+	refused(503, "limit of the zone");
+	worker->sip.slots.worker[7] = 0;
+	rings();
+}
+
 Test(limits, an_emergency_call_passes)
 {
 	open_zone()->max_calls = 1;

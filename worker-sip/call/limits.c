@@ -97,13 +97,25 @@ struct limit_sum {
 	uint64_t calls, begun;
 };
 
+/* So many have a worker: those of the config, and one that is to go owns slots until its calls are
+ * over. */
+static unsigned limit_columns(const struct sip *sip)
+{
+	unsigned n = sip->settings->workers[PEER_SIP];
+
+	for (unsigned i = 0; i < SLOT_COUNT; i++)
+		if (sip->slots.worker[i] >= n)
+			n = sip->slots.worker[i] + 1u;
+	return n < ROLE_WORKERS_MAX ? n : ROLE_WORKERS_MAX;
+}
+
 static struct limit_sum limit_sum(const struct sip *sip, uint64_t key)
 {
 	struct limit_sum sum = {0, 0};
 	uint32_t second = limit_second(sip);
-	unsigned columns = sip->settings->workers[PEER_SIP];
+	unsigned columns = limit_columns(sip);
 
-	for (unsigned i = 0; i < columns && i < ROLE_WORKERS_MAX; i++) {
+	for (unsigned i = 0; i < columns; i++) {
 		const struct limit_row *row = limit_find(sip->limits, i, key);
 
 		if (!row)
