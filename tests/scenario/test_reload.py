@@ -73,29 +73,32 @@ class Reload(CallCase):
         self.hang_up(*self.establish(alice, trunk, f"{NUMBER}@example.net"))
         self.assertNotIn("mesh-bad-record", g.log_text())
 
-    def test_its_socket_is_closed_when_nobody_needs_it(self):
-        self.closed_when_nobody_needs_it("udp")
-
-    def test_its_socket_over_tcp_is_closed_when_nobody_needs_it(self):
-        self.closed_when_nobody_needs_it("tcp")
-
-    def closed_when_nobody_needs_it(self, transport):
+    def test_its_sockets_are_closed_when_nobody_needs_them(self):
         g = self.start(sip=2, extra='timers { t1 = "100ms"  t2 = "1s" }')
         before = g.config.read_text()
-        self.put(before + self.guests(transport))
-        bob, trunk = self.guest("bob", transport.upper()), self.trunk()
-        self.assertEqual(bob.register().status, 200)
-        a, b = self.establish(trunk, bob, "bob@guests.example")
+        tcp = f'listener "guests-tcp" {{ bind = "tcp:{g.ip}:5070"  zone = "guests" }}\n'
+        both = {"guests": "udp", "guests-tcp": "tcp"}
+        self.put(before + self.guests() + tcp)
+        trunk, calls = self.trunk(), []
+        for user, transport in (("bob", "UDP"), ("carol", "TCP")):
+            guest = self.guest(user, transport)
+            self.assertEqual(guest.register().status, 200)
+            calls.append(self.establish(trunk, guest, f"{user}@guests.example"))
         self.put(before)
         time.sleep(8)  # 64*T1, and a look
-        self.assertFalse(self.free(transport), "the call needs it")
-        self.hang_up(a, b)
-        wait_for(lambda: self.free(transport), "the port to be free")
-        self.assertIn('listener-closed listener="guests"', g.log_text())
+        for transport in both.values():
+            self.assertFalse(self.free(transport), "the call needs it")
+        for call in calls:
+            self.hang_up(*call)
+        for name, transport in both.items():
+            wait_for(lambda: self.free(transport), "the port to be free")
+            said = f'listener-closed listener="{name}"'
+            wait_for(lambda: said in g.log_text(), said)
         self.assertNotIn(":5070", str(g.ctl("status")["object"]["listeners"]))
-        self.put(before + self.guests(transport))
-        carol = self.guest("carol", transport.upper())
-        self.assertEqual(carol.register().status, 200)
+        for transport in both.values():
+            self.put(before + self.guests(transport))
+            alice = self.guest("alice", transport.upper())
+            self.assertEqual(alice.register().status, 200)
 
     def free(self, transport):
         kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
