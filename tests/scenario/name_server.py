@@ -81,8 +81,20 @@ zone:
             return
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        # its children have its sockets, too, and end in their own time
+        wait_for(self.is_free, "the processes of nsd to be gone")
         self.process = None
         self.log.close()
+
+    def is_free(self):
+        """Whether the port of both transports can be bound."""
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind((self.ip, self.port))
+            socket.create_server((self.ip, self.port)).close()
+        except OSError:
+            return False
+        return True
 
     @property
     def text(self):
