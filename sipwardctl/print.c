@@ -82,9 +82,7 @@ static void print_object(json_t *object, FILE *to)
 	}
 }
 
-/* The columns of the terminal; 0: there is none, and nothing is cut. COLUMNS comes first, as for
- * other programs. */
-static size_t print_terminal(FILE *to)
+size_t print_terminal(FILE *to)
 {
 	const char *columns = getenv("COLUMNS");
 	unsigned long number = columns ? strtoul(columns, NULL, 10) : 0;

@@ -9,4 +9,8 @@
  * who is "missing". Whatever came from the network is printed without control characters. */
 void ctl_print(const json_t *answer, FILE *to);
 
+/* The columns of the terminal that to is; 0: it is none. COLUMNS comes first, as for other
+ * programs. */
+size_t print_terminal(FILE *to);
+
 #endif

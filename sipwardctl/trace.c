@@ -2,14 +2,13 @@
 #include "trace.h"
 
 #include "ladder.h"
+#include "print.h"
 #include "trace_pcap.h"
 #include "trace_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Without a filter so many of the last calls are drawn. */
 #define TRACE_LADDERS 20
@@ -22,14 +21,9 @@
 
 static unsigned trace_width(void)
 {
-	const char *columns = getenv("COLUMNS");
-	struct winsize size;
+	size_t columns = print_terminal(stdout);
 
-	if (columns && atoi(columns) > 0)
-		return (unsigned)atoi(columns);
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
-		return size.ws_col;
-	return TRACE_WIDTH;
+	return columns ? (unsigned)columns : TRACE_WIDTH;
 }
 
 /* Whether the terminal is not said to be one of UTF-8. */

@@ -62,22 +62,14 @@ static void order_note(
 	struct trace_set *t, uint64_t at_us, const char *call_id, const char *format, ...)
 {
 	va_list args;
-	struct trace_event *e;
+	struct trace_event *e = trace_set_new(t);
 
-	if (t->count == t->room) {
-		t->room = t->room ? t->room * 2 : 64;
-		t->event = realloc(t->event, t->room * sizeof(*t->event));
-		if (!t->event)
-			abort();
-	}
-	e = &t->event[t->count];
-	*e = (struct trace_event){
-		.at_us = at_us, .order = t->count, .call_id = strdup(call_id), .note = NULL};
+	e->at_us = at_us;
+	e->call_id = strdup(call_id);
 	va_start(args, format);
 	if (vasprintf(&e->note, format, args) < 0 || !e->call_id)
 		abort();
 	va_end(args);
-	t->count++;
 }
 
 /* The first final response by that Call-ID; NULL: none came. */

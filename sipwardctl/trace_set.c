@@ -27,7 +27,7 @@ static const char *trace_text(const json_t *row, const char *name)
 	return text ? text : "";
 }
 
-static struct trace_event *trace_set_new(struct trace_set *t)
+struct trace_event *trace_set_new(struct trace_set *t)
 {
 	if (t->count == t->room) {
 		t->room = t->room ? t->room * 2 : 64;
@@ -37,18 +37,21 @@ static struct trace_event *trace_set_new(struct trace_set *t)
 	return &t->event[t->count++];
 }
 
+/* Frees what it holds. */
+static void trace_event_clear(struct trace_event *e)
+{
+	free(e->note);
+	free(e->peer);
+	free(e->local);
+	free(e->transport);
+	free(e->bytes);
+	free(e->call_id);
+}
+
 void trace_set_free(struct trace_set *t)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		struct trace_event *e = &t->event[i];
-
-		free(e->note);
-		free(e->peer);
-		free(e->local);
-		free(e->transport);
-		free(e->bytes);
-		free(e->call_id);
-	}
+	for (size_t i = 0; i < t->count; i++)
+		trace_event_clear(&t->event[i]);
 	free(t->event);
 	json_decref(t->calls);
 	json_decref(t->missing);
@@ -255,11 +258,7 @@ static void trace_set_keep(struct trace_set *t, const json_t *ids)
 			i++;
 			continue;
 		}
-		free(e->peer);
-		free(e->local);
-		free(e->transport);
-		free(e->bytes);
-		free(e->call_id);
+		trace_event_clear(e);
 		*e = t->event[--t->count];
 	}
 }

@@ -46,6 +46,9 @@ void trace_set_free(struct trace_set *t);
  * exit code. */
 int trace_set_ask(
 	struct trace_set *t, const struct options *o, const char *filter, uint64_t since_us);
+/* A new event behind the others, all zero but for its order. It stays where it is until the next
+ * one. */
+struct trace_event *trace_set_new(struct trace_set *t);
 /* Makes notes of the records of calls, gives each event its group, and sorts. */
 void trace_set_order(struct trace_set *t);
 
