@@ -447,8 +447,13 @@ static void supervise_add(struct supervisor *s, unsigned role, unsigned index)
 		worker_spawn(w);
 	} else if (w->leaving) {
 		w->leaving = false;
-		if (w->role == PEER_TRANSPORT && listen_resume(s->listen, index) == 0)
+		if (w->role != PEER_TRANSPORT)
+			return;
+		/* the start of its next life is tried until there are sockets */
+		if (listen_resume(s->listen, index) == 0)
 			configure_tell_sockets(w);
+		else
+			worker_kill(w, "cannot-listen");
 	}
 }
 

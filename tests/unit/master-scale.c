@@ -91,6 +91,31 @@ Test(scale, one_that_there_are_no_fds_for_comes_with_the_next_reload)
 	UNTIL(ready() == 6);
 }
 
+/* So it is taken back, and has no sockets: its next life has them. */
+Test(scale, one_that_is_taken_back_without_sockets_begins_anew)
+{
+	struct config_listener row = {.name = "udp", .transport = TRANSPORT_UDP};
+	struct worker_slot *w = worker_find(&s, PEER_TRANSPORT, 1);
+	struct rlimit fds, none;
+
+	cr_assert_eq(endpoint_parse(S("127.123.45.67:5060"), &row.bind), 0);
+	cr_assert_eq(listen_open(&no_listeners, &row, 1, 2), 0);
+	s.leave_ms = PATIENCE_MS;
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	w->page->counter[COUNTER_STREAMS] = 1;
+	scale(1, 2);
+	UNTIL(listen_is_suspended(&no_listeners, 1));
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &fds), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = fds.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	scale(2, 2);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &fds), 0);
+	UNTIL(w->starts == 2 && ready() == 5);
+	cr_expect_geq(listen_socket(&no_listeners, 1, 0), 0);
+	listen_close(&no_listeners);
+}
+
 static void setup_zeromq(void)
 {
 	carrier = CARRIER_ZEROMQ;
