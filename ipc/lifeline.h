@@ -186,6 +186,17 @@ struct lifeline_log_level {
 	uint8_t zero[7];
 };
 
+/* HEP, to transport workers: one fd, a datagram socket that is connected to the collector of the
+ * section hep, which copies of messages go to from now on, before GO or later. HEP_NONE: none do
+ * any more; no body. */
+#define HEP_PASSWORD_MAX 128
+struct lifeline_hep {
+	uint32_t capture_id;
+	uint8_t password_size; /* 0: none */
+	uint8_t zero[3];
+	char password[HEP_PASSWORD_MAX];
+};
+
 /* WEB_SOCKET: one fd, the listening socket of the web worker, before GO. WEB_ASK, of the web
  * worker: what it wants to show. WEB_ANSWER: one fd, a sealed memfd of it; or none comes. */
 enum web_what {

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "control/answer.h"
 #include "control/commands.h"
+#include "hep.h"
 #include "master.h"
 #include "workers/supervise.h"
 
@@ -92,6 +93,7 @@ void command_reopen(struct master *m, struct request *r, json_t *arguments)
 	const char *path = c->cdr_file ? c->cdr_file : c->cdr_socket;
 	int error = cdr_reopen(m);
 
+	hep_reopen(m);
 	(void)arguments;
 	if (error)
 		answer_refused(r, "%s could not be opened: %s; what was open is used on", path,

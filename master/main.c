@@ -15,6 +15,7 @@
 #include "master/workers/quarantine.h"
 #include "preflight.h"
 #include "cdr.h"
+#include "hep.h"
 #include "reload.h"
 #include "removed_listeners.h"
 #include "master/jail/verify.h"
@@ -68,8 +69,10 @@ static void main_on_signal(void *arg, uint32_t events)
 			break;
 		}
 		case SIGUSR1:
-			if (!m->supervisor.stopping)
+			if (!m->supervisor.stopping) {
 				cdr_reopen(m);
+				hep_reopen(m);
+			}
 			break;
 		default:
 			log_info("stopping", "signal=%s from_pid=%d",
@@ -244,6 +247,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.web = -1,
 		.web_ask = main_on_web_ask,
 		.cdr = -1,
+		.hep = -1,
 		.cdr_lost = main_on_cdr_lost,
 		.arg = m,
 		.users = -1,
@@ -252,12 +256,15 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		s->settings[r] = -1;
 	queries_init(&m->queries, m->loop, s);
 	removed_listeners_init(m);
+	hep_init(m);
 	error = reload_use(m, config);
 	if (error) {
 		config_free(config);
 		return error;
 	}
 	error = cdr_reopen(m);
+	if (error == 0)
+		error = hep_reopen(m);
 	if (error == 0)
 		error = main_prepare_roles(m);
 	if (error == 0)
@@ -327,6 +334,8 @@ static void main_finish(struct master *m)
 			close(s->users);
 		if (s->cdr > 0)
 			close(s->cdr);
+		if (s->hep > 0)
+			close(s->hep);
 		if (s->web > 0)
 			close(s->web);
 		web_free(m->web);

@@ -45,6 +45,7 @@ struct master {
 	struct keys *keys;
 	struct listen listen;
 	struct removed_listeners removed;
+	struct timer hep_retry; /* the collector of section hep could not be reached */
 	struct quarantine *quarantine;
 	struct supervisor supervisor;
 	struct queries queries;

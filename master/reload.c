@@ -7,6 +7,7 @@
 #include "reload.h"
 
 #include "cdr.h"
+#include "hep.h"
 
 #include "master/config/check.h"
 #include "master/config/load.h"
@@ -212,6 +213,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	reload_offer_listeners(m);
 	removed_listeners_watch(m);
 	supervise_cdr(&m->supervisor, cdr);
+	hep_reopen(m); /* what it says is logged */
 	/* Right after the settings, whose certificates are those of this generation. */
 	if (m->certificates && certificates_staged(m->certificates)) {
 		certificates_keep(m->certificates, m->config->handshake_ms);

@@ -9,6 +9,7 @@
 
 #include "common/counters.h"
 #include "ipc/mesh.h"
+#include "capture.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -290,16 +291,15 @@ static struct flow_node *flow_of(const struct flows *f, const struct flow *to)
 	return transport_is_stream(to->transport) ? flow_to_peer(f, to) : NULL;
 }
 
-/* Keeps what is going to a flow in the trace, with the address that it goes from as far as that is
- * known. */
-static void flow_trace(
+/* Copies what is going to a flow, with the address that it goes from as far as that is known. */
+static bool flow_capture(
 	struct transport_worker *t, const struct flow *flow, const struct outgoing *out)
 {
 	const struct endpoint *local = &flow->local;
 
 	if (local->family == 0 || endpoint_is_wildcard(local))
 		local = &settings_listener(t->settings, flow->listener)->bind;
-	trace_add(&t->trace, flow, local, true, (struct str){out->bytes, out->size});
+	return capture_add(t, flow, local, true, (struct str){out->bytes, out->size});
 }
 
 /* n: the flow that it takes, or NULL. */
@@ -328,13 +328,11 @@ static int flow_pass(struct transport_worker *t, const struct flow *to, struct f
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out)
 {
 	struct flow_node *n = flow_of(t->flows, to);
-	int error;
+	bool collected = capture_wanted(t) && flow_capture(t, n ? &n->flow : to, out);
+	int error = flow_pass(t, to, n, out);
 
-	if (t->trace.ring)
-		flow_trace(t, n ? &n->flow : to, out);
-	error = flow_pass(t, to, n, out);
 	if (error)
-		trace_unsent(&t->trace, error);
+		capture_unsent(t, collected, error);
 	return error;
 }
 

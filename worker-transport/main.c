@@ -10,6 +10,7 @@
 #include "from_sip.h"
 #include "worker-transport/tls/sign_client.h"
 #include "admit.h"
+#include "hep.h"
 #include "listing.h"
 #include "resolve.h"
 #include "worker-transport/tls/tls.h"
@@ -121,6 +122,16 @@ static int transport_take_dns_socket(struct context *c, struct lifeline_packet *
 
 	if (error == 0)
 		packet->fd[0] = -1;
+	return error;
+}
+
+static int transport_take_collector(struct context *c, struct lifeline_packet *packet)
+{
+	int error = hep_use(&c->transport.hep, packet->fd[0], (const void *)packet->body);
+
+	if (error == 0)
+		packet->fd[0] = -1;
+	explicit_bzero(packet->body, sizeof(struct lifeline_hep));
 	return error;
 }
 
@@ -309,6 +320,8 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_QUARANTINE: return transport_take_quarantine(c, body);
 	case LIFELINE_BANS: return transport_bans(&c->transport, body);
 	case LIFELINE_DNS_SOCKET: return transport_take_dns_socket(c, packet);
+	case LIFELINE_HEP: return transport_take_collector(c, packet);
+	case LIFELINE_HEP_NONE: hep_drop(&c->transport.hep); return 0;
 	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
 	default: return -EPROTO;

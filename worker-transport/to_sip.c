@@ -19,6 +19,7 @@
 #include "worker-transport/parse/parse.h"
 #include "worker-transport/parse/reading.h"
 #include "worker-transport/parse/stateless_answer.h"
+#include "capture.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -183,7 +184,8 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 	/* answers cost as well: a source has no more of them than of requests */
 	if (!to_sip_admits(t, flow))
 		return;
-	trace_add(&t->trace, flow, &flow->local, false, raw);
+	if (capture_wanted(t))
+		capture_add(t, flow, &flow->local, false, raw);
 	to_sip_answer(t, flow, m,
 		&(struct stateless_answer){
 			.status = status, .reason = reason, .server = to_sip_server(t)});
@@ -299,7 +301,8 @@ static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct f
 		return TO_SIP_DONE;
 	if (outside && !to_sip_admits(t, flow))
 		return TO_SIP_DONE;
-	trace_add(&t->trace, flow, &flow->local, false, raw);
+	if (capture_wanted(t))
+		capture_add(t, flow, &flow->local, false, raw);
 	result = t->upstream.record(t->upstream.arg, PEER(PEER_SIP, t->slots.worker[m->slot]),
 		RECORD_MESSAGE, m->size, !outside, &buffer);
 	if (result) {

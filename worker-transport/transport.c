@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "admit.h"
 #include "flow.h"
+#include "hep.h"
 #include "worker-transport/tls/certificates.h"
 #include "worker-transport/tls/sign_provider.h"
 #include "worker-transport/tls/sign_client.h"
@@ -75,6 +76,7 @@ void transport_end(struct transport_worker *t)
 	to_sip_free(t->to_sip);
 	admit_free(t->admit);
 	trace_resize(&t->trace, 0);
+	hep_drop(&t->hep);
 	tls_free(t->tls);
 	certificates_free(t->certificates);
 	sign_provider_free(t->sign_provider);
@@ -149,6 +151,8 @@ bool transport_turn(void *arg)
 	udp_flush(t->udp);
 	more = streams_flush(t->streams);
 	flow_reports_flush(t->flows);
+	if (t->hep)
+		hep_flush(t->hep, loop_now(t->loop));
 	return more;
 }
 

@@ -24,6 +24,7 @@ struct sign_provider;
 struct certificates;
 struct tls;
 struct resolver;
+struct hep;
 
 struct transport_worker {
 	struct loop *loop;
@@ -43,6 +44,7 @@ struct transport_worker {
 	struct to_sip *to_sip;    /* the way of messages to them */
 	struct flows *flows;      /* flow ids, watches and reports */
 	struct trace trace;       /* the last messages */
+	struct hep *hep;          /* copies for a collector; NULL: there is none */
 	struct udp *udp;
 	struct tcp *tcp;
 	struct streams *streams;

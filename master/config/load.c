@@ -4,6 +4,7 @@
 
 #include "ipc/message.h"
 #include "check.h"
+#include "collector.h"
 #include "name_servers.h"
 #include "options.h"
 #include "section.h"
@@ -204,6 +205,7 @@ static void load_root(struct reader *r, cfg_t *root)
 		&c->never_ban_count);
 	load_check_timers(r, cfg_getsec(root, "timers"));
 	name_servers_read(r, cfg_getsec(root, "dns"));
+	collector_read(r, cfg_getsec(root, "hep"));
 	/* 64KB is what people write for the largest datagram */
 	if (c->message_max > MESSAGE_RAW_MAX)
 		c->message_max = MESSAGE_RAW_MAX;

@@ -37,6 +37,7 @@ struct option {
 #define HOLDER_dns struct config
 #define HOLDER_cdr struct config
 #define HOLDER_trace struct config
+#define HOLDER_hep struct config
 #define HOLDER_web struct config
 #define HOLDER_zone struct config_zone
 #define HOLDER_listener struct config_listener

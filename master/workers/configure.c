@@ -56,10 +56,22 @@ static void configure_tell_basics(struct worker_slot *w)
 		worker_tell(w, LIFELINE_LIMITS, NULL, 0, s->limit_page);
 	if (w->role == PEER_TRANSPORT)
 		worker_tell(w, LIFELINE_BANS, &s->bans, sizeof(s->bans), -1);
+	if (w->role == PEER_TRANSPORT && s->hep > 0)
+		configure_tell_collector(w);
 	if (w->role == PEER_WEB && s->web > 0)
 		worker_tell(w, LIFELINE_WEB_SOCKET, NULL, 0, s->web);
 	if (w->role == PEER_SIP && s->cdr > 0)
 		worker_tell(w, LIFELINE_CDR, NULL, 0, s->cdr);
+}
+
+void configure_tell_collector(struct worker_slot *w)
+{
+	const struct supervisor *s = w->supervisor;
+
+	if (s->hep > 0)
+		worker_tell(w, LIFELINE_HEP, &s->hep_how, sizeof(s->hep_how), s->hep);
+	else
+		worker_tell(w, LIFELINE_HEP_NONE, NULL, 0, -1);
 }
 
 void configure_tell_sockets(struct worker_slot *w)

@@ -18,6 +18,8 @@ void configure_worker(struct worker_slot *w);
 /* Hands a transport worker the sockets of listeners that settings in force have and that it has not
  * been given. */
 void configure_tell_sockets(struct worker_slot *w);
+/* Tells a transport worker of the collector of copies that there is, or that there is none. */
+void configure_tell_collector(struct worker_slot *w);
 /* Has it close the socket of a listener that it was given. */
 void configure_tell_closed(struct worker_slot *w, unsigned listener);
 /* Tells it to go, without waiting any longer. It has START_MAX_MS to become ready. */

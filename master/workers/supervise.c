@@ -544,3 +544,14 @@ void supervise_cdr(struct supervisor *s, int fd)
 			worker_tell(&s->worker[i], fd < 0 ? LIFELINE_CDR_NONE : LIFELINE_CDR, NULL,
 				0, fd);
 }
+
+void supervise_hep(struct supervisor *s, int fd, const struct lifeline_hep *how)
+{
+	if (s->hep > 0)
+		close(s->hep);
+	s->hep = fd;
+	s->hep_how = *how;
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_TRANSPORT && worker_lives(&s->worker[i]))
+			configure_tell_collector(&s->worker[i]);
+}

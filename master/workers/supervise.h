@@ -45,5 +45,8 @@ void supervise_sockets(struct supervisor *s);
 void supervise_close_listener(struct supervisor *s, unsigned listener);
 /* Takes fd (-1: none) as the one of call records, and hands it to them. */
 void supervise_cdr(struct supervisor *s, int fd);
+/* Takes fd (-1: none) as the socket to the collector of copies, and hands it to transport workers.
+ */
+void supervise_hep(struct supervisor *s, int fd, const struct lifeline_hep *how);
 
 #endif

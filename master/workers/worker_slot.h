@@ -142,6 +142,8 @@ struct supervisor {
 	bool (*web_ask)(void *arg, struct worker_slot *w, const struct lifeline_web *ask);
 	int cdr;                     /* of call records (master/cdr.h); 0 or less: none */
 	void (*cdr_lost)(void *arg); /* nobody receives at that socket */
+	int hep; /* to the collector of copies (master/hep.h); 0 or less: there is none */
+	struct lifeline_hep hep_how;
 	supervisor_reply reply;
 	supervisor_died died;
 	supervisor_stranger stranger;

@@ -232,6 +232,41 @@ BROKEN = [
         None,
         r"",
     ),
+    (
+        "a collector over TCP",
+        "limits {{",
+        'hep {{ collector = "tcp:192.0.2.9:9060" }}\nlimits {{',
+        30,
+        r"collector.*udp:ADDRESS:PORT.*tcp:192",
+    ),
+    (
+        "a collector without a port",
+        "limits {{",
+        'hep {{ collector = "udp:192.0.2.9" }}\nlimits {{',
+        30,
+        r"collector.*udp:ADDRESS:PORT",
+    ),
+    (
+        "a password for no collector",
+        "limits {{",
+        'hep {{ password-file = "users" }}\nlimits {{',
+        30,
+        r"password-file goes with collector",
+    ),
+    (
+        "no password file",
+        "limits {{",
+        'hep {{ collector = "udp:192.0.2.9:9060"\npassword-file = "nothing" }}\nlimits {{',
+        31,
+        r'password-file.*nothing" cannot be read',
+    ),
+    (
+        "a password file for everyone",
+        "limits {{",
+        'hep {{ collector = "udp:192.0.2.9:9060"\npassword-file = "/etc/passwd" }}\nlimits {{',
+        31,
+        r"password-file.*everyone",
+    ),
     ("no listener", None, None, None, r"no listener"),
 ]
 
