@@ -4,7 +4,6 @@
  * One thread, one loop. It reads nothing from the network, and links neither libzmq nor OpenSSL nor
  * libosip2.
  */
-#include "master/workers/account.h"
 #include "master/workers/drain.h"
 #include "master/config/load.h"
 #include "master/workers/supervise.h"
@@ -18,6 +17,7 @@
 #include "hep.h"
 #include "reload.h"
 #include "removed_listeners.h"
+#include "role_setup.h"
 #include "master/jail/verify.h"
 #include "spawn.h"
 
@@ -32,15 +32,11 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 /* The most that the stop of workers takes, kind by kind, and what follows it. */
 #define STOP_WORKERS_MAX_MS (ROLE_COUNT * (STOP_GRACE_MS + STOP_GRACE_MS / 2))
-
-/* Fds that one packet on a Unix socket can carry (SCM_MAX_FD). */
-#define FDS_PACKET_MAX 253
 
 static struct master master = {
 	.runtime = {.fd = -1, .lock = -1},
@@ -49,7 +45,6 @@ static struct master master = {
 	.service_manager = {.fd = -1},
 	.signals = -1,
 };
-static char program[ROLE_COUNT][CONFIG_PATH_MAX];
 
 static void main_on_signal(void *arg, uint32_t events)
 {
@@ -159,66 +154,20 @@ static void main_on_users_changed(void *arg)
 	reload_users(arg, &errors);
 }
 
-/* The master holds every socket of every worker. */
-static rlim_t main_raise_fds(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return 1024;
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-	return r.rlim_max;
-}
-
-/* Fds that a worker may have beside so many transport workers. Over ZeroMQ a SIP worker has room
- * for all connections that these could make to it, were they taken over: each as many as it may
- * have open, and as many again that it has passed on to somewhere and that nobody has received (the
- * kernel allows a user that many, and what one more packet holds). */
-static uint64_t main_fds_wanted(const struct config *c, unsigned role, unsigned transports)
-{
-	uint64_t fds = role_rows[role].fds;
-
-	if (role_has(role, ROLE_NETWORK))
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reload_use set it */
-		fds += c->connections_max;
-	if (role == PEER_SIP && c->carrier == CARRIER_ZEROMQ)
-		fds += transports * (2 * main_fds_wanted(c, PEER_TRANSPORT, 0) + FDS_PACKET_MAX);
-	return fds;
-}
-
+/* Of a role that has no worker yet a reload that brings one finds them. */
 static int main_prepare_roles(struct master *m)
 {
 	struct supervisor *s = &m->supervisor;
-	rlim_t most = main_raise_fds();
+	int error = 0;
 
+	role_setup_begin();
 	s->carrier = (enum carrier)m->config->carrier;
-	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		/* a reload may bring more transport workers, and lives keep their limit */
-		uint64_t fds = main_fds_wanted(m->config, r, role_rows[PEER_TRANSPORT].greatest),
-			 now = main_fds_wanted(m->config, r, m->config->workers[PEER_TRANSPORT]);
-		int error = 0;
-
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++) {
 		s->role_count[r] = m->config->workers[r];
-		if (!s->role_count[r])
-			continue;
-		if (now > most)
-			log_warn("fds-limit", "role=%s wanted=%llu possible=%llu", role_name(r),
-				(unsigned long long)now, (unsigned long long)most);
-		s->fds_limit[r] = (uint32_t)(fds < most ? fds : most);
-		error = account_find(
-			role_name(r), m->config->user[r], m->config->group[r], &s->account[r]);
-		if (error < 0)
-			return error;
-		error = spawn_program(role_name(r), program[r], sizeof(program[r]));
-		if (error < 0) {
-			log_error("program-missing", "path=%s error=\"%s\"", program[r],
-				error_text(error));
-			return error;
-		}
-		s->program[r] = program[r];
+		if (s->role_count[r])
+			error = role_setup(s, m->config, r);
 	}
-	return 0;
+	return error;
 }
 
 static int main_start(struct master *m, struct config *config, struct config_errors *errors)

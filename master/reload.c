@@ -1,8 +1,8 @@
 /* reload.c - what may change while everything runs, and how it does.
  *
  * Everything is built before anything is replaced: a config that is refused changes nothing.
- * The number of TLS and web workers, accounts and directories are tied to processes and files that
- * exist: these need a restart. Zones, listeners and domains keep their places (config/places.h).
+ * Accounts and directories are tied to processes and files that exist: these need a restart. Zones,
+ * listeners and domains keep their places (config/places.h).
  */
 #include "reload.h"
 
@@ -15,8 +15,10 @@
 #include "master/config/places.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
+#include "master/control/web.h"
 #include "master/jail/jail_report.h"
 #include "removed_listeners.h"
+#include "role_setup.h"
 #include "master/workers/scale.h"
 #include "master/workers/supervise.h"
 #include "common/log_format.h"
@@ -86,27 +88,12 @@ static void reload_refuse_text(struct config_errors *errors, const struct config
 			what, a, b);
 }
 
-/* The number of a role whose workers do not come and go. That of web workers follows from their
- * address, of which there is a refusal of its own. */
-static bool reload_number_is_fixed(
-	unsigned role, const struct config *now, const struct config *then)
-{
-	if (now->workers[role] == then->workers[role])
-		return false;
-	return role == PEER_TLS || (role == PEER_WEB && strcmp(now->web_bind, then->web_bind) == 0);
-}
-
 size_t reload_refusals(
 	const struct config *now, const struct config *then, struct config_errors *errors)
 {
 	size_t before = errors->count + errors->dropped;
 
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++) {
-		if (reload_number_is_fixed(r, now, then))
-			config_error_add(errors, then->path, 0,
-				"the number of %s workers cannot change from %u to %u while "
-				"running: restart sipward",
-				role_name(r), now->workers[r], then->workers[r]);
 		reload_refuse_text(errors, then, "the user of a role", now->user[r], then->user[r]);
 		reload_refuse_text(
 			errors, then, "the group of a role", now->group[r], then->group[r]);
@@ -163,6 +150,77 @@ static void reload_drop(struct master *m, struct config *config)
 {
 	listen_abort(&m->listen);
 	config_free(config);
+	/* TLS workers may have come to check its certificates */
+	scale_to(&m->supervisor, m->config->workers);
+}
+
+/* What the first worker of a role needs. */
+static int reload_set_up_roles(
+	struct master *m, const struct config *config, struct config_errors *errors)
+{
+	int error = 0;
+
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT && error == 0; r++) {
+		if (!config->workers[r])
+			continue;
+		error = role_setup(&m->supervisor, config, r);
+		if (error < 0)
+			config_error_add(errors, config->path, 0,
+				"workers: the program or the account of %s workers cannot be used: "
+				"%s",
+				role_name(r), error_text(error));
+	}
+	return error;
+}
+
+/* The socket of the web worker, where it has another address: *fd, or -1. 1: it has the same. */
+static int reload_listen_web(
+	struct master *m, const struct config *config, int *fd, struct config_errors *errors)
+{
+	int error;
+
+	if (strcmp(m->config->web_bind, config->web_bind) == 0)
+		return 1;
+	error = web_listen(config, fd);
+	if (error < 0)
+		config_error_add(errors, config->path, 0,
+			"section web: bind: \"%s\" cannot be bound: %s", config->web_bind,
+			listen_error_text(error));
+	return error;
+}
+
+/* What else the config names and is opened before it is taken into use; -1 where it names none. */
+struct reload_files {
+	int cdr, web;
+	bool same_web; /* the web worker keeps its socket */
+};
+
+static void reload_close_files(const struct reload_files *files)
+{
+	if (files->cdr >= 0)
+		close(files->cdr);
+	if (files->web >= 0)
+		close(files->web);
+}
+
+static int reload_open_files(struct master *m, const struct config *config,
+	struct reload_files *files, struct config_errors *errors)
+{
+	int error;
+
+	*files = (struct reload_files){.cdr = -1, .web = -1};
+	error = cdr_open(config, &files->cdr);
+	if (error < 0) {
+		config_error_add(errors, m->config_path, 0,
+			"section cdr: file: \"%s\" cannot be opened: %s", config->cdr_file,
+			strerror(-error));
+		return error;
+	}
+	error = reload_listen_web(m, config, &files->web, errors);
+	files->same_web = error == 1;
+	if (error < 0)
+		reload_close_files(files);
+	return error < 0 ? error : 0;
 }
 
 static void reload_on_settings_taken(void *arg, json_t *rows, json_t *missing)
@@ -188,19 +246,16 @@ static void reload_offer_listeners(struct master *m)
 /* All that could be wrong has been found right, but for memory. */
 static int reload_apply(struct master *m, struct config *config, struct config_errors *errors)
 {
-	int cdr, error = cdr_open(config, &cdr);
+	struct reload_files files;
+	int error = reload_open_files(m, config, &files, errors);
 
 	if (error < 0) {
-		config_error_add(errors, m->config_path, 0,
-			"section cdr: file: \"%s\" cannot be opened: %s", config->cdr_file,
-			strerror(-error));
 		reload_drop(m, config);
 		return error;
 	}
 	error = reload_use(m, config);
-	if (error < 0 && cdr >= 0)
-		close(cdr);
 	if (error < 0) {
+		reload_close_files(&files);
 		config_error_add(errors, m->config_path, 0, "could not be taken into use: %s",
 			strerror(-error));
 		reload_drop(m, config);
@@ -209,10 +264,12 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	jail_apply(&m->supervisor);
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
+	if (!files.same_web)
+		supervise_web(&m->supervisor, files.web);
 	scale_to(&m->supervisor, m->config->workers);
 	reload_offer_listeners(m);
 	removed_listeners_watch(m);
-	supervise_cdr(&m->supervisor, cdr);
+	supervise_cdr(&m->supervisor, files.cdr);
 	hep_reopen(m); /* what it says is logged */
 	/* Right after the settings, whose certificates are those of this generation. */
 	if (m->certificates && certificates_staged(m->certificates)) {
@@ -266,6 +323,7 @@ static int reload_check_certificates(
 		return 0;
 	error = certificate_set_read(config, &set, errors);
 	if (error == 0) {
+		scale_tls_at_least(&m->supervisor, config->workers[PEER_TLS]);
 		error = certificates_stage(m->certificates, set, reload_on_checked, m);
 		if (error < 0)
 			config_error_add(errors, m->config_path, 0,
@@ -288,6 +346,8 @@ static int reload_try(struct master *m, void (*done)(void *arg, int error, struc
 		error = places_keep(m->config, config, errors);
 		if (error == 0 && errors->count)
 			error = -EINVAL;
+		if (error == 0)
+			error = reload_set_up_roles(m, config, errors);
 		if (error == 0)
 			error = reload_open_listeners(m, config, errors);
 		if (error == 0)

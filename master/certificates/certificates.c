@@ -382,6 +382,11 @@ bool certificates_result(struct certificates *c, struct worker_slot *w,
 	return true;
 }
 
+bool certificates_live(const struct certificates *c)
+{
+	return c && (c->old_count || c->staged || (c->committed && c->committed->count));
+}
+
 /* ---- lives ---- */
 
 void certificates_tell(struct certificates *c, struct worker_slot *w)

@@ -44,6 +44,9 @@ int certificates_commit(struct certificates *c);
 /* Drops what is staged; a check under way ends with -ECANCELED. -ENOENT: nothing is. */
 int certificates_abort(struct certificates *c);
 
+/* Whether a handshake may need a key: certificates are in force, staged, or were replaced not long
+ * ago. NULL: no. */
+bool certificates_live(const struct certificates *c);
 /* The sets in force and staged, or NULL; valid until the next call. state: "in force", "refused:
  * WHY" ... */
 const struct certificate_set *certificates_committed(const struct certificates *c);

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "configure.h"
+#include "master/certificates/certificates.h"
 #include "master/listen.h"
 #include "slots.h"
 
@@ -91,16 +92,38 @@ static void scale_look_at_transport(struct worker_slot *w)
 	}
 }
 
+/* What is asked of a TLS worker that leaves transport workers ask of another one, which there has
+ * to be as long as a handshake may need a key. */
+static bool scale_is_needed_for_keys(const struct worker_slot *w)
+{
+	const struct supervisor *s = w->supervisor;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct worker_slot *other = &s->worker[i];
+
+		if (other->role == PEER_TLS && !other->leaving && other->state == WORKER_READY)
+			return false;
+	}
+	return certificates_live(s->certificates);
+}
+
+static bool scale_has_finished(const struct worker_slot *w)
+{
+	switch (w->role) {
+	case PEER_SIP: return slots_has_none(&w->supervisor->slots, w->index);
+	case PEER_TLS: return !scale_is_needed_for_keys(w);
+	default: return true;
+	}
+}
+
 static void scale_look_at(struct worker_slot *w)
 {
-	struct supervisor *s = w->supervisor;
-
 	if (!w->leaving || w->state != WORKER_READY)
 		return;
 	if (w->role == PEER_TRANSPORT)
 		scale_look_at_transport(w);
-	else if (slots_has_none(&s->slots, w->index))
-		s->scale.leave(w);
+	else if (scale_has_finished(w))
+		w->supervisor->scale.leave(w);
 }
 
 void scale_left(struct worker_slot *w)
@@ -182,10 +205,17 @@ static void scale_role_to(struct supervisor *s, unsigned role, unsigned count)
 
 void scale_to(struct supervisor *s, const unsigned count[ROLE_COUNT])
 {
-	scale_role_to(s, PEER_TRANSPORT, count[PEER_TRANSPORT]);
-	scale_role_to(s, PEER_SIP, count[PEER_SIP]);
+	/* those that others talk to first */
+	for (unsigned r = ROLE_COUNT - 1; r >= ROLE_FIRST; r--)
+		scale_role_to(s, r, count[r]);
 	scale_spread_slots(s);
 	scale_watch(s);
+}
+
+void scale_tls_at_least(struct supervisor *s, unsigned count)
+{
+	if (s->role_count[PEER_TLS] < count)
+		scale_role_to(s, PEER_TLS, count);
 }
 
 void scale_init(struct supervisor *s,

@@ -1,8 +1,10 @@
-/* scale.h - the number of transport and SIP workers, changed while they run.
+/* scale.h - the number of workers, changed while they run.
  *
  * A worker that comes is started like all others. Slots move to a new SIP worker once everybody can
  * reach it, each when nothing of it is left where it was. A worker that is to go finishes what it
- * has: a SIP worker its calls, a transport worker its connections, those for leave_ms at most.
+ * has: a SIP worker its calls, a transport worker its connections, those for leave_ms at most. A
+ * TLS worker has nothing of its own: what it has not signed yet transport workers ask of another
+ * one, and the last one stays until no handshake may need a key any more.
  */
 #ifndef SIPWARD_MASTER_WORKERS_SCALE_H
 #define SIPWARD_MASTER_WORKERS_SCALE_H
@@ -21,10 +23,12 @@
 void scale_init(struct supervisor *s,
 	void (*add)(struct supervisor *s, unsigned role, unsigned index),
 	void (*leave)(struct worker_slot *w));
-/* From now on there are to be count[role] workers of each role, within its bounds; those of roles
- * other than transport and SIP do not change. After the settings that say so have been handed out.
- */
+/* From now on there are to be count[role] workers of each role, within its bounds. After the
+ * settings that say so have been handed out. */
 void scale_to(struct supervisor *s, const unsigned count[ROLE_COUNT]);
+/* Has so many TLS workers at least: certificates are to be checked, by those that are to come with
+ * them, too. scale_to takes it back. */
+void scale_tls_at_least(struct supervisor *s, unsigned count);
 /* Something may have come that was waited for. */
 void scale_watch(struct supervisor *s);
 /* A SIP worker has nothing left in slots that move away from it. */

@@ -534,6 +534,16 @@ void supervise_close_listener(struct supervisor *s, unsigned listener)
 			configure_tell_closed(&s->worker[i], listener);
 }
 
+void supervise_web(struct supervisor *s, int fd)
+{
+	if (s->web > 0)
+		close(s->web);
+	s->web = fd;
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_WEB && worker_lives(&s->worker[i]))
+			worker_leave(&s->worker[i]);
+}
+
 void supervise_cdr(struct supervisor *s, int fd)
 {
 	if (s->cdr > 0)

@@ -43,6 +43,9 @@ void supervise_log_level(struct supervisor *s, enum log_level level);
 void supervise_sockets(struct supervisor *s);
 /* Has transport workers close a listener's sockets. */
 void supervise_close_listener(struct supervisor *s, unsigned listener);
+/* Takes fd (-1: none) as the listening socket of the web worker, whose next life serves it: that of
+ * now is told to leave. */
+void supervise_web(struct supervisor *s, int fd);
 /* Takes fd (-1: none) as the one of call records, and hands it to them. */
 void supervise_cdr(struct supervisor *s, int fd);
 /* Takes fd (-1: none) as the socket to the collector of copies, and hands it to transport workers.

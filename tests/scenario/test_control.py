@@ -634,7 +634,6 @@ class Reload(ControlCase):
                 f'bind = "udp:{g.ip}:5060"  zone = "core"',
                 'listener "udp" cannot move from zone "access" to "core"',
             ),
-            ("tls = 0", "tls = 1", "the number of tls workers cannot change from 0 to 1"),
             (
                 f'state-directory = "{g.dir}/state"',
                 f'state-directory = "{g.dir}/elsewhere"',

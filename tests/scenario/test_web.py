@@ -154,13 +154,37 @@ class Web(CallCase):
     def test_reload_and_mistakes(self):
         g = self.start_web()
         text = g.config.read_text()
-        g.config.write_text(text.replace(":9060", ":9061"))
-        self.assertIn("restart", str(g.ctl("reload", check=False)))
         g.config.write_text(text.replace(f"tcp:{self.web[0]}:9060", "udp:127.0.0.1:9060"))
         self.assertIn("tcp:ADDRESS:PORT", str(g.ctl("reload", check=False)))
         g.config.write_text(text)
         self.assertTrue(g.ctl("reload")["ok"])
         self.assertEqual(self.get("/metrics").status, 200)
+
+    def served(self):
+        try:
+            return self.get("/metrics").status == 200
+        except OSError:
+            return False
+
+    def test_it_comes_moves_and_goes_with_a_reload(self):
+        g = self.start()
+        text = g.config.read_text()
+        busy = socket.create_server((self.web[0], 9062))
+        self.addCleanup(busy.close)
+        for port in (9060, 9061):
+            g.config.write_text(text + f'\nweb {{ bind = "tcp:{self.web[0]}:{port}" }}\n')
+            self.assertTrue(g.ctl("reload")["ok"])
+            self.web = self.web[0], port
+            wait_for(self.served, f"it serves at {port}")
+        g.config.write_text(text + f'\nweb {{ bind = "tcp:{self.web[0]}:9062" }}\n')
+        self.assertIn("another process holds this port", str(g.ctl("reload", check=False)))
+        self.assertTrue(self.served())
+        (worker,) = g.workers("web")
+        self.assertEqual((worker["starts"], worker["deaths"]), (2, 0))
+        g.config.write_text(text)
+        self.assertTrue(g.ctl("reload")["ok"])
+        wait_for(lambda: not g.workers("web"), "it is gone")
+        self.assertRaises(ConnectionRefusedError, self.raw)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,8 @@ static void setup(void)
 	m.supervisor.loop = m.loop;
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		m.supervisor.role_count[r] = m.config->workers[r];
+	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
+		m.supervisor.program[r] = "none";
 	scale_init(&m.supervisor, not_added, NULL);
 	queries_init(&m.queries, m.loop, &m.supervisor);
 	removed_listeners_init(&m);
@@ -153,21 +155,18 @@ static size_t refusals(const char *before, const char *after)
 	return n;
 }
 
-#define WEB(count, section)                                                                        \
-	"workers { tls = 0 web = " count " }\n" section "zone \"access\" { trust = no }\n"         \
+#define WITH(workers, section)                                                                     \
+	"workers { " workers " }\n" section "zone \"access\" { trust = no }\n"                     \
 	"listener \"udp\" { bind = \"" HERE "\" zone = \"access\" }\n"                             \
 	"domain \"example.net\" { users = \"users\" }\n"
 #define PAGE "web { bind = \"tcp:127.0.0.1:9060\" }\n"
 
-Test(reload, the_web_worker_needs_a_restart)
+Test(reload, workers_of_all_roles_come_and_go)
 {
-	cr_expect_eq(refusals(WEB("1", PAGE), WEB("1", PAGE)), 0);
-	cr_assert_eq(refusals(WEB("1", PAGE), WEB("0", PAGE)), 1);
-	cr_expect(strstr(errors.text[0], "the number of web workers cannot change from 1 to 0"),
-		"%s", errors.text[0]);
-	/* its number follows from that: the address is what is to be told */
-	cr_assert_eq(refusals(WEB("1", PAGE), WEB("1", "")), 1);
-	cr_expect(strstr(errors.text[0], "\"bind\""), "%s", errors.text[0]);
+	cr_expect_eq(refusals(WITH("tls = 0", PAGE), WITH("tls = 3", "")), 0);
+	cr_expect_eq(refusals(WITH("tls = 1 web = 0", PAGE), WITH("tls = 0", PAGE)), 0);
+	cr_assert_eq(refusals(WITH("tls = 1", ""), WITH("tls = 1 tls-user = nobody", "")), 1);
+	cr_expect(strstr(errors.text[0], "the user of a role"), "%s", errors.text[0]);
 }
 
 #define TWO_ZONES(listener_zone, first, second)                                                    \

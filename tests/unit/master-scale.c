@@ -1,6 +1,8 @@
 /* master-scale.c - workers that come and go, with real processes that do no work. */
 #include "master-supervisor.h"
 
+#include "master/certificates/certificates.h"
+
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -114,6 +116,63 @@ Test(scale, one_that_is_taken_back_without_sockets_begins_anew)
 	UNTIL(w->starts == 2 && ready() == 5);
 	cr_expect_geq(listen_socket(&no_listeners, 1, 0), 0);
 	listen_close(&no_listeners);
+}
+
+static void scale_tls(unsigned tls)
+{
+	scale_to(&s, (const unsigned[ROLE_COUNT]){
+			     [PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = tls});
+}
+
+Test(scale, tls_workers_come_and_go)
+{
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	scale_tls(3);
+	UNTIL(ready() == 7);
+	scale_tls(1);
+	UNTIL(worker_find(&s, PEER_TLS, 1)->retired && worker_find(&s, PEER_TLS, 2)->retired);
+	cr_expect_eq(worker_find(&s, PEER_TLS, 0)->deaths, 0);
+	scale_tls(0);
+	UNTIL(worker_find(&s, PEER_TLS, 0)->retired);
+	scale_tls(1);
+	UNTIL(ready() == 5);
+}
+
+/* A certificate is in force. */
+static void certify(void)
+{
+	struct certificate_set *set = calloc(1, sizeof(*set));
+
+	cr_assert_not_null(set);
+	set->count = 1;
+	set->entry[0].names = strdup("");
+	set->entry[0].chain = strdup("");
+	set->entry[0].key = -1;
+	cr_assert_eq(certificates_new(&s.certificates, &s), 0);
+	certificates_start(s.certificates, set);
+}
+
+/* What it was asked for and has not signed somebody has to sign. */
+Test(scale, a_tls_worker_that_goes_waits_for_another_one)
+{
+	struct worker_slot *last = worker_find(&s, PEER_TLS, 0), *next;
+
+	certify();
+	supervise_start(&s);
+	UNTIL(ready() == 5);
+	scale_tls(2);
+	UNTIL(ready() == 6);
+	next = worker_find(&s, PEER_TLS, 1);
+	link_program(PEER_TLS, "sipward-broken");
+	kill(last->pid, SIGKILL);
+	UNTIL(last->deaths >= 2);
+	scale_tls(1);
+	cr_expect(next->leaving);
+	UNTIL(last->deaths >= 3);
+	cr_expect_eq(next->state, WORKER_READY);
+	link_program(PEER_TLS, "sipward-tls");
+	UNTIL(next->retired && last->state == WORKER_READY);
 }
 
 static void setup_zeromq(void)
