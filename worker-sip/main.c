@@ -184,6 +184,8 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	}
 	sip->settings = image;
 	sip->settings_size = size;
+	if (sip->location)
+		location_listeners(sip->location, image);
 	call_trace_settings(sip);
 	error = names_take(sip->names);
 	if (error == 0)

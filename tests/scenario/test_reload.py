@@ -2,7 +2,7 @@
 import os, signal, socket, time, unittest
 
 from gateway import own_address, wait_for
-from legs import NUMBER, CallCase
+from legs import NUMBER, CallCase, failure_ack
 from peers import Peer, Phone
 
 GUESTS = """
@@ -136,6 +136,28 @@ class Reload(CallCase):
         os.kill(worker["pid"], signal.SIGKILL)
         wait_for(lambda: g.workers("transport")[0]["starts"] == 2 and g.ready(), "the next life")
         self.assertEqual(self.guest("bob").register().status, 200)
+
+    def test_a_binding_keeps_its_listener_over_reloads_and_restarts(self):
+        g = self.start(start=False)
+        before = g.config.read_text()
+        g.config.write_text(self.guests() + before)  # the first listener
+        g.start()
+        alice, trunk = self.phone("alice"), self.trunk()
+        self.put(before)
+        self.hang_up(*self.establish(trunk, alice, "alice@example.net"))
+        # every other listener has another place in the file then
+        for text in (before, self.guests() + before):
+            g.stop()
+            g.config.write_text(text)
+            g.start()
+            self.hang_up(*self.establish(trunk, alice, "alice@example.net"))
+        # and without its own she is not there
+        g.stop()
+        g.config.write_text(text.replace(f'"udp:{g.ip}:5060"', f'"udp:{g.ip}:5066"'))
+        g.start()
+        request = self.call(trunk, "alice@example.net")
+        failure_ack(trunk, request, trunk.response(480))
+        alice.silence()
 
     def test_another_order_and_the_file_that_runs(self):
         g = self.start()

@@ -17,10 +17,10 @@ Test(binding, round_trip)
 		.q = 1000,
 		.contact = S("sip:x")};
 	in[1].flow.peer.scope = 9;
-	long n = bindings_encode(in, 2, buffer, sizeof(buffer));
+	long n = bindings_encode(&test_listeners, in, 2, buffer, sizeof(buffer));
 	cr_assert_gt(n, 0);
 	cr_assert_leq(n, 500);
-	cr_assert_eq(bindings_decode((struct str){buffer, (size_t)n}, out), 2);
+	cr_assert_eq(bindings_decode(&test_listeners, (struct str){buffer, (size_t)n}, out), 2);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(memcmp(&in[i].flow, &out[i].flow, sizeof(in[i].flow)), 0);
 		cr_assert(in[i].expires_at == out[i].expires_at && in[i].cseq == out[i].cseq &&
@@ -38,27 +38,28 @@ Test(binding, decodes_to_the_exact_end)
 	char buffer[BINDINGS_SIZE_MAX];
 	struct binding b[2] = {sample("sip:a@b", 60000), sample("sip:c@d", 60000)},
 		       out[BINDINGS_MAX];
-	size_t n = (size_t)bindings_encode(b, 2, buffer, sizeof(buffer) - 1);
+	size_t n = (size_t)bindings_encode(&test_listeners, b, 2, buffer, sizeof(buffer) - 1);
 
 	for (size_t i = 0; i < n; i++) {
 		char *exact = malloc(i ? i : 1); /* so that a sanitizer sees one byte too many */
 
 		memcpy(exact, buffer, i);
-		cr_assert_eq(
-			bindings_decode((struct str){exact, i}, out), -EBADMSG, "cut at %zu", i);
+		cr_assert_eq(bindings_decode(&test_listeners, (struct str){exact, i}, out),
+			-EBADMSG, "cut at %zu", i);
 		free(exact);
 	}
 	buffer[n] = 0;
-	cr_assert_eq(bindings_decode((struct str){buffer, n + 1}, out), -EBADMSG);
+	cr_assert_eq(bindings_decode(&test_listeners, (struct str){buffer, n + 1}, out), -EBADMSG);
 	buffer[0]++;
-	cr_assert_eq(bindings_decode((struct str){buffer, n}, out), -EBADMSG, "another version");
+	cr_assert_eq(bindings_decode(&test_listeners, (struct str){buffer, n}, out), -EBADMSG,
+		"another version");
 }
 
 Test(binding, whatever_stands_there_is_refused_or_whole)
 {
 	char buffer[BINDINGS_SIZE_MAX], bad[512];
 	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
-	size_t n = (size_t)bindings_encode(&b, 1, buffer, sizeof(buffer));
+	size_t n = (size_t)bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer));
 
 	cr_assert_lt(n, sizeof(bad));
 	for (size_t i = 0; i < n; i++)
@@ -70,10 +71,11 @@ Test(binding, whatever_stands_there_is_refused_or_whole)
 			uint32_t check = (uint32_t)hash_bytes(
 				&key, bad + BINDINGS_HEAD, n - BINDINGS_HEAD);
 			cr_assert(value == (unsigned char)buffer[i] || i < 1 ||
-					  bindings_decode((struct str){bad, n}, out) == -EBADMSG,
+					  bindings_decode(&test_listeners, (struct str){bad, n},
+						  out) == -EBADMSG,
 				"the check misses byte %zu", i);
 			memcpy(bad + 2, &check, sizeof(check));
-			int got = bindings_decode((struct str){bad, n}, out);
+			int got = bindings_decode(&test_listeners, (struct str){bad, n}, out);
 			cr_assert(got == -EBADMSG || got == 1);
 			if (got != 1)
 				continue;
@@ -86,18 +88,81 @@ Test(binding, whatever_stands_there_is_refused_or_whole)
 		}
 }
 
-Test(binding, records_of_version_1_are_read)
+/* Where the listener stands in a record's first binding, behind expires_at to q. */
+#define LISTENER_AT (BINDINGS_HEAD + 26)
+#define PLACE "\3\0"
+
+/* The record of version 2 that is like one of version 3: it has the listener's place. */
+static size_t older(const char *record, size_t n, char *old)
+{
+	struct hash_key key = {{1}};
+	uint32_t check;
+
+	memcpy(old, record, LISTENER_AT);
+	old[0] = BINDINGS_VERSION_PLACES;
+	memcpy(old + LISTENER_AT, PLACE, 2);
+	memcpy(old + LISTENER_AT + 2, record + LISTENER_AT + 8, n - LISTENER_AT - 8);
+	n -= 6;
+	check = (uint32_t)hash_bytes(&key, old + BINDINGS_HEAD, n - BINDINGS_HEAD);
+	memcpy(old + 2, &check, sizeof(check));
+	return n;
+}
+
+Test(binding, records_of_older_versions_are_read)
 {
 	char buffer[BINDINGS_SIZE_MAX], old[512];
 	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
-	size_t n = (size_t)bindings_encode(&b, 1, buffer, sizeof(buffer));
+	size_t n = (size_t)bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer));
 
-	memcpy(old, (const char[]){1, 1}, 2);
-	memcpy(old + 2, buffer + BINDINGS_HEAD, n - BINDINGS_HEAD);
-	cr_assert_eq(bindings_decode((struct str){old, n - 4}, out), 1);
-	cr_assert(str_equal(out[0].contact, b.contact) && out[0].cseq == b.cseq &&
-		  out[0].expires_at == b.expires_at);
-	cr_assert_eq(bindings_decode((struct str){old, n - 5}, out), -EBADMSG);
+	n = older(buffer, n, old);
+	for (int version = 2; version >= 1; version--) {
+		cr_assert_eq(bindings_decode(&test_listeners, (struct str){old, n}, out), 1);
+		cr_assert(str_equal(out[0].contact, b.contact) && out[0].cseq == b.cseq &&
+			  out[0].expires_at == b.expires_at && out[0].flow.listener == 3);
+		cr_assert_eq(
+			bindings_decode(&test_listeners, (struct str){old, n - 1}, out), -EBADMSG);
+		old[0] = 1;
+		memmove(old + 2, old + BINDINGS_HEAD, n - BINDINGS_HEAD);
+		n -= 4;
+	}
+}
+
+/* Whatever its place in the config is now; and one that is not there is not another one. */
+Test(binding, a_listener_is_known_by_its_name)
+{
+	static const struct binding_listeners moved = {.count = 2, .name = {14, 11}},
+					      without = {.count = 1, .name = {11}};
+	char buffer[BINDINGS_SIZE_MAX], again[BINDINGS_SIZE_MAX];
+	struct binding b = sample("sip:a@b", 60000), out[BINDINGS_MAX];
+	size_t n = (size_t)bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer));
+
+	cr_assert_eq(bindings_decode(&moved, (struct str){buffer, n}, out), 1);
+	cr_assert_eq(out[0].flow.listener, 0);
+	cr_assert_eq(bindings_decode(&without, (struct str){buffer, n}, out), 1);
+	cr_assert_eq(out[0].flow.listener, NONE_INDEX);
+	/* another binding of the record is refreshed meanwhile */
+	cr_assert_eq(bindings_encode(&without, out, 1, again, sizeof(again)), n);
+	cr_assert_arr_eq(again, buffer, n);
+}
+
+Test(binding, a_name_is_of_transport_and_address)
+{
+	struct {
+		struct settings s;
+		struct listener_settings listener[3];
+	} image = {.s.listeners = {sizeof(struct settings), 3},
+		.listener = {
+			{.transport = TRANSPORT_UDP, .bind = fixture_endpoint("192.0.2.1:5060")},
+			{.transport = TRANSPORT_TCP, .bind = fixture_endpoint("192.0.2.1:5060")},
+			{.transport = TRANSPORT_UDP, .bind = fixture_endpoint("192.0.2.1:5070")}}};
+	struct binding_listeners l, other;
+
+	binding_listeners_set(&l, &image.s);
+	cr_assert(l.count == 3 && l.name[0] != l.name[1] && l.name[0] != l.name[2]);
+	image.listener[0].name = (struct text){8, 8};
+	image.listener[0].zone = 2;
+	binding_listeners_set(&other, &image.s);
+	cr_assert_eq(other.name[0], l.name[0]);
 }
 
 Test(binding, what_cannot_be_read_is_not_written)
@@ -106,23 +171,24 @@ Test(binding, what_cannot_be_read_is_not_written)
 
 	memset(longer, 'a', sizeof(longer));
 	struct binding good = sample("sip:a@b", 1), b = good;
-	cr_assert_gt(bindings_encode(&b, 1, buffer, sizeof(buffer)), 0);
-	cr_assert_eq(bindings_encode(&b, 0, buffer, sizeof(buffer)), -EINVAL);
-	cr_assert_eq(bindings_encode(&b, BINDINGS_MAX + 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_gt(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), 0);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 0, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, BINDINGS_MAX + 1, buffer, sizeof(buffer)),
+		-EINVAL);
 	b.contact = S("sip:a@b\r\nX: y");
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.contact = (struct str){longer, BINDING_CONTACT_MAX + 1};
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.path = (struct str){longer, sizeof(longer)};
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.flow.transport = TRANSPORT_TCP;
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL,
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL,
 		"a stream without its connection");
 	b = good, b.flow.id = 5;
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL);
 	b = good, b.q = 1001;
-	cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)), -EINVAL);
-	cr_assert_eq(bindings_encode(&good, 1, buffer, 20), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer)), -EINVAL);
+	cr_assert_eq(bindings_encode(&test_listeners, &good, 1, buffer, 20), -EINVAL);
 }
 
 Test(binding, a_control_byte_is_found_wherever_it_stands)
@@ -137,7 +203,8 @@ Test(binding, a_control_byte_is_found_wherever_it_stands)
 				contact[at] = (char)value;
 				struct binding b = sample("", 1);
 				b.contact = (struct str){contact, n};
-				cr_assert_eq(bindings_encode(&b, 1, buffer, sizeof(buffer)) < 0,
+				cr_assert_eq(bindings_encode(&test_listeners, &b, 1, buffer,
+						     sizeof(buffer)) < 0,
 					value < 0x20 || value == 0x7f, "%u at %zu of %zu", value,
 					at, n);
 			}

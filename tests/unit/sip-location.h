@@ -17,6 +17,8 @@ struct bench {
 	char directory[64];
 };
 static struct bench bench;
+static const struct binding_listeners __attribute__((unused))
+test_listeners = {.count = 4, .name = {11, 12, 13, 14}};
 
 static inline void bench_open(size_t map_size)
 {

@@ -306,7 +306,7 @@ static void write_half(const char *aor)
 {
 	char buffer[BINDINGS_SIZE_MAX];
 	struct binding b = sample("sip:a@x", 60000);
-	long n = bindings_encode(&b, 1, buffer, sizeof(buffer));
+	long n = bindings_encode(&test_listeners, &b, 1, buffer, sizeof(buffer));
 
 	buffer[BINDINGS_HEAD + 3] ^= 1; /* of expires_at, as a power loss may leave it */
 	write_raw(str_of(aor), (struct str){buffer, (size_t)n});

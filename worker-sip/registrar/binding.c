@@ -64,6 +64,56 @@ static struct str binding_get_str(struct reader *r, size_t n, size_t max)
 	return s;
 }
 
+/* ---- listeners ---- */
+
+static uint64_t binding_listener_name(const struct listener_settings *l)
+{
+	static const struct hash_key key;
+	struct {
+		struct endpoint bind;
+		uint64_t transport;
+	} text = {.bind = l->bind, .transport = l->transport};
+
+	return hash_bytes(&key, &text, sizeof(text));
+}
+
+void binding_listeners_set(struct binding_listeners *l, const struct settings *s)
+{
+	l->count = s->listeners.count < LISTENERS_MAX ? s->listeners.count : LISTENERS_MAX;
+	for (unsigned i = 0; i < l->count; i++)
+		l->name[i] = binding_listener_name(settings_listener(s, i));
+}
+
+static uint16_t binding_listener_of(const struct binding_listeners *l, uint64_t name)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->name[i] == name)
+			return (uint16_t)i;
+	return NONE_INDEX;
+}
+
+static void binding_write_listener(
+	struct writer *w, const struct binding_listeners *l, const struct binding *b)
+{
+	uint64_t name = b->flow.listener < l->count ? l->name[b->flow.listener] : b->listener;
+
+	write_bytes(w, (const char *)&name, sizeof(name));
+}
+
+/* With the place that older records have. */
+static void binding_get_listener(
+	struct reader *r, const struct binding_listeners *l, uint8_t version, struct binding *b)
+{
+	if (version != BINDINGS_VERSION) {
+		binding_get(r, &b->flow.listener, sizeof(b->flow.listener));
+		return;
+	}
+	binding_get(r, &b->listener, sizeof(b->listener));
+	b->flow.listener = binding_listener_of(l, b->listener);
+}
+
+/* ---- bindings ---- */
+
 static void binding_write_endpoint(struct writer *w, const struct endpoint *e)
 {
 	write_bytes(w, (const char *)&e->family, 1);
@@ -106,7 +156,8 @@ static bool binding_valid(const struct binding *b)
 	       (b->flow.id != 0) == transport_is_stream(b->flow.transport);
 }
 
-static void binding_encode(struct writer *w, const struct binding *b)
+static void binding_encode(
+	struct writer *w, const struct binding_listeners *l, const struct binding *b)
 {
 	uint16_t contact = (uint16_t)b->contact.n, call_id = (uint16_t)b->call_id.n,
 		 path = (uint16_t)b->path.n;
@@ -117,7 +168,7 @@ static void binding_encode(struct writer *w, const struct binding *b)
 	write_bytes(w, (const char *)&b->cseq, 4);
 	write_bytes(w, (const char *)&b->reg_id, 4);
 	write_bytes(w, (const char *)&b->q, 2);
-	write_bytes(w, (const char *)&b->flow.listener, 2);
+	binding_write_listener(w, l, b);
 	write_bytes(w, (const char *)&b->flow.transport, 1);
 	binding_write_endpoint(w, &b->flow.peer);
 	binding_write_endpoint(w, &b->flow.local);
@@ -140,7 +191,8 @@ static uint32_t bindings_check(uint8_t count, const char *rest, size_t n)
 	return (uint32_t)hash_bytes(&key, rest, n);
 }
 
-long bindings_encode(const struct binding *b, unsigned count, char *buffer, size_t size)
+long bindings_encode(const struct binding_listeners *l, const struct binding *b, unsigned count,
+	char *buffer, size_t size)
 {
 	struct writer w = {.p = buffer, .size = size};
 	char head[BINDINGS_HEAD] = {BINDINGS_VERSION, (char)count};
@@ -151,7 +203,7 @@ long bindings_encode(const struct binding *b, unsigned count, char *buffer, size
 	for (unsigned i = 0; i < count; i++) {
 		if (!binding_valid(&b[i]))
 			return -EINVAL;
-		binding_encode(&w, &b[i]);
+		binding_encode(&w, l, &b[i]);
 	}
 	if (w.full)
 		return -EINVAL;
@@ -161,7 +213,8 @@ long bindings_encode(const struct binding *b, unsigned count, char *buffer, size
 	return (long)w.n;
 }
 
-static void binding_decode(struct reader *r, struct binding *b)
+static void binding_decode(
+	struct reader *r, const struct binding_listeners *l, uint8_t version, struct binding *b)
 {
 	uint16_t contact, call_id, path;
 	uint8_t instance, user_agent;
@@ -172,7 +225,7 @@ static void binding_decode(struct reader *r, struct binding *b)
 	binding_get(r, &b->cseq, 4);
 	binding_get(r, &b->reg_id, 4);
 	binding_get(r, &b->q, 2);
-	binding_get(r, &b->flow.listener, 2);
+	binding_get_listener(r, l, version, b);
 	binding_get(r, &b->flow.transport, 1);
 	binding_get_endpoint(r, &b->flow.peer);
 	binding_get_endpoint(r, &b->flow.local);
@@ -193,7 +246,8 @@ unsigned bindings_number(struct str record)
 	return record.n < 2 ? 0 : (unsigned char)record.p[1];
 }
 
-int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
+int bindings_decode(
+	const struct binding_listeners *l, struct str record, struct binding out[BINDINGS_MAX])
 {
 	struct reader r = {.rest = record};
 	uint8_t version, number;
@@ -201,7 +255,7 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 
 	binding_get(&r, &version, 1);
 	binding_get(&r, &number, 1);
-	if (version == BINDINGS_VERSION) {
+	if (version == BINDINGS_VERSION || version == BINDINGS_VERSION_PLACES) {
 		binding_get(&r, &check, 4);
 		r.bad |= check != bindings_check(number, r.rest.p, r.rest.n);
 	} else if (version != BINDINGS_VERSION_UNCHECKED) {
@@ -210,7 +264,7 @@ int bindings_decode(struct str record, struct binding out[BINDINGS_MAX])
 	if (r.bad || number == 0 || number > BINDINGS_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < number; i++) {
-		binding_decode(&r, &out[i]);
+		binding_decode(&r, l, version, &out[i]);
 		if (r.bad || !binding_valid(&out[i]))
 			return -EBADMSG;
 	}

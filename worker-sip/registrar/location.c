@@ -39,6 +39,7 @@ struct location {
 	struct loop *loop;
 	MDB_txn *read; /* made once, reset at the end of each turn */
 	bool reading;
+	struct binding_listeners listeners;
 	struct pending_puts pending;
 	struct timer group; /* what is pending waits for it */
 	uint64_t credit_at; /* ms of loop_now up to which credit is counted */
@@ -95,7 +96,7 @@ static int location_decode(
 	assert(!l->visiting);
 	if (record.n && record.n <= sizeof(l->read_buffer)) {
 		memcpy(l->read_buffer, record.p, record.n);
-		n = bindings_decode((struct str){l->read_buffer, record.n}, out);
+		n = bindings_decode(&l->listeners, (struct str){l->read_buffer, record.n}, out);
 	}
 	if (n >= 0)
 		return n;
@@ -104,7 +105,8 @@ static int location_decode(
 		return 0; /* removed meanwhile */
 	if (again < 0 && again != -EMSGSIZE)
 		return (int)again;
-	n = again >= 0 ? bindings_decode((struct str){l->read_buffer, (size_t)again}, out)
+	n = again >= 0 ? bindings_decode(
+				 &l->listeners, (struct str){l->read_buffer, (size_t)again}, out)
 	               : -EBADMSG;
 	if (n < 0)
 		count(LOCATION_DAMAGED);
@@ -148,7 +150,7 @@ int location_lookup(struct location *l, struct str aor,
 		struct binding bindings[BINDINGS_MAX];
 
 		return p->record ? location_visit_live(bindings,
-					   bindings_decode(
+					   bindings_decode(&l->listeners,
 						   (struct str){p->record, p->size}, bindings),
 					   visit, arg)
 		                 : 0;
@@ -178,7 +180,8 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 {
 	if (aor.n == 0 || aor.n >= AOR_MAX)
 		return -ENAMETOOLONG;
-	long size = count ? bindings_encode(b, count, l->buffer, sizeof(l->buffer)) : 0;
+	long size = count ? bindings_encode(&l->listeners, b, count, l->buffer, sizeof(l->buffer))
+	                  : 0;
 	if (size < 0)
 		return (int)size;
 	int error = pending_puts_add(
@@ -194,7 +197,7 @@ int location_refresh(struct location *l, struct str aor, const struct binding *b
 {
 	if (aor.n == 0 || aor.n >= AOR_MAX || count == 0 || pending_puts_find(&l->pending, aor))
 		return -ENOENT;
-	long size = bindings_encode(b, count, l->buffer, sizeof(l->buffer));
+	long size = bindings_encode(&l->listeners, b, count, l->buffer, sizeof(l->buffer));
 	if (size < 0)
 		return (int)size;
 	int error = store_overwrite(&l->store, aor, (struct str){l->buffer, (size_t)size});
@@ -408,6 +411,11 @@ static void location_tend_on_timer(struct timer *t, void *arg)
 		loop_set(l->loop, &l->tend, delay < TEND_MAX_MS ? delay : TEND_MAX_MS);
 }
 
+void location_listeners(struct location *l, const struct settings *s)
+{
+	binding_listeners_set(&l->listeners, s);
+}
+
 void location_tend(struct location *l, bool (*mine)(void *arg, struct str aor),
 	bool (*seen)(void *arg, struct str aor, const struct binding *b), void *arg)
 {
@@ -489,9 +497,10 @@ void location_reader_check(struct location *l)
 
 static bool location_record_clean(struct str key, struct str value)
 {
+	static const struct binding_listeners any;
 	struct binding bindings[BINDINGS_MAX];
 
-	return key.n > 0 && key.n < AOR_MAX && bindings_decode(value, bindings) > 0;
+	return key.n > 0 && key.n < AOR_MAX && bindings_decode(&any, value, bindings) > 0;
 }
 
 int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,

@@ -22,6 +22,10 @@ int location_open_bounded(struct location **out, const char *directory, const st
 /* Closes the store. Puts that are pending are lost, and nobody is told. NULL is a no-op. */
 void location_close(struct location *l);
 
+/* Takes the listeners of the settings, which records name: before the first one is read or put, and
+ * whenever there are others. */
+void location_listeners(struct location *l, const struct settings *s);
+
 /* Passes of location_tend, milliseconds apart at least. */
 #define LOCATION_TEND_MIN_MS 60000
 /* From now on this process tends the records that mine() says are its own (of its slots): expired

@@ -577,6 +577,7 @@ int registrar_new(struct registrar **out, struct sip *sip)
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;
+	location_listeners(sip->location, sip->settings);
 	int error = flow_bindings_new(&r->flow_bindings, sip);
 	if (error) {
 		free(r);
