@@ -42,27 +42,93 @@ static uint64_t order_time(const char *text)
 	return *rest == '.' ? us + (uint64_t)atoi(rest + 1) * US_PER_MS : us;
 }
 
-static const struct trace_event *order_first(const struct trace_set *t, const char *call_id)
+/* What is looked for by its Call-ID. */
+struct order {
+	struct trace_set *set;
+	json_t *first, *answer; /* places of the first message, and of the first final response */
+	json_t *call;           /* place of the record that has it for a leg */
+};
+
+static json_t *order_object(void)
 {
-	const struct trace_event *first = NULL;
+	json_t *object = json_object();
 
-	for (size_t i = 0; i < t->count && *call_id; i++) {
-		const struct trace_event *e = &t->event[i];
-
-		if (!e->note && strcmp(e->call_id, call_id) == 0 &&
-			(!first || e->at_us < first->at_us))
-			first = e;
-	}
-	return first;
+	if (!object)
+		abort();
+	return object;
 }
 
-static void order_note(struct trace_set *t, uint64_t at_us, const char *call_id, const char *format,
+/* The event of that Call-ID in one of these objects; NULL: there is none. */
+static const struct trace_event *order_event(
+	const struct order *o, const json_t *places, const char *call_id)
+{
+	const json_t *place = json_object_get(places, call_id);
+
+	return place ? &o->set->event[json_integer_value(place)] : NULL;
+}
+
+static void order_note_earlier(struct order *o, json_t *places, size_t i)
+{
+	const struct trace_event *e = &o->set->event[i], *have = order_event(o, places, e->call_id);
+
+	if (*e->call_id && (!have || e->at_us < have->at_us))
+		json_object_set_new(places, e->call_id, json_integer((json_int_t)i));
+}
+
+static bool order_is_answer(const struct trace_event *e)
+{
+	return !e->out && e->n > 8 && strncmp(e->bytes, "SIP/2.0 ", 8) == 0 && e->bytes[8] >= '2';
+}
+
+/* The record that was written first has it. */
+static void order_note_leg(struct order *o, const char *call_id, size_t i)
+{
+	if (!json_object_get(o->call, call_id))
+		json_object_set_new(o->call, call_id, json_integer((json_int_t)i));
+}
+
+static void order_begin(struct order *o, struct trace_set *t)
+{
+	json_t *call, *target;
+	size_t i, k;
+
+	*o = (struct order){.set = t,
+		.first = order_object(),
+		.answer = order_object(),
+		.call = order_object()};
+	for (i = 0; i < t->count; i++) {
+		if (t->event[i].note)
+			continue;
+		order_note_earlier(o, o->first, i);
+		if (order_is_answer(&t->event[i]))
+			order_note_earlier(o, o->answer, i);
+	}
+	json_array_foreach (t->calls, i, call) {
+		order_note_leg(o, order_text(call, "call-id"), i);
+		json_array_foreach (json_object_get(call, "targets"), k, target)
+			order_note_leg(o, order_text(target, "call-id"), i);
+	}
+}
+
+static void order_end(struct order *o)
+{
+	json_decref(o->first);
+	json_decref(o->answer);
+	json_decref(o->call);
+}
+
+static const struct trace_event *order_first(const struct order *o, const char *call_id)
+{
+	return order_event(o, o->first, call_id);
+}
+
+static void order_note(struct order *o, uint64_t at_us, const char *call_id, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 static void order_note(
-	struct trace_set *t, uint64_t at_us, const char *call_id, const char *format, ...)
+	struct order *o, uint64_t at_us, const char *call_id, const char *format, ...)
 {
 	va_list args;
-	struct trace_event *e = trace_set_new(t);
+	struct trace_event *e = trace_set_new(o->set);
 
 	e->at_us = at_us;
 	e->call_id = strdup(call_id);
@@ -72,28 +138,11 @@ static void order_note(
 	va_end(args);
 }
 
-/* The first final response by that Call-ID; NULL: none came. */
-static const struct trace_event *order_answer(const struct trace_set *t, const char *call_id)
-{
-	const struct trace_event *first = NULL;
-
-	for (size_t i = 0; i < t->count && *call_id; i++) {
-		const struct trace_event *e = &t->event[i];
-
-		if (!e->note && !e->out && strcmp(e->call_id, call_id) == 0 && e->n > 8 &&
-			strncmp(e->bytes, "SIP/2.0 ", 8) == 0 && e->bytes[8] >= '2' &&
-			(!first || e->at_us < first->at_us))
-			first = e;
-	}
-	return first;
-}
-
 /* The note that was added last stands with a message: before it, or after it. */
-static void order_stand_with(struct trace_set *t, const char *call_id, bool after)
+static void order_stand_with(struct order *o, const char *call_id, bool after)
 {
-	const struct trace_event *message = after ? order_answer(t, call_id)
-	                                          : order_first(t, call_id);
-	struct trace_event *note = &t->event[t->count - 1];
+	const struct trace_event *message = order_event(o, after ? o->answer : o->first, call_id);
+	struct trace_event *note = &o->set->event[o->set->count - 1];
 
 	if (!message)
 		return;
@@ -113,15 +162,14 @@ static void order_target_name(const json_t *target, char *buffer, size_t size)
 }
 
 /* When a target was tried. */
-static uint64_t order_target_time(
-	const struct trace_set *t, const json_t *target, uint64_t began_us)
+static uint64_t order_target_time(const struct order *o, const json_t *target, uint64_t began_us)
 {
-	const struct trace_event *first = order_first(t, order_text(target, "call-id"));
+	const struct trace_event *first = order_first(o, order_text(target, "call-id"));
 
 	return first ? first->at_us : began_us + order_number(target, "start-ms") * US_PER_MS;
 }
 
-static void order_note_targets(struct trace_set *t, const json_t *call, uint64_t began_us)
+static void order_note_targets(struct order *o, const json_t *call, uint64_t began_us)
 {
 	const json_t *targets = json_object_get(call, "targets");
 	const char *call_id = order_text(call, "call-id");
@@ -130,82 +178,66 @@ static void order_note_targets(struct trace_set *t, const json_t *call, uint64_t
 		const json_t *target = json_array_get(targets, i),
 			     *next = json_array_get(targets, i + 1);
 		const char *outcome = order_text(target, "outcome");
-		uint64_t at = order_target_time(t, target, began_us), end;
+		uint64_t at = order_target_time(o, target, began_us), end;
 		char name[300];
 
 		order_target_name(target, name, sizeof(name));
-		order_note(t, at, call_id, "target %zu: %s, zone %s", i + 1, name,
+		order_note(o, at, call_id, "target %zu: %s, zone %s", i + 1, name,
 			order_text(target, "zone"));
-		order_stand_with(t, order_text(target, "call-id"), false);
+		order_stand_with(o, order_text(target, "call-id"), false);
 		if (strcmp(outcome, "answered") == 0 && order_number(target, "status") < 300)
 			continue;
 		if (strcmp(outcome, "pending") == 0)
 			continue;
 		end = at + order_number(target, "ms") * US_PER_MS;
-		if (next && order_target_time(t, next, began_us) < end)
-			end = order_target_time(t, next, began_us);
+		if (next && order_target_time(o, next, began_us) < end)
+			end = order_target_time(o, next, began_us);
 		if (order_number(target, "status"))
-			order_note(t, end, call_id,
+			order_note(o, end, call_id,
 				"target %zu: %s, %" PRIu64 " after %" PRIu64 " ms%s", i + 1,
 				outcome, order_number(target, "status"), order_number(target, "ms"),
 				next ? ": the next one" : "");
 		else
-			order_note(t, end, call_id, "target %zu: %s after %" PRIu64 " ms%s", i + 1,
+			order_note(o, end, call_id, "target %zu: %s after %" PRIu64 " ms%s", i + 1,
 				outcome, order_number(target, "ms"), next ? ": the next one" : "");
 		if (strcmp(outcome, "answered") == 0)
-			order_stand_with(t, order_text(target, "call-id"), true);
+			order_stand_with(o, order_text(target, "call-id"), true);
 	}
 }
 
-static void order_note_route(struct trace_set *t, const json_t *call, uint64_t began_us)
+static void order_note_route(struct order *o, const json_t *call, uint64_t began_us)
 {
 	const json_t *first = json_array_get(json_object_get(call, "targets"), 0);
 	const char *route = order_text(call, "route"), *user = order_text(call, "user");
-	uint64_t at = first ? order_target_time(t, first, began_us) : began_us;
+	uint64_t at = first ? order_target_time(o, first, began_us) : began_us;
 	char who[300] = "";
 
 	if (*user)
 		snprintf(who, sizeof(who), ", user %s@%s", user, order_text(call, "domain"));
 	if (*route)
-		order_note(t, at, order_text(call, "call-id"),
+		order_note(o, at, order_text(call, "call-id"),
 			"zone %s%s: route %s (line %" PRIu64 " of the config)",
 			order_text(call, "zone"), who, route, order_number(call, "route-line"));
 	else
-		order_note(t, at, order_text(call, "call-id"), "zone %s%s: no route",
+		order_note(o, at, order_text(call, "call-id"), "zone %s%s: no route",
 			order_text(call, "zone"), who);
 	if (first)
-		order_stand_with(t, order_text(first, "call-id"), false);
+		order_stand_with(o, order_text(first, "call-id"), false);
 }
 
 /* It stands behind all messages of the call (order_put_ends). */
-static void order_note_end(struct trace_set *t, const json_t *call, uint64_t began_us)
+static void order_note_end(struct order *o, const json_t *call, uint64_t began_us)
 {
 	const json_t *total = json_object_get(call, "total-ms");
 	const char *reason = order_text(call, "reason");
 
 	if (!json_is_integer(total))
 		return; /* it goes on */
-	order_note(t, began_us + (uint64_t)json_integer_value(total) * US_PER_MS,
+	order_note(o, began_us + (uint64_t)json_integer_value(total) * US_PER_MS,
 		order_text(call, "call-id"), "ended by %s: %s, status %" PRIu64 "%s%s",
 		order_text(call, "ended-by"), order_text(call, "why"), order_number(call, "status"),
 		*reason ? ", Reason: " : "", reason);
-	t->event[t->count - 1].last = true;
-}
-
-/* The record that has that Call-ID for a leg; the number of records where none has. */
-static size_t order_call_of(const struct trace_set *t, const char *call_id)
-{
-	json_t *call, *target;
-	size_t i, k;
-
-	json_array_foreach (t->calls, i, call) {
-		if (strcmp(order_text(call, "call-id"), call_id) == 0)
-			return i;
-		json_array_foreach (json_object_get(call, "targets"), k, target)
-			if (strcmp(order_text(target, "call-id"), call_id) == 0)
-				return i;
-	}
-	return json_array_size(t->calls);
+	o->set->event[o->set->count - 1].last = true;
 }
 
 /* Less than, equal to or greater than 0. */
@@ -239,50 +271,63 @@ static void order_sort(struct trace_set *t)
 		qsort(t->event, t->count, sizeof(*t->event), order_compare);
 }
 
+/* The note that ends a call stands behind all that is of it. */
 static void order_put_ends(struct trace_set *t)
 {
+	uint64_t *latest = calloc(t->groups + 1, sizeof(*latest));
+
+	if (!latest)
+		abort();
 	for (size_t i = 0; i < t->count; i++)
-		for (size_t k = 0; t->event[i].last && k < t->count; k++)
-			if (t->event[k].group == t->event[i].group &&
-				t->event[k].at_us > t->event[i].at_us)
-				t->event[i].at_us = t->event[k].at_us;
+		if (t->event[i].at_us > latest[t->event[i].group])
+			latest[t->event[i].group] = t->event[i].at_us;
+	for (size_t i = 0; i < t->count; i++)
+		if (t->event[i].last)
+			t->event[i].at_us = latest[t->event[i].group];
+	free(latest);
+}
+
+/* Its call's group, or that of its Call-ID where it belongs to none. */
+static void order_set_group(const struct order *o, json_t *groups, struct trace_event *e)
+{
+	const json_t *call = json_object_get(o->call, e->call_id);
+	const char *name = e->call_id;
+	char key[32];
+
+	if (call) {
+		snprintf(key, sizeof(key), " %" JSON_INTEGER_FORMAT, json_integer_value(call));
+		name = key;
+	}
+	if (!json_object_get(groups, name))
+		json_object_set_new(groups, name, json_integer((json_int_t)o->set->groups++));
+	e->group = (size_t)json_integer_value(json_object_get(groups, name));
 }
 
 void trace_set_order(struct trace_set *t)
 {
-	size_t messages = t->count, i, calls = json_array_size(t->calls);
-	json_t *call, *groups = json_object();
+	json_t *call, *groups = order_object();
+	struct order o;
+	size_t i;
 
-	for (i = 0; i < messages; i++)
+	for (i = 0; i < t->count; i++)
 		if (!t->event[i].call_id)
 			t->event[i].call_id = strdup("");
+	order_begin(&o, t);
 	json_array_foreach (t->calls, i, call) {
-		const struct trace_event *first = order_first(t, order_text(call, "call-id"));
+		const struct trace_event *first = order_first(&o, order_text(call, "call-id"));
 		uint64_t began_us = first ? first->at_us : order_time(order_text(call, "start"));
 
-		order_note_route(t, call, began_us);
-		order_note_targets(t, call, began_us);
-		order_note_end(t, call, began_us);
+		order_note_route(&o, call, began_us);
+		order_note_targets(&o, call, began_us);
+		order_note_end(&o, call, began_us);
 	}
+	/* places end with this */
+	trace_set_forget_places(t);
 	order_sort(t);
-	for (i = 0; i < t->count; i++) {
-		struct trace_event *e = &t->event[i];
-		size_t of = order_call_of(t, e->call_id);
-		char key[32];
-		const char *name = e->call_id;
-
-		if (of < calls) {
-			snprintf(key, sizeof(key), " %zu", of);
-			name = key;
-		}
-		json_t *group = json_object_get(groups, name);
-		if (!group) {
-			group = json_integer((json_int_t)t->groups++);
-			json_object_set_new(groups, name, group);
-		}
-		e->group = (size_t)json_integer_value(group);
-	}
+	for (i = 0; i < t->count; i++)
+		order_set_group(&o, groups, &t->event[i]);
 	json_decref(groups);
+	order_end(&o);
 	order_put_ends(t);
 	order_sort(t);
 }

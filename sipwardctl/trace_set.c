@@ -53,6 +53,7 @@ void trace_set_free(struct trace_set *t)
 	for (size_t i = 0; i < t->count; i++)
 		trace_event_clear(&t->event[i]);
 	free(t->event);
+	json_decref(t->index);
 	json_decref(t->calls);
 	json_decref(t->missing);
 	*t = (struct trace_set){.event = NULL};
@@ -81,12 +82,41 @@ static size_t trace_bytes(const char *text, char *out)
 	return n;
 }
 
+#define TRACE_KEY_SIZE 32
+
+static void trace_key(unsigned worker, uint64_t number, char key[TRACE_KEY_SIZE])
+{
+	snprintf(key, TRACE_KEY_SIZE, "%u %" PRIu64, worker, number);
+}
+
+static void trace_set_note_place(struct trace_set *t, size_t i)
+{
+	char key[TRACE_KEY_SIZE];
+
+	trace_key(t->event[i].worker, t->event[i].number, key);
+	json_object_set_new(t->index, key, json_integer((json_int_t)i));
+}
+
 static struct trace_event *trace_set_find(struct trace_set *t, unsigned worker, uint64_t number)
 {
-	for (size_t i = t->count; i > 0; i--)
-		if (t->event[i - 1].worker == worker && t->event[i - 1].number == number)
-			return &t->event[i - 1];
-	return NULL;
+	char key[TRACE_KEY_SIZE];
+	const json_t *place;
+
+	if (!t->index) {
+		t->index = trace_memory(json_object());
+		for (size_t i = 0; i < t->count; i++)
+			if (!t->event[i].note)
+				trace_set_note_place(t, i);
+	}
+	trace_key(worker, number, key);
+	place = json_object_get(t->index, key);
+	return place ? &t->event[json_integer_value(place)] : NULL;
+}
+
+void trace_set_forget_places(struct trace_set *t)
+{
+	json_decref(t->index);
+	t->index = NULL;
 }
 
 static void trace_set_add_row(struct trace_set *t, const json_t *row)
@@ -101,6 +131,7 @@ static void trace_set_add_row(struct trace_set *t, const json_t *row)
 		e = trace_set_new(t);
 		e->worker = worker;
 		e->number = number;
+		trace_set_note_place(t, t->count - 1);
 		e->at_us = (uint64_t)json_integer_value(json_object_get(row, "at_us"));
 		e->out = strcmp(trace_text(row, "direction"), "out") == 0;
 		e->error = (int)json_integer_value(json_object_get(row, "error"));
@@ -251,6 +282,7 @@ static int trace_set_ask_ids(struct trace_set *t, const struct options *o, const
 /* Leaves only messages of these ids. */
 static void trace_set_keep(struct trace_set *t, const json_t *ids)
 {
+	trace_set_forget_places(t);
 	for (size_t i = 0; i < t->count;) {
 		struct trace_event *e = &t->event[i];
 

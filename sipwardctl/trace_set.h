@@ -33,6 +33,7 @@ struct trace_set {
 	struct trace_event *event;
 	size_t count, room;
 	size_t groups;
+	json_t *index;   /* place of each message by its worker and number; NULL: to be made anew */
 	json_t *calls;   /* records of calls, as in CDRs */
 	json_t *missing; /* workers that did not answer */
 };
@@ -49,6 +50,8 @@ int trace_set_ask(
 /* A new event behind the others, all zero but for its order. It stays where it is until the next
  * one. */
 struct trace_event *trace_set_new(struct trace_set *t);
+/* The events are about to have other places. */
+void trace_set_forget_places(struct trace_set *t);
 /* Makes notes of the records of calls, gives each event its group, and sorts. */
 void trace_set_order(struct trace_set *t);
 
