@@ -35,6 +35,7 @@ static pid_t child;
 static struct lifeline_packet packet;
 static struct worker worker;
 static char root[] = "/tmp/sipward-root-XXXXXX";
+static bool has_root; /* it was made */
 
 static inline int memfd(size_t size, unsigned seals)
 {
@@ -51,6 +52,13 @@ static inline void setup(void)
 	page_fd = memfd(sizeof(struct page), 0);
 	page = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
 	cr_assert_neq(page, MAP_FAILED);
+}
+
+/* Workers that are welcomed from now on are confined to a folder of their own. */
+static inline void make_root(void)
+{
+	cr_assert_not_null(mkdtemp(root));
+	has_root = true;
 }
 
 static inline void start(int (*body)(void))
@@ -87,7 +95,7 @@ static inline void send_welcome(enum peer_role role, uint32_t drop)
 		.gid = 65533,
 		.fds_limit = 100};
 
-	if (root[strlen(root) - 1] != 'X')
+	if (has_root)
 		strcpy(w.root, root);
 	send_to(LIFELINE_WELCOME, &w, sizeof(w), page_fd);
 }

@@ -81,7 +81,7 @@ static void confine(uint32_t drop)
 
 	memset(error, 0x7f, sizeof(error));
 	cr_assert_not_null(mkdtemp(stores));
-	cr_assert_not_null(mkdtemp(root));
+	make_root();
 	if (drop)
 		cr_assert(chown(stores, 65534, 65533) == 0 && chown(root, 65534, 65533) == 0);
 	start(jailed);
