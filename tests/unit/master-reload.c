@@ -16,9 +16,11 @@ static char base[64];
 static struct config_errors errors;
 static struct master m;
 
-/* Addresses that no other test has. */
-#define HERE "udp:127.77.60.1:5060"
-#define OTHER "udp:127.77.60.1:5070"
+/* Addresses that no other test has, nor another process of this program, which runs its tests side
+ * by side: put writes one of its own in this one's place. */
+#define ADDRESS "127.77.60.1"
+#define HERE "udp:" ADDRESS ":5060"
+#define OTHER "udp:" ADDRESS ":5070"
 
 static void quiet(void *arg, enum log_level level, const char *line, size_t length)
 {
@@ -33,6 +35,9 @@ static void put(const char *name, const char *text)
 	snprintf(new, sizeof(new), "%s/%s.part", base, name);
 	FILE *f = fopen(new, "w");
 	cr_assert_not_null(f);
+	for (const char *at; (at = strstr(text, ADDRESS)); text = at + strlen(ADDRESS))
+		fprintf(f, "%.*s127.77.%d.%d", (int)(at - text), text, getpid() >> 8 & 0xff,
+			getpid() & 0xff);
 	fputs(text, f);
 	fclose(f);
 	cr_assert_eq(rename(new, path), 0);
