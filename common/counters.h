@@ -24,8 +24,7 @@ enum counter {
 /* The layout of the shared page. */
 struct page {
 	uint64_t progress; /* the loop's turns; the watchdog's mark */
-	uint64_t healthy;  /* 1 once the worker has said READY in this life */
-	uint64_t reserved[6];
+	uint64_t reserved[7];
 	uint64_t counter[COUNTER_COUNT];
 	struct labelled labelled;
 	struct histogram histogram[HISTOGRAM_COUNT];

@@ -195,7 +195,6 @@ static int worker_map_page(struct worker *w, int fd)
 	if (page == MAP_FAILED)
 		return -errno;
 	w->page = page;
-	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
 	counters_attach(w->page);
 	return 0;
 }
@@ -469,7 +468,6 @@ int worker_run(struct worker *w)
 		log_error("worker-run-failed", "error=\"%s\"", error_text(error));
 		return error;
 	}
-	__atomic_store_n(&w->page->healthy, 1, __ATOMIC_RELAXED);
 	worker_watch_lifeline(w);
 	error = loop_run(w->loop);
 	if (error)

@@ -243,7 +243,6 @@ static void worker_spawn(struct worker_slot *w)
 	w->starts++;
 	for (size_t i = 0; i < sizeof(w->step_error) / sizeof(w->step_error[0]); i++)
 		w->step_error[i] = -1;
-	__atomic_store_n(&w->page->healthy, 0, __ATOMIC_RELAXED);
 	count(WORKER_STARTS);
 	log_info("worker-started", "peer=%s-%u pid=%d incarnation=%u", role_name(w->role), w->index,
 		(int)w->pid, w->incarnation);
