@@ -225,6 +225,7 @@ static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
 		gained |= map->next[i] == sip->index && sip->slots.next[i] != sip->index;
 	sip->slots = *map;
+	limits_slots_changed(sip);
 	/* the next owner has to find what has been answered */
 	if (sip->location)
 		location_hurry(sip->location);

@@ -77,6 +77,7 @@ struct sip {
 	} handover;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
 	struct limit_page *limits;        /* how many calls there are; NULL: nobody counts */
+	unsigned limit_columns;           /* of it that workers with slots have (limits.h) */
 	struct cdr *cdr;                  /* where they go; NULL: nowhere */
 	struct byte_ring *call_trace;     /* those of the last calls; NULL: none are kept */
 	uint32_t call_trace_size;         /* what the settings said of it */

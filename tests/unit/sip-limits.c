@@ -123,11 +123,13 @@ Test(limits, of_a_worker_that_leaves)
 {
 	open_zone()->max_calls = 2;
 	worker->sip.slots.worker[7] = 3;
+	limits_slots_changed(&worker->sip);
 	rings();
 	memcpy(worker->sip.limits->row[3], worker->sip.limits->row[0],
 		sizeof(worker->sip.limits->row[0]));
 	refused(503, "limit of the zone");
 	worker->sip.slots.worker[7] = 0;
+	limits_slots_changed(&worker->sip);
 	rings();
 }
 

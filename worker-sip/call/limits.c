@@ -97,15 +97,22 @@ struct limit_sum {
 	uint64_t calls, begun;
 };
 
+void limits_slots_changed(struct sip *sip)
+{
+	sip->limit_columns = 0;
+	for (unsigned i = 0; i < SLOT_COUNT; i++)
+		if (sip->slots.worker[i] >= sip->limit_columns)
+			sip->limit_columns = sip->slots.worker[i] + 1u;
+}
+
 /* So many have a worker: those of the config, and one that is to go owns slots until its calls are
  * over. */
 static unsigned limit_columns(const struct sip *sip)
 {
 	unsigned n = sip->settings->workers[PEER_SIP];
 
-	for (unsigned i = 0; i < SLOT_COUNT; i++)
-		if (sip->slots.worker[i] >= n)
-			n = sip->slots.worker[i] + 1u;
+	if (n < sip->limit_columns)
+		n = sip->limit_columns;
 	return n < ROLE_WORKERS_MAX ? n : ROLE_WORKERS_MAX;
 }
 

@@ -23,6 +23,10 @@
  * calls of its earlier life are gone. fd stays the caller's. 0; -EBADMSG; -errno. */
 int limits_map(struct limit_page **out, int fd, unsigned index);
 
+/* sip->slots has changed: which columns may have something in them is found anew, so that no INVITE
+ * has to look through all slots. */
+void limits_slots_changed(struct sip *sip);
+
 /* What a call counts for: zone, source and user. 0: nothing, for there is no limit. */
 #define LIMIT_KEYS 3
 /* Whether the limits of zone, source and user let an INVITE make a call, which counts for key.
