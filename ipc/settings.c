@@ -13,7 +13,8 @@ _Static_assert(sizeof(struct zone_settings) % 8 == 0 && sizeof(struct listener_s
 		       sizeof(struct domain_settings) % 8 == 0,
 	"rows keep the next array aligned");
 _Static_assert(sizeof(struct target_settings) % 8 == 0 && sizeof(struct trunk_settings) % 8 == 0 &&
-		       sizeof(struct route_settings) % 8 == 0,
+		       sizeof(struct route_settings) % 8 == 0 &&
+		       sizeof(struct number_list_settings) % 8 == 0,
 	"rows keep the next array aligned");
 
 static bool settings_array_fits(const struct settings *s, struct array a, size_t row)
@@ -263,6 +264,24 @@ static bool settings_route_sane(const struct settings *s, const void *row)
 	return ROWS_SANE(s, r->trunks, uint16_t, UINT32_MAX, settings_trunk_index_sane);
 }
 
+static bool settings_group_sane(const struct settings *s, const void *row)
+{
+	const struct group_settings *g = row;
+
+	return g->id && settings_text_fits(s, g->name);
+}
+
+static bool settings_number_list_sane(const struct settings *s, const void *row)
+{
+	const struct number_list_settings *l = row;
+
+	if (!settings_text_fits(s, l->name) || (s->zones.count < 64 && l->from >> s->zones.count))
+		return false;
+	return ROWS_SANE(s, l->groups, struct group_settings, UINT32_MAX, settings_group_sane) &&
+	       ROWS_SANE(s, l->permit, struct text, LIST_NUMBERS_MAX, settings_text_row_sane) &&
+	       ROWS_SANE(s, l->block, struct text, LIST_NUMBERS_MAX, settings_text_row_sane);
+}
+
 /* Outside of sections with a title there is one number that buffers are sized by. */
 static bool settings_options_sane(const struct settings *s)
 {
@@ -297,6 +316,9 @@ int settings_check(const void *image, size_t size)
 	if (!ROWS_SANE(s, s->trunks, struct trunk_settings, NONE_INDEX - 1, settings_trunk_sane))
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->routes, struct route_settings, NONE_INDEX - 1, settings_route_sane))
+		return -EBADMSG;
+	if (!ROWS_SANE(s, s->number_lists, struct number_list_settings, NUMBER_LISTS_MAX,
+		    settings_number_list_sane))
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->dns_servers, struct endpoint, DNS_SERVERS_MAX, settings_server_sane))
 		return -EBADMSG;
@@ -452,6 +474,11 @@ uint32_t users_hash(unsigned domain, struct str name)
 	for (size_t i = 0; i < name.n; i++)
 		h = (h ^ (uint8_t)name.p[i]) * 16777619u;
 	return h ? h : 1;
+}
+
+uint32_t group_id(struct str name)
+{
+	return users_hash(0, name);
 }
 
 size_t users_trunk_key(uint64_t trunk, struct str realm, char buffer[USER_NAME_MAX])

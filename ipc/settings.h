@@ -14,11 +14,13 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 7
+#define SETTINGS_VERSION 8
 #define ZONES_MAX 64
-#define EMERGENCY_MAX 64     /* numbers */
-#define SCANNERS_MAX 64      /* words */
-#define SCANNER_WORD_LEAST 4 /* bytes: a shorter one would stand where nobody meant it */
+#define EMERGENCY_MAX 64 /* numbers */
+#define NUMBER_LISTS_MAX 64
+#define LIST_NUMBERS_MAX 1024 /* patterns that a list permits, and that it blocks */
+#define SCANNERS_MAX 64       /* words */
+#define SCANNER_WORD_LEAST 4  /* bytes: a shorter one would stand where nobody meant it */
 #define SCANNER_WORD_MOST 64
 #define LISTENERS_MAX 256
 #define DNS_SERVERS_MAX 4
@@ -181,6 +183,21 @@ struct route_settings {
 	uint32_t zero2;
 };
 
+/* A group of users, in a list of numbers. */
+struct group_settings {
+	struct text name;
+	uint32_t id; /* group_id */
+	uint32_t zero;
+};
+/* A list of numbers that may or may not be called. SIP workers' alone. */
+struct number_list_settings {
+	_Alignas(8) struct text name;
+	uint64_t from;       /* bits of zone indexes */
+	struct array groups; /* struct group_settings; count 0: all who call */
+	struct array permit; /* struct text: patterns (pattern.h), as of a route */
+	struct array block;  /* the same */
+};
+
 struct settings {
 	uint32_t magic;
 	uint16_t version;
@@ -189,10 +206,11 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
-	struct array emergency;   /* struct text: digits; SIP workers' alone */
-	struct array scanners;    /* struct text in lower case; transport workers' alone */
-	struct array dns_servers; /* struct endpoint; what each name is asked of */
-	uint8_t workers[8];       /* of each role: enum peer_role */
+	struct array number_lists; /* struct number_list_settings, in order */
+	struct array emergency;    /* struct text: digits; SIP workers' alone */
+	struct array scanners;     /* struct text in lower case; transport workers' alone */
+	struct array dns_servers;  /* struct endpoint; what each name is asked of */
+	uint8_t workers[8];        /* of each role: enum peer_role */
 	/* what stands outside of sections with a title; message_max is at most MESSAGE_RAW_MAX */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS (OPTIONS_OF_ROOT | OPTIONS_OF_SINGLE)
@@ -305,9 +323,11 @@ uint64_t trunk_id(struct str name);
 
 /* ---- users: a hash table in an image of its own, shared by all SIP workers ---- */
 
-#define USERS_MAGIC 0x55575053u
+#define USERS_MAGIC 0x55575054u
 #define USER_NAME_MAX 128
 #define HA1_TEXT_MAX 64 /* hex of SHA-256 */
+#define USER_GROUPS_MAX 8
+#define GROUP_NAME_MAX 32
 
 struct user_row {
 	uint32_t hash;      /* of domain and name; 0: empty row */
@@ -317,6 +337,7 @@ struct user_row {
 	char name[USER_NAME_MAX];
 	char ha1_md5[32]; /* lower-case hex, no NUL */
 	char ha1_sha256[64];
+	uint32_t group[USER_GROUPS_MAX]; /* group_id of each group that he is in; 0: no more */
 };
 struct users {
 	uint32_t magic;
@@ -335,6 +356,9 @@ size_t users_trunk_key(uint64_t trunk, struct str realm, char buffer[USER_NAME_M
 int users_check(const void *image, size_t size); /* 0 or -EBADMSG */
 /* The row's place to start looking (linear probing). */
 uint32_t users_hash(unsigned domain, struct str name);
+/* What a group is known by, wherever its place in a config does not matter: a hash of its name, not
+ * 0. */
+uint32_t group_id(struct str name);
 /* Whether the row is that of name in domain; hash: theirs. */
 static inline bool user_row_is(
 	const struct user_row *row, uint32_t hash, unsigned domain, struct str name)

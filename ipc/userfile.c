@@ -2,6 +2,7 @@
  * memory; files are edited by one atomic rename. */
 #include "userfile.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -62,6 +63,44 @@ bool userfile_realm_valid(struct str realm)
 {
 	return userfile_plain(realm, REALM_MAX) && !memchr(realm.p, '"', realm.n) &&
 	       !memchr(realm.p, '\\', realm.n);
+}
+
+bool userfile_group_valid(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!isalnum((unsigned char)name.p[i]) && !strchr("._-", name.p[i]))
+			return false;
+	return name.n && name.n <= GROUP_NAME_MAX;
+}
+
+bool userfile_group_next(struct str *groups, struct str *name)
+{
+	size_t n = str_find(*groups, ',');
+
+	if (!groups->n)
+		return false;
+	*name = (struct str){groups->p, n};
+	*groups = str_from(*groups, n < groups->n ? n + 1 : n);
+	return true;
+}
+
+/* At least one name, none twice. */
+static bool userfile_groups_valid(struct str groups)
+{
+	struct str rest = groups, name, before, other;
+	unsigned n = 0;
+
+	if (!groups.n || groups.n > USERFILE_GROUPS_MAX || groups.p[groups.n - 1] == ',')
+		return false;
+	while (userfile_group_next(&rest, &name)) {
+		if (!userfile_group_valid(name) || ++n > USER_GROUPS_MAX)
+			return false;
+		before = (struct str){groups.p, (size_t)(name.p - groups.p)};
+		while (userfile_group_next(&before, &other))
+			if (str_equal(other, name))
+				return false;
+	}
+	return true;
 }
 
 /* ---- the file's text ---- */
@@ -141,11 +180,40 @@ static bool userfile_is_comment(struct str line)
 	return str_trim(line).n == 0 || line.p[0] == '#';
 }
 
+/* Reads the fourth field and the fifth, where there is one; NULL, or what is wrong. */
+static const char *userfile_parse_tail(struct str tail, struct userfile_entry *out)
+{
+	struct str ha1 = {tail.p, str_find(tail, ':')};
+
+	if (ha1.n != digest_ha1_length(out->algorithm))
+		return out->algorithm == DIGEST_MD5 ? "the ha1 of MD5 must be 32 hex digits"
+		                                    : "the ha1 of SHA-256 must be 64 hex digits";
+	for (size_t i = 0; i < ha1.n; i++) {
+		char c = ha1.p[i];
+
+		if (c >= 'A' && c <= 'F')
+			c = (char)(c - 'A' + 'a');
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return "the ha1 must be hex digits";
+		out->ha1[i] = c;
+	}
+	out->ha1[ha1.n] = '\0';
+	if (ha1.n == tail.n)
+		return NULL;
+	struct str groups = str_from(tail, ha1.n + 1);
+	if (!userfile_groups_valid(groups))
+		return "the groups must be 1 to 8 names, each once and of 1 to 32 letters, digits, "
+		       "dots, hyphens or underscores, with commas between them, 160 bytes in all";
+	str_copy(groups, out->groups, sizeof(out->groups));
+	return NULL;
+}
+
 /* Reads one line; NULL, or what is wrong with it. The ha1 never gets into a message. */
 static const char *userfile_parse_line(struct str line, struct userfile_entry *out)
 {
-	struct str field[4];
+	struct str field[3];
 	struct str rest = line;
+	const char *wrong;
 
 	if (line.n > USERFILE_LINE_MAX)
 		return "the line is too long";
@@ -157,7 +225,6 @@ static const char *userfile_parse_line(struct str line, struct userfile_entry *o
 		field[i] = (struct str){rest.p, colon};
 		rest = str_from(rest, colon + 1);
 	}
-	field[3] = rest;
 	if (!userfile_name_valid(field[0]))
 		return "the user name must be 1 to 128 bytes without colon or control characters, "
 		       "without a space at its ends";
@@ -167,19 +234,9 @@ static const char *userfile_parse_line(struct str line, struct userfile_entry *o
 	out->algorithm = digest_algorithm_of(field[2]);
 	if (!out->algorithm)
 		return "the algorithm must be MD5 or SHA-256";
-	if (field[3].n != digest_ha1_length(out->algorithm))
-		return out->algorithm == DIGEST_MD5 ? "the ha1 of MD5 must be 32 hex digits"
-		                                    : "the ha1 of SHA-256 must be 64 hex digits";
-	for (size_t i = 0; i < field[3].n; i++) {
-		char c = field[3].p[i];
-
-		if (c >= 'A' && c <= 'F')
-			c = (char)(c - 'A' + 'a');
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return "the ha1 must be hex digits";
-		out->ha1[i] = c;
-	}
-	out->ha1[field[3].n] = '\0';
+	wrong = userfile_parse_tail(rest, out);
+	if (wrong)
+		return wrong;
 	str_copy(field[0], out->name, sizeof(out->name));
 	str_copy(field[1], out->realm, sizeof(out->realm));
 	return NULL;
@@ -198,11 +255,35 @@ static int userfile_compare(const void *a, const void *b)
 	return order ? order : x->line - y->line;
 }
 
+static bool userfile_same_user(const struct userfile_entry *a, const struct userfile_entry *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->realm, b->realm) == 0;
+}
+
 /* Both are for the same user, realm and algorithm: a file has one of them. */
 static bool userfile_same_entry(const struct userfile_entry *a, const struct userfile_entry *b)
 {
-	return strcmp(a->name, b->name) == 0 && strcmp(a->realm, b->realm) == 0 &&
-	       a->algorithm == b->algorithm;
+	return userfile_same_user(a, b) && a->algorithm == b->algorithm;
+}
+
+/* What is wrong with two lines of one user. */
+static int userfile_report_pair(const char *path, const struct userfile_entry *a,
+	const struct userfile_entry *b, struct config_errors *errors)
+{
+	if (!userfile_same_user(a, b))
+		return 0;
+	if (a->algorithm == b->algorithm)
+		config_error_add(errors, path, b->line,
+			"user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
+			digest_algorithm_name(b->algorithm), b->realm, a->line);
+	else if (strcmp(a->groups, b->groups) != 0)
+		config_error_add(errors, path, b->line,
+			"user \"%s\" has other groups in line %d: expected the same in all his "
+			"lines",
+			b->name, a->line);
+	else
+		return 0;
+	return -EINVAL;
 }
 
 static int userfile_report_duplicates(
@@ -218,14 +299,10 @@ static int userfile_report_duplicates(
 	if (f->count)
 		qsort(sorted, f->count, sizeof(*sorted), userfile_compare);
 	for (size_t i = 1; i < f->count; i++) {
-		const struct userfile_entry *a = sorted[i - 1], *b = sorted[i];
+		int error = userfile_report_pair(path, sorted[i - 1], sorted[i], errors);
 
-		if (!userfile_same_entry(a, b))
-			continue;
-		config_error_add(errors, path, b->line,
-			"user \"%s\" has a line for %s in realm \"%s\" already (line %d)", b->name,
-			digest_algorithm_name(b->algorithm), b->realm, a->line);
-		found = -EINVAL;
+		if (error)
+			found = error;
 	}
 	free(sorted);
 	return found;
@@ -363,6 +440,9 @@ static bool userfile_entry_valid(const struct userfile_entry *e)
 		return false;
 	if (!userfile_realm_valid((struct str){e->realm, strnlen(e->realm, sizeof(e->realm))}))
 		return false;
+	if (*e->groups && !userfile_groups_valid(
+				  (struct str){e->groups, strnlen(e->groups, sizeof(e->groups))}))
+		return false;
 	return ha1.n && ha1.n == digest_ha1_length(e->algorithm) &&
 	       strspn(e->ha1, "0123456789abcdef") == ha1.n;
 }
@@ -384,6 +464,23 @@ static bool userfile_selected(const struct selection *s, const struct userfile_e
 		if (userfile_same_entry(e, &s->entries[i]))
 			return true;
 	return false;
+}
+
+/* The groups of the entry's user: its own, or those that the text has of him. */
+static void userfile_groups_of(const struct text_buffer *b, const struct userfile_entry *entry,
+	char groups[USERFILE_GROUPS_MAX + 1])
+{
+	struct str rest = {b->p, b->n}, line;
+
+	strcpy(groups, entry->groups);
+	while (!*groups && userfile_next_line(&rest, &line)) {
+		struct userfile_entry e = {0};
+
+		if (!userfile_is_comment(line) && !userfile_parse_line(line, &e) &&
+			userfile_same_user(&e, entry))
+			strcpy(groups, e.groups);
+		sodium_memzero(&e, sizeof(e));
+	}
 }
 
 /* Writes the file again without the selected lines and with the new entries at its end. must_find:
@@ -424,9 +521,12 @@ static int userfile_edit_locked(
 	}
 	for (size_t i = 0; i < s->count; i++) {
 		const struct userfile_entry *e = &s->entries[i];
+		char groups[USERFILE_GROUPS_MAX + 1];
 
-		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s\n", e->name,
-			e->realm, digest_algorithm_name(e->algorithm), e->ha1);
+		userfile_groups_of(&b, e, groups);
+		out.n += (size_t)snprintf(out.p + out.n, out.size - out.n, "%s:%s:%s:%s%s%s\n",
+			e->name, e->realm, digest_algorithm_name(e->algorithm), e->ha1,
+			*groups ? ":" : "", groups);
 	}
 	if (must_find && removed == 0)
 		error = -ENOENT;

@@ -1,5 +1,5 @@
 /* userfile.h - a domain's users file: one line per user and digest algorithm,
- * "name:realm:algorithm:ha1".
+ * "name:realm:algorithm:ha1", or "name:realm:algorithm:ha1:group,group" of a user who is in groups.
  *
  * ha1 is H(name ":" realm ":" password) in hex (RFC 7616 section 3.4.2, RFC 8760); the password
  * itself is nowhere. algorithm is MD5 or SHA-256. Empty lines and lines that begin with # are
@@ -15,13 +15,16 @@
 #define USERFILE_MAX (128u << 20) /* bytes: some million users with two algorithms each */
 #define USERFILE_LINE_MAX 1024
 #define REALM_MAX 255
+#define USERFILE_GROUPS_MAX 160 /* bytes of the names of a user's groups, with their commas */
 
 struct userfile_entry {
 	char name[USER_NAME_MAX + 1];
 	char realm[REALM_MAX + 1];
 	int line;
-	uint8_t algorithm;          /* enum digest_algorithm */
-	char ha1[HA1_TEXT_MAX + 1]; /* lower case */
+	uint8_t algorithm;                    /* enum digest_algorithm */
+	char ha1[HA1_TEXT_MAX + 1];           /* lower case */
+	char groups[USERFILE_GROUPS_MAX + 1]; /* as they are written; all lines of a user name the
+	                                         same */
 };
 struct userfile {
 	struct userfile_entry *entries; /* in the order of the file */
@@ -47,11 +50,17 @@ size_t digest_ha1_length(uint8_t algorithm);
 bool userfile_name_valid(struct str name);
 bool userfile_realm_valid(struct str realm);
 
+/* The name of a group: 1 to GROUP_NAME_MAX letters, digits, dots, hyphens and underscores. */
+bool userfile_group_valid(struct str name);
+/* The next of the names in groups; false where there is none. */
+bool userfile_group_next(struct str *groups, struct str *name);
+
 /* Puts the count entries (line is not looked at) into the file, replacing lines of the same name,
- * realm and algorithm; other lines stay as they are, comments too. The file is made (mode 0640)
- * where it is missing; otherwise mode and owner are kept. Atomic: a temporary file beside it,
- * fsync, rename. -EINVAL for a bad entry; -EAGAIN while somebody else edits a file in that folder;
- * -errno. *replaced (may be NULL): lines that went. */
+ * realm and algorithm; other lines stay as they are, comments too. An entry without groups gets
+ * those that the file has of its user. The file is made (mode 0640) where it is missing; otherwise
+ * mode and owner are kept. Atomic: a temporary file beside it, fsync, rename. -EINVAL for a bad
+ * entry; -EAGAIN while somebody else edits a file in that folder; -errno. *replaced (may be NULL):
+ * lines that went. */
 int userfile_put(
 	const char *path, const struct userfile_entry *entries, size_t count, size_t *replaced);
 /* Takes all lines of name in realm (NULL: any realm) out, the same way. 0 or -errno; -ENOENT where

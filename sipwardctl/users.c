@@ -133,9 +133,10 @@ static int users_file_list(const struct options *o)
 	}
 	for (size_t i = 0; i < file.count; i++)
 		json_array_append_new(
-			rows, json_pack("{s:s, s:s, s:s}", "user", file.entries[i].name, "realm",
-				      file.entries[i].realm, "algorithm",
-				      digest_algorithm_name(file.entries[i].algorithm)));
+			rows, json_pack("{s:s, s:s, s:s, s:s}", "user", file.entries[i].name,
+				      "realm", file.entries[i].realm, "algorithm",
+				      digest_algorithm_name(file.entries[i].algorithm), "groups",
+				      file.entries[i].groups));
 	userfile_free(&file);
 	return client_print(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
 }

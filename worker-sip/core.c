@@ -118,6 +118,14 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 	invite_request(in, targets, count, replaces.full ? STR_EMPTY : writer_text(&replaces));
 }
 
+/* What goes with the answer that the routes, or what is asked before them, give. */
+static struct str core_refusal_headers(const struct decision *d)
+{
+	if (d->numbers.blocked)
+		return S(NUMBER_BLOCKED_HEADERS);
+	return d->full ? S(LIMIT_TRUNK_HEADERS) : STR_EMPTY;
+}
+
 /* Routes the request and passes it on, or answers what the route says. */
 static void core_pass_on(struct incoming *in)
 {
@@ -132,6 +140,8 @@ static void core_pass_on(struct incoming *in)
 		route_request(in, targets, limit, &decision);
 		in->route = decision.route;
 		in->emergency = decision.emergency;
+		if (decision.numbers.blocked || decision.numbers.given_up)
+			number_lists_tell(in, &decision.numbers);
 	}
 	if (log_enabled(LOG_DEBUG))
 		route_log(in, &decision);
@@ -140,8 +150,7 @@ static void core_pass_on(struct incoming *in)
 	if (decision.to_self)
 		relay_self(in);
 	else if (decision.status)
-		incoming_answer(
-			in, decision.status, decision.full ? S(LIMIT_TRUNK_HEADERS) : STR_EMPTY);
+		incoming_answer(in, decision.status, core_refusal_headers(&decision));
 	else if (in->message->max_forwards == 0)
 		relay_self(in); /* OPTIONS at its last hop is answered as if it were ours (RFC 3261
 		                   section 11) */

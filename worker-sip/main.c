@@ -22,6 +22,7 @@
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/names.h"
+#include "worker-sip/routing/number_list.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_registration.h"
@@ -164,7 +165,8 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 {
 	const void *image;
 	size_t size;
-	struct routes *routes;
+	struct routes *routes = NULL;
+	struct number_lists *number_lists = NULL;
 	int error = worker_map(p->fd[0], &image, &size);
 
 	if (error)
@@ -172,12 +174,17 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	error = settings_check(image, size);
 	if (error == 0)
 		error = routes_new(&routes, image);
+	if (error == 0)
+		error = number_lists_new(&number_lists, image);
 	if (error) {
+		routes_free(routes);
 		munmap((void *)image, size);
 		return error;
 	}
 	routes_free(sip->routes);
 	sip->routes = routes;
+	number_lists_free(sip->number_lists);
+	sip->number_lists = number_lists;
 	if (sip->settings) {
 		trunk_registrations_leave(sip, image);
 		munmap((void *)sip->settings, sip->settings_size);

@@ -21,6 +21,7 @@ struct location;
 struct registrar;
 struct dialogs;
 struct routes;
+struct number_lists;
 struct target_states;
 struct names;
 struct trunk_auth;
@@ -52,6 +53,7 @@ struct sip {
 	struct location *location;
 	struct registrar *registrar;
 	struct routes *routes;
+	struct number_lists *number_lists;   /* NULL: there are none */
 	struct target_states *target_states; /* NULL: none is kept */
 	struct names *names;                 /* targets that are names; NULL: none is known */
 	struct trunk_registration *trunk_registrations; /* of trunks that are this worker's */

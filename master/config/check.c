@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "credentials.h"
+#include "groups.h"
 #include "name_servers.h"
 
 #include <errno.h>
@@ -340,6 +341,7 @@ static void check_users(struct reader *r, struct config_domain *d)
 				e->name, e->realm, d->name, r->c->path, d->line, d->realm);
 	}
 	check_algorithms(r, d);
+	groups_check(r, d);
 }
 
 /* ---- what has no effect ---- */

@@ -45,14 +45,19 @@ void config_forget_users(struct config *c)
 		userfile_free(&c->trunks[i].credentials);
 }
 
+static void config_free_texts(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 static void config_free_zone(struct config_zone *x)
 {
 	free(x->name);
 	free(x->sources);
 	free(x->never_ban);
-	for (size_t i = 0; i < x->hidden_name_count; i++)
-		free(x->hidden_names[i]);
-	free(x->hidden_names);
+	config_free_texts(x->hidden_names, x->hidden_name_count);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"
@@ -62,9 +67,7 @@ static void config_free_listener(struct config_listener *x)
 {
 	free(x->name);
 	free(x->advertise_host);
-	for (size_t i = 0; i < x->origin_count; i++)
-		free(x->origins[i]);
-	free(x->origins);
+	config_free_texts(x->origins, x->origin_count);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_LISTENER
 #include "ipc/options.def"
@@ -73,9 +76,7 @@ static void config_free_listener(struct config_listener *x)
 static void config_free_certificate(struct config_certificate *x)
 {
 	free(x->name);
-	for (size_t i = 0; i < x->name_count; i++)
-		free(x->names[i]);
-	free(x->names);
+	config_free_texts(x->names, x->name_count);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_CERTIFICATE
 #include "ipc/options.def"
@@ -85,6 +86,7 @@ static void config_free_domain(struct config_domain *x)
 {
 	free(x->name);
 	free(x->realm);
+	config_free_texts(x->groups, x->group_count);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_DOMAIN
 #include "ipc/options.def"
@@ -102,6 +104,14 @@ static void config_free_trunk(struct config_trunk *x)
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "ipc/options.def"
+}
+
+static void config_free_numbers(struct config_numbers *x)
+{
+	free(x->name);
+	config_free_texts(x->groups, x->group_count);
+	config_free_texts(x->permit, x->permit_count);
+	config_free_texts(x->block, x->block_count);
 }
 
 static void config_free_route(struct config_route *x)
@@ -131,6 +141,7 @@ void config_free(struct config *x)
 	FREE_ROWS(certificate, x->certificates, x->certificate_count);
 	FREE_ROWS(domain, x->domains, x->domain_count);
 	FREE_ROWS(trunk, x->trunks, x->trunk_count);
+	FREE_ROWS(numbers, x->numbers, x->numbers_count);
 	FREE_ROWS(route, x->routes, x->route_count);
 	config_sources_clear(&x->sources);
 	for (size_t i = 0; i < x->warning_count; i++)
@@ -140,12 +151,8 @@ void config_free(struct config *x)
 		free(x->group[i]);
 	}
 	free(x->path);
-	for (size_t i = 0; i < x->emergency_count; i++)
-		free(x->emergency[i]);
-	free(x->emergency);
-	for (size_t i = 0; i < x->scanner_count; i++)
-		free(x->scanners[i]);
-	free(x->scanners);
+	config_free_texts(x->emergency, x->emergency_count);
+	config_free_texts(x->scanners, x->scanner_count);
 	free(x->never_ban);
 	free(x->control_path);
 #define OPTION CONFIG_FREE

@@ -34,6 +34,7 @@
 #define HIDDEN_NAMES_MAX 64 /* per zone */
 #define CDR_SOCKET_MAX 107  /* bytes of a Unix socket's path */
 #define NAME_MAX_LENGTH 64  /* bytes of a section's title */
+#define GROUPS_MAX 64       /* per domain, and per list of numbers */
 
 /* The fields of the plain options (ipc/options.def). */
 #define CONFIG_TYPE_DURATION(least, most) uint32_t
@@ -107,6 +108,8 @@ struct config_domain {
 	int line, users_line;
 	uint32_t expires_min, expires_max, expires_default; /* seconds */
 	uint8_t algorithms;                                 /* bits of enum digest_algorithm */
+	char **groups;                                      /* that its users may be in */
+	size_t group_count;
 	bool gone;             /* removed while running (places.h); users_path is NULL then */
 	struct userfile users; /* what the file held when the config was loaded; empty after
 	                          config_forget_users */
@@ -165,6 +168,16 @@ struct config_route {
 	uint8_t action;     /* enum route_action */
 };
 
+struct config_numbers {
+	char *name;
+	char **groups; /* count 0: all who call */
+	size_t group_count;
+	char **permit, **block;
+	size_t permit_count, block_count;
+	uint64_t from; /* bits of zone indexes */
+	int line;
+};
+
 struct config {
 	char *path;                    /* of the config file, as given */
 	struct config_sources sources; /* lines are of it and of what it includes */
@@ -188,11 +201,12 @@ struct config {
 	struct config_certificate *certificates;
 	struct config_domain *domains;
 	struct config_trunk *trunks;
+	struct config_numbers *numbers;
 	struct config_route *routes;
 	struct endpoint dns_servers[DNS_SERVERS_MAX];
 	size_t dns_server_count;
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
-		route_count;
+		numbers_count, route_count;
 
 	uint16_t first_domain; /* index of the first one in the file; NONE_INDEX: there is none */
 			       /* paths are absolute, log_level is an enum log_level */

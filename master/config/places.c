@@ -151,6 +151,7 @@ static void places_keep_domain(
 	x->gone = true;
 	x->name = places_text(from->name, failed);
 	x->realm = places_text(from->realm, failed);
+	x->groups = places_texts(from->groups, &x->group_count, failed);
 	x->users = (struct userfile){.count = 0};
 #define OPTION CONFIG_KEEP
 #define OPTIONS OPTIONS_OF_DOMAIN
@@ -161,20 +162,27 @@ static void places_keep_domain(
 
 /* ---- what names them ---- */
 
+/* The bits of zones that have these places. */
+static uint64_t places_bits(uint64_t bits, size_t zones, const struct places *p)
+{
+	uint64_t out = 0;
+
+	for (size_t k = 0; k < zones; k++)
+		if (bits >> k & 1)
+			out |= UINT64_C(1) << p->of[k];
+	return out;
+}
+
 static void places_rename_zones(struct config *c, const struct places *p)
 {
 	for (size_t i = 0; i < c->listener_count; i++)
 		c->listeners[i].zone = p->of[c->listeners[i].zone];
 	for (size_t i = 0; i < c->trunk_count; i++)
 		c->trunks[i].zone = p->of[c->trunks[i].zone];
-	for (size_t i = 0; i < c->route_count; i++) {
-		uint64_t from = 0;
-
-		for (size_t k = 0; k < c->zone_count; k++)
-			if (c->routes[i].from >> k & 1)
-				from |= UINT64_C(1) << p->of[k];
-		c->routes[i].from = from;
-	}
+	for (size_t i = 0; i < c->route_count; i++)
+		c->routes[i].from = places_bits(c->routes[i].from, c->zone_count, p);
+	for (size_t i = 0; i < c->numbers_count; i++)
+		c->numbers[i].from = places_bits(c->numbers[i].from, c->zone_count, p);
 }
 
 static void places_rename_listeners(struct config *c, const struct places *p)

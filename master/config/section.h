@@ -17,6 +17,22 @@ void text_lower(char *s);
 void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
 	struct prefix **out, size_t *count);
 
+/* The bits of the zones that a list names. */
+uint64_t section_zones(struct reader *r, cfg_t *section, const char *option);
+/* A copy of the regular expression v (ipc/pattern.h), which is tried; NULL: it is none, which adds
+ * an error, or there is no memory. */
+char *section_pattern(
+	struct reader *r, cfg_t *section, const char *option, const struct config_value *v);
+/* Reads a list of at most max values into a new array of the caller's, each by read, which gives a
+ * copy or adds an error. */
+typedef char *(*section_text)(
+	struct reader *r, cfg_t *section, const char *option, const struct config_value *v);
+void section_texts(struct reader *r, cfg_t *section, const char *option, size_t max,
+	section_text read, char ***out, size_t *count);
+/* The name of a group of users, for section_texts. */
+char *section_group(
+	struct reader *r, cfg_t *section, const char *option, const struct config_value *v);
+
 /* Each reads a section of its kind, in section_KIND.c, with the references by name to what was read
  * before. The row is zeroed; what it owns is freed by config_free, also after errors. */
 void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z);
@@ -24,6 +40,7 @@ void section_read_certificate(struct reader *r, cfg_t *section, struct config_ce
 void section_read_listener(struct reader *r, cfg_t *section, struct config_listener *l);
 void section_read_domain(struct reader *r, cfg_t *section, struct config_domain *d);
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t);
+void section_read_numbers(struct reader *r, cfg_t *section, struct config_numbers *n);
 void section_read_route(struct reader *r, cfg_t *section, struct config_route *t);
 
 #endif

@@ -85,4 +85,5 @@ void section_read_domain(struct reader *r, cfg_t *section, struct config_domain 
 	d->users_line = v ? v->line : d->line;
 	domain_read_algorithms(r, section, d);
 	domain_read_expires(r, section, d);
+	section_texts(r, section, "groups", GROUPS_MAX, section_group, &d->groups, &d->group_count);
 }

@@ -1,55 +1,21 @@
 /* section_route.c - reads a route: what it matches, and where it sends a call. */
 #include "section.h"
 
-#include "ipc/pattern.h"
 #include "options.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define ROUTE_UNKNOWN UINT32_MAX /* an action that is missing or none of those that there are */
 
-static void route_read_from(struct reader *r, cfg_t *section, struct config_route *t)
-{
-	for (size_t i = 0; i < config_list_count(section, "from"); i++) {
-		uint16_t zone = reader_find(r, section, "from", config_list(section, "from", i),
-			"zone", r->c->zones, r->c->zone_count, sizeof(*r->c->zones));
-
-		if (zone != NONE_INDEX)
-			t->from |= UINT64_C(1) << zone;
-	}
-}
-
 static void route_read_number(struct reader *r, cfg_t *section, struct config_route *t)
 {
 	const struct config_value *v = config_value(section, "number");
-	struct pattern_fault fault;
-	struct pattern *pattern;
-	int error;
+	char *number = v ? section_pattern(r, section, "number", v) : NULL;
 
-	if (!v)
+	if (!number)
 		return;
-	if (!v->text[0] || strlen(v->text) > PATTERN_MAX) {
-		reader_expected(r, section, "number", v, "a regular expression of 1 to %d bytes",
-			PATTERN_MAX);
-		return;
-	}
-	error = pattern_new(&pattern, str_of(v->text), &fault);
-	if (error == -ENOMEM) {
-		r->no_memory = true;
-		return;
-	}
-	if (error) {
-		reader_error(r, section, v->line,
-			"number: expected a regular expression, found \"%.80s\": %s, at offset "
-			"%zu, "
-			"before \"%.20s\"",
-			v->text, fault.text, fault.at, v->text + fault.at);
-		return;
-	}
-	pattern_free(pattern);
 	free(t->number);
-	t->number = reader_copy(r, v->text);
+	t->number = number;
 }
 
 static void route_read_trunks(struct reader *r, cfg_t *section, struct config_route *t)
@@ -92,7 +58,7 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 	t->number = reader_copy(r, "");
 	t->to_domain = NONE_INDEX;
 	options_read(r, section, "route", t);
-	route_read_from(r, section, t);
+	t->from = section_zones(r, section, "from");
 	v = config_value(section, "to-domain");
 	if (v)
 		t->to_domain = reader_find(r, section, "to-domain", v, "domain", r->c->domains,

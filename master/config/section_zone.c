@@ -4,32 +4,20 @@
 #include "options.h"
 #include "units.h"
 
-static void zone_read_hidden_names(struct reader *r, cfg_t *section, struct config_zone *z)
+static char *zone_hidden_name(
+	struct reader *r, cfg_t *section, const char *option, const struct config_value *v)
 {
-	size_t count = config_list_count(section, "hidden-names");
+	struct str name = str_of(v->text);
+	char *copy;
 
-	if (count > HIDDEN_NAMES_MAX) {
-		reader_error(r, section,
-			config_list(section, "hidden-names", HIDDEN_NAMES_MAX)->line,
-			"hidden-names: at most %d are possible", HIDDEN_NAMES_MAX);
-		count = HIDDEN_NAMES_MAX;
+	if (!host_name_valid(name) || name.p[name.n - 1] == '.') {
+		reader_expected(
+			r, section, option, v, "a host name or a domain, as in \"corp.example\"");
+		return NULL;
 	}
-	z->hidden_names = reader_array(r, count, sizeof(*z->hidden_names));
-	for (size_t i = 0; z->hidden_names && i < count; i++) {
-		const struct config_value *v = config_list(section, "hidden-names", i);
-		struct str name = str_of(v->text);
-
-		if (!host_name_valid(name) || name.p[name.n - 1] == '.') {
-			reader_expected(r, section, "hidden-names", v,
-				"a host name or a domain, as in \"corp.example\"");
-			continue;
-		}
-		char *copy = reader_copy(r, v->text);
-
-		text_lower(copy);
-		if (copy)
-			z->hidden_names[z->hidden_name_count++] = copy;
-	}
+	copy = reader_copy(r, v->text);
+	text_lower(copy);
+	return copy;
 }
 
 static void zone_read_rate(struct reader *r, cfg_t *section, struct config_zone *z)
@@ -81,7 +69,8 @@ void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 	if (z->trust && z->never_ban_count)
 		reader_error(r, section, config_list(section, "never-ban", 0)->line,
 			"never-ban: the sources of a trusted zone are never banned; take it out");
-	zone_read_hidden_names(r, section, z);
+	section_texts(r, section, "hidden-names", HIDDEN_NAMES_MAX, zone_hidden_name,
+		&z->hidden_names, &z->hidden_name_count);
 	zone_read_rate(r, section, z);
 	zone_read_ban(r, section, z);
 }

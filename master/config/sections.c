@@ -37,5 +37,6 @@ void config_sections_read(struct reader *r, cfg_t *root)
 	READ_ALL(listener, listeners, listener_count, LISTENERS_MAX);
 	READ_ALL(domain, domains, domain_count, DOMAINS_MAX);
 	READ_ALL(trunk, trunks, trunk_count, TRUNKS_MAX);
+	READ_ALL(numbers, numbers, numbers_count, NUMBER_LISTS_MAX);
 	READ_ALL(route, routes, route_count, ROUTES_MAX);
 }

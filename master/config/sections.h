@@ -1,4 +1,5 @@
-/* sections.h - the sections that have a title (zone, listener, certificate, domain, trunk, route),
+/* sections.h - the sections that have a title (zone, listener, certificate, domain, trunk,
+ * numbers, route),
  * read in this order into the arrays of the config. */
 #ifndef SIPWARD_MASTER_CONFIG_SECTIONS_H
 #define SIPWARD_MASTER_CONFIG_SECTIONS_H

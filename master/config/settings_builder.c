@@ -334,6 +334,43 @@ static struct array image_routes(struct image *m, const struct config *c)
 	return a;
 }
 
+static struct array image_groups(struct image *m, char *const *groups, size_t count)
+{
+	struct group_settings *rows = image_rows(m, count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < count; i++) {
+		rows[i].name = image_append_text(m, groups[i]);
+		rows[i].id = group_id(str_of(groups[i]));
+	}
+	if (rows)
+		a = image_append_array(m, rows, count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
+static struct array image_number_lists(struct image *m, const struct config *c)
+{
+	struct number_list_settings *rows = image_rows(m, c->numbers_count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < c->numbers_count; i++) {
+		const struct config_numbers *n = &c->numbers[i];
+
+		rows[i] = (struct number_list_settings){
+			.name = image_append_text(m, n->name),
+			.from = n->from,
+			.groups = image_groups(m, n->groups, n->group_count),
+			.permit = image_texts(m, n->permit, n->permit_count),
+			.block = image_texts(m, n->block, n->block_count),
+		};
+	}
+	if (rows)
+		a = image_append_array(m, rows, c->numbers_count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 /* ---- memfds ---- */
 
 int settings_build(const struct config *c, enum peer_role role, uint64_t generation, int *memfd)
@@ -367,6 +404,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	if (role == PEER_SIP) {
 		s.emergency = image_texts(&m, c->emergency, c->emergency_count);
 		s.domains = image_domains(&m, c);
+		s.number_lists = image_number_lists(&m, c);
 		s.routes = image_routes(&m, c);
 	}
 	image_append(&m, NULL, 0, 8);
@@ -408,7 +446,11 @@ static void users_add(
 {
 	struct user_row *row = users_row_for(u, domain, name);
 
+	struct str rest = str_of(e->groups), group;
+
 	row->algorithms |= e->algorithm;
+	for (unsigned i = 0; i < USER_GROUPS_MAX && userfile_group_next(&rest, &group); i++)
+		row->group[i] = group_id(group); /* all lines of a user name the same ones */
 	if (e->algorithm == DIGEST_MD5)
 		memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5));
 	else

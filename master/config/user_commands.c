@@ -155,8 +155,9 @@ static bool users_add_rows(
 
 		if (strcmp(e->realm, d->realm) == 0)
 			json_array_append_new(rows,
-				json_pack("{s:s, s:s, s:s}", "user", e->name, "domain", d->name,
-					"algorithm", digest_algorithm_name(e->algorithm)));
+				json_pack("{s:s, s:s, s:s, s:s}", "user", e->name, "domain",
+					d->name, "algorithm", digest_algorithm_name(e->algorithm),
+					"groups", e->groups));
 	}
 	userfile_free(&file);
 	return true;

@@ -110,7 +110,14 @@ Test(userfile, refuses_bad_lines)
 	refused("alice:example.net:MD5:" SHA_A, "32 hex");
 	refused("alice:example.net:SHA-256:" MD5_A, "64 hex");
 	refused("alice:example.net:MD5:0123456789abcdeg0123456789abcdef", "hex digits");
-	refused("alice:example.net:MD5:" MD5_A ":", "32 hex");
+	refused("alice:example.net:MD5:" MD5_A ":", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":staff:", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":staff,", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":,staff", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":staff,night,staff", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":sta ff", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":a,b,c,d,e,f,g,h,i", "the groups");
+	refused("alice:example.net:MD5:" MD5_A ":a23456789012345678901234567890123", "the groups");
 	memset(longest, 'x', USER_NAME_MAX + 1);
 	strcpy(longest + USER_NAME_MAX + 1, ":r:MD5:" MD5_A);
 	refused(longest, "user name");
@@ -160,6 +167,37 @@ Test(userfile, put_makes_replaces_and_keeps)
 				     "\nalice:r:MD5:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
 	cr_assert_eq(stat(path, &st), 0);
 	cr_assert_eq(st.st_mode & 0777, 0600);
+}
+
+Test(userfile, groups)
+{
+	struct userfile_entry e[2] = {
+		entry("alice", DIGEST_MD5, 'a'), entry("alice", DIGEST_SHA256, 'b')};
+
+	put_text("alice:r:MD5:" MD5_A ":night,staff\nbob:r:MD5:" MD5_A "\n");
+	cr_assert_eq(userfile_load(path, &file, &errors), 0, "%s", errors.text[0]);
+	cr_assert_str_eq(file.entries[0].groups, "night,staff");
+	cr_assert_str_eq(file.entries[1].groups, "");
+	userfile_free(&file);
+	/* another password, and one more algorithm: he stays in his groups */
+	cr_assert_eq(userfile_put(path, e, 2, NULL), 0);
+	cr_assert_eq(userfile_load(path, &file, &errors), 0, "%s", errors.text[0]);
+	cr_assert_eq(file.count, 3);
+	for (unsigned i = 1; i < 3; i++)
+		cr_assert_str_eq(file.entries[i].groups, "night,staff");
+	userfile_free(&file);
+	strcpy(e[0].groups, "day,day");
+	cr_assert_eq(userfile_put(path, e, 1, NULL), -EINVAL);
+}
+
+Test(userfile, all_lines_of_a_user_name_the_same_groups)
+{
+	put_text("alice:r:MD5:" MD5_A ":staff\nalice:s:MD5:" MD5_A "\nalice:r:SHA-256:" SHA_A "\n");
+	cr_assert_eq(userfile_load(path, &file, &errors), -EINVAL);
+	cr_assert_eq(errors.count, 1);
+	cr_assert_not_null(
+		strstr(errors.text[0], "users:3: user \"alice\" has other groups in line 1"), "%s",
+		errors.text[0]);
 }
 
 Test(userfile, put_refuses_bad_entries)

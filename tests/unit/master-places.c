@@ -70,6 +70,14 @@ Test(places, another_order_changes_no_place)
 	cr_expect_eq(c->first_domain, 1, "that is what the file says");
 }
 
+Test(places, lists_of_numbers_keep_their_zones)
+{
+	load(TWO);
+	follow(ZONE("b") ZONE("a") LISTENER("lb", "5062", "b") LISTENER("la", "5060", "a") DOMAINS(
+		"one.example", "two.example") "numbers n { from = b block = \"^00\" }\n");
+	cr_expect_eq(c->numbers[0].from, 1u << 1);
+}
+
 Test(places, what_is_new_comes_behind)
 {
 	load(TWO);

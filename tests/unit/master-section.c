@@ -369,6 +369,48 @@ Test(config, users_files)
 		"bob:example.net:SHA-256:" SHA_A "\n" USERS, 1, "user \"bob\" has no line for MD5");
 }
 
+#define GROUPS "domain example.net { users = users groups = { staff, night } }\n"
+#define GROUPED ZONES LISTENERS GROUPS TRUNK ROUTES
+
+Test(config, lists_of_numbers)
+{
+	load(GROUPED
+		"numbers guests { from = { access, core } block = { \"^00\", \"^\\\\+\" } } "
+		"numbers staff { from = access groups = { night, staff } permit = \"^0049\" }");
+	cr_assert_eq(c->numbers_count, 2);
+	cr_expect_eq(c->numbers[0].from, 3);
+	cr_expect_eq(c->numbers[0].block_count, 2);
+	cr_expect_str_eq(c->numbers[0].block[1], "^\\+");
+	cr_expect_eq(c->numbers[0].group_count, 0);
+	cr_expect_eq(c->numbers[1].group_count, 2);
+	cr_expect_str_eq(c->numbers[1].groups[0], "night");
+	cr_expect_str_eq(c->numbers[1].permit[0], "^0049");
+	cr_expect_eq(c->domains[0].group_count, 2);
+
+	refused(GROUPED "numbers x { block = \"^00\" }", 6, "numbers \"x\"|from");
+	refused(GROUPED "numbers x { from = acess block = \"^00\" }", 6,
+		"from: |acess|did you mean \"access\"?");
+	refused(GROUPED "numbers x { from = access }", 6, "expected permit or block");
+	refused(GROUPED "numbers x { from = access block = \"(\" }", 6,
+		"block: expected a regular expression, found \"(\"");
+	refused(GROUPED "numbers x { from = access groups = staf block = \".\" }", 6,
+		"groups: no domain has a group \"staf\": did you mean \"staff\"?");
+	refused(ZONES LISTENERS "domain example.net { users = users groups = \"a b\" }", 3,
+		"groups: expected names of 1 to 32 letters|found \"a b\"");
+}
+
+Test(config, groups_of_users)
+{
+	put_file("users", "alice:example.net:MD5:" MD5_A ":staff\nalice:example.net:SHA-256:" SHA_A
+			  ":staff\n");
+	put_file("sipward.conf", SANE);
+	cr_assert_eq(config_load(path, &c, &errors), -EINVAL);
+	cr_expect_not_null(strstr(errors.text[0], "users:1: user \"alice\" is in group \"staff\", "
+						  "which groups of domain \"example.net\" ("),
+		"%s", errors.text[0]);
+	load(GROUPED);
+}
+
 Test(config, names_as_targets)
 {
 	load(SANE "dns { servers = { 127.0.0.1:5353, \"[2001:db8::53]:53\", 192.0.2.53 } }\n"

@@ -145,6 +145,45 @@ Test(images, users_image)
 	cr_assert_eq(c->domains[0].users.count, 0);
 }
 
+Test(images, groups_and_lists_of_numbers)
+{
+	const struct number_list_settings *list;
+	const struct settings *s;
+	const struct users *u;
+	size_t size;
+	int fd = -1;
+
+	put_file("users", "alice:example.net:MD5:" MD5_A
+			  ":night,staff\nalice:example.net:SHA-256:" SHA_A ":night,staff\n");
+	load(ZONES LISTENERS
+		"domain example.net { users = users groups = { staff, night } }\n" TRUNK ROUTES
+		"numbers x { from = core groups = staff permit = \"^0049\" block = \"^00\" }");
+	cr_assert_eq(users_build(c, &fd), 0);
+	u = map(fd, &size);
+	close(fd);
+	const struct user_row *row = users_find(u, 0, S("alice"));
+	cr_assert_not_null(row);
+	cr_assert_eq(row->group[0], group_id(S("night")));
+	cr_assert_eq(row->group[1], group_id(S("staff")));
+	cr_assert_eq(row->group[2], 0);
+	cr_assert_eq(settings_build(c, PEER_SIP, 1, &fd), 0);
+	s = map(fd, &size);
+	close(fd);
+	cr_assert_eq(s->number_lists.count, 1);
+	list = settings_array(s, s->number_lists);
+	cr_assert(str_equal(settings_str(s, list->name), S("x")));
+	cr_assert_eq(list->from, 2);
+	cr_assert_eq(list->groups.count, 1);
+	const struct group_settings *group = settings_array(s, list->groups);
+	cr_assert_eq(group->id, group_id(S("staff")));
+	cr_assert(str_equal(
+		settings_str(s, *(const struct text *)settings_array(s, list->block)), S("^00")));
+	cr_assert_eq(settings_build(c, PEER_TRANSPORT, 1, &fd), 0);
+	s = map(fd, &size);
+	close(fd);
+	cr_assert_eq(s->number_lists.count, 0);
+}
+
 Test(images, large_users_file)
 {
 	char *text = malloc(2000 * 80), name[16];

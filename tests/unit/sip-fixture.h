@@ -38,6 +38,9 @@ struct image {
 	uint16_t route_trunk[4];
 	_Alignas(8) struct text hidden_name[2];
 	struct text emergency;
+	struct number_list_settings number_list[3];
+	struct group_settings group[2];
+	struct text list_number[6];
 	char pool[1024];
 	uint32_t used;
 };

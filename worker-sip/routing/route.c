@@ -521,7 +521,8 @@ void route_request(
 	struct route_search s;
 	uint32_t rule;
 
-	*out = (struct decision){.route = NONE_INDEX};
+	*out = (struct decision){
+		.route = NONE_INDEX, .numbers = {.list = NONE_INDEX, .group = NONE_INDEX}};
 	s.sip = in->sip;
 	s.message = in->message;
 	s.uri = route_uri(in);
@@ -549,6 +550,13 @@ void route_request(
 	s.number_length = called > 0 ? (size_t)called : 0;
 	out->emergency = route_is_emergency(
 		s.sip->settings, (struct str){s.number, s.number_length});
+	if (!out->emergency)
+		out->numbers = number_lists_decide(
+			s.sip, in->zone, &in->sender, (struct str){s.number, s.number_length});
+	if (out->numbers.blocked) {
+		out->status = 403;
+		return;
+	}
 	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
 	while (called >= 0 && number_prefix_next(&walk, &rule))
 		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))

@@ -3,6 +3,7 @@
 #ifndef SIPWARD_SIP_ROUTING_ROUTE_H
 #define SIPWARD_SIP_ROUTING_ROUTE_H
 
+#include "number_list.h"
 #include "target.h"
 #include "worker-sip/incoming.h"
 
@@ -23,6 +24,7 @@ struct decision {
 	bool too_long;   /* 414: no rule says so, but the Request-URI cannot be routed */
 	bool full;       /* 503: trunks have all the calls that they may have */
 	bool emergency;
+	struct number_verdict numbers; /* what the lists of numbers say: 403 where it is blocked */
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                user part) */
 };
