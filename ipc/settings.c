@@ -264,6 +264,14 @@ static bool settings_route_sane(const struct settings *s, const void *row)
 	return ROWS_SANE(s, r->trunks, uint16_t, UINT32_MAX, settings_trunk_index_sane);
 }
 
+static bool settings_emergency_sane(const struct settings *s, const void *row)
+{
+	const struct emergency_settings *e = row;
+
+	return e->number.length && settings_text_fits(s, e->number) &&
+	       settings_text_fits(s, e->service);
+}
+
 static bool settings_group_sane(const struct settings *s, const void *row)
 {
 	const struct group_settings *g = row;
@@ -301,7 +309,8 @@ int settings_check(const void *image, size_t size)
 		return -EBADMSG;
 	if (s->magic != SETTINGS_MAGIC || s->version != SETTINGS_VERSION || s->size != size)
 		return -EBADMSG;
-	if (!ROWS_SANE(s, s->emergency, struct text, EMERGENCY_MAX, settings_text_row_sane))
+	if (!ROWS_SANE(s, s->emergency, struct emergency_settings, EMERGENCY_MAX,
+		    settings_emergency_sane))
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->scanners, struct text, SCANNERS_MAX, settings_scanner_sane))
 		return -EBADMSG;

@@ -17,6 +17,8 @@
 #define SETTINGS_VERSION 8
 #define ZONES_MAX 64
 #define EMERGENCY_MAX 64 /* numbers */
+#define EMERGENCY_NUMBER_MAX 32
+#define EMERGENCY_SERVICE_MAX 64
 #define NUMBER_LISTS_MAX 64
 #define LIST_NUMBERS_MAX 1024 /* patterns that a list permits, and that it blocks */
 #define SCANNERS_MAX 64       /* words */
@@ -183,6 +185,11 @@ struct route_settings {
 	uint32_t zero2;
 };
 
+/* A number of emergency. */
+struct emergency_settings {
+	struct text number;  /* digits */
+	struct text service; /* of RFC 5031, as "sos.police"; length 0: none is named */
+};
 /* A group of users, in a list of numbers. */
 struct group_settings {
 	struct text name;
@@ -207,7 +214,7 @@ struct settings {
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
 	struct array number_lists; /* struct number_list_settings, in order */
-	struct array emergency;    /* struct text: digits; SIP workers' alone */
+	struct array emergency;    /* struct emergency_settings (emergency.h) */
 	struct array scanners;     /* struct text in lower case; transport workers' alone */
 	struct array dns_servers;  /* struct endpoint; what each name is asked of */
 	uint8_t workers[8];        /* of each role: enum peer_role */

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #include "drain.h"
+#include "ipc/emergency.h"
 #include "labels.h"
 #include "ipc/token.h"
 #include "worker-sip/auth/authorize.h"
@@ -176,7 +177,7 @@ static bool core_may_challenge_stateless(const struct incoming *in)
 		       (m->method == METHOD_OPTIONS && !m->to_tag.length)) &&
 	       !message_first(m, HEADER_AUTHORIZATION) &&
 	       !message_first(m, HEADER_PROXY_AUTHORIZATION) &&
-	       !transactions_full(in->sip->transactions, false);
+	       !transactions_full(in->sip->transactions, m);
 }
 
 /* The domain that a REGISTER is for; our own address stands for the first one. NONE_INDEX: none. */
@@ -222,7 +223,7 @@ static void core_authorized(struct incoming *in)
 	char buffer[512];
 	struct writer unsupported = WRITER(buffer);
 
-	if (m->request_uri.scheme == URI_OTHER) {
+	if (m->request_uri.scheme == URI_OTHER && !emergency_call(in->sip->settings, m)) {
 		incoming_answer(in, 416, STR_EMPTY);
 	} else if (m->method == METHOD_REGISTER) {
 		core_register(in);

@@ -43,7 +43,9 @@ struct source {
 	uint64_t serial;        /* of the ban */
 	uint32_t failures;
 	uint32_t connections;
-	uint32_t handshakes; /* of those connections, in progress */
+	uint32_t handshakes;  /* of those connections, in progress */
+	uint32_t emergencies; /* let in beyond its rate, in the second below */
+	uint64_t emergency_second;
 };
 
 /* What a zone bans by, kept because settings are replaced. */
@@ -403,8 +405,26 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 			return 0;
 		}
 	}
-	count(DROP_RATE);
 	return -EBUSY;
+}
+
+int admit_emergency(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)
+{
+	bool permitted;
+	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
+	struct source *s = source_get(a, zone, peer, now);
+
+	if (!s)
+		return -EBUSY;
+	if (s->emergency_second != now / 1000) {
+		s->emergency_second = now / 1000;
+		s->emergencies = 0;
+	}
+	if (s->emergencies == EMERGENCY_REQUESTS)
+		return -EBUSY;
+	s->emergencies++;
+	count(EMERGENCY_PAST_RATE);
+	return 0;
 }
 
 int admit_connect(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now,

@@ -36,8 +36,12 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 /* Whether it is banned, without counting that. */
 bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none
- * left. */
+ * left, which the caller counts if he drops it. */
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
+/* Lets an emergency call in that admit_request has refused: the source may send so many requests a
+ * second beyond its rate, for an attack must not pass by such numbers. 0, or -EBUSY. */
+#define EMERGENCY_REQUESTS 10
+int admit_emergency(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Counts one connection of the source in; *held (NULL for a source without limits) is to be given
  * to admit_disconnect when it ends. 0, or -EMFILE where the source has as many as its zone
  * allows. */

@@ -12,6 +12,7 @@
 #include "common/counters.h"
 #include "fault_log.h"
 #include "worker/crash_hook.h"
+#include "ipc/emergency.h"
 #include "ipc/mesh.h"
 #include "ipc/token.h"
 #include "admit.h"
@@ -127,11 +128,19 @@ void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow
 	}
 }
 
-/* Whether a request that came by flow is within the allowance of its source. */
-static bool to_sip_admits(struct transport_worker *t, const struct flow *flow)
+/* Whether a request that came by flow is within the allowance of its source. m: what was read of
+ * it, NULL: it could not be. */
+static bool to_sip_admits(
+	struct transport_worker *t, const struct flow *flow, const struct message *m)
 {
-	if (admit_request(t->admit, flow->listener, &flow->peer, loop_now(t->loop)) == 0)
+	uint64_t now = loop_now(t->loop);
+
+	if (admit_request(t->admit, flow->listener, &flow->peer, now) == 0)
 		return true;
+	if (m && emergency_call(t->settings, m) &&
+		admit_emergency(t->admit, flow->listener, &flow->peer, now) == 0)
+		return true;
+	count(DROP_RATE);
 	to_sip_say_dropped(t, flow, "over the rate of its zone");
 	return false;
 }
@@ -182,7 +191,7 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
 	/* answers cost as well: a source has no more of them than of requests */
-	if (!to_sip_admits(t, flow))
+	if (!to_sip_admits(t, flow, NULL))
 		return;
 	if (capture_wanted(t))
 		capture_add(t, flow, &flow->local, false, raw);
@@ -299,7 +308,7 @@ static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct f
 	outside = to_sip_is_outside(m);
 	if (outside && to_sip_is_scanner(t, m))
 		return TO_SIP_DONE;
-	if (outside && !to_sip_admits(t, flow))
+	if (outside && !to_sip_admits(t, flow, m))
 		return TO_SIP_DONE;
 	if (capture_wanted(t))
 		capture_add(t, flow, &flow->local, false, raw);

@@ -106,6 +106,12 @@ static void config_free_trunk(struct config_trunk *x)
 #include "ipc/options.def"
 }
 
+static void config_free_emergency(struct config_emergency *x)
+{
+	free(x->number);
+	free(x->service);
+}
+
 static void config_free_numbers(struct config_numbers *x)
 {
 	free(x->name);
@@ -151,7 +157,7 @@ void config_free(struct config *x)
 		free(x->group[i]);
 	}
 	free(x->path);
-	config_free_texts(x->emergency, x->emergency_count);
+	FREE_ROWS(emergency, x->emergency, x->emergency_count);
 	config_free_texts(x->scanners, x->scanner_count);
 	free(x->never_ban);
 	free(x->control_path);

@@ -168,6 +168,11 @@ struct config_route {
 	uint8_t action;     /* enum route_action */
 };
 
+struct config_emergency {
+	char *number;  /* digits */
+	char *service; /* of RFC 5031 that it stands for, in lower case; "": none is named */
+};
+
 struct config_numbers {
 	char *name;
 	char **groups; /* count 0: all who call */
@@ -182,7 +187,7 @@ struct config {
 	char *path;                    /* of the config file, as given */
 	struct config_sources sources; /* lines are of it and of what it includes */
 	char *control_path;            /* absolute; the control socket */
-	char **emergency;              /* digits */
+	struct config_emergency *emergency;
 	size_t emergency_count;
 	char **scanners; /* lower case */
 	size_t scanner_count;

@@ -4,6 +4,7 @@
 
 #include "ipc/message.h"
 #include "check.h"
+#include "emergency_numbers.h"
 #include "collector.h"
 #include "name_servers.h"
 #include "options.h"
@@ -161,32 +162,6 @@ static void load_scanners(struct reader *r, cfg_t *limits)
 	}
 }
 
-static void load_emergency(struct reader *r, cfg_t *limits)
-{
-	size_t count = config_list_count(limits, "emergency");
-
-	r->c->emergency = reader_array(r, EMERGENCY_MAX, sizeof(*r->c->emergency));
-	for (size_t i = 0; r->c->emergency && i < count; i++) {
-		const struct config_value *v = config_list(limits, "emergency", i);
-		size_t n = strlen(v->text);
-		char *copy;
-
-		if (i == EMERGENCY_MAX) {
-			reader_error(r, limits, v->line, "emergency: at most %d are possible",
-				EMERGENCY_MAX);
-			return;
-		}
-		if (n < 2 || n > 32 || strspn(v->text, "0123456789*#") + (*v->text == '+') < n) {
-			reader_expected(r, limits, "emergency", v,
-				"a number of 2 to 32 digits, as in \"112\"");
-			continue;
-		}
-		copy = reader_copy(r, v->text);
-		if (copy)
-			r->c->emergency[r->c->emergency_count++] = copy;
-	}
-}
-
 static void load_root(struct reader *r, cfg_t *root)
 {
 	struct config *c = r->c;
@@ -199,7 +174,7 @@ static void load_root(struct reader *r, cfg_t *root)
 	load_check_runtime_directory(r, root);
 	load_workers(r, cfg_getsec(root, "workers"));
 	load_control(r, cfg_getsec(root, "control"));
-	load_emergency(r, cfg_getsec(root, "limits"));
+	emergency_read(r, cfg_getsec(root, "limits"));
 	load_scanners(r, cfg_getsec(root, "limits"));
 	section_prefixes(r, cfg_getsec(root, "limits"), "never-ban", NEVER_BAN_MAX, &c->never_ban,
 		&c->never_ban_count);

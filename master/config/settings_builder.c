@@ -334,6 +334,21 @@ static struct array image_routes(struct image *m, const struct config *c)
 	return a;
 }
 
+static struct array image_emergency(struct image *m, const struct config *c)
+{
+	struct emergency_settings *rows = image_rows(m, c->emergency_count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < c->emergency_count; i++) {
+		rows[i].number = image_append_text(m, c->emergency[i].number);
+		rows[i].service = image_append_text(m, c->emergency[i].service);
+	}
+	if (rows)
+		a = image_append_array(m, rows, c->emergency_count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 static struct array image_groups(struct image *m, char *const *groups, size_t count)
 {
 	struct group_settings *rows = image_rows(m, count, sizeof(*rows));
@@ -389,6 +404,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 	image_append(&m, NULL, sizeof(s), 8);
 	image_options(&m, c, &s);
 	if (role_has(role, ROLE_MESSAGES)) {
+		s.emergency = image_emergency(&m, c);
 		s.zones = image_zones(&m, c);
 		s.listeners = image_listeners(&m, c);
 		/* a transport worker verifies the servers of trunks over TLS, and has no other use
@@ -402,7 +418,6 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 		s.dns_servers = image_append_array(
 			&m, c->dns_servers, c->dns_server_count, sizeof(c->dns_servers[0]));
 	if (role == PEER_SIP) {
-		s.emergency = image_texts(&m, c->emergency, c->emergency_count);
 		s.domains = image_domains(&m, c);
 		s.number_lists = image_number_lists(&m, c);
 		s.routes = image_routes(&m, c);

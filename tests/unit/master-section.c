@@ -224,7 +224,11 @@ Test(config, zones)
 	refused("zone access { trust = no\nnever-ban = { 10.0.0.1, 10.0.0.1/24 } }\n", 2,
 		"never-ban: expected an address or a network without host bits");
 	refused("limits {\nemergency = { 112, \"1a\" } }\n", 2,
-		"emergency: expected a number of 2 to 32 digits, as in \"112\", found \"1a\"");
+		"emergency: expected a number of 2 to 32 digits, as in \"112\"|found \"1a\"");
+	refused("limits {\nemergency = \"110=police\" }\n", 2,
+		"emergency: expected a number of 2 to 32 digits|found \"110=police\"");
+	refused("limits {\nemergency = { \"110=sos.police.\", \"110=\" } }\n", 2,
+		"emergency: expected|found \"110=sos.police.\"");
 	refused("limits {\nscanners = { sipp, off } }\n", 2,
 		"scanners: expected words of 4 to 64 bytes, or \"off\", found \"off\"");
 	refused("limits {\nnever-ban = office }\n", 2,
@@ -397,6 +401,16 @@ Test(config, lists_of_numbers)
 		"groups: no domain has a group \"staf\": did you mean \"staff\"?");
 	refused(ZONES LISTENERS "domain example.net { users = users groups = \"a b\" }", 3,
 		"groups: expected names of 1 to 32 letters|found \"a b\"");
+}
+
+Test(config, numbers_of_emergency)
+{
+	load(SANE "limits { emergency = { 112, \"110=sos.Police\" } }");
+	cr_assert_eq(c->emergency_count, 2);
+	cr_expect_str_eq(c->emergency[0].number, "112");
+	cr_expect_str_eq(c->emergency[0].service, "");
+	cr_expect_str_eq(c->emergency[1].number, "110");
+	cr_expect_str_eq(c->emergency[1].service, "sos.police");
 }
 
 Test(config, groups_of_users)

@@ -37,7 +37,7 @@ struct image {
 	struct route_settings route[4];
 	uint16_t route_trunk[4];
 	_Alignas(8) struct text hidden_name[2];
-	struct text emergency;
+	struct emergency_settings emergency[2];
 	struct number_list_settings number_list[3];
 	struct group_settings group[2];
 	struct text list_number[6];
@@ -70,6 +70,16 @@ static inline struct text fixture_text(struct image *i, const char *s)
 	memcpy(i->pool + i->used, s, t.length + 1);
 	i->used += t.length + 1;
 	return t;
+}
+
+/* One more number of emergency; service: "" for none. */
+static inline void fixture_emergency(struct image *i, const char *number, const char *service)
+{
+	uint32_t n = i->s.emergency.count;
+
+	i->emergency[n] = (struct emergency_settings){
+		.number = fixture_text(i, number), .service = fixture_text(i, service)};
+	i->s.emergency = (struct array){offsetof(struct image, emergency), n + 1};
 }
 
 static inline struct endpoint fixture_endpoint(const char *text)

@@ -136,8 +136,7 @@ Test(limits, of_a_worker_that_leaves)
 Test(limits, an_emergency_call_passes)
 {
 	open_zone()->max_calls = 1;
-	worker->image.s.emergency = (struct array){offsetof(struct image, emergency), 1};
-	worker->image.emergency = fixture_text(&worker->image, "bob");
+	fixture_emergency(&worker->image, "bob", "");
 	rings();
 	rings();
 	cr_assert_eq(counters_page->counter[COUNTER_EMERGENCY_CALLS], 2);

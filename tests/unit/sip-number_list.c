@@ -154,8 +154,7 @@ Test(number_list, the_answer_and_the_counter_say_it)
 Test(number_list, an_emergency_call_is_never_blocked)
 {
 	list("none", ZONE_OPEN, NULL, NULL, ".");
-	worker->image.s.emergency = (struct array){offsetof(struct image, emergency), 1};
-	worker->image.emergency = fixture_text(&worker->image, "112");
+	fixture_emergency(&worker->image, "112", "");
 	ask(.method = "INVITE", .uri = "sip:112@example.net");
 	take_request("INVITE");
 	cr_assert_eq(counters_page->counter[COUNTER_NUMBERS_BLOCKED], 0);

@@ -49,12 +49,26 @@ static int passes(struct limits *l, unsigned listener, const char *host, uint64_
 	return admit_source(l->a, listener, &e, now);
 }
 
+Test(admit, emergency_has_a_rate_of_its_own)
+{
+	struct limits *l = limits_new(1, 1000);
+	struct endpoint e = at("192.0.2.1", 5060), other = at("192.0.2.2", 5060);
+
+	cr_assert_eq(taken(l, "192.0.2.1", 2, 5000), 1);
+	for (unsigned i = 0; i < EMERGENCY_REQUESTS; i++)
+		cr_assert_eq(admit_emergency(l->a, ACCESS_UDP, &e, 5000 + i), 0);
+	cr_assert_eq(admit_emergency(l->a, ACCESS_UDP, &e, 5999), -EBUSY);
+	cr_assert_eq(admit_emergency(l->a, ACCESS_UDP, &other, 5999), 0);
+	cr_assert_eq(admit_emergency(l->a, ACCESS_UDP, &e, 6000), 0);
+	cr_assert_eq(COUNTED(EMERGENCY_PAST_RATE), EMERGENCY_REQUESTS + 2);
+	limits_free(l);
+}
+
 Test(admit, rate_is_exact_and_refills)
 {
 	struct limits *l = limits_new(50, 1000);
 
 	cr_assert_eq(taken(l, "192.0.2.1", 200, 1000), 50);
-	cr_assert_eq(COUNTED(DROP_RATE), 150);
 	cr_assert_eq(taken(l, "192.0.2.1", 10, 1019), 0); /* 20 ms a request */
 	cr_assert_eq(taken(l, "192.0.2.1", 10, 1020), 1);
 	cr_assert_eq(taken(l, "192.0.2.1", 200, 1520), 25);

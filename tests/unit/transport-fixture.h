@@ -54,6 +54,7 @@ struct image {
 	struct trunk_settings trunk[TRUNKS];
 	struct target_settings target;
 	struct endpoint dns_server;
+	_Alignas(8) struct emergency_settings emergency;
 	char pool[512];
 };
 

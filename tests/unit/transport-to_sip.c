@@ -51,6 +51,33 @@ static void two_a_minute(struct image *image)
 	image->zone[ZONE_ACCESS].rate_window_ms = 60000;
 }
 
+/* Request-URIs of request() have this user. */
+static void emergency_for_all(struct image *image)
+{
+	two_a_minute(image);
+	strcpy(image->pool + sizeof(image->pool) - 8, "bob");
+	image->emergency.number = (struct text){
+		(uint32_t)(offsetof(struct image, pool) + sizeof(image->pool) - 8), 3};
+	image->s.emergency = (struct array){offsetof(struct image, emergency), 1};
+}
+
+Test(to_sip, calls_of_emergency_pass_the_rate)
+{
+	struct fixture *f = fixture_new(emergency_for_all);
+	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	size_t n;
+
+	for (unsigned i = 0; i < 6; i++) {
+		n = request(raw, i < 3 ? "INVITE" : "MESSAGE", i, NULL, "UDP");
+		throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP], raw, n);
+	}
+	UNTIL(f, COUNTED(DROP_RATE) == 3);
+	cr_assert_eq(f->count, 3);
+	cr_assert_eq(COUNTED(EMERGENCY_PAST_RATE), 1);
+	close(fd);
+	fixture_free(f);
+}
+
 Test(to_sip, only_requests_outside_dialogs_count_against_the_rate)
 {
 	struct fixture *f = fixture_new(two_a_minute);

@@ -9,6 +9,7 @@
  */
 #include "authorize.h"
 
+#include "ipc/emergency.h"
 #include "ipc/mesh.h"
 #include "common/clock.h"
 #include "common/hash.h"
@@ -473,6 +474,13 @@ static bool attempt_check(struct attempt *a)
 	return true;
 }
 
+/* Who has credentials is asked to show them right: his call is then his. */
+static bool attempt_has_credentials(const struct attempt *a)
+{
+	return message_first(a->m, HEADER_AUTHORIZATION) ||
+	       message_first(a->m, HEADER_PROXY_AUTHORIZATION);
+}
+
 bool authorize(struct incoming *in)
 {
 	struct attempt a = {.sip = in->sip,
@@ -484,6 +492,12 @@ bool authorize(struct incoming *in)
 	struct identity out = {.trusted = a.zone->trust == 1, .domain = NONE_INDEX};
 
 	if (out.trusted || a.zone->auth == ZONE_AUTH_NONE) {
+		in->sender = out;
+		return true;
+	}
+	if (a.zone->emergency_without_credentials && emergency_call(in->sip->settings, a.m) &&
+		!attempt_has_credentials(&a)) {
+		count(EMERGENCY_UNAUTHENTICATED);
 		in->sender = out;
 		return true;
 	}

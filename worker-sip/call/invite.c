@@ -10,6 +10,7 @@
 #include "ipc/token.h"
 #include "provisional.h"
 #include "refused_answer.h"
+#include "ipc/emergency.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/message/wire_header.h"
 
@@ -387,6 +388,19 @@ static int invite_new(const struct incoming *in, const struct target *targets, u
 	return 0;
 }
 
+/* Calls of emergency have some more room than all others. */
+static bool invite_has_room(const struct incoming *in)
+{
+	uint32_t calls = in->sip->calls, most = in->sip->settings->calls_max;
+
+	if (calls < most)
+		return true;
+	if (!in->emergency || calls >= most + EMERGENCY_RESERVE)
+		return false;
+	count(EMERGENCY_PAST_CALLS);
+	return true;
+}
+
 void invite_request(
 	struct incoming *in, const struct target *targets, unsigned count, struct str replaces)
 {
@@ -394,7 +408,7 @@ void invite_request(
 	uint64_t limit[LIMIT_KEYS];
 	struct invite *v;
 
-	if (sip->calls >= sip->settings->calls_max) {
+	if (!invite_has_room(in)) {
 		counter_add(COUNTER_CALLS_LIMIT, 1);
 		incoming_answer(in, 503, S("Retry-After: 5\r\n"));
 		return;

@@ -2,6 +2,7 @@
  * store. */
 #include "route.h"
 
+#include "ipc/emergency.h"
 #include "ipc/pattern.h"
 #include "balance.h"
 #include "number_prefix.h"
@@ -422,10 +423,13 @@ static void route_add_trunks(
 
 /* ---- rules ---- */
 
-static bool route_matches(const struct route_search *s, unsigned rule, unsigned zone)
+static bool route_matches(
+	const struct route_search *s, unsigned rule, unsigned zone, bool emergency)
 {
 	const struct route_settings *r = settings_route(s->sip->settings, rule);
 
+	if (emergency && r->action == ROUTE_REFUSE)
+		return false;
 	if (!(r->from >> zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != s->domain))
 		return false;
 	if (!r->number.length)
@@ -504,14 +508,17 @@ static struct uri_parts route_uri(const struct incoming *in)
 	return route_last(m, &last) && last.user.n ? last : uri;
 }
 
-static bool route_is_emergency(const struct settings *s, struct str number)
+/* Whether it is a call for help. A service of emergency (RFC 5031) is called by its number, in the
+ * domain of the sender. */
+static bool route_find_emergency(struct route_search *s)
 {
-	const struct text *t = settings_array(s, s->emergency);
+	const struct settings *settings = s->sip->settings;
+	struct str number;
 
-	for (uint32_t i = 0; i < s->emergency.count; i++)
-		if (str_equal(settings_str(s, t[i]), number))
-			return true;
-	return false;
+	if (s->uri.scheme != URI_OTHER || !emergency_service(settings, s->uri.whole, &number))
+		return false;
+	s->uri = (struct uri_parts){.scheme = URI_TEL, .whole = s->uri.whole, .user = number};
+	return true;
 }
 
 void route_request(
@@ -526,6 +533,7 @@ void route_request(
 	s.sip = in->sip;
 	s.message = in->message;
 	s.uri = route_uri(in);
+	out->emergency = route_find_emergency(&s);
 	s.secure = s.uri.scheme == URI_SIPS;
 	s.targets = targets;
 	s.count = 0;
@@ -548,8 +556,7 @@ void route_request(
 	}
 	/* Behind us another user could be read in "%00": the one before the NUL. */
 	s.number_length = called > 0 ? (size_t)called : 0;
-	out->emergency = route_is_emergency(
-		s.sip->settings, (struct str){s.number, s.number_length});
+	out->emergency |= emergency_has(s.sip->settings, (struct str){s.number, s.number_length});
 	if (!out->emergency)
 		out->numbers = number_lists_decide(
 			s.sip, in->zone, &in->sender, (struct str){s.number, s.number_length});
@@ -559,7 +566,7 @@ void route_request(
 	}
 	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
 	while (called >= 0 && number_prefix_next(&walk, &rule))
-		if (route_matches(&s, rule, in->zone) && route_apply(&s, rule, out))
+		if (route_matches(&s, rule, in->zone, out->emergency) && route_apply(&s, rule, out))
 			return;
 	count(ROUTE_NONE);
 	out->status = in->sender.trusted ? 404 : 403;

@@ -1,6 +1,7 @@
 /* server.c - server transactions (RFC 3261 section 17.2, RFC 6026, RFC 4320): matching, 100 Trying,
  * CANCEL, answers and the 2xx that waits for its ACK. Relies on machine.c for what the machines do,
  * on response.c for local answers. */
+#include "ipc/emergency.h"
 #include "machine.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/message/response.h"
@@ -202,13 +203,17 @@ static void server_receive_cancel(struct transactions *ts, const struct message 
 	}
 }
 
-bool transactions_full(const struct transactions *ts, bool in_dialog)
+bool transactions_full(const struct transactions *ts, const struct message *m)
 {
 	uint64_t limit = ts->sip->settings->transactions_max;
 
+	if (ts->servers.count < limit)
+		return false;
 	/* dialogs that stand have an eighth more: what ends a call lightens the load */
-	if (in_dialog)
+	if (m->to_tag.length)
 		limit += limit / 8;
+	else if (emergency_call(ts->sip->settings, m))
+		limit += EMERGENCY_RESERVE;
 	return ts->servers.count >= limit;
 }
 
@@ -246,7 +251,7 @@ enum request_kind transactions_match(struct transactions *ts, const struct messa
 		answer_stateless(ts->sip, m, 482, STR_NONE);
 		return REQUEST_ABSORBED;
 	}
-	if (transactions_full(ts, in_dialog)) {
+	if (transactions_full(ts, m)) {
 		count(TRANSACTIONS_REFUSED);
 		answer_stateless(ts->sip, m, 503, S(RETRY_AFTER));
 		return REQUEST_ABSORBED;

@@ -61,8 +61,9 @@ enum request_kind transactions_match(
  * is no memory; the request has been answered 503. */
 struct transaction *transactions_begin(
 	struct transactions *ts, const struct message *m, uint8_t slot);
-/* True where a new request would be over the limit. */
-bool transactions_full(const struct transactions *ts, bool in_dialog);
+/* True where a new request would be over the limit: those in a dialog, and calls of emergency, have
+ * some more. */
+bool transactions_full(const struct transactions *ts, const struct message *m);
 /* How many transactions of calls have something to come before the calls are over on both sides:
  * INVITEs and BYEs of ours that have no final response yet, INVITEs whose 2xx is not acknowledged,
  * and those of transaction_await_ack. */
