@@ -16,6 +16,6 @@ bool incoming_begin(struct incoming *in)
 	if (!in->transaction)
 		return false;
 	if (!in->shown && incoming_is_stranger(in))
-		transaction_refuse_once(in->transaction);
+		transaction_bound(in->transaction);
 	return true;
 }

@@ -36,7 +36,7 @@ struct incoming {
  * incoming_begin on, when its credentials have been found right, its dialog has been found, or it
  * is passed on. Whatever refuses it before does so without one, so that one datagram brings one
  * answer at most (RFC 3261 section 26.3.2.4). One that is passed on for a stranger, in a zone that
- * asks nobody, has a transaction of which transaction_refuse_once is true. */
+ * asks nobody, has a transaction that is bound (transaction_bound). */
 bool incoming_is_stranger(const struct incoming *in);
 /* Makes the transaction of a request that has none yet. False: there is no memory, and the request
  * has been answered. */

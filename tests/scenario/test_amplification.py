@@ -204,6 +204,43 @@ class Amplification(CallCase):
             self.assertEqual(finals, [486 if name == "INVITE" else 404])
             self.assertLessEqual(sum(len(m.raw) for m in came), RATIO * size, came)
 
+    def test_what_rings_and_answers(self):
+        """Nor does what else comes of a request that a stranger sends there: provisional responses,
+        an answer that is not acknowledged, and its repetitions. Only a final response that is too
+        long by itself is more: it goes once."""
+        self.begin()
+        bob = self.phone("bob")
+        sdp = b"v=0\r\n" + b"a=x\r\n" * 80
+        shapes = [
+            (ring, size, body) for ring in (0, 1, 20) for size in (0, 900) for body in (b"", sdp)
+        ]
+        padding = lambda size: "X: " + "x" * size + "\r\n" if size else ""
+        for number, (ring, size, body) in enumerate(shapes):
+            words = {"more": padding(size)}
+            data = smallest("INVITE", "sip:bob@example.net", f"rings-{number}", **words)
+            self.send("open", f"INVITE {ring}", data)
+            invite = bob.request("INVITE")
+            for i in range(ring):
+                bob.answer(invite, 180 + 3 * (i % 2), "Progress", tag="b", body=body)
+            bob.answer(invite, 200, tag="b", body=body)
+        for method in ("MESSAGE", "OPTIONS", "INFO", "FOO"):
+            for size in (0, 900):
+                words = {"more": padding(size)}
+                data = smallest(method, "sip:bob@example.net", f"{method}-{size}", **words)
+                self.send("open", method, data)
+                bob.answer(bob.request(method), 200, body=sdp)
+        self.gather("open")
+        for zone, name, size, came in self.results:
+            out, finals = sum(len(m.raw) for m in came), [m for m in came if m.status >= 200]
+            self.assertGreaterEqual(len(finals), 1, name)
+            first = len(finals[0].raw)
+            print(f"figure: {zone} {name}: {size} in, {out} out, {first} first final", flush=True)
+            if out > RATIO * size:  # it is that one response which is too long
+                self.assertEqual(len(finals), 1, name)
+                self.assertLessEqual(out - first, 2 * size, name)
+                self.assertGreater(first, 2 * size, name)
+        self.assertGreater(self.gateway.counters()["messages_withheld"], 0)
+
     def test_same_answer_anew(self):
         """A retransmitted INVITE is refused with the same To tag; its ACK is for nobody."""
         self.begin()

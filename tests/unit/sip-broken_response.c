@@ -279,6 +279,7 @@ Test(broken, a_reliable_provisional_of_no_dialog)
 /* The route set of an early dialog is known from its first response (RFC 3261 section 12.1.2). */
 Test(broken, a_provisional_of_an_early_dialog_that_stands)
 {
+	alice_comes_by_stream();
 	ask(.method = "INVITE", .body = "offer");
 	struct sent *out = take_request("INVITE");
 

@@ -73,6 +73,7 @@ Test(call, repeated_success_of_the_callee_gets_its_ack_again)
 
 Test(call, without_an_ack_it_ends_after_64_t1)
 {
+	alice_comes_by_stream();
 	register_phone("bob", "198.51.100.11:5060", NULL);
 	ask(.method = "INVITE");
 	struct sent *out = take_request("INVITE");

@@ -36,6 +36,7 @@ Test(fork, higher_q_comes_first_and_equal_ones_together)
 
 Test(fork, the_first_answer_wins_and_the_others_are_cancelled)
 {
+	alice_comes_by_stream();
 	register_phone("bob", "198.51.100.11:5060", NULL);
 	register_phone("bob", "198.51.100.12:5060", NULL);
 	register_phone("bob", "198.51.100.13:5060", "0.1");
@@ -61,6 +62,7 @@ Test(fork, the_first_answer_wins_and_the_others_are_cancelled)
 
 Test(fork, answers_that_cross_leave_one_call)
 {
+	alice_comes_by_stream();
 	register_phone("bob", "198.51.100.11:5060", NULL);
 	register_phone("bob", "198.51.100.12:5060", NULL);
 	ask(.method = "INVITE");

@@ -6,6 +6,7 @@ TestSuite(invite, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
 Test(invite, goes_to_the_binding_with_our_own_headers)
 {
+	alice_comes_by_stream();
 	ask(.method = "INVITE", .body = "offer",
 		.more = "Subject: hi\nRecord-Route: <sip:edge.example;lr>\n");
 	struct sent *out = take_request("INVITE");
@@ -52,6 +53,7 @@ Test(invite, provisional_makes_an_early_dialog)
 
 Test(invite, early_dialogs_of_a_fork_behind_stay_several)
 {
+	alice_comes_by_stream();
 	ask(.method = "INVITE", .more = "Supported: 100rel\n", .cseq = 5);
 	struct sent *out = take_request("INVITE");
 	respond(out, 183, .tag = "one", .more = "Require: 100rel\nRSeq: 11\n");
@@ -292,6 +294,7 @@ Test(invite, the_callee_may_not_end_an_early_dialog_with_bye)
 
 Test(invite, timer_c_ends_what_rings_for_ever)
 {
+	alice_comes_by_stream();
 	ask(.method = "INVITE");
 	struct sent *out = take_request("INVITE");
 

@@ -134,6 +134,7 @@ Test(race_ack, s3_2_4_ack_comes_after_the_bye_of_the_other_side)
 
 Test(race_ack, bye_of_the_callee_waits_no_longer_than_for_the_ack)
 {
+	alice_comes_by_stream();
 	struct call_scene c = call_unacknowledged_scene("offer");
 	unsigned answers = 0;
 

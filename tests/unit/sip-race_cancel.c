@@ -90,6 +90,7 @@ struct two_rings {
 
 static struct two_rings both_ring(void)
 {
+	alice_comes_by_stream();
 	struct two_rings r = {0};
 
 	register_phone("bob", CELL, NULL);
@@ -167,6 +168,7 @@ Test(race_cancel, appendix_a_bye_ends_the_second_dialog_too)
 /* A proxy behind us has forked: one branch has two early dialogs. */
 Test(race_cancel, appendix_a_bye_ends_one_early_dialog_of_a_branch)
 {
+	alice_comes_by_stream();
 	ask(.method = "INVITE");
 	struct sent *out = take_request("INVITE");
 

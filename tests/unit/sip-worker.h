@@ -199,6 +199,13 @@ static inline void worker_set_up(void)
 	virtual_clock_advance(worker->sip.loop, 10000);
 }
 
+/* From now on alice calls by a stream, whose source cannot be forged: all is repeated to her that
+ * the RFCs say, however short her INVITEs are (transaction_bound). */
+static inline void alice_comes_by_stream(void)
+{
+	alice = flow_of(OPEN_TCP, "198.51.100.1:5060", FLOW_ID(0, 1, 9));
+}
+
 /* All that is left in the end goes by itself: no transaction is for ever. */
 static inline void worker_tear_down(void)
 {

@@ -21,14 +21,33 @@ static struct dialog *call_retired(const struct incoming *in)
 	return d && d->call && d->zone == in->zone ? d : NULL;
 }
 
+/* The peer of a leg has sent a request in its dialog. Our tag there is known only to who got our
+ * answers: what its INVITE is answered floods nobody else. */
+static void call_source_shown(struct dialog *d)
+{
+	struct transaction *t;
+
+	if (!d->stranger)
+		return;
+	d->stranger = false;
+	t = d->state == DIALOG_EARLY ? invite_fork(d->call->invite)->server
+	                             : exchange_unacknowledged_invite(d->call);
+	if (t)
+		transaction_unbind(t);
+}
+
 static void call_acknowledge(const struct incoming *in)
 {
 	struct dialog *d = dialog_of_request(in->sip, in->message);
 
 	if (!d)
 		d = call_retired(in);
-	if (d && d->zone == in->zone && exchange_ack(d, in->message))
-		return;
+	if (d && d->zone == in->zone) {
+		if (d->call)
+			call_source_shown(d);
+		if (exchange_ack(d, in->message))
+			return;
+	}
 	count(ACK_UNMATCHED);
 	refusal_log_dropped(in->sip, in->message, "no answer waits for this ACK");
 }
@@ -130,6 +149,7 @@ void call_request(struct incoming *in)
 		return;
 	}
 	in->shown = true;
+	call_source_shown(d);
 	if (!incoming_begin(in))
 		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {

@@ -32,6 +32,7 @@ struct dialog {
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
+	bool stranger;          /* its peer has not shown itself (call_source_shown) */
 	bool lost;              /* its flow has ended, and it is not back by another one */
 	char tag[TOKEN_LENGTH]; /* our tag */
 	struct str call_id, local, remote, remote_tag; /* in text */

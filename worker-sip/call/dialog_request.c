@@ -69,6 +69,10 @@ void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers)
 	struct transaction *t;
 	uint64_t branch = random_u64();
 
+	if (d->stranger) {
+		count(MESSAGES_WITHHELD);
+		return;
+	}
 	if (dialog_request_write(sip, d, S("BYE"), ++d->local_cseq, branch, headers, &bytes))
 		return;
 	struct flow flow = dialog_flow(sip, d);

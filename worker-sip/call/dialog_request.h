@@ -17,7 +17,8 @@ int dialog_request_write(struct sip *sip, const struct dialog *d, struct str met
 struct str dialog_credentials(struct sip *sip, const struct dialog *d, struct str method);
 
 /* Sends BYE with the dialog's next CSeq; nobody waits for its answer. headers are whole lines
- * (Reason), and may be empty. Failures are the transaction layer's to count. */
+ * (Reason), and may be empty. Failures are the transaction layer's to count. A caller who has not
+ * shown himself, and so has not acknowledged the answer either, gets none. */
 void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers);
 
 /* Sends the ACK of the 2xx to the INVITE with that CSeq. Returns its bytes, which are the caller's

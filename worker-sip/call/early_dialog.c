@@ -70,6 +70,7 @@ static struct call *early_dialog_new(struct invite_branch *b, const struct messa
 	if (call_new(sip, &caller, &callee, &call))
 		return NULL;
 	call->invite = invite_of(f);
+	call->a->stranger = f->server && transaction_is_bound(f->server);
 	call->invites[0] = (struct cseq_pair){request->cseq, b->fork.cseq};
 	return call;
 }

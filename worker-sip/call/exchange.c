@@ -507,9 +507,12 @@ static int exchange_send(struct exchange *x, const struct message *m)
 	error = transaction_send(x->sip->transactions, m->method, branch, x->out->slot, &flow,
 		bytes, &exchange_client, x, &x->client);
 	wire_drop(bytes);
-	if (error == 0)
-		x->clients++;
-	return error;
+	if (error)
+		return error;
+	x->clients++;
+	if (x->out->stranger)
+		transaction_send_once(x->client);
+	return 0;
 }
 
 /* Sends the request on its way, or answers that it cannot go. */

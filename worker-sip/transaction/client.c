@@ -83,6 +83,12 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	return 0;
 }
 
+void transaction_send_once(struct transaction *t)
+{
+	assert(!transaction_is_server(t));
+	t->once = true;
+}
+
 const struct wire *transaction_sent(const struct transaction *t)
 {
 	assert(!transaction_is_server(t));

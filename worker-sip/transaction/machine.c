@@ -60,6 +60,12 @@ static int machine_on_send(
 	}
 	if (!t->sent)
 		return 0;
+	if (transaction_is_server(t))
+		return server_transmit(t) == 0 ? 0 : -1;
+	if (t->once) { /* the first copy is out */
+		count(MESSAGES_WITHHELD);
+		return 0;
+	}
 	return transaction_transmit(t, t->sent, t->cookie) == 0 ? 0 : -1;
 }
 

@@ -53,6 +53,8 @@ struct transaction {
 	                    one */
 	uint32_t again_ms; /* accepted: the interval after which 2xx goes out again */
 	uint32_t index;    /* in the table of cookies */
+	/* server, once: bytes of the request with its repetitions, and of what went back */
+	uint32_t came, went;
 	struct flow flow;
 	struct held_message *request; /* server, live: the request */
 	struct wire *sent;            /* client: the request; server: the last response */
@@ -72,7 +74,7 @@ struct transaction {
 	bool acknowledged; /* server, accepted */
 	bool orphan;       /* server: detached without a final answer */
 	bool owed;         /* counted in transactions.owed */
-	bool once;         /* server: transaction_refuse_once */
+	bool once;         /* server: transaction_bound; client: transaction_send_once */
 	uint16_t status;   /* of a failure to be told */
 	char to_tag[TOKEN_LENGTH];
 };
@@ -131,6 +133,9 @@ static inline void transaction_set_owed(struct transaction *t, bool owed)
 /* The transaction's timer has fired: does what is due by now (milliseconds of the loop). */
 void server_timer(struct transaction *t, uint64_t now);
 void client_timer(struct transaction *t, uint64_t now);
+/* Sends the last response of a server transaction, unless that has to be withheld
+ * (transaction_bound). 0 or -errno. */
+int server_transmit(struct transaction *t);
 /* The transport worker could not send (RECORD_SEND_FAILED); error: negative errno. */
 void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);

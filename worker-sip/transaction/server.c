@@ -117,16 +117,63 @@ static struct transaction *server_new(struct transactions *ts, const struct mess
 	return t;
 }
 
-static void server_repeat(struct transaction *t)
+static void server_trying(struct transaction *t)
+{
+	struct response r = {.status = 100};
+
+	if (response_build(t->owner->sip, &t->request->message, &r, &t->sent) != 0) {
+		count(RESPONSES_NOT_BUILT);
+		return;
+	}
+	machine_step(t, MACHINE_PROVISIONAL);
+}
+
+/* ---- the bound of what a source is sent that has not shown itself ---- */
+
+static void server_add(uint32_t *bytes, size_t more)
+{
+	*bytes = more < UINT32_MAX - *bytes ? *bytes + (uint32_t)more : UINT32_MAX;
+}
+
+/* Whether one more response of that size is within the bound. */
+static bool server_has_room(const struct transaction *t, unsigned ratio, size_t size)
+{
+	return (uint64_t)t->went + size <= (uint64_t)ratio * t->came;
+}
+
+/* The first copy of a final response goes in any case, for the call or request would be lost
+ * without; provisional ones and repetitions as long as there is room. */
+int server_transmit(struct transaction *t)
+{
+	if (t->once) {
+		/* the status line is ours */
+		const bool provisional = t->sent->byte[sizeof("SIP/2.0 ") - 1] == '1';
+		const bool first = t->stage == STAGE_LIVE && !provisional;
+		const unsigned ratio = provisional ? PROVISIONAL_RATIO : ANSWER_RATIO;
+
+		if (!first && !server_has_room(t, ratio, t->sent->size)) {
+			count(MESSAGES_WITHHELD);
+			return 0;
+		}
+		server_add(&t->went, t->sent->size);
+	}
+	return transaction_transmit(t, t->sent, t->cookie);
+}
+
+static void server_repeat(struct transaction *t, const struct message *m)
 {
 	count(REQUEST_RETRANSMISSIONS);
+	server_add(&t->came, m->raw_size - m->grown);
 	switch (t->stage) {
 	case STAGE_LIVE:
 	case STAGE_COMPLETED:
 		if (t->machine) {
 			machine_step(t, MACHINE_REQUEST);
+			/* the 100 that was not sent before (transaction_bound) */
+			if (t->once && t->kind == SERVER_INVITE && !t->sent && t->request)
+				server_trying(t);
 			server_settle(t);
-		} else if (t->sent && transaction_transmit(t, t->sent, t->cookie) != 0) {
+		} else if (t->sent && server_transmit(t) != 0) {
 			t->outcome = OUTCOME_ERROR;
 			server_settle(t);
 		}
@@ -174,7 +221,7 @@ static void server_receive_cancel(struct transactions *ts, const struct message 
 	struct wire *wire;
 
 	if (c) {
-		server_repeat(c);
+		server_repeat(c, m);
 		return;
 	}
 	t = server_find_invite(ts, m);
@@ -241,7 +288,7 @@ enum request_kind transactions_match(struct transactions *ts, const struct messa
 	*key = key_of_server(ts, m, message_str(m, m->method_name));
 	t = server_find(ts, key);
 	if (t) {
-		server_repeat(t);
+		server_repeat(t, m);
 		return REQUEST_ABSORBED;
 	}
 	if (server_has_merged(m))
@@ -312,14 +359,33 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 	t->user = user;
 }
 
-void transaction_refuse_once(struct transaction *t)
+void transaction_bound(struct transaction *t)
 {
+	const struct message *m = &t->request->message;
+
 	t->once = true;
+	t->came = m->raw_size - m->grown;
+	if (t->kind == SERVER_INVITE) {
+		t->again_at = 0;
+		transaction_arm(t);
+	}
+}
+
+bool transaction_is_bound(const struct transaction *t)
+{
+	return t->once;
+}
+
+void transaction_unbind(struct transaction *t)
+{
+	t->once = false;
 }
 
 size_t transaction_refusal_max(const struct transaction *t)
 {
-	return t->once && t->request ? message_answer_max(&t->request->message) : SIZE_MAX;
+	const uint64_t most = (uint64_t)ANSWER_RATIO * t->came;
+
+	return !t->once ? SIZE_MAX : t->went < most ? (size_t)(most - t->went) : 0;
 }
 
 struct held_message *transaction_request(const struct transaction *t)
@@ -433,17 +499,6 @@ void transaction_acknowledged(struct transaction *t)
 
 /* ---- time ---- */
 
-static void server_trying(struct transaction *t)
-{
-	struct response r = {.status = 100};
-
-	if (response_build(t->owner->sip, &t->request->message, &r, &t->sent) != 0) {
-		count(RESPONSES_NOT_BUILT);
-		return;
-	}
-	machine_step(t, MACHINE_PROVISIONAL);
-}
-
 static void server_live_timer(struct transaction *t, uint64_t now)
 {
 	if (t->end_at && t->end_at <= now) {
@@ -494,7 +549,7 @@ void server_timer(struct transaction *t, uint64_t now)
 		                      ? t->owner->sip->settings->t2_ms
 		                      : t->again_ms * 2;
 		t->again_at = now + t->again_ms;
-		if (transaction_transmit(t, t->sent, t->cookie) != 0)
+		if (server_transmit(t) != 0)
 			t->outcome = OUTCOME_ERROR;
 	}
 	server_settle(t);
