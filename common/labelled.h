@@ -27,12 +27,19 @@ enum trunk_gauge {
 	TRUNK_GAUGE_DISABLED
 };
 
+enum registration_gauge {
+	REGISTRATION_GAUGE_NONE = 0, /* this worker does not tell, or the trunk does not register */
+	REGISTRATION_GAUGE_MISSING,
+	REGISTRATION_GAUGE_STANDS
+};
+
 struct labelled {
 	uint64_t zone_requests[LABEL_ZONES][LABEL_METHODS];
 	uint64_t zone_responses[LABEL_ZONES][LABEL_METHODS][LABEL_CLASSES];
 	uint64_t trunk_requests[LABEL_TRUNKS][LABEL_METHODS];
 	uint64_t trunk_responses[LABEL_TRUNKS][LABEL_METHODS][LABEL_CLASSES];
-	uint64_t trunk_gauge[LABEL_TRUNKS]; /* enum trunk_gauge: of this life */
+	uint64_t trunk_gauge[LABEL_TRUNKS];        /* enum trunk_gauge: of this life */
+	uint64_t registration_gauge[LABEL_TRUNKS]; /* enum registration_gauge: as well */
 };
 
 enum histogram_id {

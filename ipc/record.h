@@ -85,6 +85,14 @@ struct record_target {
 	uint8_t pinged;    /* 1: it answers OPTIONS, or did */
 };
 
+/* What the SIP worker that registers us at a trunk knows of our binding there. Sent to every other
+ * one. */
+struct record_binding {
+	uint64_t trunk;    /* trunk_id */
+	uint64_t found_at; /* CLOCK_MONOTONIC, ms: what was found out last counts */
+	uint64_t until;    /* ms: it stands till then; 0: it does not */
+};
+
 /* An ICMP error says that a request could not be delivered (RFC 3261 section 18.4). */
 struct record_unreachable {
 	struct endpoint to;

@@ -25,6 +25,7 @@
 #include "worker-sip/routing/number_list.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
+#include "worker-sip/routing/trunk_binding.h"
 #include "worker-sip/routing/trunk_registration.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
@@ -135,6 +136,7 @@ static bool sip_take_record(
 			return true;
 		break;
 	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
+	case RECORD_BINDING: trunk_binding_told(sip, data); return true;
 	}
 	count(BAD_RECORDS);
 	return false;
@@ -194,6 +196,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	if (sip->location)
 		location_listeners(sip->location, image);
 	call_trace_settings(sip);
+	trunk_bindings_take(sip);
 	error = names_take(sip->names);
 	if (error == 0)
 		error = target_states_take(sip->target_states);
@@ -264,6 +267,7 @@ static int sip_take_edge(struct sip *sip, struct lifeline_packet *p)
 		PEER_ROLE(peer) == PEER_SIP) {
 		target_states_tell(sip->target_states, PEER_INDEX(peer));
 		names_tell(sip->names, PEER_INDEX(peer));
+		trunk_bindings_tell(sip, PEER_INDEX(peer));
 	}
 	return error ? worker_send(&sip->worker, LIFELINE_ACK, &ack, sizeof(ack), NULL, 0) : 0;
 }

@@ -25,6 +25,7 @@ struct number_lists;
 struct target_states;
 struct names;
 struct trunk_auth;
+struct trunk_binding;
 struct trunk_registration;
 struct refusal_budget;
 struct call;
@@ -57,6 +58,7 @@ struct sip {
 	struct target_states *target_states; /* NULL: none is kept */
 	struct names *names;                 /* targets that are names; NULL: none is known */
 	struct trunk_registration *trunk_registrations; /* of trunks that are this worker's */
+	struct trunk_binding *trunk_bindings;           /* that this worker knows of */
 	struct trunk_auth *trunk_auths;                 /* the trunks that have challenged us */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */

@@ -55,22 +55,37 @@ static void metrics_cells(FILE *f, const struct supervisor *s, const char *name,
 			}
 }
 
+/* What the one worker says that pings the trunk of that row; while slots move it may be two. at: of
+ * the row in the page. 0: nobody does. */
+static uint64_t metrics_told(const struct supervisor *s, size_t at)
+{
+	uint64_t told = 0;
+
+	for (unsigned i = 0; i < s->count && !told; i++)
+		if (s->worker[i].role == PEER_SIP)
+			told = metrics_load(
+				(const uint64_t *)((const char *)s->worker[i].page + at));
+	return told;
+}
+
+static size_t metrics_gauge_at(size_t first, unsigned row)
+{
+	return first + row * sizeof(uint64_t);
+}
+
 static void metrics_trunks(FILE *f, const struct metrics_source *from)
 {
 	static const char *const states[] = {[TRUNK_GAUGE_DOWN] = "down",
 		[TRUNK_GAUGE_UP] = "up",
 		[TRUNK_GAUGE_DISABLED] = "disabled"};
-	const struct supervisor *s = from->supervisor;
+	const size_t first = offsetof(struct page, labelled.trunk_gauge);
 
 	metrics_head(f, "trunk_state", "gauge",
-		"1 for the state that a trunk is in: up, down (all of its targets are), disabled");
+		"1 for the state that a trunk is in: up, down (all of its targets are, or we are "
+		"not registered there), disabled");
 	for (unsigned row = LABEL_OTHER + 1; row < LABEL_TRUNKS; row++) {
-		uint64_t state = TRUNK_GAUGE_NONE;
+		uint64_t state = metrics_told(from->supervisor, metrics_gauge_at(first, row));
 
-		/* One worker tells, the one that pings it; while slots move it may be two. */
-		for (unsigned i = 0; i < s->count && state == TRUNK_GAUGE_NONE; i++)
-			if (s->worker[i].role == PEER_SIP)
-				state = metrics_load(&s->worker[i].page->labelled.trunk_gauge[row]);
 		for (unsigned k = TRUNK_GAUGE_DOWN; k <= TRUNK_GAUGE_DISABLED; k++) {
 			if (state == TRUNK_GAUGE_NONE || !from->labels->trunk[row])
 				continue;
@@ -78,6 +93,23 @@ static void metrics_trunks(FILE *f, const struct metrics_source *from)
 			metrics_label(f, from->labels->trunk[row]);
 			fprintf(f, "\",state=\"%s\"} %d\n", states[k], state == k);
 		}
+	}
+}
+
+static void metrics_registrations(FILE *f, const struct metrics_source *from)
+{
+	const size_t first = offsetof(struct page, labelled.registration_gauge);
+
+	metrics_head(f, "trunk_registered", "gauge",
+		"1 for a trunk at which we are registered, 0 for one at which we are to be");
+	for (unsigned row = LABEL_OTHER + 1; row < LABEL_TRUNKS; row++) {
+		uint64_t state = metrics_told(from->supervisor, metrics_gauge_at(first, row));
+
+		if (state == REGISTRATION_GAUGE_NONE || !from->labels->trunk[row])
+			continue;
+		fputs("sipward_trunk_registered{trunk=\"", f);
+		metrics_label(f, from->labels->trunk[row]);
+		fprintf(f, "\"} %d\n", state == REGISTRATION_GAUGE_STANDS);
 	}
 }
 
@@ -98,6 +130,7 @@ void metrics_labelled(FILE *f, const struct metrics_source *from)
 		"responses to these; class none: no response came, or none that can be read");
 #undef CELLS
 	metrics_trunks(f, from);
+	metrics_registrations(f, from);
 }
 
 /* Sets of roles, as in ipc/lifeline.c. */

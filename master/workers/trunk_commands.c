@@ -132,17 +132,34 @@ static const json_t *trunk_next(
 	return NULL;
 }
 
-/* What the worker that registers the trunk says of it. */
-static void trunk_add_registration(json_t *out, const json_t *rows, const struct config_trunk *t)
+/* What the worker that registers the trunk says of it; NULL: nothing. */
+static const json_t *trunk_registration(const json_t *rows, const struct config_trunk *t)
 {
-	static const char *const names[] = {
-		"registration", "registered_s", "registration_status", "next_s"};
 	const json_t *row, *said = NULL;
 	size_t i;
 
 	json_array_foreach (rows, i, row)
 		if (trunk_text_is(row, "trunk", t->name) && json_object_get(row, "registration"))
 			said = row;
+	return said;
+}
+
+/* Whether calls are to wait for a binding that does not stand. */
+static bool trunk_misses_binding(const json_t *rows, const struct config_trunk *t)
+{
+	const json_t *said = trunk_registration(rows, t);
+
+	return t->register_s && t->register_required && said &&
+	       !trunk_text_is(said, "registration", "registered");
+}
+
+static void trunk_add_registration(json_t *out, const json_t *rows, const struct config_trunk *t)
+{
+	static const char *const names[] = {
+		"registration", "registered_s", "registration_status", "next_s"};
+	const json_t *said = trunk_registration(rows, t);
+	size_t i;
+
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		json_t *value = json_object_get(said, names[i]);
 
@@ -173,14 +190,29 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 	}
 	json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name,
 		"state",
-		trunk_is_disabled(m, t->name) ? "disabled"
-		: up                          ? "up"
-					      : "down",
+		trunk_is_disabled(m, t->name)          ? "disabled"
+		: up && !trunk_misses_binding(rows, t) ? "up"
+						       : "down",
 		"zone", m->config->zones[t->zone].name, "targets_up", (int)up, "targets",
 		(int)t->target_count, "requests", requests, "failures", failures, "ping_s",
 		(int)t->ping, "target", targets);
 	trunk_add_registration(out, rows, t);
 	return out;
+}
+
+/* Of the target where we are registered, or where it was tried last, what became of that. */
+static void trunk_add_target_registration(
+	json_t *out, const json_t *rows, const struct config_trunk *t, size_t index)
+{
+	const json_t *said = trunk_registration(rows, t);
+	const char *address = json_string_value(json_object_get(out, "address")),
+		   *at = json_string_value(json_object_get(said, "registration_address"));
+	bool here = json_object_get(said, "registration_index") &&
+	            trunk_number(said, "registration_index") == (json_int_t)index &&
+	            strcmp(at ? at : "", address ? address : "") == 0;
+
+	json_object_set(
+		out, "registration", here ? json_object_get(said, "registration") : json_null());
 }
 
 static json_t *trunk_target_row(
@@ -206,6 +238,8 @@ static json_t *trunk_target_row(
 
 		json_object_set(row, of_names[i], value ? value : json_null());
 	}
+	if (t->register_s)
+		trunk_add_target_registration(row, rows, t, index);
 	return row;
 }
 

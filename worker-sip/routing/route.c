@@ -9,6 +9,7 @@
 #include "target_rows.h"
 #include "target_state.h"
 #include "telephone.h"
+#include "trunk_binding.h"
 #include "worker-sip/call/limits.h"
 #include "worker-sip/registrar/location.h"
 
@@ -360,7 +361,8 @@ static uint64_t route_balance_key(const struct route_search *s, const struct tru
 	}
 }
 
-/* Those that are known to be down come last, whichever trunk they are of. */
+/* Those that are known to be down come last, whichever trunk they are of, and so do those of trunks
+ * at which we are to be registered and are not. */
 static void route_add_trunks(
 	struct route_search *s, const struct route_settings *r, struct decision *out)
 {
@@ -389,7 +391,10 @@ static void route_add_trunks(
 		const struct target_settings *rows = route_trunk_rows(s, trunks[k], &targets);
 		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
 		uint8_t order[TARGETS_MAX];
+		bool missed = trunk_binding_is_missed(s->sip, trunks[k]);
 
+		if (missed)
+			count(TRUNKS_PUT_LAST);
 		unresolved |= targets == 0;
 		if (targets > TARGETS_MAX)
 			targets = TARGETS_MAX;
@@ -397,9 +402,9 @@ static void route_add_trunks(
 			rows, hashed, targets > 1 ? route_balance_key(s, t) : 0, targets, order);
 		for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
 			unsigned i = order[n];
-			bool last = target_states_any_down(s->sip->target_states) &&
-			            target_states_avoid(
-					    s->sip->target_states, trunks[k], i, !s->count);
+			bool last = missed || (target_states_any_down(s->sip->target_states) &&
+						      target_states_avoid(s->sip->target_states,
+							      trunks[k], i, !s->count));
 
 			if (!last) {
 				route_add_trunk_target(s, trunks[k], rows, i, out);

@@ -34,34 +34,6 @@ void target_state_drop(struct target_state *s)
 
 /* ---- the targets of the settings ---- */
 
-/* Counts the trunks that this worker pings: all workers together count each once. */
-static void target_states_gauge(const struct target_states *ts)
-{
-	const struct target_list *l = &ts->list;
-	uint64_t *gauge = counters_page->labelled.trunk_gauge, up = 0, down = 0, disabled = 0;
-
-	for (unsigned i = 0; i < LABEL_TRUNKS; i++)
-		labelled_set(&gauge[i], TRUNK_GAUGE_NONE);
-	for (unsigned i = 0; i < l->trunks; i++) {
-		bool alive = false;
-
-		if (l->first[i] == l->first[i + 1] || !target_ping_is_ours(l->state[l->first[i]]))
-			continue;
-		for (unsigned k = l->first[i]; k < l->first[i + 1]; k++)
-			alive |= !l->state[k]->down;
-		enum trunk_gauge state = target_states_is_disabled(ts, i) ? TRUNK_GAUGE_DISABLED
-		                         : alive                          ? TRUNK_GAUGE_UP
-		                                                          : TRUNK_GAUGE_DOWN;
-		disabled += state == TRUNK_GAUGE_DISABLED;
-		up += state == TRUNK_GAUGE_UP;
-		down += state == TRUNK_GAUGE_DOWN;
-		labelled_set(&gauge[settings_trunk(ts->sip->settings, i)->label], state);
-	}
-	counter_set(COUNTER_TRUNKS_UP, up);
-	counter_set(COUNTER_TRUNKS_DOWN, down);
-	counter_set(COUNTER_TRUNKS_DISABLED, disabled);
-}
-
 static void target_list_free(struct target_list *l)
 {
 	for (unsigned i = 0; l->state && i < target_list_count(l); i++) {

@@ -73,6 +73,9 @@ const struct target_settings *target_states_rows(
 uint64_t target_states_id(const struct target_states *ts, unsigned trunk, unsigned index);
 /* Pings those targets that are this worker's to ping: to be called where that may have changed. */
 void target_states_schedule(struct target_states *ts);
+/* Says in the counters what becomes of the trunks that this worker pings: to be called where that
+ * may have changed. */
+void target_states_gauge(const struct target_states *ts);
 /* The trunks that get no new calls. */
 void target_states_disable(struct target_states *ts, const struct lifeline_trunks *disabled);
 /* Whether the trunk of that index is one of them. */

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "target_rows.h"
 #include "target_state.h"
+#include "trunk_binding.h"
 #include "trunk_slot.h"
 #include "worker-sip/json.h"
 #include "worker-sip/transaction/transaction.h"
@@ -60,10 +61,20 @@ static int registration_send(struct trunk_registration *g, uint32_t expires)
 
 /* ---- its outcome ---- */
 
+/* Wakes up for the next try, or where the binding ends before. */
+static void registration_sleep(struct trunk_registration *g)
+{
+	uint64_t now = loop_now(g->sip->loop), at = g->next_at;
+
+	if (g->state == REGISTERED && g->until < at)
+		at = g->until;
+	loop_set(g->sip->loop, &g->timer, at > now ? at - now : 0);
+}
+
 static void registration_wait(struct trunk_registration *g, uint64_t ms)
 {
 	g->next_at = loop_now(g->sip->loop) + ms;
-	loop_set(g->sip->loop, &g->timer, ms);
+	registration_sleep(g);
 }
 
 /* A random time of ms, from that part on. */
@@ -77,7 +88,7 @@ static void registration_log(const struct trunk_registration *g, const char *eve
 	struct str name = settings_str(g->sip->settings, trunk_registration_settings(g)->name),
 		   target = settings_str(g->sip->settings, trunk_registration_target(g)->uri);
 
-	if (g->status >= 200 && g->status < 300)
+	if (g->status >= 200 && g->status < 300 && !g->error)
 		log_info(event, "trunk=%.*s target=%.*s expires_s=%llu", (int)name.n, name.p,
 			(int)target.n, target.p,
 			(unsigned long long)(g->until - loop_now(g->sip->loop)) / 1000);
@@ -114,10 +125,30 @@ static void registration_try(struct trunk_registration *g)
 		loop_set(g->sip->loop, &g->timer, trunk_registration_settings(g)->answer_ms);
 }
 
+/* The binding does not stand any more, or there is none. */
+static void registration_ends(struct trunk_registration *g)
+{
+	bool stood = g->state == REGISTERED;
+
+	g->state = REFUSED;
+	trunk_binding_found(g->sip, g->trunk, 0);
+	if (!stood)
+		return;
+	count(REGISTRATIONS_LOST);
+	registration_log(g, "trunk-registration-lost");
+}
+
+/* Whether all targets have refused to keep the binding; a server that has too much to do, or that
+ * says nothing, keeps it as long as it said (RFC 3261 section 10.3 item 8). */
+static bool registration_is_refused(unsigned status)
+{
+	return (status >= 400 && status < 500 && status != 408 && status != 429) || status >= 600;
+}
+
 /* The next target has its turn, or all of them have to wait. */
 static void registration_failed(struct trunk_registration *g, unsigned status, int error)
 {
-	enum registration_state before = g->state;
+	bool known = g->failures != 0;
 	uint64_t most = REGISTRATION_RETRY_FIRST_MS;
 
 	count(REGISTRATIONS_FAILED);
@@ -125,12 +156,14 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 	g->error = error;
 	g->challenges = (struct trunk_challenges){0};
 	g->longer = false;
-	if (loop_now(g->sip->loop) >= g->until)
-		g->state = REFUSED;
-	if (g->failures == 0 || before != g->state)
+	if (!known)
 		registration_log(g, "trunk-registration-failed");
 	g->index++;
-	if (++g->tried < g->rows) {
+	g->tried++;
+	if (loop_now(g->sip->loop) >= g->until ||
+		(g->tried >= g->rows && registration_is_refused(status)))
+		registration_ends(g);
+	if (g->tried < g->rows) {
 		registration_try(g);
 		return;
 	}
@@ -148,6 +181,11 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	uint64_t granted = (uint64_t)trunk_registration_granted(g, m) * 1000, wait;
 	bool news = g->state != REGISTERED;
 
+	if (!granted) { /* it has removed what it was asked to keep */
+		g->until = 0;
+		registration_failed(g, m->status, -ENODATA);
+		return;
+	}
 	g->status = m->status;
 	g->error = 0;
 	g->challenges = (struct trunk_challenges){0};
@@ -155,6 +193,7 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->failures = g->tried = 0;
 	g->state = REGISTERED;
 	g->until = loop_now(g->sip->loop) + granted;
+	trunk_binding_found(g->sip, g->trunk, g->until);
 	wait = registration_jitter(granted / 2, granted / 4 * 3);
 	registration_wait(
 		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
@@ -236,12 +275,17 @@ static void registration_timer(struct timer *timer, void *arg)
 	struct trunk_registration *g = arg;
 
 	(void)timer;
-	if (!g->client) {
-		registration_try(g);
+	if (g->client) {
+		registration_cut(g);
+		registration_failed(g, 0, -ETIMEDOUT);
 		return;
 	}
-	registration_cut(g);
-	registration_failed(g, 0, -ETIMEDOUT);
+	if (g->state == REGISTERED && loop_now(g->sip->loop) >= g->until)
+		registration_ends(g);
+	if (loop_now(g->sip->loop) < g->next_at)
+		registration_sleep(g);
+	else
+		registration_try(g);
 }
 
 /* ---- which there are ---- */
@@ -259,6 +303,8 @@ static void registration_undo(struct trunk_registration *g)
 		g->leaving = registration_send(g, 0) == 0;
 	g->until = 0;
 	g->state = UNREGISTERED;
+	if (g->trunk != NONE_INDEX)
+		trunk_binding_found(g->sip, g->trunk, 0);
 }
 
 /* Takes it out of the list. */
@@ -412,6 +458,19 @@ bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered
 	return true;
 }
 
+/* The target that was asked last. */
+static void registration_list_target(struct writer *w, const struct trunk_registration *g)
+{
+	char address[ENDPOINT_TEXT_SIZE];
+	size_t n = endpoint_text(&g->row.endpoint, address);
+
+	if (!g->rows)
+		return;
+	write_json_number(w, "registration_index", g->row.written);
+	if (target_is_name(&g->row))
+		write_json_field(w, "registration_address", (struct str){address, n});
+}
+
 void trunk_registrations_list(
 	struct sip *sip, struct str trunk, void (*add)(void *arg, struct str json), void *arg)
 {
@@ -430,6 +489,7 @@ void trunk_registrations_list(
 		write_json_field(&w, "registration", str_of(names[g->state]));
 		write_json_number(&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
 		write_json_number(&w, "registration_status", g->status);
+		registration_list_target(&w, g);
 		write_json_number(&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
 		write_json_end(&w);
 		if (!w.full)

@@ -4,8 +4,10 @@
  * A trunk belongs to the SIP worker that owns the slot of its name, which alone registers. The
  * binding is refreshed at a random time between half and three quarters of what was granted. What
  * fails goes to the trunk's next target, and when all have failed waits: 30 seconds, then twice the
- * time each time, up to 30 minutes, of each a random part from half (RFC 5626 section 4.5). It is
- * taken back where the trunk, or its option, goes with a reload, and when the worker stops.
+ * time each time, up to 30 minutes, of each a random part from half (RFC 5626 section 4.5). The
+ * binding stands until its time is over, or until all targets have refused to keep it; what becomes
+ * of it trunk_binding.h knows in all workers. It is taken back where the trunk, or its option, goes
+ * with a reload, and when the worker stops.
  */
 #ifndef SIPWARD_SIP_ROUTING_TRUNK_REGISTRATION_H
 #define SIPWARD_SIP_ROUTING_TRUNK_REGISTRATION_H

@@ -1,0 +1,179 @@
+/* What becomes of calls over a trunk while we are registered there, and while we are not. */
+#include "sip-worker.h"
+
+#include "worker-sip/routing/trunk_binding.h"
+#include "worker-sip/routing/trunk_registration.h"
+
+#define NUMBER "sip:5551000@example.net"
+#define CARRIER "10.0.0.11:5060"
+#define BACKUP "10.0.0.13:5060"
+
+/* The route has two trunks, and at the first of them we are to be registered. */
+static void set_up(void)
+{
+	worker_set_up();
+	struct image *i = &worker->image;
+
+	i->trunk[1] = i->trunk[0];
+	i->trunk[1].name = fixture_text(i, "backup");
+	i->trunk[1].targets = (struct array){offsetof(struct image, target[2]), 1};
+	i->trunk[1].label = 2;
+	i->trunk[0].label = 1;
+	i->s.trunks.count = 2;
+	i->route_trunk[1] = 1;
+	i->route[1].trunks.count = 2;
+	i->trunk[0].targets.count = 1;
+	i->trunk[0].username = fixture_text(i, "acme");
+	i->trunk[0].register_s = 600;
+	i->trunk[0].register_required = 1;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	trunk_bindings_take(&worker->sip);
+	trunk_registrations_take(&worker->sip);
+}
+
+static void tear_down(void)
+{
+	trunk_bindings_free(&worker->sip);
+	worker_tear_down();
+}
+TestSuite(trunk_binding, .init = set_up, .fini = tear_down);
+
+static struct sent *next_register(unsigned within_ms)
+{
+	struct sent *s = NULL;
+
+	for (unsigned at = 0; !s && at < within_ms; at += 100) {
+		pass(100);
+		s = take("REGISTER", 0);
+	}
+	cr_assert_not_null(s, "no REGISTER came");
+	take_all("REGISTER");
+	return s;
+}
+
+/* Where a call goes first. */
+static bool call_goes_to(const char *target)
+{
+	static unsigned calls;
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "call-%u", calls++);
+	ask(.method = "INVITE", .uri = NUMBER, .call_id = call_id);
+	struct sent *invite = take_request("INVITE");
+	bool there = sent_to(invite, target);
+	respond(invite, 486, .tag = "b");
+	pass(64 * T1);
+	take_all("INVITE");
+	return there;
+}
+
+static uint64_t gauge(enum counter c)
+{
+	return counters_page->counter[c];
+}
+
+Test(trunk_binding, calls_wait_for_it_and_come_back_at_once)
+{
+	cr_assert(call_goes_to(BACKUP));
+	cr_assert_eq(gauge(COUNTER_TRUNKS_DOWN), 1);
+	cr_assert_eq(gauge(COUNTER_TRUNKS_UNREGISTERED), 1);
+	cr_assert_geq(gauge(COUNTER_TRUNKS_PUT_LAST), 1);
+	cr_assert_eq(counters_page->labelled.registration_gauge[1], REGISTRATION_GAUGE_MISSING);
+	cr_assert_eq(counters_page->labelled.registration_gauge[2], REGISTRATION_GAUGE_NONE);
+	take_all("REGISTER");
+	trunk_registration_order(&worker->sip, S("carrier"), true);
+	respond(next_register(60000), 200, .tag = "r");
+	cr_assert(call_goes_to(CARRIER));
+	cr_assert_eq(gauge(COUNTER_TRUNKS_DOWN), 0);
+	cr_assert_eq(gauge(COUNTER_TRUNKS_UP), 2);
+	cr_assert_eq(counters_page->labelled.registration_gauge[1], REGISTRATION_GAUGE_STANDS);
+	cr_assert_eq(counters_page->labelled.trunk_gauge[1], TRUNK_GAUGE_UP);
+}
+
+/* The only trunk there is gets calls all the same: it may take them. */
+Test(trunk_binding, a_trunk_alone_is_tried)
+{
+	worker->image.route[1].trunks.count = 1;
+	cr_assert(call_goes_to(CARRIER));
+}
+
+Test(trunk_binding, a_trunk_that_needs_none_is_not_put_last)
+{
+	worker->image.trunk[0].register_required = 0;
+	cr_assert(call_goes_to(CARRIER));
+}
+
+Test(trunk_binding, a_refusal_of_all_targets_ends_it)
+{
+	respond(next_register(2000), 200, .tag = "r");
+	respond(next_register(600000), 403, .tag = "r");
+	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 1);
+	cr_assert(call_goes_to(BACKUP));
+}
+
+/* RFC 3261 section 10.3: a server that cannot serve keeps what there is until its time is over. */
+Test(trunk_binding, a_server_without_room_keeps_it_until_it_expires)
+{
+	respond(next_register(2000), 200, .tag = "r", .more = "Expires: 100\n");
+	unsigned waited = 0;
+	struct sent *s = NULL;
+	for (; waited < 100 && !s; waited++) {
+		pass(1000);
+		s = take("REGISTER", 0);
+	}
+	cr_assert_not_null(s);
+	respond(s, 500, .tag = "r");
+	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 0);
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
+	/* nobody answers any more */
+	pass((100 - waited) * 1000 + 10);
+	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 1);
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	cr_assert_eq(gauge(COUNTER_TRUNKS_DOWN), 1);
+}
+
+Test(trunk_binding, a_200_that_grants_nothing_is_none)
+{
+	respond(next_register(2000), 200, .tag = "r", .more = "Expires: 0\n");
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_FAILED), 1);
+}
+
+Test(trunk_binding, what_another_worker_has_found_out_counts_where_it_is_later)
+{
+	uint64_t now = loop_now(worker->sip.loop);
+	struct record_binding told = {
+		.trunk = trunk_id(S("carrier")), .found_at = now, .until = now + 60000};
+
+	trunk_binding_told(&worker->sip, &told);
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
+	told.until = 0;
+	told.found_at = now - 1;
+	trunk_binding_told(&worker->sip, &told);
+	cr_assert(trunk_binding_stands(&worker->sip, 0), "it is older");
+	told.found_at = now + 3600000;
+	trunk_binding_told(&worker->sip, &told);
+	cr_assert(trunk_binding_stands(&worker->sip, 0), "it claims to be of the future");
+	told.found_at = now + 1;
+	trunk_binding_told(&worker->sip, &told);
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	told.until = now + 10;
+	told.found_at = now + 2;
+	trunk_binding_told(&worker->sip, &told);
+	pass(10);
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "it has expired");
+}
+
+/* What is told of trunks that are not there takes no more than its bound. */
+Test(trunk_binding, of_trunks_that_are_not_there)
+{
+	struct record_binding told = {.found_at = 1, .until = UINT64_MAX};
+
+	for (unsigned i = 0; i < 10000; i++) {
+		told.trunk = i;
+		trunk_binding_told(&worker->sip, &told);
+	}
+	trunk_bindings_take(&worker->sip);
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	cr_assert_not(trunk_binding_stands(&worker->sip, 1));
+}

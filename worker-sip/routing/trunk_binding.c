@@ -1,0 +1,149 @@
+/* trunk_binding.c - see trunk_binding.h. Relies on: nobody but siblings for what is told, which is
+ * bounded and forgotten with the trunk that it is of. */
+#include "trunk_binding.h"
+
+#include "common/log.h"
+#include "ipc/mesh.h"
+#include "target_state.h"
+
+#include <stdlib.h>
+
+/* As many as a config has trunks at most. */
+#define TRUNK_BINDINGS_MAX LIFELINE_TRUNKS_MAX
+
+struct trunk_binding {
+	struct trunk_binding *next;
+	struct record_binding known;
+	uint16_t trunk; /* in the settings in force; NONE_INDEX: it is not there, or not yet */
+};
+
+static struct trunk_binding *binding_find(const struct sip *sip, uint64_t id)
+{
+	struct trunk_binding *b = sip->trunk_bindings;
+
+	while (b && b->known.trunk != id)
+		b = b->next;
+	return b;
+}
+
+static unsigned binding_count(const struct sip *sip)
+{
+	unsigned count = 0;
+
+	for (const struct trunk_binding *b = sip->trunk_bindings; b; b = b->next)
+		count++;
+	return count;
+}
+
+/* The index of the trunk with that id, where it registers; NONE_INDEX: there is none. */
+static uint16_t binding_trunk(const struct settings *s, uint64_t id)
+{
+	for (unsigned i = 0; i < s->trunks.count; i++) {
+		const struct trunk_settings *t = settings_trunk(s, i);
+
+		if (t->register_s && trunk_id(settings_str(s, t->name)) == id)
+			return (uint16_t)i;
+	}
+	return NONE_INDEX;
+}
+
+/* Notes what is known now. False: something later is known, or there is no room. */
+static bool binding_set(struct sip *sip, const struct record_binding *known)
+{
+	struct trunk_binding *b = binding_find(sip, known->trunk);
+
+	if (b && known->found_at < b->known.found_at)
+		return false;
+	if (!b) {
+		b = binding_count(sip) < TRUNK_BINDINGS_MAX ? calloc(1, sizeof(*b)) : NULL;
+		if (!b)
+			return false;
+		b->trunk = binding_trunk(sip->settings, known->trunk);
+		b->next = sip->trunk_bindings;
+		sip->trunk_bindings = b;
+	}
+	b->known = *known;
+	return true;
+}
+
+static void binding_tell(struct sip *sip, unsigned worker, const struct record_binding *known)
+{
+	void *data;
+
+	if (worker == sip->index || mesh_record(sip->mesh, PEER(PEER_SIP, worker), RECORD_BINDING,
+					    sizeof(*known), true, &data))
+		return;
+	memcpy(data, known, sizeof(*known));
+}
+
+void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until)
+{
+	struct record_binding known = {.trunk = trunk_id(settings_trunk_name(sip->settings, trunk)),
+		.found_at = loop_now(sip->loop),
+		.until = until};
+
+	if (!binding_set(sip, &known))
+		return;
+	if (sip->target_states)
+		target_states_gauge(sip->target_states);
+	for (unsigned i = 0; sip->mesh && i < sip->settings->workers[PEER_SIP]; i++)
+		binding_tell(sip, i, &known);
+}
+
+void trunk_binding_told(struct sip *sip, const struct record_binding *told)
+{
+	/* another's clock is ours; what claims to be later than now would never be overruled */
+	if (told->found_at <= loop_now(sip->loop) + TARGET_CLOCK_MS)
+		binding_set(sip, told);
+}
+
+void trunk_bindings_tell(struct sip *sip, unsigned worker)
+{
+	for (const struct trunk_binding *b = sip->trunk_bindings; sip->mesh && b; b = b->next)
+		binding_tell(sip, worker, &b->known);
+}
+
+/* What is of no trunk stays until the next time: it may be of one that this worker's next settings
+ * have. */
+void trunk_bindings_take(struct sip *sip)
+{
+	struct trunk_binding **at = &sip->trunk_bindings, *b;
+
+	while ((b = *at)) {
+		bool known = b->trunk != NONE_INDEX;
+
+		b->trunk = binding_trunk(sip->settings, b->known.trunk);
+		if (known && b->trunk == NONE_INDEX) {
+			*at = b->next;
+			free(b);
+		} else {
+			at = &b->next;
+		}
+	}
+}
+
+bool trunk_binding_stands(const struct sip *sip, unsigned trunk)
+{
+	const struct trunk_binding *b = sip->trunk_bindings;
+
+	while (b && b->trunk != trunk)
+		b = b->next;
+	return b && loop_now(sip->loop) < b->known.until;
+}
+
+bool trunk_binding_is_missed(const struct sip *sip, unsigned trunk)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+
+	return t->register_s && t->register_required && !trunk_binding_stands(sip, trunk);
+}
+
+void trunk_bindings_free(struct sip *sip)
+{
+	while (sip->trunk_bindings) {
+		struct trunk_binding *b = sip->trunk_bindings;
+
+		sip->trunk_bindings = b->next;
+		free(b);
+	}
+}

@@ -1,0 +1,30 @@
+/* trunk_binding.h - what each SIP worker knows of our bindings at the servers of trunks.
+ *
+ * The worker that registers at a trunk (trunk_registration.h) finds it out and tells its siblings
+ * (RECORD_BINDING); of two findings the later one counts, by the machine's one clock. A trunk that
+ * is to be registered at (register, register-required) and where no binding stands is tried after
+ * all others.
+ */
+#ifndef SIPWARD_SIP_ROUTING_TRUNK_BINDING_H
+#define SIPWARD_SIP_ROUTING_TRUNK_BINDING_H
+
+#include "worker-sip/sip.h"
+
+struct trunk_binding;
+
+/* This worker has found out what becomes of our binding at the trunk of that index: it stands until
+ * then (ms of the loop's clock), 0: it does not. Tells the others. */
+void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until);
+/* Another SIP worker has found it out. */
+void trunk_binding_told(struct sip *sip, const struct record_binding *told);
+/* Tells another SIP worker, which may be new, what is known. */
+void trunk_bindings_tell(struct sip *sip, unsigned worker);
+/* Takes the trunks of the settings in force. */
+void trunk_bindings_take(struct sip *sip);
+/* Whether our binding at the trunk of that index stands. */
+bool trunk_binding_stands(const struct sip *sip, unsigned trunk);
+/* Whether the trunk of that index needs one and has none. */
+bool trunk_binding_is_missed(const struct sip *sip, unsigned trunk);
+void trunk_bindings_free(struct sip *sip);
+
+#endif
