@@ -132,12 +132,36 @@ bool call_record_is_emergency(const struct call_record *r)
 	return r && r->emergency;
 }
 
+/* Whether another target of its trunk has been tried: it is the same call of the trunk's. */
+static bool call_target_is_again(const struct call_record *r, const struct call_target *t)
+{
+	for (unsigned i = 0; i < r->count; i++)
+		if (&r->target[i] != t && r->target[i].limit == t->limit &&
+			r->target[i].outcome != CALL_OUTCOME_NONE)
+			return true;
+	return false;
+}
+
 static void call_target_hold(struct call_record *r, struct call_target *t)
 {
 	if (t->held)
 		return;
-	limits_take(r->sip, t->limit);
+	if (t->limit && call_target_is_again(r, t))
+		limits_take_again(r->sip, t->limit);
+	else
+		limits_take(r->sip, t->limit);
 	t->held = true;
+}
+
+bool call_record_permits(struct call_record *r, unsigned i, unsigned trunk)
+{
+	if (!r || i >= r->count || r->emergency || !r->target[i].limit ||
+		call_target_is_again(r, &r->target[i]))
+		return true;
+	/* a reload may have put another trunk there */
+	if (limits_trunk_key(r->sip, trunk) != r->target[i].limit)
+		return true;
+	return limits_admit_trunk(r->sip, trunk);
 }
 
 static void call_target_release(struct call_record *r, struct call_target *t)
@@ -164,8 +188,6 @@ static uint64_t call_record_age(const struct call_record *r)
 
 static void call_target_over(struct call_record *r, struct call_target *t, enum call_outcome what)
 {
-	if (what != CALL_OUTCOME_ANSWERED)
-		call_target_release(r, t);
 	t->outcome = (uint8_t)what;
 	t->took_ms = call_record_age(r) - t->tried_ms;
 }
@@ -187,6 +209,7 @@ void call_record_unsent(struct call_record *r, unsigned i)
 	if (!r || i >= r->count)
 		return;
 	r->target[i].tried_ms = call_record_age(r);
+	call_target_release(r, &r->target[i]);
 	call_target_over(r, &r->target[i], CALL_OUTCOME_UNSENT);
 	r->last = (uint16_t)i;
 }
@@ -197,6 +220,7 @@ void call_record_failed(
 	if (!r || i >= r->count || r->target[i].outcome != CALL_OUTCOME_PENDING)
 		return;
 	r->target[i].status = (uint16_t)status;
+	call_target_release(r, &r->target[i]);
 	call_target_over(r, &r->target[i], outcome);
 }
 
@@ -226,8 +250,10 @@ void call_record_final(struct call_record *r, const struct message *m)
 static void call_record_cancel(struct call_record *r)
 {
 	for (unsigned i = 0; i < r->count; i++)
-		if (r->target[i].outcome == CALL_OUTCOME_PENDING)
+		if (r->target[i].outcome == CALL_OUTCOME_PENDING) {
+			call_target_release(r, &r->target[i]);
 			call_target_over(r, &r->target[i], CALL_OUTCOME_CANCELLED);
+		}
 }
 
 void call_record_answered(struct call_record *r, unsigned i, const struct message *m)

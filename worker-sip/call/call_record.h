@@ -45,6 +45,9 @@ struct call_record *call_record_new(
 void call_record_hold(
 	struct call_record *r, const struct incoming *in, const uint64_t limit[LIMIT_KEYS]);
 bool call_record_is_emergency(const struct call_record *r);
+/* Whether the limits of its trunk, of that index, let the call go to target i, after others have
+ * failed. What is not so is counted. */
+bool call_record_permits(struct call_record *r, unsigned i, unsigned trunk);
 
 /* Target i got the INVITE, with that Call-ID. */
 void call_record_tried(struct call_record *r, unsigned i, struct str call_id);

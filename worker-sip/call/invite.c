@@ -61,6 +61,12 @@ static void invite_released(struct fork *f)
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 }
 
+static bool invite_branch_permitted(struct fork_branch *b)
+{
+	return b->trunk == NONE_INDEX ||
+	       call_record_permits(invite_of(b->fork)->record, fork_branch_place(b), b->trunk);
+}
+
 static void invite_branch_tried(struct fork_branch *b, bool sent)
 {
 	struct call_record *r = invite_of(b->fork)->record;
@@ -361,6 +367,7 @@ void invite_flow_closed(struct sip *sip, uint64_t flow)
 /* ---- a new one ---- */
 
 static const struct fork_user invite_user = {.response = invite_on_response,
+	.permits = invite_branch_permitted,
 	.tried = invite_branch_tried,
 	.failed = invite_branch_failed,
 	.settled = invite_settled,

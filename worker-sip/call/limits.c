@@ -68,7 +68,7 @@ static struct limit_row *limit_own(struct sip *sip, uint64_t key, uint32_t secon
 	return row;
 }
 
-void limits_take(struct sip *sip, uint64_t key)
+static void limits_add(struct sip *sip, uint64_t key, uint32_t begins)
 {
 	if (!key || !sip->limits)
 		return;
@@ -80,8 +80,18 @@ void limits_take(struct sip *sip, uint64_t key)
 		return;
 	}
 	LIMIT_STORE(row->calls, row->calls + 1);
-	LIMIT_STORE(row->begun, row->second == second ? row->begun + 1 : 1);
+	LIMIT_STORE(row->begun, row->second == second ? row->begun + begins : begins);
 	LIMIT_STORE(row->second, second);
+}
+
+void limits_take(struct sip *sip, uint64_t key)
+{
+	limits_add(sip, key, 1);
+}
+
+void limits_take_again(struct sip *sip, uint64_t key)
+{
+	limits_add(sip, key, 0);
 }
 
 void limits_give(struct sip *sip, uint64_t key)

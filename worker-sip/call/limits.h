@@ -35,8 +35,10 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
 /* The same of a trunk, without an answer. */
 bool limits_admit_trunk(struct sip *sip, unsigned trunk);
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */
-/* One call more, or less, of that key; 0 is a no-op. */
+/* One call more, or less, of that key; 0 is a no-op. The call begins now, or it has been taken and
+ * given back before (again). */
 void limits_take(struct sip *sip, uint64_t key);
+void limits_take_again(struct sip *sip, uint64_t key);
 void limits_give(struct sip *sip, uint64_t key);
 
 /* How long a call from that zone over that trunk (NONE_INDEX: none) may last, in seconds; 0: as

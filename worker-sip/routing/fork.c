@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "ipc/token.h"
+#include "worker-sip/call/limits.h"
 #include "worker-sip/message/splice.h"
 
 #include <errno.h>
@@ -123,13 +124,18 @@ int fork_pass(
 	return error;
 }
 
-void fork_refuse(struct fork *f, unsigned status)
+static void fork_refuse_with(struct fork *f, unsigned status, struct str headers)
 {
 	f->failure = status;
 	fork_settle(f);
 	if (f->server)
-		answer(f->sip, f->server, status, STR_EMPTY);
+		answer(f->sip, f->server, status, headers);
 	fork_trim(f);
+}
+
+void fork_refuse(struct fork *f, unsigned status)
+{
+	fork_refuse_with(f, status, STR_EMPTY);
 }
 
 /* The status that goes back for the best failure. */
@@ -166,7 +172,10 @@ static void fork_finish(struct fork *f)
 	f->stopped = true;
 	if (f->answered || !f->server)
 		return;
-	if (!f->best) {
+	/* Nobody has said more than that he takes no call, and others may not: the limit is why. */
+	if (f->full && f->best_status == 503) {
+		fork_refuse_with(f, 503, S(LIMIT_TRUNK_HEADERS));
+	} else if (!f->best) {
 		fork_refuse(f, status);
 	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
 			   transaction_tag(f->server, tag), &bytes)) {
@@ -211,6 +220,7 @@ static void fork_branch_retarget(struct fork_branch *b, const struct fork_branch
 	b->target = from->target;
 	b->zone = from->zone;
 	b->trunk = from->trunk;
+	b->place = from->place;
 	b->label = from->label;
 	b->attempt = from->attempt;
 	b->answer_ms = from->answer_ms;
@@ -234,6 +244,31 @@ static void fork_prefer_alive(struct fork *f)
 	fork_branch_retarget(next, &found);
 }
 
+/* Sends to the target of a branch. False where that cannot be, or may not. */
+static bool fork_try(struct fork *f, struct fork_branch *b, bool first)
+{
+	bool goes;
+
+	if (!first && f->user->permits && !f->user->permits(b)) {
+		f->full = true;
+		if (!f->best_status)
+			f->best_status = 503;
+		b->done = true;
+		return false;
+	}
+	goes = fork_branch_send(b, false);
+	if (log_enabled(LOG_DEBUG))
+		fork_log_tried(b, goes);
+	if (f->user->tried)
+		f->user->tried(b, goes);
+	if (goes)
+		return true;
+	b->done = true;
+	if (!f->best_status)
+		f->best_status = 503;
+	return false;
+}
+
 /* Sends to the next group of targets where one is left and no branch is pending; else the best
  * failure goes back. */
 static void fork_next_group(struct fork *f)
@@ -246,18 +281,7 @@ static void fork_next_group(struct fork *f)
 		do {
 			struct fork_branch *b = fork_branch_at(f, f->next++);
 
-			bool goes = fork_branch_send(b, false);
-			if (log_enabled(LOG_DEBUG))
-				fork_log_tried(b, goes);
-			if (f->user->tried)
-				f->user->tried(b, goes);
-			if (goes) {
-				sent++;
-			} else {
-				b->done = true;
-				if (!f->best_status)
-					f->best_status = 503;
-			}
+			sent += fork_try(f, b, first == 0);
 		} while (f->next < f->count && fork_same_group(f, first, f->next));
 		if (sent)
 			return;

@@ -42,7 +42,7 @@ struct fork_branch {
 	char call_id[TOKEN_LENGTH];
 	uint32_t cseq;                      /* that the request had last */
 	struct trunk_challenges challenges; /* answered with the trunk's credentials */
-	uint16_t zone, trunk;               /* of the target */
+	uint16_t zone, trunk, place;        /* of the target */
 	uint8_t label;                      /* of the trunk, where it is one (common/labelled.h) */
 	uint8_t method;                     /* of the request, once it was sent */
 	bool sent, done, provisional, switched, cancelled;
@@ -55,6 +55,9 @@ struct fork_user {
 	/* A provisional response (INVITE only; 100 too), or a 2xx, repetitions and those of further
 	 * forks included. */
 	void (*response)(struct fork_branch *b, const struct message *m);
+	/* Whether the request may go to the branch's target, after others have failed: false where
+	 * its trunk has all the calls that it may have by now. NULL: it always may. */
+	bool (*permits)(struct fork_branch *b);
 	/* The request has gone to the branch's target, or could not be sent. May be NULL. */
 	void (*tried)(struct fork_branch *b, bool sent);
 	/* The branch has failed; m is its response, or NULL. May be NULL. */
@@ -91,6 +94,7 @@ struct fork {
 	uint8_t slot;
 	bool invite;
 	bool answered, stopped; /* finally; no more targets */
+	bool full;              /* a target was passed over, for its trunk has all its calls */
 };
 
 /* Makes a request of in->transaction with copies of its targets. size and branch_size are those of
@@ -106,10 +110,10 @@ static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned 
 	return (struct fork_branch *)(void *)(f->branches + i * f->branch_size);
 }
 
-/* Its place among the targets. */
+/* The place of its target among those that fork_new got; branches may be in another order. */
 static inline unsigned fork_branch_place(const struct fork_branch *b)
 {
-	return (unsigned)(((const char *)b - b->fork->branches) / (long)b->fork->branch_size);
+	return b->place;
 }
 
 /* The branch has failed with that status; m is its response, or NULL. The next group follows, or

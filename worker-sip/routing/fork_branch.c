@@ -46,6 +46,7 @@ void fork_branch_init(struct fork *f, struct fork_branch *b, const struct target
 	b->target = target;
 	b->zone = (uint16_t)target->zone;
 	b->trunk = target->trunk;
+	b->place = (uint16_t)(target - f->targets);
 	if (trunk) {
 		b->label = (uint8_t)settings_trunk(f->sip->settings, target->trunk)->label;
 		target_attempt_init(

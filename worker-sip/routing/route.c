@@ -382,7 +382,9 @@ static void route_add_trunks(
 			count(TRUNKS_PASSED_OVER);
 			continue;
 		}
-		if (s->message->method == METHOD_INVITE && !out->emergency &&
+		/* Of those that are tried only after others it is asked then (fork_user.permits).
+		 */
+		if (!s->count && s->message->method == METHOD_INVITE && !out->emergency &&
 			!limits_admit_trunk(s->sip, trunks[k])) {
 			out->full = true;
 			continue;
