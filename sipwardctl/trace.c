@@ -1,10 +1,10 @@
 /* trace.c - see trace.h. */
 #include "trace.h"
 
-#include "ladder.h"
+#include "ipc/trace/ladder.h"
 #include "print.h"
 #include "trace_pcap.h"
-#include "trace_set.h"
+#include "trace_collect.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef SIPWARD_SIPWARDCTL_TRACE_PCAP_H
 #define SIPWARD_SIPWARDCTL_TRACE_PCAP_H
 
-#include "trace_set.h"
+#include "ipc/trace/trace_set.h"
 
 #include <stdio.h>
 

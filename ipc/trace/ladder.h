@@ -1,7 +1,7 @@
 /* ladder.h - the messages of one call between those who take part, as a ladder: for the terminal
  * and as SVG. */
-#ifndef SIPWARD_SIPWARDCTL_LADDER_H
-#define SIPWARD_SIPWARDCTL_LADDER_H
+#ifndef SIPWARD_IPC_LADDER_H
+#define SIPWARD_IPC_LADDER_H
 
 #include "trace_set.h"
 

@@ -1,15 +1,11 @@
-/* trace_set.h - messages and decisions of calls, collected from a gateway and put in order. */
-#ifndef SIPWARD_SIPWARDCTL_TRACE_SET_H
-#define SIPWARD_SIPWARDCTL_TRACE_SET_H
+/* trace_set.h - messages and decisions of calls, as a gateway tells them, put in order: for
+ * sipwardctl and for the page of sipward-web. */
+#ifndef SIPWARD_IPC_TRACE_SET_H
+#define SIPWARD_IPC_TRACE_SET_H
 
-#include "client.h"
 #include "common/str.h"
 
-/* What a trace is of. NULL: not that. */
-struct trace_wish {
-	const struct options *options;
-	const char *call, *user, *trunk, *source;
-};
+#include <jansson.h>
 
 /* A message, or what was decided between messages. */
 struct trace_event {
@@ -38,15 +34,12 @@ struct trace_set {
 	json_t *missing; /* workers that did not answer */
 };
 
-/* Asks for what the wish names, and for the other legs of the same calls; puts it in order. 0, or
- * an exit code after having said why. trace_set_free in any case. */
-int trace_set_collect(struct trace_set *t, const struct trace_wish *w);
 void trace_set_free(struct trace_set *t);
+/* Adds the messages of these rows that are not there yet. */
+void trace_set_add(struct trace_set *t, const json_t *rows);
+/* Frees what an event holds. */
+void trace_event_clear(struct trace_event *e);
 
-/* Asks for messages with that filter since a time, and adds those that are not there yet. 0, or an
- * exit code. */
-int trace_set_ask(
-	struct trace_set *t, const struct options *o, const char *filter, uint64_t since_us);
 /* A new event behind the others, all zero but for its order. It stays where it is until the next
  * one. */
 struct trace_event *trace_set_new(struct trace_set *t);
