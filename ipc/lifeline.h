@@ -203,11 +203,15 @@ enum web_what {
 	WEB_NOTHING = 0,
 	WEB_METRICS, /* Prometheus text */
 	WEB_STATE,   /* a JSON object: answers of commands by their name */
+	WEB_LADDER,  /* a JSON object: what is kept of the call with that Call-ID: the arrays calls
+	                and  messages, rows of "trace calls" and "trace messages" */
 	WEB_WHAT_COUNT
 };
+#define WEB_CALL_MAX 256
 struct lifeline_web {
 	uint16_t what; /* enum web_what */
 	uint8_t zero[6];
+	char call[WEB_CALL_MAX]; /* of WEB_LADDER, NUL-terminated; else empty */
 };
 
 /* PING: no body, no answer: it makes the worker's loop turn, which its progress mark shows. The

@@ -27,10 +27,19 @@ int trace_filter_parse(struct str text, struct trace_filter *out)
 		f.kind = TRACE_USER;
 	else if (str_equal(name, S("trunk")))
 		f.kind = TRACE_TRUNK;
+	else if (str_equal(name, S("last")))
+		f.kind = TRACE_LAST;
 	else if (str_equal(name, S("source")))
 		f.kind = TRACE_SOURCE;
 	else
 		return -EINVAL;
+	if (f.kind == TRACE_LAST) {
+		uint64_t last;
+
+		if (str_number(f.value, TRACE_LAST_MAX, &last) != 0)
+			return -EINVAL;
+		f.last = (unsigned)last;
+	}
 	if (f.kind == TRACE_SOURCE && prefix_parse(f.value, &f.sources) != 0)
 		return -EINVAL;
 	*out = f;

@@ -1,6 +1,7 @@
 /* http.c - see http.h. libmicrohttpd runs within our loop: its epoll fd is one of ours. */
 #include "http.h"
 
+#include "drawing.h"
 #include "page.h"
 
 #include <arpa/inet.h>
@@ -39,12 +40,14 @@ struct http {
 	unsigned count; /* of connections */
 	struct http_connection connection[HTTP_CONNECTIONS_MAX];
 	struct http_source from[WEB_WHAT_COUNT];
+	char call[WEB_CALL_MAX]; /* of which the ladder is */
 	struct MHD_Response *page;
 };
 
 static const char *const http_types[WEB_WHAT_COUNT] = {
 	[WEB_METRICS] = "text/plain; version=0.0.4; charset=utf-8",
 	[WEB_STATE] = "application/json",
+	[WEB_LADDER] = "image/svg+xml",
 };
 
 /* ---- the loop ---- */
@@ -183,30 +186,67 @@ static void http_add_headers(struct MHD_Response *r, const char *type)
 	MHD_add_response_header(r, "Cross-Origin-Resource-Policy", "same-origin");
 }
 
-int http_take(struct http *h, const struct lifeline_web *answer, int fd)
+/* What the master has written is what is served. */
+static int http_use_image(struct MHD_Response **out, int fd)
 {
-	struct http_source *from = &h->from[answer->what];
-	struct http_mapping *m;
+	struct http_mapping *m = malloc(sizeof(*m));
 	const void *image;
-
-	if (answer->what == WEB_NOTHING || answer->what >= WEB_WHAT_COUNT)
-		return -EPROTO;
-	if (!from->asked)
-		return 0; /* it came too late */
-	m = malloc(sizeof(*m));
 	int error = m ? worker_map(fd, &image, &m->size) : -ENOMEM;
+
 	if (error) {
 		free(m);
 		return error;
 	}
 	m->at = (void *)(uintptr_t)image;
+	*out = MHD_create_response_from_buffer_with_free_callback_cls(
+		m->size, m->at, http_unmap, m);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* A ladder is drawn from it. *out stays NULL where nothing is kept of the call. */
+static int http_use_drawing(struct MHD_Response **out, int fd)
+{
+	const void *image;
+	char *svg = NULL;
+	size_t size, svg_size;
+	int error = worker_map(fd, &image, &size);
+
+	if (error)
+		return error;
+	error = drawing_make(image, size, &svg, &svg_size);
+	munmap((void *)(uintptr_t)image, size);
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	*out = MHD_create_response_from_buffer(svg_size, svg, MHD_RESPMEM_MUST_FREE);
+	if (!*out)
+		return -ENOMEM;
+	MHD_add_response_header(*out, "Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; sandbox");
+	return 0;
+}
+
+static void http_forget(struct http_source *from)
+{
 	if (from->response)
 		MHD_destroy_response(from->response);
-	from->response = MHD_create_response_from_buffer_with_free_callback_cls(
-		m->size, m->at, http_unmap, m);
-	if (!from->response)
-		return -ENOMEM;
-	http_add_headers(from->response, http_types[answer->what]);
+	from->response = NULL;
+}
+
+int http_take(struct http *h, const struct lifeline_web *answer, int fd)
+{
+	struct http_source *from = &h->from[answer->what];
+
+	if (answer->what == WEB_NOTHING || answer->what >= WEB_WHAT_COUNT)
+		return -EPROTO;
+	if (!from->asked)
+		return 0; /* it came too late */
+	http_forget(from);
+	int error = answer->what == WEB_LADDER ? http_use_drawing(&from->response, fd)
+	                                       : http_use_image(&from->response, fd);
+	if (error)
+		return error;
+	if (from->response)
+		http_add_headers(from->response, http_types[answer->what]);
 	from->at = loop_now(h->worker->loop);
 	from->asked = false;
 	loop_unset(h->worker->loop, &from->timer);
@@ -255,15 +295,30 @@ static bool http_host_is_ours(struct MHD_Connection *handle)
 	       inet_pton(AF_INET6, text, address) == 1;
 }
 
+static enum MHD_Result http_refuse(
+	struct MHD_Connection *handle, unsigned status, const char *text, const char *allow)
+{
+	count(WEB_REFUSED);
+	return http_answer(handle, status, text, allow);
+}
+
+static bool http_is_fresh(const struct http *h, const struct http_source *from)
+{
+	return from->at && loop_now(h->worker->loop) - from->at < WEB_FRESH_MS;
+}
+
 static enum MHD_Result http_serve(struct http *h, struct http_connection *c,
 	struct MHD_Connection *handle, enum web_what what)
 {
 	struct http_source *from = &h->from[what];
-	uint64_t now = loop_now(h->worker->loop);
 	struct lifeline_web body = {.what = (uint16_t)what};
 
-	if (from->response && now - from->at < WEB_FRESH_MS)
-		return MHD_queue_response(handle, MHD_HTTP_OK, from->response);
+	if (http_is_fresh(h, from))
+		return from->response ? MHD_queue_response(handle, MHD_HTTP_OK, from->response)
+		                      : http_answer(handle, MHD_HTTP_NOT_FOUND,
+						"Nothing is kept of that call.\n", NULL);
+	if (what == WEB_LADDER)
+		memcpy(body.call, h->call, sizeof(body.call));
 	if (c->waited) {
 		count(WEB_UNANSWERED);
 		return http_answer(handle, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -281,11 +336,37 @@ static enum MHD_Result http_serve(struct http *h, struct http_connection *c,
 	return MHD_YES;
 }
 
-static enum MHD_Result http_refuse(
-	struct MHD_Connection *handle, unsigned status, const char *text, const char *allow)
+/* Whether text may be a Call-ID that the master is asked about. */
+static bool http_is_call(const char *text)
 {
-	count(WEB_REFUSED);
-	return http_answer(handle, status, text, allow);
+	size_t n = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f)
+			return false;
+	return n > 0 && n < WEB_CALL_MAX;
+}
+
+/* One at a time, and for so long as it is fresh: who wants another one comes again. */
+static enum MHD_Result http_serve_ladder(
+	struct http *h, struct http_connection *c, struct MHD_Connection *handle)
+{
+	struct http_source *from = &h->from[WEB_LADDER];
+	const char *call = MHD_lookup_connection_value(handle, MHD_GET_ARGUMENT_KIND, "call");
+
+	if (!http_is_call(call))
+		return http_refuse(
+			handle, MHD_HTTP_BAD_REQUEST, "Expected /ladder.svg?call=CALL-ID.\n", NULL);
+	if (strcmp(call, h->call) != 0) {
+		if (from->asked || http_is_fresh(h, from))
+			return http_answer(handle, MHD_HTTP_SERVICE_UNAVAILABLE,
+				"Another call is being drawn. Try again in a second.\n", NULL);
+		memset(h->call, 0, sizeof(h->call));
+		memcpy(h->call, call, strlen(call));
+		http_forget(from);
+		from->at = 0;
+	}
+	return http_serve(h, c, handle, WEB_LADDER);
 }
 
 static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *handle, const char *url,
@@ -318,8 +399,10 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *handle,
 		return http_serve(h, c, handle, WEB_METRICS);
 	if (strcmp(url, "/state.json") == 0)
 		return http_serve(h, c, handle, WEB_STATE);
-	return http_refuse(
-		handle, MHD_HTTP_NOT_FOUND, "There is / and /metrics and /state.json.\n", NULL);
+	if (strcmp(url, "/ladder.svg") == 0)
+		return http_serve_ladder(h, c, handle);
+	return http_refuse(handle, MHD_HTTP_NOT_FOUND,
+		"There is / and /metrics, /state.json and /ladder.svg?call=CALL-ID.\n", NULL);
 }
 
 /* ---- begin and end ---- */
@@ -386,8 +469,7 @@ void http_stop(struct http *h)
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	for (unsigned i = 0; i < WEB_WHAT_COUNT; i++)
-		if (h->from[i].response)
-			MHD_destroy_response(h->from[i].response);
+		http_forget(&h->from[i]);
 	MHD_destroy_response(h->page);
 	free(h);
 }

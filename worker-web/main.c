@@ -6,6 +6,7 @@
  */
 #include "worker/skeleton.h"
 #include "ipc/settings.h"
+#include "drawing.h"
 #include "http.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ int main(void)
 
 	if (worker_begin(w, PEER_WEB, web_on_packet, NULL, c))
 		return EXIT_FAILURE;
+	drawing_prepare();
 	if (worker_receive(w))
 		return EXIT_FAILURE;
 	if (jail_confine(&w->jail))

@@ -37,7 +37,7 @@ int page_policy(char out[PAGE_POLICY_MAX])
 	if (error == 0)
 		snprintf(out, PAGE_POLICY_MAX,
 			"default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; "
-			"connect-src 'self'; base-uri 'none'; form-action 'none'; "
+			"connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
 			"frame-ancestors 'none'",
 			style, script);
 	return error;

@@ -21,8 +21,8 @@ static void trace_ask(struct master *m, struct request *r, unsigned role, json_t
 		return;
 	}
 	if (trace_filter_parse(str_of(argument), &parsed)) {
-		answer_refused(r, "expected all, call:CALL-ID, user:NAME, source:ADDRESS or "
-				  "trunk:NAME, and a number of microseconds");
+		answer_refused(r, "expected all, call:CALL-ID, user:NAME, source:ADDRESS, "
+				  "trunk:NAME or last:NUMBER, and a number of microseconds");
 		return;
 	}
 	query_ask_rows(m, r, role, QUERY_TRACE, argument);

@@ -1,8 +1,10 @@
 /* web.c - see web.h. The state is what commands answer (commands.h), asked one after the other. */
 #include "web.h"
 
+#include "web_ladder.h"
 #include "answer.h"
 #include "commands.h"
+#include "master/workers/trunk_commands.h"
 #include "common/log.h"
 #include "control.h"
 #include "ipc/flow.h"
@@ -18,6 +20,7 @@
 
 /* Connections that may wait for the worker. */
 #define WEB_BACKLOG 64
+#define WEB_ENDED "30" /* calls that have ended last, of each SIP worker */
 
 struct web {
 	struct master *master;
@@ -25,6 +28,9 @@ struct web {
 	uint32_t incarnation;       /* of that life */
 	unsigned step;
 	json_t *state;
+	struct worker_slot *ladder_worker; /* that asked for a ladder; NULL: none is gathered */
+	uint32_t ladder_incarnation;
+	struct lifeline_web ladder_ask;
 	uint64_t answered[WEB_WHAT_COUNT]; /* loop time */
 };
 
@@ -68,9 +74,10 @@ int web_listen(const struct config *c, int *fd)
 
 /* ---- answers ---- */
 
-static void web_answer(struct worker_slot *w, enum web_what what, const char *text, size_t size)
+static void web_answer_of(
+	struct worker_slot *w, const struct lifeline_web *ask, const char *text, size_t size)
 {
-	struct lifeline_web body = {.what = (uint16_t)what};
+	struct lifeline_web body = *ask;
 	int fd = -1, error = memfd_of("sipward-web", text, size, &fd);
 
 	if (error) {
@@ -79,6 +86,11 @@ static void web_answer(struct worker_slot *w, enum web_what what, const char *te
 	}
 	worker_tell(w, LIFELINE_WEB_ANSWER, &body, sizeof(body), fd);
 	close(fd);
+}
+
+static void web_answer(struct worker_slot *w, enum web_what what, const char *text, size_t size)
+{
+	web_answer_of(w, &(struct lifeline_web){.what = (uint16_t)what}, text, size);
 }
 
 static void web_answer_metrics(struct master *m, struct worker_slot *w)
@@ -110,13 +122,16 @@ static bool web_few(const struct master *m, enum counter gauge)
 static const struct {
 	const char *name;
 	void (*command)(struct master *m, struct request *r, json_t *arguments);
-	int gauge; /* of what it lists; -1: never many */
+	int gauge;          /* of what it lists; -1: never many */
+	const char *filter; /* an argument; NULL: none */
 } web_steps[] = {
-	{"status", command_status, -1},
-	{"workers", command_workers, -1},
-	{"trunks", command_trunks_list, -1},
-	{"calls", command_calls, COUNTER_CALLS_ACTIVE},
-	{"registrations", command_registrations, COUNTER_BINDINGS},
+	{"status", command_status, -1, NULL},
+	{"workers", command_workers, -1, NULL},
+	{"trunks", command_trunks_list, -1, NULL},
+	{"targets", trunk_targets_list, -1, NULL},
+	{"calls", command_calls, COUNTER_CALLS_ACTIVE, NULL},
+	{"ended", command_trace_calls, -1, "last:" WEB_ENDED},
+	{"registrations", command_registrations, COUNTER_BINDINGS, NULL},
 };
 #define WEB_STEPS (sizeof(web_steps) / sizeof(web_steps[0]))
 
@@ -174,10 +189,42 @@ static void web_next(struct web *web)
 		return;
 	}
 	struct request *r = request_of_ours(web_on_answer, web);
+	json_t *arguments = NULL;
+	if (r && web_steps[web->step].filter)
+		arguments = json_pack("{s:s}", "filter", web_steps[web->step].filter);
 	if (r)
-		web_steps[web->step].command(m, r, NULL);
+		web_steps[web->step].command(m, r, arguments);
 	else
 		web_done(web); /* with what there is */
+	json_decref(arguments);
+}
+
+/* ---- a ladder ---- */
+
+static void web_on_ladder(void *arg, json_t *object)
+{
+	struct web *web = arg;
+	struct worker_slot *w = web->ladder_worker;
+	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+
+	if (text && w->incarnation == web->ladder_incarnation && worker_lives(w))
+		web_answer_of(w, &web->ladder_ask, text, strlen(text));
+	free(text);
+	json_decref(object);
+	web->ladder_worker = NULL;
+}
+
+/* Whether it names a call where it has to, and nothing else. */
+static bool web_ask_is_sound(const struct lifeline_web *ask)
+{
+	size_t n = strnlen(ask->call, sizeof(ask->call));
+
+	if (ask->what != WEB_LADDER)
+		return n == 0;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)ask->call[i] <= ' ' || (unsigned char)ask->call[i] >= 0x7f)
+			return false;
+	return n > 0 && n < sizeof(ask->call);
 }
 
 bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web *ask)
@@ -185,7 +232,8 @@ bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web 
 	struct web *web = m->web;
 	uint64_t now = loop_now(m->loop);
 
-	if (w->role != PEER_WEB || ask->what == WEB_NOTHING || ask->what >= WEB_WHAT_COUNT)
+	if (w->role != PEER_WEB || ask->what == WEB_NOTHING || ask->what >= WEB_WHAT_COUNT ||
+		!web_ask_is_sound(ask))
 		return false;
 	if (!web)
 		web = m->web = calloc(1, sizeof(*web));
@@ -198,6 +246,13 @@ bool web_ask(struct master *m, struct worker_slot *w, const struct lifeline_web 
 	}
 	if (ask->what == WEB_METRICS) {
 		web_answer_metrics(m, w);
+	} else if (ask->what == WEB_LADDER) {
+		if (!web->ladder_worker) {
+			web->ladder_worker = w;
+			web->ladder_incarnation = w->incarnation;
+			web->ladder_ask = *ask;
+			web_ladder_gather(m, web->ladder_ask.call, web_on_ladder, web);
+		}
 	} else if (!web->worker) {
 		web->master = m;
 		web->worker = w;

@@ -1,6 +1,6 @@
 /* web.h - what the web worker gets of the master: its listening socket, and answers in memfds. It
- * may ask for metrics and for the state, never for anything else, and each no more often than
- * WEB_ASK_MIN_MS. */
+ * may ask for metrics, for the state and for a call, never for anything else, and each no more
+ * often than WEB_ASK_MIN_MS. */
 #ifndef SIPWARD_MASTER_CONTROL_WEB_H
 #define SIPWARD_MASTER_CONTROL_WEB_H
 

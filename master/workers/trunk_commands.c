@@ -1,6 +1,8 @@
 /* trunk_commands.c - what sipwardctl says of trunks. Their state is known to SIP workers, all of
  * which are asked: each counts its own requests, and the one that pings a trunk knows best the
  * rest. Which trunks are disabled is the master's to know (struct supervisor). */
+#include "trunk_commands.h"
+
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/control/query_words.h"
@@ -14,6 +16,7 @@ struct trunk_question {
 	struct master *m;
 	struct request *r;
 	char name[NAME_MAX_LENGTH + 1]; /* empty: all */
+	bool targets;                   /* of all trunks */
 };
 
 static const struct config_trunk *trunk_find(const struct master *m, const char *name)
@@ -221,7 +224,7 @@ static json_t *trunk_target_row(
 	struct trunk_target target = trunk_target_of(rows, t, index, like);
 	json_t *row = json_pack("{s:s, s:i, s:i}", "target", t->targets[index].uri, "priority",
 		(int)t->targets[index].priority, "weight", (int)t->targets[index].weight);
-	static const char *const names[] = {"state", "since_s", "reason", "rtt_ms"};
+	static const char *const names[] = {"state", "since_s", "reason", "rtt_ms", "history"};
 	static const char *const of_names[] = {"address", "transport", "ttl_s", "error"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -256,14 +259,27 @@ static void trunk_target_rows(
 		json_array_append_new(out, trunk_target_row(rows, t, index, NULL));
 }
 
+/* Of all targets, with the trunk's name. */
+static void trunk_all_target_rows(json_t *out, const json_t *rows, const struct config_trunk *t)
+{
+	size_t first = json_array_size(out);
+
+	for (size_t k = 0; k < t->target_count; k++)
+		trunk_target_rows(out, rows, t, k);
+	for (size_t i = first; i < json_array_size(out); i++)
+		json_object_set_new(json_array_get(out, i), "trunk", json_string(t->name));
+}
+
 static void trunk_answered(void *arg, json_t *rows, json_t *missing)
 {
 	struct trunk_question *q = arg;
 	const struct config *c = q->m->config;
 	json_t *out = json_array();
 
-	for (size_t i = 0; i < c->trunk_count && !q->name[0]; i++)
+	for (size_t i = 0; i < c->trunk_count && !q->name[0] && !q->targets; i++)
 		json_array_append_new(out, trunk_row(q->m, rows, &c->trunks[i]));
+	for (size_t i = 0; i < c->trunk_count && q->targets; i++)
+		trunk_all_target_rows(out, rows, &c->trunks[i]);
 	/* it may have gone with a reload meanwhile */
 	const struct config_trunk *t = q->name[0] ? trunk_find(q->m, q->name) : NULL;
 	for (size_t k = 0; t && k < t->target_count; k++)
@@ -300,14 +316,14 @@ static void trunk_resolved(void *arg, json_t *rows, json_t *missing)
 	trunk_answer_sent(arg, rows, missing, "asked", "asks for the names of");
 }
 
-static void trunk_ask(
-	struct master *m, struct request *r, uint16_t what, const char *name, query_done done)
+static void trunk_ask_of(struct master *m, struct request *r, uint16_t what, const char *name,
+	bool targets, query_done done)
 {
 	struct trunk_question *q = calloc(1, sizeof(*q));
 	int error = -ENOMEM;
 
 	if (q) {
-		*q = (struct trunk_question){.m = m, .r = r};
+		*q = (struct trunk_question){.m = m, .r = r, .targets = targets};
 		error = str_copy(str_of(name), q->name, sizeof(q->name));
 	}
 	if (error == 0)
@@ -316,6 +332,18 @@ static void trunk_ask(
 		return;
 	free(q);
 	query_refuse(r, error);
+}
+
+static void trunk_ask(
+	struct master *m, struct request *r, uint16_t what, const char *name, query_done done)
+{
+	trunk_ask_of(m, r, what, name, false, done);
+}
+
+void trunk_targets_list(struct master *m, struct request *r, json_t *arguments)
+{
+	(void)arguments;
+	trunk_ask_of(m, r, QUERY_TRUNKS, "", true, trunk_answered);
 }
 
 void command_trunks_list(struct master *m, struct request *r, json_t *arguments)

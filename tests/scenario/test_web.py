@@ -1,7 +1,7 @@
 """sipward-web: metrics and the state over HTTP, bounded whatever comes in."""
-import http.client, json, re, socket, subprocess, time
+import http.client, json, re, socket, subprocess, time, xml.dom.minidom
 
-from legs import NUMBER, CallCase
+from legs import NUMBER, CallCase, failure_ack
 from gateway import own_address, wait_for
 
 CONNECTIONS = 64  # HTTP_CONNECTIONS_MAX
@@ -150,6 +150,51 @@ class Web(CallCase):
             s.close()
         wait_for(lambda: self.get("/").status == 200, "it serves")
         self.assertEqual(self.get("/metrics").status, 200)
+
+    def test_ladders_of_calls_and_the_history_of_targets(self):
+        ips = [own_address() for _ in range(2)]
+        g = self.start_web(targets=[f"sip:{ip}:5080" for ip in ips])
+        alice, (bad, good) = self.phone("alice"), (self.trunk(ip=ip) for ip in ips)
+        request = self.call(alice, f"{NUMBER}@example.net")
+        bad.answer(bad.request("INVITE"), 503, contact=False)
+        bad.request("ACK")
+        invite = good.request("INVITE")
+        good.answer(invite, 486, contact=False)
+        good.request("ACK")
+        failure_ack(alice, request, alice.response(486))
+        self.no_calls()
+        # that of one leg is that of the call
+        for leg in (request, invite):
+            answer = wait_for(
+                lambda: (a := self.get(f"/ladder.svg?call={leg.get('Call-ID')}")).status == 200
+                and a,
+                "the ladder",
+            )
+            text = " ".join(
+                e.firstChild.data
+                for e in xml.dom.minidom.parseString(answer.body).getElementsByTagName("text")
+                if e.firstChild
+            )
+            for word in (
+                *("%s:%d" % p.sock.getsockname() for p in (alice, bad, good)),
+                "503 ",
+                "486 ",
+                "route out",
+            ):
+                self.assertIn(word, text)
+            self.assertIn("sandbox", answer.getheader("Content-Security-Policy"))
+        # one at a time, so that nobody has workers search for as much as he likes
+        self.assertEqual(self.get("/ladder.svg?call=unknown").status, 503)
+        wait_for(lambda: self.get("/ladder.svg?call=unknown").status == 404, "its turn")
+        for wrong in ("", "?call=", "?call=a%20b", "?call=" + 256 * "a"):
+            self.assertEqual(self.get("/ladder.svg" + wrong).status, 400, wrong)
+        state = json.loads(self.get("/state.json").body)
+        (ended,) = state["ended"]["rows"]
+        self.assertEqual((ended["status"], len(ended["targets"])), (486, 2))
+        rows = {r["target"]: r for r in state["targets"]["rows"]}
+        first, second = (rows[f"sip:{ip}:5080"] for ip in ips)
+        self.assertEqual((first["trunk"], first["state"], second["history"]), ("pbx", "down", []))
+        self.assertRegex(first["history"][0], r"^2\d+-\d\d-\d\d .* UTC down: answered 503$")
 
     def test_reload_and_mistakes(self):
         g = self.start_web()

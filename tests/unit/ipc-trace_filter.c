@@ -19,12 +19,15 @@ Test(trace_filter, kinds)
 	cr_assert_eq(f.kind, TRACE_TRUNK);
 	cr_assert_eq(trace_filter_parse(S("0 source:192.0.2.0/24"), &f), 0);
 	cr_assert_eq(f.sources.bits, 24);
+	cr_assert_eq(trace_filter_parse(S("0 last:200"), &f), 0);
+	cr_assert(f.kind == TRACE_LAST && f.last == 200);
 }
 
 Test(trace_filter, refusals)
 {
 	static const char *const bad[] = {"", "all", "0", "0 ", "x all", "-1 all",
-		"0 call:", "0 call", "0 source:host", "0 else:x", "0  all"};
+		"0 call:", "0 call", "0 source:host", "0 else:x", "0 last:201", "0 last:x",
+		"0 last:", "0  all"};
 	struct trace_filter f;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -63,7 +63,8 @@ static bool call_trace_matches(const struct trace_filter *f, const struct call_r
 	if ((r->began_realtime_ms + 1) * 1000 < f->since_us)
 		return false;
 	switch (f->kind) {
-	case TRACE_ALL: return true;
+	case TRACE_ALL:
+	case TRACE_LAST: return true;
 	case TRACE_CALL:
 		if (str_equal(r->text[CALL_TEXT_CALL_ID], f->value))
 			return true;
@@ -109,16 +110,34 @@ static void call_trace_add_kept(const struct call_trace_entry *e, size_t n,
 	free(copy);
 }
 
+/* How many of the kept ones are before the last ones that are asked for. */
+static size_t call_trace_earlier(const struct sip *sip, const struct trace_filter *f)
+{
+	size_t count = 0, n;
+	uint64_t at = 0;
+
+	if (f->kind != TRACE_LAST)
+		return 0;
+	while (sip->call_trace && byte_ring_next(sip->call_trace, &at, &n))
+		count++;
+	return count > f->last ? count - f->last : 0;
+}
+
 void call_trace_list(struct sip *sip, const struct trace_filter *f,
 	void (*add)(void *arg, struct str json), void *arg)
 {
+	size_t earlier = call_trace_earlier(sip, f), n;
 	const struct call_trace_entry *e;
 	uint64_t at = 0;
-	size_t n;
 
 	while (sip->call_trace && (e = byte_ring_next(sip->call_trace, &at, &n)))
-		call_trace_add_kept(e, n, f, add, arg);
-	for (const struct call_record *r = sip->call_records; r; r = r->next)
+		if (earlier)
+			earlier--;
+		else
+			call_trace_add_kept(e, n, f, add, arg);
+	/* the last ones are those that have ended: the list of calls has the others */
+	for (const struct call_record *r = sip->call_records; r && f->kind != TRACE_LAST;
+		r = r->next)
 		if (!r->told)
 			call_trace_add(r, f, add, arg);
 }

@@ -49,6 +49,7 @@ static void listing_target(
 	write_json_number(&w, "requests", s->requests);
 	write_json_number(&w, "successes", s->successes);
 	write_json_number(&w, "failures", s->failures);
+	target_history_write(&s->history, &w);
 	write_json_number(&w, "owner", target_ping_is_ours(s));
 	write_json_end(&w);
 	if (!w.full)

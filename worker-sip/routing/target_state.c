@@ -299,14 +299,7 @@ void target_states_tell(struct target_states *ts, unsigned worker)
 const char *target_state_reason(
 	const struct target_state *s, char buffer[static TARGET_REASON_SIZE])
 {
-	if (s->error == -ETIMEDOUT)
-		return "no answer";
-	if (s->error)
-		return error_text(s->error);
-	if (!s->status)
-		return "";
-	snprintf(buffer, TARGET_REASON_SIZE, "answered %u", s->status);
-	return buffer;
+	return target_reason(s->status, s->error, buffer);
 }
 
 static void target_state_log(struct target_state *s, uint64_t lasted_ms)
@@ -393,6 +386,7 @@ static bool target_state_set(struct target_state *s, bool down, uint64_t found_a
 		target_state_keep(s);
 	s->down = down;
 	s->changed_at = now;
+	target_history_add(&s->history, down, s->status, s->error);
 	s->trial_at = now + s->pause_ms;
 	s->ping.answered = s->ping.unanswered = 0;
 	ts->down = down ? ts->down + 1 : ts->down - 1;

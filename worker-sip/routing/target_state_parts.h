@@ -2,6 +2,7 @@
 #ifndef SIPWARD_SIP_ROUTING_TARGET_STATE_PARTS_H
 #define SIPWARD_SIP_ROUTING_TARGET_STATE_PARTS_H
 
+#include "target_history.h"
 #include "target_state.h"
 
 /* The pings of a target: OPTIONS requests of the worker that its trunk belongs to. */
@@ -33,8 +34,9 @@ struct target_state {
 	uint16_t trunk, index; /* in the list in force; NONE_INDEX: it is not there any more */
 	uint16_t status;       /* the response that it is down for; 0: there was none */
 	bool down;
-	bool refused;                      /* no answer can come to those that are lost */
-	int32_t error;                     /* or why it could not be reached */
+	bool refused;  /* no answer can come to those that are lost */
+	int32_t error; /* or why it could not be reached */
+	struct target_history history;
 	uint64_t failover[FAILOVER_WORDS]; /* answers with which the next target has its turn */
 	/* what became of requests of this worker; pings are not among them */
 	uint64_t requests, successes, failures;
@@ -78,7 +80,6 @@ void target_state_found(struct target_state *s, bool down, unsigned status, int 
 void target_state_tell_all(const struct target_state *s);
 
 /* Why it is down, or what it answered last when that was found out. */
-#define TARGET_REASON_SIZE 32
 const char *target_state_reason(
 	const struct target_state *s, char buffer[static TARGET_REASON_SIZE]);
 /* Whether this worker pings it. */

@@ -1,0 +1,85 @@
+/* The ladder that the web worker draws, of what the master tells it. */
+#include "worker-web/drawing.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *svg;
+static size_t svg_size;
+
+static int draw(const char *json)
+{
+	return drawing_make(json, strlen(json), &svg, &svg_size);
+}
+
+#define MESSAGE(number, at, direction, peer, text)                                                 \
+	"{\"worker\":0,\"number\":" number ",\"at_us\":" at ",\"direction\":\"" direction          \
+	"\",\"peer\":\"" peer "\",\"local\":\"192.0.2.1:5060\",\"transport\":\"UDP\",\"offset\":0" \
+	",\"size\":9,\"text\":\"" text "\"}"
+#define ID(id) "\\r\\nCall-ID: " id "\\r\\n\\r\\n"
+
+Test(drawing, has_both_legs_in_their_order)
+{
+	cr_assert_eq(draw("{\"calls\":[{\"call-id\":\"a\",\"zone\":\"access\",\"route\":\"out\","
+			  "\"targets\":[{\"call-id\":\"b\",\"address\":\"192.0.2.9:5060\","
+			  "\"outcome\":\"answered\",\"status\":200}]}],"
+			  "\"messages\":[" MESSAGE("2", "20", "out", "192.0.2.9:5060",
+				  "INVITE sip:x SIP/2.0" ID("b")) "," MESSAGE("1", "10", "in",
+				  "192.0.2.7:5060",
+				  "INVITE sip:<&>\\u0001 SIP/2.0" ID("a")) "," MESSAGE("3", "30",
+				  "in", "192.0.2.9:5060", "SIP/2.0 200 <OK>" ID("b")) "]}"),
+		0);
+	const char *first = strstr(svg, "192.0.2.7:5060"), *second = strstr(svg, "192.0.2.9:5060"),
+		   *route = strstr(svg, "zone access: route out"),
+		   *answer = strstr(svg, "200 &lt;OK&gt;");
+	cr_assert(first && second && first < second);
+	cr_assert(route && answer && route < answer);
+	cr_assert_eq(svg[svg_size], '\0');
+	cr_assert_null(strstr(svg, "<OK>"));
+	free(svg);
+}
+
+/* The pieces of a message, and nothing that stands for one. */
+Test(drawing, takes_whatever_stands_in_messages)
+{
+	cr_assert_eq(
+		draw("{\"calls\":[{}, 7, {\"targets\":[{},[]]}],\"messages\":["
+		     "{},[],{\"text\":\"\",\"offset\":-1},"
+		     "{\"number\":-5,\"text\":\"\\u00ff\\u0100\\n\\n:\",\"at_us\":-1}," MESSAGE("1",
+			     "10", "in", "", "") "," MESSAGE("1", "10", "in", "", "again") "]}"),
+		0);
+	free(svg);
+}
+
+Test(drawing, refuses_what_is_none)
+{
+	cr_assert_eq(draw(""), -EBADMSG);
+	cr_assert_eq(draw("[]"), -EBADMSG);
+	cr_assert_eq(draw("{\"calls\":7}"), -EBADMSG);
+	cr_assert_eq(draw("{\"calls\":[],\"messages\":[]}"), -ENOENT);
+	cr_assert_eq(draw("{\"calls\":[]}"), -ENOENT);
+}
+
+/* As many as there may be, in a time that grows with their number. */
+Test(drawing, is_quick_with_many_messages, .timeout = 30)
+{
+	enum { MANY = 40000 };
+	size_t n = 0, room = (size_t)MANY * 300;
+	char *json = malloc(room);
+
+	cr_assert_not_null(json);
+	n += (size_t)snprintf(json, room, "{\"calls\":[],\"messages\":[");
+	for (unsigned i = 0; i < MANY; i++)
+		n += (size_t)snprintf(json + n, room - n,
+			"%s{\"worker\":0,\"number\":%u,\"at_us\":%u,\"direction\":\"in\",\"peer\":"
+			"\"p\","
+			"\"offset\":0,\"text\":\"ACK x SIP/2.0\\r\\nCall-ID: %u\\r\\n\\r\\n\"}",
+			i ? "," : "", i, i, i % 3);
+	snprintf(json + n, room - n, "]}");
+	cr_assert_eq(draw(json), 0);
+	free(svg);
+	free(json);
+}
