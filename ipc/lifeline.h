@@ -143,6 +143,20 @@ enum query {
 	QUERY_TRUNK_UNREGISTER = 15
 };
 
+/* EXPLAIN, followed by bytes: what would become of them. Of a transport worker it is asked with the
+ * message as an operator gave it, of a SIP worker with the block that the transport worker has made
+ * of it. Answered as a QUERY is; the transport worker's last row is {"slot": ..., "block": "hex"}
+ * where the message would go on. */
+#define EXPLAIN_MESSAGE_MAX 16384 /* bytes of a message that is explained */
+#define EXPLAIN_BYTES_MAX 24576   /* a block of such a message, repaired */
+#define EXPLAIN_WORDS_MAX 512
+struct lifeline_explain {
+	uint32_t id;
+	uint32_t zero;
+	char words[EXPLAIN_WORDS_MAX]; /* NUL-terminated: from, transport and to (the listener), see
+	                                  query_argument.h; to a transport worker */
+};
+
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what
  * was told earlier. */
 #define LIFELINE_TRUNKS_MAX 256

@@ -40,8 +40,7 @@ int arguments_command_among(int argc, char **argv, bool (*takes_value)(const cha
 
 /* The flag of a command that word is, "--user" or "--user=..."; *value: what stands behind "=", or
  * NULL. */
-static bool argument_of_word(
-	int row, const char *word, struct command_argument *out, const char **value)
+static bool argument_of_word(int row, char *word, struct command_argument *out, char **value)
 {
 	const char *spec = command_rows[row].arguments;
 
@@ -59,6 +58,16 @@ static bool argument_of_word(
 	return false;
 }
 
+/* Users are named with or without the scheme of their address of record. */
+static char *argument_value(const struct command_argument *a, char *value)
+{
+	if (strcmp(a->value, "USER") != 0 && strcmp(a->value, "NAME@DOMAIN") != 0)
+		return value;
+	return value + (strncmp(value, "sip:", 4) == 0           ? 4
+			       : strncmp(value, "sips:", 5) == 0 ? 5
+								 : 0);
+}
+
 int arguments_take_flags(int row, int argc, char **argv, json_t *named, char *error)
 {
 	int kept = 1;
@@ -66,7 +75,7 @@ int arguments_take_flags(int row, int argc, char **argv, json_t *named, char *er
 
 	for (int i = 1; i < argc; i++) {
 		struct command_argument a;
-		const char *value;
+		char *value;
 
 		words_only = words_only || strcmp(argv[i], "--") == 0;
 		if (words_only || !argument_of_word(row, argv[i], &a, &value)) {
@@ -76,8 +85,8 @@ int arguments_take_flags(int row, int argc, char **argv, json_t *named, char *er
 		if (a.value[0] && !value && i + 1 < argc)
 			value = argv[++i];
 		if (!a.value[0] == !value) {
-			json_object_set_new(
-				named, a.name, value ? json_string(value) : json_true());
+			json_object_set_new(named, a.name,
+				value ? json_string(argument_value(&a, value)) : json_true());
 			continue;
 		}
 		snprintf(error, ERROR_MAX, "--%s %s%s", a.name,
@@ -97,6 +106,7 @@ bool arguments_name(int row, char **words, int count, json_t *named)
 		if (a.flag)
 			continue;
 		if (count) {
+			words[0] = argument_value(&a, words[0]);
 			json_object_set_new(named, a.name, json_string(words[0]));
 			words++;
 			count--;

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "common/config_errors.h"
 #include "common/str.h"
+#include "explain.h"
 #include "ipc/command_table.h"
 #include "trace.h"
 #include "users.h"
@@ -17,6 +18,9 @@
 
 #define SOCKET_DEFAULT "/run/sipward/control.sock"
 #define HELP_COLUMN 34
+#define HELP_WIDTH 80
+/* Further lines of a command's arguments. */
+#define HELP_ARGUMENTS 8
 /* The one command that is not the master's, and so not in the table. */
 #define COMPLETION "completion"
 
@@ -31,17 +35,45 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
+/* Prints text from column at on, and goes on in the next line at indent where a word does not fit;
+ * what stands in brackets is one word. Returns the column behind it. */
+static size_t print_wrapped(FILE *to, const char *text, size_t indent, size_t at)
+{
+	bool first = true;
+
+	while (*text) {
+		size_t n = *text == '[' ? strcspn(text, "]") + 1 : strcspn(text, " ");
+
+		if (!first && at + 1 + n > HELP_WIDTH) {
+			fprintf(to, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (!first) {
+			fputc(' ', to);
+			at++;
+		}
+		fprintf(to, "%.*s", (int)n, text);
+		at += n;
+		text += n;
+		text += strspn(text, " ");
+		first = false;
+	}
+	return at;
+}
+
 static int print_usage(FILE *to)
 {
 	fprintf(to, "usage: sipwardctl [-s SOCKET] [--json] COMMAND [ARGUMENT ...]\n"
-		    "       sipwardctl -f USERSFILE [--realm REALM] user add|remove|list "
-		    "[NAME@DOMAIN]\n\n");
+		    "       sipwardctl -f USERSFILE [--realm REALM] user add|remove|list\n"
+		    "                  [NAME@DOMAIN]\n\n");
 	for (int i = 0; i < COMMAND_COUNT; i++) {
-		int n = fprintf(to, "  %s %s", command_rows[i].name, command_rows[i].arguments);
+		size_t n = (size_t)fprintf(to, "  %s ", command_rows[i].name);
 
+		n = print_wrapped(to, command_rows[i].arguments, HELP_ARGUMENTS, n);
 		if (n >= HELP_COLUMN)
-			n = fprintf(to, "\n") - 1;
-		fprintf(to, "%*s%s\n", HELP_COLUMN - n, "", command_rows[i].help);
+			n = (size_t)fprintf(to, "\n") - 1;
+		fprintf(to, "%*s", (int)(HELP_COLUMN - n), "");
+		print_wrapped(to, command_rows[i].help, HELP_COLUMN, HELP_COLUMN);
+		fputc('\n', to);
 	}
 	fprintf(to, "  %-*sa completion script for bash\n\n", HELP_COLUMN - 2, COMPLETION);
 	fprintf(to,
@@ -143,6 +175,8 @@ static int main_run(const struct options *o, int row, const char *first, json_t 
 		return users_file(o, (enum command)row, first);
 	if (row == COMMAND_user_add)
 		return users_add(o, first);
+	if (row == COMMAND_explain)
+		return explain_run(o, arguments);
 	if (row == COMMAND_trace)
 		return trace_run(o, arguments);
 	return client_print(

@@ -15,7 +15,7 @@
 
 /* Values may come from anybody's SIP messages: nothing in them may reach the terminal as a control
  * sequence (C0, DEL, and C1 in UTF-8). */
-static void print_safe(const char *text, FILE *to)
+void ctl_print_text(const char *text, FILE *to)
 {
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) {
@@ -74,9 +74,9 @@ static void print_object(json_t *object, FILE *to)
 	json_object_foreach (object, key, value) {
 		char *text = print_text(value);
 
-		print_safe(key, to);
+		ctl_print_text(key, to);
 		fprintf(to, "%*s  ", (int)(widest - print_width(key)), "");
-		print_safe(text, to);
+		ctl_print_text(text, to);
 		fputc('\n', to);
 		free(text);
 	}
@@ -117,7 +117,7 @@ static void print_cell(const char *text, size_t width, bool right, bool last, FI
 
 	if (right)
 		fprintf(to, "%*s", space, "");
-	print_safe(text, to);
+	ctl_print_text(text, to);
 	if (!last)
 		fprintf(to, "%*s  ", right ? 0 : space, "");
 }
@@ -248,18 +248,18 @@ void ctl_print(const json_t *answer, FILE *to)
 		fputs(text, to);
 	if (error) {
 		fputs("sipwardctl: ", stderr);
-		print_safe(error, stderr);
+		ctl_print_text(error, stderr);
 		fputc('\n', stderr);
 	}
 	json_array_foreach (json_object_get(answer, "errors"), i, item)
 		if (json_is_string(item)) {
-			print_safe(json_string_value(item), stderr);
+			ctl_print_text(json_string_value(item), stderr);
 			fputc('\n', stderr);
 		}
 	json_array_foreach (json_object_get(answer, "missing"), i, item)
 		if (json_is_string(item)) {
 			fputs("sipwardctl: no answer from ", stderr);
-			print_safe(json_string_value(item), stderr);
+			ctl_print_text(json_string_value(item), stderr);
 			fputc('\n', stderr);
 		}
 }

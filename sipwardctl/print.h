@@ -9,6 +9,9 @@
  * who is "missing". Whatever came from the network is printed without control characters. */
 void ctl_print(const json_t *answer, FILE *to);
 
+/* Prints text that may come from anybody, without control characters. */
+void ctl_print_text(const char *text, FILE *to);
+
 /* The columns of the terminal that to is; 0: it is none. COLUMNS comes first, as for other
  * programs. */
 size_t print_terminal(FILE *to);

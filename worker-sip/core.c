@@ -45,12 +45,25 @@ void core_unreachable(struct sip *sip, const struct record_unreachable *r)
 		count(RESPONSE_FORGED);
 }
 
+/* A response, whose branch is one of ours or not. */
+static void core_explain_response(const struct incoming *in, bool ours)
+{
+	explanation_say(in->explanation, "transaction", STR_EMPTY, 0,
+		ours ? "a response to a request of this gateway, by its branch: it passes to the "
+		       "other leg"
+		     : "a response whose branch is none of this gateway's: dropped");
+}
+
 static void core_response(const struct incoming *in)
 {
 	struct sip *sip = in->sip;
 	const struct message *m = in->message;
 	uint64_t branch;
 
+	if (in->explanation) {
+		core_explain_response(in, core_branch(sip, message_str(m, m->via_branch), &branch));
+		return;
+	}
 	if (!core_branch(sip, message_str(m, m->via_branch), &branch)) {
 		count(RESPONSE_FORGED);
 		refusal_log_response(sip, m, "branch is not ours");
@@ -144,7 +157,9 @@ static void core_pass_on(struct incoming *in)
 		if (decision.numbers.blocked || decision.numbers.given_up)
 			number_lists_tell(in, &decision.numbers);
 	}
-	if (log_enabled(LOG_DEBUG))
+	if (in->explanation)
+		route_explain_decision(in, &decision);
+	else if (log_enabled(LOG_DEBUG))
 		route_log(in, &decision);
 	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
@@ -249,12 +264,28 @@ static bool core_refuse_last_hop(const struct incoming *in)
 	return true;
 }
 
+/* No transaction is found for a message that is explained: it repeats none. */
+static enum request_kind core_explain_kind(const struct incoming *in)
+{
+	switch (in->message->method) {
+	case METHOD_ACK: return REQUEST_ACK;
+	case METHOD_CANCEL:
+		explanation_say(in->explanation, "transaction", STR_EMPTY, 0,
+			"a CANCEL is for the INVITE of its branch: 200 and the end of that, or 481 "
+			"where there is none");
+		return REQUEST_ABSORBED;
+	default: return REQUEST_NEW;
+	}
+}
+
 /* Takes a request to its transaction. A stranger's that is new has none yet, nor has any that may
  * be for nobody because we drain. */
 static enum request_kind core_match(struct incoming *in)
 {
 	struct transactions *ts = in->sip->transactions;
 
+	if (in->explanation)
+		return core_explain_kind(in);
 	if (incoming_is_stranger(in) || in->sip->drain.mode != DRAIN_OFF)
 		return transactions_match(ts, in->message, in->slot);
 	return transactions_request(ts, in->message, in->slot, &in->transaction);
@@ -291,24 +322,29 @@ static void core_request(struct incoming *in)
 	}
 }
 
-void core_message(struct sip *sip, const struct message *m, uint8_t slot)
+/* Serves a message, or explains it where x is not NULL. */
+static void core_take(struct sip *sip, const struct message *m, uint8_t slot, struct explanation *x)
 {
 	struct incoming in;
 	bool permitted;
 
 	in.zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
-	if (!permitted) {
+	if (x)
+		explanation_zone(x, sip->settings, in.zone, permitted);
+	if (!permitted && !x) {
 		count(SOURCE_REFUSED);
 		if (m->is_request)
 			refusal_log_dropped(sip, m, "not a source of its zone");
 		else
 			refusal_log_response(sip, m, "not a source of its zone");
-		return;
 	}
+	if (!permitted)
+		return;
 	in.sip = sip;
 	in.message = m;
 	in.slot = slot;
 	in.transaction = NULL;
+	in.explanation = x;
 	in.shown = in.emergency = false;
 	in.route = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
@@ -319,4 +355,14 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 	} else {
 		core_response(&in);
 	}
+}
+
+void core_message(struct sip *sip, const struct message *m, uint8_t slot)
+{
+	core_take(sip, m, slot, NULL);
+}
+
+void core_explain(struct sip *sip, const struct message *m, uint8_t slot, struct explanation *x)
+{
+	core_take(sip, m, slot, x);
 }

@@ -21,6 +21,9 @@ bool drain_refuses(const struct incoming *in)
 		return false;
 	if (sip->drain.mode != DRAIN_OFF && l->when_draining == WHEN_DRAINING_IGNORE) {
 		count(DRAIN_IGNORED);
+		if (in->explanation)
+			explanation_say(in->explanation, "drain", STR_EMPTY, 0,
+				"this gateway drains: no answer, for others serve the address");
 	} else {
 		count(DRAIN_REFUSED);
 		incoming_answer(in, 503, S(DRAIN_RETRY_AFTER));

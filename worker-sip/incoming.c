@@ -10,7 +10,7 @@ bool incoming_is_stranger(const struct incoming *in)
 
 bool incoming_begin(struct incoming *in)
 {
-	if (in->transaction)
+	if (in->transaction || in->explanation)
 		return true;
 	in->transaction = transactions_begin(in->sip->transactions, in->message, in->slot);
 	if (!in->transaction)

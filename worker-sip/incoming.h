@@ -3,6 +3,7 @@
 #ifndef SIPWARD_SIP_INCOMING_H
 #define SIPWARD_SIP_INCOMING_H
 
+#include "explanation.h"
 #include "sip.h"
 
 /* The sender of a request. */
@@ -27,8 +28,10 @@ struct incoming {
 	                           whether it is trusted, and nothing else */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */
-	bool shown;     /* it has right credentials, or a dialog has been found: see
-	                   incoming_is_stranger */
+	struct explanation *explanation; /* NULL: the message is served; else it is only told what
+	                                    would become of it, and nothing may change */
+	bool shown; /* it has right credentials, or a dialog has been found: see
+	               incoming_is_stranger */
 };
 
 /* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source

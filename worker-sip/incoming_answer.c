@@ -8,6 +8,10 @@
 
 void incoming_answer(const struct incoming *in, unsigned status, struct str headers)
 {
+	if (in->explanation) {
+		explanation_answer(in->explanation, status, headers);
+		return;
+	}
 	if (in->transaction)
 		answer(in->sip, in->transaction, status, headers);
 	else

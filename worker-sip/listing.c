@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include "ipc/query_argument.h"
+#include "explain.h"
 #include "json.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_listing.h"
@@ -73,17 +74,39 @@ static void listing_register(struct listing *l, struct str trunk, bool registere
 		listing_add_row(l, S("{\"done\":1}"));
 }
 
-void listing_answer(struct sip *sip, const struct lifeline_query *q)
+/* NULL: there is no memory, and the answer is empty. */
+static struct listing *listing_new(struct sip *sip, uint32_t id)
 {
 	struct listing *l = calloc(1, sizeof(*l));
-	struct lifeline_reply nothing = {.id = q->id, .last = true};
+	struct lifeline_reply nothing = {.id = id, .last = true};
 
 	if (!l) {
 		worker_send(&sip->worker, LIFELINE_REPLY, &nothing, sizeof(nothing), NULL, 0);
-		return;
+		return NULL;
 	}
 	l->sip = sip;
-	l->id = q->id;
+	l->id = id;
+	return l;
+}
+
+void listing_explain(struct sip *sip, const struct lifeline_explain *q, size_t size)
+{
+	struct listing *l = listing_new(sip, q->id);
+
+	if (!l)
+		return;
+	explain_write(
+		sip, (struct str){(const char *)(q + 1), size - sizeof(*q)}, listing_add_row, l);
+	listing_send(l, true);
+	free(l);
+}
+
+void listing_answer(struct sip *sip, const struct lifeline_query *q)
+{
+	struct listing *l = listing_new(sip, q->id);
+
+	if (!l)
+		return;
 	if (q->what == QUERY_CALLS)
 		call_list(sip, q->argument, listing_add_row, l);
 	else if (q->what == QUERY_CALL)

@@ -6,5 +6,7 @@
 
 /* Answers a QUERY of the master with REPLY packets, the last one marked. */
 void listing_answer(struct sip *sip, const struct lifeline_query *q);
+/* The same of an EXPLAIN with its bytes. */
+void listing_explain(struct sip *sip, const struct lifeline_explain *q, size_t size);
 
 #endif

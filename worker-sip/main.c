@@ -305,6 +305,7 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		return sip->limits ? -EPROTO : limits_map(&sip->limits, p->fd[0], sip->index);
 	case LIFELINE_TRUNKS: target_states_disable(sip->target_states, body); return 0;
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
+	case LIFELINE_EXPLAIN: listing_explain(sip, body, p->size); return 0;
 	case LIFELINE_DRAIN: {
 		const struct lifeline_drain *order = body;
 		if (order->mode > DRAIN_END)

@@ -7,6 +7,7 @@
 #include "worker/skeleton.h"
 #include "ipc/mesh.h"
 #include "worker-transport/tls/certificates.h"
+#include "explain.h"
 #include "from_sip.h"
 #include "worker-transport/tls/sign_client.h"
 #include "admit.h"
@@ -294,6 +295,16 @@ static void transport_take_query(struct context *c, const struct lifeline_query 
 		transport_reply(c, query->id, "", 0, true);
 }
 
+static void transport_explain(struct context *c, const struct lifeline_explain *asked, size_t size)
+{
+	char *text = c->started ? malloc(EXPLAIN_TEXT_MAX) : NULL;
+	struct str raw = {(const char *)(asked + 1), size - sizeof(*asked)};
+	long n = text ? explain_message(&c->transport, asked->words, raw, text) : 0;
+
+	transport_reply(c, asked->id, text, n > 0 ? (size_t)n : 0, true);
+	free(text);
+}
+
 static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 {
 	struct context *c = arg;
@@ -324,6 +335,7 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_HEP_NONE: hep_drop(&c->transport.hep); return 0;
 	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
+	case LIFELINE_EXPLAIN: transport_explain(c, body, packet->size); return 0;
 	default: return -EPROTO;
 	}
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct question {
 	struct question *next;
@@ -62,26 +63,35 @@ static void query_timed_out(struct timer *t, void *arg)
 	query_end(arg);
 }
 
-int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
-	query_done done, void *arg)
+/* A question that asks nobody yet; NULL: there is no memory. */
+static struct question *question_new(struct queries *q, unsigned role, query_done done, void *arg)
 {
-	if (q->count >= QUERIES_MAX)
-		return -EAGAIN;
 	struct question *x = calloc(1, sizeof(*x));
+
 	if (!x)
-		return -ENOMEM;
+		return NULL;
 	*x = (struct question){.queries = q,
 		.role = role,
 		.rows = json_array(),
 		.missing = json_array(),
 		.done = done,
 		.arg = arg};
-	if (!x->rows || !x->missing) {
-		json_decref(x->rows);
-		json_decref(x->missing);
-		free(x);
+	if (x->rows && x->missing)
+		return x;
+	json_decref(x->rows);
+	json_decref(x->missing);
+	free(x);
+	return NULL;
+}
+
+int query_start_packet(struct queries *q, unsigned role, int worker, enum lifeline_type type,
+	void *body, size_t size, query_done done, void *arg)
+{
+	if (q->count >= QUERIES_MAX)
+		return -EAGAIN;
+	struct question *x = question_new(q, role, done, arg);
+	if (!x)
 		return -ENOMEM;
-	}
 	/* 0 is never an id. */
 	if (++q->next == 0)
 		q->next = 1;
@@ -91,26 +101,35 @@ int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const
 	q->first = x;
 	q->count++;
 
-	struct lifeline_query body = {.id = x->id, .what = what};
-	snprintf(body.argument, sizeof(body.argument), "%s", argument);
+	memcpy(body, &x->id, sizeof(x->id));
 	for (unsigned i = 0; i < q->supervisor->count; i++) {
 		struct worker_slot *w = &q->supervisor->worker[i];
 
-		if (w->role != role || w->retired || (one && x->waiting_count))
+		if (w->role != role || w->retired || (worker == QUERY_ANY && x->waiting_count) ||
+			(worker >= 0 && (unsigned)worker != w->index))
 			continue;
-		if (w->state == WORKER_READY &&
-			worker_tell(w, LIFELINE_QUERY, &body, sizeof(body), -1)) {
+		if (w->state == WORKER_READY && worker_tell(w, type, body, size, -1)) {
 			x->waiting[w->index] = true;
 			x->waiting_count++;
-		} else if (!one) {
+		} else if (worker != QUERY_ANY) {
 			query_add_missing(x, w->index);
 		}
 	}
-	if (one && !x->waiting_count)
+	if (worker == QUERY_ANY && !x->waiting_count)
 		json_array_append_new(x->missing, json_string(role_name(role)));
 	/* done is never called before this returns. */
 	loop_set(q->loop, &x->timer, x->waiting_count ? QUERY_MAX_MS : 0);
 	return 0;
+}
+
+int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
+	query_done done, void *arg)
+{
+	struct lifeline_query body = {.what = what};
+
+	snprintf(body.argument, sizeof(body.argument), "%s", argument);
+	return query_start_packet(q, role, one ? QUERY_ANY : QUERY_ALL, LIFELINE_QUERY, &body,
+		sizeof(body), done, arg);
 }
 
 /* 0; -E2BIG where the answer is full; -EBADMSG: what the worker says is no answer. */

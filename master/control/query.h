@@ -34,6 +34,12 @@ void queries_init(struct queries *q, struct loop *loop, struct supervisor *super
  * under way; -ENOMEM. */
 int query_start(struct queries *q, unsigned role, bool one, uint16_t what, const char *argument,
 	query_done done, void *arg);
+/* The same with another packet, whose body begins with a uint32_t, the id, which is written here.
+ * worker: the index of the one that is asked, or QUERY_ANY, QUERY_ALL. */
+#define QUERY_ALL (-1)
+#define QUERY_ANY (-2)
+int query_start_packet(struct queries *q, unsigned role, int worker, enum lifeline_type type,
+	void *body, size_t size, query_done done, void *arg);
 /* From the supervisor. */
 void query_reply(struct queries *q, struct worker_slot *w, uint32_t id, bool last, struct str text);
 void query_died(struct queries *q, struct worker_slot *w);

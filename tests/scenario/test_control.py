@@ -290,6 +290,7 @@ class Commands(ControlCase):
         for option in ("-h", "-V"):
             done = self.run_ctl(option)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
         g.stop()
         self.assertEqual(self.run_ctl("status").returncode, 3)
 

@@ -20,6 +20,8 @@ class Registrations(RecordCase):
         for words, names in (
             ((), ("alice", "bob", "carol")),
             (("--user", "alice"), ("alice",)),
+            (("--user", "sip:alice@example.net"), ("alice",)),
+            (("--user", "alice@example.com"), ()),
             (("--user", "alic"), ()),
             (("--domain", "Example.net"), ("alice", "bob", "carol")),
             (("--domain", "example.org"), ()),
@@ -46,7 +48,8 @@ class Registrations(RecordCase):
         done = self.gateway.run_ctl("registrations", "remove", "alice@example.net", "sip:other@x")
         self.assertEqual((done.returncode, "no such binding" in done.stderr), (1, True))
         self.assertEqual(len(self.listed()), 2)
-        g.ctl("registrations", "remove", "alice@example.net", row["contact"])
+        contact = row["contact"].removeprefix("sip:")
+        g.ctl("registrations", "remove", "alice@example.net", contact)
         self.assertEqual(self.listed(), ["sip:bob@example.net"])
         request = self.call(bob, "alice@example.net")
         failure_ack(bob, request, bob.response(480))
@@ -74,7 +77,7 @@ class Registrations(RecordCase):
         out = self.establish(alice, trunk, f"{NUMBER}@example.net")
         inside = self.establish(bob, alice, "alice@example.net")
         other = self.establish(carol, trunk, f"{NUMBER}@example.net")
-        g.ctl("user", "remove", "alice@example.net")
+        g.ctl("user", "remove", "sip:alice@example.net")
         self.ended(*out)
         self.ended(*inside)
         wait_for(

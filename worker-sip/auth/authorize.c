@@ -481,6 +481,48 @@ static bool attempt_has_credentials(const struct attempt *a)
 	       message_first(a->m, HEADER_PROXY_AUTHORIZATION);
 }
 
+/* Whose credentials the request has, or would have if its sender is who it says: what is found is
+ * taken for right, for a digest that is right may be used once, and this is not that once. */
+static bool attempt_explain(struct attempt *a)
+{
+	struct explanation *x = a->in->explanation;
+	struct str realm = settings_str(a->sip->settings, a->domain->realm);
+	bool shows = attempt_find_credentials(a) && attempt_find_name(a);
+
+	if (!shows) {
+		struct uri_parts owner = uri_of(
+			a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+		long n = uri_unescape(owner.user, a->name, sizeof(a->name));
+
+		a->name_length = n > 0 ? (size_t)n : 0;
+	}
+	struct str name = {a->name, a->name_length};
+	bool known = a->sip->users && users_find(a->sip->users, a->domain_index, name);
+	if (shows)
+		explanation_say(x, "sender", name, 0,
+			"has credentials for realm \"%.*s\", which are taken for right here",
+			STR(realm));
+	else
+		explanation_say(x, "sender", name, 0,
+			"is challenged first: %u, realm \"%.*s\"%s%s%s; what follows is for then",
+			a->proxy ? 407 : 401, STR(realm), a->fault ? " (" : "",
+			a->fault ? a->fault : "", a->fault ? ")" : "");
+	if (!known) {
+		explanation_say(x, "sender", name, 0, "is no user of domain %.*s",
+			STR(settings_str(a->sip->settings, a->domain->name)));
+		return attempt_refuse(a, a->proxy ? 407 : 401, STR_EMPTY);
+	}
+	a->in->shown = true;
+	a->in->sender = (struct identity){
+		.authenticated = true, .domain = a->domain_index, .name_length = a->name_length};
+	memcpy(a->in->sender.name, a->name, a->name_length);
+	if (attempt_owns(a))
+		return true;
+	explanation_say(x, "sender", name, 0, "is not who %s says",
+		a->m->method == METHOD_REGISTER ? "To" : "From");
+	return attempt_refuse(a, 403, STR_EMPTY);
+}
+
 bool authorize(struct incoming *in)
 {
 	struct attempt a = {.sip = in->sip,
@@ -493,17 +535,25 @@ bool authorize(struct incoming *in)
 
 	if (out.trusted || a.zone->auth == ZONE_AUTH_NONE) {
 		in->sender = out;
+		if (in->explanation)
+			explanation_say(in->explanation, "sender", STR_EMPTY, 0, "is not asked: %s",
+				out.trusted ? "its zone is trusted" : "its zone has auth = none");
 		return true;
 	}
 	if (a.zone->emergency_without_credentials && emergency_call(in->sip->settings, a.m) &&
 		!attempt_has_credentials(&a)) {
 		count(EMERGENCY_UNAUTHENTICATED);
 		in->sender = out;
+		if (in->explanation)
+			explanation_say(in->explanation, "sender", STR_EMPTY, 0,
+				"is not asked: an emergency call without credentials");
 		return true;
 	}
 	if (!attempt_find_domain(&a))
 		return attempt_refuse(&a, 403, STR_EMPTY);
 	a.proxy = !attempt_to_self(&a);
+	if (in->explanation)
+		return attempt_explain(&a);
 	if (!attempt_find_credentials(&a)) {
 		if (a.fault)
 			attempt_log_fault(&a);

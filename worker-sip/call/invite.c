@@ -11,6 +11,7 @@
 #include "provisional.h"
 #include "refused_answer.h"
 #include "ipc/emergency.h"
+#include "worker-sip/explanation_targets.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/message/wire_header.h"
 
@@ -424,6 +425,10 @@ void invite_request(
 		count(EMERGENCY_CALLS);
 	if (!limits_admit(in, limit))
 		return;
+	if (in->explanation) {
+		explanation_targets(in, targets, count, replaces);
+		return;
+	}
 	if (!incoming_begin(in))
 		return;
 	if (invite_new(in, targets, count, replaces, &v)) {

@@ -243,6 +243,18 @@ static const struct {
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the user\"\r\n")},
 };
 
+static void limit_explain(const struct incoming *in, const struct limit *l, const char *what)
+{
+	if (!l->key)
+		return;
+	struct limit_sum sum = limit_sum(in->sip, l->key);
+
+	explanation_say(in->explanation, "limit", str_of(what), 0,
+		"%llu calls of %u, %llu this second of %u (0: no limit)%s",
+		(unsigned long long)sum.calls, l->calls, (unsigned long long)sum.begun,
+		l->per_second, in->emergency ? ", which does not hold for emergency calls" : "");
+}
+
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 {
 	struct limit limit[LIMIT_KEYS];
@@ -250,6 +262,11 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 	limits_of(in, limit);
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		key[i] = limit[i].key;
+	if (in->explanation) {
+		limit_explain(in, &limit[0], "zone");
+		limit_explain(in, &limit[1], "source");
+		limit_explain(in, &limit[2], "user");
+	}
 	for (unsigned i = 0; i < LIMIT_KEYS && !in->emergency; i++) {
 		enum limit_met met = limit_meets(in->sip, &limit[i]);
 

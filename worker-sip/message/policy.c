@@ -5,6 +5,8 @@
 #include "option_tags.h"
 #include "realm.h"
 
+#include <stdio.h>
+
 enum receiver {
 	RECEIVER_HOSTS = 0,
 	RECEIVER_NEEDED,
@@ -192,4 +194,58 @@ void policy_decide(const struct policy_sides *sides, const struct message_header
 {
 	for (; h < end; h++)
 		*what++ = policy_decide_line(sides, h);
+}
+
+/* Why a line stays behind that the receiver might see. */
+static const char *policy_never_word(
+	const struct policy_sides *sides, const struct message_header *h, uint8_t policy)
+{
+	switch (policy) {
+	case POLICY_NEVER:
+		return h->id == HEADER_UNREADABLE ? "it cannot be read" : "it is of one side alone";
+	case POLICY_TRUSTED:
+		return sides->from->trust ? "its sender asked for privacy"
+		                          : "its sender is not trusted to say it";
+	case POLICY_CREDENTIALS: return "credentials for a realm of this gateway stay here";
+	case POLICY_CHALLENGE: return "challenges pass from trusted zones alone";
+	default: return "nothing of it is left";
+	}
+}
+
+const char *policy_word(const struct policy_sides *sides, const struct message_header *h,
+	uint8_t what, char word[POLICY_WORD_SIZE])
+{
+	static const char *const options[RECEIVERS] = {[RECEIVER_HOSTS] = "hosts",
+		[RECEIVER_NEEDED] = "hosts",
+		[RECEIVER_WHOLE] = "hosts",
+		[RECEIVER_IDENTITY] = "identities",
+		[RECEIVER_NETWORK] = "network-headers",
+		[RECEIVER_SOFTWARE] = "software",
+		[RECEIVER_UNKNOWN] = "unknown-headers"};
+	const struct policy_row row = policy_of(sides->in, h);
+	const char *option = options[row.receiver];
+
+	switch (what) {
+	case POLICY_PASS: return "passes";
+	case POLICY_OURS: return "is written anew";
+	case POLICY_MAPPED: return "passes with the other leg's name for the same, or not at all";
+	case POLICY_OPTIONS: return "passes with the option tags that pass";
+	case POLICY_WARNING: return "passes with a pseudonym for its host";
+	case POLICY_ELEMENTS: return "passes without empty elements";
+	case POLICY_HOSTS:
+	case POLICY_ELEMENTS_HOSTS:
+	case POLICY_SOFTWARE:
+		snprintf(word, POLICY_WORD_SIZE, "is rewritten: option %s of the zone it goes to",
+			option);
+		return word;
+	}
+	if (policy_line_has_nul(sides->in, h))
+		snprintf(word, POLICY_WORD_SIZE, "is removed: it holds a NUL");
+	else if (option && policy_passes(sides, h, row.what))
+		snprintf(word, POLICY_WORD_SIZE, "is removed: option %s of the zone it goes to",
+			option);
+	else
+		snprintf(word, POLICY_WORD_SIZE, "is removed: %s",
+			policy_never_word(sides, h, row.what));
+	return word;
 }

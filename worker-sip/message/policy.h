@@ -46,4 +46,10 @@ struct policy_sides policy_sides(struct sip *sip, const struct message *in, unsi
 void policy_decide(const struct policy_sides *sides, const struct message_header *h,
 	const struct message_header *end, uint8_t *what);
 
+/* For people: what becomes of a line of which that was decided, and which rule of policy.def or
+ * option of the receiver's zone says so. Returns word. */
+#define POLICY_WORD_SIZE 128
+const char *policy_word(const struct policy_sides *sides, const struct message_header *h,
+	uint8_t what, char word[POLICY_WORD_SIZE]);
+
 #endif

@@ -270,3 +270,13 @@ int bindings_decode(
 	}
 	return r.rest.n ? -EBADMSG : number;
 }
+
+struct str binding_user_agent(const struct message *m)
+{
+	struct str s = message_value(m, HEADER_USER_AGENT);
+
+	for (size_t i = 0; i < s.n; i++)
+		if (i == BINDING_USER_AGENT_MAX || (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return (struct str){s.p, i};
+	return s;
+}

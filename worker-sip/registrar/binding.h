@@ -15,6 +15,7 @@
 #ifndef SIPWARD_SIP_REGISTRAR_BINDING_H
 #define SIPWARD_SIP_REGISTRAR_BINDING_H
 
+#include "ipc/message.h"
 #include "ipc/settings.h"
 
 #define BINDINGS_MAX 32 /* of one address of record, whatever the config says */
@@ -56,6 +57,8 @@ struct binding_listeners {
 };
 void binding_listeners_set(struct binding_listeners *l, const struct settings *s);
 
+/* What is kept of the phone's User-Agent. */
+struct str binding_user_agent(const struct message *m);
 /* Writes the record into buffer; returns its size. -EINVAL for a string that is too long or holds a
  * control byte, or any other value that decoding refuses. */
 long bindings_encode(const struct binding_listeners *l, const struct binding *b, unsigned count,

@@ -29,6 +29,7 @@
 /* One request at work. */
 struct registration {
 	struct registrar *r;
+	const struct incoming *in;
 	struct transaction *t;
 	const struct message *m;
 	const struct zone_settings *zone;
@@ -81,7 +82,10 @@ static void registration_refuse(struct registration *q, enum counter reason, uns
 	struct str phrase, struct str headers)
 {
 	counter_add(reason, 1);
-	answer_reason(q->r->sip, q->t, status, phrase, headers);
+	if (q->in->explanation)
+		explanation_answer_reason(q->in->explanation, status, phrase, headers);
+	else
+		answer_reason(q->r->sip, q->t, status, phrase, headers);
 }
 
 /* The headers of a 200: all current bindings. */
@@ -427,16 +431,6 @@ static bool registration_change_all(
 	return true;
 }
 
-static struct str registration_user_agent(const struct message *m)
-{
-	struct str s = message_value(m, HEADER_USER_AGENT);
-
-	for (size_t i = 0; i < s.n; i++)
-		if (i == BINDING_USER_AGENT_MAX || (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return (struct str){s.p, i};
-	return s;
-}
-
 /* Changes the bindings as the Contacts say (steps 6 and 7). False: the request is answered. */
 static bool registration_apply(struct registration *q)
 {
@@ -478,6 +472,7 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 
 	memset(q, 0, offsetof(struct registration, binding));
 	q->r = r;
+	q->in = in;
 	q->t = in->transaction;
 	q->m = m;
 	q->now_ms = clock_realtime_ms();
@@ -485,7 +480,7 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 	q->zone = settings_zone(s, in->zone);
 	q->domain = settings_domain(s, domain);
 	q->call_id = message_str(m, m->call_id);
-	q->user_agent = registration_user_agent(m);
+	q->user_agent = binding_user_agent(m);
 	registration_find_bounds(q);
 	if (!registration_check_require(q) || !registration_find_user(q, domain))
 		return;
@@ -501,6 +496,10 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 	}
 	if (!registration_read_path(q) || !registration_apply(q))
 		return;
+	if (in->explanation) {
+		explanation_bindings(in->explanation, q->aor, q->changed, q->count);
+		return;
+	}
 	/* what an earlier request changed and is not stored yet may still be lost: nobody is told
 	 * of it before */
 	if (q->changed || location_pending(r->sip->location, q->aor)) {

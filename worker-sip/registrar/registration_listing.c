@@ -47,7 +47,7 @@ static bool registration_names(struct str aor, const struct registration_list *l
 	while (at && rest.p[at - 1] != '@')
 		at--;
 	struct str user = {rest.p, at ? at - 1 : 0}, domain = str_from(rest, at);
-	return (!l->user.p || str_equal(user, l->user)) &&
+	return (!l->user.p || str_equal(user, l->user) || str_equal(rest, l->user)) &&
 	       (!l->domain.p || str_equal_nocase(domain, l->domain));
 }
 
@@ -162,8 +162,9 @@ void registration_list(
 static bool registration_goes(void *arg, const struct binding *b)
 {
 	const struct str *contact = arg;
+	struct str plain = str_starts(b->contact, S("sip:")) ? str_from(b->contact, 4) : b->contact;
 
-	return !contact->p || str_equal(b->contact, *contact);
+	return !contact->p || str_equal(b->contact, *contact) || str_equal(plain, *contact);
 }
 
 void registration_remove(

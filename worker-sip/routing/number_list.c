@@ -181,6 +181,21 @@ static void number_list_log(const struct incoming *in, const struct number_verdi
 		(unsigned long long)left_out);
 }
 
+void number_lists_explain(const struct incoming *in, const struct number_verdict *v)
+{
+	const struct settings *s = in->sip->settings;
+
+	if (v->list >= s->number_lists.count)
+		return;
+	const struct number_list_settings *row = number_list_settings(s, v->list);
+	struct array patterns = v->blocked ? row->block : row->permit;
+	const struct text *text = settings_array(s, patterns);
+
+	explanation_say(in->explanation, "number-list", settings_str(s, row->name), 0,
+		"%s what is called, by %.*s", v->blocked ? "blocks" : "permits",
+		STR(v->pattern < patterns.count ? settings_str(s, text[v->pattern]) : STR_EMPTY));
+}
+
 void number_lists_tell(const struct incoming *in, const struct number_verdict *v)
 {
 	if (v->given_up)
@@ -188,5 +203,6 @@ void number_lists_tell(const struct incoming *in, const struct number_verdict *v
 	if (!v->blocked)
 		return;
 	count(NUMBERS_BLOCKED);
-	number_list_log(in, v);
+	if (!in->explanation)
+		number_list_log(in, v);
 }

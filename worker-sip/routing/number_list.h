@@ -25,6 +25,8 @@ struct number_verdict {
  * logged or answered. */
 struct number_verdict number_lists_decide(
 	const struct sip *sip, unsigned zone, const struct identity *sender, struct str number);
+/* Explains a verdict, where a list has decided. */
+void number_lists_explain(const struct incoming *in, const struct number_verdict *v);
 /* Counts what is to be counted of a verdict; one that blocks is said in the log, at a bounded rate,
  * with list and group. */
 void number_lists_tell(const struct incoming *in, const struct number_verdict *v);

@@ -3,6 +3,7 @@
 
 #include "fork.h"
 #include "ipc/token.h"
+#include "worker-sip/explanation_targets.h"
 
 /* The first 2xx goes back. Others are for nobody. */
 static void relay_on_response(struct fork_branch *b, const struct message *m)
@@ -37,6 +38,10 @@ void relay_request(struct incoming *in, const struct target *targets, unsigned c
 	if (method == METHOD_SUBSCRIBE || method == METHOD_NOTIFY) {
 		/* Without a dialog kept for it a subscription's NOTIFY could not come back. */
 		incoming_answer(in, method == METHOD_SUBSCRIBE ? 489 : 481, STR_EMPTY);
+		return;
+	}
+	if (in->explanation) {
+		explanation_targets(in, targets, count, STR_EMPTY);
 		return;
 	}
 	if (!incoming_begin(in))

@@ -6,6 +6,7 @@
 #include "ipc/pattern.h"
 #include "balance.h"
 #include "number_prefix.h"
+#include "route_uri.h"
 #include "target_rows.h"
 #include "target_state.h"
 #include "telephone.h"
@@ -168,6 +169,7 @@ struct route_search {
 	bool secure;          /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
 	struct target *targets;
 	unsigned count, limit;
+	struct explanation *explanation; /* of the request; NULL: none */
 	size_t number_length;
 	char number[NUMBER_MAX + 1]; /* route_called */
 };
@@ -380,6 +382,9 @@ static void route_add_trunks(
 
 		if (target_states_is_disabled(s->sip->target_states, trunks[k])) {
 			count(TRUNKS_PASSED_OVER);
+			if (s->explanation)
+				explanation_trunk(s->explanation, settings, trunks[k],
+					"is disabled: passed over");
 			continue;
 		}
 		/* Of those that are tried only after others it is asked then (fork_user.permits).
@@ -387,6 +392,9 @@ static void route_add_trunks(
 		if (!s->count && s->message->method == METHOD_INVITE && !out->emergency &&
 			!limits_admit_trunk(s->sip, trunks[k])) {
 			out->full = true;
+			if (s->explanation)
+				explanation_trunk(s->explanation, settings, trunks[k],
+					"has all the calls that it may have: passed over");
 			continue;
 		}
 		unsigned targets;
@@ -397,16 +405,23 @@ static void route_add_trunks(
 
 		if (missed)
 			count(TRUNKS_PUT_LAST);
+		if (missed && s->explanation)
+			explanation_trunk(s->explanation, settings, trunks[k],
+				"this gateway is not registered there: tried last");
 		unresolved |= targets == 0;
+		if (s->explanation && targets == 0)
+			explanation_trunk(s->explanation, settings, trunks[k],
+				"none of its names has an address now");
 		if (targets > TARGETS_MAX)
 			targets = TARGETS_MAX;
 		balance_order(
 			rows, hashed, targets > 1 ? route_balance_key(s, t) : 0, targets, order);
 		for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
 			unsigned i = order[n];
-			bool last = missed || (target_states_any_down(s->sip->target_states) &&
-						      target_states_avoid(s->sip->target_states,
-							      trunks[k], i, !s->count));
+			bool last = missed ||
+			            (target_states_any_down(s->sip->target_states) &&
+					    target_states_avoid(s->sip->target_states, trunks[k], i,
+						    !s->count && !s->explanation));
 
 			if (!last) {
 				route_add_trunk_target(s, trunks[k], rows, i, out);
@@ -430,19 +445,24 @@ static void route_add_trunks(
 
 /* ---- rules ---- */
 
-static bool route_matches(
+static enum route_match route_match(
 	const struct route_search *s, unsigned rule, unsigned zone, bool emergency)
 {
 	const struct route_settings *r = settings_route(s->sip->settings, rule);
 
 	if (emergency && r->action == ROUTE_REFUSE)
-		return false;
-	if (!(r->from >> zone & 1) || (r->to_domain != NONE_INDEX && r->to_domain != s->domain))
-		return false;
+		return ROUTE_NOT_EMERGENCY;
+	if (!(r->from >> zone & 1))
+		return ROUTE_OTHER_ZONE;
+	if (r->to_domain != NONE_INDEX && r->to_domain != s->domain)
+		return ROUTE_OTHER_DOMAIN;
 	if (!r->number.length)
-		return true;
-	return s->number_length &&
-	       route_number_matches(s->sip, rule, (struct str){s->number, s->number_length});
+		return ROUTE_MATCHES;
+	if (!s->number_length)
+		return ROUTE_NO_NUMBER;
+	return route_number_matches(s->sip, rule, (struct str){s->number, s->number_length})
+	               ? ROUTE_MATCHES
+	               : ROUTE_OTHER_NUMBER;
 }
 
 /* Does what the rule says. False where it is not for this request after all. */
@@ -484,37 +504,6 @@ static bool route_find_domain(struct route_search *s, unsigned sender)
 	return s->uri.user.n || (!ours && s->domain == NONE_INDEX);
 }
 
-/* The last URI of Route. False where there is none. */
-static bool route_last(const struct message *m, struct uri_parts *out)
-{
-	bool found = false;
-
-	for (const struct message_header *h = message_first(m, HEADER_ROUTE); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h);
-		struct address a;
-
-		for (; address_next(&rest, &a) == 0; found = true)
-			*out = a.uri;
-	}
-	return found;
-}
-
-/* The URI that the request is for. A strict router, or a phone whose outbound proxy has no lr,
- * writes our own address in the Request-URI and what it means last in Route (RFC 3261
- * section 16.4). */
-static struct uri_parts route_uri(const struct incoming *in)
-{
-	const struct message *m = in->message;
-	struct uri_parts uri = uri_of(m, &m->request_uri), last;
-	bool sip = uri.scheme == URI_SIP || uri.scheme == URI_SIPS;
-
-	if (!sip || uri.user.n ||
-		settings_listener_at(in->sip->settings, uri.host, uri.port) == NONE_INDEX)
-		return uri;
-	return route_last(m, &last) && last.user.n ? last : uri;
-}
-
 /* Whether it is a call for help. A service of emergency (RFC 5031) is called by its number, in the
  * domain of the sender. */
 static bool route_find_emergency(struct route_search *s)
@@ -526,6 +515,25 @@ static bool route_find_emergency(struct route_search *s)
 		return false;
 	s->uri = (struct uri_parts){.scheme = URI_TEL, .whole = s->uri.whole, .user = number};
 	return true;
+}
+
+/* The same as the walk of route_request, and says of each rule why it is not the one. */
+static bool route_explained(struct route_search *s, const struct incoming *in, struct decision *out)
+{
+	for (unsigned rule = 0; rule < s->sip->routes->count; rule++) {
+		enum route_match match = route_match(s, rule, in->zone, out->emergency);
+		bool said = match != ROUTE_MATCHES ||
+		            settings_route(s->sip->settings, rule)->action != ROUTE_REGISTERED;
+
+		if (said)
+			route_explain(in, rule, match);
+		bool applied = match == ROUTE_MATCHES && route_apply(s, rule, out);
+		if (!said)
+			route_explain(in, rule, applied ? match : ROUTE_NO_USER);
+		if (applied)
+			return true;
+	}
+	return false;
 }
 
 void route_request(
@@ -543,6 +551,7 @@ void route_request(
 	out->emergency = route_find_emergency(&s);
 	s.secure = s.uri.scheme == URI_SIPS;
 	s.targets = targets;
+	s.explanation = in->explanation;
 	s.count = 0;
 	s.limit = limit < TARGETS_MAX ? limit : TARGETS_MAX;
 	if (s.secure && !route_is_secure(in->message->flow.transport)) {
@@ -567,13 +576,20 @@ void route_request(
 	if (!out->emergency)
 		out->numbers = number_lists_decide(
 			s.sip, in->zone, &in->sender, (struct str){s.number, s.number_length});
+	if (in->explanation && !out->emergency)
+		number_lists_explain(in, &out->numbers);
 	if (out->numbers.blocked) {
 		out->status = 403;
 		return;
 	}
+	if (in->explanation && called >= 0 && route_explained(&s, in, out))
+		return;
+	if (in->explanation)
+		called = -ENOENT;
 	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
 	while (called >= 0 && number_prefix_next(&walk, &rule))
-		if (route_matches(&s, rule, in->zone, out->emergency) && route_apply(&s, rule, out))
+		if (route_match(&s, rule, in->zone, out->emergency) == ROUTE_MATCHES &&
+			route_apply(&s, rule, out))
 			return;
 	count(ROUTE_NONE);
 	out->status = in->sender.trusted ? 404 : 403;

@@ -28,6 +28,16 @@ struct decision {
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                user part) */
 };
+/* How a rule is met. */
+enum route_match {
+	ROUTE_MATCHES,
+	ROUTE_OTHER_ZONE,
+	ROUTE_NOT_EMERGENCY, /* it refuses, and a call for help is not refused */
+	ROUTE_OTHER_DOMAIN,
+	ROUTE_NO_NUMBER, /* it is for numbers, and none is called */
+	ROUTE_OTHER_NUMBER,
+	ROUTE_NO_USER /* it matches, and is for registered users: the called one is none */
+};
 /* Finds the targets for an authorized request outside a dialog. Writes at most limit (of
  * TARGETS_MAX) into targets, sorted by q then order. `registered` matches users that exist in the
  * domain; a user without a binding: 480. Our own listeners' addresses count as the first domain. A
@@ -37,5 +47,9 @@ void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out);
 /* Says in the log what the rules have answered; for the level debug, which the caller asks for. */
 void route_log(const struct incoming *in, const struct decision *d);
+
+/* Explains how a rule is met, and beyond the targets what the rules have answered. */
+void route_explain(const struct incoming *in, unsigned rule, enum route_match match);
+void route_explain_decision(const struct incoming *in, const struct decision *d);
 
 #endif

@@ -1,0 +1,148 @@
+/* What would become of a message, told and not done: the decisions are those of the core, and
+ * nothing changes by them. */
+#include "sip-worker.h"
+#include "worker-sip/explain.h"
+
+static char told[1 << 18];
+static size_t told_n;
+static uint64_t counted[COUNTER_COUNT];
+
+TestSuite(explanation, .init = worker_set_up, .fini = worker_tear_down);
+
+static void tell(void *arg, struct str json)
+{
+	(void)arg;
+	cr_assert_lt(told_n + json.n + 2, sizeof(told));
+	memcpy(told + told_n, json.p, json.n);
+	told_n += json.n;
+	told[told_n++] = '\n';
+	told[told_n] = '\0';
+}
+
+/* Explains a message of alice's, whose lines end in "\n" here; nothing is sent or counted. */
+static void explain(const char *text)
+{
+	static char wire[MESSAGE_RAW_MAX];
+	size_t n = 0;
+
+	for (const char *c = text; *c; c++) {
+		if (*c == '\n')
+			wire[n++] = '\r';
+		wire[n++] = *c;
+	}
+	struct message *m = message_of_text(wire, n);
+	m->flow = alice;
+	told_n = 0;
+	memcpy(counted, counters_page->counter, sizeof(counted));
+	explain_write(&worker->sip, (struct str){(char *)m, m->size}, tell, NULL);
+	free(m);
+	settle();
+	cr_assert_eq(memcmp(counted, counters_page->counter, sizeof(counted)), 0);
+	quiet();
+}
+
+static bool says(const char *text)
+{
+	return strstr(told, text) != NULL;
+}
+#define SAYS(text) cr_assert(says(text), "%s in\n%s", text, told)
+
+static void explain_request(const char *method, const char *uri, const char *more)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		"%s %s SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKx\nMax-Forwards: 70\n"
+		"From: <sip:alice@example.net>;tag=a\nTo: <sip:bob@example.net>\n"
+		"Call-ID: explained\nCSeq: 1 %s\nContact: <sip:alice@198.51.100.1>\n%s"
+		"Content-Length: 0\n\n",
+		method, uri, method, more);
+	explain(text);
+}
+
+Test(explanation, a_call_to_a_trunk)
+{
+	explain_request("INVITE", "sip:+4930123@example.net", "P-Asserted-Identity: <sip:x@y>\n");
+	SAYS("\"part\":\"zone\",\"name\":\"open\"");
+	SAYS("\"part\":\"route\",\"name\":\"users\",\"line\":7,\"says\":\"no: what is called is "
+	     "no");
+	SAYS("\"part\":\"route\",\"name\":\"out\",\"says\":\"matches\"");
+	SAYS("1: sip:+4930123@10.0.0.11:5060, over UDP to 10.0.0.11:5060, zone core, up");
+	SAYS("3: sip:+4930123@10.0.0.13:5060");
+	SAYS("\"name\":\"P-Asserted-Identity\",\"says\":\"is removed: its sender is not trusted");
+	SAYS("\"part\":\"sends\",\"says\":\"INVITE sip:+4930123@10.0.0.11:5060 SIP/2.0\"");
+	cr_assert_null(worker->sip.call_list);
+	cr_assert_null(worker->sip.invite_list);
+}
+
+Test(explanation, refusals)
+{
+	explain_request("INVITE", "sip:xyz@example.net", "");
+	SAYS("no: what is called does not match ^no");
+	SAYS("403 Forbidden");
+	explain_request("INVITE", "sip:no.one@example.net", "");
+	SAYS("410 Gone");
+	SAYS("\"part\":\"counter\",\"name\":\"route_refused\"");
+	explain_request("INVITE", "http://example.net", "");
+	SAYS("416 ");
+	explain_request("INVITE", "sip:bob@example.net", "Require: nonsense\n");
+	SAYS("420 ");
+	SAYS("\"part\":\"answer\",\"says\":\"Unsupported: nonsense\"");
+	explain_request("BYE", "sip:bob@example.net", "");
+	SAYS("481 ");
+	explain_request("SUBSCRIBE", "sip:+4930123@example.net", "Event: presence\n");
+	SAYS("489 ");
+	explain_request("OPTIONS", "sip:example.net", "");
+	SAYS("it is for the gateway itself");
+	SAYS("200 OK");
+	explain_request("CANCEL", "sip:bob@example.net", "");
+	SAYS("a CANCEL is for the INVITE of its branch");
+}
+
+Test(explanation, registrations)
+{
+	explain_request("REGISTER", "sip:example.net", "");
+	SAYS("\"name\":\"sip:bob@example.net\",\"says\":\"1 bindings change, 1 there are then\"");
+	explain_request("INVITE", "sip:bob@example.net", "");
+	SAYS("480 ");
+	register_phone("bob", "198.51.100.2:5060", NULL);
+	explain_request("INVITE", "sip:bob@example.net", "");
+	SAYS("\"part\":\"target\",\"name\":\"binding\"");
+	explain_request("REGISTER", "sip:example.net", "Expires: 1\n");
+	SAYS("423 ");
+	SAYS("Min-Expires: ");
+}
+
+Test(explanation, within_a_call)
+{
+	register_phone("bob", "198.51.100.2:5060", NULL);
+	ask(.method = "INVITE");
+	struct sent *invite = take_request("INVITE");
+	respond(invite, 200, .tag = "b");
+	struct sent *ok = take_response(200);
+	caller_asks(ok, "ACK", 1);
+	take_request("ACK");
+	struct str to = value_of(ok->message, HEADER_TO);
+	char text[2048];
+	snprintf(text, sizeof(text),
+		"BYE sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKb\n"
+		"Max-Forwards: 70\nFrom: <sip:alice@example.net>;tag=a\nTo: %.*s\n"
+		"Call-ID: call-of-alice\nCSeq: 9 BYE\nContent-Length: 0\n\n",
+		STR(to));
+	explain(text);
+	SAYS("found: it passes to the other leg");
+	caller_asks(ok, "BYE", 2);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+}
+
+Test(explanation, a_response_and_what_is_no_block)
+{
+	explain("SIP/2.0 200 OK\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKnobody\n"
+		"From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: 1\nCSeq: 1 OPTIONS\n"
+		"Content-Length: 0\n\n");
+	SAYS("none of this gateway's");
+	told_n = 0;
+	explain_write(&worker->sip, S("12345678"), tell, NULL);
+	SAYS("block is none");
+}

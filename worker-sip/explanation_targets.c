@@ -1,0 +1,108 @@
+/* explanation_targets.c - what is said of the targets of a request and of what they would get
+ * (explanation_targets.h): the same functions write it that write what is sent. */
+#include "explanation_targets.h"
+
+#include "ipc/token.h"
+#include "worker-sip/message/leg_request.h"
+#include "worker-sip/message/policy.h"
+#include "worker-sip/message/splice.h"
+#include "worker-sip/routing/target_state.h"
+
+/* What becomes of each header line on its way to a zone. */
+static void explanation_headers(const struct incoming *in, const struct target *t)
+{
+	const struct message *m = in->message;
+	const struct message_header *h = message_headers(m);
+	const struct policy_sides sides = policy_sides(in->sip, m, in->zone, t->zone, &t->flow);
+	uint8_t what[MESSAGE_HEADERS_MAX];
+	char word[POLICY_WORD_SIZE];
+
+	policy_decide(&sides, h, h + m->header_count, what);
+	for (unsigned i = 0; i < m->header_count; i++)
+		explanation_say(in->explanation, "header", message_header_name(m, &h[i]), 0, "%s",
+			policy_word(&sides, &h[i], what[i], word));
+}
+
+/* The request as the target gets it, line by line. */
+static void explanation_request(
+	const struct incoming *in, const struct target *t, struct str replaces)
+{
+	char call_id[TOKEN_LENGTH];
+	struct leg_request r = {.sip = in->sip,
+		.message = in->message,
+		.from_zone = in->zone,
+		.to_zone = t->zone,
+		.slot = in->slot,
+		.id = random_u64(),
+		.to = &t->flow,
+		.request_uri = t->request_uri,
+		.route = t->route,
+		.call_id = {call_id, sizeof(call_id)},
+		.cseq = 1,
+		.replaces = replaces};
+	struct splice s;
+	struct wire *bytes;
+
+	token_mint(&in->sip->keys.minting, TOKEN_CALL_ID, in->slot, r.id, call_id);
+	if (leg_request_splice(&r, &s)) {
+		explanation_answer(in->explanation, 500, STR_EMPTY);
+		return;
+	}
+	s.branch = random_u64();
+	if (splice_request(&s, &bytes)) {
+		explanation_answer(in->explanation, 500, STR_EMPTY);
+		return;
+	}
+	for (struct str rest = {bytes->byte, bytes->size}; rest.n;) {
+		size_t end = str_find(rest, '\r');
+
+		if (!end)
+			break; /* the body passes, as its header lines say */
+		explanation_say(in->explanation, "sends", STR_EMPTY, 0, "%.*s", (int)end, rest.p);
+		rest = str_from(rest, end + 2 < rest.n ? end + 2 : rest.n);
+	}
+	wire_drop(bytes);
+}
+
+static void explanation_target(const struct incoming *in, const struct target *t, unsigned place)
+{
+	const struct sip *sip = in->sip;
+	bool trunk = t->trunk != NONE_INDEX;
+	bool down = trunk && target_states_any_down(sip->target_states) &&
+	            target_states_avoid(sip->target_states, t->trunk, t->index, false);
+	char peer[ENDPOINT_TEXT_SIZE];
+
+	endpoint_text(&t->flow.peer, peer);
+	explanation_say(in->explanation, "target",
+		trunk ? settings_trunk_name(sip->settings, t->trunk) : S("binding"), 0,
+		"%u: %.*s, over %s to %s, zone %.*s%s", place, STR(t->request_uri),
+		transport_name(t->flow.transport), peer,
+		STR(settings_zone_name(sip->settings, t->zone)),
+		!trunk ? ""
+		: down ? ", down: tried last"
+		       : ", up");
+}
+
+/* Whether a target before that one is of its zone. */
+static bool explanation_zone_told(const struct target *targets, unsigned place)
+{
+	for (unsigned i = 0; i < place; i++)
+		if (targets[i].zone == targets[place].zone)
+			return true;
+	return false;
+}
+
+void explanation_targets(const struct incoming *in, const struct target *targets, unsigned count,
+	struct str replaces)
+{
+	for (unsigned i = 0; i < count; i++)
+		explanation_target(in, &targets[i], i + 1);
+	for (unsigned i = 0; i < count; i++) {
+		if (explanation_zone_told(targets, i))
+			continue;
+		explanation_headers(in, &targets[i]);
+		explanation_request(in, &targets[i], replaces);
+	}
+	explanation_say(in->explanation, "answer", STR_EMPTY, 0,
+		"that of the targets: it would be passed on");
+}
