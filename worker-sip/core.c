@@ -154,6 +154,8 @@ static void core_pass_on(struct incoming *in)
 		route_request(in, targets, limit, &decision);
 		in->route = decision.route;
 		in->emergency = decision.emergency;
+		in->callee = decision.callee;
+		in->callee_domain = decision.callee_domain;
 		if (decision.numbers.blocked || decision.numbers.given_up)
 			number_lists_tell(in, &decision.numbers);
 	}
@@ -347,6 +349,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.explanation = x;
 	in.shown = in.emergency = false;
 	in.route = NONE_INDEX;
+	in.callee = 0;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;
 	if (m->is_request) {

@@ -26,6 +26,9 @@ struct incoming {
 	                                    a request of a stranger, see incoming_is_stranger) */
 	struct identity sender; /* of a request outside a dialog, from authorize on; before,
 	                           whether it is trusted, and nothing else */
+	/* whose calls towards him are limited: see limits_callee_key. From route_request on */
+	uint64_t callee; /* 0: nobody's */
+	unsigned callee_domain;
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */
 	struct explanation *explanation; /* NULL: the message is served; else it is only told what

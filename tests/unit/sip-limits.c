@@ -84,6 +84,40 @@ Test(limits, of_a_zone_at_once)
 	rings();
 }
 
+Test(limits, of_who_is_called)
+{
+	worker->image.domain[0].max_calls_to_user = 1;
+	struct sent *out = rings();
+	ask(.method = "INVITE", .call_id = another(), .uri = "sip:%62ob@EXAMPLE.net");
+	struct sent *answer = take_response(486);
+	cr_assert(raw_has(answer, "limit of the called user"));
+	cr_assert(raw_has(answer, "Retry-After: 2"));
+	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_CALLEE_CALLS], 1);
+	ask(.method = "INVITE", .call_id = another(), .uri = "sip:5551000@example.net");
+	take_request("INVITE");
+	respond(out, 486, .tag = "b");
+	take_response(486);
+	rings();
+}
+
+/* The shortest of zone, domain and trunk holds. */
+Test(limits, of_a_duration)
+{
+	struct image *i = &worker->image;
+	const struct sip *sip = &worker->sip;
+
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, 0, 0), 0);
+	i->trunk[0].max_duration = 60;
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, 0, 0), 60);
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, 0, NONE_INDEX), 0);
+	i->domain[0].max_duration = 50;
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, 0, 0), 50);
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, NONE_INDEX, 0), 60);
+	open_zone()->max_duration = 55;
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, NONE_INDEX, 0), 55);
+	cr_assert_eq(limits_duration(sip, ZONE_OPEN, 0, NONE_INDEX), 50);
+}
+
 Test(limits, of_a_source_at_once)
 {
 	open_zone()->max_calls_per_source = 1;

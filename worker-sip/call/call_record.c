@@ -104,6 +104,7 @@ struct call_record *call_record_new(
 	r->transport = in->message->flow.transport;
 	r->route_line = line;
 	r->zone = (uint16_t)in->zone;
+	r->domain = in->sender.authenticated ? (uint16_t)in->sender.domain : NONE_INDEX;
 	r->count = (uint16_t)count;
 	char *at = (char *)r + head;
 	for (unsigned i = 0; i < CALL_TEXTS; i++)
@@ -125,6 +126,11 @@ void call_record_hold(
 		r->limit[i] = limit[i];
 		limits_take(r->sip, limit[i]);
 	}
+}
+
+unsigned call_record_domain(const struct call_record *r)
+{
+	return r ? r->domain : NONE_INDEX;
 }
 
 bool call_record_is_emergency(const struct call_record *r)

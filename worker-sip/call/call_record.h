@@ -44,6 +44,8 @@ struct call_record *call_record_new(
  * target that is tried for its trunk. */
 void call_record_hold(
 	struct call_record *r, const struct incoming *in, const uint64_t limit[LIMIT_KEYS]);
+/* The domain of the user of ours who calls; NONE_INDEX: it is none. */
+unsigned call_record_domain(const struct call_record *r);
 bool call_record_is_emergency(const struct call_record *r);
 /* Whether the limits of its trunk, of that index, let the call go to target i, after others have
  * failed. What is not so is counted. */

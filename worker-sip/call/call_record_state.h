@@ -49,6 +49,7 @@ struct call_record {
 	struct endpoint peer;
 	uint32_t route_line;
 	uint16_t zone;
+	uint16_t domain; /* of the user who calls; NONE_INDEX: none of ours */
 	uint16_t status_sent, status_received;
 	uint16_t last;  /* the target that answered, or else the last one tried */
 	uint16_t count; /* of targets */

@@ -146,7 +146,13 @@ static struct limit_sum limit_sum(const struct sip *sip, uint64_t key)
 
 /* ---- keys ---- */
 
-enum limit_kind { LIMIT_OF_ZONE = 1, LIMIT_OF_SOURCE, LIMIT_OF_USER, LIMIT_OF_TRUNK };
+enum limit_kind {
+	LIMIT_OF_ZONE = 1,
+	LIMIT_OF_SOURCE,
+	LIMIT_OF_USER,
+	LIMIT_OF_TRUNK,
+	LIMIT_OF_CALLEE
+};
 
 /* name: of the zone, the user's domain or the trunk, for an index may name another one after a
  * reload. */
@@ -186,7 +192,7 @@ static struct limit limit_of_trunk(const struct sip *sip, unsigned trunk)
 	return limit_of(sip, LIMIT_OF_TRUNK, t->name, STR_EMPTY, t->max_calls, t->calls_per_second);
 }
 
-/* Those of zone, source and user, in this order. */
+/* Those of zone, source, user and who is called, in this order. */
 static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 {
 	const struct sip *sip = in->sip;
@@ -207,6 +213,17 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 			(struct str){sender->name, sender->name_length}, d->max_calls_per_user,
 			d->calls_per_second_per_user);
 	}
+	limit[3] = (struct limit){.key = in->callee};
+	if (in->callee)
+		limit[3].calls =
+			settings_domain(sip->settings, in->callee_domain)->max_calls_to_user;
+}
+
+uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor)
+{
+	const struct domain_settings *d = settings_domain(sip->settings, domain);
+
+	return limit_of(sip, LIMIT_OF_CALLEE, d->name, aor, d->max_calls_to_user, 0).key;
 }
 
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk)
@@ -241,6 +258,8 @@ static const struct {
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the source\"\r\n")},
 	{COUNTER_LIMIT_USER_CALLS, COUNTER_LIMIT_USER_RATE, 486,
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the user\"\r\n")},
+	{COUNTER_LIMIT_CALLEE_CALLS, COUNTER_LIMIT_CALLEE_CALLS, 486,
+		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the called user\"\r\n")},
 };
 
 static void limit_explain(const struct incoming *in, const struct limit *l, const char *what)
@@ -292,13 +311,20 @@ bool limits_admit_trunk(struct sip *sip, unsigned trunk)
 	return met == LIMIT_MET_NONE;
 }
 
-uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned trunk)
+/* The shorter of two times, of which 0 is none. */
+static uint32_t limit_shorter(uint32_t a, uint32_t b)
 {
-	uint32_t of_zone = settings_zone(sip->settings, zone)->max_duration, of_trunk = 0;
+	return !a || (b && b < a) ? b : a;
+}
 
-	if (trunk < sip->settings->trunks.count)
-		of_trunk = settings_trunk(sip->settings, trunk)->max_duration;
-	if (!of_zone || !of_trunk)
-		return of_zone ? of_zone : of_trunk;
-	return of_zone < of_trunk ? of_zone : of_trunk;
+uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned domain, unsigned trunk)
+{
+	const struct settings *s = sip->settings;
+	uint32_t duration = settings_zone(s, zone)->max_duration;
+
+	if (domain < s->domains.count)
+		duration = limit_shorter(duration, settings_domain(s, domain)->max_duration);
+	if (trunk < s->trunks.count)
+		duration = limit_shorter(duration, settings_trunk(s, trunk)->max_duration);
+	return duration;
 }

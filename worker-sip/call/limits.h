@@ -5,7 +5,8 @@
  * trunk that has all its calls is 503 with Retry-After (RFC 3261 section 21.5.4: what is refused
  * now may pass later; of a trunk with Q.850 cause 34 as well, as RFC 3398 section 7.2.4.1 maps it).
  * A user is 486 with Retry-After: it is he who has no line left, and the gateway serves others, so
- * that nobody should go elsewhere with the next call (section 21.4.24). What comes of a limit is
+ * that nobody should go elsewhere with the next call (section 21.4.24); and so is one who is called
+ * and has as many calls towards him as he may have. What comes of a limit is
  * known to a moment: two workers that look at the same time may both let a call in.
  */
 #ifndef SIPWARD_SIP_CALL_LIMITS_H
@@ -27,9 +28,10 @@ int limits_map(struct limit_page **out, int fd, unsigned index);
  * has to look through all slots. */
 void limits_slots_changed(struct sip *sip);
 
-/* What a call counts for: zone, source and user. 0: nothing, for there is no limit. */
-#define LIMIT_KEYS 3
-/* Whether the limits of zone, source and user let an INVITE make a call, which counts for key.
+/* What a call counts for: zone, source, user and the user who is called. 0: nothing, for there is
+ * no limit. */
+#define LIMIT_KEYS 4
+/* Whether the limits of these let an INVITE make a call, which counts for key.
  * False: it has been answered. An emergency call passes. */
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
 /* The same of a trunk, without an answer. */
@@ -41,8 +43,11 @@ void limits_take(struct sip *sip, uint64_t key);
 void limits_take_again(struct sip *sip, uint64_t key);
 void limits_give(struct sip *sip, uint64_t key);
 
-/* How long a call from that zone over that trunk (NONE_INDEX: none) may last, in seconds; 0: as
- * long as it likes. */
-uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned trunk);
+/* What a call towards the user of that address of record counts for; 0: nothing. */
+uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor);
+
+/* How long a call from that zone, of a user of that domain and over that trunk (NONE_INDEX: none)
+ * may last, in seconds; 0: as long as it likes. */
+uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned domain, unsigned trunk);
 
 #endif

@@ -274,6 +274,8 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	if (length < 0)
 		return false;
 	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
+	out->callee = limits_callee_key(s->sip, s->domain, (struct str){aor, (size_t)length});
+	out->callee_domain = s->domain;
 	out->status = s->count ? 0 : 480;
 	if (!s->count)
 		count(ROUTE_USER_AWAY);

@@ -24,6 +24,8 @@ struct decision {
 	bool too_long;   /* 414: no rule says so, but the Request-URI cannot be routed */
 	bool full;       /* 503: trunks have all the calls that they may have */
 	bool emergency;
+	uint64_t callee; /* limits_callee_key of the user who is called; 0: none */
+	unsigned callee_domain;
 	struct number_verdict numbers; /* what the lists of numbers say: 403 where it is blocked */
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                user part) */
