@@ -1,5 +1,5 @@
 """sipward init: what it writes is accepted, what is there is kept, and phones can register."""
-import os, pathlib, subprocess, tempfile, unittest
+import hashlib, os, pathlib, subprocess, tempfile, unittest
 
 from certs import Authority
 from gateway import BIN, WAIT, Gateway, own_address
@@ -64,6 +64,24 @@ class Init(unittest.TestCase):
         phone.register()
         self.assertIn("sip:alice@example.net", str(g.ctl("registrations")))
 
+    def test_carrier_by_name_at_which_we_register(self):
+        self.run_init(
+            *self.given("--trunk", "carrier", "--target", "carrier.test", "--register", "acme"),
+            *("--sources", "192.0.2.0/24 198.51.100.0/24", "--user", "alice", "--user", "bob"),
+            "--passwords-stdin",
+            stdin="one\nalice-secret\nbob-secret\n",
+        )
+        self.assertEqual(self.left(), ["carrier.credentials", "sipward.conf", "users"])
+        self.accepted()
+        secrets = self.dir / "carrier.credentials"
+        self.assertEqual(os.stat(secrets).st_mode & 0o777, 0o640)
+        digest = hashlib.md5(b"acme:carrier.test:one").hexdigest()
+        self.assertIn(f"acme:carrier.test:MD5:{digest}\n", secrets.read_text())
+        text = self.config.read_text()
+        self.assertIn('sources = { "192.0.2.0/24", "198.51.100.0/24" }', text)
+        self.assertIn('contact-user = "alice"', text)
+        self.assertNotIn("one", text.split())
+
     def test_passwords_are_made_up(self):
         made, _ = self.run_init(*self.given("--user", "alice", "--yes"))
         self.assertRegex(made, r"^  alice@example.net  [0-9a-f]{24}\n$")
@@ -112,6 +130,12 @@ class Init(unittest.TestCase):
             (("--address", "not-an-address"), "bind"),
             (("--trunk", "carrier", "--target", "999.1.1.1"), "target|sources"),
             (("--trunk", "carrier"), "--target"),
+            (("--trunk", "carrier", "--target", "carrier.test"), "networks of carrier.test"),
+            (("--register", "acme"), "needs a trunk"),
+            (
+                ("--trunk", "carrier", "--target", "192.0.2.7", "--register", "acme"),
+                "--passwords-stdin",
+            ),
             (("--trunk", "phone"), "expected carrier, pbx or none"),
             (("--domain", 'a" b'), "quote"),
             (("--nonsense", "1"), "no option --nonsense"),
