@@ -182,6 +182,24 @@ void reader_word(struct reader *r, cfg_t *section, const char *option, const cha
 	reader_expected(r, section, option, v, "%s", list);
 }
 
+#define CREDENTIAL_SCHEME "credential:"
+/* Where systemd puts credentials, for who looks from outside of the service (sipward -n). */
+#define CREDENTIALS_OF_SERVICE "/run/credentials/sipward.service"
+
+/* The path of what systemd has under that name for us, in whole. False: no credential has such a
+ * name. */
+static bool reader_credential(const char *name, char whole[CONFIG_PATH_MAX])
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	int n;
+
+	if (!name[0] || name[0] == '.' || strchr(name, '/'))
+		return false;
+	n = snprintf(whole, CONFIG_PATH_MAX, "%s/%s",
+		folder && folder[0] == '/' ? folder : CREDENTIALS_OF_SERVICE, name);
+	return n > 0 && n < CONFIG_PATH_MAX;
+}
+
 void reader_path(struct reader *r, cfg_t *section, const char *option, char **out)
 {
 	const struct config_value *v = config_value(section, option);
@@ -190,6 +208,16 @@ void reader_path(struct reader *r, cfg_t *section, const char *option, char **ou
 
 	if (!v)
 		return;
+	if (strncmp(v->text, CREDENTIAL_SCHEME, strlen(CREDENTIAL_SCHEME)) == 0) {
+		if (!reader_credential(v->text + strlen(CREDENTIAL_SCHEME), whole)) {
+			reader_expected(r, section, option, v,
+				"credential:NAME, with the name of a credential of systemd");
+			return;
+		}
+		free(*out);
+		*out = reader_copy(r, whole);
+		return;
+	}
 	n = v->text[0] == '/' ? snprintf(whole, sizeof(whole), "%s", v->text)
 	                      : snprintf(whole, sizeof(whole), "%s/%s", r->folder, v->text);
 	if (!v->text[0] || n < 0 || (size_t)n >= sizeof(whole)) {

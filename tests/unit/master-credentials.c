@@ -73,3 +73,24 @@ Test(credentials, what_is_wrong_with_them_is_said)
 	cr_assert_neq(config_load(path, &c, &errors), 0);
 	cr_assert_not_null(strstr(errors.text[0], "trunk.users:1: trunk \"pbx\": the realm"));
 }
+
+/* What systemd has for the service (systemd.exec(5), CREDENTIALS_DIRECTORY). */
+Test(credentials, systemd_has_them)
+{
+	char said[512];
+
+	put_file("carrier", LINES);
+	cr_assert_eq(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+	load(WITH("username = acme credentials = \"credential:carrier\""));
+	snprintf(said, sizeof(said), "%s/carrier", folder);
+	cr_assert_str_eq(c->trunks[0].credentials_path, said);
+	cr_assert_eq(c->trunks[0].credentials.count, 4);
+	refused(WITH("username = acme credentials = \"credential:nothing\""), 4,
+		"/nothing\" cannot be read: No such file");
+	refused(WITH("username = acme credentials = \"credential:../carrier\""), 4,
+		"credentials|credential:NAME");
+	refused(WITH("username = acme credentials = \"credential:\""), 4, "credential:NAME");
+	cr_assert_eq(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	refused(WITH("username = acme credentials = \"credential:carrier\""), 4,
+		"/run/credentials/sipward.service/carrier\" cannot be read");
+}
