@@ -87,10 +87,14 @@ struct record_target {
 
 /* What the SIP worker that registers us at a trunk knows of our binding there. Sent to every other
  * one. */
+#define SERVICE_ROUTE_MAX 512
 struct record_binding {
-	uint64_t trunk;    /* trunk_id */
-	uint64_t found_at; /* CLOCK_MONOTONIC, ms: what was found out last counts */
-	uint64_t until;    /* ms: it stands till then; 0: it does not */
+	uint64_t trunk;      /* trunk_id */
+	uint64_t found_at;   /* CLOCK_MONOTONIC, ms: what was found out last counts */
+	uint64_t until;      /* ms: it stands till then; 0: it does not */
+	uint32_t route_size; /* of the route set that the server wants (RFC 3608); 0: none */
+	uint32_t zero;
+	char route[SERVICE_ROUTE_MAX]; /* a comma list */
 };
 
 /* An ICMP error says that a request could not be delivered (RFC 3261 section 18.4). */

@@ -136,7 +136,10 @@ static bool sip_take_record(
 			return true;
 		break;
 	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
-	case RECORD_BINDING: trunk_binding_told(sip, data); return true;
+	case RECORD_BINDING:
+		if (trunk_binding_told(sip, data))
+			return true;
+		break;
 	}
 	count(BAD_RECORDS);
 	return false;

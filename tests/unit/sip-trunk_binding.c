@@ -164,6 +164,85 @@ Test(trunk_binding, what_another_worker_has_found_out_counts_where_it_is_later)
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "it has expired");
 }
 
+/* ---- Service-Route (RFC 3608) ---- */
+
+/* The Route of a call's INVITE to the carrier. */
+static struct str route_of_call(void)
+{
+	static unsigned calls;
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "routed-%u", calls++);
+	ask(.method = "INVITE", .uri = NUMBER, .call_id = call_id);
+	struct sent *invite = take_request("INVITE");
+	cr_assert(sent_to(invite, CARRIER));
+	respond(invite, 486, .tag = "b");
+	take_all("INVITE");
+	return value_of(invite->message, HEADER_ROUTE);
+}
+
+static void registrar_says(const char *more)
+{
+	respond(next_register(600000), 200, .tag = "r", .more = more);
+}
+
+Test(trunk_binding, the_service_route_is_the_route_of_calls_while_it_stands)
+{
+	registrar_says("Service-Route: <sip:orig@10.1.1.1;lr>\n"
+		       "Service-Route: <sip:core.carrier.example:5070;lr;x=1>\n");
+	struct str route = route_of_call();
+	cr_assert(str_equal(route, S("<sip:orig@10.1.1.1;lr>, "
+				     "<sip:core.carrier.example:5070;lr;x=1>")),
+		"%.*s", STR(route));
+	/* the next 200 is without: it is no more */
+	registrar_says("");
+	cr_assert_eq(route_of_call().n, 0);
+	registrar_says("Service-Route: <sip:10.1.1.1;lr>\n");
+	cr_assert(str_equal(route_of_call(), S("<sip:10.1.1.1;lr>")));
+	trunk_registration_order(&worker->sip, S("carrier"), false);
+	worker->image.trunk[0].register_required = 0;
+	cr_assert_eq(route_of_call().n, 0);
+}
+
+Test(trunk_binding, what_is_no_service_route_is_not_used)
+{
+	static const char *const bad[] = {
+		"Service-Route: <sip:10.1.1.1>\n", /* a strict router */
+		"Service-Route: <sip:10.1.1.1;lr>, <sip:10.1.1.2>\n",
+		"Service-Route: <tel:+1202;lr>\n",
+		"Service-Route: <sip:10.1.1.1;lr?Subject=a>\n",
+		"Service-Route: <sip:10.1.1.1;lr>, <sip:10.0.0.1:5062;lr>\n", /* that is us */
+		"Service-Route: <sip:a;lr>,<sip:b;lr>,<sip:c;lr>,<sip:d;lr>,<sip:e;lr>,<sip:f;lr>,"
+		"<sip:g;lr>,<sip:h;lr>,<sip:i;lr>\n",
+	};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		registrar_says(bad[i]);
+		cr_assert_eq(gauge(COUNTER_SERVICE_ROUTES_REFUSED), i + 1, "%s", bad[i]);
+		cr_assert_eq(route_of_call().n, 0, "%s", bad[i]);
+	}
+}
+
+Test(trunk_binding, a_service_route_that_another_worker_tells)
+{
+	struct record_binding told = {.trunk = trunk_id(S("carrier")),
+		.found_at = loop_now(worker->sip.loop),
+		.until = loop_now(worker->sip.loop) + 60000,
+		.route_size = 17,
+		.route = "<sip:10.1.1.1;lr>"};
+
+	cr_assert(trunk_binding_told(&worker->sip, &told));
+	cr_assert(str_equal(route_of_call(), S("<sip:10.1.1.1;lr>")));
+	told.route_size = SERVICE_ROUTE_MAX + 1;
+	cr_assert_not(trunk_binding_told(&worker->sip, &told));
+	told.route_size = 16;
+	cr_assert_not(trunk_binding_told(&worker->sip, &told));
+	memcpy(told.route, "<sip:a;lr>\r\nX: y", 17);
+	told.route_size = 17;
+	cr_assert_not(trunk_binding_told(&worker->sip, &told));
+	cr_assert(str_equal(route_of_call(), S("<sip:10.1.1.1;lr>")));
+}
+
 /* What is told of trunks that are not there takes no more than its bound. */
 Test(trunk_binding, of_trunks_that_are_not_there)
 {

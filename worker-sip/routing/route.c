@@ -334,13 +334,15 @@ static void route_add_trunk_target(struct route_search *s, uint16_t trunk,
 		return;
 	memset(to, 0, offsetof(struct target, buffer));
 	route_write_trunk_uri(&w, s, trunk, t);
+	to->request_uri = writer_text(&w);
+	write_str(&w, trunk_binding_route(s->sip, trunk));
 	if (w.full) {
 		out->status = 414;
 		out->too_long = true;
 		return;
 	}
+	to->route = str_from(writer_text(&w), to->request_uri.n);
 	to->flow = target_row_flow(settings, trunk, t);
-	to->request_uri = writer_text(&w);
 	to->zone = settings_trunk(settings, trunk)->zone;
 	to->q = 1000;
 	to->trunk = trunk;

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "ipc/mesh.h"
+#include "service_route.h"
 #include "target_state.h"
 
 #include <stdlib.h>
@@ -76,12 +77,16 @@ static void binding_tell(struct sip *sip, unsigned worker, const struct record_b
 	memcpy(data, known, sizeof(*known));
 }
 
-void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until)
+void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until, struct str route)
 {
 	struct record_binding known = {.trunk = trunk_id(settings_trunk_name(sip->settings, trunk)),
 		.found_at = loop_now(sip->loop),
 		.until = until};
 
+	if (route.n && route.n <= sizeof(known.route)) {
+		memcpy(known.route, route.p, route.n);
+		known.route_size = (uint32_t)route.n;
+	}
 	if (!binding_set(sip, &known))
 		return;
 	if (sip->target_states)
@@ -90,11 +95,15 @@ void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until)
 		binding_tell(sip, i, &known);
 }
 
-void trunk_binding_told(struct sip *sip, const struct record_binding *told)
+bool trunk_binding_told(struct sip *sip, const struct record_binding *told)
 {
+	if (told->route_size > sizeof(told->route) || told->zero ||
+		!service_route_valid(sip->settings, (struct str){told->route, told->route_size}))
+		return false;
 	/* another's clock is ours; what claims to be later than now would never be overruled */
 	if (told->found_at <= loop_now(sip->loop) + TARGET_CLOCK_MS)
 		binding_set(sip, told);
+	return true;
 }
 
 void trunk_bindings_tell(struct sip *sip, unsigned worker)
@@ -122,13 +131,28 @@ void trunk_bindings_take(struct sip *sip)
 	}
 }
 
-bool trunk_binding_stands(const struct sip *sip, unsigned trunk)
+/* The binding that stands at the trunk of that index; NULL: none does. */
+static const struct trunk_binding *binding_at(const struct sip *sip, unsigned trunk)
 {
 	const struct trunk_binding *b = sip->trunk_bindings;
 
 	while (b && b->trunk != trunk)
 		b = b->next;
-	return b && loop_now(sip->loop) < b->known.until;
+	return b && loop_now(sip->loop) < b->known.until ? b : NULL;
+}
+
+bool trunk_binding_stands(const struct sip *sip, unsigned trunk)
+{
+	return binding_at(sip, trunk) != NULL;
+}
+
+struct str trunk_binding_route(const struct sip *sip, unsigned trunk)
+{
+	const struct trunk_binding *b = NULL;
+
+	if (settings_trunk(sip->settings, trunk)->register_s)
+		b = binding_at(sip, trunk);
+	return b ? (struct str){b->known.route, b->known.route_size} : STR_EMPTY;
 }
 
 bool trunk_binding_is_missed(const struct sip *sip, unsigned trunk)

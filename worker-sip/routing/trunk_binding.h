@@ -13,16 +13,19 @@
 struct trunk_binding;
 
 /* This worker has found out what becomes of our binding at the trunk of that index: it stands until
- * then (ms of the loop's clock), 0: it does not. Tells the others. */
-void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until);
-/* Another SIP worker has found it out. */
-void trunk_binding_told(struct sip *sip, const struct record_binding *told);
+ * then (ms of the loop's clock), 0: it does not. route: its server's service route
+ * (service_route.h), empty or of SERVICE_ROUTE_MAX at most. Tells the others. */
+void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until, struct str route);
+/* Another SIP worker has found it out. False: that cannot be. */
+bool trunk_binding_told(struct sip *sip, const struct record_binding *told);
 /* Tells another SIP worker, which may be new, what is known. */
 void trunk_bindings_tell(struct sip *sip, unsigned worker);
 /* Takes the trunks of the settings in force. */
 void trunk_bindings_take(struct sip *sip);
 /* Whether our binding at the trunk of that index stands. */
 bool trunk_binding_stands(const struct sip *sip, unsigned trunk);
+/* The route set that requests to that trunk are to have while it stands; mostly empty. */
+struct str trunk_binding_route(const struct sip *sip, unsigned trunk);
 /* Whether the trunk of that index needs one and has none. */
 bool trunk_binding_is_missed(const struct sip *sip, unsigned trunk);
 void trunk_bindings_free(struct sip *sip);

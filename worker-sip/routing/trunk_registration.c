@@ -4,6 +4,7 @@
 #include "trunk_registration_state.h"
 
 #include "common/log.h"
+#include "service_route.h"
 #include "target_rows.h"
 #include "target_state.h"
 #include "trunk_binding.h"
@@ -131,7 +132,7 @@ static void registration_ends(struct trunk_registration *g)
 	bool stood = g->state == REGISTERED;
 
 	g->state = REFUSED;
-	trunk_binding_found(g->sip, g->trunk, 0);
+	trunk_binding_found(g->sip, g->trunk, 0, STR_EMPTY);
 	if (!stood)
 		return;
 	count(REGISTRATIONS_LOST);
@@ -176,9 +177,26 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 	registration_wait(g, registration_jitter(most / 2, most));
 }
 
+/* The service route that the answer gives (RFC 3608), in w; empty where it gives none that can be
+ * used. */
+static struct str registration_route(
+	struct trunk_registration *g, const struct message *m, bool news, struct writer *w)
+{
+	struct str name = settings_trunk_name(g->sip->settings, g->trunk);
+
+	if (service_route_read(g->sip->settings, m, w) == 0)
+		return writer_text(w);
+	count(SERVICE_ROUTES_REFUSED);
+	if (news) /* and not with each refresh */
+		log_warn("trunk-service-route-refused", "trunk=%.*s", STR(name));
+	return STR_EMPTY;
+}
+
 static void registration_accepted(struct trunk_registration *g, const struct message *m)
 {
 	uint64_t granted = (uint64_t)trunk_registration_granted(g, m) * 1000, wait;
+	char buffer[SERVICE_ROUTE_MAX];
+	struct writer route = WRITER(buffer);
 	bool news = g->state != REGISTERED;
 
 	if (!granted) { /* it has removed what it was asked to keep */
@@ -193,7 +211,7 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->failures = g->tried = 0;
 	g->state = REGISTERED;
 	g->until = loop_now(g->sip->loop) + granted;
-	trunk_binding_found(g->sip, g->trunk, g->until);
+	trunk_binding_found(g->sip, g->trunk, g->until, registration_route(g, m, news, &route));
 	wait = registration_jitter(granted / 2, granted / 4 * 3);
 	registration_wait(
 		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
@@ -304,7 +322,7 @@ static void registration_undo(struct trunk_registration *g)
 	g->until = 0;
 	g->state = UNREGISTERED;
 	if (g->trunk != NONE_INDEX)
-		trunk_binding_found(g->sip, g->trunk, 0);
+		trunk_binding_found(g->sip, g->trunk, 0, STR_EMPTY);
 }
 
 /* Takes it out of the list. */
