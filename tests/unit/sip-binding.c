@@ -141,7 +141,7 @@ Test(binding, a_listener_is_known_by_its_name)
 	cr_assert_eq(bindings_decode(&without, (struct str){buffer, n}, out), 1);
 	cr_assert_eq(out[0].flow.listener, NONE_INDEX);
 	/* another binding of the record is refreshed meanwhile */
-	cr_assert_eq(bindings_encode(&without, out, 1, again, sizeof(again)), n);
+	cr_assert_eq(bindings_encode(&without, out, 1, again, sizeof(again)), (long)n);
 	cr_assert_arr_eq(again, buffer, n);
 }
 
