@@ -10,12 +10,13 @@
 
 void ladder_of(struct ladder *l, const struct trace_set *t, size_t group, unsigned most)
 {
+	const struct trace_event *e;
+
 	*l = (struct ladder){.set = t, .group = group, .call_id = ""};
-	for (size_t i = 0; i < t->count; i++) {
-		const struct trace_event *e = &t->event[i];
+	TRACE_GROUP_EACH (t, group, e) {
 		unsigned k = 0;
 
-		if (e->group != group || e->note)
+		if (e->note)
 			continue;
 		if (!l->parties) {
 			l->began_us = e->at_us;
@@ -199,6 +200,7 @@ void ladder_print(const struct trace_set *t, size_t group, unsigned width, bool 
 		.left = ascii ? "<" : "◀",
 		.point = ascii ? "*" : "●",
 		.to = to};
+	const struct trace_event *e;
 	unsigned most, space;
 
 	p.first = LADDER_TIME + LADDER_STEP / 2 - 1;
@@ -219,12 +221,10 @@ void ladder_print(const struct trace_set *t, size_t group, unsigned width, bool 
 		fputc((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c, to);
 	fputc('\n', to);
 	terminal_heads(&p);
-	for (size_t i = 0; i < t->count; i++)
-		if (t->event[i].group == group) {
-			if (t->event[i].note)
-				terminal_note(&p, &t->event[i]);
-			else
-				terminal_message(&p, &t->event[i]);
-		}
+	TRACE_GROUP_EACH (t, group, e)
+		if (e->note)
+			terminal_note(&p, e);
+		else
+			terminal_message(&p, e);
 	fputc('\n', to);
 }

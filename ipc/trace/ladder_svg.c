@@ -24,13 +24,9 @@ static void svg_text(const char *text, FILE *to)
 		}
 }
 
-static unsigned svg_rows(const struct trace_set *t, size_t group)
+static int svg_height(const struct trace_set *t, size_t group)
 {
-	unsigned n = 0;
-
-	for (size_t i = 0; i < t->count; i++)
-		n += t->event[i].group == group;
-	return n;
+	return (int)(t->begin[group + 1] - t->begin[group]) * SVG_ROW;
 }
 
 static int svg_column(unsigned party)
@@ -55,13 +51,14 @@ static void svg_message(const struct ladder *l, const struct trace_event *e, int
 
 static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to)
 {
+	const struct trace_event *e;
 	struct ladder l;
 	int y = top + SVG_HEAD, end;
 
 	ladder_of(&l, t, group, LADDER_PARTIES_MAX);
 	if (!l.parties)
 		return top;
-	end = y + (int)svg_rows(t, group) * SVG_ROW;
+	end = y + svg_height(t, group);
 	for (unsigned k = 0; k < l.parties; k++) {
 		fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"h\">", svg_column(k),
 			top + SVG_HEAD / 2);
@@ -70,11 +67,7 @@ static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to
 			"</text>\n<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" class=\"p\"/>\n",
 			svg_column(k), top + SVG_HEAD / 2 + 8, svg_column(k), end);
 	}
-	for (size_t i = 0; i < t->count; i++) {
-		const struct trace_event *e = &t->event[i];
-
-		if (e->group != group)
-			continue;
+	TRACE_GROUP_EACH (t, group, e) {
 		fprintf(to, "<text x=\"8\" y=\"%d\" class=\"t\">%.3f</text>\n", y,
 			((double)e->at_us - (double)l.began_us) / 1e6);
 		if (e->note) {
@@ -102,7 +95,7 @@ void ladder_svg(const struct trace_set *t, FILE *to)
 			continue;
 		if (l.parties > parties)
 			parties = l.parties;
-		height += SVG_HEAD + (int)svg_rows(t, group) * SVG_ROW + SVG_GAP;
+		height += SVG_HEAD + svg_height(t, group) + SVG_GAP;
 	}
 	fprintf(to,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"\n"

@@ -303,6 +303,22 @@ static void order_set_group(const struct order *o, json_t *groups, struct trace_
 	e->group = (size_t)json_integer_value(json_object_get(groups, name));
 }
 
+/* Where the events of each group are. */
+static void order_note_groups(struct trace_set *t)
+{
+	t->begin = calloc(t->groups + 2, sizeof(*t->begin));
+	t->place = calloc(t->count + 1, sizeof(*t->place));
+	if (!t->begin || !t->place)
+		abort();
+	/* each group's size two behind it, so that filling one in moves its begin to its place */
+	for (size_t i = 0; i < t->count; i++)
+		t->begin[t->event[i].group + 2]++;
+	for (size_t i = 2; i < t->groups + 2; i++)
+		t->begin[i] += t->begin[i - 1];
+	for (size_t i = 0; i < t->count; i++)
+		t->place[t->begin[t->event[i].group + 1]++] = i;
+}
+
 void trace_set_order(struct trace_set *t)
 {
 	json_t *call, *groups = order_object();
@@ -330,4 +346,5 @@ void trace_set_order(struct trace_set *t)
 	order_end(&o);
 	order_put_ends(t);
 	order_sort(t);
+	order_note_groups(t);
 }

@@ -45,6 +45,8 @@ void trace_set_free(struct trace_set *t)
 	for (size_t i = 0; i < t->count; i++)
 		trace_event_clear(&t->event[i]);
 	free(t->event);
+	free(t->place);
+	free(t->begin);
 	json_decref(t->index);
 	json_decref(t->calls);
 	json_decref(t->missing);

@@ -29,6 +29,9 @@ struct trace_set {
 	struct trace_event *event;
 	size_t count, room;
 	size_t groups;
+	size_t *place; /* of the events, group by group and in their order; begin: where in it each
+	                * group begins, and one more behind the last. Once they are in order */
+	size_t *begin;
 	json_t *index;   /* place of each message by its worker and number; NULL: to be made anew */
 	json_t *calls;   /* records of calls, as in CDRs */
 	json_t *missing; /* workers that did not answer */
@@ -45,6 +48,11 @@ void trace_event_clear(struct trace_event *e);
 struct trace_event *trace_set_new(struct trace_set *t);
 /* The events are about to have other places. */
 void trace_set_forget_places(struct trace_set *t);
+/* For each event of a group, in its order; e is a const struct trace_event *. */
+#define TRACE_GROUP_EACH(t, group, e)                                                              \
+	for (size_t at_ = (t)->begin[group];                                                       \
+		at_ < (t)->begin[(group) + 1] && ((e) = &(t)->event[(t)->place[at_]]); at_++)
+
 /* Makes notes of the records of calls, gives each event its group, and sorts. */
 void trace_set_order(struct trace_set *t);
 
