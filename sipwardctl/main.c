@@ -227,8 +227,9 @@ static int main_serve(int argc, char **argv, json_t *arguments)
 	words += used;
 	count -= used;
 	if (!arguments_name(row, words, count, arguments))
-		return client_fail(&o, EXIT_USAGE, "usage: sipwardctl %s %s",
-			command_rows[row].name, command_rows[row].arguments);
+		return client_fail(&o, EXIT_USAGE, "usage: sipwardctl %s%s%s",
+			command_rows[row].name, command_rows[row].arguments[0] ? " " : "",
+			command_rows[row].arguments);
 	return main_run(&o, row, count ? words[0] : NULL, arguments);
 }
 

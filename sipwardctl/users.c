@@ -77,7 +77,7 @@ int users_add(const struct options *o, const char *address)
 	struct userfile_entry entry[2] = {0};
 
 	if (!at || users_name_of(address, at, user) < 0) {
-		return client_fail(o, EXIT_USAGE, "expected NAME@DOMAIN");
+		return client_fail(o, EXIT_USAGE, "expected NAME@DOMAIN, found \"%s\"", address);
 	}
 	int code = users_ask_domain(o, at + 1, realm, &algorithms);
 	if (code != EXIT_DONE)

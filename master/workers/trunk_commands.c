@@ -390,8 +390,10 @@ static void trunk_ordered(void *arg, json_t *rows, json_t *missing)
 
 	json_decref(rows);
 	if (done) {
-		request_answer(q->r, json_pack("{s:b, s:{s:s}, s:o}", "ok", 1, "object", "trunk",
-					     q->name, "missing", missing));
+		request_answer(
+			q->r, json_pack("{s:b, s:{s:s, s:s}, s:o}", "ok", 1, "object", "trunk",
+				      q->name, "result", "asked; trunks list tells what came of it",
+				      "missing", missing));
 	} else {
 		json_decref(missing);
 		answer_refused(q->r, "trunk \"%s\" is not registered by any worker that is there",
