@@ -163,6 +163,34 @@ Test(splice, mapped_addresses_lose_it)
 	fixture_free(f);
 }
 
+/* What is reached through us is reached over the transport of the leg where the URI is written. */
+Test(splice, mapped_addresses_have_the_transport_of_the_other_leg)
+{
+	struct fixture *f = fixture_new();
+	static const char uri[] = "<sip:bob@10.9.9.9:5071;transport=udp;x=1>";
+	static const struct {
+		uint8_t transport;
+		const char *uri, *end;
+	} rows[] = {{TRANSPORT_UDP, uri, ";x=1>"}, {TRANSPORT_TCP, uri, ";x=1;transport=tcp>"},
+		{TRANSPORT_TLS, uri, ";x=1;transport=tls>"},
+		{TRANSPORT_WSS, uri, ";x=1;transport=ws>"},
+		{TRANSPORT_TLS, "<sips:bob@10.9.9.9;transport=tcp>", "5060>"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct flow to = {.transport = rows[i].transport};
+		struct hosts hosts = hosts_between(&f->sip, ZONE_CORE, ZONE_OPEN, &to);
+		char buffer[256];
+		struct writer w = WRITER(buffer);
+
+		dialog_reference_address(&w, str_of(rows[i].uri), &hosts);
+		size_t n = strlen(rows[i].end);
+		cr_assert(w.n > n && memcmp(buffer + w.n - n, rows[i].end, n) == 0, "%.*s",
+			STR(writer_text(&w)));
+		cr_assert_null(memmem(buffer, w.n, "10.9.9.9", 8));
+	}
+	fixture_free(f);
+}
+
 Test(splice, lists_say_that_it_was_there)
 {
 	char buffer[64];

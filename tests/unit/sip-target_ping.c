@@ -215,3 +215,26 @@ Test(target_ping, a_ping_can_be_asked_for)
 	call();
 	tried(FIRST); /* one that is lost says nothing yet */
 }
+
+/* A server that asks for credentials is there; whether it would take ours only a request that means
+ * something says. */
+Test(target_ping, one_that_asks_for_credentials_is_up)
+{
+	static const unsigned asked[] = {401, 407};
+
+	for (unsigned i = 0; i < 2; i++) {
+		first_is_silent();
+		pings_heeded = true;
+		target_states_ping(worker->sip.target_states, S("carrier"));
+		for (struct sent *out; (out = take("OPTIONS", 0));)
+			respond(out, asked[i], .tag = "p",
+				.more = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\n"
+					"Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\n");
+		forget();
+		pings_heeded = false;
+		call();
+		tried(FIRST);
+		pass(64 * T1);
+		forget();
+	}
+}

@@ -274,3 +274,24 @@ Test(trunk_auth, a_bye_that_is_refused_goes_back)
 	take_response(401);
 	quiet();
 }
+
+/* RFC 3261 section 22.3: the caller's credentials for others pass, those for us are consumed. Where
+ * we have shown our own we are the user agent, and no second one stands beside us. */
+Test(trunk_auth, the_caller_s_credentials_do_not_stand_beside_ours)
+{
+	static const char theirs[] =
+		"Authorization: Digest username=\"x\", realm=\"carrier\", nonce=\"n\", "
+		"uri=\"sip:a\", response=\"00000000000000000000000000000000\"\n"
+		"Proxy-Authorization: Digest username=\"x\", realm=\"example.net\", nonce=\"n\", "
+		"uri=\"sip:a\", response=\"00000000000000000000000000000000\"\n";
+
+	ask(.method = "INVITE", .uri = NUMBER, .more = theirs);
+	struct sent *invite = take_request("INVITE");
+	cr_assert(has(value_of(invite->message, HEADER_AUTHORIZATION), "username=\"x\""));
+	cr_assert_null(message_first(invite->message, HEADER_PROXY_AUTHORIZATION));
+	respond(invite, 401, .tag = "b", .more = CHALLENGE("carrier", "n1"));
+	struct sent *again = take_request("INVITE");
+	const struct message_header *h = message_first(again->message, HEADER_AUTHORIZATION);
+	cr_assert(has(message_header_value(again->message, h), "username=\"" USER "\""));
+	cr_assert_null(message_next(again->message, h));
+}

@@ -167,6 +167,18 @@ static void dialog_name_write_headers(struct writer *w, const struct hosts *host
 
 /* ---- addresses ---- */
 
+/* Without it a URI means UDP (RFC 3263 section 4.1), as our Contact on that leg does not. */
+static void dialog_reference_write_transport(
+	struct writer *w, const struct flow *to, struct str scheme)
+{
+	if (to->transport == TRANSPORT_TCP)
+		write_literal(w, ";transport=tcp");
+	else if (to->transport == TRANSPORT_TLS && !str_equal_nocase(scheme, S("sips")))
+		write_literal(w, ";transport=tls");
+	else if (to->transport == TRANSPORT_WS || to->transport == TRANSPORT_WSS)
+		write_literal(w, ";transport=ws");
+}
+
 /* Writes our Contact of the dialog at our address on the other leg. An INVITE with that Replaces is
  * for the far leg of the dialog wherever it is sent: sent to our Contact it comes to the worker
  * that has the dialog. */
@@ -180,22 +192,30 @@ static void dialog_name_write_contact(
 	write_bytes(w, token, sizeof(token));
 	write_literal(w, "@");
 	write_sent_by(w, sip, to);
-	if (to->transport == TRANSPORT_TCP)
-		write_literal(w, ";transport=tcp");
+	dialog_reference_write_transport(w, to, S("sip"));
 }
 
-/* Writes a URI (without its headers) at our address on the other leg. */
+/* Writes a URI (without its headers) at our address on the other leg, over the transport of that
+ * leg: what the URI says is how we, or they, are reached on the sender's. */
 static void dialog_reference_write_own(
 	struct writer *w, const struct hosts *hosts, struct str uri, const struct uri_parts *parts)
 {
-	size_t head = (size_t)(parts->host.p - uri.p), end = head + parts->host.n;
+	size_t head = (size_t)(parts->host.p - uri.p);
+	struct str params = parts->params, name, value;
 
 	write_without_hosts(w, hosts, (struct str){uri.p, head});
 	write_sent_by(w, hosts->sip, hosts->to);
-	if (parts->port && end < uri.n && uri.p[end] == ':')
-		while (++end < uri.n && uri.p[end] >= '0' && uri.p[end] <= '9')
-			;
-	write_without_hosts(w, hosts, str_from(uri, end));
+	while (uri_param_next(&params, &name, &value)) {
+		if (uri_param_is(name, S("transport")))
+			continue;
+		write_literal(w, ";");
+		write_without_hosts(w, hosts, name);
+		if (value.p) {
+			write_literal(w, "=");
+			write_without_hosts(w, hosts, value);
+		}
+	}
+	dialog_reference_write_transport(w, hosts->to, (struct str){uri.p, str_find(uri, ':')});
 }
 
 static bool dialog_reference_is_own(struct sip *sip, struct str user)

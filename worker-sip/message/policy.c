@@ -126,7 +126,8 @@ static bool policy_passes(
 		return sides->from->trust &&
 		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
 	case POLICY_CREDENTIALS:
-		return realm_credentials_readable(value) && !realm_is_ours(settings, value);
+		return !sides->proved && realm_credentials_readable(value) &&
+		       !realm_is_ours(settings, value);
 	case POLICY_CHALLENGE: return sides->from->trust && !realm_is_ours(settings, value);
 	case POLICY_OPTIONS: return option_tags_bridged(value);
 	case POLICY_MAPPED: return h->id == HEADER_EVENT && !sides->event_mapped;

@@ -32,12 +32,13 @@ struct policy_sides {
 	struct hosts hosts;                    /* of its sender, as the receiver gets them */
 	bool hide_identity;                    /* its asserted identity stays behind */
 	bool event_mapped;                     /* Event has an id of the other leg's */
+	bool proved;                           /* credentials of ours stand in it already */
 	bool has_nul;                          /* somewhere in its headers */
 	bool has_empty;                        /* somewhere in its lists */
 };
 
 /* The facts of a message that goes from one zone to another by the flow, which stands as long as
- * they do. No id of Event is mapped. */
+ * they do. No id of Event is mapped, and no credentials of ours stand in it. */
 struct policy_sides policy_sides(struct sip *sip, const struct message *in, unsigned from_zone,
 	unsigned to_zone, const struct flow *to);
 /* What becomes of the header lines from h to before end of sides->in, an enum policy, in their

@@ -241,6 +241,7 @@ int splice_request(const struct splice *s, struct wire **out)
 	struct policy_sides sides = policy_sides(s->sip, s->in, s->from_zone, s->to_zone, s->to);
 
 	sides.event_mapped = s->event_id.n != 0;
+	sides.proved = s->credentials.n != 0;
 	write_str(&w, splice_method(s->in));
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
