@@ -157,6 +157,23 @@ struct lifeline_explain {
 	                                  query_argument.h; to a transport worker */
 };
 
+/* DEBUG, to SIP workers: the messages that are logged at the level debug; all that are picked, in
+ * place of what was told earlier. Before GO, and whenever there are others. */
+#define DEBUG_WATCHES_MAX 8
+enum debug_kind { DEBUG_CALL = 1, DEBUG_USER, DEBUG_SOURCE };
+struct lifeline_debug_watch {
+	struct prefix sources; /* of DEBUG_SOURCE */
+	uint64_t until;        /* CLOCK_MONOTONIC, ms */
+	uint8_t kind;          /* enum debug_kind */
+	uint8_t zero[7];
+	char value[256]; /* NUL-terminated: a Call-ID, NAME or NAME@DOMAIN, or the sources' text */
+};
+struct lifeline_debug {
+	uint32_t count;
+	uint32_t zero;
+	struct lifeline_debug_watch watch[DEBUG_WATCHES_MAX];
+};
+
 /* TRUNKS, to SIP workers: those that get no new calls, by trunk_id; all of them, in place of what
  * was told earlier. */
 #define LIFELINE_TRUNKS_MAX 256

@@ -4,6 +4,7 @@
  */
 #include "core.h"
 
+#include "debug_watch.h"
 #include "drain.h"
 #include "ipc/emergency.h"
 #include "labels.h"
@@ -360,9 +361,25 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	}
 }
 
+/* Whether an operator has picked the message, or its call by the other leg's Call-ID. */
+static bool core_is_watched(struct sip *sip, const struct message *m)
+{
+	if (debug_watch_has(sip, m))
+		return true;
+	const struct dialog *d = m->is_request && m->to_tag.length ? dialog_of_request(sip, m)
+	                                                           : NULL;
+	return d && debug_watch_has_call(sip, d->other->call_id);
+}
+
 void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 {
+	if (!sip->debug.count || !core_is_watched(sip, m) || !debug_watch_begin(sip, m)) {
+		core_take(sip, m, slot, NULL);
+		return;
+	}
+	enum log_level before = debug_watch_raise();
 	core_take(sip, m, slot, NULL);
+	log_set_level(before);
 }
 
 void core_explain(struct sip *sip, const struct message *m, uint8_t slot, struct explanation *x)

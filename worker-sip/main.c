@@ -308,6 +308,11 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		return sip->limits ? -EPROTO : limits_map(&sip->limits, p->fd[0], sip->index);
 	case LIFELINE_TRUNKS: target_states_disable(sip->target_states, body); return 0;
 	case LIFELINE_QUERY: listing_answer(sip, body); return 0;
+	case LIFELINE_DEBUG:
+		if (((const struct lifeline_debug *)body)->count > DEBUG_WATCHES_MAX)
+			return -EPROTO;
+		memcpy(&sip->debug, body, sizeof(sip->debug));
+		return 0;
 	case LIFELINE_EXPLAIN: listing_explain(sip, body, p->size); return 0;
 	case LIFELINE_DRAIN: {
 		const struct lifeline_drain *order = body;

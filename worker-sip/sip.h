@@ -63,8 +63,10 @@ struct sip {
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */
-	struct log_limit budget_log;           /* of lines about that budget */
-	struct failures failures;              /* attempts that were counted */
+	struct lifeline_debug debug;           /* messages that are logged at the level debug */
+	struct log_limit debug_limit;
+	struct log_limit budget_log; /* of lines about that budget */
+	struct failures failures;    /* attempts that were counted */
 	/* of lines about bad credentials, each for the sources of one hash (authorize.c) */
 #define FAULT_LIMITS 64
 	struct log_limit fault_limits[FAULT_LIMITS];

@@ -159,6 +159,7 @@ struct supervisor {
 	struct lifeline_trunks trunks; /* that are disabled */
 	int limit_page;                /* a memfd that SIP workers share */
 	struct lifeline_bans bans;     /* of an operator */
+	struct lifeline_debug debug;   /* messages that are logged at the level debug */
 	struct lifeline_packet *packet;
 	struct timer watchdog, stop_timer;
 	struct drain drain;

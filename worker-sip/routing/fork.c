@@ -257,7 +257,7 @@ static bool fork_try(struct fork *f, struct fork_branch *b, bool first)
 		return false;
 	}
 	goes = fork_branch_send(b, false);
-	if (log_enabled(LOG_DEBUG))
+	if (fork_log_wanted(b))
 		fork_log_tried(b, goes);
 	if (f->user->tried)
 		f->user->tried(b, goes);
@@ -380,7 +380,7 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 	if (b->done)
 		return;
 	fork_branch_done(b);
-	if (log_enabled(LOG_DEBUG))
+	if (fork_log_wanted(b))
 		fork_log_failed(b, status, m != NULL);
 	if (f->user->failed)
 		f->user->failed(b, status, m);

@@ -160,8 +160,9 @@ void fork_attempt_lost(struct target_attempt *a, bool refused);
 void fork_flow_closed(struct sip *sip, uint64_t flow);
 
 /* Say in the log that the branch's request has gone to its target, or could not be sent; and that
- * the branch has failed, by a response or for the lack of one. For the level debug, which the
- * caller asks for. */
+ * the branch has failed, by a response or for the lack of one. At the level debug, where
+ * fork_log_wanted: all is logged so, or its request is picked (worker-sip/debug_watch.h). */
+bool fork_log_wanted(const struct fork_branch *b);
 void fork_log_tried(const struct fork_branch *b, bool sent);
 void fork_log_failed(const struct fork_branch *b, unsigned status, bool response);
 
