@@ -20,8 +20,4 @@ int arguments_take_flags(int row, int argc, char **argv, json_t *named, char *er
 /* Puts the words into named as the table names them. False: there are too few or too many. */
 bool arguments_name(int row, char **words, int count, json_t *named);
 
-/* Prints the script for bash that completes commands and their arguments. options: those of
- * sipwardctl itself, each with its "--" and a blank behind it. */
-void arguments_print_completion(const char *options);
-
 #endif

@@ -9,6 +9,7 @@
 #include "common/config_errors.h"
 #include "common/str.h"
 #include "explain.h"
+#include "completion.h"
 #include "ipc/command_table.h"
 #include "trace.h"
 #include "users.h"
@@ -95,7 +96,7 @@ static int print_completion(void)
 
 	for (const struct option *o = long_options; o->name && n < sizeof(options); o++)
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "--%s ", o->name);
-	arguments_print_completion(options);
+	completion_print(options);
 	return EXIT_DONE;
 }
 

@@ -1,0 +1,72 @@
+"""What bash completes of a line of sipwardctl: its words, and names that the gateway has."""
+import os, pathlib, subprocess, tempfile, unittest
+
+from gateway import BIN, Gateway
+
+SCRIPT = """
+source <(sipwardctl completion)
+COMP_LINE=$1 COMP_POINT=${#1}
+_sipwardctl
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+class Completion(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.gateway = Gateway()
+        cls.addClassCleanup(cls.gateway.close)
+
+    def complete(self, line, cwd=None):
+        socket = self.gateway.dir / "run/control.sock"
+        done = subprocess.run(
+            ["bash", "-c", SCRIPT, "x", f"sipwardctl -s {socket} {line}"],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}"),
+        )
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_words_of_commands(self):
+        self.assertEqual(self.complete("trun"), ["trunks"])
+        self.assertIn("show", self.complete("trunks "))
+        self.assertEqual(self.complete("cert st"), ["stage"])
+        self.assertEqual(self.complete("--json quarantine cl"), ["clear"])
+        self.assertIn("remove", self.complete("registrations "))
+
+    def test_flags(self):
+        self.assertEqual(self.complete("calls --us"), ["--user"])
+        self.assertEqual(self.complete("trace --json --sv"), ["--svg"])
+        self.assertEqual(self.complete("--js"), ["--json"])
+
+    def test_names_of_the_gateway(self):
+        for line, found in (
+            ("trunks show ", ["pbx"]),
+            ("trunks show pbx ", []),
+            ("calls --trunk p", ["pbx"]),
+            ("calls --trunk pbx --user al", ["alice@example.net"]),
+            ("user remove bo", ["bob@example.net"]),
+            # bash replaces what is behind the "@" alone
+            ("user remove bob@exam", ["example.net"]),
+            ("user list ", ["example.net"]),
+            ("log level d", ["debug"]),
+            ("counters ", ["ALL"]),
+            ("calls show ", []),
+        ):
+            with self.subTest(line):
+                self.assertEqual(self.complete(line), found)
+
+    def test_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "ladder.svg").touch()
+            self.assertEqual(self.complete("trace --svg la", folder), ["ladder.svg"])
+            self.assertEqual(self.complete("explain la", folder), ["ladder.svg"])
+
+    def test_no_gateway(self):
+        self.assertEqual(self.complete("-s /nowhere trunks show "), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
