@@ -58,6 +58,8 @@ struct array {
 	SETTINGS_FOR_##receivers(SETTINGS_TYPE_##kind field;)
 
 enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
+/* bindings-full of domains, in the order of its row in options.def. */
+enum bindings_full { BINDINGS_FULL_REFUSE = 0, BINDINGS_FULL_REPLACE = 1 };
 /* What becomes of headers on their way to a zone. */
 enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 

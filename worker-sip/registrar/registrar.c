@@ -3,14 +3,15 @@
  * The bindings of the address of record are copied out of the store, changed as the request says,
  * and put back as a whole; the answer goes out when the store has taken them. The slot's owner is
  * the only writer of the record, so nothing can come between. Relies on location.c (records),
- * contact.c (what is asked), flow_bindings.c (ends of stream flows), transaction.h and answer().
+ * registration_change.c (the changes), flow_bindings.c (ends of stream flows), transaction.h and
+ * answer().
  */
 #include "registrar.h"
 
 #include "ipc/slot.h"
 #include "common/clock.h"
-#include "contact.h"
 #include "flow_bindings.h"
+#include "registration.h"
 #include "waiting_answer.h"
 #include "worker-sip/message/date.h"
 #include "worker-sip/transaction/transaction.h"
@@ -26,29 +27,10 @@
 /* A 200 lists every binding, within a message. */
 #define ANSWER_MAX 60000
 
-/* One request at work. */
-struct registration {
-	struct registrar *r;
-	const struct incoming *in;
-	struct transaction *t;
-	const struct message *m;
-	const struct zone_settings *zone;
-	const struct domain_settings *domain;
-	uint64_t now_ms;
-	struct str aor, path, call_id, user_agent;
-	uint32_t expires_min, expires_max;
-	struct writer strings;
-	unsigned count, changed;
-	bool repeated;
-	bool fresh[2 * BINDINGS_MAX]; /* written by this request */
-	/* from here on not cleared: count says how much is valid */
-	struct binding binding[2 * BINDINGS_MAX];
-	char buffer[AOR_MAX];
-};
-
 struct registrar {
 	struct sip *sip;
 	struct flow_bindings *flow_bindings;
+	struct recent_registers recent;
 	struct waiting_answer *waiting; /* whose write the store has not reported yet */
 	char strings[STRINGS_MAX];      /* of the request at hand */
 	char headers[ANSWER_MAX];
@@ -78,14 +60,14 @@ static struct str registration_keep_unfolded(struct registration *q, struct str 
 
 /* ---- answers ---- */
 
-static void registration_refuse(struct registration *q, enum counter reason, unsigned status,
+void registration_refuse(struct registration *q, enum counter reason, unsigned status,
 	struct str phrase, struct str headers)
 {
 	counter_add(reason, 1);
 	if (q->in->explanation)
 		explanation_answer_reason(q->in->explanation, status, phrase, headers);
 	else
-		answer_reason(q->r->sip, q->t, status, phrase, headers);
+		answer_reason(q->sip, q->t, status, phrase, headers);
 }
 
 /* The headers of a 200: all current bindings. */
@@ -107,6 +89,7 @@ static struct str registration_write_bindings(struct registration *q)
 /* Connections that bindings written by this request came by: they are watched for their end. */
 static void registration_watch(struct registration *q)
 {
+	recent_registers_note(&q->r->recent, registration_print(q), loop_now(q->sip->loop));
 	for (unsigned i = 0; i < q->count; i++)
 		if (q->fresh[i])
 			flow_bindings_add(q->r->flow_bindings, q->aor, &q->binding[i].flow,
@@ -277,159 +260,7 @@ static void registration_load(void *arg, const struct binding *b)
 	to->user_agent = registration_keep(q, b->user_agent);
 }
 
-/* ---- changing the bindings ---- */
-
-static void registration_remove(struct registration *q, unsigned i)
-{
-	q->count--;
-	memmove(&q->binding[i], &q->binding[i + 1], (q->count - i) * sizeof(q->binding[0]));
-	memmove(&q->fresh[i], &q->fresh[i + 1], (q->count - i) * sizeof(q->fresh[0]));
-	q->changed++;
-}
-
-/* Whether c names the binding by instance and reg-id (RFC 5626 section 6). */
-static bool registration_same_instance(const struct binding *b, const struct contact *c)
-{
-	return b->reg_id == c->reg_id && str_equal(b->instance, c->instance);
-}
-
-static bool registration_same_uri(const struct binding *b, const struct contact *c)
-{
-	struct uri_parts stored;
-
-	if (str_equal(b->contact, c->uri.whole))
-		return true;
-	return uri_parse_contact(b->contact, &stored) == 0 && uri_equal(&stored, &c->uri);
-}
-
-/* The binding that c names, or q->count: by instance and reg-id, else by URI. */
-static unsigned registration_find(const struct registration *q, const struct contact *c)
-{
-	for (unsigned i = 0; i < q->count && c->reg_id; i++)
-		if (registration_same_instance(&q->binding[i], c))
-			return i;
-	for (unsigned i = 0; i < q->count; i++)
-		if (registration_same_uri(&q->binding[i], c))
-			return i;
-	return q->count;
-}
-
-enum order { ORDER_NEWER, ORDER_REPEATED, ORDER_OLDER };
-
-/* Step 7: of one Call-ID, only a higher CSeq may change a binding. */
-static enum order registration_order(const struct registration *q, unsigned i)
-{
-	if (q->fresh[i] || !str_equal(q->binding[i].call_id, q->call_id))
-		return ORDER_NEWER;
-	if (q->m->cseq > q->binding[i].cseq)
-		return ORDER_NEWER;
-	return q->m->cseq == q->binding[i].cseq ? ORDER_REPEATED : ORDER_OLDER;
-}
-
-static void registration_refuse_order(struct registration *q)
-{
-	registration_refuse(q, COUNTER_REGISTER_OUT_OF_ORDER, 500, S("Out Of Order"), STR_EMPTY);
-}
-
-/* Removes all bindings, as "Contact: *" asks. False: the request is answered. */
-static bool registration_remove_all(struct registration *q)
-{
-	for (unsigned i = 0; i < q->count; i++)
-		if (registration_order(q, i) != ORDER_NEWER) {
-			registration_refuse_order(q);
-			return false;
-		}
-	q->changed = q->count;
-	q->count = 0;
-	return true;
-}
-
-static bool registration_refuse_brief(struct registration *q)
-{
-	char buffer[64];
-	struct writer w = WRITER(buffer);
-
-	write_literal(&w, "Min-Expires: ");
-	write_number(&w, q->expires_min);
-	write_literal(&w, "\r\n");
-	registration_refuse(q, COUNTER_REGISTER_BRIEF, 423, STR_EMPTY, writer_text(&w));
-	return false;
-}
-
-/* One Contact. False: answered, nothing of the request may stay. */
-static bool registration_change(struct registration *q, const struct contact *c)
-{
-	unsigned i = registration_find(q, c);
-	uint32_t expires = c->timed ? c->expires : q->domain->expires_default;
-	enum order order = i < q->count ? registration_order(q, i) : ORDER_NEWER;
-
-	if (order == ORDER_REPEATED && expires) {
-		q->repeated = true; /* in the store already */
-		return true;
-	}
-	if (order != ORDER_NEWER) {
-		registration_refuse_order(q);
-		return false;
-	}
-	if (expires == 0) {
-		if (i < q->count)
-			registration_remove(q, i);
-		return true;
-	}
-	if (expires < q->expires_min)
-		return registration_refuse_brief(q);
-	if (expires > q->expires_max)
-		expires = q->expires_max;
-	if (i == q->count && q->count++ == 2 * BINDINGS_MAX - 1) {
-		q->count--;
-		registration_refuse(
-			q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
-		return false;
-	}
-	q->binding[i] = (struct binding){.flow = q->m->flow,
-		.expires_at = q->now_ms + (uint64_t)expires * 1000,
-		.cseq = q->m->cseq,
-		.reg_id = c->reg_id,
-		.q = c->q,
-		.contact = c->uri.whole,
-		.call_id = q->call_id,
-		.path = q->path,
-		.instance = c->instance,
-		.user_agent = q->user_agent};
-	q->fresh[i] = true;
-	q->changed++;
-	return true;
-}
-
-static bool registration_change_all(
-	struct registration *q, const struct contact *contacts, unsigned n)
-{
-	unsigned outbound = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		if (contacts[i].reg_id && !(contacts[i].timed && contacts[i].expires == 0))
-			outbound++;
-	if (outbound > 1) { /* RFC 5626 section 6 */
-		registration_refuse(q, COUNTER_REGISTER_BAD, 400, S("Several reg-id"), STR_EMPTY);
-		return false;
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (!registration_change(q, &contacts[i]))
-			return false;
-	unsigned limit = q->domain->bindings_max && q->domain->bindings_max < BINDINGS_MAX
-	                         ? q->domain->bindings_max
-	                         : BINDINGS_MAX;
-	/* a record that was larger before the limit was lowered may shrink and be refreshed */
-	bool grew = false;
-	for (unsigned i = 0; i < q->count; i++)
-		grew = grew || (q->fresh[i] && i >= limit);
-	if (q->count > BINDINGS_MAX || grew) {
-		registration_refuse(
-			q, COUNTER_REGISTER_TOO_MANY, 403, S("Too Many Contacts"), STR_EMPTY);
-		return false;
-	}
-	return true;
-}
+/* ---- the request ---- */
 
 /* Changes the bindings as the Contacts say (steps 6 and 7). False: the request is answered. */
 static bool registration_apply(struct registration *q)
@@ -472,6 +303,8 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 
 	memset(q, 0, offsetof(struct registration, binding));
 	q->r = r;
+	q->sip = r->sip;
+	q->recent = &r->recent;
 	q->in = in;
 	q->t = in->transaction;
 	q->m = m;
@@ -576,6 +409,7 @@ int registrar_new(struct registrar **out, struct sip *sip)
 	if (!r)
 		return -ENOMEM;
 	r->sip = sip;
+	r->recent.since = loop_now(sip->loop);
 	location_listeners(sip->location, sip->settings);
 	int error = flow_bindings_new(&r->flow_bindings, sip);
 	if (error) {

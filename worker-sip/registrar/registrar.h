@@ -5,13 +5,16 @@
  * - Path is stored (and needs `Supported: path`, else 421) only from a trusted zone: a phone is
  *   reached by its flow alone, and a Path of its own would name a hop of its choice; from there it
  *   is ignored, and counted.
- * - More bindings than the domain allows: 403, since trying again does not help. A store that
- *   takes no more: 503 with Retry-After.
+ * - More bindings than the domain allows: 403, since trying again does not help, or the one that
+ * was refreshed longest ago goes (bindings-full). A store that takes no more: 503 with Retry-After.
  * - A Contact that is neither sip: nor sips: is refused (400): nothing could be sent there. What
  *   follows '?' in a Contact is not stored.
  * - A request of the same Call-ID and CSeq whose every change is in the store already is answered
  *   200 and changes nothing: it is the repetition of one that a worker took before it died. Any
- *   other CSeq that is not newer: 500.
+ *   other CSeq that is not newer: 500. Both only for 64*T1 after the last REGISTER of that Call-ID:
+ *   what comes later is none that was overtaken, but of a phone that has restarted.
+ * - A Contact that is not bound takes the place of the same phone's, where the instance says so, or
+ *   its user and host, User-Agent and source.
  * - The expiry that a zone allows may be shorter than the domain's least one; the least is then
  *   the zone's. Malformed expiries count as absent, q that is not 0 to 1 is 400.
  * - +sip.instance with reg-id name a binding whatever its URI (RFC 5626 section 6); `outbound`
