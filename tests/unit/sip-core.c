@@ -98,3 +98,35 @@ Test(core, what_is_too_long_is_told_so)
 	take_request("MESSAGE");
 	quiet();
 }
+
+Test(core, a_registered_phone_keeps_its_flow_open_without_credentials)
+{
+	struct flow phone = flow_of(ACCESS_UDP, "203.0.113.7:5060", 0),
+		    port = flow_of(ACCESS_UDP, "203.0.113.7:5061", 0);
+	struct binding b = {.flow = phone,
+		.expires_at = fixture_now() + 60000,
+		.contact = S("sip:alice@203.0.113.7"),
+		.call_id = S("x")};
+
+	cr_assert_eq(
+		location_put(worker->sip.location, S("sip:alice@example.net"), &b, 1, NULL, NULL),
+		0);
+	pass(10);
+	ask(.by = &phone, .method = "OPTIONS", .uri = "sip:example.net");
+	take_response(200);
+	cr_assert_eq(counters_page->counter[COUNTER_KEEP_ALIVES_ANSWERED], 1);
+	/* by another port, for another user, to somebody, or what is no OPTIONS */
+	ask(.by = &port, .method = "OPTIONS", .uri = "sip:example.net", .cseq = 2);
+	take_response(401);
+	ask(.by = &phone, .method = "OPTIONS", .uri = "sip:example.net", .cseq = 3,
+		.from = "<sip:bob@example.net>");
+	take_response(401);
+	ask(.by = &phone, .method = "OPTIONS", .cseq = 4);
+	take_response(407);
+	ask(.by = &phone, .method = "MESSAGE", .uri = "sip:example.net", .cseq = 5);
+	take_response(401);
+	cr_assert_eq(counters_page->counter[COUNTER_KEEP_ALIVES_ANSWERED], 1);
+	pass(60000);
+	ask(.by = &phone, .method = "OPTIONS", .uri = "sip:example.net", .cseq = 6);
+	take_response(401);
+}

@@ -91,7 +91,7 @@ Test(route, numbers_go_to_the_trunk)
 		went_of(NULL, "sip:+15551000@anywhere.example"), "sip:+15551000@10.0.0.11:5060");
 	cr_assert_str_eq(
 		went_of(NULL, "tel:+1-555-1000"), "sip:+1-555-1000@10.0.0.11:5060;user=phone");
-	cr_assert_eq(status_of("sip:12@example.net"), 403, "too short for the expression");
+	cr_assert_eq(status_of("sip:12@example.net"), 404, "too short for the expression");
 	cr_assert_eq(status_of("sip:555x@example.net"), 403);
 	/* a rule is for the zones that it names: no way from the core to the core */
 	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "digest.h"
+#include "keep_alive.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/routing/telephone.h"
@@ -554,6 +555,11 @@ bool authorize(struct incoming *in)
 	a.proxy = !attempt_to_self(&a);
 	if (in->explanation)
 		return attempt_explain(&a);
+	if (!a.proxy && !attempt_has_credentials(&a) && keep_alive_is(in)) {
+		count(KEEP_ALIVES_ANSWERED);
+		in->sender = out;
+		return true;
+	}
 	if (!attempt_find_credentials(&a)) {
 		if (a.fault)
 			attempt_log_fault(&a);

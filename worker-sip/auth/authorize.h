@@ -17,7 +17,8 @@
  * bound to its source is reported to the transport workers (RECORD_PENALTY) and logged in one fixed
  * line that fail2ban can match. Answers in->transaction; where that is NULL the answer is
  * stateless, and nothing of the request is kept. Right credentials make the transaction where there
- * is none. */
+ * is none. OPTIONS to the gateway itself by which a registered phone keeps its flow open
+ * (keep_alive.h) are not challenged. */
 bool authorize(struct incoming *in);
 
 #endif

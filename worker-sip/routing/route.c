@@ -596,5 +596,6 @@ void route_request(
 			route_apply(&s, rule, out))
 			return;
 	count(ROUTE_NONE);
-	out->status = in->sender.trusted ? 404 : 403;
+	struct str number = {s.number, s.number_length};
+	out->status = in->sender.trusted || telephone_is_number(number) ? 404 : 403;
 }

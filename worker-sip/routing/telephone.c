@@ -127,3 +127,15 @@ void telephone_write_params(struct writer *w, const struct uri_parts *uri)
 		}
 	}
 }
+
+bool telephone_is_number(struct str text)
+{
+	size_t i = text.n && text.p[0] == '+';
+
+	if (i == text.n)
+		return false;
+	for (; i < text.n; i++)
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+	return true;
+}

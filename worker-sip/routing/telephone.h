@@ -12,6 +12,8 @@
  * has parameters in its user part, and what stands before these is a number. Returns its length;
  * -EINVAL: no number; -ENOBUFS. */
 long telephone_digits(const struct uri_parts *uri, char *buffer, size_t size);
+/* Whether a text is digits and nothing else, but for a "+" before them. */
+bool telephone_is_number(struct str text);
 
 /* Writes the user part of a SIP URI that means what uri means: its own as it is written; of tel:
  * its number and parameters, escaped where they must be. */
