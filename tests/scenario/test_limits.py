@@ -1,7 +1,8 @@
 """Limits of calls over all SIP workers, and the longest duration of a call."""
 import os, signal
 
-from legs import NUMBER, CallCase, failure_ack
+from legs import NUMBER, SDP, CallCase, failure_ack
+from processes import events
 
 
 class Limits(CallCase):
@@ -57,3 +58,43 @@ class Limits(CallCase):
             peer.answer(bye, 200, contact=False)
         self.no_calls()
         self.assertEqual(self.gateway.counters()["limit_duration"], 1)
+
+    def test_numbers_of_a_group(self):
+        """Alice, who is in a group, may not call what others may."""
+        self.begin()
+        bob = self.phone("bob")
+        g = self.gateway
+        lines = (g.dir / "users").read_text().splitlines()
+        new = g.dir / "users.new"
+        new.write_text("".join(l + (":guests\n" if l[0] == "a" else "\n") for l in lines))
+        new.rename(g.dir / "users")
+        g.config.write_text(
+            g.config.read_text().replace('users = "users"', 'users = "users" groups = "guests"')
+            + 'numbers "home" { from = "access"  groups = "guests"  block = "^\\\\+" }\n'
+        )
+        self.assertTrue(g.ctl("reload"))
+        request = self.call(self.alice, f"{NUMBER}@example.net")
+        answer = self.alice.final("INVITE")
+        failure_ack(self.alice, request, answer)
+        self.assertEqual(answer.status, 403, answer)
+        self.assertIn("number is blocked", answer.all("Warning")[0])
+        self.assertEqual(g.counters()["numbers_blocked"], 1)
+        said = events(g.log_text(), "number-blocked", list="home", group="guests")
+        self.assertEqual(len(said), 1)
+        self.call(bob, f"{NUMBER}@example.net")
+        self.trunk_peer.request("INVITE")
+
+    def test_emergency(self):
+        """A call for help passes the limit, in the name of nobody, and by a service's URN."""
+        self.begin(
+            access="max-calls = 1  emergency-without-credentials = yes",
+            extra='limits { emergency = { "112", "110=sos.police" } }',
+        )
+        self.calls(1)
+        self.refused(503, "limit of the zone")
+        stranger = self.phone("bob", register=False)
+        for uri, number in (("sip:112@example.net", 112), ("urn:service:sos.police", 110)):
+            stranger.send_raw(stranger.make("INVITE", uri, to="112@example.net", body=SDP))
+            invite = self.trunk_peer.request("INVITE")
+            self.assertEqual(invite.uri.split("@")[0], f"sip:{number}")
+        self.assertEqual(self.gateway.counters()["emergency_unauthenticated"], 2)
