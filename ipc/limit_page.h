@@ -16,9 +16,9 @@
 struct limit_row {
 	uint64_t key;    /* a keyed hash of what is counted; 0: never used */
 	uint32_t calls;  /* at once */
-	uint32_t second; /* of CLOCK_MONOTONIC, in which calls began last */
-	uint32_t begun;  /* in that second */
-	uint32_t zero;
+	uint32_t second; /* of CLOCK_MONOTONIC, in which calls began last; hourly: the hour */
+	uint32_t begun;  /* in that time */
+	uint32_t hourly; /* 1: calls an hour are counted, else 0: a second */
 };
 
 struct limit_page {

@@ -205,6 +205,10 @@ struct number_list_settings {
 	struct array groups; /* struct group_settings; count 0: all who call */
 	struct array permit; /* struct text: patterns (pattern.h), as of a route */
 	struct array block;  /* the same */
+	uint32_t zero;
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_NUMBERS
+#include "options.def"
 };
 
 struct settings {

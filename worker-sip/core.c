@@ -157,6 +157,7 @@ static void core_pass_on(struct incoming *in)
 		in->emergency = decision.emergency;
 		in->callee = decision.callee;
 		in->callee_domain = decision.callee_domain;
+		in->number_list = decision.numbers.list;
 		if (decision.numbers.blocked || decision.numbers.given_up)
 			number_lists_tell(in, &decision.numbers);
 	}
@@ -351,6 +352,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.shown = in.emergency = false;
 	in.route = NONE_INDEX;
 	in.callee = 0;
+	in.number_list = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;
 	if (m->is_request) {

@@ -29,6 +29,7 @@ struct incoming {
 	/* whose calls towards him are limited: see limits_callee_key. From route_request on */
 	uint64_t callee; /* 0: nobody's */
 	unsigned callee_domain;
+	uint16_t number_list; /* that permits it; NONE_INDEX: none does. From route_request on */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */
 	struct explanation *explanation; /* NULL: the message is served; else it is only told what

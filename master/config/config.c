@@ -118,6 +118,9 @@ static void config_free_numbers(struct config_numbers *x)
 	config_free_texts(x->groups, x->group_count);
 	config_free_texts(x->permit, x->permit_count);
 	config_free_texts(x->block, x->block_count);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_NUMBERS
+#include "ipc/options.def"
 }
 
 static void config_free_route(struct config_route *x)

@@ -181,6 +181,9 @@ struct config_numbers {
 	size_t permit_count, block_count;
 	uint64_t from; /* bits of zone indexes */
 	int line;
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_NUMBERS
+#include "ipc/options.def"
 };
 
 struct config {

@@ -44,6 +44,7 @@ struct option {
 #define HOLDER_certificate struct config_certificate
 #define HOLDER_domain struct config_domain
 #define HOLDER_trunk struct config_trunk
+#define HOLDER_numbers struct config_numbers
 #define HOLDER_route struct config_route
 
 #define KIND_DURATION(from, to) .kind = OPTION_DURATION, .least = (from), .most = (to)

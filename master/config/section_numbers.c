@@ -18,4 +18,7 @@ void section_read_numbers(struct reader *r, cfg_t *section, struct config_number
 	if (!config_list_count(section, "permit") && !config_list_count(section, "block"))
 		reader_error(r, section, n->line,
 			"expected permit or block with numbers, as in block = { \"^00\" }");
+	if (n->calls_per_hour && !config_list_count(section, "permit"))
+		reader_error(r, section, n->line,
+			"calls-per-hour-per-user: expected permit with the numbers that it is of");
 }

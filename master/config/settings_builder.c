@@ -123,6 +123,14 @@ static void image_trunk_options(
 #include "ipc/options.def"
 }
 
+static void image_numbers_options(
+	struct image *m, const struct config_numbers *from, struct number_list_settings *to)
+{
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_NUMBERS
+#include "ipc/options.def"
+}
+
 static void image_options(struct image *m, const struct config *from, struct settings *to)
 {
 #define OPTION COPY_OPTION
@@ -379,6 +387,7 @@ static struct array image_number_lists(struct image *m, const struct config *c)
 			.permit = image_texts(m, n->permit, n->permit_count),
 			.block = image_texts(m, n->block, n->block_count),
 		};
+		image_numbers_options(m, n, &rows[i]);
 	}
 	if (rows)
 		a = image_append_array(m, rows, c->numbers_count, sizeof(*rows));

@@ -395,6 +395,8 @@ Test(config, lists_of_numbers)
 	refused(GROUPED "numbers x { from = acess block = \"^00\" }", 6,
 		"from: |acess|did you mean \"access\"?");
 	refused(GROUPED "numbers x { from = access }", 6, "expected permit or block");
+	refused(GROUPED "numbers x { from = access block = \".\" calls-per-hour-per-user = 9 }", 6,
+		"calls-per-hour-per-user: expected permit");
 	refused(GROUPED "numbers x { from = access block = \"(\" }", 6,
 		"block: expected a regular expression, found \"(\"");
 	refused(GROUPED "numbers x { from = access groups = staf block = \".\" }", 6,

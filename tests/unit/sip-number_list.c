@@ -2,7 +2,10 @@
  * what they block, and the first list that has a number. */
 #include "sip-worker.h"
 
+#include "ipc/limit_page.h"
 #include "worker-sip/routing/number_list.h"
+
+#include <sys/mman.h>
 
 static struct identity caller;
 static unsigned numbers, groups;
@@ -158,4 +161,42 @@ Test(number_list, an_emergency_call_is_never_blocked)
 	ask(.method = "INVITE", .uri = "sip:112@example.net");
 	take_request("INVITE");
 	cr_assert_eq(counters_page->counter[COUNTER_NUMBERS_BLOCKED], 0);
+}
+
+/* A stolen password costs so many calls an hour, and no more. */
+Test(number_list, calls_an_hour)
+{
+	struct limit_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	cr_assert_neq(page, MAP_FAILED);
+	worker->sip.limits = page;
+	list("abroad", ZONE_OPEN, NULL, "^00", NULL);
+	worker->image.number_list[0].calls_per_hour = 2;
+	pass(3600000 - virtual_clock_ms() % 3600000);
+	for (unsigned i = 0; i < 3; i++) {
+		char call_id[16];
+
+		snprintf(call_id, sizeof(call_id), "call-%u", i);
+		ask(.method = "INVITE", .uri = "sip:0033144@example.net", .call_id = call_id);
+		if (i < 2) {
+			respond(take_request("INVITE"), 486, .tag = "b");
+			take_response(486);
+		}
+	}
+	cr_assert(raw_has(take_response(403), "limit of calls an hour"));
+	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_NUMBERS_HOUR], 1);
+	ask(.method = "INVITE", .uri = "sip:5551000@example.net", .call_id = "4");
+	take_request("INVITE");
+	alice = flow_of(OPEN_UDP, "198.51.100.2:5060", 0);
+	ask(.method = "INVITE", .uri = "sip:0033144@example.net", .call_id = "5");
+	take_request("INVITE");
+	pass(3600000);
+	for (struct sent *s; (s = take("INVITE", 0));)
+		;
+	alice = flow_of(OPEN_UDP, "198.51.100.1:5060", 0);
+	ask(.method = "INVITE", .uri = "sip:0033144@example.net", .call_id = "6");
+	take_request("INVITE");
+	worker->sip.limits = NULL;
+	munmap(page, sizeof(*page));
 }

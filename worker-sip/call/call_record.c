@@ -122,10 +122,9 @@ void call_record_hold(
 	if (!r)
 		return;
 	r->emergency = in->emergency;
-	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		r->limit[i] = limit[i];
-		limits_take(r->sip, limit[i]);
-	}
+	limits_take_all(r->sip, limit);
 }
 
 unsigned call_record_domain(const struct call_record *r)

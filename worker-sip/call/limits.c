@@ -31,10 +31,10 @@ int limits_map(struct limit_page **out, int fd, unsigned index)
 #define LIMIT_LOAD(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define LIMIT_STORE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
-/* The same in all workers, to what a turn of the loop takes. */
-static uint32_t limit_second(const struct sip *sip)
+/* The second or the hour; the same in all workers, to what a turn of the loop takes. */
+static uint32_t limit_time(const struct sip *sip, bool hourly)
 {
-	return (uint32_t)(loop_now(sip->loop) / 1000);
+	return (uint32_t)(loop_now(sip->loop) / (hourly ? 3600000 : 1000));
 }
 
 static struct limit_row *limit_find(struct limit_page *page, unsigned column, uint64_t key)
@@ -52,28 +52,29 @@ static struct limit_row *limit_find(struct limit_page *page, unsigned column, ui
 }
 
 /* The row of key in this worker's own column, made where it has none. NULL: no room. */
-static struct limit_row *limit_own(struct sip *sip, uint64_t key, uint32_t second)
+static struct limit_row *limit_own(struct sip *sip, uint64_t key, bool hourly)
 {
 	struct limit_row *row = limit_find(sip->limits, sip->index, key);
 
 	for (unsigned i = 0; i < LIMIT_PROBES && !row; i++) {
 		struct limit_row *r = &sip->limits->row[sip->index][(key + i) % LIMIT_ROWS];
 
-		if (r->key && (r->calls || r->second == second))
+		if (r->key && (r->calls || r->second == limit_time(sip, r->hourly)))
 			continue;
 		row = r;
+		LIMIT_STORE(row->hourly, hourly);
 		LIMIT_STORE(row->begun, 0);
 		LIMIT_STORE(row->key, key);
 	}
 	return row;
 }
 
-static void limits_add(struct sip *sip, uint64_t key, uint32_t begins)
+static void limits_add(struct sip *sip, uint64_t key, uint32_t begins, bool hourly)
 {
 	if (!key || !sip->limits)
 		return;
-	uint32_t second = limit_second(sip);
-	struct limit_row *row = limit_own(sip, key, second);
+	uint32_t second = limit_time(sip, hourly);
+	struct limit_row *row = limit_own(sip, key, hourly);
 
 	if (!row) {
 		count(LIMITS_FULL);
@@ -86,12 +87,18 @@ static void limits_add(struct sip *sip, uint64_t key, uint32_t begins)
 
 void limits_take(struct sip *sip, uint64_t key)
 {
-	limits_add(sip, key, 1);
+	limits_add(sip, key, 1, false);
 }
 
 void limits_take_again(struct sip *sip, uint64_t key)
 {
-	limits_add(sip, key, 0);
+	limits_add(sip, key, 0, false);
+}
+
+void limits_take_all(struct sip *sip, const uint64_t key[LIMIT_KEYS])
+{
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		limits_add(sip, key[i], 1, i == LIMIT_HOURLY);
 }
 
 void limits_give(struct sip *sip, uint64_t key)
@@ -126,10 +133,10 @@ static unsigned limit_columns(const struct sip *sip)
 	return n < ROLE_WORKERS_MAX ? n : ROLE_WORKERS_MAX;
 }
 
-static struct limit_sum limit_sum(const struct sip *sip, uint64_t key)
+static struct limit_sum limit_sum(const struct sip *sip, uint64_t key, bool hourly)
 {
 	struct limit_sum sum = {0, 0};
-	uint32_t second = limit_second(sip);
+	uint32_t second = limit_time(sip, hourly);
 	unsigned columns = limit_columns(sip);
 
 	for (unsigned i = 0; i < columns; i++) {
@@ -151,7 +158,8 @@ enum limit_kind {
 	LIMIT_OF_SOURCE,
 	LIMIT_OF_USER,
 	LIMIT_OF_TRUNK,
-	LIMIT_OF_CALLEE
+	LIMIT_OF_CALLEE,
+	LIMIT_OF_NUMBERS
 };
 
 /* name: of the zone, the user's domain or the trunk, for an index may name another one after a
@@ -169,8 +177,9 @@ static uint64_t limit_key(
 
 /* One of the limits that a request meets. */
 struct limit {
-	uint64_t key; /* 0: there is none */
-	uint32_t calls, per_second;
+	uint64_t key;               /* 0: there is none */
+	uint32_t calls, per_second; /* or per hour */
+	bool hourly;
 };
 
 static struct limit limit_of(const struct sip *sip, enum limit_kind kind, struct text name,
@@ -192,7 +201,28 @@ static struct limit limit_of_trunk(const struct sip *sip, unsigned trunk)
 	return limit_of(sip, LIMIT_OF_TRUNK, t->name, STR_EMPTY, t->max_calls, t->calls_per_second);
 }
 
-/* Those of zone, source, user and who is called, in this order. */
+/* That of the list of numbers which permits the call, for who calls. */
+static struct limit limit_of_numbers(const struct incoming *in, struct str source)
+{
+	const struct sip *sip = in->sip;
+	const struct identity *sender = &in->sender;
+	char user[USER_NAME_MAX + sizeof(sender->domain)];
+
+	if (in->number_list >= sip->settings->number_lists.count)
+		return (struct limit){0};
+	const struct number_list_settings *l = SETTINGS_ROW(sip->settings,
+		struct number_list_settings, sip->settings->number_lists, in->number_list);
+	if (sender->authenticated) {
+		memcpy(user, &sender->domain, sizeof(sender->domain));
+		memcpy(user + sizeof(sender->domain), sender->name, sender->name_length);
+		source = (struct str){user, sizeof(sender->domain) + sender->name_length};
+	}
+	struct limit limit = limit_of(sip, LIMIT_OF_NUMBERS, l->name, source, 0, l->calls_per_hour);
+	limit.hourly = true;
+	return limit;
+}
+
+/* Those of zone, source, user, who is called and the list of numbers, in this order. */
 static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 {
 	const struct sip *sip = in->sip;
@@ -217,6 +247,7 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 	if (in->callee)
 		limit[3].calls =
 			settings_domain(sip->settings, in->callee_domain)->max_calls_to_user;
+	limit[LIMIT_HOURLY] = limit_of_numbers(in, source);
 }
 
 uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor)
@@ -239,7 +270,7 @@ static enum limit_met limit_meets(const struct sip *sip, const struct limit *l)
 {
 	if (!l->key)
 		return LIMIT_MET_NONE;
-	struct limit_sum sum = limit_sum(sip, l->key);
+	struct limit_sum sum = limit_sum(sip, l->key, l->hourly);
 
 	if (l->calls && sum.calls >= l->calls)
 		return LIMIT_MET_CALLS;
@@ -260,18 +291,21 @@ static const struct {
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the user\"\r\n")},
 	{COUNTER_LIMIT_CALLEE_CALLS, COUNTER_LIMIT_CALLEE_CALLS, 486,
 		S("Retry-After: 2\r\nWarning: 399 gateway \"limit of the called user\"\r\n")},
+	{COUNTER_LIMIT_NUMBERS_HOUR, COUNTER_LIMIT_NUMBERS_HOUR, 403,
+		S("Warning: 399 gateway \"limit of calls an hour to such numbers\"\r\n")},
 };
 
 static void limit_explain(const struct incoming *in, const struct limit *l, const char *what)
 {
 	if (!l->key)
 		return;
-	struct limit_sum sum = limit_sum(in->sip, l->key);
+	struct limit_sum sum = limit_sum(in->sip, l->key, l->hourly);
 
 	explanation_say(in->explanation, "limit", str_of(what), 0,
-		"%llu calls of %u, %llu this second of %u (0: no limit)%s",
+		"%llu calls of %u, %llu this %s of %u (0: no limit)%s",
 		(unsigned long long)sum.calls, l->calls, (unsigned long long)sum.begun,
-		l->per_second, in->emergency ? ", which does not hold for emergency calls" : "");
+		l->hourly ? "hour" : "second", l->per_second,
+		in->emergency ? ", which does not hold for emergency calls" : "");
 }
 
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
@@ -285,6 +319,8 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 		limit_explain(in, &limit[0], "zone");
 		limit_explain(in, &limit[1], "source");
 		limit_explain(in, &limit[2], "user");
+		limit_explain(in, &limit[3], "called user");
+		limit_explain(in, &limit[LIMIT_HOURLY], "numbers");
 	}
 	for (unsigned i = 0; i < LIMIT_KEYS && !in->emergency; i++) {
 		enum limit_met met = limit_meets(in->sip, &limit[i]);

@@ -28,9 +28,10 @@ int limits_map(struct limit_page **out, int fd, unsigned index);
  * has to look through all slots. */
 void limits_slots_changed(struct sip *sip);
 
-/* What a call counts for: zone, source, user and the user who is called. 0: nothing, for there is
- * no limit. */
-#define LIMIT_KEYS 4
+/* What a call counts for: zone, source, user, the user who is called, and who calls as the list of
+ * numbers has it that permits the call. 0: nothing, for there is no limit. */
+#define LIMIT_KEYS 5
+#define LIMIT_HOURLY 4 /* that of the list, which counts calls an hour */
 /* Whether the limits of these let an INVITE make a call, which counts for key.
  * False: it has been answered. An emergency call passes. */
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
@@ -41,6 +42,8 @@ uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */
  * given back before (again). */
 void limits_take(struct sip *sip, uint64_t key);
 void limits_take_again(struct sip *sip, uint64_t key);
+/* One call more of all that limits_admit said. */
+void limits_take_all(struct sip *sip, const uint64_t key[LIMIT_KEYS]);
 void limits_give(struct sip *sip, uint64_t key);
 
 /* What a call towards the user of that address of record counts for; 0: nothing. */
