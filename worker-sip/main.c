@@ -116,6 +116,7 @@ static bool sip_take_record(
 		if (!sip_is_own_flow(peer, closed->flow))
 			break;
 		registrar_flow_closed(sip->registrar, closed->flow, closed->slot);
+		trunk_registrations_flow_closed(sip, closed->flow);
 		/* what was sent by it has no answer any more; what came by it may still have one */
 		if (closed->half)
 			fork_flow_closed(sip, closed->flow);

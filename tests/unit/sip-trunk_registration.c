@@ -245,6 +245,43 @@ Test(trunk_registration, another_worker_s_trunk_is_not_registered_here)
 		worker->sip.slots.next[i] = 0;
 }
 
+/* RFC 5626 section 4.4: who is reached by a connection is not once that has ended. */
+Test(trunk_registration, a_connection_that_ends_is_registered_by_anew)
+{
+	const uint64_t stream = FLOW_ID(0, 1, 77); /* way_back */
+
+	trunk_registrations_free(&worker->sip);
+	worker->image.target[0].transport = TRANSPORT_TCP;
+	worker->image.target[0].listener = CORE_TCP;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	trunk_registrations_take(&worker->sip);
+	respond(first(), 200, .tag = "r");
+	pass(REGISTRATION_REFRESH_LEAST_MS);
+	trunk_registrations_flow_closed(&worker->sip, stream + 1);
+	pass(10);
+	quiet();
+	trunk_registrations_flow_closed(&worker->sip, stream);
+	pass(1);
+	struct sent *s = take_register();
+	cr_assert_not_null(s);
+	cr_assert_eq(s->to.id, 0, "by another one");
+	cr_assert_eq(counters_page->counter[COUNTER_REGISTRATION_FLOWS_LOST], 1);
+	/* a server that closes each connection is not asked without end */
+	respond(s, 200, .tag = "r");
+	trunk_registrations_flow_closed(&worker->sip, stream);
+	pass(REGISTRATION_REFRESH_LEAST_MS - 1);
+	quiet();
+	pass(1);
+	respond(take_request("REGISTER"), 200, .tag = "r");
+	/* what was taken back is not made anew */
+	trunk_registration_order(&worker->sip, S("carrier"), false);
+	settle();
+	take_all("REGISTER");
+	trunk_registrations_flow_closed(&worker->sip, stream);
+	pass(600000);
+	quiet();
+}
+
 /* ---- a target that is a name ---- */
 
 static void nothing_changed(struct sip *sip)

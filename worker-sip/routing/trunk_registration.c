@@ -210,7 +210,11 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->longer = false;
 	g->failures = g->tried = 0;
 	g->state = REGISTERED;
-	g->until = loop_now(g->sip->loop) + granted;
+	g->accepted_at = loop_now(g->sip->loop);
+	g->until = g->accepted_at + granted;
+	g->stream = transport_is_stream(m->flow.transport) ? m->flow.id : 0;
+	if (g->stream)
+		sip_watch(g->sip, &m->flow, trunk_slot(g->sip, g->trunk));
 	trunk_binding_found(g->sip, g->trunk, g->until, registration_route(g, m, news, &route));
 	wait = registration_jitter(granted / 2, granted / 4 * 3);
 	registration_wait(
@@ -459,6 +463,27 @@ void trunk_registrations_stop(struct sip *sip)
 		if (!g->leaving)
 			registration_undo(g);
 	}
+}
+
+/* At once, but for a server that closes each connection after its answer. */
+static void registration_begin_anew(struct trunk_registration *g)
+{
+	uint64_t passed = loop_now(g->sip->loop) - g->accepted_at;
+
+	g->stream = 0;
+	if (g->client || g->state != REGISTERED || g->trunk == NONE_INDEX)
+		return; /* its own outcome says what comes next */
+	count(REGISTRATION_FLOWS_LOST);
+	registration_log(g, "trunk-flow-lost");
+	registration_wait(
+		g, passed < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : 0);
+}
+
+void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow)
+{
+	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
+		if (g->stream && g->stream == flow)
+			registration_begin_anew(g);
 }
 
 bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered)

@@ -39,6 +39,10 @@ bool trunk_registrations_leaving(const struct sip *sip);
 /* Registers the trunk of that name now, or takes its binding back until it is registered again;
  * where it is this worker's. False: there is nothing to do here. */
 bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered);
+/* That stream has ended. Where a 200 came by it we register anew: a server behind which we are by a
+ * NAT, or that calls by that connection alone, cannot reach us until then (RFC 5626 section
+ * 4.4). */
+void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow);
 /* Hands a JSON line of each registration of this worker to add; trunk: of that one only, empty: of
  * all. */
 void trunk_registrations_list(

@@ -33,6 +33,8 @@ struct trunk_registration {
 	bool leaving; /* the binding is being taken back */
 	enum registration_state state;
 	struct flow flow; /* by which it was registered */
+	uint64_t stream;  /* the connection by which the last 200 came; 0: none, or it has ended */
+	uint64_t accepted_at; /* ms: when it did */
 };
 
 static inline const struct trunk_settings *trunk_registration_settings(
