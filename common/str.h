@@ -83,4 +83,7 @@ int str_number(struct str s, uint64_t max, uint64_t *out);
  * then). */
 int str_copy(struct str s, char *buffer, size_t size);
 
+/* Whether s is UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool str_is_utf8(struct str s);
+
 #endif

@@ -60,7 +60,7 @@ int pattern_matcher_new(struct pattern_matcher **out)
 	if (!m)
 		return -ENOMEM;
 	m->context = pcre2_match_context_create(NULL);
-	m->data = pcre2_match_data_create(1, NULL); /* where the match stands, and no groups */
+	m->data = pcre2_match_data_create(PATTERN_GROUPS, NULL);
 	if (!m->context || !m->data) {
 		pattern_matcher_free(m);
 		return -ENOMEM;
@@ -90,4 +90,29 @@ int pattern_match(const struct pattern *p, struct pattern_matcher *m, struct str
 	if (found >= 0)
 		return 1;
 	return found == PCRE2_ERROR_NOMATCH ? 0 : -E2BIG;
+}
+
+int pattern_match_groups(const struct pattern *p, struct pattern_matcher *m, struct str text,
+	struct str group[PATTERN_GROUPS])
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->data);
+	int found = pattern_match(p, m, text);
+
+	if (found != 1)
+		return found;
+	for (unsigned i = 0; i < PATTERN_GROUPS; i++) {
+		PCRE2_SIZE from = at[2 * i], to = at[2 * i + 1];
+		bool there = i <= pattern_groups(p) && to <= text.n && from <= to;
+
+		group[i] = there ? (struct str){text.p + from, to - from} : STR_NONE;
+	}
+	return 1;
+}
+
+unsigned pattern_groups(const struct pattern *p)
+{
+	uint32_t count = 0;
+
+	pcre2_pattern_info((const pcre2_code *)p, PCRE2_INFO_CAPTURECOUNT, &count);
+	return count;
 }

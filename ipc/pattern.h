@@ -18,6 +18,9 @@
 #define PATTERN_DEPTH_MAX 5000    /* steps that may have to be taken back */
 #define PATTERN_HEAP_MAX_KIB 1024 /* memory for these */
 
+/* $0, all that a pattern matches, and its first groups in parentheses, $1 to $9. */
+#define PATTERN_GROUPS 10
+
 struct pattern;
 
 /* What is wrong with a pattern. */
@@ -37,5 +40,11 @@ void pattern_matcher_free(struct pattern_matcher *m);  /* NULL is a no-op */
 
 /* 1: some part of text matches; 0: none does; -E2BIG: that cannot be said within the bounds. */
 int pattern_match(const struct pattern *p, struct pattern_matcher *m, struct str text);
+/* The same of the first part that matches, and what each group stands for in text: STR_NONE for one
+ * that took no part, or that there is not. group is written where the answer is 1. */
+int pattern_match_groups(const struct pattern *p, struct pattern_matcher *m, struct str text,
+	struct str group[PATTERN_GROUPS]);
+/* How many groups a pattern has beside $0. */
+unsigned pattern_groups(const struct pattern *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include "dns.h"
 #include "lifeline.h"
 #include "message.h"
+#include "rule.h"
 
 #include <errno.h>
 
@@ -76,6 +77,18 @@ static bool settings_text_row_sane(const struct settings *s, const void *row)
 	return settings_text_fits(s, *(const struct text *)row);
 }
 
+static bool settings_rule_sane(const struct settings *s, const void *row)
+{
+	const struct rule_settings *r = row;
+
+	return settings_text_fits(s, r->text) && r->text.length <= RULE_TEXT_MAX;
+}
+
+static bool settings_rules_fit(const struct settings *s, struct array rules)
+{
+	return ROWS_SANE(s, rules, struct rule_settings, RULES_MAX, settings_rule_sane);
+}
+
 /* How many words an option chooses from. */
 static unsigned settings_words(const char *words)
 {
@@ -146,6 +159,8 @@ static bool settings_zone_sane(const struct settings *s, const void *row)
 		return false;
 	if (z->ban_failures && !(z->ban_window_ms && z->ban_ms))
 		return false;
+	if (!settings_rules_fit(s, z->rules))
+		return false;
 	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane) &&
 	       ROWS_SANE(s, z->never_ban, struct prefix, UINT32_MAX, settings_prefix_sane) &&
 	       ROWS_SANE(s, z->hidden_names, struct text, UINT32_MAX, settings_text_row_sane);
@@ -214,6 +229,8 @@ static bool settings_trunk_sane(const struct settings *s, const void *row)
 	if (t->zone >= s->zones.count || !settings_trunk_options_sane(s, t) ||
 		t->label >= LABEL_TRUNKS)
 		return false;
+	if (!settings_rules_fit(s, t->rules))
+		return false;
 	if (t->certificate != NONE_INDEX && t->certificate >= CERTIFICATES_MAX)
 		return false;
 	if (t->targets.count == 0 ||
@@ -248,6 +265,8 @@ static bool settings_route_sane(const struct settings *s, const void *row)
 	if (r->to_domain != NONE_INDEX && r->to_domain >= s->domains.count)
 		return false;
 	if (s->zones.count < 64 && r->from >> s->zones.count)
+		return false;
+	if (!settings_rules_fit(s, r->rules))
 		return false;
 	switch (r->action) {
 	case ROUTE_REGISTERED: break;

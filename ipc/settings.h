@@ -57,6 +57,12 @@ struct array {
 #define SETTINGS_FIELD(section, name, kind, preset, field, receivers, help)                        \
 	SETTINGS_FOR_##receivers(SETTINGS_TYPE_##kind field;)
 
+/* A rule about numbers and headers (rule.h); SIP workers' alone. */
+struct rule_settings {
+	_Alignas(8) struct text text;
+	uint64_t line; /* of the config */
+};
+
 enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
 /* bindings-full of domains, in the order of its row in options.def. */
 enum bindings_full { BINDINGS_FULL_REFUSE = 0, BINDINGS_FULL_REPLACE = 1 };
@@ -72,6 +78,7 @@ struct zone_settings {
 	struct array never_ban;    /* struct prefix; transport workers' alone */
 	struct array hidden_names; /* struct text in lower case, no dot at the end: hosts and
 	                              domains. SIP workers' alone */
+	struct array rules;        /* struct rule_settings, of what comes from the zone */
 	uint32_t rate;             /* requests per rate_window_ms and source; 0: no limit */
 	uint32_t rate_window_ms;
 	uint32_t ban_failures; /* 0: no bans */
@@ -168,6 +175,7 @@ struct trunk_settings {
 	                         5922 section 7); length 0: the target's address */
 	uint64_t failover[FAILOVER_WORDS]; /* SIP workers' alone */
 	uint64_t label;                    /* its row of the labelled counters */
+	struct array rules;                /* struct rule_settings, of what goes out by it */
 #define OPTION SETTINGS_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "options.def"
@@ -179,6 +187,7 @@ struct route_settings {
 	uint64_t from;       /* bits of zone indexes */
 	struct text number;  /* a pattern (pattern.h) over the request URI's user; length 0: any */
 	struct array trunks; /* uint16_t trunk indexes, padded to 8 bytes */
+	struct array rules;  /* struct rule_settings */
 	uint16_t to_domain;  /* domain index, NONE_INDEX: any */
 	uint16_t status;     /* of ROUTE_REFUSE */
 	uint8_t action;      /* enum route_action */

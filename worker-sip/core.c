@@ -20,6 +20,7 @@
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/relay.h"
+#include "worker-sip/routing/rewriting.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -127,8 +128,13 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 		dialog_reference_replaces(&replaces, d->other, value);
 		/* It is for the peer of that dialog's far leg, wherever the Request-URI would
 		 * lead. */
-		if (core_target_of_leg(in->sip, d->other, &targets[0]))
+		if (core_target_of_leg(in->sip, d->other, &targets[0])) {
 			count = 1;
+			if (!route_rewrite_caller(in, &targets[0])) {
+				incoming_answer(in, 403, STR_EMPTY);
+				return;
+			}
+		}
 	}
 	invite_request(in, targets, count, replaces.full ? STR_EMPTY : writer_text(&replaces));
 }
@@ -148,7 +154,11 @@ static void core_pass_on(struct incoming *in)
 	struct target *targets = sip->scratch.targets;
 	struct decision decision = {.count = 1, .route = NONE_INDEX};
 
-	if (!core_target_of_contact(in, &targets[0])) {
+	sip->scratch.rewrites_size = 0;
+	if (core_target_of_contact(in, &targets[0])) {
+		if (!route_rewrite_caller(in, &targets[0]))
+			decision.status = 403;
+	} else {
 		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max
 		                                                        : TARGETS_MAX;
 
@@ -386,5 +396,9 @@ void core_message(struct sip *sip, const struct message *m, uint8_t slot)
 
 void core_explain(struct sip *sip, const struct message *m, uint8_t slot, struct explanation *x)
 {
+	const struct rule_watch watch = {.note = rewriting_explain, .arg = x};
+
+	sip->rule_watch = &watch;
 	core_take(sip, m, slot, x);
+	sip->rule_watch = NULL;
 }

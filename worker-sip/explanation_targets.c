@@ -39,7 +39,8 @@ static void explanation_request(
 		.route = t->route,
 		.call_id = {call_id, sizeof(call_id)},
 		.cseq = 1,
-		.replaces = replaces};
+		.replaces = replaces,
+		.rewrite = t->rewrite};
 	struct splice s;
 	struct wire *bytes;
 

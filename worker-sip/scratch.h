@@ -11,6 +11,7 @@
 #include "ipc/token.h"
 #include "worker-sip/message/wire.h"
 #include "worker-sip/message/writer.h"
+#include "worker-sip/routing/rewriting_state.h"
 #include "worker-sip/routing/target.h"
 
 #include <assert.h>
@@ -18,6 +19,8 @@
 
 /* A header value with a name and an address, at most. */
 #define SCRATCH_VALUE_MAX 8192
+/* What rules make of one request, for all its targets. */
+#define SCRATCH_REWRITES_MAX 65536
 /* A route set as one Route value, at most. */
 #define SCRATCH_ROUTE_MAX 8192
 
@@ -59,6 +62,13 @@ struct scratch {
 	/* core_pass_on: the targets of the request at hand, until it is passed on, when they are
 	 * copied. */
 	struct target targets[TARGETS_MAX];
+	/* What rules have made of that request for its targets, until then: whole struct rewrites.
+	 */
+	_Alignas(8) char rewrites[SCRATCH_REWRITES_MAX];
+	size_t rewrites_size;
+	/* route_request: what the rules of its zone, then of a route, then of a trunk have made of
+	 * it. */
+	struct rewriting rewriting[RULES_OF_COUNT];
 };
 
 /* Begins a message. Ends with scratch_wire, whatever came between. */

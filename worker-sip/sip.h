@@ -34,6 +34,7 @@ struct call_record;
 struct cdr;
 struct byte_ring;
 struct limit_page;
+struct rule_watch;
 
 struct sip {
 	struct worker worker;
@@ -84,9 +85,12 @@ struct sip {
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
 	struct limit_page *limits;        /* how many calls there are; NULL: nobody counts */
 	unsigned limit_columns;           /* of it that workers with slots have (limits.h) */
-	struct cdr *cdr;                  /* where they go; NULL: nowhere */
-	struct byte_ring *call_trace;     /* those of the last calls; NULL: none are kept */
-	uint32_t call_trace_size;         /* what the settings said of it */
+	/* who is told of rules (rewriting.h); NULL: nobody */
+	const struct rule_watch *rule_watch;
+	struct log_limit rule_log;    /* of lines about rules that cannot be carried out */
+	struct cdr *cdr;              /* where they go; NULL: nowhere */
+	struct byte_ring *call_trace; /* those of the last calls; NULL: none are kept */
+	uint32_t call_trace_size;     /* what the settings said of it */
 
 	/* Takes the place of the mesh for sip_send in unit tests; NULL in the worker. */
 	int (*send_hook)(

@@ -11,7 +11,6 @@
 #include "ws.h"
 
 #include "common/counters.h"
-#include "worker-transport/parse/parse_line.h"
 #include "worker-transport/parse/parse.h"
 #include "to_sip.h"
 #include "transport_worker.h"
@@ -88,8 +87,8 @@ static int ws_head(
 
 	if (!ws->frames || !wslay_event_get_write_enabled(ws->frames))
 		return -ENOTCONN;
-	buffer[0] = FIN | (line_is_utf8(bytes, (const char *)bytes + size) ? WSLAY_TEXT_FRAME
-									   : WSLAY_BINARY_FRAME);
+	buffer[0] = FIN | (str_is_utf8((struct str){bytes, size}) ? WSLAY_TEXT_FRAME
+								  : WSLAY_BINARY_FRAME);
 	buffer[1] = (uint8_t)(length_bytes == 0 ? size : length_bytes == 2 ? LENGTH_16 : LENGTH_64);
 	for (unsigned i = 0; i < length_bytes; i++)
 		buffer[2 + i] = (uint8_t)(size >> 8 * (length_bytes - 1 - i));

@@ -52,12 +52,20 @@ static void config_free_texts(char **texts, size_t count)
 	free(texts);
 }
 
+static void config_free_rules(struct config_rules *x)
+{
+	for (size_t i = 0; i < x->count; i++)
+		free(x->rule[i].text);
+	free(x->rule);
+}
+
 static void config_free_zone(struct config_zone *x)
 {
 	free(x->name);
 	free(x->sources);
 	free(x->never_ban);
 	config_free_texts(x->hidden_names, x->hidden_name_count);
+	config_free_rules(&x->rules);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"
@@ -101,6 +109,7 @@ static void config_free_trunk(struct config_trunk *x)
 		free(x->targets[i].name);
 	}
 	free(x->targets);
+	config_free_rules(&x->rules);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_TRUNK
 #include "ipc/options.def"
@@ -127,6 +136,7 @@ static void config_free_route(struct config_route *x)
 {
 	free(x->name);
 	free(x->number);
+	config_free_rules(&x->rules);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_ROUTE
 #include "ipc/options.def"

@@ -48,6 +48,16 @@
 #define CONFIG_TYPE_TEXT(most) char *
 #define CONFIG_FIELD(section, name, kind, preset, field, receivers, help) CONFIG_TYPE_##kind field;
 
+/* A rule about numbers and headers (ipc/rule.h). */
+struct config_rule {
+	char *text;
+	int line;
+};
+struct config_rules {
+	struct config_rule *rule;
+	size_t count;
+};
+
 /* All strings below are owned by the config, NUL-terminated and never NULL unless said so. line:
  * where the section begins. */
 struct config_zone {
@@ -58,6 +68,7 @@ struct config_zone {
 	size_t never_ban_count;
 	char **hidden_names; /* lower case */
 	size_t hidden_name_count;
+	struct config_rules rules;
 	int line;
 	uint32_t rate, rate_window_ms;                /* 0: no limit */
 	uint32_t ban_failures, ban_window_ms, ban_ms; /* 0: no bans */
@@ -142,6 +153,7 @@ struct config_trunk {
 	uint16_t certificate;        /* index, NONE_INDEX */
 	struct userfile credentials; /* as a domain's users */
 	uint64_t failover[FAILOVER_WORDS];
+	struct config_rules rules;
 	uint8_t label; /* of counters (control/metric_labels.h) */
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_TRUNK
@@ -159,6 +171,7 @@ static inline bool config_trunk_uses_tls(const struct config_trunk *t)
 struct config_route {
 	char *name;
 	char *number; /* "": any */
+	struct config_rules rules;
 	uint16_t trunks[ROUTE_TRUNKS_MAX];
 	size_t trunk_count;
 	int line;

@@ -112,6 +112,7 @@ static struct prefix *places_prefixes(const struct prefix *from, size_t count, b
 	return copy;
 }
 
+/* What comes from a zone that is gone are requests within calls, which no rule is for. */
 static void places_keep_zone(struct config_zone *x, const struct config_zone *from, bool *failed)
 {
 	*x = *from;
@@ -120,6 +121,7 @@ static void places_keep_zone(struct config_zone *x, const struct config_zone *fr
 	x->sources = places_prefixes(from->sources, x->source_count, failed);
 	x->never_ban = places_prefixes(from->never_ban, x->never_ban_count, failed);
 	x->hidden_names = places_texts(from->hidden_names, &x->hidden_name_count, failed);
+	x->rules = (struct config_rules){.count = 0};
 #define OPTION CONFIG_KEEP
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"

@@ -10,6 +10,7 @@ struct reader {
 	struct config *c;
 	struct config_errors *errors;
 	const char *folder; /* of the config file, absolute: what relative paths are relative to */
+	size_t rules;       /* that were read, of all sections */
 	bool no_memory;
 };
 

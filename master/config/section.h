@@ -32,6 +32,8 @@ void section_texts(struct reader *r, cfg_t *section, const char *option, size_t 
 /* The name of a group of users, for section_texts. */
 char *section_group(
 	struct reader *r, cfg_t *section, const char *option, const struct config_value *v);
+/* Reads the rules about numbers and headers of a zone, a trunk or a route into a new array. */
+void section_rules(struct reader *r, cfg_t *section, struct config_rules *out);
 
 /* Each reads a section of its kind, in section_KIND.c, with the references by name to what was read
  * before. The row is zeroed; what it owns is freed by config_free, also after errors. */

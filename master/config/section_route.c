@@ -58,6 +58,7 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 	t->number = reader_copy(r, "");
 	t->to_domain = NONE_INDEX;
 	options_read(r, section, "route", t);
+	section_rules(r, section, &t->rules);
 	t->from = section_zones(r, section, "from");
 	v = config_value(section, "to-domain");
 	if (v)

@@ -310,6 +310,7 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 	t->name = section_name(r, section);
 	t->zone = NONE_INDEX;
 	options_read(r, section, "trunk", t);
+	section_rules(r, section, &t->rules);
 	if (v)
 		t->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,
 			sizeof(*r->c->zones));

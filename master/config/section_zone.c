@@ -58,6 +58,7 @@ void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 	z->line = config_section_line(section);
 	z->name = section_name(r, section);
 	options_read(r, section, "zone", z);
+	section_rules(r, section, &z->rules);
 	/* the table has the defaults of an untrusted zone; a trusted one is not limited */
 	if (z->trust && !config_value(section, "auth"))
 		z->auth = ZONE_AUTH_NONE;

@@ -153,6 +153,30 @@ static struct array image_texts(struct image *m, char *const *texts, size_t coun
 	return a;
 }
 
+/* The line of the file that it stands in. */
+static uint32_t settings_line(const struct config *c, int line)
+{
+	config_sources_find(&c->sources, c->path, line, &line);
+	return (uint32_t)line;
+}
+
+static struct array image_rules(
+	struct image *m, const struct config *c, const struct config_rules *rules)
+{
+	struct rule_settings *rows = image_rows(m, rules->count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < rules->count; i++)
+		rows[i] = (struct rule_settings){
+			.text = image_append_text(m, rules->rule[i].text),
+			.line = settings_line(c, rules->rule[i].line),
+		};
+	if (rows)
+		a = image_append_array(m, rows, rules->count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 /* What the zone never bans, and what none does. */
 static struct array image_never_ban(
 	struct image *m, const struct config *c, const struct config_zone *z)
@@ -184,8 +208,10 @@ static struct array image_zones(struct image *m, const struct config *c)
 			m, z->sources, z->source_count, sizeof(*z->sources));
 		if (m->role == PEER_TRANSPORT)
 			row->never_ban = image_never_ban(m, c, z);
-		if (m->role == PEER_SIP)
+		if (m->role == PEER_SIP) {
 			row->hidden_names = image_texts(m, z->hidden_names, z->hidden_name_count);
+			row->rules = image_rules(m, c, &z->rules);
+		}
 		row->rate = z->rate;
 		row->rate_window_ms = z->rate_window_ms;
 		row->ban_failures = z->ban_failures;
@@ -291,8 +317,10 @@ static struct array image_trunks(struct image *m, const struct config *c)
 		row->certificate = t->certificate;
 		row->label = t->label;
 		row->tls_name = image_append_text(m, t->tls_name);
-		if (m->role == PEER_SIP)
+		if (m->role == PEER_SIP) {
 			memcpy(row->failover, t->failover, sizeof(row->failover));
+			row->rules = image_rules(m, c, &t->rules);
+		}
 		image_trunk_options(m, t, row);
 	}
 	if (rows)
@@ -309,13 +337,6 @@ static bool settings_any_trunk_over_tls(const struct config *c)
 	return false;
 }
 
-/* Of the file that it stands in. */
-static uint32_t settings_line(const struct config *c, int line)
-{
-	config_sources_find(&c->sources, c->path, line, &line);
-	return (uint32_t)line;
-}
-
 static struct array image_routes(struct image *m, const struct config *c)
 {
 	struct route_settings *rows = image_rows(m, c->route_count, sizeof(*rows));
@@ -330,6 +351,7 @@ static struct array image_routes(struct image *m, const struct config *c)
 			.number = image_append_text(m, t->number),
 			.trunks = image_append_array(
 				m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
+			.rules = image_rules(m, c, &t->rules),
 			.to_domain = t->to_domain,
 			.status = t->status,
 			.action = t->action,

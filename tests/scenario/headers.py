@@ -2,6 +2,7 @@
 import pathlib
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "worker-sip" / "message"
+POLICY = SOURCE.parents[1] / "ipc" / "policy.def"
 # One header line of each row of policy.def that we do not write ourselves, in odd spelling.
 CREDENTIALS = 'Digest username="u", realm="carrier.example", nonce="n", uri="sip:x", response="00"'
 LINES = {

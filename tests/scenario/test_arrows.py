@@ -23,6 +23,8 @@ PARTS = {
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
     "worker-sip/call/invite_state": "worker-sip/call/invite",
     "worker-sip/routing/fork_parts": "worker-sip/routing/fork",
+    "worker-sip/routing/rewriting_part": "worker-sip/routing/rewriting",
+    "worker-sip/routing/routes": "worker-sip/routing/route",
     "worker-sip/routing/target_state_parts": "worker-sip/routing/target_state",
     "worker-sip/routing/trunk_registration_state": "worker-sip/routing/trunk_registration",
     "worker-sip/transaction/machine": "worker-sip/transaction/transaction",

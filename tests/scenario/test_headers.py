@@ -2,10 +2,10 @@
 both directions; what passes keeps its order and its bytes."""
 import re, unittest
 
-from headers import LINES, SOURCE
+from headers import LINES, POLICY
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack, lines_of, own_address
 
-ROWS = re.findall(r"^POLICY\((\w+), (\w+), (\w+)\)", (SOURCE / "policy.def").read_text(), re.M)
+ROWS = re.findall(r"^POLICY\((\w+), (\w+), (\w+)\)", POLICY.read_text(), re.M)
 POLICY = {header: what for header, what, _ in ROWS}
 RECEIVER = {header: receiver for header, _, receiver in ROWS}
 

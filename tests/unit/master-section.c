@@ -38,6 +38,27 @@ Test(config, references)
 		6, "certificate: there is no certificate \"c\", nor any other");
 }
 
+/* A rule that is written in zone, route or trunk. */
+Test(config, rules)
+{
+	load(SANE "route x { from = access action = refuse rules = { 'request-uri user "
+		  "^0(\\d+)$ +49$1',\n'header remove Subject' } }");
+	cr_assert_eq(c->route_count, 3);
+	cr_expect_eq(c->routes[2].rules.count, 2);
+	cr_expect_str_eq(c->routes[2].rules.rule[0].text, "request-uri user ^0(\\d+)$ +49$1");
+	cr_expect_eq(c->routes[2].rules.rule[1].line, 7);
+	refused(SANE "route x { from = access action = refuse\nrules = { 'header set Via x' } }", 7,
+		"rules: \"header set Via x\"|Via is not for rules");
+	refused(SANE "zone x { trust = no\n\nrules = { 'from user ^0 $1' } }", 8,
+		"zone \"x\": rules: |$1");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5070\"\nrules = { \"from "
+		     "user\" } }",
+		7, "expected \"from user PATTERN REPLACEMENT\"");
+	refused(SANE "trunk x { zone = core target = \"sip:127.0.0.1:5070\"\nrules = { 'header "
+		     "set X-A \"a\001b\"' } }",
+		7, "control character");
+}
+
 Test(config, listeners)
 {
 	refused(ZONES, 0, "there is no listener");

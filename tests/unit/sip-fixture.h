@@ -36,12 +36,14 @@ struct image {
 	struct target_settings target[4];
 	struct route_settings route[4];
 	uint16_t route_trunk[4];
+	struct rule_settings rule[16]; /* of fixture_rules */
+	unsigned rules;
 	_Alignas(8) struct text hidden_name[2];
 	struct emergency_settings emergency[2];
 	struct number_list_settings number_list[3];
 	struct group_settings group[2];
 	struct text list_number[6];
-	char pool[1024];
+	char pool[2048];
 	uint32_t used;
 };
 
@@ -80,6 +82,23 @@ static inline void fixture_emergency(struct image *i, const char *number, const 
 	i->emergency[n] = (struct emergency_settings){
 		.number = fixture_text(i, number), .service = fixture_text(i, service)};
 	i->s.emergency = (struct array){offsetof(struct image, emergency), n + 1};
+}
+
+/* Rules about numbers and headers, one a line. */
+static inline struct array fixture_rules(struct image *i, const char *text)
+{
+	struct array a = {
+		(uint32_t)(offsetof(struct image, rule) + i->rules * sizeof(i->rule[0])), 0};
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n', a.count++) {
+		char line[256];
+
+		cr_assert_lt(i->rules, sizeof(i->rule) / sizeof(i->rule[0]));
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
+		i->rule[i->rules] = (struct rule_settings){fixture_text(i, line), i->rules + 1};
+		i->rules++;
+	}
+	return a;
 }
 
 static inline struct endpoint fixture_endpoint(const char *text)

@@ -6,6 +6,7 @@
 #include "dialog_request.h"
 #include "ipc/token.h"
 #include "worker-sip/message/party.h"
+#include "worker-sip/message/rewrite.h"
 #include "worker-sip/message/wire_header.h"
 #include "worker-sip/routing/trunk_auth.h"
 
@@ -24,6 +25,7 @@ static struct call *early_dialog_new(struct invite_branch *b, const struct messa
 		      b_route = WRITER(sip->scratch.early_call.b_route);
 	const struct hosts hosts = hosts_between(sip, f->zone, b->fork.zone, &b->fork.target->flow);
 	uint64_t id = random_u64();
+	struct party_change change;
 	struct call *call;
 
 	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, id, a_tag);
@@ -31,11 +33,13 @@ static struct call *early_dialog_new(struct invite_branch *b, const struct messa
 	write_address_tag(
 		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
 	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
-		(struct str){b_tag, sizeof(b_tag)});
+		(struct str){b_tag, sizeof(b_tag)},
+		rewrite_party(b->fork.target->rewrite, RULE_FROM_USER, &change));
 	if (!remote.n) { /* of a broken response: as we wrote it */
 		struct writer to = WRITER(sip->scratch.leg_request.to);
 
-		write_party(&to, &hosts, message_value(request, HEADER_TO), STR_EMPTY);
+		write_party(&to, &hosts, message_value(request, HEADER_TO), STR_EMPTY,
+			rewrite_party(b->fork.target->rewrite, RULE_TO_USER, &change));
 		remote = writer_text(&to);
 	}
 	if (!dialog_write_route_set(&a_route, request, false))

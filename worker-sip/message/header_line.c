@@ -111,11 +111,17 @@ void header_line_event(struct writer *w, const struct message *m, const struct m
 	write_literal(w, "\r\n");
 }
 
-void header_line_hosts(struct writer *w, const struct message *m, const struct message_header *h,
-	const struct hosts *hosts)
+void header_line_text(struct writer *w, const struct message *m, const struct message_header *h,
+	const struct hosts *hosts, struct str value)
 {
 	write_str(w, message_header_name(m, h));
 	write_literal(w, ": ");
-	header_line_hidden(w, hosts, message_header_value(m, h));
+	header_line_hidden(w, hosts, value);
 	write_literal(w, "\r\n");
+}
+
+void header_line_hosts(struct writer *w, const struct message *m, const struct message_header *h,
+	const struct hosts *hosts)
+{
+	header_line_text(w, m, h, hosts, message_header_value(m, h));
 }

@@ -21,7 +21,10 @@ void header_line_warning(struct writer *w, const struct message *m, const struct
  * CSeq number of the leg. id: the other leg's; n == 0: it stays. */
 void header_line_event(struct writer *w, const struct message *m, const struct message_header *h,
 	struct str id, const struct hosts *hosts);
-/* Writes the line without hosts, whatever hosts->keep says of other headers. */
+/* Writes "name: value CRLF" without hosts, whatever hosts->keep says of other headers. */
+void header_line_text(struct writer *w, const struct message *m, const struct message_header *h,
+	const struct hosts *hosts, struct str value);
+/* The same with the value that it came with. */
 void header_line_hosts(struct writer *w, const struct message *m, const struct message_header *h,
 	const struct hosts *hosts);
 

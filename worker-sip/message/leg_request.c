@@ -3,6 +3,7 @@
 
 #include "ipc/token.h"
 #include "party.h"
+#include "rewrite.h"
 #include "route_set.h"
 #include "worker-sip/call/dialog_reference.h"
 
@@ -32,12 +33,14 @@ static int leg_request_parties(const struct leg_request *r, struct splice *s)
 	struct scratch_leg_request *scratch = &r->sip->scratch.leg_request;
 	struct writer from = WRITER(scratch->from), to = WRITER(scratch->to);
 	const struct hosts hosts = hosts_between(r->sip, r->from_zone, r->to_zone, r->to);
+	struct party_change change;
 	char tag[TOKEN_LENGTH];
 
 	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, r->id, tag);
 	write_party(&from, &hosts, message_value(r->message, HEADER_FROM),
-		(struct str){tag, sizeof(tag)});
-	write_party(&to, &hosts, message_value(r->message, HEADER_TO), STR_EMPTY);
+		(struct str){tag, sizeof(tag)}, rewrite_party(r->rewrite, RULE_FROM_USER, &change));
+	write_party(&to, &hosts, message_value(r->message, HEADER_TO), STR_EMPTY,
+		rewrite_party(r->rewrite, RULE_TO_USER, &change));
 	if (from.full || to.full)
 		return -ENOBUFS;
 	s->from = writer_text(&from);
@@ -166,7 +169,8 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 		.from = r->from,
 		.to_value = r->to_value,
 		.call_id = r->call_id,
-		.cseq = r->cseq};
+		.cseq = r->cseq,
+		.rewrite = r->rewrite};
 	if (leg_request_has_contact(r)) {
 		token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
 		s->contact_user = (struct str){user, TOKEN_LENGTH};

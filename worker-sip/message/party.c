@@ -1,15 +1,38 @@
 /* party.c - the values of From and To as another leg gets them: see party.h. */
 #include "party.h"
 
+#include "ipc/octet.h"
+
 /* Software on the other leg may end its strings at a NUL, and read another name than we did. */
 static bool party_has_nul(struct str s)
 {
 	return str_find(s, 0) < s.n;
 }
 
+/* The header parameters but for tag, and tag. */
+static void party_write_params(struct writer *w, struct str params, struct str tag)
+{
+	struct str name, item;
+
+	while (param_next(&params, &name, &item) == 0) {
+		if (str_equal_nocase(name, S("tag")) || party_has_nul(item))
+			continue;
+		write_literal(w, ";");
+		write_str(w, name);
+		if (item.p) {
+			write_literal(w, "=");
+			write_str(w, item);
+		}
+	}
+	if (tag.n) {
+		write_literal(w, ";tag=");
+		write_str(w, tag);
+	}
+}
+
 void write_address_tag(struct writer *w, struct str value, struct str tag)
 {
-	struct str rest = value, params, name, item;
+	struct str rest = value, params;
 	struct address a;
 
 	if (address_next(&rest, &a)) {
@@ -29,23 +52,96 @@ void write_address_tag(struct writer *w, struct str value, struct str tag)
 			head--;
 		write_str(w, str_trim((struct str){value.p, params.n && head ? head - 1 : head}));
 	}
-	while (param_next(&params, &name, &item) == 0) {
-		if (str_equal_nocase(name, S("tag")) || party_has_nul(item))
-			continue;
-		write_literal(w, ";");
-		write_str(w, name);
-		if (item.p) {
-			write_literal(w, "=");
-			write_str(w, item);
+	party_write_params(w, params, tag);
+}
+
+/* Whether a user can be the number of a tel: URI (RFC 3966 section 3), "+" and digits. */
+static bool party_is_number(struct str user)
+{
+	const char *end = user.p + user.n;
+
+	return user.n > 1 && *user.p == '+' && octet_span(user.p + 1, end, OCTET_DIGIT) == end;
+}
+
+static void party_write_display(
+	struct writer *w, const struct address *a, const struct party_change *change)
+{
+	struct str display = change->display.p ? change->display : a->display;
+
+	if (!display.n || (!change->display.p && party_has_nul(display)))
+		return;
+	if (!change->display.p) {
+		write_str(w, display);
+	} else {
+		write_literal(w, "\"");
+		for (size_t i = 0; i < display.n; i++) {
+			if (display.p[i] == '"' || display.p[i] == '\\')
+				write_literal(w, "\\");
+			write_bytes(w, display.p + i, 1);
 		}
+		write_literal(w, "\"");
 	}
-	if (tag.n) {
-		write_literal(w, ";tag=");
-		write_str(w, tag);
+	write_literal(w, " ");
+}
+
+static void party_write_uri(struct writer *w, const struct hosts *hosts, const struct address *a,
+	const struct party_change *change)
+{
+	struct str user = change->user.p ? change->user : a->uri.user;
+	bool sip = a->uri.scheme == URI_SIP || a->uri.scheme == URI_SIPS;
+	bool tel = a->uri.scheme == URI_TEL;
+
+	if ((!sip && !tel) || (!change->user.p && !change->host.p)) {
+		write_str(w, a->uri.whole);
+		return;
+	}
+	if (tel && !change->host.p && party_is_number(user)) {
+		write_literal(w, "tel:");
+		write_str(w, user);
+		return;
+	}
+	write_str(w, a->uri.scheme == URI_SIPS ? S("sips:") : S("sip:"));
+	if (user.n) {
+		write_str(w, user);
+		write_literal(w, "@");
+	}
+	if (change->host.p)
+		write_str(w, change->host);
+	else if (tel)
+		write_own_host(w, hosts->sip, hosts->to);
+	else
+		write_str(w, a->uri.host);
+	if (!change->host.p && a->uri.port) {
+		write_literal(w, ":");
+		write_number(w, a->uri.port);
+	}
+	if (tel) {
+		write_literal(w, ";user=phone");
+	} else if (a->uri.params.n) {
+		write_literal(w, ";");
+		write_str(w, a->uri.params);
 	}
 }
 
-void write_party(struct writer *w, const struct hosts *hosts, struct str value, struct str tag)
+/* The value with the parts that are changed, and with tag. */
+static void party_write_changed(struct writer *w, const struct hosts *hosts, struct str value,
+	struct str tag, const struct party_change *change)
+{
+	struct address a;
+
+	if (address_next(&value, &a)) {
+		w->full = true;
+		return;
+	}
+	party_write_display(w, &a, change);
+	write_literal(w, "<");
+	party_write_uri(w, hosts, &a, change);
+	write_literal(w, ">");
+	party_write_params(w, a.params, tag);
+}
+
+void write_party(struct writer *w, const struct hosts *hosts, struct str value, struct str tag,
+	const struct party_change *change)
 {
 	struct writer hidden = WRITER(hosts->sip->scratch.party);
 
@@ -55,5 +151,8 @@ void write_party(struct writer *w, const struct hosts *hosts, struct str value, 
 			w->full = true;
 		value = writer_text(&hidden);
 	}
-	write_address_tag(w, value, tag);
+	if (change)
+		party_write_changed(w, hosts, value, tag, change);
+	else
+		write_address_tag(w, value, tag);
 }

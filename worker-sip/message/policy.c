@@ -25,7 +25,7 @@ struct policy_row {
 
 static const struct policy_row policies[HEADER_COUNT] = {
 #define POLICY(header, what, receiver) [HEADER_##header] = {POLICY_##what, RECEIVER_##receiver},
-#include "policy.def"
+#include "ipc/policy.def"
 #undef POLICY
 };
 

@@ -22,7 +22,10 @@ enum policy {
 	POLICY_SOFTWARE,
 	/* a list that has to be written without its empty elements, and that without hosts */
 	POLICY_ELEMENTS,
-	POLICY_ELEMENTS_HOSTS
+	POLICY_ELEMENTS_HOSTS,
+	/* P-Asserted-Identity as rules have made it (rewrite.h), and that without hosts */
+	POLICY_IDENTITY,
+	POLICY_IDENTITY_HOSTS
 };
 
 /* The facts that decide on the header lines of one message. */

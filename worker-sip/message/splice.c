@@ -11,6 +11,7 @@
 #include "option_tags.h"
 #include "policy.h"
 #include "response.h"
+#include "rewrite.h"
 
 /* Writes a header that names something of the other leg with the name that it has on this one. */
 static void splice_write_mapped(struct writer *w, const struct splice *s,
@@ -45,6 +46,11 @@ static void splice_write_software(
 		header_line_write(w, s->in, h, server);
 }
 
+static struct str splice_identity(const struct splice *s)
+{
+	return rewrite_str(s->rewrite, s->rewrite->part[RULE_IDENTITY_USER]);
+}
+
 /* Writes what stands in the place of a line that does not pass. */
 static void splice_write_instead(struct writer *w, const struct splice *s,
 	const struct policy_sides *sides, const struct message_header *h, uint8_t what,
@@ -62,6 +68,10 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 	case POLICY_HOSTS: header_line_hosts(w, s->in, h, &sides->hosts); break;
 	case POLICY_ELEMENTS: header_line_elements(w, s->in, h, NULL); break;
 	case POLICY_ELEMENTS_HOSTS: header_line_elements(w, s->in, h, &sides->hosts); break;
+	case POLICY_IDENTITY: header_line_write(w, s->in, h, splice_identity(s)); break;
+	case POLICY_IDENTITY_HOSTS:
+		header_line_text(w, s->in, h, &sides->hosts, splice_identity(s));
+		break;
 	}
 }
 
@@ -75,6 +85,8 @@ static void splice_write_lines(struct writer *w, const struct splice *s,
 	size_t run = 0, run_end = 0;
 
 	policy_decide(sides, h, last, decided);
+	if (s->rewrite)
+		rewrite_decide(s->rewrite, s->in, h, last, decided);
 	for (; h < last; h++, what++) {
 		bool pass = *what == POLICY_PASS;
 
@@ -249,6 +261,8 @@ int splice_request(const struct splice *s, struct wire **out)
 	splice_write_headers(&w, s, &sides, splice_write_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		splice_write_contact(&w, s, s->to, splice_is_sips(s->request_uri));
+	if (s->rewrite)
+		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
 	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }

@@ -7,6 +7,8 @@
 
 #include "hosts.h"
 
+struct rewrite;
+
 /* The values that replace a leg's own parts. Strings are copied. */
 struct splice {
 	struct sip *sip;
@@ -24,6 +26,7 @@ struct splice {
 	uint32_t cseq;
 	struct str credentials; /* whole lines of ours for the other leg's server; may be empty */
 	struct str route;       /* value of one Route header (comma list); n == 0: none */
+	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
 	/* what is mapped; n == 0: the header is dropped */
 	struct str rack, refer_to, referred_by, replaces, target_dialog, event_id;
 };

@@ -17,12 +17,34 @@ static const struct server_user fork_server;
 
 /* ---- life ---- */
 
+/* Copies targets with what rules have made of the request for them, into one block. NULL: there is
+ * no memory. */
+static struct target *fork_copy_targets(
+	const struct scratch *scratch, const struct target *targets, unsigned count)
+{
+	struct target *copies = malloc(count * sizeof(*copies) + scratch->rewrites_size);
+	char *rewrites = (char *)(copies + count);
+
+	if (!copies)
+		return NULL;
+	memcpy(rewrites, scratch->rewrites, scratch->rewrites_size);
+	for (unsigned i = 0; i < count; i++) {
+		const char *rewrite = (const char *)targets[i].rewrite;
+
+		target_copy(&copies[i], &targets[i]);
+		if (rewrite)
+			copies[i].rewrite = (const void *)(rewrites +
+							   (rewrite - scratch->rewrites));
+	}
+	return copies;
+}
+
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out)
 {
 	/* The branches stand behind the request: they live as long as it does. */
 	struct fork *f = calloc(1, size + count * branch_size);
-	struct target *copies = malloc(count * sizeof(*copies));
+	struct target *copies = fork_copy_targets(&in->sip->scratch, targets, count);
 
 	if (!f || !copies) {
 		free(f);
@@ -42,7 +64,6 @@ int fork_new(const struct incoming *in, const struct target *targets, unsigned c
 		.slot = in->slot,
 		.invite = in->message->method == METHOD_INVITE};
 	for (unsigned i = 0; i < count; i++) {
-		target_copy(&copies[i], &targets[i]);
 		fork_branch_init(f, fork_branch_at(f, i), &copies[i]);
 	}
 	transaction_serve(in->transaction, &fork_server, f);

@@ -89,7 +89,8 @@ bool fork_branch_send(struct fork_branch *b, bool udp)
 		.route = target->route,
 		.call_id = {b->call_id, sizeof(b->call_id)},
 		.cseq = b->cseq,
-		.replaces = f->replaces};
+		.replaces = f->replaces,
+		.rewrite = target->rewrite};
 	struct forwarded sent;
 	struct splice s;
 

@@ -3,15 +3,16 @@
 #include "route.h"
 
 #include "ipc/emergency.h"
-#include "ipc/pattern.h"
 #include "balance.h"
-#include "number_prefix.h"
 #include "route_uri.h"
+#include "rewriting.h"
+#include "routes.h"
 #include "target_rows.h"
 #include "target_state.h"
 #include "telephone.h"
 #include "trunk_binding.h"
 #include "worker-sip/call/limits.h"
+#include "worker-sip/message/rewrite.h"
 #include "worker-sip/registrar/location.h"
 
 #include <errno.h>
@@ -22,116 +23,6 @@
  * does not look at. */
 #define NUMBER_MAX 512
 _Static_assert(NUMBER_MAX >= USER_NAME_MAX, "every user can be called");
-
-struct routes {
-	const struct settings *settings;
-	unsigned count;
-	struct number_prefixes
-		*prefixes;       /* of all routes; those without expression have an empty one */
-	struct pattern **number; /* one a route: NULL where it has none, or none yet */
-	struct pattern_matcher *matcher;
-	struct log_limit log; /* of lines about patterns that took too long */
-};
-
-static int route_compile(struct routes *r, unsigned i)
-{
-	struct str text = settings_str(r->settings, settings_route(r->settings, i)->number);
-	int error = pattern_new(&r->number[i], text, NULL);
-
-	if (error)
-		log_error("route-expression-bad", "route=%u error=\"%s\"", i, error_text(error));
-	return error;
-}
-
-/* All expressions are compiled here, for the settings are not believed; kept are those that any
- * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
- * thousand would take memory that few of them earn. */
-static int route_prepare(struct routes *r, unsigned i)
-{
-	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
-	struct number_prefix start[2] = {{{0}, 0}};
-	unsigned starts = 1;
-
-	if (expression.n) {
-		int error = route_compile(r, i);
-
-		if (error)
-			return error;
-		starts = number_prefix_of_expression(expression.p, start);
-		if (start[0].length && (starts == 1 || start[1].length)) {
-			pattern_free(r->number[i]);
-			r->number[i] = NULL;
-		}
-	}
-	for (unsigned k = 0; k < starts; k++)
-		number_prefixes_add(r->prefixes, &start[k], i);
-	return 0;
-}
-
-int routes_new(struct routes **out, const struct settings *settings)
-{
-	struct routes *r = calloc(1, sizeof(*r));
-	unsigned count = settings->routes.count;
-	int error;
-
-	if (!r)
-		return -ENOMEM;
-	r->settings = settings;
-	r->count = count;
-	r->number = calloc(count ? count : 1, sizeof(*r->number));
-	error = r->number ? pattern_matcher_new(&r->matcher) : -ENOMEM;
-	if (error == 0)
-		error = number_prefixes_new(&r->prefixes, count);
-	for (unsigned i = 0; i < count && error == 0; i++)
-		error = route_prepare(r, i);
-	if (error) {
-		routes_free(r);
-		return error;
-	}
-	number_prefixes_sort(r->prefixes);
-	*out = r;
-	return 0;
-}
-
-void routes_free(struct routes *r)
-{
-	if (!r)
-		return;
-	for (unsigned i = 0; r->number && i < r->count; i++)
-		pattern_free(r->number[i]);
-	pattern_matcher_free(r->matcher);
-	number_prefixes_free(r->prefixes);
-	free(r->number);
-	free(r);
-}
-
-/* A match that was given up, for the number was made to cost much. */
-static void route_gave_up(struct sip *sip, unsigned i)
-{
-	struct str name = settings_str(sip->settings, settings_route(sip->settings, i)->name);
-	uint64_t left_out;
-
-	count(ROUTE_PATTERN_LIMIT);
-	if (log_limit_pass(&sip->routes->log, loop_now(sip->loop), 1, LOG_LIMIT_SECOND, &left_out))
-		log_warn("route-pattern-limit", "route=%.*s left_out=%llu", STR(name),
-			(unsigned long long)left_out);
-}
-
-/* Where that cannot be said within the bounds it does not match, except that a rule which refuses
- * is not evaded so. */
-static bool route_number_matches(struct sip *sip, unsigned i, struct str number)
-{
-	struct routes *r = sip->routes;
-	int found;
-
-	if (!r->number[i] && route_compile(r, i))
-		return false;
-	found = pattern_match(r->number[i], r->matcher, number);
-	if (found >= 0)
-		return found;
-	route_gave_up(sip, i);
-	return settings_route(sip->settings, i)->action == ROUTE_REFUSE;
-}
 
 /* Writes the called number or user as the rules see it: a telephone number is one thing however it
  * is written (telephone.h), a user unescaped. A NUL stands behind it. Returns its length; -EINVAL
@@ -146,8 +37,6 @@ static long route_called(const struct uri_parts *uri, char buffer[NUMBER_MAX + 1
 		buffer[n] = '\0';
 	return n;
 }
-
-/* ---- targets ---- */
 
 _Static_assert(TARGET_TEXT_MAX >= BINDING_CONTACT_MAX + BINDING_PATH_MAX,
 	"a target holds what a binding has");
@@ -164,15 +53,68 @@ void target_copy(struct target *to, const struct target *from)
 struct route_search {
 	struct sip *sip;
 	const struct message *message;
-	struct uri_parts uri; /* of the request */
-	unsigned domain;      /* that it names; NONE_INDEX: none of ours */
-	bool secure;          /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
+	struct uri_parts uri;          /* of the request */
+	unsigned domain;               /* that it names; NONE_INDEX: none of ours */
+	bool secure;                   /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
+	struct uri_parts came;         /* uri before any rule */
+	const struct rules *rules;     /* NULL: there are none */
+	const struct rewrite *rewrite; /* what they have made of it for the next target */
 	struct target *targets;
 	unsigned count, limit;
 	struct explanation *explanation; /* of the request; NULL: none */
 	size_t number_length;
 	char number[NUMBER_MAX + 1]; /* route_called */
 };
+
+/* ---- rules about numbers and headers ---- */
+
+/* Has the request be for whom the rules have made of it up to the stage. */
+static void route_take_number(struct route_search *s, enum rules_of stage)
+{
+	long n;
+
+	s->uri = s->came;
+	rewriting_uri(&s->sip->scratch.rewriting[stage], &s->uri);
+	n = route_called(&s->uri, s->number);
+	s->number_length = n > 0 ? (size_t)n : 0;
+}
+
+/* Applies the rules of a zone, route or trunk to what those before have made of the request. False:
+ * one cannot be carried out. */
+static bool route_rewrite(struct route_search *s, enum rules_of of, unsigned index)
+{
+	struct rewriting *w = &s->sip->scratch.rewriting[of];
+
+	if (of != RULES_OF_ZONE)
+		*w = w[-1];
+	return rewriting_apply(w, s->rules, of, index) && rewriting_keep(w, &s->rewrite) == 0;
+}
+
+static bool route_rewrite_zone(struct route_search *s, unsigned zone, bool emergency)
+{
+	struct rewriting *w = &s->sip->scratch.rewriting[RULES_OF_ZONE];
+
+	s->came = s->uri;
+	rewriting_begin(w, s->sip, s->message, &s->uri, emergency);
+	if (!route_rewrite(s, RULES_OF_ZONE, zone))
+		return false;
+	route_take_number(s, RULES_OF_ZONE);
+	return true;
+}
+
+bool route_rewrite_caller(const struct incoming *in, struct target *target)
+{
+	struct sip *sip = in->sip;
+	struct rewriting *w = &sip->scratch.rewriting[RULES_OF_ZONE];
+
+	if (!sip->routes->rules)
+		return true;
+	rewriting_begin(w, sip, in->message, NULL, in->emergency);
+	return rewriting_apply(w, sip->routes->rules, RULES_OF_ZONE, in->zone) &&
+	       rewriting_keep(w, &target->rewrite) == 0;
+}
+
+/* ---- targets ---- */
 
 static bool route_is_secure(uint8_t transport)
 {
@@ -227,6 +169,7 @@ static void route_add_binding(void *arg, const struct binding *b)
 	memcpy(to->buffer, b->contact.p, b->contact.n);
 	if (b->path.n)
 		memcpy(to->buffer + BINDING_CONTACT_MAX, b->path.p, b->path.n);
+	to->rewrite = search->rewrite;
 	to->flow = b->flow;
 	to->request_uri = (struct str){to->buffer, b->contact.n};
 	to->route = (struct str){to->buffer + BINDING_CONTACT_MAX, b->path.n};
@@ -301,15 +244,17 @@ static const struct target_settings *route_trunk_rows(
 static void route_write_trunk_uri(struct writer *w, const struct route_search *s, unsigned trunk,
 	const struct target_settings *t)
 {
+	struct uri_parts uri = s->uri;
 	uint8_t transport;
 
+	rewrite_uri(s->rewrite, &uri);
 	write_str(w, s->secure ? S("sips:") : S("sip:"));
-	if (s->uri.user.n) {
-		telephone_write_user(w, &s->uri);
+	if (uri.user.n) {
+		telephone_write_user(w, &uri);
 		write_literal(w, "@");
 	}
 	transport = write_target_host(w, s->sip->settings, trunk, t);
-	telephone_write_params(w, &s->uri);
+	telephone_write_params(w, &uri);
 	if (transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
 	else if (transport == TRANSPORT_TLS && !s->secure)
@@ -343,6 +288,7 @@ static void route_add_trunk_target(struct route_search *s, uint16_t trunk,
 	}
 	to->route = str_from(writer_text(&w), to->request_uri.n);
 	to->flow = target_row_flow(settings, trunk, t);
+	to->rewrite = s->rewrite;
 	to->zone = settings_trunk(settings, trunk)->zone;
 	to->q = 1000;
 	to->trunk = trunk;
@@ -376,6 +322,7 @@ static void route_add_trunks(
 	const uint16_t *trunks = settings_array(settings, r->trunks);
 	struct {
 		const struct target_settings *rows;
+		const struct rewrite *rewrite;
 		uint16_t trunk, index;
 	} down[TARGETS_MAX];
 	unsigned count = 0;
@@ -389,6 +336,10 @@ static void route_add_trunks(
 			if (s->explanation)
 				explanation_trunk(s->explanation, settings, trunks[k],
 					"is disabled: passed over");
+			continue;
+		}
+		if (s->rules && !route_rewrite(s, RULES_OF_TRUNK, trunks[k])) {
+			out->rule_refused = true;
 			continue;
 		}
 		/* Of those that are tried only after others it is asked then (fork_user.permits).
@@ -431,17 +382,20 @@ static void route_add_trunks(
 				route_add_trunk_target(s, trunks[k], rows, i, out);
 			} else if (count < TARGETS_MAX) {
 				down[count].rows = rows;
+				down[count].rewrite = s->rewrite;
 				down[count].trunk = trunks[k];
 				down[count++].index = (uint16_t)i;
 			}
 		}
 	}
-	for (unsigned i = 0; i < count && s->count < s->limit; i++)
+	for (unsigned i = 0; i < count && s->count < s->limit; i++) {
+		s->rewrite = down[i].rewrite;
 		route_add_trunk_target(s, down[i].trunk, down[i].rows, down[i].index, out);
+	}
 	if (s->count)
 		out->status = 0;
 	else if (!out->status)
-		out->status = out->full || unresolved ? 503 : 480;
+		out->status = out->full || unresolved ? 503 : out->rule_refused ? 403 : 480;
 	out->full = out->full && out->status == 503;
 	if (!s->count)
 		count(ROUTE_NO_TARGET);
@@ -464,7 +418,7 @@ static enum route_match route_match(
 		return ROUTE_MATCHES;
 	if (!s->number_length)
 		return ROUTE_NO_NUMBER;
-	return route_number_matches(s->sip, rule, (struct str){s->number, s->number_length})
+	return routes_match(s->sip, rule, (struct str){s->number, s->number_length})
 	               ? ROUTE_MATCHES
 	               : ROUTE_OTHER_NUMBER;
 }
@@ -474,15 +428,27 @@ static bool route_apply(struct route_search *s, unsigned rule, struct decision *
 {
 	const struct route_settings *r = settings_route(s->sip->settings, rule);
 
-	if (r->action == ROUTE_REGISTERED && !route_add_registered(s, out))
+	out->route = (uint16_t)rule;
+	if (s->rules && r->action != ROUTE_REFUSE) {
+		if (!route_rewrite(s, RULES_OF_ROUTE, rule)) {
+			out->status = 403;
+			out->rule_refused = true;
+			return true;
+		}
+		route_take_number(s, RULES_OF_ROUTE);
+	}
+	if (r->action == ROUTE_REGISTERED && !route_add_registered(s, out)) {
+		if (s->rules)
+			route_take_number(s, RULES_OF_ZONE);
+		out->route = NONE_INDEX;
 		return false;
+	}
 	if (r->action == ROUTE_TRUNK)
 		route_add_trunks(s, r, out);
 	if (r->action == ROUTE_REFUSE) {
 		out->status = r->status;
 		count(ROUTE_REFUSED);
 	}
-	out->route = (uint16_t)rule;
 	out->count = s->count;
 	return true;
 }
@@ -551,6 +517,8 @@ void route_request(
 		.route = NONE_INDEX, .numbers = {.list = NONE_INDEX, .group = NONE_INDEX}};
 	s.sip = in->sip;
 	s.message = in->message;
+	s.rules = in->sip->routes->rules;
+	s.rewrite = NULL;
 	s.uri = route_uri(in);
 	out->emergency = route_find_emergency(&s);
 	s.secure = s.uri.scheme == URI_SIPS;
@@ -577,6 +545,16 @@ void route_request(
 	/* Behind us another user could be read in "%00": the one before the NUL. */
 	s.number_length = called > 0 ? (size_t)called : 0;
 	out->emergency |= emergency_has(s.sip->settings, (struct str){s.number, s.number_length});
+	if (s.rules && called >= 0) {
+		if (!route_rewrite_zone(&s, in->zone, out->emergency)) {
+			out->status = 403;
+			out->rule_refused = true;
+			return;
+		}
+		out->emergency |= emergency_has(
+			s.sip->settings, (struct str){s.number, s.number_length});
+		s.sip->scratch.rewriting[RULES_OF_ZONE].emergency = out->emergency;
+	}
 	if (!out->emergency)
 		out->numbers = number_lists_decide(
 			s.sip, in->zone, &in->sender, (struct str){s.number, s.number_length});

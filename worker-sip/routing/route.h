@@ -23,6 +23,8 @@ struct decision {
 	unsigned count;  /* targets */
 	bool too_long;   /* 414: no rule says so, but the Request-URI cannot be routed */
 	bool full;       /* 503: trunks have all the calls that they may have */
+	bool rule_refused; /* 403: a rule about numbers and headers cannot be carried out; or such
+	                      a trunk was passed over */
 	bool emergency;
 	uint64_t callee; /* limits_callee_key of the user who is called; 0: none */
 	unsigned callee_domain;
@@ -47,6 +49,9 @@ enum route_match {
  * 404 to a trusted one. */
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out);
+/* Applies the rules of the sender's zone to a request that no route leads, but a dialog; not those
+ * about whom it is for. False: one cannot be carried out. */
+bool route_rewrite_caller(const struct incoming *in, struct target *target);
 /* Says in the log what the rules have answered; for the level debug, which the caller asks for. */
 void route_log(const struct incoming *in, const struct decision *d);
 

@@ -10,10 +10,14 @@
 /* Room for the strings of a target: a binding's contact and its path. */
 #define TARGET_TEXT_MAX (512 + 1024)
 
+struct rewrite;
+
 struct target {
 	struct flow flow; /* where the bytes go */
 	struct str request_uri;
 	struct str route; /* value of a Route header (a binding's Path); may be empty */
+	const struct rewrite *rewrite; /* what rules have made of the request; NULL: nothing. In
+	                                  the worker's scratch, or with the copy of the target */
 	unsigned zone;
 	uint16_t q;     /* 0 to 1000; equal ones are tried together, higher ones first */
 	uint16_t trunk; /* NONE_INDEX: a binding */

@@ -40,36 +40,6 @@ static const char *line_next_control(const char *p, const char *limit, uint64_t 
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first octet is the lowest");
 
-bool line_is_utf8(const char *text, const char *end)
-{
-	const uint8_t *p = (const uint8_t *)text, *limit = (const uint8_t *)end;
-
-	while (p < limit) {
-		uint8_t c = *p++;
-		unsigned more, low = 0x80, top = 0xbf;
-
-		if (c < 0x80)
-			continue;
-		if (c >= 0xc2 && c <= 0xdf) {
-			more = 1;
-		} else if (c >= 0xe0 && c <= 0xef) {
-			more = 2;
-			low = c == 0xe0 ? 0xa0 : low;
-			top = c == 0xed ? 0x9f : top;
-		} else if (c >= 0xf0 && c <= 0xf4) {
-			more = 3;
-			low = c == 0xf0 ? 0x90 : low;
-			top = c == 0xf4 ? 0x8f : top;
-		} else {
-			return false;
-		}
-		for (; more; more--, low = 0x80, top = 0xbf)
-			if (p == limit || *p < low || *p++ > top)
-				return false;
-	}
-	return true;
-}
-
 /* The end of the line at start, which may be folded where folds is set. */
 static enum line_fault line_find_end(
 	const char *start, const char *limit, bool folds, const char **end)
@@ -100,7 +70,8 @@ static enum line_fault line_find_end(
 	}
 	if (control && (!folds || !controls_quoted((struct str){start, (size_t)(*end - start)})))
 		return nul ? LINE_NUL : LINE_CONTROL;
-	return high && !line_is_utf8(start, *end) ? LINE_UTF8 : LINE_OK;
+	return high && !str_is_utf8((struct str){start, (size_t)(*end - start)}) ? LINE_UTF8
+	                                                                         : LINE_OK;
 }
 
 enum line_fault line_end(const char *p, const char *limit, const char **end)

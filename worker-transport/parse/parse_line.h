@@ -22,8 +22,4 @@ enum line_fault line_end(const char *p, const char *limit, const char **end);
 /* The same for the start line, which is never folded. */
 enum line_fault line_end_unfolded(const char *p, const char *limit, const char **end);
 
-/* Whether the octets from text to end are UTF-8 (RFC 3629): no overlong forms, no surrogates,
- * nothing above U+10FFFF. */
-bool line_is_utf8(const char *text, const char *end);
-
 #endif

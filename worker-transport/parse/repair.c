@@ -84,7 +84,7 @@ static size_t repair_head(struct str raw)
 
 bool repair_is_utf8(struct str raw)
 {
-	return line_is_utf8(raw.p, raw.p + repair_head(raw));
+	return str_is_utf8((struct str){raw.p, repair_head(raw)});
 }
 
 static void repair_put_latin(struct repair *r, struct str text)
@@ -110,7 +110,7 @@ static void repair_put_addresses(struct repair *r, struct str list)
 		const bool quoted = element.p[0] == '"';
 		size_t bracket = 0;
 
-		if (!line_is_utf8(element.p, element.p + element.n)) {
+		if (!str_is_utf8(element)) {
 			/* within quotes a bracket is text */
 			for (bool inside = false; bracket < element.n; bracket++) {
 				const char c = element.p[bracket];
@@ -166,7 +166,7 @@ size_t repair_octets(struct str raw, bool drop, char *out, size_t size)
 		const size_t text = feed ? end - 2 : end;
 
 		line.n = text;
-		if (line_is_utf8(line.p, line.p + line.n))
+		if (str_is_utf8(line))
 			repair_put(&r, line);
 		else
 			repair_put_line(&r, line, at == prefix, drop);

@@ -1,0 +1,67 @@
+/* rule.h - one rule of the config about numbers and headers, as it is written: the words of
+ *
+ *	request-uri user PATTERN REPLACEMENT
+ *	from user|host|display PATTERN REPLACEMENT, and so of to
+ *	p-asserted-identity user PATTERN REPLACEMENT
+ *	header set NAME VALUE, header add NAME VALUE, header remove NAME
+ *
+ * Words have blanks between them; one with blanks in it stands in quotes, of either kind. The
+ * master checks with this what SIP workers read.
+ */
+#ifndef SIPWARD_IPC_RULE_H
+#define SIPWARD_IPC_RULE_H
+
+#include "pattern.h"
+
+#define RULES_MAX 64          /* of one zone, route or trunk */
+#define RULES_IN_ALL_MAX 2048 /* of a config: each has its pattern compiled */
+#define RULE_TEXT_MAX 1024    /* bytes of a rule */
+#define RULE_PART_MAX 512     /* bytes of a part of a message, before a rule and after it */
+#define RULE_NAME_MAX 64      /* bytes of a header's name */
+
+enum rule_kind { RULE_REPLACE, RULE_SET, RULE_ADD, RULE_REMOVE };
+
+/* The parts of a message that a rule may match and replace. */
+enum rule_part {
+	RULE_REQUEST_USER,
+	RULE_FROM_USER,
+	RULE_FROM_HOST,
+	RULE_FROM_DISPLAY,
+	RULE_TO_USER,
+	RULE_TO_HOST,
+	RULE_TO_DISPLAY,
+	RULE_IDENTITY_USER, /* of each value of P-Asserted-Identity */
+	RULE_PARTS
+};
+
+/* The strings are parts of the text that it was read from. */
+struct rule {
+	uint8_t kind;            /* enum rule_kind */
+	uint8_t part;            /* enum rule_part, of RULE_REPLACE */
+	uint8_t header;          /* enum header or HEADER_OTHER, of the others */
+	struct pattern *pattern; /* of RULE_REPLACE */
+	struct str replacement;
+	struct str name, value; /* of a header */
+};
+
+struct rule_fault {
+	char text[256];
+};
+
+/* Reads a rule. 0 and *out, which rule_clear frees; -EINVAL and what is wrong; -ENOMEM. */
+int rule_read(struct rule *out, struct str text, struct rule_fault *fault);
+void rule_clear(struct rule *r);
+
+/* Writes the replacement into buffer: $0 to $9 stand for the groups, $$ for one $. Returns its
+ * length; -ENOBUFS. */
+long rule_expand(
+	const struct rule *r, const struct str group[PATTERN_GROUPS], char *buffer, size_t size);
+
+/* The words by which a rule names a part, as in "from user". */
+const char *rule_part_name(enum rule_part part);
+
+/* Whether rules may write or remove a header: not one that we write ourselves or that says what
+ * others mean, the dialog, the route, credentials or the body (ipc/policy.def). */
+bool rule_may_change(uint8_t header);
+
+#endif

@@ -1,0 +1,278 @@
+/* sip-rules.c - calls through the rules about numbers and headers of zones, routes and trunks: what
+ * each side is told, in the INVITE, in what follows within the dialog, and at a second trunk. */
+#include "sip-targets.h"
+
+#include "worker-sip/routing/rewriting.h"
+#include "worker-sip/message/rewrite.h"
+
+TestSuite(rules, .init = worker_set_up, .fini = worker_tear_down);
+
+/* The settings have been changed. */
+static void taken(void)
+{
+	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+}
+
+static void zone_rules(const char *text)
+{
+	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image, text);
+	taken();
+}
+
+static void trunk_rules(const char *text)
+{
+	worker->image.trunk[0].rules = fixture_rules(&worker->image, text);
+	taken();
+}
+
+static void is_from(const struct sent *s, const char *from)
+{
+	struct str value = value_of(s->message, HEADER_FROM);
+
+	cr_expect(str_starts(value, str_of(from)), "%.*s", STR(value));
+}
+
+static void is_to(const struct sent *s, const char *to)
+{
+	struct str value = value_of(s->message, HEADER_TO);
+
+	cr_expect(str_starts(value, str_of(to)), "%.*s", STR(value));
+}
+
+static void is_for(const struct sent *s, const char *user)
+{
+	struct str found = message_str(s->message, s->message->request_uri.user);
+
+	cr_expect(str_equal(found, str_of(user)), "%.*s", STR(found));
+}
+
+/* Zone, route, trunk, in this order; each sees what those before have made. */
+Test(rules, of_zone_route_and_trunk_follow_each_other)
+{
+	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image,
+		"request-uri user ^0(\\d+)$ +49$1\nfrom user ^alice$ 4930100\nheader set X-A zone\n"
+		"header remove Subject");
+	worker->image.route[1].rules = fixture_rules(&worker->image,
+		"request-uri user ^\\+ 00\nfrom user ^49 +49\nheader add X-A route");
+	trunk_rules("request-uri user ^00 +\nfrom host .* carrier.example\nheader add X-B trunk\n"
+		    "from display .* 'Firma \"A\"'\nto user .* x#1");
+	ask(.method = "INVITE", .uri = "sip:0301234@example.net",
+		.more = "Subject: secret\ns: more\nX-A: own\nX-C: stays\n");
+	struct sent *s = tried(FIRST);
+	is_for(s, "+49301234");
+	is_from(s, "\"Firma \\\"A\\\"\" <sip:+4930100@carrier.example>;tag=");
+	is_to(s, "<sip:x%231@example.net>");
+	cr_expect_not(raw_has(s, "secret"));
+	cr_expect_not(raw_has(s, "\r\ns: more"));
+	cr_expect_not(raw_has(s, "X-A: own"));
+	cr_expect(raw_has(s, "X-A: zone\r\nX-A: route\r\nX-B: trunk\r\n"));
+	cr_expect(raw_has(s, "X-C: stays\r\n"));
+	forget();
+}
+
+/* RFC 3261 sections 12.2.1.1 and 9.1: what From and To say stays within a dialog; the caller sees
+ * his own. */
+Test(rules, hold_within_the_dialog)
+{
+	trunk_rules("from user .* +4930100\nto display .* Somebody\nheader set X-B trunk");
+	call();
+	struct sent *invite = tried(FIRST);
+	is_from(invite, "<sip:+4930100@example.net>;tag=");
+	is_to(invite, "\"Somebody\" <sip:bob@example.net>");
+	respond(invite, 200, .tag = "b");
+	struct sent *answer = take_response(200);
+	is_from(answer, "<sip:alice@example.net>;tag=a");
+	is_to(answer, "<sip:bob@example.net>;tag=");
+	caller_asks(answer, "ACK", 1);
+	is_from(take_request("ACK"), "<sip:+4930100@example.net>;tag=");
+
+	caller_asks(answer, "INFO", 2, .more = "X-C: stays\n");
+	struct sent *info = take_request("INFO");
+	is_from(info, "<sip:+4930100@example.net>;tag=");
+	is_to(info, "\"Somebody\" <sip:bob@example.net>;tag=b");
+	cr_expect_not(raw_has(info, "X-B"), "rules are for what begins");
+	respond(info, 200);
+	is_from(take_response(200), "<sip:alice@example.net>;tag=a");
+
+	callee_asks(invite, "b", "BYE", 1);
+	struct sent *bye = take_request("BYE");
+	is_from(bye, "<sip:bob@example.net>;tag=");
+	is_to(bye, "<sip:alice@example.net>;tag=a");
+	respond(bye, 200);
+	is_to(take_response(200), "<sip:+4930100@example.net>;tag=");
+	quiet();
+}
+
+Test(rules, hold_for_cancel_and_the_ack_of_a_failure)
+{
+	trunk_rules("from user .* +4930100\nrequest-uri user ^ +49");
+	struct said *asked = call();
+	struct sent *invite = tried(FIRST);
+	is_for(invite, "+495551000");
+	respond(invite, 180, .tag = "b");
+	is_from(take_response(180), "<sip:alice@example.net>;tag=a");
+	cancel(asked);
+	struct sent *cancelled = take_request("CANCEL");
+	is_from(cancelled, "<sip:+4930100@example.net>;tag=");
+	is_for(cancelled, "+495551000");
+	respond(invite, 487, .tag = "b");
+	is_from(take_request("ACK"), "<sip:+4930100@example.net>;tag=");
+	forget();
+}
+
+/* A second trunk, whose rules are others. */
+static void second_trunk(const char *rules)
+{
+	struct image *i = &worker->image;
+
+	i->target[3] = (struct target_settings){.uri = fixture_text(i, "10.0.0.14:5060"),
+		.endpoint = fixture_endpoint("10.0.0.14:5060"),
+		.transport = TRANSPORT_UDP,
+		.listener = CORE_UDP};
+	i->trunk[1] = i->trunk[0];
+	i->trunk[0].targets.count = 1;
+	i->trunk[1].name = fixture_text(i, "second");
+	i->trunk[1].rules = fixture_rules(i, rules);
+	i->trunk[1].targets = (struct array){offsetof(struct image, target[3]), 1};
+	i->trunk[1].label = 1;
+	i->route_trunk[1] = 1;
+	i->route[1].trunks.count = 2;
+	i->s.trunks.count = 2;
+	taken();
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+}
+
+Test(rules, of_one_trunk_are_not_those_of_the_next)
+{
+	trunk_rules("request-uri user ^ +1\nfrom user .* first\nheader set X-A first\n"
+		    "header remove Subject");
+	second_trunk("from host .* second.example\nheader set X-B second");
+	ask(.method = "INVITE", .uri = NUMBER, .more = "Subject: hello\n");
+	struct sent *first = tried(FIRST);
+	is_for(first, "+15551000");
+	is_from(first, "<sip:first@example.net>;tag=");
+	respond(first, 503, .tag = "1");
+	struct sent *second = tried("10.0.0.14:5060");
+	is_for(second, "5551000");
+	is_from(second, "<sip:alice@second.example>;tag=");
+	cr_expect(raw_has(second, "Subject: hello"));
+	cr_expect(raw_has(second, "X-B: second"));
+	cr_expect_not(raw_has(second, "X-A"));
+	respond(second, 200, .tag = "2");
+	struct sent *answer = take_response(200);
+	caller_asks(answer, "BYE", 2);
+	is_from(take_request("BYE"), "<sip:alice@second.example>;tag=");
+	forget();
+}
+
+/* A trunk whose rule cannot be carried out is passed over; where none is left it is 403. */
+Test(rules, that_make_no_user_refuse)
+{
+	trunk_rules("from user .* ''");
+	second_trunk("header set X-B second");
+	call();
+	cr_expect(raw_has(tried("10.0.0.14:5060"), "X-B"));
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 1);
+	forget();
+	zone_rules("from host .* 'no host'");
+	ask(.method = "INVITE", .uri = NUMBER, .call_id = "refused");
+	take_response(403);
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 2);
+	cr_expect_null(take("INVITE", 0));
+	forget();
+}
+
+Test(rules, that_take_too_long_refuse)
+{
+	char from[128];
+
+	zone_rules("from user ^(a+)+$ b");
+	snprintf(from, sizeof(from), "<sip:%0*dx@example.net>", 60, 0);
+	for (char *c = from; *c; c++)
+		*c = *c == '0' ? 'a' : *c;
+	ask(.method = "INVITE", .uri = NUMBER, .from = from);
+	take_response(403);
+	cr_expect_eq(counted(COUNTER_RULES_PATTERN_LIMIT), 1);
+	forget();
+}
+
+/* What goes to a phone, and any other method. */
+Test(rules, of_a_zone_are_for_phones_too)
+{
+	register_phone("bob", "198.51.100.7:5060", NULL);
+	zone_rules("request-uri user ^9 ''\nfrom user alice 100\nheader set X-A a");
+	ask(.method = "MESSAGE", .uri = "sip:9bob@example.net");
+	struct sent *s = take_request("MESSAGE");
+	is_from(s, "<sip:100@example.net>;tag=");
+	is_for(s, "bob");
+	cr_expect(raw_has(s, "X-A: a\r\n"));
+	respond(s, 200, .tag = "b");
+	is_from(take_response(200), "<sip:alice@example.net>;tag=a");
+	quiet();
+}
+
+Test(rules, change_tel_uris)
+{
+	zone_rules("request-uri user ^0 +49\nfrom user ^0 +49");
+	ask(.method = "INVITE", .uri = "tel:030-1234;phone-context=+49;x=y",
+		.from = "<tel:030-100;phone-context=+49>");
+	struct sent *s = tried(FIRST);
+	is_for(s, "+49301234;x=y");
+	is_from(s, "<tel:+4930100>;tag=");
+	forget();
+}
+
+Test(rules, change_each_asserted_identity)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	trunk_rules("p-asserted-identity user ^0 +49");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.more = "P-Asserted-Identity: \"A\" <sip:030@example.net>\n"
+			"P-Asserted-Identity: <tel:031>\n");
+	struct sent *s = tried(FIRST);
+	cr_expect(
+		raw_has(s, "P-Asserted-Identity: \"A\" <sip:+4930@example.net>, <tel:+4931>\r\n"));
+	cr_expect_not(raw_has(s, "031"));
+	forget();
+	ask(.method = "INVITE", .uri = NUMBER, .call_id = "without");
+	cr_expect_not(raw_has(tried(FIRST), "P-Asserted"));
+	forget();
+}
+
+/* Who asks what would happen is told of each rule that matched. */
+static unsigned notes;
+static void noted(void *arg, const struct rule_note *n)
+{
+	static const struct {
+		unsigned of, line, outcome;
+		const char *before, *after;
+	} rows[] = {{RULES_OF_ZONE, 1, RULE_MATCHED, "5551000", "+495551000"},
+		{RULES_OF_ZONE, 3, RULE_MATCHED, "", "b"},
+		{RULES_OF_TRUNK, 4, RULE_INVALID, "alice", ""}};
+
+	(void)arg;
+	cr_assert_lt(notes, 3);
+	cr_expect_eq(n->of, rows[notes].of);
+	cr_expect_eq(n->line, rows[notes].line, "%u", n->line);
+	cr_expect_eq(n->outcome, rows[notes].outcome);
+	cr_expect(str_equal(n->before, str_of(rows[notes].before)));
+	cr_expect(str_equal(n->after, str_of(rows[notes].after)), "%.*s", STR(n->after));
+	notes++;
+}
+
+Test(rules, are_told_to_who_watches)
+{
+	const struct rule_watch watch = {.note = noted};
+
+	zone_rules("request-uri user ^5 +495\nrequest-uri user ^5 +5\nheader set X-A b");
+	trunk_rules("from user .* ''");
+	worker->sip.rule_watch = &watch;
+	call();
+	take_response(403);
+	cr_expect_eq(notes, 3);
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 0);
+	worker->sip.rule_watch = NULL;
+	forget();
+}
