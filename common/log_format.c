@@ -22,7 +22,8 @@
 static struct {
 	enum log_format format;
 	int journal; /* a datagram socket connected to journald; 0: none */
-} output = {.format = LOG_FORMAT_LOGFMT};
+	const char *journal_path;
+} output = {.format = LOG_FORMAT_LOGFMT, .journal_path = JOURNAL_SOCKET};
 
 /* ---- the line ---- */
 
@@ -249,10 +250,12 @@ static bool log_journal_is_stderr(void)
 
 static int log_journal_open(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	if (output.journal)
 		return 0;
+	if (str_copy(str_of(output.journal_path), address.sun_path, sizeof(address.sun_path)))
+		return -ENAMETOOLONG;
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -267,6 +270,14 @@ static int log_journal_open(void)
 }
 
 /* ---- output ---- */
+
+void log_format_journal_at(const char *path)
+{
+	if (output.journal)
+		close(output.journal);
+	output.journal = 0;
+	output.journal_path = path;
+}
 
 int log_format_set(enum log_format format)
 {

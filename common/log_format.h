@@ -19,6 +19,9 @@ int log_format_set(enum log_format format);
  * behind its n bytes. Never waits. False: it could not be written. */
 bool log_format_write(char *line, size_t n);
 
+/* Where journald is looked for from now on, for tests; path stays the caller's. */
+void log_format_journal_at(const char *path);
+
 /* The parts, for tests: a line as a JSON object with a newline, and as a datagram of journald's
  * native protocol. Their size; 0: it does not fit. */
 size_t log_format_json(struct str line, char *out, size_t size);

@@ -4,6 +4,12 @@
 #include "common/log.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define HEAD "2026-11-28T07:20:59.904Z warn sip/1 bad-thing"
 
@@ -73,4 +79,38 @@ Test(log_format, the_longest_line_fits)
 	line[LOG_LINE_MAX] = 'x';
 	line[LOG_LINE_MAX + 1] = 0;
 	cr_assert_eq(log_format_json(str_of(line), out, sizeof(out)), 0);
+}
+
+/* What is logged arrives at journald's socket, a datagram a line, with the fields of its own. */
+Test(log_format, lines_arrive_at_the_journal)
+{
+	char folder[] = "/tmp/sipward-journal-XXXXXX", datagram[LOG_FORMATTED_MAX + 1];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", folder);
+	log_format_journal_at(address.sun_path);
+	cr_assert_eq(log_format_set(LOG_FORMAT_JOURNALD), -ENOENT, "nobody listens");
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(log_format_set(LOG_FORMAT_JOURNALD), 0);
+	log_init("master", -1, LOG_INFO, NULL, NULL);
+	log_warn("bad-thing", "call-id=%s status=%d", "a@b", 503);
+	log_debug("not-now", "a=b");
+	log_info("good-thing", "%s", "");
+	ssize_t n = recv(fd, datagram, sizeof(datagram) - 1, MSG_DONTWAIT);
+	cr_assert_gt(n, 0);
+	datagram[n] = '\0';
+	cr_assert_str_eq(datagram, "SYSLOG_IDENTIFIER=sipward\nPRIORITY=4\n"
+				   "SIPWARD_PROCESS=master\nSIPWARD_EVENT=bad-thing\n"
+				   "SIPWARD_CALL_ID=a@b\nSIPWARD_STATUS=503\n"
+				   "MESSAGE=master bad-thing call-id=a@b status=503\n");
+	n = recv(fd, datagram, sizeof(datagram) - 1, MSG_DONTWAIT);
+	cr_assert_gt(n, 0);
+	datagram[n] = '\0';
+	cr_assert(strstr(datagram, "PRIORITY=6\n"), "%s", datagram);
+	cr_assert_eq(recv(fd, datagram, sizeof(datagram), MSG_DONTWAIT), -1, "a third line");
+	close(fd);
+	unlink(address.sun_path);
+	rmdir(folder);
 }
