@@ -62,6 +62,41 @@ Test(refusal_log, each_status_has_its_counter_and_line)
 	assert_said("status=410");
 }
 
+/* Every final status that this worker says of its own; a route may be told to say any other. */
+Test(refusal_log, no_status_without_its_counter)
+{
+	static const struct {
+		unsigned status;
+		enum counter counter;
+	} table[] = {{400, COUNTER_ANSWERED_400}, {403, COUNTER_ANSWERED_403},
+		{404, COUNTER_ANSWERED_404}, {405, COUNTER_ANSWERED_405},
+		{408, COUNTER_ANSWERED_408}, {414, COUNTER_ANSWERED_414},
+		{416, COUNTER_ANSWERED_416}, {420, COUNTER_ANSWERED_420},
+		{421, COUNTER_ANSWERED_421}, {423, COUNTER_ANSWERED_423},
+		{480, COUNTER_ANSWERED_480}, {481, COUNTER_ANSWERED_481},
+		{482, COUNTER_ANSWERED_482}, {483, COUNTER_ANSWERED_483},
+		{486, COUNTER_ANSWERED_486}, {489, COUNTER_ANSWERED_489},
+		{491, COUNTER_ANSWERED_491}, {500, COUNTER_ANSWERED_500},
+		{501, COUNTER_ANSWERED_501}, {502, COUNTER_ANSWERED_502},
+		{503, COUNTER_ANSWERED_503}, {302, COUNTER_ANSWERED_OTHER},
+		{488, COUNTER_ANSWERED_OTHER}, {603, COUNTER_ANSWERED_OTHER}};
+	const struct message *m = ask(.method = "MESSAGE", .uri = "sip:example.net")->message;
+	char status[16];
+
+	take_response(404);
+	line_count = 0;
+	pass(LOG_LIMIT_SECOND);
+	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint64_t before = counters_page->counter[table[i].counter];
+
+		refusal_log_request(&worker->sip, m, table[i].status, STR_EMPTY);
+		cr_assert_eq(counters_page->counter[table[i].counter], before + 1, "%u",
+			table[i].status);
+		snprintf(status, sizeof(status), "status=%u", table[i].status);
+		assert_said(status);
+	}
+}
+
 /* Nobody was told: neither a counter nor a line says so. */
 Test(refusal_log, a_refusal_that_is_not_sent_is_none)
 {
