@@ -22,6 +22,8 @@
 #include "worker-sip/routing/relay.h"
 #include "worker-sip/routing/rewriting.h"
 #include "worker-sip/routing/route.h"
+#include "worker-sip/subscription/event.h"
+#include "worker-sip/subscription/subscribe.h"
 #include "worker-sip/transaction/transaction.h"
 
 /* ---- responses ---- */
@@ -103,7 +105,7 @@ static bool core_target_of_contact(const struct incoming *in, struct target *tar
 	const struct message *m = in->message;
 	struct dialog *d = dialog_of_contact(in->sip, message_str(m, m->request_uri.user));
 
-	if (!d || !d->call->answered)
+	if (!d || !d->call || !d->call->answered)
 		return false;
 	uint8_t transport = dialog_flow(in->sip, d->other).transport;
 	bool secure = transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
@@ -147,6 +149,56 @@ static struct str core_refusal_headers(const struct decision *d)
 	return d->full ? S(LIMIT_TRUNK_HEADERS) : STR_EMPTY;
 }
 
+/* RFC 6665 section 8.3.2. */
+static void core_refuse_event(const struct incoming *in)
+{
+	count(EVENTS_REFUSED);
+	incoming_answer(in, 489, S(EVENT_ALLOW_EVENTS));
+}
+
+/* A NOTIFY outside of subscriptions: message waiting and orders to a phone (check-sync) come so.
+ * From a trusted zone it passes to a registered phone, for many servers send no other; any other is
+ * of a subscription that there is not (RFC 6665 section 4.1.3). */
+static void core_notify(struct incoming *in, const struct target *targets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!in->sender.trusted || targets[i].trunk != NONE_INDEX) {
+			count(NOTIFIES_REFUSED);
+			incoming_answer(in, 481, STR_EMPTY);
+			return;
+		}
+	if (event_package(in->message).n)
+		relay_request(in, targets, count);
+	else
+		core_refuse_event(in);
+}
+
+/* Passes a request other than INVITE on to its targets. SUBSCRIBE and PUBLISH need their Event (RFC
+ * 6665 section 8.2.1, RFC 3903 section 6). */
+static void core_relay(struct incoming *in, const struct target *targets, unsigned count)
+{
+	uint8_t method = in->message->method;
+	bool needs_event = method == METHOD_SUBSCRIBE || method == METHOD_PUBLISH;
+
+	if (needs_event && !event_package(in->message).n) {
+		core_refuse_event(in);
+		return;
+	}
+	switch (method) {
+	case METHOD_SUBSCRIBE: subscribe_request(in, targets, count); break;
+	case METHOD_REFER: subscribe_refer(in, targets, count); break;
+	case METHOD_NOTIFY: core_notify(in, targets, count); break;
+	default: relay_request(in, targets, count);
+	}
+}
+
+/* Whether no route takes a request that is for a server to one: the package is unknown here. */
+static bool core_lacks_server(const struct incoming *in, const struct decision *d)
+{
+	return d->route == NONE_INDEX && (d->status == 403 || d->status == 404) &&
+	       event_is_for_server(in->message);
+}
+
 /* Routes the request and passes it on, or answers what the route says. */
 static void core_pass_on(struct incoming *in)
 {
@@ -179,6 +231,8 @@ static void core_pass_on(struct incoming *in)
 		count(URIS_TOO_LONG);
 	if (decision.to_self)
 		relay_self(in);
+	else if (core_lacks_server(in, &decision))
+		core_refuse_event(in);
 	else if (decision.status)
 		incoming_answer(in, decision.status, core_refusal_headers(&decision));
 	else if (in->message->max_forwards == 0)
@@ -187,7 +241,7 @@ static void core_pass_on(struct incoming *in)
 	else if (in->message->method == METHOD_INVITE)
 		core_invite(in, targets, decision.count);
 	else
-		relay_request(in, targets, decision.count);
+		core_relay(in, targets, decision.count);
 }
 
 /* ---- requests ---- */

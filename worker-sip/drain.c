@@ -7,6 +7,7 @@
 #include "worker-sip/call/invite.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/subscription.h"
 #include "worker-sip/transaction/transaction.h"
 
 /* ---- new work ---- */
@@ -33,7 +34,16 @@ bool drain_refuses(const struct incoming *in)
 
 /* ---- calls ---- */
 
-/* Ends one call that stands or rings. False: there is none. */
+/* Ends one subscription. False: there is none. */
+static bool drain_end_subscription(struct sip *sip)
+{
+	if (!sip->subscription_list)
+		return false;
+	subscription_end(sip->subscription_list, S(SUBSCRIPTION_STOPPED));
+	return true;
+}
+
+/* Ends one call that stands or rings, then one subscription. False: there is none. */
 static bool drain_end_call(struct sip *sip)
 {
 	/* first those in the making, whose early dialogs stand among the calls */
@@ -42,7 +52,7 @@ static bool drain_end_call(struct sip *sip)
 	else if (sip->call_list)
 		call_end(sip->call_list, true, true, S(DRAIN_REASON));
 	else
-		return false;
+		return drain_end_subscription(sip);
 	count(CALLS_STOPPED);
 	return true;
 }
@@ -107,7 +117,7 @@ static void drain_look(struct timer *t, void *arg)
 
 	(void)t;
 	if (d->mode == DRAIN_END && !d->ended) {
-		if (sip->call_list || sip->invite_list)
+		if (sip->call_list || sip->invite_list || sip->subscription_list)
 			d->stood = loop_now(sip->loop);
 		drain_end_calls(sip);
 	}

@@ -7,6 +7,9 @@
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
+#include "worker-sip/subscription/subscribe.h"
+#include "worker-sip/subscription/subscription.h"
+#include "worker-sip/subscription/subscription_sweep.h"
 #include "worker-sip/transaction/transaction.h"
 
 /* ---- what belongs here ---- */
@@ -36,7 +39,7 @@ bool handover_keeps(struct sip *sip, const struct message *m)
 	if (m->method == METHOD_REGISTER)
 		return false;
 	if (m->to_tag.length &&
-		(dialog_of_request(sip, m) ||
+		(dialog_of_request(sip, m) || subscribe_awaits(sip, m) ||
 			dialog_retired(sip, message_str(m, m->call_id), message_str(m, m->to_tag),
 				message_str(m, m->from_tag))))
 		return true;
@@ -69,11 +72,16 @@ static void handover_look(struct timer *t, void *arg)
 	bool any = false, more = false;
 
 	(void)t;
+	/* a subscription would stay for as long as it is refreshed; one may have been made since */
+	subscriptions_sweep(sip);
 	transactions_slots(sip->transactions, &used);
 	for (const struct call *call = sip->call_list; call; call = call->next) {
 		slot_set_add(&used, call->a->slot);
 		slot_set_add(&used, call->b->slot);
 	}
+	for (const struct subscription *s = sip->subscription_list; s; s = s->next)
+		slot_set_add(&used, s->a->slot);
+	subscribe_slots(sip, &used);
 	for (unsigned i = 0; i < SLOT_COUNT; i++) {
 		if (!handover_moves_away(sip, i))
 			continue;
@@ -100,6 +108,7 @@ void handover_slots_changed(struct sip *sip)
 		return;
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
 		if (handover_moves_away(sip, i)) {
+			subscriptions_sweep(sip);
 			loop_set(sip->loop, &sip->handover.timer, HANDOVER_LOOK_MS);
 			return;
 		}

@@ -27,6 +27,7 @@
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_binding.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/subscription_sweep.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
 #include "worker/skeleton.h"
@@ -201,6 +202,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 		location_listeners(sip->location, image);
 	call_trace_settings(sip);
 	trunk_bindings_take(sip);
+	subscriptions_sweep(sip);
 	error = names_take(sip->names);
 	if (error == 0)
 		error = target_states_take(sip->target_states);

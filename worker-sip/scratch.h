@@ -49,7 +49,8 @@ struct scratch {
 	/* trunk_auth_write: header lines, until the request is written. */
 	char credentials[8192];
 
-	/* invite_early_call: the parts of its two dialogs, until call_new has copied them. */
+	/* dialog_pair_of_branch: the parts of its two dialogs, until they are made and have copied
+	 * them. */
 	struct {
 		char a_local[SCRATCH_VALUE_MAX], b_local[SCRATCH_VALUE_MAX];
 		char a_route[SCRATCH_ROUTE_MAX], b_route[SCRATCH_ROUTE_MAX];

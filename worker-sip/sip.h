@@ -30,6 +30,8 @@ struct trunk_registration;
 struct refusal_budget;
 struct call;
 struct invite;
+struct subscribe;
+struct subscription;
 struct call_record;
 struct cdr;
 struct byte_ring;
@@ -75,8 +77,12 @@ struct sip {
 	struct call *call_list;     /* all calls, early ones too */
 	struct invite *invite_list; /* unanswered INVITEs that make calls */
 	uint32_t calls;             /* the number of both, for the limit */
+	struct subscription *subscription_list, *subscription_over_list; /* subscription.h */
+	struct subscribe *subscribe_list; /* requests on their way that make some */
+	uint32_t subscriptions;           /* the number of those that stand, for the limit */
 	struct drain drain;
-	struct timer users_removed; /* ends calls of users who are gone (users_removed.c) */
+	struct timer subscription_sweep; /* ends those that cannot stay (subscription_sweep.h) */
+	struct timer users_removed;      /* ends calls of users who are gone (users_removed.c) */
 	struct {
 		struct timer timer;   /* while slots move away (handover.h) */
 		uint64_t epoch;       /* of the map of which the master was told last */

@@ -121,6 +121,7 @@ static inline void fixture_settings(struct image *i)
 		.message_max = MESSAGE_RAW_MAX,
 		.transactions_max = 1000,
 		.calls_max = 100,
+		.subscriptions_max = 100,
 		.forks_max = 8,
 		.nonce_ms = 300000,
 		.max_forwards = 70,

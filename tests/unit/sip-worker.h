@@ -34,6 +34,7 @@
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_auth.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/subscription.h"
 #include "worker-transport/parse/parse.h"
 
 #include <stdarg.h>
@@ -225,6 +226,10 @@ static inline void worker_tear_down(void)
 	worker->sip.transactions = NULL;
 	while (worker->sip.call_list)
 		call_free(worker->sip.call_list);
+	while (worker->sip.subscription_list)
+		subscription_free(worker->sip.subscription_list);
+	cr_assert_null(worker->sip.subscription_over_list);
+	cr_assert_null(worker->sip.subscribe_list);
 	cr_assert_eq(dialogs_retired(worker->sip.dialogs), 0, "a dialog is left");
 	dialogs_free(worker->sip.dialogs);
 	routes_free(worker->sip.routes);

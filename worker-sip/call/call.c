@@ -8,6 +8,8 @@
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/subscription/subscribe.h"
+#include "worker-sip/subscription/subscription.h"
 
 /* ---- requests ---- */
 
@@ -42,9 +44,8 @@ static void call_acknowledge(const struct incoming *in)
 
 	if (!d)
 		d = call_retired(in);
-	if (d && d->zone == in->zone) {
-		if (d->call)
-			call_source_shown(d);
+	if (d && d->call && d->zone == in->zone) {
+		call_source_shown(d);
 		if (exchange_ack(d, in->message))
 			return;
 	}
@@ -165,6 +166,8 @@ void call_request(struct incoming *in)
 	struct dialog *d = dialog_of_request(in->sip, m);
 	if (!d && call_refuse_after_end(in))
 		return;
+	if (!d)
+		d = subscribe_notified(in);
 	if (!d || in->zone != d->zone) {
 		count(DIALOG_UNMATCHED);
 		incoming_answer(in, 481, STR_EMPTY);
@@ -180,6 +183,10 @@ void call_request(struct incoming *in)
 		return;
 	}
 	d->remote_cseq = m->cseq;
+	if (d->subscription) {
+		subscription_pass(d, in);
+		return;
+	}
 	if (d->lost)
 		call_leg_back(d, m);
 	if (call_refuse_by_state(d, in))
@@ -234,7 +241,9 @@ void call_flow_closed(struct sip *sip, uint64_t flow)
 	while ((leg = flow_users_pop(&dialogs_flow_users(sip->dialogs)->legs, flow))) {
 		struct dialog *d = container_of(leg, struct dialog, flow_user);
 
-		if (d->call && d->call->answered)
+		if (d->subscription)
+			subscription_leg_lost(d);
+		else if (d->call && d->call->answered)
 			call_leg_lost(d);
 	}
 }
@@ -247,7 +256,8 @@ void call_stray_answer(const struct incoming *in, uint64_t branch)
 	struct dialog *d = dialog_of_tags(in->sip, message_str(m, m->call_id),
 		message_str(m, m->from_tag), message_str(m, m->to_tag));
 
-	if (d && d->zone == in->zone) { /* a late repetition of an answer whose call stands */
+	if (d && d->call &&
+		d->zone == in->zone) { /* a late repetition of an answer whose call stands */
 		wire_drop(dialog_send_ack(in->sip, d, m->cseq));
 		return;
 	}

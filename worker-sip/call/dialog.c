@@ -14,6 +14,7 @@
 
 struct dialogs {
 	struct table by_tag, retired; /* those that stand, and those that are over */
+	struct table awaited;         /* those that a NOTIFY may make */
 	struct flow_user_tables flow_user_tables;
 	struct slab slab;
 };
@@ -27,6 +28,8 @@ int dialogs_new(struct dialogs **out)
 	int error = table_init(&ds->by_tag, 1024);
 	if (error == 0)
 		error = table_init(&ds->retired, 1024);
+	if (error == 0)
+		error = table_init(&ds->awaited, 64);
 	if (error == 0)
 		error = flow_users_init(&ds->flow_user_tables.legs);
 	if (error == 0)
@@ -55,6 +58,7 @@ void dialogs_free(struct dialogs *ds)
 	flow_users_free(&ds->flow_user_tables.callers);
 	table_free(&ds->by_tag);
 	table_free(&ds->retired);
+	table_free(&ds->awaited);
 	free(ds);
 }
 
@@ -71,6 +75,11 @@ size_t dialogs_count(const struct dialogs *ds)
 size_t dialogs_retired(const struct dialogs *ds)
 {
 	return ds->retired.count;
+}
+
+struct table *dialogs_awaited(struct dialogs *ds)
+{
+	return &ds->awaited;
 }
 
 static struct str dialog_put(char **at, struct str s)

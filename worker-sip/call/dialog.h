@@ -13,6 +13,7 @@
 struct dialogs;
 struct call;
 struct refused_answer;
+struct subscription;
 
 /* A retired dialog is over: no request is of it any more but the ACKs of what was answered in it,
  * and a BYE that crosses ours while that waits for such an ACK. */
@@ -20,15 +21,16 @@ enum dialog_state { DIALOG_EARLY = 1, DIALOG_CONFIRMED, DIALOG_RETIRED };
 
 struct dialog {
 	struct table_node node;
-	uint64_t id;                    /* of our tag's token and of our Contact's */
-	struct call *call;              /* NULL: it was refused when it came */
-	struct dialog *other;           /* the other leg of its call */
-	struct refused_answer *refused; /* where it has no call */
-	struct flow flow;               /* how the peer is reached */
-	struct flow_user flow_user;     /* by that flow */
-	uint64_t trunk;                 /* whose credentials its requests have; 0: none */
-	uint32_t local_cseq;            /* the last we sent */
-	uint32_t remote_cseq;           /* the last we received; 0: none yet */
+	uint64_t id;                       /* of our tag's token and of our Contact's */
+	struct call *call;                 /* NULL: it was refused when it came, or is no call's */
+	struct subscription *subscription; /* whose it is; NULL: a call's */
+	struct dialog *other;              /* the other leg of its call or subscription */
+	struct refused_answer *refused;    /* where it has no call */
+	struct flow flow;                  /* how the peer is reached */
+	struct flow_user flow_user;        /* by that flow */
+	uint64_t trunk;                    /* whose credentials its requests have; 0: none */
+	uint32_t local_cseq;               /* the last we sent */
+	uint32_t remote_cseq;              /* the last we received; 0: none yet */
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
@@ -59,11 +61,13 @@ struct dialog_parts {
 int dialogs_new(struct dialogs **out);
 /* Frees the table; dialogs end with their calls. NULL is a no-op. */
 void dialogs_free(struct dialogs *ds);
-/* The number of dialogs that stand: two for each call. */
+/* The number of dialogs that stand: two for each call and subscription. */
 size_t dialogs_count(const struct dialogs *ds);
 /* The number of those that are over and are kept yet: for ACKs, or for the repetitions of a 2xx
  * that was refused, 64*T1 (refused_answer.h). */
 size_t dialogs_retired(const struct dialogs *ds);
+/* The branches of requests that await a NOTIFY which makes a dialog (subscription/subscribe.c). */
+struct table *dialogs_awaited(struct dialogs *ds);
 /* Memory for what stands as long as a dialog. */
 struct slab *dialogs_slab(struct dialogs *ds);
 /* The users of stream flows: legs of calls, branches of requests, and the callers of INVITEs on

@@ -27,6 +27,12 @@ static bool dialog_reference_tags(struct str params, struct str our_name, struct
 	       ours->p && peers->p;
 }
 
+/* A subscription's dialog cannot be replaced by a call. */
+static struct dialog *dialog_reference_of_call(struct dialog *d)
+{
+	return d && d->call ? d : NULL;
+}
+
 struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 {
 	uint8_t slot;
@@ -37,12 +43,12 @@ struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 	if (!dialog_reference_tags(params, S("to-tag"), S("from-tag"), &ours, &theirs))
 		return NULL;
 	if (!str_equal(ours, theirs))
-		return dialog_of_tags(sip, call_id, ours, theirs);
+		return dialog_reference_of_call(dialog_of_tags(sip, call_id, ours, theirs));
 	if (token_prove(keys, TOKEN_CALL_ID, call_id, &slot, &id))
 		return NULL;
 	if (token_prove(keys, TOKEN_TAG, ours, &slot, &tag_id) || id != tag_id)
 		return NULL;
-	return dialog_of_id(sip, id);
+	return dialog_reference_of_call(dialog_of_id(sip, id));
 }
 
 void dialog_reference_replaces(struct writer *w, const struct dialog *other, struct str value)

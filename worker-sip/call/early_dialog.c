@@ -3,75 +3,20 @@
  */
 #include "invite_state.h"
 
+#include "dialog_pair.h"
 #include "dialog_request.h"
-#include "ipc/token.h"
-#include "worker-sip/message/party.h"
-#include "worker-sip/message/rewrite.h"
-#include "worker-sip/message/wire_header.h"
-#include "worker-sip/routing/trunk_auth.h"
 
 /* Makes the call of the early dialog between the INVITE's sender and the sender of m. NULL where it
  * cannot be made. */
 static struct call *early_dialog_new(struct invite_branch *b, const struct message *m)
 {
 	struct fork *f = b->fork.fork;
-	struct sip *sip = f->sip;
 	const struct message *request = &f->request->message;
-	char a_tag[TOKEN_LENGTH], b_tag[TOKEN_LENGTH];
-	struct str remote = message_value(m, HEADER_TO);
-	struct writer a_local = WRITER(sip->scratch.early_call.a_local),
-		      b_local = WRITER(sip->scratch.early_call.b_local),
-		      a_route = WRITER(sip->scratch.early_call.a_route),
-		      b_route = WRITER(sip->scratch.early_call.b_route);
-	const struct hosts hosts = hosts_between(sip, f->zone, b->fork.zone, &b->fork.target->flow);
-	uint64_t id = random_u64();
-	struct party_change change;
+	struct dialog_pair pair;
 	struct call *call;
 
-	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, id, a_tag);
-	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, b->fork.id, b_tag);
-	write_address_tag(
-		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
-		(struct str){b_tag, sizeof(b_tag)},
-		rewrite_party(b->fork.target->rewrite, RULE_FROM_USER, &change));
-	if (!remote.n) { /* of a broken response: as we wrote it */
-		struct writer to = WRITER(sip->scratch.leg_request.to);
-
-		write_party(&to, &hosts, message_value(request, HEADER_TO), STR_EMPTY,
-			rewrite_party(b->fork.target->rewrite, RULE_TO_USER, &change));
-		remote = writer_text(&to);
-	}
-	if (!dialog_write_route_set(&a_route, request, false))
-		return NULL;
-	if (!dialog_write_route_set(&b_route, m, true) || a_local.full || b_local.full)
-		return NULL;
-	struct dialog_parts caller = {.id = id,
-		.slot = f->slot,
-		.zone = (uint16_t)f->zone,
-		.flow = &request->flow,
-		.call_id = message_str(request, request->call_id),
-		.local = writer_text(&a_local),
-		.remote = message_value(request, HEADER_FROM),
-		.remote_tag = message_str(request, request->from_tag),
-		.route = writer_text(&a_route),
-		.target = message_str(request, request->contact.whole),
-		.local_cseq = 0,
-		.remote_cseq = request->cseq};
-	struct dialog_parts callee = {.id = b->fork.id,
-		.slot = f->slot,
-		.zone = b->fork.zone,
-		.flow = &m->flow,
-		.call_id = {b->fork.call_id, sizeof(b->fork.call_id)},
-		.local = writer_text(&b_local),
-		.remote = remote,
-		.remote_tag = message_str(m, m->to_tag),
-		.route = writer_text(&b_route),
-		.target = m->contact.whole.length ? message_str(m, m->contact.whole)
-	                                          : b->fork.target->request_uri,
-		.trunk = b->fork.trunk != NONE_INDEX ? trunk_auth_of(sip, b->fork.trunk) : 0,
-		.local_cseq = b->fork.cseq};
-	if (call_new(sip, &caller, &callee, &call))
+	if (!dialog_pair_of_branch(&pair, &b->fork, request, m) ||
+		call_new(f->sip, &pair.a, &pair.b, &call))
 		return NULL;
 	call->invite = invite_of(f);
 	call->a->stranger = f->server && transaction_is_bound(f->server);

@@ -126,18 +126,16 @@ void splice_write_header(struct writer *w, const struct splice *s, enum header i
 	}
 }
 
-/* sips: the dialog's other side was called by a sips: URI, and gets one back (RFC 3261
- * section 12.1.1); such a URI needs no word of its TLS. */
-static void splice_write_contact(
-	struct writer *w, const struct splice *s, const struct flow *flow, bool sips)
+void splice_write_own_contact(struct writer *w, const struct sip *sip, struct str user,
+	const struct flow *flow, bool sips)
 {
 	if (sips)
 		write_literal(w, "Contact: <sips:");
 	else
 		write_literal(w, "Contact: <sip:");
-	write_str(w, s->contact_user);
+	write_str(w, user);
 	write_literal(w, "@");
-	write_sent_by(w, s->sip, flow);
+	write_sent_by(w, sip, flow);
 	if (flow->transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
 	else if (flow->transport == TRANSPORT_TLS && !sips)
@@ -242,7 +240,8 @@ static void splice_write_ours(
 		break;
 	case HEADER_CONTACT:
 		if (s->contact_user.n)
-			splice_write_contact(w, s, s->to, splice_is_sips(s->request_uri));
+			splice_write_own_contact(
+				w, s->sip, s->contact_user, s->to, splice_is_sips(s->request_uri));
 		break;
 	}
 }
@@ -260,7 +259,8 @@ int splice_request(const struct splice *s, struct wire **out)
 	write_literal(&w, " SIP/2.0\r\n");
 	splice_write_headers(&w, s, &sides, splice_write_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
-		splice_write_contact(&w, s, s->to, splice_is_sips(s->request_uri));
+		splice_write_own_contact(
+			&w, s->sip, s->contact_user, s->to, splice_is_sips(s->request_uri));
 	if (s->rewrite)
 		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
 	splice_write_body(&w, s, &sides);
@@ -287,8 +287,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 			h; h = message_next(request, h))
 			write_bytes(&w, message_raw(request) + h->line, (size_t)(h->end - h->line));
 	if (s->contact_user.n)
-		splice_write_contact(
-			&w, s, &request->flow, request->request_uri.scheme == URI_SIPS);
+		splice_write_own_contact(&w, s->sip, s->contact_user, &request->flow,
+			request->request_uri.scheme == URI_SIPS);
 	splice_write_headers(&w, s, &sides, NULL);
 	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);

@@ -39,6 +39,11 @@ int splice_request(const struct splice *s, struct wire **out);
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out);
 
+/* Writes our Contact with that user part for whoever is reached by the flow, as a sips: URI where
+ * it was called by one (RFC 3261 section 12.1.1): such a URI needs no word of its TLS. */
+void splice_write_own_contact(struct writer *w, const struct sip *sip, struct str user,
+	const struct flow *flow, bool sips);
+
 /* Writes those lines of one header of s->in that pass, as they pass: for a message that takes
  * nothing else from it. A line that does not fit is left out. */
 void splice_write_header(struct writer *w, const struct splice *s, enum header id);

@@ -4,6 +4,12 @@
 #include "fork.h"
 #include "ipc/token.h"
 #include "worker-sip/explanation_targets.h"
+#include "worker-sip/subscription/event.h"
+
+#define RELAY_ALLOW                                                                                \
+	"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, "       \
+	"REFER, "                                                                                  \
+	"SUBSCRIBE, NOTIFY, PUBLISH\r\n"
 
 /* The first 2xx goes back. Others are for nobody. */
 static void relay_on_response(struct fork_branch *b, const struct message *m)
@@ -32,14 +38,8 @@ static const struct fork_user relay_user = {.response = relay_on_response};
 
 void relay_request(struct incoming *in, const struct target *targets, unsigned count)
 {
-	uint8_t method = in->message->method;
 	struct fork *f;
 
-	if (method == METHOD_SUBSCRIBE || method == METHOD_NOTIFY) {
-		/* Without a dialog kept for it a subscription's NOTIFY could not come back. */
-		incoming_answer(in, method == METHOD_SUBSCRIBE ? 489 : 481, STR_EMPTY);
-		return;
-	}
 	if (in->explanation) {
 		explanation_targets(in, targets, count, STR_EMPTY);
 		return;
@@ -61,18 +61,13 @@ void relay_self(const struct incoming *in)
 	 * the front (answer_stateless). */
 	static const char capabilities[] =
 		"Accept-Language: en\r\nAccept-Encoding: identity\r\nAccept: application/sdp\r\n"
-		"Supported: replaces, timer, 100rel, path\r\n"
-		"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, "
-		"REFER, NOTIFY\r\n";
+		"Supported: replaces, timer, 100rel, path\r\n" EVENT_ALLOW_EVENTS RELAY_ALLOW;
 
 	switch (in->message->method) {
 	case METHOD_OPTIONS: incoming_answer(in, 200, S(capabilities)); break;
 	case METHOD_UNKNOWN: incoming_answer(in, 501, STR_EMPTY); break;
 	case METHOD_INVITE: /* nobody lives at the gateway itself */
 	case METHOD_MESSAGE: incoming_answer(in, 404, STR_EMPTY); break;
-	default:
-		incoming_answer(in, 405,
-			S("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, "
-			  "UPDATE, PRACK, REFER, NOTIFY\r\n"));
+	default: incoming_answer(in, 405, S(RELAY_ALLOW));
 	}
 }

@@ -1,5 +1,5 @@
-/* relay.h - requests outside dialogs other than INVITE and REGISTER: MESSAGE, OPTIONS, PUBLISH,
- * INFO and unknown methods, passed on statefully. */
+/* relay.h - requests outside dialogs that make none: MESSAGE, OPTIONS, PUBLISH, INFO and unknown
+ * methods, passed on statefully. */
 #ifndef SIPWARD_SIP_ROUTING_RELAY_H
 #define SIPWARD_SIP_ROUTING_RELAY_H
 

@@ -14,6 +14,7 @@
 #include "worker-sip/call/limits.h"
 #include "worker-sip/message/rewrite.h"
 #include "worker-sip/registrar/location.h"
+#include "worker-sip/subscription/event.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -437,7 +438,8 @@ static bool route_apply(struct route_search *s, unsigned rule, struct decision *
 		}
 		route_take_number(s, RULES_OF_ROUTE);
 	}
-	if (r->action == ROUTE_REGISTERED && !route_add_registered(s, out)) {
+	if (r->action == ROUTE_REGISTERED &&
+		(event_is_for_server(s->message) || !route_add_registered(s, out))) {
 		if (s->rules)
 			route_take_number(s, RULES_OF_ZONE);
 		out->route = NONE_INDEX;

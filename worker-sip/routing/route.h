@@ -44,9 +44,9 @@ enum route_match {
 };
 /* Finds the targets for an authorized request outside a dialog. Writes at most limit (of
  * TARGETS_MAX) into targets, sorted by q then order. `registered` matches users that exist in the
- * domain; a user without a binding: 480. Our own listeners' addresses count as the first domain. A
- * trunk target that is one of our own listeners: 482. Nothing matches: 403 to an untrusted zone,
- * 404 to a trusted one. */
+ * domain, and nothing that is for a server (event_is_for_server); a user without a binding: 480.
+ * Our own listeners' addresses count as the first domain. A trunk target that is one of our own
+ * listeners: 482. Nothing matches: 403 to an untrusted zone, 404 to a trusted one. */
 void route_request(
 	const struct incoming *in, struct target *targets, unsigned limit, struct decision *out);
 /* Applies the rules of the sender's zone to a request that no route leads, but a dialog; not those

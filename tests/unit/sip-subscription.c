@@ -1,0 +1,581 @@
+/* Subscriptions between two user agents (RFC 6665): a dialog on each side, made by a 2xx or by a
+ * NOTIFY, refreshed, ended, and what each side is told of it. */
+#include "sip-scene.h"
+#include "worker-sip/drain.h"
+#include "worker-sip/subscription/subscription_sweep.h"
+
+TestSuite(subscription, .init = worker_set_up_with_bob, .fini = worker_tear_down);
+
+#define DIALOG_EVENT "Event: dialog;call-id=x\n"
+#define ACTIVE DIALOG_EVENT "Subscription-State: active;expires=600\n"
+#define TERMINATED DIALOG_EVENT "Subscription-State: terminated;reason=timeout\n"
+#define XML "<dialog-info/>"
+
+static uint64_t counted(enum counter c)
+{
+	return counters_page->counter[c];
+}
+
+static uint64_t standing(void)
+{
+	return counted(COUNTER_SUBSCRIPTIONS_ACTIVE);
+}
+
+/* A subscription of alice to bob's phone. */
+struct subscribed {
+	struct said *subscribe;
+	struct sent *out;    /* as bob's phone got it */
+	struct sent *answer; /* as alice got it */
+	struct sent *notify; /* the first one, as alice got it */
+};
+
+static struct said *subscribe_to_bob(const char *expires)
+{
+	char more[128];
+
+	snprintf(more, sizeof(more), DIALOG_EVENT "Expires: %s\n", expires);
+	return ask(.method = "SUBSCRIBE", .more = more);
+}
+
+static struct subscribed subscribed_to_bob(void)
+{
+	struct subscribed s = {.subscribe = subscribe_to_bob("600")};
+
+	s.out = take_request_to("SUBSCRIBE", BOB);
+	respond(s.out, 202, .tag = "b", .more = "Expires: 600\n");
+	s.answer = take_response_to(202, ALICE);
+	callee_asks(s.out, "b", "NOTIFY", 1, .more = ACTIVE, .body = XML);
+	s.notify = take_request_to("NOTIFY", ALICE);
+	respond(s.notify, 200);
+	take_response_to(200, BOB);
+	quiet();
+	cr_assert_eq(standing(), 1);
+	return s;
+}
+
+/* Nothing stands, and nothing is left of it. */
+static void assert_ended(void)
+{
+	quiet();
+	cr_assert_eq(standing(), 0);
+	pass(2 * 64 * T1 + 1000);
+	quiet();
+	cr_assert_null(worker->sip.subscription_over_list);
+	cr_assert_eq(dialogs_count(worker->sip.dialogs), 0);
+	cr_assert_eq(counters_page->counter[COUNTER_TRANSACTIONS], 0);
+}
+
+/* bob's NOTIFY is answered 481: there is no such subscription. */
+static void assert_unknown_to_bob(const struct sent *out, const char *tag, unsigned cseq)
+{
+	callee_asks(out, tag, "NOTIFY", cseq, .more = ACTIVE);
+	take_response_to(481, BOB);
+	quiet();
+}
+
+Test(subscription, each_side_has_a_dialog_of_its_own)
+{
+	struct subscribed s = subscribed_to_bob();
+	const struct message *asked = s.subscribe->message, *out = s.out->message,
+			     *answer = s.answer->message, *notify = s.notify->message;
+
+	cr_assert(!str_equal(message_str(out, out->call_id), S("call-of-alice")));
+	cr_assert(!str_equal(message_str(out, out->from_tag), message_str(asked, asked->from_tag)));
+	cr_assert(raw_has(s.out, "Event: dialog;call-id=x"));
+	cr_assert(raw_has(s.out, "Expires: 600"));
+	/* alice knows one dialog, whose tag is not bob's */
+	cr_assert(raw_has(s.answer, "Expires: 600"));
+	cr_assert(!str_equal(message_str(answer, answer->to_tag), S("b")));
+	cr_assert(str_equal(message_str(notify, notify->call_id), S("call-of-alice")));
+	cr_assert(str_equal(
+		message_str(notify, notify->from_tag), message_str(answer, answer->to_tag)));
+	cr_assert(str_equal(message_str(notify, notify->to_tag), S("a")));
+	cr_assert(str_equal(message_str(notify, notify->body), S(XML)));
+	cr_assert(raw_has(s.notify, "Event: dialog;call-id=x"));
+	cr_assert(raw_has(s.notify, "Subscription-State: active;expires=600"));
+	cr_assert(!raw_has(s.notify, "198.51.100.11"), "bob's address");
+	cr_assert(str_equal(
+		message_str(notify, notify->request_uri.whole), S("sip:alice@198.51.100.1")));
+}
+
+Test(subscription, notify_before_the_2xx_makes_the_dialog)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE, .body = XML);
+	struct sent *notify = take_request_to("NOTIFY", ALICE);
+	respond(notify, 200);
+	take_response_to(200, BOB);
+	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
+	struct sent *answer = take_response_to(200, ALICE);
+	cr_assert(str_equal(message_str(answer->message, answer->message->to_tag),
+		message_str(notify->message, notify->message->from_tag)));
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, refresh_and_end_by_the_subscriber)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	pass(500000);
+	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT "Expires: 600\n");
+	struct sent *refresh = take_request_to("SUBSCRIBE", BOB);
+	cr_assert(str_equal(message_str(refresh->message, refresh->message->to_tag), S("b")));
+	cr_assert(str_equal(message_str(refresh->message, refresh->message->request_uri.whole),
+			  S("sip:peer@198.51.100.11:5060")),
+		"the Contact of bob's NOTIFY");
+	respond(refresh, 200, .more = "Expires: 600\n");
+	take_response_to(200, ALICE);
+	pass(600000); /* the first 600 s are over, and 64*T1 more are not */
+	cr_assert_eq(standing(), 1);
+	caller_asks(s.answer, "SUBSCRIBE", 3, .more = DIALOG_EVENT "Expires: 0\n");
+	respond(take_request_to("SUBSCRIBE", BOB), 200, .more = "Expires: 0\n");
+	take_response_to(200, ALICE);
+	cr_assert_eq(standing(), 1, "the last NOTIFY is to come");
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = TERMINATED);
+	struct sent *last = take_request_to("NOTIFY", ALICE);
+	cr_assert(raw_has(last, "Subscription-State: terminated;reason=timeout"));
+	respond(last, 200);
+	take_response_to(200, BOB);
+	assert_ended();
+	assert_unknown_to_bob(s.out, "b", 3);
+}
+
+Test(subscription, terminated_notify_ends_it_on_both_sides)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = TERMINATED);
+	respond(take_request_to("NOTIFY", ALICE), 200);
+	take_response_to(200, BOB);
+	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT);
+	take_response_to(481, ALICE);
+	assert_unknown_to_bob(s.out, "b", 3);
+	assert_ended();
+}
+
+Test(subscription, time_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	pass(600000 + 64 * T1 - 1);
+	cr_assert_eq(standing(), 1);
+	pass(2);
+	cr_assert_eq(standing(), 0);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_EXPIRED), 1);
+	assert_unknown_to_bob(s.out, "b", 2);
+	assert_ended();
+}
+
+Test(subscription, without_a_notify_there_is_none)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
+	take_response_to(200, ALICE);
+	cr_assert_eq(standing(), 1);
+	pass(64 * T1 + 1); /* timer N (RFC 6665 section 4.1.2.4) */
+	cr_assert_eq(standing(), 0);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_UNCONFIRMED), 1);
+	assert_unknown_to_bob(out, "b", 1);
+	assert_ended();
+}
+
+Test(subscription, notify_after_timer_n_is_of_none)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
+	take_response_to(200, ALICE);
+	pass(64 * T1 + 1);
+	assert_unknown_to_bob(out, "another", 1); /* of a fork behind bob */
+	assert_ended();
+}
+
+Test(subscription, a_481_to_a_notify_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = ACTIVE);
+	respond(take_request_to("NOTIFY", ALICE), 481);
+	take_response_to(481, BOB);
+	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT);
+	take_response_to(481, ALICE);
+	assert_ended();
+}
+
+Test(subscription, a_481_to_a_refresh_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT);
+	respond(take_request_to("SUBSCRIBE", BOB), 481);
+	take_response_to(481, ALICE);
+	assert_unknown_to_bob(s.out, "b", 2);
+	assert_ended();
+}
+
+Test(subscription, other_refusals_leave_it_as_it_is)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT "Expires: 10\n");
+	respond(take_request_to("SUBSCRIBE", BOB), 423, .more = "Min-Expires: 60\n");
+	cr_assert(raw_has(take_response_to(423, ALICE), "Min-Expires: 60"));
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = ACTIVE);
+	respond(take_request_to("NOTIFY", ALICE), 500);
+	take_response_to(500, BOB);
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, a_side_that_does_not_answer_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = ACTIVE);
+	pass(64 * T1 + 1);
+	cr_assert_eq(take_all("NOTIFY"), 11);
+	cr_assert_eq(standing(), 0);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_UNANSWERED), 1);
+	assert_unknown_to_bob(s.out, "b", 3);
+	assert_ended();
+}
+
+Test(subscription, refusals_pass)
+{
+	static const struct {
+		unsigned status;
+		const char *more, *seen;
+	} row[] = {{489, "Allow-Events: presence\n", "Allow-Events: presence"},
+		{423, "Min-Expires: 300\n", "Min-Expires: 300"}, {403, "", ""}, {404, "", ""}};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		ask(.method = "SUBSCRIBE", .cseq = i + 1, .more = DIALOG_EVENT);
+		respond(take_request("SUBSCRIBE"), row[i].status, .tag = "b", .more = row[i].more);
+		cr_assert(raw_has(take_response_to(row[i].status, ALICE), row[i].seen));
+	}
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
+	assert_ended();
+}
+
+Test(subscription, whoever_refuses_after_a_notify_has_none)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
+	respond(take_request_to("NOTIFY", ALICE), 200);
+	take_response_to(200, BOB);
+	respond(out, 403, .tag = "b");
+	take_response_to(403, ALICE);
+	assert_unknown_to_bob(out, "b", 2);
+	assert_ended();
+}
+
+Test(subscription, fetch_ends_with_its_notify)
+{
+	subscribe_to_bob("0");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	respond(out, 200, .tag = "b", .more = "Expires: 0\n");
+	take_response_to(200, ALICE);
+	callee_asks(out, "b", "NOTIFY", 1, .more = TERMINATED, .body = XML);
+	respond(take_request_to("NOTIFY", ALICE), 200);
+	take_response_to(200, BOB);
+	assert_ended();
+}
+
+/* A SUBSCRIBE that two phones of bob get makes two subscriptions, each with its tag upstream. */
+Test(subscription, each_fork_makes_its_own)
+{
+	static const char *const second = "198.51.100.12:5060";
+
+	register_phone("bob", second, NULL);
+	subscribe_to_bob("600");
+	struct sent *one = take_request("SUBSCRIBE"), *two = take_request("SUBSCRIBE");
+	respond(one, 200, .tag = "one", .more = "Expires: 600\n");
+	struct sent *answer = take_response_to(200, ALICE);
+	respond(two, 200, .tag = "two", .more = "Expires: 600\n");
+	quiet(); /* a SUBSCRIBE has one final answer */
+	callee_asks(one, "one", "NOTIFY", 1, .more = ACTIVE);
+	struct sent *first = take_request_to("NOTIFY", ALICE);
+	respond(first, 200);
+	take_response(200);
+	callee_asks(two, "two", "NOTIFY", 1, .more = ACTIVE);
+	struct sent *other = take_request_to("NOTIFY", ALICE);
+	cr_assert(str_equal(message_str(first->message, first->message->from_tag),
+		message_str(answer->message, answer->message->to_tag)));
+	cr_assert(!str_equal(message_str(first->message, first->message->from_tag),
+		message_str(other->message, other->message->from_tag)));
+	cr_assert_eq(standing(), 2);
+	/* alice wants but one: she refuses the second, which ends it there alone (section 4.1.4) */
+	respond(other, 481);
+	take_response(481);
+	cr_assert_eq(standing(), 1);
+	caller_asks(answer, "NOTIFY", 2, .more = ACTIVE);
+	take_response(405);
+	quiet();
+}
+
+Test(subscription, only_the_asked_zone_may_notify)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	struct flow stranger = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE, .by = &stranger);
+	take_response(481);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
+}
+
+Test(subscription, only_what_its_dialogs_are_for_passes)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	caller_asks(s.answer, "INVITE", 2);
+	acknowledge_failure(&said[said_count - 1], take_response_to(405, ALICE));
+	caller_asks(s.answer, "BYE", 3);
+	take_response_to(405, ALICE);
+	callee_asks(s.out, "b", "SUBSCRIBE", 2, .more = DIALOG_EVENT);
+	cr_assert(raw_has(take_response_to(405, BOB), "Allow: NOTIFY"));
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = ACTIVE); /* an older number is out of order */
+	take_response_to(500, BOB);
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, limit)
+{
+	worker->image.s.subscriptions_max = 1;
+	subscribed_to_bob();
+	ask(.method = "SUBSCRIBE", .call_id = "another", .more = DIALOG_EVENT);
+	cr_assert(message_first(take_response_to(503, ALICE)->message, HEADER_RETRY_AFTER));
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_LIMIT), 1);
+	quiet();
+}
+
+Test(subscription, what_a_subscribe_needs)
+{
+	ask(.method = "SUBSCRIBE");
+	cr_assert(message_first(take_response(489)->message, HEADER_ALLOW_EVENTS));
+	/* without Contact nobody knows where a NOTIFY would go */
+	receive(&alice, "SUBSCRIBE sip:bob@example.net SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1:5060;"
+			"branch=z9hG4bKx\nMax-Forwards: 70\nFrom: <sip:alice@example.net>;tag=a\n"
+			"To: <sip:bob@example.net>\nCall-ID: x\nCSeq: 1 SUBSCRIBE\n" DIALOG_EVENT
+			"Content-Length: 0\n\n");
+	take_response(400);
+	quiet();
+}
+
+/* ---- where it goes ---- */
+
+Test(subscription, of_a_mailbox_never_goes_to_a_phone)
+{
+	ask(.method = "SUBSCRIBE", .more = "Event: message-summary\n");
+	cr_assert(message_first(take_response(489)->message, HEADER_ALLOW_EVENTS));
+	ask(.method = "SUBSCRIBE", .cseq = 2, .uri = "sip:+493012345@example.net",
+		.more = "Event: message-summary\n");
+	cr_assert(sent_to(take_request("SUBSCRIBE"), "10.0.0.11:5060"));
+	quiet();
+}
+
+Test(subscription, publish_goes_to_a_server_or_is_489)
+{
+	ask(.method = "PUBLISH", .more = "Event: presence\nSIP-If-Match: x\nExpires: 60\n");
+	cr_assert(message_first(take_response(489)->message, HEADER_ALLOW_EVENTS));
+	ask(.method = "PUBLISH", .cseq = 2, .uri = "sip:+493012345@example.net",
+		.more = "Event: presence\nSIP-If-Match: x\nExpires: 60\n");
+	struct sent *out = take_request("PUBLISH");
+	cr_assert(raw_has(out, "SIP-If-Match: x"));
+	cr_assert(raw_has(out, "Expires: 60"));
+	respond(out, 412, .tag = "t");
+	take_response_to(412, ALICE);
+	ask(.method = "PUBLISH", .cseq = 3, .uri = "sip:+493012345@example.net",
+		.more = "Event: presence\n");
+	respond(take_request("PUBLISH"), 200, .tag = "t", .more = "SIP-ETag: y\nExpires: 60\n");
+	cr_assert(raw_has(take_response_to(200, ALICE), "SIP-ETag: y"));
+	ask(.method = "PUBLISH", .cseq = 4, .uri = "sip:+493012345@example.net");
+	take_response_to(489, ALICE);
+	quiet();
+}
+
+Test(subscription, unsolicited_notify_passes_from_a_trusted_zone_to_a_phone)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	ask(.by = &core, .method = "NOTIFY", .more = "Event: check-sync\n");
+	struct sent *out = take_request_to("NOTIFY", BOB);
+	cr_assert(raw_has(out, "Event: check-sync"));
+	respond(out, 200, .tag = "b");
+	take_response(200);
+	ask(.by = &core, .method = "NOTIFY", .cseq = 2,
+		.more = "Event: message-summary\nSubscription-State: active\n", .body = "m");
+	respond(take_request_to("NOTIFY", BOB), 200, .tag = "b");
+	take_response(200);
+	ask(.method = "NOTIFY", .cseq = 3, .more = "Event: check-sync\n");
+	take_response_to(481, ALICE);
+	cr_assert_eq(counted(COUNTER_NOTIFIES_REFUSED), 1);
+	quiet();
+}
+
+/* ---- REFER outside of dialogs ---- */
+
+static struct sent *refer_bob(const char *more)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "Refer-To: <sip:carol@example.net>\n%s", more);
+	ask(.method = "REFER", .cseq = 7, .more = text);
+	return take_request_to("REFER", BOB);
+}
+
+Test(subscription, implicit_of_a_refer)
+{
+	struct sent *out = refer_bob("");
+	char notify[128];
+
+	respond(out, 202, .tag = "b");
+	struct sent *answer = take_response_to(202, ALICE);
+	/* the id is the REFER's CSeq, which is another on each side (RFC 3515 section 2.4.6) */
+	snprintf(notify, sizeof(notify),
+		"Event: refer;id=%u\nSubscription-State: active;expires=60\n", out->message->cseq);
+	callee_asks(out, "b", "NOTIFY", 1, .more = notify, .body = "SIP/2.0 100 Trying");
+	struct sent *told = take_request_to("NOTIFY", ALICE);
+	cr_assert(raw_has(told, "Event: refer;id=7\r\n"));
+	cr_assert(str_equal(message_str(told->message, told->message->from_tag),
+		message_str(answer->message, answer->message->to_tag)));
+	respond(told, 200);
+	take_response_to(200, BOB);
+	cr_assert_eq(standing(), 1);
+	callee_asks(out, "b", "NOTIFY", 2,
+		.more = "Event: refer\nSubscription-State: terminated;reason=noresource\n",
+		.body = "SIP/2.0 200 OK");
+	respond(take_request_to("NOTIFY", ALICE), 200);
+	take_response_to(200, BOB);
+	assert_ended();
+}
+
+Test(subscription, none_of_a_refer_that_is_declined)
+{
+	struct sent *out = refer_bob("Refer-Sub: false\nSupported: norefersub\n");
+
+	cr_assert(raw_has(out, "Refer-Sub: false"));
+	respond(out, 200, .tag = "b", .more = "Refer-Sub: false\n");
+	cr_assert(raw_has(take_response_to(200, ALICE), "Refer-Sub: false"));
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
+	pass(64 * T1 + 1);
+	assert_ended();
+}
+
+Test(subscription, kept_where_refer_sub_is_not_heeded)
+{
+	struct sent *out = refer_bob("Refer-Sub: false\n");
+
+	respond(out, 202, .tag = "b"); /* RFC 4488 section 4: without it there is one */
+	take_response_to(202, ALICE);
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, none_of_a_refer_that_forbids_it)
+{
+	struct sent *out = refer_bob("Require: nosub\n"); /* RFC 7614 */
+
+	respond(out, 200, .tag = "b");
+	take_response_to(200, ALICE);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
+	quiet();
+}
+
+/* ---- what ends it from within ---- */
+
+/* Both sides are told that the gateway has ended the subscription. */
+static void assert_told(const struct subscribed *s, const char *state)
+{
+	struct sent *notify = take_request_to("NOTIFY", ALICE),
+		    *subscribe = take_request_to("SUBSCRIBE", BOB);
+
+	cr_assert(raw_has(notify, state), "%.*s", (int)notify->message->raw_size,
+		message_raw(notify->message));
+	cr_assert(raw_has(notify, "Event: dialog;call-id=x"));
+	cr_assert(message_first(notify->message, HEADER_CONTACT));
+	cr_assert(raw_has(subscribe, "Expires: 0"));
+	respond(notify, 200);
+	respond(subscribe, 200, .more = "Expires: 0\n");
+	/* his last NOTIFY is expected */
+	callee_asks(s->out, "b", "NOTIFY", 2, .more = TERMINATED);
+	take_response_to(200, BOB);
+	assert_ended();
+}
+
+Test(subscription, a_stop_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+	struct lifeline_drain order = {.sequence = 1, .mode = DRAIN_END};
+
+	drain_order(&worker->sip, &order);
+	pass(100);
+	assert_told(&s, "Subscription-State: terminated;reason=probation;retry-after=30");
+	drain_close(&worker->sip);
+	worker->sip.drain.mode = DRAIN_OFF;
+}
+
+Test(subscription, a_slot_that_moves_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	memset(worker->sip.slots.next, 1, sizeof(worker->sip.slots.next));
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	assert_told(&s, "Subscription-State: terminated;reason=deactivated");
+}
+
+Test(subscription, a_listener_that_is_gone_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	worker->image.listener[OPEN_UDP].gone = 1;
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	worker->image.listener[OPEN_UDP].gone = 0;
+	assert_told(&s, "Subscription-State: terminated;reason=deactivated");
+}
+
+Test(subscription, a_removed_user_ends_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	quiet();
+	memset(worker->users.row, 0, sizeof(worker->users.row));
+	worker->users.head.count = 0;
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	assert_told(&s, "Subscription-State: terminated;reason=noresource");
+}
+
+Test(subscription, a_connection_that_does_not_come_back_ends_it)
+{
+	struct flow stream = flow_of(OPEN_TCP, "198.51.100.3:40000", FLOW_ID(0, 1, 3));
+
+	ask(.by = &stream, .method = "SUBSCRIBE", .more = DIALOG_EVENT);
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
+	take_response(200);
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
+	respond(take_request("NOTIFY"), 200);
+	take_response_to(200, BOB);
+	call_flow_closed(&worker->sip, stream.id);
+	callee_asks(out, "b", "NOTIFY", 2, .more = ACTIVE);
+	cr_assert(message_first(take_response_to(500, BOB)->message, HEADER_RETRY_AFTER));
+	pass(SUBSCRIPTION_GRACE_MS + 1);
+	cr_assert(raw_has(take_request_to("SUBSCRIBE", BOB), "Expires: 0"));
+	cr_assert_eq(standing(), 0);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_LEG_LOST), 1);
+}
