@@ -266,6 +266,8 @@ static bool settings_route_sane(const struct settings *s, const void *row)
 		return false;
 	if (s->zones.count < 64 && r->from >> s->zones.count)
 		return false;
+	if (!ROWS_SANE(s, r->events, struct text, ROUTE_EVENTS_MAX, settings_text_row_sane))
+		return false;
 	if (!settings_rules_fit(s, r->rules))
 		return false;
 	switch (r->action) {

@@ -19,6 +19,8 @@
 #define EMERGENCY_MAX 64 /* numbers */
 #define EMERGENCY_NUMBER_MAX 32
 #define EMERGENCY_SERVICE_MAX 64
+#define ROUTE_EVENTS_MAX 16       /* event packages of a route */
+#define ROUTE_EVENT_LENGTH_MAX 64 /* of the name of one */
 #define NUMBER_LISTS_MAX 64
 #define LIST_NUMBERS_MAX 1024 /* patterns that a list permits, and that it blocks */
 #define SCANNERS_MAX 64       /* words */
@@ -188,6 +190,7 @@ struct route_settings {
 	struct text number;  /* a pattern (pattern.h) over the request URI's user; length 0: any */
 	struct array trunks; /* uint16_t trunk indexes, padded to 8 bytes */
 	struct array rules;  /* struct rule_settings */
+	struct array events; /* struct text: packages; count 0: whatever the request is */
 	uint16_t to_domain;  /* domain index, NONE_INDEX: any */
 	uint16_t status;     /* of ROUTE_REFUSE */
 	uint8_t action;      /* enum route_action */

@@ -388,7 +388,8 @@ static void check_routes_are_met(struct reader *r)
 				"route \"%s\" can never match: route \"%s\" (line %d) takes all "
 				"that it could",
 				b->name, last->name, last->line);
-		else if (b->action != ROUTE_REGISTERED && check_takes_all(b->number))
+		else if (b->action != ROUTE_REGISTERED && !b->event_count &&
+			 check_takes_all(b->number))
 			all[count++] = b;
 	}
 	free(all);

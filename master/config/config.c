@@ -137,6 +137,7 @@ static void config_free_route(struct config_route *x)
 	free(x->name);
 	free(x->number);
 	config_free_rules(&x->rules);
+	config_free_texts(x->events, x->event_count);
 #define OPTION CONFIG_FREE
 #define OPTIONS OPTIONS_OF_ROUTE
 #include "ipc/options.def"

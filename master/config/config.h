@@ -174,6 +174,8 @@ struct config_route {
 	struct config_rules rules;
 	uint16_t trunks[ROUTE_TRUNKS_MAX];
 	size_t trunk_count;
+	char **events; /* packages; count 0: whatever the request is */
+	size_t event_count;
 	int line;
 	uint64_t from;      /* bits of zone indexes */
 	uint16_t to_domain; /* index, NONE_INDEX */

@@ -1,6 +1,7 @@
 /* section_route.c - reads a route: what it matches, and where it sends a call. */
 #include "section.h"
 
+#include "ipc/syntax.h"
 #include "options.h"
 
 #include <stdlib.h>
@@ -16,6 +17,35 @@ static void route_read_number(struct reader *r, cfg_t *section, struct config_ro
 		return;
 	free(t->number);
 	t->number = number;
+}
+
+static void route_read_events(struct reader *r, cfg_t *section, struct config_route *t)
+{
+	size_t count = config_list_count(section, "events");
+
+	if (!count)
+		return;
+	t->events = reader_array(r, ROUTE_EVENTS_MAX, sizeof(*t->events));
+	for (size_t i = 0; t->events && i < count; i++) {
+		const struct config_value *v = config_list(section, "events", i);
+		char *copy;
+
+		if (i == ROUTE_EVENTS_MAX) {
+			reader_error(r, section, v->line, "events: at most %d are possible",
+				ROUTE_EVENTS_MAX);
+			return;
+		}
+		if (strlen(v->text) > ROUTE_EVENT_LENGTH_MAX || !is_token(str_of(v->text))) {
+			reader_expected(r, section, "events", v,
+				"the name of an event package of 1 to %d characters, as in "
+				"\"presence\"",
+				ROUTE_EVENT_LENGTH_MAX);
+			continue;
+		}
+		copy = reader_copy(r, v->text);
+		if (copy)
+			t->events[t->event_count++] = copy;
+	}
 }
 
 static void route_read_trunks(struct reader *r, cfg_t *section, struct config_route *t)
@@ -65,6 +95,7 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 		t->to_domain = reader_find(r, section, "to-domain", v, "domain", r->c->domains,
 			r->c->domain_count, sizeof(*r->c->domains));
 	route_read_number(r, section, t);
+	route_read_events(r, section, t);
 	reader_word(r, section, "action", actions, 3, &action);
 	if (action != ROUTE_UNKNOWN)
 		t->action = (uint8_t)(ROUTE_REGISTERED + action);

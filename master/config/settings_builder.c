@@ -352,6 +352,7 @@ static struct array image_routes(struct image *m, const struct config *c)
 			.trunks = image_append_array(
 				m, t->trunks, t->trunk_count, sizeof(t->trunks[0])),
 			.rules = image_rules(m, c, &t->rules),
+			.events = image_texts(m, t->events, t->event_count),
 			.to_domain = t->to_domain,
 			.status = t->status,
 			.action = t->action,

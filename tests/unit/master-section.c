@@ -21,6 +21,8 @@ Test(config, references)
 	refused(SANE "route x { from = access action = refuse status = 302 }", 6,
 		"status: expected a number from 400 to 699");
 	refused(SANE "route x { action = refuse }", 6, "from is missing");
+	refused(SANE "route x { from = access events = \"a b\" action = refuse }", 6,
+		"events: expected the name of an event package");
 	refused(SANE "route x { from = access }", 6, "action is missing");
 	refused(SANE "route x { from = access number = \"^(0\" action = refuse }", 6,
 		"number: expected a regular expression|\"^(0\"|missing closing parenthesis, at "

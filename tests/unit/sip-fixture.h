@@ -40,6 +40,7 @@ struct image {
 	unsigned rules;
 	_Alignas(8) struct text hidden_name[2];
 	struct emergency_settings emergency[2];
+	struct text event;
 	struct number_list_settings number_list[3];
 	struct group_settings group[2];
 	struct text list_number[6];

@@ -384,6 +384,34 @@ Test(subscription, of_a_mailbox_never_goes_to_a_phone)
 	quiet();
 }
 
+/* A route with events takes these alone, before that of the users. */
+Test(subscription, a_route_of_its_events_takes_it)
+{
+	struct route_settings *route = worker->image.route;
+
+	route[2] = route[1];
+	route[1] = route[0];
+	route[0] = (struct route_settings){.name = fixture_text(&worker->image, "state"),
+		.from = 1u << ZONE_OPEN,
+		.events = {offsetof(struct image, event), 1},
+		.trunks = {offsetof(struct image, route_trunk), 1},
+		.to_domain = NONE_INDEX,
+		.action = ROUTE_TRUNK};
+	worker->image.event = fixture_text(&worker->image, "Presence");
+	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+	ask(.method = "SUBSCRIBE", .more = "Event: presence;id=1\n");
+	cr_assert(sent_to(take_request("SUBSCRIBE"), "10.0.0.11:5060"));
+	ask(.method = "PUBLISH", .cseq = 2, .more = "Event: presence\n");
+	cr_assert(sent_to(take_request("PUBLISH"), "10.0.0.11:5060"));
+	ask(.method = "SUBSCRIBE", .cseq = 3, .more = DIALOG_EVENT);
+	cr_assert(sent_to(take_request("SUBSCRIBE"), BOB));
+	ask(.method = "MESSAGE", .cseq = 4);
+	cr_assert(sent_to(take_request("MESSAGE"), BOB));
+	quiet();
+}
+
 Test(subscription, publish_goes_to_a_server_or_is_489)
 {
 	ask(.method = "PUBLISH", .more = "Event: presence\nSIP-If-Match: x\nExpires: 60\n");

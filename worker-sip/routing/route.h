@@ -38,7 +38,9 @@ enum route_match {
 	ROUTE_OTHER_ZONE,
 	ROUTE_NOT_EMERGENCY, /* it refuses, and a call for help is not refused */
 	ROUTE_OTHER_DOMAIN,
-	ROUTE_NO_NUMBER, /* it is for numbers, and none is called */
+	ROUTE_OTHER_EVENT,
+	ROUTE_FOR_SERVER, /* it is for registered phones, and no phone takes the request */
+	ROUTE_NO_NUMBER,  /* it is for numbers, and none is called */
 	ROUTE_OTHER_NUMBER,
 	ROUTE_NO_USER /* it matches, and is for registered users: the called one is none */
 };

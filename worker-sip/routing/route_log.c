@@ -49,6 +49,13 @@ void route_explain(const struct incoming *in, unsigned rule, enum route_match ma
 		explanation_say(x, "route", name, r->line, "no: it is for calls to domain %.*s",
 			STR(domain));
 		break;
+	case ROUTE_OTHER_EVENT:
+		explanation_say(x, "route", name, r->line, "no: it is not of its events");
+		break;
+	case ROUTE_FOR_SERVER:
+		explanation_say(x, "route", name, r->line,
+			"no: it is for registered phones, and such a request for a server");
+		break;
 	case ROUTE_NO_NUMBER:
 		explanation_say(x, "route", name, r->line, "no: no number and no user is called");
 		break;
