@@ -140,7 +140,8 @@ enum query {
 	QUERY_REGISTRATION_REMOVE = 12,
 	QUERY_TRUNK_RESOLVE = 13,
 	QUERY_TRUNK_REGISTER = 14, /* argument: its name */
-	QUERY_TRUNK_UNREGISTER = 15
+	QUERY_TRUNK_UNREGISTER = 15,
+	QUERY_SUBSCRIPTIONS = 16
 };
 
 /* EXPLAIN, followed by bytes: what would become of them. Of a transport worker it is asked with the

@@ -11,6 +11,7 @@
 #include "worker-sip/routing/names.h"
 #include "worker-sip/routing/target_listing.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/subscription_listing.h"
 
 #include <stdlib.h>
 
@@ -113,6 +114,8 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		call_show(sip, query_argument(q->argument, "id"), listing_add_row, l);
 	else if (q->what == QUERY_CALL_END)
 		call_end_by_operator(sip, query_argument(q->argument, "id"), listing_add_row, l);
+	else if (q->what == QUERY_SUBSCRIPTIONS)
+		subscription_list(sip, q->argument, listing_add_row, l);
 	else if (q->what == QUERY_LISTENERS)
 		call_list_listeners(sip, listing_add_row, l);
 	else if (q->what == QUERY_REGISTRATIONS)

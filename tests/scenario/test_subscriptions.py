@@ -81,6 +81,7 @@ class Subscriptions(CallCase):
         self.unsolicited(alice, bob, trunk)
         self.published(alice, trunk)
         self.referred(alice, bob)
+        self.listed(alice, bob)
         # one that stands when the gateway stops is ended in order (tearDown answers)
         self.subscribe(alice, bob, "bob@example.net", "dialog")
 
@@ -95,6 +96,20 @@ class Subscriptions(CallCase):
             trunk.response(200, "NOTIFY")
         self.request(alice, "NOTIFY", "bob@example.net", headers=headers)
         alice.response(481, "NOTIFY")
+
+    def listed(self, alice, bob):
+        ours, theirs = self.subscribe(alice, bob, "bob@example.net", "dialog;x=y")
+        (row,) = self.gateway.ctl("subscriptions", "--user", "alice", "--event", "dialog")
+        self.assertEqual(
+            (row["call-id"], row["event"], row["state"], row["user"], row["notifier-zone"]),
+            (ours.call_id, "dialog;x=y", "active", "alice@example.net", "access"),
+        )
+        self.assertIn(row["expires"], range(590, 601))
+        self.assertTrue(
+            self.gateway.ctl("subscriptions", "--user", "bob@example.net", "--zone", "access")
+        )
+        for other in (("--user", "carol"), ("--event", "presence"), ("--zone", "core")):
+            self.assertEqual(self.gateway.ctl("subscriptions", *other), [])
 
     def published(self, alice, trunk):
         """PUBLISH goes to a server, where a route says so, and never to a phone."""
