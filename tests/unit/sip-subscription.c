@@ -333,6 +333,28 @@ Test(subscription, only_the_asked_zone_may_notify)
 	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
 }
 
+/* Where nobody is asked who he is, a datagram's source may be forged: it gets the first NOTIFY
+ * once, and no second one before it has answered. */
+Test(subscription, a_stranger_gets_one_notify)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	respond(out, 202, .tag = "b", .more = "Expires: 600\n");
+	take_response_to(202, ALICE);
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
+	struct sent *first = take_request_to("NOTIFY", ALICE);
+	callee_asks(out, "b", "NOTIFY", 2, .more = ACTIVE);
+	cr_assert(message_first(take_response_to(500, BOB)->message, HEADER_RETRY_AFTER));
+	pass(10 * T1);
+	cr_assert_eq(take_all("NOTIFY"), 0);
+	respond(first, 200);
+	take_response_to(200, BOB);
+	callee_asks(out, "b", "NOTIFY", 3, .more = ACTIVE);
+	pass(2 * T1);
+	cr_assert_eq(take_all("NOTIFY"), 2);
+}
+
 Test(subscription, only_what_its_dialogs_are_for_passes)
 {
 	struct subscribed s = subscribed_to_bob();

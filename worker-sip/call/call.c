@@ -174,7 +174,8 @@ void call_request(struct incoming *in)
 		return;
 	}
 	in->shown = true;
-	call_source_shown(d);
+	if (d->call)
+		call_source_shown(d);
 	if (!incoming_begin(in))
 		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {

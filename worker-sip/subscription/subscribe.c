@@ -26,6 +26,7 @@ struct subscribe {
 	struct subscribe *next, **link; /* of sip->subscribe_list */
 	struct held_message *request;   /* as it was received */
 	struct timer timer;             /* N; the fork is held as long */
+	bool stranger;                  /* its sender had not shown itself: transaction_bound */
 	size_t user_length, called_length;
 	char user[SUBSCRIBE_USER_MAX], called[SUBSCRIBE_USER_MAX];
 };
@@ -75,6 +76,7 @@ static struct subscription *subscribe_make(struct subscribe_branch *b, const str
 	if (!dialog_pair_of_branch(&pair, &b->fork, request, m) ||
 		subscription_new(f->sip, &pair, &about, &s))
 		return NULL;
+	s->a->stranger = v->stranger;
 	b->made++;
 	return s;
 }
@@ -317,6 +319,7 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	}
 	struct subscribe *v = subscribe_of(f);
 	v->request = held_message_hold(f->request);
+	v->stranger = transaction_is_bound(in->transaction);
 	subscribe_note_users(v, in, targets[0].trunk == NONE_INDEX);
 	timer_init(&v->timer, subscribe_time_over, v);
 	list_insert(&sip->subscribe_list, v);

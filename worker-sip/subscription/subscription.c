@@ -167,7 +167,8 @@ static void subscription_send(
 	struct wire *bytes;
 	struct transaction *t;
 
-	if (d->lost || dialog_request_write(sip, d, name, ++d->local_cseq, branch, headers, &bytes))
+	if (d->lost || d->stranger ||
+		dialog_request_write(sip, d, name, ++d->local_cseq, branch, headers, &bytes))
 		return;
 	struct flow flow = dialog_flow(sip, d);
 	transaction_send(sip->transactions, method, branch, d->slot, &flow, bytes, NULL, NULL, &t);

@@ -197,9 +197,12 @@ static int subscription_request_send(struct subscription_request *r)
 	error = transaction_send(r->sip->transactions, m->method, branch, other->slot, &flow, bytes,
 		&subscription_client, r, &r->client);
 	wire_drop(bytes);
-	if (error == 0)
-		r->clients++;
-	return error;
+	if (error)
+		return error;
+	r->clients++;
+	if (other->stranger)
+		transaction_send_once(r->client);
+	return 0;
 }
 
 /* Sends the request once more, with what the trunk's server asks for (RFC 3261 section 22.2). */
@@ -218,6 +221,8 @@ static void subscription_on_response(void *user, struct transaction *t, const st
 	struct subscription_request *r = user;
 
 	(void)t;
+	if (r->s)
+		r->out->stranger = false; /* it has got the request */
 	if (!r->s || m->status < 200 || subscription_request_answers_challenge(r, m))
 		return;
 	if (m->status < 300)
@@ -302,7 +307,8 @@ static bool subscription_refuses(const struct dialog *d, const struct incoming *
 	} else if (option_tags_require(in->message, &unsupported)) {
 		answer(in->sip, in->transaction, 420,
 			unsupported.full ? STR_EMPTY : writer_text(&unsupported));
-	} else if (d->other->lost) {
+	} else if (d->other->lost || (d->other->stranger && s->requests)) {
+		/* whoever has not shown himself gets one NOTIFY, once, until he answers it */
 		answer(in->sip, in->transaction, 500, S("Retry-After: 5\r\n"));
 	} else {
 		return false;
@@ -337,6 +343,7 @@ void subscription_pass(struct dialog *d, const struct incoming *in)
 	struct subscription *s = d->subscription;
 	const struct message *m = in->message;
 
+	d->stranger = false; /* it knows our tag */
 	dialog_refresh(in->sip, d, m);
 	if (!s->a->lost && !s->b->lost)
 		loop_unset(in->sip->loop, &s->grace);
