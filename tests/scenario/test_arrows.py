@@ -22,6 +22,7 @@ PARTS = {
     "worker-sip/call/call_record_state": "worker-sip/call/call_record",
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
     "worker-sip/call/invite_state": "worker-sip/call/invite",
+    "worker-sip/subscription/subscription_request": "worker-sip/subscription/subscription",
     "worker-sip/routing/fork_parts": "worker-sip/routing/fork",
     "worker-sip/routing/rewriting_part": "worker-sip/routing/rewriting",
     "worker-sip/routing/routes": "worker-sip/routing/route",

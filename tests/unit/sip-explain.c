@@ -90,7 +90,10 @@ Test(explanation, refusals)
 	SAYS("\"part\":\"answer\",\"says\":\"Unsupported: nonsense\"");
 	explain_request("BYE", "sip:bob@example.net", "");
 	SAYS("481 ");
-	explain_request("SUBSCRIBE", "sip:+4930123@example.net", "Event: presence\n");
+	explain_request("SUBSCRIBE", "sip:+4930123@example.net", "");
+	SAYS("489 ");
+	explain_request("PUBLISH", "sip:bob@example.net", "Event: presence\n");
+	SAYS("and such a request for a server");
 	SAYS("489 ");
 	explain_request("OPTIONS", "sip:example.net", "");
 	SAYS("it is for the gateway itself");

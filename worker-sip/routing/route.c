@@ -404,19 +404,6 @@ static void route_add_trunks(
 
 /* ---- rules ---- */
 
-/* Whether the request is about one of the rule's event packages. */
-static bool route_event_matches(const struct route_search *s, const struct route_settings *r)
-{
-	const struct settings *settings = s->sip->settings;
-	const struct text *event = settings_array(settings, r->events);
-	struct str package = event_package(s->message);
-
-	for (uint32_t i = 0; i < r->events.count; i++)
-		if (str_equal_nocase(settings_str(settings, event[i]), package))
-			return true;
-	return false;
-}
-
 static enum route_match route_match(
 	const struct route_search *s, unsigned rule, unsigned zone, bool emergency)
 {
@@ -428,7 +415,7 @@ static enum route_match route_match(
 		return ROUTE_OTHER_ZONE;
 	if (r->to_domain != NONE_INDEX && r->to_domain != s->domain)
 		return ROUTE_OTHER_DOMAIN;
-	if (r->events.count && !route_event_matches(s, r))
+	if (r->events.count && !event_is_among(s->message, s->sip->settings, r->events))
 		return ROUTE_OTHER_EVENT;
 	if (r->action == ROUTE_REGISTERED && event_is_for_server(s->message))
 		return ROUTE_FOR_SERVER;

@@ -14,6 +14,17 @@ struct str event_package(const struct message *m)
 	return str_trim(value);
 }
 
+bool event_is_among(const struct message *m, const struct settings *s, struct array events)
+{
+	const struct text *event = settings_array(s, events);
+	struct str package = event_package(m);
+
+	for (uint32_t i = 0; i < events.count; i++)
+		if (str_equal_nocase(settings_str(s, event[i]), package))
+			return true;
+	return false;
+}
+
 /* Whether it is about the watchers of another package (RFC 3857), whom its server knows. */
 static bool event_is_of_watchers(struct str package)
 {
