@@ -73,9 +73,9 @@ static void explain_say(
 /* The transport of that name in any case; 0: none. */
 static uint8_t explain_transport(struct str name)
 {
-	for (uint8_t i = TRANSPORT_UDP; i <= TRANSPORT_WSS; i++)
-		if (str_equal_nocase(name, str_of(transport_name(i))))
-			return i;
+	for (unsigned i = TRANSPORT_UDP; i <= TRANSPORT_WSS; i++)
+		if (str_equal_nocase(name, str_of(transport_name((uint8_t)i))))
+			return (uint8_t)i;
 	return 0;
 }
 

@@ -55,7 +55,7 @@ static void debug_answer(struct master *m, struct request *r)
 static bool debug_pick(struct request *r, json_t *arguments, struct lifeline_debug_watch *w)
 {
 	*w = (struct lifeline_debug_watch){.kind = 0};
-	for (uint8_t kind = DEBUG_CALL; kind <= DEBUG_SOURCE; kind++) {
+	for (unsigned kind = DEBUG_CALL; kind <= DEBUG_SOURCE; kind++) {
 		const char *value = json_string_value(
 			json_object_get(arguments, debug_kinds[kind]));
 
@@ -65,7 +65,7 @@ static bool debug_pick(struct request *r, json_t *arguments, struct lifeline_deb
 			answer_refused(r, "one of --call, --user and --source is picked");
 			return false;
 		}
-		w->kind = kind;
+		w->kind = (uint8_t)kind;
 		if (!*value || str_copy(str_of(value), w->value, sizeof(w->value))) {
 			answer_refused(r, "--%s has 1 to %zu bytes", debug_kinds[kind],
 				sizeof(w->value) - 1);
