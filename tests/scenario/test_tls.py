@@ -4,6 +4,7 @@ import re, shutil, ssl, unittest
 from gateway import WAIT, wait_for
 from peers import SDP
 from legs import NUMBER
+from name_server import NameServer
 from test_phones import ENDED, Baresip
 from tls import CONFIG, TlsCase, TlsServer, in_background
 
@@ -202,12 +203,45 @@ class Calls(TlsCase):
         )
         wait_for(lambda: said.search(self.gateway.log_text()), said.pattern)
         self.assertEqual(self.gateway.counters().get("tls_failed_peer"), 1)
+        return server
 
     def test_trunk_with_another_name(self):
         self.secure()
         self.refused(
             r"not that of pbx\.example\.net", names="URI:sip:other.example.net,DNS:pbx.example.net"
         )
+
+    def test_trunk_that_is_a_name(self):
+        """RFC 5922 section 4: the certificate must be that of the name in the config; what the DNS
+        says of it proves nothing."""
+        names = NameServer(
+            self,
+            f"_sips._tcp 60 IN SRV 0 0 5081 host\nhost 60 IN A {self.trunk_ip}",
+        )
+        self.secure(
+            targets=["sips:carrier.test"],
+            trunk="",
+            extra=f'dns {{ servers = {{ "{names.text}" }} }}',
+        )
+        wait_for(
+            lambda: self.gateway.ctl("trunks", "show", "pbx")[0]["address"]
+            == f"{self.trunk_ip}:5081",
+            "the name to be found",
+        )
+        self.refused(r"not that of carrier\.test", names="DNS:host.carrier.test").close()
+        seen = []
+        server = self.server(
+            names="URI:sip:carrier.test",
+            adjust=lambda c: setattr(c, "sni_callback", lambda s, name, c2: seen.append(name)),
+        )
+        accepted = in_background(server.accept)
+        alice = self.phone("alice")
+        self.call(alice, NUMBER + "@example.net")
+        trunk = self.keep(accepted())
+        trunk.answer(trunk.request("INVITE"), 486, contact=False)
+        self.assertEqual(alice.final("INVITE").status, 486)
+        self.assertEqual(seen, ["carrier.test"])
+        self.assertEqual(self.gateway.counters().get("tls_failed_peer"), 1)
 
     def test_trunk_with_a_wildcard(self):
         self.secure()
