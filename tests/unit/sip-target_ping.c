@@ -238,3 +238,22 @@ Test(target_ping, one_that_asks_for_credentials_is_up)
 		forget();
 	}
 }
+
+Test(target_ping, who_is_registered_pings_under_that_name)
+{
+	struct trunk_settings *t = &worker->image.trunk[0];
+
+	pings_heeded = true;
+	t->register_s = 600;
+	t->username = fixture_text(&worker->image, "acme");
+	target_states_ping(worker->sip.target_states, S("carrier"));
+	struct sent *out = take_request("OPTIONS");
+	cr_assert(has(value_of(out->message, HEADER_FROM), "<sip:acme@10.0.0.11:5060>;tag="));
+	take_all("OPTIONS");
+	pass(ANSWER);
+	take_all("OPTIONS");
+	t->from_domain = fixture_text(&worker->image, "carrier.example");
+	target_states_ping(worker->sip.target_states, S("carrier"));
+	out = take_request("OPTIONS");
+	cr_assert(has(value_of(out->message, HEADER_FROM), "<sip:acme@carrier.example>;tag="));
+}

@@ -110,7 +110,10 @@ static int catch_send(
 		return send_error;
 	}
 	/* a ping of the worker's own: nobody lives at its sender */
-	if (m->is_request && m->method == METHOD_OPTIONS && !m->from.user.length && !pings_heeded) {
+	struct str user = message_str(m, m->from.user);
+	bool ours = !user.n || str_equal(user, settings_str(&worker->image.s,
+						       worker->image.trunk[0].username));
+	if (m->is_request && m->method == METHOD_OPTIONS && ours && !pings_heeded) {
 		free(m);
 		return 0;
 	}

@@ -31,6 +31,23 @@ bool target_ping_is_ours(const struct target_state *s)
 
 /* ---- the request ---- */
 
+/* Who is registered there pings under the name of his registration: a server may answer no other.
+ */
+static void target_ping_write_from(
+	struct writer *w, struct sip *sip, const struct flow *to, unsigned trunk, struct str host)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+
+	write_literal(w, "\r\nFrom: <sip:");
+	if (!t->register_s) {
+		write_sent_by(w, sip, to);
+		return;
+	}
+	write_str(w, settings_str(sip->settings, t->username));
+	write_literal(w, "@");
+	write_str(w, t->from_domain.length ? settings_str(sip->settings, t->from_domain) : host);
+}
+
 static void target_ping_write(struct writer *w, struct sip *sip, const struct flow *to,
 	unsigned trunk, const struct target_settings *t, uint8_t slot, uint64_t branch)
 {
@@ -53,8 +70,7 @@ static void target_ping_write(struct writer *w, struct sip *sip, const struct fl
 	write_bytes(w, token, sizeof(token));
 	write_literal(w, "\r\nMax-Forwards: ");
 	write_number(w, sip->settings->max_forwards);
-	write_literal(w, "\r\nFrom: <sip:");
-	write_sent_by(w, sip, to);
+	target_ping_write_from(w, sip, to, trunk, host);
 	write_literal(w, ">;tag=");
 	token_mint(&sip->keys.minting, TOKEN_TAG, slot, random_u64(), token);
 	write_bytes(w, token, sizeof(token));
