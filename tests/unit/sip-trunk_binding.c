@@ -1,9 +1,6 @@
 /* What becomes of calls over a trunk while we are registered there, and while we are not. */
 #include "sip-worker.h"
 
-#include "worker-sip/routing/trunk_binding.h"
-#include "worker-sip/routing/trunk_registration.h"
-
 #define NUMBER "sip:5551000@example.net"
 #define CARRIER "10.0.0.11:5060"
 #define BACKUP "10.0.0.13:5060"
@@ -31,12 +28,7 @@ static void set_up(void)
 	trunk_registrations_take(&worker->sip);
 }
 
-static void tear_down(void)
-{
-	trunk_bindings_free(&worker->sip);
-	worker_tear_down();
-}
-TestSuite(trunk_binding, .init = set_up, .fini = tear_down);
+TestSuite(trunk_binding, .init = set_up, .fini = worker_tear_down);
 
 static struct sent *next_register(unsigned within_ms)
 {
