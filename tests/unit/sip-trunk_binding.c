@@ -204,8 +204,8 @@ Test(trunk_binding, what_is_no_service_route_is_not_used)
 		"Service-Route: <tel:+1202;lr>\n",
 		"Service-Route: <sip:10.1.1.1;lr?Subject=a>\n",
 		"Service-Route: <sip:10.1.1.1;lr>, <sip:10.0.0.1:5062;lr>\n", /* that is us */
-		"Service-Route: <sip:a;lr>,<sip:b;lr>,<sip:c;lr>,<sip:d;lr>,<sip:e;lr>,<sip:f;lr>,"
-		"<sip:g;lr>,<sip:h;lr>,<sip:i;lr>\n",
+		("Service-Route: <sip:a;lr>,<sip:b;lr>,<sip:c;lr>,<sip:d;lr>,<sip:e;lr>,<sip:f;lr>,"
+		 "<sip:g;lr>,<sip:h;lr>,<sip:i;lr>\n"),
 	};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
