@@ -23,10 +23,11 @@ static struct target *fork_copy_targets(
 	const struct scratch *scratch, const struct target *targets, unsigned count)
 {
 	struct target *copies = malloc(count * sizeof(*copies) + scratch->rewrites_size);
-	char *rewrites = (char *)(copies + count);
+	char *rewrites;
 
 	if (!copies)
 		return NULL;
+	rewrites = (char *)(copies + count);
 	memcpy(rewrites, scratch->rewrites, scratch->rewrites_size);
 	for (unsigned i = 0; i < count; i++) {
 		const char *rewrite = (const char *)targets[i].rewrite;
