@@ -399,17 +399,17 @@ class Commands(ControlCase):
         self.assertEqual(check.returncode, 0, check.stderr)
         for words, replies in (
             ("us", "user"),
-            ("user ''", "add remove list"),
+            ("user ", "add remove list"),
             ("re", "registrations reload reopen"),
             ("comp", "completion"),
             ("--re", "--realm"),
-            ("calls ''", "show end"),
+            ("calls ", "show end"),
             ("calls --l", "--limit"),
-            ("registrations ''", "remove"),
+            ("registrations ", "remove"),
             ("registrations --a", "--agent"),
             ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
         ):
-            asked = f"COMP_WORDS=(sipwardctl {words}) COMP_CWORD={len(words.split())}\n"
+            asked = f"COMP_LINE='sipwardctl {words}' COMP_POINT={len('sipwardctl ' + words)}\n"
             completed = subprocess.run(
                 ["bash"],
                 input=f'{done.stdout}\n{asked}_sipwardctl\necho "${{COMPREPLY[*]}}"',
