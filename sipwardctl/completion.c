@@ -1,5 +1,11 @@
 /* completion.c - see completion.h. Commands and their arguments come from the table; what stands in
- * an argument's place is asked of the gateway that runs, or is a file. */
+ * an argument's place is asked of the gateway that runs, or is a file.
+ *
+ * Call-IDs are strangers' words, in which "`" may stand (RFC 3261 section 25.1), and so may be a
+ * file's name. The script hands none of them to the shell as code: compgen -W expands its argument,
+ * which is therefore the name of a variable, and what a line could not have as it stands is not
+ * offered.
+ */
 #include "completion.h"
 
 #include "ipc/command_table.h"
@@ -10,14 +16,17 @@
 /* What the script has beside the table. Words are taken from the line, for bash breaks them at
  * "@" and ":" as well; what is before the last of those is not to be typed again. */
 static const char completion_values[] =
+	"_sipwardctl_plain() { grep -x '[[:alnum:]._:@%+/=,-]*' | sort -u; }\n"
 	"_sipwardctl_column() {\n"
 	"\tsipwardctl \"${gateway[@]}\" --json $1 2>/dev/null |\n"
-	"\t\tsed -n 's/^ *\"'\"$2\"'\": \"\\([^\"\\\\]*\\)\",\\{0,1\\}$/\\1/p' | sort -u\n"
+	"\t\tsed -n 's/^ *\"'\"$2\"'\": \"\\([^\"\\\\]*\\)\",\\{0,1\\}$/\\1/p' |\n"
+	"\t\t_sipwardctl_plain\n"
 	"}\n"
 	"_sipwardctl_users() {\n"
 	"\tsipwardctl \"${gateway[@]}\" --json user list 2>/dev/null | sed -n '\n"
 	"\t\t/^ *\"user\": /{s/^[^:]*: \"\\(.*\\)\",*$/\\1/; h}\n"
-	"\t\t/^ *\"domain\": /{s/^[^:]*: \"\\(.*\\)\",*$/\\1/; H; x; s/\\n/@/; p}' | sort -u\n"
+	"\t\t/^ *\"domain\": /{s/^[^:]*: \"\\(.*\\)\",*$/\\1/; H; x; s/\\n/@/; p}' |\n"
+	"\t\t_sipwardctl_plain\n"
 	"}\n"
 	"_sipwardctl_values() {\n"
 	"\tcase $1 in\n"
@@ -27,7 +36,7 @@ static const char completion_values[] =
 	"\tUSER | NAME@DOMAIN) _sipwardctl_users ;;\n"
 	"\tDOMAIN) _sipwardctl_column domains domain ;;\n"
 	"\tZONE) sipwardctl \"${gateway[@]}\" metrics 2>/dev/null |\n"
-	"\t\tsed -n 's/.*[{,]zone=\"\\([^\"]*\\)\".*/\\1/p' | sort -u ;;\n"
+	"\t\tsed -n 's/.*[{,]zone=\"\\([^\"]*\\)\".*/\\1/p' | _sipwardctl_plain ;;\n"
 	"\tSOURCE) _sipwardctl_column 'bans list' source ;;\n"
 	"\tFINGERPRINT) _sipwardctl_column 'quarantine list' fingerprint ;;\n"
 	"\tLEVEL) printf '%s\\n' error warn info debug ;;\n"
@@ -51,7 +60,7 @@ static const char completion_walk[] =
 static const char completion_end[] =
 	"\t[ -z \"$value\" ] || words+=\" $(_sipwardctl_values \"$value\")\"\n"
 	"\tcase $value in FILE | SOCKET) compopt -o filenames 2>/dev/null ;; esac\n"
-	"\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+	"\tmapfile -t COMPREPLY < <(compgen -W '$words' -- \"$cur\")\n"
 	"\tCOMPREPLY=(\"${COMPREPLY[@]#\"${cur%\"${cur##*[@:]}\"}\"}\")\n"
 	"}\n"
 	"complete -F _sipwardctl sipwardctl\n";

@@ -1,5 +1,5 @@
 """What bash completes of a line of sipwardctl: its words, and names that the gateway has."""
-import os, pathlib, subprocess, tempfile, unittest
+import json, os, pathlib, subprocess, tempfile, unittest
 
 from gateway import BIN, Gateway
 
@@ -11,6 +11,22 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
+# It says what stands in a file.
+PRETENDER = "sipwardctl() { cat answer; }\nCOMP_LINE="
+
+
+def complete(line, script=SCRIPT, cwd=None):
+    """The words that bash offers, and what it says of the script."""
+    done = subprocess.run(
+        ["bash", "-c", script, "x", f"sipwardctl {line}"],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}"),
+    )
+    return done.stdout.splitlines(), done.stderr
+
+
 class Completion(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -19,15 +35,9 @@ class Completion(unittest.TestCase):
 
     def complete(self, line, cwd=None):
         socket = self.gateway.dir / "run/control.sock"
-        done = subprocess.run(
-            ["bash", "-c", SCRIPT, "x", f"sipwardctl -s {socket} {line}"],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}"),
-        )
-        self.assertEqual(done.stderr, "")
-        return done.stdout.split()
+        words, errors = complete(f"-s {socket} {line}", cwd=cwd)
+        self.assertEqual(errors, "")
+        return [word for word in words if word]
 
     def test_words_of_commands(self):
         self.assertEqual(self.complete("trun"), ["trunks"])
@@ -66,6 +76,20 @@ class Completion(unittest.TestCase):
 
     def test_no_gateway(self):
         self.assertEqual(self.complete("-s /nowhere trunks show "), [])
+
+
+class Strangers(unittest.TestCase):
+    def test_nothing_that_they_say_is_carried_out(self):
+        """A Call-ID may have backquotes (RFC 3261 section 25.1: word), and so may a file's name."""
+        calls = ["b`id>carried-out`@h", "$(id>carried-out)", "c@d", "e;id", "!!"]
+        with tempfile.TemporaryDirectory() as folder:
+            answer = json.dumps({"rows": [{"call-id": c, "from": ""} for c in calls]}, indent=2)
+            pathlib.Path(folder, "answer").write_text(answer)
+            pathlib.Path(folder, "f`id>carried-out`").touch()
+            script = SCRIPT.replace("COMP_LINE=", PRETENDER, 1)
+            self.assertEqual(complete("calls show ", script, folder), (["c@d"], ""))
+            self.assertEqual(complete("explain f", script, folder), (["f`id>carried-out`"], ""))
+            self.assertFalse(pathlib.Path(folder, "carried-out").exists())
 
 
 if __name__ == "__main__":
