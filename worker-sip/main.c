@@ -297,9 +297,12 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 		const struct lifeline_peer *down = body;
 		if (sip->location)
 			location_reader_check(sip->location);
-		if (sip->registrar && PEER_ROLE(down->peer) == PEER_TRANSPORT)
+		if (sip->registrar && PEER_ROLE(down->peer) == PEER_TRANSPORT) {
 			registrar_transport_gone(
 				sip->registrar, PEER_INDEX(down->peer), down->incarnation);
+			trunk_registrations_transport_gone(
+				sip, PEER_INDEX(down->peer), down->incarnation);
+		}
 		return 0;
 	}
 	case LIFELINE_SLOTS: sip_take_slots(sip, body); return 0;

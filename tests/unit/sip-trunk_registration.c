@@ -245,11 +245,9 @@ Test(trunk_registration, another_worker_s_trunk_is_not_registered_here)
 		worker->sip.slots.next[i] = 0;
 }
 
-/* RFC 5626 section 4.4: who is reached by a connection is not once that has ended. */
-Test(trunk_registration, a_connection_that_ends_is_registered_by_anew)
+/* We are registered by the connection FLOW_ID(0, 1, 77) (way_back), for a while. */
+static void register_by_a_connection(void)
 {
-	const uint64_t stream = FLOW_ID(0, 1, 77); /* way_back */
-
 	trunk_registrations_free(&worker->sip);
 	worker->image.target[0].transport = TRANSPORT_TCP;
 	worker->image.target[0].listener = CORE_TCP;
@@ -257,6 +255,14 @@ Test(trunk_registration, a_connection_that_ends_is_registered_by_anew)
 	trunk_registrations_take(&worker->sip);
 	respond(first(), 200, .tag = "r");
 	pass(REGISTRATION_REFRESH_LEAST_MS);
+}
+
+/* RFC 5626 section 4.4: who is reached by a connection is not once that has ended. */
+Test(trunk_registration, a_connection_that_ends_is_registered_by_anew)
+{
+	const uint64_t stream = FLOW_ID(0, 1, 77);
+
+	register_by_a_connection();
 	trunk_registrations_flow_closed(&worker->sip, stream + 1);
 	pass(10);
 	quiet();
@@ -280,6 +286,20 @@ Test(trunk_registration, a_connection_that_ends_is_registered_by_anew)
 	trunk_registrations_flow_closed(&worker->sip, stream);
 	pass(600000);
 	quiet();
+}
+
+/* Nobody says of each connection that it has ended. */
+Test(trunk_registration, so_are_those_of_a_transport_worker_that_ends)
+{
+	register_by_a_connection();
+	trunk_registrations_transport_gone(&worker->sip, 1, 1);
+	trunk_registrations_transport_gone(&worker->sip, 0, 2);
+	pass(10);
+	quiet();
+	trunk_registrations_transport_gone(&worker->sip, 0, 1);
+	pass(1);
+	respond(take_request("REGISTER"), 200, .tag = "r");
+	cr_assert_eq(counters_page->counter[COUNTER_REGISTRATION_FLOWS_LOST], 1);
 }
 
 /* ---- a target that is a name ---- */

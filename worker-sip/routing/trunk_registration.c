@@ -486,6 +486,15 @@ void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow)
 			registration_begin_anew(g);
 }
 
+void trunk_registrations_transport_gone(struct sip *sip, uint8_t worker, uint32_t incarnation)
+{
+	const uint64_t life = FLOW_ID(worker, incarnation, 0);
+
+	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
+		if (g->stream && g->stream - FLOW_CONNECTION(g->stream) == life)
+			registration_begin_anew(g);
+}
+
 bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered)
 {
 	struct trunk_registration *g = registration_find(sip, trunk_id(trunk));

@@ -43,6 +43,8 @@ bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered
  * NAT, or that calls by that connection alone, cannot reach us until then (RFC 5626 section
  * 4.4). */
 void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow);
+/* The same for all streams of that life of a transport worker, which says nothing of them. */
+void trunk_registrations_transport_gone(struct sip *sip, uint8_t worker, uint32_t incarnation);
 /* Hands a JSON line of each registration of this worker to add; trunk: of that one only, empty: of
  * all. */
 void trunk_registrations_list(
