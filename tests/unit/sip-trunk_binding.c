@@ -247,4 +247,22 @@ Test(trunk_binding, of_trunks_that_are_not_there)
 	trunk_bindings_take(&worker->sip);
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
 	cr_assert_not(trunk_binding_stands(&worker->sip, 1));
+	/* nor for longer: trunks that went with many reloads leave room for those that are there */
+	trunk_bindings_take(&worker->sip);
+	told.trunk = trunk_id(S("carrier"));
+	trunk_binding_told(&worker->sip, &told);
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
+}
+
+/* One that comes with this worker's next settings, or with those behind them. */
+Test(trunk_binding, of_a_trunk_that_is_not_there_yet)
+{
+	struct record_binding told = {
+		.trunk = trunk_id(S("later")), .found_at = 1, .until = UINT64_MAX};
+
+	trunk_binding_told(&worker->sip, &told);
+	trunk_bindings_take(&worker->sip);
+	worker->image.trunk[0].name = fixture_text(&worker->image, "later");
+	trunk_bindings_take(&worker->sip);
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
 }

@@ -16,6 +16,7 @@ struct trunk_binding {
 	struct trunk_binding *next;
 	struct record_binding known;
 	uint16_t trunk; /* in the settings in force; NONE_INDEX: it is not there, or not yet */
+	bool spared;    /* other settings have come since it was told, which have it neither */
 };
 
 static struct trunk_binding *binding_find(const struct sip *sip, uint64_t id)
@@ -64,6 +65,7 @@ static bool binding_set(struct sip *sip, const struct record_binding *known)
 		sip->trunk_bindings = b;
 	}
 	b->known = *known;
+	b->spared = false;
 	return true;
 }
 
@@ -112,17 +114,18 @@ void trunk_bindings_tell(struct sip *sip, unsigned worker)
 		binding_tell(sip, worker, &b->known);
 }
 
-/* What is of no trunk stays until the next time: it may be of one that this worker's next settings
- * have. */
+/* What has been of no trunk stays until the next time: it may be of one that this worker's next
+ * settings have. */
 void trunk_bindings_take(struct sip *sip)
 {
 	struct trunk_binding **at = &sip->trunk_bindings, *b;
 
 	while ((b = *at)) {
-		bool known = b->trunk != NONE_INDEX;
+		bool over = b->trunk != NONE_INDEX || b->spared;
 
 		b->trunk = binding_trunk(sip->settings, b->known.trunk);
-		if (known && b->trunk == NONE_INDEX) {
+		b->spared = b->trunk == NONE_INDEX;
+		if (over && b->trunk == NONE_INDEX) {
 			*at = b->next;
 			free(b);
 		} else {
