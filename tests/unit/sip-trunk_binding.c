@@ -156,6 +156,32 @@ Test(trunk_binding, what_another_worker_has_found_out_counts_where_it_is_later)
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "it has expired");
 }
 
+/* A worker that has only begun, in the place of one that had registered. */
+Test(trunk_binding, what_the_worker_before_has_found_out_stands_until_it_is_refused)
+{
+	struct record_binding told = {.trunk = trunk_id(S("carrier")),
+		.found_at = loop_now(worker->sip.loop),
+		.until = loop_now(worker->sip.loop) + 600000};
+
+	trunk_binding_told(&worker->sip, &told);
+	respond(next_register(2000), 500, .tag = "r");
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
+	respond(next_register(60000), 403, .tag = "r");
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 0);
+}
+
+Test(trunk_binding, what_the_worker_before_has_found_out_goes_with_a_200_that_grants_nothing)
+{
+	struct record_binding told = {.trunk = trunk_id(S("carrier")),
+		.found_at = loop_now(worker->sip.loop),
+		.until = loop_now(worker->sip.loop) + 600000};
+
+	trunk_binding_told(&worker->sip, &told);
+	respond(next_register(2000), 200, .tag = "r", .more = "Expires: 0\n");
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+}
+
 /* ---- Service-Route (RFC 3608) ---- */
 
 /* The Route of a call's INVITE to the carrier. */

@@ -146,6 +146,13 @@ static bool registration_is_refused(unsigned status)
 	return (status >= 400 && status < 500 && status != 408 && status != 429) || status >= 600;
 }
 
+/* Whether a binding stands: this worker's, or that of the one before, which has told of it. */
+static bool registration_stands(const struct trunk_registration *g)
+{
+	return loop_now(g->sip->loop) < g->until ||
+	       (g->state == UNREGISTERED && trunk_binding_stands(g->sip, g->trunk));
+}
+
 /* The next target has its turn, or all of them have to wait. */
 static void registration_failed(struct trunk_registration *g, unsigned status, int error)
 {
@@ -161,8 +168,7 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 		registration_log(g, "trunk-registration-failed");
 	g->index++;
 	g->tried++;
-	if (loop_now(g->sip->loop) >= g->until ||
-		(g->tried >= g->rows && registration_is_refused(status)))
+	if (!registration_stands(g) || (g->tried >= g->rows && registration_is_refused(status)))
 		registration_ends(g);
 	if (g->tried < g->rows) {
 		registration_try(g);
@@ -201,6 +207,8 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 
 	if (!granted) { /* it has removed what it was asked to keep */
 		g->until = 0;
+		if (g->state == UNREGISTERED)
+			g->state = REFUSED;
 		registration_failed(g, m->status, -ENODATA);
 		return;
 	}
