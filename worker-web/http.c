@@ -232,13 +232,19 @@ static void http_forget(struct http_source *from)
 	from->response = NULL;
 }
 
+/* Whether it is of the call that is asked for now, and not of one that was given up. */
+static bool http_is_wanted(const struct http *h, const struct lifeline_web *answer)
+{
+	return answer->what != WEB_LADDER || memcmp(answer->call, h->call, sizeof(h->call)) == 0;
+}
+
 int http_take(struct http *h, const struct lifeline_web *answer, int fd)
 {
 	struct http_source *from = &h->from[answer->what];
 
 	if (answer->what == WEB_NOTHING || answer->what >= WEB_WHAT_COUNT)
 		return -EPROTO;
-	if (!from->asked)
+	if (!from->asked || !http_is_wanted(h, answer))
 		return 0; /* it came too late */
 	http_forget(from);
 	int error = answer->what == WEB_LADDER ? http_use_drawing(&from->response, fd)
