@@ -196,6 +196,25 @@ Test(subscription, notify_after_timer_n_is_of_none)
 	assert_ended();
 }
 
+/* A reload has made T1 shorter: timer N of one target is over before the next one is tried. */
+Test(subscription, timer_n_begins_anew_with_the_next_target)
+{
+	register_phone("bob", "198.51.100.12:5060", "0.5");
+	register_phone("bob", "198.51.100.13:5060", "0.2");
+	subscribe_to_bob("600");
+	worker->image.s.t1_ms = T1 / 10;
+	respond(take_request_to("SUBSCRIBE", BOB), 480, .tag = "b");
+	pass(64 * T1 / 10 + 1);
+	cr_assert_geq(take_all("SUBSCRIBE"), 2);
+	pass(64 * T1 / 10 + 1);
+	take_all("SUBSCRIBE");
+	take_response_to(480, ALICE);
+	pass(64 * T1);
+	cr_assert_null(worker->sip.subscribe_list);
+	worker->image.s.t1_ms = T1;
+	assert_ended();
+}
+
 Test(subscription, a_481_to_a_notify_ends_it)
 {
 	struct subscribed s = subscribed_to_bob();

@@ -25,7 +25,7 @@ struct subscribe {
 	struct fork fork;
 	struct subscribe *next, **link; /* of sip->subscribe_list */
 	struct held_message *request;   /* as it was received */
-	struct timer timer;             /* N; the fork is held as long */
+	struct timer timer;             /* N; the fork is held while it is armed */
 	bool stranger;                  /* its sender had not shown itself: transaction_bound */
 	size_t user_length, called_length;
 	char user[SUBSCRIBE_USER_MAX], called[SUBSCRIBE_USER_MAX];
@@ -166,6 +166,16 @@ static void subscribe_stop_waiting(struct subscribe_branch *b)
 	b->awaits = false;
 }
 
+/* NOTIFYs are awaited for 64*T1 from now on. */
+static void subscribe_wait(struct subscribe *v)
+{
+	struct sip *sip = v->fork.sip;
+
+	if (!timer_armed(&v->timer))
+		fork_hold(&v->fork);
+	loop_set(sip->loop, &v->timer, settings_64_t1(sip->settings));
+}
+
 /* Whoever refused it has made no subscription, whatever his NOTIFY said before. */
 static void subscribe_branch_failed(
 	struct fork_branch *branch, unsigned status, const struct message *m)
@@ -192,7 +202,7 @@ static void subscribe_branch_tried(struct fork_branch *branch, bool sent)
 		return;
 	b->awaits = true;
 	table_add(dialogs_awaited(sip->dialogs), &b->node, branch->id);
-	loop_set(sip->loop, &subscribe_of(branch->fork)->timer, settings_64_t1(sip->settings));
+	subscribe_wait(subscribe_of(branch->fork));
 }
 
 static void subscribe_released(struct fork *f)
@@ -323,8 +333,7 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	subscribe_note_users(v, in, targets[0].trunk == NONE_INDEX);
 	timer_init(&v->timer, subscribe_time_over, v);
 	list_insert(&sip->subscribe_list, v);
-	fork_hold(f); /* until timer N is over */
-	loop_set(sip->loop, &v->timer, settings_64_t1(sip->settings));
+	subscribe_wait(v);
 	count(SUBSCRIBES);
 	fork_start(f);
 }
