@@ -169,6 +169,25 @@ Test(subscription, time_ends_it)
 	assert_ended();
 }
 
+/* NOTIFYs that do not say for how long leave the time of the 2xx as it is, however many come. */
+Test(subscription, notifies_without_expires_do_not_shorten_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	for (unsigned i = 0; i < 5; i++) {
+		pass(1001);
+		callee_asks(s.out, "b", "NOTIFY", i + 2,
+			.more = DIALOG_EVENT "Subscription-State: active\n");
+		respond(take_request_to("NOTIFY", ALICE), 200);
+		take_response_to(200, BOB);
+	}
+	pass(600000 - 5 * 1001 + 64 * T1 - 1);
+	cr_assert_eq(standing(), 1);
+	pass(2);
+	cr_assert_eq(standing(), 0);
+	assert_ended();
+}
+
 Test(subscription, without_a_notify_there_is_none)
 {
 	subscribe_to_bob("600");

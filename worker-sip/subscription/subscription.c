@@ -113,10 +113,20 @@ void subscription_extend(struct subscription *s, uint64_t seconds)
 	if (s->over || s->leaving)
 		return;
 	s->expires_at = loop_now(s->sip->loop) + seconds * 1000;
-	/* The notifier may be a little late with its last NOTIFY; and one that has sent none yet
-	 * has the time of timer N. */
+	/* one that has sent no NOTIFY yet has the time of timer N */
 	if (s->notified)
-		subscription_set_timer(s, s->expires_at + subscription_64_t1(s));
+		subscription_confirm(s);
+}
+
+void subscription_confirm(struct subscription *s)
+{
+	uint64_t now = loop_now(s->sip->loop);
+
+	if (s->over || s->leaving)
+		return;
+	/* the notifier may be a little late with its last NOTIFY */
+	subscription_set_timer(
+		s, (s->expires_at > now ? s->expires_at : now) + subscription_64_t1(s));
 }
 
 void subscription_leave(struct subscription *s)

@@ -62,6 +62,8 @@ int subscription_new(struct sip *sip, const struct dialog_pair *pair,
 	const struct subscription_about *about, struct subscription **out);
 /* Its 2xx, or a NOTIFY, says how many seconds it stands from now on. */
 void subscription_extend(struct subscription *s, uint64_t seconds);
+/* A NOTIFY says that it stands, and not how long: until then as was said before. */
+void subscription_confirm(struct subscription *s);
 /* The subscriber has ended it: it goes with the last NOTIFY, or after 64*T1. */
 void subscription_leave(struct subscription *s);
 /* It is over: nothing passes any more, and it is freed after 64*T1. A no-op where it is already. */

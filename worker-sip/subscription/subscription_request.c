@@ -331,10 +331,8 @@ static bool subscription_on_notify(struct subscription *s, const struct message 
 		subscription_extend(s, seconds);
 	else if (!s->expires_at)
 		subscription_extend(s, SUBSCRIPTION_EXPIRES);
-	else /* as its 2xx has said; the timer was that of a first NOTIFY */
-		subscription_extend(s, s->expires_at > loop_now(s->sip->loop)
-					       ? (s->expires_at - loop_now(s->sip->loop)) / 1000
-					       : 0);
+	else
+		subscription_confirm(s);
 	return false;
 }
 
