@@ -53,6 +53,20 @@ static struct subscribed subscribed_to_bob(void)
 	return s;
 }
 
+/* Settings with other routes or rules are in force. */
+static void routes_taken(void)
+{
+	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+}
+
+static void rules_of_callers(const char *text)
+{
+	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image, text);
+	routes_taken();
+}
+
 /* Nothing stands, and nothing is left of it. */
 static void assert_ended(void)
 {
@@ -432,6 +446,33 @@ Test(subscription, what_a_subscribe_needs)
 	quiet();
 }
 
+/* ---- what rules have made of it ---- */
+
+/* The one that a NOTIFY makes after the SUBSCRIBE has its answer has the same From as the first. */
+Test(subscription, rules_of_the_caller_hold_in_each_fork)
+{
+	static const char *const second = "198.51.100.12:5060";
+
+	rules_of_callers("from user ^alice$ 4930100");
+	register_phone("bob", second, NULL);
+	subscribe_to_bob("600");
+	struct sent *one = take_request("SUBSCRIBE"), *two = take_request("SUBSCRIBE");
+	cr_assert(raw_has(two, "From: <sip:4930100@example.net>;tag="));
+	respond(one, 200, .tag = "one", .more = "Expires: 600\n");
+	take_response_to(200, ALICE);
+	respond(two, 200, .tag = "two", .more = "Expires: 600\n");
+	callee_asks(two, "two", "NOTIFY", 1, .more = ACTIVE);
+	struct sent *notify = take_request_to("NOTIFY", ALICE);
+	respond(notify, 200);
+	take_response(200);
+	in_dialog_say(alice, notify->message, value_of(notify->message, HEADER_TO), "",
+		value_of(notify->message, HEADER_FROM), "SUBSCRIBE", 2,
+		(struct in_dialog){.more = DIALOG_EVENT "Expires: 600\n"});
+	struct sent *refresh = take_request("SUBSCRIBE");
+	cr_assert(raw_has(refresh, "From: <sip:4930100@example.net>;tag="), "%.*s",
+		(int)refresh->message->raw_size, message_raw(refresh->message));
+}
+
 /* ---- where it goes ---- */
 
 Test(subscription, of_a_mailbox_never_goes_to_a_phone)
@@ -458,9 +499,7 @@ Test(subscription, a_route_of_its_events_takes_it)
 		.to_domain = NONE_INDEX,
 		.action = ROUTE_TRUNK};
 	worker->image.event = fixture_text(&worker->image, "Presence");
-	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
-	routes_free(worker->sip.routes);
-	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+	routes_taken();
 	ask(.method = "SUBSCRIBE", .more = "Event: presence;id=1\n");
 	cr_assert(sent_to(take_request("SUBSCRIBE"), "10.0.0.11:5060"));
 	ask(.method = "PUBLISH", .cseq = 2, .more = "Event: presence\n");

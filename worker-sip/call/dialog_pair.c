@@ -35,7 +35,8 @@ bool dialog_pair_of_branch(struct dialog_pair *out, const struct fork_branch *b,
 		      b_route = WRITER(sip->scratch.early_call.b_route);
 	const struct hosts hosts = hosts_between(
 		sip, f->zone, b->zone, b->target ? &b->target->flow : &b->flow);
-	/* What rules have made of From and To is known until the request is settled. */
+	/* What rules have made of From and To is known until the request is settled: a response
+	 * that makes dialogs settles it, or comes before. */
 	const struct rewrite *rewrite = b->target ? b->target->rewrite : NULL;
 	struct party_change change;
 	uint64_t id = random_u64();
@@ -44,9 +45,13 @@ bool dialog_pair_of_branch(struct dialog_pair *out, const struct fork_branch *b,
 	token_mint(&sip->keys.minting, TOKEN_TAG, f->slot, b->id, b_tag);
 	write_address_tag(
 		&a_local, message_value(request, HEADER_TO), (struct str){a_tag, sizeof(a_tag)});
-	write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
-		(struct str){b_tag, sizeof(b_tag)},
-		rewrite_party(rewrite, RULE_FROM_USER, &change));
+	if (m->is_request) /* whatever rules have made of From: the peer says it */
+		write_address_tag(
+			&b_local, message_value(m, HEADER_TO), (struct str){b_tag, sizeof(b_tag)});
+	else
+		write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
+			(struct str){b_tag, sizeof(b_tag)},
+			rewrite_party(rewrite, RULE_FROM_USER, &change));
 	struct str remote = dialog_pair_remote(sip, request, m, &hosts, rewrite);
 	if (!dialog_write_route_set(&a_route, request, false) ||
 		!dialog_write_route_set(&b_route, m, !m->is_request) || a_local.full ||
