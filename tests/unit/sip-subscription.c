@@ -673,6 +673,19 @@ Test(subscription, a_listener_that_is_gone_ends_it)
 	assert_told(&s, "Subscription-State: terminated;reason=deactivated");
 }
 
+/* bob is called by a name that is no user's: a rule, or the digits of a number, lead to him. */
+Test(subscription, of_a_user_under_another_name_stays)
+{
+	rules_of_callers("request-uri user ^100$ bob");
+	ask(.method = "SUBSCRIBE", .uri = "sip:100@example.net", .more = DIALOG_EVENT);
+	respond(take_request_to("SUBSCRIBE", BOB), 200, .tag = "b", .more = "Expires: 600\n");
+	take_response_to(200, ALICE);
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	quiet();
+	cr_assert_eq(standing(), 1);
+}
+
 Test(subscription, a_removed_user_ends_it)
 {
 	struct subscribed s = subscribed_to_bob();

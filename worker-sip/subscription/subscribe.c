@@ -8,6 +8,7 @@
 #include "ipc/syntax.h"
 #include "ipc/token.h"
 #include "subscription.h"
+#include "subscription_sweep.h"
 #include "worker-sip/explanation_targets.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/relay.h"
@@ -285,7 +286,8 @@ void subscribe_slots(const struct sip *sip, struct slot_set *out)
 
 /* ---- a new one ---- */
 
-/* Notes who asks, and whom: by it they end with their user. */
+/* Notes who asks, and whom: by it they end with their user. Whoever is called by what rules make of
+ * the Request-URI, or by his number as it is written there, is not known by that name. */
 static void subscribe_note_users(struct subscribe *v, const struct incoming *in, bool phones)
 {
 	const struct settings *settings = in->sip->settings;
@@ -304,7 +306,9 @@ static void subscribe_note_users(struct subscribe *v, const struct incoming *in,
 		write_str(&called, message_str(m, m->request_uri.host));
 	}
 	v->user_length = user.full ? 0 : user.n;
-	v->called_length = called.full ? 0 : called.n;
+	v->called_length = called.full || subscription_user_is_gone(in->sip, writer_text(&called))
+	                           ? 0
+	                           : called.n;
 }
 
 static void subscribe_start(struct incoming *in, const struct target *targets, unsigned count)

@@ -4,8 +4,7 @@
 
 #include "subscription.h"
 
-/* Whether name, NAME@DOMAIN, is of a domain of ours, and nobody there. */
-static bool subscription_user_is_gone(const struct sip *sip, struct str name)
+bool subscription_user_is_gone(const struct sip *sip, struct str name)
 {
 	size_t at = str_find(name, '@');
 	char text[USER_NAME_MAX];

@@ -14,4 +14,7 @@
  * Costs nothing where there is no subscription. */
 void subscriptions_sweep(struct sip *sip);
 
+/* Whether name, NAME@DOMAIN, is of a domain of ours, and nobody there. */
+bool subscription_user_is_gone(const struct sip *sip, struct str name);
+
 #endif
