@@ -241,6 +241,20 @@ Test(rules, change_each_asserted_identity)
 	forget();
 }
 
+/* All values go out in one line: what is hidden in one of the lines is hidden in it. */
+Test(rules, show_no_host_of_a_further_asserted_identity)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	trunk_rules("p-asserted-identity user ^0 +49");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.more = "P-Asserted-Identity: <tel:031>\n"
+			"P-Asserted-Identity: <sip:030@10.9.9.9>\n");
+	struct sent *s = tried(FIRST);
+	cr_expect(raw_has(s, "P-Asserted-Identity: <tel:+4931>, <sip:+4930@"));
+	cr_expect_not(raw_has(s, "10.9.9.9"));
+	forget();
+}
+
 /* Who asks what would happen is told of each rule that matched. */
 static unsigned notes;
 static void noted(void *arg, const struct rule_note *n)

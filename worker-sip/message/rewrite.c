@@ -54,19 +54,32 @@ static bool rewrite_removes(
 	return false;
 }
 
+/* Whether a line of P-Asserted-Identity from h to before end may not show its hosts. */
+static bool rewrite_identity_hidden(
+	const struct message_header *h, const struct message_header *end, const uint8_t *what)
+{
+	for (; h < end; h++, what++)
+		if (h->id == HEADER_P_ASSERTED_IDENTITY &&
+			(*what == POLICY_HOSTS || *what == POLICY_ELEMENTS_HOSTS))
+			return true;
+	return false;
+}
+
 /* What stands in the place of a line of P-Asserted-Identity: all its values in that of the first
- * line, if that passes. */
-static uint8_t rewrite_identity(
-	const struct message *m, const struct message_header *h, uint8_t what)
+ * line, if that passes; without hosts where they would be hidden in one of its lines. */
+static uint8_t rewrite_identity(const struct message *m, const struct message_header *h,
+	const struct message_header *end, const uint8_t *what)
 {
 	if (message_first(m, HEADER_P_ASSERTED_IDENTITY) != h)
 		return POLICY_NEVER;
-	switch (what) {
+	switch (*what) {
 	case POLICY_PASS:
-	case POLICY_ELEMENTS: return POLICY_IDENTITY;
+	case POLICY_ELEMENTS:
 	case POLICY_HOSTS:
-	case POLICY_ELEMENTS_HOSTS: return POLICY_IDENTITY_HOSTS;
-	default: return what;
+	case POLICY_ELEMENTS_HOSTS:
+		return rewrite_identity_hidden(h, end, what) ? POLICY_IDENTITY_HOSTS
+		                                             : POLICY_IDENTITY;
+	default: return *what;
 	}
 }
 
@@ -79,6 +92,6 @@ void rewrite_decide(const struct rewrite *r, const struct message *m,
 		if (r->removed.n && rewrite_removes(r, m, h))
 			*what = POLICY_NEVER;
 		else if (identity && h->id == HEADER_P_ASSERTED_IDENTITY)
-			*what = rewrite_identity(m, h, *what);
+			*what = rewrite_identity(m, h, end, what);
 	}
 }
