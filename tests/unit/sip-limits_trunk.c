@@ -73,6 +73,26 @@ Test(limits_trunk, a_call_counts_where_it_is)
 	cr_assert_eq(of_trunk(1).calls, 0);
 }
 
+/* The first one was given up, and its answer comes all the same, before that of the next one. */
+Test(limits_trunk, a_late_answer_counts_where_it_is)
+{
+	worker->image.trunk[0].max_calls = worker->image.trunk[1].max_calls = 1;
+	one_target();
+	call();
+	struct sent *first = tried(FIRST);
+	pass(ANSWER);
+	tried(NEXT);
+	cr_assert_eq(of_trunk(0).calls, 0);
+	respond(first, 200, .tag = "1");
+	struct sent *answer = take_response(200);
+	cr_assert_eq(of_trunk(0).calls, 1);
+	cr_assert_eq(of_trunk(1).calls, 0);
+	caller_asks(answer, "BYE", 2);
+	respond(take_request("BYE"), 200);
+	pass(64 * T1);
+	cr_assert_eq(of_trunk(0).calls, 0);
+}
+
 Test(limits_trunk, the_next_one_takes_what_a_full_one_does_not)
 {
 	worker->image.trunk[0].max_calls = 1;

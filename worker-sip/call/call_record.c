@@ -273,6 +273,10 @@ void call_record_answered(struct call_record *r, unsigned i, const struct messag
 	histogram_observe(HISTOGRAM_CALL_SETUP, r->answered - r->began);
 	r->status_sent = m->status;
 	r->target[i].status = m->status;
+	/* one that was given up may answer after all */
+	if (!r->target[i].held)
+		limits_take_again(r->sip, r->target[i].limit);
+	r->target[i].held = true;
 	call_target_over(r, &r->target[i], CALL_OUTCOME_ANSWERED);
 	call_record_cancel(r);
 }
