@@ -105,6 +105,18 @@ Test(rules, hold_within_the_dialog)
 	quiet();
 }
 
+/* What a rule leaves of a name is the sender's, whose hosts stay behind. */
+Test(rules, show_no_host_in_a_name)
+{
+	trunk_rules("from display phone 'the \"phone\"'");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.from = "\"10.9.9.9 phone\" <sip:alice@example.net>");
+	struct sent *s = tried(FIRST);
+	cr_expect(raw_has(s, " the \\\"phone\\\"\" <sip:alice@example.net>;tag="));
+	cr_expect_not(raw_has(s, "10.9.9.9"));
+	forget();
+}
+
 Test(rules, hold_for_cancel_and_the_ack_of_a_failure)
 {
 	trunk_rules("from user .* +4930100\nrequest-uri user ^ +49");

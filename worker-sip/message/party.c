@@ -2,6 +2,7 @@
 #include "party.h"
 
 #include "ipc/octet.h"
+#include "ipc/rule.h"
 
 /* Software on the other leg may end its strings at a NUL, and read another name than we did. */
 static bool party_has_nul(struct str s)
@@ -63,16 +64,22 @@ static bool party_is_number(struct str user)
 	return user.n > 1 && *user.p == '+' && octet_span(user.p + 1, end, OCTET_DIGIT) == end;
 }
 
-static void party_write_display(
-	struct writer *w, const struct address *a, const struct party_change *change)
+/* A name that rules have made is in part the sender's. */
+static void party_write_display(struct writer *w, const struct hosts *hosts,
+	const struct address *a, const struct party_change *change)
 {
 	struct str display = change->display.p ? change->display : a->display;
+	char buffer[4 * RULE_PART_MAX];
+	struct writer hidden = WRITER(buffer);
 
 	if (!display.n || (!change->display.p && party_has_nul(display)))
 		return;
 	if (!change->display.p) {
 		write_str(w, display);
 	} else {
+		write_without_hosts(&hidden, hosts, display);
+		display = writer_text(&hidden);
+		w->full |= hidden.full;
 		write_literal(w, "\"");
 		for (size_t i = 0; i < display.n; i++) {
 			if (display.p[i] == '"' || display.p[i] == '\\')
@@ -133,7 +140,7 @@ static void party_write_changed(struct writer *w, const struct hosts *hosts, str
 		w->full = true;
 		return;
 	}
-	party_write_display(w, &a, change);
+	party_write_display(w, hosts, &a, change);
 	write_literal(w, "<");
 	party_write_uri(w, hosts, &a, change);
 	write_literal(w, ">");
