@@ -253,6 +253,19 @@ Test(rules, change_each_asserted_identity)
 	forget();
 }
 
+/* Behind us "%00" may end a name: no rule is evaded by it. */
+Test(rules, are_not_evaded_by_a_nul_in_an_asserted_identity)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	trunk_rules("p-asserted-identity user .* 0");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.more = "P-Asserted-Identity: <sip:030%00@example.net>\n");
+	take_response(403);
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 1);
+	cr_expect_null(take("INVITE", 0));
+	forget();
+}
+
 /* All values go out in one line: what is hidden in one of the lines is hidden in it. */
 Test(rules, show_no_host_of_a_further_asserted_identity)
 {

@@ -99,7 +99,7 @@ static enum rule_outcome rewriting_identity(struct rewriting *w, const struct ru
 		enum rule_outcome one = RULE_UNMATCHED;
 		size_t length = 0;
 
-		if (n == -ENOBUFS)
+		if (n == -EBADMSG)
 			return RULE_TOO_LONG;
 		if (n >= 0)
 			one = rewriting_replace(

@@ -17,7 +17,9 @@ long rewriting_user_text(const struct uri_parts *uri, char buffer[RULE_PART_MAX]
 	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS && uri->scheme != URI_TEL)
 		return -EINVAL;
 	n = telephone_digits(uri, buffer, RULE_PART_MAX);
-	return n == -EINVAL ? uri_unescape(uri->user, buffer, RULE_PART_MAX) : n;
+	if (n == -EINVAL)
+		n = uri_unescape(uri->user, buffer, RULE_PART_MAX);
+	return n < 0 ? -EBADMSG : n;
 }
 
 /* A display name without its quotes and quoted-pairs; a fold is one blank. False: too long, or a
@@ -49,7 +51,7 @@ static bool rewriting_read_user(struct rewriting_part *part, const struct uri_pa
 
 	part->there = n >= 0;
 	part->n = n > 0 ? (uint16_t)n : 0;
-	return n >= 0 || (n == -EINVAL && (uri->scheme == URI_NONE || uri->scheme == URI_OTHER));
+	return n != -EBADMSG;
 }
 
 /* The parts of From or To; first: the user. */

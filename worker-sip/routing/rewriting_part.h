@@ -9,10 +9,10 @@
 
 /* Reads a part of the request. False: it is longer than rules may look at, or holds a NUL. */
 bool rewriting_part_read(struct rewriting *w, enum rule_part part);
-/* Reads all values of P-Asserted-Identity; none where they cannot be read. False: too long. */
+/* Reads all values of P-Asserted-Identity. False: they cannot be read, or are too long. */
 bool rewriting_identity_read(struct rewriting *w);
 /* The user of a URI, unescaped; of a telephone number without visual separators and parameters. Its
- * length; -EINVAL where there is none, -ENOBUFS. */
+ * length; -EINVAL where such a URI has none, -EBADMSG where it is too long or holds a NUL. */
 long rewriting_user_text(const struct uri_parts *uri, char buffer[RULE_PART_MAX]);
 
 /* Whether text may stand in the place of the part. */
