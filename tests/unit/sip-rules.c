@@ -266,6 +266,20 @@ Test(rules, are_not_evaded_by_a_nul_in_an_asserted_identity)
 	forget();
 }
 
+/* The first value has been written by the time that the second one turns out to be none. */
+Test(rules, that_fail_leave_the_asserted_identities_of_an_emergency_call)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	fixture_emergency(&worker->image, "5551000", "");
+	zone_rules("p-asserted-identity user ^(1*)2?$ $1$1\np-asserted-identity user ^2$ 22");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.more = "P-Asserted-Identity: <sip:1@example.net>, <sip:2@example.net>\n");
+	cr_expect(raw_has(tried(FIRST),
+		"P-Asserted-Identity: <sip:1@example.net>, <sip:22@example.net>\r\n"));
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 1);
+	forget();
+}
+
 /* All values go out in one line: what is hidden in one of the lines is hidden in it. */
 Test(rules, show_no_host_of_a_further_asserted_identity)
 {

@@ -79,20 +79,13 @@ static enum rule_outcome rewriting_part(struct rewriting *w, const struct rule *
 	return RULE_MATCHED;
 }
 
-/* The rule over each value of P-Asserted-Identity. */
-static enum rule_outcome rewriting_identity(struct rewriting *w, const struct rule *rule,
-	struct pattern_matcher *matcher, struct rule_note *note,
-	char before[REWRITING_IDENTITY_MAX])
+/* Writes what the rule makes of each of the values in rest. */
+static enum rule_outcome rewriting_identity_write(struct writer *to, const struct rule *rule,
+	struct pattern_matcher *matcher, struct str rest)
 {
 	enum rule_outcome outcome = RULE_UNMATCHED;
-	struct str rest;
 	struct address a;
 
-	if (!w->identity_read && !rewriting_identity_read(w))
-		return RULE_TOO_LONG;
-	memcpy(before, w->identity, w->identity_n);
-	note->before = rest = (struct str){before, w->identity_n};
-	struct writer to = WRITER(w->identity);
 	while (rest.n && address_next(&rest, &a) == 0) {
 		char text[RULE_PART_MAX], after[RULE_PART_MAX];
 		long n = rewriting_user_text(&a.uri, text);
@@ -109,17 +102,35 @@ static enum rule_outcome rewriting_identity(struct rewriting *w, const struct ru
 		if (one == RULE_MATCHED &&
 			!rewriting_part_valid(RULE_IDENTITY_USER, (struct str){after, length}))
 			return RULE_INVALID;
-		if (to.n)
-			write_literal(&to, ", ");
+		if (to->n)
+			write_literal(to, ", ");
 		if (one == RULE_MATCHED) {
 			outcome = RULE_MATCHED;
-			rewriting_write_address(&to, &a, (struct str){after, length});
+			rewriting_write_address(to, &a, (struct str){after, length});
 		} else {
-			write_str(&to, a.whole);
+			write_str(to, a.whole);
 		}
 	}
-	if (to.full)
+	return to->full ? RULE_TOO_LONG : outcome;
+}
+
+/* The rule over each value of P-Asserted-Identity. */
+static enum rule_outcome rewriting_identity(struct rewriting *w, const struct rule *rule,
+	struct pattern_matcher *matcher, struct rule_note *note,
+	char before[REWRITING_IDENTITY_MAX])
+{
+	enum rule_outcome outcome;
+
+	if (!w->identity_read && !rewriting_identity_read(w))
 		return RULE_TOO_LONG;
+	memcpy(before, w->identity, w->identity_n);
+	note->before = (struct str){before, w->identity_n};
+	struct writer to = WRITER(w->identity);
+	outcome = rewriting_identity_write(&to, rule, matcher, note->before);
+	if (outcome > RULE_MATCHED) { /* a call of emergency goes on with what was there */
+		memcpy(w->identity, before, w->identity_n);
+		return outcome;
+	}
 	w->identity_n = (uint16_t)to.n;
 	w->identity_changed |= outcome == RULE_MATCHED;
 	note->after = writer_text(&to);
