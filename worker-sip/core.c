@@ -132,6 +132,7 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 		 * lead. */
 		if (core_target_of_leg(in->sip, d->other, &targets[0])) {
 			count = 1;
+			in->callee_domain = NONE_INDEX;
 			if (!route_rewrite_caller(in, &targets[0])) {
 				incoming_answer(in, 403, STR_EMPTY);
 				return;

@@ -27,9 +27,10 @@ struct incoming {
 	struct identity sender; /* of a request outside a dialog, from authorize on; before,
 	                           whether it is trusted, and nothing else */
 	/* whose calls towards him are limited: see limits_callee_key. From route_request on */
-	uint64_t callee; /* 0: nobody's */
-	unsigned callee_domain;
-	uint16_t number_list; /* that permits it; NONE_INDEX: none does. From route_request on */
+	uint64_t callee;        /* 0: nobody's */
+	unsigned callee_domain; /* NONE_INDEX: it takes the place of another call, and counts, but
+	                           has no limit */
+	uint16_t number_list;   /* that permits it; NONE_INDEX: none does. From route_request on */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */
 	struct explanation *explanation; /* NULL: the message is served; else it is only told what

@@ -100,6 +100,24 @@ Test(limits, of_who_is_called)
 	rings();
 }
 
+/* Who takes over the call that somebody has with bob brings him no second one (RFC 3891). */
+Test(limits, of_who_is_called_let_a_call_take_over)
+{
+	char more[256];
+
+	worker->image.domain[0].max_calls_to_user = 1;
+	struct call_scene c = call_answered();
+	cr_assert_eq(held(), 1);
+	snprintf(more, sizeof(more), "Replaces: call-of-alice;to-tag=%.*s;from-tag=a\n",
+		STR(message_str(c.answered->message, c.answered->message->to_tag)));
+	ask(.method = "INVITE", .from_tag = "c", .call_id = another(), .more = more);
+	struct sent *out = take_request("INVITE");
+	cr_assert_eq(held(), 2);
+	respond(out, 486, .tag = "d");
+	take_response(486);
+	cr_assert_eq(held(), 1);
+}
+
 /* The shortest of zone, domain and trunk holds. */
 Test(limits, of_a_duration)
 {

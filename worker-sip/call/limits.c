@@ -244,7 +244,7 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 			d->calls_per_second_per_user);
 	}
 	limit[3] = (struct limit){.key = in->callee};
-	if (in->callee)
+	if (in->callee && in->callee_domain < sip->settings->domains.count)
 		limit[3].calls =
 			settings_domain(sip->settings, in->callee_domain)->max_calls_to_user;
 	limit[LIMIT_HOURLY] = limit_of_numbers(in, source);
