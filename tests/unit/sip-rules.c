@@ -266,6 +266,20 @@ Test(rules, are_not_evaded_by_a_nul_in_an_asserted_identity)
 	forget();
 }
 
+/* A tel: URI has a number, and no other user. */
+Test(rules, that_make_no_number_of_an_asserted_tel_uri_refuse)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	trunk_rules("p-asserted-identity user .* anonymous");
+	ask(.method = "INVITE", .uri = NUMBER, .more = "P-Asserted-Identity: <tel:030>\n");
+	take_response(403);
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 1);
+	ask(.method = "INVITE", .uri = NUMBER, .call_id = "sip",
+		.more = "P-Asserted-Identity: <sip:030@example.net>\n");
+	cr_expect(raw_has(tried(FIRST), "P-Asserted-Identity: <sip:anonymous@example.net>\r\n"));
+	forget();
+}
+
 /* The first value has been written by the time that the second one turns out to be none. */
 Test(rules, that_fail_leave_the_asserted_identities_of_an_emergency_call)
 {

@@ -79,6 +79,17 @@ static enum rule_outcome rewriting_part(struct rewriting *w, const struct rule *
 	return RULE_MATCHED;
 }
 
+/* Writes an address with another user. False: no such URI has it, as tel: has no letters. */
+static bool rewriting_identity_user(struct writer *to, const struct address *a, struct str user)
+{
+	size_t before = to->n;
+	struct address written;
+
+	rewriting_write_address(to, a, user);
+	struct str text = {to->p + before, to->n - before};
+	return to->full || address_next(&text, &written) == 0;
+}
+
 /* Writes what the rule makes of each of the values in rest. */
 static enum rule_outcome rewriting_identity_write(struct writer *to, const struct rule *rule,
 	struct pattern_matcher *matcher, struct str rest)
@@ -106,7 +117,8 @@ static enum rule_outcome rewriting_identity_write(struct writer *to, const struc
 			write_literal(to, ", ");
 		if (one == RULE_MATCHED) {
 			outcome = RULE_MATCHED;
-			rewriting_write_address(to, &a, (struct str){after, length});
+			if (!rewriting_identity_user(to, &a, (struct str){after, length}))
+				return RULE_INVALID;
 		} else {
 			write_str(to, a.whole);
 		}
