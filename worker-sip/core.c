@@ -193,11 +193,12 @@ static void core_relay(struct incoming *in, const struct target *targets, unsign
 	}
 }
 
-/* Whether no route takes a request that is for a server to one: the package is unknown here. */
+/* Whether no route takes a request that is for a server to one: the package is unknown here. What a
+ * list of numbers or a rule refuses comes to no route. */
 static bool core_lacks_server(const struct incoming *in, const struct decision *d)
 {
 	return d->route == NONE_INDEX && (d->status == 403 || d->status == 404) &&
-	       event_is_for_server(in->message);
+	       !d->numbers.blocked && !d->rule_refused && event_is_for_server(in->message);
 }
 
 /* Routes the request and passes it on, or answers what the route says. */
@@ -209,7 +210,8 @@ static void core_pass_on(struct incoming *in)
 
 	sip->scratch.rewrites_size = 0;
 	if (core_target_of_contact(in, &targets[0])) {
-		if (!route_rewrite_caller(in, &targets[0]))
+		decision.rule_refused = !route_rewrite_caller(in, &targets[0]);
+		if (decision.rule_refused)
 			decision.status = 403;
 	} else {
 		unsigned limit = sip->settings->forks_max < TARGETS_MAX ? sip->settings->forks_max

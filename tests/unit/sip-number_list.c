@@ -154,6 +154,15 @@ Test(number_list, the_answer_and_the_counter_say_it)
 	take_request("INVITE");
 }
 
+/* It is the list that refuses what is for a server, not the package that nobody here knows. */
+Test(number_list, the_answer_says_it_of_a_package_too)
+{
+	list("abroad", ZONE_OPEN, NULL, NULL, "^\\+?33");
+	ask(.method = "PUBLISH", .uri = "sip:+33-144@example.net", .more = "Event: presence\n");
+	cr_assert(raw_has(take_response(403), "Warning: 399 gateway \"number is blocked\""));
+	cr_assert_eq(counters_page->counter[COUNTER_EVENTS_REFUSED], 0);
+}
+
 Test(number_list, an_emergency_call_is_never_blocked)
 {
 	list("none", ZONE_OPEN, NULL, NULL, ".");

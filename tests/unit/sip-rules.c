@@ -196,6 +196,15 @@ Test(rules, that_make_no_user_refuse)
 	forget();
 }
 
+/* It is the rule that refuses what is for a server, not the package that nobody here knows. */
+Test(rules, that_fail_refuse_a_package_too)
+{
+	zone_rules("from host .* 'no host'");
+	ask(.method = "PUBLISH", .more = "Event: presence\n");
+	take_response(403);
+	cr_expect_eq(counted(COUNTER_EVENTS_REFUSED), 0);
+}
+
 Test(rules, that_take_too_long_refuse)
 {
 	char from[128];
