@@ -242,3 +242,22 @@ Test(limits, of_a_trunk)
 	take_request("INVITE");
 	cr_assert_eq(held(), 1, "the target that is tried counts");
 }
+
+/* A call that found no room in the page is not counted, and gives back nothing that another one has
+ * taken since. */
+Test(limits, what_was_not_taken_is_not_given_back)
+{
+	struct limit_row *column = worker->sip.limits->row[0];
+
+	open_zone()->max_calls = 10;
+	for (unsigned i = 0; i < LIMIT_ROWS; i++)
+		column[i] = (struct limit_row){.key = UINT64_MAX - i, .calls = 1};
+	struct sent *uncounted = rings();
+	cr_assert_geq(counters_page->counter[COUNTER_LIMITS_FULL], 1);
+	memset(column, 0, sizeof(worker->sip.limits->row[0]));
+	rings();
+	cr_assert_eq(held(), 1);
+	respond(uncounted, 486, .tag = "b");
+	take_response(486);
+	cr_assert_eq(held(), 1, "the other one goes on");
+}

@@ -124,7 +124,7 @@ void call_record_hold(
 	r->emergency = in->emergency;
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		r->limit[i] = limit[i];
-	limits_take_all(r->sip, limit);
+	limits_take_all(r->sip, r->limit);
 }
 
 unsigned call_record_domain(const struct call_record *r)
@@ -152,10 +152,9 @@ static void call_target_hold(struct call_record *r, struct call_target *t)
 	if (t->held)
 		return;
 	if (t->limit && call_target_is_again(r, t))
-		limits_take_again(r->sip, t->limit);
+		t->held = limits_take_again(r->sip, t->limit);
 	else
-		limits_take(r->sip, t->limit);
-	t->held = true;
+		t->held = limits_take(r->sip, t->limit);
 }
 
 bool call_record_permits(struct call_record *r, unsigned i, unsigned trunk)
@@ -275,8 +274,7 @@ void call_record_answered(struct call_record *r, unsigned i, const struct messag
 	r->target[i].status = m->status;
 	/* one that was given up may answer after all */
 	if (!r->target[i].held)
-		limits_take_again(r->sip, r->target[i].limit);
-	r->target[i].held = true;
+		r->target[i].held = limits_take_again(r->sip, r->target[i].limit);
 	call_target_over(r, &r->target[i], CALL_OUTCOME_ANSWERED);
 	call_record_cancel(r);
 }

@@ -69,36 +69,38 @@ static struct limit_row *limit_own(struct sip *sip, uint64_t key, bool hourly)
 	return row;
 }
 
-static void limits_add(struct sip *sip, uint64_t key, uint32_t begins, bool hourly)
+static bool limits_add(struct sip *sip, uint64_t key, uint32_t begins, bool hourly)
 {
 	if (!key || !sip->limits)
-		return;
+		return true;
 	uint32_t second = limit_time(sip, hourly);
 	struct limit_row *row = limit_own(sip, key, hourly);
 
 	if (!row) {
 		count(LIMITS_FULL);
-		return;
+		return false;
 	}
 	LIMIT_STORE(row->calls, row->calls + 1);
 	LIMIT_STORE(row->begun, row->second == second ? row->begun + begins : begins);
 	LIMIT_STORE(row->second, second);
+	return true;
 }
 
-void limits_take(struct sip *sip, uint64_t key)
+bool limits_take(struct sip *sip, uint64_t key)
 {
-	limits_add(sip, key, 1, false);
+	return limits_add(sip, key, 1, false);
 }
 
-void limits_take_again(struct sip *sip, uint64_t key)
+bool limits_take_again(struct sip *sip, uint64_t key)
 {
-	limits_add(sip, key, 0, false);
+	return limits_add(sip, key, 0, false);
 }
 
-void limits_take_all(struct sip *sip, const uint64_t key[LIMIT_KEYS])
+void limits_take_all(struct sip *sip, uint64_t key[LIMIT_KEYS])
 {
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
-		limits_add(sip, key[i], 1, i == LIMIT_HOURLY);
+		if (!limits_add(sip, key[i], 1, i == LIMIT_HOURLY))
+			key[i] = 0;
 }
 
 void limits_give(struct sip *sip, uint64_t key)

@@ -38,12 +38,13 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
 /* The same of a trunk, without an answer. */
 bool limits_admit_trunk(struct sip *sip, unsigned trunk);
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */
-/* One call more, or less, of that key; 0 is a no-op. The call begins now, or it has been taken and
- * given back before (again). */
-void limits_take(struct sip *sip, uint64_t key);
-void limits_take_again(struct sip *sip, uint64_t key);
-/* One call more of all that limits_admit said. */
-void limits_take_all(struct sip *sip, const uint64_t key[LIMIT_KEYS]);
+/* One call more of that key; 0 is a no-op. The call begins now, or it has been taken and given back
+ * before (again). False: there is no room, and the call, which goes on, is not to be given back. */
+bool limits_take(struct sip *sip, uint64_t key);
+bool limits_take_again(struct sip *sip, uint64_t key);
+/* One call more of all that limits_admit said. Those that there is no room for become 0. */
+void limits_take_all(struct sip *sip, uint64_t key[LIMIT_KEYS]);
+/* One call less of a key that was taken; 0 is a no-op. */
 void limits_give(struct sip *sip, uint64_t key);
 
 /* What a call towards the user of that address of record counts for; 0: nothing. */
