@@ -3,6 +3,7 @@
 #include "sip-worker.h"
 
 #include "ipc/limit_page.h"
+#include "worker-sip/call/limits.h"
 #include "worker-sip/routing/number_list.h"
 
 #include <sys/mman.h>
@@ -208,4 +209,34 @@ Test(number_list, calls_an_hour)
 	take_request("INVITE");
 	worker->sip.limits = NULL;
 	munmap(page, sizeof(*page));
+}
+
+/* A reload may give another place to the domain of who calls. */
+Test(number_list, calls_an_hour_are_of_a_domain_by_its_name)
+{
+	struct limit_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct domain_settings *domain = worker->image.domain, first = domain[0];
+	struct message m = {.flow = alice};
+	struct incoming in = {.sip = &worker->sip,
+		.message = &m,
+		.zone = ZONE_OPEN,
+		.sender = caller,
+		.number_list = 0};
+	uint64_t before[LIMIT_KEYS], after[LIMIT_KEYS];
+
+	cr_assert_neq(page, MAP_FAILED);
+	worker->sip.limits = page;
+	list("abroad", ZONE_OPEN, NULL, "^00", NULL);
+	worker->image.number_list[0].calls_per_hour = 2;
+	cr_assert(limits_admit(&in, before));
+	domain[0] = domain[1];
+	domain[1] = first;
+	in.sender.domain = 1;
+	cr_assert(limits_admit(&in, after));
+	cr_assert_eq(after[LIMIT_HOURLY], before[LIMIT_HOURLY]);
+	in.sender.domain = 0;
+	cr_assert(limits_admit(&in, after));
+	cr_assert_neq(after[LIMIT_HOURLY], before[LIMIT_HOURLY], "another one's alice");
+	worker->sip.limits = NULL;
 }

@@ -208,16 +208,20 @@ static struct limit limit_of_numbers(const struct incoming *in, struct str sourc
 {
 	const struct sip *sip = in->sip;
 	const struct identity *sender = &in->sender;
-	char user[USER_NAME_MAX + sizeof(sender->domain)];
+	char user[USER_NAME_MAX + sizeof(uint64_t)];
 
 	if (in->number_list >= sip->settings->number_lists.count)
 		return (struct limit){0};
 	const struct number_list_settings *l = SETTINGS_ROW(sip->settings,
 		struct number_list_settings, sip->settings->number_lists, in->number_list);
-	if (sender->authenticated) {
-		memcpy(user, &sender->domain, sizeof(sender->domain));
-		memcpy(user + sizeof(sender->domain), sender->name, sender->name_length);
-		source = (struct str){user, sizeof(sender->domain) + sender->name_length};
+	if (sender->authenticated && sender->domain < sip->settings->domains.count) {
+		uint64_t domain = hash_str(&sip->keys.slot_key,
+			settings_str(sip->settings,
+				settings_domain(sip->settings, sender->domain)->name));
+
+		memcpy(user, &domain, sizeof(domain));
+		memcpy(user + sizeof(domain), sender->name, sender->name_length);
+		source = (struct str){user, sizeof(domain) + sender->name_length};
 	}
 	struct limit limit = limit_of(sip, LIMIT_OF_NUMBERS, l->name, source, 0, l->calls_per_hour);
 	limit.hourly = true;
