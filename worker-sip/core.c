@@ -222,6 +222,7 @@ static void core_pass_on(struct incoming *in)
 		in->emergency = decision.emergency;
 		in->callee = decision.callee;
 		in->callee_domain = decision.callee_domain;
+		in->by_name = decision.by_name;
 		in->number_list = decision.numbers.list;
 		if (decision.numbers.blocked || decision.numbers.given_up)
 			number_lists_tell(in, &decision.numbers);
@@ -416,7 +417,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.slot = slot;
 	in.transaction = NULL;
 	in.explanation = x;
-	in.shown = in.emergency = false;
+	in.shown = in.emergency = in.by_name = false;
 	in.route = NONE_INDEX;
 	in.callee = 0;
 	in.number_list = NONE_INDEX;

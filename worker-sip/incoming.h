@@ -30,6 +30,7 @@ struct incoming {
 	uint64_t callee;        /* 0: nobody's */
 	unsigned callee_domain; /* NONE_INDEX: it takes the place of another call, and counts, but
 	                           has no limit */
+	bool by_name;           /* the called user, as in struct decision. From route_request on */
 	uint16_t number_list;   /* that permits it; NONE_INDEX: none does. From route_request on */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */

@@ -154,7 +154,8 @@ bool call_view_lacks_user(const struct call_view *v)
 	if (call_user_is_gone(
 		    v->sip, call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN)))
 		return true;
-	return v->record && !call_view_trunk(v).n &&
+	/* whoever is called by what rules make of it, or by his number, has another name */
+	return v->record && v->record->by_name && !call_view_trunk(v).n &&
 	       uri_parse(call_view_text(v, CALL_TEXT_REQUEST_URI), &uri) == 0 &&
 	       call_user_is_gone(v->sip, uri.user, uri.host);
 }

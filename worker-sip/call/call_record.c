@@ -105,6 +105,7 @@ struct call_record *call_record_new(
 	r->route_line = line;
 	r->zone = (uint16_t)in->zone;
 	r->domain = in->sender.authenticated ? (uint16_t)in->sender.domain : NONE_INDEX;
+	r->by_name = in->by_name;
 	r->count = (uint16_t)count;
 	char *at = (char *)r + head;
 	for (unsigned i = 0; i < CALL_TEXTS; i++)

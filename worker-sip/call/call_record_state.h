@@ -59,6 +59,7 @@ struct call_record {
 	bool refused;  /* it never came to a call */
 	bool told;
 	bool emergency;
+	bool by_name;               /* the Request-URI names a user of ours who is called */
 	uint64_t limit[LIMIT_KEYS]; /* what counts this call; 0: nothing */
 	uint8_t agent_length, reason_length;
 	char agent[CALL_AGENT_MAX], reason[CALL_REASON_MAX];

@@ -220,6 +220,8 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
 	out->callee = limits_callee_key(s->sip, s->domain, (struct str){aor, (size_t)length});
 	out->callee_domain = s->domain;
+	out->by_name = str_equal(
+		record.user, message_str(s->message, s->message->request_uri.user));
 	out->status = s->count ? 0 : 480;
 	if (!s->count)
 		count(ROUTE_USER_AWAY);
