@@ -156,6 +156,27 @@ Test(trunk_binding, what_another_worker_has_found_out_counts_where_it_is_later)
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "it has expired");
 }
 
+/* Two workers find out at the same moment: all believe the same one, whom they hear first. */
+Test(trunk_binding, what_two_workers_find_out_at_once_is_the_same_for_all)
+{
+	uint64_t now = loop_now(worker->sip.loop);
+	struct record_binding stands = {
+		.trunk = trunk_id(S("carrier")), .found_at = now, .until = now + 60000};
+	struct record_binding lost = {.trunk = stands.trunk, .found_at = now};
+
+	trunk_binding_told(&worker->sip, &stands);
+	trunk_binding_told(&worker->sip, &lost);
+	bool one = trunk_binding_stands(&worker->sip, 0);
+	trunk_bindings_free(&worker->sip);
+	trunk_binding_told(&worker->sip, &lost);
+	trunk_binding_told(&worker->sip, &stands);
+	cr_assert_eq(trunk_binding_stands(&worker->sip, 0), one);
+	trunk_binding_found(&worker->sip, 0, 0, STR_EMPTY);
+	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "what this one finds out is later");
+	trunk_binding_found(&worker->sip, 0, now + 60000, STR_EMPTY);
+	cr_assert(trunk_binding_stands(&worker->sip, 0));
+}
+
 /* A worker that has only begun, in the place of one that had registered. */
 Test(trunk_binding, what_the_worker_before_has_found_out_stands_until_it_is_refused)
 {

@@ -49,12 +49,21 @@ static uint16_t binding_trunk(const struct settings *s, uint64_t id)
 	return NONE_INDEX;
 }
 
+/* Whether a was found out before b. Of two findings of one millisecond it is told by what they say,
+ * the same in all workers, for these may hear of them in either order. */
+static bool binding_is_older(const struct record_binding *a, const struct record_binding *b)
+{
+	if (a->found_at != b->found_at)
+		return a->found_at < b->found_at;
+	return memcmp(a, b, sizeof(*a)) < 0;
+}
+
 /* Notes what is known now. False: something later is known, or there is no room. */
 static bool binding_set(struct sip *sip, const struct record_binding *known)
 {
 	struct trunk_binding *b = binding_find(sip, known->trunk);
 
-	if (b && known->found_at < b->known.found_at)
+	if (b && binding_is_older(known, &b->known))
 		return false;
 	if (!b) {
 		b = binding_count(sip) < TRUNK_BINDINGS_MAX ? calloc(1, sizeof(*b)) : NULL;
@@ -84,7 +93,11 @@ void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until, struct
 	struct record_binding known = {.trunk = trunk_id(settings_trunk_name(sip->settings, trunk)),
 		.found_at = loop_now(sip->loop),
 		.until = until};
+	const struct trunk_binding *b = binding_find(sip, known.trunk);
 
+	/* what is known already was found out before, be it in this millisecond */
+	if (b && known.found_at <= b->known.found_at)
+		known.found_at = b->known.found_at + 1;
 	if (route.n && route.n <= sizeof(known.route)) {
 		memcpy(known.route, route.p, route.n);
 		known.route_size = (uint32_t)route.n;

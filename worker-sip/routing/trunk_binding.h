@@ -1,9 +1,9 @@
 /* trunk_binding.h - what each SIP worker knows of our bindings at the servers of trunks.
  *
  * The worker that registers at a trunk (trunk_registration.h) finds it out and tells its siblings
- * (RECORD_BINDING); of two findings the later one counts, by the machine's one clock. A trunk that
- * is to be registered at (register, register-required) and where no binding stands is tried after
- * all others.
+ * (RECORD_BINDING); of two findings the later one counts, by the machine's one clock, and of two at
+ * the same moment the same one in all workers. A trunk that is to be registered at (register,
+ * register-required) and where no binding stands is tried after all others.
  */
 #ifndef SIPWARD_SIP_ROUTING_TRUNK_BINDING_H
 #define SIPWARD_SIP_ROUTING_TRUNK_BINDING_H
