@@ -314,6 +314,23 @@ long rule_expand(
 	return (long)n;
 }
 
+size_t rule_added_size(const struct rule *r)
+{
+	bool adds = r->kind == RULE_SET || r->kind == RULE_ADD;
+
+	return adds ? r->name.n + sizeof(": \r\n") - 1 + r->value.n : 0;
+}
+
+size_t rule_removed_size(const struct rule *r)
+{
+	return r->kind == RULE_SET || r->kind == RULE_REMOVE ? 2 + r->name.n : 0;
+}
+
+bool rule_same_header(uint8_t id, struct str name, uint8_t other_id, struct str other_name)
+{
+	return id == other_id && (id != HEADER_OTHER || str_equal_nocase(name, other_name));
+}
+
 const char *rule_part_name(enum rule_part part)
 {
 	static const char *const names[RULE_PARTS] = {"request-uri user", "from user", "from host",

@@ -13,11 +13,13 @@
 
 #include "pattern.h"
 
-#define RULES_MAX 64          /* of one zone, route or trunk */
-#define RULES_IN_ALL_MAX 2048 /* of a config: each has its pattern compiled */
-#define RULE_TEXT_MAX 1024    /* bytes of a rule */
-#define RULE_PART_MAX 512     /* bytes of a part of a message, before a rule and after it */
-#define RULE_NAME_MAX 64      /* bytes of a header's name */
+#define RULES_MAX 64           /* of one zone, route or trunk */
+#define RULES_IN_ALL_MAX 2048  /* of a config: each has its pattern compiled */
+#define RULE_TEXT_MAX 1024     /* bytes of a rule */
+#define RULE_PART_MAX 512      /* bytes of a part of a message, before a rule and after it */
+#define RULE_NAME_MAX 64       /* bytes of a header's name */
+#define RULES_ADDED_MAX 4096   /* bytes of the header lines that rules add to a request */
+#define RULES_REMOVED_MAX 1024 /* of the names of those that go, with two before each */
 
 enum rule_kind { RULE_REPLACE, RULE_SET, RULE_ADD, RULE_REMOVE };
 
@@ -56,6 +58,12 @@ void rule_clear(struct rule *r);
  * length; -ENOBUFS. */
 long rule_expand(
 	const struct rule *r, const struct str group[PATTERN_GROUPS], char *buffer, size_t size);
+
+/* What a rule about a header takes of RULES_ADDED_MAX and of RULES_REMOVED_MAX. */
+size_t rule_added_size(const struct rule *r);
+size_t rule_removed_size(const struct rule *r);
+/* Whether a header is the one of that id (or HEADER_OTHER) and name. */
+bool rule_same_header(uint8_t id, struct str name, uint8_t other_id, struct str other_name);
 
 /* The words by which a rule names a part, as in "from user". */
 const char *rule_part_name(enum rule_part part);

@@ -6,24 +6,70 @@
 
 #include <errno.h>
 
-static bool rules_check(struct reader *r, cfg_t *section, const struct config_value *v)
+/* The headers that the rules of a section change, as far as they are read. */
+struct rules_headers {
+	struct rule rule[RULES_MAX];
+	unsigned count;
+	size_t added, removed; /* bytes of a request that they are applied to */
+	bool full;             /* no request has room for them, which was told */
+};
+
+/* Adds up what a rule changes, as SIP workers carry it out: what removes or sets a header takes
+ * back what rules before it have added. */
+static void rules_add_up(struct reader *r, cfg_t *section, int line, struct rules_headers *h,
+	const struct rule *rule)
+{
+	unsigned i = 0;
+
+	while (i < h->count && rule->kind != RULE_ADD) {
+		struct rule *before = &h->rule[i];
+
+		if (rule_same_header(rule->header, rule->name, before->header, before->name)) {
+			h->added -= rule_added_size(before);
+			*before = h->rule[--h->count];
+		} else {
+			i++;
+		}
+	}
+	h->added += rule_added_size(rule);
+	h->removed += rule_removed_size(rule);
+	if (rule_added_size(rule))
+		h->rule[h->count++] = *rule;
+	h->full = h->added > RULES_ADDED_MAX || h->removed > RULES_REMOVED_MAX;
+	if (h->added > RULES_ADDED_MAX)
+		reader_error(r, section, line,
+			"rules: up to here they add %zu bytes of headers, of at most %d", h->added,
+			RULES_ADDED_MAX);
+	else if (h->full)
+		reader_error(r, section, line,
+			"rules: up to here they remove %zu bytes of names of headers, of at most "
+			"%d (each name has two more)",
+			h->removed, RULES_REMOVED_MAX);
+}
+
+static bool rules_check(
+	struct reader *r, cfg_t *section, const struct config_value *v, struct rules_headers *h)
 {
 	struct rule_fault fault;
 	struct rule rule;
 	int error = rule_read(&rule, str_of(v->text), &fault);
 
-	if (error == 0)
-		rule_clear(&rule);
-	else if (error == -ENOMEM)
+	if (error == -ENOMEM)
 		r->no_memory = true;
-	else
+	else if (error)
 		reader_error(r, section, v->line, "rules: \"%.80s\": %s", v->text, fault.text);
-	return error == 0;
+	if (error)
+		return false;
+	rule_clear(&rule);
+	if (rule.kind != RULE_REPLACE && !h->full)
+		rules_add_up(r, section, v->line, h, &rule);
+	return !h->full;
 }
 
 void section_rules(struct reader *r, cfg_t *section, struct config_rules *out)
 {
 	size_t count = config_list_count(section, "rules");
+	struct rules_headers headers = {.count = 0};
 
 	if (count > RULES_MAX) {
 		reader_error(r, section, config_list(section, "rules", RULES_MAX)->line,
@@ -44,7 +90,7 @@ void section_rules(struct reader *r, cfg_t *section, struct config_rules *out)
 		const struct config_value *v = config_list(section, "rules", i);
 		struct config_rule *rule = &out->rule[out->count];
 
-		if (!rules_check(r, section, v))
+		if (!rules_check(r, section, v, &headers))
 			continue;
 		rule->line = v->line;
 		rule->text = reader_copy(r, v->text);

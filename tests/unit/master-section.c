@@ -61,6 +61,38 @@ Test(config, rules)
 		7, "control character");
 }
 
+/* A text of that many pieces of text, as the rules of one trunk. */
+static char *rules_of(const char *text, unsigned count)
+{
+	static char config[65536];
+	size_t n = (size_t)snprintf(config, sizeof(config), "%s%s", SANE,
+		"trunk x { zone = core target = \"sip:127.0.0.1:5070\"\nrules = { ");
+
+	for (unsigned i = 0; i < count; i++)
+		n += (size_t)snprintf(config + n, sizeof(config) - n, "%s'%s'%s", i ? ",\n" : "",
+			text, i + 1 < count ? "" : " } }");
+	return config;
+}
+
+/* What such rules add or remove never fits into a request (RULES_ADDED_MAX, RULES_REMOVED_MAX). */
+Test(config, rules_that_never_fit)
+{
+	char text[600];
+	int n = snprintf(text, sizeof(text), "header add X-A %0500d", 0);
+
+	/* 4096 bytes are 8 lines of 507 bytes */
+	cr_assert_lt(n, (int)sizeof(text));
+	load(rules_of(text, 8));
+	refused(rules_of(text, 9), 15, "rules: |4096");
+	/* what a rule sets takes the place of what was set before */
+	memcpy(text, "header set", 10);
+	load(rules_of(text, 9));
+	/* 1024 bytes are 15 names of 64 bytes, with two before each */
+	snprintf(text, sizeof(text), "header remove X%063d", 0);
+	load(rules_of(text, 15));
+	refused(rules_of(text, 16), 22, "rules: |1024");
+}
+
 Test(config, listeners)
 {
 	refused(ZONES, 0, "there is no listener");

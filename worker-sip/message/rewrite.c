@@ -33,11 +33,6 @@ void rewrite_uri(const struct rewrite *r, struct uri_parts *uri)
 		rewrite_uri_user(uri, rewrite_str(r, r->part[RULE_REQUEST_USER]));
 }
 
-bool rewrite_same_header(uint8_t id, struct str name, uint8_t other_id, struct str other_name)
-{
-	return id == other_id && (id != HEADER_OTHER || str_equal_nocase(name, other_name));
-}
-
 static bool rewrite_removes(
 	const struct rewrite *r, const struct message *m, const struct message_header *h)
 {
@@ -47,7 +42,7 @@ static bool rewrite_removes(
 		uint8_t id = (uint8_t)rest.p[0], length = (uint8_t)rest.p[1];
 		struct str name = {rest.p + 2, length};
 
-		if (rewrite_same_header(id, name, h->id, message_header_name(m, h)))
+		if (rule_same_header(id, name, h->id, message_header_name(m, h)))
 			return true;
 		rest = str_from(rest, 2u + length);
 	}

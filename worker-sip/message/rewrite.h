@@ -38,8 +38,6 @@ void rewrite_uri(const struct rewrite *r, struct uri_parts *uri);
 /* The same from the text: a user, and behind it what belongs to a number. */
 void rewrite_uri_user(struct uri_parts *uri, struct str text);
 
-/* Whether a header is the one of that id (or HEADER_OTHER) and name. */
-bool rewrite_same_header(uint8_t id, struct str name, uint8_t other_id, struct str other_name);
 /* Says of the header lines from h to before end, of which is decided (policy.h), that those which
  * rules remove do not pass, and where P-Asserted-Identity is written anew. */
 void rewrite_decide(const struct rewrite *r, const struct message *m,

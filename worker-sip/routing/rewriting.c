@@ -161,7 +161,7 @@ static void rewriting_take_back(struct rewriting *w, const struct rule *rule)
 		struct str name = {line.p, str_find(line, ':')};
 
 		line.n = str_find(line, '\n') + 1;
-		if (!rewrite_same_header(rule->header, rule->name, header_of(name), name)) {
+		if (!rule_same_header(rule->header, rule->name, header_of(name), name)) {
 			at += line.n;
 			continue;
 		}

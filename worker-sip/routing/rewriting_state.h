@@ -8,8 +8,6 @@
 
 #define REWRITING_IDENTITY_MAX 2048 /* bytes of P-Asserted-Identity, all values of it */
 #define REWRITING_REQUEST_MAX 2048  /* of the Request-URI's user, escaped */
-#define REWRITING_ADDED_MAX 4096    /* of header lines */
-#define REWRITING_REMOVED_MAX 1024  /* of header names */
 
 struct sip;
 
@@ -31,8 +29,8 @@ struct rewriting {
 	char request[REWRITING_REQUEST_MAX]; /* the Request-URI's user, escaped, with what belongs
 	                                        to a number behind it */
 	char identity[REWRITING_IDENTITY_MAX];
-	char added[REWRITING_ADDED_MAX];
-	char removed[REWRITING_REMOVED_MAX];
+	char added[RULES_ADDED_MAX];
+	char removed[RULES_REMOVED_MAX];
 };
 
 #endif
