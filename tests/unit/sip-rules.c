@@ -196,6 +196,26 @@ Test(rules, that_make_no_user_refuse)
 	forget();
 }
 
+/* Rules can be carried out each, and there is no room for what they make together. */
+Test(rules, without_room_refuse_and_are_counted)
+{
+	struct target target = {.rewrite = NULL};
+	struct incoming in = {.sip = &worker->sip};
+
+	zone_rules("header set X-A zone");
+	call();
+	in.message = tried(FIRST)->message;
+	in.zone = ZONE_OPEN;
+	worker->sip.scratch.rewrites_size = sizeof(worker->sip.scratch.rewrites);
+	cr_expect_not(route_rewrite_caller(&in, &target));
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 1);
+	in.emergency = true;
+	cr_expect(route_rewrite_caller(&in, &target), "a call for help goes on as it came");
+	cr_expect_null(target.rewrite);
+	cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 2);
+	forget();
+}
+
 /* It is the rule that refuses what is for a server, not the package that nobody here knows. */
 Test(rules, that_fail_refuse_a_package_too)
 {

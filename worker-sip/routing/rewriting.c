@@ -222,7 +222,7 @@ static struct str rewriting_section(const struct settings *s, enum rules_of of, 
 	}
 }
 
-static void rewriting_note(const struct rewriting *w, struct rule_note *note)
+static void rewriting_note(const struct rewriting *w, const struct rule_note *note)
 {
 	const struct rule_watch *watch = w->sip->rule_watch;
 
@@ -232,7 +232,8 @@ static void rewriting_note(const struct rewriting *w, struct rule_note *note)
 		rewriting_log(w, note);
 }
 
-bool rewriting_apply(
+/* Applies the rules one by one. False: one cannot be carried out. */
+static bool rewriting_apply_each(
 	struct rewriting *w, const struct rules *rules, enum rules_of of, unsigned index)
 {
 	unsigned count;
@@ -305,7 +306,9 @@ static void rewriting_put_part(
 	}
 }
 
-int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
+/* Writes the result into the worker's scratch; *out is NULL where it is the request as it came.
+ * -ENOBUFS: there is no room, and *out is NULL. */
+static int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
 {
 	struct scratch *scratch = &w->sip->scratch;
 	struct writer to = {.p = scratch->rewrites,
@@ -338,4 +341,22 @@ int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
 	scratch->rewrites_size = to.n;
 	*out = r;
 	return 0;
+}
+
+bool rewriting_apply(struct rewriting *w, const struct rules *rules, enum rules_of of,
+	unsigned index, const struct rewrite **out)
+{
+	if (!rewriting_apply_each(w, rules, of, index))
+		return false;
+	if (rewriting_keep(w, out) == 0)
+		return true;
+	const struct rule_note note = {.of = of,
+		.section = rewriting_section(w->sip->settings, of, index),
+		.rule = S("all together"),
+		.outcome = RULE_TOO_LONG,
+		.before = STR_EMPTY,
+		.after = STR_EMPTY};
+
+	rewriting_note(w, &note);
+	return rewriting_refuse(w, &note);
 }

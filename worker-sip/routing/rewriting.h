@@ -35,7 +35,7 @@ enum rule_outcome {
 struct rule_note {
 	enum rules_of of;
 	struct str section; /* name of the zone, route or trunk */
-	unsigned line;      /* of the config */
+	unsigned line;      /* of the config; 0: it is of all rules of the section together */
 	struct str rule;    /* as it is written */
 	enum rule_outcome outcome;
 	struct str before, after; /* of a header: "" and its value; of one that cannot be carried
@@ -54,14 +54,13 @@ const char *rule_outcome_text(enum rule_outcome outcome);
 /* Begins with the request as it came. uri: that it is for; NULL: no rule changes whom it is for. */
 void rewriting_begin(struct rewriting *w, struct sip *sip, const struct message *m,
 	const struct uri_parts *uri, bool emergency);
-/* Applies the rules of a zone, route or trunk in their order. False: one cannot be carried out,
- * which has been counted and logged. */
-bool rewriting_apply(
-	struct rewriting *w, const struct rules *rules, enum rules_of of, unsigned index);
+/* Applies the rules of a zone, route or trunk in their order, and writes the result into the
+ * worker's scratch; *out is NULL where it is the request as it came. False: one cannot be carried
+ * out, or there is no room for what they make of it, which has been counted and logged; an
+ * emergency call goes on without that one, or as it came. */
+bool rewriting_apply(struct rewriting *w, const struct rules *rules, enum rules_of of,
+	unsigned index, const struct rewrite **out);
 /* Gives uri the user that the rules have made of it; its strings are in w. */
 void rewriting_uri(const struct rewriting *w, struct uri_parts *uri);
-/* Writes the result into the worker's scratch; *out is NULL where it is the request as it came.
- * -ENOBUFS. */
-int rewriting_keep(const struct rewriting *w, const struct rewrite **out);
 
 #endif

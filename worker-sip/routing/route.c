@@ -88,7 +88,7 @@ static bool route_rewrite(struct route_search *s, enum rules_of of, unsigned ind
 
 	if (of != RULES_OF_ZONE)
 		*w = w[-1];
-	return rewriting_apply(w, s->rules, of, index) && rewriting_keep(w, &s->rewrite) == 0;
+	return rewriting_apply(w, s->rules, of, index, &s->rewrite);
 }
 
 static bool route_rewrite_zone(struct route_search *s, unsigned zone, bool emergency)
@@ -111,8 +111,7 @@ bool route_rewrite_caller(const struct incoming *in, struct target *target)
 	if (!sip->routes->rules)
 		return true;
 	rewriting_begin(w, sip, in->message, NULL, in->emergency);
-	return rewriting_apply(w, sip->routes->rules, RULES_OF_ZONE, in->zone) &&
-	       rewriting_keep(w, &target->rewrite) == 0;
+	return rewriting_apply(w, sip->routes->rules, RULES_OF_ZONE, in->zone, &target->rewrite);
 }
 
 /* ---- targets ---- */
