@@ -42,8 +42,11 @@ static int number_list_add(
 	for (unsigned i = 0; i < a.count && error == 0; i++) {
 		l->entry[l->count++] = (struct number_list_entry){
 			.list = (uint16_t)list, .index = (uint16_t)i, .blocks = blocks};
-		error = number_patterns_add(l->patterns, settings_str(s, text[i]), "numbers");
+		error = number_patterns_add(l->patterns, settings_str(s, text[i]));
 	}
+	if (error)
+		log_error("number-pattern-bad", "of=numbers index=%u error=\"%s\"", l->count - 1,
+			error_text(error));
 	return error;
 }
 

@@ -1,7 +1,6 @@
 /* number_pattern.c - see number_pattern.h. */
 #include "number_pattern.h"
 
-#include "common/log.h"
 #include "ipc/pattern.h"
 
 #include <errno.h>
@@ -49,7 +48,7 @@ void number_patterns_free(struct number_patterns *p)
 /* All expressions are compiled here, for the settings are not believed; kept are those that any
  * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
  * thousand would take memory that few of them earn. */
-int number_patterns_add(struct number_patterns *p, struct str text, const char *of)
+int number_patterns_add(struct number_patterns *p, struct str text)
 {
 	struct number_prefix start[2] = {{{0}, 0}};
 	unsigned starts = 1, index = p->count;
@@ -61,11 +60,8 @@ int number_patterns_add(struct number_patterns *p, struct str text, const char *
 	if (text.n) {
 		int error = pattern_new(&n->compiled, text, NULL);
 
-		if (error) {
-			log_error("number-pattern-bad", "of=%s index=%u error=\"%s\"", of, index,
-				error_text(error));
+		if (error)
 			return error;
-		}
 		starts = number_prefix_of_expression(text.p, start);
 		if (start[0].length && (starts == 1 || start[1].length)) {
 			pattern_free(n->compiled);

@@ -12,9 +12,8 @@ int number_patterns_new(struct number_patterns **out, unsigned count);
 void number_patterns_free(struct number_patterns *p); /* NULL is a no-op */
 
 /* The next of them, from index 0 on; it has to stay as long as p. Empty: any number matches. 0,
- * -EINVAL or -ENOMEM: it is not one, though the master has checked it; which is logged with what it
- * is of. */
-int number_patterns_add(struct number_patterns *p, struct str text, const char *of);
+ * -EINVAL or -ENOMEM: it is not one, though the master has checked it. */
+int number_patterns_add(struct number_patterns *p, struct str text);
 /* After the last one, before the first walk. */
 void number_patterns_sort(struct number_patterns *p);
 

@@ -496,7 +496,7 @@ static bool route_find_emergency(struct route_search *s)
 /* The same as the walk of route_request, and says of each rule why it is not the one. */
 static bool route_explained(struct route_search *s, const struct incoming *in, struct decision *out)
 {
-	for (unsigned rule = 0; rule < s->sip->routes->count; rule++) {
+	for (unsigned rule = 0; rule < s->sip->settings->routes.count; rule++) {
 		enum route_match match = route_match(s, rule, in->zone, out->emergency);
 		bool said = match != ROUTE_MATCHES ||
 		            settings_route(s->sip->settings, rule)->action != ROUTE_REGISTERED;
@@ -574,7 +574,8 @@ void route_request(
 		return;
 	if (in->explanation)
 		called = -ENOENT;
-	number_prefix_walk(s.sip->routes->prefixes, (struct str){s.number, s.number_length}, &walk);
+	number_patterns_walk(
+		s.sip->routes->numbers, (struct str){s.number, s.number_length}, &walk);
 	while (called >= 0 && number_prefix_next(&walk, &rule))
 		if (route_match(&s, rule, in->zone, out->emergency) == ROUTE_MATCHES &&
 			route_apply(&s, rule, out))

@@ -1,68 +1,36 @@
 /* routes.c - the rules of the settings with their expressions (routes.h). */
 #include "routes.h"
 
-#include "ipc/pattern.h"
+#include "common/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-static int routes_compile(struct routes *r, unsigned i)
+static int routes_add(struct routes *r, const struct settings *settings, unsigned i)
 {
-	struct str text = settings_str(r->settings, settings_route(r->settings, i)->number);
-	int error = pattern_new(&r->number[i], text, NULL);
+	struct str expression = settings_str(settings, settings_route(settings, i)->number);
+	int error = number_patterns_add(r->numbers, expression);
 
 	if (error)
 		log_error("route-expression-bad", "route=%u error=\"%s\"", i, error_text(error));
 	return error;
 }
 
-/* All expressions are compiled here, for the settings are not believed; kept are those that any
- * number may match. The others wait, uncompiled again, for a number that begins as they do: ten
- * thousand would take memory that few of them earn. */
-static int routes_prepare(struct routes *r, unsigned i)
-{
-	struct str expression = settings_str(r->settings, settings_route(r->settings, i)->number);
-	struct number_prefix start[2] = {{{0}, 0}};
-	unsigned starts = 1;
-
-	if (expression.n) {
-		int error = routes_compile(r, i);
-
-		if (error)
-			return error;
-		starts = number_prefix_of_expression(expression.p, start);
-		if (start[0].length && (starts == 1 || start[1].length)) {
-			pattern_free(r->number[i]);
-			r->number[i] = NULL;
-		}
-	}
-	for (unsigned k = 0; k < starts; k++)
-		number_prefixes_add(r->prefixes, &start[k], i);
-	return 0;
-}
-
 int routes_new(struct routes **out, const struct settings *settings)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 	unsigned count = settings->routes.count;
-	int error;
+	int error = r ? number_patterns_new(&r->numbers, count) : -ENOMEM;
 
-	if (!r)
-		return -ENOMEM;
-	r->settings = settings;
-	r->count = count;
-	r->number = calloc(count ? count : 1, sizeof(*r->number));
-	error = r->number ? pattern_matcher_new(&r->matcher) : -ENOMEM;
-	if (error == 0)
-		error = number_prefixes_new(&r->prefixes, count);
 	if (error == 0)
 		error = rules_new(&r->rules, settings);
 	for (unsigned i = 0; i < count && error == 0; i++)
-		error = routes_prepare(r, i);
+		error = routes_add(r, settings, i);
 	if (error) {
 		routes_free(r);
 		return error;
 	}
-	number_prefixes_sort(r->prefixes);
+	number_patterns_sort(r->numbers);
 	*out = r;
 	return 0;
 }
@@ -71,12 +39,8 @@ void routes_free(struct routes *r)
 {
 	if (!r)
 		return;
-	for (unsigned i = 0; r->number && i < r->count; i++)
-		pattern_free(r->number[i]);
-	pattern_matcher_free(r->matcher);
-	number_prefixes_free(r->prefixes);
+	number_patterns_free(r->numbers);
 	rules_free(r->rules);
-	free(r->number);
 	free(r);
 }
 
@@ -94,12 +58,8 @@ static void routes_gave_up(struct sip *sip, unsigned i)
 
 bool routes_match(struct sip *sip, unsigned i, struct str number)
 {
-	struct routes *r = sip->routes;
-	int found;
+	int found = number_patterns_match(sip->routes->numbers, i, number);
 
-	if (!r->number[i] && routes_compile(r, i))
-		return false;
-	found = pattern_match(r->number[i], r->matcher, number);
 	if (found >= 0)
 		return found;
 	routes_gave_up(sip, i);
