@@ -27,6 +27,7 @@ static inline struct incoming incoming_of(const struct message *m, struct transa
 	return (struct incoming){.sip = &f->sip,
 		.message = m,
 		.zone = settings_listener(&f->image.s, listener)->zone,
+		.slot = slot_of_message(m, &f->sip.keys.slot_key),
 		.transaction = t};
 }
 

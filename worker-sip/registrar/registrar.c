@@ -92,8 +92,8 @@ static void registration_watch(struct registration *q)
 	recent_registers_note(&q->r->recent, registration_print(q), loop_now(q->sip->loop));
 	for (unsigned i = 0; i < q->count; i++)
 		if (q->fresh[i])
-			flow_bindings_add(q->r->flow_bindings, q->aor, &q->binding[i].flow,
-				slot_of_aor(q->aor, &q->r->sip->keys.slot_key));
+			flow_bindings_add(
+				q->r->flow_bindings, q->aor, &q->binding[i].flow, q->in->slot);
 }
 
 static void registration_store(struct registration *q)
