@@ -8,6 +8,7 @@
 #include "ipc/query_argument.h"
 #include "worker-sip/json.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/user_gone.h"
 
 /* ---- a call, whatever it is ---- */
 
@@ -136,28 +137,17 @@ bool call_view_is_of_user(const struct call_view *v, struct str user)
 	       call_user_is(uri.user, uri.host, user);
 }
 
-/* Whether name is of a domain of ours, and nobody there. */
-static bool call_user_is_gone(const struct sip *sip, struct str name, struct str domain)
-{
-	unsigned index = settings_domain_of(sip->settings, domain);
-	char text[USER_NAME_MAX];
-	long n = uri_unescape(name, text, sizeof(text));
-
-	return n > 0 && index != NONE_INDEX &&
-	       !users_find(sip->users, index, (struct str){text, (size_t)n});
-}
-
 bool call_view_lacks_user(const struct call_view *v)
 {
 	struct uri_parts uri;
 
-	if (call_user_is_gone(
+	if (user_is_gone(
 		    v->sip, call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN)))
 		return true;
 	/* whoever is called by what rules make of it, or by his number, has another name */
 	return v->record && v->record->by_name && !call_view_trunk(v).n &&
 	       uri_parse(call_view_text(v, CALL_TEXT_REQUEST_URI), &uri) == 0 &&
-	       call_user_is_gone(v->sip, uri.user, uri.host);
+	       user_is_gone(v->sip, uri.user, uri.host);
 }
 
 static bool call_view_fits(const struct call_view *v, const char *arguments)

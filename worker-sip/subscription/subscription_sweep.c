@@ -3,19 +3,13 @@
 #include "subscription_sweep.h"
 
 #include "subscription.h"
+#include "worker-sip/user_gone.h"
 
 bool subscription_user_is_gone(const struct sip *sip, struct str name)
 {
 	size_t at = str_find(name, '@');
-	char text[USER_NAME_MAX];
 
-	if (at >= name.n)
-		return false;
-	unsigned domain = settings_domain_of(sip->settings, str_from(name, at + 1));
-	long n = uri_unescape((struct str){name.p, at}, text, sizeof(text));
-
-	return n > 0 && domain != NONE_INDEX && sip->users &&
-	       !users_find(sip->users, domain, (struct str){text, (size_t)n});
+	return at < name.n && user_is_gone(sip, (struct str){name.p, at}, str_from(name, at + 1));
 }
 
 static bool subscription_listener_is_gone(const struct sip *sip, const struct dialog *d)
