@@ -30,10 +30,7 @@ static bool slot_is_about_registration(const struct message *m)
 		return true;
 	if (m->method != METHOD_SUBSCRIBE)
 		return false;
-	struct str event = message_value(m, HEADER_EVENT);
-
-	event.n = str_find(event, ';');
-	return str_equal_nocase(str_trim(event), S("reg"));
+	return str_equal_nocase(value_without_params(message_value(m, HEADER_EVENT)), S("reg"));
 }
 
 /* Whether a request is of a dialog that we know by its slot: by our tag, or by our Contact. */

@@ -163,6 +163,11 @@ int params_check(struct str params)
 	return error ? error : c.p == c.end ? 0 : -EINVAL;
 }
 
+struct str value_without_params(struct str value)
+{
+	return str_trim((struct str){value.p, str_find(value, ';')});
+}
+
 int param_next(struct str *rest, struct str *name, struct str *value)
 {
 	struct cursor c = cursor_of(*rest);

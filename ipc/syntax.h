@@ -48,6 +48,9 @@ int via_front(struct str text, struct via *out);
  * -EINVAL, -E2BIG. */
 int params_check(struct str params);
 
+/* What stands before the parameters of a header's value, without blanks around it. */
+struct str value_without_params(struct str value);
+
 /* Takes the next parameter "name" or "name=value" (token, host or quoted string) of a ';' list from
  * *rest, which starts at a name. value.p is NULL where there is no '='; a quoted value keeps its
  * quotes. 0; -ENOENT at the end; -EINVAL. */

@@ -1,6 +1,8 @@
 /* event.c - event packages: see event.h. */
 #include "event.h"
 
+#include "ipc/syntax.h"
+
 /* Packages whose state a server has: a mailbox (RFC 3842), bindings (RFC 3680), configuration (RFC
  * 6080), documents (RFC 5875). */
 static const char *const event_server_packages[] = {
@@ -8,10 +10,7 @@ static const char *const event_server_packages[] = {
 
 struct str event_package(const struct message *m)
 {
-	struct str value = message_value(m, HEADER_EVENT);
-
-	value.n = str_find(value, ';');
-	return str_trim(value);
+	return value_without_params(message_value(m, HEADER_EVENT));
 }
 
 bool event_is_among(const struct message *m, const struct settings *s, struct array events)

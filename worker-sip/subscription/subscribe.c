@@ -95,10 +95,8 @@ static struct subscription *subscribe_find(
 /* Whether a 2xx to REFER says that there is no subscription (RFC 4488 section 4). */
 static bool subscribe_is_declined(const struct message *m)
 {
-	struct str value = message_value(m, HEADER_REFER_SUB);
-
-	value.n = str_find(value, ';');
-	return str_equal_nocase(str_trim(value), S("false"));
+	return str_equal_nocase(
+		value_without_params(message_value(m, HEADER_REFER_SUB)), S("false"));
 }
 
 /* ---- responses ---- */

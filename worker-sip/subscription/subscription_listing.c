@@ -3,12 +3,13 @@
 #include "subscription_listing.h"
 
 #include "ipc/query_argument.h"
+#include "ipc/syntax.h"
 #include "subscription.h"
 #include "worker-sip/json.h"
 
 static struct str subscription_package(const struct subscription *s)
 {
-	return str_trim((struct str){s->event.p, str_find(s->event, ';')});
+	return value_without_params(s->event);
 }
 
 /* Whether name, NAME@DOMAIN, is user, who may come without a domain. */

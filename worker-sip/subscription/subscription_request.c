@@ -320,7 +320,7 @@ static bool subscription_refuses(const struct dialog *d, const struct incoming *
 static bool subscription_on_notify(struct subscription *s, const struct message *m)
 {
 	struct str value = message_value(m, HEADER_SUBSCRIPTION_STATE), expires;
-	struct str state = str_trim((struct str){value.p, str_find(value, ';')});
+	struct str state = value_without_params(value);
 	uint64_t seconds;
 
 	s->notified = true;
