@@ -68,7 +68,7 @@ bool userfile_realm_valid(struct str realm)
 bool userfile_group_valid(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
-		if (!isalnum((unsigned char)name.p[i]) && !strchr("._-", name.p[i]))
+		if (!isalnum((unsigned char)name.p[i]) && !memchr("._-", name.p[i], 3))
 			return false;
 	return name.n && name.n <= GROUP_NAME_MAX;
 }

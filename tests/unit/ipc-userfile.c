@@ -269,3 +269,15 @@ Test(errors, bounded_and_said_once)
 	cr_assert_eq(errors.count, CONFIG_ERRORS_MAX);
 	cr_assert_eq(errors.dropped, 11);
 }
+
+/* Behind a NUL the rest of the name would be forgotten. */
+Test(userfile, group_names)
+{
+	static const char with_nul[] = "sales\0x";
+
+	cr_assert(userfile_group_valid(S("sales")));
+	cr_assert(userfile_group_valid(S("sales-2.berlin_west")));
+	cr_assert_not(userfile_group_valid(S("sales x")));
+	cr_assert_not(userfile_group_valid(STR_EMPTY));
+	cr_assert_not(userfile_group_valid((struct str){with_nul, sizeof(with_nul) - 1}));
+}
