@@ -25,6 +25,8 @@ PARTS = {
     "worker-sip/subscription/subscription_request": "worker-sip/subscription/subscription",
     "worker-sip/routing/fork_parts": "worker-sip/routing/fork",
     "worker-sip/routing/rewriting_part": "worker-sip/routing/rewriting",
+    "worker-sip/routing/route_search": "worker-sip/routing/route",
+    "worker-sip/routing/route_trunks": "worker-sip/routing/route",
     "worker-sip/routing/routes": "worker-sip/routing/route",
     "worker-sip/routing/target_state_parts": "worker-sip/routing/target_state",
     "worker-sip/routing/trunk_registration_state": "worker-sip/routing/trunk_registration",

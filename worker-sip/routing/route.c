@@ -1,29 +1,17 @@
 /* route.c - the rules: which targets a request has. Pure over message, settings, users and location
  * store. */
-#include "route.h"
+#include "route_search.h"
 
 #include "ipc/emergency.h"
-#include "balance.h"
-#include "route_uri.h"
 #include "rewriting.h"
+#include "route_uri.h"
 #include "routes.h"
-#include "target_rows.h"
-#include "target_state.h"
 #include "telephone.h"
-#include "trunk_binding.h"
 #include "worker-sip/call/limits.h"
-#include "worker-sip/message/rewrite.h"
 #include "worker-sip/registrar/location.h"
 #include "worker-sip/subscription/event.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-/* The longest user part that is routed: a rule that refuses some must not be evaded by one that it
- * does not look at. */
-#define NUMBER_MAX 512
-_Static_assert(NUMBER_MAX >= USER_NAME_MAX, "every user can be called");
 
 /* Writes the called number or user as the rules see it: a telephone number is one thing however it
  * is written (telephone.h), a user unescaped. A NUL stands behind it. Returns its length; -EINVAL
@@ -50,23 +38,6 @@ void target_copy(struct target *to, const struct target *from)
 		to->route.p = to->buffer + (from->route.p - from->buffer);
 }
 
-/* The search for the targets of one request. */
-struct route_search {
-	struct sip *sip;
-	const struct message *message;
-	struct uri_parts uri;          /* of the request */
-	unsigned domain;               /* that it names; NONE_INDEX: none of ours */
-	bool secure;                   /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */
-	struct uri_parts came;         /* uri before any rule */
-	const struct rules *rules;     /* NULL: there are none */
-	const struct rewrite *rewrite; /* what they have made of it for the next target */
-	struct target *targets;
-	unsigned count, limit;
-	struct explanation *explanation; /* of the request; NULL: none */
-	size_t number_length;
-	char number[NUMBER_MAX + 1]; /* route_called */
-};
-
 /* ---- rules about numbers and headers ---- */
 
 /* Has the request be for whom the rules have made of it up to the stage. */
@@ -80,9 +51,7 @@ static void route_take_number(struct route_search *s, enum rules_of stage)
 	s->number_length = n > 0 ? (size_t)n : 0;
 }
 
-/* Applies the rules of a zone, route or trunk to what those before have made of the request. False:
- * one cannot be carried out. */
-static bool route_rewrite(struct route_search *s, enum rules_of of, unsigned index)
+bool route_rewrite(struct route_search *s, enum rules_of of, unsigned index)
 {
 	struct rewriting *w = &s->sip->scratch.rewriting[of];
 
@@ -115,11 +84,6 @@ bool route_rewrite_caller(const struct incoming *in, struct target *target)
 }
 
 /* ---- targets ---- */
-
-static bool route_is_secure(uint8_t transport)
-{
-	return transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
-}
 
 /* Makes room for a target of that q, behind those that are not lower. NULL: there is none. */
 static struct target *route_insert(struct route_search *s, uint16_t q)
@@ -225,182 +189,6 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	if (!s->count)
 		count(ROUTE_USER_AWAY);
 	return true;
-}
-
-/* The trunk's targets as they are reached. Where no state is kept they are those of the settings.
- */
-static const struct target_settings *route_trunk_rows(
-	const struct route_search *s, unsigned trunk, unsigned *count)
-{
-	const struct settings *settings = s->sip->settings;
-	struct array written = settings_trunk(settings, trunk)->targets;
-
-	if (s->sip->target_states)
-		return target_states_rows(s->sip->target_states, trunk, count);
-	*count = written.count;
-	return settings_array(settings, written);
-}
-
-/* Writes the Request-URI for a trunk's target: the called user there, with all that belongs to who
- * is called. */
-static void route_write_trunk_uri(struct writer *w, const struct route_search *s, unsigned trunk,
-	const struct target_settings *t)
-{
-	struct uri_parts uri = s->uri;
-	uint8_t transport;
-
-	rewrite_uri(s->rewrite, &uri);
-	write_str(w, s->secure ? S("sips:") : S("sip:"));
-	if (uri.user.n) {
-		telephone_write_user(w, &uri);
-		write_literal(w, "@");
-	}
-	transport = write_target_host(w, s->sip->settings, trunk, t);
-	telephone_write_params(w, &uri);
-	if (transport == TRANSPORT_TCP)
-		write_literal(w, ";transport=tcp");
-	else if (transport == TRANSPORT_TLS && !s->secure)
-		write_literal(w, ";transport=tls");
-}
-
-/* Adds that one of the rows of the trunk of that index. One that would come back to us is none:
- * 482. */
-static void route_add_trunk_target(struct route_search *s, uint16_t trunk,
-	const struct target_settings *rows, unsigned index, struct decision *out)
-{
-	const struct settings *settings = s->sip->settings;
-	const struct target_settings *t = &rows[index];
-	struct target *to = &s->targets[s->count];
-	struct writer w = WRITER(to->buffer);
-
-	if (settings_listener_at_address(settings, &t->endpoint) != NONE_INDEX) {
-		out->status = 482;
-		return;
-	}
-	if (s->secure && !route_is_secure(t->transport))
-		return;
-	memset(to, 0, offsetof(struct target, buffer));
-	route_write_trunk_uri(&w, s, trunk, t);
-	to->request_uri = writer_text(&w);
-	write_str(&w, trunk_binding_route(s->sip, trunk));
-	if (w.full) {
-		out->status = 414;
-		out->too_long = true;
-		return;
-	}
-	to->route = str_from(writer_text(&w), to->request_uri.n);
-	to->flow = target_row_flow(settings, trunk, t);
-	to->rewrite = s->rewrite;
-	to->zone = settings_trunk(settings, trunk)->zone;
-	to->q = 1000;
-	to->trunk = trunk;
-	to->index = (uint16_t)index;
-	to->explicit_transport = t->explicit_transport;
-	s->count++;
-}
-
-/* By what a trunk's targets are chosen. */
-static uint64_t route_balance_key(const struct route_search *s, const struct trunk_settings *t)
-{
-	static const struct hash_key same;
-	const struct message *m = s->message;
-	struct str from = message_str(m, m->from.user);
-
-	switch (t->balance) {
-	case BALANCE_CALL_ID: return hash_str(&same, message_str(m, m->call_id));
-	case BALANCE_CALLER:
-		return hash_str(&same, from) ^ hash_str_nocase(&same, message_str(m, m->from.host));
-	case BALANCE_CALLED: return hash_str(&same, (struct str){s->number, s->number_length});
-	default: return random_u64();
-	}
-}
-
-/* Those that are known to be down come last, whichever trunk they are of, and so do those of trunks
- * at which we are to be registered and are not. */
-static void route_add_trunks(
-	struct route_search *s, const struct route_settings *r, struct decision *out)
-{
-	const struct settings *settings = s->sip->settings;
-	const uint16_t *trunks = settings_array(settings, r->trunks);
-	struct {
-		const struct target_settings *rows;
-		const struct rewrite *rewrite;
-		uint16_t trunk, index;
-	} down[TARGETS_MAX];
-	unsigned count = 0;
-	bool unresolved = false; /* a trunk whose names have no address now */
-
-	for (unsigned k = 0; k < r->trunks.count; k++) {
-		const struct trunk_settings *t = settings_trunk(settings, trunks[k]);
-
-		if (target_states_is_disabled(s->sip->target_states, trunks[k])) {
-			count(TRUNKS_PASSED_OVER);
-			if (s->explanation)
-				explanation_trunk(s->explanation, settings, trunks[k],
-					"is disabled: passed over");
-			continue;
-		}
-		if (s->rules && !route_rewrite(s, RULES_OF_TRUNK, trunks[k])) {
-			out->rule_refused = true;
-			continue;
-		}
-		/* Of those that are tried only after others it is asked then (fork_user.permits).
-		 */
-		if (!s->count && s->message->method == METHOD_INVITE && !out->emergency &&
-			!limits_admit_trunk(s->sip, trunks[k])) {
-			out->full = true;
-			if (s->explanation)
-				explanation_trunk(s->explanation, settings, trunks[k],
-					"has all the calls that it may have: passed over");
-			continue;
-		}
-		unsigned targets;
-		const struct target_settings *rows = route_trunk_rows(s, trunks[k], &targets);
-		bool hashed = t->balance != BALANCE_ORDER && targets > 1;
-		uint8_t order[TARGETS_MAX];
-		bool missed = trunk_binding_is_missed(s->sip, trunks[k]);
-
-		if (missed)
-			count(TRUNKS_PUT_LAST);
-		if (missed && s->explanation)
-			explanation_trunk(s->explanation, settings, trunks[k],
-				"this gateway is not registered there: tried last");
-		unresolved |= targets == 0;
-		if (s->explanation && targets == 0)
-			explanation_trunk(s->explanation, settings, trunks[k],
-				"none of its names has an address now");
-		if (targets > TARGETS_MAX)
-			targets = TARGETS_MAX;
-		balance_order(
-			rows, hashed, targets > 1 ? route_balance_key(s, t) : 0, targets, order);
-		for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
-			unsigned i = order[n];
-			bool last = missed ||
-			            (target_states_any_down(s->sip->target_states) &&
-					    target_states_avoid(s->sip->target_states, trunks[k], i,
-						    !s->count && !s->explanation));
-
-			if (!last) {
-				route_add_trunk_target(s, trunks[k], rows, i, out);
-			} else if (count < TARGETS_MAX) {
-				down[count].rows = rows;
-				down[count].rewrite = s->rewrite;
-				down[count].trunk = trunks[k];
-				down[count++].index = (uint16_t)i;
-			}
-		}
-	}
-	for (unsigned i = 0; i < count && s->count < s->limit; i++) {
-		s->rewrite = down[i].rewrite;
-		route_add_trunk_target(s, down[i].trunk, down[i].rows, down[i].index, out);
-	}
-	if (s->count)
-		out->status = 0;
-	else if (!out->status)
-		out->status = out->full || unresolved ? 503 : out->rule_refused ? 403 : 480;
-	out->full = out->full && out->status == 503;
-	if (!s->count)
-		count(ROUTE_NO_TARGET);
 }
 
 /* ---- rules ---- */
