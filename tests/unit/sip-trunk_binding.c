@@ -117,8 +117,8 @@ Test(trunk_binding, a_server_without_room_keeps_it_until_it_expires)
 	respond(s, 500, .tag = "r");
 	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 0);
 	cr_assert(trunk_binding_stands(&worker->sip, 0));
-	/* nobody answers any more */
-	pass((100 - waited) * 1000 + 10);
+	/* nobody answers any more, and a REGISTER may just be on its way when the time is over */
+	pass((100 - waited) * 1000 + worker->image.trunk[0].answer_ms + 10);
 	cr_assert_eq(gauge(COUNTER_REGISTRATIONS_LOST), 1);
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
 	cr_assert_eq(gauge(COUNTER_TRUNKS_DOWN), 1);
