@@ -131,6 +131,10 @@ void command_debug(struct master *m, struct request *r, json_t *arguments)
 		answer_refused(r, "--call, --user or --source is needed; for all: log level debug");
 		return;
 	}
+	if (word && strcmp(word, "list") == 0 && json_object_size(arguments) > 1) {
+		answer_refused(r, "list takes nothing else; it shows all that are picked");
+		return;
+	}
 	if (off)
 		debug_forget(debug_current(m), &w);
 	else if (w.kind && !debug_add(m, r, arguments, &w))

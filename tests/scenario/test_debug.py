@@ -42,9 +42,12 @@ class Debug(CallCase):
             (("--source", "host"), "an address or a network"),
             (("--user", "a", "--call", "b"), "one of"),
             (("--user", "a", "--for", "3d"), "up to 24h"),
+            (("list", "--call", "a"), "list takes nothing else"),
+            (("list", "--for", "5m"), "list takes nothing else"),
         ):
             done = g.run_ctl("debug", *words)
             self.assertEqual((done.returncode, error in done.stderr), (1, True), done.stderr)
+        self.assertEqual(g.ctl("debug", "list"), [])
 
 
 if __name__ == "__main__":
