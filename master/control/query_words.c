@@ -44,13 +44,14 @@ bool query_words(
 			return false;
 		}
 		if (!text || (query_word_is_number(&a) && !query_number(str_of(text), &number))) {
-			answer_refused(r, "%s is a %s", a.name,
-				query_word_is_number(&a) ? "number" : "text");
+			answer_refused(r, "%s%s: expected a %s%s%.64s%s", a.flag ? "--" : "",
+				a.name, query_word_is_number(&a) ? "number" : "text",
+				text ? ", found \"" : "", text ? text : "", text ? "\"" : "");
 			return false;
 		}
 		error = query_argument_add(out, QUERY_ARGUMENT_MAX, a.name, text);
 		if (error) {
-			answer_refused(r, "%s %s", a.name,
+			answer_refused(r, "%s%s %s", a.flag ? "--" : "", a.name,
 				error == -EINVAL ? "has a control character" : "is too long");
 			return false;
 		}

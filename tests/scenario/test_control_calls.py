@@ -65,7 +65,8 @@ class Calls(RecordCase):
         self.assertEqual(done.stderr, "sipwardctl: 1 of 2; --limit 0 shows all\n")
         self.assertEqual(len(g.ctl("calls", "--limit", "0")), 2)
         for words, code, says in (
-            (("calls", "--older", "soon"), 1, "older is a number"),
+            (("calls", "--older", "soon"), 1, '--older: expected a number, found "soon"'),
+            (("calls", "--limit", "many"), 1, '--limit: expected a number, found "many"'),
             (("calls", "--older"), 2, "--older lacks its value: SECONDS"),
             (("calls", "--count=1"), 2, "--count has no value"),
             (("calls", "--usr", "x"), 2, "--usr"),
