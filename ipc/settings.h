@@ -369,6 +369,7 @@ struct users {
 	uint32_t size;
 	uint32_t mask; /* rows - 1, a power of two less one */
 	uint32_t count;
+	uint32_t of_trunks; /* of these, those of USERS_OF_TRUNKS */
 	struct user_row row[];
 };
 /* The domain of rows that are not users of ours: what a trunk's server asks for. Such a row's name

@@ -485,6 +485,7 @@ static struct user_row *users_row_for(struct users *u, unsigned domain, const ch
 	u->row[i].name_length = (uint8_t)s.n;
 	memcpy(u->row[i].name, s.p, s.n);
 	u->count++;
+	u->of_trunks += domain == USERS_OF_TRUNKS;
 	return &u->row[i];
 }
 

@@ -151,7 +151,9 @@ static json_int_t status_users(const struct supervisor *s)
 {
 	struct users head;
 
-	return pread(s->users, &head, sizeof(head), 0) == (ssize_t)sizeof(head) ? head.count : 0;
+	if (pread(s->users, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
+		return 0;
+	return head.count - head.of_trunks;
 }
 
 void command_status(struct master *m, struct request *r, json_t *arguments)

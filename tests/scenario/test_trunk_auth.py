@@ -78,6 +78,9 @@ class TrunkAuth(CallCase):
         self.alice.response(200, "BYE")
         self.no_calls()
 
+    def test_its_credentials_are_no_users(self):
+        self.assertEqual(self.gateway.ctl("status")["object"]["users"], 3)  # alice, bob and carol
+
     def test_calls(self):
         self.call_is_proved("one", "n1")
         self.call_is_proved("one", "n1", challenged=False)

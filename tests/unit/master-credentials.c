@@ -45,6 +45,8 @@ Test(credentials, each_realm_of_the_user_is_a_row)
 	cr_assert_null(row_of(u, "else"));
 	/* they are no users of ours */
 	cr_assert_null(users_find(u, 0, S("acme")));
+	cr_assert_eq(u->count, 3);
+	cr_assert_eq(u->of_trunks, 2);
 	munmap((void *)u, (size_t)st.st_size);
 	close(fd);
 	config_forget_users(c);
