@@ -174,6 +174,8 @@ static int main_run(const struct options *o, int row, const char *first, json_t 
 {
 	if (o->file)
 		return users_file(o, (enum command)row, first);
+	if (row == COMMAND_help && !o->json)
+		return print_usage(stdout);
 	if (row == COMMAND_user_add)
 		return users_add(o, first);
 	if (row == COMMAND_explain)

@@ -68,7 +68,9 @@ class Commands(ControlCase):
                 reply = json.loads(done.stdout)
                 self.assertIs(reply["ok"], True)
                 table = self.table(*words)
-                if "rows" in reply:
+                if name == "help":
+                    self.assertEqual(table, self.table("-h"), "it is wrapped, as texts are")
+                elif "rows" in reply:
                     self.assertTrue(reply["rows"], name)
                     self.assertEqual(
                         len(table), len(reply["rows"]) + 1, "a line each, and the head"
@@ -287,7 +289,7 @@ class Commands(ControlCase):
         done = self.run_ctl("status", socket_path="/nonexistent/control.sock")
         self.assertEqual(done.returncode, 3)
         self.assertIn("is sipward running?", done.stderr)
-        for option in ("-h", "-V"):
+        for option in ("-h", "-V", "help"):
             done = self.run_ctl(option)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
