@@ -11,7 +11,8 @@
 
 #define HEP_RETRY_MS 10000
 
-static int hep_connect(const struct endpoint *to)
+/* A socket to the collector, *out; or a negative errno. */
+static int hep_connect(const struct endpoint *to, int *out)
 {
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(to, &address);
@@ -25,7 +26,8 @@ static int hep_connect(const struct endpoint *to)
 		close(fd);
 		return error;
 	}
-	return fd;
+	*out = fd;
+	return 0;
 }
 
 static void hep_on_retry(struct timer *t, void *arg)
@@ -53,11 +55,11 @@ int hep_reopen(struct master *m)
 				error_text(error));
 			return error;
 		}
-		fd = hep_connect(&to);
+		error = hep_connect(&to, &fd);
 	}
-	if (fd < -1) {
+	if (error) {
 		log_warn("hep-unreachable", "collector=%s error=\"%s\"", c->hep_collector,
-			error_text(fd));
+			error_text(error));
 		loop_set(m->loop, &m->hep_retry, HEP_RETRY_MS);
 	}
 	supervise_hep(&m->supervisor, fd, &how);
