@@ -83,6 +83,12 @@ class Documents(unittest.TestCase):
         entries = self.entries("sipwardctl.8")
         self.assertEqual(self.commands() - {"completion"} - set(entries), set())
 
+    def test_every_option_of_init_has_its_entry(self):
+        usage = subprocess.run([BIN / "sipward", "init", "--help"], capture_output=True, text=True)
+        options = set(re.findall(r"--[a-z-]+", usage.stdout))
+        self.assertGreater(len(options), 10)
+        self.assertEqual({e for e in self.entries("sipward.8") if e.startswith("--")}, options)
+
     def test_readme_lists_the_commands_of_the_program(self):
         """In lines as "sipwardctl trunks list | show TRUNK": what stands behind a bar is a command
         of its own, or one of the same noun."""
