@@ -15,17 +15,9 @@ static const char *call_row_text(const json_t *row, const char *name)
 
 /* ---- calls ---- */
 
-static void call_listed(void *arg, json_t *rows, json_t *missing)
-{
-	struct query_question *q = arg;
-
-	query_answer_list(q->r, q->words, "calls", QUERY_LISTED, rows, missing);
-	free(q);
-}
-
 void command_calls(struct master *m, struct request *r, json_t *arguments)
 {
-	query_ask_words(m, r, COMMAND_calls, arguments, false, QUERY_CALLS, call_listed);
+	query_ask_list(m, r, COMMAND_calls, arguments, false, QUERY_CALLS);
 }
 
 /* ---- calls show ---- */

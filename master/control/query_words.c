@@ -59,45 +59,6 @@ bool query_words(
 	return true;
 }
 
-json_int_t query_rows_limit(json_t **rows, json_int_t limit)
-{
-	json_t *kept = json_array(), *row;
-	json_int_t matched = 0;
-	size_t i;
-
-	json_array_foreach (*rows, i, row) {
-		json_t *number = json_object_get(row, "matched");
-
-		if (number)
-			matched += json_integer_value(number);
-		else if (!limit || json_array_size(kept) < (size_t)limit)
-			json_array_append(kept, row);
-	}
-	json_decref(*rows);
-	*rows = kept;
-	return matched;
-}
-
-void query_answer_list(struct request *r, const char *words, const char *name, json_int_t listed,
-	json_t *rows, json_t *missing)
-{
-	json_int_t limit = (json_int_t)query_argument_number(words, "limit", (uint64_t)listed),
-		   matched = query_rows_limit(&rows, limit);
-
-	if (query_argument(words, "count").p) {
-		json_decref(rows);
-		request_answer(r, json_pack("{s:b, s:{s:I}, s:o}", "ok", 1, "object", name, matched,
-					  "missing", missing));
-		return;
-	}
-	bool more = matched > (json_int_t)json_array_size(rows);
-	json_t *answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing);
-
-	if (more)
-		json_object_set_new(answer, "matched", json_integer(matched));
-	request_answer(r, answer);
-}
-
 void query_refuse(struct request *r, int error)
 {
 	answer_refused(
@@ -139,10 +100,60 @@ void query_ask_words(struct master *m, struct request *r, enum command command, 
 	}
 	if (error == 0) {
 		q->r = r;
+		q->command = command;
 		error = query_start(&m->queries, PEER_SIP, one, what, q->words, done, q);
 	}
 	if (error == 0)
 		return;
 	free(q);
 	query_refuse(r, error);
+}
+
+/* Takes the rows {"matched": N} out of a list's, adds them up, and keeps at most limit of the
+ * others (0: all). Returns the sum. A worker is not trusted: it may say any. */
+static json_int_t query_rows_limit(json_t **rows, json_int_t limit)
+{
+	json_t *kept = json_array(), *row;
+	json_int_t matched = 0;
+	size_t i;
+
+	json_array_foreach (*rows, i, row) {
+		json_t *number = json_object_get(row, "matched");
+
+		if (number)
+			matched += json_integer_value(number);
+		else if (!limit || json_array_size(kept) < (size_t)limit)
+			json_array_append(kept, row);
+	}
+	json_decref(*rows);
+	*rows = kept;
+	return matched;
+}
+
+static void query_listed(void *arg, json_t *rows, json_t *missing)
+{
+	struct query_question *q = arg;
+	json_int_t limit = (json_int_t)query_argument_number(q->words, "limit", QUERY_LISTED),
+		   matched = query_rows_limit(&rows, limit);
+	json_t *answer;
+
+	if (query_argument(q->words, "count").p) {
+		json_decref(rows);
+		answer = json_pack("{s:b, s:{s:I}, s:o}", "ok", 1, "object",
+			command_rows[q->command].name, matched, "missing", missing);
+	} else {
+		bool more = matched > (json_int_t)json_array_size(rows);
+
+		answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "rows", rows, "missing", missing);
+		if (more)
+			json_object_set_new(answer, "matched", json_integer(matched));
+	}
+	request_answer(q->r, answer);
+	free(q);
+}
+
+void query_ask_list(struct master *m, struct request *r, enum command command, json_t *arguments,
+	bool one, uint16_t what)
+{
+	query_ask_words(m, r, command, arguments, one, what, query_listed);
 }

@@ -18,9 +18,10 @@ json_int_t query_rows_sum(const json_t *rows, const char *name);
 void query_ask_rows(
 	struct master *m, struct request *r, unsigned role, uint16_t what, const char *argument);
 
-/* A question about calls or bindings under way. */
+/* A question with the arguments of a command under way. */
 struct query_question {
 	struct request *r;
+	enum command command;
 	char words[QUERY_ARGUMENT_MAX];
 };
 
@@ -28,18 +29,14 @@ struct query_question {
  * it when it has answered. Where it cannot be asked the request is refused. */
 void query_ask_words(struct master *m, struct request *r, enum command command, json_t *arguments,
 	bool one, uint16_t what, query_done done);
+/* The same for a command that lists, which answers its rows up to the limit of the arguments, with
+ * "matched" where there are more; with "count" among the arguments an object, whose member with the
+ * command's name is how many there are. */
+void query_ask_list(struct master *m, struct request *r, enum command command, json_t *arguments,
+	bool one, uint16_t what);
 /* Writes the arguments of a command as query_argument.h says, numbers checked: those that the
  * table calls SECONDS or NUMBER. False: one cannot be taken, and the request has been refused. */
 bool query_words(
 	struct request *r, enum command command, json_t *arguments, char out[QUERY_ARGUMENT_MAX]);
-
-/* The merged rows of a list: takes the rows {"matched": N} out, adds them up, and keeps at most
- * limit of the others (0: all). Returns the sum. A worker is not trusted: it may say any. */
-json_int_t query_rows_limit(json_t **rows, json_int_t limit);
-/* Answers a list: its rows up to the limit of the arguments, with "matched" where there are more;
- * with "count" among the arguments an object, whose member name is how many there are. rows and
- * missing are stolen. */
-void query_answer_list(struct request *r, const char *words, const char *name, json_int_t listed,
-	json_t *rows, json_t *missing);
 
 #endif

@@ -5,19 +5,10 @@
 
 #include <stdlib.h>
 
-static void registrations_listed(void *arg, json_t *rows, json_t *missing)
-{
-	struct query_question *q = arg;
-
-	query_answer_list(q->r, q->words, "registrations", QUERY_LISTED, rows, missing);
-	free(q);
-}
-
 void command_registrations(struct master *m, struct request *r, json_t *arguments)
 {
 	/* They all read the same store. */
-	query_ask_words(m, r, COMMAND_registrations, arguments, true, QUERY_REGISTRATIONS,
-		registrations_listed);
+	query_ask_list(m, r, COMMAND_registrations, arguments, true, QUERY_REGISTRATIONS);
 }
 
 static void registrations_removed(void *arg, json_t *rows, json_t *missing)
