@@ -55,18 +55,13 @@ static bool emergency_read_one(struct reader *r, struct str text, struct config_
 
 void emergency_read(struct reader *r, cfg_t *limits)
 {
-	size_t count = config_list_count(limits, "emergency");
+	size_t count = section_list_count(r, limits, "emergency", EMERGENCY_MAX);
 	struct config *c = r->c;
 
-	c->emergency = reader_array(r, EMERGENCY_MAX, sizeof(*c->emergency));
+	c->emergency = reader_array(r, count, sizeof(*c->emergency));
 	for (size_t i = 0; c->emergency && i < count; i++) {
 		const struct config_value *v = config_list(limits, "emergency", i);
 
-		if (i == EMERGENCY_MAX) {
-			reader_error(r, limits, v->line, "emergency: at most %d are possible",
-				EMERGENCY_MAX);
-			return;
-		}
 		if (emergency_read_one(r, str_of(v->text), &c->emergency[c->emergency_count]))
 			c->emergency_count++;
 		else

@@ -1,6 +1,8 @@
 /* name_servers.c - see name_servers.h. */
 #include "name_servers.h"
 
+#include "section.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +19,7 @@ static bool name_server_parse(struct str text, struct endpoint *out)
 
 void name_servers_read(struct reader *r, cfg_t *dns)
 {
-	size_t count = config_list_count(dns, "servers");
+	size_t count = section_list_count(r, dns, "servers", DNS_SERVERS_MAX);
 	const struct config_value *most = config_value(dns, "ttl-max"),
 				  *least = config_value(dns, "ttl-min");
 
@@ -25,11 +27,6 @@ void name_servers_read(struct reader *r, cfg_t *dns)
 		const struct config_value *v = config_list(dns, "servers", i);
 		struct endpoint server;
 
-		if (i == DNS_SERVERS_MAX) {
-			reader_error(r, dns, v->line, "servers: at most %d are possible",
-				DNS_SERVERS_MAX);
-			break;
-		}
 		if (name_server_parse(str_of(v->text), &server))
 			r->c->dns_servers[r->c->dns_server_count++] = server;
 		else

@@ -42,16 +42,22 @@ void text_lower(char *s)
 		*s = (char)tolower((unsigned char)*s);
 }
 
-void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
-	struct prefix **out, size_t *count)
+size_t section_list_count(struct reader *r, cfg_t *section, const char *option, size_t max)
 {
 	size_t n = config_list_count(section, option);
 
-	if (n > max) {
-		reader_error(r, section, config_list(section, option, max)->line,
-			"%s: at most %zu are possible", option, max);
-		n = max;
-	}
+	if (n <= max)
+		return n;
+	reader_error(r, section, config_list(section, option, max)->line,
+		"%s: at most %zu are possible", option, max);
+	return max;
+}
+
+void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
+	struct prefix **out, size_t *count)
+{
+	size_t n = section_list_count(r, section, option, max);
+
 	*out = reader_array(r, n, sizeof(**out));
 	for (size_t i = 0; *out && i < n; i++) {
 		const struct config_value *v = config_list(section, option, i);
@@ -110,13 +116,8 @@ char *section_pattern(
 void section_texts(struct reader *r, cfg_t *section, const char *option, size_t max,
 	section_text read, char ***out, size_t *count)
 {
-	size_t n = config_list_count(section, option);
+	size_t n = section_list_count(r, section, option, max);
 
-	if (n > max) {
-		reader_error(r, section, config_list(section, option, max)->line,
-			"%s: at most %zu are possible", option, max);
-		n = max;
-	}
 	*out = reader_array(r, n, sizeof(**out));
 	for (size_t i = 0; *out && i < n; i++) {
 		char *text = read(r, section, option, config_list(section, option, i));

@@ -13,6 +13,9 @@ bool host_name_valid(struct str s);
 /* Makes ASCII letters lower case, in place. NULL is permitted. */
 void text_lower(char *s);
 
+/* How many values a list has; more than max are an error at the line of the first one too many, and
+ * max is returned. */
+size_t section_list_count(struct reader *r, cfg_t *section, const char *option, size_t max);
 /* Reads a list of addresses and networks, of at most max, into a new array of the caller's. */
 void section_prefixes(struct reader *r, cfg_t *section, const char *option, size_t max,
 	struct prefix **out, size_t *count);

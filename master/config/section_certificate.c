@@ -5,7 +5,7 @@
 
 void section_read_certificate(struct reader *r, cfg_t *section, struct config_certificate *c)
 {
-	size_t count = config_list_count(section, "names");
+	size_t count = section_list_count(r, section, "names", NAMES_MAX);
 
 	c->line = config_section_line(section);
 	c->name = section_name(r, section);
@@ -13,11 +13,6 @@ void section_read_certificate(struct reader *r, cfg_t *section, struct config_ce
 	c->chain_line = config_value(section, "chain") ? config_value(section, "chain")->line
 	                                               : c->line;
 	c->key_line = config_value(section, "key") ? config_value(section, "key")->line : c->line;
-	if (count > NAMES_MAX) {
-		reader_error(r, section, config_list(section, "names", NAMES_MAX)->line,
-			"names: at most %d are possible", NAMES_MAX);
-		count = NAMES_MAX;
-	}
 	c->names = reader_array(r, count, sizeof(*c->names));
 	for (size_t i = 0; c->names && i < count; i++) {
 		const struct config_value *v = config_list(section, "names", i);

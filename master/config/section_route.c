@@ -21,20 +21,15 @@ static void route_read_number(struct reader *r, cfg_t *section, struct config_ro
 
 static void route_read_events(struct reader *r, cfg_t *section, struct config_route *t)
 {
-	size_t count = config_list_count(section, "events");
+	size_t count = section_list_count(r, section, "events", ROUTE_EVENTS_MAX);
 
 	if (!count)
 		return;
-	t->events = reader_array(r, ROUTE_EVENTS_MAX, sizeof(*t->events));
+	t->events = reader_array(r, count, sizeof(*t->events));
 	for (size_t i = 0; t->events && i < count; i++) {
 		const struct config_value *v = config_list(section, "events", i);
 		char *copy;
 
-		if (i == ROUTE_EVENTS_MAX) {
-			reader_error(r, section, v->line, "events: at most %d are possible",
-				ROUTE_EVENTS_MAX);
-			return;
-		}
 		if (strlen(v->text) > ROUTE_EVENT_LENGTH_MAX || !is_token(str_of(v->text))) {
 			reader_expected(r, section, "events", v,
 				"the name of an event package of 1 to %d characters, as in "

@@ -68,14 +68,9 @@ static bool rules_check(
 
 void section_rules(struct reader *r, cfg_t *section, struct config_rules *out)
 {
-	size_t count = config_list_count(section, "rules");
+	size_t count = section_list_count(r, section, "rules", RULES_MAX);
 	struct rules_headers headers = {.count = 0};
 
-	if (count > RULES_MAX) {
-		reader_error(r, section, config_list(section, "rules", RULES_MAX)->line,
-			"rules: at most %d are possible", RULES_MAX);
-		count = RULES_MAX;
-	}
 	if (!count)
 		return;
 	if (r->rules <= RULES_IN_ALL_MAX && r->rules + count > RULES_IN_ALL_MAX)

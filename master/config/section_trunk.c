@@ -304,7 +304,7 @@ static void trunk_note_tls(const struct config *c, struct config_trunk *t)
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 {
 	const struct config_value *v = config_value(section, "zone");
-	size_t count = config_list_count(section, "target");
+	size_t count = section_list_count(r, section, "target", TARGETS_MAX);
 
 	t->line = config_section_line(section);
 	t->name = section_name(r, section);
@@ -314,11 +314,6 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 	if (v)
 		t->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,
 			sizeof(*r->c->zones));
-	if (count > TARGETS_MAX) {
-		reader_error(r, section, config_list(section, "target", TARGETS_MAX)->line,
-			"target: at most %d are possible", TARGETS_MAX);
-		count = TARGETS_MAX;
-	}
 	t->targets = reader_array(r, count, sizeof(*t->targets));
 	for (size_t i = 0; t->targets && i < count; i++) {
 		t->targets[t->target_count].listener = NONE_INDEX;
