@@ -156,6 +156,23 @@ static bool trunk_misses_binding(const json_t *rows, const struct config_trunk *
 	       !trunk_text_is(said, "registration", "registered");
 }
 
+/* In words. Just after a start nobody may know yet: no worker says anything of its targets, or of
+ * what the server answers to our first REGISTER. */
+static const char *trunk_state(const struct master *m, const json_t *rows,
+	const struct config_trunk *t, bool said, bool up)
+{
+	bool misses = trunk_misses_binding(rows, t);
+
+	if (trunk_is_disabled(m, t->name))
+		return "disabled";
+	if (up && !misses)
+		return "up";
+	if (!said ||
+		(up && trunk_text_is(trunk_registration(rows, t), "registration", "registering")))
+		return "unknown";
+	return "down";
+}
+
 static void trunk_add_registration(json_t *out, const json_t *rows, const struct config_trunk *t)
 {
 	static const char *const names[] = {
@@ -173,6 +190,7 @@ static void trunk_add_registration(json_t *out, const json_t *rows, const struct
 static json_t *trunk_row(const struct master *m, const json_t *rows, const struct config_trunk *t)
 {
 	unsigned up = 0;
+	bool said = false;
 	json_int_t requests = 0, failures = 0;
 	json_t *targets = json_array();
 
@@ -184,6 +202,7 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 		while ((row = trunk_next(rows, t, k, &at))) {
 			struct trunk_target target = trunk_target_of(rows, t, k, row);
 
+			said = true;
 			alive |= trunk_text_is(target.best, "state", "up");
 			requests += target.requests;
 			failures += target.failures;
@@ -192,11 +211,8 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 		json_array_append_new(targets, json_string(t->targets[k].uri));
 	}
 	json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:i, s:o}", "trunk", t->name,
-		"state",
-		trunk_is_disabled(m, t->name)          ? "disabled"
-		: up && !trunk_misses_binding(rows, t) ? "up"
-						       : "down",
-		"zone", m->config->zones[t->zone].name, "targets_up", (int)up, "targets",
+		"state", trunk_state(m, rows, t, said, up > 0), "zone",
+		m->config->zones[t->zone].name, "targets_up", (int)up, "targets",
 		(int)t->target_count, "requests", requests, "failures", failures, "ping_s",
 		(int)t->ping, "target", targets);
 	trunk_add_registration(out, rows, t);

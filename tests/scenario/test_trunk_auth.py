@@ -106,5 +106,26 @@ class TrunkAuth(CallCase):
         )
 
 
+class Registering(CallCase):
+    def test_nothing_is_known_before_the_first_answer(self):
+        self.start(
+            trunk=f'{WORDS}  register = 10m  from-domain = "{REALM}"  contact-user = "alice"',
+            start=False,
+            sip=1,
+        )
+        TrunkAuth.credentials(self, "one")
+        self.public |= {REALM, "acme"}
+        pbx = self.trunk()
+        self.gateway.start()
+        register = pbx.request("REGISTER")
+        row = self.gateway.ctl("trunks", "list")[0]
+        self.assertEqual((row["state"], row["registration"]), ("unknown", "registering"))
+        pbx.answer(register, 403, "Forbidden", contact=False)
+        wait_for(
+            lambda: self.gateway.ctl("trunks", "list")[0]["registration"] == "failed", "it failed"
+        )
+        self.assertEqual(self.gateway.ctl("trunks", "list")[0]["state"], "down")
+
+
 if __name__ == "__main__":
     unittest.main()

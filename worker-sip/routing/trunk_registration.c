@@ -534,7 +534,7 @@ static void registration_list_target(struct writer *w, const struct trunk_regist
 void trunk_registrations_list(
 	struct sip *sip, struct str trunk, void (*add)(void *arg, struct str json), void *arg)
 {
-	static const char *const names[] = {"unregistered", "registered", "failed"};
+	static const char *const names[] = {"registering", "registered", "failed"};
 	uint64_t now = loop_now(sip->loop);
 
 	for (const struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
@@ -546,7 +546,9 @@ void trunk_registrations_list(
 			continue;
 		write_literal(&w, "{");
 		write_json_field(&w, "trunk", name);
-		write_json_field(&w, "registration", str_of(names[g->state]));
+		write_json_field(&w, "registration",
+			g->ended && g->state == UNREGISTERED ? S("unregistered")
+							     : str_of(names[g->state]));
 		write_json_number(&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
 		write_json_number(&w, "registration_status", g->status);
 		registration_list_target(&w, g);
