@@ -1,7 +1,7 @@
 """The man pages and the packaged config file: they say what the tables say, and nothing else."""
 import itertools, os, pathlib, re, subprocess, tempfile, unittest
 
-from gateway import BIN
+from gateway import BIN, own_address
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ("sipward-cdr.5", "sipward.8", "sipward.conf.5", "sipwardctl.8")
@@ -170,6 +170,24 @@ class Documents(unittest.TestCase):
                     )
                 checked += 1
         self.assertGreater(checked, 2)
+
+    def test_configs_in_the_man_page_are_accepted(self):
+        """The example as it is, but for addresses of this machine, and rules in a zone of it."""
+        rules, example = re.findall(r"^\.nf\n(.*?)^\.fi", self.text["sipward.conf.5"], re.M | re.S)
+        rules, example = (t.replace(r"\(dq", '"').replace(r"\e", "\\") for t in (rules, example))
+        for one in ("203.0.113.7", "192.0.2.1"):
+            example = example.replace(f"udp:{one}:5060", f"udp:{own_address()}:5060")
+        with tempfile.TemporaryDirectory() as folder:
+            path, users = pathlib.Path(folder, "sipward.conf"), pathlib.Path(folder, "users")
+            users.write_text("")
+            users.chmod(0o640)
+            own = f'runtime-directory = "{folder}/run" state-directory = "{folder}/state"\n'
+            for text in (example, example.replace("trust = no", f"trust = no {rules}")):
+                path.write_text(own + text)
+                done = subprocess.run(
+                    [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True
+                )
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_packaged_config_is_readable(self):
         for number, line in enumerate((ROOT / "deploy/sipward.conf").read_text().splitlines(), 1):
