@@ -35,9 +35,7 @@ Test(subscription, notify_before_the_2xx_makes_the_dialog)
 	struct sent *out = take_request_to("SUBSCRIBE", BOB);
 
 	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE, .body = XML);
-	struct sent *notify = take_request_to("NOTIFY", ALICE);
-	respond(notify, 200);
-	take_response_to(200, BOB);
+	struct sent *notify = notify_accepted();
 	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
 	struct sent *answer = take_response_to(200, ALICE);
 	cr_assert(str_equal(message_str(answer->message, answer->message->to_tag),
@@ -79,8 +77,7 @@ Test(subscription, terminated_notify_ends_it_on_both_sides)
 	struct subscribed s = subscribed_to_bob();
 
 	callee_asks(s.out, "b", "NOTIFY", 2, .more = TERMINATED);
-	respond(take_request_to("NOTIFY", ALICE), 200);
-	take_response_to(200, BOB);
+	notify_accepted();
 	caller_asks(s.answer, "SUBSCRIBE", 2, .more = DIALOG_EVENT);
 	take_response_to(481, ALICE);
 	assert_unknown_to_bob(s.out, "b", 3);
@@ -109,8 +106,7 @@ Test(subscription, notifies_without_expires_do_not_shorten_it)
 		pass(1001);
 		callee_asks(s.out, "b", "NOTIFY", i + 2,
 			.more = DIALOG_EVENT "Subscription-State: active\n");
-		respond(take_request_to("NOTIFY", ALICE), 200);
-		take_response_to(200, BOB);
+		notify_accepted();
 	}
 	pass(600000 - 5 * 1001 + 64 * T1 - 1);
 	cr_assert_eq(standing(), 1);
@@ -121,11 +117,8 @@ Test(subscription, notifies_without_expires_do_not_shorten_it)
 
 Test(subscription, without_a_notify_there_is_none)
 {
-	subscribe_to_bob("600");
-	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	struct sent *out = accepted_by_bob("600");
 
-	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
-	take_response_to(200, ALICE);
 	cr_assert_eq(standing(), 1);
 	pass(64 * T1 + 1); /* timer N (RFC 6665 section 4.1.2.4) */
 	cr_assert_eq(standing(), 0);
@@ -136,11 +129,8 @@ Test(subscription, without_a_notify_there_is_none)
 
 Test(subscription, notify_after_timer_n_is_of_none)
 {
-	subscribe_to_bob("600");
-	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	struct sent *out = accepted_by_bob("600");
 
-	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
-	take_response_to(200, ALICE);
 	pass(64 * T1 + 1);
 	assert_unknown_to_bob(out, "another", 1); /* of a fork behind bob */
 	assert_ended();
@@ -238,8 +228,7 @@ Test(subscription, whoever_refuses_after_a_notify_has_none)
 	struct sent *out = take_request_to("SUBSCRIBE", BOB);
 
 	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
-	respond(take_request_to("NOTIFY", ALICE), 200);
-	take_response_to(200, BOB);
+	notify_accepted();
 	respond(out, 403, .tag = "b");
 	take_response_to(403, ALICE);
 	assert_unknown_to_bob(out, "b", 2);
@@ -248,14 +237,10 @@ Test(subscription, whoever_refuses_after_a_notify_has_none)
 
 Test(subscription, fetch_ends_with_its_notify)
 {
-	subscribe_to_bob("0");
-	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	struct sent *out = accepted_by_bob("0");
 
-	respond(out, 200, .tag = "b", .more = "Expires: 0\n");
-	take_response_to(200, ALICE);
 	callee_asks(out, "b", "NOTIFY", 1, .more = TERMINATED, .body = XML);
-	respond(take_request_to("NOTIFY", ALICE), 200);
-	take_response_to(200, BOB);
+	notify_accepted();
 	assert_ended();
 }
 
@@ -306,11 +291,8 @@ Test(subscription, only_the_asked_zone_may_notify)
  * once, and no second one before it has answered. */
 Test(subscription, a_stranger_gets_one_notify)
 {
-	subscribe_to_bob("600");
-	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	struct sent *out = accepted_by_bob("600");
 
-	respond(out, 202, .tag = "b", .more = "Expires: 600\n");
-	take_response_to(202, ALICE);
 	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
 	struct sent *first = take_request_to("NOTIFY", ALICE);
 	callee_asks(out, "b", "NOTIFY", 2, .more = ACTIVE);
@@ -422,8 +404,7 @@ Test(subscription, implicit_of_a_refer)
 	callee_asks(out, "b", "NOTIFY", 2,
 		.more = "Event: refer\nSubscription-State: terminated;reason=noresource\n",
 		.body = "SIP/2.0 200 OK");
-	respond(take_request_to("NOTIFY", ALICE), 200);
-	take_response_to(200, BOB);
+	notify_accepted();
 	assert_ended();
 }
 

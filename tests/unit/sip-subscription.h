@@ -36,6 +36,30 @@ static inline struct said *subscribe_to_bob(const char *expires)
 	return ask(.method = "SUBSCRIBE", .more = more);
 }
 
+/* bob's phone accepts alice's SUBSCRIBE, which is returned as it got it. */
+static inline struct sent *accepted_by_bob(const char *expires)
+{
+	struct sent *out;
+	char more[32];
+
+	subscribe_to_bob(expires);
+	out = take_request_to("SUBSCRIBE", BOB);
+	snprintf(more, sizeof(more), "Expires: %s\n", expires);
+	respond(out, 200, .tag = "b", .more = more);
+	take_response_to(200, ALICE);
+	return out;
+}
+
+/* alice accepts bob's NOTIFY, which is returned as she got it. */
+static inline struct sent *notify_accepted(void)
+{
+	struct sent *notify = take_request_to("NOTIFY", ALICE);
+
+	respond(notify, 200);
+	take_response_to(200, BOB);
+	return notify;
+}
+
 static inline struct subscribed subscribed_to_bob(void)
 {
 	struct subscribed s = {.subscribe = subscribe_to_bob("600")};
@@ -44,9 +68,7 @@ static inline struct subscribed subscribed_to_bob(void)
 	respond(s.out, 202, .tag = "b", .more = "Expires: 600\n");
 	s.answer = take_response_to(202, ALICE);
 	callee_asks(s.out, "b", "NOTIFY", 1, .more = ACTIVE, .body = XML);
-	s.notify = take_request_to("NOTIFY", ALICE);
-	respond(s.notify, 200);
-	take_response_to(200, BOB);
+	s.notify = notify_accepted();
 	quiet();
 	cr_assert_eq(standing(), 1);
 	return s;
