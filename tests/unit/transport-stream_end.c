@@ -1,47 +1,11 @@
 /* transport-stream_end.c - how streams end: half-close, junk behind a good message, a
- * Content-Length too small, peers that are gone, a trunk's connection with requests unanswered. */
-#include "transport-fixture.h"
+ * Content-Length too small, peers that are gone. */
+#include "transport-stream.h"
 
-#define OK "SIP/2.0 200 OK\r\n\r\n"
 #define TRYING "SIP/2.0 100 Trying\r\n\r\n"
 #define RINGING "SIP/2.0 180 Ringing\r\n\r\n"
 
-static char raw[8192], buffer[70000];
-
-static void tell_text(int fd, const char *text)
-{
-	tell(fd, text, strlen(text));
-}
-
-/* Whether exactly the text lies there, and takes it. */
-static bool hears(int fd, const char *text)
-{
-	ssize_t n = recv(fd, buffer, sizeof(buffer) - 1, MSG_DONTWAIT | MSG_PEEK);
-
-	if (n < (ssize_t)strlen(text))
-		return false;
-	hear(fd, buffer, sizeof(buffer));
-	cr_assert_str_eq(buffer, text);
-	return true;
-}
-
-/* Whether what lies there ends so; leaves it there, and in buffer. */
-static bool peeks(int fd, const char *text)
-{
-	ssize_t n = recv(fd, buffer, sizeof(buffer) - 1, MSG_DONTWAIT | MSG_PEEK);
-	size_t size = strlen(text);
-
-	if (n < (ssize_t)size)
-		return false;
-	buffer[n] = 0;
-	return strcmp(buffer + n - size, text) == 0;
-}
-
-static void turns(struct fixture *f, unsigned n)
-{
-	while (n--)
-		loop_once(f->t.loop, 1);
-}
+static char raw[8192];
 
 /* A request on a connection of its own; returns the connection and the request's flow. */
 static int ask(struct fixture *f, const char *method, struct flow *flow)
@@ -306,6 +270,18 @@ Test(stream_end, a_slow_message_behind_a_good_one)
 
 /* ---- a Content-Length too small ---- */
 
+/* Whether what lies there ends so; leaves it there, and in buffer. */
+static bool peeks(int fd, const char *text)
+{
+	ssize_t n = recv(fd, buffer, sizeof(buffer) - 1, MSG_DONTWAIT | MSG_PEEK);
+	size_t size = strlen(text);
+
+	if (n < (ssize_t)size)
+		return false;
+	buffer[n] = 0;
+	return strcmp(buffer + n - size, text) == 0;
+}
+
 /* A MESSAGE whose Content-Length is short of its body by so many octets. */
 static size_t message_short(char *out, const char *body, size_t by)
 {
@@ -371,242 +347,5 @@ Test(stream_end, the_rest_of_a_body_before_a_method)
 		UNTIL(f, streams_count(f->t.streams) == 0);
 		forget(f);
 	}
-	fixture_free(f);
-}
-
-/* ---- a trunk's connection ---- */
-
-/* A request to a trunk with the cookie, on a connection that comes in at server. */
-static int to_trunk(struct fixture *f, int server, int port, uint64_t cookie)
-{
-	static const char text[] = "INVITE sip:b@b SIP/2.0\r\n\r\n";
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
-	int fd = -1;
-
-	order(f, &to, text, sizeof(text) - 1, cookie, false);
-	UNTIL(f, (fd = accept(server, NULL, NULL)) >= 0);
-	UNTIL(f, hear(fd, buffer, sizeof(buffer)) > 0);
-	return fd;
-}
-
-Test(stream_end, a_trunk_that_closes_before_it_answers)
-{
-	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
-	struct linger reset = {.l_onoff = 1};
-
-	cr_assert_eq(listen(server, 8), 0);
-	fd = to_trunk(f, server, port, 1);
-	close(fd);
-	UNTIL(f, failure_of(f, 1) == -ECONNRESET);
-	fd = to_trunk(f, server, port, 2); /* a reset */
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(fd);
-	UNTIL(f, failure_of(f, 2) == -ECONNRESET);
-	fd = to_trunk(f, server, port, 3); /* it would still read */
-	shutdown(fd, SHUT_WR);
-	UNTIL(f, failure_of(f, 3) == -ECONNRESET);
-	close(fd);
-	fd = to_trunk(f, server, port, 4); /* what it says is no SIP */
-	tell_text(fd, "220 smtp.example.net ESMTP\r\n");
-	UNTIL(f, failure_of(f, 4) == -ECONNRESET);
-	close(fd);
-	cr_assert_eq(COUNTED(FLOW_UNANSWERED), 4);
-	cr_assert_eq(COUNTED(FLOW_SEND_FAILED), 0);
-	close(server);
-	fixture_free(f);
-}
-
-Test(stream_end, junk_behind_a_response)
-{
-	static const char response[] =
-		"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: "
-		"<sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "
-		"INVITE\r\nContact: <sip:b@192.0.2.1>\r\nContent-Length: 0\r\n\r\n=junk";
-	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
-
-	cr_assert_eq(listen(server, 8), 0);
-	fd = to_trunk(f, server, port, 1);
-	tell_text(fd, response);
-	UNTIL(f, failure_of(f, 1) == -ECONNRESET);
-	cr_assert_eq(message_at(f, 0)->status, 200); /* it came first */
-	UNTIL(f, ended(fd));
-	close(fd);
-	close(server);
-	fixture_free(f);
-}
-
-#define ANSWER                                                                                     \
-	"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\nFrom: "                   \
-	"<sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "                         \
-	"INVITE\r\nContact: <sip:b@192.0.2.1>\r\n"
-
-/* The response came, as a broken one. */
-static const struct message *broken_at(struct fixture *f, unsigned i)
-{
-	UNTIL(f, f->count > i);
-	const struct message *m = message_at(f, i);
-
-	cr_assert_eq(m->broken, 1);
-	cr_assert_eq(m->status, 200);
-	cr_assert(str_equal(message_str(m, m->to_tag), S("2")));
-	return m;
-}
-
-/* How often a message that was sent stands in the trace. */
-static unsigned traced(const struct fixture *f, const char *text)
-{
-	const struct trace_message *m;
-	unsigned found = 0;
-	uint64_t at = 0;
-	size_t n;
-
-	while ((m = byte_ring_next(f->t.trace.ring, &at, &n)))
-		found += m->out &&
-		         str_equal((struct str){(const char *)(m + 1), m->kept}, str_of(text));
-	return found;
-}
-
-/* Of one that cannot be framed what it answers ends, and what ends its call finds the trunk: by a
- * new connection, for nothing that comes by the old one can be read. */
-static void trunk_answers(const char *answer, bool end)
-{
-	static const char ack[] = "ACK sip:b@192.0.2.1 SIP/2.0\r\n\r\n";
-	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd, again = -1;
-
-	cr_assert_eq(listen(server, 8), 0);
-	cr_assert_eq(trace_resize(&f->t.trace, TRACE_RING_MIN), 0);
-	fd = to_trunk(f, server, port, 1);
-	tell_text(fd, answer);
-	if (end)
-		shutdown(fd, SHUT_WR);
-	const struct flow flow = broken_at(f, 0)->flow;
-	cr_assert_neq(flow.id, 0);
-	UNTIL(f, failure_of(f, 1) == -ECONNRESET);
-	order(f, &flow, ack, sizeof(ack) - 1, 0, false);
-	UNTIL(f, (again = accept(server, NULL, NULL)) >= 0);
-	UNTIL(f, hears(again, ack));
-	cr_assert_eq(traced(f, ack), 1);
-	cr_assert_eq(COUNTED(STREAM_CUT_RESPONSES), 1);
-	close(fd);
-	close(again);
-	close(server);
-	fixture_free(f);
-	COUNTED(STREAM_CUT_RESPONSES) = 0;
-}
-
-Test(stream_end, a_response_that_cannot_be_framed)
-{
-	trunk_answers(ANSWER "l: x\r\n\r\n", false);
-	trunk_answers(ANSWER "l: 0\r\nl: 1\r\n\r\n", false);
-	trunk_answers(ANSWER "l: 99999\r\n\r\n", false);
-	trunk_answers(ANSWER "\r\n", false); /* it has none */
-	trunk_answers(ANSWER "X: y\n", false);
-	trunk_answers(ANSWER "l: 9\r\n\r\nbody", true);
-}
-
-/* A peer that has connected to us cannot be reached otherwise. */
-Test(stream_end, a_response_that_cannot_be_framed_of_a_phone)
-{
-	static const char bye[] = "BYE sip:b@192.0.2.1 SIP/2.0\r\n\r\n";
-	struct fixture *f = fixture_new(NULL);
-	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
-
-	tell_text(fd, ANSWER "l: x\r\n\r\nbody");
-	const struct flow flow = broken_at(f, 0)->flow;
-	order(f, &flow, bye, sizeof(bye) - 1, 0, false);
-	UNTIL(f, hears(fd, bye));
-	UNTIL(f, ended(fd));
-	close(fd);
-	fixture_free(f);
-}
-
-/* What began and never came to its end. */
-Test(stream_end, a_response_that_is_not_whole_in_time)
-{
-	struct fixture *f = fixture_new(NULL);
-	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
-
-	f->image.s.message_ms = 30;
-	tell_text(fd, ANSWER "l: 9\r\n\r\nbody");
-	broken_at(f, 0);
-	cr_assert_eq(COUNTED(STREAM_SLOW), 1);
-	close(fd);
-	fixture_free(f);
-}
-
-/* Half a head may end within a word. */
-Test(stream_end, half_a_response_is_none)
-{
-	struct fixture *f = fixture_new(NULL);
-	int fd = dial("127.0.0.1", f->port[ACCESS_TCP]);
-
-	tell_text(fd, ANSWER);
-	close(fd);
-	UNTIL(f, COUNTED(STREAM_CUT_MESSAGES) == 1);
-	cr_assert_eq(f->count, 0);
-	fixture_free(f);
-}
-
-Test(stream_end, what_was_sent_lately_is_bounded)
-{
-	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
-	static const char text[] = "BYE sip:b@b SIP/2.0\r\n\r\n";
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
-	unsigned seen = 0;
-
-	cr_assert_eq(listen(server, 8), 0);
-	fd = to_trunk(f, server, port, 1);
-	order(f, &to, OK, sizeof(OK) - 1, 2, false); /* a response has no answer */
-	order(f, &to, text, sizeof(text) - 1, 0, false);
-	for (unsigned i = 0; i < 100; i++)
-		order(f, &to, text, sizeof(text) - 1, 100 + i, false);
-	loop_once(f->t.loop, 0);
-	close(fd);
-	UNTIL(f, COUNTED(FLOW_UNANSWERED) == 101);
-	for (unsigned i = 0; i < 100; i++)
-		seen += failure_of(f, 100 + i) == -ECONNRESET;
-	cr_assert_eq(seen, 100);
-	cr_assert_eq(failure_of(f, 2), 0);
-	forget(f);
-	f->full_reserve = -EAGAIN; /* the reports wait; there are no more of them than are kept */
-	fd = to_trunk(f, server, port, 1);
-	for (unsigned i = 0; i < 5000; i++) {
-		order(f, &to, text, sizeof(text) - 1, 1000 + i, false);
-		loop_once(f->t.loop, 0);
-		hear(fd, buffer, sizeof(buffer));
-	}
-	close(fd);
-	UNTIL(f, COUNTED(FLOW_UNANSWERED) == 101 + 2048);
-	f->full_reserve = -ENOTCONN;
-	close(server);
-	fixture_free(f);
-}
-
-static void life_of_50(struct image *image)
-{
-	image->s.t1_ms = 1;
-}
-
-Test(stream_end, what_was_sent_long_ago_had_its_answer)
-{
-	struct fixture *f = fixture_new(life_of_50);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
-	uint64_t later;
-
-	cr_assert_eq(listen(server, 8), 0);
-	fd = to_trunk(f, server, port, 1);
-	later = clock_ms() + 100;
-	UNTIL(f, clock_ms() > later);
-	close(fd);
-	UNTIL(f, streams_count(f->t.streams) == 0);
-	turns(f, 3);
-	cr_assert_eq(COUNTED(FLOW_UNANSWERED), 0);
-	close(server);
 	fixture_free(f);
 }
