@@ -39,9 +39,8 @@ static void trunk_answers(const char *answer, bool end)
 {
 	static const char ack[] = "ACK sip:b@192.0.2.1 SIP/2.0\r\n\r\n";
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd, again = -1;
+	int port, server = serving(&port), fd, again = -1;
 
-	cr_assert_eq(listen(server, 8), 0);
 	cr_assert_eq(trace_resize(&f->t.trace, TRACE_RING_MIN), 0);
 	fd = to_trunk(f, server, port, 1);
 	tell_text(fd, answer);

@@ -242,6 +242,15 @@ static inline int bound(const char *host, int type, int *port)
 	return fd;
 }
 
+/* A server of streams at 127.0.0.1, as a trunk's; *port: what the kernel gave it. */
+static inline int serving(int *port)
+{
+	int server = bound("127.0.0.1", SOCK_STREAM, port);
+
+	cr_assert_eq(listen(server, 8), 0);
+	return server;
+}
+
 static inline struct fixture *fixture_new(void (*adjust)(struct image *image))
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -347,6 +356,13 @@ static inline size_t request(
 		"%s\r\nContact: <sip:alice@192.0.2.9:5070>\r\nContent-Length: 0\r\n\r\n",
 		method, via, number, number, to_tag ? ";tag=" : "", to_tag ? to_tag : "", number,
 		method);
+}
+
+/* To a trunk at 127.0.0.1, by TCP. */
+static inline struct flow flow_to_trunk(int port)
+{
+	return (struct flow){
+		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
 }
 
 /* An order to send, as a SIP worker gives it. */

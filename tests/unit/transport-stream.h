@@ -36,8 +36,7 @@ static inline void turns(struct fixture *f, unsigned n)
 static inline int to_trunk(struct fixture *f, int server, int port, uint64_t cookie)
 {
 	static const char text[] = "INVITE sip:b@b SIP/2.0\r\n\r\n";
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = flow_to_trunk(port);
 	int fd = -1;
 
 	order(f, &to, text, sizeof(text) - 1, cookie, false);

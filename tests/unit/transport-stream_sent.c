@@ -5,10 +5,9 @@
 Test(stream_sent, a_trunk_that_closes_before_it_answers)
 {
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
+	int port, server = serving(&port), fd;
 	struct linger reset = {.l_onoff = 1};
 
-	cr_assert_eq(listen(server, 8), 0);
 	fd = to_trunk(f, server, port, 1);
 	close(fd);
 	UNTIL(f, failure_of(f, 1) == -ECONNRESET);
@@ -37,9 +36,8 @@ Test(stream_sent, junk_behind_a_response)
 		"<sip:a@b>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 "
 		"INVITE\r\nContact: <sip:b@192.0.2.1>\r\nContent-Length: 0\r\n\r\n=junk";
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
+	int port, server = serving(&port), fd;
 
-	cr_assert_eq(listen(server, 8), 0);
 	fd = to_trunk(f, server, port, 1);
 	tell_text(fd, response);
 	UNTIL(f, failure_of(f, 1) == -ECONNRESET);
@@ -53,13 +51,11 @@ Test(stream_sent, junk_behind_a_response)
 Test(stream_sent, what_was_sent_lately_is_bounded)
 {
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
+	int port, server = serving(&port), fd;
 	static const char text[] = "BYE sip:b@b SIP/2.0\r\n\r\n";
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = flow_to_trunk(port);
 	unsigned seen = 0;
 
-	cr_assert_eq(listen(server, 8), 0);
 	fd = to_trunk(f, server, port, 1);
 	order(f, &to, OK, sizeof(OK) - 1, 2, false); /* a response has no answer */
 	order(f, &to, text, sizeof(text) - 1, 0, false);
@@ -95,10 +91,9 @@ static void life_of_50(struct image *image)
 Test(stream_sent, what_was_sent_long_ago_had_its_answer)
 {
 	struct fixture *f = fixture_new(life_of_50);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd;
+	int port, server = serving(&port), fd;
 	uint64_t later;
 
-	cr_assert_eq(listen(server, 8), 0);
 	fd = to_trunk(f, server, port, 1);
 	later = clock_ms() + 100;
 	UNTIL(f, clock_ms() > later);

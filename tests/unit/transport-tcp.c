@@ -409,14 +409,12 @@ Test(tcp, a_peer_that_does_not_read_is_closed)
 Test(tcp, connects_to_a_trusted_peer_and_keeps_the_connection)
 {
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd = -1;
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	int port, server = serving(&port), fd = -1;
+	struct flow to = flow_to_trunk(port);
 	struct sockaddr_in from;
 	socklen_t length = sizeof(from);
 	const struct message *m;
 
-	cr_assert_eq(listen(server, 8), 0);
 	order(f, &to, "one ", 4, 1, false); /* waits for the connection */
 	order(f, &to, "two ", 4, 2, false);
 	cr_assert_eq(COUNTED(STREAM_CONNECTS), 1);
@@ -449,8 +447,7 @@ Test(tcp, a_refused_connection_fails_what_waits_for_it)
 {
 	struct fixture *f = fixture_new(NULL);
 	int port, fd = bound("127.0.0.1", SOCK_STREAM, &port);
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = flow_to_trunk(port);
 
 	order(f, &to, "one", 3, 1, false);
 	order(f, &to, "two", 3, 2, false);
@@ -466,8 +463,7 @@ Test(tcp, a_connection_that_is_not_made_in_time_fails)
 {
 	struct fixture *f = fixture_new(short_times);
 	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), filler[8];
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	struct flow to = flow_to_trunk(port);
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(&to.peer, &address);
 
@@ -520,11 +516,9 @@ Test(tcp, closes_after_the_last_byte_when_told)
 Test(tcp, told_to_close_before_it_is_open)
 {
 	struct fixture *f = fixture_new(NULL);
-	int port, server = bound("127.0.0.1", SOCK_STREAM, &port), fd = -1;
-	struct flow to = {
-		.transport = TRANSPORT_TCP, .listener = CORE_TCP, .peer = at("127.0.0.1", port)};
+	int port, server = serving(&port), fd = -1;
+	struct flow to = flow_to_trunk(port);
 
-	cr_assert_eq(listen(server, 8), 0);
 	order(f, &to, "only", 4, 1, true);
 	UNTIL(f, (fd = accept(server, NULL, NULL)) >= 0);
 	UNTIL(f, hear(fd, buffer, sizeof(buffer)) == 4);
