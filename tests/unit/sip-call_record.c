@@ -40,7 +40,7 @@ static void line_says(const char *part)
 }
 
 /* Each call has ended in one way, and all memory is back. */
-static void counted(unsigned answered, unsigned failed, unsigned refused)
+static void assert_counted(unsigned answered, unsigned failed, unsigned refused)
 {
 	cr_assert_eq(COUNTED(CALLS_ENDED), answered);
 	cr_assert_eq(COUNTED(CALLS_FAILED), failed);
@@ -79,7 +79,7 @@ Test(call_record, a_call_that_the_caller_ends)
 	char id[128];
 	snprintf(id, sizeof(id), " callee-call-id=%.*s ", STR(call_id));
 	line_says(id);
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 Test(call_record, a_call_that_the_callee_ends)
@@ -91,7 +91,7 @@ Test(call_record, a_call_that_the_callee_ends)
 	take_response(200);
 	line_says(" status=200 received=200 by=callee why=bye ");
 	line_says(" reason=\"\"");
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 Test(call_record, a_bye_that_is_challenged_ends_nothing)
@@ -111,7 +111,7 @@ Test(call_record, a_bye_that_is_challenged_ends_nothing)
 	take_response(200);
 	line_says(" by=callee why=bye ");
 	line_says(" duration-ms=1000 ");
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 Test(call_record, a_call_whose_leg_does_not_know_it_any_more)
@@ -123,7 +123,7 @@ Test(call_record, a_call_whose_leg_does_not_know_it_any_more)
 	take_response(481);
 	line_says(" by=gateway why=ended ");
 	line_says(" reason=\"SIP;cause=481;text=\\\"Leg gone\\\"\"");
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 Test(call_record, a_call_that_is_never_acknowledged)
@@ -132,7 +132,7 @@ Test(call_record, a_call_that_is_never_acknowledged)
 	pass(64 * T1);
 	line_says(" status=200 received=200 by=gateway why=ended ");
 	line_says("ACK missing");
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 Test(call_record, a_call_that_the_worker_has_when_it_stops)
@@ -161,7 +161,7 @@ Test(call_record, a_call_that_the_caller_cancels)
 	take_response(487);
 	line_says(" status=487 received=0 by=caller why=cancelled ring-ms=100 total-ms=5100 ");
 	cr_assert_eq(COUNTED(CALLS_CANCELLED), 1);
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_call_whose_caller_hangs_up_before_the_answer)
@@ -172,7 +172,7 @@ Test(call_record, a_call_whose_caller_hangs_up_before_the_answer)
 	caller_asks(ringing, "BYE", 2);
 	take_response(487);
 	line_says(" status=487 received=0 by=caller why=cancelled ");
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_call_whose_caller_has_gone)
@@ -183,7 +183,7 @@ Test(call_record, a_call_whose_caller_has_gone)
 	take_request("INVITE");
 	call_flow_closed(&worker->sip, tcp.id);
 	line_says(" by=caller why=gone ");
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_call_that_the_callee_refuses)
@@ -194,7 +194,7 @@ Test(call_record, a_call_that_the_callee_refuses)
 	line_says(" status=486 received=486 by=callee why=refused ");
 	cr_assert_eq(COUNTED(CALLS_REJECTED), 1);
 	line_says(" reason=\"SIP;cause=486\"");
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_status_that_does_not_pass_is_told_as_it_came)
@@ -212,7 +212,7 @@ Test(call_record, a_call_that_nobody_answers_in_time)
 	take_response(480);
 	line_says(" status=480 received=0 by=gateway why=timeout total-ms=32000 ");
 	cr_assert_eq(COUNTED(CALLS_TIMEOUT), 1);
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_call_that_cannot_be_sent)
@@ -234,7 +234,7 @@ Test(call_record, a_call_that_cannot_be_sent)
 	cr_assert_eq(COUNTED(CALLS_UNREACHABLE), 1);
 	line_says(" route=out ");
 	line_says(" trunk=carrier targets=3 ");
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 Test(call_record, a_call_that_the_third_target_answers)
@@ -260,7 +260,7 @@ Test(call_record, a_call_that_the_third_target_answers)
 	line_says(" answer-ms=4000 ");
 	line_says(" callee-zone=core route=out ");
 	line_says(" trunk=carrier targets=3 ");
-	counted(1, 0, 0);
+	assert_counted(1, 0, 0);
 }
 
 /* ---- refused before there is a call ---- */
@@ -274,7 +274,7 @@ Test(call_record, of_a_refused_invite_whose_sender_is_trusted)
 	line_says(" call-ended call-id=call-of-alice status=404 received=0 by=gateway why=refused "
 		  "total-ms=0 zone=core callee-zone=\"\" route=\"\" route-line=0 trunk=\"\" "
 		  "targets=0 ");
-	counted(0, 0, 1);
+	assert_counted(0, 0, 1);
 }
 
 Test(call_record, of_an_invite_that_its_route_refuses)
@@ -285,7 +285,7 @@ Test(call_record, of_an_invite_that_its_route_refuses)
 	take_response(480);
 	line_says(" status=480 received=0 by=gateway why=refused ");
 	line_says(" route=users route-line=7 ");
-	counted(0, 0, 1);
+	assert_counted(0, 0, 1);
 }
 
 Test(call_record, of_an_invite_over_the_limit_of_calls)
@@ -296,7 +296,7 @@ Test(call_record, of_an_invite_over_the_limit_of_calls)
 	ask(.by = &core, .method = "INVITE");
 	take_response(503);
 	line_says(" status=503 received=0 by=gateway why=refused ");
-	counted(0, 0, 1);
+	assert_counted(0, 0, 1);
 }
 
 Test(call_record, of_strangers_there_is_none)
@@ -308,7 +308,7 @@ Test(call_record, of_strangers_there_is_none)
 	ask(.method = "INVITE", .uri = "sip:carol@example.org", .call_id = "open");
 	take_response(403);
 	cr_assert_eq(line_count, 0);
-	counted(0, 0, 0);
+	assert_counted(0, 0, 0);
 }
 
 Test(call_record, long_texts_are_cut)
@@ -322,7 +322,7 @@ Test(call_record, long_texts_are_cut)
 	take_response(486);
 	line_says(" from=sip:xxxx");
 	cr_assert_leq(strlen(lines[0]), LOG_LINE_MAX);
-	counted(0, 1, 0);
+	assert_counted(0, 1, 0);
 }
 
 /* ---- the JSON line ---- */

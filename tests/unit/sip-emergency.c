@@ -13,11 +13,6 @@ static void set_up(void)
 
 TestSuite(emergency_call, .init = set_up, .fini = worker_tear_down);
 
-static uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
 static void stands_for(const char *uri, const char *number)
 {
 	struct str found = STR_NONE;

@@ -5,7 +5,7 @@
 
 static char told[1 << 18];
 static size_t told_n;
-static uint64_t counted[COUNTER_COUNT];
+static uint64_t before[COUNTER_COUNT];
 
 TestSuite(explanation, .init = worker_set_up, .fini = worker_tear_down);
 
@@ -33,11 +33,11 @@ static void explain(const char *text)
 	struct message *m = message_of_text(wire, n);
 	m->flow = alice;
 	told_n = 0;
-	memcpy(counted, counters_page->counter, sizeof(counted));
+	memcpy(before, counters_page->counter, sizeof(before));
 	explain_write(&worker->sip, (struct str){(char *)m, m->size}, tell, NULL);
 	free(m);
 	settle();
-	cr_assert_eq(memcmp(counted, counters_page->counter, sizeof(counted)), 0);
+	cr_assert_eq(memcmp(before, counters_page->counter, sizeof(before)), 0);
 	quiet();
 }
 

@@ -67,6 +67,11 @@ struct fixture {
 	unsigned branch;
 };
 
+static inline uint64_t counted(enum counter c)
+{
+	return counters_page->counter[c];
+}
+
 static inline struct text fixture_text(struct image *i, const char *s)
 {
 	struct text t = {(uint32_t)(offsetof(struct image, pool) + i->used), (uint32_t)strlen(s)};

@@ -15,11 +15,6 @@ static void refusal_set_up(void)
 }
 TestSuite(refusal, .init = refusal_set_up, .fini = worker_tear_down);
 
-static uint64_t counted(enum counter which)
-{
-	return counters_page->counter[which];
-}
-
 static struct str tag_of(const struct sent *s)
 {
 	return message_str(s->message, s->message->to_tag);

@@ -4,11 +4,6 @@
 
 TestSuite(registrar_phone, .init = set_up, .fini = tear_down);
 
-static uint64_t counted(enum counter which)
-{
-	return counters_page->counter[which];
-}
-
 Test(registrar_phone, another_port_takes_the_place_of_the_old_one)
 {
 	char line[128];

@@ -10,11 +10,6 @@
 #define TERMINATED DIALOG_EVENT "Subscription-State: terminated;reason=timeout\n"
 #define XML "<dialog-info/>"
 
-static inline uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
 static inline uint64_t standing(void)
 {
 	return counted(COUNTER_SUBSCRIPTIONS_ACTIVE);

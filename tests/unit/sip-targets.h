@@ -41,11 +41,6 @@ static inline void forget(void)
 		sent[i].taken = true;
 }
 
-static inline uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
 /* Another worker says it of a target. */
 static inline void tell(unsigned index, bool down, uint64_t found_at)
 {

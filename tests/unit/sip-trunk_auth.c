@@ -42,11 +42,6 @@ static void set_up(void)
 }
 TestSuite(trunk_auth, .init = set_up, .fini = worker_tear_down);
 
-static uint64_t counted(enum counter c)
-{
-	return counters_page->counter[c];
-}
-
 /* The credentials of a request, which must be right for that realm and method. */
 static struct credentials right(
 	const struct sent *s, enum header id, const char *realm, const char *method)
