@@ -7,24 +7,10 @@
 
 TestSuite(rules, .init = worker_set_up, .fini = worker_tear_down);
 
-/* The settings have been changed. */
-static void taken(void)
-{
-	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
-	routes_free(worker->sip.routes);
-	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
-}
-
-static void zone_rules(const char *text)
-{
-	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image, text);
-	taken();
-}
-
 static void trunk_rules(const char *text)
 {
 	worker->image.trunk[0].rules = fixture_rules(&worker->image, text);
-	taken();
+	routes_taken();
 }
 
 static void is_from(const struct sent *s, const char *from)
@@ -152,7 +138,7 @@ static void second_trunk(const char *rules)
 	i->route_trunk[1] = 1;
 	i->route[1].trunks.count = 2;
 	i->s.trunks.count = 2;
-	taken();
+	routes_taken();
 	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
 }
 

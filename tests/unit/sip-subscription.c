@@ -352,7 +352,7 @@ Test(subscription, rules_of_the_caller_hold_in_each_fork)
 {
 	static const char *const second = "198.51.100.12:5060";
 
-	rules_of_callers("from user ^alice$ 4930100");
+	zone_rules("from user ^alice$ 4930100");
 	register_phone("bob", second, NULL);
 	subscribe_to_bob("600");
 	struct sent *one = take_request("SUBSCRIBE"), *two = take_request("SUBSCRIBE");

@@ -69,20 +69,6 @@ static inline struct subscribed subscribed_to_bob(void)
 	return s;
 }
 
-/* Settings with other routes or rules are in force. */
-static inline void routes_taken(void)
-{
-	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
-	routes_free(worker->sip.routes);
-	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
-}
-
-static inline void rules_of_callers(const char *text)
-{
-	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image, text);
-	routes_taken();
-}
-
 /* Nothing stands, and nothing is left of it. */
 static inline void assert_ended(void)
 {

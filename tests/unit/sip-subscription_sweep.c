@@ -62,7 +62,7 @@ Test(subscription_sweep, a_listener_that_is_gone_ends_it)
 /* bob is called by a name that is no user's: a rule, or the digits of a number, lead to him. */
 Test(subscription_sweep, of_a_user_under_another_name_stays)
 {
-	rules_of_callers("request-uri user ^100$ bob");
+	zone_rules("request-uri user ^100$ bob");
 	ask(.method = "SUBSCRIBE", .uri = "sip:100@example.net", .more = DIALOG_EVENT);
 	respond(take_request_to("SUBSCRIBE", BOB), 200, .tag = "b", .more = "Expires: 600\n");
 	take_response_to(200, ALICE);

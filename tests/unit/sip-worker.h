@@ -204,6 +204,21 @@ static inline void worker_set_up(void)
 	virtual_clock_advance(worker->sip.loop, 10000);
 }
 
+/* Settings with other routes or rules are in force. */
+static inline void routes_taken(void)
+{
+	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
+	routes_free(worker->sip.routes);
+	cr_assert_eq(routes_new(&worker->sip.routes, &worker->image.s), 0);
+}
+
+/* The rules of the zone that asks nobody, one a line. */
+static inline void zone_rules(const char *text)
+{
+	worker->image.zone[ZONE_OPEN].rules = fixture_rules(&worker->image, text);
+	routes_taken();
+}
+
 /* From now on alice calls by a stream, whose source cannot be forged: all is repeated to her that
  * the RFCs say, however short her INVITEs are (transaction_bound). */
 static inline void alice_comes_by_stream(void)
