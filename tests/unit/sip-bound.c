@@ -36,6 +36,22 @@ static const char *long_line(unsigned bytes)
 
 static const struct asking call_of_alice = {.method = "INVITE", .branch = "z9hG4bKbound"};
 
+/* bob is busy, and alice hears of it. */
+static void refused(struct said *invite, struct sent *out)
+{
+	respond(out, 486, .tag = "b");
+	take_request("ACK");
+	acknowledge_failure(invite, take_response(486));
+}
+
+/* No ACK came: bob hears BYE, and alice nothing. */
+static void ended_without_ack(void)
+{
+	take_request_to("ACK", BOB);
+	respond(take_request_to("BYE", BOB), 200);
+	assert_gone();
+}
+
 Test(bound, what_rings_is_told_as_long_as_there_is_room)
 {
 	struct said *invite = asking_say(call_of_alice);
@@ -53,9 +69,7 @@ Test(bound, what_rings_is_told_as_long_as_there_is_room)
 	respond(out, 180, .tag = "b");
 	bytes_to_alice(180, &copies);
 	cr_assert_geq(copies, 1);
-	respond(out, 486, .tag = "b");
-	take_request("ACK");
-	acknowledge_failure(invite, take_response(486));
+	refused(invite, out);
 }
 
 Test(bound, an_answer_always_goes_and_is_repeated_within_the_bound)
@@ -69,10 +83,7 @@ Test(bound, an_answer_always_goes_and_is_repeated_within_the_bound)
 	pass(64 * T1);
 	cr_assert_leq(bytes_to_alice(200, &copies), ANSWER_RATIO * invite->message->raw_size);
 	cr_assert_geq(copies, 1);
-	/* no ACK came: bob hears BYE, and alice nothing */
-	take_request_to("ACK", BOB);
-	respond(take_request_to("BYE", BOB), 200);
-	assert_gone();
+	ended_without_ack();
 }
 
 Test(bound, a_long_answer_goes_once)
@@ -84,9 +95,7 @@ Test(bound, a_long_answer_goes_once)
 	pass(64 * T1);
 	cr_assert_gt(bytes_to_alice(200, &copies), ANSWER_RATIO * invite->message->raw_size);
 	cr_assert_eq(copies, 1);
-	take_request_to("ACK", BOB);
-	respond(take_request_to("BYE", BOB), 200);
-	assert_gone();
+	ended_without_ack();
 }
 
 /* With an INVITE of the usual size. */
@@ -123,9 +132,7 @@ Test(bound, trying_waits_for_an_invite_that_comes_again)
 	cr_assert_eq(trying_count, 0);
 	asking_say(call_of_alice);
 	cr_assert_eq(trying_count, 1);
-	respond(out, 486, .tag = "b");
-	take_request("ACK");
-	acknowledge_failure(invite, take_response(486));
+	refused(invite, out);
 }
 
 Test(bound, failures_are_no_longer_than_what_is_left)

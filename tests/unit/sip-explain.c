@@ -22,15 +22,8 @@ static void tell(void *arg, struct str json)
 /* Explains a message of alice's, whose lines end in "\n" here; nothing is sent or counted. */
 static void explain(const char *text)
 {
-	static char wire[MESSAGE_RAW_MAX];
-	size_t n = 0;
+	struct message *m = message_of_lines(text);
 
-	for (const char *c = text; *c; c++) {
-		if (*c == '\n')
-			wire[n++] = '\r';
-		wire[n++] = *c;
-	}
-	struct message *m = message_of_text(wire, n);
 	m->flow = alice;
 	told_n = 0;
 	memcpy(before, counters_page->counter, sizeof(before));

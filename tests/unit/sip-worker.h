@@ -84,6 +84,21 @@ static inline struct message *message_of_text(const char *text, size_t size)
 	return m;
 }
 
+/* The same of a text whose lines end in "\n". */
+static inline struct message *message_of_lines(const char *text)
+{
+	static char wire[MESSAGE_RAW_MAX];
+	size_t n = 0;
+
+	for (const char *c = text; *c; c++) {
+		cr_assert_lt(n + 2, sizeof(wire));
+		if (*c == '\n')
+			wire[n++] = '\r';
+		wire[n++] = *c;
+	}
+	return message_of_text(wire, n);
+}
+
 static inline struct str value_of(const struct message *m, enum header id)
 {
 	return message_value(m, id);
@@ -280,22 +295,16 @@ static inline struct said *receive_in_turn(const struct flow *from, const char *
 	__attribute__((format(printf, 2, 3)));
 static inline struct said *receive_in_turn(const struct flow *from, const char *format, ...)
 {
-	static char text[MESSAGE_RAW_MAX], wire[MESSAGE_RAW_MAX];
+	static char text[MESSAGE_RAW_MAX];
 	struct said *s = &said[said_count];
-	size_t n = 0;
 	va_list arguments;
 
 	va_start(arguments, format);
-	cr_assert_lt(vsnprintf(text, sizeof(text), format, arguments), (int)sizeof(text) / 2);
+	cr_assert_lt(vsnprintf(text, sizeof(text), format, arguments), (int)sizeof(text));
 	va_end(arguments);
-	for (const char *c = text; *c; c++) {
-		if (*c == '\n')
-			wire[n++] = '\r';
-		wire[n++] = *c;
-	}
 	cr_assert_lt(said_count++, TRAFFIC_MAX);
 	s->flow = *from;
-	s->message = message_of_text(wire, n);
+	s->message = message_of_lines(text);
 	s->message->flow = *from;
 	cr_assert_eq(message_check(s->message, s->message->size), 0);
 	core_message(
