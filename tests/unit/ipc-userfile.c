@@ -1,5 +1,6 @@
 /* users files: reading, what is refused, editing. */
 #include "ipc/userfile.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,19 +19,15 @@ static struct userfile file;
 
 static void setup(void)
 {
-	strcpy(folder, "/tmp/sipward-userfile-XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
+	own_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/users", folder);
 	memset(&errors, 0, sizeof(errors));
 }
 
 static void teardown(void)
 {
-	char command[160];
-
 	userfile_free(&file);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(folder);
 }
 
 TestSuite(userfile, .init = setup, .fini = teardown);

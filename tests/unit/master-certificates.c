@@ -4,6 +4,7 @@
 #include "ipc/sign.h"
 #include "master/config/load.h"
 #include "master/certificates/certificates.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -106,8 +107,7 @@ static void setup(void)
 
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_INFO, keep, NULL);
-	strcpy(base, "/tmp/sipward-cert-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	put("main.pem", CHAIN);
 	put("main.key", KEY);
 	put("ca.pem", CHAIN);
@@ -125,12 +125,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	certificates_free(c);
 	loop_free(loop);
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 TestSuite(certificates, .init = setup, .fini = teardown);

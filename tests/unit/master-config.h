@@ -3,6 +3,7 @@
 #define SIPWARD_TESTS_UNIT_MASTER_CONFIG_H
 
 #include "master/config/load.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -46,20 +47,16 @@ static inline void put_file(const char *name, const char *text)
 
 static inline void setup(void)
 {
-	strcpy(folder, "/tmp/sipward-config-XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
+	own_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/sipward.conf", folder);
 	put_file("users", USERS);
 }
 
 static inline void teardown(void)
 {
-	char command[160];
-
 	config_free(c);
 	c = NULL;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(folder);
 }
 
 static inline void load(const char *text)

@@ -7,6 +7,7 @@
 #include "master/state.h"
 #include "master/workers/configure.h"
 #include "master/workers/supervise.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -42,8 +43,7 @@ static void setup(void)
 {
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(base, "/tmp/sipward-intro-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	snprintf(path, sizeof(path), "%s/run", base);
 	cr_assert_eq(loop_new(&loop), 0);
 	cr_assert_eq(runtime_open(&runtime, path), 0);
@@ -65,14 +65,11 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	supervise_close(&s);
 	keys_close(s.keys);
 	runtime_close(&runtime);
 	loop_free(loop);
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 static void setup_pairs(void)

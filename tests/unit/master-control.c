@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "master/control/control.h"
 #include "patience.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -49,8 +50,7 @@ static void dispatch(void *arg, struct request *r, json_t *message)
 static void setup(void)
 {
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(base, "/tmp/sipward-control-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	cr_assert_eq(chmod(base, 0755), 0);
 	snprintf(path, sizeof(path), "%s/control.sock", base);
 	cr_assert_eq(loop_new(&loop), 0);
@@ -59,12 +59,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	control_close(control);
 	loop_free(loop);
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 TestSuite(control, .init = setup, .fini = teardown);

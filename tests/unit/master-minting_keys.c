@@ -4,6 +4,7 @@
 #include "ipc/token.h"
 #include "master/minting_keys.h"
 #include "master/state.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -28,18 +29,14 @@ static void setup(void)
 {
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(path, "/tmp/sipward-keys-XXXXXX");
-	cr_assert_not_null(mkdtemp(path));
+	own_folder_make(path);
 	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
 }
 
 static void teardown(void)
 {
-	char command[128];
-
 	state_close(&state);
-	snprintf(command, sizeof(command), "rm -rf %s", path);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(path);
 }
 
 TestSuite(keys, .init = setup, .fini = teardown);

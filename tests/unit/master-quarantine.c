@@ -3,6 +3,7 @@
 
 #include "common/counters.h"
 #include "common/log.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -27,8 +28,7 @@ static void setup(void)
 {
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_INFO, quiet, NULL);
-	strcpy(base, "/tmp/sipward-quarantine-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	directory = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cr_assert_eq(quarantine_open(&q, directory), 0);
 }
@@ -36,8 +36,7 @@ static void setup(void)
 static void teardown(void)
 {
 	quarantine_close(q);
-	snprintf(path, sizeof(path), "rm -rf %s", base);
-	cr_assert_eq(system(path), 0);
+	own_folder_remove(base);
 }
 
 TestSuite(quarantine, .init = setup, .fini = teardown);

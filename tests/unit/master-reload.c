@@ -5,6 +5,7 @@
 #include "master/reload.h"
 #include "master/removed_listeners.h"
 #include "master/workers/scale.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -75,8 +76,7 @@ static void setup(void)
 	static char path[128];
 
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(base, "/tmp/sipward-reload-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	put("users", USER);
 	put_config(2, HERE, "/tmp/run", "500ms");
 	snprintf(path, sizeof(path), "%s/sipward.conf", base);
@@ -103,16 +103,13 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	userwatch_close(&m.userwatch);
 	loop_unset(m.loop, &m.removed.timer);
 	queries_close(&m.queries);
 	listen_close(&m.listen);
 	config_free(m.config);
 	loop_free(m.loop);
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 TestSuite(reload, .init = setup, .fini = teardown);

@@ -1,6 +1,7 @@
 /* master-runtime.c - the runtime directory. */
 #include "common/log.h"
 #include "master/runtime.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,17 +23,13 @@ static void quiet(void *arg, enum log_level level, const char *line, size_t leng
 static void setup(void)
 {
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(base, "/tmp/sipward-run-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	snprintf(path, sizeof(path), "%s/run", base);
 }
 
 static void teardown(void)
 {
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 TestSuite(runtime, .init = setup, .fini = teardown);

@@ -16,6 +16,7 @@
 #include "master/workers/quarantine.h"
 #include "master/workers/scale.h"
 #include "master/workers/supervise.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -107,8 +108,7 @@ static inline void setup(void)
 
 	cr_assert(sodium_init() >= 0);
 	log_init("test", -1, LOG_INFO, quiet, NULL);
-	strcpy(base, "/tmp/sipward-sup-XXXXXX");
-	cr_assert_not_null(mkdtemp(base));
+	own_folder_make(base);
 	snprintf(path, sizeof(path), "%s/run", base);
 	cr_assert_eq(loop_new(&loop), 0);
 	sigemptyset(&set);
@@ -167,8 +167,6 @@ static inline unsigned ready(void)
 
 static inline void teardown(void)
 {
-	char command[128];
-
 	if (!stopped) {
 		supervise_stop(&s, true);
 		UNTIL(stopped);
@@ -179,8 +177,7 @@ static inline void teardown(void)
 	keys_close(s.keys);
 	runtime_close(&runtime);
 	loop_free(loop);
-	snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(base);
 }
 
 /* ---- questions ---- */

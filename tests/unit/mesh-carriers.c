@@ -6,6 +6,7 @@
 #include "ipc/batch.h"
 #include "ipc/mesh.h"
 #include "patience.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -34,17 +35,13 @@ static void setup(void)
 	cr_assert_geq(sodium_init(), 0);
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
 	cr_assert_eq(loop_new(&loop), 0);
-	strcpy(dir, "/tmp/mesh-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
+	own_folder_make(dir);
 }
 
 static void teardown(void)
 {
-	char command[64];
-
 	loop_free(loop);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(dir);
 }
 
 TestSuite(pairs, .init = setup, .fini = teardown, .timeout = 60);

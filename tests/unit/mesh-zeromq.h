@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "ipc/mesh.h"
 #include "mesh-fixture.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -51,8 +52,7 @@ static inline void setup(void)
 
 	cr_assert_geq(sodium_init(), 0);
 	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	strcpy(dir, "/tmp/mesh-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
+	own_folder_make(dir);
 	snprintf(path, sizeof(path), "%s/sip-0.sock", dir);
 	listening = listen_at(path);
 	randombytes_buf(token_a, sizeof(token_a));

@@ -12,6 +12,7 @@
 #include "worker-sip/auth/replay.h"
 #include "worker-sip/transaction/transaction.h"
 #include "virtual_clock.h"
+#include "own_folder.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -255,8 +256,7 @@ static inline struct fixture *fixture_new(void)
 	f->sip.penalty_hook = fixture_penalty;
 	virtual_clock_start();
 	cr_assert_eq(loop_new(&f->sip.loop), 0);
-	strcpy(f->directory, "/tmp/sipward-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(f->directory));
+	own_folder_make(f->directory);
 	fixture_open(f);
 	return f;
 }
@@ -273,10 +273,8 @@ static inline void fixture_close(struct fixture *f)
 
 static inline void fixture_free(struct fixture *f)
 {
-	char command[128];
 	fixture_close(f);
-	snprintf(command, sizeof(command), "rm -rf %s", f->directory);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(f->directory);
 	free(f);
 	virtual_clock_stop();
 }

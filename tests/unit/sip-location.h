@@ -6,6 +6,7 @@
 #include "sip-fixture.h"
 #include "worker-sip/registrar/binding.h"
 #include "worker-sip/registrar/store.h"
+#include "own_folder.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -37,17 +38,14 @@ static inline void bench_close(void)
 static inline void set_up(void)
 {
 	log_init("test", -1, LOG_ERROR, NULL, NULL);
-	strcpy(bench.directory, "/tmp/sipward-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(bench.directory));
+	own_folder_make(bench.directory);
 	bench_open(1 << 20);
 }
 
 static inline void tear_down(void)
 {
-	char command[128];
 	bench_close();
-	snprintf(command, sizeof(command), "rm -rf %s", bench.directory);
-	cr_assert_eq(system(command), 0);
+	own_folder_remove(bench.directory);
 }
 
 static inline struct binding sample(const char *contact, uint64_t expires_in)
