@@ -1,75 +1,32 @@
 /* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of
  * the lifelines. */
-#include "common/log.h"
+#include "master-ground.h"
+
 #include "ipc/record.h"
-#include "master/listen.h"
-#include "master/minting_keys.h"
-#include "master/state.h"
 #include "master/workers/configure.h"
-#include "master/workers/supervise.h"
-#include "own_folder.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-static char base[64], path[80];
-static struct loop *loop;
-static struct runtime runtime;
-static struct state state;
-static struct listen no_listeners;
-static struct supervisor s;
 static int end[8]; /* the worker's end, by place in the table */
 static int edge_fd;
 static struct lifeline_packet packet;
 static enum carrier carrier;
 
-static void quiet(void *arg, enum log_level level, const char *line, size_t length)
-{
-	(void)arg, (void)level, (void)line, (void)length;
-}
-
-static int image(void)
-{
-	return memfd_create("test-image", MFD_CLOEXEC);
-}
-
 static void setup(void)
 {
-	cr_assert(sodium_init() >= 0);
-	log_init("test", -1, LOG_ERROR, quiet, NULL);
-	own_folder_make(base);
-	snprintf(path, sizeof(path), "%s/run", base);
-	cr_assert_eq(loop_new(&loop), 0);
-	cr_assert_eq(runtime_open(&runtime, path), 0);
-	snprintf(path, sizeof(path), "%s/state", base);
-	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
-	s = (struct supervisor){
-		.loop = loop,
-		.runtime = &runtime,
-		.lives = &state,
-		.listen = &no_listeners,
-		.role_count = {[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1},
-		.carrier = carrier,
-		.settings = {-1, image(), image(), image()},
-		.users = image(),
-	};
-	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+	static const unsigned workers[ROLE_COUNT] = {
+		[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1};
+
+	ground_make(carrier);
+	memcpy(s.role_count, workers, sizeof(workers));
 	cr_assert_eq(supervise_open(&s), 0);
 }
 
 static void teardown(void)
 {
 	supervise_close(&s);
-	keys_close(s.keys);
-	runtime_close(&runtime);
-	loop_free(loop);
-	own_folder_remove(base);
+	ground_remove();
 }
 
 static void setup_pairs(void)

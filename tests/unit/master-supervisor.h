@@ -9,42 +9,24 @@
 #include "common/counters.h"
 #include "patience.h"
 #include "master/control/query.h"
-#include "master/listen.h"
-#include "master/minting_keys.h"
-#include "master/state.h"
 #include "master/workers/drain.h"
 #include "master/workers/quarantine.h"
 #include "master/workers/scale.h"
-#include "master/workers/supervise.h"
-#include "own_folder.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
-#include <sodium.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-static char base[64], path[80], program[ROLE_COUNT][96];
-static struct loop *loop;
-static struct runtime runtime;
-static struct state state;
-static struct listen no_listeners;
-static struct supervisor s; /* the headers above have parameters of that name */
+#include "master-ground.h" /* its s is the name of parameters of the headers above */
+
+static char program[ROLE_COUNT][96];
 static struct queries queries;
 static int signals;
 static unsigned workers[ROLE_COUNT] = {[PEER_TRANSPORT] = 2, [PEER_SIP] = 2, [PEER_TLS] = 1};
 static enum carrier carrier = CARRIER_PAIRS;
 static bool stopped;
 static unsigned dead, ups;
-
-static inline void quiet(void *arg, enum log_level level, const char *line, size_t length)
-{
-	(void)arg, (void)level;
-	if (getenv("SHOW"))
-		fprintf(stderr, "%.*s\n", (int)length, line);
-}
 
 static inline void on_reply(
 	void *arg, struct worker_slot *w, uint32_t id, bool last, struct str text)
@@ -82,14 +64,6 @@ static inline void on_signal(void *arg, uint32_t events)
 	supervise_reap(&s);
 }
 
-static inline int image(void)
-{
-	int fd = memfd_create("test-image", MFD_CLOEXEC);
-
-	cr_assert_eq(ftruncate(fd, 4096), 0);
-	return fd;
-}
-
 /* The name of the worker's program: a link to this one (master-fixture.h). */
 static inline void link_program(enum peer_role role, const char *name)
 {
@@ -106,38 +80,22 @@ static inline void setup(void)
 {
 	sigset_t set;
 
-	cr_assert(sodium_init() >= 0);
-	log_init("test", -1, LOG_INFO, quiet, NULL);
-	own_folder_make(base);
-	snprintf(path, sizeof(path), "%s/run", base);
-	cr_assert_eq(loop_new(&loop), 0);
+	ground_make(carrier);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	cr_assert_eq(loop_add(loop, signals, EPOLLIN, on_signal, NULL, NULL), 0);
-	cr_assert_eq(runtime_open(&runtime, path), 0);
-	snprintf(path, sizeof(path), "%s/state", base);
-	cr_assert_eq(state_open(&state, path, geteuid(), getegid()), 0);
-	s = (struct supervisor){
-		.loop = loop,
-		.runtime = &runtime,
-		.lives = &state,
-		.listen = &no_listeners,
-		.fds_limit = {64, 64, 64, 64},
-		.carrier = carrier,
-		.log_level = LOG_INFO,
-		.settings = {-1, image(), image(), image()},
-		.users = image(),
-		.reply = on_reply,
-		.died = on_died,
-		.up = on_up,
-		.stopped = on_stopped,
-	};
+	s.log_level = LOG_INFO;
+	s.reply = on_reply;
+	s.died = on_died;
+	s.up = on_up;
+	s.stopped = on_stopped;
 	memcpy(s.role_count, workers, sizeof(workers));
-	for (unsigned r = PEER_TRANSPORT; r <= PEER_TLS; r++)
+	for (unsigned r = PEER_TRANSPORT; r <= PEER_TLS; r++) {
 		s.account[r] = (struct account){.uid = geteuid(), .gid = getegid()};
-	cr_assert_eq(keys_open(state.fd, 1000, &s.keys), 0);
+		s.fds_limit[r] = 64;
+	}
 	cr_assert_eq(quarantine_open(&s.quarantine, state.fd), 0);
 	link_program(PEER_TRANSPORT, "sipward-transport");
 	link_program(PEER_SIP, "sipward-sip");
@@ -174,10 +132,7 @@ static inline void teardown(void)
 	queries_close(&queries);
 	supervise_close(&s);
 	quarantine_close(s.quarantine);
-	keys_close(s.keys);
-	runtime_close(&runtime);
-	loop_free(loop);
-	own_folder_remove(base);
+	ground_remove();
 }
 
 /* ---- questions ---- */
