@@ -39,34 +39,62 @@ class Completion(unittest.TestCase):
         self.assertEqual(errors, "")
         return [word for word in words if word]
 
+    def completes(self, rows):
+        for line, found in rows:
+            with self.subTest(line):
+                self.assertEqual(self.complete(line), found.split())
+
+    def test_script(self):
+        script = subprocess.run([BIN / "sipwardctl", "completion"], capture_output=True)
+        self.assertEqual(script.returncode, 0, script.stderr)
+        check = subprocess.run(["bash", "-n"], input=script.stdout, capture_output=True)
+        self.assertEqual(check.returncode, 0, check.stderr)
+
     def test_words_of_commands(self):
-        self.assertEqual(self.complete("trun"), ["trunks"])
+        self.completes(
+            (
+                ("us", "user"),
+                ("user ", "add remove list"),
+                ("re", "registrations reload reopen"),
+                ("comp", "completion"),
+                ("trun", "trunks"),
+                ("cert st", "stage"),
+                ("--json quarantine cl", "clear"),
+                ("calls ", "show end"),
+                ("registrations ", "remove"),
+            )
+        )
         self.assertIn("show", self.complete("trunks "))
-        self.assertEqual(self.complete("cert st"), ["stage"])
-        self.assertEqual(self.complete("--json quarantine cl"), ["clear"])
-        self.assertIn("remove", self.complete("registrations "))
 
     def test_flags(self):
-        self.assertEqual(self.complete("calls --us"), ["--user"])
-        self.assertEqual(self.complete("trace --json --sv"), ["--svg"])
-        self.assertEqual(self.complete("--js"), ["--json"])
+        self.completes(
+            (
+                ("--js", "--json"),
+                ("--re", "--realm"),
+                ("calls --us", "--user"),
+                ("calls --l", "--limit"),
+                ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
+                ("registrations --a", "--agent"),
+                ("trace --json --sv", "--svg"),
+            )
+        )
 
     def test_names_of_the_gateway(self):
-        for line, found in (
-            ("trunks show ", ["pbx"]),
-            ("trunks show pbx ", []),
-            ("calls --trunk p", ["pbx"]),
-            ("calls --trunk pbx --user al", ["alice@example.net"]),
-            ("user remove bo", ["bob@example.net"]),
-            # bash replaces what is behind the "@" alone
-            ("user remove bob@exam", ["example.net"]),
-            ("user list ", ["example.net"]),
-            ("log level d", ["debug"]),
-            ("counters ", ["ALL"]),
-            ("calls show ", []),
-        ):
-            with self.subTest(line):
-                self.assertEqual(self.complete(line), found)
+        self.completes(
+            (
+                ("trunks show ", "pbx"),
+                ("trunks show pbx ", ""),
+                ("calls --trunk p", "pbx"),
+                ("calls --trunk pbx --user al", "alice@example.net"),
+                ("user remove bo", "bob@example.net"),
+                # bash replaces what is behind the "@" alone
+                ("user remove bob@exam", "example.net"),
+                ("user list ", "example.net"),
+                ("log level d", "debug"),
+                ("counters ", "ALL"),
+                ("calls show ", ""),
+            )
+        )
 
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -393,34 +393,6 @@ class Commands(ControlCase):
         )
         self.assertEqual(done.returncode, 3, done.stdout)
 
-    def test_completion(self):
-        self.start()
-        done = self.run_ctl("completion")
-        self.assertEqual(done.returncode, 0)
-        check = subprocess.run(["bash", "-n"], input=done.stdout, capture_output=True, text=True)
-        self.assertEqual(check.returncode, 0, check.stderr)
-        for words, replies in (
-            ("us", "user"),
-            ("user ", "add remove list"),
-            ("re", "registrations reload reopen"),
-            ("comp", "completion"),
-            ("--re", "--realm"),
-            ("calls ", "show end"),
-            ("calls --l", "--limit"),
-            ("registrations ", "remove"),
-            ("registrations --a", "--agent"),
-            ("calls --count --", "--user --trunk --zone --older --limit --count --json"),
-        ):
-            asked = f"COMP_LINE='sipwardctl {words}' COMP_POINT={len('sipwardctl ' + words)}\n"
-            completed = subprocess.run(
-                ["bash"],
-                input=f'{done.stdout}\n{asked}_sipwardctl\necho "${{COMPREPLY[*]}}"',
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            self.assertEqual(completed.stdout.strip(), replies, words)
-
 
 class Users(ControlCase):
     def test_add_and_remove(self):
