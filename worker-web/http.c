@@ -240,10 +240,11 @@ static bool http_is_wanted(const struct http *h, const struct lifeline_web *answ
 
 int http_take(struct http *h, const struct lifeline_web *answer, int fd)
 {
-	struct http_source *from = &h->from[answer->what];
+	struct http_source *from;
 
 	if (answer->what == WEB_NOTHING || answer->what >= WEB_WHAT_COUNT)
 		return -EPROTO;
+	from = &h->from[answer->what];
 	if (!from->asked || !http_is_wanted(h, answer))
 		return 0; /* it came too late */
 	http_forget(from);

@@ -75,24 +75,32 @@ static const struct lifeline_web *asked(void)
 	return (const void *)packet.body;
 }
 
-/* The master answers with one message of that call. */
-static void answer(const char *call)
+/* The master answers with that text. Returns what becomes of it. */
+static int answer_text(const char *call, const char *json)
 {
 	struct lifeline_web body = {.what = WEB_LADDER};
-	char json[512];
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	snprintf(body.call, sizeof(body.call), "%s", call);
-	int n = snprintf(json, sizeof(json),
+	cr_assert_eq(write(fd, json, strlen(json)), (ssize_t)strlen(json));
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL), 0);
+	int error = http_take(http, &body, fd);
+	close(fd);
+	return error;
+}
+
+/* The master answers with one message of that call. */
+static void answer(const char *call)
+{
+	char json[512];
+
+	snprintf(json, sizeof(json),
 		"{\"calls\":[],\"messages\":[{\"worker\":0,\"number\":1,\"at_us\":1,"
 		"\"direction\":\"in\",\"peer\":\"192.0.2.7:5060\",\"local\":\"192.0.2.1:5060\","
 		"\"transport\":\"UDP\",\"offset\":0,\"size\":9,"
 		"\"text\":\"INVITE sip:x SIP/2.0\\r\\nCall-ID: %s\\r\\n\\r\\n\"}]}",
 		call);
-	cr_assert_eq(write(fd, json, (size_t)n), n);
-	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_SEAL), 0);
-	cr_assert_eq(http_take(http, &body, fd), 0);
-	close(fd);
+	cr_assert_eq(answer_text(call, json), 0);
 }
 
 /* What the client hears within so many turns; empty: nothing. */
@@ -117,6 +125,23 @@ Test(http, a_ladder_that_comes_late_is_not_taken_for_that_of_another_call)
 	cr_assert_str_eq(asked()->call, "b");
 	answer("a");
 	cr_assert_str_eq(hears(client, 10), "");
+	answer("b");
+	cr_assert_eq(strncmp(hears(client, PATIENCE_MS / TURN_MS), "HTTP/1.1 200", 12), 0);
+	close(client);
+}
+
+Test(http, an_answer_that_is_none_is_refused)
+{
+	const struct lifeline_web nothing = {.what = WEB_NOTHING},
+				  beyond = {.what = WEB_WHAT_COUNT}, far = {.what = UINT16_MAX};
+	int client = ask("b");
+
+	asked();
+	cr_assert_eq(http_take(http, &nothing, -1), -EPROTO);
+	cr_assert_eq(http_take(http, &beyond, -1), -EPROTO);
+	cr_assert_eq(http_take(http, &far, -1), -EPROTO);
+	cr_assert_eq(answer_text("b", "no JSON"), -EBADMSG);
+	cr_assert_str_eq(hears(client, 3), "");
 	answer("b");
 	cr_assert_eq(strncmp(hears(client, PATIENCE_MS / TURN_MS), "HTTP/1.1 200", 12), 0);
 	close(client);
