@@ -14,6 +14,17 @@ Test(event, of_a_mailbox_never_goes_to_a_phone)
 	quiet();
 }
 
+/* Who watches a user is known by the server of his state (RFC 3857). */
+Test(event, of_watchers_never_goes_to_a_phone)
+{
+	ask(.method = "SUBSCRIBE", .more = "Event: Presence.WInfo;id=1\n");
+	take_response(489);
+	cr_assert_eq(counted(COUNTER_EVENTS_REFUSED), 1);
+	ask(.method = "SUBSCRIBE", .cseq = 2, .more = "Event: .winfo\n");
+	cr_assert(sent_to(take_request("SUBSCRIBE"), BOB));
+	quiet();
+}
+
 /* A route with events takes these alone, before that of the users. */
 Test(event, a_route_of_its_events_takes_it)
 {

@@ -2,6 +2,9 @@
  * made by a 2xx or by a NOTIFY, refreshed, ended, and what each side is told of it. */
 #include "sip-subscription.h"
 
+#include "worker-sip/subscription/subscribe.h"
+#include "worker-sip/subscription/subscription.h"
+
 TestSuite(subscription, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
 Test(subscription, each_side_has_a_dialog_of_its_own)
@@ -322,6 +325,68 @@ Test(subscription, only_what_its_dialogs_are_for_passes)
 	quiet();
 }
 
+/* What whoever is asked answers is not always for whoever asked: neither may be challenged by the
+ * other, nor turned away from us by a 503. */
+Test(subscription, some_refusals_of_a_notify_are_told_as_others)
+{
+	static const unsigned row[][2] = {{401, 403}, {407, 403}, {503, 500}};
+	struct subscribed s = subscribed_to_bob();
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		callee_asks(s.out, "b", "NOTIFY", i + 2, .more = ACTIVE);
+		respond(take_request_to("NOTIFY", ALICE), row[i][0]);
+		take_response_to(row[i][1], BOB);
+	}
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, what_nobody_knows_is_not_required_within_it)
+{
+	struct subscribed s = subscribed_to_bob();
+
+	callee_asks(s.out, "b", "NOTIFY", 2, .more = ACTIVE "Require: nonsense\n");
+	cr_assert(raw_has(take_response_to(420, BOB), "Unsupported: nonsense"));
+	cr_assert_eq(standing(), 1);
+	quiet();
+}
+
+Test(subscription, requests_on_their_way_are_bounded)
+{
+	struct subscribed s = subscribed_to_bob();
+	struct sent *first = NULL;
+
+	for (unsigned i = 0; i < SUBSCRIPTION_REQUESTS_MAX; i++) {
+		callee_asks(s.out, "b", "NOTIFY", i + 2, .more = ACTIVE);
+		struct sent *notify = take_request_to("NOTIFY", ALICE);
+		first = first ? first : notify;
+	}
+	callee_asks(s.out, "b", "NOTIFY", SUBSCRIPTION_REQUESTS_MAX + 2, .more = ACTIVE);
+	cr_assert(message_first(take_response_to(500, BOB)->message, HEADER_RETRY_AFTER));
+	quiet();
+	respond(first, 200);
+	take_response_to(200, BOB);
+	callee_asks(s.out, "b", "NOTIFY", SUBSCRIPTION_REQUESTS_MAX + 3, .more = ACTIVE);
+	take_request_to("NOTIFY", ALICE);
+}
+
+/* Whoever is behind bob's phone may have forked the SUBSCRIBE without end. */
+Test(subscription, forks_behind_a_target_are_bounded)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+	char tag[16];
+
+	for (unsigned i = 0; i < SUBSCRIBE_FORKED_MAX; i++) {
+		snprintf(tag, sizeof(tag), "fork-%u", i);
+		callee_asks(out, tag, "NOTIFY", 1, .more = ACTIVE);
+		notify_accepted();
+	}
+	cr_assert_eq(standing(), SUBSCRIBE_FORKED_MAX);
+	assert_unknown_to_bob(out, "one-more", 1);
+	cr_assert_eq(standing(), SUBSCRIBE_FORKED_MAX);
+}
+
 Test(subscription, limit)
 {
 	worker->image.s.subscriptions_max = 1;
@@ -430,12 +495,20 @@ Test(subscription, kept_where_refer_sub_is_not_heeded)
 	quiet();
 }
 
-Test(subscription, none_of_a_refer_that_forbids_it)
+static void refer_makes_none(const char *more)
 {
-	struct sent *out = refer_bob("Require: nosub\n"); /* RFC 7614 */
-
-	respond(out, 200, .tag = "b");
+	respond(refer_bob(more), 200, .tag = "b");
 	take_response_to(200, ALICE);
 	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS), 0);
 	quiet();
+}
+
+Test(subscription, none_of_a_refer_that_forbids_it)
+{
+	refer_makes_none("Require: nosub\n"); /* RFC 7614 section 4 */
+}
+
+Test(subscription, none_of_a_refer_that_leaves_it_to_a_subscribe)
+{
+	refer_makes_none("Require: explicitsub\n"); /* RFC 7614 section 5 */
 }
