@@ -1,6 +1,8 @@
 /* the sections with a title: what they mean together, and what is refused. */
 #include "master-config.h"
 
+#include "ipc/rule.h"
+
 TestSuite(config, .init = setup, .fini = teardown);
 
 Test(config, references)
@@ -306,6 +308,26 @@ Test(config, too_many_zones)
 	for (int i = 0; i <= ZONES_MAX; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "zone z%d { trust = no }\n", i);
 	refused(text, ZONES_MAX + 1, "there are 65 zone sections; at most 64 are possible");
+}
+
+static const char *many(const char *head, const char *item, unsigned count, const char *tail)
+{
+	static char text[65536];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s", head);
+
+	for (unsigned i = 0; i < count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "", item);
+	snprintf(text + n, sizeof(text) - n, "%s", tail);
+	return text;
+}
+
+Test(config, too_many_in_a_list)
+{
+	refused(many("limits {\nemergency = { ", "112", EMERGENCY_MAX + 1, " } }\n"), 2,
+		"emergency: at most 64 are possible");
+	refused(many("zone x { trust = no\nrules = { ", "'header remove X'", RULES_MAX + 1,
+			" } }\n"),
+		2, "zone \"x\": rules: at most 64 are possible");
 }
 
 Test(config, targets_that_share)

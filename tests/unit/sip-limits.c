@@ -261,3 +261,28 @@ Test(limits, what_was_not_taken_is_not_given_back)
 	take_response(486);
 	cr_assert_eq(held(), 1, "the other one goes on");
 }
+
+/* The page that the master gives: of its size, with a row of this worker's, which is empty then. */
+Test(limits_page, is_taken_if_it_is_one)
+{
+	struct limit_page *page = NULL;
+	int fd = memfd_create("limits", MFD_CLOEXEC);
+	const uint64_t calls = 7;
+
+	cr_assert_eq(limits_map(&page, -1, 0), -EBADF);
+	cr_assert_eq(limits_map(&page, fd, 0), -EBADMSG);
+	cr_assert_eq(ftruncate(fd, sizeof(*page) - 1), 0);
+	cr_assert_eq(limits_map(&page, fd, 0), -EBADMSG);
+	cr_assert_eq(ftruncate(fd, sizeof(*page)), 0);
+	cr_assert_eq(limits_map(&page, fd, ROLE_WORKERS_MAX), -EBADMSG);
+	cr_assert_null(page);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(pwrite(fd, &calls, sizeof(calls),
+				     (off_t)offsetof(struct limit_page, row[i][0].calls)),
+			sizeof(calls));
+	cr_assert_eq(limits_map(&page, fd, 1), 0);
+	cr_assert_eq(page->row[0][0].calls, 7, "of another worker");
+	cr_assert_eq(page->row[1][0].calls, 0);
+	munmap(page, sizeof(*page));
+	close(fd);
+}

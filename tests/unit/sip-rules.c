@@ -58,6 +58,18 @@ Test(rules, of_zone_route_and_trunk_follow_each_other)
 	forget();
 }
 
+Test(rules, that_set_a_header_take_back_what_was_added)
+{
+	zone_rules("header add X-A one\nheader add X-B stays\nheader add X-A two");
+	trunk_rules("header set X-A three");
+	call();
+	struct sent *s = tried(FIRST);
+	cr_expect(raw_has(s, "X-B: stays\r\nX-A: three\r\n"));
+	cr_expect_not(raw_has(s, "one"));
+	cr_expect_not(raw_has(s, "two"));
+	forget();
+}
+
 /* RFC 3261 sections 12.2.1.1 and 9.1: what From and To say stays within a dialog; the caller sees
  * his own. */
 Test(rules, hold_within_the_dialog)
@@ -265,6 +277,17 @@ Test(rules, change_each_asserted_identity)
 	forget();
 	ask(.method = "INVITE", .uri = NUMBER, .call_id = "without");
 	cr_expect_not(raw_has(tried(FIRST), "P-Asserted"));
+	forget();
+}
+
+Test(rules, leave_the_rest_of_an_asserted_identity)
+{
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	trunk_rules("p-asserted-identity user ^0 +49");
+	ask(.method = "INVITE", .uri = NUMBER,
+		.more = "P-Asserted-Identity: <sips:030@example.net:5061;user=phone>;x=y\n");
+	cr_expect(raw_has(tried(FIRST), "P-Asserted-Identity: "
+					"<sips:+4930@example.net:5061;user=phone>;x=y\r\n"));
 	forget();
 }
 

@@ -238,6 +238,22 @@ Test(subscription, whoever_refuses_after_a_notify_has_none)
 	assert_ended();
 }
 
+/* And alice has not answered that NOTIFY yet: bob is told of its end. */
+Test(subscription, whoever_refuses_has_no_notify_on_its_way)
+{
+	subscribe_to_bob("600");
+	struct sent *out = take_request_to("SUBSCRIBE", BOB);
+
+	callee_asks(out, "b", "NOTIFY", 1, .more = ACTIVE);
+	struct sent *notify = take_request_to("NOTIFY", ALICE);
+	respond(out, 403, .tag = "b");
+	take_response_to(403, ALICE);
+	take_response_to(481, BOB);
+	respond(notify, 200);
+	quiet();
+	assert_ended();
+}
+
 Test(subscription, fetch_ends_with_its_notify)
 {
 	struct sent *out = accepted_by_bob("0");
@@ -470,6 +486,22 @@ Test(subscription, implicit_of_a_refer)
 		.more = "Event: refer\nSubscription-State: terminated;reason=noresource\n",
 		.body = "SIP/2.0 200 OK");
 	notify_accepted();
+	assert_ended();
+}
+
+/* Neither the REFER nor its answer says for how long: a NOTIFY may leave it open, too. */
+Test(subscription, of_a_refer_has_an_end)
+{
+	struct sent *out = refer_bob("");
+
+	respond(out, 202, .tag = "b");
+	take_response_to(202, ALICE);
+	callee_asks(out, "b", "NOTIFY", 1, .more = "Event: refer\nSubscription-State: active\n");
+	notify_accepted();
+	pass(SUBSCRIPTION_EXPIRES * 1000 + 64 * T1 - 1);
+	cr_assert_eq(standing(), 1);
+	pass(2);
+	cr_assert_eq(counted(COUNTER_SUBSCRIPTIONS_EXPIRED), 1);
 	assert_ended();
 }
 

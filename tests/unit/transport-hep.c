@@ -208,6 +208,43 @@ Test(hep, sends_earlier_where_there_is_no_room)
 	collector_close(c);
 }
 
+Test(hep, counts_what_it_cuts)
+{
+	struct collector *c = &collector;
+	static char large[HEP_PACKET_MAX + 1];
+
+	collector_open(c);
+	memset(large, 'a', sizeof(large) - 1);
+	collector_copy(c, large);
+	cr_assert_eq(COUNTED(HEP_CUT), 1);
+	collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
+	cr_assert_eq(COUNTED(HEP_CUT), 1);
+	collector_close(c);
+}
+
+/* A reload gives another socket; what is no password is refused, and the old one stays. */
+Test(hep, takes_another_socket)
+{
+	struct collector *c = &collector;
+	struct lifeline_hep how = {.password_size = HEP_PASSWORD_MAX + 1};
+	int pair[2];
+
+	collector_open(c);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+	cr_assert_eq(hep_use(&c->f->t.hep, pair[0], &how), -EPROTO);
+	collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
+	transport_turn(&c->f->t);
+	cr_assert_gt(collector_take(c), 0);
+	how.password_size = 0;
+	cr_assert_eq(hep_use(&c->f->t.hep, pair[0], &how), 0);
+	collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
+	transport_turn(&c->f->t);
+	cr_assert_eq(collector_take(c), 0);
+	cr_assert_gt(recv(pair[1], c->text, sizeof(c->text), 0), 0);
+	close(pair[1]);
+	collector_close(c);
+}
+
 /* Nobody receives: the kernel says so of the next copy. */
 Test(hep, drops_and_counts_what_nobody_takes)
 {

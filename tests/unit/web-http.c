@@ -130,6 +130,19 @@ Test(http, a_ladder_that_comes_late_is_not_taken_for_that_of_another_call)
 	close(client);
 }
 
+Test(http, one_ladder_is_drawn_at_a_time)
+{
+	int client = ask("b"), other;
+
+	asked();
+	other = ask("c");
+	cr_assert_eq(strncmp(hears(other, PATIENCE_MS / TURN_MS), "HTTP/1.1 503", 12), 0);
+	answer("b");
+	cr_assert_eq(strncmp(hears(client, PATIENCE_MS / TURN_MS), "HTTP/1.1 200", 12), 0);
+	close(other);
+	close(client);
+}
+
 Test(http, an_answer_that_is_none_is_refused)
 {
 	const struct lifeline_web nothing = {.what = WEB_NOTHING},
