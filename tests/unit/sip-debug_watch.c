@@ -85,6 +85,23 @@ Test(debug_watch, the_targets_of_a_call)
 	cr_assert_eq(debug_lines, before);
 }
 
+/* The callee's side of it has another Call-ID. */
+Test(debug_watch, what_the_other_side_says_in_a_call)
+{
+	watch(DEBUG_CALL, "call-of-alice");
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org");
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "one");
+	struct sent *answer = take_response(200);
+	caller_asks(answer, "ACK", 1);
+	unsigned before = taken;
+	callee_asks(out, "one", "INFO", 1);
+	cr_assert_eq(taken, before + 1);
+	watch(DEBUG_CALL, "another");
+	callee_asks(out, "one", "INFO", 2);
+	cr_assert_eq(taken, before + 1);
+}
+
 Test(debug_watch, no_more_than_some_a_second)
 {
 	watch(DEBUG_USER, "alice");
