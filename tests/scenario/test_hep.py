@@ -149,7 +149,7 @@ class Hep(TlsCase):
             self.assertEqual(phone.register().status, 200)
         self.counted("hep_dropped")
         self.assertIn("hep-dropped", g.log_text())
-        self.change(self.section.replace("77", "78"), "")
+        self.change(self.section.replace("capture-id = 77", "capture-id = 78"), "")
         before = g.counters()
         self.assertEqual(phone.register().status, 200)
         after = g.counters()
