@@ -23,6 +23,7 @@
 #include "worker-sip/routing/rewriting.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/subscription/event.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscribe.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -201,6 +202,19 @@ static bool core_lacks_server(const struct incoming *in, const struct decision *
 	       !d->numbers.blocked && !d->rule_refused && event_is_for_server(in->message);
 }
 
+/* Whether a SUBSCRIBE asks our registrar: where no route names the package and gives it to another
+ * server. */
+static bool core_is_for_registrar(const struct incoming *in, const struct decision *d)
+{
+	const struct settings *s = in->sip->settings;
+
+	if (d->numbers.blocked || d->rule_refused)
+		return false;
+	if (d->route != NONE_INDEX && settings_route(s, d->route)->events.count)
+		return false;
+	return reg_watch_is_asked(in);
+}
+
 /* Routes the request and passes it on, or answers what the route says. */
 static void core_pass_on(struct incoming *in)
 {
@@ -233,7 +247,9 @@ static void core_pass_on(struct incoming *in)
 		route_log(in, &decision);
 	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
-	if (decision.to_self)
+	if (core_is_for_registrar(in, &decision))
+		reg_watch_request(in);
+	else if (decision.to_self)
 		relay_self(in);
 	else if (core_lacks_server(in, &decision))
 		core_refuse_event(in);

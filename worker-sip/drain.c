@@ -7,6 +7,7 @@
 #include "worker-sip/call/invite.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscription.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -38,7 +39,7 @@ bool drain_refuses(const struct incoming *in)
 static bool drain_end_subscription(struct sip *sip)
 {
 	if (!sip->subscription_list)
-		return false;
+		return reg_watches_end_one(sip, S(SUBSCRIPTION_STOPPED));
 	subscription_end(sip->subscription_list, S(SUBSCRIPTION_STOPPED));
 	return true;
 }

@@ -7,6 +7,7 @@
 #include "worker-sip/call/dialog.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscribe.h"
 #include "worker-sip/subscription/subscription.h"
 #include "worker-sip/subscription/subscription_sweep.h"
@@ -74,6 +75,7 @@ static void handover_look(struct timer *t, void *arg)
 	(void)t;
 	/* a subscription would stay for as long as it is refreshed; one may have been made since */
 	subscriptions_sweep(sip);
+	reg_watches_sweep(sip);
 	transactions_slots(sip->transactions, &used);
 	for (const struct call *call = sip->call_list; call; call = call->next) {
 		slot_set_add(&used, call->a->slot);
@@ -82,6 +84,7 @@ static void handover_look(struct timer *t, void *arg)
 	for (const struct subscription *s = sip->subscription_list; s; s = s->next)
 		slot_set_add(&used, s->a->slot);
 	subscribe_slots(sip, &used);
+	reg_watches_slots(sip, &used);
 	for (unsigned i = 0; i < SLOT_COUNT; i++) {
 		if (!handover_moves_away(sip, i))
 			continue;
@@ -109,6 +112,7 @@ void handover_slots_changed(struct sip *sip)
 	for (unsigned i = 0; i < SLOT_COUNT; i++)
 		if (handover_moves_away(sip, i)) {
 			subscriptions_sweep(sip);
+			reg_watches_sweep(sip);
 			loop_set(sip->loop, &sip->handover.timer, HANDOVER_LOOK_MS);
 			return;
 		}

@@ -27,6 +27,7 @@
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_binding.h"
 #include "worker-sip/routing/trunk_registration.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscription_sweep.h"
 #include "worker-sip/transaction/transaction.h"
 #include "worker/crash_hook.h"
@@ -203,6 +204,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 	call_trace_settings(sip);
 	trunk_bindings_take(sip);
 	subscriptions_sweep(sip);
+	reg_watches_sweep(sip);
 	error = names_take(sip->names);
 	if (error == 0)
 		error = target_states_take(sip->target_states);
@@ -378,6 +380,8 @@ static int sip_start(struct context *c)
 		error = dialogs_new(&sip->dialogs);
 	if (error == 0)
 		error = registrar_new(&sip->registrar, sip);
+	if (error == 0)
+		reg_watches_begin(sip);
 	if (error == 0)
 		error = refusal_budget_new(&sip->refusal_budget);
 	if (error == 0)

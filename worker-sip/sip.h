@@ -32,6 +32,7 @@ struct call;
 struct invite;
 struct subscribe;
 struct subscription;
+struct reg_watches;
 struct call_record;
 struct cdr;
 struct byte_ring;
@@ -79,6 +80,7 @@ struct sip {
 	uint32_t calls;             /* the number of both, for the limit */
 	struct subscription *subscription_list, *subscription_over_list; /* subscription.h */
 	struct subscribe *subscribe_list; /* requests on their way that make some */
+	struct reg_watches *reg_watches;  /* subscription/reg_watch.h; NULL: nobody may watch */
 	uint32_t subscriptions;           /* the number of those that stand, for the limit */
 	struct drain drain;
 	struct timer subscription_sweep; /* ends those that cannot stay (subscription_sweep.h) */

@@ -4,6 +4,7 @@
 
 #include "worker-sip/call/call_listing.h"
 #include "worker-sip/registrar/registrar.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscription_sweep.h"
 
 /* Whether a user of before is not among those in force. A user of a domain that the config has no
@@ -53,6 +54,7 @@ void users_removed(struct sip *sip, const struct users *before)
 	if (!users_removed_any(sip, before))
 		return;
 	subscriptions_sweep(sip);
+	reg_watches_sweep(sip);
 	if (!timer_armed(&sip->users_removed))
 		timer_init(&sip->users_removed, users_removed_on_timer, sip);
 	loop_set(sip->loop, &sip->users_removed, 0);

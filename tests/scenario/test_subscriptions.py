@@ -80,6 +80,7 @@ class Subscriptions(CallCase):
         self.whole_life(trunk, alice, "alice@example.net", "any-other-package", early=True)
         self.unsolicited(alice, bob, trunk)
         self.published(alice, trunk)
+        self.watched(alice, bob, trunk)
         self.referred(alice, bob)
         self.listed(alice, bob)
         # one that stands when the gateway stops is ended in order (tearDown answers)
@@ -110,6 +111,29 @@ class Subscriptions(CallCase):
         )
         for other in (("--user", "carol"), ("--event", "presence"), ("--zone", "core")):
             self.assertEqual(self.gateway.ctl("subscriptions", *other), [])
+
+    def watched(self, alice, bob, trunk):
+        """The registrar tells a user of his bindings, a trusted zone of everybody's."""
+        headers = ["Event: reg", "Expires: 600", "Accept: application/reginfo+xml"]
+        self.request(bob, "SUBSCRIBE", "alice@example.net", headers=headers)
+        bob.response(403, "SUBSCRIBE")
+        for watcher in (alice, trunk):
+            request = self.request(watcher, "SUBSCRIBE", "alice@example.net", headers=headers)
+            answer = watcher.response(200, "SUBSCRIBE")
+            got = watcher.request("NOTIFY")
+            self.assertEqual(answer.tag("To"), got.tag("From"))
+            self.assertIn(b'<registration aor="sip:alice@example.net"', got.body)
+            self.assertIn(b'state="active" event="registered"', got.body)
+            watcher.answer(got, 200, contact=False)
+            row = self.gateway.ctl("subscriptions", "--event", "reg", "--user", "alice")[0]
+            self.assertEqual((row["state"], row["notifier"]), ("active", ""))
+            ours = Dialog.of_answer(watcher, request, answer)
+            ours.send("SUBSCRIBE", headers=["Event: reg", "Expires: 0"])
+            watcher.response(200, "SUBSCRIBE")
+            got = watcher.request("NOTIFY")
+            self.assertEqual(got.get("Subscription-State"), "terminated;reason=timeout")
+            watcher.answer(got, 200, contact=False)
+        self.none_left()
 
     def published(self, alice, trunk):
         """PUBLISH goes to a server, where a route says so, and never to a phone."""

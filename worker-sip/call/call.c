@@ -8,6 +8,7 @@
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscribe.h"
 #include "worker-sip/subscription/subscription.h"
 
@@ -188,6 +189,10 @@ void call_request(struct incoming *in)
 		subscription_pass(d, in);
 		return;
 	}
+	if (d->watch) {
+		reg_watch_pass(d, in);
+		return;
+	}
 	if (d->lost)
 		call_leg_back(d, m);
 	if (call_refuse_by_state(d, in))
@@ -244,6 +249,8 @@ void call_flow_closed(struct sip *sip, uint64_t flow)
 
 		if (d->subscription)
 			subscription_leg_lost(d);
+		else if (d->watch)
+			reg_watch_lost(d);
 		else if (d->call && d->call->answered)
 			call_leg_lost(d);
 	}

@@ -14,6 +14,7 @@ struct dialogs;
 struct call;
 struct refused_answer;
 struct subscription;
+struct reg_watch;
 
 /* A retired dialog is over: no request is of it any more but the ACKs of what was answered in it,
  * and a BYE that crosses ours while that waits for such an ACK. */
@@ -24,13 +25,14 @@ struct dialog {
 	uint64_t id;                       /* of our tag's token and of our Contact's */
 	struct call *call;                 /* NULL: it was refused when it came, or is no call's */
 	struct subscription *subscription; /* whose it is; NULL: a call's */
-	struct dialog *other;              /* the other leg of its call or subscription */
-	struct refused_answer *refused;    /* where it has no call */
-	struct flow flow;                  /* how the peer is reached */
-	struct flow_user flow_user;        /* by that flow */
-	uint64_t trunk;                    /* whose credentials its requests have; 0: none */
-	uint32_t local_cseq;               /* the last we sent */
-	uint32_t remote_cseq;              /* the last we received; 0: none yet */
+	struct reg_watch *watch;           /* whose it is; NULL: a call's or subscription's */
+	struct dialog *other; /* the other leg of its call or subscription; NULL: it has none */
+	struct refused_answer *refused; /* where it has no call */
+	struct flow flow;               /* how the peer is reached */
+	struct flow_user flow_user;     /* by that flow */
+	uint64_t trunk;                 /* whose credentials its requests have; 0: none */
+	uint32_t local_cseq;            /* the last we sent */
+	uint32_t remote_cseq;           /* the last we received; 0: none yet */
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;

@@ -71,7 +71,7 @@ bool dialog_reference_target_dialog(struct writer *w, struct sip *sip, struct st
 	if (!dialog_reference_tags(params, S("remote-tag"), S("local-tag"), &ours, &theirs))
 		return false;
 	const struct dialog *d = dialog_of_tags(sip, call_id, ours, theirs);
-	if (!d)
+	if (!d || !d->other)
 		return false;
 	write_str(w, d->other->call_id);
 	write_literal(w, ";local-tag=");

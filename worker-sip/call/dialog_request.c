@@ -17,7 +17,7 @@ struct str dialog_credentials(struct sip *sip, const struct dialog *d, struct st
 }
 
 int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
-	uint64_t branch, struct str headers, struct wire **out)
+	uint64_t branch, struct str headers, struct str body, struct wire **out)
 {
 	char token[TOKEN_LENGTH];
 	struct writer w = scratch_message(&sip->scratch);
@@ -59,7 +59,10 @@ int dialog_request_write(struct sip *sip, const struct dialog *d, struct str met
 	write_literal(&w, "\r\n");
 	write_str(&w, dialog_credentials(sip, d, method));
 	write_str(&w, headers);
-	write_literal(&w, "Content-Length: 0\r\n\r\n");
+	write_literal(&w, "Content-Length: ");
+	write_number(&w, body.n);
+	write_literal(&w, "\r\n\r\n");
+	write_str(&w, body);
 	return scratch_wire(&sip->scratch, &w, out);
 }
 
@@ -73,7 +76,8 @@ void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers)
 		count(MESSAGES_WITHHELD);
 		return;
 	}
-	if (dialog_request_write(sip, d, S("BYE"), ++d->local_cseq, branch, headers, &bytes))
+	if (dialog_request_write(
+		    sip, d, S("BYE"), ++d->local_cseq, branch, headers, STR_EMPTY, &bytes))
 		return;
 	struct flow flow = dialog_flow(sip, d);
 	transaction_send(
@@ -85,7 +89,8 @@ struct wire *dialog_send_ack(struct sip *sip, const struct dialog *d, uint32_t c
 {
 	struct wire *bytes;
 
-	if (dialog_request_write(sip, d, S("ACK"), cseq, random_u64(), STR_EMPTY, &bytes))
+	if (dialog_request_write(
+		    sip, d, S("ACK"), cseq, random_u64(), STR_EMPTY, STR_EMPTY, &bytes))
 		return NULL;
 	struct flow flow = dialog_flow(sip, d);
 	sip_send(sip, &flow, (struct str){bytes->byte, bytes->size}, 0, true);

@@ -5,11 +5,11 @@
 
 #include "dialog.h"
 
-/* Writes a request of our own within the dialog, without a body. cseq is written as given; branch
- * is the id of the Via's branch token; headers are whole lines, and may be empty. -ENOBUFS where it
- * is too large, -ENOMEM. *out is the caller's to drop. */
+/* Writes a request of our own within the dialog. cseq is written as given; branch is the id of the
+ * Via's branch token; headers are whole lines, and may be empty; so may body, whose type is theirs.
+ * -ENOBUFS where it is too large, -ENOMEM. *out is the caller's to drop. */
 int dialog_request_write(struct sip *sip, const struct dialog *d, struct str method, uint32_t cseq,
-	uint64_t branch, struct str headers, struct wire **out);
+	uint64_t branch, struct str headers, struct str body, struct wire **out);
 
 /* The credentials of a request by that dialog to a trunk that has asked for some: a header line, or
  * nothing. An ACK has those of an INVITE (RFC 3261 section 22.1). Good until the next one is

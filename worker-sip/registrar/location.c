@@ -48,6 +48,8 @@ struct location {
 	bool (*mine)(void *arg, struct str aor);
 	bool (*seen)(void *arg, struct str aor, const struct binding *b);
 	void *tend_arg;
+	void (*changed)(void *arg, struct str aor); /* NULL: nobody asks */
+	void *changed_arg;
 	uint64_t bindings;      /* of our own records, by the last pass and what was put since */
 	uint64_t counted;       /* in the pass so far */
 	int64_t more;           /* bindings that the transaction under way adds */
@@ -190,7 +192,15 @@ int location_put(struct location *l, struct str aor, const struct binding *b, un
 		return error;
 	if (count)
 		location_tend_in(l, LOCATION_TEND_MIN_MS);
+	if (l->changed)
+		l->changed(l->changed_arg, aor);
 	return 0;
+}
+
+void location_on_change(struct location *l, void (*changed)(void *arg, struct str aor), void *arg)
+{
+	l->changed = changed;
+	l->changed_arg = arg;
 }
 
 int location_refresh(struct location *l, struct str aor, const struct binding *b, unsigned count)

@@ -19,6 +19,9 @@ int location_open(struct location **out, const char *directory, const struct boo
 /* Opens it with a bound of its own on the store, bytes. */
 int location_open_bounded(struct location **out, const char *directory, const struct boot_id *boot,
 	struct loop *loop, size_t map_size);
+/* changed is called for each record that is put, whatever it says, and not for those that are only
+ * refreshed; at most one for a store. */
+void location_on_change(struct location *l, void (*changed)(void *arg, struct str aor), void *arg);
 /* Closes the store. Puts that are pending are lost, and nobody is told. NULL is a no-op. */
 void location_close(struct location *l);
 

@@ -178,7 +178,8 @@ static void subscription_send(
 	struct transaction *t;
 
 	if (d->lost || d->stranger ||
-		dialog_request_write(sip, d, name, ++d->local_cseq, branch, headers, &bytes))
+		dialog_request_write(
+			sip, d, name, ++d->local_cseq, branch, headers, STR_EMPTY, &bytes))
 		return;
 	struct flow flow = dialog_flow(sip, d);
 	transaction_send(sip->transactions, method, branch, d->slot, &flow, bytes, NULL, NULL, &t);
