@@ -274,8 +274,9 @@ struct lifeline_certificate {
 	uint16_t index; /* 0, 1, ... in order */
 	uint16_t names_size;
 	uint32_t chain_size;
-	uint32_t key_size; /* 0 for transport workers */
-	char name[64];     /* of the section in the config */
+	uint32_t key_size;    /* 0 for transport workers */
+	uint32_t staple_size; /* of its OCSP response; 0: it has none, and for TLS workers */
+	char name[64];        /* of the section in the config */
 };
 /* The index of a result that is about no certificate in particular, and of one about all that are
  * to be in force. */

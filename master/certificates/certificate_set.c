@@ -17,10 +17,12 @@
 _Static_assert(sizeof(struct lifeline_certificate) + NAMES_MAX * 256 + CHAIN_MAX + KEY_MAX <=
 		       LIFELINE_PACKET_MAX,
 	"a certificate fits a packet");
+_Static_assert(STAPLE_MAX <= KEY_MAX, "as does one with its OCSP response in place of the key");
 
 #define PEM_CERTIFICATE "-----BEGIN CERTIFICATE-----"
 #define PEM_TRUSTED "-----BEGIN TRUSTED CERTIFICATE-----"
 #define PEM_PRIVATE "PRIVATE KEY-----"
+#define DER_SEQUENCE 0x30
 
 /* The place that an error names. */
 struct place {
@@ -146,6 +148,33 @@ static int certificate_read_key(struct place *p, const char *path, struct certif
 	return error;
 }
 
+static int certificate_read_staple(
+	struct place *p, const char *path, int line, struct certificate_entry *e)
+{
+	char *text;
+	int error;
+
+	if (!path)
+		return 0;
+	p->option = "ocsp";
+	p->line = line;
+	error = certificate_read_guarded(p, path, STAPLE_MAX, &text, &e->staple_size);
+	if (error)
+		return error;
+	if (certificate_set_has(text, e->staple_size, PEM_PRIVATE))
+		error = certificate_refuse(p, path,
+			"holds a private key and no OCSP response: it is given to every transport "
+			"worker");
+	else if (text[0] != DER_SEQUENCE)
+		error = certificate_refuse(p, path, "holds no OCSP response in DER form");
+	else if (!(e->staple = malloc(e->staple_size)))
+		error = -ENOMEM;
+	else
+		memcpy(e->staple, text, e->staple_size);
+	sodium_free(text);
+	return error;
+}
+
 static int certificate_read(const struct config *c, const struct config_certificate *from,
 	struct certificate_entry *e, struct config_errors *errors)
 {
@@ -156,11 +185,12 @@ static int certificate_read(const struct config *c, const struct config_certific
 		.kind = "certificate",
 		.name = from->name};
 	size_t bytes = 1;
-	int chain, key;
+	int chain, key, staple;
 
 	snprintf(e->name, sizeof(e->name), "%s", from->name);
 	e->chain_line = from->chain_line;
 	e->key_line = from->key_line;
+	e->ocsp_line = from->ocsp_line;
 	for (size_t i = 0; i < from->name_count; i++)
 		bytes += strlen(from->names[i]) + 1;
 	e->names = calloc(1, bytes);
@@ -169,10 +199,11 @@ static int certificate_read(const struct config *c, const struct config_certific
 	for (size_t i = 0, at = 0; i < from->name_count; i++)
 		at += (size_t)snprintf(
 			e->names + at, bytes - at, "%s%s", i ? " " : "", from->names[i]);
-	/* Both, so that one check tells all that is wrong. */
+	/* All, so that one check tells all that is wrong. */
 	chain = certificate_set_read_chain(&place, from->chain, e);
 	key = certificate_read_key(&place, from->key, e);
-	return chain ? chain : key;
+	staple = certificate_read_staple(&place, from->ocsp, from->ocsp_line, e);
+	return chain ? chain : key ? key : staple;
 }
 
 static int certificate_read_authorities(
@@ -271,6 +302,7 @@ void certificate_set_free(struct certificate_set *s)
 	for (size_t i = 0; i < s->count; i++) {
 		free(s->entry[i].names);
 		free(s->entry[i].chain);
+		free(s->entry[i].staple);
 		if (s->entry[i].key >= 0)
 			close(s->entry[i].key);
 	}
@@ -289,6 +321,7 @@ ssize_t certificate_packet(
 		.names_size = (uint16_t)strlen(e->names),
 		.chain_size = (uint32_t)e->chain_size,
 		.key_size = with_key ? (uint32_t)e->key_size : 0,
+		.staple_size = with_key ? 0 : (uint32_t)e->staple_size,
 	};
 	char *at = buffer;
 	size_t n = 0;
@@ -300,6 +333,8 @@ ssize_t certificate_packet(
 	at += head.names_size;
 	memcpy(at, e->chain, e->chain_size);
 	at += e->chain_size;
+	if (head.staple_size)
+		memcpy(at, e->staple, head.staple_size);
 	while (n < head.key_size) {
 		ssize_t got = pread(e->key, at + n, head.key_size - n, (off_t)n);
 
@@ -309,7 +344,8 @@ ssize_t certificate_packet(
 			return got < 0 ? -errno : -EIO;
 		n += (size_t)got;
 	}
-	return (ssize_t)(sizeof(head) + head.names_size + head.chain_size + head.key_size);
+	return (ssize_t)(sizeof(head) + head.names_size + head.chain_size + head.key_size +
+			 head.staple_size);
 }
 
 const char *certificate_expiry_text(const struct certificate_entry *e, char buffer[DATE_TEXT_SIZE])

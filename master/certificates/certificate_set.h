@@ -12,21 +12,23 @@
 #include "common/date.h"
 #include "master/config/config.h"
 
-/* Bytes of a chain, of a key, and of a file of authorities. One certificate fits a packet of the
- * lifeline. */
+/* Bytes of a chain, of a key, of an OCSP response, and of a file of authorities. One certificate
+ * fits a packet of the lifeline. */
 #define CHAIN_MAX 32768
 #define KEY_MAX 12288
+#define STAPLE_MAX 12288
 #define AUTHORITIES_MAX (8u << 20)
 
 struct certificate_entry {
 	char name[64]; /* of the section */
 	char *names;   /* separated by spaces */
 	char *chain;   /* PEM */
-	size_t chain_size;
+	char *staple;  /* DER, or NULL: it has no OCSP response */
+	size_t chain_size, staple_size;
 	size_t key_size;
-	int key;                  /* sealed memfd */
-	int chain_line, key_line; /* of the config */
-	int64_t not_after;        /* unix seconds; 0: no TLS worker has told yet */
+	int key;                             /* sealed memfd */
+	int chain_line, key_line, ocsp_line; /* of the config */
+	int64_t not_after;                   /* unix seconds; 0: no TLS worker has told yet */
 };
 struct authority_entry {
 	uint16_t listener; /* NONE_INDEX: the trust store */

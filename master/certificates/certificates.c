@@ -293,8 +293,11 @@ static int certificates_line(
 {
 	if (r->index >= set->count)
 		return 0;
-	return r->error == -EKEYREJECTED ? set->entry[r->index].key_line
-	                                 : set->entry[r->index].chain_line;
+	const struct certificate_entry *e = &set->entry[r->index];
+
+	return r->error == -EKEYREJECTED  ? e->key_line
+	       : r->error == -EKEYREVOKED ? e->ocsp_line
+	                                  : e->chain_line;
 }
 
 /* Whether the certificate staged at index is the one that is in force. */

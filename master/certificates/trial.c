@@ -203,7 +203,9 @@ static int trial_check_one(
 static void trial_judge(struct trial *t, size_t index)
 {
 	const struct config_certificate *k = &t->config->certificates[index];
-	int line = t->error == -EKEYREJECTED ? k->key_line : k->chain_line;
+	int line = t->error == -EKEYREJECTED  ? k->key_line
+	           : t->error == -EKEYREVOKED ? k->ocsp_line
+	                                      : k->chain_line;
 
 	if (t->error == -EKEYEXPIRED)
 		config_warn(

@@ -109,6 +109,7 @@ static void check_certificates(struct reader *r)
 
 		check_readable(r, "certificate", k->name, k->chain_line, "chain", k->chain);
 		check_readable(r, "certificate", k->name, k->key_line, "key", k->key);
+		check_readable(r, "certificate", k->name, k->ocsp_line, "ocsp", k->ocsp);
 		if (k->key && stat(k->key, &st) == 0 && (st.st_mode & 0007))
 			reader_warn(r, k->line,
 				"certificate \"%s\": everyone on this machine can read \"%s\"; its "

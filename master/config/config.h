@@ -107,7 +107,7 @@ struct config_certificate {
 	char *name;
 	char **names; /* lower case */
 	size_t name_count;
-	int line, chain_line, key_line;
+	int line, chain_line, key_line, ocsp_line;
 #define OPTION CONFIG_FIELD
 #define OPTIONS OPTIONS_OF_CERTIFICATE
 #include "ipc/options.def"

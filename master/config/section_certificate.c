@@ -13,6 +13,8 @@ void section_read_certificate(struct reader *r, cfg_t *section, struct config_ce
 	c->chain_line = config_value(section, "chain") ? config_value(section, "chain")->line
 	                                               : c->line;
 	c->key_line = config_value(section, "key") ? config_value(section, "key")->line : c->line;
+	c->ocsp_line = config_value(section, "ocsp") ? config_value(section, "ocsp")->line
+	                                             : c->line;
 	c->names = reader_array(r, count, sizeof(*c->names));
 	for (size_t i = 0; c->names && i < count; i++) {
 		const struct config_value *v = config_list(section, "names", i);

@@ -118,3 +118,15 @@ class Authority:
         )
         new.rename(pem)
         return pem, key or key_path
+
+    def answer(self, name, path):
+        """Writes the OCSP response about NAME.pem, valid for a day, to path."""
+        asked = self.work / f"{name}.asked"
+        run("ocsp", "-issuer", self.pem, "-cert", self.dir / f"{name}.pem", "-reqout", asked)
+        signer = ["-rsigner", self.pem, "-rkey", self.key, "-ndays", "1"]
+        index = ["-index", self.work / "index", "-CA", self.pem]
+        run("ocsp", *index, *signer, "-reqin", asked, "-respout", path)
+
+    def revoke(self, name):
+        signer = ["-cert", self.pem, "-keyfile", self.key, "-md", "sha256"]
+        run("ca", "-config", self.work / "conf", *signer, "-revoke", self.dir / f"{name}.pem")

@@ -1,7 +1,7 @@
 """TLS: listeners, certificates by name, client certificates, phones and trunks over TLS."""
-import re, shutil, ssl, unittest
+import re, shutil, ssl, subprocess, unittest
 
-from gateway import WAIT, wait_for
+from gateway import BIN, WAIT, wait_for
 from peers import SDP
 from legs import NUMBER
 from name_server import NameServer
@@ -74,8 +74,6 @@ class Listeners(TlsCase):
                 self.assertIn(chosen, full)
 
     def full_s_client(self, *words, port=5061):
-        import subprocess
-
         return subprocess.run(
             ["openssl", "s_client", "-connect", f"{self.gateway.ip}:{port}", *words],
             input="",
@@ -126,6 +124,42 @@ class Listeners(TlsCase):
             r'tls-peer-refused peer=127\S+ listener=wants direction=in reason="certificate 1 of '
             r'its chain: certificate has expired"',
         )
+
+    def test_an_ocsp_response_is_shown(self):
+        """Made by openssl for the authority, read again by a reload, and refused with its line
+        where it is another's or says that the certificate is revoked."""
+        g = self.secure(start=False)
+        self.authority.answer("main", g.dir / "main.ocsp")
+        chain = g.dir / "main.pem"
+        chain.write_text(chain.read_text() + self.authority.pem.read_text())
+        text = g.config.read_text()
+        text = text.replace('key = "main.key"', 'key = "main.key"\nocsp = "main.ocsp"')
+        g.config.write_text(text)
+        g.start()
+        for version in ("-tls1_2", "-tls1_3"):
+            out = self.full_s_client(version, "-status")
+            self.assertIn("OCSP Response Status: successful (0x0)", out)
+            self.assertIn("Cert Status: good", out)
+        out = self.full_s_client("-status", "-servername", "phones.example.net")
+        self.assertIn("OCSP response: no response sent", out)
+        self.assertEqual(g.counters()["tls_stapled"], 2)
+        line = 1 + text[: text.index("main.ocsp")].count("\n")
+        self.authority.answer("rsa", g.dir / "main.ocsp")
+        check = [BIN / "sipward", "-n", "-c", g.config]
+        for command in (
+            g.run_ctl("reload"),
+            subprocess.run(check, capture_output=True, text=True, timeout=WAIT),
+        ):
+            self.assertNotEqual(command.returncode, 0)
+            said = command.stdout + command.stderr
+            self.assertIn(f":{line}: ", said)
+            self.assertIn("its OCSP response is about another certificate", said)
+        self.assertIn("Cert Status: good", self.full_s_client("-status"))
+        self.authority.revoke("main")
+        self.authority.answer("main", g.dir / "main.ocsp")
+        self.assertIn("says that the certificate is revoked", g.run_ctl("reload").stderr)
+        (g.dir / "main.ocsp").write_bytes(chain.read_bytes())
+        self.assertIn("holds no OCSP response in DER form", g.run_ctl("reload").stderr)
 
     def test_no_session_is_resumed_where_tickets_are_off(self):
         self.secure()

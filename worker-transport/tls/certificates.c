@@ -11,6 +11,7 @@
 #include "tls_context.h"
 #include "identity.h"
 #include "sign_provider.h"
+#include "staple.h"
 #include "worker-transport/transport_worker.h"
 
 #include <errno.h>
@@ -283,13 +284,28 @@ static void generation_read_certificate(
 	}
 }
 
-/* Whether the head of a packet is sound: no key comes here, and names and chain fill the size bytes
- * behind it. */
+static void generation_read_staple(struct generation *g, uint16_t index, struct str der)
+{
+	struct certificate *c = &g->certificate[index];
+	char why[STAPLE_TEXT_MAX];
+
+	if (!der.n || c->wrong)
+		return;
+	if (staple_attach(c->context, der, c->leaf, c->chain, c->name, why) == 0)
+		return;
+	certificate_wrong(c, "its OCSP response %s", why);
+	c->wrong_staple = true;
+}
+
+/* Whether the head of a packet is sound: no key comes here, and names, chain and OCSP response fill
+ * the size bytes behind it. */
 static bool certificate_head_is_sound(const struct lifeline_certificate *head, size_t size)
 {
 	if (head->key_size != 0 || head->name[sizeof(head->name) - 1])
 		return false;
-	return head->names_size <= size && head->chain_size == size - head->names_size;
+	if (head->names_size > size || head->chain_size > size - head->names_size)
+		return false;
+	return head->staple_size == size - head->names_size - head->chain_size;
 }
 
 int certificates_take(struct certificates *c, const void *body, size_t size)
@@ -322,6 +338,8 @@ int certificates_take(struct certificates *c, const void *body, size_t size)
 	memcpy(g->certificate[head.index].name, head.name, sizeof(head.name));
 	generation_read_certificate(g, head.index, (struct str){at, head.names_size},
 		(struct str){at + head.names_size, head.chain_size});
+	generation_read_staple(g, head.index,
+		(struct str){at + head.names_size + head.chain_size, head.staple_size});
 	return 0;
 }
 
@@ -397,7 +415,8 @@ static void check_next_signature(struct check *k)
 		check_finish(k, -EIO, "no random numbers for a test signature");
 }
 
-/* 0, or what is wrong: -EKEYEXPIRED where it is a date, else -EBADMSG. */
+/* 0, or what is wrong: -EKEYEXPIRED where it is a date, -EKEYREVOKED where it is the OCSP response,
+ * else -EBADMSG. */
 static int generation_fault(
 	const struct generation *g, uint16_t *index, char text[CERTIFICATES_TEXT_MAX])
 {
@@ -409,7 +428,7 @@ static int generation_fault(
 		if (c->wrong) {
 			snprintf(text, CERTIFICATES_TEXT_MAX, "certificate \"%s\": %s", c->name,
 				c->wrong);
-			return -EBADMSG;
+			return c->wrong_staple ? -EKEYREVOKED : -EBADMSG;
 		}
 		if (X509_cmp_current_time(late) > 0) {
 			snprintf(text, CERTIFICATES_TEXT_MAX,

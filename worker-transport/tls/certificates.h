@@ -29,6 +29,7 @@ struct certificate {
 	EVP_PKEY *key;          /* of sign_provider.h */
 	int64_t not_after;      /* unix seconds: the earliest of its chain */
 	char *wrong;            /* NULL, or why it cannot be used */
+	bool wrong_staple;      /* and that its OCSP response is why */
 };
 
 /* Makes an empty set of certificates for t, whose sign_provider stands. server answers the
