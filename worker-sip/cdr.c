@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* After a failure the same line is tried again: of a socket whose reader is behind, else. */
@@ -24,6 +25,7 @@ struct cdr {
 	void (*lost)(void *arg);
 	void *arg;
 	int fd;             /* -1: none */
+	bool file;          /* of a regular one many lines are one write */
 	char *queue;        /* CDR_QUEUE_MAX bytes, from the first line on; NULL: none yet */
 	size_t begin, end;  /* of what waits, whole lines */
 	struct timer timer; /* armed: nothing is written before */
@@ -36,12 +38,30 @@ static void cdr_timer(struct timer *t, void *arg)
 	(void)arg; /* the turn that this makes writes */
 }
 
-static size_t cdr_line(const struct cdr *c)
+/* The size of what one write takes: a line for a socket, whole lines for a file. */
+static size_t cdr_portion(const struct cdr *c)
 {
 	const char *line = c->queue + c->begin;
-	const char *end = memchr(line, '\n', c->end - c->begin);
+	size_t size = c->end - c->begin;
+	const char *end = NULL;
 
+	if (c->file && size <= CDR_WRITE_MAX)
+		return size;
+	if (c->file)
+		end = memrchr(line, '\n', CDR_WRITE_MAX);
+	if (!end) /* for a socket, or a line longer than CDR_WRITE_MAX */
+		end = memchr(line, '\n', size);
 	return (size_t)(end - line) + 1;
+}
+
+static size_t cdr_lines(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *end = text + size; (text = memchr(text, '\n', (size_t)(end - text)));
+		text++)
+		n++;
+	return n;
 }
 
 static void cdr_log(struct cdr *c, int error)
@@ -69,27 +89,42 @@ static void cdr_failed(struct cdr *c, int error)
 		c->lost(c->arg);
 }
 
-/* Writes one line. False: no more for now. */
+/* Counts what was written of a portion and takes it from the queue. A disk that has become full
+ * within a line, or more than a datagram holds: that record is lost, for what others write comes
+ * behind its piece. */
+static void cdr_wrote(struct cdr *c, size_t portion, ssize_t n)
+{
+	const char *text = c->queue + c->begin;
+
+	if (n == (ssize_t)portion) {
+		counter_add(COUNTER_CDR_WRITTEN, cdr_lines(text, portion));
+		c->begin += portion;
+		return;
+	}
+	size_t written = n > 0 ? (size_t)n : 0;
+	counter_add(COUNTER_CDR_WRITTEN, cdr_lines(text, written));
+	const char *whole = written && text[written - 1] == '\n'
+	                            ? text + written - 1
+	                            : memchr(text + written, '\n', portion - written);
+	c->begin += (size_t)(whole - text) + 1;
+	if (!written || text[written - 1] != '\n')
+		count(CDR_DROPPED);
+	cdr_log(c, n < 0 ? EMSGSIZE : ENOSPC);
+}
+
+/* Writes a portion. False: no more for now. */
 static bool cdr_write(struct cdr *c)
 {
-	size_t size = cdr_line(c);
+	size_t portion = cdr_portion(c);
 	uint64_t before = clock_monotonic_ns();
-	ssize_t n = write(c->fd, c->queue + c->begin, size);
+	ssize_t n = write(c->fd, c->queue + c->begin, portion);
 
 	if (n < 0 && errno != EMSGSIZE) {
 		if (errno != EINTR)
 			cdr_failed(c, errno);
 		return errno == EINTR;
 	}
-	c->begin += size;
-	if (n == (ssize_t)size) {
-		count(CDR_WRITTEN);
-	} else {
-		/* a disk that has become full within a line, or more than a datagram holds: that
-		 * record is lost, for what others write comes behind its piece */
-		count(CDR_DROPPED);
-		cdr_log(c, n < 0 ? EMSGSIZE : ENOSPC);
-	}
+	cdr_wrote(c, portion, n);
 	uint64_t took = clock_monotonic_ns() - before;
 	if (took <= CDR_SLOW_NS)
 		return true;
@@ -149,6 +184,8 @@ void cdr_use(struct cdr *c, int fd)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = fd;
+	struct stat is;
+	c->file = fd >= 0 && fstat(fd, &is) == 0 && S_ISREG(is.st_mode);
 	loop_unset(c->loop, &c->timer);
 	if (fd < 0)
 		c->begin = c->end = 0;
@@ -176,8 +213,11 @@ static bool cdr_make_room(struct cdr *c, size_t size)
 
 void cdr_add(struct cdr *c, struct str line)
 {
-	if (c->begin == c->end)
+	if (c->begin == c->end) {
 		c->begin = c->end = 0;
+		if (c->file && !timer_armed(&c->timer))
+			loop_set(c->loop, &c->timer, CDR_GATHER_MS);
+	}
 	if (!line.n || !cdr_make_room(c, line.n)) {
 		count(CDR_DROPPED);
 		return;

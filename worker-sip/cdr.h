@@ -1,5 +1,7 @@
 /* cdr.h - the way of call records to the file or the Unix datagram socket of the section cdr: JSON
- * lines that wait in a bounded queue and are written, each with one write, at the end of turns.
+ * lines that wait in a bounded queue and are written at the end of turns: to a socket each with one
+ * write, to a file all that came within CDR_GATHER_MS with one (a write for each was a twentieth of
+ * what a whole call costs).
  *
  * Nothing here waits for a disk or a reader: what cannot be written is tried again later and the
  * queue keeps it meanwhile; what the queue has no room for is counted and lost. A write to a file
@@ -16,7 +18,11 @@ struct cdr;
 
 /* Bytes of lines that wait; one more is dropped. */
 #define CDR_QUEUE_MAX (1024u * 1024)
-/* Lines written in one turn. */
+/* What a worker that is killed may lose of what it had to write to a file. */
+#define CDR_GATHER_MS 10
+/* Bytes of one write to a file. */
+#define CDR_WRITE_MAX (64u * 1024)
+/* Writes of one turn. */
 #define CDR_LINES_PER_TURN 64
 
 /* lost: the socket has nobody to receive; at most once in CDR_RETRY_MS. -ENOMEM, -ENOSPC. */

@@ -1,4 +1,4 @@
-/* cdr.c - the queue of call records: one write a line, nothing waits, nothing grows. */
+/* cdr.c - the queue of call records: whole lines, nothing waits, nothing grows. */
 #include "virtual_clock.h"
 
 #include "common/counters.h"
@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static struct loop *loop;
@@ -90,6 +92,115 @@ Test(cdr, many_lines_are_written_in_several_turns)
 	cr_assert_eq(COUNTED(CDR_WRITTEN), CDR_LINES_PER_TURN);
 	virtual_clock_advance(loop, 0);
 	cr_assert_eq(COUNTED(CDR_WRITTEN), 10 * CDR_LINES_PER_TURN);
+}
+
+static int new_file(void)
+{
+	char name[] = "/tmp/cdr-XXXXXX";
+	int fd = mkostemp(name, O_APPEND);
+
+	cr_assert_geq(fd, 0);
+	unlink(name);
+	return fd;
+}
+
+static void file_says(int fd, const char *expected)
+{
+	char text[4096];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	cr_assert_geq(n, 0);
+	text[n] = 0;
+	cr_assert_str_eq(text, expected);
+}
+
+Test(cdr, what_comes_at_once_is_one_write_to_a_file)
+{
+	int fd = new_file(), mine = dup(fd);
+
+	cdr_use(cdr, fd);
+	cdr_add(cdr, S("{1}\n"));
+	virtual_clock_advance(loop, CDR_GATHER_MS / 2);
+	file_says(mine, "");
+	cdr_add(cdr, S("{2}\n"));
+	virtual_clock_advance(loop, CDR_GATHER_MS / 2);
+	file_says(mine, "{1}\n{2}\n");
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 2);
+	/* and each that is not followed is written as soon */
+	cdr_add(cdr, S("{3}\n"));
+	virtual_clock_advance(loop, CDR_GATHER_MS);
+	cdr_add(cdr, S("{4}\n"));
+	cdr_finish(cdr);
+	file_says(mine, "{1}\n{2}\n{3}\n{4}\n");
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 4);
+	close(mine);
+}
+
+Test(cdr, a_write_to_a_file_ends_with_a_line)
+{
+	static char line[1000], text[CDR_WRITE_MAX + 1];
+	unsigned count = 3 * CDR_WRITE_MAX / sizeof(line);
+	int fd = new_file(), mine = dup(fd);
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	cdr_use(cdr, fd);
+	for (unsigned i = 0; i < count; i++)
+		cdr_add(cdr, (struct str){line, sizeof(line)});
+	virtual_clock_advance(loop, CDR_GATHER_MS);
+	cr_assert_eq(COUNTED(CDR_WRITTEN), count);
+	cr_assert_eq(lseek(mine, 0, SEEK_END), (off_t)(count * sizeof(line)));
+	cr_assert_eq(pread(mine, text, sizeof(text), 0), (ssize_t)sizeof(text));
+	close(mine);
+}
+
+/* A disk with room for so many bytes. */
+static void limit_file(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(cdr, a_file_that_becomes_full_loses_the_line_that_it_cut)
+{
+	int fd = new_file(), mine = dup(fd);
+
+	cdr_use(cdr, fd);
+	limit_file(10);
+	cdr_add(cdr, S("{1}\n"));
+	cdr_add(cdr, S("{2}\n"));
+	cdr_add(cdr, S("{3}\n"));
+	cdr_add(cdr, S("{4}\n"));
+	virtual_clock_advance(loop, CDR_GATHER_MS);
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 2);
+	cr_assert_eq(COUNTED(CDR_DROPPED), 1);
+	limit_file(100);
+	virtual_clock_advance(loop, 2000);
+	file_says(mine, "{1}\n{2}\n{3{4}\n");
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 3);
+	close(mine);
+}
+
+Test(cdr, a_file_that_becomes_full_between_lines_loses_none)
+{
+	int fd = new_file(), mine = dup(fd);
+
+	cdr_use(cdr, fd);
+	limit_file(8);
+	cdr_add(cdr, S("{1}\n"));
+	cdr_add(cdr, S("{2}\n"));
+	cdr_add(cdr, S("{3}\n"));
+	virtual_clock_advance(loop, CDR_GATHER_MS);
+	cr_assert_eq(COUNTED(CDR_WRITTEN), 2);
+	limit_file(100);
+	virtual_clock_advance(loop, 2000);
+	file_says(mine, "{1}\n{2}\n{3}\n");
+	cr_assert_eq(COUNTED(CDR_DROPPED), 0);
+	close(mine);
 }
 
 Test(cdr, a_reader_that_is_behind_gets_all_of_it_later)
