@@ -57,15 +57,17 @@ static int registration_send(struct trunk_registration *g, uint32_t expires)
 	g->client = client;
 	g->references++;
 	g->flow = to;
+	g->answer_at = loop_now(sip->loop) + trunk_registration_settings(g)->answer_ms;
 	return 0;
 }
 
 /* ---- its outcome ---- */
 
-/* Wakes up for the next try, or where the binding ends before. */
+/* Wakes up for the next try, or when the answer to the last one is overdue; or where the binding
+ * ends before. */
 static void registration_sleep(struct trunk_registration *g)
 {
-	uint64_t now = loop_now(g->sip->loop), at = g->next_at;
+	uint64_t now = loop_now(g->sip->loop), at = g->client ? g->answer_at : g->next_at;
 
 	if (g->state == REGISTERED && g->until < at)
 		at = g->until;
@@ -123,7 +125,7 @@ static void registration_try(struct trunk_registration *g)
 		/* our own queue is full, or its worker is not there yet */
 		registration_wait(g, REGISTRATION_SPREAD_MS);
 	else
-		loop_set(g->sip->loop, &g->timer, trunk_registration_settings(g)->answer_ms);
+		registration_sleep(g);
 }
 
 /* The binding does not stand any more, or there is none. */
@@ -303,16 +305,22 @@ static const struct client_user registration_client = {.response = registration_
 static void registration_timer(struct timer *timer, void *arg)
 {
 	struct trunk_registration *g = arg;
+	uint64_t now = loop_now(g->sip->loop);
 
 	(void)timer;
-	if (g->client) {
+	if (g->client && now >= g->answer_at) {
 		registration_cut(g);
 		registration_failed(g, 0, -ETIMEDOUT);
 		return;
 	}
-	if (g->state == REGISTERED && loop_now(g->sip->loop) >= g->until)
+	if (g->state == REGISTERED && now >= g->until) {
+		if (g->client) { /* it has not answered in time */
+			g->status = 0;
+			g->error = -ETIMEDOUT;
+		}
 		registration_ends(g);
-	if (loop_now(g->sip->loop) < g->next_at)
+	}
+	if (g->client || now < g->next_at)
 		registration_sleep(g);
 	else
 		registration_try(g);
