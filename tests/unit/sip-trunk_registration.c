@@ -180,6 +180,33 @@ Test(trunk_registration, a_silent_target_is_followed_by_the_next)
 	cr_assert(says("\"registration\":\"registered\""));
 }
 
+/* A REGISTER says of its target what a call would. */
+Test(trunk_registration, an_answer_and_none_say_whether_a_target_is_up)
+{
+	trunk()->register_required = 0;
+	trunk_registrations_free(&worker->sip);
+	trunk()->targets.count = 2;
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	trunk_registrations_take(&worker->sip);
+	cr_assert(sent_to(first(), "10.0.0.11:5060"));
+	pass(ANSWER);
+	cr_assert_eq(counters_page->counter[COUNTER_TARGETS_DOWN], 1);
+	ask(.method = "INVITE", .uri = "sip:5551000@example.net");
+	struct sent *invite = take_request("INVITE");
+	cr_assert(sent_to(invite, "10.0.0.12:5060"), "the silent one is tried last");
+	respond(invite, 486, .tag = "b");
+	/* that one has lost the REGISTER alone; the next round begins with the first */
+	pass(ANSWER);
+	take_all("REGISTER");
+	cr_assert_eq(counters_page->counter[COUNTER_TARGETS_DOWN], 1);
+	struct sent *s = comes_within(14, 31);
+	cr_assert(sent_to(s, "10.0.0.11:5060"));
+	respond(s, 401, .tag = "r", .more = CHALLENGE("n1"));
+	cr_assert_eq(counters_page->counter[COUNTER_TARGETS_UP], 1);
+	respond(take_request("REGISTER"), 503, .tag = "r");
+	cr_assert_eq(counters_page->counter[COUNTER_TARGETS_DOWN], 2);
+}
+
 Test(trunk_registration, it_is_taken_back)
 {
 	respond(first(), 200, .tag = "r");

@@ -487,32 +487,12 @@ void target_attempt_sent(struct target_attempt *a)
 		list_insert(&a->state->waiting, a);
 }
 
-/* Whether that response says that a down target is not. One that has too much to do (503) says so
- * of new requests: neither what it took earlier nor 100, which it may say first, is against that.
- */
-static bool target_state_refutes(const struct target_attempt *a, unsigned status)
+/* Whether that response to what was sent then says that a down target is not. One that has too much
+ * to do (503) says so of new requests: neither what it took earlier nor 100, which it may say
+ * first, is against that. */
+static bool target_state_refutes(const struct target_state *s, unsigned status, uint64_t sent_at)
 {
-	const struct target_state *s = a->state;
-
-	return s->status != 503 || (status > 100 && a->sent_at > s->found_at);
-}
-
-void target_attempt_answered(struct target_attempt *a, unsigned status)
-{
-	struct target_state *s = a->state;
-
-	if (!s)
-		return;
-	target_attempt_done(a);
-	s->heard_at = loop_now(s->owner->sip->loop);
-	if (status >= 200 && status < 300)
-		s->successes++;
-	else if (status >= 300)
-		s->failures++;
-	if (status == 503)
-		target_state_found(s, true, status, 0);
-	else if (s->down && target_state_refutes(a, status))
-		target_state_found(s, false, status, 0);
+	return s->status != 503 || (status > 100 && sent_at > s->found_at);
 }
 
 /* Whether an error is what the target does, and not what we have no room for. */
@@ -531,6 +511,43 @@ static bool target_state_is_to_blame(int error)
 	}
 }
 
+/* A request that was sent then was answered with that status, or else failed with error. */
+static void target_state_heard(struct target_state *s, uint64_t sent_at, unsigned status, int error)
+{
+	if (!error)
+		s->heard_at = loop_now(s->owner->sip->loop);
+	if (!error && status == 503)
+		target_state_found(s, true, status, 0);
+	else if (!error && s->down && target_state_refutes(s, status, sent_at))
+		target_state_found(s, false, status, 0);
+	/* One that has answered others since has lost this request alone. */
+	if (target_state_is_to_blame(error) && (error == -ECONNREFUSED || s->heard_at <= sent_at))
+		target_state_found(s, true, 0, error);
+}
+
+void target_states_heard(
+	struct target_states *ts, uint64_t target, uint64_t sent_at, unsigned status, int error)
+{
+	struct target_state *s = target_list_find(&ts->list, target);
+
+	if (s)
+		target_state_heard(s, sent_at, status, error);
+}
+
+void target_attempt_answered(struct target_attempt *a, unsigned status)
+{
+	struct target_state *s = a->state;
+
+	if (!s)
+		return;
+	target_attempt_done(a);
+	if (status >= 200 && status < 300)
+		s->successes++;
+	else if (status >= 300)
+		s->failures++;
+	target_state_heard(s, a->sent_at, status, 0);
+}
+
 void target_attempt_failed(struct target_attempt *a, int error)
 {
 	struct target_state *s = a->state;
@@ -539,10 +556,7 @@ void target_attempt_failed(struct target_attempt *a, int error)
 		return;
 	target_attempt_done(a);
 	s->failures++;
-	/* One that has answered others since has lost this request alone. */
-	if (target_state_is_to_blame(error) &&
-		(error == -ECONNREFUSED || s->heard_at <= a->sent_at))
-		target_state_found(s, true, 0, error);
+	target_state_heard(s, a->sent_at, 0, error);
 }
 
 void target_attempt_done(struct target_attempt *a)

@@ -1,13 +1,13 @@
 /* target_state.h - what is known of the targets of trunks: which of them are down, and which
  * requests wait for their first response.
  *
- * Live traffic says it. A target is down once it has answered 503, refused the connection, or been
- * silent for its trunk's time while a request waited; any other response shows it alive (100, too,
- * unless it was 503 that said it is down: then a response to what was sent
- * later). A down target is tried last, and what waits on it when it
- * is found down goes on to the next one. What one SIP worker has found out it tells the others at
- * once (RECORD_TARGET), so that no second call waits for what the first has learnt. Of two findings
- * the later one counts, by the machine's one clock, wherever it was made.
+ * Live traffic says it, our own registrations among it. A target is down once it has answered 503,
+ * refused the connection, or been silent for its trunk's time while a request waited; any other
+ * response shows it alive (100, too, unless it was 503 that said it is down: then a response to
+ * what was sent later). A down target is tried last, and what waits on it when it is found down
+ * goes on to the next one. What one SIP worker has found out it tells the others at once
+ * (RECORD_TARGET), so that no second call waits for what the first has learnt. Of two findings the
+ * later one counts, by the machine's one clock, wherever it was made.
  *
  * A down target is pinged (target_ping.c). One that has never answered a ping, as some do not, gets
  * one request in its ordinary place now and then, to see whether it lives: after
@@ -92,6 +92,12 @@ bool target_states_avoid(struct target_states *ts, unsigned trunk, unsigned inde
 bool target_attempt_fails_over(const struct target_attempt *a, unsigned status);
 /* Whether the attempt's target is down. */
 bool target_attempt_is_down(const struct target_attempt *a);
+
+/* A request that is no attempt (a REGISTER of ours) was sent to the target of that id at sent_at
+ * (ms) and was answered with that status, or has failed with error (negative errno), which says the
+ * same of the target as if it had been one. */
+void target_states_heard(
+	struct target_states *ts, uint64_t target, uint64_t sent_at, unsigned status, int error);
 
 /* Names the target of an attempt; the attempt keeps what it points to until target_attempt_end. */
 void target_attempt_init(

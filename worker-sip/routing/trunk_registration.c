@@ -57,7 +57,9 @@ static int registration_send(struct trunk_registration *g, uint32_t expires)
 	g->client = client;
 	g->references++;
 	g->flow = to;
-	g->answer_at = loop_now(sip->loop) + trunk_registration_settings(g)->answer_ms;
+	g->target = target_states_id(sip->target_states, g->trunk, g->index % count);
+	g->sent_at = loop_now(sip->loop);
+	g->answer_at = g->sent_at + trunk_registration_settings(g)->answer_ms;
 	return 0;
 }
 
@@ -153,6 +155,12 @@ static bool registration_stands(const struct trunk_registration *g)
 {
 	return loop_now(g->sip->loop) < g->until ||
 	       (g->state == UNREGISTERED && trunk_binding_stands(g->sip, g->trunk));
+}
+
+/* What became of the last request says whether its target is up, as that of a call does. */
+static void registration_heard(const struct trunk_registration *g, unsigned status, int error)
+{
+	target_states_heard(g->sip->target_states, g->target, g->sent_at, status, error);
 }
 
 /* The next target has its turn, or all of them have to wait. */
@@ -269,6 +277,7 @@ static void registration_on_response(void *user, struct transaction *t, const st
 	g->client = NULL;
 	if (g->trunk == NONE_INDEX)
 		return;
+	registration_heard(g, m->status, 0);
 	if (g->leaving)
 		registration_on_left(g, m);
 	else if (m->status < 300)
@@ -286,6 +295,7 @@ static void registration_on_failed(void *user, struct transaction *t, unsigned s
 	if (g->client != t)
 		return;
 	g->client = NULL;
+	registration_heard(g, status, error);
 	if (g->leaving)
 		g->leaving = false;
 	else if (g->trunk != NONE_INDEX)
@@ -310,6 +320,7 @@ static void registration_timer(struct timer *timer, void *arg)
 	(void)timer;
 	if (g->client && now >= g->answer_at) {
 		registration_cut(g);
+		registration_heard(g, 0, -ETIMEDOUT);
 		registration_failed(g, 0, -ETIMEDOUT);
 		return;
 	}

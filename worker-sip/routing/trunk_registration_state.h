@@ -14,11 +14,12 @@ struct trunk_registration {
 	uint64_t id;                /* of the trunk */
 	struct timer timer;         /* of the next try, or of the answer to the last */
 	struct transaction *client; /* of the one that waits for its answer */
-	uint64_t call;      /* of its Call-ID and From tag, the same for all (section 10.2) */
-	uint64_t until;     /* ms: the binding stands till then */
-	uint64_t next_at;   /* ms: the next try; 0: none is set */
-	uint64_t answer_at; /* ms: when the answer to the last one is overdue */
-	uint32_t expires;   /* that is asked for, in seconds */
+	uint64_t call;    /* of its Call-ID and From tag, the same for all (section 10.2) */
+	uint64_t until;   /* ms: the binding stands till then */
+	uint64_t next_at; /* ms: the next try; 0: none is set */
+	uint64_t target;  /* of the last one, by its id (target_state.h) */
+	uint64_t sent_at, answer_at; /* ms: the last one, and when its answer is overdue */
+	uint32_t expires;            /* that is asked for, in seconds */
 	uint32_t cseq;
 	uint32_t failures;          /* of all targets, in a row */
 	uint32_t references;        /* of the list, and of transactions */
