@@ -66,6 +66,16 @@ struct record_watch {
 	uint8_t slot;
 	uint8_t zero[7];
 };
+/* Asks for keep-alives by a connection that we made (RFC 5626 section 4.4.1), for as long as it
+ * lasts: a ping each time that 80 to 100 % of so many seconds have passed. The connection is closed
+ * where no pong comes. */
+#define KEEP_ALIVE_LEAST_S 15
+#define KEEP_ALIVE_MOST_S 86400
+struct record_keep_alive {
+	uint64_t flow;
+	uint32_t seconds; /* from KEEP_ALIVE_LEAST_S to KEEP_ALIVE_MOST_S */
+	uint32_t zero;
+};
 /* A wrong digest on a valid nonce bound to this source: counts towards a ban. Sent to
  * every transport worker. */
 struct record_penalty {

@@ -1,7 +1,7 @@
 /* from_sip.c - the orders of SIP workers, each checked to its exact end before it is carried out.
  *
  * Relies on: flow.c for sending and watching, admit.c for penalties, streams.c for closing the
- * streams of a source that was banned.
+ * streams of a source that was banned, stream_keep_alive.c for pings.
  */
 #include "from_sip.h"
 
@@ -10,8 +10,11 @@
 #include "admit.h"
 #include "flow.h"
 #include "resolve.h"
+#include "stream.h"
 #include "streams.h"
 #include "transport_worker.h"
+
+#include <errno.h>
 
 static bool from_sip_is_endpoint(const struct endpoint *e)
 {
@@ -62,6 +65,16 @@ static bool from_sip_penalty(struct transport_worker *t, const struct record_pen
 	return true;
 }
 
+static bool from_sip_keep_alive(struct transport_worker *t, const struct record_keep_alive *r)
+{
+	struct flow_node *n = flow_find(t->flows, r->flow);
+
+	if (r->seconds < KEEP_ALIVE_LEAST_S || r->seconds > KEEP_ALIVE_MOST_S || r->zero)
+		return false;
+	/* one that has ended has been told of, or will be, to who watches it */
+	return !n || stream_keep_alive(stream_of(n), r->seconds) != -EINVAL;
+}
+
 static bool from_sip_take(
 	struct transport_worker *t, uint16_t peer, uint16_t type, const void *data, size_t size)
 {
@@ -75,6 +88,8 @@ static bool from_sip_take(
 		flow_watch(t->flows, r->flow, r->slot);
 		return true;
 	}
+	if (type == RECORD_KEEP_ALIVE && size == sizeof(struct record_keep_alive))
+		return from_sip_keep_alive(t, data);
 	if (type == RECORD_PENALTY && size == sizeof(struct record_penalty))
 		return from_sip_penalty(t, data);
 	if (type == RECORD_LOOKUP)

@@ -59,6 +59,7 @@ void stream_close(struct stream *s, int error)
 	stream_unname(s);
 	stream_sent_fail(s);
 	stream_fail_queue(s, error);
+	stream_keep_alive_end(s);
 	loop_unset(ss->t->loop, &s->deadline);
 	loop_unset(ss->t->loop, &s->idle);
 	loop_remove(ss->t->loop, s->source);
@@ -259,6 +260,8 @@ static void stream_on_idle(struct timer *timer, void *arg)
 	struct transport_worker *t = s->streams->t;
 	uint64_t passed = loop_now(t->loop) - s->active;
 
+	if (s->keep_alive) /* whose pings find out whether anybody is there */
+		passed = 0;
 	if (passed < t->settings->idle_ms) {
 		loop_set(t->loop, timer, t->settings->idle_ms - passed);
 		return;
@@ -274,10 +277,15 @@ static void stream_on_idle(struct timer *timer, void *arg)
 	stream_close(s, -ETIMEDOUT);
 }
 
+struct stream *stream_of(struct flow_node *n)
+{
+	return container_of(n, struct stream, node);
+}
+
 /* Sends by its stream, for flow.c. */
 static int stream_send_by_flow(struct flow_node *n, const struct outgoing *out)
 {
-	return stream_send(container_of(n, struct stream, node), out);
+	return stream_send(stream_of(n), out);
 }
 
 int stream_new(struct streams *ss, const struct stream_start *start, struct stream **out)

@@ -83,6 +83,7 @@ enum stream_state {
 };
 
 struct chunk;
+struct stream_keep_alive;
 struct stream_sent;
 
 struct stream {
@@ -126,6 +127,7 @@ struct stream {
 	struct chunk *first, **last;
 	size_t queued;            /* bytes, the cost of keeping them included */
 	struct stream_sent *sent; /* requests written lately, of a stream of ours; NULL: none */
+	struct stream_keep_alive *keep_alive; /* of a stream of ours; NULL: none was asked for */
 };
 
 /* A stream begins with this. */
@@ -159,6 +161,13 @@ bool stream_cut_message(struct stream *s, enum counter counter, const char *reas
 /* Answers n keep-alives (RFC 5626 section 4.4.1); also on a stream that finishes. A peer that asks
  * and does not read is closed like any other that does not read. */
 void stream_pong(struct stream *s, size_t n);
+
+/* The stream with that node of a flow. */
+struct stream *stream_of(struct flow_node *n);
+/* From now on pings go by the stream, which we have made, and each has to be answered by a pong
+ * within STREAM_PROBE_MS (RFC 5626 section 4.4.1): one in so many seconds
+ * (struct record_keep_alive). 0; -EINVAL: not by such a stream; -ENOMEM. */
+int stream_keep_alive(struct stream *s, uint32_t seconds);
 
 /* Queues a message, which is written at the end of the turn. 0; -ENOTCONN where the stream takes
  * nothing any more, or only answers; -EAGAIN where its queue was full or no memory is left. A

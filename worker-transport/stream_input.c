@@ -94,6 +94,12 @@ static void stream_took_messages(struct stream *s, size_t pings)
 		loop_unset(s->streams->t->loop, &s->deadline);
 }
 
+static void stream_took_pong(struct stream *s)
+{
+	count(STREAM_PONGS);
+	stream_keep_alive_answered(s);
+}
+
 /* Takes whole messages and keep-alives from the front of size bytes, and returns how many bytes are
  * used up: all of them where the stream has ended. */
 static size_t stream_take_messages(struct stream *s, const char *buffer, size_t size)
@@ -112,8 +118,9 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 		case FRAME_PING:
 			count(STREAM_PINGS);
 			pings++;
+			stream_keep_alive_answered(s);
 			break;
-		case FRAME_PONG: count(STREAM_PONGS); break;
+		case FRAME_PONG: stream_took_pong(s); break;
 		case FRAME_MESSAGE:
 			stream_take_message(s, (struct str){buffer + done, step.consume});
 			break;
@@ -122,6 +129,12 @@ static size_t stream_take_messages(struct stream *s, const char *buffer, size_t 
 			more = true;
 			continue;
 		case FRAME_MORE:
+			if (stream_keep_alive_is_pong(
+				    s, (struct str){buffer + done, size - done})) {
+				stream_took_pong(s);
+				step.consume = 2;
+				break;
+			}
 			stream_await_rest(s, step.begun);
 			more = true;
 			continue;

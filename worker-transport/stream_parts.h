@@ -1,6 +1,6 @@
 /* stream_parts.h - shared by the parts of a stream: stream.c (its life), stream_input.c,
- * stream_output.c, stream_sent.c (the requests written to it) and streams.c (all of them). Nobody
- * else includes it. */
+ * stream_output.c, stream_sent.c (the requests written to it), stream_keep_alive.c and streams.c
+ * (all of them). Nobody else includes it. */
 #ifndef SIPWARD_TRANSPORT_STREAM_PARTS_H
 #define SIPWARD_TRANSPORT_STREAM_PARTS_H
 
@@ -41,6 +41,13 @@ void stream_sent_note(struct stream *s, uint16_t worker, uint64_t cookie);
 /* Nothing comes by the stream any more: reports what was written lately as unanswered, and frees
  * the notes. */
 void stream_sent_fail(struct stream *s);
+
+/* Whether the bytes begin with the pong that the stream waits for: a CRLF. */
+bool stream_keep_alive_is_pong(const struct stream *s, struct str bytes);
+/* A pong has come, or what can only be meant as one. */
+void stream_keep_alive_answered(struct stream *s);
+/* No more pings. */
+void stream_keep_alive_end(struct stream *s);
 
 /* Reads what one event has brought, and what the layer still holds of earlier ones. After
  * STREAM_TURN_BYTES the rest has its turn after the other streams. May end the stream. */

@@ -22,8 +22,10 @@ TRANSPORT, SIP, TLS = 1, 2, 3  # enum peer_role
     LOOKUP,
     LOOKED_UP,
     ADDRESSES,
+    BINDING,
+    KEEP_ALIVE,
     RECORD_TYPES,
-) = range(1, 13)
+) = range(1, 15)
 UDP, TCP = 1, 2
 MAGIC = 0x42575053
 BATCH_MAX = 256 << 10

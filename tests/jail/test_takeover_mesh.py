@@ -20,6 +20,7 @@ from takeover import (
     SEND_FAILED,
     SEND,
     WATCH,
+    KEEP_ALIVE,
     PENALTY,
     TARGET,
     UNREACHABLE,
@@ -225,9 +226,10 @@ class TransportToSip(Takeover):
             ),
             record(WATCH, bytes(16)),
             record(PENALTY, endpoint("127.0.0.1", 9) + bytes(16)),
+            record(KEEP_ALIVE, struct.pack("<QII", 1, 60, 0)),
         ]
         self.send(batch(*others * 50))
-        self.wait_count("bad_records", 150)
+        self.wait_count("bad_records", 200)
         self.wait_log("mesh-bad-record peer=1.0 type=[456]")
         self.assertEqual(self.count("auth_penalties"), 0)
 
