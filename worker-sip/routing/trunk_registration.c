@@ -9,7 +9,6 @@
 #include "target_state.h"
 #include "trunk_binding.h"
 #include "trunk_slot.h"
-#include "worker-sip/json.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -76,7 +75,7 @@ static void registration_sleep(struct trunk_registration *g)
 	loop_set(g->sip->loop, &g->timer, at > now ? at - now : 0);
 }
 
-static void registration_wait(struct trunk_registration *g, uint64_t ms)
+void trunk_registration_wait(struct trunk_registration *g, uint64_t ms)
 {
 	g->next_at = loop_now(g->sip->loop) + ms;
 	registration_sleep(g);
@@ -88,7 +87,7 @@ static uint64_t registration_jitter(uint64_t least, uint64_t most)
 	return least + random_u64() % (most - least + 1);
 }
 
-static void registration_log(const struct trunk_registration *g, const char *event)
+void trunk_registration_log(const struct trunk_registration *g, const char *event)
 {
 	struct str name = settings_str(g->sip->settings, trunk_registration_settings(g)->name),
 		   target = settings_str(g->sip->settings, trunk_registration_target(g)->uri);
@@ -125,7 +124,7 @@ static void registration_try(struct trunk_registration *g)
 	g->next_at = 0;
 	if (registration_send(g, g->expires))
 		/* our own queue is full, or its worker is not there yet */
-		registration_wait(g, REGISTRATION_SPREAD_MS);
+		trunk_registration_wait(g, REGISTRATION_SPREAD_MS);
 	else
 		registration_sleep(g);
 }
@@ -140,7 +139,7 @@ static void registration_ends(struct trunk_registration *g)
 	if (!stood)
 		return;
 	count(REGISTRATIONS_LOST);
-	registration_log(g, "trunk-registration-lost");
+	trunk_registration_log(g, "trunk-registration-lost");
 }
 
 /* Whether all targets have refused to keep the binding; a server that has too much to do, or that
@@ -175,7 +174,7 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 	g->challenges = (struct trunk_challenges){0};
 	g->longer = false;
 	if (!known)
-		registration_log(g, "trunk-registration-failed");
+		trunk_registration_log(g, "trunk-registration-failed");
 	g->index++;
 	g->tried++;
 	if (!registration_stands(g) || (g->tried >= g->rows && registration_is_refused(status)))
@@ -190,7 +189,7 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 	if (most > REGISTRATION_RETRY_MOST_MS)
 		most = REGISTRATION_RETRY_MOST_MS;
 	g->failures++;
-	registration_wait(g, registration_jitter(most / 2, most));
+	trunk_registration_wait(g, registration_jitter(most / 2, most));
 }
 
 /* The service route that the answer gives (RFC 3608), in w; empty where it gives none that can be
@@ -235,11 +234,11 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 		sip_watch(g->sip, &m->flow, trunk_slot(g->sip, g->trunk));
 	trunk_binding_found(g->sip, g->trunk, g->until, registration_route(g, m, news, &route));
 	wait = registration_jitter(granted / 2, granted / 4 * 3);
-	registration_wait(
+	trunk_registration_wait(
 		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
 	count(REGISTRATIONS_ACCEPTED);
 	if (news)
-		registration_log(g, "trunk-registered");
+		trunk_registration_log(g, "trunk-registered");
 }
 
 /* Whether the answer asks for the same with something else: credentials, or a longer time (423). */
@@ -409,7 +408,7 @@ static void registration_begin(struct sip *sip, unsigned trunk)
 		.trunk = (uint16_t)trunk};
 	sip->trunk_registrations = g;
 	timer_init(&g->timer, registration_timer, g);
-	registration_wait(g, registration_jitter(1, REGISTRATION_SPREAD_MS));
+	trunk_registration_wait(g, registration_jitter(1, REGISTRATION_SPREAD_MS));
 }
 
 void trunk_registrations_take(struct sip *sip)
@@ -492,36 +491,6 @@ void trunk_registrations_stop(struct sip *sip)
 	}
 }
 
-/* At once, but for a server that closes each connection after its answer. */
-static void registration_begin_anew(struct trunk_registration *g)
-{
-	uint64_t passed = loop_now(g->sip->loop) - g->accepted_at;
-
-	g->stream = 0;
-	if (g->client || g->state != REGISTERED || g->trunk == NONE_INDEX)
-		return; /* its own outcome says what comes next */
-	count(REGISTRATION_FLOWS_LOST);
-	registration_log(g, "trunk-flow-lost");
-	registration_wait(
-		g, passed < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : 0);
-}
-
-void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow)
-{
-	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
-		if (g->stream && g->stream == flow)
-			registration_begin_anew(g);
-}
-
-void trunk_registrations_transport_gone(struct sip *sip, uint8_t worker, uint32_t incarnation)
-{
-	const uint64_t life = FLOW_ID(worker, incarnation, 0);
-
-	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
-		if (g->stream && g->stream - FLOW_CONNECTION(g->stream) == life)
-			registration_begin_anew(g);
-}
-
 bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered)
 {
 	struct trunk_registration *g = registration_find(sip, trunk_id(trunk));
@@ -535,47 +504,6 @@ bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered
 	else
 		registration_undo(g);
 	return true;
-}
-
-/* The target that was asked last. */
-static void registration_list_target(struct writer *w, const struct trunk_registration *g)
-{
-	char address[ENDPOINT_TEXT_SIZE];
-	size_t n = endpoint_text(&g->row.endpoint, address);
-
-	if (!g->rows)
-		return;
-	write_json_number(w, "registration_index", g->row.written);
-	if (target_is_name(&g->row))
-		write_json_field(w, "registration_address", (struct str){address, n});
-}
-
-void trunk_registrations_list(
-	struct sip *sip, struct str trunk, void (*add)(void *arg, struct str json), void *arg)
-{
-	static const char *const names[] = {"registering", "registered", "failed"};
-	uint64_t now = loop_now(sip->loop);
-
-	for (const struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
-		char buffer[2048];
-		struct writer w = WRITER(buffer);
-		struct str name = settings_str(sip->settings, trunk_registration_settings(g)->name);
-
-		if (trunk.n && !str_equal(trunk, name))
-			continue;
-		write_literal(&w, "{");
-		write_json_field(&w, "trunk", name);
-		write_json_field(&w, "registration",
-			g->ended && g->state == UNREGISTERED ? S("unregistered")
-							     : str_of(names[g->state]));
-		write_json_number(&w, "registered_s", g->until > now ? (g->until - now) / 1000 : 0);
-		write_json_number(&w, "registration_status", g->status);
-		registration_list_target(&w, g);
-		write_json_number(&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
-		write_json_end(&w);
-		if (!w.full)
-			add(arg, writer_text(&w));
-	}
 }
 
 void trunk_registrations_free(struct sip *sip)

@@ -1,5 +1,6 @@
 /* trunk_registration_state.h - inside of registrations at trunks: for trunk_registration.c, which
- * keeps them, and trunk_register.c, which has their requests. */
+ * keeps them, trunk_register.c, which has their requests, trunk_flow.c and
+ * trunk_registration_listing.c. */
 #ifndef SIPWARD_SIP_ROUTING_TRUNK_REGISTRATION_STATE_H
 #define SIPWARD_SIP_ROUTING_TRUNK_REGISTRATION_STATE_H
 
@@ -44,6 +45,11 @@ static inline const struct trunk_settings *trunk_registration_settings(
 {
 	return settings_trunk(g->sip->settings, g->trunk);
 }
+
+/* The next try comes after ms milliseconds. */
+void trunk_registration_wait(struct trunk_registration *g, uint64_t ms);
+/* A line of the log about it, with what became of the last request. */
+void trunk_registration_log(const struct trunk_registration *g, const char *event);
 
 /* The target of the last request as the settings have it; the first one where that is gone. */
 const struct target_settings *trunk_registration_target(const struct trunk_registration *g);
