@@ -69,7 +69,7 @@ struct record_watch {
 /* Asks for keep-alives by a connection that we made (RFC 5626 section 4.4.1), for as long as it
  * lasts: a ping each time that 80 to 100 % of so many seconds have passed. The connection is closed
  * where no pong comes. */
-#define KEEP_ALIVE_LEAST_S 15
+#define KEEP_ALIVE_LEAST_S 5
 #define KEEP_ALIVE_MOST_S 86400
 struct record_keep_alive {
 	uint64_t flow;
@@ -98,12 +98,13 @@ struct record_target {
 /* What the SIP worker that registers us at a trunk knows of our binding there. Sent to every other
  * one. */
 #define SERVICE_ROUTE_MAX 512
+#define OUTBOUND_FLOWS_MAX 4 /* of a trunk: RFC 5626 section 4.2.1 asks for as many */
 struct record_binding {
 	uint64_t trunk;      /* trunk_id */
 	uint64_t found_at;   /* CLOCK_MONOTONIC, ms: what was found out last counts */
 	uint64_t until;      /* ms: it stands till then; 0: it does not */
 	uint32_t route_size; /* of the route set that the server wants (RFC 3608); 0: none */
-	uint32_t zero;
+	uint32_t reg_id;     /* of its flow (RFC 5626), up to OUTBOUND_FLOWS_MAX; 0: the only one */
 	char route[SERVICE_ROUTE_MAX]; /* a comma list */
 };
 

@@ -118,6 +118,9 @@ int sip_send(
  * registrar and calls). */
 void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot);
 
+/* Asks for keep-alives by a stream that we have made (struct record_keep_alive). */
+void sip_keep_alive(struct sip *sip, uint64_t flow, uint32_t seconds);
+
 /* Our address as the peer of this flow shall see it: host and port for Via sent-by and Contact (the
  * listener's advertised address, else flow->local, else the bound one). Writes "host:port". */
 void write_sent_by(struct writer *w, const struct sip *sip, const struct flow *flow);

@@ -63,6 +63,9 @@ void credentials_check(struct reader *r, struct config_trunk *t)
 		return; /* no memory */
 	if (t->register_s)
 		credentials_check_registration(r, t);
+	else if (t->outbound)
+		credentials_complain(
+			r, t, "outbound goes with %s, which is missing or off", "register");
 	if (!t->credentials_path && !*t->username)
 		return;
 	if (!t->credentials_path || !*t->username) {

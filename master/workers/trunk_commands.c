@@ -135,14 +135,21 @@ static const json_t *trunk_next(
 	return NULL;
 }
 
-/* What the worker that registers the trunk says of it; NULL: nothing. */
+static bool trunk_is_registration(const json_t *row, const struct config_trunk *t)
+{
+	return trunk_text_is(row, "trunk", t->name) && json_object_get(row, "registration");
+}
+
+/* What the worker that registers the trunk says of it, of more than one flow of one that lives;
+ * NULL: nothing. */
 static const json_t *trunk_registration(const json_t *rows, const struct config_trunk *t)
 {
 	const json_t *row, *said = NULL;
 	size_t i;
 
 	json_array_foreach (rows, i, row)
-		if (trunk_text_is(row, "trunk", t->name) && json_object_get(row, "registration"))
+		if (trunk_is_registration(row, t) &&
+			(!said || !trunk_text_is(said, "registration", "registered")))
 			said = row;
 	return said;
 }
@@ -219,19 +226,32 @@ static json_t *trunk_row(const struct master *m, const json_t *rows, const struc
 	return out;
 }
 
+/* Whether a registration was made, or tried last, at that address of the target. */
+static bool trunk_is_registered_at(const json_t *said, size_t index, const char *address)
+{
+	const char *at = json_string_value(json_object_get(said, "registration_address"));
+
+	return json_object_get(said, "registration_index") &&
+	       trunk_number(said, "registration_index") == (json_int_t)index &&
+	       strcmp(at ? at : "", address ? address : "") == 0;
+}
+
 /* Of the target where we are registered, or where it was tried last, what became of that. */
 static void trunk_add_target_registration(
 	json_t *out, const json_t *rows, const struct config_trunk *t, size_t index)
 {
-	const json_t *said = trunk_registration(rows, t);
-	const char *address = json_string_value(json_object_get(out, "address")),
-		   *at = json_string_value(json_object_get(said, "registration_address"));
-	bool here = json_object_get(said, "registration_index") &&
-	            trunk_number(said, "registration_index") == (json_int_t)index &&
-	            strcmp(at ? at : "", address ? address : "") == 0;
+	const char *address = json_string_value(json_object_get(out, "address"));
+	const json_t *row, *here = NULL;
+	size_t i;
 
+	json_array_foreach (rows, i, row)
+		if (trunk_is_registration(row, t) && trunk_is_registered_at(row, index, address))
+			here = row;
 	json_object_set(
-		out, "registration", here ? json_object_get(said, "registration") : json_null());
+		out, "registration", here ? json_object_get(here, "registration") : json_null());
+	if (t->outbound)
+		json_object_set(out, "keep_alive_s",
+			here ? json_object_get(here, "keep_alive_s") : json_null());
 }
 
 static json_t *trunk_target_row(

@@ -61,6 +61,7 @@ Test(credentials, what_is_wrong_with_them_is_said)
 
 	refused(WITH("username = acme"), 4, "trunk \"pbx\"|username goes with credentials");
 	refused(WITH("credentials = trunk.users"), 4, "credentials goes with username");
+	refused(WITH("outbound = yes"), 4, "trunk \"pbx\"|outbound goes with register");
 	refused(BOTH, 4, "trunk.users\" cannot be read: No such file");
 	put_file("trunk.users", "somebody:else:MD5:" MD5_A "\n");
 	refused(BOTH, 4, "has no line of \"acme\"");

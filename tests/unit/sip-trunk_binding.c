@@ -189,9 +189,9 @@ Test(trunk_binding, what_two_workers_find_out_at_once_is_the_same_for_all)
 	trunk_binding_told(&worker->sip, &lost);
 	trunk_binding_told(&worker->sip, &stands);
 	cr_assert_eq(trunk_binding_stands(&worker->sip, 0), one);
-	trunk_binding_found(&worker->sip, 0, 0, STR_EMPTY);
+	trunk_binding_found(&worker->sip, 0, 0, 0, STR_EMPTY);
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0), "what this one finds out is later");
-	trunk_binding_found(&worker->sip, 0, now + 60000, STR_EMPTY);
+	trunk_binding_found(&worker->sip, 0, 0, now + 60000, STR_EMPTY);
 	cr_assert(trunk_binding_stands(&worker->sip, 0));
 }
 

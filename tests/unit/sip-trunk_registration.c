@@ -260,6 +260,70 @@ Test(trunk_registration, a_reload_that_leaves_it_changes_nothing_and_one_without
 	cr_assert_not(says("registration"));
 }
 
+/* A reload has brought the settings that stand in the image now. */
+static void reloaded(void)
+{
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	trunk_bindings_take(&worker->sip);
+	trunk_registrations_take(&worker->sip);
+}
+
+/* It may be much longer to the next refresh than the new time. */
+Test(trunk_registration, a_reload_with_another_time_asks_for_it_at_once)
+{
+	respond(first(), 200, .tag = "r");
+	reloaded();
+	quiet();
+	trunk()->register_s = 90;
+	reloaded();
+	settle();
+	struct sent *s = take_request("REGISTER");
+	cr_assert_eq(asked(s), 90);
+	/* what the server wants longer stays so with a reload that does not change it */
+	respond(s, 423, .tag = "r", .more = "Min-Expires: 1800\n");
+	s = take_request("REGISTER");
+	respond(s, 200, .tag = "r");
+	reloaded();
+	cr_assert_eq(asked(comes_within(900, 1351)), 1800);
+}
+
+/* To the registrar it is another address of record, or another Contact. */
+Test(trunk_registration, a_reload_with_another_name_takes_the_old_binding_back)
+{
+	static _Alignas(8) struct image next;
+	struct text before = trunk()->username;
+
+	for (unsigned what = 0; what < 3; what++) {
+		trunk_registrations_free(&worker->sip);
+		trunk_registrations_take(&worker->sip);
+		struct sent *s = first();
+		respond(s, 200, .tag = "r");
+		next = worker->image;
+		struct text *text = what == 0   ? &next.trunk[0].username
+		                    : what == 1 ? &next.trunk[0].contact_user
+		                                : &next.trunk[0].name;
+		*text = fixture_text(&next, what == 2 ? "renamed" : "other");
+		trunk_registrations_leave(&worker->sip, &next.s);
+		settle();
+		struct sent *gone = take_request("REGISTER");
+		cr_assert_eq(asked(gone), 0);
+		cr_assert(str_equal(
+			value_of(gone->message, HEADER_TO), value_of(s->message, HEADER_TO)));
+		cr_assert(str_equal(value_of(gone->message, HEADER_CONTACT),
+			value_of(s->message, HEADER_CONTACT)));
+		cr_assert(str_equal(message_str(gone->message, gone->message->call_id),
+			message_str(s->message, s->message->call_id)));
+		worker->image = next;
+		reloaded();
+		s = first();
+		cr_assert_eq(asked(s), 600);
+		cr_assert_eq(has(value_of(s->message, HEADER_TO), "acme"), what == 2 || what == 1);
+		cr_assert_not(str_equal(message_str(gone->message, gone->message->call_id),
+			message_str(s->message, s->message->call_id)));
+		trunk()->username = before;
+	}
+}
+
 Test(trunk_registration, another_worker_s_trunk_is_not_registered_here)
 {
 	respond(first(), 200, .tag = "r");

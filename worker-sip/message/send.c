@@ -62,6 +62,18 @@ void sip_watch(struct sip *sip, const struct flow *flow, uint8_t slot)
 			.flow = flow->id, .slot = slot};
 }
 
+void sip_keep_alive(struct sip *sip, uint64_t flow, uint32_t seconds)
+{
+	void *data;
+
+	if (!sip->mesh)
+		return;
+	if (mesh_record(sip->mesh, PEER(PEER_TRANSPORT, FLOW_WORKER(flow)), RECORD_KEEP_ALIVE,
+		    sizeof(struct record_keep_alive), true, &data) == 0)
+		*(struct record_keep_alive *)data = (struct record_keep_alive){
+			.flow = flow, .seconds = seconds};
+}
+
 void write_own_host(struct writer *w, const struct sip *sip, const struct flow *flow)
 {
 	char buffer[ENDPOINT_TEXT_SIZE];

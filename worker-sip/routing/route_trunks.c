@@ -65,7 +65,7 @@ static void route_add_trunk_target(struct route_search *s, uint16_t trunk,
 	memset(to, 0, offsetof(struct target, buffer));
 	route_write_trunk_uri(&w, s, trunk, t);
 	to->request_uri = writer_text(&w);
-	write_str(&w, trunk_binding_route(s->sip, trunk));
+	write_str(&w, trunk_binding_route(s->sip, trunk, t->written));
 	if (w.full) {
 		out->status = 414;
 		out->too_long = true;
@@ -158,9 +158,11 @@ static bool route_add_trunk(
 	balance_order(rows, hashed, targets > 1 ? route_balance_key(s, t) : 0, targets, order);
 	for (unsigned n = 0; n < targets && s->count < s->limit; n++) {
 		unsigned i = order[n];
-		bool last = missed || (target_states_any_down(s->sip->target_states) &&
-					      target_states_avoid(s->sip->target_states, trunk, i,
-						      !s->count && !s->explanation));
+		bool last = missed ||
+		            trunk_binding_flow_is_missed(s->sip, trunk, rows[i].written) ||
+		            (target_states_any_down(s->sip->target_states) &&
+				    target_states_avoid(s->sip->target_states, trunk, i,
+					    !s->count && !s->explanation));
 
 		if (!last) {
 			route_add_trunk_target(s, trunk, rows, i, out);

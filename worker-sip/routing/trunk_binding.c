@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-/* As many as a config has trunks at most. */
-#define TRUNK_BINDINGS_MAX LIFELINE_TRUNKS_MAX
+/* As many as a config has trunks at most, and they flows. */
+#define TRUNK_BINDINGS_MAX (LIFELINE_TRUNKS_MAX * OUTBOUND_FLOWS_MAX)
 
 struct trunk_binding {
 	struct trunk_binding *next;
@@ -19,11 +19,11 @@ struct trunk_binding {
 	bool spared;    /* other settings have come since it was told, which have it neither */
 };
 
-static struct trunk_binding *binding_find(const struct sip *sip, uint64_t id)
+static struct trunk_binding *binding_find(const struct sip *sip, uint64_t id, uint32_t reg_id)
 {
 	struct trunk_binding *b = sip->trunk_bindings;
 
-	while (b && b->known.trunk != id)
+	while (b && (b->known.trunk != id || b->known.reg_id != reg_id))
 		b = b->next;
 	return b;
 }
@@ -37,13 +37,20 @@ static unsigned binding_count(const struct sip *sip)
 	return count;
 }
 
-/* The index of the trunk with that id, where it registers; NONE_INDEX: there is none. */
-static uint16_t binding_trunk(const struct settings *s, uint64_t id)
+/* Whether the trunk registers by such a flow. */
+static bool binding_is_wanted(const struct trunk_settings *t, uint32_t reg_id)
+{
+	return t->register_s && t->outbound == (reg_id != 0) && reg_id <= t->targets.count;
+}
+
+/* The index of the trunk that it is of; NONE_INDEX: there is none. */
+static uint16_t binding_trunk(const struct settings *s, const struct record_binding *known)
 {
 	for (unsigned i = 0; i < s->trunks.count; i++) {
 		const struct trunk_settings *t = settings_trunk(s, i);
 
-		if (t->register_s && trunk_id(settings_str(s, t->name)) == id)
+		if (binding_is_wanted(t, known->reg_id) &&
+			trunk_id(settings_str(s, t->name)) == known->trunk)
 			return (uint16_t)i;
 	}
 	return NONE_INDEX;
@@ -61,7 +68,7 @@ static bool binding_is_older(const struct record_binding *a, const struct record
 /* Notes what is known now. False: something later is known, or there is no room. */
 static bool binding_set(struct sip *sip, const struct record_binding *known)
 {
-	struct trunk_binding *b = binding_find(sip, known->trunk);
+	struct trunk_binding *b = binding_find(sip, known->trunk, known->reg_id);
 
 	if (b && binding_is_older(known, &b->known))
 		return false;
@@ -69,7 +76,7 @@ static bool binding_set(struct sip *sip, const struct record_binding *known)
 		b = binding_count(sip) < TRUNK_BINDINGS_MAX ? calloc(1, sizeof(*b)) : NULL;
 		if (!b)
 			return false;
-		b->trunk = binding_trunk(sip->settings, known->trunk);
+		b->trunk = binding_trunk(sip->settings, known);
 		b->next = sip->trunk_bindings;
 		sip->trunk_bindings = b;
 	}
@@ -88,12 +95,14 @@ static void binding_tell(struct sip *sip, unsigned worker, const struct record_b
 	memcpy(data, known, sizeof(*known));
 }
 
-void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until, struct str route)
+void trunk_binding_found(
+	struct sip *sip, unsigned trunk, unsigned reg_id, uint64_t until, struct str route)
 {
 	struct record_binding known = {.trunk = trunk_id(settings_trunk_name(sip->settings, trunk)),
 		.found_at = loop_now(sip->loop),
-		.until = until};
-	const struct trunk_binding *b = binding_find(sip, known.trunk);
+		.until = until,
+		.reg_id = reg_id};
+	const struct trunk_binding *b = binding_find(sip, known.trunk, reg_id);
 
 	/* what is known already was found out before, be it in this millisecond */
 	if (b && known.found_at <= b->known.found_at)
@@ -112,7 +121,7 @@ void trunk_binding_found(struct sip *sip, unsigned trunk, uint64_t until, struct
 
 bool trunk_binding_told(struct sip *sip, const struct record_binding *told)
 {
-	if (told->route_size > sizeof(told->route) || told->zero ||
+	if (told->route_size > sizeof(told->route) || told->reg_id > OUTBOUND_FLOWS_MAX ||
 		!service_route_valid(sip->settings, (struct str){told->route, told->route_size}))
 		return false;
 	/* another's clock is ours; what claims to be later than now would never be overruled */
@@ -136,7 +145,7 @@ void trunk_bindings_take(struct sip *sip)
 	while ((b = *at)) {
 		bool over = b->trunk != NONE_INDEX || b->spared;
 
-		b->trunk = binding_trunk(sip->settings, b->known.trunk);
+		b->trunk = binding_trunk(sip->settings, &b->known);
 		b->spared = b->trunk == NONE_INDEX;
 		if (over && b->trunk == NONE_INDEX) {
 			*at = b->next;
@@ -147,27 +156,49 @@ void trunk_bindings_take(struct sip *sip)
 	}
 }
 
-/* The binding that stands at the trunk of that index; NULL: none does. */
-static const struct trunk_binding *binding_at(const struct sip *sip, unsigned trunk)
+static bool binding_is_alive(const struct sip *sip, const struct trunk_binding *b)
+{
+	return loop_now(sip->loop) < b->known.until;
+}
+
+/* The binding that stands at the trunk of that index by that flow; NULL: none does. */
+static const struct trunk_binding *binding_at(
+	const struct sip *sip, unsigned trunk, uint32_t reg_id)
 {
 	const struct trunk_binding *b = sip->trunk_bindings;
 
-	while (b && b->trunk != trunk)
+	while (b && (b->trunk != trunk || b->known.reg_id != reg_id))
 		b = b->next;
-	return b && loop_now(sip->loop) < b->known.until ? b : NULL;
+	return b && binding_is_alive(sip, b) ? b : NULL;
 }
 
 bool trunk_binding_stands(const struct sip *sip, unsigned trunk)
 {
-	return binding_at(sip, trunk) != NULL;
+	const struct trunk_binding *b = sip->trunk_bindings;
+
+	while (b && (b->trunk != trunk || !binding_is_alive(sip, b)))
+		b = b->next;
+	return b != NULL;
 }
 
-struct str trunk_binding_route(const struct sip *sip, unsigned trunk)
+bool trunk_binding_stands_by(const struct sip *sip, unsigned trunk, unsigned reg_id)
 {
+	return binding_at(sip, trunk, reg_id) != NULL;
+}
+
+/* The reg-id of the flow to a target; 0: it is of no such trunk. */
+static uint32_t binding_reg_id(const struct trunk_settings *t, unsigned written)
+{
+	return t->outbound ? written + 1 : 0;
+}
+
+struct str trunk_binding_route(const struct sip *sip, unsigned trunk, unsigned written)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
 	const struct trunk_binding *b = NULL;
 
-	if (settings_trunk(sip->settings, trunk)->register_s)
-		b = binding_at(sip, trunk);
+	if (t->register_s)
+		b = binding_at(sip, trunk, binding_reg_id(t, written));
 	return b ? (struct str){b->known.route, b->known.route_size} : STR_EMPTY;
 }
 
@@ -176,6 +207,13 @@ bool trunk_binding_is_missed(const struct sip *sip, unsigned trunk)
 	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
 
 	return t->register_s && t->register_required && !trunk_binding_stands(sip, trunk);
+}
+
+bool trunk_binding_flow_is_missed(const struct sip *sip, unsigned trunk, unsigned written)
+{
+	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
+
+	return t->outbound && t->register_required && !binding_at(sip, trunk, written + 1);
 }
 
 void trunk_bindings_free(struct sip *sip)

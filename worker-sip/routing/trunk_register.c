@@ -87,9 +87,12 @@ void trunk_registration_write(struct writer *w, struct trunk_registration *g, co
 	write_number(w, ++g->cseq);
 	write_literal(w, " REGISTER\r\nContact: <");
 	register_write_contact(w, g, to);
-	write_literal(w, ">\r\nExpires: ");
+	write_literal(w, ">");
+	trunk_flow_write_params(w, g);
+	write_literal(w, "\r\nExpires: ");
 	write_number(w, expires);
-	write_literal(w, "\r\nSupported: path\r\n");
+	write_literal(w, "\r\nSupported: path");
+	write_str(w, trunk_flow_is_outbound(g) ? S(", outbound\r\n") : S("\r\n"));
 	write_str(w, trunk_auth_write(sip, g->id, S("REGISTER"), writer_text(&uri)));
 	if (sip->settings->server.length) {
 		write_literal(w, "User-Agent: ");
@@ -116,6 +119,7 @@ uint32_t trunk_registration_granted(const struct trunk_registration *g, const st
 
 		while (address_next(&rest, &a) == 0)
 			if (str_equal_nocase(a.uri.whole, writer_text(&ours)) &&
+				trunk_flow_is_of_contact(g, a.params) &&
 				param_find(a.params, S("expires"), &value) &&
 				str_number(value, UINT32_MAX, &seconds))
 				seconds = g->expires;

@@ -16,11 +16,12 @@
 
 static const struct client_user registration_client;
 
-static void registration_drop(struct trunk_registration *g)
+void trunk_registration_drop(struct trunk_registration *g)
 {
 	if (--g->references)
 		return;
 	loop_unset(g->sip->loop, &g->timer);
+	loop_unset(g->sip->loop, &g->keep_alive_timer);
 	free(g);
 }
 
@@ -28,9 +29,8 @@ static void registration_drop(struct trunk_registration *g)
 static int registration_send(struct trunk_registration *g, uint32_t expires)
 {
 	struct sip *sip = g->sip;
-	unsigned count;
-	const struct target_settings *rows = target_states_rows(
-		sip->target_states, g->trunk, &count);
+	unsigned first, count;
+	const struct target_settings *rows = trunk_flow_rows(g, &first, &count);
 
 	g->rows = (uint16_t)count;
 	if (!count)
@@ -56,7 +56,7 @@ static int registration_send(struct trunk_registration *g, uint32_t expires)
 	g->client = client;
 	g->references++;
 	g->flow = to;
-	g->target = target_states_id(sip->target_states, g->trunk, g->index % count);
+	g->target = target_states_id(sip->target_states, g->trunk, first + g->index % count);
 	g->sent_at = loop_now(sip->loop);
 	g->answer_at = g->sent_at + trunk_registration_settings(g)->answer_ms;
 	return 0;
@@ -81,8 +81,7 @@ void trunk_registration_wait(struct trunk_registration *g, uint64_t ms)
 	registration_sleep(g);
 }
 
-/* A random time of ms, from that part on. */
-static uint64_t registration_jitter(uint64_t least, uint64_t most)
+uint64_t trunk_registration_jitter(uint64_t least, uint64_t most)
 {
 	return least + random_u64() % (most - least + 1);
 }
@@ -135,7 +134,7 @@ static void registration_ends(struct trunk_registration *g)
 	bool stood = g->state == REGISTERED;
 
 	g->state = REFUSED;
-	trunk_binding_found(g->sip, g->trunk, 0, STR_EMPTY);
+	trunk_binding_found(g->sip, g->trunk, g->reg_id, 0, STR_EMPTY);
 	if (!stood)
 		return;
 	count(REGISTRATIONS_LOST);
@@ -153,7 +152,7 @@ static bool registration_is_refused(unsigned status)
 static bool registration_stands(const struct trunk_registration *g)
 {
 	return loop_now(g->sip->loop) < g->until ||
-	       (g->state == UNREGISTERED && trunk_binding_stands(g->sip, g->trunk));
+	       (g->state == UNREGISTERED && trunk_binding_stands_by(g->sip, g->trunk, g->reg_id));
 }
 
 /* What became of the last request says whether its target is up, as that of a call does. */
@@ -166,7 +165,6 @@ static void registration_heard(const struct trunk_registration *g, unsigned stat
 static void registration_failed(struct trunk_registration *g, unsigned status, int error)
 {
 	bool known = g->failures != 0;
-	uint64_t most = REGISTRATION_RETRY_FIRST_MS;
 
 	count(REGISTRATIONS_FAILED);
 	g->status = (uint16_t)status;
@@ -184,12 +182,8 @@ static void registration_failed(struct trunk_registration *g, unsigned status, i
 		return;
 	}
 	g->tried = 0;
-	for (unsigned i = 0; i < g->failures && most < REGISTRATION_RETRY_MOST_MS; i++)
-		most *= 2;
-	if (most > REGISTRATION_RETRY_MOST_MS)
-		most = REGISTRATION_RETRY_MOST_MS;
 	g->failures++;
-	trunk_registration_wait(g, registration_jitter(most / 2, most));
+	trunk_registration_wait(g, trunk_flow_pause(g));
 }
 
 /* The service route that the answer gives (RFC 3608), in w; empty where it gives none that can be
@@ -225,15 +219,17 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->error = 0;
 	g->challenges = (struct trunk_challenges){0};
 	g->longer = false;
-	g->failures = g->tried = 0;
+	g->tried = 0;
 	g->state = REGISTERED;
 	g->accepted_at = loop_now(g->sip->loop);
 	g->until = g->accepted_at + granted;
 	g->stream = transport_is_stream(m->flow.transport) ? m->flow.id : 0;
 	if (g->stream)
 		sip_watch(g->sip, &m->flow, trunk_slot(g->sip, g->trunk));
-	trunk_binding_found(g->sip, g->trunk, g->until, registration_route(g, m, news, &route));
-	wait = registration_jitter(granted / 2, granted / 4 * 3);
+	trunk_binding_found(
+		g->sip, g->trunk, g->reg_id, g->until, registration_route(g, m, news, &route));
+	trunk_flow_accepted(g, m, news);
+	wait = trunk_registration_jitter(granted / 2, granted / 4 * 3);
 	trunk_registration_wait(
 		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
 	count(REGISTRATIONS_ACCEPTED);
@@ -241,11 +237,20 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 		trunk_registration_log(g, "trunk-registered");
 }
 
-/* Whether the answer asks for the same with something else: credentials, or a longer time (423). */
+/* Whether the answer asks for the same with something else: credentials, a longer time (423), or no
+ * outbound (439, RFC 5626 section 11.6). */
 static bool registration_goes_again(struct trunk_registration *g, const struct message *m)
 {
 	uint64_t least;
 
+	if (m->status == 439 && trunk_flow_is_outbound(g)) {
+		g->plain = true;
+		g->status = m->status;
+		g->error = 0;
+		count(TRUNK_OUTBOUND_REFUSED);
+		trunk_registration_log(g, "trunk-outbound-refused");
+		return true;
+	}
 	if (m->status == 401 || m->status == 407)
 		return trunk_auth_take(g->sip, g->id, m, &g->challenges);
 	if (m->status != 423 || g->longer ||
@@ -304,7 +309,7 @@ static void registration_on_failed(void *user, struct transaction *t, unsigned s
 static void registration_on_gone(void *user, struct transaction *t)
 {
 	(void)t;
-	registration_drop(user);
+	trunk_registration_drop(user);
 }
 
 static const struct client_user registration_client = {.response = registration_on_response,
@@ -344,6 +349,7 @@ static void registration_undo(struct trunk_registration *g)
 	bool bound = g->client || loop_now(g->sip->loop) < g->until;
 
 	loop_unset(g->sip->loop, &g->timer);
+	trunk_keep_alive_end(g);
 	registration_cut(g);
 	g->next_at = 0;
 	g->challenges = (struct trunk_challenges){0};
@@ -352,7 +358,7 @@ static void registration_undo(struct trunk_registration *g)
 	g->until = 0;
 	g->state = UNREGISTERED;
 	if (g->trunk != NONE_INDEX)
-		trunk_binding_found(g->sip, g->trunk, 0, STR_EMPTY);
+		trunk_binding_found(g->sip, g->trunk, g->reg_id, 0, STR_EMPTY);
 }
 
 /* Takes it out of the list. */
@@ -362,15 +368,17 @@ static void registration_forget(struct trunk_registration **at)
 
 	*at = g->next;
 	loop_unset(g->sip->loop, &g->timer);
+	trunk_keep_alive_end(g);
 	registration_cut(g);
-	registration_drop(g);
+	trunk_registration_drop(g);
 }
 
-static struct trunk_registration *registration_find(const struct sip *sip, uint64_t id)
+static struct trunk_registration *registration_find(
+	const struct sip *sip, uint64_t id, uint32_t reg_id)
 {
 	struct trunk_registration *g = sip->trunk_registrations;
 
-	while (g && g->id != id)
+	while (g && (g->id != id || g->reg_id != reg_id))
 		g = g->next;
 	return g;
 }
@@ -382,16 +390,26 @@ static bool registration_is_wanted(const struct sip *sip, unsigned trunk)
 	return t->register_s && t->username.length && t->targets.count && trunk_is_ours(sip, trunk);
 }
 
-/* Registers the trunk of that index, where that is not being done. */
-static void registration_begin(struct sip *sip, unsigned trunk)
+/* The config asks for another time: so does a binding that stands, now, for it may be refreshed
+ * much later than the new time is over. */
+static void registration_change_time(struct trunk_registration *g, uint32_t seconds)
+{
+	g->wanted = g->expires = seconds;
+	if (g->state == REGISTERED)
+		registration_try(g);
+}
+
+/* Registers the trunk of that index by that flow, where that is not being done. */
+static void registration_begin(struct sip *sip, unsigned trunk, uint32_t reg_id)
 {
 	const struct trunk_settings *t = settings_trunk(sip->settings, trunk);
 	uint64_t id = trunk_id(settings_str(sip->settings, t->name));
-	struct trunk_registration *g = registration_find(sip, id);
+	struct trunk_registration *g = registration_find(sip, id, reg_id);
 
 	if (g) {
 		g->trunk = (uint16_t)trunk;
-		g->expires = t->register_s;
+		if (g->wanted != t->register_s)
+			registration_change_time(g, t->register_s);
 		return;
 	}
 	g = calloc(1, sizeof(*g));
@@ -404,11 +422,25 @@ static void registration_begin(struct sip *sip, unsigned trunk)
 		.id = id,
 		.call = random_u64(),
 		.expires = t->register_s,
+		.wanted = t->register_s,
 		.references = 1,
-		.trunk = (uint16_t)trunk};
+		.trunk = (uint16_t)trunk,
+		.reg_id = reg_id};
+	if (reg_id)
+		g->row.written = (uint16_t)(reg_id - 1);
 	sip->trunk_registrations = g;
 	timer_init(&g->timer, registration_timer, g);
-	trunk_registration_wait(g, registration_jitter(1, REGISTRATION_SPREAD_MS));
+	trunk_keep_alive_init(g);
+	trunk_registration_wait(g, trunk_registration_jitter(1, REGISTRATION_SPREAD_MS));
+}
+
+/* Registers the trunk of that index, by each flow that it is to have. */
+static void registration_begin_all(struct sip *sip, unsigned trunk)
+{
+	unsigned flows = trunk_flow_count(settings_trunk(sip->settings, trunk));
+
+	for (uint32_t reg_id = flows ? 1 : 0; reg_id <= flows; reg_id++)
+		registration_begin(sip, trunk, reg_id);
 }
 
 void trunk_registrations_take(struct sip *sip)
@@ -421,7 +453,7 @@ void trunk_registrations_take(struct sip *sip)
 		g->trunk = NONE_INDEX;
 	for (unsigned i = 0; i < sip->settings->trunks.count; i++)
 		if (registration_is_wanted(sip, i))
-			registration_begin(sip, i);
+			registration_begin_all(sip, i);
 	while ((g = *at)) {
 		if (g->trunk != NONE_INDEX)
 			at = &g->next;
@@ -445,7 +477,7 @@ static bool registration_stays(
 				    *b = settings_trunk(next, trunk);
 
 	if (trunk_id(settings_str(next, b->name)) != g->id || !b->register_s ||
-		b->targets.count <= g->row.written)
+		b->outbound != (g->reg_id != 0) || b->targets.count <= g->row.written)
 		return false;
 	const struct target_settings *target = SETTINGS_ROW(
 		next, struct target_settings, b->targets, g->row.written);
@@ -493,17 +525,21 @@ void trunk_registrations_stop(struct sip *sip)
 
 bool trunk_registration_order(struct sip *sip, struct str trunk, bool registered)
 {
-	struct trunk_registration *g = registration_find(sip, trunk_id(trunk));
+	uint64_t id = trunk_id(trunk);
+	bool found = false;
 
-	if (!g)
-		return false;
-	g->ended = !registered;
-	g->failures = g->tried = 0;
-	if (registered)
-		registration_try(g);
-	else
-		registration_undo(g);
-	return true;
+	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next) {
+		if (g->id != id)
+			continue;
+		found = true;
+		g->ended = !registered;
+		g->failures = g->tried = 0;
+		if (registered)
+			registration_try(g);
+		else
+			registration_undo(g);
+	}
+	return found;
 }
 
 void trunk_registrations_free(struct sip *sip)

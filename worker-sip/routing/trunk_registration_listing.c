@@ -38,6 +38,8 @@ void trunk_registrations_list(
 		write_json_number(&w, "registration_status", g->status);
 		listing_write_target(&w, g);
 		write_json_number(&w, "next_s", g->next_at > now ? (g->next_at - now) / 1000 : 0);
+		if (g->reg_id)
+			write_json_number(&w, "keep_alive_s", g->keep_alive);
 		write_json_end(&w);
 		if (!w.full)
 			add(arg, writer_text(&w));
