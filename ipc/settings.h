@@ -150,6 +150,8 @@ static inline bool target_is_name(const struct target_settings *t)
 {
 	return t->name.length != 0;
 }
+/* What shows that a request comes from a trunk (match of a trunk). */
+enum trunk_match { TRUNK_MATCH_SOURCE = 0, TRUNK_MATCH_REGISTRATION };
 /* Which of the targets of one priority comes first (balance of a trunk). */
 enum balance { BALANCE_ORDER = 0, BALANCE_RANDOM, BALANCE_CALL_ID, BALANCE_CALLER, BALANCE_CALLED };
 /* The statuses from 300 to 699, a bit each. */

@@ -22,6 +22,8 @@
 #include "worker-sip/routing/relay.h"
 #include "worker-sip/routing/rewriting.h"
 #include "worker-sip/routing/route.h"
+#include "worker-sip/routing/target_state.h"
+#include "worker-sip/routing/trunk_line.h"
 #include "worker-sip/subscription/event.h"
 #include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscribe.h"
@@ -374,7 +376,7 @@ static enum request_kind core_match(struct incoming *in)
 
 	if (in->explanation)
 		return core_explain_kind(in);
-	if (incoming_is_stranger(in) || in->sip->drain.mode != DRAIN_OFF)
+	if ((!in->shown && incoming_is_stranger(in)) || in->sip->drain.mode != DRAIN_OFF)
 		return transactions_match(ts, in->message, in->slot);
 	return transactions_request(ts, in->message, in->slot, &in->transaction);
 }
@@ -410,6 +412,45 @@ static void core_request(struct incoming *in)
 	}
 }
 
+/* Whether a message comes from the trunk of that index, as its token shows; one that an operator
+ * has disabled has none. */
+static bool core_is_of_trunk(const struct incoming *in)
+{
+	return in->trunk != NONE_INDEX &&
+	       !target_states_is_disabled(in->sip->target_states, in->trunk);
+}
+
+static void core_serve(struct incoming *in)
+{
+	const struct message *m = in->message;
+
+	if (m->is_request) {
+		labels_request(in->sip->settings, in->zone, m->method);
+		core_request(in);
+	} else {
+		core_response(in);
+	}
+}
+
+/* The same of what has a trunk's token, which goes no further than here. */
+static void core_serve_of_trunk(struct incoming *in)
+{
+	struct held_message *blanked = trunk_line_blank(in->message);
+
+	if (!blanked)
+		return; /* no memory: it comes again */
+	in->message = &blanked->message;
+	count(TRUNK_LINES_SHOWN);
+	if (in->explanation)
+		explanation_trunk(in->explanation, in->sip->settings, in->trunk,
+			in->shown ? "it comes from there: it is for the Contact that is "
+				    "registered"
+				  : "it is for the Contact that is registered, but the trunk is "
+				    "disabled");
+	core_serve(in);
+	held_message_drop(blanked);
+}
+
 /* Serves a message, or explains it where x is not NULL. */
 static void core_take(struct sip *sip, const struct message *m, uint8_t slot, struct explanation *x)
 {
@@ -433,18 +474,18 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.slot = slot;
 	in.transaction = NULL;
 	in.explanation = x;
-	in.shown = in.emergency = in.by_name = false;
+	in.trunk = sip->trunk_lines ? (uint16_t)trunk_line_find(sip, m, in.zone) : NONE_INDEX;
+	in.shown = core_is_of_trunk(&in);
+	in.emergency = in.by_name = false;
 	in.route = NONE_INDEX;
 	in.callee = 0;
 	in.number_list = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;
-	if (m->is_request) {
-		labels_request(sip->settings, in.zone, m->method);
-		core_request(&in);
-	} else {
-		core_response(&in);
-	}
+	if (in.trunk == NONE_INDEX)
+		core_serve(&in);
+	else
+		core_serve_of_trunk(&in);
 }
 
 /* Whether an operator has picked the message, or its call by the other leg's Call-ID. */

@@ -36,8 +36,10 @@ struct incoming {
 	                   on */
 	struct explanation *explanation; /* NULL: the message is served; else it is only told what
 	                                    would become of it, and nothing may change */
-	bool shown; /* it has right credentials, or a dialog has been found: see
-	               incoming_is_stranger */
+	uint16_t trunk; /* whose Contact a request is for, as its token shows (trunk_line.h);
+	                   NONE_INDEX: none's */
+	bool shown;     /* it has right credentials or a trunk's token, or a dialog has been found:
+	                   see incoming_is_stranger */
 };
 
 /* Whether the sender of a request has not shown itself yet: it came as a datagram, whose source

@@ -26,6 +26,7 @@
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_binding.h"
+#include "worker-sip/routing/trunk_line.h"
 #include "worker-sip/routing/trunk_registration.h"
 #include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscription_sweep.h"
@@ -203,6 +204,7 @@ static int sip_take_settings(struct sip *sip, struct lifeline_packet *p)
 		location_listeners(sip->location, image);
 	call_trace_settings(sip);
 	trunk_bindings_take(sip);
+	trunk_lines_take(sip);
 	subscriptions_sweep(sip);
 	reg_watches_sweep(sip);
 	error = names_take(sip->names);
@@ -230,6 +232,8 @@ static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
 	size_t before_size = sip->users_size;
 	sip->users = image;
 	sip->users_size = size;
+	trunk_lines_take(sip);
+	trunk_registrations_credentials(sip);
 	users_removed(sip, before);
 	if (before)
 		munmap((void *)before, before_size);

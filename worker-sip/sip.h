@@ -27,6 +27,7 @@ struct names;
 struct trunk_auth;
 struct trunk_binding;
 struct trunk_registration;
+struct trunk_lines;
 struct refusal_budget;
 struct call;
 struct invite;
@@ -64,6 +65,7 @@ struct sip {
 	struct trunk_registration *trunk_registrations; /* of trunks that are this worker's */
 	struct trunk_binding *trunk_bindings;           /* that this worker knows of */
 	struct trunk_auth *trunk_auths;                 /* the trunks that have challenged us */
+	struct trunk_lines *trunk_lines; /* tokens of Contacts at trunks; NULL: there are none */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */

@@ -63,9 +63,12 @@ void credentials_check(struct reader *r, struct config_trunk *t)
 		return; /* no memory */
 	if (t->register_s)
 		credentials_check_registration(r, t);
-	else if (t->outbound)
+	if (!t->register_s && t->outbound)
 		credentials_complain(
 			r, t, "outbound goes with %s, which is missing or off", "register");
+	if (!t->register_s && t->match == TRUNK_MATCH_REGISTRATION)
+		credentials_complain(r, t, "match = %s goes with %s, which is missing",
+			"registration", "register");
 	if (!t->credentials_path && !*t->username)
 		return;
 	if (!t->credentials_path || !*t->username) {

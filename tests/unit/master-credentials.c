@@ -77,6 +77,13 @@ Test(credentials, what_is_wrong_with_them_is_said)
 	cr_assert_not_null(strstr(errors.text[0], "trunk.users:1: trunk \"pbx\": the realm"));
 }
 
+Test(credentials, match_by_registration_needs_one)
+{
+	refused(WITH("match = registration"), 4,
+		"match = registration goes with register, which is missing");
+	refused(WITH("match = maybe"), 4, "match|registration");
+}
+
 /* What systemd has for the service (systemd.exec(5), CREDENTIALS_DIRECTORY). */
 Test(credentials, systemd_has_them)
 {

@@ -400,6 +400,7 @@ Test(call_record_json, an_answered_call_with_three_targets)
 	record_says(r, ",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
 		       "\"request-uri\":\"sip:+4930123@example.org\",\"user\":\"\",\"domain\":\"\","
 		       "\"caller\":\"198.51.100.1:5060\",\"transport\":\"UDP\",\"zone\":\"open\","
+		       "\"caller-trunk\":\"\","
 		       "\"route\":\"out\",\"route-line\":0,\"callee\":\"10.0.0.13:5060\","
 		       "\"callee-zone\":\"core\",\"trunk\":\"carrier\","
 		       "\"user-agent\":\"\\\"Phone\\\" \\\\ 1\",\"callee-user-agent\":\"Switch\","

@@ -34,6 +34,7 @@
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_auth.h"
 #include "worker-sip/routing/trunk_binding.h"
+#include "worker-sip/routing/trunk_line.h"
 #include "worker-sip/routing/trunk_registration.h"
 #include "worker-sip/subscription/subscription.h"
 #include "worker-transport/parse/parse.h"
@@ -246,6 +247,7 @@ static inline void worker_tear_down(void)
 {
 	trunk_registrations_free(&worker->sip);
 	trunk_bindings_free(&worker->sip);
+	trunk_lines_free(&worker->sip);
 	closing = true;
 	send_error = 0;
 	worker->image.s.trunks.count = 0; /* targets that are down are pinged for ever */

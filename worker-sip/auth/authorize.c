@@ -541,6 +541,13 @@ bool authorize(struct incoming *in)
 				out.trusted ? "its zone is trusted" : "its zone has auth = none");
 		return true;
 	}
+	if (in->trunk != NONE_INDEX && in->shown) {
+		in->sender = out;
+		if (in->explanation)
+			explanation_say(in->explanation, "sender", STR_EMPTY, 0,
+				"is not asked: the trunk's token shows who he is");
+		return true;
+	}
 	if (a.zone->emergency_without_credentials && emergency_call(in->sip->settings, a.m) &&
 		!attempt_has_credentials(&a)) {
 		count(EMERGENCY_UNAUTHENTICATED);

@@ -50,6 +50,7 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 	text[CALL_TEXT_USER] = known ? (struct str){sender->name, sender->name_length} : STR_EMPTY;
 	text[CALL_TEXT_DOMAIN] = known ? settings_str(s, settings_domain(s, sender->domain)->name)
 	                               : STR_EMPTY;
+	text[CALL_TEXT_TRUNK] = settings_trunk_name(s, in->trunk);
 	text[CALL_TEXT_ROUTE] = route ? settings_str(s, route->name) : STR_EMPTY;
 	return route ? route->line : 0;
 }

@@ -37,6 +37,7 @@ enum call_text {
 	CALL_TEXT_USER,
 	CALL_TEXT_DOMAIN,
 	CALL_TEXT_ROUTE,
+	CALL_TEXT_TRUNK, /* that the INVITE came from */
 	CALL_TEXTS
 };
 

@@ -150,6 +150,7 @@ static void show_record(struct writer *w, const struct call_record *r)
 	show_text(w, "request-uri", "", r->text[CALL_TEXT_REQUEST_URI], SHOW_TEXT_MAX);
 	show_text(w, "user", "", r->text[CALL_TEXT_USER], SHOW_TEXT_MAX);
 	show_text(w, "domain", "", r->text[CALL_TEXT_DOMAIN], SHOW_TEXT_MAX);
+	show_text(w, "caller-trunk", "", r->text[CALL_TEXT_TRUNK], SHOW_TEXT_MAX);
 	show_text(w, "route", "", r->text[CALL_TEXT_ROUTE], SHOW_TEXT_MAX);
 	show_number(w, "route-line", "", r->route_line);
 	show_text(w, "user-agent", "", r->text[CALL_TEXT_AGENT], SHOW_TEXT_MAX);

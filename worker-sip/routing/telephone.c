@@ -100,7 +100,7 @@ static bool telephone_is_of_the_way(struct str name)
 {
 	static const struct str names[] = {{"transport", 9}, {"maddr", 5}, {"ttl", 3},
 		{"method", 6}, {"lr", 2}, {"comp", 4}, {"sigcomp-id", 10}, {"ob", 2}, {"gr", 2},
-		{"received", 8}};
+		{"received", 8}, {"line", 4}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (uri_param_is(name, names[i]))

@@ -25,8 +25,32 @@ static void register_write_domain(struct writer *w, const struct trunk_registrat
 		write_target_host(w, g->sip->settings, g->trunk, &g->row);
 }
 
-static void register_write_contact(
-	struct writer *w, const struct trunk_registration *g, const struct flow *to)
+/* ---- the Contact ---- */
+
+static struct registration_line register_line(
+	const struct trunk_registration *g, const struct flow *to)
+{
+	struct registration_line line = {.transport = to->transport};
+
+	line.is = trunk_line(g->sip, g->trunk, to->transport, line.text);
+	return line;
+}
+
+static bool register_line_equal(
+	const struct registration_line *a, const struct registration_line *b)
+{
+	return a->is == b->is && (!a->is || memcmp(a->text, b->text, sizeof(a->text)) == 0);
+}
+
+bool trunk_registration_line_is_old(const struct trunk_registration *g)
+{
+	struct registration_line now = register_line(g, &g->flow);
+
+	return !register_line_equal(&now, &g->bound);
+}
+
+static void register_write_contact(struct writer *w, const struct trunk_registration *g,
+	const struct flow *to, const struct registration_line *line)
 {
 	const struct trunk_settings *t = trunk_registration_settings(g);
 	struct text user = t->contact_user.length ? t->contact_user : t->username;
@@ -38,7 +62,36 @@ static void register_write_contact(
 	if (to->transport != TRANSPORT_UDP)
 		write_str(w,
 			to->transport == TRANSPORT_TCP ? S(";transport=tcp") : S(";transport=tls"));
+	if (line->is) {
+		write_literal(w, ";" LINE_NAME "=");
+		write_bytes(w, line->text, sizeof(line->text));
+	}
 }
+
+/* The Contact that is asked for, behind the one that it takes the place of. */
+static void register_write_contacts(
+	struct writer *w, struct trunk_registration *g, const struct flow *to, uint32_t expires)
+{
+	g->asked = register_line(g, to);
+	/* a flow's Contact takes the place of its own (RFC 5626 section 6) */
+	if (g->bound.is && !trunk_flow_is_outbound(g) && g->bound.transport == to->transport &&
+		!register_line_equal(&g->asked, &g->bound)) {
+		if (expires == 0)
+			g->asked = g->bound;
+		else {
+			write_literal(w, "Contact: <");
+			register_write_contact(w, g, to, &g->bound);
+			write_literal(w, ">;expires=0\r\n");
+		}
+	}
+	write_literal(w, "Contact: <");
+	register_write_contact(w, g, to, &g->asked);
+	write_literal(w, ">");
+	trunk_flow_write_params(w, g);
+	write_literal(w, "\r\n");
+}
+
+/* ---- the request ---- */
 
 static void register_write_token(
 	struct writer *w, const struct trunk_registration *g, enum token_kind kind, uint64_t id)
@@ -85,11 +138,9 @@ void trunk_registration_write(struct writer *w, struct trunk_registration *g, co
 	register_write_token(w, g, TOKEN_CALL_ID, g->call);
 	write_literal(w, "\r\nCSeq: ");
 	write_number(w, ++g->cseq);
-	write_literal(w, " REGISTER\r\nContact: <");
-	register_write_contact(w, g, to);
-	write_literal(w, ">");
-	trunk_flow_write_params(w, g);
-	write_literal(w, "\r\nExpires: ");
+	write_literal(w, " REGISTER\r\n");
+	register_write_contacts(w, g, to, expires);
+	write_literal(w, "Expires: ");
 	write_number(w, expires);
 	write_literal(w, "\r\nSupported: path");
 	write_str(w, trunk_flow_is_outbound(g) ? S(", outbound\r\n") : S("\r\n"));
@@ -109,7 +160,7 @@ uint32_t trunk_registration_granted(const struct trunk_registration *g, const st
 	uint64_t seconds = g->expires;
 	struct str value;
 
-	register_write_contact(&ours, g, &g->flow);
+	register_write_contact(&ours, g, &g->flow, &g->asked);
 	if ((value = message_value(m, HEADER_EXPIRES)).n && str_number(value, UINT32_MAX, &seconds))
 		seconds = g->expires;
 	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;

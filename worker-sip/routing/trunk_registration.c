@@ -223,6 +223,7 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->state = REGISTERED;
 	g->accepted_at = loop_now(g->sip->loop);
 	g->until = g->accepted_at + granted;
+	g->bound = g->asked;
 	g->stream = transport_is_stream(m->flow.transport) ? m->flow.id : 0;
 	if (g->stream)
 		sip_watch(g->sip, &m->flow, trunk_slot(g->sip, g->trunk));
@@ -230,6 +231,8 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 		g->sip, g->trunk, g->reg_id, g->until, registration_route(g, m, news, &route));
 	trunk_flow_accepted(g, m, news);
 	wait = trunk_registration_jitter(granted / 2, granted / 4 * 3);
+	if (trunk_registration_line_is_old(g))
+		wait = 0; /* the credentials have changed meanwhile */
 	trunk_registration_wait(
 		g, wait < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : wait);
 	count(REGISTRATIONS_ACCEPTED);
@@ -484,6 +487,7 @@ static bool registration_stays(
 	return registration_text_stays(sip, a->username, next, b->username) &&
 	       registration_text_stays(sip, a->contact_user, next, b->contact_user) &&
 	       registration_text_stays(sip, a->from_domain, next, b->from_domain) &&
+	       a->match == b->match &&
 	       registration_text_stays(sip, trunk_registration_target(g)->uri, next, target->uri);
 }
 
@@ -503,6 +507,14 @@ void trunk_registrations_leave(struct sip *sip, const struct settings *next)
 			registration_forget(at);
 		}
 	}
+}
+
+void trunk_registrations_credentials(struct sip *sip)
+{
+	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
+		if (g->state == REGISTERED && g->trunk != NONE_INDEX &&
+			trunk_registration_line_is_old(g))
+			registration_try(g);
 }
 
 bool trunk_registrations_leaving(const struct sip *sip)

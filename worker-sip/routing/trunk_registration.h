@@ -32,6 +32,8 @@ struct trunk_registration;
 void trunk_registrations_take(struct sip *sip);
 /* Before it: takes back what the settings that come next have no more, or have otherwise. */
 void trunk_registrations_leave(struct sip *sip, const struct settings *next);
+/* Credentials may have changed: registers those anew whose Contact has another token by that. */
+void trunk_registrations_credentials(struct sip *sip);
 /* The worker stops: all bindings are taken back. */
 void trunk_registrations_stop(struct sip *sip);
 /* Whether any binding is being taken back. */

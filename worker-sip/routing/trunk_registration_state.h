@@ -5,9 +5,17 @@
 #define SIPWARD_SIP_ROUTING_TRUNK_REGISTRATION_STATE_H
 
 #include "trunk_auth.h"
+#include "trunk_line.h"
 #include "trunk_registration.h"
 
 enum registration_state { UNREGISTERED = 0, REGISTERED, REFUSED };
+
+/* The token in a Contact (trunk_line.h). */
+struct registration_line {
+	bool is; /* false: it has none */
+	uint8_t transport;
+	char text[LINE_LENGTH];
+};
 
 struct trunk_registration {
 	struct trunk_registration *next;
@@ -36,8 +44,9 @@ struct trunk_registration {
 	bool ended;   /* by order */
 	bool leaving; /* the binding is being taken back */
 	enum registration_state state;
-	struct flow flow; /* by which it was registered */
-	uint64_t stream;  /* the connection by which the last 200 came; 0: none, or it has ended */
+	struct flow flow;                      /* by which it was registered */
+	struct registration_line asked, bound; /* of the last request, and of the last 200 */
+	uint64_t stream; /* the connection by which the last 200 came; 0: none, or it has ended */
 	uint64_t accepted_at; /* ms: when it did */
 	/* with outbound (RFC 5626) */
 	uint32_t reg_id;     /* from 1 on: it is by the flow to that target; 0: without outbound */
@@ -66,7 +75,9 @@ void trunk_registration_log(const struct trunk_registration *g, const char *even
 
 /* The target of the last request as the settings have it; the first one where that is gone. */
 const struct target_settings *trunk_registration_target(const struct trunk_registration *g);
-/* Writes the next REGISTER, which goes by that flow. expires: seconds; 0 takes the binding back. */
+/* Writes the next REGISTER, which goes by that flow. expires: seconds; 0 takes the binding back.
+ * Where the Contact has another token than the one that is bound, that one is taken back with it:
+ * to a registrar it is another binding (RFC 3261 section 19.1.4). */
 void trunk_registration_write(struct writer *w, struct trunk_registration *g, const struct flow *to,
 	uint64_t branch, uint32_t expires);
 /* Seconds that m, a 2xx, grants: of our Contact, or else of the whole answer (section 10.2.4). */
@@ -104,5 +115,7 @@ void trunk_keep_alive_begin(
 	struct trunk_registration *g, const struct flow *flow, uint32_t seconds);
 /* No more of them over UDP; those of a stream end with it. */
 void trunk_keep_alive_end(struct trunk_registration *g);
+/* Whether the binding that stands has another token than a REGISTER would have now. */
+bool trunk_registration_line_is_old(const struct trunk_registration *g);
 
 #endif

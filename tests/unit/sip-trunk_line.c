@@ -1,0 +1,222 @@
+/* A request for the Contact that we registered at a trunk is that trunk's (match = registration).
+ */
+#include "sip-worker.h"
+
+#include "ipc/line.h"
+#include "worker-sip/message/writer.h"
+
+#include <ctype.h>
+
+static struct trunk_settings *trunk(void)
+{
+	return &worker->image.trunk[0];
+}
+
+static void settings_taken(void)
+{
+	cr_assert_eq(settings_check(&worker->image, sizeof(worker->image)), 0);
+	trunk_lines_take(&worker->sip);
+}
+
+static void set_up(void)
+{
+	worker_set_up();
+	trunk()->username = fixture_text(&worker->image, "acme");
+	trunk()->contact_user = fixture_text(&worker->image, "4930123");
+	trunk()->register_s = 600;
+	trunk()->match = TRUNK_MATCH_REGISTRATION;
+	trunk()->targets.count = 1;
+	worker->image.route[1].from |= 1u << ZONE_CORE;
+	routes_taken();
+	cr_assert_eq(target_states_take(worker->sip.target_states), 0);
+	settings_taken();
+}
+TestSuite(trunk_line, .init = set_up, .fini = worker_tear_down);
+
+/* The token of the trunk over that transport, with a NUL. */
+static const char *token(uint8_t transport)
+{
+	static char text[2][LINE_LENGTH + 1];
+	static unsigned turn;
+	char *out = text[turn++ % 2];
+
+	cr_assert(trunk_line(&worker->sip, 0, transport, out));
+	out[LINE_LENGTH] = 0;
+	return out;
+}
+
+/* The Contact of the trunk with that token. */
+static const char *uri_with(const char *line)
+{
+	static char text[256];
+	struct flow to = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+	char host[ENDPOINT_TEXT_SIZE + 1];
+	struct writer w = WRITER(host);
+
+	write_sent_by(&w, &worker->sip, &to);
+	snprintf(text, sizeof(text), "sip:4930123@%.*s;line=%s", STR(writer_text(&w)), line);
+	return text;
+}
+
+/* A credential of the trunk for that realm. */
+static void add_realm(const char *realm, char ha1)
+{
+	char key[USER_NAME_MAX];
+	size_t n = users_trunk_key(trunk_id(S("carrier")), str_of(realm), key);
+	struct user_row row = {.domain = USERS_OF_TRUNKS,
+		.algorithms = DIGEST_MD5,
+		.name_length = (uint8_t)n,
+		.hash = users_hash(USERS_OF_TRUNKS, (struct str){key, n})};
+
+	memcpy(row.name, key, n);
+	memset(row.ha1_md5, ha1, sizeof(row.ha1_md5));
+	uint32_t at = row.hash & worker->users.head.mask;
+	while (worker->users.row[at].hash)
+		at = (at + 1) & worker->users.head.mask;
+	worker->users.row[at] = row;
+	worker->users.head.count++;
+	worker->users.head.of_trunks++;
+	trunk_lines_take(&worker->sip);
+}
+
+static unsigned found(const struct flow *by, const char *method, const char *uri)
+{
+	struct said *s = ask(.by = by, .method = method, .uri = uri, .max_forwards = 70);
+
+	return trunk_line_find(
+		&worker->sip, s->message, settings_listener(&worker->image.s, by->listener)->zone);
+}
+
+Test(trunk_line, is_of_the_trunk_its_credentials_and_the_transport)
+{
+	char first[LINE_LENGTH + 1], text[LINE_LENGTH];
+
+	strcpy(first, token(TRANSPORT_UDP));
+	cr_assert_str_eq(token(TRANSPORT_TCP), first);
+	cr_assert_str_neq(token(TRANSPORT_TLS), first);
+	trunk_lines_take(&worker->sip); /* as a successor does */
+	cr_assert_str_eq(token(TRANSPORT_UDP), first);
+	add_realm("carrier", 'a');
+	cr_assert_str_neq(token(TRANSPORT_UDP), first);
+	strcpy(first, token(TRANSPORT_UDP));
+	add_realm("other", 'a');
+	cr_assert_str_neq(token(TRANSPORT_UDP), first);
+	worker->sip.keys.nonce_key[0] ^= 1;
+	strcpy(first, token(TRANSPORT_UDP));
+	trunk_lines_take(&worker->sip);
+	cr_assert_str_neq(token(TRANSPORT_UDP), first);
+	trunk()->match = TRUNK_MATCH_SOURCE;
+	settings_taken();
+	cr_assert_not(trunk_line(&worker->sip, 0, TRANSPORT_UDP, text));
+	trunk()->match = TRUNK_MATCH_REGISTRATION;
+	trunk()->register_s = 0;
+	settings_taken();
+	cr_assert_not(trunk_line(&worker->sip, 0, TRANSPORT_UDP, text));
+}
+
+Test(trunk_line, is_found_in_our_own_address_and_nowhere_else)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0),
+		    tcp = flow_of(CORE_TCP, "10.0.0.9:5060", FLOW_ID(0, 1, 3));
+	char clear[LINE_LENGTH + 1], other[300], *hex;
+
+	strcpy(clear, token(TRANSPORT_UDP));
+	cr_assert_eq(found(&core, "OPTIONS", uri_with(clear)), 0);
+	cr_assert_eq(found(&tcp, "OPTIONS", uri_with(clear)), 0);
+	for (hex = clear; *hex; hex++)
+		*hex = (char)toupper(*hex);
+	cr_assert_eq(found(&core, "OPTIONS", uri_with(clear)), 0, "hex has no case");
+	/* what went out over TLS is no secret any more where somebody shows it over UDP */
+	cr_assert_eq(found(&core, "OPTIONS", uri_with(token(TRANSPORT_TLS))), NONE_INDEX);
+	/* the registrar would keep whatever a trusted zone says */
+	cr_assert_eq(found(&core, "REGISTER", uri_with(clear)), NONE_INDEX);
+	cr_assert_eq(found(&alice, "OPTIONS", uri_with(clear)), NONE_INDEX, "of another zone");
+	snprintf(other, sizeof(other), "sip:4930123@10.0.0.7;line=%s", clear);
+	cr_assert_eq(found(&core, "OPTIONS", other), NONE_INDEX, "of another host");
+	snprintf(other, sizeof(other), "%s0", uri_with(clear));
+	cr_assert_eq(found(&core, "OPTIONS", other), NONE_INDEX, "too long");
+	other[strlen(other) - 2] = 0;
+	cr_assert_eq(found(&core, "OPTIONS", other), NONE_INDEX, "too short");
+	clear[31] = clear[31] == '0' ? '1' : '0';
+	cr_assert_eq(found(&core, "OPTIONS", uri_with(clear)), NONE_INDEX, "another one");
+}
+
+Test(trunk_line, goes_no_further_than_here)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+	char more[256], to[300], clear[LINE_LENGTH + 1];
+
+	strcpy(clear, token(TRANSPORT_UDP));
+	snprintf(to, sizeof(to), "<%s>", uri_with(clear));
+	snprintf(more, sizeof(more), "Subject: called as %s\nX-Called: <sip:a@b.example;line=%s>\n",
+		clear, clear);
+	struct said *s = ask(.by = &core, .method = "INVITE", .uri = uri_with(clear), .to = to,
+		.more = more, .contact = "<sip:carrier@10.0.0.9>");
+	struct sent *out = take_request("INVITE");
+	cr_assert(sent_to(out, "10.0.0.11:5060"));
+	cr_assert_not(raw_has(out, clear));
+	cr_assert_not(has(message_str(out->message, out->message->request_uri.whole), "line"));
+	cr_assert(has(message_str(out->message, out->message->request_uri.whole), "4930123"));
+	cr_assert_eq(counters_page->counter[COUNTER_TRUNK_LINES_SHOWN], 1);
+	cancel(s);
+	take_response(200);
+	take_response(487);
+}
+
+/* The next REGISTER; its repetitions over UDP are of no interest. */
+static struct sent *take_register(void)
+{
+	struct sent *s = take_request("REGISTER");
+
+	take_all("REGISTER");
+	return s;
+}
+
+/* The Contacts of a REGISTER. */
+static struct str contacts(const struct sent *s)
+{
+	const struct message *m = s->message;
+
+	return (struct str){message_raw(m), m->raw_size};
+}
+
+Test(trunk_line, is_in_the_contact_and_takes_the_place_of_an_old_one)
+{
+	char before[LINE_LENGTH + 1], part[128];
+
+	strcpy(before, token(TRANSPORT_UDP));
+	trunk_registrations_take(&worker->sip);
+	pass(REGISTRATION_SPREAD_MS);
+	struct sent *s = take_register();
+	snprintf(part, sizeof(part), ";line=%s>\r\n", before);
+	cr_assert(has(value_of(s->message, HEADER_CONTACT), ";line="));
+	cr_assert(has(contacts(s), part));
+	cr_assert_eq(s->message->contact_count, 1);
+	respond(s, 200, .tag = "r", .more = "Expires: 600\n");
+	/* new credentials: at once, and the old binding goes */
+	trunk_registrations_credentials(&worker->sip);
+	settle();
+	quiet();
+	add_realm("carrier", 'b');
+	trunk_registrations_credentials(&worker->sip);
+	settle();
+	s = take_register();
+	cr_assert_eq(s->message->contact_count, 2);
+	snprintf(part, sizeof(part), ";line=%s>;expires=0\r\n", before);
+	cr_assert(has(contacts(s), part));
+	snprintf(part, sizeof(part), ";line=%s>\r\n", token(TRANSPORT_UDP));
+	cr_assert(has(contacts(s), part));
+	respond(s, 200, .tag = "r", .more = "Expires: 600\n");
+	trunk_registrations_credentials(&worker->sip);
+	settle();
+	quiet();
+	/* what is taken back is what stands there */
+	strcpy(before, token(TRANSPORT_UDP));
+	add_realm("third", 'c');
+	trunk_registrations_stop(&worker->sip);
+	s = take_register();
+	cr_assert_eq(s->message->contact_count, 1);
+	snprintf(part, sizeof(part), ";line=%s>\r\n", before);
+	cr_assert(has(contacts(s), part));
+	respond(s, 200, .tag = "r");
+}
