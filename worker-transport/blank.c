@@ -7,8 +7,9 @@
  */
 #include "blank.h"
 
-#include "common/str.h"
+#include "ipc/line.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 
 /* Where a line or header ends, and where it is being read. */
@@ -167,6 +168,62 @@ static void blank_header(char *line, char *end)
 		blank_parameters(b);
 }
 
+static bool blank_is(char c, char lower)
+{
+	return (c | 0x20) == lower;
+}
+
+/* The token of a Contact at a trunk (ipc/line.h) between from and to; NULL: there is none. */
+static char *blank_find_line(char *from, char *to)
+{
+	static const struct str name = {";" LINE_NAME "=", sizeof(LINE_NAME) + 1};
+
+	for (char *at = from; (at = memchr(at, ';', (size_t)(to - at))); at++) {
+		char *token = at + name.n, *end = token;
+
+		if ((size_t)(to - at) < name.n + LINE_LENGTH ||
+			!str_equal_nocase((struct str){at, name.n}, name))
+			continue;
+		while (end < token + LINE_LENGTH && isxdigit((unsigned char)*end))
+			end++;
+		if (end == token + LINE_LENGTH)
+			return token;
+	}
+	return NULL;
+}
+
+/* Blanks the token in a start line wherever else it stands. */
+static void blank_called_line(char *message, char *end)
+{
+	char *token = blank_find_line(message, blank_line_end(message, end)), *at = message;
+	char text[LINE_LENGTH];
+
+	if (!token)
+		return;
+	memcpy(text, token, sizeof(text));
+	while ((at = memmem(at, (size_t)(end - at), text, sizeof(text))))
+		blank_out(at, at + sizeof(text));
+}
+
+/* Blanks the tokens in the Contact that begins there. */
+static void blank_contact(char *line, char *end)
+{
+	char *to = blank_header_end(line, end), *token = line;
+
+	while ((token = blank_find_line(token, to)))
+		blank_out(token, token + LINE_LENGTH);
+}
+
+/* Whether it may be a Contact, in its long or its compact form: no other header has such a
+ * beginning. */
+static bool blank_may_be_contact(const char *line, const char *end)
+{
+	static const struct str contact = {"Contact", 7};
+
+	return blank_is(*line, 'm') ? line[1] == ':' || line[1] == ' ' || line[1] == '\t'
+	                            : blank_is(*line, 'c') && blank_begins(line, end, contact);
+}
+
 static void blank_attribute(char *line, char *end)
 {
 	const struct str attribute[] = {S("a=crypto:"), S("a=key-mgmt:"), S("a=ice-pwd:")};
@@ -176,13 +233,9 @@ static void blank_attribute(char *line, char *end)
 			blank_out(line + attribute[i].n, blank_line_end(line, end));
 }
 
-static bool blank_is(char c, char lower)
-{
-	return (c | 0x20) == lower;
-}
-
 static void blank_lines(char *message, char *end)
 {
+	blank_called_line(message, end);
 	for (char *line = message; end - line > 2; line = blank_line_end(line, end)) {
 		if (line[1] == '=') {
 			if (*line == 'a' && (line[2] == 'c' || line[2] == 'k' || line[2] == 'i'))
@@ -192,6 +245,8 @@ static void blank_lines(char *message, char *end)
 		} else if ((blank_is(*line, 'a') && blank_is(line[1], 'u')) ||
 			   (blank_is(*line, 'p') && blank_is(line[1], 'r'))) {
 			blank_header(line, end);
+		} else if (blank_may_be_contact(line, end)) {
+			blank_contact(line, end);
 		}
 	}
 }

@@ -46,6 +46,24 @@ Test(blank, passwords_in_uris)
 	blanked("sip:a:b@c@:@sip:@", "sip:a:x@c@:@sip:@");
 }
 
+#define TOKEN "0123456789abcdef0123456789ABCDEF"
+#define BLANK "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+Test(blank, tokens_of_contacts_at_trunks)
+{
+	blanked("INVITE sip:a@h;line=" TOKEN ";b SIP/2.0\r\nTo: <sip:a@h;line=" TOKEN
+		">\r\n\r\n" TOKEN,
+		"INVITE sip:a@h;line=" BLANK ";b SIP/2.0\r\nTo: <sip:a@h;line=" BLANK
+		">\r\n\r\n" BLANK);
+	blanked("REGISTER sip:d SIP/2.0\r\nContact: <sip:a@h;b;LINE=" TOKEN ">;expires=0,\r\n"
+		" <sip:a@h;line=" TOKEN ">\r\nm : <sip:a@h;line=" TOKEN ">\r\n\r\n",
+		"REGISTER sip:d SIP/2.0\r\nContact: <sip:a@h;b;LINE=" BLANK ">;expires=0,\r\n"
+		" <sip:a@h;line=" BLANK ">\r\nm : <sip:a@h;line=" BLANK ">\r\n\r\n");
+	/* what has not its form is none, and one that is cut off */
+	blanked("A sip:a@h;line=12;line=g123456789abcdef0123456789ABCDEF S\r\nContact: a;line=01",
+		"A sip:a@h;line=12;line=g123456789abcdef0123456789ABCDEF S\r\nContact: a;line=01");
+}
+
 Test(blank, keys_for_media)
 {
 	blanked("\r\nv=0\r\nk=base64:abc\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:ab|2^20\r\n"
