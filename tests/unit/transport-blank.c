@@ -64,6 +64,22 @@ Test(blank, tokens_of_contacts_at_trunks)
 		"A sip:a@h;line=12;line=g123456789abcdef0123456789ABCDEF S\r\nContact: a;line=01");
 }
 
+Test(blank, headers_of_uris)
+{
+	blanked("REFER sip:b@d?proxy-authorization=Basic%20YTpi SIP/2.0\r\n"
+		"Refer-To: <sip:b@d?Replaces=a%3Bto-tag&%41uthorization=Digest response=\"a\","
+		"nc=1&Subject=s>;tag=1\r\n\r\n",
+		"REFER sip:b@d?proxy-authorization=xxxxxxxxxxxx SIP/2.0\r\n"
+		"Refer-To: <sip:b@d?Replaces=a%3Bto-tag&%41uthorization=xxxxxx xxxxxxxxxxxxx"
+		"xxxx&Subject=s>;tag=1\r\n\r\n");
+	blanked("Contact: <sip:b@d?body=k%3Dab&authentication-info=nc%3D1>\r\nTo: a\r\n",
+		"Contact: <sip:b@d?body=xxxxxx&authentication-info=xxxxxx>\r\nTo: a\r\n");
+	blanked("Contact: sip:b@d?Authorization=abc\r\nTo: a?Authorization=",
+		"Contact: sip:b@d?Authorization=xxx\r\nTo: a?Authorization=");
+	blanked("Subject: what?\r\nTo: sip:b@d?Authorizations=1&Author&=&x=y?Authorization",
+		"Subject: what?\r\nTo: sip:b@d?Authorizations=1&Author&=&x=y?Authorization");
+}
+
 Test(blank, keys_for_media)
 {
 	blanked("\r\nv=0\r\nk=base64:abc\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:ab|2^20\r\n"
