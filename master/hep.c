@@ -1,12 +1,14 @@
 /* hep.c - see hep.h. */
 #include "hep.h"
 
+#include "common/counters.h"
 #include "common/log.h"
 #include "master.h"
 #include "master/config/collector.h"
 #include "workers/supervise.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define HEP_RETRY_MS 10000
@@ -62,7 +64,29 @@ int hep_reopen(struct master *m)
 			error_text(error));
 		loop_set(m->loop, &m->hep_retry, HEP_RETRY_MS);
 	}
+	m->hep_error = error;
 	supervise_hep(&m->supervisor, fd, &how);
 	explicit_bzero(&how, sizeof(how));
 	return 0;
+}
+
+bool hep_state(const struct master *m, char *text, size_t size)
+{
+	const struct supervisor *s = &m->supervisor;
+	struct endpoint to;
+	uint64_t losing = 0;
+
+	if (!collector_endpoint(m->config->hep_collector, &to))
+		return false;
+	for (unsigned i = 0; i < s->count; i++)
+		losing += __atomic_load_n(
+			&s->worker[i].page->counter[COUNTER_HEP_LOSING], __ATOMIC_RELAXED);
+	if (m->hep_error)
+		snprintf(text, size, "%s: cannot be reached: %s", m->config->hep_collector,
+			error_text(m->hep_error));
+	else
+		snprintf(text, size, "%s: %s", m->config->hep_collector,
+			losing ? "copies are being lost, the log (hep-dropped) says why"
+			       : "in use");
+	return true;
 }

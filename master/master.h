@@ -46,6 +46,7 @@ struct master {
 	struct listen listen;
 	struct removed_listeners removed;
 	struct timer hep_retry; /* the collector of section hep could not be reached */
+	int hep_error;          /* why: negative errno; 0: it could */
 	struct quarantine *quarantine;
 	struct supervisor supervisor;
 	struct queries queries;

@@ -17,17 +17,28 @@
 #define HEP_PACKETS 64
 #define HEP_BUFFER (4u * HEP_PACKET_MAX)
 #define NS_PER_US 1000
+/* A copy that nobody takes brings an ICMP error, which the next one gets; the one behind that seems
+ * to go. So losing lasts until copies have gone for so long. */
+#define HEP_LOSING_MS 10000
 
 struct hep {
 	int fd;
 	struct lifeline_hep how;
 	struct log_limit limit;
+	uint64_t lost_at; /* loop time of the last loss; 0: none, or it is over */
 	unsigned count;
 	size_t used;
 	struct mmsghdr message[HEP_PACKETS];
 	struct iovec iov[HEP_PACKETS];
 	unsigned char buffer[HEP_BUFFER];
 };
+
+/* Copies were lost at that time; 0: they are not any more. */
+static void hep_is_losing(struct hep *h, uint64_t at)
+{
+	h->lost_at = at;
+	counter_set(COUNTER_HEP_LOSING, at != 0);
+}
 
 int hep_use(struct hep **hep, int fd, const struct lifeline_hep *how)
 {
@@ -45,6 +56,7 @@ int hep_use(struct hep **hep, int fd, const struct lifeline_hep *how)
 		close(h->fd);
 	h->fd = fd;
 	h->how = *how;
+	hep_is_losing(h, 0);
 	*hep = h;
 	return 0;
 }
@@ -53,6 +65,7 @@ void hep_drop(struct hep **hep)
 {
 	if (!*hep)
 		return;
+	hep_is_losing(*hep, 0);
 	if ((*hep)->fd >= 0)
 		close((*hep)->fd);
 	explicit_bzero(&(*hep)->how, sizeof((*hep)->how));
@@ -101,6 +114,7 @@ static void hep_log_dropped(struct hep *h, unsigned dropped, int error, uint64_t
 	uint64_t left_out;
 
 	counter_add(COUNTER_HEP_DROPPED, dropped);
+	hep_is_losing(h, now);
 	if (log_limit_pass(&h->limit, now, 1, LOG_LIMIT_SECOND, &left_out))
 		log_warn("hep-dropped", "messages=%u error=\"%s\" left_out=%llu", dropped,
 			error_text(error), (unsigned long long)left_out);
@@ -119,6 +133,8 @@ void hep_flush(struct hep *h, uint64_t now)
 
 		if (n > 0)
 			counter_add(COUNTER_HEP_SENT, (unsigned)n);
+		if (n > 0 && h->lost_at && now - h->lost_at >= HEP_LOSING_MS)
+			hep_is_losing(h, 0);
 		if (dropped)
 			hep_log_dropped(h, dropped, error, now);
 		done += n > 0 ? (unsigned)n : dropped;

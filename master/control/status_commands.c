@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "master/certificates/certificates.h"
 #include "master/jail/jail_report.h"
+#include "master/hep.h"
 #include "master/master.h"
 #include "master/workers/drain.h"
 #include "master/workers/quarantine.h"
@@ -17,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Bytes of what is said of the collector of section hep. */
+#define STATUS_COLLECTOR_MAX 256
 
 static uint64_t status_counter(const struct worker_slot *w, enum counter c)
 {
@@ -160,6 +164,7 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 {
 	const struct supervisor *s = &m->supervisor;
 	unsigned ready = 0, workers = 0;
+	char collector[STATUS_COLLECTOR_MAX];
 	json_t *listeners = json_array(), *degraded = status_degraded(m);
 
 	(void)arguments;
@@ -201,6 +206,8 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 	json_object_set_new(
 		object, "quarantined", json_integer((json_int_t)quarantine_count(m->quarantine)));
 	json_object_set_new(object, "certificates", status_certificates(m));
+	if (hep_state(m, collector, sizeof(collector)))
+		json_object_set_new(object, "collector", json_string(collector));
 	json_object_set_new(object, "users", json_integer(status_users(s)));
 	/* All gauges, summed over the workers: calls, bindings, trunks up and down among them. */
 	for (int c = 0; c < COUNTER_COUNT; c++) {

@@ -149,6 +149,9 @@ class Hep(TlsCase):
             self.assertEqual(phone.register().status, 200)
         self.counted("hep_dropped")
         self.assertIn("hep-dropped", g.log_text())
+        status = g.ctl("status")["object"]
+        self.assertEqual(status["state"], "running")
+        self.assertIn("copies are being lost", status["collector"])
         self.change(self.section.replace("capture-id = 77", "capture-id = 78"), "")
         before = g.counters()
         self.assertEqual(phone.register().status, 200)

@@ -249,8 +249,11 @@ Test(hep, takes_another_socket)
 Test(hep, drops_and_counts_what_nobody_takes)
 {
 	struct collector *c = &collector;
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
 
 	collector_open(c);
+	cr_assert_eq(getsockname(c->fd, (struct sockaddr *)&address, &length), 0);
 	close(c->fd);
 	for (int i = 0; i < 3; i++) {
 		collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
@@ -258,6 +261,25 @@ Test(hep, drops_and_counts_what_nobody_takes)
 	}
 	cr_assert_eq(COUNTED(HEP_SENT) + COUNTED(HEP_DROPPED), 3);
 	cr_assert_geq(COUNTED(HEP_DROPPED), 1);
+	cr_assert_eq(COUNTED(HEP_LOSING), 1);
+	/* somebody does again, and has for some time */
+	c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	cr_assert_eq(bind(c->fd, (struct sockaddr *)&address, length), 0);
+	for (unsigned s = 1; s <= 41; s += 20) {
+		cr_assert(s > 1 || COUNTED(HEP_LOSING) == 1);
+		collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
+		hep_flush(c->f->t.hep, loop_now(c->f->t.loop) + s * 1000);
+		cr_assert(s > 1 || COUNTED(HEP_LOSING) == 1);
+	}
+	cr_assert_eq(COUNTED(HEP_LOSING), 0);
+	close(c->fd);
+	for (int i = 0; i < 3; i++) {
+		collector_copy(c, "OPTIONS sip:a SIP/2.0\r\n\r\n");
+		transport_turn(&c->f->t);
+	}
+	cr_assert_eq(COUNTED(HEP_LOSING), 1);
+	hep_drop(&c->f->t.hep);
+	cr_assert_eq(COUNTED(HEP_LOSING), 0);
 	c->fd = -1;
 	collector_close(c);
 }
