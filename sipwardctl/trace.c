@@ -1,23 +1,21 @@
 /* trace.c - see trace.h. */
 #include "trace.h"
 
+#include "common/str.h"
 #include "ipc/trace/ladder.h"
 #include "print.h"
-#include "trace_pcap.h"
 #include "trace_collect.h"
+#include "trace_live.h"
+#include "trace_pcap.h"
+#include "trace_print.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
-/* Without a filter so many of the last calls are drawn. */
+/* Without a filter so many of the last calls are drawn, where no limit is given. */
 #define TRACE_LADDERS 20
 #define TRACE_WIDTH 100
-/* Between two looks at what is new, and how far back each looks: workers' clocks are read before
- * their answers come together. */
-#define TRACE_LIVE_MS 300
-#define TRACE_LIVE_BACK_US 2000000
-#define TRACE_WORKERS 256
+#define TRACE_LIMIT_MAX 1000000000
 
 static unsigned trace_width(void)
 {
@@ -42,6 +40,8 @@ static bool trace_is_ascii(void)
 struct trace_command {
 	struct trace_wish wish;
 	const char *svg, *pcap; /* files to be written; NULL: none */
+	const char *limit, *timeout;
+	uint64_t most; /* ladders, or messages; 0: all */
 	bool live, raw, ascii;
 };
 
@@ -50,39 +50,27 @@ static bool trace_is_filtered(const struct trace_wish *w)
 	return w->call || w->user || w->trunk || w->source;
 }
 
+static struct ladder_screen trace_screen(const struct trace_command *c)
+{
+	return (struct ladder_screen){
+		.width = trace_width(), .ascii = c->ascii || trace_is_ascii(), .to = stdout};
+}
+
 static void trace_ladders(const struct trace_set *t, const struct trace_command *c)
 {
+	const struct ladder_screen screen = trace_screen(c);
 	size_t first = 0;
 
-	if (!trace_is_filtered(&c->wish) && t->groups > TRACE_LADDERS) {
-		first = t->groups - TRACE_LADDERS;
+	if (c->most && t->groups > c->most) {
+		first = t->groups - c->most;
 		printf("%zu earlier ones are left out: --call, --user, --trunk or --source names "
 		       "them\n\n",
 			first);
 	}
 	for (size_t group = first; group < t->groups; group++)
-		ladder_print(t, group, trace_width(), c->ascii || trace_is_ascii(), stdout);
+		ladder_print(t, group, &screen);
 	if (!t->groups)
 		puts("none");
-}
-
-/* Each byte of a message as the code point of its number. */
-static json_t *trace_json_text(const struct trace_event *e)
-{
-	char *text = malloc(2 * e->n + 1);
-	size_t n = 0;
-	json_t *string;
-
-	for (size_t i = 0; text && i < e->n; i++) {
-		unsigned char c = (unsigned char)e->bytes[i];
-
-		if (c >= 0x80)
-			text[n++] = (char)(0xc0 | c >> 6);
-		text[n++] = c >= 0x80 ? (char)(0x80 | (c & 0x3f)) : (char)c;
-	}
-	string = text ? json_stringn(text, n) : NULL;
-	free(text);
-	return string ? string : json_string("");
 }
 
 static json_t *trace_json(const struct trace_set *t)
@@ -93,129 +81,10 @@ static json_t *trace_json(const struct trace_set *t)
 		const struct trace_event *e = &t->event[i];
 
 		if (!e->note)
-			json_array_append_new(messages,
-				json_pack("{s:I, s:i, s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:o}",
-					"at_us", (json_int_t)e->at_us, "worker", (int)e->worker,
-					"direction", e->out ? "out" : "in", "transport",
-					e->transport, "peer", e->peer, "local", e->local, "error",
-					e->error, "size", (json_int_t)e->size, "call-id",
-					e->call_id, "text", trace_json_text(e)));
+			json_array_append_new(messages, trace_json_message(e));
 	}
 	return json_pack("{s:b, s:o, s:O, s:O}", "ok", 1, "messages", messages, "calls", t->calls,
 		"missing", t->missing);
-}
-
-static void trace_raw_head(const struct trace_event *e)
-{
-	time_t seconds = (time_t)(e->at_us / 1000000);
-	struct tm tm;
-	char text[32];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	printf("==== %s.%06uZ %s %s %s %s%s\n", text, (unsigned)(e->at_us % 1000000), e->transport,
-		e->local, e->out ? "->" : "<-", e->peer, e->error ? " NOT SENT" : "");
-}
-
-/* Whole messages; other than ASCII is shown as "?", for it could be a control sequence. */
-static void trace_raw(const struct trace_set *t)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		const struct trace_event *e = &t->event[i];
-
-		if (e->note) {
-			printf("==== %s\n", e->note);
-			continue;
-		}
-		trace_raw_head(e);
-		for (size_t k = 0; k < e->n; k++) {
-			unsigned char c = (unsigned char)e->bytes[k];
-
-			bool shown = (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t';
-
-			if (c != '\r')
-				putchar(shown ? c : '?');
-		}
-		if (e->n < e->size)
-			printf("\n(%zu of %zu bytes were kept)\n", e->n, e->size);
-		putchar('\n');
-	}
-}
-
-/* ---- live ---- */
-
-struct trace_seen {
-	uint64_t at_us, number;
-};
-
-static void trace_live_line(const struct trace_event *e)
-{
-	char label[128];
-	time_t seconds = (time_t)(e->at_us / 1000000);
-	struct tm tm;
-
-	localtime_r(&seconds, &tm);
-	trace_message_label(e, label, sizeof(label));
-	printf("%02d:%02d:%02d.%03u  %-24s %s %-21s  ", tm.tm_hour, tm.tm_min, tm.tm_sec,
-		(unsigned)(e->at_us / 1000 % 1000), label, e->out ? "->" : "<-", e->peer);
-	for (const char *c = e->call_id; *c; c++)
-		putchar((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c);
-	putchar('\n');
-}
-
-static void trace_live_new(const struct trace_set *t, struct trace_seen seen[TRACE_WORKERS])
-{
-	for (size_t i = 0; i < t->count; i++) {
-		const struct trace_event *e = &t->event[i];
-		struct trace_seen *s = &seen[e->worker % TRACE_WORKERS];
-
-		if (e->at_us < s->at_us || (e->at_us == s->at_us && e->number <= s->number))
-			continue;
-		*s = (struct trace_seen){e->at_us, e->number};
-		trace_live_line(e);
-	}
-	fflush(stdout);
-}
-
-/* Messages as they come, until somebody ends it. */
-static int trace_live(const struct trace_wish *w)
-{
-	const struct options *o = w->options;
-	static struct trace_seen seen[TRACE_WORKERS];
-	struct timespec now, pause = {.tv_nsec = TRACE_LIVE_MS * 1000000L};
-	char filter[300] = "all";
-	uint64_t since;
-	int code = EXIT_DONE;
-
-	if (w->trunk)
-		return client_fail(o, EXIT_USAGE, "--live has no --trunk: messages do not say it");
-	if (w->call || w->user || w->source)
-		snprintf(filter, sizeof(filter), "%s:%s",
-			w->call   ? "call"
-			: w->user ? "user"
-				  : "source",
-			w->call   ? w->call
-			: w->user ? w->user
-				  : w->source);
-	clock_gettime(CLOCK_REALTIME, &now);
-	since = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	for (unsigned i = 0; i < TRACE_WORKERS; i++)
-		seen[i].at_us = since;
-	while (code == EXIT_DONE && !ferror(stdout)) {
-		struct trace_set t = {.event = NULL};
-
-		code = trace_set_ask(&t, o, filter, since);
-		if (code == EXIT_DONE) {
-			trace_set_order(&t);
-			trace_live_new(&t, seen);
-			for (size_t i = 0; i < t.count; i++)
-				if (t.event[i].at_us > since + TRACE_LIVE_BACK_US)
-					since = t.event[i].at_us - TRACE_LIVE_BACK_US;
-		}
-		trace_set_free(&t);
-		nanosleep(&pause, NULL);
-	}
-	return code;
 }
 
 /* ---- the command ---- */
@@ -247,16 +116,64 @@ static int trace_show(const struct trace_command *c, const struct trace_set *t)
 		code = trace_file(o, c->svg, t, ladder_svg);
 	if (o->json && !(c->pcap || c->svg))
 		return client_print(o, trace_json(t));
-	if (c->raw)
-		trace_raw(t);
-	else if (!(c->pcap || c->svg))
+	for (i = 0; c->raw && i < t->count; i++)
+		trace_raw(&t->event[i]);
+	if (!c->raw && !(c->pcap || c->svg))
 		trace_ladders(t, c);
 	json_array_foreach (t->missing, i, worker)
 		fprintf(stderr, "sipwardctl: no answer from %s\n", json_string_value(worker));
 	return code;
 }
 
-static int trace_carry_out(const struct trace_command *c)
+/* Reads "90s", "10m" or "1h", or a number of seconds. False: it is none, or 0. */
+static bool trace_time(struct str text, uint64_t *ms)
+{
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	unsigned seconds = 1;
+	uint64_t number;
+
+	for (size_t i = 0; text.n && i < sizeof(units) / sizeof(units[0]); i++)
+		if (text.p[text.n - 1] == units[i].unit) {
+			seconds = units[i].seconds;
+			text.n--;
+			break;
+		}
+	if (str_number(text, TRACE_LIMIT_MAX, &number) != 0 || !number)
+		return false;
+	*ms = number * seconds * 1000;
+	return true;
+}
+
+static int trace_run_live(const struct trace_command *c)
+{
+	const struct options *o = c->wish.options;
+	struct trace_live_how how = {
+		.wish = c->wish, .screen = trace_screen(c), .raw = c->raw, .messages = c->most};
+
+	if (c->svg || c->pcap)
+		return client_fail(
+			o, EXIT_USAGE, "--live is drawn on the terminal: no --svg, no --pcap");
+	if (c->timeout && !trace_time(str_of(c->timeout), &how.timeout_ms))
+		return client_fail(o, EXIT_USAGE,
+			"--for: expected a time as 90s, 10m or 1h, found "
+			"\"%s\"",
+			c->timeout);
+	return trace_live(&how);
+}
+
+/* Reads the limit, or takes the usual one. False: it is none. */
+static bool trace_read_limit(struct trace_command *c)
+{
+	if (c->limit)
+		return str_number(str_of(c->limit), TRACE_LIMIT_MAX, &c->most) == 0;
+	c->most = c->live || trace_is_filtered(&c->wish) ? 0 : TRACE_LADDERS;
+	return true;
+}
+
+static int trace_carry_out(struct trace_command *c)
 {
 	const struct trace_wish *w = &c->wish;
 	struct trace_set t = {.event = NULL};
@@ -265,8 +182,15 @@ static int trace_carry_out(const struct trace_command *c)
 	if (!!w->call + !!w->user + !!w->trunk + !!w->source > 1)
 		return client_fail(w->options, EXIT_USAGE,
 			"one of --call, --user, --trunk and --source is what a trace is of");
+	if (!trace_read_limit(c))
+		return client_fail(w->options, EXIT_USAGE,
+			"--limit: expected a number, found "
+			"\"%s\"",
+			c->limit);
+	if (c->timeout && !c->live)
+		return client_fail(w->options, EXIT_USAGE, "--for is of --live");
 	if (c->live)
-		return trace_live(w);
+		return trace_run_live(c);
 	code = trace_set_collect(&t, w);
 	if (code == EXIT_DONE)
 		code = trace_show(c, &t);
@@ -288,6 +212,8 @@ int trace_run(const struct options *o, const json_t *arguments)
 					  .source = trace_argument(arguments, "source")},
 		.svg = trace_argument(arguments, "svg"),
 		.pcap = trace_argument(arguments, "pcap"),
+		.limit = trace_argument(arguments, "limit"),
+		.timeout = trace_argument(arguments, "for"),
 		.live = json_is_true(json_object_get(arguments, "live")),
 		.raw = json_is_true(json_object_get(arguments, "raw")),
 		.ascii = json_is_true(json_object_get(arguments, "ascii"))};

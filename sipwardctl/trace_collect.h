@@ -14,9 +14,10 @@ struct trace_wish {
 /* Asks for what the wish names, and for the other legs of the same calls; puts it in order. 0, or
  * an exit code after having said why. trace_set_free in any case. */
 int trace_set_collect(struct trace_set *t, const struct trace_wish *w);
-/* Asks for messages with that filter since a time, and adds those that are not there yet. 0, or an
- * exit code. */
-int trace_set_ask(
-	struct trace_set *t, const struct options *o, const char *filter, uint64_t since_us);
+/* The same of what is new since a time, with the records of the calls that these messages are of.
+ * follow: an object of Call-IDs whose messages are asked for, too, where the wish names something.
+ */
+int trace_set_collect_new(
+	struct trace_set *t, const struct trace_wish *w, uint64_t since_us, const json_t *follow);
 
 #endif

@@ -3,38 +3,41 @@
 
 #include <string.h>
 
-#define LADDER_WIDTH_MAX 512
+#define LADDER_WIDTH_MIN 40
 #define LADDER_TIME 10 /* columns of the time */
 #define LADDER_STEP 18 /* least distance of two parties */
 #define LADDER_STEP_MAX 44
+
+bool ladder_join(struct ladder *l, const char *name, unsigned most)
+{
+	for (unsigned k = 0; k < l->parties; k++)
+		if (k != LADDER_OWN && strcmp(l->party[k], name) == 0)
+			return false;
+	if (!l->parties)
+		l->party[LADDER_OWN] = "sipward";
+	if (l->parties < most) {
+		l->party[l->parties] = name;
+		l->parties += l->parties ? 1 : 2;
+		return true;
+	}
+	l->party[l->parties - 1] = "others";
+	l->more = true;
+	return false;
+}
 
 void ladder_of(struct ladder *l, const struct trace_set *t, size_t group, unsigned most)
 {
 	const struct trace_event *e;
 
-	*l = (struct ladder){.set = t, .group = group, .call_id = ""};
+	*l = (struct ladder){.call_id = ""};
 	TRACE_GROUP_EACH (t, group, e) {
-		unsigned k = 0;
-
 		if (e->note)
 			continue;
 		if (!l->parties) {
 			l->began_us = e->at_us;
 			l->call_id = e->call_id;
-			l->party[0] = e->peer;
-			l->party[LADDER_OWN] = "sipward";
-			l->parties = 2;
 		}
-		while (k < l->parties && (k == LADDER_OWN || strcmp(l->party[k], e->peer) != 0))
-			k++;
-		if (k < l->parties)
-			continue;
-		if (l->parties < most) {
-			l->party[l->parties++] = e->peer;
-		} else {
-			l->party[l->parties - 1] = "others";
-			l->more = true;
-		}
+		ladder_join(l, e->peer, most);
 	}
 }
 
@@ -91,8 +94,8 @@ static void line_print(const struct ladder_line *line, FILE *to)
 }
 
 struct ladder_terminal {
-	struct ladder ladder;
-	unsigned width, step, first;
+	const struct ladder *ladder;
+	unsigned width, space, step, first;
 	const char *bar, *dash, *right, *left, *point;
 	FILE *to;
 };
@@ -108,12 +111,12 @@ static void terminal_begin(
 	char time[32];
 
 	line_clear(line, p->width);
-	for (unsigned k = 0; k < p->ladder.parties; k++)
+	for (unsigned k = 0; k < p->ladder->parties; k++)
 		line_put(line, terminal_column(p, k), p->bar);
 	if (!e)
 		return;
-	snprintf(
-		time, sizeof(time), "%9.3f", ((double)e->at_us - (double)p->ladder.began_us) / 1e6);
+	snprintf(time, sizeof(time), "%9.3f",
+		((double)e->at_us - (double)p->ladder->began_us) / 1e6);
 	line_text(line, 0, time, LADDER_TIME);
 }
 
@@ -122,8 +125,8 @@ static void terminal_heads(const struct ladder_terminal *p)
 	struct ladder_line line;
 
 	line_clear(&line, p->width);
-	for (unsigned k = 0; k < p->ladder.parties; k++) {
-		const char *name = p->ladder.party[k];
+	for (unsigned k = 0; k < p->ladder->parties; k++) {
+		const char *name = p->ladder->party[k];
 		unsigned n = (unsigned)strlen(name), half, at = terminal_column(p, k);
 
 		if (n > p->step - 2)
@@ -139,7 +142,7 @@ static void terminal_heads(const struct ladder_terminal *p)
 
 static void terminal_message(const struct ladder_terminal *p, const struct trace_event *e)
 {
-	unsigned peer = terminal_column(p, ladder_column(&p->ladder, e)),
+	unsigned peer = terminal_column(p, ladder_column(p->ladder, e)),
 		 own = terminal_column(p, LADDER_OWN);
 	unsigned from = e->out ? own : peer, to = e->out ? peer : own;
 	unsigned low = from < to ? from : to, high = from < to ? to : from, n;
@@ -189,42 +192,71 @@ static void terminal_note(const struct ladder_terminal *p, const struct trace_ev
 	}
 }
 
-void ladder_print(const struct trace_set *t, size_t group, unsigned width, bool ascii, FILE *to)
+/* The places of a screen, and of the columns of a ladder, which may be NULL. */
+static struct ladder_terminal terminal_of(const struct ladder *l, const struct ladder_screen *s)
 {
-	struct ladder_terminal p = {.width = width < 40                 ? 40
-	                                     : width > LADDER_WIDTH_MAX ? LADDER_WIDTH_MAX
-	                                                                : width,
-		.bar = ascii ? "|" : "│",
-		.dash = ascii ? "-" : "─",
-		.right = ascii ? ">" : "▶",
-		.left = ascii ? "<" : "◀",
-		.point = ascii ? "*" : "●",
-		.to = to};
-	const struct trace_event *e;
-	unsigned most, space;
+	struct ladder_terminal p = {.ladder = l,
+		.width = s->width < LADDER_WIDTH_MIN   ? LADDER_WIDTH_MIN
+	                 : s->width > LADDER_WIDTH_MAX ? LADDER_WIDTH_MAX
+	                                               : s->width,
+		.bar = s->ascii ? "|" : "│",
+		.dash = s->ascii ? "-" : "─",
+		.right = s->ascii ? ">" : "▶",
+		.left = s->ascii ? "<" : "◀",
+		.point = s->ascii ? "*" : "●",
+		.to = s->to};
 
 	p.first = LADDER_TIME + LADDER_STEP / 2 - 1;
 	if (p.width < p.first + 2 * LADDER_STEP)
 		p.first = LADDER_TIME + 2;
-	space = p.width - p.first - 2;
-	most = space / LADDER_STEP + 1;
-	most = most < 3 ? 3 : most > LADDER_PARTIES_MAX ? LADDER_PARTIES_MAX : most;
-	ladder_of(&p.ladder, t, group, most);
-	if (!p.ladder.parties)
-		return;
+	p.space = p.width - p.first - 2;
+	if (!l || l->parties < 2)
+		return p;
 	/* the last party's name needs half of its column */
-	p.step = (space - (space > 2 * LADDER_STEP ? LADDER_STEP / 2 : 0)) / (p.ladder.parties - 1);
+	p.step = (p.space - (p.space > 2 * LADDER_STEP ? LADDER_STEP / 2 : 0)) / (l->parties - 1);
 	if (p.step > LADDER_STEP_MAX)
 		p.step = LADDER_STEP_MAX;
-	fprintf(to, "Call-ID ");
-	for (const char *c = p.ladder.call_id; *c; c++)
-		fputc((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c, to);
-	fputc('\n', to);
+	return p;
+}
+
+unsigned ladder_most(const struct ladder_screen *s)
+{
+	unsigned most = terminal_of(NULL, s).space / LADDER_STEP + 1;
+
+	return most < 3 ? 3 : most > LADDER_PARTIES_MAX ? LADDER_PARTIES_MAX : most;
+}
+
+void ladder_head(const struct ladder *l, const struct ladder_screen *s)
+{
+	const struct ladder_terminal p = terminal_of(l, s);
+
+	fprintf(s->to, "Call-ID ");
+	for (const char *c = l->call_id; *c; c++)
+		fputc((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f ? '?' : *c, s->to);
+	fputc('\n', s->to);
 	terminal_heads(&p);
+}
+
+void ladder_row(const struct ladder *l, const struct ladder_screen *s, const struct trace_event *e)
+{
+	const struct ladder_terminal p = terminal_of(l, s);
+
+	if (e->note)
+		terminal_note(&p, e);
+	else
+		terminal_message(&p, e);
+}
+
+void ladder_print(const struct trace_set *t, size_t group, const struct ladder_screen *s)
+{
+	const struct trace_event *e;
+	struct ladder l;
+
+	ladder_of(&l, t, group, ladder_most(s));
+	if (!l.parties)
+		return;
+	ladder_head(&l, s);
 	TRACE_GROUP_EACH (t, group, e)
-		if (e->note)
-			terminal_note(&p, e);
-		else
-			terminal_message(&p, e);
-	fputc('\n', to);
+		ladder_row(&l, s, e);
+	fputc('\n', s->to);
 }

@@ -11,8 +11,6 @@
 
 /* Who takes part, in columns: the first peer, sipward, and the others. */
 struct ladder {
-	const struct trace_set *set;
-	size_t group;
 	uint64_t began_us;
 	const char *call_id; /* of the first message */
 	const char *party[LADDER_PARTIES_MAX];
@@ -28,8 +26,27 @@ void ladder_of(struct ladder *l, const struct trace_set *t, size_t group, unsign
 /* The column of an event's peer. */
 unsigned ladder_column(const struct ladder *l, const struct trace_event *e);
 
-/* Draws within width columns, 40 at least. */
-void ladder_print(const struct trace_set *t, size_t group, unsigned width, bool ascii, FILE *to);
+/* A peer takes part: gives it the next column, or none where it has one. At most most columns, the
+ * last of which is that of all others then. Whether name has become that of a column; it is kept
+ * as it is. */
+bool ladder_join(struct ladder *l, const char *name, unsigned most);
+
+/* Where a ladder is drawn as text. Widths of 40 columns to LADDER_WIDTH_MAX are kept to. */
+struct ladder_screen {
+	unsigned width;
+	bool ascii;
+	FILE *to;
+};
+#define LADDER_WIDTH_MAX 512
+
+/* How many columns may stand there, at least 3. */
+unsigned ladder_most(const struct ladder_screen *s);
+/* The first lines: the Call-ID, and who takes part. */
+void ladder_head(const struct ladder *l, const struct ladder_screen *s);
+/* The row of one event, a note or a message of one of the parties. */
+void ladder_row(const struct ladder *l, const struct ladder_screen *s, const struct trace_event *e);
+/* The whole ladder of a group. */
+void ladder_print(const struct trace_set *t, size_t group, const struct ladder_screen *s);
 /* Draws all groups below each other. */
 void ladder_svg(const struct trace_set *t, FILE *to);
 

@@ -1,8 +1,7 @@
 """sipwardctl trace: the messages of both legs and what was decided between them, with every
 credential blanked, within bounds."""
-import os, pathlib, re, socket, struct, subprocess, unittest, xml.dom.minidom
+import os, pathlib, re, socket, struct, unittest, xml.dom.minidom
 
-from gateway import wait_for
 from legs import NUMBER, SDP, CallCase, failure_ack
 
 PICTURE = pathlib.Path(__file__).resolve().parents[2] / "doc/ladder.svg"
@@ -215,27 +214,15 @@ class Trace(CallCase):
         alice.final("OPTIONS")
         self.assertEqual(self.traced()["messages"], [])
 
-    def test_live(self):
-        self.start()
-        alice = self.phone("alice")
-        with (self.gateway.dir / "live").open("wb") as to:
-            live = subprocess.Popen(self.gateway.command_of("trace", "--live"), stdout=to)
-        try:
-            shown = lambda: (self.gateway.dir / "live").read_text()
-            asked = lambda: self.gateway.counters().get("control_requests", 0)
-            before = asked()
-            wait_for(lambda: asked() > before + 3, "it asks")
-            alice.send_raw(alice.make("OPTIONS", "sip:example.net", call_id="seen-live"))
-            alice.final("OPTIONS")
-            wait_for(lambda: shown().count("seen-live") >= 2, "the request and its answer")
-            self.assertEqual(len(re.findall("OPTIONS +<-", shown())), 1)
-        finally:
-            live.terminate()
-            live.wait()
-
     def test_what_cannot_be_asked(self):
         self.start()
-        for words in (("--call", "a", "--user", "b"), ("--live", "--trunk", "pbx")):
+        for words in (
+            ("--call", "a", "--user", "b"),
+            ("--live", "--svg", "x"),
+            ("--live", "--for", "soon"),
+            ("--for", "1s"),
+            ("--limit", "many"),
+        ):
             answer = self.gateway.ctl("trace", *words, check=False)
             self.assertFalse(answer["ok"], words)
         answer = self.gateway.ctl("trace", "--source", "nowhere", check=False)
