@@ -469,6 +469,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	}
 	if (!permitted)
 		return;
+	sip->scratch.rules_told_n = 0;
 	in.sip = sip;
 	in.message = m;
 	in.slot = slot;

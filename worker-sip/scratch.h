@@ -21,6 +21,8 @@
 #define SCRATCH_VALUE_MAX 8192
 /* What rules make of one request, for all its targets. */
 #define SCRATCH_REWRITES_MAX 65536
+/* What is told of rules that have changed a request. */
+#define RULES_TOLD_MAX 1024
 /* A route set as one Route value, at most. */
 #define SCRATCH_ROUTE_MAX 8192
 
@@ -67,6 +69,10 @@ struct scratch {
 	 */
 	_Alignas(8) char rewrites[SCRATCH_REWRITES_MAX];
 	size_t rewrites_size;
+	/* core_take: what the rules have changed, a line for each, until another message is taken.
+	 */
+	char rules_told[RULES_TOLD_MAX];
+	size_t rules_told_n;
 	/* route_request: what the rules of its zone, then of a route, then of a trunk have made of
 	 * it. */
 	struct rewriting rewriting[RULES_OF_COUNT];

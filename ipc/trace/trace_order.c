@@ -225,6 +225,23 @@ static void order_note_route(struct order *o, const json_t *call, uint64_t began
 		order_stand_with(o, order_text(first, "call-id"), false);
 }
 
+/* What rules have made of the INVITE, line by line, before the first target. */
+static void order_note_rules(struct order *o, const json_t *call, uint64_t began_us)
+{
+	const json_t *first = json_array_get(json_object_get(call, "targets"), 0);
+	const char *rules = order_text(call, "rules");
+
+	while (*rules) {
+		size_t n = strcspn(rules, "\n");
+
+		order_note(o, first ? order_target_time(o, first, began_us) : began_us,
+			order_text(call, "call-id"), "rule of %.*s", (int)n, rules);
+		if (first)
+			order_stand_with(o, order_text(first, "call-id"), false);
+		rules += n + (rules[n] != '\0');
+	}
+}
+
 /* It stands behind all messages of the call (order_put_ends). */
 static void order_note_end(struct order *o, const json_t *call, uint64_t began_us)
 {
@@ -334,6 +351,7 @@ void trace_set_order(struct trace_set *t)
 		uint64_t began_us = first ? first->at_us : order_time(order_text(call, "start"));
 
 		order_note_route(&o, call, began_us);
+		order_note_rules(&o, call, began_us);
 		order_note_targets(&o, call, began_us);
 		order_note_end(&o, call, began_us);
 	}

@@ -118,6 +118,25 @@ class Trace(CallCase):
         svg = svg.replace(f"{alice.ip}:{alice.port}", "192.0.2.10:5060")
         return svg.replace(self.trunk_ip, "198.51.100.1")
 
+    def test_what_rules_changed(self):
+        rules = 'rules = { "header set X-Trace yes", "from user ^alice$ 4930100" }'
+        self.start(trunk=rules)
+        _, _, a, _ = self.one_call()
+        text = self.trace("--call", a.call_id)
+        said = [t for t in self.labels(text) if "rule of" in t]
+        config = self.gateway.config.read_text().splitlines()
+        line = 1 + next(i for i, t in enumerate(config) if "X-Trace" in t)
+        self.assertEqual(
+            said,
+            [
+                f'● rule of trunk pbx (line {line}): "header set X-Trace yes"',
+                f'● rule of trunk pbx (line {line}): "from user ^alice$ 4930100": alice '
+                "becomes 4930100",
+            ],
+        )
+        self.assertLess(text.index("route out"), text.index("rule of"))
+        self.assertLess(text.index("rule of"), text.index("target 1"))
+
     def test_a_call_that_failed_over(self):
         ip = self.trunk_ip
         # nothing is sent twice

@@ -397,16 +397,17 @@ Test(call_record_json, an_answered_call_with_three_targets)
 	const char *r = take_record();
 
 	record_says(r, "{\"start\":\"2026-01-01T00:00:10.010Z\",\"call-id\":\"call-of-alice\",");
-	record_says(r, ",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
-		       "\"request-uri\":\"sip:+4930123@example.org\",\"user\":\"\",\"domain\":\"\","
-		       "\"caller\":\"198.51.100.1:5060\",\"transport\":\"UDP\",\"zone\":\"open\","
-		       "\"caller-trunk\":\"\","
-		       "\"route\":\"out\",\"route-line\":0,\"callee\":\"10.0.0.13:5060\","
-		       "\"callee-zone\":\"core\",\"trunk\":\"carrier\","
-		       "\"user-agent\":\"\\\"Phone\\\" \\\\ 1\",\"callee-user-agent\":\"Switch\","
-		       "\"status\":200,\"status-received\":200,\"ended-by\":\"callee\","
-		       "\"why\":\"bye\",\"reason\":\"SIP;cause=200\",\"ring-ms\":4100,"
-		       "\"answer-ms\":4500,\"duration-ms\":10000,\"total-ms\":14500,\"targets\":[");
+	record_says(r,
+		",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
+		"\"request-uri\":\"sip:+4930123@example.org\",\"user\":\"\",\"domain\":\"\","
+		"\"caller\":\"198.51.100.1:5060\",\"transport\":\"UDP\",\"zone\":\"open\","
+		"\"caller-trunk\":\"\","
+		"\"route\":\"out\",\"route-line\":0,\"rules\":\"\",\"callee\":\"10.0.0.13:5060\","
+		"\"callee-zone\":\"core\",\"trunk\":\"carrier\","
+		"\"user-agent\":\"\\\"Phone\\\" \\\\ 1\",\"callee-user-agent\":\"Switch\","
+		"\"status\":200,\"status-received\":200,\"ended-by\":\"callee\","
+		"\"why\":\"bye\",\"reason\":\"SIP;cause=200\",\"ring-ms\":4100,"
+		"\"answer-ms\":4500,\"duration-ms\":10000,\"total-ms\":14500,\"targets\":[");
 	record_says(r,
 		"{\"trunk\":\"carrier\",\"address\":\"10.0.0.11:5060\",\"transport\":\"UDP\","
 		"\"zone\":\"core\",\"call-id\":\"");
@@ -414,6 +415,41 @@ Test(call_record_json, an_answered_call_with_three_targets)
 	record_says(r, ",\"outcome\":\"timeout\",\"status\":0,\"start-ms\":0,\"ms\":4000}");
 	record_says(r, ",\"outcome\":\"answered\",\"status\":200,\"start-ms\":4000,\"ms\":500}]}");
 	cr_assert_eq(COUNTED(CDR_WRITTEN), 1);
+}
+
+Test(call_record_json, what_rules_have_changed)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+
+	zone_rules("from user ^al(.*) 4930$1\nfrom user ^4 4\nheader set X-A zone");
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org");
+	respond(take_request("INVITE"), 486, .tag = "one");
+	take_response(486);
+	record_says(take_record(),
+		",\"rules\":\"zone open (line 1): \\\"from user ^al(.*) 4930$1\\\": alice becomes "
+		"4930ice\\u000azone open (line 3): \\\"header set X-A zone\\\"\",");
+	/* nothing of it is left for another one */
+	ask(.by = &core, .method = "INVITE", .uri = "sip:nobody@example.net", .call_id = "b");
+	take_response(404);
+	record_says(take_record(), ",\"rules\":\"\",");
+}
+
+/* Whole lines, as many as there is room for. */
+Test(call_record_json, more_rules_than_are_told)
+{
+	static char rules[4096];
+
+	for (unsigned i = 0; i < 12; i++)
+		sprintf(rules + strlen(rules), "%sheader add X-%u %s", i ? "\n" : "", i,
+			"a-value-that-is-some-bytes-long-so-that-not-all-of-them-find-room-in-it");
+	zone_rules(rules);
+	ask(.method = "INVITE", .uri = "sip:+4930123@example.org");
+	respond(take_request("INVITE"), 486, .tag = "one");
+	take_response(486);
+	const char *r = take_record();
+	record_says(r, "(line 7): \\\"header add X-6 a-value");
+	cr_assert_null(strstr(r, "header add X-11"));
+	record_says(r, "-find-room-in-it\\\"\",\"callee\":");
 }
 
 Test(call_record_json, a_refused_invite)

@@ -51,6 +51,8 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 	text[CALL_TEXT_DOMAIN] = known ? settings_str(s, settings_domain(s, sender->domain)->name)
 	                               : STR_EMPTY;
 	text[CALL_TEXT_TRUNK] = settings_trunk_name(s, in->trunk);
+	text[CALL_TEXT_RULES] = (struct str){
+		in->sip->scratch.rules_told, in->sip->scratch.rules_told_n};
 	text[CALL_TEXT_ROUTE] = route ? settings_str(s, route->name) : STR_EMPTY;
 	return route ? route->line : 0;
 }
@@ -85,7 +87,8 @@ struct call_record *call_record_new(
 	size_t head = sizeof(struct call_record) + count * sizeof(struct call_target), size = head;
 
 	for (unsigned i = 0; i < CALL_TEXTS; i++) {
-		text[i] = call_record_cut(text[i], CALL_TEXT_MAX);
+		text[i] = call_record_cut(
+			text[i], i == CALL_TEXT_RULES ? RULES_TOLD_MAX : CALL_TEXT_MAX);
 		size += text[i].n;
 	}
 	for (unsigned i = 0; i < count; i++)

@@ -38,6 +38,7 @@ enum call_text {
 	CALL_TEXT_DOMAIN,
 	CALL_TEXT_ROUTE,
 	CALL_TEXT_TRUNK, /* that the INVITE came from */
+	CALL_TEXT_RULES, /* up to RULES_TOLD_MAX */
 	CALL_TEXTS
 };
 

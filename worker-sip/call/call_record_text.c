@@ -170,7 +170,7 @@ static void call_record_log(const struct call_record *r)
 #define CALL_LINE_TEXT (JSON_TEXT_BYTE_MAX * CALL_TEXT_MAX)
 #define CALL_LINE_NAME (JSON_TEXT_BYTE_MAX * CALL_TRUNK_MAX)
 _Static_assert(sizeof(((struct scratch *)0)->call_record) >=
-		       CALL_TEXTS * CALL_LINE_TEXT +
+		       CALL_TEXTS * CALL_LINE_TEXT + JSON_TEXT_BYTE_MAX * RULES_TOLD_MAX +
 			       JSON_TEXT_BYTE_MAX * (CALL_AGENT_MAX + CALL_REASON_MAX) +
 			       3 * CALL_LINE_NAME + 2048 +
 			       TARGETS_MAX * (2 * CALL_LINE_NAME + ENDPOINT_TEXT_SIZE + 320),

@@ -228,6 +228,7 @@ static void rewriting_note(const struct rewriting *w, const struct rule_note *no
 
 	if (watch)
 		watch->note(watch->arg, note);
+	rewriting_tell(w, note);
 	if (log_enabled(LOG_DEBUG))
 		rewriting_log(w, note);
 }

@@ -6,6 +6,8 @@
 #include "worker-sip/explanation.h"
 #include "worker-sip/sip.h"
 
+#include <stdio.h>
+
 /* Bytes of a value in a line. */
 #define VALUE_MAX 160
 
@@ -73,4 +75,35 @@ void rewriting_log(const struct rewriting *w, const struct rule_note *note)
 		log_value(note->rule, rule, sizeof(rule)), rule_outcome_text(note->outcome),
 		log_value(note->before, before, sizeof(before)),
 		log_value(note->after, after, sizeof(after)));
+}
+
+void rewriting_tell(const struct rewriting *w, const struct rule_note *note)
+{
+	struct scratch *scratch = &w->sip->scratch;
+	struct writer to = {.p = scratch->rules_told,
+		.n = scratch->rules_told_n,
+		.size = sizeof(scratch->rules_told)};
+	char name[VALUE_MAX], rule[VALUE_MAX], before[VALUE_MAX], after[VALUE_MAX], line[16];
+
+	if (note->outcome == RULE_MATCHED && note->before.n && str_equal(note->before, note->after))
+		return;
+	snprintf(line, sizeof(line), "%u", note->line);
+	const char *const words[] = {rules_of_name(note->of), " ",
+		log_value(note->section, name, sizeof(name)), " (line ", line,
+		"): ", log_value(note->rule, rule, sizeof(rule))};
+	if (to.n)
+		write_literal(&to, "\n");
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		write_str(&to, str_of(words[i]));
+	if (note->outcome != RULE_MATCHED) {
+		write_literal(&to, ": ");
+		write_str(&to, str_of(rule_outcome_text(note->outcome)));
+	} else if (note->before.n) {
+		write_literal(&to, ": ");
+		write_str(&to, str_of(log_value(note->before, before, sizeof(before))));
+		write_literal(&to, " becomes ");
+		write_str(&to, str_of(log_value(note->after, after, sizeof(after))));
+	}
+	if (!to.full)
+		scratch->rules_told_n = to.n;
 }

@@ -28,5 +28,7 @@ void rewriting_write_address(struct writer *w, const struct address *a, struct s
 bool rewriting_refuse(struct rewriting *w, const struct rule_note *note);
 /* A line of what a rule did, for the level debug. */
 void rewriting_log(const struct rewriting *w, const struct rule_note *note);
+/* Keeps what a rule has changed for the record of the call (rules_told of the scratch). */
+void rewriting_tell(const struct rewriting *w, const struct rule_note *note);
 
 #endif
