@@ -52,7 +52,8 @@ static void explain_print(json_t *answer)
 	json_array_foreach (json_object_get(answer, "rows"), i, row) {
 		const char *part = json_string_value(json_object_get(row, "part")),
 			   *name = json_string_value(json_object_get(row, "name")),
-			   *says = json_string_value(json_object_get(row, "says"));
+			   *says = json_string_value(json_object_get(row, "says")),
+			   *file = json_string_value(json_object_get(row, "file"));
 		json_int_t line = json_integer_value(json_object_get(row, "line"));
 
 		if (!part || !says)
@@ -61,7 +62,9 @@ static void explain_print(json_t *answer)
 		before = part;
 		if (name) {
 			ctl_print_text(name, stdout);
-			if (line)
+			if (line && file)
+				printf(" (%s:%lld)", file, (long long)line);
+			else if (line)
 				printf(" (line %lld)", (long long)line);
 			fputs(": ", stdout);
 		}

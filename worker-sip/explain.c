@@ -36,6 +36,9 @@ void explain_write(
 		counters_page = page;
 		evidence_drop(&page->work);
 		explain_counters(&x, scratch);
+	} else {
+		explanation_say(&x, "quarantine", STR_EMPTY, 0,
+			"these bytes ended a worker before: dropped without an answer");
 	}
 	free(scratch);
 }

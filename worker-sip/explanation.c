@@ -11,8 +11,8 @@
 /* And of the whole row, each byte of which may be escaped. */
 #define EXPLANATION_ROW_MAX 8192
 
-static void explanation_row(
-	struct explanation *x, const char *part, struct str name, uint32_t line, struct str says)
+static void explanation_row(struct explanation *x, const char *part, struct str name, uint32_t line,
+	const struct explanation_place *place, struct str says)
 {
 	char buffer[EXPLANATION_ROW_MAX];
 	struct writer w = WRITER(buffer);
@@ -23,10 +23,28 @@ static void explanation_row(
 		write_json_field(&w, "name", name);
 	if (line)
 		write_json_number(&w, "line", line);
+	if (place) {
+		write_json_field(&w, "section", str_of(place->section));
+		write_json_field(&w, "of", place->of);
+	}
+	if (place && place->target != NONE_INDEX)
+		write_json_number(&w, "target", place->target);
 	write_json_field(&w, "says", says);
 	write_json_end(&w);
 	if (!w.full)
 		x->row(x->arg, writer_text(&w));
+}
+
+static struct str explanation_format(char text[EXPLANATION_SAYS_MAX], const char *format,
+	va_list arguments) __attribute__((format(printf, 2, 0)));
+static struct str explanation_format(
+	char text[EXPLANATION_SAYS_MAX], const char *format, va_list arguments)
+{
+	int n = vsnprintf(text, EXPLANATION_SAYS_MAX, format, arguments);
+
+	if (n < 0)
+		return STR_EMPTY;
+	return (struct str){text, n < EXPLANATION_SAYS_MAX ? (size_t)n : EXPLANATION_SAYS_MAX - 1};
 }
 
 void explanation_say(struct explanation *x, const char *part, struct str name, uint32_t line,
@@ -36,12 +54,20 @@ void explanation_say(struct explanation *x, const char *part, struct str name, u
 	va_list arguments;
 
 	va_start(arguments, format);
-	int n = vsnprintf(text, sizeof(text), format, arguments);
+	explanation_row(x, part, name, line, NULL, explanation_format(text, format, arguments));
 	va_end(arguments);
-	if (n < 0)
-		return;
-	explanation_row(x, part, name, line,
-		(struct str){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
+}
+
+void explanation_say_of(struct explanation *x, const char *part, struct str name,
+	const struct explanation_place *place, const char *format, ...)
+{
+	char text[EXPLANATION_SAYS_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	explanation_row(x, part, name, place ? place->line : 0, place,
+		explanation_format(text, format, arguments));
+	va_end(arguments);
 }
 
 void explanation_answer_reason(
@@ -54,7 +80,8 @@ void explanation_answer_reason(
 		size_t end = str_find(headers, '\r');
 
 		if (end)
-			explanation_row(x, "answer", STR_EMPTY, 0, (struct str){headers.p, end});
+			explanation_row(
+				x, "answer", STR_EMPTY, 0, NULL, (struct str){headers.p, end});
 		headers = str_from(headers, end + 2 < headers.n ? end + 2 : headers.n);
 	}
 }

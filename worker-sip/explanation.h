@@ -19,6 +19,18 @@ struct explanation {
  * known. What is too long is cut. */
 void explanation_say(struct explanation *x, const char *part, struct str name, uint32_t line,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The same of what stands in a section of the config, whose name the row has with its kind ("zone",
+ * "domain", ...), so that its line can be told. target: of a trunk, its place among those that are
+ * written; NONE_INDEX: none. */
+struct explanation_place {
+	const char *section;
+	struct str of;
+	unsigned target;
+	uint32_t line; /* where it is known here; 0: it is not */
+};
+void explanation_say_of(struct explanation *x, const char *part, struct str name,
+	const struct explanation_place *place, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* It would be answered so, and that is all. headers: those of the answer, whole lines. */
 void explanation_answer(struct explanation *x, unsigned status, struct str headers);
 /* The same with another reason phrase than the status' own, where it is not empty. */

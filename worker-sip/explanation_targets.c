@@ -9,11 +9,11 @@
 #include "worker-sip/routing/target_state.h"
 
 /* What becomes of each header line on its way to a zone. */
-static void explanation_headers(const struct incoming *in, const struct target *t)
+static void explanation_headers(const struct incoming *in, unsigned zone, const struct flow *to)
 {
 	const struct message *m = in->message;
 	const struct message_header *h = message_headers(m);
-	const struct policy_sides sides = policy_sides(in->sip, m, in->zone, t->zone, &t->flow);
+	const struct policy_sides sides = policy_sides(in->sip, m, in->zone, zone, to);
 	uint8_t what[MESSAGE_HEADERS_MAX];
 	char word[POLICY_WORD_SIZE];
 
@@ -23,7 +23,21 @@ static void explanation_headers(const struct incoming *in, const struct target *
 			policy_word(&sides, &h[i], what[i], word));
 }
 
-/* The request as the target gets it, line by line. */
+void explanation_sends(
+	const struct incoming *in, unsigned zone, const struct flow *to, const struct wire *bytes)
+{
+	explanation_headers(in, zone, to);
+	for (struct str rest = {bytes->byte, bytes->size}; rest.n;) {
+		size_t end = str_find(rest, '\r');
+
+		if (!end)
+			break; /* the body passes, as its header lines say */
+		explanation_say(in->explanation, "sends", STR_EMPTY, 0, "%.*s", (int)end, rest.p);
+		rest = str_from(rest, end + 2 < rest.n ? end + 2 : rest.n);
+	}
+}
+
+/* What the target gets. */
 static void explanation_request(
 	const struct incoming *in, const struct target *t, struct str replaces)
 {
@@ -54,15 +68,23 @@ static void explanation_request(
 		explanation_answer(in->explanation, 500, STR_EMPTY);
 		return;
 	}
-	for (struct str rest = {bytes->byte, bytes->size}; rest.n;) {
-		size_t end = str_find(rest, '\r');
-
-		if (!end)
-			break; /* the body passes, as its header lines say */
-		explanation_say(in->explanation, "sends", STR_EMPTY, 0, "%.*s", (int)end, rest.p);
-		rest = str_from(rest, end + 2 < rest.n ? end + 2 : rest.n);
-	}
+	explanation_sends(in, t->zone, &t->flow, bytes);
 	wire_drop(bytes);
+}
+
+/* The place of a trunk's target among those that are written in the config; NONE_INDEX: it has none
+ * there. */
+static unsigned explanation_written(const struct sip *sip, unsigned trunk, unsigned index)
+{
+	const struct target_settings *rows;
+	unsigned count;
+
+	if (trunk == NONE_INDEX)
+		return NONE_INDEX;
+	if (!sip->target_states)
+		return index;
+	rows = target_states_rows(sip->target_states, trunk, &count);
+	return index < count ? rows[index].written : NONE_INDEX;
 }
 
 static void explanation_target(const struct incoming *in, const struct target *t, unsigned place)
@@ -71,11 +93,13 @@ static void explanation_target(const struct incoming *in, const struct target *t
 	bool trunk = t->trunk != NONE_INDEX;
 	bool down = trunk && target_states_any_down(sip->target_states) &&
 	            target_states_avoid(sip->target_states, t->trunk, t->index, false);
+	struct str name = trunk ? settings_trunk_name(sip->settings, t->trunk) : S("binding");
+	const struct explanation_place of = {
+		"trunk", name, explanation_written(sip, t->trunk, t->index), 0};
 	char peer[ENDPOINT_TEXT_SIZE];
 
 	endpoint_text(&t->flow.peer, peer);
-	explanation_say(in->explanation, "target",
-		trunk ? settings_trunk_name(sip->settings, t->trunk) : S("binding"), 0,
+	explanation_say_of(in->explanation, "target", name, trunk ? &of : NULL,
 		"%u: %.*s, over %s to %s, zone %.*s%s", place, STR(t->request_uri),
 		transport_name(t->flow.transport), peer,
 		STR(settings_zone_name(sip->settings, t->zone)),
@@ -101,7 +125,6 @@ void explanation_targets(const struct incoming *in, const struct target *targets
 	for (unsigned i = 0; i < count; i++) {
 		if (explanation_zone_told(targets, i))
 			continue;
-		explanation_headers(in, &targets[i]);
 		explanation_request(in, &targets[i], replaces);
 	}
 	explanation_say(in->explanation, "answer", STR_EMPTY, 0,

@@ -6,6 +6,7 @@
  */
 #include "answer.h"
 #include "commands.h"
+#include "explain_lines.h"
 #include "ipc/query_argument.h"
 #include "master/master.h"
 #include "query_words.h"
@@ -39,10 +40,12 @@ static void explain_answer(struct explain *e)
 	json_array_foreach (e->rows, i, row)
 		if (!error)
 			error = json_string_value(json_object_get(row, "error"));
-	if (error)
+	if (error) {
 		answer_refused(e->r, "%.200s", error);
-	else
+	} else {
+		explain_add_lines(e->m->config, e->rows);
 		answer_found(e->r, json_incref(e->rows), json_incref(e->missing));
+	}
 	explain_free(e);
 }
 

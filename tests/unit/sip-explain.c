@@ -109,6 +109,22 @@ Test(explanation, registrations)
 	SAYS("Min-Expires: ");
 }
 
+static void explain_in_dialog(
+	const char *method, unsigned cseq, struct str from, struct str to, struct str call_id)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		"%s sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKb\n"
+		"Max-Forwards: 70\nFrom: %.*s\nTo: %.*s\nCall-ID: %.*s\nCSeq: %u %s\n"
+		"Contact: <sip:x@198.51.100.1>\n%sContent-Length: 0\n\n",
+		method, STR(from), STR(to), STR(call_id), cseq, method,
+		strcmp(method, "NOTIFY") == 0
+			? "Event: dialog\nSubscription-State: active;expires=600\n"
+			: "");
+	explain(text);
+}
+
 Test(explanation, within_a_call)
 {
 	register_phone("bob", "198.51.100.2:5060", NULL);
@@ -116,20 +132,78 @@ Test(explanation, within_a_call)
 	struct sent *invite = take_request("INVITE");
 	respond(invite, 200, .tag = "b");
 	struct sent *ok = take_response(200);
+	struct str from = S("<sip:alice@example.net>;tag=a"), to = value_of(ok->message, HEADER_TO),
+		   id = S("call-of-alice");
+	from = value_of(ok->message, HEADER_FROM);
+	explain_in_dialog("ACK", 1, from, to, id);
+	SAYS("\"says\":\"ACK sip:callee@");
+	SAYS("CSeq: 1 ACK");
+	SAYS("none: an ACK has no answer");
+	explain_in_dialog("INVITE", 2, from, to, id);
+	SAYS("it meets another INVITE of this call");
+	SAYS("491 ");
 	caller_asks(ok, "ACK", 1);
 	take_request("ACK");
-	struct str to = value_of(ok->message, HEADER_TO);
-	char text[2048];
-	snprintf(text, sizeof(text),
-		"BYE sip:x@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKb\n"
-		"Max-Forwards: 70\nFrom: <sip:alice@example.net>;tag=a\nTo: %.*s\n"
-		"Call-ID: call-of-alice\nCSeq: 9 BYE\nContent-Length: 0\n\n",
-		STR(to));
-	explain(text);
-	SAYS("found: it passes to the other leg");
+	explain_in_dialog("BYE", 9, from, to, id);
+	SAYS("\"part\":\"dialog\",\"name\":\"call-of-alice\",\"says\":\"of a call that stands, "
+	     "from the caller\"");
+	SAYS("is the other leg, over UDP to 198.51.100.2:5060, zone ");
+	SAYS("\"part\":\"sends\",\"says\":\"BYE sip:callee@");
+	SAYS("\"name\":\"Via\",\"says\":\"is written anew");
+	SAYS("that of the other leg");
+	explain_in_dialog("INFO", 1, from, to, id);
+	SAYS("its CSeq is not above the last one of that leg");
+	SAYS("500 ");
 	caller_asks(ok, "BYE", 2);
-	respond(take_request("BYE"), 200);
+	struct sent *bye = take_request("BYE");
+	explain_in_dialog("INFO", 3, from, to, id);
+	SAYS("a BYE of this call is on its way");
+	SAYS("481 ");
+	respond(bye, 200);
 	take_response(200);
+	explain_in_dialog("INFO", 4, from, to, id);
+	SAYS("481 ");
+}
+
+Test(explanation, subscriptions)
+{
+	register_phone("bob", "198.51.100.2:5060", NULL);
+	ask(.method = "SUBSCRIBE", .more = "Event: dialog\nExpires: 600\n");
+	struct sent *out = take_request("SUBSCRIBE");
+	struct str ours = value_of(out->message, HEADER_FROM);
+	explain_in_dialog("NOTIFY", 1, S("<sip:bob@example.net>;tag=b"), ours,
+		message_str(out->message, out->message->call_id));
+	SAYS("a NOTIFY that is awaited");
+	cr_assert_not(says("481 "));
+	explain_in_dialog(
+		"NOTIFY", 1, S("<sip:bob@example.net>;tag=b"), ours, S("another-call-id"));
+	SAYS("481 ");
+	respond(out, 200, .tag = "b", .more = "Expires: 600\n");
+	take_response(200);
+	explain_in_dialog("NOTIFY", 1, S("<sip:bob@example.net>;tag=b"), ours,
+		message_str(out->message, out->message->call_id));
+	SAYS("of a subscription to dialog, from the notifier");
+}
+
+/* OPTIONS by which a phone keeps its flow open are answered, as they are when they come. */
+Test(explanation, a_keep_alive)
+{
+	struct binding b = {.expires_at = fixture_now() + 60000,
+		.contact = S("sip:alice@198.51.100.1"),
+		.call_id = S("x")};
+
+	b.flow = alice = flow_of(ACCESS_UDP, "198.51.100.1:5060", 0);
+	explain_request("OPTIONS", "sip:example.net", "");
+	SAYS("is challenged first");
+	cr_assert_eq(
+		location_put(worker->sip.location, S("sip:alice@example.net"), &b, 1, NULL, NULL),
+		0);
+	pass(10);
+	explain_request("OPTIONS", "sip:example.net", "");
+	SAYS("its From is registered by this flow");
+	SAYS("200 OK");
+	explain_request("OPTIONS", "sip:bob@example.net", "");
+	SAYS("is challenged first");
 }
 
 Test(explanation, a_response_and_what_is_no_block)

@@ -560,13 +560,17 @@ bool authorize(struct incoming *in)
 	if (!attempt_find_domain(&a))
 		return attempt_refuse(&a, 403, STR_EMPTY);
 	a.proxy = !attempt_to_self(&a);
-	if (in->explanation)
-		return attempt_explain(&a);
 	if (!a.proxy && !attempt_has_credentials(&a) && keep_alive_is(in)) {
 		count(KEEP_ALIVES_ANSWERED);
 		in->sender = out;
+		if (in->explanation)
+			explanation_say(in->explanation, "sender", STR_EMPTY, 0,
+				"is not asked: its From is registered by this flow, which OPTIONS "
+				"keep open");
 		return true;
 	}
+	if (in->explanation)
+		return attempt_explain(&a);
 	if (!attempt_find_credentials(&a)) {
 		if (a.fault)
 			attempt_log_fault(&a);

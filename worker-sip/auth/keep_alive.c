@@ -6,6 +6,7 @@
 
 struct keep_alive {
 	const struct flow *flow;
+	bool any_connection; /* of that peer; a message that is explained has come by none */
 	bool found;
 };
 
@@ -14,14 +15,15 @@ static void keep_alive_visit(void *arg, const struct binding *b)
 	struct keep_alive *k = arg;
 
 	k->found |= b->flow.listener == k->flow->listener &&
-	            b->flow.transport == k->flow->transport && b->flow.id == k->flow->id &&
+	            b->flow.transport == k->flow->transport &&
+	            (b->flow.id == k->flow->id || k->any_connection) &&
 	            endpoint_equal(&b->flow.peer, &k->flow->peer);
 }
 
 bool keep_alive_is(const struct incoming *in)
 {
 	const struct message *m = in->message;
-	struct keep_alive k = {.flow = &m->flow};
+	struct keep_alive k = {.flow = &m->flow, .any_connection = in->explanation != NULL};
 	char aor[AOR_MAX];
 
 	if (m->method != METHOD_OPTIONS)

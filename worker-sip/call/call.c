@@ -1,6 +1,7 @@
 /* call.c - requests within a call, and what ends one (call.h). */
 #include "call.h"
 
+#include "call_explain.h"
 #include "dialog_request.h"
 #include "exchange.h"
 #include "invite.h"
@@ -134,30 +135,12 @@ static bool call_refuse_after_end(struct incoming *in)
 	return true;
 }
 
-/* Explains a request within a dialog; NULL: there is none. */
-static void call_explain(const struct incoming *in, const struct dialog *d)
-{
-	struct explanation *x = in->explanation;
-
-	if (d && d->zone == in->zone) {
-		explanation_say(x, "dialog", STR_EMPTY, 0,
-			"found: it passes to the other leg of its call, Call-ID %.*s",
-			STR(d->other->call_id));
-		return;
-	}
-	explanation_say(x, "dialog", STR_EMPTY, 0, d ? "found, but of another zone" : "none");
-	if (in->message->method == METHOD_ACK)
-		explanation_say(x, "answer", STR_EMPTY, 0, "none: an ACK has no answer");
-	else
-		explanation_answer(x, 481, STR_EMPTY);
-}
-
 void call_request(struct incoming *in)
 {
 	const struct message *m = in->message;
 
 	if (in->explanation) {
-		call_explain(in, dialog_of_request(in->sip, m));
+		call_explain(in);
 		return;
 	}
 	if (m->method == METHOD_ACK) {

@@ -420,14 +420,13 @@ static const struct server_user exchange_server = {.cancelled = exchange_on_canc
 
 /* ---- the way out ---- */
 
-int exchange_write(struct exchange *x, const struct message *m, const struct flow *to,
-	uint64_t branch, struct wire **out)
+int exchange_splice(
+	const struct exchange *x, const struct message *m, const struct flow *to, struct splice *s)
 {
 	const struct call *call = x->call;
 	unsigned from = x->in == call->a ? 0 : 1;
 	const struct dialog *other = x->out;
-	struct splice s;
-	struct leg_request r = {.sip = x->sip,
+	const struct leg_request r = {.sip = x->sip,
 		.message = m,
 		.from_zone = x->in->zone,
 		.to_zone = other->zone,
@@ -444,12 +443,20 @@ int exchange_write(struct exchange *x, const struct message *m, const struct flo
 		.invite = call->invites[from],
 		/* whoever sends NOTIFY got the REFER from the other leg */
 		.refer = call->refers[1 - from]};
-	int error = leg_request_splice(&r, &s);
+
+	return leg_request_splice(&r, s);
+}
+
+int exchange_write(struct exchange *x, const struct message *m, const struct flow *to,
+	uint64_t branch, struct wire **out)
+{
+	struct splice s;
+	int error = exchange_splice(x, m, to, &s);
 
 	if (error)
 		return error;
 	s.branch = branch;
-	s.credentials = dialog_credentials(x->sip, other, message_str(m, m->method_name));
+	s.credentials = dialog_credentials(x->sip, x->out, message_str(m, m->method_name));
 	return splice_request(&s, out);
 }
 

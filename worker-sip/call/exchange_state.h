@@ -1,4 +1,5 @@
-/* exchange_state.h - inside of exchanges: for exchange.c, acknowledgement.c and call_end.c only.
+/* exchange_state.h - inside of exchanges: for exchange.c, acknowledgement.c, call_end.c and
+ * call_explain.c only.
  *
  * An INVITE's exchange outlives its call: the ACKs of its 2xx, on both legs, need it until both of
  * its transactions are gone (RFC 5407). It keeps the call with its dialogs, which are retired then,
@@ -9,6 +10,7 @@
 
 #include "exchange.h"
 
+#include "worker-sip/message/splice.h"
 #include "worker-sip/routing/trunk_auth.h"
 
 /* One request on its way from one leg to the other, and the way back of its answer. */
@@ -44,6 +46,9 @@ struct exchange {
 void exchange_unlink(struct exchange *x);
 /* Sends the BYE that waited on its way; its sender is answered where it cannot go. */
 void exchange_send_waiting(struct exchange *x);
+/* What m is for the other leg, without branch and credentials, as leg_request_splice has it. */
+int exchange_splice(
+	const struct exchange *x, const struct message *m, const struct flow *to, struct splice *s);
 /* Writes m for the other leg. -ENOBUFS, -ENOMEM, -ESRCH. */
 int exchange_write(struct exchange *x, const struct message *m, const struct flow *to,
 	uint64_t branch, struct wire **out);

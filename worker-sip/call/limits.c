@@ -301,17 +301,40 @@ static const struct {
 		S("Warning: 399 gateway \"limit of calls an hour to such numbers\"\r\n")},
 };
 
-static void limit_explain(const struct incoming *in, const struct limit *l, const char *what)
+static void limit_explain(const struct incoming *in, const struct limit *l, const char *what,
+	const char *section, struct str of)
 {
+	const struct explanation_place place = {section, of, NONE_INDEX, 0};
+
 	if (!l->key)
 		return;
 	struct limit_sum sum = limit_sum(in->sip, l->key, l->hourly);
 
-	explanation_say(in->explanation, "limit", str_of(what), 0,
+	explanation_say_of(in->explanation, "limit", str_of(what), &place,
 		"%llu calls of %u, %llu this %s of %u (0: no limit)%s",
 		(unsigned long long)sum.calls, l->calls, (unsigned long long)sum.begun,
 		l->hourly ? "hour" : "second", l->per_second,
 		in->emergency ? ", which does not hold for emergency calls" : "");
+}
+
+static void limits_explain(const struct incoming *in, const struct limit limit[LIMIT_KEYS])
+{
+	const struct settings *s = in->sip->settings;
+	struct str zone = settings_zone_name(s, in->zone), of[LIMIT_KEYS] = {zone, zone};
+
+	if (in->sender.authenticated && in->sender.domain < s->domains.count)
+		of[2] = settings_str(s, settings_domain(s, in->sender.domain)->name);
+	if (in->callee && in->callee_domain < s->domains.count)
+		of[3] = settings_str(s, settings_domain(s, in->callee_domain)->name);
+	if (in->number_list < s->number_lists.count)
+		of[LIMIT_HOURLY] = settings_str(s, SETTINGS_ROW(s, struct number_list_settings,
+							   s->number_lists, in->number_list)
+							   ->name);
+	limit_explain(in, &limit[0], "zone", "zone", of[0]);
+	limit_explain(in, &limit[1], "source", "zone", of[1]);
+	limit_explain(in, &limit[2], "user", "domain", of[2]);
+	limit_explain(in, &limit[3], "called user", "domain", of[3]);
+	limit_explain(in, &limit[LIMIT_HOURLY], "numbers", "numbers", of[LIMIT_HOURLY]);
 }
 
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
@@ -322,11 +345,7 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		key[i] = limit[i].key;
 	if (in->explanation) {
-		limit_explain(in, &limit[0], "zone");
-		limit_explain(in, &limit[1], "source");
-		limit_explain(in, &limit[2], "user");
-		limit_explain(in, &limit[3], "called user");
-		limit_explain(in, &limit[LIMIT_HOURLY], "numbers");
+		limits_explain(in, limit);
 	}
 	for (unsigned i = 0; i < LIMIT_KEYS && !in->emergency; i++) {
 		enum limit_met met = limit_meets(in->sip, &limit[i]);

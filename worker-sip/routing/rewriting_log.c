@@ -54,9 +54,11 @@ bool rewriting_refuse(struct rewriting *w, const struct rule_note *note)
 
 void rewriting_explain(void *arg, const struct rule_note *note)
 {
+	const struct explanation_place place = {
+		rules_of_name(note->of), note->section, NONE_INDEX, note->line};
 	char rule[VALUE_MAX], before[VALUE_MAX], after[VALUE_MAX];
 
-	explanation_say(arg, "rule", note->section, note->line, "of %s: %s %s: %s becomes %s",
+	explanation_say_of(arg, "rule", note->section, &place, "of %s: %s %s: %s becomes %s",
 		rules_of_name(note->of), log_value(note->rule, rule, sizeof(rule)),
 		rule_outcome_text(note->outcome), log_value(note->before, before, sizeof(before)),
 		log_value(note->after, after, sizeof(after)));

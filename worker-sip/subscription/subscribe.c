@@ -266,6 +266,13 @@ bool subscribe_awaits(struct sip *sip, const struct message *m)
 	return subscribe_branch_of_notify(sip, m) != NULL;
 }
 
+bool subscribe_awaits_from(struct sip *sip, const struct message *m, unsigned zone)
+{
+	const struct subscribe_branch *b = subscribe_branch_of_notify(sip, m);
+
+	return b && b->fork.zone == zone;
+}
+
 struct dialog *subscribe_notified(const struct incoming *in)
 {
 	struct subscribe_branch *b = subscribe_branch_of_notify(in->sip, in->message);

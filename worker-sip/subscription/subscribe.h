@@ -28,6 +28,8 @@ void subscribe_refer(struct incoming *in, const struct target *targets, unsigned
 struct dialog *subscribe_notified(const struct incoming *in);
 /* Whether a NOTIFY is awaited. Changes nothing. */
 bool subscribe_awaits(struct sip *sip, const struct message *m);
+/* The same of one that comes from that zone. */
+bool subscribe_awaits_from(struct sip *sip, const struct message *m, unsigned zone);
 /* Adds the slots of those that are on their way to out. */
 void subscribe_slots(const struct sip *sip, struct slot_set *out);
 
