@@ -5,6 +5,8 @@
 #include "worker-sip/routing/rewriting.h"
 #include "worker-sip/message/rewrite.h"
 
+#include <ctype.h>
+
 TestSuite(rules, .init = worker_set_up, .fini = worker_tear_down);
 
 static void trunk_rules(const char *text)
@@ -343,6 +345,131 @@ Test(rules, show_no_host_of_a_further_asserted_identity)
 	struct sent *s = tried(FIRST);
 	cr_expect(raw_has(s, "P-Asserted-Identity: <tel:+4931>, <sip:+4930@"));
 	cr_expect_not(raw_has(s, "10.9.9.9"));
+	forget();
+}
+
+/* Each rule sees what those before have made: values that are set and added, and none that is
+ * removed. */
+Test(rules, for_asserted_identities_hold_in_the_written_order)
+{
+	static const struct {
+		const char *rules, *came, *goes;
+	} rows[] = {
+		{"header set P-Asserted-Identity <sip:030@a.example>\n"
+		 "p-asserted-identity user ^0 +49",
+			"<sip:031@example.net>", "<sip:+4930@a.example>"},
+		{"p-asserted-identity user ^0 +49\n"
+		 "header set P-Asserted-Identity <sip:030@a.example>",
+			"<sip:031@example.net>", "<sip:030@a.example>"},
+		{"header set P-Asserted-Identity <sip:030@a.example>\n"
+		 "header add p-asserted-identity \"<tel:031>, <sip:1@a.example>\"\n"
+		 "p-asserted-identity user ^0 +49\nheader add P-Asserted-Identity <tel:0>",
+			NULL,
+			"<sip:+4930@a.example>\r\n"
+			"p-asserted-identity: <tel:+4931>, <sip:1@a.example>\r\n"
+			"P-Asserted-Identity: <tel:0>"},
+		{"header add P-Asserted-Identity <sip:030@a.example>\nheader set X-A 0\n"
+		 "p-asserted-identity user ^0 +49\nheader set X-B 0",
+			"<sip:031@example.net>",
+			"<sip:+4931@example.net>\r\n*P-Asserted-Identity: "
+			"<sip:+4930@a.example>\r\nX-A: 0\r\nX-B: 0"},
+		{"header remove P-Asserted-Identity\np-asserted-identity user .* ''",
+			"<sip:031@example.net>", NULL},
+		{"header set P-Asserted-Identity <sip:030@a.example>\n"
+		 "header remove P-Asserted-Identity\np-asserted-identity user .* ''",
+			NULL, NULL},
+	};
+
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char more[256] = "", call_id[8], goes[256];
+
+		worker->image.rules = 0;
+		trunk_rules(rows[i].rules);
+		if (rows[i].came)
+			snprintf(more, sizeof(more), "P-Asserted-Identity: %s\n", rows[i].came);
+		snprintf(call_id, sizeof(call_id), "%zu", i);
+		ask(.method = "INVITE", .uri = NUMBER, .call_id = call_id, .more = more);
+		struct sent *s = tried(FIRST);
+		snprintf(goes, sizeof(goes), "P-Asserted-Identity: %s",
+			rows[i].goes ? rows[i].goes : "");
+		char *second = strchr(goes, '*');
+		if (second) {
+			*second++ = '\0';
+			cr_expect(raw_has(s, second), "row %zu: %s", i, second);
+		}
+		cr_expect_eq(raw_has(s, goes), rows[i].goes != NULL, "row %zu: %s", i, goes);
+		cr_expect_not(raw_has(s, "<sip:031@example.net>"), "row %zu", i);
+		cr_expect_eq(counted(COUNTER_RULES_NO_RESULT), 0, "row %zu", i);
+		forget();
+	}
+}
+
+/* RFC 3261 sections 25.1 and 19.1.4: escaped is what may not stand in a user, and what came so,
+ * for ";" and "%3B" are two; any other octet is the same with an escape and without. */
+Test(rules, keep_the_escapes_of_users)
+{
+	static const struct {
+		const char *rule, *came, *goes;
+	} rows[] = {
+		{"^x y", "xa%3Bb;c=%2F/", "ya%3Bb;c=%2F/"},
+		{"^(.)(.*)$ $2$1", "%3Ba;b%26", "a;b%26%3B"},
+		{"b $0;$0", "a%3bb", "a%3Bb;b"},
+		{"; ?", "%3Ba;%3B", "?a;%3B"},
+		{"a %", "a%25%2541%3F?", "%25%25%2541%3F?"},
+		{"x '#<>\"'", "x%40%3A", "%23%3C%3E%22%40%3A"},
+		{"^x \xc3\xbc", "x%c3%9f%41%2d", "%C3%BC%C3%9FA-"},
+		{"^x y", "x%2B%24%2C%3D%26%3F%2F%3B%7E%21", "y%2B%24%2C%3D%26%3F%2F%3B~!"},
+		{"^x y", "x+$,=&?/;-_.!~*'()", "y+$,=&?/;-_.!~*'()"},
+	};
+
+	worker->image.route[1].number = (struct text){0, 0};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char rules[256], uri[128], from[128], call_id[8], goes[128];
+
+		worker->image.rules = 0;
+		snprintf(rules, sizeof(rules), "request-uri user %s\nfrom user %s", rows[i].rule,
+			rows[i].rule);
+		trunk_rules(rules);
+		snprintf(uri, sizeof(uri), "sip:%s@elsewhere.example", rows[i].came);
+		snprintf(from, sizeof(from), "<sip:%s@example.net>", rows[i].came);
+		snprintf(goes, sizeof(goes), "<sip:%s@example.net>;tag=", rows[i].goes);
+		snprintf(call_id, sizeof(call_id), "%zu", i);
+		ask(.method = "INVITE", .uri = uri, .from = from, .call_id = call_id);
+		struct sent *s = tried(FIRST);
+		is_for(s, rows[i].goes);
+		is_from(s, goes);
+		forget();
+	}
+}
+
+/* Every octet in one user, escaped and, where it may be, bare: nothing is lost, nothing means
+ * another thing. */
+Test(rules, keep_every_octet_of_a_user)
+{
+	static const char bare[] = "abcXYZ019-_.!~*'()&=+$,;?/";
+	char came[1024] = "<sip:x", goes[1024] = "<sip:y", *c = came + 6, *g = goes + 6;
+
+	for (unsigned octet = 0x20; octet < 0x100; octet++) {
+		bool same = octet < 0x80 &&
+		            (isalnum((int)octet) || strchr("-_.!~*'()", (int)octet));
+
+		if (octet == 0x7f)
+			continue;
+		c += sprintf(c, "%%%02x", octet);
+		g += sprintf(g, same ? "%c" : "%%%02X", octet);
+	}
+	sprintf(c, "%s@example.net>", bare);
+	sprintf(g, "%s@example.net>", bare);
+	trunk_rules("from user ^x y\np-asserted-identity user ^x y");
+	worker->image.zone[ZONE_OPEN].trust = 1;
+	char more[1100];
+	snprintf(more, sizeof(more), "P-Asserted-Identity: %s\n", came);
+	ask(.method = "INVITE", .uri = NUMBER, .from = came, .more = more);
+	struct sent *s = tried(FIRST);
+	is_from(s, goes);
+	snprintf(more, sizeof(more), "P-Asserted-Identity: %s\r\n", goes);
+	cr_expect(raw_has(s, more));
 	forget();
 }
 

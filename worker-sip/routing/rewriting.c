@@ -23,9 +23,33 @@ void rewriting_begin(struct rewriting *w, struct sip *sip, const struct message 
 
 /* ---- match and replace ---- */
 
-/* What a rule makes of text, into buffer; *n is its length where it matches. */
-static enum rule_outcome rewriting_replace(const struct rule *rule, struct pattern_matcher *matcher,
-	struct str text, char buffer[RULE_PART_MAX], size_t *n)
+/* What of the result came escaped: the same replacement, made of marks in the place of octets.
+ * Rules have no control characters, so that what they add is none. */
+static void rewriting_move_escapes(const struct rule *rule, struct str text,
+	const struct str group[PATTERN_GROUPS], size_t n, struct user_escapes *escapes)
+{
+	char in[RULE_PART_MAX], out[RULE_PART_MAX];
+	struct str mark[PATTERN_GROUPS];
+	size_t front = (size_t)(group[0].p - text.p), end = front + group[0].n;
+
+	for (size_t i = 0; i < text.n; i++)
+		in[i] = escapes->bit[i / 8] >> i % 8 & 1;
+	for (unsigned i = 0; i < PATTERN_GROUPS; i++)
+		mark[i] = group[i].n ? (struct str){in + (group[i].p - text.p), group[i].n}
+		                     : STR_EMPTY;
+	memcpy(out, in, front);
+	rule_expand(rule, mark, out + front, n - front);
+	memcpy(out + n - (text.n - end), in + end, text.n - end);
+	memset(escapes, 0, sizeof(*escapes));
+	for (size_t i = 0; i < n; i++)
+		if (out[i] == 1) {
+			escapes->bit[i / 8] |= (uint8_t)(1u << i % 8);
+			escapes->any = true;
+		}
+}
+
+enum rule_outcome rewriting_replace(const struct rule *rule, struct pattern_matcher *matcher,
+	struct str text, char buffer[RULE_PART_MAX], size_t *n, struct user_escapes *escapes)
 {
 	struct str group[PATTERN_GROUPS];
 	int found = pattern_match_groups(rule->pattern, matcher, text, group);
@@ -44,6 +68,8 @@ static enum rule_outcome rewriting_replace(const struct rule *rule, struct patte
 	if (rest.n)
 		memcpy(buffer + front + middle, rest.p, rest.n);
 	*n = front + (size_t)middle + rest.n;
+	if (escapes && escapes->any)
+		rewriting_move_escapes(rule, text, group, *n, escapes);
 	return RULE_MATCHED;
 }
 
@@ -51,6 +77,9 @@ static enum rule_outcome rewriting_part(struct rewriting *w, const struct rule *
 	struct pattern_matcher *matcher, struct rule_note *note, char before[RULE_PART_MAX])
 {
 	struct rewriting_part *part = &w->part[rule->part];
+	bool user = rule->part == RULE_REQUEST_USER || rule->part == RULE_FROM_USER ||
+	            rule->part == RULE_TO_USER;
+	struct user_escapes escapes;
 	char after[RULE_PART_MAX];
 	enum rule_outcome outcome;
 	size_t n;
@@ -61,7 +90,9 @@ static enum rule_outcome rewriting_part(struct rewriting *w, const struct rule *
 		return RULE_UNMATCHED;
 	memcpy(before, part->text, part->n);
 	note->before = (struct str){before, part->n};
-	outcome = rewriting_replace(rule, matcher, note->before, after, &n);
+	if (user)
+		escapes = part->escapes;
+	outcome = rewriting_replace(rule, matcher, note->before, after, &n, user ? &escapes : NULL);
 	if (outcome != RULE_MATCHED)
 		return outcome;
 	if (!rewriting_part_valid(rule->part, (struct str){after, n}))
@@ -73,80 +104,12 @@ static enum rule_outcome rewriting_part(struct rewriting *w, const struct rule *
 	memcpy(part->text, after, n);
 	part->n = (uint16_t)n;
 	part->changed = true;
+	if (user)
+		part->escapes = escapes;
 	note->after = (struct str){part->text, n};
 	if (rule->part == RULE_REQUEST_USER && !rewriting_write_request(w))
 		return RULE_TOO_LONG;
 	return RULE_MATCHED;
-}
-
-/* Writes an address with another user. False: no such URI has it, as tel: has no letters. */
-static bool rewriting_identity_user(struct writer *to, const struct address *a, struct str user)
-{
-	size_t before = to->n;
-	struct address written;
-
-	rewriting_write_address(to, a, user);
-	struct str text = {to->p + before, to->n - before};
-	return to->full || address_next(&text, &written) == 0;
-}
-
-/* Writes what the rule makes of each of the values in rest. */
-static enum rule_outcome rewriting_identity_write(struct writer *to, const struct rule *rule,
-	struct pattern_matcher *matcher, struct str rest)
-{
-	enum rule_outcome outcome = RULE_UNMATCHED;
-	struct address a;
-
-	while (rest.n && address_next(&rest, &a) == 0) {
-		char text[RULE_PART_MAX], after[RULE_PART_MAX];
-		long n = rewriting_user_text(&a.uri, text);
-		enum rule_outcome one = RULE_UNMATCHED;
-		size_t length = 0;
-
-		if (n == -EBADMSG)
-			return RULE_TOO_LONG;
-		if (n >= 0)
-			one = rewriting_replace(
-				rule, matcher, (struct str){text, (size_t)n}, after, &length);
-		if (one > RULE_MATCHED)
-			return one;
-		if (one == RULE_MATCHED &&
-			!rewriting_part_valid(RULE_IDENTITY_USER, (struct str){after, length}))
-			return RULE_INVALID;
-		if (to->n)
-			write_literal(to, ", ");
-		if (one == RULE_MATCHED) {
-			outcome = RULE_MATCHED;
-			if (!rewriting_identity_user(to, &a, (struct str){after, length}))
-				return RULE_INVALID;
-		} else {
-			write_str(to, a.whole);
-		}
-	}
-	return to->full ? RULE_TOO_LONG : outcome;
-}
-
-/* The rule over each value of P-Asserted-Identity. */
-static enum rule_outcome rewriting_identity(struct rewriting *w, const struct rule *rule,
-	struct pattern_matcher *matcher, struct rule_note *note,
-	char before[REWRITING_IDENTITY_MAX])
-{
-	enum rule_outcome outcome;
-
-	if (!w->identity_read && !rewriting_identity_read(w))
-		return RULE_TOO_LONG;
-	memcpy(before, w->identity, w->identity_n);
-	note->before = (struct str){before, w->identity_n};
-	struct writer to = WRITER(w->identity);
-	outcome = rewriting_identity_write(&to, rule, matcher, note->before);
-	if (outcome > RULE_MATCHED) { /* a call of emergency goes on with what was there */
-		memcpy(w->identity, before, w->identity_n);
-		return outcome;
-	}
-	w->identity_n = (uint16_t)to.n;
-	w->identity_changed |= outcome == RULE_MATCHED;
-	note->after = writer_text(&to);
-	return outcome;
 }
 
 /* ---- headers ---- */
@@ -239,7 +202,7 @@ static bool rewriting_apply_each(
 {
 	unsigned count;
 	const struct rules_row *row = rules_list(rules, of, index, &count);
-	char before[REWRITING_IDENTITY_MAX];
+	struct rewriting_seen seen;
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct rule *rule = &row[i].rule;
@@ -254,9 +217,10 @@ static bool rewriting_apply_each(
 			note.outcome = rewriting_header(w, rule, &note);
 		else if (rule->part == RULE_IDENTITY_USER)
 			note.outcome = rewriting_identity(
-				w, rule, rules_matcher(rules), &note, before);
+				w, rule, rules_matcher(rules), &note, &seen);
 		else
-			note.outcome = rewriting_part(w, rule, rules_matcher(rules), &note, before);
+			note.outcome = rewriting_part(
+				w, rule, rules_matcher(rules), &note, seen.before);
 		if (note.outcome == RULE_UNMATCHED)
 			continue;
 		if (note.outcome > RULE_MATCHED)
@@ -300,7 +264,7 @@ static void rewriting_put_part(
 		size_t before = to->n;
 
 		r->part[i] = rewriting_put(to, r, STR_EMPTY);
-		rewriting_write_user(to, text);
+		rewriting_write_user(to, text, &part->escapes);
 		r->part[i].n = (uint32_t)(to->n - before);
 	} else {
 		r->part[i] = rewriting_put(to, r, text);

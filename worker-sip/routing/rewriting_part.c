@@ -10,15 +10,45 @@
 
 /* ---- as it came ---- */
 
-long rewriting_user_text(const struct uri_parts *uri, char buffer[RULE_PART_MAX])
+static void rewriting_mark(struct user_escapes *e, size_t i)
+{
+	e->bit[i / 8] |= (uint8_t)(1u << i % 8);
+	e->any = true;
+}
+
+/* Finds what of a user with escapes came escaped and needed none but to mean another thing. */
+static void rewriting_find_escapes(struct str user, struct user_escapes *e)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < user.n && at < RULE_PART_MAX; i++, at++) {
+		char c;
+
+		if (user.p[i] != '%')
+			continue;
+		if (uri_unescape((struct str){user.p + i, 3}, &c, 1) == 1 &&
+			octet_is(c, OCTET_USER) && strchr("&=+$,;?/", c))
+			rewriting_mark(e, at);
+		i += 2;
+	}
+}
+
+long rewriting_user_text(
+	const struct uri_parts *uri, char buffer[RULE_PART_MAX], struct user_escapes *escapes)
 {
 	long n;
 
+	escapes->any = false;
 	if (uri->scheme != URI_SIP && uri->scheme != URI_SIPS && uri->scheme != URI_TEL)
 		return -EINVAL;
 	n = telephone_digits(uri, buffer, RULE_PART_MAX);
-	if (n == -EINVAL)
+	if (n == -EINVAL) {
 		n = uri_unescape(uri->user, buffer, RULE_PART_MAX);
+		if (n > 0 && (size_t)n < uri->user.n) {
+			memset(escapes->bit, 0, sizeof(escapes->bit));
+			rewriting_find_escapes(uri->user, escapes);
+		}
+	}
 	return n < 0 ? -EBADMSG : n;
 }
 
@@ -47,7 +77,7 @@ static bool rewriting_display_text(struct str display, struct rewriting_part *pa
 
 static bool rewriting_read_user(struct rewriting_part *part, const struct uri_parts *uri)
 {
-	long n = rewriting_user_text(uri, part->text);
+	long n = rewriting_user_text(uri, part->text, &part->escapes);
 
 	part->there = n >= 0;
 	part->n = n > 0 ? (uint16_t)n : 0;
@@ -141,14 +171,15 @@ bool rewriting_part_valid(enum rule_part part, struct str text)
 	}
 }
 
-void rewriting_write_user(struct writer *w, struct str text)
+void rewriting_write_user(struct writer *w, struct str text, const struct user_escapes *escapes)
 {
 	static const char hex[] = "0123456789ABCDEF";
 
 	for (size_t i = 0; i < text.n; i++) {
+		bool escaped = escapes->any && escapes->bit[i / 8] >> i % 8 & 1;
 		uint8_t c = (uint8_t)text.p[i];
 
-		if (octet_is((char)c, OCTET_USER))
+		if (octet_is((char)c, OCTET_USER) && !escaped)
 			write_bytes(w, text.p + i, 1);
 		else
 			write_bytes(w, (const char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
@@ -183,14 +214,15 @@ bool rewriting_write_request(struct rewriting *w)
 	struct writer to = WRITER(w->request);
 	char buffer[RULE_PART_MAX];
 
-	rewriting_write_user(&to, text);
+	rewriting_write_user(&to, text, &user->escapes);
 	if (telephone_digits(&w->uri, buffer, sizeof(buffer)) > 0)
 		rewriting_write_tail(&to, &w->uri, *text.p == '+');
 	w->request_n = to.full ? 0 : (uint16_t)to.n;
 	return !to.full;
 }
 
-void rewriting_write_address(struct writer *w, const struct address *a, struct str user)
+void rewriting_write_address(struct writer *w, const struct address *a, struct str user,
+	const struct user_escapes *escapes)
 {
 	bool tel = a->uri.scheme == URI_TEL;
 
@@ -199,7 +231,7 @@ void rewriting_write_address(struct writer *w, const struct address *a, struct s
 		write_literal(w, " ");
 	}
 	write_str(w, tel ? S("<tel:") : a->uri.scheme == URI_SIPS ? S("<sips:") : S("<sip:"));
-	rewriting_write_user(w, user);
+	rewriting_write_user(w, user, escapes);
 	if (tel) {
 		rewriting_write_tail(w, &a->uri, user.n && *user.p == '+');
 	} else {

@@ -11,11 +11,19 @@
 
 struct sip;
 
+/* Which octets of a user came escaped that may stand there bare: ";" and "%3B" are two (RFC 3261
+ * section 19.1.4), and each goes on as it came. */
+struct user_escapes {
+	bool any;
+	uint8_t bit[RULE_PART_MAX / 8];
+};
+
 /* A part of the request: unescaped, unquoted. */
 struct rewriting_part {
 	bool read, there, changed;
 	uint16_t n;
 	char text[RULE_PART_MAX];
+	struct user_escapes escapes; /* of a user */
 };
 
 struct rewriting {
