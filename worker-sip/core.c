@@ -240,7 +240,7 @@ static void core_pass_on(struct incoming *in)
 		in->callee_domain = decision.callee_domain;
 		in->by_name = decision.by_name;
 		in->number_list = decision.numbers.list;
-		if (decision.numbers.blocked || decision.numbers.given_up)
+		if (decision.numbers.blocked)
 			number_lists_tell(in, &decision.numbers);
 	}
 	if (in->explanation)

@@ -138,7 +138,7 @@ Test(number_list, a_match_that_is_given_up_permits_nothing)
 	list("slow", ZONE_OPEN, NULL, "^(1+)+$", "^(1+)+$");
 	struct number_verdict v = verdict(long_number);
 	cr_assert(v.blocked);
-	cr_assert(v.given_up);
+	cr_assert_eq(counters_page->counter[COUNTER_ROUTE_PATTERN_LIMIT], 2);
 }
 
 Test(number_list, the_answer_and_the_counter_say_it)

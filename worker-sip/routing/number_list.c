@@ -145,7 +145,6 @@ struct number_verdict number_lists_decide(
 		if (!number_list_is_for(sip->settings, e->list, zone, user, &v.group))
 			continue;
 		int found = number_patterns_match(l->patterns, i, number);
-		v.given_up |= found < 0;
 		if (found == 0 || (found < 0 && !e->blocks))
 			continue;
 		v.list = e->list;
@@ -201,10 +200,6 @@ void number_lists_explain(const struct incoming *in, const struct number_verdict
 
 void number_lists_tell(const struct incoming *in, const struct number_verdict *v)
 {
-	if (v->given_up)
-		count(ROUTE_PATTERN_LIMIT);
-	if (!v->blocked)
-		return;
 	count(NUMBERS_BLOCKED);
 	if (!in->explanation)
 		number_list_log(in, v);

@@ -16,19 +16,17 @@ struct number_verdict {
 	uint16_t list; /* that decided: its index; NONE_INDEX: none did, the number may be called */
 	uint16_t group;   /* the list's group that the caller is in; NONE_INDEX: it is for all */
 	uint16_t pattern; /* that matched: its index in permit, or in block where it is blocked */
-	bool blocked;
-	bool given_up; /* a match took too many steps: as one where it blocks, else as none */
+	bool blocked;     /* by a match, or by one that took too many steps */
 };
 
 /* Asks the lists whether the sender of a request from that zone may call a number: the first list
- * for him that has it decides, and in a list what it permits comes first. Nothing is counted,
- * logged or answered. */
+ * for him that has it decides, and in a list what it permits comes first. Nothing is logged
+ * or answered. */
 struct number_verdict number_lists_decide(
 	const struct sip *sip, unsigned zone, const struct identity *sender, struct str number);
 /* Explains a verdict, where a list has decided. */
 void number_lists_explain(const struct incoming *in, const struct number_verdict *v);
-/* Counts what is to be counted of a verdict; one that blocks is said in the log, at a bounded rate,
- * with list and group. */
+/* Counts a verdict that blocks, and says it in the log, at a bounded rate, with list and group. */
 void number_lists_tell(const struct incoming *in, const struct number_verdict *v);
 
 /* Of the 403 to a number that is blocked. */

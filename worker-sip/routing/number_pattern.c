@@ -1,6 +1,7 @@
 /* number_pattern.c - see number_pattern.h. */
 #include "number_pattern.h"
 
+#include "common/counters.h"
 #include "ipc/pattern.h"
 
 #include <errno.h>
@@ -93,5 +94,8 @@ int number_patterns_match(struct number_patterns *p, unsigned index, struct str 
 		return 1;
 	if (!n->compiled && pattern_new(&n->compiled, n->text, NULL))
 		return 0;
-	return pattern_match(n->compiled, p->matcher, number);
+	int found = pattern_match(n->compiled, p->matcher, number);
+	if (found < 0)
+		count(ROUTE_PATTERN_LIMIT);
+	return found;
 }

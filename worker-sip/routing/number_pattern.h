@@ -21,7 +21,7 @@ void number_patterns_sort(struct number_patterns *p);
 void number_patterns_walk(
 	const struct number_patterns *p, struct str number, struct number_prefix_walk *w);
 /* 1: it matches; 0: it does not; -E2BIG: the number was made to cost too much, and it was given
- * up. */
+ * up, which is counted. */
 int number_patterns_match(struct number_patterns *p, unsigned index, struct str number);
 
 #endif

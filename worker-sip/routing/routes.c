@@ -50,7 +50,6 @@ static void routes_gave_up(struct sip *sip, unsigned i)
 	struct str name = settings_str(sip->settings, settings_route(sip->settings, i)->name);
 	uint64_t left_out;
 
-	count(ROUTE_PATTERN_LIMIT);
 	if (log_limit_pass(&sip->routes->log, loop_now(sip->loop), 1, LOG_LIMIT_SECOND, &left_out))
 		log_warn("route-pattern-limit", "route=%.*s left_out=%llu", STR(name),
 			(unsigned long long)left_out);
