@@ -252,6 +252,52 @@ static int rule_read_header(
 	return rule_check_value(r, fault);
 }
 
+/* ---- what it is for ---- */
+
+static unsigned rule_where_of(struct str word, bool out)
+{
+	if (str_equal_nocase(word, S("request")))
+		return out ? 0 : RULE_IN_REQUEST;
+	if (str_equal_nocase(word, S("dialog")))
+		return out ? RULE_OUT_DIALOG : RULE_IN_DIALOG;
+	if (str_equal_nocase(word, S("response")))
+		return out ? RULE_OUT_RESPONSE : RULE_IN_RESPONSE;
+	return 0;
+}
+
+/* Takes "in WHERE" or "out WHERE" from *rest, where it begins so. */
+static int rule_read_where(struct rule *r, struct str *rest, struct rule_fault *fault)
+{
+	struct str behind = *rest, word, where;
+	bool bad = false, out;
+
+	r->where = RULE_IN_REQUEST;
+	if (!rule_word(&behind, &word, &bad))
+		return 0;
+	out = str_equal_nocase(word, S("out"));
+	if (!out && !str_equal_nocase(word, S("in")))
+		return 0;
+	r->where = 0;
+	if (!rule_word(&behind, &where, &bad))
+		where = STR_EMPTY;
+	do {
+		size_t n = str_find(where, ',');
+		unsigned one = rule_where_of((struct str){where.p, n}, out);
+
+		if (!one)
+			return rule_wrong(fault,
+				out ? "expected \"dialog\" or \"response\", or both with a comma, "
+				      "after \"out\""
+				    : "expected \"request\", \"dialog\" or \"response\", or some "
+				      "of "
+				      "them with commas, after \"in\"");
+		r->where |= (uint8_t)one;
+		where = n < where.n ? str_from(where, n + 1) : STR_NONE;
+	} while (where.p);
+	*rest = behind;
+	return 0;
+}
+
 /* ---- a rule ---- */
 
 int rule_read(struct rule *out, struct str text, struct rule_fault *fault)
@@ -262,11 +308,18 @@ int rule_read(struct rule *out, struct str text, struct rule_fault *fault)
 
 	if (!text.n || text.n > RULE_TEXT_MAX)
 		return rule_wrong(fault, "expected a rule of 1 to %d bytes", RULE_TEXT_MAX);
+	error = rule_read_where(&r, &text, fault);
+	if (error)
+		return error;
 	count = rule_words(text, word, fault);
 	if (count < 0)
 		return count;
 	if (count >= 2 && str_equal_nocase(word[0], S("header"))) {
 		error = rule_read_header(&r, word, count, fault);
+	} else if (r.where & RULE_LATER) {
+		return rule_wrong(fault, "expected \"header\" with \"set\", \"add\" or \"remove\": "
+					 "numbers and names "
+					 "stay for responses and within a dialog");
 	} else {
 		r.part = (uint8_t)(count >= 2 ? rule_part_of(word[0], word[1]) : RULE_PARTS);
 		if (r.part == RULE_PARTS)

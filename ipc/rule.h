@@ -5,6 +5,13 @@
  *	p-asserted-identity user PATTERN REPLACEMENT
  *	header set NAME VALUE, header add NAME VALUE, header remove NAME
  *
+ * of requests that begin something, and of a zone before those about a header
+ *
+ *	in WHERE, out WHERE
+ *
+ * where WHERE is a comma list of request (in alone), dialog and response: what it is for comes from
+ * the zone, or goes out to it.
+ *
  * Words have blanks between them; one with blanks in it stands in quotes, of either kind. The
  * master checks with this what SIP workers read.
  */
@@ -21,7 +28,20 @@
 #define RULES_ADDED_MAX 4096   /* bytes of the header lines that rules add to a request */
 #define RULES_REMOVED_MAX 1024 /* of the names of those that go, with two before each */
 
+#define RULES_LATER_ADDED_MAX (RULES_ADDED_MAX / 2) /* the same to what follows: of one zone */
+#define RULES_LATER_REMOVED_MAX (RULES_REMOVED_MAX / 2)
+
 enum rule_kind { RULE_REPLACE, RULE_SET, RULE_ADD, RULE_REMOVE };
+
+/* What a rule is for; one may be for several. */
+enum rule_where {
+	RULE_IN_REQUEST = 1, /* that begins something */
+	RULE_IN_DIALOG = 2,  /* a request within a dialog, from the zone */
+	RULE_IN_RESPONSE = 4,
+	RULE_OUT_DIALOG = 8, /* and to the zone */
+	RULE_OUT_RESPONSE = 16
+};
+#define RULE_LATER (RULE_IN_DIALOG | RULE_IN_RESPONSE | RULE_OUT_DIALOG | RULE_OUT_RESPONSE)
 
 /* The parts of a message that a rule may match and replace. */
 enum rule_part {
@@ -41,6 +61,7 @@ struct rule {
 	uint8_t kind;            /* enum rule_kind */
 	uint8_t part;            /* enum rule_part, of RULE_REPLACE */
 	uint8_t header;          /* enum header or HEADER_OTHER, of the others */
+	uint8_t where;           /* enum rule_where, one or more */
 	struct pattern *pattern; /* of RULE_REPLACE */
 	struct str replacement;
 	struct str name, value; /* of a header */

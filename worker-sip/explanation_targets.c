@@ -6,6 +6,7 @@
 #include "worker-sip/message/leg_request.h"
 #include "worker-sip/message/policy.h"
 #include "worker-sip/message/splice.h"
+#include "worker-sip/routing/later_rules.h"
 #include "worker-sip/routing/target_state.h"
 
 /* What becomes of each header line on its way to a zone. */
@@ -126,7 +127,10 @@ void explanation_targets(const struct incoming *in, const struct target *targets
 		if (explanation_zone_told(targets, i))
 			continue;
 		explanation_request(in, &targets[i], replaces);
+		if (targets[i].zone != in->zone)
+			later_rules_explain(in->explanation, in->sip, targets[i].zone);
 	}
+	later_rules_explain(in->explanation, in->sip, in->zone);
 	explanation_say(in->explanation, "answer", STR_EMPTY, 0,
 		"that of the targets: it would be passed on");
 }

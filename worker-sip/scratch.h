@@ -23,6 +23,8 @@
 #define SCRATCH_REWRITES_MAX 65536
 /* What is told of rules that have changed a request. */
 #define RULES_TOLD_MAX 1024
+/* And of one response, or request within a dialog. */
+#define SCRATCH_REWRITE_MAX (RULES_ADDED_MAX + RULES_REMOVED_MAX + 128)
 /* A route set as one Route value, at most. */
 #define SCRATCH_ROUTE_MAX 8192
 
@@ -76,6 +78,9 @@ struct scratch {
 	/* route_request: what the rules of its zone, then of a route, then of a trunk have made of
 	 * it. */
 	struct rewriting rewriting[RULES_OF_COUNT];
+	/* worker-sip/routing/later_rules.h: what rules have made of the message at hand,
+	 * until it is written. */
+	_Alignas(8) char rewrite_later[SCRATCH_REWRITE_MAX];
 };
 
 /* Begins a message. Ends with scratch_wire, whatever came between. */

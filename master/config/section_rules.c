@@ -14,6 +14,26 @@ struct rules_headers {
 	bool full;             /* no request has room for them, which was told */
 };
 
+/* The same of what responses and requests within a dialog get: no rule takes back what another one
+ * has added, which may be for something else. */
+static void rules_add_up_later(struct reader *r, cfg_t *section, int line, struct rules_headers *h,
+	const struct rule *rule)
+{
+	h->added += rule_added_size(rule);
+	h->removed += rule_removed_size(rule);
+	h->full = h->added > RULES_LATER_ADDED_MAX || h->removed > RULES_LATER_REMOVED_MAX;
+	if (h->added > RULES_LATER_ADDED_MAX)
+		reader_error(r, section, line,
+			"rules: up to here they add %zu bytes of headers to responses and within "
+			"dialogs, of at most %d",
+			h->added, RULES_LATER_ADDED_MAX);
+	else if (h->full)
+		reader_error(r, section, line,
+			"rules: up to here they remove %zu bytes of names of headers from "
+			"responses and within dialogs, of at most %d (each name has two more)",
+			h->removed, RULES_LATER_REMOVED_MAX);
+}
+
 /* Adds up what a rule changes, as SIP workers carry it out: what removes or sets a header takes
  * back what rules before it have added. */
 static void rules_add_up(struct reader *r, cfg_t *section, int line, struct rules_headers *h,
@@ -48,7 +68,7 @@ static void rules_add_up(struct reader *r, cfg_t *section, int line, struct rule
 }
 
 static bool rules_check(
-	struct reader *r, cfg_t *section, const struct config_value *v, struct rules_headers *h)
+	struct reader *r, cfg_t *section, const struct config_value *v, struct rules_headers h[2])
 {
 	struct rule_fault fault;
 	struct rule rule;
@@ -61,15 +81,26 @@ static bool rules_check(
 	if (error)
 		return false;
 	rule_clear(&rule);
-	if (rule.kind != RULE_REPLACE && !h->full)
-		rules_add_up(r, section, v->line, h, &rule);
-	return !h->full;
+	if (rule.where & RULE_LATER && strcmp(cfg_name(section), "zone") != 0) {
+		reader_error(r, section, v->line,
+			"rules: \"%.80s\": responses and requests within a dialog have the rules "
+			"of zones alone: write it in the zone, with \"in\" for what comes from it "
+			"or "
+			"\"out\" for what goes to it",
+			v->text);
+		return false;
+	}
+	if (rule.kind != RULE_REPLACE && rule.where & RULE_IN_REQUEST && !h[0].full)
+		rules_add_up(r, section, v->line, &h[0], &rule);
+	if (rule.where & RULE_LATER && !h[1].full)
+		rules_add_up_later(r, section, v->line, &h[1], &rule);
+	return !h[0].full && !h[1].full;
 }
 
 void section_rules(struct reader *r, cfg_t *section, struct config_rules *out)
 {
 	size_t count = section_list_count(r, section, "rules", RULES_MAX);
-	struct rules_headers headers = {.count = 0};
+	struct rules_headers headers[2] = {{.count = 0}}; /* of requests, and of what follows */
 
 	if (!count)
 		return;
@@ -85,7 +116,7 @@ void section_rules(struct reader *r, cfg_t *section, struct config_rules *out)
 		const struct config_value *v = config_list(section, "rules", i);
 		struct config_rule *rule = &out->rule[out->count];
 
-		if (!rules_check(r, section, v, &headers))
+		if (!rules_check(r, section, v, headers))
 			continue;
 		rule->line = v->line;
 		rule->text = reader_copy(r, v->text);

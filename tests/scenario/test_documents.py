@@ -173,8 +173,8 @@ class Documents(unittest.TestCase):
 
     def test_configs_in_the_man_page_are_accepted(self):
         """The example as it is, but for addresses of this machine, and rules in a zone of it."""
-        rules, example = re.findall(r"^\.nf\n(.*?)^\.fi", self.text["sipward.conf.5"], re.M | re.S)
-        rules, example = (t.replace(r"\(dq", '"').replace(r"\e", "\\") for t in (rules, example))
+        *rules, example = re.findall(r"^\.nf\n(.*?)^\.fi", self.text["sipward.conf.5"], re.M | re.S)
+        *rules, example = (t.replace(r"\(dq", '"').replace(r"\e", "\\") for t in (*rules, example))
         for one in ("203.0.113.7", "192.0.2.1"):
             example = example.replace(f"udp:{one}:5060", f"udp:{own_address()}:5060")
         with tempfile.TemporaryDirectory() as folder:
@@ -182,7 +182,9 @@ class Documents(unittest.TestCase):
             users.write_text("")
             users.chmod(0o640)
             own = f'runtime-directory = "{folder}/run" state-directory = "{folder}/state"\n'
-            for text in (example, example.replace("trust = no", f"trust = no {rules}")):
+            with_rules = [example.replace("trust = no", f"trust = no {one}") for one in rules]
+            self.assertEqual(len(with_rules), 2)
+            for text in (example, *with_rules):
                 path.write_text(own + text)
                 done = subprocess.run(
                     [BIN / "sipward", "-n", "-c", path], capture_output=True, text=True

@@ -62,8 +62,47 @@ static void wrong(const char *text, const char *said)
 	cr_expect(strstr(fault.text, said), "%s: %s", text, fault.text);
 }
 
+Test(rule, says_what_it_is_for)
+{
+	static const struct {
+		const char *text;
+		unsigned where;
+	} rows[] = {
+		{"header remove X-A", RULE_IN_REQUEST},
+		{"from user a b", RULE_IN_REQUEST},
+		{"in request from user a b", RULE_IN_REQUEST},
+		{"in response header remove X-A", RULE_IN_RESPONSE},
+		{" IN  Dialog\theader set X-A b", RULE_IN_DIALOG},
+		{"in request,dialog,response header add X-A b",
+			RULE_IN_REQUEST | RULE_IN_DIALOG | RULE_IN_RESPONSE},
+		{"out response header remove Server", RULE_OUT_RESPONSE},
+		{"out dialog,response header remove X-A", RULE_OUT_DIALOG | RULE_OUT_RESPONSE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct rule_fault fault;
+		struct rule r;
+
+		cr_assert_eq(rule_read(&r, str_of(rows[i].text), &fault), 0, "%s: %s", rows[i].text,
+			fault.text);
+		cr_expect_eq(r.where, rows[i].where, "%s", rows[i].text);
+		rule_clear(&r);
+	}
+}
+
 Test(rule, says_what_is_wrong)
 {
+	wrong("in", "\"request\", \"dialog\" or");
+	wrong("in answer header remove X-A", "\"request\", \"dialog\" or");
+	wrong("in response, header remove X-A", "\"request\", \"dialog\" or");
+	wrong("in ,response header remove X-A", "\"request\", \"dialog\" or");
+	wrong("out request header remove X-A", "\"dialog\" or \"response\"");
+	wrong("out header remove X-A", "\"dialog\" or \"response\"");
+	wrong("in dialog from user a b", "numbers and names stay");
+	wrong("in request,response from user a b", "numbers and names stay");
+	wrong("in response", "\"set\", \"add\" or \"remove\"");
+	wrong("in response header remove RSeq", "RSeq is not for rules");
+	wrong("out dialog header set Contact <sip:a@b>", "Contact is not for rules");
 	wrong("", "1 to");
 	wrong("request-uri host a b", "request-uri user");
 	wrong("request-uri", "request-uri user");

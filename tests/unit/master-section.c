@@ -76,6 +76,33 @@ static char *rules_of(const char *text, unsigned count)
 	return config;
 }
 
+/* What follows a request has rules of zones alone, and a zone's have half of the room. */
+Test(config, rules_for_what_follows)
+{
+	static char text[4096];
+	char value[RULE_PART_MAX + 1] = "";
+	size_t n = 0;
+
+	load(SANE "zone x { trust = no rules = { 'in response header remove Server', "
+		  "'out dialog,response header set X-A b' } }");
+	refused(SANE
+		"trunk x { zone = core target = \"sip:127.0.0.1:5070\"\nrules = { 'in response "
+		"header remove Server' } }",
+		7, "trunk \"x\": rules: |zones alone|\"out\"");
+	refused(SANE "route x { from = access action = refuse\nrules = { 'out dialog header remove "
+		     "X-A' } }",
+		7, "route \"x\": rules: |zones alone");
+	refused(SANE "zone x { trust = no\nrules = { 'in dialog to user a b' } }", 7,
+		"zone \"x\": rules: |numbers and names stay");
+	memset(value, 'v', RULE_PART_MAX);
+	n = (size_t)snprintf(text, sizeof(text), "%szone x { trust = no rules = { ", SANE);
+	for (unsigned i = 0; i < 4; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"%s'in response header set X-%u %s'", i ? ",\n" : "", i, value);
+	snprintf(text + n, sizeof(text) - n, " } }");
+	refused(text, 9, "rules: |responses|2048");
+}
+
 /* What such rules add or remove never fits into a request (RULES_ADDED_MAX, RULES_REMOVED_MAX). */
 Test(config, rules_that_never_fit)
 {

@@ -53,6 +53,22 @@ static void explain_request(const char *method, const char *uri, const char *mor
 	explain(text);
 }
 
+/* Rules for what follows are of both zones, and change nothing of the request. */
+Test(explanation, rules_for_what_follows)
+{
+	zone_rules("in dialog header set X-Open yes\nheader set X-First yes");
+	worker->image.zone[ZONE_CORE].rules = fixture_rules(
+		&worker->image, "in response header remove Server");
+	routes_taken();
+	explain_request("INVITE", "sip:+4930123@example.net", "");
+	SAYS("\"part\":\"rule\",\"name\":\"core\",\"line\":3,\"says\":\"of zone, for what follows: "
+	     "in response header remove Server\"");
+	SAYS("\"part\":\"rule\",\"name\":\"open\",\"line\":1,\"says\":\"of zone, for what follows: "
+	     "in dialog header set X-Open yes\"");
+	SAYS("X-First: yes");
+	cr_assert_not(says("\"sends\",\"says\":\"X-Open"));
+}
+
 Test(explanation, a_call_to_a_trunk)
 {
 	explain_request("INVITE", "sip:+4930123@example.net", "P-Asserted-Identity: <sip:x@y>\n");

@@ -105,6 +105,70 @@ Test(rules, hold_within_the_dialog)
 	quiet();
 }
 
+/* Responses and requests within a dialog have the rules of zones that are for them: of the zone
+ * that they come from, then of the one that they go to. */
+Test(rules, for_what_follows_hold_on_both_ways)
+{
+	zone_rules("in response header set X-From-Open yes\nout response header set X-To-Open yes\n"
+		   "out response header remove Server\nin dialog header set X-In-Open yes\n"
+		   "out dialog header remove Subject\nheader set X-First yes");
+	worker->image.zone[ZONE_CORE].rules = fixture_rules(&worker->image,
+		"in response header set X-To-Open no\nin response header remove X-Secret\n"
+		"out dialog header add X-In-Open core\nin dialog header add Subject core");
+	routes_taken();
+	ask(.method = "INVITE", .uri = NUMBER);
+	struct sent *invite = tried(FIRST);
+	cr_expect(raw_has(invite, "X-First: yes"));
+	cr_expect_not(raw_has(invite, "X-In-Open"));
+	respond(invite, 180, .tag = "b", .more = "Server: PBX 1\nX-Secret: 1\nX-Secret: 2\n");
+	struct sent *ringing = take_response(180);
+	cr_expect(raw_has(ringing, "X-To-Open: yes\r\n"));
+	cr_expect_not(raw_has(ringing, "X-To-Open: no"));
+	cr_expect_not(raw_has(ringing, "X-From-Open"));
+	cr_expect_not(raw_has(ringing, "Server"));
+	cr_expect_not(raw_has(ringing, "X-Secret"));
+	respond(invite, 200, .tag = "b", .more = "X-Secret: 1\n");
+	struct sent *answer = take_response(200);
+	cr_expect(raw_has(answer, "X-To-Open: yes\r\n"));
+	cr_expect_not(raw_has(answer, "X-Secret"));
+	caller_asks(answer, "ACK", 1);
+	cr_expect(raw_has(take_request("ACK"), "X-In-Open: yes\r\nX-In-Open: core\r\n"));
+	caller_asks(answer, "INFO", 2);
+	struct sent *info = take_request("INFO");
+	cr_expect(raw_has(info, "X-In-Open: yes\r\nX-In-Open: core\r\n"));
+	cr_expect_not(raw_has(info, "X-First"));
+	respond(info, 200, .more = "X-Secret: 1\n");
+	answer = take_response(200);
+	cr_expect(raw_has(answer, "X-To-Open: yes\r\n"));
+	cr_expect_not(raw_has(answer, "X-Secret"));
+	callee_asks(invite, "b", "BYE", 1, .more = "Subject: hello\nX-Secret: 1\n");
+	struct sent *bye = take_request("BYE");
+	cr_expect(raw_has(bye, "X-Secret: 1"), "that rule is for responses");
+	cr_expect_not(raw_has(bye, "Subject"));
+	cr_expect_not(raw_has(bye, "X-In-Open"));
+	respond(bye, 200);
+	cr_expect(raw_has(take_response(200), "X-From-Open: yes\r\n"));
+	quiet();
+}
+
+/* The best failure, and what is no call. */
+Test(rules, for_responses_hold_for_failures)
+{
+	zone_rules("out response header remove Reason\nout response header set X-A yes");
+	call();
+	respond(tried(FIRST), 603, .tag = "b", .more = "Reason: Q.850;cause=21\n");
+	struct sent *refusal = take_response(603);
+	cr_expect(raw_has(refusal, "X-A: yes\r\n"));
+	cr_expect_not(raw_has(refusal, "Q.850"));
+	forget();
+	register_phone("bob", "198.51.100.7:5060", NULL);
+	ask(.method = "MESSAGE", .uri = "sip:bob@example.net", .call_id = "message");
+	respond(take_request("MESSAGE"), 486, .tag = "b", .more = "Reason: Q.850;cause=17\n");
+	refusal = take_response(486);
+	cr_expect(raw_has(refusal, "X-A: yes\r\n"));
+	cr_expect_not(raw_has(refusal, "Q.850"));
+}
+
 /* What a rule leaves of a name is the sender's, whose hosts stay behind. */
 Test(rules, show_no_host_in_a_name)
 {

@@ -14,6 +14,7 @@
 #include "ipc/token.h"
 #include "worker-sip/labels.h"
 #include "worker-sip/routing/fork.h"
+#include "worker-sip/routing/later_rules.h"
 #include "worker-sip/routing/trunk_auth.h"
 
 #include <errno.h>
@@ -192,7 +193,8 @@ static bool exchange_answer(struct exchange *x, const struct message *m)
 		.slot = x->in->slot,
 		.from_zone = x->out->zone,
 		.to_zone = x->in->zone,
-		.contact_user = {contact, TOKEN_LENGTH}};
+		.contact_user = {contact, TOKEN_LENGTH},
+		.rewrite = later_rules_of_response(x->sip, m, x->out->zone, x->in->zone)};
 
 	if (!x->server)
 		return false;

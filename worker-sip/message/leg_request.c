@@ -6,6 +6,7 @@
 #include "rewrite.h"
 #include "route_set.h"
 #include "worker-sip/call/dialog_reference.h"
+#include "worker-sip/routing/later_rules.h"
 
 #include <errno.h>
 
@@ -170,7 +171,9 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 		.to_value = r->to_value,
 		.call_id = r->call_id,
 		.cseq = r->cseq,
-		.rewrite = r->rewrite};
+		.rewrite = r->in_dialog ? later_rules_in_dialog(
+						  r->sip, r->message, r->from_zone, r->to_zone)
+	                                : r->rewrite};
 	if (leg_request_has_contact(r)) {
 		token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
 		s->contact_user = (struct str){user, TOKEN_LENGTH};

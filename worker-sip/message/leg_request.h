@@ -31,7 +31,7 @@ struct leg_request {
 	struct cseq_pair invite, refer;
 	/* Outside a dialog: the value of Replaces, mapped already; n == 0: it is mapped now. */
 	struct str replaces;
-	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
+	const struct rewrite *rewrite; /* outside: what rules have made of it; NULL: nothing */
 };
 
 /* Fills in s for splice_request; its branch is the caller's to set. The strings of s are in the

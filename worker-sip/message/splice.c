@@ -290,6 +290,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 		splice_write_own_contact(&w, s->sip, s->contact_user, &request->flow,
 			request->request_uri.scheme == URI_SIPS);
 	splice_write_headers(&w, s, &sides, NULL);
+	if (s->rewrite)
+		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
 	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }

@@ -15,7 +15,8 @@ struct splice {
 	const struct message *in;    /* what is passed on */
 	unsigned from_zone, to_zone; /* settings zones of the two sides */
 	uint8_t slot;
-	struct str contact_user; /* user part of our Contact; n == 0: no Contact is written */
+	struct str contact_user;       /* user part of our Contact; n == 0: no Contact is written */
+	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
 
 	/* requests */
 	struct str request_uri;
@@ -26,7 +27,6 @@ struct splice {
 	uint32_t cseq;
 	struct str credentials; /* whole lines of ours for the other leg's server; may be empty */
 	struct str route;       /* value of one Route header (comma list); n == 0: none */
-	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
 	/* what is mapped; n == 0: the header is dropped */
 	struct str rack, refer_to, referred_by, replaces, target_dialog, event_id;
 };

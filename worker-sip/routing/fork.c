@@ -1,6 +1,7 @@
 /* fork.c - RFC 3261 section 16, once for all methods (fork.h): the target set, and the best answer.
  * Relies on: fork_branch.c for the way to one target. */
 #include "fork_parts.h"
+#include "later_rules.h"
 
 #include "common/log.h"
 #include "ipc/token.h"
@@ -127,7 +128,8 @@ static int fork_write_answer(struct fork *f, const struct message *m, unsigned f
 		.in = m,
 		.from_zone = from_zone,
 		.to_zone = f->zone,
-		.contact_user = contact_user};
+		.contact_user = contact_user,
+		.rewrite = later_rules_of_response(f->sip, m, from_zone, f->zone)};
 
 	return splice_response(&s, &f->request->message, status, to_tag, out);
 }

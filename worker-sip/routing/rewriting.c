@@ -196,9 +196,10 @@ static void rewriting_note(const struct rewriting *w, const struct rule_note *no
 		rewriting_log(w, note);
 }
 
-/* Applies the rules one by one. False: one cannot be carried out. */
-static bool rewriting_apply_each(
-	struct rewriting *w, const struct rules *rules, enum rules_of of, unsigned index)
+/* Applies the rules that are for that, of enum rule_where, one by one. False: one cannot be carried
+ * out. */
+static bool rewriting_apply_each(struct rewriting *w, const struct rules *rules, enum rules_of of,
+	unsigned index, unsigned where)
 {
 	unsigned count;
 	const struct rules_row *row = rules_list(rules, of, index, &count);
@@ -213,6 +214,8 @@ static bool rewriting_apply_each(
 			.before = STR_EMPTY,
 			.after = STR_EMPTY};
 
+		if (!(rule->where & where))
+			continue;
 		if (rule->kind != RULE_REPLACE)
 			note.outcome = rewriting_header(w, rule, &note);
 		else if (rule->part == RULE_IDENTITY_USER)
@@ -271,14 +274,10 @@ static void rewriting_put_part(
 	}
 }
 
-/* Writes the result into the worker's scratch; *out is NULL where it is the request as it came.
- * -ENOBUFS: there is no room, and *out is NULL. */
-static int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
+int rewriting_keep(const struct rewriting *w, char *buffer, size_t size, size_t *used,
+	const struct rewrite **out)
 {
-	struct scratch *scratch = &w->sip->scratch;
-	struct writer to = {.p = scratch->rewrites,
-		.n = scratch->rewrites_size,
-		.size = sizeof(scratch->rewrites)};
+	struct writer to = {.p = buffer, .n = *used, .size = size};
 	struct rewrite *r = (void *)(to.p + to.n);
 	bool changed = w->identity_changed || w->added_n || w->removed_n;
 
@@ -302,8 +301,8 @@ static int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
 		write_bytes(&to, "", 1);
 	if (to.full)
 		return -ENOBUFS;
-	r->size = (uint32_t)(to.n - scratch->rewrites_size);
-	scratch->rewrites_size = to.n;
+	r->size = (uint32_t)(to.n - *used);
+	*used = to.n;
 	*out = r;
 	return 0;
 }
@@ -311,9 +310,12 @@ static int rewriting_keep(const struct rewriting *w, const struct rewrite **out)
 bool rewriting_apply(struct rewriting *w, const struct rules *rules, enum rules_of of,
 	unsigned index, const struct rewrite **out)
 {
-	if (!rewriting_apply_each(w, rules, of, index))
+	struct scratch *scratch = &w->sip->scratch;
+
+	if (!rewriting_apply_each(w, rules, of, index, RULE_IN_REQUEST))
 		return false;
-	if (rewriting_keep(w, out) == 0)
+	if (rewriting_keep(w, scratch->rewrites, sizeof(scratch->rewrites), &scratch->rewrites_size,
+		    out) == 0)
 		return true;
 	const struct rule_note note = {.of = of,
 		.section = rewriting_section(w->sip->settings, of, index),
@@ -324,4 +326,10 @@ bool rewriting_apply(struct rewriting *w, const struct rules *rules, enum rules_
 
 	rewriting_note(w, &note);
 	return rewriting_refuse(w, &note);
+}
+
+void rewriting_apply_later(
+	struct rewriting *w, const struct rules *rules, unsigned zone, unsigned where)
+{
+	rewriting_apply_each(w, rules, RULES_OF_ZONE, zone, where);
 }

@@ -60,6 +60,13 @@ void rewriting_begin(struct rewriting *w, struct sip *sip, const struct message 
  * emergency call goes on without that one, or as it came. */
 bool rewriting_apply(struct rewriting *w, const struct rules *rules, enum rules_of of,
 	unsigned index, const struct rewrite **out);
+/* Applies the rules of a zone that are for that, of RULE_LATER; a zone's fit (ipc/rule.h). */
+void rewriting_apply_later(
+	struct rewriting *w, const struct rules *rules, unsigned zone, unsigned where);
+/* Writes the result into buffer, at *used, which is then behind it; *out is NULL where it is the
+ * message as it came. -ENOBUFS: there is no room, and *out is NULL. */
+int rewriting_keep(const struct rewriting *w, char *buffer, size_t size, size_t *used,
+	const struct rewrite **out);
 /* Gives uri the user that the rules have made of it; its strings are in w. */
 void rewriting_uri(const struct rewriting *w, struct uri_parts *uri);
 

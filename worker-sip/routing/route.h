@@ -55,6 +55,8 @@ void route_request(
 /* Applies the rules of the sender's zone to a request that no route leads, but a dialog; not those
  * about whom it is for. False: one cannot be carried out. */
 bool route_rewrite_caller(const struct incoming *in, struct target *target);
+/* The rules of the settings about numbers and headers; NULL: there are none. */
+const struct rules *route_rules(const struct sip *sip);
 /* Says in the log what the rules have answered; for the level debug, which the caller asks for. */
 void route_log(const struct incoming *in, const struct decision *d);
 

@@ -55,6 +55,11 @@ static void routes_gave_up(struct sip *sip, unsigned i)
 			(unsigned long long)left_out);
 }
 
+const struct rules *route_rules(const struct sip *sip)
+{
+	return sip->routes ? sip->routes->rules : NULL;
+}
+
 bool routes_match(struct sip *sip, unsigned i, struct str number)
 {
 	int found = number_patterns_match(sip->routes->numbers, i, number);

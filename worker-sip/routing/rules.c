@@ -17,6 +17,7 @@ struct rules {
 	size_t count;
 	struct rules_place *place[RULES_OF_COUNT];
 	unsigned places[RULES_OF_COUNT];
+	uint8_t where[ZONES_MAX]; /* of zones */
 };
 
 static struct array rules_array(const struct settings *s, enum rules_of of, unsigned i)
@@ -68,6 +69,8 @@ static int rules_fill(struct rules *r, const struct settings *s, enum rules_of o
 		r->place[of][i] = (struct rules_place){(uint32_t)r->count, a.count};
 		for (unsigned k = 0; k < a.count && error == 0; k++)
 			error = rules_compile(r, s, SETTINGS_ROW(s, struct rule_settings, a, k));
+		for (size_t k = r->place[of][i].first; of == RULES_OF_ZONE && k < r->count; k++)
+			r->where[i] |= r->all[k].rule.where;
 	}
 	return error;
 }
@@ -84,7 +87,7 @@ int rules_new(struct rules **out, const struct settings *settings)
 	*out = NULL;
 	if (!count)
 		return 0;
-	if (count > RULES_IN_ALL_MAX)
+	if (count > RULES_IN_ALL_MAX || settings->zones.count > ZONES_MAX)
 		return -EINVAL;
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -128,4 +131,9 @@ const struct rules_row *rules_list(
 struct pattern_matcher *rules_matcher(const struct rules *r)
 {
 	return r->matcher;
+}
+
+unsigned rules_where(const struct rules *r, unsigned zone)
+{
+	return zone < r->places[RULES_OF_ZONE] ? r->where[zone] : 0;
 }

@@ -24,5 +24,7 @@ void rules_free(struct rules *r); /* NULL is a no-op */
 const struct rules_row *rules_list(
 	const struct rules *r, enum rules_of of, unsigned index, unsigned *count);
 struct pattern_matcher *rules_matcher(const struct rules *r);
+/* What the rules of a zone are for, of enum rule_where. */
+unsigned rules_where(const struct rules *r, unsigned zone);
 
 #endif

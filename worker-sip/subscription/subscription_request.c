@@ -10,6 +10,7 @@
 #include "worker-sip/call/dialog_request.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/splice.h"
+#include "worker-sip/routing/later_rules.h"
 #include "worker-sip/routing/trunk_auth.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -145,7 +146,8 @@ static void subscription_request_answer(struct subscription_request *r, const st
 		.slot = r->in->slot,
 		.from_zone = r->out->zone,
 		.to_zone = r->in->zone,
-		.contact_user = {contact, TOKEN_LENGTH}};
+		.contact_user = {contact, TOKEN_LENGTH},
+		.rewrite = later_rules_of_response(r->sip, m, r->out->zone, r->in->zone)};
 
 	if (!r->server || transaction_answered(r->server))
 		return;
