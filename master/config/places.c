@@ -112,7 +112,21 @@ static struct prefix *places_prefixes(const struct prefix *from, size_t count, b
 	return copy;
 }
 
-/* What comes from a zone that is gone are requests within calls, which no rule is for. */
+static struct config_rules places_rules(const struct config_rules *from, bool *failed)
+{
+	struct config_rules copy = {
+		.rule = calloc(from->count ? from->count : 1, sizeof(*copy.rule))};
+
+	*failed |= !copy.rule;
+	for (; copy.rule && copy.count < from->count; copy.count++) {
+		copy.rule[copy.count] = from->rule[copy.count];
+		copy.rule[copy.count].text = places_text(from->rule[copy.count].text, failed);
+	}
+	return copy;
+}
+
+/* What comes from a zone that is gone are requests within calls and responses: its rules for those
+ * go on. */
 static void places_keep_zone(struct config_zone *x, const struct config_zone *from, bool *failed)
 {
 	*x = *from;
@@ -121,7 +135,7 @@ static void places_keep_zone(struct config_zone *x, const struct config_zone *fr
 	x->sources = places_prefixes(from->sources, x->source_count, failed);
 	x->never_ban = places_prefixes(from->never_ban, x->never_ban_count, failed);
 	x->hidden_names = places_texts(from->hidden_names, &x->hidden_name_count, failed);
-	x->rules = (struct config_rules){.count = 0};
+	x->rules = places_rules(&from->rules, failed);
 #define OPTION CONFIG_KEEP
 #define OPTIONS OPTIONS_OF_ZONE
 #include "ipc/options.def"
