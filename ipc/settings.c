@@ -162,6 +162,7 @@ static bool settings_zone_sane(const struct settings *s, const void *row)
 	if (!settings_rules_fit(s, z->rules))
 		return false;
 	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane) &&
+	       ROWS_SANE(s, z->deny, struct prefix, UINT32_MAX, settings_prefix_sane) &&
 	       ROWS_SANE(s, z->never_ban, struct prefix, UINT32_MAX, settings_prefix_sane) &&
 	       ROWS_SANE(s, z->hidden_names, struct text, UINT32_MAX, settings_text_row_sane);
 }

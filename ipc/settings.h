@@ -77,6 +77,7 @@ enum line_ends { LINE_ENDS_REFUSE = 0, LINE_ENDS_SERVE };
 struct zone_settings {
 	_Alignas(8) struct text name;
 	struct array sources;      /* struct prefix; a trusted zone's peers */
+	struct array deny;         /* struct prefix; transport workers' alone */
 	struct array never_ban;    /* struct prefix; transport workers' alone */
 	struct array hidden_names; /* struct text in lower case, no dot at the end: hosts and
 	                              domains. SIP workers' alone */

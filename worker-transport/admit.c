@@ -208,15 +208,22 @@ static void source_unban(struct admit *a, struct source *s)
 
 /* ---- never-ban, and bans that the config takes back ---- */
 
-static bool admit_spares(
-	const struct admit *a, const struct zone_settings *z, const struct endpoint *peer)
+/* Whether one of the prefixes has the peer. */
+static bool admit_is_among(
+	const struct admit *a, struct array prefixes, const struct endpoint *peer)
 {
-	const struct prefix *p = settings_array(a->settings, z->never_ban);
+	const struct prefix *p = settings_array(a->settings, prefixes);
 
-	for (uint32_t i = 0; i < z->never_ban.count; i++)
+	for (uint32_t i = 0; i < prefixes.count; i++)
 		if (prefix_contains(&p[i], peer))
 			return true;
 	return false;
+}
+
+static bool admit_spares(
+	const struct admit *a, const struct zone_settings *z, const struct endpoint *peer)
+{
+	return admit_is_among(a, z->never_ban, peer);
 }
 
 /* What is known of a source's address: of an IPv6 one the upper half. */
@@ -361,6 +368,10 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 
+	if (admit_is_among(a, settings_zone(a->settings, zone)->deny, peer)) {
+		count(DROP_DENIED);
+		return -ENOENT;
+	}
 	if (settings_zone(a->settings, zone)->trust) {
 		if (permitted)
 			return 0;
@@ -379,6 +390,14 @@ bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 
 	return !settings_zone(a->settings, zone)->trust && admit_zone_bans(a, zone, peer, now);
+}
+
+bool admit_is_denied(const struct admit *a, unsigned listener, const struct endpoint *peer)
+{
+	bool permitted;
+	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
+
+	return admit_is_among(a, settings_zone(a->settings, zone)->deny, peer);
 }
 
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now)

@@ -31,10 +31,12 @@ void admit_settings(struct admit *a, const struct settings *settings);
 
 /* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here
  * and below. 0; -EACCES: the listener's zone is trusted and does not name it; -EPERM: it is
- * banned. */
+ * banned; -ENOENT: its zone denies it. */
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Whether it is banned, without counting that. */
 bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
+/* Whether its zone denies it (deny), without counting that. */
+bool admit_is_denied(const struct admit *a, unsigned listener, const struct endpoint *peer);
 /* Takes one request outside any dialog from the source's allowance. 0, or -EBUSY where it has none
  * left, which the caller counts if he drops it. */
 int admit_request(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);

@@ -160,6 +160,9 @@ static bool explain_source(struct explaining *x)
 	if (!permitted)
 		explain_say(x, "zone", settings_zone_name(s, zone),
 			"the source is not one of its sources: dropped without an answer");
+	else if (admit_is_denied(x->t->admit, f->listener, &f->peer))
+		explain_say(x, "zone", settings_zone_name(s, zone),
+			"it denies the source: dropped without an answer");
 	else if (admit_is_banned(x->t->admit, f->listener, &f->peer, loop_now(x->t->loop)))
 		explain_say(x, "source", STR_EMPTY, "it is banned: dropped without an answer");
 	else

@@ -150,10 +150,14 @@ static void streams_close_if_banned(struct stream *s, void *arg)
 	struct transport_worker *t = arg;
 	const struct flow *flow = &s->node.flow;
 
-	if (s->outgoing ||
-		!admit_is_banned(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+	if (s->outgoing)
 		return;
-	count(STREAM_BANNED);
+	if (admit_is_denied(t->admit, flow->listener, &flow->peer))
+		count(DROP_DENIED);
+	else if (admit_is_banned(t->admit, flow->listener, &flow->peer, loop_now(t->loop)))
+		count(STREAM_BANNED);
+	else
+		return;
 	stream_close(s, -EACCES);
 }
 

@@ -130,6 +130,7 @@ void transport_settings(struct transport_worker *t)
 		log_error("trace-off", "error=\"no memory for a ring of %u bytes\"",
 			t->settings->trace_ring);
 	streams_each(t->streams, transport_check_profile, t);
+	streams_close_banned(t->streams);
 }
 
 int transport_bans(struct transport_worker *t, const struct lifeline_bans *bans)

@@ -63,6 +63,7 @@ static void config_free_zone(struct config_zone *x)
 {
 	free(x->name);
 	free(x->sources);
+	free(x->deny);
 	free(x->never_ban);
 	config_free_texts(x->hidden_names, x->hidden_name_count);
 	config_free_rules(&x->rules);

@@ -30,6 +30,7 @@
 #define ROUTE_TRUNKS_MAX 16 /* per route */
 #define SOURCES_MAX 1024    /* per zone */
 #define NEVER_BAN_MAX 256   /* per zone, and of limits */
+#define DENY_MAX 1024       /* per zone */
 #define NAMES_MAX 64        /* per certificate */
 #define HIDDEN_NAMES_MAX 64 /* per zone */
 #define CDR_SOCKET_MAX 107  /* bytes of a Unix socket's path */
@@ -64,6 +65,8 @@ struct config_zone {
 	char *name;
 	struct prefix *sources;
 	size_t source_count;
+	struct prefix *deny;
+	size_t deny_count;
 	struct prefix *never_ban; /* and those of limits */
 	size_t never_ban_count;
 	char **hidden_names; /* lower case */

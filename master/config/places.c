@@ -133,6 +133,7 @@ static void places_keep_zone(struct config_zone *x, const struct config_zone *fr
 	x->gone = true;
 	x->name = places_text(from->name, failed);
 	x->sources = places_prefixes(from->sources, x->source_count, failed);
+	x->deny = places_prefixes(from->deny, x->deny_count, failed);
 	x->never_ban = places_prefixes(from->never_ban, x->never_ban_count, failed);
 	x->hidden_names = places_texts(from->hidden_names, &x->hidden_name_count, failed);
 	x->rules = places_rules(&from->rules, failed);

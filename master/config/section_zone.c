@@ -53,6 +53,25 @@ static void zone_read_ban(struct reader *r, cfg_t *section, struct config_zone *
 			"ban: the sources of a trusted zone are never banned; take the ban out");
 }
 
+/* A source that is denied as a whole is a mistake in one list or the other. */
+static void zone_read_deny(struct reader *r, cfg_t *section, struct config_zone *z)
+{
+	section_prefixes(r, section, "deny", DENY_MAX, &z->deny, &z->deny_count);
+	for (size_t i = 0; i < z->deny_count; i++)
+		for (size_t k = 0; k < z->source_count; k++)
+			if (prefix_contains(&z->deny[i], &z->sources[k].network) &&
+				z->deny[i].bits <= z->sources[k].bits) {
+				const struct config_value *v = config_list(section, "deny", i);
+
+				reader_error(r, section, v->line,
+					"deny: \"%.80s\" holds all of \"%.80s\" in sources, which "
+					"is "
+					"never heard then: take one of them out",
+					v->text, config_list(section, "sources", k)->text);
+				return;
+			}
+}
+
 void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 {
 	z->line = config_section_line(section);
@@ -65,6 +84,7 @@ void section_read_zone(struct reader *r, cfg_t *section, struct config_zone *z)
 	if (z->trust && !config_value(section, "connections-per-source"))
 		z->connections_per_source = 0;
 	section_prefixes(r, section, "sources", SOURCES_MAX, &z->sources, &z->source_count);
+	zone_read_deny(r, section, z);
 	section_prefixes(
 		r, section, "never-ban", NEVER_BAN_MAX, &z->never_ban, &z->never_ban_count);
 	if (z->trust && z->never_ban_count)

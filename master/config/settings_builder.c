@@ -206,8 +206,10 @@ static struct array image_zones(struct image *m, const struct config *c)
 		row->name = image_append_text(m, z->name);
 		row->sources = image_append_array(
 			m, z->sources, z->source_count, sizeof(*z->sources));
-		if (m->role == PEER_TRANSPORT)
+		if (m->role == PEER_TRANSPORT) {
+			row->deny = image_append_array(m, z->deny, z->deny_count, sizeof(*z->deny));
 			row->never_ban = image_never_ban(m, c, z);
+		}
 		if (m->role == PEER_SIP) {
 			row->hidden_names = image_texts(m, z->hidden_names, z->hidden_name_count);
 			row->rules = image_rules(m, c, &z->rules);

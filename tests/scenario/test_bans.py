@@ -1,7 +1,7 @@
 """Bans: what counts towards one, who never is, and what lifts one: an operator, or the config."""
-import os, pathlib, re, signal
+import os, pathlib, re, signal, socket
 
-from gateway import wait_for
+from gateway import WAIT, wait_for
 from legs import CallCase
 from peers import digest
 
@@ -116,6 +116,30 @@ class Bans(CallCase):
             self.assertEqual(self.heard(alice), 407)
         self.guess(alice, "one", "two", "three")
         self.counted("bans_spared", 3)
+        self.assertEqual(self.heard(alice), 407)
+
+    def test_denied_by_the_config(self):
+        """A reload begins and ends it, for datagrams, new connections and those that stand."""
+        g = self.start(access=RULE)
+        alice, bob = self.phone("alice", register=False), self.phone("bob", "TCP")
+        before = g.config.read_text()
+        denied = f'"{self.address(alice)}", "{self.address(bob)}"'
+        self.put(before.replace(RULE, f"{RULE} deny = {{ {denied} }}"))
+        with self.assertRaises((ConnectionError, AssertionError)) as closed:
+            bob.receive(lambda m: False)
+        self.assertIsInstance(closed.exception, ConnectionError)
+        self.counted("drop_denied", 1)
+        alice.send_raw(alice.make("MESSAGE", URI, sender="alice@example.net"))
+        self.counted("drop_denied", 2)
+        alice.silence(0.1)
+        with socket.create_connection((g.ip, 5060), source_address=(self.address(bob), 0)) as new:
+            new.settimeout(WAIT)
+            try:
+                self.assertEqual(new.recv(1), b"")
+            except ConnectionResetError:
+                pass
+        self.counted("drop_denied", 3)
+        self.put(before)
         self.assertEqual(self.heard(alice), 407)
 
     def test_listed_and_lifted(self):

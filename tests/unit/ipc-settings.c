@@ -150,6 +150,7 @@ Test(settings, refuses_what_does_not_fit)
 	REFUSED(im->zone[0].unknown_headers = LEAVING_PASS + 1);
 	REFUSED(im->zone[0].software = LEAVING_PASS + 1);
 	REFUSED(im->zone[0].hidden_names = ((struct array){sizeof(*im) - 8, 2}));
+	REFUSED(im->zone[0].deny = ((struct array){sizeof(*im) - 8, 2}));
 	REFUSED(im->zone[0].never_ban = ((struct array){sizeof(*im) - 8, 2}));
 	REFUSED(im->s.emergency = ((struct array){sizeof(*im) - 8, 2}));
 	REFUSED(im->s.scanners = ((struct array){sizeof(*im) - 8, 2}));

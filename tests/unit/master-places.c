@@ -55,12 +55,13 @@ static void assert_zone(size_t place, const char *name, bool gone)
 /* Calls of a zone that is gone go on, and its rules for what follows hold for them. */
 Test(places, a_zone_that_is_gone_keeps_its_lists)
 {
-	load("zone a { trust = no rules = { 'in response header remove "
+	load("zone a { trust = no deny = \"203.0.113.0/24\" rules = { 'in response header remove "
 	     "X-A', 'out dialog header set X-B b' } }\n" ZONE("b") LISTENERS_AB DOMAINS_12);
 	follow(ZONE("b") LISTENER("lb", "5062", "b") DOMAINS_12);
 	assert_zone(0, "a", true);
 	cr_assert_eq(c->zones[0].rules.count, 2);
 	cr_expect_str_eq(c->zones[0].rules.rule[1].text, "out dialog header set X-B b");
+	cr_expect_eq(c->zones[0].deny_count, 1);
 }
 
 Test(places, another_order_changes_no_place)

@@ -76,6 +76,20 @@ static char *rules_of(const char *text, unsigned count)
 	return config;
 }
 
+/* Networks that a zone does not hear. */
+Test(config, denied_sources)
+{
+	load(SANE "zone x { trust = no deny = { \"203.0.113.0/24\", \"2001:db8::/32\" } }");
+	cr_expect_eq(c->zones[c->zone_count - 1].deny_count, 2);
+	load(SANE "zone x { trust = yes sources = \"192.0.2.0/24\" deny = \"192.0.2.9\" }");
+	refused(SANE "zone x { trust = no\ndeny = { \"203.0.113.0/33\" } }", 7,
+		"deny|203.0.113.0/33");
+	refused(SANE "zone x { trust = no\ndeny = { \"evil.example\" } }", 7, "deny|evil.example");
+	refused(SANE "zone x { trust = yes sources = \"192.0.2.7\"\ndeny = { \"198.51.100.7\",\n"
+		     "\"192.0.2.0/24\" } }",
+		8, "zone \"x\": deny: \"192.0.2.0/24\" holds all of \"192.0.2.7\"|take one");
+}
+
 /* What follows a request has rules of zones alone, and a zone's have half of the room. */
 Test(config, rules_for_what_follows)
 {

@@ -293,6 +293,24 @@ Test(admit, who_is_never_banned)
 	limits_free(l);
 }
 
+/* Whatever sources and never-ban say. */
+Test(admit, who_is_denied)
+{
+	struct limits *l = limits_new(0, 0);
+	struct endpoint peer = at("192.0.2.9", 0);
+
+	l->image.source = (struct prefix){.network = at("192.0.2.0", 0), .bits = 24};
+	l->image.zone[ZONE_ACCESS].never_ban = (struct array){offsetof(struct image, source), 1};
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.9", 1000), 0);
+	cr_assert_not(admit_is_denied(l->a, ACCESS_UDP, &peer));
+	l->image.zone[ZONE_ACCESS].deny = (struct array){offsetof(struct image, source), 1};
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.2.9", 1000), -ENOENT);
+	cr_assert_eq(passes(l, ACCESS_UDP, "192.0.3.9", 1000), 0);
+	cr_assert(admit_is_denied(l->a, ACCESS_UDP, &peer));
+	cr_assert_eq(COUNTED(DROP_DENIED), 1);
+	limits_free(l);
+}
+
 static int banned_after(void (*change)(struct image *image))
 {
 	struct limits *l = limits_new(0, 0);
