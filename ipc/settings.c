@@ -344,6 +344,8 @@ int settings_check(const void *image, size_t size)
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->domains, struct domain_settings, NONE_INDEX - 1, settings_domain_sane))
 		return -EBADMSG;
+	if (!ROWS_SANE(s, s->domain_names, struct text, NONE_INDEX - 1, settings_text_row_sane))
+		return -EBADMSG;
 	if (!ROWS_SANE(s, s->trunks, struct trunk_settings, NONE_INDEX - 1, settings_trunk_sane))
 		return -EBADMSG;
 	if (!ROWS_SANE(s, s->routes, struct route_settings, NONE_INDEX - 1, settings_route_sane))

@@ -14,7 +14,7 @@
 #include "flow.h"
 
 #define SETTINGS_MAGIC 0x53575053u
-#define SETTINGS_VERSION 8
+#define SETTINGS_VERSION 9
 #define ZONES_MAX 64
 #define EMERGENCY_MAX 64 /* numbers */
 #define EMERGENCY_NUMBER_MAX 32
@@ -234,6 +234,8 @@ struct settings {
 	uint32_t zero2;
 	uint64_t generation; /* of the config; rises with each reload */
 	struct array zones, listeners, domains, trunks, routes;
+	struct array domain_names; /* struct text: of the domains in their order, empty where one is
+	                              gone; transport workers' too (address_of_record.h) */
 	struct array number_lists; /* struct number_list_settings, in order */
 	struct array emergency;    /* struct emergency_settings (emergency.h) */
 	struct array scanners;     /* struct text in lower case; transport workers' alone */
@@ -280,6 +282,10 @@ static inline const struct route_settings *settings_route(const struct settings 
 	return SETTINGS_ROW(s, struct route_settings, s->routes, i);
 }
 
+static inline const struct text *settings_domain_name(const struct settings *s, unsigned i)
+{
+	return SETTINGS_ROW(s, struct text, s->domain_names, i);
+}
 /* The name of the zone, or of the trunk, of that index; empty where there is none. */
 static inline struct str settings_zone_name(const struct settings *s, unsigned i)
 {

@@ -1,10 +1,10 @@
-/* slot.h - which of the 256 slots a message belongs to (doc/ARCHITECTURE.md), found the same way in
- * every process. */
+/* slot.h - the 256 slots (doc/ARCHITECTURE.md) and who owns them. Which one a message belongs to
+ * says message_slot.h. */
 #ifndef SIPWARD_IPC_SLOT_H
 #define SIPWARD_IPC_SLOT_H
 
 #include "common/hash.h"
-#include "message.h"
+#include "common/str.h"
 
 #define SLOT_COUNT 256
 
@@ -29,12 +29,7 @@ static inline void slot_set_add(struct slot_set *set, uint8_t slot)
 	set->bits[slot / 8] |= (uint8_t)(1 << (slot % 8));
 }
 
-/* The slot of a checked message, by the first rule that applies: REGISTER: keyed hash of the
- * canonical address of record of To (its bindings have one writer); token in the top Via branch of
- * a response; in the To-tag of a request; in the user part of its Request-URI; SUBSCRIBE to reg:
- * address of record as REGISTER; everything else: keyed hash of the Call-ID. Reads tokens without
- * proving them. */
-uint8_t slot_of_message(const struct message *m, const struct hash_key *key);
+/* By keyed hash. */
 uint8_t slot_of_aor(struct str canonical_aor, const struct hash_key *key);
 uint8_t slot_of_call_id(struct str call_id, const struct hash_key *key);
 

@@ -4,6 +4,7 @@
  * which of them such a message moves.
  */
 #include "explain.h"
+#include "ipc/message_slot.h"
 
 #include "core.h"
 
@@ -32,7 +33,7 @@ void explain_write(
 	} else if (refusals_let_in(&sip->refusals, &page->work, EVIDENCE_MESSAGE, raw, NULL,
 			   loop_now(sip->loop))) {
 		counters_page = scratch;
-		core_explain(sip, m, slot_of_message(m, &sip->keys.slot_key), &x);
+		core_explain(sip, m, slot_of_message(m, &sip->keys.slot_key, sip->settings), &x);
 		counters_page = page;
 		evidence_drop(&page->work);
 		explain_counters(&x, scratch);

@@ -9,6 +9,7 @@
 #include "worker-sip/call/call_trace.h"
 #include "core.h"
 #include "drain.h"
+#include "ipc/message_slot.h"
 #include "ipc/mesh.h"
 #include "listing.h"
 #include "memory_trim.h"
@@ -92,8 +93,8 @@ static bool sip_take_message(struct sip *sip, uint16_t peer, const struct messag
 		count(MESSAGE_BAD_BLOCK);
 		return false;
 	}
-	uint8_t slot = slot_of_message(m, &sip->keys.slot_key), owner = sip->slots.worker[slot],
-		next = sip->slots.next[slot];
+	uint8_t slot = slot_of_message(m, &sip->keys.slot_key, sip->settings),
+		owner = sip->slots.worker[slot], next = sip->slots.next[slot];
 	if (owner == sip->index && next != owner && !handover_keeps(sip, m))
 		owner = next;
 	/* what the old owner hands on, or who takes the slot for moved already */

@@ -7,6 +7,7 @@
 
 #include "admit.h"
 #include "common/json_text.h"
+#include "ipc/message_slot.h"
 #include "ipc/query_argument.h"
 #include "worker-transport/parse/reading.h"
 
@@ -176,7 +177,7 @@ static void explain_block(struct explaining *x, struct message *m)
 {
 	m->flow = x->flow;
 	m->received_ns = loop_now(x->t->loop) * 1000000;
-	m->slot = slot_of_message(m, &x->t->slot_key);
+	m->slot = slot_of_message(m, &x->t->slot_key, x->t->settings);
 	if (m->size > EXPLAIN_BYTES_MAX || x->n + 2 * m->size + 64 > EXPLAIN_TEXT_MAX) {
 		explain_say(x, "parse", STR_EMPTY, "it is too long to be explained further");
 		return;

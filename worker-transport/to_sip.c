@@ -12,6 +12,7 @@
 #include "common/counters.h"
 #include "fault_log.h"
 #include "worker/crash_hook.h"
+#include "ipc/message_slot.h"
 #include "ipc/emergency.h"
 #include "ipc/mesh.h"
 #include "ipc/token.h"
@@ -297,7 +298,7 @@ static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct f
 	loop_took(t->loop);
 	m->flow = *flow;
 	m->received_ns = received_ns;
-	m->slot = slot_of_message(m, &t->slot_key);
+	m->slot = slot_of_message(m, &t->slot_key, t->settings);
 	if (m->broken)
 		fault_log_refused(&f->faults, &f->key, flow, error, loop_now(t->loop));
 	fault_log_left_out(&f->faults, &f->key, flow, m, f->reading.crowd, loop_now(t->loop));

@@ -279,6 +279,19 @@ static struct array image_domains(struct image *m, const struct config *c)
 	return a;
 }
 
+static struct array image_domain_names(struct image *m, const struct config *c)
+{
+	struct text *rows = image_rows(m, c->domain_count, sizeof(*rows));
+	struct array a = {0};
+
+	for (size_t i = 0; rows && i < c->domain_count; i++)
+		rows[i] = image_append_text(m, c->domains[i].gone ? "" : c->domains[i].name);
+	if (rows)
+		a = image_append_array(m, rows, c->domain_count, sizeof(*rows));
+	free(rows);
+	return a;
+}
+
 static struct array image_targets(struct image *m, const struct config_trunk *t)
 {
 	struct target_settings *rows = image_rows(m, t->target_count, sizeof(*rows));
@@ -441,6 +454,7 @@ int settings_build(const struct config *c, enum peer_role role, uint64_t generat
 		s.emergency = image_emergency(&m, c);
 		s.zones = image_zones(&m, c);
 		s.listeners = image_listeners(&m, c);
+		s.domain_names = image_domain_names(&m, c);
 		/* a transport worker verifies the servers of trunks over TLS, and has no other use
 		 * for trunks */
 		if (role == PEER_SIP || settings_any_trunk_over_tls(c))

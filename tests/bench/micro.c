@@ -8,6 +8,7 @@
  */
 #include "micro_peer.h"
 
+#include "ipc/message_slot.h"
 #include "ipc/token.h"
 #include "worker-sip/core.h"
 #include "worker-sip/call/dialog_request.h"
@@ -99,7 +100,7 @@ static void measure_slot(unsigned long times)
 
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++)
-		slot = slot_of_message(m, &sip.keys.slot_key);
+		slot = slot_of_message(m, &sip.keys.slot_key, sip.settings);
 	measure_end();
 	(void)slot;
 }

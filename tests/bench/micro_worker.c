@@ -4,6 +4,7 @@
  * replaced by a clock that moves only in worker_wait. Relies on the linker: the program's own
  * clock_gettime goes before libc's, in libraries too. */
 #include "micro_worker.h"
+#include "ipc/message_slot.h"
 
 #include "worker-sip/core.h"
 #include "worker-sip/call/dialog.h"
@@ -262,7 +263,7 @@ struct message *worker_parsed(
 		.listener = (uint16_t)listener,
 		.peer = endpoint_of(peer),
 		.local = image.listener[listener].bind};
-	m->slot = slot_of_message(m, &sip->keys.slot_key);
+	m->slot = slot_of_message(m, &sip->keys.slot_key, sip->settings);
 	m->received_ns = 1;
 	return m;
 }

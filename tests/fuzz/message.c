@@ -6,7 +6,7 @@
  * edits or a parsable message, the input itself is the block. Whatever passes the check is read
  * through every accessor, and has a NUL in its header part only in quoted-pairs.
  */
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 #include "ipc/syntax.h"
 #include "worker-transport/parse/parse.h"
 
@@ -62,7 +62,7 @@ static void read_all(const void *block, size_t size)
 			touch(message_header_value(m, h));
 		}
 	}
-	slot_of_message(m, &key);
+	slot_of_message(m, &key, NULL);
 	const struct message_header *h = message_headers(m);
 	for (unsigned i = 0; i < m->header_count; i++, h++)
 		if (h->id != HEADER_UNREADABLE &&

@@ -7,7 +7,7 @@
  * message, and of a request that parses one that parses; what is repaired as a zone has it passes
  * the check, too.
  */
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 #include "ipc/syntax.h"
 #include "worker-transport/parse/frame.h"
 #include "worker-transport/parse/parse.h"
@@ -82,7 +82,7 @@ static void check_parsed(void)
 	aor_of(&uri, aor);
 	uri_equal(&uri, &other);
 	CHECK(copy->broken || uri_equal(&uri, &uri)); /* it may have none */
-	slot_of_message(copy, &key);
+	slot_of_message(copy, &key, NULL);
 	CHECK(aor_of(&uri, aor) < 0 || !memchr(aor, 0, (size_t)aor_of(&uri, aor)));
 	const struct message_header *h = message_headers(copy);
 	for (unsigned i = 0; i < copy->header_count; i++, h++) {

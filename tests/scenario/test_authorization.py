@@ -18,7 +18,7 @@ def unlike(message):
 class Challenges(CallCase):
     def setUp(self):
         super().setUp()
-        self.start()
+        self.start(sip=2)
 
     def ask(self, phone, method, uri, headers=(), to="x@example.net", **words):
         words.setdefault("sender", f"{phone.user}@example.net")
@@ -109,6 +109,36 @@ class Challenges(CallCase):
                         failure_ack(alice, Message(alice.last_request), answer)
         self.counted("auth_not_owner", 9)
         self.assertEqual([m for m in bob.received if m.method], [])
+
+    def test_the_gateways_address_as_a_domain(self):
+        """It stands for the first domain, whichever SIP worker has the user's slot."""
+        ip, bindings = self.gateway.ip, {}
+        for user in ("alice", "bob", "carol"):
+            phone = self.phone(user, register=False)
+            answer, _ = phone.challenged(
+                "REGISTER",
+                f"sip:{ip}",
+                to=f"{user}@{ip}",
+                sender=f"{user}@{ip}",
+                headers=["Expires: 600"],
+            )
+            self.assertIsNone(answer)
+            answer = phone.final("REGISTER")
+            self.assertEqual((answer.status, len(answer.all("Contact"))), (200, 1))
+            bindings[f"sip:{user}@example.net"] = phone
+        self.assertEqual({r["aor"] for r in self.gateway.ctl("registrations")}, set(bindings))
+        alice, bob, carol = bindings.values()
+        for phone, other in ((alice, bob), (bob, carol), (carol, alice)):
+            uri = f"sip:{other.user}@{ip}"
+            phone.challenged(
+                "MESSAGE",
+                uri,
+                sender=f"{phone.user}@{ip}",
+                to=uri[4:],
+                call_id=f"own-{phone.user}",
+            )
+            other.answer(other.request("MESSAGE"), 200, contact=False)
+            self.assertEqual(phone.final("MESSAGE").status, 200)
 
     def test_register_of_another(self):
         alice = self.phone("alice", register=False)

@@ -194,6 +194,30 @@ Test(authorize, the_right_digest)
 	cr_assert_eq(f->penalties, 0);
 }
 
+Test(authorize, our_own_address_stands_for_the_first_domain)
+{
+	const char *own = "sip:alice@192.0.2.1";
+	struct ask bobs = {REGISTER, ALICE, .uri = "sip:192.0.2.1", .to = "sip:bob@192.0.2.1"};
+
+	cr_assert_eq(
+		ask((struct ask){REGISTER, .uri = "sip:192.0.2.1", .to = own, .from = own}), 401);
+	bobs.nonce = nonce_of("WWW-Authenticate");
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .uri = "sip:192.0.2.1", .to = own,
+			     .from = own, .nonce = bobs.nonce, .nc = "00000002"}),
+		0);
+	cr_assert_eq(sender.domain, 0);
+	cr_assert_eq(ask(bobs), 403);
+	cr_assert_eq(ask((struct ask){INVITE}), 407);
+	const char *nonce = nonce_of("Proxy-Authenticate");
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .from = own, .nonce = nonce}), 0);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .from = "sip:alice@192.0.2.1:5064",
+			     .nonce = nonce, .nc = "00000002"}),
+		0, "another listener");
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .from = "sip:alice@192.0.2.2", .nonce = nonce,
+			     .nc = "00000003"}),
+		403, "somebody else's address");
+}
+
 /* A request as core_message gets it; the status that came back, and how many transactions there are
  * then. */
 static unsigned stranger(const char *method, const char *uri, unsigned listener, const char *more,

@@ -31,6 +31,7 @@ struct image {
 	struct zone_settings zone[ZONES];
 	struct listener_settings listener[LISTENERS];
 	struct domain_settings domain[2];
+	_Alignas(8) struct text domain_name[2];
 	struct prefix source;
 	/* none, but where a test sets them */
 	struct trunk_settings trunk[2];
@@ -182,6 +183,9 @@ static inline void fixture_settings(struct image *i)
 		.expires_default = 1800,
 		.bindings_max = 3,
 		.algorithms = DIGEST_MD5};
+	i->domain_name[0] = i->domain[0].name;
+	i->domain_name[1] = i->domain[1].name;
+	i->s.domain_names = (struct array){offsetof(struct image, domain_name), 2};
 	cr_assert_eq(settings_check(i, sizeof(*i)), 0);
 }
 

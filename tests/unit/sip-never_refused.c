@@ -1,6 +1,7 @@
 /* sip-never_refused.c - BYE, CANCEL and ACK end or confirm what stands: none of them is refused or
  * lost for a header that it does not need, be it unreadable or nothing that we could do. */
 #include "sip-broken_line.h"
+#include "ipc/message_slot.h"
 
 TestSuite(never_refused, .init = worker_set_up_with_bob, .fini = worker_tear_down);
 
@@ -152,8 +153,8 @@ Test(never_refused, a_bye_that_is_too_large_for_the_other_leg)
 	s->flow = alice;
 	s->message = message_of_text(text, MESSAGE_RAW_MAX);
 	s->message->flow = alice;
-	core_message(
-		&worker->sip, s->message, slot_of_message(s->message, &worker->sip.keys.slot_key));
+	core_message(&worker->sip, s->message,
+		slot_of_message(s->message, &worker->sip.keys.slot_key, worker->sip.settings));
 	settle();
 	take_response_to(200, ALICE);
 	struct sent *bye = take_request_to("BYE", BOB);

@@ -3,7 +3,7 @@
 #define SIPWARD_TESTS_UNIT_SIP_REGISTER_H
 
 #include "sip-fixture.h"
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 
 static struct fixture *f;
 static unsigned listener;
@@ -27,7 +27,7 @@ static inline struct incoming incoming_of(const struct message *m, struct transa
 	return (struct incoming){.sip = &f->sip,
 		.message = m,
 		.zone = settings_listener(&f->image.s, listener)->zone,
-		.slot = slot_of_message(m, &f->sip.keys.slot_key),
+		.slot = slot_of_message(m, &f->sip.keys.slot_key, f->sip.settings),
 		.transaction = t};
 }
 
@@ -46,8 +46,8 @@ static inline unsigned send_as(
 	const struct message *m = fixture_message(f, text, &flow);
 	struct transaction *t;
 	f->answers = 0;
-	cr_assert_eq(transactions_request(
-			     f->sip.transactions, m, slot_of_message(m, &f->sip.keys.slot_key), &t),
+	cr_assert_eq(transactions_request(f->sip.transactions, m,
+			     slot_of_message(m, &f->sip.keys.slot_key, f->sip.settings), &t),
 		REQUEST_NEW);
 	struct incoming in = incoming_of(m, t);
 	registrar_request(f->sip.registrar, &in,

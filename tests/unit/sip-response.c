@@ -1,5 +1,5 @@
 /* Local answers: RFC 3261 sections 8.2.6, 8.2.7, 18.2.1; RFC 3581. */
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 #include "sip-transaction-fixture.h"
 
 #include <criterion/criterion.h>
@@ -170,7 +170,7 @@ Test(response, tag_is_minted_in_the_slot_of_the_request)
 
 	cr_assert_eq(response_build(&sip, m, &r, &w), 0);
 	cr_assert_eq(token_prove(&sip.keys.minting, TOKEN_TAG, wire_to_tag(w), &slot, &id), 0);
-	cr_assert_eq(slot, slot_of_message(m, &sip.keys.slot_key));
+	cr_assert_eq(slot, slot_of_message(m, &sip.keys.slot_key, NULL));
 	wire_drop(w);
 	/* none in a 100 */
 	r.status = 100;

@@ -22,7 +22,7 @@
 
 #include "sip-fixture.h"
 
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/dialog.h"
@@ -309,8 +309,8 @@ static inline struct said *receive_in_turn(const struct flow *from, const char *
 	s->message = message_of_lines(text);
 	s->message->flow = *from;
 	cr_assert_eq(message_check(s->message, s->message->size), 0);
-	core_message(
-		&worker->sip, s->message, slot_of_message(s->message, &worker->sip.keys.slot_key));
+	core_message(&worker->sip, s->message,
+		slot_of_message(s->message, &worker->sip.keys.slot_key, worker->sip.settings));
 	return s;
 }
 #define receive(from, ...)                                                                         \

@@ -1,6 +1,7 @@
 /* transport-udp.c - datagrams over loopback: in to the SIP workers, out to peers, and what is
  * refused between. */
 #include "transport-udp.h"
+#include "ipc/message_slot.h"
 
 #include <sys/syscall.h>
 
@@ -43,7 +44,7 @@ Test(udp, a_message_reaches_the_owner_of_its_slot)
 	e = at("127.0.0.1", f->port[ACCESS_UDP]);
 	cr_assert(endpoint_equal(&m->flow.local, &e));
 	cr_assert_gt(m->received_ns, 0);
-	cr_assert_eq(m->slot, slot_of_message(m, &f->t.slot_key));
+	cr_assert_eq(m->slot, slot_of_message(m, &f->t.slot_key, f->t.settings));
 	cr_assert_eq(f->noted[0].peer, PEER(PEER_SIP, m->slot % 2));
 	cr_assert_not(f->noted[0].reserve);
 	cr_assert_eq(COUNTED(RX_MESSAGES), 1);

@@ -9,6 +9,7 @@
  */
 #include "authorize.h"
 
+#include "ipc/address_of_record.h"
 #include "ipc/emergency.h"
 #include "ipc/mesh.h"
 #include "common/clock.h"
@@ -385,7 +386,7 @@ static bool attempt_owns(const struct attempt *a)
 	struct uri_parts uri = uri_of(
 		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
 	struct str domain = settings_str(a->sip->settings, a->domain->name), own = {aor, 0};
-	long n = aor_of(&uri, aor);
+	long n = address_of_record(a->sip->settings, &uri, aor);
 
 	if (n < 0)
 		return false;

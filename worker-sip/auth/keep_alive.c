@@ -2,6 +2,7 @@
  * has registered. */
 #include "keep_alive.h"
 
+#include "ipc/address_of_record.h"
 #include "worker-sip/registrar/location.h"
 
 struct keep_alive {
@@ -29,7 +30,7 @@ bool keep_alive_is(const struct incoming *in)
 	if (m->method != METHOD_OPTIONS)
 		return false;
 	struct uri_parts from = uri_of(m, &m->from);
-	long n = aor_of(&from, aor);
+	long n = address_of_record(in->sip->settings, &from, aor);
 
 	if (n > 0)
 		location_lookup(

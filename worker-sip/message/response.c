@@ -3,7 +3,7 @@
 #include "response.h"
 
 #include "common/log.h"
-#include "ipc/slot.h"
+#include "ipc/message_slot.h"
 #include "ipc/token.h"
 #include "refusal_budget.h"
 #include "refusal_log.h"
@@ -131,7 +131,8 @@ int response_build(
 		/* the slot is found again: the ACK of a failure follows this tag, and the sender of
 		 * the block is not trusted */
 		token_mint(&sip->keys.minting, TOKEN_TAG,
-			slot_of_message(request, &sip->keys.slot_key), random_u64(), minted);
+			slot_of_message(request, &sip->keys.slot_key, sip->settings), random_u64(),
+			minted);
 		to_tag = (struct str){minted, sizeof(minted)};
 	}
 	response_write_head(&w, request, r->status, r->reason, to_tag);

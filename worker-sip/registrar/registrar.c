@@ -8,6 +8,7 @@
  */
 #include "registrar.h"
 
+#include "ipc/address_of_record.h"
 #include "ipc/slot.h"
 #include "common/clock.h"
 #include "flow_bindings.h"
@@ -226,7 +227,7 @@ static bool registration_find_user(struct registration *q, unsigned domain)
 {
 	struct uri_parts to = uri_of(q->m, &q->m->to);
 	struct str name = settings_str(q->r->sip->settings, q->domain->name);
-	long length = aor_of(&to, q->buffer);
+	long length = address_of_record(q->r->sip->settings, &to, q->buffer);
 
 	if (length > 0)
 		q->aor = (struct str){q->buffer, (size_t)length};

@@ -1,6 +1,6 @@
-/* ipc-slot.c - the slot of a message, rule by rule. Blocks are made by hand, with the fields alone
- * that the rules read. */
-#include "ipc/slot.h"
+/* ipc-message_slot.c - the slot of a message, rule by rule. Blocks are made by hand, with the
+ * fields alone that the rules read. */
+#include "ipc/message_slot.h"
 #include "ipc/token.h"
 
 #include <criterion/criterion.h>
@@ -52,7 +52,7 @@ static const struct message *make(struct parts p)
 }
 static uint8_t slot(struct parts p)
 {
-	return slot_of_message(make(p), &key);
+	return slot_of_message(make(p), &key, NULL);
 }
 
 static char token[TOKEN_LENGTH + 1], branch[BRANCH_LENGTH + 1];
@@ -149,6 +149,38 @@ Test(slot, by_address_of_record)
 		slot_of_call_id(call, &key));
 	cr_assert_eq(slot((struct parts){.method = METHOD_REGISTER, .to_host = "example.com"}),
 		slot_of_call_id(call, &key), "no user: no address of record");
+}
+
+Test(slot, our_own_address_is_the_first_domain)
+{
+	static struct {
+		_Alignas(8) struct settings s;
+		_Alignas(8) struct listener_settings listener;
+		_Alignas(8) struct text name[2];
+		char pool[32];
+	} image = {.pool = "10.0.0.9\0example.com"};
+	struct settings *s = &image.s;
+	uint8_t expected = slot_of_aor(aor, &key);
+	const struct parts own = {
+		.method = METHOD_REGISTER, .to_user = "alice", .to_host = "192.0.2.1"};
+
+	s->listeners = (struct array){(uint32_t)((char *)&image.listener - (char *)s), 1};
+	s->domain_names = (struct array){(uint32_t)((char *)image.name - (char *)s), 2};
+	image.name[0] = (struct text){(uint32_t)(image.pool - (char *)s), 8};
+	image.name[1] = (struct text){(uint32_t)(image.pool - (char *)s) + 9, 11};
+	s->first_domain = 1;
+	cr_assert_eq(endpoint_parse(S("192.0.2.1:5060"), &image.listener.bind), 0);
+	cr_assert_eq(slot_of_message(make(own), &key, s), expected);
+	cr_assert_neq(slot_of_message(make(own), &key, NULL), expected);
+	struct parts other = own;
+	other.to_host = "192.0.2.2";
+	cr_assert_eq(slot_of_message(make(other), &key, s), slot(other), "nobody's address");
+	other.to_host = "10.0.0.9";
+	cr_assert_eq(endpoint_parse(S("10.0.0.9:5060"), &image.listener.bind), 0);
+	cr_assert_eq(slot_of_message(make(other), &key, s), slot(other), "a domain of its own");
+	s->first_domain = NONE_INDEX;
+	cr_assert_eq(endpoint_parse(S("192.0.2.1:5060"), &image.listener.bind), 0);
+	cr_assert_eq(slot_of_message(make(own), &key, s), slot(own), "there is no domain");
 }
 
 Test(slot, by_call_id)
