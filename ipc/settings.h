@@ -199,7 +199,19 @@ struct route_settings {
 	uint8_t action;      /* enum route_action */
 	uint8_t zero[3];
 	uint32_t line; /* of the config, where it begins */
-	uint32_t zero2;
+#define OPTION SETTINGS_FIELD
+#define OPTIONS OPTIONS_OF_ROUTE
+#include "options.def"
+};
+
+/* What becomes of a redirection (redirect of a route), and what a zone is told of who has forwarded
+ * a call (forwarded-by). */
+enum redirect { REDIRECT_AUTO = 0, REDIRECT_FOLLOW, REDIRECT_PASS, REDIRECT_REFUSE };
+enum forwarded_by {
+	FORWARDED_BY_BOTH = 0,
+	FORWARDED_BY_DIVERSION,
+	FORWARDED_BY_HISTORY_INFO,
+	FORWARDED_BY_NONE
 };
 
 /* A number of emergency. */

@@ -136,6 +136,7 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 		if (core_target_of_leg(in->sip, d->other, &targets[0])) {
 			count = 1;
 			in->callee_domain = NONE_INDEX;
+			in->user = NULL;
 			if (!route_rewrite_caller(in, &targets[0])) {
 				incoming_answer(in, 403, STR_EMPTY);
 				return;
@@ -238,6 +239,8 @@ static void core_pass_on(struct incoming *in)
 		in->emergency = decision.emergency;
 		in->callee = decision.callee;
 		in->callee_domain = decision.callee_domain;
+		in->user = decision.user;
+		in->user_domain = decision.callee_domain;
 		in->by_name = decision.by_name;
 		in->number_list = decision.numbers.list;
 		if (decision.numbers.blocked)
@@ -480,6 +483,9 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.emergency = in.by_name = false;
 	in.route = NONE_INDEX;
 	in.callee = 0;
+	in.user = NULL;
+	in.user_domain = NONE_INDEX;
+	in.forwarded_to = NULL;
 	in.number_list = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
 	in.sender.authenticated = false;

@@ -30,8 +30,15 @@ struct incoming {
 	uint64_t callee;        /* 0: nobody's */
 	unsigned callee_domain; /* NONE_INDEX: it takes the place of another call, and counts, but
 	                           has no limit */
-	bool by_name;           /* the called user, as in struct decision. From route_request on */
-	uint16_t number_list;   /* that permits it; NONE_INDEX: none does. From route_request on */
+	/* The user of ours who is called, and his domain; NULL: none. From route_request on, within
+	 * the same turn of the loop. */
+	const struct user_row *user;
+	unsigned user_domain;
+	/* NULL: it is for whom it names; else its sender, who has been called, has forwarded the
+	 * call there (call/forwarding.h). */
+	const struct uri_parts *forwarded_to;
+	bool by_name;         /* the called user, as in struct decision. From route_request on */
+	uint16_t number_list; /* that permits it; NONE_INDEX: none does. From route_request on */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */
 	struct explanation *explanation; /* NULL: the message is served; else it is only told what

@@ -62,7 +62,7 @@ struct scratch {
 
 	/* call_record_tell: the line of a call that has ended, until it is queued; call_show: that
 	 * of a call that goes on. */
-	char call_record[65536];
+	char call_record[163840];
 
 	/* core_pass_on: the targets of the request at hand, until it is passed on, when they are
 	 * copied. */

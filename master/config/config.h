@@ -184,6 +184,9 @@ struct config_route {
 	uint16_t to_domain; /* index, NONE_INDEX */
 	uint16_t status;    /* of ROUTE_REFUSE: 400 to 699; otherwise 0 */
 	uint8_t action;     /* enum route_action */
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_ROUTE
+#include "ipc/options.def"
 };
 
 struct config_emergency {

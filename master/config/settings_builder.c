@@ -131,6 +131,15 @@ static void image_numbers_options(
 #include "ipc/options.def"
 }
 
+static void image_route_options(
+	struct image *m, const struct config_route *from, struct route_settings *to)
+{
+	(void)m;
+#define OPTION COPY_OPTION
+#define OPTIONS OPTIONS_OF_ROUTE
+#include "ipc/options.def"
+}
+
 static void image_options(struct image *m, const struct config *from, struct settings *to)
 {
 #define OPTION COPY_OPTION
@@ -373,6 +382,7 @@ static struct array image_routes(struct image *m, const struct config *c)
 			.action = t->action,
 			.line = settings_line(c, t->line),
 		};
+		image_route_options(m, t, &rows[i]);
 	}
 	if (rows)
 		a = image_append_array(m, rows, c->route_count, sizeof(*rows));

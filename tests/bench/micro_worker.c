@@ -124,6 +124,7 @@ static void make_settings(void)
 		.transactions_max = 1000000,
 		.calls_max = 1000000,
 		.forks_max = 8,
+		.forwards_max = 5,
 		.nonce_ms = 300000,
 		.max_forwards = 70,
 		.workers = {[PEER_TRANSPORT] = 1, [PEER_SIP] = 1}};

@@ -116,7 +116,7 @@ class Documents(unittest.TestCase):
     def test_every_field_of_a_call_record_has_its_entry(self):
         text = (ROOT / "worker-sip/call/call_record.def").read_text()
         rows = re.findall(r'^CALL_(?:TARGET_)?FIELD\("([^"]+)"', text, re.M)
-        words = re.findall(r'^CALL_(?:ENDER|END|OUTCOME)\(\w+, "([^"]+)"', text, re.M)
+        words = re.findall(r'^CALL_(?:ENDER|END|OUTCOME|FORWARD)\(\w+, "([^"]+)"', text, re.M)
         self.assertGreater(len(rows), 30)
         self.assertEqual(sorted(rows + words), sorted(self.entries("sipward-cdr.5")))
 

@@ -373,6 +373,8 @@ static void record_says(const char *record, const char *part)
 	cr_assert(strstr(record, part), "\"%s\" is not in: %s", part, record);
 }
 
+#define NOT_FORWARDED ",\"forwarded-by\":\"\",\"forwarded-because\":\"\""
+
 Test(call_record_json, an_answered_call_with_three_targets)
 {
 	ask(.method = "INVITE", .uri = "sip:+4930123@example.org",
@@ -411,9 +413,14 @@ Test(call_record_json, an_answered_call_with_three_targets)
 	record_says(r,
 		"{\"trunk\":\"carrier\",\"address\":\"10.0.0.11:5060\",\"transport\":\"UDP\","
 		"\"zone\":\"core\",\"call-id\":\"");
-	record_says(r, ",\"outcome\":\"answered\",\"status\":503,\"start-ms\":0,\"ms\":0}");
-	record_says(r, ",\"outcome\":\"timeout\",\"status\":0,\"start-ms\":0,\"ms\":4000}");
-	record_says(r, ",\"outcome\":\"answered\",\"status\":200,\"start-ms\":4000,\"ms\":500}]}");
+	record_says(r,
+		",\"outcome\":\"answered\",\"status\":503,\"start-ms\":0,\"ms\":0" NOT_FORWARDED
+		"}");
+	record_says(r,
+		",\"outcome\":\"timeout\",\"status\":0,\"start-ms\":0,\"ms\":4000" NOT_FORWARDED
+		"}");
+	record_says(r, ",\"outcome\":\"answered\",\"status\":200,\"start-ms\":4000,"
+		       "\"ms\":500" NOT_FORWARDED "}]}");
 	cr_assert_eq(COUNTED(CDR_WRITTEN), 1);
 }
 
@@ -450,6 +457,32 @@ Test(call_record_json, more_rules_than_are_told)
 	record_says(r, "(line 7): \\\"header add X-6 a-value");
 	cr_assert_null(strstr(r, "header add X-11"));
 	record_says(r, "-find-room-in-it\\\"\",\"callee\":");
+}
+
+/* The record moves to a larger block, with all that it has. */
+Test(call_record_json, a_forwarded_call)
+{
+	ask(.method = "INVITE", .more = "User-Agent: Phone\n");
+	respond(take_request("INVITE"), 302, .tag = "b", .contact = "<sip:5551000@example.net>");
+	struct sent *out = take_request("INVITE");
+	pass(100);
+	respond(out, 200, .tag = "t");
+	struct sent *answered = take_response(200);
+	caller_asks(answered, "ACK", 1);
+	callee_asks(out, "t", "BYE", 1);
+	respond(take_request("BYE"), 200);
+	const char *r = take_record();
+
+	record_says(r, ",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
+		       "\"request-uri\":\"sip:bob@example.net\",");
+	record_says(r, "\"route\":\"users\",\"route-line\":7,\"callee\":\"10.0.0.11:5060\","
+		       "\"callee-zone\":\"core\",\"trunk\":\"carrier\",");
+	record_says(r, "\"targets\":[{\"trunk\":\"\",\"address\":\"");
+	record_says(r, "\"outcome\":\"answered\",\"status\":302,\"start-ms\":0,"
+		       "\"ms\":0" NOT_FORWARDED "},{\"trunk\":\"carrier\",");
+	record_says(r, "\"status\":200,\"start-ms\":0,\"ms\":100,"
+		       "\"forwarded-by\":\"bob@example.net\","
+		       "\"forwarded-because\":\"redirected\"}]}");
 }
 
 Test(call_record_json, a_refused_invite)

@@ -131,6 +131,7 @@ static inline void fixture_settings(struct image *i)
 		.calls_max = 100,
 		.subscriptions_max = 100,
 		.forks_max = 8,
+		.forwards_max = 5,
 		.nonce_ms = 300000,
 		.max_forwards = 70,
 		.workers = {[PEER_TRANSPORT] = 1, [PEER_SIP] = 1}};

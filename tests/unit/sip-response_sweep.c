@@ -175,6 +175,7 @@ Test(response_sweep, answer_of_invite)
 
 Test(response_sweep, redirected)
 {
+	worker->image.route[0].redirect = REDIRECT_REFUSE;
 	sweep(redirected);
 }
 

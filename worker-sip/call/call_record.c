@@ -7,6 +7,8 @@
 #include "common/slab.h"
 #include "dialog.h"
 
+#include <stdlib.h>
+
 _Static_assert(CALL_AGENT_MAX <= UINT8_MAX && CALL_REASON_MAX <= UINT8_MAX, "their lengths fit");
 
 /* ---- making one ---- */
@@ -57,25 +59,39 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 	return route ? route->line : 0;
 }
 
-/* Targets of one trunk follow each other, and share its name and limit. */
-static void call_record_targets(
-	struct call_record *r, const struct target *targets, unsigned count, char **at)
+/* Writes targets from place first on. Those of one trunk follow each other, and share its name and
+ * limit. */
+static void call_record_targets(struct call_record *r, unsigned first, const struct target *targets,
+	unsigned count, char **at)
 {
+	struct call_target *to = &r->target[first];
+
 	for (unsigned i = 0; i < count; i++) {
 		const struct target *from = &targets[i];
 		bool same = i && from->trunk == targets[i - 1].trunk;
 
-		r->target[i] = (struct call_target){.peer = from->flow.peer,
+		to[i] = (struct call_target){.peer = from->flow.peer,
 			.zone = (uint16_t)from->zone,
 			.transport = from->flow.transport,
+			.hop = from->hop,
 			.tried_ms = CALL_NEVER,
 			.took_ms = CALL_NEVER,
-			.limit = same ? r->target[i - 1].limit
-		                      : limits_trunk_key(r->sip, from->trunk)};
-		r->target[i].trunk = same ? r->target[i - 1].trunk
-		                          : call_record_put(
-						    at, call_record_trunk_name(r->sip, from));
+			.limit = same ? to[i - 1].limit : limits_trunk_key(r->sip, from->trunk)};
+		to[i].trunk = same ? to[i - 1].trunk
+		                   : call_record_put(at, call_record_trunk_name(r->sip, from));
 	}
+}
+
+/* Bytes of the trunks' names of targets. */
+static size_t call_record_names_size(
+	const struct sip *sip, const struct target *targets, unsigned count)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (!i || targets[i].trunk != targets[i - 1].trunk)
+			size += call_record_trunk_name(sip, &targets[i]).n;
+	return size;
 }
 
 struct call_record *call_record_new(
@@ -91,9 +107,7 @@ struct call_record *call_record_new(
 			text[i], i == CALL_TEXT_RULES ? RULES_TOLD_MAX : CALL_TEXT_MAX);
 		size += text[i].n;
 	}
-	for (unsigned i = 0; i < count; i++)
-		if (!i || targets[i].trunk != targets[i - 1].trunk)
-			size += call_record_trunk_name(sip, &targets[i]).n;
+	size += call_record_names_size(sip, targets, count);
 	struct call_record *r = slab_take(dialogs_slab(sip->dialogs), size);
 	if (!r) {
 		count(CALL_RECORDS_LOST);
@@ -114,9 +128,97 @@ struct call_record *call_record_new(
 	char *at = (char *)r + head;
 	for (unsigned i = 0; i < CALL_TEXTS; i++)
 		r->text[i] = call_record_put(&at, text[i]);
-	call_record_targets(r, targets, count, &at);
+	call_record_targets(r, 0, targets, count, &at);
 	list_insert(&sip->call_records, r);
 	return r;
+}
+
+/* ---- a call that is forwarded ---- */
+
+/* Copies what a record has into a block with more room behind its targets. */
+static void call_record_move(struct call_record *to, const struct call_record *from, size_t shift)
+{
+	size_t head = sizeof(*from) + from->count * sizeof(from->target[0]);
+
+	memcpy(to, from, head);
+	memcpy((char *)to + head + shift, (const char *)from + head, from->size - head);
+	for (unsigned i = 0; i < CALL_TEXTS; i++)
+		to->text[i].p = (char *)to + shift + (from->text[i].p - (const char *)from);
+	for (unsigned i = 0; i < from->count; i++)
+		to->target[i].trunk.p = (char *)to + shift +
+		                        (from->target[i].trunk.p - (const char *)from);
+}
+
+static bool call_record_has_limit(const struct call_record *r, uint64_t key)
+{
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		if (r->limit[i] == key)
+			return true;
+	for (const struct call_forward *f = r->forwards; f; f = f->next)
+		for (unsigned i = 0; i < LIMIT_KEYS; i++)
+			if (f->limit[i] == key)
+				return true;
+	return false;
+}
+
+static struct call_forward *call_forward_new(
+	const struct call_record *r, const struct call_forwarded *f)
+{
+	struct call_forward *forward = calloc(1, sizeof(*forward));
+	struct str by = call_record_cut(f->by, CALL_FORWARDER_MAX);
+
+	if (!forward)
+		return NULL;
+	forward->hop = f->hop;
+	forward->cause = f->cause;
+	forward->by_length = (uint16_t)by.n;
+	if (by.n)
+		memcpy(forward->by, by.p, by.n);
+	/* Who forwards a call twice makes one call more by it, and not two. */
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		forward->limit[i] = call_record_has_limit(r, f->limit[i]) ? 0 : f->limit[i];
+	return forward;
+}
+
+void call_record_forwarded(struct call_record **out, const struct target *targets, unsigned count,
+	const struct call_forwarded *f)
+{
+	struct call_record *r = *out;
+
+	if (!r)
+		return;
+	size_t shift = count * sizeof(struct call_target);
+	size_t size = r->size + shift + call_record_names_size(r->sip, targets, count);
+	struct call_record *to = slab_take(dialogs_slab(r->sip->dialogs), size);
+	struct call_forward *forward = to ? call_forward_new(r, f) : NULL;
+	if (!forward) {
+		count(CALL_RECORDS_LOST);
+		if (to)
+			slab_give(dialogs_slab(r->sip->dialogs), to, size);
+		return;
+	}
+	limits_take_all(r->sip, forward->limit);
+	list_remove(r);
+	call_record_move(to, r, shift);
+	char *at = (char *)to + r->size + shift;
+	slab_give(dialogs_slab(r->sip->dialogs), r, r->size);
+	to->size = size;
+	call_record_targets(to, to->count, targets, count, &at);
+	to->count = (uint16_t)(to->count + count);
+	forward->next = to->forwards;
+	to->forwards = forward;
+	list_insert(&to->sip->call_records, to);
+	*out = to;
+}
+
+const struct call_forward *call_target_forward(
+	const struct call_record *r, const struct call_target *t)
+{
+	const struct call_forward *f = t->hop ? r->forwards : NULL;
+
+	while (f && f->hop != t->hop)
+		f = f->next;
+	return f;
 }
 
 /* ---- the limits that count it ---- */
@@ -186,6 +288,12 @@ static void call_record_release(struct call_record *r)
 		limits_give(r->sip, r->limit[i]);
 	for (unsigned i = 0; i < r->count; i++)
 		call_target_release(r, &r->target[i]);
+	for (struct call_forward *f; (f = r->forwards);) {
+		for (unsigned i = 0; i < LIMIT_KEYS; i++)
+			limits_give(r->sip, f->limit[i]);
+		r->forwards = f->next;
+		free(f);
+	}
 }
 
 /* ---- what happens to it ---- */

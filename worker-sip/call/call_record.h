@@ -29,6 +29,12 @@ enum call_end_cause {
 #define CALL_END(id, name, help) CALL_END_##id,
 #include "call_record.def"
 };
+/* Why a call goes on to somebody else than was called. */
+enum call_forward_cause {
+	CALL_FORWARD_NONE,
+#define CALL_FORWARD(id, name, help) CALL_FORWARD_##id,
+#include "call_record.def"
+};
 enum call_outcome {
 	CALL_OUTCOME_NONE, /* not tried */
 #define CALL_OUTCOME(id, name, help) CALL_OUTCOME_##id,
@@ -39,6 +45,19 @@ enum call_outcome {
  * places. NULL: no memory, which is counted. */
 struct call_record *call_record_new(
 	const struct incoming *in, const struct target *targets, unsigned count);
+
+/* A call that its callee has forwarded. */
+struct call_forwarded {
+	uint8_t hop; /* that of its targets (struct target) */
+	uint8_t cause;
+	struct str by;              /* who has forwarded it */
+	uint64_t limit[LIMIT_KEYS]; /* of limits_admit_forward: from now on it counts for these */
+};
+/* The INVITE has further targets, behind those that it had, because its callee has forwarded it.
+ * *r is another block afterwards. Where there is no memory the record stays as it is, which is
+ * counted, and what becomes of these targets is not in it. */
+void call_record_forwarded(struct call_record **r, const struct target *targets, unsigned count,
+	const struct call_forwarded *f);
 
 /* From now on the call counts for what limits_admit said, until the record is closed, and each
  * target that is tried for its trunk. */

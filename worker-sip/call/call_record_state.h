@@ -9,6 +9,7 @@
 /* Bytes of each text of a record, at most; the rest is cut. */
 #define CALL_TEXT_MAX 256
 #define CALL_TRUNK_MAX 64
+#define CALL_FORWARDER_MAX 96
 #define CALL_AGENT_MAX 96
 #define CALL_REASON_MAX 128
 
@@ -23,8 +24,18 @@ struct call_target {
 	uint16_t zone, status;
 	uint8_t transport;
 	uint8_t outcome; /* enum call_outcome */
+	uint8_t hop;     /* the forward that led there; 0: none */
 	bool held;       /* its trunk counts this call */
 	char call_id[TOKEN_LENGTH];
+};
+
+/* A forward of the call. */
+struct call_forward {
+	struct call_forward *next;
+	uint8_t hop, cause; /* enum call_forward_cause */
+	uint16_t by_length;
+	uint64_t limit[LIMIT_KEYS];
+	char by[CALL_FORWARDER_MAX];
 };
 
 /* Texts that are known when the record is made. */
@@ -63,6 +74,7 @@ struct call_record {
 	bool emergency;
 	bool by_name;               /* the Request-URI names a user of ours who is called */
 	uint64_t limit[LIMIT_KEYS]; /* what counts this call; 0: nothing */
+	struct call_forward *forwards;
 	uint8_t agent_length, reason_length;
 	char agent[CALL_AGENT_MAX], reason[CALL_REASON_MAX];
 	struct str text[CALL_TEXTS]; /* in the block */
@@ -73,6 +85,9 @@ struct call_record {
 const struct call_target *call_record_callee(const struct call_record *r);
 /* The Call-ID of the INVITE that a target got; empty: it got none. */
 struct str call_target_id(const struct call_target *t);
+/* The forward that led to a target; NULL: none did. */
+const struct call_forward *call_target_forward(
+	const struct call_record *r, const struct call_target *t);
 struct writer;
 /* Writes what there is to say of a target as a JSON object. */
 void write_call_target(struct writer *w, const struct call_record *r, const struct call_target *t);

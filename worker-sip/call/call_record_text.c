@@ -12,6 +12,7 @@
 #include "worker-sip/cdr.h"
 #include "worker-sip/json.h"
 #include "worker-sip/message/writer.h"
+#include "worker-sip/routing/fork.h"
 
 static const char *const call_ender_names[] = {
 	"",
@@ -44,6 +45,25 @@ struct str call_target_id(const struct call_target *t)
 	bool tried = t->outcome != CALL_OUTCOME_NONE && t->outcome != CALL_OUTCOME_UNSENT;
 
 	return tried ? (struct str){t->call_id, TOKEN_LENGTH} : STR_EMPTY;
+}
+
+static struct str call_target_forwarder(const struct call_record *r, const struct call_target *t)
+{
+	const struct call_forward *f = call_target_forward(r, t);
+
+	return f ? (struct str){f->by, f->by_length} : STR_EMPTY;
+}
+
+static struct str call_target_cause(const struct call_record *r, const struct call_target *t)
+{
+	static const char *const names[] = {
+		"",
+#define CALL_FORWARD(id, name, help) name,
+#include "call_record.def"
+	};
+	const struct call_forward *f = call_target_forward(r, t);
+
+	return f ? str_of(names[f->cause]) : STR_EMPTY;
 }
 
 static struct str call_record_callee_id(const struct call_record *r)
@@ -173,7 +193,8 @@ _Static_assert(sizeof(((struct scratch *)0)->call_record) >=
 		       CALL_TEXTS * CALL_LINE_TEXT + JSON_TEXT_BYTE_MAX * RULES_TOLD_MAX +
 			       JSON_TEXT_BYTE_MAX * (CALL_AGENT_MAX + CALL_REASON_MAX) +
 			       3 * CALL_LINE_NAME + 2048 +
-			       TARGETS_MAX * (2 * CALL_LINE_NAME + ENDPOINT_TEXT_SIZE + 320),
+			       FORK_TARGETS_MAX * (2 * CALL_LINE_NAME + ENDPOINT_TEXT_SIZE + 400 +
+							  JSON_TEXT_BYTE_MAX * CALL_FORWARDER_MAX),
 	"a line fits");
 
 /* Each writes one member; key is its name with what stands before and behind it. */

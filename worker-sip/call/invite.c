@@ -51,6 +51,7 @@ static void invite_released(struct fork *f)
 	struct invite *v = invite_of(f);
 
 	invite_close_record(v);
+	forwarding_end(&v->forwarding);
 	for (unsigned i = 0; i < f->count; i++) {
 		struct invite_branch *b = invite_branch_of(fork_branch_at(f, i));
 
@@ -90,6 +91,31 @@ static void invite_branch_failed(struct fork_branch *b, unsigned status, const s
 	call_record_failed(
 		invite_of(b->fork)->record, fork_branch_place(b), outcome, m ? m->status : 0);
 	early_dialogs_drop(invite_branch_of(b), NULL);
+}
+
+static bool invite_branch_redirected(struct fork_branch *b, const struct message *m)
+{
+	struct fork *f = b->fork;
+	struct invite *v = invite_of(f);
+	unsigned redirect = forwarding_hop(&v->forwarding, b->hop)->redirect, status;
+
+	f->unfollowed = 0;
+	f->passes = false;
+	if (redirect == REDIRECT_PASS)
+		f->passes = m->status != 305;
+	if (redirect != REDIRECT_FOLLOW || m->status > 302) {
+		if (!f->passes)
+			count(REDIRECTIONS_REFUSED);
+		return false;
+	}
+	status = forwarding_redirect(&v->forwarding, b, m, &v->record);
+	if (status) {
+		f->unfollowed = status;
+		return false;
+	}
+	if (b->trunk != NONE_INDEX)
+		fork_skip_hop(f, b->hop);
+	return true;
 }
 
 /* ---- responses ---- */
@@ -373,6 +399,7 @@ static const struct fork_user invite_user = {.response = invite_on_response,
 	.permits = invite_branch_permitted,
 	.tried = invite_branch_tried,
 	.failed = invite_branch_failed,
+	.redirected = invite_branch_redirected,
 	.settled = invite_settled,
 	.cancelled = invite_on_cancelled,
 	.released = invite_released};
@@ -439,6 +466,7 @@ void invite_request(
 	}
 	v->record = call_record_new(in, targets, count);
 	call_record_hold(v->record, in, limit);
+	forwarding_begin(&v->forwarding, in);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);

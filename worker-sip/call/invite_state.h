@@ -4,6 +4,7 @@
 #define SIPWARD_SIP_CALL_INVITE_STATE_H
 
 #include "exchange.h"
+#include "forwarding.h"
 #include "invite.h"
 #include "worker-sip/routing/fork.h"
 
@@ -25,6 +26,7 @@ struct invite {
 	/* of sip->invite_list, and counted in sip->calls, until it is answered */
 	struct invite *next, **link;
 	struct call_record *record; /* until it is settled */
+	struct forwarding forwarding;
 	char replaces[512];
 };
 _Static_assert(offsetof(struct invite, fork) == 0 && offsetof(struct invite_branch, fork) == 0,

@@ -337,6 +337,21 @@ static void limits_explain(const struct incoming *in, const struct limit limit[L
 	limit_explain(in, &limit[LIMIT_HOURLY], "numbers", "numbers", of[LIMIT_HOURLY]);
 }
 
+/* The first of the limits that is met, which has been counted; LIMIT_KEYS: none is. */
+static unsigned limits_meet(const struct sip *sip, const struct limit limit[LIMIT_KEYS])
+{
+	for (unsigned i = 0; i < LIMIT_KEYS; i++) {
+		enum limit_met met = limit_meets(sip, &limit[i]);
+
+		if (met == LIMIT_MET_NONE)
+			continue;
+		counter_add(
+			met == LIMIT_MET_CALLS ? limit_answers[i].calls : limit_answers[i].rate, 1);
+		return i;
+	}
+	return LIMIT_KEYS;
+}
+
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 {
 	struct limit limit[LIMIT_KEYS];
@@ -344,20 +359,28 @@ bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS])
 	limits_of(in, limit);
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		key[i] = limit[i].key;
-	if (in->explanation) {
+	if (in->explanation)
 		limits_explain(in, limit);
-	}
-	for (unsigned i = 0; i < LIMIT_KEYS && !in->emergency; i++) {
-		enum limit_met met = limit_meets(in->sip, &limit[i]);
+	unsigned met = in->emergency ? LIMIT_KEYS : limits_meet(in->sip, limit);
+	if (met == LIMIT_KEYS)
+		return true;
+	incoming_answer(in, limit_answers[met].status, limit_answers[met].headers);
+	return false;
+}
 
-		if (met == LIMIT_MET_NONE)
-			continue;
-		counter_add(
-			met == LIMIT_MET_CALLS ? limit_answers[i].calls : limit_answers[i].rate, 1);
-		incoming_answer(in, limit_answers[i].status, limit_answers[i].headers);
-		return false;
-	}
-	return true;
+bool limits_admit_forward(const struct incoming *in, uint64_t key[LIMIT_KEYS], unsigned *status)
+{
+	struct limit limit[LIMIT_KEYS];
+
+	limits_of(in, limit);
+	limit[LIMIT_ZONE].key = limit[LIMIT_SOURCE].key = 0; /* the caller's, which count it */
+	for (unsigned i = 0; i < LIMIT_KEYS; i++)
+		key[i] = limit[i].key;
+	unsigned met = limits_meet(in->sip, limit);
+	if (met == LIMIT_KEYS)
+		return true;
+	*status = limit_answers[met].status;
+	return false;
 }
 
 bool limits_admit_trunk(struct sip *sip, unsigned trunk)

@@ -31,10 +31,16 @@ void limits_slots_changed(struct sip *sip);
 /* What a call counts for: zone, source, user, the user who is called, and who calls as the list of
  * numbers has it that permits the call. 0: nothing, for there is no limit. */
 #define LIMIT_KEYS 5
+#define LIMIT_ZONE 0
+#define LIMIT_SOURCE 1
 #define LIMIT_HOURLY 4 /* that of the list, which counts calls an hour */
 /* Whether the limits of these let an INVITE make a call, which counts for key.
  * False: it has been answered. An emergency call passes. */
 bool limits_admit(const struct incoming *in, uint64_t key[LIMIT_KEYS]);
+/* The same for a call that its callee, the sender of in, forwards: what it counts for there,
+ * without those of its zone and source. False: it has been counted, and *status is what the callers
+ * of such a call get. */
+bool limits_admit_forward(const struct incoming *in, uint64_t key[LIMIT_KEYS], unsigned *status);
 /* The same of a trunk, without an answer. */
 bool limits_admit_trunk(struct sip *sip, unsigned trunk);
 uint64_t limits_trunk_key(struct sip *sip, unsigned trunk); /* NONE_INDEX: 0 */

@@ -22,6 +22,7 @@ struct rewrite {
 	struct rewrite_text part[RULE_PARTS];
 	struct rewrite_text removed; /* header ids, each with a length and a name */
 	struct rewrite_text added;   /* whole lines */
+	struct rewrite_text first;   /* the same, before all others */
 };
 
 static inline struct str rewrite_str(const struct rewrite *r, struct rewrite_text t)

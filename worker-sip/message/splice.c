@@ -10,6 +10,7 @@
 #include "multipart.h"
 #include "option_tags.h"
 #include "policy.h"
+#include "redirect_contact.h"
 #include "response.h"
 #include "rewrite.h"
 
@@ -257,6 +258,8 @@ int splice_request(const struct splice *s, struct wire **out)
 	write_literal(&w, " ");
 	write_str(&w, s->request_uri);
 	write_literal(&w, " SIP/2.0\r\n");
+	if (s->rewrite)
+		write_str(&w, rewrite_str(s->rewrite, s->rewrite->first));
 	splice_write_headers(&w, s, &sides, splice_write_ours);
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		splice_write_own_contact(
@@ -289,6 +292,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 	if (s->contact_user.n)
 		splice_write_own_contact(&w, s->sip, s->contact_user, &request->flow,
 			request->request_uri.scheme == URI_SIPS);
+	if (s->redirects)
+		redirect_contact_write(&w, m, &sides.hosts);
 	splice_write_headers(&w, s, &sides, NULL);
 	if (s->rewrite)
 		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));

@@ -17,6 +17,7 @@ struct splice {
 	uint8_t slot;
 	struct str contact_user;       /* user part of our Contact; n == 0: no Contact is written */
 	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
+	bool redirects;                /* a response: its Contacts pass (redirect_contact.h) */
 
 	/* requests */
 	struct str request_uri;

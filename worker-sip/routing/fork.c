@@ -18,29 +18,6 @@ static const struct server_user fork_server;
 
 /* ---- life ---- */
 
-/* Copies targets with what rules have made of the request for them, into one block. NULL: there is
- * no memory. */
-static struct target *fork_copy_targets(
-	const struct scratch *scratch, const struct target *targets, unsigned count)
-{
-	struct target *copies = malloc(count * sizeof(*copies) + scratch->rewrites_size);
-	char *rewrites;
-
-	if (!copies)
-		return NULL;
-	rewrites = (char *)(copies + count);
-	memcpy(rewrites, scratch->rewrites, scratch->rewrites_size);
-	for (unsigned i = 0; i < count; i++) {
-		const char *rewrite = (const char *)targets[i].rewrite;
-
-		target_copy(&copies[i], &targets[i]);
-		if (rewrite)
-			copies[i].rewrite = (const void *)(rewrites +
-							   (rewrite - scratch->rewrites));
-	}
-	return copies;
-}
-
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out)
 {
@@ -60,13 +37,14 @@ int fork_new(const struct incoming *in, const struct target *targets, unsigned c
 		.targets = copies,
 		.branches = (char *)f + size,
 		.branch_size = branch_size,
+		.own = count,
 		.count = count,
 		.zone = in->zone,
 		.id = random_u64(),
 		.slot = in->slot,
 		.invite = in->message->method == METHOD_INVITE};
 	for (unsigned i = 0; i < count; i++) {
-		fork_branch_init(f, fork_branch_at(f, i), &copies[i]);
+		fork_branch_init(f, fork_branch_at(f, i), &copies[i], i);
 	}
 	transaction_serve(in->transaction, &fork_server, f);
 	*out = f;
@@ -78,6 +56,7 @@ void fork_trim(struct fork *f)
 	held_message_drop(f->request);
 	held_message_drop(f->best);
 	free(f->targets);
+	fork_more_trim(f);
 	f->request = f->best = NULL;
 	f->targets = NULL;
 	for (unsigned i = 0; i < f->count; i++)
@@ -96,6 +75,7 @@ static void fork_check(struct fork *f)
 	held_message_drop(f->request);
 	held_message_drop(f->best);
 	free(f->targets);
+	fork_more_free(f);
 	free(f);
 }
 
@@ -129,6 +109,7 @@ static int fork_write_answer(struct fork *f, const struct message *m, unsigned f
 		.from_zone = from_zone,
 		.to_zone = f->zone,
 		.contact_user = contact_user,
+		.redirects = status >= 300 && status < 400,
 		.rewrite = later_rules_of_response(f->sip, m, from_zone, f->zone)};
 
 	return splice_response(&s, &f->request->message, status, to_tag, out);
@@ -172,9 +153,9 @@ static unsigned fork_final_status(const struct fork *f)
 	 * (section 16.7). */
 	if (status == 503)
 		return 500;
-	/* A redirection would tell where the other side lives. */
+	/* A redirection would tell where the other side lives; its user may know better. */
 	if (status < 400)
-		return 480;
+		return f->unfollowed ? f->unfollowed : f->passes && f->best ? status : 480;
 	/* No 408 of our own for other requests than INVITE: it would come too late for anyone (RFC
 	 * 4320 section 4.2). */
 	if (status == 408 && !f->best && !f->invite)
@@ -235,20 +216,7 @@ static bool fork_same_group(const struct fork *f, unsigned first, unsigned i)
 	const struct target *a = fork_branch_at(f, first)->target;
 	const struct target *b = fork_branch_at(f, i)->target;
 
-	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q;
-}
-
-/* Makes the branch, which has not been sent, one to the target of from. */
-static void fork_branch_retarget(struct fork_branch *b, const struct fork_branch *from)
-{
-	b->target = from->target;
-	b->zone = from->zone;
-	b->trunk = from->trunk;
-	b->place = from->place;
-	b->label = from->label;
-	b->attempt = from->attempt;
-	b->answer_ms = from->answer_ms;
-	b->ring_ms = from->ring_ms;
+	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q && a->hop == b->hop;
 }
 
 /* Has the next target be one that is not known to be down, where there is one: what was known when
@@ -273,6 +241,10 @@ static bool fork_try(struct fork *f, struct fork_branch *b, bool first)
 {
 	bool goes;
 
+	if (b->skipped) {
+		b->done = true;
+		return false;
+	}
 	if (!first && f->user->permits && !f->user->permits(b)) {
 		f->full = true;
 		if (!f->best_status)
@@ -293,9 +265,8 @@ static bool fork_try(struct fork *f, struct fork_branch *b, bool first)
 	return false;
 }
 
-/* Sends to the next group of targets where one is left and no branch is pending; else the best
- * failure goes back. */
-static void fork_next_group(struct fork *f)
+/* Sends to the next group of targets that takes the request. False where none is left. */
+static bool fork_send_group(struct fork *f)
 {
 	while (!f->stopped && !f->answered && f->next < f->count) {
 		unsigned first = f->next, sent = 0;
@@ -308,10 +279,31 @@ static void fork_next_group(struct fork *f)
 			sent += fork_try(f, b, first == 0);
 		} while (f->next < f->count && fork_same_group(f, first, f->next));
 		if (sent)
-			return;
+			return true;
 	}
-	if (!fork_pending(f))
-		fork_finish(f);
+	return false;
+}
+
+/* Whether further targets have been found, where none is left. */
+static bool fork_finds_more(struct fork *f)
+{
+	if (f->answered || !f->server || !f->user->exhausted || !f->user->exhausted(f))
+		return false;
+	f->stopped = false; /* what stopped it was for the targets before */
+	return true;
+}
+
+/* Sends to the next group of targets where one is left and no branch is pending; else the best
+ * failure goes back. */
+static void fork_next_group(struct fork *f)
+{
+	do {
+		if (fork_send_group(f))
+			return;
+		if (fork_pending(f))
+			return;
+	} while (fork_finds_more(f));
+	fork_finish(f);
 }
 
 void fork_start(struct fork *f)
@@ -397,6 +389,19 @@ static bool fork_is_final(const struct fork_branch *b, unsigned status, const st
 	return !target_attempt_fails_over(&b->attempt, status);
 }
 
+/* Whether a redirection has been followed: where it leads is asked at once, whatever else rings. */
+static bool fork_follows(struct fork_branch *b, const struct message *m)
+{
+	struct fork *f = b->fork;
+
+	if (!m || m->status >= 400 || f->stopped || !f->server || !f->user->redirected ||
+		!f->user->redirected(b, m))
+		return false;
+	if (!fork_send_group(f) && !fork_pending(f))
+		fork_next_group(f);
+	return true;
+}
+
 void fork_branch_failed(struct fork_branch *b, unsigned status, const struct message *m)
 {
 	struct fork *f = b->fork;
@@ -409,6 +414,8 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 	if (f->user->failed)
 		f->user->failed(b, status, m);
 	if (f->answered)
+		return;
+	if (fork_follows(b, m))
 		return;
 	if (!f->best_status || fork_rank(status) < fork_rank(f->best_status)) {
 		held_message_drop(f->best);

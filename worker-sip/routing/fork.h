@@ -45,9 +45,11 @@ struct fork_branch {
 	uint16_t zone, trunk, place;        /* of the target */
 	uint8_t label;                      /* of the trunk, where it is one (common/labelled.h) */
 	uint8_t method;                     /* of the request, once it was sent */
+	uint8_t hop; /* of its target: for whom the request goes there (struct target) */
 	bool sent, done, provisional, switched, cancelled;
-	bool early; /* a provisional response other than 100 has come */
-	bool late;  /* it has failed because no answer came in time */
+	bool skipped; /* its turn will not come: another target of the same trunk has redirected */
+	bool early;   /* a provisional response other than 100 has come */
+	bool late;    /* it has failed because no answer came in time */
 };
 
 /* The functions by which a request's user takes part in it. */
@@ -62,6 +64,12 @@ struct fork_user {
 	void (*tried)(struct fork_branch *b, bool sent);
 	/* The branch has failed; m is its response, or NULL. May be NULL. */
 	void (*failed)(struct fork_branch *b, unsigned status, const struct message *m);
+	/* The branch has been answered with m, a redirection. True where it has been followed: the
+	 * further targets (fork_extend) have their turn, and it is no failure. NULL: none is. */
+	bool (*redirected)(struct fork_branch *b, const struct message *m);
+	/* No target is left. True where further ones have been found (fork_extend). NULL: none
+	 * are. */
+	bool (*exhausted)(struct fork *f);
 	/* The request has its final answer, or cannot get one any more; may be called again. May be
 	 * NULL. */
 	void (*settled)(struct fork *f);
@@ -70,6 +78,14 @@ struct fork_user {
 	/* Nothing points to the request any more: what the user keeps for it goes, but for the
 	 * memory of fork and branches. May be NULL. */
 	void (*released)(struct fork *f);
+};
+
+/* Targets that were found later than the first ones, with their branches. */
+struct fork_more {
+	struct fork_more *next;
+	struct target *targets; /* until the request is settled */
+	unsigned first, count;  /* branches of it */
+	_Alignas(8) char branches[];
 };
 
 /* A request with its targets. First member of what its user keeps for it. Lives until its
@@ -83,17 +99,21 @@ struct fork {
 	struct target *targets;       /* until it is settled */
 	struct str replaces;          /* mapped value of Replaces; n == 0: none. The user's */
 	char *branches;               /* one a target, behind what the user keeps */
+	struct fork_more *more;       /* those of targets that were found later */
 	size_t branch_size;
+	unsigned own;             /* branches that are not in more */
 	unsigned count, next;     /* targets; the next to try */
 	unsigned transactions;    /* client transactions alive */
 	unsigned best_status;     /* 0: none */
 	unsigned failure;         /* the status that went back finally; 0: none, or a 2xx */
+	unsigned unfollowed;      /* the status for a redirection that is not passed on; 0: 480 */
 	unsigned best_zone, zone; /* where the best failure came from; of the sender */
 	uint64_t id;              /* of our To tag, and of our Contact towards the sender: ids stand
 	                             in clear, and no side may know another's */
 	uint8_t slot;
 	bool invite;
 	bool answered, stopped; /* finally; no more targets */
+	bool passes;            /* a redirection goes back, with its Contacts */
 	bool full;              /* a target was passed over, for its trunk has all its calls */
 };
 
@@ -105,12 +125,24 @@ int fork_new(const struct incoming *in, const struct target *targets, unsigned c
 	size_t branch_size, const struct fork_user *user, struct fork **out);
 /* Sends the request to the first group. f may be gone afterwards. */
 void fork_start(struct fork *f);
+/* Adds copies of further targets, which are tried before those that have not been tried yet. They
+ * have their turn when the function of the user that adds them returns true. -ENOMEM; -E2BIG where
+ * there would be more than FORK_TARGETS_MAX. */
+int fork_extend(struct fork *f, const struct target *targets, unsigned count);
+#define FORK_TARGETS_MAX (2 * TARGETS_MAX)
+/* The targets of that hop that have not been tried will not be. */
+void fork_skip_hop(struct fork *f, uint8_t hop);
+/* The same as fork_branch_at, for branches in more. */
+struct fork_branch *fork_branch_later(const struct fork *f, unsigned i);
 static inline struct fork_branch *fork_branch_at(const struct fork *f, unsigned i)
 {
+	if (i >= f->own)
+		return fork_branch_later(f, i);
 	return (struct fork_branch *)(void *)(f->branches + i * f->branch_size);
 }
 
-/* The place of its target among those that fork_new got; branches may be in another order. */
+/* The place of its target among those that fork_new got, and behind them fork_extend; branches may
+ * be in another order. */
 static inline unsigned fork_branch_place(const struct fork_branch *b)
 {
 	return b->place;
@@ -136,6 +168,9 @@ void fork_settle(struct fork *f);
 /* Frees the parts that only an unanswered request needs: the rest lives 64*T1 longer, and there are
  * many such requests. */
 void fork_trim(struct fork *f);
+/* The branches of an INVITE that have not been answered are cancelled, and have failed with 408.
+ * The next group follows, or the best failure goes back. */
+void fork_give_up_pending(struct fork *f);
 /* No further target is tried; the branches of an INVITE but for one are cancelled. reason: header
  * lines for the CANCEL, may be empty. */
 void fork_cancel(struct fork *f, const struct fork_branch *except, struct str reason);

@@ -38,7 +38,8 @@ static void fork_branch_timer(struct timer *t, void *arg)
 	fork_branch_failed(b, 408, NULL);
 }
 
-void fork_branch_init(struct fork *f, struct fork_branch *b, const struct target *target)
+void fork_branch_init(
+	struct fork *f, struct fork_branch *b, const struct target *target, unsigned place)
 {
 	bool trunk = target->trunk != NONE_INDEX;
 
@@ -46,7 +47,8 @@ void fork_branch_init(struct fork *f, struct fork_branch *b, const struct target
 	b->target = target;
 	b->zone = (uint16_t)target->zone;
 	b->trunk = target->trunk;
-	b->place = (uint16_t)(target - f->targets);
+	b->place = (uint16_t)place;
+	b->hop = target->hop;
 	if (trunk) {
 		b->label = (uint8_t)settings_trunk(f->sip->settings, target->trunk)->label;
 		target_attempt_init(
@@ -131,6 +133,21 @@ void fork_give_up_branch(struct fork_branch *b)
 	b->cancelled = true;
 	transaction_cancel(b->client, STR_EMPTY);
 	fork_branch_failed(b, 487, NULL);
+}
+
+void fork_give_up_pending(struct fork *f)
+{
+	fork_hold(f);
+	for (unsigned i = 0; i < f->next; i++) {
+		struct fork_branch *b = fork_branch_at(f, i);
+
+		if (!b->client || b->done || f->answered)
+			continue;
+		b->cancelled = b->late = true;
+		transaction_cancel(b->client, STR_EMPTY);
+		fork_branch_failed(b, 408, NULL);
+	}
+	fork_drop(f);
 }
 
 /* ---- its outcome ---- */

@@ -144,24 +144,28 @@ static void route_add_binding(void *arg, const struct binding *b)
 }
 
 /* Finds the user of the domain that is called, and how a URI names it: as it is written, else by
- * its digits. False: the domain has no such user. */
-static bool route_find_user(const struct route_search *s, struct str *out)
+ * its digits. NULL: the domain has no such user. */
+static const struct user_row *route_find_user(const struct route_search *s, struct str *out)
 {
 	const struct users *users = s->sip->users;
 	struct str digits = {s->number, s->number_length};
+	const struct user_row *user = NULL;
 	char written[USER_NAME_MAX];
 	long n = uri_unescape(s->uri.user, written, sizeof(written));
 
 	if (s->domain == NONE_INDEX || !users)
-		return false;
-	if (n > 0 && users_find(users, s->domain, (struct str){written, (size_t)n})) {
+		return NULL;
+	if (n > 0)
+		user = users_find(users, s->domain, (struct str){written, (size_t)n});
+	if (user) {
 		*out = s->uri.user;
-		return true;
+		return user;
 	}
-	if (!digits.n || !users_find(users, s->domain, digits))
-		return false;
-	*out = digits;
-	return true;
+	if (digits.n)
+		user = users_find(users, s->domain, digits);
+	if (user)
+		*out = digits;
+	return user;
 }
 
 /* Adds the bindings of the user in the domain. False where the domain has no such user: the next
@@ -170,9 +174,10 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 {
 	const struct settings *settings = s->sip->settings;
 	struct uri_parts record = s->uri;
+	const struct user_row *user = route_find_user(s, &record.user);
 	char aor[AOR_MAX];
 
-	if (!route_find_user(s, &record.user))
+	if (!user)
 		return false;
 	record.scheme = URI_SIP;
 	record.host = settings_str(settings, settings_domain(settings, s->domain)->name);
@@ -183,6 +188,7 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
 	out->callee = limits_callee_key(s->sip, s->domain, (struct str){aor, (size_t)length});
 	out->callee_domain = s->domain;
+	out->user = user;
 	out->by_name = str_equal(
 		record.user, message_str(s->message, s->message->request_uri.user));
 	out->status = s->count ? 0 : 480;

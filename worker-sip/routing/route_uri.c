@@ -19,6 +19,8 @@ static bool route_uri_last(const struct message *m, struct uri_parts *out)
 
 struct uri_parts route_uri(const struct incoming *in)
 {
+	if (in->forwarded_to)
+		return *in->forwarded_to;
 	const struct message *m = in->message;
 	struct uri_parts uri = uri_of(m, &m->request_uri), last;
 	bool sip = uri.scheme == URI_SIP || uri.scheme == URI_SIPS;

@@ -22,6 +22,8 @@ struct target {
 	uint16_t q;     /* 0 to 1000; equal ones are tried together, higher ones first */
 	uint16_t trunk; /* NONE_INDEX: a binding */
 	uint16_t index; /* of the trunk's target */
+	uint8_t hop; /* of a call that was forwarded: the number of the forward (call/forwarding.h)
+	                that leads there; 0: none */
 	uint8_t explicit_transport;   /* 1: the transport is not ours to change (a flow, or
 	                                 ;transport=) */
 	char buffer[TARGET_TEXT_MAX]; /* what the strings point into */
