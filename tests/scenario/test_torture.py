@@ -8,7 +8,7 @@ from peers import Peer, digest
 from legs import CallCase, Message, failure_ack
 from torture import FOLDER, TRANSPORTS, TortureCase, document, is_documented, table
 
-ROWS = {row.name: row for row in table("messages")}
+ROWS = {row.name: row for row in table("messages.table")}
 
 
 def raw_of(name, kind=""):
