@@ -101,6 +101,7 @@ void call_free(struct call *call)
 
 	loop_unset(sip->loop, &call->grace);
 	loop_unset(sip->loop, &call->longest);
+	loop_unset(sip->loop, &call->session);
 	list_remove(call);
 	sip_count_call(sip, -1);
 	call_record_close(call->record, 0);

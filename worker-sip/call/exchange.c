@@ -329,6 +329,8 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 		dialog_refresh(x->sip, x->out, m);
 	unsigned status = exchange_status(x, m->status);
 	bool passed = exchange_answer(x, m);
+	if (success && refreshes && x->call->answered)
+		call_refresh_session(x->call, &x->request->message, m);
 	if (status >= 200)
 		exchange_finish(x, status);
 	if (!passed && x->accepted) {

@@ -37,6 +37,7 @@ struct call {
 	bool ended;           /* nothing is left but ACKs */
 	struct timer grace;   /* armed while a leg's flow is gone; call.c's */
 	struct timer longest; /* armed where there is a longest duration */
+	struct timer session; /* armed while its session expires (session.c) */
 };
 
 /* Makes an early call with both of its dialogs. -ENOMEM. */
@@ -48,6 +49,10 @@ int call_new(struct sip *sip, const struct dialog_parts *a, const struct dialog_
 void call_free(struct call *call);
 /* Ends the call in so many seconds, if it still stands; 0: never. */
 void call_limit_duration(struct call *call, uint32_t seconds);
+/* That answer, a 2xx, to an INVITE or UPDATE of an answered call has passed: the session stands for
+ * as long as the two have agreed upon (RFC 4028), or without bound. */
+void call_refresh_session(
+	struct call *call, const struct message *request, const struct message *answer);
 /* Ends a call from our side: ACK where one is owed, BYE to the legs asked for, then call_free.
  * Where a BYE is on its way no second one is sent; the caller gets none before his ACK has come, or
  * its time is over (RFC 3261 section 15). reason: a Reason header line (RFC 3326), or empty, in

@@ -1,5 +1,5 @@
-/* exchange_state.h - inside of exchanges: for exchange.c, acknowledgement.c, call_end.c and
- * call_explain.c only.
+/* exchange_state.h - inside of exchanges: for exchange.c, acknowledgement.c, call_end.c,
+ * call_explain.c and session.c only.
  *
  * An INVITE's exchange outlives its call: the ACKs of its 2xx, on both legs, need it until both of
  * its transactions are gone (RFC 5407). It keeps the call with its dialogs, which are retired then,

@@ -181,6 +181,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 		call_limit_duration(
 			call, limits_duration(f->sip, f->zone, call_record_domain(record),
 				      b->fork.target->trunk));
+	call_refresh_session(call, &f->request->message, m);
 	call_record_answered(record, fork_branch_place(&b->fork), m);
 	early_dialogs_drop_all(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));

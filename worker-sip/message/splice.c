@@ -13,6 +13,7 @@
 #include "redirect_contact.h"
 #include "response.h"
 #include "rewrite.h"
+#include "session_timer.h"
 
 /* Writes a header that names something of the other leg with the name that it has on this one. */
 static void splice_write_mapped(struct writer *w, const struct splice *s,
@@ -270,6 +271,13 @@ int splice_request(const struct splice *s, struct wire **out)
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
 
+/* Whether it is an answer that may have a session timer (RFC 4028 section 7). */
+static bool splice_refreshes_session(const struct message *m, unsigned status)
+{
+	return (m->method == METHOD_INVITE || m->method == METHOD_UPDATE) &&
+	       (status ? status : m->status) / 100 == 2;
+}
+
 int splice_response(const struct splice *s, const struct message *request, unsigned status,
 	struct str to_tag, struct wire **out)
 {
@@ -297,6 +305,8 @@ int splice_response(const struct splice *s, const struct message *request, unsig
 	splice_write_headers(&w, s, &sides, NULL);
 	if (s->rewrite)
 		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
+	if (splice_refreshes_session(m, status))
+		session_timer_write_kept(&w, request, m);
 	splice_write_body(&w, s, &sides);
 	return scratch_wire(&s->sip->scratch, &w, out);
 }
