@@ -3,6 +3,8 @@
 
 #include "worker-sip/transaction/transaction.h"
 
+#include <errno.h>
+
 bool incoming_is_stranger(const struct incoming *in)
 {
 	return settings_is_stranger(in->sip->settings, &in->message->flow);
@@ -15,7 +17,9 @@ bool incoming_begin(struct incoming *in)
 	in->transaction = transactions_begin(in->sip->transactions, in->message, in->slot);
 	if (!in->transaction)
 		return false;
-	if (!in->shown && incoming_is_stranger(in))
-		transaction_bound(in->transaction);
-	return true;
+	if (in->shown || !incoming_is_stranger(in) || transaction_bound(in->transaction) == 0)
+		return true;
+	transaction_abandon(in->transaction, -ENOMEM);
+	in->transaction = NULL;
+	return false;
 }

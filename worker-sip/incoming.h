@@ -57,7 +57,7 @@ struct incoming {
  * asks nobody, has a transaction that is bound (transaction_bound). */
 bool incoming_is_stranger(const struct incoming *in);
 /* Makes the transaction of a request that has none yet. False: there is no memory, and the request
- * has been answered. */
+ * is done with. */
 bool incoming_begin(struct incoming *in);
 /* Answers a request finally: in its transaction, or without one where it has none. headers: whole
  * lines, may be empty. A refused INVITE has its record (call/call_record.h). */

@@ -22,13 +22,6 @@ void exchange_repeat_ack(const struct exchange *x)
 	exchange_send_ack(x, &flow);
 }
 
-struct transaction *exchange_unacknowledged_invite(const struct call *call)
-{
-	const struct exchange *x = call_unacknowledged(call);
-
-	return x ? x->server : NULL;
-}
-
 void exchange_acknowledge(struct exchange *x)
 {
 	if (x->accepted && !x->ack)

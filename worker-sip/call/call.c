@@ -6,6 +6,7 @@
 #include "exchange.h"
 #include "invite.h"
 #include "refused_answer.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
@@ -25,21 +26,6 @@ static struct dialog *call_retired(const struct incoming *in)
 	return d && d->call && d->zone == in->zone ? d : NULL;
 }
 
-/* The peer of a leg has sent a request in its dialog. Our tag there is known only to who got our
- * answers: what its INVITE is answered floods nobody else. */
-static void call_source_shown(struct dialog *d)
-{
-	struct transaction *t;
-
-	if (!d->stranger)
-		return;
-	d->stranger = false;
-	t = d->state == DIALOG_EARLY ? invite_fork(d->call->invite)->server
-	                             : exchange_unacknowledged_invite(d->call);
-	if (t)
-		transaction_unbind(t);
-}
-
 static void call_acknowledge(const struct incoming *in)
 {
 	struct dialog *d = dialog_of_request(in->sip, in->message);
@@ -47,7 +33,7 @@ static void call_acknowledge(const struct incoming *in)
 	if (!d)
 		d = call_retired(in);
 	if (d && d->call && d->zone == in->zone) {
-		call_source_shown(d);
+		allowance_lift(d->allowance);
 		if (exchange_ack(d, in->message))
 			return;
 	}
@@ -158,8 +144,7 @@ void call_request(struct incoming *in)
 		return;
 	}
 	in->shown = true;
-	if (d->call)
-		call_source_shown(d);
+	allowance_lift(d->allowance);
 	if (!incoming_begin(in))
 		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {

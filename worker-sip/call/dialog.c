@@ -7,6 +7,7 @@
 
 #include "common/slab.h"
 #include "ipc/token.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/routing/target_state.h"
 
 #include <errno.h>
@@ -172,6 +173,7 @@ void dialog_free(struct sip *sip, struct dialog *d)
 	struct slab *slab = &sip->dialogs->slab;
 	slab_give(slab, (char *)(uintptr_t)d->target.p, d->target.n);
 	dialog_drop_route(sip, d);
+	allowance_drop(d->allowance);
 	slab_give(slab, d, sizeof(*d) + d->text_size);
 }
 

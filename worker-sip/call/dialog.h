@@ -10,6 +10,7 @@
 #include "flow_users.h"
 #include "worker-sip/sip.h"
 
+struct allowance;
 struct dialogs;
 struct call;
 struct refused_answer;
@@ -31,12 +32,12 @@ struct dialog {
 	struct flow flow;               /* how the peer is reached */
 	struct flow_user flow_user;     /* by that flow */
 	uint64_t trunk;                 /* whose credentials its requests have; 0: none */
+	struct allowance *allowance;    /* of its peer, until it has shown itself; NULL: none */
 	uint32_t local_cseq;            /* the last we sent */
 	uint32_t remote_cseq;           /* the last we received; 0: none yet */
 	uint16_t zone;
 	uint8_t state; /* enum dialog_state */
 	uint8_t slot;
-	bool stranger;          /* its peer has not shown itself (call_source_shown) */
 	bool lost;              /* its flow has ended, and it is not back by another one */
 	char tag[TOKEN_LENGTH]; /* our tag */
 	struct str call_id, local, remote, remote_tag; /* in text */

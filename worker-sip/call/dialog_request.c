@@ -2,6 +2,7 @@
 #include "dialog_request.h"
 
 #include "ipc/token.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/message/route_set.h"
 #include "worker-sip/routing/trunk_auth.h"
 #include "worker-sip/transaction/transaction.h"
@@ -72,7 +73,7 @@ void dialog_send_bye(struct sip *sip, struct dialog *d, struct str headers)
 	struct transaction *t;
 	uint64_t branch = random_u64();
 
-	if (d->stranger) {
+	if (allowance_binds(d->allowance)) {
 		count(MESSAGES_WITHHELD);
 		return;
 	}

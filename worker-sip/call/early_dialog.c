@@ -5,6 +5,7 @@
 
 #include "dialog_pair.h"
 #include "dialog_request.h"
+#include "worker-sip/message/allowance.h"
 
 /* Makes the call of the early dialog between the INVITE's sender and the sender of m. NULL where it
  * cannot be made. */
@@ -19,7 +20,8 @@ static struct call *early_dialog_new(struct invite_branch *b, const struct messa
 		call_new(f->sip, &pair.a, &pair.b, &call))
 		return NULL;
 	call->invite = invite_of(f);
-	call->a->stranger = f->server && transaction_is_bound(f->server);
+	if (f->server)
+		call->a->allowance = allowance_hold(transaction_allowance(f->server));
 	call->invites[0] = (struct cseq_pair){request->cseq, b->fork.cseq};
 	return call;
 }

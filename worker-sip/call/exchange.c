@@ -13,6 +13,7 @@
 #include "common/slab.h"
 #include "ipc/token.h"
 #include "worker-sip/labels.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/later_rules.h"
 #include "worker-sip/routing/trunk_auth.h"
@@ -515,14 +516,15 @@ static int exchange_send(struct exchange *x, const struct message *m)
 
 	if (error)
 		return error;
-	error = transaction_send(x->sip->transactions, m->method, branch, x->out->slot, &flow,
-		bytes, &exchange_client, x, &x->client);
+	error = allowance_take(x->out->allowance, bytes->size, ALLOWANCE_FOR_ANSWER)
+	                ? transaction_send(x->sip->transactions, m->method, branch, x->out->slot,
+				  &flow, bytes, &exchange_client, x, &x->client)
+	                : -EAGAIN;
 	wire_drop(bytes);
 	if (error)
 		return error;
 	x->clients++;
-	if (x->out->stranger)
-		transaction_send_once(x->client);
+	transaction_send_within(x->client, x->out->allowance);
 	return 0;
 }
 
@@ -536,7 +538,8 @@ static void exchange_go(struct exchange *x, const struct message *m)
 		return;
 	x->answered = true;
 	if (x->server && !transaction_answered(x->server))
-		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status, STR_EMPTY);
+		answer(x->sip, x->server, x->method == METHOD_BYE ? 200 : status,
+			error == -EAGAIN ? S("Retry-After: 3\r\n") : STR_EMPTY);
 	if (x->method != METHOD_BYE)
 		return;
 	/* as with an ACK that is too large for the other leg, ours stands in its place */

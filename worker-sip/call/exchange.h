@@ -95,8 +95,5 @@ struct sent_invite;
 /* What is known of the INVITE that x passed on; it points into the call. False: the call is gone.
  */
 bool exchange_sent_invite(const struct exchange *x, struct sent_invite *out);
-/* The server transaction of the INVITE that made the call, while its 2xx waits for the ACK. NULL:
- * it does not. */
-struct transaction *exchange_unacknowledged_invite(const struct call *call);
 
 #endif

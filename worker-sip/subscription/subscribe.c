@@ -10,6 +10,7 @@
 #include "subscription.h"
 #include "subscription_sweep.h"
 #include "worker-sip/explanation_targets.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/routing/fork.h"
 #include "worker-sip/routing/relay.h"
 
@@ -27,7 +28,7 @@ struct subscribe {
 	struct subscribe *next, **link; /* of sip->subscribe_list */
 	struct held_message *request;   /* as it was received */
 	struct timer timer;             /* N; the fork is held while it is armed */
-	bool stranger;                  /* its sender had not shown itself: transaction_bound */
+	struct allowance *allowance;    /* its sender's; NULL: none */
 	size_t user_length, called_length;
 	char user[SUBSCRIBE_USER_MAX], called[SUBSCRIBE_USER_MAX];
 };
@@ -77,7 +78,7 @@ static struct subscription *subscribe_make(struct subscribe_branch *b, const str
 	if (!dialog_pair_of_branch(&pair, &b->fork, request, m) ||
 		subscription_new(f->sip, &pair, &about, &s))
 		return NULL;
-	s->a->stranger = v->stranger;
+	s->a->allowance = allowance_hold(v->allowance);
 	b->made++;
 	return s;
 }
@@ -213,6 +214,7 @@ static void subscribe_released(struct fork *f)
 	loop_unset(f->sip->loop, &v->timer);
 	list_remove(v);
 	held_message_drop(v->request);
+	allowance_drop(v->allowance);
 }
 
 /* Timer N is over: a NOTIFY that comes now is of nothing. */
@@ -338,7 +340,7 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	}
 	struct subscribe *v = subscribe_of(f);
 	v->request = held_message_hold(f->request);
-	v->stranger = transaction_is_bound(in->transaction);
+	v->allowance = allowance_hold(transaction_allowance(in->transaction));
 	subscribe_note_users(v, in, targets[0].trunk == NONE_INDEX);
 	timer_init(&v->timer, subscribe_time_over, v);
 	list_insert(&sip->subscribe_list, v);

@@ -6,6 +6,7 @@
 #include "common/slab.h"
 #include "subscription_request.h"
 #include "worker-sip/call/dialog_request.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/message/splice.h"
 #include "worker-sip/transaction/transaction.h"
 
@@ -177,7 +178,7 @@ static void subscription_send(
 	struct wire *bytes;
 	struct transaction *t;
 
-	if (d->lost || d->stranger ||
+	if (d->lost || allowance_binds(d->allowance) ||
 		dialog_request_write(
 			sip, d, name, ++d->local_cseq, branch, headers, STR_EMPTY, &bytes))
 		return;

@@ -8,6 +8,7 @@
 #include "ipc/syntax.h"
 #include "ipc/token.h"
 #include "worker-sip/call/dialog_request.h"
+#include "worker-sip/message/allowance.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/splice.h"
 #include "worker-sip/routing/later_rules.h"
@@ -196,14 +197,15 @@ static int subscription_request_send(struct subscription_request *r)
 	error = splice_request(&s, &bytes);
 	if (error)
 		return error;
-	error = transaction_send(r->sip->transactions, m->method, branch, other->slot, &flow, bytes,
-		&subscription_client, r, &r->client);
+	error = allowance_take(other->allowance, bytes->size, 0)
+	                ? transaction_send(r->sip->transactions, m->method, branch, other->slot,
+				  &flow, bytes, &subscription_client, r, &r->client)
+	                : -EAGAIN;
 	wire_drop(bytes);
 	if (error)
 		return error;
 	r->clients++;
-	if (other->stranger)
-		transaction_send_once(r->client);
+	transaction_send_within(r->client, other->allowance);
 	return 0;
 }
 
@@ -223,8 +225,8 @@ static void subscription_on_response(void *user, struct transaction *t, const st
 	struct subscription_request *r = user;
 
 	(void)t;
-	if (r->s)
-		r->out->stranger = false; /* it has got the request */
+	if (r->s && m->status >= 200 && m->status < 300)
+		allowance_lift(r->out->allowance); /* it has got the request, and wants it */
 	if (!r->s || m->status < 200 || subscription_request_answers_challenge(r, m))
 		return;
 	if (m->status < 300)
@@ -309,7 +311,7 @@ static bool subscription_refuses(const struct dialog *d, const struct incoming *
 	} else if (option_tags_require(in->message, &unsupported)) {
 		answer(in->sip, in->transaction, 420,
 			unsupported.full ? STR_EMPTY : writer_text(&unsupported));
-	} else if (d->other->lost || (d->other->stranger && s->requests)) {
+	} else if (d->other->lost || (allowance_binds(d->other->allowance) && s->requests)) {
 		/* whoever has not shown himself gets one NOTIFY, once, until he answers it */
 		answer(in->sip, in->transaction, 500, S("Retry-After: 5\r\n"));
 	} else {
@@ -343,7 +345,7 @@ void subscription_pass(struct dialog *d, const struct incoming *in)
 	struct subscription *s = d->subscription;
 	const struct message *m = in->message;
 
-	d->stranger = false; /* it knows our tag */
+	allowance_lift(d->allowance); /* it knows our tag */
 	dialog_refresh(in->sip, d, m);
 	if (!s->a->lost && !s->b->lost)
 		loop_unset(in->sip->loop, &s->grace);
@@ -358,7 +360,7 @@ void subscription_pass(struct dialog *d, const struct incoming *in)
 		r->last = subscription_on_notify(s, m);
 	if (subscription_request_send(r) == 0)
 		return;
-	answer(in->sip, r->server, 500, STR_EMPTY);
+	answer(in->sip, r->server, 500, S("Retry-After: 5\r\n"));
 	subscription_request_conclude(r, 500, NULL);
 	subscription_request_settle(r);
 }

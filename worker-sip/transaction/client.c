@@ -83,10 +83,10 @@ int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, u
 	return 0;
 }
 
-void transaction_send_once(struct transaction *t)
+void transaction_send_within(struct transaction *t, struct allowance *allowance)
 {
-	assert(!transaction_is_server(t));
-	t->once = true;
+	assert(!transaction_is_server(t) && !t->allowance);
+	t->allowance = allowance_hold(allowance);
 }
 
 const struct wire *transaction_sent(const struct transaction *t)

@@ -62,7 +62,7 @@ static int machine_on_send(
 		return 0;
 	if (transaction_is_server(t))
 		return server_transmit(t) == 0 ? 0 : -1;
-	if (t->once) { /* the first copy is out */
+	if (allowance_binds(t->allowance)) { /* the first copy is out */
 		count(MESSAGES_WITHHELD);
 		return 0;
 	}

@@ -11,6 +11,7 @@
 
 #include "common/table.h"
 #include "transaction.h"
+#include "worker-sip/message/allowance.h"
 
 struct osip_transaction;
 struct machines;
@@ -53,8 +54,8 @@ struct transaction {
 	                    one */
 	uint32_t again_ms; /* accepted: the interval after which 2xx goes out again */
 	uint32_t index;    /* in the table of cookies */
-	/* server, once: bytes of the request with its repetitions, and of what went back */
-	uint32_t came, went;
+	struct allowance
+		*allowance; /* server: transaction_bound; client: transaction_send_within */
 	struct flow flow;
 	struct held_message *request; /* server, live: the request */
 	struct wire *sent;            /* client: the request; server: the last response */
@@ -74,8 +75,8 @@ struct transaction {
 	bool acknowledged; /* server, accepted */
 	bool orphan;       /* server: detached without a final answer */
 	bool owed;         /* counted in transactions.owed */
-	bool once;         /* server: transaction_bound; client: transaction_send_once */
-	uint16_t status;   /* of a failure to be told */
+	bool unsent; /* server: of the final response no copy has gone out (transaction_bound) */
+	uint16_t status; /* of a failure to be told */
 	char to_tag[TOKEN_LENGTH];
 };
 

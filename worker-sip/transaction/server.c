@@ -4,11 +4,13 @@
 #include "ipc/emergency.h"
 #include "machine.h"
 #include "worker-sip/labels.h"
+#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/message/wire_header.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 /* Told in the 503 of a worker that has all the transactions it may have, seconds. */
 #define RETRY_AFTER "Retry-After: 5\r\n"
@@ -130,47 +132,69 @@ static void server_trying(struct transaction *t)
 
 /* ---- the bound of what a source is sent that has not shown itself ---- */
 
-static void server_add(uint32_t *bytes, size_t more)
+/* The status line is ours. */
+static unsigned server_status(const struct wire *response)
 {
-	*bytes = more < UINT32_MAX - *bytes ? *bytes + (uint32_t)more : UINT32_MAX;
+	return (unsigned)strtoul(response->byte + sizeof("SIP/2.0 ") - 1, NULL, 10);
 }
 
-/* Whether one more response of that size is within the bound. */
-static bool server_has_room(const struct transaction *t, unsigned ratio, size_t size)
+/* Whether a provisional response wants a PRACK (RFC 3262 section 3). */
+static bool server_is_reliable(const struct wire *response)
 {
-	return (uint64_t)t->went + size <= (uint64_t)ratio * t->came;
+	struct str line, value;
+	size_t at = 0;
+	uint8_t id;
+
+	while (wire_header(response, &at, &id, &line, &value))
+		if (id == HEADER_RSEQ)
+			return true;
+	return false;
 }
 
-/* The first copy of a final response goes in any case, for the call or request would be lost
- * without; provisional ones and repetitions as long as there is room. */
+/* What is kept free for what comes after a response to a source that is bound, in bytes. */
+static size_t server_keeps_free(const struct transaction *t)
+{
+	if (t->kind != SERVER_INVITE || server_status(t->sent) >= 200)
+		return 0;
+	return server_is_reliable(t->sent) ? 0 : ALLOWANCE_FOR_ANSWER;
+}
+
 int server_transmit(struct transaction *t)
 {
-	if (t->once) {
-		/* the status line is ours */
-		const bool provisional = t->sent->byte[sizeof("SIP/2.0 ") - 1] == '1';
-		const bool first = t->stage == STAGE_LIVE && !provisional;
-		const unsigned ratio = provisional ? PROVISIONAL_RATIO : ANSWER_RATIO;
+	if (allowance_binds(t->allowance)) {
+		bool final = server_status(t->sent) >= 200;
 
-		if (!first && !server_has_room(t, ratio, t->sent->size)) {
-			count(MESSAGES_WITHHELD);
+		if (!allowance_take(t->allowance, t->sent->size, server_keeps_free(t))) {
+			/* else a copy has gone before */
+			t->unsent |= final && t->stage == STAGE_LIVE;
 			return 0;
 		}
-		server_add(&t->went, t->sent->size);
 	}
+	t->unsent = false;
 	return transaction_transmit(t, t->sent, t->cookie);
+}
+
+/* The transaction ends: tells where the final response was never sent. */
+static void server_tell_unsent(const struct transaction *t)
+{
+	if (!t->unsent || !t->sent || !t->request)
+		return;
+	count(ANSWERS_NEVER_SENT);
+	refusal_log_unanswered(t->owner->sip, &t->request->message, server_status(t->sent),
+		"answer too large for a source that has not shown itself");
 }
 
 static void server_repeat(struct transaction *t, const struct message *m)
 {
 	count(REQUEST_RETRANSMISSIONS);
-	server_add(&t->came, m->raw_size - m->grown);
+	allowance_add(t->allowance, m->raw_size - m->grown);
 	switch (t->stage) {
 	case STAGE_LIVE:
 	case STAGE_COMPLETED:
 		if (t->machine) {
 			machine_step(t, MACHINE_REQUEST);
 			/* the 100 that was not sent before (transaction_bound) */
-			if (t->once && t->kind == SERVER_INVITE && !t->sent && t->request)
+			if (t->allowance && t->kind == SERVER_INVITE && !t->sent)
 				server_trying(t);
 			server_settle(t);
 		} else if (t->sent && server_transmit(t) != 0) {
@@ -178,7 +202,13 @@ static void server_repeat(struct transaction *t, const struct message *m)
 			server_settle(t);
 		}
 		break;
-	default: break; /* Accepted (RFC 6026 section 7.1), Confirmed: absorbed */
+	case STAGE_ACCEPTED:
+		if (t->unsent && server_transmit(t) != 0) {
+			t->outcome = OUTCOME_ERROR;
+			server_settle(t);
+		}
+		break;  /* else absorbed (RFC 6026 section 7.1) */
+	default: break; /* Confirmed: absorbed */
 	}
 }
 
@@ -232,9 +262,12 @@ static void server_receive_cancel(struct transactions *ts, const struct message 
 	}
 	/* RFC 3261 section 9.2: the tag of the INVITE's answers */
 	r.to_tag = transaction_tag(t, buffer);
+	r.brief = allowance_binds(t->allowance);
 	if (response_build(ts->sip, m, &r, &wire) == 0) {
 		c = server_new(ts, m, slot, &key);
 		if (c) {
+			c->allowance = allowance_hold(t->allowance);
+			allowance_add(t->allowance, m->raw_size - m->grown);
 			transaction_answer(c, 200, wire);
 		} else {
 			sip_send(ts->sip, &m->flow, (struct str){wire->byte, wire->size}, 0, true);
@@ -359,33 +392,28 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 	t->user = user;
 }
 
-void transaction_bound(struct transaction *t)
+int transaction_bound(struct transaction *t)
 {
 	const struct message *m = &t->request->message;
 
-	t->once = true;
-	t->came = m->raw_size - m->grown;
+	t->allowance = allowance_new(m->raw_size - m->grown);
+	if (!t->allowance)
+		return -ENOMEM;
 	if (t->kind == SERVER_INVITE) {
 		t->again_at = 0;
 		transaction_arm(t);
 	}
+	return 0;
 }
 
-bool transaction_is_bound(const struct transaction *t)
+struct allowance *transaction_allowance(const struct transaction *t)
 {
-	return t->once;
-}
-
-void transaction_unbind(struct transaction *t)
-{
-	t->once = false;
+	return t->allowance;
 }
 
 size_t transaction_refusal_max(const struct transaction *t)
 {
-	const uint64_t most = (uint64_t)ANSWER_RATIO * t->came;
-
-	return !t->once ? SIZE_MAX : t->went < most ? (size_t)(most - t->went) : 0;
+	return allowance_left(t->allowance);
 }
 
 struct held_message *transaction_request(const struct transaction *t)
@@ -474,7 +502,7 @@ int transaction_answer(struct transaction *t, unsigned status, struct wire *byte
 			server_completed(t, status);
 		server_settle(t);
 	}
-	if (status >= 200) {
+	if (status >= 200 && !t->unsent) {
 		held_message_drop(t->request);
 		t->request = NULL;
 	}
@@ -527,6 +555,7 @@ void server_timer(struct transaction *t, uint64_t now)
 		machine_expire(t, now);
 		if (t->outcome & OUTCOME_DONE && !(t->outcome & OUTCOME_ERROR)) {
 			count(TRANSACTION_TIMEOUTS); /* timer H: the ACK never came */
+			server_tell_unsent(t);
 			transaction_end(t);
 			return;
 		}
@@ -534,6 +563,7 @@ void server_timer(struct transaction *t, uint64_t now)
 		return;
 	}
 	if (t->end_at && t->end_at <= now) {
+		server_tell_unsent(t);
 		if (t->stage == STAGE_ACCEPTED && !t->acknowledged) {
 			count(TRANSACTION_TIMEOUTS);
 			t->stage = STAGE_ENDED;

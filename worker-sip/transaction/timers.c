@@ -126,7 +126,7 @@ void machine_timers_adjust(struct transaction *t)
 	osip_transaction_t *machine = t->machine;
 	uint32_t t2 = t->owner->sip->settings->t2_ms;
 
-	if (machine->state == IST_COMPLETED && t->once)
+	if (machine->state == IST_COMPLETED && allowance_binds(t->allowance))
 		machine->ist_context->timer_g_start = TIMER_OFF;
 
 	if (machine->state == NICT_PROCEEDING && machine->nict_context->timer_e_length > 0) {

@@ -123,6 +123,7 @@ static void transaction_destroy(struct transaction *t)
 	machine_release(t);
 	cookie_give(t);
 	held_message_drop(t->request);
+	allowance_drop(t->allowance);
 	wire_drop(t->sent);
 	wire_drop(t->ack);
 	wire_drop(t->cancel);

@@ -5,6 +5,7 @@
 
 #include "worker-sip/sip.h"
 
+struct allowance;
 struct transactions;
 struct transaction;
 
@@ -94,17 +95,18 @@ void transactions_unreachable(
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user);
 /* The sender of a new request has not shown itself (incoming_is_stranger), and its address may be
  * somebody else's: all that goes back is at most ANSWER_RATIO (ipc/message.h) bytes for each byte
- * of the request and its repetitions. What there is no room for is withheld and counted:
- * provisional responses, which may have PROVISIONAL_RATIO bytes for each, so that room is left for
- * the answer, and repetitions. The first copy of a final response always goes. A failure goes out
- * once, and again when the request comes again; transaction_refusal_max says how long it may be.
- * 100 Trying goes only to an INVITE that has come again: mostly another response comes before that.
+ * of the request and its repetitions. What there is no room for is withheld. A final response then
+ * goes when the request comes again; where none comes that makes room for it, the transaction ends
+ * as if it had been lost, which is counted and logged. Provisional responses leave room for the
+ * final one (ALLOWANCE_FOR_ANSWER), so that a short INVITE gets none and comes again; those that
+ * want a PRACK, without which the callee does not go on, need not. A failure goes out once, and
+ * again when the request comes again; transaction_refusal_max says how long it may be. 100 Trying
+ * goes only to an INVITE that has come again: mostly another response comes before that. -ENOMEM.
  */
-void transaction_bound(struct transaction *t);
-#define PROVISIONAL_RATIO 2
-bool transaction_is_bound(const struct transaction *t);
-/* The sender has shown itself since, by a request in the dialog. */
-void transaction_unbind(struct transaction *t);
+int transaction_bound(struct transaction *t);
+/* What the sender may be sent; NULL where it is not bound. The transaction's: hold it for longer.
+ */
+struct allowance *transaction_allowance(const struct transaction *t);
 /* The most bytes that a failure may have; SIZE_MAX where there is no limit. Only before the
  * answer. */
 size_t transaction_refusal_max(const struct transaction *t);
@@ -152,8 +154,9 @@ void answer_reason(struct sip *sip, struct transaction *t, unsigned status, stru
 int transaction_send(struct transactions *ts, uint8_t method, uint64_t branch, uint8_t slot,
 	const struct flow *to, struct wire *bytes, const struct client_user *ops, void *user,
 	struct transaction **out);
-/* The request that was just sent is not repeated: whom it goes to has not shown itself. */
-void transaction_send_once(struct transaction *t);
+/* The request that was just sent is not repeated until whom it went to has shown himself: the
+ * allowance is his. */
+void transaction_send_within(struct transaction *t, struct allowance *allowance);
 /* Cancels an INVITE client transaction: CANCEL goes out at once when a provisional has come, else
  * with the first one (RFC 3261 section 9.1); its request is built from the INVITE's bytes. When no
  * final response follows within 64*T1 the INVITE fails with 408. headers: further header lines for
