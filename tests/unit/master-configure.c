@@ -1,8 +1,8 @@
 /* master-configure.c - what lives are told, packet by packet: the test holds the workers' ends of
  * the lifelines. */
+#include "ipc/record.h"
 #include "master-ground.h"
 
-#include "ipc/record.h"
 #include "master/workers/configure.h"
 
 #include <errno.h>

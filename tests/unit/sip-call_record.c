@@ -475,8 +475,9 @@ Test(call_record_json, a_forwarded_call)
 
 	record_says(r, ",\"from\":\"sip:alice@example.net\",\"to\":\"sip:bob@example.net\","
 		       "\"request-uri\":\"sip:bob@example.net\",");
-	record_says(r, "\"route\":\"users\",\"route-line\":7,\"callee\":\"10.0.0.11:5060\","
-		       "\"callee-zone\":\"core\",\"trunk\":\"carrier\",");
+	record_says(r,
+		"\"route\":\"users\",\"route-line\":7,\"rules\":\"\",\"callee\":\"10.0.0.11:5060\","
+		"\"callee-zone\":\"core\",\"trunk\":\"carrier\",");
 	record_says(r, "\"targets\":[{\"trunk\":\"\",\"address\":\"");
 	record_says(r, "\"outcome\":\"answered\",\"status\":302,\"start-ms\":0,"
 		       "\"ms\":0" NOT_FORWARDED "},{\"trunk\":\"carrier\",");

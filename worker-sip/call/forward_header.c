@@ -25,7 +25,8 @@ static void forward_write_uri(struct writer *w, const struct fork *f, const stru
 
 	write_literal(w, "sip:");
 	if (hop->domain != NONE_INDEX) {
-		rewriting_write_user(w, (struct str){hop->name, hop->name_length});
+		rewriting_write_user(w, (struct str){hop->name, hop->name_length},
+			&(const struct user_escapes){.any = false});
 		write_literal(w, "@");
 		write_str(w, settings_str(s, settings_domain(s, hop->domain)->name));
 		return;

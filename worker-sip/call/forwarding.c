@@ -227,7 +227,7 @@ static unsigned forward_route(const struct fork *f, struct incoming *in, struct 
 	in->callee = d->callee;
 	in->callee_domain = d->callee_domain;
 	in->number_list = d->numbers.list;
-	if (d->numbers.blocked || d->numbers.given_up)
+	if (d->numbers.blocked)
 		number_lists_tell(in, &d->numbers);
 	if (d->emergency)
 		return 403;

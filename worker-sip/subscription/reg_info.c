@@ -2,9 +2,8 @@
 #include "reg_info.h"
 
 #include "common/clock.h"
+#include "ipc/octet.h"
 #include "worker-sip/registrar/location.h"
-
-#include <ctype.h>
 
 struct reg_info {
 	struct writer *w;
@@ -53,7 +52,7 @@ static void reg_info_write_aor(struct writer *w, struct str aor)
 	for (size_t i = 0; i < aor.n; i++) {
 		unsigned char c = (unsigned char)aor.p[i];
 
-		if (i < 4 || i + 1 >= host || isalnum(c) || strchr("-_.!~*'()=+$,;?/", c)) {
+		if (i < 4 || i + 1 >= host || octet_is(aor.p[i], OCTET_USER)) {
 			reg_info_write_text(w, (struct str){&aor.p[i], 1});
 			continue;
 		}
