@@ -155,7 +155,8 @@ static void measure_encode_request(unsigned long times)
 		fail("dialog");
 	measure_begin();
 	for (unsigned long i = 0; i < times; i++) {
-		if (dialog_request_write(&sip, d, S("BYE"), (uint32_t)i + 2, i, STR_EMPTY, &w))
+		if (dialog_request_write(
+			    &sip, d, S("BYE"), (uint32_t)i + 2, i, STR_EMPTY, STR_EMPTY, &w))
 			fail("request");
 		wire_drop(w);
 	}
