@@ -415,8 +415,12 @@ Test(repair, a_request_that_is_too_crowded)
 	begin(NULL);
 	throw_text(with_lines(REQUEST("OPTIONS"), 300, "Any: y\r\n", LATE("")));
 	cr_assert_not_null(strstr(answer(), "400 Too Many Headers"));
+	/* its Via stands among the lines that are too many */
+	throw_text(with_lines("OPTIONS sip:b@c SIP/2.0\r\nVi: x\r\n", 300, "Any: y\r\n",
+		strstr(REQUEST("OPTIONS") LATE(""), "Via:")));
+	cr_assert_not_null(strstr(answer(), "SIP/2.0 400 Too Many Headers"));
 	throw_text(with_lines(REQUEST("INFO"), 300, "Route: <sip:a;lr>\r\n", LATE(";tag=2")));
-	UNTIL(worker, COUNTED(PARSE_LIMIT) == 2);
+	UNTIL(worker, COUNTED(PARSE_LIMIT) == 3);
 	cr_assert_eq(COUNTED(LEFT_OUT_CROWD), 0);
 	cr_assert_eq(worker->count, 0);
 	end();

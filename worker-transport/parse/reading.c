@@ -95,7 +95,8 @@ static int reading_crowd(struct reading *r, const struct reading_rules *rules, s
 	}
 	const bool answerable = result == 0 || error->answerable;
 	*error = first;
-	error->answerable = answerable;
+	error->answerable = answerable; /* its Via may stand among the lines that were too many */
+	error->status = answerable ? 400 : 0;
 	return -EBADMSG;
 }
 
