@@ -148,9 +148,10 @@ Test(trunk_flow, the_time_is_that_of_its_own_contact)
 	char contacts[512];
 
 	take_first(&one, &other);
-	snprintf(contacts, sizeof(contacts), "%.*s;expires=9, %.*s;expires=100",
+	snprintf(contacts, sizeof(contacts), "%.*s;expires=9, %.*s;expires=100, %.*s;expires=9",
 		STR(value_of(other->message, HEADER_CONTACT)),
-		STR(value_of(one->message, HEADER_CONTACT)));
+		STR(value_of(one->message, HEADER_CONTACT)),
+		STR(value_of(other->message, HEADER_CONTACT)));
 	respond(one, 200, .tag = "r", .contact = contacts);
 	pass(49000);
 	cr_assert_null(next_to("REGISTER", FIRST, 0), "it would be refreshed after 5 s");
