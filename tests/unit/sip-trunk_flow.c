@@ -93,6 +93,19 @@ static const char *call_goes_to(void)
 	return to;
 }
 
+static char state[512];
+static void note(void *arg, struct str json)
+{
+	(void)arg;
+	snprintf(state, sizeof(state), "%.*s", (int)json.n, json.p);
+}
+
+static bool says(const char *part)
+{
+	trunk_registrations_list(&worker->sip, S("carrier"), note, NULL);
+	return strstr(state, part) != NULL;
+}
+
 /* RFC 5626 section 4.2. */
 Test(trunk_flow, what_each_flow_asks_for)
 {
@@ -302,6 +315,7 @@ Test(trunk_flow, a_flow_that_is_not_stable_has_pauses)
 		.more = GRANTED);
 	trunk_registrations_flow_closed(&worker->sip, stream);
 	cr_assert_not(trunk_binding_stands(&worker->sip, 0));
+	cr_assert(says("\"registration\":\"registering\""));
 	s = next_to("REGISTER", FIRST, 10);
 	cr_assert_not_null(s);
 	respond(s, 200, .tag = "r", .more = GRANTED);
@@ -311,6 +325,9 @@ Test(trunk_flow, a_flow_that_is_not_stable_has_pauses)
 	cr_assert_null(next_to("REGISTER", FIRST, 0));
 	s = next_to("REGISTER", FIRST, 31100);
 	cr_assert_not_null(s);
+	respond(s, 500, .tag = "r");
+	cr_assert(says("\"registration\":\"failed\""), "the old flow's binding is of no use");
+	s = next_to("REGISTER", FIRST, 240100);
 	respond(s, 200, .tag = "r", .more = GRANTED);
 	/* this one lives */
 	pass(120000);

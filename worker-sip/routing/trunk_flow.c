@@ -16,6 +16,8 @@
 /* Seconds between keep-alives where the server does not say it (sections 4.4.1 and 4.4.2). */
 #define FLOW_KEEP_ALIVE_STREAM_S 120
 #define FLOW_KEEP_ALIVE_UDP_S 29
+/* What is sent to a transport worker that is not there is dropped, and nobody is told. */
+#define FLOW_SPARE_TRIES 2
 /* Longer pauses than that need no more doubling. */
 #define FLOW_DOUBLINGS_MAX 8
 
@@ -164,22 +166,19 @@ uint64_t trunk_flow_pause(const struct trunk_registration *g)
 }
 
 /* One of RFC 5626: nothing goes by it until it has been made anew, at once where it was sound. */
-static void flow_failed_outbound(struct trunk_registration *g)
+static void flow_failed_outbound(struct trunk_registration *g, uint64_t pause)
 {
-	uint64_t pause = 0;
-
 	trunk_keep_alive_end(g);
 	g->state = UNREGISTERED;
 	trunk_binding_found(g->sip, g->trunk, g->reg_id, 0, STR_EMPTY);
 	if (flow_is_stable(g))
 		g->failures = 0;
-	if (g->failures)
-		pause = trunk_flow_pause(g);
+	trunk_registration_wait(g, g->failures ? trunk_flow_pause(g) : pause);
 	g->failures++;
-	trunk_registration_wait(g, pause);
 }
 
-void trunk_flow_failed(struct trunk_registration *g)
+/* It is made anew after pause milliseconds, where nothing asks for more. */
+static void flow_failed(struct trunk_registration *g, uint64_t pause)
 {
 	uint64_t passed = loop_now(g->sip->loop) - g->accepted_at;
 
@@ -188,11 +187,18 @@ void trunk_flow_failed(struct trunk_registration *g)
 		return; /* its own outcome says what comes next */
 	count(REGISTRATION_FLOWS_LOST);
 	trunk_registration_log(g, "trunk-flow-lost");
+	/* a server may close each connection after its answer */
+	if (!g->reg_id && passed < REGISTRATION_REFRESH_LEAST_MS)
+		pause = REGISTRATION_REFRESH_LEAST_MS;
 	if (g->reg_id)
-		flow_failed_outbound(g);
-	else /* at once, but for a server that closes each connection after its answer */
-		trunk_registration_wait(g,
-			passed < REGISTRATION_REFRESH_LEAST_MS ? REGISTRATION_REFRESH_LEAST_MS : 0);
+		flow_failed_outbound(g, pause);
+	else
+		trunk_registration_wait(g, pause);
+}
+
+void trunk_flow_failed(struct trunk_registration *g)
+{
+	flow_failed(g, 0);
 }
 
 void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow)
@@ -202,11 +208,21 @@ void trunk_registrations_flow_closed(struct sip *sip, uint64_t flow)
 			trunk_flow_failed(g);
 }
 
+bool trunk_flow_may_be_lost_here(struct trunk_registration *g)
+{
+	if (!g->spare_tries)
+		return false;
+	g->spare_tries--;
+	return true;
+}
+
 void trunk_registrations_transport_gone(struct sip *sip, uint8_t worker, uint32_t incarnation)
 {
 	const uint64_t life = FLOW_ID(worker, incarnation, 0);
 
 	for (struct trunk_registration *g = sip->trunk_registrations; g; g = g->next)
-		if (g->stream && g->stream - FLOW_CONNECTION(g->stream) == life)
-			trunk_flow_failed(g);
+		if (g->stream && g->stream - FLOW_CONNECTION(g->stream) == life) {
+			g->spare_tries = FLOW_SPARE_TRIES;
+			flow_failed(g, REGISTRATION_SPREAD_MS); /* its successor comes first */
+		}
 }

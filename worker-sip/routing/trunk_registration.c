@@ -151,8 +151,9 @@ static bool registration_is_refused(unsigned status)
 /* Whether a binding stands: this worker's, or that of the one before, which has told of it. */
 static bool registration_stands(const struct trunk_registration *g)
 {
-	return loop_now(g->sip->loop) < g->until ||
-	       (g->state == UNREGISTERED && trunk_binding_stands_by(g->sip, g->trunk, g->reg_id));
+	if (g->state == UNREGISTERED)
+		return trunk_binding_stands_by(g->sip, g->trunk, g->reg_id);
+	return loop_now(g->sip->loop) < g->until;
 }
 
 /* What became of the last request says whether its target is up, as that of a call does. */
@@ -219,6 +220,7 @@ static void registration_accepted(struct trunk_registration *g, const struct mes
 	g->error = 0;
 	g->challenges = (struct trunk_challenges){0};
 	g->longer = false;
+	g->spare_tries = 0;
 	g->tried = 0;
 	g->state = REGISTERED;
 	g->accepted_at = loop_now(g->sip->loop);
@@ -327,6 +329,10 @@ static void registration_timer(struct timer *timer, void *arg)
 	(void)timer;
 	if (g->client && now >= g->answer_at) {
 		registration_cut(g);
+		if (trunk_flow_may_be_lost_here(g)) {
+			registration_try(g);
+			return;
+		}
 		registration_heard(g, 0, -ETIMEDOUT);
 		registration_failed(g, 0, -ETIMEDOUT);
 		return;

@@ -40,9 +40,10 @@ struct trunk_registration {
 	uint16_t status;            /* of the last answer; 0: none came */
 	int32_t error;
 	struct trunk_challenges challenges;
-	bool longer;  /* a 423 has been heeded in this try */
-	bool ended;   /* by order */
-	bool leaving; /* the binding is being taken back */
+	uint8_t spare_tries; /* without an answer that are no failure: our own worker was gone */
+	bool longer;         /* a 423 has been heeded in this try */
+	bool ended;          /* by order */
+	bool leaving;        /* the binding is being taken back */
 	enum registration_state state;
 	struct flow flow;                      /* by which it was registered */
 	struct registration_line asked, bound; /* of the last request, and of the last 200 */
@@ -104,6 +105,9 @@ bool trunk_flow_is_of_contact(const struct trunk_registration *g, struct str par
 void trunk_flow_accepted(struct trunk_registration *g, const struct message *m, bool news);
 /* Milliseconds to the next try after as many failures as there were (section 4.5). */
 uint64_t trunk_flow_pause(const struct trunk_registration *g);
+/* Whether a request that nobody has answered may not have left us at all, and has its turn again:
+ * the transport worker had ended, and its successor may not have been there yet. */
+bool trunk_flow_may_be_lost_here(struct trunk_registration *g);
 /* The flow is of no use any more: registers anew. */
 void trunk_flow_failed(struct trunk_registration *g);
 
