@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "admit.h"
 #include "worker-transport/parse/parse.h"
+#include "stun.h"
 #include "to_sip.h"
 #include "transport_worker.h"
 #include "udp_error.h"
@@ -148,19 +149,27 @@ static struct endpoint udp_local_of(const struct udp_socket *s, struct msghdr *h
 	return local;
 }
 
-/* Whether it is STUN (RFC 8489 section 5), which phones send to hold a NAT open: the two top bits
- * are zero, and the magic cookie stands at 4. */
-static bool udp_is_stun(const unsigned char *p, size_t n)
-{
-	return n >= 20 && (p[0] & 0xc0) == 0 && memcmp(p + 4, "\x21\x12\xa4\x42", 4) == 0;
-}
-
 /* The endpoint that the packet came from. 0, or a negative errno: no answer can go there. */
 static int udp_peer_of(const struct msghdr *h, struct endpoint *peer)
 {
 	int error = endpoint_from_sockaddr(h->msg_name, h->msg_namelen, peer);
 
 	return error == 0 && peer->port == 0 ? -EINVAL : error;
+}
+
+/* Answers what a phone asks by STUN to hold its NAT open. */
+static void udp_take_stun(
+	struct udp_socket *s, struct msghdr *h, struct flow *flow, struct str bytes)
+{
+	uint8_t answer[STUN_ANSWER_MAX];
+	size_t n = stun_answer(bytes.p, bytes.n, &flow->peer, answer);
+
+	count(UDP_STUN);
+	if (!n)
+		return;
+	count(UDP_STUN_ANSWERED);
+	flow->local = udp_local_of(s, h);
+	udp_send(s->udp, flow, &(struct outgoing){.bytes = answer, .size = n});
 }
 
 /* Takes datagram i of the batch that was read. */
@@ -187,8 +196,8 @@ static void udp_take(struct udp_socket *s, unsigned i)
 		count(UDP_KEEPALIVES);
 		return;
 	}
-	if (udp_is_stun((const unsigned char *)bytes, size)) {
-		count(UDP_STUN);
+	if (stun_is(bytes, size)) {
+		udp_take_stun(s, h, &flow, (struct str){bytes, size});
 		return;
 	}
 	if (h->msg_flags & MSG_TRUNC) {

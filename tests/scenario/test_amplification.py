@@ -167,7 +167,7 @@ class Amplification(CallCase):
         for zone, name, size, came in self.results:
             out = sum(len(m.raw) for m in came)
             kind = (zone, name.split()[0])
-            statuses[kind].update(m.status for m in came)
+            statuses[kind].update(m.status for m in came if m.status)  # STUN has none
             if out / size > worst.get(kind, (-1,))[0]:
                 worst[kind] = (out / size, name, out, size, len(came))
             # those of a trusted zone are believed

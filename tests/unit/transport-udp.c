@@ -73,7 +73,7 @@ Test(udp, many_in_one_batch_keep_their_order)
 	fixture_free(f);
 }
 
-Test(udp, keepalives_and_stun_are_ignored)
+Test(udp, keepalives_are_ignored_and_stun_is_answered)
 {
 	struct fixture *f = fixture_new(NULL);
 	int fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
@@ -85,10 +85,21 @@ Test(udp, keepalives_and_stun_are_ignored)
 		"\0\1\0\0\x21\x12\xa4\x42"
 		"abcdefghijkl",
 		20);
+	throw_at(fd, "127.0.0.1", f->port[ACCESS_UDP],
+		"\0\3\0\0\x21\x12\xa4\x42"
+		"abcdefghijkl",
+		20); /* of TURN */
 	barrier(f, fd, f->port[ACCESS_UDP]);
 	cr_assert_eq(COUNTED(UDP_KEEPALIVES), 3);
-	cr_assert_eq(COUNTED(UDP_STUN), 1);
+	cr_assert_eq(COUNTED(UDP_STUN), 2);
+	cr_assert_eq(COUNTED(UDP_STUN_ANSWERED), 1);
 	cr_assert_eq(COUNTED(RX_MESSAGES), 1);
+	cr_assert_eq(heard(f, fd), 32);
+	cr_assert_eq(memcmp(buffer,
+			     "\1\1\0\x0c\x21\x12\xa4\x42"
+			     "abcdefghijkl\0\x20",
+			     22),
+		0);
 	cr_assert_lt(hear(fd, buffer, sizeof(buffer)), 0);
 	close(fd);
 	fixture_free(f);
