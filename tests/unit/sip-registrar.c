@@ -235,8 +235,8 @@ Test(registrar, who_does_not_exist_is_not_found)
 
 Test(registrar, require)
 {
-	cr_assert_eq(reg("Require: path\r\nRequire: gruu, outbound\r\n"), 420);
-	cr_assert_str_eq(fixture_header(f, "Unsupported", 0), "gruu, outbound");
+	cr_assert_eq(reg("Require: path\r\nRequire: gruu, outbound, gin\r\n"), 420);
+	cr_assert_str_eq(fixture_header(f, "Unsupported", 0), "gruu, gin");
 	cr_assert_eq(reg("Require: path\r\n"), 200);
 }
 

@@ -83,6 +83,7 @@ static struct str registration_write_bindings(struct registration *q)
 		write_str(&w, q->path);
 		write_literal(&w, "\r\n");
 	}
+	registration_write_outbound(q, &w);
 	write_date(&w, q->now_ms / 1000);
 	return w.full ? STR_EMPTY : writer_text(&w);
 }
@@ -138,7 +139,8 @@ static bool registration_check_require(struct registration *q)
 		struct str rest = message_header_value(q->m, h), tag;
 
 		while (list_next(&rest, &tag) == 0) {
-			if (str_equal_nocase(tag, S("path")) || !is_token(tag))
+			if (str_equal_nocase(tag, S("path")) ||
+				str_equal_nocase(tag, S("outbound")) || !is_token(tag))
 				continue;
 			write_str(&w, w.n ? S(", ") : S("Unsupported: "));
 			write_str(&w, tag);
@@ -149,18 +151,6 @@ static bool registration_check_require(struct registration *q)
 	write_literal(&w, "\r\n");
 	registration_refuse(q, COUNTER_REGISTER_EXTENSION, 420, STR_EMPTY,
 		w.full ? STR_EMPTY : writer_text(&w));
-	return false;
-}
-
-static bool registration_supports_path(const struct message *m)
-{
-	static const enum header where[] = {HEADER_SUPPORTED, HEADER_REQUIRE};
-
-	for (unsigned i = 0; i < 2; i++)
-		for (const struct message_header *h = message_first(m, where[i]); h;
-			h = message_next(m, h))
-			if (list_has(message_header_value(m, h), S("path")))
-				return true;
 	return false;
 }
 
@@ -177,7 +167,7 @@ static bool registration_read_path(struct registration *q)
 		count(REGISTER_PATH_IGNORED);
 		return true;
 	}
-	if (!registration_supports_path(q->m)) {
+	if (!registration_supports(q->m, S("path"))) {
 		registration_refuse(
 			q, COUNTER_REGISTER_EXTENSION, 421, STR_EMPTY, S("Require: path\r\n"));
 		return false;
@@ -293,6 +283,8 @@ static bool registration_apply(struct registration *q)
 	}
 	if (n == 0)
 		count(REGISTER_FETCH);
+	if (!registration_take_outbound(q, contacts, (unsigned)n))
+		return false;
 	return registration_change_all(q, contacts, (unsigned)n);
 }
 

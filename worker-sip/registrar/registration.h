@@ -1,5 +1,5 @@
 /* registration.h - inside of the registrar: one REGISTER at work. For registrar.c, which reads and
- * answers it, and registration_change.c, which changes the bindings. */
+ * answers it, registration_outbound.c, and registration_change.c, which changes the bindings. */
 #ifndef SIPWARD_SIP_REGISTRAR_REGISTRATION_H
 #define SIPWARD_SIP_REGISTRAR_REGISTRATION_H
 
@@ -23,6 +23,7 @@ struct registration {
 	struct writer strings;
 	unsigned count, changed;
 	bool repeated;
+	bool outbound;                /* by RFC 5626 */
 	bool fresh[2 * BINDINGS_MAX]; /* written by this request */
 	/* from here on not cleared: count says how much is valid */
 	struct binding binding[2 * BINDINGS_MAX];
@@ -39,5 +40,14 @@ bool registration_remove_all(struct registration *q);
 /* Changes the bindings as n Contacts say. False: the request is answered, and nothing of it may
  * stay. */
 bool registration_change_all(struct registration *q, const struct contact *contacts, unsigned n);
+
+/* Whether Supported or Require of m has that option tag. */
+bool registration_supports(const struct message *m, struct str tag);
+/* Notes whether a Contact is registered by outbound. False: the request is answered 439, for the
+ * server next to the phone would not keep the flow. */
+bool registration_take_outbound(
+	struct registration *q, const struct contact *contacts, unsigned count);
+/* Writes what the 200 says of that. */
+void registration_write_outbound(const struct registration *q, struct writer *w);
 
 #endif

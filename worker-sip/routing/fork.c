@@ -216,7 +216,8 @@ static bool fork_same_group(const struct fork *f, unsigned first, unsigned i)
 	const struct target *a = fork_branch_at(f, first)->target;
 	const struct target *b = fork_branch_at(f, i)->target;
 
-	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q && a->hop == b->hop;
+	return a->trunk == NONE_INDEX && b->trunk == NONE_INDEX && a->q == b->q &&
+	       a->hop == b->hop && a->turn == b->turn;
 }
 
 /* Has the next target be one that is not known to be down, where there is one: what was known when
@@ -236,12 +237,27 @@ static void fork_prefer_alive(struct fork *f)
 	fork_branch_retarget(next, &found);
 }
 
+/* Whether the phone of a branch has answered by another of its flows: then that was its answer, and
+ * it is not asked twice (RFC 5626 section 7). */
+static bool fork_has_heard_phone(const struct fork *f, const struct fork_branch *b)
+{
+	uint64_t instance = b->target->instance;
+
+	for (unsigned i = 0; instance && i < f->next; i++) {
+		const struct fork_branch *other = fork_branch_at(f, i);
+
+		if (other != b && other->heard && other->target->instance == instance)
+			return true;
+	}
+	return false;
+}
+
 /* Sends to the target of a branch. False where that cannot be, or may not. */
 static bool fork_try(struct fork *f, struct fork_branch *b, bool first)
 {
 	bool goes;
 
-	if (b->skipped) {
+	if (b->skipped || fork_has_heard_phone(f, b)) {
 		b->done = true;
 		return false;
 	}
@@ -409,6 +425,8 @@ void fork_branch_failed(struct fork_branch *b, unsigned status, const struct mes
 	if (b->done)
 		return;
 	fork_branch_done(b);
+	/* 430: the server next to the phone has lost the flow (RFC 5626 section 11.5) */
+	b->heard = m ? m->status != 430 : b->provisional;
 	if (fork_log_wanted(b))
 		fork_log_failed(b, status, m != NULL);
 	if (f->user->failed)

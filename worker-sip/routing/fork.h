@@ -2,7 +2,8 @@
  * 3261, as far as a back-to-back user agent needs it, for INVITE (call/invite.c) and for every
  * other request outside a dialog (relay.c).
  *
- * Targets are tried in groups: all bindings of one q together, trunk targets one by one. A group
+ * Targets are tried in groups: all bindings of one q together, trunk targets one by one. Of a phone
+ * with several flows (RFC 5626) one is tried, and the next one where nothing came by it. A group
  * whose every branch has failed is followed by the next; an answer of a trunk that is not in its
  * failover is final, and so is any 6xx that is not. Of a trunk's targets those that are known to be
  * down come last (target_state.h). With no group left the best failure goes back (section 16.7).
@@ -48,6 +49,7 @@ struct fork_branch {
 	uint8_t hop; /* of its target: for whom the request goes there (struct target) */
 	bool sent, done, provisional, switched, cancelled;
 	bool skipped; /* its turn will not come: another target of the same trunk has redirected */
+	bool heard;   /* its target has answered, be it with a refusal */
 	bool early;   /* a provisional response other than 100 has come */
 	bool late;    /* it has failed because no answer came in time */
 };

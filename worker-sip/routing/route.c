@@ -85,12 +85,28 @@ bool route_rewrite_caller(const struct incoming *in, struct target *target)
 
 /* ---- targets ---- */
 
-/* Makes room for a target of that q, behind those that are not lower. NULL: there is none. */
-static struct target *route_insert(struct route_search *s, uint16_t q)
+/* The strings of the targets from that one on, which have been moved, point into their buffers. */
+static void route_point(struct route_search *s, unsigned from)
+{
+	for (unsigned i = from; i < s->count; i++) {
+		s->targets[i].request_uri.p = s->targets[i].buffer;
+		s->targets[i].route.p = s->targets[i].buffer + BINDING_CONTACT_MAX;
+	}
+}
+
+/* Whether a target of that q and turn has its turn before the other one. */
+static bool route_goes_before(uint16_t q, uint8_t turn, const struct target *other)
+{
+	return q != other->q ? q > other->q : turn < other->turn;
+}
+
+/* Makes room for a target of that q and turn, behind those that it does not go before. NULL: there
+ * is none. */
+static struct target *route_insert(struct route_search *s, uint16_t q, uint8_t turn)
 {
 	unsigned at = s->count;
 
-	while (at && s->targets[at - 1].q < q)
+	while (at && route_goes_before(q, turn, &s->targets[at - 1]))
 		at--;
 	if (at >= s->limit)
 		return NULL;
@@ -98,12 +114,54 @@ static struct target *route_insert(struct route_search *s, uint16_t q)
 		s->count--;
 	struct target *to = &s->targets[at];
 	memmove(to + 1, to, (s->count - at) * sizeof(*to));
-	for (unsigned i = at + 1; i <= s->count; i++) {
-		s->targets[i].request_uri.p = s->targets[i].buffer;
-		s->targets[i].route.p = s->targets[i].buffer + BINDING_CONTACT_MAX;
-	}
 	s->count++;
+	route_point(s, at + 1);
 	return to;
+}
+
+/* ---- a phone's flows ---- */
+
+/* Whether target k is another flow of the phone of target i, which is tried before: it was
+ * refreshed later, and is the likelier to live (RFC 5626 section 7). */
+static bool route_flow_goes_before(const struct route_search *s, unsigned k, unsigned i)
+{
+	const struct target *a = &s->targets[k], *b = &s->targets[i];
+
+	if (k == i || a->instance != b->instance)
+		return false;
+	return a->expires_at > b->expires_at || (k < i && a->expires_at == b->expires_at);
+}
+
+/* Which turn target i has among the flows of its phone. */
+static uint8_t route_flow_turn(const struct route_search *s, unsigned i)
+{
+	unsigned turn = 0;
+
+	for (unsigned k = 0; s->targets[i].instance && k < s->count; k++)
+		turn += route_flow_goes_before(s, k, i);
+	return (uint8_t)turn;
+}
+
+/* Has one flow of each phone tried before its others: a phone is one target, however many ways
+ * there are to it (section 7). */
+static void route_order_flows(struct route_search *s)
+{
+	unsigned count = s->count < TARGETS_MAX ? s->count : TARGETS_MAX;
+	uint8_t turn[TARGETS_MAX] = {0};
+	struct target moved;
+
+	for (unsigned i = 0; i < count; i++)
+		turn[i] = route_flow_turn(s, i);
+	for (unsigned i = count; i-- > 0;) {
+		if (!turn[i])
+			continue;
+		moved = s->targets[i];
+		moved.turn = turn[i];
+		s->count--;
+		memmove(&s->targets[i], &s->targets[i + 1], (s->count - i) * sizeof(moved));
+		*route_insert(s, moved.q, moved.turn) = moved;
+		route_point(s, i);
+	}
 }
 
 /* Whether a stored binding can be reached with the settings of today. */
@@ -126,7 +184,7 @@ static void route_add_binding(void *arg, const struct binding *b)
 	unsigned zone = settings_zone_of(s, b->flow.listener, &b->flow.peer, &permitted);
 	if (!permitted || (search->secure && !route_is_secure(b->flow.transport)))
 		return;
-	struct target *to = route_insert(search, b->q);
+	struct target *to = route_insert(search, b->q, 0);
 	if (!to)
 		return;
 	memset(to, 0, offsetof(struct target, buffer));
@@ -141,6 +199,11 @@ static void route_add_binding(void *arg, const struct binding *b)
 	to->q = b->q;
 	to->trunk = NONE_INDEX;
 	to->explicit_transport = 1;
+	if (!b->reg_id)
+		return;
+	to->instance = hash_str(&search->sip->keys.slot_key, b->instance) | 1;
+	to->expires_at = b->expires_at;
+	search->flows = true;
 }
 
 /* Finds the user of the domain that is called, and how a URI names it: as it is written, else by
@@ -186,6 +249,8 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	if (length < 0)
 		return false;
 	location_lookup(s->sip->location, (struct str){aor, (size_t)length}, route_add_binding, s);
+	if (s->flows)
+		route_order_flows(s);
 	out->callee = limits_callee_key(s->sip, s->domain, (struct str){aor, (size_t)length});
 	out->callee_domain = s->domain;
 	out->user = user;

@@ -23,6 +23,7 @@ struct route_search {
 	const struct rewrite *rewrite; /* what they have made of it for the next target */
 	struct target *targets;
 	unsigned count, limit;
+	bool flows;                      /* a phone has registered by RFC 5626 */
 	struct explanation *explanation; /* of the request; NULL: none */
 	size_t number_length;
 	char number[NUMBER_MAX + 1]; /* route_called */

@@ -22,8 +22,12 @@ struct target {
 	uint16_t q;     /* 0 to 1000; equal ones are tried together, higher ones first */
 	uint16_t trunk; /* NONE_INDEX: a binding */
 	uint16_t index; /* of the trunk's target */
-	uint8_t hop; /* of a call that was forwarded: the number of the forward (call/forwarding.h)
-	                that leads there; 0: none */
+	uint8_t hop;  /* of a call that was forwarded: the number of the forward (call/forwarding.h)
+	                 that leads there; 0: none */
+	uint8_t turn; /* of a phone's flows (RFC 5626): one is tried after the other; 0: the first
+	               */
+	uint64_t instance;            /* a hash of that phone's; 0: it has no flows */
+	uint64_t expires_at;          /* of the binding, where it has */
 	uint8_t explicit_transport;   /* 1: the transport is not ours to change (a flow, or
 	                                 ;transport=) */
 	char buffer[TARGET_TEXT_MAX]; /* what the strings point into */
