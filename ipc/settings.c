@@ -159,6 +159,8 @@ static bool settings_zone_sane(const struct settings *s, const void *row)
 		return false;
 	if (z->ban_failures && !(z->ban_window_ms && z->ban_ms))
 		return false;
+	if (z->strangers >> TRANSPORT_COUNT)
+		return false;
 	if (!settings_rules_fit(s, z->rules))
 		return false;
 	return ROWS_SANE(s, z->sources, struct prefix, UINT32_MAX, settings_prefix_sane) &&

@@ -88,6 +88,9 @@ struct zone_settings {
 	uint32_t ban_window_ms;
 	uint32_t ban_ms;
 	uint32_t label; /* its row of the labelled counters (common/labelled.h) */
+	/* bits (1 << enum transport): by these a source that is none of its sources is heard, as
+	 * far as it shows what only we gave out; see settings_hears_strangers */
+	uint64_t strangers;
 	/* auth is an enum zone_auth; hosts, identities, network_headers, unknown_headers and
 	 * software are an enum zone_leaving; not_utf8 and line_ends enums of their names */
 #define OPTION SETTINGS_FIELD
@@ -326,6 +329,16 @@ static inline bool settings_trusts(const struct settings *s, unsigned listener)
 static inline bool settings_is_stranger(const struct settings *s, const struct flow *flow)
 {
 	return flow->transport == TRANSPORT_UDP && !settings_trusts(s, flow->listener);
+}
+
+/* Whether by that listener also what comes from another source than its zone's may be served: where
+ * it shows the Contact that we registered at a trunk (match = registration), or is of a dialog or
+ * transaction of ours. */
+static inline bool settings_hears_strangers(const struct settings *s, unsigned listener)
+{
+	const struct listener_settings *l = settings_listener(s, listener);
+
+	return settings_zone(s, l->zone)->strangers >> l->transport & 1;
 }
 
 /* 64*T1 in milliseconds: how long a request is tried and its answer repeated (RFC 3261 section 17,

@@ -14,6 +14,7 @@
 #include "common/table.h"
 
 #include "failed_users.h"
+#include "stranger.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -44,6 +45,7 @@ struct source {
 	uint32_t failures;
 	uint32_t connections;
 	uint32_t handshakes;  /* of those connections, in progress */
+	bool stranger;        /* no source of its zone, which is trusted */
 	uint32_t emergencies; /* let in beyond its rate, in the second below */
 	uint64_t emergency_second;
 };
@@ -61,6 +63,7 @@ struct admit {
 	struct source_list idle, banned;
 	struct source *source; /* all of them */
 	size_t used;           /* of source[] */
+	uint32_t strangers;    /* connections of strangers */
 	uint32_t zone[ZONES_MAX];
 	struct ban_rule rule[ZONES_MAX]; /* of the settings */
 	unsigned rules;
@@ -173,6 +176,7 @@ static struct source *source_get(
 	const struct zone_settings *z = settings_zone(a->settings, zone);
 	struct source_key key;
 	uint64_t hash;
+	uint32_t window_ms, rate = stranger_limit_rate(z, &window_ms);
 	struct source *s = source_find(a, zone, peer, &key, &hash);
 
 	if (s) {
@@ -189,8 +193,10 @@ static struct source *source_get(
 	} else {
 		return NULL;
 	}
-	*s = (struct source){
-		.key = key, .level = (uint64_t)z->rate * z->rate_window_ms, .filled = now};
+	*s = (struct source){.key = key,
+		.level = (uint64_t)rate * window_ms,
+		.filled = now,
+		.stranger = z->trust};
 	table_add(&a->table, &s->node, hash);
 	source_settle(a, s);
 	counter_set(COUNTER_SOURCES, a->table.count);
@@ -372,13 +378,12 @@ int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer
 		count(DROP_DENIED);
 		return -ENOENT;
 	}
-	if (settings_zone(a->settings, zone)->trust) {
-		if (permitted)
-			return 0;
+	if (!stranger_is_heard(a->settings, listener, permitted)) {
 		count(DROP_NOT_A_SOURCE);
 		return -EACCES;
 	}
-	if (!admit_zone_bans(a, zone, peer, now))
+	if (stranger_is_none(settings_zone(a->settings, zone), permitted) ||
+		!admit_zone_bans(a, zone, peer, now))
 		return 0;
 	count(DROP_BANNED);
 	return -EPERM;
@@ -389,7 +394,8 @@ bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 
-	return !settings_zone(a->settings, zone)->trust && admit_zone_bans(a, zone, peer, now);
+	return !stranger_is_none(settings_zone(a->settings, zone), permitted) &&
+	       admit_zone_bans(a, zone, peer, now);
 }
 
 bool admit_is_denied(const struct admit *a, unsigned listener, const struct endpoint *peer)
@@ -405,10 +411,11 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 	bool permitted;
 	unsigned zone = settings_zone_of(a->settings, listener, peer, &permitted);
 	const struct zone_settings *z = settings_zone(a->settings, zone);
-	uint64_t full = (uint64_t)z->rate * z->rate_window_ms;
+	uint32_t window_ms, rate = stranger_limit_rate(z, &window_ms);
+	uint64_t full = (uint64_t)rate * window_ms;
 	struct source *s;
 
-	if (z->trust || z->rate == 0)
+	if (stranger_is_none(z, permitted) || rate == 0)
 		return 0;
 	s = source_get(a, zone, peer, now);
 	if (s) {
@@ -416,11 +423,11 @@ int admit_request(struct admit *a, unsigned listener, const struct endpoint *pee
 
 		s->filled = now;
 		/* at most a window's worth counts, so the product cannot wrap */
-		s->level += (passed < z->rate_window_ms ? passed : z->rate_window_ms) * z->rate;
+		s->level += (passed < window_ms ? passed : window_ms) * rate;
 		if (s->level > full)
 			s->level = full;
-		if (s->level >= z->rate_window_ms) {
-			s->level -= z->rate_window_ms;
+		if (s->level >= window_ms) {
+			s->level -= window_ms;
 			return 0;
 		}
 	}
@@ -454,15 +461,16 @@ int admit_connect(struct admit *a, unsigned listener, const struct endpoint *pee
 	const struct zone_settings *z = settings_zone(a->settings, zone);
 	struct source *s;
 
-	if (z->trust) {
+	if (stranger_is_none(z, permitted)) {
 		*held = NULL;
 		return 0;
 	}
 	s = source_get(a, zone, peer, now);
-	if (!s || (z->connections_per_source && s->connections >= z->connections_per_source)) {
+	if (!s || !stranger_limit_connects(z, s->connections + 1, a->strangers + 1)) {
 		count(STREAM_REFUSED_SOURCE);
 		return -EMFILE;
 	}
+	a->strangers += s->stranger;
 	s->connections++;
 	source_settle(a, s);
 	*held = s;
@@ -475,6 +483,7 @@ void admit_disconnect(struct admit *a, struct source *held)
 		return;
 	assert(held->connections > 0);
 	held->connections--;
+	a->strangers -= held->stranger;
 	source_settle(a, held);
 }
 

@@ -1,7 +1,8 @@
 /* admit.h - admission: zones' sources, limits of requests and connections per source, bans.
  *
  * A source is an address in a zone; for IPv6 the /64 that holds it, since a subscriber has at least
- * that much. Sources of trusted zones are never limited nor banned. The table of sources is of
+ * that much. Sources of trusted zones are never limited nor banned; strangers (stranger.h) have
+ * limits of their own, and are banned by operators alone. The table of sources is of
  * fixed size: the source that was unused for longest makes room, but never one with connections or
  * a ban. Every refusal is counted here.
  */
@@ -30,8 +31,8 @@ void admit_free(struct admit *a);
 void admit_settings(struct admit *a, const struct settings *settings);
 
 /* Whether anything from peer may be read on listener. now: milliseconds of the loop's clock, here
- * and below. 0; -EACCES: the listener's zone is trusted and does not name it; -EPERM: it is
- * banned; -ENOENT: its zone denies it. */
+ * and below. 0; -EACCES: the listener's zone is trusted, does not name it and hears no strangers;
+ * -EPERM: it is banned; -ENOENT: its zone denies it. */
 int admit_source(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);
 /* Whether it is banned, without counting that. */
 bool admit_is_banned(struct admit *a, unsigned listener, const struct endpoint *peer, uint64_t now);

@@ -9,6 +9,7 @@
 #include "common/json_text.h"
 #include "ipc/message_slot.h"
 #include "ipc/query_argument.h"
+#include "stranger.h"
 #include "worker-transport/parse/reading.h"
 
 #include <errno.h>
@@ -158,7 +159,12 @@ static bool explain_source(struct explaining *x)
 	explain_say(x, "source", settings_str(s, settings_listener(s, f->listener)->name),
 		"%s over %s", peer, transport_name(f->transport));
 	unsigned zone = settings_zone_of(s, f->listener, &f->peer, &permitted);
-	if (!permitted)
+	bool stranger = stranger_is(s, f->listener, &f->peer);
+	if (stranger)
+		explain_say(x, "zone", settings_zone_name(s, zone),
+			"the source is not one of its sources: heard only within what there is, "
+			"and with the token of a Contact that is registered at a trunk");
+	if (!permitted && !stranger)
 		explain_say(x, "zone", settings_zone_name(s, zone),
 			"the source is not one of its sources: dropped without an answer");
 	else if (admit_is_denied(x->t->admit, f->listener, &f->peer))

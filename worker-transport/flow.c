@@ -313,9 +313,12 @@ static int flow_pass(struct transport_worker *t, const struct flow *to, struct f
 	if (to->id)
 		return n ? n->send(n, out) : -ENOTCONN;
 	zone = settings_zone_of(t->settings, to->listener, &to->peer, &permitted);
-	/* a trusted zone's listener reaches the sources of that zone and nobody else */
+	/* a trusted zone's listener reaches the sources of that zone and nobody else, but that a
+	 * stranger who has shown a secret of ours gets his answers (stranger.h) */
 	trust = settings_zone(t->settings, zone)->trust;
-	if (trust && !permitted)
+	if (trust && !permitted &&
+		!(to->transport == TRANSPORT_UDP &&
+			settings_hears_strangers(t->settings, to->listener)))
 		return -EACCES;
 	if (to->transport != TRANSPORT_UDP && !trust)
 		return -EACCES;

@@ -76,7 +76,8 @@ void flow_set_sender(struct flows *f, uint8_t transport, flow_sender *send, void
 
 /* Sends to a flow; ipc/flow.h describes destinations. 0: the bytes are taken, and a later failure
  * is reported by cookie. A negative errno, as in record_send_failed.error: nothing was taken,
- * nothing is reported. -EACCES: a trusted zone's listener reaches that zone's sources alone, and we
+ * nothing is reported. -EACCES: a trusted zone's listener reaches that zone's sources alone, by
+ * datagrams also strangers where it hears such ones, and we
  * connect to no others. -EPROTONOSUPPORT: nobody sends by that transport where there is no flow. */
 int flow_send(struct transport_worker *t, const struct flow *to, const struct outgoing *out);
 /* Sends what flow_send gives to a flow that takes no more to its peer, by another flow; the same

@@ -22,6 +22,7 @@
 #include "worker-transport/parse/reading.h"
 #include "worker-transport/parse/stateless_answer.h"
 #include "capture.h"
+#include "stranger.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -189,6 +190,8 @@ static void to_sip_refuse_malformed(struct transport_worker *t, const struct flo
 {
 	const struct message *m = (const struct message *)t->to_sip->reading.block;
 
+	if (stranger_is(t->settings, flow->listener, &flow->peer))
+		return;
 	if (!error->answerable || !status || !m->is_request || m->method == METHOD_ACK)
 		return;
 	/* answers cost as well: a source has no more of them than of requests */
@@ -234,6 +237,8 @@ static unsigned to_sip_retry_after(void)
 /* The SIP worker takes no more, or is not there: answers a new request, drops everything else. */
 static void to_sip_refuse_full(struct transport_worker *t, const struct message *m, bool outside)
 {
+	bool stranger = stranger_is(t->settings, m->flow.listener, &m->flow.peer);
+
 	to_sip_say_dropped(t, &m->flow, "its SIP worker has no room");
 	if (!m->is_request) {
 		count(FULL_RESPONSES);
@@ -241,6 +246,8 @@ static void to_sip_refuse_full(struct transport_worker *t, const struct message 
 		count(FULL_ACKS);
 	} else if (!outside) {
 		count(FULL_IN_DIALOG); /* it comes again */
+	} else if (stranger) {
+		count(REFUSED_UNANSWERED);
 	} else if (to_sip_is_retransmission(t, m)) {
 		count(FULL_RETRANSMISSIONS);
 	} else {
@@ -263,6 +270,16 @@ static bool to_sip_is_outside(const struct message *m)
 	if (!m->is_request || m->method == METHOD_ACK || m->method == METHOD_CANCEL)
 		return false;
 	return token_slot(message_str(m, m->to_tag), &slot) != 0;
+}
+
+/* Whether a message is dropped because its peer is a stranger and it cannot prove anything. */
+static bool to_sip_is_strange(struct transport_worker *t, const struct message *m)
+{
+	if (!stranger_is(t->settings, m->flow.listener, &m->flow.peer) || stranger_may_prove(m))
+		return false;
+	count(DROP_NOT_A_SOURCE);
+	to_sip_say_dropped(t, &m->flow, "not a source of its zone");
+	return true;
 }
 
 /* Who searches for doors learns nothing, not even that there is one. */
@@ -299,6 +316,8 @@ static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct f
 	m->flow = *flow;
 	m->received_ns = received_ns;
 	m->slot = slot_of_message(m, &t->slot_key, t->settings);
+	if (to_sip_is_strange(t, m))
+		return TO_SIP_DONE;
 	if (m->broken)
 		fault_log_refused(&f->faults, &f->key, flow, error, loop_now(t->loop));
 	fault_log_left_out(&f->faults, &f->key, flow, m, f->reading.crowd, loop_now(t->loop));

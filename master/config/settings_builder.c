@@ -203,6 +203,26 @@ static struct array image_never_ban(
 	return a;
 }
 
+/* The transports by which calls to Contacts of ours may come to a zone (match of its trunks). A
+ * server that was registered at over TLS calls over TLS; another may choose its transport by the
+ * size of the message (RFC 3261 section 18.1.1). */
+static uint64_t zone_strangers(const struct config *c, size_t zone)
+{
+	const uint64_t secure = UINT64_C(1) << TRANSPORT_TLS,
+		       clear = UINT64_C(1) << TRANSPORT_UDP | UINT64_C(1) << TRANSPORT_TCP;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < c->trunk_count; i++) {
+		const struct config_trunk *t = &c->trunks[i];
+
+		if (t->zone != zone || t->match != TRUNK_MATCH_REGISTRATION || !t->register_s)
+			continue;
+		for (size_t k = 0; k < t->target_count; k++)
+			bits |= t->targets[k].transport == TRANSPORT_TLS ? secure : secure | clear;
+	}
+	return bits;
+}
+
 static struct array image_zones(struct image *m, const struct config *c)
 {
 	struct zone_settings *rows = image_rows(m, c->zone_count, sizeof(*rows));
@@ -229,6 +249,7 @@ static struct array image_zones(struct image *m, const struct config *c)
 		row->ban_window_ms = z->ban_window_ms;
 		row->ban_ms = z->ban_ms;
 		row->label = z->label;
+		row->strangers = zone_strangers(c, i);
 		image_zone_options(m, z, row);
 	}
 	if (rows)

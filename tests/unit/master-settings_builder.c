@@ -209,3 +209,42 @@ Test(images, large_users_file)
 	cr_assert_null(users_find(u, 0, S("u1000")));
 	close(fd);
 }
+
+/* By which transports others than its sources may be heard in a zone. */
+static uint64_t strangers_of(const char *options)
+{
+	char text[2048];
+	const struct settings *s;
+	size_t size;
+	int fd = -1;
+
+	put_file("trunk.users", "acme:carrier:MD5:" MD5_A "\n");
+	snprintf(text, sizeof(text),
+		TLS "listener u { bind = \"tls:127.0.0.1:5062\" zone = core certificate = m }\n"
+		    "trunk x { zone = core username = acme credentials = trunk.users %s }",
+		options);
+	load(text);
+	cr_assert_eq(settings_build(c, PEER_TRANSPORT, 1, &fd), 0);
+	s = map(fd, &size);
+	cr_assert_eq(settings_check(s, size), 0);
+	uint64_t bits = settings_zone(s, settings_trunk(s, 0)->zone)->strangers;
+	for (unsigned i = 0; i < s->zones.count; i++)
+		cr_assert(i == settings_trunk(s, 0)->zone || !settings_zone(s, i)->strangers);
+	close(fd);
+	return bits;
+}
+
+Test(images, strangers_are_heard_where_a_trunk_is_matched_by_registration)
+{
+	const uint64_t tls = UINT64_C(1) << TRANSPORT_TLS,
+		       all = tls | UINT64_C(1) << TRANSPORT_UDP | UINT64_C(1) << TRANSPORT_TCP;
+
+	put_certificates();
+	cr_assert_eq(strangers_of("target = \"sips:127.0.0.2\" register = 60s"), 0);
+	cr_assert_eq(strangers_of("target = \"sips:127.0.0.2\" register = 60s "
+				  "match = registration"),
+		tls);
+	cr_assert_eq(strangers_of("target = { \"sips:127.0.0.2\", \"sip:127.0.0.3\" } "
+				  "register = 60s match = registration"),
+		all);
+}

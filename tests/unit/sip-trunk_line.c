@@ -220,3 +220,189 @@ Test(trunk_line, is_in_the_contact_and_takes_the_place_of_an_old_one)
 	cr_assert(has(contacts(s), part));
 	respond(s, 200, .tag = "r");
 }
+
+/* ---- strangers ---- */
+
+static struct flow stranger, other;
+
+static void set_up_strangers(void)
+{
+	set_up();
+	worker->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_UDP | 1u << TRANSPORT_TCP;
+	settings_taken();
+	stranger = flow_of(CORE_UDP, "10.0.1.9:5060", 0);
+	other = flow_of(CORE_UDP, "10.0.1.10:5060", 0);
+}
+TestSuite(stranger, .init = set_up_strangers, .fini = worker_tear_down);
+
+static struct said *stranger_calls(void)
+{
+	return ask(.by = &stranger, .method = "INVITE", .uri = uri_with(token(TRANSPORT_UDP)),
+		.contact = "<sip:carrier@10.0.1.9>");
+}
+
+/* The same bytes, from there. */
+static void again(struct said *s, const struct flow *by)
+{
+	s->message->flow = *by;
+	core_message(&worker->sip, s->message,
+		slot_of_message(s->message, &worker->sip.keys.slot_key, worker->sip.settings));
+	settle();
+}
+
+static uint64_t refused(void)
+{
+	return counters_page->counter[COUNTER_SOURCE_REFUSED];
+}
+
+Test(stranger, calls_the_contact_that_is_registered)
+{
+	stranger_calls();
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "t", .contact = "<sip:callee@10.0.1.11>");
+	struct sent *ok = take_response(200);
+	cr_assert(sent_to(ok, "10.0.1.9:5060"));
+	caller_asks(ok, "ACK", 1);
+	take_request("ACK");
+	/* another machine of that carrier goes on */
+	caller_asks(ok, "INFO", 2, .by = &other);
+	struct sent *info = take_request("INFO");
+	respond(info, 200);
+	cr_assert(sent_to(take_response(200), "10.0.1.10:5060"));
+	/* what the callee asks goes where the call came from */
+	callee_asks(out, "t", "BYE", 1);
+	struct sent *bye = take_request("BYE");
+	cr_assert(sent_to(bye, "10.0.1.9:5060"));
+	respond(bye, 200, .by = &other);
+	take_response(200);
+	cr_assert_eq(refused(), 0);
+	cr_assert_eq(counters_page->counter[COUNTER_STRANGERS_SERVED], 4);
+}
+
+Test(stranger, hangs_up_from_somewhere_else)
+{
+	stranger_calls();
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "t");
+	struct sent *ok = take_response(200);
+	caller_asks(ok, "ACK", 1, .by = &other);
+	take_request("ACK");
+	struct said *bye = caller_asks(ok, "BYE", 2, .by = &other);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+	/* the 200 was lost */
+	again(bye, &other);
+	take_response(200);
+	cr_assert_eq(refused(), 0);
+	/* and later the dialog is of no use to anybody */
+	pass(2 * 64 * T1);
+	again(bye, &stranger);
+	caller_asks(ok, "INFO", 3, .by = &other);
+	quiet();
+	cr_assert_eq(refused(), 2);
+}
+
+Test(stranger, gives_up_and_is_refused)
+{
+	struct said *invite = stranger_calls();
+
+	respond(take_request("INVITE"), 180, .tag = "t");
+	take_response(180);
+	/* without the token nobody else may */
+	receive(&other,
+		"CANCEL sip:4930123@10.0.0.1 SIP/2.0\nVia: %.*s\nFrom: %.*s\nTo: %.*s\n"
+		"Call-ID: call-of-alice\nMax-Forwards: 70\nCSeq: 1 CANCEL\n\n",
+		STR(message_str(invite->message, invite->message->via)),
+		STR(value_of(invite->message, HEADER_FROM)),
+		STR(value_of(invite->message, HEADER_TO)));
+	quiet();
+	cr_assert_eq(refused(), 1);
+	cancel(invite);
+	take_response(200);
+	acknowledge_failure(invite, take_response(487));
+	respond(take_request("CANCEL"), 200);
+	cr_assert_eq(refused(), 1);
+}
+
+Test(stranger, shows_the_right_token_or_none)
+{
+	char wrong[LINE_LENGTH + 1];
+
+	strcpy(wrong, token(TRANSPORT_UDP));
+	wrong[0] = wrong[0] == '0' ? '1' : '0';
+	ask(.by = &stranger, .method = "INVITE", .uri = uri_with(wrong));
+	ask(.by = &stranger, .method = "INVITE", .uri = uri_with(token(TRANSPORT_TLS)));
+	ask(.by = &stranger, .method = "INVITE", .uri = "sip:5551000@example.net");
+	ask(.by = &stranger, .method = "REGISTER", .uri = uri_with(token(TRANSPORT_UDP)));
+	quiet();
+	cr_assert_eq(refused(), 4);
+	cr_assert_eq(counters_page->counter[COUNTER_TRUNK_LINES_WRONG], 2);
+	cr_assert_eq(counters_page->counter[COUNTER_STRANGERS_SERVED], 0);
+}
+
+Test(stranger, of_a_trunk_that_is_disabled_or_gone)
+{
+	struct lifeline_trunks disabled = {.count = 1, .trunk = {trunk_id(S("carrier"))}};
+	char uri[256];
+
+	strcpy(uri, uri_with(token(TRANSPORT_UDP)));
+	target_states_disable(worker->sip.target_states, &disabled);
+	ask(.by = &stranger, .method = "OPTIONS", .uri = uri);
+	quiet();
+	disabled.count = 0;
+	target_states_disable(worker->sip.target_states, &disabled);
+	ask(.by = &stranger, .method = "OPTIONS", .uri = uri, .cseq = 2);
+	cr_assert(sent_to(take_request("OPTIONS"), "10.0.0.11:5060"));
+	trunk()->register_s = 0;
+	settings_taken();
+	ask(.by = &stranger, .method = "OPTIONS", .uri = uri, .cseq = 3);
+	quiet();
+	trunk()->register_s = 600;
+	trunk()->name = fixture_text(&worker->image, "renamed");
+	settings_taken();
+	ask(.by = &stranger, .method = "OPTIONS", .uri = uri, .cseq = 4);
+	quiet();
+	cr_assert_eq(refused(), 3);
+}
+
+Test(stranger, of_a_zone_that_hears_none)
+{
+	worker->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_TLS;
+	settings_taken();
+	stranger_calls();
+	quiet();
+	cr_assert_eq(refused(), 1);
+}
+
+Test(stranger, answers_what_was_asked_by_that_listener)
+{
+	struct flow tcp = flow_of(CORE_TCP, "10.0.1.9:5060", FLOW_ID(0, 1, 5));
+
+	ask(.method = "MESSAGE", .uri = "sip:5551000@example.net");
+	struct sent *out = take_request("MESSAGE");
+	respond(out, 200, .by = &tcp);
+	quiet();
+	worker->image.zone[ZONE_CORE].strangers = 0;
+	respond(out, 200, .by = &stranger);
+	quiet();
+	worker->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_UDP;
+	respond(out, 200, .by = &stranger);
+	take_response(200);
+	cr_assert_eq(refused(), 2);
+}
+
+/* A dialog proves nothing of bindings. */
+Test(stranger, registers_nobody)
+{
+	char more[64] = "Expires: 600\n";
+
+	stranger_calls();
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "t");
+	struct sent *ok = take_response(200);
+	caller_asks(ok, "ACK", 1);
+	take_request("ACK");
+	caller_asks(ok, "REGISTER", 2, .more = more);
+	quiet();
+	cr_assert_eq(refused(), 1);
+}

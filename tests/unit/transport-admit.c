@@ -1,5 +1,6 @@
 /* transport-admit.c - limits and bans of sources, with a clock of the test's own. */
 #include "transport-fixture.h"
+#include "worker-transport/stranger.h"
 
 struct limits {
 	struct image image;
@@ -417,5 +418,54 @@ Test(admit, an_operator_bans_and_lifts)
 	cr_assert_eq(admit_lift(l->a, NULL, 2), 1);
 	cr_assert_eq(COUNTED(BANS), 0);
 	cr_assert_eq(COUNTED(BANS_LIFTED), 3);
+	limits_free(l);
+}
+
+/* Strangers to a trusted zone which hears some have limits; its sources have none. */
+Test(admit, strangers_are_limited)
+{
+	struct limits *l = limits_new(0, 0);
+	struct endpoint e = at("127.0.0.2", 5060), known = at("127.0.0.1", 5060);
+	struct source *held[STRANGER_CONNECTIONS + 1];
+	unsigned n = 0;
+
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.2", 1), -EACCES);
+	l->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_UDP | 1u << TRANSPORT_TLS;
+	cr_assert_eq(settings_check(&l->image, sizeof(l->image)), 0);
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.2", 1), 0);
+	cr_assert_eq(passes(l, CORE_TCP, "127.0.0.2", 1), -EACCES);
+	for (unsigned i = 0; i < 2 * STRANGER_RATE; i++) {
+		n += admit_request(l->a, CORE_UDP, &e, 5000) == 0;
+		cr_assert_eq(admit_request(l->a, CORE_UDP, &known, 5000), 0);
+	}
+	cr_assert_eq(n, STRANGER_RATE);
+	l->image.zone[ZONE_CORE].rate = 1;
+	l->image.zone[ZONE_CORE].rate_window_ms = 1000;
+	n = 0;
+	for (unsigned i = 0; i < STRANGER_RATE; i++)
+		n += admit_request(l->a, CORE_UDP, &e, 90000) == 0;
+	cr_assert_eq(n, 1, "what the zone says");
+	for (unsigned i = 0; i < STRANGER_CONNECTIONS; i++)
+		cr_assert_eq(admit_connect(l->a, CORE_TLS, &e, 5000, &held[i]), 0);
+	cr_assert_eq(admit_connect(l->a, CORE_TLS, &e, 5000, &held[n]), -EMFILE);
+	admit_disconnect(l->a, held[0]);
+	cr_assert_eq(admit_connect(l->a, CORE_TLS, &e, 5000, &held[0]), 0);
+	for (unsigned i = STRANGER_CONNECTIONS; i < STRANGERS_CONNECTIONS_MAX; i++) {
+		struct endpoint each = e;
+		struct source *one;
+
+		each.address[1] = (uint8_t)(i / 200 + 1);
+		each.address[2] = (uint8_t)(i % 200);
+		cr_assert_eq(admit_connect(l->a, CORE_TLS, &each, 5000, &one), 0);
+	}
+	struct endpoint last = at("127.9.9.9", 5060);
+	cr_assert_eq(admit_connect(l->a, CORE_TLS, &last, 5000, &held[n]), -EMFILE);
+	admit_disconnect(l->a, held[0]);
+	cr_assert_eq(admit_connect(l->a, CORE_TLS, &last, 5000, &held[0]), 0);
+	/* an operator's ban is for them, too */
+	l->orders.count = 1;
+	l->orders.ban[0].sources = (struct prefix){.network = at("127.0.0.2", 0), .bits = 32};
+	cr_assert_eq(passes(l, CORE_UDP, "127.0.0.2", 1), -EPERM);
+	cr_assert(admit_is_banned(l->a, CORE_UDP, &e, 1));
 	limits_free(l);
 }

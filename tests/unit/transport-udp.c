@@ -126,6 +126,60 @@ Test(udp, a_trusted_listener_hears_its_sources_only)
 	fixture_free(f);
 }
 
+/* A datagram of a method with that Request-URI, To tag and branch. */
+static size_t shows(const char *uri, const char *tag, const char *branch)
+{
+	return (size_t)snprintf(raw, sizeof(raw),
+		"INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=%s\r\nMax-Forwards: 70\r\n"
+		"From: <sip:a@h>;tag=f\r\nTo: <sip:b@h>%s%s\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+		"Contact: <sip:a@h>\r\nContent-Length: 0\r\n\r\n",
+		uri, branch, *tag ? ";tag=" : "", tag);
+}
+#define LINE "0123456789abcdef0123456789ABCDEF"
+#define OURS "sw00f0123456789abcdef0123456789abcdef"
+
+Test(udp, a_stranger_is_heard_with_what_he_may_prove)
+{
+	struct fixture *f = fixture_new(NULL);
+	int stranger = bound("127.0.0.2", SOCK_DGRAM, NULL),
+	    fd = bound("127.0.0.1", SOCK_DGRAM, NULL);
+	static const struct {
+		const char *uri, *tag, *branch;
+	} no[] = {{"sip:b@h", "", "z9hG4bK1"}, {"sip:b@h;line=12", "", "z9hG4bK1"},
+		{"sip:line=" LINE "@h", "", "z9hG4bK1"}, {"sip:b@h", "", "z9hG4bK" OURS},
+		{"sip:b@h", "tag", "z9hG4bK1"}},
+	  yes[] = {{"sip:b@h;x;LINE=" LINE, "", "z9hG4bK1"}, {"sip:b@h", OURS, "z9hG4bK1"}};
+	size_t n;
+
+	f->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_UDP;
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		n = shows(no[i].uri, no[i].tag, no[i].branch);
+		throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
+	}
+	throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw,
+		shows("sip:b@h?line=" LINE, "", "z9hG4bK1"));
+	barrier(f, fd, f->port[CORE_UDP]);
+	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), sizeof(no) / sizeof(no[0]));
+	cr_assert_lt(hear(stranger, buffer, sizeof(buffer)), 0);
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		unsigned before = f->count;
+
+		n = shows(yes[i].uri, yes[i].tag, yes[i].branch);
+		throw_at(stranger, "127.0.0.1", f->port[CORE_UDP], raw, n);
+		UNTIL(f, f->count > before);
+	}
+	/* who has proved it gets his answers; what cannot be read has none */
+	struct flow back = message_at(f, 1)->flow;
+	cr_assert_eq(flow_send(&f->t, &back, &(struct outgoing){.bytes = "x", .size = 1}), 0);
+	cr_assert_eq(heard(f, stranger), 1);
+	f->image.zone[ZONE_CORE].strangers = 0;
+	cr_assert_eq(flow_send(&f->t, &back, &(struct outgoing){.bytes = "x", .size = 1}), -EACCES);
+	cr_assert_lt(hear(stranger, buffer, sizeof(buffer)), 0);
+	close(fd);
+	close(stranger);
+	fixture_free(f);
+}
+
 Test(udp, a_banned_source_is_not_heard)
 {
 	struct fixture *f = fixture_new(NULL);

@@ -198,7 +198,10 @@ unsigned trunk_line_find(const struct sip *sip, const struct message *m, unsigne
 			settings_trunk(sip->settings, l->trunk)->zone == zone)
 			found = l->trunk;
 	}
-	return found != NONE_INDEX && line_is_to_us(sip->settings, m, zone) ? found : NONE_INDEX;
+	if (found != NONE_INDEX && line_is_to_us(sip->settings, m, zone))
+		return found;
+	count(TRUNK_LINES_WRONG);
+	return NONE_INDEX;
 }
 
 struct held_message *trunk_line_blank(const struct message *m)

@@ -102,15 +102,28 @@ const struct wire *transactions_sent(const struct transactions *ts, uint8_t meth
 	return t ? t->sent : NULL;
 }
 
+/* One that a response may belong to. NULL: none. */
+static const struct transaction *client_any(
+	const struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	const struct transaction *t = client_find(ts, branch, m->method);
+
+	/* of one whose CSeq cannot be read, or lies */
+	for (unsigned method = METHOD_UNKNOWN; !t && method < METHOD_COUNT; method++)
+		t = client_find(ts, branch, (uint8_t)method);
+	return t;
+}
+
 bool transactions_await(const struct transactions *ts, const struct message *m, uint64_t branch)
 {
-	if (client_find(ts, branch, m->method))
-		return true;
-	/* of one whose CSeq cannot be read, or lies */
-	for (unsigned method = METHOD_UNKNOWN; method < METHOD_COUNT; method++)
-		if (client_find(ts, branch, (uint8_t)method))
-			return true;
-	return false;
+	return client_any(ts, m, branch) != NULL;
+}
+
+bool transactions_asked_by(const struct transactions *ts, const struct message *m, uint64_t branch)
+{
+	const struct transaction *t = client_any(ts, m, branch);
+
+	return t && t->flow.listener == m->flow.listener;
 }
 
 /* ---- CANCEL ---- */

@@ -383,6 +383,17 @@ bool transactions_have(const struct transactions *ts, const struct message *m)
 	return merged_find(ts, &key);
 }
 
+bool transactions_have_of_peer(const struct transactions *ts, const struct message *m)
+{
+	bool of_invite = m->method == METHOD_ACK || m->method == METHOD_CANCEL;
+	struct transaction_key key = key_of_server(
+		ts, m, of_invite ? S("INVITE") : message_str(m, m->method_name));
+	const struct transaction *t = server_find(ts, &key);
+
+	return t && t->flow.listener == m->flow.listener &&
+	       endpoint_equal(&t->flow.peer, &m->flow.peer);
+}
+
 /* ---- what users ask ---- */
 
 void transaction_serve(struct transaction *t, const struct server_user *ops, void *user)

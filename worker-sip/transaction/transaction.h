@@ -72,8 +72,12 @@ unsigned transactions_owed(const struct transactions *ts);
 /* Whether a received request belongs to a transaction that is here: it repeats it, cancels or
  * acknowledges it, or is merged with it. Changes nothing. */
 bool transactions_have(const struct transactions *ts, const struct message *m);
+/* The same of one that the very same peer has sent by the same listener, merged ones aside. */
+bool transactions_have_of_peer(const struct transactions *ts, const struct message *m);
 /* Whether a received response belongs to one, by its branch (proved by the caller). */
 bool transactions_await(const struct transactions *ts, const struct message *m, uint64_t branch);
+/* The same, to one whose request went out by the listener that the response came by. */
+bool transactions_asked_by(const struct transactions *ts, const struct message *m, uint64_t branch);
 /* Adds the slots of all transactions to out. Walks over all of them. */
 void transactions_slots(struct transactions *ts, struct slot_set *out);
 /* A received response with our branch (proved by the caller: its token's id). Unknown ones are
