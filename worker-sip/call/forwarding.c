@@ -204,6 +204,7 @@ static void forward_incoming(
 		.forwarded_to = &forward->to,
 		.zone = forward->zone,
 		.slot = f->slot,
+		.trunk = NONE_INDEX,
 		.route = NONE_INDEX,
 		.number_list = NONE_INDEX,
 		.callee_domain = NONE_INDEX,
