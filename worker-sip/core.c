@@ -4,6 +4,7 @@
  */
 #include "core.h"
 
+#include "admission.h"
 #include "debug_watch.h"
 #include "drain.h"
 #include "ipc/emergency.h"
@@ -24,7 +25,6 @@
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/target_state.h"
 #include "worker-sip/routing/trunk_line.h"
-#include "worker-sip/stranger.h"
 #include "worker-sip/subscription/event.h"
 #include "worker-sip/subscription/reg_watch.h"
 #include "worker-sip/subscription/subscribe.h"
@@ -416,55 +416,12 @@ static void core_request(struct incoming *in)
 	}
 }
 
-/* A message from none of its zone's sources is dropped. */
-static void core_drop(struct sip *sip, const struct message *m)
-{
-	struct str line;
-
-	count(SOURCE_REFUSED);
-	if (!m->is_request)
-		refusal_log_response(sip, m, "not a source of its zone");
-	else if (sip->trunk_lines && line_of_request(m, &line))
-		refusal_log_dropped(sip, m, "its line is no trunk's, and not a source of its zone");
-	else
-		refusal_log_dropped(sip, m, "not a source of its zone");
-}
-
 /* Whether a message comes from the trunk of that index, as its token shows; one that an operator
  * has disabled has none. */
 static bool core_is_of_trunk(const struct incoming *in)
 {
 	return in->trunk != NONE_INDEX &&
 	       !target_states_is_disabled(in->sip->target_states, in->trunk);
-}
-
-/* Whether a message of none of its zone's sources is served all the same. */
-static bool core_hears_stranger(const struct incoming *in)
-{
-	const struct message *m = in->message;
-
-	return settings_hears_strangers(in->sip->settings, m->flow.listener) &&
-	       (in->shown || stranger_is_known(in->sip, m, in->zone));
-}
-
-/* Whether a message is served: of a source that its zone permits it is. */
-static bool core_permits(const struct incoming *in, bool permitted, struct explanation *x)
-{
-	const struct settings *s = in->sip->settings;
-	bool served = permitted || core_hears_stranger(in);
-
-	if (x) {
-		explanation_zone(x, s, in->zone, served);
-		if (served && !permitted)
-			explanation_say(x, "zone", settings_zone_name(s, in->zone), 0,
-				"the source is none of its sources, but the message shows what "
-				"only we gave out");
-	} else if (!served) {
-		core_drop(in->sip, in->message);
-	} else if (!permitted) {
-		count(STRANGERS_SERVED);
-	}
-	return served;
 }
 
 static void core_serve(struct incoming *in)
@@ -510,7 +467,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.zone = settings_zone_of(sip->settings, m->flow.listener, &m->flow.peer, &permitted);
 	in.trunk = sip->trunk_lines ? (uint16_t)trunk_line_find(sip, m, in.zone) : NONE_INDEX;
 	in.shown = core_is_of_trunk(&in);
-	if (!core_permits(&in, permitted, x))
+	if (!admission_permits(&in, permitted, x))
 		return;
 	in.slot = slot;
 	in.transaction = NULL;

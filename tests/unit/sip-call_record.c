@@ -424,6 +424,24 @@ Test(call_record_json, an_answered_call_with_three_targets)
 	cr_assert_eq(COUNTED(CDR_WRITTEN), 1);
 }
 
+Test(call_record_json, the_trunk_that_it_comes_from)
+{
+	struct flow target = flow_of(CORE_UDP, "10.0.0.12:5999", 0),
+		    other = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+
+	ask(.by = &target, .method = "INVITE", .uri = "sip:nobody@example.net");
+	take_response(404);
+	record_says(take_record(), ",\"zone\":\"core\",\"caller-trunk\":\"carrier\",");
+	ask(.by = &other, .method = "INVITE", .uri = "sip:nobody@example.net", .call_id = "b");
+	take_response(404);
+	record_says(take_record(), ",\"zone\":\"core\",\"caller-trunk\":\"\",");
+	/* in a zone that names no sources anybody may have that address */
+	worker->image.zone[ZONE_CORE].sources.count = 0;
+	ask(.by = &target, .method = "INVITE", .uri = "sip:nobody@example.net", .call_id = "c");
+	take_response(404);
+	record_says(take_record(), ",\"zone\":\"core\",\"caller-trunk\":\"\",");
+}
+
 Test(call_record_json, what_rules_have_changed)
 {
 	struct flow core = flow_of(CORE_UDP, "10.0.0.11:5060", 0);

@@ -69,6 +69,18 @@ Test(explanation, rules_for_what_follows)
 	cr_assert_not(says("\"sends\",\"says\":\"X-Open"));
 }
 
+Test(explanation, the_trunk_that_it_comes_from)
+{
+	alice = flow_of(CORE_UDP, "10.0.0.11:5060", 0);
+	explain_request("INVITE", "sip:bob@example.net", "");
+	SAYS("\"part\":\"trunk\",\"name\":\"carrier\",\"says\":\"it comes from there: it is "
+	     "the address of a target\"");
+	alice = flow_of(CORE_UDP, "10.0.1.11:5060", 0);
+	explain_request("INVITE", "sip:bob@example.net", "");
+	SAYS("none of its sources: dropped");
+	cr_assert_not(says("comes from there"));
+}
+
 Test(explanation, a_call_to_a_trunk)
 {
 	explain_request("INVITE", "sip:+4930123@example.net", "P-Asserted-Identity: <sip:x@y>\n");

@@ -6,6 +6,7 @@
 #include "common/list.h"
 #include "common/slab.h"
 #include "dialog.h"
+#include "worker-sip/routing/trunk_source.h"
 
 #include <stdlib.h>
 
@@ -52,7 +53,9 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 	text[CALL_TEXT_USER] = known ? (struct str){sender->name, sender->name_length} : STR_EMPTY;
 	text[CALL_TEXT_DOMAIN] = known ? settings_str(s, settings_domain(s, sender->domain)->name)
 	                               : STR_EMPTY;
-	text[CALL_TEXT_TRUNK] = settings_trunk_name(s, in->trunk);
+	text[CALL_TEXT_TRUNK] = settings_trunk_name(
+		s, in->trunk != NONE_INDEX ? in->trunk
+					   : trunk_of_source(in->sip, in->zone, &m->flow.peer));
 	text[CALL_TEXT_RULES] = (struct str){
 		in->sip->scratch.rules_told, in->sip->scratch.rules_told_n};
 	text[CALL_TEXT_ROUTE] = route ? settings_str(s, route->name) : STR_EMPTY;
