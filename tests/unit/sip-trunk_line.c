@@ -406,3 +406,99 @@ Test(stranger, registers_nobody)
 	quiet();
 	cr_assert_eq(refused(), 1);
 }
+
+/* ---- tricks ---- */
+
+/* The token everywhere but where the registrar's URI has it. */
+Test(stranger, gets_nothing_by_the_token_in_another_place)
+{
+	const char *line = token(TRANSPORT_UDP);
+	char host[64], uri[12][300], more[300], to[300];
+	unsigned n = 0;
+
+	snprintf(host, sizeof(host), "%s", strchr(uri_with(""), '@') + 1);
+	*strchr(host, ';') = 0;
+#define URI(...) snprintf(uri[n++], sizeof(uri[0]), __VA_ARGS__)
+	URI("sip:4930123@evil.example;maddr=%s;line=%s", host, line);
+	URI("sip:4930123@198.51.100.7;line=%s;maddr=10.0.0.1", line);
+	URI("sip:4930123@10.0.0.1:5999;line=%s", line);
+	URI("sip:line=%s@%s", line, host);
+	URI("sip:4930123;line=%s@%s", line, host);
+	URI("sip:4930123:line=%s@%s", line, host);
+	URI("sip:4930123@%s;lines=%s", host, line);
+	URI("sip:4930123@%s;line=0;line=%s", host, line);
+	URI("sip:4930123@%s;line=%%%x%s", host, line[0], line + 1);
+	URI("sip:4930123@%s;line=%.31s", host, line);
+	URI("sip:4930123@%s;line", host);
+	URI("tel:4930123;line=%s", line);
+	snprintf(more, sizeof(more), "Route: <sip:%s;lr;line=%s>\nRoute: <%s>\n", host, line,
+		uri_with(line));
+	snprintf(to, sizeof(to), "<%s>;line=%s", uri_with(line), line);
+	for (unsigned i = 0; i < n; i++) {
+		ask(.by = &stranger, .method = "INVITE", .uri = uri[i], .cseq = i + 1, .more = more,
+			.to = to, .from = to);
+		quiet();
+	}
+	/* a strict router puts us into the Request-URI (RFC 3261 section 16.4) */
+	snprintf(uri[0], sizeof(uri[0]), "sip:%s", host);
+	ask(.by = &stranger, .method = "INVITE", .uri = uri[0], .cseq = 20, .more = more);
+	snprintf(uri[0], sizeof(uri[0]), "sip:%s;lr", host);
+	ask(.by = &stranger, .method = "OPTIONS", .uri = uri[0], .cseq = 21, .more = more);
+	quiet();
+	cr_assert_eq(refused(), n + 2);
+}
+
+/* A dialog of another zone, or a part of one's own names, opens nothing. */
+Test(stranger, gets_nothing_by_a_dialog_that_is_not_this)
+{
+	struct flow bob = flow_of(OPEN_UDP, "198.51.100.2:5060", 0);
+
+	ask(.method = "INVITE", .uri = "sip:5551000@example.net", .from_tag = "x");
+	struct sent *out = take_request("INVITE");
+	respond(out, 200, .tag = "t");
+	struct sent *ok = take_response(200);
+	caller_asks(ok, "ACK", 1);
+	take_request("ACK");
+	/* the caller's dialog, by the trunk's listener */
+	caller_asks(ok, "BYE", 2, .by = &stranger);
+	/* the trunk's dialog, with another tag of its own, and with the caller's */
+	callee_asks(out, "u", "BYE", 1, .by = &stranger);
+	callee_asks(out, "", "INFO", 2, .by = &stranger);
+	quiet();
+	cr_assert_eq(refused(), 3);
+	/* and by the phones' listener the trunk's dialog is none */
+	callee_asks(out, "t", "BYE", 3, .by = &bob);
+	take_response(481);
+	callee_asks(out, "t", "BYE", 4, .by = &stranger);
+	respond(take_request("BYE"), 200);
+	take_response(200);
+}
+
+/* Requests of sources may be repeated and cancelled by themselves alone. */
+Test(stranger, gets_nothing_by_the_branch_of_another)
+{
+	struct flow core = flow_of(CORE_UDP, "10.0.0.9:5060", 0);
+	struct said *invite = ask(.by = &core, .method = "INVITE", .uri = "sip:5551000@h.example",
+		.contact = "<sip:carrier@10.0.0.9>");
+	struct sent *out = take_request("INVITE");
+
+	respond(out, 180, .tag = "t");
+	take_response(180);
+	again(invite, &stranger);
+	struct said from = *invite;
+	from.flow = stranger;
+	cancel(&from);
+	quiet();
+	cr_assert_eq(refused(), 2);
+	from.flow = core;
+	cancel(&from);
+	take_response(200);
+	struct sent *failure = take_response(487);
+	from.flow = stranger;
+	acknowledge_failure(&from, failure);
+	cr_assert_eq(refused(), 3);
+	from.flow = core;
+	acknowledge_failure(&from, failure);
+	respond(take_request("CANCEL"), 200);
+	cr_assert_eq(refused(), 3);
+}
