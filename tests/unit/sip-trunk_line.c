@@ -502,3 +502,71 @@ Test(stranger, gets_nothing_by_the_branch_of_another)
 	respond(take_request("CANCEL"), 200);
 	cr_assert_eq(refused(), 3);
 }
+
+/* Where a zone asks for credentials the token stands for them, in a datagram as well. */
+Test(stranger, is_not_asked_for_credentials)
+{
+	struct zone_settings *z = &worker->image.zone[ZONE_CORE];
+
+	z->trust = 0;
+	z->auth = ZONE_AUTH_DIGEST;
+	ask(.by = &stranger, .method = "INVITE", .uri = "sip:5551000@example.net", .cseq = 1);
+	quiet(); /* none of its sources */
+	z->sources.count = 0;
+	ask(.by = &stranger, .method = "INVITE", .uri = "sip:5551000@example.net", .cseq = 2);
+	take_response(407);
+	stranger_calls();
+	respond(take_request("INVITE"), 486, .tag = "t");
+	take_response(486);
+	ask(.by = &stranger, .method = "REGISTER", .uri = uri_with(token(TRANSPORT_UDP)),
+		.cseq = 3);
+	take_response(401);
+}
+
+/* ---- explained ---- */
+
+static char told[8192];
+
+static void tell(void *arg, struct str json)
+{
+	(void)arg;
+	size_t n = strlen(told);
+
+	snprintf(told + n, sizeof(told) - n, "%.*s\n", STR(json));
+}
+
+static bool explained(const struct flow *by, const char *uri, const char *says)
+{
+	struct explanation x = {.row = tell};
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"INVITE %s SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nMax-Forwards: 70\n"
+		"From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: x\nCSeq: 1 INVITE\n"
+		"Contact: <sip:a@h>\nContent-Length: 0\n\n",
+		uri);
+	struct message *m = message_of_lines(text);
+	m->flow = *by;
+	told[0] = 0;
+	core_explain(&worker->sip, m, 0, &x);
+	free(m);
+	return strstr(told, says) != NULL;
+}
+
+Test(stranger, is_explained)
+{
+	const char *line = token(TRANSPORT_UDP);
+	struct lifeline_trunks disabled = {.count = 1, .trunk = {trunk_id(S("carrier"))}};
+
+	cr_assert(explained(&stranger, uri_with(line),
+			  "\"name\":\"carrier\",\"says\":\"it comes from there: it is for the "
+			  "Contact that is registered\""),
+		"%s", told);
+	cr_assert(strstr(told, "shows what only we gave out"), "%s", told);
+	cr_assert(strstr(told, "\"sends\"") || strstr(told, "\"route\""), "%s", told);
+	cr_assert_not(strstr(told, line), "%s", told);
+	cr_assert(explained(&stranger, "sip:4930123@10.0.0.1", "none of its sources: dropped"));
+	target_states_disable(worker->sip.target_states, &disabled);
+	cr_assert(explained(&stranger, uri_with(line), "none of its sources: dropped"));
+	quiet();
+}

@@ -333,6 +333,39 @@ Test(tcp, strangers_to_a_trusted_listener_are_closed)
 	fixture_free(f);
 }
 
+/* Where a zone hears strangers, what they can prove passes, and nothing is answered here. */
+Test(tcp, strangers_that_are_heard_are_not_answered)
+{
+	struct fixture *f = fixture_new(NULL);
+	static const char malformed[] = "INVITE sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n",
+			  proved[] = "BYE sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\n"
+				     "Max-Forwards: 70\r\nFrom: <sip:a@h>;tag=f\r\n"
+				     "To: <sip:b@h>;tag=sw00f0123456789abcdef0123456789abcdef\r\n"
+				     "Call-ID: c\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
+	char answer[16];
+	int fd;
+
+	f->image.zone[ZONE_CORE].strangers = 1u << TRANSPORT_TCP;
+	fd = dial("127.0.0.2", f->port[CORE_TCP]);
+	tell(fd, malformed, sizeof(malformed) - 1);
+	tell(fd, raw, request(raw, "OPTIONS", 1, NULL, "TCP"));
+	tell(fd, proved, sizeof(proved) - 1);
+	UNTIL(f, f->count == 1);
+	cr_assert_eq(message_at(f, 0)->method, METHOD_BYE);
+	cr_assert_eq(COUNTED(DROP_NOT_A_SOURCE), 1);
+	struct flow back = message_at(f, 0)->flow;
+	cr_assert_eq(flow_send(&f->t, &back, &(struct outgoing){.bytes = "x", .size = 1}), 0);
+	ssize_t n;
+	UNTIL(f, (n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT)) > 0);
+	cr_assert(n == 1 && *answer == 'x', "the first that he hears");
+	/* we connect to none */
+	back.id = 0;
+	back.peer.port = 5060;
+	cr_assert_eq(flow_send(&f->t, &back, &(struct outgoing){.bytes = "x", .size = 1}), -EACCES);
+	close(fd);
+	fixture_free(f);
+}
+
 /* A stream whose peer does not read, with n messages of size bytes ordered; returns its fd. */
 static int unread(struct fixture *f, unsigned n, size_t size, struct flow *flow)
 {
