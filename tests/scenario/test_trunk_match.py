@@ -1,9 +1,10 @@
 """A carrier at which we register calls, and answers, from addresses that it did not name: the
 Contact that we registered shows that it is he (match = registration)."""
-import hashlib, os, re, unittest
+import hashlib, os, re, shutil, unittest
 
-from gateway import CONFIG, own_address
-from legs import NUMBER, SDP, Dialog, Message, cancel, failure_ack, leaks
+from carrier import Kamailio
+from gateway import CONFIG, own_address, wait_for
+from legs import NUMBER, SDP, CallCase, Dialog, Message, cancel, failure_ack, leaks
 from peers import Peer
 from records import IN_FILE, RecordCase
 
@@ -13,20 +14,25 @@ WORDS = (
 )
 
 
+def started(case, words, **others):
+    """The gateway with such a trunk, of which the zone names one address."""
+    gateway = case.start(
+        trunk=words,
+        config=CONFIG.replace("127.0.0.0/8", case.trunk_ip),
+        start=False,
+        **others,
+    )
+    path = gateway.dir / "trunk.users"
+    ha1 = hashlib.md5(b"acme:carrier.example:one").hexdigest()
+    path.write_text(f"acme:carrier.example:MD5:{ha1}\n")
+    os.chmod(path, 0o640)
+    return gateway
+
+
 class TrunkMatch(RecordCase):
     def setUp(self):
         super().setUp()
-        self.start(
-            trunk=WORDS,
-            config=CONFIG.replace("127.0.0.0/8", self.trunk_ip),
-            extra=IN_FILE,
-            sip=2,
-            start=False,
-        )
-        path = self.gateway.dir / "trunk.users"
-        ha1 = hashlib.md5(b"acme:carrier.example:one").hexdigest()
-        path.write_text(f"acme:carrier.example:MD5:{ha1}\n")
-        os.chmod(path, 0o640)
+        started(self, WORDS, sip=2, extra=IN_FILE)
         self.pbx = self.trunk()
         self.gateway.start()
         self.uri = self.registers()
@@ -135,6 +141,47 @@ class TrunkMatch(RecordCase):
         )
         peer.answer(Message(changed), 200, to=to)
         self.counted("source_refused")
+
+
+@unittest.skipUnless(shutil.which("kamailio"), "kamailio is not there")
+class Registrar(CallCase):
+    """A real registrar keeps the parameter, and calls by it from another address of its own."""
+
+    def test_a_call_by_the_registrar(self):
+        ip = own_address()
+        kamailio = Kamailio(
+            self,
+            "registrar.cfg",
+            BIND=f"udp:{self.trunk_ip}:5080",
+            ELSEWHERE=f"udp:{ip}:5080",
+        )
+        words = WORDS.replace("60s", "120s") + '  from-domain = "carrier.example"'
+        gateway = started(self, words, sip=1)
+        gateway.start()
+
+        def registered():
+            now = gateway.ctl("trunks", "list")[0]["registration"]
+            if now == "failed":  # Kamailio came up later
+                gateway.ctl("trunks", "register", "pbx")
+            return now == "registered"
+
+        wait_for(registered, "the trunk to be registered")
+        alice = self.phone("alice")
+        caller = Peer(own_address(), 0, (self.trunk_ip, 5080), "customer")
+        self.addCleanup(caller.close)
+        raw = caller.make("INVITE", "sip:acme@carrier.example", sender="+491@a.example", body=SDP)
+        caller.send_raw(raw)
+        invite = alice.request("INVITE")
+        tag = alice.answer(invite, 200, body=SDP)
+        ok = caller.response(200, "INVITE")
+        self.assertIn(f"calls sip:alice@{gateway.ip}:5062;line=", kamailio.text())
+        a = Dialog.of_answer(caller, Message(raw), ok)
+        a.to = (gateway.ip, 5062)
+        a.ack()
+        alice.request("ACK")
+        self.hang_up(a, Dialog.of_request(alice, invite, tag))
+        self.no_calls()
+        self.counted("trunk_lines_shown")
 
 
 if __name__ == "__main__":
