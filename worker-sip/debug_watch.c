@@ -1,6 +1,8 @@
 /* debug_watch.c - see debug_watch.h. */
 #include "debug_watch.h"
 
+#include "ipc/line.h"
+
 #define VALUE_MAX 160
 
 static struct str debug_watch_value(const struct lifeline_debug_watch *w)
@@ -58,6 +60,16 @@ bool debug_watch_has_call(const struct sip *sip, struct str call_id)
 	return false;
 }
 
+/* The start line, up to a token of a Contact at a trunk if it has one. */
+static struct str debug_watch_line(const struct message *m)
+{
+	struct str line = message_str(m, m->start_line), token;
+
+	if (line_of_request(m, &token) && token.p >= line.p && token.p < line.p + line.n)
+		line.n = (size_t)(token.p - line.p);
+	return line;
+}
+
 bool debug_watch_begin(struct sip *sip, const struct message *m)
 {
 	char peer[ENDPOINT_TEXT_SIZE], line[VALUE_MAX], call_id[VALUE_MAX], zone[VALUE_MAX];
@@ -77,7 +89,7 @@ bool debug_watch_begin(struct sip *sip, const struct message *m)
 							 &m->flow.peer, &permitted)),
 			zone, sizeof(zone)),
 		log_value(message_str(m, m->call_id), call_id, sizeof(call_id)),
-		log_value(message_str(m, m->start_line), line, sizeof(line)), m->slot,
+		log_value(debug_watch_line(m), line, sizeof(line)), m->slot,
 		(unsigned long long)left_out);
 	log_set_level(before);
 	return true;

@@ -113,3 +113,24 @@ Test(debug_watch, no_more_than_some_a_second)
 	}
 	cr_assert_eq(taken, 200);
 }
+
+static char taken_line[LOG_LINE_MAX + 1];
+static void note_taken(void *arg, enum log_level level, const char *line, size_t length)
+{
+	(void)arg;
+	(void)level;
+	if (memmem(line, length, " message-taken ", strlen(" message-taken ")))
+		snprintf(taken_line, sizeof(taken_line), "%.*s", (int)length, line);
+}
+
+/* The token of a Contact at a trunk is a secret. */
+Test(debug_watch, says_no_token)
+{
+	log_init("sip", 0, LOG_INFO, note_taken, NULL);
+	watch(DEBUG_USER, "alice");
+	ask(.method = "MESSAGE",
+		.uri = "sip:xyz@example.net;line=0123456789abcdef0123456789abcdef");
+	take_response(403);
+	cr_assert(strstr(taken_line, "MESSAGE sip:xyz@example.net;line="), "%s", taken_line);
+	cr_assert_not(strstr(taken_line, "0123456789"), "%s", taken_line);
+}
