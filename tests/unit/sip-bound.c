@@ -342,3 +342,84 @@ Test(bound, what_the_callee_asks_before_is_not_repeated)
 	for (unsigned i = 0; i < passed; i++)
 		take_response_to(487, BOB); /* they ended with the call */
 }
+
+/* ---- other requests ---- */
+
+/* A REGISTER of bob's from alice's address, with a Contact of so many octets, or none. */
+static struct said *register_again(unsigned n, unsigned length, bool asks)
+{
+	char contact[600], call_id[16], branch[32];
+
+	snprintf(contact, sizeof(contact), "<sip:%0*u@198.51.100.1>;expires=600", (int)length, n);
+	snprintf(call_id, sizeof(call_id), "reg%u", n);
+	snprintf(branch, sizeof(branch), "z9hG4bKreg%u", n);
+	struct said *s = receive(&alice,
+		"REGISTER sip:example.net SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.1;branch=%s\n"
+		"From: <sip:bob@example.net>;tag=r\nTo: <sip:bob@example.net>\nCall-ID: %s\n"
+		"CSeq: 1 REGISTER\n%s%s%sContent-Length: 0\n\n",
+		branch, call_id, asks ? "" : "Contact: ", asks ? "" : contact, asks ? "" : "\n");
+	pass(10);
+	return s;
+}
+
+Test(bound, a_register_is_told_its_own_binding_where_all_do_not_fit)
+{
+	struct said *s;
+
+	worker->image.domain[0].bindings_max = 4;
+	for (unsigned i = 1; i <= 2; i++) {
+		register_again(i, 450, false);
+		cr_assert(raw_has(take_response(200), "198.51.100.11"), "the phone of the set-up");
+	}
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_NOT_TOLD], 0);
+	s = register_again(3, 3, false);
+	struct sent *told = take_response(200);
+	cr_assert(raw_has(told, "Contact: <sip:003@198.51.100.1>;expires=600"));
+	cr_assert_not(raw_has(told, "198.51.100.11"));
+	cr_assert_leq(told->message->raw_size, ANSWER_RATIO * s->message->raw_size);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_NOT_TOLD], 1);
+}
+
+/* Whoever only asks for the bindings is told all of them, when the request has come again. */
+Test(bound, the_answer_to_a_question_for_bindings_waits)
+{
+	unsigned copies = 0, times = 0;
+	size_t came = 0;
+
+	for (unsigned i = 1; i <= 2; i++)
+		register_again(i, 450, false);
+	bytes_to_alice(200, &copies);
+	const unsigned before = copies;
+	const size_t went = bytes_to_alice(200, &copies);
+	for (; copies == before; times++) {
+		cr_assert_lt(times, 7);
+		came += register_again(9, 0, true)->message->raw_size;
+		cr_assert_leq(bytes_to_alice(200, &copies) - went, ANSWER_RATIO * came);
+	}
+	cr_assert_gt(times, 1);
+	cr_assert(raw_has(&sent[sent_count - 1], "198.51.100.11"));
+}
+
+/* Each fork has a dialog and its NOTIFY; all of them are of one request. */
+Test(bound, notifies_of_forks_share_what_their_subscribe_may_have)
+{
+	struct said *s = ask(.method = "SUBSCRIBE", .more = "Event: dialog\nExpires: 600\n");
+	struct sent *out = take_request("SUBSCRIBE");
+	unsigned copies, withheld = 0;
+
+	respond(out, 200, .tag = "f0", .more = "Expires: 600\n");
+	for (unsigned i = 0; i < 8; i++) {
+		char tag[8];
+
+		snprintf(tag, sizeof(tag), "f%u", i);
+		callee_asks(out, tag, "NOTIFY", 1,
+			.more = "Event: dialog\nSubscription-State: active;expires=600\n",
+			.body = "sdp");
+		withheld += take(NULL, 500) != NULL;
+	}
+	pass(8 * T1);
+	cr_assert_leq(bytes_to_alice(200, &copies), ANSWER_RATIO * s->message->raw_size);
+	cr_assert_eq(copies, 1);
+	cr_assert_gt(withheld, 0);
+	cr_assert_lt(withheld, 8);
+}

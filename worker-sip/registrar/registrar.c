@@ -15,6 +15,7 @@
 #include "registration.h"
 #include "waiting_answer.h"
 #include "worker-sip/message/date.h"
+#include "worker-sip/message/response.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -71,13 +72,20 @@ void registration_refuse(struct registration *q, enum counter reason, unsigned s
 		answer_reason(q->sip, q->t, status, phrase, headers);
 }
 
-/* The headers of a 200: all current bindings. */
-static struct str registration_write_bindings(struct registration *q)
+/* Whether the request has written a binding, or repeats the one that did. */
+static bool registration_is_of_request(const struct registration *q, const struct binding *b)
+{
+	return b->cseq == q->m->cseq && str_equal(b->call_id, q->call_id);
+}
+
+/* Writes the headers of a 200: the current bindings, of all Contacts or of the request's alone. */
+static struct str registration_write_200(struct registration *q, bool all)
 {
 	struct writer w = WRITER(q->r->headers);
 
 	for (unsigned i = 0; i < q->count; i++)
-		write_contact(&w, &q->binding[i], q->now_ms);
+		if (all || registration_is_of_request(q, &q->binding[i]))
+			write_contact(&w, &q->binding[i], q->now_ms);
 	if (q->path.n) {
 		write_literal(&w, "Supported: path\r\nPath: ");
 		write_str(&w, q->path);
@@ -86,6 +94,34 @@ static struct str registration_write_bindings(struct registration *q)
 	registration_write_outbound(q, &w);
 	write_date(&w, q->now_ms / 1000);
 	return w.full ? STR_EMPTY : writer_text(&w);
+}
+
+/* Whether a 200 with these headers is too long to go at once to a source that has not shown
+ * itself. */
+static bool registration_is_too_long(const struct registration *q, struct str headers)
+{
+	const size_t most = transaction_answer_max(q->t);
+	struct response r = {.status = 200};
+	struct wire *bare;
+
+	if (most == SIZE_MAX || response_build(q->sip, q->m, &r, &bare))
+		return false;
+	bool too_long = bare->size + headers.n > most;
+	wire_drop(bare);
+	return too_long;
+}
+
+/* The headers of a 200: all current bindings. Where they would be too many bytes for a source that
+ * has not shown itself, those of the request's own Contacts and none of the others; the answer to a
+ * mere question waits until the request comes again (transaction_bound). */
+static struct str registration_write_bindings(struct registration *q)
+{
+	struct str headers = registration_write_200(q, true);
+
+	if (!message_first(q->m, HEADER_CONTACT) || !registration_is_too_long(q, headers))
+		return headers;
+	count(BINDINGS_NOT_TOLD);
+	return registration_write_200(q, false);
 }
 
 /* Connections that bindings written by this request came by: they are watched for their end. */

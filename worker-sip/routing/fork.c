@@ -185,7 +185,7 @@ static void fork_finish(struct fork *f)
 	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
 			   transaction_tag(f->server, tag), &bytes)) {
 		fork_refuse(f, 500);
-	} else if (bytes->size > transaction_refusal_max(f->server)) {
+	} else if (bytes->size > transaction_answer_max(f->server)) {
 		wire_drop(bytes);
 		fork_refuse(f, status);
 	} else {

@@ -10,7 +10,7 @@
 static int answer_build(struct sip *sip, const struct transaction *t, const struct message *request,
 	struct response *r, struct wire **out)
 {
-	const size_t limit = r->status >= 300 ? transaction_refusal_max(t) : SIZE_MAX;
+	const size_t limit = r->status >= 300 ? transaction_answer_max(t) : SIZE_MAX;
 
 	if (limit == SIZE_MAX)
 		return response_build_answer(sip, request, r, out);

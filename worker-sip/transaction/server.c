@@ -422,7 +422,7 @@ struct allowance *transaction_allowance(const struct transaction *t)
 	return t->allowance;
 }
 
-size_t transaction_refusal_max(const struct transaction *t)
+size_t transaction_answer_max(const struct transaction *t)
 {
 	return allowance_left(t->allowance);
 }

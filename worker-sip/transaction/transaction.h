@@ -104,16 +104,16 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
  * as if it had been lost, which is counted and logged. Provisional responses leave room for the
  * final one (ALLOWANCE_FOR_ANSWER), so that a short INVITE gets none and comes again; those that
  * want a PRACK, without which the callee does not go on, need not. A failure goes out once, and
- * again when the request comes again; transaction_refusal_max says how long it may be. 100 Trying
+ * again when the request comes again; transaction_answer_max says how long it may be. 100 Trying
  * goes only to an INVITE that has come again: mostly another response comes before that. -ENOMEM.
  */
 int transaction_bound(struct transaction *t);
 /* What the sender may be sent; NULL where it is not bound. The transaction's: hold it for longer.
  */
 struct allowance *transaction_allowance(const struct transaction *t);
-/* The most bytes that a failure may have; SIZE_MAX where there is no limit. Only before the
- * answer. */
-size_t transaction_refusal_max(const struct transaction *t);
+/* The most bytes that a final response may have to go at once; SIZE_MAX where there is no limit.
+ * Only before the answer. */
+size_t transaction_answer_max(const struct transaction *t);
 /* The request: valid while the transaction has not been answered finally; hold it
  * (held_message_hold) for longer. */
 struct held_message *transaction_request(const struct transaction *t);
