@@ -423,3 +423,17 @@ Test(bound, notifies_of_forks_share_what_their_subscribe_may_have)
 	cr_assert_gt(withheld, 0);
 	cr_assert_lt(withheld, 8);
 }
+
+/* A challenge without its headers would be none. */
+Test(bound, a_long_challenge_waits_too)
+{
+	struct asking a = {.method = "MESSAGE", .branch = "z9hG4bKbound", .uri = "sip:+4930123@x"};
+	char challenge[2048];
+
+	snprintf(challenge, sizeof(challenge),
+		"Proxy-Authenticate: Digest realm=\"x\", nonce=\"%01500d\"\n", 0);
+	asking_say(a);
+	respond(take_request("MESSAGE"), 407, .tag = "t", .more = challenge);
+	comes_again(&a, 407);
+	cr_assert(raw_has(&sent[sent_count - 1], "nonce="));
+}

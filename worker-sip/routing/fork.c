@@ -143,11 +143,16 @@ void fork_refuse(struct fork *f, unsigned status)
 	fork_refuse_with(f, status, STR_EMPTY);
 }
 
+/* Whether a failure says nothing without its headers. */
+static bool fork_challenges(unsigned status)
+{
+	return status == 401 || status == 407;
+}
+
 /* The status that goes back for the best failure. */
 static unsigned fork_final_status(const struct fork *f)
 {
 	unsigned status = f->best_status ? f->best_status : 480;
-	bool challenge = status == 401 || status == 407;
 
 	/* 503 says "send me nothing more", which is for the failed peer to say and not for us
 	 * (section 16.7). */
@@ -162,12 +167,13 @@ static unsigned fork_final_status(const struct fork *f)
 		return 480;
 	/* A challenge does not pass from the access side, and without it 401 and 407 say
 	 * nothing. */
-	if (challenge && !settings_zone(f->sip->settings, f->best_zone)->trust)
+	if (fork_challenges(status) && !settings_zone(f->sip->settings, f->best_zone)->trust)
 		return 403;
 	return status;
 }
 
-/* The best failure goes back. */
+/* The best failure goes back. One that is too long for whom it is for has our own in its place;
+ * only a challenge waits until the request comes again (transaction_bound). */
 static void fork_finish(struct fork *f)
 {
 	unsigned status = fork_final_status(f);
@@ -185,7 +191,7 @@ static void fork_finish(struct fork *f)
 	} else if (fork_write_answer(f, &f->best->message, f->best_zone, status, STR_EMPTY,
 			   transaction_tag(f->server, tag), &bytes)) {
 		fork_refuse(f, 500);
-	} else if (bytes->size > transaction_answer_max(f->server)) {
+	} else if (bytes->size > transaction_answer_max(f->server) && !fork_challenges(status)) {
 		wire_drop(bytes);
 		fork_refuse(f, status);
 	} else {
