@@ -427,13 +427,27 @@ Test(bound, notifies_of_forks_share_what_their_subscribe_may_have)
 /* A challenge without its headers would be none. */
 Test(bound, a_long_challenge_waits_too)
 {
-	struct asking a = {.method = "MESSAGE", .branch = "z9hG4bKbound", .uri = "sip:+4930123@x"};
+	static const char *const methods[] = {"MESSAGE", "INVITE"};
 	char challenge[2048];
 
 	snprintf(challenge, sizeof(challenge),
 		"Proxy-Authenticate: Digest realm=\"x\", nonce=\"%01500d\"\n", 0);
-	asking_say(a);
-	respond(take_request("MESSAGE"), 407, .tag = "t", .more = challenge);
-	comes_again(&a, 407);
-	cr_assert(raw_has(&sent[sent_count - 1], "nonce="));
+	for (unsigned i = 0; i < 2; i++) {
+		const struct asking a = {.method = methods[i],
+			.branch = "z9hG4bKbound",
+			.uri = "sip:+4930123@x",
+			.brief = true};
+
+		struct said *asked = asking_say(a);
+		respond(take_request(methods[i]), 407, .tag = "t", .more = challenge);
+		comes_again(&a, 407);
+		struct sent *failure = &sent[sent_count - 1];
+		cr_assert(raw_has(failure, "nonce="));
+		acknowledge_failure(asked, failure);
+		pass(64 * T1);
+		for (unsigned k = 0; k < sent_count; k++)
+			free(sent[k].message);
+		sent_count = 0;
+	}
+	cr_assert_eq(counters_page->counter[COUNTER_ANSWERS_NEVER_SENT], 0);
 }
