@@ -128,6 +128,7 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 		struct dialog *d = dialog_reference_find(in->sip, value);
 
 		if (!d) {
+			count(REPLACES_UNMATCHED);
 			incoming_answer(in, 481, STR_EMPTY); /* RFC 3891 section 3 */
 			return;
 		}
@@ -304,10 +305,12 @@ static void core_register(struct incoming *in)
 	const struct message *m = in->message;
 	unsigned domain = core_domain(in->sip->settings, message_str(m, m->to.host), m->to.port);
 
-	if (domain == NONE_INDEX)
+	if (domain == NONE_INDEX) {
+		count(REGISTER_FOREIGN);
 		incoming_answer(in, in->sender.trusted ? 404 : 403, STR_EMPTY);
-	else if (incoming_begin(in))
+	} else if (incoming_begin(in)) {
 		registrar_request(in->sip->registrar, in, domain);
+	}
 }
 
 /* Names that fit what is written on the other leg: with our tag, and an address of ours in the

@@ -9,6 +9,7 @@
 #include "common/counters.h"
 #include "common/list.h"
 #include "admit.h"
+#include "to_sip.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -226,7 +227,7 @@ static void stream_on_slow(struct stream *s)
 	const bool cut = stream_cut_message(s, COUNTER_STREAM_SLOW, "Message Not Whole in Time");
 
 	if (!cut)
-		count(STREAM_SLOW);
+		to_sip_count_dropped(s->streams->t, &s->node.flow, COUNTER_STREAM_SLOW);
 	if (cut || s->awaited)
 		stream_finish(s);
 	else
@@ -241,7 +242,9 @@ static void stream_on_deadline(struct timer *timer, void *arg)
 	switch (s->state) {
 	case STREAM_OPEN: stream_on_slow(s); return;
 	case STREAM_DRAINING: stream_on_undrained(s); return;
-	case STREAM_OPENING: count(STREAM_OPEN_LATE); break;
+	case STREAM_OPENING:
+		to_sip_count_dropped(s->streams->t, &s->node.flow, COUNTER_STREAM_OPEN_LATE);
+		break;
 	case STREAM_FINISHING: count(STREAM_UNFINISHED); break;
 	default: break;
 	}

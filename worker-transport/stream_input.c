@@ -59,8 +59,11 @@ static void stream_refuse(
 
 	if (size > s->streams->t->settings->message_max)
 		size = s->streams->t->settings->message_max;
-	if (step->status || !stream_cut_response(s, (struct str){bytes, size}, &why))
+	if (step->status || !stream_cut_response(s, (struct str){bytes, size}, &why)) {
 		counter_add(step->counter, 1);
+		to_sip_say_dropped(s->streams->t, &s->node.flow,
+			step->reason ? step->reason : counter_rows[step->counter].name);
+	}
 	if (step->status && step->header_size)
 		to_sip_refuse(s->streams->t, &s->node.flow, (struct str){bytes, step->header_size},
 			step->status, step->reason);
@@ -78,7 +81,7 @@ void stream_take_message(struct stream *s, struct str raw)
 	case TO_SIP_ADRIFT:
 		if (s->framing)
 			break; /* which does not go by Content-Length */
-		count(STREAM_ADRIFT);
+		to_sip_count_dropped(t, &s->node.flow, COUNTER_STREAM_ADRIFT);
 		stream_finish(s);
 		break;
 	case TO_SIP_DONE: break;
@@ -235,7 +238,7 @@ static void stream_peer_ended(struct stream *s)
 	const bool cut = stream_cut_message(
 		s, COUNTER_STREAM_CUT_MESSAGES, "Connection Ended Within It");
 	if (!cut && s->state == STREAM_OPEN && (s->in_used || s->begun))
-		count(STREAM_CUT_MESSAGES);
+		to_sip_count_dropped(s->streams->t, &s->node.flow, COUNTER_STREAM_CUT_MESSAGES);
 	const bool one_way = !s->layer->one_way || s->layer->one_way(s);
 	if (s->state == STREAM_OPEN && (((answer || cut) && one_way) || (cut && s->outgoing)))
 		stream_finish(s);

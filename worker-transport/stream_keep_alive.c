@@ -8,6 +8,7 @@
 #include "stream_parts.h"
 
 #include "common/counters.h"
+#include "to_sip.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -53,7 +54,8 @@ static void stream_keep_alive_on_timer(struct timer *timer, void *arg)
 	if (k->stream->state != STREAM_OPEN)
 		return; /* it ends without */
 	if (k->awaited) {
-		count(STREAM_PONGS_MISSING);
+		to_sip_count_dropped(
+			k->stream->streams->t, &k->stream->node.flow, COUNTER_STREAM_PONGS_MISSING);
 		stream_close(k->stream, -ETIMEDOUT);
 	} else {
 		stream_keep_alive_ping(k);

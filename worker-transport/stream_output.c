@@ -7,6 +7,7 @@
 #include "stream_parts.h"
 
 #include "common/counters.h"
+#include "to_sip.h"
 #include "transport_worker.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ static int stream_enqueue(struct stream *s, const void *head, size_t head_size,
 
 	/* one message always fits: the bound is for those that wait behind it */
 	if (s->first && s->queued + sizeof(*c) + size > ss->t->settings->connection_queue) {
-		count(STREAM_QUEUE_FULL);
+		to_sip_count_dropped(ss->t, &s->node.flow, COUNTER_STREAM_QUEUE_FULL);
 		stream_close(s, -EAGAIN);
 		return -EAGAIN;
 	}

@@ -121,6 +121,12 @@ void to_sip_say_dropped(struct transport_worker *t, const struct flow *flow, con
 	fault_log_dropped(&f->faults, &f->key, flow, reason, loop_now(t->loop));
 }
 
+void to_sip_count_dropped(struct transport_worker *t, const struct flow *flow, enum counter reason)
+{
+	counter_add(reason, 1);
+	to_sip_say_dropped(t, flow, counter_rows[reason].name);
+}
+
 void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow, int error)
 {
 	switch (error) {

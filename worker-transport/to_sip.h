@@ -40,6 +40,8 @@ enum to_sip_result to_sip_message(
 /* Says that something which came by flow is dropped for that static reason, at a bounded rate;
  * counting is the caller's. */
 void to_sip_say_dropped(struct transport_worker *t, const struct flow *flow, const char *reason);
+/* The same where a counter is the reason: counts it, and says its name. */
+void to_sip_count_dropped(struct transport_worker *t, const struct flow *flow, enum counter reason);
 /* The same of a datagram or connection that admit_source or admit_connect has refused with that
  * error; -EAGAIN: there is no room for the connection. A ban has its own line, when it begins. */
 void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow, int error);

@@ -258,7 +258,7 @@ static size_t ws_take_upgrade(struct ws *ws, const char *bytes, size_t size)
 	if (stream_queue(s, NULL, 0, answer, upgrade_answer(&step, answer)))
 		return size;
 	if (result == UPGRADE_BAD) {
-		counter_add(step.counter, 1);
+		to_sip_count_dropped(ws_worker(ws), &s->node.flow, step.counter);
 		stream_finish(s);
 		return size;
 	}
@@ -412,7 +412,12 @@ static void ws_finish(struct ws *ws, int error)
 {
 	struct stream *s = ws->stream;
 
-	counter_add(ws_why_closed(ws, error), 1);
+	const enum counter why = ws_why_closed(ws, error);
+
+	if (why == COUNTER_WS_CLOSED)
+		count(WS_CLOSED);
+	else
+		to_sip_count_dropped(ws_worker(ws), &s->node.flow, why);
 	/* A peer that has said Close waits for ours, and may not wait long. */
 	if (wslay_event_get_close_received(ws->frames))
 		stream_finish_within(s, STREAM_LINGER_MS);

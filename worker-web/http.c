@@ -1,6 +1,10 @@
 /* http.c - see http.h. libmicrohttpd runs within our loop: its epoll fd is one of ours. */
 #include "http.h"
 
+#include "common/counters.h"
+#include "common/endpoint.h"
+#include "common/log.h"
+#include "common/log_limit.h"
 #include "drawing.h"
 #include "page.h"
 
@@ -15,6 +19,8 @@
 
 /* How often connections are looked at that take too long. */
 #define SWEEP_MS 1000
+/* Lines a second about requests that are refused. */
+#define HTTP_LOG_LINES 5
 
 struct http_connection {
 	struct MHD_Connection *handle; /* NULL: free */
@@ -38,6 +44,7 @@ struct http {
 	struct loop_source *source;
 	struct timer timeout, sweep;
 	unsigned count; /* of connections */
+	struct log_limit refusals;
 	struct http_connection connection[HTTP_CONNECTIONS_MAX];
 	struct http_source from[WEB_WHAT_COUNT];
 	char call[WEB_CALL_MAX]; /* of which the ladder is */
@@ -75,6 +82,27 @@ static void http_on_timeout(struct timer *t, void *arg)
 	http_run(arg);
 }
 
+/* status: of the answer; 0: there is none. why: static. */
+static void http_log_refused(
+	struct http *h, struct MHD_Connection *handle, unsigned status, const char *why)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	char peer[ENDPOINT_TEXT_SIZE] = "", text[128];
+	struct endpoint from;
+	uint64_t left_out;
+
+	if (!log_limit_pass(&h->refusals, loop_now(h->worker->loop), HTTP_LOG_LINES,
+		    LOG_LIMIT_SECOND, &left_out))
+		return;
+	if (info && endpoint_from_sockaddr(
+			    info->client_addr, sizeof(struct sockaddr_storage), &from) == 0)
+		endpoint_text(&from, peer);
+	log_info("web-refused", "peer=%s status=%u reason=%s left_out=%llu", peer, status,
+		log_value((struct str){why, strcspn(why, "\n")}, text, sizeof(text)),
+		(unsigned long long)left_out);
+}
+
 /* libmicrohttpd's own time is one without a byte: who sends one now and then is never late. */
 static void http_on_sweep(struct timer *t, void *arg)
 {
@@ -91,6 +119,7 @@ static void http_on_sweep(struct timer *t, void *arg)
 		if (!info)
 			continue;
 		count(WEB_SLOW);
+		http_log_refused(h, c->handle, 0, "it took too long");
 		shutdown(info->connect_fd, SHUT_RDWR);
 		c->since = now;
 	}
@@ -302,10 +331,11 @@ static bool http_host_is_ours(struct MHD_Connection *handle)
 	       inet_pton(AF_INET6, text, address) == 1;
 }
 
-static enum MHD_Result http_refuse(
-	struct MHD_Connection *handle, unsigned status, const char *text, const char *allow)
+static enum MHD_Result http_refuse(struct http *h, struct MHD_Connection *handle, unsigned status,
+	const char *text, const char *allow)
 {
 	count(WEB_REFUSED);
+	http_log_refused(h, handle, status, text);
 	return http_answer(handle, status, text, allow);
 }
 
@@ -328,6 +358,7 @@ static enum MHD_Result http_serve(struct http *h, struct http_connection *c,
 		memcpy(body.call, h->call, sizeof(body.call));
 	if (c->waited) {
 		count(WEB_UNANSWERED);
+		http_log_refused(h, handle, MHD_HTTP_SERVICE_UNAVAILABLE, "the master is busy");
 		return http_answer(handle, MHD_HTTP_SERVICE_UNAVAILABLE,
 			"sipward is busy. Try again later.\n", NULL);
 	}
@@ -362,11 +393,11 @@ static enum MHD_Result http_serve_ladder(
 	const char *call = MHD_lookup_connection_value(handle, MHD_GET_ARGUMENT_KIND, "call");
 
 	if (!http_is_call(call))
-		return http_refuse(
-			handle, MHD_HTTP_BAD_REQUEST, "Expected /ladder.svg?call=CALL-ID.\n", NULL);
+		return http_refuse(h, handle, MHD_HTTP_BAD_REQUEST,
+			"Expected /ladder.svg?call=CALL-ID.\n", NULL);
 	if (strcmp(call, h->call) != 0) {
 		if (from->asked || http_is_fresh(h, from))
-			return http_answer(handle, MHD_HTTP_SERVICE_UNAVAILABLE,
+			return http_refuse(h, handle, MHD_HTTP_SERVICE_UNAVAILABLE,
 				"Another call is being drawn. Try again in a second.\n", NULL);
 		memset(h->call, 0, sizeof(h->call));
 		memcpy(h->call, call, strlen(call));
@@ -395,11 +426,11 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *handle,
 	if (*upload_size)
 		return MHD_NO;
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		return http_refuse(handle, MHD_HTTP_METHOD_NOT_ALLOWED,
+		return http_refuse(h, handle, MHD_HTTP_METHOD_NOT_ALLOWED,
 			"Only GET and HEAD: nothing can be changed here.\n", "GET, HEAD");
 	if (!http_host_is_ours(handle))
-		return http_refuse(
-			handle, 421, "Name this server by its address, or as localhost.\n", NULL);
+		return http_refuse(h, handle, 421,
+			"Name this server by its address, or as localhost.\n", NULL);
 	if (strcmp(url, "/") == 0)
 		return MHD_queue_response(handle, MHD_HTTP_OK, h->page);
 	if (strcmp(url, "/metrics") == 0)
@@ -408,7 +439,7 @@ static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *handle,
 		return http_serve(h, c, handle, WEB_STATE);
 	if (strcmp(url, "/ladder.svg") == 0)
 		return http_serve_ladder(h, c, handle);
-	return http_refuse(handle, MHD_HTTP_NOT_FOUND,
+	return http_refuse(h, handle, MHD_HTTP_NOT_FOUND,
 		"There is / and /metrics, /state.json and /ladder.svg?call=CALL-ID.\n", NULL);
 }
 

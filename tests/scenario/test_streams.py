@@ -192,6 +192,9 @@ class Streams(TlsCase):
                     self.assertEqual([m for m in phone.received if m.status not in (400, 407)], [])
         counters = self.gateway.counters()
         self.assertEqual((counters["frame_not_sip"], counters["stream_adrift"]), (4, 2))
+        log = self.gateway.log_text()
+        self.assertRegex(log, r"message-dropped peer=127\.\S+ transport=TCP reason=stream_adrift")
+        self.assertRegex(log, r'message-dropped peer=127\.\S+ transport=TCP reason="')
 
     def test_each_ping_has_its_pong(self):
         self.begin()
@@ -219,6 +222,8 @@ class Streams(TlsCase):
             phone.ws.sock.sendall(b"\x82\xff" + struct.pack(">Q", 70000))
             self.assertEqual(phone.ws.frame(), (CLOSE, struct.pack(">H", 1009)))
         self.counted("ws_too_large", 2)
+        wanted = r"message-dropped peer=127\.\S+ transport=WS reason=ws_too_large"
+        self.assertRegex(self.gateway.log_text(), wanted)
 
     def test_a_program_without_an_origin(self):
         self.begin()

@@ -106,6 +106,9 @@ class Web(CallCase):
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             self.assertEqual(self.get("/", method).status, 405, method)
         self.assertEqual(self.get("/state.json", "POST").status, 405)
+        self.assertRegex(
+            self.gateway.log_text(), 'web-refused peer=127\\.\\S+ status=405 reason="Only GET'
+        )
         self.assertEqual(self.get("/../etc/passwd").status, 404)
         self.assertEqual(self.get("/metrics/").status, 404)
         for host in ("evil.example", "evil.example:9060", "[::1", "127.0.0.1.evil.example"):

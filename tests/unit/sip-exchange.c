@@ -35,6 +35,7 @@ Test(exchange, lower_sequence_number_is_500)
 	take_response(200);
 	caller_asks(c.answered, "INFO", 49); /* RFC 3261 section 12.2.2 */
 	take_response(500);
+	cr_assert_eq(counted(COUNTER_DIALOG_OUT_OF_ORDER), 1);
 	quiet();
 }
 
@@ -111,6 +112,7 @@ Test(exchange, reinvites_that_cross_are_491)
 	struct said *other = callee_asks(c.out, "b", "INVITE", 700);
 	struct sent *refused = take_response(491);
 	cr_assert(sent_to(refused, "198.51.100.11:5060"));
+	cr_assert_eq(counted(COUNTER_INVITES_GLARE), 1);
 	acknowledge_failure(other, refused);
 	/* the callee says the same of ours, and that passes */
 	respond(out, 491);

@@ -83,12 +83,14 @@ static bool call_refuse_by_state(struct dialog *d, const struct incoming *in)
 static bool call_refuse_invite(struct dialog *d, const struct incoming *in)
 {
 	if (d->call->invite || exchange_invite_pending(d->other)) {
+		count(INVITES_GLARE);
 		answer(in->sip, in->transaction, 491, STR_EMPTY);
 		return true;
 	}
 	unsigned status = exchange_invite_overtakes(d);
 	if (status == 0)
 		return false;
+	count(INVITES_GLARE);
 	answer(in->sip, in->transaction, status,
 		status == 500 ? S("Retry-After: 3\r\n") : STR_EMPTY);
 	return true;
@@ -149,6 +151,7 @@ void call_request(struct incoming *in)
 		return;
 	if (d->remote_cseq && m->cseq <= d->remote_cseq) {
 		/* RFC 3261 section 12.2.2: it is out of order. */
+		count(DIALOG_OUT_OF_ORDER);
 		answer(in->sip, in->transaction, 500, STR_EMPTY);
 		return;
 	}

@@ -566,6 +566,7 @@ void exchange_pass(struct dialog *d, const struct incoming *in)
 	                             : NULL;
 
 	if (!x) {
+		count(DIALOG_FULL);
 		answer(in->sip, t, 500, S("Retry-After: 3\r\n"));
 		return;
 	}

@@ -313,6 +313,7 @@ static bool subscription_refuses(const struct dialog *d, const struct incoming *
 			unsupported.full ? STR_EMPTY : writer_text(&unsupported));
 	} else if (d->other->lost || (allowance_binds(d->other->allowance) && s->requests)) {
 		/* whoever has not shown himself gets one NOTIFY, once, until he answers it */
+		count(DIALOG_LEG_GONE);
 		answer(in->sip, in->transaction, 500, S("Retry-After: 5\r\n"));
 	} else {
 		return false;
@@ -353,6 +354,7 @@ void subscription_pass(struct dialog *d, const struct incoming *in)
 		return;
 	struct subscription_request *r = subscription_request_new(d, in);
 	if (!r) {
+		count(DIALOG_FULL);
 		answer(in->sip, in->transaction, 500, S("Retry-After: 3\r\n"));
 		return;
 	}

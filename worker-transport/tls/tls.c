@@ -18,6 +18,7 @@
 #include "tls_context.h"
 #include "sign_client.h"
 #include "worker-transport/tcp_layer.h"
+#include "worker-transport/to_sip.h"
 #include "worker-transport/transport_worker.h"
 
 #include <errno.h>
@@ -203,11 +204,11 @@ static int tls_connection_new(struct tls *tls, int fd, SSL_CTX *context, const s
 	BIO *bio;
 
 	if (tls->handshakes >= s->handshakes_max) {
-		count(TLS_REFUSED_FULL);
+		to_sip_count_dropped(tls->t, flow, COUNTER_TLS_REFUSED_FULL);
 		return -EBUSY;
 	}
 	if (admit_handshake(held, s->handshakes_per_source)) {
-		count(TLS_REFUSED_SOURCE);
+		to_sip_count_dropped(tls->t, flow, COUNTER_TLS_REFUSED_SOURCE);
 		return -EBUSY;
 	}
 	c = calloc(1, sizeof(*c));
@@ -250,7 +251,7 @@ int tls_accept(struct tls *tls, int fd, const struct flow *flow, struct source *
 	int error;
 
 	if (!certificate) {
-		count(TLS_NO_CERTIFICATE);
+		to_sip_count_dropped(tls->t, flow, COUNTER_TLS_NO_CERTIFICATE);
 		return -ENOENT;
 	}
 	error = tls_connection_new(tls, fd, certificate->context, flow, held, &c);
