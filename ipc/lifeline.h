@@ -158,8 +158,9 @@ struct lifeline_explain {
 	                                  query_argument.h; to a transport worker */
 };
 
-/* DEBUG, to SIP workers: the messages that are logged at the level debug; all that are picked, in
- * place of what was told earlier. Before GO, and whenever there are others. */
+/* DEBUG: the messages that are logged at the level debug; all that are picked, in place of what was
+ * told earlier. Before GO, and whenever there are others. A transport worker, which decides by the
+ * source alone, looks at those of DEBUG_SOURCE. */
 #define DEBUG_WATCHES_MAX 8
 enum debug_kind { DEBUG_CALL = 1, DEBUG_USER, DEBUG_SOURCE };
 struct lifeline_debug_watch {

@@ -335,6 +335,11 @@ static int transport_on_packet(void *arg, struct lifeline_packet *packet)
 	case LIFELINE_HEP_NONE: hep_drop(&c->transport.hep); return 0;
 	case LIFELINE_PEER_DOWN: return 0; /* its queue waits for its successor */
 	case LIFELINE_QUERY: transport_take_query(c, body); return 0;
+	case LIFELINE_DEBUG:
+		if (((const struct lifeline_debug *)body)->count > DEBUG_WATCHES_MAX)
+			return -EPROTO;
+		memcpy(&c->transport.debug, body, sizeof(c->transport.debug));
+		return 0;
 	case LIFELINE_EXPLAIN: transport_explain(c, body, packet->size); return 0;
 	default: return -EPROTO;
 	}

@@ -114,11 +114,39 @@ static void to_sip_remember(struct to_sip *f, const struct message *m, uint64_t 
 
 /* ---- refusals ---- */
 
+/* Whether an operator has picked the source (sipwardctl debug --source). */
+static bool to_sip_is_picked(const struct transport_worker *t, const struct endpoint *peer)
+{
+	const struct lifeline_debug_watch *w = t->debug.watch;
+
+	for (unsigned i = 0; i < t->debug.count; i++)
+		if (w[i].kind == DEBUG_SOURCE && loop_now(t->loop) < w[i].until &&
+			prefix_contains(&w[i].sources, peer))
+			return true;
+	return false;
+}
+
+static struct fault_source to_sip_source(const struct transport_worker *t, const struct flow *flow)
+{
+	return (struct fault_source){.flow = flow,
+		.picked = t->debug.count && to_sip_is_picked(t, &flow->peer),
+		.now = loop_now(t->loop)};
+}
+
+/* What is not said of anybody else, because there may be much of it. */
+static void to_sip_say_of_picked(
+	struct transport_worker *t, const struct flow *flow, const char *reason)
+{
+	if (t->debug.count && to_sip_is_picked(t, &flow->peer))
+		to_sip_say_dropped(t, flow, reason);
+}
+
 void to_sip_say_dropped(struct transport_worker *t, const struct flow *flow, const char *reason)
 {
 	struct to_sip *f = t->to_sip;
+	const struct fault_source from = to_sip_source(t, flow);
 
-	fault_log_dropped(&f->faults, &f->key, flow, reason, loop_now(t->loop));
+	fault_log_dropped(&f->faults, &f->key, &from, reason);
 }
 
 void to_sip_count_dropped(struct transport_worker *t, const struct flow *flow, enum counter reason)
@@ -133,6 +161,8 @@ void to_sip_say_not_admitted(struct transport_worker *t, const struct flow *flow
 	case -EACCES: to_sip_say_dropped(t, flow, "not a source of its zone"); break;
 	case -EMFILE: to_sip_say_dropped(t, flow, "too many connections of its source"); break;
 	case -EAGAIN: to_sip_say_dropped(t, flow, "too many connections"); break;
+	case -ENOENT: to_sip_say_of_picked(t, flow, "its source is denied by its zone"); break;
+	case -EPERM: to_sip_say_of_picked(t, flow, "its source is banned"); break;
 	}
 }
 
@@ -324,9 +354,10 @@ static enum to_sip_result to_sip_pass(struct transport_worker *t, const struct f
 	m->slot = slot_of_message(m, &t->slot_key, t->settings);
 	if (to_sip_is_strange(t, m))
 		return TO_SIP_DONE;
+	const struct fault_source from = to_sip_source(t, flow);
 	if (m->broken)
-		fault_log_refused(&f->faults, &f->key, flow, error, loop_now(t->loop));
-	fault_log_left_out(&f->faults, &f->key, flow, m, f->reading.crowd, loop_now(t->loop));
+		fault_log_refused(&f->faults, &f->key, &from, error);
+	fault_log_left_out(&f->faults, &f->key, &from, m, f->reading.crowd);
 	if (stateless_answer_is_ack(&t->tag_key, m)) {
 		count(ABSORBED_ACKS);
 		return TO_SIP_DONE;
@@ -360,7 +391,8 @@ static enum to_sip_result to_sip_forward(
 
 	if (reading_parse(&f->reading, &rules, raw, &error) == 0)
 		return to_sip_pass(t, flow, received_ns, raw, &error);
-	fault_log_refused(&f->faults, &f->key, flow, &error, loop_now(t->loop));
+	const struct fault_source from = to_sip_source(t, flow);
+	fault_log_refused(&f->faults, &f->key, &from, &error);
 	to_sip_refuse_malformed(t, flow, raw, &error, error.status, error.reason);
 	return error.adrift ? TO_SIP_ADRIFT : TO_SIP_DONE;
 }
@@ -373,8 +405,10 @@ enum to_sip_result to_sip_message(
 
 	enum to_sip_result result;
 
-	if (!let_in)
+	if (!let_in) {
+		to_sip_say_of_picked(t, flow, "in quarantine: these bytes ended a worker");
 		return TO_SIP_DONE;
+	}
 	crash_hook("transport", raw);
 	result = to_sip_forward(t, flow, received_ns, raw);
 	evidence_drop(&counters_page->work);

@@ -36,8 +36,9 @@ struct transport_worker {
 	uint8_t index;        /* this worker's */
 	bool stopping;        /* nothing new is taken, but what is queued is still written */
 
-	struct refusals refusals;  /* fingerprints of bytes that ended a worker */
-	struct lifeline_bans bans; /* of an operator */
+	struct refusals refusals;    /* fingerprints of bytes that ended a worker */
+	struct lifeline_bans bans;   /* of an operator */
+	struct lifeline_debug debug; /* sources whose messages are logged whatever the level is */
 	struct scanners scanners;
 	struct upstream upstream; /* the SIP workers */
 	struct admit *admit;      /* limits and bans */

@@ -1,5 +1,6 @@
 /* debug_commands.c - messages that are logged at the level debug, picked by call, user or source.
- * Which ones the master knows (struct supervisor), who tells SIP workers of every life. */
+ * Which ones the master knows (struct supervisor), who tells SIP and transport workers of every
+ * life. */
 #include "answer.h"
 #include "commands.h"
 #include "common/clock.h"
@@ -33,7 +34,7 @@ static void debug_tell(struct master *m)
 	struct lifeline_debug *d = &m->supervisor.debug;
 
 	for (unsigned i = 0; i < m->supervisor.count; i++)
-		if (m->supervisor.worker[i].role == PEER_SIP)
+		if (role_has(m->supervisor.worker[i].role, ROLE_MESSAGES))
 			worker_tell(&m->supervisor.worker[i], LIFELINE_DEBUG, d, sizeof(*d), -1);
 }
 

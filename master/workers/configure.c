@@ -52,7 +52,7 @@ static void configure_tell_basics(struct worker_slot *w)
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
 	if (w->role == PEER_SIP)
 		worker_tell(w, LIFELINE_TRUNKS, &s->trunks, sizeof(s->trunks), -1);
-	if (w->role == PEER_SIP && s->debug.count)
+	if (role_has(w->role, ROLE_MESSAGES) && s->debug.count)
 		worker_tell(w, LIFELINE_DEBUG, &s->debug, sizeof(s->debug), -1);
 	if (w->role == PEER_SIP && s->limit_page > 0)
 		worker_tell(w, LIFELINE_LIMITS, NULL, 0, s->limit_page);

@@ -165,7 +165,7 @@ static void check_counters(const struct message *m)
 			expected[counter_of(reading.line[i].whole)]++;
 	if (!m->is_request && reading.start.n > 12 && !m->reason.length)
 		expected[COUNTER_LEFT_OUT_REASON_PHRASE]++;
-	fault_log_left_out(&log, &key, &m->flow, m, 0, 1);
+	fault_log_left_out(&log, &key, &(struct fault_source){.flow = &m->flow, .now = 1}, m, 0);
 	CHECK(memcmp(expected, counters_page->counter, sizeof(expected)) == 0);
 }
 

@@ -49,6 +49,36 @@ class Debug(CallCase):
             self.assertEqual((done.returncode, error in done.stderr), (1, True), done.stderr)
         self.assertEqual(g.ctl("debug", "list"), [])
 
+    def test_what_becomes_of_a_source_before_a_sip_worker(self):
+        """Each fault and each message that is dropped, where others have a line in a while."""
+        g = self.start(transport=2)
+        alice, bob = self.phone("alice"), self.phone("bob")
+        bad = b"ACK sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\n\r\n"
+        said = lambda p, r: g.log_text().count(f"peer={p.ip}:{p.port} transport=UDP{r}")
+        g.ctl("log", "level", "warn")
+        (row,) = g.ctl("debug", "--source", alice.ip)
+        self.assertEqual((row["by"], row["value"]), ("source", alice.ip))
+        for _ in range(3):
+            alice.send_raw(bad)
+            bob.send_raw(bad)
+        wait_for(lambda: said(alice, " status=") == 3, "each of hers")
+        g.ctl("bans", "add", alice.ip)
+        for _ in range(2):
+            alice.send_raw(alice.make("OPTIONS", "sip:example.net"))
+        banned = ' reason="its source is banned"'
+        wait_for(lambda: said(alice, banned) == 2, "what is dropped")
+        # a successor knows it, too
+        for worker in g.workers("transport"):
+            os.kill(worker["pid"], signal.SIGKILL)
+            g.successor(worker)
+        alice.send_raw(alice.make("OPTIONS", "sip:example.net"))
+        wait_for(lambda: said(alice, banned) == 3, "what its successor drops")
+        self.assertEqual(g.ctl("debug", "off"), [])
+        alice.send_raw(alice.make("OPTIONS", "sip:example.net"))
+        wait_for(lambda: g.counters()["drop_banned"] >= 2, "by it and one more")
+        self.assertEqual(said(alice, ""), 6)
+        self.assertEqual(said(bob, ""), 0)
+
 
 if __name__ == "__main__":
     unittest.main()
