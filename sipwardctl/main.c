@@ -89,13 +89,32 @@ static int print_usage(FILE *to)
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
-static int print_completion(void)
+/* The commands, as people or programs read them: the answer of the command help, for which no
+ * gateway is needed. */
+static int print_help(const struct options *o)
+{
+	json_t *rows;
+
+	if (!o->json)
+		return print_usage(stdout);
+	rows = json_array();
+	for (int i = 0; i < COMMAND_COUNT; i++)
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:s}", "command", command_rows[i].name, "arguments",
+				command_rows[i].arguments, "help", command_rows[i].help));
+	return client_print(o, json_pack("{s:b, s:o}", "ok", 1, "rows", rows));
+}
+
+static int print_completion(const struct options *o)
 {
 	char options[256] = "";
 	size_t n = 0;
 
-	for (const struct option *o = long_options; o->name && n < sizeof(options); o++)
-		n += (size_t)snprintf(options + n, sizeof(options) - n, "--%s ", o->name);
+	if (o->json)
+		return client_fail(o, EXIT_USAGE, "completion is a script for bash, and not JSON");
+
+	for (const struct option *l = long_options; l->name && n < sizeof(options); l++)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "--%s ", l->name);
 	completion_print(options);
 	return EXIT_DONE;
 }
@@ -174,8 +193,8 @@ static int main_run(const struct options *o, int row, const char *first, json_t 
 {
 	if (o->file)
 		return users_file(o, (enum command)row, first);
-	if (row == COMMAND_help && !o->json)
-		return print_usage(stdout);
+	if (row == COMMAND_help)
+		return print_help(o);
 	if (row == COMMAND_user_add)
 		return users_add(o, first);
 	if (row == COMMAND_explain)
@@ -208,7 +227,7 @@ static int main_serve(int argc, char **argv, json_t *arguments)
 		case 'r': o.realm = optarg; break;
 		case 'j': o.json = true; break;
 		case 'p': o.password_stdin = true; break;
-		case 'h': return print_usage(stdout);
+		case 'h': return print_help(&o);
 		case 'V': return print_version(&o);
 		default:
 			return o.json ? client_fail(&o, EXIT_USAGE,
@@ -223,7 +242,7 @@ static int main_serve(int argc, char **argv, json_t *arguments)
 		return o.json ? client_fail(&o, EXIT_USAGE, "no command is named; -h lists them")
 		              : print_usage(stderr);
 	if (count == 1 && strcmp(words[0], COMPLETION) == 0)
-		return print_completion();
+		return print_completion(&o);
 	row = arguments_command(words, count, &used);
 	if (row < 0)
 		return command_unknown(&o, words, count);

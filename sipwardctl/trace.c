@@ -103,6 +103,18 @@ static int trace_file(const struct options *o, const char *path, const struct tr
 	return failed ? client_fail(o, EXIT_REFUSED, "%s: cannot be written", path) : EXIT_DONE;
 }
 
+/* What has been written. */
+static json_t *trace_json_files(const struct trace_command *c)
+{
+	json_t *files = json_object();
+
+	if (c->svg)
+		json_object_set_new(files, "svg", json_string(c->svg));
+	if (c->pcap)
+		json_object_set_new(files, "pcap", json_string(c->pcap));
+	return json_pack("{s:b, s:o}", "ok", 1, "object", files);
+}
+
 static int trace_show(const struct trace_command *c, const struct trace_set *t)
 {
 	const struct options *o = c->wish.options;
@@ -114,8 +126,10 @@ static int trace_show(const struct trace_command *c, const struct trace_set *t)
 		code = trace_file(o, c->pcap, t, trace_pcap);
 	if (c->svg && code == EXIT_DONE)
 		code = trace_file(o, c->svg, t, ladder_svg);
-	if (o->json && !(c->pcap || c->svg))
-		return client_print(o, trace_json(t));
+	if (o->json && code == EXIT_DONE)
+		return client_print(o, c->pcap || c->svg ? trace_json_files(c) : trace_json(t));
+	if (o->json)
+		return code;
 	for (i = 0; c->raw && i < t->count; i++)
 		trace_raw(&t->event[i]);
 	if (!c->raw && !(c->pcap || c->svg))
