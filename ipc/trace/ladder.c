@@ -161,6 +161,17 @@ static void terminal_message(const struct ladder_terminal *p, const struct trace
 	line_print(&line, p->to);
 }
 
+size_t ladder_line_end(const char *text, size_t room)
+{
+	size_t n = strlen(text), cut = room;
+
+	if (n <= room)
+		return n;
+	while (cut && text[cut] != ' ')
+		cut--;
+	return cut ? cut : room;
+}
+
 /* A note has the width behind the time, in as many lines as it takes. */
 static void terminal_note(const struct ladder_terminal *p, const struct trace_event *e)
 {
@@ -170,13 +181,8 @@ static void terminal_note(const struct ladder_terminal *p, const struct trace_ev
 
 	while (*text) {
 		struct ladder_line line;
-		size_t n = strlen(text), cut;
+		size_t n = ladder_line_end(text, room);
 
-		if (n > room) {
-			for (cut = room; cut && text[cut] != ' '; cut--)
-				;
-			n = cut ? cut : room;
-		}
 		line_clear(&line, p->width);
 		if (first) {
 			terminal_begin(p, &line, e);

@@ -47,6 +47,9 @@ void ladder_head(const struct ladder *l, const struct ladder_screen *s);
 void ladder_row(const struct ladder *l, const struct ladder_screen *s, const struct trace_event *e);
 /* The whole ladder of a group. */
 void ladder_print(const struct trace_set *t, size_t group, const struct ladder_screen *s);
+/* How much of a text stands in one line with room for so many characters: it ends at a blank, where
+ * there is one. */
+size_t ladder_line_end(const char *text, size_t room);
 /* Draws all groups below each other. */
 void ladder_svg(const struct trace_set *t, FILE *to);
 

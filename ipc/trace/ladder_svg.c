@@ -10,11 +10,12 @@ enum {
 	SVG_HEAD = 60,    /* above the first row of a ladder */
 	SVG_GAP = 30,     /* below its last one */
 	SVG_NOTE_AT = 80, /* where notes begin */
+	SVG_LETTER = 7,   /* width of one, about */
 };
 
-static void svg_text(const char *text, FILE *to)
+static void svg_text_of(const char *text, size_t n, FILE *to)
 {
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+	for (const unsigned char *c = (const unsigned char *)text; n-- && *c; c++)
 		switch (*c) {
 		case '<': fputs("&lt;", to); break;
 		case '>': fputs("&gt;", to); break;
@@ -24,9 +25,38 @@ static void svg_text(const char *text, FILE *to)
 		}
 }
 
-static int svg_height(const struct trace_set *t, size_t group)
+static void svg_text(const char *text, FILE *to)
 {
-	return (int)(t->begin[group + 1] - t->begin[group]) * SVG_ROW;
+	svg_text_of(text, strlen(text), to);
+}
+
+/* Takes the next line of a note. False: there is none. */
+static bool svg_note_line(const char **note, size_t *n, int width)
+{
+	*note += strspn(*note, " ");
+	*n = ladder_line_end(*note, (size_t)(width - SVG_NOTE_AT) / SVG_LETTER);
+	return *n != 0;
+}
+
+static int svg_rows(const struct trace_event *e, int width)
+{
+	const char *note = e->note;
+	int rows = !note;
+	size_t n;
+
+	for (; note && svg_note_line(&note, &n, width); note += n)
+		rows++;
+	return rows;
+}
+
+static int svg_height(const struct trace_set *t, size_t group, int width)
+{
+	const struct trace_event *e;
+	int rows = 0;
+
+	TRACE_GROUP_EACH (t, group, e)
+		rows += svg_rows(e, width);
+	return rows * SVG_ROW;
 }
 
 static int svg_column(unsigned party)
@@ -49,7 +79,18 @@ static void svg_message(const struct ladder *l, const struct trace_event *e, int
 	fputs("</text>\n", to);
 }
 
-static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to)
+static void svg_note(const char *note, int y, int width, FILE *to)
+{
+	size_t n;
+
+	for (; svg_note_line(&note, &n, width); note += n, y += SVG_ROW) {
+		fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"n\"\n>", SVG_NOTE_AT, y);
+		svg_text_of(note, n, to);
+		fputs("</text>\n", to);
+	}
+}
+
+static int svg_ladder(const struct trace_set *t, size_t group, int top, int width, FILE *to)
 {
 	const struct trace_event *e;
 	struct ladder l;
@@ -58,7 +99,7 @@ static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to
 	ladder_of(&l, t, group, LADDER_PARTIES_MAX);
 	if (!l.parties)
 		return top;
-	end = y + svg_height(t, group);
+	end = y + svg_height(t, group, width);
 	for (unsigned k = 0; k < l.parties; k++) {
 		fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"h\">", svg_column(k),
 			top + SVG_HEAD / 2);
@@ -70,14 +111,11 @@ static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to
 	TRACE_GROUP_EACH (t, group, e) {
 		fprintf(to, "<text x=\"8\" y=\"%d\" class=\"t\">%.3f</text>\n", y,
 			((double)e->at_us - (double)l.began_us) / 1e6);
-		if (e->note) {
-			fprintf(to, "<text x=\"%d\" y=\"%d\" class=\"n\"\n>", SVG_NOTE_AT, y);
-			svg_text(e->note, to);
-			fputs("</text>\n", to);
-		} else {
+		if (e->note)
+			svg_note(e->note, y, width, to);
+		else
 			svg_message(&l, e, y, to);
-		}
-		y += SVG_ROW;
+		y += svg_rows(e, width) * SVG_ROW;
 	}
 	return end + SVG_GAP;
 }
@@ -85,7 +123,7 @@ static int svg_ladder(const struct trace_set *t, size_t group, int top, FILE *to
 void ladder_svg(const struct trace_set *t, FILE *to)
 {
 	unsigned parties = 2;
-	int height = 0;
+	int height = 0, width;
 
 	for (size_t group = 0; group < t->groups; group++) {
 		struct ladder l;
@@ -95,7 +133,14 @@ void ladder_svg(const struct trace_set *t, FILE *to)
 			continue;
 		if (l.parties > parties)
 			parties = l.parties;
-		height += SVG_HEAD + svg_height(t, group) + SVG_GAP;
+	}
+	width = svg_column(parties - 1) + SVG_LEFT;
+	for (size_t group = 0; group < t->groups; group++) {
+		struct ladder l;
+
+		ladder_of(&l, t, group, LADDER_PARTIES_MAX);
+		if (l.parties)
+			height += SVG_HEAD + svg_height(t, group, width) + SVG_GAP;
 	}
 	fprintf(to,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"\n"
@@ -108,9 +153,9 @@ void ladder_svg(const struct trace_set *t, FILE *to)
 		"markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\n"
 		"<path d=\"M0 0L8 4L0 8z\" fill=\"#225\"/></marker></defs>\n"
 		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-		svg_column(parties - 1) + SVG_LEFT, height);
+		width, height);
 	height = 0;
 	for (size_t group = 0; group < t->groups; group++)
-		height = svg_ladder(t, group, height, to);
+		height = svg_ladder(t, group, height, width, to);
 	fputs("</svg>\n", to);
 }

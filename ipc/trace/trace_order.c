@@ -16,6 +16,8 @@
 
 #define US_PER_MS 1000
 #define US_PER_S 1000000
+/* Notes about rules of one call, whatever its record says. */
+#define ORDER_RULES_MAX 32
 
 static const char *order_text(const json_t *row, const char *name)
 {
@@ -231,7 +233,7 @@ static void order_note_rules(struct order *o, const json_t *call, uint64_t began
 	const json_t *first = json_array_get(json_object_get(call, "targets"), 0);
 	const char *rules = order_text(call, "rules");
 
-	while (*rules) {
+	for (unsigned i = 0; *rules && i < ORDER_RULES_MAX; i++) {
 		size_t n = strcspn(rules, "\n");
 
 		order_note(o, first ? order_target_time(o, first, began_us) : began_us,

@@ -42,6 +42,43 @@ Test(drawing, has_both_legs_in_their_order)
 	free(svg);
 }
 
+/* What rules have changed stands behind the route, and what is too long for a line in several. */
+Test(drawing, has_what_rules_have_changed)
+{
+	cr_assert_eq(draw("{\"calls\":[{\"call-id\":\"a\",\"zone\":\"access\",\"route\":\"out\","
+			  "\"rules\":\"zone access (line 3): header set X-A b\\n"
+			  "trunk carrier (line 9): from user ^a.*$ 4930100: alice-of-the-long-name "
+			  "becomes 4930100\"}],\"messages\":[" MESSAGE("1", "10", "in",
+				  "192.0.2.7:5060", "INVITE sip:x SIP/2.0" ID("a")) "]}"),
+		0);
+	const char *route = strstr(svg, "zone access: route out"),
+		   *one = strstr(svg, ">rule of zone access (line 3): header set X-A b<"),
+		   *two = strstr(svg, ">rule of trunk carrier (line 9): from user ^a.*$ 4930100:<"),
+		   *rest = strstr(svg, ">alice-of-the-long-name becomes 4930100<");
+	cr_assert(route && one && two && rest && route < one && one < two && two < rest, "%s", svg);
+	/* five rows: the message and four lines of notes */
+	cr_assert(strstr(svg, "height=\"210\""), "%s", svg);
+	free(svg);
+}
+
+/* As many notes as there may be, whatever the record says. */
+Test(drawing, bounds_what_is_said_of_rules)
+{
+	static char json[20000];
+	unsigned notes = 0;
+
+	strcpy(json, "{\"calls\":[{\"call-id\":\"a\",\"rules\":\"");
+	for (unsigned i = 0; i < 1000; i++)
+		strcat(json, "x\\n");
+	strcat(json, "\"}],\"messages\":[" MESSAGE("1", "10", "in", "192.0.2.7:5060",
+			     "INVITE sip:x SIP/2.0" ID("a")) "]}");
+	cr_assert_eq(draw(json), 0);
+	for (const char *at = svg; (at = strstr(at, "rule of x")); at++)
+		notes++;
+	cr_assert_eq(notes, 32);
+	free(svg);
+}
+
 /* The pieces of a message, and nothing that stands for one. */
 Test(drawing, takes_whatever_stands_in_messages)
 {
