@@ -2,6 +2,7 @@
  * nothing changes by them. */
 #include "sip-worker.h"
 #include "worker-sip/explain.h"
+#include "worker-sip/subscription/reg_watch.h"
 
 static char told[1 << 18];
 static size_t told_n;
@@ -211,6 +212,22 @@ Test(explanation, subscriptions)
 	explain_in_dialog("NOTIFY", 1, S("<sip:bob@example.net>;tag=b"), ours,
 		message_str(out->message, out->message->call_id));
 	SAYS("of a subscription to dialog, from the notifier");
+}
+
+/* The gateway is the notifier of this one itself. */
+Test(explanation, a_subscription_to_registrations)
+{
+	reg_watches_begin(&worker->sip);
+	alice = flow_of(CORE_UDP, "10.0.0.5:5060", 0);
+	ask(.method = "SUBSCRIBE", .call_id = "watch", .contact = "<sip:pbx@10.0.0.5>",
+		.more = "Event: reg\nExpires: 600\n");
+	struct sent *ok = take_response(200);
+	respond(take_request("NOTIFY"), 200);
+	explain_in_dialog("SUBSCRIBE", 9, value_of(ok->message, HEADER_FROM),
+		value_of(ok->message, HEADER_TO), S("watch"));
+	SAYS("of a subscription to registrations, which the gateway answers itself");
+	cr_assert_not(says("481 "));
+	reg_watches_free(&worker->sip);
 }
 
 /* OPTIONS by which a phone keeps its flow open are answered, as they are when they come. */

@@ -159,8 +159,11 @@ void call_explain(const struct incoming *in)
 {
 	struct dialog *d = dialog_of_request(in->sip, in->message);
 
-	if (d && d->zone == in->zone && (d->call || d->subscription))
+	if (d && d->zone == in->zone && d->watch)
+		explanation_say(in->explanation, "dialog", d->call_id, 0,
+			"of a subscription to registrations, which the gateway answers itself");
+	else if (d && d->zone == in->zone && (d->call || d->subscription))
 		call_explain_dialog(in, d);
 	else
-		call_explain_none(in, d != NULL);
+		call_explain_none(in, d && d->zone != in->zone);
 }
