@@ -6,6 +6,7 @@
 
 #include "admission.h"
 #include "debug_watch.h"
+#include "decision_log.h"
 #include "drain.h"
 #include "ipc/emergency.h"
 #include "labels.h"
@@ -335,6 +336,7 @@ static void core_authorized(struct incoming *in)
 	char buffer[512];
 	struct writer unsupported = WRITER(buffer);
 
+	decision_authorized(in);
 	if (m->request_uri.scheme == URI_OTHER && !emergency_call(in->sip->settings, m)) {
 		incoming_answer(in, 416, STR_EMPTY);
 	} else if (m->method == METHOD_REGISTER) {

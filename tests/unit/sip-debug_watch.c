@@ -1,18 +1,31 @@
 /* Messages that an operator has picked are logged at the level debug, and no others. */
 #include "sip-worker.h"
 
-static unsigned debug_lines, taken;
-static char last[LOG_LINE_MAX + 1];
+static unsigned debug_lines, taken, refused;
+static char last[LOG_LINE_MAX + 1], all[1 << 16];
+static size_t all_n;
 
 static void note_line(void *arg, enum log_level level, const char *line, size_t length)
 {
 	(void)arg;
+	refused += memmem(line, length, " request-refused ", 17) != NULL;
 	if (level != LOG_DEBUG)
 		return;
 	debug_lines++;
 	taken += memmem(line, length, " message-taken ", strlen(" message-taken ")) != NULL;
 	memcpy(last, line, length);
 	last[length] = '\0';
+	if (all_n + length + 2 < sizeof(all)) {
+		memcpy(all + all_n, line, length);
+		all_n += length;
+		all[all_n++] = '\n';
+	}
+}
+
+/* A line that was written has that in it. */
+static void says(const char *text)
+{
+	cr_assert(strstr(all, text), "%s in\n%s", text, all);
 }
 
 static void set_up(void)
@@ -83,6 +96,33 @@ Test(debug_watch, the_targets_of_a_call)
 	unsigned before = debug_lines;
 	ask(.method = "INVITE", .uri = "sip:+4930123@example.org", .call_id = "another");
 	cr_assert_eq(debug_lines, before);
+}
+
+/* Who it is of, which dialog it is in, what bindings change, and what it is answered. */
+Test(debug_watch, each_decision)
+{
+	register_phone("bob", "198.51.100.2:5060", NULL);
+	watch(DEBUG_USER, "alice");
+	ask(.method = "REGISTER", .uri = "sip:example.net", .to = "<sip:alice@example.net>",
+		.call_id = "register");
+	says(" request-authorized call-id=register method=REGISTER user=\"\" domain=\"\" "
+	     "by=nobody-is-asked");
+	says(" bindings-change call-id=register aor=sip:alice@example.net changed=1 bindings=1");
+	pass(10);
+	take_response(200);
+	ask(.method = "OPTIONS", .uri = "sip:example.net", .call_id = "options");
+	take_response(200);
+	says(" request-answered call-id=options method=OPTIONS status=200");
+	ask(.method = "INVITE");
+	respond(take_request("INVITE"), 200, .tag = "b");
+	struct sent *ok = take_response(200);
+	caller_asks(ok, "ACK", 1);
+	caller_asks(ok, "INFO", 2);
+	says(" request-in-dialog call-id=call-of-alice method=INFO cseq=2 from=caller other=sw");
+	/* each refusal, where others have some lines a second */
+	for (unsigned i = 0; i < 20; i++)
+		call_logs("refused");
+	cr_assert_eq(refused, 20);
 }
 
 /* The callee's side of it has another Call-ID. */

@@ -7,6 +7,7 @@
 #include "invite.h"
 #include "refused_answer.h"
 #include "worker-sip/message/allowance.h"
+#include "worker-sip/decision_log.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/routing/fork.h"
@@ -156,6 +157,7 @@ void call_request(struct incoming *in)
 		return;
 	}
 	d->remote_cseq = m->cseq;
+	decision_dialog(in, d);
 	if (d->subscription) {
 		subscription_pass(d, in);
 		return;

@@ -39,6 +39,8 @@ static bool refusal_log_may(struct sip *sip)
 {
 	uint64_t left_out;
 
+	if (log_enabled(LOG_DEBUG))
+		return true; /* all is told: of everybody, or of whom an operator has picked */
 	if (!log_enabled(LOG_INFO) || !log_limit_pass(&sip->refusal_limit, loop_now(sip->loop),
 					      REFUSAL_LOG_LINES, LOG_LIMIT_SECOND, &left_out))
 		return false;
@@ -47,13 +49,26 @@ static bool refusal_log_may(struct sip *sip)
 	return true;
 }
 
+/* An answer of our own that refuses nothing. */
+static void refusal_log_answered(const struct message *request, unsigned status)
+{
+	char call_id[160];
+
+	if (log_enabled(LOG_DEBUG) && status >= 200)
+		log_debug("request-answered", "call-id=%s method=%s status=%u",
+			log_value(message_str(request, request->call_id), call_id, sizeof(call_id)),
+			method_name(request->method), status);
+}
+
 void refusal_log_request(
 	struct sip *sip, const struct message *request, unsigned status, struct str headers)
 {
 	char peer[ENDPOINT_TEXT_SIZE], method[32], host[128], header[128];
 
-	if (status < 300 || status == 401 || status == 407 || status == 487)
+	if (status < 300 || status == 401 || status == 407 || status == 487) {
+		refusal_log_answered(request, status);
 		return;
+	}
 	counter_add(refusal_log_counter(status), 1);
 	if (!refusal_log_may(sip))
 		return;

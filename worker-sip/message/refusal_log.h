@@ -5,7 +5,7 @@
 
 #include "worker-sip/sip.h"
 
-/* Lines a second, of requests and responses together. */
+/* Lines a second, of requests and responses together; at the level debug there is no bound. */
 #define REFUSAL_LOG_LINES 5
 
 /* The request is answered, by what was built and goes out, with a final status of our own. headers:

@@ -14,6 +14,7 @@
 #include "flow_bindings.h"
 #include "registration.h"
 #include "waiting_answer.h"
+#include "worker-sip/decision_log.h"
 #include "worker-sip/message/date.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/transaction/transaction.h"
@@ -362,6 +363,7 @@ void registrar_request(struct registrar *r, const struct incoming *in, unsigned 
 		explanation_bindings(in->explanation, q->aor, q->changed, q->count);
 		return;
 	}
+	decision_bindings(in, q->aor, q->changed, q->count);
 	/* what an earlier request changed and is not stored yet may still be lost: nobody is told
 	 * of it before */
 	if (q->changed || location_pending(r->sip->location, q->aor)) {
