@@ -141,7 +141,9 @@ enum query {
 	QUERY_TRUNK_RESOLVE = 13,
 	QUERY_TRUNK_REGISTER = 14, /* argument: its name */
 	QUERY_TRUNK_UNREGISTER = 15,
-	QUERY_SUBSCRIPTIONS = 16
+	QUERY_SUBSCRIPTIONS = 16,
+	QUERY_MINUTES = 17,
+	QUERY_MINUTES_RESET = 18
 };
 
 /* EXPLAIN, followed by bytes: what would become of them. Of a transport worker it is asked with the

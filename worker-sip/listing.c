@@ -7,6 +7,7 @@
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_listing.h"
 #include "worker-sip/call/call_trace.h"
+#include "worker-sip/call/minutes.h"
 #include "worker-sip/registrar/registration_listing.h"
 #include "worker-sip/routing/names.h"
 #include "worker-sip/routing/target_listing.h"
@@ -129,6 +130,10 @@ void listing_answer(struct sip *sip, const struct lifeline_query *q)
 		listing_register(l, str_of(q->argument), q->what == QUERY_TRUNK_REGISTER);
 	else if (q->what == QUERY_TRUNK_PING || q->what == QUERY_TRUNK_RESOLVE)
 		listing_ping(l, str_of(q->argument), q->what == QUERY_TRUNK_RESOLVE);
+	else if (q->what == QUERY_MINUTES)
+		minutes_list(sip, q->argument, listing_add_row, l);
+	else if (q->what == QUERY_MINUTES_RESET)
+		minutes_reset(sip, q->argument, listing_add_row, l);
 	else if (q->what == QUERY_TRACE)
 		listing_trace(l, q->argument);
 	listing_send(l, true);

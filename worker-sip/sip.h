@@ -99,6 +99,7 @@ struct sip {
 	const struct rule_watch *rule_watch;
 	struct log_limit rule_log;    /* of lines about rules that cannot be carried out */
 	struct log_limit forward_log; /* of lines about forwards that are refused */
+	struct log_limit minutes_log; /* of lines about calls whose minutes are used up */
 	struct cdr *cdr;              /* where they go; NULL: nowhere */
 	struct byte_ring *call_trace; /* those of the last calls; NULL: none are kept */
 	uint32_t call_trace_size;     /* what the settings said of it */

@@ -21,4 +21,12 @@ void section_read_numbers(struct reader *r, cfg_t *section, struct config_number
 	if (n->calls_per_hour && !config_list_count(section, "permit"))
 		reader_error(r, section, n->line,
 			"calls-per-hour-per-user: expected permit with the numbers that it is of");
+	bool minutes = n->minutes_per_day || n->minutes_per_day_per_user;
+	if (minutes && !config_list_count(section, "permit"))
+		reader_error(r, section, n->line,
+			"minutes-per-day: expected permit with the numbers that they are of");
+	if (n->minutes_end_calls && !minutes)
+		reader_error(r, section, n->line,
+			"minutes-end-calls: expected minutes-per-day or minutes-per-day-per-user "
+			"beside it");
 }

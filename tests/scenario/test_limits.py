@@ -98,3 +98,28 @@ class Limits(CallCase):
             invite = self.trunk_peer.request("INVITE")
             self.assertEqual(invite.uri.split("@")[0], f"sip:{number}")
         self.assertEqual(self.gateway.counters()["emergency_unauthenticated"], 2)
+
+    def test_minutes_are_told_and_taken_back(self):
+        """They are those of the list's numbers, and outlive the worker that has counted them."""
+        self.kills = True
+        self.begin()
+        g = self.gateway
+        g.config.write_text(
+            g.config.read_text()
+            + 'numbers "abroad" { from = "access"  permit = "^\\\\+"\n'
+            + "minutes-per-day-per-user = 1 }\n"
+        )
+        self.assertTrue(g.ctl("reload"))
+        self.assertEqual(g.ctl("minutes", "list"), [])
+        a, b = self.establish(self.alice, self.trunk_peer, f"{NUMBER}@example.net")
+        self.hang_up(a, b)
+        row = {"list": "abroad", "user": "alice@example.net", "minutes": 0, "of": 1}
+        self.assertEqual(g.ctl("minutes", "list"), [row])
+        (worker,) = g.workers("sip")
+        os.kill(worker["pid"], signal.SIGKILL)
+        g.successor(worker)
+        self.assertEqual(g.ctl("minutes", "list", "--user", "alice@example.net"), [row])
+        answer = g.ctl("minutes", "reset", "bob@example.net", check=False)
+        self.assertIn("nothing has been counted", answer["error"])
+        self.assertEqual(g.ctl("minutes", "reset", "alice@example.net")["object"]["reset"], 1)
+        self.assertEqual(g.ctl("minutes", "list"), [])

@@ -76,6 +76,19 @@ static char *rules_of(const char *text, unsigned count)
 	return config;
 }
 
+/* Minutes are of numbers, and there is nothing to end without a limit. */
+Test(config, minutes_of_a_list)
+{
+	load(SANE "numbers x { from = access permit = '^00' minutes-per-day-per-user = 30 "
+		  "minutes-per-day = 600 minutes-end-calls = yes }");
+	refused(SANE "numbers x { from = access block = '^00' minutes-per-day = 600 }", 6,
+		"minutes-per-day: expected permit");
+	refused(SANE "numbers x { from = access permit = '^00' minutes-end-calls = yes }", 6,
+		"minutes-end-calls: expected minutes-per-day");
+	refused(SANE "numbers x { from = access permit = '^00'\nminutes-per-day = 0 }", 7,
+		"minutes-per-day");
+}
+
 /* Networks that a zone does not hear. */
 Test(config, denied_sources)
 {

@@ -8,6 +8,7 @@
 #include "dialog_request.h"
 #include "worker-sip/labels.h"
 #include "limits.h"
+#include "minutes.h"
 
 struct exchange *call_unacknowledged(const struct call *call)
 {
@@ -73,6 +74,17 @@ void call_limit_duration(struct call *call, uint32_t seconds)
 	loop_set(call->sip->loop, &call->longest, (uint64_t)seconds * 1000);
 }
 
+static void call_minutes_over(void *arg)
+{
+	call_end(arg, true, true, S(MINUTES_OVER_REASON));
+}
+
+void call_count_minutes(struct call *call, struct minutes *minutes)
+{
+	call->minutes = minutes;
+	minutes_begin(minutes, call_minutes_over, call);
+}
+
 /* What becomes of an exchange whose call has ended. RFC 3261 section 15.1.2: what was on its way is
  * answered 487. An INVITE stays: a 2xx to it would still want its ACK, and what was answered with
  * one waits for the other side's. */
@@ -106,6 +118,8 @@ void call_free(struct call *call)
 	sip_count_call(sip, -1);
 	call_record_close(call->record, 0);
 	call->record = NULL;
+	minutes_end(call->minutes);
+	call->minutes = NULL;
 	dialog_retire(sip, call->a);
 	dialog_retire(sip, call->b);
 	for (struct exchange *x = call->exchanges; x; x = next) {

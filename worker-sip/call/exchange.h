@@ -19,6 +19,7 @@
 struct call_record;
 struct exchange;
 struct invite;
+struct minutes;
 
 /* Two legs. An early call belongs to its invite; a confirmed one stands alone. */
 struct call {
@@ -28,6 +29,7 @@ struct call {
 	struct exchange *exchanges; /* requests on their way, newest first */
 	struct invite *invite;      /* while it is early */
 	struct call_record *record; /* from the answer on; NULL: none could be made */
+	struct minutes *minutes;    /* the same; NULL: none are counted */
 	uint64_t started, answered; /* loop_now; answered 0: not yet */
 	/* The last INVITE and the last REFER from a ([0]) and from b ([1]): what RAck and the id of
 	 * Event: refer name. */
@@ -53,6 +55,8 @@ void call_limit_duration(struct call *call, uint32_t seconds);
  * as long as the two have agreed upon (RFC 4028), or without bound. */
 void call_refresh_session(
 	struct call *call, const struct message *request, const struct message *answer);
+/* The call counts for these minutes, which it takes over, from now on; NULL: for none. */
+void call_count_minutes(struct call *call, struct minutes *minutes);
 /* Ends a call from our side: ACK where one is owed, BYE to the legs asked for, then call_free.
  * Where a BYE is on its way no second one is sent; the caller gets none before his ACK has come, or
  * its time is over (RFC 3261 section 15). reason: a Reason header line (RFC 3326), or empty, in

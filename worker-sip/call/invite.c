@@ -7,6 +7,7 @@
 #include "call_record.h"
 #include "dialog_request.h"
 #include "limits.h"
+#include "minutes.h"
 #include "ipc/token.h"
 #include "provisional.h"
 #include "refused_answer.h"
@@ -52,6 +53,7 @@ static void invite_released(struct fork *f)
 
 	invite_close_record(v);
 	forwarding_end(&v->forwarding);
+	minutes_end(v->minutes);
 	for (unsigned i = 0; i < f->count; i++) {
 		struct invite_branch *b = invite_branch_of(fork_branch_at(f, i));
 
@@ -182,6 +184,8 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 			call, limits_duration(f->sip, f->zone, call_record_domain(record),
 				      b->fork.target->trunk));
 	call_refresh_session(call, &f->request->message, m);
+	call_count_minutes(call, v->minutes);
+	v->minutes = NULL;
 	call_record_answered(record, fork_branch_place(&b->fork), m);
 	early_dialogs_drop_all(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
@@ -453,7 +457,7 @@ void invite_request(
 	}
 	if (in->emergency)
 		count(EMERGENCY_CALLS);
-	if (!limits_admit(in, limit))
+	if (!limits_admit(in, limit) || !minutes_admit(in))
 		return;
 	if (in->explanation) {
 		explanation_targets(in, targets, count, replaces);
@@ -468,6 +472,7 @@ void invite_request(
 	v->record = call_record_new(in, targets, count);
 	call_record_hold(v->record, in, limit);
 	forwarding_begin(&v->forwarding, in);
+	v->minutes = minutes_new(in);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(
 		&dialogs_flow_users(sip->dialogs)->callers, &v->caller, in->message->flow.id);

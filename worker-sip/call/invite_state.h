@@ -27,6 +27,7 @@ struct invite {
 	struct invite *next, **link;
 	struct call_record *record; /* until it is settled */
 	struct forwarding forwarding;
+	struct minutes *minutes; /* that its call is to count for, until it has one */
 	char replaces[512];
 };
 _Static_assert(offsetof(struct invite, fork) == 0 && offsetof(struct invite_branch, fork) == 0,

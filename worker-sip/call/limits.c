@@ -126,7 +126,7 @@ void limits_slots_changed(struct sip *sip)
 
 /* So many have a worker: those of the config, and one that is to go owns slots until its calls are
  * over. */
-static unsigned limit_columns(const struct sip *sip)
+unsigned limits_columns(const struct sip *sip)
 {
 	unsigned n = sip->settings->workers[PEER_SIP];
 
@@ -139,7 +139,7 @@ static struct limit_sum limit_sum(const struct sip *sip, uint64_t key, bool hour
 {
 	struct limit_sum sum = {0, 0};
 	uint32_t second = limit_time(sip, hourly);
-	unsigned columns = limit_columns(sip);
+	unsigned columns = limits_columns(sip);
 
 	for (unsigned i = 0; i < columns; i++) {
 		const struct limit_row *row = limit_find(sip->limits, i, key);
@@ -161,7 +161,9 @@ enum limit_kind {
 	LIMIT_OF_USER,
 	LIMIT_OF_TRUNK,
 	LIMIT_OF_CALLEE,
-	LIMIT_OF_NUMBERS
+	LIMIT_OF_NUMBERS,
+	LIMIT_OF_MINUTES,
+	LIMIT_OF_ALL_MINUTES
 };
 
 /* name: of the zone, the user's domain or the trunk, for an index may name another one after a
@@ -194,6 +196,14 @@ static struct limit limit_of(const struct sip *sip, enum limit_kind kind, struct
 	return l;
 }
 
+/* The address of a source, or its IPv6 /64. */
+static struct str limit_source(const struct incoming *in)
+{
+	const struct endpoint *peer = &in->message->flow.peer;
+
+	return (struct str){(const char *)peer->address, peer->family == 6 ? 8 : 4};
+}
+
 static struct limit limit_of_trunk(const struct sip *sip, unsigned trunk)
 {
 	if (trunk >= sip->settings->trunks.count)
@@ -203,29 +213,56 @@ static struct limit limit_of_trunk(const struct sip *sip, unsigned trunk)
 	return limit_of(sip, LIMIT_OF_TRUNK, t->name, STR_EMPTY, t->max_calls, t->calls_per_second);
 }
 
-/* That of the list of numbers which permits the call, for who calls. */
-static struct limit limit_of_numbers(const struct incoming *in, struct str source)
+/* Who calls, as a list of numbers knows him: by user and domain, in buffer, or by his source. */
+#define LIMIT_CALLER_MAX (USER_NAME_MAX + sizeof(uint64_t))
+static struct str limit_caller(const struct incoming *in, char buffer[LIMIT_CALLER_MAX])
 {
 	const struct sip *sip = in->sip;
 	const struct identity *sender = &in->sender;
-	char user[USER_NAME_MAX + sizeof(uint64_t)];
 
-	if (in->number_list >= sip->settings->number_lists.count)
+	if (!sender->authenticated || sender->domain >= sip->settings->domains.count)
+		return limit_source(in);
+	uint64_t domain = hash_str(&sip->keys.slot_key,
+		settings_str(sip->settings, settings_domain(sip->settings, sender->domain)->name));
+	memcpy(buffer, &domain, sizeof(domain));
+	memcpy(buffer + sizeof(domain), sender->name, sender->name_length);
+	return (struct str){buffer, sizeof(domain) + sender->name_length};
+}
+
+/* The list of numbers that permits the call; NULL: none does. */
+static const struct number_list_settings *limit_number_list(const struct incoming *in)
+{
+	const struct settings *s = in->sip->settings;
+
+	return in->number_list < s->number_lists.count
+	               ? SETTINGS_ROW(
+				 s, struct number_list_settings, s->number_lists, in->number_list)
+	               : NULL;
+}
+
+/* That of the list of numbers which permits the call, for who calls. */
+static struct limit limit_of_numbers(const struct incoming *in)
+{
+	const struct number_list_settings *l = limit_number_list(in);
+	char caller[LIMIT_CALLER_MAX];
+
+	if (!l)
 		return (struct limit){0};
-	const struct number_list_settings *l = SETTINGS_ROW(sip->settings,
-		struct number_list_settings, sip->settings->number_lists, in->number_list);
-	if (sender->authenticated && sender->domain < sip->settings->domains.count) {
-		uint64_t domain = hash_str(&sip->keys.slot_key,
-			settings_str(sip->settings,
-				settings_domain(sip->settings, sender->domain)->name));
-
-		memcpy(user, &domain, sizeof(domain));
-		memcpy(user + sizeof(domain), sender->name, sender->name_length);
-		source = (struct str){user, sizeof(domain) + sender->name_length};
-	}
-	struct limit limit = limit_of(sip, LIMIT_OF_NUMBERS, l->name, source, 0, l->calls_per_hour);
+	struct limit limit = limit_of(
+		in->sip, LIMIT_OF_NUMBERS, l->name, limit_caller(in, caller), 0, l->calls_per_hour);
 	limit.hourly = true;
 	return limit;
+}
+
+uint64_t limits_minutes_key(const struct incoming *in, bool caller)
+{
+	const struct number_list_settings *l = limit_number_list(in);
+	char text[LIMIT_CALLER_MAX];
+
+	if (!l)
+		return 0;
+	return limit_key(in->sip, caller ? LIMIT_OF_MINUTES : LIMIT_OF_ALL_MINUTES, l->name,
+		caller ? limit_caller(in, text) : STR_EMPTY);
 }
 
 /* Those of zone, source, user, who is called and the list of numbers, in this order. */
@@ -233,14 +270,12 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 {
 	const struct sip *sip = in->sip;
 	const struct zone_settings *z = settings_zone(sip->settings, in->zone);
-	const struct endpoint *peer = &in->message->flow.peer;
-	struct str source = {(const char *)peer->address, peer->family == 6 ? 8 : 4};
 	const struct identity *sender = &in->sender;
 
 	limit[0] = limit_of(
 		sip, LIMIT_OF_ZONE, z->name, STR_EMPTY, z->max_calls, z->calls_per_second);
-	limit[1] = limit_of(sip, LIMIT_OF_SOURCE, z->name, source, z->max_calls_per_source,
-		z->calls_per_second_per_source);
+	limit[1] = limit_of(sip, LIMIT_OF_SOURCE, z->name, limit_source(in),
+		z->max_calls_per_source, z->calls_per_second_per_source);
 	limit[2] = (struct limit){0};
 	if (sender->authenticated && sender->domain < sip->settings->domains.count) {
 		const struct domain_settings *d = settings_domain(sip->settings, sender->domain);
@@ -253,7 +288,7 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 	if (in->callee && in->callee_domain < sip->settings->domains.count)
 		limit[3].calls =
 			settings_domain(sip->settings, in->callee_domain)->max_calls_to_user;
-	limit[LIMIT_HOURLY] = limit_of_numbers(in, source);
+	limit[LIMIT_HOURLY] = limit_of_numbers(in);
 }
 
 uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor)

@@ -56,6 +56,12 @@ void limits_give(struct sip *sip, uint64_t key);
 /* What a call towards the user of that address of record counts for; 0: nothing. */
 uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor);
 
+/* What the minutes of a call count for, of the list of numbers that permits it: for who calls, or
+ * for all. */
+uint64_t limits_minutes_key(const struct incoming *in, bool caller);
+/* So many columns of the page have a worker. */
+unsigned limits_columns(const struct sip *sip);
+
 /* How long a call from that zone, of a user of that domain and over that trunk (NONE_INDEX: none)
  * may last, in seconds; 0: as long as it likes. */
 uint32_t limits_duration(const struct sip *sip, unsigned zone, unsigned domain, unsigned trunk);
