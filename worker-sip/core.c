@@ -244,7 +244,7 @@ static void core_pass_on(struct incoming *in)
 		in->callee_domain = decision.callee_domain;
 		in->user = decision.user;
 		in->user_domain = decision.callee_domain;
-		in->by_name = decision.by_name;
+		in->called = decision.called;
 		in->number_list = decision.numbers.list;
 		if (decision.numbers.blocked)
 			number_lists_tell(in, &decision.numbers);
@@ -477,7 +477,8 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.slot = slot;
 	in.transaction = NULL;
 	in.explanation = x;
-	in.emergency = in.by_name = false;
+	in.emergency = false;
+	in.called = STR_EMPTY;
 	in.route = NONE_INDEX;
 	in.callee = 0;
 	in.user = NULL;
@@ -499,7 +500,7 @@ static bool core_is_watched(struct sip *sip, const struct message *m)
 		return true;
 	const struct dialog *d = m->is_request && m->to_tag.length ? dialog_of_request(sip, m)
 	                                                           : NULL;
-	return d && debug_watch_has_call(sip, d->other->call_id);
+	return d && d->other && debug_watch_has_call(sip, d->other->call_id);
 }
 
 void core_message(struct sip *sip, const struct message *m, uint8_t slot)

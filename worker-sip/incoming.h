@@ -37,7 +37,8 @@ struct incoming {
 	/* NULL: it is for whom it names; else its sender, who has been called, has forwarded the
 	 * call there (call/forwarding.h). */
 	const struct uri_parts *forwarded_to;
-	bool by_name;         /* the called user, as in struct decision. From route_request on */
+	struct str called;    /* as in struct decision, until the next request. From
+	                         route_request on */
 	uint16_t number_list; /* that permits it; NONE_INDEX: none does. From route_request on */
 	bool emergency; /* to a number of emergency: no limit of calls holds. From route_request
 	                   on */

@@ -64,6 +64,9 @@ struct scratch {
 	 * of a call that goes on. */
 	char call_record[163840];
 
+	/* route_request: NAME@DOMAIN of the user who is called, until the next request. */
+	char called[AOR_MAX];
+
 	/* core_pass_on: the targets of the request at hand, until it is passed on, when they are
 	 * copied. */
 	struct target targets[TARGETS_MAX];

@@ -59,8 +59,9 @@ Test(subscription_sweep, a_listener_that_is_gone_ends_it)
 	assert_told(&s, "Subscription-State: terminated;reason=deactivated");
 }
 
-/* bob is called by a name that is no user's: a rule, or the digits of a number, lead to him. */
-Test(subscription_sweep, of_a_user_under_another_name_stays)
+/* bob is called by a name that is no user's: a rule, or the digits of a number, lead to him. It
+ * ends with him. */
+Test(subscription_sweep, of_a_user_under_another_name)
 {
 	zone_rules("request-uri user ^100$ bob");
 	ask(.method = "SUBSCRIBE", .uri = "sip:100@example.net", .more = DIALOG_EVENT);
@@ -70,6 +71,13 @@ Test(subscription_sweep, of_a_user_under_another_name_stays)
 	pass(100);
 	quiet();
 	cr_assert_eq(standing(), 1);
+	memset(worker->users.row, 0, sizeof(worker->users.row));
+	worker->users.head.count = 0;
+	subscriptions_sweep(&worker->sip);
+	pass(100);
+	cr_assert(raw_has(take_request_to("SUBSCRIBE", BOB), "Expires: 0"));
+	cr_assert_eq(standing(), 0);
+	quiet();
 }
 
 Test(subscription_sweep, a_removed_user_ends_it)

@@ -124,12 +124,24 @@ static bool call_user_is(struct str name, struct str domain, struct str user)
 	return at == user.n || str_equal_nocase(domain, str_from(user, at + 1));
 }
 
+/* The user of ours who is called, whatever was dialled: *domain is n == 0 where it is none. */
+static struct str call_view_called(const struct call_view *v, struct str *domain)
+{
+	struct str called = call_view_text(v, CALL_TEXT_CALLED);
+	size_t at = str_find(called, '@');
+
+	*domain = at < called.n ? str_from(called, at + 1) : STR_EMPTY;
+	return (struct str){called.p, at};
+}
+
 bool call_view_is_of_user(const struct call_view *v, struct str user)
 {
+	struct str domain, called = call_view_called(v, &domain);
 	struct uri_parts uri;
 
 	if (call_user_is(
-		    call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN), user))
+		    call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN), user) ||
+		call_user_is(called, domain, user))
 		return true;
 	/* what was dialled is somebody's here where no trunk was asked */
 	return v->record && !call_view_trunk(v).n &&
@@ -139,15 +151,12 @@ bool call_view_is_of_user(const struct call_view *v, struct str user)
 
 bool call_view_lacks_user(const struct call_view *v)
 {
-	struct uri_parts uri;
+	struct str domain, called = call_view_called(v, &domain);
 
 	if (user_is_gone(
 		    v->sip, call_view_text(v, CALL_TEXT_USER), call_view_text(v, CALL_TEXT_DOMAIN)))
 		return true;
-	/* whoever is called by what rules make of it, or by his number, has another name */
-	return v->record && v->record->by_name && !call_view_trunk(v).n &&
-	       uri_parse(call_view_text(v, CALL_TEXT_REQUEST_URI), &uri) == 0 &&
-	       user_is_gone(v->sip, uri.user, uri.host);
+	return domain.n && user_is_gone(v->sip, called, domain);
 }
 
 static bool call_view_fits(const struct call_view *v, const char *arguments)

@@ -58,6 +58,7 @@ static uint32_t call_record_texts(const struct incoming *in, struct str text[CAL
 					   : trunk_of_source(in->sip, in->zone, &m->flow.peer));
 	text[CALL_TEXT_RULES] = (struct str){
 		in->sip->scratch.rules_told, in->sip->scratch.rules_told_n};
+	text[CALL_TEXT_CALLED] = in->called;
 	text[CALL_TEXT_ROUTE] = route ? settings_str(s, route->name) : STR_EMPTY;
 	return route ? route->line : 0;
 }
@@ -126,7 +127,6 @@ struct call_record *call_record_new(
 	r->route_line = line;
 	r->zone = (uint16_t)in->zone;
 	r->domain = in->sender.authenticated ? (uint16_t)in->sender.domain : NONE_INDEX;
-	r->by_name = in->by_name;
 	r->count = (uint16_t)count;
 	char *at = (char *)r + head;
 	for (unsigned i = 0; i < CALL_TEXTS; i++)

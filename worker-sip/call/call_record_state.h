@@ -47,6 +47,7 @@ enum call_text {
 	CALL_TEXT_AGENT,
 	CALL_TEXT_USER,
 	CALL_TEXT_DOMAIN,
+	CALL_TEXT_CALLED, /* NAME@DOMAIN of the user who is called */
 	CALL_TEXT_ROUTE,
 	CALL_TEXT_TRUNK, /* that the INVITE came from */
 	CALL_TEXT_RULES, /* up to RULES_TOLD_MAX */
@@ -72,7 +73,6 @@ struct call_record {
 	bool refused;  /* it never came to a call */
 	bool told;
 	bool emergency;
-	bool by_name;               /* the Request-URI names a user of ours who is called */
 	uint64_t limit[LIMIT_KEYS]; /* what counts this call; 0: nothing */
 	struct call_forward *forwards;
 	uint8_t agent_length, reason_length;

@@ -231,6 +231,17 @@ static const struct user_row *route_find_user(const struct route_search *s, stru
 	return user;
 }
 
+/* NAME@DOMAIN of the user who is called, in the worker's scratch. */
+static struct str route_note_called(const struct route_search *s, const struct uri_parts *record)
+{
+	struct writer w = WRITER(s->sip->scratch.called);
+
+	write_str(&w, record->user);
+	write_literal(&w, "@");
+	write_str(&w, record->host);
+	return w.full ? STR_EMPTY : writer_text(&w);
+}
+
 /* Adds the bindings of the user in the domain. False where the domain has no such user: the next
  * rule is tried. */
 static bool route_add_registered(struct route_search *s, struct decision *out)
@@ -254,8 +265,7 @@ static bool route_add_registered(struct route_search *s, struct decision *out)
 	out->callee = limits_callee_key(s->sip, s->domain, (struct str){aor, (size_t)length});
 	out->callee_domain = s->domain;
 	out->user = user;
-	out->by_name = str_equal(
-		record.user, message_str(s->message, s->message->request_uri.user));
+	out->called = route_note_called(s, &record);
 	out->status = s->count ? 0 : 480;
 	if (!s->count)
 		count(ROUTE_USER_AWAY);

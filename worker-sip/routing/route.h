@@ -29,7 +29,8 @@ struct decision {
 	uint64_t callee; /* limits_callee_key of the user who is called; 0: none */
 	unsigned callee_domain;
 	const struct user_row *user; /* who is called, of that domain; NULL: no user of ours */
-	bool by_name; /* the called user, by the name in the Request-URI as it came */
+	struct str called; /* NAME@DOMAIN of the user who is called, whatever led to him, the name
+	                      as in a URI; n == 0: none */
 	struct number_verdict numbers; /* what the lists of numbers say: 403 where it is blocked */
 	bool to_self; /* the request is addressed to the gateway itself (our listener or domain, no
 	                user part) */

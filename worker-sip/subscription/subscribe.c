@@ -8,7 +8,6 @@
 #include "ipc/syntax.h"
 #include "ipc/token.h"
 #include "subscription.h"
-#include "subscription_sweep.h"
 #include "worker-sip/explanation_targets.h"
 #include "worker-sip/message/allowance.h"
 #include "worker-sip/routing/fork.h"
@@ -293,12 +292,10 @@ void subscribe_slots(const struct sip *sip, struct slot_set *out)
 
 /* ---- a new one ---- */
 
-/* Notes who asks, and whom: by it they end with their user. Whoever is called by what rules make of
- * the Request-URI, or by his number as it is written there, is not known by that name. */
-static void subscribe_note_users(struct subscribe *v, const struct incoming *in, bool phones)
+/* Notes who asks, and whom: by it they end with their user. */
+static void subscribe_note_users(struct subscribe *v, const struct incoming *in)
 {
 	const struct settings *settings = in->sip->settings;
-	const struct message *m = in->message;
 	struct writer user = WRITER(v->user), called = WRITER(v->called);
 
 	if (in->sender.authenticated) {
@@ -307,15 +304,9 @@ static void subscribe_note_users(struct subscribe *v, const struct incoming *in,
 		write_str(&user,
 			settings_str(settings, settings_domain(settings, in->sender.domain)->name));
 	}
-	if (phones && m->request_uri.user.length) {
-		write_str(&called, message_str(m, m->request_uri.user));
-		write_literal(&called, "@");
-		write_str(&called, message_str(m, m->request_uri.host));
-	}
+	write_str(&called, in->called);
 	v->user_length = user.full ? 0 : user.n;
-	v->called_length = called.full || subscription_user_is_gone(in->sip, writer_text(&called))
-	                           ? 0
-	                           : called.n;
+	v->called_length = called.full ? 0 : called.n;
 }
 
 static void subscribe_start(struct incoming *in, const struct target *targets, unsigned count)
@@ -341,7 +332,7 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	struct subscribe *v = subscribe_of(f);
 	v->request = held_message_hold(f->request);
 	v->allowance = allowance_hold(transaction_allowance(in->transaction));
-	subscribe_note_users(v, in, targets[0].trunk == NONE_INDEX);
+	subscribe_note_users(v, in);
 	timer_init(&v->timer, subscribe_time_over, v);
 	list_insert(&sip->subscribe_list, v);
 	subscribe_wait(v);
