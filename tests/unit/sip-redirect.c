@@ -5,6 +5,8 @@
 #include "worker-sip/call/limits.h"
 #include "worker-sip/routing/number_list.h"
 
+#include <sys/mman.h>
+
 #define CAROL "198.51.100.12:5060"
 #define FIRST "10.0.0.11:5060"
 
@@ -274,6 +276,38 @@ Test(redirect, lists_of_numbers_are_asked_for_the_phones_user)
 	take_response_to(403, ALICE);
 	quiet();
 	cr_assert_eq(counted(COUNTER_NUMBERS_BLOCKED), 1);
+	number_lists_free(worker->sip.number_lists);
+	worker->sip.number_lists = NULL;
+}
+
+/* Who forwards pays, and not who has called him. */
+Test(redirect, the_minutes_are_those_of_the_phones_user)
+{
+	struct limit_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct image *i = &worker->image;
+
+	cr_assert_neq(page, MAP_FAILED);
+	worker->sip.limits = page;
+	i->list_number[0] = fixture_text(i, "^555");
+	i->number_list[0] = (struct number_list_settings){.name = fixture_text(i, "dear"),
+		.from = 1u << ZONE_OPEN,
+		.permit = {offsetof(struct image, list_number), 1},
+		.minutes_per_day_per_user = 1};
+	i->s.number_lists = (struct array){offsetof(struct image, number_list), 1};
+	cr_assert_eq(settings_check(i, sizeof(*i)), 0);
+	cr_assert_eq(number_lists_new(&worker->sip.number_lists, &i->s), 0);
+	bob_redirects(302, "<sip:5551000@example.net>");
+	respond(take_request_to("INVITE", FIRST), 200, .tag = "t");
+	struct sent *answer = take_response_to(200, ALICE);
+	caller_asks(answer, "ACK", 1);
+	take_request("ACK");
+	pass(61000);
+	bob_redirects(302, "<sip:5551000@example.net>");
+	take_response_to(403, ALICE);
+	cr_assert_eq(counted(COUNTER_LIMIT_NUMBERS_MINUTES), 1);
+	alice_calls("sip:5551000@example.net", NULL);
+	take_request_to("INVITE", FIRST);
 	number_lists_free(worker->sip.number_lists);
 	worker->sip.number_lists = NULL;
 }

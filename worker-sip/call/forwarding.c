@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "limits.h"
+#include "minutes.h"
 #include "worker-sip/routing/number_list.h"
 #include "worker-sip/routing/route.h"
 #include "worker-sip/routing/telephone.h"
@@ -54,6 +55,7 @@ void forwarding_end(struct forwarding *fw)
 
 	while ((hop = fw->later)) {
 		fw->later = hop->next;
+		minutes_end(hop->minutes);
 		free(hop);
 	}
 }
@@ -65,6 +67,20 @@ const struct forward_hop *forwarding_hop(const struct forwarding *fw, uint8_t nu
 	while (hop && hop->number != number)
 		hop = hop->next;
 	return hop ? hop : &fw->first;
+}
+
+struct minutes *forwarding_take_minutes(struct forwarding *fw, uint8_t number)
+{
+	struct forward_hop *hop = fw->later;
+	struct minutes *minutes = NULL;
+
+	while (hop && hop->number != number)
+		hop = hop->next;
+	if (hop) {
+		minutes = hop->minutes;
+		hop->minutes = NULL;
+	}
+	return minutes;
 }
 
 struct uri_parts forward_hop_uri(const struct fork *f, const struct forward_hop *hop)
@@ -303,6 +319,8 @@ unsigned forwarding_forward(struct forwarding *fw, struct fork *f, struct call_r
 		return forward_refuse(f, forward, 482);
 	if (status || !limits_admit_forward(&in, limit, &status))
 		return forward_refuse(f, forward, status);
+	if (!minutes_admit_forward(&in))
+		return forward_refuse(f, forward, 403);
 	hop = forward_hop_new(fw, forward, &in, &d);
 	if (!hop)
 		return forward_refuse(f, forward, 500);
@@ -312,6 +330,7 @@ unsigned forwarding_forward(struct forwarding *fw, struct fork *f, struct call_r
 		free(hop);
 		return forward_refuse(f, forward, status);
 	}
+	hop->minutes = minutes_new(&in);
 	count(CALLS_FORWARDED);
 	return 0;
 }

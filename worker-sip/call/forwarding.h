@@ -23,6 +23,7 @@
 struct forward_hop {
 	struct forward_hop *next;       /* the one that was added before */
 	const struct forward_hop *from; /* who has forwarded the call here; NULL: the first */
+	struct minutes *minutes;        /* that a call to it is to count for; NULL: none */
 	uint64_t key;                   /* of who is called */
 	uint16_t domain;                /* of the user of ours; NONE_INDEX: it is none */
 	uint16_t status;                /* for which from has forwarded it */
@@ -57,6 +58,10 @@ void forwarding_begin(struct forwarding *fw, const struct incoming *in);
 void forwarding_end(struct forwarding *fw);
 /* The hop that a branch is for. */
 const struct forward_hop *forwarding_hop(const struct forwarding *fw, uint8_t number);
+
+/* Hands on what a call that is answered by that hop counts for, of who has forwarded it there.
+ * NULL: nothing, or it is the first one. */
+struct minutes *forwarding_take_minutes(struct forwarding *fw, uint8_t number);
 
 /* Finds where a call goes on, and adds its targets to the INVITE, whose record then has them, too.
  * 0, or the status for which it does not go there, which has been counted and logged. */

@@ -150,6 +150,17 @@ static void invite_refuse_answer(struct invite_branch *b, const struct message *
 	refused_answer_take(branch->fork->sip, m, branch->zone, known ? &invite : NULL);
 }
 
+/* Whoever has forwarded a call pays for it, and not who has called him. */
+static void invite_count_minutes(struct invite *v, uint8_t hop, struct call *call)
+{
+	if (hop) {
+		call_count_minutes(call, forwarding_take_minutes(&v->forwarding, hop));
+		return;
+	}
+	call_count_minutes(call, v->minutes);
+	v->minutes = NULL;
+}
+
 /* The branch has won: its call stands, and all others end. */
 static void invite_accept(struct invite_branch *b, const struct message *m, struct call *call)
 {
@@ -184,8 +195,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 			call, limits_duration(f->sip, f->zone, call_record_domain(record),
 				      b->fork.target->trunk));
 	call_refresh_session(call, &f->request->message, m);
-	call_count_minutes(call, v->minutes);
-	v->minutes = NULL;
+	invite_count_minutes(v, b->fork.target->hop, call);
 	call_record_answered(record, fork_branch_place(&b->fork), m);
 	early_dialogs_drop_all(v, b);
 	fork_cancel(f, &b->fork, S("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));

@@ -266,7 +266,7 @@ static void minutes_log(const struct incoming *in, const struct number_list_sett
 		(unsigned long long)left_out);
 }
 
-bool minutes_admit(const struct incoming *in)
+bool minutes_admit_forward(const struct incoming *in)
 {
 	const struct number_list_settings *l = minutes_list_of(in);
 
@@ -285,11 +285,18 @@ bool minutes_admit(const struct incoming *in)
 		count(LIMIT_NUMBERS_MINUTES);
 		if (!in->explanation)
 			minutes_log(in, l, i, most);
-		incoming_answer(in, 403,
-			S("Warning: 399 gateway \"limit of minutes a day to such numbers\"\r\n"));
 		return false;
 	}
 	return true;
+}
+
+bool minutes_admit(const struct incoming *in)
+{
+	if (minutes_admit_forward(in))
+		return true;
+	incoming_answer(
+		in, 403, S("Warning: 399 gateway \"limit of minutes a day to such numbers\"\r\n"));
+	return false;
 }
 
 struct minutes *minutes_new(const struct incoming *in)

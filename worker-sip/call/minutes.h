@@ -18,6 +18,8 @@ struct minutes;
 /* Whether there are minutes left for an INVITE that a list of numbers permits. False: it has been
  * answered, counted and logged. An emergency call passes. */
 bool minutes_admit(const struct incoming *in);
+/* The same without an answer: of a call that somebody forwards. */
+bool minutes_admit_forward(const struct incoming *in);
 /* What a call of that INVITE counts for. NULL: nothing, or there is no memory, which is counted.
  * It ends with minutes_end. */
 struct minutes *minutes_new(const struct incoming *in);
