@@ -98,6 +98,18 @@ static void load_check_timers(struct reader *r, cfg_t *timers)
 			"t2 must not be shorter than t1 (RFC 3261 section 17.1.2.1)");
 }
 
+static void load_check_subscriptions(struct reader *r, cfg_t *limits)
+{
+	const struct config_value *least = config_value(limits, "subscription-expires-least");
+
+	if (least && r->c->subscription_expires &&
+		r->c->subscription_expires_least > r->c->subscription_expires)
+		reader_error(r, limits, least->line,
+			"subscription-expires-least must not be longer than subscription-expires, "
+			"which is %us",
+			r->c->subscription_expires);
+}
+
 static void load_check_runtime_directory(struct reader *r, cfg_t *root)
 {
 	const struct config_value *v = config_value(root, "runtime-directory");
@@ -179,6 +191,7 @@ static void load_root(struct reader *r, cfg_t *root)
 	section_prefixes(r, cfg_getsec(root, "limits"), "never-ban", NEVER_BAN_MAX, &c->never_ban,
 		&c->never_ban_count);
 	load_check_timers(r, cfg_getsec(root, "timers"));
+	load_check_subscriptions(r, cfg_getsec(root, "limits"));
 	name_servers_read(r, cfg_getsec(root, "dns"));
 	collector_read(r, cfg_getsec(root, "hep"));
 	/* 64KB is what people write for the largest datagram */

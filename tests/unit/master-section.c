@@ -76,6 +76,16 @@ static char *rules_of(const char *text, unsigned count)
 	return config;
 }
 
+Test(config, times_of_subscriptions)
+{
+	load(SANE "limits { subscription-expires = 1h subscription-expires-least = 60s }");
+	load(SANE "limits { subscription-expires = off subscription-expires-least = 1h }");
+	refused(SANE "limits { subscription-expires = 10m\nsubscription-expires-least = 11m }", 7,
+		"subscription-expires-least must not be longer than subscription-expires|600s");
+	refused(SANE "limits { subscription-expires-least = 2h }", 6, "subscription-expires-least");
+	refused(SANE "limits {\nsubscription-expires = 31d }", 7, "subscription-expires");
+}
+
 /* Minutes are of numbers, and there is nothing to end without a limit. */
 Test(config, minutes_of_a_list)
 {

@@ -174,6 +174,8 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 		.rewrite = r->in_dialog ? later_rules_in_dialog(
 						  r->sip, r->message, r->from_zone, r->to_zone)
 	                                : r->rewrite};
+	if (r->message->method == METHOD_SUBSCRIBE)
+		s->expires_most = r->sip->settings->subscription_expires;
 	if (leg_request_has_contact(r)) {
 		token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->slot, r->id, user);
 		s->contact_user = (struct str){user, TOKEN_LENGTH};

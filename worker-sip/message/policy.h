@@ -25,7 +25,9 @@ enum policy {
 	POLICY_ELEMENTS_HOSTS,
 	/* P-Asserted-Identity as rules have made it (rewrite.h), and that without hosts */
 	POLICY_IDENTITY,
-	POLICY_IDENTITY_HOSTS
+	POLICY_IDENTITY_HOSTS,
+	/* Expires with a shorter time */
+	POLICY_EXPIRES
 };
 
 /* The facts that decide on the header lines of one message. */

@@ -53,6 +53,27 @@ static struct str splice_identity(const struct splice *s)
 	return rewrite_str(s->rewrite, s->rewrite->part[RULE_IDENTITY_USER]);
 }
 
+static void splice_write_expires(
+	struct writer *w, const struct splice *s, const struct message_header *h)
+{
+	char digits[16];
+	struct writer text = WRITER(digits);
+
+	write_number(&text, s->expires_most);
+	header_line_write(w, s->in, h, writer_text(&text));
+}
+
+/* Says of Expires, where it asks for more than there is, that it is written anew. */
+static void splice_decide_expires(const struct splice *s, const struct message_header *h,
+	const struct message_header *last, uint8_t *what)
+{
+	if (s->in->expires <= (int64_t)s->expires_most)
+		return;
+	for (; h < last; h++, what++)
+		if (h->id == HEADER_EXPIRES && *what != POLICY_NEVER)
+			*what = POLICY_EXPIRES;
+}
+
 /* Writes what stands in the place of a line that does not pass. */
 static void splice_write_instead(struct writer *w, const struct splice *s,
 	const struct policy_sides *sides, const struct message_header *h, uint8_t what,
@@ -70,6 +91,7 @@ static void splice_write_instead(struct writer *w, const struct splice *s,
 	case POLICY_HOSTS: header_line_hosts(w, s->in, h, &sides->hosts); break;
 	case POLICY_ELEMENTS: header_line_elements(w, s->in, h, NULL); break;
 	case POLICY_ELEMENTS_HOSTS: header_line_elements(w, s->in, h, &sides->hosts); break;
+	case POLICY_EXPIRES: splice_write_expires(w, s, h); break;
 	case POLICY_IDENTITY: header_line_write(w, s->in, h, splice_identity(s)); break;
 	case POLICY_IDENTITY_HOSTS:
 		header_line_text(w, s->in, h, &sides->hosts, splice_identity(s));
@@ -89,6 +111,8 @@ static void splice_write_lines(struct writer *w, const struct splice *s,
 	policy_decide(sides, h, last, decided);
 	if (s->rewrite)
 		rewrite_decide(s->rewrite, s->in, h, last, decided);
+	if (s->expires_most)
+		splice_decide_expires(s, h, last, decided);
 	for (; h < last; h++, what++) {
 		bool pass = *what == POLICY_PASS;
 

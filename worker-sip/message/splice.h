@@ -17,7 +17,8 @@ struct splice {
 	uint8_t slot;
 	struct str contact_user;       /* user part of our Contact; n == 0: no Contact is written */
 	const struct rewrite *rewrite; /* what rules have made of it; NULL: nothing */
-	bool redirects;                /* a response: its Contacts pass (redirect_contact.h) */
+	uint32_t expires_most; /* Expires says no more seconds than these; 0: what it says */
+	bool redirects;        /* a response: its Contacts pass (redirect_contact.h) */
 
 	/* requests */
 	struct str request_uri;

@@ -112,6 +112,9 @@ static int fork_write_answer(struct fork *f, const struct message *m, unsigned f
 		.redirects = status >= 300 && status < 400,
 		.rewrite = later_rules_of_response(f->sip, m, from_zone, f->zone)};
 
+	if (f->request->message.method == METHOD_SUBSCRIBE)
+		s.expires_most = f->sip->settings->subscription_expires;
+
 	return splice_response(&s, &f->request->message, status, to_tag, out);
 }
 

@@ -342,10 +342,12 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 
 void subscribe_request(struct incoming *in, const struct target *targets, unsigned count)
 {
-	if (in->message->contact.whole.length)
-		subscribe_start(in, targets, count);
-	else
+	if (!in->message->contact.whole.length)
 		incoming_answer(in, 400, STR_EMPTY); /* nobody knows where a NOTIFY would go */
+	else if (subscription_is_brief(in->sip, in->message))
+		subscription_refuse_brief(in);
+	else
+		subscribe_start(in, targets, count);
 }
 
 /* Whether the sender of a REFER forbids its implicit subscription (RFC 7614 section 4). */

@@ -113,10 +113,30 @@ void subscription_extend(struct subscription *s, uint64_t seconds)
 {
 	if (s->over || s->leaving)
 		return;
+	uint32_t most = s->sip->settings->subscription_expires;
+	if (most && seconds > most)
+		seconds = most;
 	s->expires_at = loop_now(s->sip->loop) + seconds * 1000;
 	/* one that has sent no NOTIFY yet has the time of timer N */
 	if (s->notified)
 		subscription_confirm(s);
+}
+
+bool subscription_is_brief(const struct sip *sip, const struct message *m)
+{
+	return m->expires > 0 && m->expires < (int64_t)sip->settings->subscription_expires_least;
+}
+
+void subscription_refuse_brief(const struct incoming *in)
+{
+	char buffer[48];
+	struct writer w = WRITER(buffer);
+
+	count(SUBSCRIPTIONS_TOO_BRIEF);
+	write_literal(&w, "Min-Expires: ");
+	write_number(&w, in->sip->settings->subscription_expires_least);
+	write_literal(&w, "\r\n");
+	incoming_answer(in, 423, writer_text(&w));
 }
 
 void subscription_confirm(struct subscription *s)

@@ -62,6 +62,10 @@ int subscription_new(struct sip *sip, const struct dialog_pair *pair,
 	const struct subscription_about *about, struct subscription **out);
 /* Its 2xx, or a NOTIFY, says how many seconds it stands from now on. */
 void subscription_extend(struct subscription *s, uint64_t seconds);
+/* Whether a SUBSCRIBE asks for less time than it may (RFC 6665 section 4.2.1.1), and the answer to
+ * it: 423 with Min-Expires, which is counted. */
+bool subscription_is_brief(const struct sip *sip, const struct message *m);
+void subscription_refuse_brief(const struct incoming *in);
 /* A NOTIFY says that it stands, and not how long: until then as was said before. */
 void subscription_confirm(struct subscription *s);
 /* The subscriber has ended it: it goes with the last NOTIFY, or after 64*T1. */

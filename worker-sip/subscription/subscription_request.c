@@ -152,6 +152,8 @@ static void subscription_request_answer(struct subscription_request *r, const st
 
 	if (!r->server || transaction_answered(r->server))
 		return;
+	if (r->method == METHOD_SUBSCRIBE)
+		s.expires_most = r->sip->settings->subscription_expires;
 	token_mint(&r->sip->keys.minting, TOKEN_CONTACT, r->in->slot, r->in->id, contact);
 	if (splice_response(&s, &r->request->message, status,
 		    (struct str){r->in->tag, TOKEN_LENGTH}, &bytes)) {
@@ -308,6 +310,8 @@ static bool subscription_refuses(const struct dialog *d, const struct incoming *
 	} else if (!subscription_permits(d, method)) {
 		answer(in->sip, in->transaction, 405,
 			d == s->a ? S("Allow: SUBSCRIBE\r\n") : S("Allow: NOTIFY\r\n"));
+	} else if (method == METHOD_SUBSCRIBE && subscription_is_brief(in->sip, in->message)) {
+		subscription_refuse_brief(in);
 	} else if (option_tags_require(in->message, &unsupported)) {
 		answer(in->sip, in->transaction, 420,
 			unsupported.full ? STR_EMPTY : writer_text(&unsupported));
