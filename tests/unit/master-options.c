@@ -62,6 +62,7 @@ static const struct {
 #define SAME_STRING(x, y) (strcmp((x), (y)) == 0)
 #define SAME_DURATION(least, most) SAME_NUMBER
 #define SAME_SECONDS_OR_OFF(least, most) SAME_NUMBER
+#define SAME_COUNT_OR_OFF(least, most) SAME_NUMBER
 #define SAME_COUNT(least, most) SAME_NUMBER
 #define SAME_SIZE(least, most) SAME_NUMBER
 #define SAME_BOOL SAME_NUMBER
@@ -104,6 +105,7 @@ Test(options, defaults_can_be_written_down)
 #define EMPTY_STRING(x) ((x).length == 0)
 #define EMPTY_DURATION(least, most) EMPTY_NUMBER
 #define EMPTY_SECONDS_OR_OFF(least, most) EMPTY_NUMBER
+#define EMPTY_COUNT_OR_OFF(least, most) EMPTY_NUMBER
 #define EMPTY_COUNT(least, most) EMPTY_NUMBER
 #define EMPTY_SIZE(least, most) EMPTY_NUMBER
 #define EMPTY_BOOL EMPTY_NUMBER
@@ -117,7 +119,8 @@ Test(options, defaults_can_be_written_down)
 Test(options, workers_get_what_the_table_says)
 {
 	struct config *c = load("server = edge tls { tickets = yes }\n"
-				"limits { subscription-expires-least = 60s }\n");
+				"limits { subscription-expires-least = 60s "
+				"subscriptions-in-all = 9 }\n");
 
 	for (unsigned role = PEER_TRANSPORT; role <= PEER_TLS; role++) {
 		const struct settings *s;

@@ -153,6 +153,11 @@ static struct limit_sum limit_sum(const struct sip *sip, uint64_t key, bool hour
 	return sum;
 }
 
+uint64_t limits_held(const struct sip *sip, uint64_t key)
+{
+	return key && sip->limits ? limit_sum(sip, key, false).calls : 0;
+}
+
 /* ---- keys ---- */
 
 enum limit_kind {
@@ -163,7 +168,9 @@ enum limit_kind {
 	LIMIT_OF_CALLEE,
 	LIMIT_OF_NUMBERS,
 	LIMIT_OF_MINUTES,
-	LIMIT_OF_ALL_MINUTES
+	LIMIT_OF_ALL_MINUTES,
+	LIMIT_OF_SUBSCRIPTIONS,
+	LIMIT_OF_SUBSCRIBER
 };
 
 /* name: of the zone, the user's domain or the trunk, for an index may name another one after a
@@ -289,6 +296,20 @@ static void limits_of(const struct incoming *in, struct limit limit[LIMIT_KEYS])
 		limit[3].calls =
 			settings_domain(sip->settings, in->callee_domain)->max_calls_to_user;
 	limit[LIMIT_HOURLY] = limit_of_numbers(in);
+}
+
+uint64_t limits_subscription_key(const struct incoming *in, bool user)
+{
+	const struct identity *sender = &in->sender;
+	const struct text nothing = {0, 0};
+
+	if (!in->sip->limits)
+		return 0;
+	if (!user)
+		return limit_key(in->sip, LIMIT_OF_SUBSCRIPTIONS, nothing, STR_EMPTY);
+	return limit_key(in->sip, LIMIT_OF_SUBSCRIBER,
+		settings_domain(in->sip->settings, sender->domain)->name,
+		(struct str){sender->name, sender->name_length});
 }
 
 uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str aor)

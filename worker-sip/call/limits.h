@@ -59,6 +59,10 @@ uint64_t limits_callee_key(const struct sip *sip, unsigned domain, struct str ao
 /* What the minutes of a call count for, of the list of numbers that permits it: for who calls, or
  * for all. */
 uint64_t limits_minutes_key(const struct incoming *in, bool caller);
+/* What a subscription counts for: for who makes it, or for all. 0: nobody counts. */
+uint64_t limits_subscription_key(const struct incoming *in, bool user);
+/* How many there are of a key, over all workers. */
+uint64_t limits_held(const struct sip *sip, uint64_t key);
 /* So many columns of the page have a worker. */
 unsigned limits_columns(const struct sip *sip);
 

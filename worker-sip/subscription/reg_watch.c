@@ -36,7 +36,8 @@ struct reg_watch {
 	uint64_t told;              /* the last NOTIFY; 0: none yet */
 	uint64_t print;             /* of the bindings that it told of */
 	uint32_t version;
-	bool changed; /* while a NOTIFY was on its way */
+	struct subscription_limits limits; /* that count it */
+	bool changed;                      /* while a NOTIFY was on its way */
 };
 
 struct reg_watches {
@@ -91,6 +92,7 @@ static void reg_watch_over(struct reg_watch *w)
 	dialog_free(w->sip, w->dialog);
 	w->dialog = NULL;
 	reg_watch_gauge(w->sip, -1);
+	subscription_limits_release(w->sip, &w->limits);
 	count(SUBSCRIPTIONS_OVER);
 	reg_watch_drop(w);
 }
@@ -333,7 +335,9 @@ static unsigned reg_watch_refusal(const struct incoming *in, struct str aor, uns
 		count(SUBSCRIPTIONS_LIMIT);
 		return 503;
 	}
-	return 0;
+	struct subscription_limits limits;
+	subscription_limits_of(in, &limits);
+	return in->explanation ? 0 : subscription_limits_admit(in->sip, &limits);
 }
 
 static uint64_t reg_watch_seconds(const struct message *m)
@@ -407,6 +411,8 @@ static struct reg_watch *reg_watch_new(const struct incoming *in, struct str aor
 	timer_init(&w->timer, reg_watch_time_over, w);
 	list_insert(&sip->reg_watches->all, w);
 	reg_watch_gauge(sip, 1);
+	subscription_limits_of(in, &w->limits);
+	subscription_limits_hold(sip, &w->limits);
 	count(SUBSCRIPTIONS);
 	return w;
 }
@@ -470,9 +476,9 @@ void reg_watch_request(struct incoming *in)
 		if (!in->explanation)
 			count(REG_WATCHES_REFUSED);
 		incoming_answer(in, status,
-			status == 503   ? S("Retry-After: 30\r\n")
-			: status == 406 ? S("Accept: " REG_INFO_TYPE "\r\n")
-					: STR_EMPTY);
+			status == 503 || status == 480 ? subscription_limits_headers(status)
+			: status == 406                ? S("Accept: " REG_INFO_TYPE "\r\n")
+						       : STR_EMPTY);
 		return;
 	}
 	if (!incoming_begin(in))

@@ -24,10 +24,11 @@ struct subscribe_branch {
 
 struct subscribe {
 	struct fork fork;
-	struct subscribe *next, **link; /* of sip->subscribe_list */
-	struct held_message *request;   /* as it was received */
-	struct timer timer;             /* N; the fork is held while it is armed */
-	struct allowance *allowance;    /* its sender's; NULL: none */
+	struct subscribe *next, **link;    /* of sip->subscribe_list */
+	struct held_message *request;      /* as it was received */
+	struct subscription_limits limits; /* of what it makes */
+	struct timer timer;                /* N; the fork is held while it is armed */
+	struct allowance *allowance;       /* its sender's; NULL: none */
 	size_t user_length, called_length;
 	char user[SUBSCRIBE_USER_MAX], called[SUBSCRIBE_USER_MAX];
 };
@@ -72,12 +73,15 @@ static struct subscription *subscribe_make(struct subscribe_branch *b, const str
 	                       : (struct cseq_pair){0, 0}};
 	struct subscription *s;
 
-	if (b->made == SUBSCRIBE_FORKED_MAX || subscribe_full(f->sip))
+	if (b->made == SUBSCRIBE_FORKED_MAX || subscribe_full(f->sip) ||
+		subscription_limits_admit(f->sip, &v->limits))
 		return NULL;
 	if (!dialog_pair_of_branch(&pair, &b->fork, request, m) ||
 		subscription_new(f->sip, &pair, &about, &s))
 		return NULL;
 	s->a->allowance = allowance_hold(v->allowance);
+	s->limits = v->limits;
+	subscription_limits_hold(f->sip, &s->limits);
 	b->made++;
 	return s;
 }
@@ -312,6 +316,7 @@ static void subscribe_note_users(struct subscribe *v, const struct incoming *in)
 static void subscribe_start(struct incoming *in, const struct target *targets, unsigned count)
 {
 	struct sip *sip = in->sip;
+	struct subscription_limits limits;
 	struct fork *f;
 
 	if (in->explanation) {
@@ -320,6 +325,12 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	}
 	if (subscribe_full(sip)) {
 		incoming_answer(in, 503, S("Retry-After: 30\r\n"));
+		return;
+	}
+	subscription_limits_of(in, &limits);
+	unsigned status = subscription_limits_admit(sip, &limits);
+	if (status) {
+		incoming_answer(in, status, subscription_limits_headers(status));
 		return;
 	}
 	if (!incoming_begin(in))
@@ -332,6 +343,7 @@ static void subscribe_start(struct incoming *in, const struct target *targets, u
 	struct subscribe *v = subscribe_of(f);
 	v->request = held_message_hold(f->request);
 	v->allowance = allowance_hold(transaction_allowance(in->transaction));
+	v->limits = limits;
 	subscribe_note_users(v, in);
 	timer_init(&v->timer, subscribe_time_over, v);
 	list_insert(&sip->subscribe_list, v);

@@ -169,6 +169,7 @@ void subscription_over(struct subscription *s)
 	list_insert(&sip->subscription_over_list, s);
 	loop_unset(sip->loop, &s->grace);
 	subscription_gauge(sip, -1);
+	subscription_limits_release(sip, &s->limits);
 	count(SUBSCRIPTIONS_OVER);
 	subscription_set_timer(s, loop_now(sip->loop) + subscription_64_t1(s));
 }

@@ -13,6 +13,7 @@
 #include "worker-sip/call/dialog_pair.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/message/leg_request.h"
+#include "subscription_limits.h"
 
 /* Requests on their way in one subscription, at most; a further one gets 500 with Retry-After. */
 #define SUBSCRIPTION_REQUESTS_MAX 8
@@ -39,6 +40,7 @@ struct subscription {
 	struct timer grace;         /* armed while the flow of a side is gone */
 	struct cseq_pair refer;     /* of the REFER that made it: what the id of its Event names */
 	uint64_t began, expires_at; /* loop_now; expires_at 0: nobody has said it */
+	struct subscription_limits limits; /* that count it */
 	uint32_t request_count;
 	bool notified;    /* a NOTIFY has come */
 	bool leaving;     /* the subscriber has ended it; the last NOTIFY is to come */
