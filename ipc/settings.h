@@ -71,6 +71,9 @@ enum bindings_full { BINDINGS_FULL_REFUSE = 0, BINDINGS_FULL_REPLACE = 1 };
 /* What becomes of headers on their way to a zone. */
 enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 
+/* assert-identity of zones, in the order of its row in options.def. */
+enum assert_identity { ASSERT_ANONYMOUS = 0, ASSERT_ALWAYS, ASSERT_NEVER };
+
 enum not_utf8 { NOT_UTF8_CONVERT = 0, NOT_UTF8_DROP, NOT_UTF8_PASS };
 enum line_ends { LINE_ENDS_REFUSE = 0, LINE_ENDS_SERVE };
 

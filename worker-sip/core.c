@@ -486,7 +486,7 @@ static void core_take(struct sip *sip, const struct message *m, uint8_t slot, st
 	in.forwarded_to = NULL;
 	in.number_list = NONE_INDEX;
 	in.sender.trusted = settings_zone(sip->settings, in.zone)->trust;
-	in.sender.authenticated = false;
+	in.sender.authenticated = in.sender.anonymous = false;
 	if (in.trunk == NONE_INDEX)
 		core_serve(&in);
 	else

@@ -6,6 +6,7 @@
 #include "worker-sip/message/leg_request.h"
 #include "worker-sip/message/policy.h"
 #include "worker-sip/message/splice.h"
+#include "worker-sip/routing/asserted_identity.h"
 #include "worker-sip/routing/later_rules.h"
 #include "worker-sip/routing/target_state.h"
 
@@ -42,7 +43,11 @@ void explanation_sends(
 static void explanation_request(
 	const struct incoming *in, const struct target *t, struct str replaces)
 {
-	char call_id[TOKEN_LENGTH];
+	char call_id[TOKEN_LENGTH], name[ASSERTED_IDENTITY_MAX];
+	struct writer asserted = WRITER(name);
+
+	if (asserted_identity_goes(in->sip->settings, t->zone, in->sender.anonymous))
+		asserted_identity_write(&asserted, in->sip->settings, &in->sender);
 	struct leg_request r = {.sip = in->sip,
 		.message = in->message,
 		.from_zone = in->zone,
@@ -55,6 +60,7 @@ static void explanation_request(
 		.call_id = {call_id, sizeof(call_id)},
 		.cseq = 1,
 		.replaces = replaces,
+		.asserted = writer_text(&asserted),
 		.rewrite = t->rewrite};
 	struct splice s;
 	struct wire *bytes;

@@ -10,6 +10,7 @@
 struct identity {
 	bool trusted;
 	bool authenticated; /* digest was right; domain and name are the user's */
+	bool anonymous;     /* and its From does not say so (auth/owner.h) */
 	unsigned domain;    /* NONE_INDEX: none */
 	char name[USER_NAME_MAX + 1];
 	size_t name_length;

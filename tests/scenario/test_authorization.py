@@ -18,7 +18,7 @@ def unlike(message):
 class Challenges(CallCase):
     def setUp(self):
         super().setUp()
-        self.start(sip=2)
+        self.start()
 
     def ask(self, phone, method, uri, headers=(), to="x@example.net", **words):
         words.setdefault("sender", f"{phone.user}@example.net")
@@ -110,35 +110,28 @@ class Challenges(CallCase):
         self.counted("auth_not_owner", 9)
         self.assertEqual([m for m in bob.received if m.method], [])
 
-    def test_the_gateways_address_as_a_domain(self):
-        """It stands for the first domain, whichever SIP worker has the user's slot."""
-        ip, bindings = self.gateway.ip, {}
-        for user in ("alice", "bob", "carol"):
-            phone = self.phone(user, register=False)
-            answer, _ = phone.challenged(
-                "REGISTER",
-                f"sip:{ip}",
-                to=f"{user}@{ip}",
-                sender=f"{user}@{ip}",
-                headers=["Expires: 600"],
-            )
-            self.assertIsNone(answer)
-            answer = phone.final("REGISTER")
-            self.assertEqual((answer.status, len(answer.all("Contact"))), (200, 1))
-            bindings[f"sip:{user}@example.net"] = phone
-        self.assertEqual({r["aor"] for r in self.gateway.ctl("registrations")}, set(bindings))
-        alice, bob, carol = bindings.values()
-        for phone, other in ((alice, bob), (bob, carol), (carol, alice)):
-            uri = f"sip:{other.user}@{ip}"
-            phone.challenged(
+    def test_anonymous_caller(self):
+        """Who shows right credentials need not name himself (RFC 3323); the core is told who it is
+        (RFC 3325), and the phone that is called is not."""
+        alice, bob, core = self.phone("alice"), self.phone("bob"), self.trunk()
+        for callee, peer, asserted in (
+            (f"{NUMBER}@example.net", core, ["<sip:alice@example.net>"]),
+            ("bob@example.net", bob, []),
+        ):
+            alice.challenged(
                 "MESSAGE",
-                uri,
-                sender=f"{phone.user}@{ip}",
-                to=uri[4:],
-                call_id=f"own-{phone.user}",
+                f"sip:{callee}",
+                sender="anonymous@anonymous.invalid",
+                to=callee,
+                headers=["Privacy: id"],
+                call_id=f"nobody-{callee}",
             )
-            other.answer(other.request("MESSAGE"), 200, contact=False)
-            self.assertEqual(phone.final("MESSAGE").status, 200)
+            got = peer.request("MESSAGE")
+            self.assertEqual(got.all("P-Asserted-Identity"), asserted)
+            self.assertIn("sip:anonymous@anonymous.invalid", got.get("From"))
+            self.assertEqual("alice" in repr(got), bool(asserted), got)
+            peer.answer(got, 200, contact=False)
+            self.assertEqual(alice.final("MESSAGE").status, 200)
 
     def test_register_of_another(self):
         alice = self.phone("alice", register=False)
@@ -390,6 +383,38 @@ class Challenges(CallCase):
         alice.silence()
         # nobody else suffers
         self.assertEqual(self.ask(self.phone("bob", register=False), "MESSAGE", uri).status, 407)
+
+
+class OwnAddress(CallCase):
+    def test_the_gateways_address_as_a_domain(self):
+        """It stands for the first domain, whichever SIP worker has the user's slot."""
+        ip, bindings = self.start(sip=2).ip, {}
+        for user in ("alice", "bob", "carol"):
+            phone = self.phone(user, register=False)
+            answer, _ = phone.challenged(
+                "REGISTER",
+                f"sip:{ip}",
+                to=f"{user}@{ip}",
+                sender=f"{user}@{ip}",
+                headers=["Expires: 600"],
+            )
+            self.assertIsNone(answer)
+            answer = phone.final("REGISTER")
+            self.assertEqual((answer.status, len(answer.all("Contact"))), (200, 1))
+            bindings[f"sip:{user}@example.net"] = phone
+        self.assertEqual({r["aor"] for r in self.gateway.ctl("registrations")}, set(bindings))
+        alice, bob, carol = bindings.values()
+        for phone, other in ((alice, bob), (bob, carol), (carol, alice)):
+            uri = f"sip:{other.user}@{ip}"
+            phone.challenged(
+                "MESSAGE",
+                uri,
+                sender=f"{phone.user}@{ip}",
+                to=uri[4:],
+                call_id=f"own-{phone.user}",
+            )
+            other.answer(other.request("MESSAGE"), 200, contact=False)
+            self.assertEqual(phone.final("MESSAGE").status, 200)
 
 
 class Sources(CallCase):

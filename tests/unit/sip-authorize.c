@@ -218,6 +218,37 @@ Test(authorize, our_own_address_stands_for_the_first_domain)
 		403, "somebody else's address");
 }
 
+Test(authorize, a_caller_may_be_anonymous)
+{
+	static const char *const nobody[] = {"sip:anonymous@anonymous.invalid",
+		"sip:x@Anonymous.INVALID.", "sip:thisis@invalid"};
+	char nc[9];
+
+	cr_assert_eq(ask((struct ask){INVITE, .from = nobody[0]}), 407);
+	const char *nonce = nonce_of("Proxy-Authenticate");
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(nc, sizeof(nc), "%08x", i + 1);
+		cr_assert_eq(ask((struct ask){
+				     INVITE, ALICE, .from = nobody[i], .nonce = nonce, .nc = nc}),
+			0, "%s", nobody[i]);
+		cr_assert(sender.anonymous && sender.authenticated && sender.name_length == 5);
+	}
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .from = "sip:x@notinvalid", .nonce = nonce,
+			     .nc = "00000004"}),
+		403);
+	cr_assert_eq(ask((struct ask){INVITE, ALICE, .nonce = nonce, .nc = "00000005"}), 0);
+	cr_assert_not(sender.anonymous);
+	cr_assert_eq(ask((struct ask){INVITE, .from = nobody[0],
+			     .extra = "P-Preferred-Identity: <sip:carol@other.example>\r\n"}),
+		407);
+	cr_assert_not_null(
+		strstr(fixture_header(f, "Proxy-Authenticate", 0), "realm=\"other realm\""),
+		"the domain that he prefers");
+	nonce = register_nonce();
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .to = nobody[0], .nonce = nonce}), 403,
+		"nobody registers so");
+}
+
 /* A request as core_message gets it; the status that came back, and how many transactions there are
  * then. */
 static unsigned stranger(const char *method, const char *uri, unsigned listener, const char *more,

@@ -9,13 +9,13 @@
  */
 #include "authorize.h"
 
-#include "ipc/address_of_record.h"
 #include "ipc/emergency.h"
 #include "ipc/mesh.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "digest.h"
 #include "keep_alive.h"
+#include "owner.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/routing/telephone.h"
@@ -76,8 +76,7 @@ static void attempt_log_fault(const struct attempt *a)
 {
 	struct sip *sip = a->sip;
 	const struct endpoint *peer = &a->m->flow.peer;
-	struct uri_parts owner = uri_of(
-		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+	struct uri_parts owner = owner_uri(a->m);
 	char source[ENDPOINT_TEXT_SIZE], zone[80], user[192], domain[300];
 	uint64_t left_out,
 		place = hash_bytes(&sip->keys.slot_key, peer->address, sizeof(peer->address));
@@ -182,16 +181,10 @@ static bool attempt_challenge(const struct attempt *a, bool stale)
 static bool attempt_find_domain(struct attempt *a)
 {
 	const struct settings *s = a->sip->settings;
-	struct uri_parts owner = uri_of(
-		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
 
 	if (!settings_has_domain(s))
 		return false;
-	a->domain_index = owner.scheme == URI_SIP || owner.scheme == URI_SIPS
-	                          ? settings_domain_of(s, owner.host)
-	                          : NONE_INDEX;
-	if (a->domain_index == NONE_INDEX)
-		a->domain_index = s->first_domain;
+	a->domain_index = owner_domain(s, a->m);
 	a->domain = settings_domain(s, a->domain_index);
 	return true;
 }
@@ -382,21 +375,19 @@ static bool attempt_digest_right(const struct attempt *a)
  * request. */
 static bool attempt_owns(const struct attempt *a)
 {
-	char aor[AOR_MAX];
-	struct uri_parts uri = uri_of(
-		a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
-	struct str domain = settings_str(a->sip->settings, a->domain->name), own = {aor, 0};
-	long n = address_of_record(a->sip->settings, &uri, aor);
+	return owner_is(
+		a->sip->settings, a->m, a->domain_index, (struct str){a->name, a->name_length});
+}
 
-	if (n < 0)
-		return false;
-	own.n = (size_t)n;
-	if (!str_starts(own, S("sip:")))
-		return false;
-	own = str_from(own, 4);
-	return own.n == a->name_length + 1 + domain.n &&
-	       memcmp(own.p, a->name, a->name_length) == 0 && own.p[a->name_length] == '@' &&
-	       str_equal(str_from(own, a->name_length + 1), domain);
+/* The sender is who the credentials are of. */
+static void attempt_identify(const struct attempt *a)
+{
+	a->in->shown = true;
+	a->in->sender = (struct identity){.authenticated = true,
+		.anonymous = owner_is_anonymous(a->m),
+		.domain = a->domain_index,
+		.name_length = a->name_length};
+	memcpy(a->in->sender.name, a->name, a->name_length);
 }
 
 static bool attempt_stale(const struct attempt *a, enum counter reason)
@@ -461,12 +452,9 @@ static bool attempt_check(struct attempt *a)
 	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
 		return attempt_stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	/* It has shown itself, and its count is used: a retransmission must find this one. */
-	a->in->shown = true;
+	attempt_identify(a);
 	if (!incoming_begin(a->in))
 		return false;
-	a->in->sender = (struct identity){
-		.authenticated = true, .domain = a->domain_index, .name_length = a->name_length};
-	memcpy(a->in->sender.name, a->name, a->name_length);
 	if (!attempt_owns(a)) {
 		count(AUTH_NOT_OWNER);
 		attempt_log(a, "not-owner");
@@ -492,8 +480,7 @@ static bool attempt_explain(struct attempt *a)
 	bool shows = attempt_find_credentials(a) && attempt_find_name(a);
 
 	if (!shows) {
-		struct uri_parts owner = uri_of(
-			a->m, a->m->method == METHOD_REGISTER ? &a->m->to : &a->m->from);
+		struct uri_parts owner = owner_uri(a->m);
 		long n = uri_unescape(owner.user, a->name, sizeof(a->name));
 
 		a->name_length = n > 0 ? (size_t)n : 0;
@@ -514,10 +501,9 @@ static bool attempt_explain(struct attempt *a)
 			STR(settings_str(a->sip->settings, a->domain->name)));
 		return attempt_refuse(a, a->proxy ? 407 : 401, STR_EMPTY);
 	}
-	a->in->shown = true;
-	a->in->sender = (struct identity){
-		.authenticated = true, .domain = a->domain_index, .name_length = a->name_length};
-	memcpy(a->in->sender.name, a->name, a->name_length);
+	attempt_identify(a);
+	if (a->in->sender.anonymous)
+		explanation_say(x, "sender", name, 0, "calls without a name: its From says none");
 	if (attempt_owns(a))
 		return true;
 	explanation_say(x, "sender", name, 0, "is not who %s says",

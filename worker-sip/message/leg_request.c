@@ -171,6 +171,7 @@ int leg_request_splice(const struct leg_request *r, struct splice *s)
 		.to_value = r->to_value,
 		.call_id = r->call_id,
 		.cseq = r->cseq,
+		.asserted = r->asserted,
 		.rewrite = r->in_dialog ? later_rules_in_dialog(
 						  r->sip, r->message, r->from_zone, r->to_zone)
 	                                : r->rewrite};

@@ -31,6 +31,7 @@ struct leg_request {
 	struct cseq_pair invite, refer;
 	/* Outside a dialog: the value of Replaces, mapped already; n == 0: it is mapped now. */
 	struct str replaces;
+	struct str asserted; /* value of P-Asserted-Identity that is ours to say; n == 0: none */
 	const struct rewrite *rewrite; /* outside: what rules have made of it; NULL: nothing */
 };
 

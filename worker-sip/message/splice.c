@@ -289,6 +289,11 @@ int splice_request(const struct splice *s, struct wire **out)
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		splice_write_own_contact(
 			&w, s->sip, s->contact_user, s->to, splice_is_sips(s->request_uri));
+	if (s->asserted.n) {
+		write_literal(&w, "P-Asserted-Identity: ");
+		write_str(&w, s->asserted);
+		write_literal(&w, "\r\n");
+	}
 	if (s->rewrite)
 		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
 	splice_write_body(&w, s, &sides);

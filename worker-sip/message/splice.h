@@ -29,6 +29,7 @@ struct splice {
 	uint32_t cseq;
 	struct str credentials; /* whole lines of ours for the other leg's server; may be empty */
 	struct str route;       /* value of one Route header (comma list); n == 0: none */
+	struct str asserted;    /* value of P-Asserted-Identity of ours; n == 0: none */
 	/* what is mapped; n == 0: the header is dropped */
 	struct str rack, refer_to, referred_by, replaces, target_dialog, event_id;
 };

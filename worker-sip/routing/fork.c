@@ -1,6 +1,8 @@
 /* fork.c - RFC 3261 section 16, once for all methods (fork.h): the target set, and the best answer.
  * Relies on: fork_branch.c for the way to one target. */
 #include "fork_parts.h"
+
+#include "asserted_identity.h"
 #include "later_rules.h"
 
 #include "common/log.h"
@@ -17,6 +19,20 @@
 static const struct server_user fork_server;
 
 /* ---- life ---- */
+
+/* Notes who has sent the request, if there is a zone that would be told. -ENOMEM. */
+static int fork_note_sender(struct fork *f, const struct incoming *in)
+{
+	char name[ASSERTED_IDENTITY_MAX];
+	struct writer w = WRITER(name);
+
+	f->anonymous = in->sender.anonymous;
+	if (!asserted_identity_wanted(in))
+		return 0;
+	asserted_identity_write(&w, in->sip->settings, &in->sender);
+	f->asserted = w.full ? NULL : strndup(name, w.n);
+	return f->asserted ? 0 : -ENOMEM;
+}
 
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out)
@@ -43,6 +59,12 @@ int fork_new(const struct incoming *in, const struct target *targets, unsigned c
 		.id = random_u64(),
 		.slot = in->slot,
 		.invite = in->message->method == METHOD_INVITE};
+	if (fork_note_sender(f, in)) {
+		held_message_drop(f->request);
+		free(copies);
+		free(f);
+		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < count; i++) {
 		fork_branch_init(f, fork_branch_at(f, i), &copies[i], i);
 	}
@@ -57,7 +79,9 @@ void fork_trim(struct fork *f)
 	held_message_drop(f->best);
 	free(f->targets);
 	fork_more_trim(f);
+	free(f->asserted);
 	f->request = f->best = NULL;
+	f->asserted = NULL;
 	f->targets = NULL;
 	for (unsigned i = 0; i < f->count; i++)
 		fork_branch_at(f, i)->target = NULL;
@@ -75,6 +99,7 @@ static void fork_check(struct fork *f)
 	held_message_drop(f->request);
 	held_message_drop(f->best);
 	free(f->targets);
+	free(f->asserted);
 	fork_more_free(f);
 	free(f);
 }

@@ -100,6 +100,9 @@ struct fork {
 	struct held_message *best;    /* the best failure received */
 	struct target *targets;       /* until it is settled */
 	struct str replaces;          /* mapped value of Replaces; n == 0: none. The user's */
+	char *asserted;               /* the sender's name for zones that are told it, until it is
+	                                 settled; NULL: none is */
+	bool anonymous;               /* and its From does not say so */
 	char *branches;               /* one a target, behind what the user keeps */
 	struct fork_more *more;       /* those of targets that were found later */
 	size_t branch_size;

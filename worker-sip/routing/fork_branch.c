@@ -2,6 +2,8 @@
  * Relies on: fork.c, which is told of its outcome. */
 #include "fork_parts.h"
 
+#include "asserted_identity.h"
+
 #include "forward.h"
 #include "ipc/token.h"
 #include "worker-sip/call/dialog.h"
@@ -92,6 +94,10 @@ bool fork_branch_send(struct fork_branch *b, bool udp)
 		.call_id = {b->call_id, sizeof(b->call_id)},
 		.cseq = b->cseq,
 		.replaces = f->replaces,
+		.asserted = f->asserted && asserted_identity_goes(
+						   f->sip->settings, b->zone, f->anonymous)
+	                            ? str_of(f->asserted)
+	                            : STR_EMPTY,
 		.rewrite = target->rewrite};
 	struct forwarded sent;
 	struct splice s;
