@@ -95,6 +95,12 @@ struct record_target {
 	uint8_t pinged;    /* 1: it answers OPTIONS, or did */
 };
 
+/* A client that gives up where two algorithms are offered (worker-sip/auth/old_client.h). */
+struct record_old_client {
+	uint64_t client; /* keyed hash of its source address and its user */
+	uint64_t until;  /* CLOCK_MONOTONIC, ms: it is offered MD5 alone until then */
+};
+
 /* What the SIP worker that registers us at a trunk knows of our binding there. Sent to every other
  * one. */
 #define SERVICE_ROUTE_MAX 512

@@ -14,6 +14,7 @@
 #include "listing.h"
 #include "memory_trim.h"
 #include "worker-sip/auth/digest.h"
+#include "worker-sip/auth/old_client.h"
 #include "worker-sip/auth/replay.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/call_record.h"
@@ -141,6 +142,7 @@ static bool sip_take_record(
 			return true;
 		break;
 	case RECORD_TARGET: target_states_told(sip->target_states, data); return true;
+	case RECORD_OLD_CLIENT: old_client_told(sip, data); return true;
 	case RECORD_BINDING:
 		if (trunk_binding_told(sip, data))
 			return true;

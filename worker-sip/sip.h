@@ -29,6 +29,7 @@ struct trunk_binding;
 struct trunk_registration;
 struct trunk_lines;
 struct refusal_budget;
+struct old_clients;
 struct call;
 struct invite;
 struct subscribe;
@@ -68,6 +69,7 @@ struct sip {
 	struct trunk_lines *trunk_lines; /* tokens of Contacts at trunks; NULL: there are none */
 	struct replay *replay; /* used nonce counts; made by authorize with its first challenge or
 	                          credentials */
+	struct old_clients *old_clients; /* those that may be (auth/old_client.h); NULL: none yet */
 	struct refusal_budget *refusal_budget; /* of answers without a transaction; NULL: none */
 	struct lifeline_debug debug;           /* messages that are logged at the level debug */
 	struct log_limit debug_limit;

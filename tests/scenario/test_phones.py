@@ -177,6 +177,34 @@ class Phones(PhoneCase):
         self.assertEqual(self.gateway.ctl("registrations"), [])
 
 
+@unittest.skipUnless(shutil.which("baresip"), "baresip is not there")
+class OldPhones(unittest.TestCase):
+    def test_gives_up_where_there_is_a_choice(self):
+        """baresip 1.0 does where SHA-256 is offered beside MD5, which is the default: when it comes
+        again it is let in, and calls."""
+        g = Gateway(sip=2, extra="timers { t1 = 100ms }")
+        self.addCleanup(g.close)
+
+        def comes(user):
+            phone = Baresip(self, g, user, "udp")
+            phone.says(r"registered successfully|Function not implemented")
+            if "registered successfully" in phone.text():
+                return phone
+            phone.close()
+            return None
+
+        bob = wait_for(lambda: comes("bob"), "bob's phone to be registered")
+        alice = wait_for(lambda: comes("alice"), "alice's phone to be registered")
+        alice.key("/dial sip:bob@example.net\n")
+        alice.says(r"Call established: sip:bob@example.net")
+        bob.says(r"Call established: sip:alice@example.net")
+        alice.quit()
+        bob.says(ENDED.format("alice"))
+        bob.quit()
+        self.assertIn(" old-client source=", g.log_text())
+        self.assertGreaterEqual(g.counters()["auth_md5_alone"], 3)
+
+
 @unittest.skipUnless(shutil.which("sipsak"), "sipsak is not there")
 class Sipsak(PhoneCase):
     def sipsak(self, port, *words):

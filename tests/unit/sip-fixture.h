@@ -279,6 +279,7 @@ static inline void fixture_close(struct fixture *f)
 static inline void fixture_free(struct fixture *f)
 {
 	fixture_close(f);
+	free(f->sip.old_clients);
 	own_folder_remove(f->directory);
 	free(f);
 	virtual_clock_stop();

@@ -15,6 +15,7 @@
 #include "common/hash.h"
 #include "digest.h"
 #include "keep_alive.h"
+#include "old_client.h"
 #include "owner.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
@@ -70,9 +71,8 @@ static void attempt_log(const struct attempt *a, const char *reason)
 /* Lines a second about the credentials of one source, or of several that share a place. */
 #define FAULT_LINES 1
 
-/* Says what is wrong with credentials that got a challenge, or 400: nobody could tell otherwise why
- * a phone does not register. */
-static void attempt_log_fault(const struct attempt *a)
+/* A line about a client, with a->fault as the reason, as often as its source may have one. */
+static void attempt_log_limited(const struct attempt *a, const char *event)
 {
 	struct sip *sip = a->sip;
 	const struct endpoint *peer = &a->m->flow.peer;
@@ -85,12 +85,19 @@ static void attempt_log_fault(const struct attempt *a)
 		    FAULT_LINES, LOG_LIMIT_SECOND, &left_out))
 		return;
 	endpoint_text(peer, source);
-	log_warn("credentials-bad",
+	log_warn(event,
 		"source=%s zone=%s user=%s domain=%s method=%.*s reason=\"%s\" left_out=%llu",
 		source, log_value(settings_str(sip->settings, a->zone->name), zone, sizeof(zone)),
 		log_value(owner.user, user, sizeof(user)),
 		log_value(settings_str(sip->settings, a->domain->name), domain, sizeof(domain)),
 		STR(message_str(a->m, a->m->method_name)), a->fault, (unsigned long long)left_out);
+}
+
+/* Says what is wrong with credentials that got a challenge, or 400: nobody could tell otherwise why
+ * a phone does not register. */
+static void attempt_log_fault(const struct attempt *a)
+{
+	attempt_log_limited(a, "credentials-bad");
 }
 
 static void attempt_penalize(const struct attempt *a)
@@ -154,21 +161,42 @@ static bool attempt_refuse(const struct attempt *a, unsigned status, struct str 
 	return false;
 }
 
+/* The algorithms that are offered: those of the domain, but MD5 alone to a client that has given up
+ * where it had a choice. */
+static uint8_t attempt_algorithms(struct attempt *a)
+{
+	const uint8_t both = DIGEST_MD5 | DIGEST_SHA256;
+	bool found;
+
+	if (!a->domain->md5_alone || (a->domain->algorithms & both) != both)
+		return a->domain->algorithms;
+	if (a->credentials.algorithm & DIGEST_SHA256) /* it can do better */
+		return a->domain->algorithms;
+	if (!old_client_challenged(a->sip, a->m, &found))
+		return a->domain->algorithms;
+	count(AUTH_MD5_ALONE);
+	if (found) {
+		a->fault = "came again without credentials, and is offered MD5 alone for a day";
+		attempt_log_limited(a, "old-client");
+	}
+	return DIGEST_MD5;
+}
+
 /* One challenge for each algorithm of the domain, whether the user has it or not, strongest first
- * (RFC 8760 section 2.1). A client that cannot answer the only one that it is offered does not come
- * again, so that one after the other would not let the same clients in. Where the request is too
- * short for both (answer_stateless) the last one stays, MD5, which every client knows. */
-static bool attempt_challenge(const struct attempt *a, bool stale)
+ * (RFC 8760 section 2.1). Where the request is too short for both (answer_stateless) the last one
+ * stays, MD5, which every client knows. */
+static bool attempt_challenge(struct attempt *a, bool stale)
 {
 	char buffer[2048], nonce[NONCE_LENGTH_MAX];
 	struct writer w = WRITER(buffer);
+	uint8_t algorithms = attempt_algorithms(a);
 
 	authorize_replay(a->sip, a->now_ms);
 	struct str text = {nonce,
 		nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
-	if (a->domain->algorithms & DIGEST_SHA256)
+	if (algorithms & DIGEST_SHA256)
 		challenge_write(&w, a, text, S("SHA-256"), stale);
-	if (a->domain->algorithms & DIGEST_MD5)
+	if (algorithms & DIGEST_MD5)
 		challenge_write(&w, a, text, S("MD5"), stale);
 	if (w.full)
 		return attempt_refuse(a, 500, STR_EMPTY);
@@ -390,7 +418,7 @@ static void attempt_identify(const struct attempt *a)
 	memcpy(a->in->sender.name, a->name, a->name_length);
 }
 
-static bool attempt_stale(const struct attempt *a, enum counter reason)
+static bool attempt_stale(struct attempt *a, enum counter reason)
 {
 	counter_add(reason, 1);
 	return attempt_challenge(a, true);
@@ -439,6 +467,7 @@ static bool attempt_check(struct attempt *a)
 	if (error)
 		return attempt_stale(a,
 			error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
+	old_client_answered(a->sip, a->m, c->algorithm, false);
 	enum uri_match match = attempt_match_uri(a);
 	if (match != URI_MATCH)
 		return attempt_refuse_uri(a, match);
@@ -461,6 +490,7 @@ static bool attempt_check(struct attempt *a)
 		return attempt_refuse(a, 403, STR_EMPTY);
 	}
 	count(AUTH_OK);
+	old_client_answered(a->sip, a->m, c->algorithm, true);
 	return true;
 }
 
@@ -493,9 +523,12 @@ static bool attempt_explain(struct attempt *a)
 			STR(realm));
 	else
 		explanation_say(x, "sender", name, 0,
-			"is challenged first: %u, realm \"%.*s\"%s%s%s; what follows is for then",
-			a->proxy ? 407 : 401, STR(realm), a->fault ? " (" : "",
-			a->fault ? a->fault : "", a->fault ? ")" : "");
+			"is challenged first: %u, realm \"%.*s\"%s%s%s%s; what follows is for then",
+			a->proxy ? 407 : 401, STR(realm),
+			a->domain->md5_alone && old_client_is(a->sip, a->m)
+				? ", MD5 alone, for it has given up where it had a choice"
+				: "",
+			a->fault ? " (" : "", a->fault ? a->fault : "", a->fault ? ")" : "");
 	if (!known) {
 		explanation_say(x, "sender", name, 0, "is no user of domain %.*s",
 			STR(settings_str(a->sip->settings, a->domain->name)));
