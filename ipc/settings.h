@@ -74,6 +74,9 @@ enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 /* assert-identity of zones, in the order of its row in options.def. */
 enum assert_identity { ASSERT_ANONYMOUS = 0, ASSERT_ALWAYS, ASSERT_NEVER };
 
+/* anonymous of zones, in the order of its row in options.def. */
+enum anonymous { ANONYMOUS_ACCEPT = 0, ANONYMOUS_REFUSE };
+
 enum not_utf8 { NOT_UTF8_CONVERT = 0, NOT_UTF8_DROP, NOT_UTF8_PASS };
 enum line_ends { LINE_ENDS_REFUSE = 0, LINE_ENDS_SERVE };
 

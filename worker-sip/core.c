@@ -19,6 +19,7 @@
 #include "worker-sip/call/limits.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/message/option_tags.h"
+#include "worker-sip/message/privacy.h"
 #include "worker-sip/message/refusal_log.h"
 #include "worker-sip/registrar/registrar.h"
 #include "worker-sip/routing/relay.h"
@@ -329,6 +330,30 @@ static bool core_refuse_names(const struct incoming *in)
 	return true;
 }
 
+/* Answers what Privacy asks for and nobody here can give (RFC 3323 section 5), and calls of those
+ * who do not say who they are from a zone whose calls have to (RFC 5079). False: it may go on. */
+static bool core_refuse_private(const struct incoming *in)
+{
+	const struct message *m = in->message;
+
+	if (emergency_call(in->sip->settings, m))
+		return false;
+	if (message_first(m, HEADER_PRIVACY) && privacy_is_impossible(m)) {
+		count(PRIVACY_REFUSED);
+		incoming_answer(in, 500, S(PRIVACY_REFUSED_HEADERS));
+		return true;
+	}
+	if (settings_zone(in->sip->settings, in->zone)->anonymous != ANONYMOUS_REFUSE ||
+		m->method != METHOD_INVITE || !privacy_hides_caller(m))
+		return false;
+	if (in->explanation)
+		explanation_say(in->explanation, "sender", STR_EMPTY, 0,
+			"calls without a name, which its zone refuses (anonymous)");
+	count(ANONYMOUS_REFUSED);
+	incoming_answer(in, 433, STR_EMPTY);
+	return true;
+}
+
 /* An authorized request outside a dialog. */
 static void core_authorized(struct incoming *in)
 {
@@ -341,7 +366,7 @@ static void core_authorized(struct incoming *in)
 		incoming_answer(in, 416, STR_EMPTY);
 	} else if (m->method == METHOD_REGISTER) {
 		core_register(in);
-	} else if (core_refuse_names(in)) {
+	} else if (core_refuse_names(in) || core_refuse_private(in)) {
 		return;
 	} else if (option_tags_require(m, &unsupported)) {
 		incoming_answer(in, 420, unsupported.full ? STR_EMPTY : writer_text(&unsupported));

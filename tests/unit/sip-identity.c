@@ -130,3 +130,108 @@ Test(identity, nobody_is_anonymous_without_credentials)
 	acknowledge_failure(invite, take_response(407));
 	quiet();
 }
+
+/* ---- Privacy, of calls from the zone that asks nobody ---- */
+
+static void ends_here(const struct said *invite, const struct sent *out)
+{
+	respond(out, 486, .tag = "b");
+	take_request("ACK");
+	acknowledge_failure(invite, take_response(486));
+}
+
+#define TELLING                                                                                    \
+	"Subject: of alice\nOrganization: alice's\nReply-To: <sip:alice@example.net>\n"            \
+	"Call-Info: <http://alice.example/me.jpg>\nUser-Agent: alice's phone\nX-Other: stays\n"
+
+Test(identity, a_user_who_asks_for_it_is_not_shown_to_who_is_not_trusted)
+{
+	struct said *invite = ask(.method = "INVITE",
+		.more = "Privacy: header; USER ;critical\n" TELLING);
+	struct sent *out = take_request_to("INVITE", BOB);
+
+	cr_assert(str_starts(line_of(out, HEADER_FROM), S(ANONYMOUS ";tag=")));
+	struct str raw = {message_raw(out->message), out->message->raw_size};
+	cr_assert_null(memmem(raw.p, raw.n, "alice", 5), "%.*s", STR(raw));
+	cr_assert_not_null(memmem(raw.p, raw.n, "X-Other: stays", 14));
+	respond(out, 200, .tag = "b");
+	struct sent *answered = take_response(200);
+	cr_assert(str_starts(line_of(answered, HEADER_FROM), S("<sip:alice@example.net>;tag=a")));
+	caller_asks(answered, "ACK", 1);
+	take_request("ACK");
+	caller_asks(answered, "BYE", 2);
+	struct sent *bye = take_request("BYE");
+	cr_assert(str_equal(line_of(bye, HEADER_FROM), line_of(out, HEADER_FROM)),
+		"the same in the dialog");
+	respond(bye, 200);
+	take_response(200);
+	quiet();
+	(void)invite;
+}
+
+Test(identity, a_trusted_zone_gets_all_of_it_and_privacy)
+{
+	struct said *invite = ask(.method = "INVITE", .uri = "sip:+4930123@example.net",
+		.more = "Privacy: user\n" TELLING);
+	struct sent *out = take_request("INVITE");
+
+	cr_assert(str_starts(line_of(out, HEADER_FROM), S("<sip:alice@example.net>;tag=")));
+	cr_assert(says(out, HEADER_SUBJECT, "of alice"));
+	cr_assert(says(out, HEADER_PRIVACY, "user"));
+	ends_here(invite, out);
+}
+
+Test(identity, what_privacy_asks_for_in_vain)
+{
+	static const struct {
+		const char *value;
+		bool refused;
+	} row[] = {{"session;critical", true}, {"critical; something", true}, {"session", false},
+		{"id;header;critical", false}, {"none", false}};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char more[64], call_id[16];
+
+		snprintf(more, sizeof(more), "Privacy: %s\n", row[i].value);
+		snprintf(call_id, sizeof(call_id), "vain-%u", i);
+		struct said *invite = ask(.method = "INVITE", .more = more, .call_id = call_id);
+		if (row[i].refused)
+			acknowledge_failure(invite, take_response(500));
+		else
+			ends_here(invite, take_request("INVITE"));
+	}
+	cr_assert_eq(counted(COUNTER_PRIVACY_REFUSED), 2);
+	quiet();
+}
+
+Test(identity, a_zone_may_refuse_calls_without_a_name)
+{
+	static const struct {
+		const char *from, *more;
+		unsigned status;
+	} row[] = {{ANONYMOUS, "", 433}, {NULL, "Privacy: id\n", 433},
+		{NULL, "Privacy: user\n", 433}, {NULL, "Privacy: none\n", 0}, {NULL, "", 0}};
+
+	worker->image.zone[ZONE_OPEN].anonymous = ANONYMOUS_REFUSE;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char call_id[16];
+
+		snprintf(call_id, sizeof(call_id), "nameless-%u", i);
+		struct said *invite = ask(.method = "INVITE", .from = row[i].from,
+			.more = row[i].more, .call_id = call_id);
+		if (row[i].status)
+			acknowledge_failure(invite, take_response(row[i].status));
+		else
+			ends_here(invite, take_request("INVITE"));
+	}
+	cr_assert_eq(counted(COUNTER_ANONYMOUS_REFUSED), 3);
+	cr_assert_eq(counted(COUNTER_ANSWERED_433), 3);
+	ask(.method = "MESSAGE", .from = ANONYMOUS, .call_id = "no-call");
+	respond(take_request("MESSAGE"), 200, .tag = "b");
+	take_response(200);
+	fixture_emergency(&worker->image, "112", "");
+	struct said *help = ask(.method = "INVITE", .from = ANONYMOUS, .uri = "sip:112@example.net",
+		.call_id = "help");
+	ends_here(help, take_request("INVITE"));
+	quiet();
+}

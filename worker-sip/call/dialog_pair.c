@@ -3,7 +3,7 @@
 
 #include "ipc/token.h"
 #include "worker-sip/message/hosts.h"
-#include "worker-sip/message/party.h"
+#include "worker-sip/message/privacy.h"
 #include "worker-sip/message/rewrite.h"
 #include "worker-sip/routing/trunk_auth.h"
 
@@ -49,7 +49,7 @@ bool dialog_pair_of_branch(struct dialog_pair *out, const struct fork_branch *b,
 		write_address_tag(
 			&b_local, message_value(m, HEADER_TO), (struct str){b_tag, sizeof(b_tag)});
 	else
-		write_party(&b_local, &hosts, message_value(request, HEADER_FROM),
+		privacy_write_from(&b_local, &hosts, request, b->zone,
 			(struct str){b_tag, sizeof(b_tag)},
 			rewrite_party(rewrite, RULE_FROM_USER, &change));
 	struct str remote = dialog_pair_remote(sip, request, m, &hosts, rewrite);

@@ -7,6 +7,7 @@
  * a number our own host. */
 #include "forwarding.h"
 
+#include "worker-sip/message/privacy.h"
 #include "worker-sip/message/rewrite.h"
 #include "worker-sip/routing/rewriting_part.h"
 #include "worker-sip/routing/telephone.h"
@@ -81,24 +82,6 @@ static struct str forward_history_last(const struct fork *f)
 	return index;
 }
 
-/* Whether the caller has asked that nobody reads there whom he called (RFC 7044 section 10.1). */
-static bool forward_history_is_private(const struct message *m)
-{
-	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h);
-
-		while (rest.n) {
-			struct str word = {rest.p, str_find(rest, ';')};
-
-			if (str_equal_nocase(str_trim(word), S("history")))
-				return true;
-			rest = str_from(rest, word.n < rest.n ? word.n + 1 : rest.n);
-		}
-	}
-	return false;
-}
-
 /* Writes the entries from the first hop to that one, and its index into index. */
 static void forward_write_entries(struct writer *w, const struct fork *f,
 	const struct forward_hop *hop, const struct forward_hop *next, const struct flow *to,
@@ -136,7 +119,8 @@ static void forward_write_history(struct writer *w, const struct fork *f,
 	struct writer index = WRITER(buffer);
 	size_t before = w->n;
 
-	if (forward_history_is_private(&f->request->message))
+	/* The caller has asked that nobody reads there whom he called (RFC 7044 section 10.1). */
+	if (privacy_of(&f->request->message) & PRIVACY_HISTORY)
 		return;
 	write_str(&index, forward_history_last(f));
 	forward_write_entries(w, f, hop, NULL, to, &index);

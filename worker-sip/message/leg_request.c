@@ -3,6 +3,7 @@
 
 #include "ipc/token.h"
 #include "party.h"
+#include "privacy.h"
 #include "rewrite.h"
 #include "route_set.h"
 #include "worker-sip/call/dialog_reference.h"
@@ -38,8 +39,8 @@ static int leg_request_parties(const struct leg_request *r, struct splice *s)
 	char tag[TOKEN_LENGTH];
 
 	token_mint(&r->sip->keys.minting, TOKEN_TAG, r->slot, r->id, tag);
-	write_party(&from, &hosts, message_value(r->message, HEADER_FROM),
-		(struct str){tag, sizeof(tag)}, rewrite_party(r->rewrite, RULE_FROM_USER, &change));
+	privacy_write_from(&from, &hosts, r->message, r->to_zone, (struct str){tag, sizeof(tag)},
+		rewrite_party(r->rewrite, RULE_FROM_USER, &change));
 	write_party(&to, &hosts, message_value(r->message, HEADER_TO), STR_EMPTY,
 		rewrite_party(r->rewrite, RULE_TO_USER, &change));
 	if (from.full || to.full)

@@ -3,6 +3,7 @@
 
 #include "ipc/syntax.h"
 #include "option_tags.h"
+#include "privacy.h"
 #include "realm.h"
 
 #include <stdio.h>
@@ -62,38 +63,22 @@ static bool policy_has_empty(const struct message_header *h, struct str value)
 	return h->id != HEADER_OTHER && !header_is_text(h->id) && list_has_empty(value);
 }
 
-/* RFC 3325 section 7: whoever asked for it has no asserted identity of his shown to those who are
- * not trusted. */
-static bool policy_identity_private(const struct message *m)
-{
-	for (const struct message_header *h = message_first(m, HEADER_PRIVACY); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h);
-
-		while (rest.n) {
-			size_t end = 0;
-
-			while (end < rest.n && rest.p[end] != ';' && rest.p[end] != ',')
-				end++;
-			if (str_equal_nocase(str_trim((struct str){rest.p, end}), S("id")))
-				return true;
-			rest = end < rest.n ? str_from(rest, end + 1) : STR_EMPTY;
-		}
-	}
-	return false;
-}
-
 struct policy_sides policy_sides(struct sip *sip, const struct message *in, unsigned from_zone,
 	unsigned to_zone, const struct flow *to)
 {
 	const struct zone_settings *sender = settings_zone(sip->settings, from_zone),
 				   *receiver = settings_zone(sip->settings, to_zone);
 
+	/* RFC 3323 and RFC 3325 section 7: whoever asked for it is not shown to those who are not
+	 * trusted. */
+	const unsigned privacy = receiver->trust ? 0 : privacy_of(in);
+
 	return (struct policy_sides){.in = in,
 		.from = sender,
 		.to = receiver,
 		.hosts = hosts_between(sip, from_zone, to_zone, to),
-		.hide_identity = sender->trust && !receiver->trust && policy_identity_private(in),
+		.hide_identity = privacy & PRIVACY_ID,
+		.hide_user = privacy & PRIVACY_USER,
 		.has_nul = policy_has_nul((struct str){message_raw(in), in->body.at}),
 		.has_empty = in->empty_elements};
 }
@@ -113,6 +98,13 @@ static uint32_t policy_leaving(const struct zone_settings *to, uint8_t receiver)
 	}
 }
 
+/* Whether a header says who calls, as a network has it. */
+static bool policy_is_identity(uint8_t id)
+{
+	return id == HEADER_P_ASSERTED_IDENTITY || id == HEADER_P_PREFERRED_IDENTITY ||
+	       id == HEADER_REMOTE_PARTY_ID;
+}
+
 /* Whether a header line passes as it is. */
 static bool policy_passes(
 	const struct policy_sides *sides, const struct message_header *h, uint8_t policy)
@@ -123,8 +115,7 @@ static bool policy_passes(
 	switch (policy) {
 	case POLICY_PASS: return true;
 	case POLICY_TRUSTED:
-		return sides->from->trust &&
-		       !(h->id == HEADER_P_ASSERTED_IDENTITY && sides->hide_identity);
+		return sides->from->trust && !(sides->hide_identity && policy_is_identity(h->id));
 	case POLICY_CREDENTIALS:
 		return !sides->proved && realm_credentials_readable(value) &&
 		       !realm_is_ours(settings, value);
@@ -175,6 +166,10 @@ static uint8_t policy_decide_line(const struct policy_sides *sides, const struct
 		/* A line that is written anew is clean; this one does not pass. */
 		return policy.what == POLICY_OURS || policy.what == POLICY_MAPPED ? policy.what
 		                                                                  : POLICY_NEVER;
+	}
+	if (sides->hide_user && privacy_is_of_user(h->id)) {
+		count(HEADERS_KEPT_BACK);
+		return POLICY_NEVER;
 	}
 	/* first what most lines are */
 	if (policy.what == POLICY_OURS || !policy_passes(sides, h, policy.what))
@@ -242,6 +237,8 @@ const char *policy_word(const struct policy_sides *sides, const struct message_h
 	}
 	if (policy_line_has_nul(sides->in, h))
 		snprintf(word, POLICY_WORD_SIZE, "is removed: it holds a NUL");
+	else if (sides->hide_user && privacy_is_of_user(h->id))
+		return "is removed: its sender asked for privacy";
 	else if (option && policy_passes(sides, h, row.what))
 		snprintf(word, POLICY_WORD_SIZE, "is removed: option %s of the zone it goes to",
 			option);

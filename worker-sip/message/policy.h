@@ -36,6 +36,7 @@ struct policy_sides {
 	const struct zone_settings *from, *to; /* of its sender and its receiver */
 	struct hosts hosts;                    /* of its sender, as the receiver gets them */
 	bool hide_identity;                    /* its asserted identity stays behind */
+	bool hide_user;                        /* and so does what tells of its user */
 	bool event_mapped;                     /* Event has an id of the other leg's */
 	bool proved;                           /* credentials of ours stand in it already */
 	bool has_nul;                          /* somewhere in its headers */
