@@ -14,12 +14,12 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "digest.h"
+#include "digest_uri.h"
 #include "keep_alive.h"
 #include "old_client.h"
 #include "owner.h"
 #include "replay.h"
 #include "worker-sip/message/response.h"
-#include "worker-sip/routing/telephone.h"
 #include "worker-sip/transaction/transaction.h"
 
 #include <errno.h>
@@ -291,54 +291,6 @@ static bool attempt_find_name(struct attempt *a)
 	return a->name_length > 0;
 }
 
-enum uri_match { URI_MATCH_NOT, URI_MATCH_SPELLING, URI_MATCH };
-
-static uint16_t attempt_port(const struct uri_parts *uri)
-{
-	return uri->port ? uri->port : uri->scheme == URI_SIPS ? 5061 : 5060;
-}
-
-/* Whether two URIs name one user at one host, whatever else they say. */
-static bool attempt_uri_same_place(const struct uri_parts *a, const struct uri_parts *b)
-{
-	struct uri_parts x = {.scheme = URI_SIP, .user = a->user, .host = a->host},
-			 y = {.scheme = URI_SIP, .user = b->user, .host = b->host};
-
-	return a->host.n && attempt_port(a) == attempt_port(b) && uri_equal(&x, &y);
-}
-
-/* Whether two URIs name one telephone number, at one host where both name a host. */
-static bool attempt_uri_same_number(const struct uri_parts *a, const struct uri_parts *b)
-{
-	char x[AOR_MAX], y[AOR_MAX];
-	long n = telephone_digits(a, x, sizeof(x)), m = telephone_digits(b, y, sizeof(y));
-	struct uri_parts at_a = {.scheme = URI_SIP, .host = a->host, .port = a->port},
-			 at_b = {.scheme = URI_SIP, .host = b->host, .port = b->port};
-
-	if (n <= 0 || n != m || memcmp(x, y, (size_t)n) != 0)
-		return false;
-	return !a->host.n || !b->host.n || attempt_uri_same_place(&at_a, &at_b);
-}
-
-/* RFC 7616 section 3.4.6: the digest is over the URI that it names, which must be the one that is
- * asked. One that names the same place otherwise (its parameters, its default port, the separators
- * of a telephone number) is a client's error and no attack. */
-static enum uri_match attempt_match_uri(const struct attempt *a)
-{
-	struct str whole = message_str(a->m, a->m->request_uri.whole);
-	struct uri_parts named, asked = uri_of(a->m, &a->m->request_uri);
-
-	if (str_equal(a->credentials.uri, whole))
-		return URI_MATCH;
-	if (uri_parse(a->credentials.uri, &named))
-		return URI_MATCH_SPELLING; /* no place at all */
-	if (uri_equal(&named, &asked))
-		return URI_MATCH;
-	return attempt_uri_same_place(&named, &asked) || attempt_uri_same_number(&named, &asked)
-	               ? URI_MATCH_SPELLING
-	               : URI_MATCH_NOT;
-}
-
 /* The user's HA1; for a user that does not exist any other, so that the same work follows: whatever
  * comes of it is refused. */
 static bool attempt_find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1])
@@ -434,9 +386,9 @@ static bool attempt_fault(struct attempt *a, enum counter reason, const char *fa
 }
 
 /* The digest is over another URI than the one that is asked. */
-static bool attempt_refuse_uri(struct attempt *a, enum uri_match match)
+static bool attempt_refuse_uri(struct attempt *a, enum digest_uri_match match)
 {
-	if (match == URI_MATCH_SPELLING)
+	if (match == DIGEST_URI_SPELLING)
 		return attempt_fault(a, COUNTER_AUTH_URI_MISMATCH,
 			"a uri that is not spelled as the Request-URI");
 	count(AUTH_URI_MISMATCH);
@@ -468,8 +420,8 @@ static bool attempt_check(struct attempt *a)
 		return attempt_stale(a,
 			error == -EINVAL ? COUNTER_AUTH_NONCE_FOREIGN : COUNTER_AUTH_NONCE_STALE);
 	old_client_answered(a->sip, a->m, c->algorithm, false);
-	enum uri_match match = attempt_match_uri(a);
-	if (match != URI_MATCH)
+	enum digest_uri_match match = digest_uri_match(c->uri, a->m);
+	if (match != DIGEST_URI_SAME)
 		return attempt_refuse_uri(a, match);
 	if (!attempt_digest_right(a))
 		return attempt_challenge(a, false);
