@@ -515,6 +515,71 @@ Test(authorize, credentials_that_do_not_count)
 		"MD5 was not offered");
 }
 
+/* Asks with credentials of the form of RFC 2069, or with auth-int. */
+static unsigned ask_by(const char *nonce, struct str qop, const char *body, const char *nc)
+{
+	char ha1[65], response[65], extra[1024];
+	const struct digest_parts parts = {.algorithm = DIGEST_MD5,
+		.ha1 = {ha1,
+			digest_ha1(DIGEST_MD5, S("alice"), S("example.net"), S("wonderland"), ha1)},
+		.nonce = str_of(nonce),
+		.nc = str_of(nc),
+		.cnonce = S("c0"),
+		.qop = qop,
+		.method = S("REGISTER"),
+		.uri = S("sip:example.net"),
+		.body = str_of(body)};
+
+	digest_response(&parts, response);
+	int n = snprintf(extra, sizeof(extra),
+		"Authorization: Digest username=\"alice\", realm=\"example.net\", nonce=\"%s\", "
+		"uri=\"sip:example.net\", response=\"%s\"",
+		nonce, response);
+	if (qop.n)
+		n += snprintf(extra + n, sizeof(extra) - (size_t)n,
+			", qop=%.*s, nc=%s, cnonce=\"c0\"", STR(qop), nc);
+	snprintf(extra + n, sizeof(extra) - (size_t)n, "\r\n");
+	return ask((struct ask){REGISTER, .extra = extra});
+}
+
+Test(authorize, without_qop_a_nonce_is_good_once)
+{
+	f->image.domain[0].without_qop = 1;
+	const char *nonce = register_nonce();
+
+	cr_assert_eq(ask_by(nonce, STR_EMPTY, "", ""), 0);
+	cr_assert_eq(ask_by(nonce, STR_EMPTY, "", ""), 401);
+	cr_assert(is_stale("WWW-Authenticate"));
+	cr_assert_eq(ask_by(nonce_of("WWW-Authenticate"), STR_EMPTY, "", ""), 0);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce}), 401,
+		"and the first count of others is the same");
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000002"}), 0);
+	f->image.domain[0].without_qop = 0;
+	cr_assert_eq(ask_by(register_nonce(), STR_EMPTY, "", ""), 401);
+	cr_assert_eq(f->penalties, 0);
+}
+
+Test(authorize, auth_int_where_it_is_offered)
+{
+	const struct str auth_int = S("auth-int");
+	const char *nonce = register_nonce();
+
+	cr_assert_eq(ask_by(nonce, auth_int, "", "00000001"), 401);
+	f->image.domain[0].auth_int = 1;
+	nonce = register_nonce();
+	cr_assert_not_null(
+		strstr(fixture_header(f, "WWW-Authenticate", 0), "qop=\"auth,auth-int\""));
+	cr_assert_eq(ask_by(nonce, auth_int, "", "00000001"), 0, "it has no body");
+	cr_assert_eq(ask_by(nonce, auth_int, "", "00000001"), 401, "the count holds");
+	cr_assert(is_stale("WWW-Authenticate"));
+	cr_assert_eq(f->penalties, 0);
+	cr_assert_eq(ask_by(nonce, auth_int, "another body", "00000002"), 401);
+	cr_assert_eq(f->penalties, 1);
+	cr_assert_eq(ask((struct ask){REGISTER, ALICE, .nonce = nonce, .nc = "00000003"}), 0,
+		"auth is as good");
+	cr_assert_eq(ask_by(nonce, S("other"), "", "00000004"), 401);
+}
+
 Test(authorize, what_stands_in_the_other_header_is_not_counted)
 {
 	const uint64_t *malformed = &counters_page->counter[COUNTER_AUTH_MALFORMED];

@@ -71,6 +71,61 @@ Test(digest, without_qop_auth_nothing_is_right)
 		response);
 	cr_assert_eq(credentials_parse(str_of(value), &c), 0);
 	cr_assert_not(digest_verify(&c, S("REGISTER"), (struct str){ha1, n}));
+	cr_assert(digest_verify_any(&c, S("REGISTER"), S("a body"), (struct str){ha1, n}),
+		"but by RFC 2069");
+	cr_assert_not(digest_verify_any(&c, S("INVITE"), S("a body"), (struct str){ha1, n}));
+}
+
+Test(digest, auth_int_is_over_the_body)
+{
+	static const uint8_t algorithms[] = {DIGEST_MD5, DIGEST_SHA256};
+	static char large[3000];
+
+	memset(large, 'x', sizeof(large));
+	for (unsigned i = 0; i < 2; i++) {
+		char ha1[65], response[65], value[512];
+		size_t n = digest_ha1(algorithms[i], S("u"), S("r"), S("p"), ha1);
+		struct digest_parts parts = {.algorithm = algorithms[i],
+			.ha1 = {ha1, n},
+			.nonce = S("n"),
+			.nc = S("00000001"),
+			.cnonce = S("c"),
+			.qop = S("auth-int"),
+			.method = S("MESSAGE"),
+			.uri = S("sip:x"),
+			.body = {large, sizeof(large)}};
+		struct credentials c;
+
+		cr_assert_eq(digest_response(&parts, response), n);
+		snprintf(value, sizeof(value),
+			"Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\", "
+			"algorithm=%s, qop=auth-int, nc=00000001, cnonce=\"c\", response=\"%s\"",
+			i ? "SHA-256" : "MD5", response);
+		cr_assert_eq(credentials_parse(str_of(value), &c), 0);
+		cr_assert(digest_verify_any(&c, S("MESSAGE"), parts.body, parts.ha1));
+		cr_assert_not(digest_verify(&c, S("MESSAGE"), parts.ha1));
+		large[2999] = 'y';
+		cr_assert_not(digest_verify_any(&c, S("MESSAGE"), parts.body, parts.ha1));
+		cr_assert_not(digest_verify_any(&c, S("MESSAGE"), STR_EMPTY, parts.ha1));
+		large[2999] = 'x';
+	}
+}
+
+Test(digest, auth_int_as_everybody_computes_it)
+{
+	struct digest_parts parts = {.algorithm = DIGEST_MD5,
+		.ha1 = S("939e7578ed9e3c518a452acee763bce9"),
+		.nonce = S("dcd98b7102dd2f0e8b11d0f600bfb0c093"),
+		.nc = S("00000001"),
+		.cnonce = S("0a4f113b"),
+		.qop = S("auth-int"),
+		.method = S("GET"),
+		.uri = S("/dir/index.html"),
+		.body = S("body")};
+	char response[65];
+
+	cr_assert_eq(digest_response(&parts, response), 32);
+	cr_assert_str_eq(response, "f93d61f87864e6c8c6a46b339ad998de");
 }
 
 #define BASE "Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:x\""

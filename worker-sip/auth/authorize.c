@@ -149,7 +149,7 @@ static void challenge_write(struct writer *w, const struct attempt *a, struct st
 	write_str(w, nonce);
 	write_literal(w, "\", algorithm=");
 	write_str(w, algorithm);
-	write_literal(w, ", qop=\"auth\"");
+	write_str(w, a->domain->auth_int ? S(", qop=\"auth,auth-int\"") : S(", qop=\"auth\""));
 	if (stale)
 		write_literal(w, ", stale=true");
 	write_literal(w, "\r\n");
@@ -332,7 +332,8 @@ static bool attempt_digest_right(const struct attempt *a)
 {
 	char ha1[HA1_TEXT_MAX + 1];
 	bool known = attempt_find_ha1(a, ha1);
-	bool right = digest_verify(&a->credentials, message_str(a->m, a->m->method_name),
+	bool right = digest_verify_any(&a->credentials, message_str(a->m, a->m->method_name),
+		message_str(a->m, a->m->body),
 		(struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
 
 	sodium_memzero(ha1, sizeof(ha1));
@@ -397,21 +398,45 @@ static bool attempt_refuse_uri(struct attempt *a, enum digest_uri_match match)
 	return attempt_refuse(a, 400, STR_EMPTY);
 }
 
+/* What is wrong with the quality of protection; NULL: it was offered, or may be left out. */
+static const char *attempt_qop_fault(const struct attempt *a)
+{
+	struct str qop = a->credentials.qop;
+
+	if (!qop.p)
+		return a->domain->without_qop ? NULL : "no qop";
+	if (str_equal_nocase(qop, S("auth")))
+		return NULL;
+	if (!a->domain->auth_int)
+		return "a qop other than auth";
+	return str_equal_nocase(qop, S("auth-int")) ? NULL : "a qop other than auth and auth-int";
+}
+
+/* The count of the nonce. Credentials without qop have none, and what cannot be counted can be
+ * replayed: their nonce is good for one request. */
+static uint32_t attempt_count(const struct attempt *a)
+{
+	char text[9] = "1";
+
+	if (a->credentials.qop.p)
+		memcpy(text, a->credentials.nc.p, 8);
+	return (uint32_t)strtoul(text, NULL, 16);
+}
+
 /* The credentials, step by step. */
 static bool attempt_check(struct attempt *a)
 {
 	struct credentials *c = &a->credentials;
 	struct nonce_name nonce;
-	uint64_t nc;
+	uint32_t nc;
 	struct replay *replay = authorize_replay(a->sip, a->now_ms);
 
 	if (!(c->algorithm & a->domain->algorithms))
 		return attempt_fault(
 			a, COUNTER_AUTH_ALGORITHM, "an algorithm that was not offered");
-	/* without qop there is no count, and what cannot be counted can be replayed */
-	if (!str_equal_nocase(c->qop, S("auth")))
-		return attempt_fault(
-			a, COUNTER_AUTH_MALFORMED, c->qop.p ? "a qop other than auth" : "no qop");
+	const char *fault = attempt_qop_fault(a);
+	if (fault)
+		return attempt_fault(a, COUNTER_AUTH_MALFORMED, fault);
 	if (!attempt_find_name(a))
 		return attempt_fault(a, COUNTER_AUTH_MALFORMED, "a username that cannot be one");
 	int error = nonce_check(a->sip->keys.nonce_key, c->nonce, a->now_ms,
@@ -425,12 +450,10 @@ static bool attempt_check(struct attempt *a)
 		return attempt_refuse_uri(a, match);
 	if (!attempt_digest_right(a))
 		return attempt_challenge(a, false);
-	nc = strtoul((const char[]){c->nc.p[0], c->nc.p[1], c->nc.p[2], c->nc.p[3], c->nc.p[4],
-			     c->nc.p[5], c->nc.p[6], c->nc.p[7], 0},
-		NULL, 16);
+	nc = attempt_count(a);
 	if (!replay)
 		return attempt_refuse(a, 500, STR_EMPTY);
-	if (replay_use(replay, nonce.serial, nonce.minted_ms, (uint32_t)nc))
+	if (replay_use(replay, nonce.serial, nonce.minted_ms, nc))
 		return attempt_stale(a, COUNTER_AUTH_NONCE_REPEATED);
 	/* It has shown itself, and its count is used: a retransmission must find this one. */
 	attempt_identify(a);

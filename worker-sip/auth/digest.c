@@ -143,17 +143,29 @@ int digest_init(void)
 	               : -ENOSYS;
 }
 
-/* Whether a response can be right at all: an algorithm that we know, its length, qop=auth. */
+/* Whether a response can be right at all: an algorithm that we know, and its length. */
 static bool digest_comparable(const struct credentials *c, struct str ha1, size_t length)
 {
-	return c->algorithm && ha1.n == length && c->response.n == length &&
-	       str_equal_nocase(c->qop, S("auth"));
+	return c->algorithm && ha1.n == length && c->response.n == length;
+}
+
+/* H(A2): of the method, the URI, and with auth-int the hash of the body (RFC 7616 section 3.4.3).
+ */
+static size_t digest_a2(const struct digest_parts *d, char buffer[65])
+{
+	char body[65];
+	struct str part[] = {d->method, d->uri, {body, 0}};
+
+	if (!str_equal_nocase(d->qop, S("auth-int")))
+		return hasher_joined(d->algorithm, part, 2, buffer);
+	part[2].n = hasher_joined(d->algorithm, &d->body, 1, body);
+	return part[2].n ? hasher_joined(d->algorithm, part, 3, buffer) : 0;
 }
 
 size_t digest_response(const struct digest_parts *d, char buffer[65])
 {
 	char a2[65];
-	size_t n = hasher_joined(d->algorithm, (const struct str[]){d->method, d->uri}, 2, a2);
+	size_t n = digest_a2(d, a2);
 	const struct str with[] = {d->ha1, d->nonce, d->nc, d->cnonce, d->qop, {a2, n}};
 	const struct str without[] = {d->ha1, d->nonce, {a2, n}};
 
@@ -165,6 +177,12 @@ size_t digest_response(const struct digest_parts *d, char buffer[65])
 
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1)
 {
+	return str_equal_nocase(c->qop, S("auth")) && digest_verify_any(c, method, STR_EMPTY, ha1);
+}
+
+bool digest_verify_any(
+	const struct credentials *c, struct str method, struct str body, struct str ha1)
+{
 	char right[65];
 	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
 	const struct digest_parts parts = {.algorithm = c->algorithm,
@@ -174,7 +192,8 @@ bool digest_verify(const struct credentials *c, struct str method, struct str ha
 		.cnonce = c->cnonce,
 		.qop = c->qop,
 		.method = method,
-		.uri = c->uri};
+		.uri = c->uri,
+		.body = body};
 
 	if (!digest_comparable(c, ha1, length) || !digest_response(&parts, right))
 		return false;

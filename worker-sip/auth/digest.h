@@ -1,5 +1,5 @@
-/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5 and SHA-256, qop auth, stateless keyed
- * nonces. Pure functions. */
+/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5 and SHA-256, stateless keyed nonces.
+ * Pure functions. */
 #ifndef SIPWARD_SIP_AUTH_DIGEST_H
 #define SIPWARD_SIP_AUTH_DIGEST_H
 
@@ -37,13 +37,18 @@ int nonce_check(const uint8_t key[32], struct str nonce, uint64_t now_ms, uint64
 	uint8_t slot, const struct endpoint *source, struct nonce_name *out);
 
 /* True where the response is right for ha1 (hex of the algorithm's length). Constant time in the
- * response. False, too, without qop=auth (auth-int and the form of RFC 2069 are not offered). */
+ * response. False, too, without qop=auth. */
 bool digest_verify(const struct credentials *c, struct str method, struct str ha1);
+/* The same with auth-int, whose digest is over the body, too, and without qop, in the form of RFC
+ * 2069: whether they may be is the caller's to ask. */
+bool digest_verify_any(
+	const struct credentials *c, struct str method, struct str body, struct str ha1);
 /* What a response is made of. qop.n == 0: none was asked for, and the form is that of RFC 2069; nc
  * and cnonce have no part in it then. */
 struct digest_parts {
 	uint8_t algorithm; /* enum digest_algorithm */
 	struct str ha1, nonce, nc, cnonce, qop, method, uri;
+	struct str body; /* with qop auth-int alone */
 };
 /* The response in hex; buffer has 65 bytes. Returns its length; 0: the hash failed. */
 size_t digest_response(const struct digest_parts *d, char buffer[65]);
