@@ -192,7 +192,7 @@ static bool settings_listener_sane(const struct settings *s, const void *row)
 
 static bool settings_algorithms_sane(uint8_t algorithms)
 {
-	return algorithms && !(algorithms & ~(DIGEST_MD5 | DIGEST_SHA256));
+	return algorithms && !(algorithms & ~DIGEST_ALL);
 }
 
 static bool settings_domain_sane(const struct settings *s, const void *row)

@@ -126,7 +126,9 @@ struct listener_settings {
 #define ORIGIN_NONE "none"
 enum when_draining { WHEN_DRAINING_REFUSE = 0, WHEN_DRAINING_IGNORE };
 enum client_auth { CLIENT_AUTH_NONE = 0, CLIENT_AUTH_OPTIONAL, CLIENT_AUTH_REQUIRED };
-enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2 }; /* bits */
+enum digest_algorithm { DIGEST_MD5 = 1, DIGEST_SHA256 = 2, DIGEST_SHA512_256 = 4 }; /* bits */
+#define DIGEST_ALGORITHMS 3
+#define DIGEST_ALL (DIGEST_MD5 | DIGEST_SHA256 | DIGEST_SHA512_256)
 
 struct domain_settings {
 	_Alignas(8) struct text name; /* lower case */
@@ -388,9 +390,9 @@ uint64_t trunk_id(struct str name);
 
 /* ---- users: a hash table in an image of its own, shared by all SIP workers ---- */
 
-#define USERS_MAGIC 0x55575054u
+#define USERS_MAGIC 0x55575055u
 #define USER_NAME_MAX 128
-#define HA1_TEXT_MAX 64 /* hex of SHA-256 */
+#define HA1_TEXT_MAX 64 /* hex of SHA-256 and SHA-512-256 */
 #define USER_GROUPS_MAX 8
 #define GROUP_NAME_MAX 32
 
@@ -402,6 +404,7 @@ struct user_row {
 	char name[USER_NAME_MAX];
 	char ha1_md5[32]; /* lower-case hex, no NUL */
 	char ha1_sha256[64];
+	char ha1_sha512_256[64];
 	uint32_t group[USER_GROUPS_MAX]; /* group_id of each group that he is in; 0: no more */
 };
 struct users {
@@ -420,6 +423,14 @@ struct users {
  * longer than TRUNK_REALM_MAX. */
 size_t users_trunk_key(uint64_t trunk, struct str realm, char buffer[USER_NAME_MAX]);
 int users_check(const void *image, size_t size); /* 0 or -EBADMSG */
+/* The HA1 of the row for one algorithm, whether the user has it or not. */
+static inline struct str user_row_ha1(const struct user_row *row, uint8_t algorithm)
+{
+	return algorithm == DIGEST_MD5 ? (struct str){row->ha1_md5, sizeof(row->ha1_md5)}
+	       : algorithm == DIGEST_SHA256
+	               ? (struct str){row->ha1_sha256, sizeof(row->ha1_sha256)}
+	               : (struct str){row->ha1_sha512_256, sizeof(row->ha1_sha512_256)};
+}
 /* The row's place to start looking (linear probing). */
 uint32_t users_hash(unsigned domain, struct str name);
 /* What a group is known by, wherever its place in a config does not matter: a hash of its name, not

@@ -17,7 +17,8 @@ static const struct {
 	const char *name;
 	uint8_t algorithm;
 	uint8_t ha1_length;
-} algorithms[] = {{"MD5", DIGEST_MD5, 32}, {"SHA-256", DIGEST_SHA256, 64}};
+} algorithms[] = {{"MD5", DIGEST_MD5, 32}, {"SHA-256", DIGEST_SHA256, 64},
+	{"SHA-512-256", DIGEST_SHA512_256, 64}};
 #define ALGORITHM_COUNT (sizeof(algorithms) / sizeof(algorithms[0]))
 
 const char *digest_algorithm_name(uint8_t algorithm)
@@ -186,8 +187,9 @@ static const char *userfile_parse_tail(struct str tail, struct userfile_entry *o
 	struct str ha1 = {tail.p, str_find(tail, ':')};
 
 	if (ha1.n != digest_ha1_length(out->algorithm))
-		return out->algorithm == DIGEST_MD5 ? "the ha1 of MD5 must be 32 hex digits"
-		                                    : "the ha1 of SHA-256 must be 64 hex digits";
+		return out->algorithm == DIGEST_MD5
+		               ? "the ha1 of MD5 must be 32 hex digits"
+		               : "the ha1 of SHA-256 and SHA-512-256 must be 64 hex digits";
 	for (size_t i = 0; i < ha1.n; i++) {
 		char c = ha1.p[i];
 
@@ -233,7 +235,7 @@ static const char *userfile_parse_line(struct str line, struct userfile_entry *o
 		       "control characters";
 	out->algorithm = digest_algorithm_of(field[2]);
 	if (!out->algorithm)
-		return "the algorithm must be MD5 or SHA-256";
+		return "the algorithm must be MD5, SHA-256 or SHA-512-256";
 	wrong = userfile_parse_tail(rest, out);
 	if (wrong)
 		return wrong;

@@ -2,8 +2,8 @@
  * "name:realm:algorithm:ha1", or "name:realm:algorithm:ha1:group,group" of a user who is in groups.
  *
  * ha1 is H(name ":" realm ":" password) in hex (RFC 7616 section 3.4.2, RFC 8760); the password
- * itself is nowhere. algorithm is MD5 or SHA-256. Empty lines and lines that begin with # are
- * comments. The text is secret like a password: it is wiped before it is freed.
+ * itself is nowhere. algorithm is MD5, SHA-256 or SHA-512-256. Empty lines and lines that begin
+ * with # are comments. The text is secret like a password: it is wiped before it is freed.
  */
 #ifndef SIPWARD_IPC_USERFILE_H
 #define SIPWARD_IPC_USERFILE_H
@@ -38,8 +38,8 @@ struct userfile {
 int userfile_load(const char *path, struct userfile *out, struct config_errors *errors);
 void userfile_free(struct userfile *f);
 
-/* "MD5", "SHA-256"; NULL for another value. digest_algorithm_of (any case): 0 for an unknown name.
- * digest_ha1_length: 32 or 64. */
+/* "MD5", "SHA-256", "SHA-512-256"; NULL for another value. digest_algorithm_of (any case): 0 for an
+ * unknown name. digest_ha1_length: 32 or 64. */
 const char *digest_algorithm_name(uint8_t algorithm);
 uint8_t digest_algorithm_of(struct str name);
 size_t digest_ha1_length(uint8_t algorithm);

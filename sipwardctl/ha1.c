@@ -8,9 +8,10 @@
 int ha1_compute(uint8_t algorithm, struct str name, struct str realm, struct str password,
 	char out[HA1_TEXT_MAX + 1])
 {
-	const EVP_MD *md = algorithm == DIGEST_MD5      ? EVP_md5()
-	                   : algorithm == DIGEST_SHA256 ? EVP_sha256()
-	                                                : NULL;
+	const EVP_MD *md = algorithm == DIGEST_MD5          ? EVP_md5()
+	                   : algorithm == DIGEST_SHA256     ? EVP_sha256()
+	                   : algorithm == DIGEST_SHA512_256 ? EVP_sha512_256()
+	                                                    : NULL;
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned length = 0;
 	EVP_MD_CTX *ctx;
@@ -35,12 +36,12 @@ int ha1_compute(uint8_t algorithm, struct str name, struct str realm, struct str
 }
 
 int ha1_entries(uint8_t wanted, struct str name, struct str realm, struct str password,
-	struct userfile_entry out[2])
+	struct userfile_entry out[DIGEST_ALGORITHMS])
 {
-	static const uint8_t order[] = {DIGEST_SHA256, DIGEST_MD5};
+	static const uint8_t order[] = {DIGEST_SHA512_256, DIGEST_SHA256, DIGEST_MD5};
 	int count = 0;
 
-	if (!wanted || (wanted & ~(DIGEST_MD5 | DIGEST_SHA256)) || !userfile_name_valid(name) ||
+	if (!wanted || (wanted & ~DIGEST_ALL) || !userfile_name_valid(name) ||
 		!userfile_realm_valid(realm))
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(order); i++) {

@@ -9,9 +9,9 @@
  * algorithm; -EIO where the library refuses the algorithm. */
 int ha1_compute(uint8_t algorithm, struct str name, struct str realm, struct str password,
 	char out[HA1_TEXT_MAX + 1]);
-/* Fills one entry per bit of algorithms (room for two). Returns how many, or as above; -EINVAL for
+/* Fills one entry per bit of algorithms (room for all). Returns how many, or as above; -EINVAL for
  * a bad name or realm. */
 int ha1_entries(uint8_t algorithms, struct str name, struct str realm, struct str password,
-	struct userfile_entry out[2]);
+	struct userfile_entry out[DIGEST_ALGORITHMS]);
 
 #endif

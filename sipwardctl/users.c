@@ -42,7 +42,7 @@ static int users_ask_domain(
 }
 
 static int users_make_entries(const struct options *o, const char *user, const char *realm,
-	uint8_t algorithms, struct userfile_entry entry[2])
+	uint8_t algorithms, struct userfile_entry entry[DIGEST_ALGORITHMS])
 {
 	char password[PASSWORD_MAX];
 
@@ -74,7 +74,7 @@ int users_add(const struct options *o, const char *address)
 	char user[USER_NAME_MAX + 1], realm[REALM_MAX + 1];
 	const char *at = strrchr(address, '@');
 	uint8_t algorithms = 0;
-	struct userfile_entry entry[2] = {0};
+	struct userfile_entry entry[DIGEST_ALGORITHMS] = {0};
 
 	if (!at || users_name_of(address, at, user) < 0) {
 		return client_fail(o, EXIT_USAGE, "expected NAME@DOMAIN, found \"%s\"", address);
@@ -147,7 +147,7 @@ int users_file(const struct options *o, enum command command, const char *addres
 	const char *at = address ? strrchr(address, '@') : NULL, *realm = o->realm ? o->realm
 	                                                                  : at     ? at + 1
 	                                                                           : NULL;
-	struct userfile_entry entry[2] = {0};
+	struct userfile_entry entry[DIGEST_ALGORITHMS] = {0};
 	size_t changed = 0;
 
 	if (command == COMMAND_user_list)

@@ -21,7 +21,8 @@ static void domain_read_algorithms(struct reader *r, cfg_t *section, struct conf
 		if (algorithm)
 			d->algorithms |= algorithm;
 		else
-			reader_expected(r, section, "algorithms", v, "\"SHA-256\" or \"MD5\"");
+			reader_expected(r, section, "algorithms", v,
+				"\"SHA-512-256\", \"SHA-256\" or \"MD5\"");
 	}
 }
 

@@ -546,10 +546,13 @@ static void users_add(
 	row->algorithms |= e->algorithm;
 	for (unsigned i = 0; i < USER_GROUPS_MAX && userfile_group_next(&rest, &group); i++)
 		row->group[i] = group_id(group); /* all lines of a user name the same ones */
-	if (e->algorithm == DIGEST_MD5)
-		memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5));
-	else
-		memcpy(row->ha1_sha256, e->ha1, sizeof(row->ha1_sha256));
+	switch (e->algorithm) {
+	case DIGEST_MD5: memcpy(row->ha1_md5, e->ha1, sizeof(row->ha1_md5)); break;
+	case DIGEST_SHA256: memcpy(row->ha1_sha256, e->ha1, sizeof(row->ha1_sha256)); break;
+	case DIGEST_SHA512_256:
+		memcpy(row->ha1_sha512_256, e->ha1, sizeof(row->ha1_sha512_256));
+		break;
+	}
 }
 
 /* The realms that the trunk's user answers. */

@@ -93,14 +93,14 @@ void command_user_add(struct master *m, struct request *r, json_t *arguments)
 	char user[USER_NAME_MAX + 1];
 	const struct config_domain *d = user_argument(m, r, arguments, user);
 	json_t *rows = json_object_get(arguments, "ha1");
-	struct userfile_entry entry[2];
+	struct userfile_entry entry[DIGEST_ALGORITHMS];
 	size_t n = json_array_size(rows), replaced = 0;
 	int error = 0;
 
 	if (!d)
 		return;
 	if (n < 1 || n > sizeof(entry) / sizeof(entry[0])) {
-		answer_refused(r, "expected \"ha1\": one or two of {\"algorithm\", \"ha1\"} (use "
+		answer_refused(r, "expected \"ha1\": one to three of {\"algorithm\", \"ha1\"} (use "
 				  "sipwardctl, which makes them)");
 		return;
 	}

@@ -260,9 +260,8 @@ def digest(challenge, method, uri, user, password, nc=1, cnonce="abcdef01"):
     """The credentials for a WWW-Authenticate or Proxy-Authenticate value."""
     p = {k.lower(): a or b for k, a, b in re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]+))', challenge)}
     algorithm = p.get("algorithm", "MD5")
-    h = lambda s: (hashlib.sha256 if algorithm == "SHA-256" else hashlib.md5)(
-        s.encode()
-    ).hexdigest()
+    name = {"SHA-256": "sha256", "SHA-512-256": "sha512_256"}.get(algorithm, "md5")
+    h = lambda s: hashlib.new(name, s.encode()).hexdigest()
     ha1, ha2 = h(f"{user}:{p['realm']}:{password}"), h(f"{method}:{uri}")
     response = h(f"{ha1}:{p['nonce']}:{nc:08x}:{cnonce}:auth:{ha2}")
     return (

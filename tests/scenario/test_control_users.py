@@ -1,7 +1,7 @@
 """Users by sipwardctl, with a gateway and without, and by hand."""
 import subprocess, unittest
 
-from gateway import BIN, WAIT, own_address, wait_for
+from gateway import BIN, CONFIG, WAIT, own_address, wait_for
 from peers import Phone
 from control import ControlCase
 from processes import events
@@ -39,6 +39,20 @@ class Users(ControlCase):
         self.registers("alice", "alice-secret")
         self.assertEqual(len(events(g.log_text(), "control-command")), 3)
         self.assertNotIn("secret", g.log_text())
+
+    def test_add_with_sha_512_256(self):
+        g = self.start(
+            users=(),
+            config=CONFIG.replace('"SHA-256", "MD5"', '"SHA-512-256", "SHA-256", "MD5"'),
+        )
+        done = self.run_ctl(
+            "--password-stdin", "user", "add", "dora@example.net", stdin="dora-secret\n"
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        text = (g.dir / "users").read_text()
+        self.assertIn("dora:example.net:SHA-512-256:", text)
+        for index in (0, 1, 2):
+            self.registers("dora", "dora-secret", index)
 
     def registers(self, user, password, challenge_index=0):
         phone = self.keep(Phone(self.gateway, user, ip=own_address()))

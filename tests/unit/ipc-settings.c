@@ -175,7 +175,7 @@ Test(settings, refuses_what_does_not_fit)
 	REFUSED(im->listener[1].transport = 0);
 	REFUSED(im->listener[1].bind.family = 0);
 	REFUSED(im->domain[0].expires_default = 59);
-	REFUSED(im->domain[0].algorithms = 4);
+	REFUSED(im->domain[0].algorithms = 8);
 	REFUSED(im->domain[0].bindings_max = 0);
 	REFUSED(im->target[0].listener = 4);
 	REFUSED(im->target[0].listener = 0);

@@ -313,7 +313,7 @@ Test(config, units_and_ranges)
 	refused(ZONES "domain d.example { users = users expires-default = 5s }", 2,
 		"expires-default|from 1m to 1h");
 	refused(ZONES "domain d.example { users = users algorithms = { SHA-512 } }", 2,
-		"algorithms: expected \"SHA-256\" or \"MD5\"");
+		"algorithms: expected \"SHA-512-256\", \"SHA-256\" or \"MD5\"");
 	refused(ZONES "domain \"bad domain\" { users = users }", 2, "host name");
 	refused("zone \"a b\" { trust = no }\n", 1, "expected a name of 1 to 64 letters");
 }

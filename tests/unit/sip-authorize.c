@@ -39,8 +39,10 @@ struct ask {
 /* The response as a client computes it. */
 static void respond(const struct ask *a, const char *nonce, const char *uri, char out[65])
 {
-	uint8_t algorithm = a->algorithm && !strcmp(a->algorithm, "SHA-256") ? DIGEST_SHA256
-	                                                                     : DIGEST_MD5;
+	uint8_t algorithm = !a->algorithm                          ? DIGEST_MD5
+	                    : !strcmp(a->algorithm, "SHA-256")     ? DIGEST_SHA256
+	                    : !strcmp(a->algorithm, "SHA-512-256") ? DIGEST_SHA512_256
+	                                                           : DIGEST_MD5;
 	char ha1[65], all[1024], method[128];
 	size_t n = digest_ha1(algorithm, str_of(a->user),
 		str_of(a->realm ? a->realm : "example.net"), str_of(a->password), ha1);
@@ -403,6 +405,36 @@ Test(authorize, nothing_is_kept_of_a_stranger_who_registers_or_asks)
 		"who cannot be served is told so before it is challenged");
 	free(tag);
 	free(nonce);
+}
+
+Test(authorize, sha_512_256_where_the_domain_has_it)
+{
+	const char *nonce = register_nonce();
+	const struct ask dora = {REGISTER, .user = "dora", .password = "explorer",
+		.from = "sip:dora@example.net", .to = "sip:dora@example.net",
+		.algorithm = "SHA-512-256"};
+	struct ask one = dora;
+
+	fixture_user(f, 0, "dora", "explorer", DIGEST_ALL);
+	one.nonce = nonce;
+	cr_assert_eq(ask(one), 401, "it was not offered");
+	f->image.domain[0].algorithms = DIGEST_ALL;
+	nonce = register_nonce();
+	cr_assert_eq(fixture_headers(f, "WWW-Authenticate"), 3);
+	cr_assert(strstr(fixture_header(f, "WWW-Authenticate", 0), "algorithm=SHA-512-256,"),
+		"the strongest first");
+	one = dora;
+	one.nonce = nonce;
+	cr_assert_eq(ask(one), 0);
+	one.password = "wrong";
+	one.nc = "00000002";
+	cr_assert_eq(ask(one), 401);
+	cr_assert_eq(f->penalties, 1);
+	f->image.domain[0].algorithms = DIGEST_SHA512_256 | DIGEST_MD5;
+	f->image.domain[0].md5_alone = 1;
+	cr_assert_eq(ask((struct ask){REGISTER}), 401);
+	some_time(60000);
+	cr_assert_not(offers_both(), "older clients get in here, too");
 }
 
 Test(authorize, a_wrong_digest_counts_against_its_source)

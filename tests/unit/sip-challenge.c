@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 
 static void set_up(void)
 {
@@ -101,7 +102,8 @@ Test(challenge, forms)
 		{BASE ", stale=\"false\", domain=\"sip:a\", charset=UTF-8", 0, false, false},
 		{BASE ", qop=\"auth-int\"", -ENOTSUP, false, false},
 		{BASE ", algorithm=MD5-sess", -ENOTSUP, false, false},
-		{BASE ", algorithm=SHA-512-256", -ENOTSUP, false, false},
+		{BASE ", algorithm=SHA-512", -ENOTSUP, false, false},
+		{BASE ", algorithm=sha-512-256", 0, false, false},
 		{"Basic realm=\"r\"", -EINVAL, false, false},
 		{"Digester realm=\"r\", nonce=\"n\"", -EINVAL, false, false},
 		{"Digest", -EINVAL, false, false},
@@ -123,6 +125,27 @@ Test(challenge, forms)
 			continue;
 		cr_assert_eq(c.qop, form[i].qop, "%s", form[i].value);
 		cr_assert_eq(c.stale, form[i].stale, "%s", form[i].value);
+	}
+}
+
+Test(challenge, each_algorithm_is_answered_with_its_own)
+{
+	static const char *const name[] = {"MD5", "SHA-256", "SHA-512-256"};
+
+	for (unsigned i = 0; i < 3; i++) {
+		char value[128], answer[512], ha1[65];
+		struct writer w = WRITER(answer);
+		struct challenge c;
+		struct credentials back;
+
+		snprintf(value, sizeof(value), BASE ", algorithm=%s, qop=\"auth\"", name[i]);
+		cr_assert_eq(challenge_parse(str_of(value), &c), 0);
+		struct str right = {ha1, digest_ha1(c.algorithm, S("u"), S("r"), S("p"), ha1)};
+		challenge_answer(
+			&w, &c, S("u"), right, S("INVITE"), S("sip:example.net"), 1, S("c"));
+		cr_assert_eq(credentials_parse(writer_text(&w), &back), 0);
+		cr_assert(str_equal(back.algorithm_name, str_of(name[i])));
+		cr_assert(digest_verify(&back, S("INVITE"), right), "%s", name[i]);
 	}
 }
 

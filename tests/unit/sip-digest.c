@@ -55,6 +55,17 @@ Test(digest, examples_of_rfc_7616)
 	}
 }
 
+/* RFC 8760 has no example; this is what any SHA-512/256 makes of it. */
+Test(digest, ha1_of_each_algorithm)
+{
+	char ha1[65];
+
+	cr_assert_eq(digest_ha1(DIGEST_SHA512_256, S("u"), S("r"), S("p"), ha1), 64);
+	cr_assert_str_eq(ha1, "d5e8e73ba347b9adf0e47a9ace43b7082abc8d27272e387d1d9ce24425687404");
+	cr_assert_eq(digest_ha1(DIGEST_MD5, S("u"), S("r"), S("p"), ha1), 32);
+	cr_assert_eq(digest_ha1(DIGEST_SHA256, S("u"), S("r"), S("p"), ha1), 64);
+}
+
 Test(digest, without_qop_auth_nothing_is_right)
 {
 	struct credentials c;

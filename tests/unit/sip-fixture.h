@@ -204,6 +204,8 @@ static inline void fixture_user(struct fixture *f, unsigned domain, const char *
 	memcpy(row.ha1_md5, hex, 32);
 	digest_ha1(DIGEST_SHA256, str_of(name), realm, str_of(password), hex);
 	memcpy(row.ha1_sha256, hex, 64);
+	digest_ha1(DIGEST_SHA512_256, str_of(name), realm, str_of(password), hex);
+	memcpy(row.ha1_sha512_256, hex, 64);
 	uint32_t at = row.hash & f->users.head.mask;
 	while (f->users.row[at].hash)
 		at = (at + 1) & f->users.head.mask;

@@ -165,15 +165,15 @@ static bool attempt_refuse(const struct attempt *a, unsigned status, struct str 
  * where it had a choice. */
 static uint8_t attempt_algorithms(struct attempt *a)
 {
-	const uint8_t both = DIGEST_MD5 | DIGEST_SHA256;
+	const uint8_t all = a->domain->algorithms;
 	bool found;
 
-	if (!a->domain->md5_alone || (a->domain->algorithms & both) != both)
-		return a->domain->algorithms;
-	if (a->credentials.algorithm & DIGEST_SHA256) /* it can do better */
-		return a->domain->algorithms;
+	if (!a->domain->md5_alone || !(all & DIGEST_MD5) || all == DIGEST_MD5)
+		return all;
+	if (a->credentials.algorithm && a->credentials.algorithm != DIGEST_MD5)
+		return all; /* it can do better */
 	if (!old_client_challenged(a->sip, a->m, &found))
-		return a->domain->algorithms;
+		return all;
 	count(AUTH_MD5_ALONE);
 	if (found) {
 		a->fault = "came again without credentials, and is offered MD5 alone for a day";
@@ -194,6 +194,8 @@ static bool attempt_challenge(struct attempt *a, bool stale)
 	authorize_replay(a->sip, a->now_ms);
 	struct str text = {nonce,
 		nonce_make(a->sip->keys.nonce_key, a->now_ms, a->slot, &a->m->flow.peer, nonce)};
+	if (algorithms & DIGEST_SHA512_256)
+		challenge_write(&w, a, text, S("SHA-512-256"), stale);
 	if (algorithms & DIGEST_SHA256)
 		challenge_write(&w, a, text, S("SHA-256"), stale);
 	if (algorithms & DIGEST_MD5)
@@ -304,10 +306,8 @@ static bool attempt_find_ha1(const struct attempt *a, char ha1[HA1_TEXT_MAX + 1]
 	memset(ha1, '0', HA1_TEXT_MAX + 1);
 	if (!row || !(row->algorithms & algorithm))
 		return false;
-	if (algorithm == DIGEST_SHA256)
-		memcpy(ha1, row->ha1_sha256, sizeof(row->ha1_sha256));
-	else
-		memcpy(ha1, row->ha1_md5, sizeof(row->ha1_md5));
+	struct str right = user_row_ha1(row, algorithm);
+	memcpy(ha1, right.p, right.n);
 	return true;
 }
 
@@ -334,7 +334,7 @@ static bool attempt_digest_right(const struct attempt *a)
 	bool known = attempt_find_ha1(a, ha1);
 	bool right = digest_verify_any(&a->credentials, message_str(a->m, a->m->method_name),
 		message_str(a->m, a->m->body),
-		(struct str){ha1, a->credentials.algorithm == DIGEST_SHA256 ? 64 : 32});
+		(struct str){ha1, a->credentials.algorithm == DIGEST_MD5 ? 32 : 64});
 
 	sodium_memzero(ha1, sizeof(ha1));
 	if (known && right)

@@ -72,6 +72,8 @@ int challenge_parse(struct str value, struct challenge *out)
 		c.algorithm = DIGEST_MD5;
 	else if (str_equal_nocase(p.algorithm, S("SHA-256")))
 		c.algorithm = DIGEST_SHA256;
+	else if (str_equal_nocase(p.algorithm, S("SHA-512-256")))
+		c.algorithm = DIGEST_SHA512_256;
 	if (!c.algorithm || (p.qop.p && !c.qop))
 		return -ENOTSUP;
 	*out = c;
@@ -112,8 +114,9 @@ void challenge_answer(struct writer *w, const struct challenge *c, struct str us
 	challenge_write_quoted(w, ", nonce", c->nonce);
 	challenge_write_quoted(w, ", uri", uri);
 	challenge_write_quoted(w, ", response", (struct str){response, length});
-	write_str(
-		w, c->algorithm == DIGEST_SHA256 ? S(", algorithm=SHA-256") : S(", algorithm=MD5"));
+	write_str(w, c->algorithm == DIGEST_MD5      ? S(", algorithm=MD5")
+		     : c->algorithm == DIGEST_SHA256 ? S(", algorithm=SHA-256")
+						     : S(", algorithm=SHA-512-256"));
 	if (c->qop) {
 		challenge_write_quoted(w, ", cnonce", cnonce);
 		write_literal(w, ", qop=auth, nc=");

@@ -1,4 +1,5 @@
-/* digest.c - digest authentication (digest.h). MD5 is libcrypto's, everything else libsodium's.
+/* digest.c - digest authentication (digest.h). MD5 and SHA-512/256 are libcrypto's, everything else
+ * libsodium's.
  *
  * A nonce is base64 of: time (6 bytes, big-endian ms), random (4 bytes), a MAC over both that says
  * "ours" (3 bytes), and a MAC over both, the slot and the source address that says "for you" (8
@@ -32,8 +33,9 @@ _Static_assert(NONCE_LENGTH <= NONCE_LENGTH_MAX, "room for a nonce");
 /* ---- hashes ---- */
 
 /* Found once, by digest_init: looking it up costs as much as a hash. Never changed after that. */
-static const EVP_MD *md5;
-/* Used for every MD5, one after the other: making a context costs as much as a hash, too. */
+static const EVP_MD *md5, *sha512_256;
+/* Used for every hash of libcrypto's, one after the other: making a context costs as much as a
+ * hash, too. */
 static EVP_MD_CTX *context;
 
 struct hasher {
@@ -63,7 +65,10 @@ static void hasher_begin(struct hasher *h, uint8_t algorithm)
 	}
 	if (!context)
 		context = EVP_MD_CTX_new();
-	h->failed = !context || EVP_DigestInit_ex(context, md5 ? md5 : EVP_md5(), NULL) != 1;
+	const EVP_MD *md = algorithm == DIGEST_MD5 ? md5 ? md5 : EVP_md5()
+	                   : sha512_256 ? sha512_256
+	                                           : EVP_sha512_256();
+	h->failed = !context || EVP_DigestInit_ex(context, md, NULL) != 1;
 }
 
 static void hasher_add(struct hasher *h, struct str s)
@@ -78,7 +83,7 @@ static void hasher_add(struct hasher *h, struct str s)
 static size_t hasher_end(struct hasher *h, char buffer[65])
 {
 	unsigned char hash[32];
-	size_t n = h->algorithm == DIGEST_SHA256 ? 32 : 16;
+	size_t n = h->algorithm == DIGEST_MD5 ? 16 : 32;
 
 	if (h->algorithm == DIGEST_SHA256)
 		crypto_hash_sha256_final(&h->sha256, hash);
@@ -137,10 +142,12 @@ int digest_init(void)
 		return -ENOSYS;
 	if (!md5)
 		md5 = EVP_MD_fetch(NULL, "MD5", NULL);
-	return digest_ha1(DIGEST_MD5, S("a"), S("b"), S("c"), buffer) &&
-	                       digest_ha1(DIGEST_SHA256, S("a"), S("b"), S("c"), buffer)
-	               ? 0
-	               : -ENOSYS;
+	if (!sha512_256)
+		sha512_256 = EVP_MD_fetch(NULL, "SHA512-256", NULL);
+	for (uint8_t algorithm = 1; algorithm & DIGEST_ALL; algorithm = (uint8_t)(algorithm << 1))
+		if (!digest_ha1(algorithm, S("a"), S("b"), S("c"), buffer))
+			return -ENOSYS;
+	return 0;
 }
 
 /* Whether a response can be right at all: an algorithm that we know, and its length. */
@@ -184,7 +191,7 @@ bool digest_verify_any(
 	const struct credentials *c, struct str method, struct str body, struct str ha1)
 {
 	char right[65];
-	size_t length = c->algorithm == DIGEST_SHA256 ? 64 : 32;
+	size_t length = c->algorithm == DIGEST_MD5 ? 32 : 64;
 	const struct digest_parts parts = {.algorithm = c->algorithm,
 		.ha1 = ha1,
 		.nonce = c->nonce,
@@ -249,7 +256,9 @@ static uint8_t digest_algorithm_of(struct str name)
 {
 	if (!name.p || str_equal_nocase(name, S("MD5")))
 		return DIGEST_MD5;
-	return str_equal_nocase(name, S("SHA-256")) ? DIGEST_SHA256 : 0;
+	if (str_equal_nocase(name, S("SHA-256")))
+		return DIGEST_SHA256;
+	return str_equal_nocase(name, S("SHA-512-256")) ? DIGEST_SHA512_256 : 0;
 }
 
 /* RFC 7616 section 3.4: these must be there. Returns the fault where one is not. */
@@ -316,7 +325,7 @@ static const char *credentials_read(struct str value, struct credentials *c)
 	if (fault)
 		return fault;
 	c->algorithm = digest_algorithm_of(c->algorithm_name);
-	if (c->algorithm && !digest_is_hex(c->response, c->algorithm == DIGEST_SHA256 ? 64 : 32))
+	if (c->algorithm && !digest_is_hex(c->response, c->algorithm == DIGEST_MD5 ? 32 : 64))
 		return "a response that is not the algorithm's lower-case hex digits";
 	/* RFC 7616 section 3.4: with qop these must be there */
 	if (c->qop.p && !c->cnonce.p)

@@ -1,5 +1,5 @@
-/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5 and SHA-256, stateless keyed nonces.
- * Pure functions. */
+/* digest.h - digest authentication (RFC 7616, RFC 8760): MD5, SHA-256 and SHA-512-256, stateless
+ * keyed nonces. Pure functions. */
 #ifndef SIPWARD_SIP_AUTH_DIGEST_H
 #define SIPWARD_SIP_AUTH_DIGEST_H
 

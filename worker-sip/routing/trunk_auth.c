@@ -63,8 +63,7 @@ static struct str trunk_auth_ha1(
 
 	if (!row || !(row->algorithms & algorithm))
 		return STR_EMPTY;
-	return algorithm == DIGEST_SHA256 ? (struct str){row->ha1_sha256, sizeof(row->ha1_sha256)}
-	                                  : (struct str){row->ha1_md5, sizeof(row->ha1_md5)};
+	return user_row_ha1(row, algorithm);
 }
 
 /* The first challenge of m that can be answered (RFC 8760 section 2.4: the server's order is that

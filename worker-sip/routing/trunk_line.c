@@ -74,6 +74,8 @@ static void line_add_ha1(const struct sip *sip, struct trunk_line *l, const stru
 	crypto_generichash_update(&hash, (const unsigned char *)row->ha1_md5, sizeof(row->ha1_md5));
 	crypto_generichash_update(
 		&hash, (const unsigned char *)row->ha1_sha256, sizeof(row->ha1_sha256));
+	crypto_generichash_update(
+		&hash, (const unsigned char *)row->ha1_sha512_256, sizeof(row->ha1_sha512_256));
 	crypto_generichash_final(&hash, one, sizeof(one));
 	for (size_t i = 0; i < sizeof(one); i++)
 		l->ha1s[i] ^= one[i];
