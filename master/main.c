@@ -200,6 +200,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.cdr_lost = main_on_cdr_lost,
 		.arg = m,
 		.users = -1,
+		.forwards = -1,
 	};
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
 		s->settings[r] = -1;
@@ -281,6 +282,8 @@ static void main_finish(struct master *m)
 				close(s->settings[r]);
 		if (s->users > 0)
 			close(s->users);
+		if (s->forwards > 0)
+			close(s->forwards);
 		if (s->cdr > 0)
 			close(s->cdr);
 		if (s->hep > 0)

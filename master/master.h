@@ -8,6 +8,7 @@
 #include "master/control/query.h"
 #include "master/workers/worker_slot.h"
 #include "master/config/userwatch.h"
+#include "forwards.h"
 #include "listen.h"
 #include "minting_keys.h"
 #include "runtime.h"
@@ -48,6 +49,7 @@ struct master {
 	struct timer hep_retry; /* the collector of section hep could not be reached */
 	int hep_error;          /* why: negative errno; 0: it could */
 	struct quarantine *quarantine;
+	struct forwards_set forwards; /* that were set while sipward runs, or before */
 	struct supervisor supervisor;
 	struct queries queries;
 	struct metric_labels labels;

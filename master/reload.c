@@ -49,7 +49,7 @@ static void reload_log(struct master *m, const struct config *config)
 
 int reload_use(struct master *m, struct config *config)
 {
-	int settings[ROLE_COUNT], users = -1, error = 0;
+	int settings[ROLE_COUNT], users = -1, forwards = -1, error = 0;
 
 	metric_labels_assign(&m->labels, config);
 	for (unsigned r = 0; r < ROLE_COUNT; r++)
@@ -58,7 +58,10 @@ int reload_use(struct master *m, struct config *config)
 		error = settings_build(config, r, m->generation + 1, &settings[r]);
 	if (error == 0)
 		error = users_build(config, &users);
+	if (error == 0)
+		error = forwards_build(config, &m->forwards, &forwards);
 	if (error) {
+		reload_replace(&users, -1);
 		for (unsigned r = 0; r < ROLE_COUNT; r++)
 			if (settings[r] >= 0)
 				close(settings[r]);
@@ -68,6 +71,7 @@ int reload_use(struct master *m, struct config *config)
 	for (unsigned r = ROLE_FIRST; r < ROLE_COUNT; r++)
 		reload_replace(&m->supervisor.settings[r], settings[r]);
 	reload_replace(&m->supervisor.users, users);
+	reload_replace(&m->supervisor.forwards, forwards);
 	m->generation++;
 	config_forget_users(config);
 	config_free(m->config);
@@ -264,6 +268,7 @@ static int reload_apply(struct master *m, struct config *config, struct config_e
 	jail_apply(&m->supervisor);
 	supervise_settings(&m->supervisor);
 	supervise_users(&m->supervisor);
+	supervise_forwards(&m->supervisor);
 	if (!files.same_web)
 		supervise_web(&m->supervisor, files.web);
 	scale_to(&m->supervisor, m->config->workers);

@@ -15,6 +15,7 @@
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/dialog_reference.h"
 #include "worker-sip/call/exchange.h"
+#include "worker-sip/call/forwarding.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/call/limits.h"
 #include "worker-sip/incoming.h"
@@ -227,7 +228,7 @@ static void core_pass_on(struct incoming *in)
 {
 	struct sip *sip = in->sip;
 	struct target *targets = sip->scratch.targets;
-	struct decision decision = {.count = 1, .route = NONE_INDEX};
+	struct decision decision = {.count = 1, .route = NONE_INDEX, .user = NULL};
 
 	sip->scratch.rewrites_size = 0;
 	if (core_target_of_contact(in, &targets[0])) {
@@ -256,12 +257,18 @@ static void core_pass_on(struct incoming *in)
 		route_log(in, &decision);
 	if (decision.status && decision.too_long)
 		count(URIS_TOO_LONG);
+	bool forwarded = in->message->method == METHOD_INVITE && in->message->max_forwards &&
+	                 forwarding_takes(in, &decision);
+	if (in->explanation && in->message->method == METHOD_INVITE)
+		forwarding_explain(in);
 	if (core_is_for_registrar(in, &decision))
 		reg_watch_request(in);
 	else if (decision.to_self)
 		relay_self(in);
 	else if (core_lacks_server(in, &decision))
 		core_refuse_event(in);
+	else if (forwarded)
+		core_invite(in, targets, 0);
 	else if (decision.status)
 		incoming_answer(in, decision.status, core_refusal_headers(&decision));
 	else if (in->message->max_forwards == 0)

@@ -9,6 +9,7 @@
 #include "worker-sip/call/call_trace.h"
 #include "core.h"
 #include "drain.h"
+#include "ipc/forwards.h"
 #include "ipc/message_slot.h"
 #include "ipc/mesh.h"
 #include "listing.h"
@@ -243,6 +244,34 @@ static int sip_take_users(struct sip *sip, struct lifeline_packet *p)
 	return 0;
 }
 
+static int sip_take_forwards(struct sip *sip, struct lifeline_packet *p)
+{
+	const void *image;
+	size_t size;
+	int error = worker_map(p->fd[0], &image, &size);
+
+	if (error)
+		return error;
+	error = forwards_check(image, size);
+	if (error) {
+		munmap((void *)image, size);
+		return error;
+	}
+	const struct forwards *before = sip->forwards;
+	size_t before_size = sip->forwards_size;
+
+	sip->forwards = NULL;
+	if (((const struct forwards *)image)->count) {
+		sip->forwards = image;
+		sip->forwards_size = size;
+	} else {
+		munmap((void *)image, size);
+	}
+	if (before)
+		munmap((void *)before, before_size);
+	return 0;
+}
+
 static void sip_take_slots(struct sip *sip, const struct slot_map *map)
 {
 	bool gained = false;
@@ -296,6 +325,7 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 	switch (p->type) {
 	case LIFELINE_SETTINGS: return sip_take_settings(sip, p);
 	case LIFELINE_USERS: return sip_take_users(sip, p);
+	case LIFELINE_FORWARDS: return sip_take_forwards(sip, p);
 	case LIFELINE_KEYS: memcpy(&sip->keys, body, sizeof(sip->keys)); return 0;
 	case LIFELINE_EDGE:
 	case LIFELINE_LISTEN:

@@ -40,6 +40,7 @@ struct cdr;
 struct byte_ring;
 struct limit_page;
 struct rule_watch;
+struct forwards;
 
 struct sip {
 	struct worker worker;
@@ -48,6 +49,8 @@ struct sip {
 	const struct settings *settings;
 	const struct users *users;
 	size_t settings_size, users_size;
+	const struct forwards *forwards; /* of users; NULL: there are none */
+	size_t forwards_size;
 	struct lifeline_keys keys;
 	struct slot_map slots;
 	struct refusals refusals;       /* the quarantine: bytes that ended a worker before */

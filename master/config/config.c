@@ -144,6 +144,16 @@ static void config_free_route(struct config_route *x)
 #include "ipc/options.def"
 }
 
+static void config_free_forward(struct config_forward *x)
+{
+	free(x->name);
+	free(x->user);
+	free(x->domain);
+#define OPTION CONFIG_FREE
+#define OPTIONS OPTIONS_OF_FORWARD
+#include "ipc/options.def"
+}
+
 /* Frees an array and what its rows own. */
 #define FREE_ROWS(kind, rows, count)                                                               \
 	do {                                                                                       \
@@ -164,6 +174,7 @@ void config_free(struct config *x)
 	FREE_ROWS(trunk, x->trunks, x->trunk_count);
 	FREE_ROWS(numbers, x->numbers, x->numbers_count);
 	FREE_ROWS(route, x->routes, x->route_count);
+	FREE_ROWS(forward, x->forwards, x->forward_count);
 	config_sources_clear(&x->sources);
 	for (size_t i = 0; i < x->warning_count; i++)
 		free(x->warnings[i]);

@@ -26,16 +26,17 @@
 #define DOMAINS_MAX 256
 #define TRUNKS_MAX 256
 #define ROUTES_MAX 16384
-#define TARGETS_MAX 16      /* per trunk */
-#define ROUTE_TRUNKS_MAX 16 /* per route */
-#define SOURCES_MAX 1024    /* per zone */
-#define NEVER_BAN_MAX 256   /* per zone, and of limits */
-#define DENY_MAX 1024       /* per zone */
-#define NAMES_MAX 64        /* per certificate */
-#define HIDDEN_NAMES_MAX 64 /* per zone */
-#define CDR_SOCKET_MAX 107  /* bytes of a Unix socket's path */
-#define NAME_MAX_LENGTH 64  /* bytes of a section's title */
-#define GROUPS_MAX 64       /* per domain, and per list of numbers */
+#define TARGETS_MAX 16           /* per trunk */
+#define ROUTE_TRUNKS_MAX 16      /* per route */
+#define CONFIG_FORWARDS_MAX 4096 /* users of the config whose calls go on */
+#define SOURCES_MAX 1024         /* per zone */
+#define NEVER_BAN_MAX 256        /* per zone, and of limits */
+#define DENY_MAX 1024            /* per zone */
+#define NAMES_MAX 64             /* per certificate */
+#define HIDDEN_NAMES_MAX 64      /* per zone */
+#define CDR_SOCKET_MAX 107       /* bytes of a Unix socket's path */
+#define NAME_MAX_LENGTH 64       /* bytes of a section's title */
+#define GROUPS_MAX 64            /* per domain, and per list of numbers */
 
 /* The fields of the plain options (ipc/options.def). */
 #define CONFIG_TYPE_DURATION(least, most) uint32_t
@@ -189,6 +190,16 @@ struct config_route {
 #include "ipc/options.def"
 };
 
+/* Where calls to a user go on. */
+struct config_forward {
+	char *name; /* as the section is titled: NAME@DOMAIN */
+	char *user, *domain;
+	int line;
+#define OPTION CONFIG_FIELD
+#define OPTIONS OPTIONS_OF_FORWARD
+#include "ipc/options.def"
+};
+
 struct config_emergency {
 	char *number;  /* digits */
 	char *service; /* of RFC 5031 that it stands for, in lower case; "": none is named */
@@ -232,10 +243,11 @@ struct config {
 	struct config_trunk *trunks;
 	struct config_numbers *numbers;
 	struct config_route *routes;
+	struct config_forward *forwards;
 	struct endpoint dns_servers[DNS_SERVERS_MAX];
 	size_t dns_server_count;
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
-		numbers_count, route_count;
+		numbers_count, route_count, forward_count;
 
 	uint16_t first_domain; /* index of the first one in the file; NONE_INDEX: there is none */
 			       /* paths are absolute, log_level is an enum log_level */

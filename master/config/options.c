@@ -46,6 +46,7 @@ struct option {
 #define HOLDER_trunk struct config_trunk
 #define HOLDER_numbers struct config_numbers
 #define HOLDER_route struct config_route
+#define HOLDER_forward struct config_forward
 
 #define KIND_DURATION(from, to) .kind = OPTION_DURATION, .least = (from), .most = (to)
 #define KIND_SECONDS_OR_OFF(from, to) .kind = OPTION_SECONDS_OR_OFF, .least = (from), .most = (to)

@@ -47,5 +47,6 @@ void section_read_domain(struct reader *r, cfg_t *section, struct config_domain 
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t);
 void section_read_numbers(struct reader *r, cfg_t *section, struct config_numbers *n);
 void section_read_route(struct reader *r, cfg_t *section, struct config_route *t);
+void section_read_forward(struct reader *r, cfg_t *section, struct config_forward *f);
 
 #endif

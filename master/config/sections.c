@@ -39,4 +39,5 @@ void config_sections_read(struct reader *r, cfg_t *root)
 	READ_ALL(trunk, trunks, trunk_count, TRUNKS_MAX);
 	READ_ALL(numbers, numbers, numbers_count, NUMBER_LISTS_MAX);
 	READ_ALL(route, routes, route_count, ROUTES_MAX);
+	READ_ALL(forward, forwards, forward_count, CONFIG_FORWARDS_MAX);
 }

@@ -50,6 +50,8 @@ static void configure_tell_basics(struct worker_slot *w)
 	worker_tell(w, LIFELINE_SETTINGS, NULL, 0, s->settings[w->role]);
 	if (role_has(w->role, ROLE_USERS))
 		worker_tell(w, LIFELINE_USERS, NULL, 0, s->users);
+	if (w->role == PEER_SIP && s->forwards > 0)
+		worker_tell(w, LIFELINE_FORWARDS, NULL, 0, s->forwards);
 	if (w->role == PEER_SIP)
 		worker_tell(w, LIFELINE_TRUNKS, &s->trunks, sizeof(s->trunks), -1);
 	if (role_has(w->role, ROLE_MESSAGES) && s->debug.count)

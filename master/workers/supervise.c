@@ -508,6 +508,13 @@ void supervise_users(struct supervisor *s)
 			worker_tell(&s->worker[i], LIFELINE_USERS, NULL, 0, s->users);
 }
 
+void supervise_forwards(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->worker[i].role == PEER_SIP && worker_lives(&s->worker[i]))
+			worker_tell(&s->worker[i], LIFELINE_FORWARDS, NULL, 0, s->forwards);
+}
+
 void supervise_log_level(struct supervisor *s, enum log_level level)
 {
 	struct lifeline_log_level order = {.level = (uint8_t)level};

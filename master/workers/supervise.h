@@ -37,6 +37,8 @@ void supervise_close(struct supervisor *s);
 /* Hands the settings and users in force (s->settings, s->users) to all living workers. */
 void supervise_settings(struct supervisor *s);
 void supervise_users(struct supervisor *s);
+/* The same for s->forwards. */
+void supervise_forwards(struct supervisor *s);
 /* Has all living workers, those to come and the master itself log what is at least so severe. */
 void supervise_log_level(struct supervisor *s, enum log_level level);
 /* Hands living transport workers the sockets of listeners that have come with the settings. */

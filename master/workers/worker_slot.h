@@ -138,7 +138,8 @@ struct supervisor {
 	int settings[ROLE_COUNT]; /* sealed memfds, the caller's; replaced with
 	                           * supervise_settings */
 	int users;
-	int web; /* listening socket of the web worker; 0 or less: none */
+	int forwards; /* of SIP workers; 0 or less: there are none */
+	int web;      /* listening socket of the web worker; 0 or less: none */
 	bool (*web_ask)(void *arg, struct worker_slot *w, const struct lifeline_web *ask);
 	int cdr;                     /* of call records (master/cdr.h); 0 or less: none */
 	void (*cdr_lost)(void *arg); /* nobody receives at that socket */

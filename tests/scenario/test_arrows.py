@@ -21,6 +21,7 @@ PARTS = {
     "worker-transport/tls/tls_peer": "worker-transport/tls/tls",
     "worker-sip/call/call_record_state": "worker-sip/call/call_record",
     "worker-sip/call/exchange_state": "worker-sip/call/exchange",
+    "worker-sip/call/forwarding_state": "worker-sip/call/forwarding",
     "worker-sip/call/invite_state": "worker-sip/call/invite",
     "worker-sip/subscription/subscription_request": "worker-sip/subscription/subscription",
     "worker-sip/routing/fork_parts": "worker-sip/routing/fork",

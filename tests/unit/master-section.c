@@ -42,6 +42,38 @@ Test(config, references)
 		6, "certificate: there is no certificate \"c\", nor any other");
 }
 
+#define FORWARD(options) SANE "forward \"bob@Example.NET\" { " options " }"
+
+Test(config, forwards)
+{
+	load(FORWARD("busy = carol no-answer = \"+4930123\" no-answer-after = 12s"));
+	cr_assert_eq(c->forward_count, 1);
+	cr_expect_str_eq(c->forwards[0].user, "bob");
+	cr_expect_str_eq(c->forwards[0].domain, "example.net");
+	cr_expect_str_eq(c->forwards[0].busy, "carol");
+	cr_expect_str_eq(c->forwards[0].no_answer, "+4930123");
+	cr_expect_eq(c->forwards[0].no_answer_ms, 12000);
+	cr_expect_str_eq(c->forwards[0].always, "");
+	refused(FORWARD(""), 6, "expected always, busy, no-answer or away");
+	refused(FORWARD("busy = \"http://example.net/\""), 6,
+		"busy: expected a user or a number, or a URI");
+	refused(FORWARD("away = carol no-answer-after = 1s"), 6, "no-answer-after: expected");
+	refused(SANE "forward bob { busy = carol }", 6, "expected NAME@DOMAIN");
+	refused(SANE "forward \"bob@example.org\" { busy = carol }", 6,
+		"expected NAME@DOMAIN with a domain of this config");
+	refused(FORWARD("busy = carol") "\nforward \"bob@example.net\" { away = carol }", 7,
+		"the forwards of this user stand at line 6 already");
+}
+
+Test(config, redirect_of_a_route)
+{
+	load(SANE "route x { from = access action = registered redirect = pass }");
+	cr_expect_eq(c->routes[2].redirect, REDIRECT_PASS);
+	cr_expect_eq(c->routes[0].redirect, REDIRECT_AUTO);
+	refused(SANE "route x { from = access action = registered redirect = maybe }", 6,
+		"redirect: expected|follow");
+}
+
 /* A rule that is written in zone, route or trunk. */
 Test(config, rules)
 {

@@ -5,7 +5,7 @@
  * They go with what the rules of the config have made of the request for a target, so that all that
  * is sent to it says the same. No host of another side stands in them: a user has his domain, and
  * a number our own host. */
-#include "forwarding.h"
+#include "forwarding_state.h"
 
 #include "worker-sip/message/privacy.h"
 #include "worker-sip/message/rewrite.h"
@@ -44,6 +44,10 @@ static struct str forward_reason(const struct forward_hop *hop)
 {
 	switch (hop->cause) {
 	case CALL_FORWARD_REDIRECTED: return hop->rang ? S("deflection") : S("unconditional");
+	case CALL_FORWARD_ALWAYS: return S("unconditional");
+	case CALL_FORWARD_BUSY: return S("user-busy");
+	case CALL_FORWARD_NO_ANSWER: return S("no-answer");
+	case CALL_FORWARD_AWAY: return S("unavailable");
 	default: return S("unknown");
 	}
 }

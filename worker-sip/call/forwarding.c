@@ -1,5 +1,5 @@
 /* forwarding.c - see forwarding.h. */
-#include "forwarding.h"
+#include "forwarding_state.h"
 
 #include "common/hash.h"
 #include "common/log.h"
@@ -18,8 +18,6 @@
 #define FORWARD_NUMBER_MAX 128
 /* Bytes of a user's name with his domain, at most. */
 #define FORWARD_NAME_MAX (USER_NAME_MAX + 1 + 255)
-/* Contacts of one redirection that are looked at. */
-#define FORWARD_CONTACTS_MAX 4
 
 /* ---- hops ---- */
 
@@ -43,16 +41,57 @@ static void forward_hop_user(struct forward_hop *hop, unsigned domain, const str
 	memcpy(hop->name, user->name, user->name_length);
 }
 
-void forwarding_begin(struct forwarding *fw, const struct incoming *in)
+/* The zone where a user without a phone would register. */
+static uint16_t forward_home_zone(const struct settings *s)
 {
+	uint16_t home = 0;
+	bool found = false;
+
+	for (unsigned i = 0; i < s->zones.count; i++) {
+		const struct zone_settings *z = settings_zone(s, i);
+
+		if (z->trust)
+			continue;
+		if (z->auth == ZONE_AUTH_DIGEST)
+			return (uint16_t)i;
+		if (!found)
+			home = (uint16_t)i;
+		found = true;
+	}
+	return home;
+}
+
+static uint16_t forward_zone_of(
+	const struct settings *s, const struct target *targets, unsigned count)
+{
+	return count ? (uint16_t)targets[0].zone : forward_home_zone(s);
+}
+
+void forwarding_begin(struct forwarding *fw, struct fork *f, struct call_record **record,
+	const struct incoming *in, const struct target *targets, unsigned count)
+{
+	fw->fork = f;
+	fw->record = record;
 	fw->first.redirect = forward_redirect(in->sip->settings, in->route);
+	fw->first.zone = forward_zone_of(in->sip->settings, targets, count);
 	forward_hop_user(&fw->first, in->user_domain, in->user);
+	if (in->sip->forwards && count)
+		user_forward_rings(fw, &fw->first);
+}
+
+void forwarding_settled(struct forwarding *fw)
+{
+	if (fw->ringing)
+		loop_unset(fw->fork->sip->loop, &fw->ring);
+	fw->ringing = NULL;
 }
 
 void forwarding_end(struct forwarding *fw)
 {
 	struct forward_hop *hop;
 
+	if (fw->fork)
+		forwarding_settled(fw);
 	while ((hop = fw->later)) {
 		fw->later = hop->next;
 		minutes_end(hop->minutes);
@@ -60,9 +99,9 @@ void forwarding_end(struct forwarding *fw)
 	}
 }
 
-const struct forward_hop *forwarding_hop(const struct forwarding *fw, uint8_t number)
+struct forward_hop *forwarding_hop(struct forwarding *fw, uint8_t number)
 {
-	const struct forward_hop *hop = fw->later;
+	struct forward_hop *hop = fw->later;
 
 	while (hop && hop->number != number)
 		hop = hop->next;
@@ -194,7 +233,7 @@ static void forward_log_refused(
 		(unsigned long long)left_out);
 }
 
-static unsigned forward_refuse(const struct fork *f, const struct forward *forward, unsigned status)
+unsigned forward_refuse(const struct forwarding *fw, const struct forward *forward, unsigned status)
 {
 	if (status == 482)
 		count(FORWARD_LOOPS);
@@ -202,7 +241,7 @@ static unsigned forward_refuse(const struct fork *f, const struct forward *forwa
 		count(FORWARDS_TOO_MANY);
 	else
 		count(FORWARDS_REFUSED);
-	forward_log_refused(f, forward, status);
+	forward_log_refused(fw->fork, forward, status);
 	return status;
 }
 
@@ -270,144 +309,89 @@ static struct forward_hop *forward_hop_new(const struct forwarding *fw,
 	hop->status = (uint16_t)forward->status;
 	hop->rang = forward->rang;
 	hop->redirect = forward_redirect(in->sip->settings, d->route);
+	hop->zone = forward_zone_of(in->sip->settings, in->sip->scratch.targets, d->count);
 	forward_hop_user(hop, d->callee_domain, d->user);
 	return hop;
 }
 
 /* Adds the targets in the scratch. 0, or 500. */
-static unsigned forward_add(struct forwarding *fw, struct fork *f, struct call_record **record,
-	struct forward_hop *hop, const struct decision *d, const uint64_t limit[LIMIT_KEYS])
+static unsigned forward_add(struct forwarding *fw, struct forward_hop *hop, unsigned count,
+	const uint64_t limit[LIMIT_KEYS])
 {
+	struct fork *f = fw->fork;
 	struct target *targets = f->sip->scratch.targets;
 	char by[FORWARD_NAME_MAX];
 	struct call_forwarded told = {.hop = hop->number,
 		.cause = hop->cause,
 		.by = forward_hop_text(f, hop->from, by, sizeof(by))};
 
-	for (unsigned i = 0; i < d->count; i++)
+	for (unsigned i = 0; i < count; i++)
 		targets[i].hop = hop->number;
 	memcpy(told.limit, limit, sizeof(told.limit));
-	forward_headers(f, hop, targets, d->count);
-	if (fork_extend(f, targets, d->count))
+	forward_headers(f, hop, targets, count);
+	if (count && fork_extend(f, targets, count))
 		return 500;
-	call_record_forwarded(record, targets, d->count, &told);
+	call_record_forwarded(fw->record, targets, count, &told);
 	hop->next = fw->later;
 	fw->later = hop;
 	fw->count++;
 	return 0;
 }
 
-unsigned forwarding_forward(struct forwarding *fw, struct fork *f, struct call_record **record,
-	const struct forward *forward)
+/* Makes the next hop, with the targets that the routes have given. 0, or the status for which there
+ * is none. */
+static unsigned forward_to_hop(struct forwarding *fw, const struct forward *forward,
+	const struct incoming *in, const struct decision *d, uint64_t key)
 {
-	unsigned depth = forward->from->depth + 1u, status;
-	uint64_t limit[LIMIT_KEYS], key;
+	const struct forward_row *row = user_forward_at_once(
+		in->sip, d->callee_domain, d->user, d->status);
+	unsigned count = row ? 0 : d->count, status = row ? 0 : d->status;
+	uint64_t limit[LIMIT_KEYS];
 	struct forward_hop *hop;
-	struct incoming in;
-	struct decision d;
 
-	if (depth + forward_count_before(f) > f->sip->settings->forwards_max ||
-		fw->count == FORWARD_HOPS_MAX)
-		return forward_refuse(f, forward, 483);
-	forward_incoming(f, forward, &in);
-	status = forward_route(f, &in, &d);
-	if (status && !d.user)
-		return forward_refuse(f, forward, status);
-	key = forward_key(f->sip, d.user ? d.callee_domain : NONE_INDEX,
-		d.user ? (struct str){d.user->name, d.user->name_length} : STR_EMPTY, &forward->to);
-	if (forward_is_loop(fw, f, key))
-		return forward_refuse(f, forward, 482);
-	if (status || !limits_admit_forward(&in, limit, &status))
-		return forward_refuse(f, forward, status);
-	if (!minutes_admit_forward(&in))
-		return forward_refuse(f, forward, 403);
-	hop = forward_hop_new(fw, forward, &in, &d);
+	if (status || !limits_admit_forward(in, limit, &status))
+		return forward_refuse(fw, forward, status);
+	if (!minutes_admit_forward(in))
+		return forward_refuse(fw, forward, 403);
+	hop = forward_hop_new(fw, forward, in, d);
 	if (!hop)
-		return forward_refuse(f, forward, 500);
+		return forward_refuse(fw, forward, 500);
 	hop->key = key;
-	status = forward_add(fw, f, record, hop, &d, limit);
+	status = forward_add(fw, hop, count, limit);
 	if (status) {
 		free(hop);
-		return forward_refuse(f, forward, status);
+		return forward_refuse(fw, forward, status);
 	}
-	hop->minutes = minutes_new(&in);
+	hop->minutes = minutes_new(in);
 	count(CALLS_FORWARDED);
+	if (row) {
+		hop->asked = true;
+		return user_forward(fw, hop, row);
+	}
+	if (in->sip->forwards)
+		user_forward_rings(fw, hop);
 	return 0;
 }
 
-/* ---- redirections ---- */
-
-/* One Contact of a redirection. */
-struct forward_contact {
-	struct uri_parts uri;
-	unsigned q;
-};
-
-/* Thousandths; 1000 where there is none or none that can be read (RFC 3261 section 20.10). */
-static unsigned forward_q(struct str params)
+unsigned forwarding_forward(struct forwarding *fw, const struct forward *forward)
 {
-	struct str value;
-	unsigned q = 0, digits = 0;
+	const struct fork *f = fw->fork;
+	unsigned depth = forward->from->depth + 1u, status;
+	struct incoming in;
+	struct decision d;
+	uint64_t key;
 
-	if (!param_find(params, S("q"), &value) || !value.n || (*value.p != '0' && *value.p != '1'))
-		return 1000;
-	if (*value.p == '1')
-		return 1000;
-	for (size_t i = 2; i < value.n && digits < 3; i++, digits++)
-		q = q * 10 + (unsigned)(value.p[i] - '0') % 10;
-	for (; digits < 3; digits++)
-		q *= 10;
-	return q;
-}
-
-/* Reads the Contacts, the least wanted one first. */
-static unsigned forward_contacts(
-	const struct message *m, struct forward_contact contacts[FORWARD_CONTACTS_MAX])
-{
-	unsigned count = 0;
-
-	for (const struct message_header *h = message_first(m, HEADER_CONTACT); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h);
-		struct address a;
-
-		while (count < FORWARD_CONTACTS_MAX && contact_next(&rest, &a) == 0) {
-			unsigned q = forward_q(a.params), at = 0;
-
-			while (at < count && contacts[at].q < q)
-				at++;
-			memmove(&contacts[at + 1], &contacts[at],
-				(count - at) * sizeof(contacts[0]));
-			contacts[at] = (struct forward_contact){a.uri, q};
-			count++;
-		}
-	}
-	return count;
-}
-
-unsigned forwarding_redirect(struct forwarding *fw, struct fork_branch *b, const struct message *m,
-	struct call_record **record)
-{
-	struct forward_contact contacts[FORWARD_CONTACTS_MAX];
-	unsigned count = forward_contacts(m, contacts), refused = 480, followed = 0;
-	struct forward forward = {.from = forwarding_hop(fw, b->hop),
-		.zone = b->zone,
-		.status = m->status,
-		.cause = CALL_FORWARD_REDIRECTED,
-		.rang = b->early};
-
-	for (unsigned i = 0; i < count; i++) {
-		unsigned status;
-
-		forward.to = contacts[i].uri;
-		if (forward.to.scheme == URI_OTHER || forward.to.scheme == URI_NONE)
-			status = forward_refuse(b->fork, &forward, 416);
-		else
-			status = forwarding_forward(fw, b->fork, record, &forward);
-		if (status)
-			refused = status;
-		else
-			followed++;
-	}
-	return followed ? 0 : refused;
+	if (depth + forward_count_before(f) > f->sip->settings->forwards_max ||
+		fw->count == FORWARD_HOPS_MAX)
+		return forward_refuse(fw, forward, 483);
+	forward_incoming(f, forward, &in);
+	status = forward_route(f, &in, &d);
+	d.status = status;
+	if (status && !d.user)
+		return forward_refuse(fw, forward, status);
+	key = forward_key(f->sip, d.user ? d.callee_domain : NONE_INDEX,
+		d.user ? (struct str){d.user->name, d.user->name_length} : STR_EMPTY, &forward->to);
+	if (forward_is_loop(fw, f, key))
+		return forward_refuse(fw, forward, 482);
+	return forward_to_hop(fw, forward, &in, &d, key);
 }

@@ -40,6 +40,7 @@ static void invite_settled(struct fork *f)
 	struct invite *v = invite_of(f);
 
 	invite_close_record(v);
+	forwarding_settled(&v->forwarding);
 	flow_users_remove(&dialogs_flow_users(f->sip->dialogs)->callers, &v->caller);
 	if (!v->link)
 		return;
@@ -93,6 +94,7 @@ static void invite_branch_failed(struct fork_branch *b, unsigned status, const s
 	call_record_failed(
 		invite_of(b->fork)->record, fork_branch_place(b), outcome, m ? m->status : 0);
 	early_dialogs_drop(invite_branch_of(b), NULL);
+	forwarding_failed(&invite_of(b->fork)->forwarding, b, status, m);
 }
 
 static bool invite_branch_redirected(struct fork_branch *b, const struct message *m)
@@ -110,7 +112,7 @@ static bool invite_branch_redirected(struct fork_branch *b, const struct message
 			count(REDIRECTIONS_REFUSED);
 		return false;
 	}
-	status = forwarding_redirect(&v->forwarding, b, m, &v->record);
+	status = forwarding_redirect(&v->forwarding, b, m);
 	if (status) {
 		f->unfollowed = status;
 		return false;
@@ -118,6 +120,11 @@ static bool invite_branch_redirected(struct fork_branch *b, const struct message
 	if (b->trunk != NONE_INDEX)
 		fork_skip_hop(f, b->hop);
 	return true;
+}
+
+static bool invite_exhausted(struct fork *f)
+{
+	return forwarding_exhausted(&invite_of(f)->forwarding);
 }
 
 /* ---- responses ---- */
@@ -415,6 +422,7 @@ static const struct fork_user invite_user = {.response = invite_on_response,
 	.tried = invite_branch_tried,
 	.failed = invite_branch_failed,
 	.redirected = invite_branch_redirected,
+	.exhausted = invite_exhausted,
 	.settled = invite_settled,
 	.cancelled = invite_on_cancelled,
 	.released = invite_released};
@@ -481,7 +489,7 @@ void invite_request(
 	}
 	v->record = call_record_new(in, targets, count);
 	call_record_hold(v->record, in, limit);
-	forwarding_begin(&v->forwarding, in);
+	forwarding_begin(&v->forwarding, &v->fork, &v->record, in, targets, count);
 	v->minutes = minutes_new(in);
 	list_insert(&sip->invite_list, v);
 	flow_users_add(

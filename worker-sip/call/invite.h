@@ -10,9 +10,9 @@ struct call_record;
 struct fork;
 struct invite;
 
-/* Calls the targets (count > 0) of an authorized INVITE outside a dialog. Takes over
- * in->transaction. replaces: the value of the Replaces header as the targets know that dialog; n ==
- * 0: none. */
+/* Calls the targets (count > 0, or 0 where forwarding_takes it) of an authorized INVITE outside a
+ * dialog. Takes over in->transaction. replaces: the value of the Replaces header as the targets
+ * know that dialog; n == 0: none. */
 void invite_request(
 	struct incoming *in, const struct target *targets, unsigned count, struct str replaces);
 /* A stream flow has ended: the callers of unanswered INVITEs that came by it are gone, and nobody

@@ -124,7 +124,9 @@ struct fork {
 
 /* Makes a request of in->transaction with copies of its targets. size and branch_size are those of
  * the user's structures that begin with struct fork and struct fork_branch; the rest of them is
- * zeroed. count: 1 to TARGETS_MAX. Takes over the transaction, though not where it fails: -ENOMEM.
+ * zeroed. count: up to TARGETS_MAX; 0
+ * where targets are found when it is exhausted. Takes over the transaction, though not where it
+ * fails: -ENOMEM.
  */
 int fork_new(const struct incoming *in, const struct target *targets, unsigned count, size_t size,
 	size_t branch_size, const struct fork_user *user, struct fork **out);

@@ -143,8 +143,10 @@ void fork_give_up_branch(struct fork_branch *b)
 
 void fork_give_up_pending(struct fork *f)
 {
+	const unsigned sent = f->next; /* not those that come in their place */
+
 	fork_hold(f);
-	for (unsigned i = 0; i < f->next; i++) {
+	for (unsigned i = 0; i < sent; i++) {
 		struct fork_branch *b = fork_branch_at(f, i);
 
 		if (!b->client || b->done || f->answered)

@@ -8,7 +8,7 @@
 struct target *fork_copy_targets(
 	const struct scratch *scratch, const struct target *targets, unsigned count)
 {
-	struct target *copies = malloc(count * sizeof(*copies) + scratch->rewrites_size);
+	struct target *copies = malloc(count * sizeof(*copies) + scratch->rewrites_size + !count);
 	char *rewrites;
 
 	if (!copies)

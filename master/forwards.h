@@ -1,0 +1,31 @@
+/* forwards.h - where calls to users go on: what the config says, and in its place what operators
+ * and users have set, which is kept in the state directory. SIP workers get all of it as one image
+ * (ipc/forwards.h), a new one with each change. */
+#ifndef SIPWARD_MASTER_FORWARDS_H
+#define SIPWARD_MASTER_FORWARDS_H
+
+#include "ipc/forwards.h"
+
+struct master;
+struct config;
+
+/* One that was set. */
+struct forward_set {
+	char user[USER_NAME_MAX + 1];
+	char domain[254];
+	char to[FORWARD_TO_MAX + 1]; /* a URI */
+	uint8_t when;                /* enum forward_when */
+	uint16_t seconds;            /* of FORWARD_NO_ANSWER; else 0 */
+	bool by_user;                /* with a star code */
+};
+struct forwards_set {
+	struct forward_set *row;
+	size_t count;
+};
+
+/* Makes the image of a config and of what is set. -ENOMEM, -errno. Forwards of domains that there
+ * are not are left out; where there are more than FORWARDS_MAX, the last ones are, and that is
+ * logged. */
+int forwards_build(const struct config *c, const struct forwards_set *set, int *memfd);
+
+#endif
