@@ -3,6 +3,7 @@
 #include "sip-scene.h"
 
 #include "worker-sip/call/call_record.h"
+#include "worker-sip/call/call_trace.h"
 #include "worker-sip/cdr.h"
 
 #include <sys/socket.h>
@@ -502,6 +503,32 @@ Test(call_record_json, a_forwarded_call)
 	record_says(r, "\"status\":200,\"start-ms\":0,\"ms\":100,"
 		       "\"forwarded-by\":\"bob@example.net\","
 		       "\"forwarded-because\":\"redirected\"}]}");
+}
+
+static unsigned traced;
+
+static void take_traced(void *arg, struct str json)
+{
+	(void)arg;
+	traced++;
+	cr_assert(has(json, "\"forwarded-by\":\"bob@example.net\""));
+}
+
+/* What is kept of a call that is over has nothing of the record, which is gone. */
+Test(call_record_json, a_forwarded_call_in_the_trace)
+{
+	const struct trace_filter all = {.kind = TRACE_ALL};
+
+	worker->image.s.trace_ring = 1 << 20;
+	call_trace_settings(&worker->sip);
+	ask(.method = "INVITE");
+	respond(take_request("INVITE"), 302, .tag = "b", .contact = "<sip:5551000@example.net>");
+	respond(take_request("INVITE"), 486, .tag = "t");
+	take_response(486);
+	take_record();
+	call_trace_list(&worker->sip, &all, take_traced, NULL);
+	cr_assert_eq(traced, 1);
+	call_trace_free(&worker->sip);
 }
 
 Test(call_record_json, a_refused_invite)

@@ -77,7 +77,6 @@ static void call_record_targets(struct call_record *r, unsigned first, const str
 		to[i] = (struct call_target){.peer = from->flow.peer,
 			.zone = (uint16_t)from->zone,
 			.transport = from->flow.transport,
-			.hop = from->hop,
 			.tried_ms = CALL_NEVER,
 			.took_ms = CALL_NEVER,
 			.limit = same ? to[i - 1].limit : limits_trunk_key(r->sip, from->trunk)};
@@ -147,9 +146,14 @@ static void call_record_move(struct call_record *to, const struct call_record *f
 	memcpy((char *)to + head + shift, (const char *)from + head, from->size - head);
 	for (unsigned i = 0; i < CALL_TEXTS; i++)
 		to->text[i].p = (char *)to + shift + (from->text[i].p - (const char *)from);
-	for (unsigned i = 0; i < from->count; i++)
-		to->target[i].trunk.p = (char *)to + shift +
-		                        (from->target[i].trunk.p - (const char *)from);
+	for (unsigned i = 0; i < from->count; i++) {
+		struct call_target *t = &to->target[i];
+
+		t->trunk.p = (char *)to + shift + (from->target[i].trunk.p - (const char *)from);
+		if (t->forwarder.n)
+			t->forwarder.p = (char *)to + shift +
+			                 (from->target[i].forwarder.p - (const char *)from);
+	}
 }
 
 static bool call_record_has_limit(const struct call_record *r, uint64_t key)
@@ -168,15 +172,9 @@ static struct call_forward *call_forward_new(
 	const struct call_record *r, const struct call_forwarded *f)
 {
 	struct call_forward *forward = calloc(1, sizeof(*forward));
-	struct str by = call_record_cut(f->by, CALL_FORWARDER_MAX);
 
 	if (!forward)
 		return NULL;
-	forward->hop = f->hop;
-	forward->cause = f->cause;
-	forward->by_length = (uint16_t)by.n;
-	if (by.n)
-		memcpy(forward->by, by.p, by.n);
 	/* Who forwards a call twice makes one call more by it, and not two. */
 	for (unsigned i = 0; i < LIMIT_KEYS; i++)
 		forward->limit[i] = call_record_has_limit(r, f->limit[i]) ? 0 : f->limit[i];
@@ -190,8 +188,9 @@ void call_record_forwarded(struct call_record **out, const struct target *target
 
 	if (!r)
 		return;
+	struct str by = call_record_cut(f->by, CALL_FORWARDER_MAX);
 	size_t shift = count * sizeof(struct call_target);
-	size_t size = r->size + shift + call_record_names_size(r->sip, targets, count);
+	size_t size = r->size + shift + by.n + call_record_names_size(r->sip, targets, count);
 	struct call_record *to = slab_take(dialogs_slab(r->sip->dialogs), size);
 	struct call_forward *forward = to ? call_forward_new(r, f) : NULL;
 	if (!forward) {
@@ -207,21 +206,16 @@ void call_record_forwarded(struct call_record **out, const struct target *target
 	slab_give(dialogs_slab(r->sip->dialogs), r, r->size);
 	to->size = size;
 	call_record_targets(to, to->count, targets, count, &at);
+	by = call_record_put(&at, by);
+	for (unsigned i = 0; i < count; i++) {
+		to->target[to->count + i].forwarder = by;
+		to->target[to->count + i].cause = f->cause;
+	}
 	to->count = (uint16_t)(to->count + count);
 	forward->next = to->forwards;
 	to->forwards = forward;
 	list_insert(&to->sip->call_records, to);
 	*out = to;
-}
-
-const struct call_forward *call_target_forward(
-	const struct call_record *r, const struct call_target *t)
-{
-	const struct call_forward *f = t->hop ? r->forwards : NULL;
-
-	while (f && f->hop != t->hop)
-		f = f->next;
-	return f;
 }
 
 /* ---- the limits that count it ---- */

@@ -48,7 +48,6 @@ struct call_record *call_record_new(
 
 /* A call that its callee has forwarded. */
 struct call_forwarded {
-	uint8_t hop; /* that of its targets (struct target) */
 	uint8_t cause;
 	struct str by;              /* who has forwarded it */
 	uint64_t limit[LIMIT_KEYS]; /* of limits_admit_forward: from now on it counts for these */

@@ -18,24 +18,21 @@
 
 struct call_target {
 	struct endpoint peer;
-	struct str trunk; /* in the record's block */
+	struct str trunk, forwarder; /* in the record's block */
 	uint64_t tried_ms, took_ms;
 	uint64_t limit; /* the key of its trunk's; 0: none */
 	uint16_t zone, status;
 	uint8_t transport;
 	uint8_t outcome; /* enum call_outcome */
-	uint8_t hop;     /* the forward that led there; 0: none */
+	uint8_t cause;   /* enum call_forward_cause: why the call was forwarded there */
 	bool held;       /* its trunk counts this call */
 	char call_id[TOKEN_LENGTH];
 };
 
-/* A forward of the call. */
+/* What else counts the call, because it was forwarded. Not for a copy of the record. */
 struct call_forward {
 	struct call_forward *next;
-	uint8_t hop, cause; /* enum call_forward_cause */
-	uint16_t by_length;
 	uint64_t limit[LIMIT_KEYS];
-	char by[CALL_FORWARDER_MAX];
 };
 
 /* Texts that are known when the record is made. */
@@ -85,9 +82,6 @@ struct call_record {
 const struct call_target *call_record_callee(const struct call_record *r);
 /* The Call-ID of the INVITE that a target got; empty: it got none. */
 struct str call_target_id(const struct call_target *t);
-/* The forward that led to a target; NULL: none did. */
-const struct call_forward *call_target_forward(
-	const struct call_record *r, const struct call_target *t);
 struct writer;
 /* Writes what there is to say of a target as a JSON object. */
 void write_call_target(struct writer *w, const struct call_record *r, const struct call_target *t);

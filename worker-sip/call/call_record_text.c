@@ -47,23 +47,15 @@ struct str call_target_id(const struct call_target *t)
 	return tried ? (struct str){t->call_id, TOKEN_LENGTH} : STR_EMPTY;
 }
 
-static struct str call_target_forwarder(const struct call_record *r, const struct call_target *t)
-{
-	const struct call_forward *f = call_target_forward(r, t);
-
-	return f ? (struct str){f->by, f->by_length} : STR_EMPTY;
-}
-
-static struct str call_target_cause(const struct call_record *r, const struct call_target *t)
+static struct str call_target_cause(const struct call_target *t)
 {
 	static const char *const names[] = {
 		"",
 #define CALL_FORWARD(id, name, help) name,
 #include "call_record.def"
 	};
-	const struct call_forward *f = call_target_forward(r, t);
 
-	return f ? str_of(names[f->cause]) : STR_EMPTY;
+	return str_of(names[t->cause]);
 }
 
 static struct str call_record_callee_id(const struct call_record *r)

@@ -104,8 +104,10 @@ static void call_trace_add_kept(const struct call_trace_entry *e, size_t n,
 	memcpy(copy, e + 1, n - sizeof(*e));
 	for (unsigned i = 0; i < CALL_TEXTS; i++)
 		call_trace_move(&copy->text[i], e->was, copy);
-	for (unsigned i = 0; i < copy->count; i++)
+	for (unsigned i = 0; i < copy->count; i++) {
 		call_trace_move(&copy->target[i].trunk, e->was, copy);
+		call_trace_move(&copy->target[i].forwarder, e->was, copy);
+	}
 	call_trace_add(copy, f, add, arg);
 	free(copy);
 }

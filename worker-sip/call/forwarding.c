@@ -321,9 +321,8 @@ static unsigned forward_add(struct forwarding *fw, struct forward_hop *hop, unsi
 	struct fork *f = fw->fork;
 	struct target *targets = f->sip->scratch.targets;
 	char by[FORWARD_NAME_MAX];
-	struct call_forwarded told = {.hop = hop->number,
-		.cause = hop->cause,
-		.by = forward_hop_text(f, hop->from, by, sizeof(by))};
+	struct call_forwarded told = {
+		.cause = hop->cause, .by = forward_hop_text(f, hop->from, by, sizeof(by))};
 
 	for (unsigned i = 0; i < count; i++)
 		targets[i].hop = hop->number;
