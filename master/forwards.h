@@ -23,6 +23,18 @@ struct forwards_set {
 	size_t count;
 };
 
+/* Reads what is kept in the state directory; a line that cannot be read is logged and left out.
+ * Where there is no file nothing is set. -ENOMEM, -EBADMSG, -errno. */
+int forwards_load(int directory, struct forwards_set *set);
+void forwards_free(struct forwards_set *set);
+/* Sets one in the place of what the user had set for the same; it is on disk before it is in force.
+ * -ENOENT: the domain has no such user; -ENOSPC: there are FORWARDS_MAX; -EINVAL: it is not sane
+ * (to, seconds); -ENOMEM, -errno. */
+int forwards_set(struct master *m, const struct forward_set *row);
+/* Forgets those of a user: for when, or all (FORWARD_WHENS). Returns how many there were; -errno.
+ */
+int forwards_clear(struct master *m, const char *user, const char *domain, enum forward_when when);
+
 /* Makes the image of a config and of what is set. -ENOMEM, -errno. Forwards of domains that there
  * are not are left out; where there are more than FORWARDS_MAX, the last ones are, and that is
  * logged. */

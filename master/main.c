@@ -170,6 +170,23 @@ static int main_prepare_roles(struct master *m)
 	return error;
 }
 
+/* What was set before this start; of users that the config has. */
+static int main_load_forwards(struct master *m)
+{
+	int error = forwards_load(m->state.fd, &m->forwards), fd = -1;
+
+	if (error == 0)
+		error = forwards_build(m->config, &m->forwards, &fd);
+	if (error) {
+		log_error("forwards", "error=\"%s\"", error_text(error));
+		return error;
+	}
+	if (m->supervisor.forwards >= 0)
+		close(m->supervisor.forwards);
+	m->supervisor.forwards = fd;
+	return 0;
+}
+
 static int main_start(struct master *m, struct config *config, struct config_errors *errors)
 {
 	struct supervisor *s = &m->supervisor;
@@ -225,6 +242,8 @@ static int main_start(struct master *m, struct config *config, struct config_err
 	if (error == 0)
 		error = keys_open(m->state.fd, (uint64_t)clock_realtime_s(), &m->keys);
 	s->keys = m->keys;
+	if (error == 0)
+		error = main_load_forwards(m);
 	if (error == 0)
 		error = quarantine_open(&m->quarantine, m->state.fd);
 	s->quarantine = m->quarantine;
@@ -298,6 +317,7 @@ static void main_finish(struct master *m)
 	state_close(&m->state);
 	runtime_close(&m->runtime);
 	metric_labels_free(&m->labels);
+	forwards_free(&m->forwards);
 	config_free(m->config);
 }
 

@@ -184,8 +184,10 @@ static void order_note_targets(struct order *o, const json_t *call, uint64_t beg
 		char name[300];
 
 		order_target_name(target, name, sizeof(name));
-		order_note(o, at, call_id, "target %zu: %s, zone %s", i + 1, name,
-			order_text(target, "zone"));
+		const char *by = order_text(target, "forwarded-by");
+		order_note(o, at, call_id, "target %zu: %s, zone %s%s%s%s%s", i + 1, name,
+			order_text(target, "zone"), *by ? ", forwarded by " : "", by,
+			*by ? ": " : "", order_text(target, "forwarded-because"));
 		order_stand_with(o, order_text(target, "call-id"), false);
 		if (strcmp(outcome, "answered") == 0 && order_number(target, "status") < 300)
 			continue;

@@ -1,4 +1,6 @@
 /* user_commands.c - the domains and their users. */
+#include "user_commands.h"
+
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/master.h"
@@ -34,8 +36,7 @@ void command_domains(struct master *m, struct request *r, json_t *arguments)
 	answer_rows(r, rows);
 }
 
-/* The domain and user part of "NAME@DOMAIN", or NULL after having refused. */
-static const struct config_domain *user_argument(
+const struct config_domain *user_argument(
 	struct master *m, struct request *r, json_t *arguments, char user[USER_NAME_MAX + 1])
 {
 	const char *name = json_string_value(json_object_get(arguments, "name@domain"));
