@@ -11,6 +11,7 @@
 /* Seconds that a phone may ring before a call goes on. */
 #define FORWARD_SECONDS_LEAST 3
 #define FORWARD_SECONDS_MOST 180
+#define FORWARD_SECONDS_USUAL 20
 
 /* When a user's calls go on. */
 enum forward_when {

@@ -336,6 +336,20 @@ struct lifeline_drained { /* the state of the last DRAIN, but for one of DRAIN_O
 	uint8_t done;   /* 1: no call is left, and what ended them has been answered */
 	uint8_t zero[7];
 };
+/* What a user has dialled: his calls go on, or no longer. Texts end with a NUL. Answered with
+ * FORWARD_DONE. */
+struct lifeline_forward_order {
+	uint32_t id;
+	uint8_t when; /* enum forward_when */
+	uint8_t zero;
+	uint16_t seconds; /* of FORWARD_NO_ANSWER; else 0 */
+	char user[136], domain[256];
+	char to[264]; /* a URI; "": no longer */
+};
+struct lifeline_forward_done { /* from the master */
+	uint32_t id;
+	int32_t error; /* 0, or negative errno: it is not set; -EAGAIN: too many at once */
+};
 struct lifeline_log { /* followed by the line, 1 to LOG_LINE_MAX bytes */
 	uint8_t level;
 	uint8_t zero[7];

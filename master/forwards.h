@@ -8,6 +8,11 @@
 
 struct master;
 struct config;
+struct worker_slot;
+struct lifeline_forward_order;
+
+/* Orders of users that are carried out in a second: each is written to disk. */
+#define FORWARD_ORDERS_MAX 10
 
 /* One that was set. */
 struct forward_set {
@@ -34,6 +39,11 @@ int forwards_set(struct master *m, const struct forward_set *row);
 /* Forgets those of a user: for when, or all (FORWARD_WHENS). Returns how many there were; -errno.
  */
 int forwards_clear(struct master *m, const char *user, const char *domain, enum forward_when when);
+
+/* Carries out what a user has dialled, and answers the worker. False: no honest worker says that.
+ */
+bool forwards_order(
+	struct master *m, struct worker_slot *w, const struct lifeline_forward_order *order);
 
 /* Makes the image of a config and of what is set. -ENOMEM, -errno. Forwards of domains that there
  * are not are left out; where there are more than FORWARDS_MAX, the last ones are, and that is

@@ -234,3 +234,54 @@ int forwards_clear(struct master *m, const char *user, const char *domain, enum 
 	error = forwards_use(m, &set);
 	return error ? error : cleared;
 }
+
+/* ---- what users dial ---- */
+
+static bool forward_text_ends(const char *text, size_t size)
+{
+	return memchr(text, 0, size) != NULL;
+}
+
+/* Copies an order's texts, which have to fit. */
+static bool forward_order_takes(const struct lifeline_forward_order *o, struct forward_set *row)
+{
+	return str_copy(str_of(o->user), row->user, sizeof(row->user)) == 0 &&
+	       str_copy(str_of(o->domain), row->domain, sizeof(row->domain)) == 0 &&
+	       str_copy(str_of(o->to), row->to, sizeof(row->to)) == 0;
+}
+
+static void forward_log_order(const struct forward_set *row, int error)
+{
+	char user[2 * USER_NAME_MAX], domain[300];
+
+	log_warn("forward-order-failed", "user=%s domain=%s error=\"%s\"",
+		log_value(str_of(row->user), user, sizeof(user)),
+		log_value(str_of(row->domain), domain, sizeof(domain)), error_text(error));
+}
+
+bool forwards_order(
+	struct master *m, struct worker_slot *w, const struct lifeline_forward_order *order)
+{
+	struct lifeline_forward_done done = {.id = order->id, .error = -EAGAIN};
+	struct forward_set row = {.when = order->when, .seconds = order->seconds, .by_user = true};
+	uint64_t left_out;
+
+	if (w->role != PEER_SIP || order->when >= FORWARD_WHENS ||
+		!forward_text_ends(order->user, sizeof(order->user)) ||
+		!forward_text_ends(order->domain, sizeof(order->domain)) ||
+		!forward_text_ends(order->to, sizeof(order->to)) ||
+		!forward_order_takes(order, &row))
+		return false;
+	if (log_limit_pass(&m->forward_orders, loop_now(m->loop), FORWARD_ORDERS_MAX,
+		    LOG_LIMIT_SECOND, &left_out)) {
+		int result = row.to[0] ? forwards_set(m, &row)
+		                       : forwards_clear(m, row.user, row.domain, row.when);
+
+		done.error = result < 0 ? result : 0;
+	}
+	if (done.error)
+		forward_log_order(&row, done.error);
+	if (worker_lives(w))
+		worker_tell(w, LIFELINE_FORWARD_DONE, &done, sizeof(done), -1);
+	return true;
+}

@@ -140,6 +140,12 @@ static bool main_on_web_ask(void *arg, struct worker_slot *w, const struct lifel
 	return web_ask(arg, w, ask);
 }
 
+static bool main_on_forward_order(
+	void *arg, struct worker_slot *w, const struct lifeline_forward_order *order)
+{
+	return forwards_order(arg, w, order);
+}
+
 static void main_on_cdr_lost(void *arg)
 {
 	const struct master *m = arg;
@@ -214,6 +220,7 @@ static int main_start(struct master *m, struct config *config, struct config_err
 		.web_ask = main_on_web_ask,
 		.cdr = -1,
 		.hep = -1,
+		.forward_order = main_on_forward_order,
 		.cdr_lost = main_on_cdr_lost,
 		.arg = m,
 		.users = -1,

@@ -49,7 +49,8 @@ struct master {
 	struct timer hep_retry; /* the collector of section hep could not be reached */
 	int hep_error;          /* why: negative errno; 0: it could */
 	struct quarantine *quarantine;
-	struct forwards_set forwards; /* that were set while sipward runs, or before */
+	struct log_limit forward_orders; /* of users, in a second */
+	struct forwards_set forwards;    /* that were set while sipward runs, or before */
 	struct supervisor supervisor;
 	struct queries queries;
 	struct metric_labels labels;

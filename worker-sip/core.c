@@ -18,6 +18,7 @@
 #include "worker-sip/call/forwarding.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/call/limits.h"
+#include "worker-sip/call/star_code.h"
 #include "worker-sip/incoming.h"
 #include "worker-sip/message/option_tags.h"
 #include "worker-sip/message/privacy.h"
@@ -227,6 +228,9 @@ static bool core_is_for_registrar(const struct incoming *in, const struct decisi
 static void core_pass_on(struct incoming *in)
 {
 	struct sip *sip = in->sip;
+
+	if (in->message->method == METHOD_INVITE && star_code_request(in))
+		return;
 	struct target *targets = sip->scratch.targets;
 	struct decision decision = {.count = 1, .route = NONE_INDEX, .user = NULL};
 

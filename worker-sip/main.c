@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "cdr.h"
 #include "worker-sip/call/call_trace.h"
+#include "worker-sip/call/star_code.h"
 #include "core.h"
 #include "drain.h"
 #include "ipc/forwards.h"
@@ -326,6 +327,7 @@ static int sip_on_packet(void *arg, struct lifeline_packet *p)
 	case LIFELINE_SETTINGS: return sip_take_settings(sip, p);
 	case LIFELINE_USERS: return sip_take_users(sip, p);
 	case LIFELINE_FORWARDS: return sip_take_forwards(sip, p);
+	case LIFELINE_FORWARD_DONE: star_code_done(sip, body); return 0;
 	case LIFELINE_KEYS: memcpy(&sip->keys, body, sizeof(sip->keys)); return 0;
 	case LIFELINE_EDGE:
 	case LIFELINE_LISTEN:

@@ -41,6 +41,7 @@ struct byte_ring;
 struct limit_page;
 struct rule_watch;
 struct forwards;
+struct star_code;
 
 struct sip {
 	struct worker worker;
@@ -103,6 +104,8 @@ struct sip {
 	/* who is told of rules (rewriting.h); NULL: nobody */
 	const struct rule_watch *rule_watch;
 	struct log_limit rule_log;    /* of lines about rules that cannot be carried out */
+	struct star_code *star_codes; /* INVITEs that wait for the master (call/star_code.h) */
+	uint32_t star_code_id;        /* of the last one */
 	struct log_limit forward_log; /* of lines about forwards that are refused */
 	struct log_limit minutes_log; /* of lines about calls whose minutes are used up */
 	struct cdr *cdr;              /* where they go; NULL: nowhere */
@@ -113,6 +116,8 @@ struct sip {
 	int (*send_hook)(
 		void *arg, const struct flow *to, struct str bytes, uint64_t cookie, bool reserve);
 	void *send_arg;
+	/* Takes the place of the lifeline for star codes in unit tests; NULL in the worker. */
+	bool (*forward_hook)(void *arg, const struct lifeline_forward_order *order);
 	/* Takes the place of the mesh for penalties in unit tests; NULL in the worker. */
 	void (*penalty_hook)(void *arg, const struct record_penalty *penalty);
 };

@@ -5,6 +5,7 @@
 #include "units.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SECOND UINT64_C(1000)
 #define DAY (24 * 60 * 60 * SECOND)
@@ -57,6 +58,30 @@ static void domain_read_expires(struct reader *r, cfg_t *section, struct config_
 	reader_duration_s(r, section, "expires-default", least, most, &d->expires_default);
 }
 
+/* Codes are a star and digits, each another one. */
+static void domain_check_codes(struct reader *r, cfg_t *section)
+{
+	static const char *const options[] = {
+		"code-always", "code-busy", "code-no-answer", "code-away"};
+	const struct config_value *v, *other;
+
+	for (size_t i = 0; i < 4; i++) {
+		v = config_value(section, options[i]);
+		if (!v)
+			continue;
+		if (v->text[0] != '*' || !v->text[1] ||
+			strspn(v->text + 1, "0123456789") != strlen(v->text + 1))
+			reader_expected(
+				r, section, options[i], v, "a star and digits, as in \"*21\"");
+		for (size_t k = 0; k < i; k++) {
+			other = config_value(section, options[k]);
+			if (other && strcmp(other->text, v->text) == 0)
+				reader_error(r, section, v->line, "%s: it is %s already",
+					options[i], options[k]);
+		}
+	}
+}
+
 void section_read_domain(struct reader *r, cfg_t *section, struct config_domain *d)
 {
 	const struct config_value *v = config_value(section, "realm");
@@ -87,4 +112,5 @@ void section_read_domain(struct reader *r, cfg_t *section, struct config_domain 
 	domain_read_algorithms(r, section, d);
 	domain_read_expires(r, section, d);
 	section_texts(r, section, "groups", GROUPS_MAX, section_group, &d->groups, &d->group_count);
+	domain_check_codes(r, section);
 }

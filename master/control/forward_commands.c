@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define FORWARD_SECONDS_USUAL 20
-
 static const char *forward_argument(json_t *arguments, const char *name)
 {
 	return json_string_value(json_object_get(arguments, name));

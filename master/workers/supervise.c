@@ -132,6 +132,9 @@ static bool supervise_take_packet(struct worker_slot *w, struct lifeline_packet 
 	case LIFELINE_DRAINED: return last || drain_take(w, (const void *)p->body);
 	case LIFELINE_WEB_ASK:
 		return last || !s->web_ask || s->web_ask(s->arg, w, (const void *)p->body);
+	case LIFELINE_FORWARD_ORDER:
+		return last || !s->forward_order ||
+		       s->forward_order(s->arg, w, (const void *)p->body);
 	case LIFELINE_CDR_LOST:
 		if (s->cdr_lost)
 			s->cdr_lost(s->arg);

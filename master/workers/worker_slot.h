@@ -141,6 +141,9 @@ struct supervisor {
 	int forwards; /* of SIP workers; 0 or less: there are none */
 	int web;      /* listening socket of the web worker; 0 or less: none */
 	bool (*web_ask)(void *arg, struct worker_slot *w, const struct lifeline_web *ask);
+	/* what a user has dialled; false: no honest worker says that */
+	bool (*forward_order)(
+		void *arg, struct worker_slot *w, const struct lifeline_forward_order *order);
 	int cdr;                     /* of call records (master/cdr.h); 0 or less: none */
 	void (*cdr_lost)(void *arg); /* nobody receives at that socket */
 	int hep; /* to the collector of copies (master/hep.h); 0 or less: there is none */

@@ -132,6 +132,32 @@ class Flows(RecordCase):
         self.refuse(self.bob, 302, "Moved Temporarily", headers=[to])
         self.forwarded(self.answered(request, self.carol, "unconditional"), "redirected")
 
+    def dial(self, code, status, reason):
+        request = self.call(self.bob, f"{code}@example.net")
+        answer = self.bob.final("INVITE")
+        self.assertTrue(answer.raw.startswith(f"SIP/2.0 {status} {reason}\r\n".encode()), answer)
+        failure_ack(self.bob, request, answer)
+
+    def test_codes_of_users(self):
+        config = self.gateway.config.read_text()
+        head = 'domain "example.net" {'
+        self.assertEqual(config.count(head), 1)
+        codes = ' code-always = "*21" code-no-answer = "*61"'
+        self.gateway.config.write_text(config.replace(head, head + codes))
+        self.gateway.ctl("reload")
+        self.dial("*21*carol%23", 480, "Forward Is Set")
+        (row,) = self.gateway.ctl("forward", "list")
+        self.assertEqual(
+            (row["user"], row["when"], row["to"], row["set-by"]),
+            ("bob", "always", "sip:carol@example.net", "user"),
+        )
+        self.forwarded(self.answered(self.call(self.alice, BOB), self.carol), "always")
+        self.dial("%2321%23", 480, "Forward Is Cleared")
+        self.dial(f"*61*{NUMBER}*30%23", 480, "Forward Is Set")
+        (row,) = self.gateway.ctl("forward", "list", "--user", BOB)
+        self.assertEqual((row["when"], row["seconds"]), ("no-answer", 30))
+        self.dial(f"*61*{NUMBER}*2%23", 484, "Address Incomplete")
+
     def test_forwards_are_kept_and_cleared(self):
         self.forward("always", "carol")
         self.forward("busy", f"sip:{NUMBER}@example.net")
@@ -151,6 +177,7 @@ class Flows(RecordCase):
         }
         self.assertEqual(listed(), kept)
         self.stop_answered()
+        self.gateway.log.close()
         self.gateway.start()
         self.assertEqual(listed(), kept)
         self.forwarded(self.answered(self.call(self.alice, BOB), self.carol), "always")
@@ -177,7 +204,7 @@ class Document(unittest.TestCase):
     def test_every_flow_is_drawn(self):
         text = (pathlib.Path(__file__).parents[2] / "doc/FLOWS.md").read_text()
         titles = re.findall(r"^## .*`(test_\w+)`$", text, re.M)
-        flows = [n for n in dir(Flows) if n.startswith("test_") and "kept" not in n]
+        flows = [n for n in dir(Flows) if re.match("test_(?!codes|forwards)", n)]
         self.assertEqual(sorted(titles), sorted(flows))
 
 

@@ -65,6 +65,19 @@ Test(config, forwards)
 		"the forwards of this user stand at line 6 already");
 }
 
+Test(config, codes_of_a_domain)
+{
+#define CODES(codes) ZONES LISTENERS "domain example.net { users = users " codes " }"
+	load(CODES("code-always = \"*21\" code-busy = \"*67\""));
+	cr_expect_str_eq(c->domains[0].code_always, "*21");
+	cr_expect_str_eq(c->domains[0].code_away, "");
+	refused(CODES("code-always = \"21\""), 3, "code-always: expected a star and digits");
+	refused(CODES("code-busy = \"*\""), 3, "code-busy: expected a star and digits");
+	refused(CODES("code-busy = \"*6a\""), 3, "code-busy: expected a star and digits");
+	refused(CODES("code-always = \"*21\" code-away = \"*21\""), 3,
+		"code-away: it is code-always already");
+}
+
 Test(config, redirect_of_a_route)
 {
 	load(SANE "route x { from = access action = registered redirect = pass }");
