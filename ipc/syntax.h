@@ -55,7 +55,8 @@ struct str value_without_params(struct str value);
  * *rest, which starts at a name. value.p is NULL where there is no '='; a quoted value keeps its
  * quotes. 0; -ENOENT at the end; -EINVAL. */
 int param_next(struct str *rest, struct str *name, struct str *value);
-/* Finds a parameter by name (any case). True and *value (may be NULL) where it is there. */
+/* Finds a parameter by name (any case). True and *value, whose p is NULL where it has no '=', where
+ * it is there. */
 bool param_find(struct str params, struct str name, struct str *value);
 
 /* The next item of a comma list of tokens or of anything without quotes and brackets, trimmed. 0;

@@ -270,6 +270,13 @@ Test(leg_request, replaces_names_the_dialog_of_the_far_leg)
 	caller_asks(c.answered, "INVITE", 2, .more = more);
 	value = value_of(take_request("INVITE")->message, HEADER_REPLACES);
 	cr_assert(has(value, text), "%.*s", STR(value));
+	/* only while it rings: the far leg judges that */
+	more[strlen(more) - 1] = 0;
+	strcat(more, ";early-only\n");
+	ask(.by = &carol, .method = "INVITE", .from_tag = "c", .call_id = "taking-over-1",
+		.more = more);
+	value = value_of(take_request("INVITE")->message, HEADER_REPLACES);
+	cr_assert(has(value, text) && has(value, ";early-only"), "%.*s", STR(value));
 	/* of no dialog: 481 (RFC 3891 section 3) */
 	ask(.by = &carol, .method = "INVITE", .from_tag = "c", .call_id = "taking-over-2",
 		.more = "Replaces: nobody;to-tag=1;from-tag=2\n");

@@ -82,13 +82,14 @@ Test(leg_request_splice, refer_to_names_no_dialog_of_the_senders_leg)
 
 	snprintf(header, sizeof(header),
 		"Refer-To: "
-		"<sip:bob@198.51.100.9?Replaces=secret%%3Bto-tag%%3D%s%%3Bfrom-tag%%3Dhers>"
-		"\r\n",
+		"<sip:bob@198.51.100.9?Replaces=secret%%3Bto-tag%%3D%s%%3Bfrom-tag%%3Dhers"
+		"%%3Bearly-only>\r\n",
 		tag);
 	cr_assert_eq(of(request("REFER", header, false)), 0);
 	cr_assert(splice.refer_to.n);
 	cr_assert_null(strstr(text_of(splice.refer_to), "secret"));
 	cr_assert_null(strstr(text_of(splice.refer_to), "hers"));
+	cr_assert_not_null(strstr(text_of(splice.refer_to), "%3Bearly-only>"));
 	cr_assert_null(strstr(text_of(splice.refer_to), "198.51.100.9"));
 }
 

@@ -53,14 +53,14 @@ struct dialog *dialog_reference_find(struct sip *sip, struct str value)
 
 void dialog_reference_replaces(struct writer *w, const struct dialog *other, struct str value)
 {
-	struct str call_id, params = dialog_reference_split(value, &call_id);
+	struct str call_id, flag, params = dialog_reference_split(value, &call_id);
 
 	write_str(w, other->call_id);
 	write_literal(w, ";to-tag=");
 	write_str(w, other->remote_tag);
 	write_literal(w, ";from-tag=");
 	write_bytes(w, other->tag, TOKEN_LENGTH);
-	if (param_find(params, S("early-only"), NULL))
+	if (param_find(params, S("early-only"), &flag))
 		write_literal(w, ";early-only");
 }
 
@@ -109,7 +109,7 @@ static bool uri_header_next(struct str *rest, struct str *name, struct str *valu
 /* False where the headers name no dialog of ours. */
 static bool dialog_name_find(struct sip *sip, struct str headers, struct dialog_name *out)
 {
-	struct str name, value, call_id, ours;
+	struct str name, value, call_id, ours, flag;
 	char buffer[1024];
 
 	while (uri_header_next(&headers, &name, &value)) {
@@ -125,7 +125,7 @@ static bool dialog_name_find(struct sip *sip, struct str headers, struct dialog_
 		if (token_prove(&sip->keys.minting, TOKEN_TAG, ours, &out->slot, &out->id))
 			return false;
 		memcpy(out->tag, ours.p, TOKEN_LENGTH);
-		out->early_only = param_find(params, S("early-only"), NULL);
+		out->early_only = param_find(params, S("early-only"), &flag);
 		return true;
 	}
 	return false;
