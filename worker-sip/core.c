@@ -106,14 +106,20 @@ static bool core_target_of_leg(struct sip *sip, const struct dialog *d, struct t
 	return true;
 }
 
+/* Whether the request is to take a call over, or to join it. */
+static bool core_names_dialog(const struct message *m)
+{
+	return message_first(m, HEADER_REPLACES) || message_first(m, HEADER_JOIN);
+}
+
 /* The target of a request whose Request-URI is our own Contact in another call (a transfer's): the
- * far leg's peer. False where it names none. */
+ * far leg's peer. A call that rings can only be picked up. False where it names none. */
 static bool core_target_of_contact(const struct incoming *in, struct target *target)
 {
 	const struct message *m = in->message;
 	struct dialog *d = dialog_of_contact(in->sip, message_str(m, m->request_uri.user));
 
-	if (!d || !d->call || !d->call->answered)
+	if (!d || !d->call || (!d->call->answered && !core_names_dialog(m)))
 		return false;
 	uint8_t transport = dialog_flow(in->sip, d->other).transport;
 	bool secure = transport == TRANSPORT_TLS || transport == TRANSPORT_WSS;
@@ -126,14 +132,21 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 {
 	char buffer[512];
 	struct writer replaces = WRITER(buffer);
-	struct str value = message_value(in->message, HEADER_REPLACES);
+	struct str value = message_value(in->message, HEADER_REPLACES),
+		   join = message_value(in->message, HEADER_JOIN);
 
+	if (value.n && join.n) {
+		incoming_answer(in, 400, STR_EMPTY); /* RFC 3911 section 4 */
+		return;
+	}
+	value = value.n ? value : join;
 	if (value.n) {
 		struct dialog *d = dialog_reference_find(in->sip, value);
 
 		if (!d) {
 			count(REPLACES_UNMATCHED);
-			incoming_answer(in, 481, STR_EMPTY); /* RFC 3891 section 3 */
+			/* RFC 3891 section 3, RFC 3911 section 4 */
+			incoming_answer(in, 481, STR_EMPTY);
 			return;
 		}
 		dialog_reference_replaces(&replaces, d->other, value);

@@ -152,7 +152,8 @@ static void leg_request_map(const struct leg_request *r, struct splice *s)
 		s->target_dialog = leg_request_target_dialog(r, value);
 	if (r->replaces.n)
 		s->replaces = r->replaces;
-	else if ((value = message_value(m, HEADER_REPLACES)).n)
+	else if ((value = message_value(m, HEADER_REPLACES)).n ||
+		 (value = message_value(m, HEADER_JOIN)).n)
 		s->replaces = leg_request_replaces(r, value);
 	if ((value = message_value(m, HEADER_EVENT)).n)
 		s->event_id = leg_request_event_id(r, value);

@@ -25,7 +25,8 @@ static void splice_write_mapped(struct writer *w, const struct splice *s,
 	case HEADER_RACK: mapped = s->rack; break;
 	case HEADER_REFER_TO: mapped = s->refer_to; break;
 	case HEADER_REFERRED_BY: mapped = s->referred_by; break;
-	case HEADER_REPLACES: mapped = s->replaces; break;
+	case HEADER_REPLACES:
+	case HEADER_JOIN: mapped = s->replaces; break;
 	case HEADER_TARGET_DIALOG: mapped = s->target_dialog; break;
 	case HEADER_EVENT: header_line_event(w, s->in, h, s->event_id, hosts); break;
 	}

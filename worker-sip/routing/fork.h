@@ -99,7 +99,8 @@ struct fork {
 	struct held_message *request; /* until it is settled */
 	struct held_message *best;    /* the best failure received */
 	struct target *targets;       /* until it is settled */
-	struct str replaces;          /* mapped value of Replaces; n == 0: none. The user's */
+	struct str replaces;          /* mapped value of Replaces or Join; n == 0: none. The
+	                                 user's */
 	char *asserted;               /* the sender's name for zones that are told it, until it is
 	                                 settled; NULL: none is */
 	bool anonymous;               /* and its From does not say so */
