@@ -5,6 +5,7 @@
 #include "ipc/token.h"
 #include "worker-sip/call/call.h"
 #include "worker-sip/call/dialog.h"
+#include "worker-sip/call/dialog_reference.h"
 #include "worker-sip/call/exchange.h"
 #include "worker-sip/call/invite.h"
 #include "worker-sip/subscription/reg_watch.h"
@@ -31,6 +32,16 @@ static bool handover_keeps_response(struct sip *sip, const struct message *m)
 		       message_str(m, m->to_tag)) != NULL;
 }
 
+/* Whether a request is to take over a call that is here, or to join it. */
+static bool handover_keeps_named(struct sip *sip, const struct message *m)
+{
+	struct str value = message_value(m, HEADER_REPLACES);
+
+	if (!value.n)
+		value = message_value(m, HEADER_JOIN);
+	return value.n && dialog_reference_find(sip, value);
+}
+
 bool handover_keeps(struct sip *sip, const struct message *m)
 {
 	if (!m->is_request)
@@ -44,7 +55,8 @@ bool handover_keeps(struct sip *sip, const struct message *m)
 			dialog_retired(sip, message_str(m, m->call_id), message_str(m, m->to_tag),
 				message_str(m, m->from_tag))))
 		return true;
-	return dialog_of_contact(sip, message_str(m, m->request_uri.user)) != NULL;
+	return dialog_of_contact(sip, message_str(m, m->request_uri.user)) != NULL ||
+	       handover_keeps_named(sip, m);
 }
 
 /* ---- what is left ---- */

@@ -15,6 +15,7 @@
 #include "ipc/mesh.h"
 #include "listing.h"
 #include "memory_trim.h"
+#include "named_dialog.h"
 #include "worker-sip/auth/digest.h"
 #include "worker-sip/auth/old_client.h"
 #include "worker-sip/auth/replay.h"
@@ -90,21 +91,43 @@ static void sip_forward_message(
 	count(MESSAGE_FORWARDED);
 }
 
+/* The slot that a message is served in. That of a dialog which it names, wherever its Call-ID
+ * leads; a CANCEL goes where its INVITE went. */
+static uint8_t sip_slot_of(const struct sip *sip, const struct message *m)
+{
+	uint8_t slot;
+
+	if (named_dialog_slot(m, &slot) || named_dialog_noted(sip, m, &slot))
+		return slot;
+	return slot_of_message(m, &sip->keys.slot_key, sip->settings);
+}
+
+/* Whether the worker of the Call-ID's slot has handed on a CANCEL to where its INVITE is. */
+static bool sip_has_cancelled(const struct sip *sip, const struct message *m)
+{
+	return m->is_request && m->method == METHOD_CANCEL &&
+	       transactions_have(sip->transactions, m);
+}
+
 static bool sip_take_message(struct sip *sip, uint16_t peer, const struct message *m, size_t size)
 {
 	if (message_check(m, size) || !sip_is_way_in(sip, peer, &m->flow)) {
 		count(MESSAGE_BAD_BLOCK);
 		return false;
 	}
-	uint8_t slot = slot_of_message(m, &sip->keys.slot_key, sip->settings),
-		owner = sip->slots.worker[slot], next = sip->slots.next[slot];
+	uint8_t slot = sip_slot_of(sip, m), owner = sip->slots.worker[slot],
+		next = sip->slots.next[slot];
 	if (owner == sip->index && next != owner && !handover_keeps(sip, m))
 		owner = next;
 	/* what the old owner hands on, or who takes the slot for moved already */
-	if (owner == sip->index || next == sip->index)
+	if (owner == sip->index || next == sip->index || sip_has_cancelled(sip, m)) {
 		core_message(sip, m, slot);
-	else
-		sip_forward_message(sip, peer, owner, m, size);
+		return true;
+	}
+	uint8_t named;
+	if (named_dialog_slot(m, &named))
+		named_dialog_note(sip, m, named);
+	sip_forward_message(sip, peer, owner, m, size);
 	return true;
 }
 

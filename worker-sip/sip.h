@@ -98,6 +98,13 @@ struct sip {
 		uint64_t epoch;       /* of the map of which the master was told last */
 		struct slot_set told; /* as free */
 	} handover;
+	/* INVITEs that went to the owner of a dialog that they name (named_dialog.h) */
+#define NAMED_DIALOGS_NOTED 64
+	struct named_dialogs {
+		uint64_t key[NAMED_DIALOGS_NOTED]; /* 0: none yet */
+		uint8_t slot[NAMED_DIALOGS_NOTED];
+		unsigned next;
+	} named_dialogs;
 	struct call_record *call_records; /* of calls and of INVITEs on their way */
 	struct limit_page *limits;        /* how many calls there are; NULL: nobody counts */
 	unsigned limit_columns;           /* of it that workers with slots have (limits.h) */

@@ -55,7 +55,7 @@ class Flows(CallCase):
             invite.get(name).split(";")[:3],
             [of.call_id, f"to-tag={of.local_tag}", f"from-tag={of.remote_tag}"],
         )
-        tag = of.peer.answer(invite, 200, body=ANSWER, tag=f"t-{name}")
+        tag = of.peer.answer(invite, 200, body=ANSWER, tag=f"{name}-{of.peer.id}")
         new = Dialog.of_answer(taker, Message(taker.last_request), taker.response(200, "INVITE"))
         new.ack()
         of.peer.request("ACK")
@@ -171,6 +171,46 @@ class Flows(CallCase):
         new = self.taken_over(self.bob, b.target, f"Replaces: {b.replaces()}", a)
         self.hang_up(a, b)
         self.hang_up(*new)
+
+    def flow_taken_over_at_a_number(self):
+        """An INVITE with Replaces that is sent to a number and not to our Contact, some of which
+        are cancelled: their Call-IDs are of any worker."""
+        uri = f"sip:{NUMBER}@example.net"
+        for i in range(8):
+            a, b = self.establish(self.alice, self.pbx, f"{NUMBER}@example.net")
+            header = f"Replaces: {a.replaces()}"
+            if i % 2:
+                self.hang_up(*self.taken_over(self.bob, uri, header, b))
+            else:
+                self.cancelled(self.bob, uri, header)
+            self.hang_up(a, b)
+
+    def cancelled(self, caller, uri, header):
+        caller.challenged("INVITE", uri, to=BOB, body=SDP, headers=[header])
+        request, invite = Message(caller.last_request), self.pbx.request("INVITE")
+        tag = self.pbx.answer(invite, 180, "Ringing", tag="cancelled")
+        caller.response(180)
+        cancel(caller, request)
+        caller.response(200, "CANCEL")
+        self.refused(caller, request, 487)
+        self.pbx.answer(self.pbx.request("CANCEL"), 200, contact=False)
+        self.pbx.answer(invite, 487, "Request Terminated", contact=False, tag=tag)
+        self.pbx.request("ACK")
+
+    def flow_forwarded(self):
+        """2.7: bob's phone sends all of his calls to carol."""
+        request = self.call(self.alice, BOB)
+        self.public.add("sip:carol@example.net")  # her name, and no address
+        elsewhere = ["Contact: <sip:carol@example.net>"]
+        answer = dict(contact=False, headers=elsewhere)
+        self.bob.answer(self.bob.request("INVITE"), 302, "Moved Temporarily", **answer)
+        self.bob.request("ACK")
+        invite = self.carol.request("INVITE")
+        tag = self.carol.answer(invite, 200, body=ANSWER)
+        a = Dialog.of_answer(self.alice, request, self.alice.response(200, "INVITE"))
+        a.ack()
+        self.carol.request("ACK")
+        self.hang_up(a, Dialog.of_request(self.carol, invite, tag))
 
     def flow_pickup(self):
         """2.16: carol picks up what rings at bob's; alice takes her, and gives bob up."""

@@ -2,6 +2,7 @@
  * is left. */
 #include "sip-scene.h"
 #include "worker-sip/handover.h"
+#include "worker-sip/named_dialog.h"
 
 #include <sys/socket.h>
 
@@ -146,4 +147,57 @@ Test(handover, slots_are_free_when_nothing_of_them_is_left)
 	pass(4 * HANDOVER_LOOK_MS);
 	cr_expect_eq(told(&free), 0);
 	memset(worker->sip.slots.worker, 0, sizeof(worker->sip.slots.worker));
+}
+
+/* What is to take over a call that is here, or to join it, whose Call-ID nobody knows. */
+Test(handover, what_names_a_dialog_is_kept)
+{
+	static const char *const header[] = {"Replaces", "Join"};
+	struct call_scene c = call_answered();
+	struct flow flow = flow_of(OPEN_UDP, "10.0.0.77:5060", 0);
+	char text[1024];
+
+	move_away();
+	for (unsigned i = 0; i < 2; i++) {
+		int n = snprintf(text, sizeof(text),
+			"INVITE sip:bob@example.net SIP/2.0\r\n"
+			"Via: SIP/2.0/UDP 10.0.0.77:5060;branch=z9hG4bKnew\r\n"
+			"From: <sip:carol@example.net>;tag=c\r\n"
+			"To: <sip:bob@example.net>\r\nCall-ID: new\r\nCSeq: 1 INVITE\r\n"
+			"Contact: <sip:carol@10.0.0.77>\r\nContent-Length: 0\r\n"
+			"%s: call-of-alice;to-tag=%.*s;from-tag=a\r\n\r\n",
+			header[i],
+			STR(message_str(c.answered->message, c.answered->message->to_tag)));
+		struct said invite = {.flow = flow, .message = message_of_text(text, (size_t)n)};
+
+		invite.message->flow = flow;
+		cr_expect(kept(&invite), "%s", header[i]);
+		uint8_t slot;
+		cr_expect(named_dialog_slot(invite.message, &slot));
+		cr_expect_eq(slot, worker->sip.call_list->a->slot);
+		free(invite.message);
+	}
+}
+
+/* The CANCEL of an INVITE that was handed on follows it, as long as it is remembered. */
+Test(handover, a_cancel_goes_where_its_invite_went)
+{
+	struct sip *sip = &worker->sip;
+	struct said *invite = ask(.method = "INVITE");
+	uint8_t slot = 0;
+
+	take_request("INVITE");
+	cancel(invite);
+	take_response(200);
+	take_response(487);
+	const struct message *cancelled = said[said_count - 1].message;
+	cr_expect_not(named_dialog_noted(sip, cancelled, &slot));
+	named_dialog_note(sip, invite->message, 77);
+	cr_expect(named_dialog_noted(sip, cancelled, &slot));
+	cr_expect_eq(slot, 77);
+	cr_expect_not(named_dialog_noted(sip, invite->message, &slot), "it is no CANCEL");
+	struct said *other = ask(.method = "INVITE", .call_id = "another", .from_tag = "o");
+	for (unsigned i = 0; i < NAMED_DIALOGS_NOTED; i++)
+		named_dialog_note(sip, other->message, 5);
+	cr_expect_not(named_dialog_noted(sip, cancelled, &slot), "so many and no more");
 }
