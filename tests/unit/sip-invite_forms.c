@@ -230,6 +230,57 @@ Test(invite_forms, what_a_reinvite_is_refused_with_passes_and_changes_nothing)
 	assert_stands(&c, cseq);
 }
 
+/* RFC 6141 section 4.4: the one who asked has the target that he had before, too. */
+Test(invite_forms, what_is_refused_moves_no_target)
+{
+	static const char *const method[] = {"INVITE", "UPDATE"};
+	struct call_scene c = call_answered();
+	struct str target = message_str(c.out->message, c.out->message->request_uri.whole);
+	unsigned cseq = 2;
+
+	for (unsigned i = 0; i < 2; i++) {
+		callee_asks(c.out, "b", method[i], 900 + i,
+			.contact = "<sip:bob@198.51.100.11:5060;line=2>", .body = "offer");
+		struct sent *out = take_request(method[i]);
+		respond(out, 488);
+		take_response(488);
+		take_all("ACK");
+		caller_asks(c.answered, "INFO", cseq++);
+		struct sent *info = take_request_to("INFO", BOB);
+		cr_assert(!raw_has(info, "line=2"), "%s: %.*s, and not %.*s", method[i],
+			STR(message_str(info->message, info->message->request_uri.whole)),
+			STR(target));
+		respond(info, 200);
+		take_response(200);
+	}
+	/* nor one that meets another INVITE */
+	caller_asks(c.answered, "INVITE", cseq++, .body = "offer");
+	take_request("INVITE");
+	callee_asks(c.out, "b", "INVITE", 910, .contact = "<sip:bob@198.51.100.11:5060;line=2>");
+	take_response(491);
+	caller_asks(c.answered, "INFO", cseq++);
+	struct sent *info = take_request_to("INFO", BOB);
+	cr_assert(!raw_has(info, "line=2"));
+}
+
+/* A reliable provisional response updates it, whatever becomes of the re-INVITE (section 4.6). */
+Test(invite_forms, a_reliable_provisional_moves_the_target)
+{
+	struct call_scene c = call_answered();
+
+	callee_asks(c.out, "b", "INVITE", 900, .contact = "<sip:bob@198.51.100.11:5060;line=2>",
+		.more = "Supported: 100rel\n");
+	struct sent *out = take_request("INVITE");
+	respond(out, 180);
+	take_response(180);
+	caller_asks(c.answered, "INFO", 2);
+	cr_assert(!raw_has(take_request("INFO"), "line=2"));
+	respond(out, 183, .more = "Require: 100rel\nRSeq: 5\n");
+	take_response(183);
+	caller_asks(c.answered, "INFO", 3);
+	cr_assert(raw_has(take_request("INFO"), "line=2"));
+}
+
 /* A reliable provisional response in a re-INVITE that fails: what was agreed before it stands for
  * the two; the gateway has nothing of its own to take back (RFC 6141 section 3.4). */
 Test(invite_forms, a_reinvite_that_fails_after_a_reliable_provisional)

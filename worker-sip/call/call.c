@@ -171,7 +171,7 @@ void call_request(struct incoming *in)
 	if (call_refuse_by_state(d, in))
 		return;
 	if (m->method == METHOD_INVITE || m->method == METHOD_UPDATE)
-		dialog_refresh(in->sip, d, m);
+		dialog_take_flow(in->sip, d, &m->flow);
 	if (m->method == METHOD_INVITE && call_refuse_invite(d, in))
 		return;
 	if (m->method != METHOD_BYE && call_refuse_extension(in))

@@ -255,31 +255,36 @@ static bool dialog_may_move(const struct settings *s, const struct dialog *d, co
 	       settings_listener(s, to->listener)->zone == d->zone;
 }
 
+void dialog_take_target(struct sip *sip, struct dialog *d, const struct message *m)
+{
+	struct str target = message_str(m, m->contact.whole);
+
+	if (!target.n || str_equal(target, d->target))
+		return;
+	char *text = slab_take(&sip->dialogs->slab, target.n);
+	if (!text)
+		return;
+	memcpy(text, target.p, target.n);
+	slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p, d->target.n);
+	d->target = (struct str){text, target.n};
+}
+
+void dialog_take_flow(struct sip *sip, struct dialog *d, const struct flow *flow)
+{
+	if (!dialog_may_move(sip->settings, d, flow))
+		return;
+	bool moved = d->flow.id != flow->id;
+	d->lost &= !moved;
+	d->flow = *flow;
+	flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
+	if (moved && d->state == DIALOG_CONFIRMED)
+		sip_watch(sip, &d->flow, d->slot);
+}
+
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m)
 {
-	if (m->contact.whole.length) {
-		struct str target = message_str(m, m->contact.whole);
-
-		if (!str_equal(target, d->target)) {
-			char *text = slab_take(&sip->dialogs->slab, target.n);
-
-			if (text) {
-				memcpy(text, target.p, target.n);
-				slab_give(&sip->dialogs->slab, (char *)(uintptr_t)d->target.p,
-					d->target.n);
-				d->target = (struct str){text, target.n};
-			}
-		}
-	}
-	if (dialog_may_move(sip->settings, d, &m->flow)) {
-		bool moved = d->flow.id != m->flow.id;
-
-		d->lost &= !moved;
-		d->flow = m->flow;
-		flow_users_add(&sip->dialogs->flow_user_tables.legs, &d->flow_user, d->flow.id);
-		if (moved && d->state == DIALOG_CONFIRMED)
-			sip_watch(sip, &d->flow, d->slot);
-	}
+	dialog_take_target(sip, d, m);
+	dialog_take_flow(sip, d, &m->flow);
 }
 
 /* Finds the trunk of the zone that reaches that host by TLS, as flow.profile names it: what is

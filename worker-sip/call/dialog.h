@@ -102,9 +102,14 @@ struct dialog *dialog_of_contact(struct sip *sip, struct str user);
 /* The first one with that id: the early dialogs of one branch share theirs towards the callee. */
 struct dialog *dialog_of_id(struct sip *sip, uint64_t id);
 
-/* Takes the Contact of a target refresh request or its 2xx as the new remote target, and in an
- * untrusted zone the flow that it came by (RFC 3261 section 12.2.1.2; access is by flow). By
- * another one a leg that was lost is back. */
+/* Takes the Contact of a target refresh request or of its answer as the new remote target (RFC 3261
+ * section 12.2.1.2). That of a request counts from its 2xx or reliable provisional response on; one
+ * that is refused changes nothing (RFC 6141 section 4.4). */
+void dialog_take_target(struct sip *sip, struct dialog *d, const struct message *m);
+/* In an untrusted zone, where access is by flow, takes the flow that a message came by. By another
+ * one a leg that was lost is back. */
+void dialog_take_flow(struct sip *sip, struct dialog *d, const struct flow *flow);
+/* Both of a message. */
 void dialog_refresh(struct sip *sip, struct dialog *d, const struct message *m);
 
 /* Gives the dialog that route set, a list of addresses, which is copied. -ENOMEM. */

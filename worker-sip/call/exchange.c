@@ -328,6 +328,8 @@ static void exchange_on_response(void *user, struct transaction *t, const struct
 		return;
 	if (m->status < 300 && refreshes)
 		dialog_refresh(x->sip, x->out, m);
+	if (refreshes && (success || message_first(m, HEADER_RSEQ)))
+		dialog_take_target(x->sip, x->in, &x->request->message);
 	unsigned status = exchange_status(x, m->status);
 	bool passed = exchange_answer(x, m);
 	if (success && refreshes && x->call->answered)
