@@ -400,6 +400,7 @@ void route_request(
 	s.targets = targets;
 	s.explanation = in->explanation;
 	s.count = 0;
+	s.flows = false;
 	s.limit = limit < TARGETS_MAX ? limit : TARGETS_MAX;
 	if (s.secure && !route_is_secure(in->message->flow.transport)) {
 		/* It promises TLS on every hop, and came over one without (RFC 5630
