@@ -34,6 +34,8 @@ EXEMPT = {
     ("worker-sip/routing/target_ping.c", "PINGS_FAILED"): "no request of a peer",
     ("worker-sip/subscription/reg_watch.c", "SUBSCRIPTIONS_LIMIT"): CALLER,
     ("worker-sip/subscription/subscribe.c", "SUBSCRIPTIONS_LIMIT"): CALLER,
+    ("worker-sip/subscription/subscription_limits.c", "LIMIT_USER_SUBSCRIPTIONS"): CALLER,
+    ("worker-sip/subscription/subscription_limits.c", "SUBSCRIPTIONS_LIMIT"): CALLER,
     ("worker-transport/admit.c", "STREAM_REFUSED_SOURCE"): CALLER,
     ("worker-transport/stream.c", "STREAM_IDLE"): "nobody is refused",
     ("worker-transport/streams.c", "STREAM_BANNED"): "the ban has its line",
