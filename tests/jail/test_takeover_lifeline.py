@@ -196,6 +196,33 @@ class SipToMaster(WorkerToMaster):
         self.wait_log('query-reply peer=sip-0 error="no JSON objects"')
         self.wait_log('query-reply peer=sip-0 error="more than an answer may have"')
 
+    def order(self, user, domain, to, when=0):
+        """A forward that a user has dialled, as the worker says."""
+        text = user.ljust(136, b"\0") + domain.ljust(256, b"\0") + to.ljust(264, b"\0")
+        return packet(self.TYPES["FORWARD_ORDER"], struct.pack("<IBBH", 1, when, 0, 0) + text)
+
+    def test_forwards_that_nobody_dialled(self):
+        """What is no forward sets none, and what no honest worker says ends it."""
+        for user, domain, to in (
+            (b"nobody", b"example.net", b"sip:bob@example.net"),
+            (b"u0", b"example.org", b"sip:bob@example.net"),
+            (b"u0", b"example.net", b"bob"),
+            (b"u0", b"example.net", b"http://example.net/"),
+            (b"u0\nx=y", b"example.net", b"sip:bob@example.net"),
+        ):
+            self.send(self.order(user, domain, to))
+        self.wait_log("forward-order-failed user=u0 domain=example.net")
+        self.assertEqual(self.g.ctl("forward", "list"), [])
+        self.send(self.order(b"u0", b"example.net", b"sip:bob@example.net"))
+        wait_for(lambda: self.g.ctl("forward", "list"), "the forward to be set")
+        for bad in (
+            self.order(b"x" * 136, b"example.net", b"sip:bob@example.net"),
+            self.order(b"u0", b"example.net", b"x" * 264),
+            self.order(b"u0", b"example.net", b"sip:bob@example.net", when=4),
+        ):
+            self.assert_ended(bad)
+        self.g.ctl("forward", "clear", "u0@example.net")
+
     def test_a_worker_that_does_not_read(self):
         """Packets for it wait within a bound, then it is replaced."""
         pid = self.pid()
