@@ -1,6 +1,7 @@
 /* What would become of a message, told and not done: the decisions are those of the core, and
  * nothing changes by them. */
 #include "sip-worker.h"
+#include "ipc/forwards.h"
 #include "worker-sip/explain.h"
 #include "worker-sip/subscription/reg_watch.h"
 
@@ -260,4 +261,29 @@ Test(explanation, a_response_and_what_is_no_block)
 	told_n = 0;
 	explain_write(&worker->sip, S("12345678"), tell, NULL);
 	SAYS("block is none");
+}
+
+/* Where calls to a user go on is told, and nobody is called. */
+Test(explanation, forwards_of_the_user_who_is_called)
+{
+	struct {
+		_Alignas(8) struct forwards head;
+		struct forward_row row[2];
+	} table = {.head = {.magic = FORWARDS_MAGIC, .size = sizeof(table), .mask = 1, .count = 1}};
+	const uint32_t hash = forward_hash(0, S("bob"), FORWARD_ALWAYS);
+
+	table.row[hash & 1] = (struct forward_row){.hash = hash,
+		.when = FORWARD_ALWAYS,
+		.name_length = 3,
+		.to_length = 21,
+		.name = "bob",
+		.to = "sip:carol@example.net"};
+	cr_assert_eq(forwards_check(&table, sizeof(table)), 0);
+	explain_request("INVITE", "sip:bob@example.net", "");
+	cr_assert_not(says("the call would go on"));
+	worker->sip.forwards = &table.head;
+	explain_request("INVITE", "sip:bob@example.net", "");
+	SAYS("always: the call would go on to sip:carol@example.net");
+	cr_assert_eq(worker->sip.calls, 0);
+	worker->sip.forwards = NULL;
 }

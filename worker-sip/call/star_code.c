@@ -171,16 +171,28 @@ static bool star_code_send(struct incoming *in, const struct lifeline_forward_or
 	return true;
 }
 
-bool star_code_request(struct incoming *in)
+/* Whether the sender is one of ours, whose domain has codes. */
+static bool star_code_may_be(const struct incoming *in)
 {
 	const struct settings *s = in->sip->settings;
-	const struct uri_parts uri = route_uri(in);
+
+	if (!in->sender.authenticated || in->sender.domain >= s->domains.count)
+		return false;
+	for (unsigned i = 0; i < FORWARD_WHENS; i++)
+		if (star_code_text(settings_domain(s, in->sender.domain), i).length)
+			return true;
+	return false;
+}
+
+bool star_code_request(struct incoming *in)
+{
 	struct lifeline_forward_order order;
 	struct star_order dialled;
 	char buffer[STAR_CODE_MAX];
 
-	if (!in->sender.authenticated || in->sender.domain >= s->domains.count || !uri.user.n)
+	if (!star_code_may_be(in))
 		return false;
+	const struct uri_parts uri = route_uri(in);
 	long n = uri_unescape(uri.user, buffer, sizeof(buffer));
 	if (n < 2 || (buffer[0] != '*' && buffer[0] != '#') ||
 		!star_code_find(in, (struct str){buffer, (size_t)n}, &dialled))
