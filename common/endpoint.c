@@ -300,3 +300,20 @@ bool endpoint_is_loopback(const struct endpoint *e)
 	return e->family == 4 ? e->address[0] == 127
 	                      : e->family == 6 && memcmp(e->address, loopback, 16) == 0;
 }
+
+bool endpoint_is_private(const struct endpoint *e)
+{
+	static const struct {
+		uint8_t family, bits, network[4];
+	} rows[] = {{4, 8, {10}}, {4, 12, {172, 16}}, {4, 16, {192, 168}}, {4, 10, {100, 64}},
+		{4, 16, {169, 254}}, {6, 7, {0xfc}}, {6, 10, {0xfe, 0x80}}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct prefix p = {.network = {.family = rows[i].family}, .bits = rows[i].bits};
+
+		memcpy(p.network.address, rows[i].network, sizeof(rows[i].network));
+		if (prefix_contains(&p, e))
+			return true;
+	}
+	return false;
+}

@@ -59,5 +59,7 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);     /* 
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b); /* address only */
 bool endpoint_is_wildcard(const struct endpoint *e);                         /* 0.0.0.0 or :: */
 bool endpoint_is_loopback(const struct endpoint *e); /* 127.0.0.0/8 or ::1 */
+/* Of a network that others have, too: RFC 1918, RFC 6598, RFC 4193, or of one link. */
+bool endpoint_is_private(const struct endpoint *e);
 
 #endif

@@ -68,6 +68,8 @@ struct rule_settings {
 enum zone_auth { ZONE_AUTH_NONE = 0, ZONE_AUTH_DIGEST = 1 };
 /* bindings-full of domains, in the order of its row in options.def. */
 enum bindings_full { BINDINGS_FULL_REFUSE = 0, BINDINGS_FULL_REPLACE = 1 };
+/* bindings-by of domains, likewise. */
+enum bindings_by { BINDINGS_BY_CONTACT = 0, BINDINGS_BY_FLOW = 1 };
 /* What becomes of headers on their way to a zone. */
 enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 

@@ -268,3 +268,23 @@ Test(endpoint, answers_questions)
 	cr_assert_eq(endpoint_address_text(&link2, buffer), 7);
 	cr_assert_str_eq(buffer, "fe80::1");
 }
+
+Test(endpoint, of_a_private_network)
+{
+	static const struct {
+		const char *address;
+		bool is;
+	} rows[] = {{"10.0.0.1:1", true}, {"172.15.0.1:1", false}, {"172.16.0.1:1", true},
+		{"172.31.255.255:1", true}, {"172.32.0.1:1", false}, {"192.168.7.1:1", true},
+		{"192.169.0.1:1", false}, {"100.63.0.1:1", false}, {"100.64.0.1:1", true},
+		{"100.127.0.1:1", true}, {"100.128.0.1:1", false}, {"169.254.1.1:1", true},
+		{"203.0.113.1:1", false}, {"[fc00::1]:1", true}, {"[fdff::1]:1", true},
+		{"[fe80::1]:1", true}, {"[2001:db8::1]:1", false}, {"[::1]:1", false}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct endpoint e;
+
+		cr_assert_eq(endpoint_parse(str_of(rows[i].address), &e), 0, "%s", rows[i].address);
+		cr_expect_eq(endpoint_is_private(&e), rows[i].is, "%s", rows[i].address);
+	}
+}

@@ -35,6 +35,49 @@ Test(registrar_phone, another_port_takes_the_place_of_the_old_one)
 	cr_assert_eq(fixture_headers(f, "Contact"), 5);
 }
 
+static int from(const char *source, const char *call_id, unsigned number, const char *line)
+{
+	peer = source;
+	return send_as("sip:alice@example.net", call_id, number, line);
+}
+
+/* Two phones that call themselves alike are two where the flow tells them apart; each is one
+ * whatever its NAT does. */
+Test(registrar_phone, two_that_are_alike)
+{
+#define ALIKE "Contact: <sip:alice@192.168.0.7:5060>\r\nUser-Agent: desk 1.0\r\n"
+	static const char *const one = "203.0.113.7:1000", *const two = "203.0.113.7:2000",
+				 *const later = "203.0.113.7:3000";
+
+	from(one, "a", 1, ALIKE);
+	from(two, "b", 1, ALIKE);
+	cr_assert_eq(fixture_headers(f, "Contact"), 1, "one URI is one phone");
+	f->image.domain[0].bindings_by = BINDINGS_BY_FLOW;
+	cr_assert_eq(from(one, "a", 2, ALIKE), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	cr_assert_eq(from(two, "b", 2, ALIKE), 200);
+	cr_assert_eq(from(one, "a", 3, ALIKE), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	/* by another port: by its Call-ID, and by another Contact as well */
+	cr_assert_eq(from(later, "a", 4, ALIKE), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	cr_assert_eq(
+		from(one, "a", 5, "Contact: <sip:alice@192.168.0.7:9>\r\nUser-Agent: desk 1.0\r\n"),
+		200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	/* after a restart, with another Call-ID from the same port */
+	cr_assert_eq(from(two, "c", 1, ALIKE), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+	/* each removes its own */
+	cr_assert_eq(from(two, "c", 2, "Contact: <sip:alice@192.168.0.7:5060>;expires=0\r\n"), 200);
+	cr_assert_eq(fixture_headers(f, "Contact"), 1);
+	cr_assert_not_null(strstr(f->answer, "192.168.0.7:9"));
+	/* what has a public address is one phone's */
+	from(one, "d", 1, "Contact: <sip:alice@198.51.100.77>\r\n");
+	from(two, "e", 1, "Contact: <sip:alice@198.51.100.77>\r\n");
+	cr_assert_eq(fixture_headers(f, "Contact"), 2);
+}
+
 Test(registrar_phone, so_does_another_address_of_one_instance)
 {
 	cr_assert_eq(reg("Contact: <sip:a@h1>;+sip.instance=\"<urn:uuid:1>\"\r\n"), 200);

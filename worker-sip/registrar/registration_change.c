@@ -25,6 +25,27 @@ static bool registration_same_uri(const struct binding *b, const struct contact 
 	return uri_parse_contact(b->contact, &stored) == 0 && uri_equal(&stored, &c->uri);
 }
 
+/* Whether the REGISTER came by the flow of the binding, or its phone has another one by now: the
+ * Call-ID of all its REGISTERs is one (RFC 3261 section 10.2). */
+static bool registration_same_flow(const struct registration *q, const struct binding *b)
+{
+	return endpoint_equal(&b->flow.peer, &q->m->flow.peer) || str_equal(b->call_id, q->call_id);
+}
+
+static bool registration_by_flow(const struct registration *q)
+{
+	return q->domain->bindings_by == BINDINGS_BY_FLOW;
+}
+
+/* Whether the URI of a Contact may be that of another phone, too (bindings-by). */
+static bool registration_is_ambiguous(const struct registration *q, const struct contact *c)
+{
+	struct endpoint host;
+
+	return registration_by_flow(q) && !c->reg_id && !c->instance.n &&
+	       endpoint_parse_host(c->uri.host, 0, &host) == 0 && endpoint_is_private(&host);
+}
+
 /* Whether the binding is of the phone that sends c, which came back by another port or address
  * (after a restart, or as its NAT would have it): by its instance, where it gives one, or because
  * the Contact differs in its port alone, and source and software are the same. */
@@ -37,20 +58,25 @@ static bool registration_same_phone(
 		return false;
 	if (c->instance.n || b->instance.n)
 		return str_equal(b->instance, c->instance);
-	return q->user_agent.n && str_equal(b->user_agent, q->user_agent) &&
+	return (!registration_by_flow(q) || str_equal(b->call_id, q->call_id)) && q->user_agent.n &&
+	       str_equal(b->user_agent, q->user_agent) &&
 	       endpoint_same_host(&b->flow.peer, &q->m->flow.peer) &&
 	       uri_parse_contact(b->contact, &stored) == 0 && stored.user.n &&
 	       str_equal(stored.user, c->uri.user) && str_equal_nocase(stored.host, c->uri.host);
 }
 
-/* The binding that c names, or q->count: by instance and reg-id, else by URI. */
+/* The binding that c names, or q->count: by instance and reg-id, else by URI, or by URI and flow.
+ */
 static unsigned registration_find(const struct registration *q, const struct contact *c)
 {
 	for (unsigned i = 0; i < q->count && c->reg_id; i++)
 		if (registration_same_instance(&q->binding[i], c))
 			return i;
+	const bool ambiguous = registration_is_ambiguous(q, c);
+
 	for (unsigned i = 0; i < q->count; i++)
-		if (registration_same_uri(&q->binding[i], c))
+		if (registration_same_uri(&q->binding[i], c) &&
+			(!ambiguous || registration_same_flow(q, &q->binding[i])))
 			return i;
 	return q->count;
 }
