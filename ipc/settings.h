@@ -76,6 +76,10 @@ enum zone_leaving { LEAVING_REWRITE = 0, LEAVING_DROP, LEAVING_PASS };
 /* assert-identity of zones, in the order of its row in options.def. */
 enum assert_identity { ASSERT_ANONYMOUS = 0, ASSERT_ALWAYS, ASSERT_NEVER };
 
+/* assert-as and believed of zones, in the order of their rows. */
+enum assert_as { ASSERT_AS_ASSERTED = 0, ASSERT_AS_REMOTE_PARTY, ASSERT_AS_BOTH };
+enum believed { BELIEVED_ASSERTED = 0, BELIEVED_REMOTE_PARTY, BELIEVED_PREFERRED, BELIEVED_FROM };
+
 /* anonymous of zones, in the order of its row in options.def. */
 enum anonymous { ANONYMOUS_ACCEPT = 0, ANONYMOUS_REFUSE };
 

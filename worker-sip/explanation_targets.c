@@ -45,9 +45,13 @@ static void explanation_request(
 {
 	char call_id[TOKEN_LENGTH], name[ASSERTED_IDENTITY_MAX];
 	struct writer asserted = WRITER(name);
+	bool anonymous = false;
 
-	if (asserted_identity_goes(in->sip->settings, t->zone, in->sender.anonymous))
-		asserted_identity_write(&asserted, in->sip->settings, &in->sender);
+	asserted_identity_write(&asserted, in, &anonymous);
+	bool goes = asserted.n && asserted_identity_goes(in->sip->settings, t->zone, anonymous);
+	if (goes)
+		explanation_say(in->explanation, "identity", STR_EMPTY, 0,
+			"this zone is told that the caller is %.*s", STR(writer_text(&asserted)));
 	struct leg_request r = {.sip = in->sip,
 		.message = in->message,
 		.from_zone = in->zone,
@@ -60,7 +64,7 @@ static void explanation_request(
 		.call_id = {call_id, sizeof(call_id)},
 		.cseq = 1,
 		.replaces = replaces,
-		.asserted = writer_text(&asserted),
+		.asserted = goes ? writer_text(&asserted) : STR_EMPTY,
 		.rewrite = t->rewrite};
 	struct splice s;
 	struct wire *bytes;

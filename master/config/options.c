@@ -79,7 +79,7 @@ static const struct option options[] = {
 };
 #define OPTION_COUNT_ALL (sizeof(options) / sizeof(options[0]))
 #define WORDS_MAX 8
-#define WORDS_SIZE 64
+#define WORDS_SIZE 128
 
 /* The table's own texts: what does not parse is a mistake in options.def. */
 static uint64_t option_number(const struct option *o, const char *text)

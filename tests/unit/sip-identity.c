@@ -235,3 +235,68 @@ Test(identity, a_zone_may_refuse_calls_without_a_name)
 	ends_here(help, take_request("INVITE"));
 	quiet();
 }
+
+/* ---- what trusted zones say ---- */
+
+/* A call of the PBX to a trunk, as that gets it. */
+static struct sent *pbx_calls(const char *from, const char *more)
+{
+	struct flow pbx = flow_of(CORE_UDP, "10.0.0.77:5060", 0);
+	static unsigned calls;
+	char call_id[32];
+
+	snprintf(call_id, sizeof(call_id), "pbx-%u", ++calls);
+	struct said *invite = ask(.by = &pbx, .method = "INVITE", .uri = "sip:+4930123@example.net",
+		.from = from, .more = more, .call_id = call_id);
+	struct sent *out = take_request("INVITE");
+	ends_here(invite, out);
+	return out;
+}
+
+#define RPID "Remote-Party-ID: \"Front desk\" <sip:+49301@10.0.0.77>;party=calling\n"
+#define PPI "P-Preferred-Identity: <sip:+49302@pbx.example>\n"
+
+Test(identity, what_is_believed_of_a_trusted_zone)
+{
+	struct zone_settings *core = &worker->image.zone[ZONE_CORE];
+	const char *from = "<sip:+49303@pbx.example>";
+
+	worker->image.route[1].from |= 1u << ZONE_CORE;
+	routes_taken();
+	core->assert_identity = ASSERT_ALWAYS;
+	cr_assert_eq(line_of(pbx_calls(from, RPID PPI), HEADER_P_ASSERTED_IDENTITY).n, 0);
+	core->believed = BELIEVED_REMOTE_PARTY;
+	struct sent *out = pbx_calls(from, RPID PPI);
+	cr_assert(str_starts(line_of(out, HEADER_P_ASSERTED_IDENTITY),
+			  S("\"Front desk\" <sip:+49301@")),
+		"%.*s", STR(line_of(out, HEADER_P_ASSERTED_IDENTITY)));
+	cr_assert_eq(line_of(pbx_calls(from, PPI), HEADER_P_ASSERTED_IDENTITY).n, 0);
+	core->believed = BELIEVED_PREFERRED;
+	cr_assert(
+		says(pbx_calls(from, PPI), HEADER_P_ASSERTED_IDENTITY, "<sip:+49302@pbx.example>"));
+	core->believed = BELIEVED_FROM;
+	cr_assert(says(pbx_calls(from, ""), HEADER_P_ASSERTED_IDENTITY, from));
+	cr_assert_eq(line_of(pbx_calls(ANONYMOUS, ""), HEADER_P_ASSERTED_IDENTITY).n, 0);
+	out = pbx_calls(from, "P-Asserted-Identity: <tel:+49304>\n" RPID);
+	cr_assert(says(out, HEADER_P_ASSERTED_IDENTITY, "<tel:+49304>"));
+	cr_assert_null(message_next(
+		out->message, message_first(out->message, HEADER_P_ASSERTED_IDENTITY)));
+}
+
+Test(identity, the_header_that_a_zone_is_told_in)
+{
+	struct zone_settings *core = &worker->image.zone[ZONE_CORE];
+	const char *uri = "sip:+4930123@example.net";
+
+	core->assert_as = ASSERT_AS_REMOTE_PARTY;
+	struct sent *out = goes_out(uri, ANONYMOUS, "Privacy: id\n" RPID);
+	cr_assert_eq(line_of(out, HEADER_P_ASSERTED_IDENTITY).n, 0);
+	cr_assert(says(out, HEADER_REMOTE_PARTY_ID,
+		"<sip:alice@example.net>;party=calling;screen=yes;privacy=full"));
+	core->assert_as = ASSERT_AS_BOTH;
+	core->assert_identity = ASSERT_ALWAYS;
+	out = goes_out(uri, "<sip:alice@example.net>", "");
+	cr_assert(says(out, HEADER_P_ASSERTED_IDENTITY, "<sip:alice@example.net>"));
+	cr_assert(says(out, HEADER_REMOTE_PARTY_ID,
+		"<sip:alice@example.net>;party=calling;screen=yes;privacy=off"));
+}

@@ -10,6 +10,7 @@
 #include "multipart.h"
 #include "option_tags.h"
 #include "policy.h"
+#include "privacy.h"
 #include "redirect_contact.h"
 #include "response.h"
 #include "rewrite.h"
@@ -273,6 +274,37 @@ static void splice_write_ours(
 	}
 }
 
+static void splice_write_asserted_as(struct writer *w, const struct splice *s,
+	const struct policy_sides *sides, struct str header, struct str params)
+{
+	struct hosts hosts = sides->hosts;
+
+	hosts.keep = sides->to->identities == LEAVING_PASS;
+	write_str(w, header);
+	if (hosts_suspected(&hosts, s->asserted))
+		write_without_hosts(w, &hosts, s->asserted);
+	else
+		write_str(w, s->asserted);
+	write_str(w, params);
+	write_literal(w, "\r\n");
+}
+
+/* Says who the caller is, in the headers that the receiver's zone has it in. Remote-Party-ID that
+ * came from a trusted zone passes by itself. */
+static void splice_write_asserted(
+	struct writer *w, const struct splice *s, const struct policy_sides *sides)
+{
+	uint32_t as = sides->to->assert_as;
+	bool passes = sides->from->trust && message_first(s->in, HEADER_REMOTE_PARTY_ID);
+
+	if (as != ASSERT_AS_REMOTE_PARTY)
+		splice_write_asserted_as(w, s, sides, S("P-Asserted-Identity: "), STR_EMPTY);
+	if (as != ASSERT_AS_ASSERTED && !passes)
+		splice_write_asserted_as(w, s, sides, S("Remote-Party-ID: "),
+			privacy_hides_caller(s->in) ? S(";party=calling;screen=yes;privacy=full")
+						    : S(";party=calling;screen=yes;privacy=off"));
+}
+
 int splice_request(const struct splice *s, struct wire **out)
 {
 	struct writer w = scratch_message(&s->sip->scratch);
@@ -290,11 +322,8 @@ int splice_request(const struct splice *s, struct wire **out)
 	if (s->contact_user.n && !message_first(s->in, HEADER_CONTACT))
 		splice_write_own_contact(
 			&w, s->sip, s->contact_user, s->to, splice_is_sips(s->request_uri));
-	if (s->asserted.n) {
-		write_literal(&w, "P-Asserted-Identity: ");
-		write_str(&w, s->asserted);
-		write_literal(&w, "\r\n");
-	}
+	if (s->asserted.n)
+		splice_write_asserted(&w, s, &sides);
 	if (s->rewrite)
 		write_str(&w, rewrite_str(s->rewrite, s->rewrite->added));
 	splice_write_body(&w, s, &sides);

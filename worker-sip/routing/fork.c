@@ -26,11 +26,10 @@ static int fork_note_sender(struct fork *f, const struct incoming *in)
 	char name[ASSERTED_IDENTITY_MAX];
 	struct writer w = WRITER(name);
 
-	f->anonymous = in->sender.anonymous;
-	if (!asserted_identity_wanted(in))
+	asserted_identity_write(&w, in, &f->anonymous);
+	if (!w.n)
 		return 0;
-	asserted_identity_write(&w, in->sip->settings, &in->sender);
-	f->asserted = w.full ? NULL : strndup(name, w.n);
+	f->asserted = strndup(name, w.n);
 	return f->asserted ? 0 : -ENOMEM;
 }
 
