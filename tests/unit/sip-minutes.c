@@ -80,11 +80,11 @@ static void hang_up(const struct sent *answer)
 
 static void refused(const char *call_id)
 {
-	uint64_t before = counters_page->counter[COUNTER_LIMIT_NUMBERS_MINUTES];
+	uint64_t before = counters_page->counter[COUNTER_LIMIT_NUMBERS_DAY];
 
 	ask(.method = "INVITE", .uri = ABROAD, .call_id = call_id);
 	cr_assert(raw_has(take_response(403), "limit of minutes a day"));
-	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_NUMBERS_MINUTES], before + 1);
+	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_NUMBERS_DAY], before + 1);
 	cr_assert_null(take("INVITE", 0));
 }
 
@@ -206,7 +206,7 @@ Test(minutes, end_calls_where_the_list_says_so)
 	ended_by_us();
 	pass(5500);
 	ended_by_us();
-	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_MINUTES_ENDED], 2);
+	cr_assert_eq(counters_page->counter[COUNTER_LIMIT_DAY_ENDED], 2);
 	refused("3");
 	quiet();
 }

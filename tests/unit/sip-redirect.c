@@ -305,7 +305,7 @@ Test(redirect, the_minutes_are_those_of_the_phones_user)
 	pass(61000);
 	bob_redirects(302, "<sip:5551000@example.net>");
 	take_response_to(403, ALICE);
-	cr_assert_eq(counted(COUNTER_LIMIT_NUMBERS_MINUTES), 1);
+	cr_assert_eq(counted(COUNTER_LIMIT_NUMBERS_DAY), 1);
 	alice_calls("sip:5551000@example.net", NULL);
 	take_request_to("INVITE", FIRST);
 	number_lists_free(worker->sip.number_lists);

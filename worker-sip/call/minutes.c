@@ -155,7 +155,7 @@ static void minutes_pass(struct minutes *m)
 	uint64_t left = minutes_left(m);
 
 	if (left == 0) {
-		count(LIMIT_MINUTES_ENDED);
+		count(LIMIT_DAY_ENDED);
 		m->over(m->arg);
 		return;
 	}
@@ -282,7 +282,7 @@ bool minutes_admit_forward(const struct incoming *in)
 				in->emergency ? ", which does not hold for emergency calls" : "");
 		if (!most || sum < most || in->emergency)
 			continue;
-		count(LIMIT_NUMBERS_MINUTES);
+		count(LIMIT_NUMBERS_DAY);
 		if (!in->explanation)
 			minutes_log(in, l, i, most);
 		return false;
