@@ -226,6 +226,23 @@ static void nest(char *text, unsigned levels)
 		text += sprintf(text, "--%u--\nafter\n", i);
 }
 
+/* RFC 2046 section 5.1.5. */
+Test(multipart, parts_of_a_digest_are_messages)
+{
+	body_becomes("multipart/Digest; boundary=b1",
+		"--b1\n\nFrom: a@" INSIDE "\n\nX-At: " INSIDE "\n--b1\nContent-ID: <1@" INSIDE
+		">\n\nTo: b@" INSIDE "\n\n" INSIDE
+		"\n--b1\nContent-Type: text/plain\n\nX-At: " INSIDE "\n--b1--\n",
+		"--b1\n\nFrom: a@192.0.2.1\n\nX-At: " INSIDE
+		"\n--b1\nContent-ID: <1@192.0.2.1>\n\nTo: b@192.0.2.1\n\n" INSIDE
+		"\n--b1\nContent-Type: text/plain\n\nX-At: " INSIDE "\n--b1--\n");
+	body_becomes("multipart/mixed; boundary=b1",
+		"--b1\nContent-Type: multipart/digest; boundary=b2\n\n--b2\n\nFrom: a@" INSIDE
+		"\n\nhi\n--b2--\n--b1\n\nX-At: " INSIDE "\n--b1--\n",
+		"--b1\nContent-Type: multipart/digest; boundary=b2\n\n--b2\n\nFrom: a@192.0.2.1"
+		"\n\nhi\n--b2--\n--b1\n\nX-At: " INSIDE "\n--b1--\n");
+}
+
 Test(multipart, what_is_too_deep_does_not_pass)
 {
 	char body[4096];

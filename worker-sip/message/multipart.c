@@ -15,7 +15,8 @@ struct level {
 	/* of a message: its Content-Length line as written (n == 0: none), and where its own body
 	 * begins in what is read and what is written (0: not yet) */
 	size_t length_at, length_n, read_at, written_at;
-	bool begun; /* its first line has come */
+	bool begun;  /* its first line has come */
+	bool digest; /* of a multipart: parts are messages where they do not say what they are */
 };
 
 /* Where the reading stands. */
@@ -27,6 +28,7 @@ struct multipart {
 	size_t part;    /* where the part at hand begins in what is written */
 	uint8_t blocks; /* blocks of headers that come behind this one */
 	bool headers;   /* in headers */
+	bool typed;     /* the part at hand has said what it is */
 	bool first;     /* at the first line of a message */
 	bool dropped;   /* in a part that does not pass */
 };
@@ -88,6 +90,16 @@ static bool multipart_boundary(struct str content_type, struct str *boundary)
 	return boundary->n != 0;
 }
 
+static bool multipart_is_digest(struct str content_type)
+{
+	struct str subtype;
+
+	if (!multipart_type(content_type, S("multipart"), &subtype))
+		return false;
+	subtype.n = (size_t)(octet_span(subtype.p, subtype.p + subtype.n, OCTET_TOKEN) - subtype.p);
+	return str_equal_nocase(subtype, S("digest"));
+}
+
 /* What a Content-Type says of what follows: parts, or headers. Where that is deeper than is looked,
  * the part at hand goes as a whole: nobody would hide what is in it. */
 static void multipart_enter(struct multipart *m, struct str content_type)
@@ -104,7 +116,8 @@ static void multipart_enter(struct multipart *m, struct str content_type)
 		m->w->n = m->part;
 		return;
 	}
-	m->level[m->depth++] = (struct level){.boundary = boundary};
+	m->level[m->depth++] = (struct level){
+		.boundary = boundary, .digest = multipart_is_digest(content_type)};
 	if (blocks)
 		m->blocks = blocks;
 }
@@ -179,7 +192,7 @@ static bool multipart_delimits(struct multipart *m, struct str line, size_t read
 		multipart_leave(m, closes ? i : i + 1, read);
 		m->headers = !closes;
 		m->blocks = 0;
-		m->first = m->dropped = false;
+		m->first = m->dropped = m->typed = false;
 		m->part = m->w->n;
 		return true;
 	}
@@ -201,8 +214,10 @@ static void multipart_read_header(struct multipart *m, struct str line, size_t w
 		return;
 	uint8_t id = header_of(str_trim((struct str){line.p, colon}));
 
-	if (id == HEADER_CONTENT_TYPE)
+	if (id == HEADER_CONTENT_TYPE) {
+		m->typed = true;
 		multipart_enter(m, str_trim(str_from(line, colon + 1)));
+	}
 	for (unsigned i = m->depth; i-- > 0 && id == HEADER_CONTENT_LENGTH;) {
 		struct level *l = &m->level[i];
 
@@ -214,6 +229,14 @@ static void multipart_read_header(struct multipart *m, struct str line, size_t w
 		}
 		break;
 	}
+}
+
+/* The headers of a part may have ended: in a digest one without Content-Type is a message (RFC 2046
+ * section 5.1.5). */
+static void multipart_enter_untyped(struct multipart *m)
+{
+	if (m->depth && m->level[m->depth - 1].digest && !m->typed)
+		multipart_enter(m, S("message/rfc822"));
 }
 
 /* A block of headers has ended before read: further ones follow, or the body of those messages
@@ -277,8 +300,10 @@ void write_multipart(
 			multipart_read_header(&m, line, written);
 		} else {
 			write_str(w, line);
-			if (!m.first) /* empty lines before a message are no part of it */
-				multipart_end_headers(&m, read + line.n);
+			if (m.first) /* empty lines before a message are no part of it */
+				continue;
+			multipart_enter_untyped(&m);
+			multipart_end_headers(&m, read + line.n);
 		}
 	}
 	multipart_leave(&m, 0, (size_t)(body.p - m.start));
