@@ -170,6 +170,11 @@ Test(route, a_number_is_one_thing_however_it_is_written)
 			";cause=486"},
 		{"sip:5551000@example.net;transport=udp;cause=302;maddr=10.9.9.9",
 			"sip:5551000@10.0.0.11:5060;cause=302"},
+		/* what else is of the target may name hosts of the caller's side */
+		{"sip:5551000@example.net;target=sip%3Aa%40198.51.100.10;cause=302",
+			"sip:5551000@10.0.0.11:5060;target=sip%3Aa%4010.0.0.1;cause=302"},
+		{"sip:5551000@example.net;x=198.51.100.10:5070;user=phone",
+			"sip:5551000@10.0.0.11:5060;x=10.0.0.1;user=phone"},
 	};
 	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
 		cr_expect_str_eq(went_of(NULL, row[i][0]), row[i][1]);

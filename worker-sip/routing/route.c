@@ -392,6 +392,7 @@ void route_request(
 		.route = NONE_INDEX, .numbers = {.list = NONE_INDEX, .group = NONE_INDEX}};
 	s.sip = in->sip;
 	s.message = in->message;
+	s.zone = in->zone;
 	s.rules = in->sip->routes->rules;
 	s.rewrite = NULL;
 	s.uri = route_uri(in);

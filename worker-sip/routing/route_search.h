@@ -15,6 +15,7 @@ _Static_assert(NUMBER_MAX >= USER_NAME_MAX, "every user can be called");
 struct route_search {
 	struct sip *sip;
 	const struct message *message;
+	unsigned zone;                 /* of the sender */
 	struct uri_parts uri;          /* of the request */
 	unsigned domain;               /* that it names; NONE_INDEX: none of ours */
 	bool secure;                   /* by sips: TLS on every hop (RFC 3261 section 26.2.2) */

@@ -8,6 +8,7 @@
 #include "telephone.h"
 #include "trunk_binding.h"
 #include "worker-sip/call/limits.h"
+#include "worker-sip/message/hosts.h"
 #include "worker-sip/message/rewrite.h"
 
 /* The trunk's targets as they are reached. Where no state is kept they are those of the settings.
@@ -22,6 +23,31 @@ static const struct target_settings *route_trunk_rows(
 		return target_states_rows(s->sip->target_states, trunk, count);
 	*count = written.count;
 	return settings_array(settings, written);
+}
+
+/* Writes the parameters of the Request-URI that go on to a trunk's target, without the hosts of the
+ * sender's side: "target" (RFC 4458) is a URI, and of others nobody knows what they are. */
+static void route_write_trunk_params(struct writer *w, const struct route_search *s, unsigned trunk,
+	const struct target_settings *t, const struct uri_parts *uri)
+{
+	const struct settings *settings = s->sip->settings;
+	char buffer[TARGET_TEXT_MAX];
+	struct writer params = WRITER(buffer);
+
+	if (uri->scheme == URI_TEL || !uri->params.n) {
+		telephone_write_params(w, uri);
+		return;
+	}
+	const struct flow to = target_row_flow(settings, trunk, t);
+	const struct hosts hosts = hosts_between(
+		s->sip, s->zone, settings_trunk(settings, trunk)->zone, &to);
+
+	telephone_write_params(&params, uri);
+	w->full |= params.full;
+	if (hosts_suspected(&hosts, writer_text(&params)))
+		write_without_hosts(w, &hosts, writer_text(&params));
+	else
+		write_str(w, writer_text(&params));
 }
 
 /* Writes the Request-URI for a trunk's target: the called user there, with all that belongs to who
@@ -39,7 +65,7 @@ static void route_write_trunk_uri(struct writer *w, const struct route_search *s
 		write_literal(w, "@");
 	}
 	transport = write_target_host(w, s->sip->settings, trunk, t);
-	telephone_write_params(w, &uri);
+	route_write_trunk_params(w, s, trunk, t, &uri);
 	if (transport == TRANSPORT_TCP)
 		write_literal(w, ";transport=tcp");
 	else if (transport == TRANSPORT_TLS && !s->secure)
