@@ -145,6 +145,25 @@ Test(outbound, the_other_flow_has_its_turn_where_nothing_came_by_the_first)
 	take_response(200);
 }
 
+/* A phone with two lines has one instance for both. */
+Test(outbound, a_phone_is_asked_for_each_of_its_users)
+{
+	struct flow one = flow_of(OPEN_UDP, ONE, 0);
+
+	fixture_user(worker, 0, "carol", "christmas", DIGEST_MD5);
+	registers(&one, INSTANCE ";reg-id=1;expires=600", SUPPORTED, 200);
+	ask(.by = &one, .method = "REGISTER", .uri = "sip:example.net",
+		.from = "<sip:carol@example.net>", .to = "<sip:carol@example.net>",
+		.contact = "<sip:carol@" ONE ">;" INSTANCE ";reg-id=1;expires=600",
+		.call_id = "register-carol", .more = SUPPORTED);
+	pass(10);
+	take_response(200);
+	ask(.method = "INVITE");
+	respond(invited(ONE), 302, .tag = "b", .contact = "<sip:carol@example.net>");
+	respond(invited(ONE), 200, .tag = "c", .body = "v=0\n");
+	take_response(200);
+}
+
 Test(outbound, so_it_has_where_its_edge_has_lost_the_first)
 {
 	struct flow one = flow_of(OPEN_UDP, ONE, 0), two = flow_of(OPEN_UDP, TWO, 0);

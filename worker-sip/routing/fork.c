@@ -271,7 +271,7 @@ static void fork_prefer_alive(struct fork *f)
 }
 
 /* Whether the phone of a branch has answered by another of its flows: then that was its answer, and
- * it is not asked twice (RFC 5626 section 7). */
+ * it is not asked twice (RFC 5626 section 7), unless for another of its users. */
 static bool fork_has_heard_phone(const struct fork *f, const struct fork_branch *b)
 {
 	uint64_t instance = b->target->instance;
@@ -279,7 +279,8 @@ static bool fork_has_heard_phone(const struct fork *f, const struct fork_branch 
 	for (unsigned i = 0; instance && i < f->next; i++) {
 		const struct fork_branch *other = fork_branch_at(f, i);
 
-		if (other != b && other->heard && other->target->instance == instance)
+		if (other != b && other->heard && other->hop == b->hop &&
+			other->target->instance == instance)
 			return true;
 	}
 	return false;
