@@ -156,6 +156,7 @@ static void core_invite(struct incoming *in, struct target *targets, unsigned co
 			count = 1;
 			in->callee_domain = NONE_INDEX;
 			in->user = NULL;
+			in->route = NONE_INDEX;
 			if (!route_rewrite_caller(in, &targets[0])) {
 				incoming_answer(in, 403, STR_EMPTY);
 				return;

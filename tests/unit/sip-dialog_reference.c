@@ -83,6 +83,20 @@ Test(dialog_reference, join_and_replaces_exclude_each_other)
 	quiet();
 }
 
+/* Nobody has called the phone by a route, and so nobody's rights lead on from it. */
+Test(dialog_reference, a_redirection_by_the_far_leg_is_not_followed)
+{
+	struct call_scene c = call_answered();
+
+	carol_asks("sip:bob@example.net", dialog_of_alice("Replaces", c.answered, ""));
+	respond(take_request_to("INVITE", BOB), 302, .tag = "r",
+		.contact = "<sip:5551000@example.net>");
+	take_request_to("ACK", BOB);
+	take_response(480);
+	quiet();
+	cr_assert_eq(counted(COUNTER_REDIRECTIONS_REFUSED), 1);
+}
+
 /* A call is picked up from a phone that rings: carol has been told bob's dialog, and that its
  * target is our Contact; alice gets the INVITE, in the words of her dialog with us. */
 Test(dialog_reference, a_call_that_rings_is_picked_up)
