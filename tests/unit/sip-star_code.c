@@ -166,3 +166,13 @@ Test(star_code, so_many_wait_and_no_more)
 	pass(4 * 64 * T1);
 	cr_assert_null(worker->sip.star_codes);
 }
+
+Test(star_code, what_was_answered_does_not_wait)
+{
+	for (unsigned i = 0; i <= STAR_CODES_WAITING; i++) {
+		cr_assert(bob_dials("*21*5551000%23"));
+		master_says(0);
+		take_response(480); /* the ACK does not come */
+	}
+	cr_assert_eq(counted(COUNTER_STAR_CODES_REFUSED), 0);
+}

@@ -17,7 +17,7 @@ struct star_code {
 	struct sip *sip;
 	struct transaction *transaction; /* NULL: it is gone */
 	uint32_t id;
-	bool clears, answered;
+	bool clears;
 };
 _Static_assert(sizeof(((struct lifeline_forward_order *)0)->user) > USER_NAME_MAX &&
 		       sizeof(((struct lifeline_forward_order *)0)->to) > FORWARD_TO_MAX,
@@ -133,8 +133,6 @@ static void star_code_on_gone(void *user, struct transaction *t)
 
 	(void)t;
 	c->transaction = NULL;
-	if (c->answered)
-		star_code_remove(c->sip, c);
 }
 
 /* A CANCEL changes nothing: the order stands, and its answer ends the INVITE. */
@@ -236,7 +234,7 @@ void star_code_done(struct sip *sip, const struct lifeline_forward_done *done)
 {
 	struct star_code *c = sip->star_codes;
 
-	while (c && (c->answered || c->id != done->id))
+	while (c && c->id != done->id)
 		c = c->next;
 	if (!c)
 		return;
@@ -244,9 +242,9 @@ void star_code_done(struct sip *sip, const struct lifeline_forward_done *done)
 		count(STAR_CODES_REFUSED);
 	else
 		count(STAR_CODES);
-	c->answered = true;
-	if (c->transaction)
+	if (c->transaction) {
 		star_code_answer(c, done->error);
-	else
-		star_code_remove(sip, c);
+		transaction_detach(c->transaction);
+	}
+	star_code_remove(sip, c);
 }
