@@ -173,6 +173,26 @@ Test(user_forward, busy_is_not_declined)
 	assert_over();
 }
 
+Test(user_forward, declined_at_one_phone_is_declined)
+{
+	const char *second = "198.51.100.21:5060";
+
+	register_phone("bob", second, NULL);
+	forward("bob", FORWARD_NO_ANSWER, "carol");
+	forward("bob", FORWARD_AWAY, "carol");
+	ask(.method = "INVITE");
+	struct sent *one = take_request("INVITE"), *two = take_request("INVITE");
+	respond(one, 180, .tag = "b");
+	take_response_to(180, ALICE);
+	respond(two, 603, .tag = "p");
+	take_request("ACK");
+	respond(take_request("CANCEL"), 200);
+	respond(one, 487, .tag = "b");
+	take_request("ACK");
+	take_response_to(603, ALICE);
+	assert_over();
+}
+
 Test(user_forward, busy_back_to_the_caller_of_a_chain_is_a_loop)
 {
 	forward("bob", FORWARD_BUSY, "carol");

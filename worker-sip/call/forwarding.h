@@ -40,7 +40,7 @@ struct forward_hop {
 	bool rang;                      /* from's phone had rung before */
 	/* What has become of its targets (waited: they had their time), and that it has been asked
 	 * where the call goes on. */
-	bool busy, unanswered, away, waited, asked;
+	bool busy, unanswered, away, declined, waited, asked;
 	uint8_t name_length;
 	char name[USER_NAME_MAX];
 	struct str uri; /* that it is called by, behind it; n == 0: the INVITE's own */

@@ -4,9 +4,9 @@
  * Which of them holds, what his phones have said decides. 486 and 600 are busy. No answer is a
  * phone that has rung: until its time was over, for timer C, or until it said 480 or 408 itself.
  * Away is one that has not rung, because it is not registered, does not answer at all, or said 480
- * at once. A call that is declined (603) or refused otherwise goes nowhere: somebody has decided.
- * Where he has several phones, one that is busy decides before one that rang, and that before one
- * that was not there.
+ * at once. A call that is declined (603) or refused otherwise goes nowhere: somebody has decided,
+ * for his other phones, too, where he declined. Where he has several phones, one that is busy
+ * decides before one that rang, and that before one that was not there.
  */
 #include "forwarding_state.h"
 
@@ -109,6 +109,8 @@ void forwarding_failed(struct forwarding *fw, const struct fork_branch *b, unsig
 		return;
 	if (m && (status == 486 || status == 600))
 		hop->busy = true;
+	else if (m && status > 600)
+		hop->declined = true;
 	else if (silent && b->early)
 		hop->unanswered = true;
 	else if (silent || (!m && status == 503))
@@ -120,6 +122,8 @@ static const struct forward_row *user_forward_due(
 {
 	const struct forward_row *row = NULL;
 
+	if (hop->declined)
+		return NULL; /* for his other phones, too, which rang or were not there */
 	if (hop->busy)
 		row = user_forward_row(sip, hop, FORWARD_BUSY);
 	if (!row && hop->unanswered)
