@@ -314,6 +314,18 @@ Test(redirect, the_minutes_are_those_of_the_phones_user)
 
 /* ---- passed on ---- */
 
+Test(redirect, passes_as_the_number_that_it_is)
+{
+	worker->image.route[1].redirect = REDIRECT_PASS;
+	alice_calls("sip:5551000@example.net", NULL);
+	respond(take_request_to("INVITE", FIRST), 302, .tag = "t",
+		.contact = "<sip:5551001@10.0.0.77;user=phone>");
+	take_request_to("ACK", FIRST);
+	cr_assert(has_line(take_response_to(302, ALICE),
+		"Contact: <sip:5551001@192.0.2.1:5064;user=phone>\r\n"));
+	quiet();
+}
+
 Test(redirect, passes_without_the_hosts_of_the_other_side)
 {
 	worker->image.route[1].redirect = REDIRECT_PASS;

@@ -18,13 +18,15 @@ static void redirect_contact_write_uri(
 		write_str(w, uri->whole);
 		return;
 	}
+	struct str phone;
+
 	write_str(w, uri->scheme == URI_SIPS ? S("sips:") : S("sip:"));
 	if (uri->user.n) {
 		write_str(w, uri->user);
 		write_literal(w, "@");
 	}
 	write_sent_by(w, hosts->sip, hosts->to);
-	if (uri_param_find(uri->params, S("user"), NULL))
+	if (uri_param_find(uri->params, S("user"), &phone))
 		write_literal(w, ";user=phone");
 }
 
