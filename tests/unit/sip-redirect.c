@@ -312,6 +312,21 @@ Test(redirect, the_minutes_are_those_of_the_phones_user)
 	worker->sip.number_lists = NULL;
 }
 
+Test(redirect, it_lasts_no_longer_than_a_call_of_the_phones_user)
+{
+	worker->image.domain[0].max_duration = 60;
+	bob_redirects(302, "<sip:5551000@example.net>");
+	respond(take_request_to("INVITE", FIRST), 200, .tag = "t");
+	struct sent *answer = take_response_to(200, ALICE);
+	caller_asks(answer, "ACK", 1);
+	take_request("ACK");
+	pass(59999);
+	quiet();
+	pass(1);
+	cr_assert_eq(counted(COUNTER_LIMIT_DURATION), 1);
+	cr_assert_eq(take_all("BYE"), 2);
+}
+
 /* ---- passed on ---- */
 
 Test(redirect, passes_as_the_number_that_it_is)

@@ -122,6 +122,13 @@ struct minutes *forwarding_take_minutes(struct forwarding *fw, uint8_t number)
 	return minutes;
 }
 
+uint32_t forwarding_duration(struct forwarding *fw, uint8_t number, unsigned trunk)
+{
+	const struct forward_hop *by = forwarding_hop(fw, number)->from;
+
+	return by ? limits_duration(fw->fork->sip, by->zone, by->domain, trunk) : 0;
+}
+
 struct uri_parts forward_hop_uri(const struct fork *f, const struct forward_hop *hop)
 {
 	const struct message *m = &f->request->message;

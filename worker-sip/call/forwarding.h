@@ -74,6 +74,10 @@ struct forward_hop *forwarding_hop(struct forwarding *fw, uint8_t number);
  * NULL: nothing, or it is the first one. */
 struct minutes *forwarding_take_minutes(struct forwarding *fw, uint8_t number);
 
+/* How long a call that is answered by that hop may last for who has forwarded it there, over that
+ * trunk, as limits_duration says it; 0 for the first hop, too. */
+uint32_t forwarding_duration(struct forwarding *fw, uint8_t number, unsigned trunk);
+
 /* Forwards a call to the Contacts of a redirection, which are asked in the order of their q. 0
  * where one of them is asked; else the status for which none is. */
 unsigned forwarding_redirect(

@@ -168,6 +168,18 @@ static void invite_count_minutes(struct invite *v, uint8_t hop, struct call *cal
 	v->minutes = NULL;
 }
 
+/* How long its call may last: for who has called, and for who has forwarded it. 0: as it likes. */
+static uint32_t invite_duration(
+	struct invite *v, const struct target *target, const struct call_record *record)
+{
+	const struct fork *f = &v->fork;
+	uint32_t caller = limits_duration(
+		f->sip, f->zone, call_record_domain(record), target->trunk);
+	uint32_t forwarder = forwarding_duration(&v->forwarding, target->hop, target->trunk);
+
+	return !caller || (forwarder && forwarder < caller) ? forwarder : caller;
+}
+
 /* The branch has won: its call stands, and all others end. */
 static void invite_accept(struct invite_branch *b, const struct message *m, struct call *call)
 {
@@ -198,9 +210,7 @@ static void invite_accept(struct invite_branch *b, const struct message *m, stru
 	b->answer = x;
 	call->record = record;
 	if (!call_record_is_emergency(record))
-		call_limit_duration(
-			call, limits_duration(f->sip, f->zone, call_record_domain(record),
-				      b->fork.target->trunk));
+		call_limit_duration(call, invite_duration(v, b->fork.target, record));
 	call_refresh_session(call, &f->request->message, m);
 	invite_count_minutes(v, b->fork.target->hop, call);
 	call_record_answered(record, fork_branch_place(&b->fork), m);
