@@ -1,6 +1,6 @@
 /* machine.h - inside the transaction layer: struct transaction, and libosip2's state machine that
- * drives it while it lives. Included by transaction.c, server.c, client.c, key.c, merged.c,
- * machine.c and timers.c only.
+ * drives it while it lives. Included by transaction.c, server.c, server_bound.c, client.c, key.c,
+ * merged.c, machine.c and timers.c only.
  *
  * A transaction has a machine as long as the machine can still do something that we cannot read off
  * a deadline. In the long last states (Completed of a non-INVITE server transaction, Confirmed,
@@ -134,12 +134,16 @@ static inline void transaction_set_owed(struct transaction *t, bool owed)
 /* The transaction's timer has fired: does what is due by now (milliseconds of the loop). */
 void server_timer(struct transaction *t, uint64_t now);
 void client_timer(struct transaction *t, uint64_t now);
-/* Sends the last response of a server transaction, unless that has to be withheld
- * (transaction_bound). 0 or -errno. */
-int server_transmit(struct transaction *t);
 /* The transport worker could not send (RECORD_SEND_FAILED); error: negative errno. */
 void server_send_failed(struct transaction *t, int error);
 void client_send_failed(struct transaction *t, int error);
+
+/* ---- server_bound.c ---- */
+/* Sends the last response of a server transaction, unless that has to be withheld
+ * (transaction_bound). 0 or -errno. */
+int server_transmit(struct transaction *t);
+/* A server transaction ends: tells where its final response was never sent. */
+void server_bound_tell(const struct transaction *t);
 
 /* ---- key.c ---- */
 /* The key of the server transaction that a request with this method and m's other fields would

@@ -4,13 +4,11 @@
 #include "ipc/emergency.h"
 #include "machine.h"
 #include "worker-sip/labels.h"
-#include "worker-sip/message/refusal_log.h"
 #include "worker-sip/message/response.h"
 #include "worker-sip/message/wire_header.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 
 /* Told in the 503 of a worker that has all the transactions it may have, seconds. */
 #define RETRY_AFTER "Retry-After: 5\r\n"
@@ -128,60 +126,6 @@ static void server_trying(struct transaction *t)
 		return;
 	}
 	machine_step(t, MACHINE_PROVISIONAL);
-}
-
-/* ---- the bound of what a source is sent that has not shown itself ---- */
-
-/* The status line is ours. */
-static unsigned server_status(const struct wire *response)
-{
-	return (unsigned)strtoul(response->byte + sizeof("SIP/2.0 ") - 1, NULL, 10);
-}
-
-/* Whether a provisional response wants a PRACK (RFC 3262 section 3). */
-static bool server_is_reliable(const struct wire *response)
-{
-	struct str line, value;
-	size_t at = 0;
-	uint8_t id;
-
-	while (wire_header(response, &at, &id, &line, &value))
-		if (id == HEADER_RSEQ)
-			return true;
-	return false;
-}
-
-/* What is kept free for what comes after a response to a source that is bound, in bytes. */
-static size_t server_keeps_free(const struct transaction *t)
-{
-	if (t->kind != SERVER_INVITE || server_status(t->sent) >= 200)
-		return 0;
-	return server_is_reliable(t->sent) ? 0 : ALLOWANCE_FOR_ANSWER;
-}
-
-int server_transmit(struct transaction *t)
-{
-	if (allowance_binds(t->allowance)) {
-		bool final = server_status(t->sent) >= 200;
-
-		if (!allowance_take(t->allowance, t->sent->size, server_keeps_free(t))) {
-			/* else a copy has gone before */
-			t->unsent |= final && t->stage == STAGE_LIVE;
-			return 0;
-		}
-	}
-	t->unsent = false;
-	return transaction_transmit(t, t->sent, t->cookie);
-}
-
-/* The transaction ends: tells where the final response was never sent. */
-static void server_tell_unsent(const struct transaction *t)
-{
-	if (!t->unsent || !t->sent || !t->request)
-		return;
-	count(ANSWERS_NEVER_SENT);
-	refusal_log_unanswered(t->owner->sip, &t->request->message, server_status(t->sent),
-		"answer too large for a source that has not shown itself");
 }
 
 static void server_repeat(struct transaction *t, const struct message *m)
@@ -403,30 +347,6 @@ void transaction_serve(struct transaction *t, const struct server_user *ops, voi
 	t->user = user;
 }
 
-int transaction_bound(struct transaction *t)
-{
-	const struct message *m = &t->request->message;
-
-	t->allowance = allowance_new(m->raw_size - m->grown);
-	if (!t->allowance)
-		return -ENOMEM;
-	if (t->kind == SERVER_INVITE) {
-		t->again_at = 0;
-		transaction_arm(t);
-	}
-	return 0;
-}
-
-struct allowance *transaction_allowance(const struct transaction *t)
-{
-	return t->allowance;
-}
-
-size_t transaction_answer_max(const struct transaction *t)
-{
-	return allowance_left(t->allowance);
-}
-
 struct held_message *transaction_request(const struct transaction *t)
 {
 	return t->request;
@@ -566,7 +486,7 @@ void server_timer(struct transaction *t, uint64_t now)
 		machine_expire(t, now);
 		if (t->outcome & OUTCOME_DONE && !(t->outcome & OUTCOME_ERROR)) {
 			count(TRANSACTION_TIMEOUTS); /* timer H: the ACK never came */
-			server_tell_unsent(t);
+			server_bound_tell(t);
 			transaction_end(t);
 			return;
 		}
@@ -574,7 +494,7 @@ void server_timer(struct transaction *t, uint64_t now)
 		return;
 	}
 	if (t->end_at && t->end_at <= now) {
-		server_tell_unsent(t);
+		server_bound_tell(t);
 		if (t->stage == STAGE_ACCEPTED && !t->acknowledged) {
 			count(TRANSACTION_TIMEOUTS);
 			t->stage = STAGE_ENDED;
