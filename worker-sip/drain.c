@@ -118,7 +118,7 @@ static void drain_look(struct timer *t, void *arg)
 
 	(void)t;
 	if (d->mode == DRAIN_END && !d->ended) {
-		if (sip->call_list || sip->invite_list || sip->subscription_list)
+		if (sip->call_list || sip->invite_list || sip->subscriptions)
 			d->stood = loop_now(sip->loop);
 		drain_end_calls(sip);
 	}

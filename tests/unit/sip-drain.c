@@ -2,6 +2,7 @@
  * on both legs (RFC 3261 sections 9 and 15, RFC 3326). */
 #include "sip-scene.h"
 #include "worker-sip/drain.h"
+#include "worker-sip/subscription/reg_watch.h"
 
 #include <sys/socket.h>
 
@@ -366,4 +367,24 @@ Test(drain, grace_ends_in_the_end_of_calls)
 	take_bye_to(BOB);
 	pass(DRAIN_SETTLE_MS + DRAIN_END_LOOK_MS);
 	assert_done();
+}
+
+/* ---- subscriptions are ended ---- */
+
+/* What the registrar tells of bindings: its last NOTIFY is on its way when the worker ends. */
+Test(drain, a_watch_of_bindings_is_ended)
+{
+	struct flow pbx = flow_of(CORE_UDP, "10.0.0.5:5060", 0);
+
+	reg_watches_begin(&worker->sip);
+	ask(.by = &pbx, .method = "SUBSCRIBE", .contact = "<sip:pbx@10.0.0.5>",
+		.more = "Event: reg\n");
+	take_response(200);
+	respond(take_request("NOTIFY"), 200);
+	order(DRAIN_END);
+	cr_assert(raw_has(take_request("NOTIFY"), "Subscription-State: terminated"));
+	assert_not_done();
+	pass(DRAIN_SETTLE_MS + DRAIN_END_LOOK_MS);
+	assert_done();
+	reg_watches_free(&worker->sip);
 }
