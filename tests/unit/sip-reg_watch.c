@@ -239,3 +239,14 @@ Test(reg_watch, it_moves_with_its_slot)
 	cr_assert(raw_has(told(), "Subscription-State: terminated;reason=deactivated"));
 	cr_assert_eq(standing(), 0);
 }
+
+Test(reg_watch, a_listener_that_is_gone_ends_it)
+{
+	subscribed(REG);
+	told();
+	worker->image.listener[CORE_UDP].gone = 1;
+	reg_watches_sweep(&worker->sip);
+	worker->image.listener[CORE_UDP].gone = 0;
+	cr_assert(raw_has(told(), "Subscription-State: terminated;reason=deactivated"));
+	cr_assert_eq(standing(), 0);
+}

@@ -539,7 +539,8 @@ static struct str reg_watch_verdict(const struct reg_watch *w)
 
 	if (subscription_user_is_gone(sip, str_from(aor, colon < aor.n ? colon + 1 : 0)))
 		return S(SUBSCRIPTION_LOST);
-	if (sip->slots.worker[slot] == sip->index && sip->slots.next[slot] != sip->index)
+	if (subscription_listener_is_gone(sip, w->dialog) ||
+		(sip->slots.worker[slot] == sip->index && sip->slots.next[slot] != sip->index))
 		return S(SUBSCRIPTION_MOVED);
 	return STR_EMPTY;
 }

@@ -37,7 +37,7 @@ void reg_watch_end(struct reg_watch *w, struct str reason);
 bool reg_watches_end_one(struct sip *sip, struct str reason);
 /* Watches of this worker are told of changes from now on. */
 void reg_watches_begin(struct sip *sip);
-/* Ends those that cannot stay: their slot moves away, their user is gone. */
+/* Ends those that cannot stay: their slot moves away, their user or their listener is gone. */
 void reg_watches_sweep(struct sip *sip);
 /* Frees all, without a word. */
 void reg_watches_free(struct sip *sip);

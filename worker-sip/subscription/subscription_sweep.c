@@ -12,7 +12,7 @@ bool subscription_user_is_gone(const struct sip *sip, struct str name)
 	return at < name.n && user_is_gone(sip, (struct str){name.p, at}, str_from(name, at + 1));
 }
 
-static bool subscription_listener_is_gone(const struct sip *sip, const struct dialog *d)
+bool subscription_listener_is_gone(const struct sip *sip, const struct dialog *d)
 {
 	return d->flow.listener < sip->settings->listeners.count &&
 	       settings_listener(sip->settings, d->flow.listener)->gone;

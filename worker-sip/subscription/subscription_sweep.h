@@ -6,6 +6,8 @@
 
 #include "worker-sip/sip.h"
 
+struct dialog;
+
 /* Ended with one look, and milliseconds between two looks: each ends with two requests. */
 #define SUBSCRIPTIONS_PER_LOOK 50
 #define SUBSCRIPTION_LOOK_MS 10
@@ -16,5 +18,7 @@ void subscriptions_sweep(struct sip *sip);
 
 /* Whether name, NAME@DOMAIN, is of a domain of ours, and nobody there. */
 bool subscription_user_is_gone(const struct sip *sip, struct str name);
+/* Whether a reload has taken away the listener by which a leg is reached. */
+bool subscription_listener_is_gone(const struct sip *sip, const struct dialog *d);
 
 #endif
