@@ -24,6 +24,7 @@
 #include "common/log_format.h"
 #include "common/log.h"
 #include "master/config/settings_builder.h"
+#include "master/config/users_builder.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,8 +11,4 @@
  * settings_check. 0 and *memfd (close-on-exec, the caller's to close); -errno. */
 int settings_build(const struct config *c, enum peer_role role, uint64_t generation, int *memfd);
 
-/* Builds the users image for SIP workers, sealed in the same way. To be called before
- * config_forget_users. 0 or -errno. */
-int users_build(const struct config *c, int *memfd);
-
 #endif

@@ -3,7 +3,7 @@
 
 #include "master/config/check.h"
 
-#include "master/config/settings_builder.h"
+#include "master/config/users_builder.h"
 
 #include <sys/mman.h>
 

@@ -1,6 +1,7 @@
 /* the images that workers get of a config. */
 #include "master-config.h"
 #include "master/config/settings_builder.h"
+#include "master/config/users_builder.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
