@@ -13,9 +13,8 @@ static bool slot_of_branch(struct str branch, uint8_t *slot)
 	       !token_slot(str_from(branch, cookie), slot);
 }
 
-/* The requests that the registrar answers: both sides of a binding's life, its refreshing and its
- * watching, meet in one slot. */
-static bool slot_is_about_registration(const struct message *m)
+/* Both sides of a binding's life, its refreshing and its watching, meet in one slot. */
+bool slot_is_about_registration(const struct message *m)
 {
 	if (m->method == METHOD_REGISTER)
 		return true;

@@ -7,6 +7,9 @@
 #include "settings.h"
 #include "slot.h"
 
+/* Whether a request is REGISTER, or SUBSCRIBE to reg: what the registrar answers. */
+bool slot_is_about_registration(const struct message *m);
+
 /* The slot of a checked message, by the first rule that applies: REGISTER: keyed hash of the
  * canonical address of record of To (its bindings have one writer); token in the top Via branch of
  * a response; in the To-tag of a request; in the user part of its Request-URI; SUBSCRIBE to reg:

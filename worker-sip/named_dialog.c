@@ -2,6 +2,7 @@
 #include "named_dialog.h"
 
 #include "common/hash.h"
+#include "ipc/message_slot.h"
 #include "ipc/syntax.h"
 #include "ipc/token.h"
 
@@ -18,7 +19,8 @@ static bool named_dialog_of(
 
 bool named_dialog_slot(const struct message *m, uint8_t *slot)
 {
-	if (!m->is_request || m->to_tag.length)
+	/* whatever a REGISTER names, an address of record has one writer */
+	if (!m->is_request || m->to_tag.length || slot_is_about_registration(m))
 		return false;
 	if (m->method == METHOD_INVITE &&
 		(named_dialog_of(m, HEADER_REPLACES, S("to-tag"), slot) ||

@@ -9,7 +9,7 @@
 #include "sip.h"
 
 /* The slot of the dialog that a request outside of dialogs names. False where it names none of
- * ours. Proves nothing. */
+ * ours, and of what the registrar answers. Proves nothing. */
 bool named_dialog_slot(const struct message *m, uint8_t *slot);
 /* Notes that an INVITE has been handed on to the owner of that slot. A note stands until so many
  * more have been made. */

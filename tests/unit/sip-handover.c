@@ -179,6 +179,36 @@ Test(handover, what_names_a_dialog_is_kept)
 	}
 }
 
+/* An address of record has one writer, and who watches it is there, too. */
+Test(handover, what_is_of_the_registrar_names_no_dialog)
+{
+	static const struct {
+		const char *method, *event;
+		bool named;
+	} row[] = {{"REGISTER", "", false}, {"SUBSCRIBE", "Event: reg\r\n", false},
+		{"SUBSCRIBE", "Event: dialog\r\n", true}};
+	struct call_scene c = call_answered();
+	const struct message *answered = c.answered->message;
+	char text[1024];
+	uint8_t slot;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		int n = snprintf(text, sizeof(text),
+			"%s sip:example.net SIP/2.0\r\n"
+			"Via: SIP/2.0/UDP 10.0.0.77:5060;branch=z9hG4bKnew\r\n"
+			"From: <sip:bob@example.net>;tag=c\r\n"
+			"To: <sip:bob@example.net>\r\nCall-ID: new\r\nCSeq: 1 %s\r\n%s"
+			"Contact: <sip:bob@10.0.0.77>\r\nContent-Length: 0\r\n"
+			"Target-Dialog: call-of-alice;remote-tag=%.*s;local-tag=a\r\n\r\n",
+			row[i].method, row[i].method, row[i].event,
+			STR(message_str(answered, answered->to_tag)));
+		struct message *m = message_of_text(text, (size_t)n);
+
+		cr_expect_eq(named_dialog_slot(m, &slot), row[i].named, "%zu", i);
+		free(m);
+	}
+}
+
 /* The CANCEL of an INVITE that was handed on follows it, as long as it is remembered. */
 Test(handover, a_cancel_goes_where_its_invite_went)
 {
