@@ -2,6 +2,8 @@
  * as a control sequence. */
 #include "trace_print.h"
 
+#include "print.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -48,7 +50,9 @@ static void trace_raw_head(const struct trace_event *e)
 void trace_raw(const struct trace_event *e)
 {
 	if (e->note) {
-		printf("==== %s\n", e->note);
+		fputs("==== ", stdout);
+		ctl_print_text(e->note, stdout); /* which has words of peers */
+		putchar('\n');
 		return;
 	}
 	trace_raw_head(e);

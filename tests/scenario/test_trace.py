@@ -182,6 +182,20 @@ class Trace(CallCase):
         self.assertIn("a=crypto:", text)
         self.assertNotIn("c2VjcmV0", text)
 
+    def test_nothing_commands_the_terminal(self):
+        """C1 control characters, of which U+009B begins a sequence, from whoever ends the call."""
+        self.start()
+        alice, trunk = self.phone("alice"), self.trunk()
+        a, b = self.establish(alice, trunk, f"{NUMBER}@example.net")
+        a.send("BYE", headers=['Reason: Q.850;cause=16;text="x\u009b2Jy"'])
+        trunk.answer(trunk.request("BYE"), 200, contact=False)
+        alice.response(200, "BYE")
+        self.no_calls()
+        for words in ((), ("--raw",)):
+            text = self.trace(*words)
+            self.assertRegex(text, r"ended by caller.*\?2Jy")
+            self.assertNotRegex(text, "[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
     def test_a_capture_file(self):
         self.start()
         alice, trunk, a, b = self.one_call()
