@@ -1,6 +1,7 @@
 /* user_commands.c - the domains and their users. */
 #include "user_commands.h"
 
+#include "common/log.h"
 #include "master/control/answer.h"
 #include "master/control/commands.h"
 #include "master/master.h"
@@ -121,6 +122,23 @@ void command_user_add(struct master *m, struct request *r, json_t *arguments)
 				replaced ? "changed" : "added"));
 }
 
+/* After a user was removed. Who gets the name later has not set his forwards. */
+static void user_forget(
+	struct master *m, struct request *r, const struct config_domain *d, const char *user)
+{
+	json_t *object = json_pack(
+		"{s:s, s:s, s:s}", "user", user, "domain", d->name, "result", "removed");
+	int cleared = forwards_clear(m, user, d->name, FORWARD_WHENS);
+
+	if (cleared < 0) {
+		char name[2 * USER_NAME_MAX];
+
+		log_error("forwards-left", "user=%s domain=%s error=\"%s\"",
+			log_value(str_of(user), name, sizeof(name)), d->name, error_text(cleared));
+	}
+	users_use(m, r, object);
+}
+
 void command_user_remove(struct master *m, struct request *r, json_t *arguments)
 {
 	char user[USER_NAME_MAX + 1];
@@ -135,9 +153,7 @@ void command_user_remove(struct master *m, struct request *r, json_t *arguments)
 	else if (error < 0)
 		answer_refused(r, "%s: %s", d->users_path, strerror(-error));
 	else
-		users_use(m, r,
-			json_pack("{s:s, s:s, s:s}", "user", user, "domain", d->name, "result",
-				"removed"));
+		user_forget(m, r, d, user);
 }
 
 static bool users_add_rows(

@@ -40,6 +40,15 @@ class Users(ControlCase):
         self.assertEqual(len(events(g.log_text(), "control-command")), 3)
         self.assertNotIn("secret", g.log_text())
 
+    def test_forwards_go_with_their_user(self):
+        """Who gets the name later has not set them."""
+        g = self.start()
+        g.ctl("forward", "set", "bob@example.net", "always", "alice")
+        g.ctl("forward", "set", "alice@example.net", "busy", "bob")
+        self.assertEqual(self.run_ctl("user", "remove", "bob@example.net").returncode, 0)
+        self.assertEqual([r["user"] for r in g.ctl("forward", "list")], ["alice"])
+        self.assertNotIn("bob\t", (g.dir / "state/forwards").read_text())
+
     def test_add_with_sha_512_256(self):
         g = self.start(
             users=(),
