@@ -274,13 +274,16 @@ bool forwards_order(
 		return false;
 	if (log_limit_pass(&m->forward_orders, loop_now(m->loop), FORWARD_ORDERS_MAX,
 		    LOG_LIMIT_SECOND, &left_out)) {
+		if (left_out)
+			log_warn("forward-orders-left-out", "orders=%llu",
+				(unsigned long long)left_out);
 		int result = row.to[0] ? forwards_set(m, &row)
 		                       : forwards_clear(m, row.user, row.domain, row.when);
 
 		done.error = result < 0 ? result : 0;
+		if (done.error)
+			forward_log_order(&row, done.error);
 	}
-	if (done.error)
-		forward_log_order(&row, done.error);
 	if (worker_lives(w))
 		worker_tell(w, LIFELINE_FORWARD_DONE, &done, sizeof(done), -1);
 	return true;
