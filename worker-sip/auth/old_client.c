@@ -144,8 +144,10 @@ void old_client_told(struct sip *sip, const struct record_old_client *told)
 	uint64_t now = loop_now(sip->loop);
 	struct old_client *c;
 
-	/* nobody is told more than what is found out here */
-	if (!told->client || told->until <= now || told->until > now + OLD_CLIENT_MS)
+	/* nobody is told more than what is found out here, by a clock that is looked at once in
+	 * each turn */
+	if (!told->client || told->until <= now ||
+		told->until > now + OLD_CLIENT_MS + OLD_CLIENT_CLOCK_MS)
 		return;
 	c = old_client_make(sip, told->client);
 	if (c)

@@ -21,6 +21,8 @@
 #define OLD_CLIENT_AGAIN_MS 3600000u
 /* For so long MD5 stands alone, ms. */
 #define OLD_CLIENT_MS 86400000u
+/* Another worker's clock may be ahead of ours by so much, ms. */
+#define OLD_CLIENT_CLOCK_MS 1000u
 
 /* Its sender is about to be offered both algorithms. True: it is to be MD5 alone. *found: it was
  * found out just now. */
