@@ -66,7 +66,7 @@ static void preflight_roles(
 			preflight_account(c, r, &account[r], errors);
 	}
 	if (*c->control_group && !getgrnam(c->control_group))
-		config_error_add(errors, c->path, 0,
+		config_error_add(errors, c->path, c->line.control_group,
 			"control: group: there is no group \"%s\": make it with groupadd --system "
 			"%s",
 			c->control_group, c->control_group);
@@ -75,8 +75,8 @@ static void preflight_roles(
 /* ---- folders ---- */
 
 /* One that sipward uses, or makes where its parent is there. */
-static void preflight_folder(
-	struct config *c, const char *option, const char *path, struct config_errors *errors)
+static void preflight_folder(struct config *c, const char *option, int line, const char *path,
+	struct config_errors *errors)
 {
 	char copy[CONFIG_PATH_MAX];
 	const char *parent;
@@ -85,21 +85,22 @@ static void preflight_folder(
 	if (stat(path, &st) == 0) {
 		if (!S_ISDIR(st.st_mode))
 			config_error_add(
-				errors, c->path, 0, "%s: \"%s\" is no folder", option, path);
+				errors, c->path, line, "%s: \"%s\" is no folder", option, path);
 		else if (state_folder_unsafe(&st))
-			config_error_add(errors, c->path, 0,
+			config_error_add(errors, c->path, line,
 				"%s: \"%s\" must belong to the user that sipward starts as and be "
 				"writable by nobody else",
 				option, path);
 		else if (access(path, R_OK | W_OK | X_OK) < 0)
-			config_error_add(errors, c->path, 0, "%s: \"%s\" cannot be written to: %s",
-				option, path, error_text(-errno));
+			config_error_add(errors, c->path, line,
+				"%s: \"%s\" cannot be written to: %s", option, path,
+				error_text(-errno));
 		return;
 	}
 	snprintf(copy, sizeof(copy), "%s", path);
 	parent = dirname(copy);
 	if (errno != ENOENT || access(parent, W_OK | X_OK) < 0)
-		config_error_add(errors, c->path, 0, "%s: \"%s\" cannot be made in \"%s\": %s",
+		config_error_add(errors, c->path, line, "%s: \"%s\" cannot be made in \"%s\": %s",
 			option, path, parent, error_text(-errno));
 }
 
@@ -137,6 +138,19 @@ static void preflight_listeners(struct config *c, bool runs, struct config_error
 	}
 }
 
+static void preflight_web(struct config *c, bool runs, struct config_errors *errors)
+{
+	struct config_listener web = {.transport = TRANSPORT_TCP};
+
+	if (!*c->web_bind || !config_web_endpoint(c->web_bind, &web.bind))
+		return;
+	int error = listen_try(&web);
+	if (error && !(runs && error == -EADDRINUSE))
+		config_error_add(errors, c->path, c->line.web_bind,
+			"section web: bind: \"%s\" cannot be bound: %s", c->web_bind,
+			listen_error_text(error));
+}
+
 int preflight(struct config *c, bool starts, struct config_errors *errors)
 {
 	struct account account[ROLE_COUNT] = {{0}};
@@ -146,9 +160,12 @@ int preflight(struct config *c, bool starts, struct config_errors *errors)
 	if (starts && runs)
 		config_error_add(errors, c->path, 0,
 			"runtime-directory: another sipward runs in \"%s\"", c->runtime_directory);
-	preflight_folder(c, "runtime-directory", c->runtime_directory, errors);
-	preflight_folder(c, "state-directory", c->state_directory, errors);
-	if (!starts || !runs)
+	preflight_folder(
+		c, "runtime-directory", c->line.runtime_directory, c->runtime_directory, errors);
+	preflight_folder(c, "state-directory", c->line.state_directory, c->state_directory, errors);
+	if (!starts || !runs) {
 		preflight_listeners(c, runs, errors);
+		preflight_web(c, runs, errors);
+	}
 	return errors->count ? -EINVAL : trial_run(c, account, errors);
 }

@@ -188,7 +188,7 @@ static int reload_listen_web(
 		return 1;
 	error = web_listen(config, fd);
 	if (error < 0)
-		config_error_add(errors, config->path, 0,
+		config_error_add(errors, config->path, config->line.web_bind,
 			"section web: bind: \"%s\" cannot be bound: %s", config->web_bind,
 			listen_error_text(error));
 	return error;
@@ -216,7 +216,7 @@ static int reload_open_files(struct master *m, const struct config *config,
 	*files = (struct reload_files){.cdr = -1, .web = -1};
 	error = cdr_open(config, &files->cdr);
 	if (error < 0) {
-		config_error_add(errors, m->config_path, 0,
+		config_error_add(errors, m->config_path, config->line.cdr_file,
 			"section cdr: file: \"%s\" cannot be opened: %s", config->cdr_file,
 			strerror(-error));
 		return error;

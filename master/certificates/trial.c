@@ -74,7 +74,8 @@ static void trial_take_authorities(struct trial *t, uint16_t listener, const cha
 			"listener \"%s\": client-ca: \"%s\" %s", c->listeners[listener].name,
 			c->listeners[listener].client_ca, text);
 	else
-		config_error_add(t->errors, c->path, 0, "tls: trust: \"%s\" %s", c->trust, text);
+		config_error_add(
+			t->errors, c->path, c->line.trust, "tls: trust: \"%s\" %s", c->trust, text);
 }
 
 /* Their text is for people: nothing in it that is not plain. */

@@ -125,17 +125,26 @@ static void check_certificates(struct reader *r)
 static void check_web(struct reader *r)
 {
 	struct config *c = r->c;
-	struct endpoint to;
+	struct config_listener web = {.transport = TRANSPORT_TCP};
 
-	if (!*c->web_bind)
+	if (!*c->web_bind) {
 		c->workers[PEER_WEB] = 0;
-	else if (!config_web_endpoint(c->web_bind, &to))
-		config_error_add(r->errors, c->path, 0,
+		return;
+	}
+	if (!config_web_endpoint(c->web_bind, &web.bind)) {
+		config_error_add(r->errors, c->path, c->line.web_bind,
 			"web: bind: expected \"tcp:ADDRESS:PORT\" with a numeric address, as in "
 			"\"tcp:127.0.0.1:9060\", found \"%s\"",
 			c->web_bind);
-	else if (!endpoint_is_loopback(&to))
-		reader_warn(r, 0,
+		return;
+	}
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (c->listeners[i].bind.family && check_same_port(&c->listeners[i], &web))
+			config_error_add(r->errors, c->path, c->line.web_bind,
+				"web: bind: the port is taken by listener \"%s\" (line %d)",
+				c->listeners[i].name, c->listeners[i].line);
+	if (!endpoint_is_loopback(&web.bind))
+		reader_warn(r, c->line.web_bind,
 			"web: bind: \"%s\" is no loopback address: whoever reaches it reads who "
 			"calls whom",
 			c->web_bind);
@@ -461,7 +470,7 @@ static void check_cdr_folder(struct reader *r)
 	slash[slash == folder] = '\0';
 	int error = stat(folder, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 	if (error)
-		config_error_add(r->errors, c->path, 0,
+		config_error_add(r->errors, c->path, c->line.cdr_file,
 			"section cdr: file: \"%s\" cannot be made: %s", c->cdr_file,
 			strerror(error));
 }
@@ -473,16 +482,16 @@ static void check_cdr(struct reader *r)
 	struct stat st;
 
 	if (c->cdr_file && c->cdr_socket)
-		config_error_add(r->errors, c->path, 0,
+		config_error_add(r->errors, c->path, c->line.cdr_socket,
 			"section cdr: records go to a file or to a socket, not to both");
 	if (c->cdr_socket && strlen(c->cdr_socket) > CDR_SOCKET_MAX)
-		config_error_add(r->errors, c->path, 0,
+		config_error_add(r->errors, c->path, c->line.cdr_socket,
 			"section cdr: socket: expected at most %d bytes; \"%.100s\" has %zu",
 			CDR_SOCKET_MAX, c->cdr_socket, strlen(c->cdr_socket));
 	if (c->cdr_file && lstat(c->cdr_file, &st) < 0)
 		check_cdr_folder(r);
 	else if (c->cdr_file && !S_ISREG(st.st_mode))
-		config_error_add(r->errors, c->path, 0,
+		config_error_add(r->errors, c->path, c->line.cdr_file,
 			"section cdr: file: \"%s\" is no regular file", c->cdr_file);
 }
 

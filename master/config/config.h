@@ -249,6 +249,13 @@ struct config {
 	size_t zone_count, listener_count, certificate_count, domain_count, trunk_count,
 		numbers_count, route_count, forward_count;
 
+	/* Of options that are checked where their sections are gone; 0: they are not in the file.
+	 */
+	struct {
+		int runtime_directory, state_directory, control_group, trust, cdr_file, cdr_socket,
+			web_bind;
+	} line;
+
 	uint16_t first_domain; /* index of the first one in the file; NONE_INDEX: there is none */
 			       /* paths are absolute, log_level is an enum log_level */
 #define OPTION CONFIG_FIELD

@@ -174,6 +174,25 @@ static void load_scanners(struct reader *r, cfg_t *limits)
 	}
 }
 
+/* The line of an option; 0: it is not in the file. */
+static int load_line(cfg_t *section, const char *option)
+{
+	const struct config_value *v = config_value(section, option);
+
+	return v ? v->line : 0;
+}
+
+static void load_lines(struct config *c, cfg_t *root)
+{
+	c->line.runtime_directory = load_line(root, "runtime-directory");
+	c->line.state_directory = load_line(root, "state-directory");
+	c->line.control_group = load_line(cfg_getsec(root, "control"), "group");
+	c->line.trust = load_line(cfg_getsec(root, "tls"), "trust");
+	c->line.cdr_file = load_line(cfg_getsec(root, "cdr"), "file");
+	c->line.cdr_socket = load_line(cfg_getsec(root, "cdr"), "socket");
+	c->line.web_bind = load_line(cfg_getsec(root, "web"), "bind");
+}
+
 static void load_root(struct reader *r, cfg_t *root)
 {
 	struct config *c = r->c;
@@ -183,6 +202,7 @@ static void load_root(struct reader *r, cfg_t *root)
 #define SECTION(section, titles, help) options_read(r, cfg_getsec(root, #section), #section, c);
 #define OPTIONS OPTIONS_OF_SINGLE
 #include "ipc/options.def"
+	load_lines(c, root);
 	load_check_runtime_directory(r, root);
 	load_workers(r, cfg_getsec(root, "workers"));
 	load_control(r, cfg_getsec(root, "control"));

@@ -268,7 +268,7 @@ class Certificates(MistakeCase):
             + TLS.replace("{more}", "").replace('zone = "access"', 'zone = "core"')
             + 'tls {{ trust = "trust.pem" }}\n'
         )
-        self.refused(None, r"tls: trust: .* holds a certificate that cannot be read")
+        self.refused(35, r"tls: trust: .* holds a certificate that cannot be read")
 
     def test_dates(self):
         """An expired one is served, for the other listeners are better than none; it is said."""
@@ -362,7 +362,7 @@ class Surroundings(MistakeCase):
                 self.write(GOOD.replace("tls = 1 }}", f"tls = 1 {option} }}}}"))
                 self.refused(3, says)
         self.write(GOOD + 'control {{ group = "none-at-all" }}\n')
-        self.refused(None, r'control: group: there is no group "none-at-all"')
+        self.refused(31, r'control: group: there is no group "none-at-all"')
 
     def test_folders(self):
         (self.dir / "file").touch()
@@ -377,7 +377,8 @@ class Surroundings(MistakeCase):
                     (self.dir / "open").mkdir(exist_ok=True)
                     (self.dir / "open").chmod(0o777)
                     self.write(GOOD.replace(f'"{{dir}}/{name}"', f'"{path}"', 1))
-                    self.refused(None, rf"{word}-directory: .*{says}")
+                    line = 1 if name == "run" else 2
+                    self.refused(line, rf"{word}-directory: .*{says}")
 
     def test_ports(self):
         for kind, where, line in (
@@ -391,6 +392,12 @@ class Surroundings(MistakeCase):
                     other.listen()
                 self.write(GOOD)
                 self.refused(line, r'listener "\w+": \w+ .*cannot be bound: another process holds')
+
+    def test_the_port_of_the_web_worker(self):
+        with socket.create_server((self.ip, 0)) as other:
+            port = other.getsockname()[1]
+            self.write(GOOD + f'web {{{{\nbind = "tcp:{{ip}}:{port}" }}}}\n')
+            self.refused(32, r"section web: bind: .* cannot be bound: another process holds")
 
     def test_an_address_of_nobody(self):
         self.write(GOOD.replace("udp:{ip}:5062", "udp:192.0.2.1:5062"))
