@@ -465,6 +465,38 @@ Test(location, tending_removes_what_expired_of_its_own_and_shows_what_lives)
 	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS_EXPIRED], 250);
 	cr_assert_eq(seen_live, 250);
 	cr_assert_eq(stored_records(), 750);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS], 250);
+}
+
+static bool tend_removes_bob(void *arg, struct str aor, const struct binding *b)
+{
+	(void)arg;
+	(void)b;
+	return !str_equal(aor, S("sip:bob@0"));
+}
+
+static bool all_are_ours(void *arg, struct str aor)
+{
+	(void)arg;
+	(void)aor;
+	return true;
+}
+
+/* A pass that removes bindings counts them once. */
+Test(location, what_tending_removes_is_counted_once)
+{
+	struct binding b[2] = {sample("sip:one@b", 3600000), sample("sip:two@b", 3600000)};
+
+	put_now("sip:alice@0", b, 2);
+	put_now("sip:bob@0", b, 2);
+	put_now("sip:carol@0", b, 1);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS], 5);
+	location_tend(bench.location, all_are_ours, tend_removes_bob, NULL);
+	uint64_t deadline = fixture_now() + 10000;
+	while (stored_records() != 2 && fixture_now() < deadline)
+		loop_once(bench.loop, 2000);
+	cr_assert_eq(stored_records(), 2);
+	cr_assert_eq(counters_page->counter[COUNTER_BINDINGS], 3);
 }
 
 Test(location, what_follows_closely_shares_a_transaction)

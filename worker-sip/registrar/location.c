@@ -51,8 +51,9 @@ struct location {
 	void (*changed)(void *arg, struct str aor); /* NULL: nobody asks */
 	void *changed_arg;
 	uint64_t bindings;      /* of our own records, by the last pass and what was put since */
-	uint64_t counted;       /* in the pass so far */
+	uint64_t counted;       /* in the pass so far, as the store has them now */
 	int64_t more;           /* bindings that the transaction under way adds */
+	int64_t more_counted;   /* those of them in records that the pass has counted */
 	uint64_t earliest;      /* of our own records, in the pass so far; ms of CLOCK_REALTIME */
 	size_t position_length; /* where the pass goes on; 0: at the start */
 	char position[AOR_MAX];
@@ -226,19 +227,33 @@ static void location_count_bindings(struct location *l, uint64_t bindings)
 	counter_set(COUNTER_BINDINGS, l->bindings);
 }
 
+/* Whether the pass under way has counted that record: it goes in the order of LMDB. */
+static bool location_is_counted(const struct location *l, struct str aor)
+{
+	size_t n = aor.n < l->position_length ? aor.n : l->position_length;
+	int order = memcmp(aor.p, l->position, n);
+
+	return order < 0 || (order == 0 && aor.n < l->position_length);
+}
+
 static int location_write(struct location *l, MDB_txn *txn, const struct pending_put *p)
 {
-	MDB_val key = location_val((struct str){p->aor, p->aor_length}), old;
+	struct str aor = {p->aor, p->aor_length};
+	MDB_val key = location_val(aor), old;
+	int64_t more = 0;
 
 	if (mdb_get(txn, l->store.dbi, &key, &old) == 0)
-		l->more -= bindings_number((struct str){old.mv_data, old.mv_size});
+		more -= bindings_number((struct str){old.mv_data, old.mv_size});
+	if (p->record)
+		more += bindings_number((struct str){p->record, p->size});
+	l->more += more;
+	l->more_counted += location_is_counted(l, aor) ? more : 0;
 	if (!p->record) {
 		int error = mdb_del(txn, l->store.dbi, &key, NULL);
 
 		return error == MDB_NOTFOUND ? 0 : error;
 	}
 	MDB_val value = location_val((struct str){p->record, p->size});
-	l->more += bindings_number((struct str){p->record, p->size});
 	return mdb_put(txn, l->store.dbi, &key, &value, 0);
 }
 
@@ -258,15 +273,17 @@ static int location_commit(struct location *l, const struct pending_put *p, bool
 	error = mdb_txn_begin(l->store.env, NULL, 0, &txn);
 	if (error)
 		return store_error(error);
-	l->more = 0;
+	l->more = l->more_counted = 0;
 	for (; p && error == 0; p = alone ? NULL : p->next)
 		error = location_write(l, txn, p);
 	if (error)
 		mdb_txn_abort(txn);
 	else
 		error = mdb_txn_commit(txn);
-	if (error == 0)
+	if (error == 0) {
+		l->counted += (uint64_t)l->more_counted;
 		location_count_bindings(l, l->bindings + (uint64_t)l->more);
+	}
 	return store_error(error);
 }
 
@@ -351,7 +368,6 @@ static bool location_tend_record(struct location *l, struct str aor, struct str 
 			l->earliest = all[i].expires_at;
 		out[(*live)++] = all[i];
 	}
-	l->counted += *live;
 	return n == -EBADMSG || (n > 0 && *live < (unsigned)n);
 }
 
@@ -381,12 +397,15 @@ static int location_tend_page(struct location *l)
 		if (key.mv_size >= AOR_MAX)
 			continue;
 		memcpy(aor_buffer, key.mv_data, key.mv_size);
-		if (!l->mine(l->tend_arg, aor) || pending_puts_find(&l->pending, aor))
+		if (!l->mine(l->tend_arg, aor))
 			continue;
-		if (!location_tend_record(l, aor, record, live, &n))
-			continue;
-		if (location_put(l, aor, live, n, NULL, NULL))
+		/* what is put is counted when it is written */
+		uint64_t number = bindings_number(record);
+		if (!pending_puts_find(&l->pending, aor) &&
+			location_tend_record(l, aor, record, live, &n) &&
+			location_put(l, aor, live, n, NULL, NULL))
 			break; /* this turn takes no more: from here in the next */
+		l->counted += number;
 	}
 	if (error == 0 && key.mv_size < AOR_MAX) {
 		l->position_length = key.mv_size;
