@@ -28,10 +28,11 @@ static long explain_read(const char *path, char bytes[BYTES_MAX])
 	return error ? error : (long)n;
 }
 
-/* Makes each LF up to the first empty line a CRLF, where there is no CR at all. The new size. */
+/* Makes each LF up to the first empty line a CRLF, where there is no CR at all. What begins as STUN
+ * does (RFC 5626 section 8) has no lines. The new size. */
 static size_t explain_line_ends(const char *bytes, size_t n, char out[2 * BYTES_MAX])
 {
-	bool head = memchr(bytes, '\r', n) == NULL;
+	bool head = n && (unsigned char)bytes[0] > 3 && memchr(bytes, '\r', n) == NULL;
 	size_t size = 0;
 
 	for (size_t i = 0; i < n; i++) {

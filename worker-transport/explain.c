@@ -10,6 +10,8 @@
 #include "ipc/message_slot.h"
 #include "ipc/query_argument.h"
 #include "stranger.h"
+#include "stun.h"
+#include "worker-transport/parse/parse.h"
 #include "worker-transport/parse/reading.h"
 
 #include <errno.h>
@@ -195,6 +197,61 @@ static void explain_block(struct explaining *x, struct message *m)
 	explain_put_plain(x, "\"}\n");
 }
 
+/* ---- what keeps a flow open ---- */
+
+/* How many pings of RFC 5626 section 4.4.1 stand in line ends. */
+static size_t explain_pings(struct str raw)
+{
+	size_t pings = 0;
+
+	for (size_t i = 0; i + 4 <= raw.n; i++)
+		if (memcmp(raw.p + i, "\r\n\r\n", 4) == 0) {
+			pings++;
+			i += 3;
+		}
+	return pings;
+}
+
+static void explain_stun(struct explaining *x, struct str raw)
+{
+	uint8_t answer[STUN_ANSWER_MAX];
+	size_t n = stun_answer(raw.p, raw.n, &x->flow.peer, answer);
+
+	explain_say(x, "keep-alive", STR_EMPTY,
+		"STUN (RFC 5626 section 4.4.2), and no SIP: it is answered here, and nobody is "
+		"asked who he is");
+	if (!n)
+		explain_say(x, "answer", STR_EMPTY,
+			"none: it is no sound Binding request, and is dropped");
+	else
+		explain_say(x, "answer", STR_EMPTY, "%s",
+			answer[1] == 1 ? "a Binding success with the address of the source"
+				       : "a Binding error: attributes in it are not known");
+}
+
+/* Whether the bytes are no message, and keep a flow open. */
+static bool explain_keep_alive(struct explaining *x, struct str raw)
+{
+	bool stream = transport_is_stream(x->flow.transport);
+
+	if (!stream && stun_is(raw.p, raw.n)) {
+		explain_stun(x, raw);
+		return true;
+	}
+	if (!parse_keepalive(raw.p, raw.n))
+		return false;
+	size_t pings = stream ? explain_pings(raw) : 0;
+	explain_say(
+		x, "keep-alive", STR_EMPTY, "line ends (RFC 5626 section 4.4.1), and no message");
+	if (pings)
+		explain_say(x, "answer", STR_EMPTY, "CRLF, %zu of them: one for each ping", pings);
+	else
+		explain_say(x, "answer", STR_EMPTY, "none: %s",
+			stream ? "it is no ping, which has two CRLF"
+			       : "they hold the NAT open by having come");
+	return true;
+}
+
 static void explain_read(struct explaining *x, struct reading *r, struct str raw)
 {
 	const struct settings *s = x->t->settings;
@@ -205,6 +262,8 @@ static void explain_read(struct explaining *x, struct reading *r, struct str raw
 	struct message *m = (struct message *)(void *)r->block;
 	struct parse_error error = {0};
 
+	if (explain_keep_alive(x, raw))
+		return;
 	if (reading_parse(r, &rules, raw, &error)) {
 		explain_say(x, "parse", STR_EMPTY, "cannot be read: %s", error.reason);
 		if (error.answerable && error.status && m->is_request && m->method != METHOD_ACK)

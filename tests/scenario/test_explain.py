@@ -110,6 +110,28 @@ class Explain(CallCase):
         self.assertEqual(found["limit", "numbers"], (2, str(g.dir / "more.conf")))
         self.assertNotIn("target", {k for r in rows for k in r})
 
+    def test_keep_alives(self):
+        """Line ends and STUN (RFC 5626 section 4.4) are no messages that cannot be read."""
+        self.start()
+        stun = bytes.fromhex("000100002112a442") + b"\n23456789012"
+        path = self.gateway.dir / "keep-alive"
+        for sent, transport, answer in (
+            (b"\r\n\r\n", "udp", "none: they hold the NAT open"),
+            (b"\r\n\r\n", "tcp", "CRLF, 1 of them"),
+            (b"\r\n\r\n\r\n\r\n", "tcp", "CRLF, 2 of them"),
+            (b"\r\n", "tcp", "none: it is no ping"),
+            (stun, "udp", "a Binding success"),
+            (stun[:2] + b"\0\x04" + stun[4:] + b"\0\x7f\0\0", "udp", "a Binding error"),
+            (stun + b"xxxx", "udp", "none: it is no sound Binding request"),
+        ):
+            with self.subTest(sent=sent, transport=transport):
+                path.write_bytes(sent)
+                words = ("--json", "explain", path, "--transport", transport)
+                rows = self.rows_of(self.gateway.run_ctl(*words))
+                self.assertTrue(self.says(rows, "answer").startswith(answer), rows)
+                self.assertIn("keep-alive", [part for part, _, _ in rows])
+                self.assertNotIn("parse", [part for part, _, _ in rows])
+
     def test_for_people(self):
         self.start()
         path = self.gateway.dir / "invite.sip"
