@@ -1,7 +1,7 @@
 /* trace.c - see trace.h. */
 #include "trace.h"
 
-#include "common/str.h"
+#include "common/endpoint.h"
 #include "ipc/trace/ladder.h"
 #include "print.h"
 #include "trace_collect.h"
@@ -191,11 +191,16 @@ static int trace_carry_out(struct trace_command *c)
 {
 	const struct trace_wish *w = &c->wish;
 	struct trace_set t = {.event = NULL};
+	struct prefix sources;
 	int code;
 
 	if (!!w->call + !!w->user + !!w->trunk + !!w->source > 1)
 		return client_fail(w->options, EXIT_USAGE,
 			"one of --call, --user, --trunk and --source is what a trace is of");
+	if (w->source && prefix_parse(str_of(w->source), &sources))
+		return client_fail(w->options, EXIT_USAGE,
+			"--source is an address or a network, as 192.0.2.0/24, not \"%s\"",
+			w->source);
 	if (!trace_read_limit(c))
 		return client_fail(w->options, EXIT_USAGE,
 			"--limit: expected a number, found "

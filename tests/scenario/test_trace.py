@@ -258,8 +258,9 @@ class Trace(CallCase):
         ):
             answer = self.gateway.ctl("trace", *words, check=False)
             self.assertFalse(answer["ok"], words)
-        answer = self.gateway.ctl("trace", "--source", "nowhere", check=False)
-        self.assertIn("source:ADDRESS", answer["error"])
+        for words in (("--source", "nowhere"), ("--live", "--source", "192.0.2.1/40")):
+            answer = self.gateway.ctl("trace", *words, check=False)
+            self.assertIn("--source is an address or a network", answer["error"])
 
 
 if __name__ == "__main__":
