@@ -224,9 +224,13 @@ void command_status(struct master *m, struct request *r, json_t *arguments)
 
 void command_counters(struct master *m, struct request *r, json_t *arguments)
 {
-	bool all = json_object_get(arguments, "all") != NULL;
+	const char *all = json_string_value(json_object_get(arguments, "all"));
 
-	answer_rows(r, metrics_rows(&m->supervisor, all));
+	if (all && strcasecmp(all, "all") != 0) {
+		answer_refused(r, "expected all, found \"%.32s\"", all);
+		return;
+	}
+	answer_rows(r, metrics_rows(&m->supervisor, all != NULL));
 }
 
 void command_metrics(struct master *m, struct request *r, json_t *arguments)

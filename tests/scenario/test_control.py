@@ -301,6 +301,9 @@ class Commands(ControlCase):
         reply = json.loads(done.stdout)
         self.assertIs(reply["ok"], False)
         self.assertIn("no such user", reply["error"])
+        done = self.run_ctl("counters", "some", json_too=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('expected all, found "some"', json.loads(done.stdout)["error"])
 
     def test_raw_requests(self):
         """One JSON object a line; what is no such thing is refused and hurts nobody."""
