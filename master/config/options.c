@@ -151,8 +151,6 @@ static void option_set_default(struct reader *r, const struct option *o, void *f
 
 static void option_read(struct reader *r, cfg_t *section, const struct option *o, void *field)
 {
-	const struct config_value *v = config_value(section, o->name);
-	bool off = v && strcmp(v->text, "off") == 0;
 	const char *words[WORDS_MAX];
 	char buffer[WORDS_SIZE];
 	uint64_t least = o->least ? option_number(o, o->least) : 0;
@@ -161,16 +159,10 @@ static void option_read(struct reader *r, cfg_t *section, const struct option *o
 	switch (o->kind) {
 	case OPTION_OWN: break;
 	case OPTION_SECONDS_OR_OFF:
-		if (off)
-			*(uint32_t *)field = 0;
-		else
-			reader_duration_s(r, section, o->name, least, most, field);
+		reader_duration_s_or_off(r, section, o->name, least, most, field);
 		break;
 	case OPTION_COUNT_OR_OFF:
-		if (off)
-			*(uint32_t *)field = 0;
-		else
-			reader_count(r, section, o->name, least, most, field);
+		reader_count_or_off(r, section, o->name, least, most, field);
 		break;
 	case OPTION_DURATION: reader_duration_ms(r, section, o->name, least, most, field); break;
 	case OPTION_COUNT: reader_count(r, section, o->name, least, most, field); break;

@@ -78,15 +78,27 @@ void *reader_array(struct reader *r, size_t count, size_t size)
 	return p;
 }
 
+/* What stands before what is expected where the value may be "off". */
+#define OR_OFF(off) ((off) ? "\"off\" or " : "")
+
+static bool reader_is_off(const struct config_value *v, bool off, uint32_t *out)
+{
+	if (!off || strcmp(v->text, "off") != 0)
+		return false;
+	*out = 0;
+	return true;
+}
+
+/* step_ms: of a unit of *out. off: "off" may stand there. */
 static void reader_duration(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
-	uint64_t most_ms, uint64_t step_ms, uint32_t *out)
+	uint64_t most_ms, uint64_t step_ms, bool off, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
 	uint64_t ms;
 	int error;
 
-	if (!v)
+	if (!v || reader_is_off(v, off, out))
 		return;
 	error = unit_duration(str_of(v->text), &ms);
 	if (error == 0 && ms >= least_ms && ms <= most_ms && ms % step_ms == 0) {
@@ -95,20 +107,27 @@ static void reader_duration(struct reader *r, cfg_t *section, const char *option
 	}
 	unit_duration_text(least_ms, least);
 	unit_duration_text(most_ms, most);
-	reader_expected(r, section, option, v, "a time with its unit (%ss, m, h, d) from %s to %s",
+	reader_expected(r, section, option, v,
+		"%sa time with its unit (%ss, m, h, d) from %s to %s", OR_OFF(off),
 		step_ms == 1 ? "ms, " : "", least, most);
 }
 
 void reader_duration_ms(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out)
 {
-	reader_duration(r, section, option, least_ms, most_ms, 1, out);
+	reader_duration(r, section, option, least_ms, most_ms, 1, false, out);
 }
 
 void reader_duration_s(struct reader *r, cfg_t *section, const char *option, uint64_t least_ms,
 	uint64_t most_ms, uint32_t *out)
 {
-	reader_duration(r, section, option, least_ms, most_ms, 1000, out);
+	reader_duration(r, section, option, least_ms, most_ms, 1000, false, out);
+}
+
+void reader_duration_s_or_off(struct reader *r, cfg_t *section, const char *option,
+	uint64_t least_ms, uint64_t most_ms, uint32_t *out)
+{
+	reader_duration(r, section, option, least_ms, most_ms, 1000, true, out);
 }
 
 void reader_size(struct reader *r, cfg_t *section, const char *option, uint64_t least,
@@ -128,20 +147,32 @@ void reader_size(struct reader *r, cfg_t *section, const char *option, uint64_t 
 		unit_size_text(least, from), unit_size_text(most, to));
 }
 
-void reader_count(struct reader *r, cfg_t *section, const char *option, uint64_t least,
-	uint64_t most, uint32_t *out)
+static void reader_number(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, bool off, uint32_t *out)
 {
 	const struct config_value *v = config_value(section, option);
 	uint64_t n;
 
-	if (!v)
+	if (!v || reader_is_off(v, off, out))
 		return;
 	if (unit_count(str_of(v->text), &n) == 0 && n >= least && n <= most) {
 		*out = (uint32_t)n;
 		return;
 	}
-	reader_expected(r, section, option, v, "a number from %llu to %llu without a unit",
-		(unsigned long long)least, (unsigned long long)most);
+	reader_expected(r, section, option, v, "%sa number from %llu to %llu without a unit",
+		OR_OFF(off), (unsigned long long)least, (unsigned long long)most);
+}
+
+void reader_count(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out)
+{
+	reader_number(r, section, option, least, most, false, out);
+}
+
+void reader_count_or_off(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out)
+{
+	reader_number(r, section, option, least, most, true, out);
 }
 
 void reader_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out)

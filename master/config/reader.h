@@ -38,6 +38,11 @@ void reader_size(struct reader *r, cfg_t *section, const char *option, uint64_t 
 	uint64_t most, uint32_t *out);
 void reader_count(struct reader *r, cfg_t *section, const char *option, uint64_t least,
 	uint64_t most, uint32_t *out);
+/* The same where "off" may stand, which is 0. */
+void reader_duration_s_or_off(struct reader *r, cfg_t *section, const char *option,
+	uint64_t least_ms, uint64_t most_ms, uint32_t *out);
+void reader_count_or_off(struct reader *r, cfg_t *section, const char *option, uint64_t least,
+	uint64_t most, uint32_t *out);
 /* 1: yes */
 void reader_bool(struct reader *r, cfg_t *section, const char *option, uint32_t *out);
 /* One of the words (count of them); *out is its position. */

@@ -292,6 +292,10 @@ Test(config, units_and_ranges)
 	refused(SANE "limits { message-size = 64 }", 6,
 		"message-size: expected a size with its unit|1KB to 64KB");
 	refused(SANE "limits { message-size = 65KB }", 6, "message-size");
+	refused(SANE "limits { subscriptions-in-all = 0 }", 6,
+		"expected \"off\" or a number from 1 to 10000000 without a unit, found \"0\"");
+	refused(SANE "limits { subscription-expires = 1s }", 6,
+		"expected \"off\" or a time with its unit (s, m, h, d) from 1m to 30d");
 	refused(SANE "limits { calls = 10s }", 6, "calls: expected a number from 10 to 1000000");
 	refused(SANE "limits { calls = 99999999999999999999 }", 6, "calls");
 	refused(SANE "workers { sip = 0 }", 6, "workers: sip: expected a number from 1 to 32");
