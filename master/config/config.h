@@ -156,6 +156,11 @@ struct config_trunk {
 	char *tls_name;              /* lower case; "": the target's address */
 	uint16_t certificate;        /* index, NONE_INDEX */
 	struct userfile credentials; /* as a domain's users */
+	/* of what is checked where the section is gone; 0: it is not in the file */
+	struct {
+		int username, credentials, registers, outbound, match, contact_user, from_domain;
+	} at;
+	bool register_wrong; /* it is there, and has been refused */
 	uint64_t failover[FAILOVER_WORDS];
 	struct config_rules rules;
 	uint8_t label; /* of counters (control/metric_labels.h) */

@@ -174,23 +174,15 @@ static void load_scanners(struct reader *r, cfg_t *limits)
 	}
 }
 
-/* The line of an option; 0: it is not in the file. */
-static int load_line(cfg_t *section, const char *option)
-{
-	const struct config_value *v = config_value(section, option);
-
-	return v ? v->line : 0;
-}
-
 static void load_lines(struct config *c, cfg_t *root)
 {
-	c->line.runtime_directory = load_line(root, "runtime-directory");
-	c->line.state_directory = load_line(root, "state-directory");
-	c->line.control_group = load_line(cfg_getsec(root, "control"), "group");
-	c->line.trust = load_line(cfg_getsec(root, "tls"), "trust");
-	c->line.cdr_file = load_line(cfg_getsec(root, "cdr"), "file");
-	c->line.cdr_socket = load_line(cfg_getsec(root, "cdr"), "socket");
-	c->line.web_bind = load_line(cfg_getsec(root, "web"), "bind");
+	c->line.runtime_directory = reader_line(root, "runtime-directory");
+	c->line.state_directory = reader_line(root, "state-directory");
+	c->line.control_group = reader_line(cfg_getsec(root, "control"), "group");
+	c->line.trust = reader_line(cfg_getsec(root, "tls"), "trust");
+	c->line.cdr_file = reader_line(cfg_getsec(root, "cdr"), "file");
+	c->line.cdr_socket = reader_line(cfg_getsec(root, "cdr"), "socket");
+	c->line.web_bind = reader_line(cfg_getsec(root, "web"), "bind");
 }
 
 static void load_root(struct reader *r, cfg_t *root)

@@ -60,6 +60,13 @@ void reader_required(struct reader *r, cfg_t *section, const char *option, const
 			"%s is missing: for instance %s = %s", option, option, example);
 }
 
+int reader_line(cfg_t *section, const char *option)
+{
+	const struct config_value *v = config_value(section, option);
+
+	return v ? v->line : 0;
+}
+
 char *reader_copy(struct reader *r, const char *text)
 {
 	char *copy = strdup(text);

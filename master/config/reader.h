@@ -25,6 +25,8 @@ void reader_expected(struct reader *r, cfg_t *section, const char *option,
 void reader_warn(struct reader *r, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The line of an option; 0: it is not in the file. */
+int reader_line(cfg_t *section, const char *option);
 /* Adds an error where the option is not set. */
 void reader_required(struct reader *r, cfg_t *section, const char *option, const char *example);
 

@@ -301,6 +301,21 @@ static void trunk_note_tls(const struct config *c, struct config_trunk *t)
 	}
 }
 
+/* What credentials_check needs of the section. */
+static void trunk_note_lines(cfg_t *section, struct config_trunk *t)
+{
+	const struct config_value *registers = config_value(section, "register");
+
+	t->at.username = reader_line(section, "username");
+	t->at.credentials = reader_line(section, "credentials");
+	t->at.registers = reader_line(section, "register");
+	t->at.outbound = reader_line(section, "outbound");
+	t->at.match = reader_line(section, "match");
+	t->at.contact_user = reader_line(section, "contact-user");
+	t->at.from_domain = reader_line(section, "from-domain");
+	t->register_wrong = registers && !t->register_s && strcmp(registers->text, "off") != 0;
+}
+
 void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t)
 {
 	const struct config_value *v = config_value(section, "zone");
@@ -310,6 +325,7 @@ void section_read_trunk(struct reader *r, cfg_t *section, struct config_trunk *t
 	t->name = section_name(r, section);
 	t->zone = NONE_INDEX;
 	options_read(r, section, "trunk", t);
+	trunk_note_lines(section, t);
 	section_rules(r, section, &t->rules);
 	if (v)
 		t->zone = reader_find(r, section, "zone", v, "zone", r->c->zones, r->c->zone_count,

@@ -77,6 +77,30 @@ Test(credentials, what_is_wrong_with_them_is_said)
 	cr_assert_not_null(strstr(errors.text[0], "trunk.users:1: trunk \"pbx\": the realm"));
 }
 
+#define TRUNK_OF(lines)                                                                            \
+	ZONES LISTENERS DOMAIN "trunk pbx { zone = core target = \"sip:127.0.0.1:5080\"\n" lines   \
+			       " }\n" ROUTES
+
+/* Each by the line of its option, and what follows from a mistake is not told beside it. */
+Test(credentials, mistakes_are_told_once_and_by_their_lines)
+{
+	refused(TRUNK_OF("username = acme\ncredentials = trunk.users"), 6, "cannot be read");
+	cr_assert_eq(errors.count, 1);
+	refused(TRUNK_OF("register = 120s\noutbound = yes\ncredentials = trunk.users"), 5,
+		"register goes with username");
+	cr_assert_eq(errors.count, 1);
+	put_file("trunk.users", LINES);
+	refused(TRUNK_OF("username = acme\ncredentials = trunk.users\nregister = 1s\n"
+			 "outbound = yes\nmatch = registration"),
+		7, "register: expected");
+	cr_assert_eq(errors.count, 1);
+	refused(TRUNK_OF("username = acme\ncredentials = trunk.users\noutbound = yes"), 7,
+		"outbound goes with register");
+	refused(TRUNK_OF("username = acme\ncredentials = trunk.users\nregister = off\n"
+			 "match = registration"),
+		8, "match = registration goes with register");
+}
+
 Test(credentials, match_by_registration_needs_one)
 {
 	refused(WITH("match = registration"), 4,
