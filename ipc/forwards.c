@@ -109,9 +109,12 @@ static bool forward_put(char out[FORWARD_TO_MAX + 1], size_t *n, struct str text
 
 long forward_uri(struct str text, struct str domain, char out[FORWARD_TO_MAX + 1])
 {
-	bool scheme = forward_has_scheme(text), host = str_find(text, '@') < text.n;
-	size_t n = 0;
+	size_t at = str_find(text, '@'), n = 0;
+	bool scheme = forward_has_scheme(text), host = at < text.n;
 
+	/* another scheme, or a password, which is none of an address */
+	if (!scheme && str_find(text, ':') < at)
+		return -EINVAL;
 	if (!scheme && !forward_put(out, &n, S("sip:")))
 		return -EINVAL;
 	if (!forward_put(out, &n, text))
@@ -119,4 +122,16 @@ long forward_uri(struct str text, struct str domain, char out[FORWARD_TO_MAX + 1
 	if (!scheme && !host && !(forward_put(out, &n, S("@")) && forward_put(out, &n, domain)))
 		return -EINVAL;
 	return forward_to_is_sane((struct str){out, n}) ? (long)n : -EINVAL;
+}
+
+bool forward_is_own(struct str uri, struct str user, struct str domain)
+{
+	struct uri_parts parts;
+	char name[USER_NAME_MAX + 1];
+
+	if (uri_parse(uri, &parts) || parts.scheme == URI_TEL)
+		return false;
+	long n = uri_unescape(parts.user, name, sizeof(name));
+	return n > 0 && str_equal((struct str){name, (size_t)n}, user) &&
+	       str_equal_nocase(parts.host, domain);
 }

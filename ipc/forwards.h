@@ -53,5 +53,7 @@ const struct forward_row *forwards_find(
 /* Writes the URI that a text names, with a NUL: a user or number of the domain, NAME@DOMAIN, or a
  * URI of sip, sips or tel. Its length; -EINVAL: it names none, or is longer than FORWARD_TO_MAX. */
 long forward_uri(struct str text, struct str domain, char out[FORWARD_TO_MAX + 1]);
+/* Whether that URI is the user's own: his calls would go round in a circle. */
+bool forward_is_own(struct str uri, struct str user, struct str domain);
 
 #endif

@@ -52,12 +52,22 @@ void section_read_forward(struct reader *r, cfg_t *section, struct config_forwar
 		const struct config_value *v = config_value(section, option);
 
 		any |= v != NULL;
-		if (v && f->domain && forward_uri(str_of(v->text), str_of(f->domain), uri) < 0)
+		if (!v || !f->domain)
+			continue;
+		if (forward_uri(str_of(v->text), str_of(f->domain), uri) < 0)
 			reader_expected(r, section, option, v,
 				"a user or a number, or a URI of sip or tel, of at most %d bytes, "
 				"as in \"carol\", \"+4930123\" or \"sip:carol@example.net\"",
 				FORWARD_TO_MAX);
+		else if (f->user && forward_is_own(str_of(uri), str_of(f->user), str_of(f->domain)))
+			reader_error(r, section, v->line,
+				"%s: \"%s\" is this user himself: his calls would go round", option,
+				v->text);
 	}
+	const struct config_value *after = config_value(section, "no-answer-after");
+	if (after && !config_value(section, "no-answer"))
+		reader_error(r, section, after->line,
+			"no-answer-after goes with no-answer, which is missing");
 	if (!any)
 		reader_error(r, section, f->line,
 			"expected always, busy, no-answer or away, as in no-answer = \"carol\"");

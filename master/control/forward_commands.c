@@ -134,6 +134,10 @@ void command_forward_set(struct master *m, struct request *r, json_t *arguments)
 			"URI of sip or tel");
 		return;
 	}
+	if (forward_is_own(str_of(row.to), str_of(row.user), str_of(row.domain))) {
+		answer_refused(r, "\"%s\" is this user himself: his calls would go round", row.to);
+		return;
+	}
 	if (!forward_seconds_argument(r, arguments, &row))
 		return;
 	int error = forwards_set(m, &row);

@@ -100,6 +100,9 @@ class Flows(RecordCase):
         self.counted("forwards_refused")
 
     def test_forward_unconditional(self):
+        done = self.gateway.run_ctl("forward", "set", BOB, "always", "bob")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is this user himself", done.stderr)
         self.forward("always", "carol")
         record = self.answered(self.call(self.alice, BOB), self.carol, "unconditional")
         self.forwarded(record, "always")

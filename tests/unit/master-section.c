@@ -61,6 +61,11 @@ Test(config, forwards)
 	refused(SANE "forward bob { busy = carol }", 6, "expected NAME@DOMAIN");
 	refused(SANE "forward \"bob@example.org\" { busy = carol }", 6,
 		"expected NAME@DOMAIN with a domain of this config");
+	refused(FORWARD("busy = bob"), 6, "busy: \"bob\" is this user himself");
+	refused(FORWARD("away = \"sip:bob@example.net\""), 6, "is this user himself");
+	refused(FORWARD("busy = \"sip:\""), 6, "busy: expected a user or a number");
+	refused(FORWARD("busy = carol no-answer-after = 12s"), 6,
+		"no-answer-after goes with no-answer, which is missing");
 	refused(FORWARD("busy = carol") "\nforward \"bob@example.net\" { away = carol }", 7,
 		"the forwards of this user stand at line 6 already");
 }

@@ -124,14 +124,14 @@ Test(star_code, what_is_none_goes_by_the_routes)
 Test(star_code, what_cannot_be_set_is_refused_at_once)
 {
 	static const char *const wrong[] = {"*61*5551000*2%23", "*61*5551000*181%23",
-		"*61*5551000*x%23", "*21*5551000*20%23", "*21*a%20b%23"};
+		"*61*5551000*x%23", "*21*5551000*20%23", "*21*a%20b%23", "*21*bob%23"};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		cr_expect(bob_dials(wrong[i]), "%s", wrong[i]);
 		take_response(484);
 	}
 	cr_assert_eq(orders, 0);
-	cr_assert_eq(counted(COUNTER_STAR_CODES_REFUSED), 5);
+	cr_assert_eq(counted(COUNTER_STAR_CODES_REFUSED), 6);
 }
 
 Test(star_code, the_master_refuses)

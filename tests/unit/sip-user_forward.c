@@ -397,6 +397,10 @@ Test(user_forward, what_a_text_names)
 	cr_assert_lt(forward_uri(S("a b"), S("example.net"), uri), 0);
 	cr_assert_lt(forward_uri(S("sip:example.net"), S("example.net"), uri), 0);
 	cr_assert_lt(forward_uri(S("http://example.net/"), S("example.net"), uri), 0);
+	cr_assert_lt(forward_uri(S("sip:"), S("example.net"), uri), 0);
+	cr_assert_lt(forward_uri(S("mailto:carol"), S("example.net"), uri), 0);
+	cr_assert_lt(forward_uri(S("carol:secret"), S("example.net"), uri), 0);
+	cr_assert_gt(forward_uri(S("carol@other.example:5070"), S("example.net"), uri), 0);
 	memset(text, 'a', sizeof(text));
 	cr_assert_lt(forward_uri((struct str){text, sizeof(text)}, S("example.net"), uri), 0);
 }

@@ -112,7 +112,8 @@ static bool star_code_order(const struct incoming *in, const struct star_order *
 		(dialled->seconds.n && dialled->when != FORWARD_NO_ANSWER))
 		return false;
 	out->seconds = dialled->when == FORWARD_NO_ANSWER ? (uint16_t)seconds : 0;
-	return forward_uri(dialled->to, domain, out->to) > 0;
+	return forward_uri(dialled->to, domain, out->to) > 0 &&
+	       !forward_is_own(str_of(out->to), str_of(out->user), domain);
 }
 
 /* ---- the INVITE that waits ---- */
