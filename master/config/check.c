@@ -41,6 +41,10 @@ static void check_zone(struct reader *r, const struct config_zone *z)
 		if (z->sources[i].bits == 0)
 			reader_warn(
 				r, z->line, "zone \"%s\" trusts every address there is", z->name);
+	for (size_t i = 0; i < z->deny_count; i++)
+		if (z->deny[i].bits == 0)
+			reader_warn(
+				r, z->line, "zone \"%s\" denies every address there is", z->name);
 }
 
 /* ---- listeners ---- */
@@ -447,6 +451,20 @@ static void check_certificate_is_used(struct reader *r, size_t index)
 		c->certificates[index].name);
 }
 
+/* A user may come later (sipwardctl user add). */
+static void check_forward_has_user(struct reader *r, const struct config_forward *f)
+{
+	const struct config *c = r->c;
+
+	for (size_t i = 0; i < c->domain_count; i++)
+		for (size_t k = 0;
+			strcmp(c->domains[i].name, f->domain) == 0 && k < c->domains[i].users.count;
+			k++)
+			if (strcmp(c->domains[i].users.entries[k].name, f->user) == 0)
+				return;
+	reader_warn(r, f->line, "forward \"%s\": there is no such user", f->name);
+}
+
 static void check_uses(struct reader *r)
 {
 	check_routes_are_met(r);
@@ -456,6 +474,8 @@ static void check_uses(struct reader *r)
 		check_domain_is_used(r, i);
 	for (size_t i = 0; i < r->c->certificate_count; i++)
 		check_certificate_is_used(r, i);
+	for (size_t i = 0; i < r->c->forward_count; i++)
+		check_forward_has_user(r, &r->c->forwards[i]);
 }
 
 /* The folder of a file that is to be made has to be there. */

@@ -101,6 +101,10 @@ void section_read_route(struct reader *r, cfg_t *section, struct config_route *t
 		t->status = (uint16_t)status;
 	else if (v && t->action)
 		reader_error(r, section, v->line, "status: only action = \"refuse\" has one");
+	v = config_value(section, "redirect");
+	if (t->action == ROUTE_REFUSE && v)
+		reader_error(r, section, v->line,
+			"redirect: action = \"refuse\" leads to nobody who could redirect");
 	if (t->action == ROUTE_REGISTERED && config_value(section, "action") &&
 		r->c->domain_count == 0)
 		reader_error(r, section, config_value(section, "action")->line,

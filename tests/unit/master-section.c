@@ -20,6 +20,8 @@ Test(config, references)
 		"only action = \"trunk\" has trunks");
 	refused(SANE "route x { from = access action = registered status = 404 }", 6,
 		"only action = \"refuse\"");
+	refused(SANE "route x { from = access action = refuse\nredirect = pass }", 7,
+		"redirect: action = \"refuse\" leads to nobody");
 	refused(SANE "route x { from = access action = refuse status = 302 }", 6,
 		"status: expected a number from 400 to 699");
 	refused(SANE "route x { action = refuse }", 6, "from is missing");
@@ -54,6 +56,9 @@ Test(config, forwards)
 	cr_expect_str_eq(c->forwards[0].no_answer, "+4930123");
 	cr_expect_eq(c->forwards[0].no_answer_ms, 12000);
 	cr_expect_str_eq(c->forwards[0].always, "");
+	cr_expect(warned(":6: warning: forward \"bob@Example.NET\": there is no such user"));
+	load(SANE "forward \"alice@example.net\" { busy = carol }");
+	cr_expect(!warned("there is no such user"));
 	refused(FORWARD(""), 6, "expected always, busy, no-answer or away");
 	refused(FORWARD("busy = \"http://example.net/\""), 6,
 		"busy: expected a user or a number, or a URI");
@@ -120,6 +125,9 @@ Test(config, denied_sources)
 {
 	load(SANE "zone x { trust = no deny = { \"203.0.113.0/24\", \"2001:db8::/32\" } }");
 	cr_expect_eq(c->zones[c->zone_count - 1].deny_count, 2);
+	cr_expect(!warned("denies every address"));
+	load(SANE "zone x { trust = no deny = \"0.0.0.0/0\" }");
+	cr_expect(warned(":6: warning: zone \"x\" denies every address there is"));
 	load(SANE "zone x { trust = yes sources = \"192.0.2.0/24\" deny = \"192.0.2.9\" }");
 	refused(SANE "zone x { trust = no\ndeny = { \"203.0.113.0/33\" } }", 7,
 		"deny|203.0.113.0/33");
