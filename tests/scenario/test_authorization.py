@@ -1,7 +1,7 @@
 """Permissions of users, and what strangers learn (RFC 3261 section 22, RFC 7616, RFC 8760)."""
 import re, unittest
 
-from gateway import CONFIG, own_address
+from gateway import CONFIG, own_address, wait_for
 from peers import Peer, digest
 from legs import NUMBER, SDP, CallCase, Dialog, Message, failure_ack
 
@@ -307,7 +307,10 @@ class Challenges(CallCase):
                 answer = self.ask(alice, "REGISTER", uri, [header], cseq=cseq, **words)
                 self.assertEqual(answer.status, 401)
                 self.assertTrue(answer.get("WWW-Authenticate"))
-        self.assertIn('reason="several credentials in one header"', self.gateway.log_text())
+        wait_for(
+            lambda: 'reason="several credentials in one header"' in self.gateway.log_text(),
+            "the line for the operator",
+        )
         self.assertEqual(self.ask(alice, "REGISTER", uri, [right], cseq=9, **words).status, 200)
 
     def test_digest_over_another_method(self):
