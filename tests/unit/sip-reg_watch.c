@@ -183,6 +183,20 @@ Test(reg_watch, a_change_while_a_notify_is_on_its_way)
 	cr_assert(body_has(told(), "198.51.100.12"));
 }
 
+/* RFC 6665 section 4.2.1.2: each SUBSCRIBE brings one. */
+Test(reg_watch, refreshed_while_a_notify_is_on_its_way)
+{
+	struct sent *answer = subscribed(REG);
+	struct sent *first = take_request_to("NOTIFY", PBX);
+
+	caller_asks(answer, "SUBSCRIBE", 2, .more = REG "Expires: 600\n");
+	take_response_to(200, PBX);
+	respond(first, 200);
+	pass(REG_WATCH_PAUSE_MS);
+	cr_assert(raw_has(told(), "Subscription-State: active;expires=595"));
+	quiet();
+}
+
 Test(reg_watch, what_is_refused)
 {
 	static const struct {

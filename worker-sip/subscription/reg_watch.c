@@ -38,6 +38,7 @@ struct reg_watch {
 	uint32_t version;
 	struct subscription_limits limits; /* that count it */
 	bool changed;                      /* while a NOTIFY was on its way */
+	bool owed;                         /* for a SUBSCRIBE, whatever has changed */
 };
 
 struct reg_watches {
@@ -203,7 +204,7 @@ static bool reg_watch_send(struct reg_watch *w, enum reg_watch_when when, struct
 	struct reg_info_state bindings = reg_info_write(
 		&document, sip, reg_watched_aor(w->watched), w->version);
 	w->changed = false;
-	if (when == REG_WATCH_CHANGED && w->version && bindings.print == w->print) {
+	if (when == REG_WATCH_CHANGED && !w->owed && w->version && bindings.print == w->print) {
 		reg_watch_await_end(w, &bindings);
 		return true;
 	}
@@ -219,6 +220,7 @@ static bool reg_watch_send(struct reg_watch *w, enum reg_watch_when when, struct
 		return false;
 	w->references++;
 	w->version++;
+	w->owed = false;
 	w->print = bindings.print;
 	w->told = loop_now(sip->loop);
 	reg_watch_await_end(w, &bindings);
@@ -347,12 +349,6 @@ static uint64_t reg_watch_seconds(const struct message *m)
 	return m->expires > REG_WATCH_EXPIRES_MAX ? REG_WATCH_EXPIRES_MAX : (uint64_t)m->expires;
 }
 
-static void reg_watch_set_expires(struct reg_watch *w, uint64_t seconds)
-{
-	w->expires_at = loop_now(w->sip->loop) + seconds * 1000;
-	loop_set(w->sip->loop, &w->timer, seconds * 1000);
-}
-
 /* Makes the dialog of a SUBSCRIBE whose answers have that tag. -errno. */
 static int reg_watch_make_dialog(
 	const struct incoming *in, struct str tag, uint64_t id, struct dialog **out)
@@ -451,10 +447,12 @@ static void reg_watch_serve(struct reg_watch *w, const struct incoming *in)
 		reg_watch_end(w, S("timeout"));
 		return;
 	}
-	reg_watch_set_expires(w, seconds);
+	w->expires_at = loop_now(w->sip->loop) + seconds * 1000;
+	loop_set(w->sip->loop, &w->timer, seconds * 1000);
+	w->owed = true;
 	if (w->notify)
 		w->changed = true;
-	else if (!reg_watch_send(w, REG_WATCH_ALWAYS, STR_EMPTY))
+	else if (!reg_watch_send(w, REG_WATCH_CHANGED, STR_EMPTY))
 		loop_set(w->sip->loop, &w->due, REG_WATCH_PAUSE_MS);
 }
 
