@@ -197,6 +197,17 @@ Test(reg_watch, refreshed_while_a_notify_is_on_its_way)
 	quiet();
 }
 
+/* Our own address stands for the first domain, as where a phone registers. */
+Test(reg_watch, by_our_own_address)
+{
+	ask(.method = "SUBSCRIBE", .uri = "sip:bob@10.0.0.1:5062", .to = "<sip:bob@10.0.0.1:5062>",
+		.contact = "<sip:pbx@10.0.0.5>", .more = REG);
+	take_response_to(200, PBX);
+	struct sent *notify = told();
+	cr_assert(body_has(notify, "<registration aor=\"sip:bob@example.net\""));
+	cr_assert(body_has(notify, "<uri>sip:bob@" BOB "</uri>"));
+}
+
 Test(reg_watch, what_is_refused)
 {
 	static const struct {

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "ipc/octet.h"
+#include "ipc/syntax.h"
 #include "worker-sip/registrar/location.h"
 
 struct reg_info {
@@ -125,4 +126,23 @@ struct reg_info_state reg_info_write(
 	w->full |= contacts.full;
 	write_literal(w, "</registration>\n</reginfo>\n");
 	return r.state;
+}
+
+bool reg_info_is_accepted(const struct message *m)
+{
+	if (!message_first(m, HEADER_ACCEPT))
+		return true;
+	for (const struct message_header *h = message_first(m, HEADER_ACCEPT); h;
+		h = message_next(m, h)) {
+		struct str rest = message_header_value(m, h), item;
+
+		while (list_next(&rest, &item) == 0) {
+			struct str type = value_without_params(item);
+
+			if (str_equal_nocase(type, S(REG_INFO_TYPE)) || str_equal(type, S("*/*")) ||
+				str_equal_nocase(type, S("application/*")))
+				return true;
+		}
+	}
+	return false;
 }

@@ -19,4 +19,7 @@ struct reg_info_state {
 struct reg_info_state reg_info_write(
 	struct writer *w, struct sip *sip, struct str aor, uint32_t version);
 
+/* Whether the sender of a SUBSCRIBE can read the document: its Accept has no types, or this one. */
+bool reg_info_is_accepted(const struct message *m);
+
 #endif

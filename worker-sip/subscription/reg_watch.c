@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "event.h"
+#include "ipc/address_of_record.h"
 #include "ipc/slot.h"
 #include "ipc/syntax.h"
 #include "ipc/token.h"
@@ -268,11 +269,15 @@ static void reg_watches_changed(void *arg, struct str aor)
 /* The canonical address of record that a request is about. n == 0: of none of ours. */
 static struct str reg_watch_aor(const struct incoming *in, char buffer[AOR_MAX], unsigned *domain)
 {
+	const struct settings *settings = in->sip->settings;
 	struct uri_parts to = uri_of(in->message, &in->message->to);
-	long n = aor_of(&to, buffer);
+	long n = address_of_record(settings, &to, buffer);
+	const char *at = n > 0 ? memrchr(buffer, '@', (size_t)n) : NULL;
+	struct str host = at ? str_of(at + 1) : STR_EMPTY; /* and its port */
 
-	*domain = settings_domain_of(in->sip->settings, to.host);
-	return n > 0 && *domain != NONE_INDEX ? (struct str){buffer, (size_t)n} : STR_EMPTY;
+	*domain = at ? settings_domain_of(settings, (struct str){host.p, str_find(host, ':')})
+	             : NONE_INDEX;
+	return *domain != NONE_INDEX ? (struct str){buffer, (size_t)n} : STR_EMPTY;
 }
 
 bool reg_watch_is_asked(const struct incoming *in)
@@ -298,26 +303,6 @@ static bool reg_watch_is_permitted(const struct incoming *in, unsigned domain)
 		       (struct str){in->sender.name, in->sender.name_length});
 }
 
-/* Whether it can read our documents: it names no types, or ours. */
-static bool reg_watch_reads(const struct message *m)
-{
-	if (!message_first(m, HEADER_ACCEPT))
-		return true;
-	for (const struct message_header *h = message_first(m, HEADER_ACCEPT); h;
-		h = message_next(m, h)) {
-		struct str rest = message_header_value(m, h), item;
-
-		while (list_next(&rest, &item) == 0) {
-			struct str type = value_without_params(item);
-
-			if (str_equal_nocase(type, S(REG_INFO_TYPE)) || str_equal(type, S("*/*")) ||
-				str_equal_nocase(type, S("application/*")))
-				return true;
-		}
-	}
-	return false;
-}
-
 /* 0: it may; else the status of the refusal. */
 static unsigned reg_watch_refusal(const struct incoming *in, struct str aor, unsigned domain)
 {
@@ -326,11 +311,13 @@ static unsigned reg_watch_refusal(const struct incoming *in, struct str aor, uns
 
 	if (!reg_watch_is_permitted(in, domain))
 		return 403;
-	if (user_is_gone(in->sip, message_str(m, m->to.user), message_str(m, m->to.host)))
+	const struct settings *settings = in->sip->settings;
+	struct str name = settings_str(settings, settings_domain(settings, domain)->name);
+	if (user_is_gone(in->sip, message_str(m, m->to.user), name))
 		return 404;
 	if (!m->contact.whole.length)
 		return 400;
-	if (!reg_watch_reads(m))
+	if (!reg_info_is_accepted(m))
 		return 406;
 	if (in->sip->subscriptions >= in->sip->settings->subscriptions_max ||
 		(a && a->count >= REG_WATCHES_MAX)) {
