@@ -48,6 +48,7 @@ static uint64_t order_time(const char *text)
 struct order {
 	struct trace_set *set;
 	json_t *first, *answer; /* places of the first message, and of the first final response */
+	json_t *asked;          /* of the last INVITE that came */
 	json_t *call;           /* place of the record that has it for a leg */
 };
 
@@ -77,6 +78,18 @@ static void order_note_earlier(struct order *o, json_t *places, size_t i)
 		json_object_set_new(places, e->call_id, json_integer((json_int_t)i));
 }
 
+/* The INVITE of a caller who was challenged comes again, and is decided of then. */
+static void order_note_asked(struct order *o, size_t i)
+{
+	const struct trace_event *e = &o->set->event[i], *have;
+
+	if (e->out || e->n < 7 || strncmp(e->bytes, "INVITE ", 7) != 0 || !*e->call_id)
+		return;
+	have = order_event(o, o->asked, e->call_id);
+	if (!have || e->at_us >= have->at_us)
+		json_object_set_new(o->asked, e->call_id, json_integer((json_int_t)i));
+}
+
 static bool order_is_answer(const struct trace_event *e)
 {
 	return !e->out && e->n > 8 && strncmp(e->bytes, "SIP/2.0 ", 8) == 0 && e->bytes[8] >= '2';
@@ -97,11 +110,13 @@ static void order_begin(struct order *o, struct trace_set *t)
 	*o = (struct order){.set = t,
 		.first = order_object(),
 		.answer = order_object(),
+		.asked = order_object(),
 		.call = order_object()};
 	for (i = 0; i < t->count; i++) {
 		if (t->event[i].note)
 			continue;
 		order_note_earlier(o, o->first, i);
+		order_note_asked(o, i);
 		if (order_is_answer(&t->event[i]))
 			order_note_earlier(o, o->answer, i);
 	}
@@ -116,6 +131,7 @@ static void order_end(struct order *o)
 {
 	json_decref(o->first);
 	json_decref(o->answer);
+	json_decref(o->asked);
 	json_decref(o->call);
 }
 
@@ -141,9 +157,9 @@ static void order_note(
 }
 
 /* The note that was added last stands with a message: before it, or after it. */
-static void order_stand_with(struct order *o, const char *call_id, bool after)
+static void order_stand_with(struct order *o, const json_t *places, const char *call_id, bool after)
 {
-	const struct trace_event *message = order_event(o, after ? o->answer : o->first, call_id);
+	const struct trace_event *message = order_event(o, places, call_id);
 	struct trace_event *note = &o->set->event[o->set->count - 1];
 
 	if (!message)
@@ -188,7 +204,7 @@ static void order_note_targets(struct order *o, const json_t *call, uint64_t beg
 		order_note(o, at, call_id, "target %zu: %s, zone %s%s%s%s%s", i + 1, name,
 			order_text(target, "zone"), *by ? ", forwarded by " : "", by,
 			*by ? ": " : "", order_text(target, "forwarded-because"));
-		order_stand_with(o, order_text(target, "call-id"), false);
+		order_stand_with(o, o->first, order_text(target, "call-id"), false);
 		if (strcmp(outcome, "answered") == 0 && order_number(target, "status") < 300)
 			continue;
 		if (strcmp(outcome, "pending") == 0)
@@ -205,7 +221,9 @@ static void order_note_targets(struct order *o, const json_t *call, uint64_t beg
 			order_note(o, end, call_id, "target %zu: %s after %" PRIu64 " ms%s", i + 1,
 				outcome, order_number(target, "ms"), next ? ": the next one" : "");
 		if (strcmp(outcome, "answered") == 0)
-			order_stand_with(o, order_text(target, "call-id"), true);
+			order_stand_with(o, o->answer, order_text(target, "call-id"), true);
+		else if (end == at)
+			order_stand_with(o, o->first, order_text(target, "call-id"), true);
 	}
 }
 
@@ -226,7 +244,9 @@ static void order_note_route(struct order *o, const json_t *call, uint64_t began
 		order_note(o, at, order_text(call, "call-id"), "zone %s%s: no route",
 			order_text(call, "zone"), who);
 	if (first)
-		order_stand_with(o, order_text(first, "call-id"), false);
+		order_stand_with(o, o->first, order_text(first, "call-id"), false);
+	else
+		order_stand_with(o, o->asked, order_text(call, "call-id"), true);
 }
 
 /* What rules have made of the INVITE, line by line, before the first target. */
@@ -241,7 +261,9 @@ static void order_note_rules(struct order *o, const json_t *call, uint64_t began
 		order_note(o, first ? order_target_time(o, first, began_us) : began_us,
 			order_text(call, "call-id"), "rule of %.*s", (int)n, rules);
 		if (first)
-			order_stand_with(o, order_text(first, "call-id"), false);
+			order_stand_with(o, o->first, order_text(first, "call-id"), false);
+		else
+			order_stand_with(o, o->asked, order_text(call, "call-id"), true);
 		rules += n + (rules[n] != '\0');
 	}
 }

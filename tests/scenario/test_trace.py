@@ -172,6 +172,26 @@ class Trace(CallCase):
             PICTURE.write_text(picture)
         self.assertEqual(picture, PICTURE.read_text())
 
+    def test_what_is_decided_at_once(self):
+        """It stands behind the message that it is of, though both are of one millisecond."""
+        self.start()
+        alice = self.phone("alice")
+        for to, status, wanted in (
+            ("nobody@example.net", 403, ("INVITE", "407", "INVITE", "no route", "403", "ended")),
+            (
+                f"{NUMBER}@example.net",  # where nobody is
+                500,
+                ("407", "route out", "target 1: trunk", "INVITE", "target 1: unreachable", "500"),
+            ),
+        ):
+            request = self.call(alice, to)
+            failure_ack(alice, request, alice.response(status))
+            self.no_calls()
+            text, at = self.trace("--call", request.get("Call-ID")), 0
+            for word in wanted:
+                at = text.find(word, at) + 1
+                self.assertTrue(at, f"{word} in {text}")
+
     def test_nothing_secret_is_kept(self):
         self.start()
         self.one_call(body=SDP + CRYPTO + "\r\n")
