@@ -204,6 +204,53 @@ static bool hosts_ipv6(struct str text, size_t colon, struct place *out, size_t 
 	return true;
 }
 
+static bool hosts_hex(char c)
+{
+	return octet_is(c, OCTET_HEX);
+}
+
+/* Whether an escaped octet, of two digits in lower case, stands at at: "%3a". */
+static bool hosts_escape(struct str text, size_t at, const char digits[static 3])
+{
+	return at + 3 <= text.n && text.p[at] == '%' &&
+	       strncasecmp(text.p + at + 1, digits, 2) == 0;
+}
+
+/* The same as hosts_ipv6 of an address whose colons are escaped, as it may be among the headers of
+ * a URI ("?Route=%3Csip%3A%5B2001%3Adb8%3A%3A7%5D%3E"); colon is the first of them. */
+static bool hosts_ipv6_escaped(struct str text, size_t colon, struct place *out, size_t *run_end)
+{
+	const size_t start = hosts_run_start(text, colon, hosts_hex);
+	char address[HOSTS_ADDRESS_MAX];
+	size_t n = 0, end = start;
+
+	*run_end = colon + 3;
+	if (start == SIZE_MAX)
+		return false;
+	while (end < text.n && n < sizeof(address)) {
+		const bool escaped = hosts_escape(text, end, "3a");
+
+		if (!escaped && text.p[end] != '.' && !hosts_hex(text.p[end]))
+			break;
+		address[n++] = escaped ? ':' : text.p[end];
+		end += escaped ? 3 : 1;
+	}
+	*run_end = end;
+	/* what stands behind it may be a port's */
+	if (n > 2 && address[n - 1] == ':' && address[n - 2] != ':') {
+		n--;
+		end -= 3;
+	}
+	if (n < 3 || !is_ipv6((struct str){address, n}))
+		return false;
+	if (!hosts_edge_before(text, start) || !hosts_edge_after(text, end))
+		return false;
+	*out = (struct place){start, end};
+	if (start > 2 && hosts_escape(text, start - 3, "5b") && hosts_escape(text, end, "5d"))
+		*out = (struct place){start - 3, end + 3};
+	return true;
+}
+
 /* Whether name is one of the listed ones, or below one. */
 static bool hosts_listed(const struct hosts *h, struct str name)
 {
@@ -249,6 +296,10 @@ static bool hosts_next(const struct hosts *h, struct str text, size_t from, stru
 			return true;
 		if (text.p[at] == ':' && at >= no_ipv6_before) {
 			if (hosts_ipv6(text, at, out, &no_ipv6_before) && out->start >= from)
+				return true;
+		} else if (hosts_escape(text, at, "3a") && at >= no_ipv6_before) {
+			if (hosts_ipv6_escaped(text, at, out, &no_ipv6_before) &&
+				out->start >= from)
 				return true;
 		} else if (text.p[at] == '.' && at > from && hosts_digit(text.p[at - 1])) {
 			if (hosts_ipv4(text, at, out) && out->start >= from)

@@ -32,7 +32,7 @@ static inline bool hosts_numeric_suspected(struct str text)
 
 	/* most values are short */
 	if (text.n < 16) {
-		while (p < end && *p != '.' && *p != ':')
+		while (p < end && *p != '.' && *p != ':' && *p != '%')
 			p++;
 		if (p == end)
 			return false;
@@ -46,6 +46,10 @@ static inline bool hosts_numeric_suspected(struct str text)
 	/* two colons of an IPv6 address, with at most four digits between them */
 	for (p = text.p; p < end && (p = memchr(p, ':', (size_t)(end - p))); p++)
 		if (memchr(p + 1, ':', end - p > 5 ? 5 : (size_t)(end - p - 1)))
+			return true;
+	/* a colon of one that is escaped */
+	for (p = text.p; p < end && (p = memchr(p, '%', (size_t)(end - p))); p++)
+		if (end - p > 2 && p[1] == '3' && (p[2] | 0x20) == 'a')
 			return true;
 	return false;
 }
