@@ -483,7 +483,6 @@ Test(sweep, a_word_behind_a_bracketed_address_goes_with_it)
 	values_pass(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-/* As the headers of a URI may have it. */
 Test(sweep, an_address_whose_colons_are_escaped)
 {
 	static const char *const rows[][2] = {
@@ -492,10 +491,7 @@ Test(sweep, an_address_whose_colons_are_escaped)
 		{"<sip:a@d?X=u%40%5b2001%3adb8%3a%3a77%5d&Y=1>", "<sip:a@d?X=u%40192.0.2.1&Y=1>"},
 		{"2001%3ADB8%3A0%3A0%3A0%3A0%3A0%3A77", "192.0.2.1"},
 		{"%3A%3Affff%3A" INSIDE " x", "192.0.2.1 x"},
-		{"a=%3A%3A1;b", "a=192.0.2.1;b"},
 		{"sip%3A" INSIDE, "sip%3A192.0.2.1"},
-		{"%3A%3A", "%3A%3A"},
-		{"12%3A34%3A56", "12%3A34%3A56"},
 		{"std%3A%3Aabc, a%3", "std%3A%3Aabc, a%3"},
 		{"2001%3Adb8%3A%3A77x", "2001%3Adb8%3A%3A77x"},
 	};
